@@ -1,0 +1,62 @@
+/** @file Where models are found: the embedded one by its name, any other by its folder. */
+
+import { existsSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { UserError } from '../errors.ts';
+
+export interface ModelLocation {
+  /** Name as users write it: `toybox`, or the path. */
+  name: string;
+  /** Folder in the diffusers layout. */
+  dir: string;
+}
+
+/** Name of the model that comes with the project and is used when none is named. */
+export const DEFAULT_MODEL = 'toybox';
+
+/** Named models: the package that carries each, with its weights in the folder `weights`. */
+const PACKAGES: Readonly<Record<string, string>> = { toybox: '@sgool/toybox' };
+
+function packageWeights(packageName: string): string | undefined {
+  try {
+    // Resolved from here, so that it is found wherever the package manager has put it.
+    const manifest = createRequire(import.meta.url).resolve(`${packageName}/package.json`);
+    return join(dirname(manifest), 'weights');
+  } catch {
+    return undefined;
+  }
+}
+
+const isModelFolder = (dir: string) => existsSync(join(dir, 'model_index.json'));
+
+/** The named models that are installed. */
+export function listModels(): ModelLocation[] {
+  return Object.entries(PACKAGES).flatMap(([name, packageName]) => {
+    const dir = packageWeights(packageName);
+    return dir !== undefined && isModelFolder(dir) ? [{ name, dir }] : [];
+  });
+}
+
+/**
+ * Finds a model by its name or its folder.
+ *
+ * @throws UserError that lists the valid names when it is neither
+ */
+export function resolveModel(nameOrPath: string = DEFAULT_MODEL): ModelLocation {
+  const packageName = Object.hasOwn(PACKAGES, nameOrPath) ? PACKAGES[nameOrPath] : undefined;
+  if (packageName !== undefined) {
+    const dir = packageWeights(packageName);
+    if (dir === undefined)
+      throw new UserError(`model: ${nameOrPath} needs the package ${packageName}; install it`);
+    if (!isModelFolder(dir))
+      throw new UserError(`model: ${nameOrPath} has no weights yet, expected them in ${dir}`);
+    return { name: nameOrPath, dir };
+  }
+  if (existsSync(nameOrPath) && statSync(nameOrPath).isDirectory())
+    return { name: nameOrPath, dir: resolve(nameOrPath) };
+  const names = Object.keys(PACKAGES).join(', ');
+  throw new UserError(
+    `model: unknown, got ${nameOrPath}; choose one of ${names}, or the path of a folder in the diffusers layout`,
+  );
+}
