@@ -1,0 +1,90 @@
+export type { DType, TypedArray } from './dtype.ts';
+export { checkpoint, type GradientOptions, grad, gradient } from './gradient.ts';
+export * from './ops/activation.ts';
+export {
+  abs,
+  acos,
+  add,
+  asin,
+  cast,
+  clip,
+  cos,
+  div,
+  equal,
+  erf,
+  exp,
+  greater,
+  greaterOrEqual,
+  less,
+  lessOrEqual,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  type Operand,
+  pow,
+  sigmoid,
+  sin,
+  sqrt,
+  square,
+  stopGradient,
+  sub,
+  tanh,
+  where,
+} from './ops/arithmetic.ts';
+export {
+  type AttentionOptions,
+  type AttentionResult,
+  attention,
+  attentionWithProbabilities,
+} from './ops/attention.ts';
+export { type Conv2dOptions, conv2d, convTranspose2d, type Padding } from './ops/conv.ts';
+export { embedding, gather } from './ops/gather.ts';
+export { linear, matmul, transposeLast } from './ops/matmul.ts';
+export {
+  type BatchNormStatistics,
+  batchNorm,
+  batchStatistics,
+  groupNorm,
+  layerNorm,
+} from './ops/norm.ts';
+export { avgPool2d, maxPool2d, type PoolOptions } from './ops/pool.ts';
+export { max, mean, min, type ReduceOptions, sum } from './ops/reduce.ts';
+export { resizeBilinear, resizeNearest } from './ops/resize.ts';
+export {
+  type AxisSlice,
+  concat,
+  expand,
+  full,
+  pad,
+  reshape,
+  slice,
+  split,
+  stack,
+  transpose,
+  zerosLike,
+} from './ops/shape.ts';
+export { logSoftmax, softmax } from './ops/softmax.ts';
+export {
+  type AdamWOptions,
+  type AdamWState,
+  adamW,
+  clipByGlobalNorm,
+  exponentialMovingAverage,
+  globalNorm,
+} from './optimise.ts';
+export { type Arrays, type CompileOptions, compile, type Device, type Layout, Program } from './program.ts';
+export { type Shape, sizeOf } from './shape.ts';
+export {
+  type ConstantSource,
+  constant,
+  type Graph,
+  input,
+  scalar,
+  Tensor,
+  type TensorMap,
+  type TensorSpec,
+  trace,
+} from './trace.ts';
+export { frozen, scoped, type Weights } from './weights.ts';

@@ -1,0 +1,150 @@
+/**
+ * @file Writes a graph as an ONNX model. Field numbers are those of onnx.proto3; only what ONNX Runtime reads is
+ * written. Constants that live in files become external data: location, offset, length.
+ */
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { ONNX_DTYPE } from '../dtype.ts';
+import type { Attribute, ConstantSource, Graph, Node, Tensor } from '../trace.ts';
+
+const IR_VERSION = 9;
+const OPSET = 20;
+
+/** Maps a file path to the location string that is written into the model (relative to the weights folder). */
+export type LocationOf = (path: string) => string;
+
+export interface EncodedModel {
+  readonly bytes: Uint8Array;
+  /** Number of ONNX nodes after dead code was removed. */
+  readonly nodeCount: number;
+}
+
+/** Only what the outputs need, in execution order. */
+export function liveNodes(graph: Graph): Node[] {
+  const needed = new Set<Tensor>(graph.outputs.values());
+  const live: Node[] = [];
+  for (let i = graph.trace.nodes.length - 1; i >= 0; i--) {
+    const node = graph.trace.nodes[i]!;
+    if (!node.outputs.some((t) => needed.has(t))) continue;
+    live.push(node);
+    for (const t of node.inputs) if (t) needed.add(t);
+  }
+  return live.reverse();
+}
+
+/** Serialises `graph`; inputs keep their names, inner values are numbered. */
+export function encodeModel(graph: Graph, locationOf: LocationOf): EncodedModel {
+  const nodes = liveNodes(graph);
+  const used = new Set<Tensor>(nodes.flatMap((node) => node.inputs.filter((t): t is Tensor => t !== null)));
+  const inputName = new Map<Tensor, string>([...graph.inputs].map(([name, t]) => [t, `in:${name}`]));
+  const nameOf = (t: Tensor) => inputName.get(t) ?? `t${t.id}`;
+
+  const body = new BinaryWriter();
+  for (const node of nodes) message(body, 1, (w) => writeNode(w, node, nameOf));
+  // An output of its own name, so that one tensor can be two outputs, or an input an output.
+  for (const [name, t] of graph.outputs) {
+    used.add(t);
+    message(body, 1, (w) => {
+      w.tag(1, WireType.LengthDelimited).string(nameOf(t));
+      w.tag(2, WireType.LengthDelimited).string(`out:${name}`);
+      w.tag(4, WireType.LengthDelimited).string('Identity');
+    });
+  }
+  body.tag(2, WireType.LengthDelimited).string('sgool');
+  for (const [t, source] of graph.trace.constants) {
+    if (used.has(t)) message(body, 5, (w) => writeConstant(w, nameOf(t), source, locationOf));
+  }
+  for (const [name, t] of graph.inputs) message(body, 11, (w) => writeValueInfo(w, `in:${name}`, t));
+  for (const [name, t] of graph.outputs) message(body, 12, (w) => writeValueInfo(w, `out:${name}`, t));
+
+  const model = new BinaryWriter();
+  model.tag(1, WireType.Varint).int64(IR_VERSION);
+  model.tag(2, WireType.LengthDelimited).string('sgool');
+  model.tag(7, WireType.LengthDelimited).bytes(body.finish());
+  for (const [domain, version] of [
+    ['', OPSET],
+    ['com.microsoft', 1],
+  ] as const) {
+    message(model, 8, (w) => {
+      w.tag(1, WireType.LengthDelimited).string(domain);
+      w.tag(2, WireType.Varint).int64(version);
+    });
+  }
+  return { bytes: model.finish(), nodeCount: nodes.length };
+}
+
+function message(writer: BinaryWriter, field: number, write: (inner: BinaryWriter) => void): void {
+  const inner = new BinaryWriter();
+  write(inner);
+  writer.tag(field, WireType.LengthDelimited).bytes(inner.finish());
+}
+
+function writeNode(w: BinaryWriter, node: Node, nameOf: (t: Tensor) => string): void {
+  for (const t of node.inputs) w.tag(1, WireType.LengthDelimited).string(t ? nameOf(t) : '');
+  for (const t of node.outputs) w.tag(2, WireType.LengthDelimited).string(nameOf(t));
+  w.tag(4, WireType.LengthDelimited).string(node.op);
+  for (const [name, value] of Object.entries(node.attributes)) {
+    message(w, 5, (inner) => writeAttribute(inner, name, value));
+  }
+  if (node.domain) w.tag(7, WireType.LengthDelimited).string(node.domain);
+}
+
+const FLOAT = 1;
+const INT = 2;
+const STRING = 3;
+const INTS = 7;
+
+function writeAttribute(w: BinaryWriter, name: string, value: Attribute): void {
+  w.tag(1, WireType.LengthDelimited).string(name);
+  let type: number;
+  if (typeof value === 'number') {
+    w.tag(3, WireType.Varint).int64(value);
+    type = INT;
+  } else if (typeof value === 'string') {
+    w.tag(4, WireType.LengthDelimited).string(value);
+    type = STRING;
+  } else if ('float' in value) {
+    w.tag(2, WireType.Bit32).float(value.float);
+    type = FLOAT;
+  } else {
+    for (const item of value) w.tag(8, WireType.Varint).int64(item);
+    type = INTS;
+  }
+  w.tag(20, WireType.Varint).int32(type);
+}
+
+function writeConstant(w: BinaryWriter, name: string, source: ConstantSource, locationOf: LocationOf): void {
+  for (const length of source.shape) w.tag(1, WireType.Varint).int64(length);
+  w.tag(2, WireType.Varint).int32(ONNX_DTYPE[source.dtype]);
+  w.tag(8, WireType.LengthDelimited).string(name);
+  if ('data' in source) {
+    const { buffer, byteOffset, byteLength } = source.data;
+    w.tag(9, WireType.LengthDelimited).bytes(new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength));
+    return;
+  }
+  const { path, byteOffset, byteLength } = source.file;
+  for (const [key, value] of [
+    ['location', locationOf(path)],
+    ['offset', String(byteOffset)],
+    ['length', String(byteLength)],
+  ] as const) {
+    message(w, 13, (entry) => {
+      entry.tag(1, WireType.LengthDelimited).string(key);
+      entry.tag(2, WireType.LengthDelimited).string(value);
+    });
+  }
+  w.tag(14, WireType.Varint).int32(1);
+}
+
+function writeValueInfo(w: BinaryWriter, name: string, t: Tensor): void {
+  w.tag(1, WireType.LengthDelimited).string(name);
+  message(w, 2, (type) => {
+    message(type, 1, (tensor) => {
+      tensor.tag(1, WireType.Varint).int32(ONNX_DTYPE[t.dtype]);
+      message(tensor, 2, (shape) => {
+        for (const length of t.shape) {
+          message(shape, 1, (dimension) => dimension.tag(1, WireType.Varint).int64(length));
+        }
+      });
+    });
+  });
+}

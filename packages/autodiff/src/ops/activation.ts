@@ -1,0 +1,76 @@
+/** @file Activations. Reference: torch.nn.functional. */
+import { differentiableOne, emit, type Tensor } from '../trace.ts';
+import { add, cast, erf, exp, greater, mul, neg, sigmoid, square, sub, tanh } from './arithmetic.ts';
+
+/** `max(x, 0)` */
+export function relu(x: Tensor): Tensor {
+  return differentiableOne(
+    'relu',
+    [x],
+    () => emit('Relu', [x], x.dtype, x.shape),
+    (dy) => [mul(dy, cast(greater(x, 0), 'float32'))],
+  );
+}
+
+/** `x * sigmoid(x)` */
+export function silu(x: Tensor): Tensor {
+  return scaledSigmoid('silu', x, 1);
+}
+
+/** `x * sigmoid(1.702 x)`, CLIP's approximation of GELU. */
+export function quickGelu(x: Tensor): Tensor {
+  return scaledSigmoid('quickGelu', x, 1.702);
+}
+
+function scaledSigmoid(who: string, x: Tensor, alpha: number): Tensor {
+  return differentiableOne(
+    who,
+    [x],
+    () =>
+      emit('QuickGelu', [x], x.dtype, x.shape, {
+        domain: 'com.microsoft',
+        attributes: { alpha: { float: alpha } },
+      }),
+    (dy, y) => {
+      // d/dx = s + alpha * y * (1 - s), with s = sigmoid(alpha x)
+      const s = sigmoid(alpha === 1 ? x : mul(x, alpha));
+      const curve = mul(y, sub(1, s));
+      return [mul(dy, add(s, alpha === 1 ? curve : mul(curve, alpha)))];
+    },
+  );
+}
+
+/** GELU with the error function: `x * Phi(x)`. */
+export function gelu(x: Tensor): Tensor {
+  return differentiableOne(
+    'gelu',
+    [x],
+    () => emit('Gelu', [x], x.dtype, x.shape, { domain: 'com.microsoft' }),
+    (dy) => {
+      const cdf = add(mul(erf(mul(x, Math.SQRT1_2)), 0.5), 0.5);
+      const density = mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+      return [mul(dy, add(cdf, mul(x, density)))];
+    },
+  );
+}
+
+/** GELU's tanh approximation. */
+export function geluTanh(x: Tensor): Tensor {
+  const inner = mul(mul(x, add(mul(square(x), 0.044715), 1)), Math.sqrt(2 / Math.PI));
+  return mul(mul(x, 0.5), add(tanh(inner), 1));
+}
+
+/** `log(1 + exp(x))`, stable for large |x|. */
+export function softplus(x: Tensor): Tensor {
+  return differentiableOne(
+    'softplus',
+    [x],
+    () => emit('Softplus', [x], x.dtype, x.shape),
+    (dy) => [mul(dy, sigmoid(x))],
+  );
+}
+
+/** Binary cross-entropy of logits, element by element: `softplus(x) - x * target`. */
+export function bceWithLogits(x: Tensor, target: Tensor): Tensor {
+  return add(softplus(x), neg(mul(x, target)));
+}

@@ -1,0 +1,193 @@
+/** @file Two-dimensional convolution and its transpose, NCHW. Reference: torch.nn.functional.conv2d, conv_transpose2d. */
+import { show } from '../shape.ts';
+import { differentiableOne, emit, type Tensor } from '../trace.ts';
+import { add } from './arithmetic.ts';
+import { matmul } from './matmul.ts';
+import { concat, pad, reshape, slice, split, transpose } from './shape.ts';
+
+/** Padding in pixels: one number for all sides, or [top, left, bottom, right]. */
+export type Padding = number | readonly [top: number, left: number, bottom: number, right: number];
+
+export interface Conv2dOptions {
+  readonly stride?: number;
+  readonly padding?: Padding;
+  readonly dilation?: number;
+  readonly groups?: number;
+}
+
+interface Geometry {
+  readonly stride: number;
+  readonly pads: readonly [number, number, number, number];
+  readonly dilation: number;
+  readonly groups: number;
+}
+
+function geometry({ stride = 1, padding = 0, dilation = 1, groups = 1 }: Conv2dOptions): Geometry {
+  const pads = typeof padding === 'number' ? ([padding, padding, padding, padding] as const) : padding;
+  return { stride, pads, dilation, groups };
+}
+
+function addBias(who: string, y: Tensor, bias: Tensor | undefined): Tensor {
+  if (!bias) return y;
+  const channels = y.shape[1]!;
+  if (bias.rank !== 1 || bias.shape[0] !== channels) {
+    throw new RangeError(`${who}: bias must be [${channels}], got ${show(bias.shape)}`);
+  }
+  return add(y, reshape(bias, [1, channels, 1, 1]));
+}
+
+/**
+ * Convolution (cross-correlation, as torch's).
+ *
+ * @param x [batch, inChannels, height, width]
+ * @param weight [outChannels, inChannels / groups, kernelHeight, kernelWidth]
+ * @param bias [outChannels]
+ */
+export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv2dOptions = {}): Tensor {
+  const g = geometry(options);
+  if (x.rank !== 4 || weight.rank !== 4 || x.shape[1] !== weight.shape[1]! * g.groups) {
+    throw new RangeError(
+      `conv2d: needs x [batch, in, h, w] and weight [out, in / ${g.groups} groups, kh, kw], got x ${show(x.shape)} and weight ${show(weight.shape)}`,
+    );
+  }
+  if (weight.shape[0]! % g.groups !== 0) {
+    throw new RangeError(
+      `conv2d: ${g.groups} groups do not divide the output channels of weight ${show(weight.shape)}`,
+    );
+  }
+  const [batch, , height, width] = x.shape as [number, number, number, number];
+  const [outChannels, , kh, kw] = weight.shape as [number, number, number, number];
+  const outHeight = outputLength(height, kh, g, 0);
+  const outWidth = outputLength(width, kw, g, 1);
+  if (outHeight < 1 || outWidth < 1) {
+    throw new RangeError(
+      `conv2d: kernel ${kh}x${kw} does not fit x ${show(x.shape)} with padding ${show(g.pads)}`,
+    );
+  }
+  const product = differentiableOne(
+    'conv2d',
+    [x, weight],
+    () => emitConv('Conv', x, weight, [batch, outChannels, outHeight, outWidth], g),
+    (dy) => [inputGradient(dy, weight, x, g), weightGradient(dy, x, weight, g)],
+  );
+  return addBias('conv2d', product, bias);
+}
+
+/**
+ * Transposed convolution: the gradient of conv2d with respect to its input.
+ *
+ * @param x [batch, inChannels, height, width]
+ * @param weight [inChannels, outChannels / groups, kernelHeight, kernelWidth]
+ */
+export function convTranspose2d(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor,
+  { outputPadding = 0, ...options }: Conv2dOptions & { outputPadding?: number } = {},
+): Tensor {
+  const g = geometry(options);
+  if (x.rank !== 4 || weight.rank !== 4 || x.shape[1] !== weight.shape[0]) {
+    throw new RangeError(
+      `convTranspose2d: needs x [batch, in, h, w] and weight [in, out / groups, kh, kw], got x ${show(x.shape)} and weight ${show(weight.shape)}`,
+    );
+  }
+  const full = (length: number, kernel: number, axis: 0 | 1) =>
+    (length - 1) * g.stride +
+    g.dilation * (kernel - 1) +
+    1 -
+    g.pads[axis] -
+    g.pads[axis + 2]! +
+    outputPadding;
+  const target = [
+    x.shape[0]!,
+    weight.shape[1]! * g.groups,
+    full(x.shape[2]!, weight.shape[2]!, 0),
+    full(x.shape[3]!, weight.shape[3]!, 1),
+  ];
+  const product = emitTransposed(x, weight, target, g);
+  return addBias('convTranspose2d', product, bias);
+}
+
+function outputLength(length: number, kernel: number, g: Geometry, axis: 0 | 1): number {
+  const padded = length + g.pads[axis] + g.pads[axis + 2]!;
+  return Math.floor((padded - g.dilation * (kernel - 1) - 1) / g.stride) + 1;
+}
+
+function emitConv(
+  op: string,
+  x: Tensor,
+  weight: Tensor,
+  shape: readonly number[],
+  g: Geometry,
+  extra = {},
+): Tensor {
+  return emit(op, [x, weight], x.dtype, shape, {
+    attributes: {
+      kernel_shape: weight.shape.slice(2),
+      strides: [g.stride, g.stride],
+      dilations: [g.dilation, g.dilation],
+      pads: g.pads,
+      group: g.groups,
+      ...extra,
+    },
+  });
+}
+
+/** ConvTranspose that ends exactly at `target`; differentiable in both operands. */
+function emitTransposed(dy: Tensor, weight: Tensor, target: readonly number[], g: Geometry): Tensor {
+  const outputPadding = ([0, 1] as const).map((axis) => {
+    const reached =
+      (dy.shape[axis + 2]! - 1) * g.stride +
+      g.dilation * (weight.shape[axis + 2]! - 1) +
+      1 -
+      g.pads[axis] -
+      g.pads[axis + 2]!;
+    return target[axis + 2]! - reached;
+  });
+  const { stride, pads, dilation, groups } = g;
+  const conv: Conv2dOptions = { stride, padding: pads, dilation, groups };
+  return differentiableOne(
+    'convTranspose2d',
+    [dy, weight],
+    () => emitConv('ConvTranspose', dy, weight, target, g, { output_padding: outputPadding }),
+    (ddx) => [conv2d(ddx, weight, undefined, conv), weightGradient(dy, ddx, weight, g)],
+  );
+}
+
+/** The transposed convolution of dy with the same weight tensor. */
+function inputGradient(dy: Tensor, weight: Tensor, x: Tensor, g: Geometry): Tensor {
+  return emitTransposed(dy, weight, x.shape, g);
+}
+
+/**
+ * Gradient with respect to the weight: one matrix product per kernel position, between dy and the input shifted to
+ * that position, both as [channels, batch * positions] (channels last for the input, so that slices stay contiguous).
+ */
+function weightGradient(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Tensor {
+  if (g.groups > 1) {
+    const share = (t: Tensor) => split(t, new Array<number>(g.groups).fill(t.shape[1]! / g.groups), 1);
+    const dys = share(dy);
+    const ws = split(weight, new Array<number>(g.groups).fill(weight.shape[0]! / g.groups), 0);
+    return concat(
+      share(x).map((part, i) => weightGradient(dys[i]!, part, ws[i]!, { ...g, groups: 1 })),
+      0,
+    );
+  }
+  const [outChannels, inChannels, kh, kw] = weight.shape as [number, number, number, number];
+  const [, , outHeight, outWidth] = dy.shape as [number, number, number, number];
+  const rows = reshape(transpose(dy, [1, 0, 2, 3]), [outChannels, -1]);
+  const [top, left, bottom, right] = g.pads;
+  const channelsLast = pad(transpose(x, [0, 2, 3, 1]), [0, top, left, 0], [0, bottom, right, 0]);
+  const products: Tensor[] = [];
+  for (let ky = 0; ky < kh; ky++) {
+    for (let kx = 0; kx < kw; kx++) {
+      const [y0, x0] = [ky * g.dilation, kx * g.dilation];
+      const shifted = slice(channelsLast, [
+        { axis: 1, start: y0, end: y0 + g.stride * (outHeight - 1) + 1, step: g.stride },
+        { axis: 2, start: x0, end: x0 + g.stride * (outWidth - 1) + 1, step: g.stride },
+      ]);
+      products.push(reshape(matmul(rows, reshape(shifted, [-1, inChannels])), [1, outChannels, inChannels]));
+    }
+  }
+  return reshape(transpose(concat(products, 0), [1, 2, 0]), weight.shape);
+}

@@ -1,0 +1,48 @@
+/** @file Picking rows by index. Reference: torch.nn.functional.embedding, torch.index_select. */
+import { axisOf, show } from '../shape.ts';
+import { differentiableOne, emit, type Tensor } from '../trace.ts';
+import { cast } from './arithmetic.ts';
+import { reshape, transpose, zerosLike } from './shape.ts';
+
+/**
+ * Takes the slices of `x` along `axis` that `indices` (int32 or int64, any shape) name. The axis is replaced by the
+ * shape of `indices`. Repeated indices add their gradients.
+ */
+export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
+  const a = axisOf(axis, x.rank, 'gather');
+  if (indices.dtype !== 'int32' && indices.dtype !== 'int64') {
+    throw new TypeError(`gather: indices must be int32 or int64, got ${indices}`);
+  }
+  const shape = [...x.shape.slice(0, a), ...indices.shape, ...x.shape.slice(a + 1)];
+  return differentiableOne(
+    'gather',
+    [x],
+    () => emit('Gather', [x, indices], x.dtype, shape, { attributes: { axis: a } }),
+    (dy) => [scatterRows(x, indices, dy, a)],
+  );
+}
+
+/** The transpose of gather: adds the slices of dy into zeros of x's shape. */
+function scatterRows(x: Tensor, indices: Tensor, dy: Tensor, axis: number): Tensor {
+  const toFront = [axis, ...x.shape.map((_, i) => i).filter((i) => i !== axis)];
+  const front = zerosLike(transpose(x, toFront));
+  const indexAxes = indices.shape.map((_, i) => axis + i);
+  const dyOrder = [...indexAxes, ...dy.shape.map((_, i) => i).filter((i) => !indexAxes.includes(i))];
+  const rows = reshape(transpose(dy, dyOrder), [indices.size, ...front.shape.slice(1)]);
+  const where = cast(reshape(indices, [indices.size, 1]), 'int64');
+  const summed = emit('ScatterND', [front, where, rows], x.dtype, front.shape, {
+    attributes: { reduction: 'add' },
+  });
+  const back: number[] = [];
+  toFront.forEach((from, i) => {
+    back[from] = i;
+  });
+  return transpose(summed, back);
+}
+
+/** Rows of `table` [count, width] for each id; the result is [...ids.shape, width]. */
+export function embedding(ids: Tensor, table: Tensor): Tensor {
+  if (table.rank !== 2)
+    throw new RangeError(`embedding: the table must be [count, width], got ${show(table.shape)}`);
+  return gather(table, ids, 0);
+}

@@ -1,0 +1,72 @@
+/** @file Matrix products. Reference: torch.matmul, torch.nn.functional.linear. */
+import { broadcastShape, show } from '../shape.ts';
+import { differentiableOne, emit, type Tensor } from '../trace.ts';
+import { add, sumToShape } from './arithmetic.ts';
+import { reshape, transpose } from './shape.ts';
+
+/** Swaps the last two axes. */
+export function transposeLast(x: Tensor): Tensor {
+  const order = x.shape.map((_, i) => i);
+  [order[x.rank - 2], order[x.rank - 1]] = [x.rank - 1, x.rank - 2];
+  return transpose(x, order);
+}
+
+/** `a @ b` of [..., m, k] and [..., k, n]; leading axes broadcast. */
+export function matmul(a: Tensor, b: Tensor): Tensor {
+  if (a.rank < 2 || b.rank < 2) {
+    throw new RangeError(
+      `matmul: operands need two axes or more, got a ${show(a.shape)} and b ${show(b.shape)}`,
+    );
+  }
+  const [m, k] = a.shape.slice(-2) as [number, number];
+  const [k2, n] = b.shape.slice(-2) as [number, number];
+  const batch = broadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  if (k !== k2 || !batch) {
+    throw new RangeError(
+      `matmul: a's last axis must equal b's second to last and leading axes must broadcast, got a ${show(a.shape)} and b ${show(b.shape)}`,
+    );
+  }
+  return differentiableOne(
+    'matmul',
+    [a, b],
+    () => emit('MatMul', [a, b], a.dtype, [...batch, m, n]),
+    (dy) => {
+      if (b.rank === 2 && a.rank > 2) {
+        // One product over all rows instead of one per batch entry that is summed afterwards.
+        const rows = reshape(a, [-1, k]);
+        const drows = reshape(dy, [-1, n]);
+        return [matmul(dy, transposeLast(b)), matmul(transposeLast(rows), drows)];
+      }
+      return [sumToShape(matmul(dy, transposeLast(b)), a), sumToShape(matmul(transposeLast(a), dy), b)];
+    },
+  );
+}
+
+/**
+ * `x @ weightᵀ + bias`.
+ *
+ * @param x [..., inFeatures]
+ * @param weight [outFeatures, inFeatures], as torch stores it
+ * @param bias [outFeatures]
+ */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  const [outFeatures, inFeatures] = weight.shape;
+  if (weight.rank !== 2 || x.rank < 1 || x.shape[x.rank - 1] !== inFeatures) {
+    throw new RangeError(
+      `linear: x's last axis must equal the weight's second, got x ${show(x.shape)} and weight ${show(weight.shape)}`,
+    );
+  }
+  if (bias && (bias.rank !== 1 || bias.shape[0] !== outFeatures)) {
+    throw new RangeError(`linear: bias must be [${outFeatures}], got ${show(bias.shape)}`);
+  }
+  const rows = reshape(x, [-1, inFeatures!]);
+  const product = differentiableOne(
+    'linear',
+    [rows, weight],
+    () =>
+      emit('Gemm', [rows, weight], x.dtype, [rows.shape[0]!, outFeatures!], { attributes: { transB: 1 } }),
+    (dy) => [matmul(dy, weight), matmul(transposeLast(dy), rows)],
+  );
+  const shaped = reshape(product, [...x.shape.slice(0, -1), outFeatures!]);
+  return bias ? add(shaped, bias) : shaped;
+}

@@ -1,0 +1,102 @@
+/** @file Pooling, NCHW. Reference: torch.nn.functional.{max_pool2d,avg_pool2d}. */
+import { show } from '../shape.ts';
+import { differentiable, differentiableOne, emit, emitMany, type Tensor } from '../trace.ts';
+import { mul } from './arithmetic.ts';
+import { convTranspose2d } from './conv.ts';
+import { resizeNearest } from './resize.ts';
+import { full, pad, reshape, slice, zerosLike } from './shape.ts';
+
+export interface PoolOptions {
+  /** Side of the window. */
+  readonly kernel: number;
+  /** The kernel's side unless given. */
+  readonly stride?: number;
+  readonly padding?: number;
+}
+
+function pooledShape(
+  who: string,
+  x: Tensor,
+  { kernel, stride = kernel, padding = 0 }: PoolOptions,
+): number[] {
+  if (x.rank !== 4) throw new RangeError(`${who}: needs [batch, channels, h, w], got ${show(x.shape)}`);
+  const length = (n: number) => Math.floor((n + 2 * padding - kernel) / stride) + 1;
+  const shape = [x.shape[0]!, x.shape[1]!, length(x.shape[2]!), length(x.shape[3]!)];
+  if (shape.some((n) => n < 1))
+    throw new RangeError(`${who}: window ${kernel} does not fit x ${show(x.shape)}`);
+  return shape;
+}
+
+function attributes({ kernel, stride = kernel, padding = 0 }: PoolOptions) {
+  return {
+    kernel_shape: [kernel, kernel],
+    strides: [stride, stride],
+    pads: [padding, padding, padding, padding],
+  };
+}
+
+/** Largest value of each window; the gradient goes to the first of equal values, as in torch. */
+export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
+  const shape = pooledShape('maxPool2d', x, options);
+  const [y] = differentiable(
+    'maxPool2d',
+    [x],
+    () =>
+      emitMany('MaxPool', [x], [{ shape }, { shape, dtype: 'int64' }], {
+        attributes: attributes(options),
+      }) as readonly Tensor[],
+    ([dy], [, indices]) => {
+      if (!dy) return [];
+      const flat = reshape(zerosLike(x), [x.size]);
+      const summed = emit(
+        'ScatterElements',
+        [flat, reshape(indices!, [-1]), reshape(dy, [-1])],
+        x.dtype,
+        [x.size],
+        {
+          attributes: { axis: 0, reduction: 'add' },
+        },
+      );
+      return [reshape(summed, x.shape)];
+    },
+  );
+  return y!;
+}
+
+/** Mean of each window; padding counts as zeros, as torch's default does. */
+export function avgPool2d(x: Tensor, options: PoolOptions): Tensor {
+  const shape = pooledShape('avgPool2d', x, options);
+  return differentiableOne(
+    'avgPool2d',
+    [x],
+    () =>
+      emit('AveragePool', [x], x.dtype, shape, {
+        attributes: { ...attributes(options), count_include_pad: 1 },
+      }),
+    (dy) => {
+      const { kernel, stride = kernel, padding = 0 } = options;
+      const [batch, channels, height, width] = x.shape as [number, number, number, number];
+      const [, , outHeight, outWidth] = shape as [number, number, number, number];
+      if (
+        stride === kernel &&
+        padding === 0 &&
+        outHeight * kernel === height &&
+        outWidth * kernel === width
+      ) {
+        return [mul(resizeNearest(dy, kernel), 1 / (kernel * kernel))];
+      }
+      // Each channel on its own: the transposed convolution with a box of weight 1 / area.
+      const maps = reshape(dy, [batch * channels, 1, outHeight, outWidth]);
+      const spread = convTranspose2d(maps, full([1, 1, kernel, kernel], 1 / (kernel * kernel)), undefined, {
+        stride,
+      });
+      const missing = [height, width].map((n, i) => n + 2 * padding - spread.shape[i + 2]!);
+      const covered = pad(spread, [0, 0, 0, 0], [0, 0, missing[0]!, missing[1]!]);
+      const inner = slice(covered, [
+        { axis: 2, start: padding, end: padding + height },
+        { axis: 3, start: padding, end: padding + width },
+      ]);
+      return [reshape(inner, x.shape)];
+    },
+  );
+}

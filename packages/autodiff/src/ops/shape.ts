@@ -1,0 +1,259 @@
+/** @file Ops that move elements without computing: reshape, transpose, slice, concat, split, pad, expand. */
+import { axisOf, broadcastShape, type Shape, sameShape, show, sizeOf } from '../shape.ts';
+import { differentiable, differentiableOne, emit, emitMany, int64s, scalar, type Tensor } from '../trace.ts';
+import { sumToShape } from './arithmetic.ts';
+
+/** The same elements in another shape; one length may be -1 and is then worked out. */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  const known = shape.reduce((n, length) => (length === -1 ? n : n * length), 1);
+  const target = shape.map((length) => (length === -1 ? x.size / known : length));
+  if (sizeOf(target) !== x.size || target.some((length) => !Number.isInteger(length))) {
+    throw new RangeError(
+      `reshape: ${show(x.shape)} holds ${x.size} elements, which do not fill ${show(shape)}`,
+    );
+  }
+  if (sameShape(target, x.shape)) return x;
+  return differentiableOne(
+    'reshape',
+    [x],
+    () => emit('Reshape', [x, int64s(target)], x.dtype, target),
+    (dy) => [reshape(dy, x.shape)],
+  );
+}
+
+/** Permutes the axes; without `order` it reverses them. */
+export function transpose(
+  x: Tensor,
+  order: readonly number[] = x.shape.map((_, i) => x.rank - 1 - i),
+): Tensor {
+  if (
+    order.length !== x.rank ||
+    new Set(order).size !== x.rank ||
+    order.some((axis) => axis < 0 || axis >= x.rank)
+  ) {
+    throw new RangeError(`transpose: order must name each axis of ${show(x.shape)} once, got ${show(order)}`);
+  }
+  if (order.every((axis, i) => axis === i)) return x;
+  return differentiableOne(
+    'transpose',
+    [x],
+    () =>
+      emit(
+        'Transpose',
+        [x],
+        x.dtype,
+        order.map((axis) => x.shape[axis]!),
+        { attributes: { perm: order } },
+      ),
+    (dy) => {
+      const inverse: number[] = [];
+      order.forEach((axis, i) => {
+        inverse[axis] = i;
+      });
+      return [transpose(dy, inverse)];
+    },
+  );
+}
+
+/** Repeats axes of length 1 (or missing leading ones) to reach `shape`. */
+export function expand(x: Tensor, shape: Shape): Tensor {
+  if (sameShape(x.shape, shape)) return x;
+  const result = broadcastShape(x.shape, shape);
+  if (!result || !sameShape(result, shape)) {
+    throw new RangeError(`expand: ${show(x.shape)} does not broadcast to ${show(shape)}`);
+  }
+  return differentiableOne(
+    'expand',
+    [x],
+    () => emit('Expand', [x, int64s(shape)], x.dtype, shape),
+    (dy) => [sumToShape(dy, x)],
+  );
+}
+
+/** Zeros of the shape and type of `x`. */
+export function zerosLike(x: Tensor): Tensor {
+  return emit('Expand', [scalar(0, x.dtype), int64s(x.shape)], x.dtype, x.shape);
+}
+
+/** A tensor that holds one value everywhere. */
+export function full(shape: Shape, value: number): Tensor {
+  return emit('Expand', [scalar(value), int64s(shape)], 'float32', shape);
+}
+
+export interface AxisSlice {
+  readonly axis: number;
+  /** First index taken; negative counts from the end. */
+  readonly start: number;
+  /** First index no longer taken; the axis' length unless given. */
+  readonly end?: number;
+  /** Positive step, 1 unless given. */
+  readonly step?: number;
+}
+
+/** Takes a range (with a step) along each named axis. */
+export function slice(x: Tensor, ranges: readonly AxisSlice[]): Tensor {
+  const shape = [...x.shape];
+  const resolved = ranges.map(({ axis, start, end, step = 1 }) => {
+    const a = axisOf(axis, x.rank, 'slice');
+    const length = x.shape[a]!;
+    const from = start < 0 ? start + length : start;
+    const to = end === undefined ? length : end < 0 ? end + length : end;
+    if (from < 0 || to > length || from > to || !(step >= 1)) {
+      throw new RangeError(
+        `slice: range ${from}..${to} step ${step} does not lie in axis ${a} of ${show(x.shape)}`,
+      );
+    }
+    shape[a] = Math.ceil((to - from) / step);
+    return { axis: a, from, to, step };
+  });
+  if (sameShape(shape, x.shape)) return x;
+  return differentiableOne(
+    'slice',
+    [x],
+    () =>
+      emit(
+        'Slice',
+        [
+          x,
+          int64s(resolved.map((r) => r.from)),
+          int64s(resolved.map((r) => r.to)),
+          int64s(resolved.map((r) => r.axis)),
+          int64s(resolved.map((r) => r.step)),
+        ],
+        x.dtype,
+        shape,
+      ),
+    (dy) => {
+      let spread = dy;
+      for (const { axis, step } of resolved) if (step > 1) spread = interleaveZeros(spread, axis, step);
+      const before = x.shape.map(() => 0);
+      const after = x.shape.map(() => 0);
+      for (const { axis, from } of resolved) {
+        before[axis] = from;
+        after[axis] = x.shape[axis]! - from - spread.shape[axis]!;
+      }
+      // The zeros behind the last taken element may reach past the end of the axis.
+      const cut = after.flatMap((n, axis) =>
+        n < 0 ? [{ axis, start: 0, end: spread.shape[axis]! + n }] : [],
+      );
+      return [
+        pad(
+          slice(spread, cut),
+          before,
+          after.map((n) => Math.max(n, 0)),
+        ),
+      ];
+    },
+  );
+}
+
+/** Puts step - 1 zeros behind each element of an axis. */
+function interleaveZeros(x: Tensor, axis: number, step: number): Tensor {
+  const split = [...x.shape.slice(0, axis + 1), 1, ...x.shape.slice(axis + 1)];
+  const after = split.map(() => 0);
+  after[axis + 1] = step - 1;
+  const padded = pad(
+    reshape(x, split),
+    split.map(() => 0),
+    after,
+  );
+  return reshape(
+    padded,
+    x.shape.map((length, i) => (i === axis ? length * step : length)),
+  );
+}
+
+/** Pads with a constant: `before[i]` and `after[i]` elements on axis i. */
+export function pad(x: Tensor, before: readonly number[], after: readonly number[], value = 0): Tensor {
+  if (before.length !== x.rank || after.length !== x.rank || [...before, ...after].some((n) => !(n >= 0))) {
+    throw new RangeError(
+      `pad: needs a non-negative amount for both ends of each axis of ${show(x.shape)}, got ${show(before)} and ${show(after)}`,
+    );
+  }
+  if ([...before, ...after].every((n) => n === 0)) return x;
+  const shape = x.shape.map((length, i) => length + before[i]! + after[i]!);
+  return differentiableOne(
+    'pad',
+    [x],
+    () => emit('Pad', [x, int64s([...before, ...after]), scalar(value, x.dtype)], x.dtype, shape),
+    (dy) => [
+      slice(
+        dy,
+        x.shape.map((length, axis) => ({ axis, start: before[axis]!, end: before[axis]! + length })),
+      ),
+    ],
+  );
+}
+
+/** Joins tensors along an axis. */
+export function concat(tensors: readonly Tensor[], axis: number): Tensor {
+  const first = tensors[0];
+  if (!first) throw new RangeError('concat: needs at least one tensor, got none');
+  const a = axisOf(axis, first.rank, 'concat');
+  for (const t of tensors) {
+    if (t.rank !== first.rank || t.shape.some((length, i) => i !== a && length !== first.shape[i])) {
+      throw new RangeError(
+        `concat: operands may differ only along axis ${a}, got ${tensors.map((x) => show(x.shape)).join(' and ')}`,
+      );
+    }
+  }
+  if (tensors.length === 1) return first;
+  const shape = first.shape.map((length, i) =>
+    i === a ? tensors.reduce((n, t) => n + t.shape[a]!, 0) : length,
+  );
+  return differentiableOne(
+    'concat',
+    tensors,
+    () => emit('Concat', tensors, first.dtype, shape, { attributes: { axis: a } }),
+    (dy) =>
+      split(
+        dy,
+        tensors.map((t) => t.shape[a]!),
+        a,
+      ),
+  );
+}
+
+/** Cuts a tensor along an axis into pieces of the given lengths. */
+export function split(x: Tensor, lengths: readonly number[], axis: number): Tensor[] {
+  const a = axisOf(axis, x.rank, 'split');
+  const total = lengths.reduce((n, length) => n + length, 0);
+  if (total !== x.shape[a]) {
+    throw new RangeError(
+      `split: lengths ${show(lengths)} sum to ${total}, axis ${a} of ${show(x.shape)} has ${x.shape[a]}`,
+    );
+  }
+  if (lengths.length === 1) return [x];
+  const shapes = lengths.map((length) => x.shape.map((l, i) => (i === a ? length : l)));
+  return differentiable(
+    'split',
+    [x],
+    () =>
+      emitMany(
+        'Split',
+        [x, int64s(lengths)],
+        shapes.map((shape) => ({ dtype: x.dtype, shape })),
+        {
+          attributes: { axis: a },
+        },
+      ) as readonly Tensor[],
+    (cotangents, outputs) => [
+      concat(
+        cotangents.map((dy, i) => dy ?? zerosLike(outputs[i]!)),
+        a,
+      ),
+    ],
+  ) as Tensor[];
+}
+
+/** Joins tensors of one shape along a new axis. */
+export function stack(tensors: readonly Tensor[], axis: number): Tensor {
+  const first = tensors[0];
+  if (!first) throw new RangeError('stack: needs at least one tensor, got none');
+  const a = axisOf(axis, first.rank + 1, 'stack');
+  const widened = [...first.shape.slice(0, a), 1, ...first.shape.slice(a)];
+  return concat(
+    tensors.map((t) => reshape(t, widened)),
+    a,
+  );
+}

@@ -1,0 +1,30 @@
+/** @file Softmax and its logarithm. Reference: torch.softmax, torch.log_softmax. */
+import { axisOf } from '../shape.ts';
+import { differentiableOne, emit, type Tensor } from '../trace.ts';
+import { exp, mul, sub } from './arithmetic.ts';
+import { sum } from './reduce.ts';
+
+/** `exp(x) / sum(exp(x))` along an axis (the last unless given). */
+export function softmax(x: Tensor, axis = -1): Tensor {
+  const a = axisOf(axis, x.rank, 'softmax');
+  return differentiableOne(
+    'softmax',
+    [x],
+    () => emit('Softmax', [x], x.dtype, x.shape, { attributes: { axis: a } }),
+    (dy, y) => {
+      const weighted = mul(dy, y);
+      return [sub(weighted, mul(y, sum(weighted, { axes: [a], keepDims: true })))];
+    },
+  );
+}
+
+/** `log(softmax(x))`, stable. */
+export function logSoftmax(x: Tensor, axis = -1): Tensor {
+  const a = axisOf(axis, x.rank, 'logSoftmax');
+  return differentiableOne(
+    'logSoftmax',
+    [x],
+    () => emit('LogSoftmax', [x], x.dtype, x.shape, { attributes: { axis: a } }),
+    (dy, y) => [sub(dy, mul(exp(y), sum(dy, { axes: [a], keepDims: true })))],
+  );
+}

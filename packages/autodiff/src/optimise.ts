@@ -1,0 +1,65 @@
+/** @file Optimisers as graph programs. Reference: torch.optim.AdamW, torch.nn.utils.clip_grad_norm_. */
+import { add, div, minimum, mul, sqrt, square, sub } from './ops/arithmetic.ts';
+import { sum } from './ops/reduce.ts';
+import type { Tensor } from './trace.ts';
+
+export interface AdamWState {
+  readonly parameters: Tensor;
+  /** Running mean of gradients. */
+  readonly first: Tensor;
+  /** Running mean of squared gradients. */
+  readonly second: Tensor;
+}
+
+export interface AdamWOptions {
+  readonly beta1?: number;
+  readonly beta2?: number;
+  readonly epsilon?: number;
+  readonly weightDecay?: number;
+  /** Multiplies the decay, element by element: 0 for biases and norms, 1 for matrices. */
+  readonly decayMask?: Tensor;
+}
+
+/**
+ * One AdamW step (Loshchilov and Hutter 2019, decoupled decay) on tensors of any one shape.
+ *
+ * @param learningRate scalar tensor
+ * @param correction1 scalar tensor, `1 - beta1 ** step`, step counted from 1
+ * @param correction2 scalar tensor, `1 - beta2 ** step`
+ */
+export function adamW(
+  { parameters, first, second }: AdamWState,
+  gradient: Tensor,
+  learningRate: Tensor,
+  correction1: Tensor,
+  correction2: Tensor,
+  { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01, decayMask }: AdamWOptions = {},
+): AdamWState {
+  const nextFirst = add(mul(first, beta1), mul(gradient, 1 - beta1));
+  const nextSecond = add(mul(second, beta2), mul(square(gradient), 1 - beta2));
+  const denominator = add(sqrt(div(nextSecond, correction2)), epsilon);
+  const step = div(div(nextFirst, correction1), denominator);
+  const decayed = weightDecay === 0 ? undefined : mul(parameters, weightDecay);
+  const total = decayed ? add(step, decayMask ? mul(decayed, decayMask) : decayed) : step;
+  return { parameters: sub(parameters, mul(total, learningRate)), first: nextFirst, second: nextSecond };
+}
+
+/** `average * decay + value * (1 - decay)`; `decay` is a scalar tensor so that it can warm up. */
+export function exponentialMovingAverage(average: Tensor, value: Tensor, decay: Tensor): Tensor {
+  return add(value, mul(sub(average, value), decay));
+}
+
+/** Euclidean norm over all elements of all gradients, a scalar. */
+export function globalNorm(gradients: readonly Tensor[]): Tensor {
+  return sqrt(gradients.map((g) => sum(square(g))).reduce((a, b) => add(a, b)));
+}
+
+/** Scales gradients so that their common norm is at most `maxNorm`, as torch.nn.utils.clip_grad_norm_ does. */
+export function clipByGlobalNorm(
+  gradients: readonly Tensor[],
+  maxNorm: number,
+): { clipped: Tensor[]; norm: Tensor } {
+  const norm = globalNorm(gradients);
+  const factor = minimum(div(maxNorm, add(norm, 1e-6)), 1);
+  return { clipped: gradients.map((g) => mul(g, factor)), norm };
+}

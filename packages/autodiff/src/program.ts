@@ -1,0 +1,128 @@
+/** @file Compiles a graph for ONNX Runtime and runs it. */
+import { realpathSync } from 'node:fs';
+import path from 'node:path';
+import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { allocate, type TypedArray } from './dtype.ts';
+import { encodeModel } from './onnx/encode.ts';
+import { show } from './shape.ts';
+import type { ConstantSource, Graph, Tensor } from './trace.ts';
+
+export type Device = 'cpu';
+
+/**
+ * How much ONNX Runtime may rearrange: `fast` copies constant weights into blocked layouts (best for small models),
+ * `lean` leaves them in the mapped file (memory stays near the size of the weights).
+ */
+export type Layout = 'fast' | 'lean';
+
+export interface CompileOptions {
+  readonly device?: Device;
+  readonly layout?: Layout;
+  /** Threads inside an op; ONNX Runtime's choice (the physical cores) unless given. */
+  readonly threads?: number;
+  /** Writes a JSON profile of every executed node to files that start with this path. */
+  readonly profilePrefix?: string;
+}
+
+export type Arrays<K extends string = string> = Readonly<Record<K, TypedArray>>;
+
+/** A compiled program. Runs are independent of each other; `dispose` frees the session. */
+export class Program {
+  /** Nodes emitted, before ONNX Runtime's own optimisation. */
+  readonly nodeCount: number;
+  private readonly session: InferenceSession;
+  private readonly inputs: ReadonlyMap<string, Tensor>;
+  private readonly outputs: ReadonlyMap<string, Tensor>;
+  private disposed = false;
+
+  constructor(session: InferenceSession, graph: Graph, nodeCount: number) {
+    this.session = session;
+    this.inputs = graph.inputs;
+    this.outputs = graph.outputs;
+    this.nodeCount = nodeCount;
+  }
+
+  /**
+   * Runs the program once.
+   *
+   * @param inputs one typed array for each input, row-major, of the length of its shape
+   * @param into arrays that receive outputs without a further copy; other outputs are allocated
+   */
+  async run(inputs: Arrays, into: Arrays = {}): Promise<Record<string, TypedArray>> {
+    if (this.disposed) throw new Error('Program.run: the program was disposed');
+    const feeds: Record<string, OrtTensor> = {};
+    for (const [name, tensor] of this.inputs) {
+      const data = inputs[name];
+      if (!data) throw new Error(`Program.run: input "${name}" ${tensor} is missing`);
+      feeds[`in:${name}`] = wrap(`input "${name}"`, tensor, data);
+    }
+    const fetches: Record<string, OrtTensor> = {};
+    const results: Record<string, TypedArray> = {};
+    for (const [name, tensor] of this.outputs) {
+      const data = into[name] ?? allocate(tensor.dtype, tensor.size);
+      results[name] = data;
+      fetches[`out:${name}`] = wrap(`output "${name}"`, tensor, data);
+    }
+    await this.session.run(feeds, fetches);
+    return results;
+  }
+
+  /** Stops profiling; the file is complete afterwards. */
+  endProfiling(): void {
+    this.session.endProfiling();
+  }
+
+  async dispose(): Promise<void> {
+    if (this.disposed) return;
+    this.disposed = true;
+    await this.session.release();
+  }
+}
+
+function wrap(who: string, tensor: Tensor, data: TypedArray): OrtTensor {
+  if (data.length !== tensor.size) {
+    throw new RangeError(
+      `Program.run: ${who} needs ${tensor.size} elements ${show(tensor.shape)}, got ${data.length}`,
+    );
+  }
+  return new OrtTensor(tensor.dtype, data as Float32Array, [...tensor.shape]);
+}
+
+/** Turns a graph into a program. Dead code is dropped; constants in files are mapped, not read. */
+export async function compile(graph: Graph, options: CompileOptions = {}): Promise<Program> {
+  const { device = 'cpu', layout = 'fast', threads, profilePrefix } = options;
+  if (device !== 'cpu') throw new RangeError(`compile: device must be "cpu", got "${device}"`);
+  const folder = commonFolder([...graph.trace.constants.values()]);
+  const { bytes, nodeCount } = encodeModel(graph, (file) => path.relative(folder!, realpathSync(file)));
+  const lean = layout === 'lean';
+  const session = await InferenceSession.create(bytes, {
+    executionProviders: [device],
+    graphOptimizationLevel: lean ? 'extended' : 'all',
+    enableMemPattern: !lean,
+    logSeverityLevel: 3,
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
+    extra: {
+      session: {
+        ...(lean ? { disable_prepacking: '1' } : {}),
+        ...(folder === undefined ? {} : { model_external_initializers_file_folder_path: folder }),
+      },
+    },
+  });
+  return new Program(session, graph, nodeCount);
+}
+
+/** The deepest folder that holds all weight files, or undefined without any. ONNX Runtime takes one folder only. */
+function commonFolder(constants: readonly ConstantSource[]): string | undefined {
+  const paths = new Set(constants.flatMap((source) => ('file' in source ? [source.file.path] : [])));
+  const folders = [...paths].map((file) => path.dirname(realpathSync(file)).split(path.sep));
+  const first = folders[0];
+  if (!first) return undefined;
+  let depth = first.length;
+  for (const parts of folders) {
+    let same = 0;
+    while (same < depth && parts[same] === first[same]) same++;
+    depth = same;
+  }
+  return first.slice(0, depth).join(path.sep) || path.sep;
+}

@@ -1,0 +1,264 @@
+/**
+ * @file Tracing: tensor programs run once on symbols and leave behind a list of ONNX nodes, and a tape that
+ * remembers for each op how a cotangent travels back through it.
+ *
+ * The node list is what is executed. The tape is what `gradient` walks in reverse; walking it emits ordinary
+ * nodes into the same trace, so a gradient is a program like any other, and can be differentiated again.
+ */
+import type { DType, TypedArray } from './dtype.ts';
+import { type Shape, show, sizeOf } from './shape.ts';
+
+/** A value inside a trace: element type and static shape, no numbers. */
+export class Tensor {
+  readonly id: number;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly trace: Trace;
+
+  constructor(id: number, dtype: DType, shape: Shape, trace: Trace) {
+    this.id = id;
+    this.dtype = dtype;
+    this.shape = shape;
+    this.trace = trace;
+  }
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  toString(): string {
+    return `${this.dtype}${show(this.shape)}`;
+  }
+}
+
+/** Numbers that are fixed when a program is compiled: held in memory, or a stretch of a file that is never copied. */
+export type ConstantSource =
+  | { readonly dtype: DType; readonly shape: Shape; readonly data: TypedArray }
+  | {
+      readonly dtype: DType;
+      readonly shape: Shape;
+      readonly file: { readonly path: string; readonly byteOffset: number; readonly byteLength: number };
+    };
+
+export type Attribute = number | string | readonly number[] | { readonly float: number };
+
+/** One ONNX operator call. `null` stands for an optional input that is left out. */
+export interface Node {
+  readonly op: string;
+  readonly domain: string;
+  readonly inputs: readonly (Tensor | null)[];
+  readonly outputs: readonly Tensor[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+/** Cotangent of each output (undefined: zero) to cotangent of each input (undefined: zero, or not differentiable). */
+export type Pullback = (cotangents: readonly (Tensor | undefined)[]) => readonly (Tensor | undefined)[];
+
+export interface TapeEntry {
+  readonly name: string;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly pullback: Pullback;
+}
+
+export class Trace {
+  readonly nodes: Node[] = [];
+  readonly constants = new Map<Tensor, ConstantSource>();
+  readonly inputs = new Map<string, Tensor>();
+  /** Undefined while an op with a rule of its own emits the nodes inside it. */
+  tape: TapeEntry[] | undefined = [];
+  private nextId = 0;
+  private readonly constantOf = new Map<ConstantSource, Tensor>();
+  private readonly scalarOf = new Map<string, Tensor>();
+
+  newTensor(dtype: DType, shape: Shape): Tensor {
+    return new Tensor(this.nextId++, dtype, [...shape], this);
+  }
+
+  addInput(name: string, dtype: DType, shape: Shape): Tensor {
+    if (this.inputs.has(name)) throw new Error(`trace: input "${name}" is declared twice`);
+    const tensor = this.newTensor(dtype, shape);
+    this.inputs.set(name, tensor);
+    return tensor;
+  }
+
+  addConstant(source: ConstantSource): Tensor {
+    const known = this.constantOf.get(source);
+    if (known) return known;
+    const tensor = this.newTensor(source.dtype, source.shape);
+    this.constants.set(tensor, source);
+    this.constantOf.set(source, tensor);
+    return tensor;
+  }
+
+  /** Small constants (scalars, axes, shapes) are shared by their value. */
+  addSmallConstant(dtype: DType, shape: Shape, values: readonly number[]): Tensor {
+    const key = `${dtype}${show(shape)}${values.map((v) => (Object.is(v, -0) ? '-0' : v)).join(',')}`;
+    let tensor = this.scalarOf.get(key);
+    if (!tensor) {
+      tensor = this.addConstant({ dtype, shape: [...shape], data: toTyped(dtype, values) });
+      this.scalarOf.set(key, tensor);
+    }
+    return tensor;
+  }
+}
+
+function toTyped(dtype: DType, values: readonly number[]): TypedArray {
+  if (dtype === 'int64') return BigInt64Array.from(values, (v) => BigInt(v));
+  if (dtype === 'int32') return Int32Array.from(values);
+  if (dtype === 'bool') return Uint8Array.from(values);
+  if (dtype === 'float32') return Float32Array.from(values);
+  throw new TypeError(`constant: no small constants of type ${dtype}; use float32 and cast`);
+}
+
+let current: Trace | undefined;
+
+/** The trace that ops are recorded in. Throws outside of `trace(...)`. */
+export function currentTrace(who: string): Trace {
+  if (!current) throw new Error(`${who}: called outside of trace(...); ops work on symbols, not on numbers`);
+  return current;
+}
+
+/** Runs `fn` with `trace` as the one that ops are recorded in. */
+export function inTrace<T>(trace: Trace, fn: () => T): T {
+  const before = current;
+  current = trace;
+  try {
+    return fn();
+  } finally {
+    current = before;
+  }
+}
+
+export interface TensorSpec {
+  readonly dtype?: DType;
+  readonly shape: Shape;
+}
+
+export type TensorMap = Readonly<Record<string, Tensor>>;
+
+/** A traced program: named inputs, named outputs. */
+export interface Graph {
+  readonly trace: Trace;
+  readonly inputs: ReadonlyMap<string, Tensor>;
+  readonly outputs: ReadonlyMap<string, Tensor>;
+}
+
+/**
+ * Traces a tensor program.
+ *
+ * @param inputs name to shape (and dtype, float32 unless said) of everything that changes between runs
+ * @param fn called once with a symbol for each input; returns the named outputs
+ */
+export function trace<const I extends Readonly<Record<string, TensorSpec>>>(
+  inputs: I,
+  fn: (inputs: { readonly [K in keyof I]: Tensor }) => TensorMap,
+): Graph {
+  const record = new Trace();
+  return inTrace(record, () => {
+    const symbols: Record<string, Tensor> = {};
+    for (const [name, { dtype = 'float32', shape }] of Object.entries(inputs)) {
+      symbols[name] = record.addInput(name, dtype, shape);
+    }
+    const outputs = fn(symbols as { readonly [K in keyof I]: Tensor });
+    return { trace: record, inputs: record.inputs, outputs: new Map(Object.entries(outputs)) };
+  });
+}
+
+/** Declares a further input from inside a trace, e.g. a parameter that a layer asks for by name. */
+export function input(name: string, shape: Shape, dtype: DType = 'float32'): Tensor {
+  return currentTrace('input').addInput(name, dtype, shape);
+}
+
+/** A constant from numbers in memory or from a stretch of a file. The same source object gives the same tensor. */
+export function constant(source: ConstantSource): Tensor {
+  if ('data' in source && source.data.length !== sizeOf(source.shape)) {
+    throw new RangeError(
+      `constant: ${source.data.length} numbers do not fill shape ${show(source.shape)} (${sizeOf(source.shape)})`,
+    );
+  }
+  return currentTrace('constant').addConstant(source);
+}
+
+/** A scalar constant. */
+export function scalar(value: number, dtype: DType = 'float32'): Tensor {
+  return currentTrace('scalar').addSmallConstant(dtype, [], [value]);
+}
+
+/** A small one-dimensional int64 constant, as ONNX wants for axes, shapes and bounds. */
+export function int64s(values: readonly number[]): Tensor {
+  return currentTrace('int64s').addSmallConstant('int64', [values.length], values);
+}
+
+export interface EmitOptions {
+  readonly attributes?: Readonly<Record<string, Attribute>>;
+  readonly domain?: string;
+}
+
+/** Emits one ONNX node with a single output. No tape entry: that is `differentiable`'s part. */
+export function emit(
+  op: string,
+  inputs: readonly (Tensor | null)[],
+  dtype: DType,
+  shape: Shape,
+  options: EmitOptions = {},
+): Tensor {
+  return emitMany(op, inputs, [{ dtype, shape }], options)[0]!;
+}
+
+/** Emits one ONNX node with several outputs. */
+export function emitMany(
+  op: string,
+  inputs: readonly (Tensor | null)[],
+  outputs: readonly TensorSpec[],
+  { attributes = {}, domain = '' }: EmitOptions = {},
+): Tensor[] {
+  const record = currentTrace(op);
+  for (const tensor of inputs) {
+    if (tensor && tensor.trace !== record)
+      throw new Error(`${op}: operand ${tensor} belongs to another trace`);
+  }
+  const tensors = outputs.map(({ dtype = 'float32', shape }) => record.newTensor(dtype, shape));
+  record.nodes.push({ op, domain, inputs, outputs: tensors, attributes });
+  return tensors;
+}
+
+/**
+ * Runs `forward` and records `pullback` as its gradient. Ops called inside `forward` leave no tape entries of
+ * their own, so a composite op can have a better gradient than the chain rule would give it.
+ */
+export function differentiable<T extends Tensor | readonly Tensor[]>(
+  name: string,
+  inputs: readonly Tensor[],
+  forward: () => T,
+  pullback: (cotangents: readonly (Tensor | undefined)[], outputs: T) => readonly (Tensor | undefined)[],
+): T {
+  const record = currentTrace(name);
+  const tape = record.tape;
+  record.tape = undefined;
+  let out: T;
+  try {
+    out = forward();
+  } finally {
+    record.tape = tape;
+  }
+  const outputs = out instanceof Tensor ? [out] : (out as readonly Tensor[]);
+  tape?.push({ name, inputs, outputs, pullback: (cotangents) => pullback(cotangents, out) });
+  return out;
+}
+
+/** `differentiable` for ops with one output: the pullback sees the cotangent itself. */
+export function differentiableOne(
+  name: string,
+  inputs: readonly Tensor[],
+  forward: () => Tensor,
+  pullback: (cotangent: Tensor, output: Tensor) => readonly (Tensor | undefined)[],
+): Tensor {
+  return differentiable(name, inputs, forward, ([cotangent], output) =>
+    cotangent ? pullback(cotangent, output) : inputs.map(() => undefined),
+  );
+}
