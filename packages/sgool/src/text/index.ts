@@ -1,0 +1,14 @@
+/** @file Floor 1: prompts as tokens. */
+
+export type { Vocabulary } from './byte-pairs.ts';
+export { cleanPrompt, splitWords } from './clean.ts';
+export {
+  createTokenizer,
+  END_OF_TEXT,
+  type EncodedPrompt,
+  loadTokenizer,
+  START_OF_TEXT,
+  type Tokenizer,
+  type TokenizerOptions,
+} from './tokenizer.ts';
+export { buildWordVocabulary, tokenizerFiles } from './word-vocabulary.ts';

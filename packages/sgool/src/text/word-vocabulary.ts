@@ -1,0 +1,65 @@
+/** @file A vocabulary in CLIP's format for a closed list of words. */
+
+import { byteSymbolsById, END_OF_WORD, mergePairs, toSymbols, type Vocabulary } from './byte-pairs.ts';
+import { cleanPrompt, splitWords } from './clean.ts';
+import { END_OF_TEXT, START_OF_TEXT } from './tokenizer.ts';
+
+/**
+ * Makes a vocabulary in which each of the given words is one token; any other text still has tokens, down to bytes.
+ *
+ * Ids as in CLIP: 256 byte symbols, the same 256 at the end of a word, merged symbols, start, end. The end token has
+ * the highest id, as CLIP's pooling (the place of the largest id) expects.
+ *
+ * A word is built from what the merges before it leave, joined from the left. Merges that come later cannot spoil an
+ * earlier word, because the lowest rank goes first, so the order of `words` does not matter.
+ *
+ * @param words lower case, each one word to CLIP's pattern: letters, or one digit, or punctuation
+ */
+export function buildWordVocabulary(words: readonly string[]): Vocabulary {
+  const bytes = byteSymbolsById();
+  const symbols = new Set([...bytes, ...bytes.map((symbol) => symbol + END_OF_WORD)]);
+  const ranks = new Map<string, number>();
+  for (const word of words) {
+    if (cleanPrompt(word) !== word || splitWords(word).length !== 1) {
+      throw new Error(
+        `buildWordVocabulary: each entry must be one lower-case word, got ${JSON.stringify(word)}`,
+      );
+    }
+    let pieces = mergePairs(toSymbols(word), ranks);
+    while (pieces.length > 1) {
+      ranks.set(`${pieces[0]} ${pieces[1]}`, ranks.size);
+      symbols.add(pieces[0] + pieces[1]);
+      pieces = mergePairs(toSymbols(word), ranks);
+    }
+  }
+  const tokens = [...symbols, START_OF_TEXT, END_OF_TEXT];
+  return { vocab: Object.fromEntries(tokens.map((token, id) => [token, id])), merges: [...ranks.keys()] };
+}
+
+/**
+ * The files of a `tokenizer` folder, by name, that transformers' CLIPTokenizer and {@link loadTokenizer} read.
+ *
+ * @param maxLength tokens of a prompt, start and end included
+ */
+export function tokenizerFiles({ vocab, merges }: Vocabulary, maxLength = 77): Record<string, string> {
+  const special = {
+    bos_token: START_OF_TEXT,
+    eos_token: END_OF_TEXT,
+    unk_token: END_OF_TEXT,
+    pad_token: END_OF_TEXT,
+  };
+  const config = {
+    ...special,
+    add_prefix_space: false,
+    do_lower_case: true,
+    errors: 'replace',
+    model_max_length: maxLength,
+    tokenizer_class: 'CLIPTokenizer',
+  };
+  return {
+    'vocab.json': `${JSON.stringify(vocab)}\n`,
+    'merges.txt': `#version: 0.2\n${merges.map((pair) => `${pair}\n`).join('')}`,
+    'tokenizer_config.json': `${JSON.stringify(config, null, 2)}\n`,
+    'special_tokens_map.json': `${JSON.stringify(special, null, 2)}\n`,
+  };
+}
