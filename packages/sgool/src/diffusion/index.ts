@@ -1,0 +1,29 @@
+export type { DdimCoefficients, DdimInvertOptions, DdimOptions } from './ddim.ts';
+export { ddim, ddimCoefficients, ddimInvert } from './ddim.ts';
+export type { Denoiser } from './denoiser.ts';
+export { predictNoise, pullbackNoise } from './denoiser.ts';
+export type { DpmSolverOptions } from './dpm-solver.ts';
+export { dpmSolver } from './dpm-solver.ts';
+export type { EdictOptions } from './edict.ts';
+export { edict } from './edict.ts';
+export { addNoise, noiseCoefficients, predictOriginal } from './noising.ts';
+export { pndm } from './pndm.ts';
+export type { Latents, Sampler, Stage } from './sampler.ts';
+export type {
+  BetaSchedule,
+  PredictionType,
+  Schedule,
+  SchedulerConfig,
+  TimestepSpacing,
+  Transition,
+} from './schedule.ts';
+export { createSchedule } from './schedule.ts';
+export type {
+  SampleOptions,
+  StepInfo,
+  Trajectory,
+  TrajectoryKind,
+  TrajectoryOptions,
+  WalkOptions,
+} from './trajectory.ts';
+export { runTrajectory, sample } from './trajectory.ts';

@@ -1,0 +1,118 @@
+/**
+ * @file What all samplers have in common.
+ *
+ * A sampler is a chain of steps, and a step is one or more stages, each with at most one network call. The state between
+ * stages is a list of latents: one for DDIM, a pair for EDICT, a latent with its history for multistep solvers. Stages
+ * are pure functions of the state, so that whoever walks the chain decides what to remember (see trajectory.ts).
+ */
+import type { Denoiser } from './denoiser.ts';
+
+/** A state: the latents that a sampler carries from stage to stage. Never changed in place. */
+export type Latents = readonly Float64Array[];
+
+/** Part of a step that calls the network once (or, for an identity step, not at all). */
+export interface Stage {
+  /** Index of the step that this stage belongs to, 0 the noisiest. */
+  readonly step: number;
+  /** Training timestep that the network is told. */
+  readonly timestep: number;
+  run(state: Latents, denoiser: Denoiser): Promise<Latents>;
+  /** From the cotangent of the state after the stage to that of `state`, the one before it. */
+  pullback(state: Latents, cotangent: Latents, denoiser: Denoiser): Promise<Latents>;
+  /** The state before the stage, from the one after it. Only where it is exact. */
+  invert?(state: Latents, denoiser: Denoiser): Promise<Latents>;
+}
+
+export interface Sampler {
+  readonly name: string;
+  /** Number of steps; step i runs from index i to i + 1, 0 being pure noise. */
+  readonly steps: number;
+  /** Training timestep of each step, noisiest first. */
+  readonly timesteps: readonly number[];
+  /** The stages of all steps in order. */
+  readonly stages: readonly Stage[];
+  /** The state at the beginning of step `startIndex`, from one latent or from as many as `finalLatents` gives. */
+  initial(noise: Float64Array | Latents, startIndex?: number): Latents;
+  /** Gradient with respect to the one latent given to `initial`, from the cotangent of the state that it made. */
+  initialPullback(cotangent: Latents): Float64Array;
+  /** The results: the latents to decode. */
+  finalLatents(state: Latents): Float64Array[];
+  /** Cotangent of the last state from those of `finalLatents`. */
+  finalPullback(cotangents: Latents): Latents;
+  step(state: Latents, index: number, denoiser: Denoiser): Promise<Latents>;
+  /** Cotangent of the state before step `index`, from `state` (before the step) and the cotangent after it. */
+  pullback(state: Latents, index: number, cotangent: Latents, denoiser: Denoiser): Promise<Latents>;
+  /** The state before step `index` from the one after it. Absent where no exact inverse exists. */
+  invert?(state: Latents, index: number, denoiser: Denoiser): Promise<Latents>;
+}
+
+/** What a sampler file provides; `createSampler` derives the step functions from the stages. */
+export type SamplerParts = Omit<Sampler, 'step' | 'pullback' | 'invert' | 'steps'>;
+
+/** Completes a sampler with whole-step functions. It is invertible if every stage is. */
+export function createSampler(parts: SamplerParts): Sampler {
+  const stagesOf = (index: number) => {
+    const found = parts.stages.filter((stage) => stage.step === index);
+    if (found.length === 0) {
+      throw new RangeError(
+        `${parts.name}: no step ${index}; steps are numbered 0 to ${parts.timesteps.length - 1}`,
+      );
+    }
+    return found;
+  };
+
+  const sampler: Sampler = {
+    ...parts,
+    steps: parts.timesteps.length,
+    async step(state, index, denoiser) {
+      let current = state;
+      for (const stage of stagesOf(index)) current = await stage.run(current, denoiser);
+      return current;
+    },
+    async pullback(state, index, cotangent, denoiser) {
+      const stages = stagesOf(index);
+      const before = [state];
+      for (const stage of stages.slice(0, -1)) before.push(await stage.run(before.at(-1)!, denoiser));
+      let current = cotangent;
+      for (const stage of stages.reverse()) {
+        current = await stage.pullback(before.pop()!, current, denoiser);
+      }
+      return current;
+    },
+  };
+  if (parts.stages.every((stage) => stage.invert)) {
+    sampler.invert = async (state, index, denoiser) => {
+      let current = state;
+      for (const stage of stagesOf(index).reverse()) current = await stage.invert!(current, denoiser);
+      return current;
+    };
+  }
+  return sampler;
+}
+
+/**
+ * The parts of a sampler whose state is one latent followed by a history that starts empty: `initial` takes the latent,
+ * `finalLatents` gives it back, and cotangents of the history are zero at the end.
+ *
+ * @param historyAtEnd how many latents the last state holds beside the result.
+ */
+export function singleLatent(
+  name: string,
+  historyAtEnd = 0,
+): Pick<Sampler, 'initial' | 'initialPullback' | 'finalLatents' | 'finalPullback'> {
+  return {
+    initial(noise) {
+      const latents = noise instanceof Float64Array ? [noise] : noise;
+      if (latents.length !== 1) {
+        throw new RangeError(`${name}: starts from one latent, got ${latents.length}`);
+      }
+      return [latents[0].slice()];
+    },
+    initialPullback: (cotangent) => cotangent[0],
+    finalLatents: (state) => [state[0]],
+    finalPullback: ([cotangent]) => [
+      cotangent,
+      ...Array.from({ length: historyAtEnd }, () => new Float64Array(cotangent.length)),
+    ],
+  };
+}

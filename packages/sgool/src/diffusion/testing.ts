@@ -1,0 +1,96 @@
+/** @file Stand-in networks for tests: small, smooth, with a gradient by hand. Not exported from the package. */
+import { readFileSync } from 'node:fs';
+import type { Denoiser } from './denoiser.ts';
+
+/** Weights of `second · tanh(first · latent + timestep / 1000 · shift)`; matrices by rows. */
+export interface TanhWeights {
+  first: Float64Array;
+  second: Float64Array;
+  shift: Float64Array;
+}
+
+/**
+ * A two-layer network as a denoiser.
+ *
+ * @param float32 rounds what goes in and what comes out to float32, as real networks do.
+ */
+export function tanhDenoiser({ first, second, shift }: TanhWeights, { float32 = false } = {}): Denoiser {
+  const size = shift.length;
+  const cast = (values: Float64Array) => (float32 ? values.map(Math.fround) : values);
+  const hidden = (latent: Float64Array, timestep: number) =>
+    multiply(first, cast(latent)).map((value, i) => Math.tanh(value + (timestep / 1000) * shift[i]));
+  const evaluations = { forward: 0, pullback: 0 };
+  return {
+    latentShape: [1, size],
+    evaluations,
+    async predict(latent, timestep) {
+      evaluations.forward++;
+      return cast(multiply(second, hidden(latent, timestep)));
+    },
+    async pullback(latent, timestep, cotangent) {
+      evaluations.pullback++;
+      const active = hidden(latent, timestep);
+      const back = multiplyTransposed(second, cotangent).map((value, i) => value * (1 - active[i] ** 2));
+      return multiplyTransposed(first, back);
+    },
+  };
+}
+
+/** Random weights of a size, the same for the same seed. */
+export function randomWeights(size: number, seed = 1): TanhWeights {
+  const scale = (count: number, factor: number) => randomNormal(count, seed++).map((value) => value * factor);
+  return {
+    first: scale(size * size, size ** -0.5),
+    second: scale(size * size, size ** -0.5),
+    shift: scale(size, 0.5),
+  };
+}
+
+/** Standard normal numbers by Box-Muller over a small congruential generator: good enough for a test. */
+export function randomNormal(count: number, seed = 1): Float64Array {
+  let state = (seed * 2654435761) >>> 0;
+  const uniform = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state + 0.5) / 2 ** 32;
+  };
+  return Float64Array.from({ length: count }, () => {
+    const radius = Math.sqrt(-2 * Math.log(uniform()));
+    return radius * Math.cos(2 * Math.PI * uniform());
+  });
+}
+
+/** Largest difference between two lists of numbers. */
+export function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) return Number.POSITIVE_INFINITY;
+  return Math.max(...Array.from(a, (value, i) => Math.abs(value - b[i])));
+}
+
+/** The tensors of fixtures/data/diffusion.safetensors, all of them float64. */
+export function readFixture(): (name: string) => Float64Array {
+  const bytes = readFileSync(new URL('../../../../fixtures/data/diffusion.safetensors', import.meta.url));
+  const headerLength = Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.toString('utf8', 8, 8 + headerLength));
+  return (name) => {
+    const [begin, end] = header[name].data_offsets.map((offset: number) => offset + 8 + headerLength);
+    return new Float64Array(
+      bytes.buffer.slice(bytes.byteOffset + begin, bytes.byteOffset + end) as ArrayBuffer,
+    );
+  };
+}
+
+function multiply(matrix: Float64Array, vector: Float64Array): Float64Array {
+  const size = vector.length;
+  return Float64Array.from({ length: matrix.length / size }, (_, row) => {
+    let sum = 0;
+    for (let i = 0; i < size; i++) sum += matrix[row * size + i] * vector[i];
+    return sum;
+  });
+}
+
+function multiplyTransposed(matrix: Float64Array, vector: Float64Array): Float64Array {
+  const out = new Float64Array(matrix.length / vector.length);
+  vector.forEach((value, row) => {
+    for (let i = 0; i < out.length; i++) out[i] += matrix[row * out.length + i] * value;
+  });
+  return out;
+}

@@ -1,0 +1,184 @@
+import { describe, expect, it } from 'vitest';
+import { ddim } from './ddim.ts';
+import type { Denoiser } from './denoiser.ts';
+import { dpmSolver } from './dpm-solver.ts';
+import { edict } from './edict.ts';
+import { pndm } from './pndm.ts';
+import type { Sampler } from './sampler.ts';
+import { createSchedule } from './schedule.ts';
+import { maxDifference, randomNormal, randomWeights, tanhDenoiser } from './testing.ts';
+import type { TrajectoryKind } from './trajectory.ts';
+import { runTrajectory, sample } from './trajectory.ts';
+
+const size = 32;
+const schedule = createSchedule({
+  beta_start: 0.00085,
+  beta_end: 0.012,
+  beta_schedule: 'scaled_linear',
+  steps_offset: 1,
+  set_alpha_to_one: false,
+});
+const denoiser = tanhDenoiser(randomWeights(size));
+const float32Denoiser = tanhDenoiser(randomWeights(size), { float32: true });
+const noise = randomNormal(size, 5);
+const direction = randomNormal(size, 6);
+
+const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, i) => sum + value * b[i], 0);
+
+/** Half the squared norm of all final latents: its cotangents are the latents themselves. */
+const energy = (finals: readonly Float64Array[]) => finals.reduce((sum, one) => sum + dot(one, one) / 2, 0);
+
+async function gradientOf(kind: TrajectoryKind, sampler: Sampler, network: Denoiser = denoiser) {
+  const trajectory = await runTrajectory(kind, sampler, network, noise);
+  return trajectory.pullback(trajectory.final);
+}
+
+describe('gradient of the whole chain', () => {
+  const samplers: [string, Sampler, TrajectoryKind][] = [
+    ['ddim', ddim(schedule, 9), 'checkpointed'],
+    ['pndm', pndm(schedule, 9), 'checkpointed'],
+    ['dpmSolver', dpmSolver(schedule, 9), 'checkpointed'],
+    ['edict, even', edict(schedule, 10), 'invertible'],
+    ['edict, odd', edict(schedule, 9), 'invertible'],
+    ['edict, x alone', edict(schedule, 9, { output: 'x' }), 'invertible'],
+  ];
+
+  it.each(samplers)('agrees with finite differences: %s', async (_, sampler, kind) => {
+    const at = async (distance: number) =>
+      energy(
+        await sample(
+          sampler,
+          denoiser,
+          noise.map((value, i) => value + distance * direction[i]),
+        ),
+      );
+    const slope = ((await at(1e-4)) - (await at(-1e-4))) / 2e-4;
+    const expected = dot(await gradientOf(kind, sampler), direction);
+    expect(Math.abs(slope / expected - 1)).toBeLessThan(1e-5);
+  });
+
+  it('is the same for both kinds of trajectory', async () => {
+    for (const network of [denoiser, float32Denoiser]) {
+      for (const steps of [49, 50]) {
+        const kept = await gradientOf('checkpointed', edict(schedule, steps), network);
+        const inverted = await gradientOf('invertible', edict(schedule, steps), network);
+        expect(maxDifference(inverted, kept) / Math.hypot(...kept)).toBeLessThan(1e-12);
+      }
+    }
+  });
+
+  it('is what the steps give one by one', async () => {
+    const sampler = edict(schedule, 6);
+    const states = [sampler.initial(noise)];
+    for (let i = 0; i < 6; i++) states.push(await sampler.step(states[i], i, denoiser));
+    let cotangent = sampler.finalPullback(sampler.finalLatents(states[6]));
+    for (let i = 5; i >= 0; i--) cotangent = await sampler.pullback(states[i], i, cotangent, denoiser);
+    expect(sampler.initialPullback(cotangent)).toEqual(await gradientOf('checkpointed', sampler));
+  });
+
+  it('can be asked of both starting latents apart', async () => {
+    const pair = [noise, randomNormal(size, 7)];
+    const trajectory = await runTrajectory('invertible', edict(schedule, 5), denoiser, pair);
+    const [x, y] = await trajectory.pullbackToInitial(trajectory.final);
+    const sum = await trajectory.pullback(trajectory.final);
+    expect(
+      maxDifference(
+        sum,
+        x.map((value, i) => value + y[i]),
+      ),
+    ).toBe(0);
+    expect(maxDifference(x, y)).toBeGreaterThan(1e-3);
+  });
+
+  it('can be cut to the last steps', async () => {
+    const sampler = ddim(schedule, 8);
+    const short = await runTrajectory('checkpointed', sampler, denoiser, noise, { gradientSteps: 3 });
+    const [late] = await sample(ddim(schedule, 8), denoiser, noise);
+    expect(short.final[0]).toEqual(late);
+    expect(short.retainedLatents).toBe(4);
+    let latent = [noise as Float64Array];
+    for (let i = 0; i < 5; i++) latent = [...(await sampler.step(latent, i, denoiser))];
+    const tail = await runTrajectory('checkpointed', sampler, denoiser, latent, { startIndex: 5 });
+    expect(await short.pullback([direction])).toEqual(await tail.pullback([direction]));
+  });
+});
+
+describe('cost', () => {
+  it('keeps no more for 100 steps than for 10 when it can invert', async () => {
+    const retained = async (kind: TrajectoryKind, steps: number) =>
+      (await runTrajectory(kind, edict(schedule, steps), denoiser, noise)).retainedLatents;
+    expect(await retained('invertible', 10)).toBe(2);
+    expect(await retained('invertible', 100)).toBe(2);
+    expect(await retained('checkpointed', 10)).toBeGreaterThan(20);
+  });
+
+  it('makes as many network calls as promised', async () => {
+    const count = async (kind: TrajectoryKind, sampler: Sampler) => {
+      const before = { ...denoiser.evaluations };
+      await gradientOf(kind, sampler);
+      return [denoiser.evaluations.forward - before.forward, denoiser.evaluations.pullback - before.pullback];
+    };
+    expect(await count('checkpointed', ddim(schedule, 10))).toEqual([10, 10]);
+    expect(await count('checkpointed', edict(schedule, 10))).toEqual([20, 20]);
+    expect(await count('invertible', edict(schedule, 10))).toEqual([40, 20]);
+  });
+});
+
+describe('walking', () => {
+  it('reports every step once, there and back', async () => {
+    const there: number[] = [];
+    const back: number[] = [];
+    const sampler = edict(schedule, 4);
+    const trajectory = await runTrajectory('invertible', sampler, denoiser, noise, {
+      onStep: ({ step, steps, timestep, latents }) => {
+        expect([steps, timestep, latents.length]).toEqual([4, sampler.timesteps[step], 2]);
+        there.push(step);
+      },
+    });
+    await trajectory.pullback(trajectory.final, { onStep: ({ step }) => void back.push(step) });
+    expect(there).toEqual([0, 1, 2, 3]);
+    expect(back).toEqual([3, 2, 1, 0]);
+  });
+
+  it('stops before the next network call when aborted', async () => {
+    const stop = new AbortController();
+    const before = denoiser.evaluations.forward;
+    const run = sample(ddim(schedule, 10), denoiser, noise, {
+      signal: stop.signal,
+      onStep: ({ step }) => {
+        if (step === 2) stop.abort(new Error('enough'));
+      },
+    });
+    await expect(run).rejects.toThrow('enough');
+    expect(denoiser.evaluations.forward - before).toBe(3);
+
+    const trajectory = await runTrajectory('invertible', edict(schedule, 4), denoiser, noise);
+    await expect(
+      trajectory.pullback(trajectory.final, { signal: AbortSignal.abort(new Error('stop')) }),
+    ).rejects.toThrow('stop');
+  });
+
+  it('says which network call gave a number that is not finite', async () => {
+    const broken: Denoiser = {
+      ...denoiser,
+      predict: async (latent, timestep) => (timestep < 500 ? latent.map(() => Number.NaN) : latent),
+    };
+    await expect(sample(ddim(schedule, 10), broken, noise)).rejects.toThrow(
+      'the noise prediction at timestep 401 holds NaN at index 0',
+    );
+    const short: Denoiser = { ...denoiser, predict: async () => new Float64Array(3) };
+    await expect(sample(ddim(schedule, 10), short, noise)).rejects.toThrow('has 3 values; it must have 32');
+  });
+
+  it('refuses noise of the wrong size and a start that does not exist', async () => {
+    await expect(sample(ddim(schedule, 10), denoiser, new Float64Array(3))).rejects.toThrow(
+      "the starting latent has 3 values; the denoiser's shape 1x32 has 32",
+    );
+    await expect(sample(ddim(schedule, 10), denoiser, noise, { startIndex: 10 })).rejects.toThrow(
+      'startIndex must be a whole number from 0 to 9, got 10',
+    );
+    await expect(runTrajectory('invertible', ddim(schedule, 10), denoiser, noise)).rejects.toThrow(
+      'ddim with 10 steps has no exact inverse',
+    );
+  });
+});

@@ -1,0 +1,170 @@
+/**
+ * @file Walking a sampler's chain, and the two ways to remember it for the way back.
+ *
+ * `checkpointed` keeps the state of every stage: a few thousand numbers each, no network activations. `invertible` keeps
+ * the end state alone and recomputes each earlier one by the sampler's exact inverse, one network call more per stage.
+ * Both run the network again for the gradient, and both give the same gradient.
+ */
+import { UserError } from '../errors.ts';
+import type { Denoiser } from './denoiser.ts';
+import type { Latents, Sampler } from './sampler.ts';
+
+/** What a caller is told after each step. */
+export interface StepInfo {
+  /** Index of the step just done, 0 the noisiest. */
+  readonly step: number;
+  readonly steps: number;
+  readonly timestep: number;
+  /** The result so far: as many latents as the sampler ends with. */
+  readonly latents: readonly Float64Array[];
+}
+
+export interface WalkOptions {
+  /** Called after each step and awaited. What it throws ends the walk. */
+  onStep?: (info: StepInfo) => void | Promise<void>;
+  /** Looked at before each network call. */
+  signal?: AbortSignal;
+}
+
+export interface SampleOptions extends WalkOptions {
+  /** Step to begin with; the noise given is then the latent at the beginning of that step. Default 0. */
+  startIndex?: number;
+}
+
+export interface TrajectoryOptions extends SampleOptions {
+  /**
+   * Takes the gradient through the last so many steps only, and through those before as if they changed nothing:
+   * cheaper, and no longer the true gradient. Default: all steps.
+   */
+  gradientSteps?: number;
+}
+
+export type TrajectoryKind = 'checkpointed' | 'invertible';
+
+/** A finished chain that knows its way back. */
+export interface Trajectory {
+  readonly kind: TrajectoryKind;
+  /** The final latents, to be decoded. */
+  readonly final: Float64Array[];
+  /** How many latents are kept for the way back. */
+  readonly retainedLatents: number;
+  /**
+   * The gradient with respect to the starting noise, from the cotangents of `final`. For a sampler that starts several
+   * latents from one noise it is the sum over them. May be called more than once.
+   */
+  pullback(cotangentOfFinal: Latents, options?: WalkOptions): Promise<Float64Array>;
+  /** The same for each starting latent by itself: for a pair that was given as two. */
+  pullbackToInitial(cotangentOfFinal: Latents, options?: WalkOptions): Promise<Latents>;
+}
+
+/**
+ * Runs the chain without a way back.
+ *
+ * @param noise the starting noise, or one latent for each that the sampler carries.
+ * @returns the final latents: one for DDIM, the pair for EDICT.
+ */
+export async function sample(
+  sampler: Sampler,
+  denoiser: Denoiser,
+  noise: Float64Array | Latents,
+  options: SampleOptions = {},
+): Promise<Float64Array[]> {
+  return sampler.finalLatents(await walk(sampler, denoiser, noise, options));
+}
+
+/**
+ * Runs the chain and remembers what its gradient needs.
+ *
+ * @param kind `invertible` holds no more memory for 100 steps than for 10 and needs a sampler with an exact inverse;
+ * `checkpointed` works for all.
+ * @throws UserError if `invertible` is asked of a sampler that cannot invert.
+ */
+export async function runTrajectory(
+  kind: TrajectoryKind,
+  sampler: Sampler,
+  denoiser: Denoiser,
+  noise: Float64Array | Latents,
+  options: TrajectoryOptions = {},
+): Promise<Trajectory> {
+  if (kind === 'invertible' && !sampler.invert) {
+    throw new UserError(
+      `runTrajectory: ${sampler.name} with ${sampler.steps} steps has no exact inverse; use 'checkpointed', or EDICT with fewer steps`,
+    );
+  }
+  const { startIndex = 0, gradientSteps = sampler.steps } = options;
+  const gradientStart = Math.max(startIndex, sampler.steps - gradientSteps);
+  const stages = sampler.stages.filter(({ step }) => step >= gradientStart);
+
+  const kept: Latents[] = [];
+  const end = await walk(sampler, denoiser, noise, options, (state, step) => {
+    if (kind === 'checkpointed' && step >= gradientStart) kept.push(state);
+  });
+
+  async function pullbackToInitial(cotangentOfFinal: Latents, { onStep, signal }: WalkOptions = {}) {
+    let after = end;
+    let cotangent = sampler.finalPullback(cotangentOfFinal);
+    for (let k = stages.length - 1; k >= 0; k--) {
+      const stage = stages[k];
+      let before = kept[k];
+      if (!before) {
+        signal?.throwIfAborted();
+        before = await stage.invert!(after, denoiser);
+      }
+      signal?.throwIfAborted();
+      cotangent = await stage.pullback(before, cotangent, denoiser);
+      after = before;
+      if (onStep && stages[k - 1]?.step !== stage.step) {
+        const { step, timestep } = stage;
+        await onStep({ step, steps: sampler.steps, timestep, latents: sampler.finalLatents(before) });
+      }
+    }
+    return cotangent;
+  }
+
+  return {
+    kind,
+    final: sampler.finalLatents(end),
+    retainedLatents: new Set([...kept, end].flat()).size,
+    pullbackToInitial,
+    pullback: async (cotangentOfFinal, walkOptions) =>
+      sampler.initialPullback(await pullbackToInitial(cotangentOfFinal, walkOptions)),
+  };
+}
+
+async function walk(
+  sampler: Sampler,
+  denoiser: Denoiser,
+  noise: Float64Array | Latents,
+  { startIndex = 0, onStep, signal }: SampleOptions,
+  beforeStage?: (state: Latents, step: number) => void,
+): Promise<Latents> {
+  if (!Number.isInteger(startIndex) || startIndex < 0 || startIndex >= sampler.steps) {
+    throw new RangeError(
+      `${sampler.name}: startIndex must be a whole number from 0 to ${sampler.steps - 1}, got ${startIndex}`,
+    );
+  }
+  let state = sampler.initial(noise, startIndex);
+  checkSize(sampler, denoiser, state);
+  const stages = sampler.stages.filter(({ step }) => step >= startIndex);
+  for (const [k, stage] of stages.entries()) {
+    signal?.throwIfAborted();
+    beforeStage?.(state, stage.step);
+    state = await stage.run(state, denoiser);
+    if (onStep && stages[k + 1]?.step !== stage.step) {
+      const { step, timestep } = stage;
+      await onStep({ step, steps: sampler.steps, timestep, latents: sampler.finalLatents(state) });
+    }
+  }
+  return state;
+}
+
+function checkSize(sampler: Sampler, { latentShape }: Denoiser, state: Latents): void {
+  const size = latentShape.reduce((product, side) => product * side, 1);
+  for (const latent of state) {
+    if (latent.length !== size) {
+      throw new RangeError(
+        `${sampler.name}: the starting latent has ${latent.length} values; the denoiser's shape ${latentShape.join('x')} has ${size}`,
+      );
+    }
+  }
+}
