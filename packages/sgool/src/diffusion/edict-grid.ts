@@ -2,14 +2,15 @@
  * @file Grids that make EDICT's inverse exact to the last bit.
  *
  * In plain float64 a chain of lifts is undone with errors near 1e-13. That is small, but now and then it tips the float32
- * rounding of a network input to the other side, and mixing then multiplies the difference by p⁻² for every step. So the
- * latents are kept on a grid, as whole multiples of a spacing, and every lift rounds its target. A lift can be undone
- * without loss if it stretches the target by more than the spacing grows:
+ * rounding of a network input to the other side, and mixing then multiplies the difference by p⁻² for every step: of 40
+ * chains of 50 steps on 16,384 values with a toy network, one came back 5e-9 off. So the latents are kept on a grid, as
+ * whole multiples of a spacing, and every lift rounds its target. A lift can be undone without loss if it stretches the
+ * target by more than the spacing grows:
  *
  *     |a·n·before + w·f - m·after| ≤ after / 2   and   after < a·before   ⟹   n = round((m·after - w·f) / (a·before))
  *
- * Denoising lifts stretch (A ≥ 1) and so let the grid grow coarser; mixing lifts shrink (p < 1) and make it finer. At 50
- * steps the spacings lie between 1e-11 and 1e-9, at 100 steps below 1e-7: finer than float32 can see.
+ * Denoising lifts stretch (A ≥ 1) and so let the grid grow coarser; mixing lifts shrink (p < 1) and make it finer. On
+ * Stable Diffusion's schedule with p = 0.93 the coarsest spacing is 8e-11 at 50 steps and 3.4e-9 at 100.
  */
 
 /** One update of the pair in place, `target ← scale·target + weight·f(source)`: f is the network if a timestep is given. */
@@ -32,8 +33,8 @@ const FINEST = 2 ** -36;
 /** Each lift leaves this share of its stretch unused, half of which (2⁻⁹ of a spacing) covers those roundings. */
 const MARGIN = 1 - 2 ** -8;
 
-/** Coarsest spacing that is tolerated: an eighth of what float32 resolves for latents near 1. */
-const COARSEST = 2 ** -26;
+/** Coarsest spacing that is tolerated: what float32 resolves for latents just below 1. */
+const COARSEST = 2 ** -24;
 
 /**
  * Chooses the spacings for a chain of lifts.
