@@ -1,8 +1,9 @@
 /** @file Two-dimensional convolution and its transpose, NCHW. Reference: torch.nn.functional.conv2d, conv_transpose2d. */
 import { show } from '../shape.ts';
-import { differentiableOne, emit, type Tensor } from '../trace.ts';
+import { differentiableOne, emit, int64s, type Tensor } from '../trace.ts';
 import { add } from './arithmetic.ts';
-import { matmul } from './matmul.ts';
+import { matmul, transposeLast } from './matmul.ts';
+import { sum } from './reduce.ts';
 import { concat, pad, reshape, slice, split, transpose } from './shape.ts';
 
 /** Padding in pixels: one number for all sides, or [top, left, bottom, right]. */
@@ -154,14 +155,42 @@ function emitTransposed(dy: Tensor, weight: Tensor, target: readonly number[], g
   );
 }
 
-/** The transposed convolution of dy with the same weight tensor. */
+/**
+ * Gradient with respect to the input. With stride 1 it is a convolution of dy with the mirrored weight, which
+ * ONNX Runtime runs two to four times faster than a ConvTranspose; weights too large to mirror at each run
+ * (or twice in memory, where they are constants) keep the ConvTranspose over the same tensor.
+ */
 function inputGradient(dy: Tensor, weight: Tensor, x: Tensor, g: Geometry): Tensor {
-  return emitTransposed(dy, weight, x.shape, g);
+  const [, , kh, kw] = weight.shape as [number, number, number, number];
+  const reach = [g.dilation * (kh - 1), g.dilation * (kw - 1)] as const;
+  const pads = g.pads.map((n, side) => reach[side % 2]! - n) as [number, number, number, number];
+  const mirror =
+    g.stride === 1 && g.groups === 1 && weight.size <= LARGEST_MIRRORED && pads.every((n) => n >= 0);
+  if (!mirror) return emitTransposed(dy, weight, x.shape, g);
+  return conv2d(dy, mirrored(weight), undefined, { padding: pads, dilation: g.dilation });
+}
+
+const LARGEST_MIRRORED = 2 ** 20;
+
+/** Input and output channels swapped, kernels turned by 180 degrees; its own inverse. */
+function mirrored(weight: Tensor): Tensor {
+  const swapped = transpose(weight, [1, 0, 2, 3]);
+  const [, , kh, kw] = swapped.shape as [number, number, number, number];
+  if (kh === 1 && kw === 1) return swapped;
+  const bounds = [int64s([-1, -1]), int64s([-kh - 1, -kw - 1]), int64s([2, 3]), int64s([-1, -1])];
+  return differentiableOne(
+    'mirrored',
+    [weight],
+    () => emit('Slice', [swapped, ...bounds], weight.dtype, swapped.shape),
+    (dy) => [mirrored(dy)],
+  );
 }
 
 /**
  * Gradient with respect to the weight: one matrix product per kernel position, between dy and the input shifted to
- * that position, both as [channels, batch * positions] (channels last for the input, so that slices stay contiguous).
+ * that position. Wide pictures with few channels are multiplied picture by picture as they lie in memory and summed
+ * over the batch; small ones with many channels in one product over the whole batch, channels last, because then the
+ * sum over the batch would cost more than turning the layout round.
  */
 function weightGradient(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Tensor {
   if (g.groups > 1) {
@@ -173,21 +202,51 @@ function weightGradient(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Ten
       0,
     );
   }
-  const [outChannels, inChannels, kh, kw] = weight.shape as [number, number, number, number];
   const [, , outHeight, outWidth] = dy.shape as [number, number, number, number];
-  const rows = reshape(transpose(dy, [1, 0, 2, 3]), [outChannels, -1]);
+  const wide = outHeight * outWidth >= WIDE * Math.min(weight.shape[0]!, weight.shape[1]!);
+  return (wide ? weightGradientByPicture : weightGradientOverBatch)(dy, x, weight, g);
+}
+
+/** Positions per channel from which a picture counts as wide. */
+const WIDE = 16;
+
+function weightGradientByPicture(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Tensor {
+  const [outChannels, inChannels, kh, kw] = weight.shape as [number, number, number, number];
+  const batch = dy.shape[0]!;
   const [top, left, bottom, right] = g.pads;
+  const rows = reshape(dy, [batch, outChannels, -1]);
+  const products = shifts(pad(x, [0, 0, top, left], [0, 0, bottom, right]), 2, dy, weight, g).map((shifted) =>
+    matmul(rows, transposeLast(reshape(shifted, [batch, inChannels, -1]))),
+  );
+  const stacked = reshape(concat(products, 0), [kh * kw, batch, outChannels * inChannels]);
+  return reshape(transpose(sum(stacked, { axes: [1] })), weight.shape);
+}
+
+function weightGradientOverBatch(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Tensor {
+  const [outChannels, inChannels] = weight.shape as [number, number];
+  const [top, left, bottom, right] = g.pads;
+  const rows = reshape(transpose(dy, [1, 0, 2, 3]), [outChannels, -1]);
   const channelsLast = pad(transpose(x, [0, 2, 3, 1]), [0, top, left, 0], [0, bottom, right, 0]);
-  const products: Tensor[] = [];
-  for (let ky = 0; ky < kh; ky++) {
-    for (let kx = 0; kx < kw; kx++) {
-      const [y0, x0] = [ky * g.dilation, kx * g.dilation];
-      const shifted = slice(channelsLast, [
-        { axis: 1, start: y0, end: y0 + g.stride * (outHeight - 1) + 1, step: g.stride },
-        { axis: 2, start: x0, end: x0 + g.stride * (outWidth - 1) + 1, step: g.stride },
-      ]);
-      products.push(reshape(matmul(rows, reshape(shifted, [-1, inChannels])), [1, outChannels, inChannels]));
-    }
-  }
+  const products = shifts(channelsLast, 1, dy, weight, g).map((shifted) =>
+    reshape(matmul(rows, reshape(shifted, [-1, inChannels])), [1, outChannels, inChannels]),
+  );
   return reshape(transpose(concat(products, 0), [1, 2, 0]), weight.shape);
+}
+
+/** What each kernel position sees of the padded input, whose height lies on `axis`, in the order of the kernel. */
+function shifts(padded: Tensor, axis: number, dy: Tensor, weight: Tensor, g: Geometry): Tensor[] {
+  const [, , outHeight, outWidth] = dy.shape as [number, number, number, number];
+  const [, , kh, kw] = weight.shape as [number, number, number, number];
+  const range = (a: number, start: number, count: number) => ({
+    axis: a,
+    start,
+    end: start + g.stride * (count - 1) + 1,
+    step: g.stride,
+  });
+  return Array.from({ length: kh * kw }, (_, position) =>
+    slice(padded, [
+      range(axis, Math.floor(position / kw) * g.dilation, outHeight),
+      range(axis + 1, (position % kw) * g.dilation, outWidth),
+    ]),
+  );
 }
