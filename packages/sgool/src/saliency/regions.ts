@@ -1,3 +1,11 @@
+/**
+ * @file From a saliency map to the boxes that are looked at: threshold, connected components, boxes.
+ *
+ * The SGOOL paper says that salient regions are cropped, one or more; how the map is cut it leaves open. The rule here: the
+ * components of the thresholded map, those with most saliency first, each as a padded square inside the picture.
+ */
+import type { SaliencyMap } from './detector.ts';
+
 /** A salient part of a picture: a box in whole pixels, inside the picture. */
 export interface Region {
   readonly left: number;
@@ -6,4 +14,170 @@ export interface Region {
   readonly height: number;
   /** Share of the map's total saliency that lies in the component this box was drawn around, in [0, 1]. */
   readonly mass: number;
+}
+
+export interface ThresholdOptions {
+  /**
+   * `otsu`: the cut that separates two classes of values best; `quantile`: the value below which the share `value` of all
+   * pixels lies; `fixed`: the share `value` of the map's maximum. Default `otsu`.
+   */
+  rule?: 'otsu' | 'quantile' | 'fixed';
+  /** In [0, 1]; not used by `otsu`. Default 0.5. */
+  value?: number;
+}
+
+export interface RegionOptions extends ThresholdOptions {
+  /** Margin on each side, as a share of the component's longer side. Default 0.1. */
+  padding?: number;
+  /** Whether boxes are squares (as far as the picture allows), as CLIP's input is. Default true. */
+  squared?: boolean;
+  /** Smallest side, as a share of the picture's shorter side. Default 0.25. */
+  minSide?: number;
+  /** At most so many regions. Default 3. */
+  maxRegions?: number;
+  /** Components with less than this share of the largest one's mass are specks and left out. Default 0.1. */
+  minMass?: number;
+}
+
+/** Boxes that overlap more than this (intersection over union) show the same thing; the lesser is left out. */
+const SAME_BOX = 0.7;
+
+/** Maps whose values span less than this are flat: they point nowhere. */
+const FLAT = 1e-6;
+
+/**
+ * The value at or above which a pixel counts as salient.
+ *
+ * Reference for `otsu`: Otsu 1979, "A threshold selection method from gray-level histograms".
+ */
+export function saliencyThreshold(
+  { data }: SaliencyMap,
+  { rule = 'otsu', value = 0.5 }: ThresholdOptions = {},
+): number {
+  if (rule === 'otsu') return otsu(data);
+  if (rule === 'fixed') return value * maximum(data);
+  const sorted = data.slice().sort();
+  return sorted[Math.min(sorted.length - 1, Math.floor(value * sorted.length))];
+}
+
+/** The salient regions of a map, most saliency first; none if the map is flat. */
+export function findRegions(map: SaliencyMap, options: RegionOptions = {}): Region[] {
+  const { maxRegions = 3, minMass = 0.1 } = options;
+  if (maximum(map.data) - minimum(map.data) < FLAT) return [];
+  const components = connectedComponents(map, saliencyThreshold(map, options)).sort((a, b) => b.sum - a.sum);
+  const total = map.data.reduce((sum, value) => sum + value, 0);
+  const regions: Region[] = [];
+  for (const component of components) {
+    if (regions.length === maxRegions || component.sum < minMass * components[0].sum) break;
+    const region = { ...boxAround(component, map, options), mass: component.sum / total };
+    if (regions.every((other) => overlap(region, other) <= SAME_BOX)) regions.push(region);
+  }
+  return regions;
+}
+
+/** A connected part of the salient pixels: its bounds (inclusive) and the sum of its saliency. */
+interface Component {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+  sum: number;
+}
+
+/** Components of the pixels at or above `threshold`; pixels that touch at a corner belong together. */
+function connectedComponents({ width, height, data }: SaliencyMap, threshold: number): Component[] {
+  const seen = new Uint8Array(width * height);
+  const stack = new Int32Array(width * height);
+  const components: Component[] = [];
+  for (let start = 0; start < data.length; start++) {
+    if (seen[start] || !(data[start] >= threshold)) continue;
+    const component = { left: width, top: height, right: -1, bottom: -1, sum: 0 };
+    let depth = 0;
+    stack[depth++] = start;
+    seen[start] = 1;
+    while (depth > 0) {
+      const at = stack[--depth];
+      const x = at % width;
+      const y = (at - x) / width;
+      component.left = Math.min(component.left, x);
+      component.right = Math.max(component.right, x);
+      component.top = Math.min(component.top, y);
+      component.bottom = Math.max(component.bottom, y);
+      component.sum += data[at];
+      for (let ny = Math.max(0, y - 1); ny <= Math.min(height - 1, y + 1); ny++) {
+        for (let nx = Math.max(0, x - 1); nx <= Math.min(width - 1, x + 1); nx++) {
+          const next = ny * width + nx;
+          if (seen[next] || !(data[next] >= threshold)) continue;
+          seen[next] = 1;
+          stack[depth++] = next;
+        }
+      }
+    }
+    components.push(component);
+  }
+  return components;
+}
+
+function boxAround(
+  { left, top, right, bottom }: Component,
+  picture: { width: number; height: number },
+  { padding = 0.1, squared = true, minSide = 0.25 }: RegionOptions,
+) {
+  const [width, height] = [right - left + 1, bottom - top + 1];
+  const margin = 2 * padding * Math.max(width, height);
+  const smallest = minSide * Math.min(picture.width, picture.height);
+  const longer = Math.max(width, height);
+  const across = fit(left + width / 2, squared ? longer + margin : width + margin, smallest, picture.width);
+  const down = fit(top + height / 2, squared ? longer + margin : height + margin, smallest, picture.height);
+  return { left: across.begin, width: across.length, top: down.begin, height: down.length };
+}
+
+/** A stretch of whole pixels of about `wanted` length around `centre`, at least `smallest` long, moved inside `[0, limit)`. */
+function fit(centre: number, wanted: number, smallest: number, limit: number) {
+  const length = Math.max(1, Math.min(limit, Math.round(Math.max(wanted, smallest))));
+  const begin = Math.min(limit - length, Math.max(0, Math.round(centre - length / 2)));
+  return { begin, length };
+}
+
+function overlap(a: Region, b: Region): number {
+  const across = Math.min(a.left + a.width, b.left + b.width) - Math.max(a.left, b.left);
+  const down = Math.min(a.top + a.height, b.top + b.height) - Math.max(a.top, b.top);
+  if (across <= 0 || down <= 0) return 0;
+  const both = across * down;
+  return both / (a.width * a.height + b.width * b.height - both);
+}
+
+const BINS = 256;
+
+function otsu(values: Float32Array): number {
+  const [low, high] = [minimum(values), maximum(values)];
+  if (high - low < FLAT) return low;
+  const scale = BINS / (high - low);
+  const counts = new Float64Array(BINS);
+  for (const value of values) counts[Math.min(BINS - 1, Math.floor((value - low) * scale))]++;
+  const totalSum = counts.reduce((sum, count, bin) => sum + count * bin, 0);
+  let best = { variance: -1, bin: 0 };
+  let below = 0;
+  let belowSum = 0;
+  for (let bin = 1; bin < BINS; bin++) {
+    below += counts[bin - 1];
+    belowSum += counts[bin - 1] * (bin - 1);
+    const above = values.length - below;
+    if (below === 0 || above === 0) continue;
+    const variance = below * above * (belowSum / below - (totalSum - belowSum) / above) ** 2;
+    if (variance > best.variance) best = { variance, bin };
+  }
+  return low + best.bin / scale;
+}
+
+function maximum(values: Float32Array): number {
+  let most = Number.NEGATIVE_INFINITY;
+  for (const value of values) if (value > most) most = value;
+  return most;
+}
+
+function minimum(values: Float32Array): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const value of values) if (value < least) least = value;
+  return least;
 }

@@ -1,0 +1,172 @@
+/**
+ * @file How a gradient moves the starting noise.
+ *
+ * An optimiser is made for one run, because it remembers momentum, and it owns the sphere: noise of the wrong length is
+ * noise that the network was not trained on.
+ */
+import { UserError } from '../errors.ts';
+import type { Settings } from './request.ts';
+
+export interface LatentOptimiser {
+  readonly name: Settings['optimiser'];
+  /**
+   * The next latent. Neither argument is changed.
+   *
+   * @param gradient dL/dz. Where the sampler starts several copies of the latent (EDICT: two), the mean over the copies of
+   *   the gradient of the loss summed over the results.
+   */
+  update(latent: Float64Array, gradient: Float64Array): Float64Array;
+}
+
+export interface LatentOptimiserOptions {
+  /** Length that the latent keeps: that of the first noise. Without it the length is free. */
+  readonly norm?: number;
+  /** Standard normal numbers, for the perturbation. */
+  readonly noise: (count: number) => ArrayLike<number>;
+}
+
+/** The optimiser that the settings name. */
+export function latentOptimiser(settings: Settings, options: LatentOptimiserOptions): LatentOptimiser {
+  switch (settings.optimiser) {
+    case 'doodl':
+      return doodlOptimiser(settings, options);
+    case 'normalised':
+      return normalisedOptimiser(settings, options);
+    case 'adam':
+      return adamOptimiser(settings, options);
+  }
+}
+
+/** Euclidean length. */
+export function norm(values: Float64Array): number {
+  let sum = 0;
+  for (const value of values) sum += value * value;
+  return Math.sqrt(sum);
+}
+
+export type DoodlSettings = Pick<
+  Settings,
+  'gradScale' | 'clipGradient' | 'momentum' | 'nesterov' | 'perturbation'
+>;
+
+/**
+ * DOODL's update, in DOODL's order: scale, clip each element, momentum, perturb, tie, renormalise. The learning rate is 1:
+ * an element moves by `clipGradient` at most in the first step and by ten times that with momentum 0.9.
+ *
+ * The published program keeps a pair of latents, each with the gradient -½·dL/dcopy, and averages the pair; all its steps
+ * are the same for both, so one latent with the mean gradient does the same. (Untied pairs are not offered.) It keeps them
+ * in float16, where part of an update is lost to rounding; here they are float64.
+ *
+ * Reference: Wallace, Gokul, Ermon, Naik 2023, "End-to-End Diffusion Latent Optimization Improves Classifier Guidance", and
+ * its published code.
+ */
+export function doodlOptimiser(
+  { gradScale, clipGradient, momentum, nesterov, perturbation }: DoodlSettings,
+  { norm: length, noise }: LatentOptimiserOptions,
+): LatentOptimiser {
+  let velocity: Float64Array | undefined;
+  return {
+    name: 'doodl',
+    update(latent, gradient) {
+      const clipped = gradient.map((value) =>
+        Math.min(clipGradient, Math.max(-clipGradient, -0.5 * gradScale * value)),
+      );
+      const before = velocity;
+      velocity = before ? clipped.map((value, i) => value + momentum * before[i]) : clipped;
+      const step = nesterov ? clipped.map((value, i) => value + momentum * velocity![i]) : velocity;
+      const next = latent.map((value, i) => value + step[i]);
+      return renormalised(perturbed(next, perturbation, noise), length);
+    },
+  };
+}
+
+/**
+ * Gradient descent on the sphere with steps of one size: the direction is the gradient without its radial part, scaled to
+ * length 1; momentum is a running mean of directions, carried along the sphere; the latent turns by `learningRate`
+ * radians. The size of the loss and of the latent do not matter, so one learning rate serves all models.
+ */
+export function normalisedOptimiser(
+  { learningRate, momentum, perturbation }: Pick<Settings, 'learningRate' | 'momentum' | 'perturbation'>,
+  { norm: length, noise }: LatentOptimiserOptions,
+): LatentOptimiser {
+  let velocity: Float64Array | undefined;
+  return {
+    name: 'normalised',
+    update(latent, gradient) {
+      const radius = norm(latent);
+      const direction = unit(tangent(gradient, latent, radius));
+      const before = velocity;
+      const blended = before
+        ? direction.map((value, i) => (1 - momentum) * value + momentum * before[i])
+        : direction;
+      velocity = tangent(blended, latent, radius);
+      const ahead = unit(velocity);
+      const [cosine, sine] = [Math.cos(learningRate), Math.sin(learningRate)];
+      const next = latent.map((value, i) => cosine * value - sine * radius * ahead[i]);
+      return renormalised(perturbed(next, perturbation, noise), length);
+    },
+  };
+}
+
+/**
+ * Adam on the latent's elements, put back on the sphere after each step.
+ *
+ * Reference: Kingma and Ba 2015. The decay of the first moment is `momentum`; of the second 0.999.
+ */
+export function adamOptimiser(
+  { learningRate, momentum, perturbation }: Pick<Settings, 'learningRate' | 'momentum' | 'perturbation'>,
+  { norm: length, noise }: LatentOptimiserOptions,
+): LatentOptimiser {
+  const decay = 0.999;
+  let steps = 0;
+  let mean: Float64Array | undefined;
+  let square: Float64Array | undefined;
+  return {
+    name: 'adam',
+    update(latent, gradient) {
+      steps++;
+      mean ??= new Float64Array(latent.length);
+      square ??= new Float64Array(latent.length);
+      const next = latent.slice();
+      for (let i = 0; i < next.length; i++) {
+        mean[i] = momentum * mean[i] + (1 - momentum) * gradient[i];
+        square[i] = decay * square[i] + (1 - decay) * gradient[i] ** 2;
+        const first = mean[i] / (1 - momentum ** steps);
+        const second = square[i] / (1 - decay ** steps);
+        next[i] -= (learningRate * first) / (Math.sqrt(second) + 1e-12);
+      }
+      return renormalised(perturbed(next, perturbation, noise), length);
+    },
+  };
+}
+
+/** The part of `vector` that is at right angles to `latent`. */
+function tangent(vector: Float64Array, latent: Float64Array, radius: number): Float64Array {
+  let along = 0;
+  for (let i = 0; i < vector.length; i++) along += vector[i] * latent[i];
+  return vector.map((value, i) => value - (along / radius ** 2) * latent[i]);
+}
+
+/** `vector` at length 1; zeros stay zeros. */
+function unit(vector: Float64Array): Float64Array {
+  const length = norm(vector);
+  return length > 0 ? vector.map((value) => value / length) : vector;
+}
+
+function perturbed(
+  latent: Float64Array,
+  deviation: number,
+  noise: LatentOptimiserOptions['noise'],
+): Float64Array {
+  if (deviation === 0) return latent;
+  const fresh = noise(latent.length);
+  return latent.map((value, i) => value + deviation * fresh[i]);
+}
+
+function renormalised(latent: Float64Array, length: number | undefined): Float64Array {
+  if (length === undefined) return latent;
+  const now = norm(latent);
+  if (!(now > 0))
+    throw new UserError(`latent optimiser: the latent has length ${now}; it cannot be renormalised`);
+  return latent.map((value) => (value * length) / now);
+}
