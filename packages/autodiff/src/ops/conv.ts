@@ -4,7 +4,7 @@ import { differentiableOne, emit, int64s, type Tensor } from '../trace.ts';
 import { add } from './arithmetic.ts';
 import { matmul, transposeLast } from './matmul.ts';
 import { sum } from './reduce.ts';
-import { concat, pad, reshape, slice, split, transpose } from './shape.ts';
+import { concat, pad, reshape, slice, split, transpose, window } from './shape.ts';
 
 /** Padding in pixels: one number for all sides, or [top, left, bottom, right]. */
 export type Padding = number | readonly [top: number, left: number, bottom: number, right: number];
@@ -187,10 +187,9 @@ function mirrored(weight: Tensor): Tensor {
 }
 
 /**
- * Gradient with respect to the weight: one matrix product per kernel position, between dy and the input shifted to
- * that position. Wide pictures with few channels are multiplied picture by picture as they lie in memory and summed
- * over the batch; small ones with many channels in one product over the whole batch, channels last, because then the
- * sum over the batch would cost more than turning the layout round.
+ * Gradient with respect to the weight: for each kernel position a product of dy and the input, shifted against each
+ * other. Rows are shifted in dy and columns in the input, so that a kernel of k x k needs 2 (k - 1) shifted copies
+ * and not k x k.
  */
 function weightGradient(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Tensor {
   if (g.groups > 1) {
@@ -202,51 +201,76 @@ function weightGradient(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Ten
       0,
     );
   }
-  const [, , outHeight, outWidth] = dy.shape as [number, number, number, number];
-  const wide = outHeight * outWidth >= WIDE * Math.min(weight.shape[0]!, weight.shape[1]!);
+  if (g.stride > 1) return stridedWeightGradient(dy, x, weight, g);
+  const [outChannels, inChannels] = weight.shape as [number, number];
+  const [, , height, width] = dy.shape as [number, number, number, number];
+  const wide = height * width >= WIDE * Math.min(outChannels, inChannels);
   return (wide ? weightGradientByPicture : weightGradientOverBatch)(dy, x, weight, g);
 }
 
-/** Positions per channel from which a picture counts as wide. */
-const WIDE = 16;
+/** Positions per channel from which pictures are multiplied one by one and summed afterwards. */
+const WIDE = 8;
 
+/** Wide pictures with few channels: the products read the pictures as they lie in memory. */
 function weightGradientByPicture(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Tensor {
   const [outChannels, inChannels, kh, kw] = weight.shape as [number, number, number, number];
-  const batch = dy.shape[0]!;
-  const [top, left, bottom, right] = g.pads;
-  const rows = reshape(dy, [batch, outChannels, -1]);
-  const products = shifts(pad(x, [0, 0, top, left], [0, 0, bottom, right]), 2, dy, weight, g).map((shifted) =>
-    matmul(rows, transposeLast(reshape(shifted, [batch, inChannels, -1]))),
+  const [batch, , height, width] = dy.shape as [number, number, number, number];
+  const inHeight = x.shape[2]!;
+  const flatDy = reshape(dy, [batch, outChannels, height * width]);
+  const shiftedDy = upTo(kh).map((ky) =>
+    window(flatDy, 2, (g.pads[0] - ky * g.dilation) * width, inHeight * width),
   );
+  const shiftedX = upTo(kw).map((kx) =>
+    transposeLast(reshape(window(x, 3, kx * g.dilation - g.pads[1], width), [batch, inChannels, -1])),
+  );
+  const products = shiftedDy.flatMap((rows) => shiftedX.map((columns) => matmul(rows, columns)));
   const stacked = reshape(concat(products, 0), [kh * kw, batch, outChannels * inChannels]);
   return reshape(transpose(sum(stacked, { axes: [1] })), weight.shape);
 }
 
+/** Small pictures with many channels: one product over the whole batch, so that no sum over pictures is needed. */
 function weightGradientOverBatch(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Tensor {
-  const [outChannels, inChannels] = weight.shape as [number, number];
+  const [outChannels, inChannels, kh, kw] = weight.shape as [number, number, number, number];
+  const [batch, , height, width] = dy.shape as [number, number, number, number];
+  const inHeight = x.shape[2]!;
+  const flatDy = reshape(transpose(dy, [1, 0, 2, 3]), [outChannels, batch, height * width]);
+  const shiftedDy = upTo(kh).map((ky) =>
+    reshape(window(flatDy, 2, (g.pads[0] - ky * g.dilation) * width, inHeight * width), [outChannels, -1]),
+  );
+  const stackedDy = concat(shiftedDy, 0);
+  const channelsLast = transpose(x, [0, 2, 3, 1]);
+  const products = upTo(kw).map((kx) => {
+    const columns = reshape(window(channelsLast, 2, kx * g.dilation - g.pads[1], width), [-1, inChannels]);
+    return reshape(matmul(stackedDy, columns), [1, kh, outChannels, inChannels]);
+  });
+  return transpose(concat(products, 0), [2, 3, 1, 0]);
+}
+
+/** One product per kernel position with the pixels that this position sees, channels last. */
+function stridedWeightGradient(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Tensor {
+  const [outChannels, inChannels, kh, kw] = weight.shape as [number, number, number, number];
+  const [, , outHeight, outWidth] = dy.shape as [number, number, number, number];
   const [top, left, bottom, right] = g.pads;
   const rows = reshape(transpose(dy, [1, 0, 2, 3]), [outChannels, -1]);
   const channelsLast = pad(transpose(x, [0, 2, 3, 1]), [0, top, left, 0], [0, bottom, right, 0]);
-  const products = shifts(channelsLast, 1, dy, weight, g).map((shifted) =>
-    reshape(matmul(rows, reshape(shifted, [-1, inChannels])), [1, outChannels, inChannels]),
-  );
-  return reshape(transpose(concat(products, 0), [1, 2, 0]), weight.shape);
-}
-
-/** What each kernel position sees of the padded input, whose height lies on `axis`, in the order of the kernel. */
-function shifts(padded: Tensor, axis: number, dy: Tensor, weight: Tensor, g: Geometry): Tensor[] {
-  const [, , outHeight, outWidth] = dy.shape as [number, number, number, number];
-  const [, , kh, kw] = weight.shape as [number, number, number, number];
-  const range = (a: number, start: number, count: number) => ({
-    axis: a,
+  const range = (axis: number, start: number, count: number) => ({
+    axis,
     start,
     end: start + g.stride * (count - 1) + 1,
     step: g.stride,
   });
-  return Array.from({ length: kh * kw }, (_, position) =>
-    slice(padded, [
-      range(axis, Math.floor(position / kw) * g.dilation, outHeight),
-      range(axis + 1, (position % kw) * g.dilation, outWidth),
-    ]),
+  const products = upTo(kh).flatMap((ky) =>
+    upTo(kw).map((kx) => {
+      const seen = slice(channelsLast, [
+        range(1, ky * g.dilation, outHeight),
+        range(2, kx * g.dilation, outWidth),
+      ]);
+      return reshape(matmul(rows, reshape(seen, [-1, inChannels])), [1, outChannels, inChannels]);
+    }),
   );
+  return reshape(transpose(concat(products, 0), [1, 2, 0]), weight.shape);
+}
+
+function upTo(n: number): number[] {
+  return Array.from({ length: n }, (_, i) => i);
 }

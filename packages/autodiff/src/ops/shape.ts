@@ -185,6 +185,24 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
   );
 }
 
+/** `length` elements of an axis from `start` on; where the range reaches outside of the axis it reads zeros. */
+export function window(x: Tensor, axis: number, start: number, length: number): Tensor {
+  const a = axisOf(axis, x.rank, 'window');
+  const before = -start;
+  const after = start + length - x.shape[a]!;
+  if (before === 0 && after === 0) return x;
+  // ONNX pads by a negative amount where elements are to be dropped.
+  const at = (amount: number) => x.shape.map((_, i) => (i === a ? amount : 0));
+  const shape = x.shape.map((n, i) => (i === a ? length : n));
+  if (start >= x.shape[a]! || start + length <= 0) return full(shape, 0);
+  return differentiableOne(
+    'window',
+    [x],
+    () => emit('Pad', [x, int64s([...at(before), ...at(after)]), scalar(0, x.dtype)], x.dtype, shape),
+    (dy) => [window(dy, a, before, x.shape[a]!)],
+  );
+}
+
 /** Joins tensors along an axis. */
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   const first = tensors[0];
