@@ -1,0 +1,37 @@
+/** @file Floor 3: networks, traced with `@sgool/autodiff` under the names of the public checkpoints. */
+export {
+  type Autoencoder,
+  type AutoencoderOptions,
+  autoencoder,
+  type LatentDistribution,
+} from './autoencoder.ts';
+export {
+  type AutoencoderConfig,
+  autoencoderConfig,
+  type ClipConfig,
+  type ClipTextConfig,
+  type ClipVisionConfig,
+  clipConfig,
+  clipTextConfig,
+  type TranSalNetConfig,
+  transalnetConfig,
+  type UNetConfig,
+  unetConfig,
+} from './config.ts';
+export {
+  type AttentionLayerOptions,
+  type AttentionNames,
+  attentionLayer,
+  type ConvLayerOptions,
+  convLayer,
+  groupNormLayer,
+  layerNormLayer,
+  linearLayer,
+  mapToTokens,
+  mergeHeads,
+  splitHeads,
+  tokensToMap,
+} from './layers.ts';
+export { networkWeights } from './load.ts';
+export { type TextEncoder, type TextEncoderResult, textEncoder, tokenAt } from './text-encoder.ts';
+export { type UNet, type UNetInputs, type UNetOptions, unet } from './unet.ts';

@@ -1,0 +1,141 @@
+/** @file Building blocks that the networks share. Each asks for its weights by the name that torch's modules have. */
+import {
+  attentionWithProbabilities,
+  conv2d,
+  groupNorm,
+  layerNorm,
+  linear,
+  type Padding,
+  reshape,
+  scoped,
+  type Tensor,
+  transpose,
+  type Weights,
+} from '@sgool/autodiff';
+
+/** `x @ weightᵀ + bias` over the last axis, with `<name>.weight` [outFeatures, inFeatures] and `<name>.bias`. */
+export function linearLayer(
+  weights: Weights,
+  name: string,
+  x: Tensor,
+  outFeatures: number,
+  { bias = true }: { bias?: boolean } = {},
+): Tensor {
+  const inFeatures = x.shape[x.rank - 1]!;
+  const weight = weights.get(`${name}.weight`, [outFeatures, inFeatures]);
+  return linear(x, weight, bias ? weights.get(`${name}.bias`, [outFeatures]) : undefined);
+}
+
+export interface ConvLayerOptions {
+  /** Side of the kernel, 3 unless given. */
+  readonly kernel?: number;
+  readonly stride?: number;
+  /** What keeps the size at stride 1, unless given. */
+  readonly padding?: Padding;
+  readonly bias?: boolean;
+}
+
+/** Convolution of [batch, channels, h, w], with `<name>.weight` [outChannels, channels, kernel, kernel] and `<name>.bias`. */
+export function convLayer(
+  weights: Weights,
+  name: string,
+  x: Tensor,
+  outChannels: number,
+  { kernel = 3, stride = 1, padding = (kernel - 1) / 2, bias = true }: ConvLayerOptions = {},
+): Tensor {
+  const weight = weights.get(`${name}.weight`, [outChannels, x.shape[1]!, kernel, kernel]);
+  return conv2d(x, weight, bias ? weights.get(`${name}.bias`, [outChannels]) : undefined, {
+    stride,
+    padding,
+  });
+}
+
+/** Group norm of [batch, channels, ...], with `<name>.weight` and `<name>.bias` [channels]. */
+export function groupNormLayer(
+  weights: Weights,
+  name: string,
+  x: Tensor,
+  groups: number,
+  eps: number,
+): Tensor {
+  const channels = [x.shape[1]!];
+  return groupNorm(
+    x,
+    groups,
+    weights.get(`${name}.weight`, channels),
+    weights.get(`${name}.bias`, channels),
+    eps,
+  );
+}
+
+/** Layer norm over the last axis, with `<name>.weight` and `<name>.bias` [width]. */
+export function layerNormLayer(weights: Weights, name: string, x: Tensor, eps = 1e-5): Tensor {
+  const width = [x.shape[x.rank - 1]!];
+  return layerNorm(x, weights.get(`${name}.weight`, width), weights.get(`${name}.bias`, width), eps);
+}
+
+/** [batch, tokens, width] to [batch, heads, tokens, width / heads]. */
+export function splitHeads(x: Tensor, heads: number): Tensor {
+  const [batch, tokens, width] = x.shape as [number, number, number];
+  return transpose(reshape(x, [batch, tokens, heads, width / heads]), [0, 2, 1, 3]);
+}
+
+/** [batch, heads, tokens, headWidth] to [batch, tokens, heads * headWidth]. */
+export function mergeHeads(x: Tensor): Tensor {
+  const [batch, heads, tokens, headWidth] = x.shape as [number, number, number, number];
+  return reshape(transpose(x, [0, 2, 1, 3]), [batch, tokens, heads * headWidth]);
+}
+
+/** [batch, channels, h, w] to [batch, h * w, channels], row by row. */
+export function mapToTokens(x: Tensor): Tensor {
+  const [batch, channels, height, width] = x.shape as [number, number, number, number];
+  return transpose(reshape(x, [batch, channels, height * width]), [0, 2, 1]);
+}
+
+/** [batch, height * width, channels] to [batch, channels, height, width]. */
+export function tokensToMap(x: Tensor, height: number, width: number): Tensor {
+  const [batch, , channels] = x.shape as [number, number, number];
+  return reshape(transpose(x, [0, 2, 1]), [batch, channels, height, width]);
+}
+
+/** What the four projections of an attention layer are called. */
+export interface AttentionNames {
+  readonly query: string;
+  readonly key: string;
+  readonly value: string;
+  readonly out: string;
+}
+
+export interface AttentionLayerOptions {
+  readonly heads: number;
+  /** [batch, keys, contextWidth]; the tokens themselves unless given. */
+  readonly context?: Tensor;
+  /** Whether query, key and value have a bias (true unless given); the output projection always has one. */
+  readonly bias?: boolean;
+  /** Added to the scores; broadcasts to [batch, heads, queries, keys]. */
+  readonly mask?: Tensor;
+  /** Told the attention probabilities, [batch, heads, queries, keys]. */
+  readonly onProbabilities?: (probabilities: Tensor) => void;
+}
+
+/** Multi-head attention of [batch, queries, width]; the result has the same shape. */
+export function attentionLayer(
+  weights: Weights,
+  name: string,
+  names: AttentionNames,
+  x: Tensor,
+  { heads, context = x, bias = true, mask, onProbabilities }: AttentionLayerOptions,
+): Tensor {
+  const width = x.shape[2]!;
+  const own = scoped(weights, name);
+  const project = (part: string, from: Tensor) =>
+    splitHeads(linearLayer(own, part, from, width, { bias }), heads);
+  const { output, probabilities } = attentionWithProbabilities(
+    project(names.query, x),
+    project(names.key, context),
+    project(names.value, context),
+    { mask },
+  );
+  onProbabilities?.(probabilities);
+  return linearLayer(own, names.out, mergeHeads(output), width);
+}
