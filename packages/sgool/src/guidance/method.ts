@@ -3,7 +3,8 @@
  *
  * The caller owns progress, previews, saving and stopping. Harness, command line and studio treat all methods alike.
  */
-import type { Picture, SaliencyMap } from '../saliency/detector.ts';
+import type { Image } from '../image/index.ts';
+import type { SaliencyMap } from '../saliency/detector.ts';
 import type { Region } from '../saliency/regions.ts';
 import type { ModelInfo, Pipeline } from './pipeline.ts';
 import type { GenerationRequest, Settings } from './request.ts';
@@ -25,7 +26,7 @@ export interface Iteration {
   readonly iterations: number;
   /** The starting noise that makes this picture, float64, `[channels, height, width]`. */
   readonly latent: Float64Array;
-  readonly image: Picture;
+  readonly image: Image;
   readonly loss?: LossParts;
   /** CLIP scores, 100·cos, of the picture and the prompt: A guides, B only reports. */
   readonly clip: { readonly A?: number; readonly B?: number };

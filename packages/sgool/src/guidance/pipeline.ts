@@ -1,4 +1,5 @@
-import type { Detector, Picture } from '../saliency/detector.ts';
+import type { Image } from '../image/index.ts';
+import type { Detector } from '../saliency/detector.ts';
 import type { EncodedPrompt } from '../text/index.ts';
 import type { SaliencyName } from './request.ts';
 
@@ -12,6 +13,8 @@ export interface ModelInfo {
   readonly height: number;
   /** Pixels per latent, in each direction. */
   readonly scaleFactor: number;
+  /** Pixels that both sides of a picture must be a multiple of. */
+  readonly sizeMultiple: number;
   readonly latentChannels: number;
   /** Parts beside the diffusion model that are in the folder. */
   readonly has: { readonly clip: boolean; readonly clipB: boolean; readonly transalnet: boolean };
@@ -30,13 +33,13 @@ export interface Pipeline {
   readonly model: ModelInfo;
   /** How the prompt fits the text encoder; what is too long is cut off, the end token kept. */
   checkPrompt(prompt: string): Pick<EncodedPrompt, 'tokens' | 'truncated' | 'lost'>;
-  score(image: Picture, prompt: string): Promise<ClipScores>;
+  score(image: Image, prompt: string): Promise<ClipScores>;
   /**
    * A saliency detector by name.
    *
    * @param options.prompt what Grad-CAM looks for; @param options.mask the picture of the `mask` detector
    * @throws UserError where the model lacks the network it needs
    */
-  detector(name: SaliencyName, options?: { prompt?: string; mask?: Picture }): Promise<Detector>;
+  detector(name: SaliencyName, options?: { prompt?: string; mask?: Image }): Promise<Detector>;
   dispose(): Promise<void>;
 }

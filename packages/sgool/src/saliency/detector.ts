@@ -1,11 +1,5 @@
-/** @file The one interface of all saliency detectors, and the pictures and maps they speak in. */
-
-/** An 8-bit RGB picture: `data` holds `height·width·3` values, row by row. */
-export interface Picture {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
-}
+/** @file The one interface of all saliency detectors, and the maps they make. */
+import type { Image } from '../image/index.ts';
 
 /** A saliency map of a picture's size, row by row, every value in [0, 1]. */
 export interface SaliencyMap {
@@ -18,5 +12,21 @@ export interface SaliencyMap {
 export interface Detector {
   readonly name: string;
   /** The map of `image`, at its size. */
-  map(image: Picture): Promise<SaliencyMap>;
+  map(image: Image): Promise<SaliencyMap>;
+}
+
+/**
+ * Stretches values to [0, 1]: the least becomes 0, the greatest 1. A constant map becomes 0 everywhere, because it points
+ * nowhere; so does one that is not finite.
+ */
+export function stretched(values: Float32Array): Float32Array {
+  let least = Number.POSITIVE_INFINITY;
+  let most = Number.NEGATIVE_INFINITY;
+  for (const value of values) {
+    least = Math.min(least, value);
+    most = Math.max(most, value);
+  }
+  const range = most - least;
+  if (!(range > 0 && Number.isFinite(range))) return new Float32Array(values.length);
+  return values.map((value) => (value - least) / range);
 }

@@ -1,4 +1,12 @@
 /** @file Floor 4: where the eye goes, and the regions that follow from it. */
 
-export type { Detector, Picture, SaliencyMap } from './detector.ts';
-export type { Region } from './regions.ts';
+export type { Detector, SaliencyMap } from './detector.ts';
+export {
+  findRegions,
+  type Region,
+  type RegionOptions,
+  saliencyThreshold,
+  type ThresholdOptions,
+} from './regions.ts';
+export { centreDetector, maskDetector } from './simple-detectors.ts';
+export { spectralResidual } from './spectral-residual.ts';

@@ -1,0 +1,95 @@
+/** @file From a request to every setting: request over the model's hints over the method's defaults. */
+import { UserError } from '../errors.ts';
+import type { ModelInfo } from './pipeline.ts';
+import type { MethodName, ParsedRequest, SaliencyName, Settings } from './request.ts';
+import { settingsSchema } from './request.ts';
+
+/**
+ * What the methods have in common: plain Stable Diffusion, and DOODL's knobs as its program has them. Methods lay their own
+ * defaults over it.
+ */
+export function commonDefaults(model: ModelInfo): Settings {
+  return {
+    width: model.width,
+    height: model.height,
+    steps: 50,
+    guidanceScale: 7.5,
+    sampler: 'ddim',
+    mixingWeight: 0.93,
+    edictOutput: 'both',
+    trajectory: 'checkpointed',
+    gradientSteps: 0,
+    iterations: 0,
+    keep: 'clip',
+    lambda: 1,
+    saliency: defaultSaliency(model),
+    saliencyEvery: 1,
+    thresholdRule: 'otsu',
+    thresholdValue: 0.5,
+    regionPadding: 0.1,
+    minRegionSide: 0.25,
+    maxRegions: 3,
+    regionText: 'prompt',
+    cutouts: 0,
+    cutPower: 0.3,
+    cutReduction: 'min',
+    saturatedGradient: 'clamp',
+    optimiser: 'doodl',
+    gradScale: 1,
+    clipGradient: 1e-3,
+    momentum: 0.9,
+    nesterov: false,
+    learningRate: 0.1,
+    perturbation: 1e-4,
+    renormalise: true,
+    clipGuidanceScale: 100,
+  };
+}
+
+/** The best detector that the model has the network for. */
+function defaultSaliency({ has }: ModelInfo): SaliencyName {
+  if (has.transalnet) return 'transalnet';
+  return has.clip ? 'grad-cam' : 'spectral-residual';
+}
+
+/**
+ * Lays the model's own defaults (`sgool.json`, key `defaults`: settings by method name, `*` for all methods) over a method's.
+ *
+ * @throws UserError where the file holds something else
+ */
+export function withHints(defaults: Settings, { dir, hint }: ModelInfo, method: MethodName): Settings {
+  const hints = ['*', method].flatMap((name) =>
+    hint[name] === undefined ? [] : [[name, hint[name]] as const],
+  );
+  return hints.reduce((settings, [name, own]) => {
+    const result = settingsSchema.partial().safeParse(own);
+    if (result.success) return { ...settings, ...result.data };
+    const { path, message } = result.error.issues[0];
+    throw new UserError(`${dir}: sgool.json: defaults.${[name, ...path].join('.')}: ${message}`);
+  }, defaults);
+}
+
+/**
+ * Every setting of a run.
+ *
+ * @param defaults the method's, hints included
+ * @throws UserError where the picture's size does not fit the model
+ */
+export function resolveSettings(defaults: Settings, request: ParsedRequest, model: ModelInfo): Settings {
+  const known = Object.keys(settingsSchema.shape) as (keyof Settings)[];
+  const asked = Object.fromEntries(
+    known.filter((key) => request[key] !== undefined).map((key) => [key, request[key]]),
+  );
+  // One side alone means a square, as people who type one number expect.
+  if (asked.width !== undefined && asked.height === undefined) asked.height = asked.width;
+  if (asked.height !== undefined && asked.width === undefined) asked.width = asked.height;
+  const settings: Settings = { ...defaults, ...asked };
+  for (const side of ['width', 'height'] as const) {
+    if (settings[side] % model.sizeMultiple !== 0) {
+      throw new UserError(
+        `request: ${side} must be a multiple of ${model.sizeMultiple} for ${model.name}, got ${settings[side]}`,
+      );
+    }
+  }
+  return settings;
+}

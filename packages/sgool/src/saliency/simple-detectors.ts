@@ -1,0 +1,36 @@
+/** @file Detectors that do not look at the picture: a mask that the user drew, and the photographer's habit. */
+import { type Image, planesFromImage, resizeImage } from '../image/index.ts';
+import type { Detector } from './detector.ts';
+
+/** The detector `mask`: the brightness of the user's picture, stretched to the size of what is looked at. */
+export function maskDetector(mask: Image): Detector {
+  return {
+    name: 'mask',
+    async map({ width, height }) {
+      const planes = planesFromImage(resizeImage(mask, width, height, 'bilinear'));
+      const size = width * height;
+      const data = new Float32Array(size);
+      for (let i = 0; i < size; i++) data[i] = (planes[i] + planes[size + i] + planes[2 * size + i]) / 3;
+      return { width, height, data };
+    },
+  };
+}
+
+/**
+ * The detector `centre`: people look at the middle. A Gaussian with a standard deviation of a quarter of each side.
+ *
+ * Reference: Tatler 2007, "The central fixation bias in scene viewing".
+ */
+export function centreDetector(): Detector {
+  return {
+    name: 'centre',
+    async map({ width, height }) {
+      const bell = (at: number, size: number) => Math.exp(-8 * ((at + 0.5) / size - 0.5) ** 2);
+      const data = new Float32Array(width * height);
+      for (let y = 0; y < height; y++) {
+        for (let x = 0; x < width; x++) data[y * width + x] = bell(x, width) * bell(y, height);
+      }
+      return { width, height, data };
+    },
+  };
+}
