@@ -28,13 +28,10 @@ function geometry({ stride = 1, padding = 0, dilation = 1, groups = 1 }: Conv2dO
   return { stride, pads, dilation, groups };
 }
 
-function addBias(who: string, y: Tensor, bias: Tensor | undefined): Tensor {
-  if (!bias) return y;
-  const channels = y.shape[1]!;
-  if (bias.rank !== 1 || bias.shape[0] !== channels) {
+function checkBias(who: string, channels: number, bias: Tensor | undefined): void {
+  if (bias && (bias.rank !== 1 || bias.shape[0] !== channels)) {
     throw new RangeError(`${who}: bias must be [${channels}], got ${show(bias.shape)}`);
   }
-  return add(y, reshape(bias, [1, channels, 1, 1]));
 }
 
 /**
@@ -65,13 +62,18 @@ export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv2d
       `conv2d: kernel ${kh}x${kw} does not fit x ${show(x.shape)} with padding ${show(g.pads)}`,
     );
   }
-  const product = differentiableOne(
+  checkBias('conv2d', outChannels, bias);
+  const operands = bias ? [x, weight, bias] : [x, weight];
+  return differentiableOne(
     'conv2d',
-    [x, weight],
-    () => emitConv('Conv', x, weight, [batch, outChannels, outHeight, outWidth], g),
-    (dy) => [inputGradient(dy, weight, x, g), weightGradient(dy, x, weight, g)],
+    operands,
+    () => emitConv('Conv', operands, [batch, outChannels, outHeight, outWidth], g),
+    (dy) => [
+      inputGradient(dy, weight, x, g),
+      weightGradient(dy, x, weight, g),
+      bias && sum(dy, { axes: [0, 2, 3] }),
+    ],
   );
-  return addBias('conv2d', product, bias);
 }
 
 /**
@@ -105,8 +107,9 @@ export function convTranspose2d(
     full(x.shape[2]!, weight.shape[2]!, 0),
     full(x.shape[3]!, weight.shape[3]!, 1),
   ];
+  checkBias('convTranspose2d', target[1]!, bias);
   const product = emitTransposed(x, weight, target, g);
-  return addBias('convTranspose2d', product, bias);
+  return bias ? add(product, reshape(bias, [1, target[1]!, 1, 1])) : product;
 }
 
 function outputLength(length: number, kernel: number, g: Geometry, axis: 0 | 1): number {
@@ -116,15 +119,14 @@ function outputLength(length: number, kernel: number, g: Geometry, axis: 0 | 1):
 
 function emitConv(
   op: string,
-  x: Tensor,
-  weight: Tensor,
+  operands: readonly Tensor[],
   shape: readonly number[],
   g: Geometry,
   extra = {},
 ): Tensor {
-  return emit(op, [x, weight], x.dtype, shape, {
+  return emit(op, operands, operands[0]!.dtype, shape, {
     attributes: {
-      kernel_shape: weight.shape.slice(2),
+      kernel_shape: operands[1]!.shape.slice(2),
       strides: [g.stride, g.stride],
       dilations: [g.dilation, g.dilation],
       pads: g.pads,
@@ -150,7 +152,7 @@ function emitTransposed(dy: Tensor, weight: Tensor, target: readonly number[], g
   return differentiableOne(
     'convTranspose2d',
     [dy, weight],
-    () => emitConv('ConvTranspose', dy, weight, target, g, { output_padding: outputPadding }),
+    () => emitConv('ConvTranspose', [dy, weight], target, g, { output_padding: outputPadding }),
     (ddx) => [conv2d(ddx, weight, undefined, conv), weightGradient(dy, ddx, weight, g)],
   );
 }

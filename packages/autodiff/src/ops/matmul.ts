@@ -1,7 +1,8 @@
 /** @file Matrix products. Reference: torch.matmul, torch.nn.functional.linear. */
 import { broadcastShape, show } from '../shape.ts';
 import { differentiableOne, emit, type Tensor } from '../trace.ts';
-import { add, sumToShape } from './arithmetic.ts';
+import { sumToShape } from './arithmetic.ts';
+import { sum } from './reduce.ts';
 import { reshape, transpose } from './shape.ts';
 
 /** Swaps the last two axes. */
@@ -60,13 +61,12 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
     throw new RangeError(`linear: bias must be [${outFeatures}], got ${show(bias.shape)}`);
   }
   const rows = reshape(x, [-1, inFeatures!]);
+  const operands = bias ? [rows, weight, bias] : [rows, weight];
   const product = differentiableOne(
     'linear',
-    [rows, weight],
-    () =>
-      emit('Gemm', [rows, weight], x.dtype, [rows.shape[0]!, outFeatures!], { attributes: { transB: 1 } }),
-    (dy) => [matmul(dy, weight), matmul(transposeLast(dy), rows)],
+    operands,
+    () => emit('Gemm', operands, x.dtype, [rows.shape[0]!, outFeatures!], { attributes: { transB: 1 } }),
+    (dy) => [matmul(dy, weight), matmul(transposeLast(dy), rows), bias && sum(dy, { axes: [0] })],
   );
-  const shaped = reshape(product, [...x.shape.slice(0, -1), outFeatures!]);
-  return bias ? add(shaped, bias) : shaped;
+  return reshape(product, [...x.shape.slice(0, -1), outFeatures!]);
 }

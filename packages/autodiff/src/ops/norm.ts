@@ -1,33 +1,48 @@
 /** @file Normalisations. Reference: torch.nn.functional.{layer_norm,group_norm,batch_norm}. */
-import { show } from '../shape.ts';
-import { type ConstantSource, constant, differentiable, emitMany, type Tensor } from '../trace.ts';
-import { add, div, mul, sqrt, sub } from './arithmetic.ts';
-import { mean } from './reduce.ts';
+import { sameShape, show } from '../shape.ts';
+import {
+  type ConstantSource,
+  constant,
+  differentiable,
+  differentiableOne,
+  emit,
+  emitMany,
+  type Tensor,
+} from '../trace.ts';
+import { add, div, mul, neg, sqrt, sub } from './arithmetic.ts';
+import { mean, sum } from './reduce.ts';
 import { reshape } from './shape.ts';
 
-/**
- * Standardises the last axis: `(x - mean) / sqrt(var + eps)`. ONNX Runtime's LayerNormalization also gives the
- * inverse deviation, which the gradient needs.
- */
-function standardise(x: Tensor, eps: number): Tensor {
+interface Standardised {
+  /** `(x - mean) / sqrt(var + eps)` */
+  readonly xhat: Tensor;
+  /** `1 / sqrt(var + eps)`, the last axis kept with length 1. */
+  readonly inverse: Tensor;
+}
+
+/** Standardises the last axis. ONNX Runtime's LayerNormalization also gives the inverse deviation for gradients. */
+function standardise(x: Tensor, eps: number): Standardised {
   const width = x.shape[x.rank - 1]!;
   const kept = [...x.shape.slice(0, -1), 1];
   const ones = constant(onesOf(width));
-  const [y] = differentiable(
+  const along = { axes: [-1], keepDims: true };
+  const [xhat, , inverse] = differentiable(
     'standardise',
     [x],
     () =>
       emitMany('LayerNormalization', [x, ones], [{ shape: x.shape }, { shape: kept }, { shape: kept }], {
         attributes: { axis: -1, epsilon: { float: eps } },
       }) as readonly Tensor[],
-    ([dy], [xhat, , inverse]) => {
-      if (!dy) return [];
-      const along = { axes: [-1], keepDims: true };
-      const projected = mul(xhat!, mean(mul(dy, xhat!), along));
-      return [mul(sub(sub(dy, mean(dy, along)), projected), inverse!)];
+    ([dXhat, , dInverse], [y, , inv]) => {
+      const slope = dInverse && mul(mul(dInverse, inv!), 1 / width);
+      const centred = dXhat && sub(dXhat, mean(dXhat, along));
+      const product = dXhat && mean(mul(dXhat, y!), along);
+      const total = slope && product ? add(slope, product) : (slope ?? product!);
+      const towards = mul(y!, total);
+      return [mul(centred ? sub(centred, towards) : neg(towards), inv!)];
     },
   );
-  return y!;
+  return { xhat: xhat!, inverse: inverse! };
 }
 
 const onesCache = new Map<number, ConstantSource>();
@@ -41,31 +56,79 @@ function onesOf(length: number): ConstantSource {
   return ones;
 }
 
-/** Layer norm over the last axis; `weight` and `bias` are [width]. */
+/**
+ * Layer norm over the last axis; `weight` and `bias` are [width].
+ *
+ * Reference: torch.nn.functional.layer_norm.
+ */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
-  const width = x.shape[x.rank - 1];
-  if (weight.rank !== 1 || weight.shape[0] !== width || bias.rank !== 1 || bias.shape[0] !== width) {
+  const width = x.shape[x.rank - 1]!;
+  if (!sameShape(weight.shape, [width]) || !sameShape(bias.shape, [width])) {
     throw new RangeError(
-      `layerNorm: weight and bias must be [${width}], got ${show(weight.shape)} and ${show(bias.shape)}`,
+      `layerNorm: weight and bias must be [${width}], got x ${show(x.shape)}, weight ${show(weight.shape)} and bias ${show(bias.shape)}`,
     );
   }
-  return add(mul(standardise(x, eps), weight), bias);
+  const { xhat, inverse } = standardise(x, eps);
+  return differentiableOne(
+    'layerNorm',
+    [x, weight, bias],
+    () =>
+      emit('LayerNormalization', [x, weight, bias], x.dtype, x.shape, {
+        attributes: { axis: -1, epsilon: { float: eps } },
+      }),
+    (dy) => {
+      const along = { axes: [-1], keepDims: true };
+      const rows = x.shape.slice(0, -1).map((_, i) => i);
+      const weighted = mul(dy, weight);
+      const product = mul(dy, xhat);
+      const slope = mean(mul(product, weight), along);
+      const dx = mul(sub(weighted, add(mul(xhat, slope), mean(weighted, along))), inverse);
+      return [dx, sum(product, { axes: rows }), sum(dy, { axes: rows })];
+    },
+  );
 }
 
-/** Group norm of [batch, channels, ...]; `weight` and `bias` are [channels]. */
+/**
+ * Group norm of [batch, channels, ...]; `weight` and `bias` are [channels].
+ *
+ * Reference: torch.nn.functional.group_norm. All sums of the gradient are taken per picture and channel first, so that
+ * the gradient reads the large tensors five times, once for each of
+ * `dx = dy w inverse - xhat mean(dy w xhat) inverse - mean(dy w) inverse` and the product dy xhat.
+ */
 export function groupNorm(x: Tensor, groups: number, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
   const [batch, channels] = x.shape as [number, number];
   if (x.rank < 2 || channels % groups !== 0) {
     throw new RangeError(`groupNorm: ${groups} groups do not divide the channels of x ${show(x.shape)}`);
   }
-  if (weight.shape[0] !== channels || bias.shape[0] !== channels) {
+  if (!sameShape(weight.shape, [channels]) || !sameShape(bias.shape, [channels])) {
     throw new RangeError(
       `groupNorm: weight and bias must be [${channels}], got ${show(weight.shape)} and ${show(bias.shape)}`,
     );
   }
-  const standard = reshape(standardise(reshape(x, [batch, groups, -1]), eps), x.shape);
-  const perChannel = [1, channels, ...x.shape.slice(2).map(() => 1)];
-  return add(mul(standard, reshape(weight, perChannel)), reshape(bias, perChannel));
+  const members = channels / groups;
+  const perChannel = [batch, groups, members, -1];
+  const grouped = [1, groups, members, 1];
+  const standard = standardise(reshape(x, [batch, groups, -1]), eps);
+  const xhat = reshape(standard.xhat, perChannel);
+  const inverse = reshape(standard.inverse, [batch, groups, 1, 1]);
+  // The gradient goes straight to x. xhat and inverse are ordinary functions of x, so that second derivatives hold.
+  return differentiableOne(
+    'groupNorm',
+    [x, weight, bias],
+    () => reshape(add(mul(xhat, reshape(weight, grouped)), reshape(bias, grouped)), x.shape),
+    (dyFlat) => {
+      const dy = reshape(dyFlat, perChannel);
+      const w = reshape(weight, grouped);
+      const sumDy = sum(dy, { axes: [3], keepDims: true });
+      const sumDyXhat = sum(mul(dy, xhat), { axes: [3], keepDims: true });
+      const scale = div(inverse, members * (x.size / (batch * channels)));
+      const shift = mul(sum(mul(sumDy, w), { axes: [2], keepDims: true }), scale);
+      const slope = mul(sum(mul(sumDyXhat, w), { axes: [2], keepDims: true }), scale);
+      const dx = sub(sub(mul(dy, mul(inverse, w)), mul(xhat, slope)), shift);
+      const overBatch = (t: Tensor) => reshape(sum(t, { axes: [0] }), [channels]);
+      return [reshape(dx, x.shape), overBatch(sumDyXhat), overBatch(sumDy)];
+    },
+  );
 }
 
 export interface BatchNormStatistics {
