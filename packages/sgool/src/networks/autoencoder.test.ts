@@ -15,7 +15,7 @@ test.each([
   { what: 'old attention names', rename: oldNames, checkpointBlocks: false },
   { what: 'recomputed blocks', rename: (name: string) => name, checkpointBlocks: true },
 ])('encodes, decodes and differentiates as diffusers does: $what', async ({ rename, checkpointBlocks }) => {
-  const fixture = await openFixture('autoencoder', rename);
+  const fixture = await openFixture('autoencoder', { rename });
   const errors = await compareWithFixture(fixture, {
     inputs: ['image', 'latent'],
     network({ image, latent }, weights) {

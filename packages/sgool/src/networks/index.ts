@@ -5,6 +5,15 @@ export {
   autoencoder,
   type LatentDistribution,
 } from './autoencoder.ts';
+export type { BatchNormOptions } from './batch-norm.ts';
+export {
+  CLIP_MEAN,
+  CLIP_STD,
+  type Clip,
+  type ClipImageResult,
+  type ClipTextResult,
+  clip,
+} from './clip.ts';
 export {
   type AutoencoderConfig,
   autoencoderConfig,
@@ -34,4 +43,5 @@ export {
 } from './layers.ts';
 export { networkWeights } from './load.ts';
 export { type TextEncoder, type TextEncoderResult, textEncoder, tokenAt } from './text-encoder.ts';
+export { type TranSalNet, transalnet } from './transalnet.ts';
 export { type UNet, type UNetInputs, type UNetOptions, unet } from './unet.ts';

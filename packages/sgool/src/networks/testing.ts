@@ -1,6 +1,8 @@
 /** @file For tests: runs a traced network beside the numbers that PyTorch gave (fixtures/make/networks.py). */
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import {
   add,
   type CompileOptions,
@@ -28,10 +30,12 @@ export interface NetworkFixture {
   array(name: string): Promise<Float32Array | Int32Array>;
 }
 
-/** Opens `fixtures/data/networks-<name>.safetensors`. */
-export async function openFixture(name: string, rename?: RenameTensor): Promise<NetworkFixture> {
+/** Opens `fixtures/data/networks-<name>.safetensors`; what is no weight in it has names that start with `prefix`. */
+export async function openFixture(
+  name: string,
+  { rename, prefix = 'fixture/' }: { rename?: RenameTensor; prefix?: string } = {},
+): Promise<NetworkFixture> {
   const file = await openSafetensors(path.join(FIXTURES, `networks-${name}.safetensors`));
-  const prefix = 'fixture/';
   return {
     config: JSON.parse(file.metadata.config ?? '{}'),
     weights: networkWeights(weightSource(file, rename)),
@@ -41,6 +45,17 @@ export async function openFixture(name: string, rename?: RenameTensor): Promise<
     shape: (of) => file.tensors.get(prefix + of)!.shape,
     array: async (of) => (await readTypedTensor(file, prefix + of)).data as Float32Array | Int32Array,
   };
+}
+
+/** Names and shapes of a published checkpoint, by the name of its table in `networks-keys.tsv.gz`. */
+export async function readKeys(table: string): Promise<Map<string, Shape>> {
+  const text = gunzipSync(await readFile(path.join(FIXTURES, 'networks-keys.tsv.gz'))).toString();
+  const rows = text.split('\n').map((line) => line.split('\t'));
+  return new Map(
+    rows
+      .filter((row) => row[0] === table)
+      .map(([, name, shape]) => [name!, shape === 'scalar' ? [] : shape!.split('x').map(Number)]),
+  );
 }
 
 /** Largest absolute difference over the largest absolute expected value. */

@@ -7,7 +7,7 @@ test.each([
   { what: 'names of the published files', rename: (name: string) => name },
   { what: 'names that transformers 5 writes', rename: (name: string) => name.replace(/^text_model\./, '') },
 ])('gives the hidden states of CLIPTextModel: $what', async ({ rename }) => {
-  const fixture = await openFixture('text-encoder', rename);
+  const fixture = await openFixture('text-encoder', { rename });
   const errors = await compareWithFixture(fixture, {
     inputs: ['ids'],
     network: ({ ids }, weights) => ({
