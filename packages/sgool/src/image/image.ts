@@ -1,0 +1,80 @@
+/** @file Pictures: eight-bit RGB for people and files, planes of floats for networks. */
+
+/** An eight-bit RGB picture. */
+export interface Image {
+  readonly width: number;
+  readonly height: number;
+  /** `height * width * 3` values, row by row, red green blue. */
+  readonly data: Uint8Array;
+}
+
+/** A colour with parts from 0 to 255. */
+export type Colour = readonly [red: number, green: number, blue: number];
+
+/**
+ * Makes a picture.
+ *
+ * @param content its values, or one colour for all of it (black by default)
+ */
+export function createImage(width: number, height: number, content: Uint8Array | Colour = [0, 0, 0]): Image {
+  if (!(Number.isSafeInteger(width) && Number.isSafeInteger(height) && width > 0 && height > 0)) {
+    throw new RangeError(`createImage: sides must be whole numbers from 1, got ${width} x ${height}`);
+  }
+  if (content instanceof Uint8Array) {
+    if (content.length !== width * height * 3) {
+      throw new RangeError(
+        `createImage: ${width} x ${height} needs ${width * height * 3} values, got ${content.length}`,
+      );
+    }
+    return { width, height, data: content };
+  }
+  const data = new Uint8Array(width * height * 3);
+  for (let i = 0; i < data.length; i++) data[i] = content[i % 3];
+  return { width, height, data };
+}
+
+/** Numbers that stand for black and white. */
+export type ValueRange = readonly [black: number, white: number];
+
+/**
+ * A picture from the planes that a network gives, red, green, blue, each row by row (`[3, height, width]`, or
+ * `[1, 3, height, width]`). Values out of range are clipped, then rounded.
+ *
+ * @param range what stands for black and white: `[0, 1]`, or `[-1, 1]` as Stable Diffusion's decoder gives
+ */
+export function imageFromPlanes(
+  planes: ArrayLike<number>,
+  width: number,
+  height: number,
+  [black, white]: ValueRange = [0, 1],
+): Image {
+  const size = width * height;
+  if (planes.length !== 3 * size) {
+    throw new RangeError(
+      `imageFromPlanes: [3, ${height}, ${width}] needs ${3 * size} values, got ${planes.length}`,
+    );
+  }
+  const data = new Uint8Array(3 * size);
+  const scale = 255 / (white - black);
+  for (let i = 0; i < size; i++) {
+    for (let c = 0; c < 3; c++) {
+      const value = (planes[c * size + i] - black) * scale;
+      data[3 * i + c] = Math.round(Math.min(255, Math.max(0, value)));
+    }
+  }
+  return createImage(width, height, data);
+}
+
+/** The picture as planes `[3, height, width]`; the inverse of {@link imageFromPlanes}. */
+export function planesFromImage(
+  { width, height, data }: Image,
+  [black, white]: ValueRange = [0, 1],
+): Float32Array<ArrayBuffer> {
+  const size = width * height;
+  const planes = new Float32Array(3 * size);
+  const scale = (white - black) / 255;
+  for (let i = 0; i < size; i++) {
+    for (let c = 0; c < 3; c++) planes[c * size + i] = data[3 * i + c] * scale + black;
+  }
+  return planes;
+}

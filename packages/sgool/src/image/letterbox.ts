@@ -1,0 +1,115 @@
+/**
+ * @file TranSalNet's letter-box: a picture fitted into a canvas of fixed size, and a map brought back from it.
+ * Reference: LJOVO/TranSalNet, utils/data_process.py (`preprocess_img`, `postprocess_img`)
+ */
+
+import { bilinearMatrix, resamplePlane } from './resample.ts';
+
+export interface Size {
+  width: number;
+  height: number;
+}
+
+/** The input size of the published TranSalNet. */
+export const TRANSALNET_CANVAS: Size = { width: 384, height: 288 };
+
+/** What the borders hold, on the scale 0 to 1: TranSalNet fills them with the byte 1. */
+export const LETTERBOX_FILL = 1 / 255;
+
+/** Where a picture lies on the canvas. */
+export interface Placement extends Size {
+  x: number;
+  y: number;
+}
+
+/** The largest place for a picture that keeps its proportions, in the middle. */
+export function letterboxPlacement({ width, height }: Size, canvas: Size = TRANSALNET_CANVAS): Placement {
+  if (height / canvas.height > width / canvas.width) {
+    const fitted = Math.max(1, Math.floor((width * canvas.height) / height));
+    return { x: Math.floor((canvas.width - fitted) / 2), y: 0, width: fitted, height: canvas.height };
+  }
+  const fitted = Math.max(1, Math.floor((height * canvas.width) / width));
+  return { x: 0, y: Math.floor((canvas.height - fitted) / 2), width: canvas.width, height: fitted };
+}
+
+/** Rows of zeros before and after a matrix `[size, inSize]`, to make it `[outSize, inSize]`. */
+function padRows(matrix: Float32Array, inSize: number, before: number, outSize: number) {
+  const padded = new Float32Array(outSize * inSize);
+  padded.set(matrix, before * inSize);
+  return padded;
+}
+
+/** A letter-box, or its way back, as matrices for `rows · X · columnsᵀ`. */
+export interface LetterboxMatrices {
+  /** `[outHeight, height]` */
+  rows: Float32Array<ArrayBuffer>;
+  /** `[outWidth, width]` */
+  columns: Float32Array<ArrayBuffer>;
+}
+
+/**
+ * The letter-box as `rows · X · columnsᵀ`; the borders come out 0, and {@link letterboxBorder} is added to fill them.
+ */
+export function letterboxMatrices(picture: Size, canvas: Size = TRANSALNET_CANVAS): LetterboxMatrices {
+  const { x, y, width, height } = letterboxPlacement(picture, canvas);
+  return {
+    rows: padRows(bilinearMatrix(picture.height, height), picture.height, y, canvas.height),
+    columns: padRows(bilinearMatrix(picture.width, width), picture.width, x, canvas.width),
+  };
+}
+
+/** A canvas plane with {@link LETTERBOX_FILL} around the picture's place and 0 in it. */
+export function letterboxBorder(picture: Size, canvas: Size = TRANSALNET_CANVAS): Float32Array<ArrayBuffer> {
+  const { x, y, width, height } = letterboxPlacement(picture, canvas);
+  const border = new Float32Array(canvas.width * canvas.height).fill(LETTERBOX_FILL);
+  for (let row = y; row < y + height; row++)
+    border.fill(0, row * canvas.width + x, row * canvas.width + x + width);
+  return border;
+}
+
+/**
+ * The way back: a map on the canvas becomes a map of the picture's size, by enlarging it until the canvas covers the
+ * picture and cutting off the borders.
+ */
+export function undoLetterboxMatrices(picture: Size, canvas: Size = TRANSALNET_CANVAS): LetterboxMatrices {
+  const { width, height } = picture;
+  const cut = (matrix: Float32Array<ArrayBuffer>, inSize: number, size: number, kept: number) => {
+    const first = Math.floor((size - kept) / 2);
+    return matrix.slice(first * inSize, (first + kept) * inSize);
+  };
+  if (height / canvas.height > width / canvas.width) {
+    const wide = Math.max(width, Math.floor((canvas.width * height) / canvas.height));
+    return {
+      rows: bilinearMatrix(canvas.height, height),
+      columns: cut(bilinearMatrix(canvas.width, wide), canvas.width, wide, width),
+    };
+  }
+  const high = Math.max(height, Math.floor((canvas.height * width) / canvas.width));
+  return {
+    rows: cut(bilinearMatrix(canvas.height, high), canvas.height, high, height),
+    columns: bilinearMatrix(canvas.width, width),
+  };
+}
+
+/** Planes `[channels, height, width]` from 0 to 1 on the canvas, `[channels, canvasHeight, canvasWidth]`. */
+export function letterboxPlanes(planes: Float32Array, picture: Size, canvas: Size = TRANSALNET_CANVAS) {
+  const size = picture.width * picture.height;
+  const area = canvas.width * canvas.height;
+  const { rows, columns } = letterboxMatrices(picture, canvas);
+  const border = letterboxBorder(picture, canvas);
+  const out = new Float32Array((planes.length / size) * area);
+  for (let c = 0; c * size < planes.length; c++) {
+    const placed = resamplePlane(planes.subarray(c * size, (c + 1) * size), picture.width, rows, columns);
+    out.set(
+      placed.map((value, i) => value + border[i]),
+      c * area,
+    );
+  }
+  return out;
+}
+
+/** A map `[canvasHeight, canvasWidth]` as a map `[height, width]` of the picture. */
+export function undoLetterbox(map: Float32Array, picture: Size, canvas: Size = TRANSALNET_CANVAS) {
+  const { rows, columns } = undoLetterboxMatrices(picture, canvas);
+  return resamplePlane(map, canvas.width, rows, columns);
+}

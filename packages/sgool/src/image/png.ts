@@ -1,0 +1,74 @@
+/** @file Writing PNG files. */
+
+import { deflateSync } from 'node:zlib';
+import type { Image } from './image.ts';
+import { PNG_SIGNATURE, pngChunk, pngTextChunk } from './png-text.ts';
+
+const BYTES_PER_PIXEL = 3;
+
+/** The neighbour (left, above, above left) closest to left + above - above left. */
+function paeth(left: number, above: number, corner: number): number {
+  const toLeft = Math.abs(above - corner);
+  const toAbove = Math.abs(left - corner);
+  const toCorner = Math.abs(left + above - 2 * corner);
+  if (toLeft <= toAbove && toLeft <= toCorner) return left;
+  return toAbove <= toCorner ? above : corner;
+}
+
+/** PNG's five row filters: what is subtracted from a value, given its neighbours. */
+const FILTERS: readonly ((left: number, above: number, corner: number) => number)[] = [
+  () => 0,
+  (left) => left,
+  (_, above) => above,
+  (left, above) => (left + above) >> 1,
+  paeth,
+];
+
+/** Each row with the filter that leaves the smallest differences, the usual rule of thumb for photographs. */
+function filterRows({ width, height, data }: Image): Uint8Array {
+  const stride = width * BYTES_PER_PIXEL;
+  const out = new Uint8Array(height * (stride + 1));
+  const candidate = new Uint8Array(stride);
+  for (let y = 0; y < height; y++) {
+    let bestCost = Number.POSITIVE_INFINITY;
+    FILTERS.forEach((predict, filter) => {
+      let cost = 0;
+      for (let i = 0; i < stride; i++) {
+        const at = y * stride + i;
+        const left = i >= BYTES_PER_PIXEL ? data[at - BYTES_PER_PIXEL] : 0;
+        const above = y > 0 ? data[at - stride] : 0;
+        const corner = y > 0 && i >= BYTES_PER_PIXEL ? data[at - stride - BYTES_PER_PIXEL] : 0;
+        const difference = (data[at] - predict(left, above, corner)) & 0xff;
+        candidate[i] = difference;
+        cost += difference < 128 ? difference : 256 - difference;
+      }
+      if (cost >= bestCost) return;
+      bestCost = cost;
+      out[y * (stride + 1)] = filter;
+      out.set(candidate, y * (stride + 1) + 1);
+    });
+  }
+  return out;
+}
+
+/**
+ * The picture as a PNG file.
+ *
+ * @param text texts by keyword, put before the picture's data; Latin-1 as tEXt, any other as iTXt
+ */
+export function encodePng(
+  image: Image,
+  { text = {} }: { text?: Readonly<Record<string, string>> } = {},
+): Uint8Array {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(image.width, 0);
+  header.writeUInt32BE(image.height, 4);
+  header.set([8, 2, 0, 0, 0], 8); // eight bits, RGB, deflate, adaptive filters, not interlaced
+  return Buffer.concat([
+    PNG_SIGNATURE,
+    pngChunk('IHDR', header),
+    ...Object.entries(text).map(([keyword, value]) => pngTextChunk(keyword, value)),
+    pngChunk('IDAT', deflateSync(filterRows(image), { level: 9 })),
+    pngChunk('IEND', new Uint8Array(0)),
+  ]);
+}

@@ -1,0 +1,56 @@
+/** @file Reading pictures that people bring: PNG, JPEG, WebP and whatever else sharp knows. */
+
+import { readFile } from 'node:fs/promises';
+import { UserError } from '../errors.ts';
+import { createImage, type Image } from './image.ts';
+
+/** Largest picture that is decoded, in pixels: 8192 x 8192. */
+export const MAX_PIXELS = 2 ** 26;
+
+/**
+ * Decodes a picture: turned upright as its EXIF data says, sRGB, transparent parts over white.
+ *
+ * @param name names the picture in messages
+ * @throws UserError when it is no picture, is broken, or has more than `maxPixels` pixels
+ */
+export async function decodeImage(
+  file: Uint8Array,
+  name: string,
+  { maxPixels = MAX_PIXELS }: { maxPixels?: number } = {},
+): Promise<Image> {
+  const { default: sharp } = await import('sharp');
+  const open = () => sharp(file, { limitInputPixels: false, failOn: 'error' });
+  try {
+    const { width, height } = await open().metadata();
+    if (width * height > maxPixels) {
+      throw new UserError(
+        `cannot read ${name}: ${width} x ${height} is more than ${maxPixels} pixels; scale it down first`,
+      );
+    }
+    const { data, info } = await open()
+      .autoOrient()
+      .flatten({ background: '#ffffff' })
+      .toColourspace('srgb')
+      .removeAlpha()
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    return createImage(info.width, info.height, new Uint8Array(data.buffer, data.byteOffset, data.length));
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    const reason = (error as Error).message.split('\n')[0];
+    throw new UserError(`cannot read ${name}: not a picture or broken (${reason})`, { cause: error });
+  }
+}
+
+/**
+ * Reads a picture from a file; see {@link decodeImage}.
+ *
+ * @throws UserError when the file cannot be read, too
+ */
+export async function readImage(path: string, options: { maxPixels?: number } = {}): Promise<Image> {
+  const file = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
+    const reason = cause.code === 'ENOENT' ? 'the file does not exist' : cause.message;
+    throw new UserError(`cannot read ${path}: ${reason}`, { cause });
+  });
+  return decodeImage(file, path, options);
+}
