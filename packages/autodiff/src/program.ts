@@ -104,6 +104,9 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
     ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
     extra: {
       session: {
+        // Waiting threads that spin take the cores from the threads they wait for as soon as two programs alternate
+        // or another process computes: two to four times slower then, and no faster alone.
+        intra_op: { allow_spinning: '0' },
         ...(lean ? { disable_prepacking: '1' } : {}),
         ...(folder === undefined ? {} : { model_external_initializers_file_folder_path: folder }),
       },
