@@ -1,6 +1,6 @@
 /** @file Floor 2: weights in files. */
 
-export { replaceFile, writeFileAtomic } from './atomic-file.ts';
+export { fileSystemReason, replaceFile, writeFileAtomic } from './atomic-file.ts';
 export type { Dtype, TensorData } from './dtypes.ts';
 export { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from './float16.ts';
 export {

@@ -81,7 +81,7 @@ describe('writing and reading', () => {
       '{"__metadata__":{"a":"2","z":"1"},"d":{"dtype":"I64","shape":[],"data_offsets":[0,8]},' +
       '"a":{"dtype":"F32","shape":[3],"data_offsets":[8,20]},"b":{"dtype":"F16","shape":[2],"data_offsets":[20,24]},' +
       '"c":{"dtype":"F16","shape":[1],"data_offsets":[24,26]}}      ';
-    const data = '0300000000000000' + '00'.repeat(12) + '003c'.repeat(3);
+    const data = `0300000000000000${'00'.repeat(12)}${'003c'.repeat(3)}`;
     const path = join(dir, 'same.safetensors');
     await writeSafetensors(
       path,
