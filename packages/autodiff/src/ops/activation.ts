@@ -22,21 +22,18 @@ export function quickGelu(x: Tensor): Tensor {
   return scaledSigmoid('quickGelu', x, 1.702);
 }
 
+/**
+ * Emitted as sigmoid and product: ONNX Runtime fuses the two where no gradient is asked for, and where one is, the
+ * sigmoid is at hand on the way back.
+ */
 function scaledSigmoid(who: string, x: Tensor, alpha: number): Tensor {
+  const s = sigmoid(alpha === 1 ? x : mul(x, alpha));
   return differentiableOne(
     who,
     [x],
-    () =>
-      emit('QuickGelu', [x], x.dtype, x.shape, {
-        domain: 'com.microsoft',
-        attributes: { alpha: { float: alpha } },
-      }),
-    (dy, y) => {
-      // d/dx = s + alpha * y * (1 - s), with s = sigmoid(alpha x)
-      const s = sigmoid(alpha === 1 ? x : mul(x, alpha));
-      const curve = mul(y, sub(1, s));
-      return [mul(dy, add(s, alpha === 1 ? curve : mul(curve, alpha)))];
-    },
+    () => mul(x, s),
+    // d/dx = s + alpha y (1 - s), which for alpha = 1 is y + s (1 - y)
+    (dy, y) => [mul(dy, alpha === 1 ? add(y, mul(s, sub(1, y))) : add(s, mul(mul(y, alpha), sub(1, s))))],
   );
 }
 

@@ -41,15 +41,19 @@ export function attentionWithProbabilities(
       const p = scores(q, k, scale, mask);
       return [matmul(p, v), p] as const;
     },
-    ([dOutput, dProbabilities], [, p]) => {
+    ([dOutput, dProbabilities], [o, p]) => {
+      const along = { axes: [-1], keepDims: true };
       let dp = dProbabilities;
+      let mean = dProbabilities && sum(mul(dProbabilities, p!), along);
       if (dOutput) {
         const throughOutput = matmul(dOutput, transposeLast(v));
+        // sum(dp * p) over the keys equals sum(dOutput * output) over the value's width, which is far smaller.
+        const meanOfOutput = sum(mul(dOutput, o!), along);
         dp = dp ? add(dp, throughOutput) : throughOutput;
+        mean = mean ? add(mean, meanOfOutput) : meanOfOutput;
       }
-      if (!dp) return [];
-      const weighted = mul(dp, p!);
-      const ds = sub(weighted, mul(p!, sum(weighted, { axes: [-1], keepDims: true })));
+      if (!dp || !mean) return [];
+      const ds = mul(p!, sub(dp, mean));
       return [
         matmul(ds, mul(k, scale)),
         matmul(transposeLast(ds), mul(q, scale)),

@@ -2,7 +2,7 @@
 import { axisOf, show } from '../shape.ts';
 import { differentiableOne, emit, type Tensor } from '../trace.ts';
 import { cast } from './arithmetic.ts';
-import { reshape, transpose, zerosLike } from './shape.ts';
+import { full, reshape, transpose } from './shape.ts';
 
 /**
  * Takes the slices of `x` along `axis` that `indices` (int32 or int64, any shape) name. The axis is replaced by the
@@ -25,19 +25,25 @@ export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
 /** The transpose of gather: adds the slices of dy into zeros of x's shape. */
 function scatterRows(x: Tensor, indices: Tensor, dy: Tensor, axis: number): Tensor {
   const toFront = [axis, ...x.shape.map((_, i) => i).filter((i) => i !== axis)];
-  const front = zerosLike(transpose(x, toFront));
+  const frontShape = toFront.map((i) => x.shape[i]!);
   const indexAxes = indices.shape.map((_, i) => axis + i);
   const dyOrder = [...indexAxes, ...dy.shape.map((_, i) => i).filter((i) => !indexAxes.includes(i))];
-  const rows = reshape(transpose(dy, dyOrder), [indices.size, ...front.shape.slice(1)]);
-  const where = cast(reshape(indices, [indices.size, 1]), 'int64');
-  const summed = emit('ScatterND', [front, where, rows], x.dtype, front.shape, {
-    attributes: { reduction: 'add' },
-  });
   const back: number[] = [];
   toFront.forEach((from, i) => {
     back[from] = i;
   });
-  return transpose(summed, back);
+  return differentiableOne(
+    'scatterRows',
+    [dy],
+    () => {
+      const rows = reshape(transpose(dy, dyOrder), [indices.size, ...frontShape.slice(1)]);
+      const places = cast(reshape(indices, [indices.size, 1]), 'int64');
+      const attributes = { reduction: 'add' };
+      const operands = [full(frontShape, 0), places, rows];
+      return transpose(emit('ScatterND', operands, x.dtype, frontShape, { attributes }), back);
+    },
+    (ddx) => [gather(ddx, indices, axis)],
+  );
 }
 
 /** Rows of `table` [count, width] for each id; the result is [...ids.shape, width]. */

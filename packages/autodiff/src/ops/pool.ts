@@ -1,10 +1,11 @@
 /** @file Pooling, NCHW. Reference: torch.nn.functional.{max_pool2d,avg_pool2d}. */
-import { show } from '../shape.ts';
+import { type Shape, show, sizeOf } from '../shape.ts';
 import { differentiable, differentiableOne, emit, emitMany, type Tensor } from '../trace.ts';
 import { mul } from './arithmetic.ts';
 import { convTranspose2d } from './conv.ts';
+import { gather } from './gather.ts';
 import { resizeNearest } from './resize.ts';
-import { full, pad, reshape, slice, zerosLike } from './shape.ts';
+import { full, pad, reshape, slice } from './shape.ts';
 
 export interface PoolOptions {
   /** Side of the window. */
@@ -45,22 +46,25 @@ export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
       emitMany('MaxPool', [x], [{ shape }, { shape, dtype: 'int64' }], {
         attributes: attributes(options),
       }) as readonly Tensor[],
-    ([dy], [, indices]) => {
-      if (!dy) return [];
-      const flat = reshape(zerosLike(x), [x.size]);
-      const summed = emit(
-        'ScatterElements',
-        [flat, reshape(indices!, [-1]), reshape(dy, [-1])],
-        x.dtype,
-        [x.size],
-        {
-          attributes: { axis: 0, reduction: 'add' },
-        },
-      );
-      return [reshape(summed, x.shape)];
-    },
+    ([dy], [, indices]) => (dy ? [unpool(dy, indices!, x.shape)] : []),
   );
   return y!;
+}
+
+/** Adds each element of dy to zeros of `shape` at the flat place that its index names. */
+function unpool(dy: Tensor, indices: Tensor, shape: Shape): Tensor {
+  const size = sizeOf(shape);
+  const places = reshape(indices, [-1]);
+  return differentiableOne(
+    'unpool',
+    [dy],
+    () => {
+      const operands = [full([size], 0), places, reshape(dy, [-1])];
+      const attributes = { axis: 0, reduction: 'add' };
+      return reshape(emit('ScatterElements', operands, dy.dtype, [size], { attributes }), shape);
+    },
+    (ddx) => [reshape(gather(reshape(ddx, [-1]), places), dy.shape)],
+  );
 }
 
 /** Mean of each window; padding counts as zeros, as torch's default does. */
