@@ -202,12 +202,13 @@ export function clipTextConfig(config: unknown, owner = 'text encoder config'): 
  * @throws UserError with one line
  */
 export function clipConfig(config: unknown, owner = 'clip config'): ClipConfig {
-  const raw = (config ?? {}) as Record<string, object | undefined>;
-  const merged = {
-    ...raw,
-    text_config: { ...raw.text_config, ...raw.text_config_dict },
-    vision_config: { ...raw.vision_config, ...raw.vision_config_dict },
-  };
+  if (!isObject(config)) return parse(clipSchema, config, owner);
+  const merged: Record<string, unknown> = { ...config };
+  for (const part of ['text_config', 'vision_config']) {
+    const old = config[`${part}_dict`];
+    if (isObject(old)) merged[part] = isObject(config[part]) ? { ...config[part], ...old } : old;
+    else merged[part] = config[part] ?? {};
+  }
   return parse(clipSchema, merged, owner);
 }
 
@@ -255,6 +256,10 @@ export type TranSalNetConfig = Readonly<z.output<typeof transalnetSchema>>;
 /** Checks the `config.json` of a TranSalNet (this project's own: the authors publish none). @throws UserError with one line */
 export function transalnetConfig(config: unknown, owner = 'transalnet config'): TranSalNetConfig {
   return parse(transalnetSchema, config, owner);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function parse<T extends z.ZodType>(schema: T, config: unknown, owner: string): z.output<T> {

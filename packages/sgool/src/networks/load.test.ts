@@ -1,0 +1,59 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { compile, linear, trace } from '@sgool/autodiff';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { UserError } from '../errors.ts';
+import { openSafetensors, type SafetensorsFile, writeSafetensors } from '../weights/index.ts';
+import { networkWeights } from './load.ts';
+
+let folder: string;
+let file: SafetensorsFile;
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'sgool-load-'));
+  const data = Float32Array.of(1, -2, 0.5, 3, 1024.5, -0.25);
+  const target = path.join(folder, 'model.safetensors');
+  await writeSafetensors(target, {
+    single: { dtype: 'F32', shape: [2, 3], data },
+    half: { dtype: 'F16', shape: [2, 3], data },
+    brain: { dtype: 'BF16', shape: [2, 3], data },
+  });
+  file = await openSafetensors(target);
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+test.each(['fast', 'lean'] as const)(
+  'float32 and float16 constants of a file are computed with where they lie (%s)',
+  async (layout) => {
+    const graph = trace({ x: { shape: [1, 3] } }, ({ x }) => {
+      const weights = networkWeights(file);
+      return {
+        single: linear(x, weights.get('single', [2, 3])),
+        half: linear(x, weights.get('half', [2, 3])),
+      };
+    });
+    const program = await compile(graph, { layout });
+    const { single, half } = await program.run({ x: Float32Array.of(1, 2, 4) });
+    await program.dispose();
+    expect([...(single as Float32Array)]).toEqual([-1, 2051]);
+    // 1024.5 is halfway between float16 neighbours 1024 and 1025, and rounds to the even one.
+    expect([...(half as Float32Array)]).toEqual([-1, 2050]);
+  },
+);
+
+test('a missing weight, another shape, and bfloat16 are told in one line', () => {
+  const weights = networkWeights(file);
+  expect(weights.has('single')).toBe(true);
+  expect(weights.has('double')).toBe(false);
+  const missing = () => weights.get('double', [2, 3]);
+  expect(missing).toThrow(UserError);
+  expect(missing).toThrow(/double is missing/);
+  const shape = () => weights.get('single', [3, 2]);
+  expect(shape).toThrow(UserError);
+  expect(shape).toThrow(/single has shape \[2,3\], its configuration asks for \[3,2\]/);
+  const brain = () => weights.get('brain', [2, 3]);
+  expect(brain).toThrow(UserError);
+  expect(brain).toThrow(/stored as BF16/);
+});
