@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { UserError } from '../errors.ts';
 
 const count = z.int().positive();
-const off = z.union([z.null(), z.literal(false)]).optional();
+const off = z.union([z.null(), z.literal(false)], { error: 'must be null or left out' }).optional();
 
 /** One number for all blocks, or one for each. */
 function perBlock(fallback: number) {
