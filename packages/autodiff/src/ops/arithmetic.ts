@@ -181,7 +181,7 @@ export function acos(x: Tensor): Tensor {
   return unary('acos', 'Acos', x, (dy) => neg(div(dy, sqrt(sub(1, square(x))))));
 }
 
-/** Limits x to [low, high]; the gradient is 0 outside and passes on the bounds, as in torch.clamp. */
+/** Limits x to [low, high]; the gradient is 0 outside and passes on the bounds, so that a clipped value can come back. */
 export function clip(x: Tensor, low: number, high: number): Tensor {
   if (!(low <= high)) throw new RangeError(`clip: low must not exceed high, got ${low} and ${high}`);
   return differentiableOne(
