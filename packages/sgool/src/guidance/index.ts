@@ -1,7 +1,34 @@
 /** @file Floor 5: methods that move the starting noise, and what they are made of. */
 
+export { type ClipCritic, clipCritic } from './clip-critic.ts';
+export { boxCrop, type Crop, type CropSizes, randomCutouts, wholeCrop } from './crops.ts';
+export {
+  adamOptimiser,
+  doodlOptimiser,
+  type LatentOptimiser,
+  latentOptimiser,
+  normalisedOptimiser,
+} from './latent-optimiser.ts';
 export type { Iteration, LossParts, Method, RunOptions, StepProgress } from './method.ts';
-export type { ClipScores, ModelInfo, Pipeline } from './pipeline.ts';
+export { methods } from './methods/index.ts';
+export {
+  type Objective,
+  type ObjectiveInput,
+  type ObjectiveResult,
+  sphericalDistance,
+  type View,
+} from './objective.ts';
+export {
+  type ClipScores,
+  type DenoiserOptions,
+  type LoadOptions,
+  loadPipeline,
+  type ModelInfo,
+  type ObjectiveOptions,
+  type PictureSize,
+  type Pipeline,
+} from './pipeline.ts';
+export { promptParts } from './prompt-parts.ts';
 export {
   type GenerationRequest,
   METHOD_NAMES,
@@ -14,3 +41,4 @@ export {
   type Settings,
   settingsSchema,
 } from './request.ts';
+export { settingsOf } from './run.ts';

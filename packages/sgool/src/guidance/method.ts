@@ -7,7 +7,7 @@ import type { Image } from '../image/index.ts';
 import type { SaliencyMap } from '../saliency/detector.ts';
 import type { Region } from '../saliency/regions.ts';
 import type { ModelInfo, Pipeline } from './pipeline.ts';
-import type { GenerationRequest, Settings } from './request.ts';
+import type { GenerationRequest, MethodName, ParsedRequest, Settings } from './request.ts';
 
 /** Loss of an iteration; absent where a method has none (plain generation). Lower is better. */
 export interface LossParts {
@@ -30,7 +30,7 @@ export interface Iteration {
   readonly loss?: LossParts;
   /** CLIP scores, 100·cos, of the picture and the prompt: A guides, B only reports. */
   readonly clip: { readonly A?: number; readonly B?: number };
-  /** Map of this picture, for methods that look. */
+  /** The saliency map that this iteration's regions come from, for methods that look. */
   readonly saliency?: SaliencyMap;
   /** Salient boxes in pixels of the picture, most salient first. */
   readonly regions?: readonly Region[];
@@ -40,8 +40,8 @@ export interface Iteration {
   readonly seconds: { readonly iteration: number; readonly total: number };
   /** Whether this is the best iterate so far; the last one marked so is the result. */
   readonly best: boolean;
-  /** Seed of this picture's noise where it differs from the request's (`best-of`). */
-  readonly seed?: number;
+  /** Seed of the noise that the run began with: the request's, or the one drawn for -1; `best-of`: of this picture. */
+  readonly seed: number;
 }
 
 /** Where a run is inside an iteration, for progress bars. */
@@ -62,11 +62,16 @@ export interface RunOptions {
 }
 
 export interface Method {
-  readonly name: string;
+  readonly name: MethodName;
   /** One line for help texts. */
   readonly summary: string;
-  /** Every setting, as this method uses it with this model when the request does not say otherwise. */
-  defaults(model: ModelInfo): Settings;
+  /**
+   * Every setting, as this method uses it with this model when the request does not say otherwise.
+   *
+   * @param preset `model` (default) takes the model's own hints, `paper` does not
+   * @throws UserError where the model's `sgool.json` is broken
+   */
+  defaults(model: ModelInfo, preset?: ParsedRequest['preset']): Settings;
   /**
    * Runs the method. Each iteration is yielded as soon as its picture exists, the plain one first.
    *

@@ -58,15 +58,17 @@ function defaultSaliency({ has }: ModelInfo): SaliencyName {
  * @throws UserError where the file holds something else
  */
 export function withHints(defaults: Settings, { dir, hint }: ModelInfo, method: MethodName): Settings {
-  const hints = ['*', method].flatMap((name) =>
-    hint[name] === undefined ? [] : [[name, hint[name]] as const],
-  );
-  return hints.reduce((settings, [name, own]) => {
-    const result = settingsSchema.partial().safeParse(own);
-    if (result.success) return { ...settings, ...result.data };
-    const { path, message } = result.error.issues[0];
-    throw new UserError(`${dir}: sgool.json: defaults.${[name, ...path].join('.')}: ${message}`);
-  }, defaults);
+  const settings = { ...defaults };
+  for (const name of ['*', method]) {
+    if (hint[name] === undefined) continue;
+    const result = settingsSchema.partial().safeParse(hint[name]);
+    if (!result.success) {
+      const { path, message } = result.error.issues[0];
+      throw new UserError(`${dir}: sgool.json: defaults.${[name, ...path].join('.')}: ${message}`);
+    }
+    Object.assign(settings, result.data);
+  }
+  return settings;
 }
 
 /**
@@ -84,6 +86,8 @@ export function resolveSettings(defaults: Settings, request: ParsedRequest, mode
   if (asked.width !== undefined && asked.height === undefined) asked.height = asked.width;
   if (asked.height !== undefined && asked.width === undefined) asked.width = asked.height;
   const settings: Settings = { ...defaults, ...asked };
+  // DDIM has no exact inverse; asking for it by itself is no mistake where only a default says `invertible`.
+  if (settings.sampler === 'ddim' && asked.trajectory === undefined) settings.trajectory = 'checkpointed';
   for (const side of ['width', 'height'] as const) {
     if (settings[side] % model.sizeMultiple !== 0) {
       throw new UserError(

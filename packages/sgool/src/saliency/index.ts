@@ -1,6 +1,8 @@
 /** @file Floor 4: where the eye goes, and the regions that follow from it. */
 
+export { clipPixels } from './clip-pixels.ts';
 export type { Detector, SaliencyMap } from './detector.ts';
+export { type GradCamOptions, type GradCamVariant, gradCamDetector, gradCamGraph } from './grad-cam.ts';
 export {
   findRegions,
   type Region,
@@ -10,3 +12,8 @@ export {
 } from './regions.ts';
 export { centreDetector, maskDetector } from './simple-detectors.ts';
 export { spectralResidual } from './spectral-residual.ts';
+export {
+  type TranSalNetDetectorOptions,
+  transalnetDetector,
+  transalnetGraph,
+} from './transalnet-detector.ts';

@@ -1,0 +1,33 @@
+/** @file Best of N: plain pictures for seed, seed + 1, ..., of which the one with the highest score of CLIP A is taken. */
+import { sample } from '../../diffusion/index.ts';
+import { Generator } from '../../random/index.ts';
+import type { Method } from '../method.ts';
+import { beginRun, bestKeeper, samplerOf, withinIteration } from '../run.ts';
+import { commonDefaults, withHints } from '../settings.ts';
+
+export const bestOf: Method = {
+  name: 'best-of',
+  summary: 'plain pictures for several seeds, of which CLIP takes the best',
+  defaults(model, preset = 'model') {
+    const settings = { ...commonDefaults(model), iterations: 15 };
+    return preset === 'paper' ? settings : withHints(settings, model, 'best-of');
+  },
+  async *run(pipeline, input, options) {
+    const run = beginRun(bestOf, pipeline, input, options);
+    const { settings, request, evaluations, signal } = run;
+    await pipeline.critic();
+    const denoiser = await pipeline.denoiser({ ...request, ...settings, evaluations });
+    const sampler = samplerOf(pipeline, settings);
+    const isBest = bestKeeper('clip');
+    for (let iteration = 0; iteration <= settings.iterations; iteration++) {
+      const seed = run.seed + iteration;
+      const latent = Float64Array.from(new Generator(seed).randn(pipeline.latentShape(settings)));
+      const [final] = await withinIteration('best-of', iteration, () =>
+        sample(sampler, denoiser, latent, { signal, onStep: run.stepReporter('denoise', iteration) }),
+      );
+      const image = await pipeline.decode(final, settings);
+      const clip = await pipeline.score(image, request.prompt);
+      yield run.report({ iteration, latent, image, clip, best: isBest({ clip }), seed });
+    }
+  },
+};

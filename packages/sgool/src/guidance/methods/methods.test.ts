@@ -1,0 +1,265 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { edict, runTrajectory, sample, type TrajectoryKind } from '../../diffusion/index.ts';
+import { UserError } from '../../errors.ts';
+import { Generator } from '../../random/index.ts';
+import { type Iteration, loadPipeline, METHOD_NAMES, methods, type Pipeline, wholeCrop } from '../index.ts';
+import { writeTinyModel } from '../testing.ts';
+import { sightGradient } from './clip-guided.ts';
+
+const size = { width: 32, height: 32 };
+const request = { prompt: 'a red cat and a blue boat', seed: 5, steps: 4, iterations: 2, cutouts: 2 };
+
+let pipeline: Pipeline;
+let model: Awaited<ReturnType<typeof writeTinyModel>>;
+beforeAll(async () => {
+  model = await writeTinyModel();
+  pipeline = await loadPipeline(model.dir);
+});
+afterAll(async () => {
+  await pipeline.dispose();
+  await model.remove();
+});
+
+async function collect(iterations: AsyncGenerator<Iteration>): Promise<Iteration[]> {
+  const all: Iteration[] = [];
+  for await (const iteration of iterations) all.push(iteration);
+  return all;
+}
+
+describe.each(METHOD_NAMES)('%s', (name) => {
+  it('yields the plain picture first, then one per round, the same bytes for the same seed', async () => {
+    const rounds = await collect(methods[name].run(pipeline, request));
+    const again = await collect(methods[name].run(pipeline, request));
+    expect(rounds.map(({ iteration }) => iteration)).toEqual(
+      Array.from({ length: rounds[0].iterations + 1 }, (_, i) => i),
+    );
+    expect(rounds[0].best).toBe(true);
+    rounds.forEach((round, i) => {
+      expect(round.image).toMatchObject(size);
+      expect(round.image.data).toEqual(again[i].image.data);
+      expect(round.latent).toEqual(again[i].latent);
+      expect(round.clip).toEqual(again[i].clip);
+      expect(round.clip.A).toBeTypeOf('number');
+      expect(round.seconds.total).toBeGreaterThanOrEqual(round.seconds.iteration);
+    });
+    expect(rounds[0].latent).toEqual(Float64Array.from(new Generator(5).randn([1, 4, 8, 8])));
+    if (rounds.length > 1) expect(rounds[1].image.data).not.toEqual(rounds[0].image.data);
+  });
+
+  it('stops when it is told to, between two network calls', async () => {
+    const controller = new AbortController();
+    const onStep = () => controller.abort();
+    const run = methods[name].run(pipeline, request, { signal: controller.signal, onStep });
+    await expect(collect(run)).rejects.toMatchObject({ name: 'AbortError' });
+  });
+});
+
+it('counts network evaluations', async () => {
+  const at = async (name: 'sd' | 'sgool' | 'doodl', settings = {}) =>
+    (await collect(methods[name].run(pipeline, { ...request, ...settings }))).at(-1)!.evaluations;
+  expect(await at('sd')).toEqual({ forward: 8, pullback: 0 });
+  // Three pictures of four steps, two calls each, two prompts per call; two ways back.
+  expect(await at('doodl')).toEqual({ forward: 48, pullback: 32 });
+  expect(await at('sgool', { trajectory: 'checkpointed' })).toEqual({ forward: 48, pullback: 32 });
+  expect(await at('sgool')).toEqual({ forward: 80, pullback: 32 });
+  expect(await at('sgool', { sampler: 'ddim' })).toEqual({ forward: 24, pullback: 16 });
+});
+
+it('reports progress inside an iteration', async () => {
+  const seen: string[] = [];
+  const onStep = ({
+    phase,
+    step,
+    steps,
+    iteration,
+  }: {
+    phase: string;
+    step: number;
+    steps: number;
+    iteration: number;
+  }) => seen.push(`${iteration} ${phase} ${step}/${steps}`);
+  await collect(methods.sgool.run(pipeline, { ...request, steps: 2, iterations: 1 }, { onStep }));
+  expect(seen).toEqual([
+    '0 denoise 1/2',
+    '0 denoise 2/2',
+    '0 gradient 1/2',
+    '0 gradient 2/2',
+    '1 denoise 1/2',
+    '1 denoise 2/2',
+  ]);
+});
+
+describe('sgool', () => {
+  it('looks: map, regions, and both parts of the loss', async () => {
+    const rounds = await collect(
+      methods.sgool.run(pipeline, { ...request, saliency: 'spectral-residual', lambda: 0.5 }),
+    );
+    for (const { loss, regions, saliency } of rounds) {
+      expect(saliency).toMatchObject(size);
+      expect(regions!.length).toBeGreaterThan(0);
+      expect(loss!.total).toBeCloseTo(loss!.whole! + 0.5 * loss!.regions!, 4);
+    }
+  });
+
+  it('lowers its loss', async () => {
+    const settings = {
+      optimiser: 'normalised',
+      learningRate: 0.1,
+      cutouts: 0,
+      saliencyEvery: 0,
+      keep: 'loss',
+    } as const;
+    const rounds = await collect(
+      methods.sgool.run(pipeline, { ...request, ...settings, iterations: 8, regionText: 'parts' }),
+    );
+    expect(rounds.at(-1)!.loss!.total).toBeLessThan(rounds[0].loss!.total);
+    const best = rounds.findLast(({ best }) => best)!;
+    expect(best.loss!.total).toBe(Math.min(...rounds.map(({ loss }) => loss!.total)));
+  });
+
+  it('stops at a gradient that is not finite, naming the iteration, after the picture was given out', async () => {
+    let calls = 0;
+    const broken: Pipeline = {
+      ...pipeline,
+      async objective(options) {
+        const objective = await pipeline.objective(options);
+        return {
+          ...objective,
+          async evaluate(latent, input) {
+            const result = await objective.evaluate(latent, input);
+            // Two evaluations per iteration, one for each latent of the pair.
+            if (++calls > 2) result.gradient[7] = Number.NaN;
+            return result;
+          },
+        };
+      },
+    };
+    const given: Iteration[] = [];
+    const run = async () => {
+      for await (const iteration of methods.sgool.run(broken, request)) given.push(iteration);
+    };
+    await expect(run()).rejects.toThrow(UserError);
+    expect(given.map(({ iteration }) => iteration)).toEqual([0, 1]);
+    calls = 0;
+    await expect(run()).rejects.toThrow(/sgool: stopped in iteration 1: the gradient of the loss holds NaN/);
+  });
+});
+
+describe('the gradient of the whole chain', () => {
+  const noise = Float64Array.from(new Generator(5).randn([256]));
+
+  async function chain(kind: TrajectoryKind) {
+    const sampler = edict(pipeline.schedule, 5);
+    const denoiser = await pipeline.denoiser({ ...request, guidanceScale: 2, ...size });
+    const critic = await pipeline.critic();
+    const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });
+    const crop = wholeCrop({ ...size, side: critic.side });
+    const input = { views: [{ crop, text: await critic.embedText(request.prompt), weight: 1 }] };
+    const evaluate = async (finals: Float64Array[]) => {
+      const results = [];
+      for (const final of finals) results.push(await objective.evaluate(final, input));
+      return results;
+    };
+    return {
+      async loss(latent: Float64Array) {
+        const results = await evaluate(await sample(sampler, denoiser, latent));
+        return results.reduce((sum, { total }) => sum + total, 0);
+      },
+      async gradient() {
+        const trajectory = await runTrajectory(kind, sampler, denoiser, noise);
+        const results = await evaluate(trajectory.final);
+        return trajectory.pullback(results.map(({ gradient }) => gradient));
+      },
+    };
+  }
+
+  it('agrees with finite differences', async () => {
+    const { loss, gradient } = await chain('checkpointed');
+    const slope = await gradient();
+    const length = Math.hypot(...slope);
+    const step = 0.008;
+    const at = (sign: number) => loss(noise.map((value, i) => value + (sign * step * slope[i]) / length));
+    const difference = ((await at(1)) - (await at(-1))) / (2 * step);
+    // The networks' float32 leaves the difference about 1 % of noise, and the clamp of the picture has kinks.
+    expect(Math.abs(difference / length - 1)).toBeLessThan(0.02);
+  });
+
+  it('is the same for both ways back', async () => {
+    const kept = await (await chain('checkpointed')).gradient();
+    const inverted = await (await chain('invertible')).gradient();
+    const difference = Math.hypot(...kept.map((value, i) => value - inverted[i]));
+    expect(difference / Math.hypot(...kept)).toBeLessThan(1e-6);
+  });
+});
+
+describe('clip-guided', () => {
+  it('is plain generation without the CLIP loss', async () => {
+    const rounds = await collect(methods['clip-guided'].run(pipeline, { ...request, clipGuidanceScale: 0 }));
+    expect(rounds[1].image.data).toEqual(rounds[0].image.data);
+  });
+
+  it('takes the gradient of the loss of the picture in sight', async () => {
+    const conditional = await pipeline.denoiser({ ...request, guidanceScale: 1, ...size });
+    const critic = await pipeline.critic();
+    const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });
+    const crop = wholeCrop({ ...size, side: critic.side });
+    const input = { views: [{ crop, text: await critic.embedText(request.prompt), weight: 1 }] };
+    const [timestep, step] = [300, 0.02];
+    const alpha = pipeline.schedule.alphaCumprod(timestep);
+    const noise = Float64Array.from(new Generator(5).randn([256]));
+    const slope = await sightGradient(conditional, objective, input, noise, timestep, alpha);
+    const length = Math.hypot(...slope);
+    const [signal, spread] = [Math.sqrt(alpha), Math.sqrt(1 - alpha)];
+    const at = async (sign: number) => {
+      const latent = noise.map((value, i) => value + (sign * step * slope[i]) / length);
+      const prediction = await conditional.predict(latent, timestep);
+      const clean = latent.map((value, i) => (value - spread * prediction[i]) / signal);
+      const sight = latent.map((value, i) => spread * clean[i] + (1 - spread) * value);
+      return (await objective.evaluate(sight, input)).total;
+    };
+    const difference = ((await at(1)) - (await at(-1))) / (2 * step);
+    expect(difference / length).toBeCloseTo(1, 2);
+  });
+});
+
+describe('settings', () => {
+  it("takes defaults from the model's hints, unless the request or the paper preset says otherwise", async () => {
+    const hinted = await writeTinyModel({
+      hint: { defaults: { '*': { steps: 2 }, sgool: { iterations: 1, sampler: 'ddim' } } },
+    });
+    const own = await loadPipeline(hinted.dir);
+    try {
+      expect(methods.sgool.defaults(own.model)).toMatchObject({ steps: 2, iterations: 1, sampler: 'ddim' });
+      expect(methods.doodl.defaults(own.model)).toMatchObject({ steps: 2, iterations: 50, sampler: 'edict' });
+      expect(methods.sgool.defaults(own.model, 'paper')).toMatchObject({ steps: 50, iterations: 50 });
+      const rounds = await collect(methods.sgool.run(own, { prompt: 'a cat', seed: 0, cutouts: 0 }));
+      expect(rounds).toHaveLength(2);
+      expect(rounds[0].evaluations.forward).toBe(4);
+    } finally {
+      await own.dispose();
+      await hinted.remove();
+    }
+  });
+
+  it('refuses hints that are none', async () => {
+    const hinted = await writeTinyModel({ hint: { defaults: { sgool: { stps: 2 } } } });
+    const own = await loadPipeline(hinted.dir);
+    expect(() => methods.sgool.defaults(own.model)).toThrow(/sgool.json: defaults.sgool: .*stps/);
+    await own.dispose();
+    await hinted.remove();
+  });
+
+  it('refuses sizes that do not fit the model', async () => {
+    const run = methods.sd.run(pipeline, { ...request, width: 36 });
+    await expect(collect(run)).rejects.toThrow(/width must be a multiple of 8 .* got 36/);
+  });
+
+  it('makes pictures that are not square', async () => {
+    const [{ image }] = await collect(methods.sd.run(pipeline, { ...request, width: 48, height: 24 }));
+    expect(image).toMatchObject({ width: 48, height: 24 });
+    const rounds = await collect(
+      methods.sgool.run(pipeline, { ...request, width: 24, height: 48, iterations: 1 }),
+    );
+    expect(rounds[1].image).toMatchObject({ width: 24, height: 48 });
+  });
+});

@@ -1,0 +1,67 @@
+/** @file The things that a prompt names, as texts of their own: "a red cat left of two boats" has "a red cat" and "two boats". */
+
+/** Words that begin the mention of a thing. */
+const DETERMINERS = new Set(
+  'a an the another some many one two three four five six seven eight nine ten his her its their my your'.split(
+    ' ',
+  ),
+);
+
+/** Words that join mentions and do not belong to the one before them. */
+const JOINTS = new Set(
+  (
+    'and or but with without in on at of to from by for as than near next beside besides behind above below over under ' +
+    'inside outside into onto between front left right top bottom while that which who is are was were be being has have'
+  ).split(' '),
+);
+
+/**
+ * Splits a prompt into its noun phrases by a rule of thumb: a part begins at a determiner or after a comma, and loses the
+ * joining words at its end. English only; a prompt in which fewer than two parts are found is its own only part.
+ */
+export function promptParts(prompt: string): string[] {
+  const parts: string[][] = [[]];
+  for (const token of prompt.toLowerCase().match(/[\p{L}\p{N}'-]+|[,;.:]/gu) ?? []) {
+    const word = /[,;.:]/.test(token) ? undefined : token;
+    if (word === undefined || DETERMINERS.has(word)) parts.push([]);
+    if (word !== undefined) parts.at(-1)!.push(word);
+  }
+  const phrases = parts.map(trimmed).filter((words) => words.some((word) => !DETERMINERS.has(word)));
+  const texts = [...new Set(phrases.map((words) => words.join(' ')))];
+  return texts.length < 2 ? [prompt] : texts;
+}
+
+function trimmed(words: readonly string[]): string[] {
+  let [begin, end] = [0, words.length];
+  while (begin < end && JOINTS.has(words[begin])) begin++;
+  while (end > begin && JOINTS.has(words[end - 1])) end--;
+  return words.slice(begin, end);
+}
+
+/**
+ * Gives each region a part, most alike first, so that no part is given twice before all are given: a thing that the picture
+ * lacks falls to the region that shows what is there already.
+ *
+ * @param similarity of region r and part p
+ * @returns index of a part for each region
+ */
+export function assignParts(
+  regions: number,
+  parts: number,
+  similarity: (r: number, p: number) => number,
+): number[] {
+  const pairs = Array.from({ length: regions * parts }, (_, i) => ({
+    r: Math.floor(i / parts),
+    p: i % parts,
+  }));
+  pairs.sort((a, b) => similarity(b.r, b.p) - similarity(a.r, a.p));
+  const assigned = new Array<number>(regions).fill(-1);
+  let free = new Set(Array.from({ length: parts }, (_, p) => p));
+  for (let left = regions; left > 0; left--) {
+    const pair = pairs.find(({ r, p }) => assigned[r] < 0 && free.has(p))!;
+    assigned[pair.r] = pair.p;
+    free.delete(pair.p);
+    if (free.size === 0) free = new Set(Array.from({ length: parts }, (_, p) => p));
+  }
+  return assigned;
+}

@@ -1,0 +1,122 @@
+/** @file What every method begins with: a checked request, its settings, the seed and its noise, a clock and counters. */
+import { ddim, edict, type Sampler, type StepInfo } from '../diffusion/index.ts';
+import { UserError } from '../errors.ts';
+import { Generator, resolveSeed } from '../random/index.ts';
+import type { Iteration, Method, RunOptions, StepProgress } from './method.ts';
+import type { Pipeline } from './pipeline.ts';
+import { type GenerationRequest, type ParsedRequest, parseRequest, type Settings } from './request.ts';
+import { resolveSettings } from './settings.ts';
+
+export interface Run {
+  readonly request: ParsedRequest;
+  readonly settings: Settings;
+  readonly seed: number;
+  /** The stream that the noise was drawn from; perturbations and cutouts are drawn from it next. */
+  readonly random: Generator;
+  /** The starting noise: torch's normal numbers for the seed, as float64. */
+  readonly noise: Float64Array;
+  readonly evaluations: { forward: number; pullback: number };
+  readonly signal?: AbortSignal;
+  /** For `onStep` of samplers and trajectories. */
+  stepReporter(phase: StepProgress['phase'], iteration: number): (info: StepInfo) => void;
+  /** Completes an iteration: counters and clock. Call it when the picture is there, once per iteration. */
+  report(
+    parts: Omit<Iteration, 'evaluations' | 'seconds' | 'iterations' | 'seed'> & { seed?: number },
+  ): Iteration;
+}
+
+/**
+ * Begins a run.
+ *
+ * @throws UserError where the request is not usable
+ */
+export function beginRun(
+  method: Pick<Method, 'name' | 'defaults'>,
+  pipeline: Pipeline,
+  input: GenerationRequest,
+  { signal, onStep }: RunOptions = {},
+  iterations?: number,
+): Run {
+  const started = performance.now();
+  let reported = started;
+  const request = parseRequest({ ...input, method: method.name });
+  const settings = settingsOf(method, pipeline, request);
+  const seed = resolveSeed(request.seed);
+  const random = new Generator(seed);
+  const evaluations = { forward: 0, pullback: 0 };
+  const last = iterations ?? settings.iterations;
+  return {
+    request,
+    settings,
+    seed,
+    random,
+    noise: Float64Array.from(random.randn(pipeline.latentShape(settings))),
+    evaluations,
+    signal,
+    stepReporter:
+      (phase, iteration) =>
+      ({ step, steps }) => {
+        const done = phase === 'denoise' ? step + 1 : steps - step;
+        onStep?.({ iteration, iterations: last, phase, step: done, steps });
+      },
+    report(parts) {
+      const now = performance.now();
+      const seconds = { iteration: (now - reported) / 1000, total: (now - started) / 1000 };
+      reported = now;
+      return { seed, ...parts, iterations: last, evaluations: { ...evaluations }, seconds };
+    },
+  };
+}
+
+/** The settings that a method runs with for a request. */
+export function settingsOf(
+  method: Pick<Method, 'name' | 'defaults'>,
+  { model }: Pick<Pipeline, 'model'>,
+  request: ParsedRequest,
+): Settings {
+  return resolveSettings(method.defaults(model, request.preset), request, model);
+}
+
+/** The sampler that the settings name. */
+export function samplerOf({ schedule }: Pipeline, settings: Settings): Sampler {
+  const { steps, mixingWeight, edictOutput } = settings;
+  if (settings.sampler === 'ddim') return ddim(schedule, steps);
+  return edict(schedule, steps, { mixingWeight, output: edictOutput });
+}
+
+/** Whether a picture is better than the best so far, by the rule in the settings. The first one always is. */
+export function bestKeeper(keep: Settings['keep']): (iteration: Pick<Iteration, 'loss' | 'clip'>) => boolean {
+  let lowest: number | undefined;
+  return ({ loss, clip }) => {
+    const cost = keep === 'clip' ? -(clip.A ?? Number.NaN) : (loss?.total ?? Number.NaN);
+    const isBest = keep === 'last' || lowest === undefined || cost < lowest;
+    if (isBest) lowest = Number.isNaN(cost) ? Number.POSITIVE_INFINITY : cost;
+    return isBest;
+  };
+}
+
+/**
+ * Runs a part of an iteration so that a number that is not finite ends the run with a line that names the iteration.
+ *
+ * @throws UserError as `part` does, with method and iteration in front
+ */
+export async function withinIteration<T>(
+  method: string,
+  iteration: number,
+  part: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await part();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`${method}: stopped in iteration ${iteration}: ${error.message}`, { cause: error });
+  }
+}
+
+/** @throws UserError where a value is not finite */
+export function assertFinite(what: string, values: ArrayLike<number>): void {
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i])) continue;
+    throw new UserError(`${what} holds ${values[i]} at index ${i}; every value must be finite`);
+  }
+}

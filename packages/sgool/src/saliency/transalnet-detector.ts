@@ -1,0 +1,59 @@
+/** @file The detector `transalnet`: a network that was trained on where people look. */
+import { type Graph, type Program, trace, type Weights } from '@sgool/autodiff';
+import { letterboxPlanes, planesFromImage, undoLetterbox } from '../image/index.ts';
+import { type TranSalNetConfig, transalnet } from '../networks/index.ts';
+import type { Detector } from './detector.ts';
+
+/** The program: `planes` [1, 3, H, W] in [0, 1] to `map` [1, 1, H, W]. */
+export function transalnetGraph(config: TranSalNetConfig, weights: Weights): Graph {
+  const [height, width] = config.image_size;
+  return trace({ planes: { shape: [1, 3, height, width] } }, ({ planes }) => ({
+    map: transalnet(config, weights)(planes),
+  }));
+}
+
+export interface TranSalNetDetectorOptions {
+  readonly config: TranSalNetConfig;
+  /** `transalnetGraph`, compiled. */
+  readonly program: () => Promise<Program>;
+  /**
+   * Order of the colours. The authors trained on red-green-blue and tested on blue-green-red; which one their published
+   * weights prefer is not documented. Default `rgb`.
+   */
+  readonly channelOrder?: 'rgb' | 'bgr';
+}
+
+/**
+ * Letter-box, network, and the way back, as the authors do it; then the map is divided by its maximum, because the height
+ * of the network's output says little and thresholds should not depend on it.
+ *
+ * Reference: Lou et al. 2022, "TranSalNet: Towards perceptually relevant visual saliency prediction".
+ */
+export function transalnetDetector({
+  config,
+  program,
+  channelOrder = 'rgb',
+}: TranSalNetDetectorOptions): Detector {
+  const [canvasHeight, canvasWidth] = config.image_size;
+  const canvas = { width: canvasWidth, height: canvasHeight };
+  return {
+    name: 'transalnet',
+    async map(image) {
+      const { width, height } = image;
+      const planes = letterboxPlanes(planesFromImage(image), image, canvas);
+      const input = channelOrder === 'rgb' ? planes : swapped(planes, canvasWidth * canvasHeight);
+      const output = (await (await program()).run({ planes: input })).map as Float32Array;
+      const map = undoLetterbox(output, image, canvas);
+      const most = map.reduce((a, b) => Math.max(a, b), 0);
+      const data = most > 0 ? map.map((value) => Math.max(0, value) / most) : map.fill(0);
+      return { width, height, data };
+    },
+  };
+}
+
+function swapped(planes: Float32Array, size: number): Float32Array {
+  const out = planes.slice();
+  out.set(planes.subarray(2 * size), 0);
+  out.set(planes.subarray(0, size), 2 * size);
+  return out;
+}
