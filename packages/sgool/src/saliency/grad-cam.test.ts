@@ -1,0 +1,61 @@
+import { compile } from '@sgool/autodiff';
+import { describe, expect, it } from 'vitest';
+import { createImage } from '../image/index.ts';
+import { CLIP_MEAN, CLIP_STD, clipConfig } from '../networks/index.ts';
+import { openFixture } from '../networks/testing.ts';
+import { openSafetensors, readTypedTensor } from '../weights/index.ts';
+import { gradCamDetector, gradCamGraph } from './grad-cam.ts';
+
+const clip = await openFixture('clip');
+const config = clipConfig(clip.config);
+const { image_size: side } = config.vision_config;
+const texts = (await clip.array('textEmbedding')) as Float32Array;
+const dimension = config.projection_dim;
+
+describe.each(['grad-cam', 'grad-cam++'] as const)('%s', (variant) => {
+  it('has the map that its formula gives for the activations and gradients of PyTorch', async () => {
+    const file = await openSafetensors(
+      new URL('../../../../fixtures/data/guidance.safetensors', import.meta.url).pathname,
+    );
+    const expected = (await readTypedTensor(file, `cam.${variant}`)).data as Float64Array;
+    const pixels = await clip.array('pixels');
+    const planes = Float32Array.from(pixels, (value, i) => {
+      const channel = Math.floor(i / (side * side)) % 3;
+      return value * CLIP_STD[channel] + CLIP_MEAN[channel];
+    });
+    const program = await compile(gradCamGraph(config, clip.weights, variant));
+    const largest = expected.reduce((most, value) => Math.max(most, value), 0);
+    const [pictures, patches] = [texts.length / dimension, (expected.length * dimension) / texts.length];
+    for (let b = 0; b < pictures; b++) {
+      const { cam } = await program.run({
+        planes: planes.slice(b * 3 * side * side, (b + 1) * 3 * side * side),
+        text: texts.slice(b * dimension, (b + 1) * dimension),
+      });
+      expect(cam).toHaveLength(patches);
+      (cam as Float32Array).forEach((value, i) => {
+        expect(Math.abs(value - expected[b * patches + i])).toBeLessThan(1e-4 * largest);
+      });
+    }
+    await program.dispose();
+  });
+
+  it('gives a map of the size of the picture, square or not', async () => {
+    const program = compile(gradCamGraph(config, clip.weights, variant));
+    const detector = gradCamDetector({
+      variant,
+      config,
+      program: () => program,
+      text: texts.slice(0, dimension),
+    });
+    const image = createImage(
+      50,
+      31,
+      Uint8Array.from({ length: 50 * 31 * 3 }, (_, i) => (i * i) % 251),
+    );
+    const map = await detector.map(image);
+    expect(map).toMatchObject({ width: 50, height: 31 });
+    expect(map.data).toHaveLength(50 * 31);
+    expect(map.data.every((value) => value >= 0 && value <= 1)).toBe(true);
+    await (await program).dispose();
+  });
+});
