@@ -1,0 +1,109 @@
+/** @file Stage 1: the autoencoder between 128 x 128 pictures and 16 x 16 x 4 latents. Trained on 64 x 64 crops. */
+
+import { abs, add, compile, exp, mean, mul, square, sub, trace } from '@sgool/autodiff';
+import { autoencoder, autoencoderConfig } from 'sgool/networks';
+import { constantWeights, writeComponent } from '../train/export.ts';
+import { below, fillNormal } from '../train/rng.ts';
+import { IMAGE, PIXELS, type PooledScene, testScenes, trainingScenes, writePlanes } from '../train/scenes.ts';
+import type { Stage, TrainResult } from '../train/trainer.ts';
+import { VAE_CONFIG } from './configs.ts';
+
+const BATCH = 16;
+const CROP = 64;
+const LATENT = CROP / 8;
+/** Keeps the latents near a unit Gaussian without costing detail, as in the LDM paper. */
+const KL_WEIGHT = 1e-6;
+const POOL = 4000;
+const HELD_OUT = 32;
+
+export function autoencoderStage(): Stage {
+  const config = autoencoderConfig(VAE_CONFIG);
+  let pool: PooledScene[] | undefined;
+  return {
+    name: 'autoencoder',
+    seed: 11,
+    inputs: { image: { shape: [BATCH, 3, CROP, CROP] }, noise: { shape: [BATCH, 4, LATENT, LATENT] } },
+    optimiser: {
+      steps: 3600,
+      learningRate: 3e-3,
+      weightDecay: 1e-3,
+      emaDecay: 0.995,
+      maxNorm: 1,
+      finalShare: 0.02,
+    },
+    objective(weights, { image, noise }) {
+      const network = autoencoder(config, weights);
+      const { mean: centre, logvar } = network.encode(image!);
+      const latent = add(centre, mul(noise!, exp(mul(logvar, 0.5))));
+      const error = sub(network.decode(latent), image!);
+      const mse = mean(square(error));
+      const kl = mul(mean(sub(add(square(centre), exp(logvar)), add(logvar, 1))), 0.5);
+      const loss = add(add(mse, mul(mean(abs(error)), 0.1)), mul(kl, KL_WEIGHT * 4 * 64));
+      return { loss, mse, kl };
+    },
+    batch(rng) {
+      pool ??= trainingScenes(1, POOL);
+      const image = new Float32Array(BATCH * 3 * CROP * CROP);
+      for (let b = 0; b < BATCH; b++) writeCrop(pool[below(rng, POOL)]!.image, image, b, rng);
+      return { image, noise: fillNormal(new Float32Array(BATCH * 4 * LATENT * LATENT), rng) };
+    },
+    validateEvery: 200,
+    async validate(weights) {
+      const scenes = testScenes(HELD_OUT);
+      const graph = trace({ image: { shape: [1, 3, IMAGE, IMAGE] } }, ({ image }) => {
+        const network = autoencoder(config, constantWeights(weights));
+        const { mean: latent } = network.encode(image);
+        return { decoded: network.decode(latent), latent };
+      });
+      const program = await compile(graph);
+      let psnr = 0;
+      let sum = 0;
+      let squares = 0;
+      const image = new Float32Array(3 * PIXELS);
+      for (const { image: bytes } of scenes) {
+        writePlanes(bytes, image, 0);
+        const { decoded, latent } = (await program.run({ image })) as {
+          decoded: Float32Array;
+          latent: Float32Array;
+        };
+        let error = 0;
+        for (let i = 0; i < image.length; i++)
+          error += (Math.min(1, Math.max(-1, decoded[i]!)) - image[i]!) ** 2;
+        psnr += -10 * Math.log10(error / image.length / 4);
+        for (const v of latent) {
+          sum += v / latent.length;
+          squares += v ** 2 / latent.length;
+        }
+      }
+      await program.dispose();
+      return {
+        psnr: psnr / HELD_OUT,
+        latentMean: sum / HELD_OUT,
+        latentDeviation: Math.sqrt(squares / HELD_OUT - (sum / HELD_OUT) ** 2),
+      };
+    },
+  };
+}
+
+/** A random crop, mirrored half of the time, as planes in [-1, 1]. */
+function writeCrop(image: Uint8Array, into: Float32Array, slot: number, rng: () => number): void {
+  const [x0, y0] = [below(rng, IMAGE - CROP + 1), below(rng, IMAGE - CROP + 1)];
+  const mirrored = rng() < 0.5;
+  const plane = CROP * CROP;
+  let at = slot * 3 * plane;
+  for (let y = 0; y < CROP; y++) {
+    for (let x = 0; x < CROP; x++, at++) {
+      const from = 3 * ((y0 + y) * IMAGE + x0 + (mirrored ? CROP - 1 - x : x));
+      into[at] = (image[from]! * 2) / 255 - 1;
+      into[at + plane] = (image[from + 1]! * 2) / 255 - 1;
+      into[at + 2 * plane] = (image[from + 2]! * 2) / 255 - 1;
+    }
+  }
+}
+
+/** Writes `vae/`: the scaling factor makes the latents' deviation 1, as Stable Diffusion's does. */
+export async function exportAutoencoder(result: TrainResult): Promise<void> {
+  const deviation = result.history.at(-1)?.held.latentDeviation ?? 1;
+  const config = { ...VAE_CONFIG, scaling_factor: Number((1 / deviation).toPrecision(5)) };
+  await writeComponent('vae', config, 'diffusion_pytorch_model.safetensors', result.weights);
+}

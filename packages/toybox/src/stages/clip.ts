@@ -1,0 +1,347 @@
+/**
+ * @file Stage: the two CLIPs, contrastive with hard negatives. A guides, B reports; they share the recipe but neither
+ * width, depth, seed nor data. While training, two further heads tell for each patch which kind and colour covers it:
+ * a small image tower learns where things are from that far sooner than from captions alone. The heads are dropped.
+ */
+
+import {
+  add,
+  compile,
+  div,
+  exp,
+  linear,
+  logSoftmax,
+  matmul,
+  minimum,
+  mul,
+  neg,
+  reshape,
+  scoped,
+  slice,
+  sum,
+  type Tensor,
+  trace,
+  transposeLast,
+  type Weights,
+} from '@sgool/autodiff';
+import { CLIP_MEAN, CLIP_STD, clip, clipConfig } from 'sgool/networks';
+import type { EncodedPrompt } from 'sgool/text';
+import { constantWeights, type NamedWeights, writeComponent } from '../train/export.ts';
+import { topOne } from '../train/metrics.ts';
+import { below, type Rng } from '../train/rng.ts';
+import { HELD_OUT_SEED, IMAGE, PIXELS, type PooledMasks, trainingScenesWithMasks } from '../train/scenes.ts';
+import type { Stage, TrainResult } from '../train/trainer.ts';
+import {
+  COLOURS,
+  type Described,
+  describe,
+  hardNegatives,
+  holdsIn,
+  KINDS,
+  renderScene,
+  type Scene,
+  sceneFromSeed,
+  createRng as worldRng,
+} from '../world/index.ts';
+import { type ClipSize, clipModelConfig, MAX_TOKENS } from './configs.ts';
+import { toyboxTokenizer, writeTokenizer } from './tokenizer.ts';
+
+const BATCH = 48;
+/** Hard negatives of each caption. */
+const NEGATIVES = 3;
+const TEXTS = BATCH * (1 + NEGATIVES);
+const GRID = 8;
+const POOL = 7000;
+const HELD_OUT = 200;
+const CHOICES = 64;
+const KIND_CLASSES = KINDS.length + 1;
+const COLOUR_CLASSES = COLOURS.length + 1;
+
+export interface ClipRecipe {
+  readonly name: string;
+  readonly component: string;
+  readonly size: ClipSize;
+  readonly seed: number;
+  readonly steps: number;
+}
+
+export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
+  const tokenizer = toyboxTokenizer();
+  const config = clipConfig(clipModelConfig(tokenizer.vocabSize, size));
+  let pool: PooledMasks[] | undefined;
+  return {
+    name,
+    seed,
+    inputs: {
+      image: { shape: [BATCH, 3, IMAGE, IMAGE] },
+      ids: { shape: [TEXTS, MAX_TOKENS], dtype: 'int32' },
+      ends: { shape: [TEXTS], dtype: 'int32' },
+      // 0, or a large negative number where a text of another picture is true of this one too.
+      hidden: { shape: [BATCH, TEXTS] },
+      target: { shape: [BATCH, TEXTS] },
+      textHidden: { shape: [BATCH, BATCH] },
+      textTarget: { shape: [BATCH, BATCH] },
+      kinds: { shape: [BATCH, GRID * GRID, KIND_CLASSES] },
+      colours: { shape: [BATCH, GRID * GRID, COLOUR_CLASSES] },
+    },
+    optimiser: {
+      steps,
+      learningRate: 1.5e-3,
+      warmup: 150,
+      weightDecay: 0.05,
+      beta2: 0.98,
+      emaDecay: 0.995,
+      maxNorm: 1,
+      finalShare: 0.02,
+    },
+    initialise: (weight) => (weight === 'logit_scale' ? Math.log(1 / 0.07) : undefined),
+    objective(weights, t) {
+      const network = clip(config, weights);
+      const { embedding, lastHiddenState } = network.image(t.image!);
+      const texts = network.text(t.ids!, t.ends!).embedding;
+      const scale = exp(minimum(network.logitScale(), Math.log(100)));
+      const logits = mul(matmul(embedding, transposeLast(texts)), scale);
+      const images = crossEntropy(add(logits, t.hidden!), t.target!, BATCH);
+      const own = slice(logits, [{ axis: 1, start: 0, end: BATCH }]);
+      const captions = crossEntropy(add(transposeLast(own), t.textHidden!), t.textTarget!, BATCH);
+      const patches = patchLoss(scoped(weights, 'auxiliary'), lastHiddenState, t.kinds!, t.colours!);
+      return {
+        loss: add(add(mul(add(images, captions), 0.5), mul(images, 0.5)), patches),
+        images,
+        captions,
+        patches,
+      };
+    },
+    batch(rng) {
+      pool ??= trainingScenesWithMasks(seed * 1_000_000, POOL);
+      const words = worldRng(below(rng, 0x7fffffff));
+      const image = new Float32Array(BATCH * 3 * PIXELS);
+      const kinds = new Float32Array(BATCH * GRID * GRID * KIND_CLASSES);
+      const colours = new Float32Array(BATCH * GRID * GRID * COLOUR_CLASSES);
+      const ids = new Int32Array(TEXTS * MAX_TOKENS);
+      const ends = new Int32Array(TEXTS);
+      const hidden = new Float32Array(BATCH * TEXTS);
+      const target = new Float32Array(BATCH * TEXTS);
+      const textHidden = new Float32Array(BATCH * BATCH);
+      const textTarget = new Float32Array(BATCH * BATCH);
+      const write = (row: number, encoded: EncodedPrompt) => {
+        ids.set(encoded.ids, row * MAX_TOKENS);
+        ends[row] = encoded.length - 1;
+      };
+      const shown: { scene: Scene; caption: Described }[] = [];
+      for (let b = 0; b < BATCH; b++) {
+        const view = chooseView(pool[below(rng, POOL)]!, rng);
+        writeView(view, image, b, rng);
+        writePatchLabels(view, kinds, colours, b);
+        const caption = describe(view.scene, words);
+        shown.push({ scene: view.scene, caption });
+        write(b, tokenizer.encode(caption.text));
+        hardNegatives(view.scene, caption, words, NEGATIVES).forEach((negative, k) => {
+          write(BATCH + b * NEGATIVES + k, tokenizer.encode(negative));
+        });
+      }
+      for (let i = 0; i < BATCH; i++) {
+        target[i * TEXTS + i] = 1;
+        textTarget[i * BATCH + i] = 1;
+        for (let j = 0; j < BATCH; j++) {
+          if (i === j || !holdsIn(shown[i]!.scene, shown[j]!.caption)) continue;
+          hidden[i * TEXTS + j] = -1e4;
+          textHidden[j * BATCH + i] = -1e4;
+        }
+      }
+      return { image, ids, ends, hidden, target, textHidden, textTarget, kinds, colours };
+    },
+    validateEvery: 250,
+    validate: (weights) => validate(config, tokenizer.encode, weights),
+  };
+}
+
+function crossEntropy(logits: Tensor, target: Tensor, rows: number): Tensor {
+  return neg(div(sum(mul(logSoftmax(logits), target)), rows));
+}
+
+function patchLoss(weights: Weights, tokens: Tensor, kinds: Tensor, colours: Tensor): Tensor {
+  const width = tokens.shape[2]!;
+  const patches = slice(tokens, [{ axis: 1, start: 1 }]);
+  const head = (name: string, classes: number, target: Tensor) => {
+    const logits = linear(
+      patches,
+      weights.get(`${name}.weight`, [classes, width]),
+      weights.get(`${name}.bias`, [classes]),
+    );
+    return crossEntropy(logits, target, BATCH * GRID * GRID);
+  };
+  return add(head('kind', KIND_CLASSES, kinds), head('colour', COLOUR_CLASSES, colours));
+}
+
+/** A picture, or a part of it, and the scene that the part shows. */
+interface View {
+  readonly source: PooledMasks;
+  readonly scene: Scene;
+  /** Indices of the things in view, in the source. */
+  readonly things: readonly number[];
+  /** Left, top and side of the part, in pixels. */
+  readonly x: number;
+  readonly y: number;
+  readonly side: number;
+}
+
+/**
+ * The whole picture, or (for pictures of several things, now and then) a square around one thing with the others out
+ * of view, or a random square around everything: a guided model is shown crops, so CLIP must know crops.
+ */
+function chooseView(source: PooledMasks, rng: Rng): View {
+  const { scene, masks } = source;
+  const all = scene.objects.map((_, i) => i);
+  const whole: View = { source, scene, things: all, x: 0, y: 0, side: IMAGE };
+  const choice = rng();
+  if (choice < 0.5) return whole;
+  const alone =
+    choice < 0.75 &&
+    all.length > 1 &&
+    scene.relation?.relation !== 'inside' &&
+    scene.relation?.relation !== 'in front of';
+  const chosen = alone ? [below(rng, all.length)] : all;
+  const boxes = chosen.map((i) => masks[i]!.box);
+  const [x0, y0] = [Math.min(...boxes.map((b) => b.x0)), Math.min(...boxes.map((b) => b.y0))];
+  const [x1, y1] = [Math.max(...boxes.map((b) => b.x1)), Math.max(...boxes.map((b) => b.y1))];
+  const side = Math.min(IMAGE, Math.max(x1 - x0, y1 - y0, 40) * (1.02 + 0.4 * rng()));
+  const place = (low: number, high: number) =>
+    Math.min(IMAGE - side, Math.max(0, high - side + rng() * (low - high + side)));
+  const [x, y] = [place(x0, x1), place(y0, y1)];
+  if (!alone) return { source, scene, things: all, x, y, side };
+  const intruding = all.some(
+    (i) =>
+      !chosen.includes(i) &&
+      masks[i]!.box.x1 > x + 2 &&
+      masks[i]!.box.x0 < x + side - 2 &&
+      masks[i]!.box.y1 > y + 2 &&
+      masks[i]!.box.y0 < y + side - 2,
+  );
+  if (intruding) return whole;
+  return {
+    source,
+    scene: { ...scene, objects: [scene.objects[chosen[0]!]!], relation: undefined },
+    things: chosen,
+    x,
+    y,
+    side,
+  };
+}
+
+/** Resamples the view to the full size, a little noised, normalised as CLIP's pictures are. */
+function writeView({ source, x, y, side }: View, into: Float32Array, slot: number, rng: Rng): void {
+  const scale = side / IMAGE;
+  const noise = rng() < 0.5 ? 0.08 * rng() : 0;
+  const gain = 1 + 0.1 * (rng() - 0.5);
+  const at = (column: number, row: number, c: number) => source.image[3 * (row * IMAGE + column) + c]! / 255;
+  for (let i = 0; i < IMAGE; i++) {
+    const v = Math.min(IMAGE - 1, Math.max(0, y + (i + 0.5) * scale - 0.5));
+    const [top, bottom] = [Math.floor(v), Math.min(IMAGE - 1, Math.floor(v) + 1)];
+    for (let j = 0; j < IMAGE; j++) {
+      const u = Math.min(IMAGE - 1, Math.max(0, x + (j + 0.5) * scale - 0.5));
+      const [left, right] = [Math.floor(u), Math.min(IMAGE - 1, Math.floor(u) + 1)];
+      for (let c = 0; c < 3; c++) {
+        let value = at(left, top, c);
+        if (scale !== 1) {
+          const upper = value + (at(right, top, c) - value) * (u - left);
+          const lower = at(left, bottom, c) + (at(right, bottom, c) - at(left, bottom, c)) * (u - left);
+          value = upper + (lower - upper) * (v - top);
+        }
+        value = value * gain + noise * (rng() - 0.5);
+        into[slot * 3 * PIXELS + c * PIXELS + i * IMAGE + j] = (value - CLIP_MEAN[c]!) / CLIP_STD[c]!;
+      }
+    }
+  }
+}
+
+/** For each patch the thing that covers most of it, if it covers a fifth of it or more; the last class is "none". */
+function writePatchLabels(
+  { source, things, x, y, side }: View,
+  kinds: Float32Array,
+  colours: Float32Array,
+  slot: number,
+): void {
+  const cell = side / GRID;
+  const samples = 5;
+  for (let r = 0; r < GRID; r++) {
+    for (let c = 0; c < GRID; c++) {
+      let best = -1;
+      let most = (samples * samples) / 5;
+      for (const i of things) {
+        const { mask } = source.masks[i]!;
+        let covered = 0;
+        for (let a = 0; a < samples; a++) {
+          for (let b = 0; b < samples; b++) {
+            const row = Math.min(IMAGE - 1, Math.floor(y + (r + (a + 0.5) / samples) * cell));
+            const column = Math.min(IMAGE - 1, Math.floor(x + (c + (b + 0.5) / samples) * cell));
+            covered += mask[row * IMAGE + column]!;
+          }
+        }
+        if (covered > most) [best, most] = [i, covered];
+      }
+      const thing = source.scene.objects[best];
+      const patch = slot * GRID * GRID + r * GRID + c;
+      kinds[patch * KIND_CLASSES + (thing ? KINDS.indexOf(thing.kind) : KINDS.length)] = 1;
+      colours[patch * COLOUR_CLASSES + (thing ? COLOURS.indexOf(thing.colour) : COLOURS.length)] = 1;
+    }
+  }
+}
+
+/** Top-1 among 64 captions that differ from the true one by one attribute, thing or relation, on test scenes. */
+async function validate(
+  config: ReturnType<typeof clipConfig>,
+  encode: (text: string) => EncodedPrompt,
+  weights: NamedWeights,
+): Promise<Record<string, number>> {
+  const graph = trace(
+    {
+      image: { shape: [1, 3, IMAGE, IMAGE] },
+      ids: { shape: [CHOICES, MAX_TOKENS], dtype: 'int32' },
+      ends: { shape: [CHOICES], dtype: 'int32' },
+    },
+    ({ image, ids, ends }) => {
+      const network = clip(config, constantWeights(weights));
+      return {
+        logits: reshape(
+          matmul(network.image(image).embedding, transposeLast(network.text(ids, ends).embedding)),
+          [-1],
+        ),
+      };
+    },
+  );
+  const program = await compile(graph);
+  const words = worldRng(5);
+  let asked = 0;
+  let right = 0;
+  const image = new Float32Array(3 * PIXELS);
+  for (let i = 0; asked < HELD_OUT; i++) {
+    const scene = sceneFromSeed(HELD_OUT_SEED + 500_000 + i);
+    const caption = describe(scene, words);
+    const wrong = hardNegatives(scene, caption, words, CHOICES - 1);
+    if (wrong.length < CHOICES - 1) continue;
+    const bytes = renderScene(scene, IMAGE);
+    for (let p = 0; p < PIXELS; p++) {
+      for (let c = 0; c < 3; c++)
+        image[c * PIXELS + p] = (bytes[3 * p + c]! / 255 - CLIP_MEAN[c]!) / CLIP_STD[c]!;
+    }
+    const texts = [caption.text, ...wrong].map(encode);
+    const { logits } = await program.run({
+      image,
+      ids: Int32Array.from(texts.flatMap((t) => [...t.ids])),
+      ends: Int32Array.from(texts, (t) => t.length - 1),
+    });
+    asked++;
+    right += topOne(logits as Float32Array, CHOICES, () => 0);
+  }
+  await program.dispose();
+  return { topOneOf64: right / asked };
+}
+
+/** Writes the CLIP without its training heads, with its tokenizer. */
+export async function exportClip({ component, size }: ClipRecipe, result: TrainResult): Promise<void> {
+  const weights = new Map([...result.weights].filter(([name]) => !name.startsWith('auxiliary.')));
+  const { vocabSize } = toyboxTokenizer();
+  await writeComponent(component, clipModelConfig(vocabSize, size), 'model.safetensors', weights);
+  await writeTokenizer(component);
+}

@@ -1,0 +1,143 @@
+/** @file The public configurations of Toybox's networks: the architectures of Stable Diffusion 1.x and CLIP, narrow. */
+
+export const VAE_CONFIG = {
+  _class_name: 'AutoencoderKL',
+  _diffusers_version: '0.30.0',
+  act_fn: 'silu',
+  block_out_channels: [16, 32, 64, 64],
+  down_block_types: ['DownEncoderBlock2D', 'DownEncoderBlock2D', 'DownEncoderBlock2D', 'DownEncoderBlock2D'],
+  in_channels: 3,
+  latent_channels: 4,
+  layers_per_block: 1,
+  norm_num_groups: 8,
+  out_channels: 3,
+  sample_size: 128,
+  scaling_factor: 1,
+  up_block_types: ['UpDecoderBlock2D', 'UpDecoderBlock2D', 'UpDecoderBlock2D', 'UpDecoderBlock2D'],
+};
+
+/** Tokens of a prompt, start and end included. Toybox's captions are short, and every token costs training time. */
+export const MAX_TOKENS = 32;
+
+export const UNET_CONFIG = {
+  _class_name: 'UNet2DConditionModel',
+  _diffusers_version: '0.30.0',
+  act_fn: 'silu',
+  attention_head_dim: 4,
+  block_out_channels: [48, 96, 128],
+  center_input_sample: false,
+  cross_attention_dim: 128,
+  // Attention at 8 x 8 and 4 x 4 only: at 16 x 16 it cost as much as everything else together, and a thing covers
+  // three cells of the 8 x 8 grid, which is enough to bind words to places.
+  down_block_types: ['DownBlock2D', 'CrossAttnDownBlock2D', 'CrossAttnDownBlock2D'],
+  downsample_padding: 1,
+  flip_sin_to_cos: true,
+  freq_shift: 0,
+  in_channels: 4,
+  layers_per_block: 1,
+  mid_block_scale_factor: 1,
+  norm_eps: 1e-5,
+  norm_num_groups: 16,
+  out_channels: 4,
+  sample_size: 16,
+  up_block_types: ['CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'UpBlock2D'],
+};
+
+export const SCHEDULER_CONFIG = {
+  _class_name: 'DDIMScheduler',
+  _diffusers_version: '0.30.0',
+  beta_end: 0.012,
+  beta_schedule: 'scaled_linear',
+  beta_start: 0.00085,
+  clip_sample: false,
+  num_train_timesteps: 1000,
+  prediction_type: 'epsilon',
+  set_alpha_to_one: false,
+  steps_offset: 1,
+  timestep_spacing: 'leading',
+  trained_betas: null,
+};
+
+/** A CLIPTextModel's configuration; ids follow the vocabulary, whose last two entries are start and end. */
+export function textConfig(
+  vocabulary: number,
+  hidden: number,
+  layers: number,
+  heads: number,
+  projection: number,
+) {
+  return {
+    attention_dropout: 0,
+    bos_token_id: vocabulary - 2,
+    eos_token_id: vocabulary - 1,
+    pad_token_id: vocabulary - 1,
+    hidden_act: 'quick_gelu',
+    hidden_size: hidden,
+    intermediate_size: 4 * hidden,
+    layer_norm_eps: 1e-5,
+    max_position_embeddings: MAX_TOKENS,
+    model_type: 'clip_text_model',
+    num_attention_heads: heads,
+    num_hidden_layers: layers,
+    projection_dim: projection,
+    vocab_size: vocabulary,
+  };
+}
+
+/** The text encoder that the UNet listens to. */
+export function textEncoderConfig(vocabulary: number) {
+  return { architectures: ['CLIPTextModel'], ...textConfig(vocabulary, 128, 3, 4, 128) };
+}
+
+/** A CLIPModel's configuration. */
+export function clipModelConfig(
+  vocabulary: number,
+  { hidden, layers, textLayers, heads, projection }: ClipSize,
+): Record<string, unknown> {
+  return {
+    architectures: ['CLIPModel'],
+    initializer_factor: 1,
+    logit_scale_init_value: 2.6592,
+    model_type: 'clip',
+    projection_dim: projection,
+    text_config: textConfig(vocabulary, hidden, textLayers, heads, projection),
+    vision_config: {
+      attention_dropout: 0,
+      hidden_act: 'quick_gelu',
+      hidden_size: hidden,
+      image_size: 128,
+      intermediate_size: 4 * hidden,
+      layer_norm_eps: 1e-5,
+      model_type: 'clip_vision_model',
+      num_attention_heads: heads,
+      num_channels: 3,
+      num_hidden_layers: layers,
+      patch_size: 16,
+      projection_dim: projection,
+    },
+  };
+}
+
+export interface ClipSize {
+  readonly hidden: number;
+  readonly layers: number;
+  readonly textLayers: number;
+  readonly heads: number;
+  readonly projection: number;
+}
+
+/** CLIP A guides; CLIP B, of another width and seed, only reports. */
+export const CLIP_A: ClipSize = { hidden: 128, layers: 4, textLayers: 2, heads: 4, projection: 96 };
+export const CLIP_B: ClipSize = { hidden: 112, layers: 5, textLayers: 2, heads: 4, projection: 64 };
+
+/** TranSalNet_Res with an eighth of the area and a fraction of the width. */
+export const TRANSALNET_CONFIG = {
+  variant: 'res',
+  image_size: [96, 128],
+  base_width: 16,
+  stage_layers: [1, 2, 2, 1],
+  hidden_sizes: [96, 96, 64],
+  heads: [4, 4, 2],
+  transformer_layers: 2,
+  decoder_widths: [32, 16, 16, 8],
+};

@@ -1,0 +1,182 @@
+/**
+ * @file Stage: text encoder and UNet together, on latents that the trained autoencoder made of rendered scenes.
+ * Noise prediction with classifier-free guidance (10% of the captions dropped) and min-SNR weights
+ * (Hang et al. 2023, gamma 5), which a small model with few steps needs.
+ */
+
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { compile, mean, mul, scoped, square, sub, trace } from '@sgool/autodiff';
+import { createSchedule } from 'sgool/diffusion';
+import {
+  autoencoder,
+  autoencoderConfig,
+  clipTextConfig,
+  networkWeights,
+  textEncoder,
+  unet,
+  unetConfig,
+} from 'sgool/networks';
+import { openComponent, writeFileAtomic } from 'sgool/weights';
+import { WEIGHTS_FOLDER } from '../paths.ts';
+import { type NamedWeights, writeComponent } from '../train/export.ts';
+import { below, fillNormal } from '../train/rng.ts';
+import { IMAGE, PIXELS, writePlanes } from '../train/scenes.ts';
+import type { Stage, TrainResult } from '../train/trainer.ts';
+import {
+  renderScene,
+  type Scene,
+  sceneFromSeed,
+  trainingCaption,
+  createRng as worldRng,
+} from '../world/index.ts';
+import { MAX_TOKENS, SCHEDULER_CONFIG, textEncoderConfig, UNET_CONFIG } from './configs.ts';
+import { toyboxTokenizer, writeTokenizer } from './tokenizer.ts';
+
+const BATCH = 32;
+const LATENT = 4 * 16 * 16;
+const POOL = 20_000;
+const SEED = 4_000_000;
+const DROP = 0.1;
+const GAMMA = 5;
+
+/** Latents of the scene pool, already scaled to deviation 1. */
+async function encodePool(): Promise<{ scenes: Scene[]; latents: Float32Array }> {
+  const { config: raw, weights } = await openComponent(path.join(WEIGHTS_FOLDER, 'vae'));
+  const config = autoencoderConfig(raw);
+  const encode = await compile(
+    trace({ image: { shape: [4, 3, IMAGE, IMAGE] } }, ({ image }) => ({
+      latent: autoencoder(config, networkWeights(weights)).encode(image).mean,
+    })),
+  );
+  const scenes: Scene[] = [];
+  const latents = new Float32Array(POOL * LATENT);
+  const image = new Float32Array(4 * 3 * PIXELS);
+  for (let i = 0; i < POOL; i += 4) {
+    for (let b = 0; b < 4; b++) {
+      const scene = sceneFromSeed(SEED + i + b, { split: 'train' });
+      scenes.push(scene);
+      writePlanes(renderScene(scene, IMAGE), image, b * 3 * PIXELS);
+    }
+    const { latent } = await encode.run({ image });
+    latents.set(
+      (latent as Float32Array).map((v) => v * config.scaling_factor),
+      i * LATENT,
+    );
+  }
+  await encode.dispose();
+  return { scenes, latents };
+}
+
+export async function diffusionStage(): Promise<Stage> {
+  const tokenizer = toyboxTokenizer();
+  const unetSettings = unetConfig(UNET_CONFIG);
+  const textSettings = clipTextConfig(textEncoderConfig(tokenizer.vocabSize));
+  const { alphasCumprod } = createSchedule(SCHEDULER_CONFIG);
+  const { scenes, latents } = await encodePool();
+  const nothing = tokenizer.encode('').ids;
+  return {
+    name: 'diffusion',
+    seed: 41,
+    inputs: {
+      sample: { shape: [BATCH, 4, 16, 16] },
+      noise: { shape: [BATCH, 4, 16, 16] },
+      timestep: { shape: [BATCH] },
+      importance: { shape: [BATCH, 1, 1, 1] },
+      ids: { shape: [BATCH, MAX_TOKENS], dtype: 'int32' },
+    },
+    optimiser: {
+      steps: 12_000,
+      learningRate: 1e-3,
+      warmup: 300,
+      weightDecay: 0.01,
+      beta2: 0.99,
+      emaDecay: 0.999,
+      maxNorm: 1,
+      finalShare: 0.05,
+    },
+    initialise: (name) =>
+      /(conv2|proj_out|conv_out|to_out\.0)\.weight$/.test(name) && name.startsWith('unet') ? 0 : undefined,
+    objective(weights, { sample, noise, timestep, importance, ids }) {
+      const { lastHiddenState } = textEncoder(textSettings, scoped(weights, 'text'))(ids!);
+      const predicted = unet(
+        unetSettings,
+        scoped(weights, 'unet'),
+      )({
+        sample: sample!,
+        timestep: timestep!,
+        context: lastHiddenState,
+      });
+      const error = square(sub(predicted, noise!));
+      return { loss: mean(mul(error, importance!)), mse: mean(error) };
+    },
+    batch(rng) {
+      const noise = fillNormal(new Float32Array(BATCH * LATENT), rng);
+      const sample = new Float32Array(BATCH * LATENT);
+      const timestep = new Float32Array(BATCH);
+      const importance = new Float32Array(BATCH);
+      const ids = new Int32Array(BATCH * MAX_TOKENS);
+      const words = worldRng(below(rng, 0x7fffffff));
+      for (let b = 0; b < BATCH; b++) {
+        const index = below(rng, POOL);
+        const t = below(rng, alphasCumprod.length);
+        const alpha = alphasCumprod[t]!;
+        const [signal, spread] = [Math.sqrt(alpha), Math.sqrt(1 - alpha)];
+        for (let i = 0; i < LATENT; i++) {
+          const at = b * LATENT + i;
+          sample[at] = signal * latents[index * LATENT + i]! + spread * noise[at]!;
+        }
+        timestep[b] = t;
+        importance[b] = Math.min(1, (GAMMA * (1 - alpha)) / alpha);
+        const encoded = rng() < DROP ? nothing : tokenizer.encode(trainingCaption(scenes[index]!, words)).ids;
+        ids.set(encoded, b * MAX_TOKENS);
+      }
+      return { sample, noise, timestep, importance, ids };
+    },
+    validateEvery: 500,
+  };
+}
+
+/** Weights below a prefix, without it. */
+function withoutPrefix(weights: NamedWeights, prefix: string): NamedWeights {
+  return new Map(
+    [...weights].flatMap(([name, value]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), value] as const] : [],
+    ),
+  );
+}
+
+/** Writes `unet/`, `text_encoder/`, `tokenizer/`, `scheduler/` and `model_index.json`. */
+export async function exportDiffusion(result: TrainResult): Promise<void> {
+  const file = 'diffusion_pytorch_model.safetensors';
+  await writeComponent('unet', UNET_CONFIG, file, withoutPrefix(result.weights, 'unet.'));
+  const { vocabSize } = toyboxTokenizer();
+  await writeComponent(
+    'text_encoder',
+    textEncoderConfig(vocabSize),
+    'model.safetensors',
+    withoutPrefix(result.weights, 'text.'),
+  );
+  await writeTokenizer('tokenizer');
+  const json = (value: object) => `${JSON.stringify(value, undefined, 2)}\n`;
+  await mkdir(path.join(WEIGHTS_FOLDER, 'scheduler'), { recursive: true });
+  await writeFileAtomic(
+    path.join(WEIGHTS_FOLDER, 'scheduler', 'scheduler_config.json'),
+    json(SCHEDULER_CONFIG),
+  );
+  await writeFileAtomic(
+    path.join(WEIGHTS_FOLDER, 'model_index.json'),
+    json({
+      _class_name: 'StableDiffusionPipeline',
+      _diffusers_version: '0.30.0',
+      feature_extractor: [null, null],
+      requires_safety_checker: false,
+      safety_checker: [null, null],
+      scheduler: ['diffusers', 'DDIMScheduler'],
+      text_encoder: ['transformers', 'CLIPTextModel'],
+      tokenizer: ['transformers', 'CLIPTokenizer'],
+      unet: ['diffusers', 'UNet2DConditionModel'],
+      vae: ['diffusers', 'AutoencoderKL'],
+    }),
+  );
+}

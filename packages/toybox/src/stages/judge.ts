@@ -1,0 +1,187 @@
+/** @file The judge's training: rendered scenes, blurred, tinted and noised a little so that it reads imperfect pictures too. */
+
+import path from 'node:path';
+import {
+  abs,
+  add,
+  bceWithLogits,
+  compile,
+  div,
+  logSoftmax,
+  mul,
+  neg,
+  pow,
+  reshape,
+  sigmoid,
+  slice,
+  softplus,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  trace,
+} from '@sgool/autodiff';
+import { detectedRelation, judgePrompt } from '../judge/decode.ts';
+import { JUDGE_FILE } from '../judge/judge.ts';
+import { JUDGE_GRID, JUDGE_IMAGE, JUDGE_TRAITS, judgeNetwork } from '../judge/network.ts';
+import { runJudge } from '../judge/program.ts';
+import { TARGET_SIZES, type Targets, writeTargets } from '../judge/targets.ts';
+import { constantWeights, writeWeights } from '../train/export.ts';
+import { below, normal, type Rng } from '../train/rng.ts';
+import {
+  IMAGE,
+  PIXELS,
+  type PooledMasks,
+  testScenes,
+  trainingScenesWithMasks,
+  writePlanes,
+} from '../train/scenes.ts';
+import type { Stage, TrainResult } from '../train/trainer.ts';
+import { COLOURS, KINDS, RELATIONS, relationHolds } from '../world/index.ts';
+
+const BATCH = 24;
+const POOL = 5000;
+const HELD_OUT = 400;
+const G = JUDGE_GRID;
+const K = KINDS.length;
+const C = COLOURS.length;
+
+export function judgeStage(): Stage {
+  let pool: PooledMasks[] | undefined;
+  return {
+    name: 'judge',
+    seed: 71,
+    inputs: {
+      image: { shape: [BATCH, 3, JUDGE_IMAGE, JUDGE_IMAGE] },
+      heat: { shape: [BATCH, K, G, G] },
+      present: { shape: [BATCH, G, G, K] },
+      colour: { shape: [BATCH, G, G, K, C] },
+      traits: { shape: [BATCH, G, G, K, JUDGE_TRAITS] },
+    },
+    optimiser: {
+      steps: 2600,
+      learningRate: 2e-3,
+      weightDecay: 0.01,
+      emaDecay: 0.995,
+      maxNorm: 5,
+      finalShare: 0.02,
+    },
+    initialise: (name) => (name === 'heat.bias' ? -4 : undefined),
+    objective(weights, t) {
+      const out = judgeNetwork(weights, t.image!);
+      const objects = sum(t.present!);
+      const heat = div(sum(focal(out.heat, t.heat!)), objects);
+      const colourLoss = neg(div(sum(mul(logSoftmax(out.colour), t.colour!)), objects));
+      const part = (x: Tensor, start: number, end: number) => slice(x, [{ axis: 4, start, end }]);
+      const mask = reshape(t.present!, [BATCH, G, G, K, 1]);
+      const box = div(sum(mul(abs(sub(part(out.traits, 0, 4), part(t.traits!, 0, 4))), mask)), objects);
+      const signs = bceWithLogits(part(out.traits, 4, 6), part(t.traits!, 4, 6));
+      const sign = div(sum(mul(signs, mask)), objects);
+      return { loss: add(add(heat, colourLoss), add(box, sign)), heat, colour: colourLoss, box, sign };
+    },
+    batch(rng) {
+      pool ??= trainingScenesWithMasks(2_000_000, POOL);
+      const image = new Float32Array(BATCH * 3 * PIXELS);
+      const targets = Object.fromEntries(
+        Object.entries(TARGET_SIZES).map(([name, size]) => [name, new Float32Array(BATCH * size)]),
+      );
+      for (let b = 0; b < BATCH; b++) {
+        const { scene, image: bytes, masks } = pool[below(rng, POOL)]!;
+        writePlanes(bytes, image, b * 3 * PIXELS, { scale: 1 / 255, shift: 0 });
+        disturb(image.subarray(b * 3 * PIXELS, (b + 1) * 3 * PIXELS), rng);
+        const own = Object.fromEntries(
+          Object.entries(TARGET_SIZES).map(([name, size]) => [
+            name,
+            targets[name]!.subarray(b * size, (b + 1) * size),
+          ]),
+        ) as unknown as Targets;
+        writeTargets(scene, masks, own);
+      }
+      return { image, ...targets };
+    },
+    validateEvery: 400,
+    async validate(weights) {
+      const graph = trace({ image: { shape: [1, 3, JUDGE_IMAGE, JUDGE_IMAGE] } }, ({ image }) => ({
+        ...judgeNetwork(constantWeights(weights), image),
+      }));
+      const program = await compile(graph);
+      let things = 0;
+      let right = 0;
+      let spurious = 0;
+      let relations = 0;
+      let relationsRight = 0;
+      for (const { scene, image } of testScenes(HELD_OUT)) {
+        const detections = await runJudge(program, image);
+        const verdict = judgePrompt(detections, { things: scene.objects });
+        things += scene.objects.length;
+        right += verdict.things * scene.objects.length;
+        spurious += Math.max(0, detections.length - scene.objects.length);
+        if (scene.objects.length === 2 && scene.objects[0]!.kind !== scene.objects[1]!.kind) {
+          const [a, b] = scene.objects.map((o) => detections.find((d) => d.kind === o.kind));
+          for (const relation of RELATIONS) {
+            if (relationHolds(scene, 0, relation, 1) !== 'true') continue;
+            relations++;
+            if (a && b && detectedRelation(a, relation, b)) relationsRight++;
+          }
+        }
+      }
+      await program.dispose();
+      return {
+        thingAndColour: right / things,
+        spurious: spurious / things,
+        relations: relationsRight / relations,
+      };
+    },
+  };
+}
+
+/** CenterNet's focal loss of heat logits against Gaussian targets. */
+function focal(logits: Tensor, target: Tensor): Tensor {
+  const p = sigmoid(logits);
+  // -log p = softplus(-x), -log(1 - p) = softplus(x)
+  const isCentre = pow(target, 60);
+  const hit = mul(mul(square(sub(1, p)), softplus(neg(logits))), isCentre);
+  const miss = mul(mul(square(p), softplus(logits)), pow(sub(1, target), 4));
+  return add(hit, miss);
+}
+
+/** Blur, brightness, tint and noise, each now and then. */
+function disturb(planes: Float32Array, rng: Rng): void {
+  if (rng() < 0.4) blur(planes, rng() < 0.5 ? 1 : 2);
+  const gain = [0, 1, 2].map(() => 1 + 0.08 * normal(rng));
+  const shift = 0.04 * normal(rng);
+  const noise = rng() < 0.5 ? 0.06 * rng() : 0;
+  for (let c = 0; c < 3; c++) {
+    for (let i = 0; i < PIXELS; i++) {
+      const at = c * PIXELS + i;
+      // A uniform number is noise enough here and far cheaper than a normal one.
+      planes[at] = planes[at]! * gain[c]! + shift + (noise === 0 ? 0 : noise * 3.4 * (rng() - 0.5));
+    }
+  }
+}
+
+/** Box blur of side 2 * radius + 1 along rows, then along columns. */
+function blur(planes: Float32Array, radius: number): void {
+  const line = new Float32Array(IMAGE);
+  for (let c = 0; c < 3; c++) {
+    for (const [step, stride] of [
+      [1, IMAGE],
+      [IMAGE, 1],
+    ] as const) {
+      for (let l = 0; l < IMAGE; l++) {
+        const start = c * PIXELS + l * stride;
+        for (let i = 0; i < IMAGE; i++) line[i] = planes[start + i * step]!;
+        for (let i = 0; i < IMAGE; i++) {
+          let total = 0;
+          for (let k = -radius; k <= radius; k++) total += line[Math.min(IMAGE - 1, Math.max(0, i + k))]!;
+          planes[start + i * step] = total / (2 * radius + 1);
+        }
+      }
+    }
+  }
+}
+
+/** Writes the judge's weights beside the model folder: it is no part of the model. */
+export async function exportJudge(result: TrainResult): Promise<void> {
+  await writeWeights(path.resolve(JUDGE_FILE), result.weights);
+}

@@ -1,0 +1,40 @@
+/** @file Trained weights as constants, and as the public float16 files. */
+
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { type ConstantSource, frozen, type Weights } from '@sgool/autodiff';
+import { type TensorToWrite, writeFileAtomic, writeSafetensors } from 'sgool/weights';
+import { WEIGHTS_FOLDER } from '../paths.ts';
+
+export type NamedWeights = ReadonlyMap<
+  string,
+  { readonly shape: readonly number[]; readonly data: Float32Array }
+>;
+
+/** Weights in memory as constants of a program. */
+export function constantWeights(weights: NamedWeights): Weights {
+  const sources = new Map<string, ConstantSource>(
+    [...weights].map(([name, { shape, data }]) => [name, { dtype: 'float32', shape, data }]),
+  );
+  return frozen(sources, 'trained weights');
+}
+
+/** Writes weights as float16 safetensors in the form that diffusers and transformers expect (`format: pt`). */
+export async function writeWeights(file: string, weights: NamedWeights): Promise<void> {
+  const tensors: Record<string, TensorToWrite> = {};
+  for (const [name, { shape, data }] of weights) tensors[name] = { dtype: 'F16', shape, data };
+  await writeSafetensors(file, tensors, { format: 'pt' });
+}
+
+/** Writes one component of the model folder: its `config.json` and its weights. */
+export async function writeComponent(
+  component: string,
+  config: object,
+  file: string,
+  weights: NamedWeights,
+): Promise<void> {
+  const folder = path.join(WEIGHTS_FOLDER, component);
+  await mkdir(folder, { recursive: true });
+  await writeWeights(path.join(folder, file), weights);
+  await writeFileAtomic(path.join(folder, 'config.json'), `${JSON.stringify(config, undefined, 2)}\n`);
+}

@@ -1,0 +1,128 @@
+/** @file Trained weights as one flat vector: the optimiser sees a line of numbers, the network sees named tensors. */
+
+import {
+  type Graph,
+  input,
+  reshape,
+  type Shape,
+  sizeOf,
+  split,
+  type Tensor,
+  type Weights,
+} from '@sgool/autodiff';
+import { normal, type Rng } from './rng.ts';
+
+/** Where a weight lies in the flat vector. */
+export interface ParameterSlot {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** Names, shapes and places of all trained weights of a stage. */
+export class ParameterLayout {
+  readonly slots: readonly ParameterSlot[];
+  readonly total: number;
+
+  constructor(shapes: ReadonlyMap<string, Shape>) {
+    let offset = 0;
+    this.slots = [...shapes].map(([name, shape]) => {
+      const slot = { name, shape, offset, size: sizeOf(shape) };
+      offset += slot.size;
+      return slot;
+    });
+    this.total = offset;
+  }
+
+  /** The weights as pieces of the flat tensor `parameters`, inside a trace. */
+  weights(parameters: Tensor): Weights {
+    const pieces = split(
+      parameters,
+      this.slots.map((slot) => slot.size),
+      0,
+    );
+    const byName = new Map(this.slots.map((slot, i) => [slot.name, reshape(pieces[i]!, slot.shape)]));
+    return {
+      has: (name) => byName.has(name),
+      get(name) {
+        const tensor = byName.get(name);
+        if (!tensor)
+          throw new Error(`ParameterLayout: the network asked for "${name}" only on its second tracing`);
+        return tensor;
+      },
+    };
+  }
+
+  /** Views (no copies) of the named weights in a flat array. */
+  views(parameters: Float32Array): Map<string, { shape: Shape; data: Float32Array }> {
+    return new Map(
+      this.slots.map(({ name, shape, offset, size }) => [
+        name,
+        { shape, data: parameters.subarray(offset, offset + size) },
+      ]),
+    );
+  }
+}
+
+/** Weights that take note of what a network asks for: traced once to learn the layout. */
+export function recordingWeights(into: Map<string, Shape>): Weights {
+  const inputs = new Map<string, Tensor>();
+  return {
+    has: () => true,
+    get(name, shape) {
+      let tensor = inputs.get(name);
+      if (!tensor) {
+        tensor = input(`weight:${name}`, shape);
+        inputs.set(name, tensor);
+        into.set(name, [...shape]);
+      }
+      return tensor;
+    },
+  };
+}
+
+/** A start value for one weight, or undefined to leave it to the default rule. */
+export type Initialiser = (name: string, shape: Shape, rng: Rng) => number | Float32Array | undefined;
+
+/**
+ * Start values. Unless `special` says otherwise: 1 for the gains of norms, 0 for biases, N(0, 0.02) for embeddings,
+ * and U(-b, b) with b = 1 / sqrt(inputs of a unit) for matrices and kernels, as torch's layers start.
+ */
+export function initialise(
+  layout: ParameterLayout,
+  rng: Rng,
+  special: Initialiser = () => undefined,
+): Float32Array {
+  const flat = new Float32Array(layout.total);
+  for (const { name, shape, offset, size } of layout.slots) {
+    const data = flat.subarray(offset, offset + size);
+    const chosen = special(name, shape, rng);
+    if (chosen instanceof Float32Array) data.set(chosen);
+    else if (chosen !== undefined) data.fill(chosen);
+    else if (/embedding/.test(name) && !/patch_embedding/.test(name))
+      for (let i = 0; i < size; i++) data[i] = 0.02 * normal(rng);
+    else if (shape.length <= 1) data.fill(name.endsWith('weight') ? 1 : 0);
+    else {
+      const bound = 1 / Math.sqrt(sizeOf(shape.slice(1)));
+      for (let i = 0; i < size; i++) data[i] = (2 * rng() - 1) * bound;
+    }
+  }
+  return flat;
+}
+
+/** 1 where weight decay applies (matrices and kernels), 0 elsewhere. */
+export function decayMask(layout: ParameterLayout): Float32Array {
+  const mask = new Float32Array(layout.total);
+  for (const { name, shape, offset, size } of layout.slots) {
+    if (shape.length > 1 && !/embedding/.test(name)) mask.fill(1, offset, offset + size);
+  }
+  return mask;
+}
+
+/** The layout that a traced program asked for through `recordingWeights`. */
+export function layoutOf(traceOnce: (weights: Weights) => Graph): ParameterLayout {
+  const shapes = new Map<string, Shape>();
+  traceOnce(recordingWeights(shapes));
+  return new ParameterLayout(shapes);
+}

@@ -1,0 +1,246 @@
+/**
+ * @file Trains one stage: a program that takes a batch and the flat weights and returns the next weights, run in a
+ * loop that can be killed at any time and goes on where the last checkpoint left it.
+ */
+
+import path from 'node:path';
+import {
+  type Arrays,
+  adamW,
+  clipByGlobalNorm,
+  compile,
+  concat,
+  constant,
+  exponentialMovingAverage,
+  type Graph,
+  grad,
+  input,
+  type Program,
+  reshape,
+  type Tensor,
+  type TensorSpec,
+  type TypedArray,
+  trace,
+  type Weights,
+} from '@sgool/autodiff';
+import { loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.ts';
+import { decayMask, type Initialiser, initialise, layoutOf, type ParameterLayout } from './parameters.ts';
+import type { Progress } from './progress.ts';
+import { createRng, type Rng } from './rng.ts';
+
+/** Scalars by name, e.g. the parts of a loss. */
+export type Metrics = Readonly<Record<string, number>>;
+
+export interface StageOptimiser {
+  readonly steps: number;
+  /** Highest learning rate; warmed up linearly, then lowered along a cosine to `finalShare` of it. */
+  readonly learningRate: number;
+  readonly warmup?: number;
+  readonly finalShare?: number;
+  readonly weightDecay?: number;
+  readonly beta2?: number;
+  /** Largest norm of the gradient over all weights. */
+  readonly maxNorm?: number;
+  /** Decay of the moving average of the weights that is exported. */
+  readonly emaDecay?: number;
+}
+
+export interface Stage {
+  readonly name: string;
+  readonly seed: number;
+  /** What a batch holds. */
+  readonly inputs: Readonly<Record<string, TensorSpec>>;
+  /** The program of one step; `loss` is minimised, all outputs are logged. */
+  readonly objective: (
+    weights: Weights,
+    inputs: Readonly<Record<string, Tensor>>,
+  ) => { loss: Tensor } & Record<string, Tensor>;
+  readonly optimiser: StageOptimiser;
+  readonly initialise?: Initialiser;
+  /** The batch of a step. Depends on `rng` only, which is seeded by stage seed and step: a resumed run sees the same. */
+  readonly batch: (rng: Rng, step: number) => Arrays;
+  /** Figures on held-out data with the averaged weights. */
+  readonly validate?: (
+    weights: Map<string, { shape: readonly number[]; data: Float32Array }>,
+  ) => Promise<Metrics>;
+  readonly validateEvery?: number;
+}
+
+export interface TrainOptions {
+  /** Folder for checkpoints and curves. */
+  readonly folder: string;
+  readonly progress: Progress;
+  readonly signal?: AbortSignal;
+  readonly checkpointSeconds?: number;
+  readonly threads?: number;
+  /** Overrides the stage's number of steps. */
+  readonly steps?: number;
+}
+
+export interface TrainResult {
+  readonly layout: ParameterLayout;
+  /** Averaged weights. */
+  readonly weights: Map<string, { shape: readonly number[]; data: Float32Array }>;
+  readonly step: number;
+  readonly finished: boolean;
+  readonly history: TrainingState['history'];
+}
+
+/** Learning rate at `step` (from 0): linear warm-up, then a cosine. */
+export function learningRateAt(step: number, steps: number, o: StageOptimiser): number {
+  const warmup = o.warmup ?? Math.min(200, steps / 20);
+  if (step < warmup) return (o.learningRate * (step + 1)) / warmup;
+  const share = Math.min(1, (step - warmup) / Math.max(1, steps - warmup));
+  const low = o.finalShare ?? 0.05;
+  return o.learningRate * (low + (1 - low) * 0.5 * (1 + Math.cos(Math.PI * share)));
+}
+
+function stepGraph(stage: Stage, layout: ParameterLayout): Graph {
+  const { maxNorm = 1, weightDecay = 0.01, beta2 = 0.99 } = stage.optimiser;
+  return trace({ ...stage.inputs }, (batch) => {
+    const flat = (name: string) => input(name, [layout.total]);
+    const number = (name: string) => input(name, []);
+    const parameters = flat('parameters');
+    const { loss, ...metrics } = stage.objective(layout.weights(parameters), batch);
+    const [gradient] = grad(loss, [parameters]);
+    const { clipped, norm } = clipByGlobalNorm([gradient!], maxNorm);
+    const mask = constant({ dtype: 'float32', shape: [layout.total], data: decayMask(layout) });
+    const next = adamW(
+      { parameters, first: flat('first'), second: flat('second') },
+      clipped[0]!,
+      number('learningRate'),
+      number('correction1'),
+      number('correction2'),
+      { weightDecay, beta2, epsilon: 1e-8, decayMask: mask },
+    );
+    const average = exponentialMovingAverage(flat('average'), next.parameters, number('emaDecay'));
+    const logged = Object.entries({ loss, norm, ...metrics });
+    return {
+      ...next,
+      average,
+      log: concat(
+        logged.map(([, t]) => reshape(t, [1])),
+        0,
+      ),
+    };
+  });
+}
+
+/** Names of the logged scalars, in the order of the program's `log` output. */
+function loggedNames(stage: Stage, layout: ParameterLayout): string[] {
+  let names: string[] = [];
+  trace({ ...stage.inputs }, (batch) => {
+    const outputs = stage.objective(layout.weights(input('parameters', [layout.total])), batch);
+    const { loss: _loss, ...metrics } = outputs;
+    names = ['loss', 'norm', ...Object.keys(metrics)];
+    return outputs;
+  });
+  return names;
+}
+
+const STATE = ['parameters', 'first', 'second', 'average'] as const;
+
+/** Trains a stage until its steps are done or `signal` asks to stop; saves a checkpoint in both cases. */
+export async function train(stage: Stage, options: TrainOptions): Promise<TrainResult> {
+  const { folder, progress, signal, checkpointSeconds = 180, threads } = options;
+  const steps = options.steps ?? stage.optimiser.steps;
+  const layout = layoutOf((weights) =>
+    trace({ ...stage.inputs }, (batch) => stage.objective(weights, batch)),
+  );
+  const names = loggedNames(stage, layout);
+  const program: Program = await compile(stepGraph(stage, layout), { threads });
+  const file = path.join(folder, `${stage.name}.checkpoint.safetensors`);
+
+  let state = await loadCheckpoint(file, layout);
+  if (state) progress.note(`${stage.name}: going on from step ${state.step} of ${steps}`);
+  else {
+    const parameters = initialise(layout, createRng(stage.seed), stage.initialise);
+    const zeros = () => new Float32Array(layout.total);
+    state = {
+      step: 0,
+      seconds: 0,
+      parameters,
+      first: zeros(),
+      second: zeros(),
+      average: parameters.slice(),
+      history: [],
+    };
+  }
+  progress.note(
+    `${stage.name}: ${layout.total} weights in ${layout.slots.length} tensors, ${program.nodeCount} nodes`,
+  );
+
+  // The program reads one set of arrays and writes the other; they change places every step.
+  const spare = Object.fromEntries(STATE.map((name) => [name, new Float32Array(layout.total)])) as Record<
+    (typeof STATE)[number],
+    Float32Array
+  >;
+  const log = new Float32Array(names.length);
+  let saved = Date.now();
+  let window: number[][] = [];
+  const { beta2 = 0.99, emaDecay = 0.999 } = stage.optimiser;
+  try {
+    while (state.step < steps && !signal?.aborted) {
+      const started = performance.now();
+      const { step } = state;
+      const batch = stage.batch(createRng(stage.seed * 1_000_003 + step + 1), step);
+      const scalarOf = (value: number): TypedArray => Float32Array.of(value);
+      await program.run(
+        {
+          ...batch,
+          parameters: state.parameters,
+          first: state.first,
+          second: state.second,
+          average: state.average,
+          learningRate: scalarOf(learningRateAt(step, steps, stage.optimiser)),
+          correction1: scalarOf(1 - 0.9 ** (step + 1)),
+          correction2: scalarOf(1 - beta2 ** (step + 1)),
+          emaDecay: scalarOf(Math.min(emaDecay, (1 + step) / (10 + step))),
+        },
+        { ...spare, log },
+      );
+      if (!Number.isFinite(log[0])) {
+        throw new Error(
+          `train ${stage.name}: the loss became ${log[0]} at step ${step}; the last checkpoint is kept`,
+        );
+      }
+      for (const name of STATE) {
+        const previous: Float32Array = state[name];
+        state[name] = spare[name];
+        spare[name] = previous;
+      }
+      state.step = step + 1;
+      state.seconds += (performance.now() - started) / 1000;
+      window.push([...log]);
+      const means = Object.fromEntries(
+        names.map((name, i) => [name, window.reduce((total, row) => total + row[i]!, 0) / window.length]),
+      );
+      progress.step(stage.name, state.step, steps, means);
+
+      const due = stage.validateEvery && state.step % stage.validateEvery === 0;
+      if (due || state.step === steps) {
+        const held = stage.validate ? await stage.validate(layout.views(state.average)) : {};
+        state.history.push({ step: state.step, seconds: state.seconds, train: means, held });
+        progress.validated(stage.name, state.step, { ...means, ...held });
+        window = [];
+      }
+      if (window.length > 200) window.shift();
+      if (Date.now() - saved > checkpointSeconds * 1000) {
+        await saveCheckpoint(file, state);
+        saved = Date.now();
+      }
+      // The program runs on this thread: without a pause neither signals nor timers would ever be seen.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  } finally {
+    await saveCheckpoint(file, state);
+    await program.dispose();
+  }
+  return {
+    layout,
+    weights: layout.views(state.average),
+    step: state.step,
+    finished: state.step >= steps,
+    history: state.history,
+  };
+}

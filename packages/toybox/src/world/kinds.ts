@@ -1,0 +1,60 @@
+/** @file What the world is made of: the names of things, colours, sizes, patterns, relations and backgrounds. */
+
+import type { Rgb } from './raster.ts';
+
+/** Every kind of thing, each with a silhouette of its own. */
+export const KINDS = [
+  'cat',
+  'bird',
+  'fish',
+  'boat',
+  'car',
+  'house',
+  'tree',
+  'flower',
+  'mushroom',
+  'star',
+  'heart',
+  'cup',
+  'balloon',
+  'umbrella',
+] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** Every colour that a thing can have. */
+export const COLOURS = ['red', 'orange', 'yellow', 'green', 'blue', 'purple', 'pink', 'white'] as const;
+export type Colour = (typeof COLOURS)[number];
+
+/** The flat paint of each colour, 0..255. */
+export const PAINT: Readonly<Record<Colour, Rgb>> = {
+  red: [218, 32, 40],
+  orange: [248, 132, 18],
+  yellow: [252, 218, 38],
+  green: [44, 160, 62],
+  blue: [40, 96, 226],
+  purple: [130, 56, 180],
+  pink: [250, 138, 188],
+  white: [250, 250, 248],
+};
+
+export const SIZES = ['small', 'medium', 'large'] as const;
+export type Size = (typeof SIZES)[number];
+
+/** Longer side of a thing of each size, as a share of the picture's side (40, 54 and 72 of 128 pixels). */
+export const SIDE: Readonly<Record<Size, number>> = { small: 0.31, medium: 0.42, large: 0.56 };
+
+export const PATTERNS = ['plain', 'striped', 'spotted'] as const;
+export type Pattern = (typeof PATTERNS)[number];
+
+/** `a left-of b` and so on; `in front of` covers a part of b, `inside` lies within b's outline. */
+export const RELATIONS = ['left of', 'right of', 'above', 'below', 'in front of', 'inside'] as const;
+export type Relation = (typeof RELATIONS)[number];
+
+export const BACKGROUNDS = ['plain', 'grass', 'sea', 'night', 'room'] as const;
+export type BackgroundKind = (typeof BACKGROUNDS)[number];
+
+/** Things that are hollow when something is inside them. */
+export const CONTAINERS: readonly Kind[] = ['house', 'heart', 'balloon'];
+
+/** Things with a face, which draw the eye. */
+export const WITH_FACE: readonly Kind[] = ['cat', 'bird', 'fish', 'mushroom', 'star'];
