@@ -1,5 +1,5 @@
 /** @file Reverse-mode differentiation: walks the tape of a trace backwards and emits the vector-Jacobian product. */
-import { add } from './ops/arithmetic.ts';
+import { add, cast } from './ops/arithmetic.ts';
 import { expand, zerosLike } from './ops/shape.ts';
 import { sameShape, show } from './shape.ts';
 import {
@@ -114,7 +114,8 @@ function reverse(
  * Marks a block whose activations are not kept but computed again on the way back: memory for time.
  *
  * The block may use tensors from outside (weights); they receive gradients too. The second computation is tied to
- * the incoming cotangent, so that ONNX Runtime neither merges it with the first one nor runs it early.
+ * the incoming cotangent, so that ONNX Runtime neither merges it with the first one nor runs it early. That tie goes
+ * through the inputs: what the block computes from outside tensors alone is kept, not recomputed.
  */
 export function checkpoint<A extends readonly Tensor[]>(
   fn: (...inputs: A) => Tensor,
@@ -142,8 +143,12 @@ export function checkpoint<A extends readonly Tensor[]>(
       pullback: ([cotangent]) => {
         if (!cotangent) return [];
         const never = neverTrue(cotangent);
-        const tied = inputs.map((x) => (x.dtype === 'float32' ? add(x, never) : x)) as unknown as A;
+        const tied = inputs.map((x) =>
+          x.dtype === 'bool' ? x : add(x, cast(never, x.dtype)),
+        ) as unknown as A;
         const [again, tape] = runOnOwnTape(...tied);
+        // So that the gradient can be differentiated in its turn.
+        record.tape?.push(...tape);
         return reverse(tape, new Map([[again, cotangent]]), [...tied, ...captured]);
       },
     });

@@ -1,6 +1,7 @@
 /** @file Optimisers as graph programs. Reference: torch.optim.AdamW, torch.nn.utils.clip_grad_norm_. */
 import { add, div, minimum, mul, sqrt, square, sub } from './ops/arithmetic.ts';
 import { sum } from './ops/reduce.ts';
+import { sameShape, show } from './shape.ts';
 import type { Tensor } from './trace.ts';
 
 export interface AdamWState {
@@ -35,6 +36,11 @@ export function adamW(
   correction2: Tensor,
   { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01, decayMask }: AdamWOptions = {},
 ): AdamWState {
+  const tensors = { parameters, first, second, gradient };
+  if (Object.values(tensors).some((t) => !sameShape(t.shape, parameters.shape))) {
+    const list = Object.entries(tensors).map(([name, t]) => `${name} ${show(t.shape)}`);
+    throw new RangeError(`adamW: all tensors must have one shape, got ${list.join(', ')}`);
+  }
   const nextFirst = add(mul(first, beta1), mul(gradient, 1 - beta1));
   const nextSecond = add(mul(second, beta2), mul(square(gradient), 1 - beta2));
   const denominator = add(sqrt(div(nextSecond, correction2)), epsilon);
@@ -46,6 +52,11 @@ export function adamW(
 
 /** `average * decay + value * (1 - decay)`; `decay` is a scalar tensor so that it can warm up. */
 export function exponentialMovingAverage(average: Tensor, value: Tensor, decay: Tensor): Tensor {
+  if (!sameShape(average.shape, value.shape)) {
+    throw new RangeError(
+      `exponentialMovingAverage: average and value must have one shape, got ${show(average.shape)} and ${show(value.shape)}`,
+    );
+  }
   return add(value, mul(sub(average, value), decay));
 }
 

@@ -1,5 +1,5 @@
 /** @file Compiles a graph for ONNX Runtime and runs it. */
-import { realpathSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { allocate, type TypedArray } from './dtype.ts';
@@ -56,6 +56,13 @@ export class Program {
       if (!data) throw new Error(`Program.run: input "${name}" ${tensor} is missing`);
       feeds[`in:${name}`] = wrap(`input "${name}"`, tensor, data);
     }
+    for (const name of Object.keys(into)) {
+      if (!this.outputs.has(name)) {
+        throw new Error(
+          `Program.run: there is no output "${name}" to write; there are ${[...this.outputs.keys()].join(', ')}`,
+        );
+      }
+    }
     const fetches: Record<string, OrtTensor> = {};
     const results: Record<string, TypedArray> = {};
     for (const [name, tensor] of this.outputs) {
@@ -80,6 +87,11 @@ export class Program {
 }
 
 function wrap(who: string, tensor: Tensor, data: TypedArray): OrtTensor {
+  const wanted = allocate(tensor.dtype, 0).constructor as new () => TypedArray;
+  if (!(data instanceof wanted)) {
+    const got = (data as object | null)?.constructor?.name ?? String(data);
+    throw new TypeError(`Program.run: ${who} needs a ${wanted.name} for ${tensor}, got ${got}`);
+  }
   if (data.length !== tensor.size) {
     throw new RangeError(
       `Program.run: ${who} needs ${tensor.size} elements ${show(tensor.shape)}, got ${data.length}`,
@@ -92,14 +104,16 @@ function wrap(who: string, tensor: Tensor, data: TypedArray): OrtTensor {
 export async function compile(graph: Graph, options: CompileOptions = {}): Promise<Program> {
   const { device = 'cpu', layout = 'fast', threads, profilePrefix } = options;
   if (device !== 'cpu') throw new RangeError(`compile: device must be "cpu", got "${device}"`);
-  const folder = commonFolder([...graph.trace.constants.values()]);
-  const { bytes, nodeCount } = encodeModel(graph, (file) => path.relative(folder!, realpathSync(file)));
+  const files = realFiles([...graph.trace.constants.values()]);
+  const folder = commonFolder(files.values());
+  const { bytes, nodeCount } = encodeModel(graph, (file) => path.relative(folder!, files.get(file)!));
   const lean = layout === 'lean';
   const session = await InferenceSession.create(bytes, {
     executionProviders: [device],
     graphOptimizationLevel: lean ? 'extended' : 'all',
     enableMemPattern: !lean,
-    logSeverityLevel: 3,
+    // Errors are thrown; they need not be printed as well.
+    logSeverityLevel: 4,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
     extra: {
@@ -115,10 +129,31 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
   return new Program(session, graph, nodeCount);
 }
 
-/** The deepest folder that holds all weight files, or undefined without any. ONNX Runtime takes one folder only. */
-function commonFolder(constants: readonly ConstantSource[]): string | undefined {
-  const paths = new Set(constants.flatMap((source) => ('file' in source ? [source.file.path] : [])));
-  const folders = [...paths].map((file) => path.dirname(realpathSync(file)).split(path.sep));
+/** The weight files with links resolved (ONNX Runtime refuses them), each checked to reach as far as it is read. */
+function realFiles(constants: readonly ConstantSource[]): Map<string, string> {
+  const ends = new Map<string, number>();
+  for (const source of constants) {
+    if (!('file' in source)) continue;
+    const { path: file, byteOffset, byteLength } = source.file;
+    ends.set(file, Math.max(ends.get(file) ?? 0, byteOffset + byteLength));
+  }
+  const real = new Map<string, string>();
+  for (const [file, end] of ends) {
+    const size = statSync(file, { throwIfNoEntry: false })?.size;
+    if (size === undefined) throw new Error(`compile: the weights file ${file} does not exist`);
+    if (size < end) {
+      throw new RangeError(
+        `compile: the weights file ${file} ends early, got ${size} bytes; constants need ${end}`,
+      );
+    }
+    real.set(file, realpathSync(file));
+  }
+  return real;
+}
+
+/** The deepest folder that holds all files, or undefined without any. ONNX Runtime takes one folder only. */
+function commonFolder(files: Iterable<string>): string | undefined {
+  const folders = [...files].map((file) => path.dirname(file).split(path.sep));
   const first = folders[0];
   if (!first) return undefined;
   let depth = first.length;

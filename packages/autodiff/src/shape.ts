@@ -28,11 +28,13 @@ export function broadcastShape(a: Shape, b: Shape): number[] | undefined {
   return out;
 }
 
-/** Turns a possibly negative axis into one in [0, rank). */
-export function axisOf(axis: number, rank: number, who: string): number {
-  const resolved = axis < 0 ? axis + rank : axis;
-  if (!Number.isInteger(axis) || resolved < 0 || resolved >= rank) {
-    throw new RangeError(`${who}: axis out of range, got ${axis} for a tensor of rank ${rank}`);
+/** Turns a possibly negative axis of `shape` into one in [0, rank). */
+export function axisOf(axis: number, shape: Shape, who: string): number {
+  const resolved = axis < 0 ? axis + shape.length : axis;
+  if (!Number.isInteger(axis) || resolved < 0 || resolved >= shape.length) {
+    throw new RangeError(
+      `${who}: there is no axis ${axis} in ${show(shape)}; needs a whole number from ${-shape.length} to ${shape.length - 1}`,
+    );
   }
   return resolved;
 }

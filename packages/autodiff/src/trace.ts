@@ -5,7 +5,7 @@
  * The node list is what is executed. The tape is what `gradient` walks in reverse; walking it emits ordinary
  * nodes into the same trace, so a gradient is a program like any other, and can be differentiated again.
  */
-import type { DType, TypedArray } from './dtype.ts';
+import { BYTES_PER_ELEMENT, type DType, type TypedArray } from './dtype.ts';
 import { type Shape, show, sizeOf } from './shape.ts';
 
 /** A value inside a trace: element type and static shape, no numbers. */
@@ -181,6 +181,14 @@ export function constant(source: ConstantSource): Tensor {
       `constant: ${source.data.length} numbers do not fill shape ${show(source.shape)} (${sizeOf(source.shape)})`,
     );
   }
+  if ('file' in source) {
+    const bytes = sizeOf(source.shape) * BYTES_PER_ELEMENT[source.dtype];
+    if (source.file.byteLength !== bytes) {
+      throw new RangeError(
+        `constant: ${source.file.byteLength} bytes of ${source.file.path} do not hold ${source.dtype}${show(source.shape)} (${bytes} bytes)`,
+      );
+    }
+  }
   return currentTrace('constant').addConstant(source);
 }
 
@@ -208,6 +216,15 @@ export function emit(
   options: EmitOptions = {},
 ): Tensor {
   return emitMany(op, inputs, [{ dtype, shape }], options)[0]!;
+}
+
+/** Throws unless all operands have one element type; ONNX Runtime would only complain when compiling. */
+export function checkTypes(who: string, operands: Readonly<Record<string, Tensor | undefined>>): void {
+  const given = Object.entries(operands).filter((entry): entry is [string, Tensor] => entry[1] !== undefined);
+  if (new Set(given.map(([, t]) => t.dtype)).size > 1) {
+    const list = given.map(([name, t]) => `${name} ${t}`).join(' and ');
+    throw new TypeError(`${who}: operands differ in type, got ${list}; cast one of them`);
+  }
 }
 
 /** Emits one ONNX node with several outputs. */

@@ -7,6 +7,7 @@ import {
   exponentialMovingAverage,
   type Program,
   scalar,
+  type TypedArray,
   trace,
   zerosLike,
 } from '@sgool/autodiff';
@@ -90,9 +91,9 @@ test('the moving average equals torch.optim.swa_utils with get_ema_multi_avg_fn'
     ({ average, value, decay }) => ({ average: exponentialMovingAverage(average, value, decay) }),
   );
   program = await compile(graph, { threads: 1 });
-  let average = start!;
+  let average: TypedArray = start!;
   for (const value of later) {
-    average = (await program.run({ average, value, decay: Float32Array.of(0.9) })).average as Float32Array;
+    average = (await program.run({ average, value, decay: Float32Array.of(0.9) })).average!;
   }
   expectClose(average, floats('ema/out:average'), 'average');
 });

@@ -1,6 +1,6 @@
 /** @file Element-wise arithmetic with NumPy broadcasting. Reference: torch.add, torch.mul, ... */
 import { broadcastShape, sameShape, show } from '../shape.ts';
-import { currentTrace, differentiableOne, emit, scalar, Tensor } from '../trace.ts';
+import { checkTypes, currentTrace, differentiableOne, emit, scalar, Tensor } from '../trace.ts';
 import { sum } from './reduce.ts';
 import { reshape } from './shape.ts';
 
@@ -28,8 +28,7 @@ export function emitBroadcast(who: string, onnx: string, a: Tensor, b: Tensor, d
   if (!shape) {
     throw new RangeError(`${who}: operands do not broadcast, got a ${show(a.shape)} and b ${show(b.shape)}`);
   }
-  if (a.dtype !== b.dtype)
-    throw new TypeError(`${who}: operands differ in type, got a ${a} and b ${b}; cast one of them`);
+  checkTypes(who, { a, b });
   return emit(onnx, [a, b], dtype, shape);
 }
 
@@ -225,6 +224,7 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
       `where: operands do not broadcast, got condition ${show(condition.shape)}, a ${show(ta.shape)}, b ${show(tb.shape)}`,
     );
   }
+  checkTypes('where', { a: ta, b: tb });
   return differentiableOne(
     'where',
     [ta, tb],

@@ -1,6 +1,6 @@
 /** @file Two-dimensional convolution and its transpose, NCHW. Reference: torch.nn.functional.conv2d, conv_transpose2d. */
 import { show } from '../shape.ts';
-import { differentiableOne, emit, int64s, type Tensor } from '../trace.ts';
+import { checkTypes, differentiableOne, emit, int64s, type Tensor } from '../trace.ts';
 import { add } from './arithmetic.ts';
 import { matmul, transposeLast } from './matmul.ts';
 import { sum } from './reduce.ts';
@@ -23,8 +23,17 @@ interface Geometry {
   readonly groups: number;
 }
 
-function geometry({ stride = 1, padding = 0, dilation = 1, groups = 1 }: Conv2dOptions): Geometry {
+function geometry(
+  who: string,
+  { stride = 1, padding = 0, dilation = 1, groups = 1 }: Conv2dOptions,
+): Geometry {
   const pads = typeof padding === 'number' ? ([padding, padding, padding, padding] as const) : padding;
+  const positive = [stride, dilation, groups].every((n) => Number.isInteger(n) && n >= 1);
+  if (!positive || pads.length !== 4 || !pads.every((n) => Number.isInteger(n) && n >= 0)) {
+    throw new RangeError(
+      `${who}: stride, dilation and groups must be whole and at least 1, paddings whole and not negative, got ${stride}, ${dilation}, ${groups} and ${show(pads)}`,
+    );
+  }
   return { stride, pads, dilation, groups };
 }
 
@@ -42,7 +51,7 @@ function checkBias(who: string, channels: number, bias: Tensor | undefined): voi
  * @param bias [outChannels]
  */
 export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv2dOptions = {}): Tensor {
-  const g = geometry(options);
+  const g = geometry('conv2d', options);
   if (x.rank !== 4 || weight.rank !== 4 || x.shape[1] !== weight.shape[1]! * g.groups) {
     throw new RangeError(
       `conv2d: needs x [batch, in, h, w] and weight [out, in / ${g.groups} groups, kh, kw], got x ${show(x.shape)} and weight ${show(weight.shape)}`,
@@ -63,6 +72,7 @@ export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv2d
     );
   }
   checkBias('conv2d', outChannels, bias);
+  checkTypes('conv2d', { x, weight, bias });
   const operands = bias ? [x, weight, bias] : [x, weight];
   return differentiableOne(
     'conv2d',
@@ -88,7 +98,7 @@ export function convTranspose2d(
   bias?: Tensor,
   { outputPadding = 0, ...options }: Conv2dOptions & { outputPadding?: number } = {},
 ): Tensor {
-  const g = geometry(options);
+  const g = geometry('convTranspose2d', options);
   if (x.rank !== 4 || weight.rank !== 4 || x.shape[1] !== weight.shape[0]) {
     throw new RangeError(
       `convTranspose2d: needs x [batch, in, h, w] and weight [in, out / groups, kh, kw], got x ${show(x.shape)} and weight ${show(weight.shape)}`,
@@ -107,7 +117,13 @@ export function convTranspose2d(
     full(x.shape[2]!, weight.shape[2]!, 0),
     full(x.shape[3]!, weight.shape[3]!, 1),
   ];
+  if (x.shape[1]! % g.groups !== 0 || target.some((length) => length < 1)) {
+    throw new RangeError(
+      `convTranspose2d: x ${show(x.shape)} and weight ${show(weight.shape)} with ${g.groups} groups, stride ${g.stride} and padding ${show(g.pads)} give ${show(target)}; needs groups that divide the channels and a result of at least one pixel`,
+    );
+  }
   checkBias('convTranspose2d', target[1]!, bias);
+  checkTypes('convTranspose2d', { x, weight, bias });
   const product = emitTransposed(x, weight, target, g);
   return bias ? add(product, reshape(bias, [1, target[1]!, 1, 1])) : product;
 }

@@ -9,7 +9,7 @@ import { full, reshape, transpose } from './shape.ts';
  * shape of `indices`. Repeated indices add their gradients.
  */
 export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
-  const a = axisOf(axis, x.rank, 'gather');
+  const a = axisOf(axis, x.shape, 'gather');
   if (indices.dtype !== 'int32' && indices.dtype !== 'int64') {
     throw new TypeError(`gather: indices must be int32 or int64, got ${indices}`);
   }

@@ -1,6 +1,6 @@
 /** @file Matrix products. Reference: torch.matmul, torch.nn.functional.linear. */
 import { broadcastShape, show } from '../shape.ts';
-import { differentiableOne, emit, type Tensor } from '../trace.ts';
+import { checkTypes, differentiableOne, emit, type Tensor } from '../trace.ts';
 import { sumToShape } from './arithmetic.ts';
 import { sum } from './reduce.ts';
 import { reshape, transpose } from './shape.ts';
@@ -27,6 +27,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
       `matmul: a's last axis must equal b's second to last and leading axes must broadcast, got a ${show(a.shape)} and b ${show(b.shape)}`,
     );
   }
+  checkTypes('matmul', { a, b });
   return differentiableOne(
     'matmul',
     [a, b],
@@ -60,6 +61,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   if (bias && (bias.rank !== 1 || bias.shape[0] !== outFeatures)) {
     throw new RangeError(`linear: bias must be [${outFeatures}], got ${show(bias.shape)}`);
   }
+  checkTypes('linear', { x, weight, bias });
   const rows = reshape(x, [-1, inFeatures!]);
   const operands = bias ? [rows, weight, bias] : [rows, weight];
   const product = differentiableOne(

@@ -13,7 +13,7 @@ export interface ReduceOptions {
 
 function plan(who: string, x: Tensor, { axes, keepDims = false }: ReduceOptions) {
   const reduced = [
-    ...new Set((axes ?? x.shape.map((_, i) => i)).map((axis) => axisOf(axis, x.rank, who))),
+    ...new Set((axes ?? x.shape.map((_, i) => i)).map((axis) => axisOf(axis, x.shape, who))),
   ].sort((a, b) => a - b);
   const kept = x.shape.map((length, i) => (reduced.includes(i) ? 1 : length));
   const shape = keepDims ? kept : x.shape.filter((_, i) => !reduced.includes(i));

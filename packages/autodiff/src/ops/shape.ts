@@ -1,6 +1,15 @@
 /** @file Ops that move elements without computing: reshape, transpose, slice, concat, split, pad, expand. */
 import { axisOf, broadcastShape, type Shape, sameShape, show, sizeOf } from '../shape.ts';
-import { differentiable, differentiableOne, emit, emitMany, int64s, scalar, type Tensor } from '../trace.ts';
+import {
+  checkTypes,
+  differentiable,
+  differentiableOne,
+  emit,
+  emitMany,
+  int64s,
+  scalar,
+  type Tensor,
+} from '../trace.ts';
 import { sumToShape } from './arithmetic.ts';
 
 /** The same elements in another shape; one length may be -1 and is then worked out. */
@@ -94,7 +103,7 @@ export interface AxisSlice {
 export function slice(x: Tensor, ranges: readonly AxisSlice[]): Tensor {
   const shape = [...x.shape];
   const resolved = ranges.map(({ axis, start, end, step = 1 }) => {
-    const a = axisOf(axis, x.rank, 'slice');
+    const a = axisOf(axis, x.shape, 'slice');
     const length = x.shape[a]!;
     const from = start < 0 ? start + length : start;
     const to = end === undefined ? length : end < 0 ? end + length : end;
@@ -187,7 +196,7 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
 
 /** `length` elements of an axis from `start` on; where the range reaches outside of the axis it reads zeros. */
 export function window(x: Tensor, axis: number, start: number, length: number): Tensor {
-  const a = axisOf(axis, x.rank, 'window');
+  const a = axisOf(axis, x.shape, 'window');
   const before = -start;
   const after = start + length - x.shape[a]!;
   if (before === 0 && after === 0) return x;
@@ -207,7 +216,7 @@ export function window(x: Tensor, axis: number, start: number, length: number): 
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   const first = tensors[0];
   if (!first) throw new RangeError('concat: needs at least one tensor, got none');
-  const a = axisOf(axis, first.rank, 'concat');
+  const a = axisOf(axis, first.shape, 'concat');
   for (const t of tensors) {
     if (t.rank !== first.rank || t.shape.some((length, i) => i !== a && length !== first.shape[i])) {
       throw new RangeError(
@@ -216,6 +225,7 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
     }
   }
   if (tensors.length === 1) return first;
+  checkTypes('concat', Object.fromEntries(tensors.map((t, i) => [`operand ${i}`, t])));
   const shape = first.shape.map((length, i) =>
     i === a ? tensors.reduce((n, t) => n + t.shape[a]!, 0) : length,
   );
@@ -234,7 +244,7 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
 
 /** Cuts a tensor along an axis into pieces of the given lengths. */
 export function split(x: Tensor, lengths: readonly number[], axis: number): Tensor[] {
-  const a = axisOf(axis, x.rank, 'split');
+  const a = axisOf(axis, x.shape, 'split');
   const total = lengths.reduce((n, length) => n + length, 0);
   if (total !== x.shape[a]) {
     throw new RangeError(
@@ -268,7 +278,13 @@ export function split(x: Tensor, lengths: readonly number[], axis: number): Tens
 export function stack(tensors: readonly Tensor[], axis: number): Tensor {
   const first = tensors[0];
   if (!first) throw new RangeError('stack: needs at least one tensor, got none');
-  const a = axisOf(axis, first.rank + 1, 'stack');
+  const a = axisOf(axis, [...first.shape, 1], 'stack');
+  const odd = tensors.find((t) => !sameShape(t.shape, first.shape));
+  if (odd) {
+    throw new RangeError(
+      `stack: operands must have one shape, got ${show(first.shape)} and ${show(odd.shape)}`,
+    );
+  }
   const widened = [...first.shape.slice(0, a), 1, ...first.shape.slice(a)];
   return concat(
     tensors.map((t) => reshape(t, widened)),

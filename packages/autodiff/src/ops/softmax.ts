@@ -6,7 +6,7 @@ import { sum } from './reduce.ts';
 
 /** `exp(x) / sum(exp(x))` along an axis (the last unless given). */
 export function softmax(x: Tensor, axis = -1): Tensor {
-  const a = axisOf(axis, x.rank, 'softmax');
+  const a = axisOf(axis, x.shape, 'softmax');
   return differentiableOne(
     'softmax',
     [x],
@@ -20,7 +20,7 @@ export function softmax(x: Tensor, axis = -1): Tensor {
 
 /** `log(softmax(x))`, stable. */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
-  const a = axisOf(axis, x.rank, 'logSoftmax');
+  const a = axisOf(axis, x.shape, 'logSoftmax');
   return differentiableOne(
     'logSoftmax',
     [x],
