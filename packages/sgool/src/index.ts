@@ -15,10 +15,12 @@
  * ```
  */
 export { UserError } from './errors.ts';
-export { type GenerateOptions, type Generation, generate } from './guidance/generate.ts';
 export {
   type ClipScores,
+  type GenerateOptions,
+  type Generation,
   type GenerationRequest,
+  generate,
   type Iteration,
   type LoadOptions,
   type LossParts,

@@ -7,6 +7,7 @@ import type { Tokenizer } from '../text/index.ts';
 import type { ModelComponent } from '../weights/index.ts';
 import { type Crop, wholeCrop } from './crops.ts';
 import type { ProgramCache } from './programs.ts';
+import { fittedIds } from './text-encoding.ts';
 
 export interface ClipCritic {
   /** Folder of the model that it lies in: `clip` or `clip_b`. */
@@ -77,15 +78,6 @@ export function clipCritic(
     },
   };
   return critic;
-}
-
-/** Token ids of a text, at most `longest` of them, and how many of them come before the padding. */
-export function fittedIds(tokenizer: Tokenizer, text: string, longest: number) {
-  const { ids, length } = tokenizer.encode(text);
-  if (ids.length <= longest) return { ids, length };
-  const cut = ids.slice(0, longest);
-  if (length > longest) cut[longest - 1] = tokenizer.endId;
-  return { ids: cut, length: Math.min(length, longest) };
 }
 
 function seenPlanes(image: Image, { rows, columns }: Crop, side: number): Float32Array {

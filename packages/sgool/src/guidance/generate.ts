@@ -1,7 +1,9 @@
 /** @file One call from request to result, for those who do not want the iterations. */
+
+import { type LoadOptions, loadPipeline } from './load-pipeline.ts';
 import type { Iteration, RunOptions } from './method.ts';
 import { methods } from './methods/index.ts';
-import { type LoadOptions, loadPipeline, type Pipeline } from './pipeline.ts';
+import type { Pipeline } from './pipeline.ts';
 import { type GenerationRequest, parseRequest } from './request.ts';
 
 export interface Generation {

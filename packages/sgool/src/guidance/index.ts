@@ -2,6 +2,7 @@
 
 export { type ClipCritic, clipCritic } from './clip-critic.ts';
 export { boxCrop, type Crop, type CropSizes, randomCutouts, wholeCrop } from './crops.ts';
+export { type GenerateOptions, type Generation, generate } from './generate.ts';
 export {
   adamOptimiser,
   doodlOptimiser,
@@ -9,8 +10,10 @@ export {
   latentOptimiser,
   normalisedOptimiser,
 } from './latent-optimiser.ts';
+export { type LoadOptions, loadPipeline } from './load-pipeline.ts';
 export type { Iteration, LossParts, Method, RunOptions, StepProgress } from './method.ts';
 export { methods } from './methods/index.ts';
+export type { ModelInfo } from './model-info.ts';
 export {
   type Objective,
   type ObjectiveInput,
@@ -18,16 +21,7 @@ export {
   sphericalDistance,
   type View,
 } from './objective.ts';
-export {
-  type ClipScores,
-  type DenoiserOptions,
-  type LoadOptions,
-  loadPipeline,
-  type ModelInfo,
-  type ObjectiveOptions,
-  type PictureSize,
-  type Pipeline,
-} from './pipeline.ts';
+export type { ClipScores, DenoiserOptions, ObjectiveOptions, PictureSize, Pipeline } from './pipeline.ts';
 export { promptParts } from './prompt-parts.ts';
 export {
   type GenerationRequest,

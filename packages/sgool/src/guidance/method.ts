@@ -6,7 +6,8 @@
 import type { Image } from '../image/index.ts';
 import type { SaliencyMap } from '../saliency/detector.ts';
 import type { Region } from '../saliency/regions.ts';
-import type { ModelInfo, Pipeline } from './pipeline.ts';
+import type { ModelInfo } from './model-info.ts';
+import type { Pipeline } from './pipeline.ts';
 import type { GenerationRequest, MethodName, ParsedRequest, Settings } from './request.ts';
 
 /** Loss of an iteration; absent where a method has none (plain generation). Lower is better. */

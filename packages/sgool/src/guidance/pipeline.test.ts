@@ -8,52 +8,6 @@ import { writeTinyModel } from './testing.ts';
 const size = { width: 32, height: 32 };
 const prompt = 'a red cat';
 const normal = (seed: number, count = 256) => Float64Array.from(new Generator(seed).randn([count]));
-const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, i) => sum + value * b[i], 0);
-const along = (a: Float64Array, b: Float64Array, step: number) => a.map((value, i) => value + step * b[i]);
-
-describe.each(['epsilon', 'v_prediction', 'sample'])(
-  'denoiser of a model that predicts %s',
-  (prediction_type) => {
-    let pipeline: Pipeline;
-    let remove: () => Promise<void>;
-    beforeAll(async () => {
-      const model = await writeTinyModel({ scheduler: { prediction_type } });
-      remove = model.remove;
-      pipeline = await loadPipeline(model.dir);
-    });
-    afterAll(async () => {
-      await pipeline.dispose();
-      await remove();
-    });
-
-    it('combines both prompts by the guidance scale', async () => {
-      const plain = (text: string) => pipeline.denoiser({ prompt: text, guidanceScale: 1, ...size });
-      const guided = await pipeline.denoiser({ prompt, negativePrompt: 'a boat', guidanceScale: 3, ...size });
-      const latent = normal(1);
-      const [conditional, unconditional] = [await plain(prompt), await plain('a boat')];
-      const [c, u] = [await conditional.predict(latent, 500), await unconditional.predict(latent, 500)];
-      (await guided.predict(latent, 500)).forEach((value, i) => {
-        expect(value).toBeCloseTo(u[i] + 3 * (c[i] - u[i]), 3);
-      });
-      expect(conditional.evaluations).toEqual({ forward: 1, pullback: 0 });
-      expect(guided.evaluations).toEqual({ forward: 2, pullback: 0 });
-    });
-
-    it('has the gradient of its prediction', async () => {
-      const denoiser = await pipeline.denoiser({ prompt, guidanceScale: 3, ...size });
-      const [latent, direction, cotangent] = [normal(1), normal(2), normal(3)];
-      const [timestep, step] = [700, 1e-2];
-      const ahead = await denoiser.predict(along(latent, direction, step), timestep);
-      const behind = await denoiser.predict(along(latent, direction, -step), timestep);
-      const expected = dot(cotangent, along(ahead, behind, -1)) / (2 * step);
-      const gradient = await denoiser.pullback(latent, timestep, cotangent);
-      expect(Math.abs(dot(gradient, direction) - expected)).toBeLessThan(
-        0.01 * Math.sqrt(dot(gradient, gradient) * dot(direction, direction)),
-      );
-      expect(denoiser.evaluations).toEqual({ forward: 4, pullback: 2 });
-    });
-  },
-);
 
 describe('pipeline', () => {
   let pipeline: Pipeline;

@@ -1,6 +1,6 @@
 /** @file From a request to every setting: request over the model's hints over the method's defaults. */
 import { UserError } from '../errors.ts';
-import type { ModelInfo } from './pipeline.ts';
+import type { ModelInfo } from './model-info.ts';
 import type { MethodName, ParsedRequest, SaliencyName, Settings } from './request.ts';
 import { settingsSchema } from './request.ts';
 

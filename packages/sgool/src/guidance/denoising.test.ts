@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createSchedule } from '../diffusion/index.ts';
+import { networkWeights, unetConfig } from '../networks/index.ts';
+import { Generator } from '../random/index.ts';
+import { openModelFolder } from '../weights/index.ts';
+import { createDenoiser, type DenoiserParts } from './denoising.ts';
+import { ProgramCache } from './programs.ts';
+import { writeTinyModel } from './testing.ts';
+
+const normal = (seed: number, count = 256) => Float64Array.from(new Generator(seed).randn([count]));
+const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, i) => sum + value * b[i], 0);
+const along = (a: Float64Array, b: Float64Array, step: number) => a.map((value, i) => value + step * b[i]);
+
+/** Hidden states as a text encoder might give them. */
+const context = (seed: number) => ({ tokens: 12, width: 16, data: Float32Array.from(normal(seed, 12 * 16)) });
+const prompt = context(8);
+const negative = context(9);
+
+const programs = new ProgramCache({ device: 'cpu' });
+let parts: Pick<DenoiserParts, 'programs' | 'config' | 'weights' | 'latentShape'>;
+let remove: () => Promise<void>;
+beforeAll(async () => {
+  const model = await writeTinyModel({ without: ['clip', 'clip_b', 'transalnet'] });
+  remove = model.remove;
+  const unet = (await openModelFolder(model.dir)).components.get('unet')!;
+  parts = {
+    programs,
+    config: unetConfig(unet.config),
+    weights: networkWeights(unet.weights),
+    latentShape: [1, 4, 8, 8],
+  };
+});
+afterAll(async () => {
+  await programs.dispose();
+  await remove();
+});
+
+function denoiser(prediction_type: string, options: Partial<DenoiserParts> = {}) {
+  const schedule = createSchedule({ prediction_type });
+  const evaluations = { forward: 0, pullback: 0 };
+  return createDenoiser({
+    ...parts,
+    schedule,
+    conditional: prompt,
+    guidanceScale: 3,
+    evaluations,
+    ...options,
+  });
+}
+
+describe.each(['epsilon', 'v_prediction', 'sample'])('a network that predicts %s', (type) => {
+  it('has its prediction combined of both prompts by the guidance scale', async () => {
+    const guided = denoiser(type, { unconditional: negative });
+    const [conditional, unconditional] = [denoiser(type), denoiser(type, { conditional: negative })];
+    const latent = normal(1);
+    const [c, u] = [await conditional.predict(latent, 500), await unconditional.predict(latent, 500)];
+    (await guided.predict(latent, 500)).forEach((value, i) => {
+      expect(value).toBeCloseTo(u[i] + 3 * (c[i] - u[i]), 3);
+    });
+    expect(conditional.evaluations).toEqual({ forward: 1, pullback: 0 });
+    expect(guided.evaluations).toEqual({ forward: 2, pullback: 0 });
+  });
+
+  it('has the gradient of its prediction', async () => {
+    const guided = denoiser(type, { unconditional: negative });
+    const [latent, direction, cotangent] = [normal(1), normal(2), normal(3)];
+    const [timestep, step] = [700, 1e-2];
+    const ahead = await guided.predict(along(latent, direction, step), timestep);
+    const behind = await guided.predict(along(latent, direction, -step), timestep);
+    const expected = dot(cotangent, along(ahead, behind, -1)) / (2 * step);
+    const gradient = await guided.pullback(latent, timestep, cotangent);
+    expect(Math.abs(dot(gradient, direction) - expected)).toBeLessThan(
+      0.01 * Math.sqrt(dot(gradient, gradient) * dot(direction, direction)),
+    );
+    expect(guided.evaluations).toEqual({ forward: 4, pullback: 2 });
+  });
+});
+
+it('asks about the prompt alone when guidance is 1', async () => {
+  const plain = denoiser('epsilon', { unconditional: negative, guidanceScale: 1 });
+  expect(await plain.predict(normal(1), 10)).toEqual(await denoiser('epsilon').predict(normal(1), 10));
+  expect(plain.evaluations.forward).toBe(1);
+});

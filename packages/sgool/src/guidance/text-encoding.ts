@@ -1,0 +1,48 @@
+/** @file Prompts as the conditioning of the UNet. */
+import { trace } from '@sgool/autodiff';
+import { clipTextConfig, networkWeights, textEncoder } from '../networks/index.ts';
+import type { Tokenizer } from '../text/index.ts';
+import type { ModelComponent } from '../weights/index.ts';
+import type { TextContext } from './denoising.ts';
+import type { ProgramCache } from './programs.ts';
+
+/** The text encoder of a model as a function that remembers what it encoded. */
+export function promptEncoder(
+  component: ModelComponent,
+  tokenizer: Tokenizer,
+  programs: ProgramCache,
+): (prompt: string) => Promise<TextContext> {
+  const config = clipTextConfig(component.config, `${component.dir}/config.json`);
+  const weights = networkWeights(component.weights);
+  const known = new Map<string, Promise<TextContext>>();
+
+  async function encode(prompt: string): Promise<TextContext> {
+    const { ids } = fittedIds(tokenizer, prompt, config.max_position_embeddings);
+    const program = await programs.get(`text encoder ${ids.length}`, () =>
+      trace({ ids: { shape: [1, ids.length], dtype: 'int32' } }, (inputs) => ({
+        states: textEncoder(config, weights)(inputs.ids).lastHiddenState,
+      })),
+    );
+    const { states } = await program.run({ ids });
+    return { tokens: ids.length, width: config.hidden_size, data: states as Float32Array };
+  }
+
+  return (prompt) => {
+    let context = known.get(prompt);
+    if (!context) {
+      context = encode(prompt);
+      known.set(prompt, context);
+      context.catch(() => known.delete(prompt));
+    }
+    return context;
+  };
+}
+
+/** Token ids of a text, at most `longest` of them, and how many of them come before the padding. */
+export function fittedIds(tokenizer: Tokenizer, text: string, longest: number) {
+  const { ids, length } = tokenizer.encode(text);
+  if (ids.length <= longest) return { ids, length };
+  const cut = ids.slice(0, longest);
+  if (length > longest) cut[longest - 1] = tokenizer.endId;
+  return { ids: cut, length: Math.min(length, longest) };
+}
