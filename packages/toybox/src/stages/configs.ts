@@ -84,9 +84,12 @@ export function textConfig(
   };
 }
 
-/** The text encoder that the UNet listens to. */
+/** The text encoder that the UNet listens to: the shape of CLIP A's text tower, which it starts from. */
 export function textEncoderConfig(vocabulary: number) {
-  return { architectures: ['CLIPTextModel'], ...textConfig(vocabulary, 128, 3, 4, 128) };
+  return {
+    architectures: ['CLIPTextModel'],
+    ...textConfig(vocabulary, CLIP_A.hidden, CLIP_A.textLayers, CLIP_A.heads, CLIP_A.hidden),
+  };
 }
 
 /** A CLIPModel's configuration. */

@@ -17,7 +17,7 @@ import {
   unet,
   unetConfig,
 } from 'sgool/networks';
-import { openComponent, writeFileAtomic } from 'sgool/weights';
+import { openComponent, readTensor, writeFileAtomic } from 'sgool/weights';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 import { type NamedWeights, writeComponent } from '../train/export.ts';
 import { below, fillNormal } from '../train/rng.ts';
@@ -68,12 +68,27 @@ async function encodePool(): Promise<{ scenes: Scene[]; latents: Float32Array }>
   return { scenes, latents };
 }
 
+/**
+ * The text tower of CLIP A, which starts the text encoder: it already tells kinds, colours and their order apart, as
+ * the CLIP did that Stable Diffusion listens to. Unlike there it goes on learning.
+ */
+async function clipTextTower(): Promise<Map<string, Float32Array>> {
+  const { weights } = await openComponent(path.join(WEIGHTS_FOLDER, 'clip'));
+  const tower = new Map<string, Float32Array>();
+  for (const name of weights.tensors.keys()) {
+    if (name.startsWith('text_model.')) tower.set(`text.${name}`, await readTensor(weights, name));
+  }
+  return tower;
+}
+
 export async function diffusionStage(): Promise<Stage> {
+  const tower = await clipTextTower();
   const tokenizer = toyboxTokenizer();
   const unetSettings = unetConfig(UNET_CONFIG);
   const textSettings = clipTextConfig(textEncoderConfig(tokenizer.vocabSize));
   const { alphasCumprod } = createSchedule(SCHEDULER_CONFIG);
-  const { scenes, latents } = await encodePool();
+  let scenes: Scene[] = [];
+  let latents: Float32Array = new Float32Array();
   const nothing = tokenizer.encode('').ids;
   return {
     name: 'diffusion',
@@ -96,7 +111,8 @@ export async function diffusionStage(): Promise<Stage> {
       finalShare: 0.05,
     },
     initialise: (name) =>
-      /(conv2|proj_out|conv_out|to_out\.0)\.weight$/.test(name) && name.startsWith('unet') ? 0 : undefined,
+      tower.get(name) ??
+      (/(conv2|proj_out|conv_out|to_out\.0)\.weight$/.test(name) && name.startsWith('unet') ? 0 : undefined),
     objective(weights, { sample, noise, timestep, importance, ids }) {
       const { lastHiddenState } = textEncoder(textSettings, scoped(weights, 'text'))(ids!);
       const predicted = unet(
@@ -109,6 +125,9 @@ export async function diffusionStage(): Promise<Stage> {
       });
       const error = square(sub(predicted, noise!));
       return { loss: mean(mul(error, importance!)), mse: mean(error) };
+    },
+    async prepare() {
+      ({ scenes, latents } = await encodePool());
     },
     batch(rng) {
       const noise = fillNormal(new Float32Array(BATCH * LATENT), rng);

@@ -4,6 +4,7 @@ import type { Stage, TrainResult } from '../train/trainer.ts';
 import * as autoencoder from './autoencoder.ts';
 import { type ClipRecipe, clipStage, exportClip } from './clip.ts';
 import { CLIP_A, CLIP_B } from './configs.ts';
+import * as decoder from './decoder.ts';
 import * as diffusion from './diffusion.ts';
 import * as judge from './judge.ts';
 import * as transalnet from './transalnet.ts';
@@ -21,6 +22,7 @@ function clipRecipe(recipe: ClipRecipe): Recipe {
 
 export const STAGES = {
   autoencoder: { stage: autoencoder.autoencoderStage, exportTo: autoencoder.exportAutoencoder },
+  decoder: { stage: decoder.decoderStage, exportTo: decoder.exportDecoder },
   judge: { stage: judge.judgeStage, exportTo: judge.exportJudge },
   clip: clipRecipe({ name: 'clip', component: 'clip', size: CLIP_A, seed: 21, steps: 2500 }),
   clip_b: clipRecipe({ name: 'clip_b', component: 'clip_b', size: CLIP_B, seed: 31, steps: 2500 }),

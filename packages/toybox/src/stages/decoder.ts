@@ -1,0 +1,106 @@
+/**
+ * @file Stage 1b: the decoder alone, on whole pictures, with the encoder as it is. The latents do not move, so a UNet
+ * that was trained on them stays right while the pictures get sharper. Slightly noised latents teach it to forgive.
+ */
+
+import path from 'node:path';
+import { abs, add, compile, mean, mul, square, sub, trace } from '@sgool/autodiff';
+import { autoencoder, autoencoderConfig, networkWeights } from 'sgool/networks';
+import { openComponent, readTensor } from 'sgool/weights';
+import { WEIGHTS_FOLDER } from '../paths.ts';
+import { writeComponent } from '../train/export.ts';
+import { below, fillNormal } from '../train/rng.ts';
+import { IMAGE, PIXELS, type PooledScene, trainingScenes, writePlanes } from '../train/scenes.ts';
+import type { Stage, TrainResult } from '../train/trainer.ts';
+import { reconstructionFigures } from './autoencoder.ts';
+
+const BATCH = 4;
+const LATENT = 4 * 16 * 16;
+const POOL = 4000;
+/** Deviation of the noise on latents whose own deviation is 1. */
+const NOISE = 0.04;
+
+const belongs = (name: string) => name.startsWith('decoder.') || name.startsWith('post_quant_conv.');
+
+async function storedAutoencoder() {
+  const { config, weights } = await openComponent(path.join(WEIGHTS_FOLDER, 'vae'));
+  const values = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+  for (const [name, { shape }] of weights.tensors)
+    values.set(name, { shape, data: await readTensor(weights, name) });
+  return { config: autoencoderConfig(config), rawConfig: config, file: weights, values };
+}
+
+export async function decoderStage(): Promise<Stage> {
+  const { config, file, values } = await storedAutoencoder();
+  let pool: PooledScene[] = [];
+  let latents: Float32Array = new Float32Array();
+  return {
+    name: 'decoder',
+    seed: 12,
+    inputs: { image: { shape: [BATCH, 3, IMAGE, IMAGE] }, latent: { shape: [BATCH, 4, 16, 16] } },
+    optimiser: {
+      steps: 4000,
+      learningRate: 1e-3,
+      warmup: 100,
+      weightDecay: 1e-3,
+      emaDecay: 0.995,
+      maxNorm: 1,
+      finalShare: 0.02,
+    },
+    initialise: (name) => values.get(name)?.data,
+    objective(weights, { image, latent }) {
+      const error = sub(autoencoder(config, weights).decode(latent!), image!);
+      const mse = mean(square(error));
+      return { loss: add(mse, mul(mean(abs(error)), 0.1)), mse };
+    },
+    async prepare() {
+      ({ pool, latents } = await encode(config, file));
+    },
+    batch(rng) {
+      const image = new Float32Array(BATCH * 3 * PIXELS);
+      const latent = fillNormal(new Float32Array(BATCH * LATENT), rng);
+      for (let b = 0; b < BATCH; b++) {
+        const index = below(rng, POOL);
+        writePlanes(pool[index]!.image, image, b * 3 * PIXELS);
+        for (let i = 0; i < LATENT; i++) {
+          const at = b * LATENT + i;
+          latent[at] = latents[index * LATENT + i]! + (latent[at]! * NOISE) / config.scaling_factor;
+        }
+      }
+      return { image, latent };
+    },
+    validateEvery: 500,
+    validate: (weights) => reconstructionFigures(config, new Map([...values, ...weights])),
+  };
+}
+
+/** The training pictures and the means that the stored encoder gives for them. */
+async function encode(
+  config: ReturnType<typeof autoencoderConfig>,
+  file: Parameters<typeof networkWeights>[0],
+): Promise<{ pool: PooledScene[]; latents: Float32Array }> {
+  const program = await compile(
+    trace({ image: { shape: [1, 3, IMAGE, IMAGE] } }, ({ image }) => ({
+      latent: autoencoder(config, networkWeights(file)).encode(image).mean,
+    })),
+  );
+  const pool = trainingScenes(1, POOL);
+  const latents = new Float32Array(POOL * LATENT);
+  const image = new Float32Array(3 * PIXELS);
+  for (const [i, scene] of pool.entries()) {
+    writePlanes(scene.image, image, 0);
+    const { latent } = await program.run({ image });
+    latents.set(latent as Float32Array, i * LATENT);
+  }
+  await program.dispose();
+  return { pool, latents };
+}
+
+/** Puts the new decoder into `vae/`; encoder and configuration stay. */
+export async function exportDecoder(result: TrainResult): Promise<void> {
+  const { rawConfig, values } = await storedAutoencoder();
+  const merged = new Map(
+    [...values].map(([name, value]) => [name, belongs(name) ? result.weights.get(name)! : value]),
+  );
+  await writeComponent('vae', rawConfig, 'diffusion_pytorch_model.safetensors', merged);
+}
