@@ -21,7 +21,9 @@ export function wholeViews(
   text: Float32Array,
   random: Generator,
 ): WholeViews {
-  if (cutouts === 0) {
+  // Cutouts are no smaller than CLIP's input: of a square picture of that size they are all the picture itself.
+  const allAlike = sizes.width === sizes.height && sizes.width <= sizes.side;
+  if (cutouts === 0 || allAlike) {
     const view = { crop: wholeCrop(sizes), text, weight: 1 };
     return { count: 1, bestWeight: 0, draw: () => [view], distance: ([distance]) => distance };
   }
