@@ -1,10 +1,11 @@
 /** @file Stage 1: the autoencoder between 128 x 128 pictures and 16 x 16 x 4 latents. Trained on 64 x 64 crops. */
 
-import { abs, add, compile, exp, mean, mul, square, sub, trace } from '@sgool/autodiff';
+import { abs, add, exp, mean, mul, square, sub } from '@sgool/autodiff';
 import { type AutoencoderConfig, autoencoder, autoencoderConfig } from 'sgool/networks';
+import { type ReconstructionQuality, reconstructionQuality } from '../evaluate/measures/reconstruction.ts';
 import { constantWeights, type NamedWeights, writeComponent } from '../train/export.ts';
 import { below, fillNormal } from '../train/rng.ts';
-import { IMAGE, PIXELS, type PooledScene, testScenes, trainingScenes, writePlanes } from '../train/scenes.ts';
+import { IMAGE, type PooledScene, testScenes, trainingScenes } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
 import { VAE_CONFIG } from './configs.ts';
 
@@ -53,41 +54,11 @@ export function autoencoderStage(): Stage {
 }
 
 /** PSNR of test pictures through the autoencoder, and the mean and deviation of their latents. */
-export async function reconstructionFigures(
+export function reconstructionFigures(
   config: AutoencoderConfig,
   weights: NamedWeights,
-): Promise<{ psnr: number; latentMean: number; latentDeviation: number }> {
-  const scenes = testScenes(HELD_OUT);
-  const graph = trace({ image: { shape: [1, 3, IMAGE, IMAGE] } }, ({ image }) => {
-    const network = autoencoder(config, constantWeights(weights));
-    const { mean: latent } = network.encode(image);
-    return { decoded: network.decode(latent), latent };
-  });
-  const program = await compile(graph);
-  let psnr = 0;
-  let sum = 0;
-  let squares = 0;
-  const image = new Float32Array(3 * PIXELS);
-  for (const { image: bytes } of scenes) {
-    writePlanes(bytes, image, 0);
-    const { decoded, latent } = (await program.run({ image })) as {
-      decoded: Float32Array;
-      latent: Float32Array;
-    };
-    let error = 0;
-    for (let i = 0; i < image.length; i++) error += (Math.min(1, Math.max(-1, decoded[i]!)) - image[i]!) ** 2;
-    psnr += -10 * Math.log10(error / image.length / 4);
-    for (const v of latent) {
-      sum += v / latent.length;
-      squares += v ** 2 / latent.length;
-    }
-  }
-  await program.dispose();
-  return {
-    psnr: psnr / HELD_OUT,
-    latentMean: sum / HELD_OUT,
-    latentDeviation: Math.sqrt(squares / HELD_OUT - (sum / HELD_OUT) ** 2),
-  };
+): Promise<ReconstructionQuality> {
+  return reconstructionQuality(config, constantWeights(weights), testScenes(HELD_OUT));
 }
 
 /** A random crop, mirrored half of the time, as planes in [-1, 1]. */

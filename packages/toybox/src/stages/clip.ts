@@ -6,7 +6,6 @@
 
 import {
   add,
-  compile,
   div,
   exp,
   linear,
@@ -15,21 +14,19 @@ import {
   minimum,
   mul,
   neg,
-  reshape,
   scoped,
   slice,
   sum,
   type Tensor,
-  trace,
   transposeLast,
   type Weights,
 } from '@sgool/autodiff';
 import { CLIP_MEAN, CLIP_STD, clip, clipConfig } from 'sgool/networks';
 import type { EncodedPrompt } from 'sgool/text';
-import { constantWeights, type NamedWeights, writeComponent } from '../train/export.ts';
-import { topOne } from '../train/metrics.ts';
+import { captionChoice } from '../evaluate/measures/caption-choice.ts';
+import { constantWeights, writeComponent } from '../train/export.ts';
 import { below, type Rng } from '../train/rng.ts';
-import { HELD_OUT_SEED, IMAGE, PIXELS, type PooledMasks, trainingScenesWithMasks } from '../train/scenes.ts';
+import { IMAGE, PIXELS, type PooledMasks, trainingScenesWithMasks } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
 import {
   COLOURS,
@@ -38,9 +35,7 @@ import {
   hardNegatives,
   holdsIn,
   KINDS,
-  renderScene,
   type Scene,
-  sceneFromSeed,
   createRng as worldRng,
 } from '../world/index.ts';
 import { type ClipSize, clipModelConfig, MAX_TOKENS } from './configs.ts';
@@ -53,7 +48,6 @@ const TEXTS = BATCH * (1 + NEGATIVES);
 const GRID = 8;
 const POOL = 7000;
 const HELD_OUT = 200;
-const CHOICES = 64;
 const KIND_CLASSES = KINDS.length + 1;
 const COLOUR_CLASSES = COLOURS.length + 1;
 
@@ -152,7 +146,10 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       return { image, ids, ends, hidden, target, textHidden, textTarget, kinds, colours };
     },
     validateEvery: 250,
-    validate: (weights) => validate(config, tokenizer.encode, weights),
+    async validate(weights) {
+      const topOneOf64 = await captionChoice(config, constantWeights(weights), tokenizer.encode, HELD_OUT);
+      return { topOneOf64 };
+    },
   };
 }
 
@@ -286,56 +283,6 @@ function writePatchLabels(
       colours[patch * COLOUR_CLASSES + (thing ? COLOURS.indexOf(thing.colour) : COLOURS.length)] = 1;
     }
   }
-}
-
-/** Top-1 among 64 captions that differ from the true one by one attribute, thing or relation, on test scenes. */
-async function validate(
-  config: ReturnType<typeof clipConfig>,
-  encode: (text: string) => EncodedPrompt,
-  weights: NamedWeights,
-): Promise<Record<string, number>> {
-  const graph = trace(
-    {
-      image: { shape: [1, 3, IMAGE, IMAGE] },
-      ids: { shape: [CHOICES, MAX_TOKENS], dtype: 'int32' },
-      ends: { shape: [CHOICES], dtype: 'int32' },
-    },
-    ({ image, ids, ends }) => {
-      const network = clip(config, constantWeights(weights));
-      return {
-        logits: reshape(
-          matmul(network.image(image).embedding, transposeLast(network.text(ids, ends).embedding)),
-          [-1],
-        ),
-      };
-    },
-  );
-  const program = await compile(graph);
-  const words = worldRng(5);
-  let asked = 0;
-  let right = 0;
-  const image = new Float32Array(3 * PIXELS);
-  for (let i = 0; asked < HELD_OUT; i++) {
-    const scene = sceneFromSeed(HELD_OUT_SEED + 500_000 + i);
-    const caption = describe(scene, words);
-    const wrong = hardNegatives(scene, caption, words, CHOICES - 1);
-    if (wrong.length < CHOICES - 1) continue;
-    const bytes = renderScene(scene, IMAGE);
-    for (let p = 0; p < PIXELS; p++) {
-      for (let c = 0; c < 3; c++)
-        image[c * PIXELS + p] = (bytes[3 * p + c]! / 255 - CLIP_MEAN[c]!) / CLIP_STD[c]!;
-    }
-    const texts = [caption.text, ...wrong].map(encode);
-    const { logits } = await program.run({
-      image,
-      ids: Int32Array.from(texts.flatMap((t) => [...t.ids])),
-      ends: Int32Array.from(texts, (t) => t.length - 1),
-    });
-    asked++;
-    right += topOne(logits as Float32Array, CHOICES, () => 0);
-  }
-  await program.dispose();
-  return { topOneOf64: right / asked };
 }
 
 /** Writes the CLIP without its training heads, with its tokenizer. */

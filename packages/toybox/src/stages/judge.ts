@@ -21,7 +21,7 @@ import {
   type Tensor,
   trace,
 } from '@sgool/autodiff';
-import { detectedRelation, judgePrompt } from '../judge/decode.ts';
+import { judgeTally } from '../evaluate/measures/judge-accuracy.ts';
 import { JUDGE_FILE } from '../judge/judge.ts';
 import { JUDGE_GRID, JUDGE_IMAGE, JUDGE_TRAITS, judgeNetwork } from '../judge/network.ts';
 import { runJudge } from '../judge/program.ts';
@@ -37,7 +37,7 @@ import {
   writePlanes,
 } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
-import { COLOURS, KINDS, RELATIONS, relationHolds } from '../world/index.ts';
+import { COLOURS, KINDS } from '../world/index.ts';
 
 const BATCH = 24;
 const POOL = 5000;
@@ -105,32 +105,10 @@ export function judgeStage(): Stage {
         ...judgeNetwork(constantWeights(weights), image),
       }));
       const program = await compile(graph);
-      let things = 0;
-      let right = 0;
-      let spurious = 0;
-      let relations = 0;
-      let relationsRight = 0;
-      for (const { scene, image } of testScenes(HELD_OUT)) {
-        const detections = await runJudge(program, image);
-        const verdict = judgePrompt(detections, { things: scene.objects });
-        things += scene.objects.length;
-        right += verdict.things * scene.objects.length;
-        spurious += Math.max(0, detections.length - scene.objects.length);
-        if (scene.objects.length === 2 && scene.objects[0]!.kind !== scene.objects[1]!.kind) {
-          const [a, b] = scene.objects.map((o) => detections.find((d) => d.kind === o.kind));
-          for (const relation of RELATIONS) {
-            if (relationHolds(scene, 0, relation, 1) !== 'true') continue;
-            relations++;
-            if (a && b && detectedRelation(a, relation, b)) relationsRight++;
-          }
-        }
-      }
+      const tally = judgeTally();
+      for (const { scene, image } of testScenes(HELD_OUT)) tally.add(scene, await runJudge(program, image));
       await program.dispose();
-      return {
-        thingAndColour: right / things,
-        spurious: spurious / things,
-        relations: relationsRight / relations,
-      };
+      return tally.result();
     },
   };
 }

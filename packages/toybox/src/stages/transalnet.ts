@@ -23,13 +23,12 @@ import {
   type Tensor,
   trace,
 } from '@sgool/autodiff';
-import { letterboxPlanes, planesFromImage } from 'sgool/image';
 import { transalnet, transalnetConfig } from 'sgool/networks';
+import { saliencyQuality, writeSaliencySample } from '../evaluate/measures/saliency.ts';
 import { constantWeights, type NamedWeights, writeComponent } from '../train/export.ts';
 import { below, createRng } from '../train/rng.ts';
-import { IMAGE, type PooledMasks, testScenes, trainingScenesWithMasks } from '../train/scenes.ts';
+import { type PooledMasks, testScenes, trainingScenesWithMasks } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
-import { simulateFixations, createRng as worldRng } from '../world/index.ts';
 import { TRANSALNET_CONFIG } from './configs.ts';
 
 const BATCH = 16;
@@ -39,8 +38,6 @@ const STATISTIC_BATCHES = 40;
 const config = transalnetConfig(TRANSALNET_CONFIG);
 const [HEIGHT, WIDTH] = config.image_size;
 const AREA = HEIGHT * WIDTH;
-/** The square picture inside the canvas. */
-const LEFT = (WIDTH - HEIGHT) / 2;
 
 export function transalnetStage(): Stage {
   let pool: PooledMasks[] | undefined;
@@ -74,12 +71,15 @@ export function transalnetStage(): Stage {
       const fixations = new Float32Array(BATCH * AREA);
       for (let b = 0; b < BATCH; b++) {
         const index = below(rng, POOL);
-        writeSample(pool[index]!, index, b, { planes, map, fixations });
+        writeSaliencySample(pool[index]!, index, config.image_size, b, { planes, map, fixations });
       }
       return { planes, map, fixations };
     },
     validateEvery: 200,
-    validate: async (weights) => measure(await withStatistics(weights, 16)),
+    async validate(weights) {
+      const complete = constantWeights(await withStatistics(weights, 16));
+      return saliencyQuality(config, complete, testScenes(HELD_OUT));
+    },
   };
 }
 
@@ -104,27 +104,6 @@ function saliencyLosses(p: Tensor, g: Tensor, fixations: Tensor) {
   return { kl, cc, sim, nss };
 }
 
-/** Letter-boxes the picture and its maps onto the network's canvas. */
-function writeSample(
-  { scene, image, masks }: PooledMasks,
-  seed: number,
-  slot: number,
-  into: { planes: Float32Array; map: Float32Array; fixations: Float32Array },
-): void {
-  const canvas = { height: HEIGHT, width: WIDTH };
-  const square = { width: IMAGE, height: IMAGE };
-  const picture = letterboxPlanes(planesFromImage({ ...square, data: image }, [0, 1]), square, canvas);
-  into.planes.set(picture, slot * 3 * AREA);
-  const truth = simulateFixations(scene, { image, masks }, { size: HEIGHT, rng: worldRng(seed) });
-  for (let y = 0; y < HEIGHT; y++) {
-    for (let x = 0; x < HEIGHT; x++) {
-      const at = slot * AREA + y * WIDTH + LEFT + x;
-      into.map[at] = truth.map[y * HEIGHT + x]!;
-      into.fixations[at] = truth.fixations[y * HEIGHT + x]! > 0 ? 1 : 0;
-    }
-  }
-}
-
 /** Adds running means and variances, averaged over training pictures. */
 async function withStatistics(weights: NamedWeights, batches: number): Promise<NamedWeights> {
   const names: { name: string; channels: number }[] = [];
@@ -147,8 +126,10 @@ async function withStatistics(weights: NamedWeights, batches: number): Promise<N
   for (let i = 0; i < batches; i++) {
     const planes = new Float32Array(BATCH * 3 * AREA);
     const [map, fixations] = [new Float32Array(BATCH * AREA), new Float32Array(BATCH * AREA)];
-    for (let b = 0; b < BATCH; b++)
-      writeSample(scenes[below(rng, scenes.length)]!, b, b, { planes, map, fixations });
+    for (let b = 0; b < BATCH; b++) {
+      const scene = scenes[below(rng, scenes.length)]!;
+      writeSaliencySample(scene, b, config.image_size, b, { planes, map, fixations });
+    }
     const { statistics } = await program.run({ planes });
     for (let k = 0; k < total.length; k++) total[k]! += Number(statistics![k]) / batches;
   }
@@ -161,47 +142,6 @@ async function withStatistics(weights: NamedWeights, batches: number): Promise<N
     complete.set(`${name}.running_var`, take());
   }
   return complete;
-}
-
-/** CC and NSS over the square picture (the bars beside it are left out), as the benchmarks define them. */
-async function measure(weights: NamedWeights): Promise<Record<string, number>> {
-  const program = await compile(
-    trace({ planes: { shape: [1, 3, HEIGHT, WIDTH] } }, ({ planes }) => ({
-      map: transalnet(config, constantWeights(weights))(planes),
-    })),
-  );
-  let [cc, nss] = [0, 0];
-  const into = {
-    planes: new Float32Array(3 * AREA),
-    map: new Float32Array(AREA),
-    fixations: new Float32Array(AREA),
-  };
-  const scenes = testScenes(HELD_OUT);
-  for (const [i, scene] of scenes.entries()) {
-    writeSample(scene, 900_000 + i, 0, into);
-    const { map } = await program.run({ planes: into.planes });
-    const square = (source: ArrayLike<number | bigint>) =>
-      Float64Array.from({ length: HEIGHT * HEIGHT }, (_, k) =>
-        Number(source[Math.floor(k / HEIGHT) * WIDTH + LEFT + (k % HEIGHT)]),
-      );
-    const [p, g, f] = [square(map!), square(into.map), square(into.fixations)];
-    const average = (x: Float64Array) => x.reduce((a, b) => a + b, 0) / x.length;
-    const [pm, gm] = [average(p), average(g)];
-    let [pg, pp, gg, hits, count] = [0, 0, 0, 0, 0];
-    for (let k = 0; k < p.length; k++) {
-      pg += (p[k]! - pm) * (g[k]! - gm);
-      pp += (p[k]! - pm) ** 2;
-      gg += (g[k]! - gm) ** 2;
-      if (f[k]! > 0) {
-        hits += p[k]! - pm;
-        count++;
-      }
-    }
-    cc += pg / Math.sqrt(pp * gg) / HELD_OUT;
-    nss += hits / count / Math.sqrt(pp / (p.length - 1)) / HELD_OUT;
-  }
-  await program.dispose();
-  return { cc, nss };
 }
 
 /** Writes `transalnet/`. */

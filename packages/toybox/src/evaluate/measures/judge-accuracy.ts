@@ -1,0 +1,45 @@
+/** @file How often the judge is right on pictures whose truth is known. */
+
+import { type Detection, detectedRelation, judgePrompt } from '../../judge/decode.ts';
+import { RELATIONS, relationHolds, type Scene } from '../../world/index.ts';
+
+export type JudgeAccuracy = {
+  /** Share of the things that are found in their colour. */
+  readonly thingAndColour: number;
+  /** Detections beyond the number of things, per thing. */
+  readonly spurious: number;
+  /** Share of the clear relations, between two things of different kinds, that are found. */
+  readonly relations: number;
+};
+
+/** Counts up picture by picture, so that pictures can be judged as they are made. */
+export interface JudgeTally {
+  /** @param detections what the judge saw in a picture of `scene` */
+  add(scene: Scene, detections: readonly Detection[]): void;
+  result(): JudgeAccuracy;
+}
+
+/** An empty tally. */
+export function judgeTally(): JudgeTally {
+  let [things, right, spurious, relations, relationsRight] = [0, 0, 0, 0, 0];
+  return {
+    add(scene, detections) {
+      const { objects } = scene;
+      things += objects.length;
+      right += judgePrompt(detections, { things: objects }).things * objects.length;
+      spurious += Math.max(0, detections.length - objects.length);
+      if (objects.length !== 2 || objects[0]!.kind === objects[1]!.kind) return;
+      const [a, b] = objects.map(({ kind }) => detections.find((d) => d.kind === kind));
+      for (const relation of RELATIONS) {
+        if (relationHolds(scene, 0, relation, 1) !== 'true') continue;
+        relations++;
+        if (a && b && detectedRelation(a, relation, b)) relationsRight++;
+      }
+    },
+    result: () => ({
+      thingAndColour: right / things,
+      spurious: spurious / things,
+      relations: relationsRight / relations,
+    }),
+  };
+}
