@@ -69,6 +69,8 @@ export class Trace {
   readonly nodes: Node[] = [];
   readonly constants = new Map<Tensor, ConstantSource>();
   readonly inputs = new Map<string, Tensor>();
+  /** Constants, and what is computed from constants alone: ONNX Runtime works it out once, when compiling. */
+  readonly folded = new Set<Tensor>();
   /** Undefined while an op with a rule of its own emits the nodes inside it. */
   tape: TapeEntry[] | undefined = [];
   private nextId = 0;
@@ -91,6 +93,7 @@ export class Trace {
     if (known) return known;
     const tensor = this.newTensor(source.dtype, source.shape);
     this.constants.set(tensor, source);
+    this.folded.add(tensor);
     this.constantOf.set(source, tensor);
     return tensor;
   }
@@ -241,6 +244,7 @@ export function emitMany(
   }
   const tensors = outputs.map(({ dtype = 'float32', shape }) => record.newTensor(dtype, shape));
   record.nodes.push({ op, domain, inputs, outputs: tensors, attributes });
+  if (inputs.every((t) => !t || record.folded.has(t))) for (const t of tensors) record.folded.add(t);
   return tensors;
 }
 

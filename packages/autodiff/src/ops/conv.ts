@@ -175,20 +175,22 @@ function emitTransposed(dy: Tensor, weight: Tensor, target: readonly number[], g
 
 /**
  * Gradient with respect to the input. With stride 1 it is a convolution of dy with the mirrored weight, which
- * ONNX Runtime runs two to four times faster than a ConvTranspose; weights too large to mirror at each run
- * (or twice in memory, where they are constants) keep the ConvTranspose over the same tensor.
+ * ONNX Runtime runs up to four times faster than a ConvTranspose. Large weights keep the ConvTranspose over the same
+ * tensor: as parameters because mirroring at each run costs more than it gains, as constants because the mirrored
+ * copy stays in memory.
  */
 function inputGradient(dy: Tensor, weight: Tensor, x: Tensor, g: Geometry): Tensor {
   const [, , kh, kw] = weight.shape as [number, number, number, number];
   const reach = [g.dilation * (kh - 1), g.dilation * (kw - 1)] as const;
   const pads = g.pads.map((n, side) => reach[side % 2]! - n) as [number, number, number, number];
-  const mirror =
-    g.stride === 1 && g.groups === 1 && weight.size <= LARGEST_MIRRORED && pads.every((n) => n >= 0);
+  const largest = weight.trace.folded.has(weight) ? LARGEST_MIRRORED.constant : LARGEST_MIRRORED.parameter;
+  const mirror = g.stride === 1 && g.groups === 1 && weight.size <= largest && pads.every((n) => n >= 0);
   if (!mirror) return emitTransposed(dy, weight, x.shape, g);
   return conv2d(dy, mirrored(weight), undefined, { padding: pads, dilation: g.dilation });
 }
 
-const LARGEST_MIRRORED = 2 ** 20;
+/** Elements of the largest weight that is mirrored. */
+const LARGEST_MIRRORED = { parameter: 2 ** 20, constant: 2 ** 22 };
 
 /** Input and output channels swapped, kernels turned by 180 degrees; its own inverse. */
 function mirrored(weight: Tensor): Tensor {
