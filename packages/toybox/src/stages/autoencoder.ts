@@ -25,7 +25,7 @@ export function autoencoderStage(): Stage {
     seed: 11,
     inputs: { image: { shape: [BATCH, 3, CROP, CROP] }, noise: { shape: [BATCH, 4, LATENT, LATENT] } },
     optimiser: {
-      steps: 3600,
+      steps: 2600,
       learningRate: 3e-3,
       weightDecay: 1e-3,
       emaDecay: 0.995,

@@ -99,7 +99,6 @@ export function clipModelConfig(
 ): Record<string, unknown> {
   return {
     architectures: ['CLIPModel'],
-    initializer_factor: 1,
     logit_scale_init_value: 2.6592,
     model_type: 'clip',
     projection_dim: projection,

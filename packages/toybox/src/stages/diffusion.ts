@@ -4,6 +4,7 @@
  * (Hang et al. 2023, gamma 5), which a small model with few steps needs.
  */
 
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { compile, mean, mul, scoped, square, sub, trace } from '@sgool/autodiff';
@@ -17,7 +18,7 @@ import {
   unet,
   unetConfig,
 } from 'sgool/networks';
-import { openComponent, readTensor, writeFileAtomic } from 'sgool/weights';
+import { openComponent, openSafetensors, readTensor, writeFileAtomic, writeSafetensors } from 'sgool/weights';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 import { type NamedWeights, writeComponent } from '../train/export.ts';
 import { below, fillNormal } from '../train/rng.ts';
@@ -40,24 +41,26 @@ const SEED = 4_000_000;
 const DROP = 0.1;
 const GAMMA = 5;
 
-/** Latents of the scene pool, already scaled to deviation 1. */
-async function encodePool(): Promise<{ scenes: Scene[]; latents: Float32Array }> {
+/** Scenes and their latents, already scaled to deviation 1. The latents are kept in `folder` for the next start. */
+async function encodedPool(folder: string): Promise<{ scenes: Scene[]; latents: Float32Array }> {
+  const scenes = Array.from({ length: POOL }, (_, i) => sceneFromSeed(SEED + i, { split: 'train' }));
   const { config: raw, weights } = await openComponent(path.join(WEIGHTS_FOLDER, 'vae'));
   const config = autoencoderConfig(raw);
+  const file = path.join(folder, 'diffusion.latents.safetensors');
+  const made = `${POOL} scenes from ${SEED}, scaling factor ${config.scaling_factor}`;
+  if (existsSync(file)) {
+    const kept = await openSafetensors(file);
+    if (kept.metadata?.made === made) return { scenes, latents: await readTensor(kept, 'latents') };
+  }
   const encode = await compile(
     trace({ image: { shape: [4, 3, IMAGE, IMAGE] } }, ({ image }) => ({
       latent: autoencoder(config, networkWeights(weights)).encode(image).mean,
     })),
   );
-  const scenes: Scene[] = [];
   const latents = new Float32Array(POOL * LATENT);
   const image = new Float32Array(4 * 3 * PIXELS);
   for (let i = 0; i < POOL; i += 4) {
-    for (let b = 0; b < 4; b++) {
-      const scene = sceneFromSeed(SEED + i + b, { split: 'train' });
-      scenes.push(scene);
-      writePlanes(renderScene(scene, IMAGE), image, b * 3 * PIXELS);
-    }
+    for (let b = 0; b < 4; b++) writePlanes(renderScene(scenes[i + b]!, IMAGE), image, b * 3 * PIXELS);
     const { latent } = await encode.run({ image });
     latents.set(
       (latent as Float32Array).map((v) => v * config.scaling_factor),
@@ -65,6 +68,11 @@ async function encodePool(): Promise<{ scenes: Scene[]; latents: Float32Array }>
     );
   }
   await encode.dispose();
+  await writeSafetensors(
+    file,
+    { latents: { dtype: 'F32', shape: [POOL, 4, 16, 16], data: latents } },
+    { made },
+  );
   return { scenes, latents };
 }
 
@@ -101,7 +109,7 @@ export async function diffusionStage(): Promise<Stage> {
       ids: { shape: [BATCH, MAX_TOKENS], dtype: 'int32' },
     },
     optimiser: {
-      steps: 12_000,
+      steps: 8000,
       learningRate: 1e-3,
       warmup: 300,
       weightDecay: 0.01,
@@ -126,8 +134,8 @@ export async function diffusionStage(): Promise<Stage> {
       const error = square(sub(predicted, noise!));
       return { loss: mean(mul(error, importance!)), mse: mean(error) };
     },
-    async prepare() {
-      ({ scenes, latents } = await encodePool());
+    async prepare(folder) {
+      ({ scenes, latents } = await encodedPool(folder));
     },
     batch(rng) {
       const noise = fillNormal(new Float32Array(BATCH * LATENT), rng);

@@ -57,8 +57,8 @@ export interface Stage {
   ) => { loss: Tensor } & Record<string, Tensor>;
   readonly optimiser: StageOptimiser;
   readonly initialise?: Initialiser;
-  /** Gets the data ready; not called when there is nothing left to train. */
-  readonly prepare?: () => Promise<void>;
+  /** Gets the data ready, and may keep it in `folder`; not called when there is nothing left to train. */
+  readonly prepare?: (folder: string) => Promise<void>;
   /** The batch of a step. Depends on `rng` only, which is seeded by stage seed and step: a resumed run sees the same. */
   readonly batch: (rng: Rng, step: number) => Arrays;
   /** Figures on held-out data with the averaged weights. */
@@ -172,7 +172,7 @@ export async function train(stage: Stage, options: TrainOptions): Promise<TrainR
     `${stage.name}: ${layout.total} weights in ${layout.slots.length} tensors, ${program.nodeCount} nodes`,
   );
 
-  if (state.step < steps) await stage.prepare?.();
+  if (state.step < steps) await stage.prepare?.(folder);
 
   // The program reads one set of arrays and writes the other; they change places every step.
   const spare = Object.fromEntries(STATE.map((name) => [name, new Float32Array(layout.total)])) as Record<
