@@ -1,0 +1,65 @@
+/** @file The floors that Toybox must reach, as figures, and whether a measurement reaches them. */
+
+import { percent } from './table.ts';
+
+export interface Floor {
+  readonly name: string;
+  /** Lowest value, highest value, or both. */
+  readonly least?: number;
+  readonly most?: number;
+  readonly unit: 'dB' | 'share' | 'points' | 'MB' | 'number';
+}
+
+/** By the key that measurements are stored under. */
+export const FLOORS = {
+  psnr: { name: 'autoencoder: PSNR', least: 28, unit: 'dB' },
+  judgeDrop: { name: 'judge: accuracy lost on reconstructions', most: 3, unit: 'points' },
+  judgeThings: { name: 'judge: (thing, colour), 1 to 3 things', least: 0.98, unit: 'share' },
+  judgeRelations: { name: 'judge: relations', least: 0.97, unit: 'share' },
+  clipA: { name: 'CLIP A: right caption of 64', least: 0.9, unit: 'share' },
+  clipB: { name: 'CLIP B: right caption of 64', least: 0.9, unit: 'share' },
+  single: { name: 'plain generation: one thing with its colour', least: 0.9, unit: 'share' },
+  pair: { name: 'plain generation: two things, held out', least: 0.45, most: 0.85, unit: 'share' },
+  cc: { name: 'TranSalNet: CC', least: 0.85, unit: 'number' },
+  nss: { name: 'TranSalNet: NSS', least: 1.5, unit: 'number' },
+  size: { name: 'all weights', most: 25, unit: 'MB' },
+} as const satisfies Record<string, Floor>;
+
+export type FloorKey = keyof typeof FLOORS;
+
+export interface Measurement {
+  readonly value: number;
+  /** How many pictures, questions or prompts it is of. */
+  readonly of?: number;
+}
+
+export type Measurements = Readonly<Partial<Record<FloorKey, Measurement>>>;
+
+/** Whether a value reaches a floor (and stays below its ceiling). */
+export function isMet({ least = -Infinity, most = Infinity }: Floor, value: number): boolean {
+  return value >= least && value <= most;
+}
+
+function show(value: number, unit: Floor['unit']): string {
+  if (unit === 'share') return percent(value);
+  const text = value.toFixed(unit === 'number' ? 3 : 2);
+  return unit === 'number' ? text : `${text} ${unit}`;
+}
+
+function wanted({ least, most, unit }: Floor): string {
+  const short = (value: number) => (unit === 'share' ? `${100 * value}%` : String(value));
+  if (least !== undefined && most !== undefined) return `${short(least)} to ${short(most)}`;
+  return least === undefined ? `<= ${short(most!)}` : `>= ${short(least)}`;
+}
+
+/** A row for each floor; a dash where it was not measured. */
+export function floorRows(measurements: Measurements): string[][] {
+  return (Object.entries(FLOORS) as [FloorKey, Floor][]).map(([key, floor]) => {
+    const found = measurements[key];
+    if (!found) return [floor.name, wanted(floor), '-', '-', '-'];
+    const met = isMet(floor, found.value) ? 'yes' : 'NO';
+    return [floor.name, wanted(floor), show(found.value, floor.unit), String(found.of ?? '-'), met];
+  });
+}
+
+export const FLOOR_HEADER = ['floor', 'wanted', 'measured', 'of', 'met'];

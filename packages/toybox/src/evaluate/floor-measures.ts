@@ -1,0 +1,163 @@
+/** @file One measurement for each part of Toybox, of the weights as they are committed. */
+
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { loadPipeline, type Pipeline, UserError } from 'sgool';
+import { autoencoderConfig, clipConfig, networkWeights, transalnetConfig } from 'sgool/networks';
+import { loadTokenizer } from 'sgool/text';
+import { openComponent } from 'sgool/weights';
+import { JUDGE_FILE, type Judge, loadJudge } from '../judge/judge.ts';
+import { WEIGHTS_FOLDER } from '../paths.ts';
+import { testScenes } from '../train/scenes.ts';
+import { heldOutPairPrompts, type PromptSpec, singlePrompts } from '../world/index.ts';
+import type { FloorKey, Measurement } from './floor-list.ts';
+import { generateAndMark } from './marking.ts';
+import { captionChoice } from './measures/caption-choice.ts';
+import { judgeTally } from './measures/judge-accuracy.ts';
+import { reconstructionQuality } from './measures/reconstruction.ts';
+import { saliencyQuality } from './measures/saliency.ts';
+import { percent } from './table.ts';
+
+export const PARTS = ['autoencoder', 'judge', 'clip', 'generation', 'transalnet', 'size'] as const;
+export type Part = (typeof PARTS)[number];
+
+export interface Counts {
+  /** Pictures for autoencoder, judge and TranSalNet. */
+  readonly scenes: number;
+  /** For each CLIP. */
+  readonly questions: number;
+  /** Of one thing, and as many of two. */
+  readonly prompts: number;
+}
+
+export type Found = Partial<Record<FloorKey, Measurement>>;
+
+/** DDIM steps that plain generation is measured with. */
+const STEPS = 50;
+
+const exists = (file: string) =>
+  stat(file).then(
+    () => true,
+    () => false,
+  );
+
+const folderOf = (name: string) => openComponent(path.join(WEIGHTS_FOLDER, name));
+
+/** Measures a part. @throws UserError where it is not trained yet */
+export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSignal) => Promise<Found>>> = {
+  async autoencoder({ scenes }) {
+    const { config, weights } = await folderOf('vae');
+    const pictures = testScenes(scenes);
+    const [original, reconstructed] = [judgeTally(), judgeTally()];
+    const judge = await loadJudge().catch(ifMissing);
+    let next = 0;
+    const { psnr } = await reconstructionQuality(
+      autoencoderConfig(config),
+      networkWeights(weights),
+      pictures,
+      async (bytes) => {
+        const { scene, image } = pictures[next++]!;
+        if (!judge) return;
+        original.add(scene, await judge.look(image));
+        reconstructed.add(scene, await judge.look(bytes));
+      },
+    );
+    if (!judge) return { psnr: { value: psnr, of: scenes } };
+    await judge.dispose();
+    const [before, after] = [original.result().thingAndColour, reconstructed.result().thingAndColour];
+    return {
+      psnr: { value: psnr, of: scenes },
+      judgeDrop: { value: 100 * (before - after), of: scenes },
+    };
+  },
+
+  async judge({ scenes }) {
+    const judge = await loadJudge();
+    const tally = judgeTally();
+    for (const { scene, image } of testScenes(scenes)) tally.add(scene, await judge.look(image));
+    await judge.dispose();
+    const { thingAndColour, relations, spurious } = tally.result();
+    process.stderr.write(`judge: things that are not there: ${percent(spurious)} of those that are\n`);
+    return {
+      judgeThings: { value: thingAndColour, of: scenes },
+      judgeRelations: { value: relations, of: scenes },
+    };
+  },
+
+  async clip({ questions }) {
+    const found: Found = {};
+    for (const [key, name] of [
+      ['clipA', 'clip'],
+      ['clipB', 'clip_b'],
+    ] as const) {
+      const component = await folderOf(name).catch(ifMissing);
+      if (!component) continue;
+      // A CLIP without a vocabulary of its own shares the text encoder's, as everywhere else.
+      const own = (await exists(path.join(component.dir, 'vocab.json'))) ? name : 'tokenizer';
+      const tokenizer = await loadTokenizer(path.join(WEIGHTS_FOLDER, own));
+      const right = await captionChoice(
+        clipConfig(component.config),
+        networkWeights(component.weights),
+        tokenizer.encode,
+        questions,
+      );
+      found[key] = { value: right, of: questions };
+    }
+    return found;
+  },
+
+  async generation({ prompts }, signal) {
+    const judge = await loadJudge();
+    const pipeline = await loadPipeline('toybox');
+    try {
+      const single = await shareCorrect(pipeline, judge, singlePrompts(prompts), signal);
+      const pair = await shareCorrect(pipeline, judge, heldOutPairPrompts(prompts), signal);
+      return { single: { value: single, of: prompts }, pair: { value: pair, of: prompts } };
+    } finally {
+      await pipeline.dispose();
+      await judge.dispose();
+    }
+  },
+
+  async transalnet({ scenes }) {
+    const { config, weights } = await folderOf('transalnet');
+    const { cc, nss } = await saliencyQuality(
+      transalnetConfig(config),
+      networkWeights(weights),
+      testScenes(scenes),
+    );
+    return { cc: { value: cc, of: scenes }, nss: { value: nss, of: scenes } };
+  },
+
+  async size() {
+    const inside = await readdir(WEIGHTS_FOLDER, { recursive: true });
+    const files = inside.map((name) => path.join(WEIGHTS_FOLDER, name)).concat(JUDGE_FILE);
+    let bytes = 0;
+    for (const file of files) if (file.endsWith('.safetensors')) bytes += await sizeOf(file);
+    return { size: { value: bytes / 1e6 } };
+  },
+};
+
+const sizeOf = async (file: string) => ((await exists(file)) ? (await stat(file)).size : 0);
+
+function ifMissing(error: unknown): undefined {
+  if (!(error instanceof UserError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+}
+
+/** Share of the prompts whose plain picture the judge calls right; prompt i starts from the noise of seed i. */
+async function shareCorrect(
+  pipeline: Pipeline,
+  judge: Judge,
+  prompts: readonly PromptSpec[],
+  signal: AbortSignal,
+): Promise<number> {
+  let correct = 0;
+  for (const [seed, spec] of prompts.entries()) {
+    const settings = { steps: STEPS, sampler: 'ddim' } as const;
+    const { marks } = await generateAndMark({ pipeline, judge, spec, method: 'sd', seed, settings, signal });
+    if (marks.judge.correct) correct++;
+    if ((seed + 1) % 10 === 0) process.stderr.write(`${seed + 1}/${prompts.length}: ${correct} right\n`);
+  }
+  return correct / prompts.length;
+}

@@ -1,0 +1,80 @@
+/**
+ * @file `npm run evaluate:floors`: measures what Toybox's parts must reach, with the weights as they are committed, on
+ * scenes and prompts that no training saw.
+ */
+
+import { mkdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { UserError } from 'sgool';
+import { writeFileAtomic } from 'sgool/weights';
+import { JUDGE_FILE } from '../judge/judge.ts';
+import { WEIGHTS_FOLDER } from '../paths.ts';
+import { hashFiles } from './fingerprint.ts';
+import { FLOOR_HEADER, FLOORS, floorRows } from './floor-list.ts';
+import { type Found, MEASURES, PARTS } from './floor-measures.ts';
+import { namesFrom, runProgram, wholeNumber } from './program.ts';
+import { markdownTable } from './table.ts';
+
+const HELP = `Usage: npm run evaluate:floors -- [options]
+
+  --only <parts>      ${PARTS.join(', ')}; separated by commas (all)
+  --scenes <n>        for autoencoder, judge and TranSalNet (400)
+  --questions <n>     for each CLIP (400)
+  --prompts <n>       of one thing, and as many of two (100; there are 112 single things)
+  --out <file>        JSON; parts that are not measured now keep their figures (sgool-output/floors.json)
+`;
+
+await runProgram('evaluate:floors', async (signal) => {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string', default: PARTS.join() },
+      scenes: { type: 'string', default: '400' },
+      questions: { type: 'string', default: '400' },
+      prompts: { type: 'string', default: '100' },
+      out: { type: 'string', default: 'sgool-output/floors.json' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const parts = namesFrom('--only', values.only, PARTS);
+  const counts = {
+    scenes: wholeNumber('--scenes', values.scenes, 1),
+    questions: wholeNumber('--questions', values.questions, 1),
+    prompts: wholeNumber('--prompts', values.prompts, 1),
+  };
+  const file = path.resolve(values.out);
+  await mkdir(path.dirname(file), { recursive: true });
+  const floors = await earlierFloors(file);
+  for (const part of parts) {
+    const started = performance.now();
+    process.stderr.write(`${part} ...\n`);
+    try {
+      Object.assign(floors, await MEASURES[part](counts, signal));
+    } catch (error) {
+      // A stage that is not trained yet must not hide the figures of the others.
+      if (signal.aborted || !(error instanceof UserError)) throw error;
+      process.stderr.write(`${part}: not measured: ${error.message}\n`);
+    }
+    const record = {
+      sha256: await hashFiles(WEIGHTS_FOLDER, JUDGE_FILE),
+      date: new Date().toISOString(),
+      floors,
+    };
+    await writeFileAtomic(file, `${JSON.stringify(record, undefined, 2)}\n`);
+    process.stderr.write(`${part}: ${((performance.now() - started) / 1000).toFixed(0)} s\n`);
+  }
+  process.stdout.write(`${markdownTable(FLOOR_HEADER, floorRows(floors))}\n`);
+  process.stderr.write(`figures: ${file}\n`);
+});
+
+/** Figures of an earlier run, which those of this one are put into. */
+async function earlierFloors(file: string): Promise<Found> {
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  if (text === undefined) return {};
+  const stored = (JSON.parse(text) as { floors?: Found }).floors ?? {};
+  return Object.fromEntries(Object.entries(stored).filter(([key]) => key in FLOORS));
+}

@@ -1,0 +1,56 @@
+/** @file One prompt through one method, and what judge and CLIPs say of the result. */
+
+import {
+  generate,
+  type Image,
+  type MethodName,
+  type Pipeline,
+  type Settings,
+  type StepProgress,
+} from 'sgool';
+import { judgePrompt } from '../judge/decode.ts';
+import type { Judge } from '../judge/judge.ts';
+import type { PromptSpec } from '../world/index.ts';
+
+/** What is known of a finished picture. */
+export interface Marks {
+  /** 100 times the cosine; A guides, B only reports. */
+  readonly clip: { readonly A?: number; readonly B?: number };
+  readonly judge: { readonly score: number; readonly correct: boolean; readonly things: number };
+  /** Wall time of the method, without loading. */
+  readonly seconds: number;
+  readonly evaluations: { readonly forward: number; readonly pullback: number };
+  /** Of the result, and of the last one. */
+  readonly iteration: number;
+  readonly iterations: number;
+}
+
+export interface MarkOptions {
+  readonly pipeline: Pipeline;
+  readonly judge: Judge;
+  readonly spec: PromptSpec;
+  readonly method: MethodName;
+  readonly seed: number;
+  readonly settings?: Partial<Settings>;
+  readonly signal?: AbortSignal;
+  readonly onStep?: (progress: StepProgress) => void;
+}
+
+/** Runs the method and marks its result. */
+export async function generateAndMark(options: MarkOptions): Promise<{ image: Image; marks: Marks }> {
+  const { pipeline, judge, spec, method, seed, settings, signal, onStep } = options;
+  const request = { prompt: spec.text, method, seed, ...settings };
+  const { best, last } = await generate(request, { pipeline, signal, onStep });
+  const verdict = judgePrompt(await judge.look(best.image.data), spec);
+  return {
+    image: best.image,
+    marks: {
+      clip: best.clip,
+      judge: verdict,
+      seconds: last.seconds.total,
+      evaluations: last.evaluations,
+      iteration: best.iteration,
+      iterations: last.iterations,
+    },
+  };
+}

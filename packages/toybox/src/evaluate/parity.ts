@@ -1,0 +1,95 @@
+/**
+ * @file Our half of fixtures/make/check_toybox.py: makes a picture with this library and writes every number on the way,
+ * so that diffusers and transformers can be held against it.
+ */
+
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { compile, div, trace } from '@sgool/autodiff';
+import { loadPipeline } from 'sgool';
+import { ddim, sample } from 'sgool/diffusion';
+import { imageFromPlanes } from 'sgool/image';
+import { autoencoder, autoencoderConfig, networkWeights } from 'sgool/networks';
+import { Generator } from 'sgool/random';
+import { loadTokenizer } from 'sgool/text';
+import { openModelFolder, writeSafetensors } from 'sgool/weights';
+import { WEIGHTS_FOLDER } from '../paths.ts';
+import { createRng, describe, sceneFromSeed } from '../world/index.ts';
+import { runProgram, wholeNumber } from './program.ts';
+
+const CAPTIONS = 100;
+/** What captions do not hold: nothing at all, capitals, marks, words outside the vocabulary, more than fits. */
+const ODD_CAPTIONS = [
+  '',
+  'A Red CAT,and a blue boat!',
+  'the quick brown fox jumps over 13 lazy dogs',
+  'a red cat and '.repeat(20).trim(),
+];
+
+await runProgram('parity', async () => {
+  const { values } = parseArgs({
+    options: {
+      model: { type: 'string', default: WEIGHTS_FOLDER },
+      out: { type: 'string', default: 'sgool-output/parity' },
+      prompt: { type: 'string', default: 'a red cat and a blue boat' },
+      seed: { type: 'string', default: '0' },
+      steps: { type: 'string', default: '50' },
+      guidance: { type: 'string', default: '7.5' },
+    },
+  });
+  const { prompt } = values;
+  const seed = wholeNumber('--seed', values.seed, 0);
+  const steps = wholeNumber('--steps', values.steps, 1);
+  const guidanceScale = Number(values.guidance);
+
+  const pipeline = await loadPipeline(values.model);
+  const { width, height } = pipeline.model;
+  const shape = [...pipeline.latentShape({ width, height })];
+  const noise = new Generator(seed).randn(shape);
+  const denoiser = await pipeline.denoiser({ prompt, guidanceScale, width, height });
+  const [latent] = await sample(ddim(pipeline.schedule, steps), denoiser, Float64Array.from(noise));
+
+  // The library's own decoder gives eight bits; this one gives what they are made of.
+  const folder = await openModelFolder(pipeline.model.dir);
+  const vae = folder.components.get('vae')!;
+  const config = autoencoderConfig(vae.config);
+  const decoder = await compile(
+    trace({ latent: { shape } }, (inputs) => ({
+      planes: autoencoder(config, networkWeights(vae.weights)).decode(
+        div(inputs.latent, config.scaling_factor),
+      ),
+    })),
+  );
+  const planes = (await decoder.run({ latent: Float32Array.from(latent!) })).planes as Float32Array;
+  const image = planes.map((v) => Math.min(1, Math.max(0, v / 2 + 0.5)));
+  const picture = imageFromPlanes(image, width, height);
+  const scores = await pipeline.score(picture, prompt);
+
+  const tokenizer = await loadTokenizer(folder.tokenizerDir);
+  const words = createRng(9);
+  const captions = [
+    ...Array.from({ length: CAPTIONS }, (_, i) => describe(sceneFromSeed(i), words).text),
+    ...ODD_CAPTIONS,
+  ];
+  const ids = captions.flatMap((caption) => [...tokenizer.encode(caption).ids]);
+
+  await mkdir(values.out, { recursive: true });
+  await writeSafetensors(
+    path.join(values.out, 'parity.safetensors'),
+    {
+      noise: { dtype: 'F32', shape, data: Float32Array.from(noise) },
+      latent: { dtype: 'F32', shape, data: Float32Array.from(latent!) },
+      image: { dtype: 'F32', shape: [1, 3, height, width], data: image },
+      picture: { dtype: 'U8', shape: [height, width, 3], data: picture.data },
+      ids: {
+        dtype: 'I32',
+        shape: [captions.length, tokenizer.maxLength],
+        data: Int32Array.from(ids),
+      },
+    },
+    { facts: JSON.stringify({ prompt, seed, steps, guidanceScale, captions, scores }) },
+  );
+  await decoder.dispose();
+  await pipeline.dispose();
+});

@@ -1,0 +1,53 @@
+/** @file Finished prompts as lines of JSON: a killed evaluation goes on after the last of them. */
+
+import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { MethodName } from 'sgool';
+import { writeFileAtomic } from 'sgool/weights';
+import type { Marks } from './marking.ts';
+
+/** One finished prompt of one method. */
+export interface Result extends Marks {
+  readonly prompt: string;
+  readonly method: MethodName;
+  readonly seed: number;
+  /** Stands for model, judge and settings: results of another one are not taken up. */
+  readonly fingerprint: string;
+  /** Path of the picture, from the output folder. */
+  readonly picture: string;
+}
+
+export type ResultKey = Pick<Result, 'prompt' | 'method' | 'seed' | 'fingerprint'>;
+
+export interface ResultStore {
+  find(key: ResultKey): Result | undefined;
+  /** Keeps a result; it is on disk when this returns. */
+  add(result: Result): Promise<void>;
+}
+
+const keyOf = ({ prompt, method, seed, fingerprint }: ResultKey) =>
+  JSON.stringify([prompt, method, seed, fingerprint]);
+
+/** Opens `results.jsonl` in a folder, which is made where it is missing. A line that a kill cut off is dropped. */
+export async function openResults(folder: string): Promise<ResultStore> {
+  await mkdir(folder, { recursive: true });
+  const file = path.join(folder, 'results.jsonl');
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });
+  const lines = text.split('\n').slice(0, -1);
+  const known = new Map<string, Result>();
+  for (const line of lines) {
+    const result = JSON.parse(line) as Result;
+    known.set(keyOf(result), result);
+  }
+  if (text !== '' && !text.endsWith('\n')) await writeFileAtomic(file, lines.map((l) => `${l}\n`).join(''));
+  return {
+    find: (key) => known.get(keyOf(key)),
+    async add(result) {
+      await appendFile(file, `${JSON.stringify(result)}\n`);
+      known.set(keyOf(result), result);
+    },
+  };
+}
