@@ -1,5 +1,6 @@
 export type { DType, TypedArray } from './dtype.ts';
 export { checkpoint, type GradientOptions, grad, gradient } from './gradient.ts';
+export { type ImportedModel, type ImportOptions, importOnnx } from './onnx/import.ts';
 export * from './ops/activation.ts';
 export {
   abs,

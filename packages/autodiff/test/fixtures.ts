@@ -10,11 +10,13 @@ export interface Stored {
   readonly data: Float32Array | BigInt64Array;
 }
 
-const FILE = fileURLToPath(new URL('../../../fixtures/data/ops.safetensors', import.meta.url));
+const DATA = new URL('../../../fixtures/data/', import.meta.url);
 
 /** A reader for our own fixture file: the one that guards against hostile files lives in the package above. */
-function readAll(): Map<string, Stored> {
-  const bytes = readFileSync(FILE);
+function readAll(file: string): Map<string, Stored> {
+  const known = files.get(file);
+  if (known) return known;
+  const bytes = readFileSync(fileURLToPath(new URL(`${file}.safetensors`, DATA)));
   const headerLength = Number(bytes.readBigUInt64LE(0));
   const header = JSON.parse(bytes.toString('utf8', 8, 8 + headerLength)) as Record<
     string,
@@ -31,25 +33,26 @@ function readAll(): Map<string, Stored> {
         : { shape, dtype: 'float32', data: new Float32Array(buffer) },
     );
   }
+  files.set(file, all);
   return all;
 }
 
-let cache: Map<string, Stored> | undefined;
+const files = new Map<string, Map<string, Stored>>();
 
 /** The stored tensor called `name`, e.g. `conv2d.plain/in:x`. */
-export function stored(name: string): Stored {
-  cache ??= readAll();
-  const tensor = cache.get(name);
-  if (!tensor) throw new Error(`fixtures: no "${name}" in ops.safetensors; run fixtures/make/ops.py`);
+export function stored(name: string, file = 'ops'): Stored {
+  const tensor = readAll(file).get(name);
+  if (!tensor) throw new Error(`fixtures: no "${name}" in ${file}.safetensors; see fixtures/make`);
   return tensor;
 }
 
 /** The tensors of a case and kind (`in`, `out`, `cot`, `grad`) by their own names. */
 export function part(name: string, kind: string): Record<string, Stored> {
-  cache ??= readAll();
   const prefix = `${name}/${kind}:`;
   return Object.fromEntries(
-    [...cache].flatMap(([key, t]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), t]] : [])),
+    [...readAll('ops')].flatMap(([key, t]) =>
+      key.startsWith(prefix) ? [[key.slice(prefix.length), t]] : [],
+    ),
   );
 }
 
