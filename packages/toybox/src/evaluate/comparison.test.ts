@@ -1,0 +1,124 @@
+import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { loadPipeline, type Pipeline, readImage } from 'sgool';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { writeTinyModel } from '../../../sgool/src/guidance/testing.ts';
+import type { Judge } from '../judge/judge.ts';
+import { type ComparisonOptions, runComparison } from './comparison.ts';
+import { openResults } from './results.ts';
+import { contactSheet } from './sheet.ts';
+
+const prompts = [
+  { text: 'a red cat and a blue boat', things: [{ kind: 'cat', colour: 'red' }] },
+  { text: 'a blue cat', things: [{ kind: 'cat', colour: 'blue' }] },
+] as const;
+
+let pipeline: Pipeline;
+let model: Awaited<ReturnType<typeof writeTinyModel>>;
+let looks = 0;
+/** Sees a red cat in every picture. */
+const judge: Judge = {
+  async look() {
+    looks++;
+    const colours = [1, 0, 0, 0, 0, 0, 0, 0];
+    const box = { x0: 0, y0: 0, x1: 1, y1: 1 };
+    return [{ kind: 'cat', colour: 'red', confidence: 0.9, colours, box, covered: 0, hollow: 0 }];
+  },
+  dispose: async () => {},
+};
+
+beforeAll(async () => {
+  model = await writeTinyModel();
+  pipeline = await loadPipeline(model.dir);
+});
+afterAll(async () => {
+  await pipeline.dispose();
+  await model.remove();
+});
+
+let folder: string;
+const folders: string[] = [];
+beforeEach(async () => {
+  looks = 0;
+  folder = await mkdtemp(path.join(os.tmpdir(), 'toybox-evaluate-'));
+  folders.push(folder);
+});
+afterAll(() => Promise.all(folders.map((dir) => rm(dir, { recursive: true, force: true }))));
+
+const compare = (more: Partial<ComparisonOptions> = {}) =>
+  runComparison({
+    ...{
+      pipeline,
+      judge,
+      model: 'hash',
+      prompts,
+      methods: ['sd', 'best-of'],
+      seed: 4,
+      iterations: 1,
+      folder,
+    },
+    ...more,
+  });
+
+describe('a comparison', () => {
+  it('runs every method on every prompt from the same noise, and keeps figures and pictures', async () => {
+    const { results, settings } = await compare();
+    expect([...results.keys()]).toEqual(['sd', 'best-of']);
+    expect(settings.get('best-of')!.iterations).toBe(1);
+    for (const list of results.values()) {
+      expect(list.map(({ seed }) => seed)).toEqual([4, 5]);
+      expect(list.map(({ judge }) => judge.correct)).toEqual([true, false]);
+      expect(list[0]!.judge.score).toBeCloseTo(0.9, 6);
+      for (const { picture } of list) {
+        expect(await readImage(path.join(folder, picture))).toMatchObject({ width: 32, height: 32 });
+      }
+    }
+    expect(looks).toBe(4);
+  });
+
+  it('that was killed goes on after the last finished prompt, a half-written line or not', async () => {
+    const stop = new AbortController();
+    const killed = compare({ signal: stop.signal, onPrompt: () => stop.abort(new Error('killed')) });
+    await expect(killed).rejects.toThrow('killed');
+    expect(looks).toBe(2);
+    await appendFile(path.join(folder, 'results.jsonl'), '{"prompt": "a blue c');
+    const fresh: number[] = [];
+    const { results } = await compare({ onPrompt: (_, __, count) => fresh.push(count) });
+    expect(fresh).toEqual([0, 2]);
+    expect(looks).toBe(4);
+    expect(results.get('sd')).toHaveLength(2);
+    const lines = (await readFile(path.join(folder, 'results.jsonl'), 'utf8')).trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line).seed)).toEqual([4, 4, 5, 5]);
+  });
+
+  it('takes nothing over from other weights or settings', async () => {
+    await compare({ methods: ['best-of'] });
+    await compare({ methods: ['best-of'], model: 'other weights' });
+    expect(looks).toBe(4);
+    await compare({ methods: ['best-of'], iterations: 2 });
+    expect(looks).toBe(6);
+    await compare({ methods: ['best-of'] });
+    expect(looks).toBe(6);
+  });
+});
+
+it('a contact sheet has a group per prompt', async () => {
+  const { results } = await compare();
+  const rows = [0, 1].map((i) => [...results.values()].map((list) => list[i]!));
+  const withImages = await Promise.all(
+    rows.map((row) =>
+      Promise.all(
+        row.map(async (result) => ({ result, image: await readImage(path.join(folder, result.picture)) })),
+      ),
+    ),
+  );
+  const sheet = contactSheet(withImages);
+  expect(sheet.width).toBeGreaterThan(4 * 32);
+  expect(sheet.height).toBeGreaterThan(32);
+});
+
+it('a folder without results is an empty one', async () => {
+  const store = await openResults(path.join(folder, 'new'));
+  expect(store.find({ prompt: 'x', method: 'sd', seed: 1, fingerprint: 'f' })).toBeUndefined();
+});

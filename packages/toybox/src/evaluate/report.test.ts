@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest';
+import { FLOORS, floorRows, isMet } from './floor-list.ts';
+import { reportOf, reportText } from './report.ts';
+import type { Result } from './results.ts';
+import { bootstrapInterval, comparePairs } from './statistics.ts';
+import { markdownTable } from './table.ts';
+
+const result = (method: Result['method'], clipB: number | undefined, score: number): Result => ({
+  prompt: 'a red cat and a blue boat',
+  method,
+  seed: 1,
+  fingerprint: 'f',
+  picture: 'pictures/1.png',
+  clip: { A: 30, B: clipB },
+  judge: { score, correct: score > 0.5, things: score > 0.5 ? 1 : 0.5 },
+  seconds: method === 'sd' ? 2 : 60,
+  evaluations: { forward: method === 'sd' ? 100 : 3000, pullback: method === 'sd' ? 0 : 1500 },
+  iteration: 1,
+  iterations: 2,
+});
+
+describe('a report', () => {
+  const results = new Map([
+    ['sd', [result('sd', 20, 0.4), result('sd', 22, 0.9), result('sd', 24, 0.3)]],
+    ['sgool', [result('sgool', 23, 0.9), result('sgool', 22.05, 0.905), result('sgool', 23, 0.2)]],
+  ] as const);
+
+  it('has means of each method, and wins, ties and losses prompt by prompt', () => {
+    const { methods, against, baseline } = reportOf(results);
+    expect(baseline).toBe('sd');
+    expect(methods.sd).toMatchObject({ prompts: 3, clipB: 22, forward: 100, seconds: 2 });
+    expect(methods.sd!.correct).toBeCloseTo(1 / 3, 10);
+    expect(methods.sgool!.correct).toBeCloseTo(2 / 3, 10);
+    expect(against.sgool!.clipB).toMatchObject({ wins: 1, ties: 1, losses: 1 });
+    expect(against.sgool!.judge).toMatchObject({ wins: 1, ties: 1, losses: 1 });
+    expect(against.sgool!.clipB!.difference).toBeCloseTo((3 + 0.05 - 1) / 3, 10);
+  });
+
+  it('says a dash for what the model cannot tell', () => {
+    const { methods, against } = reportOf(
+      new Map([
+        ['sd', [result('sd', undefined, 0.4)]],
+        ['sgool', [result('sgool', undefined, 0.9)]],
+      ] as const),
+    );
+    expect(methods.sd!.clipB).toBeUndefined();
+    expect(against.sgool!.clipB).toBeUndefined();
+  });
+
+  it('reads as two tables', () => {
+    const lines = reportText(reportOf(results)).split('\n');
+    expect(lines[0]).toMatch(/^\| method +\| +CLIP A \| CLIP B \| judge \|/);
+    expect(lines[2]).toMatch(/^\| sd +\| +30\.00 \| +22\.00 \| 0\.533 \| +33\.3% \|/);
+    expect(lines.find((line) => line.startsWith('| sgool') && line.includes('['))).toContain('1/1/1');
+  });
+});
+
+describe('the bootstrap', () => {
+  it('gives the same interval every time, around the mean, narrower for more values', () => {
+    const values = Array.from({ length: 40 }, (_, i) => Math.sin(i) + 1);
+    const interval = bootstrapInterval(values);
+    expect(bootstrapInterval(values)).toEqual(interval);
+    const mean = values.reduce((a, b) => a + b) / 40;
+    expect(interval.low).toBeLessThan(mean);
+    expect(interval.high).toBeGreaterThan(mean);
+    const more = bootstrapInterval([...values, ...values, ...values, ...values]);
+    expect((more.high - more.low) / (interval.high - interval.low)).toBeCloseTo(0.5, 1);
+  });
+
+  it('agrees with the normal interval where that holds', () => {
+    const values = Array.from({ length: 100 }, (_, i) => ((i * 37) % 100) / 100);
+    const { low, high } = bootstrapInterval(values);
+    const deviation = Math.sqrt(values.reduce((sum, v) => sum + (v - 0.495) ** 2, 0) / 100);
+    expect(high - low).toBeCloseTo((2 * 1.96 * deviation) / 10, 2);
+  });
+
+  it('needs pairs', () => {
+    expect(() => comparePairs([1, 2], [1], 0)).toThrow(/got 2 and 1/);
+    expect(() => comparePairs([], [], 0)).toThrow(/got 0 and 0/);
+  });
+});
+
+describe('floors', () => {
+  it('are met on the right side only', () => {
+    expect(isMet(FLOORS.psnr, 28)).toBe(true);
+    expect(isMet(FLOORS.psnr, 27.99)).toBe(false);
+    expect(isMet(FLOORS.judgeDrop, -0.5)).toBe(true);
+    expect(isMet(FLOORS.judgeDrop, 3.1)).toBe(false);
+    expect([0.44, 0.5, 0.9].map((share) => isMet(FLOORS.pair, share))).toEqual([false, true, false]);
+    expect(isMet(FLOORS.nss, Number.NaN)).toBe(false);
+  });
+
+  it('say what is wanted, what was measured, and of how many', () => {
+    const rows = floorRows({ pair: { value: 0.625, of: 40 }, psnr: { value: 27.618, of: 200 } });
+    expect(rows).toHaveLength(Object.keys(FLOORS).length);
+    expect(rows).toContainEqual([FLOORS.pair.name, '45% to 85%', '62.5%', '40', 'yes']);
+    expect(rows).toContainEqual([FLOORS.psnr.name, '>= 28', '27.62 dB', '200', 'NO']);
+    expect(rows).toContainEqual([FLOORS.cc.name, '>= 0.85', '-', '-', '-']);
+  });
+});
+
+it('tables line up', () => {
+  expect(
+    markdownTable(
+      ['name', 'value'],
+      [
+        ['a', '1'],
+        ['longer', '12345678'],
+      ],
+    ),
+  ).toBe(
+    ['| name   |    value |', '| ------ | -------: |', '| a      |        1 |', '| longer | 12345678 |'].join(
+      '\n',
+    ),
+  );
+});

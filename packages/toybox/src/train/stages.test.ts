@@ -1,0 +1,108 @@
+import { sizeOf, trace } from '@sgool/autodiff';
+import { describe, expect, it, vi } from 'vitest';
+import { autoencoderStage } from '../stages/autoencoder.ts';
+import { clipStage } from '../stages/clip.ts';
+import { CLIP_A } from '../stages/configs.ts';
+import { judgeStage } from '../stages/judge.ts';
+import { toyboxTokenizer } from '../stages/tokenizer.ts';
+import { transalnetStage } from '../stages/transalnet.ts';
+import { layoutOf } from './parameters.ts';
+import { createRng } from './rng.ts';
+import type { Stage } from './trainer.ts';
+
+// Pools of thousands of pictures take too long here: a dozen pictures stand for all.
+vi.mock(import('./scenes.ts'), async (importOriginal) => {
+  const scenes = await importOriginal();
+  const few = <T>(make: (seed: number, count: number) => T[]) => {
+    return (seed: number, count: number): T[] => {
+      const some = make(seed, 12);
+      return Array.from({ length: count }, (_, i) => some[i % some.length]!);
+    };
+  };
+  return {
+    ...scenes,
+    trainingScenes: few(scenes.trainingScenes),
+    trainingScenesWithMasks: few(scenes.trainingScenesWithMasks),
+  };
+});
+
+const stages: [string, () => Stage][] = [
+  ['autoencoder', autoencoderStage],
+  ['judge', judgeStage],
+  ['CLIP', () => clipStage({ name: 'clip', component: 'clip', size: CLIP_A, seed: 21, steps: 10 })],
+  ['TranSalNet', transalnetStage],
+];
+
+describe.each(stages)('the stage of %s', (_, make) => {
+  const stage = make();
+
+  it('has batches as its program wants them, finite, the same for the same numbers', () => {
+    const batch = stage.batch(createRng(5), 0);
+    expect(Object.keys(batch).sort()).toEqual(Object.keys(stage.inputs).sort());
+    for (const [name, { shape }] of Object.entries(stage.inputs)) {
+      const values = batch[name] as Float32Array;
+      expect(values, name).toHaveLength(sizeOf(shape));
+      expect(values.every(Number.isFinite), name).toBe(true);
+      expect(
+        values.some((value) => value !== values[0]),
+        name,
+      ).toBe(true);
+    }
+    const again = stage.batch(createRng(5), 0);
+    for (const name of Object.keys(batch)) {
+      const bytes = (array: unknown) => Buffer.from((array as Float32Array).buffer);
+      expect(bytes(again[name]).equals(bytes(batch[name])), name).toBe(true);
+    }
+  });
+
+  it('has a program with a loss of one number', () => {
+    let shape: readonly number[] | undefined;
+    const layout = layoutOf((weights) =>
+      trace({ ...stage.inputs }, (inputs) => {
+        const outputs = stage.objective(weights, inputs);
+        shape = outputs.loss.shape;
+        return outputs;
+      }),
+    );
+    expect(shape).toEqual([]);
+    expect(layout.total).toBeGreaterThan(10_000);
+  });
+});
+
+describe('the batches of CLIP', () => {
+  const stage = clipStage({ name: 'clip', component: 'clip', size: CLIP_A, seed: 21, steps: 10 });
+  const batch = stage.batch(createRng(6), 0) as Record<string, Float32Array>;
+  const [pictures, texts] = stage.inputs.target!.shape as [number, number];
+
+  it('have one right text for each picture, and hide those that are true of it by chance', () => {
+    for (let i = 0; i < pictures; i++) {
+      const row = (name: string) => batch[name]!.subarray(i * texts, (i + 1) * texts);
+      expect(row('target').indexOf(1)).toBe(i);
+      expect(row('target').reduce((a, b) => a + b, 0)).toBe(1);
+      expect(row('hidden')[i]).toBe(0);
+      // Hard negatives are false: never hidden.
+      const own = pictures + i * ((texts - pictures) / pictures);
+      for (let k = 0; k < (texts - pictures) / pictures; k++) expect(row('hidden')[own + k]).toBe(0);
+    }
+    expect(batch.hidden!.some((value) => value < 0)).toBe(true);
+  });
+
+  it('have texts that begin with the start token and end where they say', () => {
+    const { endId, startId } = toyboxTokenizer();
+    const tokens = stage.inputs.ids!.shape[1]!;
+    for (let row = 0; row < texts; row++) {
+      const ids = batch.ids!.subarray(row * tokens, (row + 1) * tokens);
+      expect(ids[0]).toBe(startId);
+      expect(ids.indexOf(endId)).toBe(batch.ends![row]);
+    }
+  });
+
+  it('label every patch with one kind and one colour', () => {
+    for (const name of ['kinds', 'colours']) {
+      const classes = stage.inputs[name]!.shape[2]!;
+      for (let at = 0; at < batch[name]!.length; at += classes) {
+        expect(batch[name]!.subarray(at, at + classes).reduce((a, b) => a + b, 0)).toBe(1);
+      }
+    }
+  });
+});
