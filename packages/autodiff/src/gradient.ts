@@ -1,13 +1,12 @@
 /** @file Reverse-mode differentiation: walks the tape of a trace backwards and emits the vector-Jacobian product. */
-import { add, cast } from './ops/arithmetic.ts';
+import { add } from './ops/arithmetic.ts';
 import { expand, zerosLike } from './ops/shape.ts';
 import { sameShape, show } from './shape.ts';
+import { tied } from './tie.ts';
 import {
   currentTrace,
-  emit,
   type Graph,
   inTrace,
-  int64s,
   scalar,
   type TapeEntry,
   type Tensor,
@@ -142,14 +141,11 @@ export function checkpoint<A extends readonly Tensor[]>(
       outputs: [output],
       pullback: ([cotangent]) => {
         if (!cotangent) return [];
-        const never = neverTrue(cotangent);
-        const tied = inputs.map((x) =>
-          x.dtype === 'bool' ? x : add(x, cast(never, x.dtype)),
-        ) as unknown as A;
-        const [again, tape] = runOnOwnTape(...tied);
+        const waiting = inputs.map((x) => tied(x, [cotangent])) as unknown as A;
+        const [again, tape] = runOnOwnTape(...waiting);
         // So that the gradient can be differentiated in its turn.
         record.tape?.push(...tape);
-        return reverse(tape, new Map([[again, cotangent]]), [...tied, ...captured]);
+        return reverse(tape, new Map([[again, cotangent]]), [...waiting, ...captured]);
       },
     });
     return output;
@@ -164,15 +160,4 @@ function capturedBy(block: readonly TapeEntry[], inputs: readonly Tensor[]): Ten
     for (const t of entry.outputs) inside.add(t);
   }
   return [...captured];
-}
-
-/** A zero that depends on `t` whatever it holds (NaN and infinity included) and that no optimiser folds away. */
-function neverTrue(t: Tensor): Tensor {
-  const element = emit('Slice', [flatten(t), int64s([0]), int64s([1])], t.dtype, [1]);
-  const greater = emit('Greater', [element, scalar(Number.POSITIVE_INFINITY)], 'bool', [1]);
-  return emit('Cast', [greater], 'float32', [1], { attributes: { to: 1 } });
-}
-
-function flatten(t: Tensor): Tensor {
-  return emit('Reshape', [t, int64s([-1])], t.dtype, [t.size]);
 }

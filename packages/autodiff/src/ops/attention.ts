@@ -1,14 +1,21 @@
 /** @file Scaled dot-product attention. Reference: torch.nn.functional.scaled_dot_product_attention. */
 import { broadcastShape, show } from '../shape.ts';
-import { differentiable, type Tensor } from '../trace.ts';
+import { tied } from '../tie.ts';
+import { differentiable, differentiableOne, emit, type Tensor } from '../trace.ts';
 import { add, mul, sub } from './arithmetic.ts';
 import { matmul, transposeLast } from './matmul.ts';
 import { sum } from './reduce.ts';
+import { concat, reshape, slice, transpose } from './shape.ts';
 import { softmax } from './softmax.ts';
 
 export interface AttentionOptions {
   /** 1 / sqrt(width of a head) unless given. */
   readonly scale?: number;
+  /**
+   * Probabilities of more bytes than this are not kept (only where there is no mask and nobody asks for them): they are
+   * computed again on the way back, in pieces of this size, one after the other. 64 MiB unless given.
+   */
+  readonly pieceBytes?: number;
   /** Added to the scores before the softmax; broadcasts to [batch, heads, queries, keys]. A constant: no gradient. */
   readonly mask?: Tensor;
 }
@@ -66,7 +73,89 @@ export function attentionWithProbabilities(
 
 /** `softmax(q kᵀ scale + mask) v`; see `attentionWithProbabilities` for shapes. */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
-  return attentionWithProbabilities(q, k, v, options).output;
+  const { scale = 1 / Math.sqrt(q.shape[q.rank - 1]!), mask, pieceBytes = 2 ** 26 } = options;
+  check(q, k, v, mask);
+  const [batch, heads, queries] = q.shape as [number, number, number];
+  const keys = k.shape[2]!;
+  const kept = 4 * batch * heads * queries * keys <= pieceBytes;
+  if (kept || mask) return attentionWithProbabilities(q, k, v, options).output;
+  return differentiableOne(
+    'attention',
+    [q, k, v],
+    () => fused(q, k, v, scale),
+    (dOutput, output) => pullbackInPieces({ q, k, v, dOutput, output, scale, pieceBytes }),
+  );
+}
+
+/** ONNX Runtime's own kernel, which never holds all probabilities; it takes [batch, tokens, heads * width]. */
+function fused(q: Tensor, k: Tensor, v: Tensor, scale: number): Tensor {
+  const [batch, heads, queries] = q.shape as [number, number, number];
+  const merged = (t: Tensor) =>
+    reshape(transpose(t, [0, 2, 1, 3]), [batch, t.shape[2]!, heads * t.shape[3]!]);
+  const width = v.shape[3]!;
+  const out = emit('MultiHeadAttention', [q, k, v].map(merged), q.dtype, [batch, queries, heads * width], {
+    domain: 'com.microsoft',
+    attributes: { num_heads: heads, scale: { float: scale } },
+  });
+  return transpose(reshape(out, [batch, queries, heads, width]), [0, 2, 1, 3]);
+}
+
+interface Pieces {
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly v: Tensor;
+  readonly dOutput: Tensor;
+  readonly output: Tensor;
+  readonly scale: number;
+  readonly pieceBytes: number;
+}
+
+/**
+ * The gradient with the probabilities of a few heads, or of a few queries of one head, at a time. Each piece waits for the
+ * one before, or ONNX Runtime would hold several at once.
+ *
+ * Reference: Dao et al. 2022, FlashAttention, appendix B.4: `dS = P (dP - rowsum(dO O))`.
+ */
+function pullbackInPieces({ q, k, v, dOutput, output, scale, pieceBytes }: Pieces): Tensor[] {
+  const flat = (t: Tensor) => reshape(t, [t.shape[0]! * t.shape[1]!, t.shape[2]!, t.shape[3]!]);
+  const [qs, ks, vs, dos] = [flat(mul(q, scale)), flat(k), flat(v), flat(dOutput)];
+  const means = sum(mul(dos, flat(output)), { axes: [-1], keepDims: true });
+  const [groups, queries] = qs.shape as [number, number];
+  const keys = ks.shape[1]!;
+  const rows = Math.max(1, Math.floor(pieceBytes / (4 * keys)));
+  const heads = Math.max(1, Math.floor(rows / queries));
+
+  let before: readonly Tensor[] = [dOutput];
+  const collected: { readonly dq: Tensor; readonly dk: Tensor; readonly dv: Tensor }[] = [];
+  for (let g = 0; g < groups; g += heads) {
+    const ofHeads = (t: Tensor) => slice(t, [{ axis: 0, start: g, end: Math.min(g + heads, groups) }]);
+    const [kh, vh] = [ofHeads(ks), ofHeads(vs)];
+    const dqs: Tensor[] = [];
+    let sums: readonly [Tensor, Tensor] | undefined;
+    for (let r = 0; r < queries; r += rows) {
+      const ofRows = (t: Tensor) =>
+        slice(ofHeads(t), [{ axis: 1, start: r, end: Math.min(r + rows, queries) }]);
+      const [qp, dop] = [tied(ofRows(qs), before), ofRows(dos)];
+      const p = softmax(matmul(qp, transposeLast(kh)));
+      const ds = mul(p, sub(matmul(dop, transposeLast(vh)), ofRows(means)));
+      const dq = mul(matmul(ds, kh), scale);
+      const dk = matmul(transposeLast(ds), qp);
+      const dv = matmul(transposeLast(p), dop);
+      dqs.push(dq);
+      sums = sums ? [add(sums[0], dk), add(sums[1], dv)] : [dk, dv];
+      before = [dq, ...sums];
+    }
+    collected.push({ dq: concat(dqs, 1), dk: sums![0], dv: sums![1] });
+  }
+  const joined = (key: 'dq' | 'dk' | 'dv', like: Tensor) =>
+    reshape(
+      concat(
+        collected.map((piece) => piece[key]),
+        0,
+      ),
+      like.shape,
+    );
+  return [joined('dq', q), joined('dk', k), joined('dv', v)];
 }
 
 function scores(q: Tensor, k: Tensor, scale: number, mask: Tensor | undefined): Tensor {
