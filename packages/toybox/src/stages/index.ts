@@ -24,8 +24,8 @@ export const STAGES = {
   autoencoder: { stage: autoencoder.autoencoderStage, exportTo: autoencoder.exportAutoencoder },
   decoder: { stage: decoder.decoderStage, exportTo: decoder.exportDecoder },
   judge: { stage: judge.judgeStage, exportTo: judge.exportJudge },
-  clip: clipRecipe({ name: 'clip', component: 'clip', size: CLIP_A, seed: 21, steps: 2500 }),
-  clip_b: clipRecipe({ name: 'clip_b', component: 'clip_b', size: CLIP_B, seed: 31, steps: 2500 }),
+  clip: clipRecipe({ name: 'clip', component: 'clip', size: CLIP_A, seed: 21, steps: 5000 }),
+  clip_b: clipRecipe({ name: 'clip_b', component: 'clip_b', size: CLIP_B, seed: 31, steps: 3000 }),
   diffusion: { stage: diffusion.diffusionStage, exportTo: diffusion.exportDiffusion },
   transalnet: { stage: transalnet.transalnetStage, exportTo: transalnet.exportTransalnet },
 } satisfies Record<string, Recipe>;

@@ -1,15 +1,6 @@
 /** @file Trained weights as one flat vector: the optimiser sees a line of numbers, the network sees named tensors. */
 
-import {
-  type Graph,
-  input,
-  reshape,
-  type Shape,
-  sizeOf,
-  split,
-  type Tensor,
-  type Weights,
-} from '@sgool/autodiff';
+import { input, reshape, type Shape, sizeOf, split, type Tensor, type Weights } from '@sgool/autodiff';
 import { normal, type Rng } from './rng.ts';
 
 /** Where a weight lies in the flat vector. */
@@ -118,11 +109,4 @@ export function decayMask(layout: ParameterLayout): Float32Array {
     if (shape.length > 1 && !/embedding/.test(name)) mask.fill(1, offset, offset + size);
   }
   return mask;
-}
-
-/** The layout that a traced program asked for through `recordingWeights`. */
-export function layoutOf(traceOnce: (weights: Weights) => Graph): ParameterLayout {
-  const shapes = new Map<string, Shape>();
-  traceOnce(recordingWeights(shapes));
-  return new ParameterLayout(shapes);
 }

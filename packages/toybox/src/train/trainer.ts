@@ -17,6 +17,7 @@ import {
   input,
   type Program,
   reshape,
+  type Shape,
   type Tensor,
   type TensorSpec,
   type TypedArray,
@@ -24,7 +25,7 @@ import {
   type Weights,
 } from '@sgool/autodiff';
 import { loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.ts';
-import { decayMask, type Initialiser, initialise, layoutOf, type ParameterLayout } from './parameters.ts';
+import { decayMask, type Initialiser, initialise, ParameterLayout, recordingWeights } from './parameters.ts';
 import type { Progress } from './progress.ts';
 import { createRng, type Rng } from './rng.ts';
 
@@ -128,16 +129,12 @@ function stepGraph(stage: Stage, layout: ParameterLayout): Graph {
   });
 }
 
-/** Names of the logged scalars, in the order of the program's `log` output. */
-function loggedNames(stage: Stage, layout: ParameterLayout): string[] {
-  let names: string[] = [];
-  trace({ ...stage.inputs }, (batch) => {
-    const outputs = stage.objective(layout.weights(input('parameters', [layout.total])), batch);
-    const { loss: _loss, ...metrics } = outputs;
-    names = ['loss', 'norm', ...Object.keys(metrics)];
-    return outputs;
-  });
-  return names;
+/** What a stage's objective asks for and what it logs, learned from tracing it once. */
+export function inspectStage(stage: Stage): { layout: ParameterLayout; names: string[] } {
+  const shapes = new Map<string, Shape>();
+  const { outputs } = trace({ ...stage.inputs }, (batch) => stage.objective(recordingWeights(shapes), batch));
+  const metrics = [...outputs.keys()].filter((name) => name !== 'loss');
+  return { layout: new ParameterLayout(shapes), names: ['loss', 'norm', ...metrics] };
 }
 
 const STATE = ['parameters', 'first', 'second', 'average'] as const;
@@ -146,10 +143,7 @@ const STATE = ['parameters', 'first', 'second', 'average'] as const;
 export async function train(stage: Stage, options: TrainOptions): Promise<TrainResult> {
   const { folder, progress, signal, checkpointSeconds = 180, threads } = options;
   const steps = options.steps ?? stage.optimiser.steps;
-  const layout = layoutOf((weights) =>
-    trace({ ...stage.inputs }, (batch) => stage.objective(weights, batch)),
-  );
-  const names = loggedNames(stage, layout);
+  const { layout, names } = inspectStage(stage);
   const program: Program = await compile(stepGraph(stage, layout), { threads });
   const file = path.join(folder, `${stage.name}.checkpoint.safetensors`);
 
