@@ -1,10 +1,10 @@
 /** @file Two-dimensional convolution and its transpose, NCHW. Reference: torch.nn.functional.conv2d, conv_transpose2d. */
-import { show } from '../shape.ts';
+import { type Shape, show } from '../shape.ts';
 import { checkTypes, differentiableOne, emit, int64s, type Tensor } from '../trace.ts';
 import { add } from './arithmetic.ts';
 import { matmul, transposeLast } from './matmul.ts';
 import { sum } from './reduce.ts';
-import { concat, pad, reshape, slice, split, transpose, window } from './shape.ts';
+import { concat, reshape, slice, split, transpose, window } from './shape.ts';
 
 /** Padding in pixels: one number for all sides, or [top, left, bottom, right]. */
 export type Padding = number | readonly [top: number, left: number, bottom: number, right: number];
@@ -221,19 +221,23 @@ function weightGradient(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Ten
       0,
     );
   }
-  if (g.stride > 1) return stridedWeightGradient(dy, x, weight, g);
-  const [outChannels, inChannels] = weight.shape as [number, number];
+  return g.stride > 1 ? stridedWeightGradient(dy, x, weight, g) : denseWeightGradient(dy, x, weight.shape, g);
+}
+
+/** The gradient of stride 1 without groups; `kernel` is the weight's shape. */
+function denseWeightGradient(dy: Tensor, x: Tensor, kernel: Shape, g: Geometry): Tensor {
+  const [outChannels, inChannels] = kernel as [number, number];
   const [, , height, width] = dy.shape as [number, number, number, number];
   const wide = height * width >= WIDE * Math.min(outChannels, inChannels);
-  return (wide ? weightGradientByPicture : weightGradientOverBatch)(dy, x, weight, g);
+  return (wide ? weightGradientByPicture : weightGradientOverBatch)(dy, x, kernel, g);
 }
 
 /** Positions per channel from which pictures are multiplied one by one and summed afterwards. */
 const WIDE = 8;
 
 /** Wide pictures with few channels: the products read the pictures as they lie in memory. */
-function weightGradientByPicture(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Tensor {
-  const [outChannels, inChannels, kh, kw] = weight.shape as [number, number, number, number];
+function weightGradientByPicture(dy: Tensor, x: Tensor, kernel: Shape, g: Geometry): Tensor {
+  const [outChannels, inChannels, kh, kw] = kernel as [number, number, number, number];
   const [batch, , height, width] = dy.shape as [number, number, number, number];
   const inHeight = x.shape[2]!;
   const flatDy = reshape(dy, [batch, outChannels, height * width]);
@@ -245,12 +249,12 @@ function weightGradientByPicture(dy: Tensor, x: Tensor, weight: Tensor, g: Geome
   );
   const products = shiftedDy.flatMap((rows) => shiftedX.map((columns) => matmul(rows, columns)));
   const stacked = reshape(concat(products, 0), [kh * kw, batch, outChannels * inChannels]);
-  return reshape(transpose(sum(stacked, { axes: [1] })), weight.shape);
+  return reshape(transpose(sum(stacked, { axes: [1] })), kernel);
 }
 
 /** Small pictures with many channels: one product over the whole batch, so that no sum over pictures is needed. */
-function weightGradientOverBatch(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Tensor {
-  const [outChannels, inChannels, kh, kw] = weight.shape as [number, number, number, number];
+function weightGradientOverBatch(dy: Tensor, x: Tensor, kernel: Shape, g: Geometry): Tensor {
+  const [outChannels, inChannels, kh, kw] = kernel as [number, number, number, number];
   const [batch, , height, width] = dy.shape as [number, number, number, number];
   const inHeight = x.shape[2]!;
   const flatDy = reshape(transpose(dy, [1, 0, 2, 3]), [outChannels, batch, height * width]);
@@ -266,29 +270,35 @@ function weightGradientOverBatch(dy: Tensor, x: Tensor, weight: Tensor, g: Geome
   return transpose(concat(products, 0), [2, 3, 1, 0]);
 }
 
-/** One product per kernel position with the pixels that this position sees, channels last. */
+/**
+ * A convolution with stride s is one with stride 1 over the s x s pixels between two steps, taken as channels. Its
+ * kernel is s times shorter, and so is the number of products. A dilated kernel counts as a dense one with gaps.
+ */
 function stridedWeightGradient(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Tensor {
   const [outChannels, inChannels, kh, kw] = weight.shape as [number, number, number, number];
-  const [, , outHeight, outWidth] = dy.shape as [number, number, number, number];
-  const [top, left, bottom, right] = g.pads;
-  const rows = reshape(transpose(dy, [1, 0, 2, 3]), [outChannels, -1]);
-  const channelsLast = pad(transpose(x, [0, 2, 3, 1]), [0, top, left, 0], [0, bottom, right, 0]);
-  const range = (axis: number, start: number, count: number) => ({
-    axis,
-    start,
-    end: start + g.stride * (count - 1) + 1,
-    step: g.stride,
-  });
-  const products = upTo(kh).flatMap((ky) =>
-    upTo(kw).map((kx) => {
-      const seen = slice(channelsLast, [
-        range(1, ky * g.dilation, outHeight),
-        range(2, kx * g.dilation, outWidth),
-      ]);
-      return reshape(matmul(rows, reshape(seen, [-1, inChannels])), [1, outChannels, inChannels]);
-    }),
-  );
-  return reshape(transpose(concat(products, 0), [1, 2, 0]), weight.shape);
+  const [batch, , outHeight, outWidth] = dy.shape as [number, number, number, number];
+  const { stride: s, dilation } = g;
+  const [qh, qw] = [kh, kw].map((k) => Math.ceil((dilation * (k - 1) + 1) / s)) as [number, number];
+  const [rows, columns] = [outHeight + qh - 1, outWidth + qw - 1];
+  const seen = window(window(x, 2, -g.pads[0], rows * s), 3, -g.pads[1], columns * s);
+  // By way of channels last, where runs of pixels stay together: a direct turn of six axes takes far longer.
+  const phases = transpose(reshape(seen, [batch, inChannels, rows, s, columns, s]), [0, 2, 4, 1, 3, 5]);
+  const folded = transpose(reshape(phases, [batch, rows, columns, inChannels * s * s]), [0, 3, 1, 2]);
+  const plain = { stride: 1, pads: [0, 0, 0, 0], dilation: 1, groups: 1 } as const;
+  const kernel = [outChannels, inChannels * s * s, qh, qw];
+  const byPhase = reshape(denseWeightGradient(dy, folded, kernel, plain), [
+    outChannels,
+    inChannels,
+    s,
+    s,
+    qh,
+    qw,
+  ]);
+  const dense = reshape(transpose(byPhase, [0, 1, 4, 2, 5, 3]), [outChannels, inChannels, qh * s, qw * s]);
+  return slice(dense, [
+    { axis: 2, start: 0, end: dilation * (kh - 1) + 1, step: dilation },
+    { axis: 3, start: 0, end: dilation * (kw - 1) + 1, step: dilation },
+  ]);
 }
 
 function upTo(n: number): number[] {
