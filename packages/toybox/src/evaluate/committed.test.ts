@@ -1,0 +1,56 @@
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { clipConfig, networkWeights } from 'sgool/networks';
+import { loadTokenizer } from 'sgool/text';
+import { openComponent, openSafetensors } from 'sgool/weights';
+import { describe, expect, it } from 'vitest';
+import { JUDGE_FILE, loadJudge } from '../judge/judge.ts';
+import { WEIGHTS_FOLDER } from '../paths.ts';
+import { testScenes } from '../train/scenes.ts';
+import { captionChoice } from './measures/caption-choice.ts';
+import { judgeTally } from './measures/judge-accuracy.ts';
+
+const COMPONENTS = ['clip', 'clip_b', 'text_encoder', 'transalnet', 'unet', 'vae'];
+const lacks = (name: string) => !existsSync(path.join(WEIGHTS_FOLDER, name, 'config.json'));
+
+/**
+ * A glance at what lies in the repository, so that a broken file is noticed; `npm run evaluate:floors` measures in earnest.
+ * A stage that is not trained yet is passed over.
+ */
+describe('the trained weights', () => {
+  it.skipIf(COMPONENTS.some(lacks) || !existsSync(JUDGE_FILE))(
+    'are float16, and 25 MB at the most',
+    async () => {
+      const inside = await readdir(WEIGHTS_FOLDER, { recursive: true });
+      const files = inside.filter((name) => name.endsWith('.safetensors'));
+      expect(files.map((name) => path.dirname(name)).sort()).toEqual(COMPONENTS);
+      let bytes = 0;
+      for (const file of [...files.map((name) => path.join(WEIGHTS_FOLDER, name)), JUDGE_FILE]) {
+        bytes += (await stat(file)).size;
+        const { tensors } = await openSafetensors(file);
+        expect(new Set([...tensors.values()].map(({ dtype }) => dtype)), file).toEqual(new Set(['F16']));
+      }
+      expect(bytes).toBeLessThan(25e6);
+    },
+  );
+
+  it.skipIf(!existsSync(JUDGE_FILE))('hold a judge that knows rendered scenes', async () => {
+    const judge = await loadJudge();
+    const tally = judgeTally();
+    for (const { scene, image } of testScenes(25)) tally.add(scene, await judge.look(image));
+    await judge.dispose();
+    expect(tally.result().thingAndColour).toBeGreaterThan(0.93);
+    expect(tally.result().relations).toBeGreaterThan(0.9);
+  });
+
+  describe.each(['clip', 'clip_b'])('%s', (name) => {
+    it.skipIf(lacks(name))('tells captions apart that differ in one point', async () => {
+      const { config, weights } = await openComponent(path.join(WEIGHTS_FOLDER, name));
+      const { encode } = await loadTokenizer(path.join(WEIGHTS_FOLDER, name));
+      const right = await captionChoice(clipConfig(config), networkWeights(weights), encode, 20);
+      // Guessing would be right once in 64 times.
+      expect(right).toBeGreaterThan(0.15);
+    });
+  });
+});
