@@ -3,7 +3,7 @@
 import { abs, add, exp, mean, mul, square, sub } from '@sgool/autodiff';
 import { type AutoencoderConfig, autoencoder, autoencoderConfig } from 'sgool/networks';
 import { type ReconstructionQuality, reconstructionQuality } from '../evaluate/measures/reconstruction.ts';
-import { constantWeights, type NamedWeights, writeComponent } from '../train/export.ts';
+import { constantWeights, DIFFUSERS_FILE, type NamedWeights, writeComponent } from '../train/export.ts';
 import { below, fillNormal } from '../train/rng.ts';
 import { IMAGE, type PooledScene, testScenes, trainingScenes } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
@@ -81,5 +81,5 @@ function writeCrop(image: Uint8Array, into: Float32Array, slot: number, rng: () 
 export async function exportAutoencoder(result: TrainResult): Promise<void> {
   const deviation = result.history.at(-1)?.held.latentDeviation ?? 1;
   const config = { ...VAE_CONFIG, scaling_factor: Number((1 / deviation).toPrecision(5)) };
-  await writeComponent('vae', config, 'diffusion_pytorch_model.safetensors', result.weights);
+  await writeComponent('vae', config, DIFFUSERS_FILE, result.weights);
 }

@@ -24,7 +24,7 @@ import {
 import { CLIP_MEAN, CLIP_STD, clip, clipConfig } from 'sgool/networks';
 import type { EncodedPrompt } from 'sgool/text';
 import { captionChoice } from '../evaluate/measures/caption-choice.ts';
-import { constantWeights, writeComponent } from '../train/export.ts';
+import { constantWeights, TRANSFORMERS_FILE, writeComponent } from '../train/export.ts';
 import { below, type Rng } from '../train/rng.ts';
 import { IMAGE, PIXELS, type PooledMasks, trainingScenesWithMasks } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
@@ -292,6 +292,6 @@ function writePatchLabels(
 export async function exportClip({ component, size }: ClipRecipe, result: TrainResult): Promise<void> {
   const weights = new Map([...result.weights].filter(([name]) => !name.startsWith('auxiliary.')));
   const { vocabSize } = toyboxTokenizer();
-  await writeComponent(component, clipModelConfig(vocabSize, size), 'model.safetensors', weights);
+  await writeComponent(component, clipModelConfig(vocabSize, size), TRANSFORMERS_FILE, weights);
   await writeTokenizer(component);
 }

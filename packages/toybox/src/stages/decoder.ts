@@ -6,9 +6,9 @@
 import path from 'node:path';
 import { abs, add, compile, mean, mul, square, sub, trace } from '@sgool/autodiff';
 import { autoencoder, autoencoderConfig, networkWeights } from 'sgool/networks';
-import { openComponent, readTensor } from 'sgool/weights';
+import { openComponent } from 'sgool/weights';
 import { WEIGHTS_FOLDER } from '../paths.ts';
-import { writeComponent } from '../train/export.ts';
+import { DIFFUSERS_FILE, readComponent, writeComponent } from '../train/export.ts';
 import { below, fillNormal } from '../train/rng.ts';
 import { IMAGE, PIXELS, type PooledScene, trainingScenes, writePlanes } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
@@ -24,9 +24,7 @@ const belongs = (name: string) => name.startsWith('decoder.') || name.startsWith
 
 async function storedAutoencoder() {
   const { config, weights } = await openComponent(path.join(WEIGHTS_FOLDER, 'vae'));
-  const values = new Map<string, { shape: readonly number[]; data: Float32Array }>();
-  for (const [name, { shape }] of weights.tensors)
-    values.set(name, { shape, data: await readTensor(weights, name) });
+  const values = await readComponent('vae', DIFFUSERS_FILE);
   return { config: autoencoderConfig(config), rawConfig: config, file: weights, values };
 }
 
@@ -102,5 +100,5 @@ export async function exportDecoder(result: TrainResult): Promise<void> {
   const merged = new Map(
     [...values].map(([name, value]) => [name, belongs(name) ? result.weights.get(name)! : value]),
   );
-  await writeComponent('vae', rawConfig, 'diffusion_pytorch_model.safetensors', merged);
+  await writeComponent('vae', rawConfig, DIFFUSERS_FILE, merged);
 }

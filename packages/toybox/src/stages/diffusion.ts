@@ -20,7 +20,13 @@ import {
 } from 'sgool/networks';
 import { openComponent, openSafetensors, readTensor, writeFileAtomic, writeSafetensors } from 'sgool/weights';
 import { WEIGHTS_FOLDER } from '../paths.ts';
-import { type NamedWeights, writeComponent } from '../train/export.ts';
+import {
+  DIFFUSERS_FILE,
+  type NamedWeights,
+  readComponent,
+  TRANSFORMERS_FILE,
+  writeComponent,
+} from '../train/export.ts';
 import { below, fillNormal } from '../train/rng.ts';
 import { IMAGE, PIXELS, writePlanes } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
@@ -80,13 +86,15 @@ async function encodedPool(folder: string): Promise<{ scenes: Scene[]; latents: 
  * The text tower of CLIP A, which starts the text encoder: it already tells kinds, colours and their order apart, as
  * the CLIP did that Stable Diffusion listens to. Unlike there it goes on learning.
  */
-async function clipTextTower(): Promise<Map<string, Float32Array>> {
-  const { weights } = await openComponent(path.join(WEIGHTS_FOLDER, 'clip'));
-  const tower = new Map<string, Float32Array>();
-  for (const name of weights.tensors.keys()) {
-    if (name.startsWith('text_model.')) tower.set(`text.${name}`, await readTensor(weights, name));
-  }
-  return tower;
+async function clipTextTower(): Promise<NamedWeights> {
+  const clip = await readComponent('clip', TRANSFORMERS_FILE, 'text.');
+  return new Map([...clip].filter(([name]) => name.startsWith('text.text_model.')));
+}
+
+/** What an earlier training left in the model folder. */
+export async function storedDiffusion(): Promise<NamedWeights> {
+  const unetWeights = await readComponent('unet', DIFFUSERS_FILE, 'unet.');
+  return new Map([...unetWeights, ...(await readComponent('text_encoder', TRANSFORMERS_FILE, 'text.'))]);
 }
 
 export async function diffusionStage(): Promise<Stage> {
@@ -119,7 +127,7 @@ export async function diffusionStage(): Promise<Stage> {
       finalShare: 0.05,
     },
     initialise: (name) =>
-      tower.get(name) ??
+      tower.get(name)?.data ??
       (/(conv2|proj_out|conv_out|to_out\.0)\.weight$/.test(name) && name.startsWith('unet') ? 0 : undefined),
     objective(weights, { sample, noise, timestep, importance, ids }) {
       const { lastHiddenState } = textEncoder(textSettings, scoped(weights, 'text'))(ids!);
@@ -175,13 +183,12 @@ function withoutPrefix(weights: NamedWeights, prefix: string): NamedWeights {
 
 /** Writes `unet/`, `text_encoder/`, `tokenizer/`, `scheduler/` and `model_index.json`. */
 export async function exportDiffusion(result: TrainResult): Promise<void> {
-  const file = 'diffusion_pytorch_model.safetensors';
-  await writeComponent('unet', UNET_CONFIG, file, withoutPrefix(result.weights, 'unet.'));
+  await writeComponent('unet', UNET_CONFIG, DIFFUSERS_FILE, withoutPrefix(result.weights, 'unet.'));
   const { vocabSize } = toyboxTokenizer();
   await writeComponent(
     'text_encoder',
     textEncoderConfig(vocabSize),
-    'model.safetensors',
+    TRANSFORMERS_FILE,
     withoutPrefix(result.weights, 'text.'),
   );
   await writeTokenizer('tokenizer');

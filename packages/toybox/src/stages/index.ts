@@ -1,5 +1,13 @@
 /** @file Every stage by name, in the order in which they are trained. */
 
+import { JUDGE_FILE } from '../judge/judge.ts';
+import {
+  DIFFUSERS_FILE,
+  type NamedWeights,
+  readComponent,
+  readWeights,
+  TRANSFORMERS_FILE,
+} from '../train/export.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
 import * as autoencoder from './autoencoder.ts';
 import { type ClipRecipe, clipStage, exportClip } from './clip.ts';
@@ -14,20 +22,40 @@ export interface Recipe {
   readonly stage: () => Stage | Promise<Stage>;
   /** Writes the trained weights where the model folder keeps them. */
   readonly exportTo: (result: TrainResult) => Promise<void>;
+  /** Reads back what `exportTo` wrote. */
+  readonly stored: () => Promise<NamedWeights>;
 }
 
 function clipRecipe(recipe: ClipRecipe): Recipe {
-  return { stage: () => clipStage(recipe), exportTo: (result) => exportClip(recipe, result) };
+  return {
+    stage: () => clipStage(recipe),
+    exportTo: (result) => exportClip(recipe, result),
+    stored: () => readComponent(recipe.component, TRANSFORMERS_FILE),
+  };
 }
 
+const storedVae = () => readComponent('vae', DIFFUSERS_FILE);
+
 export const STAGES = {
-  autoencoder: { stage: autoencoder.autoencoderStage, exportTo: autoencoder.exportAutoencoder },
-  decoder: { stage: decoder.decoderStage, exportTo: decoder.exportDecoder },
-  judge: { stage: judge.judgeStage, exportTo: judge.exportJudge },
+  autoencoder: {
+    stage: autoencoder.autoencoderStage,
+    exportTo: autoencoder.exportAutoencoder,
+    stored: storedVae,
+  },
+  decoder: { stage: decoder.decoderStage, exportTo: decoder.exportDecoder, stored: storedVae },
+  judge: { stage: judge.judgeStage, exportTo: judge.exportJudge, stored: () => readWeights(JUDGE_FILE) },
   clip: clipRecipe({ name: 'clip', component: 'clip', size: CLIP_A, seed: 21, steps: 5000 }),
   clip_b: clipRecipe({ name: 'clip_b', component: 'clip_b', size: CLIP_B, seed: 31, steps: 3000 }),
-  diffusion: { stage: diffusion.diffusionStage, exportTo: diffusion.exportDiffusion },
-  transalnet: { stage: transalnet.transalnetStage, exportTo: transalnet.exportTransalnet },
+  diffusion: {
+    stage: diffusion.diffusionStage,
+    exportTo: diffusion.exportDiffusion,
+    stored: diffusion.storedDiffusion,
+  },
+  transalnet: {
+    stage: transalnet.transalnetStage,
+    exportTo: transalnet.exportTransalnet,
+    stored: () => readComponent('transalnet', TRANSFORMERS_FILE),
+  },
 } satisfies Record<string, Recipe>;
 
 export type StageName = keyof typeof STAGES;

@@ -25,7 +25,7 @@ import {
 } from '@sgool/autodiff';
 import { transalnet, transalnetConfig } from 'sgool/networks';
 import { saliencyQuality, writeSaliencySample } from '../evaluate/measures/saliency.ts';
-import { constantWeights, type NamedWeights, writeComponent } from '../train/export.ts';
+import { constantWeights, type NamedWeights, TRANSFORMERS_FILE, writeComponent } from '../train/export.ts';
 import { below, createRng } from '../train/rng.ts';
 import { type PooledMasks, testScenes, trainingScenesWithMasks } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
@@ -147,5 +147,5 @@ async function withStatistics(weights: NamedWeights, batches: number): Promise<N
 /** Writes `transalnet/`. */
 export async function exportTransalnet(result: TrainResult): Promise<void> {
   const complete = await withStatistics(result.weights, STATISTIC_BATCHES);
-  await writeComponent('transalnet', TRANSALNET_CONFIG, 'model.safetensors', complete);
+  await writeComponent('transalnet', TRANSALNET_CONFIG, TRANSFORMERS_FILE, complete);
 }

@@ -3,13 +3,23 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { type ConstantSource, frozen, type Weights } from '@sgool/autodiff';
-import { type TensorToWrite, writeFileAtomic, writeSafetensors } from 'sgool/weights';
+import {
+  openSafetensors,
+  readTensor,
+  type TensorToWrite,
+  writeFileAtomic,
+  writeSafetensors,
+} from 'sgool/weights';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 
 export type NamedWeights = ReadonlyMap<
   string,
   { readonly shape: readonly number[]; readonly data: Float32Array }
 >;
+
+/** The names that diffusers and transformers look for. */
+export const DIFFUSERS_FILE = 'diffusion_pytorch_model.safetensors';
+export const TRANSFORMERS_FILE = 'model.safetensors';
 
 /** Weights in memory as constants of a program. */
 export function constantWeights(weights: NamedWeights): Weights {
@@ -24,6 +34,21 @@ export async function writeWeights(file: string, weights: NamedWeights): Promise
   const tensors: Record<string, TensorToWrite> = {};
   for (const [name, { shape, data }] of weights) tensors[name] = { dtype: 'F16', shape, data };
   await writeSafetensors(file, tensors, { format: 'pt' });
+}
+
+/** The weights in a safetensors file as float32, each name led by `prefix`. */
+export async function readWeights(file: string, prefix = ''): Promise<NamedWeights> {
+  const open = await openSafetensors(file);
+  const weights = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+  for (const [name, { shape }] of open.tensors) {
+    weights.set(prefix + name, { shape, data: await readTensor(open, name) });
+  }
+  return weights;
+}
+
+/** The weights of one component of the model folder. */
+export function readComponent(component: string, file: string, prefix = ''): Promise<NamedWeights> {
+  return readWeights(path.join(WEIGHTS_FOLDER, component, file), prefix);
 }
 
 /** Writes one component of the model folder: its `config.json` and its weights. */

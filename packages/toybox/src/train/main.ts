@@ -1,12 +1,13 @@
 /** @file `npm run train -w @sgool/toybox -- <stage>`: trains one stage, or goes on with it. */
 
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { STAGES, type StageName } from '../stages/index.ts';
+import { TRAINING_FOLDER } from '../paths.ts';
+import { type Recipe, STAGES, type StageName } from '../stages/index.ts';
 import { curveSvg } from './curve.ts';
 import { createProgress } from './progress.ts';
-import { train } from './trainer.ts';
+import { train, type WarmStart } from './trainer.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -14,14 +15,25 @@ const { values, positionals } = parseArgs({
     folder: { type: 'string', default: 'runs' },
     steps: { type: 'string' },
     threads: { type: 'string' },
+    /** Without a checkpoint go on from the published weights. */
+    warm: { type: 'boolean', default: false },
+    /** Write the weights into the model folder even when steps are left. */
+    publish: { type: 'boolean', default: false },
   },
 });
 
 const name = positionals[0] as StageName | undefined;
-const recipe = name && STAGES[name];
+const recipe: Recipe | undefined = name && STAGES[name];
 if (!name || !recipe) {
   process.stderr.write(`train: no stage "${name ?? ''}"; choose one of ${Object.keys(STAGES).join(', ')}\n`);
   process.exit(2);
+}
+
+const recordOf = (stage: string) => path.join(TRAINING_FOLDER, `${stage}.json`);
+
+async function warmStart(stage: string, { stored }: Recipe): Promise<WarmStart> {
+  const record = JSON.parse(await readFile(recordOf(stage), 'utf8'));
+  return { ...record, weights: await stored() };
 }
 
 const stop = new AbortController();
@@ -37,14 +49,15 @@ const result = await train(stage, {
   signal: stop.signal,
   threads: values.threads ? Number(values.threads) : undefined,
   steps: values.steps ? Number(values.steps) : undefined,
+  warmStart: values.warm ? await warmStart(name, recipe) : undefined,
 });
 progress.stop();
-await writeFile(path.join(folder, `${name}.svg`), curveSvg(stage.name, result.history));
-await writeFile(
-  path.join(folder, `${name}.history.json`),
-  `${JSON.stringify(result.history, undefined, 1)}\n`,
-);
-if (result.finished) {
+if (result.finished || values.publish) {
   await recipe.exportTo(result);
-  progress.note(`${name}: finished after ${result.step} steps; weights and curve are in ${folder}`);
-} else progress.note(`${name}: stopped at step ${result.step}; the same command goes on`);
+  await mkdir(TRAINING_FOLDER, { recursive: true });
+  await writeFile(path.join(TRAINING_FOLDER, `${name}.svg`), curveSvg(name, result.history));
+  const { step, seconds, history } = result;
+  await writeFile(recordOf(name), `${JSON.stringify({ step, seconds, history }, undefined, 1)}\n`);
+  progress.note(`${name}: published after ${result.step} steps`);
+}
+if (!result.finished) progress.note(`${name}: stopped at step ${result.step}; the same command goes on`);

@@ -25,6 +25,7 @@ import {
   type Weights,
 } from '@sgool/autodiff';
 import { loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.ts';
+import type { NamedWeights } from './export.ts';
 import { decayMask, type Initialiser, initialise, ParameterLayout, recordingWeights } from './parameters.ts';
 import type { Progress } from './progress.ts';
 import { createRng, type Rng } from './rng.ts';
@@ -69,6 +70,11 @@ export interface Stage {
   readonly validateEvery?: number;
 }
 
+/** Weights of an earlier training and how far it came. Weights that it does not hold start afresh. */
+export interface WarmStart extends Pick<TrainingState, 'step' | 'seconds' | 'history'> {
+  readonly weights: NamedWeights;
+}
+
 export interface TrainOptions {
   /** Folder for checkpoints and curves. */
   readonly folder: string;
@@ -78,6 +84,8 @@ export interface TrainOptions {
   readonly threads?: number;
   /** Overrides the stage's number of steps. */
   readonly steps?: number;
+  /** Where to go on from when the folder holds no checkpoint: published weights, whose moments are gone. */
+  readonly warmStart?: WarmStart;
 }
 
 export interface TrainResult {
@@ -85,6 +93,7 @@ export interface TrainResult {
   /** Averaged weights. */
   readonly weights: Map<string, { shape: readonly number[]; data: Float32Array }>;
   readonly step: number;
+  readonly seconds: number;
   readonly finished: boolean;
   readonly history: TrainingState['history'];
 }
@@ -137,6 +146,17 @@ export function inspectStage(stage: Stage): { layout: ParameterLayout; names: st
   return { layout: new ParameterLayout(shapes), names: ['loss', 'norm', ...metrics] };
 }
 
+function freshState(stage: Stage, layout: ParameterLayout, warm?: WarmStart): TrainingState {
+  const parameters = initialise(
+    layout,
+    createRng(stage.seed),
+    (...slot) => warm?.weights.get(slot[0])?.data ?? stage.initialise?.(...slot),
+  );
+  const zeros = () => new Float32Array(layout.total);
+  const { step = 0, seconds = 0, history = [] } = warm ?? {};
+  return { step, seconds, history, parameters, first: zeros(), second: zeros(), average: parameters.slice() };
+}
+
 const STATE = ['parameters', 'first', 'second', 'average'] as const;
 
 /** Trains a stage until its steps are done or `signal` asks to stop; saves a checkpoint in both cases. */
@@ -147,21 +167,8 @@ export async function train(stage: Stage, options: TrainOptions): Promise<TrainR
   const program: Program = await compile(stepGraph(stage, layout), { threads });
   const file = path.join(folder, `${stage.name}.checkpoint.safetensors`);
 
-  let state = await loadCheckpoint(file, layout);
-  if (state) progress.note(`${stage.name}: going on from step ${state.step} of ${steps}`);
-  else {
-    const parameters = initialise(layout, createRng(stage.seed), stage.initialise);
-    const zeros = () => new Float32Array(layout.total);
-    state = {
-      step: 0,
-      seconds: 0,
-      parameters,
-      first: zeros(),
-      second: zeros(),
-      average: parameters.slice(),
-      history: [],
-    };
-  }
+  const state = (await loadCheckpoint(file, layout)) ?? freshState(stage, layout, options.warmStart);
+  if (state.step > 0) progress.note(`${stage.name}: going on from step ${state.step} of ${steps}`);
   progress.note(
     `${stage.name}: ${layout.total} weights in ${layout.slots.length} tensors, ${program.nodeCount} nodes`,
   );
@@ -238,6 +245,7 @@ export async function train(stage: Stage, options: TrainOptions): Promise<TrainR
     layout,
     weights: layout.views(state.average),
     step: state.step,
+    seconds: state.seconds,
     finished: state.step >= steps,
     history: state.history,
   };
