@@ -1,7 +1,7 @@
 /**
  * @file Puts measured figures into the README of this package: `node packages/toybox/dist/evaluate/write-readme.js`.
  *
- * Trainings come from `training/<stage>.json` (the history that a training writes), floors and comparison from
+ * Trainings come from `training/<stage>.json` (the record that a training publishes), floors and comparison from
  * `measured/floors.json` and `measured/smoke.json` (what the two evaluations write).
  */
 
@@ -37,6 +37,13 @@ const STAGE_FILES: Readonly<Record<string, { files: readonly string[]; own?: Reg
   judge: { files: [JUDGE_FILE] },
 };
 
+/** What a training leaves beside its curve. */
+interface TrainingRecord {
+  readonly step: number;
+  readonly seconds: number;
+  readonly history: readonly HistoryEntry[];
+}
+
 /** What is not there yet is left out. */
 async function readJson<T>(name: string): Promise<T | undefined> {
   const text = await readFile(packageFile(name), 'utf8').catch(() => undefined);
@@ -58,15 +65,16 @@ async function countWeights({ files, own }: (typeof STAGE_FILES)[string]): Promi
 async function trainingTable(): Promise<string> {
   const rows: string[][] = [];
   for (const [stage, weights] of Object.entries(STAGE_FILES)) {
-    const last = (await readJson<HistoryEntry[]>(`training/${stage}.json`))?.at(-1);
-    if (!last) continue;
+    const record = await readJson<TrainingRecord>(`training/${stage}.json`);
+    const last = record?.history.at(-1);
+    if (!record || !last) continue;
     const figures = Object.entries(last.held).length > 0 ? last.held : last.train;
     const shown = Object.entries(figures).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`);
     rows.push([
       `[${stage}](training/${stage}.svg)`,
       await countWeights(weights),
-      String(last.step),
-      `${Math.round(last.seconds / 60)} min`,
+      String(record.step),
+      `${Math.round(record.seconds / 60)} min`,
       shown.join(', '),
     ]);
   }
