@@ -158,7 +158,7 @@ async function reportPullback(
   };
   const network = trace(inputs, (given) => ({ y: unet(config, anyWeights)(given) }));
   const pullback = gradient(network, { of: 'y', wrt: ['sample'], cotangents: 'dy' });
-  const { milliseconds, shares, byOp } = await profile(pullback, long ? 5 : 2);
+  const { milliseconds, shares, byOp } = await profile(pullback, long ? 20 : 6);
   const percent = (share: number) => `${(100 * share).toFixed(0)}%`;
   console.log(
     `\npullback of a UNet, ${name}: ${milliseconds.toFixed(0)} ms; products and convolutions ${percent(shares.compute)}, ` +

@@ -44,7 +44,7 @@ import {
 } from '@sgool/autodiff';
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
-import { apart, expectGradient, type Op } from './finite-differences.ts';
+import { apart, expectGradient, numbers, type Op } from './finite-differences.ts';
 
 const RUNS = 8;
 const seed = fc.integer({ min: 0, max: 1e6 });
@@ -257,6 +257,14 @@ test('norms', () =>
       // eps of 0.1 keeps the third derivatives within what the differences resolve.
       await expectGradient(layer, ({ x, w, b }) => layerNorm(x!, w!, b!, 0.1), { seed: s });
       await expectGradient(group, ({ x, w, b }) => groupNorm(x!, groups, w!, b!, 0.1), { seed: s });
+      // Frozen weights take another way back than trained ones.
+      const held = (offset: number) => {
+        const data = numbers(channels, s + offset);
+        return constant({ dtype: 'float32', shape: [channels], data });
+      };
+      const frozen: Op = ({ x }) => groupNorm(x!, groups, held(31), held(32), 0.1);
+      await expectGradient({ x: group.x }, frozen, { seed: s });
+      await expectGradient({ x: group.x }, frozen, { seed: s, twice: true });
       await expectGradient(batch, ({ x, w, b }) => batchNorm(x!, batchStatistics(x!), w!, b!, 0.1), {
         seed: s,
       });

@@ -1,5 +1,5 @@
 /** @file Normalisations. Reference: torch.nn.functional.{layer_norm,group_norm,batch_norm}. */
-import { sameShape, show } from '../shape.ts';
+import { type Shape, sameShape, show, sizeOf } from '../shape.ts';
 import {
   type ConstantSource,
   constant,
@@ -20,21 +20,29 @@ interface Standardised {
   readonly inverse: Tensor;
 }
 
-/** Standardises the last axis. ONNX Runtime's LayerNormalization also gives the inverse deviation for gradients. */
-function standardise(x: Tensor, eps: number): Standardised {
-  const width = x.shape[x.rank - 1]!;
-  const kept = [...x.shape.slice(0, -1), 1];
-  const ones = constant(onesOf(width));
-  const along = { axes: [-1], keepDims: true };
+/**
+ * Standardises over all axes from `axis` on. ONNX Runtime's LayerNormalization also gives the inverse deviation for
+ * gradients.
+ */
+function standardise(x: Tensor, axis: number, eps: number): Standardised {
+  const axes = x.shape.map((_, i) => i).slice(axis);
+  const kept = x.shape.map((length, i) => (i < axis ? length : 1));
+  const inner = x.shape.slice(axis);
+  const along = { axes, keepDims: true };
   const [xhat, , inverse] = differentiable(
     'standardise',
     [x],
     () =>
-      emitMany('LayerNormalization', [x, ones], [{ shape: x.shape }, { shape: kept }, { shape: kept }], {
-        attributes: { axis: -1, epsilon: { float: eps } },
-      }) as readonly Tensor[],
+      emitMany(
+        'LayerNormalization',
+        [x, constant(onesOf(inner))],
+        [{ shape: x.shape }, { shape: kept }, { shape: kept }],
+        {
+          attributes: { axis, epsilon: { float: eps } },
+        },
+      ) as readonly Tensor[],
     ([dXhat, , dInverse], [y, , inv]) => {
-      const slope = dInverse && mul(mul(dInverse, inv!), 1 / width);
+      const slope = dInverse && mul(mul(dInverse, inv!), 1 / sizeOf(inner));
       const centred = dXhat && sub(dXhat, mean(dXhat, along));
       const product = dXhat && mean(mul(dXhat, y!), along);
       const total = slope && product ? add(slope, product) : (slope ?? product!);
@@ -45,13 +53,14 @@ function standardise(x: Tensor, eps: number): Standardised {
   return { xhat: xhat!, inverse: inverse! };
 }
 
-const onesCache = new Map<number, ConstantSource>();
+const onesCache = new Map<string, ConstantSource>();
 
-function onesOf(length: number): ConstantSource {
-  let ones = onesCache.get(length);
+function onesOf(shape: Shape): ConstantSource {
+  const key = show(shape);
+  let ones = onesCache.get(key);
   if (!ones) {
-    ones = { dtype: 'float32', shape: [length], data: new Float32Array(length).fill(1) };
-    onesCache.set(length, ones);
+    ones = { dtype: 'float32', shape, data: new Float32Array(sizeOf(shape)).fill(1) };
+    onesCache.set(key, ones);
   }
   return ones;
 }
@@ -68,7 +77,7 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): 
       `layerNorm: weight and bias must be [${width}], got x ${show(x.shape)}, weight ${show(weight.shape)} and bias ${show(bias.shape)}`,
     );
   }
-  const { xhat, inverse } = standardise(x, eps);
+  const { xhat, inverse } = standardise(x, x.rank - 1, eps);
   return differentiableOne(
     'layerNorm',
     [x, weight, bias],
@@ -91,9 +100,8 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): 
 /**
  * Group norm of [batch, channels, ...]; `weight` and `bias` are [channels].
  *
- * Reference: torch.nn.functional.group_norm. All sums of the gradient are taken per picture and channel first, so that
- * the gradient reads the large tensors five times, once for each of
- * `dx = dy w inverse - xhat mean(dy w xhat) inverse - mean(dy w) inverse` and the product dy xhat.
+ * Reference: torch.nn.functional.group_norm. With t = dy w inverse, `dx = t - mean(t) - xhat mean(t xhat)`. Where weight
+ * and bias are trained, the sums are taken per picture and channel first, because they want them too.
  */
 export function groupNorm(x: Tensor, groups: number, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
   const [batch, channels] = x.shape as [number, number];
@@ -106,26 +114,31 @@ export function groupNorm(x: Tensor, groups: number, weight: Tensor, bias: Tenso
     );
   }
   const members = channels / groups;
-  const perChannel = [batch, groups, members, -1];
-  const grouped = [1, groups, members, 1];
-  const standard = standardise(reshape(x, [batch, groups, -1]), eps);
-  const xhat = reshape(standard.xhat, perChannel);
-  const inverse = reshape(standard.inverse, [batch, groups, 1, 1]);
+  const grouped = reshape(x, [batch, groups, members, -1]);
   // The gradient goes straight to x. xhat and inverse are ordinary functions of x, so that second derivatives hold.
+  const { xhat, inverse } = standardise(grouped, 2, eps);
+  const w = reshape(weight, [1, groups, members, 1]);
+  const b = reshape(bias, w.shape);
   return differentiableOne(
     'groupNorm',
     [x, weight, bias],
-    () => reshape(add(mul(xhat, reshape(weight, grouped)), reshape(bias, grouped)), x.shape),
+    () => reshape(add(mul(xhat, w), b), x.shape),
     (dyFlat) => {
-      const dy = reshape(dyFlat, perChannel);
-      const w = reshape(weight, grouped);
+      const dy = reshape(dyFlat, grouped.shape);
       const sumDy = sum(dy, { axes: [3], keepDims: true });
       const sumDyXhat = sum(mul(dy, xhat), { axes: [3], keepDims: true });
-      const scale = div(inverse, members * (x.size / (batch * channels)));
-      const shift = mul(sum(mul(sumDy, w), { axes: [2], keepDims: true }), scale);
-      const slope = mul(sum(mul(sumDyXhat, w), { axes: [2], keepDims: true }), scale);
-      const dx = sub(sub(mul(dy, mul(inverse, w)), mul(xhat, slope)), shift);
       const overBatch = (t: Tensor) => reshape(sum(t, { axes: [0] }), [channels]);
+      const t = mul(dy, mul(w, inverse));
+      let [slope, shift]: Tensor[] = [];
+      if (weight.trace.folded.has(weight)) {
+        const overGroup = { axes: [2, 3], keepDims: true };
+        [slope, shift] = [mean(mul(t, xhat), overGroup), mean(t, overGroup)];
+      } else {
+        const share = div(inverse, grouped.size / (batch * groups));
+        const ofGroup = (sums: Tensor) => mul(sum(mul(sums, w), { axes: [2], keepDims: true }), share);
+        [slope, shift] = [ofGroup(sumDyXhat), ofGroup(sumDy)];
+      }
+      const dx = sub(sub(t, mul(xhat, slope)), shift);
       return [reshape(dx, x.shape), overBatch(sumDyXhat), overBatch(sumDy)];
     },
   );
