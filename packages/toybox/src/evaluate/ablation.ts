@@ -1,0 +1,108 @@
+/**
+ * @file `npm run evaluate:ablation`: what SGOOL's open choices do on Toybox. Each variant changes one setting of the
+ * model's own defaults; all see the same held-out prompts and noises. The table goes to stdout.
+ */
+
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { loadPipeline, type MethodName, type Settings } from 'sgool';
+import { writeFileAtomic } from 'sgool/weights';
+import { loadJudge } from '../judge/judge.ts';
+import { heldOutPairPrompts } from '../world/index.ts';
+import { generateAndMark, type Marks } from './marking.ts';
+import { namesFrom, runProgram, wholeNumber } from './program.ts';
+import { markdownTable, percent, signed } from './table.ts';
+
+interface Variant {
+  readonly method?: MethodName;
+  readonly settings?: Partial<Settings>;
+}
+
+/** `default` comes first: the others are told as differences from it. */
+const VARIANTS: Readonly<Record<string, Variant>> = {
+  default: {},
+  plain: { method: 'sd' },
+  'whole only (DOODL with the same update)': { settings: { lambda: 0 } },
+  'lambda 0.5': { settings: { lambda: 0.5 } },
+  'lambda 2': { settings: { lambda: 2 } },
+  'one region': { settings: { maxRegions: 1 } },
+  'a noun phrase for each region': { settings: { regionText: 'parts' } },
+  'map drawn once': { settings: { saliencyEvery: 0 } },
+  'grad-cam': { settings: { saliency: 'grad-cam' } },
+  'quantile threshold': { settings: { thresholdRule: 'quantile', thresholdValue: 0.8 } },
+  'straight-through clamp': { settings: { saturatedGradient: 'through' } },
+  'learning rate x 2': { settings: { learningRate: 0.1 } },
+  'learning rate / 2': { settings: { learningRate: 0.025 } },
+  adam: { settings: { optimiser: 'adam' } },
+  'doodl update': { settings: { optimiser: 'doodl', gradScale: 1 } },
+  '10 steps': { settings: { steps: 10 } },
+  'best of as many seeds': { method: 'best-of' },
+};
+const NAMES = Object.keys(VARIANTS);
+
+/** The same prompts in every evaluation; not those of the smoke test, on which nothing may be chosen. */
+const PROMPT_SEED = 2;
+
+await runProgram('evaluate:ablation', async (signal) => {
+  const { values } = parseArgs({
+    options: {
+      count: { type: 'string', default: '12' },
+      variants: { type: 'string', default: NAMES.join(',') },
+      seed: { type: 'string', default: '100' },
+      out: { type: 'string', default: 'sgool-output/ablation.json' },
+    },
+  });
+  const count = wholeNumber('--count', values.count, 1);
+  const seed = wholeNumber('--seed', values.seed, 0);
+  const chosen = namesFrom('--variants', values.variants, NAMES);
+  const prompts = heldOutPairPrompts(count, PROMPT_SEED);
+  const [judge, pipeline] = [await loadJudge(), await loadPipeline('toybox')];
+  const marks = new Map<string, Marks[]>();
+  try {
+    for (const name of chosen) {
+      const { method = 'sgool', settings } = VARIANTS[name]!;
+      const list: Marks[] = [];
+      for (const [i, spec] of prompts.entries()) {
+        const one = { pipeline, judge, spec, method, seed: seed + i, settings, signal };
+        list.push((await generateAndMark(one)).marks);
+      }
+      marks.set(name, list);
+      process.stderr.write(`${rowOf(name, list).join('  ')}\n`);
+    }
+  } finally {
+    await pipeline.dispose();
+    await judge.dispose();
+  }
+  await writeFileAtomic(
+    path.resolve(values.out),
+    `${JSON.stringify(Object.fromEntries(marks), undefined, 1)}\n`,
+  );
+  const base = marks.get(chosen[0]!)!;
+  const rows = [...marks].map(([name, list]) => [
+    ...rowOf(name, list),
+    signed(mean(list, judgeOf) - mean(base, judgeOf), 3),
+  ]);
+  process.stdout.write(
+    `${count} held-out prompts of two things, Toybox, seeds ${seed} to ${seed + count - 1}\n\n`,
+  );
+  process.stdout.write(
+    `${markdownTable(['variant', 'CLIP A', 'CLIP B', 'judge', 'right', 'seconds', 'judge, difference'], rows)}\n`,
+  );
+});
+
+const judgeOf = ({ judge }: Marks) => judge.score;
+
+function mean(list: readonly Marks[], pick: (marks: Marks) => number): number {
+  return list.reduce((sum, marks) => sum + pick(marks), 0) / list.length;
+}
+
+function rowOf(name: string, list: readonly Marks[]): string[] {
+  return [
+    name,
+    mean(list, (m) => m.clip.A ?? Number.NaN).toFixed(2),
+    mean(list, (m) => m.clip.B ?? Number.NaN).toFixed(2),
+    mean(list, judgeOf).toFixed(3),
+    percent(mean(list, (m) => Number(m.judge.correct))),
+    mean(list, (m) => m.seconds).toFixed(1),
+  ];
+}
