@@ -16,6 +16,7 @@ import {
   type Conv2dOptions,
   cast,
   clip,
+  compile,
   concat,
   conv2d,
   convTranspose2d,
@@ -28,6 +29,7 @@ import {
   gather,
   gelu,
   geluTanh,
+  grad,
   greater,
   groupNorm,
   layerNorm,
@@ -66,6 +68,7 @@ import {
   sum,
   type Tensor,
   tanh,
+  trace,
   transpose,
   where,
 } from '@sgool/autodiff';
@@ -262,6 +265,18 @@ test('batch norm with given statistics equals PyTorch', async () => {
 
 test('attention under a mask of minus infinities equals PyTorch', async () => {
   await expectCase('attention.masked', ({ q, k, v, mask }) => attention(q!, k!, v!, { mask: mask! }));
+});
+
+test('a value on a bound of clip can move, one that is stopped cannot', async () => {
+  const graph = trace({ x: { shape: [5] } }, ({ x }) => {
+    const clipped = grad(sum(clip(x, -1, 1)), [x])[0]!;
+    const stopped = grad(sum(mul(stopGradient(x), x)), [x])[0]!;
+    return { clipped, stopped };
+  });
+  const program = await compile(graph, { threads: 1 });
+  const { clipped, stopped } = await program.run({ x: Float32Array.of(-2, -1, 0, 1, 2) });
+  expect([...clipped!]).toEqual([0, 1, 1, 1, 0]);
+  expect([...stopped!]).toEqual([-2, -1, 0, 1, 2]);
 });
 
 test('repeated indices are part of the embedding fixture', () => {
