@@ -44,9 +44,10 @@ export function gelu(x: Tensor): Tensor {
     [x],
     () => emit('Gelu', [x], x.dtype, x.shape, { domain: 'com.microsoft' }),
     (dy) => {
-      const cdf = add(mul(erf(mul(x, Math.SQRT1_2)), 0.5), 0.5);
-      const density = mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-      return [mul(dy, add(cdf, mul(x, density)))];
+      // With u = x / sqrt(2): d/dx = (1 + erf(u) + 2 / sqrt(pi) u exp(-u^2)) / 2, the factor taken into the exponent.
+      const u = mul(x, Math.SQRT1_2);
+      const bell = mul(u, exp(sub(Math.log(2 / Math.sqrt(Math.PI)), square(u))));
+      return [mul(mul(dy, 0.5), add(add(erf(u), bell), 1))];
     },
   );
 }
