@@ -1,0 +1,60 @@
+/** @file What it means when a Hub does not answer, or answers with no. */
+import { UserError } from '../../errors.ts';
+import { HubInterruption } from './retries.ts';
+
+/** What was asked for. */
+export interface Question {
+  readonly id: string;
+  readonly revision: string;
+  readonly path?: string;
+}
+
+/** Codes of a Hub that is not there at all; asking again does not help. */
+const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
+
+/** Why there was no answer at all. */
+export function connectionError(error: unknown, endpoint: string): Error {
+  const cause = (error as { cause?: { code?: string; message?: string } }).cause;
+  const reason = cause?.code ?? cause?.message ?? (error as Error).message;
+  const message = `hub: cannot reach ${endpoint}: ${reason}`;
+  if (cause?.code === undefined || !UNREACHABLE.has(cause.code))
+    return new HubInterruption(message, { cause: error });
+  return new UserError(`${message}; check the network and HF_ENDPOINT, or set HF_HUB_OFFLINE=1`, {
+    cause: error,
+  });
+}
+
+/** What the Hub's answer means; it names the reason in a header of its own. */
+export function answerError(
+  response: Response,
+  { id, revision, path }: Question,
+  { endpoint, token }: { endpoint: string; token?: string },
+): Error {
+  const { status } = response;
+  const code = response.headers.get('x-error-code');
+  if (status === 408 || status === 429 || status >= 500) {
+    return new HubInterruption(`hub: ${endpoint} answers ${status} for ${path ?? id}`);
+  }
+  if (code === 'GatedRepo' || status === 403) {
+    const first = `its authors let in only those who asked (${status}); accept the terms on ${endpoint}/${id}`;
+    const then = token === undefined ? ', then set HF_TOKEN' : ' with the account of your token';
+    return new UserError(`hub: ${id}: ${first}${then}`);
+  }
+  if (status === 401) {
+    const right =
+      token === undefined
+        ? 'check the name, and set HF_TOKEN if it is private'
+        : 'the token in use is not accepted or may not read it; check the name and HF_TOKEN';
+    return new UserError(`hub: ${id} does not exist or is not public (401); ${right}`);
+  }
+  if (code === 'RevisionNotFound') {
+    return new UserError(`hub: ${id} has no revision ${revision} (404); leave it out for main`);
+  }
+  if (status === 404 && path !== undefined) return new UserError(`hub: ${id} has no file ${path} (404)`);
+  if (status === 404) {
+    return new UserError(
+      `hub: ${endpoint} has no model ${id}, or none with revision ${revision} (404); check the spelling`,
+    );
+  }
+  return new UserError(`hub: ${endpoint} answers ${status} for ${path ?? id}`);
+}

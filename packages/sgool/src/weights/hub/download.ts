@@ -1,0 +1,217 @@
+/**
+ * @file One file of the Hub into the cache: goes on where an earlier attempt was cut, checks size and hash, and gives the
+ * file its name only when both are right.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { UserError } from '../../errors.ts';
+import { fileSystemReason } from '../atomic-file.ts';
+import type { HubClient, HubFile } from './client.ts';
+import { HubInterruption, pause } from './retries.ts';
+
+export interface DownloadTask {
+  readonly client: HubClient;
+  readonly id: string;
+  readonly commit: string;
+  readonly file: HubFile;
+  /** Where the file goes. Until it is whole it lies beside it, with `.sgool-incomplete` at its end. */
+  readonly target: string;
+  readonly options: DownloadOptions;
+  readonly signal?: AbortSignal;
+  /** Told the bytes of this file that are on the disk. */
+  readonly onBytes?: (bytes: number) => void;
+}
+
+export interface DownloadOptions {
+  /** Interruptions in a row, without a byte between them, before it gives up. */
+  readonly retries: number;
+  /** Milliseconds before the first repetition; each further wait is twice as long. */
+  readonly retryDelay: number;
+  /** Milliseconds without a byte after which a connection counts as cut. */
+  readonly stall: number;
+}
+
+/** Bytes as people read them. */
+export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+
+/** Where the beginning of a file waits for its rest; Python's tools use another name and are not disturbed. */
+export const incompletePath = (target: string): string => `${target}.sgool-incomplete`;
+
+/**
+ * Downloads a file to `target`. What arrived stays on the disk when the network, the disk or the user puts an end to it.
+ *
+ * @throws UserError where the Hub refuses, the disk is full, or the content is not what the Hub announced
+ */
+export async function downloadFile(task: DownloadTask): Promise<void> {
+  const { target } = task;
+  const partial = incompletePath(target);
+  try {
+    await mkdir(dirname(target), { recursive: true });
+    const resumed = await receive(task, partial);
+    if (resumed.hash !== task.file.hash) {
+      await rm(partial, { force: true });
+      // The part from an earlier attempt may be what is wrong, so one that was begun anew has the last word.
+      const actual = resumed.from > 0 ? (await receive(task, partial)).hash : resumed.hash;
+      if (actual !== task.file.hash) {
+        await rm(partial, { force: true });
+        throw wrongHash(task, actual);
+      }
+    }
+    await rename(partial, target);
+  } catch (error) {
+    task.signal?.throwIfAborted();
+    const reason = fileSystemReason(error);
+    if (reason === undefined) throw error;
+    const kept = await sizeOf(partial);
+    const hint = kept > 0 ? `what has arrived (${megabytes(kept)}) is kept; ` : '';
+    throw new UserError(
+      `hub: cannot write ${partial}: ${reason}; ${hint}run the same command again when that is mended, or set HF_HUB_CACHE to a folder on another disk`,
+      { cause: error },
+    );
+  }
+}
+
+function wrongHash({ id, file, client }: DownloadTask, actual: string): UserError {
+  return new UserError(
+    `hub: ${id}: ${file.path} arrived with the hash ${actual}, ${client.endpoint} announced ${file.hash}; nothing of it was kept. Something on the way changes files, or the Hub's copy is broken`,
+  );
+}
+
+const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(() => undefined))?.size ?? 0;
+
+/** A hash as the Hub names it: SHA-256 of the content, or git's SHA-1 of a blob. */
+export function hubHash({ hash, size }: Pick<HubFile, 'hash' | 'size'>): Hash {
+  return hash.length === 64 ? createHash('sha256') : createHash('sha1').update(`blob ${size}\0`);
+}
+
+/** State of a file that is on its way. */
+interface Arrival {
+  readonly handle: FileHandle;
+  /** Of the first `bytes` bytes. */
+  hash: Hash;
+  bytes: number;
+}
+
+/** Brings `partial` to its full size. `from` is the size that it had before. */
+async function receive(task: DownloadTask, partial: string): Promise<{ from: number; hash: string }> {
+  const { file, signal, onBytes } = task;
+  const hash = hubHash(file);
+  // More than there should be is none of this file.
+  if ((await sizeOf(partial)) > file.size) await rm(partial);
+  const from = await sizeOf(partial);
+  if (from > 0) for await (const chunk of createReadStream(partial, { signal })) hash.update(chunk);
+  onBytes?.(from);
+  const handle = await open(partial, from > 0 ? 'r+' : 'w');
+  const arrival: Arrival = { handle, hash, bytes: from };
+  try {
+    await receiveRest(task, arrival);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  return { from, hash: arrival.hash.digest('hex') };
+}
+
+/** Asks for the missing bytes again and again, until they are here or nothing comes any more. */
+async function receiveRest(task: DownloadTask, arrival: Arrival): Promise<void> {
+  const { file, options, signal } = task;
+  for (let failures = 0; arrival.bytes < file.size; ) {
+    const before = arrival.bytes;
+    try {
+      await attempt(task, arrival);
+    } catch (error) {
+      if (!(error instanceof HubInterruption)) throw error;
+      failures = arrival.bytes > before ? 0 : failures + 1;
+      if (failures > options.retries) {
+        throw new UserError(
+          `${error.message}; ${arrival.bytes} of ${file.size} bytes of ${file.path} are here and kept, run the same command again to go on`,
+          { cause: error },
+        );
+      }
+      await pause(options.retryDelay * 2 ** Math.max(0, failures - 1), signal);
+    }
+  }
+}
+
+/** One connection. Returns when the file is whole. @throws HubInterruption where it ends earlier */
+async function attempt(task: DownloadTask, arrival: Arrival): Promise<void> {
+  const { client, id, commit, file, options, signal } = task;
+  const watch = stallWatch(options.stall, signal);
+  let response: Response | undefined;
+  try {
+    response = await client.open(id, commit, file.path, arrival.bytes, watch.signal);
+    watch.alive();
+    await placeResponse(response, task, arrival);
+    for await (const chunk of response.body ?? []) {
+      watch.alive();
+      await append(chunk, task, arrival);
+      task.onBytes?.(arrival.bytes);
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (watch.signal.aborted) throw new HubInterruption('hub: the connection stood still', { cause: error });
+    // What undici throws when a connection is cut in the middle of a body.
+    if (error instanceof TypeError) {
+      throw new HubInterruption('hub: the connection was cut', { cause: error });
+    }
+    throw error;
+  } finally {
+    watch.stop();
+    // An abandoned body would keep its connection, and with it the process.
+    if (response?.body?.locked === false) await response.body.cancel().catch(() => undefined);
+  }
+  if (arrival.bytes < file.size) throw new HubInterruption('hub: the connection was closed too early');
+}
+
+/** Makes sure that the next byte of the response belongs at the end of what is here; begins anew where it does not. */
+async function placeResponse(response: Response, task: DownloadTask, arrival: Arrival): Promise<void> {
+  const { id, file } = task;
+  const { status, headers } = response;
+  const [, start, total] = /^bytes (\d+)-\d*\/(\d+|\*)$/.exec(headers.get('content-range') ?? '') ?? [];
+  const whole = status === 206 ? total : headers.get('content-length');
+  if (status !== 416 && whole && whole !== '*' && Number(whole) !== file.size) {
+    throw new UserError(
+      `hub: ${id}: ${file.path} should have ${file.size} bytes, the server has ${whole}; something on the way changes files`,
+    );
+  }
+  if (status === 206 && Number(start) === arrival.bytes) return;
+  if (arrival.bytes > 0) {
+    await arrival.handle.truncate(0);
+    arrival.bytes = 0;
+    arrival.hash = hubHash(file);
+  }
+  if (status === 200) return;
+  throw new HubInterruption(`hub: the server does not send ${file.path} from byte to byte`);
+}
+
+async function append(chunk: Uint8Array, { id, file }: DownloadTask, arrival: Arrival): Promise<void> {
+  if (arrival.bytes + chunk.length > file.size) {
+    throw new UserError(
+      `hub: ${id}: ${file.path} is longer than the ${file.size} bytes that the Hub announced; it was not taken`,
+    );
+  }
+  for (let done = 0; done < chunk.length; ) {
+    const { bytesWritten } = await arrival.handle.write(
+      chunk,
+      done,
+      chunk.length - done,
+      arrival.bytes + done,
+    );
+    done += bytesWritten;
+  }
+  arrival.hash.update(chunk);
+  arrival.bytes += chunk.length;
+}
+
+/** A signal that also fires when `alive` is not called for some time. */
+function stallWatch(milliseconds: number, signal?: AbortSignal) {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), milliseconds);
+  return {
+    signal: signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]),
+    alive: () => timer.refresh(),
+    stop: () => clearTimeout(timer),
+  };
+}

@@ -1,0 +1,72 @@
+/** @file The variables that every tool of the Hugging Face world reads: where the cache is, which Hub, which token. */
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { UserError } from '../../errors.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Unset and empty are the same, as in a shell script that clears a variable. */
+function variable(env: Environment, name: string): string | undefined {
+  return env[name]?.trim() || undefined;
+}
+
+function expandHome(path: string): string {
+  return path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : path;
+}
+
+/** `HF_HOME`, else `XDG_CACHE_HOME/huggingface`, else `~/.cache/huggingface`. */
+function hubHome(env: Environment): string {
+  const cache = variable(env, 'XDG_CACHE_HOME') ?? join(homedir(), '.cache');
+  return resolve(expandHome(variable(env, 'HF_HOME') ?? join(cache, 'huggingface')));
+}
+
+/**
+ * Folder of the cache that is shared with `huggingface_hub`, `diffusers` and `transformers`: `HF_HUB_CACHE`, else
+ * `HUGGINGFACE_HUB_CACHE`, else `hub` in `HF_HOME`, in `XDG_CACHE_HOME/huggingface`, or in `~/.cache/huggingface`.
+ */
+export function hubCacheDir(env: Environment = process.env): string {
+  const own = variable(env, 'HF_HUB_CACHE') ?? variable(env, 'HUGGINGFACE_HUB_CACHE');
+  return own === undefined ? join(hubHome(env), 'hub') : resolve(expandHome(own));
+}
+
+/**
+ * The token that opens private and gated models: `HF_TOKEN`, else the file that `hf auth login` writes (`HF_TOKEN_PATH`,
+ * else `HF_HOME/token`; not with `HF_HUB_DISABLE_IMPLICIT_TOKEN`).
+ */
+export function hubToken(env: Environment = process.env): string | undefined {
+  const own = variable(env, 'HF_TOKEN') ?? variable(env, 'HUGGING_FACE_HUB_TOKEN');
+  if (own !== undefined || isOn(env, 'HF_HUB_DISABLE_IMPLICIT_TOKEN')) return own;
+  const path = variable(env, 'HF_TOKEN_PATH');
+  try {
+    return readFileSync(path ? expandHome(path) : join(hubHome(env), 'token'), 'utf8').trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * `HF_ENDPOINT` without a slash at its end, or undefined for the public Hub.
+ *
+ * @throws UserError where it is no address
+ */
+export function hubEndpoint(env: Environment = process.env): string | undefined {
+  const text = variable(env, 'HF_ENDPOINT');
+  if (text === undefined) return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new UserError(
+      `HF_ENDPOINT: not usable, got ${text}; give an address that starts with https:// or http://`,
+    );
+  }
+  return text.replace(/\/+$/, '');
+}
+
+/** Whether `HF_HUB_OFFLINE` forbids the network. */
+export function isHubOffline(env: Environment = process.env): boolean {
+  return isOn(env, 'HF_HUB_OFFLINE');
+}
+
+function isOn(env: Environment, name: string): boolean {
+  return /^(1|on|yes|true)$/i.test(variable(env, name) ?? '');
+}

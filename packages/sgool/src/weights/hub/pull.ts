@@ -1,0 +1,232 @@
+/** @file A model from the Hub into the cache. */
+import { stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '../../errors.ts';
+import { fileSystemReason } from '../atomic-file.ts';
+import { readConfig } from '../model-folder.ts';
+import { findSnapshot, isCommit, linkIntoSnapshot, modelCacheDir, writeRef } from './cache.ts';
+import { createHubClient, type HubClient, type HubFile } from './client.ts';
+import { type DownloadOptions, downloadFile, incompletePath, megabytes } from './download.ts';
+import { type Environment, hubCacheDir, hubEndpoint, hubToken, isHubOffline } from './environment.ts';
+import { withLock } from './lock.ts';
+import { requireModelId } from './model-id.ts';
+import { type FileChoice, selectFiles } from './select-files.ts';
+
+/** How far a pull is. */
+export interface PullProgress {
+  /** The file that something happened to. */
+  readonly file: string;
+  readonly state: 'downloading' | 'waiting' | 'done';
+  /** Of this file. */
+  readonly fileBytes: number;
+  readonly fileSize: number;
+  /** Of all files; what the cache had already counts as done. */
+  readonly bytes: number;
+  readonly totalBytes: number;
+  readonly filesDone: number;
+  readonly files: number;
+}
+
+export interface PullOptions extends FileChoice {
+  /** Branch, tag or commit. Default: the one in the name, else `main`. */
+  readonly revision?: string;
+  /** Variables that say where the cache is, which Hub, which token; `process.env` unless given. */
+  readonly env?: Environment;
+  readonly onProgress?: (progress: PullProgress) => void;
+  /** Ends the pull; what has arrived is kept. */
+  readonly signal?: AbortSignal;
+  /** How stubborn it is with a bad network. */
+  readonly network?: Partial<DownloadOptions>;
+}
+
+export interface PulledModel {
+  readonly id: string;
+  readonly revision: string;
+  readonly commit: string;
+  /** The snapshot: a folder in the diffusers layout, if the model has one. */
+  readonly dir: string;
+  /** Files that the model needs, by their path. */
+  readonly files: readonly string[];
+  readonly bytes: number;
+  /** Bytes that came over the network this time. */
+  readonly downloaded: number;
+  /** Whether the Hub was not asked, because `HF_HUB_OFFLINE` is set. */
+  readonly offline: boolean;
+}
+
+const NETWORK: DownloadOptions = { retries: 5, retryDelay: 500, stall: 30_000 };
+/** Files that are fetched at the same time: enough to hide the round trips of small ones. */
+const CONNECTIONS = 4;
+
+/**
+ * Brings a model into the cache that all tools share: configurations, tokenizer, and one copy of each weight (the wanted
+ * variant; safetensors before pickles; never the safety checker). A pull that was cut goes on where it stopped; every file
+ * is checked against the size and hash that the Hub announces before it gets its name; files that are there are not
+ * fetched again.
+ *
+ * @param name `org/name` or `org/name@revision`
+ * @throws UserError in one line: unknown or private model, network, full disk, wrong hash, offline
+ */
+export async function pullModel(name: string, options: PullOptions = {}): Promise<PulledModel> {
+  const { env = process.env, signal } = options;
+  const { id, revision = 'main' } = requireModelId(name, options.revision);
+  if (isHubOffline(env)) return pulledBefore(id, revision, options);
+  const network = { ...NETWORK, ...options.network };
+  const client = createHubClient({ endpoint: hubEndpoint(env), token: hubToken(env), ...network });
+  const commit = await client.commit(id, revision, signal);
+  const model = modelCacheDir(id, env);
+  const dir = join(model, 'snapshots', commit);
+  const pull: Pull = { client, id, commit, model, network, options };
+  try {
+    const listed = await client.files(id, commit, signal);
+    const wanted = selectFiles(id, listed, options, await modelIndexOf(listed, pull));
+    const downloaded = await fetchFiles(wanted, pull);
+    // Last, so that neither the snapshot nor `main` ever stands for a model that is not all there.
+    for (const file of wanted) await linkIntoSnapshot(blobPath(file, pull), join(dir, file.path), file.size);
+    if (!isCommit(revision)) await writeRef(model, revision, commit);
+    return { id, revision, commit, dir, ...sums(wanted), downloaded, offline: false };
+  } catch (error) {
+    signal?.throwIfAborted();
+    const reason = fileSystemReason(error);
+    if (reason === undefined) throw error;
+    throw new UserError(`hub: cannot write in the cache ${hubCacheDir(env)}: ${reason}`, { cause: error });
+  }
+}
+
+const sums = (files: readonly HubFile[]) => ({
+  files: files.map(({ path }) => path),
+  bytes: files.reduce((sum, { size }) => sum + size, 0),
+});
+
+/** What a pull works with. */
+interface Pull {
+  readonly client: HubClient;
+  readonly id: string;
+  readonly commit: string;
+  /** Folder of the model in the cache. */
+  readonly model: string;
+  readonly network: DownloadOptions;
+  readonly options: PullOptions;
+}
+
+/** Without the Hub, the answer is what an earlier pull has left. */
+function pulledBefore(id: string, revision: string, { env }: PullOptions): PulledModel {
+  const found = findSnapshot(id, revision, env);
+  if (found === undefined) {
+    const shown = revision === 'main' ? id : `${id}@${revision}`;
+    throw new UserError(
+      `hub: ${shown} is not in the cache ${hubCacheDir(env)}, and HF_HUB_OFFLINE forbids to fetch it; unset it to pull`,
+    );
+  }
+  return { ...found, revision, files: [], bytes: 0, downloaded: 0, offline: true };
+}
+
+/** `model_index.json` of a pipeline: it says which folders are parts of the model. */
+async function modelIndexOf(files: readonly HubFile[], pull: Pull) {
+  const index = files.find(({ path }) => path === 'model_index.json');
+  if (index === undefined) return undefined;
+  await fetchFile(index, pull, () => undefined);
+  return readConfig(blobPath(index, pull));
+}
+
+/** @returns the bytes that came over the network */
+async function fetchFiles(files: readonly HubFile[], pull: Pull): Promise<number> {
+  const { onProgress, signal } = pull.options;
+  const { bytes: totalBytes } = sums(files);
+  const here = new Map<HubFile, number>();
+  for (const file of files) here.set(file, await bytesHere(file, pull));
+  const before = sum(here.values());
+  await checkSpace(totalBytes - before, pull);
+
+  const failed = new AbortController();
+  const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  let filesDone = 0;
+  const report = (file: HubFile, state: PullProgress['state'], fileBytes: number) => {
+    here.set(file, fileBytes);
+    const { path, size: fileSize } = file;
+    const bytes = sum(here.values());
+    onProgress?.({
+      file: path,
+      state,
+      fileBytes,
+      fileSize,
+      bytes,
+      totalBytes,
+      filesDone,
+      files: files.length,
+    });
+  };
+  const queue = files.values();
+  const worker = async () => {
+    for (const file of queue) {
+      await fetchFile(file, pull, (state, bytes) => report(file, state, bytes), stop);
+      filesDone++;
+      report(file, 'done', file.size);
+    }
+  };
+  await Promise.all(
+    Array.from({ length: CONNECTIONS }, () =>
+      worker().catch((error) => {
+        // The first failure ends the others, and is the one to tell.
+        if (!failed.signal.aborted) failed.abort(error);
+      }),
+    ),
+  );
+  signal?.throwIfAborted();
+  if (failed.signal.aborted) throw failed.signal.reason;
+  return totalBytes - before;
+}
+
+const sum = (numbers: Iterable<number>) => [...numbers].reduce((total, number) => total + number, 0);
+const blobPath = ({ hash }: HubFile, { model }: Pull) => join(model, 'blobs', hash);
+const sizeOf = async (path: string) => (await stat(path).catch(() => undefined))?.size;
+
+/** What the cache holds of a file, from this or an earlier pull. */
+async function bytesHere(file: HubFile, pull: Pull): Promise<number> {
+  const blob = blobPath(file, pull);
+  if ((await sizeOf(blob)) === file.size) return file.size;
+  const partial = (await sizeOf(incompletePath(blob))) ?? 0;
+  return partial > file.size ? 0 : partial;
+}
+
+/** Makes sure that the file is among the blobs. */
+async function fetchFile(
+  file: HubFile,
+  pull: Pull,
+  onState: (state: 'downloading' | 'waiting', bytes: number) => void,
+  signal = pull.options.signal,
+): Promise<void> {
+  const { client, id, commit, model, network } = pull;
+  const target = blobPath(file, pull);
+  const lock = join(model, '..', '.locks', `models--${id.replace('/', '--')}`, `${file.hash}.sgool`);
+  const isHere = async () => (await sizeOf(target)) === file.size;
+  if (await isHere()) return;
+  const download = async () => {
+    if (await isHere()) return; // somebody else was quicker
+    const onBytes = (bytes: number) => onState('downloading', bytes);
+    await downloadFile({ client, id, commit, file, target, options: network, signal, onBytes });
+  };
+  await withLock(lock, download, { signal, onWait: () => onState('waiting', 0) });
+}
+
+/** @throws UserError where the disk is too small for what is missing */
+async function checkSpace(missing: number, { id, model, options }: Pull): Promise<void> {
+  if (missing === 0) return;
+  const free = await freeBytes(model);
+  if (free === undefined || free >= missing) return;
+  throw new UserError(
+    `hub: ${id} needs ${megabytes(missing)} more, the disk of ${hubCacheDir(options.env)} has ${megabytes(free)} left; make room, or set HF_HUB_CACHE to a folder on another disk`,
+  );
+}
+
+/** Free bytes for this user at the nearest folder that exists, or undefined where the system does not say. */
+async function freeBytes(dir: string): Promise<number | undefined> {
+  for (let path = dir; ; path = join(path, '..')) {
+    try {
+      const { bavail, bsize } = await statfs(path);
+      return bavail * bsize;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || path === join(path, '..')) return undefined;
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import { expect, test } from 'vitest';
+import { selectFiles } from './select-files.ts';
+
+const ID = 'org/name';
+const listed = (paths: readonly string[]) => paths.map((path) => ({ path, size: 1, hash: '0'.repeat(40) }));
+const selected = (
+  paths: readonly string[],
+  ...rest: Parameters<typeof selectFiles> extends [unknown, unknown, ...infer R] ? R : never
+) => selectFiles(ID, listed(paths), ...rest).map(({ path }) => path);
+
+test('a sharded weight comes with all its shards and the index, and no other copy', () => {
+  const stem = 'unet/diffusion_pytorch_model';
+  const index = { unet: ['diffusers', 'UNet2DConditionModel'] };
+  const plain = [
+    `${stem}-00001-of-00002.safetensors`,
+    `${stem}-00002-of-00002.safetensors`,
+    `${stem}.safetensors.index.json`,
+  ];
+  const half = [
+    `${stem}.fp16-00001-of-00002.safetensors`,
+    `${stem}.fp16-00002-of-00002.safetensors`,
+    `${stem}.safetensors.index.fp16.json`,
+  ];
+  const older = [`${stem}-00001-of-00001.bf16.bin`, `${stem}.bin.index.bf16.json`];
+  const files = ['model_index.json', 'unet/config.json', ...plain, ...half, ...older];
+  const small = files.slice(0, 2);
+  expect(selected(files, {}, index)).toEqual([...small, ...plain]);
+  expect(selected(files, { variant: 'fp16' }, index)).toEqual([...small, ...half]);
+  expect(selected(files, { variant: 'bf16' }, index)).toEqual([...small, ...older]);
+});
+
+test('networks of our own come along, as does a part without plain weights', () => {
+  const files = [
+    'model_index.json',
+    'sgool.json',
+    'clip/config.json',
+    'clip/model.safetensors',
+    'clip/tokenizer/vocab.json',
+    'vae/config.json',
+    'vae/diffusion_pytorch_model.fp16.bin',
+    'vae/notes.md',
+  ];
+  expect(
+    selected(files, {}, { vae: ['diffusers', 'AutoencoderKL'], safety_checker: [null, null] }).sort(),
+  ).toEqual(files.slice(0, -1).sort());
+});
+
+test('a single network at the root of a repository: a CLIP, say', () => {
+  const files = [
+    'README.md',
+    'config.json',
+    'flax_model.msgpack',
+    'merges.txt',
+    'model.safetensors',
+    'preprocessor_config.json',
+    'pytorch_model.bin',
+    'tf_model.h5',
+    'tokenizer.json',
+    'vocab.json',
+  ];
+  expect(selected(files)).toEqual([
+    'config.json',
+    'merges.txt',
+    'preprocessor_config.json',
+    'tokenizer.json',
+    'vocab.json',
+    'model.safetensors',
+  ]);
+  expect(selected(files.filter((name) => name !== 'model.safetensors'))).toContain('pytorch_model.bin');
+});
+
+test('a repository of single files: the only one, the safe one, or the one that is named', () => {
+  expect(selected(['README.md', 'ImageReward.pt', 'med_config.json'])).toEqual([
+    'med_config.json',
+    'ImageReward.pt',
+  ]);
+  expect(selected(['sd-v1.ckpt', 'sd-v1.safetensors'])).toEqual(['sd-v1.safetensors']);
+  const several = ['HPS_v2_compressed.pt', 'HPS_v2.1_compressed.pt'];
+  expect(() => selected(several)).toThrow(
+    'hub: org/name holds several models; name one with --file: HPS_v2_compressed.pt, HPS_v2.1_compressed.pt',
+  );
+  expect(selected(several, { files: ['HPS_v2.1_compressed.pt'] })).toEqual(['HPS_v2.1_compressed.pt']);
+  expect(() => selected(several, { files: ['HPS.pt'] })).toThrow(
+    /has no file HPS.pt; it has HPS_v2_compressed.pt,/,
+  );
+});
