@@ -48,6 +48,8 @@ const TEXTS = BATCH * (1 + NEGATIVES);
 /** Captions end before this token; pooling reads the end token, and what comes after it has no say. */
 const TOKENS = 24;
 const GRID = 8;
+/** Most patches show no thing, and that is soon learned: shapes are what a tower of patches is slow to learn. */
+const EMPTY_WEIGHT = 0.15;
 const POOL = 7000;
 const HELD_OUT = 200;
 const KIND_CLASSES = KINDS.length + 1;
@@ -97,9 +99,9 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       const texts = network.text(t.ids!, t.ends!).embedding;
       const scale = exp(minimum(network.logitScale(), Math.log(100)));
       const logits = mul(matmul(embedding, transposeLast(texts)), scale);
-      const images = crossEntropy(add(logits, t.hidden!), t.target!, BATCH);
+      const images = crossEntropy(add(logits, t.hidden!), t.target!);
       const own = slice(logits, [{ axis: 1, start: 0, end: BATCH }]);
-      const captions = crossEntropy(add(transposeLast(own), t.textHidden!), t.textTarget!, BATCH);
+      const captions = crossEntropy(add(transposeLast(own), t.textHidden!), t.textTarget!);
       const patches = patchLoss(scoped(weights, 'auxiliary'), lastHiddenState, t.kinds!, t.colours!);
       return {
         loss: add(add(mul(add(images, captions), 0.5), mul(images, 0.5)), patches),
@@ -155,8 +157,9 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
   };
 }
 
-function crossEntropy(logits: Tensor, target: Tensor, rows: number): Tensor {
-  return neg(div(sum(mul(logSoftmax(logits), target)), rows));
+/** Mean over rows of the cross-entropy with one-hot targets, which may carry a weight. */
+function crossEntropy(logits: Tensor, target: Tensor): Tensor {
+  return neg(div(sum(mul(logSoftmax(logits), target)), sum(target)));
 }
 
 function patchLoss(weights: Weights, tokens: Tensor, kinds: Tensor, colours: Tensor): Tensor {
@@ -168,10 +171,9 @@ function patchLoss(weights: Weights, tokens: Tensor, kinds: Tensor, colours: Ten
       weights.get(`${name}.weight`, [classes, width]),
       weights.get(`${name}.bias`, [classes]),
     );
-    return crossEntropy(logits, target, BATCH * GRID * GRID);
+    return crossEntropy(logits, target);
   };
-  // Shapes are what a tower of patches is slow to learn; colours come by themselves.
-  return add(mul(head('kind', KIND_CLASSES, kinds), 3), head('colour', COLOUR_CLASSES, colours));
+  return add(head('kind', KIND_CLASSES, kinds), head('colour', COLOUR_CLASSES, colours));
 }
 
 /** A picture, or a part of it, and the scene that the part shows. */
@@ -281,9 +283,10 @@ function writePatchLabels(
         if (covered > most) [best, most] = [i, covered];
       }
       const thing = source.scene.objects[best];
+      const weight = thing ? 1 : EMPTY_WEIGHT;
       const patch = slot * GRID * GRID + r * GRID + c;
-      kinds[patch * KIND_CLASSES + (thing ? KINDS.indexOf(thing.kind) : KINDS.length)] = 1;
-      colours[patch * COLOUR_CLASSES + (thing ? COLOURS.indexOf(thing.colour) : COLOURS.length)] = 1;
+      kinds[patch * KIND_CLASSES + (thing ? KINDS.indexOf(thing.kind) : KINDS.length)] = weight;
+      colours[patch * COLOUR_CLASSES + (thing ? COLOURS.indexOf(thing.colour) : COLOURS.length)] = weight;
     }
   }
 }
