@@ -1,0 +1,9 @@
+/** @file The library's networks and methods, behind one import that only commands which run them make. */
+import { loadPipeline, methods } from '../guidance/index.ts';
+import type { Engine } from './host.ts';
+import type { DeviceName } from './model-options.ts';
+
+export const engine: Engine = {
+  methods,
+  openPipeline: (model, { device }) => loadPipeline(model, { device: device as DeviceName }),
+};

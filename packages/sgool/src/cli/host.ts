@@ -1,0 +1,52 @@
+/** @file What the command line needs from the machine around it; tests put their own in its place. */
+import type { Method, MethodName, Pipeline } from '../guidance/index.ts';
+
+/** Where text goes. */
+export interface Sink {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  /** Width of the terminal in characters. */
+  readonly columns?: number;
+}
+
+/** The part of the library that needs networks, loaded by the commands that run them. */
+export interface Engine {
+  readonly methods: Readonly<Record<MethodName, Method>>;
+  /** @throws UserError when the model is unknown or broken */
+  openPipeline(model: string, options: { device: string }): Promise<Pipeline>;
+}
+
+export interface Host {
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Folder that relative paths start from. */
+  readonly cwd: string;
+  /** Calls back at each Ctrl-C or request to end; returns what takes the listener off again. */
+  onInterrupt(listener: () => void): () => void;
+  /** Ends the process at once. */
+  exit(code: number): void;
+  now(): Date;
+  loadEngine(): Promise<Engine>;
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+/** The real thing. */
+export function processHost(): Host {
+  return {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    cwd: process.cwd(),
+    onInterrupt(listener) {
+      for (const signal of SIGNALS) process.on(signal, listener);
+      return () => {
+        for (const signal of SIGNALS) process.off(signal, listener);
+      };
+    },
+    exit: (code) => process.exit(code),
+    now: () => new Date(),
+    loadEngine: () => import('./engine.ts').then(({ engine }) => engine),
+  };
+}

@@ -1,0 +1,39 @@
+/** @file Options that several commands share. */
+import { relative } from 'node:path';
+import { Option } from 'commander';
+import { UserError } from '../errors.ts';
+import { DEFAULT_MODEL } from '../weights/index.ts';
+import { USAGE_ERROR } from './exit-codes.ts';
+import type { Host } from './host.ts';
+import { didYouMean } from './suggest.ts';
+
+export const DEVICES = ['cpu'] as const;
+export type DeviceName = (typeof DEVICES)[number];
+
+/** An option that takes one of a few names. */
+export function choice(flags: string, description: string, names: readonly string[]): Option {
+  const who = flags.split(' ')[0];
+  return new Option(flags, `${description}: ${names.join(', ')}`).argParser((text) => {
+    if (names.includes(text)) return text;
+    const right = `choose one of ${names.join(', ')}${didYouMean(text, names)}`;
+    throw new UserError(`${who}: not usable, got ${text || 'nothing'}; ${right}`, { exitCode: USAGE_ERROR });
+  });
+}
+
+/** `--model`, else SGOOL_MODEL, else the embedded one. */
+export function modelOption({ env }: Host): Option {
+  return new Option('--model <name>', 'name of a model, or a folder in the diffusers layout').default(
+    env.SGOOL_MODEL || DEFAULT_MODEL,
+  );
+}
+
+/** `--device`, else SGOOL_DEVICE, else the processor. */
+export function deviceOption({ env }: Host): Option {
+  return choice('--device <name>', 'what to compute on', DEVICES).default(env.SGOOL_DEVICE || DEVICES[0]);
+}
+
+/** A path as short as it can be told. */
+export function shownPath(path: string, { cwd }: Host): string {
+  const inside = relative(cwd, path);
+  return inside === '' || inside.startsWith('..') ? path : inside;
+}

@@ -1,0 +1,143 @@
+/** @file A stand-in for model and methods, and a host that remembers what was written. Not exported from the package. */
+import { UserError } from '../errors.ts';
+import type { Iteration, Method, Pipeline } from '../guidance/index.ts';
+import { METHOD_NAMES, type MethodName } from '../guidance/request.ts';
+import { commonDefaults } from '../guidance/settings.ts';
+import type { Image } from '../image/index.ts';
+import { centreDetector, spectralResidual } from '../saliency/index.ts';
+import type { Engine, Host, Sink } from './host.ts';
+
+const SIDE = 32;
+
+/** A disc on a ground that changes with the iteration. */
+export function discPicture(iteration: number, side = SIDE): Image {
+  const data = new Uint8Array(side * side * 3);
+  for (let y = 0; y < side; y++) {
+    for (let x = 0; x < side; x++) {
+      const inside = (x - side / 3) ** 2 + (y - side / 2) ** 2 < (side / 5) ** 2;
+      data.set(inside ? [220, 60, 50] : [80 + 15 * iteration, 150, 220 - 15 * iteration], 3 * (y * side + x));
+    }
+  }
+  return { width: side, height: side, data };
+}
+
+export interface FakeOptions {
+  /** Called before each iteration is yielded; may throw or wait. */
+  readonly before?: (iteration: number, signal?: AbortSignal) => void | Promise<void>;
+  /** Scores of CLIP A by iteration. */
+  readonly scores?: readonly number[];
+  readonly openError?: Error;
+  /** Tokens that fit. */
+  readonly maxTokens?: number;
+}
+
+/** A model without networks, and methods that give one disc after the other. */
+export function fakeEngine({ before, scores = [], openError, maxTokens = 75 }: FakeOptions = {}): Engine {
+  const model: Pipeline['model'] = {
+    name: 'toybox',
+    dir: 'nowhere',
+    width: SIDE,
+    height: SIDE,
+    scaleFactor: 8,
+    sizeMultiple: 8,
+    latentChannels: 4,
+    has: { clip: true, clipB: true, transalnet: false },
+    hint: {},
+  };
+  const pipeline: Pick<Pipeline, 'model' | 'checkPrompt' | 'score' | 'detector' | 'dispose'> = {
+    model,
+    checkPrompt(prompt) {
+      const tokens = prompt.split(/\s+/).filter((word) => word !== '');
+      const lost = Math.max(0, tokens.length - maxTokens);
+      return { tokens: tokens.slice(0, maxTokens), truncated: lost > 0, lost };
+    },
+    score: async () => ({ A: 25.5, B: 24.25 }),
+    detector: async (name) => (name === 'centre' ? centreDetector() : spectralResidual()),
+    dispose: async () => {},
+  };
+
+  const method = (name: MethodName): Method => ({
+    name,
+    summary: `stands in for ${name}`,
+    defaults: () => ({ ...commonDefaults(model), iterations: name === 'sd' ? 0 : 3, steps: 5 }),
+    async *run(_pipeline, request, { signal, onStep } = {}) {
+      const iterations = name === 'sd' ? 0 : (request.iterations ?? 3);
+      let most = Number.NEGATIVE_INFINITY;
+      for (let iteration = 0; iteration <= iterations; iteration++) {
+        onStep?.({ iteration, iterations, phase: 'denoise', step: 1, steps: 5 });
+        await before?.(iteration, signal);
+        signal?.throwIfAborted();
+        const A = scores[iteration] ?? 20 + iteration;
+        const best = A > most;
+        most = Math.max(most, A);
+        yield {
+          iteration,
+          iterations,
+          latent: new Float64Array(4),
+          image: discPicture(iteration),
+          ...(name === 'sd' ? {} : { loss: { total: 1 / (1 + iteration), whole: 0.5, regions: 0.25 } }),
+          clip: { A, B: A - 1 },
+          evaluations: { forward: 10 * (iteration + 1), pullback: 5 * iteration },
+          seconds: { iteration: 0.01, total: 0.01 * (iteration + 1) },
+          best,
+          seed: (request.seed ?? 0) + (name === 'best-of' ? iteration : 0),
+        } satisfies Iteration;
+      }
+    },
+  });
+
+  return {
+    methods: Object.fromEntries(METHOD_NAMES.map((name) => [name, method(name)])) as Engine['methods'],
+    openPipeline: async (name) => {
+      if (openError) throw openError;
+      if (name !== 'toybox') throw new UserError(`model: unknown, got ${name}; choose one of toybox`);
+      return pipeline as Pipeline;
+    },
+  };
+}
+
+export interface FakeHost extends Host {
+  readonly written: { stdout: string; stderr: string };
+  /** As if Ctrl-C had been pressed. */
+  interrupt(): void;
+  /** Codes that the process was ended with. */
+  readonly exits: number[];
+}
+
+export function fakeHost(
+  cwd: string,
+  {
+    engine = fakeEngine(),
+    env = {},
+    isTTY = false,
+  }: { engine?: Engine; env?: Host['env']; isTTY?: boolean } = {},
+): FakeHost {
+  const written = { stdout: '', stderr: '' };
+  const exits: number[] = [];
+  const listeners = new Set<() => void>();
+  const sink = (name: keyof typeof written): Sink => ({
+    write: (text) => {
+      written[name] += text;
+    },
+    isTTY,
+    columns: 100,
+  });
+  return {
+    written,
+    exits,
+    interrupt: () => {
+      for (const listener of listeners) listener();
+    },
+    stdout: sink('stdout'),
+    stderr: sink('stderr'),
+    env,
+    cwd,
+    onInterrupt(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    exit: (code) => exits.push(code),
+    now: () => new Date(2026, 10, 22, 12),
+    loadEngine: async () => engine,
+  };
+}
