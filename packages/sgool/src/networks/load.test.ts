@@ -18,6 +18,7 @@ beforeAll(async () => {
     single: { dtype: 'F32', shape: [2, 3], data },
     half: { dtype: 'F16', shape: [2, 3], data },
     brain: { dtype: 'BF16', shape: [2, 3], data },
+    whole: { dtype: 'U8', shape: [2, 3], data: Uint8Array.of(1, 2, 3, 4, 5, 6) },
   });
   file = await openSafetensors(target);
 });
@@ -25,25 +26,27 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 test.each(['fast', 'lean'] as const)(
-  'float32 and float16 constants of a file are computed with where they lie (%s)',
+  'constants of a file are computed with where they lie, bfloat16 ones in memory (%s)',
   async (layout) => {
     const graph = trace({ x: { shape: [1, 3] } }, ({ x }) => {
       const weights = networkWeights(file);
       return {
         single: linear(x, weights.get('single', [2, 3])),
         half: linear(x, weights.get('half', [2, 3])),
+        brain: linear(x, weights.get('brain', [2, 3])),
       };
     });
     const program = await compile(graph, { layout });
-    const { single, half } = await program.run({ x: Float32Array.of(1, 2, 4) });
+    const { single, half, brain } = await program.run({ x: Float32Array.of(1, 2, 4) });
     await program.dispose();
     expect([...(single as Float32Array)]).toEqual([-1, 2051]);
     // 1024.5 is halfway between float16 neighbours 1024 and 1025, and rounds to the even one.
     expect([...(half as Float32Array)]).toEqual([-1, 2050]);
+    expect([...(brain as Float32Array)]).toEqual([-1, 2050]);
   },
 );
 
-test('a missing weight, another shape, and bfloat16 are told in one line', () => {
+test('a missing weight, another shape, and whole numbers are told in one line', () => {
   const weights = networkWeights(file);
   expect(weights.has('single')).toBe(true);
   expect(weights.has('double')).toBe(false);
@@ -53,7 +56,7 @@ test('a missing weight, another shape, and bfloat16 are told in one line', () =>
   const shape = () => weights.get('single', [3, 2]);
   expect(shape).toThrow(UserError);
   expect(shape).toThrow(/single has shape \[2,3\], its configuration asks for \[3,2\]/);
-  const brain = () => weights.get('brain', [2, 3]);
-  expect(brain).toThrow(UserError);
-  expect(brain).toThrow(/stored as BF16/);
+  const whole = () => weights.get('whole', [2, 3]);
+  expect(whole).toThrow(UserError);
+  expect(whole).toThrow(/stored as U8/);
 });

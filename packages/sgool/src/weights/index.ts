@@ -1,7 +1,7 @@
 /** @file Floor 2: weights in files. */
 
 export { fileSystemReason, replaceFile, writeFileAtomic } from './atomic-file.ts';
-export type { Dtype, TensorData } from './dtypes.ts';
+export { type Dtype, isFloat, type TensorData } from './dtypes.ts';
 export { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from './float16.ts';
 export {
   type Config,
@@ -29,11 +29,26 @@ export {
   type SafetensorsHeader,
   type TensorEntry,
 } from './safetensors-header.ts';
+export { openTensorFile } from './tensor-file.ts';
 export {
+  asFloat32,
+  float32Of,
+  reshaped,
+  rows,
+  squeezed,
+  transposed,
+  valuesOf,
+} from './tensor-views.ts';
+export { openTorchFile } from './torch/torch-file.ts';
+export {
+  type ComputedTensor,
   dropPositionIds,
   type RenameTensor,
   renameVaeAttention,
   type StoredTensor,
+  sourceOf,
+  type TensorFile,
   type WeightSource,
+  type WeightTensor,
   weightSource,
 } from './weight-source.ts';

@@ -1,10 +1,9 @@
 /** @file Reading and writing safetensors files. Only what is asked for is read. */
 
-import { constants } from 'node:fs';
-import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { UserError } from '../errors.ts';
-import { fileSystemReason, replaceFile } from './atomic-file.ts';
+import { replaceFile } from './atomic-file.ts';
 import { DTYPE_BYTES, type Dtype, decodeTensor, encodeTensor, isFloat, type TensorData } from './dtypes.ts';
+import { type FileBytes, withFile } from './file-bytes.ts';
 import { headerLength, parseSafetensorsHeader, type SafetensorsHeader } from './safetensors-header.ts';
 
 /** An opened file: its checked header. No file handle is kept. */
@@ -28,46 +27,6 @@ export interface TensorToWrite {
   data: TensorData;
 }
 
-/** One `read` takes at most 2 GiB on Linux. */
-const READ_BYTES = 2 ** 30;
-
-async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
-  try {
-    // Non-blocking, so that a named pipe is refused below and not waited for.
-    const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    try {
-      return await use(file);
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-      throw new UserError(`cannot read ${path}: the file does not exist`, { cause: error });
-    }
-    const reason = fileSystemReason(error);
-    if (reason === undefined) throw error;
-    throw new UserError(`cannot read ${path}: ${reason}`, { cause: error });
-  }
-}
-
-async function readBytes(
-  file: FileHandle,
-  offset: number,
-  length: number,
-  path: string,
-): Promise<ArrayBuffer> {
-  const buffer = new ArrayBuffer(length);
-  let done = 0;
-  while (done < length) {
-    const bytes = new Uint8Array(buffer, done, Math.min(READ_BYTES, length - done));
-    const { bytesRead } = await file.read(bytes, 0, bytes.length, offset + done);
-    if (bytesRead === 0)
-      throw new UserError(`${path}: the file ends at byte ${offset + done}, it is truncated`);
-    done += bytesRead;
-  }
-  return buffer;
-}
-
 /**
  * Opens a safetensors file: reads and checks its header, nothing else.
  *
@@ -75,12 +34,9 @@ async function readBytes(
  */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   return withFile(path, async (file) => {
-    const stat = await file.stat();
-    if (!stat.isFile()) throw new UserError(`cannot read ${path}: it is not a file`);
-    const first = new Uint8Array(await readBytes(file, 0, Math.min(8, stat.size), path));
-    const length = headerLength(first, stat.size, path);
-    const json = new Uint8Array(await readBytes(file, 8, length, path));
-    return { path: await realpath(path), ...parseSafetensorsHeader(json, stat.size, path) };
+    const length = headerLength(await file.read(0, Math.min(8, file.size)), file.size, path);
+    const json = await file.read(8, length);
+    return { path: file.realPath, ...parseSafetensorsHeader(json, file.size, path) };
   });
 }
 
@@ -94,13 +50,9 @@ function entryOf(file: SafetensorsFile, name: string) {
   throw new UserError(`${file.path}: no tensor ${name}; it holds ${file.tensors.size} tensors${hint}`);
 }
 
-async function readFrom(handle: FileHandle, file: SafetensorsFile, name: string): Promise<Tensor> {
+async function readFrom(bytes: FileBytes, file: SafetensorsFile, name: string): Promise<Tensor> {
   const { dtype, shape, byteOffset, byteLength } = entryOf(file, name);
-  return {
-    dtype,
-    shape,
-    data: decodeTensor(dtype, await readBytes(handle, byteOffset, byteLength, file.path)),
-  };
+  return { dtype, shape, data: decodeTensor(dtype, (await bytes.read(byteOffset, byteLength)).buffer) };
 }
 
 /**
@@ -110,7 +62,7 @@ async function readFrom(handle: FileHandle, file: SafetensorsFile, name: string)
  * @throws UserError when there is no such tensor or the file cannot be read
  */
 export async function readTypedTensor(file: SafetensorsFile, name: string): Promise<Tensor> {
-  return withFile(file.path, (handle) => readFrom(handle, file, name));
+  return withFile(file.path, (bytes) => readFrom(bytes, file, name));
 }
 
 /**
@@ -129,9 +81,9 @@ export async function readTensor(file: SafetensorsFile, name: string): Promise<F
 
 /** Reads every tensor, each in its own type, in the order of the file. */
 export async function readAll(file: SafetensorsFile): Promise<Map<string, Tensor>> {
-  return withFile(file.path, async (handle) => {
+  return withFile(file.path, async (bytes) => {
     const tensors = new Map<string, Tensor>();
-    for (const name of file.tensors.keys()) tensors.set(name, await readFrom(handle, file, name));
+    for (const name of file.tensors.keys()) tensors.set(name, await readFrom(bytes, file, name));
     return tensors;
   });
 }

@@ -1,53 +1,89 @@
 /** @file Weights by the names that a network uses, whatever the file calls them. */
 
 import { UserError } from '../errors.ts';
-import type { Dtype } from './dtypes.ts';
-import type { SafetensorsFile } from './safetensors.ts';
+import type { Dtype, TensorData } from './dtypes.ts';
+import type { TensorEntry } from './safetensors-header.ts';
 
 /** A tensor that stays in its file: what an engine needs to map it as a constant. */
-export interface StoredTensor {
-  dtype: Dtype;
-  shape: readonly number[];
+export interface StoredTensor extends TensorEntry {
   /** Real path of the file. */
-  path: string;
-  byteOffset: number;
-  byteLength: number;
+  readonly path: string;
+}
+
+/** A tensor that is made when it is asked for, from others that lie in files: transposed, converted, merged. */
+export interface ComputedTensor {
+  /** Type of the values that `compute` gives; float16 and bfloat16 come as float32. */
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  /** Real path of the file that it is made from. */
+  readonly path: string;
+  /** Bytes that it takes in memory. */
+  readonly byteLength: number;
+  /** @throws UserError when the file can no longer be read */
+  compute(): TensorData;
+}
+
+export type WeightTensor = StoredTensor | ComputedTensor;
+
+/** An opened file of tensors: names, shapes, places. */
+export interface TensorFile {
+  /** Real path of the file, or of the first of several. */
+  readonly path: string;
+  readonly tensors: ReadonlyMap<string, WeightTensor>;
+  /** What is written beside the tensors: the metadata of a safetensors file, plain values of a checkpoint. */
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** The weights of one network. */
 export interface WeightSource {
+  /** Real path of the file, or of the first of several. */
+  readonly path: string;
+  readonly tensors: ReadonlyMap<string, WeightTensor>;
   names(): string[];
   has(name: string): boolean;
   /** @throws UserError when there is no tensor of that name */
-  get(name: string): StoredTensor;
+  get(name: string): WeightTensor;
 }
 
 /** Gives the network's name of a tensor for the name in the file; undefined leaves the tensor out. */
 export type RenameTensor = (nameInFile: string) => string | undefined;
+
+/** Tensors by the names of a network. */
+export function sourceOf(path: string, tensors: ReadonlyMap<string, WeightTensor>): WeightSource {
+  return {
+    path,
+    tensors,
+    names: () => [...tensors.keys()],
+    has: (name) => tensors.has(name),
+    get(name) {
+      const tensor = tensors.get(name);
+      if (tensor === undefined) throw new UserError(`${path}: the weight ${name} is missing`);
+      return tensor;
+    },
+  };
+}
 
 /**
  * Looks at an opened file as the weights of a network.
  *
  * @param rename from names in the file to names of the network; by default they are the same
  */
-export function weightSource(file: SafetensorsFile, rename: RenameTensor = (name) => name): WeightSource {
-  const tensors = new Map<string, StoredTensor>();
+export function weightSource(
+  file: {
+    readonly path: string;
+    readonly tensors: ReadonlyMap<string, TensorEntry | WeightTensor>;
+  },
+  rename: RenameTensor = (name) => name,
+): WeightSource {
+  const tensors = new Map<string, WeightTensor>();
   for (const [nameInFile, entry] of file.tensors) {
     const name = rename(nameInFile);
     if (name === undefined) continue;
     if (tensors.has(name))
       throw new UserError(`${file.path}: two tensors stand for ${name}, one is ${nameInFile}`);
-    tensors.set(name, { ...entry, path: file.path });
+    tensors.set(name, { path: file.path, ...entry });
   }
-  return {
-    names: () => [...tensors.keys()],
-    has: (name) => tensors.has(name),
-    get(name) {
-      const tensor = tensors.get(name);
-      if (tensor === undefined) throw new UserError(`${file.path}: the weight ${name} is missing`);
-      return tensor;
-    },
-  };
+  return sourceOf(file.path, tensors);
 }
 
 const VAE_ATTENTION_NAMES: Record<string, string> = {
