@@ -1,10 +1,11 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { openModelFolder } from './model-folder.ts';
 import { resolveModel } from './models.ts';
 import { writeSafetensors } from './safetensors.ts';
+import { FORMATS } from './testing.ts';
 import { dropPositionIds, renameVaeAttention, weightSource } from './weight-source.ts';
 
 const made: string[] = [];
@@ -50,8 +51,41 @@ describe('openModelFolder', () => {
     const model = await openModelFolder(dir, { variant: 'fp16' });
     expect(model.components.get('unet')?.weights.path).toMatch(/fp16/);
     await expect(openModelFolder(dir, { variant: 'bf16' })).rejects.toThrow(
-      /unet: no weights; expected .* or model\.bf16\.safetensors, got diffusion_pytorch_model\.fp16/,
+      /unet: no weights; expected .* or model\.bf16\.safetensors \(or \.bin\), got diffusion_pytorch_model\.fp16/,
     );
+  });
+
+  it('joins shards and takes what torch saved where there is nothing else', async () => {
+    const shard = (i: number) => `model-0000${i}-of-00002.safetensors`;
+    await addNetwork('text_encoder', shard(1), ['a', 'b']);
+    await addNetwork('text_encoder', shard(2), ['c']);
+    const index = (map: unknown) =>
+      writeFile(
+        join(dir, 'text_encoder', 'model.safetensors.index.json'),
+        JSON.stringify({ metadata: {}, weight_map: map }),
+      );
+    await rm(join(dir, 'text_encoder', 'model.safetensors'));
+    await index({ a: shard(1), b: shard(1), c: shard(2) });
+    await rm(join(dir, 'unet', 'diffusion_pytorch_model.safetensors'));
+    await copyFile(`${FORMATS}values-zip.pt`, join(dir, 'unet', 'diffusion_pytorch_model.fp16.bin'));
+    const { components } = await openModelFolder(dir);
+    const { weights } = components.get('text_encoder')!;
+    expect(weights.names()).toEqual(['a', 'b', 'c']);
+    expect(weights.get('a')).toMatchObject({ path: expect.stringContaining(shard(1)) });
+    expect(weights.get('c')).toMatchObject({ path: expect.stringContaining(shard(2)) });
+    expect(components.get('unet')?.weights.get('f32')).toMatchObject({ dtype: 'F32', shape: [4, 6] });
+
+    for (const [map, message] of [
+      [{ a: '../model.safetensors' }, /a shard must be a file beside the index, got "\.\.\/model/],
+      [{ a: 7 }, /a file beside the index, got 7/],
+      [{ a: 'absent.safetensors' }, /absent\.safetensors: the file does not exist/],
+      [{ d: shard(1) }, /model-00001-of-00002\.safetensors does not hold d/],
+      [{}, /weight_map is empty/],
+      [undefined, /has no weight_map/],
+    ] as const) {
+      await index(map);
+      await expect(openModelFolder(dir)).rejects.toThrow(message);
+    }
   });
 
   it('names what is missing or broken', async () => {
@@ -59,8 +93,10 @@ describe('openModelFolder', () => {
     await expect(openModelFolder(join(dir, 'unet'))).rejects.toThrow(/has no model_index\.json/);
     await expect(openModelFolder(dir, { required: ['clip'] })).rejects.toThrow(/clip does not exist/);
     await rm(join(dir, 'vae', 'diffusion_pytorch_model.fp16.safetensors'));
+    await writeFile(join(dir, 'vae', 'flax_model.msgpack'), '');
+    await expect(openModelFolder(dir)).rejects.toThrow(/vae: no weights.*got flax_model\.msgpack/);
     await writeFile(join(dir, 'vae', 'diffusion_pytorch_model.bin'), '');
-    await expect(openModelFolder(dir)).rejects.toThrow(/vae: no weights.*got diffusion_pytorch_model\.bin/);
+    await expect(openModelFolder(dir)).rejects.toThrow(/diffusion_pytorch_model\.bin: not a valid/);
     await writeFile(join(dir, 'vae', 'config.json'), '{"a":');
     await expect(openModelFolder(dir)).rejects.toThrow(/config\.json: not valid JSON/);
     await writeFile(join(dir, 'vae', 'config.json'), '[]');

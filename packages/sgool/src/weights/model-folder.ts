@@ -3,14 +3,15 @@
  * network, a scheduler and a tokenizer.
  */
 
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
-import { fileSystemReason } from './atomic-file.ts';
-import { openSafetensors, type SafetensorsFile } from './safetensors.ts';
+import { type Config, readConfig } from './read-config.ts';
+import { openSharded } from './sharded.ts';
+import { openTensorFile } from './tensor-file.ts';
+import { type WeightSource, weightSource } from './weight-source.ts';
 
-/** A config file as it stands; networks read the keys that they know. */
-export type Config = Readonly<Record<string, unknown>>;
+export { type Config, readConfig } from './read-config.ts';
 
 /** One network of a model. */
 export interface ModelComponent {
@@ -18,7 +19,7 @@ export interface ModelComponent {
   name: string;
   dir: string;
   config: Config;
-  weights: SafetensorsFile;
+  weights: WeightSource;
 }
 
 export interface ModelFolder {
@@ -44,7 +45,11 @@ export interface OpenModelOptions {
 /** Networks of a pipeline that this project never runs. */
 const IGNORED = new Set(['safety_checker', 'feature_extractor', 'image_encoder', 'scheduler', 'tokenizer']);
 
-const STEMS = ['diffusion_pytorch_model', 'model'];
+/** What diffusers and transformers call a network's weights, in the formats of which the first that is there is taken. */
+const FORMATS = [
+  { extension: 'safetensors', stems: ['diffusion_pytorch_model', 'model'] },
+  { extension: 'bin', stems: ['diffusion_pytorch_model', 'pytorch_model'] },
+] as const;
 
 async function exists(path: string): Promise<boolean> {
   return stat(path).then(
@@ -53,56 +58,40 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/**
- * Reads a JSON file that must hold an object.
- *
- * @throws UserError when it is missing, unreadable, or no object
- */
-export async function readConfig(path: string): Promise<Config> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    const reason = missing ? 'the file does not exist' : (fileSystemReason(error) ?? String(error));
-    throw new UserError(`cannot read ${path}: ${reason}`, { cause: error });
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new UserError(`${path}: not valid JSON: ${(error as Error).message}`, { cause: error });
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new UserError(`${path}: must hold a JSON object, got ${JSON.stringify(value).slice(0, 60)}`);
-  }
-  return value as Config;
+/** Whole file, or index of shards; both places of the variant in an index's name are in use. */
+function namesOfWeights(suffix: string): string[] {
+  return FORMATS.flatMap(({ extension, stems }) =>
+    stems.flatMap((stem) => [
+      `${stem}${suffix}.${extension}`,
+      `${stem}.${extension}.index${suffix}.json`,
+      `${stem}${suffix}.${extension}.index.json`,
+    ]),
+  );
 }
 
+/** The file to take: safetensors before what torch saved, full precision before half, unless a variant is asked for. */
 async function findWeights(dir: string, variant: string | undefined): Promise<string | undefined> {
+  const files = new Set(await readdir(dir));
   const suffixes = variant === undefined ? ['', '.fp16'] : [`.${variant}`];
-  for (const suffix of suffixes) {
-    for (const stem of STEMS) {
-      const path = join(dir, `${stem}${suffix}.safetensors`);
-      if (await exists(path)) return path;
-    }
-  }
-  return undefined;
+  const candidates = suffixes.flatMap(namesOfWeights).filter((name) => files.has(name));
+  const found = candidates.find((name) => name.includes('safetensors')) ?? candidates[0];
+  return found === undefined ? undefined : join(dir, found);
 }
 
 /** Says what lies in the folder instead of the wanted file. */
 async function explainMissingWeights(dir: string, variant: string | undefined): Promise<string> {
-  const wanted = `model${variant === undefined ? '' : `.${variant}`}.safetensors`;
+  const suffix = variant === undefined ? '' : `.${variant}`;
   const files = await readdir(dir);
-  const found = files.filter((file) => /\.(safetensors|bin|index\.json)$/.test(file));
-  if (found.some((file) => file.endsWith('.index.json')))
-    return 'its weights are split into shards; join them first';
+  const found = files.filter((file) =>
+    /\.(safetensors|bin|ckpt|pth?|msgpack|h5|onnx|index\.json)$/.test(file),
+  );
   const instead = found.length > 0 ? `, got ${found.join(', ')}` : '';
-  return `no weights; expected diffusion_pytorch_model.safetensors or ${wanted}${instead}`;
+  return `no weights; expected diffusion_pytorch_model${suffix}.safetensors or model${suffix}.safetensors (or .bin)${instead}`;
 }
 
 /**
- * Opens one network: `config.json` and `{diffusion_pytorch_model|model}[.variant].safetensors`.
+ * Opens one network: `config.json` and `{diffusion_pytorch_model|model}[.variant].safetensors`, or the same as `.bin`, whole
+ * or in shards.
  *
  * @param dir the network's own folder
  * @throws UserError when a file is missing or broken
@@ -113,9 +102,10 @@ export async function openComponent(
 ): Promise<ModelComponent> {
   if (!(await exists(dir))) throw new UserError(`model folder: ${dir} does not exist`);
   const config = await readConfig(join(dir, 'config.json'));
-  const weights = await findWeights(dir, variant);
-  if (weights === undefined) throw new UserError(`${dir}: ${await explainMissingWeights(dir, variant)}`);
-  return { name: basename(dir), dir, config, weights: await openSafetensors(weights) };
+  const found = await findWeights(dir, variant);
+  if (found === undefined) throw new UserError(`${dir}: ${await explainMissingWeights(dir, variant)}`);
+  const file = await (found.endsWith('.json') ? openSharded(found) : openTensorFile(found));
+  return { name: basename(dir), dir, config, weights: weightSource(file) };
 }
 
 async function openComponents(
