@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { UserError } from '../errors.ts';
 import type { Method, Pipeline } from '../guidance/index.ts';
 import { type ParsedRequest, parseRequest } from '../guidance/request.ts';
-import { resolveSettings } from '../guidance/settings.ts';
+import { resolveSettings, saliencyNote } from '../guidance/settings.ts';
 import { readImage } from '../image/index.ts';
 import { resolveSeed } from '../random/index.ts';
 import { INTERRUPTED } from './exit-codes.ts';
@@ -92,6 +92,8 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     const method = engine.methods[request.method];
     const task = await taskOf(plan, method, pipeline);
     warnOfTruncation(task, pipeline, progress);
+    const note = saliencyNote(task.settings, request, pipeline.model);
+    if (note !== undefined) progress.note(note);
     const { saveIterations = false, metadata = true } = command.values;
     const repeat = repeatCommand(task, command.options);
     const recorder = new Recorder({ dir, task, repeat, metadata, saveIterations });

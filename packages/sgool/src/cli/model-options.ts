@@ -22,9 +22,10 @@ export function choice(flags: string, description: string, names: readonly strin
 
 /** `--model`, else SGOOL_MODEL, else the embedded one. */
 export function modelOption({ env }: Host): Option {
-  return new Option('--model <name>', 'name of a model, or a folder in the diffusers layout').default(
-    env.SGOOL_MODEL || DEFAULT_MODEL,
-  );
+  return new Option(
+    '--model <name>',
+    'name of a model, a folder in the diffusers layout, or org/name of a pulled one',
+  ).default(env.SGOOL_MODEL || DEFAULT_MODEL);
 }
 
 /** `--device`, else SGOOL_DEVICE, else the processor. */

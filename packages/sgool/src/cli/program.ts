@@ -28,7 +28,7 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'models',
-    summary: 'list the models at hand, or look inside one',
+    summary: 'list, inspect, fetch and check models',
     load: () => import('./models.ts'),
   },
   {

@@ -48,7 +48,7 @@ function openTranSalNet({ folder, programs }: DetectorParts): Detector {
   const found = folder.components.get('transalnet');
   if (!found) {
     throw new UserError(
-      `saliency transalnet: ${folder.dir} has no folder transalnet; choose another, such as grad-cam or spectral-residual`,
+      `saliency transalnet: ${folder.dir} has no folder transalnet; add its weights with: sgool models add transalnet <file>, or choose another, such as grad-cam or spectral-residual`,
     );
   }
   const config = transalnetConfig(found.config, `${found.dir}/config.json`);

@@ -1,12 +1,18 @@
 /** @file Loading a model: headers and configurations now, programs when they are first asked for. */
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Device } from '@sgool/autodiff';
 import { createSchedule } from '../diffusion/index.ts';
 import { UserError } from '../errors.ts';
 import { autoencoderConfig, networkWeights, unetConfig } from '../networks/index.ts';
 import { loadTokenizer } from '../text/index.ts';
-import { type ModelFolder, openModelFolder, resolveModel } from '../weights/index.ts';
+import {
+  type Environment,
+  findAdded,
+  type ModelFolder,
+  openComponent,
+  openModelFolder,
+  resolveModel,
+} from '../weights/index.ts';
 import { type ClipCritic, clipCritic } from './clip-critic.ts';
 import { decodeLatent, scaleFactorOf } from './decoding.ts';
 import { createDenoiser } from './denoising.ts';
@@ -17,30 +23,33 @@ import type { Pipeline } from './pipeline.ts';
 import { ProgramCache } from './programs.ts';
 import { promptEncoder } from './text-encoding.ts';
 
-export interface LoadOptions {
+export interface LoadOptions extends Omit<OpenModelOptions, 'required'> {
   /** Default `cpu`. */
   readonly device?: Device;
   /** Threads of the networks; by default as many as ONNX Runtime takes. */
   readonly threads?: number;
   /** Which weight files to take, for instance `fp16`. Default: the plain ones, else `fp16`. */
   readonly variant?: string;
+  /** Variables that say where the Hub's cache and the user's own weights are; `process.env` unless given. */
+  readonly env?: Environment;
 }
 
 /** From this size of UNet on, weights stay in their mapped file instead of being copied into faster layouts. */
 const LEAN_FROM_BYTES = 500e6;
 
 /**
- * Loads a model: a name, or a folder in the diffusers layout with `clip/` (a CLIPModel; guides), and perhaps `clip_b/`
- * (another one; reports) and `transalnet/`. Headers and configurations are checked now; programs are compiled on first use.
+ * Loads a model: a name, a folder in the diffusers layout, or a model of the Hub that was pulled; with `clip/` (a CLIPModel;
+ * guides), and perhaps `clip_b/` (another one; reports) and `transalnet/` (else the one that the user has added). Headers and
+ * configurations are checked now; programs are compiled on first use.
  *
  * @throws UserError where the model is not found or its folder is broken
  */
 export async function loadPipeline(
   model?: string,
-  { device = 'cpu', threads, variant }: LoadOptions = {},
+  { device = 'cpu', threads, variant, env }: LoadOptions = {},
 ): Promise<Pipeline> {
-  const location = resolveModel(model);
-  const folder = await openModelFolder(location.dir, { variant });
+  const location = resolveModel(model, env);
+  const folder = await withAddedWeights(await openModelFolder(location.dir, { variant }), env);
   const unet = component(folder, 'unet');
   const vae = component(folder, 'vae');
   const encoder = component(folder, 'text_encoder');
@@ -53,9 +62,9 @@ export async function loadPipeline(
     );
   }
   const schedule = createSchedule(folder.schedulerConfig);
-  const tokenizer = await loadTokenizer(folder.tokenizerDir);
+  const tokenizer = await openTokenizer(folder);
 
-  const size = (await stat(unet.weights.path)).size;
+  const size = [...unet.weights.tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
   const programs = new ProgramCache({ device, threads, layout: size >= LEAN_FROM_BYTES ? 'lean' : 'fast' });
   const unetWeights = networkWeights(unet.weights);
   const decoder = { programs, config: vaeSettings, weights: networkWeights(vae.weights) };
@@ -69,12 +78,11 @@ export async function loadPipeline(
   async function openCritic(from: ModelFolder, name: string): Promise<ClipCritic | undefined> {
     const found = from.components.get(name);
     if (!found) return undefined;
-    const own = await loadTokenizer(join(found.dir, 'tokenizer')).catch(async (error) => {
-      // Without files of its own a CLIP shares the text encoder's vocabulary; broken files are an error.
-      if (await exists(join(found.dir, 'tokenizer'))) throw error;
-      return tokenizer;
-    });
-    return clipCritic(found, own, programs);
+    // Without files of its own a CLIP shares the text encoder's vocabulary.
+    const places = [join(found.dir, 'tokenizer'), found.dir];
+    const have = await Promise.all(places.map((dir) => exists(join(dir, 'vocab.json'))));
+    const own = places.find((_, i) => have[i]);
+    return clipCritic(found, own === undefined ? tokenizer : await loadTokenizer(own), programs);
   }
 
   const info = modelInfo(location.name, folder, {
@@ -114,7 +122,7 @@ export async function loadPipeline(
     async critic() {
       if (critics.A) return critics.A;
       throw new UserError(
-        `model ${info.name}: it has no folder clip, which this needs; put a transformers CLIPModel there, or use method sd`,
+        `model ${info.name}: it has no CLIP, which this needs; give one with the option clip (a folder, a file, or a pulled model such as openai/clip-vit-base-patch32), put a transformers CLIPModel into its folder clip, or use method sd`,
       );
     },
     async objective({ saturatedGradient, views, ...size }) {
@@ -138,6 +146,22 @@ export async function loadPipeline(
   };
 
   return pipeline;
+}
+
+/** The model with the TranSalNet that the user has added, where it brings none of its own. */
+async function withAddedWeights(folder: ModelFolder, env?: Environment): Promise<ModelFolder> {
+  const dir = folder.components.has('transalnet') ? undefined : findAdded('transalnet', env);
+  if (dir === undefined) return folder;
+  return { ...folder, components: new Map(folder.components).set('transalnet', await openComponent(dir)) };
+}
+
+async function openTokenizer({ dir, tokenizerDir, tokenizerConfig }: ModelFolder) {
+  if (!(await exists(join(tokenizerDir, 'vocab.json')))) {
+    throw new UserError(
+      `${dir}: it has no tokenizer, expected in ${tokenizerDir}; give one with the option tokenizer: a folder with vocab.json and merges.txt of a CLIP, or a pulled model such as openai/clip-vit-large-patch14`,
+    );
+  }
+  return loadTokenizer(tokenizerDir, tokenizerConfig);
 }
 
 function component(folder: ModelFolder, name: string) {

@@ -46,7 +46,7 @@ export function commonDefaults(model: ModelInfo): Settings {
   };
 }
 
-/** The best detector that the model has the network for. */
+/** The best detector that there is a network for. */
 function defaultSaliency({ has }: ModelInfo): SaliencyName {
   if (has.transalnet) return 'transalnet';
   return has.clip ? 'grad-cam' : 'spectral-residual';
@@ -72,6 +72,22 @@ export function withHints(defaults: Settings, { dir, hint }: ModelInfo, method: 
 }
 
 /**
+ * One line for the user where another detector stands in for TranSalNet; undefined where it does not, or was chosen.
+ *
+ * @param settings as resolved
+ */
+export function saliencyNote(
+  { saliency }: Settings,
+  request: Pick<ParsedRequest, 'saliency'>,
+  model: ModelInfo,
+): string | undefined {
+  const isChosen = request.saliency !== undefined && request.saliency !== 'transalnet';
+  if (isChosen || saliency === 'transalnet' || saliency !== defaultSaliency(model)) return undefined;
+  const name = saliency === 'grad-cam' ? 'Grad-CAM on CLIP' : 'spectral residual';
+  return `there are no TranSalNet weights: ${name} says where the eye goes; add them with: sgool models add transalnet <file>`;
+}
+
+/**
  * Every setting of a run.
  *
  * @param defaults the method's, hints included
@@ -86,6 +102,8 @@ export function resolveSettings(defaults: Settings, request: ParsedRequest, mode
   if (asked.width !== undefined && asked.height === undefined) asked.height = asked.width;
   if (asked.height !== undefined && asked.width === undefined) asked.width = asked.height;
   const settings: Settings = { ...defaults, ...asked };
+  // Few have TranSalNet's weights, so its name alone must not end a run; `saliencyNote` tells what stands in.
+  if (settings.saliency === 'transalnet') settings.saliency = defaultSaliency(model);
   // DDIM has no exact inverse; asking for it by itself is no mistake where only a default says `invertible`.
   if (settings.sampler === 'ddim' && asked.trajectory === undefined) settings.trajectory = 'checkpointed';
   for (const side of ['width', 'height'] as const) {

@@ -127,9 +127,16 @@ export async function writeTinyModel({ scheduler = {}, hint, without = [] }: Tin
       out: unet(unetConfig(UNET), weights)({ sample, timestep, context }),
     }),
   );
-  await network('vae', VAE, 2, { latent: { shape: [1, 4, 8, 8] } }, (weights, { latent }) => ({
-    out: autoencoder(autoencoderConfig(VAE), weights).decode(latent),
-  }));
+  await network(
+    'vae',
+    VAE,
+    2,
+    { latent: { shape: [1, 4, 8, 8] }, image: { shape: [1, 3, 32, 32] } },
+    (weights, { latent, image }) => {
+      const vae = autoencoder(autoencoderConfig(VAE), weights);
+      return { out: vae.decode(latent), mean: vae.encode(image).mean };
+    },
+  );
   await network('text_encoder', TEXT, 3, { ids }, (weights, inputs) => ({
     out: textEncoder(clipTextConfig(TEXT), weights)(inputs.ids).lastHiddenState,
   }));

@@ -1,4 +1,5 @@
 /** @file Floor 3: networks, traced with `@sgool/autodiff` under the names of the public checkpoints. */
+export { type IdentifiedWeights, identifyWeights } from './added-weights.ts';
 export {
   type Autoencoder,
   type AutoencoderOptions,
@@ -6,6 +7,12 @@ export {
   type LatentDistribution,
 } from './autoencoder.ts';
 export type { BatchNormOptions } from './batch-norm.ts';
+export {
+  checkNetwork,
+  describeProblems,
+  type WeightCheck,
+  type WeightProblem,
+} from './check-weights.ts';
 export {
   CLIP_MEAN,
   CLIP_STD,

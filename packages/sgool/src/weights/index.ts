@@ -1,18 +1,27 @@
 /** @file Floor 2: weights in files. */
 
+export {
+  ADDED_NAMES,
+  type AddedName,
+  findAdded,
+  storeAdded,
+  userDataDir,
+} from './added.ts';
 export { fileSystemReason, replaceFile, writeFileAtomic } from './atomic-file.ts';
+export { openClipFile } from './clip-file.ts';
 export { type Dtype, isFloat, type TensorData } from './dtypes.ts';
 export { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from './float16.ts';
+export type { Environment } from './hub/environment.ts';
 export {
   type Config,
   type ModelComponent,
   type ModelFolder,
-  type OpenModelOptions,
   openComponent,
   openModelFolder,
   readConfig,
 } from './model-folder.ts';
 export { DEFAULT_MODEL, listModels, type ModelLocation, resolveModel } from './models.ts';
+export { type OpenModelOptions, openClip, openModel, openVae } from './open-model.ts';
 export {
   openSafetensors,
   readAll,
@@ -29,6 +38,7 @@ export {
   type SafetensorsHeader,
   type TensorEntry,
 } from './safetensors-header.ts';
+export { openSingleFile, type Prediction, type SingleFileOptions } from './single-file.ts';
 export { openTensorFile } from './tensor-file.ts';
 export {
   asFloat32,

@@ -1,9 +1,12 @@
-/** @file Where models are found: the embedded one by its name, any other by its folder. */
+/** @file Where models are found: the embedded one by its name, others by their folder or their name on the Hub. */
 
 import { existsSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
+import { findSnapshot } from './hub/cache.ts';
+import { type Environment, hubCacheDir } from './hub/environment.ts';
+import { parseModelId } from './hub/model-id.ts';
 
 export interface ModelLocation {
   /** Name as users write it: `toybox`, or the path. */
@@ -39,11 +42,16 @@ export function listModels(): ModelLocation[] {
 }
 
 /**
- * Finds a model by its name or its folder.
+ * Finds a model by its name, its folder, or its name on the Hub (`org/name`, `org/name@revision`), if it was pulled. Asks no
+ * network.
  *
- * @throws UserError that lists the valid names when it is neither
+ * @param env says where the Hub's cache is
+ * @throws UserError that lists the valid names when it is none of these
  */
-export function resolveModel(nameOrPath: string = DEFAULT_MODEL): ModelLocation {
+export function resolveModel(
+  nameOrPath: string = DEFAULT_MODEL,
+  env: Environment = process.env,
+): ModelLocation {
   const packageName = Object.hasOwn(PACKAGES, nameOrPath) ? PACKAGES[nameOrPath] : undefined;
   if (packageName !== undefined) {
     const dir = packageWeights(packageName);
@@ -55,8 +63,16 @@ export function resolveModel(nameOrPath: string = DEFAULT_MODEL): ModelLocation 
   }
   if (existsSync(nameOrPath) && statSync(nameOrPath).isDirectory())
     return { name: nameOrPath, dir: resolve(nameOrPath) };
+  const onHub = parseModelId(nameOrPath);
+  if (onHub !== undefined) {
+    const found = findSnapshot(onHub.id, onHub.revision, env);
+    if (found !== undefined) return { name: nameOrPath, dir: found.dir };
+    throw new UserError(
+      `model: ${nameOrPath} is neither a folder nor in the cache ${hubCacheDir(env)}; fetch it with: sgool models pull ${nameOrPath}`,
+    );
+  }
   const names = Object.keys(PACKAGES).join(', ');
   throw new UserError(
-    `model: unknown, got ${nameOrPath}; choose one of ${names}, or the path of a folder in the diffusers layout`,
+    `model: unknown, got ${nameOrPath}; choose one of ${names}, or the path of a folder in the diffusers layout, or org/name for a model of the Hub`,
   );
 }

@@ -4,3 +4,4 @@ export { type Environment, hubCacheDir, hubEndpoint, hubToken, isHubOffline } fr
 export { type HubModelId, parseModelId } from './model-id.ts';
 export { type PulledModel, type PullOptions, type PullProgress, pullModel } from './pull.ts';
 export type { FileChoice } from './select-files.ts';
+export { type FileCheck, type VerifyOptions, verifyFiles } from './verify.ts';

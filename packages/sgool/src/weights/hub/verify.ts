@@ -1,0 +1,102 @@
+/** @file Whether the files of a model are still what they were when they came. */
+import { createReadStream, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { UserError } from '../../errors.ts';
+import { fileSystemReason } from '../atomic-file.ts';
+import { hubHash } from './download.ts';
+
+export interface FileCheck {
+  /** Path in the folder, with slashes. */
+  readonly path: string;
+  readonly size: number;
+  /**
+   * `ok`: the hash is that of the Hub; `wrong`: it is not; `missing`: a link to nowhere; `unknown`: a file that did not come
+   * from the Hub, so that there is nothing to compare with.
+   */
+  readonly state: 'ok' | 'wrong' | 'missing' | 'unknown';
+  /** SHA-256, or git's SHA-1 for small files of the Hub. */
+  readonly hash?: string;
+  /** What the Hub said, where it is another one. */
+  readonly expected?: string;
+  /** Where the bytes are. */
+  readonly file: string;
+}
+
+export interface VerifyOptions {
+  readonly signal?: AbortSignal;
+  /** Told the bytes that were read, of all files. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Reads every file of a model folder and compares it with the hash that names its blob in the Hub's cache.
+ *
+ * @throws UserError where a file cannot be read
+ */
+export async function verifyFiles(dir: string, options: VerifyOptions = {}): Promise<FileCheck[]> {
+  const files = filesOf(dir);
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  const checks: FileCheck[] = [];
+  let before = 0;
+  for (const found of files) {
+    checks.push(await check(found, options, (done) => options.onProgress?.(before + done, total)));
+    before += found.size;
+  }
+  return checks;
+}
+
+interface FoundFile {
+  readonly path: string;
+  readonly file: string;
+  readonly size: number;
+  /** Name of the blob, where it is a hash. */
+  readonly expected?: string;
+  readonly isMissing: boolean;
+}
+
+function filesOf(dir: string, prefix = ''): FoundFile[] {
+  return readdirSync(dir)
+    .sort()
+    .flatMap((name): FoundFile[] => {
+      const file = join(dir, name);
+      const path = prefix + name;
+      const link = lstatSync(file).isSymbolicLink() ? readlinkSync(file) : undefined;
+      const found = statSync(file, { throwIfNoEntry: false });
+      if (found?.isDirectory()) return filesOf(file, `${path}/`);
+      const blob = basename(link ?? '');
+      return [
+        {
+          path,
+          file: link === undefined ? file : join(dirname(file), link),
+          size: found?.size ?? 0,
+          isMissing: found === undefined,
+          ...(/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(blob) ? { expected: blob } : {}),
+        },
+      ];
+    });
+}
+
+async function check(
+  { path, file, size, expected, isMissing }: FoundFile,
+  { signal }: VerifyOptions,
+  onBytes: (done: number) => void,
+): Promise<FileCheck> {
+  if (isMissing) return { path, file, size, state: 'missing' };
+  const hash = hubHash({ hash: expected ?? '0'.repeat(64), size });
+  let done = 0;
+  try {
+    for await (const chunk of createReadStream(file, { signal })) {
+      hash.update(chunk);
+      onBytes((done += chunk.length));
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    const reason = fileSystemReason(error);
+    if (reason === undefined) throw error;
+    throw new UserError(`cannot read ${file}: ${reason}`, { cause: error });
+  }
+  const actual = hash.digest('hex');
+  if (expected === undefined) return { path, file, size, state: 'unknown', hash: actual };
+  if (actual === expected) return { path, file, size, state: 'ok', hash: actual };
+  return { path, file, size, state: 'wrong', hash: actual, expected };
+}
