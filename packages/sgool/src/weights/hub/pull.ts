@@ -1,5 +1,5 @@
 /** @file A model from the Hub into the cache. */
-import { stat, statfs } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { fileSystemReason } from '../atomic-file.ts';
@@ -8,6 +8,7 @@ import { findSnapshot, isCommit, linkIntoSnapshot, modelCacheDir, writeRef } fro
 import { createHubClient, type HubClient, type HubFile } from './client.ts';
 import { type DownloadOptions, downloadFile, incompletePath, megabytes } from './download.ts';
 import { type Environment, hubCacheDir, hubEndpoint, hubToken, isHubOffline } from './environment.ts';
+import { freeBytes } from './free-bytes.ts';
 import { withLock } from './lock.ts';
 import { requireModelId } from './model-id.ts';
 import { type FileChoice, selectFiles } from './select-files.ts';
@@ -217,16 +218,4 @@ async function checkSpace(missing: number, { id, model, options }: Pull): Promis
   throw new UserError(
     `hub: ${id} needs ${megabytes(missing)} more, the disk of ${hubCacheDir(options.env)} has ${megabytes(free)} left; make room, or set HF_HUB_CACHE to a folder on another disk`,
   );
-}
-
-/** Free bytes for this user at the nearest folder that exists, or undefined where the system does not say. */
-async function freeBytes(dir: string): Promise<number | undefined> {
-  for (let path = dir; ; path = join(path, '..')) {
-    try {
-      const { bavail, bsize } = await statfs(path);
-      return bavail * bsize;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || path === join(path, '..')) return undefined;
-    }
-  }
 }
