@@ -9,8 +9,9 @@ import {
   type Environment,
   findAdded,
   type ModelFolder,
+  type OpenModelOptions,
   openComponent,
-  openModelFolder,
+  openModel,
   resolveModel,
 } from '../weights/index.ts';
 import { type ClipCritic, clipCritic } from './clip-critic.ts';
@@ -28,8 +29,6 @@ export interface LoadOptions extends Omit<OpenModelOptions, 'required'> {
   readonly device?: Device;
   /** Threads of the networks; by default as many as ONNX Runtime takes. */
   readonly threads?: number;
-  /** Which weight files to take, for instance `fp16`. Default: the plain ones, else `fp16`. */
-  readonly variant?: string;
   /** Variables that say where the Hub's cache and the user's own weights are; `process.env` unless given. */
   readonly env?: Environment;
 }
@@ -39,17 +38,19 @@ const LEAN_FROM_BYTES = 500e6;
 
 /**
  * Loads a model: a name, a folder in the diffusers layout, or a model of the Hub that was pulled; with `clip/` (a CLIPModel;
- * guides), and perhaps `clip_b/` (another one; reports) and `transalnet/` (else the one that the user has added). Headers and
- * configurations are checked now; programs are compiled on first use.
+ * guides), and perhaps `clip_b/` (another one; reports) and `transalnet/` (else the one that the user has added). A single
+ * .ckpt or .safetensors file of Stable Diffusion 1.x or 2.x will do as well: its tokenizer and CLIP come from the options of
+ * these names, or the tokenizer from a folder beside it. Headers and configurations are checked now; programs are compiled on
+ * first use.
  *
  * @throws UserError where the model is not found or its folder is broken
  */
 export async function loadPipeline(
   model?: string,
-  { device = 'cpu', threads, variant, env }: LoadOptions = {},
+  { device = 'cpu', threads, env, ...options }: LoadOptions = {},
 ): Promise<Pipeline> {
   const location = resolveModel(model, env);
-  const folder = await withAddedWeights(await openModelFolder(location.dir, { variant }), env);
+  const folder = await withAddedWeights(await openModel(location.dir, { ...options, env }), env);
   const unet = component(folder, 'unet');
   const vae = component(folder, 'vae');
   const encoder = component(folder, 'text_encoder');

@@ -74,7 +74,9 @@ describe('pipeline', () => {
       const image = await plain.decode(normal(1), size);
       expect(await plain.score(image, prompt)).toEqual({});
       await expect(plain.critic()).rejects.toThrow(UserError);
-      await expect(plain.critic()).rejects.toThrow(/no folder clip/);
+      await expect(plain.critic()).rejects.toThrow(
+        /has no CLIP, which this needs; give one with the option clip/,
+      );
       await expect(plain.detector('transalnet')).rejects.toThrow(/no folder transalnet/);
     } finally {
       await plain.dispose();

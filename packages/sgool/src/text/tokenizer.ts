@@ -168,9 +168,13 @@ function parseMerges(text: string, path: string): string[] {
 /**
  * Loads the tokenizer of a model folder: `vocab.json`, `merges.txt` and, where there is one, `tokenizer_config.json`.
  *
+ * @param config keys over those of `tokenizer_config.json`
  * @throws UserError when a file is missing or not what it should be
  */
-export async function loadTokenizer(dir: string): Promise<Tokenizer> {
+export async function loadTokenizer(
+  dir: string,
+  config: Readonly<Record<string, unknown>> = {},
+): Promise<Tokenizer> {
   const vocabPath = join(dir, 'vocab.json');
   const mergesPath = join(dir, 'merges.txt');
   const configPath = join(dir, 'tokenizer_config.json');
@@ -186,6 +190,6 @@ export async function loadTokenizer(dir: string): Promise<Tokenizer> {
   return createTokenizer({
     vocab: vocab as Record<string, number>,
     merges,
-    config: parseObject(configText, configPath),
+    config: { ...parseObject(configText, configPath), ...config },
   });
 }

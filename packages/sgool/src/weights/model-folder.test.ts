@@ -139,9 +139,14 @@ describe('weightSource', () => {
 });
 
 describe('resolveModel', () => {
-  it('takes a folder as it is and lists the names when it is neither', () => {
+  it('takes a folder or file as it is and lists the names when it is neither', () => {
     expect(resolveModel(dir)).toEqual({ name: dir, dir });
-    expect(() => resolveModel('toyboks')).toThrow(/unknown, got toyboks; choose one of toybox, or the path/);
+    const file = join(dir, 'vae', 'config.json');
+    expect(resolveModel(file)).toEqual({ name: file, dir: file });
+    expect(() => resolveModel('models/sd.ckpt')).toThrow('the file models/sd.ckpt does not exist');
+    expect(() => resolveModel('toyboks')).toThrow(
+      /unknown, got toyboks; choose one of toybox, the path of a folder/,
+    );
     expect(() => resolveModel('constructor')).toThrow(/unknown, got constructor/);
   });
 });

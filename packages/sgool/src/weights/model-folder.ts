@@ -33,6 +33,8 @@ export interface ModelFolder {
   schedulerConfig: Config;
   /** Folder with `vocab.json` and `merges.txt`. */
   tokenizerDir: string;
+  /** Keys over those of the folder's `tokenizer_config.json`. */
+  tokenizerConfig?: Config;
 }
 
 export interface OpenModelOptions {

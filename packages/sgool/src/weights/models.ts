@@ -1,6 +1,6 @@
 /** @file Where models are found: the embedded one by its name, others by their folder or their name on the Hub. */
 
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
@@ -11,7 +11,7 @@ import { parseModelId } from './hub/model-id.ts';
 export interface ModelLocation {
   /** Name as users write it: `toybox`, or the path. */
   name: string;
-  /** Folder in the diffusers layout. */
+  /** Folder in the diffusers layout, or a single file. */
   dir: string;
 }
 
@@ -61,8 +61,10 @@ export function resolveModel(
       throw new UserError(`model: ${nameOrPath} has no weights yet, expected them in ${dir}`);
     return { name: nameOrPath, dir };
   }
-  if (existsSync(nameOrPath) && statSync(nameOrPath).isDirectory())
-    return { name: nameOrPath, dir: resolve(nameOrPath) };
+  if (existsSync(nameOrPath)) return { name: nameOrPath, dir: resolve(nameOrPath) };
+  if (/\.(ckpt|safetensors|pth?|bin)$/i.test(nameOrPath)) {
+    throw new UserError(`model: the file ${nameOrPath} does not exist`);
+  }
   const onHub = parseModelId(nameOrPath);
   if (onHub !== undefined) {
     const found = findSnapshot(onHub.id, onHub.revision, env);
@@ -73,6 +75,6 @@ export function resolveModel(
   }
   const names = Object.keys(PACKAGES).join(', ');
   throw new UserError(
-    `model: unknown, got ${nameOrPath}; choose one of ${names}, or the path of a folder in the diffusers layout, or org/name for a model of the Hub`,
+    `model: unknown, got ${nameOrPath}; choose one of ${names}, the path of a folder in the diffusers layout or of a .ckpt or .safetensors file, or org/name for a model of the Hub`,
   );
 }

@@ -1,0 +1,63 @@
+/**
+ * @file Names of CLIP in the files of OpenAI and OpenCLIP (which HPS v1 and v2 keep) and in transformers.
+ *
+ * Reference: openai/CLIP, clip/model.py; names of transformers' CLIPModel
+ */
+
+/** What becomes of one tensor. */
+export interface ClipPart {
+  readonly name: string;
+  /** Which third of the rows; query, key and value lie behind each other in one tensor. */
+  readonly third?: 0 | 1 | 2;
+  /** Written to be multiplied from the right: rows and columns change places. */
+  readonly transpose?: true;
+}
+
+const OUTER: Readonly<Record<string, ClipPart>> = {
+  logit_scale: { name: 'logit_scale' },
+  'token_embedding.weight': { name: 'text_model.embeddings.token_embedding.weight' },
+  positional_embedding: { name: 'text_model.embeddings.position_embedding.weight' },
+  'ln_final.weight': { name: 'text_model.final_layer_norm.weight' },
+  'ln_final.bias': { name: 'text_model.final_layer_norm.bias' },
+  text_projection: { name: 'text_projection.weight', transpose: true },
+  'visual.class_embedding': { name: 'vision_model.embeddings.class_embedding' },
+  'visual.positional_embedding': { name: 'vision_model.embeddings.position_embedding.weight' },
+  'visual.conv1.weight': { name: 'vision_model.embeddings.patch_embedding.weight' },
+  'visual.ln_pre.weight': { name: 'vision_model.pre_layrnorm.weight' },
+  'visual.ln_pre.bias': { name: 'vision_model.pre_layrnorm.bias' },
+  'visual.ln_post.weight': { name: 'vision_model.post_layernorm.weight' },
+  'visual.ln_post.bias': { name: 'vision_model.post_layernorm.bias' },
+  'visual.proj': { name: 'visual_projection.weight', transpose: true },
+};
+
+const LAYER: Readonly<Record<string, string>> = {
+  ln_1: 'layer_norm1',
+  ln_2: 'layer_norm2',
+  'mlp.c_fc': 'mlp.fc1',
+  'mlp.c_proj': 'mlp.fc2',
+  'attn.out_proj': 'self_attn.out_proj',
+};
+
+const THIRDS = ['q_proj', 'k_proj', 'v_proj'] as const;
+
+/**
+ * transformers' names for one of OpenAI's.
+ *
+ * @returns several for the joint projection of query, key and value, none for what the network does not need (its sizes,
+ *   which OpenAI's archive holds as tensors)
+ */
+export function openClipParts(name: string): readonly ClipPart[] {
+  if (Object.hasOwn(OUTER, name)) return [OUTER[name]];
+  const [, visual, layer, module] = /^(visual\.)?transformer\.resblocks\.(\d+)\.(.+)$/.exec(name) ?? [];
+  if (module === undefined) return [];
+  const place = `${visual === undefined ? 'text' : 'vision'}_model.encoder.layers.${layer}`;
+  const [, joint] = /^attn\.in_proj_(weight|bias)$/.exec(module) ?? [];
+  if (joint !== undefined) {
+    return THIRDS.map((third, i) => ({
+      name: `${place}.self_attn.${third}.${joint}`,
+      third: i as 0 | 1 | 2,
+    }));
+  }
+  const [, stem, end] = /^(.+)\.(weight|bias)$/.exec(module) ?? [];
+  return stem !== undefined && Object.hasOwn(LAYER, stem) ? [{ name: `${place}.${LAYER[stem]}.${end}` }] : [];
+}
