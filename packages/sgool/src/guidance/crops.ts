@@ -42,18 +42,20 @@ export function boxCrop({ left, top, width, height }: Box, sizes: CropSizes): Cr
 
 /**
  * Random square cutouts, as CLIP guidance draws them: side `u^power·(max - min) + min`, u uniform in [0, 1), max the
- * picture's shorter side, min CLIP's input if that is smaller; then average pooling.
+ * picture's shorter side, min CLIP's input if that is smaller; then average pooling. `share` below 1 lets them be smaller
+ * still, for pictures that are no larger than CLIP's input and would have no cutouts otherwise.
  *
  * Reference: Katherine Crowson's MakeCutouts, in DOODL and in diffusers' CLIP-guided pipeline.
  */
 export function randomCutouts(
   count: number,
   power: number,
+  share: number,
   { width, height, side }: CropSizes,
   random: Generator,
 ): Crop[] {
   const largest = Math.min(width, height);
-  const smallest = Math.min(largest, side);
+  const smallest = Math.ceil(share * Math.min(largest, side));
   return Array.from({ length: count }, () => {
     const length = Math.floor(random.rand([1])[0] ** power * (largest - smallest) + smallest);
     const [left] = random.randint(0, width - length + 1, [1]);

@@ -123,10 +123,21 @@ describe('objective', () => {
 });
 
 it('draws cutouts inside the picture, the same for the same seed', () => {
-  const draw = () => randomCutouts(20, 0.3, { width: 40, height: 32, side: 16 }, new Generator(7));
+  const draw = () => randomCutouts(20, 0.3, 1, { width: 40, height: 32, side: 16 }, new Generator(7));
   for (const { rows, columns } of draw()) {
     expect(rows.reduce((total, value) => total + value, 0)).toBeCloseTo(16, 4);
     expect(columns.reduce((total, value) => total + value, 0)).toBeCloseTo(16, 4);
   }
   expect(draw()).toEqual(draw());
+});
+
+it('draws smaller cutouts on request, and none smaller than asked for', () => {
+  const sizes = { width: 16, height: 16, side: 16 };
+  const covered = (share: number) =>
+    randomCutouts(30, 1, share, sizes, new Generator(7)).map(
+      ({ columns }) => new Set([...columns].flatMap((value, i) => (value > 0 ? [i % sizes.width] : []))).size,
+    );
+  expect(new Set(covered(1))).toEqual(new Set([16]));
+  expect(Math.min(...covered(0.5))).toBeGreaterThanOrEqual(8);
+  expect(Math.min(...covered(0.5))).toBeLessThan(16);
 });

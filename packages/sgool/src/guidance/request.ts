@@ -72,6 +72,11 @@ const settings = {
     .describe('what a region answers to: the whole prompt, or whichever of its parts it is nearest to'),
 
   cutouts: z.int().min(0).max(256).describe('random cutouts of the whole picture; 0 for the picture itself'),
+  cutSize: z
+    .number()
+    .gt(0)
+    .max(1)
+    .describe("smallest cutout, as a share of CLIP's input (or of a picture that is smaller)"),
   cutPower: z.number().min(0).max(10).describe('below 1 prefers large cutouts, above 1 small ones'),
   cutReduction: z.enum(['min', 'mean']).describe('which distance counts: of the best cutout, or the mean'),
   saturatedGradient: z

@@ -31,6 +31,7 @@ export function commonDefaults(model: ModelInfo): Settings {
     maxRegions: 3,
     regionText: 'prompt',
     cutouts: 0,
+    cutSize: 1,
     cutPower: 0.3,
     cutReduction: 'min',
     saturatedGradient: 'clamp',

@@ -16,18 +16,23 @@ export interface WholeViews {
 
 /** @param text the critic's embedding of the prompt */
 export function wholeViews(
-  { cutouts, cutPower, cutReduction }: Pick<Settings, 'cutouts' | 'cutPower' | 'cutReduction'>,
+  {
+    cutouts,
+    cutSize,
+    cutPower,
+    cutReduction,
+  }: Pick<Settings, 'cutouts' | 'cutSize' | 'cutPower' | 'cutReduction'>,
   sizes: CropSizes,
   text: Float32Array,
   random: Generator,
 ): WholeViews {
-  // Cutouts are no smaller than CLIP's input: of a square picture of that size they are all the picture itself.
-  const allAlike = sizes.width === sizes.height && sizes.width <= sizes.side;
+  // Cutouts as published are no smaller than CLIP's input: of a square picture of that size all are the picture itself.
+  const allAlike = cutSize === 1 && sizes.width === sizes.height && sizes.width <= sizes.side;
   if (cutouts === 0 || allAlike) {
     const view = { crop: wholeCrop(sizes), text, weight: 1 };
     return { count: 1, bestWeight: 0, draw: () => [view], distance: ([distance]) => distance };
   }
-  const crops = () => randomCutouts(cutouts, cutPower, sizes, random);
+  const crops = () => randomCutouts(cutouts, cutPower, cutSize, sizes, random);
   if (cutReduction === 'min') {
     return {
       count: cutouts,
