@@ -119,3 +119,12 @@ test('add refuses what is not the network', async () => {
   expect(unknown.stderr).toMatch(/choose one of transalnet, hps \(did you mean transalnet\?\)/);
   expect(existsSync(path.join(cwd, 'data'))).toBe(false);
 });
+
+test('a single file is hashed; that it is no Stable Diffusion is said and no fault', async () => {
+  await writeFile(path.join(cwd, 'other.safetensors'), files['vae/diffusion_pytorch_model.safetensors']!);
+  const { code, stdout } = await sgool('models', 'verify', path.join(cwd, 'other.safetensors'));
+  expect(stdout).toMatch(
+    /^other.safetensors .* no hash known +[0-9a-f]{64}\n\nother.safetensors +no Stable Diffusion: /,
+  );
+  expect(code).toBe(0);
+});

@@ -1,13 +1,13 @@
 /** @file `sgool models verify <model>`: hashes of files, and names and shapes of weights. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../errors.ts';
 import type { FileCheck } from '../weights/hub/index.ts';
 import {
   DEFAULT_MODEL,
   type ModelComponent,
-  openModelFolder,
+  openModel,
   renameVaeAttention,
   resolveModel,
   weightSource,
@@ -30,6 +30,8 @@ interface NetworkReport {
   readonly name: string;
   /** What is wrong, in words; undefined where all is well, or the kind of network is not known. */
   readonly problem?: string;
+  /** Why it was not checked. */
+  readonly note?: string;
   readonly weights?: number;
 }
 
@@ -37,7 +39,7 @@ export function configureVerify(parent: Command, host: Host): void {
   parent
     .command('verify')
     .description('check the files of a model: hashes, names and shapes')
-    .argument('[model]', 'name of a model, a folder, or org/name of a pulled one', DEFAULT_MODEL)
+    .argument('[model]', 'name of a model, a folder, a file, or org/name of a pulled one', DEFAULT_MODEL)
     .option('--quiet', 'no progress')
     .option('--json', 'print one JSON object on stdout')
     .addHelpText('after', NOTES)
@@ -54,8 +56,7 @@ async function verify(
   const files = await hashFiles(dir, progress, host);
   const bad = files.filter(({ state }) => state === 'wrong' || state === 'missing');
   // What broken files say about weights is of no use.
-  const isWholePipeline = bad.length === 0 && existsSync(join(dir, 'model_index.json'));
-  const networks = isWholePipeline ? await checkNetworks(dir) : [];
+  const networks = bad.length === 0 ? await checkNetworks(dir) : [];
   const broken = networks.filter(({ problem }) => problem !== undefined);
   const ok = bad.length === 0 && broken.length === 0;
   host.stdout.write(
@@ -93,7 +94,9 @@ async function hashFiles(dir: string, progress: Progress, host: Host): Promise<F
   }
 }
 
-async function checkNetworks(dir: string): Promise<NetworkReport[]> {
+async function checkNetworks(path: string): Promise<NetworkReport[]> {
+  const isFile = statSync(path).isFile();
+  if (!isFile && !existsSync(join(path, 'model_index.json'))) return [];
   const { checkNetwork, describeProblems } = await import('../networks/index.ts');
   const checkOne = ({ name, dir: own, config, weights }: ModelComponent): NetworkReport => {
     const source = weightSource(weights, name === 'vae' ? renameVaeAttention : undefined);
@@ -106,8 +109,14 @@ async function checkNetworks(dir: string): Promise<NetworkReport[]> {
       ...(problems.length > 0 ? { problem: describeProblems(problems) } : {}),
     };
   };
-  const { components } = await openModelFolder(dir);
-  return [...components.values()].map(checkOne);
+  try {
+    const { components } = await openModel(path);
+    return [...components.values()].map(checkOne);
+  } catch (error) {
+    // A single file may hold another network, a CLIP or a LoRA: no model, and no fault either.
+    if (!isFile || !(error instanceof UserError)) throw error;
+    return [{ name: basename(path), note: `no Stable Diffusion: ${error.message}` }];
+  }
 }
 
 const STATES: Readonly<Record<FileCheck['state'], string>> = {
@@ -124,10 +133,10 @@ function report(files: readonly FileCheck[], networks: readonly NetworkReport[])
     STATES[state],
     state === 'ok' ? '' : (hash ?? ''),
   ]);
-  const checked = networks.map(({ name, weights, problem }) => [
+  const checked = networks.map(({ name, weights, problem, note }) => [
     name,
     weights === undefined ? '' : `${weights} weights`,
-    problem ?? (weights === undefined ? 'not known, not checked' : 'ok'),
+    problem ?? note ?? (weights === undefined ? 'not known, not checked' : 'ok'),
   ]);
   return `${[rows, checked].flatMap((table) => (table.length > 0 ? [formatTable(table)] : [])).join('\n\n')}\n`;
 }

@@ -1,6 +1,6 @@
 /** @file `sgool models list` and `sgool models inspect <model>`; the other subcommands have files of their own. */
 import type { Command } from 'commander';
-import { DEFAULT_MODEL, listModels, openModelFolder, resolveModel } from '../weights/index.ts';
+import { DEFAULT_MODEL, listModels, openModel, openModelFolder, resolveModel } from '../weights/index.ts';
 import { formatBytes, formatCount, formatTable } from './format.ts';
 import type { Host } from './host.ts';
 import { inspectModel, type ModelReport } from './model-report.ts';
@@ -65,7 +65,7 @@ async function inspect(
   { stdout, env }: Host,
 ): Promise<void> {
   const { name, dir } = resolveModel(model, env);
-  const report = inspectModel(name, await openModelFolder(dir));
+  const report = inspectModel(name, await openModel(dir));
   if (json) {
     stdout.write(`${JSON.stringify(tensors ? report : withoutTensors(report))}\n`);
     return;

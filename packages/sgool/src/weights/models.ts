@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
-import { findSnapshot } from './hub/cache.ts';
+import { findSnapshot, modelPath } from './hub/cache.ts';
 import { type Environment, hubCacheDir } from './hub/environment.ts';
 import { parseModelId } from './hub/model-id.ts';
 
@@ -68,7 +68,7 @@ export function resolveModel(
   const onHub = parseModelId(nameOrPath);
   if (onHub !== undefined) {
     const found = findSnapshot(onHub.id, onHub.revision, env);
-    if (found !== undefined) return { name: nameOrPath, dir: found.dir };
+    if (found !== undefined) return { name: nameOrPath, dir: modelPath(found) };
     throw new UserError(
       `model: ${nameOrPath} is neither a folder nor in the cache ${hubCacheDir(env)}; fetch it with: sgool models pull ${nameOrPath}`,
     );

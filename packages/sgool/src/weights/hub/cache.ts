@@ -45,6 +45,16 @@ export function findSnapshot(id: string, revision?: string, env?: Environment): 
   return { id, commit: only, dir: join(model, 'snapshots', only) };
 }
 
+const WEIGHT_FILE = /\.(safetensors|ckpt|pth?)$/;
+
+/** What of a snapshot is the model: the folder, or its only file of weights where it is no folder of networks. */
+export function modelPath({ dir }: HubSnapshot): string {
+  const names = namesIn(dir);
+  const [file, ...others] = names.filter((name) => WEIGHT_FILE.test(name));
+  const isFolder = names.includes('model_index.json') || names.includes('config.json');
+  return isFolder || file === undefined || others.length > 0 ? dir : join(dir, file);
+}
+
 function readRef(model: string, name: string): string | undefined {
   try {
     const commit = readFileSync(join(model, 'refs', name), 'utf8').trim();

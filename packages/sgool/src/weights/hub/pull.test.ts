@@ -4,6 +4,7 @@ import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { UserError } from '../../errors.ts';
+import { resolveModel } from '../models.ts';
 import { findSnapshot, listCachedModels } from './cache.ts';
 import { type PullOptions, type PullProgress, pullModel } from './pull.ts';
 import { type FakeHub, fakePipeline, gitHash, sha256, startHub } from './testing.ts';
@@ -259,6 +260,17 @@ test.each<[string, (hub: FakeHub) => Promise<unknown>, RegExp]>([
   expect(error.message).toMatch(words);
   expect(error).toBeInstanceOf(UserError);
   expect(error.message).not.toContain('\n');
+});
+
+test('a model that is one file is found as that file', async () => {
+  hub.models['some/file'] = { commit: COMMIT, files: { 'README.md': '', 'sd.ckpt': 'abc', 'v1.yaml': '' } };
+  const { dir } = await pull({}, 'some/file');
+  expect(resolveModel('some/file', hub.env).dir).toBe(path.join(dir, 'sd.ckpt'));
+  await pull();
+  expect(resolveModel(ID, hub.env)).toEqual({ name: ID, dir: findSnapshot(ID, 'main', hub.env)!.dir });
+  expect(() => resolveModel('some/other@v2', hub.env)).toThrow(
+    /some\/other@v2 is neither a folder nor in the cache .*; fetch it with: sgool models pull some\/other@v2$/,
+  );
 });
 
 test('offline, a pull gives what is there and asks nobody', async () => {

@@ -1,6 +1,6 @@
 /** @file Whether the files of a model are still what they were when they came. */
 import { createReadStream, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { fileSystemReason } from '../atomic-file.ts';
 import { hubHash } from './download.ts';
@@ -31,10 +31,11 @@ export interface VerifyOptions {
 /**
  * Reads every file of a model folder and compares it with the hash that names its blob in the Hub's cache.
  *
+ * @param path a folder, or one file
  * @throws UserError where a file cannot be read
  */
-export async function verifyFiles(dir: string, options: VerifyOptions = {}): Promise<FileCheck[]> {
-  const files = filesOf(dir);
+export async function verifyFiles(path: string, options: VerifyOptions = {}): Promise<FileCheck[]> {
+  const files = statSync(path).isDirectory() ? filesOf(path) : [foundFile(path, basename(path))];
   const total = files.reduce((sum, { size }) => sum + size, 0);
   const checks: FileCheck[] = [];
   let before = 0;
@@ -57,23 +58,24 @@ interface FoundFile {
 function filesOf(dir: string, prefix = ''): FoundFile[] {
   return readdirSync(dir)
     .sort()
-    .flatMap((name): FoundFile[] => {
-      const file = join(dir, name);
-      const path = prefix + name;
-      const link = lstatSync(file).isSymbolicLink() ? readlinkSync(file) : undefined;
-      const found = statSync(file, { throwIfNoEntry: false });
-      if (found?.isDirectory()) return filesOf(file, `${path}/`);
-      const blob = basename(link ?? '');
-      return [
-        {
-          path,
-          file: link === undefined ? file : join(dirname(file), link),
-          size: found?.size ?? 0,
-          isMissing: found === undefined,
-          ...(/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(blob) ? { expected: blob } : {}),
-        },
-      ];
+    .flatMap((name) => {
+      const path = join(dir, name);
+      const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory();
+      return isFolder ? filesOf(path, `${prefix}${name}/`) : [foundFile(path, prefix + name)];
     });
+}
+
+function foundFile(file: string, path: string): FoundFile {
+  const link = lstatSync(file).isSymbolicLink() ? readlinkSync(file) : undefined;
+  const found = statSync(file, { throwIfNoEntry: false });
+  const blob = basename(link ?? '');
+  return {
+    path,
+    file: link === undefined ? file : resolve(dirname(file), link),
+    size: found?.size ?? 0,
+    isMissing: found === undefined,
+    ...(/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(blob) ? { expected: blob } : {}),
+  };
 }
 
 async function check(
