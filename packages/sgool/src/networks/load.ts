@@ -1,5 +1,16 @@
 /** @file Weights in files as constants of a trace: mapped by ONNX Runtime where they lie, read only where they must be. */
-import { type ConstantSource, type DType, frozen, type Weights } from '@sgool/autodiff';
+import {
+  add,
+  type ConstantSource,
+  cast,
+  constant,
+  type DType,
+  matmul,
+  mul,
+  reshape,
+  type Tensor,
+  type Weights,
+} from '@sgool/autodiff';
 import { UserError } from '../errors.ts';
 import {
   float32Of,
@@ -28,15 +39,29 @@ const DTYPES: Readonly<Record<string, DType>> = {
  */
 export function networkWeights(file: SafetensorsFile | TensorFile | WeightSource): Weights {
   const source = 'get' in file ? file : weightSource(file);
-  const constants = new Map<string, ConstantSource>();
-  const weights = frozen(constants, 'networkWeights');
+  // One source for each tensor, so that a program holds it once.
+  const constants = new Map<WeightTensor, ConstantSource>();
+
+  function symbol(name: string, tensor: WeightTensor): Tensor {
+    if ('compute' in tensor && tensor.lowRank) {
+      // ONNX Runtime works it out once when it compiles, faster than JavaScript could.
+      const { base, up, down, scale } = tensor.lowRank;
+      const [height, rank] = [base.shape[0]!, down.shape[0]!];
+      const left = mul(reshape(symbol(name, up), [height, rank]), scale);
+      const right = reshape(symbol(name, down), [rank, down.shape.slice(1).reduce((a, b) => a * b, 1)]);
+      return add(symbol(name, base), reshape(matmul(left, right), [...tensor.shape]));
+    }
+    let stored = constants.get(tensor);
+    if (!stored) constants.set(tensor, (stored = constantOf(name, tensor)));
+    return cast(constant(stored), 'float32');
+  }
+
   return {
     has: (name) => source.has(name),
     get(name, shape) {
       const tensor = source.get(name);
       check(name, shape, tensor);
-      if (!constants.has(name)) constants.set(name, constantOf(name, tensor));
-      return weights.get(name, shape);
+      return symbol(name, tensor);
     },
   };
 }

@@ -12,6 +12,7 @@ export { openClipFile } from './clip-file.ts';
 export { type Dtype, isFloat, type TensorData } from './dtypes.ts';
 export { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from './float16.ts';
 export type { Environment } from './hub/environment.ts';
+export { applyLora, type Lora, type LoraChoice, openLora } from './lora.ts';
 export {
   type Config,
   type ModelComponent,

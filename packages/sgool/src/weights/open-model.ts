@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { openClipFile } from './clip-file.ts';
 import type { Environment } from './hub/environment.ts';
+import { applyLora, type LoraChoice, openLora } from './lora.ts';
 import {
   type ModelComponent,
   type ModelFolder,
@@ -13,6 +14,7 @@ import {
 } from './model-folder.ts';
 import { resolveModel } from './models.ts';
 import { inferVaeConfig } from './names/infer-config.ts';
+import { readConfig } from './read-config.ts';
 import { ldmVaeSource, openSingleFile, type SingleFileOptions } from './single-file.ts';
 import { openTensorFile } from './tensor-file.ts';
 import { renameVaeAttention, type TensorFile, type WeightSource, weightSource } from './weight-source.ts';
@@ -25,6 +27,8 @@ export interface OpenModelOptions extends OpenFolderOptions, SingleFileOptions {
   readonly clip?: string;
   /** An autoencoder in the place of the model's own: its folder, or a file with LDM's or diffusers' names. */
   readonly vae?: string;
+  /** Changes of the UNet and the text encoder, one after the other. */
+  readonly loras?: readonly LoraChoice[];
   /** Variables that say where the Hub's cache is; `process.env` unless given. */
   readonly env?: Environment;
 }
@@ -46,12 +50,19 @@ function partOf(dir: string, part: string): string {
  * Opens a CLIP as the part of a model: a folder in the layout of transformers, a model folder with `clip/` in it, or one
  * file.
  *
+ * @param config folder of configurations; its `clip/config.json` stands for what the shapes in a file do not tell
  * @throws UserError when there is none, or it is broken
  */
-export async function openClip(nameOrPath: string, env?: Environment): Promise<ModelComponent> {
+export async function openClip(
+  nameOrPath: string,
+  { env, config }: Pick<OpenModelOptions, 'env' | 'config'> = {},
+): Promise<ModelComponent> {
   const path = located(nameOrPath, env);
-  const found = isFile(path) ? await openClipFile(path) : await openComponent(partOf(path, 'clip'));
-  return { ...found, name: 'clip' };
+  if (!isFile(path)) return { ...(await openComponent(partOf(path, 'clip'))), name: 'clip' };
+  const found = await openClipFile(path);
+  const stated = config === undefined ? undefined : join(config, 'clip', 'config.json');
+  const settings = stated !== undefined && existsSync(stated) ? await readConfig(stated) : found.config;
+  return { ...found, name: 'clip', config: settings };
 }
 
 function vaeSource(file: TensorFile): WeightSource {
@@ -106,8 +117,12 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
   const model = isFile(path)
     ? await openSingleFile(path, { ...options, config })
     : await openModelFolder(path, options);
-  const components = new Map(model.components);
-  if (options.clip !== undefined) components.set('clip', await openClip(options.clip, options.env));
+  let components = new Map(model.components);
+  for (const { path: file, weight } of options.loras ?? []) {
+    components = applyLora(components, await openLora(file), weight);
+  }
+  if (options.clip !== undefined)
+    components.set('clip', await openClip(options.clip, { ...options, config }));
   if (options.vae !== undefined) {
     const vae = await openVae(options.vae, options.env);
     // A file does not say what its shapes do not; the model that it is meant for does.

@@ -21,6 +21,15 @@ export interface ComputedTensor {
   readonly byteLength: number;
   /** @throws UserError when the file can no longer be read */
   compute(): TensorData;
+  /** How it comes about, for an engine that can do it faster: base + scale · up · down, in the base's shape. */
+  readonly lowRank?: {
+    readonly base: WeightTensor;
+    /** Rows of the base by rank, perhaps with axes of length 1 behind. */
+    readonly up: WeightTensor;
+    /** Rank by all other axes of the base. */
+    readonly down: WeightTensor;
+    readonly scale: number;
+  };
 }
 
 export type WeightTensor = StoredTensor | ComputedTensor;

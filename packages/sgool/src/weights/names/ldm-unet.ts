@@ -42,7 +42,7 @@ export function ldmUNetLayout(names: Iterable<string>): LdmUNetLayout {
 
 function inside(module: string, kind: 'resnets' | 'attentions'): string | undefined {
   if (kind === 'attentions') return module;
-  return RESNET[module];
+  return Object.hasOwn(RESNET, module) ? RESNET[module] : undefined;
 }
 
 /**

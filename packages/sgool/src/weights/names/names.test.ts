@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { emaName, ldmUNetLayout, ldmUNetName } from './ldm-unet.ts';
+import { ldmVaeBlocks, ldmVaeName } from './ldm-vae.ts';
+import { loraName } from './lora.ts';
+import { openClipParts } from './open-clip.ts';
+
+const table = gunzipSync(
+  readFileSync(new URL('../../../../../fixtures/data/formats-keys.tsv.gz', import.meta.url)),
+).toString();
+
+/** Pairs of a published checkpoint: the name in its single file, and that of diffusers or transformers. */
+function pairs(of: string, prefix = ''): [theirs: string, ours: string][] {
+  const rows = table.split('\n').map((line) => line.split('\t'));
+  return rows.filter(([name]) => name === of).map(([, theirs, ours]) => [theirs.slice(prefix.length), ours]);
+}
+
+describe('published names', () => {
+  it('of the UNet of Stable Diffusion 1.4', () => {
+    const all = pairs('unet', 'model.diffusion_model.');
+    expect(all).toHaveLength(686);
+    const layout = ldmUNetLayout(all.map(([theirs]) => theirs));
+    expect(layout).toEqual({ layersPerBlock: 2 });
+    for (const [theirs, ours] of all) expect(ldmUNetName(theirs, layout), theirs).toBe(ours);
+    expect(emaName('model.diffusion_model.input_blocks.0.0.weight')).toBe(
+      'model_ema.diffusion_modelinput_blocks00weight',
+    );
+  });
+
+  it('of its autoencoder', () => {
+    const all = pairs('vae', 'first_stage_model.');
+    expect(all).toHaveLength(248);
+    const blocks = ldmVaeBlocks(all.map(([theirs]) => theirs));
+    expect(blocks).toBe(4);
+    for (const [theirs, ours] of all) expect(ldmVaeName(theirs, blocks), theirs).toBe(ours);
+  });
+
+  it('of CLIP ViT-B/32', () => {
+    const notes: Record<string, object> = {
+      '[rows 0..d]': { third: 0 },
+      '[rows d..2d]': { third: 1 },
+      '[rows 2d..3d]': { third: 2 },
+      '(transposed)': { transpose: true },
+      '(768x512, transposed)': { transpose: true },
+    };
+    const all = pairs('clip').filter(([theirs]) => theirs !== '(absent)');
+    expect(all).toHaveLength(398);
+    for (const [described, ours] of all) {
+      const [, theirs, note] = /^(\S+)(?: (.+))?$/.exec(described)!;
+      const part = openClipParts(theirs).find(({ name }) => name === ours);
+      expect(part, described).toEqual({ name: ours, ...notes[note] });
+    }
+  });
+
+  it('of what belongs to no network are left out', () => {
+    const layout = { layersPerBlock: 2 };
+    for (const name of [
+      'label_emb.0.0.weight',
+      'betas',
+      'input_blocks.1.0.constructor.weight',
+      'out.9.bias',
+      '',
+    ]) {
+      expect(ldmUNetName(name, layout), name).toBeUndefined();
+    }
+    for (const name of ['loss.logvar', 'model_ema.decay', 'encoder.mid.attn_1.constructor.weight']) {
+      expect(ldmVaeName(name, 4), name).toBeUndefined();
+    }
+    for (const name of ['input_resolution', 'transformer.resblocks.0.constructor.weight', 'toString']) {
+      expect(openClipParts(name), name).toEqual([]);
+    }
+  });
+});
+
+describe('LoRA names', () => {
+  it.each([
+    [
+      'lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight',
+      'unet',
+      'down_blocks_0_attentions_0_proj_in',
+      'down',
+    ],
+    [
+      'lora_te_text_model_encoder_layers_3_mlp_fc1.lora_up.weight',
+      'text_encoder',
+      'encoder_layers_3_mlp_fc1',
+      'up',
+    ],
+    ['lora_unet_mid_block_resnets_0_conv1.alpha', 'unet', 'mid_block_resnets_0_conv1', 'alpha'],
+    ['unet.mid_block.attentions.0.proj_in.lora_A.weight', 'unet', 'mid_block_attentions_0_proj_in', 'down'],
+    ['unet.mid_block.attentions.0.proj_in.lora.up.weight', 'unet', 'mid_block_attentions_0_proj_in', 'up'],
+    [
+      'base_model.model.mid_block.attentions.0.proj_in.lora_B.default.weight',
+      'unet',
+      'mid_block_attentions_0_proj_in',
+      'up',
+    ],
+    [
+      'text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_linear_layer.down.weight',
+      'text_encoder',
+      'encoder_layers_0_self_attn_q_proj',
+      'down',
+    ],
+    [
+      'down_blocks.0.attentions.0.transformer_blocks.0.attn1.processor.to_out_lora.down.weight',
+      'unet',
+      'down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_out_0',
+      'down',
+    ],
+  ])('%s', (name, network, module, part) => {
+    expect(loraName(name)).toEqual({ network, module, part });
+  });
+
+  it('of other kinds are told apart', () => {
+    for (const ending of ['hada_w1_a', 'lokr_w1', 'dora_scale', 'lora_mid.weight']) {
+      expect(loraName(`lora_unet_mid_block_attentions_0_proj_in.${ending}`), ending).toBeUndefined();
+    }
+  });
+});
