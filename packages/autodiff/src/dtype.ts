@@ -1,15 +1,26 @@
 /** Element types of tensors, and what holds them in JavaScript. */
-export type DType = 'float32' | 'float16' | 'int32' | 'int64' | 'bool';
+export type DType = 'float32' | 'float16' | 'bfloat16' | 'int32' | 'int64' | 'bool';
 
-/** float16 travels as raw bits in a Uint16Array, because Node 20 has no Float16Array. */
+/**
+ * float16 travels as raw bits in a Uint16Array, because Node 20 has no Float16Array. So does bfloat16, which is only for
+ * constants that are cast before they are computed with.
+ */
 export type TypedArray = Float32Array | Uint16Array | Int32Array | BigInt64Array | Uint8Array;
 
 /** The numbers that ONNX gives to element types (TensorProto.DataType). */
-export const ONNX_DTYPE: Record<DType, number> = { float32: 1, float16: 10, int32: 6, int64: 7, bool: 9 };
+export const ONNX_DTYPE: Record<DType, number> = {
+  float32: 1,
+  float16: 10,
+  bfloat16: 16,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+};
 
 export const BYTES_PER_ELEMENT: Record<DType, number> = {
   float32: 4,
   float16: 2,
+  bfloat16: 2,
   int32: 4,
   int64: 8,
   bool: 1,
@@ -21,6 +32,7 @@ export function allocate(dtype: DType, length: number): TypedArray {
     case 'float32':
       return new Float32Array(length);
     case 'float16':
+    case 'bfloat16':
       return new Uint16Array(length);
     case 'int32':
       return new Int32Array(length);

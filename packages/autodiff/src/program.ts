@@ -97,6 +97,9 @@ function wrap(who: string, tensor: Tensor, data: TypedArray): OrtTensor {
       `Program.run: ${who} needs ${tensor.size} elements ${show(tensor.shape)}, got ${data.length}`,
     );
   }
+  if (tensor.dtype === 'bfloat16') {
+    throw new TypeError(`Program.run: ${who} is bfloat16, which only constants can be; cast it to float32`);
+  }
   return new OrtTensor(tensor.dtype, data as Float32Array, [...tensor.shape]);
 }
 

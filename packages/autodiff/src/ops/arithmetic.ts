@@ -1,4 +1,5 @@
 /** @file Element-wise arithmetic with NumPy broadcasting. Reference: torch.add, torch.mul, ... */
+import { ONNX_DTYPE } from '../dtype.ts';
 import { broadcastShape, sameShape, show } from '../shape.ts';
 import { checkTypes, currentTrace, differentiableOne, emit, scalar, Tensor } from '../trace.ts';
 import { sum } from './reduce.ts';
@@ -233,15 +234,13 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   );
 }
 
-const CAST_TO = { float32: 1, float16: 10, int32: 6, int64: 7, bool: 9 } as const;
-
 /** Changes the element type; the gradient is cast back (and stops at integers and bool). */
 export function cast(x: Tensor, dtype: Tensor['dtype']): Tensor {
   if (x.dtype === dtype) return x;
   return differentiableOne(
     'cast',
     [x],
-    () => emit('Cast', [x], dtype, x.shape, { attributes: { to: CAST_TO[dtype] } }),
+    () => emit('Cast', [x], dtype, x.shape, { attributes: { to: ONNX_DTYPE[dtype] } }),
     (dy) => [x.dtype === 'float32' || x.dtype === 'float16' ? cast(dy, x.dtype) : undefined],
   );
 }

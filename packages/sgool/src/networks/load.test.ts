@@ -18,6 +18,7 @@ beforeAll(async () => {
     single: { dtype: 'F32', shape: [2, 3], data },
     half: { dtype: 'F16', shape: [2, 3], data },
     brain: { dtype: 'BF16', shape: [2, 3], data },
+    double: { dtype: 'F64', shape: [2, 3], data: Float64Array.from(data) },
     whole: { dtype: 'U8', shape: [2, 3], data: Uint8Array.of(1, 2, 3, 4, 5, 6) },
   });
   file = await openSafetensors(target);
@@ -26,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 test.each(['fast', 'lean'] as const)(
-  'constants of a file are computed with where they lie, bfloat16 ones in memory (%s)',
+  'constants of a file are computed with where they lie, whatever their width (%s)',
   async (layout) => {
     const graph = trace({ x: { shape: [1, 3] } }, ({ x }) => {
       const weights = networkWeights(file);
@@ -34,25 +35,27 @@ test.each(['fast', 'lean'] as const)(
         single: linear(x, weights.get('single', [2, 3])),
         half: linear(x, weights.get('half', [2, 3])),
         brain: linear(x, weights.get('brain', [2, 3])),
+        double: linear(x, weights.get('double', [2, 3])),
       };
     });
     const program = await compile(graph, { layout });
-    const { single, half, brain } = await program.run({ x: Float32Array.of(1, 2, 4) });
+    const { single, half, brain, double } = await program.run({ x: Float32Array.of(1, 2, 4) });
     await program.dispose();
     expect([...(single as Float32Array)]).toEqual([-1, 2051]);
     // 1024.5 is halfway between float16 neighbours 1024 and 1025, and rounds to the even one.
     expect([...(half as Float32Array)]).toEqual([-1, 2050]);
     expect([...(brain as Float32Array)]).toEqual([-1, 2050]);
+    expect([...(double as Float32Array)]).toEqual([-1, 2051]);
   },
 );
 
 test('a missing weight, another shape, and whole numbers are told in one line', () => {
   const weights = networkWeights(file);
   expect(weights.has('single')).toBe(true);
-  expect(weights.has('double')).toBe(false);
-  const missing = () => weights.get('double', [2, 3]);
+  expect(weights.has('absent')).toBe(false);
+  const missing = () => weights.get('absent', [2, 3]);
   expect(missing).toThrow(UserError);
-  expect(missing).toThrow(/double is missing/);
+  expect(missing).toThrow(/absent is missing/);
   const shape = () => weights.get('single', [3, 2]);
   expect(shape).toThrow(UserError);
   expect(shape).toThrow(/single has shape \[2,3\], its configuration asks for \[3,2\]/);

@@ -25,12 +25,13 @@ import {
 const DTYPES: Readonly<Record<string, DType>> = {
   F32: 'float32',
   F16: 'float16',
+  BF16: 'bfloat16',
   I64: 'int64',
   I32: 'int32',
 };
 
 /**
- * Frozen weights for a network. float16 weights are computed with in float32; bfloat16 and float64 ones, and those that are
+ * Frozen weights for a network. float16 and bfloat16 weights are computed with in float32; float64 ones, and those that are
  * computed from others, are kept in memory as float32.
  *
  * @param file an opened file, or a view of one under other names
