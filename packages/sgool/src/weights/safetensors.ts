@@ -27,17 +27,20 @@ export interface TensorToWrite {
   data: TensorData;
 }
 
+/** Reads and checks the header of a file that is open. See {@link openSafetensors}. */
+export async function readSafetensors(file: FileBytes): Promise<SafetensorsFile> {
+  const length = headerLength(await file.read(0, Math.min(8, file.size)), file.size, file.path);
+  const json = await file.read(8, length);
+  return { path: file.realPath, ...parseSafetensorsHeader(json, file.size, file.path) };
+}
+
 /**
  * Opens a safetensors file: reads and checks its header, nothing else.
  *
  * @throws UserError with one line when the file is missing, truncated, broken or hostile
  */
-export async function openSafetensors(path: string): Promise<SafetensorsFile> {
-  return withFile(path, async (file) => {
-    const length = headerLength(await file.read(0, Math.min(8, file.size)), file.size, path);
-    const json = await file.read(8, length);
-    return { path: file.realPath, ...parseSafetensorsHeader(json, file.size, path) };
-  });
+export function openSafetensors(path: string): Promise<SafetensorsFile> {
+  return withFile(path, readSafetensors);
 }
 
 /** Where a tensor lies; a wrong name is told with the names that come closest. */
