@@ -1,0 +1,38 @@
+/** @file Toybox for tests: whether its weights are here, and copies of it that are broken in one place. */
+import { cp, mkdtemp, open, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { DEFAULT_MODEL, listModels, openSafetensors } from 'sgool/weights';
+import { describe } from 'vitest';
+
+const found = listModels().find(({ name }) => name === DEFAULT_MODEL);
+
+/** `describe` where the weights lie in the repository; elsewhere the tests are skipped, and their title says why. */
+export function describeOnToybox(title: string, tests: () => void): void {
+  if (found) describe(title, tests);
+  else describe.skip(`${title} (skipped: packages/toybox/weights holds no model)`, tests);
+}
+
+/** A folder that is removed by its `remove`. */
+export async function temporaryFolder() {
+  const dir = await mkdtemp(path.join(os.tmpdir(), 'sgool-test-'));
+  return { dir, remove: () => rm(dir, { recursive: true, force: true }) };
+}
+
+/** Copies Toybox, so that its files can be damaged. */
+export async function copyOfToybox() {
+  const copy = await temporaryFolder();
+  await cp(found!.dir, copy.dir, { recursive: true });
+  return copy;
+}
+
+/** Makes the first value of a float16 tensor not a number, in its file. */
+export async function poison(file: string, tensor: string): Promise<void> {
+  const { tensors } = await openSafetensors(file);
+  const handle = await open(file, 'r+');
+  try {
+    await handle.write(Uint8Array.of(0x00, 0x7e), 0, 2, tensors.get(tensor)!.byteOffset);
+  } finally {
+    await handle.close();
+  }
+}
