@@ -5,5 +5,6 @@ import type { DeviceName } from './model-options.ts';
 
 export const engine: Engine = {
   methods,
-  openPipeline: (model, { device }) => loadPipeline(model, { device: device as DeviceName }),
+  openPipeline: (model, { device, ...options }) =>
+    loadPipeline(model, { ...options, device: device as DeviceName }),
 };

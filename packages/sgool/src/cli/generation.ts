@@ -11,6 +11,7 @@ import { formatSeconds } from './format.ts';
 import type { Host } from './host.ts';
 import { watchInterrupts } from './interrupt.ts';
 import { shownPath } from './model-options.ts';
+import { loadOptionsOf, PART_KEYS, partsOf } from './model-parts.ts';
 import type { CliOption, Values } from './options.ts';
 import { claimFolder, defaultFolder } from './output-folder.ts';
 import { createProgress, type Progress } from './progress.ts';
@@ -78,6 +79,7 @@ export async function generatePicture(command: GenerateCommand, host: Host): Pro
 
 async function requestOf({ prompt, values }: GenerateCommand): Promise<ParsedRequest> {
   const { out, device, saveIterations, metadata, maskFile, ...asked } = values;
+  for (const key of PART_KEYS) delete asked[key];
   const mask = maskFile === undefined ? {} : { mask: await readImage(maskFile), saliency: 'mask' };
   return parseRequest({ ...mask, ...asked, prompt, seed: resolveSeed(asked.seed) });
 }
@@ -87,7 +89,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   const { command, request, device, dir } = plan;
   progress.status(`loading ${request.model}`);
   const engine = await host.loadEngine();
-  const pipeline = await engine.openPipeline(request.model, { device });
+  const pipeline = await engine.openPipeline(request.model, { ...loadOptionsOf(command.values), device });
   try {
     const method = engine.methods[request.method];
     const task = await taskOf(plan, method, pipeline);
@@ -116,6 +118,7 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
     preset,
     device,
     ...(maskFile === undefined ? {} : { maskFile }),
+    parts: partsOf(plan.command.values),
     settings: resolveSettings(method.defaults(pipeline.model, preset), request, pipeline.model),
     truncated: pipeline.checkPrompt(prompt).truncated,
     command: command.typed,

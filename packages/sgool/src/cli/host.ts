@@ -1,5 +1,5 @@
 /** @file What the command line needs from the machine around it; tests put their own in its place. */
-import type { Method, MethodName, Pipeline } from '../guidance/index.ts';
+import type { LoadOptions, Method, MethodName, Pipeline } from '../guidance/index.ts';
 
 /** Where text goes. */
 export interface Sink {
@@ -13,7 +13,7 @@ export interface Sink {
 export interface Engine {
   readonly methods: Readonly<Record<MethodName, Method>>;
   /** @throws UserError when the model is unknown or broken */
-  openPipeline(model: string, options: { device: string }): Promise<Pipeline>;
+  openPipeline(model: string, options: Omit<LoadOptions, 'device'> & { device: string }): Promise<Pipeline>;
 }
 
 export interface Host {

@@ -24,7 +24,7 @@ export function choice(flags: string, description: string, names: readonly strin
 export function modelOption({ env }: Host): Option {
   return new Option(
     '--model <name>',
-    'name of a model, a folder in the diffusers layout, or org/name of a pulled one',
+    'name of a model, a folder in the diffusers layout, a .ckpt or .safetensors file, or org/name of a pulled one',
   ).default(env.SGOOL_MODEL || DEFAULT_MODEL);
 }
 

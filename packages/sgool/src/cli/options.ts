@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { UserError } from '../errors.ts';
 import { type GenerationRequest, METHOD_NAMES, requestSchema, settingsSchema } from '../guidance/request.ts';
 import { DEVICES } from './model-options.ts';
+import { type ModelParts, PART_KEYS, PART_SCHEMAS, PARTS_GROUP } from './model-parts.ts';
 import { didYouMean } from './suggest.ts';
 
 /** What an option of ours holds beside the request. */
@@ -21,7 +22,7 @@ export interface OutputOptions {
 }
 
 /** Everything that options say, nothing for what they leave open. */
-export type Values = Partial<Omit<GenerationRequest, 'prompt' | 'mask'>> & OutputOptions;
+export type Values = Partial<Omit<GenerationRequest, 'prompt' | 'mask'>> & OutputOptions & ModelParts;
 
 export interface CliOption {
   /** Without the dashes. */
@@ -69,6 +70,16 @@ const GROUPS: readonly (readonly [heading: string, keys: readonly string[]])[] =
 
 /** Short names where the key is long. */
 const FLAG_OF: Readonly<Record<string, string>> = { guidanceScale: 'guidance', negativePrompt: 'negative' };
+
+/** What stands behind the options that name places. */
+const PART_ARGUMENTS: Readonly<Partial<Record<keyof ModelParts, Partial<CliOption>>>> = {
+  clip: { argument: 'place' },
+  tokenizer: { argument: 'place' },
+  vae: { argument: 'place' },
+  lora: { argument: 'files' },
+  modelConfig: { argument: 'folder' },
+  ema: { negated: true },
+};
 
 const kebab = (key: string) => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
@@ -147,6 +158,7 @@ export const VALUE_SCHEMAS = {
   seed: requestSchema.shape.seed.unwrap(),
   preset: requestSchema.shape.preset.unwrap(),
   ...settingsSchema.shape,
+  ...PART_SCHEMAS,
   out: z.string().min(1).describe('folder for the pictures (default: sgool-output/<date>-<prompt>-<seed>)'),
   device: z.enum(DEVICES).describe('what to compute on'),
   saveIterations: z.boolean().describe('keep the picture of every iteration, in the folder iterations'),
@@ -210,7 +222,8 @@ export function cliOptions(): CliOption[] {
     keyed('method', MAIN, { description: `how the picture is made (sgool): ${METHOD_NAMES.join(', ')}` }),
     keyed('model', MAIN, {
       argument: 'name',
-      description: 'name of a model, or a folder in the diffusers layout (toybox)',
+      description:
+        'name of a model, a folder in the diffusers layout, a .ckpt or .safetensors file, or org/name (toybox)',
     }),
     keyed('seed', MAIN, { description: 'seed of the starting noise; -1 draws one and reports it (-1)' }),
     ...settings,
@@ -226,6 +239,7 @@ export function cliOptions(): CliOption[] {
     keyed('maskFile', MAIN, { flag: 'mask', argument: 'file' }),
     keyed('preset', MAIN),
     keyed('device', MAIN),
+    ...PART_KEYS.map((key) => keyed(key, PARTS_GROUP, PART_ARGUMENTS[key] ?? {})),
     keyed('out', OUTPUT, { argument: 'folder' }),
     keyed('saveIterations', OUTPUT),
     keyed('metadata', OUTPUT, { negated: true, description: 'write no settings into the PNG files' }),

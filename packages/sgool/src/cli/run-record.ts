@@ -4,6 +4,7 @@ import type { ClipScores, Iteration, LossParts, ParsedRequest, Settings } from '
 import { formatParameters, PARAMETERS_KEYWORD, SGOOL_KEYWORD } from '../image/index.ts';
 import type { Region } from '../saliency/index.ts';
 import { quoteArgument } from './format.ts';
+import type { ModelParts } from './model-parts.ts';
 import type { CliOption } from './options.ts';
 
 /** A run as it was asked for, nothing left open. */
@@ -16,6 +17,8 @@ export interface RunTask {
   readonly preset: ParsedRequest['preset'];
   readonly device: string;
   readonly maskFile?: string;
+  /** Where parts of the model came from. */
+  readonly parts: ModelParts;
   readonly settings: Settings;
   /** Whether the prompt was longer than the text encoder takes. */
   readonly truncated: boolean;
@@ -107,6 +110,7 @@ export function repeatCommand(task: RunTask, options: readonly CliOption[]): str
   const { width, height } = task.settings;
   const values: Readonly<Record<string, unknown>> = {
     ...task.settings,
+    ...task.parts,
     method: task.method,
     model: task.model,
     seed: task.seed,
@@ -171,6 +175,7 @@ function requestOf({
   preset,
   device,
   maskFile,
+  parts,
   settings,
 }: RunTask) {
   return {
@@ -182,6 +187,7 @@ function requestOf({
     preset,
     device,
     ...(maskFile === undefined ? {} : { maskFile }),
+    ...parts,
     ...settings,
   };
 }

@@ -10,9 +10,10 @@ import { writeFileAtomic } from '../weights/index.ts';
 import { USAGE_ERROR } from './exit-codes.ts';
 import type { Host } from './host.ts';
 import { choice, deviceOption, modelOption, shownPath } from './model-options.ts';
+import { addCriticOptions, loadOptionsOf, type ModelParts } from './model-parts.ts';
 import { saliencyPicture } from './pictures.ts';
 
-interface SaliencyOptions {
+interface SaliencyOptions extends ModelParts {
   readonly detector?: SaliencyName;
   readonly prompt?: string;
   readonly mask?: string;
@@ -31,7 +32,7 @@ Examples:
   sgool saliency photo.jpg --detector spectral-residual --json`;
 
 export function configure(command: Command, host: Host): void {
-  command
+  addCriticOptions(command, host)
     .argument('<image>', 'a picture: PNG, JPEG, WebP ...')
     .addOption(choice('--detector <name>', 'who looks', SALIENCY_NAMES))
     .option('--prompt <text>', 'what Grad-CAM looks for')
@@ -61,7 +62,7 @@ async function saliency(path: string, options: SaliencyOptions, host: Host): Pro
   const maskImage = mask === undefined ? undefined : await readImage(resolve(host.cwd, mask));
   const started = performance.now();
   const engine = await host.loadEngine();
-  const pipeline = await engine.openPipeline(model, { device });
+  const pipeline = await engine.openPipeline(model, { ...loadOptionsOf(options), device });
   try {
     const name = wanted ?? defaultDetector(pipeline.model.has, mask, prompt);
     const detector = await pipeline.detector(name, {

@@ -7,8 +7,9 @@ import { USAGE_ERROR } from './exit-codes.ts';
 import { formatTable } from './format.ts';
 import type { Host } from './host.ts';
 import { deviceOption, modelOption } from './model-options.ts';
+import { addCriticOptions, loadOptionsOf, type ModelParts } from './model-parts.ts';
 
-interface ScoreOptions {
+interface ScoreOptions extends ModelParts {
   readonly model: string;
   readonly device: string;
   readonly json?: boolean;
@@ -22,7 +23,7 @@ Examples:
   sgool score picture.png "a red cat" --json`;
 
 export function configure(command: Command, host: Host): void {
-  command
+  addCriticOptions(command, host)
     .argument('<image>', 'a picture: PNG, JPEG, WebP ...')
     .argument('<prompt>', 'what it should show')
     .addOption(modelOption(host))
@@ -35,7 +36,7 @@ export function configure(command: Command, host: Host): void {
 async function score(
   path: string,
   prompt: string,
-  { model, device, json = false }: ScoreOptions,
+  { model, device, json = false, ...parts }: ScoreOptions,
   host: Host,
 ) {
   if (prompt.trim() === '') {
@@ -45,7 +46,7 @@ async function score(
   }
   const image = await readImage(resolve(host.cwd, path));
   const engine = await host.loadEngine();
-  const pipeline = await engine.openPipeline(model, { device });
+  const pipeline = await engine.openPipeline(model, { ...loadOptionsOf(parts), device });
   try {
     const { truncated, tokens, lost } = pipeline.checkPrompt(prompt);
     if (truncated) {
