@@ -16,7 +16,10 @@ import {
   type ModelFolder,
   openModel,
   openSafetensors,
+  openTensorFile,
   readTypedTensor,
+  type TensorToWrite,
+  valuesOf,
   writeSafetensors,
 } from '../weights/index.ts';
 import { type LoadOptions, loadPipeline, methods } from './index.ts';
@@ -132,6 +135,69 @@ describe('Stable Diffusion 1.x in one file', () => {
     await expect(loadPipeline(`${folder}/unet/diffusion_pytorch_model.safetensors`)).rejects.toThrow(
       /a single network with the names of diffusers/,
     );
+  });
+});
+
+describe('checkpoints that are put together in other ways', () => {
+  let dir: string;
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'sgool-formats-'));
+  });
+  afterAll(() => rm(dir, { recursive: true }));
+
+  /** Some tensors of a stored checkpoint as a safetensors file, under other names. */
+  async function written(from: string, rename: (name: string) => string | undefined, more = {}) {
+    const { tensors } = await openTensorFile(`${formats}/${from}`);
+    const kept = [...tensors].flatMap(([name, tensor]): [string, TensorToWrite][] => {
+      const renamed = rename(name);
+      return renamed === undefined
+        ? []
+        : [[renamed, { dtype: tensor.dtype, shape: tensor.shape, data: valuesOf(tensor) }]];
+    });
+    const path = join(dir, 'model.safetensors');
+    await writeSafetensors(path, { ...Object.fromEntries(kept), ...more });
+    return path;
+  }
+  const row = { dtype: 'F32' as const, shape: [1], data: new Float32Array(1) };
+
+  it('takes an autoencoder from elsewhere, of a checkpoint or with names of its own', async () => {
+    const expected = await results(folder);
+    const bare = await written('ldm-v1-legacy.ckpt', (name) =>
+      name.startsWith('first_stage') ? undefined : name,
+    );
+    const options = { config: folder, clip: folder };
+    await expect(openModel(bare, options)).rejects.toThrow(/has no autoencoder.*the option vae/);
+    for (const vae of [`${formats}/ldm-v1.ckpt`, `${folder}/vae`, folder]) {
+      // The configuration of the model's own says what shapes do not; here there is no own one.
+      const model = await openModel(bare, { ...options, vae });
+      expect(model.components.get('vae')!.weights.names()).toHaveLength(148);
+    }
+    expect((await results(bare, { ...options, vae: folder })).image).toEqual(expected.image);
+    const loose = await written('ldm-v1-legacy.ckpt', (name) => /^first_stage_model\.(.*)/.exec(name)?.[1], {
+      'loss.logvar': row,
+    });
+    expect((await results(folder, { vae: loose })).image).toEqual(expected.image);
+  });
+
+  it('finds the text encoder where SD-Turbo has it, and tells other models apart', async () => {
+    const turbo = await written('ldm-v2/model.ckpt', (name) =>
+      name.replace('cond_stage_model.model.', 'conditioner.embedders.0.model.'),
+    );
+    const { components } = await openModel(turbo, { config: `${formats}/ldm-v2` });
+    expect(components.get('text_encoder')!.config.num_hidden_layers).toBe(2);
+
+    const refused = async (more: object, message: RegExp, without = '') => {
+      const path = await written('ldm-v2/model.ckpt', (name) => (name === without ? undefined : name), more);
+      await expect(openModel(path)).rejects.toThrow(message);
+    };
+    const first = 'model.diffusion_model.input_blocks.0.0.weight';
+    const inputs = (channels: number) => ({
+      [first]: { dtype: 'F32', shape: [1, channels, 1, 1], data: new Float32Array(channels) },
+    });
+    await refused(inputs(9), /an inpainting model \(9 input channels\)/, first);
+    await refused(inputs(5), /a model with 5 input channels/, first);
+    await refused({ 'conditioner.embedders.1.model.ln_final.weight': row }, /Stable Diffusion XL/);
+    await refused({ 'model.diffusion_model.joint_blocks.0.x': row }, /Stable Diffusion 3/);
   });
 });
 

@@ -20,7 +20,7 @@ import { openTensorFile } from './tensor-file.ts';
 import { renameVaeAttention, type TensorFile, type WeightSource, weightSource } from './weight-source.ts';
 
 /** Each part is a folder, a file where that makes sense, or the name of a pulled model of the Hub. */
-export interface OpenModelOptions extends OpenFolderOptions, SingleFileOptions {
+export interface OpenModelOptions extends OpenFolderOptions, Omit<SingleFileOptions, 'vae'> {
   /** Folder with `vocab.json` and `merges.txt`, or a model folder with a folder `tokenizer`. */
   readonly tokenizer?: string;
   /** The CLIP that guides: a CLIPModel's folder, or a file of OpenAI, OpenCLIP, HPS or transformers. */

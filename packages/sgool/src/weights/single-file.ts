@@ -28,8 +28,9 @@ import {
 
 const UNET = 'model.diffusion_model.';
 const VAE = 'first_stage_model.';
-const TEXT = 'cond_stage_model.transformer.';
-const OPEN_CLIP = 'cond_stage_model.model.';
+/** CLIP's text tower with transformers' names (1.x) and OpenCLIP's (2.x); SD-Turbo's training code calls the place otherwise. */
+const TEXT = ['cond_stage_model.transformer.', 'conditioner.embedders.0.transformer.'];
+const OPEN_CLIP = ['cond_stage_model.model.', 'conditioner.embedders.0.model.'];
 
 export type Prediction = 'epsilon' | 'v_prediction';
 
@@ -46,6 +47,8 @@ export interface SingleFileOptions {
    * `<network>/config.json`, `scheduler/scheduler_config.json`, `tokenizer/`; what is missing there is read off the file.
    */
   readonly config?: string;
+  /** An autoencoder that will take the place of the file's own, which then need not be there. */
+  readonly vae?: string;
 }
 
 function below(file: TensorFile, prefix: string): Map<string, WeightTensor> {
@@ -66,13 +69,13 @@ function renamed(
 }
 
 /** Says what the file is, where it is no whole Stable Diffusion 1 or 2. */
-function refuseOthers(file: TensorFile): void {
+function refuseOthers(file: TensorFile, wantsVae: boolean): void {
   const names = [...file.tensors.keys()];
   const some = (pattern: RegExp) => names.some((name) => pattern.test(name));
   const refuse = (what: string) => {
     throw new UserError(`${file.path}: ${what}`);
   };
-  if (some(/^conditioner\.embedders\./))
+  if (some(/^conditioner\.embedders\.1\.|^model\.diffusion_model\.label_emb\./))
     refuse('Stable Diffusion XL, which is not supported; use a 1.x or 2.x model');
   if (some(/joint_blocks\.|double_blocks\.|transformer_blocks\.\d+\.attn\.add_/)) {
     refuse(
@@ -95,9 +98,9 @@ function refuseOthers(file: TensorFile): void {
   if (channels === 9)
     refuse('an inpainting model (9 input channels), which is not supported; use the plain one');
   if (channels !== 4) refuse(`a model with ${channels ?? 'no'} input channels is not supported; 4 are`);
-  if (!some(/^first_stage_model\./))
-    refuse('it has no autoencoder (first_stage_model.); give a whole checkpoint');
-  if (!some(/^cond_stage_model\./))
+  if (wantsVae && !some(/^first_stage_model\./))
+    refuse('it has no autoencoder (first_stage_model.); give one with the option vae');
+  if (!some(/^(cond_stage_model|conditioner\.embedders\.0)\./))
     refuse('it has no text encoder (cond_stage_model.); give a whole checkpoint');
 }
 
@@ -134,12 +137,14 @@ export function ldmVaeSource(path: string, tensors: ReadonlyMap<string, WeightTe
 
 /** CLIP's text tower: with the names of transformers in 1.x, those of OpenCLIP in 2.x, where the last layer is not used. */
 function textEncoder(file: TensorFile): { weights: WeightSource; config: Config; second: boolean } {
-  const second = file.tensors.has(`${OPEN_CLIP}ln_final.weight`);
+  const prefix = OPEN_CLIP.find((each) => file.tensors.has(`${each}ln_final.weight`));
+  const second = prefix !== undefined;
   if (!second) {
-    const weights = renamed(file.path, below(file, TEXT), dropPositionIds);
+    const tensors = TEXT.map((each) => below(file, each)).find(({ size }) => size > 0);
+    const weights = renamed(file.path, tensors ?? new Map(), dropPositionIds);
     return { weights, config: inferTextConfig(weights, 'quick_gelu'), second };
   }
-  const all = openClipSource(file, OPEN_CLIP);
+  const all = openClipSource(file, prefix);
   const { num_hidden_layers: layers, ...config } = inferTextConfig(all, 'gelu');
   const last = (layers as number) - 1;
   const weights = weightSource(all, (name) => (name.includes(`.layers.${last}.`) ? undefined : name));
@@ -208,10 +213,10 @@ async function configured(folder: string | undefined, name: string, inferred: ()
  */
 export async function openSingleFile(
   path: string,
-  { ema = true, predictionType, config }: SingleFileOptions = {},
+  { ema = true, predictionType, config, vae: otherVae }: SingleFileOptions = {},
 ): Promise<ModelFolder> {
   const file = await openTensorFile(path);
-  refuseOthers(file);
+  refuseOthers(file, otherVae === undefined);
   const unet = unetSource(file, ema);
   const vae = ldmVaeSource(file.path, below(file, VAE));
   const text = textEncoder(file);
@@ -234,7 +239,9 @@ export async function openSingleFile(
     modelIndex: { _class_name: 'StableDiffusionPipeline' },
     components: new Map([
       component('unet', { sample_size: sampleSize, ...unetConfig }, unet),
-      component('vae', await configured(config, 'vae/config.json', () => inferVaeConfig(vae)), vae),
+      ...(vae.tensors.size === 0
+        ? []
+        : [component('vae', await configured(config, 'vae/config.json', () => inferVaeConfig(vae)), vae)]),
       component(
         'text_encoder',
         await configured(config, 'text_encoder/config.json', () => text.config),
