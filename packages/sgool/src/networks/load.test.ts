@@ -1,11 +1,22 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { compile, linear, trace } from '@sgool/autodiff';
+import { compile, conv2d, grad, linear, reshape, square, sum, trace } from '@sgool/autodiff';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { UserError } from '../errors.ts';
-import { openSafetensors, type SafetensorsFile, writeSafetensors } from '../weights/index.ts';
+import { Generator } from '../random/index.ts';
+import {
+  applyLora,
+  type ComputedTensor,
+  openSafetensors,
+  type SafetensorsFile,
+  sourceOf,
+  type WeightSource,
+  weightSource,
+  writeSafetensors,
+} from '../weights/index.ts';
 import { networkWeights } from './load.ts';
+import { relativeError } from './testing.ts';
 
 let folder: string;
 let file: SafetensorsFile;
@@ -46,6 +57,55 @@ test.each(['fast', 'lean'] as const)(
     expect([...(half as Float32Array)]).toEqual([-1, 2050]);
     expect([...(brain as Float32Array)]).toEqual([-1, 2050]);
     expect([...(double as Float32Array)]).toEqual([-1, 2051]);
+  },
+);
+
+test.each(['fast', 'lean'] as const)(
+  'a change of low rank gives the numbers and the gradient of the merged weight (%s)',
+  async (layout) => {
+    const random = new Generator(4);
+    const target = path.join(folder, 'changed.safetensors');
+    const shapes = { base: [8, 4, 3, 3], up: [8, 2, 1, 1], down: [2, 4, 3, 3] } as const;
+    await writeSafetensors(
+      target,
+      Object.fromEntries(
+        Object.entries(shapes).map(([name, shape]) => [
+          name,
+          { dtype: 'F16', shape, data: random.randn([...shape]) },
+        ]),
+      ),
+    );
+    const source = weightSource(await openSafetensors(target), (name) => `${name}.weight`);
+    const [up, down] = [source.get('up.weight'), source.get('down.weight')];
+    const lora = {
+      path: target,
+      changes: { unet: new Map([['base', { up, down, scale: 0.5 }]]), text_encoder: new Map() },
+    };
+    const component = { name: 'unet', dir: folder, config: {}, weights: source };
+    const changed = applyLora(new Map([['unet', component]]), lora, 0.3).get('unet')!.weights;
+    const { lowRank: _, ...merged } = changed.get('base.weight') as ComputedTensor;
+    const x = random.randn([1, 4, 6, 6]);
+    const run = async (source: WeightSource) => {
+      const graph = trace({ x: { shape: [1, 4, 6, 6] } }, (inputs) => {
+        const y = conv2d(inputs.x, networkWeights(source).get('base.weight', [8, 4, 3, 3]), undefined, {
+          padding: 1,
+        });
+        const [gradient] = grad(sum(square(y)), [inputs.x]);
+        return { y, gradient: reshape(gradient!, [-1]) };
+      });
+      const program = await compile(graph, { layout });
+      try {
+        return await program.run({ x });
+      } finally {
+        await program.dispose();
+      }
+    };
+    const expected = await run(sourceOf(target, new Map([['base.weight', merged]])));
+    const actual = await run(changed);
+    expect(relativeError(actual.y as Float32Array, expected.y as Float32Array)).toBeLessThan(1e-5);
+    expect(relativeError(actual.gradient as Float32Array, expected.gradient as Float32Array)).toBeLessThan(
+      1e-5,
+    );
   },
 );
 
