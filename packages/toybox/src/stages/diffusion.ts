@@ -117,7 +117,7 @@ export async function diffusionStage(): Promise<Stage> {
       ids: { shape: [BATCH, MAX_TOKENS], dtype: 'int32' },
     },
     optimiser: {
-      steps: 6300,
+      steps: 7200,
       learningRate: 1e-3,
       warmup: 300,
       weightDecay: 0.01,
