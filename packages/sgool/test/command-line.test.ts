@@ -30,7 +30,7 @@ describeOnToybox('sgool generate', () => {
     expect(code).toBe(0);
     expect(stdout.indexOf('\n')).toBe(stdout.length - 1);
     const result = JSON.parse(stdout);
-    const score = { A: expect.any(Number) };
+    const score = { A: expect.any(Number), B: expect.any(Number) };
     expect(result).toMatchObject({
       method: 'sgool',
       model: 'toybox',
