@@ -94,7 +94,9 @@ await runProgram('evaluate:ablation', async (signal) => {
   );
 });
 
-const judgeOf = ({ judge }: Marks) => judge.score;
+function judgeOf({ judge }: Marks): number {
+  return judge.score;
+}
 
 function mean(list: readonly Marks[], pick: (marks: Marks) => number): number {
   return list.reduce((sum, marks) => sum + pick(marks), 0) / list.length;
