@@ -290,7 +290,9 @@ describe('LoRA', () => {
       1e-4,
     );
     const back = await results(folder, { loras: [{ path }, { path, weight: -1 }] });
-    const levels = (await results(folder)).image.map((level, i) => Math.abs(level - back.image[i]));
+    const levels = (await results(folder)).image.map((level: number, i: number) =>
+      Math.abs(level - back.image[i]),
+    );
     expect(Math.max(...levels)).toBeLessThanOrEqual(1);
   });
 

@@ -144,7 +144,7 @@ class Mutator {
   }
 
   damage(bytes: Uint8Array): Uint8Array {
-    let out = new Uint8Array(bytes);
+    let out: Uint8Array = new Uint8Array(bytes);
     for (let count = 1 + this.below(4); count > 0 && out.length > 0; count--) out = this.once(out);
     return out;
   }
