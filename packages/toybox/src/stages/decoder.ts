@@ -37,7 +37,7 @@ export async function decoderStage(): Promise<Stage> {
     seed: 12,
     inputs: { image: { shape: [BATCH, 3, IMAGE, IMAGE] }, latent: { shape: [BATCH, 4, 16, 16] } },
     optimiser: {
-      steps: 4000,
+      steps: 1600,
       learningRate: 1e-3,
       warmup: 100,
       weightDecay: 1e-3,

@@ -36,6 +36,7 @@ function clipRecipe(recipe: ClipRecipe): Recipe {
 
 const storedVae = () => readComponent('vae', DIFFUSERS_FILE);
 
+/** Steps are those of the recipe; `training/<stage>.json` says how far the published weights came. */
 export const STAGES = {
   autoencoder: {
     stage: autoencoder.autoencoderStage,
@@ -44,8 +45,8 @@ export const STAGES = {
   },
   decoder: { stage: decoder.decoderStage, exportTo: decoder.exportDecoder, stored: storedVae },
   judge: { stage: judge.judgeStage, exportTo: judge.exportJudge, stored: () => readWeights(JUDGE_FILE) },
-  clip: clipRecipe({ name: 'clip', component: 'clip', size: CLIP_A, seed: 21, steps: 4400 }),
-  clip_b: clipRecipe({ name: 'clip_b', component: 'clip_b', size: CLIP_B, seed: 31, steps: 2200 }),
+  clip: clipRecipe({ name: 'clip', component: 'clip', size: CLIP_A, seed: 21, steps: 20_000 }),
+  clip_b: clipRecipe({ name: 'clip_b', component: 'clip_b', size: CLIP_B, seed: 31, steps: 20_000 }),
   diffusion: {
     stage: diffusion.diffusionStage,
     exportTo: diffusion.exportDiffusion,

@@ -59,7 +59,7 @@ export function judgeStage(): Stage {
       traits: { shape: [BATCH, G, G, K, JUDGE_TRAITS] },
     },
     optimiser: {
-      steps: 2600,
+      steps: 1600,
       learningRate: 2e-3,
       weightDecay: 0.01,
       emaDecay: 0.995,

@@ -50,7 +50,7 @@ export function transalnetStage(): Stage {
       fixations: { shape: [BATCH, AREA] },
     },
     optimiser: {
-      steps: 1600,
+      steps: 900,
       learningRate: 2e-3,
       warmup: 100,
       weightDecay: 0.01,
