@@ -6,6 +6,8 @@
 import { UserError } from '../errors.ts';
 import type { Denoiser } from './denoiser.ts';
 import { predictNoise } from './denoiser.ts';
+import type { FreshNoise } from './fresh-noise.ts';
+import { scaledNoise } from './fresh-noise.ts';
 import { linearStage } from './linear-stage.ts';
 import type { Sampler } from './sampler.ts';
 import { createSampler, singleLatent } from './sampler.ts';
@@ -37,8 +39,8 @@ export function ddimCoefficients(
 export interface DdimOptions {
   /** 0 (deterministic) to 1 (as much fresh noise as DDPM). Default 0. */
   eta?: number;
-  /** Standard normal numbers for a step; needed when eta is above 0. Must give the same ones for the same step. */
-  freshNoise?: (step: number, length: number) => Float64Array;
+  /** Needed when eta is above 0. */
+  freshNoise?: FreshNoise;
 }
 
 /**
@@ -60,7 +62,7 @@ export function ddim(schedule: Schedule, steps: number, { eta = 0, freshNoise }:
         step,
         timestep: transition.timestep,
         rows: [[latent, noise]],
-        shift: sigma > 0 ? (length) => freshNoise!(step, length).map((value) => sigma * value) : undefined,
+        shift: scaledNoise(freshNoise, step, sigma),
       });
     }),
     ...singleLatent('ddim'),

@@ -16,7 +16,7 @@ import { roundHalfToEven } from './schedule.ts';
 export interface DpmSolverOptions {
   /** How timesteps are spread. Default: what the schedule's file says, else `linspace`. */
   spacing?: TimestepSpacing;
-  /** Whether the last step ends at no noise (`zero`, the default) or at that of timestep 0 (`smallest`). */
+  /** Whether the last step ends at no noise (`zero`) or at that of timestep 0 (`smallest`). Default: what the file says, else `zero`. */
   finalNoise?: 'zero' | 'smallest';
 }
 
@@ -24,7 +24,10 @@ export interface DpmSolverOptions {
 export function dpmSolver(
   schedule: Schedule,
   steps: number,
-  { spacing = schedule.timestepSpacing ?? 'linspace', finalNoise = 'zero' }: DpmSolverOptions = {},
+  {
+    spacing = schedule.timestepSpacing ?? 'linspace',
+    finalNoise = schedule.config.final_sigmas_type === 'sigma_min' ? 'smallest' : 'zero',
+  }: DpmSolverOptions = {},
 ): Sampler {
   const timesteps = dpmTimesteps(schedule, steps, spacing);
   const levels = [

@@ -11,7 +11,7 @@ export interface LinearStageOptions {
   timestep: number;
   /** One row per latent of the new state: a weight for each latent of the old state, then that of the prediction. */
   rows: readonly (readonly number[])[];
-  /** Added to the first latent of the new state: the fresh noise of a stochastic sampler. */
+  /** Added to the first latent of the new state: the fresh noise of a stochastic sampler, the same at every call. */
   shift?: (length: number) => Float64Array;
 }
 

@@ -40,6 +40,8 @@ export interface Transition {
 }
 
 export interface Schedule {
+  /** The file's keys, for samplers that have some of their own. */
+  readonly config: SchedulerConfig;
   /** Number of timesteps that the network was trained on (1000 for Stable Diffusion). */
   readonly trainTimesteps: number;
   readonly betas: Float64Array;
@@ -51,10 +53,16 @@ export interface Schedule {
   /** What the file says, if anything; each sampler has its own default. */
   readonly timestepSpacing: TimestepSpacing | undefined;
   readonly stepsOffset: number;
-  /** ᾱ of a timestep; `finalAlphaCumprod` below 0. */
+  /**
+   * ᾱ of a timestep; `finalAlphaCumprod` below 0. Between two timesteps √((1-ᾱ)/ᾱ) is interpolated, as Euler's sampler
+   * does in diffusers.
+   */
   alphaCumprod(timestep: number): number;
-  /** The timesteps of `steps` denoising steps, noisiest first; spaced `leading` unless the file says otherwise. */
-  timesteps(steps: number): number[];
+  /**
+   * The timesteps of `steps` denoising steps, noisiest first; without `spacing` they are spaced as the file says, else
+   * `leading`.
+   */
+  timesteps(steps: number, spacing?: TimestepSpacing): number[];
   /** The same as pairs: each step ends where the next begins, the last one a stride below its beginning. */
   transitions(steps: number): Transition[];
 }
@@ -62,7 +70,7 @@ export interface Schedule {
 /**
  * Builds a schedule, in float64, from diffusers' `scheduler_config.json`.
  *
- * Absent keys get the default of the class that the file names (PNDM and DDIM differ in `set_alpha_to_one`).
+ * Absent keys get the default of the class that the file names (PNDM differs in `set_alpha_to_one`, LCM in its betas).
  *
  * @throws UserError for a value that is unknown or out of range, and for zero-terminal-SNR schedules, where ε carries no
  * information at the first step.
@@ -99,9 +107,18 @@ export function createSchedule(config: SchedulerConfig = {}): Schedule {
   const setAlphaToOne = config.set_alpha_to_one ?? config._class_name !== 'PNDMScheduler';
   const finalAlphaCumprod = setAlphaToOne ? 1 : alphasCumprod[0];
 
-  const timesteps = (steps: number) =>
-    spread(steps, trainTimesteps, timestepSpacing ?? 'leading', stepsOffset);
+  const timesteps = (steps: number, spacing = timestepSpacing ?? 'leading') =>
+    spread(steps, trainTimesteps, spacing, stepsOffset);
+  const alphaCumprod = (timestep: number) => {
+    if (timestep < 0) return finalAlphaCumprod;
+    const below = Math.floor(timestep);
+    const share = timestep - below;
+    if (share === 0) return alphasCumprod[below];
+    const level = (t: number) => Math.sqrt((1 - alphasCumprod[t]) / alphasCumprod[t]);
+    return 1 / (1 + ((1 - share) * level(below) + share * level(below + 1)) ** 2);
+  };
   return {
+    config,
     trainTimesteps,
     betas,
     alphasCumprod,
@@ -109,7 +126,7 @@ export function createSchedule(config: SchedulerConfig = {}): Schedule {
     predictionType,
     timestepSpacing,
     stepsOffset,
-    alphaCumprod: (timestep) => (timestep < 0 ? finalAlphaCumprod : alphasCumprod[timestep]),
+    alphaCumprod,
     timesteps,
     transitions(steps) {
       const visited = timesteps(steps);
@@ -126,14 +143,15 @@ function betasOf(config: SchedulerConfig, count: number): Float64Array {
     }
     return Float64Array.from(config.trained_betas);
   }
-  const first = config.beta_start ?? 0.0001;
-  const last = config.beta_end ?? 0.02;
+  const isLcm = config._class_name === 'LCMScheduler';
+  const first = config.beta_start ?? (isLcm ? 0.00085 : 0.0001);
+  const last = config.beta_end ?? (isLcm ? 0.012 : 0.02);
   if (!(first > 0 && first < 1)) throw invalid('beta_start', first, 'a number between 0 and 1');
   if (!(last > 0 && last < 1)) throw invalid('beta_end', last, 'a number between 0 and 1');
   const ramp = (from: number, to: number, i: number) => from + ((to - from) * i) / Math.max(count - 1, 1);
 
   switch (
-    oneOf<BetaSchedule>('beta_schedule', config.beta_schedule ?? 'linear', [
+    oneOf<BetaSchedule>('beta_schedule', config.beta_schedule ?? (isLcm ? 'scaled_linear' : 'linear'), [
       'linear',
       'scaled_linear',
       'squaredcos_cap_v2',
