@@ -1,13 +1,11 @@
 /** @file A CLIP as a critic of pictures: embeddings of texts and pictures, and their cosine. */
 import { trace, type Weights } from '@sgool/autodiff';
 import { type Image, planesFromImage, resamplePlane } from '../image/index.ts';
-import { type ClipConfig, clip, clipConfig, networkWeights } from '../networks/index.ts';
-import { clipPixels } from '../saliency/index.ts';
-import type { Tokenizer } from '../text/index.ts';
+import { type ClipConfig, clip, clipConfig, clipPixels, networkWeights } from '../networks/index.ts';
+import { fittedIds, type Tokenizer } from '../text/index.ts';
 import type { ModelComponent } from '../weights/index.ts';
 import { type Crop, wholeCrop } from './crops.ts';
 import type { ProgramCache } from './programs.ts';
-import { fittedIds } from './text-encoding.ts';
 
 export interface ClipCritic {
   /** Folder of the model that it lies in: `clip` or `clip_b`. */

@@ -23,8 +23,7 @@ import {
   trace,
   transposeLast,
 } from '@sgool/autodiff';
-import { clip } from '../networks/index.ts';
-import { clipPixels } from '../saliency/index.ts';
+import { clip, clipPixels } from '../networks/index.ts';
 import type { ClipCritic } from './clip-critic.ts';
 import type { Crop } from './crops.ts';
 import { type DecoderParts, decodedPlanes, scaleFactorOf } from './decoding.ts';

@@ -1,7 +1,7 @@
 /** @file Prompts as the conditioning of the UNet. */
 import { trace } from '@sgool/autodiff';
 import { clipTextConfig, networkWeights, textEncoder } from '../networks/index.ts';
-import type { Tokenizer } from '../text/index.ts';
+import { fittedIds, type Tokenizer } from '../text/index.ts';
 import type { ModelComponent } from '../weights/index.ts';
 import type { TextContext } from './denoising.ts';
 import type { ProgramCache } from './programs.ts';
@@ -36,13 +36,4 @@ export function promptEncoder(
     }
     return context;
   };
-}
-
-/** Token ids of a text, at most `longest` of them, and how many of them come before the padding. */
-export function fittedIds(tokenizer: Tokenizer, text: string, longest: number) {
-  const { ids, length } = tokenizer.encode(text);
-  if (ids.length <= longest) return { ids, length };
-  const cut = ids.slice(0, longest);
-  if (length > longest) cut[longest - 1] = tokenizer.endId;
-  return { ids: cut, length: Math.min(length, longest) };
 }

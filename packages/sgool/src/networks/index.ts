@@ -21,6 +21,7 @@ export {
   type ClipTextResult,
   clip,
 } from './clip.ts';
+export { clipPixels } from './clip-pixels.ts';
 export {
   type AutoencoderConfig,
   autoencoderConfig,

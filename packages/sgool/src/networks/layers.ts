@@ -1,5 +1,6 @@
 /** @file Building blocks that the networks share. Each asks for its weights by the name that torch's modules have. */
 import {
+  attention,
   attentionWithProbabilities,
   conv2d,
   groupNorm,
@@ -130,12 +131,11 @@ export function attentionLayer(
   const own = scoped(weights, name);
   const project = (part: string, from: Tensor) =>
     splitHeads(linearLayer(own, part, from, width, { bias }), heads);
-  const { output, probabilities } = attentionWithProbabilities(
-    project(names.query, x),
-    project(names.key, context),
-    project(names.value, context),
-    { mask },
-  );
-  onProbabilities?.(probabilities);
+  const q = project(names.query, x);
+  const [k, v] = [project(names.key, context), project(names.value, context)];
+  // Nobody asks for the probabilities as a rule, and then large ones need not be held whole.
+  if (!onProbabilities) return linearLayer(own, names.out, mergeHeads(attention(q, k, v, { mask })), width);
+  const { output, probabilities } = attentionWithProbabilities(q, k, v, { mask });
+  onProbabilities(probabilities);
   return linearLayer(own, names.out, mergeHeads(output), width);
 }

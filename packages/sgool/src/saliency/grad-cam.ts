@@ -26,8 +26,7 @@ import {
   where,
 } from '@sgool/autodiff';
 import { bilinearMatrix, planesFromImage, resampleMatrix, resamplePlane } from '../image/index.ts';
-import { type ClipConfig, clip } from '../networks/index.ts';
-import { clipPixels } from './clip-pixels.ts';
+import { type ClipConfig, clip, clipPixels } from '../networks/index.ts';
 import { type Detector, stretched } from './detector.ts';
 
 export type GradCamVariant = 'grad-cam' | 'grad-cam++';

@@ -1,6 +1,5 @@
 /** @file Floor 4: where the eye goes, and the regions that follow from it. */
 
-export { clipPixels } from './clip-pixels.ts';
 export type { Detector, SaliencyMap } from './detector.ts';
 export { type GradCamOptions, type GradCamVariant, gradCamDetector, gradCamGraph } from './grad-cam.ts';
 export {

@@ -2,6 +2,7 @@
 
 export type { Vocabulary } from './byte-pairs.ts';
 export { cleanPrompt, splitWords } from './clean.ts';
+export { fittedIds } from './fitted-ids.ts';
 export {
   createTokenizer,
   END_OF_TEXT,

@@ -1,6 +1,6 @@
 /** @file The input of CLIP's image tower, inside a trace. */
 import { constant, div, sub, type Tensor } from '@sgool/autodiff';
-import { CLIP_MEAN, CLIP_STD } from '../networks/index.ts';
+import { CLIP_MEAN, CLIP_STD } from './clip.ts';
 
 /** Planes [batch, 3, side, side] in [0, 1], normalised with CLIP's mean and standard deviation per colour. */
 export function clipPixels(planes: Tensor): Tensor {
