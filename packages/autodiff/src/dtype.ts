@@ -42,3 +42,9 @@ export function allocate(dtype: DType, length: number): TypedArray {
       return new Uint8Array(length);
   }
 }
+
+/**
+ * Elements of the largest constant of half precision that becomes a float32 copy in memory when a program is compiled with
+ * layout `lean`. Larger ones, which are nearly all of a network's weights, are cast anew at each use.
+ */
+export const LARGEST_FOLDED = 2 ** 19;

@@ -109,8 +109,9 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
   if (device !== 'cpu') throw new RangeError(`compile: device must be "cpu", got "${device}"`);
   const files = realFiles([...graph.trace.constants.values()]);
   const folder = commonFolder(files.values());
-  const { bytes, nodeCount } = encodeModel(graph, (file) => path.relative(folder!, files.get(file)!));
   const lean = layout === 'lean';
+  const locationOf = (file: string) => path.relative(folder!, files.get(file)!);
+  const { bytes, nodeCount, castsAtRunTime } = encodeModel(graph, locationOf, { lean });
   const session = await InferenceSession.create(bytes, {
     executionProviders: [device],
     graphOptimizationLevel: lean ? 'extended' : 'all',
@@ -127,6 +128,9 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
         ...(lean ? { disable_prepacking: '1' } : {}),
         ...(folder === undefined ? {} : { model_external_initializers_file_folder_path: folder }),
       },
+      ...(castsAtRunTime
+        ? { optimization: { disable_specified_optimizers: 'CommonSubexpressionElimination' } }
+        : {}),
     },
   });
   return new Program(session, graph, nodeCount);

@@ -4,6 +4,7 @@ import path from 'node:path';
 import {
   add,
   type ConstantSource,
+  cast,
   compile,
   constant,
   exp,
@@ -11,9 +12,12 @@ import {
   grad,
   gradient,
   input,
+  linear,
   matmul,
   mul,
   scoped,
+  sin,
+  square,
   sum,
   type Tensor,
   trace,
@@ -151,6 +155,41 @@ describe('constants in files', () => {
       file: { path: path.join(folder, 'link.bin'), byteOffset: 30, byteLength: 24 },
     };
     await expect(reading(past)).rejects.toThrow('ends early, got 46 bytes; constants need 54');
+  });
+});
+
+describe('large constants of half precision', () => {
+  const side = 730;
+  const bits = (seed: number) =>
+    Uint16Array.from(numbers(side * side, seed), (v) => toHalf(Math.round(v * 8) / 64));
+  const weights = [bits(1), bits(2)].map(
+    (data) => ({ dtype: 'float16', shape: [side, side], data }) as const,
+  );
+  const graph = () =>
+    trace({ x: { shape: [2, side] } }, ({ x }) => {
+      const [first, second] = weights.map((source) => cast(constant(source), 'float32'));
+      const loss = sum(square(linear(sin(linear(x, first!)), second!)));
+      return { loss, dx: grad(loss, [x])[0]! };
+    });
+  const inputs = { x: numbers(2 * side, 3) };
+
+  test('are cast right before each use with layout lean, and folded once with layout fast', async () => {
+    const ops = async (layout: 'fast' | 'lean') =>
+      (await executedOps(graph(), inputs, { layout })).filter((op) => /Cast|Gemm|MatMul|Sin|Cos/.test(op));
+    expect(await ops('fast')).not.toContain('Cast');
+    const lean = await ops('lean');
+    expect(lean.filter((op) => op === 'Cast')).toHaveLength(4);
+    for (const [i, op] of lean.entries()) if (op === 'Cast') expect(lean[i + 1]).toMatch(/Gemm|MatMul/);
+  });
+
+  test('give the same numbers either way', async () => {
+    const [fast, lean] = await Promise.all(
+      (['fast', 'lean'] as const).map(async (layout) => (await compile(graph(), { layout })).run(inputs)),
+    );
+    expect(lean!.loss![0]).toBeCloseTo(Number(fast!.loss![0]), 3);
+    lean!.dx!.forEach((value, i) => {
+      expect(value).toBeCloseTo(Number(fast!.dx![i]), 3);
+    });
   });
 });
 

@@ -3,7 +3,7 @@
  * written. Constants that live in files become external data: location, offset, length.
  */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import { ONNX_DTYPE } from '../dtype.ts';
+import { LARGEST_FOLDED, ONNX_DTYPE } from '../dtype.ts';
 import type { Attribute, ConstantSource, Graph, Node, Tensor } from '../trace.ts';
 
 const IR_VERSION = 9;
@@ -16,6 +16,8 @@ export interface EncodedModel {
   readonly bytes: Uint8Array;
   /** Number of ONNX nodes after dead code was removed. */
   readonly nodeCount: number;
+  /** Whether constants are cast at each use; equal casts must then not be merged. */
+  readonly castsAtRunTime: boolean;
 }
 
 /** Only what the outputs need, in execution order. */
@@ -31,20 +33,51 @@ export function liveNodes(graph: Graph): Node[] {
   return live.reverse();
 }
 
-/** Serialises `graph`; inputs keep their names, inner values are numbered. */
-export function encodeModel(graph: Graph, locationOf: LocationOf): EncodedModel {
-  const nodes = liveNodes(graph);
-  const used = new Set<Tensor>(nodes.flatMap((node) => node.inputs.filter((t): t is Tensor => t !== null)));
+/**
+ * Serialises `graph`; inputs keep their names, inner values are numbered.
+ *
+ * @param lean leaves large constants of half precision as they are: they are cast to float32 at run time, once for each use
+ */
+export function encodeModel(graph: Graph, locationOf: LocationOf, { lean = false } = {}): EncodedModel {
+  const live = liveNodes(graph);
+  const used = new Set<Tensor>(live.flatMap((node) => node.inputs.filter((t): t is Tensor => t !== null)));
   const inputName = new Map<Tensor, string>([...graph.inputs].map(([name, t]) => [t, `in:${name}`]));
   const nameOf = (t: Tensor) => inputName.get(t) ?? `t${t.id}`;
+  const late = lean
+    ? lateConstants(graph, live)
+    : { casts: new Set<Tensor>(), nodes: new Map<Tensor, Node>() };
 
+  const copies = new BinaryWriter();
   const body = new BinaryWriter();
-  for (const node of nodes) message(body, 1, (w) => writeNode(w, node, nameOf));
+  let nodeCount = 0;
+  const write = (to: BinaryWriter, node: Node, inputs: readonly string[], outputs: readonly string[]) => {
+    message(to, 1, (w) => writeNode(w, node, inputs, outputs));
+    nodeCount++;
+  };
+  const copied = new Set<string>();
+  /** Writes what `t` is computed from, for one use of it, and gives the name of the result. */
+  const copyOf = (t: Tensor, use: string): string => {
+    const node = late.nodes.get(t);
+    if (!node) return nameOf(t);
+    const name = nameOf(t) + use;
+    if (copied.has(name)) return name;
+    const inputs = node.inputs.map((each) => (each ? copyOf(each, use) : ''));
+    const outputs = node.outputs.map((each) => nameOf(each) + use);
+    write(copies, node, inputs, outputs);
+    for (const output of outputs) copied.add(output);
+    return name;
+  };
+  live.forEach((node, i) => {
+    if (node.outputs.some((t) => late.nodes.has(t))) return;
+    const inputs = node.inputs.map((t, k) => (t ? copyOf(t, `:${i}.${k}`) : ''));
+    write(body, node, inputs, node.outputs.map(nameOf));
+  });
   // An output of its own name, so that one tensor can be two outputs, or an input an output.
   for (const [name, t] of graph.outputs) {
     used.add(t);
+    const source = copyOf(t, `:${name}`);
     message(body, 1, (w) => {
-      w.tag(1, WireType.LengthDelimited).string(nameOf(t));
+      w.tag(1, WireType.LengthDelimited).string(source);
       w.tag(2, WireType.LengthDelimited).string(`out:${name}`);
       w.tag(4, WireType.LengthDelimited).string('Identity');
     });
@@ -54,12 +87,16 @@ export function encodeModel(graph: Graph, locationOf: LocationOf): EncodedModel 
     if (used.has(t)) message(body, 5, (w) => writeConstant(w, nameOf(t), source, locationOf));
   }
   for (const [name, t] of graph.inputs) message(body, 11, (w) => writeValueInfo(w, `in:${name}`, t));
+  // A constant that could be replaced by an input is not folded.
+  for (const t of late.casts) message(body, 11, (w) => writeValueInfo(w, nameOf(t), t));
   for (const [name, t] of graph.outputs) message(body, 12, (w) => writeValueInfo(w, `out:${name}`, t));
 
   const model = new BinaryWriter();
   model.tag(1, WireType.Varint).int64(IR_VERSION);
   model.tag(2, WireType.LengthDelimited).string('sgool');
-  model.tag(7, WireType.LengthDelimited).bytes(body.finish());
+  // ONNX Runtime takes the operands of a node in falling order of their place in the file: what comes first in the file is
+  // computed last, right before it is used.
+  model.tag(7, WireType.LengthDelimited).bytes(copies.raw(body.finish()).finish());
   for (const [domain, version] of [
     ['', OPSET],
     ['com.microsoft', 1],
@@ -69,7 +106,22 @@ export function encodeModel(graph: Graph, locationOf: LocationOf): EncodedModel 
       w.tag(2, WireType.Varint).int64(version);
     });
   }
-  return { bytes: model.finish(), nodeCount: nodes.length };
+  return { bytes: model.finish(), nodeCount, castsAtRunTime: late.casts.size > 0 };
+}
+
+/** Large constants of half precision (`casts`), and what is computed from them and other constants alone, by result. */
+function lateConstants({ trace }: Graph, live: readonly Node[]) {
+  const casts = new Set<Tensor>();
+  const nodes = new Map<Tensor, Node>();
+  for (const node of live) {
+    const [x] = node.inputs;
+    const isCast = trace.widened.has(node.outputs[0]!) && x!.size > LARGEST_FOLDED;
+    if (isCast) casts.add(x!);
+    const isLate = isCast || node.inputs.some((t) => t !== null && nodes.has(t));
+    if (isLate && node.outputs.every((t) => trace.folded.has(t)))
+      for (const t of node.outputs) nodes.set(t, node);
+  }
+  return { casts, nodes };
 }
 
 function message(writer: BinaryWriter, field: number, write: (inner: BinaryWriter) => void): void {
@@ -78,9 +130,9 @@ function message(writer: BinaryWriter, field: number, write: (inner: BinaryWrite
   writer.tag(field, WireType.LengthDelimited).bytes(inner.finish());
 }
 
-function writeNode(w: BinaryWriter, node: Node, nameOf: (t: Tensor) => string): void {
-  for (const t of node.inputs) w.tag(1, WireType.LengthDelimited).string(t ? nameOf(t) : '');
-  for (const t of node.outputs) w.tag(2, WireType.LengthDelimited).string(nameOf(t));
+function writeNode(w: BinaryWriter, node: Node, inputs: readonly string[], outputs: readonly string[]): void {
+  for (const name of inputs) w.tag(1, WireType.LengthDelimited).string(name);
+  for (const name of outputs) w.tag(2, WireType.LengthDelimited).string(name);
   w.tag(4, WireType.LengthDelimited).string(node.op);
   for (const [name, value] of Object.entries(node.attributes)) {
     message(w, 5, (inner) => writeAttribute(inner, name, value));

@@ -1,5 +1,5 @@
 /** @file Element-wise arithmetic with NumPy broadcasting. Reference: torch.add, torch.mul, ... */
-import { ONNX_DTYPE } from '../dtype.ts';
+import { BYTES_PER_ELEMENT, ONNX_DTYPE } from '../dtype.ts';
 import { broadcastShape, sameShape, show } from '../shape.ts';
 import { checkTypes, currentTrace, differentiableOne, emit, scalar, Tensor } from '../trace.ts';
 import { sum } from './reduce.ts';
@@ -237,12 +237,14 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
 /** Changes the element type; the gradient is cast back (and stops at integers and bool). */
 export function cast(x: Tensor, dtype: Tensor['dtype']): Tensor {
   if (x.dtype === dtype) return x;
-  return differentiableOne(
+  const y = differentiableOne(
     'cast',
     [x],
     () => emit('Cast', [x], dtype, x.shape, { attributes: { to: ONNX_DTYPE[dtype] } }),
     (dy) => [x.dtype === 'float32' || x.dtype === 'float16' ? cast(dy, x.dtype) : undefined],
   );
+  if (BYTES_PER_ELEMENT[x.dtype] === 2 && x.trace.constants.has(x)) x.trace.widened.add(y);
+  return y;
 }
 
 /** Lets the value pass and stops the gradient. */

@@ -1,4 +1,5 @@
 /** @file Two-dimensional convolution and its transpose, NCHW. Reference: torch.nn.functional.conv2d, conv_transpose2d. */
+import { LARGEST_FOLDED } from '../dtype.ts';
 import { type Shape, show } from '../shape.ts';
 import { checkTypes, differentiableOne, emit, int64s, type Tensor } from '../trace.ts';
 import { add } from './arithmetic.ts';
@@ -177,20 +178,22 @@ function emitTransposed(dy: Tensor, weight: Tensor, target: readonly number[], g
  * Gradient with respect to the input. With stride 1 it is a convolution of dy with the mirrored weight, which
  * ONNX Runtime runs up to four times faster than a ConvTranspose. Large weights keep the ConvTranspose over the same
  * tensor: as parameters because mirroring at each run costs more than it gains, as constants because the mirrored
- * copy stays in memory.
+ * copy stays in memory. So does the copy of one of half precision, as float32.
  */
 function inputGradient(dy: Tensor, weight: Tensor, x: Tensor, g: Geometry): Tensor {
   const [, , kh, kw] = weight.shape as [number, number, number, number];
   const reach = [g.dilation * (kh - 1), g.dilation * (kw - 1)] as const;
   const pads = g.pads.map((n, side) => reach[side % 2]! - n) as [number, number, number, number];
-  const largest = weight.trace.folded.has(weight) ? LARGEST_MIRRORED.constant : LARGEST_MIRRORED.parameter;
+  const { folded, widened } = weight.trace;
+  const kind = widened.has(weight) ? 'half' : folded.has(weight) ? 'constant' : 'parameter';
+  const largest = LARGEST_MIRRORED[kind];
   const mirror = g.stride === 1 && g.groups === 1 && weight.size <= largest && pads.every((n) => n >= 0);
   if (!mirror) return emitTransposed(dy, weight, x.shape, g);
   return conv2d(dy, mirrored(weight), undefined, { padding: pads, dilation: g.dilation });
 }
 
 /** Elements of the largest weight that is mirrored. */
-const LARGEST_MIRRORED = { parameter: 2 ** 20, constant: 2 ** 22 };
+const LARGEST_MIRRORED = { parameter: 2 ** 20, constant: 2 ** 22, half: LARGEST_FOLDED };
 
 /** Input and output channels swapped, kernels turned by 180 degrees; its own inverse. */
 function mirrored(weight: Tensor): Tensor {
