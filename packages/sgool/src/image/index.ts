@@ -40,6 +40,7 @@ export {
   parseParameters,
   SGOOL_KEYWORD,
 } from './parameters.ts';
+export { resampleLevels } from './pillow.ts';
 export { encodePng } from './png.ts';
 export { readPngText } from './png-text.ts';
 export { decodeImage, MAX_PIXELS, readImage } from './read-image.ts';

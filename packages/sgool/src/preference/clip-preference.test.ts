@@ -1,0 +1,51 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { relativeError } from '../networks/testing.ts';
+import { loadTokenizer } from '../text/index.ts';
+import { openClipFile, openComponent } from '../weights/index.ts';
+import { type ClipScorerName, clipPreference } from './clip-preference.ts';
+import { createScorer, type Scorer } from './scorer.ts';
+import { PREFERENCE, type PreferenceCase, preferenceCases, readJson, TOKENIZER } from './testing.ts';
+
+async function open(name: ClipScorerName, file: string): Promise<Scorer> {
+  // Heads are what shapes do not tell, and the tiny networks are no published size.
+  const component =
+    name === 'pickscore'
+      ? await openComponent(PREFERENCE + file)
+      : { ...(await openClipFile(PREFERENCE + file)), config: await readJson(`${name}.json`) };
+  return createScorer(clipPreference(name, component, await loadTokenizer(TOKENIZER)));
+}
+
+describe.each<[ClipScorerName, string]>([
+  ['hps-v1', 'hpc.pth'],
+  ['hps-v2', 'HPS_v2_compressed.pt'],
+  ['pickscore', 'pickscore'],
+])('%s', (name, file) => {
+  let scorer: Scorer;
+  let cases: PreferenceCase[];
+  beforeAll(async () => {
+    scorer = await open(name, file);
+    cases = await preferenceCases(name);
+  });
+  afterAll(() => scorer.dispose());
+
+  it("gives the authors' score of pictures of any shape", async () => {
+    const size = Math.max(...cases.map(({ score }) => Math.abs(score)));
+    for (const { image, prompt, score } of cases) {
+      expect(Math.abs((await scorer.score(image, prompt)) - score) / size, prompt).toBeLessThan(1e-4);
+    }
+  });
+
+  it('gives the gradient of the score with respect to the picture', async () => {
+    for (const { image, prompt, gradient } of cases) {
+      const result = await scorer.gradient(image, prompt);
+      expect(relativeError(result.gradient, gradient), prompt).toBeLessThan(1e-4);
+    }
+  });
+
+  it('says how much of a prompt counts', () => {
+    expect(scorer.fit('two yellow boats')).toEqual({ truncated: false, kept: 3, lost: 0 });
+    const { truncated, kept, lost } = scorer.fit(cases[3]!.prompt);
+    expect({ truncated, kept }).toEqual({ truncated: true, kept: 14 });
+    expect(lost).toBeGreaterThan(0);
+  });
+});

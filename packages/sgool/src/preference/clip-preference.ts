@@ -1,0 +1,84 @@
+/** @file The preference models that are a CLIP: Human Preference Scores v1, v2 and v2.1, PickScore. */
+import { type CompileOptions, compile, exp, mul, sum, trace } from '@sgool/autodiff';
+import { clip, clipConfig, clipPixels, networkWeights } from '../networks/index.ts';
+import { fittedIds, type Tokenizer } from '../text/index.ts';
+import type { ModelComponent } from '../weights/index.ts';
+import type { Preprocessing } from './picture-view.ts';
+import { lazyProgram, type PreferenceModel, type PromptInputs, scorerLayout } from './scorer.ts';
+import type { ScorerName } from './scorer-names.ts';
+
+export type ClipScorerName = Exclude<ScorerName, 'image-reward'>;
+
+const PREPROCESSING: Readonly<Record<ClipScorerName, Preprocessing>> = {
+  'hps-v1': 'torchvision',
+  'hps-v2': 'longest-side',
+  'hps-v2.1': 'longest-side',
+  pickscore: 'transformers',
+};
+
+/**
+ * The cosine between picture and prompt; for PickScore times the factor that its training has learned, `exp(logit_scale)`.
+ *
+ * Reference: Wu et al. 2023, Better Aligning Text-to-Image Models with Human Preference (v1); Wu et al. 2023, Human Preference
+ * Score v2; Kirstain et al. 2023, Pick-a-Pic, equation 1
+ *
+ * @param component a CLIPModel under transformers' names
+ */
+export function clipPreference(
+  name: ClipScorerName,
+  component: ModelComponent,
+  tokenizer: Tokenizer,
+  options: CompileOptions = {},
+): PreferenceModel {
+  const config = clipConfig(component.config, `${component.dir}/config.json`);
+  const weights = networkWeights(component.weights);
+  const bytes = [...component.weights.tensors.values()].reduce(
+    (total, { byteLength }) => total + byteLength,
+    0,
+  );
+  const length = Math.min(tokenizer.maxLength, config.text_config.max_position_embeddings);
+
+  const words = lazyProgram(async () =>
+    compile(
+      trace(
+        { ids: { shape: [1, length], dtype: 'int32' }, end: { shape: [1], dtype: 'int32' } },
+        ({ ids, end }) => ({ text: clip(config, weights).text(ids, end).embedding }),
+      ),
+      { layout: scorerLayout(bytes), ...options },
+    ),
+  );
+  const known = new Map<string, Promise<PromptInputs>>();
+  async function embed(prompt: string): Promise<PromptInputs> {
+    const { ids, length: end } = fittedIds(tokenizer, prompt, length);
+    const { text } = await (await words.get()).run({ ids, end: Int32Array.of(end - 1) });
+    return { text: text as Float32Array };
+  }
+
+  return {
+    name,
+    preprocessing: PREPROCESSING[name],
+    side: config.vision_config.image_size,
+    bytes,
+    fit(prompt) {
+      const { tokens, lost } = tokenizer.encode(prompt);
+      const kept = Math.min(tokens.length, length - 2);
+      return { kept, lost: lost + tokens.length - kept, truncated: lost + tokens.length > kept };
+    },
+    promptInputs: { text: { shape: [1, config.projection_dim], dtype: 'float32' } },
+    encode(prompt) {
+      let embedding = known.get(prompt);
+      if (embedding === undefined) {
+        embedding = embed(prompt);
+        known.set(prompt, embedding);
+        embedding.catch(() => known.delete(prompt));
+      }
+      return embedding;
+    },
+    score(planes, { text }) {
+      const model = clip(config, weights);
+      const cosine = sum(mul(model.image(clipPixels(planes)).embedding, text!));
+      return name === 'pickscore' ? mul(exp(model.logitScale()), cosine) : cosine;
+    },
+    dispose: words.dispose,
+  };
+}
