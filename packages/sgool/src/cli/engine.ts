@@ -1,10 +1,11 @@
 /** @file The library's networks and methods, behind one import that only commands which run them make. */
-import { loadPipeline, methods } from '../guidance/index.ts';
+import { loadPipeline, methods, refinement } from '../guidance/index.ts';
 import type { Engine } from './host.ts';
 import type { DeviceName } from './model-options.ts';
 
 export const engine: Engine = {
   methods,
+  refinement,
   openPipeline: (model, { device, ...options }) =>
     loadPipeline(model, { ...options, device: device as DeviceName }),
 };

@@ -1,7 +1,9 @@
 /** @file Everything around one run of a method: request, folder, model, Ctrl-C, and what is said at the end. */
-import { resolve } from 'node:path';
+import { basename, extname, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
 import type { Method, Pipeline } from '../guidance/index.ts';
+import { generationRequest, type RefineSource } from '../guidance/refine.ts';
+import { parseRefineRequest } from '../guidance/refine-request.ts';
 import { type ParsedRequest, parseRequest } from '../guidance/request.ts';
 import { resolveSettings, saliencyNote } from '../guidance/settings.ts';
 import { readImage } from '../image/index.ts';
@@ -12,49 +14,78 @@ import type { Host } from './host.ts';
 import { watchInterrupts } from './interrupt.ts';
 import { shownPath } from './model-options.ts';
 import { loadOptionsOf, PART_KEYS, partsOf } from './model-parts.ts';
-import type { CliOption, Values } from './options.ts';
 import { claimFolder, defaultFolder } from './output-folder.ts';
+import type { PictureCommand } from './picture-options.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { Recorder } from './recorder.ts';
 import { type RunEnd, runMethod } from './run-method.ts';
-import { type RunTask, repeatCommand, resultOf, versions } from './run-record.ts';
+import { type RefineTask, type RunTask, repeatCommand, resultOf, versions } from './run-record.ts';
 import { packageVersion } from './version.ts';
-
-export interface GenerateCommand {
-  readonly prompt: string;
-  readonly values: Values;
-  /** Those of `generate`. */
-  readonly options: readonly CliOption[];
-  /** The command as it was typed. */
-  readonly typed: string;
-  readonly json: boolean;
-  readonly quiet: boolean;
-  readonly warnings: readonly string[];
-}
 
 /** What is settled before the model is loaded. */
 interface Plan {
-  readonly command: GenerateCommand;
+  readonly command: PictureCommand;
   readonly request: ParsedRequest;
+  /** Where it begins with a picture. */
+  readonly picture?: GivenPicture;
   readonly device: string;
   readonly started: Date;
   /** Absolute path of the folder that was claimed for the run. */
   readonly dir: string;
 }
 
+interface GivenPicture {
+  /** Absolute path. */
+  readonly path: string;
+  readonly source: RefineSource;
+}
+
 /**
- * Makes the picture and its folder.
+ * Makes a picture from a seed, and its folder.
  *
  * @throws UserError in one line; what was reached until then is in the folder
  */
-export async function generatePicture(command: GenerateCommand, host: Host): Promise<void> {
+export async function generatePicture(command: PictureCommand, host: Host): Promise<void> {
+  const { maskFile } = command.values;
+  const mask = maskFile === undefined ? {} : { mask: await readImage(maskFile), saliency: 'mask' };
+  await makePicture(command, parseRequest({ ...mask, ...asked(command) }), undefined, host);
+}
+
+/**
+ * Makes a picture from another one, and its folder.
+ *
+ * @param command.image absolute path of the picture
+ * @throws UserError as {@link generatePicture} does
+ */
+export async function refinePicture(
+  command: PictureCommand & { readonly image: string },
+  host: Host,
+): Promise<void> {
+  const { maskFile } = command.values;
+  const image = await readImage(command.image);
+  // What is drawn on a transparent layer is drawn; around it is nothing.
+  const mask = maskFile === undefined ? {} : { mask: await readImage(maskFile, { background: '#000000' }) };
+  const source = parseRefineRequest({ ...asked(command), ...mask, image });
+  const picture = { path: command.image, source };
+  await makePicture(command, parseRequest(generationRequest(source)), picture, host);
+}
+
+async function makePicture(
+  command: PictureCommand,
+  request: ParsedRequest,
+  picture: GivenPicture | undefined,
+  host: Host,
+): Promise<void> {
   const started = host.now();
-  const request = await requestOf(command);
   const { out, device = 'cpu' } = command.values;
-  const progress = createProgress(host.stderr, command);
+  const first = picture && 'the picture itself';
+  const progress = createProgress(host.stderr, { quiet: command.quiet, first });
   for (const warning of command.warnings) progress.warn(warning);
 
-  const wanted = resolve(host.cwd, out ?? defaultFolder(started, request.prompt, request.seed));
+  const subject = picture
+    ? `${basename(picture.path, extname(picture.path))} ${request.prompt}`
+    : request.prompt;
+  const wanted = resolve(host.cwd, out ?? defaultFolder(started, subject, request.seed));
   const folder = await claimFolder(wanted);
   const { dir } = folder;
   if (dir !== wanted)
@@ -67,7 +98,7 @@ export async function generatePicture(command: GenerateCommand, host: Host): Pro
   );
   let end: RunEnd | undefined;
   try {
-    end = await runOn({ command, request, device, started, dir }, progress, interrupt.signal, host);
+    end = await runOn({ command, request, picture, device, started, dir }, progress, interrupt.signal, host);
   } finally {
     progress.end();
     interrupt.dispose();
@@ -77,28 +108,31 @@ export async function generatePicture(command: GenerateCommand, host: Host): Pro
   conclude(end, command, progress, host);
 }
 
-async function requestOf({ prompt, values }: GenerateCommand): Promise<ParsedRequest> {
-  const { out, device, saveIterations, metadata, maskFile, ...asked } = values;
-  for (const key of PART_KEYS) delete asked[key];
-  const mask = maskFile === undefined ? {} : { mask: await readImage(maskFile), saliency: 'mask' };
-  return parseRequest({ ...mask, ...asked, prompt, seed: resolveSeed(asked.seed) });
+/** The part of a request that options say. */
+function asked({ prompt, values }: PictureCommand) {
+  const { out, device, saveIterations, metadata, maskFile, ...settings } = values;
+  for (const key of PART_KEYS) delete settings[key];
+  return { ...settings, prompt, seed: resolveSeed(settings.seed) };
 }
 
 /** Loads the model and runs the method. */
 async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: Host): Promise<RunEnd> {
-  const { command, request, device, dir } = plan;
+  const { command, request, picture, device, dir } = plan;
   progress.status(`loading ${request.model}`);
   const engine = await host.loadEngine();
   const pipeline = await engine.openPipeline(request.model, { ...loadOptionsOf(command.values), device });
   try {
-    const method = engine.methods[request.method];
+    const refining = picture && engine.refinement(picture.source);
+    const method = refining ?? engine.methods[request.method];
     const task = await taskOf(plan, method, pipeline);
+    const input = refining?.prepare(task.settings).image;
+    for (const line of refining?.notes(task.settings) ?? []) progress.note(line);
     warnOfTruncation(task, pipeline, progress);
     const note = saliencyNote(task.settings, request, pipeline.model);
     if (note !== undefined) progress.note(note);
     const { saveIterations = false, metadata = true } = command.values;
     const repeat = repeatCommand(task, command.options);
-    const recorder = new Recorder({ dir, task, repeat, metadata, saveIterations });
+    const recorder = new Recorder({ dir, task, repeat, input, metadata, saveIterations });
     return await runMethod({ pipeline, method, request, task, recorder, progress, signal });
   } finally {
     await pipeline.dispose();
@@ -106,7 +140,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
 }
 
 async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<RunTask> {
-  const { command, request, device, started } = plan;
+  const { command, request, picture, device, started } = plan;
   const { prompt, negativePrompt, seed, preset } = request;
   const { maskFile } = command.values;
   return {
@@ -118,13 +152,19 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
     preset,
     device,
     ...(maskFile === undefined ? {} : { maskFile }),
-    parts: partsOf(plan.command.values),
+    ...(picture === undefined ? {} : { refine: refineTask(picture) }),
+    parts: partsOf(command.values),
     settings: resolveSettings(method.defaults(pipeline.model, preset), request, pipeline.model),
     truncated: pipeline.checkPrompt(prompt).truncated,
     command: command.typed,
     versions: versions(await packageVersion()),
     started,
   };
+}
+
+function refineTask({ path, source }: GivenPicture): RefineTask {
+  const { strength, fit, invertMask, feather } = source;
+  return { image: path, strength, fit, invertMask, ...(feather === undefined ? {} : { feather }) };
 }
 
 function warnOfTruncation({ prompt, model, truncated }: RunTask, pipeline: Pipeline, progress: Progress) {
@@ -136,7 +176,7 @@ function warnOfTruncation({ prompt, model, truncated }: RunTask, pipeline: Pipel
 }
 
 /** Says what came of it: the picture's path or the JSON on stdout, the rest on stderr. */
-function conclude(end: RunEnd, { json }: GenerateCommand, progress: Progress, host: Host): void {
+function conclude(end: RunEnd, { json }: PictureCommand, progress: Progress, host: Host): void {
   const { recorder, task, status, failure } = end;
   const { best } = recorder;
   if (best === undefined) {

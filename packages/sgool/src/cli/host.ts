@@ -1,5 +1,12 @@
 /** @file What the command line needs from the machine around it; tests put their own in its place. */
-import type { LoadOptions, Method, MethodName, Pipeline } from '../guidance/index.ts';
+import type {
+  LoadOptions,
+  Method,
+  MethodName,
+  Pipeline,
+  RefineMethod,
+  RefineSource,
+} from '../guidance/index.ts';
 
 /** Where text goes. */
 export interface Sink {
@@ -12,6 +19,8 @@ export interface Sink {
 /** The part of the library that needs networks, loaded by the commands that run them. */
 export interface Engine {
   readonly methods: Readonly<Record<MethodName, Method>>;
+  /** The method that begins with a picture. */
+  refinement(source: RefineSource): RefineMethod;
   /** @throws UserError when the model is unknown or broken */
   openPipeline(model: string, options: Omit<LoadOptions, 'device'> & { device: string }): Promise<Pipeline>;
 }

@@ -1,11 +1,12 @@
 /**
- * @file The options of `generate`, made from the request schema: one definition for command line, environment and file.
+ * @file The options of `generate` and `refine`, made from the request schema: one definition for command line, environment and file.
  *
  * An option is `--some-name` on the command line, `SGOOL_SOME_NAME` in the environment, and the key of the schema
  * (`someName`) in `sgool.config.json`.
  */
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
+import { type RefineRequest, refineShape } from '../guidance/refine-request.ts';
 import { type GenerationRequest, METHOD_NAMES, requestSchema, settingsSchema } from '../guidance/request.ts';
 import { DEVICES } from './model-options.ts';
 import { type ModelParts, PART_KEYS, PART_SCHEMAS, PARTS_GROUP } from './model-parts.ts';
@@ -21,8 +22,14 @@ export interface OutputOptions {
   maskFile?: string;
 }
 
+/** How `refine` uses the picture that it begins with. */
+export type RefineValues = Partial<Pick<RefineRequest, keyof typeof refineShape>>;
+
 /** Everything that options say, nothing for what they leave open. */
-export type Values = Partial<Omit<GenerationRequest, 'prompt' | 'mask'>> & OutputOptions & ModelParts;
+export type Values = Partial<Omit<GenerationRequest, 'prompt' | 'mask'>> &
+  OutputOptions &
+  ModelParts &
+  RefineValues;
 
 export interface CliOption {
   /** Without the dashes. */
@@ -159,6 +166,7 @@ export const VALUE_SCHEMAS = {
   preset: requestSchema.shape.preset.unwrap(),
   ...settingsSchema.shape,
   ...PART_SCHEMAS,
+  ...refineShape,
   out: z.string().min(1).describe('folder for the pictures (default: sgool-output/<date>-<prompt>-<seed>)'),
   device: z.enum(DEVICES).describe('what to compute on'),
   saveIterations: z.boolean().describe('keep the picture of every iteration, in the folder iterations'),
@@ -216,7 +224,7 @@ function settingOptions(): CliOption[] {
 }
 
 /** Every option of `generate`. */
-export function cliOptions(): CliOption[] {
+export function generateOptions(): CliOption[] {
   const [settings, rest] = [settingOptions().filter(({ group }) => group === MAIN), settingOptions()];
   return [
     keyed('method', MAIN, { description: `how the picture is made (sgool): ${METHOD_NAMES.join(', ')}` }),
@@ -245,4 +253,41 @@ export function cliOptions(): CliOption[] {
     keyed('metadata', OUTPUT, { negated: true, description: 'write no settings into the PNG files' }),
     ...rest.filter(({ group }) => group !== MAIN),
   ];
+}
+
+/** What `refine` says otherwise than `generate`. */
+const REFINE_DESCRIPTIONS: Readonly<Partial<Record<keyof Values, Partial<CliOption>>>> = {
+  seed: { description: 'seed of random cutouts and perturbations; -1 draws one and reports it (-1)' },
+  maskFile: {
+    description: 'picture that is white where the picture may change and black where it must stay',
+  },
+  sampler: {
+    description: 'edict, the only one that can be walked back to the noise exactly',
+    parse: (text, who) => {
+      if (text.trim() === 'edict') return { sampler: 'edict' };
+      throw new UserError(
+        `${who}: refine needs edict, got ${text || 'nothing'}; no other sampler can be walked back to the noise exactly`,
+      );
+    },
+  },
+};
+
+/** Options of `generate` that mean nothing to `refine`. */
+const NOT_FOR_REFINE: readonly (keyof Values)[] = ['method', 'clipGuidanceScale'];
+
+/** Every option of `refine`. */
+export function refineOptions(): CliOption[] {
+  return generateOptions().flatMap((option) => {
+    const [key] = option.keys;
+    if (NOT_FOR_REFINE.includes(key)) return [];
+    const own = { ...option, ...REFINE_DESCRIPTIONS[key] };
+    if (key !== 'maskFile') return [own];
+    return [
+      own,
+      keyed('invertMask', MAIN),
+      keyed('feather', MAIN),
+      keyed('strength', MAIN),
+      keyed('fit', MAIN),
+    ];
+  });
 }

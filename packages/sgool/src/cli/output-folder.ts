@@ -8,6 +8,7 @@ import { fileSystemReason } from '../weights/atomic-file.ts';
 /** What a run writes. */
 export const FILES = {
   image: 'image.png',
+  input: 'input.png',
   before: 'before.png',
   saliency: 'saliency.png',
   progress: 'progress.png',
@@ -44,10 +45,14 @@ export function slug(prompt: string): string {
 
 const twoDigits = (value: number) => String(value).padStart(2, '0');
 
-/** `sgool-output/2026-11-22-a-red-cat-7`, the date as the user's clock shows it. */
-export function defaultFolder(date: Date, prompt: string, seed: number): string {
+/**
+ * `sgool-output/2026-11-22-a-red-cat-7`, the date as the user's clock shows it.
+ *
+ * @param subject what the run is about
+ */
+export function defaultFolder(date: Date, subject: string, seed: number): string {
   const day = [date.getFullYear(), twoDigits(date.getMonth() + 1), twoDigits(date.getDate())].join('-');
-  return join('sgool-output', `${day}-${slug(prompt)}-${seed}`);
+  return join('sgool-output', `${day}-${slug(subject)}-${seed}`);
 }
 
 const isTaken = (dir: string) =>

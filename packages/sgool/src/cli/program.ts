@@ -17,6 +17,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./generate.ts'),
   },
   {
+    name: 'refine',
+    summary: 'change a picture that exists until it fits a prompt better',
+    load: () => import('./refine.ts'),
+  },
+  {
     name: 'saliency',
     summary: 'show where the eye goes in a picture',
     load: () => import('./saliency.ts'),
@@ -42,6 +47,7 @@ const EXAMPLES = `
 Examples:
   sgool generate "a red cat to the left of a blue boat"
   sgool generate "a green star above a house" --method sd --seed 7 --json
+  sgool refine picture.png "a blue cat and a green cup"
   sgool score picture.png "a red cat"
   sgool models inspect toybox
 
@@ -77,7 +83,8 @@ function usageLine(text: string): string {
     .replace(/^error: /, '')
     .replace('(Did you mean', '(did you mean')
     .replace(
-      /^(too many arguments for 'generate'.*?)\.?$/,
-      '$1; put the prompt in quotes: sgool generate "a red cat"',
+      /^(too many arguments for '(generate|refine)'.*?)\.?$/,
+      (_, message, name) =>
+        `${message}; put the prompt in quotes: sgool ${name}${name === 'refine' ? ' picture.png' : ''} "a red cat"`,
     );
 }

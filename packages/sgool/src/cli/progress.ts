@@ -16,6 +16,8 @@ export interface Progress {
   end(): void;
 }
 
+/** Of one length, so that the numbers behind them stand still. */
+const PHASES = { invert: 'inverting', denoise: 'denoising', gradient: 'gradient ' } as const;
 /** Shortest time between two changes of the bar. */
 const REDRAW_MS = 80;
 const BAR_CELLS = 20;
@@ -44,9 +46,10 @@ class Pace {
   }
 }
 
-export function createProgress(stderr: Sink, { quiet }: { quiet: boolean }): Progress {
+/** @param first what the picture of iteration 0 is called */
+export function createProgress(stderr: Sink, { quiet, first = 'plain picture' }: { quiet: boolean; first?: string }): Progress {
   if (quiet) return new Quiet(stderr);
-  return stderr.isTTY ? new TerminalProgress(stderr) : new LineProgress(stderr);
+  return stderr.isTTY ? new TerminalProgress(stderr, first) : new LineProgress(stderr);
 }
 
 /** Warnings only. */
@@ -98,6 +101,12 @@ class TerminalProgress extends Quiet {
   private before: Iteration['clip'] | undefined;
   private drawnAt = 0;
   private isOpen = false;
+  private readonly first: string;
+
+  constructor(out: Sink, first: string) {
+    super(out);
+    this.first = first;
+  }
 
   override status(text: string): void {
     this.draw(text);
@@ -109,16 +118,15 @@ class TerminalProgress extends Quiet {
     this.drawnAt = now;
     const done = Math.round((step / steps) * BAR_CELLS);
     const bar = '#'.repeat(done) + '.'.repeat(BAR_CELLS - done);
-    const what = phase === 'denoise' ? 'denoising' : 'gradient ';
     const left = this.pace.secondsLeft(iteration - 1, iterations);
     const rest = left === undefined || iteration === 0 ? '' : `, ${formatSeconds(left)} left`;
-    this.draw(`${iteration}/${iterations} [${bar}] ${what} ${step}/${steps}${rest}`);
+    this.draw(`${iteration}/${iterations} [${bar}] ${PHASES[phase]} ${step}/${steps}${rest}`);
   }
 
   override iteration(iteration: Iteration): void {
     this.pace.add(iteration);
     this.before ??= iteration.clip;
-    this.line(iterationLine(iteration, this.before, this.pace));
+    this.line(iterationLine(iteration, this.before, this.pace, this.first));
   }
 
   override note(text: string): void {
@@ -151,6 +159,7 @@ function iterationLine(
   { iteration, iterations, loss, clip, best, seconds }: Iteration,
   before: Iteration['clip'],
   pace: Pace,
+  first: string,
 ): string {
   const columns = [`${String(iteration).padStart(String(iterations).length)}/${iterations}`];
   if (loss !== undefined) {
@@ -165,7 +174,7 @@ function iterationLine(
   const left = pace.secondsLeft(iteration, iterations);
   columns.push(
     iteration === 0
-      ? `plain picture in ${formatSeconds(seconds.total)}`
+      ? `${first} in ${formatSeconds(seconds.total)}`
       : `${pace.secondsPerIteration.toFixed(1)} s/it, ${formatSeconds(left ?? 0)} left`,
   );
   return columns.join('  ') + (best && iteration > 0 ? '  *' : '');

@@ -24,6 +24,8 @@ export interface RecorderOptions {
   readonly task: RunTask;
   /** The command that repeats the run. */
   readonly repeat: string;
+  /** The picture that the run begins with, as the model takes it. */
+  readonly input?: Image;
   /** Whether settings are written into the pictures. */
   readonly metadata: boolean;
   readonly saveIterations: boolean;
@@ -53,7 +55,11 @@ export class Recorder {
       let bytes: Uint8Array | undefined;
       return () => (bytes ??= this.encode(image, numbers));
     })();
-    if (iteration.iteration === 0) await this.write('before', png());
+    if (iteration.iteration === 0) {
+      const { input } = this.options;
+      if (input !== undefined) await this.write('input', encodePng(input));
+      await this.write('before', png());
+    }
     if (best) {
       await this.write('image', png());
       this.best = iteration;
@@ -90,7 +96,7 @@ export class Recorder {
     return encodePng(image, this.options.metadata ? { text: pictureTexts(this.options.task, numbers) } : {});
   }
 
-  private async write(name: 'image' | 'before' | 'saliency' | 'progress', bytes: Uint8Array): Promise<void> {
+  private async write(name: Exclude<keyof typeof FILES, 'run'>, bytes: Uint8Array): Promise<void> {
     const path = join(this.options.dir, FILES[name]);
     await writeFileAtomic(path, bytes);
     this.paths[name] = path;

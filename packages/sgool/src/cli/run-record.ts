@@ -7,6 +7,16 @@ import { quoteArgument } from './format.ts';
 import type { ModelParts } from './model-parts.ts';
 import type { CliOption } from './options.ts';
 
+/** The picture that `refine` begins with, and how it is used. */
+export interface RefineTask {
+  /** Absolute path. */
+  readonly image: string;
+  readonly strength: number;
+  readonly fit: string;
+  readonly invertMask: boolean;
+  readonly feather?: number;
+}
+
 /** A run as it was asked for, nothing left open. */
 export interface RunTask {
   readonly prompt: string;
@@ -17,6 +27,8 @@ export interface RunTask {
   readonly preset: ParsedRequest['preset'];
   readonly device: string;
   readonly maskFile?: string;
+  /** For `refine`. */
+  readonly refine?: RefineTask;
   /** Where parts of the model came from. */
   readonly parts: ModelParts;
   readonly settings: Settings;
@@ -53,6 +65,7 @@ export interface RunPaths {
   readonly folder: string;
   readonly run: string;
   image?: string;
+  input?: string;
   before?: string;
   saliency?: string;
   progress?: string;
@@ -104,13 +117,14 @@ export function numbersOf(iteration: Iteration): IterationNumbers {
 /**
  * A command that makes the same picture again, every setting spelt out, whatever defaults a later version has.
  *
- * @param options those of `generate`, which know how each setting is written
+ * @param options those of the command, which know how each setting is written
  */
 export function repeatCommand(task: RunTask, options: readonly CliOption[]): string {
   const { width, height } = task.settings;
   const values: Readonly<Record<string, unknown>> = {
     ...task.settings,
     ...task.parts,
+    ...task.refine,
     method: task.method,
     model: task.model,
     seed: task.seed,
@@ -126,8 +140,9 @@ export function repeatCommand(task: RunTask, options: readonly CliOption[]): str
     if (argument === undefined) return [value === true ? `--${flag}` : `--no-${flag}`];
     return [`--${flag}`, String(value)];
   });
+  const [name, ...operands] = task.refine ? ['refine', task.refine.image] : ['generate'];
   // Behind `--`, because a prompt may begin with a dash.
-  return ['sgool', 'generate', ...words, '--', task.prompt].map(quoteArgument).join(' ');
+  return ['sgool', name, ...words, '--', ...operands, task.prompt].map(quoteArgument).join(' ');
 }
 
 /** What happened, in the form that `--json` prints. */
@@ -139,6 +154,7 @@ export function resultOf(task: RunTask, { status, error, seconds, iterations, pa
     seed: task.seed,
     // The picture's own, for best-of.
     ...(best?.seed === undefined || best.seed === task.seed ? {} : { bestSeed: best.seed }),
+    ...(task.refine === undefined ? {} : { image: task.refine.image }),
     prompt: task.prompt,
     truncated: task.truncated,
     status,
@@ -175,6 +191,7 @@ function requestOf({
   preset,
   device,
   maskFile,
+  refine,
   parts,
   settings,
 }: RunTask) {
@@ -187,6 +204,7 @@ function requestOf({
     preset,
     device,
     ...(maskFile === undefined ? {} : { maskFile }),
+    ...refine,
     ...parts,
     ...settings,
   };
@@ -211,6 +229,7 @@ export function pictureTexts(task: RunTask, iteration: IterationNumbers): Record
       Seed: iteration.seed ?? task.seed,
       Size: `${settings.width}x${settings.height}`,
       Model: task.model,
+      ...(task.refine === undefined ? {} : { 'Denoising strength': task.refine.strength }),
       ...(isPlain ? {} : { 'SGOOL method': method, 'SGOOL iteration': iteration.iteration }),
       ...(looks ? { 'Saliency weight': settings.lambda, Saliency: settings.saliency } : {}),
       Version: `sgool ${task.versions.sgool}`,

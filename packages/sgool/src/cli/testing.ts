@@ -1,6 +1,7 @@
 /** @file A stand-in for model and methods, and a host that remembers what was written. Not exported from the package. */
 import { UserError } from '../errors.ts';
 import type { Iteration, Method, Pipeline } from '../guidance/index.ts';
+import { fittingNotes, preparePicture } from '../guidance/refine-picture.ts';
 import { METHOD_NAMES, type MethodName } from '../guidance/request.ts';
 import { commonDefaults } from '../guidance/settings.ts';
 import type { Image } from '../image/index.ts';
@@ -87,6 +88,11 @@ export function fakeEngine({ before, scores = [], openError, maxTokens = 75 }: F
   });
 
   return {
+    refinement: (source) => ({
+      ...method('sgool'),
+      prepare: (size) => preparePicture(source, size),
+      notes: (size) => fittingNotes(source, size),
+    }),
     methods: Object.fromEntries(METHOD_NAMES.map((name) => [name, method(name)])) as Engine['methods'],
     openPipeline: async (name) => {
       if (openError) throw openError;

@@ -33,17 +33,25 @@ export async function generate(
   const { method, model } = parseRequest(request);
   const pipeline = options.pipeline ?? (await loadPipeline(model, options));
   try {
-    let before: Iteration | undefined;
-    let best: Iteration | undefined;
-    let last: Iteration | undefined;
-    for await (const iteration of methods[method].run(pipeline, request, options)) {
-      options.onIteration?.(iteration);
-      before ??= iteration;
-      if (iteration.best) best = iteration;
-      last = iteration;
-    }
-    return { before: before!, best: best!, last: last! };
+    return await runToEnd(methods[method].run(pipeline, request, options), options);
   } finally {
     if (!options.pipeline) await pipeline.dispose();
   }
+}
+
+/** Takes every iteration of a run and keeps those that matter. */
+export async function runToEnd(
+  iterations: AsyncIterable<Iteration>,
+  { onIteration }: Pick<GenerateOptions, 'onIteration'> = {},
+): Promise<Generation> {
+  let before: Iteration | undefined;
+  let best: Iteration | undefined;
+  let last: Iteration | undefined;
+  for await (const iteration of iterations) {
+    onIteration?.(iteration);
+    before ??= iteration;
+    if (iteration.best) best = iteration;
+    last = iteration;
+  }
+  return { before: before!, best: best!, last: last! };
 }

@@ -37,6 +37,23 @@ export function latentOptimiser(settings: Settings, options: LatentOptimiserOpti
   }
 }
 
+/** An optimiser of the free elements only; the others stay as they are, and count for no length and no momentum. */
+export function onFreeElements(optimiser: LatentOptimiser, free: Uint8Array): LatentOptimiser {
+  return {
+    name: optimiser.name,
+    update(latent, gradient) {
+      const moved = optimiser.update(freeElements(latent, free), freeElements(gradient, free));
+      let at = 0;
+      return latent.map((value, i) => (free[i] ? moved[at++] : value));
+    },
+  };
+}
+
+/** The values at which `free` is not 0, in order. */
+export function freeElements(values: Float64Array, free: Uint8Array): Float64Array {
+  return values.filter((_, i) => free[i] !== 0);
+}
+
 /** Euclidean length. */
 export function norm(values: Float64Array): number {
   let sum = 0;

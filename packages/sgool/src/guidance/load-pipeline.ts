@@ -18,6 +18,7 @@ import { type ClipCritic, clipCritic } from './clip-critic.ts';
 import { decodeLatent, scaleFactorOf } from './decoding.ts';
 import { createDenoiser } from './denoising.ts';
 import { openDetector } from './detectors.ts';
+import { encodeImage } from './encoding.ts';
 import { exists, modelInfo, readHint } from './model-info.ts';
 import { createObjective } from './objective.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -125,6 +126,7 @@ export async function loadPipeline(
       throw new UserError(
         `model ${info.name}: it has no CLIP, which this needs; give one with the option clip (a folder, a file, or a pulled model such as openai/clip-vit-base-patch32), put a transformers CLIPModel into its folder clip, or use method sd`,
       );
+    encode: (image) => encodeImage(decoder, image),
     },
     async objective({ saturatedGradient, views, ...size }) {
       return createObjective({

@@ -49,8 +49,8 @@ export interface Iteration {
 export interface StepProgress {
   readonly iteration: number;
   readonly iterations: number;
-  /** `denoise` towards the picture, `gradient` back to the noise. */
-  readonly phase: 'denoise' | 'gradient';
+  /** `invert` from a given picture to its noise, `denoise` towards the picture, `gradient` back to the noise. */
+  readonly phase: 'invert' | 'denoise' | 'gradient';
   /** Steps done of `steps`. */
   readonly step: number;
   readonly steps: number;

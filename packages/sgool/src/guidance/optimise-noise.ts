@@ -4,10 +4,17 @@
  *
  * Reference: Wallace et al. 2023 (DOODL); Wang et al. 2024 (SGOOL).
  */
-import { runTrajectory, sample, type Trajectory } from '../diffusion/index.ts';
+import {
+  type Denoiser,
+  type Latents,
+  runTrajectory,
+  type Sampler,
+  sample,
+  type Trajectory,
+} from '../diffusion/index.ts';
 import type { Image } from '../image/index.ts';
 import type { Region, SaliencyMap } from '../saliency/index.ts';
-import { latentOptimiser, norm } from './latent-optimiser.ts';
+import { freeElements, latentOptimiser, norm, onFreeElements } from './latent-optimiser.ts';
 import type { Iteration, LossParts, Method, RunOptions } from './method.ts';
 import type { ObjectiveInput, ObjectiveResult } from './objective.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -31,44 +38,74 @@ export interface Looker {
   look(image: Image, iteration: number): Promise<Look>;
 }
 
-/** Runs the loop. Yields each picture before its gradient is taken; the last iteration takes none. */
+/** Where the loop begins, and what it may change. */
+export interface Start {
+  readonly sampler: Sampler;
+  /** The noise of iteration 0, which is what is optimised: `[channels, height, width]`. */
+  readonly noise: Float64Array;
+  /** Step that the sampler begins with. Default 0. */
+  readonly startIndex?: number;
+  /** The latents that the sampler begins with, from the noise: the noise itself, unless this is given. */
+  readonly latents?: (noise: Float64Array) => Float64Array | Latents;
+  /** 1 for each element of the noise that may move, 0 for the others. Default all. */
+  readonly free?: Uint8Array;
+  /** The picture as it is shown, from what was decoded. */
+  readonly finish?: (image: Image) => Image;
+}
+
+/** Plain generation: everything comes from the noise of the seed. */
+const startFromSeed = (pipeline: Pipeline, { settings, noise }: Run): Start => ({
+  sampler: samplerOf(pipeline, settings),
+  noise,
+});
+
+/**
+ * Runs the loop. Yields each picture before its gradient is taken; the last iteration takes none.
+ *
+ * @param createStart called once, before the first iteration
+ */
 export async function* optimiseNoise(
   method: Pick<Method, 'name' | 'defaults'>,
   pipeline: Pipeline,
   input: GenerationRequest,
   options: RunOptions | undefined,
   createLooker: (run: Run) => Promise<Looker>,
+  createStart?: (run: Run, denoiser: Denoiser) => Promise<Start>,
 ): AsyncGenerator<Iteration> {
   const run = beginRun(method, pipeline, input, options);
   const { settings, request, signal, evaluations, random } = run;
-  const sampler = samplerOf(pipeline, settings);
   const denoiser = await pipeline.denoiser({ ...request, ...settings, evaluations });
   const looker = await createLooker(run);
   const objective = await pipeline.objective({ ...settings, views: looker.views });
-  const optimiser = latentOptimiser(settings, {
-    norm: settings.renormalise ? norm(run.noise) : undefined,
+  const start = (await createStart?.(run, denoiser)) ?? startFromSeed(pipeline, run);
+  const { sampler, free, startIndex = 0 } = start;
+  const latentsOf = start.latents ?? ((noise: Float64Array) => noise);
+  const unrestricted = latentOptimiser(settings, {
+    norm: settings.renormalise ? norm(free ? freeElements(start.noise, free) : start.noise) : undefined,
     noise: (count) => random.randn([count]),
   });
+  const optimiser = free ? onFreeElements(unrestricted, free) : unrestricted;
   const isBest = bestKeeper(settings.keep);
   /** Latents that the sampler starts from the one noise: EDICT's pair. */
-  const copies = sampler.initial(run.noise).length;
+  const copies = sampler.initial(latentsOf(start.noise), startIndex).length;
 
-  let latent = run.noise;
+  let latent = start.noise;
   for (let iteration = 0; iteration <= settings.iterations; iteration++) {
-    const walk = { signal, onStep: run.stepReporter('denoise', iteration) };
+    const walk = { signal, startIndex, onStep: run.stepReporter('denoise', iteration) };
     const isLast = iteration === settings.iterations;
     let trajectory: Trajectory | undefined;
     const finals = await withinIteration(method.name, iteration, async () => {
-      if (isLast) return sample(sampler, denoiser, latent, walk);
+      if (isLast) return sample(sampler, denoiser, latentsOf(latent), walk);
       const gradientSteps = settings.gradientSteps || sampler.steps;
-      trajectory = await runTrajectory(settings.trajectory, sampler, denoiser, latent, {
+      trajectory = await runTrajectory(settings.trajectory, sampler, denoiser, latentsOf(latent), {
         ...walk,
         gradientSteps,
       });
       return trajectory.final;
     });
     signal?.throwIfAborted();
-    const image = await pipeline.decode(finals[0], settings);
+    const decoded = await pipeline.decode(finals[0], settings);
+    const image = start.finish?.(decoded) ?? decoded;
     const clip = await pipeline.score(image, request.prompt);
     const look = await looker.look(image, iteration);
 

@@ -41,6 +41,8 @@ export interface Pipeline {
   latentShape(size: PictureSize): readonly number[];
   /** The noise predictor of a prompt. */
   denoiser(options: DenoiserOptions): Promise<Denoiser>;
+  /** The latent of a picture: the autoencoder's mean. @throws UserError where the picture's sides do not fit */
+  encode(image: Image): Promise<Float64Array>;
   /** The picture of a latent. */
   decode(latent: Float64Array, size: PictureSize): Promise<Image>;
   /** The CLIP that guides (folder `clip`). @throws UserError where the model has none */

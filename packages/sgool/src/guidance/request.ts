@@ -140,12 +140,26 @@ export type ParsedRequest = z.output<typeof requestSchema>;
  * @throws UserError in one line: which key is wrong, what it is, what would be right; unknown keys with the valid ones
  */
 export function parseRequest(request: unknown): ParsedRequest {
-  const result = requestSchema.safeParse(request);
+  return checkRequest(requestSchema, 'request', request);
+}
+
+/**
+ * Checks a request against its schema.
+ *
+ * @param who names it in messages
+ * @throws UserError as {@link parseRequest} does
+ */
+export function checkRequest<Schema extends z.ZodObject>(
+  schema: Schema,
+  who: string,
+  request: unknown,
+): z.output<Schema> {
+  const result = schema.safeParse(request);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   if (issue.code === 'unrecognized_keys') {
-    const known = Object.keys(requestSchema.shape).join(', ');
-    throw new UserError(`request: unknown key ${issue.keys.join(', ')}; choose from ${known}`);
+    const known = Object.keys(schema.shape).join(', ');
+    throw new UserError(`${who}: unknown key ${issue.keys.join(', ')}; choose from ${known}`);
   }
   const got = issue.path.reduce<unknown>(
     (value, key) => (value as Record<PropertyKey, unknown>)?.[key],
@@ -154,7 +168,7 @@ export function parseRequest(request: unknown): ParsedRequest {
   const shown = got === undefined ? 'nothing' : (JSON.stringify(got) ?? String(got)).slice(0, 80);
   const wanted =
     issue.code === 'invalid_value' ? `choose one of ${issue.values.join(', ')}` : lowerFirst(issue.message);
-  throw new UserError(`request: ${issue.path.join('.') || 'it'} is not usable, got ${shown}; ${wanted}`);
+  throw new UserError(`${who}: ${issue.path.join('.') || 'it'} is not usable, got ${shown}; ${wanted}`);
 }
 
 const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1);

@@ -7,8 +7,15 @@ import { createImage, type Image } from './image.ts';
 /** Largest picture that is decoded, in pixels: 8192 x 8192. */
 export const MAX_PIXELS = 2 ** 26;
 
+export interface ReadOptions {
+  /** Default {@link MAX_PIXELS}. */
+  readonly maxPixels?: number;
+  /** Colour behind transparent parts. Default white. */
+  readonly background?: string;
+}
+
 /**
- * Decodes a picture: turned upright as its EXIF data says, sRGB, transparent parts over white.
+ * Decodes a picture: turned upright as its EXIF data says, sRGB, transparent parts over `background`.
  *
  * @param name names the picture in messages
  * @throws UserError when it is no picture, is broken, or has more than `maxPixels` pixels
@@ -16,7 +23,7 @@ export const MAX_PIXELS = 2 ** 26;
 export async function decodeImage(
   file: Uint8Array,
   name: string,
-  { maxPixels = MAX_PIXELS }: { maxPixels?: number } = {},
+  { maxPixels = MAX_PIXELS, background = '#ffffff' }: ReadOptions = {},
 ): Promise<Image> {
   const { default: sharp } = await import('sharp');
   const open = () => sharp(file, { limitInputPixels: false, failOn: 'error' });
@@ -29,7 +36,7 @@ export async function decodeImage(
     }
     const { data, info } = await open()
       .autoOrient()
-      .flatten({ background: '#ffffff' })
+      .flatten({ background })
       .toColourspace('srgb')
       .removeAlpha()
       .raw({ depth: 'uchar' })
@@ -47,7 +54,7 @@ export async function decodeImage(
  *
  * @throws UserError when the file cannot be read, too
  */
-export async function readImage(path: string, options: { maxPixels?: number } = {}): Promise<Image> {
+export async function readImage(path: string, options: ReadOptions = {}): Promise<Image> {
   const file = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
     const reason = cause.code === 'ENOENT' ? 'the file does not exist' : cause.message;
     throw new UserError(`cannot read ${path}: ${reason}`, { cause });

@@ -39,7 +39,8 @@ export const sgool: Method = {
     optimiseNoise(sgool, pipeline, request, options, (run) => salientLooker(pipeline, run)),
 };
 
-async function salientLooker(pipeline: Pipeline, { settings, request, random }: Run): Promise<Looker> {
+/** Looks at each picture as a whole and at its salient regions. */
+export async function salientLooker(pipeline: Pipeline, { settings, request, random }: Run): Promise<Looker> {
   const critic = await pipeline.critic();
   const detector = await pipeline.detector(settings.saliency, request);
   const sizes = { ...settings, side: critic.side };

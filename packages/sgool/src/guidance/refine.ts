@@ -1,0 +1,149 @@
+/**
+ * @file Refining a picture that exists: it is encoded, walked back to the noise that it comes from, and that noise is
+ * optimised by SGOOL, so that the composition stays and the match improves.
+ *
+ * EDICT carries two latents. Walked back from one picture they end a little apart, and that difference is needed to come
+ * back to the picture: their mean is what is optimised, the difference stays.
+ *
+ * Reference: Wallace, Gokul, Naik 2023, "EDICT: Exact Diffusion Inversion via Coupled Transformations".
+ */
+import { anchored, type Denoiser, invertChain } from '../diffusion/index.ts';
+import { UserError } from '../errors.ts';
+import type { Image } from '../image/index.ts';
+import { type GenerateOptions, type Generation, runToEnd } from './generate.ts';
+import { loadPipeline } from './load-pipeline.ts';
+import type { Method } from './method.ts';
+import { salientLooker, sgool } from './methods/sgool.ts';
+import { optimiseNoise, type Start } from './optimise-noise.ts';
+import type { PictureSize, Pipeline } from './pipeline.ts';
+import { composite, openElements, softEdge } from './refine-mask.ts';
+import { fittingNotes, type PreparedPicture, preparePicture } from './refine-picture.ts';
+import { type ParsedRefineRequest, parseRefineRequest, type RefineRequest } from './refine-request.ts';
+import { type GenerationRequest, parseRequest } from './request.ts';
+import { type Run, samplerOf, settingsOf, withinIteration } from './run.ts';
+
+/** What of a request is about the picture. */
+export type RefineSource = Pick<
+  ParsedRefineRequest,
+  'image' | 'mask' | 'fit' | 'invertMask' | 'strength' | 'feather'
+>;
+
+/** SGOOL that begins with a picture instead of a seed. Iteration 0 is what the autoencoder keeps of the picture. */
+export interface RefineMethod extends Method {
+  /** The picture in the size of the model. @throws UserError where nothing is left of the mask in that size */
+  prepare(size: PictureSize): PreparedPicture;
+  /** What a user should know of how the picture is fitted to the size. */
+  notes(size: PictureSize): string[];
+}
+
+export interface Refinement extends Generation {
+  /** The picture as the model takes it: fitted to its size. */
+  readonly input: Image;
+}
+
+/**
+ * Refines a picture.
+ *
+ * @throws UserError where the request or the model is not usable, or a gradient is not finite
+ */
+export async function refine(request: RefineRequest, options: GenerateOptions = {}): Promise<Refinement> {
+  const parsed = parseRefineRequest(request);
+  const method = refinement(parsed);
+  const pipeline = options.pipeline ?? (await loadPipeline(parsed.model, options));
+  try {
+    const asked = parseRequest(generationRequest(parsed));
+    const { image: input } = method.prepare(settingsOf(method, pipeline, asked));
+    return { input, ...(await runToEnd(method.run(pipeline, asked, options), options)) };
+  } finally {
+    if (!options.pipeline) await pipeline.dispose();
+  }
+}
+
+/**
+ * The method that refines one picture; what it is run with are the settings of SGOOL.
+ *
+ * @param source the picture, its mask, and how they are meant
+ */
+export function refinement(source: RefineSource): RefineMethod {
+  const prepared = new Map<string, PreparedPicture>();
+  const method: RefineMethod = {
+    name: 'sgool',
+    summary: 'moves the noise that a picture comes from until it matches the prompt',
+    defaults: (model, preset) => ({ ...sgool.defaults(model, preset), sampler: 'edict' }),
+    prepare(size) {
+      const key = `${size.width}x${size.height}`;
+      const picture = prepared.get(key) ?? preparePicture(source, size);
+      if (picture.open?.includes(1) === false) {
+        throw new UserError(
+          `refine: nothing is left of the mask at ${size.width} x ${size.height}; mark a larger part of the picture`,
+        );
+      }
+      prepared.set(key, picture);
+      return picture;
+    },
+    notes: (size) => fittingNotes(source, size),
+    run(pipeline, request, options) {
+      const picture = method.prepare(settingsOf(method, pipeline, parseRequest(request)));
+      return optimiseNoise(
+        method,
+        pipeline,
+        withMask(request, picture),
+        options,
+        (run) => salientLooker(pipeline, run),
+        (run, denoiser) => startFromPicture(pipeline, run, denoiser, picture, source),
+      );
+    },
+  };
+  return method;
+}
+
+/** For the saliency detector `mask`: what may change is where to look. */
+function withMask(request: GenerationRequest, { image, open }: PreparedPicture): GenerationRequest {
+  if (!open) return request;
+  const data = Uint8Array.from(image.data, (_, i) => 255 * open[Math.floor(i / 3)]);
+  return { ...request, mask: { ...image, data } };
+}
+
+async function startFromPicture(
+  pipeline: Pipeline,
+  { settings, signal, stepReporter }: Run,
+  denoiser: Denoiser,
+  { image, open }: PreparedPicture,
+  { strength, feather }: RefineSource,
+): Promise<Start> {
+  const sampler = samplerOf(pipeline, settings);
+  const startIndex = sampler.steps - Math.max(1, Math.round(strength * sampler.steps));
+  const clean = await pipeline.encode(image);
+  const onStep = stepReporter('invert', 0);
+  const known = await withinIteration('refine', 0, () =>
+    invertChain(sampler, denoiser, [clean, clean], { startIndex, signal, onStep }),
+  );
+  const [x, y] = known[0];
+  const mean = x.map((value, i) => (value + y[i]) / 2);
+  const apart = x.map((value, i) => (value - y[i]) / 2);
+  const start = {
+    noise: mean,
+    startIndex,
+    latents: (noise: Float64Array) => [
+      noise.map((value, i) => value + apart[i]),
+      noise.map((value, i) => value - apart[i]),
+    ],
+  };
+  if (!open) return { ...start, sampler };
+
+  const free = openElements(open, image.width, denoiser.latentShape);
+  const edge = feather ?? Math.round(Math.min(image.width, image.height) / 64);
+  const weights = softEdge(open, image.width, edge);
+  return {
+    ...start,
+    sampler: anchored(sampler, free, known, startIndex),
+    free,
+    finish: (decoded) => composite(image, decoded, weights),
+  };
+}
+
+/** The part of a request that methods know. */
+export function generationRequest(request: ParsedRefineRequest): GenerationRequest {
+  const { image, mask, fit, strength, invertMask, feather, ...asked } = request;
+  return asked;
+}
