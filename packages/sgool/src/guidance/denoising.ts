@@ -14,6 +14,7 @@ import {
 } from '@sgool/autodiff';
 import { type Denoiser, noiseCoefficients, type Schedule } from '../diffusion/index.ts';
 import { type UNetConfig, unet } from '../networks/index.ts';
+import { guidanceEmbedding } from './guidance-embedding.ts';
 import type { ProgramCache } from './programs.ts';
 
 /** Text conditioning: hidden states of one or two prompts, `[prompts, tokens, width]`. */
@@ -32,6 +33,10 @@ export interface DenoiserParts {
   readonly conditional: TextContext;
   /** Of the negative prompt; without it there is no guidance, and one evaluation per call instead of two. */
   readonly unconditional?: TextContext;
+  /**
+   * 1 or less switches guidance off: the network is asked about the prompt alone. A network that was distilled with guidance
+   * (`time_cond_proj_dim`) is told the scale instead, and never asked about the negative prompt.
+   */
   readonly guidanceScale: number;
   /** `[1, channels, height, width]` of the latent. */
   readonly latentShape: readonly number[];
@@ -48,9 +53,13 @@ export interface DenoiserParts {
  */
 export function createDenoiser(parts: DenoiserParts): Denoiser {
   const { programs, schedule, conditional, unconditional, guidanceScale, latentShape, evaluations } = parts;
-  const guided = unconditional !== undefined && guidanceScale !== 1;
+  const embeddingWidth = parts.config.time_cond_proj_dim;
+  const guided = unconditional !== undefined && guidanceScale > 1 && !embeddingWidth;
   const prompts = guided ? 2 : 1;
   const context = guided ? joined(unconditional, conditional) : conditional;
+  const told: Record<string, Float32Array> = embeddingWidth
+    ? { timestepCondition: guidanceEmbedding(guidanceScale, embeddingWidth) }
+    : {};
   const key = `${prompts}x${latentShape.join('x')}, ${context.tokens} tokens`;
   const graph = () => noiseGraph(parts, prompts, context);
 
@@ -59,6 +68,7 @@ export function createDenoiser(parts: DenoiserParts): Denoiser {
     timestep: Float32Array.of(timestep),
     context: context.data,
     ...(guided ? { guidance: Float32Array.of(guidanceScale) } : {}),
+    ...told,
   });
 
   return {
@@ -97,6 +107,12 @@ function noiseGraph(
     timestep: { shape: [1] },
     context: { shape: [prompts, tokens, width] },
   };
+  if (config.time_cond_proj_dim) {
+    const condition = { timestepCondition: { shape: [1, config.time_cond_proj_dim] } };
+    return trace({ ...shapes, ...condition }, ({ latent, ...others }) => ({
+      prediction: network({ sample: latent, ...others }),
+    }));
+  }
   if (prompts === 1) {
     return trace(shapes, ({ latent, timestep, context }) => ({
       prediction: network({ sample: latent, timestep, context }),

@@ -19,6 +19,7 @@ import { decodeLatent, scaleFactorOf } from './decoding.ts';
 import { createDenoiser } from './denoising.ts';
 import { openDetector } from './detectors.ts';
 import { encodeImage } from './encoding.ts';
+import { fewStepSampling } from './few-step.ts';
 import { exists, modelInfo, readHint } from './model-info.ts';
 import { createObjective } from './objective.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -92,6 +93,8 @@ export async function loadPipeline(
     scaleFactor: scaleFactorOf(vaeSettings),
     unetStride: 2 ** (unetSettings.block_out_channels.length - 1),
     latentChannels: vaeSettings.latent_channels,
+    fewStep: fewStepSampling(folder.schedulerConfig, unetSettings),
+    embedsGuidance: Boolean(unetSettings.time_cond_proj_dim),
     hint: await readHint(folder.dir),
   });
   const pipeline: Pipeline = {

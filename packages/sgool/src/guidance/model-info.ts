@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { type Config, type ModelFolder, readConfig } from '../weights/index.ts';
+import type { FewStepSampling } from './few-step.ts';
 
 /** What is known about a model before any of its programs is compiled. */
 export interface ModelInfo {
@@ -19,6 +20,10 @@ export interface ModelInfo {
   readonly latentChannels: number;
   /** Parts beside the diffusion model that are in the folder. */
   readonly has: { readonly clip: boolean; readonly clipB: boolean; readonly transalnet: boolean };
+  /** How it is sampled if it was distilled to make pictures in a few steps. */
+  readonly fewStep?: FewStepSampling;
+  /** Whether the guidance scale is an input of the network, so that guidance costs no second evaluation. */
+  readonly embedsGuidance?: boolean;
   /** `defaults` of the folder's `sgool.json`: settings by method name, or `*`; checked when settings are resolved. */
   readonly hint: Readonly<Record<string, unknown>>;
 }
@@ -32,10 +37,12 @@ export function modelInfo(
     scaleFactor: number;
     unetStride: number;
     latentChannels: number;
+    fewStep: FewStepSampling | undefined;
+    embedsGuidance: boolean;
     hint: ModelInfo['hint'];
   },
 ): ModelInfo {
-  const { latentSize, scaleFactor, unetStride, latentChannels, hint } = facts;
+  const { latentSize, scaleFactor, unetStride, latentChannels, fewStep, embedsGuidance, hint } = facts;
   const [rows, columns] = typeof latentSize === 'number' ? [latentSize, latentSize] : latentSize;
   return {
     name,
@@ -50,6 +57,8 @@ export function modelInfo(
       clipB: components.has('clip_b'),
       transalnet: components.has('transalnet'),
     },
+    ...(fewStep ? { fewStep } : {}),
+    ...(embedsGuidance ? { embedsGuidance } : {}),
     hint,
   };
 }

@@ -54,8 +54,8 @@ export interface Start {
 }
 
 /** Plain generation: everything comes from the noise of the seed. */
-const startFromSeed = (pipeline: Pipeline, { settings, noise }: Run): Start => ({
-  sampler: samplerOf(pipeline, settings),
+const startFromSeed = (pipeline: Pipeline, { settings, noise, freshNoise }: Run): Start => ({
+  sampler: samplerOf(pipeline, settings, freshNoise),
   noise,
 });
 

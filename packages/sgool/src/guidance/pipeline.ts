@@ -23,7 +23,7 @@ export interface PictureSize {
 export interface DenoiserOptions extends PictureSize {
   readonly prompt: string;
   readonly negativePrompt?: string;
-  /** With 1 the network is asked about the prompt alone. */
+  /** With 1 or less the network is asked about the prompt alone. */
   readonly guidanceScale: number;
   /** Counted up by every call. */
   readonly evaluations?: { forward: number; pullback: number };

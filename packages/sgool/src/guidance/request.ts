@@ -5,6 +5,7 @@
  * complete list of knobs; `settings.ts` fills it in.
  */
 import { z } from 'zod';
+import { SAMPLER_NAMES } from '../diffusion/index.ts';
 import { UserError } from '../errors.ts';
 
 export const METHOD_NAMES = ['sd', 'clip-guided', 'doodl', 'sgool', 'best-of'] as const;
@@ -25,10 +26,15 @@ const settings = {
   width: z.int().min(8).max(4096).describe('width of the picture in pixels'),
   height: z.int().min(8).max(4096).describe('height of the picture in pixels'),
   steps: z.int().min(1).max(1000).describe('denoising steps'),
-  guidanceScale: z.number().min(0).max(100).describe('classifier-free guidance; 1 switches it off'),
+  guidanceScale: z.number().min(0).max(100).describe('classifier-free guidance; 1 or less switches it off'),
   sampler: z
-    .enum(['ddim', 'edict'])
-    .describe('ddim: one network call per step; edict: two, exactly invertible'),
+    .enum(SAMPLER_NAMES)
+    .describe('who takes the denoising steps: one network call per step; edict: two, exactly invertible'),
+  eta: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe('fresh noise between the steps of ddim: 0 for none, 1 for as much as DDPM'),
   mixingWeight: z
     .number()
     .gt(0.5)

@@ -1,5 +1,12 @@
 /** @file What every method begins with: a checked request, its settings, the seed and its noise, a clock and counters. */
-import { ddim, edict, type Sampler, type StepInfo } from '../diffusion/index.ts';
+import {
+  type FreshNoise,
+  fixedNoise,
+  isStochastic,
+  namedSampler,
+  type Sampler,
+  type StepInfo,
+} from '../diffusion/index.ts';
 import { UserError } from '../errors.ts';
 import { Generator, resolveSeed } from '../random/index.ts';
 import type { Iteration, Method, RunOptions, StepProgress } from './method.ts';
@@ -15,6 +22,11 @@ export interface Run {
   readonly random: Generator;
   /** The starting noise: torch's normal numbers for the seed, as float64. */
   readonly noise: Float64Array;
+  /**
+   * What stochastic samplers add between steps: drawn once, from the same stream right after `noise`, and the same in every
+   * iteration, so that the picture is a function of the starting noise alone. Undefined for all other samplers.
+   */
+  readonly freshNoise?: FreshNoise;
   readonly evaluations: { forward: number; pullback: number };
   readonly signal?: AbortSignal;
   /** For `onStep` of samplers and trajectories. */
@@ -45,12 +57,14 @@ export function beginRun(
   const random = new Generator(seed);
   const evaluations = { forward: 0, pullback: 0 };
   const last = iterations ?? settings.iterations;
+  const noise = Float64Array.from(random.randn(pipeline.latentShape(settings)));
   return {
     request,
     settings,
     seed,
     random,
-    noise: Float64Array.from(random.randn(pipeline.latentShape(settings))),
+    noise,
+    freshNoise: drawFreshNoise(settings, noise.length, random),
     evaluations,
     signal,
     stepReporter:
@@ -77,11 +91,27 @@ export function settingsOf(
   return resolveSettings(method.defaults(model, request.preset), request, model);
 }
 
-/** The sampler that the settings name. */
-export function samplerOf({ schedule }: Pipeline, settings: Settings): Sampler {
-  const { steps, mixingWeight, edictOutput } = settings;
-  if (settings.sampler === 'ddim') return ddim(schedule, steps);
-  return edict(schedule, steps, { mixingWeight, output: edictOutput });
+/**
+ * The sampler that the settings name.
+ *
+ * @param freshNoise of the run; stochastic samplers need it
+ */
+export function samplerOf(
+  { schedule }: Pick<Pipeline, 'schedule'>,
+  settings: Settings,
+  freshNoise?: FreshNoise,
+): Sampler {
+  return namedSampler(schedule, settings, freshNoise);
+}
+
+/** Draws what a stochastic sampler adds between its steps; nothing for the others. */
+export function drawFreshNoise(
+  settings: Settings,
+  length: number,
+  random: Generator,
+): FreshNoise | undefined {
+  if (!isStochastic(settings)) return undefined;
+  return fixedNoise(settings.steps, length, (count) => random.randn([count]));
 }
 
 /** Whether a picture is better than the best so far, by the rule in the settings. The first one always is. */

@@ -76,6 +76,8 @@ const unetSchema = z
     cross_attention_dim: perBlock(1280),
     transformer_layers_per_block: perBlock(1),
     use_linear_projection: z.boolean().default(false),
+    /** Width of the guidance embedding that distilled networks are told beside the timestep. */
+    time_cond_proj_dim: count.nullish(),
     norm_num_groups: count.default(32),
     norm_eps: z.number().positive().default(1e-5),
     flip_sin_to_cos: z.boolean().default(true),
@@ -92,7 +94,6 @@ const unetSchema = z
     addition_embed_type: off,
     encoder_hid_dim: off,
     encoder_hid_dim_type: off,
-    time_cond_proj_dim: off,
     time_embedding_dim: off,
     time_embedding_act_fn: off,
     timestep_post_act: off,

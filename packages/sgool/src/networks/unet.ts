@@ -1,8 +1,17 @@
 /**
- * @file The denoising network of Stable Diffusion 1.x. Reference: diffusers, models/unets/unet_2d_condition.py
+ * @file The denoising network of Stable Diffusion 1.x and 2.x. Reference: diffusers, models/unets/unet_2d_condition.py
  * (UNet2DConditionModel) and unet_2d_blocks.py.
  */
-import { checkpoint, concat, resizeNearest, scoped, silu, type Tensor, type Weights } from '@sgool/autodiff';
+import {
+  add,
+  checkpoint,
+  concat,
+  resizeNearest,
+  scoped,
+  silu,
+  type Tensor,
+  type Weights,
+} from '@sgool/autodiff';
 import { UserError } from '../errors.ts';
 import type { UNetConfig } from './config.ts';
 import { convLayer, groupNormLayer, linearLayer } from './layers.ts';
@@ -27,6 +36,8 @@ export interface UNetInputs {
   readonly timestep: Tensor;
   /** Text conditioning [batch, tokens, cross_attention_dim]. */
   readonly context: Tensor;
+  /** What the timestep's embedding is told besides [batch, time_cond_proj_dim]; for networks that have that number. */
+  readonly timestepCondition?: Tensor;
 }
 
 /** Gives the network's prediction (the noise, for Stable Diffusion 1.x), [batch, out_channels, h, w]. */
@@ -41,11 +52,11 @@ export function unet(
   if (attentionMaps && checkpointBlocks) {
     throw new Error('unet: attentionMaps and checkpointBlocks exclude each other; blocks would report twice');
   }
-  return ({ sample, timestep, context }) => {
-    checkInputs(config, sample, timestep, context);
+  return ({ sample, timestep, context, timestepCondition }) => {
+    checkInputs(config, sample, timestep, context, timestepCondition);
     const { block_out_channels: channels, norm_num_groups: groups, norm_eps: eps } = config;
     const last = channels.length - 1;
-    const activatedTime = silu(timeEmbedding(config, weights, timestep));
+    const activatedTime = silu(timeEmbedding(config, weights, timestep, timestepCondition));
 
     const resnet = (name: string, x: Tensor, width: number) => {
       const at = scoped(weights, name);
@@ -112,18 +123,27 @@ export function unet(
   };
 }
 
-/** Sinusoids of the timestep through two linear layers, [batch, 4 * first width]. */
-function timeEmbedding(config: UNetConfig, weights: Weights, timestep: Tensor): Tensor {
+/** Sinusoids of the timestep, and the condition where there is one, through two linear layers: [batch, 4 * first width]. */
+function timeEmbedding(config: UNetConfig, weights: Weights, timestep: Tensor, condition?: Tensor): Tensor {
   const width = config.block_out_channels[0];
   const waves = timestepEmbedding(timestep, width, {
     flipSinToCos: config.flip_sin_to_cos,
     freqShift: config.freq_shift,
   });
-  const hidden = silu(linearLayer(weights, 'time_embedding.linear_1', waves, 4 * width));
+  const told = condition
+    ? add(waves, linearLayer(weights, 'time_embedding.cond_proj', condition, width, { bias: false }))
+    : waves;
+  const hidden = silu(linearLayer(weights, 'time_embedding.linear_1', told, 4 * width));
   return linearLayer(weights, 'time_embedding.linear_2', hidden, 4 * width);
 }
 
-function checkInputs(config: UNetConfig, sample: Tensor, timestep: Tensor, context: Tensor): void {
+function checkInputs(
+  config: UNetConfig,
+  sample: Tensor,
+  timestep: Tensor,
+  context: Tensor,
+  condition: Tensor | undefined,
+): void {
   const [batch, channels, height, width] = sample.shape;
   const stride = 2 ** (config.block_out_channels.length - 1);
   if (sample.rank !== 4 || channels !== config.in_channels || height! % stride || width! % stride) {
@@ -138,4 +158,7 @@ function checkInputs(config: UNetConfig, sample: Tensor, timestep: Tensor, conte
   if (context.rank !== 3 || context.shape[0] !== batch || context.shape[2] !== contextWidth) {
     throw new UserError(`unet: context must be [${batch}, tokens, ${contextWidth}], got [${context.shape}]`);
   }
+  const wanted = config.time_cond_proj_dim ? `[${batch}, ${config.time_cond_proj_dim}]` : 'left out';
+  const got = condition ? `[${condition.shape.join(', ')}]` : 'left out';
+  if (got !== wanted) throw new UserError(`unet: timestepCondition must be ${wanted}, got ${got}`);
 }

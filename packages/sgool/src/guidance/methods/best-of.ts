@@ -2,7 +2,7 @@
 import { sample } from '../../diffusion/index.ts';
 import { Generator } from '../../random/index.ts';
 import type { Method } from '../method.ts';
-import { beginRun, bestKeeper, samplerOf, withinIteration } from '../run.ts';
+import { beginRun, bestKeeper, drawFreshNoise, samplerOf, withinIteration } from '../run.ts';
 import { commonDefaults, withHints } from '../settings.ts';
 
 export const bestOf: Method = {
@@ -17,11 +17,12 @@ export const bestOf: Method = {
     const { settings, request, evaluations, signal } = run;
     await pipeline.critic();
     const denoiser = await pipeline.denoiser({ ...request, ...settings, evaluations });
-    const sampler = samplerOf(pipeline, settings);
     const isBest = bestKeeper('clip');
     for (let iteration = 0; iteration <= settings.iterations; iteration++) {
       const seed = run.seed + iteration;
-      const latent = Float64Array.from(new Generator(seed).randn(pipeline.latentShape(settings)));
+      const random = new Generator(seed);
+      const latent = Float64Array.from(random.randn(pipeline.latentShape(settings)));
+      const sampler = samplerOf(pipeline, settings, drawFreshNoise(settings, latent.length, random));
       const [final] = await withinIteration('best-of', iteration, () =>
         sample(sampler, denoiser, latent, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );

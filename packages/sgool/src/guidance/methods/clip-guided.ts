@@ -3,13 +3,15 @@
  * picture in sight bends the noise prediction. The starting noise stays as it is.
  *
  * The picture in sight comes from a prediction with the **conditional** embedding, without guidance, as diffusers'
- * pipeline does today; its version of 2022, and DOODL's copy of it, took the unconditional one.
+ * pipeline does today; its version of 2022, and DOODL's copy of it, took the unconditional one. A network that is told the
+ * guidance scale is told it here too.
  *
- * Reference: huggingface/diffusers, examples/community/clip_guided_stable_diffusion.py (after Crowson), DDIM branch.
+ * Reference: huggingface/diffusers, examples/community/clip_guided_stable_diffusion.py (after Crowson), the branch of
+ * PNDM, DDIM and DPM-Solver++.
  */
 
 import type { Denoiser } from '../../diffusion/index.ts';
-import { ddim, predictNoise, pullbackNoise, sample } from '../../diffusion/index.ts';
+import { predictNoise, pullbackNoise, sample } from '../../diffusion/index.ts';
 import type { Method } from '../method.ts';
 import type { Objective, ObjectiveInput } from '../objective.ts';
 import type { Pipeline } from '../pipeline.ts';
@@ -32,13 +34,17 @@ export const clipGuided: Method = {
   },
   async *run(pipeline, input, options) {
     const run = beginRun(clipGuided, pipeline, input, options, 1);
-    const { settings, request, noise, evaluations, signal } = run;
+    const { settings, request, noise, freshNoise, evaluations, signal } = run;
     const isBest = bestKeeper(settings.keep === 'loss' ? 'clip' : settings.keep);
     const plain = await pipeline.denoiser({ ...request, ...settings, evaluations });
     const guided = await clipGuidedDenoiser(pipeline, run, plain);
+    // EDICT asks twice per step, at points that no published form of this guidance looks at.
+    const single = {
+      ...settings,
+      sampler: settings.sampler === 'edict' ? 'ddim' : settings.sampler,
+    } as const;
     for (const [iteration, denoiser] of [plain, guided].entries()) {
-      const sampler =
-        iteration === 0 ? samplerOf(pipeline, settings) : ddim(pipeline.schedule, settings.steps);
+      const sampler = samplerOf(pipeline, iteration === 0 ? settings : single, freshNoise);
       const [final] = await withinIteration('clip-guided', iteration, () =>
         sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
@@ -49,14 +55,15 @@ export const clipGuided: Method = {
   },
 };
 
-/** The noise predictor of DDIM whose prediction is bent by the CLIP loss: ε + √(1-ᾱ)·dL/dz. It has no gradient itself. */
+/** The noise predictor whose prediction is bent by the CLIP loss: ε + √(1-ᾱ)·dL/dz. It has no gradient itself. */
 async function clipGuidedDenoiser(pipeline: Pipeline, run: Run, plain: Denoiser): Promise<Denoiser> {
   const { settings, request, evaluations, random } = run;
   const critic = await pipeline.critic();
   const text = await critic.embedText(request.prompt);
   const whole = wholeViews(settings, { ...settings, side: critic.side }, text, random);
   const objective = await pipeline.objective({ ...settings, views: whole.count });
-  const conditional = await pipeline.denoiser({ ...request, ...settings, guidanceScale: 1, evaluations });
+  const guidanceScale = pipeline.model.embedsGuidance ? settings.guidanceScale : 1;
+  const conditional = await pipeline.denoiser({ ...request, ...settings, guidanceScale, evaluations });
   const scaled = (): ObjectiveInput => ({
     bestWeight: whole.bestWeight * settings.clipGuidanceScale,
     views: whole.draw().map((view) => ({ ...view, weight: (view.weight ?? 0) * settings.clipGuidanceScale })),

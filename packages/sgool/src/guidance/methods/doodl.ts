@@ -7,7 +7,7 @@
  */
 import type { Method } from '../method.ts';
 import { optimiseNoise } from '../optimise-noise.ts';
-import { commonDefaults, withHints } from '../settings.ts';
+import { commonDefaults, pairDefaults, withHints } from '../settings.ts';
 import { wholeViews } from '../whole-views.ts';
 
 export const doodl: Method = {
@@ -16,7 +16,7 @@ export const doodl: Method = {
   defaults(model, preset = 'model') {
     const settings = {
       ...commonDefaults(model),
-      sampler: 'edict',
+      ...pairDefaults(model, 'checkpointed'),
       iterations: 50,
       cutouts: 16,
     } as const;

@@ -13,10 +13,10 @@ export const sd: Method = {
   },
   async *run(pipeline, input, options) {
     const run = beginRun(sd, pipeline, input, options, 0);
-    const { settings, request, noise, evaluations, signal } = run;
+    const { settings, request, noise, freshNoise, evaluations, signal } = run;
     const denoiser = await pipeline.denoiser({ ...request, ...settings, evaluations });
     const [final] = await withinIteration('sd', 0, () =>
-      sample(samplerOf(pipeline, settings), denoiser, noise, {
+      sample(samplerOf(pipeline, settings, freshNoise), denoiser, noise, {
         signal,
         onStep: run.stepReporter('denoise', 0),
       }),

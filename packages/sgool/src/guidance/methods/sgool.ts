@@ -19,7 +19,7 @@ import type { Pipeline } from '../pipeline.ts';
 import { assignParts, promptParts } from '../prompt-parts.ts';
 import type { Settings } from '../request.ts';
 import type { Run } from '../run.ts';
-import { commonDefaults, withHints } from '../settings.ts';
+import { commonDefaults, pairDefaults, withHints } from '../settings.ts';
 import { wholeViews } from '../whole-views.ts';
 
 export const sgool: Method = {
@@ -28,8 +28,7 @@ export const sgool: Method = {
   defaults(model, preset = 'model') {
     const settings = {
       ...commonDefaults(model),
-      sampler: 'edict',
-      trajectory: 'invertible',
+      ...pairDefaults(model, 'invertible'),
       iterations: 50,
       cutouts: 16,
     } as const;
