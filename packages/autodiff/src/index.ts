@@ -74,6 +74,9 @@ export {
   clipByGlobalNorm,
   exponentialMovingAverage,
   globalNorm,
+  type MuonOptions,
+  type MuonState,
+  muon,
 } from './optimise.ts';
 export { type Arrays, type CompileOptions, compile, type Device, type Layout, Program } from './program.ts';
 export { type Shape, sizeOf } from './shape.ts';

@@ -1,5 +1,6 @@
-/** @file Optimisers as graph programs. Reference: torch.optim.AdamW, torch.nn.utils.clip_grad_norm_. */
+/** @file Optimisers as graph programs. Reference: torch.optim.AdamW, torch.optim.Muon, torch.nn.utils.clip_grad_norm_. */
 import { add, div, minimum, mul, sqrt, square, sub } from './ops/arithmetic.ts';
+import { matmul, transposeLast } from './ops/matmul.ts';
 import { sum } from './ops/reduce.ts';
 import { sameShape, show } from './shape.ts';
 import type { Tensor } from './trace.ts';
@@ -48,6 +49,58 @@ export function adamW(
   const decayed = weightDecay === 0 ? undefined : mul(parameters, weightDecay);
   const total = decayed ? add(step, decayMask ? mul(decayed, decayMask) : decayed) : step;
   return { parameters: sub(parameters, mul(total, learningRate)), first: nextFirst, second: nextSecond };
+}
+
+export interface MuonState {
+  /** Matrices `[n, rows, columns]`; a kernel counts as a matrix of one row for each of its outputs. */
+  readonly parameters: Tensor;
+  /** Running mean of gradients. */
+  readonly momentum: Tensor;
+}
+
+export interface MuonOptions {
+  readonly momentum?: number;
+  readonly weightDecay?: number;
+}
+
+/**
+ * One step of Muon (Jordan et al. 2024, with Nesterov's momentum) on a stack of matrices: the direction of AdamW's
+ * momentum with all its singular values made about 1, so that rare directions learn as fast as common ones.
+ *
+ * @param learningRate scalar tensor; multiplied by sqrt(rows / columns) for matrices of more rows than columns
+ * @throws RangeError when the tensors do not share one shape `[n, rows, columns]`
+ */
+export function muon(
+  { parameters, momentum }: MuonState,
+  gradient: Tensor,
+  learningRate: Tensor,
+  { momentum: beta = 0.95, weightDecay = 0.1 }: MuonOptions = {},
+): MuonState {
+  const { shape } = parameters;
+  if (shape.length !== 3 || [momentum, gradient].some((t) => !sameShape(t.shape, shape))) {
+    throw new RangeError(
+      `muon: parameters, momentum and gradient must share one shape [n, rows, columns], got ${show(shape)}, ${show(momentum.shape)} and ${show(gradient.shape)}`,
+    );
+  }
+  const next = add(mul(momentum, beta), mul(gradient, 1 - beta));
+  const direction = orthogonalise(add(mul(next, beta), mul(gradient, 1 - beta)));
+  const stretch = Math.sqrt(Math.max(1, shape[1]! / shape[2]!));
+  const kept = sub(parameters, mul(mul(parameters, weightDecay), learningRate));
+  return { parameters: sub(kept, mul(mul(direction, stretch), learningRate)), momentum: next };
+}
+
+/** Five quintic Newton-Schulz iterations with Muon's coefficients: singular values end between 0.7 and 1.2. */
+function orthogonalise(matrices: Tensor): Tensor {
+  const [, rows, columns] = matrices.shape as [number, number, number];
+  const tall = rows > columns;
+  const norm = sqrt(sum(square(matrices), { axes: [1, 2], keepDims: true }));
+  let x = div(tall ? transposeLast(matrices) : matrices, add(norm, 1e-7));
+  for (let i = 0; i < 5; i++) {
+    const gram = matmul(x, transposeLast(x));
+    const polynomial = add(mul(gram, -4.775), mul(matmul(gram, gram), 2.0315));
+    x = add(mul(x, 3.4445), matmul(polynomial, x));
+  }
+  return tall ? transposeLast(x) : x;
 }
 
 /** `average * decay + value * (1 - decay)`; `decay` is a scalar tensor so that it can warm up. */

@@ -5,13 +5,15 @@ import {
   clipByGlobalNorm,
   compile,
   exponentialMovingAverage,
+  type MuonOptions,
+  muon,
   type Program,
   scalar,
   type TypedArray,
   trace,
   zerosLike,
 } from '@sgool/autodiff';
-import { afterEach, describe, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { expectClose, stored } from './fixtures.ts';
 
 let program: Program | undefined;
@@ -80,6 +82,53 @@ describe('adamW', () => {
       mask: Float32Array.of(1, 0),
     });
     expectClose(parameters!, [3.8, 4], 'parameters');
+  });
+});
+
+describe('muon', () => {
+  const cases: [string, MuonOptions, number][] = [
+    ['muon.wide', { weightDecay: 0.1 }, 0.02],
+    ['muon.tall', { momentum: 0.9, weightDecay: 0 }, 0.03],
+  ];
+  test.each(cases)(
+    '%s takes the steps of torch.optim.Muon, for each matrix of a stack',
+    async (name, options, rate) => {
+      const { shape: one } = stored(`${name}/in:start`);
+      const shape = [2, ...one];
+      const graph = trace(
+        { parameters: { shape }, momentum: { shape }, gradient: { shape }, rate: { shape: [] } },
+        ({ parameters, momentum, gradient, rate: learningRate }) => ({
+          ...muon({ parameters, momentum }, gradient, learningRate, options),
+        }),
+      );
+      program = await compile(graph, { threads: 1 });
+      // The second matrix sees gradients twice as long, which Muon must not notice.
+      const stacked = (a: Float32Array, factor = 1) => Float32Array.of(...a, ...a.map((v) => v * factor));
+      const start = floats(`${name}/in:start`);
+      let state = { parameters: stacked(start), momentum: stacked(start).fill(0) };
+      for (const [i, gradient] of rows(`${name}/in:gradients`).entries()) {
+        const rateNow = Float32Array.of(rate);
+        state = (await program.run({
+          ...state,
+          gradient: stacked(gradient, 2),
+          rate: rateNow,
+        })) as typeof state;
+        expectClose(
+          state.parameters,
+          stacked(rows(`${name}/out:values`)[i]!),
+          `parameters after step ${i + 1}`,
+        );
+      }
+    },
+  );
+
+  test('tensors that are not stacks of matrices of one shape are refused', () => {
+    const shape = [2, 3];
+    expect(() =>
+      trace({ w: { shape }, g: { shape } }, ({ w, g }) => ({
+        ...muon({ parameters: w, momentum: w }, g, scalar(1)),
+      })),
+    ).toThrow(/muon: .*\[n, rows, columns\], got \[2,3\]/);
   });
 });
 

@@ -40,6 +40,7 @@ import {
 } from '../world/index.ts';
 import { type ClipSize, clipModelConfig } from './configs.ts';
 import { toyboxTokenizer, writeTokenizer } from './tokenizer.ts';
+import { cosinePatches, sinePlaces } from './vision-start.ts';
 
 const BATCH = 48;
 /** Hard negatives of each caption. */
@@ -91,8 +92,19 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       emaDecay: 0.995,
       maxNorm: 1,
       finalShare: 0.02,
+      // Kinds of things in patches: right in 66% after 90 s, in 42% with AdamW alone.
+      muon: {
+        select: (weight, shape) => shape.length === 2 && weight.includes('.encoder.layers.'),
+        learningRate: 0.02,
+      },
     },
-    initialise: (weight) => (weight === 'logit_scale' ? Math.log(1 / 0.07) : undefined),
+    initialise(weight) {
+      const { hidden_size: width, patch_size: patch } = config.vision_config;
+      if (weight === 'logit_scale') return Math.log(1 / 0.07);
+      if (weight === 'vision_model.embeddings.patch_embedding.weight') return cosinePatches(width, patch);
+      if (weight === 'vision_model.embeddings.position_embedding.weight') return sinePlaces(width, GRID);
+      return undefined;
+    },
     objective(weights, t) {
       const network = clip(config, weights);
       const { embedding, lastHiddenState } = network.image(t.image!);

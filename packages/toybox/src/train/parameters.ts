@@ -11,19 +11,45 @@ export interface ParameterSlot {
   readonly size: number;
 }
 
+/** Weights of one shape that lie one after the other, each taken as a matrix: one row for each output. */
+export interface MatrixStack {
+  readonly offset: number;
+  readonly size: number;
+  readonly shape: readonly [count: number, rows: number, columns: number];
+}
+
 /** Names, shapes and places of all trained weights of a stage. */
 export class ParameterLayout {
   readonly slots: readonly ParameterSlot[];
   readonly total: number;
+  /** The weights that were asked for as matrices; they fill the flat vector from its beginning. */
+  readonly stacks: readonly MatrixStack[];
 
-  constructor(shapes: ReadonlyMap<string, Shape>) {
+  constructor(
+    shapes: ReadonlyMap<string, Shape>,
+    asMatrix: (name: string, shape: Shape) => boolean = () => false,
+  ) {
+    const groups = new Map<string, { name: string; shape: Shape }[]>();
+    const rest: { name: string; shape: Shape }[] = [];
+    for (const [name, shape] of shapes) {
+      const key = matrixOf(shape).join(' x ');
+      if (!asMatrix(name, shape)) rest.push({ name, shape });
+      else groups.set(key, [...(groups.get(key) ?? []), { name, shape }]);
+    }
     let offset = 0;
-    this.slots = [...shapes].map(([name, shape]) => {
+    this.slots = [...[...groups.values()].flat(), ...rest].map(({ name, shape }) => {
       const slot = { name, shape, offset, size: sizeOf(shape) };
       offset += slot.size;
       return slot;
     });
     this.total = offset;
+    let start = 0;
+    this.stacks = [...groups.values()].map((members) => {
+      const [rows, columns] = matrixOf(members[0]!.shape);
+      const size = members.length * rows * columns;
+      start += size;
+      return { offset: start - size, size, shape: [members.length, rows, columns] as const };
+    });
   }
 
   /** The weights as pieces of the flat tensor `parameters`, inside a trace. */
@@ -54,6 +80,10 @@ export class ParameterLayout {
       ]),
     );
   }
+}
+
+function matrixOf(shape: Shape): readonly [rows: number, columns: number] {
+  return [shape[0] ?? 1, sizeOf(shape.slice(1))];
 }
 
 /** Weights that take note of what a network asks for: traced once to learn the layout. */

@@ -53,11 +53,29 @@ describe('a training', () => {
     expect([...weights.get('out.weight')!.data].map((v) => Math.round(10 * v) / 10)).toEqual([2, -1, 0.5]);
   });
 
-  it('that was stopped goes on to the very same weights', async () => {
-    const whole = await train(tinyStage(), { folder, progress: silent });
+  it('learns with Muon on the matrices and AdamW on the rest', async () => {
+    const stage = tinyStage({ outputs: 2 });
+    const muon = { select: (name: string) => name === 'out.weight', learningRate: 0.1 };
+    const { layout, weights, history } = await train(
+      { ...stage, optimiser: { ...stage.optimiser, weightDecay: 0, muon } },
+      { folder, progress: silent, steps: 200 },
+    );
+    expect(layout.stacks).toEqual([{ offset: 0, size: 6, shape: [1, 2, 3] }]);
+    expect(history.at(-1)!.train.loss).toBeLessThan(0.05);
+    const found = [...weights.get('out.weight')!.data].map((v) => Math.round(10 * v) / 10);
+    expect(found).toEqual([2, -1, 0.5, 2, -1, 0.5]);
+  });
+
+  it.each([
+    ['AdamW', undefined],
+    ['Muon', { select: (name: string) => name === 'out.weight', learningRate: 0.05 }],
+  ])('with %s that was stopped goes on to the very same weights', async (_, muon) => {
+    const { optimiser } = tinyStage();
+    const tiny = () => tinyStage({ optimiser: { ...optimiser, muon } });
+    const whole = await train(tiny(), { folder, progress: silent });
     const other = await mkdtemp(path.join(folder, 'stopped-'));
     const stop = new AbortController();
-    const stopping = tinyStage();
+    const stopping = tiny();
     const interrupted: Stage = {
       ...stopping,
       batch(rng, step) {
@@ -67,7 +85,7 @@ describe('a training', () => {
     };
     const half = await train(interrupted, { folder: other, progress: silent, signal: stop.signal });
     expect(half).toMatchObject({ finished: false, step: 13 });
-    const resumed = await train(tinyStage(), { folder: other, progress: silent });
+    const resumed = await train(tiny(), { folder: other, progress: silent });
     expect(resumed).toMatchObject({ finished: true, step: 40 });
     for (const [name, { data }] of whole.weights)
       expect([...resumed.weights.get(name)!.data]).toEqual([...data]);

@@ -5,6 +5,7 @@
 
 import path from 'node:path';
 import {
+  type AdamWState,
   type Arrays,
   adamW,
   clipByGlobalNorm,
@@ -15,9 +16,12 @@ import {
   type Graph,
   grad,
   input,
+  mul,
+  muon,
   type Program,
   reshape,
   type Shape,
+  slice,
   type Tensor,
   type TensorSpec,
   type TypedArray,
@@ -43,6 +47,8 @@ export interface StageOptimiser {
   readonly beta2?: number;
   /** Largest norm of the gradient over all weights. */
   readonly maxNorm?: number;
+  /** Matrices and kernels that Muon trains, and its highest learning rate; AdamW trains the others. */
+  readonly muon?: { readonly select: (name: string, shape: Shape) => boolean; readonly learningRate: number };
   /** Decay of the moving average of the weights that is exported. */
   readonly emaDecay?: number;
 }
@@ -107,8 +113,68 @@ export function learningRateAt(step: number, steps: number, o: StageOptimiser): 
   return o.learningRate * (low + (1 - low) * 0.5 * (1 + Math.cos(Math.PI * share)));
 }
 
+/** One step of AdamW, or of Muon on the layout's matrices and AdamW on the rest; Muon's momentum lies in `first`. */
+function update(
+  { learningRate: highest, weightDecay = 0.01, beta2 = 0.99, muon: matrices }: StageOptimiser,
+  layout: ParameterLayout,
+  state: AdamWState,
+  gradient: Tensor,
+  {
+    learningRate,
+    correction1,
+    correction2,
+  }: Readonly<Record<'learningRate' | 'correction1' | 'correction2', Tensor>>,
+): AdamWState {
+  const decayed = decayMask(layout);
+  const part = (t: Tensor, offset: number, size: number) =>
+    offset === 0 && size === layout.total ? t : slice(t, [{ axis: 0, start: offset, end: offset + size }]);
+  const steps: AdamWState[] = layout.stacks.map(({ offset, size, shape }) => {
+    const stack = (t: Tensor) => reshape(part(t, offset, size), shape);
+    const next = muon(
+      { parameters: stack(state.parameters), momentum: stack(state.first) },
+      stack(gradient),
+      mul(learningRate, matrices!.learningRate / highest),
+      { weightDecay },
+    );
+    return {
+      parameters: reshape(next.parameters, [size]),
+      first: reshape(next.momentum, [size]),
+      second: part(state.second, offset, size),
+    };
+  });
+  const start = layout.stacks.reduce((total, { size }) => total + size, 0);
+  const rest = (t: Tensor) => part(t, start, layout.total - start);
+  steps.push(
+    adamW(
+      { parameters: rest(state.parameters), first: rest(state.first), second: rest(state.second) },
+      rest(gradient),
+      learningRate,
+      correction1,
+      correction2,
+      {
+        weightDecay,
+        beta2,
+        epsilon: 1e-8,
+        decayMask: constant({
+          dtype: 'float32',
+          shape: [layout.total - start],
+          data: decayed.subarray(start),
+        }),
+      },
+    ),
+  );
+  const whole = (name: keyof AdamWState) =>
+    steps.length === 1
+      ? steps[0]![name]
+      : concat(
+          steps.map((s) => s[name]),
+          0,
+        );
+  return { parameters: whole('parameters'), first: whole('first'), second: whole('second') };
+}
+
 function stepGraph(stage: Stage, layout: ParameterLayout): Graph {
-  const { maxNorm = 1, weightDecay = 0.01, beta2 = 0.99 } = stage.optimiser;
+  const { maxNorm = 1 } = stage.optimiser;
   return trace({ ...stage.inputs }, (batch) => {
     const flat = (name: string) => input(name, [layout.total]);
     const number = (name: string) => input(name, []);
@@ -116,14 +182,16 @@ function stepGraph(stage: Stage, layout: ParameterLayout): Graph {
     const { loss, ...metrics } = stage.objective(layout.weights(parameters), batch);
     const [gradient] = grad(loss, [parameters]);
     const { clipped, norm } = clipByGlobalNorm([gradient!], maxNorm);
-    const mask = constant({ dtype: 'float32', shape: [layout.total], data: decayMask(layout) });
-    const next = adamW(
+    const next = update(
+      stage.optimiser,
+      layout,
       { parameters, first: flat('first'), second: flat('second') },
       clipped[0]!,
-      number('learningRate'),
-      number('correction1'),
-      number('correction2'),
-      { weightDecay, beta2, epsilon: 1e-8, decayMask: mask },
+      {
+        learningRate: number('learningRate'),
+        correction1: number('correction1'),
+        correction2: number('correction2'),
+      },
     );
     const average = exponentialMovingAverage(flat('average'), next.parameters, number('emaDecay'));
     const logged = Object.entries({ loss, norm, ...metrics });
@@ -143,7 +211,8 @@ export function inspectStage(stage: Stage): { layout: ParameterLayout; names: st
   const shapes = new Map<string, Shape>();
   const { outputs } = trace({ ...stage.inputs }, (batch) => stage.objective(recordingWeights(shapes), batch));
   const metrics = [...outputs.keys()].filter((name) => name !== 'loss');
-  return { layout: new ParameterLayout(shapes), names: ['loss', 'norm', ...metrics] };
+  const layout = new ParameterLayout(shapes, stage.optimiser.muon?.select);
+  return { layout, names: ['loss', 'norm', ...metrics] };
 }
 
 function freshState(stage: Stage, layout: ParameterLayout, warm?: WarmStart): TrainingState {
