@@ -90,6 +90,7 @@ export function fakeEngine({ before, scores = [], openError, maxTokens = 75 }: F
   return {
     refinement: (source) => ({
       ...method('sgool'),
+      defaults: () => ({ ...commonDefaults(model), iterations: 3, steps: 5, sampler: 'edict' }),
       prepare: (size) => preparePicture(source, size),
       notes: (size) => fittingNotes(source, size),
     }),
