@@ -1,7 +1,11 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import type { Shape } from '@sgool/autodiff';
 import { describe, expect, it } from 'vitest';
-import type { TensorFile } from '../weights/index.ts';
-import { identifyWeights, openaiClipShapes } from './added-weights.ts';
+import type { AddedName, TensorFile } from '../weights/index.ts';
+import { openClipParts } from '../weights/names/open-clip.ts';
+import { identifyWeights, openaiClipShapes, VIT_H_14, VIT_L_14 } from './added-weights.ts';
 import { readKeys } from './testing.ts';
 
 /** A file of which only the header is there. */
@@ -47,12 +51,60 @@ describe('identifyWeights', () => {
   });
 
   it('knows the CLIP of HPS v1: 446 tensors, 427,616,513 numbers', () => {
-    const vision = { width: 1024, layers: 24, patch: 14, side: 224 };
-    const text = { width: 768, layers: 12, tokens: 77, words: 49408 };
-    const shapes = openaiClipShapes({ projection: 768, vision, text });
+    const shapes = openaiClipShapes(VIT_L_14);
     expect(shapes.size).toBe(446);
     const numbers = [...shapes.values()].map((shape) => shape.reduce((product, side) => product * side, 1));
     expect(numbers.reduce((a, b) => a + b, 0)).toBe(427_616_513);
-    expect(identifyWeights('hps', headerOnly(shapes))).toMatchObject({ config: { version: 'v1' } });
+    expect(identifyWeights('hps', headerOnly(shapes))).toMatchObject({
+      name: 'hps-v1',
+      config: { version: 'v1' },
+    });
+  });
+
+  it('tells HPS v2 and v2.1 apart by the name of the file, and asks where it says nothing', () => {
+    const file = headerOnly(openaiClipShapes(VIT_H_14));
+    const identify = (path: string) => identifyWeights('hps', { ...file, path }).name;
+    expect(identify('/some/v1/HPS_v2.1_compressed.pt')).toBe('hps-v2.1');
+    expect(identify('HPS_v2_compressed.pt')).toBe('hps-v2');
+    expect(() => identify('model.pt')).toThrow(/say which: hps-v2 or hps-v2\.1$/);
+    expect(identifyWeights('hps-v2.1', file).title).toBe('HPS v2.1 (OpenCLIP ViT-H/14)');
+    expect(() => identifyWeights('hps-v1', file)).toThrow(/^file\.pth: not the weights of HPS v1/);
+  });
+});
+
+const tables = path.resolve(import.meta.dirname, '../../../../../shared/reference/keys');
+const hasTables = existsSync(tables);
+
+/** Names and shapes of a published file, from the references beside the repository. */
+async function readTable(name: string): Promise<[string, Shape][]> {
+  const [, ...rows] = (await readFile(path.join(tables, `${name}.tsv`), 'utf8')).trim().split('\n');
+  return rows.map((row) => {
+    const [key, shape] = row.split('\t') as [string, string];
+    return [key, shape === 'scalar' ? [] : shape.split('x').map(Number)];
+  });
+}
+
+describe.skipIf(!hasTables)('the published files (skipped where ../shared/reference is not at hand)', () => {
+  it.each<[AddedName, string, RegExp]>([
+    ['hps-v1', 'hps_v1_openai_vit_l14', /^$/],
+    ['hps-v2', 'hpsv2_vit_h14', /^$/],
+    // Projections of BLIP's training, and a constant.
+    ['image-reward', 'imagereward', /^blip\.(vision_proj|text_proj)\.|position_ids$/],
+  ])('%s has exactly the tensors of its table', async (name, table, unused) => {
+    const published = await readTable(table);
+    const { tensors } = identifyWeights(name, headerOnly(published));
+    const wanted = published.map(([key]) => key).filter((key) => !unused.test(key));
+    expect([...tensors.keys()].sort()).toEqual(wanted.sort());
+  });
+
+  it('PickScore has the tensors of HPS v2 under the names of transformers', async () => {
+    const converted = (await readTable('hpsv2_vit_h14')).flatMap(([key, shape]) =>
+      openClipParts(key).map(({ name, third, transpose }): [string, Shape] => {
+        if (third !== undefined) return [name, [shape[0]! / 3, ...shape.slice(1)]];
+        return [name, transpose ? [...shape].reverse() : shape];
+      }),
+    );
+    const { tensors } = identifyWeights('pickscore', headerOnly(converted));
+    expect([...tensors.keys()].sort()).toEqual(converted.map(([key]) => key).sort());
   });
 });

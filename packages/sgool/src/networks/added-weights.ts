@@ -1,10 +1,17 @@
 /** @file Files of weights that people add by hand: which network they belong to, and whether they are whole. */
-import type { Shape } from '@sgool/autodiff';
+import { basename } from 'node:path';
+import { input, type Shape } from '@sgool/autodiff';
 import { UserError } from '../errors.ts';
 import type { AddedName, Config, TensorFile, WeightTensor } from '../weights/index.ts';
-import { checkNetwork, describeProblems, type WeightCheck } from './check-weights.ts';
+import { imageReward } from './blip.ts';
+import { imageRewardConfig } from './blip-config.ts';
+import { checkNetwork, checkWeights, describeProblems, type WeightCheck } from './check-weights.ts';
+import { clip } from './clip.ts';
+import { clipConfig } from './config.ts';
 
 export interface IdentifiedWeights {
+  /** The name that it goes by. */
+  readonly name: AddedName;
   /** In words: which of the published files it is. */
   readonly title: string;
   /** For the `config.json` beside the weights. */
@@ -24,62 +31,6 @@ const transalnetCandidate = (variant: 'res' | 'dense', title: string): Candidate
   return { title, config, check: (tensors) => checkNetwork('transalnet', config, { tensors })! };
 };
 
-/**
- * Published files by name.
- *
- * Reference: TranSalNet: github.com/LJOVO/TranSalNet, TranSalNet_Res.pth and TranSalNet_Dense.pth; HPS v1:
- * github.com/tgxs002/align_sd, hpc.pth, a CLIP ViT-L/14 with OpenAI's names.
- */
-const CANDIDATES: Readonly<Record<AddedName, readonly Candidate[]>> = {
-  transalnet: [
-    transalnetCandidate('res', 'TranSalNet_Res'),
-    transalnetCandidate('dense', 'TranSalNet_Dense'),
-  ],
-  hps: [
-    {
-      title: 'HPS v1 (CLIP ViT-L/14)',
-      config: { _class_name: 'HumanPreferenceScore', version: 'v1', names: 'openai' },
-      check: (tensors) => checkShapes(tensors, openaiClipShapes(VIT_L_14)),
-    },
-  ],
-};
-
-/**
- * Finds out which published file this is.
- *
- * @throws UserError that tells the first weight that does not fit the likeliest one
- */
-export function identifyWeights(name: AddedName, { path, tensors: found }: TensorFile): IdentifiedWeights {
-  // A network that was trained on several devices has a prefix in front of all names.
-  const tensors = new Map([...found].map(([key, tensor]) => [key.replace(/^module\./, ''), tensor]));
-  const results = CANDIDATES[name].map((candidate) => ({ candidate, ...candidate.check(tensors) }));
-  const { candidate, asked, problems } = results.reduce((best, result) =>
-    result.problems.length < best.problems.length ? result : best,
-  );
-  if (problems.length > 0) {
-    const names = CANDIDATES[name].map(({ title }) => title).join(' or ');
-    const reason =
-      problems.length === asked.size
-        ? `none of its ${tensors.size} tensors has a name of that network`
-        : describeProblems(problems);
-    throw new UserError(`${path}: not the weights of ${names}: ${reason}`);
-  }
-  return {
-    title: candidate.title,
-    config: candidate.config,
-    tensors: new Map([...asked].map((key) => [key, tensors.get(key)!])),
-  };
-}
-
-function checkShapes(tensors: ReadonlyMap<string, WeightTensor>, expected: ReadonlyMap<string, Shape>) {
-  const problems = [...expected].flatMap(([name, shape]) => {
-    const actual = tensors.get(name)?.shape;
-    if (actual?.join() === shape.join()) return [];
-    return [{ name, expected: shape, ...(actual === undefined ? {} : { actual }) }];
-  });
-  return { asked: new Set(expected.keys()), problems };
-}
-
 interface OpenaiClipSize {
   readonly projection: number;
   readonly vision: {
@@ -96,11 +47,156 @@ interface OpenaiClipSize {
   };
 }
 
-const VIT_L_14: OpenaiClipSize = {
+/** OpenAI's ViT-L/14. */
+export const VIT_L_14: OpenaiClipSize = {
   projection: 768,
   vision: { width: 1024, layers: 24, patch: 14, side: 224 },
   text: { width: 768, layers: 12, tokens: 77, words: 49408 },
 };
+
+/** OpenCLIP's ViT-H/14. */
+export const VIT_H_14: OpenaiClipSize = {
+  projection: 1024,
+  vision: { width: 1280, layers: 32, patch: 14, side: 224 },
+  text: { width: 1024, layers: 24, tokens: 77, words: 49408 },
+};
+
+const hpsCandidate = (version: string, size: OpenaiClipSize, backbone: string): Candidate => ({
+  title: `HPS ${version} (${backbone})`,
+  config: { _class_name: 'HumanPreferenceScore', version, names: 'openai' },
+  check: (tensors) => checkShapes(tensors, openaiClipShapes(size)),
+});
+
+/** CLIP ViT-H/14 as transformers describes it: what PickScore was trained from. */
+const PICKSCORE_CONFIG: Config = {
+  architectures: ['CLIPModel'],
+  projection_dim: 1024,
+  text_config: {
+    hidden_size: 1024,
+    intermediate_size: 4096,
+    num_hidden_layers: 24,
+    num_attention_heads: 16,
+    hidden_act: 'gelu',
+  },
+  vision_config: {
+    hidden_size: 1280,
+    intermediate_size: 5120,
+    num_hidden_layers: 32,
+    num_attention_heads: 16,
+    patch_size: 14,
+    hidden_act: 'gelu',
+  },
+};
+
+function checkClip(config: Config, tensors: ReadonlyMap<string, WeightTensor>): WeightCheck {
+  const settings = clipConfig(config);
+  const { image_size: side } = settings.vision_config;
+  return checkWeights({ tensors }, (weights) => {
+    const model = clip(settings, weights);
+    model.image(input('pixels', [1, 3, side, side]));
+    model.text(input('ids', [1, 8], 'int32'), input('end', [1], 'int32'));
+    model.logitScale();
+  });
+}
+
+/** The network's own names; the file also has projections that only BLIP's training used. */
+function checkImageReward(config: Config, tensors: ReadonlyMap<string, WeightTensor>): WeightCheck {
+  const settings = imageRewardConfig(config);
+  const { image_size: side } = settings.vision_config;
+  const words = [1, settings.max_length];
+  return checkWeights({ tensors }, (weights) => {
+    imageReward(
+      settings,
+      weights,
+    )({
+      pixels: input('pixels', [1, 3, side, side]),
+      ids: input('ids', words, 'int32'),
+      words: input('words', words),
+    });
+  });
+}
+
+/**
+ * Published files by name.
+ *
+ * Reference: TranSalNet: github.com/LJOVO/TranSalNet, TranSalNet_Res.pth and TranSalNet_Dense.pth; HPS v1:
+ * github.com/tgxs002/align_sd, hpc.pth, a CLIP ViT-L/14 with OpenAI's names; HPS v2 and v2.1: hub xswu/HPSv2, an OpenCLIP
+ * ViT-H/14; PickScore: hub yuvalkirstain/PickScore_v1, a CLIPModel of transformers; ImageReward: hub THUDM/ImageReward
+ */
+const CANDIDATES: Readonly<Record<AddedName, readonly Candidate[]>> = {
+  transalnet: [
+    transalnetCandidate('res', 'TranSalNet_Res'),
+    transalnetCandidate('dense', 'TranSalNet_Dense'),
+  ],
+  'hps-v1': [hpsCandidate('v1', VIT_L_14, 'CLIP ViT-L/14')],
+  'hps-v2': [hpsCandidate('v2.0', VIT_H_14, 'OpenCLIP ViT-H/14')],
+  'hps-v2.1': [hpsCandidate('v2.1', VIT_H_14, 'OpenCLIP ViT-H/14')],
+  pickscore: [
+    {
+      title: 'PickScore v1 (CLIP ViT-H/14)',
+      config: PICKSCORE_CONFIG,
+      check: (tensors) => checkClip(PICKSCORE_CONFIG, tensors),
+    },
+  ],
+  'image-reward': [
+    {
+      title: 'ImageReward v1.0 (BLIP large)',
+      config: { _class_name: 'ImageReward' },
+      check: (tensors) => checkImageReward({}, tensors),
+    },
+  ],
+};
+
+/** `hps` stands for whichever version the file is. Versions 2.0 and 2.1 have the same shapes; their files' names differ. */
+function hpsVersion({ path, tensors }: TensorFile): AddedName {
+  const patches = tensors.get('visual.conv1.weight') ?? tensors.get('module.visual.conv1.weight');
+  if (patches?.shape[0] !== VIT_H_14.vision.width) return 'hps-v1';
+  const [, version] = /v(2(?:\.[01])?)(?!\d)/i.exec(basename(path)) ?? [];
+  if (version !== undefined) return version === '2.1' ? 'hps-v2.1' : 'hps-v2';
+  throw new UserError(
+    `${path}: an HPS of version 2 or 2.1, which only the name of the file would tell; say which: hps-v2 or hps-v2.1`,
+  );
+}
+
+/**
+ * Finds out which published file this is.
+ *
+ * @param wanted what it should be; `hps` for any version of the Human Preference Score
+ * @throws UserError that tells the first weight that does not fit the likeliest one
+ */
+export function identifyWeights(wanted: AddedName | 'hps', file: TensorFile): IdentifiedWeights {
+  const { path, tensors: found } = file;
+  const name = wanted === 'hps' ? hpsVersion(file) : wanted;
+  // A network that was trained on several devices has a prefix in front of all names.
+  const tensors = new Map([...found].map(([key, tensor]) => [key.replace(/^module\./, ''), tensor]));
+  const results = CANDIDATES[name].map((candidate) => ({ candidate, ...candidate.check(tensors) }));
+  const { candidate, asked, problems } = results.reduce((best, result) =>
+    result.problems.length < best.problems.length ? result : best,
+  );
+  if (problems.length > 0) {
+    const names = CANDIDATES[name].map(({ title }) => title).join(' or ');
+    const reason =
+      problems.length === asked.size
+        ? `none of its ${tensors.size} tensors has a name of that network`
+        : describeProblems(problems);
+    throw new UserError(`${path}: not the weights of ${names}: ${reason}`);
+  }
+  return {
+    name,
+    title: candidate.title,
+    config: candidate.config,
+    tensors: new Map([...asked].map((key) => [key, tensors.get(key)!])),
+  };
+}
+
+function checkShapes(tensors: ReadonlyMap<string, WeightTensor>, expected: ReadonlyMap<string, Shape>) {
+  const problems = [...expected].flatMap(([name, shape]) => {
+    const actual = tensors.get(name)?.shape;
+    if (actual?.join() === shape.join()) return [];
+    return [{ name, expected: shape, ...(actual === undefined ? {} : { actual }) }];
+  });
+  return { asked: new Set(expected.keys()), problems };
+}
 
 /** Names and shapes of a CLIP in OpenAI's own files. Reference: github.com/openai/CLIP, clip/model.py. */
 export function openaiClipShapes({ projection, vision, text }: OpenaiClipSize): Map<string, Shape> {

@@ -53,7 +53,7 @@ export type AutoencoderConfig = Readonly<z.output<typeof autoencoderSchema>>;
 
 /** Checks an autoencoder's `config.json`. @throws UserError with one line */
 export function autoencoderConfig(config: unknown, owner = 'autoencoder config'): AutoencoderConfig {
-  return parse(autoencoderSchema, config, owner);
+  return parseConfig(autoencoderSchema, config, owner);
 }
 
 const unetSchema = z
@@ -148,7 +148,7 @@ export type UNetConfig = Readonly<z.output<typeof unetSchema>>;
 
 /** Checks a UNet's `config.json`. @throws UserError with one line */
 export function unetConfig(config: unknown, owner = 'unet config'): UNetConfig {
-  return parse(unetSchema, config, owner);
+  return parseConfig(unetSchema, config, owner);
 }
 
 const encoderKeys = {
@@ -193,7 +193,7 @@ export type ClipConfig = Readonly<z.output<typeof clipSchema>>;
 
 /** Checks the `config.json` of a CLIPTextModel. @throws UserError with one line */
 export function clipTextConfig(config: unknown, owner = 'text encoder config'): ClipTextConfig {
-  return parse(clipTextSchema, config, owner);
+  return parseConfig(clipTextSchema, config, owner);
 }
 
 /**
@@ -203,14 +203,14 @@ export function clipTextConfig(config: unknown, owner = 'text encoder config'): 
  * @throws UserError with one line
  */
 export function clipConfig(config: unknown, owner = 'clip config'): ClipConfig {
-  if (!isObject(config)) return parse(clipSchema, config, owner);
+  if (!isObject(config)) return parseConfig(clipSchema, config, owner);
   const merged: Record<string, unknown> = { ...config };
   for (const part of ['text_config', 'vision_config']) {
     const old = config[`${part}_dict`];
     if (isObject(old)) merged[part] = isObject(config[part]) ? { ...config[part], ...old } : old;
     else merged[part] = config[part] ?? {};
   }
-  return parse(clipSchema, merged, owner);
+  return parseConfig(clipSchema, merged, owner);
 }
 
 const three = z.tuple([count, count, count]);
@@ -256,14 +256,15 @@ export type TranSalNetConfig = Readonly<z.output<typeof transalnetSchema>>;
 
 /** Checks the `config.json` of a TranSalNet (this project's own: the authors publish none). @throws UserError with one line */
 export function transalnetConfig(config: unknown, owner = 'transalnet config'): TranSalNetConfig {
-  return parse(transalnetSchema, config, owner);
+  return parseConfig(transalnetSchema, config, owner);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function parse<T extends z.ZodType>(schema: T, config: unknown, owner: string): z.output<T> {
+/** One line that names the key, what it is and what would be right. @throws UserError */
+export function parseConfig<T extends z.ZodType>(schema: T, config: unknown, owner: string): z.output<T> {
   const result = schema.safeParse(config);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;

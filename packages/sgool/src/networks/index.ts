@@ -7,6 +7,13 @@ export {
   type LatentDistribution,
 } from './autoencoder.ts';
 export type { BatchNormOptions } from './batch-norm.ts';
+export { blipText, blipVision, type ImageRewardInputs, imageReward } from './blip.ts';
+export {
+  type BlipTextConfig,
+  type BlipVisionConfig,
+  type ImageRewardConfig,
+  imageRewardConfig,
+} from './blip-config.ts';
 export {
   checkNetwork,
   describeProblems,

@@ -1,5 +1,8 @@
 /** @file Floor 4: preference models, which say how people would like a picture for a prompt. */
 export { type ClipScorerName, clipPreference } from './clip-preference.ts';
+export { imageRewardPreference } from './image-reward.ts';
+export { type LoadScorerOptions, loadScorer } from './load-scorer.ts';
+export { findClipTokenizer, findScorerWeights } from './locate.ts';
 export {
   type PictureView,
   type Preprocessing,

@@ -2,6 +2,7 @@
 
 export type { Vocabulary } from './byte-pairs.ts';
 export { cleanPrompt, splitWords } from './clean.ts';
+export { clipTokenizerFiles, openClipTokenizer, readOpenaiVocabulary } from './clip-vocabulary.ts';
 export { fittedIds } from './fitted-ids.ts';
 export {
   createTokenizer,
@@ -12,4 +13,10 @@ export {
   type Tokenizer,
   type TokenizerOptions,
 } from './tokenizer.ts';
+export {
+  createWordPieceTokenizer,
+  loadBlipTokenizer,
+  type WordPieces,
+  type WordPieceTokenizer,
+} from './word-piece.ts';
 export { buildWordVocabulary, tokenizerFiles } from './word-vocabulary.ts';

@@ -34,7 +34,7 @@ test('weights are found again after they were stored, and replaced by the next o
   expect([...second.weights.tensors.keys()]).toEqual(['single']);
   expect(second.config).toEqual({ variant: 'dense' });
   expect(readdirSync(join(dir, 'data/weights'))).toEqual(['transalnet']);
-  expect(findAdded('hps', env)).toBeUndefined();
+  expect(findAdded('hps-v1', env)).toBeUndefined();
 });
 
 test('half-precision numbers keep their bits', async () => {
@@ -43,7 +43,7 @@ test('half-precision numbers keep their bits', async () => {
   const data = Float32Array.of(65504, 2 ** -24, -0, 1 / 3);
   await writeSafetensors(path, { half: { dtype: 'F16', shape: [4], data } });
   const before = await openTensorFile(path);
-  const stored = await storeAdded('hps', {}, before.tensors, env);
+  const stored = await storeAdded('hps-v1', {}, before.tensors, env);
   const { openSafetensors } = await import('./safetensors.ts');
   const read = async (file: string) => readTensor(await openSafetensors(file), 'half');
   expect(await read(join(stored, 'model.safetensors'))).toEqual(await read(path));
@@ -52,8 +52,10 @@ test('half-precision numbers keep their bits', async () => {
 test('a folder that cannot be made is told in one line', async () => {
   const blocked = join(dir, 'blocked');
   await writeFile(blocked, '');
-  const storing = storeAdded('hps', {}, new Map(), { SGOOL_DATA_DIR: blocked });
-  await expect(storing).rejects.toThrow(/^cannot write .*hps: a part of the path is a file, not a folder$/);
+  const storing = storeAdded('hps-v1', {}, new Map(), { SGOOL_DATA_DIR: blocked });
+  await expect(storing).rejects.toThrow(
+    /^cannot write .*hps-v1: a part of the path is a file, not a folder$/,
+  );
 });
 
 test('the data folder is where the system keeps such things', () => {

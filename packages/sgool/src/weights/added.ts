@@ -16,7 +16,14 @@ import { valuesOf } from './tensor-views.ts';
 import type { WeightTensor } from './weight-source.ts';
 
 /** Networks that can be added by file. */
-export const ADDED_NAMES = ['transalnet', 'hps'] as const;
+export const ADDED_NAMES = [
+  'transalnet',
+  'hps-v1',
+  'hps-v2',
+  'hps-v2.1',
+  'pickscore',
+  'image-reward',
+] as const;
 export type AddedName = (typeof ADDED_NAMES)[number];
 
 /**
@@ -44,6 +51,7 @@ export function findAdded(name: AddedName, env?: Environment): string | undefine
  *
  * @param config as the network reads it
  * @param tensors by the names of the network; read one after the other
+ * @param files texts to keep beside them, by name: a vocabulary
  * @returns the folder
  * @throws UserError where the file system refuses
  */
@@ -52,12 +60,14 @@ export async function storeAdded(
   config: Config,
   tensors: ReadonlyMap<string, WeightTensor>,
   env?: Environment,
+  files: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   const dir = addedDir(name, env);
   const temporary = `${dir}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
   try {
     await mkdir(temporary, { recursive: true });
     await writeSafetensors(join(temporary, 'model.safetensors'), lazily(tensors), { format: 'pt' });
+    for (const [file, text] of Object.entries(files)) await writeFileAtomic(join(temporary, file), text);
     await writeFileAtomic(join(temporary, 'config.json'), `${JSON.stringify(config, undefined, 2)}\n`);
     await rm(dir, { recursive: true, force: true });
     await rename(temporary, dir);

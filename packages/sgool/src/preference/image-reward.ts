@@ -1,0 +1,43 @@
+/** @file ImageReward, the preference model that reads prompt and picture together. */
+import { reshape } from '@sgool/autodiff';
+import { clipPixels, imageReward, imageRewardConfig, networkWeights } from '../networks/index.ts';
+import type { WordPieceTokenizer } from '../text/index.ts';
+import type { ModelComponent } from '../weights/index.ts';
+import type { PreferenceModel } from './scorer.ts';
+
+/**
+ * Xu et al. 2023, ImageReward: Learning and Evaluating Human Preferences for Text-to-Image Generation.
+ *
+ * @param component weights under the published names
+ */
+export function imageRewardPreference(
+  component: ModelComponent,
+  tokenizer: WordPieceTokenizer,
+): PreferenceModel {
+  const config = imageRewardConfig(component.config, component.dir);
+  const weights = networkWeights(component.weights);
+  const { max_length: tokens } = config;
+  const shape = [1, tokens];
+  return {
+    name: 'image-reward',
+    preprocessing: 'torchvision',
+    side: config.vision_config.image_size,
+    bytes: [...component.weights.tensors.values()].reduce((total, { byteLength }) => total + byteLength, 0),
+    fit(prompt) {
+      const { length, lost } = tokenizer.encode(prompt, tokens);
+      return { kept: length - 2, lost, truncated: lost > 0 };
+    },
+    promptInputs: { ids: { shape, dtype: 'int32' }, words: { shape, dtype: 'float32' } },
+    async encode(prompt) {
+      const { ids, length } = tokenizer.encode(prompt, tokens);
+      return { ids, words: new Float32Array(tokens).fill(1, 0, length) };
+    },
+    score(planes, { ids, words }) {
+      return reshape(
+        imageReward(config, weights)({ pixels: clipPixels(planes), ids: ids!, words: words! }),
+        [],
+      );
+    },
+    dispose: async () => {},
+  };
+}

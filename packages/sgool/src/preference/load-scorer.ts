@@ -1,0 +1,91 @@
+/** @file Preference models by name. */
+import { existsSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { CompileOptions } from '@sgool/autodiff';
+import { clipConfig, imageRewardConfig } from '../networks/index.ts';
+import {
+  type Environment,
+  type ModelComponent,
+  openClipFile,
+  openComponent,
+  openTensorFile,
+  readConfig,
+  weightSource,
+} from '../weights/index.ts';
+import { type ClipScorerName, clipPreference } from './clip-preference.ts';
+import { imageRewardPreference } from './image-reward.ts';
+import { findBlipTokenizer, findClipTokenizer, findScorerWeights } from './locate.ts';
+import { createScorer, type Scorer } from './scorer.ts';
+import type { ScorerName } from './scorer-names.ts';
+
+export interface LoadScorerOptions extends CompileOptions {
+  /** File or folder; by default what was added by hand or pulled from the Hub. */
+  readonly weights?: string;
+  /** Folder or file of the vocabulary; by default it is looked for where weights are. */
+  readonly tokenizer?: string;
+  /** Variables that say where the Hub's cache and the user's own weights are; `process.env` unless given. */
+  readonly env?: Environment;
+}
+
+/** A file, a folder of transformers, or weights under OpenAI's names as they were added. */
+async function openClipWeights(place: string): Promise<ModelComponent> {
+  if (statSync(place, { throwIfNoEntry: false })?.isDirectory() !== true) return openClipFile(place);
+  const config = await readConfig(join(place, 'config.json'));
+  if (config.names !== 'openai') return openComponent(place);
+  const opened = await openClipFile(join(place, 'model.safetensors'));
+  // Only what was made by hand says more than the shapes do.
+  return 'vision_config' in config ? { ...opened, config } : opened;
+}
+
+async function loadClipScorer(
+  name: ClipScorerName,
+  place: string,
+  { tokenizer: given, env, ...options }: LoadScorerOptions,
+): Promise<Scorer> {
+  const component = await openClipWeights(place);
+  const { text_config } = clipConfig(component.config, component.dir);
+  const tokenizer = await findClipTokenizer(name, text_config.vocab_size, { weights: place, given, env });
+  return createScorer(clipPreference(name, component, tokenizer, options), options);
+}
+
+/** The file, or a folder with it (`ImageReward.pt`, or `model.safetensors` as it was added), and what is written beside it. */
+async function openImageRewardWeights(place: string): Promise<ModelComponent> {
+  const isDir = statSync(place, { throwIfNoEntry: false })?.isDirectory() === true;
+  const dir = isDir ? place : dirname(place);
+  const inside = ['model.safetensors', 'ImageReward.pt'].find((name) => existsSync(join(place, name)));
+  const path = isDir ? join(place, inside ?? 'ImageReward.pt') : place;
+  const stated = async (name: string) =>
+    existsSync(join(dir, name)) ? readConfig(join(dir, name)) : undefined;
+  const bert = await stated('med_config.json');
+  const config = (isDir ? await stated('config.json') : undefined) ?? (bert ? { text_config: bert } : {});
+  return { name: basename(place), dir, config, weights: weightSource(await openTensorFile(path)) };
+}
+
+async function loadImageReward(
+  place: string,
+  { tokenizer: given, env, ...options }: LoadScorerOptions,
+): Promise<Scorer> {
+  const component = await openImageRewardWeights(place);
+  const { vocab_size: words } = imageRewardConfig(component.config, component.dir).text_config;
+  const tokenizer = await findBlipTokenizer(words, { weights: place, given, env });
+  return createScorer(imageRewardPreference(component, tokenizer), options);
+}
+
+/**
+ * Loads a preference model. Headers are read now, networks are compiled when they are first needed.
+ *
+ * @example
+ * ```ts
+ * const scorer = await loadScorer('hps-v2.1');
+ * console.log(await scorer.score(await readImage('picture.png'), 'a red cat'));
+ * await scorer.dispose();
+ * ```
+ * @throws UserError when weights or vocabulary are missing or broken
+ */
+export async function loadScorer(
+  name: ScorerName,
+  { weights, ...options }: LoadScorerOptions = {},
+): Promise<Scorer> {
+  const place = weights ?? findScorerWeights(name, options.env);
+  return name === 'image-reward' ? loadImageReward(place, options) : loadClipScorer(name, place, options);
+}

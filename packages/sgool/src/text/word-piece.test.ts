@@ -1,0 +1,49 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { beforeAll, expect, test } from 'vitest';
+import { createWordPieceTokenizer, loadBlipTokenizer, type WordPieceTokenizer } from './word-piece.ts';
+
+const DATA = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../../../fixtures/data/preference/');
+
+let tokenizer: WordPieceTokenizer;
+beforeAll(async () => {
+  tokenizer = await loadBlipTokenizer(`${DATA}vocab.txt`);
+});
+
+interface Case {
+  readonly text: string;
+  readonly ids: number[];
+  readonly length: number;
+  readonly lost: number;
+}
+
+test("gives the ids of transformers' BertTokenizer for hard strings", async () => {
+  const table = JSON.parse(await readFile(`${DATA}word-pieces.json`, 'utf8')) as Case[];
+  expect(table.length).toBeGreaterThan(30);
+  for (const { text, ids, length, lost } of table) {
+    const ours = tokenizer.encode(text, 35);
+    expect({ ids: [...ours.ids], length: ours.length, lost: ours.lost }, JSON.stringify(text)).toEqual({
+      ids,
+      length,
+      lost,
+    });
+  }
+});
+
+test('any text fits into the length that is asked for', () => {
+  const letters = fc.oneof(fc.integer({ min: 0, max: 0x10ffff }), fc.integer({ min: 32, max: 126 }));
+  const texts = fc.array(letters, { maxLength: 20 }).map((codes) => String.fromCodePoint(...codes));
+  const fits = fc.property(texts, fc.integer({ min: 2, max: 12 }), (text, maxLength) => {
+    const { ids, length, lost } = tokenizer.encode(text, maxLength);
+    const known = ids.every((id) => id >= 0 && id < tokenizer.vocabSize);
+    return known && ids.length === maxLength && (length === maxLength || lost === 0);
+  });
+  fc.assert(fits, { numRuns: 200 });
+});
+
+test('a vocabulary without the special tokens is told', async () => {
+  expect(() => createWordPieceTokenizer(['a', 'b'])).toThrow(/the vocabulary has no \[PAD\]/);
+  await expect(loadBlipTokenizer(`${DATA}none.txt`)).rejects.toThrow(/none\.txt: the file does not exist/);
+});

@@ -1,0 +1,128 @@
+/**
+ * @file BERT's tokenizer for lower-case English, as BLIP uses it. Reference: transformers, BertTokenizer; Wu et al. 2016,
+ * Google's Neural Machine Translation System, section 4.1 (word pieces).
+ */
+import { readFile } from 'node:fs/promises';
+import { UserError } from '../errors.ts';
+
+const [PADDING, UNKNOWN, START, END] = ['[PAD]', '[UNK]', '[CLS]', '[SEP]'] as const;
+/** Stand for themselves wherever they are written just so. */
+const SPECIAL = [PADDING, UNKNOWN, START, END, '[MASK]'];
+/** What BLIP adds behind the vocabulary of bert-base-uncased. */
+export const BLIP_TOKENS = ['[DEC]', '[ENC]'] as const;
+/** Longer words are unknown. */
+const LONGEST_WORD = 100;
+
+/** A text as ids of word pieces. */
+export interface WordPieces {
+  /** `[start, ...pieces, end, padding ...]`, exactly as many as were asked for. */
+  readonly ids: Int32Array;
+  /** Ids before the padding. */
+  readonly length: number;
+  /** Pieces that were cut off. */
+  readonly lost: number;
+}
+
+export interface WordPieceTokenizer {
+  /** Added tokens included. */
+  readonly vocabSize: number;
+  /** @param maxLength of `ids`, start and end included */
+  encode(text: string, maxLength: number): WordPieces;
+}
+
+/**
+ * Builds a tokenizer.
+ *
+ * @param vocabulary pieces in the order of their ids; what continues a word begins with `##`
+ * @param added special tokens with the ids behind it
+ * @throws UserError when a special token is missing
+ */
+export function createWordPieceTokenizer(
+  vocabulary: readonly string[],
+  added: readonly string[] = [],
+): WordPieceTokenizer {
+  const ids = new Map([...vocabulary, ...added].map((piece, id) => [piece, id]));
+  const idOf = (piece: string) => {
+    const id = ids.get(piece);
+    if (id !== undefined) return id;
+    throw new UserError(`word pieces: the vocabulary has no ${piece}; vocab.txt of bert-base-uncased has it`);
+  };
+  const [padding, unknown, start, end] = [PADDING, UNKNOWN, START, END].map(idOf) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const special = new Set([...SPECIAL.filter((token) => ids.has(token)), ...added]);
+  const pattern = new RegExp(`(${[...special].map((token) => token.replace(/[[\]]/g, '\\$&')).join('|')})`);
+
+  /** The longest piece that fits, again and again; a word that cannot be made up of pieces is unknown as a whole. */
+  function pieces(word: string): number[] {
+    const letters = [...word];
+    if (letters.length > LONGEST_WORD) return [unknown];
+    const found: number[] = [];
+    for (let at = 0; at < letters.length; ) {
+      let until = letters.length;
+      let id: number | undefined;
+      for (; until > at; until--) {
+        id = ids.get((at > 0 ? '##' : '') + letters.slice(at, until).join(''));
+        if (id !== undefined) break;
+      }
+      if (id === undefined) return [unknown];
+      found.push(id);
+      at = until;
+    }
+    return found;
+  }
+
+  return {
+    vocabSize: ids.size,
+    encode(text, maxLength) {
+      const all = text
+        .split(pattern)
+        .flatMap((part) => (special.has(part) ? [ids.get(part)!] : splitBertWords(part).flatMap(pieces)));
+      const kept = all.slice(0, Math.max(0, maxLength - 2));
+      const out = new Int32Array(maxLength).fill(padding);
+      out.set([start, ...kept, end].slice(0, maxLength));
+      return { ids: out, length: Math.min(maxLength, kept.length + 2), lost: all.length - kept.length };
+    },
+  };
+}
+
+/** Characters that are left out: control and format characters, private ones, what stands for broken text. */
+const LEFT_OUT = /[\0\uFFFD]|(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}]/gu;
+const WHITE_SPACE = /\p{White_Space}/gu;
+/** Chinese characters, each a word of its own; not the syllables of Japanese and Korean. */
+const IDEOGRAPH =
+  /[\u4E00-\u9FFF\u3400-\u4DBF\u{20000}-\u{2A6DF}\u{2A700}-\u{2B73F}\u{2B740}-\u{2B81F}\u{2B820}-\u{2CEAF}\uF900-\uFAFF\u{2F800}-\u{2FA1F}]/gu;
+/** All of ASCII that is neither letter, digit nor space, and what Unicode calls punctuation. */
+const WORDS = /[!-/:-@[-`{-~\p{P}]|[^ !-/:-@[-`{-~\p{P}]+/gu;
+
+/** Words and single marks: cleaned, without accents, in lower case. */
+function splitBertWords(text: string): string[] {
+  const clean = text
+    .replace(LEFT_OUT, '')
+    .replace(WHITE_SPACE, ' ')
+    .replace(IDEOGRAPH, ' $& ')
+    .normalize('NFD')
+    .replace(/\p{Mn}/gu, '');
+  // One by one: in context the last sigma of a word would become another letter.
+  const lower = Array.from(clean, (letter) => letter.toLowerCase()).join('');
+  return lower.match(WORDS) ?? [];
+}
+
+/**
+ * The tokenizer of BLIP: bert-base-uncased with two tokens more.
+ *
+ * @param path of `vocab.txt`, one piece in a line
+ * @throws UserError when it cannot be read or is something else
+ */
+export async function loadBlipTokenizer(path: string): Promise<WordPieceTokenizer> {
+  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    const reason = cause.code === 'ENOENT' ? 'the file does not exist' : cause.message;
+    throw new UserError(`word pieces: cannot read ${path}: ${reason}`, { cause });
+  });
+  const lines = text.split('\n').map((line) => line.replace(/\r$/, ''));
+  if (lines.at(-1) === '') lines.pop();
+  return createWordPieceTokenizer(lines, BLIP_TOKENS);
+}
