@@ -32,10 +32,10 @@ export interface ClipImageResult {
   /** Unit vectors [batch, projection_dim]. */
   readonly embedding: Tensor;
   /**
-   * What the last layer's first norm gives out, [batch, 1 + patches, hidden_size]: the activation of Grad-CAM. Its
-   * first token is the class token, the others are the patches row by row.
+   * What each layer's first norm gives out, [batch, 1 + patches, hidden_size]; the last one is the activation of
+   * Grad-CAM. Its first token is the class token, the others are the patches row by row.
    */
-  readonly lastLayerTokens: Tensor;
+  readonly normalisedInputs: readonly Tensor[];
   /** After the last layer, without the final norm, [batch, 1 + patches, hidden_size]. */
   readonly lastHiddenState: Tensor;
 }
@@ -110,7 +110,7 @@ function visionTower(config: ClipVisionConfig, weights: Weights, pixels: Tensor)
   const first = reshape(slice(output, [{ axis: 1, start: 0, end: 1 }]), [batch, width]);
   return {
     pooled: layerNormLayer(weights, 'post_layernorm', first, eps),
-    lastLayerTokens: normalisedInputs.at(-1)!,
+    normalisedInputs,
     lastHiddenState: output,
   };
 }

@@ -36,7 +36,8 @@ export function gradCamGraph(config: ClipConfig, weights: Weights, variant: Grad
   const side = config.vision_config.image_size;
   const inputs = { planes: { shape: [1, 3, side, side] }, text: { shape: [1, config.projection_dim] } };
   return trace(inputs, ({ planes, text }) => {
-    const { embedding, lastLayerTokens } = clip(config, weights).image(clipPixels(planes));
+    const { embedding, normalisedInputs } = clip(config, weights).image(clipPixels(planes));
+    const lastLayerTokens = normalisedInputs.at(-1)!;
     const logit = mul(100, sum(mul(embedding, text)));
     const [gradient] = grad(logit, [lastLayerTokens]);
     const [activation, slope] = [patches(lastLayerTokens), patches(gradient)];
@@ -65,7 +66,7 @@ export interface GradCamOptions {
   readonly variant: GradCamVariant;
   readonly config: ClipConfig;
   /** `gradCamGraph`, compiled. */
-  readonly program: () => Promise<Program>;
+  readonly program: () => Promise<Pick<Program, 'run'>>;
   /** Embedding of the prompt, a unit vector of `projection_dim` numbers. */
   readonly text: Float32Array;
 }

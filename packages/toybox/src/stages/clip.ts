@@ -1,11 +1,14 @@
 /**
  * @file Stage: the two CLIPs, contrastive with hard negatives. A guides, B reports; they share the recipe but neither
- * width, depth, seed nor data. While training, two further heads tell for each patch which kind and colour covers it:
- * a small image tower learns where things are from that far sooner than from captions alone. The heads are dropped.
+ * width, depth, seed nor data. While training, two further heads tell for each patch which kind and colour covers it,
+ * and one what the whole picture shows: a small image tower learns that far sooner so than from captions alone. The
+ * heads are dropped.
  */
 
 import {
   add,
+  bceWithLogits,
+  concat,
   div,
   exp,
   linear,
@@ -36,19 +39,27 @@ import {
   holdsIn,
   KINDS,
   type Scene,
+  type Rng as WorldRng,
   createRng as worldRng,
 } from '../world/index.ts';
+import { FACTS, factsOf } from './clip-facts.ts';
 import { type ClipSize, clipModelConfig } from './configs.ts';
 import { toyboxTokenizer, writeTokenizer } from './tokenizer.ts';
 import { cosinePatches, sinePlaces } from './vision-start.ts';
 
 const BATCH = 48;
 /** Hard negatives of each caption. */
-const NEGATIVES = 3;
+const NEGATIVES = 4;
 const TEXTS = BATCH * (1 + NEGATIVES);
-/** Captions end before this token; pooling reads the end token, and what comes after it has no say. */
-const TOKENS = 24;
+/**
+ * Captions end before their last token here; pooling reads the end token, and what comes after it has no say. Most
+ * captions are short, so the pictures of a batch are ordered by the length of theirs and only the first have room.
+ */
+const LONG = { tokens: 24, pictures: 12 };
+const SHORT = { tokens: 12, pictures: BATCH - LONG.pictures };
 const GRID = 8;
+/** Layers at the end that may gather what the patches know: the patches tell their kinds before them. */
+const READING = 2;
 /** Most patches show no thing, and that is soon learned: shapes are what a tower of patches is slow to learn. */
 const EMPTY_WEIGHT = 0.15;
 const POOL = 7000;
@@ -73,8 +84,10 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
     seed,
     inputs: {
       image: { shape: [BATCH, 3, IMAGE, IMAGE] },
-      ids: { shape: [TEXTS, TOKENS], dtype: 'int32' },
-      ends: { shape: [TEXTS], dtype: 'int32' },
+      longIds: { shape: [LONG.pictures * (1 + NEGATIVES), LONG.tokens], dtype: 'int32' },
+      longEnds: { shape: [LONG.pictures * (1 + NEGATIVES)], dtype: 'int32' },
+      shortIds: { shape: [SHORT.pictures * (1 + NEGATIVES), SHORT.tokens], dtype: 'int32' },
+      shortEnds: { shape: [SHORT.pictures * (1 + NEGATIVES)], dtype: 'int32' },
       // 0, or a large negative number where a text of another picture is true of this one too.
       hidden: { shape: [BATCH, TEXTS] },
       target: { shape: [BATCH, TEXTS] },
@@ -82,6 +95,7 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       textTarget: { shape: [BATCH, BATCH] },
       kinds: { shape: [BATCH, GRID * GRID, KIND_CLASSES] },
       colours: { shape: [BATCH, GRID * GRID, COLOUR_CLASSES] },
+      facts: { shape: [BATCH, FACTS] },
     },
     optimiser: {
       steps,
@@ -103,23 +117,43 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       if (weight === 'logit_scale') return Math.log(1 / 0.07);
       if (weight === 'vision_model.embeddings.patch_embedding.weight') return cosinePatches(width, patch);
       if (weight === 'vision_model.embeddings.position_embedding.weight') return sinePlaces(width, GRID);
-      return undefined;
+      // Layers begin as if they were not there.
+      return /\.(out_proj|fc2)\.weight$/.test(weight) ? 0 : undefined;
     },
     objective(weights, t) {
       const network = clip(config, weights);
-      const { embedding, lastHiddenState } = network.image(t.image!);
-      const texts = network.text(t.ids!, t.ends!).embedding;
+      const { embedding, normalisedInputs } = network.image(t.image!);
+      // All true captions first, picture by picture, then the false ones.
+      const [long, short] = [network.text(t.longIds!, t.longEnds!), network.text(t.shortIds!, t.shortEnds!)];
+      const part = (group: typeof long, start: number, end?: number) =>
+        slice(group.embedding, [{ axis: 0, start, end }]);
+      const texts = concat(
+        [
+          part(long, 0, LONG.pictures),
+          part(short, 0, SHORT.pictures),
+          part(long, LONG.pictures),
+          part(short, SHORT.pictures),
+        ],
+        0,
+      );
       const scale = exp(minimum(network.logitScale(), Math.log(100)));
       const logits = mul(matmul(embedding, transposeLast(texts)), scale);
       const images = crossEntropy(add(logits, t.hidden!), t.target!);
       const own = slice(logits, [{ axis: 1, start: 0, end: BATCH }]);
       const captions = crossEntropy(add(transposeLast(own), t.textHidden!), t.textTarget!);
-      const patches = patchLoss(scoped(weights, 'auxiliary'), lastHiddenState, t.kinds!, t.colours!);
+      const patches = patchLoss(
+        scoped(weights, 'auxiliary'),
+        normalisedInputs.at(-READING)!,
+        t.kinds!,
+        t.colours!,
+      );
+      const facts = factLoss(scoped(weights, 'auxiliary'), embedding, t.facts!);
       return {
-        loss: add(add(mul(add(images, captions), 0.5), mul(images, 0.5)), patches),
+        loss: add(add(add(mul(add(images, captions), 0.5), mul(images, 0.5)), patches), facts),
         images,
         captions,
         patches,
+        facts,
       };
     },
     batch(rng) {
@@ -128,28 +162,33 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       const image = new Float32Array(BATCH * 3 * PIXELS);
       const kinds = new Float32Array(BATCH * GRID * GRID * KIND_CLASSES);
       const colours = new Float32Array(BATCH * GRID * GRID * COLOUR_CLASSES);
-      const ids = new Int32Array(TEXTS * TOKENS);
-      const ends = new Int32Array(TEXTS);
+      const facts = new Float32Array(BATCH * FACTS);
       const hidden = new Float32Array(BATCH * TEXTS);
       const target = new Float32Array(BATCH * TEXTS);
       const textHidden = new Float32Array(BATCH * BATCH);
       const textTarget = new Float32Array(BATCH * BATCH);
-      const write = (row: number, encoded: EncodedPrompt) => {
-        ids.set(encoded.ids.subarray(0, TOKENS), row * TOKENS);
-        ends[row] = Math.min(encoded.length, TOKENS) - 1;
-      };
-      const shown: { scene: Scene; caption: Described }[] = [];
-      for (let b = 0; b < BATCH; b++) {
-        const view = chooseView(pool[below(rng, POOL)]!, rng);
+      const views = Array.from({ length: BATCH }, () => chooseView(pool![below(rng, POOL)]!, rng));
+      const shown = byCaptionLength(
+        views.map((view) => {
+          const caption = describe(view.scene, words);
+          return { view, scene: view.scene, caption, encoded: tokenizer.encode(caption.text) };
+        }),
+        words,
+        tokenizer.encode,
+      );
+      shown.forEach(({ view }, b) => {
         writeView(view, image, b, rng);
         writePatchLabels(view, kinds, colours, b);
-        const caption = describe(view.scene, words);
-        shown.push({ scene: view.scene, caption });
-        write(b, tokenizer.encode(caption.text));
-        hardNegatives(view.scene, caption, words, NEGATIVES).forEach((negative, k) => {
-          write(BATCH + b * NEGATIVES + k, tokenizer.encode(negative));
-        });
-      }
+        for (const fact of factsOf(view.scene)) facts[b * FACTS + fact] = 1;
+      });
+      const falseTexts = shown.map(({ scene, caption }) =>
+        hardNegatives(scene, caption, words, NEGATIVES).map(tokenizer.encode),
+      );
+      const textsOf = (first: number, { pictures, tokens }: typeof LONG) => {
+        const own = shown.slice(first, first + pictures).map(({ encoded }) => encoded);
+        return stackTexts([...own, ...falseTexts.slice(first, first + pictures).flat()], tokens);
+      };
+      const [long, short] = [textsOf(0, LONG), textsOf(LONG.pictures, SHORT)];
       for (let i = 0; i < BATCH; i++) {
         target[i * TEXTS + i] = 1;
         textTarget[i * BATCH + i] = 1;
@@ -159,7 +198,20 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
           textHidden[j * BATCH + i] = -1e4;
         }
       }
-      return { image, ids, ends, hidden, target, textHidden, textTarget, kinds, colours };
+      return {
+        image,
+        longIds: long.ids,
+        longEnds: long.ends,
+        shortIds: short.ids,
+        shortEnds: short.ends,
+        hidden,
+        target,
+        textHidden,
+        textTarget,
+        kinds,
+        colours,
+        facts,
+      };
     },
     validateEvery: 250,
     async validate(weights) {
@@ -167,6 +219,39 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       return { topOneOf64 };
     },
   };
+}
+
+interface Shown {
+  readonly view: View;
+  readonly scene: Scene;
+  readonly caption: Described;
+  readonly encoded: EncodedPrompt;
+}
+
+/** Longest captions first. Where more are long than there is room for, those get a caption without details. */
+function byCaptionLength(shown: Shown[], words: WorldRng, encode: (text: string) => EncodedPrompt): Shown[] {
+  const sorted = shown.sort((a, b) => b.encoded.length - a.encoded.length);
+  return sorted.map((one, i) => {
+    const room = i < LONG.pictures ? LONG.tokens : SHORT.tokens;
+    if (one.encoded.length <= room) return one;
+    let { caption, encoded } = one;
+    for (let attempt = 0; encoded.length > room && attempt < 100; attempt++) {
+      caption = describe(one.scene, words);
+      encoded = encode(caption.text);
+    }
+    return { ...one, caption, encoded };
+  });
+}
+
+/** Token ids and places of the end tokens, each text cut to `tokens`. */
+function stackTexts(texts: readonly EncodedPrompt[], tokens: number) {
+  const ids = new Int32Array(texts.length * tokens);
+  const ends = new Int32Array(texts.length);
+  texts.forEach((text, row) => {
+    ids.set(text.ids.subarray(0, tokens), row * tokens);
+    ends[row] = Math.min(text.length, tokens) - 1;
+  });
+  return { ids, ends };
 }
 
 /** Mean over rows of the cross-entropy with one-hot targets, which may carry a weight. */
@@ -186,6 +271,17 @@ function patchLoss(weights: Weights, tokens: Tensor, kinds: Tensor, colours: Ten
     return crossEntropy(logits, target);
   };
   return add(head('kind', KIND_CLASSES, kinds), head('colour', COLOUR_CLASSES, colours));
+}
+
+/** Cross-entropy of the facts, summed over them, on a scale that makes it about as large as the other losses. */
+function factLoss(weights: Weights, embedding: Tensor, facts: Tensor): Tensor {
+  const width = embedding.shape[1]!;
+  const logits = linear(
+    mul(embedding, 10),
+    weights.get('facts.weight', [FACTS, width]),
+    weights.get('facts.bias', [FACTS]),
+  );
+  return mul(sum(bceWithLogits(logits, facts)), 0.15 / BATCH);
 }
 
 /** A picture, or a part of it, and the scene that the part shows. */

@@ -129,7 +129,7 @@ export interface ClipSize {
 }
 
 /** CLIP A guides; CLIP B, of another width and seed, only reports. */
-export const CLIP_A: ClipSize = { hidden: 128, layers: 4, textLayers: 2, heads: 4, projection: 96 };
+export const CLIP_A: ClipSize = { hidden: 128, layers: 6, textLayers: 2, heads: 4, projection: 96 };
 export const CLIP_B: ClipSize = { hidden: 112, layers: 5, textLayers: 2, heads: 4, projection: 64 };
 
 /** TranSalNet_Res with an eighth of the area and a fraction of the width. */

@@ -82,12 +82,17 @@ describe('the batches of CLIP', () => {
 
   it('have texts that begin with the start token and end where they say', () => {
     const { endId, startId } = toyboxTokenizer();
-    const tokens = stage.inputs.ids!.shape[1]!;
-    for (let row = 0; row < texts; row++) {
-      const ids = batch.ids!.subarray(row * tokens, (row + 1) * tokens);
-      expect(ids[0]).toBe(startId);
-      expect(ids.indexOf(endId)).toBe(batch.ends![row]);
+    let seen = 0;
+    for (const room of ['long', 'short']) {
+      const [rows, tokens] = stage.inputs[`${room}Ids`]!.shape as [number, number];
+      for (let row = 0; row < rows; row++) {
+        const ids = batch[`${room}Ids`]!.subarray(row * tokens, (row + 1) * tokens);
+        expect(ids[0]).toBe(startId);
+        expect(ids.indexOf(endId)).toBe(batch[`${room}Ends`]![row]);
+      }
+      seen += rows;
     }
+    expect(seen).toBe(texts);
   });
 
   it('label every patch with one kind and one colour', () => {

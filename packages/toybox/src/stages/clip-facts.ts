@@ -1,0 +1,42 @@
+/**
+ * @file What a picture's embedding should tell, as yes-or-no facts. Captions say the same, but each picture meets few
+ * false captions in a batch; the facts name every kind, colour and place at once, at the price of one small matrix.
+ */
+
+import { BACKGROUNDS, COLOURS, KINDS, RELATIONS, relationHolds, type Scene, SIZES } from '../world/index.ts';
+
+const WHICH = KINDS.length * COLOURS.length;
+/** For each relation: the kind and the colour of the thing that is so, and the kind and colour of the other one. */
+const PLACE = RELATIONS.length * 2 * (KINDS.length + COLOURS.length);
+
+/** Number of facts. */
+export const FACTS = WHICH + PLACE + KINDS.length * SIZES.length + BACKGROUNDS.length;
+
+/** Indices of the facts that hold in a scene; relations count where they are clear and the scene has two things. */
+export function factsOf({ objects, background, ...scene }: Scene): Set<number> {
+  const facts = new Set<number>();
+  const kind = (i: number) => KINDS.indexOf(objects[i]!.kind);
+  const colour = (i: number) => COLOURS.indexOf(objects[i]!.colour);
+  objects.forEach(({ size }, i) => {
+    facts.add(kind(i) * COLOURS.length + colour(i));
+    facts.add(WHICH + PLACE + kind(i) * SIZES.length + SIZES.indexOf(size));
+  });
+  if (objects.length === 2) {
+    for (const [a, b] of [
+      [0, 1],
+      [1, 0],
+    ] as const) {
+      RELATIONS.forEach((relation, r) => {
+        if (relationHolds({ objects, background, ...scene }, a, relation, b) !== 'true') return;
+        [kind(a), KINDS.length + colour(a)].forEach((what) => {
+          facts.add(WHICH + 2 * r * (KINDS.length + COLOURS.length) + what);
+        });
+        [kind(b), KINDS.length + colour(b)].forEach((what) => {
+          facts.add(WHICH + (2 * r + 1) * (KINDS.length + COLOURS.length) + what);
+        });
+      });
+    }
+  }
+  facts.add(WHICH + PLACE + KINDS.length * SIZES.length + BACKGROUNDS.indexOf(background.kind));
+  return facts;
+}
