@@ -42,7 +42,7 @@ export interface Tokenizer {
 }
 
 export interface TokenizerOptions extends Vocabulary {
-  /** Content of tokenizer_config.json; `model_max_length` and `pad_token` are read. */
+  /** Content of tokenizer_config.json; `model_max_length` and `pad_token` are read, the latter a text or an object with it. */
   config?: Readonly<Record<string, unknown>>;
 }
 
@@ -77,13 +77,16 @@ export function createTokenizer({ vocab, merges, config = {} }: TokenizerOptions
   if (startId === undefined || endId === undefined) {
     throw new UserError(`tokenizer: the vocabulary needs ${START_OF_TEXT} and ${END_OF_TEXT}`);
   }
-  const padId = idOf(tokenText(config.pad_token) ?? END_OF_TEXT) ?? endId;
+  const padText = tokenText(config.pad_token) ?? END_OF_TEXT;
+  const padId = idOf(padText) ?? endId;
+  // Stable Diffusion 2 pads with "!": a special token, which prompts are cut at before anything else.
+  const isCutAtPad = padId !== endId && padText !== '';
   const maxLength = maxLengthOf(config);
   const ranks = new Map(merges.map((pair, rank) => [pair, rank]));
   const cache = new Map<string, string[]>();
 
   function pieces(word: string): string[] {
-    if (word === START_OF_TEXT || word === END_OF_TEXT) return [word];
+    if (word === START_OF_TEXT || word === END_OF_TEXT || (isCutAtPad && word === padText)) return [word];
     let found = cache.get(word);
     if (found === undefined) {
       found = mergePairs(toSymbols(word), ranks);
@@ -92,7 +95,13 @@ export function createTokenizer({ vocab, merges, config = {} }: TokenizerOptions
     return found;
   }
 
-  const wordsOf = (text: string) => splitWords(cleanPrompt(text));
+  function wordsOf(text: string): string[] {
+    const cleaned = cleanPrompt(text);
+    if (!isCutAtPad) return splitWords(cleaned);
+    return cleaned
+      .split(padText)
+      .flatMap((part, i) => (i === 0 ? splitWords(part) : [padText, ...splitWords(part)]));
+  }
 
   return {
     vocabSize: Object.keys(vocab).length,
@@ -166,7 +175,9 @@ function parseMerges(text: string, path: string): string[] {
 }
 
 /**
- * Loads the tokenizer of a model folder: `vocab.json`, `merges.txt` and, where there is one, `tokenizer_config.json`.
+ * Loads the tokenizer of a model folder: `vocab.json`, `merges.txt` and, where they are, `tokenizer_config.json` and
+ * `special_tokens_map.json`. The latter wins, unless the former is of the newer kind that lists all added tokens, as in
+ * transformers: the published Stable Diffusion 2 names another padding in each.
  *
  * @param config keys over those of `tokenizer_config.json`
  * @throws UserError when a file is missing or not what it should be
@@ -177,7 +188,6 @@ export async function loadTokenizer(
 ): Promise<Tokenizer> {
   const vocabPath = join(dir, 'vocab.json');
   const mergesPath = join(dir, 'merges.txt');
-  const configPath = join(dir, 'tokenizer_config.json');
   const vocab = parseObject(await readPart(vocabPath), vocabPath);
   const wrong = Object.entries(vocab).find(([, id]) => !Number.isSafeInteger(id) || (id as number) < 0);
   if (wrong !== undefined) {
@@ -186,10 +196,16 @@ export async function loadTokenizer(
     );
   }
   const merges = parseMerges(await readPart(mergesPath), mergesPath);
-  const configText = await readFile(configPath, 'utf8').catch(() => '{}');
+  const stated = await optionalObject(join(dir, 'tokenizer_config.json'));
+  const special =
+    'added_tokens_decoder' in stated ? {} : await optionalObject(join(dir, 'special_tokens_map.json'));
   return createTokenizer({
     vocab: vocab as Record<string, number>,
     merges,
-    config: { ...parseObject(configText, configPath), ...config },
+    config: { ...stated, ...special, ...config },
   });
+}
+
+async function optionalObject(path: string): Promise<Record<string, unknown>> {
+  return parseObject(await readFile(path, 'utf8').catch(() => '{}'), path);
 }
