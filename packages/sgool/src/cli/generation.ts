@@ -78,7 +78,8 @@ async function makePicture(
 ): Promise<void> {
   const started = host.now();
   const { out, device = 'cpu' } = command.values;
-  const first = picture && 'the picture itself';
+  const first =
+    picture && (picture.source.sourcePrompt === undefined ? 'the picture itself' : 'first change');
   const progress = createProgress(host.stderr, { quiet: command.quiet, first });
   for (const warning of command.warnings) progress.warn(warning);
 
@@ -163,8 +164,15 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
 }
 
 function refineTask({ path, source }: GivenPicture): RefineTask {
-  const { strength, fit, invertMask, feather } = source;
-  return { image: path, strength, fit, invertMask, ...(feather === undefined ? {} : { feather }) };
+  const { sourcePrompt, strength, fit, invertMask, feather } = source;
+  return {
+    image: path,
+    ...(sourcePrompt === undefined ? {} : { sourcePrompt }),
+    strength,
+    fit,
+    invertMask,
+    ...(feather === undefined ? {} : { feather }),
+  };
 }
 
 function warnOfTruncation({ prompt, model, truncated }: RunTask, pipeline: Pipeline, progress: Progress) {

@@ -76,7 +76,11 @@ const GROUPS: readonly (readonly [heading: string, keys: readonly string[]])[] =
 ];
 
 /** Short names where the key is long. */
-const FLAG_OF: Readonly<Record<string, string>> = { guidanceScale: 'guidance', negativePrompt: 'negative' };
+const FLAG_OF: Readonly<Record<string, string>> = {
+  guidanceScale: 'guidance',
+  negativePrompt: 'negative',
+  sourcePrompt: 'from',
+};
 
 /** What stands behind the options that name places. */
 const PART_ARGUMENTS: Readonly<Partial<Record<keyof ModelParts, Partial<CliOption>>>> = {
@@ -282,12 +286,9 @@ export function refineOptions(): CliOption[] {
     if (NOT_FOR_REFINE.includes(key)) return [];
     const own = { ...option, ...REFINE_DESCRIPTIONS[key] };
     if (key !== 'maskFile') return [own];
-    return [
-      own,
-      keyed('invertMask', MAIN),
-      keyed('feather', MAIN),
-      keyed('strength', MAIN),
-      keyed('fit', MAIN),
-    ];
+    const [source, ...rest] = (Object.keys(refineShape) as (keyof RefineValues)[]).map((each) =>
+      keyed(each, MAIN),
+    );
+    return [source, own, ...rest];
   });
 }

@@ -47,7 +47,10 @@ class Pace {
 }
 
 /** @param first what the picture of iteration 0 is called */
-export function createProgress(stderr: Sink, { quiet, first = 'plain picture' }: { quiet: boolean; first?: string }): Progress {
+export function createProgress(
+  stderr: Sink,
+  { quiet, first = 'plain picture' }: { quiet: boolean; first?: string },
+): Progress {
   if (quiet) return new Quiet(stderr);
   return stderr.isTTY ? new TerminalProgress(stderr, first) : new LineProgress(stderr);
 }

@@ -50,10 +50,13 @@ describe('refine', () => {
   });
 
   it('tells in JSON, record and picture what it was made from', async () => {
-    const { stdout } = await sgool(refine('--json', '--strength', '0.5'));
+    const { stdout } = await sgool(refine('--json', '--strength', '0.5', '--from', 'a disc'));
     const image = join(cwd, 'disc.png');
     expect(JSON.parse(stdout)).toMatchObject({ image, prompt: PROMPT, paths: { input: inOut('input.png') } });
-    expect(await savedRun()).toMatchObject({ image, request: { image, strength: 0.5, fit: 'crop' } });
+    expect(await savedRun()).toMatchObject({
+      image,
+      request: { image, sourcePrompt: 'a disc', strength: 0.5, fit: 'crop' },
+    });
     const { parameters } = readPngText(await readFile(inOut('image.png')));
     expect(parseParameters(parameters!).settings).toMatchObject({ 'Denoising strength': '0.5' });
   });
@@ -133,7 +136,14 @@ describe('options of refine', () => {
 
   it('are in its help', async () => {
     const { stdout } = await sgool(['refine', '--help']);
-    for (const word of ['--mask <file>', '--invert-mask', '--strength <number>', '--fit <name>', '--feather'])
+    for (const word of [
+      '--from <text>',
+      '--mask <file>',
+      '--invert-mask',
+      '--strength <number>',
+      '--fit <name>',
+      '--feather',
+    ])
       expect(stdout).toContain(word);
     expect(stdout).not.toContain('--method');
   });
@@ -167,6 +177,7 @@ describe('mistakes end in one line', () => {
     ['a mask of another shape', refine('--mask', 'flat.png'), 1, /64 x 8.*32 x 32/],
     ['an empty mask', refine('--mask', 'black.png'), 1, /black all over/],
     ['a full mask, inverted', refine('--mask', 'mask.png', '--invert-mask'), 1, /white all over/],
+    ['an empty description', refine('--from', ' '), 2, /--from: not usable/],
     ['an inverted mask that is none', refine('--invert-mask'), 1, /needs a mask/],
     ['another sampler', refine('--sampler', 'ddim'), 2, /--sampler: refine needs edict, got ddim/],
     ['another method', refine('--method', 'doodl'), 2, /unknown option '--method'/],

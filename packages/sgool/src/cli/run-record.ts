@@ -18,6 +18,7 @@ export interface RefineTask {
 }
 
 /** A run as it was asked for, nothing left open. */
+  readonly sourcePrompt?: string;
 export interface RunTask {
   readonly prompt: string;
   readonly negativePrompt: string;

@@ -25,7 +25,7 @@ export async function invertChain(
 ): Promise<Latents[]> {
   if (!sampler.invert) {
     throw new UserError(
-      `invertChain: ${sampler.name} with ${sampler.steps} steps has no exact inverse; use EDICT, with fewer steps or more of its own share`,
+      `invertChain: ${sampler.name} with ${sampler.steps} steps has no exact inverse; use EDICT, with fewer steps or a mixing weight nearer to 1`,
     );
   }
   const stages = sampler.stages.filter(({ step }) => step >= startIndex);

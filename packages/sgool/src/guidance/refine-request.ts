@@ -8,6 +8,11 @@ const FITS = ['crop', 'letterbox'] as const;
 
 /** What refining has beside the settings of a method, with its meaning kept where every surface finds it. */
 export const refineShape = {
+  sourcePrompt: z
+    .string()
+    .max(10_000)
+    .refine((text) => text.trim() !== '', 'must not be empty')
+    .describe('what the picture shows now; where it differs from the prompt the picture changes at once'),
   strength: z
     .number()
     .gt(0)
@@ -32,6 +37,7 @@ const picture = mask.unwrap();
 export const refineSchema = requestSchema.omit({ method: true }).extend({
   image: picture.describe('the picture to refine'),
   mask: picture.optional().describe('picture that is white where the picture may change, black where not'),
+  sourcePrompt: refineShape.sourcePrompt.optional(),
   strength: refineShape.strength.default(1),
   fit: refineShape.fit.default('crop'),
   invertMask: refineShape.invertMask.default(false),

@@ -49,10 +49,19 @@ describe('refine', () => {
     );
   });
 
+  it('changes at once what a source prompt says otherwise', async () => {
+    const sourcePrompt = 'a blue boat';
+    const { before } = await refine({ ...request, sourcePrompt, iterations: 0 }, { pipeline });
+    const same = await refine({ ...request, sourcePrompt: prompt, iterations: 0 }, { pipeline });
+    const plain = await refine({ ...request, iterations: 0 }, { pipeline });
+    expect(same.before.image).toEqual(plain.before.image);
+    expect(before.image.data).not.toEqual(plain.before.image.data);
+  });
+
   it('goes back only so many steps as its strength says', async () => {
     const { before, last } = await refine({ ...request, strength: 0.4 }, { pipeline });
-    // One step of three, two calls each, two prompts per call: back, forth, back again for the gradient, forth.
-    expect(last.evaluations).toEqual({ forward: 4 + 4 + 4 + 4, pullback: 4 });
+    // One step of three, two calls: back, forth, back again for the gradient, and forth.
+    expect(last.evaluations).toEqual({ forward: 2 + 2 + 2 + 2, pullback: 2 });
     const roundTrip = await pipeline.decode(await pipeline.encode(image), image);
     expect(Math.max(...differences(before.image, roundTrip))).toBeLessThanOrEqual(1);
   });
@@ -102,6 +111,7 @@ describe('a request that cannot be met says what would be right', () => {
     ],
     ['an inverted mask that is none', { invertMask: true }, /needs a mask/],
     ['a strength of nothing', { strength: 0 }, /refine: strength is not usable, got 0/],
+    ['an empty source prompt', { sourcePrompt: '' }, /sourcePrompt is not usable.*must not be empty/],
     ['an unknown key', { method: 'sgool' }, /refine: unknown key method; choose from prompt/],
     ['no picture', { image: undefined }, /refine: image is not usable, got nothing/],
     ['no prompt', { prompt: ' ' }, /refine: prompt.*must not be empty/],

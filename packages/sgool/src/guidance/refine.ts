@@ -1,6 +1,7 @@
 /**
  * @file Refining a picture that exists: it is encoded, walked back to the noise that it comes from, and that noise is
- * optimised by SGOOL, so that the composition stays and the match improves.
+ * optimised by SGOOL, so that the composition stays and the match improves. Where the caller says what the picture
+ * shows now, it is walked back under that description and forth under the prompt, which changes what the two differ in.
  *
  * EDICT carries two latents. Walked back from one picture they end a little apart, and that difference is needed to come
  * back to the picture: their mean is what is optimised, the difference stays.
@@ -22,13 +23,19 @@ import { type ParsedRefineRequest, parseRefineRequest, type RefineRequest } from
 import { type GenerationRequest, parseRequest } from './request.ts';
 import { type Run, samplerOf, settingsOf, withinIteration } from './run.ts';
 
+/** Steps are shorter than in generation by this factor: a picture that is to be kept leaves less room to go astray in. */
+const STEP_SHARE = 0.4;
+
 /** What of a request is about the picture. */
 export type RefineSource = Pick<
   ParsedRefineRequest,
-  'image' | 'mask' | 'fit' | 'invertMask' | 'strength' | 'feather'
+  'image' | 'mask' | 'sourcePrompt' | 'fit' | 'invertMask' | 'strength' | 'feather'
 >;
 
-/** SGOOL that begins with a picture instead of a seed. Iteration 0 is what the autoencoder keeps of the picture. */
+/**
+ * SGOOL that begins with a picture instead of a seed. Iteration 0 is what the autoencoder keeps of the picture; with a source
+ * prompt it is the picture that the same noise gives under the prompt.
+ */
 export interface RefineMethod extends Method {
   /** The picture in the size of the model. @throws UserError where nothing is left of the mask in that size */
   prepare(size: PictureSize): PreparedPicture;
@@ -69,7 +76,16 @@ export function refinement(source: RefineSource): RefineMethod {
   const method: RefineMethod = {
     name: 'sgool',
     summary: 'moves the noise that a picture comes from until it matches the prompt',
-    defaults: (model, preset) => ({ ...sgool.defaults(model, preset), sampler: 'edict' }),
+    defaults(model, preset) {
+      const settings = sgool.defaults(model, preset);
+      return {
+        ...settings,
+        sampler: 'edict',
+        // Walked back under strong guidance a picture becomes a noise that no generation begins with: decision 0010.
+        guidanceScale: 1,
+        learningRate: STEP_SHARE * settings.learningRate,
+      };
+    },
     prepare(size) {
       const key = `${size.width}x${size.height}`;
       const picture = prepared.get(key) ?? preparePicture(source, size);
@@ -106,17 +122,21 @@ function withMask(request: GenerationRequest, { image, open }: PreparedPicture):
 
 async function startFromPicture(
   pipeline: Pipeline,
-  { settings, signal, stepReporter }: Run,
+  { request, settings, evaluations, signal, stepReporter }: Run,
   denoiser: Denoiser,
   { image, open }: PreparedPicture,
-  { strength, feather }: RefineSource,
+  { sourcePrompt, strength, feather }: RefineSource,
 ): Promise<Start> {
   const sampler = samplerOf(pipeline, settings);
   const startIndex = sampler.steps - Math.max(1, Math.round(strength * sampler.steps));
   const clean = await pipeline.encode(image);
   const onStep = stepReporter('invert', 0);
+  const back =
+    sourcePrompt === undefined
+      ? denoiser
+      : await pipeline.denoiser({ ...request, ...settings, prompt: sourcePrompt, evaluations });
   const known = await withinIteration('refine', 0, () =>
-    invertChain(sampler, denoiser, [clean, clean], { startIndex, signal, onStep }),
+    invertChain(sampler, back, [clean, clean], { startIndex, signal, onStep }),
   );
   const [x, y] = known[0];
   const mean = x.map((value, i) => (value + y[i]) / 2);
@@ -144,6 +164,6 @@ async function startFromPicture(
 
 /** The part of a request that methods know. */
 export function generationRequest(request: ParsedRefineRequest): GenerationRequest {
-  const { image, mask, fit, strength, invertMask, feather, ...asked } = request;
+  const { image, mask, sourcePrompt, fit, strength, invertMask, feather, ...asked } = request;
   return asked;
 }
