@@ -1,26 +1,43 @@
-/** @file `sgool score <image> <prompt>`: CLIP scores. */
+/** @file `sgool score <image> <prompt>`: CLIP scores, and what preference models think. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../errors.ts';
-import { readImage } from '../image/index.ts';
+import { type Image, readImage } from '../image/index.ts';
+import { SCORER_NAMES, SCORERS, type ScorerName } from '../preference/scorer-names.ts';
 import { USAGE_ERROR } from './exit-codes.ts';
 import { formatTable } from './format.ts';
 import type { Host } from './host.ts';
-import { deviceOption, modelOption } from './model-options.ts';
+import { type DeviceName, deviceOption, modelOption } from './model-options.ts';
 import { addCriticOptions, loadOptionsOf, type ModelParts } from './model-parts.ts';
+import { didYouMean } from './suggest.ts';
 
 interface ScoreOptions extends ModelParts {
   readonly model: string;
   readonly device: string;
+  readonly scorer?: readonly Wanted[];
   readonly json?: boolean;
 }
 
+/** A scorer, and perhaps its weights. */
+interface Wanted {
+  readonly name: 'clip' | ScorerName;
+  readonly weights?: string;
+}
+
+const NAMES = ['clip', ...SCORER_NAMES] as const;
+
 const NOTES = `
-A score is 100 times the cosine between picture and prompt. CLIP A is the one that guides, CLIP B only reports.
+  clip          100 times the cosine between picture and prompt, by the model's CLIPs: A guides, B only reports
+${SCORER_NAMES.map((name) => `  ${name.padEnd(12)}  ${SCORERS[name].scale}`).join('\n')}
+
+More is better in all of them. Compare pictures for one prompt only; scores of different scorers have nothing in common.
+Weights of preference models are those that were added (sgool models add) or pulled (sgool models pull); <name>=<file>
+takes others. Their vocabularies are looked for where weights are, or come with --tokenizer.
 
 Examples:
   sgool score picture.png "a red cat to the left of a blue boat"
-  sgool score picture.png "a red cat" --json`;
+  sgool score picture.png "a red cat" --scorer hps-v2.1,pickscore,image-reward
+  sgool score picture.png "a red cat" --scorer hps-v2=HPS_v2_compressed.pt --json`;
 
 export function configure(command: Command, host: Host): void {
   addCriticOptions(command, host)
@@ -28,41 +45,123 @@ export function configure(command: Command, host: Host): void {
     .argument('<prompt>', 'what it should show')
     .addOption(modelOption(host))
     .addOption(deviceOption(host))
+    .option(
+      '--scorer <names>',
+      `who scores, several with commas: ${NAMES.join(', ')} (default: clip)`,
+      (text: string, before: readonly Wanted[] = []) => [...before, ...parseScorers(text)],
+    )
     .option('--json', 'print one JSON object on stdout')
     .addHelpText('after', NOTES)
     .action((image: string, prompt: string, options: ScoreOptions) => score(image, prompt, options, host));
 }
 
-async function score(
-  path: string,
-  prompt: string,
-  { model, device, json = false, ...parts }: ScoreOptions,
-  host: Host,
-) {
+/** `name` or `name=file`, several with commas. */
+function parseScorers(text: string): Wanted[] {
+  return text.split(',').map((item) => {
+    const [, name, weights] = /^\s*([^=]*?)\s*(?:=\s*(.+?)\s*)?$/.exec(item) ?? [];
+    const known = NAMES.find((one) => one === name);
+    if (known === undefined || (known === 'clip' && weights !== undefined)) {
+      const right =
+        known === undefined
+          ? `choose from ${NAMES.join(', ')}${didYouMean(name ?? '', NAMES)}`
+          : 'the CLIP comes with --clip';
+      throw new UserError(`--scorer: not usable, got ${item || 'nothing'}; ${right}`, {
+        exitCode: USAGE_ERROR,
+      });
+    }
+    return { name: known, weights };
+  });
+}
+
+async function score(path: string, prompt: string, options: ScoreOptions, host: Host) {
+  const { scorer: wanted = [{ name: 'clip' }], json = false } = options;
   if (prompt.trim() === '') {
     throw new UserError('prompt: must not be empty; say what the picture should show', {
       exitCode: USAGE_ERROR,
     });
   }
   const image = await readImage(resolve(host.cwd, path));
+  const asked = wanted.some(({ name }) => name === 'clip');
+  const clip = asked ? await clipScores(image, prompt, options, host) : undefined;
+  const scores: Partial<Record<ScorerName, number>> = {};
+  let truncated = clip?.truncated ?? false;
+  // One after the other, so that one network at a time is in memory.
+  for (const { name, weights } of wanted) {
+    if (name === 'clip') continue;
+    const result = await preferenceScore(name, weights, image, prompt, options, host);
+    scores[name] = result.score;
+    truncated ||= result.truncated;
+  }
+  if (json) {
+    const result = {
+      image: resolve(host.cwd, path),
+      prompt,
+      ...(clip === undefined ? {} : { model: options.model }),
+      truncated,
+      ...(clip === undefined ? {} : { clip: clip.scores }),
+      ...(Object.keys(scores).length === 0 ? {} : { scores }),
+    };
+    host.stdout.write(`${JSON.stringify(result)}\n`);
+    return;
+  }
+  const rows = [
+    ...(['A', 'B'] as const).flatMap((name) => {
+      const value = clip?.scores[name];
+      return value === undefined ? [] : [[`CLIP ${name}`, value.toFixed(2)]];
+    }),
+    ...SCORER_NAMES.flatMap((name) => {
+      const value = scores[name];
+      return value === undefined ? [] : [[name, value.toFixed(SCORERS[name].digits)]];
+    }),
+  ];
+  host.stdout.write(`${formatTable(rows)}\n`);
+}
+
+async function clipScores(
+  image: Image,
+  prompt: string,
+  { model, device, ...parts }: ScoreOptions,
+  host: Host,
+) {
   const engine = await host.loadEngine();
   const pipeline = await engine.openPipeline(model, { ...loadOptionsOf(parts), device });
   try {
     const { truncated, tokens, lost } = pipeline.checkPrompt(prompt);
-    if (truncated) {
-      const cut = `its first ${tokens.length} tokens count, the last ${lost} are left out`;
-      host.stderr.write(`sgool: warning: the prompt is too long for ${model}: ${cut}\n`);
-    }
-    const clip = await pipeline.score(image, prompt);
-    const rows = (['A', 'B'] as const).flatMap((name) => {
-      const value = clip[name];
-      return value === undefined ? [] : [[`CLIP ${name}`, value.toFixed(2)]];
-    });
-    if (rows.length === 0)
+    if (truncated) warnOfCut(model, tokens.length, lost, host);
+    const scores = await pipeline.score(image, prompt);
+    if (scores.A === undefined && scores.B === undefined)
       throw new UserError(`model: ${model} has no CLIP to score with; choose another one`);
-    const result = { image: resolve(host.cwd, path), prompt, model, truncated, clip };
-    host.stdout.write(json ? `${JSON.stringify(result)}\n` : `${formatTable(rows)}\n`);
+    return { scores, truncated };
   } finally {
     await pipeline.dispose();
   }
+}
+
+async function preferenceScore(
+  name: ScorerName,
+  weights: string | undefined,
+  image: Image,
+  prompt: string,
+  { device, tokenizer }: ScoreOptions,
+  host: Host,
+) {
+  const { loadScorer } = await import('../preference/index.ts');
+  const scorer = await loadScorer(name, {
+    device: device as DeviceName,
+    env: host.env,
+    ...(weights === undefined ? {} : { weights: resolve(host.cwd, weights) }),
+    ...(tokenizer === undefined ? {} : { tokenizer }),
+  });
+  try {
+    const { truncated, kept, lost } = scorer.fit(prompt);
+    if (truncated) warnOfCut(name, kept, lost, host);
+    return { score: await scorer.score(image, prompt), truncated };
+  } finally {
+    await scorer.dispose();
+  }
+}
+
+function warnOfCut(who: string, kept: number, lost: number, { stderr }: Host): void {
+  const cut = `its first ${kept} tokens count, the last ${lost} are left out`;
+  stderr.write(`sgool: warning: the prompt is too long for ${who}: ${cut}\n`);
 }

@@ -2,7 +2,12 @@
 export { type ClipScorerName, clipPreference } from './clip-preference.ts';
 export { imageRewardPreference } from './image-reward.ts';
 export { type LoadScorerOptions, loadScorer } from './load-scorer.ts';
-export { findClipTokenizer, findScorerWeights } from './locate.ts';
+export {
+  findScorerWeights,
+  findVocabulary,
+  type VocabularySearch,
+  vocabularyTexts,
+} from './locate.ts';
 export {
   type PictureView,
   type Preprocessing,

@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { CompileOptions } from '@sgool/autodiff';
 import { clipConfig, imageRewardConfig } from '../networks/index.ts';
+import { loadBlipTokenizer, openClipTokenizer } from '../text/index.ts';
 import {
   type Environment,
   type ModelComponent,
@@ -14,14 +15,17 @@ import {
 } from '../weights/index.ts';
 import { type ClipScorerName, clipPreference } from './clip-preference.ts';
 import { imageRewardPreference } from './image-reward.ts';
-import { findBlipTokenizer, findClipTokenizer, findScorerWeights } from './locate.ts';
+import { findScorerWeights, findVocabulary } from './locate.ts';
 import { createScorer, type Scorer } from './scorer.ts';
 import type { ScorerName } from './scorer-names.ts';
 
 export interface LoadScorerOptions extends CompileOptions {
   /** File or folder; by default what was added by hand or pulled from the Hub. */
   readonly weights?: string;
-  /** Folder or file of the vocabulary; by default it is looked for where weights are. */
+  /**
+   * The vocabulary: a folder (`vocab.json` and `merges.txt` for a CLIP, `vocab.txt` for ImageReward), OpenAI's
+   * `bpe_simple_vocab_16e6.txt.gz`, or a pulled model. By default it is looked for beside all weights that are at hand.
+   */
   readonly tokenizer?: string;
   /** Variables that say where the Hub's cache and the user's own weights are; `process.env` unless given. */
   readonly env?: Environment;
@@ -44,7 +48,9 @@ async function loadClipScorer(
 ): Promise<Scorer> {
   const component = await openClipWeights(place);
   const { text_config } = clipConfig(component.config, component.dir);
-  const tokenizer = await findClipTokenizer(name, text_config.vocab_size, { weights: place, given, env });
+  const words = text_config.vocab_size;
+  const vocabulary = await findVocabulary(name, { words, weights: place, given, env });
+  const tokenizer = await openClipTokenizer(vocabulary);
   return createScorer(clipPreference(name, component, tokenizer, options), options);
 }
 
@@ -67,7 +73,9 @@ async function loadImageReward(
 ): Promise<Scorer> {
   const component = await openImageRewardWeights(place);
   const { vocab_size: words } = imageRewardConfig(component.config, component.dir).text_config;
-  const tokenizer = await findBlipTokenizer(words, { weights: place, given, env });
+  const vocabulary = await findVocabulary('image-reward', { words, weights: place, given, env });
+  const file = vocabulary.endsWith('.txt') ? vocabulary : join(vocabulary, 'vocab.txt');
+  const tokenizer = await loadBlipTokenizer(file);
   return createScorer(imageRewardPreference(component, tokenizer), options);
 }
 

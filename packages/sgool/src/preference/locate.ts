@@ -1,25 +1,12 @@
 /** @file Where the weights and the vocabulary of a preference model are: added by hand, or pulled from the Hub. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UserError } from '../errors.ts';
-import {
-  loadBlipTokenizer,
-  openClipTokenizer,
-  type Tokenizer,
-  type WordPieceTokenizer,
-} from '../text/index.ts';
+import { clipTokenizerFiles, loadBlipTokenizer, openClipTokenizer } from '../text/index.ts';
 import { findSnapshot, listCachedModels } from '../weights/hub/cache.ts';
-import { ADDED_NAMES, type Environment, findAdded } from '../weights/index.ts';
+import { ADDED_NAMES, type Environment, findAdded, resolveModel } from '../weights/index.ts';
 import { SCORERS, type ScorerName } from './scorer-names.ts';
-
-/** How people get the weights, as the end of a message. */
-export function howToGet(name: ScorerName): string {
-  const { hub, page } = SCORERS[name];
-  const add = `sgool models add ${name} <file>`;
-  if (hub === undefined) return `download the file that ${page} links, then: ${add}`;
-  const file = hub.file === undefined ? '' : ` --file ${hub.file}`;
-  return `fetch them with: sgool models pull ${hub.ids[0]}${file}, or add what you have: ${add}`;
-}
 
 /**
  * The file or folder of a preference model's weights: what was added by hand, else what was pulled from the Hub.
@@ -29,80 +16,118 @@ export function howToGet(name: ScorerName): string {
 export function findScorerWeights(name: ScorerName, env?: Environment): string {
   const added = findAdded(name, env);
   if (added !== undefined) return added;
-  const { hub } = SCORERS[name];
+  const { hub, page } = SCORERS[name];
   for (const id of hub?.ids ?? []) {
     const snapshot = findSnapshot(id, undefined, env);
     if (snapshot === undefined) continue;
     const place = hub!.file === undefined ? snapshot.dir : join(snapshot.dir, hub!.file);
     if (existsSync(place)) return place;
   }
-  throw new UserError(`scorer ${name}: its weights are not here; ${howToGet(name)}`);
+  const add = `sgool models add ${name} <file>`;
+  const file = hub?.file === undefined ? '' : ` --file ${hub.file}`;
+  const how =
+    hub === undefined
+      ? `download the file that ${page} links, then: ${add}`
+      : `fetch them with: sgool models pull ${hub.ids[0]}${file}, or add what you have: ${add}`;
+  throw new UserError(`scorer ${name}: its weights are not here; ${how}`);
+}
+
+/** Two kinds of vocabulary: of CLIP, and of BERT with the tokens that BLIP adds. */
+interface VocabularyKind {
+  /** The file that a folder with such a vocabulary has. */
+  readonly file: string;
+  /** A file that is such a vocabulary by itself. */
+  readonly whole: RegExp;
+  /** Number of tokens. */
+  size(place: string): Promise<number>;
+  /** Texts to keep, by name. */
+  texts(place: string): Promise<Record<string, string>>;
+  readonly missing: string;
+}
+
+const blipFile = (place: string) => (place.endsWith('.txt') ? place : join(place, 'vocab.txt'));
+
+const CLIP_VOCABULARY: VocabularyKind = {
+  file: 'merges.txt',
+  whole: /\.gz$/,
+  size: async (place) => (await openClipTokenizer(place)).vocabSize,
+  texts: clipTokenizerFiles,
+  missing:
+    "CLIP's vocabulary is not here; give a folder with vocab.json and merges.txt, or bpe_simple_vocab_16e6.txt.gz, with --tokenizer, or fetch it with: sgool models pull openai/clip-vit-large-patch14 --file vocab.json",
+};
+
+const BLIP_VOCABULARY: VocabularyKind = {
+  file: 'vocab.txt',
+  whole: /\.txt$/,
+  size: async (place) => (await loadBlipTokenizer(blipFile(place))).vocabSize,
+  texts: async (place) => ({ 'vocab.txt': await readFile(blipFile(place), 'utf8') }),
+  missing:
+    'the vocabulary of bert-base-uncased is not here; give its vocab.txt with --tokenizer, or fetch it with: sgool models pull google-bert/bert-base-uncased --file vocab.txt',
+};
+
+const kindOf = (name: ScorerName) => (name === 'image-reward' ? BLIP_VOCABULARY : CLIP_VOCABULARY);
+
+export interface VocabularySearch {
+  /** Tokens that the weights are for. */
+  readonly words: number;
+  /** File or folder of the weights; it may lie beside them. */
+  readonly weights: string;
+  /** A folder, a file, or a pulled model; what is a vocabulary of the other kind does not count. */
+  readonly given?: string;
+  readonly env?: Environment;
+}
+
+/** The vocabulary in a place that was named, or undefined where there is none of this kind. */
+function inPlace({ file, whole }: VocabularyKind, given: string, env?: Environment): string | undefined {
+  const path = existsSync(given) ? given : resolveModel(given, env).dir;
+  if (statSync(path).isFile()) return whole.test(path) ? path : undefined;
+  return [path, join(path, 'tokenizer')].find((dir) => existsSync(join(dir, file)));
 }
 
 /**
- * Folders, the likeliest first, that may hold a vocabulary: beside the weights, with other weights that were added, in
- * pulled models.
+ * The place of the vocabulary that a preference model needs: the one that is given, else the first of the right size that
+ * lies beside the weights, with other weights that were added, or in a pulled model.
  *
- * @param file that a folder must have
- */
-export function vocabularyPlaces(weights: string, file: string, env?: Environment): string[] {
-  const near = existsSync(join(weights, 'config.json')) ? weights : dirname(weights);
-  const added = ADDED_NAMES.flatMap((name) => findAdded(name, env) ?? []);
-  const pulled = listCachedModels(env).map(({ dir }) => dir);
-  const dirs = [near, ...added, ...pulled].flatMap((dir) => [dir, join(dir, 'tokenizer')]);
-  return [...new Set(dirs)].filter((dir) => existsSync(join(dir, file)));
-}
-
-/**
- * CLIP's tokenizer for a text tower with so many words: the one that is given, else the first that is found and fits.
- *
- * @param given folder with `vocab.json` and `merges.txt`, or OpenAI's `bpe_simple_vocab_16e6.txt.gz`
+ * @returns a folder, or a file that is a vocabulary by itself
  * @throws UserError when there is none that fits
  */
-export async function findClipTokenizer(
+export async function findVocabulary(
   name: ScorerName,
-  words: number,
-  { weights, given, env }: { weights: string; given?: string; env?: Environment },
-): Promise<Tokenizer> {
-  if (given !== undefined) {
-    const tokenizer = await openClipTokenizer(given);
-    if (tokenizer.vocabSize === words) return tokenizer;
+  { words, weights, given, env }: VocabularySearch,
+): Promise<string> {
+  const kind = kindOf(name);
+  const named = given === undefined ? undefined : inPlace(kind, given, env);
+  if (named !== undefined) {
+    const size = await kind.size(named);
+    if (size === words) return named;
     throw new UserError(
-      `scorer ${name}: the tokenizer ${given} has ${tokenizer.vocabSize} tokens; the weights are for ${words}`,
+      `scorer ${name}: the vocabulary ${given} has ${size} tokens; the weights are for ${words}`,
     );
   }
-  for (const place of vocabularyPlaces(weights, 'merges.txt', env)) {
-    const tokenizer = await openClipTokenizer(place).catch(() => undefined);
-    if (tokenizer?.vocabSize === words) return tokenizer;
+  const beside = statSync(weights, { throwIfNoEntry: false })?.isDirectory() ? weights : dirname(weights);
+  const added = ADDED_NAMES.flatMap((other) => findAdded(other, env) ?? []);
+  const pulled = listCachedModels(env).map(({ dir }) => dir);
+  for (const dir of new Set(
+    [beside, ...added, ...pulled].flatMap((path) => [path, join(path, 'tokenizer')]),
+  )) {
+    if (!existsSync(join(dir, kind.file))) continue;
+    if ((await kind.size(dir).catch(() => undefined)) === words) return dir;
   }
-  throw new UserError(
-    `scorer ${name}: CLIP's vocabulary is not here; give a folder with vocab.json and merges.txt, or bpe_simple_vocab_16e6.txt.gz, with --tokenizer, or fetch one with: sgool models pull openai/clip-vit-large-patch14 --file vocab.json`,
-  );
+  throw new UserError(`scorer ${name}: ${kind.missing}`);
 }
 
 /**
- * The tokenizer of BLIP for a text encoder with so many words: the one that is given, else the first that is found and fits.
+ * The files of the vocabulary that a preference model needs, to be kept with its weights.
  *
- * @param given `vocab.txt` of bert-base-uncased, or a folder with it
- * @throws UserError when there is none that fits
+ * @returns texts by the names of the files; undefined where none was given or found
+ * @throws UserError when what was given does not fit
  */
-export async function findBlipTokenizer(
-  words: number,
-  { weights, given, env }: { weights: string; given?: string; env?: Environment },
-): Promise<WordPieceTokenizer> {
-  if (given !== undefined) {
-    const inside = join(given, 'vocab.txt');
-    const tokenizer = await loadBlipTokenizer(existsSync(inside) ? inside : given);
-    if (tokenizer.vocabSize === words) return tokenizer;
-    throw new UserError(
-      `scorer image-reward: the vocabulary ${given} has ${tokenizer.vocabSize} tokens with BLIP's two; the weights are for ${words}`,
-    );
-  }
-  for (const place of vocabularyPlaces(weights, 'vocab.txt', env)) {
-    const tokenizer = await loadBlipTokenizer(join(place, 'vocab.txt')).catch(() => undefined);
-    if (tokenizer?.vocabSize === words) return tokenizer;
-  }
-  throw new UserError(
-    'scorer image-reward: the vocabulary of bert-base-uncased is not here; give its vocab.txt with --tokenizer, or fetch it with: sgool models pull google-bert/bert-base-uncased --file vocab.txt',
-  );
+export async function vocabularyTexts(
+  name: ScorerName,
+  search: VocabularySearch,
+): Promise<Record<string, string> | undefined> {
+  const place = await findVocabulary(name, search).catch((error) => {
+    if (search.given !== undefined) throw error;
+  });
+  return place === undefined ? undefined : kindOf(name).texts(place);
 }
