@@ -80,6 +80,8 @@ test('a repository of single files: the only one, the safe one, or the one that 
     'hub: org/name holds several models; name one with --file: HPS_v2_compressed.pt, HPS_v2.1_compressed.pt',
   );
   expect(selected(several, { files: ['HPS_v2.1_compressed.pt'] })).toEqual(['HPS_v2.1_compressed.pt']);
+  const vocabulary = ['vocab.json', 'merges.txt', 'model.safetensors'];
+  expect(selected(vocabulary, { files: ['vocab.json'] })).toEqual(['vocab.json', 'merges.txt']);
   expect(() => selected(several, { files: ['HPS.pt'] })).toThrow(
     /has no file HPS.pt; it has HPS_v2_compressed.pt,/,
   );

@@ -48,7 +48,7 @@ export function selectFiles(
   { variant, files: named }: FileChoice = {},
   modelIndex?: Readonly<Record<string, unknown>>,
 ): HubFile[] {
-  if (named !== undefined) return [...namedFiles(id, files, named), ...smallFiles(files, '')];
+  if (named !== undefined) return [...new Set([...namedFiles(id, files, named), ...smallFiles(files, '')])];
   if (modelIndex !== undefined) return pipelineFiles(id, files, modelIndex, variant);
   const rootWeights = weightFiles(id, files, [''], variant);
   if (rootWeights.length > 0) return [...smallFiles(files, ''), ...rootWeights];
