@@ -1,0 +1,133 @@
+/** @file What `sgool refine` promises, on the networks that sgool comes with and pictures that no network made. */
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { renderScene, type Scene } from '@sgool/toybox';
+import { encodePng, generate, type Image, loadPipeline, type Pipeline, readImage, refine } from 'sgool';
+import { createImage, resizeImage } from 'sgool/image';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { runSgool } from './run-sgool.ts';
+import { describeOnToybox, temporaryFolder } from './toybox-model.ts';
+
+// Some ten seconds on two idle cores in all; machines that train or build at the same time take far longer.
+vi.setConfig({ testTimeout: 300_000 });
+
+const SIDE = 128;
+const PROMPT = 'a blue cat and a green cup';
+const SOURCE = 'a red cat and a green cup';
+const toy = { size: 'medium', pattern: 'plain', y: 0.55, side: 0.42, flipped: false, hollow: false } as const;
+const SCENE: Scene = {
+  background: { kind: 'plain', tint: 1, horizon: 1 },
+  clutter: [],
+  objects: [
+    { ...toy, kind: 'cat', colour: 'red', x: 0.28 },
+    { ...toy, kind: 'cup', colour: 'green', x: 0.73 },
+  ],
+};
+const image = createImage(SIDE, SIDE, renderScene(SCENE, SIDE));
+/** White over the cat. */
+const mask = createImage(
+  SIDE,
+  SIDE,
+  Uint8Array.from({ length: image.data.length }, (_, i) => (Math.floor(i / 3) % SIDE < 66 ? 255 : 0)),
+);
+
+/** Peak signal-to-noise ratio of eight-bit pictures in dB. */
+function psnr(a: Image, b: Image): number {
+  const sum = a.data.reduce((total, value, i) => total + (value - b.data[i]) ** 2, 0);
+  return 10 * Math.log10((255 ** 2 * a.data.length) / sum);
+}
+
+const few = { prompt: PROMPT, seed: 3, steps: 5, iterations: 3, saliency: 'spectral-residual' } as const;
+
+describeOnToybox('refine', () => {
+  let pipeline: Pipeline;
+  beforeAll(async () => {
+    pipeline = await loadPipeline('toybox');
+  });
+  afterAll(() => pipeline?.dispose());
+
+  it.each([1, 5])('gives the picture back without iterations, with guidance %i', async (guidanceScale) => {
+    const { before } = await refine(
+      { image, prompt: PROMPT, guidanceScale, iterations: 0, saliency: 'centre' },
+      { pipeline },
+    );
+    const roundTrip = await pipeline.decode(await pipeline.encode(image), image);
+    expect(psnr(before.image, roundTrip)).toBeGreaterThan(60);
+  });
+
+  it('matches the prompt better than the picture did, and stays closer to it than a fresh one', async () => {
+    const { before, best } = await refine({ ...few, image }, { pipeline });
+    expect(best.clip.A!).toBeGreaterThan(before.clip.A! + 1);
+    const { best: fresh } = await generate({ ...few, method: 'sd' }, { pipeline });
+    expect(psnr(best.image, image)).toBeGreaterThan(psnr(fresh.image, image) + 3);
+  });
+
+  it('leaves every byte outside of the mask as it was, and changes what is inside', async () => {
+    const { last, input } = await refine(
+      { ...few, image, mask, sourcePrompt: SOURCE, iterations: 1 },
+      { pipeline },
+    );
+    expect(input).toEqual(image);
+    const changed = { inside: 0, outside: 0 };
+    last.image.data.forEach((value, i) => {
+      if (value !== image.data[i]) changed[mask.data[i] ? 'inside' : 'outside']++;
+    });
+    expect(changed.outside).toBe(0);
+    expect(changed.inside).toBeGreaterThan(1000);
+  });
+});
+
+describeOnToybox('sgool refine', () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  beforeAll(async () => {
+    folder = await temporaryFolder();
+    await writeFile(inFolder('cat.png'), encodePng(resizeImage(image, 300, 300)));
+    await writeFile(inFolder('mask.png'), encodePng(mask));
+  });
+  afterAll(() => folder?.remove());
+
+  const inFolder = (...names: string[]) => path.join(folder.dir, ...names);
+  const words = (...more: string[]) => [
+    ...['refine', 'cat.png', PROMPT, '--steps', '3', '--saliency', 'spectral-residual', '--json'],
+    ...more,
+  ];
+
+  it('makes the picture and its folder', async () => {
+    const made = words('--mask', 'mask.png', '--from', SOURCE, '--iterations', '1', '--out', 'done');
+    const { code, stdout, lines } = await runSgool(folder.dir, made);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ status: 'done', image: inFolder('cat.png'), method: 'sgool' });
+    expect(lines[0]).toMatch(/300 x 300, scaled to 128 x 128$/);
+    const saved = await readImage(inFolder('done', 'image.png'));
+    const input = await readImage(inFolder('done', 'input.png'));
+    const protectedBytes = (_: number, i: number) => mask.data[i] === 0;
+    expect(Buffer.compare(saved.data.filter(protectedBytes), input.data.filter(protectedBytes))).toBe(0);
+    expect(Buffer.compare(saved.data, input.data)).not.toBe(0);
+  });
+
+  it('keeps the best so far when Ctrl-C stops it', async () => {
+    const { code, stdout, lines } = await runSgool(
+      folder.dir,
+      words('--iterations', '5000', '--out', 'stopped'),
+      { interruptAt: '{"iteration":1,' },
+    );
+    expect(code).toBe(130);
+    expect(lines.at(-1)).toMatch(/^sgool: stopped; the best so far \(iteration \d+\) is in stopped/);
+    expect(JSON.parse(stdout)).toMatchObject({ status: 'stopped' });
+    expect(await readdir(inFolder('stopped'))).toEqual(expect.arrayContaining(['image.png', 'input.png']));
+    expect(JSON.parse(await readFile(inFolder('stopped', 'run.json'), 'utf8')).status).toBe('stopped');
+  });
+
+  it('ends in one line without leaving a folder when the picture is none', async () => {
+    await writeFile(inFolder('notes.txt'), 'no picture');
+    const { code, stdout, lines } = await runSgool(folder.dir, [
+      'refine',
+      'notes.txt',
+      PROMPT,
+      '--out',
+      'none',
+    ]);
+    expect([code, stdout, lines]).toEqual([1, '', [expect.stringMatching(/notes\.txt: not a picture/)]]);
+    expect(await readdir(folder.dir)).not.toContain('none');
+  });
+});
