@@ -1,3 +1,4 @@
+export { type GraphCost, graphCost } from './cost.ts';
 export type { DType, TypedArray } from './dtype.ts';
 export { checkpoint, type GradientOptions, grad, gradient } from './gradient.ts';
 export { type ImportedModel, type ImportOptions, importOnnx } from './onnx/import.ts';

@@ -9,6 +9,7 @@ import { resolveSettings, saliencyNote } from '../guidance/settings.ts';
 import { readImage } from '../image/index.ts';
 import { resolveSeed } from '../random/index.ts';
 import { INTERRUPTED } from './exit-codes.ts';
+import { forecast } from './forecast.ts';
 import { formatSeconds } from './format.ts';
 import type { Host } from './host.ts';
 import { watchInterrupts } from './interrupt.ts';
@@ -121,12 +122,19 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   const { command, request, picture, device, dir } = plan;
   progress.status(`loading ${request.model}`);
   const engine = await host.loadEngine();
-  const pipeline = await engine.openPipeline(request.model, { ...loadOptionsOf(command.values), device });
+  const options = { ...loadOptionsOf(command.values), device };
+  const pipeline = await engine.openPipeline(request.model, options);
   try {
     const refining = picture && engine.refinement(picture.source);
     const method = refining ?? engine.methods[request.method];
-    const task = await taskOf(plan, method, pipeline);
-    const input = refining?.prepare(task.settings).image;
+    const planned = await taskOf(plan, method, pipeline);
+    const input = refining?.prepare(planned.settings).image;
+    const { model } = pipeline;
+    const estimate = await forecast(
+      { engine, method, request, options, model, settings: planned.settings },
+      progress,
+    );
+    const task = { ...planned, estimate };
     for (const line of refining?.notes(task.settings) ?? []) progress.note(line);
     warnOfTruncation(task, pipeline, progress);
     const note = saliencyNote(task.settings, request, pipeline.model);

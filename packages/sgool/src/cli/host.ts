@@ -1,11 +1,13 @@
 /** @file What the command line needs from the machine around it; tests put their own in its place. */
 import type {
+  EstimateOptions,
   LoadOptions,
   Method,
   MethodName,
   Pipeline,
   RefineMethod,
   RefineSource,
+  RunEstimate,
 } from '../guidance/index.ts';
 
 /** Where text goes. */
@@ -23,6 +25,12 @@ export interface Engine {
   refinement(source: RefineSource): RefineMethod;
   /** @throws UserError when the model is unknown or broken */
   openPipeline(model: string, options: Omit<LoadOptions, 'device'> & { device: string }): Promise<Pipeline>;
+  /** What a run will take. @throws UserError where the run would */
+  estimate?(
+    model: string,
+    options: Omit<LoadOptions, 'device'> & { device: string },
+    run: Omit<EstimateOptions, 'open'>,
+  ): Promise<RunEstimate>;
 }
 
 export interface Host {

@@ -1,6 +1,13 @@
 /** @file What is written down about a run: `run.json`, the texts in the pictures, the object that `--json` prints. */
 import { createRequire } from 'node:module';
-import type { ClipScores, Iteration, LossParts, ParsedRequest, Settings } from '../guidance/index.ts';
+import type {
+  ClipScores,
+  Iteration,
+  LossParts,
+  ParsedRequest,
+  RunEstimate,
+  Settings,
+} from '../guidance/index.ts';
 import { formatParameters, PARAMETERS_KEYWORD, SGOOL_KEYWORD } from '../image/index.ts';
 import type { Region } from '../saliency/index.ts';
 import { quoteArgument } from './format.ts';
@@ -33,6 +40,8 @@ export interface RunTask {
   /** Where parts of the model came from. */
   readonly parts: ModelParts;
   readonly settings: Settings;
+  /** What was expected of the run before it started. */
+  readonly estimate?: RunEstimate;
   /** Whether the prompt was longer than the text encoder takes. */
   readonly truncated: boolean;
   /** The command as it was typed. */
@@ -178,6 +187,7 @@ export function runJson(task: RunTask, state: RunState, repeat: string) {
     command: task.command,
     repeat,
     versions: task.versions,
+    ...(task.estimate === undefined ? {} : { estimate: task.estimate }),
     request: requestOf(task),
     iterations: state.iterations,
   };

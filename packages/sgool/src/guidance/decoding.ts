@@ -8,6 +8,8 @@ export interface DecoderParts {
   readonly programs: ProgramCache;
   readonly config: AutoencoderConfig;
   readonly weights: Weights;
+  /** Whether gradients compute the activations of each block again instead of keeping them. Default false. */
+  readonly checkpointBlocks?: boolean;
 }
 
 /** Pixels per latent in each direction. */
@@ -16,9 +18,12 @@ export function scaleFactorOf({ block_out_channels }: AutoencoderConfig): number
 }
 
 /** Inside a trace: the UNet's latent [1, channels, h, w] to planes [1, 3, H, W], black at 0 and white at 1, not limited. */
-export function decodedPlanes({ config, weights }: Omit<DecoderParts, 'programs'>, latent: Tensor): Tensor {
+export function decodedPlanes(
+  { config, weights, checkpointBlocks }: Omit<DecoderParts, 'programs'>,
+  latent: Tensor,
+): Tensor {
   const scaled = add(div(latent, config.scaling_factor), config.shift_factor ?? 0);
-  return add(mul(autoencoder(config, weights).decode(scaled), 0.5), 0.5);
+  return add(mul(autoencoder(config, weights, { checkpointBlocks }).decode(scaled), 0.5), 0.5);
 }
 
 /** The eight-bit picture of a latent. */

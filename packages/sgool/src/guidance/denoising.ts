@@ -28,6 +28,8 @@ export interface DenoiserParts {
   readonly programs: ProgramCache;
   readonly config: UNetConfig;
   readonly weights: Weights;
+  /** Whether gradients compute the activations of each block again instead of keeping them. Default false. */
+  readonly checkpointBlocks?: boolean;
   readonly schedule: Schedule;
   /** Of the prompt. */
   readonly conditional: TextContext;
@@ -97,11 +99,11 @@ export function createDenoiser(parts: DenoiserParts): Denoiser {
 }
 
 function noiseGraph(
-  { config, weights, latentShape }: DenoiserParts,
+  { config, weights, checkpointBlocks, latentShape }: DenoiserParts,
   prompts: 1 | 2,
   { tokens, width }: TextContext,
 ): Graph {
-  const network = unet(config, weights);
+  const network = unet(config, weights, { checkpointBlocks });
   const shapes = {
     latent: { shape: latentShape },
     timestep: { shape: [1] },

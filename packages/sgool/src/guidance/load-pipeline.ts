@@ -23,7 +23,7 @@ import { fewStepSampling } from './few-step.ts';
 import { exists, modelInfo, readHint } from './model-info.ts';
 import { createObjective } from './objective.ts';
 import type { Pipeline } from './pipeline.ts';
-import { ProgramCache } from './programs.ts';
+import { ProgramCache, type ProgramOptions } from './programs.ts';
 import { promptEncoder } from './text-encoding.ts';
 
 export interface LoadOptions extends Omit<OpenModelOptions, 'required'> {
@@ -33,6 +33,13 @@ export interface LoadOptions extends Omit<OpenModelOptions, 'required'> {
   readonly threads?: number;
   /** Variables that say where the Hub's cache and the user's own weights are; `process.env` unless given. */
   readonly env?: Environment;
+  /**
+   * `low` computes activations again on the way back instead of keeping them, and keeps one large program at a time: half
+   * the memory or less, for a third more time. Default `plenty`.
+   */
+  readonly memory?: 'plenty' | 'low';
+  /** Makes what compiles and keeps the programs; for rehearsals (see `estimateRun`). */
+  readonly programs?: (options: ProgramOptions) => ProgramCache;
 }
 
 /** From this size of UNet on, weights stay in their mapped file instead of being copied into faster layouts. */
@@ -49,7 +56,7 @@ const LEAN_FROM_BYTES = 500e6;
  */
 export async function loadPipeline(
   model?: string,
-  { device = 'cpu', threads, env, ...options }: LoadOptions = {},
+  { device = 'cpu', threads, env, memory = 'plenty', programs: makePrograms, ...options }: LoadOptions = {},
 ): Promise<Pipeline> {
   const location = resolveModel(model, env);
   const folder = await withAddedWeights(await openModel(location.dir, { ...options, env }), env);
@@ -68,9 +75,12 @@ export async function loadPipeline(
   const tokenizer = await openTokenizer(folder);
 
   const size = [...unet.weights.tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const programs = new ProgramCache({ device, threads, layout: size >= LEAN_FROM_BYTES ? 'lean' : 'fast' });
+  const layout = size >= LEAN_FROM_BYTES ? 'lean' : 'fast';
+  const programOptions: ProgramOptions = { device, threads, layout, memory };
+  const programs = makePrograms?.(programOptions) ?? new ProgramCache(programOptions);
+  const checkpointBlocks = memory === 'low';
   const unetWeights = networkWeights(unet.weights);
-  const decoder = { programs, config: vaeSettings, weights: networkWeights(vae.weights) };
+  const decoder = { programs, config: vaeSettings, weights: networkWeights(vae.weights), checkpointBlocks };
   const encodePrompt = promptEncoder(encoder, tokenizer, programs);
 
   const critics = {
@@ -115,6 +125,7 @@ export async function loadPipeline(
         programs,
         config: unetSettings,
         weights: unetWeights,
+        checkpointBlocks,
         schedule,
         conditional: await encodePrompt(prompt),
         unconditional: await encodePrompt(negativePrompt),
@@ -123,13 +134,13 @@ export async function loadPipeline(
         evaluations: evaluations ?? { forward: 0, pullback: 0 },
       });
     },
+    encode: (image) => encodeImage(decoder, image),
     decode: (latent, size) => decodeLatent(decoder, latent, pipeline.latentShape(size)),
     async critic() {
       if (critics.A) return critics.A;
       throw new UserError(
         `model ${info.name}: it has no CLIP, which this needs; give one with the option clip (a folder, a file, or a pulled model such as openai/clip-vit-base-patch32), put a transformers CLIPModel into its folder clip, or use method sd`,
       );
-    encode: (image) => encodeImage(decoder, image),
     },
     async objective({ saturatedGradient, views, ...size }) {
       return createObjective({

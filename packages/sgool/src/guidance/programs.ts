@@ -1,12 +1,52 @@
-/** @file Compiled programs, made when first needed and kept. */
-import { type CompileOptions, compile, type Graph, type Program } from '@sgool/autodiff';
+/** @file Compiled programs, made when first needed and kept as long as memory is meant to be spent on that. */
+import {
+  type CompileOptions,
+  compile,
+  type Graph,
+  type GraphCost,
+  graphCost,
+  type Program,
+} from '@sgool/autodiff';
+
+/** What the networks' users need of a program. */
+export type Runnable = Pick<Program, 'run'>;
+
+export interface ProgramOptions extends CompileOptions {
+  /** `low` keeps at most one large program: the others are freed and compiled again when their turn comes. */
+  readonly memory?: 'plenty' | 'low';
+}
+
+/** What the runtime holds on to beside the values that are alive. */
+const ARENA_FACTOR = 1.25;
+const BYTES_PER_NODE = 15e3;
+
+/** Bytes that a compiled program adds to the heap; weights in mapped files are not among them. */
+export function heapBytes({ nodes, activationBytes, copiedBytes }: GraphCost): number {
+  return nodes * BYTES_PER_NODE + ARENA_FACTOR * activationBytes + copiedBytes;
+}
+
+/** From this size on a program is worth freeing when memory is low. */
+export const LARGE_PROGRAM_BYTES = 64e6;
+
+/** Heap and the weights that it keeps in memory. */
+export function isLarge(cost: GraphCost): boolean {
+  const mapped = [...cost.mapped.values()].reduce((sum, bytes) => sum + bytes, 0);
+  return heapBytes(cost) + mapped >= LARGE_PROGRAM_BYTES;
+}
+
+interface Compiled {
+  readonly program: Program;
+  readonly large: boolean;
+  /** Its runs that are not over. */
+  readonly running: Set<Promise<unknown>>;
+}
 
 export class ProgramCache {
-  private readonly options: CompileOptions;
-  private readonly programs = new Map<string, Promise<Program>>();
+  readonly options: ProgramOptions;
+  private readonly programs = new Map<string, Promise<Compiled>>();
   private disposed = false;
 
-  constructor(options: CompileOptions) {
+  constructor(options: ProgramOptions) {
     this.options = options;
   }
 
@@ -14,15 +54,52 @@ export class ProgramCache {
    * The program called `key`; `build` traces it when it is asked for the first time. Everything that shapes the graph
    * (sizes, options) must be part of the key.
    */
-  get(key: string, build: () => Graph): Promise<Program> {
+  async get(key: string, build: () => Graph): Promise<Runnable> {
+    const { memory } = this.options;
+    const first = await this.compiled(key, build);
+    if (memory !== 'low') return first.program;
+    // By the time it is run it may have made room for another.
+    return {
+      run: async (...inputs) => {
+        const { program, running } = await this.compiled(key, build);
+        const run = program.run(...inputs);
+        running.add(run);
+        return run.finally(() => running.delete(run));
+      },
+    };
+  }
+
+  private compiled(key: string, build: () => Graph): Promise<Compiled> {
     if (this.disposed) throw new Error('pipeline: it was disposed');
-    let program = this.programs.get(key);
-    if (!program) {
-      program = Promise.resolve().then(() => compile(build(), this.options));
-      this.programs.set(key, program);
-      program.catch(() => this.programs.delete(key));
+    let compiled = this.programs.get(key);
+    if (!compiled) {
+      compiled = this.compile(build);
+      this.programs.set(key, compiled);
+      compiled.catch(() => this.programs.delete(key));
     }
-    return program;
+    return compiled;
+  }
+
+  private async compile(build: () => Graph): Promise<Compiled> {
+    const { memory, ...options } = this.options;
+    // Not at once, so that what tracing throws comes as a rejection after the program is noted.
+    await undefined;
+    const graph = build();
+    const large = memory === 'low' && isLarge(graphCost(graph, options.layout));
+    if (large) await this.makeRoom();
+    return { program: await compile(graph, options), large, running: new Set() };
+  }
+
+  /** Frees every large program. */
+  private async makeRoom(): Promise<void> {
+    for (const [key, compiled] of [...this.programs]) {
+      // The one that makes room is not there yet: waiting for it would be waiting for itself.
+      const done = await Promise.race([compiled, undefined]);
+      if (!done?.large) continue;
+      this.programs.delete(key);
+      await Promise.allSettled(done.running);
+      await done.program.dispose();
+    }
   }
 
   /** Frees all sessions. */
@@ -30,6 +107,6 @@ export class ProgramCache {
     this.disposed = true;
     const programs = await Promise.allSettled(this.programs.values());
     this.programs.clear();
-    for (const program of programs) if (program.status === 'fulfilled') await program.value.dispose();
+    for (const each of programs) if (each.status === 'fulfilled') await each.value.program.dispose();
   }
 }

@@ -15,7 +15,7 @@ export function transalnetGraph(config: TranSalNetConfig, weights: Weights): Gra
 export interface TranSalNetDetectorOptions {
   readonly config: TranSalNetConfig;
   /** `transalnetGraph`, compiled. */
-  readonly program: () => Promise<Program>;
+  readonly program: () => Promise<Pick<Program, 'run'>>;
   /**
    * Order of the colours. The authors trained on red-green-blue and tested on blue-green-red; which one their published
    * weights prefer is not documented. Default `rgb`.
