@@ -18,6 +18,7 @@ import type { CliOption } from './options.ts';
 export interface RefineTask {
   /** Absolute path. */
   readonly image: string;
+  readonly sourcePrompt?: string;
   readonly strength: number;
   readonly fit: string;
   readonly invertMask: boolean;
@@ -25,7 +26,6 @@ export interface RefineTask {
 }
 
 /** A run as it was asked for, nothing left open. */
-  readonly sourcePrompt?: string;
 export interface RunTask {
   readonly prompt: string;
   readonly negativePrompt: string;
