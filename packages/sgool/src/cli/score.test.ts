@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePng } from '../image/index.ts';
 import { PREFERENCE, type PreferenceCase, preferenceCases, TOKENIZER } from '../preference/testing.ts';
-import { findAdded, openClipFile, storeAdded } from '../weights/index.ts';
+import { findAdded, openTensorFile, storeAdded } from '../weights/index.ts';
 import { runCli } from './run.ts';
 import { fakeHost } from './testing.ts';
 
@@ -22,9 +22,9 @@ beforeAll(async () => {
   await writeFile(path.join(cwd, 'picture.png'), encodePng(cases['hps-v2']!.image));
 
   // HPS v2 as it is after `models add`, with the numbers of heads that no tiny network's shapes would tell.
-  const { tensors } = (await openClipFile(`${PREFERENCE}HPS_v2_compressed.pt`)).weights;
+  const { tensors } = await openTensorFile(`${PREFERENCE}HPS_v2_compressed.pt`);
   const config = JSON.parse(await readFile(`${PREFERENCE}hps-v2.json`, 'utf8'));
-  await storeAdded('hps-v2', config, tensors, env);
+  await storeAdded('hps-v2', { ...config, names: 'openai' }, tensors, env);
   // PickScore as it is after `models pull`.
   const model = path.join(env.HF_HUB_CACHE!, 'models--yuvalkirstain--PickScore_v1');
   await mkdir(path.join(model, 'refs'), { recursive: true });
