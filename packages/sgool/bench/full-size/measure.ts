@@ -1,7 +1,7 @@
 /**
  * @file Time and memory of a full-size model, each part in a process of its own. Prints a table, and JSON with `--json <file>`.
  *
- *     npm run full-size -w sgool -- <folder> [--threads 2] [--variant fp16] [--parts "load,step 256"] [--json out.json]
+ *     npm run full-size -w sgool -- <folder> [--threads 2] [--variant fp16] [--memory low] [--parts "load,step 256"] [--json out.json]
  */
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { openModelFolder } from 'sgool/weights';
-import { PARTS, type PartResult, runPart } from './parts.ts';
+import { PARTS, type PartOptions, type PartResult, runPart } from './parts.ts';
 
 /** Peak of plain generation over the weights it uses: not more than this. */
 const GOAL = 1.35;
@@ -20,6 +20,7 @@ const { values, positionals } = parseArgs({
   options: {
     threads: { type: 'string', default: '2' },
     variant: { type: 'string' },
+    memory: { type: 'string' },
     parts: { type: 'string' },
     json: { type: 'string' },
     /** The part to run in this process; what the command gives to itself. */
@@ -33,16 +34,19 @@ if (given === undefined) {
   process.exit(1);
 }
 const folder = resolve(process.env.INIT_CWD ?? '.', given);
-const options = {
+const options: PartOptions = {
   threads: Number(values.threads),
   ...(values.variant === undefined ? {} : { variant: values.variant }),
+  ...(values.memory === 'low' ? { memory: 'low' } : {}),
 };
 
 async function measureAll(): Promise<void> {
   const names = values.parts?.split(',').map((name) => name.trim()) ?? Object.keys(PARTS);
   const weights = await weightBytes();
   const results: Record<string, PartResult | { error: string }> = {};
-  process.stdout.write(`${row(['part', 'seconds', 'peak', 'weights in use', 'ratio'])}\n`);
+  process.stdout.write(
+    `${row(['part', 'seconds', 'peak', 'on the heap', 'weights in use', 'ratio', 'estimated'])}\n`,
+  );
   for (const name of names) {
     const used = usedBytes(name, weights);
     try {
@@ -51,13 +55,16 @@ async function measureAll(): Promise<void> {
       const seconds = Object.entries(result.seconds).map(([stage, time]) => `${stage} ${time.toFixed(2)}`);
       const ratio = used === 0 ? '' : (result.peakBytes / used).toFixed(2);
       const verdict = name.startsWith('plain') ? (Number(ratio) <= GOAL ? ' met' : ' NOT met') : '';
+      const { peakBytes, peakHeapBytes, estimate } = result;
+      const expected = estimate && `${estimate.seconds.toFixed(1)} s, ${gigabytes(estimate.memoryBytes)}`;
+      const memory = [peakBytes, peakHeapBytes, used].map(gigabytes);
       process.stdout.write(
-        `${row([name, seconds.join(', '), gigabytes(result.peakBytes), gigabytes(used), ratio + verdict])}\n`,
+        `${row([name, seconds.join(', '), ...memory, ratio + verdict, expected ?? ''])}\n`,
       );
     } catch (error) {
       const message = (error as { stderr?: string }).stderr?.trim().split('\n').at(-1) ?? String(error);
       results[name] = { error: message };
-      process.stdout.write(`${row([name, message, '', '', ''])}\n`);
+      process.stdout.write(`${row([name, message])}\n`);
     }
   }
   const report = {
@@ -82,6 +89,7 @@ async function inOwnProcess(name: string): Promise<PartResult> {
     folder,
     ...['--part', name, '--threads', String(options.threads)],
     ...(options.variant === undefined ? [] : ['--variant', options.variant]),
+    ...(options.memory === undefined ? [] : ['--memory', options.memory]),
   ];
   const { stdout } = await promisify(execFile)(process.execPath, words);
   return JSON.parse(stdout) as PartResult;

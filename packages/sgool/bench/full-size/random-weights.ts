@@ -16,6 +16,25 @@ const CHUNK = 2 ** 20;
 
 const sizeOf = (shape: Shape) => shape.reduce((product, length) => product * length, 1);
 
+export interface FileOptions {
+  readonly precision: Precision;
+  readonly names: Names;
+}
+
+/** What the file of a network is made of. */
+export function fileLayout(network: NetworkFile, { precision, names }: FileOptions) {
+  const dtype: Entry['dtype'] = precision === 'fp16' ? 'F16' : 'F32';
+  const entries: Entry[] = [...network.shapes].map(([name, shape]) => ({
+    name: nameInFile(network.name, name, names),
+    dtype,
+    shape,
+  }));
+  for (const [name, length] of network.positionIds) entries.push({ name, dtype: 'I64', shape: [1, length] });
+  const header = safetensorsHeader(entries, names);
+  const bytes = entries.reduce((sum, entry) => sum + sizeOf(entry.shape) * BYTES[entry.dtype], header.length);
+  return { header, entries, bytes };
+}
+
 /**
  * Writes one network's weights.
  *
@@ -24,22 +43,9 @@ const sizeOf = (shape: Shape) => shape.reduce((product, length) => product * len
 export async function writeRandomWeights(
   path: string,
   network: NetworkFile,
-  { precision, names, seed }: { precision: Precision; names: Names; seed: number },
+  { seed, ...options }: FileOptions & { seed: number },
 ): Promise<number> {
-  const dtype = precision === 'fp16' ? 'F16' : 'F32';
-  const entries: Entry[] = [
-    ...[...network.shapes].map(([name, shape]) => ({
-      name: nameInFile(network.name, name, names),
-      dtype,
-      shape,
-    })),
-    ...[...network.positionIds].map(([name, length]) => ({
-      name,
-      dtype: 'I64' as const,
-      shape: [1, length],
-    })),
-  ] as Entry[];
-  const header = safetensorsHeader(entries, names);
+  const { header, entries } = fileLayout(network, options);
   const random = uniform(seed);
   const file = await open(path, 'w');
   let bytes = header.length;
