@@ -114,7 +114,12 @@ export const settingsSchema = z.strictObject(settings);
 export type Settings = z.output<typeof settingsSchema>;
 
 const mask = z
-  .object({ width: z.int().min(1), height: z.int().min(1), data: z.instanceof(Uint8Array) })
+  .object({
+    width: z.int().min(1),
+    height: z.int().min(1),
+    // Not z.instanceof, whose type leaves out arrays over shared memory, and with them `Image`.
+    data: z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'must be a Uint8Array'),
+  })
   .describe('RGB picture whose brightness is the saliency map (saliency "mask")');
 
 export const requestSchema = z.strictObject({
