@@ -45,6 +45,15 @@ export {
 } from './guidance/index.ts';
 export { encodePng, type Image, readImage } from './image/index.ts';
 export {
+  type LoadScorerOptions,
+  loadScorer,
+  SCORER_NAMES,
+  SCORERS,
+  type Scorer,
+  type ScorerInfo,
+  type ScorerName,
+} from './preference/index.ts';
+export {
   type Detector,
   findRegions,
   type Region,

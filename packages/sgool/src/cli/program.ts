@@ -28,7 +28,7 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'score',
-    summary: 'CLIP scores of a picture and a prompt',
+    summary: 'how well a picture fits a prompt: CLIP scores, preference models',
     load: () => import('./score.ts'),
   },
   {
