@@ -71,8 +71,8 @@ export class Trace {
   readonly inputs = new Map<string, Tensor>();
   /** Constants, and what is computed from constants alone: ONNX Runtime works it out once, when compiling. */
   readonly folded = new Set<Tensor>();
-  /** Constants of half precision as float32. Where memory counts they are made anew wherever they are used. */
-  readonly widened = new Set<Tensor>();
+  /** Constants of half precision as float32, and what they are cast from. */
+  readonly widened = new Map<Tensor, Tensor>();
   /** Undefined while an op with a rule of its own emits the nodes inside it. */
   tape: TapeEntry[] | undefined = [];
   private nextId = 0;

@@ -7,6 +7,7 @@ import {
   cast,
   compile,
   constant,
+  embedding,
   exp,
   frozen,
   grad,
@@ -180,6 +181,19 @@ describe('large constants of half precision', () => {
     const lean = await ops('lean');
     expect(lean.filter((op) => op === 'Cast')).toHaveLength(4);
     for (const [i, op] of lean.entries()) if (op === 'Cast') expect(lean[i + 1]).toMatch(/Gemm|MatMul/);
+  });
+
+  test('of which rows are taken are cast row by row', async () => {
+    const rows = trace({ ids: { dtype: 'int32', shape: [2] } }, ({ ids }) => ({
+      y: embedding(ids, cast(constant(weights[0]!), 'float32')),
+    }));
+    const ids = Int32Array.of(729, 3);
+    expect(await executedOps(rows, { ids }, { layout: 'lean' })).toEqual(['Gather', 'Cast']);
+    const program = await compile(rows, { layout: 'lean' });
+    const { y } = await program.run({ ids });
+    // Adding zero makes of -0, which the bits do not tell, a 0.
+    const expected = numbers(side * side, 1).map((v) => Math.round(v * 8) / 64 + 0);
+    expect([...y!]).toEqual([...expected.subarray(729 * side), ...expected.subarray(3 * side, 4 * side)]);
   });
 
   test('give the same numbers either way', async () => {

@@ -243,7 +243,7 @@ export function cast(x: Tensor, dtype: Tensor['dtype']): Tensor {
     () => emit('Cast', [x], dtype, x.shape, { attributes: { to: ONNX_DTYPE[dtype] } }),
     (dy) => [x.dtype === 'float32' || x.dtype === 'float16' ? cast(dy, x.dtype) : undefined],
   );
-  if (BYTES_PER_ELEMENT[x.dtype] === 2 && x.trace.constants.has(x)) x.trace.widened.add(y);
+  if (BYTES_PER_ELEMENT[x.dtype] === 2 && x.trace.constants.has(x)) x.trace.widened.set(y, x);
   return y;
 }
 

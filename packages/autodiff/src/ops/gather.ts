@@ -17,7 +17,13 @@ export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
   return differentiableOne(
     'gather',
     [x],
-    () => emit('Gather', [x, indices], x.dtype, shape, { attributes: { axis: a } }),
+    () => {
+      const attributes = { axis: a };
+      // Of a table of half precision only the rows that are taken are cast.
+      const half = x.trace.widened.get(x);
+      if (half) return cast(emit('Gather', [half, indices], half.dtype, shape, { attributes }), x.dtype);
+      return emit('Gather', [x, indices], x.dtype, shape, { attributes });
+    },
     (dy) => [scatterRows(x, indices, dy, a)],
   );
 }
