@@ -75,6 +75,21 @@ it.each([
   }
 });
 
+it('shrinks a large picture without moving it', () => {
+  const { image } = preparePicture({ image: slopes(512, 320), ...letterbox }, size);
+  const small = preparePicture({ image: slopes(64, 40), ...letterbox }, size).image;
+  for (const [x, y] of [
+    [1, 16],
+    [16, 7],
+    [30, 25],
+  ]) {
+    const [red, green, blue] = pixel(small, x, y);
+    expect(Math.abs(pixel(image, x, y)[0] - red)).toBeLessThan(3);
+    expect(Math.abs(pixel(image, x, y)[1] - green)).toBeLessThan(3);
+    expect(pixel(image, x, y)[2]).toBe(blue);
+  }
+});
+
 it('says that a tiny picture will look soft', () => {
   expect(fittingNotes({ image: slopes(8, 8), ...crop }, size).join()).toMatch(/much smaller/);
 });

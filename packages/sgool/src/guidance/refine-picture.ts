@@ -1,5 +1,5 @@
 /** @file A picture of any size in the size of the model, with its mask. */
-import { createImage, type Image, resizeImage } from '../image/index.ts';
+import { createImage, type Image, letterboxPlacement, resizeImage } from '../image/index.ts';
 import type { PictureSize } from './pipeline.ts';
 import { mayChange } from './refine-mask.ts';
 import type { ParsedRefineRequest } from './refine-request.ts';
@@ -19,15 +19,20 @@ const REDUCING_GAP = 4;
 /** Picture and mask in the size of the model. */
 export function preparePicture(request: PictureRequest, size: PictureSize): PreparedPicture {
   const { image, mask, fit, invertMask } = request;
+  const crops = fit === 'crop' || sameShape(image, size);
   const fitted = (picture: Image, border?: number) =>
-    fit === 'crop' ? cropped(picture, size) : letterboxed(picture, size, border);
-  const hasBorder = fit === 'letterbox' && !sameShape(image, size);
-  if (mask === undefined && !hasBorder) return { image: fitted(image) };
-  const { width, height } = mask ?? image;
-  const allowed = mask ? mayChange(mask, invertMask) : new Uint8Array(width * height).fill(1);
-  const greys = Uint8Array.from({ length: 3 * allowed.length }, (_, i) => 255 * allowed[Math.floor(i / 3)]);
-  const map = fitted(createImage(width, height, greys), 0);
-  return { image: fitted(image), open: mayChange(map, false) };
+    crops ? cropped(picture, size) : letterboxed(picture, size, border);
+  const prepared = { image: fitted(image) };
+  // What the letter-box adds is protected, with and without a mask.
+  const border = invertMask ? 255 : 0;
+  if (mask !== undefined) return { ...prepared, open: mayChange(fitted(mask, border), invertMask) };
+  if (crops) return prepared;
+  const place = letterboxPlacement(image, size);
+  const open = Uint8Array.from({ length: size.width * size.height }, (_, i) => {
+    const [x, y] = [(i % size.width) - place.x, Math.floor(i / size.width) - place.y];
+    return x >= 0 && x < place.width && y >= 0 && y < place.height ? 1 : 0;
+  });
+  return { ...prepared, open };
 }
 
 /** What a user should know of how the picture was fitted, in lines for people; none where it was left as it is. */
@@ -73,13 +78,10 @@ function cropped(image: Image, { width, height }: PictureSize): Image {
 }
 
 /** The whole picture in the middle; around it `border`, or the nearest pixel of its edge. */
-function letterboxed(image: Image, { width, height }: PictureSize, border?: number): Image {
-  const scale = Math.min(width / image.width, height / image.height);
-  const wide = Math.max(1, Math.round(image.width * scale));
-  const high = Math.max(1, Math.round(image.height * scale));
+function letterboxed(image: Image, size: PictureSize, border?: number): Image {
+  const { width, height } = size;
+  const { x: left, y: top, width: wide, height: high } = letterboxPlacement(image, size);
   const inner = scaled(image, wide, high);
-  const left = Math.floor((width - wide) / 2);
-  const top = Math.floor((height - high) / 2);
   const data = new Uint8Array(3 * width * height);
   for (let y = 0; y < height; y++) {
     const innerY = Math.min(high - 1, Math.max(0, y - top));
@@ -109,10 +111,17 @@ function averaged({ width, height, data }: Image, factor: number): Image {
   const sums = new Float64Array(3 * wide * high);
   for (let y = 0; y < high * factor; y++) {
     const row = 3 * wide * Math.floor(y / factor);
-    for (let x = 0; x < wide * factor; x++) {
-      const to = row + 3 * Math.floor(x / factor);
-      const from = 3 * (y * width + x);
-      for (let c = 0; c < 3; c++) sums[to + c] += data[from + c];
+    let from = 3 * y * width;
+    for (let to = row; to < row + 3 * wide; to += 3) {
+      let [red, green, blue] = [0, 0, 0];
+      for (const end = from + 3 * factor; from < end; from += 3) {
+        red += data[from];
+        green += data[from + 1];
+        blue += data[from + 2];
+      }
+      sums[to] += red;
+      sums[to + 1] += green;
+      sums[to + 2] += blue;
     }
   }
   return createImage(
