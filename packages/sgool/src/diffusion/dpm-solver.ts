@@ -7,6 +7,7 @@
  *
  * Reference: Lu et al. 2022, "DPM-Solver++", algorithm 2; the last step is first order as in diffusers.
  */
+import { karrasRatios, noiseRatio, timestepOfRatio } from './karras.ts';
 import { linearStage } from './linear-stage.ts';
 import type { Sampler } from './sampler.ts';
 import { createSampler, singleLatent } from './sampler.ts';
@@ -20,7 +21,10 @@ export interface DpmSolverOptions {
   finalNoise?: 'zero' | 'smallest';
 }
 
-/** The DPM-Solver++(2M) sampler. One network call per step; it has a gradient (`checkpointed`), but no inverse. */
+/**
+ * The DPM-Solver++(2M) sampler, with Karras' noise levels where the schedule's file says `use_karras_sigmas`. One network call
+ * per step; it has a gradient (`checkpointed`), but no inverse.
+ */
 export function dpmSolver(
   schedule: Schedule,
   steps: number,
@@ -29,11 +33,14 @@ export function dpmSolver(
     finalNoise = schedule.config.final_sigmas_type === 'sigma_min' ? 'smallest' : 'zero',
   }: DpmSolverOptions = {},
 ): Sampler {
-  const timesteps = dpmTimesteps(schedule, steps, spacing);
-  const levels = [
-    ...timesteps.map((timestep) => noiseLevel(schedule.alphaCumprod(timestep))),
-    noiseLevel(finalNoise === 'zero' ? 1 : schedule.alphaCumprod(0)),
-  ];
+  const spread = dpmTimesteps(schedule, steps, spacing);
+  const karras = schedule.config.use_karras_sigmas === true;
+  const ratios = karras
+    ? karrasRatios(steps, noiseRatio(schedule, schedule.trainTimesteps - 1), noiseRatio(schedule, 0))
+    : spread.map((timestep) => noiseRatio(schedule, timestep));
+  // The network is told whole timesteps, the nearest to Karras' levels; a velocity is turned into noise at the timestep.
+  const timesteps = karras ? ratios.map((ratio) => Math.round(timestepOfRatio(schedule, ratio))) : spread;
+  const levels = [...ratios, finalNoise === 'zero' ? 0 : noiseRatio(schedule, 0)].map(noiseLevel);
 
   const stages = timesteps.map((timestep, step) => {
     const [now, next] = [levels[step], levels[step + 1]];
@@ -61,9 +68,9 @@ export function dpmSolver(
   return createSampler({ name: 'dpm-solver', timesteps, stages, ...singleLatent('dpm-solver', 1) });
 }
 
-function noiseLevel(alphaCumprod: number) {
-  const [alpha, sigma] = [Math.sqrt(alphaCumprod), Math.sqrt(1 - alphaCumprod)];
-  return { alpha, sigma, lambda: Math.log(alpha / sigma) };
+function noiseLevel(ratio: number) {
+  const alpha = 1 / Math.sqrt(1 + ratio * ratio);
+  return { alpha, sigma: ratio * alpha, lambda: -Math.log(ratio) };
 }
 
 /** Unlike DDIM's, leading and linspace timesteps are spread over one step more, whose last (timestep 0) is left out. */

@@ -14,6 +14,7 @@
 import { UserError } from '../errors.ts';
 import type { FreshNoise } from './fresh-noise.ts';
 import { scaledNoise } from './fresh-noise.ts';
+import { karrasRatios, noiseRatio, timestepOfRatio } from './karras.ts';
 import { linearStage } from './linear-stage.ts';
 import type { Sampler } from './sampler.ts';
 import { createSampler, singleLatent } from './sampler.ts';
@@ -37,8 +38,14 @@ export interface EulerAncestralOptions {
 export function euler(schedule: Schedule, steps: number, options: EulerOptions = {}): Sampler {
   const fallback = schedule.config.final_sigmas_type === 'sigma_min' ? 'smallest' : 'zero';
   const { spacing, finalNoise = fallback } = options;
-  const end = finalNoise === 'zero' ? 0 : noiseLevel(schedule, 0);
-  return eulerChain('euler', schedule, steps, { spacing, end, split: (_, to) => ({ down: to, up: 0 }) });
+  const end = finalNoise === 'zero' ? 0 : noiseRatio(schedule, 0);
+  const karras = schedule.config.use_karras_sigmas === true;
+  return eulerChain('euler', schedule, steps, {
+    spacing,
+    karras,
+    end,
+    split: (_, to) => ({ down: to, up: 0 }),
+  });
 }
 
 /**
@@ -63,6 +70,8 @@ export function eulerAncestral(
 
 interface Chain {
   readonly spacing?: TimestepSpacing;
+  /** Levels by Karras' rule between the first and the last that the spacing gives. */
+  readonly karras?: boolean;
   /** σ at the end of the last step. */
   readonly end: number;
   /** σ' as what the step goes down to and what fresh noise adds. */
@@ -74,10 +83,13 @@ function eulerChain(
   name: string,
   schedule: Schedule,
   steps: number,
-  { spacing = schedule.timestepSpacing ?? 'linspace', end, split, freshNoise }: Chain,
+  { spacing = schedule.timestepSpacing ?? 'linspace', karras = false, end, split, freshNoise }: Chain,
 ): Sampler {
-  const timesteps = eulerTimesteps(schedule, steps, spacing);
-  const levels = [...timesteps.map((timestep) => noiseLevel(schedule, timestep)), end];
+  const spread = eulerTimesteps(schedule, steps, spacing);
+  const ratios = spread.map((timestep) => noiseRatio(schedule, timestep));
+  const visited = karras ? karrasRatios(steps, ratios[0], ratios[steps - 1]) : ratios;
+  const timesteps = karras ? visited.map((ratio) => timestepOfRatio(schedule, ratio)) : spread;
+  const levels = [...visited, end];
   // x over z; what comes out at the end is x.
   const lengths = levels.map((sigma, i) => (i === steps ? 1 : Math.sqrt(sigma * sigma + 1)));
 
@@ -99,11 +111,6 @@ function eulerChain(
     stages.unshift(linearStage({ step: 0, timestep: timesteps[0], rows: [[start, 0]] }));
   }
   return createSampler({ name, timesteps, stages, ...singleLatent(name) });
-}
-
-function noiseLevel(schedule: Schedule, timestep: number): number {
-  const alpha = schedule.alphaCumprod(timestep);
-  return Math.sqrt((1 - alpha) / alpha);
 }
 
 /** Unlike DDIM's, linspace timesteps are not whole numbers; a single one is the noisiest, which diffusers makes timestep 0. */

@@ -61,6 +61,9 @@ const cases: [string, Sampler, Denoiser?][] = [
   ['ancestral.trailing.1', eulerAncestral(trailing, 1)],
   ['ancestral.trailing.4', eulerAncestral(trailing, 4, { freshNoise })],
   ['ancestral.linspace.7', eulerAncestral(schedule(), 7, { freshNoise })],
+  ['euler.karras.1', euler(schedule({ timestep_spacing: 'trailing', use_karras_sigmas: true }), 1)],
+  ['euler.karras.6', euler(schedule({ timestep_spacing: 'trailing', use_karras_sigmas: true }), 6)],
+  ['dpm.karras.10', dpmSolver(schedule({ use_karras_sigmas: true }), 10)],
   ['lcm.1', lcm(consistency, 1)],
   ['lcm.4', lcm(consistency, 4, { freshNoise })],
   ['lcm.v.3', lcm(consistencyVelocity, 3, { freshNoise }), predictingVelocity(consistencyVelocity)],
@@ -68,7 +71,8 @@ const cases: [string, Sampler, Denoiser?][] = [
 
 describe('samplers of few steps', () => {
   it.each(cases)('%s equals diffusers', async (name, sampler, denoiser = network) => {
-    expect(sampler.timesteps).toEqual([...fixture(`${name}.timesteps`)]);
+    // Timesteps between others come from float32 noise levels
+    expect(maxDifference(sampler.timesteps, fixture(`${name}.timesteps`))).toBeLessThan(1e-3);
     const before = network.evaluations.forward;
     const [latent] = await sample(sampler, denoiser, noise);
     expect(network.evaluations.forward - before).toBe(sampler.steps);
