@@ -160,6 +160,18 @@ describe('checkpoints that are put together in other ways', () => {
   }
   const row = { dtype: 'F32' as const, shape: [1], data: new Float32Array(1) };
 
+  it('knows a latent consistency model by the guidance that its UNet is told', async () => {
+    const projection = { dtype: 'F32' as const, shape: [8, 32], data: new Float32Array(256).fill(0.1) };
+    const path = await written('ldm-v1-legacy.ckpt', (name) => name, {
+      'model.diffusion_model.time_embed.cond_proj.weight': projection,
+    });
+    const { components, schedulerConfig } = await openModel(path);
+    const { config, weights } = components.get('unet')!;
+    expect(config.time_cond_proj_dim).toBe(32);
+    expect(weights.has('time_embedding.cond_proj.weight')).toBe(true);
+    expect(schedulerConfig._class_name).toBe('LCMScheduler');
+  });
+
   it('takes an autoencoder from elsewhere, of a checkpoint or with names of its own', async () => {
     const expected = await results(folder);
     const bare = await written('ldm-v1-legacy.ckpt', (name) =>
@@ -185,6 +197,12 @@ describe('checkpoints that are put together in other ways', () => {
     );
     const { components } = await openModel(turbo, { config: `${formats}/ldm-v2` });
     expect(components.get('text_encoder')!.config.num_hidden_layers).toBe(2);
+    const kin = (await openModel(`${formats}/ldm-v2/model.ckpt`)).schedulerConfig;
+    expect(kin._class_name).toBe('DDIMScheduler');
+    expect((await openModel(turbo)).schedulerConfig).toMatchObject({
+      _class_name: 'EulerDiscreteScheduler',
+      timestep_spacing: 'trailing',
+    });
 
     const refused = async (more: object, message: RegExp, without = '') => {
       const path = await written('ldm-v2/model.ckpt', (name) => (name === without ? undefined : name), more);

@@ -30,7 +30,9 @@ const UNET = 'model.diffusion_model.';
 const VAE = 'first_stage_model.';
 /** CLIP's text tower with transformers' names (1.x) and OpenCLIP's (2.x); SD-Turbo's training code calls the place otherwise. */
 const TEXT = ['cond_stage_model.transformer.', 'conditioner.embedders.0.transformer.'];
-const OPEN_CLIP = ['cond_stage_model.model.', 'conditioner.embedders.0.model.'];
+/** Where 2.x has it in files written with newer programs; SD-Turbo is the one that was published so. */
+const TURBO_OPEN_CLIP = 'conditioner.embedders.0.model.';
+const OPEN_CLIP = ['cond_stage_model.model.', TURBO_OPEN_CLIP];
 
 export type Prediction = 'epsilon' | 'v_prediction';
 
@@ -136,19 +138,25 @@ export function ldmVaeSource(path: string, tensors: ReadonlyMap<string, WeightTe
 }
 
 /** CLIP's text tower: with the names of transformers in 1.x, those of OpenCLIP in 2.x, where the last layer is not used. */
-function textEncoder(file: TensorFile): { weights: WeightSource; config: Config; second: boolean } {
+function textEncoder(file: TensorFile): {
+  weights: WeightSource;
+  config: Config;
+  second: boolean;
+  turbo: boolean;
+} {
   const prefix = OPEN_CLIP.find((each) => file.tensors.has(`${each}ln_final.weight`));
   const second = prefix !== undefined;
   if (!second) {
     const tensors = TEXT.map((each) => below(file, each)).find(({ size }) => size > 0);
     const weights = renamed(file.path, tensors ?? new Map(), dropPositionIds);
-    return { weights, config: inferTextConfig(weights, 'quick_gelu'), second };
+    return { weights, config: inferTextConfig(weights, 'quick_gelu'), second, turbo: false };
   }
   const all = openClipSource(file, prefix);
   const { num_hidden_layers: layers, ...config } = inferTextConfig(all, 'gelu');
   const last = (layers as number) - 1;
   const weights = weightSource(all, (name) => (name.includes(`.layers.${last}.`) ? undefined : name));
-  return { weights, config: { ...config, num_hidden_layers: last }, second };
+  const turbo = prefix === TURBO_OPEN_CLIP;
+  return { weights, config: { ...config, num_hidden_layers: last }, second, turbo };
 }
 
 /** `parameterization` in the `.yaml` that people put beside a checkpoint; without one it is `eps`. */
@@ -199,6 +207,12 @@ function schedulerConfig(predictionType: Prediction): Config {
   };
 }
 
+/** What the published folders of few-step models have of their own: latent consistency models, and SD-Turbo. */
+function fewStepScheduler({ time_cond_proj_dim }: Config, turbo: boolean): Config {
+  if (time_cond_proj_dim) return { _class_name: 'LCMScheduler' };
+  return turbo ? { _class_name: 'EulerDiscreteScheduler', timestep_spacing: 'trailing' } : {};
+}
+
 /** A configuration in the folder that was given for it, else the one that was inferred. */
 async function configured(folder: string | undefined, name: string, inferred: () => Config): Promise<Config> {
   const path = folder === undefined ? undefined : join(folder, name);
@@ -222,9 +236,12 @@ export async function openSingleFile(
   const text = textEncoder(file);
   const unetConfig = await configured(config, 'unet/config.json', () => inferUNetConfig(unet));
   const stated = predictionType ?? (await predictionBeside(path)) ?? predictionInMetadata(file);
-  const scheduler = await configured(config, 'scheduler/scheduler_config.json', () =>
-    schedulerConfig(stated ?? (text.second ? guessPrediction(unet, unetConfig) : 'epsilon')),
-  );
+  const scheduler = await configured(config, 'scheduler/scheduler_config.json', () => ({
+    ...schedulerConfig(
+      stated ?? (text.second && !text.turbo ? guessPrediction(unet, unetConfig) : 'epsilon'),
+    ),
+    ...fewStepScheduler(unetConfig, text.turbo),
+  }));
   const schedule =
     predictionType === undefined ? scheduler : { ...scheduler, prediction_type: predictionType };
   const sampleSize = text.second && schedule.prediction_type === 'v_prediction' ? 96 : 64;

@@ -46,6 +46,9 @@ function heads(width: number, headWidth = HEAD_WIDTH): number {
   return Math.max(1, Math.floor(width / headWidth));
 }
 
+/** Only latent consistency models have it. */
+const GUIDANCE_INPUT = 'time_embedding.cond_proj.weight';
+
 /** Configuration of a UNet2DConditionModel, from its weights under diffusers' names. */
 export function inferUNetConfig(source: WeightSource): Config {
   const blocks = upTo(countOf(source, 'down_blocks.'));
@@ -66,6 +69,7 @@ export function inferUNetConfig(source: WeightSource): Config {
     cross_attention_dim: shapeOf(source, `${middle}.transformer_blocks.0.attn2.to_k.weight`, 2)[1],
     transformer_layers_per_block: countOf(source, `${middle}.transformer_blocks.`),
     use_linear_projection: linear,
+    ...(source.has(GUIDANCE_INPUT) ? { time_cond_proj_dim: shapeOf(source, GUIDANCE_INPUT, 2)[1] } : {}),
     attention_head_dim: linear ? channels.map((width) => heads(width)) : SD1_HEADS,
   };
 }

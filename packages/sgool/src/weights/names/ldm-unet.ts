@@ -13,6 +13,7 @@ export interface LdmUNetLayout {
 const OUTER: Readonly<Record<string, string>> = {
   'time_embed.0': 'time_embedding.linear_1',
   'time_embed.2': 'time_embedding.linear_2',
+  'time_embed.cond_proj': 'time_embedding.cond_proj',
   'input_blocks.0.0': 'conv_in',
   'out.0': 'conv_norm_out',
   'out.2': 'conv_out',
