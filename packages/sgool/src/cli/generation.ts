@@ -183,12 +183,17 @@ function refineTask({ path, source }: GivenPicture): RefineTask {
   };
 }
 
-function warnOfTruncation({ prompt, model, truncated }: RunTask, pipeline: Pipeline, progress: Progress) {
-  if (!truncated) return;
-  const { tokens, lost } = pipeline.checkPrompt(prompt);
-  progress.warn(
-    `the prompt is too long for ${model}: its first ${tokens.length} tokens count, the last ${lost} are left out`,
-  );
+function warnOfTruncation({ prompt, model, refine }: RunTask, pipeline: Pipeline, progress: Progress) {
+  for (const [name, text] of [
+    ['prompt', prompt],
+    ['description of the picture', refine?.sourcePrompt ?? ''],
+  ]) {
+    const { tokens, truncated, lost } = pipeline.checkPrompt(text);
+    if (!truncated) continue;
+    progress.warn(
+      `the ${name} is too long for ${model}: its first ${tokens.length} tokens count, the last ${lost} are left out`,
+    );
+  }
 }
 
 /** Says what came of it: the picture's path or the JSON on stdout, the rest on stderr. */

@@ -98,6 +98,14 @@ describe('refine', () => {
     expect([code, stderr]).toEqual([1, expect.stringMatching(/mask is black all over/)]);
   });
 
+  it('warns of texts that are too long', async () => {
+    const { stderr } = await sgool(refine('--from', 'a red disc on white'), { fake: { maxTokens: 3 } });
+    expect(stderr).toMatch(
+      /the description of the picture is too long for toybox: .* the last 2 are left out/,
+    );
+    expect(stderr).not.toMatch(/the prompt is too long/);
+  });
+
   it('keeps the best so far at Ctrl-C', async () => {
     const host = fakeHost(cwd, {
       engine: fakeEngine({

@@ -23,8 +23,8 @@ import { type ParsedRefineRequest, parseRefineRequest, type RefineRequest } from
 import { type GenerationRequest, parseRequest } from './request.ts';
 import { type Run, samplerOf, settingsOf, withinIteration } from './run.ts';
 
-/** Steps are shorter than in generation by this factor: a picture that is to be kept leaves less room to go astray in. */
-const STEP_SHARE = 0.4;
+/** So many times shorter than in generation are the steps: a picture that is to be kept leaves less room to go astray in. */
+const STEPS_SHORTER = 2.5;
 
 /** What of a request is about the picture. */
 export type RefineSource = Pick<
@@ -83,7 +83,7 @@ export function refinement(source: RefineSource): RefineMethod {
         sampler: 'edict',
         // Walked back under strong guidance a picture becomes a noise that no generation begins with: decision 0010.
         guidanceScale: 1,
-        learningRate: STEP_SHARE * settings.learningRate,
+        learningRate: settings.learningRate / STEPS_SHORTER,
       };
     },
     prepare(size) {
