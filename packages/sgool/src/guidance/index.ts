@@ -3,6 +3,7 @@
 export { type ClipCritic, clipCritic } from './clip-critic.ts';
 export { boxCrop, type Crop, type CropSizes, randomCutouts, wholeCrop } from './crops.ts';
 export { type EstimateOptions, estimateRun, type RunEstimate } from './estimate.ts';
+export type { FewStepSampling } from './few-step.ts';
 export { type GenerateOptions, type Generation, generate } from './generate.ts';
 export {
   adamOptimiser,
