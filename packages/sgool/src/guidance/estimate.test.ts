@@ -116,3 +116,16 @@ describe('memory low', () => {
     await programs.dispose();
   });
 });
+
+it('a large model frees its text encoder, which is compiled again for another text', async () => {
+  const graph = () => trace({ x: { shape: [2] } }, ({ x }) => ({ y: exp(x) }));
+  const programs = new ProgramCache({ layout: 'lean' });
+  vi.mocked(compile).mockClear();
+  const [text, other] = [await programs.get('text encoder 8', graph), await programs.get('unet', graph)];
+  await programs.release('text encoder');
+  for (const program of [text, other]) {
+    expect((await program.run({ x: new Float32Array(2) })).y).toEqual(Float32Array.of(1, 1));
+  }
+  expect(compile).toHaveBeenCalledTimes(3);
+  await programs.dispose();
+});

@@ -10,7 +10,7 @@ import type { LoadOptions } from './load-pipeline.ts';
 import { type MachineSpeed, measureMachine } from './machine-speed.ts';
 import type { Method } from './method.ts';
 import type { Pipeline } from './pipeline.ts';
-import { heapBytes, isLarge, type ProgramOptions } from './programs.ts';
+import { heapBytes, isLarge } from './programs.ts';
 import { type RehearsalCounts, RehearsedPrograms } from './rehearsal.ts';
 import type { GenerationRequest } from './request.ts';
 
@@ -96,7 +96,7 @@ export async function estimateRun({
   );
   return {
     seconds: slower * (running + compiling),
-    ...memoryOf([...costs.values()], options),
+    ...memoryOf(programs!),
     operations: total('run', ({ flops }) => flops),
     machine: speed,
     contention: slower,
@@ -104,9 +104,11 @@ export async function estimateRun({
 }
 
 /** Weights count once, however many programs read them: the system holds each page of a file once. */
-function memoryOf(costs: readonly GraphCost[], { memory }: ProgramOptions) {
-  const alone = costs.filter((cost) => memory === 'low' && isLarge(cost));
-  const together = costs.filter((cost) => !alone.includes(cost));
+function memoryOf({ costs, options, released }: RehearsedPrograms) {
+  const isPassing = (key: string) =>
+    released.has(key) || (options.memory === 'low' && isLarge(costs.get(key)!));
+  const alone = [...costs].filter(([key]) => isPassing(key)).map(([, cost]) => cost);
+  const together = [...costs.values()].filter((cost) => !alone.includes(cost));
   const weights = (of: readonly GraphCost[]) =>
     sum(new Map(of.flatMap(({ mapped }) => [...mapped])).values());
   const kept = weights(together);

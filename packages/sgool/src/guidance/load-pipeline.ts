@@ -24,7 +24,7 @@ import { exists, modelInfo, readHint } from './model-info.ts';
 import { createObjective } from './objective.ts';
 import type { Pipeline } from './pipeline.ts';
 import { ProgramCache, type ProgramOptions } from './programs.ts';
-import { promptEncoder } from './text-encoding.ts';
+import { promptEncoder, TEXT_ENCODER } from './text-encoding.ts';
 
 export interface LoadOptions extends Omit<OpenModelOptions, 'required'> {
   /** Default `cpu`. */
@@ -121,14 +121,18 @@ export async function loadPipeline(
       width / info.scaleFactor,
     ],
     async denoiser({ prompt, negativePrompt = '', guidanceScale, evaluations, ...size }) {
+      const conditional = await encodePrompt(prompt);
+      const unconditional = await encodePrompt(negativePrompt);
+      // The encodings are remembered; few runs have a third text.
+      await programs.release(TEXT_ENCODER);
       return createDenoiser({
         programs,
         config: unetSettings,
         weights: unetWeights,
         checkpointBlocks,
         schedule,
-        conditional: await encodePrompt(prompt),
-        unconditional: await encodePrompt(negativePrompt),
+        conditional,
+        unconditional,
         guidanceScale,
         latentShape: pipeline.latentShape(size),
         evaluations: evaluations ?? { forward: 0, pullback: 0 },

@@ -55,18 +55,28 @@ export class ProgramCache {
    * (sizes, options) must be part of the key.
    */
   async get(key: string, build: () => Graph): Promise<Runnable> {
-    const { memory } = this.options;
-    const first = await this.compiled(key, build);
-    if (memory !== 'low') return first.program;
-    // By the time it is run it may have made room for another.
+    await this.compiled(key, build);
     return {
       run: async (...inputs) => {
-        const { program, running } = await this.compiled(key, build);
-        const run = program.run(...inputs);
-        running.add(run);
-        return run.finally(() => running.delete(run));
+        for (;;) {
+          const compiled = this.compiled(key, build);
+          const { program, running } = await compiled;
+          // Meanwhile it may have been freed, to make room for another.
+          if (this.programs.get(key) !== compiled) continue;
+          const run = program.run(...inputs);
+          running.add(run);
+          return run.finally(() => running.delete(run));
+        }
       },
     };
+  }
+
+  /**
+   * Frees the programs whose keys begin with `prefix`, where programs are large enough to matter (layout `lean`). Asked for
+   * again, they are compiled again.
+   */
+  async release(prefix: string): Promise<void> {
+    if (this.options.layout === 'lean') await this.free((key) => key.startsWith(prefix));
   }
 
   private compiled(key: string, build: () => Graph): Promise<Compiled> {
@@ -86,16 +96,15 @@ export class ProgramCache {
     await undefined;
     const graph = build();
     const large = memory === 'low' && isLarge(graphCost(graph, options.layout));
-    if (large) await this.makeRoom();
+    if (large) await this.free((_, other) => other.large);
     return { program: await compile(graph, options), large, running: new Set() };
   }
 
-  /** Frees every large program. */
-  private async makeRoom(): Promise<void> {
+  private async free(which: (key: string, compiled: Compiled) => boolean): Promise<void> {
     for (const [key, compiled] of [...this.programs]) {
-      // The one that makes room is not there yet: waiting for it would be waiting for itself.
+      // The one that room is made for is not there yet: waiting for it would be waiting for itself.
       const done = await Promise.race([compiled, undefined]);
-      if (!done?.large) continue;
+      if (!done || !which(key, done)) continue;
       this.programs.delete(key);
       await Promise.allSettled(done.running);
       await done.program.dispose();

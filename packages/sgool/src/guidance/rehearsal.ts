@@ -21,6 +21,9 @@ export class RehearsedPrograms extends ProgramCache {
   /** The large program that would be in memory, where only one may be. */
   private present: string | undefined;
 
+  /** Programs that are freed after use. */
+  readonly released = new Set<string>();
+
   get counts(): RehearsalCounts {
     return { compiled: new Map(this.compilations), run: new Map(this.executions) };
   }
@@ -44,6 +47,11 @@ export class RehearsedPrograms extends ProgramCache {
       this.runnables.set(key, runnable);
     }
     return runnable;
+  }
+
+  override async release(prefix: string): Promise<void> {
+    if (this.options.layout !== 'lean') return;
+    for (const key of this.costs.keys()) if (key.startsWith(prefix)) this.released.add(key);
   }
 
   override async dispose(): Promise<void> {

@@ -6,6 +6,9 @@ import type { ModelComponent } from '../weights/index.ts';
 import type { TextContext } from './denoising.ts';
 import type { ProgramCache } from './programs.ts';
 
+/** What the keys of its programs begin with. */
+export const TEXT_ENCODER = 'text encoder';
+
 /** The text encoder of a model as a function that remembers what it encoded. */
 export function promptEncoder(
   component: ModelComponent,
@@ -18,7 +21,7 @@ export function promptEncoder(
 
   async function encode(prompt: string): Promise<TextContext> {
     const { ids } = fittedIds(tokenizer, prompt, config.max_position_embeddings);
-    const program = await programs.get(`text encoder ${ids.length}`, () =>
+    const program = await programs.get(`${TEXT_ENCODER} ${ids.length}`, () =>
       trace({ ids: { shape: [1, ids.length], dtype: 'int32' } }, (inputs) => ({
         states: textEncoder(config, weights)(inputs.ids).lastHiddenState,
       })),
