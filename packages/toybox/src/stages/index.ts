@@ -46,7 +46,7 @@ export const STAGES = {
   decoder: { stage: decoder.decoderStage, exportTo: decoder.exportDecoder, stored: storedVae },
   judge: { stage: judge.judgeStage, exportTo: judge.exportJudge, stored: () => readWeights(JUDGE_FILE) },
   clip: clipRecipe({ name: 'clip', component: 'clip', size: CLIP_A, seed: 21, steps: 8_500 }),
-  clip_b: clipRecipe({ name: 'clip_b', component: 'clip_b', size: CLIP_B, seed: 31, steps: 8_500 }),
+  clip_b: clipRecipe({ name: 'clip_b', component: 'clip_b', size: CLIP_B, seed: 31, steps: 14_000 }),
   diffusion: {
     stage: diffusion.diffusionStage,
     exportTo: diffusion.exportDiffusion,
