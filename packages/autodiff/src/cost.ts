@@ -1,6 +1,6 @@
 /** @file What running a graph costs: operations, bytes moved, memory. Counted on the graph, before anything is compiled. */
-import { BYTES_PER_ELEMENT, LARGEST_FOLDED } from './dtype.ts';
-import { liveNodes } from './onnx/encode.ts';
+import { BYTES_PER_ELEMENT } from './dtype.ts';
+import { isCastLate, liveNodes } from './onnx/encode.ts';
 import type { Layout } from './program.ts';
 import type { ConstantSource, Graph, Node, Tensor } from './trace.ts';
 
@@ -46,10 +46,8 @@ function flopsOf({ op, inputs, outputs, attributes }: Node): number | undefined 
 
 /** Counts what a run of `graph` costs when it is compiled with `layout`. */
 export function graphCost(graph: Graph, layout: Layout = 'fast'): GraphCost {
-  const { constants, folded, widened } = graph.trace;
+  const { constants, folded } = graph.trace;
   const live = liveNodes(graph);
-  const isCastLate = (node: Node) =>
-    layout === 'lean' && widened.has(node.outputs[0]!) && node.inputs[0]!.size > LARGEST_FOLDED;
   const run = live.filter((node) => !node.outputs.every((t) => folded.has(t)));
 
   let flops = 0;
@@ -76,7 +74,8 @@ export function graphCost(graph: Graph, layout: Layout = 'fast'): GraphCost {
       for (const t of node.inputs) if (t && folded.has(t) && t.rank > 1) copiedBytes += bytesOf(t);
     }
   }
-  const late = new Set(live.filter(isCastLate).flatMap(({ outputs }) => outputs));
+  const casts = layout === 'lean' ? live.filter((node) => isCastLate(graph.trace, node)) : [];
+  const late = new Set(casts.flatMap(({ outputs }) => outputs));
   for (const t of computed) {
     if (late.has(t)) movedBytes += 1.5 * bytesOf(t);
     else copiedBytes += bytesOf(t);

@@ -2,9 +2,10 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { renderScene, type Scene } from '@sgool/toybox';
-import { encodePng, generate, type Image, loadPipeline, type Pipeline, readImage, refine } from 'sgool';
+import { encodePng, generate, loadPipeline, type Pipeline, readImage, refine } from 'sgool';
 import { createImage, resizeImage } from 'sgool/image';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { psnr } from './psnr.ts';
 import { runSgool } from './run-sgool.ts';
 import { describeOnToybox, temporaryFolder } from './toybox-model.ts';
 
@@ -30,12 +31,6 @@ const mask = createImage(
   SIDE,
   Uint8Array.from({ length: image.data.length }, (_, i) => (Math.floor(i / 3) % SIDE < 66 ? 255 : 0)),
 );
-
-/** Peak signal-to-noise ratio of eight-bit pictures in dB. */
-function psnr(a: Image, b: Image): number {
-  const sum = a.data.reduce((total, value, i) => total + (value - b.data[i]) ** 2, 0);
-  return 10 * Math.log10((255 ** 2 * a.data.length) / sum);
-}
 
 const few = { prompt: PROMPT, seed: 3, steps: 5, iterations: 3, saliency: 'spectral-residual' } as const;
 

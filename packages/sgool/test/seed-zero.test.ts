@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { loadPipeline, type Pipeline, readImage } from 'sgool';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { psnr } from './psnr.ts';
 import { runSeedZero, SEED_ZERO_FOLDER, SEED_ZERO_RUNS, type SeedZeroMethod } from './seed-zero.ts';
 import { describeOnToybox } from './toybox-model.ts';
 
@@ -12,11 +13,6 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
  * products otherwise, which a few steps of sampling and two of optimisation magnify.
  */
 const ALIKE = 30;
-
-function psnr(a: Uint8Array, b: Uint8Array): number {
-  const squares = a.reduce((total, value, i) => total + (value - b[i]!) ** 2, 0);
-  return 10 * Math.log10((255 ** 2 * a.length) / Math.max(squares, 1e-9));
-}
 
 describeOnToybox('seed 0', () => {
   let pipeline: Pipeline;
@@ -30,7 +26,7 @@ describeOnToybox('seed 0', () => {
     async (method) => {
       const { image, figures } = await runSeedZero(pipeline, method);
       const kept = await readImage(path.join(SEED_ZERO_FOLDER, `${method}.png`));
-      expect(psnr(image.data, kept.data)).toBeGreaterThan(ALIKE);
+      expect(psnr(image, kept)).toBeGreaterThan(ALIKE);
       const expected = JSON.parse(await readFile(path.join(SEED_ZERO_FOLDER, 'figures.json'), 'utf8'))[
         method
       ];

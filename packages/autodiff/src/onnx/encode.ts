@@ -4,7 +4,7 @@
  */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { LARGEST_FOLDED, ONNX_DTYPE } from '../dtype.ts';
-import type { Attribute, ConstantSource, Graph, Node, Tensor } from '../trace.ts';
+import type { Attribute, ConstantSource, Graph, Node, Tensor, Trace } from '../trace.ts';
 
 const IR_VERSION = 9;
 const OPSET = 20;
@@ -109,14 +109,18 @@ export function encodeModel(graph: Graph, locationOf: LocationOf, { lean = false
   return { bytes: model.finish(), nodeCount, castsAtRunTime: late.casts.size > 0 };
 }
 
+/** Whether layout `lean` leaves this cast of a constant to run time: that of a large one of half precision. */
+export function isCastLate({ widened }: Trace, { inputs, outputs }: Node): boolean {
+  return widened.has(outputs[0]!) && inputs[0]!.size > LARGEST_FOLDED;
+}
+
 /** Large constants of half precision (`casts`), and what is computed from them and other constants alone, by result. */
 function lateConstants({ trace }: Graph, live: readonly Node[]) {
   const casts = new Set<Tensor>();
   const nodes = new Map<Tensor, Node>();
   for (const node of live) {
-    const [x] = node.inputs;
-    const isCast = trace.widened.has(node.outputs[0]!) && x!.size > LARGEST_FOLDED;
-    if (isCast) casts.add(x!);
+    const isCast = isCastLate(trace, node);
+    if (isCast) casts.add(node.inputs[0]!);
     const isLate = isCast || node.inputs.some((t) => t !== null && nodes.has(t));
     if (isLate && node.outputs.every((t) => trace.folded.has(t)))
       for (const t of node.outputs) nodes.set(t, node);

@@ -9,6 +9,7 @@
 import { mkdir, statfs, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { sizeOf } from '@sgool/autodiff';
 import { type Names, type NetworkFile, networkFiles } from './networks.ts';
 import { writeRandomWeights } from './random-weights.ts';
 import { writeTokenizer } from './tokenizer.ts';
@@ -97,7 +98,7 @@ async function writeNetwork(file: NetworkFile): Promise<void> {
 async function checkSpace(files: readonly NetworkFile[]): Promise<void> {
   const elements = files
     .flatMap(({ shapes }) => [...shapes.values()])
-    .reduce((sum, shape) => sum + shape.reduce((product, length) => product * length, 1), 0);
+    .reduce((sum, shape) => sum + sizeOf(shape), 0);
   const needed = elements * (precision === 'fp16' ? 2 : 4);
   const { bavail, bsize } = await statfs(folder);
   if (bavail * bsize < 1.1 * needed) {

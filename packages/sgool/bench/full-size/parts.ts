@@ -1,5 +1,6 @@
 /** @file What is measured of a full-size model, each part in a process of its own. */
 import { readFileSync } from 'node:fs';
+import { sizeOf } from '@sgool/autodiff';
 import {
   estimateRun,
   type GenerationRequest,
@@ -158,7 +159,7 @@ function statusBytes(key: string): number {
 }
 
 function noiseOf(pipeline: Pipeline, side: number): Float64Array {
-  const size = pipeline.latentShape(square(side)).reduce((product, length) => product * length, 1);
+  const size = sizeOf(pipeline.latentShape(square(side)));
   return Float64Array.from({ length: size }, (_, i) => 1.4 * Math.sin(i * i + 1));
 }
 

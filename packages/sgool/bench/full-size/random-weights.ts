@@ -1,6 +1,6 @@
 /** @file Random weights in a safetensors file, written as they are drawn: no tensor is in memory whole. */
 import { open } from 'node:fs/promises';
-import type { Shape } from '@sgool/autodiff';
+import { type Shape, sizeOf } from '@sgool/autodiff';
 import { encodeFloat16 } from 'sgool/weights';
 import { type Names, type NetworkFile, nameInFile, type Precision } from './networks.ts';
 
@@ -13,8 +13,6 @@ interface Entry {
 const BYTES = { F32: 4, F16: 2, I64: 8 } as const;
 /** Elements drawn and written at a time. */
 const CHUNK = 2 ** 20;
-
-const sizeOf = (shape: Shape) => shape.reduce((product, length) => product * length, 1);
 
 export interface FileOptions {
   readonly precision: Precision;

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../errors.ts';
 import { parseParameters, readPngText } from '../image/index.ts';
 import { runCli } from './run.ts';
-import { type FakeOptions, fakeEngine, fakeHost } from './testing.ts';
+import { fakeEngine, fakeHost, runOnFakes, type Setting } from './testing.ts';
 
 let cwd: string;
 beforeEach(async () => {
@@ -13,18 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(cwd, { recursive: true }));
 
-interface Setting {
-  readonly env?: Record<string, string>;
-  readonly isTTY?: boolean;
-  readonly fake?: FakeOptions;
-}
-
-/** Runs one command line on stand-ins for model and methods. */
-async function sgool(argv: readonly string[], { env, isTTY, fake }: Setting = {}) {
-  const host = fakeHost(cwd, { engine: fakeEngine(fake), env, isTTY });
-  const code = await runCli(argv, host);
-  return { code, host, ...host.written };
-}
+const sgool = (argv: readonly string[], setting?: Setting) => runOnFakes(cwd, argv, setting);
 
 const generate = (...argv: string[]) => ['generate', 'a red cat', '--seed', '5', '--out', 'out', ...argv];
 const inFolder = (name: string) => join(cwd, 'out', name);

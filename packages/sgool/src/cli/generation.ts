@@ -2,8 +2,7 @@
 import { basename, extname, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
 import type { Method, Pipeline } from '../guidance/index.ts';
-import { generationRequest, type RefineSource } from '../guidance/refine.ts';
-import { parseRefineRequest } from '../guidance/refine-request.ts';
+import { generationRequest, parseRefineRequest, type RefineSource } from '../guidance/refine-request.ts';
 import { type ParsedRequest, parseRequest } from '../guidance/request.ts';
 import { resolveSettings, saliencyNote } from '../guidance/settings.ts';
 import { readImage } from '../image/index.ts';
@@ -18,6 +17,7 @@ import { loadOptionsOf, PART_KEYS, partsOf } from './model-parts.ts';
 import { claimFolder, defaultFolder } from './output-folder.ts';
 import type { PictureCommand } from './picture-options.ts';
 import { createProgress, type Progress } from './progress.ts';
+import { tooLong } from './prompt.ts';
 import { Recorder } from './recorder.ts';
 import { type RunEnd, runMethod } from './run-method.ts';
 import { type RefineTask, type RunTask, repeatCommand, resultOf, versions } from './run-record.ts';
@@ -190,9 +190,7 @@ function warnOfTruncation({ prompt, model, refine }: RunTask, pipeline: Pipeline
   ]) {
     const { tokens, truncated, lost } = pipeline.checkPrompt(text);
     if (!truncated) continue;
-    progress.warn(
-      `the ${name} is too long for ${model}: its first ${tokens.length} tokens count, the last ${lost} are left out`,
-    );
+    progress.warn(tooLong(name, model, tokens.length, lost));
   }
 }
 

@@ -1,5 +1,5 @@
 /** @file What can be told of a model from its configs and file headers; no weight is read. */
-import type { Config, ModelComponent, ModelFolder } from '../weights/index.ts';
+import { type Config, type ModelComponent, type ModelFolder, weightBytes } from '../weights/index.ts';
 
 export interface ComponentReport {
   readonly name: string;
@@ -57,7 +57,7 @@ function inspectComponent({ name, config, weights }: ModelComponent): ComponentR
     name,
     ...(className === undefined ? {} : { className }),
     parameters: sizes.reduce((sum, size) => sum + size, 0),
-    bytes: [...weights.tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0),
+    bytes: weightBytes(weights.tensors),
     dtypes: [...new Set(tensors.map(({ dtype }) => dtype))].sort(),
     shape: shapeInWords(config),
     tensors,

@@ -11,6 +11,7 @@ import {
   openTensorFile,
   storeAdded,
   type TensorFile,
+  weightBytes,
 } from '../weights/index.ts';
 import { USAGE_ERROR } from './exit-codes.ts';
 import { formatBytes } from './format.ts';
@@ -76,7 +77,7 @@ async function add(name: string, path: string, { tokenizer, json = false }: AddO
     const file = await openWeights(resolve(host.cwd, path));
     const { name: known, title, config, tensors } = identifyWeights(name, file);
     const vocabulary = isScorer(known) ? await vocabularyOf(known, file.path, tokenizer, host) : {};
-    const bytes = [...tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const bytes = weightBytes(tensors);
     progress.status(`copying ${formatBytes(bytes)}`);
     const dir = await storeAdded(known, config, tensors, host.env, vocabulary);
     progress.note(`${title}: ${tensors.size} weights, ${formatBytes(bytes)}`);

@@ -6,6 +6,7 @@ import { USAGE_ERROR } from './exit-codes.ts';
 import { quoteArgument } from './format.ts';
 import type { Host } from './host.ts';
 import type { CliOption, Values } from './options.ts';
+import { checkPrompt } from './prompt.ts';
 import { environmentValues, fileValues } from './values.ts';
 
 /** A command line, read. */
@@ -44,11 +45,7 @@ export async function readPictureCommand(
   options: readonly CliOption[],
   host: Host,
 ): Promise<PictureCommand> {
-  if (prompt.trim() === '') {
-    throw new UserError('prompt: must not be empty; say what the picture should show', {
-      exitCode: USAGE_ERROR,
-    });
-  }
+  checkPrompt(prompt);
   const environment = environmentValues(host.env, options);
   const values = {
     ...valuesFor(options, await fileValues(host.cwd)),

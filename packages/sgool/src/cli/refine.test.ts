@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createImage, encodePng, parseParameters, readImage, readPngText } from '../image/index.ts';
 import { runCli } from './run.ts';
-import { discPicture, type FakeOptions, fakeEngine, fakeHost } from './testing.ts';
+import { discPicture, fakeEngine, fakeHost, runOnFakes, type Setting } from './testing.ts';
 
 let cwd: string;
 beforeEach(async () => {
@@ -15,18 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(cwd, { recursive: true }));
 
-interface Setting {
-  readonly env?: Record<string, string>;
-  readonly isTTY?: boolean;
-  readonly fake?: FakeOptions;
-}
-
-/** Runs one command line on stand-ins for model and methods. */
-async function sgool(argv: readonly string[], { env, isTTY, fake }: Setting = {}) {
-  const host = fakeHost(cwd, { engine: fakeEngine(fake), env, isTTY });
-  const code = await runCli(argv, host);
-  return { code, host, ...host.written };
-}
+const sgool = (argv: readonly string[], setting?: Setting) => runOnFakes(cwd, argv, setting);
 
 const PROMPT = 'a blue disc';
 const refine = (...argv: string[]) => ['refine', 'disc.png', PROMPT, '--seed', '5', '--out', 'out', ...argv];

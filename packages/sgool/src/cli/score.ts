@@ -9,6 +9,7 @@ import { formatTable } from './format.ts';
 import type { Host } from './host.ts';
 import { type DeviceName, deviceOption, modelOption } from './model-options.ts';
 import { addCriticOptions, loadOptionsOf, type ModelParts } from './model-parts.ts';
+import { checkPrompt, tooLong } from './prompt.ts';
 import { didYouMean } from './suggest.ts';
 
 interface ScoreOptions extends ModelParts {
@@ -75,11 +76,7 @@ function parseScorers(text: string): Wanted[] {
 
 async function score(path: string, prompt: string, options: ScoreOptions, host: Host) {
   const { scorer: wanted = [{ name: 'clip' }], json = false } = options;
-  if (prompt.trim() === '') {
-    throw new UserError('prompt: must not be empty; say what the picture should show', {
-      exitCode: USAGE_ERROR,
-    });
-  }
+  checkPrompt(prompt);
   const image = await readImage(resolve(host.cwd, path));
   const asked = wanted.some(({ name }) => name === 'clip');
   const clip = asked ? await clipScores(image, prompt, options, host) : undefined;
@@ -162,6 +159,5 @@ async function preferenceScore(
 }
 
 function warnOfCut(who: string, kept: number, lost: number, { stderr }: Host): void {
-  const cut = `its first ${kept} tokens count, the last ${lost} are left out`;
-  stderr.write(`sgool: warning: the prompt is too long for ${who}: ${cut}\n`);
+  stderr.write(`sgool: warning: ${tooLong('prompt', who, kept, lost)}\n`);
 }

@@ -7,6 +7,7 @@ import { commonDefaults } from '../guidance/settings.ts';
 import type { Image } from '../image/index.ts';
 import { centreDetector, spectralResidual } from '../saliency/index.ts';
 import type { Engine, Host, Sink } from './host.ts';
+import { runCli } from './run.ts';
 
 const SIDE = 32;
 
@@ -147,4 +148,18 @@ export function fakeHost(
     now: () => new Date(2026, 10, 22, 12),
     loadEngine: async () => engine,
   };
+}
+
+/** What a command line meets. */
+export interface Setting {
+  readonly env?: Host['env'];
+  readonly isTTY?: boolean;
+  readonly fake?: FakeOptions;
+}
+
+/** Runs one command line in a folder, on stand-ins for model and methods. */
+export async function runOnFakes(cwd: string, argv: readonly string[], { env, isTTY, fake }: Setting = {}) {
+  const host = fakeHost(cwd, { engine: fakeEngine(fake), env, isTTY });
+  const code = await runCli(argv, host);
+  return { code, host, ...host.written };
 }

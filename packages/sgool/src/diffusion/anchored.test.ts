@@ -4,21 +4,13 @@ import { ddim } from './ddim.ts';
 import { edict } from './edict.ts';
 import { invertChain } from './inversion.ts';
 import type { Latents, Sampler } from './sampler.ts';
-import { createSchedule } from './schedule.ts';
-import { maxDifference, randomNormal, randomWeights, tanhDenoiser } from './testing.ts';
+import { dot, maxDifference, randomNormal, randomWeights, stableSchedule, tanhDenoiser } from './testing.ts';
 import { runTrajectory, sample } from './trajectory.ts';
 
 const size = 32;
-const schedule = createSchedule({
-  beta_start: 0.00085,
-  beta_end: 0.012,
-  beta_schedule: 'scaled_linear',
-  steps_offset: 1,
-  set_alpha_to_one: false,
-});
+const schedule = stableSchedule();
 const denoiser = tanhDenoiser(randomWeights(size), { float32: true });
 const clean = randomNormal(size, 5);
-const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 
 describe('invertChain', () => {
   it.each([0, 4])('finds the noise that a clean latent comes from, back to step %i', async (startIndex) => {

@@ -7,12 +7,12 @@
  *
  * Reference: Lu et al. 2022, "DPM-Solver++", algorithm 2; the last step is first order as in diffusers.
  */
-import { karrasRatios, noiseRatio, timestepOfRatio } from './karras.ts';
+import { roundHalfToEven } from '../rounding.ts';
+import { finalNoiseOf, karrasRatios, noiseRatio, timestepOfRatio } from './karras.ts';
 import { linearStage } from './linear-stage.ts';
 import type { Sampler } from './sampler.ts';
 import { createSampler, singleLatent } from './sampler.ts';
 import type { Schedule, TimestepSpacing } from './schedule.ts';
-import { roundHalfToEven } from './schedule.ts';
 
 export interface DpmSolverOptions {
   /** How timesteps are spread. Default: what the schedule's file says, else `linspace`. */
@@ -30,7 +30,7 @@ export function dpmSolver(
   steps: number,
   {
     spacing = schedule.timestepSpacing ?? 'linspace',
-    finalNoise = schedule.config.final_sigmas_type === 'sigma_min' ? 'smallest' : 'zero',
+    finalNoise = finalNoiseOf(schedule),
   }: DpmSolverOptions = {},
 ): Sampler {
   const spread = dpmTimesteps(schedule, steps, spacing);

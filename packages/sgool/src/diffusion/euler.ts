@@ -14,7 +14,7 @@
 import { UserError } from '../errors.ts';
 import type { FreshNoise } from './fresh-noise.ts';
 import { scaledNoise } from './fresh-noise.ts';
-import { karrasRatios, noiseRatio, timestepOfRatio } from './karras.ts';
+import { finalNoiseOf, karrasRatios, noiseRatio, timestepOfRatio } from './karras.ts';
 import { linearStage } from './linear-stage.ts';
 import type { Sampler } from './sampler.ts';
 import { createSampler, singleLatent } from './sampler.ts';
@@ -36,8 +36,7 @@ export interface EulerAncestralOptions {
 
 /** Euler's sampler. One network call per step; it has a gradient (`checkpointed`), but no inverse. */
 export function euler(schedule: Schedule, steps: number, options: EulerOptions = {}): Sampler {
-  const fallback = schedule.config.final_sigmas_type === 'sigma_min' ? 'smallest' : 'zero';
-  const { spacing, finalNoise = fallback } = options;
+  const { spacing, finalNoise = finalNoiseOf(schedule) } = options;
   const end = finalNoise === 'zero' ? 0 : noiseRatio(schedule, 0);
   const karras = schedule.config.use_karras_sigmas === true;
   return eulerChain('euler', schedule, steps, {

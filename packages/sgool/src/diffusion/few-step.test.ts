@@ -9,7 +9,7 @@ import { noiseCoefficients } from './noising.ts';
 import type { Sampler } from './sampler.ts';
 import type { SchedulerConfig } from './schedule.ts';
 import { createSchedule } from './schedule.ts';
-import { maxDifference, randomNormal, readFixture, tanhDenoiser } from './testing.ts';
+import { dot, maxDifference, randomNormal, readFixture, tanhDenoiser } from './testing.ts';
 import { runTrajectory, sample } from './trajectory.ts';
 
 const fixture = readFixture();
@@ -84,7 +84,6 @@ describe('samplers of few steps', () => {
   it.each(cases)('%s has the gradient of its chain', async (_, sampler, denoiser = network) => {
     const direction = randomNormal(noise.length, 3);
     const weights = randomNormal(noise.length, 4);
-    const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, i) => sum + value * b[i], 0);
     const at = async (distance: number) => {
       const moved = noise.map((value, i) => value + distance * direction[i]);
       return dot((await sample(sampler, denoiser, moved))[0], weights);

@@ -14,6 +14,11 @@ export function noiseRatio(schedule: Schedule, timestep: number): number {
   return Math.sqrt((1 - alpha) / alpha);
 }
 
+/** Where the last step ends by the schedule's file: at no noise (`zero`), or at that of timestep 0 (`smallest`). */
+export function finalNoiseOf({ config }: Schedule): 'zero' | 'smallest' {
+  return config.final_sigmas_type === 'sigma_min' ? 'smallest' : 'zero';
+}
+
 /** `steps` levels from `largest` down to `smallest`. */
 export function karrasRatios(steps: number, largest: number, smallest: number): number[] {
   const [from, to] = [largest ** (1 / RHO), smallest ** (1 / RHO)];

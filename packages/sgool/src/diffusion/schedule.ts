@@ -6,6 +6,7 @@
  * `scheduler_config.json`.
  */
 import { UserError } from '../errors.ts';
+import { roundHalfToEven } from '../rounding.ts';
 
 export type BetaSchedule = 'linear' | 'scaled_linear' | 'squaredcos_cap_v2';
 export type TimestepSpacing = 'leading' | 'trailing' | 'linspace';
@@ -186,13 +187,6 @@ function spread(steps: number, trainTimesteps: number, spacing: TimestepSpacing,
     );
   }
   return ascending.reverse();
-}
-
-/** Rounds as NumPy does, so that timesteps at a half agree with diffusers'. */
-export function roundHalfToEven(value: number): number {
-  const below = Math.floor(value);
-  if (value - below !== 0.5) return Math.round(value);
-  return below % 2 === 0 ? below : below + 1;
 }
 
 function oneOf<T extends string>(key: string, value: string, choices: readonly T[]): T {

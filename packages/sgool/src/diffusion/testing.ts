@@ -1,6 +1,7 @@
 /** @file Stand-in networks for tests: small, smooth, with a gradient by hand. Not exported from the package. */
 import { readFileSync } from 'node:fs';
 import type { Denoiser } from './denoiser.ts';
+import { createSchedule } from './schedule.ts';
 
 /** Weights of `second · tanh(first · latent + timestep / 1000 · shift)`; matrices by rows. */
 export interface TanhWeights {
@@ -94,3 +95,15 @@ function multiplyTransposed(matrix: Float64Array, vector: Float64Array): Float64
   });
   return out;
 }
+
+/** Stable Diffusion's. */
+export const stableSchedule = () =>
+  createSchedule({
+    beta_start: 0.00085,
+    beta_end: 0.012,
+    beta_schedule: 'scaled_linear',
+    steps_offset: 1,
+    set_alpha_to_one: false,
+  });
+
+export const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, i) => sum + value * b[i], 0);

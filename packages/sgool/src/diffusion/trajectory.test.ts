@@ -5,25 +5,16 @@ import { dpmSolver } from './dpm-solver.ts';
 import { edict } from './edict.ts';
 import { pndm } from './pndm.ts';
 import type { Sampler } from './sampler.ts';
-import { createSchedule } from './schedule.ts';
-import { maxDifference, randomNormal, randomWeights, tanhDenoiser } from './testing.ts';
+import { dot, maxDifference, randomNormal, randomWeights, stableSchedule, tanhDenoiser } from './testing.ts';
 import type { TrajectoryKind } from './trajectory.ts';
 import { runTrajectory, sample } from './trajectory.ts';
 
 const size = 32;
-const schedule = createSchedule({
-  beta_start: 0.00085,
-  beta_end: 0.012,
-  beta_schedule: 'scaled_linear',
-  steps_offset: 1,
-  set_alpha_to_one: false,
-});
+const schedule = stableSchedule();
 const denoiser = tanhDenoiser(randomWeights(size));
 const float32Denoiser = tanhDenoiser(randomWeights(size), { float32: true });
 const noise = randomNormal(size, 5);
 const direction = randomNormal(size, 6);
-
-const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 
 /** Half the squared norm of all final latents: its cotangents are the latents themselves. */
 const energy = (finals: readonly Float64Array[]) => finals.reduce((sum, one) => sum + dot(one, one) / 2, 0);

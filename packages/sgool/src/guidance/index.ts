@@ -25,8 +25,8 @@ export {
 } from './objective.ts';
 export type { ClipScores, DenoiserOptions, ObjectiveOptions, PictureSize, Pipeline } from './pipeline.ts';
 export { promptParts } from './prompt-parts.ts';
-export { type RefineMethod, type Refinement, type RefineSource, refine, refinement } from './refine.ts';
-export { parseRefineRequest, type RefineRequest } from './refine-request.ts';
+export { type RefineMethod, type Refinement, refine, refinement } from './refine.ts';
+export { parseRefineRequest, type RefineRequest, type RefineSource } from './refine-request.ts';
 export {
   type GenerationRequest,
   METHOD_NAMES,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Device } from '@sgool/autodiff';
 import { createSchedule } from '../diffusion/index.ts';
 import { UserError } from '../errors.ts';
-import { autoencoderConfig, networkWeights, unetConfig } from '../networks/index.ts';
+import { autoencoderConfig, layoutFor, networkWeights, unetConfig } from '../networks/index.ts';
 import { loadTokenizer } from '../text/index.ts';
 import {
   type Environment,
@@ -13,6 +13,7 @@ import {
   openComponent,
   openModel,
   resolveModel,
+  weightBytes,
 } from '../weights/index.ts';
 import { type ClipCritic, clipCritic } from './clip-critic.ts';
 import { decodeLatent, scaleFactorOf } from './decoding.ts';
@@ -41,9 +42,6 @@ export interface LoadOptions extends Omit<OpenModelOptions, 'required'> {
   /** Makes what compiles and keeps the programs; for rehearsals (see `estimateRun`). */
   readonly programs?: (options: ProgramOptions) => ProgramCache;
 }
-
-/** From this size of UNet on, weights stay in their mapped file instead of being copied into faster layouts. */
-const LEAN_FROM_BYTES = 500e6;
 
 /**
  * Loads a model: a name, a folder in the diffusers layout, or a model of the Hub that was pulled; with `clip/` (a CLIPModel;
@@ -74,8 +72,7 @@ export async function loadPipeline(
   const schedule = createSchedule(folder.schedulerConfig);
   const tokenizer = await openTokenizer(folder);
 
-  const size = [...unet.weights.tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const layout = size >= LEAN_FROM_BYTES ? 'lean' : 'fast';
+  const layout = layoutFor(weightBytes(unet.weights.tensors));
   const programOptions: ProgramOptions = { device, threads, layout, memory };
   const programs = makePrograms?.(programOptions) ?? new ProgramCache(programOptions);
   const checkpointBlocks = memory === 'low';

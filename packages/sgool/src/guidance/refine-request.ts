@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
 import { mayChange } from './refine-mask.ts';
-import { checkRequest, requestSchema } from './request.ts';
+import { checkRequest, type GenerationRequest, requestSchema } from './request.ts';
 
 const FITS = ['crop', 'letterbox'] as const;
 
@@ -48,6 +48,18 @@ export const refineSchema = requestSchema.omit({ method: true }).extend({
 export type RefineRequest = z.input<typeof refineSchema>;
 /** A request that passed the schema. */
 export type ParsedRefineRequest = z.output<typeof refineSchema>;
+
+/** What of a request is about the picture. */
+export type RefineSource = Pick<
+  ParsedRefineRequest,
+  'image' | 'mask' | 'sourcePrompt' | 'fit' | 'invertMask' | 'strength' | 'feather'
+>;
+
+/** The part of a request that methods know. */
+export function generationRequest(request: ParsedRefineRequest): GenerationRequest {
+  const { image, mask, sourcePrompt, fit, strength, invertMask, feather, ...asked } = request;
+  return asked;
+}
 
 /** How far width / height of mask and picture may differ, as a share: scaling rounds to whole pixels. */
 const SHAPE_TOLERANCE = 0.02;

@@ -19,18 +19,17 @@ import { optimiseNoise, type Start } from './optimise-noise.ts';
 import type { PictureSize, Pipeline } from './pipeline.ts';
 import { composite, openElements, softEdge } from './refine-mask.ts';
 import { fittingNotes, type PreparedPicture, preparePicture } from './refine-picture.ts';
-import { type ParsedRefineRequest, parseRefineRequest, type RefineRequest } from './refine-request.ts';
+import {
+  generationRequest,
+  parseRefineRequest,
+  type RefineRequest,
+  type RefineSource,
+} from './refine-request.ts';
 import { type GenerationRequest, parseRequest } from './request.ts';
 import { type Run, samplerOf, settingsOf, withinIteration } from './run.ts';
 
 /** So many times shorter than in generation are the steps: a picture that is to be kept leaves less room to go astray in. */
 const STEPS_SHORTER = 2.5;
-
-/** What of a request is about the picture. */
-export type RefineSource = Pick<
-  ParsedRefineRequest,
-  'image' | 'mask' | 'sourcePrompt' | 'fit' | 'invertMask' | 'strength' | 'feather'
->;
 
 /**
  * SGOOL that begins with a picture instead of a seed. Iteration 0 is what the autoencoder keeps of the picture; with a source
@@ -160,10 +159,4 @@ async function startFromPicture(
     free,
     finish: (decoded) => composite(image, decoded, weights),
   };
-}
-
-/** The part of a request that methods know. */
-export function generationRequest(request: ParsedRefineRequest): GenerationRequest {
-  const { image, mask, sourcePrompt, fit, strength, invertMask, feather, ...asked } = request;
-  return asked;
 }

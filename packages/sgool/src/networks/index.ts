@@ -56,7 +56,7 @@ export {
   splitHeads,
   tokensToMap,
 } from './layers.ts';
-export { networkWeights } from './load.ts';
+export { layoutFor, networkWeights } from './load.ts';
 export { type TextEncoder, type TextEncoderResult, textEncoder, tokenAt } from './text-encoder.ts';
 export { type TranSalNet, transalnet } from './transalnet.ts';
 export { type UNet, type UNetInputs, type UNetOptions, unet } from './unet.ts';

@@ -5,9 +5,11 @@ import {
   cast,
   constant,
   type DType,
+  type Layout,
   matmul,
   mul,
   reshape,
+  sizeOf,
   type Tensor,
   type Weights,
 } from '@sgool/autodiff';
@@ -30,6 +32,12 @@ const DTYPES: Readonly<Record<string, DType>> = {
   I32: 'int32',
 };
 
+/** From this size on, weights stay in their mapped file instead of being copied into faster layouts. */
+const LEAN_FROM_BYTES = 500e6;
+
+/** The layout to compile networks with whose weights are of a size. */
+export const layoutFor = (bytes: number): Layout => (bytes >= LEAN_FROM_BYTES ? 'lean' : 'fast');
+
 /**
  * Frozen weights for a network. float16 and bfloat16 weights are computed with in float32; float64 ones, and those that are
  * computed from others, are kept in memory as float32.
@@ -49,7 +57,7 @@ export function networkWeights(file: SafetensorsFile | TensorFile | WeightSource
       const { base, up, down, scale } = tensor.lowRank;
       const [height, rank] = [base.shape[0]!, down.shape[0]!];
       const left = mul(reshape(symbol(name, up), [height, rank]), scale);
-      const right = reshape(symbol(name, down), [rank, down.shape.slice(1).reduce((a, b) => a * b, 1)]);
+      const right = reshape(symbol(name, down), [rank, sizeOf(down.shape.slice(1))]);
       return add(symbol(name, base), reshape(matmul(left, right), [...tensor.shape]));
     }
     let stored = constants.get(tensor);

@@ -1,10 +1,10 @@
 /** @file The preference models that are a CLIP: Human Preference Scores v1, v2 and v2.1, PickScore. */
 import { type CompileOptions, compile, exp, mul, sum, trace } from '@sgool/autodiff';
-import { clip, clipConfig, clipPixels, networkWeights } from '../networks/index.ts';
+import { clip, clipConfig, clipPixels, layoutFor, networkWeights } from '../networks/index.ts';
 import { fittedIds, type Tokenizer } from '../text/index.ts';
-import type { ModelComponent } from '../weights/index.ts';
+import { type ModelComponent, weightBytes } from '../weights/index.ts';
 import type { Preprocessing } from './picture-view.ts';
-import { lazyProgram, type PreferenceModel, type PromptInputs, scorerLayout } from './scorer.ts';
+import { lazyProgram, type PreferenceModel, type PromptInputs } from './scorer.ts';
 import type { ScorerName } from './scorer-names.ts';
 
 export type ClipScorerName = Exclude<ScorerName, 'image-reward'>;
@@ -32,10 +32,7 @@ export function clipPreference(
 ): PreferenceModel {
   const config = clipConfig(component.config, `${component.dir}/config.json`);
   const weights = networkWeights(component.weights);
-  const bytes = [...component.weights.tensors.values()].reduce(
-    (total, { byteLength }) => total + byteLength,
-    0,
-  );
+  const bytes = weightBytes(component.weights.tensors);
   const length = Math.min(tokenizer.maxLength, config.text_config.max_position_embeddings);
 
   const words = lazyProgram(async () =>
@@ -44,7 +41,7 @@ export function clipPreference(
         { ids: { shape: [1, length], dtype: 'int32' }, end: { shape: [1], dtype: 'int32' } },
         ({ ids, end }) => ({ text: clip(config, weights).text(ids, end).embedding }),
       ),
-      { layout: scorerLayout(bytes), ...options },
+      { layout: layoutFor(bytes), ...options },
     ),
   );
   const known = new Map<string, Promise<PromptInputs>>();

@@ -2,7 +2,7 @@
 import { reshape } from '@sgool/autodiff';
 import { clipPixels, imageReward, imageRewardConfig, networkWeights } from '../networks/index.ts';
 import type { WordPieceTokenizer } from '../text/index.ts';
-import type { ModelComponent } from '../weights/index.ts';
+import { type ModelComponent, weightBytes } from '../weights/index.ts';
 import type { PreferenceModel } from './scorer.ts';
 
 /**
@@ -22,7 +22,7 @@ export function imageRewardPreference(
     name: 'image-reward',
     preprocessing: 'torchvision',
     side: config.vision_config.image_size,
-    bytes: [...component.weights.tensors.values()].reduce((total, { byteLength }) => total + byteLength, 0),
+    bytes: weightBytes(component.weights.tensors),
     fit(prompt) {
       const { length, lost } = tokenizer.encode(prompt, tokens);
       return { kept: length - 2, lost, truncated: lost > 0 };

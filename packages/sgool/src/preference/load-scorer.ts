@@ -15,7 +15,7 @@ import {
 } from '../weights/index.ts';
 import { type ClipScorerName, clipPreference } from './clip-preference.ts';
 import { imageRewardPreference } from './image-reward.ts';
-import { findScorerWeights, findVocabulary } from './locate.ts';
+import { blipFile, findScorerWeights, findVocabulary } from './locate.ts';
 import { createScorer, type Scorer } from './scorer.ts';
 import type { ScorerName } from './scorer-names.ts';
 
@@ -74,8 +74,7 @@ async function loadImageReward(
   const component = await openImageRewardWeights(place);
   const { vocab_size: words } = imageRewardConfig(component.config, component.dir).text_config;
   const vocabulary = await findVocabulary('image-reward', { words, weights: place, given, env });
-  const file = vocabulary.endsWith('.txt') ? vocabulary : join(vocabulary, 'vocab.txt');
-  const tokenizer = await loadBlipTokenizer(file);
+  const tokenizer = await loadBlipTokenizer(blipFile(vocabulary));
   return createScorer(imageRewardPreference(component, tokenizer), options);
 }
 

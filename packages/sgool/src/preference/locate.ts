@@ -45,7 +45,8 @@ interface VocabularyKind {
   readonly missing: string;
 }
 
-const blipFile = (place: string) => (place.endsWith('.txt') ? place : join(place, 'vocab.txt'));
+/** The vocabulary of BLIP in a folder, or the file that is one. */
+export const blipFile = (place: string) => (place.endsWith('.txt') ? place : join(place, 'vocab.txt'));
 
 const CLIP_VOCABULARY: VocabularyKind = {
   file: 'merges.txt',

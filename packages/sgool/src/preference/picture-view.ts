@@ -9,6 +9,7 @@ import {
   resampleMatrix,
   resamplePlane,
 } from '../image/index.ts';
+import { roundHalfToEven } from '../rounding.ts';
 
 /**
  * Whose preprocessing:
@@ -68,14 +69,6 @@ function paddedAxis(length: number, other: number, side: number) {
   const matrix = new Float32Array(side * length);
   matrix.set(resampleMatrix(length, resized), Math.floor((side - resized) / 2) * length);
   return matrix;
-}
-
-/** Python's `round`. */
-function roundHalfToEven(x: number): number {
-  const below = Math.floor(x);
-  const rest = x - below;
-  if (rest !== 0.5) return Math.round(x);
-  return below % 2 === 0 ? below : below + 1;
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   trace,
 } from '@sgool/autodiff';
 import type { Image } from '../image/index.ts';
+import { layoutFor } from '../networks/index.ts';
 import { type Preprocessing, pictureGradient, pictureView, seenPlanes } from './picture-view.ts';
 import type { ScorerName } from './scorer-names.ts';
 
@@ -64,11 +65,6 @@ export interface Scorer {
   dispose(): Promise<void>;
 }
 
-/** From this size of weights on, they stay in their mapped file instead of being copied into faster layouts. */
-const LEAN_FROM_BYTES = 500e6;
-
-export const scorerLayout = (bytes: number) => (bytes >= LEAN_FROM_BYTES ? 'lean' : 'fast');
-
 /** A program that is compiled when it is first asked for. */
 export function lazyProgram(build: () => Promise<Program>): {
   get(): Promise<Program>;
@@ -94,7 +90,7 @@ export function lazyProgram(build: () => Promise<Program>): {
 /** Makes a model ready to run; its programs are compiled when they are first needed. */
 export function createScorer(model: PreferenceModel, options: CompileOptions = {}): Scorer {
   const { name, side, preprocessing } = model;
-  const settings: CompileOptions = { layout: scorerLayout(model.bytes), ...options };
+  const settings: CompileOptions = { layout: layoutFor(model.bytes), ...options };
   const inputs = {
     planes: { shape: [1, 3, side, side] as Shape, dtype: 'float32' as const },
     ...model.promptInputs,

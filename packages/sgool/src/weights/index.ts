@@ -61,5 +61,6 @@ export {
   type TensorFile,
   type WeightSource,
   type WeightTensor,
+  weightBytes,
   weightSource,
 } from './weight-source.ts';

@@ -34,6 +34,11 @@ export interface ComputedTensor {
 
 export type WeightTensor = StoredTensor | ComputedTensor;
 
+/** Bytes of all tensors together. */
+export function weightBytes(tensors: ReadonlyMap<string, Pick<WeightTensor, 'byteLength'>>): number {
+  return [...tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
 /** An opened file of tensors: names, shapes, places. */
 export interface TensorFile {
   /** Real path of the file, or of the first of several. */

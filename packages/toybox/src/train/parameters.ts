@@ -37,18 +37,17 @@ export class ParameterLayout {
       else groups.set(key, [...(groups.get(key) ?? []), { name, shape }]);
     }
     let offset = 0;
-    this.slots = [...[...groups.values()].flat(), ...rest].map(({ name, shape }) => {
+    const placed = ({ name, shape }: { name: string; shape: Shape }): ParameterSlot => {
       const slot = { name, shape, offset, size: sizeOf(shape) };
       offset += slot.size;
       return slot;
-    });
+    };
+    const stacked = [...groups.values()].map((members) => members.map(placed));
+    this.slots = [...stacked.flat(), ...rest.map(placed)];
     this.total = offset;
-    let start = 0;
-    this.stacks = [...groups.values()].map((members) => {
-      const [rows, columns] = matrixOf(members[0]!.shape);
-      const size = members.length * rows * columns;
-      start += size;
-      return { offset: start - size, size, shape: [members.length, rows, columns] as const };
+    this.stacks = stacked.map((slots) => {
+      const { shape, size, offset: start } = slots[0]!;
+      return { offset: start, size: slots.length * size, shape: [slots.length, ...matrixOf(shape)] as const };
     });
   }
 
