@@ -4,6 +4,7 @@
  */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { LARGEST_FOLDED, ONNX_DTYPE } from '../dtype.ts';
+import { lowered } from '../lower.ts';
 import type { Attribute, ConstantSource, Graph, Node, Tensor, Trace } from '../trace.ts';
 
 const IR_VERSION = 9;
@@ -39,7 +40,7 @@ export function liveNodes(graph: Graph): Node[] {
  * @param lean leaves large constants of half precision as they are: they are cast to float32 at run time, once for each use
  */
 export function encodeModel(graph: Graph, locationOf: LocationOf, { lean = false } = {}): EncodedModel {
-  const live = liveNodes(graph);
+  const live = lowered(graph.trace, liveNodes(graph));
   const used = new Set<Tensor>(live.flatMap((node) => node.inputs.filter((t): t is Tensor => t !== null)));
   const inputName = new Map<Tensor, string>([...graph.inputs].map(([name, t]) => [t, `in:${name}`]));
   const nameOf = (t: Tensor) => inputName.get(t) ?? `t${t.id}`;
@@ -88,7 +89,8 @@ export function encodeModel(graph: Graph, locationOf: LocationOf, { lean = false
   }
   for (const [name, t] of graph.inputs) message(body, 11, (w) => writeValueInfo(w, `in:${name}`, t));
   // A constant that could be replaced by an input is not folded.
-  for (const t of late.casts) message(body, 11, (w) => writeValueInfo(w, nameOf(t), t));
+  for (const t of new Set([...late.casts, ...(lean ? viewedConstants(graph, live) : [])]))
+    message(body, 11, (w) => writeValueInfo(w, nameOf(t), t));
   for (const [name, t] of graph.outputs) message(body, 12, (w) => writeValueInfo(w, `out:${name}`, t));
 
   const model = new BinaryWriter();
@@ -126,6 +128,14 @@ function lateConstants({ trace }: Graph, live: readonly Node[]) {
       for (const t of node.outputs) nodes.set(t, node);
   }
   return { casts, nodes };
+}
+
+/** Large constants that are looked at under another shape: folded, each view would be a copy. */
+function viewedConstants({ trace }: Graph, live: readonly Node[]): Tensor[] {
+  return live
+    .filter(({ op, inputs }) => op === 'Reshape' && trace.constants.has(inputs[0]!))
+    .map(({ inputs }) => inputs[0]!)
+    .filter(({ size }) => size > LARGEST_FOLDED);
 }
 
 function message(writer: BinaryWriter, field: number, write: (inner: BinaryWriter) => void): void {
