@@ -58,7 +58,10 @@ const OUTPUT = 'Output:';
 /** Headings for the settings; whatever is not named here stands under the last. */
 const GROUPS: readonly (readonly [heading: string, keys: readonly string[]])[] = [
   [MAIN, ['steps', 'guidanceScale', 'iterations', 'saliency']],
-  ['Sampling:', ['sampler', 'eta', 'mixingWeight', 'edictOutput', 'trajectory', 'gradientSteps']],
+  [
+    'Sampling:',
+    ['sampler', 'eta', 'mixingWeight', 'edictOutput', 'trajectory', 'gradientSteps', 'jacobianShare'],
+  ],
   [
     'Salient regions:',
     [

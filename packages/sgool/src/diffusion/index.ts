@@ -29,6 +29,7 @@ export type {
   Transition,
 } from './schedule.ts';
 export { createSchedule } from './schedule.ts';
+export { sparseJacobian } from './sparse-jacobian.ts';
 export type {
   SampleOptions,
   StepInfo,

@@ -70,7 +70,9 @@ export async function estimateRun({
   const { options, costs } = programs!;
   const marks: RehearsalCounts[] = [];
   const contention = contentionMeter();
-  for await (const _ of method.run(pipeline, { ...request, iterations: Math.min(iterations, 2) })) {
+  // What is counted is the run that does not end early.
+  const rehearsed = { ...request, iterations: Math.min(iterations, 2), patience: 0, targetClip: 100 };
+  for await (const _ of method.run(pipeline, rehearsed)) {
     marks.push(programs!.counts);
   }
   await pipeline.dispose();

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Generator } from '../random/index.ts';
 import { openSafetensors, readTypedTensor } from '../weights/index.ts';
-import { adamOptimiser, doodlOptimiser, norm, normalisedOptimiser } from './latent-optimiser.ts';
+import { adamOptimiser, doodlOptimiser, normalisedOptimiser, signOptimiser } from './latent-optimiser.ts';
+import { norm } from './sphere.ts';
 
 const file = await openSafetensors(
   new URL('../../../../fixtures/data/guidance.safetensors', import.meta.url).pathname,
@@ -33,7 +34,7 @@ describe('doodlOptimiser', () => {
     });
     let latent = start;
     for (let round = 0; round < rounds; round++) {
-      latent = optimiser.update(latent, gradientOf(round));
+      latent = optimiser.update(latent, gradientOf(round), 0);
       latent.forEach((value, i) => {
         expect(value).toBeCloseTo(expected[round * size + i], 13);
       });
@@ -44,6 +45,7 @@ describe('doodlOptimiser', () => {
 describe.each([
   ['normalised', normalisedOptimiser, 0.02],
   ['adam', adamOptimiser, 0.02],
+  ['sign', signOptimiser, 0.02],
 ] as const)('%s', (_, create, learningRate) => {
   const target = Float64Array.from(new Generator(3).randn64([size]));
   const aligned = (latent: Float64Array) =>
@@ -60,6 +62,7 @@ describe.each([
       const next = optimiser.update(
         latent,
         target.map((value) => -value * 1e-7),
+        0,
       );
       expect(aligned(next)).toBeGreaterThan(aligned(latent));
       expect(norm(next)).toBeCloseTo(length, 9);
@@ -76,6 +79,7 @@ it('turns by the learning rate exactly, whatever the size of the gradient', () =
   const next = optimiser.update(
     start,
     gradientOf(0).map((value) => value * 1e6),
+    0,
   );
   const cosine = next.reduce((sum, value, i) => sum + value * start[i], 0) / norm(start) ** 2;
   expect(Math.acos(cosine)).toBeCloseTo(0.05, 9);

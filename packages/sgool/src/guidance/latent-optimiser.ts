@@ -4,18 +4,25 @@
  * An optimiser is made for one run, because it remembers momentum, and it owns the sphere: noise of the wrong length is
  * noise that the network was not trained on.
  */
-import { UserError } from '../errors.ts';
 import type { Settings } from './request.ts';
+import { norm, renormalised, tangent, turned, unit } from './sphere.ts';
+import { lineSearchOptimiser, trustRegionOptimiser } from './sphere-search.ts';
 
 export interface LatentOptimiser {
   readonly name: Settings['optimiser'];
   /**
-   * The next latent. Neither argument is changed.
+   * Asked of each latent before its gradient is taken, where an optimiser looks at losses. The latent that it gives is tried
+   * next, and this one stays without a gradient; if it gives none, `update` is called.
+   */
+  reconsider?(latent: Float64Array, loss: number): Float64Array | undefined;
+  /**
+   * The next latent. No argument is changed.
    *
    * @param gradient dL/dz. Where the sampler starts several copies of the latent (EDICT: two), the mean over the copies of
    *   the gradient of the loss summed over the results.
+   * @param loss of this latent
    */
-  update(latent: Float64Array, gradient: Float64Array): Float64Array;
+  update(latent: Float64Array, gradient: Float64Array, loss: number): Float64Array;
 }
 
 export interface LatentOptimiserOptions {
@@ -34,17 +41,29 @@ export function latentOptimiser(settings: Settings, options: LatentOptimiserOpti
       return normalisedOptimiser(settings, options);
     case 'adam':
       return adamOptimiser(settings, options);
+    case 'sign':
+      return signOptimiser(settings, options);
+    case 'line-search':
+      return lineSearchOptimiser(settings);
+    case 'trust-region':
+      return trustRegionOptimiser(settings);
   }
 }
 
 /** An optimiser of the free elements only; the others stay as they are, and count for no length and no momentum. */
 export function onFreeElements(optimiser: LatentOptimiser, free: Uint8Array): LatentOptimiser {
+  const merged = (latent: Float64Array, moved: Float64Array) => {
+    let at = 0;
+    return latent.map((value, i) => (free[i] ? moved[at++] : value));
+  };
   return {
     name: optimiser.name,
-    update(latent, gradient) {
-      const moved = optimiser.update(freeElements(latent, free), freeElements(gradient, free));
-      let at = 0;
-      return latent.map((value, i) => (free[i] ? moved[at++] : value));
+    reconsider(latent, loss) {
+      const moved = optimiser.reconsider?.(freeElements(latent, free), loss);
+      return moved && merged(latent, moved);
+    },
+    update(latent, gradient, loss) {
+      return merged(latent, optimiser.update(freeElements(latent, free), freeElements(gradient, free), loss));
     },
   };
 }
@@ -52,13 +71,6 @@ export function onFreeElements(optimiser: LatentOptimiser, free: Uint8Array): La
 /** The values at which `free` is not 0, in order. */
 export function freeElements(values: Float64Array, free: Uint8Array): Float64Array {
   return values.filter((_, i) => free[i] !== 0);
-}
-
-/** Euclidean length. */
-export function norm(values: Float64Array): number {
-  let sum = 0;
-  for (const value of values) sum += value * value;
-  return Math.sqrt(sum);
 }
 
 export type DoodlSettings = Pick<
@@ -117,9 +129,8 @@ export function normalisedOptimiser(
         ? direction.map((value, i) => (1 - momentum) * value + momentum * before[i])
         : direction;
       velocity = tangent(blended, latent, radius);
-      const ahead = unit(velocity);
-      const [cosine, sine] = [Math.cos(learningRate), Math.sin(learningRate)];
-      const next = latent.map((value, i) => cosine * value - sine * radius * ahead[i]);
+      const back = unit(velocity).map((value) => -value);
+      const next = turned(latent, back, learningRate);
       return renormalised(perturbed(next, perturbation, noise), length);
     },
   };
@@ -157,17 +168,28 @@ export function adamOptimiser(
   };
 }
 
-/** The part of `vector` that is at right angles to `latent`. */
-function tangent(vector: Float64Array, latent: Float64Array, radius: number): Float64Array {
-  let along = 0;
-  for (let i = 0; i < vector.length; i++) along += vector[i] * latent[i];
-  return vector.map((value, i) => value - (along / radius ** 2) * latent[i]);
-}
-
-/** `vector` at length 1; zeros stay zeros. */
-function unit(vector: Float64Array): Float64Array {
-  const length = norm(vector);
-  return length > 0 ? vector.map((value) => value / length) : vector;
+/**
+ * Each element moves by the learning rate against the sign of its gradient, or, with momentum, of a running mean of gradients;
+ * then the noise is put back on the sphere. What DOODL's update comes to where its clipping always cuts.
+ *
+ * Reference: Bernstein et al. 2018, "signSGD: Compressed Optimisation for Non-Convex Problems".
+ */
+export function signOptimiser(
+  { learningRate, momentum, perturbation }: Pick<Settings, 'learningRate' | 'momentum' | 'perturbation'>,
+  { norm: length, noise }: LatentOptimiserOptions,
+): LatentOptimiser {
+  let mean: Float64Array | undefined;
+  return {
+    name: 'sign',
+    update(latent, gradient) {
+      const before = mean;
+      mean = before
+        ? gradient.map((value, i) => (1 - momentum) * value + momentum * before[i])
+        : gradient.slice();
+      const next = latent.map((value, i) => value - learningRate * Math.sign(mean![i]));
+      return renormalised(perturbed(next, perturbation, noise), length);
+    },
+  };
 }
 
 function perturbed(
@@ -178,12 +200,4 @@ function perturbed(
   if (deviation === 0) return latent;
   const fresh = noise(latent.length);
   return latent.map((value, i) => value + deviation * fresh[i]);
-}
-
-function renormalised(latent: Float64Array, length: number | undefined): Float64Array {
-  if (length === undefined) return latent;
-  const now = norm(latent);
-  if (!(now > 0))
-    throw new UserError(`latent optimiser: the latent has length ${now}; it cannot be renormalised`);
-  return latent.map((value) => (value * length) / now);
 }

@@ -10,16 +10,18 @@ import {
   runTrajectory,
   type Sampler,
   sample,
+  sparseJacobian,
   type Trajectory,
 } from '../diffusion/index.ts';
 import type { Image } from '../image/index.ts';
 import type { Region, SaliencyMap } from '../saliency/index.ts';
-import { freeElements, latentOptimiser, norm, onFreeElements } from './latent-optimiser.ts';
+import { freeElements, latentOptimiser, onFreeElements } from './latent-optimiser.ts';
 import type { Iteration, LossParts, Method, RunOptions } from './method.ts';
 import type { ObjectiveInput, ObjectiveResult } from './objective.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { GenerationRequest } from './request.ts';
-import { assertFinite, beginRun, bestKeeper, type Run, samplerOf, withinIteration } from './run.ts';
+import { assertFinite, beginRun, bestKeeper, type Run, samplerOf, stopRule, withinIteration } from './run.ts';
+import { norm } from './sphere.ts';
 
 /** What a method looks at in the picture of an iteration. */
 export interface Look {
@@ -60,7 +62,7 @@ const startFromSeed = (pipeline: Pipeline, { settings, noise, freshNoise }: Run)
 });
 
 /**
- * Runs the loop. Yields each picture before its gradient is taken; the last iteration takes none.
+ * Runs the loop. Yields each picture before its gradient is taken; the last iteration takes none. It ends early by `stopRule`.
  *
  * @param createStart called once, before the first iteration
  */
@@ -75,6 +77,7 @@ export async function* optimiseNoise(
   const run = beginRun(method, pipeline, input, options);
   const { settings, request, signal, evaluations, random } = run;
   const denoiser = await pipeline.denoiser({ ...request, ...settings, evaluations });
+  const differentiated = thinned(denoiser, run);
   const looker = await createLooker(run);
   const objective = await pipeline.objective({ ...settings, views: looker.views });
   const start = (await createStart?.(run, denoiser)) ?? startFromSeed(pipeline, run);
@@ -86,6 +89,7 @@ export async function* optimiseNoise(
   });
   const optimiser = free ? onFreeElements(unrestricted, free) : unrestricted;
   const isBest = bestKeeper(settings.keep);
+  const isEnough = stopRule(settings);
   /** Latents that the sampler starts from the one noise: EDICT's pair. */
   const copies = sampler.initial(latentsOf(start.noise), startIndex).length;
 
@@ -97,7 +101,7 @@ export async function* optimiseNoise(
     const finals = await withinIteration(method.name, iteration, async () => {
       if (isLast) return sample(sampler, denoiser, latentsOf(latent), walk);
       const gradientSteps = settings.gradientSteps || sampler.steps;
-      trajectory = await runTrajectory(settings.trajectory, sampler, denoiser, latentsOf(latent), {
+      trajectory = await runTrajectory(settings.trajectory, sampler, differentiated, latentsOf(latent), {
         ...walk,
         gradientSteps,
       });
@@ -116,6 +120,7 @@ export async function* optimiseNoise(
     }
     const loss = meanLoss(results.map(({ total, distances }) => ({ total, ...look.parts(distances) })));
     const usable = Number.isFinite(loss.total);
+    const isEnd = isEnough({ loss, clip }) || isLast;
     yield run.report({
       iteration,
       latent,
@@ -128,7 +133,12 @@ export async function* optimiseNoise(
     });
     await withinIteration(method.name, iteration, async () => {
       assertFinite('the loss', [loss.total]);
-      if (!trajectory) return;
+      if (!trajectory || isEnd) return;
+      const other = optimiser.reconsider?.(latent, loss.total);
+      if (other) {
+        latent = other;
+        return;
+      }
       const cotangents = results.map(({ gradient }) => gradient);
       for (const cotangent of cotangents) assertFinite('the gradient of the loss', cotangent);
       const gradient = await trajectory.pullback(cotangents, {
@@ -136,9 +146,17 @@ export async function* optimiseNoise(
         onStep: run.stepReporter('gradient', iteration),
       });
       assertFinite('the gradient of the noise', gradient);
-      latent = optimiser.update(latent, copies === 1 ? gradient : gradient.map((value) => value / copies));
+      const perCopy = copies === 1 ? gradient : gradient.map((value) => value / copies);
+      latent = optimiser.update(latent, perCopy, loss.total);
     });
+    if (isEnd) return;
   }
+}
+
+/** The denoiser whose gradient goes through a share of the network calls, drawn from the run's stream. */
+function thinned(denoiser: Denoiser, { settings: { jacobianShare }, random }: Run): Denoiser {
+  if (jacobianShare === 1) return denoiser;
+  return sparseJacobian(denoiser, jacobianShare, () => random.rand([1])[0]);
 }
 
 /** Mean over the results of the sampler, part by part. */

@@ -51,11 +51,33 @@ const settings = {
     .min(0)
     .max(1000)
     .describe('take the gradient through the last so many steps only; 0 for all (the true gradient)'),
+  jacobianShare: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe(
+      'share of the network calls, drawn anew for each gradient, that it is taken through; the others cost nothing on the way back',
+    ),
 
   iterations: z.int().min(0).max(10_000).describe('updates of the noise (best-of: further seeds)'),
   keep: z
     .enum(['loss', 'clip', 'last'])
     .describe('which iterate is best: lowest loss, highest CLIP A score, the last'),
+  patience: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .describe('stop after so many iterations in which the loss did not fall; 0 for never'),
+  minImprovement: z
+    .number()
+    .min(0)
+    .max(100)
+    .describe('by how much the lowest loss must fall to count as fallen (patience)'),
+  targetClip: z
+    .number()
+    .min(-100)
+    .max(100)
+    .describe('stop when CLIP A has reached this score; 100 for never'),
 
   lambda: z.number().min(0).max(1000).describe('weight of the salient regions beside the whole picture'),
   saliency: z.enum(SALIENCY_NAMES).describe('who says where the eye goes'),
@@ -89,7 +111,9 @@ const settings = {
     .enum(['clamp', 'through'])
     .describe('gradient of pixels beyond black or white: zero, or as if they were not cut off'),
 
-  optimiser: z.enum(['doodl', 'normalised', 'adam']).describe('how a gradient moves the noise'),
+  optimiser: z
+    .enum(['doodl', 'normalised', 'adam', 'sign', 'line-search', 'trust-region'])
+    .describe('how a gradient moves the noise'),
   gradScale: z.number().min(0).max(1e6).describe('factor on the gradient before it is clipped (doodl)'),
   clipGradient: z.number().gt(0).max(1e6).describe('largest size of a gradient element (doodl)'),
   momentum: z.number().min(0).lt(1).describe('share of the last step that is kept'),
@@ -98,7 +122,9 @@ const settings = {
     .number()
     .gt(0)
     .max(100)
-    .describe('size of a step (normalised: its angle in radians; adam: per element)'),
+    .describe(
+      'size of a step: per element (adam, sign), its angle in radians (normalised), that of the first (line-search, trust-region)',
+    ),
   perturbation: z.number().min(0).max(10).describe('standard deviation of the noise added to each update'),
   renormalise: z.boolean().describe('keep the length of the starting noise'),
 

@@ -125,6 +125,24 @@ export function bestKeeper(keep: Settings['keep']): (iteration: Pick<Iteration, 
   };
 }
 
+/** Whether a run has come to its end before its last iteration, by the rules in the settings. To be asked of every iteration. */
+export function stopRule({
+  patience,
+  minImprovement,
+  targetClip,
+}: Pick<Settings, 'patience' | 'minImprovement' | 'targetClip'>): (
+  iteration: Pick<Iteration, 'loss' | 'clip'>,
+) => boolean {
+  let lowest = Number.POSITIVE_INFINITY;
+  let waited = 0;
+  return ({ loss, clip }) => {
+    const total = loss?.total ?? Number.POSITIVE_INFINITY;
+    waited = total < lowest - minImprovement ? 0 : waited + 1;
+    if (waited === 0) lowest = total;
+    return (patience > 0 && waited >= patience) || (targetClip < 100 && (clip.A ?? -100) >= targetClip);
+  };
+}
+
 /**
  * Runs a part of an iteration so that a number that is not finite ends the run with a line that names the iteration.
  *

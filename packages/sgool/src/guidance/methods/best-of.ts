@@ -2,7 +2,7 @@
 import { sample } from '../../diffusion/index.ts';
 import { Generator } from '../../random/index.ts';
 import type { Method } from '../method.ts';
-import { beginRun, bestKeeper, drawFreshNoise, samplerOf, withinIteration } from '../run.ts';
+import { beginRun, bestKeeper, drawFreshNoise, samplerOf, stopRule, withinIteration } from '../run.ts';
 import { commonDefaults, withHints } from '../settings.ts';
 
 export const bestOf: Method = {
@@ -18,6 +18,8 @@ export const bestOf: Method = {
     await pipeline.critic();
     const denoiser = await pipeline.denoiser({ ...request, ...settings, evaluations });
     const isBest = bestKeeper('clip');
+    // There is no loss to wait for: pictures of other seeds have nothing to do with each other.
+    const isEnough = stopRule({ ...settings, patience: 0 });
     for (let iteration = 0; iteration <= settings.iterations; iteration++) {
       const seed = run.seed + iteration;
       const random = new Generator(seed);
@@ -29,6 +31,7 @@ export const bestOf: Method = {
       const image = await pipeline.decode(final, settings);
       const clip = await pipeline.score(image, request.prompt);
       yield run.report({ iteration, latent, image, clip, best: isBest({ clip }), seed });
+      if (isEnough({ clip })) return;
     }
   },
 };

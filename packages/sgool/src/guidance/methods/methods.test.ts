@@ -62,6 +62,40 @@ it('counts network evaluations', async () => {
   expect(await at('sgool', { trajectory: 'checkpointed' })).toEqual({ forward: 48, pullback: 32 });
   expect(await at('sgool')).toEqual({ forward: 80, pullback: 32 });
   expect(await at('sgool', { sampler: 'ddim' })).toEqual({ forward: 24, pullback: 16 });
+  // Less of the way back: the last step alone, no step.
+  expect(await at('doodl', { sampler: 'ddim', gradientSteps: 1 })).toEqual({ forward: 24, pullback: 4 });
+  expect(await at('doodl', { sampler: 'ddim', jacobianShare: 0 })).toEqual({ forward: 24, pullback: 0 });
+});
+
+it('ends early where it is told to, before a gradient that nobody needs', async () => {
+  const rounds = await collect(
+    methods.doodl.run(pipeline, { ...request, targetClip: -100, sampler: 'ddim' }),
+  );
+  expect(rounds).toHaveLength(1);
+  expect(rounds[0].evaluations).toEqual({ forward: 8, pullback: 0 });
+  // Noise that does not move does not better its loss either.
+  const unmoved = { optimiser: 'doodl', gradScale: 0, perturbation: 0, cutouts: 0, sampler: 'ddim' } as const;
+  const patient = { ...request, ...unmoved, iterations: 9, patience: 2 };
+  expect(await collect(methods.doodl.run(pipeline, patient))).toHaveLength(3);
+  expect(await collect(methods['best-of'].run(pipeline, { ...request, targetClip: -100 }))).toHaveLength(1);
+});
+
+it('leaves a latent that made the loss worse without a gradient', async () => {
+  const totals = [1, 2, 0.5, 0.4];
+  const told: Pipeline = {
+    ...pipeline,
+    async objective(options) {
+      const objective = await pipeline.objective(options);
+      const evaluate = async (...args: Parameters<typeof objective.evaluate>) => ({
+        ...(await objective.evaluate(...args)),
+        total: totals.shift()!,
+      });
+      return { ...objective, evaluate };
+    },
+  };
+  const settings = { optimiser: 'trust-region', sampler: 'ddim', cutouts: 0, iterations: 3 } as const;
+  const rounds = await collect(methods.doodl.run(told, { ...request, ...settings }));
+  expect(rounds.map(({ evaluations }) => evaluations.pullback)).toEqual([0, 8, 8, 16]);
 });
 
 it('reports progress inside an iteration', async () => {

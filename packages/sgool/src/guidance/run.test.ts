@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest';
+import { stopRule } from './run.ts';
+
+const never = { patience: 0, minImprovement: 0, targetClip: 100 };
+const stops = (settings: Partial<typeof never>, losses: number[], clips: (number | undefined)[] = []) => {
+  const isEnough = stopRule({ ...never, ...settings });
+  return losses.map((total, i) => isEnough({ loss: { total }, clip: { A: clips[i] } }));
+};
+
+describe('stopRule', () => {
+  it('ends nothing unless it is asked to', () => {
+    expect(stops({}, [1, 1, 1], [100, 100, undefined])).toEqual([false, false, false]);
+  });
+
+  it('ends a run whose lowest loss has not fallen for so many iterations', () => {
+    expect(stops({ patience: 2 }, [1, 2, 0.9, 0.95, 0.9])).toEqual([false, false, false, false, true]);
+    expect(stops({ patience: 2, minImprovement: 0.2 }, [1, 0.9, 0.85])).toEqual([false, false, true]);
+    // Many small falls add up to one that counts.
+    expect(stops({ patience: 2, minImprovement: 0.15 }, [1, 0.9, 0.8, 0.7])).toEqual(Array(4).fill(false));
+  });
+
+  it('ends a run that has reached its score', () => {
+    expect(stops({ targetClip: 40 }, [1, 1, 1], [undefined, 39, 40])).toEqual([false, false, true]);
+  });
+});
