@@ -4,7 +4,6 @@
  */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { LARGEST_FOLDED, ONNX_DTYPE } from '../dtype.ts';
-import { lowered } from '../lower.ts';
 import type { Attribute, ConstantSource, Graph, Node, Tensor, Trace } from '../trace.ts';
 
 const IR_VERSION = 9;
@@ -37,10 +36,15 @@ export function liveNodes(graph: Graph): Node[] {
 /**
  * Serialises `graph`; inputs keep their names, inner values are numbered.
  *
- * @param lean leaves large constants of half precision as they are: they are cast to float32 at run time, once for each use
+ * @param options.lean leaves large constants of half precision as they are: they are cast to float32 at run time, once for each
+ * use
+ * @param options.nodes what is written where it is not simply what the graph needs: the nodes as rewritten for a device
  */
-export function encodeModel(graph: Graph, locationOf: LocationOf, { lean = false } = {}): EncodedModel {
-  const live = lowered(graph.trace, liveNodes(graph));
+export function encodeModel(
+  graph: Graph,
+  locationOf: LocationOf,
+  { lean = false, nodes: live = liveNodes(graph) }: { lean?: boolean; nodes?: readonly Node[] } = {},
+): EncodedModel {
   const used = new Set<Tensor>(live.flatMap((node) => node.inputs.filter((t): t is Tensor => t !== null)));
   const inputName = new Map<Tensor, string>([...graph.inputs].map(([name, t]) => [t, `in:${name}`]));
   const nameOf = (t: Tensor) => inputName.get(t) ?? `t${t.id}`;
