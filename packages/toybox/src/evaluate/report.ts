@@ -94,7 +94,8 @@ export function reportOf(results: ReadonlyMap<MethodName, readonly Result[]>): R
 
 const figure = (value: number | undefined, digits: number) => value?.toFixed(digits) ?? '-';
 
-function difference(comparison: Comparison | undefined, digits: number, factor = 1): string {
+/** A paired difference with its interval in brackets. */
+export function difference(comparison: Comparison | undefined, digits: number, factor = 1): string {
   if (!comparison) return '-';
   const show = (value: number) => signed(factor * value, digits);
   return `${show(comparison.difference)} [${show(comparison.interval.low)}, ${show(comparison.interval.high)}]`;

@@ -6,30 +6,34 @@ import type { MethodName } from 'sgool';
 import { writeFileAtomic } from 'sgool/weights';
 import type { Marks } from './marking.ts';
 
-/** One finished prompt of one method. */
-export interface Result extends Marks {
+/** What a result belongs to. */
+export interface ResultKey {
   readonly prompt: string;
   readonly method: MethodName;
   readonly seed: number;
   /** Stands for model, judge and settings: results of another one are not taken up. */
   readonly fingerprint: string;
+}
+
+/** One finished prompt of one method. */
+export interface Result extends ResultKey, Marks {
   /** Path of the picture, from the output folder. */
   readonly picture: string;
 }
 
-export type ResultKey = Pick<Result, 'prompt' | 'method' | 'seed' | 'fingerprint'>;
-
-export interface ResultStore {
-  find(key: ResultKey): Result | undefined;
+export interface ResultStore<Item extends ResultKey = Result> {
+  find(key: ResultKey): Item | undefined;
   /** Keeps a result; it is on disk when this returns. */
-  add(result: Result): Promise<void>;
+  add(result: Item): Promise<void>;
 }
 
 const keyOf = ({ prompt, method, seed, fingerprint }: ResultKey) =>
   JSON.stringify([prompt, method, seed, fingerprint]);
 
 /** Opens `results.jsonl` in a folder, which is made where it is missing. A line that a kill cut off is dropped. */
-export async function openResults(folder: string): Promise<ResultStore> {
+export async function openResults<Item extends ResultKey = Result>(
+  folder: string,
+): Promise<ResultStore<Item>> {
   await mkdir(folder, { recursive: true });
   const file = path.join(folder, 'results.jsonl');
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -37,9 +41,9 @@ export async function openResults(folder: string): Promise<ResultStore> {
     throw error;
   });
   const lines = text.split('\n').slice(0, -1);
-  const known = new Map<string, Result>();
+  const known = new Map<string, Item>();
   for (const line of lines) {
-    const result = JSON.parse(line) as Result;
+    const result = JSON.parse(line) as Item;
     known.set(keyOf(result), result);
   }
   if (text !== '' && !text.endsWith('\n')) await writeFileAtomic(file, lines.map((l) => `${l}\n`).join(''));

@@ -17,13 +17,13 @@ export interface Judge {
   dispose(): Promise<void>;
 }
 
-/** Loads the judge. @throws UserError when its weights are missing */
-export async function loadJudge(): Promise<Judge> {
+/** Loads the judge, to run on `threads` (default: one for each core). @throws UserError when its weights are missing */
+export async function loadJudge({ threads }: { threads?: number } = {}): Promise<Judge> {
   const weights = networkWeights(await openSafetensors(JUDGE_FILE));
   const graph = trace({ image: { shape: [1, 3, JUDGE_IMAGE, JUDGE_IMAGE] } }, ({ image }) => ({
     ...judgeNetwork(weights, image),
   }));
-  const program = await compile(graph);
+  const program = await compile(graph, { threads });
   return {
     look(image) {
       if (image.length !== 3 * JUDGE_IMAGE * JUDGE_IMAGE) {

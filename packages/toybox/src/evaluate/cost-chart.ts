@@ -1,0 +1,101 @@
+/** @file Alignment against UNet evaluations as an SVG picture: a panel for each measure, a line for each variant. */
+
+import { type Axis, panelSvg, svgDocument } from '../chart.ts';
+import type { CurvePoint, ValueName } from './cost-curves.ts';
+
+export interface CostLine {
+  readonly name: string;
+  readonly curve: readonly CurvePoint[];
+}
+
+const COLOURS = [
+  '#222222',
+  '#d1495b',
+  '#1f6fb4',
+  '#e09f3e',
+  '#3a8f5c',
+  '#8e5aa8',
+  '#4db6c6',
+  '#8a6d3b',
+  '#e377c2',
+  '#7f8c2a',
+  '#6b7a99',
+  '#b0413e',
+];
+const PANEL = { width: 460, height: 330 };
+const LEGEND_ROW = 17;
+const LEGEND_COLUMNS = 3;
+
+const MEASURES: readonly { readonly name: ValueName; readonly title: string; readonly step: number }[] = [
+  { name: 'judge', title: "judge's score of the best picture so far", step: 0.05 },
+  { name: 'clipB', title: 'CLIP B (reports only) of the best picture so far', step: 2 },
+];
+
+/**
+ * The chart. The first line is the reference: a rule stands where it ends, in height and, at a tenth of its cost, in width.
+ *
+ * @param title of the whole
+ */
+export function costChart(title: string, lines: readonly CostLine[]): string {
+  const end = lines[0]!.curve.at(-1)!;
+  const width = MEASURES.length * PANEL.width;
+  const legendTop = 34 + PANEL.height + 12;
+  const rows = Math.ceil(lines.length / LEGEND_COLUMNS);
+  const x = costAxis(lines);
+  const panels = MEASURES.map(({ name, title, step }, i) => {
+    const values = lines.flatMap(({ curve }) => curve.map((point) => point[name]));
+    const y = valueAxis(values, step);
+    const rules = [
+      { points: [[x.low, end[name]] as const, [x.high, end[name]] as const] },
+      { points: [[end.cost / 10, y.low] as const, [end.cost / 10, y.high] as const] },
+    ].map((rule) => ({ ...rule, colour: '#999', width: 1, dash: '3 3' }));
+    const drawn = lines.map(({ curve }, k) => ({
+      points: curve.map((point) => [point.cost, point[name]] as const),
+      colour: colourOf(k),
+      width: k === 0 ? 2.4 : 1.6,
+    }));
+    return panelSvg(
+      { title, x, y, lines: [...rules, ...drawn] },
+      { left: i * PANEL.width, top: 34, ...PANEL },
+    );
+  });
+  const legend = lines.map(({ name }, k) => {
+    const left = 52 + (k % LEGEND_COLUMNS) * (width / LEGEND_COLUMNS - 10);
+    const top = legendTop + Math.floor(k / LEGEND_COLUMNS) * LEGEND_ROW;
+    return [
+      `<line x1="${left}" y1="${top}" x2="${left + 22}" y2="${top}" stroke="${colourOf(k)}" stroke-width="${k === 0 ? 2.4 : 1.6}"/>`,
+      `<text x="${left + 28}" y="${top + 4}" font-size="11" fill="#333">${name}</text>`,
+    ].join('');
+  });
+  return svgDocument(width, legendTop + rows * LEGEND_ROW + 8, [
+    `<text x="14" y="22" font-size="15" font-weight="bold" fill="#222">${title}</text>`,
+    ...panels,
+    ...legend,
+  ]);
+}
+
+function colourOf(index: number): string {
+  return COLOURS[index % COLOURS.length]!;
+}
+
+function costAxis(lines: readonly CostLine[]): Axis {
+  const costs = lines.flatMap(({ curve }) => curve.map(({ cost }) => cost));
+  const [low, high] = [Math.min(...costs), Math.max(...costs)];
+  const decades = [10, 100, 1000, 10_000, 100_000].filter((at) => at >= low && at <= high);
+  return {
+    low,
+    high,
+    logarithmic: true,
+    ticks: decades.map((at) => ({ at, text: at.toLocaleString('en') })),
+  };
+}
+
+/** Ends at whole steps around the values. */
+function valueAxis(values: readonly number[], step: number): Axis {
+  const [from, to] = [Math.floor(Math.min(...values) / step), Math.ceil(Math.max(...values) / step)];
+  const ticks = Array.from({ length: to - from + 1 }, (_, k) => {
+    const at = (from + k) * step;
+    return { at, text: String(Number(at.toFixed(2))) };
+  });
+  return { low: from * step, high: to * step, ticks };
+}

@@ -1,0 +1,107 @@
+/** @file What the traces of all variants say: the table, the record, the lines of the chart. */
+
+import {
+  type CurvePoint,
+  costOf,
+  curveOf,
+  spentWithin,
+  type ValueName,
+  valuesWithin,
+} from './cost-curves.ts';
+import { difference, TIE_MARGIN } from './report.ts';
+import { type Comparison, comparePairs, mean } from './statistics.ts';
+import { markdownTable, percent } from './table.ts';
+import type { Trace } from './trace.ts';
+
+export interface VariantReport {
+  /** Mean evaluations until the budget was used up, or the run was at its end. */
+  readonly forward: number;
+  readonly pullback: number;
+  /** Means of the best pictures within the budget. */
+  readonly means: Readonly<Record<ValueName, number>>;
+  /** Prompt by prompt against the reference at its end; the reference itself has none. */
+  readonly against?: { readonly clipB: Comparison; readonly judge: Comparison; readonly correct: Comparison };
+  readonly curve: readonly CurvePoint[];
+}
+
+export interface CostReport {
+  readonly reference: string;
+  /** What the reference takes in all, and what all others may take, in evaluations forward. */
+  readonly referenceCost: number;
+  readonly budget: number;
+  readonly variants: Readonly<Record<string, VariantReport>>;
+}
+
+/** Which part of the reference's evaluations the others may use. */
+const SHARE = 0.1;
+
+/** @param traces by variant, all of the same prompts in the same order; the first variant is the reference */
+export function costReport(traces: ReadonlyMap<string, readonly Trace[]>): CostReport {
+  const [reference, first] = [...traces][0]!;
+  const referenceCost = mean(first.map(({ points }) => costOf(points.at(-1)!)));
+  const budget = SHARE * referenceCost;
+  const report = (name: string, own: readonly Trace[]): VariantReport => {
+    const isReference = name === reference;
+    const within = isReference ? Number.POSITIVE_INFINITY : budget;
+    const values = (which: ValueName) => valuesWithin(own, within, which);
+    const against = (which: ValueName, margin: number) =>
+      comparePairs(valuesWithin(first, Number.POSITIVE_INFINITY, which), values(which), margin);
+    const spent = own.map((trace) => spentWithin(trace, within));
+    return {
+      forward: mean(spent.map(({ forward }) => forward)),
+      pullback: mean(spent.map(({ pullback }) => pullback)),
+      means: {
+        clipA: mean(values('clipA')),
+        clipB: mean(values('clipB')),
+        judge: mean(values('judge')),
+        correct: mean(values('correct')),
+      },
+      ...(isReference
+        ? {}
+        : {
+            against: {
+              clipB: against('clipB', TIE_MARGIN.clip),
+              judge: against('judge', TIE_MARGIN.judge),
+              correct: against('correct', 0),
+            },
+          }),
+      curve: curveOf(own),
+    };
+  };
+  const variants = Object.fromEntries([...traces].map(([name, own]) => [name, report(name, own)]));
+  return { reference, referenceCost, budget, variants };
+}
+
+/** The table of a report. */
+export function costTable({ reference, budget, variants }: CostReport): string {
+  const table = markdownTable(
+    [
+      'variant',
+      'forward',
+      'back',
+      'CLIP A',
+      'CLIP B',
+      'judge',
+      'right',
+      'CLIP B, difference',
+      'judge, difference',
+    ],
+    Object.entries(variants).map(([name, { forward, pullback, means, against }]) => [
+      name,
+      forward.toFixed(0),
+      pullback.toFixed(0),
+      means.clipA.toFixed(2),
+      means.clipB.toFixed(2),
+      means.judge.toFixed(3),
+      percent(means.correct),
+      difference(against?.clipB, 2),
+      difference(against?.judge, 3),
+    ]),
+  );
+  return [
+    table,
+    '',
+    `${reference} to its end, all others within a tenth of that: ${Math.round(budget)} evaluations, a pullback counting as 3.`,
+    `Differences from ${reference}, prompt by prompt, with the 95% bootstrap interval of their mean.`,
+  ].join('\n');
+}
