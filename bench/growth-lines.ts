@@ -1,0 +1,52 @@
+/** @file How memory and time of an iteration grow with its denoising steps: EDICT with its exact inverse, on Toybox. */
+import { type Bench, contender } from './bench.ts';
+import { peakOf } from './measuring.ts';
+import { tell } from './tell.ts';
+import { type Line, median } from './verdicts.ts';
+
+const STEPS = [10, 50, 100] as const;
+const RUNS = 3;
+const TOYBOX = { folder: 'toybox', pixels: 128 };
+const [FEW, MIDDLE, MANY] = STEPS;
+export const GROWTH_NAMES = {
+  memory: `memory of an iteration, ${FEW} to ${MANY} steps`,
+  time: `time of an iteration, ${FEW} to ${MANY} steps`,
+} as const;
+
+export async function growthLines(bench: Bench): Promise<Line[]> {
+  const peaks: number[] = [];
+  const seconds: number[] = [];
+  for (const steps of STEPS) {
+    tell(`an iteration on Toybox with ${steps} steps`);
+    const own = await contender(bench, 'ours', {
+      work: 'iteration',
+      ...TOYBOX,
+      steps,
+      variant: 'edict, invertible',
+    });
+    const peak = await peakOf(own, { ...bench, runs: RUNS });
+    peaks.push(peak.bytes / 1e9);
+    seconds.push(median(peak.seconds.slice(1)));
+  }
+  // Where the straight line through the fewest and the most steps passes.
+  const expected = seconds[0]! + ((seconds[2]! - seconds[0]!) * (MIDDLE - FEW)) / (MANY - FEW);
+  const off = Math.abs(seconds[1]! / expected - 1);
+  return [
+    {
+      name: GROWTH_NAMES.memory,
+      unit: 'GB',
+      ours: peaks[2]!,
+      peerName: `itself, ${FEW} steps: ${peaks[0]!.toFixed(3)} GB`,
+      ratio: peaks[2]! / peaks[0]!,
+      goal: 1.03,
+    },
+    {
+      name: GROWTH_NAMES.time,
+      unit: 's',
+      ours: seconds[1]!,
+      peerName: `straight line at ${MIDDLE} steps: ${expected.toFixed(2)} s`,
+      ratio: 1 + off,
+      goal: 1.05,
+    },
+  ];
+}

@@ -1,0 +1,45 @@
+"""One work in PyTorch, in a process that stays alive: a line of JSON comes in for each run, one goes out with its seconds.
+
+python serve.py '<work as JSON>'; bench/side.ts is the other end, bench/work.ts has the fields.
+"""
+import json
+import os
+import sys
+import time
+
+import numpy
+import torch
+
+from works import WORKS, Spec
+
+# Libraries may print; answers go where they cannot.
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+
+
+def answer(message):
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+def main():
+    fields = json.loads(sys.argv[1])
+    torch.set_num_threads(fields["threads"])
+    shape = (1, 4, fields["latentSide"], fields["latentSide"])
+    given = {
+        name: torch.from_numpy(numpy.fromfile(path, "<f4").reshape(shape)) for name, path in fields["inputs"].items()
+    }
+    run = WORKS[fields["work"]](Spec(fields, given))
+    answer({"ready": True})
+    for line in sys.stdin:
+        started, processor = time.perf_counter(), time.process_time()
+        results = run()
+        times = {"seconds": time.perf_counter() - started, "processorSeconds": time.process_time() - processor}
+        paths = {}
+        for name, tensor in results.items():
+            paths[name] = f"{json.loads(line)['out']}-{name}.f32"
+            tensor.detach().to(torch.float32).numpy().astype("<f4").tofile(paths[name])
+        answer(times | {"results": paths})
+
+
+main()

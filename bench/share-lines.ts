@@ -1,0 +1,56 @@
+/** @file What the UNet reaches of the fastest product of matrices that either program can do on this machine. */
+import { type Bench, contender } from './bench.ts';
+import { timeInTurns } from './measuring.ts';
+import type { Pair } from './rows.ts';
+import { tell } from './tell.ts';
+import { usefulFlops } from './useful-flops.ts';
+import { type Line, median } from './verdicts.ts';
+
+const MATRIX_SIZE = 2048;
+const REPEATS = 10;
+
+/** By work: which operations count, and the share that is to be reached. */
+const SHARES = {
+  'unet forward': { flops: 'forward', goal: 0.7 },
+  'unet pullback': { flops: 'pullback', goal: 0.6 },
+} as const;
+
+/** @param measured pairs with their lines */
+export async function shareLines(
+  bench: Bench,
+  measured: readonly (readonly [Pair, Line])[],
+): Promise<Line[]> {
+  const float32 = measured.filter(([{ work, results }, { ours }]) => work in SHARES && !results && ours);
+  if (float32.length === 0) return [];
+  tell('the peak of the machine: products of matrices');
+  const peak = await matmulPeak(bench);
+  const lines: Line[] = [];
+  for (const name of new Set(float32.map(([pair]) => pair.name))) {
+    const rows = float32.filter(([pair]) => pair.name === name);
+    const [{ work, pixels }] = rows[0]!;
+    const { flops, goal } = SHARES[work as keyof typeof SHARES];
+    const useful = (await usefulFlops((await contender(bench, 'ours', { work, pixels })).work))[flops];
+    const ours = useful / median(rows.flatMap(([, { runs }]) => runs!.ours)) / peak;
+    const peers = rows.flatMap(([, { peer }]) => peer ?? []);
+    lines.push({
+      name: `share of matmul peak: ${name}`,
+      unit: '%',
+      ours,
+      ...(peers.length > 0 ? { peer: useful / Math.min(...peers) / peak } : {}),
+      peerName: `peak ${(peak / 1e9).toFixed(0)} GFLOP/s`,
+      ratio: ours,
+      goal,
+      sense: 'at least',
+    });
+  }
+  return lines;
+}
+
+/** Floating-point operations per second of the fastest run of either program. */
+async function matmulPeak(bench: Bench): Promise<number> {
+  const product = { work: 'matmul', matrixSize: MATRIX_SIZE, pixels: 8 } as const;
+  const both = [await contender(bench, 'ours', product)];
+  if (bench.python !== undefined) both.push(await contender(bench, 'peer', product));
+  const { times } = await timeInTurns(both, { ...bench, repeats: REPEATS });
+  return (2 * MATRIX_SIZE ** 3) / Math.min(...times.flatMap(({ seconds }) => seconds));
+}

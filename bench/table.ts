@@ -1,0 +1,30 @@
+/** @file The outcome as one table. */
+import { markdownTable } from '../packages/toybox/src/evaluate/table.ts';
+import type { JudgedLine, Line, Unit } from './verdicts.ts';
+
+export function outcomeTable(lines: readonly JudgedLine[]): string {
+  return markdownTable(
+    ['work', 'peer', 'ours', 'theirs', 'ratio', 'goal', '', 'agreement'],
+    lines.map((line) => [
+      line.name,
+      line.failed ? `${line.peerName}: ${line.failed}` : line.peerName,
+      line.ours === undefined ? '' : amount(line.ours, line.unit),
+      line.peer === undefined ? '' : amount(line.peer, line.unit),
+      line.ratio === undefined ? '' : line.ratio.toFixed(2),
+      goalText(line),
+      line.verdict,
+      line.agreement === undefined ? '' : line.agreement.toFixed(6),
+    ]),
+  );
+}
+
+function goalText({ goal, sense }: Line): string {
+  if (goal === undefined) return '';
+  return `${sense === 'at least' ? '>=' : '<='} ${goal.toFixed(2)}`;
+}
+
+/** A figure with its unit. */
+export function amount(value: number, unit: Unit): string {
+  if (unit === '%') return `${(100 * value).toFixed(1)}%`;
+  return `${value.toFixed(value < 10 ? 2 : 1)} ${unit}`;
+}

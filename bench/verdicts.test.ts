@@ -1,0 +1,101 @@
+import { matmul, sizeOf, trace } from '@sgool/autodiff';
+import { describe, expect, it } from 'vitest';
+import { chartSvg } from './chart.ts';
+import { pairs } from './rows.ts';
+import { outcomeTable } from './table.ts';
+import { countUseful } from './useful-flops.ts';
+import { agreement, judged, type Line, median } from './verdicts.ts';
+
+const line = (fields: Partial<Line>): Line => ({ name: 'work', unit: 's', peerName: 'peer', ...fields });
+
+describe('judged', () => {
+  it('holds the ratio against the goal', () => {
+    const lines = [
+      line({ name: 'a', ratio: 0.8, goal: 0.8 }),
+      line({ name: 'b', ratio: 0.81, goal: 0.8 }),
+      line({ name: 'c', ratio: 0.65, goal: 0.7, sense: 'at least' }),
+      line({ name: 'd', ratio: 0.5 }),
+    ];
+    expect(judged(lines).map(({ verdict }) => verdict)).toEqual(['met', 'NOT met', 'NOT met', '']);
+  });
+
+  it('judges the best of several peers only', () => {
+    const slow = line({ ratio: 0.5, goal: 0.7, peerName: 'slow' });
+    const fast = line({ ratio: 0.9, goal: 0.7, peerName: 'fast' });
+    expect(judged([slow, fast]).map(({ verdict, goal }) => [verdict, goal])).toEqual([
+      ['', undefined],
+      ['NOT met', 0.7],
+    ]);
+  });
+
+  it('fails a fast row whose results differ, and one whose results are no numbers', () => {
+    const fast = { ratio: 0.1, goal: 0.8, same: true };
+    const [differs, broken, rounded] = judged([
+      line({ ...fast, name: 'a', agreement: 0.9998 }),
+      line({ ...fast, name: 'b', agreement: Number.NaN }),
+      line({ ...fast, name: 'c', agreement: 0.9998, same: false }),
+    ]);
+    expect([differs!.verdict, broken!.verdict, rounded!.verdict]).toEqual([
+      'results differ',
+      'results differ',
+      'met',
+    ]);
+  });
+});
+
+describe('figures', () => {
+  it('takes the median', () => {
+    expect([median([3, 1, 9]), median([4, 1, 2, 100])]).toEqual([3, 3]);
+  });
+
+  it('tells results apart by direction, and single numbers by size', () => {
+    expect(agreement([1, 0], [2, 0])).toBe(1);
+    expect(agreement([1, 0], [0, 1])).toBe(0);
+    expect(agreement([1], [2])).toBe(0.5);
+    expect(() => agreement([1], [1, 2])).toThrow('1 and 2 values');
+  });
+
+  it('counts attention twice on the way back, and what has no way back not at all', () => {
+    const shapes = { latent: { shape: [2, 3] }, context: { shape: [3, 3] } };
+    const graph = trace(shapes, ({ latent, context }) => {
+      const mixed = matmul(latent, matmul(context, context));
+      return { y: matmul(matmul(mixed, context), matmul(context, matmul(context, context))) };
+    });
+    const product = 2 * sizeOf([3, 3]) * 3;
+    const rows = 2 * sizeOf([2, 3]) * 3;
+    expect(countUseful(graph, 'latent')).toEqual({
+      forward: 3 * product + 3 * rows,
+      pullback: 3 * product + 6 * rows,
+    });
+    const own = trace({ latent: { shape: [3, 3] } }, ({ latent }) => ({ y: matmul(latent, latent) }));
+    expect(countUseful(own, 'latent')).toEqual({ forward: product, pullback: 3 * product });
+  });
+});
+
+describe('the outcome', () => {
+  const lines = judged([
+    line({ name: 'UNet', ours: 1.25, peer: 2.5, ratio: 0.5, goal: 0.8, agreement: 1, same: true }),
+    line({ name: 'other', failed: 'no compiler' }),
+  ]);
+
+  it('is a table that tells what failed', () => {
+    const [, , measured, failed] = outcomeTable(lines).split('\n');
+    expect(measured!.split('|').map((cell) => cell.trim())).toEqual([
+      ...['', 'UNet', 'peer', '1.25 s', '2.50 s', '0.50', '<= 0.80', 'met', '1.000000', ''],
+    ]);
+    expect(failed).toContain('peer: no compiler');
+  });
+
+  it('is a chart of what has a peer', () => {
+    const svg = chartSvg(lines, 'on <this> machine');
+    expect(svg.match(/<rect/g)).toHaveLength(2);
+    expect(svg).toContain('0.50  (1.25 s : 2.50 s)');
+    expect(svg).toContain('on &lt;this> machine');
+  });
+});
+
+it('asks both sides for the same work, and gives each goal of a work once', () => {
+  const goals = new Map<string, Set<number | undefined>>();
+  for (const { name, goal } of pairs([256, 512])) goals.set(name, (goals.get(name) ?? new Set()).add(goal));
+  expect([...goals.values()].every((own) => own.size === 1)).toBe(true);
+});

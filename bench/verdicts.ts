@@ -1,0 +1,72 @@
+/** @file What the numbers say: medians, ratios, and whether a goal is met. */
+
+/** Results of both sides agree at least so well, or the row fails. */
+const LEAST_AGREEMENT = 0.9999;
+
+export function median(values: readonly number[]): number {
+  if (values.length === 0) throw new RangeError('median: of no values');
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Cosine of two results; of single numbers, whose cosine says nothing, 1 less their relative difference. */
+export function agreement(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) throw new RangeError(`agreement: of ${a.length} and ${b.length} values`);
+  if (a.length === 1) return 1 - Math.abs(a[0]! - b[0]!) / Math.abs(b[0]!);
+  let [product, lengthA, lengthB] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    product += a[i]! * b[i]!;
+    lengthA += a[i]! ** 2;
+    lengthB += b[i]! ** 2;
+  }
+  return product / Math.sqrt(lengthA * lengthB);
+}
+
+export type Verdict = 'met' | 'NOT met' | 'results differ' | '';
+export type Unit = 's' | 'GB' | '%';
+
+/** One row of the outcome. */
+export interface Line {
+  readonly name: string;
+  readonly unit: Unit;
+  /** Medians of time, peaks of memory, or shares of the machine's peak. */
+  readonly ours?: number;
+  readonly peer?: number;
+  readonly peerName: string;
+  /** What the goal is about: ours / peer, or our share. */
+  readonly ratio?: number;
+  readonly goal?: number;
+  /** Whether `ratio` is to be `at most` (default) or `at least` the goal. */
+  readonly sense?: 'at most' | 'at least';
+  /** Of the results, the least one; see `agreement`. */
+  readonly agreement?: number;
+  /** Whether the results must be the same. */
+  readonly same?: boolean;
+  /** Why it could not be measured. */
+  readonly failed?: string;
+  /** Seconds of each run. */
+  readonly runs?: { readonly ours: readonly number[]; readonly peer?: readonly number[] };
+}
+
+export type JudgedLine = Line & { readonly verdict: Verdict };
+
+/**
+ * The lines with verdicts. Of several with one name the goal is judged on the one with the best peer; the others are listed.
+ */
+export function judged(lines: readonly Line[]): JudgedLine[] {
+  return lines.map((line) => {
+    const { name, ratio, goal, sense } = line;
+    if (line.same && line.agreement !== undefined && !(line.agreement >= LEAST_AGREEMENT)) {
+      return { ...line, verdict: 'results differ' };
+    }
+    const hardest = Math.max(
+      ...lines.filter((other) => other.name === name).map((other) => other.ratio ?? 0),
+    );
+    if (goal === undefined || ratio === undefined || ratio < hardest) {
+      return { ...line, goal: undefined, verdict: '' };
+    }
+    const met = sense === 'at least' ? ratio >= goal : ratio <= goal;
+    return { ...line, verdict: met ? 'met' : 'NOT met' };
+  });
+}
