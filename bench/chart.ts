@@ -30,8 +30,8 @@ const upright = (x: number, from: number, to: number, attributes: Attributes) =>
 /** An SVG picture of the rows that were measured beside a peer. */
 export function chartSvg(lines: readonly JudgedLine[], subtitle: string): string {
   const rows = lines.flatMap((line) => {
-    const { ours, peer, ratio } = line;
-    if (line.unit === '%' || ours === undefined || peer === undefined || ratio === undefined) return [];
+    const { beside, ours, peer, ratio } = line;
+    if (beside !== 'peer' || ours === undefined || peer === undefined || ratio === undefined) return [];
     return [{ ...line, ours, peer, ratio }];
   });
   const largest = Math.max(1, ...rows.map(({ ratio }) => ratio)) * 1.02;
@@ -46,7 +46,7 @@ export function chartSvg(lines: readonly JudgedLine[], subtitle: string): string
     return [
       label(LABELS - 10, baseline, `${name} : ${peerName}`, { 'text-anchor': 'end' }),
       element('rect', bar),
-      ...(goal === undefined
+      ...(goal === undefined || verdict === ''
         ? []
         : [upright(x(goal), y + 1, y + ROW - 1, { stroke: '#111', 'stroke-width': 2 })]),
       label(LABELS + BARS + 8, baseline, figures),

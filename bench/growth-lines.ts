@@ -30,22 +30,25 @@ export async function growthLines(bench: Bench): Promise<Line[]> {
   }
   // Where the straight line through the fewest and the most steps passes.
   const expected = seconds[0]! + ((seconds[2]! - seconds[0]!) * (MIDDLE - FEW)) / (MANY - FEW);
-  const off = Math.abs(seconds[1]! / expected - 1);
   return [
     {
       name: GROWTH_NAMES.memory,
+      beside: 'itself',
       unit: 'GB',
       ours: peaks[2]!,
-      peerName: `itself, ${FEW} steps: ${peaks[0]!.toFixed(3)} GB`,
+      peer: peaks[0]!,
+      peerName: `itself, ${FEW} steps`,
       ratio: peaks[2]! / peaks[0]!,
       goal: 1.03,
     },
     {
       name: GROWTH_NAMES.time,
+      beside: 'itself',
       unit: 's',
       ours: seconds[1]!,
-      peerName: `straight line at ${MIDDLE} steps: ${expected.toFixed(2)} s`,
-      ratio: 1 + off,
+      peer: expected,
+      peerName: `straight line at ${MIDDLE} steps`,
+      ratio: 1 + Math.abs(seconds[1]! / expected - 1),
       goal: 1.05,
     },
   ];

@@ -1,6 +1,5 @@
 /** @file The other end of a side: starts its process, asks for runs one by one, and reads what comes back. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -26,8 +25,8 @@ export class Side {
   private readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
   private readonly lines: AsyncIterator<string>;
   private readonly complaints: string[] = [];
-  /** Rejects where the program is not to be had. */
-  private readonly failure: Promise<never>;
+  /** How the process ended. */
+  private readonly ended: Promise<string>;
 
   private constructor({ program, work }: Contender, python: string) {
     const [command, ...words] = COMMANDS[program](python);
@@ -36,8 +35,12 @@ export class Side {
       env: { ...process.env, OMP_NUM_THREADS: String(work.threads) },
     });
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => this.complaints.push(text));
-    this.failure = once(this.child, 'error').then(([error]) => Promise.reject(error));
-    this.failure.catch(() => {});
+    // A process that is gone is noticed by its missing answer.
+    this.child.stdin.on('error', () => {});
+    this.ended = new Promise((resolve) => {
+      this.child.on('error', ({ message }) => resolve(message));
+      this.child.on('close', (code, signal) => resolve(`ended with ${signal ?? code}`));
+    });
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
   }
 
@@ -62,17 +65,15 @@ export class Side {
   }
 
   async stop(): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    const gone = once(this.child, 'close');
     this.child.kill('SIGKILL');
-    await gone;
+    await this.ended;
   }
 
   private async answer(): Promise<string> {
-    const { done, value } = await Promise.race([this.lines.next(), this.failure]);
+    const { done, value } = await this.lines.next();
     if (!done) return value;
-    if (this.child.exitCode === null) await once(this.child, 'close');
+    const end = await this.ended;
     const lines = this.complaints.join('').trim().split('\n');
-    throw new Error(lines.findLast((line) => /^\w*(Error|Killed)\b/.test(line)) ?? lines.at(-1));
+    throw new Error(lines.findLast((line) => /^\w*Error\b/.test(line)) ?? end);
   }
 }

@@ -1,6 +1,6 @@
 /** @file The outcome as one table. */
 import { markdownTable } from '../packages/toybox/src/evaluate/table.ts';
-import type { JudgedLine, Line, Unit } from './verdicts.ts';
+import type { JudgedLine, Unit } from './verdicts.ts';
 
 export function outcomeTable(lines: readonly JudgedLine[]): string {
   return markdownTable(
@@ -18,13 +18,13 @@ export function outcomeTable(lines: readonly JudgedLine[]): string {
   );
 }
 
-function goalText({ goal, sense }: Line): string {
-  if (goal === undefined) return '';
+function goalText({ goal, sense, verdict }: JudgedLine): string {
+  if (goal === undefined || verdict === '') return '';
   return `${sense === 'at least' ? '>=' : '<='} ${goal.toFixed(2)}`;
 }
 
 /** A figure with its unit. */
 export function amount(value: number, unit: Unit): string {
   if (unit === '%') return `${(100 * value).toFixed(1)}%`;
-  return `${value.toFixed(value < 10 ? 2 : 1)} ${unit}`;
+  return `${value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ${unit}`;
 }

@@ -1,12 +1,19 @@
 import { matmul, sizeOf, trace } from '@sgool/autodiff';
 import { describe, expect, it } from 'vitest';
 import { chartSvg } from './chart.ts';
+import { merged } from './report.ts';
 import { pairs } from './rows.ts';
 import { outcomeTable } from './table.ts';
 import { countUseful } from './useful-flops.ts';
 import { agreement, judged, type Line, median } from './verdicts.ts';
 
-const line = (fields: Partial<Line>): Line => ({ name: 'work', unit: 's', peerName: 'peer', ...fields });
+const line = (fields: Partial<Line>): Line => ({
+  name: 'work',
+  beside: 'peer',
+  unit: 's',
+  peerName: 'PyTorch',
+  ...fields,
+});
 
 describe('judged', () => {
   it('holds the ratio against the goal', () => {
@@ -22,10 +29,7 @@ describe('judged', () => {
   it('judges the best of several peers only', () => {
     const slow = line({ ratio: 0.5, goal: 0.7, peerName: 'slow' });
     const fast = line({ ratio: 0.9, goal: 0.7, peerName: 'fast' });
-    expect(judged([slow, fast]).map(({ verdict, goal }) => [verdict, goal])).toEqual([
-      ['', undefined],
-      ['NOT met', 0.7],
-    ]);
+    expect(judged([slow, fast]).map(({ verdict }) => verdict)).toEqual(['', 'NOT met']);
   });
 
   it('fails a fast row whose results differ, and one whose results are no numbers', () => {
@@ -76,14 +80,25 @@ describe('the outcome', () => {
   const lines = judged([
     line({ name: 'UNet', ours: 1.25, peer: 2.5, ratio: 0.5, goal: 0.8, agreement: 1, same: true }),
     line({ name: 'other', failed: 'no compiler' }),
+    line({ name: 'share', beside: 'machine', unit: '%', ours: 0.7, peer: 0.5, ratio: 0.7 }),
   ]);
 
   it('is a table that tells what failed', () => {
     const [, , measured, failed] = outcomeTable(lines).split('\n');
     expect(measured!.split('|').map((cell) => cell.trim())).toEqual([
-      ...['', 'UNet', 'peer', '1.25 s', '2.50 s', '0.50', '<= 0.80', 'met', '1.000000', ''],
+      ...['', 'UNet', 'PyTorch', '1.25 s', '2.50 s', '0.50', '<= 0.80', 'met', '1.000000', ''],
     ]);
-    expect(failed).toContain('peer: no compiler');
+    expect(failed).toContain('PyTorch: no compiler');
+  });
+
+  it('takes the place of what was published under the same name, and keeps the rest', () => {
+    const [a, b, again] = [
+      line({ name: 'a', ratio: 1 }),
+      line({ name: 'b' }),
+      line({ name: 'a', ratio: 0.5 }),
+    ];
+    const other = line({ name: 'a', peerName: 'compiled' });
+    expect(merged([a, b], [again, other])).toEqual([again, b, other]);
   });
 
   it('is a chart of what has a peer', () => {

@@ -24,11 +24,13 @@ export function agreement(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 export type Verdict = 'met' | 'NOT met' | 'results differ' | '';
-export type Unit = 's' | 'GB' | '%';
+export type Unit = 's' | 'GB' | '%' | 'GFLOP/s';
 
 /** One row of the outcome. */
 export interface Line {
   readonly name: string;
+  /** What ours is held against: a peer's, the machine's own speed, or ours with fewer steps. */
+  readonly beside: 'peer' | 'machine' | 'itself';
   readonly unit: Unit;
   /** Medians of time, peaks of memory, or shares of the machine's peak. */
   readonly ours?: number;
@@ -52,7 +54,8 @@ export interface Line {
 export type JudgedLine = Line & { readonly verdict: Verdict };
 
 /**
- * The lines with verdicts. Of several with one name the goal is judged on the one with the best peer; the others are listed.
+ * The lines with verdicts. Of several with one name the goal is for the one with the best peer; the others are listed
+ * without a verdict.
  */
 export function judged(lines: readonly Line[]): JudgedLine[] {
   return lines.map((line) => {
@@ -64,7 +67,7 @@ export function judged(lines: readonly Line[]): JudgedLine[] {
       ...lines.filter((other) => other.name === name).map((other) => other.ratio ?? 0),
     );
     if (goal === undefined || ratio === undefined || ratio < hardest) {
-      return { ...line, goal: undefined, verdict: '' };
+      return { ...line, verdict: '' };
     }
     const met = sense === 'at least' ? ratio >= goal : ratio <= goal;
     return { ...line, verdict: met ? 'met' : 'NOT met' };
