@@ -4,6 +4,7 @@ import { expand, zerosLike } from './ops/shape.ts';
 import { sameShape, show } from './shape.ts';
 import { tied } from './tie.ts';
 import {
+  constant,
   currentTrace,
   type Graph,
   inTrace,
@@ -57,8 +58,12 @@ export function gradient(
   return inTrace(graph.trace, () => {
     const result = pick(graph.outputs, of, 'output');
     const inputs = wrt.map((name) => pick(graph.inputs, name, 'input'));
-    const cotangent = cotangents ? graph.trace.addInput(cotangents, result.dtype, result.shape) : undefined;
-    const gradients = grad(result, inputs, { cotangent });
+    const seed = cotangents
+      ? graph.trace.addInput(cotangents, result.dtype, result.shape)
+      : result.size === 1
+        ? constant({ dtype: 'float32', shape: result.shape, data: Float32Array.of(1) })
+        : undefined;
+    const gradients = grad(result, inputs, { cotangent: seed });
     const outputs: Record<string, Tensor> = {};
     for (const name of keep) outputs[name] = pick(graph.outputs, name, 'output');
     wrt.forEach((name, i) => {
@@ -68,6 +73,7 @@ export function gradient(
       trace: graph.trace,
       inputs: graph.trace.inputs,
       outputs: new Map(Object.entries(outputs as TensorMap)),
+      ...(seed && { backward: { seed, input: cotangents, gradients: wrt.map((name) => `grad:${name}`) } }),
     };
   });
 }

@@ -1,6 +1,16 @@
 export { type GraphCost, graphCost } from './cost.ts';
+export {
+  chooseDevice,
+  DEVICES,
+  type Device,
+  type DeviceNeeds,
+  type DeviceState,
+  DeviceUnavailableError,
+  deviceState,
+} from './device.ts';
 export type { DType, TypedArray } from './dtype.ts';
 export { checkpoint, type GradientOptions, grad, gradient } from './gradient.ts';
+export { OverflowError } from './half-runs.ts';
 export { type ImportedModel, type ImportOptions, importOnnx } from './onnx/import.ts';
 export * from './ops/activation.ts';
 export {
@@ -79,7 +89,8 @@ export {
   type MuonState,
   muon,
 } from './optimise.ts';
-export { type Arrays, type CompileOptions, compile, type Device, type Layout, Program } from './program.ts';
+export type { Precision } from './precision.ts';
+export { type Arrays, type CompileOptions, compile, type Layout, Program } from './program.ts';
 export { type Shape, sizeOf } from './shape.ts';
 export {
   type ConstantSource,

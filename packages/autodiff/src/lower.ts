@@ -5,7 +5,8 @@
 import { LARGEST_FOLDED } from './dtype.ts';
 import { matmul } from './ops/matmul.ts';
 import { reshape, transpose } from './ops/shape.ts';
-import { emit, inTrace, int64s, type Node, type Tensor, type Trace } from './trace.ts';
+import { inPlaceOf } from './rewrite.ts';
+import { emit, int64s, type Node, type Tensor, type Trace } from './trace.ts';
 
 /** The same program in other nodes; `live` as they are executed. */
 export function lowered(trace: Trace, live: readonly Node[]): Node[] {
@@ -27,22 +28,20 @@ const FEW_POSITIONS = 64;
  * Runtime's own kernel multiplies picture by picture by the transposed weight: on one core 39 to 118 GFLOP/s where this
  * reaches 128 to 166.
  */
-function byColumns(trace: Trace, { inputs, outputs, attributes }: Node): Node[] {
+function byColumns(trace: Trace, node: Node): Node[] {
+  const { inputs, outputs, attributes } = node;
   const [x, weight] = inputs as readonly [Tensor, Tensor];
   const [result] = outputs as readonly [Tensor];
   const [batch, channels, height, width] = x.shape as [number, number, number, number];
   const positions = height * width;
   const { kernel_shape: kernel, strides, dilations, pads } = attributes as Record<string, readonly number[]>;
-  const start = trace.nodes.length;
-  inTrace(trace, () => {
+  return inPlaceOf(trace, node, () => {
     const matrix = reshape(weight, [channels, weight.size / channels]);
     const columns = batch * positions <= FEW_POSITIONS ? fromTheLeft(matrix) : fromTheRight(matrix);
-    emit('Col2Im', [columns, int64s(result.shape.slice(2)), int64s(kernel!)], x.dtype, result.shape, {
+    return emit('Col2Im', [columns, int64s(result.shape.slice(2)), int64s(kernel!)], x.dtype, result.shape, {
       attributes: { strides: strides!, dilations: dilations!, pads: pads! },
     });
   });
-  const nodes = trace.nodes.splice(start);
-  return nodes.with(-1, { ...nodes.at(-1)!, outputs });
 
   /** [outChannels * kernel, batch * positions] as pictures. Not with a transposed constant: that would be a copy on the heap. */
   function fromTheLeft(matrix: Tensor): Tensor {

@@ -2,12 +2,15 @@
 import { realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { DEVICES, type Device } from './device.ts';
 import { allocate, type TypedArray } from './dtype.ts';
-import { encodeModel } from './onnx/encode.ts';
+import { HalfRuns, scaledBackward } from './half-runs.ts';
+import { lowered } from './lower.ts';
+import { loweredForGpu } from './lower-gpu.ts';
+import { encodeModel, liveNodes } from './onnx/encode.ts';
+import { inHalf, type Precision } from './precision.ts';
 import { show } from './shape.ts';
-import type { ConstantSource, Graph, Tensor } from './trace.ts';
-
-export type Device = 'cpu';
+import type { ConstantSource, Graph, Node, Tensor } from './trace.ts';
 
 /**
  * How much ONNX Runtime may rearrange: `fast` copies constant weights into blocked layouts (best for small models),
@@ -16,7 +19,11 @@ export type Device = 'cpu';
 export type Layout = 'fast' | 'lean';
 
 export interface CompileOptions {
+  /** Default `cpu`. That it works is the caller's to know; see `chooseDevice`. */
   readonly device?: Device;
+  /** What products, convolutions and activations are computed in. Inputs and outputs stay as they are. Default `float32`. */
+  readonly precision?: Precision;
+  /** On the processor; other devices take copies of the weights. */
   readonly layout?: Layout;
   /** Threads inside an op; ONNX Runtime's choice (the physical cores) unless given. */
   readonly threads?: number;
@@ -33,10 +40,13 @@ export class Program {
   private readonly session: InferenceSession;
   private readonly inputs: ReadonlyMap<string, Tensor>;
   private readonly outputs: ReadonlyMap<string, Tensor>;
+  private readonly half: HalfRuns | undefined;
   private disposed = false;
 
-  constructor(session: InferenceSession, graph: Graph, nodeCount: number) {
+  /** @param half for programs in half precision */
+  constructor(session: InferenceSession, graph: Graph, nodeCount: number, half?: HalfRuns) {
     this.session = session;
+    this.half = half;
     this.inputs = graph.inputs;
     this.outputs = graph.outputs;
     this.nodeCount = nodeCount;
@@ -47,8 +57,14 @@ export class Program {
    *
    * @param inputs one typed array for each input, row-major, of the length of its shape
    * @param into arrays that receive outputs without a further copy; other outputs are allocated
+   * @throws OverflowError where numbers leave the range of float16, in half precision
    */
   async run(inputs: Arrays, into: Arrays = {}): Promise<Record<string, TypedArray>> {
+    if (!this.half) return this.once(inputs, into);
+    return this.half.run(inputs, (more) => this.once({ ...inputs, ...more }, into));
+  }
+
+  private async once(inputs: Arrays, into: Arrays): Promise<Record<string, TypedArray>> {
     if (this.disposed) throw new Error('Program.run: the program was disposed');
     const feeds: Record<string, OrtTensor> = {};
     for (const [name, tensor] of this.inputs) {
@@ -105,15 +121,19 @@ function wrap(who: string, tensor: Tensor, data: TypedArray): OrtTensor {
 
 /** Turns a graph into a program. Dead code is dropped; constants in files are mapped, not read. */
 export async function compile(graph: Graph, options: CompileOptions = {}): Promise<Program> {
-  const { device = 'cpu', layout = 'fast', threads, profilePrefix } = options;
-  if (device !== 'cpu') throw new RangeError(`compile: device must be "cpu", got "${device}"`);
+  const { device = 'cpu', precision = 'float32', layout = 'fast', threads, profilePrefix } = options;
+  if (!DEVICES.includes(device)) {
+    throw new RangeError(`compile: no such device, got "${device}"; there are ${DEVICES.join(', ')}`);
+  }
   const files = realFiles([...graph.trace.constants.values()]);
   const folder = commonFolder(files.values());
-  const lean = layout === 'lean';
+  const lean = device === 'cpu' && layout === 'lean';
   const locationOf = (file: string) => path.relative(folder!, files.get(file)!);
-  const { bytes, nodeCount, castsAtRunTime } = encodeModel(graph, locationOf, { lean });
+  const program = rewritten(graph, device, precision);
+  const encoded = encodeModel(program.graph, locationOf, { lean, nodes: program.nodes });
+  const { bytes, nodeCount, castsAtRunTime } = encoded;
   const session = await InferenceSession.create(bytes, {
-    executionProviders: [device],
+    executionProviders: [providerOf(device)],
     graphOptimizationLevel: lean ? 'extended' : 'all',
     enableMemPattern: !lean,
     // Errors are thrown; they need not be printed as well.
@@ -126,14 +146,41 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
         // or another process computes: two to four times slower then, and no faster alone.
         intra_op: { allow_spinning: '0' },
         ...(lean ? { disable_prepacking: '1' } : {}),
+        // Else what the device cannot do would be done by the processor, and copied there and back, in silence.
+        ...(device === 'cpu' ? {} : { disable_cpu_ep_fallback: '1' }),
         ...(folder === undefined ? {} : { model_external_initializers_file_folder_path: folder }),
       },
       ...(castsAtRunTime
         ? { optimization: { disable_specified_optimizers: 'CommonSubexpressionElimination' } }
         : {}),
     },
+  }).catch((error: unknown) => {
+    throw String(error).includes('fallback to CPU EP') ? lacksKernel(device, program.nodes, error) : error;
   });
-  return new Program(session, graph, nodeCount);
+  const half = precision === 'float16' ? new HalfRuns(graph) : undefined;
+  return new Program(session, program.graph, nodeCount, half);
+}
+
+/** What ONNX Runtime calls nodes that are assigned to the processor. */
+function lacksKernel(device: Device, nodes: readonly Node[], cause: unknown): Error {
+  const ops = [...new Set(nodes.map(({ op }) => op))].sort().join(', ');
+  return new Error(`compile: device ${device} has no kernel for one of these ops: ${ops}; use device cpu`, {
+    cause,
+  });
+}
+
+/** The program in nodes that the device has and computes fast, in the precision that is wanted. */
+function rewritten(graph: Graph, device: Device, precision: Precision): { graph: Graph; nodes: Node[] } {
+  const live = liveNodes(graph);
+  const nodes = device === 'cpu' ? lowered(graph.trace, live) : loweredForGpu(device, graph.trace, live);
+  if (precision === 'float32') return { graph, nodes };
+  const scaled = scaledBackward(graph, nodes);
+  return { graph: scaled.graph, nodes: inHalf(scaled.graph, scaled.nodes, { emulated: device === 'cpu' }) };
+}
+
+function providerOf(device: Device): InferenceSession.ExecutionProviderConfig {
+  // Shapes are static: buffers of the exact sizes come back at every run.
+  return device === 'webgpu' ? { name: 'webgpu', storageBufferCacheMode: 'simple' } : device;
 }
 
 /** The weight files with links resolved (ONNX Runtime refuses them), each checked to reach as far as it is read. */

@@ -151,6 +151,18 @@ export interface Graph {
   readonly trace: Trace;
   readonly inputs: ReadonlyMap<string, Tensor>;
   readonly outputs: ReadonlyMap<string, Tensor>;
+  /** Of a program that `gradient` made. */
+  readonly backward?: Backward;
+}
+
+/** The way back through a program: its results grow in proportion to the cotangent that it begins with. */
+export interface Backward {
+  /** The cotangent. */
+  readonly seed: Tensor;
+  /** The input that it is; none where it is the number 1. */
+  readonly input?: string;
+  /** Names of the outputs that are gradients. */
+  readonly gradients: readonly string[];
 }
 
 /**

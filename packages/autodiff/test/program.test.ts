@@ -259,7 +259,7 @@ describe('running', () => {
 
   test('knows which devices there are', async () => {
     await expect(compile(graph, { device: 'abacus' as never })).rejects.toThrow(
-      'compile: device must be "cpu", got "abacus"',
+      'compile: no such device, got "abacus"; there are cuda, webgpu, cpu',
     );
   });
 });

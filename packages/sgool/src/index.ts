@@ -17,6 +17,8 @@
 export { UserError } from './errors.ts';
 export {
   type ClipScores,
+  type Compute,
+  type ComputeOptions,
   type GenerateOptions,
   type Generation,
   type GenerationRequest,

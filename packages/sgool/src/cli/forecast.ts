@@ -10,7 +10,7 @@ import type { Progress } from './progress.ts';
 
 export interface ForecastParts extends Pick<EstimateOptions, 'method' | 'request'> {
   readonly engine: Engine;
-  readonly options: Omit<LoadOptions, 'device'> & { readonly device: string };
+  readonly options: LoadOptions;
   readonly model: ModelInfo;
   readonly settings: Settings;
 }

@@ -1,7 +1,7 @@
 /** @file Everything around one run of a method: request, folder, model, Ctrl-C, and what is said at the end. */
 import { basename, extname, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
-import type { Method, Pipeline } from '../guidance/index.ts';
+import type { Compute, Method, Pipeline } from '../guidance/index.ts';
 import { generationRequest, parseRefineRequest, type RefineSource } from '../guidance/refine-request.ts';
 import { type ParsedRequest, parseRequest } from '../guidance/request.ts';
 import { resolveSettings, saliencyNote } from '../guidance/settings.ts';
@@ -29,7 +29,6 @@ interface Plan {
   readonly request: ParsedRequest;
   /** Where it begins with a picture. */
   readonly picture?: GivenPicture;
-  readonly device: string;
   readonly started: Date;
   /** Absolute path of the folder that was claimed for the run. */
   readonly dir: string;
@@ -78,7 +77,7 @@ async function makePicture(
   host: Host,
 ): Promise<void> {
   const started = host.now();
-  const { out, device = 'cpu' } = command.values;
+  const { out } = command.values;
   const first =
     picture && (picture.source.sourcePrompt === undefined ? 'the picture itself' : 'first change');
   const progress = createProgress(host.stderr, { quiet: command.quiet, first });
@@ -100,7 +99,7 @@ async function makePicture(
   );
   let end: RunEnd | undefined;
   try {
-    end = await runOn({ command, request, picture, device, started, dir }, progress, interrupt.signal, host);
+    end = await runOn({ command, request, picture, started, dir }, progress, interrupt.signal, host);
   } finally {
     progress.end();
     interrupt.dispose();
@@ -112,17 +111,18 @@ async function makePicture(
 
 /** The part of a request that options say. */
 function asked({ prompt, values }: PictureCommand) {
-  const { out, device, saveIterations, metadata, maskFile, ...settings } = values;
+  const { out, device, precision, saveIterations, metadata, maskFile, ...settings } = values;
   for (const key of PART_KEYS) delete settings[key];
   return { ...settings, prompt, seed: resolveSeed(settings.seed) };
 }
 
 /** Loads the model and runs the method. */
 async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: Host): Promise<RunEnd> {
-  const { command, request, picture, device, dir } = plan;
+  const { command, request, picture, dir } = plan;
   progress.status(`loading ${request.model}`);
   const engine = await host.loadEngine();
-  const options = { ...loadOptionsOf(command.values), device };
+  const { device = 'cpu', precision = 'float32' } = command.values;
+  const options = { ...loadOptionsOf(command.values), device, precision };
   const pipeline = await engine.openPipeline(request.model, options);
   try {
     const refining = picture && engine.refinement(picture.source);
@@ -135,6 +135,8 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
       progress,
     );
     const task = { ...planned, estimate };
+    const computing = computeNote(pipeline.compute);
+    if (computing !== undefined) progress.note(computing);
     for (const line of refining?.notes(task.settings) ?? []) progress.note(line);
     warnOfTruncation(task, pipeline, progress);
     const note = saliencyNote(task.settings, request, pipeline.model);
@@ -149,7 +151,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
 }
 
 async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<RunTask> {
-  const { command, request, picture, device, started } = plan;
+  const { command, request, picture, started } = plan;
   const { prompt, negativePrompt, seed, preset } = request;
   const { maskFile } = command.values;
   return {
@@ -159,7 +161,7 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
     model: request.model,
     seed,
     preset,
-    device,
+    ...pipeline.compute,
     ...(maskFile === undefined ? {} : { maskFile }),
     ...(picture === undefined ? {} : { refine: refineTask(picture) }),
     parts: partsOf(command.values),
@@ -169,6 +171,14 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
     versions: versions(await packageVersion()),
     started,
   };
+}
+
+/** What is computed on, where that is not what it always was. */
+function computeNote({ device, precision }: Compute): string | undefined {
+  if (device === 'cpu' && precision === 'float16') {
+    return 'computing on cpu in float16: processors emulate it, so this takes longer than float32 and only shows what a graphics card would make';
+  }
+  return device === 'cpu' ? undefined : `computing on ${device} in ${precision}`;
 }
 
 function refineTask({ path, source }: GivenPicture): RefineTask {

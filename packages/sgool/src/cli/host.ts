@@ -1,5 +1,7 @@
 /** @file What the command line needs from the machine around it; tests put their own in its place. */
 import type {
+  Compute,
+  ComputeOptions,
   EstimateOptions,
   LoadOptions,
   Method,
@@ -23,14 +25,12 @@ export interface Engine {
   readonly methods: Readonly<Record<MethodName, Method>>;
   /** The method that begins with a picture. */
   refinement(source: RefineSource): RefineMethod;
-  /** @throws UserError when the model is unknown or broken */
-  openPipeline(model: string, options: Omit<LoadOptions, 'device'> & { device: string }): Promise<Pipeline>;
+  /** What programs beside a pipeline run on. @throws UserError where that does not work here */
+  chooseCompute(options: ComputeOptions): Promise<Compute>;
+  /** @throws UserError when the model is unknown or broken, or the device does not work here */
+  openPipeline(model: string, options: LoadOptions): Promise<Pipeline>;
   /** What a run will take. @throws UserError where the run would */
-  estimate?(
-    model: string,
-    options: Omit<LoadOptions, 'device'> & { device: string },
-    run: Omit<EstimateOptions, 'open'>,
-  ): Promise<RunEstimate>;
+  estimate?(model: string, options: LoadOptions, run: Omit<EstimateOptions, 'open'>): Promise<RunEstimate>;
 }
 
 export interface Host {

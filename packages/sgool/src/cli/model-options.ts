@@ -7,8 +7,12 @@ import { USAGE_ERROR } from './exit-codes.ts';
 import type { Host } from './host.ts';
 import { didYouMean } from './suggest.ts';
 
-export const DEVICES = ['cpu'] as const;
+export const DEVICES = ['cpu', 'webgpu', 'cuda', 'auto'] as const;
 export type DeviceName = (typeof DEVICES)[number];
+export const PRECISIONS = ['float32', 'float16'] as const;
+export type PrecisionName = (typeof PRECISIONS)[number];
+export const DEVICE_HELP = 'what to compute on';
+export const PRECISION_HELP = 'what networks compute in';
 
 /** An option that takes one of a few names. */
 export function choice(flags: string, description: string, names: readonly string[]): Option {
@@ -30,7 +34,14 @@ export function modelOption({ env }: Host): Option {
 
 /** `--device`, else SGOOL_DEVICE, else the processor. */
 export function deviceOption({ env }: Host): Option {
-  return choice('--device <name>', 'what to compute on', DEVICES).default(env.SGOOL_DEVICE || DEVICES[0]);
+  return choice('--device <name>', DEVICE_HELP, DEVICES).default(env.SGOOL_DEVICE || DEVICES[0]);
+}
+
+/** `--precision`, else SGOOL_PRECISION, else float32. */
+export function precisionOption({ env }: Host): Option {
+  return choice('--precision <name>', PRECISION_HELP, PRECISIONS).default(
+    env.SGOOL_PRECISION || PRECISIONS[0],
+  );
 }
 
 /** A path as short as it can be told. */

@@ -59,6 +59,7 @@ test('a picture from a single file, with CLIP and LoRAs from others, and the com
   expect(code).toBe(0);
   expect(told).toEqual({
     device: 'cpu',
+    precision: 'float32',
     clip,
     config: PIPELINE,
     ema: false,

@@ -8,14 +8,22 @@ import { z } from 'zod';
 import { UserError } from '../errors.ts';
 import { type RefineRequest, refineShape } from '../guidance/refine-request.ts';
 import { type GenerationRequest, METHOD_NAMES, requestSchema, settingsSchema } from '../guidance/request.ts';
-import { DEVICES } from './model-options.ts';
+import {
+  DEVICE_HELP,
+  DEVICES,
+  type DeviceName,
+  PRECISION_HELP,
+  PRECISIONS,
+  type PrecisionName,
+} from './model-options.ts';
 import { type ModelParts, PART_KEYS, PART_SCHEMAS, PARTS_GROUP } from './model-parts.ts';
 import { didYouMean } from './suggest.ts';
 
 /** What an option of ours holds beside the request. */
 export interface OutputOptions {
   out?: string;
-  device?: string;
+  device?: DeviceName;
+  precision?: PrecisionName;
   saveIterations?: boolean;
   metadata?: boolean;
   /** Path of the mask picture; the request holds the picture. */
@@ -175,7 +183,8 @@ export const VALUE_SCHEMAS = {
   ...PART_SCHEMAS,
   ...refineShape,
   out: z.string().min(1).describe('folder for the pictures (default: sgool-output/<date>-<prompt>-<seed>)'),
-  device: z.enum(DEVICES).describe('what to compute on'),
+  device: z.enum(DEVICES).describe(DEVICE_HELP),
+  precision: z.enum(PRECISIONS).describe(PRECISION_HELP),
   saveIterations: z.boolean().describe('keep the picture of every iteration, in the folder iterations'),
   metadata: z.boolean().describe('write the settings into the PNG files'),
   maskFile: z.string().min(1).describe('picture that is bright where the eye should go (saliency "mask")'),
@@ -254,6 +263,7 @@ export function generateOptions(): CliOption[] {
     keyed('maskFile', MAIN, { flag: 'mask', argument: 'file' }),
     keyed('preset', MAIN),
     keyed('device', MAIN),
+    keyed('precision', MAIN),
     ...PART_KEYS.map((key) => keyed(key, PARTS_GROUP, PART_ARGUMENTS[key] ?? {})),
     keyed('out', OUTPUT, { argument: 'folder' }),
     keyed('saveIterations', OUTPUT),

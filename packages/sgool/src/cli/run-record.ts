@@ -33,7 +33,9 @@ export interface RunTask {
   readonly model: string;
   readonly seed: number;
   readonly preset: ParsedRequest['preset'];
+  /** What was computed on, and in. */
   readonly device: string;
+  readonly precision: string;
   readonly maskFile?: string;
   /** For `refine`. */
   readonly refine?: RefineTask;
@@ -140,6 +142,7 @@ export function repeatCommand(task: RunTask, options: readonly CliOption[]): str
     seed: task.seed,
     preset: task.preset,
     device: task.device,
+    precision: task.precision,
     ...(task.negativePrompt === '' ? {} : { negativePrompt: task.negativePrompt }),
     ...(task.maskFile === undefined ? {} : { maskFile: task.maskFile }),
   };
@@ -161,6 +164,8 @@ export function resultOf(task: RunTask, { status, error, seconds, iterations, pa
   return {
     method: task.method,
     model: task.model,
+    device: task.device,
+    precision: task.precision,
     seed: task.seed,
     // The picture's own, for best-of.
     ...(best?.seed === undefined || best.seed === task.seed ? {} : { bestSeed: best.seed }),
@@ -201,6 +206,7 @@ function requestOf({
   seed,
   preset,
   device,
+  precision,
   maskFile,
   refine,
   parts,
@@ -214,6 +220,7 @@ function requestOf({
     seed,
     preset,
     device,
+    precision,
     ...(maskFile === undefined ? {} : { maskFile }),
     ...refine,
     ...parts,

@@ -9,7 +9,7 @@ import { findRegions } from '../saliency/index.ts';
 import { writeFileAtomic } from '../weights/index.ts';
 import { USAGE_ERROR } from './exit-codes.ts';
 import type { Host } from './host.ts';
-import { choice, deviceOption, modelOption, shownPath } from './model-options.ts';
+import { choice, type DeviceName, deviceOption, modelOption, shownPath } from './model-options.ts';
 import { addCriticOptions, loadOptionsOf, type ModelParts } from './model-parts.ts';
 import { saliencyPicture } from './pictures.ts';
 
@@ -18,7 +18,7 @@ interface SaliencyOptions extends ModelParts {
   readonly prompt?: string;
   readonly mask?: string;
   readonly model: string;
-  readonly device: string;
+  readonly device: DeviceName;
   readonly out?: string;
   readonly json?: boolean;
 }

@@ -7,14 +7,21 @@ import { SCORER_NAMES, SCORERS, type ScorerName } from '../preference/scorer-nam
 import { USAGE_ERROR } from './exit-codes.ts';
 import { formatTable } from './format.ts';
 import type { Host } from './host.ts';
-import { type DeviceName, deviceOption, modelOption } from './model-options.ts';
+import {
+  type DeviceName,
+  deviceOption,
+  modelOption,
+  type PrecisionName,
+  precisionOption,
+} from './model-options.ts';
 import { addCriticOptions, loadOptionsOf, type ModelParts } from './model-parts.ts';
 import { checkPrompt, tooLong } from './prompt.ts';
 import { didYouMean } from './suggest.ts';
 
 interface ScoreOptions extends ModelParts {
   readonly model: string;
-  readonly device: string;
+  readonly device: DeviceName;
+  readonly precision: PrecisionName;
   readonly scorer?: readonly Wanted[];
   readonly json?: boolean;
 }
@@ -46,6 +53,7 @@ export function configure(command: Command, host: Host): void {
     .argument('<prompt>', 'what it should show')
     .addOption(modelOption(host))
     .addOption(deviceOption(host))
+    .addOption(precisionOption(host))
     .option(
       '--scorer <names>',
       `who scores, several with commas: ${NAMES.join(', ')} (default: clip)`,
@@ -117,11 +125,11 @@ async function score(path: string, prompt: string, options: ScoreOptions, host: 
 async function clipScores(
   image: Image,
   prompt: string,
-  { model, device, ...parts }: ScoreOptions,
+  { model, device, precision, ...parts }: ScoreOptions,
   host: Host,
 ) {
   const engine = await host.loadEngine();
-  const pipeline = await engine.openPipeline(model, { ...loadOptionsOf(parts), device });
+  const pipeline = await engine.openPipeline(model, { ...loadOptionsOf(parts), device, precision });
   try {
     const { truncated, tokens, lost } = pipeline.checkPrompt(prompt);
     if (truncated) warnOfCut(model, tokens.length, lost, host);
@@ -139,12 +147,13 @@ async function preferenceScore(
   weights: string | undefined,
   image: Image,
   prompt: string,
-  { device, tokenizer }: ScoreOptions,
+  { device, precision, tokenizer }: ScoreOptions,
   host: Host,
 ) {
+  const { chooseCompute } = await host.loadEngine();
   const { loadScorer } = await import('../preference/index.ts');
   const scorer = await loadScorer(name, {
-    device: device as DeviceName,
+    ...(await chooseCompute({ device, precision })),
     env: host.env,
     ...(weights === undefined ? {} : { weights: resolve(host.cwd, weights) }),
     ...(tokenizer === undefined ? {} : { tokenizer }),

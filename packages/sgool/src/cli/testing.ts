@@ -96,10 +96,14 @@ export function fakeEngine({ before, scores = [], openError, maxTokens = 75 }: F
       notes: (size) => fittingNotes(source, size),
     }),
     methods: Object.fromEntries(METHOD_NAMES.map((name) => [name, method(name)])) as Engine['methods'],
-    openPipeline: async (name) => {
+    chooseCompute: async ({ device = 'cpu', precision = 'float32' }) => ({
+      device: device === 'auto' ? 'cpu' : device,
+      precision,
+    }),
+    openPipeline: async (name, { device = 'cpu', precision = 'float32' }) => {
       if (openError) throw openError;
       if (name !== 'toybox') throw new UserError(`model: unknown, got ${name}; choose one of toybox`);
-      return pipeline as Pipeline;
+      return { ...pipeline, compute: { device: device === 'auto' ? 'cpu' : device, precision } } as Pipeline;
     },
   };
 }

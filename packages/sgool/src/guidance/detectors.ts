@@ -17,6 +17,9 @@ import type { ClipCritic } from './clip-critic.ts';
 import type { ProgramCache } from './programs.ts';
 import type { SaliencyName } from './request.ts';
 
+/** They run once per iteration, beside networks that run a hundred times, and Grad-CAM's gradients are in the middle of it. */
+const EXACT = 'float32';
+
 export interface DetectorParts {
   readonly folder: ModelFolder;
   readonly programs: ProgramCache;
@@ -54,7 +57,8 @@ function openTranSalNet({ folder, programs }: DetectorParts): Detector {
   const config = transalnetConfig(found.config, `${found.dir}/config.json`);
   return transalnetDetector({
     config,
-    program: () => programs.get('transalnet', () => transalnetGraph(config, networkWeights(found.weights))),
+    program: () =>
+      programs.get('transalnet', () => transalnetGraph(config, networkWeights(found.weights)), EXACT),
     channelOrder: found.config.channel_order === 'bgr' ? 'bgr' : 'rgb',
   });
 }
@@ -62,6 +66,6 @@ function openTranSalNet({ folder, programs }: DetectorParts): Detector {
 async function openGradCam(name: 'grad-cam' | 'grad-cam++', { programs, critic, prompt }: DetectorParts) {
   if (!prompt) throw new UserError(`saliency ${name}: no prompt was given; it shows where a prompt is seen`);
   const { config, weights, embedText } = await critic();
-  const program = () => programs.get(name, () => gradCamGraph(config, weights, name));
+  const program = () => programs.get(name, () => gradCamGraph(config, weights, name), EXACT);
   return gradCamDetector({ variant: name, config, program, text: await embedText(prompt) });
 }

@@ -1,6 +1,7 @@
 /** @file Floor 5: methods that move the starting noise, and what they are made of. */
 
 export { type ClipCritic, clipCritic } from './clip-critic.ts';
+export { type Compute, type ComputeOptions, chooseCompute } from './compute.ts';
 export { boxCrop, type Crop, type CropSizes, randomCutouts, wholeCrop } from './crops.ts';
 export { type EstimateOptions, estimateRun, type RunEstimate } from './estimate.ts';
 export type { FewStepSampling } from './few-step.ts';

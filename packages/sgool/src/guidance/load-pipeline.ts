@@ -1,6 +1,5 @@
 /** @file Loading a model: headers and configurations now, programs when they are first asked for. */
 import { join } from 'node:path';
-import type { Device } from '@sgool/autodiff';
 import { createSchedule } from '../diffusion/index.ts';
 import { UserError } from '../errors.ts';
 import { autoencoderConfig, layoutFor, networkWeights, unetConfig } from '../networks/index.ts';
@@ -16,6 +15,7 @@ import {
   weightBytes,
 } from '../weights/index.ts';
 import { type ClipCritic, clipCritic } from './clip-critic.ts';
+import { type ComputeOptions, chooseCompute } from './compute.ts';
 import { decodeLatent, scaleFactorOf } from './decoding.ts';
 import { createDenoiser } from './denoising.ts';
 import { openDetector } from './detectors.ts';
@@ -27,9 +27,7 @@ import type { Pipeline } from './pipeline.ts';
 import { ProgramCache, type ProgramOptions } from './programs.ts';
 import { promptEncoder, TEXT_ENCODER } from './text-encoding.ts';
 
-export interface LoadOptions extends Omit<OpenModelOptions, 'required'> {
-  /** Default `cpu`. */
-  readonly device?: Device;
+export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, ComputeOptions {
   /** Threads of the networks; by default as many as ONNX Runtime takes. */
   readonly threads?: number;
   /** Variables that say where the Hub's cache and the user's own weights are; `process.env` unless given. */
@@ -50,12 +48,21 @@ export interface LoadOptions extends Omit<OpenModelOptions, 'required'> {
  * these names, or the tokenizer from a folder beside it. Headers and configurations are checked now; programs are compiled on
  * first use.
  *
- * @throws UserError where the model is not found or its folder is broken
+ * @throws UserError where the model is not found or its folder is broken, or the device does not work here
  */
 export async function loadPipeline(
   model?: string,
-  { device = 'cpu', threads, env, memory = 'plenty', programs: makePrograms, ...options }: LoadOptions = {},
+  {
+    device,
+    precision,
+    threads,
+    env,
+    memory = 'plenty',
+    programs: makePrograms,
+    ...options
+  }: LoadOptions = {},
 ): Promise<Pipeline> {
+  const compute = await chooseCompute({ device, precision });
   const location = resolveModel(model, env);
   const folder = await withAddedWeights(await openModel(location.dir, { ...options, env }), env);
   const unet = component(folder, 'unet');
@@ -73,7 +80,7 @@ export async function loadPipeline(
   const tokenizer = await openTokenizer(folder);
 
   const layout = layoutFor(weightBytes(unet.weights.tensors));
-  const programOptions: ProgramOptions = { device, threads, layout, memory };
+  const programOptions: ProgramOptions = { ...compute, threads, layout, memory };
   const programs = makePrograms?.(programOptions) ?? new ProgramCache(programOptions);
   const checkpointBlocks = memory === 'low';
   const unetWeights = networkWeights(unet.weights);
@@ -106,6 +113,7 @@ export async function loadPipeline(
   });
   const pipeline: Pipeline = {
     model: info,
+    compute,
     schedule,
     checkPrompt(prompt) {
       const { tokens, truncated, lost } = tokenizer.encode(prompt);

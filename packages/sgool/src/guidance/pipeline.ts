@@ -4,6 +4,7 @@ import type { Image } from '../image/index.ts';
 import type { Detector } from '../saliency/index.ts';
 import type { EncodedPrompt } from '../text/index.ts';
 import type { ClipCritic } from './clip-critic.ts';
+import type { Compute } from './compute.ts';
 import type { ModelInfo } from './model-info.ts';
 import type { Objective, ObjectiveParts } from './objective.ts';
 import type { SaliencyName } from './request.ts';
@@ -34,6 +35,8 @@ export type ObjectiveOptions = PictureSize & Pick<ObjectiveParts, 'saturatedGrad
 /** A loaded model. */
 export interface Pipeline {
   readonly model: ModelInfo;
+  /** What its networks run on. */
+  readonly compute: Compute;
   readonly schedule: Schedule;
   /** How the prompt fits the text encoder; what is too long is cut off, the end token kept. */
   checkPrompt(prompt: string): Pick<EncodedPrompt, 'tokens' | 'truncated' | 'lost'>;

@@ -5,8 +5,11 @@ import {
   type Graph,
   type GraphCost,
   graphCost,
+  OverflowError,
+  type Precision,
   type Program,
 } from '@sgool/autodiff';
+import { UserError } from '../errors.ts';
 
 /** What the networks' users need of a program. */
 export type Runnable = Pick<Program, 'run'>;
@@ -53,17 +56,22 @@ export class ProgramCache {
   /**
    * The program called `key`; `build` traces it when it is asked for the first time. Everything that shapes the graph
    * (sizes, options) must be part of the key.
+   *
+   * @param precision where it is not that of the other programs
    */
-  async get(key: string, build: () => Graph): Promise<Runnable> {
-    await this.compiled(key, build);
+  async get(key: string, build: () => Graph, precision = this.options.precision): Promise<Runnable> {
+    const make = () => this.compiled(key, build, precision);
+    await make();
     return {
       run: async (...inputs) => {
         for (;;) {
-          const compiled = this.compiled(key, build);
+          const compiled = make();
           const { program, running } = await compiled;
           // Meanwhile it may have been freed, to make room for another.
           if (this.programs.get(key) !== compiled) continue;
-          const run = program.run(...inputs);
+          const run = program.run(...inputs).catch((error: unknown) => {
+            throw error instanceof OverflowError ? overflow(key, inputs[0].timestep?.[0], error) : error;
+          });
           running.add(run);
           return run.finally(() => running.delete(run));
         }
@@ -79,19 +87,19 @@ export class ProgramCache {
     if (this.options.layout === 'lean') await this.free((key) => key.startsWith(prefix));
   }
 
-  private compiled(key: string, build: () => Graph): Promise<Compiled> {
+  private compiled(key: string, build: () => Graph, precision: Precision | undefined): Promise<Compiled> {
     if (this.disposed) throw new Error('pipeline: it was disposed');
     let compiled = this.programs.get(key);
     if (!compiled) {
-      compiled = this.compile(build);
+      compiled = this.compile(build, precision);
       this.programs.set(key, compiled);
       compiled.catch(() => this.programs.delete(key));
     }
     return compiled;
   }
 
-  private async compile(build: () => Graph): Promise<Compiled> {
-    const { memory, ...options } = this.options;
+  private async compile(build: () => Graph, precision: Precision | undefined): Promise<Compiled> {
+    const { memory, ...options } = { ...this.options, precision };
     // Not at once, so that what tracing throws comes as a rejection after the program is noted.
     await undefined;
     const graph = build();
@@ -118,4 +126,13 @@ export class ProgramCache {
     this.programs.clear();
     for (const each of programs) if (each.status === 'fulfilled') await each.value.program.dispose();
   }
+}
+
+/** Which network it was, when, and what helps. */
+function overflow(key: string, timestep: number | bigint | undefined, cause: OverflowError): UserError {
+  const when = timestep === undefined ? '' : ` at timestep ${timestep}`;
+  return new UserError(
+    `${key}${when}: ${cause.message}; take precision float32, or less guidance where it is high`,
+    { cause },
+  );
 }

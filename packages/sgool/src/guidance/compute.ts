@@ -1,0 +1,33 @@
+/** @file What a model's programs run on, and in which precision. */
+import { chooseDevice, type Device, DeviceUnavailableError, type Precision } from '@sgool/autodiff';
+import { UserError } from '../errors.ts';
+
+export interface ComputeOptions {
+  /** `auto` takes what computes fastest here. Default `cpu`. */
+  readonly device?: Device | 'auto';
+  /** `float16` halves the memory of graphics cards; norms, sums and the noise itself stay as they are. Default `float32`. */
+  readonly precision?: Precision;
+}
+
+/** What was taken. */
+export interface Compute {
+  readonly device: Device;
+  readonly precision: Precision;
+}
+
+/**
+ * Settles what is computed on.
+ *
+ * @throws UserError where the device does not work here: what is missing, and what would work
+ */
+export async function chooseCompute({
+  device = 'cpu',
+  precision = 'float32',
+}: ComputeOptions = {}): Promise<Compute> {
+  try {
+    return { device: await chooseDevice(device, { precision }), precision };
+  } catch (error) {
+    if (error instanceof DeviceUnavailableError) throw new UserError(error.message, { cause: error });
+    throw error;
+  }
+}
