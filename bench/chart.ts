@@ -4,9 +4,9 @@ import type { JudgedLine } from './verdicts.ts';
 
 const ROW = 26;
 const TOP = 64;
-const LABELS = 440;
+const LABELS = 500;
 const BARS = 380;
-const FIGURES = 170;
+const FIGURES = 180;
 const WIDTH = LABELS + BARS + FIGURES;
 const COLOURS = { met: '#2e7d4f', 'NOT met': '#c0562b', 'results differ': '#7a1f1f', '': '#8fa1b8' } as const;
 

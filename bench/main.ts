@@ -1,11 +1,12 @@
 /**
  * @file Our engine beside PyTorch and diffusers: the same work, model, inputs, threads and machine, in turns.
  *
- *     npm run bench -- [model folder] [--python python3] [--rows "UNet forward,memory"] [--repeats 3] [--steps 2]
+ *     npm run bench -- [model folder] [--python python3] [--rows "unet forward 256, memory"] [--repeats 3] [--steps 2]
  *         [--threads 2] [--json out.json] [--chart out.svg] [--publish] [--quick]
  *
  * Without a folder a model of Stable Diffusion 1.4's shape with random weights is made (4.9 GB in the system's folder for
- * temporary files) and kept for the next time. `--rows` takes parts of names, with commas between. `--publish` puts
+ * temporary files) and kept for the next time. `--rows` takes words of the rows that are
+ * meant, with commas between rows. `--publish` puts
  * the rows into docs/bench.json, docs/bench.svg and README.md, in place of those of the same names. `--quick` tries the benchmark itself: an eighth of the widths, small pictures, no goals.
  * The peers need Python with bench/peers/requirements.txt; without it our side is measured alone.
  */
@@ -18,7 +19,7 @@ import { randomModel } from './model.ts';
 import { pairLines } from './pair-lines.ts';
 import { findPeers } from './peers.ts';
 import { publish, type Report, reportChart, reportText } from './report.ts';
-import { alone, pairs } from './rows.ts';
+import { alone, chooser, pairs } from './rows.ts';
 import { shareLines } from './share-lines.ts';
 import { outcomeTable } from './table.ts';
 import { tell } from './tell.ts';
@@ -58,13 +59,13 @@ const peers = await findPeers(python);
 if ('missing' in peers) tell(peers.missing);
 const folder = given === undefined ? await randomModel(quick ? 8 : 1) : fromHere(given);
 
-const wanted = values.rows?.split(',').map((name) => name.trim().toLowerCase());
-const isWanted = (name: string) => !wanted || wanted.some((part) => name.toLowerCase().includes(part));
-
+const isWanted = chooser(values.rows);
 const out = await mkdtemp(join(tmpdir(), 'sgool-bench-results-'));
 try {
   const bench = { ...settings, folder, out, ...('missing' in peers ? {} : { python }) };
-  const chosen = pairs(quick ? [64, 128] : [256, 512]).filter(({ name }) => isWanted(name));
+  const chosen = pairs(quick ? [64, 128] : [256, 512]).filter(({ name, peerName }) =>
+    isWanted(`${name} ${peerName}`),
+  );
   const measured = 'missing' in peers ? alone(chosen) : chosen;
   const lines = await pairLines(bench, measured);
   lines.push(...(await shareLines(bench, measured, lines)));

@@ -12,7 +12,7 @@ export interface Pair {
   readonly peer: string;
   /** What the peer is, for the table. */
   readonly peerName: string;
-  /** Highest ratio ours / peer. Of several rows of one name the goal counts for the one with the best peer. */
+  /** Highest ratio ours / peer. Of several rows of one name that have it, it counts for the one with the best peer. */
   readonly goal?: number;
   /** Of the peer: the same numbers (default), the same with fewer digits, or another sampler's. */
   readonly results?: 'same' | 'rounded' | 'other';
@@ -23,60 +23,48 @@ export interface Pair {
  * memory is taken on the larger one
  */
 export function pairs([small, large]: readonly [number, number]): Pair[] {
-  const both = (make: (pixels: number) => Pair[]) => [small, large].flatMap(make);
-  const eager = 'PyTorch';
   return [
-    ...both((pixels) => {
-      const row = { kind: 'time', work: 'unet forward', pixels, ours: '' } as const;
-      const name = `UNet forward, ${pixels} px`;
-      return [
-        { ...row, name, peer: '', peerName: eager, goal: 0.8 },
-        {
-          ...row,
-          name: `${name}, bfloat16`,
-          peer: 'bfloat16',
-          peerName: `${eager} in bfloat16`,
-          results: 'rounded',
-        },
-        { ...row, name: `${name}, compiled`, peer: 'compile', peerName: 'torch.compile' },
-      ];
-    }),
-    ...both((pixels) => {
-      const row = { kind: 'time', work: 'unet pullback', pixels, ours: '' } as const;
-      const name = `UNet pullback, ${pixels} px`;
-      return [
-        { ...row, name, peer: '', peerName: eager, goal: 0.7 },
-        { ...row, name, peer: 'block checkpointing', peerName: `${eager}, blocks checkpointed`, goal: 0.7 },
-        {
-          ...row,
-          name: `${name}, bfloat16`,
-          peer: 'bfloat16',
-          peerName: `${eager} in bfloat16`,
-          results: 'rounded',
-        },
-        { ...row, name: `${name}, compiled`, peer: 'compile', peerName: 'torch.compile' },
-      ];
-    }),
-    ...both((pixels) => [
-      {
-        kind: 'time',
-        name: `decoder, CLIP and pullback, ${pixels} px`,
-        work: 'objective',
-        pixels,
-        ours: '',
-        peer: '',
-        peerName: eager,
-        goal: 0.8,
-      },
-    ]),
+    ...unet('forward', 0.8, [small, large]),
+    ...unet('pullback', 0.7, [small, large]),
+    ...[small, large].map((pixels) => decoderAndClip(pixels)),
     ...iterations(small),
     ...memory(large),
   ];
 }
 
+/** Which rows are meant by `--rows`: parts with commas between, of each of which all words occur in the row; all without it. */
+export function chooser(rows: string | undefined): (row: string) => boolean {
+  if (rows === undefined) return () => true;
+  const parts = rows
+    .toLowerCase()
+    .split(',')
+    .map((part) => part.trim().split(/\s+/));
+  return (row) => parts.some((words) => words.every((word) => row.toLowerCase().includes(word)));
+}
+
 /** Without peers: our side of each row that has a goal, once. */
 export function alone(all: readonly Pair[]): Pair[] {
   return all.filter(({ name, goal }, i) => goal && all.findIndex((other) => other.name === name) === i);
+}
+
+function unet(what: 'forward' | 'pullback', goal: number, sides: readonly number[]): Pair[] {
+  return sides.flatMap((pixels) => {
+    const name = `UNet ${what}, ${pixels} px`;
+    const row = { kind: 'time', name, work: `unet ${what}`, pixels, ours: '' } as const;
+    const checkpointed = { peer: 'block checkpointing', peerName: 'PyTorch, blocks checkpointed' };
+    return [
+      { ...row, peer: '', peerName: 'PyTorch', goal },
+      ...(what === 'pullback' ? [{ ...row, ...checkpointed, goal }] : []),
+      { ...row, peer: 'bfloat16', peerName: 'PyTorch in bfloat16', results: 'rounded' },
+      { ...row, peer: 'compile', peerName: 'torch.compile' },
+    ];
+  });
+}
+
+function decoderAndClip(pixels: number): Pair {
+  const name = `decoder, CLIP, pullback, ${pixels} px`;
+  const peer = { peer: '', peerName: 'PyTorch' };
+  return { kind: 'time', name, work: 'objective', pixels, ours: '', ...peer, goal: 0.8 };
 }
 
 function iterations(pixels: number): Pair[] {
@@ -86,23 +74,24 @@ function iterations(pixels: number): Pair[] {
   const published = { peer: 'edict, as published', peerName: 'DOODL as published' };
   return [
     { ...edict, ...published, goal: 0.5 },
-    { ...edict, name: `${edict.name}, careful`, peer: 'edict', peerName: 'careful PyTorch, EDICT' },
+    { ...edict, peer: 'edict', peerName: 'careful PyTorch' },
     { ...ddim, ...published, goal: 0.25, results: 'other' },
-    { ...ddim, name: `${ddim.name}, careful`, peer: 'ddim', peerName: 'careful PyTorch, DDIM' },
+    { ...ddim, peer: 'ddim', peerName: 'careful PyTorch' },
   ];
 }
 
 function memory(pixels: number): Pair[] {
   const row = { kind: 'memory', work: 'iteration', pixels } as const;
-  const name = `peak memory of an iteration, ${pixels} px`;
+  const plenty = { ...row, name: `peak memory of an iteration, ${pixels} px`, ours: 'ddim' };
+  const low = { ...plenty, name: `${plenty.name}, --memory low`, ours: 'ddim, low memory' };
   const careful = { peer: 'ddim', peerName: 'careful PyTorch' };
   const checkpointed = {
     peer: 'ddim, block checkpointing',
-    peerName: 'careful PyTorch, blocks checkpointed',
+    peerName: `${careful.peerName}, blocks checkpointed`,
   };
   return [
-    { ...row, name, ours: 'ddim', ...careful, goal: 0.6 },
-    { ...row, name: `${name}, --memory low`, ours: 'ddim, low memory', ...careful, goal: 0.6 },
-    { ...row, name: `${name}, --memory low, most careful`, ours: 'ddim, low memory', ...checkpointed },
+    { ...plenty, ...careful, goal: 0.6 },
+    { ...low, ...careful, goal: 0.6 },
+    { ...low, ...checkpointed },
   ];
 }

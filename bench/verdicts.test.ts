@@ -2,7 +2,7 @@ import { matmul, sizeOf, trace } from '@sgool/autodiff';
 import { describe, expect, it } from 'vitest';
 import { chartSvg } from './chart.ts';
 import { merged } from './report.ts';
-import { pairs } from './rows.ts';
+import { alone, chooser, pairs } from './rows.ts';
 import { outcomeTable } from './table.ts';
 import { countUseful } from './useful-flops.ts';
 import { agreement, judged, type Line, median } from './verdicts.ts';
@@ -29,7 +29,8 @@ describe('judged', () => {
   it('judges the best of several peers only', () => {
     const slow = line({ ratio: 0.5, goal: 0.7, peerName: 'slow' });
     const fast = line({ ratio: 0.9, goal: 0.7, peerName: 'fast' });
-    expect(judged([slow, fast]).map(({ verdict }) => verdict)).toEqual(['', 'NOT met']);
+    const other = line({ ratio: 1.5, peerName: 'with fewer digits' });
+    expect(judged([slow, fast, other]).map(({ verdict }) => verdict)).toEqual(['', 'NOT met', '']);
   });
 
   it('fails a fast row whose results differ, and one whose results are no numbers', () => {
@@ -109,8 +110,26 @@ describe('the outcome', () => {
   });
 });
 
-it('asks both sides for the same work, and gives each goal of a work once', () => {
-  const goals = new Map<string, Set<number | undefined>>();
-  for (const { name, goal } of pairs([256, 512])) goals.set(name, (goals.get(name) ?? new Set()).add(goal));
-  expect([...goals.values()].every((own) => own.size === 1)).toBe(true);
+describe('rows', () => {
+  it('are told apart by work and peer', () => {
+    const names = pairs([256, 512]).map(({ name, peerName }) => `${name}: ${peerName}`);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('are each measured once where there is no peer', () => {
+    const names = alone(pairs([256, 512])).map(({ name }) => name);
+    expect(names).toContain('UNet pullback, 512 px');
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('are chosen by words that all occur', () => {
+    const chosen = chooser('unet 256 bfloat16, decoder');
+    const names = pairs([256, 512]).filter(({ name, peerName }) => chosen(`${name} ${peerName}`));
+    expect(names.map(({ name }) => name)).toEqual([
+      'UNet forward, 256 px',
+      'UNet pullback, 256 px',
+      'decoder, CLIP, pullback, 256 px',
+      'decoder, CLIP, pullback, 512 px',
+    ]);
+  });
 });

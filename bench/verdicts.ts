@@ -54,7 +54,7 @@ export interface Line {
 export type JudgedLine = Line & { readonly verdict: Verdict };
 
 /**
- * The lines with verdicts. Of several with one name the goal is for the one with the best peer; the others are listed
+ * The lines with verdicts. Of several with one name and a goal it is for the one with the best peer; the others are listed
  * without a verdict.
  */
 export function judged(lines: readonly Line[]): JudgedLine[] {
@@ -63,9 +63,8 @@ export function judged(lines: readonly Line[]): JudgedLine[] {
     if (line.same && line.agreement !== undefined && !(line.agreement >= LEAST_AGREEMENT)) {
       return { ...line, verdict: 'results differ' };
     }
-    const hardest = Math.max(
-      ...lines.filter((other) => other.name === name).map((other) => other.ratio ?? 0),
-    );
+    const rivals = lines.filter((other) => other.name === name && other.goal !== undefined);
+    const hardest = Math.max(...rivals.map((other) => other.ratio ?? 0));
     if (goal === undefined || ratio === undefined || ratio < hardest) {
       return { ...line, verdict: '' };
     }
