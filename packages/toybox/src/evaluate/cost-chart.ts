@@ -1,7 +1,7 @@
 /** @file Alignment against UNet evaluations as an SVG picture: a panel for each measure, a line for each variant. */
 
 import { type Axis, panelSvg, svgDocument } from '../chart.ts';
-import type { CurvePoint, ValueName } from './cost-curves.ts';
+import { type CurvePoint, PULLBACK_COST, type ValueName } from './cost-curves.ts';
 
 export interface CostLine {
   readonly name: string;
@@ -22,13 +22,16 @@ const COLOURS = [
   '#6b7a99',
   '#b0413e',
 ];
-const PANEL = { width: 460, height: 330 };
+const PANEL = { width: 390, height: 330 };
+const TOP = 48;
+const SUBTITLE = `Of the best picture by CLIP A so far, over UNet evaluations: forward, and ${PULLBACK_COST} for each one back`;
 const LEGEND_ROW = 17;
 const LEGEND_COLUMNS = 3;
 
 const MEASURES: readonly { readonly name: ValueName; readonly title: string; readonly step: number }[] = [
-  { name: 'judge', title: "judge's score of the best picture so far", step: 0.05 },
-  { name: 'clipB', title: 'CLIP B (reports only) of the best picture so far', step: 2 },
+  { name: 'clipA', title: 'CLIP A, which guides', step: 2 },
+  { name: 'clipB', title: 'CLIP B, which only reports', step: 2 },
+  { name: 'judge', title: "the judge's score", step: 0.05 },
 ];
 
 /**
@@ -39,7 +42,7 @@ const MEASURES: readonly { readonly name: ValueName; readonly title: string; rea
 export function costChart(title: string, lines: readonly CostLine[]): string {
   const end = lines[0]!.curve.at(-1)!;
   const width = MEASURES.length * PANEL.width;
-  const legendTop = 34 + PANEL.height + 12;
+  const legendTop = TOP + PANEL.height + 12;
   const rows = Math.ceil(lines.length / LEGEND_COLUMNS);
   const x = costAxis(lines);
   const panels = MEASURES.map(({ name, title, step }, i) => {
@@ -56,7 +59,7 @@ export function costChart(title: string, lines: readonly CostLine[]): string {
     }));
     return panelSvg(
       { title, x, y, lines: [...rules, ...drawn] },
-      { left: i * PANEL.width, top: 34, ...PANEL },
+      { left: i * PANEL.width, top: TOP, ...PANEL },
     );
   });
   const legend = lines.map(({ name }, k) => {
@@ -69,6 +72,7 @@ export function costChart(title: string, lines: readonly CostLine[]): string {
   });
   return svgDocument(width, legendTop + rows * LEGEND_ROW + 8, [
     `<text x="14" y="22" font-size="15" font-weight="bold" fill="#222">${title}</text>`,
+    `<text x="14" y="40" font-size="11" fill="#555">${SUBTITLE}</text>`,
     ...panels,
     ...legend,
   ]);

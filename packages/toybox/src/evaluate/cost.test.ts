@@ -68,8 +68,8 @@ describe('a report', () => {
     const lines = Object.entries(report.variants).map(([name, { curve }]) => ({ name, curve }));
     const svg = costChart('title', lines);
     expect(svg).not.toContain('NaN');
-    // Two panels, each with two rules and a line per variant.
-    expect(svg.match(/<polyline/g)).toHaveLength(8);
+    // Three panels, each with two rules and a line per variant.
+    expect(svg.match(/<polyline/g)).toHaveLength(12);
     expect(svg).toContain('>quick</text>');
   });
 });
