@@ -68,7 +68,17 @@ const GROUPS: readonly (readonly [heading: string, keys: readonly string[]])[] =
   [MAIN, ['steps', 'guidanceScale', 'iterations', 'saliency']],
   [
     'Sampling:',
-    ['sampler', 'eta', 'mixingWeight', 'edictOutput', 'trajectory', 'gradientSteps', 'jacobianShare'],
+    [
+      'sampler',
+      'guidanceStart',
+      'guidanceStop',
+      'eta',
+      'mixingWeight',
+      'edictOutput',
+      'trajectory',
+      'gradientSteps',
+      'jacobianShare',
+    ],
   ],
   [
     'Salient regions:',

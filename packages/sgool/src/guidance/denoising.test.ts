@@ -81,3 +81,27 @@ it('asks about the prompt alone when guidance is 1', async () => {
   expect(await plain.predict(normal(1), 10)).toEqual(await denoiser('epsilon').predict(normal(1), 10));
   expect(plain.evaluations.forward).toBe(1);
 });
+
+it('asks about both prompts within the guided part of the way only', async () => {
+  const within = denoiser('epsilon', { unconditional: negative, guidanceInterval: [0.3, 0.6] });
+  const [guided, plain] = [denoiser('epsilon', { unconditional: negative }), denoiser('epsilon')];
+  const [latent, cotangent] = [normal(1), normal(2)];
+  // Of 1000 timesteps, noise first: 20%, 50% and 90% of the way.
+  for (const [timestep, same] of [
+    [800, plain],
+    [500, guided],
+    [100, plain],
+  ] as const) {
+    expect(await within.predict(latent, timestep)).toEqual(await same.predict(latent, timestep));
+    expect(await within.pullback(latent, timestep, cotangent)).toEqual(
+      await same.pullback(latent, timestep, cotangent),
+    );
+  }
+  expect(within.evaluations).toEqual({ forward: 4, pullback: 4 });
+});
+
+it('guides the last step too unless told otherwise', async () => {
+  const guided = denoiser('epsilon', { unconditional: negative });
+  await guided.predict(normal(1), 0);
+  expect(guided.evaluations.forward).toBe(2);
+});

@@ -125,7 +125,8 @@ export async function loadPipeline(
       height / info.scaleFactor,
       width / info.scaleFactor,
     ],
-    async denoiser({ prompt, negativePrompt = '', guidanceScale, evaluations, ...size }) {
+    async denoiser({ prompt, negativePrompt = '', guidanceScale, evaluations, ...options }) {
+      const { guidanceStart = 0, guidanceStop = 1 } = options;
       const conditional = await encodePrompt(prompt);
       const unconditional = await encodePrompt(negativePrompt);
       // The encodings are remembered; few runs have a third text.
@@ -139,7 +140,8 @@ export async function loadPipeline(
         conditional,
         unconditional,
         guidanceScale,
-        latentShape: pipeline.latentShape(size),
+        guidanceInterval: [guidanceStart, guidanceStop],
+        latentShape: pipeline.latentShape(options),
         evaluations: evaluations ?? { forward: 0, pullback: 0 },
       });
     },

@@ -26,6 +26,9 @@ export interface DenoiserOptions extends PictureSize {
   readonly negativePrompt?: string;
   /** With 1 or less the network is asked about the prompt alone. */
   readonly guidanceScale: number;
+  /** The part of the way from noise (0) to picture (1) that is guided. Default all. */
+  readonly guidanceStart?: number;
+  readonly guidanceStop?: number;
   /** Counted up by every call. */
   readonly evaluations?: { forward: number; pullback: number };
 }
