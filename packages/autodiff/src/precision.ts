@@ -35,6 +35,11 @@ function fitsHalf({ op, inputs }: Node, output: number): boolean {
   return (op === 'LayerNormalization' && output === 0) || (op === 'Cast' && inputs[0]!.dtype === 'bool');
 }
 
+/** The inputs that have the type of the result; what a Resize is told of scales has not. */
+function operandsOf({ op, inputs }: Node): readonly (Tensor | null)[] {
+  return op === 'Resize' ? inputs.slice(0, 1) : inputs;
+}
+
 export interface HalfOptions {
   /**
    * For the processor, which has hardly any kernels of half precision: ONNX Runtime computes in float32 there, and leaves out
@@ -100,7 +105,7 @@ export function inHalf(
   };
   const isCoarse = (t: Tensor) => coarse.has(t) || stored(t) !== undefined;
   const follows = (node: Node): boolean => {
-    const numbers = node.inputs.filter((t): t is Tensor => t?.dtype === 'float32');
+    const numbers = operandsOf(node).filter((t) => t?.dtype === 'float32') as Tensor[];
     const computed = numbers.filter((t) => !constants.has(t));
     if (computed.length === 0) return numbers.length > 0 && numbers.every(isCoarse);
     return numbers.every((t) => isCoarse(t) || (constants.has(t) && isRepresentable(trace.constants.get(t))));
@@ -108,7 +113,8 @@ export function inHalf(
 
   for (const node of nodes) {
     if (PRODUCTS.has(node.op) || (FOLLOWERS.has(node.op) && follows(node))) {
-      const inputs = node.inputs.map((t) => (t?.dtype === 'float32' ? half(t) : t));
+      const operands = operandsOf(node).length;
+      const inputs = node.inputs.map((t, i) => (t?.dtype === 'float32' && i < operands ? half(t) : t));
       const results = [...node.outputs];
       rewritten.push({ ...node, inputs, outputs: results });
       node.outputs.forEach((t, i) => {

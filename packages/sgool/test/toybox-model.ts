@@ -26,12 +26,12 @@ export async function copyOfToybox() {
   return copy;
 }
 
-/** Makes the first value of a float16 tensor not a number, in its file. */
-export async function poison(file: string, tensor: string): Promise<void> {
+/** Changes the first value of a float16 tensor in its file, to the one with these bits: not a number, unless given. */
+export async function poison(file: string, tensor: string, bits = 0x7e00): Promise<void> {
   const { tensors } = await openSafetensors(file);
   const handle = await open(file, 'r+');
   try {
-    await handle.write(Uint8Array.of(0x00, 0x7e), 0, 2, tensors.get(tensor)!.byteOffset);
+    await handle.write(Uint8Array.of(bits & 0xff, bits >> 8), 0, 2, tensors.get(tensor)!.byteOffset);
   } finally {
     await handle.close();
   }
