@@ -1,6 +1,7 @@
 /** @file `sgool` as users start it, in a process of its own, on the networks that it comes with. */
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { deviceState } from '@sgool/autodiff';
 import { generate, readImage } from 'sgool';
 import { readPngText } from 'sgool/image';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -120,6 +121,14 @@ describeOnToybox('sgool generate', () => {
   });
 });
 
+const hasCuda = (await deviceState('cuda')).works;
+const withoutCuda: [string, string[], number, RegExp] = [
+  'device without a driver',
+  ['generate', PROMPT, '--device', 'cuda'],
+  1,
+  /device cuda: does not work on this machine, .*; usable here: .*cpu$/,
+];
+
 describe('a mistake ends in one line', () => {
   beforeAll(() => writeFile(inFolder('notes.txt'), 'no picture'));
 
@@ -130,6 +139,7 @@ describe('a mistake ends in one line', () => {
     ['folder in a file', ['generate', PROMPT, '--out', 'notes.txt/run'], 1, /cannot write .*notes\.txt/],
     ['unreadable picture', ['score', 'notes.txt', PROMPT], 1, /notes\.txt/],
     ['missing picture', ['saliency', 'nothing.png'], 1, /nothing\.png/],
+    ...(hasCuda ? [] : [withoutCuda]),
   ])('%s', async (_, words, exitCode, message) => {
     const before = await readdir(folder.dir);
     const { code, stdout, lines } = await sgool(words);

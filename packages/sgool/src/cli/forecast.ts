@@ -32,8 +32,10 @@ const SHOWN_FROM_BYTES = 2e9;
  * @returns undefined where nothing could be estimated; the run itself tells what is wrong
  */
 export async function forecast(parts: ForecastParts, progress: Progress): Promise<RunEstimate | undefined> {
-  const { engine } = parts;
-  if (!engine.estimate) return undefined;
+  const { engine, options } = parts;
+  // Counts become seconds and bytes by constants of the processor's kernels.
+  const isKnown = (options.device ?? 'cpu') === 'cpu' && options.precision !== 'float16';
+  if (!engine.estimate || !isKnown) return undefined;
   progress.status('estimating time and memory');
   try {
     const estimate = await estimateWith(parts, []);

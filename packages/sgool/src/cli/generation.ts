@@ -12,7 +12,7 @@ import { forecast } from './forecast.ts';
 import { formatSeconds } from './format.ts';
 import type { Host } from './host.ts';
 import { watchInterrupts } from './interrupt.ts';
-import { shownPath } from './model-options.ts';
+import { type DeviceName, shownPath } from './model-options.ts';
 import { loadOptionsOf, PART_KEYS, partsOf } from './model-parts.ts';
 import { claimFolder, defaultFolder } from './output-folder.ts';
 import type { PictureCommand } from './picture-options.ts';
@@ -129,14 +129,14 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     const method = refining ?? engine.methods[request.method];
     const planned = await taskOf(plan, method, pipeline);
     const input = refining?.prepare(planned.settings).image;
-    const { model } = pipeline;
+    const { model, compute } = pipeline;
+    const computing = computeNote(compute, device);
+    if (computing !== undefined) progress.note(computing);
     const estimate = await forecast(
-      { engine, method, request, options, model, settings: planned.settings },
+      { engine, method, request, options: { ...options, ...compute }, model, settings: planned.settings },
       progress,
     );
     const task = { ...planned, estimate };
-    const computing = computeNote(pipeline.compute);
-    if (computing !== undefined) progress.note(computing);
     for (const line of refining?.notes(task.settings) ?? []) progress.note(line);
     warnOfTruncation(task, pipeline, progress);
     const note = saliencyNote(task.settings, request, pipeline.model);
@@ -173,12 +173,14 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
   };
 }
 
-/** What is computed on, where that is not what it always was. */
-function computeNote({ device, precision }: Compute): string | undefined {
-  if (device === 'cpu' && precision === 'float16') {
-    return 'computing on cpu in float16: processors emulate it, so this takes longer than float32 and only shows what a graphics card would make';
-  }
-  return device === 'cpu' ? undefined : `computing on ${device} in ${precision}`;
+/** What is computed on, where that does not go without saying. */
+function computeNote({ device, precision }: Compute, asked: DeviceName): string | undefined {
+  if (device === 'cpu' && precision === 'float32' && asked !== 'auto') return undefined;
+  const emulated =
+    device === 'cpu' && precision === 'float16'
+      ? ': emulated, which takes longer than float32 and shows what a graphics card would make'
+      : '';
+  return `computing on ${device} in ${precision}${emulated}`;
 }
 
 function refineTask({ path, source }: GivenPicture): RefineTask {
