@@ -4,6 +4,7 @@ import { Generator } from '../random/index.ts';
 import { fewStepSampling } from './few-step.ts';
 import { guidanceEmbedding } from './guidance-embedding.ts';
 import { type GenerationRequest, type Iteration, loadPipeline, methods, type Pipeline } from './index.ts';
+import { PRESETS } from './request.ts';
 import { writeTinyModel } from './testing.ts';
 
 const request = {
@@ -73,7 +74,7 @@ describe('few-step models', () => {
   });
 
   it('bring their own sampler and steps to every method, also without the hints', () => {
-    for (const preset of ['model', 'paper'] as const) {
+    for (const preset of PRESETS) {
       for (const name of ['sd', 'sgool', 'doodl', 'best-of', 'clip-guided'] as const) {
         expect(methods[name].defaults(turbo.model, preset)).toMatchObject({
           sampler: 'euler',
@@ -86,6 +87,10 @@ describe('few-step models', () => {
     }
     expect(methods.sgool.defaults(turbo.model)).toMatchObject({ optimiser: 'normalised', iterations: 50 });
     expect(methods.sgool.defaults(turbo.model, 'paper')).toMatchObject({ optimiser: 'doodl' });
+    expect(methods.sgool.defaults(turbo.model, 'fast')).toMatchObject({
+      optimiser: 'normalised',
+      iterations: 20,
+    });
   });
 
   it('are optimised at one evaluation and one pullback per step', async () => {

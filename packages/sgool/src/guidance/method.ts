@@ -8,7 +8,7 @@ import type { SaliencyMap } from '../saliency/detector.ts';
 import type { Region } from '../saliency/regions.ts';
 import type { ModelInfo } from './model-info.ts';
 import type { Pipeline } from './pipeline.ts';
-import type { GenerationRequest, MethodName, ParsedRequest, Settings } from './request.ts';
+import type { GenerationRequest, MethodName, Preset, Settings } from './request.ts';
 
 /** Loss of an iteration; absent where a method has none (plain generation). Lower is better. */
 export interface LossParts {
@@ -69,10 +69,10 @@ export interface Method {
   /**
    * Every setting, as this method uses it with this model when the request does not say otherwise.
    *
-   * @param preset `model` (default) takes the model's own hints, `paper` does not
+   * @param preset `model` (default) takes the model's own hints, `fast` lays fewer UNet evaluations over them, `paper` takes none
    * @throws UserError where the model's `sgool.json` is broken
    */
-  defaults(model: ModelInfo, preset?: ParsedRequest['preset']): Settings;
+  defaults(model: ModelInfo, preset?: Preset): Settings;
   /**
    * Runs the method. Each iteration is yielded as soon as its picture exists, the plain one first.
    *

@@ -11,6 +11,9 @@ import { UserError } from '../errors.ts';
 export const METHOD_NAMES = ['sd', 'clip-guided', 'doodl', 'sgool', 'best-of'] as const;
 export type MethodName = (typeof METHOD_NAMES)[number];
 
+export const PRESETS = ['model', 'fast', 'paper'] as const;
+export type Preset = (typeof PRESETS)[number];
+
 export const SALIENCY_NAMES = [
   'transalnet',
   'grad-cam',
@@ -27,6 +30,16 @@ const settings = {
   height: z.int().min(8).max(4096).describe('height of the picture in pixels'),
   steps: z.int().min(1).max(1000).describe('denoising steps'),
   guidanceScale: z.number().min(0).max(100).describe('classifier-free guidance; 1 or less switches it off'),
+  guidanceStart: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe('part of the way from noise (0) to picture (1) at which guidance begins'),
+  guidanceStop: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe('and at which it ends; an unguided step costs half: one conditioning instead of two'),
   sampler: z
     .enum(SAMPLER_NAMES)
     .describe('who takes the denoising steps: one network call per step; edict: two, exactly invertible'),
@@ -159,9 +172,9 @@ export const requestSchema = z.strictObject({
   model: z.string().min(1).default('toybox').describe('name of a model, or a folder in the diffusers layout'),
   seed: z.int().min(-1).default(-1).describe('seed of the starting noise; -1 draws one'),
   preset: z
-    .enum(['model', 'paper'])
+    .enum(PRESETS)
     .default('model')
-    .describe("where defaults come from: tuned for the model, or the papers' own"),
+    .describe("where defaults come from: tuned for the model, for few UNet evaluations, or the papers' own"),
   mask: mask.optional(),
   ...settingsSchema.partial().shape,
 });

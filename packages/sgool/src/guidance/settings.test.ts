@@ -38,6 +38,37 @@ describe('settings', () => {
     expect(rounds[0].evaluations.forward).toBe(4);
   });
 
+  it('guide the part of the way that they name', async () => {
+    // Two steps, at timesteps 501 and 1 of 1000.
+    const half = { prompt: 'a cat', seed: 0, guidanceScale: 3, guidanceStop: 0.6 };
+    const [round] = await collect(methods.sd.run(pipeline, half));
+    expect(round.evaluations.forward).toBe(3);
+    const turned = collect(methods.sd.run(pipeline, { ...half, guidanceStart: 0.7 }));
+    await expect(turned).rejects.toThrow(/guidanceStart must not lie behind guidanceStop, got 0.7 and 0.6/);
+  });
+
+  it('take fewer evaluations under the preset `fast`, over the hints and under the request', async () => {
+    const { sgool, doodl, sd } = methods;
+    for (const method of [sgool, doodl]) {
+      const published = method.defaults(pipeline.model, 'paper');
+      const fast = method.defaults(pipeline.model, 'fast');
+      const calls = (settings: typeof fast) =>
+        (settings.sampler === 'edict' ? 2 : 1) * settings.steps * settings.iterations;
+      expect(calls(fast)).toBeLessThanOrEqual(calls(published) / 10);
+      // What the picture is and what is looked at stay as they were.
+      expect(fast).toMatchObject({
+        guidanceScale: 7.5,
+        lambda: published.lambda,
+        cutouts: published.cutouts,
+      });
+    }
+    expect(sd.defaults(pipeline.model, 'fast')).toEqual(sd.defaults(pipeline.model));
+    const rounds = await collect(
+      doodl.run(pipeline, { ...request, preset: 'fast', sampler: 'ddim', steps: 1, iterations: 1 }),
+    );
+    expect(rounds.at(-1)!.evaluations).toEqual({ forward: 4, pullback: 2 });
+  });
+
   it('refuse hints that are none', () => {
     expect(() => methods['best-of'].defaults(pipeline.model)).toThrow(/sgool.json: defaults.best-of: .*stps/);
   });

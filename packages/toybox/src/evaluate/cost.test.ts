@@ -102,7 +102,6 @@ describe('a trace', () => {
       ...{ pipeline, judge, model: 'hash', seed: 3 },
       spec: { text: 'a red cat', things: [{ kind: 'cat', colour: 'red' }] } as const,
       variant: {
-        family: 'quick',
         method: 'doodl',
         settings: { sampler: 'ddim', steps: 2, iterations: 2, guidanceScale: 2 },
       } as const,

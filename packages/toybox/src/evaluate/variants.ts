@@ -3,8 +3,6 @@
 import type { GenerationRequest, MethodName, Settings } from 'sgool';
 
 export interface Variant {
-  /** Variants of one family have one colour in the chart. */
-  readonly family: string;
   readonly method: MethodName;
   readonly preset?: GenerationRequest['preset'];
   readonly settings?: Partial<Settings>;
@@ -13,58 +11,75 @@ export interface Variant {
 /** Toybox's own, which every variant uses: what is compared is the way of optimising, not how strongly the prompt pulls. */
 const GUIDANCE = { guidanceScale: 2.5 };
 
-/** DOODL as published: 50 EDICT steps, 50 iterations, its update; with other settings laid over it. */
-const doodl = (family: string, settings: Partial<Settings> = {}): Variant => ({
-  family,
+/** DOODL as published (50 EDICT steps, 50 iterations, its update) with other settings laid over it. */
+const doodl = (settings: Partial<Settings> = {}): Variant => ({
   method: 'doodl',
   preset: 'paper',
   settings: { ...GUIDANCE, ...settings },
 });
 
 const ADAM = { optimiser: 'adam', learningRate: 0.05, momentum: 0.9, perturbation: 0 } as const;
-const TEN_STEPS = { sampler: 'ddim', steps: 10, iterations: 25, perturbation: 0 } as const;
 
-const stepwise = (sampler: Settings['sampler'], steps: number, iterations: number) =>
-  doodl('fewer steps', { ...ADAM, sampler, steps, iterations });
-const partway = (settings: Partial<Settings>) =>
-  doodl('part of the gradient', { ...ADAM, ...TEN_STEPS, ...settings });
-const rule = (settings: Partial<Settings>) => doodl('update rules', { ...TEN_STEPS, ...settings });
-/** SGOOL's objective with Toybox's own reading of it: regions beside the whole picture. */
-const sgool = (settings: Partial<Settings>): Variant => ({
-  family: 'SGOOL',
-  method: 'sgool',
-  settings: { ...GUIDANCE, ...ADAM, ...TEN_STEPS, ...settings },
-});
-const bestOf = (sampler: Settings['sampler'], steps: number): Variant => ({
-  family: 'best of many seeds',
-  method: 'best-of',
-  preset: 'paper',
-  settings: { ...GUIDANCE, sampler, steps, iterations: 120 },
-});
+/** Adam through a chain of some steps. */
+const adam = (
+  sampler: Settings['sampler'],
+  steps: number,
+  iterations: number,
+  settings: Partial<Settings> = {},
+): Variant => doodl({ ...ADAM, sampler, steps, iterations, ...settings });
 
+/** An update rule through 10 DDIM steps. */
+const rule = (settings: Partial<Settings>): Variant =>
+  doodl({ sampler: 'ddim', steps: 10, iterations: 25, perturbation: 0, ...settings });
+
+const TRUST_REGION = { optimiser: 'trust-region', learningRate: 0.1 } as const;
+
+/** Iterations are such that a variant takes no more than a tenth of DOODL's evaluations. */
 export const VARIANTS: Readonly<Record<string, Variant>> = {
-  'doodl as published': doodl('DOODL as published'),
-  plain: { family: 'plain', method: 'sd', settings: GUIDANCE },
-  'ddim 10': stepwise('ddim', 10, 25),
-  'dpm-solver 5': stepwise('dpm-solver', 5, 40),
-  'trust region': rule({ optimiser: 'trust-region', learningRate: 0.1, momentum: 0 }),
-  'jacobian share 0.25': partway({ jacobianShare: 0.25, iterations: 40 }),
-  'last 2 steps': partway({ gradientSteps: 2, iterations: 40 }),
-  'best of 121': bestOf('ddim', 10),
-  'sgool ddim 10': sgool({}),
-  'dpm-solver 8': stepwise('dpm-solver', 8, 30),
-  'ddim 5': stepwise('ddim', 5, 40),
-  'jacobian share 0': partway({ jacobianShare: 0, iterations: 60 }),
-  'jacobian share 0.5': partway({ jacobianShare: 0.5, iterations: 30 }),
-  'last 5 steps': partway({ gradientSteps: 5, iterations: 30 }),
-  'trust region with momentum': rule({ optimiser: 'trust-region', learningRate: 0.1, momentum: 0.5 }),
-  'line search': rule({ optimiser: 'line-search', learningRate: 0.1, momentum: 0, iterations: 40 }),
+  'doodl as published': doodl(),
+  'preset fast': { method: 'doodl', preset: 'fast', settings: GUIDANCE },
+  'preset fast with sgool': { method: 'sgool', preset: 'fast', settings: GUIDANCE },
+  plain: { method: 'sd', settings: GUIDANCE },
+
+  'ddim 5': adam('ddim', 5, 40),
+  'ddim 10': adam('ddim', 10, 25),
+  'ddim 20': adam('ddim', 20, 15),
+  'ddim 50': adam('ddim', 50, 8),
+  'edict 10': adam('edict', 10, 15),
+  'dpm-solver 5': adam('dpm-solver', 5, 40),
+  'dpm-solver 8': adam('dpm-solver', 8, 30),
+  'dpm-solver 10': adam('dpm-solver', 10, 25),
+
+  'jacobian share 0.5': adam('ddim', 10, 30, { jacobianShare: 0.5 }),
+  'jacobian share 0.25': adam('ddim', 10, 40, { jacobianShare: 0.25 }),
+  'jacobian share 0': adam('ddim', 10, 60, { jacobianShare: 0 }),
+  'dpm-solver 8 with jacobian share 0.5': adam('dpm-solver', 8, 30, { jacobianShare: 0.5 }),
+  'last 5 steps': adam('ddim', 10, 30, { gradientSteps: 5 }),
+  'last 2 steps': adam('ddim', 10, 40, { gradientSteps: 2 }),
+
+  "doodl's update with ddim 10": rule({ perturbation: 1e-4, iterations: 50 }),
+  'adam 0.1': rule({ ...ADAM, learningRate: 0.1 }),
   normalised: rule({ optimiser: 'normalised', learningRate: 0.1, momentum: 0.7 }),
   sign: rule({ optimiser: 'sign', learningRate: 0.02, momentum: 0.9 }),
-  'adam 0.1': rule({ ...ADAM, learningRate: 0.1 }),
-  "doodl's update with ddim 10": rule({ perturbation: 1e-4, iterations: 50 }),
-  'edict 10': stepwise('edict', 10, 15),
-  'ddim 20': stepwise('ddim', 20, 15),
-  'dpm-solver 10': stepwise('dpm-solver', 10, 25),
-  'ddim 50': stepwise('ddim', 50, 8),
+  'line search': rule({ optimiser: 'line-search', learningRate: 0.1, momentum: 0, iterations: 40 }),
+  'trust region': rule({ ...TRUST_REGION, momentum: 0 }),
+  'trust region with momentum': rule({ ...TRUST_REGION, momentum: 0.5 }),
+  'trust region with dpm-solver 5': rule({
+    ...{ ...TRUST_REGION, momentum: 0.5 },
+    ...{ sampler: 'dpm-solver', steps: 5, iterations: 50 },
+  }),
+  'dpm-solver 8 with patience': adam('dpm-solver', 8, 30, { patience: 5 }),
+
+  'sgool ddim 10': sgool('ddim', 10, 25),
+  'sgool dpm-solver 5': sgool('dpm-solver', 5, 40),
+  'best of 121': {
+    method: 'best-of',
+    preset: 'paper',
+    settings: { ...GUIDANCE, sampler: 'ddim', steps: 10, iterations: 120 },
+  },
 };
+
+/** SGOOL as Toybox reads it: regions beside the whole picture. */
+function sgool(sampler: Settings['sampler'], steps: number, iterations: number): Variant {
+  return { method: 'sgool', settings: { ...GUIDANCE, ...ADAM, sampler, steps, iterations } };
+}

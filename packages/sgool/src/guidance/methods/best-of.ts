@@ -3,14 +3,14 @@ import { sample } from '../../diffusion/index.ts';
 import { Generator } from '../../random/index.ts';
 import type { Method } from '../method.ts';
 import { beginRun, bestKeeper, drawFreshNoise, samplerOf, stopRule, withinIteration } from '../run.ts';
-import { commonDefaults, withHints } from '../settings.ts';
+import { commonDefaults, withPreset } from '../settings.ts';
 
 export const bestOf: Method = {
   name: 'best-of',
   summary: 'plain pictures for several seeds, of which CLIP takes the best',
-  defaults(model, preset = 'model') {
+  defaults(model, preset) {
     const settings = { ...commonDefaults(model), iterations: 15 };
-    return preset === 'paper' ? settings : withHints(settings, model, 'best-of');
+    return withPreset(settings, model, 'best-of', preset);
   },
   async *run(pipeline, input, options) {
     const run = beginRun(bestOf, pipeline, input, options);

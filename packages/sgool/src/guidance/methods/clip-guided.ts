@@ -16,13 +16,13 @@ import type { Method } from '../method.ts';
 import type { Objective, ObjectiveInput } from '../objective.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { assertFinite, beginRun, bestKeeper, type Run, samplerOf, withinIteration } from '../run.ts';
-import { commonDefaults, withHints } from '../settings.ts';
+import { commonDefaults, withPreset } from '../settings.ts';
 import { wholeViews } from '../whole-views.ts';
 
 export const clipGuided: Method = {
   name: 'clip-guided',
   summary: 'bends every denoising step towards the prompt by CLIP',
-  defaults(model, preset = 'model') {
+  defaults(model, preset) {
     const settings = {
       ...commonDefaults(model),
       iterations: 1,
@@ -30,7 +30,7 @@ export const clipGuided: Method = {
       cutPower: 1,
       cutReduction: 'mean',
     } as const;
-    return preset === 'paper' ? settings : withHints(settings, model, 'clip-guided');
+    return withPreset(settings, model, 'clip-guided', preset);
   },
   async *run(pipeline, input, options) {
     const run = beginRun(clipGuided, pipeline, input, options, 1);

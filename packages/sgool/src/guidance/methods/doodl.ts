@@ -7,20 +7,20 @@
  */
 import type { Method } from '../method.ts';
 import { optimiseNoise } from '../optimise-noise.ts';
-import { commonDefaults, pairDefaults, withHints } from '../settings.ts';
+import { commonDefaults, pairDefaults, withPreset } from '../settings.ts';
 import { wholeViews } from '../whole-views.ts';
 
 export const doodl: Method = {
   name: 'doodl',
   summary: 'moves the noise until the whole picture matches the prompt',
-  defaults(model, preset = 'model') {
+  defaults(model, preset) {
     const settings = {
       ...commonDefaults(model),
       ...pairDefaults(model, 'checkpointed'),
       iterations: 50,
       cutouts: 16,
     } as const;
-    return preset === 'paper' ? settings : withHints(settings, model, 'doodl');
+    return withPreset(settings, model, 'doodl', preset);
   },
   run: (pipeline, request, options) =>
     optimiseNoise(doodl, pipeline, request, options, async ({ settings, request: { prompt }, random }) => {

@@ -2,14 +2,14 @@
 import { sample } from '../../diffusion/index.ts';
 import type { Method } from '../method.ts';
 import { beginRun, samplerOf, withinIteration } from '../run.ts';
-import { commonDefaults, withHints } from '../settings.ts';
+import { commonDefaults, withPreset } from '../settings.ts';
 
 export const sd: Method = {
   name: 'sd',
   summary: 'plain Stable Diffusion',
-  defaults(model, preset = 'model') {
+  defaults(model, preset) {
     const settings = commonDefaults(model);
-    return preset === 'paper' ? settings : withHints(settings, model, 'sd');
+    return withPreset(settings, model, 'sd', preset);
   },
   async *run(pipeline, input, options) {
     const run = beginRun(sd, pipeline, input, options, 0);

@@ -19,20 +19,20 @@ import type { Pipeline } from '../pipeline.ts';
 import { assignParts, promptParts } from '../prompt-parts.ts';
 import type { Settings } from '../request.ts';
 import type { Run } from '../run.ts';
-import { commonDefaults, pairDefaults, withHints } from '../settings.ts';
+import { commonDefaults, pairDefaults, withPreset } from '../settings.ts';
 import { wholeViews } from '../whole-views.ts';
 
 export const sgool: Method = {
   name: 'sgool',
   summary: 'moves the noise until the picture and what the eye is drawn to match the prompt',
-  defaults(model, preset = 'model') {
+  defaults(model, preset) {
     const settings = {
       ...commonDefaults(model),
       ...pairDefaults(model, 'invertible'),
       iterations: 50,
       cutouts: 16,
     } as const;
-    return preset === 'paper' ? settings : withHints(settings, model, 'sgool');
+    return withPreset(settings, model, 'sgool', preset);
   },
   run: (pipeline, request, options) =>
     optimiseNoise(sgool, pipeline, request, options, (run) => salientLooker(pipeline, run)),
