@@ -19,6 +19,7 @@ import {
   trace,
 } from '@sgool/autodiff';
 import { expect, test } from 'vitest';
+import { HalfRuns } from '../src/half-runs.ts';
 import { liveNodes } from '../src/onnx/encode.ts';
 import { inHalf } from '../src/precision.ts';
 import { numbers } from './finite-differences.ts';
@@ -110,13 +111,32 @@ test('a loss has its gradient scaled too', async () => {
   expect(cosine(half['grad:x']!, whole['grad:x']!)).toBeGreaterThan(0.9999);
 });
 
-test('a gradient that overflows is tried again with a smaller scale', async () => {
-  // Grows the cotangent by some 1e4 on the way: more than the first scale has room for.
+/** The scales that a run goes through where all above `limit` overflow. */
+async function scalesOf(runs: HalfRuns, limit: number, largest = 1): Promise<number[]> {
+  const scales: number[] = [];
+  await runs.run({ dy: Float32Array.of(0, -largest) }, async ({ 'cotangent scale': scale }) => {
+    scales.push(scale![0] as number);
+    return { 'grad:x': Float32Array.of(scales.at(-1)! > limit ? Number.NaN : 1) };
+  });
+  return scales;
+}
+
+test('a gradient that overflows is tried again with smaller scales, which are kept', async () => {
+  const runs = new HalfRuns(pullback());
+  expect(await scalesOf(runs, 4)).toEqual([2 ** 10, 2 ** 6, 2 ** 2]);
+  expect(await scalesOf(runs, 4)).toEqual([2 ** 2]);
+  // The scale goes by the cotangent.
+  expect(await scalesOf(runs, Infinity, 2 ** -20)).toEqual([2 ** 22]);
+  await expect(scalesOf(runs, 0)).rejects.toThrow('beyond 65504 in grad:x with 4 scales of the gradient');
+});
+
+test('a gradient that grows a thousandfold on its way back is right after all', async () => {
   const graph = pullback(3000);
   const dy = numbers(512, 9);
   const small = x.map((value) => value * 1e-3);
   const half = await run(graph, { x: small, dy }, 'float16');
   const whole = await run(graph, { x: small, dy }, 'float32');
+  expect(1024 * Math.max(...whole['grad:x']!)).toBeGreaterThan(65504);
   expect(cosine(half['grad:x']!, whole['grad:x']!)).toBeGreaterThan(0.999);
 });
 
