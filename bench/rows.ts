@@ -48,7 +48,7 @@ export function alone(all: readonly Pair[]): Pair[] {
 }
 
 function unet(what: 'forward' | 'pullback', goal: number, sides: readonly number[]): Pair[] {
-  return sides.flatMap((pixels) => {
+  return sides.flatMap((pixels, i) => {
     const name = `UNet ${what}, ${pixels} px`;
     const row = { kind: 'time', name, work: `unet ${what}`, pixels, ours: '' } as const;
     const checkpointed = { peer: 'block checkpointing', peerName: 'PyTorch, blocks checkpointed' };
@@ -56,7 +56,8 @@ function unet(what: 'forward' | 'pullback', goal: number, sides: readonly number
       { ...row, peer: '', peerName: 'PyTorch', goal },
       ...(what === 'pullback' ? [{ ...row, ...checkpointed, goal }] : []),
       { ...row, peer: 'bfloat16', peerName: 'PyTorch in bfloat16', results: 'rounded' },
-      { ...row, peer: 'compile', peerName: 'torch.compile' },
+      // Compiling takes minutes: once is enough.
+      ...(i === 0 ? [{ ...row, peer: 'compile', peerName: 'torch.compile' }] : []),
     ];
   });
 }
