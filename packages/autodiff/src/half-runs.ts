@@ -79,7 +79,8 @@ export class HalfRuns {
   ): Promise<Results> {
     const { input, gradients = [] } = this.backward ?? {};
     const largest = input === undefined ? 1 : largestOf(inputs[input] as Float32Array | undefined);
-    const size = largest > 0 && largest < Infinity ? Math.ceil(Math.log2(largest)) : 0;
+    // A cotangent of almost nothing needs no scale that float32 cannot hold.
+    const size = largest > 0 && largest < Infinity ? Math.max(-100, Math.ceil(Math.log2(largest))) : 0;
     for (let attempt = 1; ; attempt++) {
       const scale = Float32Array.of(2 ** (this.exponent - size));
       const results = await once(this.backward ? { [SCALE]: scale } : {});

@@ -127,6 +127,7 @@ test('a gradient that overflows is tried again with smaller scales, which are ke
   expect(await scalesOf(runs, 4)).toEqual([2 ** 2]);
   // The scale goes by the cotangent.
   expect(await scalesOf(runs, Infinity, 2 ** -20)).toEqual([2 ** 22]);
+  expect(await scalesOf(runs, Infinity, 2 ** -140)).toEqual([2 ** 102]);
   await expect(scalesOf(runs, 0)).rejects.toThrow('beyond 65504 in grad:x with 4 scales of the gradient');
 });
 
