@@ -1,5 +1,5 @@
 /** @file The works of the benchmark in sgool: each is prepared once and then run as often as asked. */
-import { compile, matmul, trace } from '@sgool/autodiff';
+import { compile, constant, matmul, trace } from '@sgool/autodiff';
 import { ddim, edict, runTrajectory } from 'sgool/diffusion';
 import { loadPipeline, type Pipeline, type View, wholeCrop } from 'sgool/guidance';
 import type { Work, WorkName } from './work.ts';
@@ -74,14 +74,18 @@ export const preparations: Readonly<Record<WorkName, Preparation>> = {
     };
   },
 
-  async matmul({ matrixSize: size, threads }) {
+  async matmul(work) {
+    const { matrixSize: size, threads } = work;
     const shape = [size, size];
-    const graph = trace({ left: { shape }, right: { shape } }, ({ left, right }) => ({
-      product: matmul(left, right),
+    const operand = () => Float32Array.from({ length: size ** 2 }, () => Math.random());
+    const right = operand();
+    // A constant, as weights are, is brought into the kernel's order once.
+    const isConstant = has(work, 'constant operand');
+    const graph = trace({ left: { shape }, ...(isConstant ? {} : { right: { shape } }) }, (given) => ({
+      product: matmul(given.left!, given.right ?? constant({ dtype: 'float32', shape, data: right })),
     }));
     const program = await compile(graph, { threads });
-    const operand = () => Float32Array.from({ length: size ** 2 }, () => Math.random());
-    const inputs = { left: operand(), right: operand() };
+    const inputs = { left: operand(), ...(isConstant ? {} : { right }) };
     const outputs = { product: new Float32Array(size ** 2) };
     return async () => {
       await program.run(inputs, outputs);

@@ -3,6 +3,7 @@ import { type Bench, contender } from './bench.ts';
 import { peakOf, type Times, timeInTurns } from './measuring.ts';
 import type { Pair } from './rows.ts';
 import type { Program } from './side.ts';
+import { lineText } from './table.ts';
 import { tell } from './tell.ts';
 import { type Line, median } from './verdicts.ts';
 
@@ -18,7 +19,7 @@ export async function pairLines(bench: Bench, pairs: readonly Pair[]): Promise<L
   const memory = memoryOf(bench);
   for (const pair of pairs) {
     const { name, peerName, goal, results = 'same' } = pair;
-    tell(`${name}, ${peerName}`);
+    tell(`${name}, ${peerName} ...`);
     const line = { name, beside: 'peer', peerName, goal, same: results === 'same' } as const;
     try {
       if (pair.kind === 'memory') lines.push({ ...line, unit: 'GB', ...(await memory(pair)) });
@@ -29,6 +30,7 @@ export async function pairLines(bench: Bench, pairs: readonly Pair[]): Promise<L
     } catch (error) {
       lines.push({ ...line, unit: 's', failed: (error as Error).message });
     }
+    tell(lineText(lines.at(-1)!));
   }
   return lines;
 }

@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { chartSvg } from './chart.ts';
 import { outcomeTable } from './table.ts';
+import { tell } from './tell.ts';
 import { judged, type Line } from './verdicts.ts';
 
 export interface Report {
@@ -21,7 +22,8 @@ export function reportText(report: Report): string {
 }
 
 export function reportChart({ lines, threads, machine }: Report): string {
-  return chartSvg(judged(lines), `float32 unless said, ${threads} threads, ${machine.cpu}; black mark: goal`);
+  const legend = 'black mark: goal; green: met, orange: not met';
+  return chartSvg(judged(lines), `float32 unless said, ${threads} threads, ${machine.cpu}; ${legend}`);
 }
 
 /** The lines of `before`, those that were measured anew replaced, new ones at the end. */
@@ -46,7 +48,7 @@ export async function publish(report: Report): Promise<void> {
   const readme = await readFile(inRepository('README.md'), 'utf8');
   const [head, rest] = readme.split(BEGIN);
   const tail = rest?.split(END)[1];
-  if (tail === undefined) throw new Error(`README.md: it has no ${BEGIN} and ${END}`);
+  if (tail === undefined) return tell(`README.md has no ${BEGIN} ... ${END}: the table is not put there`);
   const table = outcomeTable(judged(whole.lines));
   await writeFile(inRepository('README.md'), `${head}${BEGIN}\n\n${table}\n\n${END}${tail}`);
 }

@@ -1,6 +1,6 @@
 /** @file The outcome as one table. */
 import { markdownTable } from '../packages/toybox/src/evaluate/table.ts';
-import type { JudgedLine, Unit } from './verdicts.ts';
+import type { JudgedLine, Line, Unit } from './verdicts.ts';
 
 export function outcomeTable(lines: readonly JudgedLine[]): string {
   return markdownTable(
@@ -16,6 +16,12 @@ export function outcomeTable(lines: readonly JudgedLine[]): string {
       line.agreement === undefined ? '' : line.agreement.toFixed(6),
     ]),
   );
+}
+
+/** A row by itself, before all are judged. */
+export function lineText({ name, peerName, failed, ours, peer, ratio, unit }: Line): string {
+  const figures = [ours, peer].flatMap((value) => (value === undefined ? [] : amount(value, unit)));
+  return `${name}, ${peerName}: ${failed ?? figures.join(' : ')}${ratio === undefined ? '' : `, ${ratio.toFixed(2)}`}`;
 }
 
 function goalText({ goal, sense, verdict }: JudgedLine): string {
