@@ -86,7 +86,7 @@ const FEW_STEP_OPTIMISER: Partial<Settings> = {
  */
 const FAST = {
   sampler: 'dpm-solver',
-  steps: 10,
+  steps: 8,
   trajectory: 'checkpointed',
   iterations: 20,
   optimiser: 'adam',

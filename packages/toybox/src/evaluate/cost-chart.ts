@@ -35,22 +35,22 @@ const MEASURES: readonly { readonly name: ValueName; readonly title: string; rea
 ];
 
 /**
- * The chart. The first line is the reference: a rule stands where it ends, in height and, at a tenth of its cost, in width.
+ * The chart. The first line is the reference: one rule stands at the height where it ends, another at the budget.
  *
  * @param title of the whole
  */
-export function costChart(title: string, lines: readonly CostLine[]): string {
+export function costChart(title: string, lines: readonly CostLine[], budget: number): string {
   const end = lines[0]!.curve.at(-1)!;
   const width = MEASURES.length * PANEL.width;
   const legendTop = TOP + PANEL.height + 12;
   const rows = Math.ceil(lines.length / LEGEND_COLUMNS);
-  const x = costAxis(lines);
+  const x = costAxis([...lines.flatMap(({ curve }) => curve.map(({ cost }) => cost)), budget]);
   const panels = MEASURES.map(({ name, title, step }, i) => {
     const values = lines.flatMap(({ curve }) => curve.map((point) => point[name]));
     const y = valueAxis(values, step);
     const rules = [
       { points: [[x.low, end[name]] as const, [x.high, end[name]] as const] },
-      { points: [[end.cost / 10, y.low] as const, [end.cost / 10, y.high] as const] },
+      { points: [[budget, y.low] as const, [budget, y.high] as const] },
     ].map((rule) => ({ ...rule, colour: '#999', width: 1, dash: '3 3' }));
     const drawn = lines.map(({ curve }, k) => ({
       points: curve.map((point) => [point.cost, point[name]] as const),
@@ -82,8 +82,7 @@ function colourOf(index: number): string {
   return COLOURS[index % COLOURS.length]!;
 }
 
-function costAxis(lines: readonly CostLine[]): Axis {
-  const costs = lines.flatMap(({ curve }) => curve.map(({ cost }) => cost));
+function costAxis(costs: readonly number[]): Axis {
   const [low, high] = [Math.min(...costs), Math.max(...costs)];
   const decades = [10, 100, 1000, 10_000, 100_000].filter((at) => at >= low && at <= high);
   return {

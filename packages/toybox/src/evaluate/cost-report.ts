@@ -4,6 +4,7 @@ import {
   type CurvePoint,
   costOf,
   curveOf,
+  PULLBACK_COST,
   spentWithin,
   type ValueName,
   valuesWithin,
@@ -35,14 +36,17 @@ export interface CostReport {
 /** Which part of the reference's evaluations the others may use. */
 const SHARE = 0.1;
 
-/** @param traces by variant, all of the same prompts in the same order; the first variant is the reference */
-export function costReport(traces: ReadonlyMap<string, readonly Trace[]>): CostReport {
+/**
+ * @param traces by variant, all of the same prompts in the same order; the first variant is the reference
+ * @param budget default a tenth of what the reference takes
+ */
+export function costReport(traces: ReadonlyMap<string, readonly Trace[]>, budget?: number): CostReport {
   const [reference, first] = [...traces][0]!;
   const referenceCost = mean(first.map(({ points }) => costOf(points.at(-1)!)));
-  const budget = SHARE * referenceCost;
+  const most = budget ?? SHARE * referenceCost;
   const report = (name: string, own: readonly Trace[]): VariantReport => {
     const isReference = name === reference;
-    const within = isReference ? Number.POSITIVE_INFINITY : budget;
+    const within = isReference ? Number.POSITIVE_INFINITY : most;
     const values = (which: ValueName) => valuesWithin(own, within, which);
     const against = (which: ValueName, margin: number) =>
       comparePairs(valuesWithin(first, Number.POSITIVE_INFINITY, which), values(which), margin);
@@ -69,7 +73,7 @@ export function costReport(traces: ReadonlyMap<string, readonly Trace[]>): CostR
     };
   };
   const variants = Object.fromEntries([...traces].map(([name, own]) => [name, report(name, own)]));
-  return { reference, referenceCost, budget, variants };
+  return { reference, referenceCost, budget: most, variants };
 }
 
 /** The table of a report. */
@@ -101,7 +105,7 @@ export function costTable({ reference, budget, variants }: CostReport): string {
   return [
     table,
     '',
-    `${reference} to its end, all others within a tenth of that: ${Math.round(budget)} evaluations, a pullback counting as 3.`,
+    `${reference} to its end, all others within ${Math.round(budget)} evaluations, a pullback counting as ${PULLBACK_COST}.`,
     `Differences from ${reference}, prompt by prompt, with the 95% bootstrap interval of their mean.`,
   ].join('\n');
 }

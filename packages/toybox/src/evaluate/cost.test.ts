@@ -66,7 +66,7 @@ describe('a report', () => {
 
   it('is drawn with a line for each variant', () => {
     const lines = Object.entries(report.variants).map(([name, { curve }]) => ({ name, curve }));
-    const svg = costChart('title', lines);
+    const svg = costChart('title', lines, report.budget);
     expect(svg).not.toContain('NaN');
     // Three panels, each with two rules and a line per variant.
     expect(svg.match(/<polyline/g)).toHaveLength(12);

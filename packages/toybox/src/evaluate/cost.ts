@@ -30,6 +30,7 @@ const HELP = `Usage: npm run evaluate:cost -- [options]
   --set <name>        choose, or confirm: two sets of prompts (choose)
   --count <n>         prompts (12)
   --variants <names>  separated by commas, the first is what the others are measured against (all)
+  --budget <n>        evaluations that all but the first may take, a pullback counting as 3 (a tenth of what the first takes)
   --out <folder>      for figures and chart; finished prompts in it are not run again (sgool-output/cost)
 
 Variants: ${Object.keys(VARIANTS).join(', ')}
@@ -41,6 +42,7 @@ await runProgram('evaluate:cost', async (signal) => {
       set: { type: 'string', default: 'choose' },
       count: { type: 'string', default: '12' },
       variants: { type: 'string', default: Object.keys(VARIANTS).join(',') },
+      budget: { type: 'string' },
       out: { type: 'string', default: 'sgool-output/cost' },
       help: { type: 'boolean', default: false },
     },
@@ -52,6 +54,7 @@ await runProgram('evaluate:cost', async (signal) => {
   const count = wholeNumber('--count', values.count, 1);
   const [set] = namesFrom('--set', values.set, Object.keys(SETS) as (keyof typeof SETS)[]);
   const names = namesFrom('--variants', values.variants, Object.keys(VARIANTS));
+  const budget = values.budget === undefined ? undefined : wholeNumber('--budget', values.budget, 1);
   const first = SETS[set!];
   const prompts = heldOutPairPrompts(first + count, PROMPT_SEED).slice(first);
   const folder = path.resolve(values.out);
@@ -76,7 +79,7 @@ await runProgram('evaluate:cost', async (signal) => {
     await pipeline.dispose();
     await judge.dispose();
   }
-  const report = costReport(traces);
+  const report = costReport(traces, budget);
   const record = {
     model: { name: 'toybox', sha256: model },
     ...{ set, prompts: prompts.map(({ text }) => text), firstSeed: NOISE_SEED + first },
@@ -87,7 +90,7 @@ await runProgram('evaluate:cost', async (signal) => {
   const lines = Object.entries(report.variants).map(([name, { curve }]) => ({ name, curve }));
   const title = `Alignment against UNet evaluations: ${count} held-out prompts of two things, Toybox`;
   await writeFileAtomic(path.join(folder, `${set}.json`), `${JSON.stringify(record, undefined, 1)}\n`);
-  await writeFileAtomic(path.join(folder, `${set}.svg`), costChart(title, lines));
+  await writeFileAtomic(path.join(folder, `${set}.svg`), costChart(title, lines, report.budget));
   process.stdout.write(`${title}, seeds ${NOISE_SEED + first} to ${NOISE_SEED + first + count - 1}\n\n`);
   process.stdout.write(`${costTable(report)}\n`);
   process.stderr.write(`figures and chart: ${path.join(folder, set!)}.json, .svg\n`);

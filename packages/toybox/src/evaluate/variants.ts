@@ -56,6 +56,9 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   'dpm-solver 8 with jacobian share 0.5': adam('dpm-solver', 8, 30, { jacobianShare: 0.5 }),
   'last 5 steps': adam('ddim', 10, 30, { gradientSteps: 5 }),
   'last 2 steps': adam('ddim', 10, 40, { gradientSteps: 2 }),
+  'last step': adam('ddim', 10, 50, { gradientSteps: 1 }),
+  'last 2 steps of dpm-solver 8': adam('dpm-solver', 8, 40, { gradientSteps: 2 }),
+  'last 2 steps of dpm-solver 10': adam('dpm-solver', 10, 40, { gradientSteps: 2 }),
 
   "doodl's update with ddim 10": rule({ perturbation: 1e-4, iterations: 50 }),
   'adam 0.1': rule({ ...ADAM, learningRate: 0.1 }),
