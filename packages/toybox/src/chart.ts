@@ -1,4 +1,4 @@
-/** @file One panel of a chart as SVG: lines between two axes. */
+/** @file One panel of a chart as SVG: lines between two axes; a line of one point is a dot. */
 
 export interface Axis {
   readonly low: number;
@@ -67,9 +67,13 @@ export function panelSvg({ title, x, y, lines }: Panel, { left, top, width, heig
         `<text x="${px(at).toFixed(1)}" y="${bottom + 14}" text-anchor="${anchor(at)}">${text}</text>`,
     ),
     ...lines.map(({ points, colour, width: stroke = 1.6, dash }) => {
-      const path = points.map((point) => `${px(point[0]).toFixed(1)},${py(point[1]).toFixed(1)}`).join(' ');
+      const path = points.map((point) => `${px(point[0]).toFixed(1)},${py(point[1]).toFixed(1)}`);
+      if (path.length === 1) {
+        const [cx, cy] = path[0]!.split(',');
+        return `<circle cx="${cx}" cy="${cy}" r="3" fill="${colour}"/>`;
+      }
       const dashes = dash ? ` stroke-dasharray="${dash}"` : '';
-      return `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="${stroke}"${dashes}/>`;
+      return `<polyline points="${path.join(' ')}" fill="none" stroke="${colour}" stroke-width="${stroke}"${dashes}/>`;
     }),
     '</g>',
   ].join('\n');

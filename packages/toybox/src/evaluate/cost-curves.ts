@@ -1,5 +1,6 @@
 /** @file From traces to curves: what somebody holds in hands who stops after so much work. */
 
+import { UserError } from 'sgool';
 import { mean } from './statistics.ts';
 import type { Trace, TracePoint } from './trace.ts';
 
@@ -38,11 +39,15 @@ export const VALUES = {
 } as const;
 export type ValueName = keyof typeof VALUES;
 
-/** Values of the best pictures within a cost, prompt by prompt. @throws RangeError where a trace has none yet */
+/** Values of the best pictures within a cost, prompt by prompt. @throws UserError where a trace has none yet */
 export function valuesWithin(traces: readonly Trace[], cost: number, name: ValueName): number[] {
   return traces.map((trace) => {
     const best = bestWithin(trace, cost);
-    if (!best) throw new RangeError(`cost: ${trace.method} has no picture within ${cost} evaluations`);
+    if (!best) {
+      throw new UserError(
+        `cost: ${trace.method} has no picture within ${cost} evaluations; give a larger --budget`,
+      );
+    }
     return VALUES[name](best);
   });
 }
