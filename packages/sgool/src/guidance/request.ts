@@ -173,8 +173,8 @@ export const requestSchema = z.strictObject({
   seed: z.int().min(-1).default(-1).describe('seed of the starting noise; -1 draws one'),
   preset: z
     .enum(PRESETS)
-    .default('model')
-    .describe("where defaults come from: tuned for the model, for few UNet evaluations, or the papers' own"),
+    .describe("where defaults come from: tuned for the model, for few UNet evaluations, or the papers' own")
+    .default('model'),
   mask: mask.optional(),
   ...settingsSchema.partial().shape,
 });
