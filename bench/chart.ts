@@ -18,7 +18,7 @@ function element(name: string, attributes: Attributes, content = ''): string {
   const words = Object.entries(attributes).map(
     ([key, value]) => `${key}="${typeof value === 'number' ? Number(value.toFixed(1)) : value}"`,
   );
-  return `<${name} ${words.join(' ')}>${content}</${name}>`;
+  return `<${[name, ...words].join(' ')}>${content}</${name}>`;
 }
 
 const label = (x: number, y: number, text: string, attributes: Attributes = {}) =>
@@ -60,9 +60,11 @@ export function chartSvg(lines: readonly JudgedLine[], subtitle: string): string
     ]);
   const height = bottom + 30;
   const frame = { viewBox: `0 0 ${WIDTH} ${height}`, 'font-family': 'sans-serif', 'font-size': 12 };
+  const title = 'sgool : PyTorch, less is better';
   const content = [
+    element('title', {}, title),
     element('rect', { width: WIDTH, height, fill: 'white' }),
-    label(14, 24, 'sgool : PyTorch, less is better', { 'font-size': 16, 'font-weight': 'bold' }),
+    label(14, 24, title, { 'font-size': 16, 'font-weight': 'bold' }),
     label(14, 44, subtitle, { fill: '#555' }),
     ...grid,
     ...bars,

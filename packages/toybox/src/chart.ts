@@ -35,10 +35,16 @@ export interface Box {
 
 const MARGIN = { left: 52, right: 12, top: 30, bottom: 28 };
 
-/** An SVG document around its content. */
-export function svgDocument(width: number, height: number, content: readonly string[]): string {
+/** An SVG document around its content. `title` is what programs read aloud that cannot see it. */
+export function svgDocument(
+  title: string,
+  width: number,
+  height: number,
+  content: readonly string[],
+): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif">`,
+    `<title>${title}</title>`,
     `<rect width="${width}" height="${height}" fill="white"/>`,
     ...content,
     '</svg>',

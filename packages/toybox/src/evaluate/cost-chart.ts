@@ -70,7 +70,7 @@ export function costChart(title: string, lines: readonly CostLine[], budget: num
       `<text x="${left + 28}" y="${top + 4}" font-size="11" fill="#333">${name}</text>`,
     ].join('');
   });
-  return svgDocument(width, legendTop + rows * LEGEND_ROW + 8, [
+  return svgDocument(title, width, legendTop + rows * LEGEND_ROW + 8, [
     `<text x="14" y="22" font-size="15" font-weight="bold" fill="#222">${title}</text>`,
     `<text x="14" y="40" font-size="11" fill="#555">${SUBTITLE}</text>`,
     ...panels,

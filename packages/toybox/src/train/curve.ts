@@ -17,7 +17,7 @@ export function curveSvg(stage: string, history: readonly HistoryEntry[]): strin
   const panels = series.map((s, i) =>
     panel(s.label, s.colour, s.points, (i % columns) * WIDTH, 30 + Math.floor(i / columns) * HEIGHT),
   );
-  return svgDocument(columns * WIDTH, 30 + rows * HEIGHT, [
+  return svgDocument(stage, columns * WIDTH, 30 + rows * HEIGHT, [
     `<text x="14" y="22" font-size="15" font-weight="bold" fill="#222">${stage}</text>`,
     ...panels,
   ]);
