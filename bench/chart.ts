@@ -4,7 +4,7 @@ import type { JudgedLine } from './verdicts.ts';
 
 const ROW = 26;
 const TOP = 64;
-const LABELS = 500;
+const LABELS = 580;
 const BARS = 380;
 const FIGURES = 180;
 const WIDTH = LABELS + BARS + FIGURES;
