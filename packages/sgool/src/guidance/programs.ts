@@ -15,7 +15,10 @@ import { UserError } from '../errors.ts';
 export type Runnable = Pick<Program, 'run'>;
 
 export interface ProgramOptions extends CompileOptions {
-  /** `low` keeps at most one large program: the others are freed and compiled again when their turn comes. */
+  /**
+   * `low` keeps at most one large program, and none of the memory that its runs used: the others are freed and compiled again when
+   * their turn comes.
+   */
   readonly memory?: 'plenty' | 'low';
 }
 
@@ -105,7 +108,7 @@ export class ProgramCache {
     const graph = build();
     const large = memory === 'low' && isLarge(graphCost(graph, options.layout));
     if (large) await this.free((_, other) => other.large);
-    return { program: await compile(graph, options), large, running: new Set() };
+    return { program: await compile(graph, { ...options, keepMemory: !large }), large, running: new Set() };
   }
 
   private async free(which: (key: string, compiled: Compiled) => boolean): Promise<void> {
