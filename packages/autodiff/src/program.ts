@@ -126,8 +126,8 @@ function wrap(who: string, tensor: Tensor, data: TypedArray): OrtTensor {
 
 /** Turns a graph into a program. Dead code is dropped; constants in files are mapped, not read. */
 export async function compile(graph: Graph, options: CompileOptions = {}): Promise<Program> {
-  const { device = 'cpu', precision = 'float32', layout = 'fast', threads, profilePrefix } = options;
-  const { keepMemory = true } = options;
+  const { device = 'cpu', precision = 'float32', layout = 'fast' } = options;
+  const { keepMemory = true, threads, profilePrefix } = options;
   if (!DEVICES.includes(device)) {
     throw new RangeError(`compile: no such device, got "${device}"; there are ${DEVICES.join(', ')}`);
   }

@@ -2,6 +2,7 @@
 import { generate, type Image, type Pipeline } from 'sgool';
 import { wholeCrop } from 'sgool/guidance';
 import { Generator } from 'sgool/random';
+import { dot } from '../src/diffusion/testing.ts';
 
 const PROMPT = 'a red cat and a blue boat';
 
@@ -35,6 +36,5 @@ export async function workOn(pipeline: Pipeline, steps: number): Promise<Work> {
 
 /** Cosine of the angle between two gradients. */
 export function cosine(a: Float64Array, b: Float64Array): number {
-  const dot = (u: Float64Array, v: Float64Array) => u.reduce((total, value, i) => total + value * v[i]!, 0);
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
 }

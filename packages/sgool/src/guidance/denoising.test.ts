@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSchedule } from '../diffusion/index.ts';
+import { dot } from '../diffusion/testing.ts';
 import { networkWeights, unetConfig } from '../networks/index.ts';
 import { Generator } from '../random/index.ts';
 import { openModelFolder } from '../weights/index.ts';
@@ -8,7 +9,6 @@ import { ProgramCache } from './programs.ts';
 import { writeTinyModel } from './testing.ts';
 
 const normal = (seed: number, count = 256) => Float64Array.from(new Generator(seed).randn([count]));
-const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 const along = (a: Float64Array, b: Float64Array, step: number) => a.map((value, i) => value + step * b[i]);
 
 /** Hidden states as a text encoder might give them. */
@@ -83,7 +83,7 @@ it('asks about the prompt alone when guidance is 1', async () => {
 });
 
 it('asks about both prompts within the guided part of the way only', async () => {
-  const within = denoiser('epsilon', { unconditional: negative, guidanceInterval: [0.3, 0.6] });
+  const within = denoiser('epsilon', { unconditional: negative, guidanceStart: 0.3, guidanceStop: 0.6 });
   const [guided, plain] = [denoiser('epsilon', { unconditional: negative }), denoiser('epsilon')];
   const [latent, cotangent] = [normal(1), normal(2)];
   // Of 1000 timesteps, noise first: 20%, 50% and 90% of the way.

@@ -44,7 +44,8 @@ export interface DenoiserParts {
    * The part of the way from noise (0) to picture (1) that is guided; outside of it the network is asked about the prompt alone.
    * Default all.
    */
-  readonly guidanceInterval?: readonly [start: number, stop: number];
+  readonly guidanceStart?: number;
+  readonly guidanceStop?: number;
   /** `[1, channels, height, width]` of the latent. */
   readonly latentShape: readonly number[];
   /** Counted up by every call; shared between the denoisers of a run. */
@@ -61,7 +62,7 @@ export interface DenoiserParts {
  */
 export function createDenoiser(parts: DenoiserParts): Denoiser {
   const { programs, schedule, conditional, unconditional, guidanceScale, latentShape, evaluations } = parts;
-  const { guidanceInterval: [start, stop] = [0, 1] } = parts;
+  const { guidanceStart = 0, guidanceStop = 1 } = parts;
   const embeddingWidth = parts.config.time_cond_proj_dim;
   const told: Record<string, Float32Array> = embeddingWidth
     ? { timestepCondition: guidanceEmbedding(guidanceScale, embeddingWidth) }
@@ -84,7 +85,7 @@ export function createDenoiser(parts: DenoiserParts): Denoiser {
       : plain;
   const wayAt = (timestep: number) => {
     const done = 1 - timestep / schedule.trainTimesteps;
-    return start <= done && done <= stop ? guided : plain;
+    return guidanceStart <= done && done <= guidanceStop ? guided : plain;
   };
 
   return {

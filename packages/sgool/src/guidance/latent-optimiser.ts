@@ -5,7 +5,7 @@
  * noise that the network was not trained on.
  */
 import type { Settings } from './request.ts';
-import { norm, renormalised, tangent, turned, unit } from './sphere.ts';
+import { norm, renormalised, runningMean, tangent, turned, unit } from './sphere.ts';
 import { lineSearchOptimiser, trustRegionOptimiser } from './sphere-search.ts';
 
 export interface LatentOptimiser {
@@ -124,11 +124,7 @@ export function normalisedOptimiser(
     update(latent, gradient) {
       const radius = norm(latent);
       const direction = unit(tangent(gradient, latent, radius));
-      const before = velocity;
-      const blended = before
-        ? direction.map((value, i) => (1 - momentum) * value + momentum * before[i])
-        : direction;
-      velocity = tangent(blended, latent, radius);
+      velocity = tangent(runningMean(direction, velocity, momentum), latent, radius);
       const back = unit(velocity).map((value) => -value);
       const next = turned(latent, back, learningRate);
       return renormalised(perturbed(next, perturbation, noise), length);
@@ -182,10 +178,7 @@ export function signOptimiser(
   return {
     name: 'sign',
     update(latent, gradient) {
-      const before = mean;
-      mean = before
-        ? gradient.map((value, i) => (1 - momentum) * value + momentum * before[i])
-        : gradient.slice();
+      mean = runningMean(gradient, mean, momentum);
       const next = latent.map((value, i) => value - learningRate * Math.sign(mean![i]));
       return renormalised(perturbed(next, perturbation, noise), length);
     },

@@ -126,7 +126,6 @@ export async function loadPipeline(
       width / info.scaleFactor,
     ],
     async denoiser({ prompt, negativePrompt = '', guidanceScale, evaluations, ...options }) {
-      const { guidanceStart = 0, guidanceStop = 1 } = options;
       const conditional = await encodePrompt(prompt);
       const unconditional = await encodePrompt(negativePrompt);
       // The encodings are remembered; few runs have a third text.
@@ -140,7 +139,8 @@ export async function loadPipeline(
         conditional,
         unconditional,
         guidanceScale,
-        guidanceInterval: [guidanceStart, guidanceStop],
+        guidanceStart: options.guidanceStart,
+        guidanceStop: options.guidanceStop,
         latentShape: pipeline.latentShape(options),
         evaluations: evaluations ?? { forward: 0, pullback: 0 },
       });

@@ -4,7 +4,7 @@
  */
 import type { LatentOptimiser } from './latent-optimiser.ts';
 import type { Settings } from './request.ts';
-import { norm, tangent, turned, unit } from './sphere.ts';
+import { norm, runningMean, tangent, turned, unit } from './sphere.ts';
 
 /** A great circle through a latent whose loss is known, downhill. */
 interface Line {
@@ -27,9 +27,7 @@ function lineFrom(
   const radius = norm(latent);
   const uphill = tangent(gradient, latent, radius);
   const downhill = unit(uphill).map((value) => -value);
-  const blended = before
-    ? downhill.map((value, i) => (1 - momentum) * value + momentum * before.direction[i])
-    : downhill;
+  const blended = runningMean(downhill, before?.direction, momentum);
   const direction = unit(tangent(blended, latent, radius));
   const slope = -radius * direction.reduce((sum, value, i) => sum + value * uphill[i], 0);
   return { latent, loss, direction, slope };

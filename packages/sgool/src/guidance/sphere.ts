@@ -21,6 +21,15 @@ export function unit(vector: Float64Array): Float64Array {
   return length > 0 ? vector.map((value) => value / length) : vector;
 }
 
+/** A running mean: `share` of what it was before, the rest of what is new; what is new alone at first. */
+export function runningMean(
+  value: Float64Array,
+  before: Float64Array | undefined,
+  share: number,
+): Float64Array {
+  return before ? value.map((each, i) => (1 - share) * each + share * before[i]) : value;
+}
+
 /** `latent` turned by `angle` radians towards `direction`, which is of length 1 and at right angles to it. */
 export function turned(latent: Float64Array, direction: Float64Array, angle: number): Float64Array {
   const [cosine, sine] = [Math.cos(angle), norm(latent) * Math.sin(angle)];

@@ -52,6 +52,17 @@ export function valuesWithin(traces: readonly Trace[], cost: number, name: Value
   });
 }
 
+/** Means over the prompts of a variant, of the best pictures within a cost. */
+export function meansWithin(traces: readonly Trace[], cost: number): Record<ValueName, number> {
+  const average = (name: ValueName) => mean(valuesWithin(traces, cost, name));
+  return {
+    clipA: average('clipA'),
+    clipB: average('clipB'),
+    judge: average('judge'),
+    correct: average('correct'),
+  };
+}
+
 /** Means over the prompts of a variant at one cost. */
 export type CurvePoint = { readonly cost: number } & Readonly<Record<ValueName, number>>;
 
@@ -65,13 +76,6 @@ export function curveOf(traces: readonly Trace[]): CurvePoint[] {
   return Array.from({ length: count + 1 }, (_, k) => {
     // Not a hair below the whole number that it stands for.
     const cost = k === count ? last : Math.ceil(first * (last / first) ** (k / count));
-    const average = (name: ValueName) => mean(valuesWithin(traces, cost, name));
-    return {
-      cost,
-      clipA: average('clipA'),
-      clipB: average('clipB'),
-      judge: average('judge'),
-      correct: average('correct'),
-    };
+    return { cost, ...meansWithin(traces, cost) };
   });
 }

@@ -4,6 +4,7 @@ import {
   type CurvePoint,
   costOf,
   curveOf,
+  meansWithin,
   PULLBACK_COST,
   spentWithin,
   type ValueName,
@@ -47,19 +48,17 @@ export function costReport(traces: ReadonlyMap<string, readonly Trace[]>, budget
   const report = (name: string, own: readonly Trace[]): VariantReport => {
     const isReference = name === reference;
     const within = isReference ? Number.POSITIVE_INFINITY : most;
-    const values = (which: ValueName) => valuesWithin(own, within, which);
     const against = (which: ValueName, margin: number) =>
-      comparePairs(valuesWithin(first, Number.POSITIVE_INFINITY, which), values(which), margin);
+      comparePairs(
+        valuesWithin(first, Number.POSITIVE_INFINITY, which),
+        valuesWithin(own, within, which),
+        margin,
+      );
     const spent = own.map((trace) => spentWithin(trace, within));
     return {
       forward: mean(spent.map(({ forward }) => forward)),
       pullback: mean(spent.map(({ pullback }) => pullback)),
-      means: {
-        clipA: mean(values('clipA')),
-        clipB: mean(values('clipB')),
-        judge: mean(values('judge')),
-        correct: mean(values('correct')),
-      },
+      means: meansWithin(own, within),
       ...(isReference
         ? {}
         : {
