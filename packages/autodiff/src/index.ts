@@ -78,6 +78,7 @@ export {
   zerosLike,
 } from './ops/shape.ts';
 export { logSoftmax, softmax } from './ops/softmax.ts';
+export { upsampledConv2d } from './ops/upsampled-conv.ts';
 export {
   type AdamWOptions,
   type AdamWState,

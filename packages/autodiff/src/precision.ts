@@ -24,6 +24,7 @@ const FOLLOWERS = new Set([
   ...['Add', 'Sub', 'Mul', 'Neg', 'Abs', 'Max', 'Min', 'Clip', 'Where'],
   ...['Relu', 'Sigmoid', 'Tanh', 'Erf', 'Gelu'],
   ...['Reshape', 'Identity', 'Transpose', 'Concat', 'Split', 'Slice', 'Pad', 'Expand', 'Gather', 'Resize'],
+  'DepthToSpace',
   ...['MaxPool', 'AveragePool', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'Equal'],
 ]);
 

@@ -184,16 +184,20 @@ function inputGradient(dy: Tensor, weight: Tensor, x: Tensor, g: Geometry): Tens
   const [, , kh, kw] = weight.shape as [number, number, number, number];
   const reach = [g.dilation * (kh - 1), g.dilation * (kw - 1)] as const;
   const pads = g.pads.map((n, side) => reach[side % 2]! - n) as [number, number, number, number];
-  const { folded, widened } = weight.trace;
-  const kind = widened.has(weight) ? 'half' : folded.has(weight) ? 'constant' : 'parameter';
-  const largest = LARGEST_MIRRORED[kind];
-  const mirror = g.stride === 1 && g.groups === 1 && weight.size <= largest && pads.every((n) => n >= 0);
+  const mirror = g.stride === 1 && g.groups === 1 && isWorthCopying(weight) && pads.every((n) => n >= 0);
   if (!mirror) return emitTransposed(dy, weight, x.shape, g);
   return conv2d(dy, mirrored(weight), undefined, { padding: pads, dilation: g.dilation });
 }
 
-/** Elements of the largest weight that is mirrored. */
-const LARGEST_MIRRORED = { parameter: 2 ** 20, constant: 2 ** 22, half: LARGEST_FOLDED };
+/** Elements of the largest weight of which there may be a rearranged copy. */
+const LARGEST_COPIED = { parameter: 2 ** 20, constant: 2 ** 22, half: LARGEST_FOLDED };
+
+/** Whether a copy of a weight in another order is worth its making and its memory. */
+export function isWorthCopying(weight: Tensor): boolean {
+  const { folded, widened } = weight.trace;
+  const kind = widened.has(weight) ? 'half' : folded.has(weight) ? 'constant' : 'parameter';
+  return weight.size <= LARGEST_COPIED[kind];
+}
 
 /** Input and output channels swapped, kernels turned by 180 degrees; its own inverse. */
 function mirrored(weight: Tensor): Tensor {
@@ -214,7 +218,7 @@ function mirrored(weight: Tensor): Tensor {
  * other. Rows are shifted in dy and columns in the input, so that a kernel of k x k needs 2 (k - 1) shifted copies
  * and not k x k.
  */
-function weightGradient(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Tensor {
+export function weightGradient(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Tensor {
   if (g.groups > 1) {
     const share = (t: Tensor) => split(t, new Array<number>(g.groups).fill(t.shape[1]! / g.groups), 1);
     const dys = share(dy);

@@ -2,17 +2,7 @@
  * @file The autoencoder between pictures and latents. Reference: diffusers, models/autoencoders/{autoencoder_kl,vae}.py;
  * Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models.
  */
-import {
-  add,
-  checkpoint,
-  clip,
-  resizeNearest,
-  scoped,
-  silu,
-  split,
-  type Tensor,
-  type Weights,
-} from '@sgool/autodiff';
+import { add, checkpoint, clip, scoped, silu, split, type Tensor, type Weights } from '@sgool/autodiff';
 import type { AutoencoderConfig } from './config.ts';
 import {
   type AttentionNames,
@@ -21,6 +11,7 @@ import {
   groupNormLayer,
   mapToTokens,
   tokensToMap,
+  upsampleLayer,
 } from './layers.ts';
 import { resnetBlock } from './resnet-block.ts';
 
@@ -112,7 +103,7 @@ export function autoencoder(
         const block = scoped(at, `up_blocks.${i}`);
         hidden = resnets(block, hidden, width, config.layers_per_block + 1);
         if (i < channels.length - 1) {
-          hidden = convLayer(block, 'upsamplers.0.conv', resizeNearest(hidden, 2), width);
+          hidden = upsampleLayer(block, 'upsamplers.0.conv', hidden, width);
         }
       });
       return head(at, hidden, config.out_channels);

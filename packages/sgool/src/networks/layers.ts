@@ -11,6 +11,7 @@ import {
   scoped,
   type Tensor,
   transpose,
+  upsampledConv2d,
   type Weights,
 } from '@sgool/autodiff';
 
@@ -49,6 +50,12 @@ export function convLayer(
     stride,
     padding,
   });
+}
+
+/** Convolution of [batch, channels, h, w] at twice its size, 3x3: [batch, outChannels, 2 * h, 2 * w]. */
+export function upsampleLayer(weights: Weights, name: string, x: Tensor, outChannels: number): Tensor {
+  const weight = weights.get(`${name}.weight`, [outChannels, x.shape[1]!, 3, 3]);
+  return upsampledConv2d(x, weight, weights.get(`${name}.bias`, [outChannels]));
 }
 
 /** Group norm of [batch, channels, ...], with `<name>.weight` and `<name>.bias` [channels]. */

@@ -2,19 +2,10 @@
  * @file The denoising network of Stable Diffusion 1.x and 2.x. Reference: diffusers, models/unets/unet_2d_condition.py
  * (UNet2DConditionModel) and unet_2d_blocks.py.
  */
-import {
-  add,
-  checkpoint,
-  concat,
-  resizeNearest,
-  scoped,
-  silu,
-  type Tensor,
-  type Weights,
-} from '@sgool/autodiff';
+import { add, checkpoint, concat, scoped, silu, type Tensor, type Weights } from '@sgool/autodiff';
 import { UserError } from '../errors.ts';
 import type { UNetConfig } from './config.ts';
-import { convLayer, groupNormLayer, linearLayer } from './layers.ts';
+import { convLayer, groupNormLayer, linearLayer, upsampleLayer } from './layers.ts';
 import { resnetBlock } from './resnet-block.ts';
 import { spatialTransformer } from './spatial-transformer.ts';
 import { timestepEmbedding } from './timestep-embedding.ts';
@@ -114,7 +105,7 @@ export function unet(
         if (type === 'CrossAttnUpBlock2D') hidden = transformer(`${block}.attentions.${j}`, hidden, level);
       }
       if (level > 0) {
-        hidden = convLayer(weights, `${block}.upsamplers.0.conv`, resizeNearest(hidden, 2), channels[level]!);
+        hidden = upsampleLayer(weights, `${block}.upsamplers.0.conv`, hidden, channels[level]!);
       }
     });
 
