@@ -83,15 +83,15 @@ function iterations(pixels: number): Pair[] {
 
 function memory(pixels: number): Pair[] {
   const row = { kind: 'memory', work: 'iteration', pixels } as const;
-  const plenty = { ...row, name: `peak memory of an iteration, ${pixels} px`, ours: 'ddim' };
-  const low = { ...plenty, name: `${plenty.name}, --memory low`, ours: 'ddim, low memory' };
+  const usual = { ...row, name: `peak memory of an iteration, ${pixels} px`, ours: 'ddim' };
+  const low = { ...usual, name: `${usual.name}, --memory low`, ours: 'ddim, low memory' };
   const careful = { peer: 'ddim', peerName: 'careful PyTorch' };
   const checkpointed = {
     peer: 'ddim, block checkpointing',
     peerName: `${careful.peerName}, blocks checkpointed`,
   };
   return [
-    { ...plenty, ...careful, goal: 0.6 },
+    { ...usual, ...careful, goal: 0.6 },
     { ...low, ...careful, goal: 0.6 },
     { ...low, ...checkpointed },
   ];

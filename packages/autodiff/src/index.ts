@@ -59,6 +59,7 @@ export {
   batchNorm,
   batchStatistics,
   groupNorm,
+  groupNormSilu,
   layerNorm,
 } from './ops/norm.ts';
 export { avgPool2d, maxPool2d, type PoolOptions } from './ops/pool.ts';

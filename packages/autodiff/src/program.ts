@@ -25,11 +25,6 @@ export interface CompileOptions {
   readonly precision?: Precision;
   /** On the processor; other devices take copies of the weights. */
   readonly layout?: Layout;
-  /**
-   * Whether memory that a run has used is kept for the next one. Default true; without it each value is given back to the system
-   * as soon as it is not needed any more.
-   */
-  readonly keepMemory?: boolean;
   /** Threads inside an op; ONNX Runtime's choice (the physical cores) unless given. */
   readonly threads?: number;
   /** Writes a JSON profile of every executed node to files that start with this path. */
@@ -127,7 +122,7 @@ function wrap(who: string, tensor: Tensor, data: TypedArray): OrtTensor {
 /** Turns a graph into a program. Dead code is dropped; constants in files are mapped, not read. */
 export async function compile(graph: Graph, options: CompileOptions = {}): Promise<Program> {
   const { device = 'cpu', precision = 'float32', layout = 'fast' } = options;
-  const { keepMemory = true, threads, profilePrefix } = options;
+  const { threads, profilePrefix } = options;
   if (!DEVICES.includes(device)) {
     throw new RangeError(`compile: no such device, got "${device}"; there are ${DEVICES.join(', ')}`);
   }
@@ -141,8 +136,7 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
   const session = await InferenceSession.create(bytes, {
     executionProviders: [providerOf(device)],
     graphOptimizationLevel: lean ? 'extended' : 'all',
-    enableMemPattern: !lean && keepMemory,
-    enableCpuMemArena: keepMemory,
+    enableMemPattern: !lean,
     // Errors are thrown; they need not be printed as well.
     logSeverityLevel: 4,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),

@@ -5,6 +5,12 @@
 import { add, cast } from './ops/arithmetic.ts';
 import { emit, int64s, scalar, type Tensor } from './trace.ts';
 
+/**
+ * From this size on, what an op computed point by point is computed again on the way back and not remembered: there memory
+ * is worth more than a few passes over it. A constant of the second computation is tied to the cotangent.
+ */
+export const REMEMBERED_BYTES = 2 ** 22;
+
 /** `x`, but not before every tensor of `after` is there, and never merged with what is computed from `x` itself. */
 export function tied(x: Tensor, after: readonly Tensor[]): Tensor {
   if (x.dtype === 'bool') return x;

@@ -1,5 +1,7 @@
 /** @file Activations. Reference: torch.nn.functional. */
-import { differentiableOne, emit, type Tensor } from '../trace.ts';
+import { sameShape, show } from '../shape.ts';
+import { REMEMBERED_BYTES, tied } from '../tie.ts';
+import { differentiableOne, emit, scalar, type Tensor } from '../trace.ts';
 import { add, cast, erf, exp, greater, mul, neg, sigmoid, square, sub, tanh } from './arithmetic.ts';
 
 /** `max(x, 0)` */
@@ -15,6 +17,13 @@ export function relu(x: Tensor): Tensor {
 /** `x * sigmoid(x)` */
 export function silu(x: Tensor): Tensor {
   return scaledSigmoid('silu', x, 1);
+}
+
+/** Derivative of `silu`. */
+export function siluSlope(x: Tensor): Tensor {
+  const s = sigmoid(x);
+  const y = mul(x, s);
+  return add(y, mul(s, sub(1, y)));
 }
 
 /** `x * sigmoid(1.702 x)`, CLIP's approximation of GELU. */
@@ -48,6 +57,31 @@ export function gelu(x: Tensor): Tensor {
       const u = mul(x, Math.SQRT1_2);
       const bell = mul(u, exp(sub(Math.log(2 / Math.sqrt(Math.PI)), square(u))));
       return [mul(mul(dy, 0.5), add(add(erf(u), bell), 1))];
+    },
+  );
+}
+
+/**
+ * `value * gelu(gate)`, of one shape. Of large tensors nothing but the two is kept for the way back.
+ *
+ * Reference: Shazeer 2020, "GLU Variants Improve Transformer".
+ */
+export function geglu(value: Tensor, gate: Tensor): Tensor {
+  if (!sameShape(value.shape, gate.shape)) {
+    throw new RangeError(
+      `geglu: value and gate must have one shape, got ${show(value.shape)} and ${show(gate.shape)}`,
+    );
+  }
+  if (4 * gate.size < REMEMBERED_BYTES) return mul(value, gelu(gate));
+  return differentiableOne(
+    'geglu',
+    [value, gate],
+    () => mul(value, gelu(gate)),
+    (dy) => {
+      const u = mul(gate, tied(scalar(Math.SQRT1_2), [dy]));
+      const phi = mul(add(erf(u), 1), 0.5);
+      const bell = mul(u, exp(sub(Math.log(1 / Math.sqrt(Math.PI)), square(u))));
+      return [mul(dy, mul(gate, phi)), mul(mul(dy, value), add(phi, bell))];
     },
   );
 }

@@ -1,5 +1,6 @@
 /** @file Normalisations. Reference: torch.nn.functional.{layer_norm,group_norm,batch_norm}. */
 import { type Shape, sameShape, show, sizeOf } from '../shape.ts';
+import { REMEMBERED_BYTES, tied } from '../tie.ts';
 import {
   type ConstantSource,
   constant,
@@ -9,6 +10,7 @@ import {
   emitMany,
   type Tensor,
 } from '../trace.ts';
+import { silu, siluSlope } from './activation.ts';
 import { add, div, mul, neg, sqrt, sub } from './arithmetic.ts';
 import { mean, sum } from './reduce.ts';
 import { reshape } from './shape.ts';
@@ -100,48 +102,89 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): 
 /**
  * Group norm of [batch, channels, ...]; `weight` and `bias` are [channels].
  *
- * Reference: torch.nn.functional.group_norm. With t = dy w inverse, `dx = t - mean(t) - xhat mean(t xhat)`. Where weight
- * and bias are trained, the sums are taken per picture and channel first, because they want them too.
+ * Reference: torch.nn.functional.group_norm.
  */
 export function groupNorm(x: Tensor, groups: number, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
-  const [batch, channels] = x.shape as [number, number];
-  if (x.rank < 2 || channels % groups !== 0) {
-    throw new RangeError(`groupNorm: ${groups} groups do not divide the channels of x ${show(x.shape)}`);
-  }
-  if (!sameShape(weight.shape, [channels]) || !sameShape(bias.shape, [channels])) {
-    throw new RangeError(
-      `groupNorm: weight and bias must be [${channels}], got ${show(weight.shape)} and ${show(bias.shape)}`,
-    );
-  }
-  const members = channels / groups;
-  const grouped = reshape(x, [batch, groups, members, -1]);
-  // The gradient goes straight to x. xhat and inverse are ordinary functions of x, so that second derivatives hold.
-  const { xhat, inverse } = standardise(grouped, 2, eps);
-  const w = reshape(weight, [1, groups, members, 1]);
-  const b = reshape(bias, w.shape);
+  const parts = grouped('groupNorm', x, groups, weight, bias, eps);
+  const { xhat, w, b } = parts;
   return differentiableOne(
     'groupNorm',
     [x, weight, bias],
     () => reshape(add(mul(xhat, w), b), x.shape),
+    (dy) => groupNormGradient(parts, dy),
+  );
+}
+
+/**
+ * `silu(groupNorm(x))`. Of large maps with frozen weights nothing but the standardised numbers is kept for the way back.
+ *
+ * @see groupNorm
+ */
+export function groupNormSilu(x: Tensor, groups: number, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
+  const isFrozen = [weight, bias].every((t) => t.trace.folded.has(t));
+  if (!isFrozen || 4 * x.size < REMEMBERED_BYTES) return silu(groupNorm(x, groups, weight, bias, eps));
+  const parts = grouped('groupNormSilu', x, groups, weight, bias, eps);
+  const { xhat, w, b } = parts;
+  return differentiableOne(
+    'groupNormSilu',
+    [x, weight, bias],
+    () => reshape(silu(add(mul(xhat, w), b)), x.shape),
     (dyFlat) => {
-      const dy = reshape(dyFlat, grouped.shape);
-      const sumDy = sum(dy, { axes: [3], keepDims: true });
-      const sumDyXhat = sum(mul(dy, xhat), { axes: [3], keepDims: true });
-      const overBatch = (t: Tensor) => reshape(sum(t, { axes: [0] }), [channels]);
-      const t = mul(dy, mul(w, inverse));
-      let [slope, shift]: Tensor[] = [];
-      if (weight.trace.folded.has(weight)) {
-        const overGroup = { axes: [2, 3], keepDims: true };
-        [slope, shift] = [mean(mul(t, xhat), overGroup), mean(t, overGroup)];
-      } else {
-        const share = div(inverse, grouped.size / (batch * groups));
-        const ofGroup = (sums: Tensor) => mul(sum(mul(sums, w), { axes: [2], keepDims: true }), share);
-        [slope, shift] = [ofGroup(sumDyXhat), ofGroup(sumDy)];
-      }
-      const dx = sub(sub(t, mul(xhat, slope)), shift);
-      return [reshape(dx, x.shape), overBatch(sumDyXhat), overBatch(sumDy)];
+      const dy = reshape(dyFlat, xhat.shape);
+      const again = add(mul(xhat, tied(w, [dyFlat])), b);
+      return groupNormGradient(parts, mul(dy, siluSlope(again)));
     },
   );
+}
+
+interface Grouped extends Standardised {
+  readonly x: Tensor;
+  readonly weight: Tensor;
+  /** Weight and bias, [1, groups, members, 1]. */
+  readonly w: Tensor;
+  readonly b: Tensor;
+}
+
+/** The standardised numbers [batch, groups, members, positions], and what they are multiplied by and moved by. */
+function grouped(who: string, x: Tensor, groups: number, weight: Tensor, bias: Tensor, eps: number): Grouped {
+  const [batch, channels] = x.shape as [number, number];
+  if (x.rank < 2 || channels % groups !== 0) {
+    throw new RangeError(`${who}: ${groups} groups do not divide the channels of x ${show(x.shape)}`);
+  }
+  if (!sameShape(weight.shape, [channels]) || !sameShape(bias.shape, [channels])) {
+    throw new RangeError(
+      `${who}: weight and bias must be [${channels}], got ${show(weight.shape)} and ${show(bias.shape)}`,
+    );
+  }
+  const members = channels / groups;
+  // The gradient goes straight to x. xhat and inverse are ordinary functions of x, so that second derivatives hold.
+  const standardised = standardise(reshape(x, [batch, groups, members, -1]), 2, eps);
+  const shape = [1, groups, members, 1];
+  return { ...standardised, x, weight, w: reshape(weight, shape), b: reshape(bias, shape) };
+}
+
+/**
+ * Cotangents of x, weight and bias from that of the norm. With t = dy w inverse, `dx = t - mean(t) - xhat mean(t xhat)`.
+ * Where weight and bias are trained, the sums are taken per picture and channel first, because they want them too.
+ */
+function groupNormGradient({ xhat, inverse, x, weight, w }: Grouped, dyFlat: Tensor): Tensor[] {
+  const dy = reshape(dyFlat, xhat.shape);
+  const [batch, groups] = xhat.shape as [number, number];
+  const sumDy = sum(dy, { axes: [3], keepDims: true });
+  const sumDyXhat = sum(mul(dy, xhat), { axes: [3], keepDims: true });
+  const overBatch = (t: Tensor) => reshape(sum(t, { axes: [0] }), weight.shape);
+  const t = mul(dy, mul(w, inverse));
+  let [slope, shift]: Tensor[] = [];
+  if (weight.trace.folded.has(weight)) {
+    const overGroup = { axes: [2, 3], keepDims: true };
+    [slope, shift] = [mean(mul(t, xhat), overGroup), mean(t, overGroup)];
+  } else {
+    const share = div(inverse, xhat.size / (batch * groups));
+    const ofGroup = (sums: Tensor) => mul(sum(mul(sums, w), { axes: [2], keepDims: true }), share);
+    [slope, shift] = [ofGroup(sumDyXhat), ofGroup(sumDy)];
+  }
+  const dx = sub(sub(t, mul(xhat, slope)), shift);
+  return [reshape(dx, x.shape), overBatch(sumDyXhat), overBatch(sumDy)];
 }
 
 export interface BatchNormStatistics {

@@ -37,7 +37,7 @@ const folder = resolve(process.env.INIT_CWD ?? '.', given);
 const options: PartOptions = {
   threads: Number(values.threads),
   ...(values.variant === undefined ? {} : { variant: values.variant }),
-  ...(values.memory === 'low' ? { memory: 'low' } : {}),
+  ...(values.memory === undefined ? {} : { memory: values.memory as PartOptions['memory'] }),
 };
 
 async function measureAll(): Promise<void> {

@@ -19,7 +19,7 @@ export interface ModelParts {
   variant?: string;
   prediction?: 'epsilon' | 'v_prediction';
   ema?: boolean;
-  memory?: 'plenty' | 'low';
+  memory?: 'auto' | 'plenty' | 'low';
 }
 
 const place = 'folder, file, or org/name of a pulled model';
@@ -41,7 +41,11 @@ export const PART_SCHEMAS = {
   prediction: z
     .enum(['epsilon', 'v_prediction'])
     .describe('what a single-file model predicts, where it is not found out right'),
-  memory: z.enum(['plenty', 'low']).describe('low: less than half the memory for about a third more time'),
+  memory: z
+    .enum(['auto', 'plenty', 'low'])
+    .describe(
+      'plenty: a little faster for large pictures; low: less memory for about a third more time (auto)',
+    ),
   ema: z.boolean().describe('take the weights that were not averaged, where a file has both'),
 } satisfies Record<keyof ModelParts, z.ZodType>;
 

@@ -76,6 +76,34 @@ describe.each(['epsilon', 'v_prediction', 'sample'])('a network that predicts %s
   });
 });
 
+it('asks about the prompts of a large picture one after the other, for the same numbers', async () => {
+  const latentShape = [1, 4, 64, 64];
+  const own = new ProgramCache({ device: 'cpu', memory: 'plenty' });
+  const asked: string[] = [];
+  const get = own.get.bind(own);
+  own.get = (key, ...others) => {
+    asked.push(key);
+    return get(key, ...others);
+  };
+  const at = { latentShape, programs: own };
+  const guided = denoiser('epsilon', { ...at, unconditional: negative });
+  const alone = [denoiser('epsilon', { ...at, conditional: negative }), denoiser('epsilon', at)] as const;
+  const [latent, cotangent] = [normal(1, 2 ** 14), normal(3, 2 ** 14)];
+  const [u, c] = await Promise.all(alone.map((each) => each.predict(latent, 500)));
+  (await guided.predict(latent, 500)).forEach((value, i) => {
+    expect(Math.abs(value - (u[i] + 3 * (c[i] - u[i])))).toBeLessThan(1e-4);
+  });
+  const [du, dc] = await Promise.all(alone.map((each) => each.pullback(latent, 500, cotangent)));
+  (await guided.pullback(latent, 500, cotangent)).forEach((value, i) => {
+    expect(Math.abs(value - (3 * dc[i] - 2 * du[i]))).toBeLessThan(1e-4);
+  });
+  expect(guided.evaluations).toEqual({ forward: 2, pullback: 2 });
+  expect(new Set(asked)).toEqual(
+    new Set(['unet 1x1x4x64x64, 12 tokens', 'unet pullback 1x1x4x64x64, 12 tokens']),
+  );
+  await own.dispose();
+});
+
 it('asks about the prompt alone when guidance is 1', async () => {
   const plain = denoiser('epsilon', { unconditional: negative, guidanceScale: 1 });
   expect(await plain.predict(normal(1), 10)).toEqual(await denoiser('epsilon').predict(normal(1), 10));

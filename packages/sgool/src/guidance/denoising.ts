@@ -53,7 +53,8 @@ export interface DenoiserParts {
 }
 
 /**
- * A denoiser for one prompt. Both conditionings go through the network in one call, as a batch of two.
+ * A denoiser for one prompt. Both conditionings go through the network in one call, as a batch of two; on a processor those of
+ * large pictures go one after the other, which takes no longer there and half the memory.
  *
  * A pullback counts as one evaluation per conditioning, although the network is run forward again inside it.
  *
@@ -67,22 +68,37 @@ export function createDenoiser(parts: DenoiserParts): Denoiser {
   const told: Record<string, Float32Array> = embeddingWidth
     ? { timestepCondition: guidanceEmbedding(guidanceScale, embeddingWidth) }
     : {};
-  const way = (prompts: 1 | 2, context: TextContext, guidance: Record<string, Float32Array>) => ({
-    prompts,
-    key: `${prompts}x${latentShape.join('x')}, ${context.tokens} tokens`,
-    graph: () => noiseGraph(parts, prompts, context),
-    inputs: (latent: Float64Array, timestep: number) => ({
+  const asked = (prompts: 1 | 2, context: TextContext, others: Record<string, Float32Array>): Way => {
+    const key = `${prompts}x${latentShape.join('x')}, ${context.tokens} tokens`;
+    const graph = () => noiseGraph(parts, prompts, context);
+    const inputs = (latent: Float64Array, timestep: number) => ({
       latent: Float32Array.from(latent),
       timestep: Float32Array.of(timestep),
       context: context.data,
-      ...guidance,
-    }),
-  });
-  const plain = way(1, conditional, told);
+      ...others,
+    });
+    return {
+      prompts,
+      async predict(latent, timestep) {
+        const program = await programs.get(`unet ${key}`, graph);
+        return (await program.run(inputs(latent, timestep))).prediction as Float32Array;
+      },
+      async pullback(latent, timestep, cotangent) {
+        const program = await programs.get(`unet pullback ${key}`, () =>
+          gradient(graph(), { of: 'prediction', wrt: ['latent'], cotangents: 'cotangent' }),
+        );
+        const given = { ...inputs(latent, timestep), cotangent: Float32Array.from(cotangent) };
+        return (await program.run(given))['grad:latent'] as Float32Array;
+      },
+    };
+  };
+  const plain = asked(1, conditional, told);
+  const guidedBy = (negative: TextContext) =>
+    fillsThreads(parts)
+      ? oneByOne(asked(1, negative, told), plain, guidanceScale)
+      : asked(2, joined(negative, conditional), { guidance: Float32Array.of(guidanceScale) });
   const guided =
-    unconditional !== undefined && guidanceScale > 1 && !embeddingWidth
-      ? way(2, joined(unconditional, conditional), { guidance: Float32Array.of(guidanceScale) })
-      : plain;
+    unconditional !== undefined && guidanceScale > 1 && !embeddingWidth ? guidedBy(unconditional) : plain;
   const wayAt = (timestep: number) => {
     const done = 1 - timestep / schedule.trainTimesteps;
     return guidanceStart <= done && done <= guidanceStop ? guided : plain;
@@ -92,25 +108,57 @@ export function createDenoiser(parts: DenoiserParts): Denoiser {
     latentShape,
     evaluations,
     async predict(latent, timestep) {
-      const { key, graph, inputs, prompts } = wayAt(timestep);
-      const program = await programs.get(`unet ${key}`, graph);
-      const { prediction } = await program.run(inputs(latent, timestep));
-      evaluations.forward += prompts;
+      const way = wayAt(timestep);
+      const prediction = await way.predict(latent, timestep);
+      evaluations.forward += way.prompts;
       const { latent: own, output } = noiseCoefficients(schedule, timestep);
-      return combine(own, latent, output, prediction as Float32Array);
+      return combine(own, latent, output, prediction);
     },
     async pullback(latent, timestep, cotangent) {
-      const { key, graph, inputs, prompts } = wayAt(timestep);
-      const program = await programs.get(`unet pullback ${key}`, () =>
-        gradient(graph(), { of: 'prediction', wrt: ['latent'], cotangents: 'cotangent' }),
-      );
-      const result = await program.run({
-        ...inputs(latent, timestep),
-        cotangent: Float32Array.from(cotangent),
-      });
-      evaluations.pullback += prompts;
+      const way = wayAt(timestep);
+      const gradientOfLatent = await way.pullback(latent, timestep, cotangent);
+      evaluations.pullback += way.prompts;
       const { latent: own, output } = noiseCoefficients(schedule, timestep);
-      return combine(own, cotangent, output, result['grad:latent'] as Float32Array);
+      return combine(own, cotangent, output, gradientOfLatent);
+    },
+  };
+}
+
+/** How the network is asked: about how many prompts, and for what it answers or the gradient of that. */
+interface Way {
+  readonly prompts: 1 | 2;
+  predict(latent: Float64Array, timestep: number): Promise<Float32Array>;
+  pullback(latent: Float64Array, timestep: number, cotangent: Float64Array): Promise<Float32Array>;
+}
+
+/** From this many places of a latent on, one of them keeps the threads of a processor as busy as two: 64x64. */
+const BUSY_PLACES = 4096;
+
+/** Whether asking about two prompts at once gains nothing, and takes twice the memory. */
+function fillsThreads({ programs, latentShape }: DenoiserParts): boolean {
+  const onProcessor = (programs.options.device ?? 'cpu') === 'cpu';
+  return onProcessor && latentShape[2] * latentShape[3] >= BUSY_PLACES;
+}
+
+/** Guidance of two ways that are asked one after the other. */
+function oneByOne(unconditional: Way, conditional: Way, guidanceScale: number): Way {
+  return {
+    prompts: 2,
+    async predict(latent, timestep) {
+      const without = await unconditional.predict(latent, timestep);
+      const withPrompt = await conditional.predict(latent, timestep);
+      return without.map((value, i) => value + guidanceScale * (withPrompt[i] - value));
+    },
+    async pullback(latent, timestep, cotangent) {
+      const share = (way: Way, factor: number) =>
+        way.pullback(
+          latent,
+          timestep,
+          cotangent.map((value) => factor * value),
+        );
+      const first = await share(unconditional, 1 - guidanceScale);
+      const second = await share(conditional, guidanceScale);
+      return first.map((value, i) => value + second[i]);
     },
   };
 }

@@ -10,7 +10,6 @@ import type { LoadOptions } from './load-pipeline.ts';
 import { type MachineSpeed, measureMachine } from './machine-speed.ts';
 import type { Method } from './method.ts';
 import type { Pipeline } from './pipeline.ts';
-import { heapBytes, isLarge } from './programs.ts';
 import { type RehearsalCounts, RehearsedPrograms } from './rehearsal.ts';
 import type { GenerationRequest } from './request.ts';
 
@@ -76,6 +75,7 @@ export async function estimateRun({
     marks.push(programs!.counts);
   }
   await pipeline.dispose();
+  const { peak } = programs!;
   const slower = contention();
   const speed = machine ?? (await measureMachine(options));
 
@@ -98,29 +98,11 @@ export async function estimateRun({
   );
   return {
     seconds: slower * (running + compiling),
-    ...memoryOf(programs!),
+    memoryBytes: BASE_BYTES + peak.bytes,
+    mappedBytes: peak.mappedBytes,
     operations: total('run', ({ flops }) => flops),
     machine: speed,
     contention: slower,
-  };
-}
-
-/** Weights count once, however many programs read them: the system holds each page of a file once. */
-function memoryOf({ costs, options, released }: RehearsedPrograms) {
-  const isPassing = (key: string) =>
-    released.has(key) || (options.memory === 'low' && isLarge(costs.get(key)!));
-  const alone = [...costs].filter(([key]) => isPassing(key)).map(([, cost]) => cost);
-  const together = [...costs.values()].filter((cost) => !alone.includes(cost));
-  const weights = (of: readonly GraphCost[]) =>
-    sum(new Map(of.flatMap(({ mapped }) => [...mapped])).values());
-  const kept = weights(together);
-  const largest = alone
-    .map((cost) => ({ mapped: weights([...together, cost]) - kept, heap: heapBytes(cost) }))
-    .reduce((a, b) => (b.mapped + b.heap > a.mapped + a.heap ? b : a), { mapped: 0, heap: 0 });
-  const mappedBytes = kept + largest.mapped;
-  return {
-    mappedBytes,
-    memoryBytes: BASE_BYTES + mappedBytes + sum(together.map(heapBytes)) + largest.heap,
   };
 }
 

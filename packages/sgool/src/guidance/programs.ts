@@ -10,20 +10,35 @@ import {
   type Program,
 } from '@sgool/autodiff';
 import { UserError } from '../errors.ts';
+import { ProgramRoom } from './program-room.ts';
 
 /** What the networks' users need of a program. */
 export type Runnable = Pick<Program, 'run'>;
 
+/**
+ * How much memory may be spent on not compiling again: `low` keeps one large program at a time, `auto` as many as hold
+ * `AUTO_BYTES` together, `plenty` all.
+ */
+export type Memory = 'auto' | 'plenty' | 'low';
+
 export interface ProgramOptions extends CompileOptions {
-  /**
-   * `low` keeps at most one large program, and none of the memory that its runs used: the others are freed and compiled again when
-   * their turn comes.
-   */
-  readonly memory?: 'plenty' | 'low';
+  /** Default `auto`. */
+  readonly memory?: Memory;
 }
 
-/** What the runtime holds on to beside the values that are alive. */
-const ARENA_FACTOR = 1.25;
+/** Enough for all programs of Stable Diffusion at 256 pixels, and for sampling there and back at 512. */
+export const AUTO_BYTES = 4e9;
+
+const BUDGETS: Readonly<Record<Memory, number>> = {
+  auto: AUTO_BYTES,
+  plenty: Number.POSITIVE_INFINITY,
+  low: 0,
+};
+
+export const budgetOf = ({ memory = 'auto' }: ProgramOptions): number => BUDGETS[memory];
+
+/** What the runtime holds on to, for values alive at once: it plans ahead which value takes the place of which. */
+const ARENA_FACTOR = 1.9;
 const BYTES_PER_NODE = 15e3;
 
 /** Bytes that a compiled program adds to the heap; weights in mapped files are not among them. */
@@ -31,7 +46,7 @@ export function heapBytes({ nodes, activationBytes, copiedBytes }: GraphCost): n
   return nodes * BYTES_PER_NODE + ARENA_FACTOR * activationBytes + copiedBytes;
 }
 
-/** From this size on a program is worth freeing when memory is low. */
+/** From this size on a program is worth freeing. */
 export const LARGE_PROGRAM_BYTES = 64e6;
 
 /** Heap and the weights that it keeps in memory. */
@@ -42,7 +57,8 @@ export function isLarge(cost: GraphCost): boolean {
 
 interface Compiled {
   readonly program: Program;
-  readonly large: boolean;
+  /** Heap of a large program; undefined for the others, which always stay. */
+  readonly bytes: number | undefined;
   /** Its runs that are not over. */
   readonly running: Set<Promise<unknown>>;
 }
@@ -50,10 +66,12 @@ interface Compiled {
 export class ProgramCache {
   readonly options: ProgramOptions;
   private readonly programs = new Map<string, Promise<Compiled>>();
+  private readonly room: ProgramRoom;
   private disposed = false;
 
   constructor(options: ProgramOptions) {
     this.options = options;
+    this.room = new ProgramRoom(budgetOf(options));
   }
 
   /**
@@ -69,9 +87,10 @@ export class ProgramCache {
       run: async (...inputs) => {
         for (;;) {
           const compiled = make();
-          const { program, running } = await compiled;
+          const { program, running, bytes } = await compiled;
           // Meanwhile it may have been freed, to make room for another.
           if (this.programs.get(key) !== compiled) continue;
+          if (bytes !== undefined) this.room.enter(key, bytes);
           const run = program.run(...inputs).catch((error: unknown) => {
             throw error instanceof OverflowError ? overflow(key, inputs[0].timestep?.[0], error) : error;
           });
@@ -94,29 +113,38 @@ export class ProgramCache {
     if (this.disposed) throw new Error('pipeline: it was disposed');
     let compiled = this.programs.get(key);
     if (!compiled) {
-      compiled = this.compile(build, precision);
+      compiled = this.compile(key, build, precision);
       this.programs.set(key, compiled);
       compiled.catch(() => this.programs.delete(key));
     }
     return compiled;
   }
 
-  private async compile(build: () => Graph, precision: Precision | undefined): Promise<Compiled> {
+  private async compile(
+    key: string,
+    build: () => Graph,
+    precision: Precision | undefined,
+  ): Promise<Compiled> {
     const { memory, ...options } = { ...this.options, precision };
     // Not at once, so that what tracing throws comes as a rejection after the program is noted.
     await undefined;
     const graph = build();
-    const large = memory === 'low' && isLarge(graphCost(graph, options.layout));
-    if (large) await this.free((_, other) => other.large);
-    return { program: await compile(graph, { ...options, keepMemory: !large }), large, running: new Set() };
+    const cost = graphCost(graph, options.layout);
+    const bytes = isLarge(cost) ? heapBytes(cost) : undefined;
+    if (bytes !== undefined) {
+      const gone = new Set(this.room.enter(key, bytes));
+      await this.free((other) => gone.has(other));
+    }
+    return { program: await compile(graph, options), bytes, running: new Set() };
   }
 
-  private async free(which: (key: string, compiled: Compiled) => boolean): Promise<void> {
+  private async free(which: (key: string) => boolean): Promise<void> {
     for (const [key, compiled] of [...this.programs]) {
       // The one that room is made for is not there yet: waiting for it would be waiting for itself.
-      const done = await Promise.race([compiled, undefined]);
-      if (!done || !which(key, done)) continue;
+      const done = which(key) && (await Promise.race([compiled, undefined]));
+      if (!done) continue;
       this.programs.delete(key);
+      this.room.leave(key);
       await Promise.allSettled(done.running);
       await done.program.dispose();
     }

@@ -5,7 +5,15 @@
  * every method and sampler without a formula for each.
  */
 import { type Graph, type GraphCost, graphCost, type Tensor, type TypedArray } from '@sgool/autodiff';
-import { isLarge, ProgramCache, type Runnable } from './programs.ts';
+import { ProgramRoom } from './program-room.ts';
+import {
+  budgetOf,
+  heapBytes,
+  isLarge,
+  ProgramCache,
+  type ProgramOptions,
+  type Runnable,
+} from './programs.ts';
 
 /** How often each program was compiled and run. */
 export interface RehearsalCounts {
@@ -18,11 +26,17 @@ export class RehearsedPrograms extends ProgramCache {
   private readonly compilations = new Map<string, number>();
   private readonly executions = new Map<string, number>();
   private readonly runnables = new Map<string, Runnable>();
-  /** The large program that would be in memory, where only one may be. */
-  private present: string | undefined;
+  /** Programs that would be in memory now. */
+  private readonly present = new Set<string>();
+  private readonly making: ProgramRoom;
 
-  /** Programs that are freed after use. */
-  readonly released = new Set<string>();
+  /** Most bytes at once of all programs, and what of it is weights in mapped files: each counts once. */
+  peak = { bytes: 0, mappedBytes: 0 };
+
+  constructor(options: ProgramOptions) {
+    super(options);
+    this.making = new ProgramRoom(budgetOf(options));
+  }
 
   get counts(): RehearsalCounts {
     return { compiled: new Map(this.compilations), run: new Map(this.executions) };
@@ -32,32 +46,47 @@ export class RehearsedPrograms extends ProgramCache {
     let runnable = this.runnables.get(key);
     if (!runnable) {
       const graph = build();
-      const cost = graphCost(graph, this.options.layout);
-      const alone = this.options.memory === 'low' && isLarge(cost);
-      this.costs.set(key, cost);
-      if (!alone) count(this.compilations, key);
+      this.costs.set(key, graphCost(graph, this.options.layout));
       const outputs = [...graph.outputs].map(([name, tensor]) => [name, placeholder(tensor)] as const);
       runnable = {
         run: async () => {
-          if (alone && this.present !== key) count(this.compilations, (this.present = key));
+          this.enter(key);
           count(this.executions, key);
           return Object.fromEntries(outputs.map(([name, values]) => [name, values.slice()]));
         },
       };
       this.runnables.set(key, runnable);
     }
+    this.enter(key);
     return runnable;
   }
 
   override async release(prefix: string): Promise<void> {
     if (this.options.layout !== 'lean') return;
-    for (const key of this.costs.keys()) if (key.startsWith(prefix)) this.released.add(key);
+    for (const key of [...this.present].filter((each) => each.startsWith(prefix))) {
+      this.present.delete(key);
+      this.making.leave(key);
+    }
   }
 
   override async dispose(): Promise<void> {
     this.runnables.clear();
   }
+
+  private enter(key: string): void {
+    const cost = this.costs.get(key)!;
+    if (isLarge(cost)) for (const gone of this.making.enter(key, heapBytes(cost))) this.present.delete(gone);
+    if (this.present.has(key)) return;
+    count(this.compilations, key);
+    this.present.add(key);
+    const costs = [...this.present].map((each) => this.costs.get(each)!);
+    const mappedBytes = sum(new Map(costs.flatMap(({ mapped }) => [...mapped])).values());
+    const bytes = mappedBytes + sum(costs.map(heapBytes));
+    if (bytes > this.peak.bytes) this.peak = { bytes, mappedBytes };
+  }
 }
+
+const sum = (values: Iterable<number>) => [...values].reduce((a, b) => a + b, 0);
 
 /** Numbers in (0, 1) that differ from each other: a norm of zero or a flat picture would end some methods early. */
 function placeholder({ size, dtype }: Tensor): TypedArray {

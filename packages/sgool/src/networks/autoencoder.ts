@@ -2,13 +2,14 @@
  * @file The autoencoder between pictures and latents. Reference: diffusers, models/autoencoders/{autoencoder_kl,vae}.py;
  * Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models.
  */
-import { add, checkpoint, clip, scoped, silu, split, type Tensor, type Weights } from '@sgool/autodiff';
+import { add, checkpoint, clip, scoped, split, type Tensor, type Weights } from '@sgool/autodiff';
 import type { AutoencoderConfig } from './config.ts';
 import {
   type AttentionNames,
   attentionLayer,
   convLayer,
   groupNormLayer,
+  groupNormSiluLayer,
   mapToTokens,
   tokensToMap,
   upsampleLayer,
@@ -70,7 +71,7 @@ export function autoencoder(
   };
 
   const head = (at: Weights, x: Tensor, outChannels: number) =>
-    convLayer(at, 'conv_out', silu(groupNormLayer(at, 'conv_norm_out', x, groups, EPS)), outChannels);
+    convLayer(at, 'conv_out', groupNormSiluLayer(at, 'conv_norm_out', x, groups, EPS), outChannels);
 
   return {
     encode(image) {

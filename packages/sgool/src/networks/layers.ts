@@ -4,6 +4,7 @@ import {
   attentionWithProbabilities,
   conv2d,
   groupNorm,
+  groupNormSilu,
   layerNorm,
   linear,
   type Padding,
@@ -66,14 +67,23 @@ export function groupNormLayer(
   groups: number,
   eps: number,
 ): Tensor {
+  return groupNorm(x, groups, ...channelWeights(weights, name, x), eps);
+}
+
+/** Group norm, and SiLU of its result. */
+export function groupNormSiluLayer(
+  weights: Weights,
+  name: string,
+  x: Tensor,
+  groups: number,
+  eps: number,
+): Tensor {
+  return groupNormSilu(x, groups, ...channelWeights(weights, name, x), eps);
+}
+
+function channelWeights(weights: Weights, name: string, x: Tensor): [weight: Tensor, bias: Tensor] {
   const channels = [x.shape[1]!];
-  return groupNorm(
-    x,
-    groups,
-    weights.get(`${name}.weight`, channels),
-    weights.get(`${name}.bias`, channels),
-    eps,
-  );
+  return [weights.get(`${name}.weight`, channels), weights.get(`${name}.bias`, channels)];
 }
 
 /** Layer norm over the last axis, with `<name>.weight` and `<name>.bias` [width]. */

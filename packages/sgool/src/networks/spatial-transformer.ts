@@ -2,7 +2,7 @@
  * @file The transformer that lets a map attend to itself and to the text. Reference: diffusers,
  * models/transformers/transformer_2d.py, models/attention.py (BasicTransformerBlock, GEGLU).
  */
-import { add, gelu, mul, scoped, split, type Tensor, type Weights } from '@sgool/autodiff';
+import { add, geglu, scoped, split, type Tensor, type Weights } from '@sgool/autodiff';
 import {
   type AttentionNames,
   attentionLayer,
@@ -72,5 +72,5 @@ function transformerBlock(
   );
   const wide = linearLayer(weights, 'ff.net.0.proj', layerNormLayer(weights, 'norm3', tokens), 8 * width);
   const [value, gate] = split(wide, [4 * width, 4 * width], 2) as [Tensor, Tensor];
-  return add(linearLayer(weights, 'ff.net.2', mul(value, gelu(gate)), width), tokens);
+  return add(linearLayer(weights, 'ff.net.2', geglu(value, gate), width), tokens);
 }
