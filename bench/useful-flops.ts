@@ -30,9 +30,12 @@ export async function usefulFlops({ folder, prompt, guidanceScale, pixels }: Wor
   const denoiser = await pipeline.denoiser({ prompt, guidanceScale, width: pixels, height: pixels });
   const size = denoiser.latentShape.reduce((product, length) => product * length, 1);
   await denoiser.predict(new Float64Array(size), 500);
-  const unet = [...programs!.graphs].find(([key]) => key.startsWith('unet '))![1];
+  const [key, unet] = [...programs!.graphs].find(([name]) => name.startsWith('unet '))!;
+  // Two prompts at once, or one after the other.
+  const runs = programs!.counts.run.get(key)!;
   await pipeline.dispose();
-  return countUseful(unet, 'latent');
+  const { forward, pullback } = countUseful(unet, 'latent');
+  return { forward: runs * forward, pullback: runs * pullback };
 }
 
 /**

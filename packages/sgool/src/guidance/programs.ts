@@ -15,27 +15,19 @@ import { ProgramRoom } from './program-room.ts';
 /** What the networks' users need of a program. */
 export type Runnable = Pick<Program, 'run'>;
 
-/**
- * How much memory may be spent on not compiling again: `low` keeps one large program at a time, `auto` as many as hold
- * `AUTO_BYTES` together, `plenty` all.
- */
+/** How much memory may be spent on not compiling again. */
 export type Memory = 'auto' | 'plenty' | 'low';
+
+/**
+ * Bytes of heap that large programs may hold together. 5 GB are enough for all of Stable Diffusion's at 256 pixels, and for
+ * sampling there and back at 512. Without any there is one at a time.
+ */
+const BUDGETS: Readonly<Record<Memory, number>> = { auto: 5e9, plenty: Number.POSITIVE_INFINITY, low: 0 };
 
 export interface ProgramOptions extends CompileOptions {
   /** Default `auto`. */
   readonly memory?: Memory;
 }
-
-/** Enough for all programs of Stable Diffusion at 256 pixels, and for sampling there and back at 512. */
-export const AUTO_BYTES = 4e9;
-
-const BUDGETS: Readonly<Record<Memory, number>> = {
-  auto: AUTO_BYTES,
-  plenty: Number.POSITIVE_INFINITY,
-  low: 0,
-};
-
-export const budgetOf = ({ memory = 'auto' }: ProgramOptions): number => BUDGETS[memory];
 
 /** What the runtime holds on to, for values alive at once: it plans ahead which value takes the place of which. */
 const ARENA_FACTOR = 1.9;
@@ -66,12 +58,12 @@ interface Compiled {
 export class ProgramCache {
   readonly options: ProgramOptions;
   private readonly programs = new Map<string, Promise<Compiled>>();
-  private readonly room: ProgramRoom;
+  protected readonly room: ProgramRoom;
   private disposed = false;
 
   constructor(options: ProgramOptions) {
     this.options = options;
-    this.room = new ProgramRoom(budgetOf(options));
+    this.room = new ProgramRoom(BUDGETS[options.memory ?? 'auto']);
   }
 
   /**
@@ -88,9 +80,9 @@ export class ProgramCache {
         for (;;) {
           const compiled = make();
           const { program, running, bytes } = await compiled;
+          if (bytes !== undefined) await this.makeRoom(key, bytes);
           // Meanwhile it may have been freed, to make room for another.
           if (this.programs.get(key) !== compiled) continue;
-          if (bytes !== undefined) this.room.enter(key, bytes);
           const run = program.run(...inputs).catch((error: unknown) => {
             throw error instanceof OverflowError ? overflow(key, inputs[0].timestep?.[0], error) : error;
           });
@@ -131,11 +123,14 @@ export class ProgramCache {
     const graph = build();
     const cost = graphCost(graph, options.layout);
     const bytes = isLarge(cost) ? heapBytes(cost) : undefined;
-    if (bytes !== undefined) {
-      const gone = new Set(this.room.enter(key, bytes));
-      await this.free((other) => gone.has(other));
-    }
+    if (bytes !== undefined) await this.makeRoom(key, bytes);
     return { program: await compile(graph, options), bytes, running: new Set() };
+  }
+
+  /** Notes the use of a program, and frees those that it has no room beside. */
+  private async makeRoom(key: string, bytes: number): Promise<void> {
+    const gone = new Set(this.room.enter(key, bytes));
+    if (gone.size > 0) await this.free((other) => gone.has(other));
   }
 
   private async free(which: (key: string) => boolean): Promise<void> {

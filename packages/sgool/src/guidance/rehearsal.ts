@@ -5,15 +5,7 @@
  * every method and sampler without a formula for each.
  */
 import { type Graph, type GraphCost, graphCost, type Tensor, type TypedArray } from '@sgool/autodiff';
-import { ProgramRoom } from './program-room.ts';
-import {
-  budgetOf,
-  heapBytes,
-  isLarge,
-  ProgramCache,
-  type ProgramOptions,
-  type Runnable,
-} from './programs.ts';
+import { heapBytes, isLarge, ProgramCache, type Runnable } from './programs.ts';
 
 /** How often each program was compiled and run. */
 export interface RehearsalCounts {
@@ -28,15 +20,9 @@ export class RehearsedPrograms extends ProgramCache {
   private readonly runnables = new Map<string, Runnable>();
   /** Programs that would be in memory now. */
   private readonly present = new Set<string>();
-  private readonly making: ProgramRoom;
 
   /** Most bytes at once of all programs, and what of it is weights in mapped files: each counts once. */
   peak = { bytes: 0, mappedBytes: 0 };
-
-  constructor(options: ProgramOptions) {
-    super(options);
-    this.making = new ProgramRoom(budgetOf(options));
-  }
 
   get counts(): RehearsalCounts {
     return { compiled: new Map(this.compilations), run: new Map(this.executions) };
@@ -65,7 +51,7 @@ export class RehearsedPrograms extends ProgramCache {
     if (this.options.layout !== 'lean') return;
     for (const key of [...this.present].filter((each) => each.startsWith(prefix))) {
       this.present.delete(key);
-      this.making.leave(key);
+      this.room.leave(key);
     }
   }
 
@@ -75,7 +61,7 @@ export class RehearsedPrograms extends ProgramCache {
 
   private enter(key: string): void {
     const cost = this.costs.get(key)!;
-    if (isLarge(cost)) for (const gone of this.making.enter(key, heapBytes(cost))) this.present.delete(gone);
+    if (isLarge(cost)) for (const gone of this.room.enter(key, heapBytes(cost))) this.present.delete(gone);
     if (this.present.has(key)) return;
     count(this.compilations, key);
     this.present.add(key);
