@@ -29,7 +29,7 @@ export interface ProgramOptions extends CompileOptions {
   readonly memory?: Memory;
 }
 
-/** What the runtime holds on to, for values alive at once: it plans ahead which value takes the place of which. */
+/** What the runtime holds on to, over what is alive at once in the order of tracing; measured (docs/LOG.md). */
 const ARENA_FACTOR = 1.9;
 const BYTES_PER_NODE = 15e3;
 
