@@ -12,7 +12,16 @@ export type { DType, TypedArray } from './dtype.ts';
 export { checkpoint, type GradientOptions, grad, gradient } from './gradient.ts';
 export { OverflowError } from './half-runs.ts';
 export { type ImportedModel, type ImportOptions, importOnnx } from './onnx/import.ts';
-export * from './ops/activation.ts';
+export {
+  bceWithLogits,
+  geglu,
+  gelu,
+  geluTanh,
+  quickGelu,
+  relu,
+  silu,
+  softplus,
+} from './ops/activation.ts';
 export {
   abs,
   acos,

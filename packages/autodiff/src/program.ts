@@ -121,8 +121,7 @@ function wrap(who: string, tensor: Tensor, data: TypedArray): OrtTensor {
 
 /** Turns a graph into a program. Dead code is dropped; constants in files are mapped, not read. */
 export async function compile(graph: Graph, options: CompileOptions = {}): Promise<Program> {
-  const { device = 'cpu', precision = 'float32', layout = 'fast' } = options;
-  const { threads, profilePrefix } = options;
+  const { device = 'cpu', precision = 'float32', layout = 'fast', threads, profilePrefix } = options;
   if (!DEVICES.includes(device)) {
     throw new RangeError(`compile: no such device, got "${device}"; there are ${DEVICES.join(', ')}`);
   }

@@ -22,7 +22,11 @@ export function silu(x: Tensor): Tensor {
 /** Derivative of `silu`. */
 export function siluSlope(x: Tensor): Tensor {
   const s = sigmoid(x);
-  const y = mul(x, s);
+  return siluSlopeFrom(mul(x, s), s);
+}
+
+/** From the value and the sigmoid: `s + y (1 - s)`, as `y + s (1 - y)`. */
+function siluSlopeFrom(y: Tensor, s: Tensor): Tensor {
   return add(y, mul(s, sub(1, y)));
 }
 
@@ -41,8 +45,8 @@ function scaledSigmoid(who: string, x: Tensor, alpha: number): Tensor {
     who,
     [x],
     () => mul(x, s),
-    // d/dx = s + alpha y (1 - s), which for alpha = 1 is y + s (1 - y)
-    (dy, y) => [mul(dy, alpha === 1 ? add(y, mul(s, sub(1, y))) : add(s, mul(mul(y, alpha), sub(1, s))))],
+    // d/dx = s + alpha y (1 - s)
+    (dy, y) => [mul(dy, alpha === 1 ? siluSlopeFrom(y, s) : add(s, mul(mul(y, alpha), sub(1, s))))],
   );
 }
 
@@ -53,12 +57,16 @@ export function gelu(x: Tensor): Tensor {
     [x],
     () => emit('Gelu', [x], x.dtype, x.shape, { domain: 'com.microsoft' }),
     (dy) => {
-      // With u = x / sqrt(2): d/dx = (1 + erf(u) + 2 / sqrt(pi) u exp(-u^2)) / 2, the factor taken into the exponent.
+      // With u = x / sqrt(2): d/dx = (1 + erf(u) + bell(u)) / 2.
       const u = mul(x, Math.SQRT1_2);
-      const bell = mul(u, exp(sub(Math.log(2 / Math.sqrt(Math.PI)), square(u))));
-      return [mul(mul(dy, 0.5), add(add(erf(u), bell), 1))];
+      return [mul(mul(dy, 0.5), add(add(erf(u), bell(u)), 1))];
     },
   );
+}
+
+/** `2 / sqrt(pi) u exp(-u^2)`, the factor taken into the exponent. */
+function bell(u: Tensor): Tensor {
+  return mul(u, exp(sub(Math.log(2 / Math.sqrt(Math.PI)), square(u))));
 }
 
 /**
@@ -79,9 +87,9 @@ export function geglu(value: Tensor, gate: Tensor): Tensor {
     () => mul(value, gelu(gate)),
     (dy) => {
       const u = mul(gate, tied(scalar(Math.SQRT1_2), [dy]));
-      const phi = mul(add(erf(u), 1), 0.5);
-      const bell = mul(u, exp(sub(Math.log(1 / Math.sqrt(Math.PI)), square(u))));
-      return [mul(dy, mul(gate, phi)), mul(mul(dy, value), add(phi, bell))];
+      const half = mul(dy, 0.5);
+      const twicePhi = add(erf(u), 1);
+      return [mul(half, mul(gate, twicePhi)), mul(mul(half, value), add(twicePhi, bell(u)))];
     },
   );
 }

@@ -105,7 +105,7 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): 
  * Reference: torch.nn.functional.group_norm.
  */
 export function groupNorm(x: Tensor, groups: number, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
-  const parts = grouped('groupNorm', x, groups, weight, bias, eps);
+  const parts = grouped(x, groups, weight, bias, eps);
   const { xhat, w, b } = parts;
   return differentiableOne(
     'groupNorm',
@@ -123,7 +123,7 @@ export function groupNorm(x: Tensor, groups: number, weight: Tensor, bias: Tenso
 export function groupNormSilu(x: Tensor, groups: number, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
   const isFrozen = [weight, bias].every((t) => t.trace.folded.has(t));
   if (!isFrozen || 4 * x.size < REMEMBERED_BYTES) return silu(groupNorm(x, groups, weight, bias, eps));
-  const parts = grouped('groupNormSilu', x, groups, weight, bias, eps);
+  const parts = grouped(x, groups, weight, bias, eps);
   const { xhat, w, b } = parts;
   return differentiableOne(
     'groupNormSilu',
@@ -146,14 +146,14 @@ interface Grouped extends Standardised {
 }
 
 /** The standardised numbers [batch, groups, members, positions], and what they are multiplied by and moved by. */
-function grouped(who: string, x: Tensor, groups: number, weight: Tensor, bias: Tensor, eps: number): Grouped {
+function grouped(x: Tensor, groups: number, weight: Tensor, bias: Tensor, eps: number): Grouped {
   const [batch, channels] = x.shape as [number, number];
   if (x.rank < 2 || channels % groups !== 0) {
-    throw new RangeError(`${who}: ${groups} groups do not divide the channels of x ${show(x.shape)}`);
+    throw new RangeError(`groupNorm: ${groups} groups do not divide the channels of x ${show(x.shape)}`);
   }
   if (!sameShape(weight.shape, [channels]) || !sameShape(bias.shape, [channels])) {
     throw new RangeError(
-      `${who}: weight and bias must be [${channels}], got ${show(weight.shape)} and ${show(bias.shape)}`,
+      `groupNorm: weight and bias must be [${channels}], got ${show(weight.shape)} and ${show(bias.shape)}`,
     );
   }
   const members = channels / groups;

@@ -57,43 +57,20 @@ function atPlace(x: Tensor, weight: Tensor, bias: Tensor | undefined, [row, colu
   return conv2d(x, kernel, bias, { padding: [1 - row, 1 - column, row, column] });
 }
 
-/** A matrix whose rows say which of three weights in a row are added up. */
-type Sums = readonly (readonly number[])[];
-
 /** What three weights are for the two source pixels that the first or the second half of a doubled pixel sees. */
-const SEEN_FROM: readonly [Sums, Sums] = [
-  [
-    [1, 0, 0],
-    [0, 1, 1],
-  ],
-  [
-    [1, 1, 0],
-    [0, 0, 1],
-  ],
-];
+const SEEN_FROM = [sums([1, 0, 0], [0, 1, 1]), sums([1, 1, 0], [0, 0, 1])] as const;
 
 /** What a source pixel gets back from the four doubled ones that saw it. */
-const GIVEN_BACK: Sums = [
-  [0, 0, 1],
-  [0, 1, 1],
-  [1, 1, 0],
-  [1, 0, 0],
-];
+const GIVEN_BACK = sums([0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]);
 
-/** Kernels with sums in place of their weights. */
-function summed(weight: Tensor, rows: Sums, columns: Sums): Tensor {
-  return matmul(matmul(matrix(rows), weight), transposeLast(matrix(columns)));
+/** A matrix whose rows say which of three weights in a row are added up. */
+function sums(...rows: readonly (readonly number[])[]): ConstantSource {
+  return { dtype: 'float32', shape: [rows.length, 3], data: Float32Array.from(rows.flat()) };
 }
 
-const sources = new Map<Sums, ConstantSource>();
-
-function matrix(sums: Sums): Tensor {
-  let source = sources.get(sums);
-  if (!source) {
-    source = { dtype: 'float32', shape: [sums.length, 3], data: Float32Array.from(sums.flat()) };
-    sources.set(sums, source);
-  }
-  return constant(source);
+/** Kernels with sums in place of their weights. */
+function summed(weight: Tensor, rows: ConstantSource, columns: ConstantSource): Tensor {
+  return matmul(matmul(constant(rows), weight), transposeLast(constant(columns)));
 }
 
 /** Four pictures as one of twice the height and width; the places of `PLACES` in its doubled pixels. */

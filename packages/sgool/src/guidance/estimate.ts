@@ -10,7 +10,7 @@ import type { LoadOptions } from './load-pipeline.ts';
 import { type MachineSpeed, measureMachine } from './machine-speed.ts';
 import type { Method } from './method.ts';
 import type { Pipeline } from './pipeline.ts';
-import { type RehearsalCounts, RehearsedPrograms } from './rehearsal.ts';
+import { type RehearsalCounts, RehearsedPrograms, sum } from './rehearsal.ts';
 import type { GenerationRequest } from './request.ts';
 
 export interface RunEstimate {
@@ -105,8 +105,6 @@ export async function estimateRun({
     contention: slower,
   };
 }
-
-const sum = (values: Iterable<number>) => [...values].reduce((a, b) => a + b, 0);
 
 /** Starts a clock; what it gives back tells the wall time since then over the processor time. */
 function contentionMeter(): () => number {

@@ -72,7 +72,7 @@ export class RehearsedPrograms extends ProgramCache {
   }
 }
 
-const sum = (values: Iterable<number>) => [...values].reduce((a, b) => a + b, 0);
+export const sum = (values: Iterable<number>) => [...values].reduce((a, b) => a + b, 0);
 
 /** Numbers in (0, 1) that differ from each other: a norm of zero or a flat picture would end some methods early. */
 function placeholder({ size, dtype }: Tensor): TypedArray {

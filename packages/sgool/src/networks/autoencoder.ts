@@ -9,7 +9,6 @@ import {
   attentionLayer,
   convLayer,
   groupNormLayer,
-  groupNormSiluLayer,
   mapToTokens,
   tokensToMap,
   upsampleLayer,
@@ -71,7 +70,12 @@ export function autoencoder(
   };
 
   const head = (at: Weights, x: Tensor, outChannels: number) =>
-    convLayer(at, 'conv_out', groupNormSiluLayer(at, 'conv_norm_out', x, groups, EPS), outChannels);
+    convLayer(
+      at,
+      'conv_out',
+      groupNormLayer(at, 'conv_norm_out', x, groups, EPS, { silu: true }),
+      outChannels,
+    );
 
   return {
     encode(image) {

@@ -59,31 +59,18 @@ export function upsampleLayer(weights: Weights, name: string, x: Tensor, outChan
   return upsampledConv2d(x, weight, weights.get(`${name}.bias`, [outChannels]));
 }
 
-/** Group norm of [batch, channels, ...], with `<name>.weight` and `<name>.bias` [channels]. */
+/** Group norm of [batch, channels, ...], with `<name>.weight` and `<name>.bias` [channels], and SiLU of it where asked for. */
 export function groupNormLayer(
   weights: Weights,
   name: string,
   x: Tensor,
   groups: number,
   eps: number,
+  { silu = false }: { silu?: boolean } = {},
 ): Tensor {
-  return groupNorm(x, groups, ...channelWeights(weights, name, x), eps);
-}
-
-/** Group norm, and SiLU of its result. */
-export function groupNormSiluLayer(
-  weights: Weights,
-  name: string,
-  x: Tensor,
-  groups: number,
-  eps: number,
-): Tensor {
-  return groupNormSilu(x, groups, ...channelWeights(weights, name, x), eps);
-}
-
-function channelWeights(weights: Weights, name: string, x: Tensor): [weight: Tensor, bias: Tensor] {
   const channels = [x.shape[1]!];
-  return [weights.get(`${name}.weight`, channels), weights.get(`${name}.bias`, channels)];
+  const norm = silu ? groupNormSilu : groupNorm;
+  return norm(x, groups, weights.get(`${name}.weight`, channels), weights.get(`${name}.bias`, channels), eps);
 }
 
 /** Layer norm over the last axis, with `<name>.weight` and `<name>.bias` [width]. */

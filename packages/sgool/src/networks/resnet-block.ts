@@ -1,6 +1,6 @@
 /** @file The residual block of the UNet and of the autoencoder. Reference: diffusers, models/resnet.py, ResnetBlock2D. */
 import { add, reshape, type Tensor, type Weights } from '@sgool/autodiff';
-import { convLayer, groupNormSiluLayer, linearLayer } from './layers.ts';
+import { convLayer, groupNormLayer, linearLayer } from './layers.ts';
 
 export interface ResnetBlockOptions {
   /** Groups of both group norms. */
@@ -24,13 +24,13 @@ export function resnetBlock(
   outChannels: number,
   { groups, eps, activatedTime }: ResnetBlockOptions,
 ): Tensor {
-  let hidden = groupNormSiluLayer(weights, 'norm1', x, groups, eps);
+  let hidden = groupNormLayer(weights, 'norm1', x, groups, eps, { silu: true });
   hidden = convLayer(weights, 'conv1', hidden, outChannels);
   if (activatedTime) {
     const time = linearLayer(weights, 'time_emb_proj', activatedTime, outChannels);
     hidden = add(hidden, reshape(time, [time.shape[0]!, outChannels, 1, 1]));
   }
-  hidden = groupNormSiluLayer(weights, 'norm2', hidden, groups, eps);
+  hidden = groupNormLayer(weights, 'norm2', hidden, groups, eps, { silu: true });
   hidden = convLayer(weights, 'conv2', hidden, outChannels);
   const shortcut =
     x.shape[1] === outChannels ? x : convLayer(weights, 'conv_shortcut', x, outChannels, { kernel: 1 });

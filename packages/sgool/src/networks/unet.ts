@@ -5,7 +5,7 @@
 import { add, checkpoint, concat, scoped, silu, type Tensor, type Weights } from '@sgool/autodiff';
 import { UserError } from '../errors.ts';
 import type { UNetConfig } from './config.ts';
-import { convLayer, groupNormSiluLayer, linearLayer, upsampleLayer } from './layers.ts';
+import { convLayer, groupNormLayer, linearLayer, upsampleLayer } from './layers.ts';
 import { resnetBlock } from './resnet-block.ts';
 import { spatialTransformer } from './spatial-transformer.ts';
 import { timestepEmbedding } from './timestep-embedding.ts';
@@ -109,7 +109,7 @@ export function unet(
       }
     });
 
-    const out = groupNormSiluLayer(weights, 'conv_norm_out', hidden, groups, eps);
+    const out = groupNormLayer(weights, 'conv_norm_out', hidden, groups, eps, { silu: true });
     return convLayer(weights, 'conv_out', out, config.out_channels);
   };
 }
