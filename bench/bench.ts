@@ -1,6 +1,6 @@
 /** @file What all rows have in common: the model, the inputs of both sides, how often and where. */
 import { join } from 'node:path';
-import { Generator } from 'sgool/random';
+import { Generator } from 'sgool';
 import { writeNumbers } from './numbers.ts';
 import type { Contender, Program } from './side.ts';
 import type { Work } from './work.ts';

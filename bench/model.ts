@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-const MAKE = fileURLToPath(new URL('../packages/sgool/bench/full-size/make.ts', import.meta.url));
+const MAKE = fileURLToPath(new URL('./full-size/make.ts', import.meta.url));
 
 /** The folder of a model of Stable Diffusion 1.4's shape, its widths divided by `divisor`; it stays for the next time. */
 export async function randomModel(divisor: 1 | 8): Promise<string> {

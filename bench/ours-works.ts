@@ -1,7 +1,7 @@
 /** @file The works of the benchmark in sgool: each is prepared once and then run as often as asked. */
 import { compile, constant, matmul, trace } from '@sgool/autodiff';
+import { loadPipeline, type Pipeline, type View, wholeCrop } from 'sgool';
 import { ddim, edict, runTrajectory } from 'sgool/diffusion';
-import { loadPipeline, type Pipeline, type View, wholeCrop } from 'sgool/guidance';
 import type { Work, WorkName } from './work.ts';
 
 type Results = Readonly<Record<string, ArrayLike<number>>>;

@@ -1,7 +1,7 @@
 /** @file Floating-point operations that a UNet's forward run and its pullback cannot do without. */
 import { type Graph, graphCost, type Tensor } from '@sgool/autodiff';
-import { loadPipeline } from 'sgool/guidance';
-import { RehearsedPrograms } from '../packages/sgool/src/guidance/rehearsal.ts';
+import { loadPipeline } from 'sgool';
+import { RehearsedPrograms } from '../packages/sgool/src/runtime/dry-run.ts';
 import type { Work } from './work.ts';
 
 export interface UsefulFlops {

@@ -1,16 +1,17 @@
-export { type GraphCost, graphCost } from './cost.ts';
+export { checkpoint, type GradientOptions, grad, gradient } from './gradient/gradient.ts';
+export type { DType, TypedArray } from './graph/dtype.ts';
+export { type Shape, sizeOf } from './graph/shape.ts';
 export {
-  chooseDevice,
-  DEVICES,
-  type Device,
-  type DeviceNeeds,
-  type DeviceState,
-  DeviceUnavailableError,
-  deviceState,
-} from './device.ts';
-export type { DType, TypedArray } from './dtype.ts';
-export { checkpoint, type GradientOptions, grad, gradient } from './gradient.ts';
-export { OverflowError } from './half-runs.ts';
+  type ConstantSource,
+  constant,
+  type Graph,
+  input,
+  scalar,
+  Tensor,
+  type TensorMap,
+  type TensorSpec,
+  trace,
+} from './graph/trace.ts';
 export { type ImportedModel, type ImportOptions, importOnnx } from './onnx/import.ts';
 export {
   bceWithLogits,
@@ -71,6 +72,17 @@ export {
   groupNormSilu,
   layerNorm,
 } from './ops/norm.ts';
+export {
+  type AdamWOptions,
+  type AdamWState,
+  adamW,
+  clipByGlobalNorm,
+  exponentialMovingAverage,
+  globalNorm,
+  type MuonOptions,
+  type MuonState,
+  muon,
+} from './ops/optimisers.ts';
 export { avgPool2d, maxPool2d, type PoolOptions } from './ops/pool.ts';
 export { max, mean, min, type ReduceOptions, sum } from './ops/reduce.ts';
 export { resizeBilinear, resizeNearest } from './ops/resize.ts';
@@ -89,29 +101,17 @@ export {
 } from './ops/shape.ts';
 export { logSoftmax, softmax } from './ops/softmax.ts';
 export { upsampledConv2d } from './ops/upsampled-conv.ts';
+export { frozen, scoped, type Weights } from './ops/weights.ts';
+export { type GraphCost, graphCost } from './passes/cost.ts';
+export type { Precision } from './passes/half-precision.ts';
+export { OverflowError } from './passes/loss-scaling.ts';
 export {
-  type AdamWOptions,
-  type AdamWState,
-  adamW,
-  clipByGlobalNorm,
-  exponentialMovingAverage,
-  globalNorm,
-  type MuonOptions,
-  type MuonState,
-  muon,
-} from './optimise.ts';
-export type { Precision } from './precision.ts';
-export { type Arrays, type CompileOptions, compile, type Layout, Program } from './program.ts';
-export { type Shape, sizeOf } from './shape.ts';
-export {
-  type ConstantSource,
-  constant,
-  type Graph,
-  input,
-  scalar,
-  Tensor,
-  type TensorMap,
-  type TensorSpec,
-  trace,
-} from './trace.ts';
-export { frozen, scoped, type Weights } from './weights.ts';
+  chooseDevice,
+  DEVICES,
+  type Device,
+  type DeviceNeeds,
+  type DeviceState,
+  DeviceUnavailableError,
+  deviceState,
+} from './runtime/device.ts';
+export { type Arrays, type CompileOptions, compile, type Layout, Program } from './runtime/program.ts';

@@ -15,51 +15,40 @@
  * ```
  */
 export { UserError } from './errors.ts';
+export { type Crop, type CropSizes, wholeCrop } from './image/crops.ts';
+export { arrangeImages } from './image/draw.ts';
+export { createImage, type Image, imageFromPlanes, planesFromImage } from './image/image.ts';
+export { letterboxPlanes } from './image/letterbox.ts';
+export { encodePng } from './image/png.ts';
+export { readPngText } from './image/png-text.ts';
+export { readImage } from './image/read-image.ts';
+export { resizeImage } from './image/resize.ts';
+export { type Refinement, refine } from './methods/edit/refine.ts';
+export { type EstimateOptions, estimateRun, type RunEstimate } from './methods/estimate.ts';
+export { type GenerateOptions, type Generation, generate } from './methods/generate.ts';
+export { methods } from './methods/index.ts';
+export type { Iteration, LossParts, Method, RunOptions, StepProgress } from './methods/run/method.ts';
+export { settingsOf } from './methods/run/run.ts';
+export type { ModelInfo } from './models/model-info.ts';
+export type { Objective, ObjectiveInput, ObjectiveResult, View } from './objectives/objective.ts';
+export { type LoadOptions, loadPipeline } from './pipeline/load-pipeline.ts';
+export type { ClipScores, Pipeline } from './pipeline/pipeline.ts';
+export { type LoadScorerOptions, loadScorer } from './preference/load-scorer.ts';
+export type { Scorer } from './preference/scorer.ts';
+export { SCORER_NAMES, SCORERS, type ScorerInfo, type ScorerName } from './preference/scorer-names.ts';
+export { Generator } from './random/generator.ts';
+export type { RefineRequest } from './request/refine-request.ts';
 export {
-  type ClipScores,
-  type Compute,
-  type ComputeOptions,
-  type GenerateOptions,
-  type Generation,
   type GenerationRequest,
-  generate,
-  type Iteration,
-  type LoadOptions,
-  type LossParts,
-  loadPipeline,
   METHOD_NAMES,
-  type Method,
   type MethodName,
-  type ModelInfo,
-  methods,
-  type Pipeline,
   parseRequest,
-  type Refinement,
-  type RefineRequest,
-  type RunOptions,
-  refine,
   requestSchema,
   SALIENCY_NAMES,
   type SaliencyName,
   type Settings,
-  type StepProgress,
-  settingsOf,
-} from './guidance/index.ts';
-export { encodePng, type Image, readImage } from './image/index.ts';
-export {
-  type LoadScorerOptions,
-  loadScorer,
-  SCORER_NAMES,
-  SCORERS,
-  type Scorer,
-  type ScorerInfo,
-  type ScorerName,
-} from './preference/index.ts';
-export {
-  type Detector,
-  findRegions,
-  type Region,
-  type RegionOptions,
-  type SaliencyMap,
-} from './saliency/index.ts';
-export { DEFAULT_MODEL, listModels } from './weights/index.ts';
+} from './request/request.ts';
+export type { Compute, ComputeOptions } from './runtime/compute.ts';
+export type { Detector, SaliencyMap } from './saliency/detector.ts';
+export { findRegions, type Region, type RegionOptions } from './saliency/regions.ts';
+export { DEFAULT_MODEL, listModels } from './weights/open/locate-model.ts';

@@ -1,7 +1,5 @@
 /** @file The same work on two pipelines: a picture, and the gradients that its noise is moved by. */
-import { generate, type Image, type Pipeline } from 'sgool';
-import { wholeCrop } from 'sgool/guidance';
-import { Generator } from 'sgool/random';
+import { Generator, generate, type Image, type Pipeline, wholeCrop } from 'sgool';
 import { dot } from '../src/diffusion/testing.ts';
 
 const PROMPT = 'a red cat and a blue boat';

@@ -2,8 +2,7 @@
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { deviceState } from '@sgool/autodiff';
-import { generate, readImage } from 'sgool';
-import { readPngText } from 'sgool/image';
+import { generate, readImage, readPngText } from 'sgool';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { runSgool } from './run-sgool.ts';
 import { copyOfToybox, describeOnToybox, poison, temporaryFolder } from './toybox-model.ts';

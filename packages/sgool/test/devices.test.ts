@@ -12,7 +12,7 @@ vi.setConfig({ testTimeout: 1_200_000, hookTimeout: 1_200_000 });
 
 const wanted = process.env.SGOOL_TEST_DEVICE;
 const reason = wanted
-  ? (await import('../../autodiff/test/test-device.ts')).untestable
+  ? (await import('../../autodiff/src/testing/test-device.ts')).untestable
   : 'SGOOL_TEST_DEVICE names none';
 
 if (!wanted || reason) describe.skip(`another device than the processor (skipped: ${reason})`, () => {});

@@ -7,7 +7,7 @@
  * Both are taken in one process after a first iteration, so that compiled programs, which are most of the memory, are
  * there already; the second peak may therefore not be below the first.
  */
-import { loadPipeline, methods } from 'sgool/guidance';
+import { loadPipeline, methods } from 'sgool';
 
 const trajectory = process.argv[2] === 'checkpointed' ? 'checkpointed' : 'invertible';
 const pipeline = await loadPipeline('toybox');

@@ -2,7 +2,8 @@
 import { cp, mkdtemp, open, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { DEFAULT_MODEL, listModels, openSafetensors } from 'sgool/weights';
+import { DEFAULT_MODEL, listModels } from 'sgool';
+import { openSafetensors } from 'sgool/networks';
 import { describe } from 'vitest';
 
 const found = listModels().find(({ name }) => name === DEFAULT_MODEL);

@@ -1,17 +1,18 @@
 /** @file What sgool promises of chains, gradients and methods, on the networks that it comes with. */
 import path from 'node:path';
-import { type Image, UserError } from 'sgool';
-import { ddim, edict, runTrajectory, type Sampler, sample, type TrajectoryKind } from 'sgool/diffusion';
 import {
   type GenerationRequest,
+  Generator,
+  type Image,
   type Iteration,
   loadPipeline,
   type MethodName,
   methods,
   type Pipeline,
+  UserError,
   wholeCrop,
-} from 'sgool/guidance';
-import { Generator } from 'sgool/random';
+} from 'sgool';
+import { ddim, edict, runTrajectory, type Sampler, sample, type TrajectoryKind } from 'sgool/diffusion';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { copyOfToybox, describeOnToybox, poison } from './toybox-model.ts';
 

@@ -1,7 +1,8 @@
 /** @file One node of an imported model as its importing rule sees it: operands, attributes, and errors that name it. */
+
+import { show } from '../graph/shape.ts';
+import { constant, Tensor } from '../graph/trace.ts';
 import { cast } from '../ops/arithmetic.ts';
-import { show } from '../shape.ts';
-import { constant, Tensor } from '../trace.ts';
 import type { ModelAttribute, ModelNode, StoredTensor } from './decode.ts';
 
 /** Numbers known while importing: initializers, and what is computed from shapes. */

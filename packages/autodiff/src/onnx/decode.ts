@@ -3,8 +3,8 @@
  * (documentation, metadata, inferred shapes) is skipped.
  */
 import { BinaryReader, type WireType } from '@bufbuild/protobuf/wire';
-import { BYTES_PER_ELEMENT, type DType, ONNX_DTYPE, type TypedArray } from '../dtype.ts';
-import { type Shape, sizeOf } from '../shape.ts';
+import { BYTES_PER_ELEMENT, type DType, ONNX_DTYPE, type TypedArray } from '../graph/dtype.ts';
+import { type Shape, sizeOf } from '../graph/shape.ts';
 
 /** Numbers that are stored in the model, or in a file beside it. */
 export type StoredTensor =

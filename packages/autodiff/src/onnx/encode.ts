@@ -3,8 +3,8 @@
  * written. Constants that live in files become external data: location, offset, length.
  */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import { LARGEST_FOLDED, ONNX_DTYPE } from '../dtype.ts';
-import type { Attribute, ConstantSource, Graph, Node, Tensor, Trace } from '../trace.ts';
+import { LARGEST_FOLDED, ONNX_DTYPE } from '../graph/dtype.ts';
+import type { Attribute, ConstantSource, Graph, Node, Tensor, Trace } from '../graph/trace.ts';
 
 const IR_VERSION = 9;
 const OPSET = 20;

@@ -2,8 +2,8 @@
  * @file Shape arithmetic of imported models. Exporters work out shapes with nodes (Shape, Gather, Concat, Reshape); shapes
  * are static here, so that these nodes are worked out while importing and leave nothing behind.
  */
-import type { DType, TypedArray } from '../dtype.ts';
-import { axisOf, broadcastShape, type Shape, sizeOf } from '../shape.ts';
+import type { DType, TypedArray } from '../graph/dtype.ts';
+import { axisOf, broadcastShape, type Shape, sizeOf } from '../graph/shape.ts';
 import { type Call, type Known, numbersOf } from './call.ts';
 import { dtypeOf } from './decode.ts';
 

@@ -1,7 +1,7 @@
 /** @file Imports an ONNX model as a traced function, so that any scorer exported to ONNX can be differentiated. */
 import path from 'node:path';
-import { type Shape, sameShape, show } from '../shape.ts';
-import { constant, currentTrace, Tensor, type TensorMap, type TensorSpec } from '../trace.ts';
+import { type Shape, sameShape, show } from '../graph/shape.ts';
+import { constant, currentTrace, Tensor, type TensorMap, type TensorSpec } from '../graph/trace.ts';
 import { Call, type Value } from './call.ts';
 import { decodeModel, dtypeOf, type Model, type ModelNode, type StoredTensor } from './decode.ts';
 import { fold } from './fold.ts';

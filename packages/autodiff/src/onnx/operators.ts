@@ -3,6 +3,9 @@
  *
  * Reference: github.com/onnx/onnx, docs/Operators.md. Attribute values that these rules do not cover are errors.
  */
+
+import { broadcastShape, show, sizeOf } from '../graph/shape.ts';
+import type { Tensor } from '../graph/trace.ts';
 import { gelu, geluTanh, relu, softplus } from '../ops/activation.ts';
 import * as arithmetic from '../ops/arithmetic.ts';
 import { conv2d, convTranspose2d, type Padding } from '../ops/conv.ts';
@@ -14,8 +17,6 @@ import { max, mean, min, type ReduceOptions, sum } from '../ops/reduce.ts';
 import { resizeBilinear, resizeNearest } from '../ops/resize.ts';
 import { concat, expand, full, pad, reshape, slice, split, transpose, zerosLike } from '../ops/shape.ts';
 import { logSoftmax, softmax } from '../ops/softmax.ts';
-import { broadcastShape, show, sizeOf } from '../shape.ts';
-import type { Tensor } from '../trace.ts';
 import { type Call, numbersOf, type Value } from './call.ts';
 import { dtypeOf } from './decode.ts';
 import { axesOf, resolveShape, sliceRanges, squeezed, unsqueezed } from './fold.ts';

@@ -1,8 +1,8 @@
 /** @file Activations. Reference: torch.nn.functional. */
-import { sameShape, show } from '../shape.ts';
-import { REMEMBERED_BYTES, tied } from '../tie.ts';
-import { differentiableOne, emit, scalar, type Tensor } from '../trace.ts';
+import { sameShape, show } from '../graph/shape.ts';
+import { differentiableOne, emit, scalar, type Tensor } from '../graph/trace.ts';
 import { add, cast, erf, exp, greater, mul, neg, sigmoid, square, sub, tanh } from './arithmetic.ts';
+import { REMEMBERED_BYTES, tied } from './control-dependency.ts';
 
 /** `max(x, 0)` */
 export function relu(x: Tensor): Tensor {

@@ -1,7 +1,7 @@
 /** @file Element-wise arithmetic with NumPy broadcasting. Reference: torch.add, torch.mul, ... */
-import { BYTES_PER_ELEMENT, ONNX_DTYPE } from '../dtype.ts';
-import { broadcastShape, sameShape, show } from '../shape.ts';
-import { checkTypes, currentTrace, differentiableOne, emit, scalar, Tensor } from '../trace.ts';
+import { BYTES_PER_ELEMENT, ONNX_DTYPE } from '../graph/dtype.ts';
+import { broadcastShape, sameShape, show } from '../graph/shape.ts';
+import { checkTypes, currentTrace, differentiableOne, emit, scalar, Tensor } from '../graph/trace.ts';
 import { sum } from './reduce.ts';
 import { reshape } from './shape.ts';
 

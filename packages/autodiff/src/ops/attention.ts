@@ -1,8 +1,8 @@
 /** @file Scaled dot-product attention. Reference: torch.nn.functional.scaled_dot_product_attention. */
-import { broadcastShape, show } from '../shape.ts';
-import { tied } from '../tie.ts';
-import { differentiable, differentiableOne, emit, type Tensor } from '../trace.ts';
+import { broadcastShape, show } from '../graph/shape.ts';
+import { differentiable, differentiableOne, emit, type Tensor } from '../graph/trace.ts';
 import { add, mul, sub } from './arithmetic.ts';
+import { tied } from './control-dependency.ts';
 import { matmul, transposeLast } from './matmul.ts';
 import { sum } from './reduce.ts';
 import { concat, reshape, slice, transpose } from './shape.ts';

@@ -1,7 +1,7 @@
 /** @file Two-dimensional convolution and its transpose, NCHW. Reference: torch.nn.functional.conv2d, conv_transpose2d. */
-import { LARGEST_FOLDED } from '../dtype.ts';
-import { type Shape, show } from '../shape.ts';
-import { checkTypes, differentiableOne, emit, int64s, type Tensor } from '../trace.ts';
+import { LARGEST_FOLDED } from '../graph/dtype.ts';
+import { type Shape, show } from '../graph/shape.ts';
+import { checkTypes, differentiableOne, emit, int64s, type Tensor } from '../graph/trace.ts';
 import { add } from './arithmetic.ts';
 import { matmul, transposeLast } from './matmul.ts';
 import { sum } from './reduce.ts';

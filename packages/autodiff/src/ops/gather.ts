@@ -1,6 +1,6 @@
 /** @file Picking rows by index. Reference: torch.nn.functional.embedding, torch.index_select. */
-import { axisOf, show } from '../shape.ts';
-import { differentiableOne, emit, type Tensor } from '../trace.ts';
+import { axisOf, show } from '../graph/shape.ts';
+import { differentiableOne, emit, type Tensor } from '../graph/trace.ts';
 import { cast } from './arithmetic.ts';
 import { full, reshape, transpose } from './shape.ts';
 

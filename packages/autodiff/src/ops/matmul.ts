@@ -1,6 +1,6 @@
 /** @file Matrix products. Reference: torch.matmul, torch.nn.functional.linear. */
-import { broadcastShape, show } from '../shape.ts';
-import { checkTypes, differentiableOne, emit, type Tensor } from '../trace.ts';
+import { broadcastShape, show } from '../graph/shape.ts';
+import { checkTypes, differentiableOne, emit, type Tensor } from '../graph/trace.ts';
 import { sumToShape } from './arithmetic.ts';
 import { sum } from './reduce.ts';
 import { reshape, transpose } from './shape.ts';

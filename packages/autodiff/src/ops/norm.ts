@@ -1,6 +1,5 @@
 /** @file Normalisations. Reference: torch.nn.functional.{layer_norm,group_norm,batch_norm}. */
-import { type Shape, sameShape, show, sizeOf } from '../shape.ts';
-import { REMEMBERED_BYTES, tied } from '../tie.ts';
+import { type Shape, sameShape, show, sizeOf } from '../graph/shape.ts';
 import {
   type ConstantSource,
   constant,
@@ -9,9 +8,10 @@ import {
   emit,
   emitMany,
   type Tensor,
-} from '../trace.ts';
+} from '../graph/trace.ts';
 import { silu, siluSlope } from './activation.ts';
 import { add, div, mul, neg, sqrt, sub } from './arithmetic.ts';
+import { REMEMBERED_BYTES, tied } from './control-dependency.ts';
 import { mean, sum } from './reduce.ts';
 import { reshape } from './shape.ts';
 

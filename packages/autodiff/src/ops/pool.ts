@@ -1,6 +1,6 @@
 /** @file Pooling, NCHW. Reference: torch.nn.functional.{max_pool2d,avg_pool2d}. */
-import { type Shape, show, sizeOf } from '../shape.ts';
-import { differentiable, differentiableOne, emit, emitMany, type Tensor } from '../trace.ts';
+import { type Shape, show, sizeOf } from '../graph/shape.ts';
+import { differentiable, differentiableOne, emit, emitMany, type Tensor } from '../graph/trace.ts';
 import { mul } from './arithmetic.ts';
 import { convTranspose2d } from './conv.ts';
 import { gather } from './gather.ts';

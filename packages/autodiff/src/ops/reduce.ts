@@ -1,6 +1,6 @@
 /** @file Sums, means and extremes over axes. Reference: torch.sum, torch.mean, torch.amax. */
-import { axisOf } from '../shape.ts';
-import { differentiableOne, emit, int64s, type Tensor } from '../trace.ts';
+import { axisOf } from '../graph/shape.ts';
+import { differentiableOne, emit, int64s, type Tensor } from '../graph/trace.ts';
 import { cast, div, equal, mul } from './arithmetic.ts';
 import { expand, reshape } from './shape.ts';
 

@@ -1,6 +1,6 @@
 /** @file Resizing of pictures, NCHW. Reference: torch.nn.functional.interpolate. */
-import { show } from '../shape.ts';
-import { type ConstantSource, constant, differentiableOne, emit, type Tensor } from '../trace.ts';
+import { show } from '../graph/shape.ts';
+import { type ConstantSource, constant, differentiableOne, emit, type Tensor } from '../graph/trace.ts';
 import { mul } from './arithmetic.ts';
 import { matmul, transposeLast } from './matmul.ts';
 import { avgPool2d } from './pool.ts';

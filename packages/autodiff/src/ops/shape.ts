@@ -1,5 +1,5 @@
 /** @file Ops that move elements without computing: reshape, transpose, slice, concat, split, pad, expand. */
-import { axisOf, broadcastShape, type Shape, sameShape, show, sizeOf } from '../shape.ts';
+import { axisOf, broadcastShape, type Shape, sameShape, show, sizeOf } from '../graph/shape.ts';
 import {
   checkTypes,
   differentiable,
@@ -9,7 +9,7 @@ import {
   int64s,
   scalar,
   type Tensor,
-} from '../trace.ts';
+} from '../graph/trace.ts';
 import { sumToShape } from './arithmetic.ts';
 
 /** The same elements in another shape; one length may be -1 and is then worked out. */

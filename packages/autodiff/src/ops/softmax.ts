@@ -1,6 +1,6 @@
 /** @file Softmax and its logarithm. Reference: torch.softmax, torch.log_softmax. */
-import { axisOf } from '../shape.ts';
-import { differentiableOne, emit, type Tensor } from '../trace.ts';
+import { axisOf } from '../graph/shape.ts';
+import { differentiableOne, emit, type Tensor } from '../graph/trace.ts';
 import { exp, mul, sub } from './arithmetic.ts';
 import { sum } from './reduce.ts';
 

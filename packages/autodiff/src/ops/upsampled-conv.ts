@@ -1,6 +1,6 @@
 /** @file Convolution of a picture at twice its size. */
-import { type Shape, show } from '../shape.ts';
-import { type ConstantSource, constant, differentiableOne, emit, type Tensor } from '../trace.ts';
+import { type Shape, show } from '../graph/shape.ts';
+import { type ConstantSource, constant, differentiableOne, emit, type Tensor } from '../graph/trace.ts';
 import { conv2d, isWorthCopying, weightGradient } from './conv.ts';
 import { matmul, transposeLast } from './matmul.ts';
 import { sum } from './reduce.ts';

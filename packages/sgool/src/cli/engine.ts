@@ -1,5 +1,9 @@
 /** @file The library's networks and methods, behind one import that only commands which run them make. */
-import { chooseCompute, estimateRun, loadPipeline, methods, refinement } from '../guidance/index.ts';
+import { refinement } from '../methods/edit/refine.ts';
+import { estimateRun } from '../methods/estimate.ts';
+import { methods } from '../methods/index.ts';
+import { loadPipeline } from '../pipeline/load-pipeline.ts';
+import { chooseCompute } from '../runtime/compute.ts';
 import type { Engine } from './host.ts';
 
 export const engine: Engine = {

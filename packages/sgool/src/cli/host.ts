@@ -1,16 +1,12 @@
 /** @file What the command line needs from the machine around it; tests put their own in its place. */
-import type {
-  Compute,
-  ComputeOptions,
-  EstimateOptions,
-  LoadOptions,
-  Method,
-  MethodName,
-  Pipeline,
-  RefineMethod,
-  RefineSource,
-  RunEstimate,
-} from '../guidance/index.ts';
+import type { RefineMethod } from '../methods/edit/refine.ts';
+import type { EstimateOptions, RunEstimate } from '../methods/estimate.ts';
+import type { Method } from '../methods/run/method.ts';
+import type { LoadOptions } from '../pipeline/load-pipeline.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { RefineSource } from '../request/refine-request.ts';
+import type { MethodName } from '../request/request.ts';
+import type { Compute, ComputeOptions } from '../runtime/compute.ts';
 
 /** Where text goes. */
 export interface Sink {

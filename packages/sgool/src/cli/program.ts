@@ -1,7 +1,7 @@
 /** @file The commands and their help. Only the command that is asked for is loaded. */
 import { Command } from 'commander';
-import { oneLine } from './format.ts';
 import type { Host } from './host.ts';
+import { oneLine } from './terminal/format.ts';
 import { packageVersion } from './version.ts';
 
 interface CommandEntry {
@@ -14,32 +14,32 @@ const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'generate',
     summary: 'make a picture for a prompt, and make it fit the prompt better',
-    load: () => import('./generate.ts'),
+    load: () => import('./commands/generate.ts'),
   },
   {
     name: 'refine',
     summary: 'change a picture that exists until it fits a prompt better',
-    load: () => import('./refine.ts'),
+    load: () => import('./commands/refine.ts'),
   },
   {
     name: 'saliency',
     summary: 'show where the eye goes in a picture',
-    load: () => import('./saliency.ts'),
+    load: () => import('./commands/saliency.ts'),
   },
   {
     name: 'score',
     summary: 'how well a picture fits a prompt: CLIP scores, preference models',
-    load: () => import('./score.ts'),
+    load: () => import('./commands/score.ts'),
   },
   {
     name: 'models',
     summary: 'list, inspect, fetch and check models',
-    load: () => import('./models.ts'),
+    load: () => import('./commands/models.ts'),
   },
   {
     name: 'methods',
     summary: 'list the methods that make pictures',
-    load: () => import('./methods.ts'),
+    load: () => import('./commands/methods.ts'),
   },
 ];
 

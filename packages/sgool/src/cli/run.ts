@@ -2,9 +2,9 @@
 import { CommanderError } from 'commander';
 import { UserError } from '../errors.ts';
 import { USAGE_ERROR } from './exit-codes.ts';
-import { oneLine } from './format.ts';
 import type { Host } from './host.ts';
 import { createProgram } from './program.ts';
+import { oneLine } from './terminal/format.ts';
 
 /**
  * Runs `sgool` with these arguments.

@@ -1,11 +1,13 @@
 /** @file A stand-in for model and methods, and a host that remembers what was written. Not exported from the package. */
 import { UserError } from '../errors.ts';
-import type { Iteration, Method, Pipeline } from '../guidance/index.ts';
-import { fittingNotes, preparePicture } from '../guidance/refine-picture.ts';
-import { METHOD_NAMES, type MethodName } from '../guidance/request.ts';
-import { commonDefaults } from '../guidance/settings.ts';
-import type { Image } from '../image/index.ts';
-import { centreDetector, spectralResidual } from '../saliency/index.ts';
+import type { Image } from '../image/image.ts';
+import { fittingNotes, preparePicture } from '../methods/edit/fit-picture.ts';
+import type { Iteration, Method } from '../methods/run/method.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { METHOD_NAMES, type MethodName } from '../request/request.ts';
+import { commonDefaults } from '../request/settings.ts';
+import { centreDetector } from '../saliency/simple-detectors.ts';
+import { spectralResidual } from '../saliency/spectral-residual.ts';
 import type { Engine, Host, Sink } from './host.ts';
 import { runCli } from './run.ts';
 

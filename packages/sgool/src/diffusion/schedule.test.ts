@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ddimCoefficients } from './ddim.ts';
 import { addNoise, noiseCoefficients, predictOriginal } from './noising.ts';
+import { ddimCoefficients } from './samplers/ddim.ts';
 import { createSchedule } from './schedule.ts';
 import { maxDifference, randomNormal, readFixture } from './testing.ts';
 

@@ -6,7 +6,7 @@
  * `scheduler_config.json`.
  */
 import { UserError } from '../errors.ts';
-import { roundHalfToEven } from '../rounding.ts';
+import { roundHalfToEven } from '../numbers.ts';
 
 export type BetaSchedule = 'linear' | 'scaled_linear' | 'squaredcos_cap_v2';
 export type TimestepSpacing = 'leading' | 'trailing' | 'linspace';

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { Generator } from '../random/index.ts';
-import { ddim, ddimCoefficients } from './ddim.ts';
-import { edict } from './edict.ts';
+import { Generator } from '../random/generator.ts';
 import type { Sampler } from './sampler.ts';
+import { ddim, ddimCoefficients } from './samplers/ddim.ts';
+import { edict } from './samplers/edict.ts';
 import { sparseJacobian } from './sparse-jacobian.ts';
 import { dot, maxDifference, randomNormal, randomWeights, stableSchedule, tanhDenoiser } from './testing.ts';
 import { runTrajectory } from './trajectory.ts';

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { ddim } from './ddim.ts';
 import type { Denoiser } from './denoiser.ts';
-import { dpmSolver } from './dpm-solver.ts';
-import { edict } from './edict.ts';
-import { pndm } from './pndm.ts';
 import type { Sampler } from './sampler.ts';
+import { ddim } from './samplers/ddim.ts';
+import { dpmSolver } from './samplers/dpm-solver.ts';
+import { edict } from './samplers/edict.ts';
+import { pndm } from './samplers/pndm.ts';
 import { dot, maxDifference, randomNormal, randomWeights, stableSchedule, tanhDenoiser } from './testing.ts';
 import type { TrajectoryKind } from './trajectory.ts';
 import { runTrajectory, sample } from './trajectory.ts';

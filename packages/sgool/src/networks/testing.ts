@@ -16,8 +16,9 @@ import {
   trace,
   type Weights,
 } from '@sgool/autodiff';
-import { openSafetensors, type RenameTensor, readTypedTensor, weightSource } from '../weights/index.ts';
-import { networkWeights } from './load.ts';
+import { openSafetensors, readTypedTensor } from '../weights/formats/safetensors.ts';
+import { type RenameTensor, weightSource } from '../weights/formats/weight-source.ts';
+import { networkWeights } from './network-weights.ts';
 
 export const FIXTURES = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../../../fixtures/data/');
 

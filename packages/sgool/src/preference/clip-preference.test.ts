@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { relativeError } from '../networks/testing.ts';
-import { loadTokenizer } from '../text/index.ts';
-import { openClipFile, openComponent } from '../weights/index.ts';
+import { loadTokenizer } from '../text/tokenizer.ts';
+import { openClipFile } from '../weights/open/clip-file.ts';
+import { openComponent } from '../weights/open/model-folder.ts';
 import { type ClipScorerName, clipPreference } from './clip-preference.ts';
 import { createScorer, type Scorer } from './scorer.ts';
 import { PREFERENCE, type PreferenceCase, preferenceCases, readJson, TOKENIZER } from './testing.ts';

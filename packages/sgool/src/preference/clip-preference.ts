@@ -1,8 +1,13 @@
 /** @file The preference models that are a CLIP: Human Preference Scores v1, v2 and v2.1, PickScore. */
 import { type CompileOptions, compile, exp, mul, sum, trace } from '@sgool/autodiff';
-import { clip, clipConfig, clipPixels, layoutFor, networkWeights } from '../networks/index.ts';
-import { fittedIds, type Tokenizer } from '../text/index.ts';
-import { type ModelComponent, weightBytes } from '../weights/index.ts';
+import { clip } from '../networks/clip/clip.ts';
+import { clipPixels } from '../networks/clip/clip-pixels.ts';
+import { clipConfig } from '../networks/config.ts';
+import { layoutFor, networkWeights } from '../networks/network-weights.ts';
+import { fittedIds } from '../text/fitted-ids.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import { weightBytes } from '../weights/formats/weight-source.ts';
+import type { ModelComponent } from '../weights/open/model-folder.ts';
 import type { Preprocessing } from './picture-view.ts';
 import { lazyProgram, type PreferenceModel, type PromptInputs } from './scorer.ts';
 import type { ScorerName } from './scorer-names.ts';

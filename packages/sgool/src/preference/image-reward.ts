@@ -1,8 +1,12 @@
 /** @file ImageReward, the preference model that reads prompt and picture together. */
 import { reshape } from '@sgool/autodiff';
-import { clipPixels, imageReward, imageRewardConfig, networkWeights } from '../networks/index.ts';
-import type { WordPieceTokenizer } from '../text/index.ts';
-import { type ModelComponent, weightBytes } from '../weights/index.ts';
+import { clipPixels } from '../networks/clip/clip-pixels.ts';
+import { networkWeights } from '../networks/network-weights.ts';
+import { imageReward } from '../networks/preference/blip.ts';
+import { imageRewardConfig } from '../networks/preference/blip-config.ts';
+import type { WordPieceTokenizer } from '../text/word-piece.ts';
+import { weightBytes } from '../weights/formats/weight-source.ts';
+import type { ModelComponent } from '../weights/open/model-folder.ts';
 import type { PreferenceModel } from './scorer.ts';
 
 /**

@@ -2,17 +2,15 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { CompileOptions } from '@sgool/autodiff';
-import { clipConfig, imageRewardConfig } from '../networks/index.ts';
-import { loadBlipTokenizer, openClipTokenizer } from '../text/index.ts';
-import {
-  type Environment,
-  type ModelComponent,
-  openClipFile,
-  openComponent,
-  openTensorFile,
-  readConfig,
-  weightSource,
-} from '../weights/index.ts';
+import { clipConfig } from '../networks/config.ts';
+import { imageRewardConfig } from '../networks/preference/blip-config.ts';
+import { openClipTokenizer } from '../text/clip-vocabulary.ts';
+import { loadBlipTokenizer } from '../text/word-piece.ts';
+import { openTensorFile } from '../weights/formats/tensor-file.ts';
+import { weightSource } from '../weights/formats/weight-source.ts';
+import type { Environment } from '../weights/hub/environment.ts';
+import { openClipFile } from '../weights/open/clip-file.ts';
+import { type ModelComponent, openComponent, readConfig } from '../weights/open/model-folder.ts';
 import { type ClipScorerName, clipPreference } from './clip-preference.ts';
 import { imageRewardPreference } from './image-reward.ts';
 import { blipFile, findScorerWeights, findVocabulary } from './locate.ts';

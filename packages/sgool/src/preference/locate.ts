@@ -3,9 +3,12 @@ import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UserError } from '../errors.ts';
-import { clipTokenizerFiles, loadBlipTokenizer, openClipTokenizer } from '../text/index.ts';
+import { clipTokenizerFiles, openClipTokenizer } from '../text/clip-vocabulary.ts';
+import { loadBlipTokenizer } from '../text/word-piece.ts';
 import { findSnapshot, listCachedModels } from '../weights/hub/cache.ts';
-import { ADDED_NAMES, type Environment, findAdded, resolveModel } from '../weights/index.ts';
+import type { Environment } from '../weights/hub/environment.ts';
+import { ADDED_NAMES, findAdded } from '../weights/open/added.ts';
+import { resolveModel } from '../weights/open/locate-model.ts';
 import { SCORERS, type ScorerName } from './scorer-names.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createImage } from '../image/index.ts';
+import { createImage } from '../image/image.ts';
 import { type Preprocessing, pictureGradient, pictureView, seenPlanes } from './picture-view.ts';
 import { preferenceCases } from './testing.ts';
 

@@ -2,14 +2,10 @@
  * @file What a preference model is shown of a picture, as its authors' preprocessing makes it: a pair of matrices that resize,
  * crop and pad in one product `rows · plane · columnsᵀ`, which also tells the way back of a gradient.
  */
-import {
-  type Image,
-  planesFromImage,
-  resampleLevels,
-  resampleMatrix,
-  resamplePlane,
-} from '../image/index.ts';
-import { roundHalfToEven } from '../rounding.ts';
+import { type Image, planesFromImage } from '../image/image.ts';
+import { resampleLevels } from '../image/pillow.ts';
+import { resampleMatrix, resamplePlane } from '../image/resample.ts';
+import { roundHalfToEven } from '../numbers.ts';
 
 /**
  * Whose preprocessing:

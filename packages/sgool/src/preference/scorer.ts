@@ -8,8 +8,8 @@ import {
   type Tensor,
   trace,
 } from '@sgool/autodiff';
-import type { Image } from '../image/index.ts';
-import { layoutFor } from '../networks/index.ts';
+import type { Image } from '../image/image.ts';
+import { layoutFor } from '../networks/network-weights.ts';
 import { type Preprocessing, pictureGradient, pictureView, seenPlanes } from './picture-view.ts';
 import type { ScorerName } from './scorer-names.ts';
 

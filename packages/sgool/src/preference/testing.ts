@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createImage, type Image } from '../image/index.ts';
-import { openSafetensors, readTensor, readTypedTensor } from '../weights/index.ts';
+import { createImage, type Image } from '../image/image.ts';
+import { openSafetensors, readTensor, readTypedTensor } from '../weights/formats/safetensors.ts';
 
 const DATA = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../../../fixtures/data/');
 export const PREFERENCE = path.join(DATA, 'preference/');

@@ -1,5 +1,5 @@
 /** @file The one interface of all saliency detectors, and the maps they make. */
-import type { Image } from '../image/index.ts';
+import type { Image } from '../image/image.ts';
 
 /** A saliency map of a picture's size, row by row, every value in [0, 1]. */
 export interface SaliencyMap {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Colour, createImage, type Image } from '../image/index.ts';
+import { type Colour, createImage, type Image } from '../image/image.ts';
 import type { SaliencyMap } from './detector.ts';
 import { fft2 } from './fourier.ts';
 import { centreDetector, maskDetector } from './simple-detectors.ts';

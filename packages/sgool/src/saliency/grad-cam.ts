@@ -25,8 +25,11 @@ import {
   type Weights,
   where,
 } from '@sgool/autodiff';
-import { bilinearMatrix, planesFromImage, resampleMatrix, resamplePlane } from '../image/index.ts';
-import { type ClipConfig, clip, clipPixels } from '../networks/index.ts';
+import { planesFromImage } from '../image/image.ts';
+import { bilinearMatrix, resampleMatrix, resamplePlane } from '../image/resample.ts';
+import { clip } from '../networks/clip/clip.ts';
+import { clipPixels } from '../networks/clip/clip-pixels.ts';
+import type { ClipConfig } from '../networks/config.ts';
 import { type Detector, stretched } from './detector.ts';
 
 export type GradCamVariant = 'grad-cam' | 'grad-cam++';

@@ -1,5 +1,6 @@
 /** @file Detectors that do not look at the picture: a mask that the user drew, and the photographer's habit. */
-import { type Image, planesFromImage, resizeImage } from '../image/index.ts';
+import { type Image, planesFromImage } from '../image/image.ts';
+import { resizeImage } from '../image/resize.ts';
 import type { Detector } from './detector.ts';
 
 /** The detector `mask`: the brightness of the user's picture, stretched to the size of what is looked at. */

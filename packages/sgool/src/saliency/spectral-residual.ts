@@ -4,13 +4,8 @@
  * Reference: Hou and Zhang 2007, "Saliency Detection: A Spectral Residual Approach", equations 3-9 (64 pixels, a 3x3 mean of
  * the log spectrum, Gaussian smoothing of the squared result).
  */
-import {
-  bilinearMatrix,
-  type Image,
-  planesFromImage,
-  resampleMatrix,
-  resamplePlane,
-} from '../image/index.ts';
+import { type Image, planesFromImage } from '../image/image.ts';
+import { bilinearMatrix, resampleMatrix, resamplePlane } from '../image/resample.ts';
 import { type Detector, stretched } from './detector.ts';
 import { fft2 } from './fourier.ts';
 

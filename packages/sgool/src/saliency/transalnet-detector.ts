@@ -1,7 +1,9 @@
 /** @file The detector `transalnet`: a network that was trained on where people look. */
 import { type Graph, type Program, trace, type Weights } from '@sgool/autodiff';
-import { letterboxPlanes, planesFromImage, undoLetterbox } from '../image/index.ts';
-import { type TranSalNetConfig, transalnet } from '../networks/index.ts';
+import { planesFromImage } from '../image/image.ts';
+import { letterboxPlanes, undoLetterbox } from '../image/letterbox.ts';
+import type { TranSalNetConfig } from '../networks/config.ts';
+import { transalnet } from '../networks/saliency/transalnet.ts';
 import type { Detector } from './detector.ts';
 
 /** The program: `planes` [1, 3, H, W] in [0, 1] to `map` [1, 1, H, W]. */

@@ -6,8 +6,8 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadPipeline, type MethodName, type Settings } from 'sgool';
-import { writeFileAtomic } from 'sgool/weights';
-import { loadJudge } from '../judge/judge.ts';
+import { loadJudge } from 'sgool/evaluate';
+import { writeFileAtomic } from 'sgool/networks';
 import { heldOutPairPrompts } from '../world/index.ts';
 import { generateAndMark, type Marks } from './marking.ts';
 import { namesFrom, runProgram, wholeNumber } from './program.ts';

@@ -1,12 +1,10 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { clipConfig, networkWeights } from 'sgool/networks';
-import { loadTokenizer } from 'sgool/text';
-import { openComponent, openSafetensors } from 'sgool/weights';
+import { loadJudge } from 'sgool/evaluate';
+import { clipConfig, loadTokenizer, networkWeights, openComponent, openSafetensors } from 'sgool/networks';
 import { describe, expect, it } from 'vitest';
-import { JUDGE_FILE, loadJudge } from '../judge/judge.ts';
-import { WEIGHTS_FOLDER } from '../paths.ts';
+import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import { testScenes } from '../train/scenes.ts';
 import { captionChoice } from './measures/caption-choice.ts';
 import { judgeTally } from './measures/judge-accuracy.ts';

@@ -12,8 +12,8 @@ import {
   type StepProgress,
   settingsOf,
 } from 'sgool';
-import { writeFileAtomic } from 'sgool/weights';
-import type { Judge } from '../judge/judge.ts';
+import type { Judge } from 'sgool/evaluate';
+import { writeFileAtomic } from 'sgool/networks';
 import type { PromptSpec } from '../world/index.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { generateAndMark } from './marking.ts';

@@ -7,9 +7,9 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadPipeline } from 'sgool';
-import { writeFileAtomic } from 'sgool/weights';
-import { JUDGE_FILE, loadJudge } from '../judge/judge.ts';
-import { WEIGHTS_FOLDER } from '../paths.ts';
+import { loadJudge } from 'sgool/evaluate';
+import { writeFileAtomic } from 'sgool/networks';
+import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import { heldOutPairPrompts } from '../world/index.ts';
 import { costChart } from './cost-chart.ts';
 import { costReport, costTable } from './cost-report.ts';

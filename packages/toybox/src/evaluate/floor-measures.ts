@@ -3,11 +3,16 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { loadPipeline, type Pipeline, UserError } from 'sgool';
-import { autoencoderConfig, clipConfig, networkWeights, transalnetConfig } from 'sgool/networks';
-import { loadTokenizer } from 'sgool/text';
-import { openComponent } from 'sgool/weights';
-import { JUDGE_FILE, type Judge, loadJudge } from '../judge/judge.ts';
-import { WEIGHTS_FOLDER } from '../paths.ts';
+import { type Judge, loadJudge } from 'sgool/evaluate';
+import {
+  autoencoderConfig,
+  clipConfig,
+  loadTokenizer,
+  networkWeights,
+  openComponent,
+  transalnetConfig,
+} from 'sgool/networks';
+import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import { testScenes } from '../train/scenes.ts';
 import { heldOutPairPrompts, type PromptSpec, singlePrompts } from '../world/index.ts';
 import type { FloorKey, Measurement } from './floor-list.ts';

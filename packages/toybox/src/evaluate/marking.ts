@@ -8,8 +8,7 @@ import {
   type Settings,
   type StepProgress,
 } from 'sgool';
-import { judgePrompt } from '../judge/decode.ts';
-import type { Judge } from '../judge/judge.ts';
+import { type Judge, judgePrompt } from 'sgool/evaluate';
 import type { PromptSpec } from '../world/index.ts';
 
 /** What is known of a finished picture. */

@@ -7,13 +7,16 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { compile, div, trace } from '@sgool/autodiff';
-import { loadPipeline } from 'sgool';
+import { Generator, imageFromPlanes, loadPipeline } from 'sgool';
 import { ddim, sample } from 'sgool/diffusion';
-import { imageFromPlanes } from 'sgool/image';
-import { autoencoder, autoencoderConfig, networkWeights } from 'sgool/networks';
-import { Generator } from 'sgool/random';
-import { loadTokenizer } from 'sgool/text';
-import { openModelFolder, writeSafetensors } from 'sgool/weights';
+import {
+  autoencoder,
+  autoencoderConfig,
+  loadTokenizer,
+  networkWeights,
+  openModelFolder,
+  writeSafetensors,
+} from 'sgool/networks';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 import { createRng, describe, sceneFromSeed } from '../world/index.ts';
 import { runProgram, wholeNumber } from './program.ts';

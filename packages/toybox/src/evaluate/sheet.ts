@@ -1,6 +1,6 @@
 /** @file A contact sheet: for each prompt the pictures of all methods side by side, with the judge's verdict. */
 
-import { arrangeImages, type Image } from 'sgool/image';
+import { arrangeImages, type Image } from 'sgool';
 import type { Result } from './results.ts';
 
 const COLUMNS = 5;

@@ -6,9 +6,9 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { encodePng, loadPipeline, METHOD_NAMES, type MethodName, readImage } from 'sgool';
-import { writeFileAtomic } from 'sgool/weights';
-import { JUDGE_FILE, loadJudge } from '../judge/judge.ts';
-import { WEIGHTS_FOLDER } from '../paths.ts';
+import { loadJudge } from 'sgool/evaluate';
+import { writeFileAtomic } from 'sgool/networks';
+import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import { heldOutPairPrompts } from '../world/index.ts';
 import { type ComparisonRun, runComparison } from './comparison.ts';
 import { hashFiles } from './fingerprint.ts';

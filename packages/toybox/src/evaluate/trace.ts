@@ -1,8 +1,7 @@
 /** @file One prompt through one method, marked after each iteration: what a picture is worth against what it has cost so far. */
 
 import { methods, type Pipeline, parseRequest, settingsOf } from 'sgool';
-import { judgePrompt } from '../judge/decode.ts';
-import type { Judge } from '../judge/judge.ts';
+import { type Judge, judgePrompt } from 'sgool/evaluate';
 import type { PromptSpec } from '../world/index.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { ResultKey, ResultStore } from './results.ts';

@@ -7,9 +7,8 @@
 
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { openSafetensors, writeFileAtomic } from 'sgool/weights';
-import { JUDGE_FILE } from '../judge/judge.ts';
-import { WEIGHTS_FOLDER } from '../paths.ts';
+import { openSafetensors, writeFileAtomic } from 'sgool/networks';
+import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import type { HistoryEntry } from '../train/checkpoint.ts';
 import { FLOOR_HEADER, floorRows, type Measurements } from './floor-list.ts';
 import { runProgram } from './program.ts';

@@ -1,7 +1,7 @@
 /** @file What the judge should say about a rendered scene. */
 
+import { JUDGE_GRID, JUDGE_IMAGE, JUDGE_TRAITS } from 'sgool/evaluate';
 import { COLOURS, KINDS, type ObjectMask, type Scene } from '../world/index.ts';
-import { JUDGE_GRID, JUDGE_IMAGE, JUDGE_TRAITS } from './network.ts';
 
 const CELLS = JUDGE_GRID * JUDGE_GRID;
 

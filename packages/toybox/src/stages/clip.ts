@@ -24,8 +24,7 @@ import {
   transposeLast,
   type Weights,
 } from '@sgool/autodiff';
-import { CLIP_MEAN, CLIP_STD, clip, clipConfig } from 'sgool/networks';
-import type { EncodedPrompt } from 'sgool/text';
+import { CLIP_MEAN, CLIP_STD, clip, clipConfig, type EncodedPrompt } from 'sgool/networks';
 import { captionChoice } from '../evaluate/measures/caption-choice.ts';
 import { constantWeights, TRANSFORMERS_FILE, writeComponent } from '../train/export.ts';
 import { below, type Rng } from '../train/rng.ts';

@@ -5,8 +5,7 @@
 
 import path from 'node:path';
 import { abs, add, compile, mean, mul, square, sub, trace } from '@sgool/autodiff';
-import { autoencoder, autoencoderConfig, networkWeights } from 'sgool/networks';
-import { openComponent } from 'sgool/weights';
+import { autoencoder, autoencoderConfig, networkWeights, openComponent } from 'sgool/networks';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 import { DIFFUSERS_FILE, readComponent, writeComponent } from '../train/export.ts';
 import { below, fillNormal } from '../train/rng.ts';

@@ -14,11 +14,15 @@ import {
   autoencoderConfig,
   clipTextConfig,
   networkWeights,
+  openComponent,
+  openSafetensors,
+  readTensor,
   textEncoder,
   unet,
   unetConfig,
+  writeFileAtomic,
+  writeSafetensors,
 } from 'sgool/networks';
-import { openComponent, openSafetensors, readTensor, writeFileAtomic, writeSafetensors } from 'sgool/weights';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 import {
   DIFFUSERS_FILE,

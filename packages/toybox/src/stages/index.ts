@@ -1,6 +1,6 @@
 /** @file Every stage by name, in the order in which they are trained. */
 
-import { JUDGE_FILE } from '../judge/judge.ts';
+import { JUDGE_FILE } from '../paths.ts';
 import {
   DIFFUSERS_FILE,
   type NamedWeights,

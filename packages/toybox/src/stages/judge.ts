@@ -21,11 +21,10 @@ import {
   type Tensor,
   trace,
 } from '@sgool/autodiff';
+import { JUDGE_GRID, JUDGE_IMAGE, JUDGE_TRAITS, judgeNetwork, runJudge } from 'sgool/evaluate';
 import { judgeTally } from '../evaluate/measures/judge-accuracy.ts';
-import { JUDGE_FILE } from '../judge/judge.ts';
-import { JUDGE_GRID, JUDGE_IMAGE, JUDGE_TRAITS, judgeNetwork } from '../judge/network.ts';
-import { runJudge } from '../judge/program.ts';
 import { TARGET_SIZES, type Targets, writeTargets } from '../judge/targets.ts';
+import { JUDGE_FILE } from '../paths.ts';
 import { constantWeights, writeWeights } from '../train/export.ts';
 import { below, normal, type Rng } from '../train/rng.ts';
 import {

@@ -2,8 +2,13 @@
 
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { buildWordVocabulary, createTokenizer, type Tokenizer, tokenizerFiles } from 'sgool/text';
-import { writeFileAtomic } from 'sgool/weights';
+import {
+  buildWordVocabulary,
+  createTokenizer,
+  type Tokenizer,
+  tokenizerFiles,
+  writeFileAtomic,
+} from 'sgool/networks';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 import { WORDS } from '../world/index.ts';
 import { MAX_TOKENS } from './configs.ts';

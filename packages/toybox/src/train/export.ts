@@ -9,7 +9,7 @@ import {
   type TensorToWrite,
   writeFileAtomic,
   writeSafetensors,
-} from 'sgool/weights';
+} from 'sgool/networks';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 
 export type NamedWeights = ReadonlyMap<

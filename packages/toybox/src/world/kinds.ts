@@ -1,29 +1,9 @@
 /** @file What the world is made of: the names of things, colours, sizes, patterns, relations and backgrounds. */
 
+import type { Colour, Kind } from 'sgool/evaluate';
 import type { Rgb } from './raster.ts';
 
-/** Every kind of thing, each with a silhouette of its own. */
-export const KINDS = [
-  'cat',
-  'bird',
-  'fish',
-  'boat',
-  'car',
-  'house',
-  'tree',
-  'flower',
-  'mushroom',
-  'star',
-  'heart',
-  'cup',
-  'balloon',
-  'umbrella',
-] as const;
-export type Kind = (typeof KINDS)[number];
-
-/** Every colour that a thing can have. */
-export const COLOURS = ['red', 'orange', 'yellow', 'green', 'blue', 'purple', 'pink', 'white'] as const;
-export type Colour = (typeof COLOURS)[number];
+export { COLOURS, type Colour, KINDS, type Kind, RELATIONS, type Relation } from 'sgool/evaluate';
 
 /** The flat paint of each colour, 0..255. */
 export const PAINT: Readonly<Record<Colour, Rgb>> = {
@@ -45,10 +25,6 @@ export const SIDE: Readonly<Record<Size, number>> = { small: 0.31, medium: 0.42,
 
 export const PATTERNS = ['plain', 'striped', 'spotted'] as const;
 export type Pattern = (typeof PATTERNS)[number];
-
-/** `a left-of b` and so on; `in front of` covers a part of b, `inside` lies within b's outline. */
-export const RELATIONS = ['left of', 'right of', 'above', 'below', 'in front of', 'inside'] as const;
-export type Relation = (typeof RELATIONS)[number];
 
 export const BACKGROUNDS = ['plain', 'grass', 'sea', 'night', 'room'] as const;
 export type BackgroundKind = (typeof BACKGROUNDS)[number];

@@ -4,7 +4,7 @@ import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { UserError } from '../../errors.ts';
-import { resolveModel } from '../models.ts';
+import { resolveModel } from '../open/locate-model.ts';
 import { findSnapshot, listCachedModels } from './cache.ts';
 import { type PullOptions, type PullProgress, pullModel } from './pull.ts';
 import { type FakeHub, fakePipeline, gitHash, sha256, startHub } from './testing.ts';

@@ -2,8 +2,8 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../errors.ts';
-import { fileSystemReason } from '../atomic-file.ts';
-import { readConfig } from '../model-folder.ts';
+import { readConfig } from '../open/model-folder.ts';
+import { fileSystemReason } from '../sources/atomic-file.ts';
 import { findSnapshot, isCommit, linkIntoSnapshot, modelCacheDir, writeRef } from './cache.ts';
 import { createHubClient, type HubClient, type HubFile } from './client.ts';
 import { type DownloadOptions, downloadFile, incompletePath, megabytes } from './download.ts';

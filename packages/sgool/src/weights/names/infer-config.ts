@@ -6,8 +6,8 @@
  * configs/stable-diffusion/v2-inference-v.yaml; openai/CLIP, clip/model.py (build_model)
  */
 import { UserError } from '../../errors.ts';
-import type { Config } from '../read-config.ts';
-import type { WeightSource } from '../weight-source.ts';
+import type { WeightSource } from '../formats/weight-source.ts';
+import type { Config } from '../sources/read-config.ts';
 
 /** Width of an attention head in Stable Diffusion 2 and in CLIP's text towers. */
 const HEAD_WIDTH = 64;

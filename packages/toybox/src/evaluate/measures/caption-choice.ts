@@ -1,8 +1,7 @@
 /** @file Whether a CLIP picks the true caption of a picture from many that are false in one point. */
 
 import { compile, matmul, reshape, trace, transposeLast, type Weights } from '@sgool/autodiff';
-import { CLIP_MEAN, CLIP_STD, type ClipConfig, clip } from 'sgool/networks';
-import type { EncodedPrompt } from 'sgool/text';
+import { CLIP_MEAN, CLIP_STD, type ClipConfig, clip, type EncodedPrompt } from 'sgool/networks';
 import { topOne } from '../../train/metrics.ts';
 import { HELD_OUT_SEED } from '../../train/scenes.ts';
 import { createRng, describe, hardNegatives, renderScene, sceneFromSeed } from '../../world/index.ts';

@@ -1,6 +1,6 @@
 /** @file How often the judge is right on pictures whose truth is known. */
 
-import { type Detection, detectedRelation, judgePrompt } from '../../judge/decode.ts';
+import { type Detection, detectedRelation, judgePrompt } from 'sgool/evaluate';
 import { RELATIONS, relationHolds, type Scene } from '../../world/index.ts';
 
 export type JudgeAccuracy = {

@@ -1,7 +1,7 @@
 /** @file How well TranSalNet's maps agree with simulated fixations, and the samples that say so. */
 
 import { compile, trace, type Weights } from '@sgool/autodiff';
-import { letterboxPlanes, planesFromImage } from 'sgool/image';
+import { letterboxPlanes, planesFromImage } from 'sgool';
 import { type TranSalNetConfig, transalnet } from 'sgool/networks';
 import { IMAGE, type PooledMasks } from '../../train/scenes.ts';
 import { createRng, simulateFixations } from '../../world/index.ts';

@@ -1,0 +1,100 @@
+import {
+  add,
+  cast,
+  checkpoint,
+  compile,
+  erf,
+  grad,
+  matmul,
+  mul,
+  sin,
+  square,
+  sum,
+  type Tensor,
+  tanh,
+  trace,
+} from '@sgool/autodiff';
+import { expect, test } from 'vitest';
+import { numbers } from '../testing/finite-differences.ts';
+import { executedOps } from '../testing/profile.ts';
+
+const SHAPE = [3, 3];
+type Wrap = <A extends readonly Tensor[]>(fn: (...inputs: A) => Tensor) => (...inputs: A) => Tensor;
+const kept: Wrap = (fn) => fn;
+
+/** Three blocks that can be told apart by their ops, each with a weight from outside. */
+function threeBlocks(wrap: Wrap) {
+  return trace({ x: { shape: SHAPE }, w: { shape: SHAPE } }, ({ x, w }) => {
+    const first = wrap((t: Tensor) => square(sin(matmul(t, w))));
+    const second = wrap((t: Tensor) => square(erf(matmul(t, w))));
+    const third = wrap((t: Tensor) => square(tanh(matmul(t, w))));
+    const loss = sum(square(third(second(first(x)))));
+    const [dx, dw] = grad(loss, [x, w]);
+    return { loss, dx: dx!, dw: dw! };
+  });
+}
+
+const inputs = { x: numbers(9, 1), w: numbers(9, 2) };
+const marks = (ops: readonly string[]) => ops.filter((op) => ['Sin', 'Erf', 'Tanh'].includes(op));
+
+test('gives the gradients that keeping the activations gives, those of captured weights too', async () => {
+  const [plain, again] = await Promise.all([compile(threeBlocks(kept)), compile(threeBlocks(checkpoint))]);
+  const [want, got] = [await plain.run(inputs), await again.run(inputs)];
+  expect(got).toEqual(want);
+  expect(want.dw!.some((g) => Number(g) !== 0)).toBe(true);
+});
+
+test.each(['fast', 'lean'] as const)(
+  'computes each block again, last block first (%s layout)',
+  async (layout) => {
+    expect(marks(await executedOps(threeBlocks(kept), inputs, { layout }))).toEqual(['Sin', 'Erf', 'Tanh']);
+    // Each recomputation waits for the cotangent of its block, and so comes after the block behind it is done.
+    expect(marks(await executedOps(threeBlocks(checkpoint), inputs, { layout }))).toEqual([
+      'Sin',
+      'Erf',
+      'Tanh',
+      'Tanh',
+      'Erf',
+      'Sin',
+    ]);
+  },
+);
+
+test('a NaN in the cotangent stays where it is', async () => {
+  const graph = trace({ x: { shape: [4] }, cotangent: { shape: [4] } }, ({ x, cotangent }) => {
+    const y = checkpoint((t: Tensor) => square(sin(t)))(x);
+    return { dx: grad(y, [x], { cotangent })[0]! };
+  });
+  const program = await compile(graph);
+  for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
+    const { dx } = await program.run({ x: numbers(4, 3), cotangent: Float32Array.of(bad, 1, 1, 1) });
+    expect([...dx!].map((g) => Number.isFinite(Number(g)))).toEqual([false, true, true, true]);
+  }
+});
+
+test('blocks may take integers and hold further blocks', async () => {
+  const build = (wrap: Wrap) =>
+    trace({ x: { shape: [4] }, n: { dtype: 'int32', shape: [4] } }, ({ x, n }) => {
+      const inner = wrap((t: Tensor) => sin(mul(t, t)));
+      const outer = wrap((t: Tensor, counts: Tensor) => mul(inner(t), cast(counts, 'float32')));
+      return { dx: grad(sum(square(outer(x, n))), [x])[0]! };
+    });
+  const given = { x: numbers(4, 5), n: Int32Array.of(1, 2, 3, 4) };
+  const [plain, again] = await Promise.all([compile(build(kept)), compile(build(checkpoint))]);
+  expect(await again.run(given)).toEqual(await plain.run(given));
+});
+
+test('the gradient of a checkpointed gradient is that of the plain one', async () => {
+  const build = (wrap: Wrap) =>
+    trace({ x: { shape: [4] } }, ({ x }) => {
+      const block = wrap((t: Tensor) => mul(sin(t), t));
+      const [dx] = grad(sum(square(block(x))), [x]);
+      return { second: grad(sum(square(add(dx!, x))), [x])[0]! };
+    });
+  const given = { x: numbers(4, 7) };
+  const [plain, again] = await Promise.all([compile(build(kept)), compile(build(checkpoint))]);
+  const [want, got] = [await plain.run(given), await again.run(given)];
+  got.second!.forEach((value, i) => {
+    expect(value).toBeCloseTo(Number(want.second![i]), 4);
+  });
+});

@@ -1,0 +1,177 @@
+/**
+ * @file Ops in the form that ONNX Runtime's graphics kernels have, and compute rightly. What has to be replaced shows when every
+ * op's test runs on the device (`npm run test:webgpu`).
+ */
+
+import { emit, type Node, type Tensor, type Trace } from '../graph/trace.ts';
+import { abs, add, cast, exp, greater, less, log, mul, sqrt, square, sub, where } from '../ops/arithmetic.ts';
+import { tied } from '../ops/control-dependency.ts';
+import { matmul, transposeLast } from '../ops/matmul.ts';
+import { max, sum } from '../ops/reduce.ts';
+import { concat, reshape, slice, transpose } from '../ops/shape.ts';
+import { softmax } from '../ops/softmax.ts';
+import type { Device } from '../runtime/device.ts';
+import { inPlaceOf } from './rewrite.ts';
+
+type Rule = (node: Node) => Tensor;
+
+/** CUDA's provider lacks them, and WebGPU's language asks for little precision. */
+const RULES: Readonly<Record<string, Rule>> = {
+  Asin: ({ inputs: [x] }) => arcSine(x!),
+  Acos: ({ inputs: [x] }) => sub(Math.PI / 2, arcSine(x!)),
+};
+
+const WEBGPU_RULES: Readonly<Record<string, Rule>> = {
+  ...RULES,
+  Sin: ({ inputs: [x] }) => sine(x!),
+  Cos: ({ inputs: [x] }) => cosine(x!),
+  Sign: ({ inputs: [x] }) => sub(cast(greater(x!, 0), 'float32'), cast(less(x!, 0), 'float32')),
+  LogSoftmax: logSoftmax,
+  // ONNX Runtime's own is off by one in a hundred.
+  MultiHeadAttention: attentionInPieces,
+};
+
+/** The same program in nodes that the device has; `live` as they are executed. */
+export function loweredForGpu(device: Device, trace: Trace, live: readonly Node[]): Node[] {
+  const rules = device === 'webgpu' ? WEBGPU_RULES : RULES;
+  const nodes = live.flatMap((node) => {
+    const rule = rules[node.op];
+    return rule ? inPlaceOf(trace, node, () => rule(node)) : [node];
+  });
+  return device === 'webgpu' ? withoutSpareOutputs(gatheredWide(trace, nodes)) : nodes;
+}
+
+/**
+ * `asin(x)` as `pi/2 - sqrt(1 - |x|) p(|x|)` with the sign of x, exact to 2e-8.
+ *
+ * Reference: Abramowitz and Stegun 1964, 4.4.46.
+ */
+function arcSine(x: Tensor): Tensor {
+  const size = abs(x);
+  const p = polynomial(
+    size,
+    [
+      1.570796305, -0.2145988016, 0.0889789874, -0.0501743046, 0.030891881, -0.0170881256, 0.0066700901,
+      -0.0012624911,
+    ],
+  );
+  const positive = sub(Math.PI / 2, mul(sqrt(sub(1, size)), p));
+  return where(less(x, 0), mul(positive, -1), positive);
+}
+
+/** Powers in the series of sine and cosine: the next would be less than 3e-8 anywhere in one turn. */
+const TERMS = 10;
+
+/** `1/first! - x/(first+2)! + x²/(first+4)! - ...` */
+function alternatingSeries(x: Tensor, first: 0 | 1): Tensor {
+  let term = 1;
+  const coefficients = Array.from({ length: TERMS }, (_, i) => {
+    if (i > 0) term /= -(2 * i + first) * (2 * i + first - 1);
+    return term;
+  });
+  return polynomial(x, coefficients);
+}
+
+function sine(x: Tensor): Tensor {
+  const angle = withinOneTurn(x);
+  return mul(angle, alternatingSeries(square(angle), 1));
+}
+
+function cosine(x: Tensor): Tensor {
+  return alternatingSeries(square(withinOneTurn(x)), 0);
+}
+
+/** The whole turn in two parts: the products of the first with numbers up to 2^16 are exact. */
+const TURN = 6.28125;
+const REST_OF_TURN = 2 * Math.PI - TURN;
+
+/** The angle between -pi and pi that points the same way. */
+function withinOneTurn(x: Tensor): Tensor {
+  const turns = emit('Floor', [add(mul(x, 1 / (2 * Math.PI)), 0.5)], x.dtype, x.shape);
+  return sub(sub(x, mul(turns, TURN)), mul(turns, REST_OF_TURN));
+}
+
+/** `c0 + c1 x + c2 x² + ...`, by Horner's rule. */
+function polynomial(x: Tensor, coefficients: readonly number[]): Tensor {
+  const [last, next, ...others] = coefficients.toReversed();
+  return others.reduce((value, c) => add(mul(value, x), c), add(mul(x, last!), next!));
+}
+
+function logSoftmax({ inputs, attributes }: Node): Tensor {
+  const x = inputs[0]!;
+  const along = { axes: [attributes.axis as number], keepDims: true };
+  const shifted = sub(x, max(x, along));
+  return sub(shifted, log(sum(exp(shifted), along)));
+}
+
+/** Bytes of probabilities that are there at once; buffers of more than 128 MB are not given everywhere. */
+const PIECE_BYTES = 2 ** 26;
+
+/** `softmax(q kᵀ scale) v` of a MultiHeadAttention, a few heads or a few queries of one head at a time. */
+function attentionInPieces({ inputs, attributes }: Node): Tensor {
+  const heads = attributes.num_heads as number;
+  const scale = (attributes.scale as { float: number }).float;
+  const [q, k, v] = inputs.map((t) => {
+    const [batch, tokens, width] = t!.shape as [number, number, number];
+    const apart = transpose(reshape(t!, [batch, tokens, heads, width / heads]), [0, 2, 1, 3]);
+    return reshape(apart, [batch * heads, tokens, width / heads]);
+  }) as [Tensor, Tensor, Tensor];
+  const [groups, queries] = q.shape as [number, number];
+  const rows = Math.max(1, Math.floor(PIECE_BYTES / (4 * k.shape[1]!)));
+  const together = Math.max(1, Math.floor(rows / queries));
+
+  const done: Tensor[] = [];
+  for (let g = 0; g < groups; g += together) {
+    const [qs, ks, vs] = [q, k, v].map((t) =>
+      slice(t, [{ axis: 0, start: g, end: Math.min(g + together, groups) }]),
+    ) as [Tensor, Tensor, Tensor];
+    const pieces: Tensor[] = [];
+    for (let r = 0; r < queries; r += rows) {
+      const piece = slice(qs, [{ axis: 1, start: r, end: Math.min(r + rows, queries) }]);
+      const waiting = tied(
+        mul(piece, scale),
+        [pieces.at(-1) ?? done.at(-1)].filter((t) => t !== undefined),
+      );
+      pieces.push(matmul(softmax(matmul(waiting, transposeLast(ks))), vs));
+    }
+    done.push(concat(pieces, 1));
+  }
+  const batch = inputs[0]!.shape[0]!;
+  const width = v.shape[2]!;
+  const apart = reshape(concat(done, 0), [batch, heads, queries, width]);
+  return reshape(transpose(apart, [0, 2, 1, 3]), [batch, queries, heads * width]);
+}
+
+/**
+ * Rows of tables of half precision, taken after the table was cast: graphics cards need not know float16, and a constant is
+ * cast once, when compiling.
+ */
+function gatheredWide(trace: Trace, live: readonly Node[]): Node[] {
+  const rows = new Map(
+    live.flatMap((node) => {
+      const isHalf = node.op === 'Gather' && /float16/.test(node.outputs[0]!.dtype);
+      return isHalf ? [[node.outputs[0]!, node] as const] : [];
+    }),
+  );
+  return live.flatMap((node) => {
+    if (rows.has(node.outputs[0]!)) return [];
+    const taken = node.op === 'Cast' ? rows.get(node.inputs[0]!) : undefined;
+    if (!taken) return [node];
+    const [table, indices] = taken.inputs as readonly [Tensor, Tensor];
+    const axis = taken.attributes.axis as number;
+    return inPlaceOf(trace, node, () => {
+      const wide = emit('Cast', [table], node.outputs[0]!.dtype, table.shape, node);
+      return emit('Gather', [wide, indices], wide.dtype, node.outputs[0]!.shape, { attributes: { axis } });
+    });
+  });
+}
+
+/** WebGPU's MaxPool gives no places; they are asked for only on the way back. */
+function withoutSpareOutputs(live: readonly Node[]): Node[] {
+  const used = new Set(live.flatMap(({ inputs }) => inputs));
+  return live.map((node) =>
+    node.op === 'MaxPool' && !used.has(node.outputs[1]!)
+      ? { ...node, outputs: node.outputs.slice(0, 1) }
+      : node,
+  );
+}

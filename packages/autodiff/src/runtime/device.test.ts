@@ -1,0 +1,84 @@
+/** @file Which device is taken, and what is said where one does not work. */
+import { chooseDevice, type Device, DeviceUnavailableError, deviceState } from '@sgool/autodiff';
+import { expect, test } from 'vitest';
+import { whatIsMissing } from './probe.ts';
+
+const fast = { works: true, flops: 1e13, half: true } as const;
+const emulated = { works: true, flops: 1e9, half: false } as const;
+const processor = { works: true, flops: 1e11, half: true } as const;
+const missing = { works: false, reason: 'no driver was found' } as const;
+
+const machine = (
+  cuda: typeof fast | typeof missing,
+  webgpu: typeof fast | typeof emulated | typeof missing,
+) => {
+  const states = { cuda, webgpu, cpu: processor };
+  return async (device: Device) => states[device];
+};
+
+test.each([
+  ['cuda before webgpu', 'cuda', machine(fast, fast)],
+  ['webgpu where there is no CUDA', 'webgpu', machine(missing, fast)],
+  ['the processor before a driver that emulates a card on it', 'cpu', machine(missing, emulated)],
+  ['the processor where there is nothing else', 'cpu', machine(missing, missing)],
+])('auto takes %s', async (_, expected, stateOf) => {
+  expect(await chooseDevice('auto', { stateOf })).toBe(expected);
+});
+
+test('what was asked for is taken even where it is slow', async () => {
+  expect(await chooseDevice('webgpu', { stateOf: machine(missing, emulated) })).toBe('webgpu');
+});
+
+test('a device that does not work is told in one line, with those that do', async () => {
+  const refusal = chooseDevice('cuda', { stateOf: machine(missing, fast) });
+  await expect(refusal).rejects.toThrow(DeviceUnavailableError);
+  await expect(refusal).rejects.toThrow(
+    'device cuda: does not work on this machine, no driver was found; usable here: webgpu, cpu',
+  );
+});
+
+test('a device without float16 is refused for float16 only', async () => {
+  const stateOf = machine(fast, emulated);
+  await expect(chooseDevice('webgpu', { precision: 'float16', stateOf })).rejects.toThrow(
+    'device webgpu: the card or its driver does not compute in float16; usable here: webgpu in float32, cuda, cpu in float16',
+  );
+  expect(await chooseDevice('auto', { precision: 'float16', stateOf })).toBe('cuda');
+});
+
+test('the processor works, and its speed is of its kind', async () => {
+  const state = await deviceState('cpu');
+  expect(state).toMatchObject({ works: true, half: true });
+  expect((state as typeof processor).flops).toBeGreaterThan(1e8);
+});
+
+test.runIf(process.platform === 'linux' && process.arch === 'x64')(
+  'CUDA without its libraries is explained, and nothing else is printed',
+  async () => {
+    const state = await deviceState('cuda');
+    // On a machine with CUDA there is nothing to explain.
+    if (!state.works) expect(state.reason).toMatch(/not installed|is missing|no NVIDIA card/);
+  },
+);
+
+test.each<[string, Device, string, string, RegExp]>([
+  ['no adapter', 'webgpu', 'Failed to get a WebGPU adapter: No supported adapters', '', /no graphics driver/],
+  ['another build', 'cuda', 'not in this build', '', /built without it; it exists for Linux on x64$/],
+  [
+    'no files',
+    'cuda',
+    'Failed to load shared library',
+    'with error: /x/libonnxruntime_providers_shared.so: cannot open shared object file: No such file',
+    /^ONNX Runtime's CUDA files are not installed \(fetch them with: ONNXRUNTIME_NODE_INSTALL=cuda12 /,
+  ],
+  [
+    'no toolkit',
+    'cuda',
+    'Failed to load shared library',
+    'with error: libcublasLt.so.12: cannot open shared object file: No such file',
+    /^the library libcublasLt\.so\.12 is missing/,
+  ],
+  ['no card', 'cuda', 'CUDA failure 100: no CUDA-capable device is detected', '', /^no NVIDIA card/],
+  ['something else', 'cuda', 'first\n  second', '', /^first second$/],
+])('what is missing is named: %s', (_, device, error, stderr, reason) => {
+  expect(whatIsMissing(device, error, stderr)).toMatch(reason);
+});

@@ -1,0 +1,154 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { UserError } from '../../errors.ts';
+import { parseParameters } from '../../image/parameters.ts';
+import { readPngText } from '../../image/png-text.ts';
+import { runCli } from '../run.ts';
+import { fakeEngine, fakeHost, runOnFakes, type Setting } from '../testing.ts';
+
+let cwd: string;
+beforeEach(async () => {
+  cwd = await mkdtemp(join(tmpdir(), 'sgool-cli-'));
+});
+afterEach(() => rm(cwd, { recursive: true }));
+
+const sgool = (argv: readonly string[], setting?: Setting) => runOnFakes(cwd, argv, setting);
+
+const generate = (...argv: string[]) => ['generate', 'a red cat', '--seed', '5', '--out', 'out', ...argv];
+const inFolder = (name: string) => join(cwd, 'out', name);
+const json = async (argv: readonly string[], setting?: Setting) =>
+  JSON.parse((await sgool([...argv, '--json'], setting)).stdout);
+
+describe('generate', () => {
+  it('leaves every picture and the record of the run', async () => {
+    const { code, stdout } = await sgool(generate());
+    expect(code).toBe(0);
+    expect(stdout.trim()).toMatch(/image\.png$/);
+    expect((await readdir(join(cwd, 'out'))).sort()).toEqual([
+      'before.png',
+      'image.png',
+      'progress.png',
+      'run.json',
+      'saliency.png',
+    ]);
+    const record = JSON.parse(await readFile(inFolder('run.json'), 'utf8'));
+    expect(record).toMatchObject({ prompt: 'a red cat', seed: 5 });
+  });
+
+  it('writes into the picture what other tools read, and leaves it out on request', async () => {
+    await sgool(generate());
+    const text = readPngText(await readFile(inFolder('image.png')));
+    const { prompt, settings } = parseParameters(text.parameters!);
+    expect(prompt).toBe('a red cat');
+    expect(settings).toMatchObject({ Seed: '5' });
+    expect(JSON.parse(text.sgool!)).toMatchObject({ request: { prompt: 'a red cat' } });
+    await sgool(generate('--no-metadata', '--out', 'bare'));
+    expect(readPngText(await readFile(join(cwd, 'bare', 'image.png')))).toEqual({});
+  });
+
+  it('prints one JSON object with --json', async () => {
+    const result = await json(generate());
+    expect(result).toMatchObject({
+      method: 'sgool',
+      seed: 5,
+      prompt: 'a red cat',
+      truncated: false,
+      clip: { before: { A: 20, B: 19 }, after: { A: 23, B: 22 } },
+      evaluations: { forward: 40, pullback: 15 },
+    });
+    for (const key of ['seconds', 'peakMemoryBytes', 'paths', 'loss']) expect(result).toHaveProperty(key);
+  });
+
+  it('tells each iteration in a line of JSON where stderr is no terminal', async () => {
+    const { stderr } = await sgool(generate());
+    const lines = stderr.split('\n').filter((line) => line.startsWith('{'));
+    expect(lines.map((line) => JSON.parse(line).iteration)).toEqual([0, 1, 2, 3]);
+    expect((await sgool(generate('--quiet'))).stderr).not.toContain('{');
+    expect((await sgool(generate(), { isTTY: true })).stderr).not.toContain('{"iteration"');
+  });
+
+  it('keeps the best picture, not the last', async () => {
+    const result = await json(generate(), { fake: { scores: [20, 29, 21, 25] } });
+    expect(result.clip.after.A).toBe(29);
+  });
+
+  it('never writes over an earlier run', async () => {
+    await sgool(generate());
+    const first = await readFile(inFolder('run.json'), 'utf8');
+    const { code, stdout, stderr } = await sgool(generate('--iterations', '1'));
+    if (code === 0) expect(stdout).not.toContain(join('out', 'image.png'));
+    else expect(stderr).toMatch(/^sgool: /);
+    expect(await readFile(inFolder('run.json'), 'utf8')).toBe(first);
+  });
+
+  it('stops at Ctrl-C with the best so far', async () => {
+    const host = fakeHost(cwd, {
+      engine: fakeEngine({
+        before: (iteration) => {
+          if (iteration === 2) host.interrupt();
+        },
+      }),
+    });
+    expect(await runCli(generate(), host)).toBe(130);
+    expect(await readdir(join(cwd, 'out'))).toEqual(expect.arrayContaining(['image.png', 'run.json']));
+  });
+
+  it('keeps what was made when a gradient is not a number', async () => {
+    const before = (iteration: number) => {
+      if (iteration === 2) throw new UserError('sgool: iteration 2: the gradient is not finite');
+    };
+    const { code, stderr } = await sgool(generate(), { fake: { before } });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/iteration 2: the gradient is not finite/);
+    expect(await readdir(join(cwd, 'out'))).toEqual(expect.arrayContaining(['before.png', 'image.png']));
+  });
+
+  it('warns of a prompt that is too long and says so in the result', async () => {
+    const setting = { fake: { maxTokens: 2 } };
+    expect((await sgool(generate(), setting)).stderr).toMatch(/token/);
+    expect(await json(generate('--out', 'second'), setting)).toMatchObject({ truncated: true });
+  });
+});
+
+describe('where options come from', () => {
+  const iterations = async (argv: readonly string[], env: Record<string, string> = {}) =>
+    (await json(generate(...argv, '--method', 'doodl', '--out', `o${Math.random()}`), { env })).loss.length -
+    1;
+
+  it('is the command line, then the environment, then the file, then the defaults', async () => {
+    expect(await iterations([])).toBe(3);
+    await writeFile(join(cwd, 'sgool.config.json'), JSON.stringify({ iterations: 4 }));
+    expect(await iterations([])).toBe(4);
+    expect(await iterations([], { SGOOL_ITERATIONS: '5' })).toBe(5);
+    expect(await iterations(['--iterations', '6'], { SGOOL_ITERATIONS: '5' })).toBe(6);
+  });
+});
+
+describe('mistakes end in one line', () => {
+  const cases: [string, string[], number, RegExp][] = [
+    ['an empty prompt', ['generate', '  ', '--out', 'out'], 2, /prompt/],
+    ['an unknown method', generate('--method', 'sgol'), 2, /sgol.*sgool/],
+    ['an unknown model', generate('--model', 'toybx'), 1, /toybx.*toybox/],
+    ['a number that is none', generate('--steps', 'many'), 2, /steps.*many/],
+    ['an unknown option', generate('--stpes', '3'), 2, /stpes/],
+    ['an unknown command', ['genrate', 'a cat'], 2, /genrate/],
+    ['a picture that is not there', ['score', 'nowhere.png', 'a cat'], 1, /nowhere\.png/],
+  ];
+  it.each(cases)('%s', async (_what, argv, exit, message) => {
+    const { code, stdout, stderr } = await sgool(argv);
+    expect(code).toBe(exit);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/\n\s+at /);
+  });
+
+  it('a folder that cannot be made', async () => {
+    await writeFile(join(cwd, 'taken'), 'a file');
+    const { code, stderr } = await sgool(generate('--out', join('taken', 'out')));
+    expect(code).toBe(1);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(stderr).toMatch(/^sgool: .*taken/);
+  });
+});

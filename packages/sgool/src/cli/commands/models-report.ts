@@ -1,0 +1,112 @@
+/** @file What can be told of a model from its configs and file headers; no weight is read. */
+import { weightBytes } from '../../weights/formats/weight-source.ts';
+import type { Config, ModelComponent, ModelFolder } from '../../weights/open/model-folder.ts';
+
+export interface ComponentReport {
+  readonly name: string;
+  /** The network's class, as diffusers and transformers call it. */
+  readonly className?: string;
+  readonly parameters: number;
+  readonly bytes: number;
+  readonly dtypes: readonly string[];
+  /** Its size in words: widths, layers, inputs. */
+  readonly shape: string;
+  readonly tensors: readonly {
+    readonly name: string;
+    readonly dtype: string;
+    readonly shape: readonly number[];
+  }[];
+}
+
+export interface ModelReport {
+  readonly name: string;
+  readonly dir: string;
+  readonly pipeline?: string;
+  /** Picture that the model was trained for, in pixels. */
+  readonly resolution?: { readonly width: number; readonly height: number };
+  /** `[channels, height, width]`. */
+  readonly latent?: readonly number[];
+  /** What the network predicts: `epsilon` (the noise), `v_prediction`, `sample`. */
+  readonly predictionType: string;
+  readonly parameters: number;
+  readonly bytes: number;
+  readonly components: readonly ComponentReport[];
+}
+
+export function inspectModel(name: string, folder: ModelFolder): ModelReport {
+  const components = [...folder.components.values()].map(inspectComponent);
+  const total = (key: 'parameters' | 'bytes') =>
+    components.reduce((sum, component) => sum + component[key], 0);
+  const className = text(folder.modelIndex._class_name);
+  return {
+    name,
+    dir: folder.dir,
+    ...(className === undefined ? {} : { pipeline: className }),
+    ...pictureSize(folder),
+    predictionType: text(folder.schedulerConfig.prediction_type) ?? 'epsilon',
+    parameters: total('parameters'),
+    bytes: total('bytes'),
+    components,
+  };
+}
+
+function inspectComponent({ name, config, weights }: ModelComponent): ComponentReport {
+  const tensors = [...weights.tensors].map(([tensor, { dtype, shape }]) => ({ name: tensor, dtype, shape }));
+  const sizes = tensors.map(({ shape }) => shape.reduce((product, size) => product * size, 1));
+  const className = text(config._class_name) ?? (list(config.architectures)?.[0] as string | undefined);
+  return {
+    name,
+    ...(className === undefined ? {} : { className }),
+    parameters: sizes.reduce((sum, size) => sum + size, 0),
+    bytes: weightBytes(weights.tensors),
+    dtypes: [...new Set(tensors.map(({ dtype }) => dtype))].sort(),
+    shape: shapeInWords(config),
+    tensors,
+  };
+}
+
+const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
+const whole = (value: unknown) => (Number.isSafeInteger(value) ? (value as number) : undefined);
+const list = (value: unknown) =>
+  Array.isArray(value) && value.length > 0 ? (value as unknown[]) : undefined;
+
+/** A side, or height and width. */
+function sides(value: unknown): [height: number, width: number] | undefined {
+  const side = whole(value);
+  if (side !== undefined) return [side, side];
+  const [height, width] = list(value)?.map(whole) ?? [];
+  return height === undefined || width === undefined ? undefined : [height, width];
+}
+
+/** From the latent that the UNet was made for and the halvings of the autoencoder. */
+function pictureSize({ components }: ModelFolder): Pick<ModelReport, 'resolution' | 'latent'> {
+  const unet = components.get('unet')?.config ?? {};
+  const blocks = list(components.get('vae')?.config.block_out_channels);
+  const size = sides(unet.sample_size);
+  const channels = whole(unet.in_channels);
+  if (size === undefined || blocks === undefined || channels === undefined) return {};
+  const [height, width] = size;
+  const scale = 2 ** (blocks.length - 1);
+  return { resolution: { width: width * scale, height: height * scale }, latent: [channels, height, width] };
+}
+
+/** Keys of configs that say how large a network is, and how to put them. */
+const SIZE_KEYS: readonly (readonly [key: string, words: (value: string) => string])[] = [
+  ['block_out_channels', (value) => `widths ${value}`],
+  ['layers_per_block', (value) => `${value} layers a block`],
+  ['hidden_size', (value) => `width ${value}`],
+  ['num_hidden_layers', (value) => `${value} layers`],
+  ['num_attention_heads', (value) => `${value} heads`],
+  ['cross_attention_dim', (value) => `text width ${value}`],
+  ['projection_dim', (value) => `projection ${value}`],
+  ['max_position_embeddings', (value) => `${value} tokens`],
+  ['vocab_size', (value) => `vocabulary ${value}`],
+];
+
+function shapeInWords(config: Config): string {
+  return SIZE_KEYS.flatMap(([key, words]) => {
+    const value = config[key];
+    const shown = list(value)?.join('-') ?? whole(value)?.toString();
+    return shown === undefined ? [] : [words(shown)];
+  }).join(', ');
+}

@@ -1,0 +1,125 @@
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodePng } from '../../image/png.ts';
+import { PREFERENCE, type PreferenceCase, preferenceCases, TOKENIZER } from '../../preference/testing.ts';
+import { openTensorFile } from '../../weights/formats/tensor-file.ts';
+import { findAdded, storeAdded } from '../../weights/open/added.ts';
+import { runCli } from '../run.ts';
+import { fakeHost } from '../testing.ts';
+
+const COMMIT = 'c'.repeat(40);
+
+let cwd: string;
+let env: Record<string, string>;
+let cases: Record<string, PreferenceCase>;
+beforeAll(async () => {
+  cwd = await mkdtemp(path.join(tmpdir(), 'sgool-score-'));
+  env = { SGOOL_DATA_DIR: path.join(cwd, 'data'), HF_HUB_CACHE: path.join(cwd, 'hub') };
+  const first = async (name: string) => (await preferenceCases(name))[0]!;
+  const names = ['hps-v2', 'pickscore', 'image-reward'];
+  cases = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await first(name)])));
+  await writeFile(path.join(cwd, 'picture.png'), encodePng(cases['hps-v2']!.image));
+
+  // HPS v2 as it is after `models add`, with the numbers of heads that no tiny network's shapes would tell.
+  const { tensors } = await openTensorFile(`${PREFERENCE}HPS_v2_compressed.pt`);
+  const config = JSON.parse(await readFile(`${PREFERENCE}hps-v2.json`, 'utf8'));
+  await storeAdded('hps-v2', { ...config, names: 'openai' }, tensors, env);
+  // PickScore as it is after `models pull`.
+  const model = path.join(env.HF_HUB_CACHE!, 'models--yuvalkirstain--PickScore_v1');
+  await mkdir(path.join(model, 'refs'), { recursive: true });
+  await writeFile(path.join(model, 'refs/main'), COMMIT);
+  await cp(`${PREFERENCE}pickscore`, path.join(model, 'snapshots', COMMIT), { recursive: true });
+});
+afterAll(() => rm(cwd, { recursive: true }));
+
+async function sgool(...argv: string[]) {
+  const host = fakeHost(cwd, { env });
+  return { code: await runCli(argv, host), ...host.written };
+}
+
+const score = (...options: string[]) =>
+  sgool('score', 'picture.png', cases['hps-v2']!.prompt, '--tokenizer', TOKENIZER, ...options);
+
+describe('sgool score --scorer', () => {
+  it("prints preference models' scores in their authors' scales, without the model's CLIP", async () => {
+    const { code, stdout, stderr } = await score(
+      '--scorer',
+      `pickscore, hps-v2,image-reward=${PREFERENCE}image-reward`,
+      '--model',
+      'nowhere',
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const shown = Object.fromEntries(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split(/\s{2,}/)),
+    );
+    expect(shown).toEqual({
+      'hps-v2': cases['hps-v2']!.score.toFixed(4),
+      pickscore: cases.pickscore!.score.toFixed(3),
+      'image-reward': cases['image-reward']!.score.toFixed(4),
+    });
+  });
+
+  it('puts them beside the CLIP scores in JSON', async () => {
+    const { stdout } = await score('--scorer', 'clip', '--scorer', 'hps-v2', '--json');
+    const { clip, scores, truncated } = JSON.parse(stdout);
+    expect({ clip, truncated }).toEqual({ clip: { A: 25.5, B: 24.25 }, truncated: false });
+    expect(scores['hps-v2']).toBeCloseTo(cases['hps-v2']!.score, 5);
+  });
+
+  it('warns of a prompt that is too long', async () => {
+    const { stderr, stdout } = await sgool(
+      ...['score', 'picture.png', 'two red boats '.repeat(12)],
+      ...['--scorer', 'hps-v2', '--tokenizer', TOKENIZER, '--json'],
+    );
+    expect(stderr).toMatch(/^sgool: warning: the prompt is too long for hps-v2: its first 14 tokens count/);
+    expect(JSON.parse(stdout)).toMatchObject({ truncated: true });
+  });
+
+  const mistakes: [string, string[], number, RegExp][] = [
+    ['an unknown scorer', ['--scorer', 'pickscor'], 2, /--scorer: .*got pickscor.*did you mean pickscore/],
+    ['a file for CLIP', ['--scorer', 'clip=x.pt'], 2, /the CLIP comes with --clip/],
+    [
+      'weights that are not here',
+      ['--scorer', 'hps-v2.1'],
+      1,
+      /hps-v2\.1: its weights are not here; fetch them with: sgool models pull xswu\/HPSv2 --file HPS_v2\.1_compressed\.pt, or/,
+    ],
+    [
+      'weights behind a link',
+      ['--scorer', 'hps-v1'],
+      1,
+      /download the file that github\.com\/tgxs002\/align_sd links/,
+    ],
+    ['a file that is not there', ['--scorer', 'hps-v1=none.pth'], 1, /none\.pth/],
+    ['a file of another kind', ['--scorer', 'hps-v1=picture.png'], 1, /picture\.png/],
+  ];
+  it.each(mistakes)('tells of %s in one line', async (_, options, exit, message) => {
+    const { code, stdout, stderr } = await score(...options);
+    expect({ code, stdout }).toEqual({ code: exit, stdout: '' });
+    expect(stderr).toMatch(message);
+    expect(stderr.trim()).not.toContain('\n');
+  });
+
+  it('tells where a vocabulary would come from', async () => {
+    const { stderr } = await sgool('score', 'picture.png', 'a cat', '--scorer', 'hps-v2');
+    expect(stderr).toMatch(
+      /CLIP's vocabulary is not here; give .* with --tokenizer, or fetch it with: sgool/,
+    );
+  });
+});
+
+describe('sgool models add of a preference model', () => {
+  it('refuses a network of another size by its first tensor that does not fit', async () => {
+    const { code, stderr } = await sgool('models', 'add', 'hps', `${PREFERENCE}hpc.pth`);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/hpc\.pth: not the weights of HPS v1 \(CLIP ViT-L\/14\): the weight /);
+    expect(findAdded('hps-v1', env)).toBeUndefined();
+    const reward = await sgool('models', 'add', 'image-reward', `${PREFERENCE}image-reward`);
+    expect(reward.stderr).toMatch(/not the weights of ImageReward v1\.0/);
+  });
+});

@@ -1,0 +1,173 @@
+/** @file `sgool score <image> <prompt>`: CLIP scores, and what preference models think. */
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { UserError } from '../../errors.ts';
+import type { Image } from '../../image/image.ts';
+import { readImage } from '../../image/read-image.ts';
+import { SCORER_NAMES, SCORERS, type ScorerName } from '../../preference/scorer-names.ts';
+import { USAGE_ERROR } from '../exit-codes.ts';
+import type { Host } from '../host.ts';
+import {
+  type DeviceName,
+  deviceOption,
+  modelOption,
+  type PrecisionName,
+  precisionOption,
+} from '../options/model-options.ts';
+import { addCriticOptions, loadOptionsOf, type ModelParts } from '../options/model-parts.ts';
+import { checkPrompt, tooLong } from '../options/prompt.ts';
+import { didYouMean } from '../options/suggest.ts';
+import { formatTable } from '../terminal/format.ts';
+
+interface ScoreOptions extends ModelParts {
+  readonly model: string;
+  readonly device: DeviceName;
+  readonly precision: PrecisionName;
+  readonly scorer?: readonly Wanted[];
+  readonly json?: boolean;
+}
+
+/** A scorer, and perhaps its weights. */
+interface Wanted {
+  readonly name: 'clip' | ScorerName;
+  readonly weights?: string;
+}
+
+const NAMES = ['clip', ...SCORER_NAMES] as const;
+
+const NOTES = `
+  clip          100 times the cosine between picture and prompt, by the model's CLIPs: A guides, B only reports
+${SCORER_NAMES.map((name) => `  ${name.padEnd(12)}  ${SCORERS[name].scale}`).join('\n')}
+
+More is better in all of them. Compare pictures for one prompt only; scores of different scorers have nothing in common.
+Weights of preference models are those that were added (sgool models add) or pulled (sgool models pull); <name>=<file>
+takes others. Their vocabularies are looked for where weights are, or come with --tokenizer.
+
+Examples:
+  sgool score picture.png "a red cat to the left of a blue boat"
+  sgool score picture.png "a red cat" --scorer hps-v2.1,pickscore,image-reward
+  sgool score picture.png "a red cat" --scorer hps-v2=HPS_v2_compressed.pt --json`;
+
+export function configure(command: Command, host: Host): void {
+  addCriticOptions(command, host)
+    .argument('<image>', 'a picture: PNG, JPEG, WebP ...')
+    .argument('<prompt>', 'what it should show')
+    .addOption(modelOption(host))
+    .addOption(deviceOption(host))
+    .addOption(precisionOption(host))
+    .option(
+      '--scorer <names>',
+      `who scores, several with commas: ${NAMES.join(', ')} (default: clip)`,
+      (text: string, before: readonly Wanted[] = []) => [...before, ...parseScorers(text)],
+    )
+    .option('--json', 'print one JSON object on stdout')
+    .addHelpText('after', NOTES)
+    .action((image: string, prompt: string, options: ScoreOptions) => score(image, prompt, options, host));
+}
+
+/** `name` or `name=file`, several with commas. */
+function parseScorers(text: string): Wanted[] {
+  return text.split(',').map((item) => {
+    const [, name, weights] = /^\s*([^=]*?)\s*(?:=\s*(.+?)\s*)?$/.exec(item) ?? [];
+    const known = NAMES.find((one) => one === name);
+    if (known === undefined || (known === 'clip' && weights !== undefined)) {
+      const right =
+        known === undefined
+          ? `choose from ${NAMES.join(', ')}${didYouMean(name ?? '', NAMES)}`
+          : 'the CLIP comes with --clip';
+      throw new UserError(`--scorer: not usable, got ${item || 'nothing'}; ${right}`, {
+        exitCode: USAGE_ERROR,
+      });
+    }
+    return { name: known, weights };
+  });
+}
+
+async function score(path: string, prompt: string, options: ScoreOptions, host: Host) {
+  const { scorer: wanted = [{ name: 'clip' }], json = false } = options;
+  checkPrompt(prompt);
+  const image = await readImage(resolve(host.cwd, path));
+  const asked = wanted.some(({ name }) => name === 'clip');
+  const clip = asked ? await clipScores(image, prompt, options, host) : undefined;
+  const scores: Partial<Record<ScorerName, number>> = {};
+  let truncated = clip?.truncated ?? false;
+  // One after the other, so that one network at a time is in memory.
+  for (const { name, weights } of wanted) {
+    if (name === 'clip') continue;
+    const result = await preferenceScore(name, weights, image, prompt, options, host);
+    scores[name] = result.score;
+    truncated ||= result.truncated;
+  }
+  if (json) {
+    const result = {
+      image: resolve(host.cwd, path),
+      prompt,
+      ...(clip === undefined ? {} : { model: options.model }),
+      truncated,
+      ...(clip === undefined ? {} : { clip: clip.scores }),
+      ...(Object.keys(scores).length === 0 ? {} : { scores }),
+    };
+    host.stdout.write(`${JSON.stringify(result)}\n`);
+    return;
+  }
+  const rows = [
+    ...(['A', 'B'] as const).flatMap((name) => {
+      const value = clip?.scores[name];
+      return value === undefined ? [] : [[`CLIP ${name}`, value.toFixed(2)]];
+    }),
+    ...SCORER_NAMES.flatMap((name) => {
+      const value = scores[name];
+      return value === undefined ? [] : [[name, value.toFixed(SCORERS[name].digits)]];
+    }),
+  ];
+  host.stdout.write(`${formatTable(rows)}\n`);
+}
+
+async function clipScores(
+  image: Image,
+  prompt: string,
+  { model, device, precision, ...parts }: ScoreOptions,
+  host: Host,
+) {
+  const engine = await host.loadEngine();
+  const pipeline = await engine.openPipeline(model, { ...loadOptionsOf(parts), device, precision });
+  try {
+    const { truncated, tokens, lost } = pipeline.checkPrompt(prompt);
+    if (truncated) warnOfCut(model, tokens.length, lost, host);
+    const scores = await pipeline.score(image, prompt);
+    if (scores.A === undefined && scores.B === undefined)
+      throw new UserError(`model: ${model} has no CLIP to score with; choose another one`);
+    return { scores, truncated };
+  } finally {
+    await pipeline.dispose();
+  }
+}
+
+async function preferenceScore(
+  name: ScorerName,
+  weights: string | undefined,
+  image: Image,
+  prompt: string,
+  { device, precision, tokenizer }: ScoreOptions,
+  host: Host,
+) {
+  const { chooseCompute } = await host.loadEngine();
+  const { loadScorer } = await import('../../preference/load-scorer.ts');
+  const scorer = await loadScorer(name, {
+    ...(await chooseCompute({ device, precision })),
+    env: host.env,
+    ...(weights === undefined ? {} : { weights: resolve(host.cwd, weights) }),
+    ...(tokenizer === undefined ? {} : { tokenizer }),
+  });
+  try {
+    const { truncated, kept, lost } = scorer.fit(prompt);
+    if (truncated) warnOfCut(name, kept, lost, host);
+    return { score: await scorer.score(image, prompt), truncated };
+  } finally {
+    await scorer.dispose();
+  }
+}
+
+function warnOfCut(who: string, kept: number, lost: number, { stderr }: Host): void {
+  stderr.write(`sgool: warning: ${tooLong('prompt', who, kept, lost)}\n`);
+}

@@ -1,0 +1,91 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
+import { FORMATS, PIPELINE } from '../../weights/testing.ts';
+import { engine } from '../engine.ts';
+import { runCli } from '../run.ts';
+import { fakeHost } from '../testing.ts';
+
+let cwd: string;
+beforeAll(async () => {
+  cwd = await mkdtemp(join(tmpdir(), 'sgool-parts-'));
+});
+afterAll(() => rm(cwd, { recursive: true }));
+
+/** Runs a command with the real networks; says what the library was told. */
+async function sgool(...argv: string[]) {
+  let told: LoadOptions | undefined;
+  const host = fakeHost(cwd, {
+    engine: {
+      ...engine,
+      openPipeline(model, options) {
+        told = options as LoadOptions;
+        return engine.openPipeline(model, options);
+      },
+    },
+  });
+  return { code: await runCli(argv, host), told, ...host.written };
+}
+
+const checkpoint = ['--model', `${FORMATS}ldm-v1.ckpt`, '--model-config', PIPELINE];
+const lora = `${FORMATS}lora-kohya.safetensors:0.7,${FORMATS}lora-old.bin`;
+
+test('a picture from a single file, with CLIP and LoRAs from others, and the command that repeats it', async () => {
+  const words = [
+    'generate',
+    'a photo of a cat',
+    '--method',
+    'sd',
+    '--size',
+    '32',
+    '--steps',
+    '1',
+    '--out',
+    'cat',
+  ];
+  const clip = `${FORMATS}clip-openai.pt`;
+  const { code, told, stderr } = await sgool(
+    ...words,
+    ...checkpoint,
+    '--clip',
+    clip,
+    '--lora',
+    lora,
+    '--no-ema',
+  );
+  expect(stderr).toMatch(/CLIP A/);
+  expect(code).toBe(0);
+  expect(told).toEqual({
+    device: 'cpu',
+    precision: 'float32',
+    clip,
+    config: PIPELINE,
+    ema: false,
+    loras: [{ path: `${FORMATS}lora-kohya.safetensors`, weight: 0.7 }, { path: `${FORMATS}lora-old.bin` }],
+  });
+  const run = JSON.parse(await readFile(join(cwd, 'cat', 'run.json'), 'utf8'));
+  expect(run.request).toMatchObject({ clip, lora, ema: false, modelConfig: PIPELINE });
+  expect(run.repeat).toContain(`--lora ${lora} --model-config ${PIPELINE} --no-ema`);
+});
+
+test('a picture is scored by a CLIP that the model does not have', async () => {
+  const picture = join(cwd, 'cat', 'image.png');
+  const { stdout } = await sgool(
+    'score',
+    picture,
+    'a cat',
+    '--model',
+    PIPELINE,
+    '--clip',
+    `${FORMATS}clip-openai.pt`,
+  );
+  expect(stdout).toMatch(/^CLIP A +-?\d+\.\d\d$/m);
+});
+
+test('a list of LoRAs that is none is a mistake of the command line', async () => {
+  const { code, stderr } = await sgool('generate', 'a cat', '--lora', ',');
+  expect(code).toBe(2);
+  expect(stderr).toContain('--lora: not usable, got ,; give file or file:weight');
+});

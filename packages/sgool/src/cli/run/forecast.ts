@@ -1,0 +1,153 @@
+/** @file What is said before a run starts: how long it will take, how much memory, and what helps where that is short. */
+import { existsSync } from 'node:fs';
+import { freemem } from 'node:os';
+import { join } from 'node:path';
+import { UserError } from '../../errors.ts';
+import type { EstimateOptions, RunEstimate } from '../../methods/estimate.ts';
+import type { ModelInfo } from '../../models/model-info.ts';
+import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
+import type { Settings } from '../../request/request.ts';
+import type { Engine } from '../host.ts';
+import { formatBytes, formatSeconds } from '../terminal/format.ts';
+import type { Progress } from '../terminal/progress.ts';
+
+export interface ForecastParts extends Pick<EstimateOptions, 'method' | 'request'> {
+  readonly engine: Engine;
+  readonly options: LoadOptions;
+  readonly model: ModelInfo;
+  readonly settings: Settings;
+}
+
+/** Something that makes a run smaller, as it is typed. */
+interface Remedy {
+  readonly flag: string;
+  readonly options?: Partial<LoadOptions>;
+  readonly settings?: Partial<Settings>;
+}
+
+/** From these on a forecast is shown; of shorter runs the end is in sight anyway. */
+const SHOWN_FROM_SECONDS = 30;
+const SHOWN_FROM_BYTES = 2e9;
+
+/**
+ * Estimates the run, says so where it is long or large, and warns where memory is short.
+ *
+ * @returns undefined where nothing could be estimated; the run itself tells what is wrong
+ */
+export async function forecast(parts: ForecastParts, progress: Progress): Promise<RunEstimate | undefined> {
+  const { engine, options } = parts;
+  // Counts become seconds and bytes by constants of the processor's kernels.
+  const isKnown = (options.device ?? 'cpu') === 'cpu' && options.precision !== 'float16';
+  if (!engine.estimate || !isKnown) return undefined;
+  progress.status('estimating time and memory');
+  try {
+    const estimate = await estimateWith(parts, []);
+    if (estimate.seconds >= SHOWN_FROM_SECONDS || estimate.memoryBytes >= SHOWN_FROM_BYTES) {
+      progress.note(forecastLine(estimate));
+    }
+    const available = availableBytes();
+    if (estimate.memoryBytes > available) {
+      progress.warn(shortageLine(estimate, available, await firstThatFits(parts, estimate, available)));
+    }
+    return estimate;
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
+function estimateWith(parts: ForecastParts, remedies: readonly Remedy[], machine?: RunEstimate['machine']) {
+  const { engine, options, model, method, request, settings } = parts;
+  const changed = Object.assign({}, ...remedies.map((remedy) => remedy.settings)) as Partial<Settings>;
+  return engine.estimate!(
+    request.model ?? model.name,
+    Object.assign({}, options, ...remedies.map((each) => each.options)),
+    {
+      method,
+      request: { ...request, ...changed },
+      iterations: settings.iterations,
+      ...(machine === undefined ? {} : { machine }),
+    },
+  );
+}
+
+/** `about 3 min 05 s and 5.1 GB of memory (4.2 GB of it weights), from 31.2 TFLOP at 190 GFLOP/s`. */
+export function forecastLine({
+  seconds,
+  memoryBytes,
+  mappedBytes,
+  operations,
+  machine,
+  contention,
+}: RunEstimate): string {
+  const slowed = contention >= 1.5 ? `, other programs make it ${contention.toFixed(1)} times slower` : '';
+  const speed = `${(operations / 1e12).toFixed(1)} TFLOP at ${(machine.flops / 1e9).toFixed(0)} GFLOP/s${slowed}`;
+  return `about ${formatSeconds(seconds)} and ${formatBytes(memoryBytes)} of memory (${formatBytes(mappedBytes)} of it weights), from ${speed}`;
+}
+
+/** What helps, and how far. */
+export interface Relief {
+  readonly flags: readonly string[];
+  readonly memoryBytes: number;
+}
+
+/** One line for a run that does not fit. */
+export function shortageLine(
+  { memoryBytes }: Pick<RunEstimate, 'memoryBytes'>,
+  available: number,
+  relief: Relief | undefined,
+): string {
+  const need = `the run takes about ${formatBytes(memoryBytes)} of memory, ${formatBytes(available)} are available`;
+  if (!relief) return `${need}; close other programs or take a smaller model`;
+  const fits = relief.memoryBytes <= available ? '' : ', still too much';
+  return `${need}; with ${relief.flags.join(' ')} it takes about ${formatBytes(relief.memoryBytes)}${fits}`;
+}
+
+/** Adds one remedy after the other until the run fits, or all are used up. Those that save nothing are left out. */
+async function firstThatFits(
+  parts: ForecastParts,
+  { memoryBytes, machine }: RunEstimate,
+  available: number,
+): Promise<Relief | undefined> {
+  let best = memoryBytes;
+  const used: Remedy[] = [];
+  for (const remedy of remediesOf(parts)) {
+    if (best <= available) break;
+    const { memoryBytes: bytes } = await estimateWith(parts, [...used, remedy], machine);
+    if (bytes > 0.97 * best) continue;
+    used.push(remedy);
+    best = bytes;
+  }
+  return used.length === 0 ? undefined : { flags: used.map(({ flag }) => flag), memoryBytes: best };
+}
+
+/** What can be asked for, the least harmful to the picture first. */
+function remediesOf({ options, model, settings }: ForecastParts): Remedy[] {
+  const { width, height, guidanceScale } = settings;
+  const halved = [width / 2, height / 2] as const;
+  return [
+    ...(options.memory === 'low' ? [] : [{ flag: '--memory low', options: { memory: 'low' } as const }]),
+    ...(options.variant === undefined && hasHalf(model)
+      ? [{ flag: '--variant fp16', options: { variant: 'fp16' } }]
+      : []),
+    ...(halved.every((side) => side % model.sizeMultiple === 0)
+      ? [{ flag: `--size ${halved.join('x')}`, settings: { width: halved[0], height: halved[1] } }]
+      : []),
+    ...(guidanceScale > 1 ? [{ flag: '--guidance 1', settings: { guidanceScale: 1 } }] : []),
+  ];
+}
+
+/** Whether the same weights lie there at half the size, beside those that were taken. */
+function hasHalf({ dir }: ModelInfo): boolean {
+  const has = (variant: string) =>
+    ['safetensors', 'bin'].some((end) =>
+      existsSync(join(dir, 'unet', `diffusion_pytorch_model${variant}.${end}`)),
+    );
+  return has('') && has('.fp16');
+}
+
+/** Memory for this process: what it has, what the system could give it, and no more than a container allows. */
+function availableBytes(): number {
+  const limit = process.constrainedMemory() || Number.POSITIVE_INFINITY;
+  return Math.min(freemem() + process.memoryUsage.rss(), limit);
+}

@@ -1,0 +1,103 @@
+/** @file The folder that a run writes to. No run ever writes over another one's files. */
+import { existsSync } from 'node:fs';
+import { mkdir, open, rm, rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { UserError } from '../../errors.ts';
+import { fileSystemReason } from '../../weights/sources/atomic-file.ts';
+
+/** What a run writes. */
+export const FILES = {
+  image: 'image.png',
+  input: 'input.png',
+  before: 'before.png',
+  saliency: 'saliency.png',
+  progress: 'progress.png',
+  run: 'run.json',
+} as const;
+/** Folder for the pictures of all iterations. */
+export const ITERATIONS_FOLDER = 'iterations';
+
+export interface OutputFolder {
+  readonly dir: string;
+  /** Takes the folder away again when nothing has been written to it. */
+  release(): Promise<void>;
+}
+
+const SLUG_LENGTH = 40;
+const MAX_TRIES = 10_000;
+
+/** A prompt as a part of a file name: letters and digits of any script, words joined by `-`. */
+export function slug(prompt: string): string {
+  const words =
+    prompt
+      .toLowerCase()
+      .normalize('NFC')
+      .match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
+  let name = '';
+  for (const word of words) {
+    const longer = name === '' ? word : `${name}-${word}`;
+    // Counted in bytes: that is what file systems limit.
+    if (Buffer.byteLength(longer) > SLUG_LENGTH) break;
+    name = longer;
+  }
+  return name || 'picture';
+}
+
+const twoDigits = (value: number) => String(value).padStart(2, '0');
+
+/**
+ * `sgool-output/2026-11-22-a-red-cat-7`, the date as the user's clock shows it.
+ *
+ * @param subject what the run is about
+ */
+export function defaultFolder(date: Date, subject: string, seed: number): string {
+  const day = [date.getFullYear(), twoDigits(date.getMonth() + 1), twoDigits(date.getDate())].join('-');
+  return join('sgool-output', `${day}-${slug(subject)}-${seed}`);
+}
+
+const isTaken = (dir: string) =>
+  [...Object.values(FILES), ITERATIONS_FOLDER].some((name) => existsSync(join(dir, name)));
+
+/**
+ * Makes `wanted`, or `wanted-2`, `wanted-3` ... where an earlier run has left its files, and marks it as taken at once, so
+ * that two runs that start together do not share it.
+ *
+ * @throws UserError when it cannot be written to
+ */
+export async function claimFolder(wanted: string): Promise<OutputFolder> {
+  for (let number = 1; number <= MAX_TRIES; number++) {
+    const dir = number === 1 ? wanted : `${wanted}-${number}`;
+    try {
+      const firstCreated = await mkdir(dir, { recursive: true });
+      if (isTaken(dir)) continue;
+      const mark = await open(join(dir, FILES.run), 'wx');
+      try {
+        await mark.writeFile('{ "status": "running" }\n');
+      } finally {
+        await mark.close();
+      }
+      return { dir, release: () => release(dir, firstCreated) };
+    } catch (error) {
+      const { code, path } = error as NodeJS.ErrnoException;
+      // Another run was faster.
+      if (code === 'EEXIST' && path?.endsWith(FILES.run)) continue;
+      const reason = code === 'EEXIST' ? 'a file of that name is in the way' : fileSystemReason(error);
+      if (reason === undefined) throw error;
+      throw new UserError(`cannot write to the folder ${dir}: ${reason}`, { cause: error });
+    }
+  }
+  throw new UserError(`cannot write to the folder ${wanted}: ${MAX_TRIES} runs are there already`);
+}
+
+async function release(dir: string, firstCreated: string | undefined): Promise<void> {
+  await rm(join(dir, FILES.run), { force: true });
+  if (firstCreated === undefined) return;
+  try {
+    for (let folder = dir; ; folder = dirname(folder)) {
+      await rmdir(folder);
+      if (folder === firstCreated) return;
+    }
+  } catch {
+    // Something else lies in it by now: it stays.
+  }
+}

@@ -1,0 +1,109 @@
+/** @file The pictures that a run leaves behind, beside the one that was asked for. */
+import { arrangeImages, drawBoxes, overlayHeatMap } from '../../image/draw.ts';
+import type { Image } from '../../image/image.ts';
+import { resampleMatrix, resamplePlane } from '../../image/resample.ts';
+import { resizeImage } from '../../image/resize.ts';
+import type { SaliencyMap } from '../../saliency/detector.ts';
+import type { Region } from '../../saliency/regions.ts';
+
+/** Small pictures are enlarged so far, by a whole number, before boxes and heat are drawn. */
+const HEAT_SIDE = 384;
+const FRAME_SIDE = { least: 128, most: 256 };
+/** Pictures in the strip. */
+const MAX_FRAMES = 8;
+
+/** A heat map over the picture, with the boxes of the regions. */
+export function saliencyPicture(image: Image, map: SaliencyMap, regions: readonly Region[]): Image {
+  const factor = Math.max(1, Math.round(HEAT_SIDE / Math.max(image.width, image.height)));
+  const [width, height] = [image.width * factor, image.height * factor];
+  const heat = resamplePlane(
+    map.data,
+    map.width,
+    resampleMatrix(map.height, height, { filter: 'bilinear' }),
+    resampleMatrix(map.width, width, { filter: 'bilinear' }),
+  );
+  const boxes = regions.map((region) => ({
+    x: region.left * factor,
+    y: region.top * factor,
+    width: region.width * factor,
+    height: region.height * factor,
+  }));
+  return drawBoxes(overlayHeatMap(resizeImage(image, width, height), heat), boxes);
+}
+
+/** A picture of the strip. */
+export interface Frame {
+  readonly iteration: number;
+  readonly image: Image;
+  /** CLIP A score. */
+  readonly score?: number;
+}
+
+/** Remembers enough pictures of a run of any length for a strip, a bounded number of them. */
+export class FrameKeeper {
+  private stride = 1;
+  private kept: Frame[] = [];
+  private last: Frame | undefined;
+  private best: Frame | undefined;
+
+  add(frame: Frame, isBest: boolean): void {
+    this.last = frame;
+    if (isBest) this.best = frame;
+    if (frame.iteration % this.stride !== 0) return;
+    this.kept.push(frame);
+    if (this.kept.length <= 4 * MAX_FRAMES) return;
+    this.stride *= 2;
+    this.kept = this.kept.filter(({ iteration }) => iteration % this.stride === 0);
+  }
+
+  /** At most eight frames, evenly chosen; the first, the last and the best are among them. */
+  chosen(): { frames: Frame[]; best: Frame | undefined } {
+    const all = [...this.kept];
+    if (this.last !== undefined && all.at(-1) !== this.last) all.push(this.last);
+    const count = Math.min(MAX_FRAMES, all.length);
+    const frames = Array.from({ length: count }, (_, i) =>
+      count === 1 ? all[0] : all[Math.round((i * (all.length - 1)) / (count - 1))],
+    );
+    const { best } = this;
+    if (best !== undefined && !frames.includes(best)) {
+      if (frames.length < MAX_FRAMES) frames.push(best);
+      else frames[nearestInside(frames, best)] = best;
+      frames.sort((a, b) => a.iteration - b.iteration);
+    }
+    return { frames, best };
+  }
+}
+
+/** The place of the frame closest to `frame`, leaving the first and the last alone. */
+function nearestInside(frames: readonly Frame[], { iteration }: Frame): number {
+  let nearest = 1;
+  for (let i = 2; i < frames.length - 1; i++) {
+    const isNearer =
+      Math.abs(frames[i].iteration - iteration) < Math.abs(frames[nearest].iteration - iteration);
+    if (isNearer) nearest = i;
+  }
+  return nearest;
+}
+
+/** Frames side by side, with iteration and CLIP score under each; the best one is marked. */
+export function progressPicture(frames: readonly Frame[], best: Frame | undefined): Image {
+  const { width, height } = frames[0].image;
+  const side = Math.max(width, height);
+  const scale = Math.min(FRAME_SIDE.most, Math.max(FRAME_SIDE.least, side)) / side;
+  const size = [Math.round(width * scale), Math.round(height * scale)] as const;
+  return arrangeImages(
+    frames.map(({ image }) => resizeImage(image, ...size)),
+    {
+      captions: frames.map(({ iteration, score }, i) =>
+        [
+          String(iteration),
+          score === undefined ? '' : `CLIP ${score.toFixed(2)}`,
+          frames[i] === best ? 'best' : '',
+        ]
+          .filter((part) => part !== '')
+          .join('  '),
+      ),
+      textScale: size[0] >= 192 ? 2 : 1,
+    },
+  );
+}

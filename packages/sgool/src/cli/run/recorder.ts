@@ -1,0 +1,118 @@
+/** @file Writes a run down while it goes on, so that whatever happens, the best so far is on the disk. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Image } from '../../image/image.ts';
+import { encodePng } from '../../image/png.ts';
+import type { Iteration } from '../../methods/run/method.ts';
+import type { SaliencyMap } from '../../saliency/detector.ts';
+import type { Region } from '../../saliency/regions.ts';
+import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
+import { FILES, ITERATIONS_FOLDER } from './output-folder.ts';
+import { FrameKeeper, progressPicture, saliencyPicture } from './pictures.ts';
+import {
+  type IterationNumbers,
+  numbersOf,
+  pictureTexts,
+  type RunPaths,
+  type RunState,
+  type RunStatus,
+  type RunTask,
+  runJson,
+} from './run-record.ts';
+
+export interface RecorderOptions {
+  /** Absolute path of the folder that was claimed for the run. */
+  readonly dir: string;
+  readonly task: RunTask;
+  /** The command that repeats the run. */
+  readonly repeat: string;
+  /** The picture that the run begins with, as the model takes it. */
+  readonly input?: Image;
+  /** Whether settings are written into the pictures. */
+  readonly metadata: boolean;
+  readonly saveIterations: boolean;
+}
+
+export class Recorder {
+  readonly paths: RunPaths;
+  /** The best iteration so far. */
+  best: Iteration | undefined;
+  private readonly options: RecorderOptions;
+  private readonly frames = new FrameKeeper();
+  private readonly iterations: IterationNumbers[] = [];
+  private readonly startedAt = performance.now();
+
+  constructor(options: RecorderOptions) {
+    this.options = options;
+    this.paths = { folder: options.dir, run: join(options.dir, FILES.run) };
+  }
+
+  /** Writes what this iteration brings: the plain picture, a better one, its numbers. */
+  async add(iteration: Iteration): Promise<void> {
+    const numbers = numbersOf(iteration);
+    this.iterations.push(numbers);
+    const { image, best, clip } = iteration;
+    this.frames.add({ iteration: iteration.iteration, image, score: clip.A }, best);
+    const png = (() => {
+      let bytes: Uint8Array | undefined;
+      return () => (bytes ??= this.encode(image, numbers));
+    })();
+    if (iteration.iteration === 0) {
+      const { input } = this.options;
+      if (input !== undefined) await this.write('input', encodePng(input));
+      await this.write('before', png());
+    }
+    if (best) {
+      await this.write('image', png());
+      this.best = iteration;
+    }
+    if (this.options.saveIterations) await this.writeIteration(iteration.iteration, png());
+    await this.writeRun('running');
+  }
+
+  /** Draws map and regions of the best picture. */
+  async writeSaliency(map: SaliencyMap, regions: readonly Region[]): Promise<void> {
+    if (this.best === undefined) return;
+    await this.write('saliency', encodePng(saliencyPicture(this.best.image, map, regions)));
+  }
+
+  /** Writes the strip of the iterations and the last word of `run.json`. */
+  async finish(status: RunStatus, error?: string): Promise<void> {
+    const { frames, best } = this.frames.chosen();
+    if (frames.length > 0) await this.write('progress', encodePng(progressPicture(frames, best)));
+    await this.writeRun(status, error);
+  }
+
+  /** How things stand. */
+  state(status: RunStatus, error?: string): RunState {
+    return {
+      status,
+      ...(error === undefined ? {} : { error }),
+      seconds: Number(((performance.now() - this.startedAt) / 1000).toFixed(3)),
+      iterations: this.iterations,
+      paths: this.paths,
+    };
+  }
+
+  private encode(image: Image, numbers: IterationNumbers): Uint8Array {
+    return encodePng(image, this.options.metadata ? { text: pictureTexts(this.options.task, numbers) } : {});
+  }
+
+  private async write(name: Exclude<keyof typeof FILES, 'run'>, bytes: Uint8Array): Promise<void> {
+    const path = join(this.options.dir, FILES[name]);
+    await writeFileAtomic(path, bytes);
+    this.paths[name] = path;
+  }
+
+  private async writeIteration(iteration: number, bytes: Uint8Array): Promise<void> {
+    const folder = join(this.options.dir, ITERATIONS_FOLDER);
+    if (this.paths.iterations === undefined) await mkdir(folder, { recursive: true });
+    this.paths.iterations = folder;
+    await writeFileAtomic(join(folder, `${String(iteration).padStart(4, '0')}.png`), bytes);
+  }
+
+  private async writeRun(status: RunStatus, error?: string): Promise<void> {
+    const content = runJson(this.options.task, this.state(status, error), this.options.repeat);
+    await writeFileAtomic(this.paths.run, `${JSON.stringify(content, null, 2)}\n`);
+  }
+}

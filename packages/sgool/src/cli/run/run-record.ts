@@ -1,0 +1,254 @@
+/** @file What is written down about a run: `run.json`, the texts in the pictures, the object that `--json` prints. */
+import { createRequire } from 'node:module';
+import { formatParameters, PARAMETERS_KEYWORD, SGOOL_KEYWORD } from '../../image/parameters.ts';
+import type { RunEstimate } from '../../methods/estimate.ts';
+import type { Iteration, LossParts } from '../../methods/run/method.ts';
+import type { ClipScores } from '../../pipeline/pipeline.ts';
+import type { ParsedRequest, Settings } from '../../request/request.ts';
+import type { Region } from '../../saliency/regions.ts';
+import type { ModelParts } from '../options/model-parts.ts';
+import type { CliOption } from '../options/options.ts';
+import { quoteArgument } from '../terminal/format.ts';
+
+/** The picture that `refine` begins with, and how it is used. */
+export interface RefineTask {
+  /** Absolute path. */
+  readonly image: string;
+  readonly sourcePrompt?: string;
+  readonly strength: number;
+  readonly fit: string;
+  readonly invertMask: boolean;
+  readonly feather?: number;
+}
+
+/** A run as it was asked for, nothing left open. */
+export interface RunTask {
+  readonly prompt: string;
+  readonly negativePrompt: string;
+  readonly method: ParsedRequest['method'];
+  readonly model: string;
+  readonly seed: number;
+  readonly preset: ParsedRequest['preset'];
+  /** What was computed on, and in. */
+  readonly device: string;
+  readonly precision: string;
+  readonly maskFile?: string;
+  /** For `refine`. */
+  readonly refine?: RefineTask;
+  /** Where parts of the model came from. */
+  readonly parts: ModelParts;
+  readonly settings: Settings;
+  /** What was expected of the run before it started. */
+  readonly estimate?: RunEstimate;
+  /** Whether the prompt was longer than the text encoder takes. */
+  readonly truncated: boolean;
+  /** The command as it was typed. */
+  readonly command: string;
+  readonly versions: Versions;
+  readonly started: Date;
+}
+
+export interface Versions {
+  readonly sgool: string;
+  readonly node: string;
+  readonly onnxruntime?: string;
+  readonly platform: string;
+}
+
+export type RunStatus = 'running' | 'done' | 'stopped' | 'failed';
+
+/** Numbers of one iteration. */
+export interface IterationNumbers {
+  readonly iteration: number;
+  readonly best: boolean;
+  readonly seed?: number;
+  readonly loss?: LossParts;
+  readonly clip: ClipScores;
+  readonly regions?: readonly Region[];
+  readonly evaluations: Iteration['evaluations'];
+  readonly seconds: Iteration['seconds'];
+}
+
+export interface RunPaths {
+  readonly folder: string;
+  readonly run: string;
+  image?: string;
+  input?: string;
+  before?: string;
+  saliency?: string;
+  progress?: string;
+  iterations?: string;
+}
+
+/** Where a run stands. */
+export interface RunState {
+  readonly status: RunStatus;
+  readonly error?: string;
+  readonly seconds: number;
+  readonly iterations: readonly IterationNumbers[];
+  readonly paths: RunPaths;
+}
+
+export function versions(sgool: string): Versions {
+  return {
+    sgool,
+    node: process.versions.node,
+    ...onnxruntimeVersion(),
+    platform: `${process.platform}-${process.arch}`,
+  };
+}
+
+/** ONNX Runtime is a dependency of the engine, so it is looked up from there. */
+function onnxruntimeVersion(): { onnxruntime?: string } {
+  try {
+    const engine = createRequire(createRequire(import.meta.url).resolve('@sgool/autodiff'));
+    return { onnxruntime: (engine('onnxruntime-node/package.json') as { version: string }).version };
+  } catch {
+    return {};
+  }
+}
+
+export function numbersOf(iteration: Iteration): IterationNumbers {
+  const { best, seed, loss, clip, regions, evaluations, seconds } = iteration;
+  return {
+    iteration: iteration.iteration,
+    best,
+    ...(seed === undefined ? {} : { seed }),
+    ...(loss === undefined ? {} : { loss }),
+    clip,
+    ...(regions === undefined ? {} : { regions }),
+    evaluations,
+    seconds,
+  };
+}
+
+/**
+ * A command that makes the same picture again, every setting spelt out, whatever defaults a later version has.
+ *
+ * @param options those of the command, which know how each setting is written
+ */
+export function repeatCommand(task: RunTask, options: readonly CliOption[]): string {
+  const { width, height } = task.settings;
+  const values: Readonly<Record<string, unknown>> = {
+    ...task.settings,
+    ...task.parts,
+    ...task.refine,
+    method: task.method,
+    model: task.model,
+    seed: task.seed,
+    preset: task.preset,
+    device: task.device,
+    precision: task.precision,
+    ...(task.negativePrompt === '' ? {} : { negativePrompt: task.negativePrompt }),
+    ...(task.maskFile === undefined ? {} : { maskFile: task.maskFile }),
+  };
+  const words = options.flatMap(({ flag, keys, argument }) => {
+    if (flag === 'size') return ['--size', `${width}x${height}`];
+    const value = values[keys[0]];
+    if (value === undefined) return [];
+    if (argument === undefined) return [value === true ? `--${flag}` : `--no-${flag}`];
+    return [`--${flag}`, String(value)];
+  });
+  const [name, ...operands] = task.refine ? ['refine', task.refine.image] : ['generate'];
+  // Behind `--`, because a prompt may begin with a dash.
+  return ['sgool', name, ...words, '--', ...operands, task.prompt].map(quoteArgument).join(' ');
+}
+
+/** What happened, in the form that `--json` prints. */
+export function resultOf(task: RunTask, { status, error, seconds, iterations, paths }: RunState) {
+  const best = iterations.findLast((numbers) => numbers.best);
+  return {
+    method: task.method,
+    model: task.model,
+    device: task.device,
+    precision: task.precision,
+    seed: task.seed,
+    // The picture's own, for best-of.
+    ...(best?.seed === undefined || best.seed === task.seed ? {} : { bestSeed: best.seed }),
+    ...(task.refine === undefined ? {} : { image: task.refine.image }),
+    prompt: task.prompt,
+    truncated: task.truncated,
+    status,
+    ...(error === undefined ? {} : { error }),
+    clip: { before: iterations[0]?.clip ?? {}, after: best?.clip ?? {} },
+    bestIteration: best?.iteration ?? null,
+    loss: iterations.map(({ loss }) => loss ?? null),
+    evaluations: iterations.at(-1)?.evaluations ?? { forward: 0, pullback: 0 },
+    seconds,
+    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+    paths,
+  };
+}
+
+/** The content of `run.json`: everything needed to repeat the run, and every iteration's numbers. */
+export function runJson(task: RunTask, state: RunState, repeat: string) {
+  return {
+    ...resultOf(task, state),
+    started: task.started.toISOString(),
+    command: task.command,
+    repeat,
+    versions: task.versions,
+    ...(task.estimate === undefined ? {} : { estimate: task.estimate }),
+    request: requestOf(task),
+    iterations: state.iterations,
+  };
+}
+
+function requestOf({
+  prompt,
+  negativePrompt,
+  method,
+  model,
+  seed,
+  preset,
+  device,
+  precision,
+  maskFile,
+  refine,
+  parts,
+  settings,
+}: RunTask) {
+  return {
+    prompt,
+    negativePrompt,
+    method,
+    model,
+    seed,
+    preset,
+    device,
+    precision,
+    ...(maskFile === undefined ? {} : { maskFile }),
+    ...refine,
+    ...parts,
+    ...settings,
+  };
+}
+
+/**
+ * Texts for a PNG: what AUTOMATIC1111's web UI and its kin read, and our own JSON.
+ *
+ * @param iteration the one that the picture is of; the plain picture is iteration 0
+ */
+export function pictureTexts(task: RunTask, iteration: IterationNumbers): Record<string, string> {
+  const { settings, method } = task;
+  const isPlain = iteration.iteration === 0 || method === 'sd';
+  const looks = method === 'sgool' && !isPlain;
+  const parameters = formatParameters({
+    prompt: task.prompt,
+    negativePrompt: task.negativePrompt,
+    settings: {
+      Steps: settings.steps,
+      Sampler: settings.sampler.toUpperCase(),
+      'CFG scale': settings.guidanceScale,
+      Seed: iteration.seed ?? task.seed,
+      Size: `${settings.width}x${settings.height}`,
+      Model: task.model,
+      ...(task.refine === undefined ? {} : { 'Denoising strength': task.refine.strength }),
+      ...(isPlain ? {} : { 'SGOOL method': method, 'SGOOL iteration': iteration.iteration }),
+      ...(looks ? { 'Saliency weight': settings.lambda, Saliency: settings.saliency } : {}),
+      Version: `sgool ${task.versions.sgool}`,
+    },
+  });
+  const own = { version: task.versions.sgool, request: requestOf(task), ...iteration };
+  return { [PARAMETERS_KEYWORD]: parameters, [SGOOL_KEYWORD]: JSON.stringify(own) };
+}

@@ -1,0 +1,184 @@
+/** @file Progress on stderr: a line for each iteration, with a bar while it runs; JSON lines where no person watches. */
+import type { Iteration, StepProgress } from '../../methods/run/method.ts';
+import type { Sink } from '../host.ts';
+import { formatSeconds } from './format.ts';
+
+export interface Progress {
+  /** What is being done now, outside of iterations. */
+  status(text: string): void;
+  step(progress: StepProgress): void;
+  iteration(iteration: Iteration): void;
+  /** A line that stays. */
+  note(text: string): void;
+  /** Something the user should know about; shown even if progress is not. */
+  warn(text: string): void;
+  /** Leaves no half line behind. */
+  end(): void;
+}
+
+/** Of one length, so that the numbers behind them stand still. */
+const PHASES = { invert: 'inverting', denoise: 'denoising', gradient: 'gradient ' } as const;
+/** Shortest time between two changes of the bar. */
+const REDRAW_MS = 80;
+const BAR_CELLS = 20;
+
+/** Iterations that the pace is taken from: the last ones, because the first compile programs. */
+const PACE_ITERATIONS = 5;
+
+/** Time of the last iterations, and what is left. */
+class Pace {
+  private recent: number[] = [];
+
+  /** Iteration 0 has no way back and is quicker than the rest: it counts only while it is alone. */
+  add({ iteration, seconds }: Iteration): void {
+    if (iteration === 1) this.recent = [];
+    this.recent.push(seconds.iteration);
+    if (this.recent.length > PACE_ITERATIONS) this.recent.shift();
+  }
+
+  get secondsPerIteration(): number {
+    return this.recent.reduce((sum, seconds) => sum + seconds, 0) / this.recent.length;
+  }
+
+  secondsLeft(iteration: number, iterations: number): number | undefined {
+    if (iteration >= iterations) return 0;
+    return iteration === 0 ? undefined : (iterations - iteration) * this.secondsPerIteration;
+  }
+}
+
+/** @param first what the picture of iteration 0 is called */
+export function createProgress(
+  stderr: Sink,
+  { quiet, first = 'plain picture' }: { quiet: boolean; first?: string },
+): Progress {
+  if (quiet) return new Quiet(stderr);
+  return stderr.isTTY ? new TerminalProgress(stderr, first) : new LineProgress(stderr);
+}
+
+/** Warnings only. */
+class Quiet implements Progress {
+  protected readonly out: Sink;
+  constructor(out: Sink) {
+    this.out = out;
+  }
+  status(_text: string): void {}
+  step(_progress: StepProgress): void {}
+  iteration(_iteration: Iteration): void {}
+  note(_text: string): void {}
+  warn(text: string): void {
+    this.out.write(`sgool: warning: ${text}\n`);
+  }
+  end(): void {}
+}
+
+/** One JSON object per iteration; lines that begin with `sgool:` are for people. */
+class LineProgress extends Quiet {
+  private readonly pace = new Pace();
+  private before: Iteration['clip'] | undefined;
+
+  override iteration(iteration: Iteration): void {
+    this.pace.add(iteration);
+    this.before ??= iteration.clip;
+    const line = {
+      iteration: iteration.iteration,
+      iterations: iteration.iterations,
+      ...(iteration.loss === undefined ? {} : { loss: iteration.loss }),
+      clip: { before: this.before, now: iteration.clip },
+      best: iteration.best,
+      secondsPerIteration: rounded(this.pace.secondsPerIteration),
+      secondsLeft: rounded(this.pace.secondsLeft(iteration.iteration, iteration.iterations)),
+      evaluations: iteration.evaluations,
+    };
+    this.out.write(`${JSON.stringify(line)}\n`);
+  }
+
+  override note(text: string): void {
+    this.out.write(`sgool: ${text}\n`);
+  }
+}
+
+const rounded = (seconds: number | undefined) => (seconds === undefined ? null : Number(seconds.toFixed(3)));
+
+class TerminalProgress extends Quiet {
+  private readonly pace = new Pace();
+  private before: Iteration['clip'] | undefined;
+  private drawnAt = 0;
+  private isOpen = false;
+  private readonly first: string;
+
+  constructor(out: Sink, first: string) {
+    super(out);
+    this.first = first;
+  }
+
+  override status(text: string): void {
+    this.draw(text);
+  }
+
+  override step({ iteration, iterations, phase, step, steps }: StepProgress): void {
+    const now = Date.now();
+    if (now - this.drawnAt < REDRAW_MS) return;
+    this.drawnAt = now;
+    const done = Math.round((step / steps) * BAR_CELLS);
+    const bar = '#'.repeat(done) + '.'.repeat(BAR_CELLS - done);
+    const left = this.pace.secondsLeft(iteration - 1, iterations);
+    const rest = left === undefined || iteration === 0 ? '' : `, ${formatSeconds(left)} left`;
+    this.draw(`${iteration}/${iterations} [${bar}] ${PHASES[phase]} ${step}/${steps}${rest}`);
+  }
+
+  override iteration(iteration: Iteration): void {
+    this.pace.add(iteration);
+    this.before ??= iteration.clip;
+    this.line(iterationLine(iteration, this.before, this.pace, this.first));
+  }
+
+  override note(text: string): void {
+    this.line(text);
+  }
+
+  override warn(text: string): void {
+    this.line(`sgool: warning: ${text}`);
+  }
+
+  override end(): void {
+    if (this.isOpen) this.out.write('\r\x1b[2K');
+    this.isOpen = false;
+  }
+
+  private draw(text: string): void {
+    this.out.write(`\r\x1b[2K${text.slice(0, (this.out.columns ?? 80) - 1)}`);
+    this.isOpen = true;
+  }
+
+  private line(text: string): void {
+    this.end();
+    this.out.write(`${text}\n`);
+  }
+}
+
+const score = (value: number | undefined) => (value === undefined ? '-' : value.toFixed(2));
+
+function iterationLine(
+  { iteration, iterations, loss, clip, best, seconds }: Iteration,
+  before: Iteration['clip'],
+  pace: Pace,
+  first: string,
+): string {
+  const columns = [`${String(iteration).padStart(String(iterations).length)}/${iterations}`];
+  if (loss !== undefined) {
+    const parts = (['whole', 'regions'] as const).flatMap((part) =>
+      loss[part] === undefined ? [] : [`${part} ${loss[part].toFixed(4)}`],
+    );
+    columns.push(`loss ${loss.total.toFixed(4)}${parts.length > 0 ? ` (${parts.join(', ')})` : ''}`);
+  }
+  if (clip.A !== undefined) {
+    columns.push(iteration === 0 ? `CLIP ${score(clip.A)}` : `CLIP ${score(before.A)} -> ${score(clip.A)}`);
+  }
+  const left = pace.secondsLeft(iteration, iterations);
+  columns.push(
+    iteration === 0
+      ? `${first} in ${formatSeconds(seconds.total)}`
+      : `${pace.secondsPerIteration.toFixed(1)} s/it, ${formatSeconds(left ?? 0)} left`,
+  );
+  return columns.join('  ') + (best && iteration > 0 ? '  *' : '');
+}

@@ -1,0 +1,140 @@
+/** @file From the judge's maps to a list of things, and from there to relations and scores. */
+
+import { JUDGE_GRID, JUDGE_TRAITS } from '../../networks/judge/network.ts';
+import { COLOURS, type Colour, KINDS, type Kind, type Relation } from '../../networks/judge/vocabulary.ts';
+
+export interface Detection {
+  readonly kind: Kind;
+  readonly colour: Colour;
+  /** Probability that such a thing is there. */
+  readonly confidence: number;
+  /** Probability of each colour, in the order of COLOURS. */
+  readonly colours: readonly number[];
+  /** In shares of the picture's side. */
+  readonly box: { readonly x0: number; readonly y0: number; readonly x1: number; readonly y1: number };
+  /** Probabilities that another thing stands before it, and that it is drawn hollow around another thing. */
+  readonly covered: number;
+  readonly hollow: number;
+}
+
+const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+
+/** One picture's maps: heat [kinds, grid, grid], colour [grid, grid, kinds, colours], traits [grid, grid, kinds, traits]. */
+export interface JudgeMaps {
+  readonly heat: Float32Array;
+  readonly colour: Float32Array;
+  readonly traits: Float32Array;
+}
+
+/** Things whose heat is a local peak of at least `threshold`, most certain first. */
+export function decodeMaps({ heat, colour, traits }: JudgeMaps, threshold = 0.4): Detection[] {
+  const found: Detection[] = [];
+  const cells = JUDGE_GRID * JUDGE_GRID;
+  KINDS.forEach((kind, k) => {
+    const at = (r: number, c: number) =>
+      r < 0 || c < 0 || r >= JUDGE_GRID || c >= JUDGE_GRID
+        ? -Infinity
+        : heat[k * cells + r * JUDGE_GRID + c]!;
+    for (let r = 0; r < JUDGE_GRID; r++) {
+      for (let c = 0; c < JUDGE_GRID; c++) {
+        const here = at(r, c);
+        const confidence = sigmoid(here);
+        if (confidence < threshold || !isPeak(at, r, c, here)) continue;
+        const slot = (r * JUDGE_GRID + c) * KINDS.length + k;
+        const colours = softmax(colour.subarray(slot * COLOURS.length, (slot + 1) * COLOURS.length));
+        const [dx, dy, w, h, covered, hollow] = traits.subarray(
+          slot * JUDGE_TRAITS,
+          (slot + 1) * JUDGE_TRAITS,
+        ) as unknown as number[];
+        const [cx, cy] = [(c + dx!) / JUDGE_GRID, (r + dy!) / JUDGE_GRID];
+        found.push({
+          kind,
+          colour: COLOURS[colours.indexOf(Math.max(...colours))]!,
+          confidence,
+          colours,
+          box: { x0: cx - w! / 2, y0: cy - h! / 2, x1: cx + w! / 2, y1: cy + h! / 2 },
+          covered: sigmoid(covered!),
+          hollow: sigmoid(hollow!),
+        });
+      }
+    }
+  });
+  return found.sort((a, b) => b.confidence - a.confidence);
+}
+
+function isPeak(at: (r: number, c: number) => number, r: number, c: number, here: number): boolean {
+  for (let dr = -1; dr <= 1; dr++) {
+    for (let dc = -1; dc <= 1; dc++) {
+      // On a plateau the first cell in reading order is the peak.
+      const before = dr < 0 || (dr === 0 && dc < 0);
+      const other = at(r + dr, c + dc);
+      if ((dr !== 0 || dc !== 0) && (other > here || (before && other === here))) return false;
+    }
+  }
+  return true;
+}
+
+function softmax(logits: Float32Array): number[] {
+  const top = Math.max(...logits);
+  const raised = Array.from(logits, (x) => Math.exp(x - top));
+  const total = raised.reduce((a, b) => a + b, 0);
+  return raised.map((x) => x / total);
+}
+
+/** Whether `a relation b` holds between two detections. */
+export function detectedRelation(a: Detection, relation: Relation, b: Detection): boolean {
+  if (relation === 'inside') return b.hollow > 0.5;
+  if (relation === 'in front of') return b.covered > 0.5 && b.hollow <= 0.5;
+  const [ax, ay] = [(a.box.x0 + a.box.x1) / 2, (a.box.y0 + a.box.y1) / 2];
+  const [bx, by] = [(b.box.x0 + b.box.x1) / 2, (b.box.y0 + b.box.y1) / 2];
+  const [dx, dy] = [bx - ax, by - ay];
+  switch (relation) {
+    case 'left of':
+      return dx > Math.abs(dy);
+    case 'right of':
+      return -dx > Math.abs(dy);
+    case 'above':
+      return dy > Math.abs(dx);
+    case 'below':
+      return -dy > Math.abs(dx);
+  }
+}
+
+export interface Verdict {
+  /** Mean over the prompt's things of P(kind) * P(colour) of the best detection for it, in [0, 1]. */
+  readonly score: number;
+  /** Every thing is there in its colour (and the relation, where one is asked for, holds). */
+  readonly correct: boolean;
+  /** Share of the prompt's things that are there in their colour. */
+  readonly things: number;
+}
+
+/** Marks detections against what a prompt asks for; each detection answers for one thing at the most. */
+export function judgePrompt(
+  detections: readonly Detection[],
+  wanted: {
+    readonly things: readonly { readonly kind: Kind; readonly colour: Colour }[];
+    readonly relation?: { readonly subject: number; readonly relation: Relation; readonly object: number };
+  },
+): Verdict {
+  const free = new Set(detections);
+  const matched = wanted.things.map(({ kind, colour }) => {
+    let best: Detection | undefined;
+    let bestScore = 0;
+    for (const d of free) {
+      const score = d.kind === kind ? d.confidence * d.colours[COLOURS.indexOf(colour)]! : 0;
+      if (score > bestScore) [best, bestScore] = [d, score];
+    }
+    if (best) free.delete(best);
+    return { detection: best, score: bestScore, right: best !== undefined && best.colour === colour };
+  });
+  const things = matched.filter((m) => m.right).length / Math.max(1, matched.length);
+  let related = true;
+  if (wanted.relation) {
+    const a = matched[wanted.relation.subject]?.detection;
+    const b = matched[wanted.relation.object]?.detection;
+    related = a !== undefined && b !== undefined && detectedRelation(a, wanted.relation.relation, b);
+  }
+  const score = matched.reduce((total, m) => total + m.score, 0) / Math.max(1, matched.length);
+  return { score, correct: things === 1 && related, things };
+}

@@ -1,0 +1,44 @@
+/** @file The trained judge, ready to mark pictures. */
+
+import { compile, trace } from '@sgool/autodiff';
+import { UserError } from '../../errors.ts';
+import { JUDGE_IMAGE, judgeNetwork } from '../../networks/judge/network.ts';
+import { networkWeights } from '../../networks/network-weights.ts';
+import { openSafetensors } from '../../weights/formats/safetensors.ts';
+import { packagedPath } from '../../weights/open/locate-model.ts';
+import type { Detection } from './detections.ts';
+import { runJudge } from './run-judge.ts';
+
+/** The judge's weights: beside the model folder, because no method may use them. */
+export function judgeFile(): string {
+  const file = packagedPath('judge', 'judge.safetensors');
+  if (file === undefined)
+    throw new UserError('judge: its weights come with @sgool/toybox-models; install it');
+  return file;
+}
+
+export interface Judge {
+  /** Things in a picture of 128 x 128 RGB bytes, most certain first. */
+  look(image: Uint8Array): Promise<Detection[]>;
+  dispose(): Promise<void>;
+}
+
+/** Loads the judge, to run on `threads` (default: one for each core). @throws UserError when its weights are missing */
+export async function loadJudge({ threads }: { threads?: number } = {}): Promise<Judge> {
+  const weights = networkWeights(await openSafetensors(judgeFile()));
+  const graph = trace({ image: { shape: [1, 3, JUDGE_IMAGE, JUDGE_IMAGE] } }, ({ image }) => ({
+    ...judgeNetwork(weights, image),
+  }));
+  const program = await compile(graph, { threads });
+  return {
+    look(image) {
+      if (image.length !== 3 * JUDGE_IMAGE * JUDGE_IMAGE) {
+        throw new RangeError(
+          `judge: needs ${JUDGE_IMAGE} x ${JUDGE_IMAGE} RGB bytes, got ${image.length} bytes`,
+        );
+      }
+      return runJudge(program, image);
+    },
+    dispose: () => program.dispose(),
+  };
+}

@@ -1,0 +1,14 @@
+/** @file Runs a compiled judge on one picture. */
+
+import type { Program } from '@sgool/autodiff';
+import { JUDGE_IMAGE } from '../../networks/judge/network.ts';
+import { type Detection, decodeMaps, type JudgeMaps } from './detections.ts';
+
+/** @param image RGB bytes of a 128 x 128 picture */
+export async function runJudge(program: Program, image: Uint8Array): Promise<Detection[]> {
+  const pixels = JUDGE_IMAGE * JUDGE_IMAGE;
+  const planes = new Float32Array(3 * pixels);
+  for (let i = 0; i < pixels; i++)
+    for (let c = 0; c < 3; c++) planes[c * pixels + i] = image[3 * i + c]! / 255;
+  return decodeMaps((await program.run({ image: planes })) as unknown as JudgeMaps);
+}

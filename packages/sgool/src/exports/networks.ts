@@ -1,0 +1,36 @@
+/** @file `sgool/networks`: networks under the names of the public checkpoints, their tokenizers and their weight files. */
+export { autoencoder } from '../networks/autoencoder/autoencoder.ts';
+export { CLIP_MEAN, CLIP_STD, clip } from '../networks/clip/clip.ts';
+export {
+  type AutoencoderConfig,
+  autoencoderConfig,
+  type ClipConfig,
+  clipConfig,
+  clipTextConfig,
+  type TranSalNetConfig,
+  transalnetConfig,
+  unetConfig,
+} from '../networks/config.ts';
+export { networkWeights } from '../networks/network-weights.ts';
+export { transalnet } from '../networks/saliency/transalnet.ts';
+export { textEncoder } from '../networks/text/text-encoder.ts';
+export { unet } from '../networks/unet/unet.ts';
+export { byteSymbolsById, END_OF_WORD } from '../text/byte-pairs.ts';
+export {
+  createTokenizer,
+  END_OF_TEXT,
+  type EncodedPrompt,
+  loadTokenizer,
+  START_OF_TEXT,
+  type Tokenizer,
+} from '../text/tokenizer.ts';
+export { buildWordVocabulary, tokenizerFiles } from '../text/word-vocabulary.ts';
+export { encodeFloat16 } from '../weights/formats/float16.ts';
+export {
+  openSafetensors,
+  readTensor,
+  type TensorToWrite,
+  writeSafetensors,
+} from '../weights/formats/safetensors.ts';
+export { openComponent, openModelFolder } from '../weights/open/model-folder.ts';
+export { writeFileAtomic } from '../weights/sources/atomic-file.ts';

@@ -1,0 +1,83 @@
+/** @file What a mask allows: in pixels, in elements of the latent, and as the weights of a soft edge. */
+import { createImage, type Image } from './image.ts';
+
+/** 1 for each pixel that may change: the brighter half of the greys, or the darker one if it is inverted. */
+export function mayChange({ width, height, data }: Image, inverted: boolean): Uint8Array {
+  const open = new Uint8Array(width * height);
+  for (let i = 0; i < open.length; i++) {
+    const bright = data[3 * i] + data[3 * i + 1] + data[3 * i + 2] >= 1.5 * 255;
+    open[i] = bright === inverted ? 0 : 1;
+  }
+  return open;
+}
+
+/**
+ * 1 for each element of a latent that may move: those with a pixel among theirs that may change. That is more than the mask
+ * allows along its edge; there the picture is put together from both.
+ *
+ * @param latentShape `[1, channels, height, width]`
+ */
+export function openElements(
+  open: Uint8Array,
+  width: number,
+  [, channels, rows, columns]: readonly number[],
+): Uint8Array {
+  const side = width / columns;
+  const plane = new Uint8Array(rows * columns);
+  open.forEach((value, i) => {
+    const [x, y] = [i % width, Math.floor(i / width)];
+    if (value) plane[Math.floor(y / side) * columns + Math.floor(x / side)] = 1;
+  });
+  const elements = new Uint8Array(channels * plane.length);
+  for (let c = 0; c < channels; c++) elements.set(plane, c * plane.length);
+  return elements;
+}
+
+/**
+ * How much of each pixel is the new picture's: nothing of what is protected, and from there rising to 1 over `feather` pixels.
+ * Where the mask is too narrow for that, the edge is narrower.
+ *
+ * @returns values from 0 to 1 by pixel
+ */
+export function softEdge(open: Uint8Array, width: number, feather: number): Float32Array {
+  const distance = distanceInside(open, width);
+  const reach = Math.min(
+    feather,
+    distance.reduce((most, value) => Math.max(most, value), 0),
+  );
+  return distance.map((value) => (reach > 0 ? Math.min(1, value / (reach + 1)) : Math.min(1, value)));
+}
+
+/**
+ * Distance of each open pixel to the nearest one that is not, in pixels; large where there is none. The border of the picture
+ * is no edge.
+ *
+ * Reference: Borgefors 1986, "Distance Transformations in Digital Images", the chamfer distance with 3 and 4.
+ */
+function distanceInside(open: Uint8Array, width: number): Float32Array {
+  const height = open.length / width;
+  const distance = Float32Array.from(open, (value) => (value ? Number.MAX_SAFE_INTEGER : 0));
+  const relax = (x: number, y: number, dx: number, dy: number, step: number) => {
+    if (x + dx < 0 || x + dx >= width || y + dy < 0 || y + dy >= height) return;
+    const at = y * width + x;
+    distance[at] = Math.min(distance[at], distance[at + dy * width + dx] + step);
+  };
+  const sweep = (x: number, y: number, back: 1 | -1) => {
+    relax(x, y, -back, 0, 3);
+    relax(x, y, 0, -back, 3);
+    relax(x, y, -back, -back, 4);
+    relax(x, y, back, -back, 4);
+  };
+  for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) sweep(x, y, 1);
+  for (let y = height - 1; y >= 0; y--) for (let x = width - 1; x >= 0; x--) sweep(x, y, -1);
+  return distance.map((value) => value / 3);
+}
+
+/** `weight · above + (1 - weight) · below`, pixel by pixel; where the weight is 0 the bytes of `below`. */
+export function composite(below: Image, above: Image, weights: Float32Array): Image {
+  const data = below.data.map((value, i) => {
+    const weight = weights[Math.floor(i / 3)];
+    return Math.round(value + weight * (above.data[i] - value));
+  });
+  return createImage(below.width, below.height, data);
+}

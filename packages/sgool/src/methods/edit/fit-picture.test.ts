@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { createImage, type Image } from '../../image/image.ts';
+import { fittingNotes, preparePicture } from './fit-picture.ts';
+
+/** Red grows to the right, green downwards. */
+function slopes(width: number, height: number): Image {
+  const data = new Uint8Array(3 * width * height);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      data.set([(255 * x) / (width - 1), (255 * y) / (height - 1), 90], 3 * (y * width + x));
+    }
+  }
+  return createImage(width, height, data);
+}
+
+const size = { width: 32, height: 32 };
+const crop = { fit: 'crop', invertMask: false } as const;
+const letterbox = { ...crop, fit: 'letterbox' } as const;
+const pixel = ({ width, data }: Image, x: number, y: number) => [
+  ...data.subarray(3 * (y * width + x), 3 * (y * width + x) + 3),
+];
+
+it('leaves a picture of the right size alone', () => {
+  const image = slopes(32, 32);
+  expect(preparePicture({ image, ...crop }, size)).toEqual({ image });
+  expect(fittingNotes({ image, ...crop }, size)).toEqual([]);
+});
+
+describe('a picture of another shape', () => {
+  const image = slopes(96, 48);
+
+  it('loses its ends, and says so', () => {
+    const { image: fitted, open } = preparePicture({ image, ...crop }, size);
+    expect(fitted).toMatchObject(size);
+    expect(open).toBeUndefined();
+    const [left, right] = [pixel(fitted, 0, 16)[0], pixel(fitted, 31, 16)[0]];
+    expect([left, right].map((red) => Math.round(red / 16))).toEqual([4, 12]);
+    expect(fittingNotes({ image, ...crop }, size)).toEqual([
+      expect.stringMatching(/96 x 48, scaled to 32 x 32: left and right are cut off/),
+    ]);
+  });
+
+  it('keeps all of itself in a letter-box, whose borders do not change', () => {
+    const { image: fitted, open } = preparePicture({ image, ...letterbox }, size);
+    expect(pixel(fitted, 5, 0)).toEqual(pixel(fitted, 5, 8));
+    expect(pixel(fitted, 0, 16)[0]).toBeLessThan(12);
+    expect(pixel(fitted, 31, 16)[0]).toBeGreaterThan(243);
+    const openRows = Array.from({ length: 32 }, (_, y) => open![32 * y + 16]);
+    expect(openRows).toEqual(Array.from({ length: 32 }, (_, y) => (y >= 8 && y < 24 ? 1 : 0)));
+    expect(fittingNotes({ image, ...letterbox }, size)[0]).toMatch(/drawn out above and below/);
+  });
+
+  it('takes its mask along', () => {
+    const data = Uint8Array.from({ length: 3 * 48 * 24 }, (_, i) => (Math.floor(i / 3) % 48 < 24 ? 255 : 0));
+    const mask = createImage(48, 24, data);
+    for (const request of [crop, letterbox]) {
+      const { open } = preparePicture({ image, mask, ...request }, size);
+      expect([open![16 * 32 + 14], open![16 * 32 + 17]]).toEqual([1, 0]);
+      const inverse = preparePicture({ image, mask, ...request, invertMask: true }, size).open!;
+      expect([inverse[16 * 32 + 14], inverse[16 * 32 + 17]]).toEqual([0, 1]);
+    }
+  });
+});
+
+it.each([
+  [1, 1],
+  [3, 200],
+  [1, 900],
+  [800, 300],
+])('takes %i x %i pixels', (width, height) => {
+  const image = createImage(width, height, [200, 100, 50]);
+  for (const request of [crop, letterbox]) {
+    const { image: fitted } = preparePicture({ image, ...request }, size);
+    expect(fitted).toEqual(createImage(32, 32, [200, 100, 50]));
+  }
+});
+
+it('shrinks a large picture without moving it', () => {
+  const { image } = preparePicture({ image: slopes(512, 320), ...letterbox }, size);
+  const small = preparePicture({ image: slopes(64, 40), ...letterbox }, size).image;
+  for (const [x, y] of [
+    [1, 16],
+    [16, 7],
+    [30, 25],
+  ]) {
+    const [red, green, blue] = pixel(small, x, y);
+    expect(Math.abs(pixel(image, x, y)[0] - red)).toBeLessThan(5);
+    expect(Math.abs(pixel(image, x, y)[1] - green)).toBeLessThan(5);
+    expect(pixel(image, x, y)[2]).toBe(blue);
+  }
+});
+
+it('says that a tiny picture will look soft', () => {
+  expect(fittingNotes({ image: slopes(8, 8), ...crop }, size).join()).toMatch(/much smaller/);
+});

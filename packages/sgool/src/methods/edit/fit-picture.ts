@@ -1,0 +1,134 @@
+/** @file A picture of any size in the size of the model, with its mask. */
+import { createImage, type Image } from '../../image/image.ts';
+import { letterboxPlacement } from '../../image/letterbox.ts';
+import { mayChange } from '../../image/mask.ts';
+import { resizeImage } from '../../image/resize.ts';
+import type { PictureSize } from '../../pipeline/pipeline.ts';
+import type { ParsedRefineRequest } from '../../request/refine-request.ts';
+
+/** What of a request decides how its picture looks to the model. */
+export type PictureRequest = Pick<ParsedRefineRequest, 'image' | 'mask' | 'fit' | 'invertMask'>;
+
+export interface PreparedPicture {
+  readonly image: Image;
+  /** 1 for each pixel that may change; absent where all may. */
+  readonly open?: Uint8Array;
+}
+
+/** A picture that shrinks by more than this is averaged over blocks first: far less work, and no difference to be seen. */
+const REDUCING_GAP = 4;
+
+/** Picture and mask in the size of the model. */
+export function preparePicture(request: PictureRequest, size: PictureSize): PreparedPicture {
+  const { image, mask, fit, invertMask } = request;
+  const crops = fit === 'crop' || sameShape(image, size);
+  const fitted = (picture: Image, border?: number) =>
+    crops ? cropped(picture, size) : letterboxed(picture, size, border);
+  const prepared = { image: fitted(image) };
+  // What the letter-box adds is protected, with and without a mask.
+  const border = invertMask ? 255 : 0;
+  if (mask !== undefined) return { ...prepared, open: mayChange(fitted(mask, border), invertMask) };
+  if (crops) return prepared;
+  const place = letterboxPlacement(image, size);
+  const open = Uint8Array.from({ length: size.width * size.height }, (_, i) => {
+    const [x, y] = [(i % size.width) - place.x, Math.floor(i / size.width) - place.y];
+    return x >= 0 && x < place.width && y >= 0 && y < place.height ? 1 : 0;
+  });
+  return { ...prepared, open };
+}
+
+/** What a user should know of how the picture was fitted, in lines for people; none where it was left as it is. */
+export function fittingNotes({ image, fit }: PictureRequest, size: PictureSize): string[] {
+  const { width, height } = image;
+  if (width === size.width && height === size.height) return [];
+  const scaled = `the picture is ${width} x ${height}, scaled to ${size.width} x ${size.height}`;
+  const notes = [sameShape(image, size) ? scaled : `${scaled}: ${shapeNote(image, size, fit)}`];
+  if (Math.max(size.width / width, size.height / height) >= 2)
+    notes.push('it is much smaller than what the model makes, so that the result will look soft');
+  return notes;
+}
+
+function shapeNote({ width, height }: Image, size: PictureSize, fit: PictureRequest['fit']): string {
+  const isWide = width / height > size.width / size.height;
+  if (fit === 'letterbox') {
+    const where = isWide ? 'above and below' : 'left and right';
+    return `its edges are drawn out ${where}, and stay as they are`;
+  }
+  const lost = isWide ? 'left and right' : 'top and bottom';
+  return `${lost} are cut off; fit letterbox keeps them, size gives the result another shape`;
+}
+
+/** Whether the picture fills the size without losing a row or column of what it becomes. */
+function sameShape({ width, height }: PictureSize, size: PictureSize): boolean {
+  const scale = Math.max(size.width / width, size.height / height);
+  return Math.round(width * scale) === size.width && Math.round(height * scale) === size.height;
+}
+
+/** The largest part from the middle that has the shape, scaled. */
+function cropped(image: Image, { width, height }: PictureSize): Image {
+  const scale = Math.min(image.width / width, image.height / height);
+  const wide = Math.min(image.width, Math.max(1, Math.round(width * scale)));
+  const high = Math.min(image.height, Math.max(1, Math.round(height * scale)));
+  const left = Math.floor((image.width - wide) / 2);
+  const top = Math.floor((image.height - high) / 2);
+  const data = new Uint8Array(3 * wide * high);
+  for (let y = 0; y < high; y++) {
+    const from = 3 * ((top + y) * image.width + left);
+    data.set(image.data.subarray(from, from + 3 * wide), 3 * y * wide);
+  }
+  return scaled(createImage(wide, high, data), width, height);
+}
+
+/** The whole picture in the middle; around it `border`, or the nearest pixel of its edge. */
+function letterboxed(image: Image, size: PictureSize, border?: number): Image {
+  const { width, height } = size;
+  const { x: left, y: top, width: wide, height: high } = letterboxPlacement(image, size);
+  const inner = scaled(image, wide, high);
+  const data = new Uint8Array(3 * width * height);
+  for (let y = 0; y < height; y++) {
+    const innerY = Math.min(high - 1, Math.max(0, y - top));
+    for (let x = 0; x < width; x++) {
+      const innerX = Math.min(wide - 1, Math.max(0, x - left));
+      const isInside = innerY === y - top && innerX === x - left;
+      const from = 3 * (innerY * wide + innerX);
+      for (let c = 0; c < 3; c++) {
+        const value = isInside || border === undefined ? inner.data[from + c] : border;
+        data[3 * (y * width + x) + c] = value;
+      }
+    }
+  }
+  return createImage(width, height, data);
+}
+
+/** Bicubic, over blocks where the picture is many times larger. */
+function scaled(image: Image, width: number, height: number): Image {
+  const factor = Math.floor(Math.min(image.width / width, image.height / height) / REDUCING_GAP);
+  return resizeImage(factor > 1 ? averaged(image, factor) : image, width, height);
+}
+
+/** Means of blocks of `factor` x `factor` pixels; a rest at the right and the bottom is left out. */
+function averaged({ width, height, data }: Image, factor: number): Image {
+  const wide = Math.floor(width / factor);
+  const high = Math.floor(height / factor);
+  const sums = new Float64Array(3 * wide * high);
+  for (let y = 0; y < high * factor; y++) {
+    const row = 3 * wide * Math.floor(y / factor);
+    let from = 3 * y * width;
+    for (let to = row; to < row + 3 * wide; to += 3) {
+      let [red, green, blue] = [0, 0, 0];
+      for (const end = from + 3 * factor; from < end; from += 3) {
+        red += data[from];
+        green += data[from + 1];
+        blue += data[from + 2];
+      }
+      sums[to] += red;
+      sums[to + 1] += green;
+      sums[to + 2] += blue;
+    }
+  }
+  return createImage(
+    wide,
+    high,
+    Uint8Array.from(sums, (sum) => Math.round(sum / factor ** 2)),
+  );
+}

@@ -1,0 +1,57 @@
+/** @file One call from request to result, for those who do not want the iterations. */
+
+import { type LoadOptions, loadPipeline } from '../pipeline/load-pipeline.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { type GenerationRequest, parseRequest } from '../request/request.ts';
+import { methods } from './index.ts';
+import type { Iteration, RunOptions } from './run/method.ts';
+
+export interface Generation {
+  /** The plain picture, before any optimisation. */
+  readonly before: Iteration;
+  /** The best iterate: the result. */
+  readonly best: Iteration;
+  readonly last: Iteration;
+}
+
+export interface GenerateOptions extends RunOptions, LoadOptions {
+  /** A loaded model to use; without it the request's model is loaded and freed again. */
+  readonly pipeline?: Pipeline;
+  /** Told every iteration. */
+  readonly onIteration?: (iteration: Iteration) => void;
+}
+
+/**
+ * Runs a request to its end.
+ *
+ * @throws UserError where the request or the model is not usable, or a gradient is not finite
+ */
+export async function generate(
+  request: GenerationRequest,
+  options: GenerateOptions = {},
+): Promise<Generation> {
+  const { method, model } = parseRequest(request);
+  const pipeline = options.pipeline ?? (await loadPipeline(model, options));
+  try {
+    return await runToEnd(methods[method].run(pipeline, request, options), options);
+  } finally {
+    if (!options.pipeline) await pipeline.dispose();
+  }
+}
+
+/** Takes every iteration of a run and keeps those that matter. */
+export async function runToEnd(
+  iterations: AsyncIterable<Iteration>,
+  { onIteration }: Pick<GenerateOptions, 'onIteration'> = {},
+): Promise<Generation> {
+  let before: Iteration | undefined;
+  let best: Iteration | undefined;
+  let last: Iteration | undefined;
+  for await (const iteration of iterations) {
+    onIteration?.(iteration);
+    before ??= iteration;
+    if (iteration.best) best = iteration;
+    last = iteration;
+  }
+  return { before: before!, best: best!, last: last! };
+}

@@ -1,0 +1,215 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { UserError } from '../errors.ts';
+import { wholeCrop } from '../image/crops.ts';
+import { loadPipeline } from '../pipeline/load-pipeline.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { writeTinyModel } from '../pipeline/testing.ts';
+import { Generator } from '../random/generator.ts';
+import { METHOD_NAMES } from '../request/request.ts';
+import { sightGradient } from './clip-guided.ts';
+import { methods } from './index.ts';
+import type { Iteration } from './run/method.ts';
+
+const size = { width: 32, height: 32 };
+const request = { prompt: 'a red cat and a blue boat', seed: 5, steps: 4, iterations: 2, cutouts: 2 };
+
+let pipeline: Pipeline;
+let model: Awaited<ReturnType<typeof writeTinyModel>>;
+beforeAll(async () => {
+  model = await writeTinyModel();
+  pipeline = await loadPipeline(model.dir);
+});
+afterAll(async () => {
+  await pipeline.dispose();
+  await model.remove();
+});
+
+async function collect(iterations: AsyncGenerator<Iteration>): Promise<Iteration[]> {
+  const all: Iteration[] = [];
+  for await (const iteration of iterations) all.push(iteration);
+  return all;
+}
+
+describe.each(METHOD_NAMES)('%s', (name) => {
+  it('yields the plain picture first, then one per round, the same bytes for the same seed', async () => {
+    const rounds = await collect(methods[name].run(pipeline, request));
+    const again = await collect(methods[name].run(pipeline, request));
+    expect(rounds.map(({ iteration }) => iteration)).toEqual(
+      Array.from({ length: rounds[0].iterations + 1 }, (_, i) => i),
+    );
+    expect(rounds[0].best).toBe(true);
+    rounds.forEach((round, i) => {
+      expect(round.image).toMatchObject(size);
+      expect(round.image.data).toEqual(again[i].image.data);
+      expect(round.latent).toEqual(again[i].latent);
+      expect(round.clip).toEqual(again[i].clip);
+      expect(round.clip.A).toBeTypeOf('number');
+      expect(round.seconds.total).toBeGreaterThanOrEqual(round.seconds.iteration);
+    });
+    expect(rounds[0].latent).toEqual(Float64Array.from(new Generator(5).randn([1, 4, 8, 8])));
+    if (rounds.length > 1) expect(rounds[1].image.data).not.toEqual(rounds[0].image.data);
+  });
+
+  it('stops when it is told to, between two network calls', async () => {
+    const controller = new AbortController();
+    const onStep = () => controller.abort();
+    const run = methods[name].run(pipeline, request, { signal: controller.signal, onStep });
+    await expect(collect(run)).rejects.toMatchObject({ name: 'AbortError' });
+  });
+});
+
+it('counts network evaluations', async () => {
+  const at = async (name: 'sd' | 'sgool' | 'doodl', settings = {}) =>
+    (await collect(methods[name].run(pipeline, { ...request, ...settings }))).at(-1)!.evaluations;
+  expect(await at('sd')).toEqual({ forward: 8, pullback: 0 });
+  // Three pictures of four steps, two calls each, two prompts per call; two ways back.
+  expect(await at('doodl')).toEqual({ forward: 48, pullback: 32 });
+  expect(await at('sgool', { trajectory: 'checkpointed' })).toEqual({ forward: 48, pullback: 32 });
+  expect(await at('sgool')).toEqual({ forward: 80, pullback: 32 });
+  expect(await at('sgool', { sampler: 'ddim' })).toEqual({ forward: 24, pullback: 16 });
+  // Less of the way back: the last step alone, no step.
+  expect(await at('doodl', { sampler: 'ddim', gradientSteps: 1 })).toEqual({ forward: 24, pullback: 4 });
+  expect(await at('doodl', { sampler: 'ddim', jacobianShare: 0 })).toEqual({ forward: 24, pullback: 0 });
+});
+
+it('ends early where it is told to, before a gradient that nobody needs', async () => {
+  const rounds = await collect(
+    methods.doodl.run(pipeline, { ...request, targetClip: -100, sampler: 'ddim' }),
+  );
+  expect(rounds).toHaveLength(1);
+  expect(rounds[0].evaluations).toEqual({ forward: 8, pullback: 0 });
+  // Noise that does not move does not better its loss either.
+  const unmoved = { optimiser: 'doodl', gradScale: 0, perturbation: 0, cutouts: 0, sampler: 'ddim' } as const;
+  const patient = { ...request, ...unmoved, iterations: 9, patience: 2 };
+  expect(await collect(methods.doodl.run(pipeline, patient))).toHaveLength(3);
+  expect(await collect(methods['best-of'].run(pipeline, { ...request, targetClip: -100 }))).toHaveLength(1);
+});
+
+it('leaves a latent that made the loss worse without a gradient', async () => {
+  const totals = [1, 2, 0.5, 0.4];
+  const told: Pipeline = {
+    ...pipeline,
+    async objective(options) {
+      const objective = await pipeline.objective(options);
+      const evaluate = async (...args: Parameters<typeof objective.evaluate>) => ({
+        ...(await objective.evaluate(...args)),
+        total: totals.shift()!,
+      });
+      return { ...objective, evaluate };
+    },
+  };
+  const settings = { optimiser: 'trust-region', sampler: 'ddim', cutouts: 0, iterations: 3 } as const;
+  const rounds = await collect(methods.doodl.run(told, { ...request, ...settings }));
+  expect(rounds.map(({ evaluations }) => evaluations.pullback)).toEqual([0, 8, 8, 16]);
+});
+
+it('reports progress inside an iteration', async () => {
+  const seen: string[] = [];
+  const onStep = ({
+    phase,
+    step,
+    steps,
+    iteration,
+  }: {
+    phase: string;
+    step: number;
+    steps: number;
+    iteration: number;
+  }) => seen.push(`${iteration} ${phase} ${step}/${steps}`);
+  await collect(methods.sgool.run(pipeline, { ...request, steps: 2, iterations: 1 }, { onStep }));
+  expect(seen).toEqual([
+    '0 denoise 1/2',
+    '0 denoise 2/2',
+    '0 gradient 1/2',
+    '0 gradient 2/2',
+    '1 denoise 1/2',
+    '1 denoise 2/2',
+  ]);
+});
+
+describe('sgool', () => {
+  it('looks: map, regions, and both parts of the loss', async () => {
+    const rounds = await collect(
+      methods.sgool.run(pipeline, { ...request, saliency: 'spectral-residual', lambda: 0.5 }),
+    );
+    for (const { loss, regions, saliency } of rounds) {
+      expect(saliency).toMatchObject(size);
+      expect(regions!.length).toBeGreaterThan(0);
+      expect(loss!.total).toBeCloseTo(loss!.whole! + 0.5 * loss!.regions!, 4);
+    }
+  });
+
+  it('lowers its loss', async () => {
+    const settings = {
+      optimiser: 'normalised',
+      learningRate: 0.1,
+      cutouts: 0,
+      saliencyEvery: 0,
+      keep: 'loss',
+      sampler: 'ddim',
+    } as const;
+    const rounds = await collect(
+      methods.sgool.run(pipeline, { ...request, ...settings, steps: 2, iterations: 4, regionText: 'parts' }),
+    );
+    expect(rounds.at(-1)!.loss!.total).toBeLessThan(rounds[0].loss!.total);
+    const best = rounds.findLast(({ best }) => best)!;
+    expect(best.loss!.total).toBe(Math.min(...rounds.map(({ loss }) => loss!.total)));
+  });
+
+  it('stops at a gradient that is not finite, naming the iteration, after the picture was given out', async () => {
+    let calls = 0;
+    const broken: Pipeline = {
+      ...pipeline,
+      async objective(options) {
+        const objective = await pipeline.objective(options);
+        return {
+          ...objective,
+          async evaluate(latent, input) {
+            const result = await objective.evaluate(latent, input);
+            // Two evaluations per iteration, one for each latent of the pair.
+            if (++calls > 2) result.gradient[7] = Number.NaN;
+            return result;
+          },
+        };
+      },
+    };
+    const given: Iteration[] = [];
+    const run = async () => {
+      for await (const iteration of methods.sgool.run(broken, request)) given.push(iteration);
+    };
+    await expect(run()).rejects.toThrow(UserError);
+    expect(given.map(({ iteration }) => iteration)).toEqual([0, 1]);
+    calls = 0;
+    await expect(run()).rejects.toThrow(/sgool: stopped in iteration 1: the gradient of the loss holds NaN/);
+  });
+});
+
+describe('clip-guided', () => {
+  it('is plain generation without the CLIP loss', async () => {
+    const rounds = await collect(methods['clip-guided'].run(pipeline, { ...request, clipGuidanceScale: 0 }));
+    expect(rounds[1].image.data).toEqual(rounds[0].image.data);
+  });
+
+  it('takes the gradient of the loss of the picture in sight', async () => {
+    const conditional = await pipeline.denoiser({ ...request, guidanceScale: 1, ...size });
+    const critic = await pipeline.critic();
+    const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });
+    const crop = wholeCrop({ ...size, side: critic.side });
+    const input = { views: [{ crop, text: await critic.embedText(request.prompt), weight: 1 }] };
+    const [timestep, step] = [300, 0.02];
+    const alpha = pipeline.schedule.alphaCumprod(timestep);
+    const noise = Float64Array.from(new Generator(5).randn([256]));
+    const slope = await sightGradient(conditional, objective, input, noise, timestep, alpha);
+    const length = Math.hypot(...slope);
+    const [signal, spread] = [Math.sqrt(alpha), Math.sqrt(1 - alpha)];
+    const at = async (sign: number) => {
+      const latent = noise.map((value, i) => value + (sign * step * slope[i]) / length);
+      const prediction = await conditional.predict(latent, timestep);
+      const clean = latent.map((value, i) => (value - spread * prediction[i]) / signal);
+      const sight = latent.map((value, i) => spread * clean[i] + (1 - spread) * value);
+      return (await objective.evaluate(sight, input)).total;
+    };
+    const difference = ((await at(1)) - (await at(-1))) / (2 * step);
+    expect(difference / length).toBeCloseTo(1, 2);
+  });
+});

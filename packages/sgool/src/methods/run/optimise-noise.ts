@@ -1,0 +1,169 @@
+/**
+ * @file The loop that DOODL and SGOOL share: picture from noise, loss of the picture, gradient back to the noise, update.
+ * What the loss looks at is the method's.
+ *
+ * Reference: Wallace et al. 2023 (DOODL); Wang et al. 2024 (SGOOL).
+ */
+import type { Denoiser } from '../../diffusion/denoiser.ts';
+import type { Latents, Sampler } from '../../diffusion/sampler.ts';
+import { sparseJacobian } from '../../diffusion/sparse-jacobian.ts';
+import { runTrajectory, sample, type Trajectory } from '../../diffusion/trajectory.ts';
+import type { Image } from '../../image/image.ts';
+import type { ObjectiveInput, ObjectiveResult } from '../../objectives/objective.ts';
+import { freeElements, latentOptimiser, onFreeElements } from '../../optimisers/latent-optimiser.ts';
+import { norm } from '../../optimisers/sphere.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { GenerationRequest } from '../../request/request.ts';
+import type { SaliencyMap } from '../../saliency/detector.ts';
+import type { Region } from '../../saliency/regions.ts';
+import type { Iteration, LossParts, Method, RunOptions } from './method.ts';
+import { assertFinite, beginRun, bestKeeper, type Run, samplerOf, stopRule, withinIteration } from './run.ts';
+
+/** What a method looks at in the picture of an iteration. */
+export interface Look {
+  /** The views for one result of the sampler; called for each of them, so that random cutouts differ. */
+  readonly objective: () => ObjectiveInput;
+  /** Names the parts of the loss, from the distances of the views. */
+  readonly parts: (distances: Float32Array) => { whole: number; regions?: number };
+  readonly saliency?: SaliencyMap;
+  readonly regions?: readonly Region[];
+}
+
+/** Made once per run; then called for each iteration's picture. */
+export interface Looker {
+  /** Most views that `objective` will give. */
+  readonly views: number;
+  look(image: Image, iteration: number): Promise<Look>;
+}
+
+/** Where the loop begins, and what it may change. */
+export interface Start {
+  readonly sampler: Sampler;
+  /** The noise of iteration 0, which is what is optimised: `[channels, height, width]`. */
+  readonly noise: Float64Array;
+  /** Step that the sampler begins with. Default 0. */
+  readonly startIndex?: number;
+  /** The latents that the sampler begins with, from the noise: the noise itself, unless this is given. */
+  readonly latents?: (noise: Float64Array) => Float64Array | Latents;
+  /** 1 for each element of the noise that may move, 0 for the others. Default all. */
+  readonly free?: Uint8Array;
+  /** The picture as it is shown, from what was decoded. */
+  readonly finish?: (image: Image) => Image;
+}
+
+/** Plain generation: everything comes from the noise of the seed. */
+const startFromSeed = (pipeline: Pipeline, { settings, noise, freshNoise }: Run): Start => ({
+  sampler: samplerOf(pipeline, settings, freshNoise),
+  noise,
+});
+
+/**
+ * Runs the loop. Yields each picture before its gradient is taken; the last iteration takes none. It ends early by `stopRule`.
+ *
+ * @param createStart called once, before the first iteration
+ */
+export async function* optimiseNoise(
+  method: Pick<Method, 'name' | 'defaults'>,
+  pipeline: Pipeline,
+  input: GenerationRequest,
+  options: RunOptions | undefined,
+  createLooker: (run: Run) => Promise<Looker>,
+  createStart?: (run: Run, denoiser: Denoiser) => Promise<Start>,
+): AsyncGenerator<Iteration> {
+  const run = beginRun(method, pipeline, input, options);
+  const { settings, request, signal, evaluations, random } = run;
+  const denoiser = await pipeline.denoiser({ ...request, ...settings, evaluations });
+  const differentiated = thinned(denoiser, run);
+  const looker = await createLooker(run);
+  const objective = await pipeline.objective({ ...settings, views: looker.views });
+  const start = (await createStart?.(run, denoiser)) ?? startFromSeed(pipeline, run);
+  const { sampler, free, startIndex = 0 } = start;
+  const latentsOf = start.latents ?? ((noise: Float64Array) => noise);
+  const unrestricted = latentOptimiser(settings, {
+    norm: settings.renormalise ? norm(free ? freeElements(start.noise, free) : start.noise) : undefined,
+    noise: (count) => random.randn([count]),
+  });
+  const optimiser = free ? onFreeElements(unrestricted, free) : unrestricted;
+  const isBest = bestKeeper(settings.keep);
+  const isEnough = stopRule(settings);
+  /** Latents that the sampler starts from the one noise: EDICT's pair. */
+  const copies = sampler.initial(latentsOf(start.noise), startIndex).length;
+
+  let latent = start.noise;
+  for (let iteration = 0; iteration <= settings.iterations; iteration++) {
+    const walk = { signal, startIndex, onStep: run.stepReporter('denoise', iteration) };
+    const isLast = iteration === settings.iterations;
+    let trajectory: Trajectory | undefined;
+    const finals = await withinIteration(method.name, iteration, async () => {
+      if (isLast) return sample(sampler, denoiser, latentsOf(latent), walk);
+      const gradientSteps = settings.gradientSteps || sampler.steps;
+      trajectory = await runTrajectory(settings.trajectory, sampler, differentiated, latentsOf(latent), {
+        ...walk,
+        gradientSteps,
+      });
+      return trajectory.final;
+    });
+    signal?.throwIfAborted();
+    const decoded = await pipeline.decode(finals[0], settings);
+    const image = start.finish?.(decoded) ?? decoded;
+    const clip = await pipeline.score(image, request.prompt);
+    const look = await looker.look(image, iteration);
+
+    const results: ObjectiveResult[] = [];
+    for (const final of finals) {
+      signal?.throwIfAborted();
+      results.push(await objective.evaluate(final, look.objective()));
+    }
+    const loss = meanLoss(results.map(({ total, distances }) => ({ total, ...look.parts(distances) })));
+    const usable = Number.isFinite(loss.total);
+    const isEnd = isEnough({ loss, clip }) || isLast;
+    yield run.report({
+      iteration,
+      latent,
+      image,
+      loss: usable ? loss : undefined,
+      clip,
+      saliency: look.saliency,
+      regions: look.regions,
+      best: isBest({ loss, clip }),
+    });
+    await withinIteration(method.name, iteration, async () => {
+      assertFinite('the loss', [loss.total]);
+      if (!trajectory || isEnd) return;
+      const other = optimiser.reconsider?.(latent, loss.total);
+      if (other) {
+        latent = other;
+        return;
+      }
+      const cotangents = results.map(({ gradient }) => gradient);
+      for (const cotangent of cotangents) assertFinite('the gradient of the loss', cotangent);
+      const gradient = await trajectory.pullback(cotangents, {
+        signal,
+        onStep: run.stepReporter('gradient', iteration),
+      });
+      assertFinite('the gradient of the noise', gradient);
+      const perCopy = copies === 1 ? gradient : gradient.map((value) => value / copies);
+      latent = optimiser.update(latent, perCopy, loss.total);
+    });
+    if (isEnd) return;
+  }
+}
+
+/** The denoiser whose gradient goes through a share of the network calls, drawn from the run's stream. */
+function thinned(denoiser: Denoiser, { settings: { jacobianShare }, random }: Run): Denoiser {
+  if (jacobianShare === 1) return denoiser;
+  return sparseJacobian(denoiser, jacobianShare, () => random.rand([1])[0]);
+}
+
+/** Mean over the results of the sampler, part by part. */
+function meanLoss(losses: readonly LossParts[]): LossParts {
+  const mean = (pick: (loss: LossParts) => number | undefined) =>
+    losses[0] && pick(losses[0]) === undefined
+      ? undefined
+      : losses.reduce((sum, loss) => sum + pick(loss)!, 0) / losses.length;
+  return {
+    total: mean(({ total }) => total)!,
+    whole: mean(({ whole }) => whole),
+    regions: mean(({ regions }) => regions),
+  };
+}

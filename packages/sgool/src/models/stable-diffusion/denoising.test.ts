@@ -1,0 +1,136 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createSchedule } from '../../diffusion/schedule.ts';
+import { dot } from '../../diffusion/testing.ts';
+import { unetConfig } from '../../networks/config.ts';
+import { networkWeights } from '../../networks/network-weights.ts';
+import { writeTinyModel } from '../../pipeline/testing.ts';
+import { Generator } from '../../random/generator.ts';
+import { ProgramCache } from '../../runtime/program-cache.ts';
+import { openModelFolder } from '../../weights/open/model-folder.ts';
+import { createDenoiser, type DenoiserParts } from './denoising.ts';
+
+const normal = (seed: number, count = 256) => Float64Array.from(new Generator(seed).randn([count]));
+const along = (a: Float64Array, b: Float64Array, step: number) => a.map((value, i) => value + step * b[i]);
+
+/** Hidden states as a text encoder might give them. */
+const context = (seed: number) => ({ tokens: 12, width: 16, data: Float32Array.from(normal(seed, 12 * 16)) });
+const prompt = context(8);
+const negative = context(9);
+
+const programs = new ProgramCache({ device: 'cpu' });
+let parts: Pick<DenoiserParts, 'programs' | 'config' | 'weights' | 'latentShape'>;
+let remove: () => Promise<void>;
+beforeAll(async () => {
+  const model = await writeTinyModel({ without: ['clip', 'clip_b', 'transalnet'] });
+  remove = model.remove;
+  const unet = (await openModelFolder(model.dir)).components.get('unet')!;
+  parts = {
+    programs,
+    config: unetConfig(unet.config),
+    weights: networkWeights(unet.weights),
+    latentShape: [1, 4, 8, 8],
+  };
+});
+afterAll(async () => {
+  await programs.dispose();
+  await remove();
+});
+
+function denoiser(prediction_type: string, options: Partial<DenoiserParts> = {}) {
+  const schedule = createSchedule({ prediction_type });
+  const evaluations = { forward: 0, pullback: 0 };
+  return createDenoiser({
+    ...parts,
+    schedule,
+    conditional: prompt,
+    guidanceScale: 3,
+    evaluations,
+    ...options,
+  });
+}
+
+describe.each(['epsilon', 'v_prediction', 'sample'])('a network that predicts %s', (type) => {
+  it('has its prediction combined of both prompts by the guidance scale', async () => {
+    const guided = denoiser(type, { unconditional: negative });
+    const [conditional, unconditional] = [denoiser(type), denoiser(type, { conditional: negative })];
+    const latent = normal(1);
+    const [c, u] = [await conditional.predict(latent, 500), await unconditional.predict(latent, 500)];
+    (await guided.predict(latent, 500)).forEach((value, i) => {
+      expect(value).toBeCloseTo(u[i] + 3 * (c[i] - u[i]), 3);
+    });
+    expect(conditional.evaluations).toEqual({ forward: 1, pullback: 0 });
+    expect(guided.evaluations).toEqual({ forward: 2, pullback: 0 });
+  });
+
+  it('has the gradient of its prediction', async () => {
+    const guided = denoiser(type, { unconditional: negative });
+    const [latent, direction, cotangent] = [normal(1), normal(2), normal(3)];
+    const [timestep, step] = [700, 1e-2];
+    const ahead = await guided.predict(along(latent, direction, step), timestep);
+    const behind = await guided.predict(along(latent, direction, -step), timestep);
+    const expected = dot(cotangent, along(ahead, behind, -1)) / (2 * step);
+    const gradient = await guided.pullback(latent, timestep, cotangent);
+    expect(Math.abs(dot(gradient, direction) - expected)).toBeLessThan(
+      0.01 * Math.sqrt(dot(gradient, gradient) * dot(direction, direction)),
+    );
+    expect(guided.evaluations).toEqual({ forward: 4, pullback: 2 });
+  });
+});
+
+it('asks about the prompts of a large picture one after the other, for the same numbers', async () => {
+  const latentShape = [1, 4, 64, 64];
+  const own = new ProgramCache({ device: 'cpu', memory: 'plenty' });
+  const asked: string[] = [];
+  const get = own.get.bind(own);
+  own.get = (key, ...others) => {
+    asked.push(key);
+    return get(key, ...others);
+  };
+  const at = { latentShape, programs: own };
+  const guided = denoiser('epsilon', { ...at, unconditional: negative });
+  const alone = [denoiser('epsilon', { ...at, conditional: negative }), denoiser('epsilon', at)] as const;
+  const [latent, cotangent] = [normal(1, 2 ** 14), normal(3, 2 ** 14)];
+  const [u, c] = await Promise.all(alone.map((each) => each.predict(latent, 500)));
+  (await guided.predict(latent, 500)).forEach((value, i) => {
+    expect(Math.abs(value - (u[i] + 3 * (c[i] - u[i])))).toBeLessThan(1e-4);
+  });
+  const [du, dc] = await Promise.all(alone.map((each) => each.pullback(latent, 500, cotangent)));
+  (await guided.pullback(latent, 500, cotangent)).forEach((value, i) => {
+    expect(Math.abs(value - (3 * dc[i] - 2 * du[i]))).toBeLessThan(1e-4);
+  });
+  expect(guided.evaluations).toEqual({ forward: 2, pullback: 2 });
+  expect(new Set(asked)).toEqual(
+    new Set(['unet 1x1x4x64x64, 12 tokens', 'unet pullback 1x1x4x64x64, 12 tokens']),
+  );
+  await own.dispose();
+});
+
+it('asks about the prompt alone when guidance is 1', async () => {
+  const plain = denoiser('epsilon', { unconditional: negative, guidanceScale: 1 });
+  expect(await plain.predict(normal(1), 10)).toEqual(await denoiser('epsilon').predict(normal(1), 10));
+  expect(plain.evaluations.forward).toBe(1);
+});
+
+it('asks about both prompts within the guided part of the way only', async () => {
+  const within = denoiser('epsilon', { unconditional: negative, guidanceStart: 0.3, guidanceStop: 0.6 });
+  const [guided, plain] = [denoiser('epsilon', { unconditional: negative }), denoiser('epsilon')];
+  const [latent, cotangent] = [normal(1), normal(2)];
+  // Of 1000 timesteps, noise first: 20%, 50% and 90% of the way.
+  for (const [timestep, same] of [
+    [800, plain],
+    [500, guided],
+    [100, plain],
+  ] as const) {
+    expect(await within.predict(latent, timestep)).toEqual(await same.predict(latent, timestep));
+    expect(await within.pullback(latent, timestep, cotangent)).toEqual(
+      await same.pullback(latent, timestep, cotangent),
+    );
+  }
+  expect(within.evaluations).toEqual({ forward: 4, pullback: 4 });
+});
+
+it('guides the last step too unless told otherwise', async () => {
+  const guided = denoiser('epsilon', { unconditional: negative });
+  await guided.predict(normal(1), 0);
+  expect(guided.evaluations.forward).toBe(2);
+});

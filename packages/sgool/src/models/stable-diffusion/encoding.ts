@@ -1,0 +1,34 @@
+/** @file From pictures to latents. */
+import { add, mul, trace } from '@sgool/autodiff';
+import { UserError } from '../../errors.ts';
+import { type Image, planesFromImage } from '../../image/image.ts';
+import { autoencoder } from '../../networks/autoencoder/autoencoder.ts';
+import { type DecoderParts, scaleFactorOf } from './decoding.ts';
+
+/**
+ * The latent of a picture: the mean of what the autoencoder sees in it, at the scale of the UNet. `decodeLatent` is the way
+ * back, which loses what the autoencoder does not keep.
+ *
+ * @returns `[1, channels, height, width]` of the latent, as float64
+ * @throws UserError where the sides are no multiples of the autoencoder's stride
+ */
+export async function encodeImage(
+  { programs, config, weights }: DecoderParts,
+  image: Image,
+): Promise<Float64Array> {
+  const { width, height } = image;
+  const scale = scaleFactorOf(config);
+  if (width % scale !== 0 || height % scale !== 0) {
+    throw new UserError(
+      `encode: sides must be multiples of ${scale}, got ${width} x ${height}; resize the picture first`,
+    );
+  }
+  const program = await programs.get(`encoder ${width}x${height}`, () =>
+    trace({ image: { shape: [1, 3, height, width] } }, (inputs) => {
+      const { mean } = autoencoder(config, weights).encode(inputs.image);
+      return { latent: mul(add(mean, -(config.shift_factor ?? 0)), config.scaling_factor) };
+    }),
+  );
+  const { latent } = await program.run({ image: planesFromImage(image, [-1, 1]) });
+  return Float64Array.from(latent as Float32Array);
+}

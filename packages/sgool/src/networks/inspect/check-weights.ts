@@ -1,0 +1,135 @@
+/** @file Whether a file has the tensors that a network asks for: names and shapes, before anything is computed. */
+import { input, type Shape, type Tensor, trace, type Weights } from '@sgool/autodiff';
+import type { WeightSource } from '../../weights/formats/weight-source.ts';
+import { autoencoder } from '../autoencoder/autoencoder.ts';
+import { clip } from '../clip/clip.ts';
+import { autoencoderConfig, clipConfig, clipTextConfig, transalnetConfig, unetConfig } from '../config.ts';
+import { transalnet } from '../saliency/transalnet.ts';
+import { textEncoder } from '../text/text-encoder.ts';
+import { unet } from '../unet/unet.ts';
+
+/** What is wrong with one weight. */
+export interface WeightProblem {
+  readonly name: string;
+  readonly expected: Shape;
+  /** Undefined where there is no such weight. */
+  readonly actual?: Shape;
+}
+
+export interface WeightCheck {
+  /** Weights that the network asks for. */
+  readonly asked: ReadonlySet<string>;
+  readonly problems: readonly WeightProblem[];
+}
+
+/**
+ * Traces a network to learn which weights it asks for, and compares them with what a file has.
+ *
+ * @param build calls every part of the network that should be checked
+ */
+export function checkWeights(
+  source: Pick<WeightSource, 'tensors'>,
+  build: (weights: Weights) => void,
+): WeightCheck {
+  const asked = new Map<string, Tensor>();
+  const problems: WeightProblem[] = [];
+  const weights: Weights = {
+    has: (name) => source.tensors.has(name),
+    get(name, shape) {
+      const known = asked.get(name);
+      if (known !== undefined) return known;
+      const actual = source.tensors.get(name)?.shape;
+      if (actual === undefined || actual.join() !== shape.join()) {
+        problems.push({ name, expected: shape, ...(actual === undefined ? {} : { actual }) });
+      }
+      const tensor = input(`weight ${name}`, shape);
+      asked.set(name, tensor);
+      return tensor;
+    },
+  };
+  trace({}, () => {
+    build(weights);
+    return {};
+  });
+  return { asked: new Set(asked.keys()), problems };
+}
+
+/** `the weight x is missing`, `the weight x has shape [2, 3] instead of [3, 2]`, and how many more. */
+export function describeProblems(problems: readonly WeightProblem[]): string {
+  const [first, ...others] = problems;
+  const { name, expected, actual } = first!;
+  const what =
+    actual === undefined
+      ? `the weight ${name} [${expected.join(', ')}] is missing`
+      : `the weight ${name} has shape [${actual.join(', ')}] instead of [${expected.join(', ')}]`;
+  return others.length > 0 ? `${what}, and ${others.length} more do not fit` : what;
+}
+
+type Build = (config: unknown, owner: string) => (weights: Weights) => void;
+
+/** Small inputs: shapes of weights do not depend on the size of a picture, except where the configuration fixes it. */
+const SIDE = 64;
+
+const buildClip: Build = (config, owner) => {
+  const settings = clipConfig(config, owner);
+  const { image_size: side, num_channels: channels } = settings.vision_config;
+  return (weights) => {
+    const both = clip(settings, weights);
+    both.image(input('pixels', [1, channels, side, side]));
+    both.text(input('ids', [1, 8], 'int32'), input('end', [1], 'int32'));
+  };
+};
+
+const BUILDS: Readonly<Record<string, Build>> = {
+  unet(config, owner) {
+    const settings = unetConfig(config, owner);
+    return (weights) => {
+      unet(
+        settings,
+        weights,
+      )({
+        sample: input('sample', [1, settings.in_channels, SIDE, SIDE]),
+        timestep: input('timestep', [1]),
+        context: input('context', [1, 8, settings.cross_attention_dim[0]!]),
+      });
+    };
+  },
+  vae(config, owner) {
+    const settings = autoencoderConfig(config, owner);
+    return (weights) => {
+      const vae = autoencoder(settings, weights);
+      vae.encode(input('image', [1, settings.in_channels, SIDE, SIDE]));
+      vae.decode(input('latent', [1, settings.latent_channels, 8, 8]));
+    };
+  },
+  text_encoder(config, owner) {
+    const settings = clipTextConfig(config, owner);
+    return (weights) => {
+      textEncoder(settings, weights)(input('ids', [1, 8], 'int32'));
+    };
+  },
+  clip: buildClip,
+  clip_b: buildClip,
+  transalnet(config, owner) {
+    const settings = transalnetConfig(config, owner);
+    return (weights) => {
+      transalnet(settings, weights)(input('picture', [1, 3, ...settings.image_size]));
+    };
+  },
+};
+
+/**
+ * Checks one network of a model by the name of its folder.
+ *
+ * @returns undefined for a network that is not known
+ * @throws UserError where the configuration is not supported
+ */
+export function checkNetwork(
+  name: string,
+  config: unknown,
+  source: Pick<WeightSource, 'tensors'>,
+  owner?: string,
+): WeightCheck | undefined {
+  const build = BUILDS[name]?.(config, owner ?? `${name} config`);
+  return build && checkWeights(source, build);
+}

@@ -1,0 +1,123 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { compile, conv2d, grad, linear, reshape, square, sum, trace } from '@sgool/autodiff';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { UserError } from '../errors.ts';
+import { Generator } from '../random/generator.ts';
+import { openSafetensors, type SafetensorsFile, writeSafetensors } from '../weights/formats/safetensors.ts';
+import {
+  type ComputedTensor,
+  sourceOf,
+  type WeightSource,
+  weightSource,
+} from '../weights/formats/weight-source.ts';
+import { applyLora } from '../weights/open/lora.ts';
+import { networkWeights } from './network-weights.ts';
+import { relativeError } from './testing.ts';
+
+let folder: string;
+let file: SafetensorsFile;
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'sgool-load-'));
+  const data = Float32Array.of(1, -2, 0.5, 3, 1024.5, -0.25);
+  const target = path.join(folder, 'model.safetensors');
+  await writeSafetensors(target, {
+    single: { dtype: 'F32', shape: [2, 3], data },
+    half: { dtype: 'F16', shape: [2, 3], data },
+    brain: { dtype: 'BF16', shape: [2, 3], data },
+    double: { dtype: 'F64', shape: [2, 3], data: Float64Array.from(data) },
+    whole: { dtype: 'U8', shape: [2, 3], data: Uint8Array.of(1, 2, 3, 4, 5, 6) },
+  });
+  file = await openSafetensors(target);
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+test.each(['fast', 'lean'] as const)(
+  'constants of a file are computed with where they lie, whatever their width (%s)',
+  async (layout) => {
+    const graph = trace({ x: { shape: [1, 3] } }, ({ x }) => {
+      const weights = networkWeights(file);
+      return {
+        single: linear(x, weights.get('single', [2, 3])),
+        half: linear(x, weights.get('half', [2, 3])),
+        brain: linear(x, weights.get('brain', [2, 3])),
+        double: linear(x, weights.get('double', [2, 3])),
+      };
+    });
+    const program = await compile(graph, { layout });
+    const { single, half, brain, double } = await program.run({ x: Float32Array.of(1, 2, 4) });
+    await program.dispose();
+    expect([...(single as Float32Array)]).toEqual([-1, 2051]);
+    // 1024.5 is halfway between float16 neighbours 1024 and 1025, and rounds to the even one.
+    expect([...(half as Float32Array)]).toEqual([-1, 2050]);
+    expect([...(brain as Float32Array)]).toEqual([-1, 2050]);
+    expect([...(double as Float32Array)]).toEqual([-1, 2051]);
+  },
+);
+
+test.each(['fast', 'lean'] as const)(
+  'a change of low rank gives the numbers and the gradient of the merged weight (%s)',
+  async (layout) => {
+    const random = new Generator(4);
+    const target = path.join(folder, 'changed.safetensors');
+    const shapes = { base: [8, 4, 3, 3], up: [8, 2, 1, 1], down: [2, 4, 3, 3] } as const;
+    await writeSafetensors(
+      target,
+      Object.fromEntries(
+        Object.entries(shapes).map(([name, shape]) => [
+          name,
+          { dtype: 'F16', shape, data: random.randn([...shape]) },
+        ]),
+      ),
+    );
+    const source = weightSource(await openSafetensors(target), (name) => `${name}.weight`);
+    const [up, down] = [source.get('up.weight'), source.get('down.weight')];
+    const lora = {
+      path: target,
+      changes: { unet: new Map([['base', { up, down, scale: 0.5 }]]), text_encoder: new Map() },
+    };
+    const component = { name: 'unet', dir: folder, config: {}, weights: source };
+    const changed = applyLora(new Map([['unet', component]]), lora, 0.3).get('unet')!.weights;
+    const { lowRank: _, ...merged } = changed.get('base.weight') as ComputedTensor;
+    const x = random.randn([1, 4, 6, 6]);
+    const run = async (source: WeightSource) => {
+      const graph = trace({ x: { shape: [1, 4, 6, 6] } }, (inputs) => {
+        const y = conv2d(inputs.x, networkWeights(source).get('base.weight', [8, 4, 3, 3]), undefined, {
+          padding: 1,
+        });
+        const [gradient] = grad(sum(square(y)), [inputs.x]);
+        return { y, gradient: reshape(gradient!, [-1]) };
+      });
+      const program = await compile(graph, { layout });
+      try {
+        return await program.run({ x });
+      } finally {
+        await program.dispose();
+      }
+    };
+    const expected = await run(sourceOf(target, new Map([['base.weight', merged]])));
+    const actual = await run(changed);
+    expect(relativeError(actual.y as Float32Array, expected.y as Float32Array)).toBeLessThan(1e-5);
+    expect(relativeError(actual.gradient as Float32Array, expected.gradient as Float32Array)).toBeLessThan(
+      1e-5,
+    );
+  },
+);
+
+test('a missing weight, another shape, and whole numbers are told in one line', () => {
+  const weights = networkWeights(file);
+  expect(weights.has('single')).toBe(true);
+  expect(weights.has('absent')).toBe(false);
+  const missing = () => weights.get('absent', [2, 3]);
+  expect(missing).toThrow(UserError);
+  expect(missing).toThrow(/absent is missing/);
+  const shape = () => weights.get('single', [3, 2]);
+  expect(shape).toThrow(UserError);
+  expect(shape).toThrow(/single has shape \[2,3\], its configuration asks for \[3,2\]/);
+  const whole = () => weights.get('whole', [2, 3]);
+  expect(whole).toThrow(UserError);
+  expect(whole).toThrow(/stored as U8/);
+});

@@ -1,0 +1,95 @@
+/** @file Weights in files as constants of a trace: mapped by ONNX Runtime where they lie, read only where they must be. */
+import {
+  add,
+  type ConstantSource,
+  cast,
+  constant,
+  type DType,
+  type Layout,
+  matmul,
+  mul,
+  reshape,
+  sizeOf,
+  type Tensor,
+  type Weights,
+} from '@sgool/autodiff';
+import { UserError } from '../errors.ts';
+import { isFloat } from '../weights/formats/dtypes.ts';
+import type { SafetensorsFile } from '../weights/formats/safetensors.ts';
+import { float32Of } from '../weights/formats/tensor-views.ts';
+import {
+  type TensorFile,
+  type WeightSource,
+  type WeightTensor,
+  weightSource,
+} from '../weights/formats/weight-source.ts';
+
+const DTYPES: Readonly<Record<string, DType>> = {
+  F32: 'float32',
+  F16: 'float16',
+  BF16: 'bfloat16',
+  I64: 'int64',
+  I32: 'int32',
+};
+
+/** From this size on, weights stay in their mapped file instead of being copied into faster layouts. */
+const LEAN_FROM_BYTES = 500e6;
+
+/** The layout to compile networks with whose weights are of a size. */
+export const layoutFor = (bytes: number): Layout => (bytes >= LEAN_FROM_BYTES ? 'lean' : 'fast');
+
+/**
+ * Frozen weights for a network. float16 and bfloat16 weights are computed with in float32; float64 ones, and those that are
+ * computed from others, are kept in memory as float32.
+ *
+ * @param file an opened file, or a view of one under other names
+ * @throws UserError from `get` when a weight is missing, has another shape than the configuration asks for, or holds whole
+ *   numbers of a type that is not supported
+ */
+export function networkWeights(file: SafetensorsFile | TensorFile | WeightSource): Weights {
+  const source = 'get' in file ? file : weightSource(file);
+  // One source for each tensor, so that a program holds it once.
+  const constants = new Map<WeightTensor, ConstantSource>();
+
+  function symbol(name: string, tensor: WeightTensor): Tensor {
+    if ('compute' in tensor && tensor.lowRank) {
+      // ONNX Runtime works it out once when it compiles, faster than JavaScript could.
+      const { base, up, down, scale } = tensor.lowRank;
+      const [height, rank] = [base.shape[0]!, down.shape[0]!];
+      const left = mul(reshape(symbol(name, up), [height, rank]), scale);
+      const right = reshape(symbol(name, down), [rank, sizeOf(down.shape.slice(1))]);
+      return add(symbol(name, base), reshape(matmul(left, right), [...tensor.shape]));
+    }
+    let stored = constants.get(tensor);
+    if (!stored) constants.set(tensor, (stored = constantOf(name, tensor)));
+    return cast(constant(stored), 'float32');
+  }
+
+  return {
+    has: (name) => source.has(name),
+    get(name, shape) {
+      const tensor = source.get(name);
+      check(name, shape, tensor);
+      return symbol(name, tensor);
+    },
+  };
+}
+
+function constantOf(name: string, tensor: WeightTensor): ConstantSource {
+  const { dtype, shape, path } = tensor;
+  const type = DTYPES[dtype];
+  if (type && 'byteOffset' in tensor) {
+    const { byteOffset, byteLength } = tensor;
+    return { dtype: type, shape, file: { path, byteOffset, byteLength } };
+  }
+  if (isFloat(dtype)) return { dtype: 'float32', shape, data: float32Of(tensor) };
+  throw new UserError(`${path}: weight ${name} is stored as ${dtype}; it must be F32, F16, BF16 or F64`);
+}
+
+function check(name: string, shape: readonly number[], stored: WeightTensor): void {
+  if (stored.shape.length !== shape.length || stored.shape.some((length, i) => length !== shape[i])) {
+    throw new UserError(
+      `${stored.path}: weight ${name} has shape [${stored.shape}], its configuration asks for [${shape}]`,
+    );
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * @file TranSalNet: where a person would look. Reference: Lou, Lin, Marshall, Saupe, Liu 2022, TranSalNet: Towards
+ * perceptually relevant visual saliency prediction; github.com/LJOVO/TranSalNet.
+ */
+import {
+  add,
+  gelu,
+  mul,
+  relu,
+  resizeNearest,
+  scoped,
+  sigmoid,
+  type Tensor,
+  type Weights,
+} from '@sgool/autodiff';
+import { UserError } from '../../errors.ts';
+import type { TranSalNetConfig } from '../config.ts';
+import {
+  type AttentionNames,
+  attentionLayer,
+  convLayer,
+  layerNormLayer,
+  linearLayer,
+  mapToTokens,
+  tokensToMap,
+} from '../layers.ts';
+import { backbone } from './backbones.ts';
+import { type BatchNormOptions, batchNormLayers } from './batch-norm.ts';
+
+const NAMES: AttentionNames = { query: 'query', key: 'key', value: 'value', out: 'out' };
+
+/** Picture [batch, 3, H, W] in [0, 1], not normalised further, to a saliency map [batch, 1, H, W] in (0, 1). */
+export type TranSalNet = (picture: Tensor) => Tensor;
+
+/** A TranSalNet_Res or TranSalNet_Dense, published size unless configured otherwise. */
+export function transalnet(
+  config: TranSalNetConfig,
+  weights: Weights,
+  options: BatchNormOptions = {},
+): TranSalNet {
+  const norm = batchNormLayers(weights, options);
+  return (picture) => {
+    const [height, width] = config.image_size;
+    if (
+      picture.rank !== 4 ||
+      picture.shape[1] !== 3 ||
+      picture.shape[2] !== height ||
+      picture.shape[3] !== width
+    ) {
+      throw new UserError(
+        `transalnet: picture must be [batch, 3, ${height}, ${width}], got [${picture.shape}]`,
+      );
+    }
+    const [eighth, sixteenth, thirtySecond] = backbone(config, weights, norm, picture);
+    const encode = (number: 1 | 2 | 3, tap: Tensor) =>
+      transEncoder(scoped(weights, `decoder.TransEncoder${number}`), config, number, tap);
+    const refine = (number: number, x: Tensor, channels: number) =>
+      relu(norm(`decoder.batchnorm${number}`, convLayer(weights, `decoder.conv${number}`, x, channels)));
+    const up = (x: Tensor) => resizeNearest(x, 2);
+
+    const [, middle, wide] = config.hidden_sizes;
+    const [width3, width4, width5, width6] = config.decoder_widths;
+    let hidden = up(refine(1, encode(1, thirtySecond), middle));
+    hidden = relu(mul(hidden, encode(2, sixteenth)));
+    hidden = up(refine(2, hidden, wide));
+    hidden = relu(mul(hidden, encode(3, eighth)));
+    hidden = up(refine(3, hidden, width3));
+    hidden = up(refine(4, hidden, width4));
+    hidden = up(refine(5, hidden, width5));
+    hidden = refine(6, hidden, width6);
+    return sigmoid(convLayer(weights, 'decoder.conv7', hidden, 1));
+  };
+}
+
+/** A small vision transformer over the positions of one tap; gives a map with the transformer's width. */
+function transEncoder(weights: Weights, config: TranSalNetConfig, number: 1 | 2 | 3, tap: Tensor): Tensor {
+  const [, , height, width] = tap.shape as [number, number, number, number];
+  const hiddenSize = config.hidden_sizes[number - 1]!;
+  const heads = config.heads[number - 1]!;
+  const patches = mapToTokens(convLayer(weights, 'patch_embeddings', tap, hiddenSize, { kernel: 1 }));
+  let tokens = add(patches, weights.get('position_embeddings', [1, height * width, hiddenSize]));
+  const encoder = scoped(weights, 'transformer_encoder');
+  for (let i = 0; i < config.transformer_layers; i++) {
+    const layer = scoped(encoder, `layer.${i}`);
+    const attended = layerNormLayer(layer, 'attention_norm', tokens, 1e-6);
+    tokens = add(tokens, attentionLayer(layer, 'attn', NAMES, attended, { heads }));
+    const normal = layerNormLayer(layer, 'ffn_norm', tokens, 1e-6);
+    const wide = gelu(linearLayer(layer, 'ffn.fc1', normal, config.mlp_ratio * hiddenSize));
+    tokens = add(tokens, linearLayer(layer, 'ffn.fc2', wide, hiddenSize));
+  }
+  return tokensToMap(layerNormLayer(encoder, 'encoder_norm', tokens, 1e-6), height, width);
+}

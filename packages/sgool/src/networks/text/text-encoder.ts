@@ -1,0 +1,60 @@
+/** @file CLIP's text transformer, the text encoder of Stable Diffusion. Reference: transformers, CLIPTextModel. */
+import {
+  add,
+  constant,
+  embedding,
+  gather,
+  reshape,
+  scoped,
+  slice,
+  type Tensor,
+  type Weights,
+} from '@sgool/autodiff';
+import { UserError } from '../../errors.ts';
+import type { ClipTextConfig } from '../config.ts';
+import { layerNormLayer } from '../layers.ts';
+import { causalMask, clipEncoder } from './clip-encoder.ts';
+
+export interface TextEncoderResult {
+  /** [batch, tokens, width], after the final layer norm: what Stable Diffusion conditions on. */
+  readonly lastHiddenState: Tensor;
+}
+
+/** Token ids [batch, tokens] (int32) to hidden states. */
+export type TextEncoder = (ids: Tensor) => TextEncoderResult;
+
+/** A CLIPTextModel. Weight names may or may not start with `text_model.` (transformers 5 leaves it out). */
+export function textEncoder(config: ClipTextConfig, weights: Weights): TextEncoder {
+  const probe = 'embeddings.token_embedding.weight';
+  const bare = weights.has(probe) && !weights.has(`text_model.${probe}`);
+  const own = bare ? weights : scoped(weights, 'text_model');
+  return (ids) => {
+    const length = ids.shape[1]!;
+    const { max_position_embeddings: longest, hidden_size: width } = config;
+    if (ids.rank !== 2 || length > longest) {
+      throw new UserError(`textEncoder: ids must be [batch, at most ${longest}], got [${ids.shape}]`);
+    }
+    const tokens = embedding(ids, own.get('embeddings.token_embedding.weight', [config.vocab_size, width]));
+    const positions = own.get('embeddings.position_embedding.weight', [longest, width]);
+    const x = add(tokens, slice(positions, [{ axis: 0, start: 0, end: length }]));
+    const { output } = clipEncoder(config, scoped(own, 'encoder'), x, causalMask(length));
+    return { lastHiddenState: layerNormLayer(own, 'final_layer_norm', output, config.layer_norm_eps) };
+  };
+}
+
+/**
+ * One token of each sequence.
+ *
+ * @param tokens [batch, length, width]
+ * @param position int32 [batch], for pooled text the place of the end token
+ * @returns [batch, width]
+ */
+export function tokenAt(tokens: Tensor, position: Tensor): Tensor {
+  const [batch, length, width] = tokens.shape as [number, number, number];
+  const starts = constant({
+    dtype: 'int32',
+    shape: [batch],
+    data: Int32Array.from({ length: batch }, (_, i) => i * length),
+  });
+  return gather(reshape(tokens, [batch * length, width]), add(position, starts));
+}

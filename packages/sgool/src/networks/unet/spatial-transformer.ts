@@ -1,0 +1,76 @@
+/**
+ * @file The transformer that lets a map attend to itself and to the text. Reference: diffusers,
+ * models/transformers/transformer_2d.py, models/attention.py (BasicTransformerBlock, GEGLU).
+ */
+import { add, geglu, scoped, split, type Tensor, type Weights } from '@sgool/autodiff';
+import {
+  type AttentionNames,
+  attentionLayer,
+  convLayer,
+  groupNormLayer,
+  layerNormLayer,
+  linearLayer,
+  mapToTokens,
+  tokensToMap,
+} from '../layers.ts';
+
+const NAMES: AttentionNames = { query: 'to_q', key: 'to_k', value: 'to_v', out: 'to_out.0' };
+
+export interface SpatialTransformerOptions {
+  readonly heads: number;
+  /** Transformer blocks. */
+  readonly layers: number;
+  readonly groups: number;
+  /** Project tokens with a linear layer (Stable Diffusion 2) instead of maps with a 1x1 convolution. */
+  readonly linearProjection: boolean;
+  /** Told the cross-attention probabilities [batch, heads, h * w, contextTokens] of each block, by its number. */
+  readonly onCrossAttention?: (layer: number, probabilities: Tensor) => void;
+}
+
+/**
+ * norm, projection, transformer blocks, projection, plus the input.
+ *
+ * @param weights scoped to the transformer
+ * @param x [batch, channels, h, w]
+ * @param context [batch, contextTokens, contextWidth]
+ */
+export function spatialTransformer(
+  weights: Weights,
+  x: Tensor,
+  context: Tensor,
+  { heads, layers, groups, linearProjection, onCrossAttention }: SpatialTransformerOptions,
+): Tensor {
+  const [, channels, height, width] = x.shape as [number, number, number, number];
+  const normal = groupNormLayer(weights, 'norm', x, groups, 1e-6);
+  let tokens = linearProjection
+    ? linearLayer(weights, 'proj_in', mapToTokens(normal), channels)
+    : mapToTokens(convLayer(weights, 'proj_in', normal, channels, { kernel: 1 }));
+  for (let i = 0; i < layers; i++) {
+    const report = onCrossAttention && ((probabilities: Tensor) => onCrossAttention(i, probabilities));
+    tokens = transformerBlock(scoped(weights, `transformer_blocks.${i}`), tokens, context, heads, report);
+  }
+  const projected = linearProjection
+    ? tokensToMap(linearLayer(weights, 'proj_out', tokens, channels), height, width)
+    : convLayer(weights, 'proj_out', tokensToMap(tokens, height, width), channels, { kernel: 1 });
+  return add(projected, x);
+}
+
+function transformerBlock(
+  weights: Weights,
+  x: Tensor,
+  context: Tensor,
+  heads: number,
+  onProbabilities: ((probabilities: Tensor) => void) | undefined,
+): Tensor {
+  const width = x.shape[2]!;
+  const own = { heads, bias: false };
+  let tokens = add(attentionLayer(weights, 'attn1', NAMES, layerNormLayer(weights, 'norm1', x), own), x);
+  const cross = { ...own, context, onProbabilities };
+  tokens = add(
+    attentionLayer(weights, 'attn2', NAMES, layerNormLayer(weights, 'norm2', tokens), cross),
+    tokens,
+  );
+  const wide = linearLayer(weights, 'ff.net.0.proj', layerNormLayer(weights, 'norm3', tokens), 8 * width);
+  const [value, gate] = split(wide, [4 * width, 4 * width], 2) as [Tensor, Tensor];
+  return add(linearLayer(weights, 'ff.net.2', geglu(value, gate), width), tokens);
+}

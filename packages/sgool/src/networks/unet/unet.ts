@@ -1,0 +1,155 @@
+/**
+ * @file The denoising network of Stable Diffusion 1.x and 2.x. Reference: diffusers, models/unets/unet_2d_condition.py
+ * (UNet2DConditionModel) and unet_2d_blocks.py.
+ */
+import { add, checkpoint, concat, scoped, silu, type Tensor, type Weights } from '@sgool/autodiff';
+import { UserError } from '../../errors.ts';
+import type { UNetConfig } from '../config.ts';
+import { convLayer, groupNormLayer, linearLayer, upsampleLayer } from '../layers.ts';
+import { resnetBlock } from '../resnet-block.ts';
+import { spatialTransformer } from './spatial-transformer.ts';
+import { timestepEmbedding } from './timestep-embedding.ts';
+
+export interface UNetOptions {
+  /**
+   * Told the probabilities [batch, heads, h * w, contextTokens] of each cross-attention by the name of its layer, for
+   * example `down_blocks.0.attentions.0.transformer_blocks.0.attn2`, in the order of execution.
+   */
+  readonly attentionMaps?: (name: string, probabilities: Tensor) => void;
+  /** Recompute each block on the way back instead of keeping its activations; not together with `attentionMaps`. */
+  readonly checkpointBlocks?: boolean;
+}
+
+export interface UNetInputs {
+  /** Noisy latents [batch, in_channels, h, w]; h and w are multiples of the total stride. */
+  readonly sample: Tensor;
+  /** Timesteps [batch], float32. */
+  readonly timestep: Tensor;
+  /** Text conditioning [batch, tokens, cross_attention_dim]. */
+  readonly context: Tensor;
+  /** What the timestep's embedding is told besides [batch, time_cond_proj_dim]; for networks that have that number. */
+  readonly timestepCondition?: Tensor;
+}
+
+/** Gives the network's prediction (the noise, for Stable Diffusion 1.x), [batch, out_channels, h, w]. */
+export type UNet = (inputs: UNetInputs) => Tensor;
+
+/** A UNet2DConditionModel. */
+export function unet(
+  config: UNetConfig,
+  weights: Weights,
+  { attentionMaps, checkpointBlocks = false }: UNetOptions = {},
+): UNet {
+  if (attentionMaps && checkpointBlocks) {
+    throw new Error('unet: attentionMaps and checkpointBlocks exclude each other; blocks would report twice');
+  }
+  return ({ sample, timestep, context, timestepCondition }) => {
+    checkInputs(config, sample, timestep, context, timestepCondition);
+    const { block_out_channels: channels, norm_num_groups: groups, norm_eps: eps } = config;
+    const last = channels.length - 1;
+    const activatedTime = silu(timeEmbedding(config, weights, timestep, timestepCondition));
+
+    const resnet = (name: string, x: Tensor, width: number) => {
+      const at = scoped(weights, name);
+      if (!checkpointBlocks) return resnetBlock(at, x, width, { groups, eps, activatedTime });
+      const block = checkpoint((y: Tensor, time: Tensor) =>
+        resnetBlock(at, y, width, { groups, eps, activatedTime: time }),
+      );
+      return block(x, activatedTime);
+    };
+
+    const transformer = (name: string, x: Tensor, level: number) => {
+      const at = scoped(weights, name);
+      const options = {
+        heads: config.attention_head_dim[level]!,
+        layers: config.transformer_layers_per_block[level]!,
+        groups,
+        linearProjection: config.use_linear_projection,
+        onCrossAttention:
+          attentionMaps &&
+          ((layer: number, p: Tensor) => attentionMaps(`${name}.transformer_blocks.${layer}.attn2`, p)),
+      };
+      if (!checkpointBlocks) return spatialTransformer(at, x, context, options);
+      return checkpoint((y: Tensor, text: Tensor) => spatialTransformer(at, y, text, options))(x, context);
+    };
+
+    let hidden = convLayer(weights, 'conv_in', sample, channels[0]!);
+    const skips = [hidden];
+
+    config.down_block_types.forEach((type, level) => {
+      const block = `down_blocks.${level}`;
+      for (let i = 0; i < config.layers_per_block[level]!; i++) {
+        hidden = resnet(`${block}.resnets.${i}`, hidden, channels[level]!);
+        if (type === 'CrossAttnDownBlock2D') hidden = transformer(`${block}.attentions.${i}`, hidden, level);
+        skips.push(hidden);
+      }
+      if (level < last) {
+        const padding = config.downsample_padding === 0 ? ([0, 0, 1, 1] as const) : 1;
+        const down = { stride: 2, padding };
+        hidden = convLayer(weights, `${block}.downsamplers.0.conv`, hidden, channels[level]!, down);
+        skips.push(hidden);
+      }
+    });
+
+    if (config.mid_block_type) {
+      hidden = resnet('mid_block.resnets.0', hidden, channels[last]!);
+      hidden = transformer('mid_block.attentions.0', hidden, last);
+      hidden = resnet('mid_block.resnets.1', hidden, channels[last]!);
+    }
+
+    config.up_block_types.forEach((type, i) => {
+      const level = last - i;
+      const block = `up_blocks.${i}`;
+      for (let j = 0; j < config.layers_per_block[level]! + 1; j++) {
+        hidden = resnet(`${block}.resnets.${j}`, concat([hidden, skips.pop()!], 1), channels[level]!);
+        if (type === 'CrossAttnUpBlock2D') hidden = transformer(`${block}.attentions.${j}`, hidden, level);
+      }
+      if (level > 0) {
+        hidden = upsampleLayer(weights, `${block}.upsamplers.0.conv`, hidden, channels[level]!);
+      }
+    });
+
+    const out = groupNormLayer(weights, 'conv_norm_out', hidden, groups, eps, { silu: true });
+    return convLayer(weights, 'conv_out', out, config.out_channels);
+  };
+}
+
+/** Sinusoids of the timestep, and the condition where there is one, through two linear layers: [batch, 4 * first width]. */
+function timeEmbedding(config: UNetConfig, weights: Weights, timestep: Tensor, condition?: Tensor): Tensor {
+  const width = config.block_out_channels[0];
+  const waves = timestepEmbedding(timestep, width, {
+    flipSinToCos: config.flip_sin_to_cos,
+    freqShift: config.freq_shift,
+  });
+  const told = condition
+    ? add(waves, linearLayer(weights, 'time_embedding.cond_proj', condition, width, { bias: false }))
+    : waves;
+  const hidden = silu(linearLayer(weights, 'time_embedding.linear_1', told, 4 * width));
+  return linearLayer(weights, 'time_embedding.linear_2', hidden, 4 * width);
+}
+
+function checkInputs(
+  config: UNetConfig,
+  sample: Tensor,
+  timestep: Tensor,
+  context: Tensor,
+  condition: Tensor | undefined,
+): void {
+  const [batch, channels, height, width] = sample.shape;
+  const stride = 2 ** (config.block_out_channels.length - 1);
+  if (sample.rank !== 4 || channels !== config.in_channels || height! % stride || width! % stride) {
+    throw new UserError(
+      `unet: sample must be [batch, ${config.in_channels}, h, w] with h and w multiples of ${stride}, got [${sample.shape}]`,
+    );
+  }
+  if (timestep.rank !== 1 || timestep.shape[0] !== batch) {
+    throw new UserError(`unet: timestep must be [${batch}], got [${timestep.shape}]`);
+  }
+  const contextWidth = config.cross_attention_dim[0];
+  if (context.rank !== 3 || context.shape[0] !== batch || context.shape[2] !== contextWidth) {
+    throw new UserError(`unet: context must be [${batch}, tokens, ${contextWidth}], got [${context.shape}]`);
+  }
+  const wanted = config.time_cond_proj_dim ? `[${batch}, ${config.time_cond_proj_dim}]` : 'left out';
+  const got = condition ? `[${condition.shape.join(', ')}]` : 'left out';
+  if (got !== wanted) throw new UserError(`unet: timestepCondition must be ${wanted}, got ${got}`);
+}

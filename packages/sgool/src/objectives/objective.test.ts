@@ -1,0 +1,139 @@
+import { compile, gradient, sum, trace } from '@sgool/autodiff';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { boxCrop, randomCutouts, wholeCrop } from '../image/crops.ts';
+import { loadPipeline } from '../pipeline/load-pipeline.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { writeTinyModel } from '../pipeline/testing.ts';
+import { Generator } from '../random/generator.ts';
+import { openSafetensors, readTypedTensor } from '../weights/formats/safetensors.ts';
+import { sphericalDistance } from './objective.ts';
+
+const size = { width: 32, height: 32 };
+const sizes = { ...size, side: 16 };
+const normal = (seed: number, count = 256) => Float64Array.from(new Generator(seed).randn([count]));
+
+describe('sphericalDistance', () => {
+  it('has the value and the gradient of the published loss', async () => {
+    const file = await openSafetensors(
+      new URL('../../../../fixtures/data/guidance.safetensors', import.meta.url).pathname,
+    );
+    const read = async (name: string) =>
+      Float32Array.from((await readTypedTensor(file, name)).data as Float64Array);
+    const shape = [6, 32];
+    const forward = trace({ u: { shape }, v: { shape } }, ({ u, v }) => {
+      const distance = sphericalDistance(u, v);
+      return { distance, total: sum(distance) };
+    });
+    const program = await compile(gradient(forward, { of: 'total', wrt: ['u'], keep: ['distance'] }));
+    const result = await program.run({ u: await read('sphere.u'), v: await read('sphere.v') });
+    const [distance, slope] = [await read('sphere.distance'), await read('sphere.grad')];
+    distance.forEach((value, i) => {
+      expect(result.distance[i]).toBeCloseTo(value, 5);
+    });
+    slope.forEach((value, i) => {
+      expect(result['grad:u'][i]).toBeCloseTo(value, 5);
+    });
+    const same = await program.run({ u: await read('sphere.u'), v: await read('sphere.u') });
+    expect(Array.from(same['grad:u'] as Float32Array).every(Number.isFinite)).toBe(true);
+    await program.dispose();
+  });
+});
+
+describe('objective', () => {
+  let pipeline: Pipeline;
+  let remove: () => Promise<void>;
+  let text: Float32Array;
+  const latent = normal(4).map((value) => value * 0.3);
+  beforeAll(async () => {
+    const model = await writeTinyModel();
+    remove = model.remove;
+    pipeline = await loadPipeline(model.dir);
+    text = await (await pipeline.critic()).embedText('a red cat');
+  });
+  afterAll(async () => {
+    await pipeline.dispose();
+    await remove();
+  });
+
+  const boxes = [
+    { left: 0, top: 0, width: 32, height: 32 },
+    { left: 3, top: 10, width: 20, height: 20 },
+    { left: 16, top: 0, width: 9, height: 9 },
+  ];
+
+  it('sees in each view what CLIP sees of the picture', async () => {
+    const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });
+    const views = boxes.map((box) => ({ crop: boxCrop(box, sizes), text }));
+    const { distances, total } = await objective.evaluate(latent, { views });
+    const image = await pipeline.decode(latent, size);
+    const critic = await pipeline.critic();
+    for (const [k, { crop }] of views.entries()) {
+      const seen = await critic.embedImage(image, crop);
+      const angle = Math.acos(seen.reduce((dot, value, i) => dot + value * text[i], 0));
+      expect(distances[k]).toBeCloseTo(angle ** 2 / 2, 1);
+    }
+    expect(total).toBe(0);
+  });
+
+  it('adds up weighted views and the best of the candidates', async () => {
+    const objective = await pipeline.objective({ ...size, views: 5, saturatedGradient: 'clamp' });
+    const crops = boxes.map((box) => boxCrop(box, sizes));
+    const { distances, total } = await objective.evaluate(latent, {
+      views: [
+        { crop: crops[0], text, weight: 0.5 },
+        { crop: crops[1], text, candidate: true },
+        { crop: crops[2], text, candidate: true, weight: 2 },
+      ],
+      bestWeight: 3,
+    });
+    expect(distances).toHaveLength(3);
+    expect(total).toBeCloseTo(
+      0.5 * distances[0] + 2 * distances[2] + 3 * Math.min(distances[1], distances[2]),
+      4,
+    );
+  });
+
+  it('has the gradient of its total', async () => {
+    const objective = await pipeline.objective({ ...size, views: 3, saturatedGradient: 'clamp' });
+    const views = boxes.map((box) => ({ crop: boxCrop(box, sizes), text, weight: 1 }));
+    const { gradient: slope } = await objective.evaluate(latent, { views });
+    const length = Math.hypot(...slope);
+    const step = 0.005;
+    const at = async (sign: number) => {
+      const moved = latent.map((value, i) => value + (sign * step * slope[i]) / length);
+      return (await objective.evaluate(moved, { views })).total;
+    };
+    const difference = ((await at(1)) - (await at(-1))) / (2 * step);
+    expect(difference / length).toBeCloseTo(1, 2);
+  });
+
+  it('loses the gradient of saturated pixels, or lets it through', async () => {
+    const bright = new Float64Array(256).map((_, i) => 40 * latent[i]);
+    const views = [{ crop: wholeCrop(sizes), text, weight: 1 }];
+    const length = async (saturatedGradient: 'clamp' | 'through') => {
+      const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient });
+      return Math.hypot(...(await objective.evaluate(bright, { views })).gradient);
+    };
+    expect(await length('clamp')).toBeLessThan(await length('through'));
+  });
+});
+
+it('draws cutouts inside the picture, the same for the same seed', () => {
+  const draw = () => randomCutouts(20, 0.3, 1, { width: 40, height: 32, side: 16 }, new Generator(7));
+  for (const { rows, columns } of draw()) {
+    expect(rows.reduce((total, value) => total + value, 0)).toBeCloseTo(16, 4);
+    expect(columns.reduce((total, value) => total + value, 0)).toBeCloseTo(16, 4);
+  }
+  expect(draw()).toEqual(draw());
+});
+
+it('draws smaller cutouts on request, and none smaller than asked for', () => {
+  const sizes = { width: 16, height: 16, side: 16 };
+  const covered = (share: number) =>
+    randomCutouts(30, 1, share, sizes, new Generator(7)).map(
+      ({ columns }) => new Set([...columns].flatMap((value, i) => (value > 0 ? [i % sizes.width] : []))).size,
+    );
+  expect(new Set(covered(1))).toEqual(new Set([16]));
+  expect(Math.min(...covered(0.5))).toBeGreaterThanOrEqual(8);
+  expect(Math.min(...covered(0.5))).toBeLessThan(16);
+});

@@ -1,0 +1,165 @@
+/**
+ * @file The loss of a latent: decoder, crops, CLIP and distances as one differentiable program.
+ *
+ * Crops come in as matrices and weights as numbers, so that boxes may move and losses may be weighed anew without a new
+ * program: the whole picture, cutouts by their mean or their best, λ times the mean over salient regions are all the same
+ * program.
+ */
+import {
+  add,
+  asin,
+  clip as clamp,
+  gradient,
+  matmul,
+  min,
+  mul,
+  reshape,
+  sqrt,
+  square,
+  stopGradient,
+  sub,
+  sum,
+  type Tensor,
+  trace,
+  transposeLast,
+} from '@sgool/autodiff';
+import type { Crop } from '../image/crops.ts';
+import { type DecoderParts, decodedPlanes, scaleFactorOf } from '../models/stable-diffusion/decoding.ts';
+import { clip } from '../networks/clip/clip.ts';
+import { clipPixels } from '../networks/clip/clip-pixels.ts';
+import type { ClipCritic } from '../preference/clip-critic.ts';
+
+/** A crop and the text that it is held against. */
+export interface View {
+  readonly crop: Crop;
+  /** Unit vector, the critic's embedding of the text. */
+  readonly text: Float32Array;
+  /** Factor on its distance. Default 0. */
+  readonly weight?: number;
+  /** Whether it is one of those of which the best counts. Default false. */
+  readonly candidate?: boolean;
+}
+
+export interface ObjectiveInput {
+  readonly views: readonly View[];
+  /** Factor on the least distance among the candidates. Default 0. */
+  readonly bestWeight?: number;
+}
+
+export interface ObjectiveResult {
+  readonly total: number;
+  /** Spherical distance of each view to its text. */
+  readonly distances: Float32Array;
+  /** d total / d latent. */
+  readonly gradient: Float64Array;
+}
+
+export interface Objective {
+  readonly side: number;
+  evaluate(latent: Float64Array, input: ObjectiveInput): Promise<ObjectiveResult>;
+}
+
+export interface ObjectiveParts extends DecoderParts {
+  readonly critic: ClipCritic;
+  /** `[1, channels, h, w]` */
+  readonly latentShape: readonly number[];
+  /**
+   * What the gradient does at pixels that are darker than black or brighter than white: `clamp` stops it, as DOODL does;
+   * `through` lets it pass as if they had not been cut off.
+   */
+  readonly saturatedGradient: 'clamp' | 'through';
+  /** Views per run; fewer are filled up with copies that weigh nothing. More views make a program of their own. */
+  readonly views: number;
+}
+
+/** What keeps a view that is no candidate from being the best: more than any distance, which is at most π²/2. */
+const NO_CANDIDATE = 100;
+
+/** The objective for latents of one size. */
+export function createObjective(parts: ObjectiveParts): Objective {
+  const { programs, critic, latentShape, saturatedGradient, config } = parts;
+  const { side } = critic;
+  const dimension = critic.config.projection_dim;
+  const scale = scaleFactorOf(config);
+  const [height, width] = [latentShape[2] * scale, latentShape[3] * scale];
+
+  const graph = (count: number) => {
+    const shapes = {
+      latent: { shape: latentShape },
+      rows: { shape: [count, side, height] },
+      columns: { shape: [count, side, width] },
+      texts: { shape: [count, dimension] },
+      weights: { shape: [count] },
+      penalties: { shape: [count] },
+      bestWeight: { shape: [] },
+    };
+    const forward = trace(shapes, ({ latent, rows, columns, texts, weights, penalties, bestWeight }) => {
+      const planes = limited(decodedPlanes(parts, latent), saturatedGradient);
+      const seen = clipPixels(cropped(planes, rows, columns));
+      const { embedding } = clip(critic.config, critic.weights).image(seen);
+      const distances = sphericalDistance(embedding, texts);
+      const best = min(add(distances, penalties));
+      return { distances, total: add(sum(mul(weights, distances)), mul(bestWeight, best)) };
+    });
+    return gradient(forward, { of: 'total', wrt: ['latent'], keep: ['distances', 'total'] });
+  };
+
+  return {
+    side,
+    async evaluate(latent, { views, bestWeight = 0 }) {
+      const count = Math.max(views.length, parts.views);
+      const program = await programs.get(
+        `objective ${critic.name} ${latentShape.join('x')}, ${count} views, ${saturatedGradient}`,
+        () => graph(count),
+      );
+      const rows = new Float32Array(count * side * height);
+      const columns = new Float32Array(count * side * width);
+      const texts = new Float32Array(count * dimension);
+      for (let i = 0; i < count; i++) {
+        const { crop, text } = views[Math.min(i, views.length - 1)];
+        rows.set(crop.rows, i * side * height);
+        columns.set(crop.columns, i * side * width);
+        texts.set(text, i * dimension);
+      }
+      const result = await program.run({
+        latent: Float32Array.from(latent),
+        rows,
+        columns,
+        texts,
+        weights: Float32Array.from({ length: count }, (_, i) => views[i]?.weight ?? 0),
+        penalties: Float32Array.from({ length: count }, (_, i) => (views[i]?.candidate ? 0 : NO_CANDIDATE)),
+        bestWeight: Float32Array.of(bestWeight),
+      });
+      return {
+        total: result.total[0] as number,
+        distances: (result.distances as Float32Array).subarray(0, views.length),
+        gradient: Float64Array.from(result['grad:latent'] as Float32Array),
+      };
+    },
+  };
+}
+
+/** Planes in [0, 1]. */
+function limited(planes: Tensor, saturatedGradient: 'clamp' | 'through'): Tensor {
+  const inside = clamp(planes, 0, 1);
+  return saturatedGradient === 'clamp' ? inside : add(planes, stopGradient(sub(inside, planes)));
+}
+
+/** `rows · plane · columnsᵀ` of each plane for each view: [views, 3, side, side]. */
+function cropped(planes: Tensor, rows: Tensor, columns: Tensor): Tensor {
+  const [views, side, height] = rows.shape as [number, number, number];
+  const width = columns.shape[2]!;
+  const left = matmul(reshape(rows, [views, 1, side, height]), planes);
+  return matmul(left, transposeLast(reshape(columns, [views, 1, side, width])));
+}
+
+/**
+ * Half the squared angle between unit vectors, [count, dimension] each, as `2·asin(|u - v| / 2)²`: [count].
+ *
+ * Reference: Katherine Crowson's spherical_dist_loss, in DOODL and in diffusers' CLIP-guided pipeline.
+ */
+export function sphericalDistance(u: Tensor, v: Tensor): Tensor {
+  // The root has no gradient where both are the same, nor the arc sine where they are opposite; rounding may overshoot.
+  const squared = clamp(sum(square(sub(u, v)), { axes: [-1] }), 1e-12, 4 - 1e-6);
+  return mul(2, square(asin(mul(0.5, sqrt(squared)))));
+}

@@ -1,0 +1,51 @@
+/** @file How the whole picture is shown to CLIP: as it is, or as random cutouts of which the best or all count. */
+
+import { type CropSizes, randomCutouts, wholeCrop } from '../image/crops.ts';
+import type { Generator } from '../random/generator.ts';
+import type { Settings } from '../request/request.ts';
+import type { View } from './objective.ts';
+
+export interface WholeViews {
+  readonly count: number;
+  /** Factor for the best candidate. */
+  readonly bestWeight: number;
+  /** The views for one evaluation; cutouts are drawn afresh. */
+  draw(): View[];
+  /** The distance of the whole from those of its views. */
+  distance(distances: Float32Array): number;
+}
+
+/** @param text the critic's embedding of the prompt */
+export function wholeViews(
+  {
+    cutouts,
+    cutSize,
+    cutPower,
+    cutReduction,
+  }: Pick<Settings, 'cutouts' | 'cutSize' | 'cutPower' | 'cutReduction'>,
+  sizes: CropSizes,
+  text: Float32Array,
+  random: Generator,
+): WholeViews {
+  // Cutouts as published are no smaller than CLIP's input: of a square picture of that size all are the picture itself.
+  const allAlike = cutSize === 1 && sizes.width === sizes.height && sizes.width <= sizes.side;
+  if (cutouts === 0 || allAlike) {
+    const view = { crop: wholeCrop(sizes), text, weight: 1 };
+    return { count: 1, bestWeight: 0, draw: () => [view], distance: ([distance]) => distance };
+  }
+  const crops = () => randomCutouts(cutouts, cutPower, cutSize, sizes, random);
+  if (cutReduction === 'min') {
+    return {
+      count: cutouts,
+      bestWeight: 1,
+      draw: () => crops().map((crop) => ({ crop, text, candidate: true })),
+      distance: (distances) => Math.min(...distances.subarray(0, cutouts)),
+    };
+  }
+  return {
+    count: cutouts,
+    bestWeight: 0,
+    draw: () => crops().map((crop) => ({ crop, text, weight: 1 / cutouts })),
+    distance: (distances) => distances.subarray(0, cutouts).reduce((sum, value) => sum + value, 0) / cutouts,
+  };
+}

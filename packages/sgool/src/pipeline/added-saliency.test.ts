@@ -1,0 +1,48 @@
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { methods } from '../methods/index.ts';
+import { parseRequest } from '../request/request.ts';
+import { resolveSettings, saliencyNote } from '../request/settings.ts';
+import { loadPipeline } from './load-pipeline.ts';
+import { writeTinyModel } from './testing.ts';
+
+let bare: Awaited<ReturnType<typeof writeTinyModel>>;
+let data: string;
+beforeAll(async () => {
+  data = await mkdtemp(path.join(tmpdir(), 'sgool-data-'));
+  const whole = await writeTinyModel();
+  await cp(path.join(whole.dir, 'transalnet'), path.join(data, 'weights/transalnet'), { recursive: true });
+  await whole.remove();
+  bare = await writeTinyModel({ without: ['transalnet'] });
+});
+afterAll(async () => {
+  await bare.remove();
+  await rm(data, { recursive: true });
+});
+
+async function saliencyOf(env: Record<string, string>, saliency?: 'transalnet' | 'centre') {
+  const { model, detector, dispose } = await loadPipeline(bare.dir, { env });
+  try {
+    const request = parseRequest({ prompt: 'a cat', ...(saliency ? { saliency } : {}) });
+    const settings = resolveSettings(methods.sgool.defaults(model), request, model);
+    const { name } = await detector(settings.saliency, { prompt: 'a cat' });
+    return { name, note: saliencyNote(settings, request, model) };
+  } finally {
+    await dispose();
+  }
+}
+
+test('a TranSalNet that was added serves every model that has none', async () => {
+  expect(await saliencyOf({ SGOOL_DATA_DIR: data })).toEqual({ name: 'transalnet', note: undefined });
+});
+
+test('without it Grad-CAM looks, asked or not, and one line says so', async () => {
+  const none = { SGOOL_DATA_DIR: path.join(data, 'none') };
+  const note =
+    'there are no TranSalNet weights: Grad-CAM on CLIP says where the eye goes; add them with: sgool models add transalnet <file>';
+  expect(await saliencyOf(none)).toEqual({ name: 'grad-cam', note });
+  expect(await saliencyOf(none, 'transalnet')).toEqual({ name: 'grad-cam', note });
+  expect(await saliencyOf(none, 'centre')).toEqual({ name: 'centre', note: undefined });
+});

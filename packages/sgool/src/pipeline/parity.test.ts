@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Sampler } from '../diffusion/sampler.ts';
+import { ddim } from '../diffusion/samplers/ddim.ts';
+import { edict } from '../diffusion/samplers/edict.ts';
+import { runTrajectory } from '../diffusion/trajectory.ts';
+import { wholeCrop } from '../image/crops.ts';
+import { methods } from '../methods/index.ts';
+import type { ObjectiveResult } from '../objectives/objective.ts';
+import { openSafetensors, readTypedTensor, type SafetensorsFile } from '../weights/formats/safetensors.ts';
+import { loadPipeline } from './load-pipeline.ts';
+import type { Pipeline } from './pipeline.ts';
+
+const dir = new URL('../../../../fixtures/data/pipeline', import.meta.url).pathname;
+const size = { width: 32, height: 32 };
+const prompt = 'a photo of a cat';
+const options = { prompt, negativePrompt: 'dog', guidanceScale: 3, ...size };
+
+let pipeline: Pipeline;
+let expected: SafetensorsFile;
+beforeAll(async () => {
+  pipeline = await loadPipeline(dir);
+  expected = await openSafetensors(`${dir}/expected.safetensors`);
+});
+afterAll(() => pipeline.dispose());
+
+const read = async (name: string) => (await readTypedTensor(expected, name)).data as Float64Array;
+
+/** Largest difference over the largest expected value. */
+function error(actual: ArrayLike<number>, wanted: Float64Array): number {
+  expect(actual).toHaveLength(wanted.length);
+  const size = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return wanted.reduce((most, value, i) => Math.max(most, Math.abs(actual[i] - value)), 0) / size;
+}
+
+describe('beside diffusers and transformers', () => {
+  it('gives the same picture for the same seed', async () => {
+    const { value } = await methods.sd.run(pipeline, { ...options, seed: 0, steps: 4 }).next();
+    expect(error(value!.latent, await read('noise'))).toBe(0);
+    const planes = await read('picture');
+    const wanted = planes.map((_, i) => Math.round(255 * planes[(i % 3) * 1024 + Math.floor(i / 3)]));
+    const levels = wanted.map((level, i) => Math.abs(level - value!.image.data[i]));
+    expect(Math.max(...levels)).toBeLessThanOrEqual(1);
+    // A value may lie between two levels.
+    expect(levels.filter((difference) => difference > 0).length).toBeLessThan(0.01 * levels.length);
+  });
+
+  it('gives the same embedding of a text', async () => {
+    const critic = await pipeline.critic();
+    expect(error(await critic.embedText(prompt), await read('text'))).toBeLessThan(1e-5);
+  });
+
+  it.each(['ddim', 'edict'] as const)(
+    'sends the same gradient from CLIP back to the noise (%s)',
+    async (name) => {
+      const sampler: Sampler = { ddim, edict }[name](pipeline.schedule, 4);
+      const denoiser = await pipeline.denoiser(options);
+      const critic = await pipeline.critic();
+      const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });
+      const crop = wholeCrop({ ...size, side: critic.side });
+      const views = [{ crop, text: await critic.embedText(prompt), weight: 1 }];
+
+      const trajectory = await runTrajectory('checkpointed', sampler, denoiser, await read('noise'));
+      expect(
+        error(
+          trajectory.final.flatMap((final) => [...final]),
+          await read(`${name}.final`),
+        ),
+      ).toBeLessThan(1e-5);
+      const results: ObjectiveResult[] = [];
+      for (const final of trajectory.final) results.push(await objective.evaluate(final, { views }));
+      const loss = results.reduce((sum, { total }) => sum + total, 0);
+      expect(loss).toBeCloseTo((await read(`${name}.loss`))[0], 5);
+      const gradient = await trajectory.pullback(results.map((result) => result.gradient));
+      expect(error(gradient, await read(`${name}.gradient`))).toBeLessThan(1e-4);
+    },
+  );
+});

@@ -1,0 +1,200 @@
+/** @file For tests: a complete model folder with tiny random networks in the public layout. Not exported from the package. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { input, type Shape, type TensorMap, type TensorSpec, trace, type Weights } from '@sgool/autodiff';
+import { autoencoder } from '../networks/autoencoder/autoencoder.ts';
+import { clip } from '../networks/clip/clip.ts';
+import {
+  autoencoderConfig,
+  clipConfig,
+  clipTextConfig,
+  transalnetConfig,
+  unetConfig,
+} from '../networks/config.ts';
+import { transalnet } from '../networks/saliency/transalnet.ts';
+import { textEncoder } from '../networks/text/text-encoder.ts';
+import { unet } from '../networks/unet/unet.ts';
+import { Generator } from '../random/generator.ts';
+import { buildWordVocabulary, tokenizerFiles } from '../text/word-vocabulary.ts';
+import { writeSafetensors } from '../weights/formats/safetensors.ts';
+
+const WORDS = 'a red blue cat boat and left of the'.split(' ');
+const TOKENS = 12;
+
+const vocabulary = buildWordVocabulary(WORDS);
+const vocabSize = Object.keys(vocabulary.vocab).length;
+
+const UNET = {
+  in_channels: 4,
+  out_channels: 4,
+  sample_size: 8,
+  block_out_channels: [8, 16],
+  down_block_types: ['CrossAttnDownBlock2D', 'DownBlock2D'],
+  up_block_types: ['UpBlock2D', 'CrossAttnUpBlock2D'],
+  layers_per_block: 1,
+  attention_head_dim: 2,
+  cross_attention_dim: 16,
+  norm_num_groups: 4,
+};
+const VAE = {
+  block_out_channels: [8, 8, 8],
+  layers_per_block: 1,
+  latent_channels: 4,
+  norm_num_groups: 4,
+  scaling_factor: 0.5,
+};
+const TEXT = {
+  vocab_size: vocabSize,
+  hidden_size: 16,
+  intermediate_size: 32,
+  num_hidden_layers: 1,
+  num_attention_heads: 2,
+  max_position_embeddings: TOKENS,
+};
+const TRANSALNET = {
+  image_size: [32, 64],
+  base_width: 4,
+  stage_layers: [1, 1, 1, 1],
+  hidden_sizes: [8, 8, 8],
+  heads: [2, 2, 2],
+  transformer_layers: 1,
+  decoder_widths: [8, 8, 4, 4],
+};
+const clipSettings = (width: number) => ({
+  text_config: TEXT,
+  vision_config: {
+    hidden_size: width,
+    intermediate_size: 32,
+    num_hidden_layers: 2,
+    num_attention_heads: 2,
+    image_size: 16,
+    patch_size: 4,
+  },
+  projection_dim: 8,
+});
+
+export interface TinyModelOptions {
+  /** Keys over those of `scheduler_config.json`. */
+  readonly scheduler?: Record<string, unknown>;
+  /** Content of `sgool.json`. */
+  readonly hint?: unknown;
+  /** Folders to leave out: `clip`, `clip_b`, `transalnet`. */
+  readonly without?: readonly string[];
+}
+
+/** Writes the model into a new folder and gives its path, and a way to remove it. */
+export async function writeTinyModel({ scheduler = {}, hint, without = [] }: TinyModelOptions = {}) {
+  const dir = await mkdtemp(path.join(os.tmpdir(), 'sgool-tiny-'));
+  const json = (name: string, value: unknown) => writeFile(path.join(dir, name), JSON.stringify(value));
+  await json('model_index.json', { _class_name: 'StableDiffusionPipeline' });
+  if (hint !== undefined) await json('sgool.json', hint);
+  for (const name of ['tokenizer', 'scheduler']) await mkdir(path.join(dir, name));
+  for (const [name, content] of Object.entries(tokenizerFiles(vocabulary, TOKENS))) {
+    await writeFile(path.join(dir, 'tokenizer', name), content);
+  }
+  await json('scheduler/scheduler_config.json', {
+    _class_name: 'DDIMScheduler',
+    beta_start: 0.00085,
+    beta_end: 0.012,
+    beta_schedule: 'scaled_linear',
+    set_alpha_to_one: false,
+    steps_offset: 1,
+    ...scheduler,
+  });
+
+  async function network(
+    name: string,
+    config: Record<string, unknown>,
+    seed: number,
+    inputs: Record<string, TensorSpec>,
+    build: Parameters<typeof randomWeights>[2],
+  ) {
+    if (without.includes(name)) return;
+    await mkdir(path.join(dir, name));
+    await json(`${name}/config.json`, config);
+    const file = ['unet', 'vae'].includes(name) ? 'diffusion_pytorch_model' : 'model';
+    await writeSafetensors(path.join(dir, name, `${file}.safetensors`), randomWeights(seed, inputs, build));
+  }
+
+  const ids: TensorSpec = { shape: [1, TOKENS], dtype: 'int32' };
+  await network(
+    'unet',
+    UNET,
+    1,
+    { sample: { shape: [1, 4, 8, 8] }, timestep: { shape: [1] }, context: { shape: [1, TOKENS, 16] } },
+    (weights, { sample, timestep, context }) => ({
+      out: unet(unetConfig(UNET), weights)({ sample, timestep, context }),
+    }),
+  );
+  await network(
+    'vae',
+    VAE,
+    2,
+    { latent: { shape: [1, 4, 8, 8] }, image: { shape: [1, 3, 32, 32] } },
+    (weights, { latent, image }) => {
+      const vae = autoencoder(autoencoderConfig(VAE), weights);
+      return { out: vae.decode(latent), mean: vae.encode(image).mean };
+    },
+  );
+  await network('text_encoder', TEXT, 3, { ids }, (weights, inputs) => ({
+    out: textEncoder(clipTextConfig(TEXT), weights)(inputs.ids).lastHiddenState,
+  }));
+  for (const [name, width, seed] of [
+    ['clip', 16, 4],
+    ['clip_b', 8, 5],
+  ] as const) {
+    const config = clipSettings(width);
+    const pixels = { shape: [1, 3, 16, 16] };
+    const end: TensorSpec = { shape: [1], dtype: 'int32' };
+    await network(name, config, seed, { pixels, ids, end }, (weights, inputs) => {
+      const both = clip(clipConfig(config), weights);
+      return {
+        image: both.image(inputs.pixels).embedding,
+        text: both.text(inputs.ids, inputs.end).embedding,
+      };
+    });
+  }
+  await network(
+    'transalnet',
+    TRANSALNET,
+    6,
+    { picture: { shape: [1, 3, 32, 64] } },
+    (weights, { picture }) => ({
+      out: transalnet(transalnetConfig(TRANSALNET), weights)(picture),
+    }),
+  );
+  return { dir, remove: () => rm(dir, { recursive: true, force: true }) };
+}
+
+/** Random numbers for every weight that a network asks for while it is traced. */
+function randomWeights(
+  seed: number,
+  inputs: Record<string, TensorSpec>,
+  build: (weights: Weights, inputs: TensorMap) => TensorMap,
+) {
+  const shapes = new Map<string, Shape>();
+  // Names that only old checkpoints have are not offered; all others are there as soon as they are asked for.
+  const known = new Map<string, ReturnType<typeof input>>();
+  const weights: Weights = {
+    has: (name) => name.startsWith('text_model.'),
+    get(name, shape) {
+      shapes.set(name, shape);
+      let tensor = known.get(name);
+      if (!tensor) known.set(name, (tensor = input(`weight ${name}`, shape)));
+      return tensor;
+    },
+  };
+  trace(inputs, (symbols) => build(weights, symbols));
+  const random = new Generator(seed);
+  return Object.fromEntries(
+    [...shapes].map(([name, shape]) => {
+      const values = random.randn(shape);
+      const fanIn = shape.slice(1).reduce((product, side) => product * side, 1);
+      const isGain = shape.length === 1 && /(weight|running_var)$/.test(name);
+      const scale = isGain || shape.length < 2 ? 0.1 : 1.5 / Math.sqrt(fanIn);
+      const data = values.map((value) => (isGain ? 1 : 0) + scale * value);
+      return [name, { dtype: 'F32' as const, shape, data }];
+    }),
+  );
+}

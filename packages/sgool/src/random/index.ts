@@ -1,4 +1,0 @@
-/** @file Floor 1: random numbers. */
-
-export { Generator } from './generator.ts';
-export { resolveSeed } from './seed.ts';

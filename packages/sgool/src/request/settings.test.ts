@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { methods } from '../methods/index.ts';
+import type { Iteration } from '../methods/run/method.ts';
+import { loadPipeline } from '../pipeline/load-pipeline.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { writeTinyModel } from '../pipeline/testing.ts';
+
+const request = { prompt: 'a cat', seed: 0, steps: 2, cutouts: 0 };
+
+let pipeline: Pipeline;
+let remove: () => Promise<void>;
+beforeAll(async () => {
+  const model = await writeTinyModel({
+    without: ['clip_b', 'transalnet'],
+    hint: {
+      defaults: { '*': { steps: 2 }, sgool: { iterations: 1, sampler: 'ddim' }, 'best-of': { stps: 2 } },
+    },
+  });
+  remove = model.remove;
+  pipeline = await loadPipeline(model.dir);
+});
+afterAll(async () => {
+  await pipeline.dispose();
+  await remove();
+});
+
+async function collect(iterations: AsyncGenerator<Iteration>): Promise<Iteration[]> {
+  const all: Iteration[] = [];
+  for await (const iteration of iterations) all.push(iteration);
+  return all;
+}
+
+describe('settings', () => {
+  it("come from the model's hints, unless the request or the paper preset says otherwise", async () => {
+    const { sgool, doodl } = methods;
+    expect(sgool.defaults(pipeline.model)).toMatchObject({ steps: 2, iterations: 1, sampler: 'ddim' });
+    expect(doodl.defaults(pipeline.model)).toMatchObject({ steps: 2, iterations: 50, sampler: 'edict' });
+    expect(sgool.defaults(pipeline.model, 'paper')).toMatchObject({ steps: 50, iterations: 50 });
+    const rounds = await collect(sgool.run(pipeline, { prompt: 'a cat', seed: 0, cutouts: 0 }));
+    expect(rounds).toHaveLength(2);
+    expect(rounds[0].evaluations.forward).toBe(4);
+  });
+
+  it('guide the part of the way that they name', async () => {
+    // Two steps, at timesteps 501 and 1 of 1000.
+    const half = { prompt: 'a cat', seed: 0, guidanceScale: 3, guidanceStop: 0.6 };
+    const [round] = await collect(methods.sd.run(pipeline, half));
+    expect(round.evaluations.forward).toBe(3);
+    const turned = collect(methods.sd.run(pipeline, { ...half, guidanceStart: 0.7 }));
+    await expect(turned).rejects.toThrow(/guidanceStart must not lie behind guidanceStop, got 0.7 and 0.6/);
+  });
+
+  it('take fewer evaluations under the preset `fast`, over the hints and under the request', async () => {
+    const { sgool, doodl, sd } = methods;
+    for (const method of [sgool, doodl]) {
+      const published = method.defaults(pipeline.model, 'paper');
+      const fast = method.defaults(pipeline.model, 'fast');
+      const calls = (settings: typeof fast) =>
+        (settings.sampler === 'edict' ? 2 : 1) * settings.steps * settings.iterations;
+      expect(calls(fast)).toBeLessThanOrEqual(calls(published) / 10);
+      // What the picture is and what is looked at stay as they were.
+      expect(fast).toMatchObject({
+        guidanceScale: 7.5,
+        lambda: published.lambda,
+        cutouts: published.cutouts,
+      });
+    }
+    expect(sd.defaults(pipeline.model, 'fast')).toEqual(sd.defaults(pipeline.model));
+    const rounds = await collect(
+      doodl.run(pipeline, { ...request, preset: 'fast', sampler: 'ddim', steps: 1, iterations: 1 }),
+    );
+    expect(rounds.at(-1)!.evaluations).toEqual({ forward: 4, pullback: 2 });
+  });
+
+  it('refuse hints that are none', () => {
+    expect(() => methods['best-of'].defaults(pipeline.model)).toThrow(/sgool.json: defaults.best-of: .*stps/);
+  });
+
+  it('take the detector that the model has the network for', () => {
+    expect(methods.sgool.defaults(pipeline.model).saliency).toBe('grad-cam');
+    const has = { clip: true, clipB: false, transalnet: true };
+    expect(methods.sgool.defaults({ ...pipeline.model, has }).saliency).toBe('transalnet');
+  });
+
+  it('refuse sizes that do not fit the model', async () => {
+    const run = methods.sd.run(pipeline, { ...request, width: 36 });
+    await expect(collect(run)).rejects.toThrow(/width must be a multiple of 8 .* got 36/);
+  });
+
+  it('make pictures that are not square', async () => {
+    const [{ image }] = await collect(methods.sd.run(pipeline, { ...request, width: 48, height: 24 }));
+    expect(image).toMatchObject({ width: 48, height: 24 });
+    const rounds = await collect(
+      methods.sgool.run(pipeline, { ...request, width: 24, height: 48, iterations: 1 }),
+    );
+    expect(rounds[1].image).toMatchObject({ width: 24, height: 48 });
+  });
+
+  it('have one side alone mean a square', async () => {
+    const [{ image }] = await collect(methods.sd.run(pipeline, { ...request, width: 24 }));
+    expect(image).toMatchObject({ width: 24, height: 24 });
+  });
+});

@@ -1,0 +1,164 @@
+/** @file Compiled programs, made when first needed and kept as long as memory is meant to be spent on that. */
+import {
+  type CompileOptions,
+  compile,
+  type Graph,
+  type GraphCost,
+  graphCost,
+  OverflowError,
+  type Precision,
+  type Program,
+} from '@sgool/autodiff';
+import { UserError } from '../errors.ts';
+import { ProgramRoom } from './memory-budget.ts';
+
+/** What the networks' users need of a program. */
+export type Runnable = Pick<Program, 'run'>;
+
+/** How much memory may be spent on not compiling again. */
+export type Memory = 'auto' | 'plenty' | 'low';
+
+/**
+ * Bytes of heap that large programs may hold together. 5 GB are enough for all of Stable Diffusion's at 256 pixels, and for
+ * sampling there and back at 512. Without any there is one at a time.
+ */
+const BUDGETS: Readonly<Record<Memory, number>> = { auto: 5e9, plenty: Number.POSITIVE_INFINITY, low: 0 };
+
+export interface ProgramOptions extends CompileOptions {
+  /** Default `auto`. */
+  readonly memory?: Memory;
+}
+
+/** What the runtime holds on to, over what is alive at once in the order of tracing; measured (docs/LOG.md). */
+const ARENA_FACTOR = 1.9;
+const BYTES_PER_NODE = 15e3;
+
+/** Bytes that a compiled program adds to the heap; weights in mapped files are not among them. */
+export function heapBytes({ nodes, activationBytes, copiedBytes }: GraphCost): number {
+  return nodes * BYTES_PER_NODE + ARENA_FACTOR * activationBytes + copiedBytes;
+}
+
+/** From this size on a program is worth freeing. */
+export const LARGE_PROGRAM_BYTES = 64e6;
+
+/** Heap and the weights that it keeps in memory. */
+export function isLarge(cost: GraphCost): boolean {
+  const mapped = [...cost.mapped.values()].reduce((sum, bytes) => sum + bytes, 0);
+  return heapBytes(cost) + mapped >= LARGE_PROGRAM_BYTES;
+}
+
+interface Compiled {
+  readonly program: Program;
+  /** Heap of a large program; undefined for the others, which always stay. */
+  readonly bytes: number | undefined;
+  /** Its runs that are not over. */
+  readonly running: Set<Promise<unknown>>;
+}
+
+export class ProgramCache {
+  readonly options: ProgramOptions;
+  private readonly programs = new Map<string, Promise<Compiled>>();
+  protected readonly room: ProgramRoom;
+  private disposed = false;
+
+  constructor(options: ProgramOptions) {
+    this.options = options;
+    this.room = new ProgramRoom(BUDGETS[options.memory ?? 'auto']);
+  }
+
+  /**
+   * The program called `key`; `build` traces it when it is asked for the first time. Everything that shapes the graph
+   * (sizes, options) must be part of the key.
+   *
+   * @param precision where it is not that of the other programs
+   */
+  async get(key: string, build: () => Graph, precision = this.options.precision): Promise<Runnable> {
+    const make = () => this.compiled(key, build, precision);
+    await make();
+    return {
+      run: async (...inputs) => {
+        for (;;) {
+          const compiled = make();
+          const { program, running, bytes } = await compiled;
+          if (bytes !== undefined) await this.makeRoom(key, bytes);
+          // Meanwhile it may have been freed, to make room for another.
+          if (this.programs.get(key) !== compiled) continue;
+          const run = program.run(...inputs).catch((error: unknown) => {
+            throw error instanceof OverflowError ? overflow(key, inputs[0].timestep?.[0], error) : error;
+          });
+          running.add(run);
+          return run.finally(() => running.delete(run));
+        }
+      },
+    };
+  }
+
+  /**
+   * Frees the programs whose keys begin with `prefix`, where programs are large enough to matter (layout `lean`). Asked for
+   * again, they are compiled again.
+   */
+  async release(prefix: string): Promise<void> {
+    if (this.options.layout === 'lean') await this.free((key) => key.startsWith(prefix));
+  }
+
+  private compiled(key: string, build: () => Graph, precision: Precision | undefined): Promise<Compiled> {
+    if (this.disposed) throw new Error('pipeline: it was disposed');
+    let compiled = this.programs.get(key);
+    if (!compiled) {
+      compiled = this.compile(key, build, precision);
+      this.programs.set(key, compiled);
+      compiled.catch(() => this.programs.delete(key));
+    }
+    return compiled;
+  }
+
+  private async compile(
+    key: string,
+    build: () => Graph,
+    precision: Precision | undefined,
+  ): Promise<Compiled> {
+    const { memory, ...options } = { ...this.options, precision };
+    // Not at once, so that what tracing throws comes as a rejection after the program is noted.
+    await undefined;
+    const graph = build();
+    const cost = graphCost(graph, options.layout);
+    const bytes = isLarge(cost) ? heapBytes(cost) : undefined;
+    if (bytes !== undefined) await this.makeRoom(key, bytes);
+    return { program: await compile(graph, options), bytes, running: new Set() };
+  }
+
+  /** Notes the use of a program, and frees those that it has no room beside. */
+  private async makeRoom(key: string, bytes: number): Promise<void> {
+    const gone = new Set(this.room.enter(key, bytes));
+    if (gone.size > 0) await this.free((other) => gone.has(other));
+  }
+
+  private async free(which: (key: string) => boolean): Promise<void> {
+    for (const [key, compiled] of [...this.programs]) {
+      // The one that room is made for is not there yet: waiting for it would be waiting for itself.
+      const done = which(key) && (await Promise.race([compiled, undefined]));
+      if (!done) continue;
+      this.programs.delete(key);
+      this.room.leave(key);
+      await Promise.allSettled(done.running);
+      await done.program.dispose();
+    }
+  }
+
+  /** Frees all sessions. */
+  async dispose(): Promise<void> {
+    this.disposed = true;
+    const programs = await Promise.allSettled(this.programs.values());
+    this.programs.clear();
+    for (const each of programs) if (each.status === 'fulfilled') await each.value.program.dispose();
+  }
+}
+
+/** Which network it was, when, and what helps. */
+function overflow(key: string, timestep: number | bigint | undefined, cause: OverflowError): UserError {
+  const when = timestep === undefined ? '' : ` at timestep ${timestep}`;
+  return new UserError(
+    `${key}${when}: ${cause.message}; take precision float32, or less guidance where it is high`,
+    { cause },
+  );
+}

@@ -1,0 +1,67 @@
+/** @file Saliency detectors by name, with the networks of a model. */
+import { UserError } from '../errors.ts';
+import type { Image } from '../image/image.ts';
+import { transalnetConfig } from '../networks/config.ts';
+import { networkWeights } from '../networks/network-weights.ts';
+import type { ClipCritic } from '../preference/clip-critic.ts';
+import type { SaliencyName } from '../request/request.ts';
+import type { ProgramCache } from '../runtime/program-cache.ts';
+import type { ModelFolder } from '../weights/open/model-folder.ts';
+import type { Detector } from './detector.ts';
+import { gradCamDetector, gradCamGraph } from './grad-cam.ts';
+import { centreDetector, maskDetector } from './simple-detectors.ts';
+import { spectralResidual } from './spectral-residual.ts';
+import { transalnetDetector, transalnetGraph } from './transalnet-detector.ts';
+
+/** They run once per iteration, beside networks that run a hundred times, and Grad-CAM's gradients are in the middle of it. */
+const EXACT = 'float32';
+
+export interface DetectorParts {
+  readonly folder: ModelFolder;
+  readonly programs: ProgramCache;
+  /** The CLIP that Grad-CAM looks into. */
+  readonly critic: () => Promise<ClipCritic>;
+  readonly prompt?: string;
+  readonly mask?: Image;
+}
+
+/** @throws UserError where the model lacks the network, or the request the prompt or mask, that the detector needs */
+export async function openDetector(name: SaliencyName, parts: DetectorParts): Promise<Detector> {
+  switch (name) {
+    case 'centre':
+      return centreDetector();
+    case 'spectral-residual':
+      return spectralResidual();
+    case 'mask':
+      if (parts.mask) return maskDetector(parts.mask);
+      throw new UserError('saliency mask: no mask was given; give a picture, white where to look');
+    case 'transalnet':
+      return openTranSalNet(parts);
+    case 'grad-cam':
+    case 'grad-cam++':
+      return openGradCam(name, parts);
+  }
+}
+
+function openTranSalNet({ folder, programs }: DetectorParts): Detector {
+  const found = folder.components.get('transalnet');
+  if (!found) {
+    throw new UserError(
+      `saliency transalnet: ${folder.dir} has no folder transalnet; add its weights with: sgool models add transalnet <file>, or choose another, such as grad-cam or spectral-residual`,
+    );
+  }
+  const config = transalnetConfig(found.config, `${found.dir}/config.json`);
+  return transalnetDetector({
+    config,
+    program: () =>
+      programs.get('transalnet', () => transalnetGraph(config, networkWeights(found.weights)), EXACT),
+    channelOrder: found.config.channel_order === 'bgr' ? 'bgr' : 'rgb',
+  });
+}
+
+async function openGradCam(name: 'grad-cam' | 'grad-cam++', { programs, critic, prompt }: DetectorParts) {
+  if (!prompt) throw new UserError(`saliency ${name}: no prompt was given; it shows where a prompt is seen`);
+  const { config, weights, embedText } = await critic();
+  const program = () => programs.get(name, () => gradCamGraph(config, weights, name), EXACT);
+  return gradCamDetector({ variant: name, config, program, text: await embedText(prompt) });
+}

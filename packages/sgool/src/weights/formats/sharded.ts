@@ -1,0 +1,53 @@
+/**
+ * @file Weights that are split over several files: `<name>.safetensors.index.json` and `pytorch_model.bin.index.json`, which
+ * say for each tensor the file that holds it.
+ *
+ * Reference: huggingface_hub, serialization/_base.py (split_state_dict_into_shards_factory)
+ */
+import { dirname, join } from 'node:path';
+import { UserError } from '../../errors.ts';
+import { readConfig } from '../sources/read-config.ts';
+import { openTensorFile } from './tensor-file.ts';
+import type { TensorFile, WeightTensor } from './weight-source.ts';
+
+const MAX_SHARDS = 1000;
+
+/** The files that an index names, each a plain name beside the index, in its order. */
+function shardNames(weightMap: Readonly<Record<string, unknown>>, path: string): string[] {
+  const names = new Set(Object.values(weightMap));
+  for (const name of names) {
+    if (typeof name !== 'string' || name === '' || /[/\\]/.test(name) || name.startsWith('.')) {
+      throw new UserError(
+        `${path}: a shard must be a file beside the index, got ${JSON.stringify(name)?.slice(0, 80)}`,
+      );
+    }
+  }
+  if (names.size > MAX_SHARDS)
+    throw new UserError(`${path}: ${names.size} shards, the limit is ${MAX_SHARDS}`);
+  return [...(names as Set<string>)];
+}
+
+/**
+ * Opens an index and every file that it names, as one.
+ *
+ * @throws UserError when a file is missing or broken, or does not hold a tensor that the index puts there
+ */
+export async function openSharded(path: string): Promise<TensorFile> {
+  const { weight_map: weightMap } = await readConfig(path);
+  if (typeof weightMap !== 'object' || weightMap === null || Array.isArray(weightMap)) {
+    throw new UserError(`${path}: it has no weight_map; is it an index of shards?`);
+  }
+  const shards = new Map<string, TensorFile>();
+  for (const name of shardNames(weightMap as Record<string, unknown>, path)) {
+    shards.set(name, await openTensorFile(join(dirname(path), name)));
+  }
+  const [first] = shards.values();
+  if (first === undefined) throw new UserError(`${path}: its weight_map is empty`);
+  const tensors = new Map<string, WeightTensor>();
+  for (const [name, shard] of Object.entries(weightMap as Record<string, string>)) {
+    const tensor = shards.get(shard)!.tensors.get(name);
+    if (tensor === undefined) throw new UserError(`${path}: ${shard} does not hold ${name}`);
+    tensors.set(name, tensor);
+  }
+  return { path: first.path, tensors, metadata: first.metadata };
+}

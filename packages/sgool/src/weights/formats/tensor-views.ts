@@ -1,0 +1,160 @@
+/** @file Parts and rearrangements of tensors in files: byte ranges where that is enough, small copies where it is not. */
+
+import { UserError } from '../../errors.ts';
+import { readStretch } from '../sources/file-bytes.ts';
+import { DTYPE_BYTES, type Dtype, decodeTensor, isFloat, type TensorData } from './dtypes.ts';
+import type { ComputedTensor, StoredTensor, WeightTensor } from './weight-source.ts';
+
+/** Number of elements. */
+export function elementsOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** Row-major steps between neighbours along each axis, in elements. */
+export function contiguousStrides(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length);
+  let step = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = step;
+    step *= shape[axis];
+  }
+  return strides;
+}
+
+/** Reads a tensor into memory; float16 and bfloat16 come as float32. */
+export function valuesOf(tensor: WeightTensor): TensorData {
+  if ('compute' in tensor) return tensor.compute();
+  return decodeTensor(tensor.dtype, readStretch(tensor.path, tensor.byteOffset, tensor.byteLength).buffer);
+}
+
+/** Reads a tensor of floating-point type as float32. @throws UserError for whole numbers */
+export function float32Of(tensor: WeightTensor): Float32Array {
+  if (!isFloat(tensor.dtype)) {
+    throw new UserError(
+      `${tensor.path}: a weight of shape [${tensor.shape}] holds ${tensor.dtype}; it must be F32, F16, BF16 or F64`,
+    );
+  }
+  const values = valuesOf(tensor);
+  return values instanceof Float32Array ? values : Float32Array.from(values as Float64Array);
+}
+
+function dtypeInMemory(dtype: Dtype): Dtype {
+  return dtype === 'F16' || dtype === 'BF16' ? 'F32' : dtype;
+}
+
+/** A tensor that `compute` makes from the values of another. */
+export function computed(
+  from: WeightTensor,
+  shape: readonly number[],
+  compute: () => TensorData,
+): ComputedTensor {
+  const dtype = dtypeInMemory(from.dtype);
+  return { dtype, shape, path: from.path, byteLength: elementsOf(shape) * DTYPE_BYTES[dtype], compute };
+}
+
+/** The same values in float32. */
+export function asFloat32(tensor: WeightTensor): WeightTensor {
+  if (tensor.dtype === 'F32') return tensor;
+  const { shape, path } = tensor;
+  return { dtype: 'F32', shape, path, byteLength: elementsOf(shape) * 4, compute: () => float32Of(tensor) };
+}
+
+/** The same numbers under another shape of as many elements. */
+export function reshaped(tensor: WeightTensor, shape: readonly number[]): WeightTensor {
+  if (elementsOf(shape) !== elementsOf(tensor.shape)) {
+    throw new UserError(`${tensor.path}: a weight of shape [${tensor.shape}] cannot be seen as [${shape}]`);
+  }
+  return { ...tensor, shape };
+}
+
+/** Without trailing axes of length 1, down to `rank`: a 1x1 convolution as a linear layer. */
+export function squeezed(tensor: WeightTensor, rank: number): WeightTensor {
+  let { shape } = tensor;
+  while (shape.length > rank && shape.at(-1) === 1) shape = shape.slice(0, -1);
+  return reshaped(tensor, shape);
+}
+
+/**
+ * Some rows (entries along the first axis). In a file this is a stretch of bytes; nothing is copied.
+ *
+ * @throws UserError when the tensor has not that many rows
+ */
+export function rows(tensor: WeightTensor, from: number, count: number): WeightTensor {
+  const [length = 0, ...rest] = tensor.shape;
+  if (from + count > length) {
+    throw new UserError(
+      `${tensor.path}: rows ${from} to ${from + count} of a weight of shape [${tensor.shape}]`,
+    );
+  }
+  const shape = [count, ...rest];
+  const row = elementsOf(rest);
+  if ('compute' in tensor) {
+    return computed(tensor, shape, () => tensor.compute().slice(from * row, (from + count) * row));
+  }
+  const rowBytes = row * DTYPE_BYTES[tensor.dtype];
+  return {
+    ...tensor,
+    shape,
+    byteOffset: tensor.byteOffset + from * rowBytes,
+    byteLength: count * rowBytes,
+  };
+}
+
+/** Matrix with rows and columns exchanged; a copy in memory when it is asked for. */
+export function transposed(tensor: WeightTensor): ComputedTensor {
+  const [height, width] = tensor.shape;
+  if (tensor.shape.length !== 2) {
+    throw new UserError(`${tensor.path}: a weight of shape [${tensor.shape}] where a matrix was expected`);
+  }
+  return computed(tensor, [width, height], () => gathered(valuesOf(tensor), [width, height], [1, width]));
+}
+
+/** Elements of `values` in row-major order of a view with these strides. */
+function gathered<T extends TensorData>(values: T, shape: readonly number[], strides: readonly number[]): T {
+  const out = values.slice(0, 0).constructor as new (length: number) => T;
+  const result = new out(elementsOf(shape));
+  const index = new Array<number>(shape.length).fill(0);
+  let place = 0;
+  for (let i = 0; i < result.length; i++) {
+    result[i] = values[place];
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      place += strides[axis];
+      if (++index[axis] < shape[axis]) break;
+      place -= strides[axis] * shape[axis];
+      index[axis] = 0;
+    }
+  }
+  return result;
+}
+
+/**
+ * A view with strides of a stretch of a file, such as a transposed matrix that was saved as it was. In the common case
+ * that its elements lie in order it stays in the file.
+ *
+ * @param stretch the whole stretch that the view may touch, as one axis
+ * @param offset first element of the view in the stretch
+ * @throws UserError when it is asked for and repeats elements so often that it is larger than its file says
+ */
+export function stridedView(
+  stretch: StoredTensor,
+  { offset, shape, strides }: { offset: number; shape: readonly number[]; strides: readonly number[] },
+): WeightTensor {
+  const { dtype, path } = stretch;
+  const size = DTYPE_BYTES[dtype];
+  const byteOffset = stretch.byteOffset + offset * size;
+  const inOrder = contiguousStrides(shape);
+  const elements = elementsOf(shape);
+  if (elements === 0 || shape.every((length, axis) => length === 1 || strides[axis] === inOrder[axis])) {
+    return { dtype, shape, path, byteOffset, byteLength: elements * size };
+  }
+  const last = shape.reduce((sum, length, axis) => sum + (length - 1) * strides[axis], 0);
+  return computed(stretch, shape, () => {
+    if (elements > last + 1) {
+      throw new UserError(
+        `${path}: a tensor of shape [${shape}] repeats the same elements; save a copy of it instead`,
+      );
+    }
+    const touched = readStretch(path, byteOffset, (last + 1) * size).buffer;
+    return gathered(decodeTensor(dtype, touched), shape, strides);
+  });
+}

@@ -1,0 +1,74 @@
+/** @file A CLIP in one file: OpenAI's archives, OpenCLIP and what was trained from it (HPS), or transformers' names. */
+import { basename } from 'node:path';
+import { UserError } from '../../errors.ts';
+import { openTensorFile } from '../formats/tensor-file.ts';
+import { rows, transposed } from '../formats/tensor-views.ts';
+import {
+  dropPositionIds,
+  sourceOf,
+  type TensorFile,
+  type WeightSource,
+  type WeightTensor,
+  weightSource,
+} from '../formats/weight-source.ts';
+import { inferClipConfig } from '../names/infer-config.ts';
+import { openClipParts } from '../names/open-clip.ts';
+import type { ModelComponent } from './model-folder.ts';
+
+/**
+ * Looks at a CLIP with OpenAI's names as one with transformers' names. Joint projections are cut into byte ranges; the two
+ * projections into the common space are transposed in memory when they are asked for.
+ *
+ * @param prefix in front of all names, for instance `cond_stage_model.model.` in a checkpoint of Stable Diffusion 2
+ */
+export function openClipSource(file: Pick<TensorFile, 'path' | 'tensors'>, prefix = ''): WeightSource {
+  const tensors = new Map<string, WeightTensor>();
+  for (const [nameInFile, tensor] of file.tensors) {
+    if (!nameInFile.startsWith(prefix)) continue;
+    for (const { name, third, transpose } of openClipParts(nameInFile.slice(prefix.length))) {
+      const size = tensor.shape[0] / 3;
+      if (third !== undefined && !Number.isInteger(size)) {
+        throw new UserError(`${file.path}: ${nameInFile} of shape [${tensor.shape}] is no joint projection`);
+      }
+      const part = third === undefined ? tensor : rows(tensor, third * size, size);
+      tensors.set(name, transpose ? transposed(part) : part);
+    }
+  }
+  return sourceOf(file.path, tensors);
+}
+
+/** What kind of CLIP a file holds; refuses what is none. */
+function clipSource(file: TensorFile): WeightSource {
+  if (file.tensors.has('vision_model.embeddings.patch_embedding.weight')) {
+    return weightSource(file, dropPositionIds);
+  }
+  if (
+    file.tensors.has('visual.conv1.weight') &&
+    file.tensors.has('visual.transformer.resblocks.0.ln_1.weight')
+  ) {
+    return openClipSource(file);
+  }
+  if (file.tensors.has('visual.layer1.0.conv1.weight')) {
+    throw new UserError(
+      `${file.path}: a CLIP with a ResNet, which is not supported; use one with a vision transformer, such as ViT-B/32`,
+    );
+  }
+  throw new UserError(
+    `${file.path}: not a CLIP: no tensor visual.conv1.weight or vision_model.embeddings.patch_embedding.weight`,
+  );
+}
+
+/**
+ * Opens a CLIP in one file, .pt, .pth, .bin or .safetensors. Its configuration is read off the shapes; OpenCLIP's models
+ * that are as small as OpenAI's differ in an activation that shapes do not tell.
+ *
+ * @param activation of both towers; by default that of OpenAI's models, for widths that only OpenCLIP has that of OpenCLIP
+ * @throws UserError when the file is broken or holds no CLIP
+ */
+export async function openClipFile(
+  path: string,
+  { activation }: { activation?: 'quick_gelu' | 'gelu' } = {},
+): Promise<ModelComponent> {
+  const weights = clipSource(await openTensorFile(path));
+  return { name: basename(path), dir: path, config: inferClipConfig(weights, activation), weights };
+}

@@ -1,0 +1,138 @@
+/** @file A model from any of the files that people have, with the parts that it does not bring along. */
+import { existsSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { UserError } from '../../errors.ts';
+import { openTensorFile } from '../formats/tensor-file.ts';
+import {
+  renameVaeAttention,
+  type TensorFile,
+  type WeightSource,
+  weightSource,
+} from '../formats/weight-source.ts';
+import type { Environment } from '../hub/environment.ts';
+import { inferVaeConfig } from '../names/infer-config.ts';
+import { readConfig } from '../sources/read-config.ts';
+import { openClipFile } from './clip-file.ts';
+import { resolveModel } from './locate-model.ts';
+import { applyLora, type LoraChoice, openLora } from './lora.ts';
+import {
+  type ModelComponent,
+  type ModelFolder,
+  type OpenModelOptions as OpenFolderOptions,
+  openComponent,
+  openModelFolder,
+} from './model-folder.ts';
+import { ldmVaeSource, openSingleFile, type SingleFileOptions } from './single-file.ts';
+
+/** Each part is a folder, a file where that makes sense, or the name of a pulled model of the Hub. */
+export interface OpenModelOptions extends OpenFolderOptions, Omit<SingleFileOptions, 'vae'> {
+  /** Folder with `vocab.json` and `merges.txt`, or a model folder with a folder `tokenizer`. */
+  readonly tokenizer?: string;
+  /** The CLIP that guides: a CLIPModel's folder, or a file of OpenAI, OpenCLIP, HPS or transformers. */
+  readonly clip?: string;
+  /** An autoencoder in the place of the model's own: its folder, or a file with LDM's or diffusers' names. */
+  readonly vae?: string;
+  /** Changes of the UNet and the text encoder, one after the other. */
+  readonly loras?: readonly LoraChoice[];
+  /** Variables that say where the Hub's cache is; `process.env` unless given. */
+  readonly env?: Environment;
+}
+
+const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+const hasTokenizer = (dir: string) => existsSync(join(dir, 'vocab.json'));
+
+/** A path, or the place of a model that is known by its name. */
+function located(nameOrPath: string, env?: Environment): string {
+  return existsSync(nameOrPath) ? nameOrPath : resolveModel(nameOrPath, env).dir;
+}
+
+/** The folder itself, or the one inside that a whole model keeps the part in. */
+function partOf(dir: string, part: string): string {
+  return existsSync(join(dir, 'config.json')) ? dir : join(dir, part);
+}
+
+/**
+ * Opens a CLIP as the part of a model: a folder in the layout of transformers, a model folder with `clip/` in it, or one
+ * file.
+ *
+ * @param config folder of configurations; its `clip/config.json` stands for what the shapes in a file do not tell
+ * @throws UserError when there is none, or it is broken
+ */
+export async function openClip(
+  nameOrPath: string,
+  { env, config }: Pick<OpenModelOptions, 'env' | 'config'> = {},
+): Promise<ModelComponent> {
+  const path = located(nameOrPath, env);
+  if (!isFile(path)) return { ...(await openComponent(partOf(path, 'clip'))), name: 'clip' };
+  const found = await openClipFile(path);
+  const stated = config === undefined ? undefined : join(config, 'clip', 'config.json');
+  const settings = stated !== undefined && existsSync(stated) ? await readConfig(stated) : found.config;
+  return { ...found, name: 'clip', config: settings };
+}
+
+function vaeSource(file: TensorFile): WeightSource {
+  const prefix = 'first_stage_model.';
+  const names = [...file.tensors.keys()];
+  const own = names.some((name) => name.startsWith(prefix))
+    ? new Map(
+        [...file.tensors].flatMap(([name, x]) =>
+          name.startsWith(prefix) ? [[name.slice(prefix.length), x]] : [],
+        ),
+      )
+    : file.tensors;
+  if (own.has('encoder.down.0.block.0.conv1.weight')) return ldmVaeSource(file.path, own);
+  if (own.has('encoder.down_blocks.0.resnets.0.conv1.weight')) return weightSource(file, renameVaeAttention);
+  throw new UserError(`${file.path}: not an autoencoder: no tensor encoder.down.0.block.0.conv1.weight`);
+}
+
+/** Opens an autoencoder as the part of a model. @throws UserError when there is none, or it is broken */
+export async function openVae(nameOrPath: string, env?: Environment): Promise<ModelComponent> {
+  const path = located(nameOrPath, env);
+  if (!isFile(path)) return { ...(await openComponent(partOf(path, 'vae'))), name: 'vae' };
+  const weights = vaeSource(await openTensorFile(path));
+  return { name: 'vae', dir: path, config: inferVaeConfig(weights), weights };
+}
+
+/** The folder of a tokenizer, in the places where models keep it. */
+function tokenizerDir(nameOrPath: string, env?: Environment): string {
+  const path = located(nameOrPath, env);
+  const found = [path, join(path, 'tokenizer')].find(hasTokenizer);
+  if (found !== undefined) return found;
+  throw new UserError(
+    `tokenizer: ${nameOrPath} has no vocab.json; give a folder with vocab.json and merges.txt of a CLIP`,
+  );
+}
+
+/** Without one of its own, a model uses the vocabulary of the CLIP that it is given. */
+function companionTokenizer(model: ModelFolder, { tokenizer, clip, env }: OpenModelOptions): string {
+  if (tokenizer !== undefined) return tokenizerDir(tokenizer, env);
+  if (hasTokenizer(model.tokenizerDir) || clip === undefined) return model.tokenizerDir;
+  const path = located(clip, env);
+  return [path, join(path, 'tokenizer')].find(hasTokenizer) ?? model.tokenizerDir;
+}
+
+/**
+ * Opens a model: a folder in the diffusers layout, or a single .ckpt or .safetensors file of Stable Diffusion 1.x or 2.x, with
+ * a tokenizer, CLIP and autoencoder from elsewhere where they are given.
+ *
+ * @throws UserError when a part is missing or broken
+ */
+export async function openModel(path: string, options: OpenModelOptions = {}): Promise<ModelFolder> {
+  const config = options.config === undefined ? undefined : located(options.config, options.env);
+  const model = isFile(path)
+    ? await openSingleFile(path, { ...options, config })
+    : await openModelFolder(path, options);
+  let components = new Map(model.components);
+  for (const { path: file, weight } of options.loras ?? []) {
+    components = applyLora(components, await openLora(file), weight);
+  }
+  if (options.clip !== undefined)
+    components.set('clip', await openClip(options.clip, { ...options, config }));
+  if (options.vae !== undefined) {
+    const vae = await openVae(options.vae, options.env);
+    // A file does not say what its shapes do not; the model that it is meant for does.
+    const own = isFile(located(options.vae, options.env)) ? components.get('vae') : undefined;
+    components.set('vae', { ...vae, config: own?.config ?? vae.config });
+  }
+  return { ...model, name: basename(path), components, tokenizerDir: companionTokenizer(model, options) };
+}

@@ -1,0 +1,273 @@
+/**
+ * @file Stable Diffusion in one file, as the training code of latent diffusion (LDM) saved it: .ckpt or .safetensors, 1.x
+ * and 2.x. Its networks are seen under diffusers' names; nothing is copied.
+ *
+ * Reference: CompVis/stable-diffusion, configs/stable-diffusion/v1-inference.yaml; Stability-AI/stablediffusion, configs
+ */
+
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { UserError } from '../../errors.ts';
+import { openTensorFile } from '../formats/tensor-file.ts';
+import { float32Of, squeezed } from '../formats/tensor-views.ts';
+import {
+  dropPositionIds,
+  sourceOf,
+  type TensorFile,
+  type WeightSource,
+  type WeightTensor,
+  weightSource,
+} from '../formats/weight-source.ts';
+import { inferTextConfig, inferUNetConfig, inferVaeConfig } from '../names/infer-config.ts';
+import { emaName, ldmUNetLayout, ldmUNetName } from '../names/ldm-unet.ts';
+import { ldmVaeBlocks, ldmVaeName } from '../names/ldm-vae.ts';
+import { type Config, readConfig } from '../sources/read-config.ts';
+import { openClipSource } from './clip-file.ts';
+import type { ModelComponent, ModelFolder } from './model-folder.ts';
+
+const UNET = 'model.diffusion_model.';
+const VAE = 'first_stage_model.';
+/** CLIP's text tower with transformers' names (1.x) and OpenCLIP's (2.x); SD-Turbo's training code calls the place otherwise. */
+const TEXT = ['cond_stage_model.transformer.', 'conditioner.embedders.0.transformer.'];
+/** Where 2.x has it in files written with newer programs; SD-Turbo is the one that was published so. */
+const TURBO_OPEN_CLIP = 'conditioner.embedders.0.model.';
+const OPEN_CLIP = ['cond_stage_model.model.', TURBO_OPEN_CLIP];
+
+export type Prediction = 'epsilon' | 'v_prediction';
+
+export interface SingleFileOptions {
+  /** Take the averaged weights (`model_ema.`) where the file has both. Default true: they make the better pictures. */
+  readonly ema?: boolean;
+  /**
+   * What the UNet predicts. By default: what a `.yaml` beside the file says, then the file's metadata; else `epsilon` for 1.x,
+   * and for 2.x a guess from the weights, since 2.x models of both kinds look alike.
+   */
+  readonly predictionType?: Prediction;
+  /**
+   * A folder in the diffusers layout, of which only configurations are read, for models that shapes do not tell enough about:
+   * `<network>/config.json`, `scheduler/scheduler_config.json`, `tokenizer/`; what is missing there is read off the file.
+   */
+  readonly config?: string;
+  /** An autoencoder that will take the place of the file's own, which then need not be there. */
+  readonly vae?: string;
+}
+
+function below(file: TensorFile, prefix: string): Map<string, WeightTensor> {
+  const found = new Map<string, WeightTensor>();
+  for (const [name, tensor] of file.tensors) {
+    if (name.startsWith(prefix)) found.set(name.slice(prefix.length), tensor);
+  }
+  return found;
+}
+
+/** Renames what a network has and leaves out the rest. */
+function renamed(
+  path: string,
+  tensors: ReadonlyMap<string, WeightTensor>,
+  rename: (name: string) => string | undefined,
+): WeightSource {
+  return weightSource({ path, tensors }, rename);
+}
+
+/** Says what the file is, where it is no whole Stable Diffusion 1 or 2. */
+function refuseOthers(file: TensorFile, wantsVae: boolean): void {
+  const names = [...file.tensors.keys()];
+  const some = (pattern: RegExp) => names.some((name) => pattern.test(name));
+  const refuse = (what: string) => {
+    throw new UserError(`${file.path}: ${what}`);
+  };
+  if (some(/^conditioner\.embedders\.1\.|^model\.diffusion_model\.label_emb\./))
+    refuse('Stable Diffusion XL, which is not supported; use a 1.x or 2.x model');
+  if (some(/joint_blocks\.|double_blocks\.|transformer_blocks\.\d+\.attn\.add_/)) {
+    refuse(
+      'a diffusion transformer (Stable Diffusion 3, Flux), which is not supported; use a 1.x or 2.x model',
+    );
+  }
+  if (some(/lora_(up|down|A|B)\b|_lora\.(up|down)\./)) {
+    refuse('a LoRA, which changes a model and is none; give the model itself, and this file as a LoRA');
+  }
+  if (!some(/^model\.diffusion_model\./)) {
+    if (some(/^(visual\.|vision_model\.)/)) refuse('a CLIP, not a whole model; give it as the CLIP of one');
+    if (some(/^down_blocks\.0\./)) {
+      refuse(
+        'a single network with the names of diffusers; put it into a model folder, beside its config.json',
+      );
+    }
+    refuse('not a Stable Diffusion checkpoint: no tensor begins with model.diffusion_model.');
+  }
+  const channels = file.tensors.get(`${UNET}input_blocks.0.0.weight`)?.shape[1];
+  if (channels === 9)
+    refuse('an inpainting model (9 input channels), which is not supported; use the plain one');
+  if (channels !== 4) refuse(`a model with ${channels ?? 'no'} input channels is not supported; 4 are`);
+  if (wantsVae && !some(/^first_stage_model\./))
+    refuse('it has no autoencoder (first_stage_model.); give one with the option vae');
+  if (!some(/^(cond_stage_model|conditioner\.embedders\.0)\./))
+    refuse('it has no text encoder (cond_stage_model.); give a whole checkpoint');
+}
+
+/** The UNet's tensors below its prefix: the averaged copies where all are there and wanted. */
+function unetTensors(file: TensorFile, ema: boolean): Map<string, WeightTensor> {
+  const plain = below(file, UNET);
+  const copies = [...plain.keys()].map((name) => [name, file.tensors.get(emaName(UNET + name))] as const);
+  const complete = copies.every((entry): entry is readonly [string, WeightTensor] => entry[1] !== undefined);
+  return ema && complete ? new Map(copies) : plain;
+}
+
+function unetSource(file: TensorFile, ema: boolean): WeightSource {
+  const tensors = unetTensors(file, ema);
+  const layout = ldmUNetLayout(tensors.keys());
+  return renamed(file.path, tensors, (name) => ldmUNetName(name, layout));
+}
+
+/**
+ * An autoencoder with LDM's names as one with diffusers' names. Its attention is written as 1x1 convolutions.
+ *
+ * @param tensors by names below `first_stage_model.`
+ */
+export function ldmVaeSource(path: string, tensors: ReadonlyMap<string, WeightTensor>): WeightSource {
+  const blocks = ldmVaeBlocks(tensors.keys());
+  const source = renamed(path, tensors, (name) => ldmVaeName(name, blocks));
+  const linear = new Map(
+    [...source.tensors].map(([name, tensor]): [string, WeightTensor] => [
+      name,
+      /\.attentions\.0\.to_.*\.weight$/.test(name) ? squeezed(tensor, 2) : tensor,
+    ]),
+  );
+  return sourceOf(path, linear);
+}
+
+/** CLIP's text tower: with the names of transformers in 1.x, those of OpenCLIP in 2.x, where the last layer is not used. */
+function textEncoder(file: TensorFile): {
+  weights: WeightSource;
+  config: Config;
+  second: boolean;
+  turbo: boolean;
+} {
+  const prefix = OPEN_CLIP.find((each) => file.tensors.has(`${each}ln_final.weight`));
+  const second = prefix !== undefined;
+  if (!second) {
+    const tensors = TEXT.map((each) => below(file, each)).find(({ size }) => size > 0);
+    const weights = renamed(file.path, tensors ?? new Map(), dropPositionIds);
+    return { weights, config: inferTextConfig(weights, 'quick_gelu'), second, turbo: false };
+  }
+  const all = openClipSource(file, prefix);
+  const { num_hidden_layers: layers, ...config } = inferTextConfig(all, 'gelu');
+  const last = (layers as number) - 1;
+  const weights = weightSource(all, (name) => (name.includes(`.layers.${last}.`) ? undefined : name));
+  const turbo = prefix === TURBO_OPEN_CLIP;
+  return { weights, config: { ...config, num_hidden_layers: last }, second, turbo };
+}
+
+/** `parameterization` in the `.yaml` that people put beside a checkpoint; without one it is `eps`. */
+async function predictionBeside(path: string): Promise<Prediction | undefined> {
+  const text = await readFile(path.replace(/\.[^./\\]+$/, '.yaml'), 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  const [, value] = /^\s*parameterization:\s*["']?(\w+)/m.exec(text) ?? [];
+  return value === 'v' ? 'v_prediction' : 'epsilon';
+}
+
+function predictionInMetadata({ metadata }: TensorFile): Prediction | undefined {
+  const value = metadata['modelspec.prediction_type'] ?? metadata.prediction_type;
+  if (value === 'v' || value === 'v_prediction') return 'v_prediction';
+  return value === 'epsilon' || value === 'eps' ? 'epsilon' : undefined;
+}
+
+/**
+ * What a 2.x model predicts. The two kinds have the same names and shapes; a bias of the last attention is known to vary
+ * more where v is predicted.
+ *
+ * Reference: ComfyUI, comfy/supported_models.py (SD20.model_type), threshold 0.09 of the standard deviation
+ */
+function guessPrediction(
+  unet: WeightSource,
+  { up_block_types: blocks, layers_per_block: layers }: Config,
+): Prediction {
+  const block = Array.isArray(blocks) ? blocks.length - 1 : 0;
+  const last = `up_blocks.${block}.attentions.${layers}.transformer_blocks.0.norm1.bias`;
+  if (!unet.has(last)) return 'epsilon';
+  const bias = float32Of(unet.get(last));
+  const mean = bias.reduce((sum, value) => sum + value, 0) / bias.length;
+  const variance = bias.reduce((sum, value) => sum + (value - mean) ** 2, 0) / bias.length;
+  return Math.sqrt(variance) > 0.09 ? 'v_prediction' : 'epsilon';
+}
+
+/** The noise schedule that all Stable Diffusion 1 and 2 models were trained with. */
+function schedulerConfig(predictionType: Prediction): Config {
+  return {
+    _class_name: 'DDIMScheduler',
+    num_train_timesteps: 1000,
+    beta_start: 0.00085,
+    beta_end: 0.012,
+    beta_schedule: 'scaled_linear',
+    set_alpha_to_one: false,
+    steps_offset: 1,
+    clip_sample: false,
+    prediction_type: predictionType,
+  };
+}
+
+/** What the published folders of few-step models have of their own: latent consistency models, and SD-Turbo. */
+function fewStepScheduler({ time_cond_proj_dim }: Config, turbo: boolean): Config {
+  if (time_cond_proj_dim) return { _class_name: 'LCMScheduler' };
+  return turbo ? { _class_name: 'EulerDiscreteScheduler', timestep_spacing: 'trailing' } : {};
+}
+
+/** A configuration in the folder that was given for it, else the one that was inferred. */
+async function configured(folder: string | undefined, name: string, inferred: () => Config): Promise<Config> {
+  const path = folder === undefined ? undefined : join(folder, name);
+  return path !== undefined && existsSync(path) ? readConfig(path) : inferred();
+}
+
+/**
+ * Opens a single-file checkpoint of Stable Diffusion 1.x or 2.x as if it were a model folder. It brings no tokenizer and no
+ * CLIP: `tokenizerDir` is a folder `tokenizer` beside the file, or in the folder of configurations.
+ *
+ * @throws UserError when the file is broken, or holds another model: XL, inpainting, a LoRA, a single network
+ */
+export async function openSingleFile(
+  path: string,
+  { ema = true, predictionType, config, vae: otherVae }: SingleFileOptions = {},
+): Promise<ModelFolder> {
+  const file = await openTensorFile(path);
+  refuseOthers(file, otherVae === undefined);
+  const unet = unetSource(file, ema);
+  const vae = ldmVaeSource(file.path, below(file, VAE));
+  const text = textEncoder(file);
+  const unetConfig = await configured(config, 'unet/config.json', () => inferUNetConfig(unet));
+  const stated = predictionType ?? (await predictionBeside(path)) ?? predictionInMetadata(file);
+  const scheduler = await configured(config, 'scheduler/scheduler_config.json', () => ({
+    ...schedulerConfig(
+      stated ?? (text.second && !text.turbo ? guessPrediction(unet, unetConfig) : 'epsilon'),
+    ),
+    ...fewStepScheduler(unetConfig, text.turbo),
+  }));
+  const schedule =
+    predictionType === undefined ? scheduler : { ...scheduler, prediction_type: predictionType };
+  const sampleSize = text.second && schedule.prediction_type === 'v_prediction' ? 96 : 64;
+  const dir = resolve(path);
+  const component = (name: string, settings: Config, weights: WeightSource): [string, ModelComponent] => [
+    name,
+    { name, dir, config: settings, weights },
+  ];
+  return {
+    dir,
+    name: basename(path),
+    modelIndex: { _class_name: 'StableDiffusionPipeline' },
+    components: new Map([
+      component('unet', { sample_size: sampleSize, ...unetConfig }, unet),
+      ...(vae.tensors.size === 0
+        ? []
+        : [component('vae', await configured(config, 'vae/config.json', () => inferVaeConfig(vae)), vae)]),
+      component(
+        'text_encoder',
+        await configured(config, 'text_encoder/config.json', () => text.config),
+        text.weights,
+      ),
+    ]),
+    schedulerConfig: schedule,
+    tokenizerDir: join(config ?? dirname(dir), 'tokenizer'),
+    // OpenCLIP's own tokenizer fills up with id 0, and hidden states of the filling are part of the conditioning.
+    ...(text.second ? { tokenizerConfig: { pad_token: '!' } } : {}),
+  };
+}
