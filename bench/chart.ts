@@ -27,7 +27,7 @@ const label = (x: number, y: number, text: string, attributes: Attributes = {}) 
 const upright = (x: number, from: number, to: number, attributes: Attributes) =>
   element('line', { x1: x, x2: x, y1: from, y2: to, ...attributes });
 
-/** An SVG picture of the rows that were measured beside a peer. */
+/** An SVG image of the rows that were measured beside a peer. */
 export function chartSvg(lines: readonly JudgedLine[], subtitle: string): string {
   const rows = lines.flatMap((line) => {
     const { beside, ours, peer, ratio } = line;

@@ -10,22 +10,22 @@
  * is measured alone.
  *
  * `--rows` takes words of the rows that are meant, with commas between rows. `--quick` tries the benchmark itself: an eighth
- * of the widths, small pictures, no goals. `--publish` puts the rows into docs/bench.json, docs/bench.svg and README.md, in
+ * of the widths, small images, no goals. `--publish` puts the rows into docs/bench.json, docs/bench.svg and README.md, in
  * place of those of the same names. `--from` measures nothing and takes what an earlier run wrote.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { GROWTH_NAMES, growthLines } from './growth-lines.ts';
+import { tell } from './log.ts';
 import { randomModel } from './model.ts';
 import { pairLines } from './pair-lines.ts';
 import { findPeers } from './peers.ts';
 import { publish, type Report, reportChart, reportText } from './report.ts';
 import { alone, chooser, pairs } from './rows.ts';
-import { shareLines } from './share-lines.ts';
+import { GROWTH_NAMES, growthLines } from './scaling.ts';
 import { outcomeTable } from './table.ts';
-import { tell } from './tell.ts';
+import { shareLines } from './utilisation.ts';
 import { judged } from './verdicts.ts';
 
 const { values, positionals } = parseArgs({

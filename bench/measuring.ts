@@ -12,7 +12,7 @@ export interface Times {
   readonly processorSeconds: readonly number[];
 }
 
-/** The least agreement over all results of two sides: loss, gradient and picture of one work. */
+/** The least agreement over all results of two sides: loss, gradient and image of one work. */
 async function agreementOf(a: RunAnswer, b: RunAnswer): Promise<number> {
   const each = Object.entries(a.results).map(async ([name, path]) =>
     agreement(await readNumbers(path), await readNumbers(b.results[name]!)),

@@ -22,7 +22,7 @@ const open = (work: Work) =>
 const denoiserOf = (pipeline: Pipeline, work: Work) =>
   pipeline.denoiser({ prompt: work.prompt, guidanceScale: work.guidanceScale, ...sizeOf(work) });
 
-/** The whole picture held against the prompt, once. */
+/** The whole image held against the prompt, once. */
 async function wholeObjective(pipeline: Pipeline, work: Work) {
   const critic = await pipeline.critic();
   const view: View = {

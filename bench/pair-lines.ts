@@ -1,10 +1,10 @@
 /** @file Rows of our work beside a peer's: times in turns, or peaks of memory one after the other. */
 import { type Bench, contender } from './bench.ts';
+import { tell } from './log.ts';
 import { peakOf, type Times, timeInTurns } from './measuring.ts';
 import type { Pair } from './rows.ts';
 import type { Program } from './side.ts';
 import { lineText } from './table.ts';
-import { tell } from './tell.ts';
 import { type Line, median } from './verdicts.ts';
 
 /** Share of its threads' time that a run has on a quiet machine, and more. */

@@ -2,8 +2,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { chartSvg } from './chart.ts';
+import { tell } from './log.ts';
 import { outcomeTable } from './table.ts';
-import { tell } from './tell.ts';
 import { judged, type Line } from './verdicts.ts';
 
 export interface Report {

@@ -19,7 +19,7 @@ export interface Pair {
 }
 
 /**
- * @param sides of the pictures in pixels, the smaller one first; whole iterations are timed on the smaller one, their
+ * @param sides of the images in pixels, the smaller one first; whole iterations are timed on the smaller one, their
  * memory is taken on the larger one
  */
 export function pairs([small, large]: readonly [number, number]): Pair[] {

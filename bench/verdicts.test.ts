@@ -1,10 +1,10 @@
 import { matmul, sizeOf, trace } from '@sgool/autodiff';
 import { describe, expect, it } from 'vitest';
 import { chartSvg } from './chart.ts';
+import { countUseful } from './model-flops.ts';
 import { merged } from './report.ts';
 import { alone, chooser, pairs } from './rows.ts';
 import { outcomeTable } from './table.ts';
-import { countUseful } from './useful-flops.ts';
 import { agreement, judged, type Line, median } from './verdicts.ts';
 
 const line = (fields: Partial<Line>): Line => ({

@@ -14,7 +14,7 @@ export interface Work {
   readonly guidanceScale: number;
   /** Of single calls of the UNet. */
   readonly timestep: number;
-  /** Side of the picture. */
+  /** Side of the image. */
   readonly pixels: number;
   /** Denoising steps of an iteration. */
   readonly steps: number;

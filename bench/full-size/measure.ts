@@ -97,7 +97,7 @@ async function inOwnProcess(name: string): Promise<PartResult> {
   return JSON.parse(stdout) as PartResult;
 }
 
-/** Bytes of the weights by network; of the autoencoder only the half that makes pictures. */
+/** Bytes of the weights by network; of the autoencoder only the half that makes images. */
 async function weightBytes() {
   const { components } = await openModelFolder(folder, options);
   const of = (name: string, used = (_: string) => true) =>

@@ -95,10 +95,10 @@ function wholeRun(method: Method, settings: Partial<GenerationRequest>): Part {
   };
 }
 
-/** Plain generation up to the picture, and the CLIP that scores it. */
+/** Plain generation up to the image, and the CLIP that scores it. */
 const plain = (side: number) => wholeRun(methods.sd, square(side));
 
-/** One iteration: plain picture, gradient back to the noise, and the picture of the new noise. */
+/** One iteration: plain image, gradient back to the noise, and the image of the new noise. */
 const sgool = (side: number) =>
   wholeRun(methods.sgool, { iterations: 1, sampler: 'ddim', trajectory: 'checkpointed', ...square(side) });
 
@@ -125,14 +125,14 @@ export async function runPart(name: string, folder: string, options: PartOptions
     return result;
   };
   let peakHeapBytes = 0;
-  const look = () => {
+  const measure = () => {
     peakHeapBytes = Math.max(peakHeapBytes, statusBytes('RssAnon'));
   };
-  const looking = setInterval(look, 50);
+  const looking = setInterval(measure, 50);
   const pipeline = await clock('load', () => loadPipeline(folder, options));
   const checks = await part.measure(pipeline, clock);
   clearInterval(looking);
-  look();
+  measure();
   const { user, system } = process.cpuUsage();
   const result = {
     seconds,

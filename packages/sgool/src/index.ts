@@ -1,5 +1,5 @@
 /**
- * @file The library: load a model, run a method, take the pictures as they come.
+ * @file The library: load a model, run a method, take the images as they come.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** @file The same work on two pipelines: a picture, and the gradients that its noise is moved by. */
+/** @file The same work on two pipelines: an image, and the gradients that its noise is moved by. */
 import { Generator, generate, type Image, type Pipeline, wholeCrop } from 'sgool';
 import { dot } from '../src/diffusion/testing.ts';
 
@@ -13,7 +13,7 @@ export interface Work {
   readonly loss: number;
 }
 
-/** A picture of few steps and both gradients of its noise. */
+/** An image of few steps and both gradients of its noise. */
 export async function workOn(pipeline: Pipeline, steps: number): Promise<Work> {
   const { best } = await generate({ prompt: PROMPT, seed: 0, method: 'sd', steps }, { pipeline });
   const { width, height } = best.image;

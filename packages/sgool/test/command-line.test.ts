@@ -98,7 +98,7 @@ describeOnToybox('sgool generate', () => {
     const onCopy = (out: string) =>
       sgool(['generate', PROMPT, ...FEW_STEPS, '--model', copy.dir, '--out', out, '--json']);
 
-    it('keeps the plain picture when the loss is not a number', async () => {
+    it('keeps the plain image when the loss is not a number', async () => {
       await poison(path.join(copy.dir, 'clip', 'model.safetensors'), 'visual_projection.weight');
       const { code, stdout, lines } = await onCopy('poisoned');
       expect(code).toBe(1);
@@ -129,15 +129,15 @@ const withoutCuda: [string, string[], number, RegExp] = [
 ];
 
 describe('a mistake ends in one line', () => {
-  beforeAll(() => writeFile(inFolder('notes.txt'), 'no picture'));
+  beforeAll(() => writeFile(inFolder('notes.txt'), 'no image'));
 
   it.each<[string, string[], number, RegExp]>([
     ['empty prompt', ['generate', ' '], 2, /prompt: must not be empty/],
     ['unknown method', ['generate', PROMPT, '--method', 'magic'], 2, /magic.*sd, clip-guided, doodl, sgool/],
     ['unknown model', ['generate', PROMPT, '--model', 'toybux'], 1, /toybux.*toybox/],
     ['folder in a file', ['generate', PROMPT, '--out', 'notes.txt/run'], 1, /cannot write .*notes\.txt/],
-    ['unreadable picture', ['score', 'notes.txt', PROMPT], 1, /notes\.txt/],
-    ['missing picture', ['saliency', 'nothing.png'], 1, /nothing\.png/],
+    ['unreadable image', ['score', 'notes.txt', PROMPT], 1, /notes\.txt/],
+    ['missing image', ['saliency', 'nothing.png'], 1, /nothing\.png/],
     ...(hasCuda ? [] : [withoutCuda]),
   ])('%s', async (_, words, exitCode, message) => {
     const before = await readdir(folder.dir);

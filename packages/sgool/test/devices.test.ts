@@ -1,5 +1,5 @@
 /**
- * @file Toybox on another device than the processor: the same pictures, the same gradients. `npm run test:webgpu` names the
+ * @file Toybox on another device than the processor: the same images, the same gradients. `npm run test:webgpu` names the
  * device; a driver that emulates a card on the processor takes minutes.
  */
 import { generate, loadPipeline, type Pipeline } from 'sgool';
@@ -31,7 +31,7 @@ else {
       expect(pipelines[1]!.compute).toEqual({ device: wanted, precision: 'float32' });
     });
 
-    it('makes the same picture to 35 dB', () => {
+    it('makes the same image to 35 dB', () => {
       expect(psnr(there!.image, here!.image)).toBeGreaterThan(35);
     });
 

@@ -19,7 +19,7 @@ describeOnToybox('float16', () => {
   });
   afterAll(() => Promise.all(pipelines.map((pipeline) => pipeline.dispose())));
 
-  it('makes nearly the same picture', () => {
+  it('makes nearly the same image', () => {
     const close = psnr(half!.image, whole!.image);
     expect(close).toBeGreaterThan(35);
     // Else nothing was rounded.

@@ -1,4 +1,4 @@
-/** @file What `sgool refine` promises, on the networks that sgool comes with and pictures that no network made. */
+/** @file What `sgool refine` promises, on the networks that sgool comes with and images that no network made. */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
@@ -40,7 +40,7 @@ describeOnToybox('refine', () => {
   });
   afterAll(() => pipeline?.dispose());
 
-  it.each([1, 5])('gives the picture back without iterations, with guidance %i', async (guidanceScale) => {
+  it.each([1, 5])('gives the image back without iterations, with guidance %i', async (guidanceScale) => {
     const { before } = await refine(
       { image, prompt: PROMPT, guidanceScale, iterations: 0, saliency: 'centre' },
       { pipeline },
@@ -49,7 +49,7 @@ describeOnToybox('refine', () => {
     expect(psnr(before.image, roundTrip)).toBeGreaterThan(60);
   });
 
-  it('matches the prompt better than the picture did, and stays closer to it than a fresh one', async () => {
+  it('matches the prompt better than the image did, and stays closer to it than a fresh one', async () => {
     const { before, best } = await refine({ ...few, image }, { pipeline });
     expect(best.clip.A!).toBeGreaterThan(before.clip.A! + 1);
     const { best: fresh } = await generate({ ...few, method: 'sd' }, { pipeline });
@@ -86,7 +86,7 @@ describeOnToybox('sgool refine', () => {
     ...more,
   ];
 
-  it('makes the picture and its folder', async () => {
+  it('makes the image and its folder', async () => {
     const made = words('--mask', 'mask.png', '--from', SOURCE, '--iterations', '1', '--out', 'done');
     const { code, stdout, lines } = await runSgool(folder.dir, made);
     expect(code).toBe(0);
@@ -112,8 +112,8 @@ describeOnToybox('sgool refine', () => {
     expect(JSON.parse(await readFile(inFolder('stopped', 'run.json'), 'utf8')).status).toBe('stopped');
   });
 
-  it('ends in one line without leaving a folder when the picture is none', async () => {
-    await writeFile(inFolder('notes.txt'), 'no picture');
+  it('ends in one line without leaving a folder when the image is none', async () => {
+    await writeFile(inFolder('notes.txt'), 'no image');
     const { code, stdout, lines } = await runSgool(folder.dir, [
       'refine',
       'notes.txt',
@@ -121,7 +121,7 @@ describeOnToybox('sgool refine', () => {
       '--out',
       'none',
     ]);
-    expect([code, stdout, lines]).toEqual([1, '', [expect.stringMatching(/notes\.txt: not a picture/)]]);
+    expect([code, stdout, lines]).toEqual([1, '', [expect.stringMatching(/notes\.txt: not an image/)]]);
     expect(await readdir(folder.dir)).not.toContain('none');
   });
 });

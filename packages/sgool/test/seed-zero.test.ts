@@ -9,7 +9,7 @@ import { describeOnToybox } from './toybox-model.ts';
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 /**
- * In dB. On the machine where they were made the pictures are the same to the byte; other processors round matrix
+ * In dB. On the machine where they were made the images are the same to the byte; other processors round matrix
  * products otherwise, which a few steps of sampling and two of optimisation magnify.
  */
 const ALIKE = 30;
@@ -22,7 +22,7 @@ describeOnToybox('seed 0', () => {
   afterAll(() => pipeline?.dispose());
 
   it.each(Object.keys(SEED_ZERO_RUNS) as SeedZeroMethod[])(
-    'gives the picture of %s that is kept',
+    'gives the image of %s that is kept',
     async (method) => {
       const { image, figures } = await runSeedZero(pipeline, method);
       const kept = await readImage(path.join(SEED_ZERO_FOLDER, `${method}.png`));

@@ -1,5 +1,5 @@
 /**
- * @file One short run of every method on the embedded model, from seed 0. `npm run make:seed-zero -w sgool` keeps the pictures
+ * @file One short run of every method on the embedded model, from seed 0. `npm run make:seed-zero -w sgool` keeps the images
  * and figures in `seed-zero/`, where tests look for them; do so after the model's weights have changed, and look at them.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { encodePng, type Iteration, loadPipeline, methods, type Pipeline } from 
 
 export const SEED_ZERO_FOLDER = fileURLToPath(new URL('seed-zero/', import.meta.url));
 
-/** Short enough for a test; ten steps make a picture that can be recognised. */
+/** Short enough for a test; ten steps make an image that can be recognised. */
 const REQUEST = { prompt: 'a red cat and a blue boat', seed: 0, steps: 10 };
 
 export const SEED_ZERO_RUNS = {
@@ -22,7 +22,7 @@ export const SEED_ZERO_RUNS = {
 
 export type SeedZeroMethod = keyof typeof SEED_ZERO_RUNS;
 
-/** What is kept of a run beside its last picture. */
+/** What is kept of a run beside its last image. */
 export interface SeedZeroFigures {
   readonly clipA: number[];
   readonly evaluations: Iteration['evaluations'];
@@ -35,7 +35,7 @@ export async function runSeedZero(pipeline: Pipeline, method: SeedZeroMethod) {
     clipA.push(step.clip.A ?? Number.NaN);
     last = step;
   }
-  if (!last) throw new Error(`seed-zero: ${method} gave no picture`);
+  if (!last) throw new Error(`seed-zero: ${method} gave no image`);
   const figures: SeedZeroFigures = { clipA, evaluations: last.evaluations };
   return { image: last.image, figures };
 }

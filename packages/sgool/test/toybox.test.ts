@@ -114,7 +114,7 @@ describeOnToybox('on Toybox', () => {
    * along a gradient of length 1; for random directions the segment is longer, because their slopes are about √1024 times
    * smaller: 0.5 %), and kinks between the nodes.
    *
-   * Of three noises the one of the gentlest slope is taken: where two pictures border on each other the loss has structure
+   * Of three noises the one of the gentlest slope is taken: where two images border on each other the loss has structure
    * finer than any step here (slopes between -43 and 1361 within 0.002, seen with seed 2 after one training).
    */
   it.each([
@@ -143,7 +143,7 @@ describeOnToybox('on Toybox', () => {
     expect((await error(unit(normal(10)), 0.01)) / typical).toBeLessThan(0.03);
   });
 
-  // A guided call counts two: one for each prompt. Three pictures of three steps, and two ways back.
+  // A guided call counts two: one for each prompt. Three images of three steps, and two ways back.
   describe.each<[MethodName, Partial<GenerationRequest>, { forward: number; pullback: number }, number]>([
     ['sd', { sampler: 'ddim' }, { forward: 6, pullback: 0 }, 1],
     ['best-of', { sampler: 'ddim' }, { forward: 18, pullback: 0 }, 3],
@@ -152,12 +152,12 @@ describeOnToybox('on Toybox', () => {
     ['doodl', { sampler: 'edict', trajectory: 'checkpointed', cutouts: 2 }, { forward: 36, pullback: 24 }, 3],
     // Each way back runs the chain a second time.
     ['sgool', { sampler: 'edict', trajectory: 'invertible' }, { forward: 36 + 24, pullback: 24 }, 3],
-  ])('%s', (name, settings, evaluations, pictures) => {
+  ])('%s', (name, settings, evaluations, images) => {
     it('gives the same bytes for the same seed, and counts what it asks of the UNet', async () => {
       const request = { ...FIXED, steps: 3, iterations: 2, ...settings };
       const rounds = await collect(methods[name].run(toybox, request));
       const again = await collect(methods[name].run(toybox, request));
-      expect(rounds).toHaveLength(pictures);
+      expect(rounds).toHaveLength(images);
       expect(rounds.at(-1)!.evaluations).toEqual(evaluations);
       rounds.forEach(({ image, latent, clip, loss }, i) => {
         expect(image).toMatchObject(SIZE);
@@ -177,7 +177,7 @@ describeOnToybox('on Toybox', () => {
     });
     afterAll(() => copy?.remove());
 
-    it('in a gradient end the run, which has given out all pictures until then', async () => {
+    it('in a gradient end the run, which has given out all images until then', async () => {
       let calls = 0;
       const broken: Pipeline = {
         ...toybox,
@@ -201,7 +201,7 @@ describeOnToybox('on Toybox', () => {
       expect(given.some(({ best }) => best)).toBe(true);
     });
 
-    it('in the weights of CLIP end it after the plain picture', async () => {
+    it('in the weights of CLIP end it after the plain image', async () => {
       await poison(path.join(copy.dir, 'clip', 'model.safetensors'), 'visual_projection.weight');
       const poisoned = await loadPipeline(copy.dir);
       try {

@@ -35,7 +35,7 @@ function threeBlocks(wrap: Wrap) {
 }
 
 const inputs = { x: numbers(9, 1), w: numbers(9, 2) };
-const marks = (ops: readonly string[]) => ops.filter((op) => ['Sin', 'Erf', 'Tanh'].includes(op));
+const scores = (ops: readonly string[]) => ops.filter((op) => ['Sin', 'Erf', 'Tanh'].includes(op));
 
 test('gives the gradients that keeping the activations gives, those of captured weights too', async () => {
   const [plain, again] = await Promise.all([compile(threeBlocks(kept)), compile(threeBlocks(checkpoint))]);
@@ -47,9 +47,9 @@ test('gives the gradients that keeping the activations gives, those of captured 
 test.each(['fast', 'lean'] as const)(
   'computes each block again, last block first (%s layout)',
   async (layout) => {
-    expect(marks(await executedOps(threeBlocks(kept), inputs, { layout }))).toEqual(['Sin', 'Erf', 'Tanh']);
+    expect(scores(await executedOps(threeBlocks(kept), inputs, { layout }))).toEqual(['Sin', 'Erf', 'Tanh']);
     // Each recomputation waits for the cotangent of its block, and so comes after the block behind it is done.
-    expect(marks(await executedOps(threeBlocks(checkpoint), inputs, { layout }))).toEqual([
+    expect(scores(await executedOps(threeBlocks(checkpoint), inputs, { layout }))).toEqual([
       'Sin',
       'Erf',
       'Tanh',

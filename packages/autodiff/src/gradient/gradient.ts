@@ -12,7 +12,7 @@ import {
   type TensorMap,
 } from '../graph/trace.ts';
 import { add } from '../ops/arithmetic.ts';
-import { tied } from '../ops/control-dependency.ts';
+import { controlDependency } from '../ops/control-dependency.ts';
 import { expand, zerosLike } from '../ops/shape.ts';
 
 export interface GradientOptions {
@@ -117,7 +117,7 @@ function reverse(
 }
 
 /**
- * Marks a block whose activations are not kept but computed again on the way back: memory for time.
+ * Scores a block whose activations are not kept but computed again on the way back: memory for time.
  *
  * The block may use tensors from outside (weights); they receive gradients too. The second computation is tied to
  * the incoming cotangent, so that ONNX Runtime neither merges it with the first one nor runs it early. That tie goes
@@ -148,7 +148,7 @@ export function checkpoint<A extends readonly Tensor[]>(
       outputs: [output],
       pullback: ([cotangent]) => {
         if (!cotangent) return [];
-        const waiting = inputs.map((x) => tied(x, [cotangent])) as unknown as A;
+        const waiting = inputs.map((x) => controlDependency(x, [cotangent])) as unknown as A;
         const [again, tape] = runOnOwnTape(...waiting);
         // So that the gradient can be differentiated in its turn.
         record.tape?.push(...tape);

@@ -1,4 +1,4 @@
-/** Scorers that PyTorch exported (fixtures/make/ops_onnx.py): same score and same gradient to the picture, to 1e-5. */
+/** Scorers that PyTorch exported (fixtures/make/ops_onnx.py): same score and same gradient to the image, to 1e-5. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';

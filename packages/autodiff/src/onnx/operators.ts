@@ -81,7 +81,7 @@ function resize(call: Call): Tensor {
   const sizes = call.has(3) ? call.numbers(3) : x.shape.map((n, i) => Math.floor(n * (scales[i] ?? 1)));
   const [batch, channels, height, width] = sizes;
   if (x.rank !== 4 || sizes.length !== 4 || batch !== x.shape[0] || channels !== x.shape[1]) {
-    call.fail(`only pictures [batch, channels, h, w] are supported, got ${show(x.shape)} to ${show(sizes)}`);
+    call.fail(`only images [batch, channels, h, w] are supported, got ${show(x.shape)} to ${show(sizes)}`);
   }
   const mode = call.text('mode', 'nearest');
   if (mode === 'linear') {

@@ -2,7 +2,7 @@
 import { sameShape, show } from '../graph/shape.ts';
 import { differentiableOne, emit, scalar, type Tensor } from '../graph/trace.ts';
 import { add, cast, erf, exp, greater, mul, neg, sigmoid, square, sub, tanh } from './arithmetic.ts';
-import { REMEMBERED_BYTES, tied } from './control-dependency.ts';
+import { controlDependency, REMEMBERED_BYTES } from './control-dependency.ts';
 
 /** `max(x, 0)` */
 export function relu(x: Tensor): Tensor {
@@ -86,7 +86,7 @@ export function geglu(value: Tensor, gate: Tensor): Tensor {
     [value, gate],
     () => mul(value, gelu(gate)),
     (dy) => {
-      const u = mul(gate, tied(scalar(Math.SQRT1_2), [dy]));
+      const u = mul(gate, controlDependency(scalar(Math.SQRT1_2), [dy]));
       const half = mul(dy, 0.5);
       const twicePhi = add(erf(u), 1);
       return [mul(half, mul(gate, twicePhi)), mul(mul(half, value), add(twicePhi, bell(u)))];

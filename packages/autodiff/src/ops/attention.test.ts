@@ -45,8 +45,8 @@ test('pieces are computed one after the other', async () => {
   const inputs = { q: numbers(120, 1), k: numbers(144, 2), v: numbers(252, 3) };
   for (const layout of ['fast', 'lean'] as const) {
     const ops = await executedOps(graph, inputs, { layout });
-    const marks = ops.filter((op) => ['Softmax', 'MatMul', 'FusedMatMul'].includes(op));
-    const runs = marks
+    const scores = ops.filter((op) => ['Softmax', 'MatMul', 'FusedMatMul'].includes(op));
+    const runs = scores
       .map((op) => (op === 'Softmax' ? 'S' : 'M'))
       .join('')
       .split('S');

@@ -2,7 +2,7 @@
 import { broadcastShape, show } from '../graph/shape.ts';
 import { differentiable, differentiableOne, emit, type Tensor } from '../graph/trace.ts';
 import { add, mul, sub } from './arithmetic.ts';
-import { tied } from './control-dependency.ts';
+import { controlDependency } from './control-dependency.ts';
 import { matmul, transposeLast } from './matmul.ts';
 import { sum } from './reduce.ts';
 import { concat, reshape, slice, transpose } from './shape.ts';
@@ -135,7 +135,7 @@ function pullbackInPieces({ q, k, v, dOutput, output, scale, pieceBytes }: Piece
     for (let r = 0; r < queries; r += rows) {
       const ofRows = (t: Tensor) =>
         slice(ofHeads(t), [{ axis: 1, start: r, end: Math.min(r + rows, queries) }]);
-      const [qp, dop] = [tied(ofRows(qs), before), ofRows(dos)];
+      const [qp, dop] = [controlDependency(ofRows(qs), before), ofRows(dos)];
       const p = softmax(matmul(qp, transposeLast(kh)));
       const ds = mul(p, sub(matmul(dop, transposeLast(vh)), ofRows(means)));
       const dq = mul(matmul(ds, kh), scale);

@@ -13,7 +13,7 @@ import { add, cast } from './arithmetic.ts';
 export const REMEMBERED_BYTES = 2 ** 22;
 
 /** `x`, but not before every tensor of `after` is there, and never merged with what is computed from `x` itself. */
-export function tied(x: Tensor, after: readonly Tensor[]): Tensor {
+export function controlDependency(x: Tensor, after: readonly Tensor[]): Tensor {
   if (x.dtype === 'bool') return x;
   return after.reduce((t, other) => add(t, cast(zeroAfter(other), x.dtype)), x);
 }

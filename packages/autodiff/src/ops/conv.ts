@@ -236,14 +236,14 @@ function denseWeightGradient(dy: Tensor, x: Tensor, kernel: Shape, g: Geometry):
   const [outChannels, inChannels] = kernel as [number, number];
   const [, , height, width] = dy.shape as [number, number, number, number];
   const wide = height * width >= WIDE * Math.min(outChannels, inChannels);
-  return (wide ? weightGradientByPicture : weightGradientOverBatch)(dy, x, kernel, g);
+  return (wide ? weightGradientByImage : weightGradientOverBatch)(dy, x, kernel, g);
 }
 
-/** Positions per channel from which pictures are multiplied one by one and summed afterwards. */
+/** Positions per channel from which images are multiplied one by one and summed afterwards. */
 const WIDE = 8;
 
-/** Wide pictures with few channels: the products read the pictures as they lie in memory. */
-function weightGradientByPicture(dy: Tensor, x: Tensor, kernel: Shape, g: Geometry): Tensor {
+/** Wide images with few channels: the products read the images as they lie in memory. */
+function weightGradientByImage(dy: Tensor, x: Tensor, kernel: Shape, g: Geometry): Tensor {
   const [outChannels, inChannels, kh, kw] = kernel as [number, number, number, number];
   const [batch, , height, width] = dy.shape as [number, number, number, number];
   const inHeight = x.shape[2]!;
@@ -259,7 +259,7 @@ function weightGradientByPicture(dy: Tensor, x: Tensor, kernel: Shape, g: Geomet
   return reshape(transpose(sum(stacked, { axes: [1] })), kernel);
 }
 
-/** Small pictures with many channels: one product over the whole batch, so that no sum over pictures is needed. */
+/** Small images with many channels: one product over the whole batch, so that no sum over images is needed. */
 function weightGradientOverBatch(dy: Tensor, x: Tensor, kernel: Shape, g: Geometry): Tensor {
   const [outChannels, inChannels, kh, kw] = kernel as [number, number, number, number];
   const [batch, , height, width] = dy.shape as [number, number, number, number];

@@ -11,7 +11,7 @@ import {
 } from '../graph/trace.ts';
 import { silu, siluSlope } from './activation.ts';
 import { add, div, mul, neg, sqrt, sub } from './arithmetic.ts';
-import { REMEMBERED_BYTES, tied } from './control-dependency.ts';
+import { controlDependency, REMEMBERED_BYTES } from './control-dependency.ts';
 import { mean, sum } from './reduce.ts';
 import { reshape } from './shape.ts';
 
@@ -131,7 +131,7 @@ export function groupNormSilu(x: Tensor, groups: number, weight: Tensor, bias: T
     () => reshape(silu(add(mul(xhat, w), b)), x.shape),
     (dyFlat) => {
       const dy = reshape(dyFlat, xhat.shape);
-      const again = add(mul(xhat, tied(w, [dyFlat])), b);
+      const again = add(mul(xhat, controlDependency(w, [dyFlat])), b);
       return groupNormGradient(parts, mul(dy, siluSlope(again)));
     },
   );
@@ -165,7 +165,7 @@ function grouped(x: Tensor, groups: number, weight: Tensor, bias: Tensor, eps: n
 
 /**
  * Cotangents of x, weight and bias from that of the norm. With t = dy w inverse, `dx = t - mean(t) - xhat mean(t xhat)`.
- * Where weight and bias are trained, the sums are taken per picture and channel first, because they want them too.
+ * Where weight and bias are trained, the sums are taken per image and channel first, because they want them too.
  */
 function groupNormGradient({ xhat, inverse, x, weight, w }: Grouped, dyFlat: Tensor): Tensor[] {
   const dy = reshape(dyFlat, xhat.shape);

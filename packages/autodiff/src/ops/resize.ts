@@ -1,4 +1,4 @@
-/** @file Resizing of pictures, NCHW. Reference: torch.nn.functional.interpolate. */
+/** @file Resizing of images, NCHW. Reference: torch.nn.functional.interpolate. */
 import { show } from '../graph/shape.ts';
 import { type ConstantSource, constant, differentiableOne, emit, type Tensor } from '../graph/trace.ts';
 import { mul } from './arithmetic.ts';

@@ -51,7 +51,7 @@ describe.skipIf(untestable)('with a constant weight', () => {
   test.each([
     ['one pixel', [1, 3, 1, 1]],
     ['one row', [1, 3, 1, 5]],
-    ['odd sides, two pictures', [2, 3, 5, 7]],
+    ['odd sides, two images', [2, 3, 5, 7]],
   ])('%s: as resized and convolved', async (_, shape) => {
     const [ours, theirs] = [await numbersOf(summed, shape), await numbersOf(inTwoSteps, shape)];
     ours.forEach((values, k) => {

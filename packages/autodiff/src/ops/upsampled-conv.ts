@@ -1,4 +1,4 @@
-/** @file Convolution of a picture at twice its size. */
+/** @file Convolution of an image at twice its size. */
 import { type Shape, show } from '../graph/shape.ts';
 import { type ConstantSource, constant, differentiableOne, emit, type Tensor } from '../graph/trace.ts';
 import { conv2d, isWorthCopying, weightGradient } from './conv.ts';
@@ -12,7 +12,7 @@ const KEEPS_SIZE = { stride: 1, pads: [1, 1, 1, 1], dilation: 1, groups: 1 } as 
 
 /**
  * `conv2d(resizeNearest(x, 2), weight, bias, { padding: 1 })`, with 4 multiplications for 9 where the weight is a constant
- * that may be copied: each pixel of the doubled picture is seen by several of the nine weights, whose sum is taken once,
+ * that may be copied: each pixel of the doubled image is seen by several of the nine weights, whose sum is taken once,
  * when the program is compiled. Four convolutions with kernels of 2x2, one for each place in a doubled pixel, are the result;
  * on the way back one with a kernel of 4x4 and stride 2.
  *
@@ -73,11 +73,11 @@ function summed(weight: Tensor, rows: ConstantSource, columns: ConstantSource): 
   return matmul(matmul(constant(rows), weight), transposeLast(constant(columns)));
 }
 
-/** Four pictures as one of twice the height and width; the places of `PLACES` in its doubled pixels. */
-function interleaved(pictures: readonly Tensor[]): Tensor {
-  const [batch, channels, height, width] = pictures[0]!.shape as readonly [number, number, number, number];
+/** Four images as one of twice the height and width; the places of `PLACES` in its doubled pixels. */
+function interleaved(images: readonly Tensor[]): Tensor {
+  const [batch, channels, height, width] = images[0]!.shape as readonly [number, number, number, number];
   const shape: Shape = [batch, channels, 2 * height, 2 * width];
-  return emit('DepthToSpace', [concat(pictures, 1)], pictures[0]!.dtype, shape, {
+  return emit('DepthToSpace', [concat(images, 1)], images[0]!.dtype, shape, {
     attributes: { blocksize: 2, mode: 'DCR' },
   });
 }

@@ -22,7 +22,7 @@ import { expect, test } from 'vitest';
 import { liveNodes } from '../onnx/encode.ts';
 import { numbers } from '../testing/finite-differences.ts';
 import { inHalf } from './half-precision.ts';
-import { HalfRuns } from './loss-scaling.ts';
+import { LossScaler } from './loss-scaling.ts';
 
 const weight = (shape: number[], seed: number, scale = 0.3) =>
   constant({
@@ -112,7 +112,7 @@ test('a loss has its gradient scaled too', async () => {
 });
 
 /** The scales that a run goes through where all above `limit` overflow. */
-async function scalesOf(runs: HalfRuns, limit: number, largest = 1): Promise<number[]> {
+async function scalesOf(runs: LossScaler, limit: number, largest = 1): Promise<number[]> {
   const scales: number[] = [];
   await runs.run({ dy: Float32Array.of(0, -largest) }, async ({ 'cotangent scale': scale }) => {
     scales.push(scale![0] as number);
@@ -122,7 +122,7 @@ async function scalesOf(runs: HalfRuns, limit: number, largest = 1): Promise<num
 }
 
 test('a gradient that overflows is tried again with smaller scales, which are kept', async () => {
-  const runs = new HalfRuns(pullback());
+  const runs = new LossScaler(pullback());
   expect(await scalesOf(runs, 4)).toEqual([2 ** 10, 2 ** 6, 2 ** 2]);
   expect(await scalesOf(runs, 4)).toEqual([2 ** 2]);
   // The scale goes by the cotangent.

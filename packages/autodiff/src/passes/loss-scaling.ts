@@ -12,13 +12,13 @@ export class OverflowError extends Error {
   override readonly name = 'OverflowError';
 }
 
-/** Input that `scaledBackward` adds. */
+/** Input that `addLossScale` adds. */
 const SCALE = 'cotangent scale';
 
 type Results = Record<string, TypedArray>;
 
 /** The program with its cotangent multiplied by a further input, and its gradients divided by it, in float32. */
-export function scaledBackward(graph: Graph, nodes: readonly Node[]): { graph: Graph; nodes: Node[] } {
+export function addLossScale(graph: Graph, nodes: readonly Node[]): { graph: Graph; nodes: Node[] } {
   const { trace, backward } = graph;
   if (!backward) return { graph, nodes: [...nodes] };
   const { seed, gradients } = backward;
@@ -58,7 +58,7 @@ const STEP = 4;
 const TRIES = 4;
 
 /** Runs of one program. Where one overflowed, the next begin with the scale that it ended with. */
-export class HalfRuns {
+export class LossScaler {
   private readonly backward: Graph['backward'];
   private readonly first: number;
   private exponent: number;

@@ -9,7 +9,7 @@ import { reshape, transpose } from '../ops/shape.ts';
 import { inPlaceOf } from './rewrite.ts';
 
 /** The same program in other nodes; `live` as they are executed. */
-export function lowered(trace: Trace, live: readonly Node[]): Node[] {
+export function lowerForCpu(trace: Trace, live: readonly Node[]): Node[] {
   return live.flatMap((node) => (isTransposedByConstant(trace, node) ? byColumns(trace, node) : [node]));
 }
 
@@ -25,7 +25,7 @@ const FEW_POSITIONS = 64;
 
 /**
  * A transposed convolution as one product over the whole batch, whose columns are then added up where they overlap. ONNX
- * Runtime's own kernel multiplies picture by picture by the transposed weight: on one core 39 to 118 GFLOP/s where this
+ * Runtime's own kernel multiplies image by image by the transposed weight: on one core 39 to 118 GFLOP/s where this
  * reaches 128 to 166.
  */
 function byColumns(trace: Trace, node: Node): Node[] {
@@ -43,7 +43,7 @@ function byColumns(trace: Trace, node: Node): Node[] {
     });
   });
 
-  /** [outChannels * kernel, batch * positions] as pictures. Not with a transposed constant: that would be a copy on the heap. */
+  /** [outChannels * kernel, batch * positions] as images. Not with a transposed constant: that would be a copy on the heap. */
   function fromTheLeft(matrix: Tensor): Tensor {
     const flat = reshape(transpose(x, [1, 0, 2, 3]), [channels, batch * positions]);
     const rows = matrix.shape[1]!;
@@ -53,7 +53,7 @@ function byColumns(trace: Trace, node: Node): Node[] {
     return transpose(reshape(product, [rows, batch, positions]), [1, 0, 2]);
   }
 
-  /** [batch * positions, outChannels * kernel] as pictures. */
+  /** [batch * positions, outChannels * kernel] as images. */
   function fromTheRight(matrix: Tensor): Tensor {
     const flat = reshape(transpose(x, [0, 2, 3, 1]), [batch * positions, channels]);
     return transpose(reshape(matmul(flat, matrix), [batch, positions, -1]), [0, 2, 1]);

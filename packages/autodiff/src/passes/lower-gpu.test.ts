@@ -24,11 +24,11 @@ import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { expect, test } from 'vitest';
 import { encodeModel, liveNodes } from '../onnx/encode.ts';
 import { numbers } from '../testing/finite-differences.ts';
-import { loweredForGpu } from './lower-gpu.ts';
+import { lowerForGpu } from './lower-gpu.ts';
 
 /** The ops of the rewritten program, and its output `y` for an input `x`. */
 async function lowered(graph: Graph, x: Float32Array | Int32Array, device: 'webgpu' | 'cuda' = 'webgpu') {
-  const nodes = loweredForGpu(device, graph.trace, liveNodes(graph));
+  const nodes = lowerForGpu(device, graph.trace, liveNodes(graph));
   const { bytes } = encodeModel(graph, (file) => file, { nodes });
   const session = await InferenceSession.create(bytes, { executionProviders: ['cpu'], logSeverityLevel: 4 });
   const { shape, dtype } = graph.inputs.get('x')!;

@@ -5,7 +5,7 @@
 
 import { emit, type Node, type Tensor, type Trace } from '../graph/trace.ts';
 import { abs, add, cast, exp, greater, less, log, mul, sqrt, square, sub, where } from '../ops/arithmetic.ts';
-import { tied } from '../ops/control-dependency.ts';
+import { controlDependency } from '../ops/control-dependency.ts';
 import { matmul, transposeLast } from '../ops/matmul.ts';
 import { max, sum } from '../ops/reduce.ts';
 import { concat, reshape, slice, transpose } from '../ops/shape.ts';
@@ -32,7 +32,7 @@ const WEBGPU_RULES: Readonly<Record<string, Rule>> = {
 };
 
 /** The same program in nodes that the device has; `live` as they are executed. */
-export function loweredForGpu(device: Device, trace: Trace, live: readonly Node[]): Node[] {
+export function lowerForGpu(device: Device, trace: Trace, live: readonly Node[]): Node[] {
   const rules = device === 'webgpu' ? WEBGPU_RULES : RULES;
   const nodes = live.flatMap((node) => {
     const rule = rules[node.op];
@@ -128,7 +128,7 @@ function attentionInPieces({ inputs, attributes }: Node): Tensor {
     const pieces: Tensor[] = [];
     for (let r = 0; r < queries; r += rows) {
       const piece = slice(qs, [{ axis: 1, start: r, end: Math.min(r + rows, queries) }]);
-      const waiting = tied(
+      const waiting = controlDependency(
         mul(piece, scale),
         [pieces.at(-1) ?? done.at(-1)].filter((t) => t !== undefined),
       );

@@ -7,9 +7,9 @@ import { show } from '../graph/shape.ts';
 import type { ConstantSource, Graph, Node, Tensor } from '../graph/trace.ts';
 import { encodeModel, liveNodes } from '../onnx/encode.ts';
 import { inHalf, type Precision } from '../passes/half-precision.ts';
-import { HalfRuns, scaledBackward } from '../passes/loss-scaling.ts';
-import { lowered } from '../passes/lower-cpu.ts';
-import { loweredForGpu } from '../passes/lower-gpu.ts';
+import { addLossScale, LossScaler } from '../passes/loss-scaling.ts';
+import { lowerForCpu } from '../passes/lower-cpu.ts';
+import { lowerForGpu } from '../passes/lower-gpu.ts';
 import { DEVICES, type Device } from './device.ts';
 
 /**
@@ -40,11 +40,11 @@ export class Program {
   private readonly session: InferenceSession;
   private readonly inputs: ReadonlyMap<string, Tensor>;
   private readonly outputs: ReadonlyMap<string, Tensor>;
-  private readonly half: HalfRuns | undefined;
+  private readonly half: LossScaler | undefined;
   private disposed = false;
 
   /** @param half for programs in half precision */
-  constructor(session: InferenceSession, graph: Graph, nodeCount: number, half?: HalfRuns) {
+  constructor(session: InferenceSession, graph: Graph, nodeCount: number, half?: LossScaler) {
     this.session = session;
     this.half = half;
     this.inputs = graph.inputs;
@@ -157,7 +157,7 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
   }).catch((error: unknown) => {
     throw String(error).includes('fallback to CPU EP') ? lacksKernel(device, program.nodes, error) : error;
   });
-  const half = precision === 'float16' ? new HalfRuns(graph) : undefined;
+  const half = precision === 'float16' ? new LossScaler(graph) : undefined;
   return new Program(session, program.graph, nodeCount, half);
 }
 
@@ -172,9 +172,9 @@ function lacksKernel(device: Device, nodes: readonly Node[], cause: unknown): Er
 /** The program in nodes that the device has and computes fast, in the precision that is wanted. */
 function rewritten(graph: Graph, device: Device, precision: Precision): { graph: Graph; nodes: Node[] } {
   const live = liveNodes(graph);
-  const nodes = device === 'cpu' ? lowered(graph.trace, live) : loweredForGpu(device, graph.trace, live);
+  const nodes = device === 'cpu' ? lowerForCpu(graph.trace, live) : lowerForGpu(device, graph.trace, live);
   if (precision === 'float32') return { graph, nodes };
-  const scaled = scaledBackward(graph, nodes);
+  const scaled = addLossScale(graph, nodes);
   return { graph: scaled.graph, nodes: inHalf(scaled.graph, scaled.nodes, { emulated: device === 'cpu' }) };
 }
 

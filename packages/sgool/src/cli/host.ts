@@ -19,7 +19,7 @@ export interface Sink {
 /** The part of the library that needs networks, loaded by the commands that run them. */
 export interface Engine {
   readonly methods: Readonly<Record<MethodName, Method>>;
-  /** The method that begins with a picture. */
+  /** The method that begins with an image. */
   refinement(source: RefineSource): RefineMethod;
   /** What programs beside a pipeline run on. @throws UserError where that does not work here */
   chooseCompute(options: ComputeOptions): Promise<Compute>;

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** @file The binary. It stays light: what needs networks or pictures is imported by the commands that use it. */
+/** @file The binary. It stays light: what needs networks or images is imported by the commands that use it. */
 import { processHost } from './host.ts';
 import { runCli } from './run.ts';
 

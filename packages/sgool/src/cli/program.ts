@@ -13,22 +13,22 @@ interface CommandEntry {
 const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'generate',
-    summary: 'make a picture for a prompt, and make it fit the prompt better',
+    summary: 'make an image for a prompt, and make it fit the prompt better',
     load: () => import('./commands/generate.ts'),
   },
   {
     name: 'refine',
-    summary: 'change a picture that exists until it fits a prompt better',
+    summary: 'change an image that exists until it fits a prompt better',
     load: () => import('./commands/refine.ts'),
   },
   {
     name: 'saliency',
-    summary: 'show where the eye goes in a picture',
+    summary: 'show where the eye goes in an image',
     load: () => import('./commands/saliency.ts'),
   },
   {
     name: 'score',
-    summary: 'how well a picture fits a prompt: CLIP scores, preference models',
+    summary: 'how well an image fits a prompt: CLIP scores, preference models',
     load: () => import('./commands/score.ts'),
   },
   {
@@ -38,7 +38,7 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'methods',
-    summary: 'list the methods that make pictures',
+    summary: 'list the methods that make images',
     load: () => import('./commands/methods.ts'),
   },
 ];
@@ -47,8 +47,8 @@ const EXAMPLES = `
 Examples:
   sgool generate "a red cat to the left of a blue boat"
   sgool generate "a green star above a house" --method sd --seed 7 --json
-  sgool refine picture.png "a blue cat and a green cup"
-  sgool score picture.png "a red cat"
+  sgool refine image.png "a blue cat and a green cup"
+  sgool score image.png "a red cat"
   sgool models inspect toybox
 
 sgool <command> --help shows the options of a command.`;
@@ -85,6 +85,6 @@ function usageLine(text: string): string {
     .replace(
       /^(too many arguments for '(generate|refine)'.*?)\.?$/,
       (_, message, name) =>
-        `${message}; put the prompt in quotes: sgool ${name}${name === 'refine' ? ' picture.png' : ''} "a red cat"`,
+        `${message}; put the prompt in quotes: sgool ${name}${name === 'refine' ? ' image.png' : ''} "a red cat"`,
     );
 }

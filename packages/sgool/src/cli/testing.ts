@@ -1,7 +1,7 @@
 /** @file A stand-in for model and methods, and a host that remembers what was written. Not exported from the package. */
 import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
-import { fittingNotes, preparePicture } from '../methods/edit/fit-picture.ts';
+import { fittingNotes, prepareImage } from '../methods/edit/fit-image.ts';
 import type { Iteration, Method } from '../methods/run/method.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { METHOD_NAMES, type MethodName } from '../request/request.ts';
@@ -14,7 +14,7 @@ import { runCli } from './run.ts';
 const SIDE = 32;
 
 /** A disc on a ground that changes with the iteration. */
-export function discPicture(iteration: number, side = SIDE): Image {
+export function discImage(iteration: number, side = SIDE): Image {
   const data = new Uint8Array(side * side * 3);
   for (let y = 0; y < side; y++) {
     for (let x = 0; x < side; x++) {
@@ -78,7 +78,7 @@ export function fakeEngine({ before, scores = [], openError, maxTokens = 75 }: F
           iteration,
           iterations,
           latent: new Float64Array(4),
-          image: discPicture(iteration),
+          image: discImage(iteration),
           ...(name === 'sd' ? {} : { loss: { total: 1 / (1 + iteration), whole: 0.5, regions: 0.25 } }),
           clip: { A, B: A - 1 },
           evaluations: { forward: 10 * (iteration + 1), pullback: 5 * iteration },
@@ -94,7 +94,7 @@ export function fakeEngine({ before, scores = [], openError, maxTokens = 75 }: F
     refinement: (source) => ({
       ...method('sgool'),
       defaults: () => ({ ...commonDefaults(model), iterations: 3, steps: 5, sampler: 'edict' }),
-      prepare: (size) => preparePicture(source, size),
+      prepare: (size) => prepareImage(source, size),
       notes: (size) => fittingNotes(source, size),
     }),
     methods: Object.fromEntries(METHOD_NAMES.map((name) => [name, method(name)])) as Engine['methods'],

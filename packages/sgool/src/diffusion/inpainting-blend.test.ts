@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { anchored } from './inpainting-blend.ts';
+import { inpaintingBlend } from './inpainting-blend.ts';
 import { invertChain } from './inversion.ts';
 import type { Latents, Sampler } from './sampler.ts';
 import { ddim } from './samplers/ddim.ts';
@@ -43,7 +43,7 @@ describe('anchored', () => {
   beforeAll(async () => {
     const plain = edict(schedule, 9);
     const known = await invertChain(plain, denoiser, [clean, clean], { startIndex });
-    sampler = anchored(plain, free, known, startIndex);
+    sampler = inpaintingBlend(plain, free, known, startIndex);
     noise = known[0];
   });
   const moved = (distance: number) =>
@@ -74,6 +74,6 @@ describe('anchored', () => {
   });
 
   it('wants one state for each stage', () => {
-    expect(() => anchored(edict(schedule, 9), free, [noise])).toThrow(/states, got 1/);
+    expect(() => inpaintingBlend(edict(schedule, 9), free, [noise])).toThrow(/states, got 1/);
   });
 });

@@ -6,7 +6,7 @@
  * nothing, and what it was before need not be found again, because the known chain tells it.
  *
  * Reference: the blending of Avrahami, Lischinski and Fried 2022, "Blended Diffusion for Text-driven Editing of Natural
- * Images"; there the known part is noised afresh, here it comes from the inversion of the picture itself.
+ * Images"; there the known part is noised afresh, here it comes from the inversion of the image itself.
  */
 import type { Latents, Sampler, Stage } from './sampler.ts';
 import { createSampler } from './sampler.ts';
@@ -17,7 +17,7 @@ import { createSampler } from './sampler.ts';
  * @param free 1 for each element of a latent that may move, 0 for the others
  * @param known as `invertChain` gives it: a state before each stage from step `startIndex` on, and the last one
  */
-export function anchored(
+export function inpaintingBlend(
   sampler: Sampler,
   free: Uint8Array,
   known: readonly Latents[],
@@ -26,7 +26,7 @@ export function anchored(
   const stages = sampler.stages.filter(({ step }) => step >= startIndex);
   if (known.length !== stages.length + 1) {
     throw new RangeError(
-      `anchored: ${sampler.name} from step ${startIndex} on has ${stages.length + 1} states, got ${known.length}`,
+      `inpaintingBlend: ${sampler.name} from step ${startIndex} on has ${stages.length + 1} states, got ${known.length}`,
     );
   }
   const held = (state: Latents, by: Latents) =>
@@ -34,7 +34,7 @@ export function anchored(
   const moving = (cotangent: Latents) =>
     cotangent.map((latent) => latent.map((value, i) => (free[i] ? value : 0)));
 
-  const anchoredStage = (stage: Stage, k: number): Stage => ({
+  const blendedStage = (stage: Stage, k: number): Stage => ({
     ...stage,
     run: async (state, denoiser) => held(await stage.run(state, denoiser), known[k + 1]),
     pullback: async (state, cotangent, denoiser) =>
@@ -43,5 +43,5 @@ export function anchored(
       invert: async (state, denoiser) => held(await stage.invert!(state, denoiser), known[k]),
     }),
   });
-  return createSampler({ ...sampler, stages: stages.map(anchoredStage) });
+  return createSampler({ ...sampler, stages: stages.map(blendedStage) });
 }

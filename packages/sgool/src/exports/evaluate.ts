@@ -1,4 +1,4 @@
-/** @file `sgool/evaluate`: the judge, which says what is in a picture of Toybox and never guides. */
+/** @file `sgool/evaluate`: the judge, which says what is in an image of Toybox and never guides. */
 export {
   type Detection,
   decodeMaps,

@@ -1,5 +1,5 @@
 /**
- * @file What CLIP is shown of a picture: the whole, random cutouts, salient regions, each as a pair of matrices that cut
+ * @file What CLIP is shown of an image: the whole, random cutouts, salient regions, each as a pair of matrices that cut
  * and resize in one product.
  */
 
@@ -9,14 +9,14 @@ import { adaptiveAveragePoolMatrix, resampleMatrix } from './resample.ts';
 
 /** One square view: `rows · plane · columnsᵀ` is what CLIP sees of a colour plane. */
 export interface Crop {
-  /** `[side, picture height]` */
+  /** `[side, image height]` */
   readonly rows: Float32Array;
-  /** `[side, picture width]` */
+  /** `[side, image width]` */
   readonly columns: Float32Array;
 }
 
 export interface CropSizes {
-  /** Of the picture in pixels. */
+  /** Of the image in pixels. */
   readonly width: number;
   readonly height: number;
   /** Of CLIP's input. */
@@ -43,8 +43,8 @@ export function boxCrop({ left, top, width, height }: Box, sizes: CropSizes): Cr
 
 /**
  * Random square cutouts, as CLIP guidance draws them: side `u^power·(max - min) + min`, u uniform in [0, 1), max the
- * picture's shorter side, min CLIP's input if that is smaller; then average pooling. `share` below 1 lets them be smaller
- * still, for pictures that are no larger than CLIP's input and would have no cutouts otherwise.
+ * image's shorter side, min CLIP's input if that is smaller; then average pooling. `share` below 1 lets them be smaller
+ * still, for images that are no larger than CLIP's input and would have no cutouts otherwise.
  *
  * Reference: Katherine Crowson's MakeCutouts, in DOODL and in diffusers' CLIP-guided pipeline.
  */

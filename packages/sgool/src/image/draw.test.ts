@@ -18,27 +18,27 @@ describe('heat map', () => {
   });
 
   it('darkens where nobody looks and glows where the map is high', () => {
-    const picture = createImage(2, 1, [120, 160, 200]);
-    const over = overlayHeatMap(picture, [0, 1]);
+    const image = createImage(2, 1, [120, 160, 200]);
+    const over = overlayHeatMap(image, [0, 1]);
     expect(light(pixel(over, 0, 0))).toBeLessThan(light([120, 160, 200]));
     const [red, , blue] = pixel(over, 1, 0);
     expect(red).toBeGreaterThan(blue);
-    expect(() => overlayHeatMap(picture, [0])).toThrow('[1, 2] needs 2 values, got 1');
+    expect(() => overlayHeatMap(image, [0])).toThrow('[1, 2] needs 2 values, got 1');
   });
 });
 
 describe('drawBoxes', () => {
-  it('draws inside the box, leaves the picture it was given, and survives boxes beyond the border', () => {
-    const picture = createImage(40, 30, [10, 120, 10]);
-    const drawn = drawBoxes(picture, [{ x: 5, y: 5, width: 20, height: 12 }], {
+  it('draws inside the box, leaves the image it was given, and survives boxes beyond the border', () => {
+    const image = createImage(40, 30, [10, 120, 10]);
+    const drawn = drawBoxes(image, [{ x: 5, y: 5, width: 20, height: 12 }], {
       colour: [255, 0, 0],
       thickness: 1,
     });
     expect(pixel(drawn, 6, 10)).toEqual([255, 0, 0]);
     expect(pixel(drawn, 4, 10)).toEqual([10, 120, 10]);
     expect(pixel(drawn, 15, 11)).toEqual([10, 120, 10]);
-    expect(pixel(picture, 6, 10)).toEqual([10, 120, 10]);
-    expect(() => drawBoxes(picture, [{ x: -9, y: -9, width: 99.5, height: 99.5 }])).not.toThrow();
+    expect(pixel(image, 6, 10)).toEqual([10, 120, 10]);
+    expect(() => drawBoxes(image, [{ x: -9, y: -9, width: 99.5, height: 99.5 }])).not.toThrow();
   });
 });
 
@@ -64,7 +64,7 @@ describe('text and sheets', () => {
     expect(pixel(written, 4, 3)).toEqual([9, 9, 9]);
   });
 
-  it('puts pictures in rows with gaps and room for captions', () => {
+  it('puts images in rows with gaps and room for captions', () => {
     const red = createImage(10, 8, [255, 0, 0]);
     const blue = createImage(20, 16, [0, 0, 255]);
     const strip = arrangeImages([red, blue], { gap: 2 });
@@ -78,6 +78,6 @@ describe('text and sheets', () => {
       captions: ['a very long caption', 'b', 'c'],
     });
     expect([sheet.width, sheet.height]).toEqual([26, 2 + 2 * (8 + GLYPH_HEIGHT + 4 + 2)]);
-    expect(() => arrangeImages([])).toThrow('needs a picture');
+    expect(() => arrangeImages([])).toThrow('needs an image');
   });
 });

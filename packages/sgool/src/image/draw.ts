@@ -1,4 +1,4 @@
-/** @file Pictures for people: heat maps over pictures, boxes, strips with captions. */
+/** @file Images for people: heat maps over images, boxes, strips with captions. */
 
 import { heatColour } from './colour.ts';
 import { GLYPH_HEIGHT, glyph, textWidth } from './font.ts';
@@ -14,14 +14,14 @@ export interface Box {
 }
 
 export interface HeatMapOptions {
-  /** How much the colours of the map cover the picture where it is hottest, 0 to 1. */
+  /** How much the colours of the map cover the image where it is hottest, 0 to 1. */
   opacity?: number;
 }
 
 /**
- * A heat map over a picture: the picture turns grey and dark where nobody looks, and glows where the map is high.
+ * A heat map over an image: the image turns grey and dark where nobody looks, and glows where the map is high.
  *
- * @param map `[height, width]` of the picture, 0 to 1
+ * @param map `[height, width]` of the image, 0 to 1
  */
 export function overlayHeatMap(
   image: Image,
@@ -43,7 +43,7 @@ export function overlayHeatMap(
     const grey = 0.6 * (1 - value);
     const dim = 0.7 + 0.3 * value;
     const cover = opacity * Math.min(1, 0.3 + value);
-    // The picture's own light stays visible in the glow, so that shapes can be told apart in it.
+    // The image's own light stays visible in the glow, so that shapes can be told apart in it.
     const shade = 0.8 + (0.25 * light) / 255;
     for (let c = 0; c < 3; c++) {
       const ground = dim * ((1 - grey) * data[3 * i + c] + grey * light);
@@ -112,7 +112,7 @@ export interface TextOptions {
   scale?: number;
 }
 
-/** Writes one line with its upper left corner at (x, y); what leaves the picture is cut off. */
+/** Writes one line with its upper left corner at (x, y); what leaves the image is cut off. */
 export function drawText(
   image: Image,
   text: string,
@@ -136,7 +136,7 @@ export function drawText(
   return createImage(image.width, image.height, data);
 }
 
-/** Cuts a caption to the width of its picture. */
+/** Cuts a caption to the width of its image. */
 function fitText(text: string, room: number): string {
   if (textWidth(text) <= room) return text;
   const letters = [...text];
@@ -145,11 +145,11 @@ function fitText(text: string, room: number): string {
 }
 
 export interface SheetOptions {
-  /** One line under each picture. */
+  /** One line under each image. */
   captions?: readonly string[];
-  /** Pictures in a row; all of them by default. */
+  /** Images in a row; all of them by default. */
   columns?: number;
-  /** Pixels between pictures and around them. */
+  /** Pixels between images and around them. */
   gap?: number;
   background?: Colour;
   textColour?: Colour;
@@ -158,14 +158,14 @@ export interface SheetOptions {
 }
 
 /**
- * Pictures side by side, in rows, with captions under them. Pictures of other sizes are scaled to the first one's.
+ * Images side by side, in rows, with captions under them. Images of other sizes are scaled to the first one's.
  *
- * @throws RangeError when there is no picture
+ * @throws RangeError when there is no image
  */
 export function arrangeImages(images: readonly Image[], options: SheetOptions = {}): Image {
   const { captions = [], columns = images.length, gap = 6, background = [255, 255, 255] } = options;
   const { textColour = [60, 60, 68], textScale = 1 } = options;
-  if (images.length === 0) throw new RangeError('arrangeImages: needs a picture, got none');
+  if (images.length === 0) throw new RangeError('arrangeImages: needs an image, got none');
   const { width, height } = images[0];
   const across = Math.min(Math.max(1, columns), images.length);
   const down = Math.ceil(images.length / across);

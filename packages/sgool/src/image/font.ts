@@ -1,6 +1,6 @@
 /** @file A small bitmap font, so that captions need no font files. Glyphs are nine rows high, two of them below the line. */
 
-/** Lines of letters and their pictures: nine rows, glyphs of any width with one blank column between them. */
+/** Lines of letters and their images: nine rows, glyphs of any width with one blank column between them. */
 const SHEETS: readonly (readonly [letters: string, ...rows: string[]])[] = [
   [
     'ABCDEFGHIJKLM',

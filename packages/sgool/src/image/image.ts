@@ -1,6 +1,6 @@
-/** @file Pictures: eight-bit RGB for people and files, planes of floats for networks. */
+/** @file Images: eight-bit RGB for people and files, planes of floats for networks. */
 
-/** An eight-bit RGB picture. */
+/** An eight-bit RGB image. */
 export interface Image {
   readonly width: number;
   readonly height: number;
@@ -12,7 +12,7 @@ export interface Image {
 export type Colour = readonly [red: number, green: number, blue: number];
 
 /**
- * Makes a picture.
+ * Makes an image.
  *
  * @param content its values, or one colour for all of it (black by default)
  */
@@ -37,7 +37,7 @@ export function createImage(width: number, height: number, content: Uint8Array |
 export type ValueRange = readonly [black: number, white: number];
 
 /**
- * A picture from the planes that a network gives, red, green, blue, each row by row (`[3, height, width]`, or
+ * An image from the planes that a network gives, red, green, blue, each row by row (`[3, height, width]`, or
  * `[1, 3, height, width]`). Values out of range are clipped, then rounded.
  *
  * @param range what stands for black and white: `[0, 1]`, or `[-1, 1]` as Stable Diffusion's decoder gives
@@ -65,7 +65,7 @@ export function imageFromPlanes(
   return createImage(width, height, data);
 }
 
-/** The picture as planes `[3, height, width]`; the inverse of {@link imageFromPlanes}. */
+/** The image as planes `[3, height, width]`; the inverse of {@link imageFromPlanes}. */
 export function planesFromImage(
   { width, height, data }: Image,
   [black, white]: ValueRange = [0, 1],

@@ -1,5 +1,5 @@
 /**
- * @file TranSalNet's letter-box: a picture fitted into a canvas of fixed size, and a map brought back from it.
+ * @file TranSalNet's letter-box: an image fitted into a canvas of fixed size, and a map brought back from it.
  * Reference: LJOVO/TranSalNet, utils/data_process.py (`preprocess_img`, `postprocess_img`)
  */
 
@@ -16,13 +16,13 @@ export const TRANSALNET_CANVAS: Size = { width: 384, height: 288 };
 /** What the borders hold, on the scale 0 to 1: TranSalNet fills them with the byte 1. */
 export const LETTERBOX_FILL = 1 / 255;
 
-/** Where a picture lies on the canvas. */
+/** Where an image lies on the canvas. */
 export interface Placement extends Size {
   x: number;
   y: number;
 }
 
-/** The largest place for a picture that keeps its proportions, in the middle. */
+/** The largest place for an image that keeps its proportions, in the middle. */
 export function letterboxPlacement({ width, height }: Size, canvas: Size = TRANSALNET_CANVAS): Placement {
   if (height / canvas.height > width / canvas.width) {
     const fitted = Math.max(1, Math.floor((width * canvas.height) / height));
@@ -50,17 +50,17 @@ export interface LetterboxMatrices {
 /**
  * The letter-box as `rows · X · columnsᵀ`; the borders come out 0, and {@link letterboxBorder} is added to fill them.
  */
-export function letterboxMatrices(picture: Size, canvas: Size = TRANSALNET_CANVAS): LetterboxMatrices {
-  const { x, y, width, height } = letterboxPlacement(picture, canvas);
+export function letterboxMatrices(image: Size, canvas: Size = TRANSALNET_CANVAS): LetterboxMatrices {
+  const { x, y, width, height } = letterboxPlacement(image, canvas);
   return {
-    rows: padRows(bilinearMatrix(picture.height, height), picture.height, y, canvas.height),
-    columns: padRows(bilinearMatrix(picture.width, width), picture.width, x, canvas.width),
+    rows: padRows(bilinearMatrix(image.height, height), image.height, y, canvas.height),
+    columns: padRows(bilinearMatrix(image.width, width), image.width, x, canvas.width),
   };
 }
 
-/** A canvas plane with {@link LETTERBOX_FILL} around the picture's place and 0 in it. */
-export function letterboxBorder(picture: Size, canvas: Size = TRANSALNET_CANVAS): Float32Array<ArrayBuffer> {
-  const { x, y, width, height } = letterboxPlacement(picture, canvas);
+/** A canvas plane with {@link LETTERBOX_FILL} around the image's place and 0 in it. */
+export function letterboxBorder(image: Size, canvas: Size = TRANSALNET_CANVAS): Float32Array<ArrayBuffer> {
+  const { x, y, width, height } = letterboxPlacement(image, canvas);
   const border = new Float32Array(canvas.width * canvas.height).fill(LETTERBOX_FILL);
   for (let row = y; row < y + height; row++)
     border.fill(0, row * canvas.width + x, row * canvas.width + x + width);
@@ -68,11 +68,11 @@ export function letterboxBorder(picture: Size, canvas: Size = TRANSALNET_CANVAS)
 }
 
 /**
- * The way back: a map on the canvas becomes a map of the picture's size, by enlarging it until the canvas covers the
- * picture and cutting off the borders.
+ * The way back: a map on the canvas becomes a map of the image's size, by enlarging it until the canvas covers the
+ * image and cutting off the borders.
  */
-export function undoLetterboxMatrices(picture: Size, canvas: Size = TRANSALNET_CANVAS): LetterboxMatrices {
-  const { width, height } = picture;
+export function undoLetterboxMatrices(image: Size, canvas: Size = TRANSALNET_CANVAS): LetterboxMatrices {
+  const { width, height } = image;
   const cut = (matrix: Float32Array<ArrayBuffer>, inSize: number, size: number, kept: number) => {
     const first = Math.floor((size - kept) / 2);
     return matrix.slice(first * inSize, (first + kept) * inSize);
@@ -92,14 +92,14 @@ export function undoLetterboxMatrices(picture: Size, canvas: Size = TRANSALNET_C
 }
 
 /** Planes `[channels, height, width]` from 0 to 1 on the canvas, `[channels, canvasHeight, canvasWidth]`. */
-export function letterboxPlanes(planes: Float32Array, picture: Size, canvas: Size = TRANSALNET_CANVAS) {
-  const size = picture.width * picture.height;
+export function letterboxPlanes(planes: Float32Array, image: Size, canvas: Size = TRANSALNET_CANVAS) {
+  const size = image.width * image.height;
   const area = canvas.width * canvas.height;
-  const { rows, columns } = letterboxMatrices(picture, canvas);
-  const border = letterboxBorder(picture, canvas);
+  const { rows, columns } = letterboxMatrices(image, canvas);
+  const border = letterboxBorder(image, canvas);
   const out = new Float32Array((planes.length / size) * area);
   for (let c = 0; c * size < planes.length; c++) {
-    const placed = resamplePlane(planes.subarray(c * size, (c + 1) * size), picture.width, rows, columns);
+    const placed = resamplePlane(planes.subarray(c * size, (c + 1) * size), image.width, rows, columns);
     out.set(
       placed.map((value, i) => value + border[i]),
       c * area,
@@ -108,8 +108,8 @@ export function letterboxPlanes(planes: Float32Array, picture: Size, canvas: Siz
   return out;
 }
 
-/** A map `[canvasHeight, canvasWidth]` as a map `[height, width]` of the picture. */
-export function undoLetterbox(map: Float32Array, picture: Size, canvas: Size = TRANSALNET_CANVAS) {
-  const { rows, columns } = undoLetterboxMatrices(picture, canvas);
+/** A map `[canvasHeight, canvasWidth]` as a map `[height, width]` of the image. */
+export function undoLetterbox(map: Float32Array, image: Size, canvas: Size = TRANSALNET_CANVAS) {
+  const { rows, columns } = undoLetterboxMatrices(image, canvas);
   return resamplePlane(map, canvas.width, rows, columns);
 }

@@ -31,7 +31,7 @@ it('rises from nothing at what is protected to all inside, and no wider than the
   expect(edge('####', 3)).toEqual([1, 1, 1, 1]);
 });
 
-it('keeps the bytes of what lies below where nothing of the other picture counts', () => {
+it('keeps the bytes of what lies below where nothing of the other image counts', () => {
   const below = createImage(3, 1, Uint8Array.of(7, 8, 9, 10, 20, 30, 40, 50, 60));
   const above = createImage(3, 1, [110, 120, 130]);
   const { data } = composite(below, above, Float32Array.of(0, 0.5, 1));

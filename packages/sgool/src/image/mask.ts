@@ -13,7 +13,7 @@ export function mayChange({ width, height, data }: Image, inverted: boolean): Ui
 
 /**
  * 1 for each element of a latent that may move: those with a pixel among theirs that may change. That is more than the mask
- * allows along its edge; there the picture is put together from both.
+ * allows along its edge; there the image is put together from both.
  *
  * @param latentShape `[1, channels, height, width]`
  */
@@ -34,7 +34,7 @@ export function openElements(
 }
 
 /**
- * How much of each pixel is the new picture's: nothing of what is protected, and from there rising to 1 over `feather` pixels.
+ * How much of each pixel is the new image's: nothing of what is protected, and from there rising to 1 over `feather` pixels.
  * Where the mask is too narrow for that, the edge is narrower.
  *
  * @returns values from 0 to 1 by pixel
@@ -49,7 +49,7 @@ export function softEdge(open: Uint8Array, width: number, feather: number): Floa
 }
 
 /**
- * Distance of each open pixel to the nearest one that is not, in pixels; large where there is none. The border of the picture
+ * Distance of each open pixel to the nearest one that is not, in pixels; large where there is none. The border of the image
  * is no edge.
  *
  * Reference: Borgefors 1986, "Distance Transformations in Digital Images", the chamfer distance with 3 and 4.

@@ -1,4 +1,4 @@
-/** @file Resampling of eight-bit pictures with the whole-number arithmetic of Pillow, level for level. */
+/** @file Resampling of eight-bit images with the whole-number arithmetic of Pillow, level for level. */
 
 /** Pillow's weights are whole numbers, this many times as large. */
 const ONE = 2 ** 22;

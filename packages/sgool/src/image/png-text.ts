@@ -1,6 +1,6 @@
 /**
  * @file Text in PNG files. Chunks stand right after IHDR, because common readers (sharp for one) look no further than
- * the picture's data.
+ * the image's data.
  * Reference: W3C, Portable Network Graphics (third edition), 11.3.3
  */
 
@@ -58,7 +58,7 @@ function parseText(type: string, content: Uint8Array): [keyword: string, text: s
 }
 
 /**
- * Texts of a PNG file by keyword. What is no PNG gives none, and a broken chunk is skipped, because the picture may
+ * Texts of a PNG file by keyword. What is no PNG gives none, and a broken chunk is skipped, because the image may
  * still be of use.
  */
 export function readPngText(file: Uint8Array): Record<string, string> {

@@ -38,7 +38,7 @@ describe('encodePng', () => {
     );
   });
 
-  it('carries Latin-1 and other text, and sharp finds it before the picture', async () => {
+  it('carries Latin-1 and other text, and sharp finds it before the image', async () => {
     const text = { parameters: 'a café, red\nSteps: 2', sgool: '{"prompt":"一只猫 🐱"}' };
     const file = encodePng(sample(8, 8), { text });
     expect(readPngText(file)).toEqual(text);
@@ -74,7 +74,7 @@ describe('readImage', () => {
   });
   afterAll(() => rm(dir, { recursive: true }));
 
-  it('makes eight-bit RGB of grey, transparent and turned pictures', async () => {
+  it('makes eight-bit RGB of grey, transparent and turned images', async () => {
     const grey = sharp({ create: { width: 5, height: 3, channels: 3, background: '#808080' } });
     const path = join(dir, 'grey.webp');
     await writeFile(path, await grey.greyscale().webp({ lossless: true }).toBuffer());
@@ -94,7 +94,7 @@ describe('readImage', () => {
     const path = join(dir, 'broken.png');
     await writeFile(path, encodePng(sample(64, 64)).subarray(0, 200));
     await expect(readImage(path)).rejects.toThrow(
-      /^cannot read .*broken\.png: not a picture or broken \([^\n]*\)$/,
+      /^cannot read .*broken\.png: not an image or broken \([^\n]*\)$/,
     );
     await expect(decodeImage(Buffer.from('text'), 'text.png')).rejects.toThrow(UserError);
     await expect(readImage(join(dir, 'none.png'))).rejects.toThrow(/none\.png: the file does not exist/);

@@ -52,9 +52,9 @@ function filterRows({ width, height, data }: Image): Uint8Array {
 }
 
 /**
- * The picture as a PNG file.
+ * The image as a PNG file.
  *
- * @param text texts by keyword, put before the picture's data; Latin-1 as tEXt, any other as iTXt
+ * @param text texts by keyword, put before the image's data; Latin-1 as tEXt, any other as iTXt
  */
 export function encodePng(
   image: Image,

@@ -1,10 +1,10 @@
-/** @file Reading pictures that people bring: PNG, JPEG, WebP and whatever else sharp knows. */
+/** @file Reading images that people bring: PNG, JPEG, WebP and whatever else sharp knows. */
 
 import { readFile } from 'node:fs/promises';
 import { UserError } from '../errors.ts';
 import { createImage, type Image } from './image.ts';
 
-/** Largest picture that is decoded, in pixels: 8192 x 8192. */
+/** Largest image that is decoded, in pixels: 8192 x 8192. */
 export const MAX_PIXELS = 2 ** 26;
 
 export interface ReadOptions {
@@ -15,10 +15,10 @@ export interface ReadOptions {
 }
 
 /**
- * Decodes a picture: turned upright as its EXIF data says, sRGB, transparent parts over `background`.
+ * Decodes an image: turned upright as its EXIF data says, sRGB, transparent parts over `background`.
  *
- * @param name names the picture in messages
- * @throws UserError when it is no picture, is broken, or has more than `maxPixels` pixels
+ * @param name names the image in messages
+ * @throws UserError when it is no image, is broken, or has more than `maxPixels` pixels
  */
 export async function decodeImage(
   file: Uint8Array,
@@ -45,12 +45,12 @@ export async function decodeImage(
   } catch (error) {
     if (error instanceof UserError) throw error;
     const reason = (error as Error).message.split('\n')[0];
-    throw new UserError(`cannot read ${name}: not a picture or broken (${reason})`, { cause: error });
+    throw new UserError(`cannot read ${name}: not an image or broken (${reason})`, { cause: error });
   }
 }
 
 /**
- * Reads a picture from a file; see {@link decodeImage}.
+ * Reads an image from a file; see {@link decodeImage}.
  *
  * @throws UserError when the file cannot be read, too
  */

@@ -1,5 +1,5 @@
 /**
- * @file Resampling as matrices: a picture plane `X` becomes `A · X · Bᵀ`, so that crop and resize are products in a
+ * @file Resampling as matrices: an image plane `X` becomes `A · X · Bᵀ`, so that crop and resize are products in a
  * differentiable program, and a box that moves needs no new program.
  *
  * Every matrix is `[out, in]`, row-major; each row sums to 1.
@@ -44,11 +44,11 @@ export interface ResampleOptions {
 }
 
 /**
- * Pillow's resize along one axis, `Image.resize(size, resample, box)`: the kernel grows when the picture shrinks, so
+ * Pillow's resize along one axis, `Image.resize(size, resample, box)`: the kernel grows when the image shrinks, so
  * that nothing aliases. Like Pillow's, pixels just outside the box take part under the kernel's edge.
  *
  * @returns `[outSize, inSize]`
- * @throws RangeError when a size is no whole number or the box leaves the picture
+ * @throws RangeError when a size is no whole number or the box leaves the image
  */
 export function resampleMatrix(
   inSize: number,

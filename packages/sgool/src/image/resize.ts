@@ -1,4 +1,4 @@
-/** @file Resizing pictures outside of differentiable programs. */
+/** @file Resizing images outside of differentiable programs. */
 
 import { createImage, type Image, imageFromPlanes, planesFromImage } from './image.ts';
 import { type ResampleFilter, resampleColumns, resampleMatrix, resampleRows } from './resample.ts';
@@ -16,7 +16,7 @@ function resizeNearest({ width, height, data }: Image, outWidth: number, outHeig
 }
 
 /**
- * A picture in another size, as Pillow's `resize` makes it (to one level of 255).
+ * An image in another size, as Pillow's `resize` makes it (to one level of 255).
  *
  * @param filter `nearest` keeps hard pixels
  */

@@ -1,4 +1,4 @@
-/** @file Best of N: plain pictures for seed, seed + 1, ..., of which the one with the highest score of CLIP A is taken. */
+/** @file Best of N: plain images for seed, seed + 1, ..., of which the one with the highest score of CLIP A is taken. */
 import { sample } from '../diffusion/trajectory.ts';
 import { Generator } from '../random/generator.ts';
 import { commonDefaults, withPreset } from '../request/settings.ts';
@@ -7,7 +7,7 @@ import { beginRun, bestKeeper, drawFreshNoise, samplerOf, stopRule, withinIterat
 
 export const bestOf: Method = {
   name: 'best-of',
-  summary: 'plain pictures for several seeds, of which CLIP takes the best',
+  summary: 'plain images for several seeds, of which CLIP takes the best',
   defaults(model, preset) {
     const settings = { ...commonDefaults(model), iterations: 15 };
     return withPreset(settings, model, 'best-of', preset);
@@ -18,7 +18,7 @@ export const bestOf: Method = {
     await pipeline.critic();
     const denoiser = await pipeline.denoiser({ ...request, ...settings, evaluations });
     const isBest = bestKeeper('clip');
-    // There is no loss to wait for: pictures of other seeds have nothing to do with each other.
+    // There is no loss to wait for: images of other seeds have nothing to do with each other.
     const isEnough = stopRule({ ...settings, patience: 0 });
     for (let iteration = 0; iteration <= settings.iterations; iteration++) {
       const seed = run.seed + iteration;

@@ -58,7 +58,7 @@ describe('the gradient of the whole chain', () => {
     const step = 0.008;
     const at = (sign: number) => loss(noise.map((value, i) => value + (sign * step * slope[i]) / length));
     const difference = ((await at(1)) - (await at(-1))) / (2 * step);
-    // The networks' float32 leaves the difference about 1 % of noise, and the clamp of the picture has kinks.
+    // The networks' float32 leaves the difference about 1 % of noise, and the clamp of the image has kinks.
     expect(Math.abs(difference / length - 1)).toBeLessThan(0.02);
   });
 

@@ -1,8 +1,8 @@
 /**
  * @file CLIP-guided Stable Diffusion, the paper's "Baseline": at every denoising step, the gradient of the CLIP loss of the
- * picture in sight bends the noise prediction. The starting noise stays as it is.
+ * image in sight bends the noise prediction. The starting noise stays as it is.
  *
- * The picture in sight comes from a prediction with the **conditional** embedding, without guidance, as diffusers'
+ * The image in sight comes from a prediction with the **conditional** embedding, without guidance, as diffusers'
  * pipeline does today; its version of 2022, and DOODL's copy of it, took the unconditional one. A network that is told the
  * guidance scale is told it here too.
  *

@@ -1,5 +1,5 @@
 /**
- * @file DOODL: the starting noise is moved so that the whole picture matches the prompt under CLIP.
+ * @file DOODL: the starting noise is moved so that the whole image matches the prompt under CLIP.
  *
  * Reference: Wallace, Gokul, Ermon, Naik 2023, "End-to-End Diffusion Latent Optimization Improves Classifier Guidance", and
  * its published code. Departures: latents are float64, not float16; the best iterate is marked, where the program keeps the
@@ -13,7 +13,7 @@ import { optimiseNoise } from './run/optimise-noise.ts';
 
 export const doodl: Method = {
   name: 'doodl',
-  summary: 'moves the noise until the whole picture matches the prompt',
+  summary: 'moves the noise until the whole image matches the prompt',
   defaults(model, preset) {
     const settings = {
       ...commonDefaults(model),
@@ -28,10 +28,10 @@ export const doodl: Method = {
       const critic = await pipeline.critic();
       const text = await critic.embedText(prompt);
       const whole = wholeViews(settings, { ...settings, side: critic.side }, text, random);
-      const look = {
+      const built = {
         objective: () => ({ views: whole.draw(), bestWeight: whole.bestWeight }),
         parts: (distances: Float32Array) => ({ whole: whole.distance(distances) }),
       };
-      return { views: whole.count, look: async () => look };
+      return { views: whole.count, build: async () => built };
     }),
 };

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type LoadOptions, loadPipeline } from '../pipeline/load-pipeline.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
 import { METHOD_NAMES } from '../request/request.ts';
-import { RehearsedPrograms } from '../runtime/dry-run.ts';
+import { DryRunPrograms } from '../runtime/dry-run.ts';
 import { ProgramCache } from '../runtime/program-cache.ts';
 import { estimateRun } from './estimate.ts';
 import { methods } from './index.ts';
@@ -35,8 +35,8 @@ const estimate = (settings = {}, options: LoadOptions = {}) =>
 describe.each(METHOD_NAMES)('a rehearsal of %s', (name) => {
   it('computes nothing and runs the UNet as often as the method does', async () => {
     vi.mocked(compile).mockClear();
-    let programs: RehearsedPrograms;
-    const pipeline = await open((options) => (programs = new RehearsedPrograms(options)));
+    let programs: DryRunPrograms;
+    const pipeline = await open((options) => (programs = new DryRunPrograms(options)));
     let evaluations = { forward: 0, pullback: 0 };
     for await (const step of methods[name].run(pipeline, request)) evaluations = step.evaluations;
     expect(compile).not.toHaveBeenCalled();
@@ -70,7 +70,7 @@ describe('estimateRun', () => {
     expect(slow.seconds / slow.contention).toBeGreaterThan(slow.operations / 2e6);
   });
 
-  it('needs more memory for a larger picture, and less with memory low', async () => {
+  it('needs more memory for a larger image, and less with memory low', async () => {
     const size = { width: 256, height: 256 };
     const [small, large] = [await estimate(), await estimate(size)];
     expect(large.memoryBytes).toBeGreaterThan(small.memoryBytes);

@@ -1,7 +1,7 @@
 /**
  * @file What a run will take: time and memory, before it starts.
  *
- * The method is rehearsed on programs that only count (see rehearsal.ts), two iterations at most; further ones cost what the
+ * The method is dryRun on programs that only count (see dry-run.ts), two iterations at most; further ones cost what the
  * second cost. Operations become seconds by the speed that a small program reaches on this machine, and by the share of a
  * core that the rehearsal itself was given.
  */
@@ -9,7 +9,7 @@ import type { GraphCost } from '@sgool/autodiff';
 import type { LoadOptions } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { GenerationRequest } from '../request/request.ts';
-import { type RehearsalCounts, RehearsedPrograms, sum } from '../runtime/dry-run.ts';
+import { type DryRunCounts, DryRunPrograms, sum } from '../runtime/dry-run.ts';
 import { type MachineSpeed, measureMachine } from '../runtime/machine-speed.ts';
 import type { Method } from './run/method.ts';
 
@@ -64,23 +64,23 @@ export async function estimateRun({
   iterations,
   machine,
 }: EstimateOptions): Promise<RunEstimate> {
-  let programs: RehearsedPrograms | undefined;
-  const pipeline = await open((options) => (programs = new RehearsedPrograms(options)));
+  let programs: DryRunPrograms | undefined;
+  const pipeline = await open((options) => (programs = new DryRunPrograms(options)));
   const { options, costs } = programs!;
-  const marks: RehearsalCounts[] = [];
+  const scores: DryRunCounts[] = [];
   const contention = contentionMeter();
   // What is counted is the run that does not end early.
-  const rehearsed = { ...request, iterations: Math.min(iterations, 2), patience: 0, targetClip: 100 };
-  for await (const _ of method.run(pipeline, rehearsed)) {
-    marks.push(programs!.counts);
+  const dryRun = { ...request, iterations: Math.min(iterations, 2), patience: 0, targetClip: 100 };
+  for await (const _ of method.run(pipeline, dryRun)) {
+    scores.push(programs!.counts);
   }
   await pipeline.dispose();
   const { peak } = programs!;
   const slower = contention();
   const speed = machine ?? (await measureMachine(options));
 
-  const total = (which: keyof RehearsalCounts, of: (cost: GraphCost) => number) =>
-    [...extrapolated(marks, which, iterations)].reduce(
+  const total = (which: keyof DryRunCounts, of: (cost: GraphCost) => number) =>
+    [...extrapolated(scores, which, iterations)].reduce(
       (sum, [key, count]) => sum + count * of(costs.get(key)!),
       0,
     );
@@ -116,10 +116,10 @@ function contentionMeter(): () => number {
 }
 
 /** Counts of the whole run from those after each of its first iterations. */
-function extrapolated(marks: readonly RehearsalCounts[], which: keyof RehearsalCounts, iterations: number) {
-  const last = marks.at(-1)![which];
-  const before = marks.at(-2)?.[which];
-  // Three marks: the first picture, an iteration that compiled its programs, and one like all that follow.
-  const missing = before && marks.length === 3 ? iterations - 2 : 0;
+function extrapolated(scores: readonly DryRunCounts[], which: keyof DryRunCounts, iterations: number) {
+  const last = scores.at(-1)![which];
+  const before = scores.at(-2)?.[which];
+  // Three scores: the first image, an iteration that compiled its programs, and one like all that follow.
+  const missing = before && scores.length === 3 ? iterations - 2 : 0;
   return new Map([...last].map(([key, count]) => [key, count + missing * (count - (before?.get(key) ?? 0))]));
 }

@@ -7,7 +7,7 @@ import { methods } from './index.ts';
 import type { Iteration, RunOptions } from './run/method.ts';
 
 export interface Generation {
-  /** The plain picture, before any optimisation. */
+  /** The plain image, before any optimisation. */
   readonly before: Iteration;
   /** The best iterate: the result. */
   readonly best: Iteration;

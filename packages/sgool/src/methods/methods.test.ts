@@ -31,7 +31,7 @@ async function collect(iterations: AsyncGenerator<Iteration>): Promise<Iteration
 }
 
 describe.each(METHOD_NAMES)('%s', (name) => {
-  it('yields the plain picture first, then one per round, the same bytes for the same seed', async () => {
+  it('yields the plain image first, then one per round, the same bytes for the same seed', async () => {
     const rounds = await collect(methods[name].run(pipeline, request));
     const again = await collect(methods[name].run(pipeline, request));
     expect(rounds.map(({ iteration }) => iteration)).toEqual(
@@ -62,7 +62,7 @@ it('counts network evaluations', async () => {
   const at = async (name: 'sd' | 'sgool' | 'doodl', settings = {}) =>
     (await collect(methods[name].run(pipeline, { ...request, ...settings }))).at(-1)!.evaluations;
   expect(await at('sd')).toEqual({ forward: 8, pullback: 0 });
-  // Three pictures of four steps, two calls each, two prompts per call; two ways back.
+  // Three images of four steps, two calls each, two prompts per call; two ways back.
   expect(await at('doodl')).toEqual({ forward: 48, pullback: 32 });
   expect(await at('sgool', { trajectory: 'checkpointed' })).toEqual({ forward: 48, pullback: 32 });
   expect(await at('sgool')).toEqual({ forward: 80, pullback: 32 });
@@ -156,7 +156,7 @@ describe('sgool', () => {
     expect(best.loss!.total).toBe(Math.min(...rounds.map(({ loss }) => loss!.total)));
   });
 
-  it('stops at a gradient that is not finite, naming the iteration, after the picture was given out', async () => {
+  it('stops at a gradient that is not finite, naming the iteration, after the image was given out', async () => {
     let calls = 0;
     const broken: Pipeline = {
       ...pipeline,
@@ -190,7 +190,7 @@ describe('clip-guided', () => {
     expect(rounds[1].image.data).toEqual(rounds[0].image.data);
   });
 
-  it('takes the gradient of the loss of the picture in sight', async () => {
+  it('takes the gradient of the loss of the image in sight', async () => {
     const conditional = await pipeline.denoiser({ ...request, guidanceScale: 1, ...size });
     const critic = await pipeline.critic();
     const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });

@@ -211,15 +211,15 @@ describe('Stable Diffusion 1', () => {
     for (let y = top; y < top + height; y++) {
       mask.data.fill(255, 3 * (y * size.width + left), 3 * (y * size.width + left + width));
     }
-    const look = { saliency: 'mask', mask, regionPadding: 0, minRegionSide: 0, lambda: 0.5 } as const;
-    const { iterations } = await collect('sgool', pipeline, { ...iteration, ...look });
+    const built = { saliency: 'mask', mask, regionPadding: 0, minRegionSide: 0, lambda: 0.5 } as const;
+    const { iterations } = await collect('sgool', pipeline, { ...iteration, ...built });
     const { loss, regions } = iterations[0];
     expect(regions).toMatchObject([{ left, top, width, height }]);
     expect(error([loss!.total], await read('sgool.loss'))).toBeLessThan(CLOSE);
     expect(error([loss!.whole!], await read('sgool.whole'))).toBeLessThan(CLOSE);
     expect(error([loss!.regions!], await read('sgool.regions'))).toBeLessThan(CLOSE);
     expect(error(iterations[1].latent, await read('sgool.updated'))).toBeLessThan(CLOSE);
-    await expectGradient('sgool', (await collect('sgool', pipeline, { ...bare, ...look })).iterations);
+    await expectGradient('sgool', (await collect('sgool', pipeline, { ...bare, ...built })).iterations);
   });
 });
 
@@ -250,7 +250,7 @@ describe('Stable Diffusion 2', () => {
     expect(found.gradient).toBeLessThan(CLOSE);
   });
 
-  it('makes the picture of the seed', async () => {
+  it('makes the image of the seed', async () => {
     const { iterations } = await collect('sd', pipeline, { steps: 10 });
     const planes = await read('sd2.picture');
     const levels = planes.map((_, i) =>

@@ -1,4 +1,4 @@
-/** @file Plain Stable Diffusion: one picture, no optimisation. What every other method is measured against. */
+/** @file Plain Stable Diffusion: one image, no optimisation. What every other method is measured against. */
 import { sample } from '../diffusion/trajectory.ts';
 import { commonDefaults, withPreset } from '../request/settings.ts';
 import type { Method } from './run/method.ts';

@@ -1,9 +1,9 @@
 /**
- * @file SGOOL: the starting noise is moved so that the picture and the parts of it that a viewer looks at match the prompt.
+ * @file SGOOL: the starting noise is moved so that the image and the parts of it that a viewer looks at match the prompt.
  *
  *     L = D(CLIP(whole), text) + λ · mean over regions k of D(CLIP(region k), text)
  *
- * D is the spherical distance; regions come from the saliency map of the picture, which takes no gradient.
+ * D is the spherical distance; regions come from the saliency map of the image, which takes no gradient.
  *
  * Reference: Wang, Zhou, Zhu, Li, Li 2024, "Saliency Guided Optimization of Diffusion Latents". A reading of the published
  * description, not of code: threshold and box rule, λ, the text of a region, optimiser and selection are choices of this
@@ -21,12 +21,12 @@ import { commonDefaults, pairDefaults, withPreset } from '../request/settings.ts
 import type { SaliencyMap } from '../saliency/detector.ts';
 import { findRegions, type Region } from '../saliency/regions.ts';
 import type { Method } from './run/method.ts';
-import { type Look, type Looker, optimiseNoise } from './run/optimise-noise.ts';
+import { type BuiltObjective, type ObjectiveBuilder, optimiseNoise } from './run/optimise-noise.ts';
 import type { Run } from './run/run.ts';
 
 export const sgool: Method = {
   name: 'sgool',
-  summary: 'moves the noise until the picture and what the eye is drawn to match the prompt',
+  summary: 'moves the noise until the image and what the eye is drawn to match the prompt',
   defaults(model, preset) {
     const settings = {
       ...commonDefaults(model),
@@ -37,11 +37,14 @@ export const sgool: Method = {
     return withPreset(settings, model, 'sgool', preset);
   },
   run: (pipeline, request, options) =>
-    optimiseNoise(sgool, pipeline, request, options, (run) => salientLooker(pipeline, run)),
+    optimiseNoise(sgool, pipeline, request, options, (run) => salientObjective(pipeline, run)),
 };
 
-/** Looks at each picture as a whole and at its salient regions. */
-export async function salientLooker(pipeline: Pipeline, { settings, request, random }: Run): Promise<Looker> {
+/** Looks at each image as a whole and at its salient regions. */
+export async function salientObjective(
+  pipeline: Pipeline,
+  { settings, request, random }: Run,
+): Promise<ObjectiveBuilder> {
   const critic = await pipeline.critic();
   const detector = await pipeline.detector(settings.saliency, request);
   const sizes = { ...settings, side: critic.side };
@@ -64,7 +67,7 @@ export async function salientLooker(pipeline: Pipeline, { settings, request, ran
 
   return {
     views: whole.count + settings.maxRegions,
-    async look(image, iteration): Promise<Look> {
+    async build(image, iteration): Promise<BuiltObjective> {
       const { saliencyEvery: every } = settings;
       if (!seen || (every > 0 && iteration % every === 0)) seen = await see(image);
       const { saliency, regions, crops } = seen;
@@ -90,10 +93,10 @@ async function textsOfRegions(critic: ClipCritic, prompt: string, { regionText }
   const texts = await Promise.all(parts.map((part) => critic.embedText(part)));
   return async (image: Image, regions: readonly Region[], sizes: CropSizes): Promise<Float32Array[]> => {
     if (texts.length === 1) return regions.map(() => texts[0]);
-    const pictures: Float32Array[] = [];
-    for (const region of regions) pictures.push(await critic.embedImage(image, boxCrop(region, sizes)));
+    const images: Float32Array[] = [];
+    for (const region of regions) images.push(await critic.embedImage(image, boxCrop(region, sizes)));
     const similarity = (r: number, p: number) =>
-      pictures[r].reduce((sum, value, i) => sum + value * texts[p][i], 0);
+      images[r].reduce((sum, value, i) => sum + value * texts[p][i], 0);
     return assignParts(regions.length, texts.length, similarity).map((p) => texts[p]);
   };
 }

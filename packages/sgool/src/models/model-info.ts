@@ -10,17 +10,17 @@ export interface ModelInfo {
   /** As users write it: `toybox`, or the path of a folder. */
   readonly name: string;
   readonly dir: string;
-  /** Picture that the model was trained for, in pixels. */
+  /** Image that the model was trained for, in pixels. */
   readonly width: number;
   readonly height: number;
   /** Pixels per latent, in each direction. */
   readonly scaleFactor: number;
-  /** Pixels that both sides of a picture must be a multiple of. */
+  /** Pixels that both sides of an image must be a multiple of. */
   readonly sizeMultiple: number;
   readonly latentChannels: number;
   /** Parts beside the diffusion model that are in the folder. */
   readonly has: { readonly clip: boolean; readonly clipB: boolean; readonly transalnet: boolean };
-  /** How it is sampled if it was distilled to make pictures in a few steps. */
+  /** How it is sampled if it was distilled to make images in a few steps. */
   readonly fewStep?: FewStepSampling;
   /** Whether the guidance scale is an input of the network, so that guidance costs no second evaluation. */
   readonly embedsGuidance?: boolean;

@@ -61,7 +61,7 @@ describe('objective', () => {
     { left: 16, top: 0, width: 9, height: 9 },
   ];
 
-  it('sees in each view what CLIP sees of the picture', async () => {
+  it('sees in each view what CLIP sees of the image', async () => {
     const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });
     const views = boxes.map((box) => ({ crop: boxCrop(box, sizes), text }));
     const { distances, total } = await objective.evaluate(latent, { views });
@@ -118,7 +118,7 @@ describe('objective', () => {
   });
 });
 
-it('draws cutouts inside the picture, the same for the same seed', () => {
+it('draws cutouts inside the image, the same for the same seed', () => {
   const draw = () => randomCutouts(20, 0.3, 1, { width: 40, height: 32, side: 16 }, new Generator(7));
   for (const { rows, columns } of draw()) {
     expect(rows.reduce((total, value) => total + value, 0)).toBeCloseTo(16, 4);

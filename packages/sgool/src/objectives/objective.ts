@@ -2,7 +2,7 @@
  * @file The loss of a latent: decoder, crops, CLIP and distances as one differentiable program.
  *
  * Crops come in as matrices and weights as numbers, so that boxes may move and losses may be weighed anew without a new
- * program: the whole picture, cutouts by their mean or their best, λ times the mean over salient regions are all the same
+ * program: the whole image, cutouts by their mean or their best, λ times the mean over salient regions are all the same
  * program.
  */
 import {
@@ -94,7 +94,7 @@ export function createObjective(parts: ObjectiveParts): Objective {
       bestWeight: { shape: [] },
     };
     const forward = trace(shapes, ({ latent, rows, columns, texts, weights, penalties, bestWeight }) => {
-      const planes = limited(decodedPlanes(parts, latent), saturatedGradient);
+      const planes = clampPlanes(decodedPlanes(parts, latent), saturatedGradient);
       const seen = clipPixels(cropped(planes, rows, columns));
       const { embedding } = clip(critic.config, critic.weights).image(seen);
       const distances = sphericalDistance(embedding, texts);
@@ -140,7 +140,7 @@ export function createObjective(parts: ObjectiveParts): Objective {
 }
 
 /** Planes in [0, 1]. */
-function limited(planes: Tensor, saturatedGradient: 'clamp' | 'through'): Tensor {
+function clampPlanes(planes: Tensor, saturatedGradient: 'clamp' | 'through'): Tensor {
   const inside = clamp(planes, 0, 1);
   return saturatedGradient === 'clamp' ? inside : add(planes, stopGradient(sub(inside, planes)));
 }

@@ -39,7 +39,7 @@ function trimmed(words: readonly string[]): string[] {
 }
 
 /**
- * Gives each region a part, most alike first, so that no part is given twice before all are given: a thing that the picture
+ * Gives each region a part, most alike first, so that no part is given twice before all are given: a thing that the image
  * lacks falls to the region that shows what is there already.
  *
  * @param similarity of region r and part p

@@ -1,4 +1,4 @@
-/** @file How the whole picture is shown to CLIP: as it is, or as random cutouts of which the best or all count. */
+/** @file How the whole image is shown to CLIP: as it is, or as random cutouts of which the best or all count. */
 
 import { type CropSizes, randomCutouts, wholeCrop } from '../image/crops.ts';
 import type { Generator } from '../random/generator.ts';
@@ -27,7 +27,7 @@ export function wholeViews(
   text: Float32Array,
   random: Generator,
 ): WholeViews {
-  // Cutouts as published are no smaller than CLIP's input: of a square picture of that size all are the picture itself.
+  // Cutouts as published are no smaller than CLIP's input: of a square image of that size all are the image itself.
   const allAlike = cutSize === 1 && sizes.width === sizes.height && sizes.width <= sizes.side;
   if (cutouts === 0 || allAlike) {
     const view = { crop: wholeCrop(sizes), text, weight: 1 };

@@ -1,5 +1,5 @@
 /**
- * @file Optimisers that look at the loss before they take a gradient, for a way back costs more than a picture: a latent that
+ * @file Optimisers that look at the loss before they take a gradient, for a way back costs more than an image: a latent that
  * turned out worse is left without one.
  */
 
@@ -72,7 +72,7 @@ export function trustRegionOptimiser({
   };
 }
 
-/** Pictures that one line may take before the next gradient. */
+/** Images that one line may take before the next gradient. */
 const PROBES = 4;
 
 /**

@@ -31,7 +31,7 @@ export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, Compute
   readonly env?: Environment;
   /**
    * `auto` keeps as many compiled programs as hold 5 GB together, `plenty` all of them: faster by seconds in each iteration
-   * where pictures are large. `low` keeps one large program at a time, and computes the activations of each block again on the
+   * where images are large. `low` keeps one large program at a time, and computes the activations of each block again on the
    * way back instead of keeping them, for about a third more time. Default `auto`.
    */
   readonly memory?: Memory;

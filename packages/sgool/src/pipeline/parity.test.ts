@@ -33,7 +33,7 @@ function error(actual: ArrayLike<number>, wanted: Float64Array): number {
 }
 
 describe('beside diffusers and transformers', () => {
-  it('gives the same picture for the same seed', async () => {
+  it('gives the same image for the same seed', async () => {
     const { value } = await methods.sd.run(pipeline, { ...options, seed: 0, steps: 4 }).next();
     expect(error(value!.latent, await read('noise'))).toBe(0);
     const planes = await read('picture');

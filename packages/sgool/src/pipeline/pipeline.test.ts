@@ -37,7 +37,7 @@ describe('pipeline', () => {
     expect(pipeline.checkPrompt('a red cat '.repeat(5))).toMatchObject({ truncated: true, lost: 5 });
   });
 
-  it('decodes pictures of any size that fits', async () => {
+  it('decodes images of any size that fits', async () => {
     const image = await pipeline.decode(normal(1, 240), { width: 40, height: 24 });
     expect(image).toMatchObject({ width: 40, height: 24 });
     expect(image.data).toHaveLength(40 * 24 * 3);

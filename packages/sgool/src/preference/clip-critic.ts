@@ -1,4 +1,4 @@
-/** @file A CLIP as a critic of pictures: embeddings of texts and pictures, and their cosine. */
+/** @file A CLIP as a critic of images: embeddings of texts and images, and their cosine. */
 import { trace, type Weights } from '@sgool/autodiff';
 import { type Crop, wholeCrop } from '../image/crops.ts';
 import { type Image, planesFromImage } from '../image/image.ts';
@@ -17,11 +17,11 @@ export interface ClipCritic {
   readonly name: string;
   readonly config: ClipConfig;
   readonly weights: Weights;
-  /** Side of the square pictures that it sees, in pixels. */
+  /** Side of the square images that it sees, in pixels. */
   readonly side: number;
   /** Unit vector of `projection_dim` numbers. A text that is too long is cut off, its end token kept. */
   embedText(text: string): Promise<Float32Array>;
-  /** Unit vector of the picture after CLIP's preprocessing, or of a crop of it. */
+  /** Unit vector of the image after CLIP's preprocessing, or of a crop of it. */
   embedImage(image: Image, crop?: Crop): Promise<Float32Array>;
   /** CLIP score, 100·cos (not clamped at 0). */
   score(image: Image, text: string): Promise<number>;
@@ -76,8 +76,8 @@ export function clipCritic(
       return (await program.run({ planes: seenPlanes(image, crop, side) })).embedding as Float32Array;
     },
     async score(image, text) {
-      const [picture, words] = [await critic.embedImage(image), await critic.embedText(text)];
-      return 100 * picture.reduce((sum, value, i) => sum + value * words[i], 0);
+      const [seen, words] = [await critic.embedImage(image), await critic.embedText(text)];
+      return 100 * seen.reduce((sum, value, i) => sum + value * words[i], 0);
     },
   };
   return critic;

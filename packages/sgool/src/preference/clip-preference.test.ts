@@ -29,14 +29,14 @@ describe.each<[ClipScorerName, string]>([
   });
   afterAll(() => scorer.dispose());
 
-  it("gives the authors' score of pictures of any shape", async () => {
+  it("gives the authors' score of images of any shape", async () => {
     const size = Math.max(...cases.map(({ score }) => Math.abs(score)));
     for (const { image, prompt, score } of cases) {
       expect(Math.abs((await scorer.score(image, prompt)) - score) / size, prompt).toBeLessThan(1e-5);
     }
   });
 
-  it('gives the gradient of the score with respect to the picture', async () => {
+  it('gives the gradient of the score with respect to the image', async () => {
     for (const { image, prompt, gradient } of cases) {
       const result = await scorer.gradient(image, prompt);
       expect(relativeError(result.gradient, gradient), prompt).toBeLessThan(1e-5);

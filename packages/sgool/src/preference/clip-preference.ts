@@ -8,7 +8,7 @@ import { fittedIds } from '../text/fitted-ids.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { weightBytes } from '../weights/formats/weight-source.ts';
 import type { ModelComponent } from '../weights/open/model-folder.ts';
-import type { Preprocessing } from './picture-view.ts';
+import type { Preprocessing } from './image-view.ts';
 import { lazyProgram, type PreferenceModel, type PromptInputs } from './scorer.ts';
 import type { ScorerName } from './scorer-names.ts';
 
@@ -22,7 +22,7 @@ const PREPROCESSING: Readonly<Record<ClipScorerName, Preprocessing>> = {
 };
 
 /**
- * The cosine between picture and prompt; for PickScore times the factor that its training has learned, `exp(logit_scale)`.
+ * The cosine between image and prompt; for PickScore times the factor that its training has learned, `exp(logit_scale)`.
  *
  * Reference: Wu et al. 2023, Better Aligning Text-to-Image Models with Human Preference (v1); Wu et al. 2023, Human Preference
  * Score v2; Kirstain et al. 2023, Pick-a-Pic, equation 1

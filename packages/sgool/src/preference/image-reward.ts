@@ -1,4 +1,4 @@
-/** @file ImageReward, the preference model that reads prompt and picture together. */
+/** @file ImageReward, the preference model that reads prompt and image together. */
 import { reshape } from '@sgool/autodiff';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
 import { networkWeights } from '../networks/network-weights.ts';

@@ -82,7 +82,7 @@ async function loadImageReward(
  * @example
  * ```ts
  * const scorer = await loadScorer('hps-v2.1');
- * console.log(await scorer.score(await readImage('picture.png'), 'a red cat'));
+ * console.log(await scorer.score(await readImage('image.png'), 'a red cat'));
  * await scorer.dispose();
  * ```
  * @throws UserError when weights or vocabulary are missing or broken

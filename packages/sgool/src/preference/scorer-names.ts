@@ -7,7 +7,7 @@ export interface ScorerInfo {
   readonly title: string;
   /** What its numbers mean; more is better in all of them. */
   readonly scale: string;
-  /** Digits after the point that tell pictures apart. */
+  /** Digits after the point that tell images apart. */
   readonly digits: number;
   /** On the Hub; the names that the repository has had, the newest last. */
   readonly hub?: { readonly ids: readonly string[]; readonly file?: string };
@@ -15,11 +15,11 @@ export interface ScorerInfo {
   readonly page: string;
 }
 
-/** By name. Scores compare pictures for one prompt; those of two models, and of two versions of one, have nothing in common. */
+/** By name. Scores compare images for one prompt; those of two models, and of two versions of one, have nothing in common. */
 export const SCORERS: Readonly<Record<ScorerName, ScorerInfo>> = {
   'hps-v1': {
     title: 'Human Preference Score v1',
-    scale: 'cosine, about 0.18 to 0.21 for pictures of Stable Diffusion',
+    scale: 'cosine, about 0.18 to 0.21 for images of Stable Diffusion',
     digits: 4,
     page: 'github.com/tgxs002/align_sd',
   },
@@ -40,7 +40,7 @@ export const SCORERS: Readonly<Record<ScorerName, ScorerInfo>> = {
   pickscore: {
     title: 'PickScore v1',
     scale:
-      'logit, about 100 times the cosine; of two pictures the chances of being preferred are softmax of both',
+      'logit, about 100 times the cosine; of two images the chances of being preferred are softmax of both',
     digits: 3,
     hub: { ids: ['yuvalkirstain/PickScore_v1'] },
     page: 'huggingface.co/yuvalkirstain/PickScore_v1',

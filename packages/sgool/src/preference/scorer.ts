@@ -1,4 +1,4 @@
-/** @file Preference models as scorers of pictures: preprocessing, network, score, and the gradient of the score. */
+/** @file Preference models as scorers of images: preprocessing, network, score, and the gradient of the score. */
 import {
   type CompileOptions,
   compile,
@@ -10,7 +10,7 @@ import {
 } from '@sgool/autodiff';
 import type { Image } from '../image/image.ts';
 import { layoutFor } from '../networks/network-weights.ts';
-import { type Preprocessing, pictureGradient, pictureView, seenPlanes } from './picture-view.ts';
+import { type Preprocessing, pictureGradient, pictureView, seenPlanes } from './image-view.ts';
 import type { ScorerName } from './scorer-names.ts';
 
 /** What a program is told of a prompt, by the names of its inputs. */
@@ -54,10 +54,10 @@ export interface Scorer {
   readonly name: ScorerName;
   /** What of a prompt is lost because it is too long. */
   fit(prompt: string): PromptFit;
-  /** How well people would like the picture for this prompt, in the authors' scale. */
+  /** How well people would like the image for this prompt, in the authors' scale. */
   score(image: Image, prompt: string): Promise<number>;
   /**
-   * The score and its gradient with respect to the picture in [0, 1], `[3, height, width]`; the rounding of the
+   * The score and its gradient with respect to the image in [0, 1], `[3, height, width]`; the rounding of the
    * preprocessing counts as the identity. Needs several times the memory of `score`.
    */
   gradient(image: Image, prompt: string): Promise<{ score: number; gradient: Float32Array }>;

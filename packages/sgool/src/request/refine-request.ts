@@ -1,4 +1,4 @@
-/** @file What can be asked of `refine`: a request with a picture to begin with instead of a seed. */
+/** @file What can be asked of `refine`: a request with an image to begin with instead of a seed. */
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
 import { mayChange } from '../image/mask.ts';
@@ -12,16 +12,16 @@ export const refineShape = {
     .string()
     .max(10_000)
     .refine((text) => text.trim() !== '', 'must not be empty')
-    .describe('what the picture shows now; where it differs from the prompt the picture changes at once'),
+    .describe('what the image shows now; where it differs from the prompt the image changes at once'),
   strength: z
     .number()
     .gt(0)
     .max(1)
-    .describe('share of the denoising steps that are gone back: low keeps more of the picture'),
+    .describe('share of the denoising steps that are gone back: low keeps more of the image'),
   fit: z
     .enum(FITS)
     .describe(
-      "how a picture of another shape becomes the model's: its middle, or all of it with its edges drawn out",
+      "how an image of another shape becomes the model's: its middle, or all of it with its edges drawn out",
     ),
   invertMask: z.boolean().describe('white in the mask protects, black may change'),
   feather: z
@@ -32,11 +32,11 @@ export const refineShape = {
 };
 
 const { mask } = requestSchema.shape;
-const picture = mask.unwrap();
+const imageSchema = mask.unwrap();
 
 export const refineSchema = requestSchema.omit({ method: true }).extend({
-  image: picture.describe('the picture to refine'),
-  mask: picture.optional().describe('picture that is white where the picture may change, black where not'),
+  image: imageSchema.describe('the image to refine'),
+  mask: imageSchema.optional().describe('image that is white where the image may change, black where not'),
   sourcePrompt: refineShape.sourcePrompt.optional(),
   strength: refineShape.strength.default(1),
   fit: refineShape.fit.default('crop'),
@@ -44,12 +44,12 @@ export const refineSchema = requestSchema.omit({ method: true }).extend({
   feather: refineShape.feather.optional(),
 });
 
-/** A request as callers write it: picture and prompt are needed. */
+/** A request as callers write it: image and prompt are needed. */
 export type RefineRequest = z.input<typeof refineSchema>;
 /** A request that passed the schema. */
 export type ParsedRefineRequest = z.output<typeof refineSchema>;
 
-/** What of a request is about the picture. */
+/** What of a request is about the image. */
 export type RefineSource = Pick<
   ParsedRefineRequest,
   'image' | 'mask' | 'sourcePrompt' | 'fit' | 'invertMask' | 'strength' | 'feather'
@@ -61,7 +61,7 @@ export function generationRequest(request: ParsedRefineRequest): GenerationReque
   return asked;
 }
 
-/** How far width / height of mask and picture may differ, as a share: scaling rounds to whole pixels. */
+/** How far width / height of mask and image may differ, as a share: scaling rounds to whole pixels. */
 const SHAPE_TOLERANCE = 0.02;
 
 /**
@@ -85,7 +85,7 @@ export function parseRefineRequest(request: unknown): ParsedRefineRequest {
   const shape = (width / height) * (image.height / image.width);
   if (Math.abs(Math.log(shape)) > SHAPE_TOLERANCE) {
     throw new UserError(
-      `refine: the mask is ${width} x ${height}, the picture ${image.width} x ${image.height}; they must have the same shape`,
+      `refine: the mask is ${width} x ${height}, the image ${image.width} x ${image.height}; they must have the same shape`,
     );
   }
   if (!mayChange(parsed.mask, invertMask).includes(1)) {

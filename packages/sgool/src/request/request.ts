@@ -26,15 +26,15 @@ export type SaliencyName = (typeof SALIENCY_NAMES)[number];
 
 /** An option of a method, with its meaning kept where every surface finds it (`.description`). */
 const settings = {
-  width: z.int().min(8).max(4096).describe('width of the picture in pixels'),
-  height: z.int().min(8).max(4096).describe('height of the picture in pixels'),
+  width: z.int().min(8).max(4096).describe('width of the image in pixels'),
+  height: z.int().min(8).max(4096).describe('height of the image in pixels'),
   steps: z.int().min(1).max(1000).describe('denoising steps'),
   guidanceScale: z.number().min(0).max(100).describe('classifier-free guidance; 1 or less switches it off'),
   guidanceStart: z
     .number()
     .min(0)
     .max(1)
-    .describe('part of the way from noise (0) to picture (1) at which guidance begins'),
+    .describe('part of the way from noise (0) to image (1) at which guidance begins'),
   guidanceStop: z
     .number()
     .min(0)
@@ -92,7 +92,7 @@ const settings = {
     .max(100)
     .describe('stop when CLIP A has reached this score; 100 for never'),
 
-  lambda: z.number().min(0).max(1000).describe('weight of the salient regions beside the whole picture'),
+  lambda: z.number().min(0).max(1000).describe('weight of the salient regions beside the whole image'),
   saliency: z.enum(SALIENCY_NAMES).describe('who says where the eye goes'),
   saliencyEvery: z.int().min(0).max(10_000).describe('renew the map every so many iterations; 0 for once'),
   thresholdRule: z.enum(['otsu', 'quantile', 'fixed']).describe('how the map is cut into regions'),
@@ -106,18 +106,18 @@ const settings = {
     .number()
     .min(0)
     .max(1)
-    .describe("smallest side of a region, as a share of the picture's shorter side"),
+    .describe("smallest side of a region, as a share of the image's shorter side"),
   maxRegions: z.int().min(1).max(16).describe('how many regions, by saliency mass'),
   regionText: z
     .enum(['prompt', 'parts'])
     .describe('what a region answers to: the whole prompt, or whichever of its parts it is nearest to'),
 
-  cutouts: z.int().min(0).max(256).describe('random cutouts of the whole picture; 0 for the picture itself'),
+  cutouts: z.int().min(0).max(256).describe('random cutouts of the whole image; 0 for the image itself'),
   cutSize: z
     .number()
     .gt(0)
     .max(1)
-    .describe("smallest cutout, as a share of CLIP's input (or of a picture that is smaller)"),
+    .describe("smallest cutout, as a share of CLIP's input (or of an image that is smaller)"),
   cutPower: z.number().min(0).max(10).describe('below 1 prefers large cutouts, above 1 small ones'),
   cutReduction: z.enum(['min', 'mean']).describe('which distance counts: of the best cutout, or the mean'),
   saturatedGradient: z
@@ -159,16 +159,16 @@ const mask = z
     // Not z.instanceof, whose type leaves out arrays over shared memory, and with them `Image`.
     data: z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'must be a Uint8Array'),
   })
-  .describe('RGB picture whose brightness is the saliency map (saliency "mask")');
+  .describe('RGB image whose brightness is the saliency map (saliency "mask")');
 
 export const requestSchema = z.strictObject({
   prompt: z
     .string()
     .max(10_000)
     .refine((text) => text.trim() !== '', 'must not be empty')
-    .describe('what the picture should show'),
+    .describe('what the image should show'),
   negativePrompt: z.string().max(10_000).default('').describe('what it should not show'),
-  method: z.enum(METHOD_NAMES).default('sgool').describe('how the picture is made'),
+  method: z.enum(METHOD_NAMES).default('sgool').describe('how the image is made'),
   model: z.string().min(1).default('toybox').describe('name of a model, or a folder in the diffusers layout'),
   seed: z.int().min(-1).default(-1).describe('seed of the starting noise; -1 draws one'),
   preset: z

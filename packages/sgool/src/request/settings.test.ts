@@ -58,7 +58,7 @@ describe('settings', () => {
       const calls = (settings: typeof fast) =>
         (settings.sampler === 'edict' ? 2 : 1) * settings.steps * settings.iterations;
       expect(calls(fast)).toBeLessThanOrEqual(calls(published) / 10);
-      // What the picture is and what is looked at stay as they were.
+      // What the image is and what is looked at stay as they were.
       expect(fast).toMatchObject({
         guidanceScale: 7.5,
         lambda: published.lambda,
@@ -87,7 +87,7 @@ describe('settings', () => {
     await expect(collect(run)).rejects.toThrow(/width must be a multiple of 8 .* got 36/);
   });
 
-  it('make pictures that are not square', async () => {
+  it('make images that are not square', async () => {
     const [{ image }] = await collect(methods.sd.run(pipeline, { ...request, width: 48, height: 24 }));
     expect(image).toMatchObject({ width: 48, height: 24 });
     const rounds = await collect(

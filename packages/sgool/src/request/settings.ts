@@ -80,7 +80,7 @@ const FEW_STEP_OPTIMISER: Partial<Settings> = {
 };
 
 /**
- * The preset `fast`, for the methods that move the noise. Chosen on Toybox by what a picture is worth after a tenth of the UNet
+ * The preset `fast`, for the methods that move the noise. Chosen on Toybox by what an image is worth after a tenth of the UNet
  * evaluations of DOODL as published (docs/LOG.md, `npm run evaluate:cost`). The learning rate is in deviations of the noise, which are
  * 1 for every model; guidance and what the loss looks at stay the model's own.
  */
@@ -159,7 +159,7 @@ export function saliencyNote(
  * Every setting of a run.
  *
  * @param defaults the method's, hints included
- * @throws UserError where the picture's size does not fit the model
+ * @throws UserError where the image's size does not fit the model
  */
 export function resolveSettings(defaults: Settings, request: ParsedRequest, model: ModelInfo): Settings {
   const known = Object.keys(settingsSchema.shape) as (keyof Settings)[];

@@ -8,12 +8,12 @@ import { type Graph, type GraphCost, graphCost, type Tensor, type TypedArray } f
 import { heapBytes, isLarge, ProgramCache, type Runnable } from './program-cache.ts';
 
 /** How often each program was compiled and run. */
-export interface RehearsalCounts {
+export interface DryRunCounts {
   readonly compiled: ReadonlyMap<string, number>;
   readonly run: ReadonlyMap<string, number>;
 }
 
-export class RehearsedPrograms extends ProgramCache {
+export class DryRunPrograms extends ProgramCache {
   readonly costs = new Map<string, GraphCost>();
   private readonly compilations = new Map<string, number>();
   private readonly executions = new Map<string, number>();
@@ -24,7 +24,7 @@ export class RehearsedPrograms extends ProgramCache {
   /** Most bytes at once of all programs, and what of it is weights in mapped files: each counts once. */
   peak = { bytes: 0, mappedBytes: 0 };
 
-  get counts(): RehearsalCounts {
+  get counts(): DryRunCounts {
     return { compiled: new Map(this.compilations), run: new Map(this.executions) };
   }
 
@@ -51,7 +51,7 @@ export class RehearsedPrograms extends ProgramCache {
     if (this.options.layout !== 'lean') return;
     for (const key of [...this.present].filter((each) => each.startsWith(prefix))) {
       this.present.delete(key);
-      this.room.leave(key);
+      this.budget.leave(key);
     }
   }
 
@@ -61,7 +61,7 @@ export class RehearsedPrograms extends ProgramCache {
 
   private enter(key: string): void {
     const cost = this.costs.get(key)!;
-    if (isLarge(cost)) for (const gone of this.room.enter(key, heapBytes(cost))) this.present.delete(gone);
+    if (isLarge(cost)) for (const gone of this.budget.enter(key, heapBytes(cost))) this.present.delete(gone);
     if (this.present.has(key)) return;
     count(this.compilations, key);
     this.present.add(key);
@@ -74,7 +74,7 @@ export class RehearsedPrograms extends ProgramCache {
 
 export const sum = (values: Iterable<number>) => [...values].reduce((a, b) => a + b, 0);
 
-/** Numbers in (0, 1) that differ from each other: a norm of zero or a flat picture would end some methods early. */
+/** Numbers in (0, 1) that differ from each other: a norm of zero or a flat image would end some methods early. */
 function placeholder({ size, dtype }: Tensor): TypedArray {
   if (dtype !== 'float32') throw new TypeError(`rehearsal: outputs must be float32, got ${dtype}`);
   const values = new Float32Array(size);

@@ -1,7 +1,7 @@
 /** @file Which programs may stay in memory together. */
 
 /** The programs that are there, and what they hold: those that were not used for the longest time make room for others. */
-export class ProgramRoom {
+export class MemoryBudget {
   private readonly budget: number;
   /** Bytes by key, the one that was used last at the end. */
   private readonly held = new Map<string, number>();

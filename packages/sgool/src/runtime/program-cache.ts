@@ -10,7 +10,7 @@ import {
   type Program,
 } from '@sgool/autodiff';
 import { UserError } from '../errors.ts';
-import { ProgramRoom } from './memory-budget.ts';
+import { MemoryBudget } from './memory-budget.ts';
 
 /** What the networks' users need of a program. */
 export type Runnable = Pick<Program, 'run'>;
@@ -58,12 +58,12 @@ interface Compiled {
 export class ProgramCache {
   readonly options: ProgramOptions;
   private readonly programs = new Map<string, Promise<Compiled>>();
-  protected readonly room: ProgramRoom;
+  protected readonly budget: MemoryBudget;
   private disposed = false;
 
   constructor(options: ProgramOptions) {
     this.options = options;
-    this.room = new ProgramRoom(BUDGETS[options.memory ?? 'auto']);
+    this.budget = new MemoryBudget(BUDGETS[options.memory ?? 'auto']);
   }
 
   /**
@@ -80,7 +80,7 @@ export class ProgramCache {
         for (;;) {
           const compiled = make();
           const { program, running, bytes } = await compiled;
-          if (bytes !== undefined) await this.makeRoom(key, bytes);
+          if (bytes !== undefined) await this.fitBudget(key, bytes);
           // Meanwhile it may have been freed, to make room for another.
           if (this.programs.get(key) !== compiled) continue;
           const run = program.run(...inputs).catch((error: unknown) => {
@@ -123,13 +123,13 @@ export class ProgramCache {
     const graph = build();
     const cost = graphCost(graph, options.layout);
     const bytes = isLarge(cost) ? heapBytes(cost) : undefined;
-    if (bytes !== undefined) await this.makeRoom(key, bytes);
+    if (bytes !== undefined) await this.fitBudget(key, bytes);
     return { program: await compile(graph, options), bytes, running: new Set() };
   }
 
   /** Notes the use of a program, and frees those that it has no room beside. */
-  private async makeRoom(key: string, bytes: number): Promise<void> {
-    const gone = new Set(this.room.enter(key, bytes));
+  private async fitBudget(key: string, bytes: number): Promise<void> {
+    const gone = new Set(this.budget.enter(key, bytes));
     if (gone.size > 0) await this.free((other) => gone.has(other));
   }
 
@@ -139,7 +139,7 @@ export class ProgramCache {
       const done = which(key) && (await Promise.race([compiled, undefined]));
       if (!done) continue;
       this.programs.delete(key);
-      this.room.leave(key);
+      this.budget.leave(key);
       await Promise.allSettled(done.running);
       await done.program.dispose();
     }

@@ -1,14 +1,14 @@
 /** @file The one interface of all saliency detectors, and the maps they make. */
 import type { Image } from '../image/image.ts';
 
-/** A saliency map of a picture's size, row by row, every value in [0, 1]. */
+/** A saliency map of an image's size, row by row, every value in [0, 1]. */
 export interface SaliencyMap {
   readonly width: number;
   readonly height: number;
   readonly data: Float32Array;
 }
 
-/** Says where in a picture the eye goes. */
+/** Says where in an image the eye goes. */
 export interface Detector {
   readonly name: string;
   /** The map of `image`, at its size. */
@@ -19,7 +19,7 @@ export interface Detector {
  * Stretches values to [0, 1]: the least becomes 0, the greatest 1. A constant map becomes 0 everywhere, because it points
  * nowhere; so does one that is not finite.
  */
-export function stretched(values: Float32Array): Float32Array {
+export function minMaxNormalise(values: Float32Array): Float32Array {
   let least = Number.POSITIVE_INFINITY;
   let most = Number.NEGATIVE_INFINITY;
   for (const value of values) {

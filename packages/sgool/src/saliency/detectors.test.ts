@@ -5,7 +5,7 @@ import { fft2 } from './fourier.ts';
 import { centreDetector, maskDetector } from './simple-detectors.ts';
 import { spectralResidual } from './spectral-residual.ts';
 
-/** A plain picture with a box of another colour. */
+/** A plain image with a box of another colour. */
 function boxOn(width: number, height: number, box: [number, number, number, number], colour: Colour): Image {
   const image = createImage(width, height, [90, 120, 90]);
   const [left, top, w, h] = box;
@@ -41,7 +41,7 @@ describe('spectral-residual', () => {
     expect(inside).toBeGreaterThan(3 * outside);
   });
 
-  it('gives a map of numbers for a plain picture', async () => {
+  it('gives a map of numbers for a plain image', async () => {
     expectMap(await spectralResidual().map(createImage(33, 20, [10, 10, 10])), 33, 20);
     expectMap(await spectralResidual().map(createImage(16, 16)), 16, 16);
   });
@@ -64,7 +64,7 @@ it('fft2 is undone by its inverse, and knows the spectrum of a wave', () => {
   });
 });
 
-it("mask: the brightness of the user's picture, at the size of the other", async () => {
+it("mask: the brightness of the user's image, at the size of the other", async () => {
   const box = [10, 10, 20, 20] as [number, number, number, number];
   const mask = boxOn(40, 40, box, [255, 255, 255]);
   const map = await maskDetector(mask).map(createImage(80, 80));

@@ -26,8 +26,8 @@ describe.each(['grad-cam', 'grad-cam++'] as const)('%s', (variant) => {
     });
     const program = await compile(gradCamGraph(config, clip.weights, variant));
     const largest = expected.reduce((most, value) => Math.max(most, value), 0);
-    const [pictures, patches] = [texts.length / dimension, (expected.length * dimension) / texts.length];
-    for (let b = 0; b < pictures; b++) {
+    const [images, patches] = [texts.length / dimension, (expected.length * dimension) / texts.length];
+    for (let b = 0; b < images; b++) {
       const { cam } = await program.run({
         planes: planes.slice(b * 3 * side * side, (b + 1) * 3 * side * side),
         text: texts.slice(b * dimension, (b + 1) * dimension),
@@ -40,7 +40,7 @@ describe.each(['grad-cam', 'grad-cam++'] as const)('%s', (variant) => {
     await program.dispose();
   });
 
-  it('gives a map of the size of the picture, square or not', async () => {
+  it('gives a map of the size of the image, square or not', async () => {
     const program = compile(gradCamGraph(config, clip.weights, variant));
     const detector = gradCamDetector({
       variant,

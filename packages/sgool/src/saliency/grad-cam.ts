@@ -1,5 +1,5 @@
 /**
- * @file Grad-CAM and Grad-CAM++ on the CLIP that guides: which parts of the picture make it look like the prompt.
+ * @file Grad-CAM and Grad-CAM++ on the CLIP that guides: which parts of the image make it look like the prompt.
  *
  * Activations are those before the last attention, because CLIP's head reads the class token alone, so that the gradients
  * of the last layer's patches are zero. The score is the logit 100·cos.
@@ -30,7 +30,7 @@ import { bilinearMatrix, resampleMatrix, resamplePlane } from '../image/resample
 import { clip } from '../networks/clip/clip.ts';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
 import type { ClipConfig } from '../networks/config.ts';
-import { type Detector, stretched } from './detector.ts';
+import { type Detector, minMaxNormalise } from './detector.ts';
 
 export type GradCamVariant = 'grad-cam' | 'grad-cam++';
 
@@ -74,7 +74,7 @@ export interface GradCamOptions {
   readonly text: Float32Array;
 }
 
-/** The detectors `grad-cam` and `grad-cam++`. The whole picture is seen, stretched to a square if it is none. */
+/** The detectors `grad-cam` and `grad-cam++`. The whole image is seen, stretched to a square if it is none. */
 export function gradCamDetector({ variant, config, program, text }: GradCamOptions): Detector {
   const { image_size: side, patch_size: patch } = config.vision_config;
   const grid = Math.floor(side / patch);
@@ -90,9 +90,9 @@ export function gradCamDetector({ variant, config, program, text }: GradCamOptio
         seen.set(resamplePlane(plane, width, rows, columns), c * side * side);
       }
       const { cam } = await (await program()).run({ planes: seen, text });
-      const small = stretched(cam as Float32Array);
+      const small = minMaxNormalise(cam as Float32Array);
       const map = resamplePlane(small, grid, bilinearMatrix(grid, height), bilinearMatrix(grid, width));
-      return { width, height, data: stretched(map) };
+      return { width, height, data: minMaxNormalise(map) };
     },
   };
 }

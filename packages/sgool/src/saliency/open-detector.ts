@@ -34,7 +34,7 @@ export async function openDetector(name: SaliencyName, parts: DetectorParts): Pr
       return spectralResidual();
     case 'mask':
       if (parts.mask) return maskDetector(parts.mask);
-      throw new UserError('saliency mask: no mask was given; give a picture, white where to look');
+      throw new UserError('saliency mask: no mask was given; give an image, white where to look');
     case 'transalnet':
       return openTranSalNet(parts);
     case 'grad-cam':

@@ -69,14 +69,14 @@ describe('findRegions', () => {
     ]);
   });
 
-  it('keeps a minimum side and moves boxes inside the picture', () => {
+  it('keeps a minimum side and moves boxes inside the image', () => {
     const map = boxes(40, 20, [39, 0, 1, 1, 1]);
     expect(findRegions(map, { ...exact, minSide: 0.5 })).toMatchObject([
       { left: 30, top: 0, width: 10, height: 10 },
     ]);
   });
 
-  it('cuts a square that is larger than the picture down to it', () => {
+  it('cuts a square that is larger than the image down to it', () => {
     expect(findRegions(boxes(40, 10, [4, 2, 30, 6, 1]), exact)).toMatchObject([
       { left: 4, top: 0, width: 30, height: 10 },
     ]);
@@ -97,7 +97,7 @@ describe('findRegions', () => {
     expect(findRegions(boxes(8, 8))).toEqual([]);
   });
 
-  it('gives boxes of whole pixels inside the picture, whatever the map', () => {
+  it('gives boxes of whole pixels inside the image, whatever the map', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 24 }),

@@ -2,11 +2,11 @@
  * @file From a saliency map to the boxes that are looked at: threshold, connected components, boxes.
  *
  * The SGOOL paper says that salient regions are cropped, one or more; how the map is cut it leaves open. The rule here: the
- * components of the thresholded map, those with most saliency first, each as a padded square inside the picture.
+ * components of the thresholded map, those with most saliency first, each as a padded square inside the image.
  */
 import type { SaliencyMap } from './detector.ts';
 
-/** A salient part of a picture: a box in whole pixels, inside the picture. */
+/** A salient part of an image: a box in whole pixels, inside the image. */
 export interface Region {
   readonly left: number;
   readonly top: number;
@@ -29,9 +29,9 @@ export interface ThresholdOptions {
 export interface RegionOptions extends ThresholdOptions {
   /** Margin on each side, as a share of the component's longer side. Default 0.1. */
   padding?: number;
-  /** Whether boxes are squares (as far as the picture allows), as CLIP's input is. Default true. */
+  /** Whether boxes are squares (as far as the image allows), as CLIP's input is. Default true. */
   squared?: boolean;
-  /** Smallest side, as a share of the picture's shorter side. Default 0.25. */
+  /** Smallest side, as a share of the image's shorter side. Default 0.25. */
   minSide?: number;
   /** At most so many regions. Default 3. */
   maxRegions?: number;
@@ -120,15 +120,15 @@ function connectedComponents({ width, height, data }: SaliencyMap, threshold: nu
 
 function boxAround(
   { left, top, right, bottom }: Component,
-  picture: { width: number; height: number },
+  image: { width: number; height: number },
   { padding = 0.1, squared = true, minSide = 0.25 }: RegionOptions,
 ) {
   const [width, height] = [right - left + 1, bottom - top + 1];
   const margin = 2 * padding * Math.max(width, height);
-  const smallest = minSide * Math.min(picture.width, picture.height);
+  const smallest = minSide * Math.min(image.width, image.height);
   const longer = Math.max(width, height);
-  const across = fit(left + width / 2, squared ? longer + margin : width + margin, smallest, picture.width);
-  const down = fit(top + height / 2, squared ? longer + margin : height + margin, smallest, picture.height);
+  const across = fit(left + width / 2, squared ? longer + margin : width + margin, smallest, image.width);
+  const down = fit(top + height / 2, squared ? longer + margin : height + margin, smallest, image.height);
   return { left: across.begin, width: across.length, top: down.begin, height: down.length };
 }
 

@@ -1,9 +1,9 @@
-/** @file Detectors that do not look at the picture: a mask that the user drew, and the photographer's habit. */
+/** @file Detectors that do not look at the image: a mask that the user drew, and the photographer's habit. */
 import { type Image, planesFromImage } from '../image/image.ts';
 import { resizeImage } from '../image/resize.ts';
 import type { Detector } from './detector.ts';
 
-/** The detector `mask`: the brightness of the user's picture, stretched to the size of what is looked at. */
+/** The detector `mask`: the brightness of the user's image, stretched to the size of what is looked at. */
 export function maskDetector(mask: Image): Detector {
   return {
     name: 'mask',

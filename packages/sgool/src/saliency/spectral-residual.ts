@@ -1,12 +1,12 @@
 /**
- * @file Spectral residual: saliency from the spectrum of a small grey copy of the picture. Needs no weights.
+ * @file Spectral residual: saliency from the spectrum of a small grey copy of the image. Needs no weights.
  *
  * Reference: Hou and Zhang 2007, "Saliency Detection: A Spectral Residual Approach", equations 3-9 (64 pixels, a 3x3 mean of
  * the log spectrum, Gaussian smoothing of the squared result).
  */
 import { type Image, planesFromImage } from '../image/image.ts';
 import { bilinearMatrix, resampleMatrix, resamplePlane } from '../image/resample.ts';
-import { type Detector, stretched } from './detector.ts';
+import { type Detector, minMaxNormalise } from './detector.ts';
 import { fft2 } from './fourier.ts';
 
 const SIDE = 64;
@@ -18,9 +18,9 @@ export function spectralResidual(): Detector {
     name: 'spectral-residual',
     async map(image) {
       const { width, height } = image;
-      const small = stretched(smoothed(residual(greyCopy(image))));
+      const small = minMaxNormalise(smoothed(residual(greyCopy(image))));
       const enlarged = resamplePlane(small, SIDE, bilinearMatrix(SIDE, height), bilinearMatrix(SIDE, width));
-      return { width, height, data: stretched(enlarged) };
+      return { width, height, data: minMaxNormalise(enlarged) };
     },
   };
 }
@@ -48,7 +48,7 @@ function residual(grey: Float32Array): Float32Array {
   const im = new Float64Array(grey.length);
   fft2(re, im, SIDE);
   const amplitude = re.map((value, i) => Math.hypot(value, im[i]));
-  // Frequencies that a plain picture lacks altogether carry rounding noise only; they must not be amplified.
+  // Frequencies that a plain image lacks altogether carry rounding noise only; they must not be amplified.
   const floor = 1e-6 * amplitude.reduce((most, value) => Math.max(most, value), Number.MIN_VALUE);
   const log = amplitude.map((value) => Math.log(Math.max(value, floor)));
   const mean = localMean(log);

@@ -1,4 +1,4 @@
-/** @file The detector `transalnet`: a network that was trained on where people look. */
+/** @file The detector `transalnet`: a network that was trained on where people built. */
 import { type Graph, type Program, trace, type Weights } from '@sgool/autodiff';
 import { planesFromImage } from '../image/image.ts';
 import { letterboxPlanes, undoLetterbox } from '../image/letterbox.ts';

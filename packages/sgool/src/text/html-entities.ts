@@ -62,7 +62,7 @@ const WITH_SEMICOLON = new Map<string, string>([
   ['scaron', 'š'],
 ]);
 
-/** Characters that browsers mean by the references 128 to 159 (Windows-1252); a space marks those left as they are. */
+/** Characters that browsers mean by the references 128 to 159 (Windows-1252); a space scores those left as they are. */
 const WINDOWS_1252 = '€ ‚ƒ„…†‡ˆ‰Š‹Œ Ž  ‘’“”•–—˜™š›œ žŸ';
 
 function fromCodePoint(code: number): string {

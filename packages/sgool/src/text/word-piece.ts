@@ -98,7 +98,7 @@ const IDEOGRAPH =
 /** All of ASCII that is neither letter, digit nor space, and what Unicode calls punctuation. */
 const WORDS = /[!-/:-@[-`{-~\p{P}]|[^ !-/:-@[-`{-~\p{P}]+/gu;
 
-/** Words and single marks: cleaned, without accents, in lower case. */
+/** Words and single scores: cleaned, without accents, in lower case. */
 function splitBertWords(text: string): string[] {
   const clean = text
     .replace(LEFT_OUT, '')

@@ -9,8 +9,8 @@ import { loadPipeline, type MethodName, type Settings } from 'sgool';
 import { loadJudge } from 'sgool/evaluate';
 import { writeFileAtomic } from 'sgool/networks';
 import { heldOutPairPrompts } from '../world/index.ts';
-import { generateAndMark, type Marks } from './marking.ts';
 import { namesFrom, runProgram, wholeNumber } from './program.ts';
+import { generateAndScore, type Scores } from './scoring.ts';
 import { markdownTable, percent, signed } from './table.ts';
 
 interface Variant {
@@ -23,7 +23,7 @@ const VARIANTS: Readonly<Record<string, Variant>> = {
   default: {},
   plain: { method: 'sd' },
   'best of many seeds': { method: 'best-of' },
-  'whole picture only': { settings: { lambda: 0 } },
+  'whole image only': { settings: { lambda: 0 } },
   'the whole prompt for each region': { settings: { regionText: 'prompt' } },
   'lambda 1': { settings: { lambda: 1 } },
   'lambda 0.2': { settings: { lambda: 0.2 } },
@@ -61,16 +61,16 @@ await runProgram('evaluate:ablation', async (signal) => {
   const chosen = namesFrom('--variants', values.variants, NAMES);
   const prompts = heldOutPairPrompts(count, PROMPT_SEED);
   const [judge, pipeline] = [await loadJudge(), await loadPipeline('toybox')];
-  const marks = new Map<string, Marks[]>();
+  const scores = new Map<string, Scores[]>();
   try {
     for (const name of chosen) {
       const { method = 'sgool', settings } = VARIANTS[name]!;
-      const list: Marks[] = [];
+      const list: Scores[] = [];
       for (const [i, spec] of prompts.entries()) {
         const one = { pipeline, judge, spec, method, seed: seed + i, settings, signal };
-        list.push((await generateAndMark(one)).marks);
+        list.push((await generateAndScore(one)).scores);
       }
-      marks.set(name, list);
+      scores.set(name, list);
       process.stderr.write(`${rowOf(name, list).join('  ')}\n`);
     }
   } finally {
@@ -79,10 +79,10 @@ await runProgram('evaluate:ablation', async (signal) => {
   }
   await writeFileAtomic(
     path.resolve(values.out),
-    `${JSON.stringify(Object.fromEntries(marks), undefined, 1)}\n`,
+    `${JSON.stringify(Object.fromEntries(scores), undefined, 1)}\n`,
   );
-  const base = marks.get(chosen[0]!)!;
-  const rows = [...marks].map(([name, list]) => [
+  const base = scores.get(chosen[0]!)!;
+  const rows = [...scores].map(([name, list]) => [
     ...rowOf(name, list),
     signed(mean(list, judgeOf) - mean(base, judgeOf), 3),
   ]);
@@ -94,15 +94,15 @@ await runProgram('evaluate:ablation', async (signal) => {
   );
 });
 
-function judgeOf({ judge }: Marks): number {
+function judgeOf({ judge }: Scores): number {
   return judge.score;
 }
 
-function mean(list: readonly Marks[], pick: (marks: Marks) => number): number {
-  return list.reduce((sum, marks) => sum + pick(marks), 0) / list.length;
+function mean(list: readonly Scores[], pick: (scores: Scores) => number): number {
+  return list.reduce((sum, scores) => sum + pick(scores), 0) / list.length;
 }
 
-function rowOf(name: string, list: readonly Marks[]): string[] {
+function rowOf(name: string, list: readonly Scores[]): string[] {
   return [
     name,
     mean(list, (m) => m.clip.A ?? Number.NaN).toFixed(2),

@@ -13,7 +13,7 @@ const COMPONENTS = ['clip', 'clip_b', 'text_encoder', 'transalnet', 'unet', 'vae
 const lacks = (name: string) => !existsSync(path.join(WEIGHTS_FOLDER, name, 'config.json'));
 
 /**
- * A glance at what lies in the repository, so that a broken file is noticed; `npm run evaluate:floors` measures in earnest.
+ * A glance at what lies in the repository, so that a broken file is noticed; `npm run evaluate:thresholds` measures in earnest.
  * A stage that is not trained yet is passed over.
  */
 describe('the trained weights', () => {
@@ -36,7 +36,7 @@ describe('the trained weights', () => {
   it.skipIf(!existsSync(JUDGE_FILE))('hold a judge that knows rendered scenes', async () => {
     const judge = await loadJudge();
     const tally = judgeTally();
-    for (const { scene, image } of testScenes(25)) tally.add(scene, await judge.look(image));
+    for (const { scene, image } of testScenes(25)) tally.add(scene, await judge.detect(image));
     await judge.dispose();
     expect(tally.result().thingAndColour).toBeGreaterThan(0.93);
     expect(tally.result().relations).toBeGreaterThan(0.9);

@@ -17,9 +17,9 @@ const prompts = [
 let pipeline: Pipeline;
 let model: Awaited<ReturnType<typeof writeTinyModel>>;
 let looks = 0;
-/** Sees a red cat in every picture. */
+/** Sees a red cat in every image. */
 const judge: Judge = {
-  async look() {
+  async detect() {
     looks++;
     const colours = [1, 0, 0, 0, 0, 0, 0, 0];
     const box = { x0: 0, y0: 0, x1: 1, y1: 1 };
@@ -62,7 +62,7 @@ const compare = (more: Partial<ComparisonOptions> = {}) =>
   });
 
 describe('a comparison', () => {
-  it('runs every method on every prompt from the same noise, and keeps figures and pictures', async () => {
+  it('runs every method on every prompt from the same noise, and keeps figures and images', async () => {
     const { results, settings } = await compare();
     expect([...results.keys()]).toEqual(['sd', 'best-of']);
     expect(settings.get('best-of')!.iterations).toBe(1);
@@ -70,8 +70,8 @@ describe('a comparison', () => {
       expect(list.map(({ seed }) => seed)).toEqual([4, 5]);
       expect(list.map(({ judge }) => judge.correct)).toEqual([true, false]);
       expect(list[0]!.judge.score).toBeCloseTo(0.9, 6);
-      for (const { picture } of list) {
-        expect(await readImage(path.join(folder, picture))).toMatchObject({ width: 32, height: 32 });
+      for (const { image } of list) {
+        expect(await readImage(path.join(folder, image))).toMatchObject({ width: 32, height: 32 });
       }
     }
     expect(looks).toBe(4);
@@ -109,7 +109,7 @@ it('a contact sheet has a group per prompt', async () => {
   const withImages = await Promise.all(
     rows.map((row) =>
       Promise.all(
-        row.map(async (result) => ({ result, image: await readImage(path.join(folder, result.picture)) })),
+        row.map(async (result) => ({ result, image: await readImage(path.join(folder, result.image)) })),
       ),
     ),
   );

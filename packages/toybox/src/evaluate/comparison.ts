@@ -16,8 +16,8 @@ import type { Judge } from 'sgool/evaluate';
 import { writeFileAtomic } from 'sgool/networks';
 import type { PromptSpec } from '../world/index.ts';
 import { fingerprintOf } from './fingerprint.ts';
-import { generateAndMark } from './marking.ts';
 import { openResults, type Result } from './results.ts';
+import { generateAndScore } from './scoring.ts';
 
 export interface ComparisonOptions {
   readonly pipeline: Pipeline;
@@ -53,7 +53,7 @@ function overrides(method: MethodName, iterations: number | undefined): Partial<
 export async function runComparison(options: ComparisonOptions): Promise<ComparisonRun> {
   const { pipeline, judge, prompts, seed, iterations, folder, signal } = options;
   const store = await openResults(folder);
-  await mkdir(path.join(folder, 'pictures'), { recursive: true });
+  await mkdir(path.join(folder, 'images'), { recursive: true });
   const settings = new Map(
     options.methods.map((method) => {
       const request = { prompt: prompts[0]!.text, method, ...overrides(method, iterations) };
@@ -72,7 +72,7 @@ export async function runComparison(options: ComparisonOptions): Promise<Compari
       };
       let result = store.find(key);
       if (!result) {
-        const { image, marks } = await generateAndMark({
+        const { image, scores } = await generateAndScore({
           pipeline,
           judge,
           spec,
@@ -82,9 +82,9 @@ export async function runComparison(options: ComparisonOptions): Promise<Compari
           signal,
           onStep: (progress) => options.onStep?.(method, progress),
         });
-        const picture = `pictures/${String(seed + index).padStart(4, '0')}-${method}-${key.fingerprint.slice(0, 6)}.png`;
-        await writeFileAtomic(path.join(folder, picture), encodePng(image));
-        result = { ...key, ...marks, picture };
+        const file = `images/${String(seed + index).padStart(4, '0')}-${method}-${key.fingerprint.slice(0, 6)}.png`;
+        await writeFileAtomic(path.join(folder, file), encodePng(image));
+        result = { ...key, ...scores, image: file };
         await store.add(result);
         fresh++;
       }

@@ -1,4 +1,4 @@
-/** @file Alignment against UNet evaluations as an SVG picture: a panel for each measure, a line for each variant. */
+/** @file Alignment against UNet evaluations as an SVG image: a panel for each measure, a line for each variant. */
 
 import { type Axis, panelSvg, svgDocument } from '../chart.ts';
 import { type CurvePoint, PULLBACK_COST, type ValueName } from './cost-curves.ts';
@@ -24,7 +24,7 @@ const COLOURS = [
 ];
 const PANEL = { width: 390, height: 330 };
 const TOP = 48;
-const SUBTITLE = `Of the best picture by CLIP A so far, over UNet evaluations: forward, and ${PULLBACK_COST} for each one back`;
+const SUBTITLE = `Of the best image by CLIP A so far, over UNet evaluations: forward, and ${PULLBACK_COST} for each one back`;
 const LEGEND_ROW = 17;
 const LEGEND_COLUMNS = 3;
 

@@ -1,8 +1,8 @@
 /** @file From traces to curves: what somebody holds in hands who stops after so much work. */
 
 import { UserError } from 'sgool';
+import type { Trace, TracePoint } from './history.ts';
 import { mean } from './statistics.ts';
-import type { Trace, TracePoint } from './trace.ts';
 
 /**
  * What a pullback costs, in evaluations forward: the network is run forward once more inside it, and then back, which is two
@@ -15,7 +15,7 @@ export function costOf({ forward, pullback }: Pick<TracePoint, 'forward' | 'pull
   return forward + PULLBACK_COST * pullback;
 }
 
-/** The picture with the highest score of CLIP A, which guides, among those that are there at a cost; none where there is none. */
+/** The image with the highest score of CLIP A, which guides, among those that are there at a cost; none where there is none. */
 export function bestWithin({ points }: Pick<Trace, 'points'>, cost: number): TracePoint | undefined {
   let best: TracePoint | undefined;
   for (const point of points) {
@@ -39,20 +39,20 @@ export const VALUES = {
 } as const;
 export type ValueName = keyof typeof VALUES;
 
-/** Values of the best pictures within a cost, prompt by prompt. @throws UserError where a trace has none yet */
+/** Values of the best images within a cost, prompt by prompt. @throws UserError where a trace has none yet */
 export function valuesWithin(traces: readonly Trace[], cost: number, name: ValueName): number[] {
   return traces.map((trace) => {
     const best = bestWithin(trace, cost);
     if (!best) {
       throw new UserError(
-        `cost: ${trace.method} has no picture within ${cost} evaluations; give a larger --budget`,
+        `cost: ${trace.method} has no image within ${cost} evaluations; give a larger --budget`,
       );
     }
     return VALUES[name](best);
   });
 }
 
-/** Means over the prompts of a variant, of the best pictures within a cost. */
+/** Means over the prompts of a variant, of the best images within a cost. */
 export function meansWithin(traces: readonly Trace[], cost: number): Record<ValueName, number> {
   const average = (name: ValueName) => mean(valuesWithin(traces, cost, name));
   return {
@@ -68,7 +68,7 @@ export type CurvePoint = { readonly cost: number } & Readonly<Record<ValueName, 
 
 const POINTS_PER_DECADE = 20;
 
-/** From the cost of the plain picture to that of the longest trace, evenly in factors. */
+/** From the cost of the plain image to that of the longest trace, evenly in factors. */
 export function curveOf(traces: readonly Trace[]): CurvePoint[] {
   const first = Math.max(...traces.map(({ points }) => costOf(points[0]!)));
   const last = Math.max(...traces.map(({ points }) => costOf(points.at(-1)!)));

@@ -10,16 +10,16 @@ import {
   type ValueName,
   valuesWithin,
 } from './cost-curves.ts';
+import type { Trace } from './history.ts';
 import { difference, TIE_MARGIN } from './report.ts';
 import { type Comparison, comparePairs, mean } from './statistics.ts';
 import { markdownTable, percent } from './table.ts';
-import type { Trace } from './trace.ts';
 
 export interface VariantReport {
   /** Mean evaluations until the budget was used up, or the run was at its end. */
   readonly forward: number;
   readonly pullback: number;
-  /** Means of the best pictures within the budget. */
+  /** Means of the best images within the budget. */
   readonly means: Readonly<Record<ValueName, number>>;
   /** Prompt by prompt against the reference at its end; the reference itself has none. */
   readonly against?: { readonly clipB: Comparison; readonly judge: Comparison; readonly correct: Comparison };

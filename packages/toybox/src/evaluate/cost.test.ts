@@ -8,8 +8,8 @@ import { writeTinyModel } from '../../../sgool/src/pipeline/testing.ts';
 import { costChart } from './cost-chart.ts';
 import { bestWithin, curveOf } from './cost-curves.ts';
 import { costReport, costTable } from './cost-report.ts';
+import { type Trace, traceOf } from './history.ts';
 import { openResults } from './results.ts';
-import { type Trace, traceOf } from './trace.ts';
 
 /** Iterations of one evaluation forward and one back each, with the given scores of CLIP A; B is ten more, the judge a 64th. */
 function traced(scores: readonly number[], each = 1): Trace {
@@ -24,7 +24,7 @@ function traced(scores: readonly number[], each = 1): Trace {
 }
 
 describe('curves', () => {
-  it('hold the best picture by CLIP A that a cost pays for, a pullback counting three', () => {
+  it('hold the best image by CLIP A that a cost pays for, a pullback counting three', () => {
     const trace = traced([40, 60, 50, 70]);
     // Costs: 1, 5, 9, 13.
     expect([0, 1, 4, 5, 12, 13].map((cost) => bestWithin(trace, cost)?.clip.A)).toEqual([
@@ -37,7 +37,7 @@ describe('curves', () => {
     ]);
   });
 
-  it('are means over prompts, from the plain pictures to the end of the longest run', () => {
+  it('are means over prompts, from the plain images to the end of the longest run', () => {
     const curve = curveOf([traced([40, 60, 80]), traced([20, 10])]);
     expect(curve[0]).toEqual({ cost: 1, clipA: 30, clipB: 40, judge: 30 / 64, correct: 0 });
     expect(curve.at(-1)).toEqual({ cost: 9, clipA: 50, clipB: 60, judge: 50 / 64, correct: 0.5 });
@@ -89,10 +89,10 @@ describe('a trace', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('marks every iteration with what it took so far, and is taken from the folder the next time', async () => {
+  it('scores every iteration with what it took so far, and is taken from the folder the next time', async () => {
     let looks = 0;
     const judge: Judge = {
-      async look() {
+      async detect() {
         looks++;
         return [];
       },

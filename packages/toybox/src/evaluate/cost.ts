@@ -1,5 +1,5 @@
 /**
- * @file `npm run evaluate:cost`: what pictures are worth against the UNet evaluations that they take, for many ways of optimising.
+ * @file `npm run evaluate:cost`: what images are worth against the UNet evaluations that they take, for many ways of optimising.
  * The table goes to stdout, progress to stderr, figures and chart into a folder. A finished prompt of a variant is kept at once:
  * the same command goes on where it was stopped.
  */
@@ -14,9 +14,9 @@ import { heldOutPairPrompts } from '../world/index.ts';
 import { costChart } from './cost-chart.ts';
 import { costReport, costTable } from './cost-report.ts';
 import { hashFiles } from './fingerprint.ts';
+import { type Trace, traceOf } from './history.ts';
 import { namesFrom, runProgram, wholeNumber } from './program.ts';
 import { openResults } from './results.ts';
-import { type Trace, traceOf } from './trace.ts';
 import { VARIANTS } from './variants.ts';
 
 /** One list of prompts, not that of the other evaluations: the first are for choosing, those from the hundredth on for confirming. */

@@ -1,5 +1,5 @@
 /**
- * @file Our half of fixtures/make/check_toybox.py: makes a picture with this library and writes every number on the way,
+ * @file Our half of fixtures/make/check_toybox.py: makes an image with this library and writes every number on the way,
  * so that diffusers and transformers can be held against it.
  */
 
@@ -22,7 +22,7 @@ import { createRng, describe, sceneFromSeed } from '../world/index.ts';
 import { runProgram, wholeNumber } from './program.ts';
 
 const CAPTIONS = 100;
-/** What captions do not hold: nothing at all, capitals, marks, words outside the vocabulary, more than fits. */
+/** What captions do not hold: nothing at all, capitals, scores, words outside the vocabulary, more than fits. */
 const ODD_CAPTIONS = [
   '',
   'A Red CAT,and a blue boat!',
@@ -66,8 +66,8 @@ await runProgram('parity', async () => {
   );
   const planes = (await decoder.run({ latent: Float32Array.from(latent!) })).planes as Float32Array;
   const image = planes.map((v) => Math.min(1, Math.max(0, v / 2 + 0.5)));
-  const picture = imageFromPlanes(image, width, height);
-  const scores = await pipeline.score(picture, prompt);
+  const shown = imageFromPlanes(image, width, height);
+  const scores = await pipeline.score(shown, prompt);
 
   const tokenizer = await loadTokenizer(folder.tokenizerDir);
   const words = createRng(9);
@@ -84,7 +84,7 @@ await runProgram('parity', async () => {
       noise: { dtype: 'F32', shape, data: Float32Array.from(noise) },
       latent: { dtype: 'F32', shape, data: Float32Array.from(latent!) },
       image: { dtype: 'F32', shape: [1, 3, height, width], data: image },
-      picture: { dtype: 'U8', shape: [height, width, 3], data: picture.data },
+      bytes: { dtype: 'U8', shape: [height, width, 3], data: shown.data },
       ids: {
         dtype: 'I32',
         shape: [captions.length, tokenizer.maxLength],

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { FLOORS, floorRows, isMet } from './floor-list.ts';
 import { reportOf, reportText } from './report.ts';
 import type { Result } from './results.ts';
 import { bootstrapInterval, comparePairs } from './statistics.ts';
 import { markdownTable } from './table.ts';
+import { isMet, THRESHOLDS, thresholdRows } from './threshold-list.ts';
 
 const result = (method: Result['method'], clipB: number | undefined, score: number): Result => ({
   prompt: 'a red cat and a blue boat',
   method,
   seed: 1,
   fingerprint: 'f',
-  picture: 'pictures/1.png',
+  image: 'images/1.png',
   clip: { A: 30, B: clipB },
   judge: { score, correct: score > 0.5, things: score > 0.5 ? 1 : 0.5 },
   seconds: method === 'sd' ? 2 : 60,
@@ -82,20 +82,20 @@ describe('the bootstrap', () => {
 
 describe('floors', () => {
   it('are met on the right side only', () => {
-    expect(isMet(FLOORS.psnr, 28)).toBe(true);
-    expect(isMet(FLOORS.psnr, 27.99)).toBe(false);
-    expect(isMet(FLOORS.judgeDrop, -0.5)).toBe(true);
-    expect(isMet(FLOORS.judgeDrop, 3.1)).toBe(false);
-    expect([0.44, 0.5, 0.9].map((share) => isMet(FLOORS.pair, share))).toEqual([false, true, false]);
-    expect(isMet(FLOORS.nss, Number.NaN)).toBe(false);
+    expect(isMet(THRESHOLDS.psnr, 28)).toBe(true);
+    expect(isMet(THRESHOLDS.psnr, 27.99)).toBe(false);
+    expect(isMet(THRESHOLDS.judgeDrop, -0.5)).toBe(true);
+    expect(isMet(THRESHOLDS.judgeDrop, 3.1)).toBe(false);
+    expect([0.44, 0.5, 0.9].map((share) => isMet(THRESHOLDS.pair, share))).toEqual([false, true, false]);
+    expect(isMet(THRESHOLDS.nss, Number.NaN)).toBe(false);
   });
 
   it('say what is wanted, what was measured, and of how many', () => {
-    const rows = floorRows({ pair: { value: 0.625, of: 40 }, psnr: { value: 27.618, of: 200 } });
-    expect(rows).toHaveLength(Object.keys(FLOORS).length);
-    expect(rows).toContainEqual([FLOORS.pair.name, '45% to 85%', '62.5%', '40', 'yes']);
-    expect(rows).toContainEqual([FLOORS.psnr.name, '>= 28', '27.62 dB', '200', 'NO']);
-    expect(rows).toContainEqual([FLOORS.cc.name, '>= 0.85', '-', '-', '-']);
+    const rows = thresholdRows({ pair: { value: 0.625, of: 40 }, psnr: { value: 27.618, of: 200 } });
+    expect(rows).toHaveLength(Object.keys(THRESHOLDS).length);
+    expect(rows).toContainEqual([THRESHOLDS.pair.name, '45% to 85%', '62.5%', '40', 'yes']);
+    expect(rows).toContainEqual([THRESHOLDS.psnr.name, '>= 28', '27.62 dB', '200', 'NO']);
+    expect(rows).toContainEqual([THRESHOLDS.cc.name, '>= 0.85', '-', '-', '-']);
   });
 });
 

@@ -14,7 +14,7 @@ export interface MethodSummary {
   readonly clipA?: number;
   readonly clipB?: number;
   readonly judge: number;
-  /** Share of the pictures that show every thing in its colour. */
+  /** Share of the images that show every thing in its colour. */
   readonly correct: number;
   readonly seconds: number;
   readonly forward: number;

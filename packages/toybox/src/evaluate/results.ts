@@ -4,7 +4,7 @@ import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { MethodName } from 'sgool';
 import { writeFileAtomic } from 'sgool/networks';
-import type { Marks } from './marking.ts';
+import type { Scores } from './scoring.ts';
 
 /** What a result belongs to. */
 export interface ResultKey {
@@ -16,9 +16,9 @@ export interface ResultKey {
 }
 
 /** One finished prompt of one method. */
-export interface Result extends ResultKey, Marks {
-  /** Path of the picture, from the output folder. */
-  readonly picture: string;
+export interface Result extends ResultKey, Scores {
+  /** Path of the image, from the output folder. */
+  readonly image: string;
 }
 
 export interface ResultStore<Item extends ResultKey = Result> {

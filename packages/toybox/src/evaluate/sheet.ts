@@ -1,4 +1,4 @@
-/** @file A contact sheet: for each prompt the pictures of all methods side by side, with the judge's verdict. */
+/** @file A contact sheet: for each prompt the images of all methods side by side, with the judge's verdict. */
 
 import { arrangeImages, type Image } from 'sgool';
 import type { Result } from './results.ts';

@@ -1,6 +1,6 @@
 /**
  * @file `npm run evaluate:smoke`: methods against each other on held-out prompts of two things, from the same noise.
- * The table goes to stdout, progress to stderr, figures and pictures into a folder.
+ * The table goes to stdout, progress to stderr, figures and images into a folder.
  */
 
 import path from 'node:path';
@@ -26,7 +26,7 @@ const HELP = `Usage: npm run evaluate:smoke -- [options]
   --methods <names>   separated by commas, the first is what the others are measured against (sd,sgool)
   --seed <n>          of the first prompt's noise; prompt i takes seed + i (1)
   --iterations <n>    of methods that go round (their default)
-  --out <folder>      for figures and pictures; finished prompts in it are not run again (sgool-output/smoke)
+  --out <folder>      for figures and images; finished prompts in it are not run again (sgool-output/smoke)
 `;
 
 await runProgram('evaluate:smoke', async (signal) => {
@@ -83,7 +83,7 @@ async function keep(
   await writeFileAtomic(path.join(folder, 'report.json'), `${JSON.stringify(record, undefined, 2)}\n`);
   const lists = [...results.values()];
   const rows = lists[0]!.map((_, i) => lists.map((list) => list[i]!));
-  const entries = await Promise.all(rows.map((row) => Promise.all(row.map((r) => withPicture(folder, r)))));
+  const entries = await Promise.all(rows.map((row) => Promise.all(row.map((r) => withImage(folder, r)))));
   await writeFileAtomic(path.join(folder, 'sheet.png'), encodePng(contactSheet(entries)));
   process.stdout.write(
     `${count} held-out prompts of two things, Toybox, seeds ${seed} to ${seed + count - 1}\n\n`,
@@ -94,8 +94,8 @@ async function keep(
   );
 }
 
-async function withPicture(folder: string, result: Result) {
-  return { result, image: await readImage(path.join(folder, result.picture)) };
+async function withImage(folder: string, result: Result) {
+  return { result, image: await readImage(path.join(folder, result.image)) };
 }
 
 /** A line per prompt on stderr; on a terminal also where the current one is. */
@@ -114,7 +114,7 @@ function smokeProgress(count: number) {
       );
     },
     prompt(index: number, results: readonly Result[], fresh: number) {
-      const marks = results.map(({ method, judge, clip }) => {
+      const scores = results.map(({ method, judge, clip }) => {
         return `${method} ${judge.score.toFixed(2)}${judge.correct ? ' right' : ''} B ${clip.B?.toFixed(1) ?? '-'}`;
       });
       if (fresh > 0) {
@@ -122,7 +122,7 @@ function smokeProgress(count: number) {
         seconds += results.slice(-fresh).reduce((sum, r) => sum + r.seconds, 0);
       }
       const left = ran > 0 ? `  ${Math.ceil((seconds / ran / 60) * (count - index - 1))} min left` : '';
-      stderr.write(`${clear}${index + 1}/${count}  ${results[0]!.prompt}: ${marks.join(', ')}${left}\n`);
+      stderr.write(`${clear}${index + 1}/${count}  ${results[0]!.prompt}: ${scores.join(', ')}${left}\n`);
     },
   };
 }

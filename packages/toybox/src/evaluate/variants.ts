@@ -91,7 +91,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
 };
 
-/** SGOOL as Toybox reads it: regions beside the whole picture. */
+/** SGOOL as Toybox reads it: regions beside the whole image. */
 function sgool(sampler: Settings['sampler'], steps: number, iterations: number): Variant {
   return { method: 'sgool', settings: { ...GUIDANCE, ...ADAM, sampler, steps, iterations } };
 }

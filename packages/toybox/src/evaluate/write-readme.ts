@@ -2,7 +2,7 @@
  * @file Puts measured figures into the README of this package: `node packages/toybox/dist/evaluate/write-readme.js`.
  *
  * Trainings come from `training/<stage>.json` (the record that a training publishes), floors and comparison from
- * `measured/floors.json` and `measured/smoke.json` (what the two evaluations write).
+ * `measured/thresholds.json` and `measured/smoke.json` (what the two evaluations write).
  */
 
 import { readFile } from 'node:fs/promises';
@@ -10,10 +10,10 @@ import { fileURLToPath } from 'node:url';
 import { openSafetensors, writeFileAtomic } from 'sgool/networks';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import type { HistoryEntry } from '../train/checkpoint.ts';
-import { FLOOR_HEADER, floorRows, type Measurements } from './floor-list.ts';
 import { runProgram } from './program.ts';
 import { type Report, reportText } from './report.ts';
 import { markdownTable } from './table.ts';
+import { type Measurements, THRESHOLD_HEADER, thresholdRows } from './threshold-list.ts';
 
 const packageFile = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 
@@ -93,8 +93,12 @@ await runProgram('write-readme', async () => {
   const file = packageFile('README.md');
   let readme = await readFile(file, 'utf8');
   readme = replaceSection(readme, 'training', await trainingTable());
-  const floors = await readJson<{ floors: Measurements }>('measured/floors.json');
-  readme = replaceSection(readme, 'floors', markdownTable(FLOOR_HEADER, floorRows(floors?.floors ?? {})));
+  const floors = await readJson<{ floors: Measurements }>('measured/thresholds.json');
+  readme = replaceSection(
+    readme,
+    'floors',
+    markdownTable(THRESHOLD_HEADER, thresholdRows(floors?.floors ?? {})),
+  );
   const smoke = await readJson<Report>('measured/smoke.json');
   if (smoke) readme = replaceSection(readme, 'smoke', reportText(smoke));
   await writeFileAtomic(file, readme);

@@ -5,7 +5,7 @@ import { COLOURS, KINDS, type ObjectMask, type Scene } from '../world/index.ts';
 
 const CELLS = JUDGE_GRID * JUDGE_GRID;
 
-/** Lengths, for one picture, of the arrays that `writeTargets` fills. */
+/** Lengths, for one image, of the arrays that `writeTargets` fills. */
 export const TARGET_SIZES = {
   heat: KINDS.length * CELLS,
   present: CELLS * KINDS.length,
@@ -15,7 +15,7 @@ export const TARGET_SIZES = {
 
 export type Targets = { readonly [K in keyof typeof TARGET_SIZES]: Float32Array };
 
-/** Fills the (zeroed) targets of one picture. Boxes and centres are those of the visible pixels. */
+/** Fills the (zeroed) targets of one image. Boxes and centres are those of the visible pixels. */
 export function writeTargets(scene: Scene, masks: readonly ObjectMask[], into: Targets): void {
   scene.objects.forEach((thing, i) => {
     const mask = masks[i]!;

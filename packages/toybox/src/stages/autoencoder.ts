@@ -1,4 +1,4 @@
-/** @file Stage 1: the autoencoder between 128 x 128 pictures and 16 x 16 x 4 latents. Trained on 64 x 64 crops. */
+/** @file Stage 1: the autoencoder between 128 x 128 images and 16 x 16 x 4 latents. Trained on 64 x 64 crops. */
 
 import { abs, add, exp, mean, mul, square, sub } from '@sgool/autodiff';
 import { type AutoencoderConfig, autoencoder, autoencoderConfig } from 'sgool/networks';
@@ -53,7 +53,7 @@ export function autoencoderStage(): Stage {
   };
 }
 
-/** PSNR of test pictures through the autoencoder, and the mean and deviation of their latents. */
+/** PSNR of test images through the autoencoder, and the mean and deviation of their latents. */
 export function reconstructionFigures(
   config: AutoencoderConfig,
   weights: NamedWeights,

@@ -1,5 +1,5 @@
 /**
- * @file What a picture's embedding should tell, as yes-or-no facts. Captions say the same, but each picture meets few
+ * @file What an image's embedding should tell, as yes-or-no facts. Captions say the same, but each image meets few
  * false captions in a batch; the facts name every kind, colour and place at once, at the price of one small matrix.
  */
 

@@ -1,7 +1,7 @@
 /**
  * @file Stage: the two CLIPs, contrastive with hard negatives. A guides, B reports; they share the recipe but neither
  * width, depth, seed nor data. While training, two further heads tell for each patch which kind and colour covers it,
- * and one what the whole picture shows: a small image tower learns that far sooner so than from captions alone. The
+ * and one what the whole image shows: a small image tower learns that far sooner so than from captions alone. The
  * heads are dropped.
  */
 
@@ -52,10 +52,10 @@ const NEGATIVES = 4;
 const TEXTS = BATCH * (1 + NEGATIVES);
 /**
  * Captions end before their last token here; pooling reads the end token, and what comes after it has no say. Most
- * captions are short, so the pictures of a batch are ordered by the length of theirs and only the first have room.
+ * captions are short, so the images of a batch are ordered by the length of theirs and only the first have room.
  */
-const LONG = { tokens: 24, pictures: 12 };
-const SHORT = { tokens: 12, pictures: BATCH - LONG.pictures };
+const LONG = { tokens: 24, images: 12 };
+const SHORT = { tokens: 12, images: BATCH - LONG.images };
 const GRID = 8;
 /** Layers at the end that may gather what the patches know: the patches tell their kinds before them. */
 const READING = 2;
@@ -83,11 +83,11 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
     seed,
     inputs: {
       image: { shape: [BATCH, 3, IMAGE, IMAGE] },
-      longIds: { shape: [LONG.pictures * (1 + NEGATIVES), LONG.tokens], dtype: 'int32' },
-      longEnds: { shape: [LONG.pictures * (1 + NEGATIVES)], dtype: 'int32' },
-      shortIds: { shape: [SHORT.pictures * (1 + NEGATIVES), SHORT.tokens], dtype: 'int32' },
-      shortEnds: { shape: [SHORT.pictures * (1 + NEGATIVES)], dtype: 'int32' },
-      // 0, or a large negative number where a text of another picture is true of this one too.
+      longIds: { shape: [LONG.images * (1 + NEGATIVES), LONG.tokens], dtype: 'int32' },
+      longEnds: { shape: [LONG.images * (1 + NEGATIVES)], dtype: 'int32' },
+      shortIds: { shape: [SHORT.images * (1 + NEGATIVES), SHORT.tokens], dtype: 'int32' },
+      shortEnds: { shape: [SHORT.images * (1 + NEGATIVES)], dtype: 'int32' },
+      // 0, or a large negative number where a text of another image is true of this one too.
       hidden: { shape: [BATCH, TEXTS] },
       target: { shape: [BATCH, TEXTS] },
       textHidden: { shape: [BATCH, BATCH] },
@@ -122,16 +122,16 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
     objective(weights, t) {
       const network = clip(config, weights);
       const { embedding, normalisedInputs } = network.image(t.image!);
-      // All true captions first, picture by picture, then the false ones.
+      // All true captions first, image by image, then the false ones.
       const [long, short] = [network.text(t.longIds!, t.longEnds!), network.text(t.shortIds!, t.shortEnds!)];
       const part = (group: typeof long, start: number, end?: number) =>
         slice(group.embedding, [{ axis: 0, start, end }]);
       const texts = concat(
         [
-          part(long, 0, LONG.pictures),
-          part(short, 0, SHORT.pictures),
-          part(long, LONG.pictures),
-          part(short, SHORT.pictures),
+          part(long, 0, LONG.images),
+          part(short, 0, SHORT.images),
+          part(long, LONG.images),
+          part(short, SHORT.images),
         ],
         0,
       );
@@ -183,11 +183,11 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       const falseTexts = shown.map(({ scene, caption }) =>
         hardNegatives(scene, caption, words, NEGATIVES).map(tokenizer.encode),
       );
-      const textsOf = (first: number, { pictures, tokens }: typeof LONG) => {
-        const own = shown.slice(first, first + pictures).map(({ encoded }) => encoded);
-        return stackTexts([...own, ...falseTexts.slice(first, first + pictures).flat()], tokens);
+      const textsOf = (first: number, { images, tokens }: typeof LONG) => {
+        const own = shown.slice(first, first + images).map(({ encoded }) => encoded);
+        return stackTexts([...own, ...falseTexts.slice(first, first + images).flat()], tokens);
       };
-      const [long, short] = [textsOf(0, LONG), textsOf(LONG.pictures, SHORT)];
+      const [long, short] = [textsOf(0, LONG), textsOf(LONG.images, SHORT)];
       for (let i = 0; i < BATCH; i++) {
         target[i * TEXTS + i] = 1;
         textTarget[i * BATCH + i] = 1;
@@ -231,7 +231,7 @@ interface Shown {
 function byCaptionLength(shown: Shown[], words: WorldRng, encode: (text: string) => EncodedPrompt): Shown[] {
   const sorted = shown.sort((a, b) => b.encoded.length - a.encoded.length);
   return sorted.map((one, i) => {
-    const room = i < LONG.pictures ? LONG.tokens : SHORT.tokens;
+    const room = i < LONG.images ? LONG.tokens : SHORT.tokens;
     if (one.encoded.length <= room) return one;
     let { caption, encoded } = one;
     for (let attempt = 0; encoded.length > room && attempt < 100; attempt++) {
@@ -283,7 +283,7 @@ function factLoss(weights: Weights, embedding: Tensor, facts: Tensor): Tensor {
   return mul(sum(bceWithLogits(logits, facts)), 0.15 / BATCH);
 }
 
-/** A picture, or a part of it, and the scene that the part shows. */
+/** An image, or a part of it, and the scene that the part shows. */
 interface View {
   readonly source: PooledMasks;
   readonly scene: Scene;
@@ -296,7 +296,7 @@ interface View {
 }
 
 /**
- * The whole picture, or (for pictures of several things, now and then) a square around one thing with the others out
+ * The whole image, or (for images of several things, now and then) a square around one thing with the others out
  * of view, or a random square around everything: a guided model is shown crops, so CLIP must know crops.
  */
 function chooseView(source: PooledMasks, rng: Rng): View {
@@ -338,7 +338,7 @@ function chooseView(source: PooledMasks, rng: Rng): View {
   };
 }
 
-/** Resamples the view to the full size, a little noised, normalised as CLIP's pictures are. */
+/** Resamples the view to the full size, a little noised, normalised as CLIP's images are. */
 function writeView({ source, x, y, side }: View, into: Float32Array, slot: number, rng: Rng): void {
   const scale = side / IMAGE;
   const noise = rng() < 0.5 ? 0.08 * rng() : 0;

@@ -1,6 +1,6 @@
 /**
- * @file Stage 1b: the decoder alone, on whole pictures, with the encoder as it is. The latents do not move, so a UNet
- * that was trained on them stays right while the pictures get sharper. Slightly noised latents teach it to forgive.
+ * @file Stage 1b: the decoder alone, on whole images, with the encoder as it is. The latents do not move, so a UNet
+ * that was trained on them stays right while the images get sharper. Slightly noised latents teach it to forgive.
  */
 
 import path from 'node:path';
@@ -71,7 +71,7 @@ export async function decoderStage(): Promise<Stage> {
   };
 }
 
-/** The training pictures and the means that the stored encoder gives for them. */
+/** The training images and the means that the stored encoder gives for them. */
 async function encode(
   config: ReturnType<typeof autoencoderConfig>,
   file: Parameters<typeof networkWeights>[0],

@@ -1,4 +1,4 @@
-/** @file The judge's training: rendered scenes, blurred, tinted and noised a little so that it reads imperfect pictures too. */
+/** @file The judge's training: rendered scenes, blurred, tinted and noised a little so that it reads imperfect images too. */
 
 import path from 'node:path';
 import {

@@ -104,7 +104,7 @@ function saliencyLosses(p: Tensor, g: Tensor, fixations: Tensor) {
   return { kl, cc, sim, nss };
 }
 
-/** Adds running means and variances, averaged over training pictures. */
+/** Adds running means and variances, averaged over training images. */
 async function withStatistics(weights: NamedWeights, batches: number): Promise<NamedWeights> {
   const names: { name: string; channels: number }[] = [];
   const graph = trace({ planes: { shape: [BATCH, 3, HEIGHT, WIDTH] } }, ({ planes }) => {

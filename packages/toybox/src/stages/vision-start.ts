@@ -1,5 +1,5 @@
 /**
- * @file Where the picture tower of a CLIP starts: a small transformer that sees few pictures should not have to find
+ * @file Where the image tower of a CLIP starts: a small transformer that sees few images should not have to find
  * out first what a patch looks like and where it lies. Both are start values only; training moves them.
  */
 
@@ -13,14 +13,14 @@ const AXES = [
   [-0.5, 1, -0.5],
 ].map((axis) => axis.map((v) => v / Math.hypot(...axis)));
 
-/** Pictures that tell how much each pattern varies. */
+/** Images that tell how much each pattern varies. */
 const SAMPLE = 60;
 /** Added to the deviation of a pattern (pixels in 0..1), so that rare fine detail is not blown up to the strength of the rest. */
 const FLOOR = 0.08;
 
 /**
  * Kernels `[width, 3, patch, patch]` of the patch embedding: the lowest cosine patterns, half of them of brightness and
- * a quarter of each colour axis, each divided by how much it varies over training pictures. For pixels that were
+ * a quarter of each colour axis, each divided by how much it varies over training images. For pixels that were
  * normalised as CLIP's are; answers are then about 1.
  */
 export function cosinePatches(width: number, patch: number): Float32Array {
@@ -57,7 +57,7 @@ export function cosinePatches(width: number, patch: number): Float32Array {
   });
 }
 
-/** Deviation of each kernel's answer over the patches of some training pictures. */
+/** Deviation of each kernel's answer over the patches of some training images. */
 function spread(kernels: Float32Array, width: number, patch: number): Float64Array {
   const size = 3 * patch * patch;
   const sums = new Float64Array(width);
@@ -84,7 +84,7 @@ function spread(kernels: Float32Array, width: number, patch: number): Float64Arr
 }
 
 /**
- * Places of the patches of a `grid` x `grid` picture as sines and cosines of column and row (Vaswani et al. 2017, with
+ * Places of the patches of a `grid` x `grid` image as sines and cosines of column and row (Vaswani et al. 2017, with
  * wavelengths fit for small grids), `[1 + grid * grid, width]`; the first row, which is no patch, is 0.
  */
 export function sinePlaces(width: number, grid: number): Float32Array {

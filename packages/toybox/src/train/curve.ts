@@ -1,4 +1,4 @@
-/** @file The curves of a training as an SVG picture: one small panel for each figure. */
+/** @file The curves of a training as an SVG image: one small panel for each figure. */
 
 import { panelSvg, svgDocument } from '../chart.ts';
 import type { HistoryEntry } from './checkpoint.ts';

@@ -10,7 +10,7 @@ import { createRng } from './rng.ts';
 import type { Stage } from './trainer.ts';
 import { inspectStage } from './trainer.ts';
 
-// Pools of thousands of pictures take too long here: a dozen pictures stand for all.
+// Pools of thousands of images take too long here: a dozen images stand for all.
 vi.mock(import('./scenes.ts'), async (importOriginal) => {
   const scenes = await importOriginal();
   const few = <T>(make: (seed: number, count: number) => T[]) => {
@@ -65,17 +65,17 @@ describe.each(stages)('the stage of %s', (_, make) => {
 describe('the batches of CLIP', () => {
   const stage = clipStage({ name: 'clip', component: 'clip', size: CLIP_A, seed: 21, steps: 10 });
   const batch = stage.batch(createRng(6), 0) as Record<string, Float32Array>;
-  const [pictures, texts] = stage.inputs.target!.shape as [number, number];
+  const [images, texts] = stage.inputs.target!.shape as [number, number];
 
-  it('have one right text for each picture, and hide those that are true of it by chance', () => {
-    for (let i = 0; i < pictures; i++) {
+  it('have one right text for each image, and hide those that are true of it by chance', () => {
+    for (let i = 0; i < images; i++) {
       const row = (name: string) => batch[name]!.subarray(i * texts, (i + 1) * texts);
       expect(row('target').indexOf(1)).toBe(i);
       expect(row('target').reduce((a, b) => a + b, 0)).toBe(1);
       expect(row('hidden')[i]).toBe(0);
       // Hard negatives are false: never hidden.
-      const own = pictures + i * ((texts - pictures) / pictures);
-      for (let k = 0; k < (texts - pictures) / pictures; k++) expect(row('hidden')[own + k]).toBe(0);
+      const own = images + i * ((texts - images) / images);
+      for (let k = 0; k < (texts - images) / images; k++) expect(row('hidden')[own + k]).toBe(0);
     }
     expect(batch.hidden!.some((value) => value < 0)).toBe(true);
   });

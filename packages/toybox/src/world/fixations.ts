@@ -5,9 +5,9 @@
  *   contrast is the distance between the mean colours of the thing and of everything that is no thing (0..1);
  * - its fixations fall around the focus of its shape (a face where it has one), else around the centre of its visible
  *   pixels, with a spread of 0.22 of its box;
- * - one fixation in eight follows a central bias instead, a Gaussian of deviation 0.22 of the picture.
+ * - one fixation in eight follows a central bias instead, a Gaussian of deviation 0.22 of the image.
  *
- * The continuous map is the fixations blurred by a Gaussian of 1/16 of the picture, as benchmarks blur by about one
+ * The continuous map is the fixations blurred by a Gaussian of 1/16 of the image, as benchmarks blur by about one
  * degree of view. It is a simulation: no person was measured.
  */
 

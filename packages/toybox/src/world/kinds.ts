@@ -20,7 +20,7 @@ export const PAINT: Readonly<Record<Colour, Rgb>> = {
 export const SIZES = ['small', 'medium', 'large'] as const;
 export type Size = (typeof SIZES)[number];
 
-/** Longer side of a thing of each size, as a share of the picture's side (40, 54 and 72 of 128 pixels). */
+/** Longer side of a thing of each size, as a share of the image's side (40, 54 and 72 of 128 pixels). */
 export const SIDE: Readonly<Record<Size, number>> = { small: 0.31, medium: 0.42, large: 0.56 };
 
 export const PATTERNS = ['plain', 'striped', 'spotted'] as const;

@@ -10,7 +10,7 @@ export type Rgb = readonly [number, number, number];
 /** Decides per pixel how much of the second colour shows, in [0, 1]; x and y are pixel centres. */
 export type Pattern = (x: number, y: number) => number;
 
-/** A square picture being painted. */
+/** A square image being painted. */
 export interface Canvas {
   readonly size: number;
   /** RGB in 0..255, `size * size * 3`. */

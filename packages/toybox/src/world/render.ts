@@ -30,7 +30,7 @@ export function renderScene(scene: Scene, size = 128): Uint8Array {
 /**
  * Paints a scene and says which pixels belong to which object.
  *
- * @returns the picture as {@link renderScene} gives it, and one mask per object, in the order of `scene.objects`.
+ * @returns the image as {@link renderScene} gives it, and one mask per object, in the order of `scene.objects`.
  */
 export function renderWithMasks(scene: Scene, size = 128): { image: Uint8Array; masks: ObjectMask[] } {
   const canvas = paint(scene, size, true);

@@ -3,7 +3,7 @@
 import type { BackgroundKind, Colour, Kind, Pattern, Relation, Size } from './kinds.ts';
 import { SHAPES } from './shapes.ts';
 
-/** One thing in a scene. Lengths are shares of the picture's side; x to the right, y down. */
+/** One thing in a scene. Lengths are shares of the image's side; x to the right, y down. */
 export interface Thing {
   kind: Kind;
   colour: Colour;
@@ -27,13 +27,13 @@ export interface Clutter {
   kind: ClutterKind;
   x: number;
   y: number;
-  /** Width as a share of the picture's side. */
+  /** Width as a share of the image's side. */
   side: number;
 }
 
 export interface Background {
   kind: BackgroundKind;
-  /** Which of the plain tints; 0 where the background has only one look. */
+  /** Which of the plain tints; 0 where the background has only one built. */
   tint: number;
   /** Height of the line between upper and lower part, as a share; 1 where there is none. */
   horizon: number;
@@ -55,7 +55,7 @@ export interface Scene {
   relation?: SceneRelation;
 }
 
-/** A rectangle in shares of the picture's side: left, top, right, bottom. */
+/** A rectangle in shares of the image's side: left, top, right, bottom. */
 export interface Box {
   x0: number;
   y0: number;

@@ -12,7 +12,7 @@ const seeds = (count: number, from = 0) => Array.from({ length: count }, (_, i) 
 const sameBytes = (a: Uint8Array, b: Uint8Array) => Buffer.from(a).equals(b);
 
 describe('a seed', () => {
-  it('gives the same scene and the same picture every time', () => {
+  it('gives the same scene and the same image every time', () => {
     for (const seed of seeds(20)) {
       const scene = sceneFromSeed(seed);
       expect(sceneFromSeed(seed)).toEqual(scene);

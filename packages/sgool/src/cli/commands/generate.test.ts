@@ -22,7 +22,7 @@ const json = async (argv: readonly string[], setting?: Setting) =>
   JSON.parse((await sgool([...argv, '--json'], setting)).stdout);
 
 describe('generate', () => {
-  it('leaves every picture and the record of the run', async () => {
+  it('leaves every image and the record of the run', async () => {
     const { code, stdout } = await sgool(generate());
     expect(code).toBe(0);
     expect(stdout.trim()).toMatch(/image\.png$/);
@@ -37,7 +37,7 @@ describe('generate', () => {
     expect(record).toMatchObject({ prompt: 'a red cat', seed: 5 });
   });
 
-  it('writes into the picture what other tools read, and leaves it out on request', async () => {
+  it('writes into the image what other tools read, and leaves it out on request', async () => {
     await sgool(generate());
     const text = readPngText(await readFile(inFolder('image.png')));
     const { prompt, settings } = parseParameters(text.parameters!);
@@ -69,7 +69,7 @@ describe('generate', () => {
     expect((await sgool(generate(), { isTTY: true })).stderr).not.toContain('{"iteration"');
   });
 
-  it('keeps the best picture, not the last', async () => {
+  it('keeps the best image, not the last', async () => {
     const result = await json(generate(), { fake: { scores: [20, 29, 21, 25] } });
     expect(result.clip.after.A).toBe(29);
   });
@@ -134,7 +134,7 @@ describe('mistakes end in one line', () => {
     ['a number that is none', generate('--steps', 'many'), 2, /steps.*many/],
     ['an unknown option', generate('--stpes', '3'), 2, /stpes/],
     ['an unknown command', ['genrate', 'a cat'], 2, /genrate/],
-    ['a picture that is not there', ['score', 'nowhere.png', 'a cat'], 1, /nowhere\.png/],
+    ['an image that is not there', ['score', 'nowhere.png', 'a cat'], 1, /nowhere\.png/],
   ];
   it.each(cases)('%s', async (_what, argv, exit, message) => {
     const { code, stdout, stderr } = await sgool(argv);

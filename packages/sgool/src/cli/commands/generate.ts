@@ -1,15 +1,15 @@
 /** @file `sgool generate <prompt>`: reads the options; `generation.ts` does the work. */
 import type { Command } from 'commander';
 import type { Host } from '../host.ts';
+import { addImageOptions, readImageCommand } from '../options/image-options.ts';
 import { generateOptions } from '../options/options.ts';
-import { addPictureOptions, readPictureCommand } from '../options/picture-options.ts';
-import { generatePicture } from '../run/generation.ts';
+import { generateImage } from '../run/generation.ts';
 
 const NOTES = `
 Defaults depend on method and model; run.json lists every one that was used. Options come from the command line, else
 from the environment (--guidance is SGOOL_GUIDANCE), else from sgool.config.json in this folder ({ "guidanceScale": 5 }).
 
-The folder of a run holds image.png (the best picture so far), before.png (the plain one), saliency.png, progress.png and
+The folder of a run holds image.png (the best image so far), before.png (the plain one), saliency.png, progress.png and
 run.json. The path of image.png goes to stdout, progress to stderr. Ctrl-C stops and keeps the best so far.
 
 Examples:
@@ -22,9 +22,9 @@ Examples:
 /** Adds arguments, options and the action. */
 export function configure(command: Command, host: Host): void {
   const options = generateOptions();
-  addPictureOptions(command.argument('<prompt>', 'what the picture should show'), options)
+  addImageOptions(command.argument('<prompt>', 'what the image should show'), options)
     .addHelpText('after', NOTES)
     .action(async (prompt: string, flags: Readonly<Record<string, unknown>>) =>
-      generatePicture(await readPictureCommand(command, prompt, flags, options, host), host),
+      generateImage(await readImageCommand(command, prompt, flags, options, host), host),
     );
 }

@@ -22,7 +22,7 @@ export interface ModelReport {
   readonly name: string;
   readonly dir: string;
   readonly pipeline?: string;
-  /** Picture that the model was trained for, in pixels. */
+  /** Image that the model was trained for, in pixels. */
   readonly resolution?: { readonly width: number; readonly height: number };
   /** `[channels, height, width]`. */
   readonly latent?: readonly number[];

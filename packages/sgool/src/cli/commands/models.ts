@@ -88,7 +88,7 @@ function describe(report: ModelReport, withTensors: boolean): string {
     ['model', name],
     ['folder', dir],
     ['pipeline', pipeline ?? 'not stated'],
-    ['picture', resolution === undefined ? 'not stated' : `${resolution.width} x ${resolution.height}`],
+    ['image', resolution === undefined ? 'not stated' : `${resolution.width} x ${resolution.height}`],
     ['latent', latent === undefined ? 'not stated' : latent.join(' x ')],
     ['prediction', predictionType],
     ['parameters', `${formatCount(parameters)} in ${formatBytes(bytes)}`],

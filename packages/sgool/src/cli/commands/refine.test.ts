@@ -9,12 +9,12 @@ import { encodePng } from '../../image/png.ts';
 import { readPngText } from '../../image/png-text.ts';
 import { readImage } from '../../image/read-image.ts';
 import { runCli } from '../run.ts';
-import { discPicture, fakeEngine, fakeHost, runOnFakes, type Setting } from '../testing.ts';
+import { discImage, fakeEngine, fakeHost, runOnFakes, type Setting } from '../testing.ts';
 
 let cwd: string;
 beforeEach(async () => {
   cwd = await mkdtemp(join(tmpdir(), 'sgool-refine-'));
-  await writeFile(join(cwd, 'disc.png'), encodePng(discPicture(1)));
+  await writeFile(join(cwd, 'disc.png'), encodePng(discImage(1)));
   await writeFile(join(cwd, 'mask.png'), encodePng(createImage(64, 64, [255, 255, 255])));
 });
 afterEach(() => rm(cwd, { recursive: true }));
@@ -27,7 +27,7 @@ const inOut = (name: string) => join(cwd, 'out', name);
 const savedRun = async () => JSON.parse(await readFile(inOut('run.json'), 'utf8'));
 
 describe('refine', () => {
-  it('leaves what generate leaves, and the picture as the model took it', async () => {
+  it('leaves what generate leaves, and the image as the model took it', async () => {
     const { code, stdout } = await sgool(refine());
     expect(code).toBe(0);
     expect(stdout.trim()).toMatch(/image\.png$/);
@@ -39,10 +39,10 @@ describe('refine', () => {
       'run.json',
       'saliency.png',
     ]);
-    expect(await readImage(inOut('input.png'))).toEqual(discPicture(1));
+    expect(await readImage(inOut('input.png'))).toEqual(discImage(1));
   });
 
-  it('tells in JSON, record and picture what it was made from', async () => {
+  it('tells in JSON, record and image what it was made from', async () => {
     const { stdout } = await sgool(refine('--json', '--strength', '0.5', '--from', 'a disc'));
     const image = join(cwd, 'disc.png');
     expect(JSON.parse(stdout)).toMatchObject({ image, prompt: PROMPT, paths: { input: inOut('input.png') } });
@@ -67,12 +67,12 @@ describe('refine', () => {
     expect((await sgool([...words.slice(1, 2), '--out', 'again', ...words.slice(2)])).code).toBe(0);
   });
 
-  it('names its folder after picture and prompt', async () => {
+  it('names its folder after image and prompt', async () => {
     await sgool(['refine', 'disc.png', PROMPT, '--seed', '5']);
     expect(await readdir(join(cwd, 'sgool-output'))).toEqual(['2026-11-22-disc-a-blue-disc-5']);
   });
 
-  it('says what becomes of a picture of another shape', async () => {
+  it('says what becomes of an image of another shape', async () => {
     await writeFile(join(cwd, 'wide.png'), encodePng(createImage(300, 100, [9, 9, 9])));
     const argv = ['refine', 'wide.png', PROMPT, '--out', 'wide'];
     expect((await sgool(argv)).stderr).toMatch(/300 x 100, scaled to 32 x 32: left and right are cut off/);
@@ -80,7 +80,7 @@ describe('refine', () => {
     expect((await sgool(refine())).stderr).not.toMatch(/scaled/);
   });
 
-  it('takes pictures with transparent parts, and masks painted on a transparent layer', async () => {
+  it('takes images with transparent parts, and masks painted on a transparent layer', async () => {
     const clear = { width: 32, height: 32, channels: 4 as const };
     await sharp({ create: { ...clear, background: { r: 0, g: 0, b: 0, alpha: 0 } } }).toFile(
       join(cwd, 'clear.png'),
@@ -93,9 +93,7 @@ describe('refine', () => {
 
   it('warns of texts that are too long', async () => {
     const { stderr } = await sgool(refine('--from', 'a red disc on white'), { fake: { maxTokens: 3 } });
-    expect(stderr).toMatch(
-      /the description of the picture is too long for toybox: .* the last 2 are left out/,
-    );
+    expect(stderr).toMatch(/the description of the image is too long for toybox: .* the last 2 are left out/);
     expect(stderr).not.toMatch(/the prompt is too long/);
   });
 
@@ -112,7 +110,7 @@ describe('refine', () => {
     expect((await savedRun()).status).toBe('stopped');
   });
 
-  it('leaves nothing when it is stopped before there is a picture', async () => {
+  it('leaves nothing when it is stopped before there is an image', async () => {
     const host = fakeHost(cwd, { engine: fakeEngine({ before: () => host.interrupt() }) });
     expect(await runCli(refine(), host)).toBe(130);
     expect(await readdir(cwd)).not.toContain('out');
@@ -152,7 +150,7 @@ describe('options of refine', () => {
 
 describe('mistakes end in one line', () => {
   beforeEach(async () => {
-    await writeFile(join(cwd, 'notes.txt'), 'no picture');
+    await writeFile(join(cwd, 'notes.txt'), 'no image');
     await writeFile(join(cwd, 'black.png'), encodePng(createImage(32, 32)));
     await writeFile(join(cwd, 'flat.png'), encodePng(createImage(64, 8, [255, 255, 255])));
   });
@@ -164,16 +162,16 @@ describe('mistakes end in one line', () => {
       'words without quotes',
       ['refine', 'disc.png', 'a', 'cat'],
       2,
-      /quotes: sgool refine picture\.png "a red cat"/,
+      /quotes: sgool refine image\.png "a red cat"/,
     ],
     [
-      'a picture that is not there',
+      'an image that is not there',
       ['refine', 'nowhere.png', 'a cat'],
       1,
       /nowhere\.png: the file does not exist/,
     ],
-    ['a file that is no picture', ['refine', 'notes.txt', 'a cat'], 1, /notes\.txt: not a picture/],
-    ['prompt and picture swapped', ['refine', 'a cat', 'disc.png'], 1, /a cat: the file does not exist/],
+    ['a file that is no image', ['refine', 'notes.txt', 'a cat'], 1, /notes\.txt: not an image/],
+    ['prompt and image swapped', ['refine', 'a cat', 'disc.png'], 1, /a cat: the file does not exist/],
     ['a mask that is not there', refine('--mask', 'nowhere.png'), 1, /nowhere\.png: the file does not exist/],
     ['a mask of another shape', refine('--mask', 'flat.png'), 1, /64 x 8.*32 x 32/],
     ['an empty mask', refine('--mask', 'black.png'), 1, /black all over/],

@@ -1,4 +1,4 @@
-/** @file `sgool saliency <image>`: where the eye goes in a picture. */
+/** @file `sgool saliency <image>`: where the eye goes in an image. */
 import { existsSync } from 'node:fs';
 import { basename, extname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -12,7 +12,7 @@ import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { choice, type DeviceName, deviceOption, modelOption, shownPath } from '../options/model-options.ts';
 import { addCriticOptions, loadOptionsOf, type ModelParts } from '../options/model-parts.ts';
-import { saliencyPicture } from '../run/pictures.ts';
+import { saliencyImage } from '../run/images.ts';
 
 interface SaliencyOptions extends ModelParts {
   readonly detector?: SaliencyName;
@@ -34,10 +34,10 @@ Examples:
 
 export function configure(command: Command, host: Host): void {
   addCriticOptions(command, host)
-    .argument('<image>', 'a picture: PNG, JPEG, WebP ...')
+    .argument('<image>', 'an image: PNG, JPEG, WebP ...')
     .addOption(choice('--detector <name>', 'who looks', SALIENCY_NAMES))
     .option('--prompt <text>', 'what Grad-CAM looks for')
-    .option('--mask <file>', 'picture that is bright where the eye should go (detector "mask")')
+    .option('--mask <file>', 'image that is bright where the eye should go (detector "mask")')
     .addOption(modelOption(host))
     .addOption(deviceOption(host))
     .option('--out <file>', 'PNG to write (default: <image>-saliency.png in this folder)')
@@ -55,7 +55,7 @@ async function saliency(path: string, options: SaliencyOptions, host: Host): Pro
     });
   }
   if (wanted === 'mask' && mask === undefined) {
-    throw new UserError('--mask: the detector "mask" needs a picture; give its path', {
+    throw new UserError('--mask: the detector "mask" needs an image; give its path', {
       exitCode: USAGE_ERROR,
     });
   }
@@ -73,7 +73,7 @@ async function saliency(path: string, options: SaliencyOptions, host: Host): Pro
     const map = await detector.map(image);
     const regions = findRegions(map);
     const target = out === undefined ? freePath(path, host.cwd) : resolve(host.cwd, out);
-    await writeFileAtomic(target, encodePng(saliencyPicture(image, map, regions)));
+    await writeFileAtomic(target, encodePng(saliencyImage(image, map, regions)));
     const result = {
       image: resolve(host.cwd, path),
       detector: name,

@@ -20,7 +20,7 @@ beforeAll(async () => {
   const first = async (name: string) => (await preferenceCases(name))[0]!;
   const names = ['hps-v2', 'pickscore', 'image-reward'];
   cases = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await first(name)])));
-  await writeFile(path.join(cwd, 'picture.png'), encodePng(cases['hps-v2']!.image));
+  await writeFile(path.join(cwd, 'image.png'), encodePng(cases['hps-v2']!.image));
 
   // HPS v2 as it is after `models add`, with the numbers of heads that no tiny network's shapes would tell.
   const { tensors } = await openTensorFile(`${PREFERENCE}HPS_v2_compressed.pt`);
@@ -40,7 +40,7 @@ async function sgool(...argv: string[]) {
 }
 
 const score = (...options: string[]) =>
-  sgool('score', 'picture.png', cases['hps-v2']!.prompt, '--tokenizer', TOKENIZER, ...options);
+  sgool('score', 'image.png', cases['hps-v2']!.prompt, '--tokenizer', TOKENIZER, ...options);
 
 describe('sgool score --scorer', () => {
   it("prints preference models' scores in their authors' scales, without the model's CLIP", async () => {
@@ -73,7 +73,7 @@ describe('sgool score --scorer', () => {
 
   it('warns of a prompt that is too long', async () => {
     const { stderr, stdout } = await sgool(
-      ...['score', 'picture.png', 'two red boats '.repeat(12)],
+      ...['score', 'image.png', 'two red boats '.repeat(12)],
       ...['--scorer', 'hps-v2', '--tokenizer', TOKENIZER, '--json'],
     );
     expect(stderr).toMatch(/^sgool: warning: the prompt is too long for hps-v2: its first 14 tokens count/);
@@ -96,7 +96,7 @@ describe('sgool score --scorer', () => {
       /download the file that github\.com\/tgxs002\/align_sd links/,
     ],
     ['a file that is not there', ['--scorer', 'hps-v1=none.pth'], 1, /none\.pth/],
-    ['a file of another kind', ['--scorer', 'hps-v1=picture.png'], 1, /picture\.png/],
+    ['a file of another kind', ['--scorer', 'hps-v1=image.png'], 1, /image\.png/],
   ];
   it.each(mistakes)('tells of %s in one line', async (_, options, exit, message) => {
     const { code, stdout, stderr } = await score(...options);
@@ -106,7 +106,7 @@ describe('sgool score --scorer', () => {
   });
 
   it('tells where a vocabulary would come from', async () => {
-    const { stderr } = await sgool('score', 'picture.png', 'a cat', '--scorer', 'hps-v2');
+    const { stderr } = await sgool('score', 'image.png', 'a cat', '--scorer', 'hps-v2');
     expect(stderr).toMatch(
       /CLIP's vocabulary is not here; give .* with --tokenizer, or fetch it with: sgool/,
     );

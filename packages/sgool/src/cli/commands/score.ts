@@ -36,21 +36,21 @@ interface Wanted {
 const NAMES = ['clip', ...SCORER_NAMES] as const;
 
 const NOTES = `
-  clip          100 times the cosine between picture and prompt, by the model's CLIPs: A guides, B only reports
+  clip          100 times the cosine between image and prompt, by the model's CLIPs: A guides, B only reports
 ${SCORER_NAMES.map((name) => `  ${name.padEnd(12)}  ${SCORERS[name].scale}`).join('\n')}
 
-More is better in all of them. Compare pictures for one prompt only; scores of different scorers have nothing in common.
+More is better in all of them. Compare images for one prompt only; scores of different scorers have nothing in common.
 Weights of preference models are those that were added (sgool models add) or pulled (sgool models pull); <name>=<file>
 takes others. Their vocabularies are looked for where weights are, or come with --tokenizer.
 
 Examples:
-  sgool score picture.png "a red cat to the left of a blue boat"
-  sgool score picture.png "a red cat" --scorer hps-v2.1,pickscore,image-reward
-  sgool score picture.png "a red cat" --scorer hps-v2=HPS_v2_compressed.pt --json`;
+  sgool score image.png "a red cat to the left of a blue boat"
+  sgool score image.png "a red cat" --scorer hps-v2.1,pickscore,image-reward
+  sgool score image.png "a red cat" --scorer hps-v2=HPS_v2_compressed.pt --json`;
 
 export function configure(command: Command, host: Host): void {
   addCriticOptions(command, host)
-    .argument('<image>', 'a picture: PNG, JPEG, WebP ...')
+    .argument('<image>', 'an image: PNG, JPEG, WebP ...')
     .argument('<prompt>', 'what it should show')
     .addOption(modelOption(host))
     .addOption(deviceOption(host))

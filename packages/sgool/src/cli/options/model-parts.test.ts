@@ -32,7 +32,7 @@ async function sgool(...argv: string[]) {
 const checkpoint = ['--model', `${FORMATS}ldm-v1.ckpt`, '--model-config', PIPELINE];
 const lora = `${FORMATS}lora-kohya.safetensors:0.7,${FORMATS}lora-old.bin`;
 
-test('a picture from a single file, with CLIP and LoRAs from others, and the command that repeats it', async () => {
+test('an image from a single file, with CLIP and LoRAs from others, and the command that repeats it', async () => {
   const words = [
     'generate',
     'a photo of a cat',
@@ -70,11 +70,11 @@ test('a picture from a single file, with CLIP and LoRAs from others, and the com
   expect(run.repeat).toContain(`--lora ${lora} --model-config ${PIPELINE} --no-ema`);
 });
 
-test('a picture is scored by a CLIP that the model does not have', async () => {
-  const picture = join(cwd, 'cat', 'image.png');
+test('an image is scored by a CLIP that the model does not have', async () => {
+  const image = join(cwd, 'cat', 'image.png');
   const { stdout } = await sgool(
     'score',
-    picture,
+    image,
     'a cat',
     '--model',
     PIPELINE,

@@ -26,7 +26,7 @@ const place = 'folder, file, or org/name of a pulled model';
 
 /** Schemas with the words of the help, by key. */
 export const PART_SCHEMAS = {
-  clip: z.string().min(1).describe(`CLIP that guides the picture: ${place}`),
+  clip: z.string().min(1).describe(`CLIP that guides the image: ${place}`),
   tokenizer: z
     .string()
     .min(1)
@@ -44,7 +44,7 @@ export const PART_SCHEMAS = {
   memory: z
     .enum(['auto', 'plenty', 'low'])
     .describe(
-      'plenty: a little faster for large pictures; low: less memory for about a third more time (auto)',
+      'plenty: a little faster for large images; low: less memory for about a third more time (auto)',
     ),
   ema: z.boolean().describe('take the weights that were not averaged, where a file has both'),
 } satisfies Record<keyof ModelParts, z.ZodType>;
@@ -83,7 +83,7 @@ export function loadOptionsOf(values: ModelParts): LoadOptions {
   };
 }
 
-/** Adds `--clip` and `--tokenizer`, else SGOOL_CLIP and SGOOL_TOKENIZER, to a command that looks at pictures only. */
+/** Adds `--clip` and `--tokenizer`, else SGOOL_CLIP and SGOOL_TOKENIZER, to a command that looks at images only. */
 export function addCriticOptions(command: Command, { env }: Host): Command {
   return command
     .addOption(

@@ -31,11 +31,11 @@ export interface OutputOptions {
   precision?: PrecisionName;
   saveIterations?: boolean;
   metadata?: boolean;
-  /** Path of the mask picture; the request holds the picture. */
+  /** Path of the mask image; the request holds the image. */
   maskFile?: string;
 }
 
-/** How `refine` uses the picture that it begins with. */
+/** How `refine` uses the image that it begins with. */
 export type RefineValues = Partial<Pick<RefineRequest, keyof typeof refineShape>>;
 
 /** Everything that options say, nothing for what they leave open. */
@@ -197,12 +197,12 @@ export const VALUE_SCHEMAS = {
   ...settingsSchema.shape,
   ...PART_SCHEMAS,
   ...refineShape,
-  out: z.string().min(1).describe('folder for the pictures (default: sgool-output/<date>-<prompt>-<seed>)'),
+  out: z.string().min(1).describe('folder for the images (default: sgool-output/<date>-<prompt>-<seed>)'),
   device: z.enum(DEVICES).describe(DEVICE_HELP),
   precision: z.enum(PRECISIONS).describe(PRECISION_HELP),
-  saveIterations: z.boolean().describe('keep the picture of every iteration, in the folder iterations'),
+  saveIterations: z.boolean().describe('keep the image of every iteration, in the folder iterations'),
   metadata: z.boolean().describe('write the settings into the PNG files'),
-  maskFile: z.string().min(1).describe('picture that is bright where the eye should go (saliency "mask")'),
+  maskFile: z.string().min(1).describe('image that is bright where the eye should go (saliency "mask")'),
 } satisfies Record<keyof Values, z.ZodType>;
 
 /** Checks a value of a key, as a file gives it. */
@@ -258,7 +258,7 @@ function settingOptions(): CliOption[] {
 export function generateOptions(): CliOption[] {
   const [settings, rest] = [settingOptions().filter(({ group }) => group === MAIN), settingOptions()];
   return [
-    keyed('method', MAIN, { description: `how the picture is made (sgool): ${METHOD_NAMES.join(', ')}` }),
+    keyed('method', MAIN, { description: `how the image is made (sgool): ${METHOD_NAMES.join(', ')}` }),
     keyed('model', MAIN, {
       argument: 'name',
       description:
@@ -269,7 +269,7 @@ export function generateOptions(): CliOption[] {
     {
       flag: 'size',
       argument: 'pixels',
-      description: 'side of the picture, or width x height: 512 or 512x384',
+      description: 'side of the image, or width x height: 512 or 512x384',
       group: MAIN,
       keys: ['width', 'height'],
       parse: parseSize,
@@ -291,7 +291,7 @@ export function generateOptions(): CliOption[] {
 const REFINE_DESCRIPTIONS: Readonly<Partial<Record<keyof Values, Partial<CliOption>>>> = {
   seed: { description: 'seed of random cutouts and perturbations; -1 draws one and reports it (-1)' },
   maskFile: {
-    description: 'picture that is white where the picture may change and black where it must stay',
+    description: 'image that is white where the image may change and black where it must stay',
   },
   sampler: {
     description: 'edict, the only one that can be walked back to the noise exactly',

@@ -5,7 +5,7 @@ import { USAGE_ERROR } from '../exit-codes.ts';
 /** @throws UserError where there is nothing in it */
 export function checkPrompt(prompt: string): void {
   if (prompt.trim() !== '') return;
-  throw new UserError('prompt: must not be empty; say what the picture should show', {
+  throw new UserError('prompt: must not be empty; say what the image should show', {
     exitCode: USAGE_ERROR,
   });
 }

@@ -38,7 +38,7 @@ export function environmentValues(
 
 /**
  * What `sgool.config.json` says: an object with the keys of a request, for instance
- * `{ "model": "toybox", "guidanceScale": 5, "out": "pictures" }`.
+ * `{ "model": "toybox", "guidanceScale": 5, "out": "images" }`.
  *
  * @throws UserError when it is there but unreadable, no object, or has an unknown key
  */

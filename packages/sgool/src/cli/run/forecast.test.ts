@@ -67,7 +67,7 @@ describe('forecast', () => {
     for (const variant of ['', '.fp16'])
       await writeFile(join(dir, 'unet', `diffusion_pytorch_model${variant}.safetensors`), '');
     const { lines } = await said(async (_, { memory, variant }, { request }) => {
-      // Half precision alone saves nothing here; a picture of half the size, all the rest.
+      // Half precision alone saves nothing here; an image of half the size, all the rest.
       const bytes = variant === 'fp16' ? HUGE : memory === 'low' ? HUGE / 2 : HUGE;
       return { ...small, memoryBytes: request.width === 32 ? 1e8 : bytes };
     });

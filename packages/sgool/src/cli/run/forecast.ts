@@ -121,7 +121,7 @@ async function firstThatFits(
   return used.length === 0 ? undefined : { flags: used.map(({ flag }) => flag), memoryBytes: best };
 }
 
-/** What can be asked for, the least harmful to the picture first. */
+/** What can be asked for, the least harmful to the image first. */
 function remediesOf({ options, model, settings }: ForecastParts): Remedy[] {
   const { width, height, guidanceScale } = settings;
   const halved = [width / 2, height / 2] as const;

@@ -11,9 +11,9 @@ import { resolveSettings, saliencyNote } from '../../request/settings.ts';
 import type { Compute } from '../../runtime/compute.ts';
 import { INTERRUPTED } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
+import type { ImageCommand } from '../options/image-options.ts';
 import { type DeviceName, shownPath } from '../options/model-options.ts';
 import { loadOptionsOf, PART_KEYS, partsOf } from '../options/model-parts.ts';
-import type { PictureCommand } from '../options/picture-options.ts';
 import { tooLong } from '../options/prompt.ts';
 import { formatSeconds } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
@@ -27,40 +27,40 @@ import { type RefineTask, type RunTask, repeatCommand, resultOf, versions } from
 
 /** What is settled before the model is loaded. */
 interface Plan {
-  readonly command: PictureCommand;
+  readonly command: ImageCommand;
   readonly request: ParsedRequest;
-  /** Where it begins with a picture. */
-  readonly picture?: GivenPicture;
+  /** Where it begins with an image. */
+  readonly given?: GivenImage;
   readonly started: Date;
   /** Absolute path of the folder that was claimed for the run. */
   readonly dir: string;
 }
 
-interface GivenPicture {
+interface GivenImage {
   /** Absolute path. */
   readonly path: string;
   readonly source: RefineSource;
 }
 
 /**
- * Makes a picture from a seed, and its folder.
+ * Makes an image from a seed, and its folder.
  *
  * @throws UserError in one line; what was reached until then is in the folder
  */
-export async function generatePicture(command: PictureCommand, host: Host): Promise<void> {
+export async function generateImage(command: ImageCommand, host: Host): Promise<void> {
   const { maskFile } = command.values;
   const mask = maskFile === undefined ? {} : { mask: await readImage(maskFile), saliency: 'mask' };
-  await makePicture(command, parseRequest({ ...mask, ...asked(command) }), undefined, host);
+  await makeImage(command, parseRequest({ ...mask, ...asked(command) }), undefined, host);
 }
 
 /**
- * Makes a picture from another one, and its folder.
+ * Makes an image from another one, and its folder.
  *
- * @param command.image absolute path of the picture
- * @throws UserError as {@link generatePicture} does
+ * @param command.image absolute path of the given
+ * @throws UserError as {@link generateImage} does
  */
-export async function refinePicture(
-  command: PictureCommand & { readonly image: string },
+export async function refineImage(
+  command: ImageCommand & { readonly image: string },
   host: Host,
 ): Promise<void> {
   const { maskFile } = command.values;
@@ -68,26 +68,23 @@ export async function refinePicture(
   // What is drawn on a transparent layer is drawn; around it is nothing.
   const mask = maskFile === undefined ? {} : { mask: await readImage(maskFile, { background: '#000000' }) };
   const source = parseRefineRequest({ ...asked(command), ...mask, image });
-  const picture = { path: command.image, source };
-  await makePicture(command, parseRequest(generationRequest(source)), picture, host);
+  const given = { path: command.image, source };
+  await makeImage(command, parseRequest(generationRequest(source)), given, host);
 }
 
-async function makePicture(
-  command: PictureCommand,
+async function makeImage(
+  command: ImageCommand,
   request: ParsedRequest,
-  picture: GivenPicture | undefined,
+  given: GivenImage | undefined,
   host: Host,
 ): Promise<void> {
   const started = host.now();
   const { out } = command.values;
-  const first =
-    picture && (picture.source.sourcePrompt === undefined ? 'the picture itself' : 'first change');
+  const first = given && (given.source.sourcePrompt === undefined ? 'the image itself' : 'first change');
   const progress = createProgress(host.stderr, { quiet: command.quiet, first });
   for (const warning of command.warnings) progress.warn(warning);
 
-  const subject = picture
-    ? `${basename(picture.path, extname(picture.path))} ${request.prompt}`
-    : request.prompt;
+  const subject = given ? `${basename(given.path, extname(given.path))} ${request.prompt}` : request.prompt;
   const wanted = resolve(host.cwd, out ?? defaultFolder(started, subject, request.seed));
   const folder = await claimFolder(wanted);
   const { dir } = folder;
@@ -101,7 +98,7 @@ async function makePicture(
   );
   let end: RunEnd | undefined;
   try {
-    end = await runOn({ command, request, picture, started, dir }, progress, interrupt.signal, host);
+    end = await runOn({ command, request, given, started, dir }, progress, interrupt.signal, host);
   } finally {
     progress.end();
     interrupt.dispose();
@@ -112,7 +109,7 @@ async function makePicture(
 }
 
 /** The part of a request that options say. */
-function asked({ prompt, values }: PictureCommand) {
+function asked({ prompt, values }: ImageCommand) {
   const { out, device, precision, saveIterations, metadata, maskFile, ...settings } = values;
   for (const key of PART_KEYS) delete settings[key];
   return { ...settings, prompt, seed: resolveSeed(settings.seed) };
@@ -120,14 +117,14 @@ function asked({ prompt, values }: PictureCommand) {
 
 /** Loads the model and runs the method. */
 async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: Host): Promise<RunEnd> {
-  const { command, request, picture, dir } = plan;
+  const { command, request, given, dir } = plan;
   progress.status(`loading ${request.model}`);
   const engine = await host.loadEngine();
   const { device = 'cpu', precision = 'float32' } = command.values;
   const options = { ...loadOptionsOf(command.values), device, precision };
   const pipeline = await engine.openPipeline(request.model, options);
   try {
-    const refining = picture && engine.refinement(picture.source);
+    const refining = given && engine.refinement(given.source);
     const method = refining ?? engine.methods[request.method];
     const planned = await taskOf(plan, method, pipeline);
     const input = refining?.prepare(planned.settings).image;
@@ -153,7 +150,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
 }
 
 async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<RunTask> {
-  const { command, request, picture, started } = plan;
+  const { command, request, given, started } = plan;
   const { prompt, negativePrompt, seed, preset } = request;
   const { maskFile } = command.values;
   return {
@@ -165,7 +162,7 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
     preset,
     ...pipeline.compute,
     ...(maskFile === undefined ? {} : { maskFile }),
-    ...(picture === undefined ? {} : { refine: refineTask(picture) }),
+    ...(given === undefined ? {} : { refine: refineTask(given) }),
     parts: partsOf(command.values),
     settings: resolveSettings(method.defaults(pipeline.model, preset), request, pipeline.model),
     truncated: pipeline.checkPrompt(prompt).truncated,
@@ -185,7 +182,7 @@ function computeNote({ device, precision }: Compute, asked: DeviceName): string 
   return `computing on ${device} in ${precision}${emulated}`;
 }
 
-function refineTask({ path, source }: GivenPicture): RefineTask {
+function refineTask({ path, source }: GivenImage): RefineTask {
   const { sourcePrompt, strength, fit, invertMask, feather } = source;
   return {
     image: path,
@@ -200,7 +197,7 @@ function refineTask({ path, source }: GivenPicture): RefineTask {
 function warnOfTruncation({ prompt, model, refine }: RunTask, pipeline: Pipeline, progress: Progress) {
   for (const [name, text] of [
     ['prompt', prompt],
-    ['description of the picture', refine?.sourcePrompt ?? ''],
+    ['description of the image', refine?.sourcePrompt ?? ''],
   ]) {
     const { tokens, truncated, lost } = pipeline.checkPrompt(text);
     if (!truncated) continue;
@@ -208,13 +205,13 @@ function warnOfTruncation({ prompt, model, refine }: RunTask, pipeline: Pipeline
   }
 }
 
-/** Says what came of it: the picture's path or the JSON on stdout, the rest on stderr. */
-function conclude(end: RunEnd, { json }: PictureCommand, progress: Progress, host: Host): void {
+/** Says what came of it: the image's path or the JSON on stdout, the rest on stderr. */
+function conclude(end: RunEnd, { json }: ImageCommand, progress: Progress, host: Host): void {
   const { recorder, task, status, failure } = end;
   const { best } = recorder;
   if (best === undefined) {
     if (status === 'stopped')
-      throw new UserError('stopped before there was a picture', { exitCode: INTERRUPTED });
+      throw new UserError('stopped before there was an image', { exitCode: INTERRUPTED });
     throw failure;
   }
   const result = resultOf(task, recorder.state(status, end.error));

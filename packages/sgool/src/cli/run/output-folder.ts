@@ -14,7 +14,7 @@ export const FILES = {
   progress: 'progress.png',
   run: 'run.json',
 } as const;
-/** Folder for the pictures of all iterations. */
+/** Folder for the images of all iterations. */
 export const ITERATIONS_FOLDER = 'iterations';
 
 export interface OutputFolder {
@@ -40,7 +40,7 @@ export function slug(prompt: string): string {
     if (Buffer.byteLength(longer) > SLUG_LENGTH) break;
     name = longer;
   }
-  return name || 'picture';
+  return name || 'image';
 }
 
 const twoDigits = (value: number) => String(value).padStart(2, '0');
@@ -59,7 +59,7 @@ const isTaken = (dir: string) =>
   [...Object.values(FILES), ITERATIONS_FOLDER].some((name) => existsSync(join(dir, name)));
 
 /**
- * Makes `wanted`, or `wanted-2`, `wanted-3` ... where an earlier run has left its files, and marks it as taken at once, so
+ * Makes `wanted`, or `wanted-2`, `wanted-3` ... where an earlier run has left its files, and scores it as taken at once, so
  * that two runs that start together do not share it.
  *
  * @throws UserError when it cannot be written to

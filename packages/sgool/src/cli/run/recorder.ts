@@ -7,8 +7,8 @@ import type { Iteration } from '../../methods/run/method.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
 import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
+import { FrameKeeper, progressImage, saliencyImage } from './images.ts';
 import { FILES, ITERATIONS_FOLDER } from './output-folder.ts';
-import { FrameKeeper, progressPicture, saliencyPicture } from './pictures.ts';
 import {
   type IterationNumbers,
   numbersOf,
@@ -26,9 +26,9 @@ export interface RecorderOptions {
   readonly task: RunTask;
   /** The command that repeats the run. */
   readonly repeat: string;
-  /** The picture that the run begins with, as the model takes it. */
+  /** The image that the run begins with, as the model takes it. */
   readonly input?: Image;
-  /** Whether settings are written into the pictures. */
+  /** Whether settings are written into the images. */
   readonly metadata: boolean;
   readonly saveIterations: boolean;
 }
@@ -47,7 +47,7 @@ export class Recorder {
     this.paths = { folder: options.dir, run: join(options.dir, FILES.run) };
   }
 
-  /** Writes what this iteration brings: the plain picture, a better one, its numbers. */
+  /** Writes what this iteration brings: the plain image, a better one, its numbers. */
   async add(iteration: Iteration): Promise<void> {
     const numbers = numbersOf(iteration);
     this.iterations.push(numbers);
@@ -70,16 +70,16 @@ export class Recorder {
     await this.writeRun('running');
   }
 
-  /** Draws map and regions of the best picture. */
+  /** Draws map and regions of the best image. */
   async writeSaliency(map: SaliencyMap, regions: readonly Region[]): Promise<void> {
     if (this.best === undefined) return;
-    await this.write('saliency', encodePng(saliencyPicture(this.best.image, map, regions)));
+    await this.write('saliency', encodePng(saliencyImage(this.best.image, map, regions)));
   }
 
   /** Writes the strip of the iterations and the last word of `run.json`. */
   async finish(status: RunStatus, error?: string): Promise<void> {
     const { frames, best } = this.frames.chosen();
-    if (frames.length > 0) await this.write('progress', encodePng(progressPicture(frames, best)));
+    if (frames.length > 0) await this.write('progress', encodePng(progressImage(frames, best)));
     await this.writeRun(status, error);
   }
 

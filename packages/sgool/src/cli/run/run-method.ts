@@ -34,7 +34,7 @@ export async function runMethod(parts: RunParts): Promise<RunEnd> {
   const { recorder, task, signal } = parts;
   try {
     await iterate(parts);
-    await look(parts);
+    await runIterations(parts);
     await recorder.finish('done');
     return { status: 'done', recorder, task };
   } catch (failure) {
@@ -42,7 +42,7 @@ export async function runMethod(parts: RunParts): Promise<RunEnd> {
     const error = failure instanceof Error ? failure.message : String(failure);
     const end = isStopped ? { status: 'stopped' as const } : { status: 'failed' as const, failure, error };
     try {
-      await look(parts);
+      await runIterations(parts);
       await recorder.finish(end.status, isStopped ? undefined : error);
     } catch {
       // The first failure is the one to tell; on a full disk this one fails as well.
@@ -62,8 +62,8 @@ async function iterate({ method, pipeline, request, recorder, progress, signal }
   }
 }
 
-/** Draws where the eye goes in the best picture. */
-async function look(parts: RunParts): Promise<void> {
+/** Draws where the eye goes in the best image. */
+async function runIterations(parts: RunParts): Promise<void> {
   const { recorder, progress } = parts;
   if (recorder.best === undefined || recorder.paths.saliency !== undefined) return;
   let seen: Seen;

@@ -1,4 +1,4 @@
-/** @file What is written down about a run: `run.json`, the texts in the pictures, the object that `--json` prints. */
+/** @file What is written down about a run: `run.json`, the texts in the images, the object that `--json` prints. */
 import { createRequire } from 'node:module';
 import { formatParameters, PARAMETERS_KEYWORD, SGOOL_KEYWORD } from '../../image/parameters.ts';
 import type { RunEstimate } from '../../methods/estimate.ts';
@@ -10,7 +10,7 @@ import type { ModelParts } from '../options/model-parts.ts';
 import type { CliOption } from '../options/options.ts';
 import { quoteArgument } from '../terminal/format.ts';
 
-/** The picture that `refine` begins with, and how it is used. */
+/** The image that `refine` begins with, and how it is used. */
 export interface RefineTask {
   /** Absolute path. */
   readonly image: string;
@@ -123,7 +123,7 @@ export function numbersOf(iteration: Iteration): IterationNumbers {
 }
 
 /**
- * A command that makes the same picture again, every setting spelt out, whatever defaults a later version has.
+ * A command that makes the same image again, every setting spelt out, whatever defaults a later version has.
  *
  * @param options those of the command, which know how each setting is written
  */
@@ -163,7 +163,7 @@ export function resultOf(task: RunTask, { status, error, seconds, iterations, pa
     device: task.device,
     precision: task.precision,
     seed: task.seed,
-    // The picture's own, for best-of.
+    // The image's own, for best-of.
     ...(best?.seed === undefined || best.seed === task.seed ? {} : { bestSeed: best.seed }),
     ...(task.refine === undefined ? {} : { image: task.refine.image }),
     prompt: task.prompt,
@@ -227,7 +227,7 @@ function requestOf({
 /**
  * Texts for a PNG: what AUTOMATIC1111's web UI and its kin read, and our own JSON.
  *
- * @param iteration the one that the picture is of; the plain picture is iteration 0
+ * @param iteration the one that the image is of; the plain image is iteration 0
  */
 export function pictureTexts(task: RunTask, iteration: IterationNumbers): Record<string, string> {
   const { settings, method } = task;

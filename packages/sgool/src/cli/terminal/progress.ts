@@ -46,10 +46,10 @@ class Pace {
   }
 }
 
-/** @param first what the picture of iteration 0 is called */
+/** @param first what the image of iteration 0 is called */
 export function createProgress(
   stderr: Sink,
-  { quiet, first = 'plain picture' }: { quiet: boolean; first?: string },
+  { quiet, first = 'plain image' }: { quiet: boolean; first?: string },
 ): Progress {
   if (quiet) return new Quiet(stderr);
   return stderr.isTTY ? new TerminalProgress(stderr, first) : new LineProgress(stderr);

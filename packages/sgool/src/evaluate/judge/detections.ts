@@ -10,7 +10,7 @@ export interface Detection {
   readonly confidence: number;
   /** Probability of each colour, in the order of COLOURS. */
   readonly colours: readonly number[];
-  /** In shares of the picture's side. */
+  /** In shares of the image's side. */
   readonly box: { readonly x0: number; readonly y0: number; readonly x1: number; readonly y1: number };
   /** Probabilities that another thing stands before it, and that it is drawn hollow around another thing. */
   readonly covered: number;
@@ -19,7 +19,7 @@ export interface Detection {
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
-/** One picture's maps: heat [kinds, grid, grid], colour [grid, grid, kinds, colours], traits [grid, grid, kinds, traits]. */
+/** One image's maps: heat [kinds, grid, grid], colour [grid, grid, kinds, colours], traits [grid, grid, kinds, traits]. */
 export interface JudgeMaps {
   readonly heat: Float32Array;
   readonly colour: Float32Array;
@@ -109,7 +109,7 @@ export interface Verdict {
   readonly things: number;
 }
 
-/** Marks detections against what a prompt asks for; each detection answers for one thing at the most. */
+/** Scores detections against what a prompt asks for; each detection answers for one thing at the most. */
 export function judgePrompt(
   detections: readonly Detection[],
   wanted: {

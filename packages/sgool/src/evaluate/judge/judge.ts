@@ -1,4 +1,4 @@
-/** @file The trained judge, ready to mark pictures. */
+/** @file The trained judge, ready to mark images. */
 
 import { compile, trace } from '@sgool/autodiff';
 import { UserError } from '../../errors.ts';
@@ -18,8 +18,8 @@ export function judgeFile(): string {
 }
 
 export interface Judge {
-  /** Things in a picture of 128 x 128 RGB bytes, most certain first. */
-  look(image: Uint8Array): Promise<Detection[]>;
+  /** Things in an image of 128 x 128 RGB bytes, most certain first. */
+  detect(image: Uint8Array): Promise<Detection[]>;
   dispose(): Promise<void>;
 }
 
@@ -31,7 +31,7 @@ export async function loadJudge({ threads }: { threads?: number } = {}): Promise
   }));
   const program = await compile(graph, { threads });
   return {
-    look(image) {
+    detect(image) {
       if (image.length !== 3 * JUDGE_IMAGE * JUDGE_IMAGE) {
         throw new RangeError(
           `judge: needs ${JUDGE_IMAGE} x ${JUDGE_IMAGE} RGB bytes, got ${image.length} bytes`,

@@ -35,7 +35,7 @@ afterAll(async () => {
 const differences = (a: Image, b: Image) => a.data.map((value, i) => Math.abs(value - b.data[i]));
 
 describe('refine', () => {
-  it('begins with what the autoencoder keeps of the picture, and moves on from there', async () => {
+  it('begins with what the autoencoder keeps of the image, and moves on from there', async () => {
     const phases: string[] = [];
     const onStep = ({ phase, step, steps }: { phase: string; step: number; steps: number }) =>
       void phases.push(`${phase} ${step}/${steps}`);
@@ -116,7 +116,7 @@ describe('a request that cannot be met says what would be right', () => {
     ['a strength of nothing', { strength: 0 }, /refine: strength is not usable, got 0/],
     ['an empty source prompt', { sourcePrompt: '' }, /sourcePrompt is not usable.*must not be empty/],
     ['an unknown key', { method: 'sgool' }, /refine: unknown key method; choose from prompt/],
-    ['no picture', { image: undefined }, /refine: image is not usable, got nothing/],
+    ['no image', { image: undefined }, /refine: image is not usable, got nothing/],
     ['no prompt', { prompt: ' ' }, /refine: prompt.*must not be empty/],
   ])('%s', (_, wrong, message) => {
     expect(() => parseRefineRequest({ ...request, ...wrong })).toThrow(message);

@@ -13,27 +13,27 @@ import type { Region } from '../../saliency/regions.ts';
 /** Loss of an iteration; absent where a method has none (plain generation). Lower is better. */
 export interface LossParts {
   readonly total: number;
-  /** Spherical distance of the whole picture to the prompt. */
+  /** Spherical distance of the whole image to the prompt. */
   readonly whole?: number;
   /** Mean spherical distance of the salient regions to their text. */
   readonly regions?: number;
 }
 
-/** What a method knows after each round. Iteration 0 is always the plain picture, before any optimisation. */
+/** What a method knows after each round. Iteration 0 is always the plain image, before any optimisation. */
 export interface Iteration {
-  /** 0 for the plain picture, then one more for each update (for `best-of`: for each further seed). */
+  /** 0 for the plain image, then one more for each update (for `best-of`: for each further seed). */
   readonly iteration: number;
   /** Index of the last iteration of this run. */
   readonly iterations: number;
-  /** The starting noise that makes this picture, float64, `[channels, height, width]`. */
+  /** The starting noise that makes this image, float64, `[channels, height, width]`. */
   readonly latent: Float64Array;
   readonly image: Image;
   readonly loss?: LossParts;
-  /** CLIP scores, 100·cos, of the picture and the prompt: A guides, B only reports. */
+  /** CLIP scores, 100·cos, of the image and the prompt: A guides, B only reports. */
   readonly clip: { readonly A?: number; readonly B?: number };
-  /** The saliency map that this iteration's regions come from, for methods that look. */
+  /** The saliency map that this iteration's regions come from, for methods that built. */
   readonly saliency?: SaliencyMap;
-  /** Salient boxes in pixels of the picture, most salient first. */
+  /** Salient boxes in pixels of the image, most salient first. */
   readonly regions?: readonly Region[];
   /** UNet evaluations so far; one sample under one conditioning counts one, so a guided step counts two. */
   readonly evaluations: { readonly forward: number; readonly pullback: number };
@@ -41,7 +41,7 @@ export interface Iteration {
   readonly seconds: { readonly iteration: number; readonly total: number };
   /** Whether this is the best iterate so far; the last one marked so is the result. */
   readonly best: boolean;
-  /** Seed of the noise that the run began with: the request's, or the one drawn for -1; `best-of`: of this picture. */
+  /** Seed of the noise that the run began with: the request's, or the one drawn for -1; `best-of`: of this image. */
   readonly seed: number;
 }
 
@@ -49,7 +49,7 @@ export interface Iteration {
 export interface StepProgress {
   readonly iteration: number;
   readonly iterations: number;
-  /** `invert` from a given picture to its noise, `denoise` towards the picture, `gradient` back to the noise. */
+  /** `invert` from a given image to its noise, `denoise` towards the image, `gradient` back to the noise. */
   readonly phase: 'invert' | 'denoise' | 'gradient';
   /** Steps done of `steps`. */
   readonly step: number;
@@ -74,7 +74,7 @@ export interface Method {
    */
   defaults(model: ModelInfo, preset?: Preset): Settings;
   /**
-   * Runs the method. Each iteration is yielded as soon as its picture exists, the plain one first.
+   * Runs the method. Each iteration is yielded as soon as its image exists, the plain one first.
    *
    * @throws UserError where the request does not fit the model, or a gradient is not finite
    */

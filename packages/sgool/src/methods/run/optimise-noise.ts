@@ -1,5 +1,5 @@
 /**
- * @file The loop that DOODL and SGOOL share: picture from noise, loss of the picture, gradient back to the noise, update.
+ * @file The loop that DOODL and SGOOL share: image from noise, loss of the image, gradient back to the noise, update.
  * What the loss looks at is the method's.
  *
  * Reference: Wallace et al. 2023 (DOODL); Wang et al. 2024 (SGOOL).
@@ -19,8 +19,8 @@ import type { Region } from '../../saliency/regions.ts';
 import type { Iteration, LossParts, Method, RunOptions } from './method.ts';
 import { assertFinite, beginRun, bestKeeper, type Run, samplerOf, stopRule, withinIteration } from './run.ts';
 
-/** What a method looks at in the picture of an iteration. */
-export interface Look {
+/** What a method looks at in the image of an iteration. */
+export interface BuiltObjective {
   /** The views for one result of the sampler; called for each of them, so that random cutouts differ. */
   readonly objective: () => ObjectiveInput;
   /** Names the parts of the loss, from the distances of the views. */
@@ -29,11 +29,11 @@ export interface Look {
   readonly regions?: readonly Region[];
 }
 
-/** Made once per run; then called for each iteration's picture. */
-export interface Looker {
+/** Made once per run; then called for each iteration's image. */
+export interface ObjectiveBuilder {
   /** Most views that `objective` will give. */
   readonly views: number;
-  look(image: Image, iteration: number): Promise<Look>;
+  build(image: Image, iteration: number): Promise<BuiltObjective>;
 }
 
 /** Where the loop begins, and what it may change. */
@@ -47,7 +47,7 @@ export interface Start {
   readonly latents?: (noise: Float64Array) => Float64Array | Latents;
   /** 1 for each element of the noise that may move, 0 for the others. Default all. */
   readonly free?: Uint8Array;
-  /** The picture as it is shown, from what was decoded. */
+  /** The image as it is shown, from what was decoded. */
   readonly finish?: (image: Image) => Image;
 }
 
@@ -58,7 +58,7 @@ const startFromSeed = (pipeline: Pipeline, { settings, noise, freshNoise }: Run)
 });
 
 /**
- * Runs the loop. Yields each picture before its gradient is taken; the last iteration takes none. It ends early by `stopRule`.
+ * Runs the loop. Yields each image before its gradient is taken; the last iteration takes none. It ends early by `stopRule`.
  *
  * @param createStart called once, before the first iteration
  */
@@ -67,15 +67,15 @@ export async function* optimiseNoise(
   pipeline: Pipeline,
   input: GenerationRequest,
   options: RunOptions | undefined,
-  createLooker: (run: Run) => Promise<Looker>,
+  createBuilder: (run: Run) => Promise<ObjectiveBuilder>,
   createStart?: (run: Run, denoiser: Denoiser) => Promise<Start>,
 ): AsyncGenerator<Iteration> {
   const run = beginRun(method, pipeline, input, options);
   const { settings, request, signal, evaluations, random } = run;
   const denoiser = await pipeline.denoiser({ ...request, ...settings, evaluations });
-  const differentiated = thinned(denoiser, run);
-  const looker = await createLooker(run);
-  const objective = await pipeline.objective({ ...settings, views: looker.views });
+  const differentiated = withSparseJacobian(denoiser, run);
+  const builder = await createBuilder(run);
+  const objective = await pipeline.objective({ ...settings, views: builder.views });
   const start = (await createStart?.(run, denoiser)) ?? startFromSeed(pipeline, run);
   const { sampler, free, startIndex = 0 } = start;
   const latentsOf = start.latents ?? ((noise: Float64Array) => noise);
@@ -107,14 +107,14 @@ export async function* optimiseNoise(
     const decoded = await pipeline.decode(finals[0], settings);
     const image = start.finish?.(decoded) ?? decoded;
     const clip = await pipeline.score(image, request.prompt);
-    const look = await looker.look(image, iteration);
+    const built = await builder.build(image, iteration);
 
     const results: ObjectiveResult[] = [];
     for (const final of finals) {
       signal?.throwIfAborted();
-      results.push(await objective.evaluate(final, look.objective()));
+      results.push(await objective.evaluate(final, built.objective()));
     }
-    const loss = meanLoss(results.map(({ total, distances }) => ({ total, ...look.parts(distances) })));
+    const loss = meanLoss(results.map(({ total, distances }) => ({ total, ...built.parts(distances) })));
     const usable = Number.isFinite(loss.total);
     const isEnd = isEnough({ loss, clip }) || isLast;
     yield run.report({
@@ -123,8 +123,8 @@ export async function* optimiseNoise(
       image,
       loss: usable ? loss : undefined,
       clip,
-      saliency: look.saliency,
-      regions: look.regions,
+      saliency: built.saliency,
+      regions: built.regions,
       best: isBest({ loss, clip }),
     });
     await withinIteration(method.name, iteration, async () => {
@@ -150,7 +150,7 @@ export async function* optimiseNoise(
 }
 
 /** The denoiser whose gradient goes through a share of the network calls, drawn from the run's stream. */
-function thinned(denoiser: Denoiser, { settings: { jacobianShare }, random }: Run): Denoiser {
+function withSparseJacobian(denoiser: Denoiser, { settings: { jacobianShare }, random }: Run): Denoiser {
   if (jacobianShare === 1) return denoiser;
   return sparseJacobian(denoiser, jacobianShare, () => random.rand([1])[0]);
 }

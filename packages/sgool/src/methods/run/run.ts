@@ -26,14 +26,14 @@ export interface Run {
   readonly noise: Float64Array;
   /**
    * What stochastic samplers add between steps: drawn once, from the same stream right after `noise`, and the same in every
-   * iteration, so that the picture is a function of the starting noise alone. Undefined for all other samplers.
+   * iteration, so that the image is a function of the starting noise alone. Undefined for all other samplers.
    */
   readonly freshNoise?: FreshNoise;
   readonly evaluations: { forward: number; pullback: number };
   readonly signal?: AbortSignal;
   /** For `onStep` of samplers and trajectories. */
   stepReporter(phase: StepProgress['phase'], iteration: number): (info: StepInfo) => void;
-  /** Completes an iteration: counters and clock. Call it when the picture is there, once per iteration. */
+  /** Completes an iteration: counters and clock. Call it when the image is there, once per iteration. */
   report(
     parts: Omit<Iteration, 'evaluations' | 'seconds' | 'iterations' | 'seed'> & { seed?: number },
   ): Iteration;
@@ -116,7 +116,7 @@ export function drawFreshNoise(
   return fixedNoise(settings.steps, length, (count) => random.randn([count]));
 }
 
-/** Whether a picture is better than the best so far, by the rule in the settings. The first one always is. */
+/** Whether an image is better than the best so far, by the rule in the settings. The first one always is. */
 export function bestKeeper(keep: Settings['keep']): (iteration: Pick<Iteration, 'loss' | 'clip'>) => boolean {
   let lowest: number | undefined;
   return ({ loss, clip }) => {

@@ -1,4 +1,4 @@
-/** @file From latents to pictures. */
+/** @file From latents to images. */
 import { add, clip, div, mul, type Tensor, trace, type Weights } from '@sgool/autodiff';
 import { type Image, imageFromPlanes } from '../../image/image.ts';
 import { autoencoder } from '../../networks/autoencoder/autoencoder.ts';
@@ -27,7 +27,7 @@ export function decodedPlanes(
   return add(mul(autoencoder(config, weights, { checkpointBlocks }).decode(scaled), 0.5), 0.5);
 }
 
-/** The eight-bit picture of a latent. */
+/** The eight-bit image of a latent. */
 export async function decodeLatent(
   parts: DecoderParts,
   latent: Float64Array,

@@ -77,7 +77,7 @@ describe.each(['epsilon', 'v_prediction', 'sample'])('a network that predicts %s
   });
 });
 
-it('asks about the prompts of a large picture one after the other, for the same numbers', async () => {
+it('asks about the prompts of a large image one after the other, for the same numbers', async () => {
   const latentShape = [1, 4, 64, 64];
   const own = new ProgramCache({ device: 'cpu', memory: 'plenty' });
   const asked: string[] = [];

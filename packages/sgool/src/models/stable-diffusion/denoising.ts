@@ -44,7 +44,7 @@ export interface DenoiserParts {
    */
   readonly guidanceScale: number;
   /**
-   * The part of the way from noise (0) to picture (1) that is guided; outside of it the network is asked about the prompt alone.
+   * The part of the way from noise (0) to image (1) that is guided; outside of it the network is asked about the prompt alone.
    * Default all.
    */
   readonly guidanceStart?: number;
@@ -57,7 +57,7 @@ export interface DenoiserParts {
 
 /**
  * A denoiser for one prompt. Both conditionings go through the network in one call, as a batch of two; on a processor those of
- * large pictures go one after the other, which takes no longer there and half the memory.
+ * large images go one after the other, which takes no longer there and half the memory.
  *
  * A pullback counts as one evaluation per conditioning, although the network is run forward again inside it.
  *
@@ -99,7 +99,7 @@ export function createDenoiser(parts: DenoiserParts): Denoiser {
   const guidedBy = (negative: TextContext) =>
     fillsThreads(parts)
       ? oneByOne(asked(1, negative, told), plain, guidanceScale)
-      : asked(2, joined(negative, conditional), { guidance: Float32Array.of(guidanceScale) });
+      : asked(2, concatContexts(negative, conditional), { guidance: Float32Array.of(guidanceScale) });
   const guided =
     unconditional !== undefined && guidanceScale > 1 && !embeddingWidth ? guidedBy(unconditional) : plain;
   const wayAt = (timestep: number) => {
@@ -196,7 +196,7 @@ function noiseGraph(
   });
 }
 
-function joined(first: TextContext, second: TextContext): TextContext {
+function concatContexts(first: TextContext, second: TextContext): TextContext {
   const data = new Float32Array(first.data.length + second.data.length);
   data.set(first.data);
   data.set(second.data, first.data.length);

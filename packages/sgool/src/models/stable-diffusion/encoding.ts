@@ -1,4 +1,4 @@
-/** @file From pictures to latents. */
+/** @file From images to latents. */
 import { add, mul, trace } from '@sgool/autodiff';
 import { UserError } from '../../errors.ts';
 import { type Image, planesFromImage } from '../../image/image.ts';
@@ -6,7 +6,7 @@ import { autoencoder } from '../../networks/autoencoder/autoencoder.ts';
 import { type DecoderParts, scaleFactorOf } from './decoding.ts';
 
 /**
- * The latent of a picture: the mean of what the autoencoder sees in it, at the scale of the UNet. `decodeLatent` is the way
+ * The latent of an image: the mean of what the autoencoder sees in it, at the scale of the UNet. `decodeLatent` is the way
  * back, which loses what the autoencoder does not keep.
  *
  * @returns `[1, channels, height, width]` of the latent, as float64
@@ -20,7 +20,7 @@ export async function encodeImage(
   const scale = scaleFactorOf(config);
   if (width % scale !== 0 || height % scale !== 0) {
     throw new UserError(
-      `encode: sides must be multiples of ${scale}, got ${width} x ${height}; resize the picture first`,
+      `encode: sides must be multiples of ${scale}, got ${width} x ${height}; resize the image first`,
     );
   }
   const program = await programs.get(`encoder ${width}x${height}`, () =>

@@ -124,7 +124,7 @@ describe('few-step models', () => {
 });
 
 describe('fresh noise', () => {
-  it('stays the same in every iteration, so that unmoved noise gives the same picture', async () => {
+  it('stays the same in every iteration, so that unmoved noise gives the same image', async () => {
     const unmoved = { optimiser: 'doodl', gradScale: 0, perturbation: 0 } as const;
     const rounds = await collect('sgool', consistency, unmoved);
     for (const { image } of rounds) expect(image.data).toEqual(rounds[0].image.data);
@@ -145,7 +145,7 @@ describe('fresh noise', () => {
 });
 
 describe('every sampler', () => {
-  it.each(SAMPLER_NAMES)('%s makes a picture and has a gradient', async (sampler) => {
+  it.each(SAMPLER_NAMES)('%s makes an image and has a gradient', async (sampler) => {
     const settings = { sampler, steps: 3, iterations: 1, guidanceScale: 2 } as const;
     const [plain] = await collect('sd', turbo, settings);
     const rounds = await collect('doodl', turbo, settings);

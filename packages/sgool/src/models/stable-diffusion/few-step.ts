@@ -1,7 +1,7 @@
 /**
- * @file Models that were distilled to make a picture in one to four steps, and how to tell them by their files.
+ * @file Models that were distilled to make an image in one to four steps, and how to tell them by their files.
  *
- * For them the way from noise to picture is short, so the gradient of a picture's score with respect to its noise costs one
+ * For them the way from noise to image is short, so the gradient of an image's score with respect to its noise costs one
  * to four pullbacks instead of fifty: the cheap road for every method that optimises noise.
  */
 import type { SamplerName } from '../../diffusion/samplers/named-sampler.ts';

@@ -1,5 +1,5 @@
 /**
- * @file The autoencoder between pictures and latents. Reference: diffusers, models/autoencoders/{autoencoder_kl,vae}.py;
+ * @file The autoencoder between images and latents. Reference: diffusers, models/autoencoders/{autoencoder_kl,vae}.py;
  * Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models.
  */
 import { add, checkpoint, clip, scoped, split, type Tensor, type Weights } from '@sgool/autodiff';
@@ -30,9 +30,9 @@ export interface LatentDistribution {
 }
 
 export interface Autoencoder {
-  /** Pictures [batch, 3, H, W] in [-1, 1] to their distribution; H and W are multiples of the total stride. */
+  /** Images [batch, 3, H, W] in [-1, 1] to their distribution; H and W are multiples of the total stride. */
   encode(image: Tensor): LatentDistribution;
-  /** Latents [batch, latentChannels, h, w], already divided by `scaling_factor`, to pictures near [-1, 1]. */
+  /** Latents [batch, latentChannels, h, w], already divided by `scaling_factor`, to images near [-1, 1]. */
   decode(latent: Tensor): Tensor;
 }
 

@@ -4,7 +4,7 @@ import { clipConfig } from '../config.ts';
 import { compareWithFixture, openFixture, relativeError } from '../testing.ts';
 import { clip } from './clip.ts';
 
-test('embeds pictures and texts, and sends gradients to pixels, as CLIPModel does', async () => {
+test('embeds images and texts, and sends gradients to pixels, as CLIPModel does', async () => {
   const fixture = await openFixture('clip');
   const errors = await compareWithFixture(fixture, {
     inputs: ['pixels', 'ids', 'position'],

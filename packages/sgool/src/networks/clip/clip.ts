@@ -1,5 +1,5 @@
 /**
- * @file CLIP: pictures and texts in one space. Reference: transformers, models/clip/modeling_clip.py (CLIPModel);
+ * @file CLIP: images and texts in one space. Reference: transformers, models/clip/modeling_clip.py (CLIPModel);
  * Radford et al. 2021, Learning Transferable Visual Models From Natural Language Supervision.
  */
 import {
@@ -23,9 +23,9 @@ import { layerNormLayer, linearLayer, mapToTokens } from '../layers.ts';
 import { clipEncoder } from '../text/clip-encoder.ts';
 import { textEncoder, tokenAt } from '../text/text-encoder.ts';
 
-/** Mean of each colour channel (red, green, blue in [0, 1]) that CLIP's pictures are normalised with. */
+/** Mean of each colour channel (red, green, blue in [0, 1]) that CLIP's images are normalised with. */
 export const CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073] as const;
-/** Standard deviation of each colour channel that CLIP's pictures are normalised with. */
+/** Standard deviation of each colour channel that CLIP's images are normalised with. */
 export const CLIP_STD = [0.26862954, 0.26130258, 0.27577711] as const;
 
 export interface ClipImageResult {

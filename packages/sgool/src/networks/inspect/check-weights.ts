@@ -67,7 +67,7 @@ export function describeProblems(problems: readonly WeightProblem[]): string {
 
 type Build = (config: unknown, owner: string) => (weights: Weights) => void;
 
-/** Small inputs: shapes of weights do not depend on the size of a picture, except where the configuration fixes it. */
+/** Small inputs: shapes of weights do not depend on the size of an image, except where the configuration fixes it. */
 const SIDE = 64;
 
 const buildClip: Build = (config, owner) => {
@@ -113,7 +113,7 @@ const BUILDS: Readonly<Record<string, Build>> = {
   transalnet(config, owner) {
     const settings = transalnetConfig(config, owner);
     return (weights) => {
-      transalnet(settings, weights)(input('picture', [1, 3, ...settings.image_size]));
+      transalnet(settings, weights)(input('image', [1, 3, ...settings.image_size]));
     };
   },
 };

@@ -110,7 +110,7 @@ test.each(['res', 'dense'] as const)(
   'TranSalNet (%s) asks for exactly the tensors of the published file',
   async (variant) => {
     await expectSameNames(`transalnet_${variant}`, (weights) => {
-      const map = transalnet(transalnetConfig({ variant }), weights)(input('picture', [1, 3, 288, 384]));
+      const map = transalnet(transalnetConfig({ variant }), weights)(input('image', [1, 3, 288, 384]));
       expect(map.shape).toEqual([1, 1, 288, 384]);
     });
   },

@@ -1,6 +1,6 @@
 /**
  * @file The judge: a small convolutional detector that says which things of which colours are where. It never guides;
- * it only marks. Its architecture has nothing in common with CLIP's or the UNet's.
+ * it only scores. Its architecture has nothing in common with CLIP's or the UNet's.
  *
  * On a 16 x 16 grid it predicts for each kind a heat (is the centre of such a thing in this cell?), and for each
  * (cell, kind) the colour, the box and two signs that tell relations apart: whether another thing stands before it, and

@@ -38,7 +38,7 @@ const imageRewardSchema = z.object({
   reward_std: z.number().positive().default(1.0333394966054072),
 });
 
-/** Configuration of BLIP's text encoder: BERT with cross-attention to the picture in every layer. */
+/** Configuration of BLIP's text encoder: BERT with cross-attention to the image in every layer. */
 export type BlipTextConfig = Readonly<z.output<typeof textSchema>>;
 /** Configuration of BLIP's vision transformer. */
 export type BlipVisionConfig = Readonly<z.output<typeof visionSchema>>;

@@ -85,12 +85,12 @@ const NAMES: AttentionNames = {
 };
 
 /**
- * BLIP's text encoder: BERT, whose every layer also looks at the picture.
+ * BLIP's text encoder: BERT, whose every layer also looks at the image.
  *
  * @param weights scoped to `...text_encoder`
  * @param ids int32 [batch, tokens]
  * @param words [batch, tokens]: 1 for a word, 0 for padding, which no token looks at
- * @param picture [batch, pictureTokens, pictureWidth]
+ * @param image [batch, pictureTokens, pictureWidth]
  * @returns [batch, tokens, hidden_size]
  */
 export function blipText(
@@ -98,7 +98,7 @@ export function blipText(
   weights: Weights,
   ids: Tensor,
   words: Tensor,
-  picture: Tensor,
+  image: Tensor,
 ): Tensor {
   const { hidden_size: width, num_attention_heads: heads, layer_norm_eps: eps } = config;
   const [batch, length] = ids.shape as [number, number];
@@ -115,7 +115,7 @@ export function blipText(
     const residual = (name: string, change: Tensor) =>
       layerNormLayer(layer, `${name}.LayerNorm`, add(hidden, change), eps);
     hidden = residual('attention.output', attentionLayer(layer, 'attention', NAMES, hidden, { heads, mask }));
-    const seen = attentionLayer(layer, 'crossattention', NAMES, hidden, { heads, context: picture });
+    const seen = attentionLayer(layer, 'crossattention', NAMES, hidden, { heads, context: image });
     hidden = residual('crossattention.output', seen);
     const wide = gelu(linearLayer(layer, 'intermediate.dense', hidden, config.intermediate_size));
     hidden = residual('output', linearLayer(layer, 'output.dense', wide, width));
@@ -141,8 +141,8 @@ export function imageReward(
   weights: Weights,
 ): (inputs: ImageRewardInputs) => Tensor {
   return ({ pixels, ids, words }) => {
-    const picture = blipVision(config.vision_config, scoped(weights, 'blip.visual_encoder'), pixels);
-    const states = blipText(config.text_config, scoped(weights, 'blip.text_encoder'), ids, words, picture);
+    const image = blipVision(config.vision_config, scoped(weights, 'blip.visual_encoder'), pixels);
+    const states = blipText(config.text_config, scoped(weights, 'blip.text_encoder'), ids, words, image);
     const [batch, , width] = states.shape as [number, number, number];
     let hidden = reshape(slice(states, [{ axis: 1, start: 0, end: 1 }]), [batch, width]);
     [...config.mlp, 1].forEach((features, i) => {

@@ -1,5 +1,5 @@
 /**
- * @file The two picture encoders of TranSalNet, named by their place in torch's module lists. Reference: torchvision,
+ * @file The two image encoders of TranSalNet, named by their place in torch's module lists. Reference: torchvision,
  * models/resnet.py (ResNet-50 v1.5) and models/densenet.py (DenseNet-161).
  */
 import { add, avgPool2d, concat, maxPool2d, relu, type Tensor, type Weights } from '@sgool/autodiff';
@@ -7,7 +7,7 @@ import type { TranSalNetConfig } from '../config.ts';
 import { type ConvLayerOptions, convLayer } from '../layers.ts';
 import type { BatchNormLayer } from './batch-norm.ts';
 
-/** Feature maps at 1/8, 1/16 and 1/32 of the picture's size. */
+/** Feature maps at 1/8, 1/16 and 1/32 of the image's size. */
 export type Taps = readonly [eighth: Tensor, sixteenth: Tensor, thirtySecond: Tensor];
 
 /** The encoder that the configuration names; `x` is [batch, 3, H, W]. */

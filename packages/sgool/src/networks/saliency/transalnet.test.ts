@@ -56,7 +56,7 @@ async function formulaWeights(variant: 'res' | 'dense') {
 const [HEIGHT, WIDTH] = [288, 384];
 
 /** Blocks of 16x16 with strong contrast under a little noise. */
-function formulaPicture(): Float32Array {
+function formulaImage(): Float32Array {
   const r = noise(3 * HEIGHT * WIDTH, 777, 0.5);
   const blocks = new Map<string, number>();
   const blockOf = (i: number) => {
@@ -85,7 +85,7 @@ test.each(['res', 'dense'] as const)(
       return { map, gradient: gradient! };
     });
     const program = await compile(graph, { layout: 'lean' });
-    const results = await program.run({ picture: formulaPicture(), cotangent: noise(HEIGHT * WIDTH, 778) });
+    const results = await program.run({ picture: formulaImage(), cotangent: noise(HEIGHT * WIDTH, 778) });
     await program.dispose();
     const map = results.map as Float32Array;
     const gradient = (results.gradient as Float32Array).filter(

@@ -1,5 +1,5 @@
 /**
- * @file TranSalNet: where a person would look. Reference: Lou, Lin, Marshall, Saupe, Liu 2022, TranSalNet: Towards
+ * @file TranSalNet: where a person would built. Reference: Lou, Lin, Marshall, Saupe, Liu 2022, TranSalNet: Towards
  * perceptually relevant visual saliency prediction; github.com/LJOVO/TranSalNet.
  */
 import {
@@ -29,8 +29,8 @@ import { type BatchNormOptions, batchNormLayers } from './batch-norm.ts';
 
 const NAMES: AttentionNames = { query: 'query', key: 'key', value: 'value', out: 'out' };
 
-/** Picture [batch, 3, H, W] in [0, 1], not normalised further, to a saliency map [batch, 1, H, W] in (0, 1). */
-export type TranSalNet = (picture: Tensor) => Tensor;
+/** Image [batch, 3, H, W] in [0, 1], not normalised further, to a saliency map [batch, 1, H, W] in (0, 1). */
+export type TranSalNet = (image: Tensor) => Tensor;
 
 /** A TranSalNet_Res or TranSalNet_Dense, published size unless configured otherwise. */
 export function transalnet(
@@ -39,19 +39,12 @@ export function transalnet(
   options: BatchNormOptions = {},
 ): TranSalNet {
   const norm = batchNormLayers(weights, options);
-  return (picture) => {
+  return (image) => {
     const [height, width] = config.image_size;
-    if (
-      picture.rank !== 4 ||
-      picture.shape[1] !== 3 ||
-      picture.shape[2] !== height ||
-      picture.shape[3] !== width
-    ) {
-      throw new UserError(
-        `transalnet: picture must be [batch, 3, ${height}, ${width}], got [${picture.shape}]`,
-      );
+    if (image.rank !== 4 || image.shape[1] !== 3 || image.shape[2] !== height || image.shape[3] !== width) {
+      throw new UserError(`transalnet: image must be [batch, 3, ${height}, ${width}], got [${image.shape}]`);
     }
-    const [eighth, sixteenth, thirtySecond] = backbone(config, weights, norm, picture);
+    const [eighth, sixteenth, thirtySecond] = backbone(config, weights, norm, image);
     const encode = (number: 1 | 2 | 3, tap: Tensor) =>
       transEncoder(scoped(weights, `decoder.TransEncoder${number}`), config, number, tap);
     const refine = (number: number, x: Tensor, channels: number) =>

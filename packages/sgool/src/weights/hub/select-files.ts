@@ -14,7 +14,7 @@ const NEVER = new Set(['safety_checker', 'image_encoder']);
 /** Networks of this project's own that may lie in a model folder without being named in `model_index.json`. */
 const OWN = ['clip', 'clip_b', 'transalnet'];
 
-/** Configurations and tokenizers. Python, pictures and the like stay where they are. */
+/** Configurations and tokenizers. Python, images and the like stay where they are. */
 const SMALL = /(^|\/)([\w.-]+\.json|merges\.txt|vocab\.txt)$/;
 const SINGLE = /^[^/]+\.(safetensors|ckpt|pth?)$/;
 

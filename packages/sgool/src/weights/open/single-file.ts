@@ -37,7 +37,7 @@ const OPEN_CLIP = ['cond_stage_model.model.', TURBO_OPEN_CLIP];
 export type Prediction = 'epsilon' | 'v_prediction';
 
 export interface SingleFileOptions {
-  /** Take the averaged weights (`model_ema.`) where the file has both. Default true: they make the better pictures. */
+  /** Take the averaged weights (`model_ema.`) where the file has both. Default true: they make the better images. */
   readonly ema?: boolean;
   /**
    * What the UNet predicts. By default: what a `.yaml` beside the file says, then the file's metadata; else `epsilon` for 1.x,

@@ -1,4 +1,4 @@
-/** @file Whether a CLIP picks the true caption of a picture from many that are false in one point. */
+/** @file Whether a CLIP picks the true caption of an image from many that are false in one point. */
 
 import { compile, matmul, reshape, trace, transposeLast, type Weights } from '@sgool/autodiff';
 import { CLIP_MEAN, CLIP_STD, type ClipConfig, clip, type EncodedPrompt } from 'sgool/networks';

@@ -1,4 +1,4 @@
-/** @file How often the judge is right on pictures whose truth is known. */
+/** @file How often the judge is right on images whose truth is known. */
 
 import { type Detection, detectedRelation, judgePrompt } from 'sgool/evaluate';
 import { RELATIONS, relationHolds, type Scene } from '../../world/index.ts';
@@ -12,9 +12,9 @@ export type JudgeAccuracy = {
   readonly relations: number;
 };
 
-/** Counts up picture by picture, so that pictures can be judged as they are made. */
+/** Counts up image by image, so that images can be judged as they are made. */
 export interface JudgeTally {
-  /** @param detections what the judge saw in a picture of `scene` */
+  /** @param detections what the judge saw in an image of `scene` */
   add(scene: Scene, detections: readonly Detection[]): void;
   result(): JudgeAccuracy;
 }

@@ -1,11 +1,11 @@
-/** @file How much of a picture the autoencoder keeps. */
+/** @file How much of an image the autoencoder keeps. */
 
 import { compile, trace, type Weights } from '@sgool/autodiff';
 import { type AutoencoderConfig, autoencoder } from 'sgool/networks';
 import { IMAGE, PIXELS, type PooledScene, writePlanes } from '../../train/scenes.ts';
 
 export type ReconstructionQuality = {
-  /** Mean over the pictures of 10 log10(4 / MSE), pixels in [-1, 1], in dB. */
+  /** Mean over the images of 10 log10(4 / MSE), pixels in [-1, 1], in dB. */
   readonly psnr: number;
   /** Mean and standard deviation of all latents, before any scaling. */
   readonly latentMean: number;
@@ -13,9 +13,9 @@ export type ReconstructionQuality = {
 };
 
 /**
- * Encodes pictures, takes the mean of the latent distribution, and decodes it.
+ * Encodes images, takes the mean of the latent distribution, and decodes it.
  *
- * @param onReconstruction told the RGB bytes of each decoded picture, in the order of `scenes`
+ * @param onReconstruction told the RGB bytes of each decoded image, in the order of `scenes`
  */
 export async function reconstructionQuality(
   config: AutoencoderConfig,

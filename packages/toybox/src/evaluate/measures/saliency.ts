@@ -14,7 +14,7 @@ export interface SaliencyBatch {
   readonly fixations: Float32Array;
 }
 
-/** Letter-boxes a picture and its simulated fixations onto the network's canvas, as row `slot` of the batch. */
+/** Letter-boxes an image and its simulated fixations onto the network's canvas, as row `slot` of the batch. */
 export function writeSaliencySample(
   { scene, image, masks }: PooledMasks,
   seed: number,
@@ -71,7 +71,7 @@ export function saliencyScores(
 /** Seeds of the fixations on test scenes. */
 const FIXATION_SEED = 900_000;
 
-/** Mean CC and NSS over the square picture (the bars beside it are left out), as the benchmarks define them. */
+/** Mean CC and NSS over the square image (the bars beside it are left out), as the benchmarks define them. */
 export async function saliencyQuality(
   config: TranSalNetConfig,
   weights: Weights,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createImage, type Image } from '../../image/image.ts';
-import { fittingNotes, preparePicture } from './fit-picture.ts';
+import { fittingNotes, prepareImage } from './fit-image.ts';
 
 /** Red grows to the right, green downwards. */
 function slopes(width: number, height: number): Image {
@@ -20,17 +20,17 @@ const pixel = ({ width, data }: Image, x: number, y: number) => [
   ...data.subarray(3 * (y * width + x), 3 * (y * width + x) + 3),
 ];
 
-it('leaves a picture of the right size alone', () => {
+it('leaves an image of the right size alone', () => {
   const image = slopes(32, 32);
-  expect(preparePicture({ image, ...crop }, size)).toEqual({ image });
+  expect(prepareImage({ image, ...crop }, size)).toEqual({ image });
   expect(fittingNotes({ image, ...crop }, size)).toEqual([]);
 });
 
-describe('a picture of another shape', () => {
+describe('an image of another shape', () => {
   const image = slopes(96, 48);
 
   it('loses its ends, and says so', () => {
-    const { image: fitted, open } = preparePicture({ image, ...crop }, size);
+    const { image: fitted, open } = prepareImage({ image, ...crop }, size);
     expect(fitted).toMatchObject(size);
     expect(open).toBeUndefined();
     const [left, right] = [pixel(fitted, 0, 16)[0], pixel(fitted, 31, 16)[0]];
@@ -41,7 +41,7 @@ describe('a picture of another shape', () => {
   });
 
   it('keeps all of itself in a letter-box, whose borders do not change', () => {
-    const { image: fitted, open } = preparePicture({ image, ...letterbox }, size);
+    const { image: fitted, open } = prepareImage({ image, ...letterbox }, size);
     expect(pixel(fitted, 5, 0)).toEqual(pixel(fitted, 5, 8));
     expect(pixel(fitted, 0, 16)[0]).toBeLessThan(12);
     expect(pixel(fitted, 31, 16)[0]).toBeGreaterThan(243);
@@ -54,9 +54,9 @@ describe('a picture of another shape', () => {
     const data = Uint8Array.from({ length: 3 * 48 * 24 }, (_, i) => (Math.floor(i / 3) % 48 < 24 ? 255 : 0));
     const mask = createImage(48, 24, data);
     for (const request of [crop, letterbox]) {
-      const { open } = preparePicture({ image, mask, ...request }, size);
+      const { open } = prepareImage({ image, mask, ...request }, size);
       expect([open![16 * 32 + 14], open![16 * 32 + 17]]).toEqual([1, 0]);
-      const inverse = preparePicture({ image, mask, ...request, invertMask: true }, size).open!;
+      const inverse = prepareImage({ image, mask, ...request, invertMask: true }, size).open!;
       expect([inverse[16 * 32 + 14], inverse[16 * 32 + 17]]).toEqual([0, 1]);
     }
   });
@@ -70,14 +70,14 @@ it.each([
 ])('takes %i x %i pixels', (width, height) => {
   const image = createImage(width, height, [200, 100, 50]);
   for (const request of [crop, letterbox]) {
-    const { image: fitted } = preparePicture({ image, ...request }, size);
+    const { image: fitted } = prepareImage({ image, ...request }, size);
     expect(fitted).toEqual(createImage(32, 32, [200, 100, 50]));
   }
 });
 
-it('shrinks a large picture without moving it', () => {
-  const { image } = preparePicture({ image: slopes(512, 320), ...letterbox }, size);
-  const small = preparePicture({ image: slopes(64, 40), ...letterbox }, size).image;
+it('shrinks a large image without moving it', () => {
+  const { image } = prepareImage({ image: slopes(512, 320), ...letterbox }, size);
+  const small = prepareImage({ image: slopes(64, 40), ...letterbox }, size).image;
   for (const [x, y] of [
     [1, 16],
     [16, 7],
@@ -90,6 +90,6 @@ it('shrinks a large picture without moving it', () => {
   }
 });
 
-it('says that a tiny picture will look soft', () => {
+it('says that a tiny image will look soft', () => {
   expect(fittingNotes({ image: slopes(8, 8), ...crop }, size).join()).toMatch(/much smaller/);
 });

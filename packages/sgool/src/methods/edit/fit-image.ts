@@ -1,29 +1,29 @@
-/** @file A picture of any size in the size of the model, with its mask. */
+/** @file An image of any size in the size of the model, with its mask. */
 import { createImage, type Image } from '../../image/image.ts';
 import { letterboxPlacement } from '../../image/letterbox.ts';
 import { mayChange } from '../../image/mask.ts';
 import { resizeImage } from '../../image/resize.ts';
-import type { PictureSize } from '../../pipeline/pipeline.ts';
+import type { ImageSize } from '../../pipeline/pipeline.ts';
 import type { ParsedRefineRequest } from '../../request/refine-request.ts';
 
-/** What of a request decides how its picture looks to the model. */
-export type PictureRequest = Pick<ParsedRefineRequest, 'image' | 'mask' | 'fit' | 'invertMask'>;
+/** What of a request decides how its image looks to the model. */
+export type ImageRequest = Pick<ParsedRefineRequest, 'image' | 'mask' | 'fit' | 'invertMask'>;
 
-export interface PreparedPicture {
+export interface PreparedImage {
   readonly image: Image;
   /** 1 for each pixel that may change; absent where all may. */
   readonly open?: Uint8Array;
 }
 
-/** A picture that shrinks by more than this is averaged over blocks first: far less work, and no difference to be seen. */
+/** An image that shrinks by more than this is averaged over blocks first: far less work, and no difference to be seen. */
 const REDUCING_GAP = 4;
 
-/** Picture and mask in the size of the model. */
-export function preparePicture(request: PictureRequest, size: PictureSize): PreparedPicture {
+/** Image and mask in the size of the model. */
+export function prepareImage(request: ImageRequest, size: ImageSize): PreparedImage {
   const { image, mask, fit, invertMask } = request;
   const crops = fit === 'crop' || sameShape(image, size);
-  const fitted = (picture: Image, border?: number) =>
-    crops ? cropped(picture, size) : letterboxed(picture, size, border);
+  const fitted = (source: Image, border?: number) =>
+    crops ? cropped(source, size) : letterboxed(source, size, border);
   const prepared = { image: fitted(image) };
   // What the letter-box adds is protected, with and without a mask.
   const border = invertMask ? 255 : 0;
@@ -37,18 +37,18 @@ export function preparePicture(request: PictureRequest, size: PictureSize): Prep
   return { ...prepared, open };
 }
 
-/** What a user should know of how the picture was fitted, in lines for people; none where it was left as it is. */
-export function fittingNotes({ image, fit }: PictureRequest, size: PictureSize): string[] {
+/** What a user should know of how the image was fitted, in lines for people; none where it was left as it is. */
+export function fittingNotes({ image, fit }: ImageRequest, size: ImageSize): string[] {
   const { width, height } = image;
   if (width === size.width && height === size.height) return [];
-  const scaled = `the picture is ${width} x ${height}, scaled to ${size.width} x ${size.height}`;
+  const scaled = `the image is ${width} x ${height}, scaled to ${size.width} x ${size.height}`;
   const notes = [sameShape(image, size) ? scaled : `${scaled}: ${shapeNote(image, size, fit)}`];
   if (Math.max(size.width / width, size.height / height) >= 2)
     notes.push('it is much smaller than what the model makes, so that the result will look soft');
   return notes;
 }
 
-function shapeNote({ width, height }: Image, size: PictureSize, fit: PictureRequest['fit']): string {
+function shapeNote({ width, height }: Image, size: ImageSize, fit: ImageRequest['fit']): string {
   const isWide = width / height > size.width / size.height;
   if (fit === 'letterbox') {
     const where = isWide ? 'above and below' : 'left and right';
@@ -58,14 +58,14 @@ function shapeNote({ width, height }: Image, size: PictureSize, fit: PictureRequ
   return `${lost} are cut off; fit letterbox keeps them, size gives the result another shape`;
 }
 
-/** Whether the picture fills the size without losing a row or column of what it becomes. */
-function sameShape({ width, height }: PictureSize, size: PictureSize): boolean {
+/** Whether the image fills the size without losing a row or column of what it becomes. */
+function sameShape({ width, height }: ImageSize, size: ImageSize): boolean {
   const scale = Math.max(size.width / width, size.height / height);
   return Math.round(width * scale) === size.width && Math.round(height * scale) === size.height;
 }
 
 /** The largest part from the middle that has the shape, scaled. */
-function cropped(image: Image, { width, height }: PictureSize): Image {
+function cropped(image: Image, { width, height }: ImageSize): Image {
   const scale = Math.min(image.width / width, image.height / height);
   const wide = Math.min(image.width, Math.max(1, Math.round(width * scale)));
   const high = Math.min(image.height, Math.max(1, Math.round(height * scale)));
@@ -79,8 +79,8 @@ function cropped(image: Image, { width, height }: PictureSize): Image {
   return scaled(createImage(wide, high, data), width, height);
 }
 
-/** The whole picture in the middle; around it `border`, or the nearest pixel of its edge. */
-function letterboxed(image: Image, size: PictureSize, border?: number): Image {
+/** The whole image in the middle; around it `border`, or the nearest pixel of its edge. */
+function letterboxed(image: Image, size: ImageSize, border?: number): Image {
   const { width, height } = size;
   const { x: left, y: top, width: wide, height: high } = letterboxPlacement(image, size);
   const inner = scaled(image, wide, high);
@@ -100,7 +100,7 @@ function letterboxed(image: Image, size: PictureSize, border?: number): Image {
   return createImage(width, height, data);
 }
 
-/** Bicubic, over blocks where the picture is many times larger. */
+/** Bicubic, over blocks where the image is many times larger. */
 function scaled(image: Image, width: number, height: number): Image {
   const factor = Math.floor(Math.min(image.width / width, image.height / height) / REDUCING_GAP);
   return resizeImage(factor > 1 ? averaged(image, factor) : image, width, height);

@@ -11,8 +11,8 @@ import {
 import { type Judge, judgePrompt } from 'sgool/evaluate';
 import type { PromptSpec } from '../world/index.ts';
 
-/** What is known of a finished picture. */
-export interface Marks {
+/** What is known of a finished image. */
+export interface Scores {
   /** 100 times the cosine; A guides, B only reports. */
   readonly clip: { readonly A?: number; readonly B?: number };
   readonly judge: { readonly score: number; readonly correct: boolean; readonly things: number };
@@ -24,7 +24,7 @@ export interface Marks {
   readonly iterations: number;
 }
 
-export interface MarkOptions {
+export interface ScoreOptions {
   readonly pipeline: Pipeline;
   readonly judge: Judge;
   readonly spec: PromptSpec;
@@ -35,15 +35,15 @@ export interface MarkOptions {
   readonly onStep?: (progress: StepProgress) => void;
 }
 
-/** Runs the method and marks its result. */
-export async function generateAndMark(options: MarkOptions): Promise<{ image: Image; marks: Marks }> {
+/** Runs the method and scores its result. */
+export async function generateAndScore(options: ScoreOptions): Promise<{ image: Image; scores: Scores }> {
   const { pipeline, judge, spec, method, seed, settings, signal, onStep } = options;
   const request = { prompt: spec.text, method, seed, ...settings };
   const { best, last } = await generate(request, { pipeline, signal, onStep });
-  const verdict = judgePrompt(await judge.look(best.image.data), spec);
+  const verdict = judgePrompt(await judge.detect(best.image.data), spec);
   return {
     image: best.image,
-    marks: {
+    scores: {
       clip: best.clip,
       judge: verdict,
       seconds: last.seconds.total,

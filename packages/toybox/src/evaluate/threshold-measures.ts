@@ -15,19 +15,19 @@ import {
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import { testScenes } from '../train/scenes.ts';
 import { heldOutPairPrompts, type PromptSpec, singlePrompts } from '../world/index.ts';
-import type { FloorKey, Measurement } from './floor-list.ts';
-import { generateAndMark } from './marking.ts';
 import { captionChoice } from './measures/caption-choice.ts';
 import { judgeTally } from './measures/judge-accuracy.ts';
 import { reconstructionQuality } from './measures/reconstruction.ts';
 import { saliencyQuality } from './measures/saliency.ts';
+import { generateAndScore } from './scoring.ts';
 import { percent } from './table.ts';
+import type { Measurement, ThresholdKey } from './threshold-list.ts';
 
 export const PARTS = ['autoencoder', 'judge', 'clip', 'generation', 'transalnet', 'size'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Counts {
-  /** Pictures for autoencoder, judge and TranSalNet. */
+  /** Images for autoencoder, judge and TranSalNet. */
   readonly scenes: number;
   /** For each CLIP. */
   readonly questions: number;
@@ -35,7 +35,7 @@ export interface Counts {
   readonly prompts: number;
 }
 
-export type Found = Partial<Record<FloorKey, Measurement>>;
+export type Found = Partial<Record<ThresholdKey, Measurement>>;
 
 /** DDIM steps that plain generation is measured with. */
 const STEPS = 50;
@@ -52,19 +52,19 @@ const folderOf = (name: string) => openComponent(path.join(WEIGHTS_FOLDER, name)
 export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSignal) => Promise<Found>>> = {
   async autoencoder({ scenes }) {
     const { config, weights } = await folderOf('vae');
-    const pictures = testScenes(scenes);
+    const images = testScenes(scenes);
     const [original, reconstructed] = [judgeTally(), judgeTally()];
     const judge = await loadJudge().catch(ifMissing);
     let next = 0;
     const { psnr } = await reconstructionQuality(
       autoencoderConfig(config),
       networkWeights(weights),
-      pictures,
+      images,
       async (bytes) => {
-        const { scene, image } = pictures[next++]!;
+        const { scene, image } = images[next++]!;
         if (!judge) return;
-        original.add(scene, await judge.look(image));
-        reconstructed.add(scene, await judge.look(bytes));
+        original.add(scene, await judge.detect(image));
+        reconstructed.add(scene, await judge.detect(bytes));
       },
     );
     if (!judge) return { psnr: { value: psnr, of: scenes } };
@@ -79,7 +79,7 @@ export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSigna
   async judge({ scenes }) {
     const judge = await loadJudge();
     const tally = judgeTally();
-    for (const { scene, image } of testScenes(scenes)) tally.add(scene, await judge.look(image));
+    for (const { scene, image } of testScenes(scenes)) tally.add(scene, await judge.detect(image));
     await judge.dispose();
     const { thingAndColour, relations, spurious } = tally.result();
     process.stderr.write(`judge: things that are not there: ${percent(spurious)} of those that are\n`);
@@ -150,7 +150,7 @@ function ifMissing(error: unknown): undefined {
   process.stderr.write(`${error.message}\n`);
 }
 
-/** Share of the prompts whose plain picture the judge calls right; prompt i starts from the noise of seed i. */
+/** Share of the prompts whose plain image the judge calls right; prompt i starts from the noise of seed i. */
 async function shareCorrect(
   pipeline: Pipeline,
   judge: Judge,
@@ -160,8 +160,16 @@ async function shareCorrect(
   let correct = 0;
   for (const [seed, spec] of prompts.entries()) {
     const settings = { steps: STEPS, sampler: 'ddim' } as const;
-    const { marks } = await generateAndMark({ pipeline, judge, spec, method: 'sd', seed, settings, signal });
-    if (marks.judge.correct) correct++;
+    const { scores } = await generateAndScore({
+      pipeline,
+      judge,
+      spec,
+      method: 'sd',
+      seed,
+      settings,
+      signal,
+    });
+    if (scores.judge.correct) correct++;
     if ((seed + 1) % 10 === 0) process.stderr.write(`${seed + 1}/${prompts.length}: ${correct} right\n`);
   }
   return correct / prompts.length;

@@ -1,4 +1,4 @@
-/** @file What the commands that make pictures have in common before they begin: their options, from all three sources. */
+/** @file What the commands that make images have in common before they begin: their options, from all three sources. */
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { UserError } from '../../errors.ts';
@@ -10,7 +10,7 @@ import { checkPrompt } from './prompt.ts';
 import { environmentValues, fileValues } from './values.ts';
 
 /** A command line, read. */
-export interface PictureCommand {
+export interface ImageCommand {
   readonly prompt: string;
   readonly values: Values;
   /** Those that the command has. */
@@ -23,7 +23,7 @@ export interface PictureCommand {
 }
 
 /** Adds the options, and those that all such commands have. */
-export function addPictureOptions(command: Command, options: readonly CliOption[]): Command {
+export function addImageOptions(command: Command, options: readonly CliOption[]): Command {
   for (const option of options) for (const each of commanderOptions(option)) command.addOption(each);
   return command
     .addOption(
@@ -38,13 +38,13 @@ export function addPictureOptions(command: Command, options: readonly CliOption[
  * @param flags what Commander made of the command line
  * @throws UserError where the prompt is empty or a value is not usable
  */
-export async function readPictureCommand(
+export async function readImageCommand(
   command: Command,
   prompt: string,
   flags: Readonly<Record<string, unknown>>,
   options: readonly CliOption[],
   host: Host,
-): Promise<PictureCommand> {
+): Promise<ImageCommand> {
   checkPrompt(prompt);
   const environment = environmentValues(host.env, options);
   const values = {

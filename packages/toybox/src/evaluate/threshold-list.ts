@@ -2,7 +2,7 @@
 
 import { percent } from './table.ts';
 
-export interface Floor {
+export interface Threshold {
   readonly name: string;
   /** Lowest value, highest value, or both. */
   readonly least?: number;
@@ -11,7 +11,7 @@ export interface Floor {
 }
 
 /** By the key that measurements are stored under. */
-export const FLOORS = {
+export const THRESHOLDS = {
   psnr: { name: 'autoencoder: PSNR', least: 28, unit: 'dB' },
   judgeDrop: { name: 'judge: accuracy lost on reconstructions', most: 3, unit: 'points' },
   judgeThings: { name: 'judge: (thing, colour), 1 to 3 things', least: 0.98, unit: 'share' },
@@ -23,38 +23,38 @@ export const FLOORS = {
   cc: { name: 'TranSalNet: CC', least: 0.85, unit: 'number' },
   nss: { name: 'TranSalNet: NSS', least: 1.5, unit: 'number' },
   size: { name: 'all weights', most: 25, unit: 'MB' },
-} as const satisfies Record<string, Floor>;
+} as const satisfies Record<string, Threshold>;
 
-export type FloorKey = keyof typeof FLOORS;
+export type ThresholdKey = keyof typeof THRESHOLDS;
 
 export interface Measurement {
   readonly value: number;
-  /** How many pictures, questions or prompts it is of. */
+  /** How many images, questions or prompts it is of. */
   readonly of?: number;
 }
 
-export type Measurements = Readonly<Partial<Record<FloorKey, Measurement>>>;
+export type Measurements = Readonly<Partial<Record<ThresholdKey, Measurement>>>;
 
 /** Whether a value reaches a floor (and stays below its ceiling). */
-export function isMet({ least = -Infinity, most = Infinity }: Floor, value: number): boolean {
+export function isMet({ least = -Infinity, most = Infinity }: Threshold, value: number): boolean {
   return value >= least && value <= most;
 }
 
-function show(value: number, unit: Floor['unit']): string {
+function show(value: number, unit: Threshold['unit']): string {
   if (unit === 'share') return percent(value);
   const text = value.toFixed(unit === 'number' ? 3 : 2);
   return unit === 'number' ? text : `${text} ${unit}`;
 }
 
-function wanted({ least, most, unit }: Floor): string {
+function wanted({ least, most, unit }: Threshold): string {
   const short = (value: number) => (unit === 'share' ? `${100 * value}%` : String(value));
   if (least !== undefined && most !== undefined) return `${short(least)} to ${short(most)}`;
   return least === undefined ? `<= ${short(most!)}` : `>= ${short(least)}`;
 }
 
 /** A row for each floor; a dash where it was not measured. */
-export function floorRows(measurements: Measurements): string[][] {
-  return (Object.entries(FLOORS) as [FloorKey, Floor][]).map(([key, floor]) => {
+export function thresholdRows(measurements: Measurements): string[][] {
+  return (Object.entries(THRESHOLDS) as [ThresholdKey, Threshold][]).map(([key, floor]) => {
     const found = measurements[key];
     if (!found) return [floor.name, wanted(floor), '-', '-', '-'];
     const met = isMet(floor, found.value) ? 'yes' : 'NO';
@@ -62,4 +62,4 @@ export function floorRows(measurements: Measurements): string[][] {
   });
 }
 
-export const FLOOR_HEADER = ['floor', 'wanted', 'measured', 'of', 'met'];
+export const THRESHOLD_HEADER = ['floor', 'wanted', 'measured', 'of', 'met'];

@@ -1,4 +1,4 @@
-/** @file One prompt through one method, marked after each iteration: what a picture is worth against what it has cost so far. */
+/** @file One prompt through one method, marked after each iteration: what an image is worth against what it has cost so far. */
 
 import { methods, type Pipeline, parseRequest, settingsOf } from 'sgool';
 import { type Judge, judgePrompt } from 'sgool/evaluate';
@@ -7,9 +7,9 @@ import { fingerprintOf } from './fingerprint.ts';
 import type { ResultKey, ResultStore } from './results.ts';
 import type { Variant } from './variants.ts';
 
-/** What is known of the picture of an iteration. */
+/** What is known of the image of an iteration. */
 export interface TracePoint {
-  /** UNet evaluations until this picture was there; one sample under one conditioning counts one. */
+  /** UNet evaluations until this image was there; one sample under one conditioning counts one. */
   readonly forward: number;
   readonly pullback: number;
   /** 100 times the cosine; A guides, B only reports. */
@@ -20,7 +20,7 @@ export interface TracePoint {
   readonly seconds: number;
 }
 
-/** A finished run, iteration by iteration; the first point is the plain picture. */
+/** A finished run, iteration by iteration; the first point is the plain image. */
 export interface Trace extends ResultKey {
   readonly points: readonly TracePoint[];
 }
@@ -49,7 +49,7 @@ export async function traceOf(options: TraceOptions): Promise<Trace> {
   if (known) return known;
   const points: TracePoint[] = [];
   for await (const step of methods[method].run(pipeline, request, { signal })) {
-    const { score, correct } = judgePrompt(await judge.look(step.image.data), spec);
+    const { score, correct } = judgePrompt(await judge.detect(step.image.data), spec);
     points.push({
       ...step.evaluations,
       clip: step.clip,

@@ -1,7 +1,7 @@
 /** @file How memory and time of an iteration grow with its denoising steps: EDICT with its exact inverse, on Toybox. */
 import { type Bench, contender } from './bench.ts';
+import { tell } from './log.ts';
 import { peakOf, timeInTurns } from './measuring.ts';
-import { tell } from './tell.ts';
 import { type Line, median } from './verdicts.ts';
 
 const STEPS = [10, 50, 100] as const;

@@ -1,5 +1,5 @@
 /**
- * @file `npm run evaluate:floors`: measures what Toybox's parts must reach, with the weights as they are committed, on
+ * @file `npm run evaluate:thresholds`: measures what Toybox's parts must reach, with the weights as they are committed, on
  * scenes and prompts that no training saw.
  */
 
@@ -10,28 +10,28 @@ import { UserError } from 'sgool';
 import { writeFileAtomic } from 'sgool/networks';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import { hashFiles } from './fingerprint.ts';
-import { FLOOR_HEADER, FLOORS, floorRows } from './floor-list.ts';
-import { type Found, MEASURES, PARTS } from './floor-measures.ts';
 import { namesFrom, runProgram, wholeNumber } from './program.ts';
 import { markdownTable } from './table.ts';
+import { THRESHOLD_HEADER, THRESHOLDS, thresholdRows } from './threshold-list.ts';
+import { type Found, MEASURES, PARTS } from './threshold-measures.ts';
 
-const HELP = `Usage: npm run evaluate:floors -- [options]
+const HELP = `Usage: npm run evaluate:thresholds -- [options]
 
   --only <parts>      ${PARTS.join(', ')}; separated by commas (all)
   --scenes <n>        for autoencoder, judge and TranSalNet (400)
   --questions <n>     for each CLIP (400)
   --prompts <n>       of one thing, and as many of two (100; there are 112 single things)
-  --out <file>        JSON; parts that are not measured now keep their figures (sgool-output/floors.json)
+  --out <file>        JSON; parts that are not measured now keep their figures (sgool-output/thresholds.json)
 `;
 
-await runProgram('evaluate:floors', async (signal) => {
+await runProgram('evaluate:thresholds', async (signal) => {
   const { values } = parseArgs({
     options: {
       only: { type: 'string', default: PARTS.join() },
       scenes: { type: 'string', default: '400' },
       questions: { type: 'string', default: '400' },
       prompts: { type: 'string', default: '100' },
-      out: { type: 'string', default: 'sgool-output/floors.json' },
+      out: { type: 'string', default: 'sgool-output/thresholds.json' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -66,7 +66,7 @@ await runProgram('evaluate:floors', async (signal) => {
     await writeFileAtomic(file, `${JSON.stringify(record, undefined, 2)}\n`);
     process.stderr.write(`${part}: ${((performance.now() - started) / 1000).toFixed(0)} s\n`);
   }
-  process.stdout.write(`${markdownTable(FLOOR_HEADER, floorRows(floors))}\n`);
+  process.stdout.write(`${markdownTable(THRESHOLD_HEADER, thresholdRows(floors))}\n`);
   process.stderr.write(`figures: ${file}\n`);
 });
 
@@ -75,5 +75,5 @@ async function earlierFloors(file: string): Promise<Found> {
   const text = await readFile(file, 'utf8').catch(() => undefined);
   if (text === undefined) return {};
   const stored = (JSON.parse(text) as { floors?: Found }).floors ?? {};
-  return Object.fromEntries(Object.entries(stored).filter(([key]) => key in FLOORS));
+  return Object.fromEntries(Object.entries(stored).filter(([key]) => key in THRESHOLDS));
 }

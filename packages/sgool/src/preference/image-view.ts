@@ -1,5 +1,5 @@
 /**
- * @file What a preference model is shown of a picture, as its authors' preprocessing makes it: a pair of matrices that resize,
+ * @file What a preference model is shown of an image, as its authors' preprocessing makes it: a pair of matrices that resize,
  * crop and pad in one product `rows · plane · columnsᵀ`, which also tells the way back of a gradient.
  */
 import { type Image, planesFromImage } from '../image/image.ts';
@@ -16,10 +16,10 @@ import { roundHalfToEven } from '../numbers.ts';
  */
 export type Preprocessing = 'torchvision' | 'transformers' | 'longest-side';
 
-export interface PictureView {
-  /** `[side, picture height]` */
+export interface ImageView {
+  /** `[side, image height]` */
   readonly rows: Float32Array;
-  /** `[side, picture width]` */
+  /** `[side, image width]` */
   readonly columns: Float32Array;
   /** Whether values are rounded to whole levels of 255 after each pass, as Pillow does. */
   readonly rounded: boolean;
@@ -31,18 +31,14 @@ interface Size {
 }
 
 /**
- * The view of a picture of some size.
+ * The view of an image of some size.
  *
  * Reference: torchvision, transforms/functional.py (resize, center_crop); transformers 4, image_transforms.py (resize,
  * center_crop); tgxs002/HPSv2, open_clip/transform.py (ResizeMaxSize)
  *
  * @param side of the network's square input
  */
-export function pictureView(
-  preprocessing: Preprocessing,
-  { width, height }: Size,
-  side: number,
-): PictureView {
+export function pictureView(preprocessing: Preprocessing, { width, height }: Size, side: number): ImageView {
   const axis = preprocessing === 'longest-side' ? paddedAxis : croppedAxis;
   const cropStart = preprocessing === 'torchvision' ? roundHalfToEven : Math.floor;
   return {
@@ -68,11 +64,11 @@ function paddedAxis(length: number, other: number, side: number) {
 }
 
 /**
- * The picture as the network is shown it, before CLIP's mean and standard deviation.
+ * The image as the network is shown it, before CLIP's mean and standard deviation.
  *
  * @returns planes `[3, side, side]`, red, green, blue in [0, 1]
  */
-export function seenPlanes(image: Image, { rows, columns, rounded }: PictureView): Float32Array {
+export function seenPlanes(image: Image, { rows, columns, rounded }: ImageView): Float32Array {
   const { width, height } = image;
   const side = rows.length / height;
   const planes = planesFromImage(image, [0, 255]);
@@ -88,7 +84,7 @@ export function seenPlanes(image: Image, { rows, columns, rounded }: PictureView
 }
 
 /**
- * The gradient of a score with respect to the picture, from the gradient with respect to what was seen of it; Pillow's
+ * The gradient of a score with respect to the image, from the gradient with respect to what was seen of it; Pillow's
  * rounding and clipping count as the identity.
  *
  * @param gradient `[3, side, side]`
@@ -97,7 +93,7 @@ export function seenPlanes(image: Image, { rows, columns, rounded }: PictureView
 export function pictureGradient(
   gradient: Float32Array,
   { width, height }: Size,
-  { rows, columns }: PictureView,
+  { rows, columns }: ImageView,
 ): Float32Array {
   const side = rows.length / height;
   const [back, across] = [transposed(rows, height), transposed(columns, width)];

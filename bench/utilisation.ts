@@ -1,9 +1,9 @@
 /** @file What the UNet reaches of the fastest product of matrices that either program can do on this machine. */
 import { type Bench, contender } from './bench.ts';
+import { tell } from './log.ts';
 import { type Times, timeInTurns } from './measuring.ts';
+import { modelFlops } from './model-flops.ts';
 import type { Pair } from './rows.ts';
-import { tell } from './tell.ts';
-import { usefulFlops } from './useful-flops.ts';
 import { type Line, median } from './verdicts.ts';
 
 const MATRIX_SIZE = 2048;
@@ -33,7 +33,7 @@ export async function shareLines(
     const rows = float32.filter(([pair]) => pair.name === name);
     const [{ work, pixels }] = rows[0]!;
     const { flops, goal } = SHARES[work as keyof typeof SHARES];
-    const useful = (await usefulFlops((await contender(bench, 'ours', { work, pixels })).work))[flops];
+    const useful = (await modelFlops((await contender(bench, 'ours', { work, pixels })).work))[flops];
     const ours = useful / median(rows.flatMap(([, { runs }]) => runs!.ours)) / peak;
     const peers = rows.flatMap(([, { peer }]) => peer ?? []);
     shares.push({

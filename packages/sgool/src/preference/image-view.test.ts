@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createImage } from '../image/image.ts';
-import { type Preprocessing, pictureGradient, pictureView, seenPlanes } from './picture-view.ts';
+import { type Preprocessing, pictureGradient, pictureView, seenPlanes } from './image-view.ts';
 import { preferenceCases } from './testing.ts';
 
 test.each<[Preprocessing, string]>([
@@ -15,13 +15,13 @@ test.each<[Preprocessing, string]>([
   }
 });
 
-test('HPS v2 sees a wide picture whole, with black above and below', () => {
+test('HPS v2 sees a wide image whole, with black above and below', () => {
   const image = createImage(8, 2, [255, 255, 255]);
   const seen = seenPlanes(image, pictureView('longest-side', image, 4));
   expect([...seen.slice(0, 16)].map(Math.round)).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
 });
 
-test('a picture that is a line is still seen', () => {
+test('an image that is a line is still seen', () => {
   const image = createImage(300, 1, [255, 0, 0]);
   for (const preprocessing of ['torchvision', 'transformers', 'longest-side'] as const) {
     const seen = seenPlanes(image, pictureView(preprocessing, image, 4));

@@ -1,7 +1,7 @@
 /** @file Floating-point operations that a UNet's forward run and its pullback cannot do without. */
 import { type Graph, graphCost, type Tensor } from '@sgool/autodiff';
 import { loadPipeline } from 'sgool';
-import { RehearsedPrograms } from '../packages/sgool/src/runtime/dry-run.ts';
+import { DryRunPrograms } from '../packages/sgool/src/runtime/dry-run.ts';
 import type { Work } from './work.ts';
 
 export interface UsefulFlops {
@@ -11,7 +11,7 @@ export interface UsefulFlops {
 }
 
 /** Keeps the traced graphs; nothing is compiled. */
-class Graphs extends RehearsedPrograms {
+class Graphs extends DryRunPrograms {
   readonly graphs = new Map<string, Graph>();
 
   override get(key: string, build: () => Graph) {
@@ -24,7 +24,7 @@ class Graphs extends RehearsedPrograms {
 }
 
 /** Counts both for the guided UNet of a work. */
-export async function usefulFlops({ folder, prompt, guidanceScale, pixels }: Work): Promise<UsefulFlops> {
+export async function modelFlops({ folder, prompt, guidanceScale, pixels }: Work): Promise<UsefulFlops> {
   let programs: Graphs | undefined;
   const pipeline = await loadPipeline(folder, { programs: (options) => (programs = new Graphs(options)) });
   const denoiser = await pipeline.denoiser({ prompt, guidanceScale, width: pixels, height: pixels });

@@ -1,4 +1,4 @@
-/** @file The pictures that a run leaves behind, beside the one that was asked for. */
+/** @file The images that a run leaves behind, beside the one that was asked for. */
 import { arrangeImages, drawBoxes, overlayHeatMap } from '../../image/draw.ts';
 import type { Image } from '../../image/image.ts';
 import { resampleMatrix, resamplePlane } from '../../image/resample.ts';
@@ -6,14 +6,14 @@ import { resizeImage } from '../../image/resize.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
 
-/** Small pictures are enlarged so far, by a whole number, before boxes and heat are drawn. */
+/** Small images are enlarged so far, by a whole number, before boxes and heat are drawn. */
 const HEAT_SIDE = 384;
 const FRAME_SIDE = { least: 128, most: 256 };
-/** Pictures in the strip. */
+/** Images in the strip. */
 const MAX_FRAMES = 8;
 
-/** A heat map over the picture, with the boxes of the regions. */
-export function saliencyPicture(image: Image, map: SaliencyMap, regions: readonly Region[]): Image {
+/** A heat map over the image, with the boxes of the regions. */
+export function saliencyImage(image: Image, map: SaliencyMap, regions: readonly Region[]): Image {
   const factor = Math.max(1, Math.round(HEAT_SIDE / Math.max(image.width, image.height)));
   const [width, height] = [image.width * factor, image.height * factor];
   const heat = resamplePlane(
@@ -31,7 +31,7 @@ export function saliencyPicture(image: Image, map: SaliencyMap, regions: readonl
   return drawBoxes(overlayHeatMap(resizeImage(image, width, height), heat), boxes);
 }
 
-/** A picture of the strip. */
+/** An image of the strip. */
 export interface Frame {
   readonly iteration: number;
   readonly image: Image;
@@ -39,7 +39,7 @@ export interface Frame {
   readonly score?: number;
 }
 
-/** Remembers enough pictures of a run of any length for a strip, a bounded number of them. */
+/** Remembers enough images of a run of any length for a strip, a bounded number of them. */
 export class FrameKeeper {
   private stride = 1;
   private kept: Frame[] = [];
@@ -86,7 +86,7 @@ function nearestInside(frames: readonly Frame[], { iteration }: Frame): number {
 }
 
 /** Frames side by side, with iteration and CLIP score under each; the best one is marked. */
-export function progressPicture(frames: readonly Frame[], best: Frame | undefined): Image {
+export function progressImage(frames: readonly Frame[], best: Frame | undefined): Image {
   const { width, height } = frames[0].image;
   const side = Math.max(width, height);
   const scale = Math.min(FRAME_SIDE.most, Math.max(FRAME_SIDE.least, side)) / side;
