@@ -19,9 +19,8 @@ async function broken(files: Readonly<Record<string, string>>): Promise<string[]
     await mkdir(path.dirname(path.join(dir, name)), { recursive: true });
     await writeFile(path.join(dir, name), text);
   }
-  const { tsConfig, ...options } = rules.options;
   const { output } = await cruise(['.'], {
-    ...options,
+    ...rules.options,
     baseDir: dir,
     validate: true,
     ruleSet: { forbidden: rules.forbidden },
