@@ -36,7 +36,7 @@ export function grad(of: Tensor, wrt: readonly Tensor[], { cotangent }: Gradient
     );
   }
   const seed = cotangent ?? expand(scalar(1), of.shape);
-  return reverse([...tape], new Map([[of, seed]]), wrt).map((g, i) => g ?? zerosLike(wrt[i]!));
+  return reverse([...tape], new Map([[of, seed]]), wrt).map((g, i) => g ?? zerosLike(wrt[i]));
 }
 
 /**
@@ -68,7 +68,7 @@ export function gradient(
     const outputs: Record<string, Tensor> = {};
     for (const name of keep) outputs[name] = pick(graph.outputs, name, 'output');
     wrt.forEach((name, i) => {
-      outputs[`grad:${name}`] = gradients[i]!;
+      outputs[`grad:${name}`] = gradients[i];
     });
     return {
       trace: graph.trace,
@@ -97,7 +97,7 @@ function reverse(
   }
   const cotangents = new Map(seeds);
   for (let i = tape.length - 1; i >= 0; i--) {
-    const entry = tape[i]!;
+    const entry = tape[i];
     const incoming = entry.outputs.map((t) => cotangents.get(t));
     if (incoming.every((t) => !t) || !entry.inputs.some((t) => active.has(t))) continue;
     const outgoing = entry.pullback(incoming);

@@ -232,7 +232,7 @@ export function emit(
   shape: Shape,
   options: EmitOptions = {},
 ): Tensor {
-  return emitMany(op, inputs, [{ dtype, shape }], options)[0]!;
+  return emitMany(op, inputs, [{ dtype, shape }], options)[0];
 }
 
 /** Throws unless all operands have one element type; ONNX Runtime would only complain when compiling. */

@@ -25,7 +25,7 @@ export function liveNodes(graph: Graph): Node[] {
   const needed = new Set<Tensor>(graph.outputs.values());
   const live: Node[] = [];
   for (let i = graph.trace.nodes.length - 1; i >= 0; i--) {
-    const node = graph.trace.nodes[i]!;
+    const node = graph.trace.nodes[i];
     if (!node.outputs.some((t) => needed.has(t))) continue;
     live.push(node);
     for (const t of node.inputs) if (t) needed.add(t);
@@ -117,7 +117,7 @@ export function encodeModel(
 
 /** Whether layout `lean` leaves this cast of a constant to run time: that of a large one of half precision. */
 export function isCastLate({ widened }: Trace, { inputs, outputs }: Node): boolean {
-  return widened.has(outputs[0]!) && inputs[0]!.size > LARGEST_FOLDED;
+  return widened.has(outputs[0]) && inputs[0]!.size > LARGEST_FOLDED;
 }
 
 /** Large constants of half precision (`casts`), and what is computed from them and other constants alone, by result. */

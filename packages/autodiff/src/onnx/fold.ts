@@ -27,7 +27,7 @@ function strides(shape: Shape, target: Shape = shape): number[] {
   let step = 1;
   for (let i = shape.length - 1; i >= 0; i--) {
     steps.unshift(shape[i] === 1 && target.at(i - shape.length) !== 1 ? 0 : step);
-    step *= shape[i]!;
+    step *= shape[i];
   }
   return [...new Array<number>(target.length - shape.length).fill(0), ...steps];
 }
@@ -36,7 +36,7 @@ function strides(shape: Shape, target: Shape = shape): number[] {
 function places(shape: Shape, steps: readonly number[], start = 0): number[] {
   let found = [start];
   shape.forEach((length, axis) => {
-    found = found.flatMap((place) => Array.from({ length }, (_, i) => place + i * steps[axis]!));
+    found = found.flatMap((place) => Array.from({ length }, (_, i) => place + i * steps[axis]));
   });
   return found;
 }
@@ -50,7 +50,7 @@ function zip(call: Call, dtype: DType | undefined, fn: (a: number, b: number) =>
   return known(
     dtype ?? a.dtype,
     shape,
-    pa.map((place, i) => fn(na[place]!, nb[pb[i]!]!)),
+    pa.map((place, i) => fn(na[place], nb[pb[i]])),
   );
 }
 
@@ -83,30 +83,30 @@ const folds: Readonly<Record<string, Fold>> = {
     const shape = (inner && broadcastShape(condition.shape, inner)) ?? call.fail('operands do not broadcast');
     const at = (v: Known) => {
       const numbers = numbersOf(v);
-      return places(shape, strides(v.shape, shape)).map((place) => numbers[place]!);
+      return places(shape, strides(v.shape, shape)).map((place) => numbers[place]);
     };
     const [yes, no] = [at(a), at(b)];
     return known(
       a.dtype,
       shape,
-      at(condition).map((c, i) => (c ? yes[i]! : no[i]!)),
+      at(condition).map((c, i) => (c ? yes[i] : no[i])),
     );
   },
   ConstantOfShape(call, x) {
     const shape = numbersOf(x);
     const value = call.stored('value') as Known | undefined;
-    const numbers = new Array<number>(sizeOf(shape)).fill(value ? numbersOf(value)[0]! : 0);
+    const numbers = new Array<number>(sizeOf(shape)).fill(value ? numbersOf(value)[0] : 0);
     return numbers.length > LARGEST ? undefined : known(value?.dtype ?? 'float32', shape, numbers);
   },
   Range(call, start) {
     const [from, limit, step] = [start, call.value(1) as Known, call.value(2) as Known].map(
-      (v) => numbersOf(v)[0]!,
+      (v) => numbersOf(v)[0],
     );
-    const length = Math.max(0, Math.ceil((limit! - from!) / step!));
+    const length = Math.max(0, Math.ceil((limit - from) / step));
     return known(
       start.dtype,
       [length],
-      Array.from({ length }, (_, i) => from! + i * step!),
+      Array.from({ length }, (_, i) => from + i * step),
     );
   },
   Gather(call, x) {
@@ -114,7 +114,7 @@ const folds: Readonly<Record<string, Fold>> = {
     const axis = axisOf(call.number('axis', 0), x.shape, 'importOnnx: Gather');
     const [outer, inner] = [x.shape.slice(0, axis), x.shape.slice(axis + 1)];
     const numbers = numbersOf(x);
-    const length = x.shape[axis]!;
+    const length = x.shape[axis];
     const width = sizeOf(inner);
     const picked = Array.from({ length: sizeOf(outer) }, (_, o) =>
       numbersOf(indices).flatMap((index) => {
@@ -142,12 +142,12 @@ const folds: Readonly<Record<string, Fold>> = {
   Transpose(call, x) {
     const order = call.list('perm') ?? x.shape.map((_, i) => x.shape.length - 1 - i);
     const steps = strides(x.shape).map((step, i) => (x.shape[i] === 1 ? 0 : step));
-    const shape = order.map((axis) => x.shape[axis]!);
+    const shape = order.map((axis) => x.shape[axis]);
     const numbers = numbersOf(x);
     const turned = places(
       shape,
-      order.map((axis) => steps[axis]!),
-    ).map((place) => numbers[place]!);
+      order.map((axis) => steps[axis]),
+    ).map((place) => numbers[place]);
     return known(x.dtype, shape, turned);
   },
   Slice(call, x) {
@@ -155,15 +155,15 @@ const folds: Readonly<Record<string, Fold>> = {
     const steps = strides(x.shape);
     let start = 0;
     for (const { axis, from, step, count } of sliceRanges(call, x.shape)) {
-      start += from * steps[axis]!;
-      steps[axis]! *= step;
+      start += from * steps[axis];
+      steps[axis] *= step;
       shape[axis] = count;
     }
     const numbers = numbersOf(x);
     return known(
       x.dtype,
       shape,
-      places(shape, steps, start).map((place) => numbers[place]!),
+      places(shape, steps, start).map((place) => numbers[place]),
     );
   },
 };
@@ -192,7 +192,7 @@ export function fold(call: Call, operands: readonly unknown[]): Known | undefine
 /** Shape operand of Reshape: 0 keeps a length, -1 is worked out. */
 export function resolveShape(call: Call, from: Shape, wanted: readonly number[]): number[] {
   const keepsZero = call.number('allowzero', 0) === 1;
-  const lengths = wanted.map((length, i) => (length === 0 && !keepsZero ? from[i]! : length));
+  const lengths = wanted.map((length, i) => (length === 0 && !keepsZero ? from[i] : length));
   const rest = lengths.reduce((n, length) => (length === -1 ? n : n * length), 1);
   return lengths.map((length) => (length === -1 ? sizeOf(from) / rest : length));
 }
@@ -233,12 +233,12 @@ export function sliceRanges(call: Call, shape: Shape): SliceRange[] {
   const steps = call.has(4) ? call.numbers(4) : starts.map(() => 1);
   return axes.map((given, i) => {
     const axis = axisOf(given, shape, 'importOnnx: Slice');
-    const length = shape[axis]!;
-    const step = steps[i]!;
+    const length = shape[axis];
+    const step = steps[i];
     const clamp = (n: number, low: number, high: number) =>
       Math.min(Math.max(n < 0 ? n + length : n, low), high);
-    const from = step > 0 ? clamp(starts[i]!, 0, length) : clamp(starts[i]!, -1, length - 1);
-    const to = step > 0 ? clamp(ends[i]!, 0, length) : clamp(ends[i]!, -1, length - 1);
+    const from = step > 0 ? clamp(starts[i], 0, length) : clamp(starts[i], -1, length - 1);
+    const to = step > 0 ? clamp(ends[i], 0, length) : clamp(ends[i], -1, length - 1);
     return { axis, from, to, step, count: Math.max(0, Math.ceil((to - from) / step)) };
   });
 }

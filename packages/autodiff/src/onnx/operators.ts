@@ -71,7 +71,7 @@ function pooling(call: Call) {
   if (call.same('dilations', 1) !== 1) call.fail('dilations are not supported');
   const pads = padding(call) as readonly number[];
   if (pads.some((n) => n !== pads[0])) call.fail(`pads ${show(pads)} are not equal`);
-  return { kernel: call.same('kernel_shape', 0), stride: call.same('strides', 1), padding: pads[0]! };
+  return { kernel: call.same('kernel_shape', 0), stride: call.same('strides', 1), padding: pads[0] };
 }
 
 function resize(call: Call): Tensor {
@@ -86,10 +86,10 @@ function resize(call: Call): Tensor {
   const mode = call.text('mode', 'nearest');
   if (mode === 'linear') {
     call.require('coordinate_transformation_mode', 'half_pixel', 'pytorch_half_pixel');
-    return resizeBilinear(x, height!, width!);
+    return resizeBilinear(x, height, width);
   }
-  const factor = height! / x.shape[2]!;
-  if (mode !== 'nearest' || !Number.isInteger(factor) || width! / x.shape[3]! !== factor) {
+  const factor = height / x.shape[2];
+  if (mode !== 'nearest' || !Number.isInteger(factor) || width / x.shape[3] !== factor) {
     call.fail(
       `mode ${mode} from ${show(x.shape)} to ${show(sizes)} is not supported; only linear, or nearest by a whole factor`,
     );
@@ -103,7 +103,7 @@ function resize(call: Call): Tensor {
 
 function bounded(call: Call): Tensor {
   const bound = (index: number, name: string, none: number) =>
-    call.has(index) ? call.numbers(index)[0]! : call.number(name, none);
+    call.has(index) ? call.numbers(index)[0] : call.number(name, none);
   return clip(
     call.tensor(0),
     bound(1, 'min', Number.NEGATIVE_INFINITY),
@@ -126,7 +126,7 @@ function gemm(call: Call): Tensor {
 function product(a: Tensor, b: Tensor): Tensor {
   if (a.rank === 1) {
     const row = product(reshape(a, [1, a.size]), b);
-    return reshape(row, b.rank === 1 ? [] : [...b.shape.slice(0, -2), b.shape[b.rank - 1]!]);
+    return reshape(row, b.rank === 1 ? [] : [...b.shape.slice(0, -2), b.shape[b.rank - 1]]);
   }
   return b.rank === 1 ? reshape(matmul(a, reshape(b, [b.size, 1])), a.shape.slice(0, -1)) : matmul(a, b);
 }
@@ -160,10 +160,10 @@ function padded(call: Call): Tensor {
   const [before, after] = [x.shape.map(() => 0), x.shape.map(() => 0)];
   axes.forEach((axis, i) => {
     const at = axis < 0 ? axis + x.rank : axis;
-    before[at] = pads[i]!;
-    after[at] = pads[i + axes.length]!;
+    before[at] = pads[i];
+    after[at] = pads[i + axes.length];
   });
-  return pad(x, before, after, call.has(2) ? call.numbers(2)[0]! : call.number('value', 0));
+  return pad(x, before, after, call.has(2) ? call.numbers(2)[0] : call.number('value', 0));
 }
 
 function pieces(call: Call): Tensor[] {
@@ -284,7 +284,7 @@ export const OPERATORS: Readonly<Record<string, Rule>> = {
   },
   InstanceNormalization(call) {
     const x = call.tensor(0);
-    return groupNorm(x, x.shape[1]!, call.tensor(1), call.tensor(2), call.number('epsilon', 1e-5));
+    return groupNorm(x, x.shape[1], call.tensor(1), call.tensor(2), call.number('epsilon', 1e-5));
   },
   GroupNormalization: (call) =>
     groupNorm(
@@ -326,7 +326,7 @@ export const OPERATORS: Readonly<Record<string, Rule>> = {
   },
   ConstantOfShape(call) {
     const value = call.stored('value');
-    const known = value && 'data' in value ? numbersOf(value)[0]! : 0;
+    const known = value && 'data' in value ? numbersOf(value)[0] : 0;
     if (value && value.dtype !== 'float32') call.fail(`a large constant of ${value.dtype} is not supported`);
     return full(call.numbers(0), known);
   },

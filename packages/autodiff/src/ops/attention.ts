@@ -38,7 +38,7 @@ export function attentionWithProbabilities(
   q: Tensor,
   k: Tensor,
   v: Tensor,
-  { scale = 1 / Math.sqrt(q.shape[q.rank - 1]!), mask }: AttentionOptions = {},
+  { scale = 1 / Math.sqrt(q.shape[q.rank - 1]), mask }: AttentionOptions = {},
 ): AttentionResult {
   check(q, k, v, mask);
   const [output, probabilities] = differentiable(
@@ -51,32 +51,32 @@ export function attentionWithProbabilities(
     ([dOutput, dProbabilities], [o, p]) => {
       const along = { axes: [-1], keepDims: true };
       let dp = dProbabilities;
-      let mean = dProbabilities && sum(mul(dProbabilities, p!), along);
+      let mean = dProbabilities && sum(mul(dProbabilities, p), along);
       if (dOutput) {
         const throughOutput = matmul(dOutput, transposeLast(v));
         // sum(dp * p) over the keys equals sum(dOutput * output) over the value's width, which is far smaller.
-        const meanOfOutput = sum(mul(dOutput, o!), along);
+        const meanOfOutput = sum(mul(dOutput, o), along);
         dp = dp ? add(dp, throughOutput) : throughOutput;
         mean = mean ? add(mean, meanOfOutput) : meanOfOutput;
       }
       if (!dp || !mean) return [];
-      const ds = mul(p!, sub(dp, mean));
+      const ds = mul(p, sub(dp, mean));
       return [
         matmul(ds, mul(k, scale)),
         matmul(transposeLast(ds), mul(q, scale)),
-        dOutput && matmul(transposeLast(p!), dOutput),
+        dOutput && matmul(transposeLast(p), dOutput),
       ];
     },
   );
-  return { output: output!, probabilities: probabilities! };
+  return { output: output, probabilities: probabilities };
 }
 
 /** `softmax(q kᵀ scale + mask) v`; see `attentionWithProbabilities` for shapes. */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
-  const { scale = 1 / Math.sqrt(q.shape[q.rank - 1]!), mask, pieceBytes = 2 ** 26 } = options;
+  const { scale = 1 / Math.sqrt(q.shape[q.rank - 1]), mask, pieceBytes = 2 ** 26 } = options;
   check(q, k, v, mask);
   const [batch, heads, queries] = q.shape as [number, number, number];
-  const keys = k.shape[2]!;
+  const keys = k.shape[2];
   const kept = 4 * batch * heads * queries * keys <= pieceBytes;
   if (kept || mask) return attentionWithProbabilities(q, k, v, options).output;
   return differentiableOne(
@@ -90,9 +90,8 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
 /** ONNX Runtime's own kernel, which never holds all probabilities; it takes [batch, tokens, heads * width]. */
 function fused(q: Tensor, k: Tensor, v: Tensor, scale: number): Tensor {
   const [batch, heads, queries] = q.shape as [number, number, number];
-  const merged = (t: Tensor) =>
-    reshape(transpose(t, [0, 2, 1, 3]), [batch, t.shape[2]!, heads * t.shape[3]!]);
-  const width = v.shape[3]!;
+  const merged = (t: Tensor) => reshape(transpose(t, [0, 2, 1, 3]), [batch, t.shape[2], heads * t.shape[3]]);
+  const width = v.shape[3];
   const out = emit('MultiHeadAttention', [q, k, v].map(merged), q.dtype, [batch, queries, heads * width], {
     domain: 'com.microsoft',
     attributes: { num_heads: heads, scale: { float: scale } },
@@ -117,11 +116,11 @@ interface Pieces {
  * Reference: Dao et al. 2022, FlashAttention, appendix B.4: `dS = P (dP - rowsum(dO O))`.
  */
 function pullbackInPieces({ q, k, v, dOutput, output, scale, pieceBytes }: Pieces): Tensor[] {
-  const flat = (t: Tensor) => reshape(t, [t.shape[0]! * t.shape[1]!, t.shape[2]!, t.shape[3]!]);
+  const flat = (t: Tensor) => reshape(t, [t.shape[0] * t.shape[1], t.shape[2], t.shape[3]]);
   const [qs, ks, vs, dos] = [flat(mul(q, scale)), flat(k), flat(v), flat(dOutput)];
   const means = sum(mul(dos, flat(output)), { axes: [-1], keepDims: true });
   const [groups, queries] = qs.shape as [number, number];
-  const keys = ks.shape[1]!;
+  const keys = ks.shape[1];
   const rows = Math.max(1, Math.floor(pieceBytes / (4 * keys)));
   const heads = Math.max(1, Math.floor(rows / queries));
 
@@ -176,7 +175,7 @@ function check(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | undefined): void 
       `attention: needs q [b,h,n,d], k [b,h,m,d], v [b,h,m,e], got ${show(q.shape)}, ${show(k.shape)}, ${show(v.shape)}`,
     );
   }
-  const target = [q.shape[0]!, q.shape[1]!, q.shape[2]!, k.shape[2]!];
+  const target = [q.shape[0], q.shape[1], q.shape[2], k.shape[2]];
   const reached = mask && broadcastShape(mask.shape, target);
   if (mask && (!reached || reached.some((length, i) => length !== target[i]))) {
     throw new RangeError(`attention: mask ${show(mask.shape)} does not broadcast to ${show(target)}`);

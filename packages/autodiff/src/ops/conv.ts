@@ -53,12 +53,12 @@ function checkBias(who: string, channels: number, bias: Tensor | undefined): voi
  */
 export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv2dOptions = {}): Tensor {
   const g = geometry('conv2d', options);
-  if (x.rank !== 4 || weight.rank !== 4 || x.shape[1] !== weight.shape[1]! * g.groups) {
+  if (x.rank !== 4 || weight.rank !== 4 || x.shape[1] !== weight.shape[1] * g.groups) {
     throw new RangeError(
       `conv2d: needs x [batch, in, h, w] and weight [out, in / ${g.groups} groups, kh, kw], got x ${show(x.shape)} and weight ${show(weight.shape)}`,
     );
   }
-  if (weight.shape[0]! % g.groups !== 0) {
+  if (weight.shape[0] % g.groups !== 0) {
     throw new RangeError(
       `conv2d: ${g.groups} groups do not divide the output channels of weight ${show(weight.shape)}`,
     );
@@ -106,31 +106,26 @@ export function convTranspose2d(
     );
   }
   const full = (length: number, kernel: number, axis: 0 | 1) =>
-    (length - 1) * g.stride +
-    g.dilation * (kernel - 1) +
-    1 -
-    g.pads[axis] -
-    g.pads[axis + 2]! +
-    outputPadding;
+    (length - 1) * g.stride + g.dilation * (kernel - 1) + 1 - g.pads[axis] - g.pads[axis + 2] + outputPadding;
   const target = [
-    x.shape[0]!,
-    weight.shape[1]! * g.groups,
-    full(x.shape[2]!, weight.shape[2]!, 0),
-    full(x.shape[3]!, weight.shape[3]!, 1),
+    x.shape[0],
+    weight.shape[1] * g.groups,
+    full(x.shape[2], weight.shape[2], 0),
+    full(x.shape[3], weight.shape[3], 1),
   ];
-  if (x.shape[1]! % g.groups !== 0 || target.some((length) => length < 1)) {
+  if (x.shape[1] % g.groups !== 0 || target.some((length) => length < 1)) {
     throw new RangeError(
       `convTranspose2d: x ${show(x.shape)} and weight ${show(weight.shape)} with ${g.groups} groups, stride ${g.stride} and padding ${show(g.pads)} give ${show(target)}; needs groups that divide the channels and a result of at least one pixel`,
     );
   }
-  checkBias('convTranspose2d', target[1]!, bias);
+  checkBias('convTranspose2d', target[1], bias);
   checkTypes('convTranspose2d', { x, weight, bias });
   const product = emitTransposed(x, weight, target, g);
-  return bias ? add(product, reshape(bias, [1, target[1]!, 1, 1])) : product;
+  return bias ? add(product, reshape(bias, [1, target[1], 1, 1])) : product;
 }
 
 function outputLength(length: number, kernel: number, g: Geometry, axis: 0 | 1): number {
-  const padded = length + g.pads[axis] + g.pads[axis + 2]!;
+  const padded = length + g.pads[axis] + g.pads[axis + 2];
   return Math.floor((padded - g.dilation * (kernel - 1) - 1) / g.stride) + 1;
 }
 
@@ -141,9 +136,9 @@ function emitConv(
   g: Geometry,
   extra = {},
 ): Tensor {
-  return emit(op, operands, operands[0]!.dtype, shape, {
+  return emit(op, operands, operands[0].dtype, shape, {
     attributes: {
-      kernel_shape: operands[1]!.shape.slice(2),
+      kernel_shape: operands[1].shape.slice(2),
       strides: [g.stride, g.stride],
       dilations: [g.dilation, g.dilation],
       pads: g.pads,
@@ -157,12 +152,12 @@ function emitConv(
 function emitTransposed(dy: Tensor, weight: Tensor, target: readonly number[], g: Geometry): Tensor {
   const outputPadding = ([0, 1] as const).map((axis) => {
     const reached =
-      (dy.shape[axis + 2]! - 1) * g.stride +
-      g.dilation * (weight.shape[axis + 2]! - 1) +
+      (dy.shape[axis + 2] - 1) * g.stride +
+      g.dilation * (weight.shape[axis + 2] - 1) +
       1 -
       g.pads[axis] -
-      g.pads[axis + 2]!;
-    return target[axis + 2]! - reached;
+      g.pads[axis + 2];
+    return target[axis + 2] - reached;
   });
   const { stride, pads, dilation, groups } = g;
   const conv: Conv2dOptions = { stride, padding: pads, dilation, groups };
@@ -183,7 +178,7 @@ function emitTransposed(dy: Tensor, weight: Tensor, target: readonly number[], g
 function inputGradient(dy: Tensor, weight: Tensor, x: Tensor, g: Geometry): Tensor {
   const [, , kh, kw] = weight.shape as [number, number, number, number];
   const reach = [g.dilation * (kh - 1), g.dilation * (kw - 1)] as const;
-  const pads = g.pads.map((n, side) => reach[side % 2]! - n) as [number, number, number, number];
+  const pads = g.pads.map((n, side) => reach[side % 2] - n) as [number, number, number, number];
   const mirror = g.stride === 1 && g.groups === 1 && isWorthCopying(weight) && pads.every((n) => n >= 0);
   if (!mirror) return emitTransposed(dy, weight, x.shape, g);
   return conv2d(dy, mirrored(weight), undefined, { padding: pads, dilation: g.dilation });
@@ -220,11 +215,11 @@ function mirrored(weight: Tensor): Tensor {
  */
 export function weightGradient(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Tensor {
   if (g.groups > 1) {
-    const share = (t: Tensor) => split(t, new Array<number>(g.groups).fill(t.shape[1]! / g.groups), 1);
+    const share = (t: Tensor) => split(t, new Array<number>(g.groups).fill(t.shape[1] / g.groups), 1);
     const dys = share(dy);
-    const ws = split(weight, new Array<number>(g.groups).fill(weight.shape[0]! / g.groups), 0);
+    const ws = split(weight, new Array<number>(g.groups).fill(weight.shape[0] / g.groups), 0);
     return concat(
-      share(x).map((part, i) => weightGradient(dys[i]!, part, ws[i]!, { ...g, groups: 1 })),
+      share(x).map((part, i) => weightGradient(dys[i], part, ws[i], { ...g, groups: 1 })),
       0,
     );
   }
@@ -246,7 +241,7 @@ const WIDE = 8;
 function weightGradientByImage(dy: Tensor, x: Tensor, kernel: Shape, g: Geometry): Tensor {
   const [outChannels, inChannels, kh, kw] = kernel as [number, number, number, number];
   const [batch, , height, width] = dy.shape as [number, number, number, number];
-  const inHeight = x.shape[2]!;
+  const inHeight = x.shape[2];
   const flatDy = reshape(dy, [batch, outChannels, height * width]);
   const shiftedDy = upTo(kh).map((ky) =>
     window(flatDy, 2, (g.pads[0] - ky * g.dilation) * width, inHeight * width),
@@ -263,7 +258,7 @@ function weightGradientByImage(dy: Tensor, x: Tensor, kernel: Shape, g: Geometry
 function weightGradientOverBatch(dy: Tensor, x: Tensor, kernel: Shape, g: Geometry): Tensor {
   const [outChannels, inChannels, kh, kw] = kernel as [number, number, number, number];
   const [batch, , height, width] = dy.shape as [number, number, number, number];
-  const inHeight = x.shape[2]!;
+  const inHeight = x.shape[2];
   const flatDy = reshape(transpose(dy, [1, 0, 2, 3]), [outChannels, batch, height * width]);
   const shiftedDy = upTo(kh).map((ky) =>
     reshape(window(flatDy, 2, (g.pads[0] - ky * g.dilation) * width, inHeight * width), [outChannels, -1]),

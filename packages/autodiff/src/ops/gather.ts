@@ -31,7 +31,7 @@ export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
 /** The transpose of gather: adds the slices of dy into zeros of x's shape. */
 function scatterRows(x: Tensor, indices: Tensor, dy: Tensor, axis: number): Tensor {
   const toFront = [axis, ...x.shape.map((_, i) => i).filter((i) => i !== axis)];
-  const frontShape = toFront.map((i) => x.shape[i]!);
+  const frontShape = toFront.map((i) => x.shape[i]);
   const indexAxes = indices.shape.map((_, i) => axis + i);
   const dyOrder = [...indexAxes, ...dy.shape.map((_, i) => i).filter((i) => !indexAxes.includes(i))];
   const back: number[] = [];

@@ -62,13 +62,13 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
     throw new RangeError(`linear: bias must be [${outFeatures}], got ${show(bias.shape)}`);
   }
   checkTypes('linear', { x, weight, bias });
-  const rows = reshape(x, [-1, inFeatures!]);
+  const rows = reshape(x, [-1, inFeatures]);
   const operands = bias ? [rows, weight, bias] : [rows, weight];
   const product = differentiableOne(
     'linear',
     operands,
-    () => emit('Gemm', operands, x.dtype, [rows.shape[0]!, outFeatures!], { attributes: { transB: 1 } }),
+    () => emit('Gemm', operands, x.dtype, [rows.shape[0], outFeatures], { attributes: { transB: 1 } }),
     (dy) => [matmul(dy, weight), matmul(transposeLast(dy), rows), bias && sum(dy, { axes: [0] })],
   );
-  return reshape(product, [...x.shape.slice(0, -1), outFeatures!]);
+  return reshape(product, [...x.shape.slice(0, -1), outFeatures]);
 }

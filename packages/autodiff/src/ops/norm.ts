@@ -44,15 +44,15 @@ function standardise(x: Tensor, axis: number, eps: number): Standardised {
         },
       ) as readonly Tensor[],
     ([dXhat, , dInverse], [y, , inv]) => {
-      const slope = dInverse && mul(mul(dInverse, inv!), 1 / sizeOf(inner));
+      const slope = dInverse && mul(mul(dInverse, inv), 1 / sizeOf(inner));
       const centred = dXhat && sub(dXhat, mean(dXhat, along));
-      const product = dXhat && mean(mul(dXhat, y!), along);
+      const product = dXhat && mean(mul(dXhat, y), along);
       const total = slope && product ? add(slope, product) : (slope ?? product!);
-      const towards = mul(y!, total);
-      return [mul(centred ? sub(centred, towards) : neg(towards), inv!)];
+      const towards = mul(y, total);
+      return [mul(centred ? sub(centred, towards) : neg(towards), inv)];
     },
   );
-  return { xhat: xhat!, inverse: inverse! };
+  return { xhat: xhat, inverse: inverse };
 }
 
 const onesCache = new Map<string, ConstantSource>();
@@ -73,7 +73,7 @@ function onesOf(shape: Shape): ConstantSource {
  * Reference: torch.nn.functional.layer_norm.
  */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
-  const width = x.shape[x.rank - 1]!;
+  const width = x.shape[x.rank - 1];
   if (!sameShape(weight.shape, [width]) || !sameShape(bias.shape, [width])) {
     throw new RangeError(
       `layerNorm: weight and bias must be [${width}], got x ${show(x.shape)}, weight ${show(weight.shape)} and bias ${show(bias.shape)}`,
@@ -202,7 +202,7 @@ export function batchNorm(
   bias: Tensor,
   eps = 1e-5,
 ): Tensor {
-  const channels = x.shape[1]!;
+  const channels = x.shape[1];
   for (const t of [runningMean, variance, weight, bias]) {
     if (t.rank !== 1 || t.shape[0] !== channels) {
       throw new RangeError(
@@ -222,7 +222,7 @@ export function batchStatistics(x: Tensor): BatchNormStatistics {
   const average = mean(x, { axes, keepDims: true });
   const centred = sub(x, average);
   return {
-    mean: reshape(average, [x.shape[1]!]),
+    mean: reshape(average, [x.shape[1]]),
     variance: mean(mul(centred, centred), { axes }),
   };
 }

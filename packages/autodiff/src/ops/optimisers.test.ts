@@ -22,10 +22,8 @@ afterEach(async () => program?.dispose());
 const floats = (name: string) => stored(name).data as Float32Array;
 const rows = (name: string) => {
   const { shape, data } = stored(name);
-  const width = data.length / shape[0]!;
-  return Array.from({ length: shape[0]! }, (_, i) =>
-    (data as Float32Array).slice(i * width, (i + 1) * width),
-  );
+  const width = data.length / shape[0];
+  return Array.from({ length: shape[0] }, (_, i) => (data as Float32Array).slice(i * width, (i + 1) * width));
 };
 
 describe('adamW', () => {
@@ -61,7 +59,7 @@ describe('adamW', () => {
         correction1: Float32Array.of(1 - beta1 ** (i + 1)),
         correction2: Float32Array.of(1 - beta2 ** (i + 1)),
       })) as typeof state;
-      expectClose(state.parameters, rows(`${name}/out:values`)[i]!, `parameters after step ${i + 1}`);
+      expectClose(state.parameters, rows(`${name}/out:values`)[i], `parameters after step ${i + 1}`);
     }
     expectClose(state.first, floats(`${name}/out:first`), 'mean of gradients');
     expectClose(state.second, floats(`${name}/out:second`), 'mean of squared gradients');
@@ -81,7 +79,7 @@ describe('adamW', () => {
       parameters: Float32Array.of(4, 4),
       mask: Float32Array.of(1, 0),
     });
-    expectClose(parameters!, [3.8, 4], 'parameters');
+    expectClose(parameters, [3.8, 4], 'parameters');
   });
 });
 
@@ -115,7 +113,7 @@ describe('muon', () => {
         })) as typeof state;
         expectClose(
           state.parameters,
-          stacked(rows(`${name}/out:values`)[i]!),
+          stacked(rows(`${name}/out:values`)[i]),
           `parameters after step ${i + 1}`,
         );
       }
@@ -134,15 +132,15 @@ describe('muon', () => {
 
 test('the moving average equals torch.optim.swa_utils with get_ema_multi_avg_fn', async () => {
   const [start, ...later] = rows('ema/in:values');
-  const shape = [start!.length];
+  const shape = [start.length];
   const graph = trace(
     { average: { shape }, value: { shape }, decay: { shape: [] } },
     ({ average, value, decay }) => ({ average: exponentialMovingAverage(average, value, decay) }),
   );
   program = await compile(graph, { threads: 1 });
-  let average: TypedArray = start!;
+  let average: TypedArray = start;
   for (const value of later) {
-    average = (await program.run({ average, value, decay: Float32Array.of(0.9) })).average!;
+    average = (await program.run({ average, value, decay: Float32Array.of(0.9) })).average;
   }
   expectClose(average, floats('ema/out:average'), 'average');
 });
@@ -154,9 +152,9 @@ test.each(['clipNorm', 'clipNorm.small'])('%s equals torch.nn.utils.clip_grad_no
   ];
   const graph = trace({ g0: { shape: a.shape }, g1: { shape: b.shape } }, ({ g0, g1 }) => {
     const { clipped, norm } = clipByGlobalNorm([g0, g1], 1.5);
-    return { g0: clipped[0]!, g1: clipped[1]!, norm };
+    return { g0: clipped[0], g1: clipped[1], norm };
   });
   program = await compile(graph, { threads: 1 });
   const results = await program.run({ g0: a.data, g1: b.data });
-  for (const out of ['norm', 'g0', 'g1']) expectClose(results[out]!, floats(`${name}/out:${out}`), out);
+  for (const out of ['norm', 'g0', 'g1']) expectClose(results[out], floats(`${name}/out:${out}`), out);
 });

@@ -85,7 +85,7 @@ export function muon(
   }
   const next = add(mul(momentum, beta), mul(gradient, 1 - beta));
   const direction = orthogonalise(add(mul(next, beta), mul(gradient, 1 - beta)));
-  const stretch = Math.sqrt(Math.max(1, shape[1]! / shape[2]!));
+  const stretch = Math.sqrt(Math.max(1, shape[1] / shape[2]));
   const kept = sub(parameters, mul(mul(parameters, weightDecay), learningRate));
   return { parameters: sub(kept, mul(mul(direction, stretch), learningRate)), momentum: next };
 }

@@ -22,7 +22,7 @@ function pooledShape(
 ): number[] {
   if (x.rank !== 4) throw new RangeError(`${who}: needs [batch, channels, h, w], got ${show(x.shape)}`);
   const length = (n: number) => Math.floor((n + 2 * padding - kernel) / stride) + 1;
-  const shape = [x.shape[0]!, x.shape[1]!, length(x.shape[2]!), length(x.shape[3]!)];
+  const shape = [x.shape[0], x.shape[1], length(x.shape[2]), length(x.shape[3])];
   if (shape.some((n) => n < 1))
     throw new RangeError(`${who}: window ${kernel} does not fit x ${show(x.shape)}`);
   return shape;
@@ -46,9 +46,9 @@ export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
       emitMany('MaxPool', [x], [{ shape }, { shape, dtype: 'int64' }], {
         attributes: attributes(options),
       }) as readonly Tensor[],
-    ([dy], [, indices]) => (dy ? [unpool(dy, indices!, x.shape)] : []),
+    ([dy], [, indices]) => (dy ? [unpool(dy, indices, x.shape)] : []),
   );
-  return y!;
+  return y;
 }
 
 /** Adds each element of dy to zeros of `shape` at the flat place that its index names. */
@@ -94,8 +94,8 @@ export function avgPool2d(x: Tensor, options: PoolOptions): Tensor {
       const spread = convTranspose2d(maps, full([1, 1, kernel, kernel], 1 / (kernel * kernel)), undefined, {
         stride,
       });
-      const missing = [height, width].map((n, i) => n + 2 * padding - spread.shape[i + 2]!);
-      const covered = pad(spread, [0, 0, 0, 0], [0, 0, missing[0]!, missing[1]!]);
+      const missing = [height, width].map((n, i) => n + 2 * padding - spread.shape[i + 2]);
+      const covered = pad(spread, [0, 0, 0, 0], [0, 0, missing[0], missing[1]]);
       const inner = slice(covered, [
         { axis: 2, start: padding, end: padding + height },
         { axis: 3, start: padding, end: padding + width },

@@ -17,7 +17,7 @@ function plan(who: string, x: Tensor, { axes, keepDims = false }: ReduceOptions)
   ].sort((a, b) => a - b);
   const kept = x.shape.map((length, i) => (reduced.includes(i) ? 1 : length));
   const shape = keepDims ? kept : x.shape.filter((_, i) => !reduced.includes(i));
-  const count = reduced.reduce((n, axis) => n * x.shape[axis]!, 1);
+  const count = reduced.reduce((n, axis) => n * x.shape[axis], 1);
   return { reduced, kept, shape, count, keepDims };
 }
 

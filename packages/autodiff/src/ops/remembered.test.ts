@@ -38,7 +38,7 @@ const OPS: Record<string, { ours: (x: Tensor) => Tensor; steps: (x: Tensor) => T
 /** Euclidean, over the length of the second. */
 function distance(a: Float32Array, b: Float32Array): number {
   const squares = b.reduce((total, value) => total + value ** 2, 0);
-  return Math.sqrt(a.reduce((total, value, i) => total + (value - b[i]!) ** 2, 0) / squares);
+  return Math.sqrt(a.reduce((total, value, i) => total + (value - b[i]) ** 2, 0) / squares);
 }
 
 /** Three times one after the other, with the gradient of the squares and the gradient of that gradient's squares. */
@@ -46,7 +46,7 @@ const chain = (op: (x: Tensor) => Tensor, shape: readonly number[]) =>
   trace({ x: { shape } }, ({ x }) => {
     const y = op(op(op(x)));
     const [dx] = grad(sum(square(y)), [x]) as [Tensor];
-    return { y, dx, ddx: grad(sum(square(dx)), [x])[0]! };
+    return { y, dx, ddx: grad(sum(square(dx)), [x])[0] };
   });
 
 describe.each(Object.entries(OPS))('%s', (_, { ours, steps }) => {
@@ -60,7 +60,7 @@ describe.each(Object.entries(OPS))('%s', (_, { ours, steps }) => {
         return results as Record<string, Float32Array>;
       }),
     );
-    for (const name of ['y', 'dx', 'ddx']) expect(distance(a![name]!, b![name]!), name).toBeLessThan(1e-5);
+    for (const name of ['y', 'dx', 'ddx']) expect(distance(a[name], b[name]), name).toBeLessThan(1e-5);
   });
 
   test('has nearly the same in half precision', async () => {
@@ -75,7 +75,7 @@ describe.each(Object.entries(OPS))('%s', (_, { ours, steps }) => {
         return results as Record<string, Float32Array>;
       }),
     );
-    for (const name of ['y', 'grad:x']) expect(distance(a![name]!, b![name]!), name).toBeLessThan(3e-3);
+    for (const name of ['y', 'grad:x']) expect(distance(a[name], b[name]), name).toBeLessThan(3e-3);
   });
 
   test('keeps less of large tensors', () => {
@@ -83,7 +83,7 @@ describe.each(Object.entries(OPS))('%s', (_, { ours, steps }) => {
       const graph = trace({ x: { shape: LARGE } }, ({ x }) => {
         let y = x;
         for (let i = 0; i < 24; i++) y = op(y);
-        return { dx: grad(sum(square(y)), [x])[0]! };
+        return { dx: grad(sum(square(y)), [x])[0] };
       });
       return graphCost(graph).activationBytes;
     };
@@ -99,7 +99,7 @@ describe.each(Object.entries(OPS))('%s', (_, { ours, steps }) => {
 
 test('weights of a norm that are trained have their gradients', async () => {
   const shapes = { x: [2, 4, 3, 3], w: [4], b: [4] };
-  await expectGradient(shapes, ({ x, w, b }) => groupNormSilu(x!, 2, w!, b!, 0.1), { seed: 6 });
+  await expectGradient(shapes, ({ x, w, b }) => groupNormSilu(x, 2, w, b, 0.1), { seed: 6 });
 });
 
 test('operands that do not fit are refused', () => {

@@ -41,8 +41,8 @@ function scalesOf(factor: number): ConstantSource {
 export function resizeBilinear(x: Tensor, height: number, width: number): Tensor {
   if (x.rank !== 4)
     throw new RangeError(`resizeBilinear: needs [batch, channels, h, w], got ${show(x.shape)}`);
-  const rows = constant(bilinearMatrix(x.shape[2]!, height));
-  const columns = constant(bilinearMatrix(x.shape[3]!, width));
+  const rows = constant(bilinearMatrix(x.shape[2], height));
+  const columns = constant(bilinearMatrix(x.shape[3], width));
   return matmul(matmul(rows, x), transposeLast(columns));
 }
 
@@ -53,8 +53,8 @@ function bilinearMatrix(inLength: number, outLength: number): ConstantSource {
     const position = Math.min(Math.max(((i + 0.5) * inLength) / outLength - 0.5, 0), inLength - 1);
     const low = Math.floor(position);
     const high = Math.min(low + 1, inLength - 1);
-    data[i * inLength + low]! += 1 - (position - low);
-    data[i * inLength + high]! += position - low;
+    data[i * inLength + low] += 1 - (position - low);
+    data[i * inLength + high] += position - low;
   }
   return { dtype: 'float32', shape: [outLength, inLength], data };
 }

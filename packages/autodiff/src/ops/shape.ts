@@ -51,7 +51,7 @@ export function transpose(
         'Transpose',
         [x],
         x.dtype,
-        order.map((axis) => x.shape[axis]!),
+        order.map((axis) => x.shape[axis]),
         { attributes: { perm: order } },
       ),
     (dy) => {
@@ -104,7 +104,7 @@ export function slice(x: Tensor, ranges: readonly AxisSlice[]): Tensor {
   const shape = [...x.shape];
   const resolved = ranges.map(({ axis, start, end, step = 1 }) => {
     const a = axisOf(axis, x.shape, 'slice');
-    const length = x.shape[a]!;
+    const length = x.shape[a];
     const from = start < 0 ? start + length : start;
     const to = end === undefined ? length : end < 0 ? end + length : end;
     if (from < 0 || to > length || from > to || !(step >= 1)) {
@@ -139,11 +139,11 @@ export function slice(x: Tensor, ranges: readonly AxisSlice[]): Tensor {
       const after = x.shape.map(() => 0);
       for (const { axis, from } of resolved) {
         before[axis] = from;
-        after[axis] = x.shape[axis]! - from - spread.shape[axis]!;
+        after[axis] = x.shape[axis] - from - spread.shape[axis];
       }
       // The zeros behind the last taken element may reach past the end of the axis.
       const cut = after.flatMap((n, axis) =>
-        n < 0 ? [{ axis, start: 0, end: spread.shape[axis]! + n }] : [],
+        n < 0 ? [{ axis, start: 0, end: spread.shape[axis] + n }] : [],
       );
       return [
         pad(
@@ -180,7 +180,7 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
     );
   }
   if ([...before, ...after].every((n) => n === 0)) return x;
-  const shape = x.shape.map((length, i) => length + before[i]! + after[i]!);
+  const shape = x.shape.map((length, i) => length + before[i] + after[i]);
   return differentiableOne(
     'pad',
     [x],
@@ -188,7 +188,7 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
     (dy) => [
       slice(
         dy,
-        x.shape.map((length, axis) => ({ axis, start: before[axis]!, end: before[axis]! + length })),
+        x.shape.map((length, axis) => ({ axis, start: before[axis], end: before[axis] + length })),
       ),
     ],
   );
@@ -198,17 +198,17 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
 export function window(x: Tensor, axis: number, start: number, length: number): Tensor {
   const a = axisOf(axis, x.shape, 'window');
   const before = -start;
-  const after = start + length - x.shape[a]!;
+  const after = start + length - x.shape[a];
   if (before === 0 && after === 0) return x;
   // ONNX pads by a negative amount where elements are to be dropped.
   const at = (amount: number) => x.shape.map((_, i) => (i === a ? amount : 0));
   const shape = x.shape.map((n, i) => (i === a ? length : n));
-  if (start >= x.shape[a]! || start + length <= 0) return full(shape, 0);
+  if (start >= x.shape[a] || start + length <= 0) return full(shape, 0);
   return differentiableOne(
     'window',
     [x],
     () => emit('Pad', [x, int64s([...at(before), ...at(after)]), scalar(0, x.dtype)], x.dtype, shape),
-    (dy) => [window(dy, a, before, x.shape[a]!)],
+    (dy) => [window(dy, a, before, x.shape[a])],
   );
 }
 
@@ -227,7 +227,7 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   if (tensors.length === 1) return first;
   checkTypes('concat', Object.fromEntries(tensors.map((t, i) => [`operand ${i}`, t])));
   const shape = first.shape.map((length, i) =>
-    i === a ? tensors.reduce((n, t) => n + t.shape[a]!, 0) : length,
+    i === a ? tensors.reduce((n, t) => n + t.shape[a], 0) : length,
   );
   return differentiableOne(
     'concat',
@@ -236,7 +236,7 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
     (dy) =>
       split(
         dy,
-        tensors.map((t) => t.shape[a]!),
+        tensors.map((t) => t.shape[a]),
         a,
       ),
   );
@@ -267,7 +267,7 @@ export function split(x: Tensor, lengths: readonly number[], axis: number): Tens
       ) as readonly Tensor[],
     (cotangents, outputs) => [
       concat(
-        cotangents.map((dy, i) => dy ?? zerosLike(outputs[i]!)),
+        cotangents.map((dy, i) => dy ?? zerosLike(outputs[i])),
         a,
       ),
     ],

@@ -32,7 +32,7 @@ const inTwoSteps = (x: Tensor) =>
 const withGradient = (op: (x: Tensor) => Tensor, shape: readonly number[]) =>
   trace({ x: { shape } }, ({ x }) => {
     const y = op(x);
-    return { y, dx: grad(sum(mul(y, y)), [x])[0]! };
+    return { y, dx: grad(sum(mul(y, y)), [x])[0] };
   });
 
 const numbersOf = async (op: (x: Tensor) => Tensor, shape: readonly number[]) => {
@@ -55,12 +55,12 @@ describe.skipIf(untestable)('with a constant weight', () => {
   ])('%s: as resized and convolved', async (_, shape) => {
     const [ours, theirs] = [await numbersOf(summed, shape), await numbersOf(inTwoSteps, shape)];
     ours.forEach((values, k) => {
-      expectClose(values, theirs[k]!, k === 0 ? 'value' : 'gradient');
+      expectClose(values, theirs[k], k === 0 ? 'value' : 'gradient');
     });
   });
 
   test('has second derivatives', async () => {
-    await expectGradient({ x: [2, 3, 4, 3] }, ({ x }) => summed(x!), { seed: 4, twice: true });
+    await expectGradient({ x: [2, 3, 4, 3] }, ({ x }) => summed(x), { seed: 4, twice: true });
   });
 
   test('takes four multiplications for nine, forward and back', () => {
@@ -75,7 +75,7 @@ test('a weight that is trained stays as it is, and has its gradient', async () =
     y: upsampledConv2d(x, w),
   }));
   expect(graph.trace.nodes.map(({ op }) => op)).toEqual(['Resize', 'Conv']);
-  await expectGradient(shapes, ({ x, w, b }) => upsampledConv2d(x!, w!, b), { seed: 5 });
+  await expectGradient(shapes, ({ x, w, b }) => upsampledConv2d(x, w, b), { seed: 5 });
 });
 
 test('a kernel of another size is refused', () => {

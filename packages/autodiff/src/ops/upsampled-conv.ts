@@ -75,9 +75,9 @@ function summed(weight: Tensor, rows: ConstantSource, columns: ConstantSource): 
 
 /** Four images as one of twice the height and width; the places of `PLACES` in its doubled pixels. */
 function interleaved(images: readonly Tensor[]): Tensor {
-  const [batch, channels, height, width] = images[0]!.shape as readonly [number, number, number, number];
+  const [batch, channels, height, width] = images[0].shape as readonly [number, number, number, number];
   const shape: Shape = [batch, channels, 2 * height, 2 * width];
-  return emit('DepthToSpace', [concat(images, 1)], images[0]!.dtype, shape, {
+  return emit('DepthToSpace', [concat(images, 1)], images[0].dtype, shape, {
     attributes: { blocksize: 2, mode: 'DCR' },
   });
 }

@@ -30,15 +30,15 @@ function flopsOf({ op, inputs, outputs, attributes }: Node): number | undefined 
   const [out] = outputs as readonly [Tensor];
   switch (op) {
     case 'Conv':
-      return (2 * out.size * b!.size) / b!.shape[0]!;
+      return (2 * out.size * b.size) / b.shape[0];
     case 'ConvTranspose':
-      return (2 * a!.size * b!.size) / b!.shape[0]!;
+      return (2 * a.size * b.size) / b.shape[0];
     case 'MatMul':
-      return 2 * out.size * a!.shape.at(-1)!;
+      return 2 * out.size * a.shape.at(-1)!;
     case 'Gemm':
-      return 2 * out.size * a!.shape[attributes.transA === 1 ? 0 : 1]!;
+      return 2 * out.size * a.shape[attributes.transA === 1 ? 0 : 1];
     case 'MultiHeadAttention':
-      return 4 * a!.size * b!.shape[1]!;
+      return 4 * a.size * b.shape[1];
     default:
       return undefined;
   }
@@ -58,7 +58,7 @@ export function graphCost(graph: Graph, layout: Layout = 'fast'): GraphCost {
     for (const t of node.inputs) {
       const source = t && constants.get(t);
       if (source) mapped.set(placeOf(source), 'file' in source ? bytesOf(t) : 0);
-      if (source && 'data' in source) copiedBytes += bytesOf(t!);
+      if (source && 'data' in source) copiedBytes += bytesOf(t);
     }
   }
   const computed = new Set<Tensor>();
@@ -94,7 +94,7 @@ function peakOf(run: readonly Node[], graph: Graph, folded: ReadonlySet<Tensor>)
   const ownerOf = (t: Tensor) => owner.get(t) ?? t;
   const lastUse = new Map<Tensor, number>();
   run.forEach((node, i) => {
-    if (VIEWS.has(node.op)) owner.set(node.outputs[0]!, ownerOf(node.inputs[0]!));
+    if (VIEWS.has(node.op)) owner.set(node.outputs[0], ownerOf(node.inputs[0]!));
     for (const t of node.inputs) if (t) lastUse.set(ownerOf(t), i);
     for (const t of node.outputs) if (!lastUse.has(ownerOf(t))) lastUse.set(ownerOf(t), i);
   });

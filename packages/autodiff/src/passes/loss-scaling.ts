@@ -84,7 +84,7 @@ export class LossScaler {
     for (let attempt = 1; ; attempt++) {
       const scale = Float32Array.of(2 ** (this.exponent - size));
       const results = await once(this.backward ? { [SCALE]: scale } : {});
-      const broken = Object.keys(results).filter((name) => !allFinite(results[name]!));
+      const broken = Object.keys(results).filter((name) => !allFinite(results[name]));
       if (broken.length === 0) return results;
       const isScaled = broken.every((name) => gradients.includes(name));
       if (!isScaled || attempt === TRIES) {

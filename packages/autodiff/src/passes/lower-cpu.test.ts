@@ -47,8 +47,8 @@ test.each<[string, number[], Options]>([
         return y as Float32Array;
       }),
     );
-    const largest = Math.max(...plain!.map(Math.abs));
-    const off = Math.max(...plain!.map((value, i) => Math.abs(value - replaced![i]!)));
+    const largest = Math.max(...plain.map(Math.abs));
+    const off = Math.max(...plain.map((value, i) => Math.abs(value - replaced[i])));
     expect(off / largest).toBeLessThan(1e-5);
   },
 );

@@ -38,16 +38,16 @@ function byColumns(trace: Trace, node: Node): Node[] {
   return inPlaceOf(trace, node, () => {
     const matrix = reshape(weight, [channels, weight.size / channels]);
     const columns = batch * positions <= FEW_POSITIONS ? fromTheLeft(matrix) : fromTheRight(matrix);
-    return emit('Col2Im', [columns, int64s(result.shape.slice(2)), int64s(kernel!)], x.dtype, result.shape, {
-      attributes: { strides: strides!, dilations: dilations!, pads: pads! },
+    return emit('Col2Im', [columns, int64s(result.shape.slice(2)), int64s(kernel)], x.dtype, result.shape, {
+      attributes: { strides: strides, dilations: dilations, pads: pads },
     });
   });
 
   /** [outChannels * kernel, batch * positions] as images. Not with a transposed constant: that would be a copy on the heap. */
   function fromTheLeft(matrix: Tensor): Tensor {
     const flat = reshape(transpose(x, [1, 0, 2, 3]), [channels, batch * positions]);
-    const rows = matrix.shape[1]!;
-    const product = emit('Gemm', [matrix, flat], x.dtype, [rows, flat.shape[1]!], {
+    const rows = matrix.shape[1];
+    const product = emit('Gemm', [matrix, flat], x.dtype, [rows, flat.shape[1]], {
       attributes: { transA: 1 },
     });
     return transpose(reshape(product, [rows, batch, positions]), [1, 0, 2]);

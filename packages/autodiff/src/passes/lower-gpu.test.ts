@@ -36,11 +36,11 @@ async function lowered(graph: Graph, x: Float32Array | Int32Array, device: 'webg
     'in:x': new OrtTensor(dtype as 'float32', x as Float32Array, [...shape]),
   });
   await session.release();
-  return { nodes, ops: new Set(nodes.map(({ op }) => op)), y: results['out:y']!.data as Float32Array };
+  return { nodes, ops: new Set(nodes.map(({ op }) => op)), y: results['out:y'].data as Float32Array };
 }
 
 function expectNear(got: Float32Array, want: ArrayLike<number>, tolerance: number): void {
-  const worst = got.reduce((most, value, i) => Math.max(most, Math.abs(value - want[i]!)), 0);
+  const worst = got.reduce((most, value, i) => Math.max(most, Math.abs(value - want[i])), 0);
   expect(worst).toBeLessThan(tolerance);
 }
 
@@ -69,7 +69,7 @@ test.each<[string, (x: Tensor) => Tensor, (x: number) => number, 'webgpu' | 'cud
 });
 
 test('signs, without the op', async () => {
-  const graph = ofOne([4], (x) => grad(sum(abs(x)), [x])[0]!);
+  const graph = ofOne([4], (x) => grad(sum(abs(x)), [x])[0]);
   expect([...(await lowered(graph, Float32Array.of(-2, 0, 3, -0.5))).y]).toEqual([-1, 0, 1, -1]);
 });
 
@@ -102,10 +102,10 @@ test.each<[string, [queries: number, keys: number, heads: number], pieces: numbe
     const own = data.subarray(2 * head * keys, 2 * (head + 1) * keys);
     let [total, first, second] = [0, 0, 0];
     for (let i = 0; i < own.length; i += 2) {
-      const weight = Math.exp((q[0]! * own[i]! + q[1]! * own[i + 1]!) / Math.SQRT2);
+      const weight = Math.exp((q[0] * own[i] + q[1] * own[i + 1]) / Math.SQRT2);
       total += weight;
-      first += weight * own[i]!;
-      second += weight * own[i + 1]!;
+      first += weight * own[i];
+      second += weight * own[i + 1];
     }
     expectNear(y.subarray(2 * row, 2 * row + 2), [first / total, second / total], 1e-5);
   }

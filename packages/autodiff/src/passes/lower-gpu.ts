@@ -94,7 +94,7 @@ function withinOneTurn(x: Tensor): Tensor {
 /** `c0 + c1 x + c2 x² + ...`, by Horner's rule. */
 function polynomial(x: Tensor, coefficients: readonly number[]): Tensor {
   const [last, next, ...others] = coefficients.toReversed();
-  return others.reduce((value, c) => add(mul(value, x), c), add(mul(x, last!), next!));
+  return others.reduce((value, c) => add(mul(value, x), c), add(mul(x, last), next));
 }
 
 function logSoftmax({ inputs, attributes }: Node): Tensor {
@@ -117,7 +117,7 @@ function attentionInPieces({ inputs, attributes }: Node): Tensor {
     return reshape(apart, [batch * heads, tokens, width / heads]);
   }) as [Tensor, Tensor, Tensor];
   const [groups, queries] = q.shape as [number, number];
-  const rows = Math.max(1, Math.floor(PIECE_BYTES / (4 * k.shape[1]!)));
+  const rows = Math.max(1, Math.floor(PIECE_BYTES / (4 * k.shape[1])));
   const together = Math.max(1, Math.floor(rows / queries));
 
   const done: Tensor[] = [];
@@ -136,8 +136,8 @@ function attentionInPieces({ inputs, attributes }: Node): Tensor {
     }
     done.push(concat(pieces, 1));
   }
-  const batch = inputs[0]!.shape[0]!;
-  const width = v.shape[2]!;
+  const batch = inputs[0]!.shape[0];
+  const width = v.shape[2];
   const apart = reshape(concat(done, 0), [batch, heads, queries, width]);
   return reshape(transpose(apart, [0, 2, 1, 3]), [batch, queries, heads * width]);
 }
@@ -149,19 +149,19 @@ function attentionInPieces({ inputs, attributes }: Node): Tensor {
 function gatheredWide(trace: Trace, live: readonly Node[]): Node[] {
   const rows = new Map(
     live.flatMap((node) => {
-      const isHalf = node.op === 'Gather' && /float16/.test(node.outputs[0]!.dtype);
-      return isHalf ? [[node.outputs[0]!, node] as const] : [];
+      const isHalf = node.op === 'Gather' && /float16/.test(node.outputs[0].dtype);
+      return isHalf ? [[node.outputs[0], node] as const] : [];
     }),
   );
   return live.flatMap((node) => {
-    if (rows.has(node.outputs[0]!)) return [];
+    if (rows.has(node.outputs[0])) return [];
     const taken = node.op === 'Cast' ? rows.get(node.inputs[0]!) : undefined;
     if (!taken) return [node];
     const [table, indices] = taken.inputs as readonly [Tensor, Tensor];
     const axis = taken.attributes.axis as number;
     return inPlaceOf(trace, node, () => {
-      const wide = emit('Cast', [table], node.outputs[0]!.dtype, table.shape, node);
-      return emit('Gather', [wide, indices], wide.dtype, node.outputs[0]!.shape, { attributes: { axis } });
+      const wide = emit('Cast', [table], node.outputs[0].dtype, table.shape, node);
+      return emit('Gather', [wide, indices], wide.dtype, node.outputs[0].shape, { attributes: { axis } });
     });
   });
 }
@@ -170,7 +170,7 @@ function gatheredWide(trace: Trace, live: readonly Node[]): Node[] {
 function withoutSpareOutputs(live: readonly Node[]): Node[] {
   const used = new Set(live.flatMap(({ inputs }) => inputs));
   return live.map((node) =>
-    node.op === 'MaxPool' && !used.has(node.outputs[1]!)
+    node.op === 'MaxPool' && !used.has(node.outputs[1])
       ? { ...node, outputs: node.outputs.slice(0, 1) }
       : node,
   );

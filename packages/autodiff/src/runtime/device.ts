@@ -71,7 +71,7 @@ export async function chooseDevice(
   if (serves(state)) return wanted;
   const others = DEVICES.filter((device) => device !== wanted);
   const states = await Promise.all(others.map(stateOf));
-  const usable = others.filter((_, i) => serves(states[i]!)).join(', ');
+  const usable = others.filter((_, i) => serves(states[i])).join(', ');
   throw new DeviceUnavailableError(
     state.works
       ? `device ${wanted}: the card or its driver does not compute in float16; usable here: ${wanted} in float32, ${usable} in float16`

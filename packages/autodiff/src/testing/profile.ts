@@ -17,7 +17,7 @@ export async function executedOps(
     program.endProfiling();
     await program.dispose();
     const [file] = await readdir(folder);
-    const events = JSON.parse(await readFile(path.join(folder, file!), 'utf8')) as {
+    const events = JSON.parse(await readFile(path.join(folder, file), 'utf8')) as {
       cat: string;
       name: string;
       ts: number;
