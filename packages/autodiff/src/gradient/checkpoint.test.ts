@@ -14,7 +14,7 @@ import {
   tanh,
   trace,
 } from '@sgool/autodiff';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { numbers } from '../testing/finite-differences.ts';
 import { executedOps } from '../testing/profile.ts';
 
@@ -37,14 +37,14 @@ function threeBlocks(wrap: Wrap) {
 const inputs = { x: numbers(9, 1), w: numbers(9, 2) };
 const scores = (ops: readonly string[]) => ops.filter((op) => ['Sin', 'Erf', 'Tanh'].includes(op));
 
-test('gives the gradients that keeping the activations gives, those of captured weights too', async () => {
+it('gives the gradients that keeping the activations gives, those of captured weights too', async () => {
   const [plain, again] = await Promise.all([compile(threeBlocks(kept)), compile(threeBlocks(checkpoint))]);
   const [want, got] = [await plain.run(inputs), await again.run(inputs)];
   expect(got).toEqual(want);
   expect(want.dw.some((g) => Number(g) !== 0)).toBe(true);
 });
 
-test.each(['fast', 'lean'] as const)(
+it.each(['fast', 'lean'] as const)(
   'computes each block again, last block first (%s layout)',
   async (layout) => {
     expect(scores(await executedOps(threeBlocks(kept), inputs, { layout }))).toEqual(['Sin', 'Erf', 'Tanh']);
@@ -60,7 +60,7 @@ test.each(['fast', 'lean'] as const)(
   },
 );
 
-test('a NaN in the cotangent stays where it is', async () => {
+it('a NaN in the cotangent stays where it is', async () => {
   const graph = trace({ x: { shape: [4] }, cotangent: { shape: [4] } }, ({ x, cotangent }) => {
     const y = checkpoint((t: Tensor) => square(sin(t)))(x);
     return { dx: grad(y, [x], { cotangent })[0] };
@@ -72,7 +72,7 @@ test('a NaN in the cotangent stays where it is', async () => {
   }
 });
 
-test('blocks may take integers and hold further blocks', async () => {
+it('blocks may take integers and hold further blocks', async () => {
   const build = (wrap: Wrap) =>
     trace({ x: { shape: [4] }, n: { dtype: 'int32', shape: [4] } }, ({ x, n }) => {
       const inner = wrap((t: Tensor) => sin(mul(t, t)));
@@ -84,7 +84,7 @@ test('blocks may take integers and hold further blocks', async () => {
   expect(await again.run(given)).toEqual(await plain.run(given));
 });
 
-test('the gradient of a checkpointed gradient is that of the plain one', async () => {
+it('the gradient of a checkpointed gradient is that of the plain one', async () => {
   const build = (wrap: Wrap) =>
     trace({ x: { shape: [4] } }, ({ x }) => {
       const block = wrap((t: Tensor) => mul(sin(t), t));

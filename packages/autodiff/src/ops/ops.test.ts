@@ -72,7 +72,7 @@ import {
   transpose,
   where,
 } from '@sgool/autodiff';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { expectCase, type Op, stored } from '../testing/fixtures.ts';
 
 const unary =
@@ -211,7 +211,7 @@ const families: Record<string, Record<string, Op>> = {
 
 for (const [family, cases] of Object.entries(families)) {
   describe(family, () => {
-    test.each(Object.entries(cases))('%s equals PyTorch, forward and back', (name, op) =>
+    it.each(Object.entries(cases))('%s equals PyTorch, forward and back', (name, op) =>
       expectCase(name, op),
     );
   });
@@ -238,7 +238,7 @@ describe('convolution', () => {
     groupsStride2: { padding: 1, groups: 2, stride: 2 },
     depthwise: { padding: 1, groups: 4 },
   };
-  test.each(Object.entries(cases))('conv2d %s equals PyTorch, forward and back', (name, options) =>
+  it.each(Object.entries(cases))('conv2d %s equals PyTorch, forward and back', (name, options) =>
     expectCase(`conv2d.${name}`, ({ x, w, b }) => conv2d(x, w, b, options)),
   );
 
@@ -249,25 +249,25 @@ describe('convolution', () => {
     dilated: { padding: 1, dilation: 2 },
     groups: { padding: 1, stride: 2, groups: 2 },
   };
-  test.each(Object.entries(transposed))(
+  it.each(Object.entries(transposed))(
     'convTranspose2d %s equals PyTorch, forward and back',
     (name, options) =>
       expectCase(`convTranspose2d.${name}`, ({ x, w, b }) => convTranspose2d(x, w, b, options)),
   );
 });
 
-test('batch norm with given statistics equals PyTorch', async () => {
+it('batch norm with given statistics equals PyTorch', async () => {
   // Ours differentiates the statistics too; PyTorch holds them fixed, so their stored gradients are zero.
   await expectCase('batchNorm', ({ x, m, v, w, b }) =>
     batchNorm(x, { mean: stopGradient(m), variance: stopGradient(v) }, w, b),
   );
 });
 
-test('attention under a mask of minus infinities equals PyTorch', async () => {
+it('attention under a mask of minus infinities equals PyTorch', async () => {
   await expectCase('attention.masked', ({ q, k, v, mask }) => attention(q, k, v, { mask: mask }));
 });
 
-test('a value on a bound of clip can move, one that is stopped cannot', async () => {
+it('a value on a bound of clip can move, one that is stopped cannot', async () => {
   const graph = trace({ x: { shape: [5] } }, ({ x }) => {
     const clipped = grad(sum(clip(x, -1, 1)), [x])[0];
     const stopped = grad(sum(mul(stopGradient(x), x)), [x])[0];
@@ -279,7 +279,7 @@ test('a value on a bound of clip can move, one that is stopped cannot', async ()
   expect([...stopped]).toEqual([-2, -1, 0, 1, 2]);
 });
 
-test('repeated indices are part of the embedding fixture', () => {
+it('repeated indices are part of the embedding fixture', () => {
   const ids = [...stored('embedding/in:ids').data];
   expect(new Set(ids).size).toBeLessThan(ids.length);
 });

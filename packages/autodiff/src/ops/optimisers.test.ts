@@ -13,7 +13,7 @@ import {
   trace,
   zerosLike,
 } from '@sgool/autodiff';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { expectClose, stored } from '../testing/fixtures.ts';
 
 let program: Program | undefined;
@@ -31,7 +31,7 @@ describe('adamW', () => {
     ['adamW', { weightDecay: 0.1 }, 0.03],
     ['adamW.options', { beta1: 0.8, beta2: 0.95, epsilon: 1e-3, weightDecay: 0 }, 0.02],
   ];
-  test.each(cases)('%s takes the steps of torch.optim.AdamW', async (name, options, rate) => {
+  it.each(cases)('%s takes the steps of torch.optim.AdamW', async (name, options, rate) => {
     const start = floats(`${name}/in:start`);
     const shape = [start.length];
     const graph = trace(
@@ -65,7 +65,7 @@ describe('adamW', () => {
     expectClose(state.second, floats(`${name}/out:second`), 'mean of squared gradients');
   });
 
-  test('a decay mask spares the elements where it is 0', async () => {
+  it('a decay mask spares the elements where it is 0', async () => {
     const shape = [2];
     const graph = trace({ parameters: { shape }, mask: { shape } }, ({ parameters, mask }) => {
       const zeros = zerosLike(parameters);
@@ -88,7 +88,7 @@ describe('muon', () => {
     ['muon.wide', { weightDecay: 0.1 }, 0.02],
     ['muon.tall', { momentum: 0.9, weightDecay: 0 }, 0.03],
   ];
-  test.each(cases)(
+  it.each(cases)(
     '%s takes the steps of torch.optim.Muon, for each matrix of a stack',
     async (name, options, rate) => {
       const { shape: one } = stored(`${name}/in:start`);
@@ -120,7 +120,7 @@ describe('muon', () => {
     },
   );
 
-  test('tensors that are not stacks of matrices of one shape are refused', () => {
+  it('tensors that are not stacks of matrices of one shape are refused', () => {
     const shape = [2, 3];
     expect(() =>
       trace({ w: { shape }, g: { shape } }, ({ w, g }) => ({
@@ -130,7 +130,7 @@ describe('muon', () => {
   });
 });
 
-test('the moving average equals torch.optim.swa_utils with get_ema_multi_avg_fn', async () => {
+it('the moving average equals torch.optim.swa_utils with get_ema_multi_avg_fn', async () => {
   const [start, ...later] = rows('ema/in:values');
   const shape = [start.length];
   const graph = trace(
@@ -145,7 +145,7 @@ test('the moving average equals torch.optim.swa_utils with get_ema_multi_avg_fn'
   expectClose(average, floats('ema/out:average'), 'average');
 });
 
-test.each(['clipNorm', 'clipNorm.small'])('%s equals torch.nn.utils.clip_grad_norm_', async (name) => {
+it.each(['clipNorm', 'clipNorm.small'])('%s equals torch.nn.utils.clip_grad_norm_', async (name) => {
   const [a, b] = ['g0', 'g1'].map((g) => stored(`${name}/in:${g}`)) as [
     ReturnType<typeof stored>,
     ReturnType<typeof stored>,

@@ -43,7 +43,7 @@ import {
   transpose,
 } from '@sgool/autodiff';
 import fc from 'fast-check';
-import { describe, test } from 'vitest';
+import { describe, it } from 'vitest';
 import { apart, expectGradient, numbers, type Op } from '../testing/finite-differences.ts';
 
 const RUNS = 8;
@@ -72,7 +72,7 @@ const withAxis = (minLength = 1) =>
   shape(minLength).chain((s) => fc.nat(s.length - 1).map((axis) => ({ s, axis })));
 
 describe('arithmetic', () => {
-  test('broadcast operands get gradients of their own shapes', () =>
+  it('broadcast operands get gradients of their own shapes', () =>
     holds(broadcasting, async ({ full, thin }, s) => {
       const shapes = { a: full, b: thin };
       await expectGradient(shapes, ({ a, b }) => div(mul(add(a, b), sub(b, a)), add(square(b), 1)), {
@@ -81,7 +81,7 @@ describe('arithmetic', () => {
       await expectGradient(shapes, ({ a, b }) => mul(b, exp(tanh(a))), { seed: s, twice: true });
     }));
 
-  test('minimum and maximum, away from ties', () =>
+  it('minimum and maximum, away from ties', () =>
     holds(shape(), async (full, s) => {
       const halves = { x: [2, ...full] };
       const pick = (i: number) => [{ axis: 0, start: i, end: i + 1 }];
@@ -91,7 +91,7 @@ describe('arithmetic', () => {
     }));
 });
 
-test('reductions over any axes', () =>
+it('reductions over any axes', () =>
   holds(
     shape(1, 4).chain((s) => fc.tuple(fc.constant(s), fc.subarray(s.map((_, i) => i)), fc.boolean())),
     async ([s, axes, keepDims], random) => {
@@ -104,7 +104,7 @@ test('reductions over any axes', () =>
     },
   ));
 
-test('matrix products with broadcast leading axes', () =>
+it('matrix products with broadcast leading axes', () =>
   holds(fc.tuple(broadcasting, length, length, length), async ([{ full, thin }, m, k, n], s) => {
     const product: Op = ({ a, b }) => matmul(a, b);
     await expectGradient({ a: [...full, m, k], b: [...thin, k, n] }, product, { seed: s });
@@ -112,7 +112,7 @@ test('matrix products with broadcast leading axes', () =>
     await expectGradient({ a: [...full, m, k], b: [k, n] }, product, { seed: s });
   }));
 
-test('linear on any number of leading axes', () =>
+it('linear on any number of leading axes', () =>
   holds(fc.tuple(shape(0, 3), length, length), async ([leading, i, o], s) => {
     const shapes = { x: [...leading, i], w: [o, i], b: [o] };
     await expectGradient(shapes, ({ x, w, b }) => linear(x, w, b), { seed: s });
@@ -132,7 +132,7 @@ const geometry = fc.record({
   padding: fc.tuple(fc.nat(2), fc.nat(2), fc.nat(2), fc.nat(2)),
 });
 
-test('convolutions of any geometry', () =>
+it('convolutions of any geometry', () =>
   holds(geometry, async (g, s) => {
     const reach = (k: number) => g.dilation * (k - 1) + 1;
     const [top, left, bottom, right] = g.padding;
@@ -148,7 +148,7 @@ test('convolutions of any geometry', () =>
     await expectGradient(shapes, op, { seed: s, twice: true });
   }));
 
-test('transposed convolutions of any geometry', () =>
+it('transposed convolutions of any geometry', () =>
   holds(geometry, async (g, s) => {
     const [kh, kw] = g.kernel;
     const padding = Math.min(g.padding[0], Math.floor((g.dilation * (Math.min(kh, kw) - 1)) / 2));
@@ -162,7 +162,7 @@ test('transposed convolutions of any geometry', () =>
     await expectGradient(shapes, op, { seed: s, twice: true });
   }));
 
-test('pooling and resizing', () =>
+it('pooling and resizing', () =>
   holds(
     fc.record({
       maps: fc.tuple(length, length),
@@ -184,7 +184,7 @@ test('pooling and resizing', () =>
     },
   ));
 
-test('gather along any axis with repeated indices', () =>
+it('gather along any axis with repeated indices', () =>
   holds(
     withAxis().chain(({ s, axis }) =>
       fc.record({
@@ -203,7 +203,7 @@ test('gather along any axis with repeated indices', () =>
     },
   ));
 
-test('slices, pads, joins and turns', () =>
+it('slices, pads, joins and turns', () =>
   holds(
     withAxis().chain(({ s, axis }) =>
       fc.record({
@@ -230,7 +230,7 @@ test('slices, pads, joins and turns', () =>
     },
   ));
 
-test('softmax along any axis', () =>
+it('softmax along any axis', () =>
   holds(withAxis(), async ({ s, axis }, random) => {
     await expectGradient({ x: s }, ({ x }) => softmax(x, axis), { seed: random });
     await expectGradient({ x: s }, ({ x }) => logSoftmax(x, axis), { seed: random });
@@ -240,7 +240,7 @@ test('softmax along any axis', () =>
 /** The deviation of fewer than four numbers can be near zero, where a norm is too steep for differences. */
 const wideEnough = fc.integer({ min: 4, max: 8 });
 
-test('norms', () =>
+it('norms', () =>
   holds(
     fc.record({
       leading: shape(1, 2),
@@ -276,7 +276,7 @@ test('norms', () =>
     },
   ));
 
-test('activations', () =>
+it('activations', () =>
   holds(shape(), async (s, random) => {
     for (const op of [silu, gelu, quickGelu]) {
       await expectGradient({ x: s }, ({ x }) => op(x), { seed: random });
@@ -285,7 +285,7 @@ test('activations', () =>
     await expectGradient({ x: s }, ({ x }) => sqrt(add(square(x), 1)), { seed: random });
   }));
 
-test('attention', () =>
+it('attention', () =>
   holds(
     fc.record({ heads: fc.tuple(length, length), n: length, m: length, width: length, valueWidth: length }),
     async ({ heads, n, m, width, valueWidth }, s) => {

@@ -17,7 +17,7 @@ import {
   type Tensor,
   trace,
 } from '@sgool/autodiff';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { expectGradient, numbers } from '../testing/finite-differences.ts';
 
 /** 4 MiB, from where on it matters. */
@@ -50,7 +50,7 @@ const chain = (op: (x: Tensor) => Tensor, shape: readonly number[]) =>
   });
 
 describe.each(Object.entries(OPS))('%s', (_, { ours, steps }) => {
-  test('has the values and derivatives of its steps', async () => {
+  it('has the values and derivatives of its steps', async () => {
     const x = numbers(2 ** 20, 3);
     const [a, b] = await Promise.all(
       [ours, steps].map(async (op) => {
@@ -63,7 +63,7 @@ describe.each(Object.entries(OPS))('%s', (_, { ours, steps }) => {
     for (const name of ['y', 'dx', 'ddx']) expect(distance(a[name], b[name]), name).toBeLessThan(1e-5);
   });
 
-  test('has nearly the same in half precision', async () => {
+  it('has nearly the same in half precision', async () => {
     const x = numbers(2 ** 20, 3);
     const graph = trace({ x: { shape: LARGE } }, ({ x }) => ({ y: ours(ours(x)) }));
     const backward = gradient(graph, { of: 'y', wrt: ['x'], cotangents: 'dy', keep: ['y'] });
@@ -78,7 +78,7 @@ describe.each(Object.entries(OPS))('%s', (_, { ours, steps }) => {
     for (const name of ['y', 'grad:x']) expect(distance(a[name], b[name]), name).toBeLessThan(3e-3);
   });
 
-  test('keeps less of large tensors', () => {
+  it('keeps less of large tensors', () => {
     const bytes = (op: (x: Tensor) => Tensor) => {
       const graph = trace({ x: { shape: LARGE } }, ({ x }) => {
         let y = x;
@@ -91,18 +91,18 @@ describe.each(Object.entries(OPS))('%s', (_, { ours, steps }) => {
     expect(bytes(ours) / bytes(steps)).toBeLessThan(0.75);
   });
 
-  test('leaves small ones as they are', () => {
+  it('leaves small ones as they are', () => {
     const ops = (op: (x: Tensor) => Tensor) => chain(op, SMALL).trace.nodes.map((node) => node.op);
     expect(ops(ours)).toEqual(ops(steps));
   });
 });
 
-test('weights of a norm that are trained have their gradients', async () => {
+it('weights of a norm that are trained have their gradients', async () => {
   const shapes = { x: [2, 4, 3, 3], w: [4], b: [4] };
   await expectGradient(shapes, ({ x, w, b }) => groupNormSilu(x, 2, w, b, 0.1), { seed: 6 });
 });
 
-test('operands that do not fit are refused', () => {
+it('operands that do not fit are refused', () => {
   const v = { shape: [3] };
   expect(() => trace({ x: { shape: LARGE }, v }, ({ x, v }) => ({ y: groupNormSilu(x, 2, v, v) }))).toThrow(
     'groupNorm: weight and bias must be [4], got [3] and [3]',

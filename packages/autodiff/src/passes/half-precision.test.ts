@@ -18,7 +18,7 @@ import {
   sum,
   trace,
 } from '@sgool/autodiff';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { liveNodes } from '../onnx/encode.ts';
 import { numbers } from '../testing/finite-differences.ts';
 import { inHalf } from './half-precision.ts';
@@ -62,7 +62,7 @@ function cosine(a: Float32Array, b: Float32Array): number {
 
 const x = numbers(256, 7);
 
-test('products, activations and what moves are float16; norms, softmax, sums and the ends are float32', () => {
+it('products, activations and what moves are float16; norms, softmax, sums and the ends are float32', () => {
   const graph = trace(X, ({ x }) => {
     const inner = silu(conv2d(x, weight([8, 4, 3, 3], 1)));
     const normed = groupNorm(inner, 2, weight([8], 2), weight([8], 3));
@@ -80,7 +80,7 @@ test('products, activations and what moves are float16; norms, softmax, sums and
   expect([...types.get('Mul')!].sort()).toEqual(['float16', 'float32']);
 });
 
-test('numbers really are rounded to float16', async () => {
+it('numbers really are rounded to float16', async () => {
   const graph = trace({ x: { shape: [1, 1] } }, ({ x }) => ({
     y: linear(x, weight([1, 1], 0, 0), undefined),
   }));
@@ -92,7 +92,7 @@ test('numbers really are rounded to float16', async () => {
   expect([...y]).toEqual([1]);
 });
 
-test('a block and its gradient come close to float32, however small the cotangent', async () => {
+it('a block and its gradient come close to float32, however small the cotangent', async () => {
   const dy = numbers(512, 9);
   const whole = await run(pullback(), { x, dy }, 'float32');
   for (const size of [1, 1e-12, 1e12]) {
@@ -103,7 +103,7 @@ test('a block and its gradient come close to float32, however small the cotangen
   }
 });
 
-test('a loss has its gradient scaled too', async () => {
+it('a loss has its gradient scaled too', async () => {
   const loss = trace(X, ({ x }) => ({ loss: mul(sum(silu(conv2d(x, weight([8, 4, 3, 3], 1)))), 1e-6) }));
   const graph = gradient(loss, { of: 'loss', wrt: ['x'], keep: ['loss'] });
   const [half, whole] = [await run(graph, { x }, 'float16'), await run(graph, { x }, 'float32')];
@@ -121,7 +121,7 @@ async function scalesOf(runs: LossScaler, limit: number, largest = 1): Promise<n
   return scales;
 }
 
-test('a gradient that overflows is tried again with smaller scales, which are kept', async () => {
+it('a gradient that overflows is tried again with smaller scales, which are kept', async () => {
   const runs = new LossScaler(pullback());
   expect(await scalesOf(runs, 4)).toEqual([2 ** 10, 2 ** 6, 2 ** 2]);
   expect(await scalesOf(runs, 4)).toEqual([2 ** 2]);
@@ -131,7 +131,7 @@ test('a gradient that overflows is tried again with smaller scales, which are ke
   await expect(scalesOf(runs, 0)).rejects.toThrow('beyond 65504 in grad:x with 4 scales of the gradient');
 });
 
-test('a gradient that grows a thousandfold on its way back is right after all', async () => {
+it('a gradient that grows a thousandfold on its way back is right after all', async () => {
   const graph = pullback(3000);
   const dy = numbers(512, 9);
   const small = x.map((value) => value * 1e-3);
@@ -141,7 +141,7 @@ test('a gradient that grows a thousandfold on its way back is right after all', 
   expect(cosine(half['grad:x'], whole['grad:x'])).toBeGreaterThan(0.999);
 });
 
-test('numbers beyond float16 are an error that names the outputs, and no wrong result', async () => {
+it('numbers beyond float16 are an error that names the outputs, and no wrong result', async () => {
   const hostile = (value: number) =>
     trace(X, ({ x }) => ({
       y: conv2d(

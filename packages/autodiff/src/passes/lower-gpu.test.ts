@@ -21,7 +21,7 @@ import {
   trace,
 } from '@sgool/autodiff';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { encodeModel, liveNodes } from '../onnx/encode.ts';
 import { numbers } from '../testing/finite-differences.ts';
 import { lowerForGpu } from './lower-gpu.ts';
@@ -47,7 +47,7 @@ function expectNear(got: Float32Array, want: ArrayLike<number>, tolerance: numbe
 const ofOne = (shape: number[], op: (x: Tensor) => Tensor) =>
   trace({ x: { shape } }, ({ x }) => ({ y: op(x) }));
 
-test.each<[string, (x: Tensor) => Tensor, (x: number) => number]>([
+it.each<[string, (x: Tensor) => Tensor, (x: number) => number]>([
   ['sine', sin, Math.sin],
   ['cosine', cos, Math.cos],
 ])('the %s of every timestep, at every frequency', async (_, op, exact) => {
@@ -57,7 +57,7 @@ test.each<[string, (x: Tensor) => Tensor, (x: number) => number]>([
   expectNear(y, angles.map(exact), 1e-6);
 });
 
-test.each<[string, (x: Tensor) => Tensor, (x: number) => number, 'webgpu' | 'cuda']>([
+it.each<[string, (x: Tensor) => Tensor, (x: number) => number, 'webgpu' | 'cuda']>([
   ['arc sine', asin, Math.asin, 'webgpu'],
   ['arc cosine', acos, Math.acos, 'webgpu'],
   ['arc sine', asin, Math.asin, 'cuda'],
@@ -68,12 +68,12 @@ test.each<[string, (x: Tensor) => Tensor, (x: number) => number, 'webgpu' | 'cud
   expectNear(y, x.map(exact), 5e-7);
 });
 
-test('signs, without the op', async () => {
+it('signs, without the op', async () => {
   const graph = ofOne([4], (x) => grad(sum(abs(x)), [x])[0]);
   expect([...(await lowered(graph, Float32Array.of(-2, 0, 3, -0.5))).y]).toEqual([-1, 0, 1, -1]);
 });
 
-test('a logarithm of a softmax, of large numbers too', async () => {
+it('a logarithm of a softmax, of large numbers too', async () => {
   const x = Float32Array.of(1000, 1001, 999, -1000, -1000, -1000);
   const total = Math.log(1 + Math.E + 1 / Math.E);
   const { y } = await lowered(
@@ -83,7 +83,7 @@ test('a logarithm of a softmax, of large numbers too', async () => {
   expectNear(y, [-total, 1 - total, -1 - total, ...new Array<number>(3).fill(-Math.log(3))], 1e-4);
 });
 
-test.each<[string, [queries: number, keys: number, heads: number], pieces: number]>([
+it.each<[string, [queries: number, keys: number, heads: number], pieces: number]>([
   ['whole', [5, 7, 2], 1],
   ['two heads at a time', [1024, 8192, 3], 2],
   ['some queries at a time', [2100, 8192, 1], 2],
@@ -111,7 +111,7 @@ test.each<[string, [queries: number, keys: number, heads: number], pieces: numbe
   }
 });
 
-test('a table of half precision is cast before its rows are taken', async () => {
+it('a table of half precision is cast before its rows are taken', async () => {
   const table = {
     dtype: 'float16',
     shape: [3, 2],
@@ -125,7 +125,7 @@ test('a table of half precision is cast before its rows are taken', async () => 
   expect([...y]).toEqual([4, 5, 0, 1]);
 });
 
-test('the places of a maximum are asked for only where they are used', async () => {
+it('the places of a maximum are asked for only where they are used', async () => {
   const { nodes, y } = await lowered(
     ofOne([1, 1, 2, 4], (x) => maxPool2d(x, { kernel: 2 })),
     Float32Array.of(1, 5, 2, 3, 4, 0, 8, 7),
