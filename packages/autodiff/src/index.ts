@@ -26,7 +26,6 @@ export {
 export {
   abs,
   acos,
-  add,
   asin,
   cast,
   clip,
@@ -42,16 +41,12 @@ export {
   log,
   maximum,
   minimum,
-  mul,
-  neg,
-  type Operand,
   pow,
   sigmoid,
   sin,
   sqrt,
   square,
   stopGradient,
-  sub,
   tanh,
   where,
 } from './ops/arithmetic.ts';
@@ -62,6 +57,7 @@ export {
   attentionWithProbabilities,
 } from './ops/attention.ts';
 export { type Conv2dOptions, conv2d, convTranspose2d, type Padding } from './ops/conv.ts';
+export { add, expand, mul, neg, type Operand, type ReduceOptions, reshape, sub, sum } from './ops/core.ts';
 export { embedding, gather } from './ops/gather.ts';
 export { linear, matmul, transposeLast } from './ops/matmul.ts';
 export {
@@ -83,22 +79,10 @@ export {
   type MuonState,
   muon,
 } from './ops/optimisers.ts';
-export { avgPool2d, maxPool2d, type PoolOptions } from './ops/pool.ts';
-export { max, mean, min, type ReduceOptions, sum } from './ops/reduce.ts';
-export { resizeBilinear, resizeNearest } from './ops/resize.ts';
-export {
-  type AxisSlice,
-  concat,
-  expand,
-  full,
-  pad,
-  reshape,
-  slice,
-  split,
-  stack,
-  transpose,
-  zerosLike,
-} from './ops/shape.ts';
+export { avgPool2d, maxPool2d, type PoolOptions, resizeNearest } from './ops/pool.ts';
+export { max, mean, min } from './ops/reduce.ts';
+export { resizeBilinear } from './ops/resize.ts';
+export { type AxisSlice, concat, full, pad, slice, split, stack, transpose, zerosLike } from './ops/shape.ts';
 export { logSoftmax, softmax } from './ops/softmax.ts';
 export { upsampledConv2d } from './ops/upsampled-conv.ts';
 export { frozen, scoped, type Weights } from './ops/weights.ts';

@@ -11,9 +11,9 @@ import {
   type Tensor,
   type TensorMap,
 } from '../graph/trace.ts';
-import { add } from '../ops/arithmetic.ts';
 import { controlDependency } from '../ops/control-dependency.ts';
-import { expand, zerosLike } from '../ops/shape.ts';
+import { add, expand } from '../ops/core.ts';
+import { zerosLike } from '../ops/shape.ts';
 
 export interface GradientOptions {
   /** Cotangent of `of`, of its shape. Without it `of` must hold one element, and the cotangent is 1. */

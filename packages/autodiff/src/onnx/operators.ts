@@ -7,21 +7,45 @@
 import { broadcastShape, show, sizeOf } from '../graph/shape.ts';
 import type { Tensor } from '../graph/trace.ts';
 import { gelu, geluTanh, relu, softplus } from '../ops/activation.ts';
-import * as arithmetic from '../ops/arithmetic.ts';
+import {
+  abs,
+  acos,
+  asin,
+  cast,
+  clip,
+  cos,
+  div,
+  equal,
+  erf,
+  exp,
+  greater,
+  greaterOrEqual,
+  less,
+  lessOrEqual,
+  log,
+  maximum,
+  minimum,
+  pow,
+  sigmoid,
+  sin,
+  sqrt,
+  square,
+  tanh,
+  where,
+} from '../ops/arithmetic.ts';
 import { conv2d, convTranspose2d, type Padding } from '../ops/conv.ts';
+import { add, expand, mul, neg, type ReduceOptions, reshape, sub, sum } from '../ops/core.ts';
 import { gather } from '../ops/gather.ts';
 import { linear, matmul, transposeLast } from '../ops/matmul.ts';
 import { batchNorm, groupNorm, layerNorm } from '../ops/norm.ts';
-import { avgPool2d, maxPool2d } from '../ops/pool.ts';
-import { max, mean, min, type ReduceOptions, sum } from '../ops/reduce.ts';
-import { resizeBilinear, resizeNearest } from '../ops/resize.ts';
-import { concat, expand, full, pad, reshape, slice, split, transpose, zerosLike } from '../ops/shape.ts';
+import { avgPool2d, maxPool2d, resizeNearest } from '../ops/pool.ts';
+import { max, mean, min } from '../ops/reduce.ts';
+import { resizeBilinear } from '../ops/resize.ts';
+import { concat, full, pad, slice, split, transpose, zerosLike } from '../ops/shape.ts';
 import { logSoftmax, softmax } from '../ops/softmax.ts';
 import { type Call, numbersOf, type Value } from './call.ts';
 import { dtypeOf } from './decode.ts';
 import { axesOf, resolveShape, sliceRanges, squeezed, unsqueezed } from './fold.ts';
-
-const { add, cast, clip, div, greater, mul, sigmoid, sqrt, square, where } = arithmetic;
 
 type Rule = (call: Call) => Value | readonly Value[];
 
@@ -180,35 +204,35 @@ function pieces(call: Call): Tensor[] {
 export const OPERATORS: Readonly<Record<string, Rule>> = {
   // Arithmetic
   Add: binary(add),
-  Sub: binary(arithmetic.sub),
+  Sub: binary(sub),
   Mul: binary(mul),
   Div: binary(div),
-  Pow: binary(arithmetic.pow),
+  Pow: binary(pow),
   Sum: variadic(add),
   Mean: (call) =>
     mul(
       call.tensors().reduce((a, b) => add(a, b)),
       1 / call.count,
     ),
-  Min: variadic(arithmetic.minimum),
-  Max: variadic(arithmetic.maximum),
-  Neg: unary(arithmetic.neg),
-  Abs: unary(arithmetic.abs),
-  Exp: unary(arithmetic.exp),
-  Log: unary(arithmetic.log),
+  Min: variadic(minimum),
+  Max: variadic(maximum),
+  Neg: unary(neg),
+  Abs: unary(abs),
+  Exp: unary(exp),
+  Log: unary(log),
   Sqrt: unary(sqrt),
   Reciprocal: (call) => div(1, call.tensor(0)),
-  Sin: unary(arithmetic.sin),
-  Cos: unary(arithmetic.cos),
-  Asin: unary(arithmetic.asin),
-  Acos: unary(arithmetic.acos),
-  Erf: unary(arithmetic.erf),
+  Sin: unary(sin),
+  Cos: unary(cos),
+  Asin: unary(asin),
+  Acos: unary(acos),
+  Erf: unary(erf),
   Clip: bounded,
   Greater: binary(greater),
-  Less: binary(arithmetic.less),
-  GreaterOrEqual: binary(arithmetic.greaterOrEqual),
-  LessOrEqual: binary(arithmetic.lessOrEqual),
-  Equal: binary(arithmetic.equal),
+  Less: binary(less),
+  GreaterOrEqual: binary(greaterOrEqual),
+  LessOrEqual: binary(lessOrEqual),
+  Equal: binary(equal),
   Where: (call) => where(call.tensor(0), call.tensor(1), call.tensor(2)),
   Cast(call) {
     const [FLOAT16, FLOAT64] = [10, 11];
@@ -232,17 +256,14 @@ export const OPERATORS: Readonly<Record<string, Rule>> = {
   PRelu: (call) => where(greater(call.tensor(0), 0), call.tensor(0), mul(call.tensor(0), call.tensor(1))),
   Elu: (call) => {
     const x = call.tensor(0);
-    const negative = mul(
-      arithmetic.sub(arithmetic.exp(arithmetic.minimum(x, 0)), 1),
-      call.number('alpha', 1),
-    );
+    const negative = mul(sub(exp(minimum(x, 0)), 1), call.number('alpha', 1));
     return where(greater(x, 0), x, negative);
   },
   Sigmoid: unary(sigmoid),
   HardSigmoid: (call) =>
     clip(add(mul(call.tensor(0), call.number('alpha', 0.2)), call.number('beta', 0.5)), 0, 1),
   HardSwish: (call) => mul(call.tensor(0), clip(add(mul(call.tensor(0), 1 / 6), 0.5), 0, 1)),
-  Tanh: unary(arithmetic.tanh),
+  Tanh: unary(tanh),
   Softplus: unary(softplus),
   Gelu: (call) => (call.text('approximate', 'none') === 'tanh' ? geluTanh : gelu)(call.tensor(0)),
   'com.microsoft:Gelu': unary(gelu),
@@ -254,7 +275,7 @@ export const OPERATORS: Readonly<Record<string, Rule>> = {
   ReduceMean: reduction(mean),
   ReduceMax: reduction(max),
   ReduceMin: reduction(min),
-  ReduceL1: reduction((x, options) => sum(arithmetic.abs(x), options)),
+  ReduceL1: reduction((x, options) => sum(abs(x), options)),
   ReduceL2: reduction((x, options) => sqrt(sum(square(x), options))),
   ReduceSumSquare: reduction((x, options) => sum(square(x), options)),
   GlobalAveragePool: (call) => mean(call.tensor(0), { axes: spatial(call.tensor(0)), keepDims: true }),

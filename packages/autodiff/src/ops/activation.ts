@@ -1,8 +1,10 @@
 /** @file Activations. Reference: torch.nn.functional. */
+
 import { sameShape, show } from '../graph/shape.ts';
 import { differentiableOne, emit, scalar, type Tensor } from '../graph/trace.ts';
-import { add, cast, erf, exp, greater, mul, neg, sigmoid, square, sub, tanh } from './arithmetic.ts';
+import { cast, erf, exp, greater, sigmoid, square, tanh } from './arithmetic.ts';
 import { controlDependency, REMEMBERED_BYTES } from './control-dependency.ts';
+import { add, mul, neg, sub } from './core.ts';
 
 /** `max(x, 0)` */
 export function relu(x: Tensor): Tensor {

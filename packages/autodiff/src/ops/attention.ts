@@ -1,11 +1,11 @@
 /** @file Scaled dot-product attention. Reference: torch.nn.functional.scaled_dot_product_attention. */
+
 import { broadcastShape, show } from '../graph/shape.ts';
 import { differentiable, differentiableOne, emit, type Tensor } from '../graph/trace.ts';
-import { add, mul, sub } from './arithmetic.ts';
 import { controlDependency } from './control-dependency.ts';
+import { add, mul, reshape, sub, sum } from './core.ts';
 import { matmul, transposeLast } from './matmul.ts';
-import { sum } from './reduce.ts';
-import { concat, reshape, slice, transpose } from './shape.ts';
+import { concat, slice, transpose } from './shape.ts';
 import { softmax } from './softmax.ts';
 
 export interface AttentionOptions {

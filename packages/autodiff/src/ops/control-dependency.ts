@@ -4,7 +4,8 @@
  */
 
 import { emit, int64s, scalar, type Tensor } from '../graph/trace.ts';
-import { add, cast } from './arithmetic.ts';
+import { cast } from './arithmetic.ts';
+import { add } from './core.ts';
 
 /**
  * From this size on, what an op computed point by point is computed again on the way back and not remembered: there memory

@@ -1,11 +1,11 @@
 /** @file Two-dimensional convolution and its transpose, NCHW. Reference: torch.nn.functional.conv2d, conv_transpose2d. */
+
 import { LARGEST_FOLDED } from '../graph/dtype.ts';
 import { type Shape, show } from '../graph/shape.ts';
 import { checkTypes, differentiableOne, emit, int64s, type Tensor } from '../graph/trace.ts';
-import { add } from './arithmetic.ts';
+import { add, reshape, sum } from './core.ts';
 import { matmul, transposeLast } from './matmul.ts';
-import { sum } from './reduce.ts';
-import { concat, reshape, slice, split, transpose, window } from './shape.ts';
+import { concat, slice, split, transpose, window } from './shape.ts';
 
 /** Padding in pixels: one number for all sides, or [top, left, bottom, right]. */
 export type Padding = number | readonly [top: number, left: number, bottom: number, right: number];

@@ -1,8 +1,10 @@
 /** @file Picking rows by index. Reference: torch.nn.functional.embedding, torch.index_select. */
+
 import { axisOf, show } from '../graph/shape.ts';
 import { differentiableOne, emit, type Tensor } from '../graph/trace.ts';
 import { cast } from './arithmetic.ts';
-import { full, reshape, transpose } from './shape.ts';
+import { reshape } from './core.ts';
+import { full, transpose } from './shape.ts';
 
 /**
  * Takes the slices of `x` along `axis` that `indices` (int32 or int64, any shape) name. The axis is replaced by the

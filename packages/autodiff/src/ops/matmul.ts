@@ -1,9 +1,9 @@
 /** @file Matrix products. Reference: torch.matmul, torch.nn.functional.linear. */
+
 import { broadcastShape, show } from '../graph/shape.ts';
 import { checkTypes, differentiableOne, emit, type Tensor } from '../graph/trace.ts';
-import { sumToShape } from './arithmetic.ts';
-import { sum } from './reduce.ts';
-import { reshape, transpose } from './shape.ts';
+import { reshape, sum, sumToShape } from './core.ts';
+import { transpose } from './shape.ts';
 
 /** Swaps the last two axes. */
 export function transposeLast(x: Tensor): Tensor {

@@ -1,4 +1,5 @@
 /** @file Normalisations. Reference: torch.nn.functional.{layer_norm,group_norm,batch_norm}. */
+
 import { type Shape, sameShape, show, sizeOf } from '../graph/shape.ts';
 import {
   type ConstantSource,
@@ -10,10 +11,10 @@ import {
   type Tensor,
 } from '../graph/trace.ts';
 import { silu, siluSlope } from './activation.ts';
-import { add, div, mul, neg, sqrt, sub } from './arithmetic.ts';
+import { div, sqrt } from './arithmetic.ts';
 import { controlDependency, REMEMBERED_BYTES } from './control-dependency.ts';
-import { mean, sum } from './reduce.ts';
-import { reshape } from './shape.ts';
+import { add, mul, neg, reshape, sub, sum } from './core.ts';
+import { mean } from './reduce.ts';
 
 interface Standardised {
   /** `(x - mean) / sqrt(var + eps)` */

@@ -211,9 +211,7 @@ const families: Record<string, Record<string, Op>> = {
 
 for (const [family, cases] of Object.entries(families)) {
   describe(family, () => {
-    it.each(Object.entries(cases))('%s equals PyTorch, forward and back', (name, op) =>
-      expectCase(name, op),
-    );
+    it.each(Object.entries(cases))('%s equals PyTorch, forward and back', (name, op) => expectCase(name, op));
   });
 }
 

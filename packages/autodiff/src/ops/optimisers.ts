@@ -2,9 +2,9 @@
 
 import { sameShape, show } from '../graph/shape.ts';
 import type { Tensor } from '../graph/trace.ts';
-import { add, div, minimum, mul, sqrt, square, sub } from './arithmetic.ts';
+import { div, minimum, sqrt, square } from './arithmetic.ts';
+import { add, mul, sub, sum } from './core.ts';
 import { matmul, transposeLast } from './matmul.ts';
-import { sum } from './reduce.ts';
 
 export interface AdamWState {
   readonly parameters: Tensor;

@@ -1,11 +1,19 @@
 /** @file Pooling, NCHW. Reference: torch.nn.functional.{max_pool2d,avg_pool2d}. */
+
 import { type Shape, show, sizeOf } from '../graph/shape.ts';
-import { differentiable, differentiableOne, emit, emitMany, type Tensor } from '../graph/trace.ts';
-import { mul } from './arithmetic.ts';
+import {
+  type ConstantSource,
+  constant,
+  differentiable,
+  differentiableOne,
+  emit,
+  emitMany,
+  type Tensor,
+} from '../graph/trace.ts';
 import { convTranspose2d } from './conv.ts';
+import { mul, reshape } from './core.ts';
 import { gather } from './gather.ts';
-import { resizeNearest } from './resize.ts';
-import { full, pad, reshape, slice } from './shape.ts';
+import { full, pad, slice } from './shape.ts';
 
 export interface PoolOptions {
   /** Side of the window. */
@@ -103,4 +111,36 @@ export function avgPool2d(x: Tensor, options: PoolOptions): Tensor {
       return [reshape(inner, x.shape)];
     },
   );
+}
+
+/** Repeats each pixel `factor` times along both axes. */
+export function resizeNearest(x: Tensor, factor: number): Tensor {
+  if (x.rank !== 4 || !Number.isInteger(factor) || factor < 1) {
+    throw new RangeError(
+      `resizeNearest: needs [batch, channels, h, w] and a whole factor, got ${show(x.shape)} and ${factor}`,
+    );
+  }
+  if (factor === 1) return x;
+  const [batch, channels, height, width] = x.shape as [number, number, number, number];
+  const scales = constant(scalesOf(factor));
+  return differentiableOne(
+    'resizeNearest',
+    [x],
+    () =>
+      emit('Resize', [x, null, scales], x.dtype, [batch, channels, height * factor, width * factor], {
+        attributes: { mode: 'nearest', coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' },
+      }),
+    (dy) => [mul(avgPool2d(dy, { kernel: factor }), factor * factor)],
+  );
+}
+
+const scalesCache = new Map<number, ConstantSource>();
+
+function scalesOf(factor: number): ConstantSource {
+  let scales = scalesCache.get(factor);
+  if (!scales) {
+    scales = { dtype: 'float32', shape: [4], data: Float32Array.of(1, 1, factor, factor) };
+    scalesCache.set(factor, scales);
+  }
+  return scales;
 }

@@ -1,41 +1,8 @@
 /** @file Resizing of images, NCHW. Reference: torch.nn.functional.interpolate. */
+
 import { show } from '../graph/shape.ts';
-import { type ConstantSource, constant, differentiableOne, emit, type Tensor } from '../graph/trace.ts';
-import { mul } from './arithmetic.ts';
+import { type ConstantSource, constant, type Tensor } from '../graph/trace.ts';
 import { matmul, transposeLast } from './matmul.ts';
-import { avgPool2d } from './pool.ts';
-
-/** Repeats each pixel `factor` times along both axes. */
-export function resizeNearest(x: Tensor, factor: number): Tensor {
-  if (x.rank !== 4 || !Number.isInteger(factor) || factor < 1) {
-    throw new RangeError(
-      `resizeNearest: needs [batch, channels, h, w] and a whole factor, got ${show(x.shape)} and ${factor}`,
-    );
-  }
-  if (factor === 1) return x;
-  const [batch, channels, height, width] = x.shape as [number, number, number, number];
-  const scales = constant(scalesOf(factor));
-  return differentiableOne(
-    'resizeNearest',
-    [x],
-    () =>
-      emit('Resize', [x, null, scales], x.dtype, [batch, channels, height * factor, width * factor], {
-        attributes: { mode: 'nearest', coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' },
-      }),
-    (dy) => [mul(avgPool2d(dy, { kernel: factor }), factor * factor)],
-  );
-}
-
-const scalesCache = new Map<number, ConstantSource>();
-
-function scalesOf(factor: number): ConstantSource {
-  let scales = scalesCache.get(factor);
-  if (!scales) {
-    scales = { dtype: 'float32', shape: [4], data: Float32Array.of(1, 1, factor, factor) };
-    scalesCache.set(factor, scales);
-  }
-  return scales;
-}
 
 /** Bilinear resize with half-pixel centres and no antialiasing (align_corners false), as torch and OpenCV do. */
 export function resizeBilinear(x: Tensor, height: number, width: number): Tensor {

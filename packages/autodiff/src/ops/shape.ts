@@ -1,5 +1,5 @@
 /** @file Ops that move elements without computing: reshape, transpose, slice, concat, split, pad, expand. */
-import { axisOf, broadcastShape, type Shape, sameShape, show, sizeOf } from '../graph/shape.ts';
+import { axisOf, type Shape, sameShape, show } from '../graph/shape.ts';
 import {
   checkTypes,
   differentiable,
@@ -10,25 +10,7 @@ import {
   scalar,
   type Tensor,
 } from '../graph/trace.ts';
-import { sumToShape } from './arithmetic.ts';
-
-/** The same elements in another shape; one length may be -1 and is then worked out. */
-export function reshape(x: Tensor, shape: Shape): Tensor {
-  const known = shape.reduce((n, length) => (length === -1 ? n : n * length), 1);
-  const target = shape.map((length) => (length === -1 ? x.size / known : length));
-  if (sizeOf(target) !== x.size || target.some((length) => !Number.isInteger(length))) {
-    throw new RangeError(
-      `reshape: ${show(x.shape)} holds ${x.size} elements, which do not fill ${show(shape)}`,
-    );
-  }
-  if (sameShape(target, x.shape)) return x;
-  return differentiableOne(
-    'reshape',
-    [x],
-    () => emit('Reshape', [x, int64s(target)], x.dtype, target),
-    (dy) => [reshape(dy, x.shape)],
-  );
-}
+import { reshape } from './core.ts';
 
 /** Permutes the axes; without `order` it reverses them. */
 export function transpose(
@@ -61,21 +43,6 @@ export function transpose(
       });
       return [transpose(dy, inverse)];
     },
-  );
-}
-
-/** Repeats axes of length 1 (or missing leading ones) to reach `shape`. */
-export function expand(x: Tensor, shape: Shape): Tensor {
-  if (sameShape(x.shape, shape)) return x;
-  const result = broadcastShape(x.shape, shape);
-  if (!result || !sameShape(result, shape)) {
-    throw new RangeError(`expand: ${show(x.shape)} does not broadcast to ${show(shape)}`);
-  }
-  return differentiableOne(
-    'expand',
-    [x],
-    () => emit('Expand', [x, int64s(shape)], x.dtype, shape),
-    (dy) => [sumToShape(dy, x)],
   );
 }
 

@@ -1,8 +1,9 @@
 /** @file Softmax and its logarithm. Reference: torch.softmax, torch.log_softmax. */
+
 import { axisOf } from '../graph/shape.ts';
 import { differentiableOne, emit, type Tensor } from '../graph/trace.ts';
-import { exp, mul, sub } from './arithmetic.ts';
-import { sum } from './reduce.ts';
+import { exp } from './arithmetic.ts';
+import { mul, sub, sum } from './core.ts';
 
 /** `exp(x) / sum(exp(x))` along an axis (the last unless given). */
 export function softmax(x: Tensor, axis = -1): Tensor {

@@ -1,10 +1,11 @@
 /** @file Convolution of an image at twice its size. */
+
 import { type Shape, show } from '../graph/shape.ts';
 import { type ConstantSource, constant, differentiableOne, emit, type Tensor } from '../graph/trace.ts';
 import { conv2d, isWorthCopying, weightGradient } from './conv.ts';
+import { sum } from './core.ts';
 import { matmul, transposeLast } from './matmul.ts';
-import { sum } from './reduce.ts';
-import { resizeNearest } from './resize.ts';
+import { resizeNearest } from './pool.ts';
 import { concat, transpose } from './shape.ts';
 
 const BACK = { stride: 2, padding: 1 } as const;

@@ -2,10 +2,12 @@
  * @file The form in which ONNX Runtime's CPU kernels compute an op fastest, where that is not the op itself. A trace says what
  * is to be computed; how is decided when it is compiled.
  */
+
 import { LARGEST_FOLDED } from '../graph/dtype.ts';
 import { emit, int64s, type Node, type Tensor, type Trace } from '../graph/trace.ts';
+import { reshape } from '../ops/core.ts';
 import { matmul } from '../ops/matmul.ts';
-import { reshape, transpose } from '../ops/shape.ts';
+import { transpose } from '../ops/shape.ts';
 import { inPlaceOf } from './rewrite.ts';
 
 /** The same program in other nodes; `live` as they are executed. */

@@ -4,11 +4,12 @@
  */
 
 import { emit, type Node, type Tensor, type Trace } from '../graph/trace.ts';
-import { abs, add, cast, exp, greater, less, log, mul, sqrt, square, sub, where } from '../ops/arithmetic.ts';
+import { abs, cast, exp, greater, less, log, sqrt, square, where } from '../ops/arithmetic.ts';
 import { controlDependency } from '../ops/control-dependency.ts';
+import { add, mul, reshape, sub, sum } from '../ops/core.ts';
 import { matmul, transposeLast } from '../ops/matmul.ts';
-import { max, sum } from '../ops/reduce.ts';
-import { concat, reshape, slice, transpose } from '../ops/shape.ts';
+import { max } from '../ops/reduce.ts';
+import { concat, slice, transpose } from '../ops/shape.ts';
 import { softmax } from '../ops/softmax.ts';
 import type { Device } from '../runtime/device.ts';
 import { inPlaceOf } from './rewrite.ts';
