@@ -87,15 +87,8 @@ export { logSoftmax, softmax } from './ops/softmax.ts';
 export { upsampledConv2d } from './ops/upsampled-conv.ts';
 export { frozen, scoped, type Weights } from './ops/weights.ts';
 export { type GraphCost, graphCost } from './passes/cost.ts';
-export type { Precision } from './passes/half-precision.ts';
-export { OverflowError } from './passes/loss-scaling.ts';
-export {
-  chooseDevice,
-  DEVICES,
-  type Device,
-  type DeviceNeeds,
-  type DeviceState,
-  DeviceUnavailableError,
-  deviceState,
-} from './runtime/device.ts';
-export { type Arrays, type CompileOptions, compile, type Layout, Program } from './runtime/program.ts';
+export { DEVICES, type Device, type Layout, type Precision } from './passes/target.ts';
+export { chooseDevice, type DeviceNeeds, DeviceUnavailableError, deviceState } from './runtime/device.ts';
+export { OverflowError } from './runtime/loss-scaler.ts';
+export type { DeviceState } from './runtime/onnx-runtime.ts';
+export { type Arrays, type CompileOptions, compile, Program } from './runtime/program.ts';

@@ -31,7 +31,8 @@ export interface ModelValue {
 }
 
 export interface Model {
-  readonly opsets: ReadonlyMap<string, number>;
+  /** Version of the standard operator set. */
+  readonly opset: number;
   readonly nodes: readonly ModelNode[];
   readonly initializers: ReadonlyMap<string, StoredTensor>;
   readonly inputs: readonly ModelValue[];
@@ -40,19 +41,19 @@ export interface Model {
 
 /** Parses the bytes of an .onnx file. */
 export function decodeModel(bytes: Uint8Array): Model {
-  const opsets = new Map<string, number>();
+  let opset: number | undefined;
   let graph: Uint8Array | undefined;
   try {
     fields(bytes, (reader, field) => {
       if (field === 7) graph = reader.bytes();
       else if (field === 8) {
         const [domain, version] = decodeOpset(reader.bytes());
-        opsets.set(domain, version);
+        if (domain === '') opset = version;
       } else return false;
       return true;
     });
-    if (!graph || !opsets.has('')) throw new Error('it holds no graph or names no operator set');
-    return { opsets, ...decodeGraph(graph) };
+    if (!graph || opset === undefined) throw new Error('it holds no graph or names no operator set');
+    return { opset, ...decodeGraph(graph) };
   } catch (cause) {
     if (cause instanceof UnsupportedTensor) throw cause;
     throw new Error(`importOnnx: this is no ONNX model (${(cause as Error).message})`, { cause });
@@ -105,7 +106,7 @@ function decodeOpset(bytes: Uint8Array): [string, number] {
   return [domain === 'ai.onnx' ? '' : domain, version];
 }
 
-function decodeGraph(bytes: Uint8Array): Omit<Model, 'opsets'> {
+function decodeGraph(bytes: Uint8Array): Omit<Model, 'opset'> {
   const nodes: ModelNode[] = [];
   const initializers = new Map<string, StoredTensor>();
   const inputs: ModelValue[] = [];

@@ -1,8 +1,9 @@
 /** @file What running a graph costs: operations, bytes moved, memory. Counted on the graph, before anything is compiled. */
 import { BYTES_PER_ELEMENT } from '../graph/dtype.ts';
 import type { ConstantSource, Graph, Node, Tensor } from '../graph/trace.ts';
-import { isCastLate, liveNodes } from '../onnx/encode.ts';
-import type { Layout } from '../runtime/program.ts';
+import { liveNodes } from './dead-code.ts';
+import { isCastLate } from './late-casts.ts';
+import type { Layout } from './target.ts';
 
 export interface GraphCost {
   /** Nodes that are run. */
@@ -34,7 +35,7 @@ function flopsOf({ op, inputs, outputs, attributes }: Node): number | undefined 
     case 'ConvTranspose':
       return (2 * a.size * b.size) / b.shape[0];
     case 'MatMul':
-      return 2 * out.size * a.shape.at(-1)!;
+      return 2 * out.size * a.shape[a.rank - 1];
     case 'Gemm':
       return 2 * out.size * a.shape[attributes.transA === 1 ? 0 : 1];
     case 'MultiHeadAttention':
@@ -94,7 +95,8 @@ function peakOf(run: readonly Node[], graph: Graph, folded: ReadonlySet<Tensor>)
   const ownerOf = (t: Tensor) => owner.get(t) ?? t;
   const lastUse = new Map<Tensor, number>();
   run.forEach((node, i) => {
-    if (VIEWS.has(node.op)) owner.set(node.outputs[0], ownerOf(node.inputs[0]!));
+    const [operand] = node.inputs;
+    if (VIEWS.has(node.op) && operand) owner.set(node.outputs[0], ownerOf(operand));
     for (const t of node.inputs) if (t) lastUse.set(ownerOf(t), i);
     for (const t of node.outputs) if (!lastUse.has(ownerOf(t))) lastUse.set(ownerOf(t), i);
   });

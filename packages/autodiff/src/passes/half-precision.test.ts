@@ -19,10 +19,9 @@ import {
   trace,
 } from '@sgool/autodiff';
 import { expect, it } from 'vitest';
-import { liveNodes } from '../onnx/encode.ts';
+import { LossScaler } from '../runtime/loss-scaler.ts';
 import { numbers } from '../testing/finite-differences.ts';
-import { inHalf } from './half-precision.ts';
-import { LossScaler } from './loss-scaling.ts';
+import { runPasses } from './pipeline.ts';
 
 const weight = (shape: number[], seed: number, scale = 0.3) =>
   constant({
@@ -69,7 +68,7 @@ it('products, activations and what moves are float16; norms, softmax, sums and t
     return { p: softmax(normed), total: sum(normed), plain: mul(x, 2) };
   });
   const types = new Map<string, Set<string>>();
-  for (const { op, outputs } of inHalf(graph, liveNodes(graph))) {
+  for (const { op, outputs } of runPasses(graph, { device: 'webgpu', precision: 'float16' }).nodes) {
     if (op !== 'Cast') types.set(op, (types.get(op) ?? new Set()).add(outputs[0].dtype));
   }
   for (const op of ['Conv', 'Sigmoid', 'Add']) expect([op, ...types.get(op)!]).toEqual([op, 'float16']);

@@ -22,14 +22,15 @@ import {
 } from '@sgool/autodiff';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { expect, it } from 'vitest';
-import { encodeModel, liveNodes } from '../onnx/encode.ts';
+import { encodeModel } from '../onnx/encode.ts';
 import { numbers } from '../testing/finite-differences.ts';
-import { lowerForGpu } from './lower-gpu.ts';
+import { runPasses } from './pipeline.ts';
 
 /** The ops of the rewritten program, and its output `y` for an input `x`. */
 async function lowered(graph: Graph, x: Float32Array | Int32Array, device: 'webgpu' | 'cuda' = 'webgpu') {
-  const nodes = lowerForGpu(device, graph.trace, liveNodes(graph));
-  const { bytes } = encodeModel(graph, (file) => file, { nodes });
+  const program = runPasses(graph, { device, precision: 'float32' });
+  const { nodes } = program;
+  const { bytes } = encodeModel(program, (file) => file);
   const session = await InferenceSession.create(bytes, { executionProviders: ['cpu'], logSeverityLevel: 4 });
   const { shape, dtype } = graph.inputs.get('x')!;
   const results = await session.run({

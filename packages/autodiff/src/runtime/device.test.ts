@@ -1,7 +1,7 @@
 /** @file Which device is taken, and what is said where one does not work. */
 import { chooseDevice, type Device, DeviceUnavailableError, deviceState } from '@sgool/autodiff';
 import { expect, it } from 'vitest';
-import { whatIsMissing } from './probe.ts';
+import { whatIsMissing } from './node.ts';
 
 const fast = { works: true, flops: 1e13, half: true } as const;
 const emulated = { works: true, flops: 1e9, half: false } as const;
