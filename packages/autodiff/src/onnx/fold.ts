@@ -1,13 +1,13 @@
 /**
- * @file Shape arithmetic of imported models. Exporters work out shapes with nodes (Shape, Gather, Concat, Reshape); shapes
- * are static here, so that these nodes are worked out while importing and leave nothing behind.
+ * @file Shape arithmetic of imported models. Exporters compute shapes with nodes (Shape, Gather, Concat, Reshape). Shapes are
+ * static here, so these nodes are computed while importing and leave nothing behind.
  */
 import type { DType, TypedArray } from '../graph/dtype.ts';
 import { axisOf, broadcastShape, type Shape, sizeOf } from '../graph/shape.ts';
 import { type Call, type Known, numbersOf } from './call.ts';
 import { dtypeOf } from './decode.ts';
 
-/** What is larger is no shape arithmetic and is left to ONNX Runtime. */
+/** Larger tensors are no shape arithmetic and are left to ONNX Runtime. */
 const LARGEST = 4096;
 
 function known(dtype: DType, shape: Shape, numbers: readonly number[]): Known {
@@ -21,7 +21,7 @@ function typed(dtype: DType, numbers: readonly number[]): TypedArray {
   return Float32Array.from(numbers);
 }
 
-/** Row-major steps between neighbours along each axis; 0 where an axis of length 1 is stretched. */
+/** Row-major steps between neighbours along each axis; 0 where an axis of length 1 is repeated. */
 function strides(shape: Shape, target: Shape = shape): number[] {
   const steps: number[] = [];
   let step = 1;
@@ -32,7 +32,7 @@ function strides(shape: Shape, target: Shape = shape): number[] {
   return [...new Array<number>(target.length - shape.length).fill(0), ...steps];
 }
 
-/** For each index of `shape` in order, the flat place that `steps` and `start` lead to. */
+/** For each index of `shape` in order, its flat position by `steps` from `start`. */
 function places(shape: Shape, steps: readonly number[], start = 0): number[] {
   let found = [start];
   shape.forEach((length, axis) => {
@@ -168,7 +168,7 @@ const folds: Readonly<Record<string, Fold>> = {
   },
 };
 
-/** Works a node out while importing, if all of its operands are known and small. */
+/** Computes a node while importing, if all of its operands are known and small. */
 export function fold(call: Call, operands: readonly unknown[]): Known | undefined {
   const { op } = call.node;
   if (op === 'Shape' && call.has(0)) {
@@ -189,7 +189,7 @@ export function fold(call: Call, operands: readonly unknown[]): Known | undefine
   return operands.every((v) => v === undefined || small(v)) ? rule(call, operands[0] as Known) : undefined;
 }
 
-/** Shape operand of Reshape: 0 keeps a length, -1 is worked out. */
+/** The shape operand of a Reshape: 0 keeps a length, -1 is computed. */
 export function resolveShape(call: Call, from: Shape, wanted: readonly number[]): number[] {
   const keepsZero = call.number('allowzero', 0) === 1;
   const lengths = wanted.map((length, i) => (length === 0 && !keepsZero ? from[i] : length));
@@ -207,8 +207,8 @@ export function unsqueezed(call: Call, shape: Shape, axes: readonly number[]): n
   const added = new Set(axes.map((axis) => (axis < 0 ? axis + rank : axis)));
   if (added.size !== axes.length || [...added].some((axis) => axis >= rank))
     call.fail(`axes [${axes}] do not fit`);
-  const kept = [...shape];
-  return Array.from({ length: rank }, (_, i) => (added.has(i) ? 1 : kept.shift()!));
+  let next = 0;
+  return Array.from({ length: rank }, (_, i) => (added.has(i) ? 1 : shape[next++]));
 }
 
 export function squeezed(shape: Shape, axes: readonly number[] | undefined): number[] {
@@ -224,7 +224,7 @@ export interface SliceRange {
   readonly count: number;
 }
 
-/** The ranges of a Slice node, clamped to the axes; steps backwards start at the end. */
+/** The ranges of a Slice node, clamped to the axes. Negative steps start at the end. */
 export function sliceRanges(call: Call, shape: Shape): SliceRange[] {
   const [starts, ends] = call.has(1)
     ? [call.numbers(1), call.numbers(2)]

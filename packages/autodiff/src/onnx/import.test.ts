@@ -141,7 +141,7 @@ describe('what cannot be imported', () => {
     expect(applied(bytes)).toThrow(message);
   });
 
-  it('open lengths are asked for, and taken from options', () => {
+  it('open lengths come from options, or an error says so', () => {
     const bytes = smallModel({ nodes: [{ op: 'Relu', inputs: ['x'] }], shape: ['batch', 3] });
     expect(() => importOnnx(bytes)).toThrow(
       'importOnnx: input "x" is [batch,3] in the model, got no shape for it; give all its lengths in options.shapes',

@@ -1,4 +1,4 @@
-/** @file Imports an ONNX model as a traced function, so that any scorer exported to ONNX can be differentiated. */
+/** @file Imports an ONNX model as a function inside a trace, so that any model exported to ONNX can be differentiated. */
 import { type Shape, sameShape, show } from '../graph/shape.ts';
 import { constant, currentTrace, Tensor, type TensorMap, type TensorSpec } from '../graph/trace.ts';
 import { Call, type Value } from './call.ts';
@@ -7,9 +7,9 @@ import { fold } from './fold.ts';
 import { OPERATORS, SHAPE_OPERATORS } from './operators.ts';
 
 export interface ImportOptions {
-  /** Shapes of inputs, by name; needed where the model leaves a length open. */
+  /** Shapes of inputs, by name. Needed where the model leaves a length open. */
   readonly shapes?: Readonly<Record<string, Shape>>;
-  /** The folder of the model, for weights in files beside it. */
+  /** The folder of the model (in a browser its URL), for weights in files beside it. */
   readonly folder?: string;
 }
 
@@ -23,14 +23,16 @@ export interface ImportedModel {
 }
 
 /**
- * Reads an .onnx file. The result is called inside `trace` and gives the model's outputs, differentiable with respect to
- * its inputs; its weights become constants.
+ * Reads an .onnx file. The result is called inside `trace` and gives the outputs of the model, differentiable with respect to
+ * its inputs. Its weights become constants.
  *
- * Shapes must be static. float16 and float64 arithmetic becomes float32. Operators: those of `OPERATORS`.
+ * Shapes must be static. float16 and float64 arithmetic becomes float32. The operators are those in operators.ts.
  *
- * @param bytes the file
+ * @param bytes the contents of the file
  * @throws where the bytes are no model, or the model uses an operator, a type or an attribute that is not supported; the
  *   message names all unsupported operators at once
+ *
+ * Reference: github.com/onnx/onnx, docs/IR.md and docs/ExternalData.md.
  */
 export function importOnnx(bytes: Uint8Array, { shapes = {}, folder }: ImportOptions = {}): ImportedModel {
   const model = decodeModel(bytes);

@@ -1,7 +1,8 @@
 /**
- * @file The ONNX operators that can be imported, each in terms of this package's ops.
+ * @file The ONNX operators that can be imported, each written with this package's ops. Attribute values that a rule does not
+ * cover are errors.
  *
- * Reference: github.com/onnx/onnx, docs/Operators.md. Attribute values that these rules do not cover are errors.
+ * Reference: github.com/onnx/onnx, docs/Operators.md.
  */
 
 import { broadcastShape, show, sizeOf } from '../graph/shape.ts';
@@ -70,7 +71,7 @@ const reduction =
     return op(call.tensor(0), { axes: all ? undefined : axes, keepDims: call.number('keepdims', 1) === 1 });
   };
 
-/** Axes behind batch and channels. */
+/** Axes after batch and channels. */
 const spatial = (x: Tensor) => x.shape.map((_, i) => i).slice(2);
 
 function padding(call: Call): Padding {
@@ -118,7 +119,7 @@ function resize(call: Call): Tensor {
       `mode ${mode} from ${show(x.shape)} to ${show(sizes)} is not supported; only linear, or nearest by a whole factor`,
     );
   }
-  // By a whole factor every rule but these rounds to the same pixel.
+  // With an integer factor all other rules round to the same pixel.
   call.require('coordinate_transformation_mode', 'half_pixel', 'asymmetric', 'pytorch_half_pixel');
   if (call.text('coordinate_transformation_mode', 'half_pixel') === 'asymmetric')
     call.require('nearest_mode', 'floor');
@@ -146,7 +147,7 @@ function gemm(call: Call): Tensor {
   return c ? add(scaled, beta === 1 ? c : mul(c, beta)) : scaled;
 }
 
-/** MatMul, where a vector counts as a row on the left and as a column on the right. */
+/** MatMul: a vector counts as a row on the left and as a column on the right. */
 function product(a: Tensor, b: Tensor): Tensor {
   if (a.rank === 1) {
     const row = product(reshape(a, [1, a.size]), b);
@@ -193,14 +194,14 @@ function padded(call: Call): Tensor {
 function pieces(call: Call): Tensor[] {
   const x = call.tensor(0);
   const axis = call.number('axis', 0);
-  const length = x.shape.at(axis)!;
+  const length = x.shape[axis < 0 ? axis + x.rank : axis];
   const count = call.node.outputs.length;
   const each = Math.ceil(length / count);
   const equal = Array.from({ length: count }, (_, i) => Math.min(each, length - i * each));
   return split(x, (call.has(1) ? call.numbers(1) : call.list('split')) ?? equal, axis);
 }
 
-/** Every importable operator; those of other domains are written `domain:name`. */
+/** All importable operators. Those of other domains are called `domain:name`. */
 export const OPERATORS: Readonly<Record<string, Rule>> = {
   // Arithmetic
   Add: binary(add),
@@ -385,5 +386,5 @@ export const OPERATORS: Readonly<Record<string, Rule>> = {
   Pad: padded,
 };
 
-/** Operators that importing works out from shapes and that leave no node behind. */
+/** Operators that are computed from shapes while importing and leave no node behind. */
 export const SHAPE_OPERATORS: ReadonlySet<string> = new Set(['Shape', 'Size', 'Range', 'Floor', 'Ceil']);

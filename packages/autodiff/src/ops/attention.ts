@@ -9,30 +9,31 @@ import { concat, slice, transpose } from './shape.ts';
 import { softmax } from './softmax.ts';
 
 export interface AttentionOptions {
-  /** 1 / sqrt(width of a head) unless given. */
+  /** Factor of the scores. Default 1 / sqrt(width of a head). */
   readonly scale?: number;
   /**
-   * Probabilities of more bytes than this are not kept (only where there is no mask and nobody asks for them): they are
-   * computed again on the way back, in pieces of this size, one after the other. 64 MiB unless given.
+   * Probabilities of more bytes than this are not kept: the backward pass computes them again, in pieces of this size, one
+   * after the other. A mask, or `attentionWithProbabilities`, keeps them all. Default 64 MiB.
    */
   readonly pieceBytes?: number;
-  /** Added to the scores before the softmax; broadcasts to [batch, heads, queries, keys]. A constant: no gradient. */
+  /** Added to the scores before the softmax; broadcasts to [batch, heads, queries, keys]. It gets no gradient. */
   readonly mask?: Tensor;
 }
 
 export interface AttentionResult {
   /** [batch, heads, queries, valueWidth] */
   readonly output: Tensor;
-  /** [batch, heads, queries, keys], rows sum to 1; differentiable too. */
+  /** [batch, heads, queries, keys]; each row sums to 1. Differentiable too. */
   readonly probabilities: Tensor;
 }
 
 /**
- * `softmax(q kᵀ scale + mask) v`, with its probabilities.
+ * Scaled dot-product attention with its probabilities: `softmax(q kᵀ scale + mask) v`.
  *
  * @param q [batch, heads, queries, width]
  * @param k [batch, heads, keys, width]
  * @param v [batch, heads, keys, valueWidth]
+ * @throws RangeError where the shapes do not fit
  */
 export function attentionWithProbabilities(
   q: Tensor,
@@ -48,13 +49,15 @@ export function attentionWithProbabilities(
       const p = scores(q, k, scale, mask);
       return [matmul(p, v), p] as const;
     },
+    // With dP = dO vᵀ + dProbabilities and dS = P (dP - rowsum(dP P)):
+    // dq = scale dS k, dk = scale dSᵀ q, dv = Pᵀ dO
     ([dOutput, dProbabilities], [o, p]) => {
       const along = { axes: [-1], keepDims: true };
       let dp = dProbabilities;
       let mean = dProbabilities && sum(mul(dProbabilities, p), along);
       if (dOutput) {
         const throughOutput = matmul(dOutput, transposeLast(v));
-        // sum(dp * p) over the keys equals sum(dOutput * output) over the value's width, which is far smaller.
+        // rowsum(dP P) over the keys equals rowsum(dO O) over the width of the values, which is far smaller.
         const meanOfOutput = sum(mul(dOutput, o), along);
         dp = dp ? add(dp, throughOutput) : throughOutput;
         mean = mean ? add(mean, meanOfOutput) : meanOfOutput;
@@ -68,10 +71,18 @@ export function attentionWithProbabilities(
       ];
     },
   );
-  return { output: output, probabilities: probabilities };
+  return { output, probabilities };
 }
 
-/** `softmax(q kᵀ scale + mask) v`; see `attentionWithProbabilities` for shapes. */
+/**
+ * Scaled dot-product attention: `softmax(q kᵀ scale + mask) v`.
+ *
+ * @param q [batch, heads, queries, width]
+ * @param k [batch, heads, keys, width]
+ * @param v [batch, heads, keys, valueWidth]
+ * @returns [batch, heads, queries, valueWidth]
+ * @throws RangeError where the shapes do not fit
+ */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
   const { scale = 1 / Math.sqrt(q.shape[q.rank - 1]), mask, pieceBytes = 2 ** 26 } = options;
   check(q, k, v, mask);
@@ -87,7 +98,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   );
 }
 
-/** ONNX Runtime's own kernel, which never holds all probabilities; it takes [batch, tokens, heads * width]. */
+/** ONNX Runtime's fused kernel, which never holds all probabilities. It takes [batch, tokens, heads * width]. */
 function fused(q: Tensor, k: Tensor, v: Tensor, scale: number): Tensor {
   const [batch, heads, queries] = q.shape as [number, number, number];
   const merged = (t: Tensor) => reshape(transpose(t, [0, 2, 1, 3]), [batch, t.shape[2], heads * t.shape[3]]);
@@ -110,7 +121,7 @@ interface Pieces {
 }
 
 /**
- * The gradient with the probabilities of a few heads, or of a few queries of one head, at a time. Each piece waits for the
+ * The gradient, with the probabilities of a few heads, or of a few queries of one head, at a time. Each piece depends on the
  * one before, or ONNX Runtime would hold several at once.
  *
  * Reference: Dao et al. 2022, FlashAttention, appendix B.4: `dS = P (dP - rowsum(dO O))`.
@@ -130,7 +141,8 @@ function pullbackInPieces({ q, k, v, dOutput, output, scale, pieceBytes }: Piece
     const ofHeads = (t: Tensor) => slice(t, [{ axis: 0, start: g, end: Math.min(g + heads, groups) }]);
     const [kh, vh] = [ofHeads(ks), ofHeads(vs)];
     const dqs: Tensor[] = [];
-    let sums: readonly [Tensor, Tensor] | undefined;
+    const dks: Tensor[] = [];
+    const dvs: Tensor[] = [];
     for (let r = 0; r < queries; r += rows) {
       const ofRows = (t: Tensor) =>
         slice(ofHeads(t), [{ axis: 1, start: r, end: Math.min(r + rows, queries) }]);
@@ -141,10 +153,11 @@ function pullbackInPieces({ q, k, v, dOutput, output, scale, pieceBytes }: Piece
       const dk = matmul(transposeLast(ds), qp);
       const dv = matmul(transposeLast(p), dop);
       dqs.push(dq);
-      sums = sums ? [add(sums[0], dk), add(sums[1], dv)] : [dk, dv];
-      before = [dq, ...sums];
+      dks.push(dks.length === 0 ? dk : add(dks[dks.length - 1], dk));
+      dvs.push(dvs.length === 0 ? dv : add(dvs[dvs.length - 1], dv));
+      before = [dq, dks[dks.length - 1], dvs[dvs.length - 1]];
     }
-    collected.push({ dq: concat(dqs, 1), dk: sums![0], dv: sums![1] });
+    collected.push({ dq: concat(dqs, 1), dk: dks[dks.length - 1], dv: dvs[dvs.length - 1] });
   }
   const joined = (key: 'dq' | 'dk' | 'dv', like: Tensor) =>
     reshape(

@@ -11,9 +11,13 @@ import { concat, slice, split, transpose, window } from './shape.ts';
 export type Padding = number | readonly [top: number, left: number, bottom: number, right: number];
 
 export interface Conv2dOptions {
+  /** Pixels from one position of the kernel to the next. Default 1. */
   readonly stride?: number;
+  /** Zeros around the image. Default 0. */
   readonly padding?: Padding;
+  /** Pixels from one weight of the kernel to the next. Default 1. */
   readonly dilation?: number;
+  /** Number of groups that channels are divided into, each convolved on its own. Default 1. */
   readonly groups?: number;
 }
 
@@ -45,11 +49,14 @@ function checkBias(who: string, channels: number, bias: Tensor | undefined): voi
 }
 
 /**
- * Convolution (cross-correlation, as torch's).
+ * Two-dimensional convolution (cross-correlation, as in torch).
  *
  * @param x [batch, inChannels, height, width]
  * @param weight [outChannels, inChannels / groups, kernelHeight, kernelWidth]
  * @param bias [outChannels]
+ * @returns [batch, outChannels, outHeight, outWidth], outHeight = floor((height + padding - dilation (kernelHeight - 1) - 1) /
+ *   stride) + 1 with the padding of both sides
+ * @throws RangeError where the shapes do not fit
  */
 export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv2dOptions = {}): Tensor {
   const g = geometry('conv2d', options);
@@ -79,6 +86,7 @@ export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv2d
     'conv2d',
     operands,
     () => emitConv('Conv', operands, [batch, outChannels, outHeight, outWidth], g),
+    // dx = dy convolved with the mirrored weight, dweight = dy correlated with x, dbias = sum of dy over images and pixels
     (dy) => [
       inputGradient(dy, weight, x, g),
       weightGradient(dy, x, weight, g),
@@ -88,10 +96,15 @@ export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv2d
 }
 
 /**
- * Transposed convolution: the gradient of conv2d with respect to its input.
+ * Transposed convolution, the gradient of conv2d with respect to its input.
  *
  * @param x [batch, inChannels, height, width]
  * @param weight [inChannels, outChannels / groups, kernelHeight, kernelWidth]
+ * @param bias [outChannels]
+ * @param options.outputPadding pixels added at the bottom and right of the result. Default 0
+ * @returns [batch, outChannels, outHeight, outWidth], outHeight = (height - 1) stride + dilation (kernelHeight - 1) + 1 - padding
+ *   + outputPadding with the padding of both sides
+ * @throws RangeError where the shapes do not fit
  */
 export function convTranspose2d(
   x: Tensor,
@@ -148,7 +161,7 @@ function emitConv(
   });
 }
 
-/** ConvTranspose that ends exactly at `target`; differentiable in both operands. */
+/** A ConvTranspose whose result has the shape `target`, differentiable in both operands. */
 function emitTransposed(dy: Tensor, weight: Tensor, target: readonly number[], g: Geometry): Tensor {
   const outputPadding = ([0, 1] as const).map((axis) => {
     const reached =
@@ -165,15 +178,16 @@ function emitTransposed(dy: Tensor, weight: Tensor, target: readonly number[], g
     'convTranspose2d',
     [dy, weight],
     () => emitConv('ConvTranspose', [dy, weight], target, g, { output_padding: outputPadding }),
+    // ddy = ddx convolved with the weight, dweight = dy correlated with ddx
     (ddx) => [conv2d(ddx, weight, undefined, conv), weightGradient(dy, ddx, weight, g)],
   );
 }
 
 /**
- * Gradient with respect to the input. With stride 1 it is a convolution of dy with the mirrored weight, which
- * ONNX Runtime runs up to four times faster than a ConvTranspose. Large weights keep the ConvTranspose over the same
- * tensor: as parameters because mirroring at each run costs more than it gains, as constants because the mirrored
- * copy stays in memory. So does the copy of one of half precision, as float32.
+ * Gradient with respect to the input. With stride 1 it is a convolution of dy with the mirrored weight, which ONNX Runtime
+ * computes up to four times faster than a ConvTranspose. Large weights keep the ConvTranspose over the same tensor: for
+ * parameters mirroring at each run costs more than it gains, and for constants the mirrored copy would stay in memory (for
+ * those of half precision as float32).
  */
 function inputGradient(dy: Tensor, weight: Tensor, x: Tensor, g: Geometry): Tensor {
   const [, , kh, kw] = weight.shape as [number, number, number, number];
@@ -184,17 +198,17 @@ function inputGradient(dy: Tensor, weight: Tensor, x: Tensor, g: Geometry): Tens
   return conv2d(dy, mirrored(weight), undefined, { padding: pads, dilation: g.dilation });
 }
 
-/** Elements of the largest weight of which there may be a rearranged copy. */
+/** Elements of the largest weight that may be copied in another order. */
 const LARGEST_COPIED = { parameter: 2 ** 20, constant: 2 ** 22, half: LARGEST_FOLDED };
 
-/** Whether a copy of a weight in another order is worth its making and its memory. */
+/** Whether a copy of a weight in another order is worth its time and memory. */
 export function isWorthCopying(weight: Tensor): boolean {
   const { folded, widened } = weight.trace;
   const kind = widened.has(weight) ? 'half' : folded.has(weight) ? 'constant' : 'parameter';
   return weight.size <= LARGEST_COPIED[kind];
 }
 
-/** Input and output channels swapped, kernels turned by 180 degrees; its own inverse. */
+/** Input and output channels swapped and kernels rotated by 180 degrees; its own inverse. */
 function mirrored(weight: Tensor): Tensor {
   const swapped = transpose(weight, [1, 0, 2, 3]);
   const [, , kh, kw] = swapped.shape as [number, number, number, number];
@@ -204,14 +218,14 @@ function mirrored(weight: Tensor): Tensor {
     'mirrored',
     [weight],
     () => emit('Slice', [swapped, ...bounds], weight.dtype, swapped.shape),
+    // dweight = dy, mirrored back
     (dy) => [mirrored(dy)],
   );
 }
 
 /**
- * Gradient with respect to the weight: for each kernel position a product of dy and the input, shifted against each
- * other. Rows are shifted in dy and columns in the input, so that a kernel of k x k needs 2 (k - 1) shifted copies
- * and not k x k.
+ * Gradient with respect to the weight: for each position in the kernel a product of dy and the shifted input. Rows are shifted
+ * in dy and columns in the input, so that a k x k kernel needs 2 (k - 1) shifted copies instead of k x k.
  */
 export function weightGradient(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Tensor {
   if (g.groups > 1) {
@@ -226,7 +240,7 @@ export function weightGradient(dy: Tensor, x: Tensor, weight: Tensor, g: Geometr
   return g.stride > 1 ? stridedWeightGradient(dy, x, weight, g) : denseWeightGradient(dy, x, weight.shape, g);
 }
 
-/** The gradient of stride 1 without groups; `kernel` is the weight's shape. */
+/** The gradient for stride 1 without groups. `kernel` is the shape of the weight. */
 function denseWeightGradient(dy: Tensor, x: Tensor, kernel: Shape, g: Geometry): Tensor {
   const [outChannels, inChannels] = kernel as [number, number];
   const [, , height, width] = dy.shape as [number, number, number, number];
@@ -234,10 +248,10 @@ function denseWeightGradient(dy: Tensor, x: Tensor, kernel: Shape, g: Geometry):
   return (wide ? weightGradientByImage : weightGradientOverBatch)(dy, x, kernel, g);
 }
 
-/** Positions per channel from which images are multiplied one by one and summed afterwards. */
+/** From this many positions per channel on, images are multiplied one by one and summed afterwards. */
 const WIDE = 8;
 
-/** Wide images with few channels: the products read the images as they lie in memory. */
+/** For wide images with few channels: the products read the images in the order of their memory. */
 function weightGradientByImage(dy: Tensor, x: Tensor, kernel: Shape, g: Geometry): Tensor {
   const [outChannels, inChannels, kh, kw] = kernel as [number, number, number, number];
   const [batch, , height, width] = dy.shape as [number, number, number, number];
@@ -254,7 +268,7 @@ function weightGradientByImage(dy: Tensor, x: Tensor, kernel: Shape, g: Geometry
   return reshape(transpose(sum(stacked, { axes: [1] })), kernel);
 }
 
-/** Small images with many channels: one product over the whole batch, so that no sum over images is needed. */
+/** For small images with many channels: one product over the whole batch, so that no sum over images is needed. */
 function weightGradientOverBatch(dy: Tensor, x: Tensor, kernel: Shape, g: Geometry): Tensor {
   const [outChannels, inChannels, kh, kw] = kernel as [number, number, number, number];
   const [batch, , height, width] = dy.shape as [number, number, number, number];
@@ -273,8 +287,8 @@ function weightGradientOverBatch(dy: Tensor, x: Tensor, kernel: Shape, g: Geomet
 }
 
 /**
- * A convolution with stride s is one with stride 1 over the s x s pixels between two steps, taken as channels. Its
- * kernel is s times shorter, and so is the number of products. A dilated kernel counts as a dense one with gaps.
+ * A convolution with stride s equals one with stride 1 over blocks of s x s pixels, taken as channels. Its kernel has s times
+ * fewer rows and columns, so fewer products are needed. A dilated kernel counts as a dense one with gaps.
  */
 function stridedWeightGradient(dy: Tensor, x: Tensor, weight: Tensor, g: Geometry): Tensor {
   const [outChannels, inChannels, kh, kw] = weight.shape as [number, number, number, number];
@@ -283,7 +297,7 @@ function stridedWeightGradient(dy: Tensor, x: Tensor, weight: Tensor, g: Geometr
   const [qh, qw] = [kh, kw].map((k) => Math.ceil((dilation * (k - 1) + 1) / s)) as [number, number];
   const [rows, columns] = [outHeight + qh - 1, outWidth + qw - 1];
   const seen = window(window(x, 2, -g.pads[0], rows * s), 3, -g.pads[1], columns * s);
-  // By way of channels last, where runs of pixels stay together: a direct turn of six axes takes far longer.
+  // Through channels last, which keeps runs of pixels together: transposing six axes at once takes far longer.
   const phases = transpose(reshape(seen, [batch, inChannels, rows, s, columns, s]), [0, 2, 4, 1, 3, 5]);
   const folded = transpose(reshape(phases, [batch, rows, columns, inChannels * s * s]), [0, 3, 1, 2]);
   const plain = { stride: 1, pads: [0, 0, 0, 0], dilation: 1, groups: 1 } as const;

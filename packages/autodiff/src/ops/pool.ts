@@ -1,4 +1,9 @@
-/** @file Pooling, NCHW. Reference: torch.nn.functional.{max_pool2d,avg_pool2d}. */
+/**
+ * @file Pooling, NCHW, and nearest resize: repeating pixels is the transpose of adding them up, so each is the gradient of the
+ * other.
+ *
+ * Reference: torch.nn.functional.{max_pool2d,avg_pool2d,interpolate}.
+ */
 
 import { type Shape, show, sizeOf } from '../graph/shape.ts';
 import {
@@ -16,10 +21,11 @@ import { gather } from './gather.ts';
 import { full, pad, slice } from './shape.ts';
 
 export interface PoolOptions {
-  /** Side of the window. */
+  /** Side of the window, in pixels. */
   readonly kernel: number;
-  /** The kernel's side unless given. */
+  /** Pixels from one window to the next. Default: the side of the window. */
   readonly stride?: number;
+  /** Pixels added on all four sides. Default 0. */
   readonly padding?: number;
 }
 
@@ -44,7 +50,13 @@ function attributes({ kernel, stride = kernel, padding = 0 }: PoolOptions) {
   };
 }
 
-/** Largest value of each window; the gradient goes to the first of equal values, as in torch. */
+/**
+ * Largest value of each window. The gradient goes to the first of equal values, as in torch.
+ *
+ * @param x [batch, channels, h, w]
+ * @returns [batch, channels, floor((h + 2 padding - kernel) / stride) + 1, the same for w]
+ * @throws RangeError where the window does not fit
+ */
 export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
   const shape = pooledShape('maxPool2d', x, options);
   const [y] = differentiable(
@@ -54,12 +66,13 @@ export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
       emitMany('MaxPool', [x], [{ shape }, { shape, dtype: 'int64' }], {
         attributes: attributes(options),
       }) as readonly Tensor[],
+    // dx = zeros with dy added where each maximum was
     ([dy], [, indices]) => (dy ? [unpool(dy, indices, x.shape)] : []),
   );
   return y;
 }
 
-/** Adds each element of dy to zeros of `shape` at the flat place that its index names. */
+/** Adds each element of dy to zeros of `shape`, at its flat index. */
 function unpool(dy: Tensor, indices: Tensor, shape: Shape): Tensor {
   const size = sizeOf(shape);
   const places = reshape(indices, [-1]);
@@ -71,11 +84,18 @@ function unpool(dy: Tensor, indices: Tensor, shape: Shape): Tensor {
       const attributes = { axis: 0, reduction: 'add' };
       return reshape(emit('ScatterElements', operands, dy.dtype, [size], { attributes }), shape);
     },
+    // ddy = elements of ddx at the indices
     (ddx) => [reshape(gather(reshape(ddx, [-1]), places), dy.shape)],
   );
 }
 
-/** Mean of each window; padding counts as zeros, as torch's default does. */
+/**
+ * Mean of each window. Padding counts as zeros, as by default in torch.
+ *
+ * @param x [batch, channels, h, w]
+ * @returns [batch, channels, floor((h + 2 padding - kernel) / stride) + 1, the same for w]
+ * @throws RangeError where the window does not fit
+ */
 export function avgPool2d(x: Tensor, options: PoolOptions): Tensor {
   const shape = pooledShape('avgPool2d', x, options);
   return differentiableOne(
@@ -85,6 +105,7 @@ export function avgPool2d(x: Tensor, options: PoolOptions): Tensor {
       emit('AveragePool', [x], x.dtype, shape, {
         attributes: { ...attributes(options), count_include_pad: 1 },
       }),
+    // dx = dy / area, spread over each window
     (dy) => {
       const { kernel, stride = kernel, padding = 0 } = options;
       const [batch, channels, height, width] = x.shape as [number, number, number, number];
@@ -97,7 +118,7 @@ export function avgPool2d(x: Tensor, options: PoolOptions): Tensor {
       ) {
         return [mul(resizeNearest(dy, kernel), 1 / (kernel * kernel))];
       }
-      // Each channel on its own: the transposed convolution with a box of weight 1 / area.
+      // Windows that overlap: for each channel the transposed convolution with a box of weight 1 / area.
       const maps = reshape(dy, [batch * channels, 1, outHeight, outWidth]);
       const spread = convTranspose2d(maps, full([1, 1, kernel, kernel], 1 / (kernel * kernel)), undefined, {
         stride,
@@ -113,7 +134,13 @@ export function avgPool2d(x: Tensor, options: PoolOptions): Tensor {
   );
 }
 
-/** Repeats each pixel `factor` times along both axes. */
+/**
+ * Repeats each pixel `factor` times along both axes.
+ *
+ * @param x [batch, channels, h, w]
+ * @returns [batch, channels, factor h, factor w]
+ * @throws RangeError where x is no batch of images or the factor is not a positive integer
+ */
 export function resizeNearest(x: Tensor, factor: number): Tensor {
   if (x.rank !== 4 || !Number.isInteger(factor) || factor < 1) {
     throw new RangeError(
@@ -130,6 +157,7 @@ export function resizeNearest(x: Tensor, factor: number): Tensor {
       emit('Resize', [x, null, scales], x.dtype, [batch, channels, height * factor, width * factor], {
         attributes: { mode: 'nearest', coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' },
       }),
+    // dx = sum of dy over the factor² copies of each pixel
     (dy) => [mul(avgPool2d(dy, { kernel: factor }), factor * factor)],
   );
 }

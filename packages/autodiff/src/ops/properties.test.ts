@@ -222,8 +222,8 @@ it('slices, pads, joins and turns', () =>
       const op: Op = ({ x }) => {
         const part = slice(x, [{ axis, start, step }]);
         const joined = concat([part, square(x)], axis);
-        const turned = transpose(pad(joined, before, [...before].reverse(), 0.5), order);
-        return reshape(turned, [-1]);
+        const permuted = transpose(pad(joined, before, [...before].reverse(), 0.5), order);
+        return reshape(permuted, [-1]);
       };
       await expectGradient({ x: s }, op, { seed: random });
       await expectGradient({ x: s }, op, { seed: random, twice: true });
@@ -257,7 +257,7 @@ it('norms', () =>
       // eps of 0.1 keeps the third derivatives within what the differences resolve.
       await expectGradient(layer, ({ x, w, b }) => layerNorm(x, w, b, 0.1), { seed: s });
       await expectGradient(group, ({ x, w, b }) => groupNorm(x, groups, w, b, 0.1), { seed: s });
-      // Frozen weights take another way back than trained ones.
+      // Frozen weights have another backward pass than trained ones.
       const held = (offset: number) => {
         const data = numbers(channels, s + offset);
         return constant({ dtype: 'float32', shape: [channels], data });

@@ -1,10 +1,19 @@
-/** @file Resizing of images, NCHW. Reference: torch.nn.functional.interpolate. */
+/** @file Bilinear resize of images, NCHW; pool.ts has the nearest. Reference: torch.nn.functional.interpolate. */
 
 import { show } from '../graph/shape.ts';
 import { type ConstantSource, constant, type Tensor } from '../graph/trace.ts';
 import { matmul, transposeLast } from './matmul.ts';
 
-/** Bilinear resize with half-pixel centres and no antialiasing (align_corners false), as torch and OpenCV do. */
+/**
+ * Bilinear resize with half-pixel centres (align_corners false) and no antialiasing, as torch and OpenCV do. It is a product
+ * with a matrix on either side, which gives its gradient too.
+ *
+ * @param x [batch, channels, h, w]
+ * @param height rows of the result, in pixels
+ * @param width columns of the result, in pixels
+ * @returns [batch, channels, height, width]
+ * @throws RangeError where x is no batch of images
+ */
 export function resizeBilinear(x: Tensor, height: number, width: number): Tensor {
   if (x.rank !== 4)
     throw new RangeError(`resizeBilinear: needs [batch, channels, h, w], got ${show(x.shape)}`);
@@ -13,7 +22,7 @@ export function resizeBilinear(x: Tensor, height: number, width: number): Tensor
   return matmul(matmul(rows, x), transposeLast(columns));
 }
 
-/** [outLength, inLength] weights of a bilinear resize. */
+/** The weights of a bilinear resize along one axis, [outLength, inLength]. */
 function bilinearMatrix(inLength: number, outLength: number): ConstantSource {
   const data = new Float32Array(outLength * inLength);
   for (let i = 0; i < outLength; i++) {

@@ -1,4 +1,8 @@
-/** @file Ops that move elements without computing: reshape, transpose, slice, concat, split, pad, expand. */
+/**
+ * @file Ops that move elements without computing: transpose, slice, concat, split, pad. reshape and expand are in core.ts.
+ *
+ * Reference: torch.permute, torch.narrow, torch.cat, torch.split, torch.stack, torch.nn.functional.pad.
+ */
 import { axisOf, type Shape, sameShape, show } from '../graph/shape.ts';
 import {
   checkTypes,
@@ -12,7 +16,12 @@ import {
 } from '../graph/trace.ts';
 import { reshape } from './core.ts';
 
-/** Permutes the axes; without `order` it reverses them. */
+/**
+ * Permutes the axes.
+ *
+ * @param order axis i of the result is axis order[i] of x. Default: all axes reversed
+ * @throws RangeError where `order` does not name each axis once
+ */
 export function transpose(
   x: Tensor,
   order: readonly number[] = x.shape.map((_, i) => x.rank - 1 - i),
@@ -36,6 +45,7 @@ export function transpose(
         order.map((axis) => x.shape[axis]),
         { attributes: { perm: order } },
       ),
+    // dx = dy with the axes in their old order
     (dy) => {
       const inverse: number[] = [];
       order.forEach((axis, i) => {
@@ -46,27 +56,31 @@ export function transpose(
   );
 }
 
-/** Zeros of the shape and type of `x`. */
+/** Zeros of the shape and type of `x`. No gradient flows to x. */
 export function zerosLike(x: Tensor): Tensor {
   return emit('Expand', [scalar(0, x.dtype), int64s(x.shape)], x.dtype, x.shape);
 }
 
-/** A tensor that holds one value everywhere. */
+/** A float32 tensor that holds one value everywhere. */
 export function full(shape: Shape, value: number): Tensor {
   return emit('Expand', [scalar(value), int64s(shape)], 'float32', shape);
 }
 
 export interface AxisSlice {
   readonly axis: number;
-  /** First index taken; negative counts from the end. */
+  /** First index taken. Negative counts from the end. */
   readonly start: number;
-  /** First index no longer taken; the axis' length unless given. */
+  /** First index no longer taken. Negative counts from the end. Default: the length of the axis. */
   readonly end?: number;
-  /** Positive step, 1 unless given. */
+  /** Positive step. Default 1. */
   readonly step?: number;
 }
 
-/** Takes a range (with a step) along each named axis. */
+/**
+ * Takes a range along each of some axes.
+ *
+ * @throws RangeError where a range reaches outside of its axis
+ */
 export function slice(x: Tensor, ranges: readonly AxisSlice[]): Tensor {
   const shape = [...x.shape];
   const resolved = ranges.map(({ axis, start, end, step = 1 }) => {
@@ -99,6 +113,7 @@ export function slice(x: Tensor, ranges: readonly AxisSlice[]): Tensor {
         x.dtype,
         shape,
       ),
+    // dx = dy at the taken places, zeros elsewhere
     (dy) => {
       let spread = dy;
       for (const { axis, step } of resolved) if (step > 1) spread = interleaveZeros(spread, axis, step);
@@ -108,7 +123,7 @@ export function slice(x: Tensor, ranges: readonly AxisSlice[]): Tensor {
         before[axis] = from;
         after[axis] = x.shape[axis] - from - spread.shape[axis];
       }
-      // The zeros behind the last taken element may reach past the end of the axis.
+      // The zeros after the last taken element may reach past the end of the axis.
       const cut = after.flatMap((n, axis) =>
         n < 0 ? [{ axis, start: 0, end: spread.shape[axis] + n }] : [],
       );
@@ -123,7 +138,7 @@ export function slice(x: Tensor, ranges: readonly AxisSlice[]): Tensor {
   );
 }
 
-/** Puts step - 1 zeros behind each element of an axis. */
+/** Puts step - 1 zeros after each element of an axis. */
 function interleaveZeros(x: Tensor, axis: number, step: number): Tensor {
   const split = [...x.shape.slice(0, axis + 1), 1, ...x.shape.slice(axis + 1)];
   const after = split.map(() => 0);
@@ -139,7 +154,13 @@ function interleaveZeros(x: Tensor, axis: number, step: number): Tensor {
   );
 }
 
-/** Pads with a constant: `before[i]` and `after[i]` elements on axis i. */
+/**
+ * Pads with a constant.
+ *
+ * @param before number of elements before axis i, for each axis
+ * @param after number of elements after axis i, for each axis
+ * @throws RangeError where an amount is missing or negative
+ */
 export function pad(x: Tensor, before: readonly number[], after: readonly number[], value = 0): Tensor {
   if (before.length !== x.rank || after.length !== x.rank || [...before, ...after].some((n) => !(n >= 0))) {
     throw new RangeError(
@@ -152,6 +173,7 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
     'pad',
     [x],
     () => emit('Pad', [x, int64s([...before, ...after]), scalar(value, x.dtype)], x.dtype, shape),
+    // dx = the middle of dy
     (dy) => [
       slice(
         dy,
@@ -161,13 +183,13 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
   );
 }
 
-/** `length` elements of an axis from `start` on; where the range reaches outside of the axis it reads zeros. */
+/** `length` elements of an axis from `start` on. Outside of the axis there are zeros. */
 export function window(x: Tensor, axis: number, start: number, length: number): Tensor {
   const a = axisOf(axis, x.shape, 'window');
   const before = -start;
   const after = start + length - x.shape[a];
   if (before === 0 && after === 0) return x;
-  // ONNX pads by a negative amount where elements are to be dropped.
+  // A negative amount of padding drops elements.
   const at = (amount: number) => x.shape.map((_, i) => (i === a ? amount : 0));
   const shape = x.shape.map((n, i) => (i === a ? length : n));
   if (start >= x.shape[a] || start + length <= 0) return full(shape, 0);
@@ -175,11 +197,16 @@ export function window(x: Tensor, axis: number, start: number, length: number): 
     'window',
     [x],
     () => emit('Pad', [x, int64s([...at(before), ...at(after)]), scalar(0, x.dtype)], x.dtype, shape),
+    // dx = the window of dy that lies where x was
     (dy) => [window(dy, a, before, x.shape[a])],
   );
 }
 
-/** Joins tensors along an axis. */
+/**
+ * Joins tensors along an axis.
+ *
+ * @throws RangeError where shapes differ along another axis, or there is no tensor
+ */
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   const first = tensors[0];
   if (!first) throw new RangeError('concat: needs at least one tensor, got none');
@@ -200,6 +227,7 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
     'concat',
     tensors,
     () => emit('Concat', tensors, first.dtype, shape, { attributes: { axis: a } }),
+    // dx of each operand = its stretch of dy
     (dy) =>
       split(
         dy,
@@ -209,7 +237,11 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   );
 }
 
-/** Cuts a tensor along an axis into pieces of the given lengths. */
+/**
+ * Cuts a tensor along an axis into pieces of the given lengths.
+ *
+ * @throws RangeError where the lengths do not add up to that of the axis
+ */
 export function split(x: Tensor, lengths: readonly number[], axis: number): Tensor[] {
   const a = axisOf(axis, x.shape, 'split');
   const total = lengths.reduce((n, length) => n + length, 0);
@@ -232,6 +264,7 @@ export function split(x: Tensor, lengths: readonly number[], axis: number): Tens
           attributes: { axis: a },
         },
       ) as readonly Tensor[],
+    // dx = the dy of all pieces, joined; zeros for pieces that are not used
     (cotangents, outputs) => [
       concat(
         cotangents.map((dy, i) => dy ?? zerosLike(outputs[i])),
@@ -241,7 +274,11 @@ export function split(x: Tensor, lengths: readonly number[], axis: number): Tens
   ) as Tensor[];
 }
 
-/** Joins tensors of one shape along a new axis. */
+/**
+ * Joins tensors of one shape along a new axis.
+ *
+ * @throws RangeError where the shapes differ, or there is no tensor
+ */
 export function stack(tensors: readonly Tensor[], axis: number): Tensor {
   const first = tensors[0];
   if (!first) throw new RangeError('stack: needs at least one tensor, got none');

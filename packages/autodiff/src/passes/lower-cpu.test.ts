@@ -1,4 +1,4 @@
-/** @file Ops that are computed in another form than they are traced in: the same numbers, by the nodes that were meant. */
+/** @file Ops that are lowered to other nodes on the CPU: the same numbers, by the expected nodes. */
 import { cast, compile, constant, convTranspose2d, trace } from '@sgool/autodiff';
 import { expect, it } from 'vitest';
 import { numbers } from '../testing/finite-differences.ts';

@@ -1,6 +1,6 @@
 /**
- * @file The nodes that graphics cards get instead of others. They are ordinary nodes, so they are run on the processor here and
- * compared with what they stand for; `npm run test:webgpu` runs them where they belong.
+ * @file The nodes that replace others on GPUs. They are ordinary nodes, so they run on the CPU here and are
+ * compared with the ops that they replace. `npm run test:webgpu` runs them on a GPU.
  */
 import {
   abs,
@@ -32,7 +32,7 @@ async function lowered(graph: Graph, x: Float32Array | Int32Array, device: 'webg
   const { nodes } = program;
   const { bytes } = encodeModel(program, (file) => file);
   const session = await InferenceSession.create(bytes, { executionProviders: ['cpu'], logSeverityLevel: 4 });
-  const { shape, dtype } = graph.inputs.get('x')!;
+  const { shape, dtype } = graph.inputs.get('x') as Tensor;
   const results = await session.run({
     'in:x': new OrtTensor(dtype as 'float32', x as Float32Array, [...shape]),
   });
@@ -126,11 +126,11 @@ it('a table of half precision is cast before its rows are taken', async () => {
   expect([...y]).toEqual([4, 5, 0, 1]);
 });
 
-it('the places of a maximum are asked for only where they are used', async () => {
+it('MaxPool gives indices only where they are used', async () => {
   const { nodes, y } = await lowered(
     ofOne([1, 1, 2, 4], (x) => maxPool2d(x, { kernel: 2 })),
     Float32Array.of(1, 5, 2, 3, 4, 0, 8, 7),
   );
-  expect(nodes.find(({ op }) => op === 'MaxPool')!.outputs).toHaveLength(1);
+  expect(nodes.find(({ op }) => op === 'MaxPool')?.outputs).toHaveLength(1);
   expect([...y]).toEqual([5, 8]);
 });

@@ -1,4 +1,4 @@
-/** @file Which device is taken, and what is said where one does not work. */
+/** @file Which device is chosen, and what the error says where one does not work. */
 import { chooseDevice, type Device, DeviceUnavailableError, deviceState } from '@sgool/autodiff';
 import { expect, it } from 'vitest';
 import { whatIsMissing } from './node.ts';
@@ -19,17 +19,17 @@ const machine = (
 it.each([
   ['cuda before webgpu', 'cuda', machine(fast, fast)],
   ['webgpu where there is no CUDA', 'webgpu', machine(missing, fast)],
-  ['the processor before a driver that emulates a card on it', 'cpu', machine(missing, emulated)],
-  ['the processor where there is nothing else', 'cpu', machine(missing, missing)],
+  ['the CPU before a driver that emulates a GPU on it', 'cpu', machine(missing, emulated)],
+  ['the CPU where there is nothing else', 'cpu', machine(missing, missing)],
 ])('auto takes %s', async (_, expected, stateOf) => {
   expect(await chooseDevice('auto', { stateOf })).toBe(expected);
 });
 
-it('what was asked for is taken even where it is slow', async () => {
+it('the requested device is taken even where it is slow', async () => {
   expect(await chooseDevice('webgpu', { stateOf: machine(missing, emulated) })).toBe('webgpu');
 });
 
-it('a device that does not work is told in one line, with those that do', async () => {
+it('one line says why a device does not work, and which ones do', async () => {
   const refusal = chooseDevice('cuda', { stateOf: machine(missing, fast) });
   await expect(refusal).rejects.toThrow(DeviceUnavailableError);
   await expect(refusal).rejects.toThrow(
@@ -45,7 +45,7 @@ it('a device without float16 is refused for float16 only', async () => {
   expect(await chooseDevice('auto', { precision: 'float16', stateOf })).toBe('cuda');
 });
 
-it('the processor works, and its speed is of its kind', async () => {
+it('the CPU works at a plausible speed', async () => {
   const state = await deviceState('cpu');
   expect(state).toMatchObject({ works: true, half: true });
   expect((state as typeof processor).flops).toBeGreaterThan(1e8);

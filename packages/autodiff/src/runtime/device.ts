@@ -47,8 +47,8 @@ export async function chooseDevice(
       if (device === 'cpu') break;
       const state = await stateOf(device);
       if (!state.works || !serves(state)) continue;
-      const processor = await stateOf('cpu');
-      if (!processor.works || state.flops > processor.flops) return device;
+      const cpu = await stateOf('cpu');
+      if (!cpu.works || state.flops > cpu.flops) return device;
     }
     return 'cpu';
   }

@@ -1,4 +1,4 @@
-/** @file ONNX Runtime for Node as a process of its own meets it: telemetry, and a library that cannot be loaded. */
+/** @file ONNX Runtime in a Node process of its own: telemetry, and a library that cannot be loaded. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -7,7 +7,7 @@ import { max } from '../ops/reduce.ts';
 import { liveNodes } from '../passes/dead-code.ts';
 import type { Precision } from '../passes/target.ts';
 
-/** A model that multiplies a matrix [side, side] by itself and returns the largest element, which is 1 / side for 1 / side. */
+/** A model that returns the largest element of x x for a matrix x [side, side]; where all elements of x are 1 / side, so is it. */
 export interface ProbeModel {
   readonly side: number;
   readonly model: Uint8Array;

@@ -28,7 +28,7 @@ import { numbers } from '../testing/finite-differences.ts';
 import { executedOps } from '../testing/profile.ts';
 
 describe('dead code', () => {
-  it('is dropped: a gradient that nobody asks for costs nothing', async () => {
+  it('is dropped: a gradient that is no output costs nothing', async () => {
     const build = (withGradient: boolean) =>
       trace({ x: { shape: [4] } }, ({ x }) => {
         const y = sum(exp(x));
@@ -56,7 +56,7 @@ describe('gradient of a graph', () => {
       total: sum(mul(x, x)),
     }));
 
-  it('takes the cotangent as an input and keeps the outputs it is told to', async () => {
+  it('takes the cotangent as an input and keeps the named outputs', async () => {
     const program = await compile(
       gradient(graph(), { of: 'product', wrt: ['x', 'y'], cotangents: 'c', keep: ['total'] }),
     );
@@ -77,7 +77,7 @@ describe('gradient of a graph', () => {
     expect([...dy]).toEqual([0, 0, 0]);
   });
 
-  it('names what is there when asked for something else', () => {
+  it('names the outputs and inputs that exist where a name is unknown', () => {
     expect(() => gradient(graph(), { of: 'loss', wrt: ['x'] })).toThrow(
       'gradient: no output "loss"; there are product, total',
     );
@@ -134,7 +134,7 @@ describe('constants in files', () => {
     },
   );
 
-  it('may lie in several folders', async () => {
+  it('may be in several folders', async () => {
     const second: ConstantSource = {
       dtype: 'float32',
       shape: [2, 3],

@@ -1,4 +1,4 @@
-/** @file The stored numbers of fixtures/make/ops.py, and running a traced op on them. */
+/** @file Runs ops on the stored numbers of fixtures/make/ops.py and compares the results with PyTorch's. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { add, compile, grad, mul, sum, type Tensor, type TypedArray, trace } from '@sgool/autodiff';
@@ -13,7 +13,7 @@ export interface Stored {
 
 const DATA = new URL('../../../../fixtures/data/', import.meta.url);
 
-/** A reader for our own fixture file: the one that guards against hostile files lives in the package above. */
+/** Reads our own fixture files. The reader that guards against hostile files is in the package sgool. */
 function readAll(file: string): Map<string, Stored> {
   const known = files.get(file);
   if (known) return known;
@@ -72,7 +72,7 @@ export function expectClose(got: TypedArray, want: ArrayLike<number>, what: stri
 
 export type Op = (inputs: Record<string, Tensor>) => Tensor | Record<string, Tensor>;
 
-/** Cases that a device has no kernel for: scattering, which only the way back from picking and from maxima needs. */
+/** Cases that a device has no kernel for: scattering, which only the gradients of gather and max pooling need. */
 const WITHOUT_KERNEL = { cpu: /^$/, cuda: /^$/, webgpu: /^(maxPool2d|embedding$|gather\.)/ };
 
 /**

@@ -1,4 +1,4 @@
-/** @file Ops that remember little of large tensors: the numbers of what they stand for, from less memory. */
+/** @file Ops that keep little of large tensors for the backward pass: the same numbers, from less memory. */
 import {
   add,
   compile,
