@@ -1,3 +1,5 @@
+/** @file The public exports of @sgool/autodiff. */
+
 export { checkpoint, type GradientOptions, grad, gradient } from './gradient/gradient.ts';
 export type { DType, TypedArray } from './graph/dtype.ts';
 export { type Shape, sizeOf } from './graph/shape.ts';
@@ -7,7 +9,7 @@ export {
   type Graph,
   input,
   scalar,
-  Tensor,
+  type Tensor,
   type TensorMap,
   type TensorSpec,
   trace,
@@ -74,7 +76,6 @@ export {
   adamW,
   clipByGlobalNorm,
   exponentialMovingAverage,
-  globalNorm,
   type MuonOptions,
   type MuonState,
   muon,
@@ -91,4 +92,4 @@ export { DEVICES, type Device, type Layout, type Precision } from './passes/targ
 export { chooseDevice, type DeviceNeeds, DeviceUnavailableError, deviceState } from './runtime/device.ts';
 export { OverflowError } from './runtime/loss-scaler.ts';
 export type { DeviceState } from './runtime/onnx-runtime.ts';
-export { type Arrays, type CompileOptions, compile, Program } from './runtime/program.ts';
+export { type Arrays, type CompileOptions, compile, type Program } from './runtime/program.ts';

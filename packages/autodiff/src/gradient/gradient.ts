@@ -14,6 +14,7 @@ import { controlDependency } from '../ops/control-dependency.ts';
 import { add, expand } from '../ops/core.ts';
 import { zerosLike } from '../ops/shape.ts';
 
+/** Options of `grad`. */
 export interface GradientOptions {
   /** Cotangent of `of`, of the same shape. Default: 1, for which `of` must hold one element. */
   readonly cotangent?: Tensor;

@@ -10,9 +10,11 @@ import { type Shape, show, sizeOf } from './shape.ts';
 
 /** A symbol for a value inside a trace: element type and static shape, no numbers. */
 export class Tensor {
+  /** Number of the tensor within its trace. */
   readonly id: number;
   readonly dtype: DType;
   readonly shape: Shape;
+  /** The trace that the tensor belongs to. */
   readonly trace: Trace;
 
   constructor(id: number, dtype: DType, shape: Shape, trace: Trace) {
@@ -22,14 +24,17 @@ export class Tensor {
     this.trace = trace;
   }
 
+  /** Number of axes. */
   get rank(): number {
     return this.shape.length;
   }
 
+  /** Number of elements. */
   get size(): number {
     return sizeOf(this.shape);
   }
 
+  /** `float32[2,3]`, for messages. */
   toString(): string {
     return `${this.dtype}${show(this.shape)}`;
   }
@@ -149,12 +154,14 @@ export function inTrace<T>(trace: Trace, fn: () => T): T {
   }
 }
 
+/** Element type and shape of an input. */
 export interface TensorSpec {
   /** Default float32. */
   readonly dtype?: DType;
   readonly shape: Shape;
 }
 
+/** Tensors by name. */
 export type TensorMap = Readonly<Record<string, Tensor>>;
 
 /** A traced program: named inputs, named outputs. */
@@ -182,6 +189,8 @@ export interface Backward {
  * @param inputs name to shape and element type of everything that changes between runs
  * @param fn called once with a symbol for each input; returns the outputs by name
  * @throws where an op refuses its operands; the message names the op and their shapes
+ *
+ * Reference: Frostig et al. 2018, "Compiling machine learning programs via high-level tracing".
  */
 export function trace<const I extends Readonly<Record<string, TensorSpec>>>(
   inputs: I,
@@ -211,6 +220,8 @@ export function input(name: string, shape: Shape, dtype: DType = 'float32'): Ten
  * A constant from an array or from a range of bytes in a file. The same source object gives the same tensor.
  *
  * @throws RangeError where the numbers do not fill the shape
+ *
+ * Reference: github.com/onnx/onnx, docs/ExternalData.md.
  */
 export function constant(source: ConstantSource): Tensor {
   if ('data' in source && source.data.length !== sizeOf(source.shape)) {

@@ -6,6 +6,7 @@ import { decodeModel, dtypeOf, type Model, type ModelNode, type StoredTensor } f
 import { fold } from './fold.ts';
 import { OPERATORS, SHAPE_OPERATORS } from './operators.ts';
 
+/** Options of `importOnnx`. */
 export interface ImportOptions {
   /** Shapes of inputs, by name. Needed where the model leaves a length open. */
   readonly shapes?: Readonly<Record<string, Shape>>;

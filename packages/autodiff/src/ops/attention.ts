@@ -8,6 +8,7 @@ import { matmul, transposeLast } from './matmul.ts';
 import { concat, slice, transpose } from './shape.ts';
 import { softmax } from './softmax.ts';
 
+/** Options of `attention` and `attentionWithProbabilities`. */
 export interface AttentionOptions {
   /** Factor of the scores. Default 1 / sqrt(width of a head). */
   readonly scale?: number;
@@ -20,6 +21,7 @@ export interface AttentionOptions {
   readonly mask?: Tensor;
 }
 
+/** Results of `attentionWithProbabilities`. */
 export interface AttentionResult {
   /** [batch, heads, queries, valueWidth] */
   readonly output: Tensor;

@@ -10,6 +10,7 @@ import { concat, slice, split, transpose, window } from './shape.ts';
 /** Padding in pixels: one number for all sides, or [top, left, bottom, right]. */
 export type Padding = number | readonly [top: number, left: number, bottom: number, right: number];
 
+/** Options of `conv2d` and `convTranspose2d`. */
 export interface Conv2dOptions {
   /** Pixels from one position of the kernel to the next. Default 1. */
   readonly stride?: number;

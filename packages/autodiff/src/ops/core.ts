@@ -134,6 +134,7 @@ export function sumToShape(cotangent: Tensor, target: Tensor): Tensor {
   return reshape(sum(cotangent, { axes, keepDims: true }), target.shape);
 }
 
+/** Options of sums, means and extremes. */
 export interface ReduceOptions {
   /** Axes to reduce over. Negative axes count from the end. Default: all axes. */
   readonly axes?: readonly number[];

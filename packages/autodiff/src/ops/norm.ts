@@ -203,6 +203,7 @@ function groupNormGradient({ xhat, inverse, x, weight, w }: Grouped, dyFlat: Ten
   return [reshape(dx, x.shape), overBatch(sumDyXhat), overBatch(sumDy)];
 }
 
+/** Statistics of batch norm. */
 export interface BatchNormStatistics {
   /** [channels] */
   readonly mean: Tensor;

@@ -5,6 +5,7 @@ import { div, minimum, sqrt, square } from './arithmetic.ts';
 import { add, mul, sub, sum } from './core.ts';
 import { matmul, transposeLast } from './matmul.ts';
 
+/** What `adamW` updates. */
 export interface AdamWState {
   /** Any shape; the other tensors have the same. */
   readonly parameters: Tensor;
@@ -14,6 +15,7 @@ export interface AdamWState {
   readonly second: Tensor;
 }
 
+/** Options of `adamW`. */
 export interface AdamWOptions {
   /** Decay of the mean of gradients. Default 0.9. */
   readonly beta1?: number;
@@ -59,6 +61,7 @@ export function adamW(
   return { parameters: sub(parameters, mul(total, learningRate)), first: nextFirst, second: nextSecond };
 }
 
+/** What `muon` updates. */
 export interface MuonState {
   /** Matrices, [n, rows, columns]. A kernel counts as a matrix with one row for each output channel. */
   readonly parameters: Tensor;
@@ -66,6 +69,7 @@ export interface MuonState {
   readonly momentum: Tensor;
 }
 
+/** Options of `muon`. */
 export interface MuonOptions {
   /** Decay of the mean of gradients. Default 0.95. */
   readonly momentum?: number;
@@ -131,7 +135,7 @@ export function exponentialMovingAverage(average: Tensor, value: Tensor, decay: 
 }
 
 /** Euclidean norm over all elements of all gradients, a scalar; needs at least one gradient. */
-export function globalNorm(gradients: readonly Tensor[]): Tensor {
+function globalNorm(gradients: readonly Tensor[]): Tensor {
   return sqrt(gradients.map((g) => sum(square(g))).reduce((a, b) => add(a, b)));
 }
 

@@ -20,6 +20,7 @@ import { mul, reshape } from './core.ts';
 import { gather } from './gather.ts';
 import { full, pad, slice } from './shape.ts';
 
+/** Options of pooling. */
 export interface PoolOptions {
   /** Side of the window, in pixels. */
   readonly kernel: number;

@@ -66,7 +66,9 @@ export function full(shape: Shape, value: number): Tensor {
   return emit('Expand', [scalar(value), int64s(shape)], 'float32', shape);
 }
 
+/** A range along one axis, for `slice`. */
 export interface AxisSlice {
+  /** Negative axes count from the end. */
   readonly axis: number;
   /** First index taken. Negative counts from the end. */
   readonly start: number;

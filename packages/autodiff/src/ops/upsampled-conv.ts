@@ -22,6 +22,8 @@ const KEEPS_SIZE = { stride: 1, pads: [1, 1, 1, 1], dilation: 1, groups: 1 } as 
  * @param bias [outChannels]
  * @returns [batch, outChannels, 2 * height, 2 * width]
  * @throws RangeError where x is no batch of images or the kernel is not 3x3
+ *
+ * Reference: torch.nn.functional.interpolate with mode="nearest", then torch.nn.functional.conv2d.
  */
 export function upsampledConv2d(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   if (x.rank !== 4 || weight.rank !== 4 || weight.shape[2] !== 3 || weight.shape[3] !== 3) {

@@ -1,22 +1,23 @@
-/** @file What running a graph costs: operations, bytes moved, memory. Counted on the graph, before anything is compiled. */
+/** @file What running a graph costs: operations, bytes moved, memory. It is counted on the graph; nothing is compiled. */
 import { BYTES_PER_ELEMENT } from '../graph/dtype.ts';
 import type { ConstantSource, Graph, Node, Tensor } from '../graph/trace.ts';
 import { liveNodes } from './dead-code.ts';
 import { isCastLate } from './late-casts.ts';
 import type { Layout } from './target.ts';
 
+/** Cost of a run, by `graphCost`. */
 export interface GraphCost {
-  /** Nodes that are run. */
+  /** Number of nodes that are run. */
   readonly nodes: number;
-  /** Floating-point operations of convolutions, products and attention; a multiplication with its addition counts two. */
+  /** Floating-point operations of convolutions, products and attention. A multiplication with its addition counts as two. */
   readonly flops: number;
   /** Bytes that all other nodes read and write. */
   readonly movedBytes: number;
-  /** Most bytes of activations that are alive at once, in the order of tracing. */
+  /** Most bytes of activations that are alive at once if nodes run in the order of tracing. */
   readonly activationBytes: number;
-  /** Bytes of constants that compiling puts on the heap: computed ones, and with layout `fast` rearranged weights. */
+  /** Bytes of constants that compiling puts on the heap: computed constants, and with layout `fast` rearranged weights. */
   readonly copiedBytes: number;
-  /** Bytes of constants that stay in mapped files, by place: programs over the same file share them. */
+  /** Bytes of constants that stay in mapped files, by `path:offset`. Programs over the same file share them. */
   readonly mapped: ReadonlyMap<string, number>;
 }
 
@@ -71,7 +72,7 @@ export function graphCost(graph: Graph, layout: Layout = 'fast'): GraphCost {
     }
     for (const t of node.inputs) if (t && folded.has(t) && !constants.has(t)) computed.add(t);
     if (layout === 'fast' && operations !== undefined) {
-      // Blocked or packed for the kernel, beside what they are made from.
+      // The kernel gets a blocked or packed copy, beside the original.
       for (const t of node.inputs) if (t && folded.has(t) && t.rank > 1) copiedBytes += bytesOf(t);
     }
   }

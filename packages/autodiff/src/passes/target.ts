@@ -3,6 +3,7 @@ import type { Graph, Node } from '../graph/trace.ts';
 
 /** ONNX Runtime's execution providers that programs can be compiled for, the most capable first. */
 export const DEVICES = ['cuda', 'webgpu', 'cpu'] as const;
+/** A device that programs run on. */
 export type Device = (typeof DEVICES)[number];
 
 /** Element type of matrix products, convolutions and activations. */
@@ -14,6 +15,7 @@ export type Precision = 'float32' | 'float16';
  */
 export type Layout = 'fast' | 'lean';
 
+/** What a program is compiled for. */
 export interface Target {
   readonly device: Device;
   readonly precision: Precision;

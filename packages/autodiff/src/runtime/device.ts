@@ -23,6 +23,7 @@ export function deviceState(device: Device): Promise<DeviceState> {
   return state;
 }
 
+/** Options of `chooseDevice`. */
 export interface DeviceNeeds {
   /** Precision of the programs. Default `float32`. */
   readonly precision?: Precision;
@@ -35,6 +36,8 @@ export interface DeviceNeeds {
  * that compute on the CPU themselves (SwiftShader, lavapipe) work too, but a hundred times slower.
  *
  * @throws DeviceUnavailableError where `wanted` does not work here
+ *
+ * Reference: onnxruntime.ai/docs/execution-providers.
  */
 export async function chooseDevice(
   wanted: Device | 'auto',

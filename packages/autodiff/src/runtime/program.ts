@@ -9,6 +9,7 @@ import { DEVICES, type Device, type Layout, type Precision } from '../passes/tar
 import { LossScaler } from './loss-scaler.ts';
 import type { Session, Value } from './onnx-runtime.ts';
 
+/** Options of `compile`. */
 export interface CompileOptions {
   /** Default `cpu`. The caller must know that the device works; see `chooseDevice`. */
   readonly device?: Device;
@@ -121,6 +122,8 @@ function checked(who: string, tensor: Tensor, data: TypedArray): Value {
  *
  * @throws RangeError where the device does not exist or a file with constants is too short
  * @throws Error where a file with constants is missing, or the device has no kernel for an op
+ *
+ * Reference: onnxruntime.ai/docs/api/js, InferenceSession.create.
  */
 export async function compile(graph: Graph, options: CompileOptions = {}): Promise<Program> {
   const { device = 'cpu', precision = 'float32', layout = 'fast', threads, profilePrefix } = options;
