@@ -10,7 +10,7 @@
  * @type {Readonly<Record<string, readonly (string | string[])[]>>}
  */
 export const FLOORS = {
-  autodiff: ['graph', 'ops', 'gradient', ['passes', 'onnx'], 'runtime', 'index.ts'],
+  autodiff: ['graph', 'ops', 'gradient', 'passes', 'onnx', 'runtime', 'index.ts'],
   sgool: [
     ['errors.ts', 'numbers.ts', 'platform'],
     'random',

@@ -1,3 +1,5 @@
+/** @file The public exports of @sgool/autodiff. */
+
 export { checkpoint, type GradientOptions, grad, gradient } from './gradient/gradient.ts';
 export type { DType, TypedArray } from './graph/dtype.ts';
 export { type Shape, sizeOf } from './graph/shape.ts';
@@ -7,7 +9,7 @@ export {
   type Graph,
   input,
   scalar,
-  Tensor,
+  type Tensor,
   type TensorMap,
   type TensorSpec,
   trace,
@@ -26,7 +28,6 @@ export {
 export {
   abs,
   acos,
-  add,
   asin,
   cast,
   clip,
@@ -42,16 +43,12 @@ export {
   log,
   maximum,
   minimum,
-  mul,
-  neg,
-  type Operand,
   pow,
   sigmoid,
   sin,
   sqrt,
   square,
   stopGradient,
-  sub,
   tanh,
   where,
 } from './ops/arithmetic.ts';
@@ -62,6 +59,7 @@ export {
   attentionWithProbabilities,
 } from './ops/attention.ts';
 export { type Conv2dOptions, conv2d, convTranspose2d, type Padding } from './ops/conv.ts';
+export { add, expand, mul, neg, type Operand, type ReduceOptions, reshape, sub, sum } from './ops/core.ts';
 export { embedding, gather } from './ops/gather.ts';
 export { linear, matmul, transposeLast } from './ops/matmul.ts';
 export {
@@ -78,40 +76,20 @@ export {
   adamW,
   clipByGlobalNorm,
   exponentialMovingAverage,
-  globalNorm,
   type MuonOptions,
   type MuonState,
   muon,
 } from './ops/optimisers.ts';
-export { avgPool2d, maxPool2d, type PoolOptions } from './ops/pool.ts';
-export { max, mean, min, type ReduceOptions, sum } from './ops/reduce.ts';
-export { resizeBilinear, resizeNearest } from './ops/resize.ts';
-export {
-  type AxisSlice,
-  concat,
-  expand,
-  full,
-  pad,
-  reshape,
-  slice,
-  split,
-  stack,
-  transpose,
-  zerosLike,
-} from './ops/shape.ts';
+export { avgPool2d, maxPool2d, type PoolOptions, resizeNearest } from './ops/pool.ts';
+export { max, mean, min } from './ops/reduce.ts';
+export { resizeBilinear } from './ops/resize.ts';
+export { type AxisSlice, concat, full, pad, slice, split, stack, transpose, zerosLike } from './ops/shape.ts';
 export { logSoftmax, softmax } from './ops/softmax.ts';
 export { upsampledConv2d } from './ops/upsampled-conv.ts';
 export { frozen, scoped, type Weights } from './ops/weights.ts';
 export { type GraphCost, graphCost } from './passes/cost.ts';
-export type { Precision } from './passes/half-precision.ts';
-export { OverflowError } from './passes/loss-scaling.ts';
-export {
-  chooseDevice,
-  DEVICES,
-  type Device,
-  type DeviceNeeds,
-  type DeviceState,
-  DeviceUnavailableError,
-  deviceState,
-} from './runtime/device.ts';
-export { type Arrays, type CompileOptions, compile, type Layout, Program } from './runtime/program.ts';
+export { DEVICES, type Device, type Layout, type Precision } from './passes/target.ts';
+export { chooseDevice, type DeviceNeeds, DeviceUnavailableError, deviceState } from './runtime/device.ts';
+export { OverflowError } from './runtime/loss-scaler.ts';
+export type { DeviceState } from './runtime/onnx-runtime.ts';
+export { type Arrays, type CompileOptions, compile, type Program } from './runtime/program.ts';

@@ -1,5 +1,4 @@
-/** @file Reverse-mode differentiation: walks the tape of a trace backwards and emits the vector-Jacobian product. */
-
+/** @file Reverse-mode differentiation: reads the tape of a trace backwards and emits the vector-Jacobian product. */
 import { sameShape, show } from '../graph/shape.ts';
 import {
   constant,
@@ -11,18 +10,25 @@ import {
   type Tensor,
   type TensorMap,
 } from '../graph/trace.ts';
-import { add } from '../ops/arithmetic.ts';
 import { controlDependency } from '../ops/control-dependency.ts';
-import { expand, zerosLike } from '../ops/shape.ts';
+import { add, expand } from '../ops/core.ts';
+import { zerosLike } from '../ops/shape.ts';
 
+/** Options of `grad`. */
 export interface GradientOptions {
-  /** Cotangent of `of`, of its shape. Without it `of` must hold one element, and the cotangent is 1. */
+  /** Cotangent of `of`, of the same shape. Default: 1, for which `of` must hold one element. */
   readonly cotangent?: Tensor;
 }
 
 /**
- * Gradient of `of` (or the vector-Jacobian product with `cotangent`) with respect to each of `wrt`, inside the
- * current trace. A tensor that `of` does not depend on gets zeros.
+ * Gradient of `of` (or the vector-Jacobian product with `cotangent`) with respect to each of `wrt`, inside the current trace.
+ * A tensor that `of` does not depend on gets zeros.
+ *
+ * @param wrt inputs or computed tensors
+ * @returns one tensor for each of `wrt`, of its shape
+ * @throws RangeError where `of` holds more than one element and there is no cotangent, or the cotangent has another shape
+ *
+ * Reference: torch.autograd.grad.
  */
 export function grad(of: Tensor, wrt: readonly Tensor[], { cotangent }: GradientOptions = {}): Tensor[] {
   const tape = currentTrace('grad').tape;
@@ -36,16 +42,18 @@ export function grad(of: Tensor, wrt: readonly Tensor[], { cotangent }: Gradient
     );
   }
   const seed = cotangent ?? expand(scalar(1), of.shape);
-  return reverse([...tape], new Map([[of, seed]]), wrt).map((g, i) => g ?? zerosLike(wrt[i]!));
+  return reverse([...tape], new Map([[of, seed]]), wrt).map((g, i) => g ?? zerosLike(wrt[i]));
 }
 
 /**
- * Adds to a traced program its gradient: the outputs of the result are those named in `keep` (none unless said) and
- * `grad:<name>` for each tensor of `wrt`.
+ * The gradient of a traced program, as a program.
  *
- * @param of name of an output of `graph`
- * @param wrt names of inputs of `graph`
- * @param cotangents name under which the cotangent of `of` becomes an input; without it `of` must hold one element
+ * @param options.of name of an output of `graph`
+ * @param options.wrt names of inputs of `graph`
+ * @param options.cotangents name of a new input, the cotangent of `of`. Without it `of` must hold one element
+ * @param options.keep names of outputs that stay outputs. Default none
+ * @returns a program with the outputs in `keep` and `grad:<name>` for each name in `wrt`
+ * @throws where a name is unknown, or `of` holds more than one element and there is no cotangent
  */
 export function gradient(
   graph: Graph,
@@ -68,7 +76,7 @@ export function gradient(
     const outputs: Record<string, Tensor> = {};
     for (const name of keep) outputs[name] = pick(graph.outputs, name, 'output');
     wrt.forEach((name, i) => {
-      outputs[`grad:${name}`] = gradients[i]!;
+      outputs[`grad:${name}`] = gradients[i];
     });
     return {
       trace: graph.trace,
@@ -85,7 +93,7 @@ function pick(from: ReadonlyMap<string, Tensor>, name: string, kind: string): Te
   return tensor;
 }
 
-/** Cotangents of `wrt` under `seeds`, following only the entries that lie between the two. */
+/** Cotangents of `wrt` for those in `seeds`. Only entries between the two are followed. */
 function reverse(
   tape: readonly TapeEntry[],
   seeds: ReadonlyMap<Tensor, Tensor>,
@@ -97,7 +105,7 @@ function reverse(
   }
   const cotangents = new Map(seeds);
   for (let i = tape.length - 1; i >= 0; i--) {
-    const entry = tape[i]!;
+    const entry = tape[i];
     const incoming = entry.outputs.map((t) => cotangents.get(t));
     if (incoming.every((t) => !t) || !entry.inputs.some((t) => active.has(t))) continue;
     const outgoing = entry.pullback(incoming);
@@ -117,11 +125,13 @@ function reverse(
 }
 
 /**
- * Scores a block whose activations are not kept but computed again on the way back: memory for time.
+ * A block whose activations are not kept: the backward pass computes them again. It trades time for memory.
  *
- * The block may use tensors from outside (weights); they receive gradients too. The second computation is tied to
- * the incoming cotangent, so that ONNX Runtime neither merges it with the first one nor runs it early. That tie goes
- * through the inputs: what the block computes from outside tensors alone is kept, not recomputed.
+ * The block may use tensors from outside (weights); they get gradients too. The inputs of the second computation depend on
+ * the incoming cotangent, so that ONNX Runtime neither merges it with the first one nor runs it early. Results that depend
+ * on tensors from outside alone are kept.
+ *
+ * Reference: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"; torch.utils.checkpoint.
  */
 export function checkpoint<A extends readonly Tensor[]>(
   fn: (...inputs: A) => Tensor,

@@ -1,13 +1,16 @@
-/** Element types of tensors, and what holds them in JavaScript. */
+/** @file Element types of tensors, and the JavaScript arrays that hold them. */
+
+/** Element type of a tensor. */
 export type DType = 'float32' | 'float16' | 'bfloat16' | 'int32' | 'int64' | 'bool';
 
 /**
- * float16 travels as raw bits in a Uint16Array, because Node 20 has no Float16Array. So does bfloat16, which is only for
- * constants that are cast before they are computed with.
+ * The array that holds a tensor: Float32Array for float32, Int32Array for int32, BigInt64Array for int64, Uint8Array for bool,
+ * and Uint16Array with raw bits for float16, because Node 20 has no Float16Array. bfloat16 is raw bits too; only constants can
+ * have it, and they are cast before use.
  */
 export type TypedArray = Float32Array | Uint16Array | Int32Array | BigInt64Array | Uint8Array;
 
-/** The numbers that ONNX gives to element types (TensorProto.DataType). */
+/** The numbers of element types in ONNX (TensorProto.DataType). */
 export const ONNX_DTYPE: Record<DType, number> = {
   float32: 1,
   float16: 10,
@@ -26,7 +29,7 @@ export const BYTES_PER_ELEMENT: Record<DType, number> = {
   bool: 1,
 };
 
-/** Allocates a zeroed array that can hold `length` elements of `dtype`. */
+/** An array of zeros for `length` elements of `dtype`. */
 export function allocate(dtype: DType, length: number): TypedArray {
   switch (dtype) {
     case 'float32':
@@ -44,7 +47,7 @@ export function allocate(dtype: DType, length: number): TypedArray {
 }
 
 /**
- * Elements of the largest constant of half precision that becomes a float32 copy in memory when a program is compiled with
- * layout `lean`. Larger ones, which are nearly all of a network's weights, are cast anew at each use.
+ * Elements of the largest constant of half precision that layout `lean` copies to float32 when a program is compiled. Larger
+ * ones, nearly all weights of a network, are cast at each use.
  */
 export const LARGEST_FOLDED = 2 ** 19;

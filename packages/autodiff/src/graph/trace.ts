@@ -1,18 +1,20 @@
 /**
- * @file Tracing: tensor programs run once on symbols and leave behind a list of ONNX nodes, and a tape that
- * remembers for each op how a cotangent travels back through it.
+ * @file Tracing. A tensor program runs once on symbols and records two things: a list of ONNX nodes, and a tape with the
+ * gradient rule of each op.
  *
- * The node list is what is executed. The tape is what `gradient` walks in reverse; walking it emits ordinary
- * nodes into the same trace, so a gradient is a program like any other, and can be differentiated again.
+ * The nodes are executed. The tape is read in reverse by `gradient`, which emits ordinary nodes into the same trace. So a
+ * gradient is a program like any other and can be differentiated again.
  */
 import { BYTES_PER_ELEMENT, type DType, type TypedArray } from './dtype.ts';
 import { type Shape, show, sizeOf } from './shape.ts';
 
-/** A value inside a trace: element type and static shape, no numbers. */
+/** A symbol for a value inside a trace: element type and static shape, no numbers. */
 export class Tensor {
+  /** Number of the tensor within its trace. */
   readonly id: number;
   readonly dtype: DType;
   readonly shape: Shape;
+  /** The trace that the tensor belongs to. */
   readonly trace: Trace;
 
   constructor(id: number, dtype: DType, shape: Shape, trace: Trace) {
@@ -22,20 +24,26 @@ export class Tensor {
     this.trace = trace;
   }
 
+  /** Number of axes. */
   get rank(): number {
     return this.shape.length;
   }
 
+  /** Number of elements. */
   get size(): number {
     return sizeOf(this.shape);
   }
 
+  /** `float32[2,3]`, for messages. */
   toString(): string {
     return `${this.dtype}${show(this.shape)}`;
   }
 }
 
-/** Numbers that are fixed when a program is compiled: held in memory, or a stretch of a file that is never copied. */
+/**
+ * Numbers that are fixed when a program is compiled: an array, or a range of bytes in a file that ONNX Runtime maps. In a
+ * browser `path` is a URL.
+ */
 export type ConstantSource =
   | { readonly dtype: DType; readonly shape: Shape; readonly data: TypedArray }
   | {
@@ -46,7 +54,7 @@ export type ConstantSource =
 
 export type Attribute = number | string | readonly number[] | { readonly float: number };
 
-/** One ONNX operator call. `null` stands for an optional input that is left out. */
+/** One call of an ONNX operator. `null` stands for an optional input that is left out. */
 export interface Node {
   readonly op: string;
   readonly domain: string;
@@ -55,7 +63,10 @@ export interface Node {
   readonly attributes: Readonly<Record<string, Attribute>>;
 }
 
-/** Cotangent of each output (undefined: zero) to cotangent of each input (undefined: zero, or not differentiable). */
+/**
+ * A gradient rule: from the cotangent of each output (undefined means zero) to the cotangent of each input (undefined means
+ * zero or not differentiable).
+ */
 export type Pullback = (cotangents: readonly (Tensor | undefined)[]) => readonly (Tensor | undefined)[];
 
 export interface TapeEntry {
@@ -69,11 +80,11 @@ export class Trace {
   readonly nodes: Node[] = [];
   readonly constants = new Map<Tensor, ConstantSource>();
   readonly inputs = new Map<string, Tensor>();
-  /** Constants, and what is computed from constants alone: ONNX Runtime works it out once, when compiling. */
+  /** Constants, and what is computed from constants alone. ONNX Runtime computes these once, when compiling. */
   readonly folded = new Set<Tensor>();
-  /** Constants of half precision as float32, and what they are cast from. */
+  /** float32 tensors that are casts of constants of half precision, to these constants. */
   readonly widened = new Map<Tensor, Tensor>();
-  /** Undefined while an op with a rule of its own emits the nodes inside it. */
+  /** Undefined while an op that has a rule of its own emits the nodes inside it. */
   tape: TapeEntry[] | undefined = [];
   private nextId = 0;
   private readonly constantOf = new Map<ConstantSource, Tensor>();
@@ -100,7 +111,7 @@ export class Trace {
     return tensor;
   }
 
-  /** Small constants (scalars, axes, shapes) are shared by their value. */
+  /** A small constant (scalar, axes, shape). Equal ones are one tensor. */
   addSmallConstant(dtype: DType, shape: Shape, values: readonly number[]): Tensor {
     const key = `${dtype}${show(shape)}${values.map((v) => (Object.is(v, -0) ? '-0' : v)).join(',')}`;
     let tensor = this.scalarOf.get(key);
@@ -122,7 +133,11 @@ function toTyped(dtype: DType, values: readonly number[]): TypedArray {
 
 let current: Trace | undefined;
 
-/** The trace that ops are recorded in. Throws outside of `trace(...)`. */
+/**
+ * The trace that ops are recorded in.
+ *
+ * @throws outside of `trace(...)`
+ */
 export function currentTrace(who: string): Trace {
   if (!current) throw new Error(`${who}: called outside of trace(...); ops work on symbols, not on numbers`);
   return current;
@@ -139,11 +154,14 @@ export function inTrace<T>(trace: Trace, fn: () => T): T {
   }
 }
 
+/** Element type and shape of an input. */
 export interface TensorSpec {
+  /** Default float32. */
   readonly dtype?: DType;
   readonly shape: Shape;
 }
 
+/** Tensors by name. */
 export type TensorMap = Readonly<Record<string, Tensor>>;
 
 /** A traced program: named inputs, named outputs. */
@@ -151,15 +169,15 @@ export interface Graph {
   readonly trace: Trace;
   readonly inputs: ReadonlyMap<string, Tensor>;
   readonly outputs: ReadonlyMap<string, Tensor>;
-  /** Of a program that `gradient` made. */
+  /** Only in programs that `gradient` made. */
   readonly backward?: Backward;
 }
 
-/** The way back through a program: its results grow in proportion to the cotangent that it begins with. */
+/** The backward pass of a program. Its results are proportional to the cotangent that it begins with. */
 export interface Backward {
-  /** The cotangent. */
+  /** The cotangent that the backward pass begins with. */
   readonly seed: Tensor;
-  /** The input that it is; none where it is the number 1. */
+  /** The name of the input that it is, unless it is the number 1. */
   readonly input?: string;
   /** Names of the outputs that are gradients. */
   readonly gradients: readonly string[];
@@ -168,8 +186,11 @@ export interface Backward {
 /**
  * Traces a tensor program.
  *
- * @param inputs name to shape (and dtype, float32 unless said) of everything that changes between runs
- * @param fn called once with a symbol for each input; returns the named outputs
+ * @param inputs name to shape and element type of everything that changes between runs
+ * @param fn called once with a symbol for each input; returns the outputs by name
+ * @throws where an op refuses its operands; the message names the op and their shapes
+ *
+ * Reference: Frostig et al. 2018, "Compiling machine learning programs via high-level tracing".
  */
 export function trace<const I extends Readonly<Record<string, TensorSpec>>>(
   inputs: I,
@@ -186,12 +207,22 @@ export function trace<const I extends Readonly<Record<string, TensorSpec>>>(
   });
 }
 
-/** Declares a further input from inside a trace, e.g. a parameter that a layer asks for by name. */
+/**
+ * Declares a further input from inside a trace, for instance a parameter that a layer needs.
+ *
+ * @throws where the name is taken
+ */
 export function input(name: string, shape: Shape, dtype: DType = 'float32'): Tensor {
   return currentTrace('input').addInput(name, dtype, shape);
 }
 
-/** A constant from numbers in memory or from a stretch of a file. The same source object gives the same tensor. */
+/**
+ * A constant from an array or from a range of bytes in a file. The same source object gives the same tensor.
+ *
+ * @throws RangeError where the numbers do not fill the shape
+ *
+ * Reference: github.com/onnx/onnx, docs/ExternalData.md.
+ */
 export function constant(source: ConstantSource): Tensor {
   if ('data' in source && source.data.length !== sizeOf(source.shape)) {
     throw new RangeError(
@@ -209,12 +240,12 @@ export function constant(source: ConstantSource): Tensor {
   return currentTrace('constant').addConstant(source);
 }
 
-/** A scalar constant. */
+/** A scalar constant, of shape []. */
 export function scalar(value: number, dtype: DType = 'float32'): Tensor {
   return currentTrace('scalar').addSmallConstant(dtype, [], [value]);
 }
 
-/** A small one-dimensional int64 constant, as ONNX wants for axes, shapes and bounds. */
+/** A small one-dimensional int64 constant: the form in which ONNX takes axes, shapes and bounds. */
 export function int64s(values: readonly number[]): Tensor {
   return currentTrace('int64s').addSmallConstant('int64', [values.length], values);
 }
@@ -224,7 +255,7 @@ export interface EmitOptions {
   readonly domain?: string;
 }
 
-/** Emits one ONNX node with a single output. No tape entry: that is `differentiable`'s part. */
+/** Emits one ONNX node with a single output. It has no gradient; `differentiable` adds one. */
 export function emit(
   op: string,
   inputs: readonly (Tensor | null)[],
@@ -232,10 +263,10 @@ export function emit(
   shape: Shape,
   options: EmitOptions = {},
 ): Tensor {
-  return emitMany(op, inputs, [{ dtype, shape }], options)[0]!;
+  return emitMany(op, inputs, [{ dtype, shape }], options)[0];
 }
 
-/** Throws unless all operands have one element type; ONNX Runtime would only complain when compiling. */
+/** Throws unless all operands have one element type. ONNX Runtime would complain only when compiling. */
 export function checkTypes(who: string, operands: Readonly<Record<string, Tensor | undefined>>): void {
   const given = Object.entries(operands).filter((entry): entry is [string, Tensor] => entry[1] !== undefined);
   if (new Set(given.map(([, t]) => t.dtype)).size > 1) {
@@ -263,8 +294,9 @@ export function emitMany(
 }
 
 /**
- * Runs `forward` and records `pullback` as its gradient. Ops called inside `forward` leave no tape entries of
- * their own, so a composite op can have a better gradient than the chain rule would give it.
+ * Runs `forward` and records `pullback` as its gradient rule. Ops called inside `forward` leave no tape entries, so a
+ * composite op can have a better gradient than the chain rule would give it. A rule that uses only inputs, outputs and other
+ * ops can be differentiated again.
  */
 export function differentiable<T extends Tensor | readonly Tensor[]>(
   name: string,
@@ -286,7 +318,7 @@ export function differentiable<T extends Tensor | readonly Tensor[]>(
   return out;
 }
 
-/** `differentiable` for ops with one output: the pullback sees the cotangent itself. */
+/** `differentiable` for ops with one output. The rule runs only where its cotangent is not zero. */
 export function differentiableOne(
   name: string,
   inputs: readonly Tensor[],

@@ -1,11 +1,10 @@
-/** @file One node of an imported model as its importing rule sees it: operands, attributes, and errors that name it. */
-
+/** @file One node of an imported model, for the rule that imports it: operands, attributes, and errors that name the node. */
 import { show } from '../graph/shape.ts';
 import { constant, Tensor } from '../graph/trace.ts';
 import { cast } from '../ops/arithmetic.ts';
 import type { ModelAttribute, ModelNode, StoredTensor } from './decode.ts';
 
-/** Numbers known while importing: initializers, and what is computed from shapes. */
+/** Numbers that are known while importing: initializers, and results of shape arithmetic. */
 export type Known = Extract<StoredTensor, { data: unknown }>;
 export type Value = Tensor | Known;
 
@@ -53,7 +52,7 @@ export class Call {
     return this.values.map((_, i) => this.tensor(i));
   }
 
-  /** An operand that has to be known while importing: a shape, axes, bounds. */
+  /** An operand that must be known while importing: a shape, axes, bounds. */
   numbers(index: number): number[] {
     const value = this.value(index);
     if (value instanceof Tensor) {
@@ -93,7 +92,7 @@ export class Call {
     return typeof value === 'object' && 'dtype' in value ? value : undefined;
   }
 
-  /** Throws unless an attribute that is not imported has the value that changes nothing. */
+  /** Throws unless an attribute is absent or has one of the allowed values. */
   require(name: string, ...allowed: (number | string)[]): void {
     const value = this.attribute(name);
     if (value !== undefined && !allowed.includes(value as number | string)) {
@@ -101,7 +100,7 @@ export class Call {
     }
   }
 
-  /** The one number that all entries of an attribute share. */
+  /** The number that all entries of an attribute have in common. */
   same(name: string, fallback: number): number {
     const values = this.list(name) ?? [fallback];
     if (values.some((v) => v !== values[0])) {

@@ -1,12 +1,12 @@
 /**
- * @file Reads an ONNX model into plain objects. Field numbers are those of onnx.proto3; what an import does not need
- * (documentation, metadata, inferred shapes) is skipped.
+ * @file Reads an ONNX model into plain objects. Field numbers are those of onnx.proto3. Fields that an import does not need
+ * (documentation, metadata, inferred shapes) are skipped.
  */
 import { BinaryReader, type WireType } from '@bufbuild/protobuf/wire';
 import { BYTES_PER_ELEMENT, type DType, ONNX_DTYPE, type TypedArray } from '../graph/dtype.ts';
 import { type Shape, sizeOf } from '../graph/shape.ts';
 
-/** Numbers that are stored in the model, or in a file beside it. */
+/** Numbers that are stored in the model or in a file beside it. */
 export type StoredTensor =
   | { readonly dtype: DType; readonly shape: Shape; readonly data: TypedArray }
   | { readonly dtype: DType; readonly shape: Shape; readonly external: ReadonlyMap<string, string> };
@@ -17,7 +17,7 @@ export interface ModelNode {
   readonly op: string;
   readonly name: string;
   readonly domain: string;
-  /** Empty names stand for inputs that are left out. */
+  /** An empty name stands for an input that is left out. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: ReadonlyMap<string, ModelAttribute>;
@@ -26,12 +26,13 @@ export interface ModelNode {
 export interface ModelValue {
   readonly name: string;
   readonly elementType: number;
-  /** Lengths; a string names one that is only known when the model runs, undefined stands for one without a name. */
+  /** Lengths. A string names a length that is known only when the model runs; undefined is such a length without a name. */
   readonly shape: readonly (number | string | undefined)[];
 }
 
 export interface Model {
-  readonly opsets: ReadonlyMap<string, number>;
+  /** Version of the standard operator set. */
+  readonly opset: number;
   readonly nodes: readonly ModelNode[];
   readonly initializers: ReadonlyMap<string, StoredTensor>;
   readonly inputs: readonly ModelValue[];
@@ -40,29 +41,29 @@ export interface Model {
 
 /** Parses the bytes of an .onnx file. */
 export function decodeModel(bytes: Uint8Array): Model {
-  const opsets = new Map<string, number>();
+  let opset: number | undefined;
   let graph: Uint8Array | undefined;
   try {
     fields(bytes, (reader, field) => {
       if (field === 7) graph = reader.bytes();
       else if (field === 8) {
         const [domain, version] = decodeOpset(reader.bytes());
-        opsets.set(domain, version);
+        if (domain === '') opset = version;
       } else return false;
       return true;
     });
-    if (!graph || !opsets.has('')) throw new Error('it holds no graph or names no operator set');
-    return { opsets, ...decodeGraph(graph) };
+    if (!graph || opset === undefined) throw new Error('it holds no graph or names no operator set');
+    return { opset, ...decodeGraph(graph) };
   } catch (cause) {
     if (cause instanceof UnsupportedTensor) throw cause;
     throw new Error(`importOnnx: this is no ONNX model (${(cause as Error).message})`, { cause });
   }
 }
 
-/** A tensor of a kind that cannot be imported, in a model that is sound. */
+/** A tensor of a type that cannot be imported, in a valid model. */
 class UnsupportedTensor extends Error {}
 
-/** Calls `take` for each field; what it does not take (returns false for) is skipped. */
+/** Calls `take` for each field. Fields for which it returns false are skipped. */
 function fields(
   bytes: Uint8Array,
   take: (reader: BinaryReader, field: number, wire: WireType) => boolean,
@@ -74,7 +75,7 @@ function fields(
   }
 }
 
-/** A repeated number: packed into one field, or one field for each. */
+/** A repeated number: packed into one field, or one field per number. */
 function repeated(
   reader: BinaryReader,
   wire: WireType,
@@ -105,7 +106,7 @@ function decodeOpset(bytes: Uint8Array): [string, number] {
   return [domain === 'ai.onnx' ? '' : domain, version];
 }
 
-function decodeGraph(bytes: Uint8Array): Omit<Model, 'opsets'> {
+function decodeGraph(bytes: Uint8Array): Omit<Model, 'opset'> {
   const nodes: ModelNode[] = [];
   const initializers = new Map<string, StoredTensor>();
   const inputs: ModelValue[] = [];
@@ -251,7 +252,7 @@ function decodeValue(bytes: Uint8Array): ModelValue {
   return { name, elementType, shape };
 }
 
-/** The element type with a number of onnx.TensorProto, if it is one of ours. */
+/** The element type with this number in onnx.TensorProto, if this package has it. */
 export function dtypeOf(type: number): DType | undefined {
   return (Object.keys(ONNX_DTYPE) as DType[]).find((dtype) => ONNX_DTYPE[dtype] === type);
 }

@@ -1,56 +1,43 @@
 /**
- * @file Writes a graph as an ONNX model. Field numbers are those of onnx.proto3; only what ONNX Runtime reads is
- * written. Constants that live in files become external data: location, offset, length.
+ * @file Writes a graph as an ONNX model. Field numbers are those of onnx.proto3; only fields that ONNX Runtime reads are
+ * written. Constants in files become external data: location, offset, length.
  */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import { LARGEST_FOLDED, ONNX_DTYPE } from '../graph/dtype.ts';
-import type { Attribute, ConstantSource, Graph, Node, Tensor, Trace } from '../graph/trace.ts';
+import { ONNX_DTYPE } from '../graph/dtype.ts';
+import type { Attribute, ConstantSource, Node, Tensor } from '../graph/trace.ts';
+import { lateConstants, NONE_LATE, reshapedConstants } from '../passes/late-casts.ts';
+import type { NodeGraph } from '../passes/target.ts';
 
 const IR_VERSION = 9;
 const OPSET = 20;
 
-/** Maps a file path to the location string that is written into the model (relative to the weights folder). */
+/** Maps the path of a file with constants to the location that is written into the model. */
 export type LocationOf = (path: string) => string;
 
 export interface EncodedModel {
   readonly bytes: Uint8Array;
-  /** Number of ONNX nodes after dead code was removed. */
+  /** Number of ONNX nodes. */
   readonly nodeCount: number;
   /** Whether constants are cast at each use; equal casts must then not be merged. */
   readonly castsAtRunTime: boolean;
 }
 
-/** Only what the outputs need, in execution order. */
-export function liveNodes(graph: Graph): Node[] {
-  const needed = new Set<Tensor>(graph.outputs.values());
-  const live: Node[] = [];
-  for (let i = graph.trace.nodes.length - 1; i >= 0; i--) {
-    const node = graph.trace.nodes[i]!;
-    if (!node.outputs.some((t) => needed.has(t))) continue;
-    live.push(node);
-    for (const t of node.inputs) if (t) needed.add(t);
-  }
-  return live.reverse();
-}
-
 /**
- * Serialises `graph`; inputs keep their names, inner values are numbered.
+ * Writes a program as an ONNX model. Inputs and outputs keep their names; inner values are numbered.
  *
- * @param options.lean leaves large constants of half precision as they are: they are cast to float32 at run time, once for each
- * use
- * @param options.nodes what is written where it is not simply what the graph needs: the nodes as rewritten for a device
+ * @param options.lean leaves large constants of half precision as they are: they are cast to float32 at run time, once for
+ *   each use
  */
 export function encodeModel(
-  graph: Graph,
+  graph: NodeGraph,
   locationOf: LocationOf,
-  { lean = false, nodes: live = liveNodes(graph) }: { lean?: boolean; nodes?: readonly Node[] } = {},
+  { lean = false }: { lean?: boolean } = {},
 ): EncodedModel {
+  const { nodes: live } = graph;
   const used = new Set<Tensor>(live.flatMap((node) => node.inputs.filter((t): t is Tensor => t !== null)));
   const inputName = new Map<Tensor, string>([...graph.inputs].map(([name, t]) => [t, `in:${name}`]));
   const nameOf = (t: Tensor) => inputName.get(t) ?? `t${t.id}`;
-  const late = lean
-    ? lateConstants(graph, live)
-    : { casts: new Set<Tensor>(), nodes: new Map<Tensor, Node>() };
+  const late = lean ? lateConstants(graph) : NONE_LATE;
 
   const copies = new BinaryWriter();
   const body = new BinaryWriter();
@@ -60,7 +47,7 @@ export function encodeModel(
     nodeCount++;
   };
   const copied = new Set<string>();
-  /** Writes what `t` is computed from, for one use of it, and gives the name of the result. */
+  /** Writes the nodes that compute `t` for one use of it, and returns the name of the result. */
   const copyOf = (t: Tensor, use: string): string => {
     const node = late.nodes.get(t);
     if (!node) return nameOf(t);
@@ -77,7 +64,7 @@ export function encodeModel(
     const inputs = node.inputs.map((t, k) => (t ? copyOf(t, `:${i}.${k}`) : ''));
     write(body, node, inputs, node.outputs.map(nameOf));
   });
-  // An output of its own name, so that one tensor can be two outputs, or an input an output.
+  // Outputs have names of their own, so that one tensor can be two outputs, or an input an output.
   for (const [name, t] of graph.outputs) {
     used.add(t);
     const source = copyOf(t, `:${name}`);
@@ -92,16 +79,16 @@ export function encodeModel(
     if (used.has(t)) message(body, 5, (w) => writeConstant(w, nameOf(t), source, locationOf));
   }
   for (const [name, t] of graph.inputs) message(body, 11, (w) => writeValueInfo(w, `in:${name}`, t));
-  // A constant that could be replaced by an input is not folded.
-  for (const t of new Set([...late.casts, ...(lean ? viewedConstants(graph, live) : [])]))
+  // A constant that is also declared as an input could be replaced, so ONNX Runtime does not fold it.
+  for (const t of new Set([...late.casts, ...(lean ? reshapedConstants(graph) : [])]))
     message(body, 11, (w) => writeValueInfo(w, nameOf(t), t));
   for (const [name, t] of graph.outputs) message(body, 12, (w) => writeValueInfo(w, `out:${name}`, t));
 
   const model = new BinaryWriter();
   model.tag(1, WireType.Varint).int64(IR_VERSION);
   model.tag(2, WireType.LengthDelimited).string('sgool');
-  // ONNX Runtime takes the operands of a node in falling order of their place in the file: what comes first in the file is
-  // computed last, right before it is used.
+  // ONNX Runtime visits the operands of a node in falling order of their place in the file. So what comes first in the file
+  // is computed last, right before it is used.
   model.tag(7, WireType.LengthDelimited).bytes(copies.raw(body.finish()).finish());
   for (const [domain, version] of [
     ['', OPSET],
@@ -113,33 +100,6 @@ export function encodeModel(
     });
   }
   return { bytes: model.finish(), nodeCount, castsAtRunTime: late.casts.size > 0 };
-}
-
-/** Whether layout `lean` leaves this cast of a constant to run time: that of a large one of half precision. */
-export function isCastLate({ widened }: Trace, { inputs, outputs }: Node): boolean {
-  return widened.has(outputs[0]!) && inputs[0]!.size > LARGEST_FOLDED;
-}
-
-/** Large constants of half precision (`casts`), and what is computed from them and other constants alone, by result. */
-function lateConstants({ trace }: Graph, live: readonly Node[]) {
-  const casts = new Set<Tensor>();
-  const nodes = new Map<Tensor, Node>();
-  for (const node of live) {
-    const isCast = isCastLate(trace, node);
-    if (isCast) casts.add(node.inputs[0]!);
-    const isLate = isCast || node.inputs.some((t) => t !== null && nodes.has(t));
-    if (isLate && node.outputs.every((t) => trace.folded.has(t)))
-      for (const t of node.outputs) nodes.set(t, node);
-  }
-  return { casts, nodes };
-}
-
-/** Large constants that are looked at under another shape: folded, each view would be a copy. */
-function viewedConstants({ trace }: Graph, live: readonly Node[]): Tensor[] {
-  return live
-    .filter(({ op, inputs }) => op === 'Reshape' && trace.constants.has(inputs[0]!))
-    .map(({ inputs }) => inputs[0]!)
-    .filter(({ size }) => size > LARGEST_FOLDED);
 }
 
 function message(writer: BinaryWriter, field: number, write: (inner: BinaryWriter) => void): void {

@@ -1,13 +1,13 @@
 /**
- * @file Shape arithmetic of imported models. Exporters work out shapes with nodes (Shape, Gather, Concat, Reshape); shapes
- * are static here, so that these nodes are worked out while importing and leave nothing behind.
+ * @file Shape arithmetic of imported models. Exporters compute shapes with nodes (Shape, Gather, Concat, Reshape). Shapes are
+ * static here, so these nodes are computed while importing and leave nothing behind.
  */
 import type { DType, TypedArray } from '../graph/dtype.ts';
 import { axisOf, broadcastShape, type Shape, sizeOf } from '../graph/shape.ts';
 import { type Call, type Known, numbersOf } from './call.ts';
 import { dtypeOf } from './decode.ts';
 
-/** What is larger is no shape arithmetic and is left to ONNX Runtime. */
+/** Larger tensors are no shape arithmetic and are left to ONNX Runtime. */
 const LARGEST = 4096;
 
 function known(dtype: DType, shape: Shape, numbers: readonly number[]): Known {
@@ -21,22 +21,22 @@ function typed(dtype: DType, numbers: readonly number[]): TypedArray {
   return Float32Array.from(numbers);
 }
 
-/** Row-major steps between neighbours along each axis; 0 where an axis of length 1 is stretched. */
+/** Row-major steps between neighbours along each axis; 0 where an axis of length 1 is repeated. */
 function strides(shape: Shape, target: Shape = shape): number[] {
   const steps: number[] = [];
   let step = 1;
   for (let i = shape.length - 1; i >= 0; i--) {
     steps.unshift(shape[i] === 1 && target.at(i - shape.length) !== 1 ? 0 : step);
-    step *= shape[i]!;
+    step *= shape[i];
   }
   return [...new Array<number>(target.length - shape.length).fill(0), ...steps];
 }
 
-/** For each index of `shape` in order, the flat place that `steps` and `start` lead to. */
+/** For each index of `shape` in order, its flat position by `steps` from `start`. */
 function places(shape: Shape, steps: readonly number[], start = 0): number[] {
   let found = [start];
   shape.forEach((length, axis) => {
-    found = found.flatMap((place) => Array.from({ length }, (_, i) => place + i * steps[axis]!));
+    found = found.flatMap((place) => Array.from({ length }, (_, i) => place + i * steps[axis]));
   });
   return found;
 }
@@ -50,7 +50,7 @@ function zip(call: Call, dtype: DType | undefined, fn: (a: number, b: number) =>
   return known(
     dtype ?? a.dtype,
     shape,
-    pa.map((place, i) => fn(na[place]!, nb[pb[i]!]!)),
+    pa.map((place, i) => fn(na[place], nb[pb[i]])),
   );
 }
 
@@ -83,30 +83,30 @@ const folds: Readonly<Record<string, Fold>> = {
     const shape = (inner && broadcastShape(condition.shape, inner)) ?? call.fail('operands do not broadcast');
     const at = (v: Known) => {
       const numbers = numbersOf(v);
-      return places(shape, strides(v.shape, shape)).map((place) => numbers[place]!);
+      return places(shape, strides(v.shape, shape)).map((place) => numbers[place]);
     };
     const [yes, no] = [at(a), at(b)];
     return known(
       a.dtype,
       shape,
-      at(condition).map((c, i) => (c ? yes[i]! : no[i]!)),
+      at(condition).map((c, i) => (c ? yes[i] : no[i])),
     );
   },
   ConstantOfShape(call, x) {
     const shape = numbersOf(x);
     const value = call.stored('value') as Known | undefined;
-    const numbers = new Array<number>(sizeOf(shape)).fill(value ? numbersOf(value)[0]! : 0);
+    const numbers = new Array<number>(sizeOf(shape)).fill(value ? numbersOf(value)[0] : 0);
     return numbers.length > LARGEST ? undefined : known(value?.dtype ?? 'float32', shape, numbers);
   },
   Range(call, start) {
     const [from, limit, step] = [start, call.value(1) as Known, call.value(2) as Known].map(
-      (v) => numbersOf(v)[0]!,
+      (v) => numbersOf(v)[0],
     );
-    const length = Math.max(0, Math.ceil((limit! - from!) / step!));
+    const length = Math.max(0, Math.ceil((limit - from) / step));
     return known(
       start.dtype,
       [length],
-      Array.from({ length }, (_, i) => from! + i * step!),
+      Array.from({ length }, (_, i) => from + i * step),
     );
   },
   Gather(call, x) {
@@ -114,7 +114,7 @@ const folds: Readonly<Record<string, Fold>> = {
     const axis = axisOf(call.number('axis', 0), x.shape, 'importOnnx: Gather');
     const [outer, inner] = [x.shape.slice(0, axis), x.shape.slice(axis + 1)];
     const numbers = numbersOf(x);
-    const length = x.shape[axis]!;
+    const length = x.shape[axis];
     const width = sizeOf(inner);
     const picked = Array.from({ length: sizeOf(outer) }, (_, o) =>
       numbersOf(indices).flatMap((index) => {
@@ -142,12 +142,12 @@ const folds: Readonly<Record<string, Fold>> = {
   Transpose(call, x) {
     const order = call.list('perm') ?? x.shape.map((_, i) => x.shape.length - 1 - i);
     const steps = strides(x.shape).map((step, i) => (x.shape[i] === 1 ? 0 : step));
-    const shape = order.map((axis) => x.shape[axis]!);
+    const shape = order.map((axis) => x.shape[axis]);
     const numbers = numbersOf(x);
     const turned = places(
       shape,
-      order.map((axis) => steps[axis]!),
-    ).map((place) => numbers[place]!);
+      order.map((axis) => steps[axis]),
+    ).map((place) => numbers[place]);
     return known(x.dtype, shape, turned);
   },
   Slice(call, x) {
@@ -155,20 +155,20 @@ const folds: Readonly<Record<string, Fold>> = {
     const steps = strides(x.shape);
     let start = 0;
     for (const { axis, from, step, count } of sliceRanges(call, x.shape)) {
-      start += from * steps[axis]!;
-      steps[axis]! *= step;
+      start += from * steps[axis];
+      steps[axis] *= step;
       shape[axis] = count;
     }
     const numbers = numbersOf(x);
     return known(
       x.dtype,
       shape,
-      places(shape, steps, start).map((place) => numbers[place]!),
+      places(shape, steps, start).map((place) => numbers[place]),
     );
   },
 };
 
-/** Works a node out while importing, if all of its operands are known and small. */
+/** Computes a node while importing, if all of its operands are known and small. */
 export function fold(call: Call, operands: readonly unknown[]): Known | undefined {
   const { op } = call.node;
   if (op === 'Shape' && call.has(0)) {
@@ -189,10 +189,10 @@ export function fold(call: Call, operands: readonly unknown[]): Known | undefine
   return operands.every((v) => v === undefined || small(v)) ? rule(call, operands[0] as Known) : undefined;
 }
 
-/** Shape operand of Reshape: 0 keeps a length, -1 is worked out. */
+/** The shape operand of a Reshape: 0 keeps a length, -1 is computed. */
 export function resolveShape(call: Call, from: Shape, wanted: readonly number[]): number[] {
   const keepsZero = call.number('allowzero', 0) === 1;
-  const lengths = wanted.map((length, i) => (length === 0 && !keepsZero ? from[i]! : length));
+  const lengths = wanted.map((length, i) => (length === 0 && !keepsZero ? from[i] : length));
   const rest = lengths.reduce((n, length) => (length === -1 ? n : n * length), 1);
   return lengths.map((length) => (length === -1 ? sizeOf(from) / rest : length));
 }
@@ -207,8 +207,8 @@ export function unsqueezed(call: Call, shape: Shape, axes: readonly number[]): n
   const added = new Set(axes.map((axis) => (axis < 0 ? axis + rank : axis)));
   if (added.size !== axes.length || [...added].some((axis) => axis >= rank))
     call.fail(`axes [${axes}] do not fit`);
-  const kept = [...shape];
-  return Array.from({ length: rank }, (_, i) => (added.has(i) ? 1 : kept.shift()!));
+  let next = 0;
+  return Array.from({ length: rank }, (_, i) => (added.has(i) ? 1 : shape[next++]));
 }
 
 export function squeezed(shape: Shape, axes: readonly number[] | undefined): number[] {
@@ -224,7 +224,7 @@ export interface SliceRange {
   readonly count: number;
 }
 
-/** The ranges of a Slice node, clamped to the axes; steps backwards start at the end. */
+/** The ranges of a Slice node, clamped to the axes. Negative steps start at the end. */
 export function sliceRanges(call: Call, shape: Shape): SliceRange[] {
   const [starts, ends] = call.has(1)
     ? [call.numbers(1), call.numbers(2)]
@@ -233,12 +233,12 @@ export function sliceRanges(call: Call, shape: Shape): SliceRange[] {
   const steps = call.has(4) ? call.numbers(4) : starts.map(() => 1);
   return axes.map((given, i) => {
     const axis = axisOf(given, shape, 'importOnnx: Slice');
-    const length = shape[axis]!;
-    const step = steps[i]!;
+    const length = shape[axis];
+    const step = steps[i];
     const clamp = (n: number, low: number, high: number) =>
       Math.min(Math.max(n < 0 ? n + length : n, low), high);
-    const from = step > 0 ? clamp(starts[i]!, 0, length) : clamp(starts[i]!, -1, length - 1);
-    const to = step > 0 ? clamp(ends[i]!, 0, length) : clamp(ends[i]!, -1, length - 1);
+    const from = step > 0 ? clamp(starts[i], 0, length) : clamp(starts[i], -1, length - 1);
+    const to = step > 0 ? clamp(ends[i], 0, length) : clamp(ends[i], -1, length - 1);
     return { axis, from, to, step, count: Math.max(0, Math.ceil((to - from) / step)) };
   });
 }

@@ -3,28 +3,28 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { compile, grad, importOnnx, sum, trace } from '@sgool/autodiff';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { expectClose, stored } from '../testing/fixtures.ts';
 
 const scorer = (name: string) =>
   readFile(fileURLToPath(new URL(`../../../../fixtures/data/ops-scorer-${name}.onnx`, import.meta.url)));
 
 describe.each(['script', 'export'])('models of the %s exporter', (exporter) => {
-  test.each(['convolutional', 'transformer', 'photometric'])(
+  it.each(['convolutional', 'transformer', 'photometric'])(
     '%s: score and gradient equal PyTorch',
     async (name) => {
       const model = importOnnx(await scorer(`${name}-${exporter}`));
       expect(model.inputs).toEqual({ image: { dtype: 'float32', shape: [2, 3, 16, 16] } });
       expect(model.outputs).toEqual(['score']);
       const graph = trace(model.inputs, ({ image }) => {
-        const score = model({ image: image! }).score!;
-        return { score, gradient: grad(sum(score), [image!])[0]! };
+        const score = model({ image: image }).score;
+        return { score, gradient: grad(sum(score), [image])[0] };
       });
       const program = await compile(graph, { threads: 1 });
       const results = await program.run({ image: stored('image', 'ops-scorers').data });
       const want = (part: string) => stored(`${name}/${part}`, 'ops-scorers').data as Float32Array;
-      expectClose(results.score!, want('score'), 'score');
-      expectClose(results.gradient!, want('grad'), 'gradient');
+      expectClose(results.score, want('score'), 'score');
+      expectClose(results.gradient, want('grad'), 'gradient');
     },
   );
 });
@@ -96,7 +96,7 @@ describe('what cannot be imported', () => {
   const pool = (ints: Record<string, number[]>) =>
     smallModel({ nodes: [{ op: 'MaxPool', inputs: ['x'], ints }] });
 
-  test('operators without a rule are named all at once', () => {
+  it('operators without a rule are named all at once', () => {
     const bytes = smallModel({
       nodes: [
         { op: 'TopK', inputs: ['x'] },
@@ -108,7 +108,7 @@ describe('what cannot be imported', () => {
     );
   });
 
-  test.each<[what: string, bytes: Uint8Array, message: string]>([
+  it.each<[what: string, bytes: Uint8Array, message: string]>([
     ['no model', new TextEncoder().encode('not a model'), 'importOnnx: this is no ONNX model'],
     ['an empty file', new Uint8Array(), 'importOnnx: this is no ONNX model (it holds no graph'],
     [
@@ -141,7 +141,7 @@ describe('what cannot be imported', () => {
     expect(applied(bytes)).toThrow(message);
   });
 
-  test('open lengths are asked for, and taken from options', () => {
+  it('open lengths come from options, or an error says so', () => {
     const bytes = smallModel({ nodes: [{ op: 'Relu', inputs: ['x'] }], shape: ['batch', 3] });
     expect(() => importOnnx(bytes)).toThrow(
       'importOnnx: input "x" is [batch,3] in the model, got no shape for it; give all its lengths in options.shapes',
@@ -154,7 +154,7 @@ describe('what cannot be imported', () => {
     });
   });
 
-  test('inputs of another shape are refused', () => {
+  it('inputs of another shape are refused', () => {
     const model = importOnnx(smallModel({ nodes: [{ op: 'Relu', inputs: ['x'] }] }));
     expect(() => trace({ x: { shape: [2] } }, ({ x }) => model({ x }))).toThrow(
       'importOnnx: input "x" must be float32[1,2,4,4], got float32[2]',

@@ -1,5 +1,4 @@
-/** @file Imports an ONNX model as a traced function, so that any scorer exported to ONNX can be differentiated. */
-import path from 'node:path';
+/** @file Imports an ONNX model as a function inside a trace, so that any model exported to ONNX can be differentiated. */
 import { type Shape, sameShape, show } from '../graph/shape.ts';
 import { constant, currentTrace, Tensor, type TensorMap, type TensorSpec } from '../graph/trace.ts';
 import { Call, type Value } from './call.ts';
@@ -7,10 +6,11 @@ import { decodeModel, dtypeOf, type Model, type ModelNode, type StoredTensor } f
 import { fold } from './fold.ts';
 import { OPERATORS, SHAPE_OPERATORS } from './operators.ts';
 
+/** Options of `importOnnx`. */
 export interface ImportOptions {
-  /** Shapes of inputs, by name; needed where the model leaves a length open. */
+  /** Shapes of inputs, by name. Needed where the model leaves a length open. */
   readonly shapes?: Readonly<Record<string, Shape>>;
-  /** The folder of the model, for weights in files beside it. */
+  /** The folder of the model (in a browser its URL), for weights in files beside it. */
   readonly folder?: string;
 }
 
@@ -24,20 +24,22 @@ export interface ImportedModel {
 }
 
 /**
- * Reads an .onnx file. The result is called inside `trace` and gives the model's outputs, differentiable with respect to
- * its inputs; its weights become constants.
+ * Reads an .onnx file. The result is called inside `trace` and gives the outputs of the model, differentiable with respect to
+ * its inputs. Its weights become constants.
  *
- * Shapes must be static. float16 and float64 arithmetic becomes float32. Operators: those of `OPERATORS`.
+ * Shapes must be static. float16 and float64 arithmetic becomes float32. The operators are those in operators.ts.
  *
- * @param bytes the file
+ * @param bytes the contents of the file
  * @throws where the bytes are no model, or the model uses an operator, a type or an attribute that is not supported; the
  *   message names all unsupported operators at once
+ *
+ * Reference: github.com/onnx/onnx, docs/IR.md and docs/ExternalData.md.
  */
 export function importOnnx(bytes: Uint8Array, { shapes = {}, folder }: ImportOptions = {}): ImportedModel {
   const model = decodeModel(bytes);
   refuseUnknown(model.nodes);
   const inputs = inputSpecs(model, shapes);
-  const opset = model.opsets.get('')!;
+  const { opset } = model;
   const stored = new Map(
     [...model.initializers].map(([name, tensor]) => [name, inFolder(name, tensor, folder)]),
   );
@@ -122,22 +124,34 @@ function checked(name: string, { dtype, shape }: TensorSpec, tensor: Tensor | un
   return tensor;
 }
 
-/** Numbers in the model as they are; numbers beside it as a constant that points into the file. */
+/** Numbers in the model stay as they are; numbers beside it become a constant that points into the file. */
 function inFolder(name: string, stored: StoredTensor, folder: string | undefined): Value | (() => Tensor) {
   if ('data' in stored) return stored;
   const { dtype, shape, external } = stored;
   const location = external.get('location') ?? '';
-  const inside = path.normalize(location);
-  if (folder === undefined || location === '' || path.isAbsolute(inside) || inside.startsWith('..')) {
+  const inside = insideFolder(location);
+  if (folder === undefined || inside === undefined) {
     throw new Error(
       `importOnnx: the numbers of "${name}" lie in the file "${location}"; give the model's folder in options.folder`,
     );
   }
   const file = {
-    path: path.join(folder, inside),
+    path: `${folder.replace(/\/+$/, '')}/${inside}`,
     byteOffset: Number(external.get('offset') ?? 0),
     byteLength: Number(external.get('length')),
   };
   const source = { dtype, shape, file };
   return () => constant(source);
+}
+
+/** A location as a path below the model's folder, or undefined where it is empty, absolute or leads out of it. */
+function insideFolder(location: string): string | undefined {
+  if (/^([\\/]|[A-Za-z]:)/.test(location)) return undefined;
+  const parts: string[] = [];
+  for (const part of location.split(/[\\/]/)) {
+    if (part === '' || part === '.') continue;
+    if (part !== '..') parts.push(part);
+    else if (parts.pop() === undefined) return undefined;
+  }
+  return parts.length === 0 ? undefined : parts.join('/');
 }

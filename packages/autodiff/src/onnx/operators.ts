@@ -1,27 +1,52 @@
 /**
- * @file The ONNX operators that can be imported, each in terms of this package's ops.
+ * @file The ONNX operators that can be imported, each written with this package's ops. Attribute values that a rule does not
+ * cover are errors.
  *
- * Reference: github.com/onnx/onnx, docs/Operators.md. Attribute values that these rules do not cover are errors.
+ * Reference: github.com/onnx/onnx, docs/Operators.md.
  */
 
 import { broadcastShape, show, sizeOf } from '../graph/shape.ts';
 import type { Tensor } from '../graph/trace.ts';
 import { gelu, geluTanh, relu, softplus } from '../ops/activation.ts';
-import * as arithmetic from '../ops/arithmetic.ts';
+import {
+  abs,
+  acos,
+  asin,
+  cast,
+  clip,
+  cos,
+  div,
+  equal,
+  erf,
+  exp,
+  greater,
+  greaterOrEqual,
+  less,
+  lessOrEqual,
+  log,
+  maximum,
+  minimum,
+  pow,
+  sigmoid,
+  sin,
+  sqrt,
+  square,
+  tanh,
+  where,
+} from '../ops/arithmetic.ts';
 import { conv2d, convTranspose2d, type Padding } from '../ops/conv.ts';
+import { add, expand, mul, neg, type ReduceOptions, reshape, sub, sum } from '../ops/core.ts';
 import { gather } from '../ops/gather.ts';
 import { linear, matmul, transposeLast } from '../ops/matmul.ts';
 import { batchNorm, groupNorm, layerNorm } from '../ops/norm.ts';
-import { avgPool2d, maxPool2d } from '../ops/pool.ts';
-import { max, mean, min, type ReduceOptions, sum } from '../ops/reduce.ts';
-import { resizeBilinear, resizeNearest } from '../ops/resize.ts';
-import { concat, expand, full, pad, reshape, slice, split, transpose, zerosLike } from '../ops/shape.ts';
+import { avgPool2d, maxPool2d, resizeNearest } from '../ops/pool.ts';
+import { max, mean, min } from '../ops/reduce.ts';
+import { resizeBilinear } from '../ops/resize.ts';
+import { concat, full, pad, slice, split, transpose, zerosLike } from '../ops/shape.ts';
 import { logSoftmax, softmax } from '../ops/softmax.ts';
 import { type Call, numbersOf, type Value } from './call.ts';
 import { dtypeOf } from './decode.ts';
 import { axesOf, resolveShape, sliceRanges, squeezed, unsqueezed } from './fold.ts';
-
-const { add, cast, clip, div, greater, mul, sigmoid, sqrt, square, where } = arithmetic;
 
 type Rule = (call: Call) => Value | readonly Value[];
 
@@ -46,7 +71,7 @@ const reduction =
     return op(call.tensor(0), { axes: all ? undefined : axes, keepDims: call.number('keepdims', 1) === 1 });
   };
 
-/** Axes behind batch and channels. */
+/** Axes after batch and channels. */
 const spatial = (x: Tensor) => x.shape.map((_, i) => i).slice(2);
 
 function padding(call: Call): Padding {
@@ -71,7 +96,7 @@ function pooling(call: Call) {
   if (call.same('dilations', 1) !== 1) call.fail('dilations are not supported');
   const pads = padding(call) as readonly number[];
   if (pads.some((n) => n !== pads[0])) call.fail(`pads ${show(pads)} are not equal`);
-  return { kernel: call.same('kernel_shape', 0), stride: call.same('strides', 1), padding: pads[0]! };
+  return { kernel: call.same('kernel_shape', 0), stride: call.same('strides', 1), padding: pads[0] };
 }
 
 function resize(call: Call): Tensor {
@@ -86,15 +111,15 @@ function resize(call: Call): Tensor {
   const mode = call.text('mode', 'nearest');
   if (mode === 'linear') {
     call.require('coordinate_transformation_mode', 'half_pixel', 'pytorch_half_pixel');
-    return resizeBilinear(x, height!, width!);
+    return resizeBilinear(x, height, width);
   }
-  const factor = height! / x.shape[2]!;
-  if (mode !== 'nearest' || !Number.isInteger(factor) || width! / x.shape[3]! !== factor) {
+  const factor = height / x.shape[2];
+  if (mode !== 'nearest' || !Number.isInteger(factor) || width / x.shape[3] !== factor) {
     call.fail(
       `mode ${mode} from ${show(x.shape)} to ${show(sizes)} is not supported; only linear, or nearest by a whole factor`,
     );
   }
-  // By a whole factor every rule but these rounds to the same pixel.
+  // With an integer factor all other rules round to the same pixel.
   call.require('coordinate_transformation_mode', 'half_pixel', 'asymmetric', 'pytorch_half_pixel');
   if (call.text('coordinate_transformation_mode', 'half_pixel') === 'asymmetric')
     call.require('nearest_mode', 'floor');
@@ -103,7 +128,7 @@ function resize(call: Call): Tensor {
 
 function bounded(call: Call): Tensor {
   const bound = (index: number, name: string, none: number) =>
-    call.has(index) ? call.numbers(index)[0]! : call.number(name, none);
+    call.has(index) ? call.numbers(index)[0] : call.number(name, none);
   return clip(
     call.tensor(0),
     bound(1, 'min', Number.NEGATIVE_INFINITY),
@@ -122,11 +147,11 @@ function gemm(call: Call): Tensor {
   return c ? add(scaled, beta === 1 ? c : mul(c, beta)) : scaled;
 }
 
-/** MatMul, where a vector counts as a row on the left and as a column on the right. */
+/** MatMul: a vector counts as a row on the left and as a column on the right. */
 function product(a: Tensor, b: Tensor): Tensor {
   if (a.rank === 1) {
     const row = product(reshape(a, [1, a.size]), b);
-    return reshape(row, b.rank === 1 ? [] : [...b.shape.slice(0, -2), b.shape[b.rank - 1]!]);
+    return reshape(row, b.rank === 1 ? [] : [...b.shape.slice(0, -2), b.shape[b.rank - 1]]);
   }
   return b.rank === 1 ? reshape(matmul(a, reshape(b, [b.size, 1])), a.shape.slice(0, -1)) : matmul(a, b);
 }
@@ -160,55 +185,55 @@ function padded(call: Call): Tensor {
   const [before, after] = [x.shape.map(() => 0), x.shape.map(() => 0)];
   axes.forEach((axis, i) => {
     const at = axis < 0 ? axis + x.rank : axis;
-    before[at] = pads[i]!;
-    after[at] = pads[i + axes.length]!;
+    before[at] = pads[i];
+    after[at] = pads[i + axes.length];
   });
-  return pad(x, before, after, call.has(2) ? call.numbers(2)[0]! : call.number('value', 0));
+  return pad(x, before, after, call.has(2) ? call.numbers(2)[0] : call.number('value', 0));
 }
 
 function pieces(call: Call): Tensor[] {
   const x = call.tensor(0);
   const axis = call.number('axis', 0);
-  const length = x.shape.at(axis)!;
+  const length = x.shape[axis < 0 ? axis + x.rank : axis];
   const count = call.node.outputs.length;
   const each = Math.ceil(length / count);
   const equal = Array.from({ length: count }, (_, i) => Math.min(each, length - i * each));
   return split(x, (call.has(1) ? call.numbers(1) : call.list('split')) ?? equal, axis);
 }
 
-/** Every importable operator; those of other domains are written `domain:name`. */
+/** All importable operators. Those of other domains are called `domain:name`. */
 export const OPERATORS: Readonly<Record<string, Rule>> = {
   // Arithmetic
   Add: binary(add),
-  Sub: binary(arithmetic.sub),
+  Sub: binary(sub),
   Mul: binary(mul),
   Div: binary(div),
-  Pow: binary(arithmetic.pow),
+  Pow: binary(pow),
   Sum: variadic(add),
   Mean: (call) =>
     mul(
       call.tensors().reduce((a, b) => add(a, b)),
       1 / call.count,
     ),
-  Min: variadic(arithmetic.minimum),
-  Max: variadic(arithmetic.maximum),
-  Neg: unary(arithmetic.neg),
-  Abs: unary(arithmetic.abs),
-  Exp: unary(arithmetic.exp),
-  Log: unary(arithmetic.log),
+  Min: variadic(minimum),
+  Max: variadic(maximum),
+  Neg: unary(neg),
+  Abs: unary(abs),
+  Exp: unary(exp),
+  Log: unary(log),
   Sqrt: unary(sqrt),
   Reciprocal: (call) => div(1, call.tensor(0)),
-  Sin: unary(arithmetic.sin),
-  Cos: unary(arithmetic.cos),
-  Asin: unary(arithmetic.asin),
-  Acos: unary(arithmetic.acos),
-  Erf: unary(arithmetic.erf),
+  Sin: unary(sin),
+  Cos: unary(cos),
+  Asin: unary(asin),
+  Acos: unary(acos),
+  Erf: unary(erf),
   Clip: bounded,
   Greater: binary(greater),
-  Less: binary(arithmetic.less),
-  GreaterOrEqual: binary(arithmetic.greaterOrEqual),
-  LessOrEqual: binary(arithmetic.lessOrEqual),
-  Equal: binary(arithmetic.equal),
+  Less: binary(less),
+  GreaterOrEqual: binary(greaterOrEqual),
+  LessOrEqual: binary(lessOrEqual),
+  Equal: binary(equal),
   Where: (call) => where(call.tensor(0), call.tensor(1), call.tensor(2)),
   Cast(call) {
     const [FLOAT16, FLOAT64] = [10, 11];
@@ -232,17 +257,14 @@ export const OPERATORS: Readonly<Record<string, Rule>> = {
   PRelu: (call) => where(greater(call.tensor(0), 0), call.tensor(0), mul(call.tensor(0), call.tensor(1))),
   Elu: (call) => {
     const x = call.tensor(0);
-    const negative = mul(
-      arithmetic.sub(arithmetic.exp(arithmetic.minimum(x, 0)), 1),
-      call.number('alpha', 1),
-    );
+    const negative = mul(sub(exp(minimum(x, 0)), 1), call.number('alpha', 1));
     return where(greater(x, 0), x, negative);
   },
   Sigmoid: unary(sigmoid),
   HardSigmoid: (call) =>
     clip(add(mul(call.tensor(0), call.number('alpha', 0.2)), call.number('beta', 0.5)), 0, 1),
   HardSwish: (call) => mul(call.tensor(0), clip(add(mul(call.tensor(0), 1 / 6), 0.5), 0, 1)),
-  Tanh: unary(arithmetic.tanh),
+  Tanh: unary(tanh),
   Softplus: unary(softplus),
   Gelu: (call) => (call.text('approximate', 'none') === 'tanh' ? geluTanh : gelu)(call.tensor(0)),
   'com.microsoft:Gelu': unary(gelu),
@@ -254,7 +276,7 @@ export const OPERATORS: Readonly<Record<string, Rule>> = {
   ReduceMean: reduction(mean),
   ReduceMax: reduction(max),
   ReduceMin: reduction(min),
-  ReduceL1: reduction((x, options) => sum(arithmetic.abs(x), options)),
+  ReduceL1: reduction((x, options) => sum(abs(x), options)),
   ReduceL2: reduction((x, options) => sqrt(sum(square(x), options))),
   ReduceSumSquare: reduction((x, options) => sum(square(x), options)),
   GlobalAveragePool: (call) => mean(call.tensor(0), { axes: spatial(call.tensor(0)), keepDims: true }),
@@ -284,7 +306,7 @@ export const OPERATORS: Readonly<Record<string, Rule>> = {
   },
   InstanceNormalization(call) {
     const x = call.tensor(0);
-    return groupNorm(x, x.shape[1]!, call.tensor(1), call.tensor(2), call.number('epsilon', 1e-5));
+    return groupNorm(x, x.shape[1], call.tensor(1), call.tensor(2), call.number('epsilon', 1e-5));
   },
   GroupNormalization: (call) =>
     groupNorm(
@@ -326,7 +348,7 @@ export const OPERATORS: Readonly<Record<string, Rule>> = {
   },
   ConstantOfShape(call) {
     const value = call.stored('value');
-    const known = value && 'data' in value ? numbersOf(value)[0]! : 0;
+    const known = value && 'data' in value ? numbersOf(value)[0] : 0;
     if (value && value.dtype !== 'float32') call.fail(`a large constant of ${value.dtype} is not supported`);
     return full(call.numbers(0), known);
   },
@@ -364,5 +386,5 @@ export const OPERATORS: Readonly<Record<string, Rule>> = {
   Pad: padded,
 };
 
-/** Operators that importing works out from shapes and that leave no node behind. */
+/** Operators that are computed from shapes while importing and leave no node behind. */
 export const SHAPE_OPERATORS: ReadonlySet<string> = new Set(['Shape', 'Size', 'Range', 'Floor', 'Ceil']);

@@ -1,43 +1,46 @@
-/** @file Activations. Reference: torch.nn.functional. */
+/** @file Activations, element by element. Reference: torch.nn.functional. */
+
 import { sameShape, show } from '../graph/shape.ts';
 import { differentiableOne, emit, scalar, type Tensor } from '../graph/trace.ts';
-import { add, cast, erf, exp, greater, mul, neg, sigmoid, square, sub, tanh } from './arithmetic.ts';
-import { controlDependency, REMEMBERED_BYTES } from './control-dependency.ts';
+import { cast, erf, exp, greater, sigmoid, square, tanh } from './arithmetic.ts';
+import { controlDependency, RECOMPUTED_BYTES } from './control-dependency.ts';
+import { add, mul, neg, sub } from './core.ts';
 
-/** `max(x, 0)` */
+/** `max(x, 0)`. The gradient at 0 is 0. Reference: torch.relu. */
 export function relu(x: Tensor): Tensor {
   return differentiableOne(
     'relu',
     [x],
     () => emit('Relu', [x], x.dtype, x.shape),
+    // dx = dy [x > 0]
     (dy) => [mul(dy, cast(greater(x, 0), 'float32'))],
   );
 }
 
-/** `x * sigmoid(x)` */
+/** `x * sigmoid(x)`. Reference: torch.nn.functional.silu. */
 export function silu(x: Tensor): Tensor {
   return scaledSigmoid('silu', x, 1);
 }
 
-/** Derivative of `silu`. */
+/** The derivative of `silu` at x. */
 export function siluSlope(x: Tensor): Tensor {
   const s = sigmoid(x);
   return siluSlopeFrom(mul(x, s), s);
 }
 
-/** From the value and the sigmoid: `s + y (1 - s)`, as `y + s (1 - y)`. */
+/** The same from y = silu(x) and s = sigmoid(x): `s + y (1 - s)`, computed as `y + s (1 - y)`. */
 function siluSlopeFrom(y: Tensor, s: Tensor): Tensor {
   return add(y, mul(s, sub(1, y)));
 }
 
-/** `x * sigmoid(1.702 x)`, CLIP's approximation of GELU. */
+/** `x * sigmoid(1.702 x)`, CLIP's approximation of GELU. Reference: transformers' QuickGELUActivation. */
 export function quickGelu(x: Tensor): Tensor {
   return scaledSigmoid('quickGelu', x, 1.702);
 }
 
 /**
- * Emitted as sigmoid and product: ONNX Runtime fuses the two where no gradient is asked for, and where one is, the
- * sigmoid is at hand on the way back.
+ * Emitted as a sigmoid and a product. ONNX Runtime fuses the two where no gradient is wanted; where one is, the backward
+ * pass has the sigmoid already.
  */
 function scaledSigmoid(who: string, x: Tensor, alpha: number): Tensor {
   const s = sigmoid(alpha === 1 ? x : mul(x, alpha));
@@ -45,32 +48,34 @@ function scaledSigmoid(who: string, x: Tensor, alpha: number): Tensor {
     who,
     [x],
     () => mul(x, s),
-    // d/dx = s + alpha y (1 - s)
+    // dx = dy (s + alpha y (1 - s)), s = sigmoid(alpha x)
     (dy, y) => [mul(dy, alpha === 1 ? siluSlopeFrom(y, s) : add(s, mul(mul(y, alpha), sub(1, s))))],
   );
 }
 
-/** GELU with the error function: `x * Phi(x)`. */
+/** GELU with the error function, `x * (1 + erf(x / sqrt(2))) / 2`. Reference: torch.nn.functional.gelu. */
 export function gelu(x: Tensor): Tensor {
   return differentiableOne(
     'gelu',
     [x],
     () => emit('Gelu', [x], x.dtype, x.shape, { domain: 'com.microsoft' }),
     (dy) => {
-      // With u = x / sqrt(2): d/dx = (1 + erf(u) + bell(u)) / 2.
+      // dx = dy (1 + erf(u) + 2 / sqrt(pi) u exp(-u²)) / 2, u = x / sqrt(2)
       const u = mul(x, Math.SQRT1_2);
       return [mul(mul(dy, 0.5), add(add(erf(u), bell(u)), 1))];
     },
   );
 }
 
-/** `2 / sqrt(pi) u exp(-u^2)`, the factor taken into the exponent. */
+/** `2 / sqrt(pi) u exp(-u²)`, with the factor moved into the exponent. */
 function bell(u: Tensor): Tensor {
   return mul(u, exp(sub(Math.log(2 / Math.sqrt(Math.PI)), square(u))));
 }
 
 /**
- * `value * gelu(gate)`, of one shape. Of large tensors nothing but the two is kept for the way back.
+ * `value * gelu(gate)`, of two tensors of one shape. For large tensors the backward pass keeps only these two.
+ *
+ * @throws RangeError where the shapes differ
  *
  * Reference: Shazeer 2020, "GLU Variants Improve Transformer".
  */
@@ -80,12 +85,13 @@ export function geglu(value: Tensor, gate: Tensor): Tensor {
       `geglu: value and gate must have one shape, got ${show(value.shape)} and ${show(gate.shape)}`,
     );
   }
-  if (4 * gate.size < REMEMBERED_BYTES) return mul(value, gelu(gate));
+  if (4 * gate.size < RECOMPUTED_BYTES) return mul(value, gelu(gate));
   return differentiableOne(
     'geglu',
     [value, gate],
     () => mul(value, gelu(gate)),
     (dy) => {
+      // dvalue = dy gelu(gate), dgate = dy value gelu'(gate), with gelu(g) = g (1 + erf(u)) / 2, u = g / sqrt(2)
       const u = mul(gate, controlDependency(scalar(Math.SQRT1_2), [dy]));
       const half = mul(dy, 0.5);
       const twicePhi = add(erf(u), 1);
@@ -94,23 +100,28 @@ export function geglu(value: Tensor, gate: Tensor): Tensor {
   );
 }
 
-/** GELU's tanh approximation. */
+/** GELU's tanh approximation. Reference: torch.nn.functional.gelu with approximate='tanh'. */
 export function geluTanh(x: Tensor): Tensor {
   const inner = mul(mul(x, add(mul(square(x), 0.044715), 1)), Math.sqrt(2 / Math.PI));
   return mul(mul(x, 0.5), add(tanh(inner), 1));
 }
 
-/** `log(1 + exp(x))`, stable for large |x|. */
+/** `log(1 + exp(x))`, stable for large |x|. Reference: torch.nn.functional.softplus. */
 export function softplus(x: Tensor): Tensor {
   return differentiableOne(
     'softplus',
     [x],
     () => emit('Softplus', [x], x.dtype, x.shape),
+    // dx = dy sigmoid(x)
     (dy) => [mul(dy, sigmoid(x))],
   );
 }
 
-/** Binary cross-entropy of logits, element by element: `softplus(x) - x * target`. */
+/**
+ * Binary cross-entropy of logits, element by element: `softplus(x) - x * target`. Shapes broadcast.
+ *
+ * Reference: torch.nn.functional.binary_cross_entropy_with_logits with reduction='none'.
+ */
 export function bceWithLogits(x: Tensor, target: Tensor): Tensor {
   return add(softplus(x), neg(mul(x, target)));
 }

@@ -1,24 +1,28 @@
 /**
- * @file Order of execution. ONNX Runtime runs nodes in an order of its own and merges equal ones; the only thing that holds
- * one computation back until another is done is a dependency between them.
+ * @file Order of execution. ONNX Runtime chooses the order of nodes and merges equal ones. Only a dependency makes one
+ * computation wait for another.
  */
 
 import { emit, int64s, scalar, type Tensor } from '../graph/trace.ts';
-import { add, cast } from './arithmetic.ts';
+import { cast } from './arithmetic.ts';
+import { add } from './core.ts';
 
 /**
- * From this size on, what an op computed point by point is computed again on the way back and not remembered: there memory
- * is worth more than a few passes over it. A constant of the second computation is tied to the cotangent.
+ * From this size on, the backward pass computes element-wise results again instead of keeping them: there memory is worth
+ * more than a few passes over it. A constant of the second computation depends on the cotangent.
  */
-export const REMEMBERED_BYTES = 2 ** 22;
+export const RECOMPUTED_BYTES = 2 ** 22;
 
-/** `x`, but not before every tensor of `after` is there, and never merged with what is computed from `x` itself. */
+/**
+ * The values of `x`, available only after every tensor of `after`, and never merged with what is computed from `x` itself.
+ * The gradient flows to `x` alone.
+ */
 export function controlDependency(x: Tensor, after: readonly Tensor[]): Tensor {
   if (x.dtype === 'bool') return x;
   return after.reduce((t, other) => add(t, cast(zeroAfter(other), x.dtype)), x);
 }
 
-/** A zero that depends on `t` whatever it holds (NaN and infinity included) and that no optimiser folds away. */
+/** A zero that depends on `t`, whatever it holds (NaN and infinity included), and that no optimiser folds away. */
 function zeroAfter(t: Tensor): Tensor {
   const flat = emit('Reshape', [t, int64s([-1])], t.dtype, [t.size]);
   const element = emit('Slice', [flat, int64s([0]), int64s([1])], t.dtype, [1]);

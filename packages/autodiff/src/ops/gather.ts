@@ -1,12 +1,18 @@
-/** @file Picking rows by index. Reference: torch.nn.functional.embedding, torch.index_select. */
+/** @file Rows by index. Reference: torch.nn.functional.embedding, torch.index_select. */
+
 import { axisOf, show } from '../graph/shape.ts';
 import { differentiableOne, emit, type Tensor } from '../graph/trace.ts';
 import { cast } from './arithmetic.ts';
-import { full, reshape, transpose } from './shape.ts';
+import { reshape } from './core.ts';
+import { full, transpose } from './shape.ts';
 
 /**
- * Takes the slices of `x` along `axis` that `indices` (int32 or int64, any shape) name. The axis is replaced by the
- * shape of `indices`. Repeated indices add their gradients.
+ * The slices of `x` along `axis` at `indices`. Repeated indices add their gradients.
+ *
+ * @param indices int32 or int64, any shape, each in [0, length of the axis)
+ * @returns the shape of x with `axis` replaced by the shape of `indices`
+ * @throws RangeError where the axis does not exist
+ * @throws TypeError where the indices are no integers
  */
 export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
   const a = axisOf(axis, x.shape, 'gather');
@@ -19,19 +25,20 @@ export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
     [x],
     () => {
       const attributes = { axis: a };
-      // Of a table of half precision only the rows that are taken are cast.
+      // Only the rows that are taken from a table of half precision are cast.
       const half = x.trace.widened.get(x);
       if (half) return cast(emit('Gather', [half, indices], half.dtype, shape, { attributes }), x.dtype);
       return emit('Gather', [x, indices], x.dtype, shape, { attributes });
     },
+    // dx = zeros with dy added at the indices
     (dy) => [scatterRows(x, indices, dy, a)],
   );
 }
 
-/** The transpose of gather: adds the slices of dy into zeros of x's shape. */
+/** The transpose of gather: adds the slices of dy to zeros of x's shape. */
 function scatterRows(x: Tensor, indices: Tensor, dy: Tensor, axis: number): Tensor {
   const toFront = [axis, ...x.shape.map((_, i) => i).filter((i) => i !== axis)];
-  const frontShape = toFront.map((i) => x.shape[i]!);
+  const frontShape = toFront.map((i) => x.shape[i]);
   const indexAxes = indices.shape.map((_, i) => axis + i);
   const dyOrder = [...indexAxes, ...dy.shape.map((_, i) => i).filter((i) => !indexAxes.includes(i))];
   const back: number[] = [];
@@ -48,11 +55,19 @@ function scatterRows(x: Tensor, indices: Tensor, dy: Tensor, axis: number): Tens
       const operands = [full(frontShape, 0), places, rows];
       return transpose(emit('ScatterND', operands, x.dtype, frontShape, { attributes }), back);
     },
+    // ddy = rows of ddx at the indices
     (ddx) => [gather(ddx, indices, axis)],
   );
 }
 
-/** Rows of `table` [count, width] for each id; the result is [...ids.shape, width]. */
+/**
+ * The row of a table for each id.
+ *
+ * @param ids int32 or int64, any shape
+ * @param table [count, width]
+ * @returns [...ids.shape, width]
+ * @throws RangeError where the table is no matrix
+ */
 export function embedding(ids: Tensor, table: Tensor): Tensor {
   if (table.rank !== 2)
     throw new RangeError(`embedding: the table must be [count, width], got ${show(table.shape)}`);

@@ -1,18 +1,25 @@
 /** @file Matrix products. Reference: torch.matmul, torch.nn.functional.linear. */
+
 import { broadcastShape, show } from '../graph/shape.ts';
 import { checkTypes, differentiableOne, emit, type Tensor } from '../graph/trace.ts';
-import { sumToShape } from './arithmetic.ts';
-import { sum } from './reduce.ts';
-import { reshape, transpose } from './shape.ts';
+import { reshape, sum, sumToShape } from './core.ts';
+import { transpose } from './shape.ts';
 
-/** Swaps the last two axes. */
+/** Swaps the last two axes. Reference: torch.Tensor.mT. */
 export function transposeLast(x: Tensor): Tensor {
   const order = x.shape.map((_, i) => i);
   [order[x.rank - 2], order[x.rank - 1]] = [x.rank - 1, x.rank - 2];
   return transpose(x, order);
 }
 
-/** `a @ b` of [..., m, k] and [..., k, n]; leading axes broadcast. */
+/**
+ * The matrix product `a @ b`.
+ *
+ * @param a [..., m, k]
+ * @param b [..., k, n]; leading axes broadcast with those of a
+ * @returns [..., m, n]
+ * @throws RangeError where the shapes do not fit
+ */
 export function matmul(a: Tensor, b: Tensor): Tensor {
   if (a.rank < 2 || b.rank < 2) {
     throw new RangeError(
@@ -32,6 +39,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
     'matmul',
     [a, b],
     () => emit('MatMul', [a, b], a.dtype, [...batch, m, n]),
+    // da = dy bᵀ, db = aᵀ dy, each summed over the axes that were broadcast
     (dy) => {
       if (b.rank === 2 && a.rank > 2) {
         // One product over all rows instead of one per batch entry that is summed afterwards.
@@ -50,6 +58,8 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
  * @param x [..., inFeatures]
  * @param weight [outFeatures, inFeatures], as torch stores it
  * @param bias [outFeatures]
+ * @returns [..., outFeatures]
+ * @throws RangeError where the shapes do not fit
  */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   const [outFeatures, inFeatures] = weight.shape;
@@ -62,13 +72,14 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
     throw new RangeError(`linear: bias must be [${outFeatures}], got ${show(bias.shape)}`);
   }
   checkTypes('linear', { x, weight, bias });
-  const rows = reshape(x, [-1, inFeatures!]);
+  const rows = reshape(x, [-1, inFeatures]);
   const operands = bias ? [rows, weight, bias] : [rows, weight];
   const product = differentiableOne(
     'linear',
     operands,
-    () => emit('Gemm', operands, x.dtype, [rows.shape[0]!, outFeatures!], { attributes: { transB: 1 } }),
+    () => emit('Gemm', operands, x.dtype, [rows.shape[0], outFeatures], { attributes: { transB: 1 } }),
+    // dx = dy weight, dweight = dyᵀ x, dbias = sum of dy over rows
     (dy) => [matmul(dy, weight), matmul(transposeLast(dy), rows), bias && sum(dy, { axes: [0] })],
   );
-  return reshape(product, [...x.shape.slice(0, -1), outFeatures!]);
+  return reshape(product, [...x.shape.slice(0, -1), outFeatures]);
 }

@@ -1,4 +1,5 @@
 /** @file Normalisations. Reference: torch.nn.functional.{layer_norm,group_norm,batch_norm}. */
+
 import { type Shape, sameShape, show, sizeOf } from '../graph/shape.ts';
 import {
   type ConstantSource,
@@ -10,21 +11,21 @@ import {
   type Tensor,
 } from '../graph/trace.ts';
 import { silu, siluSlope } from './activation.ts';
-import { add, div, mul, neg, sqrt, sub } from './arithmetic.ts';
-import { controlDependency, REMEMBERED_BYTES } from './control-dependency.ts';
-import { mean, sum } from './reduce.ts';
-import { reshape } from './shape.ts';
+import { div, sqrt } from './arithmetic.ts';
+import { controlDependency, RECOMPUTED_BYTES } from './control-dependency.ts';
+import { add, mul, neg, reshape, sub, sum } from './core.ts';
+import { mean } from './reduce.ts';
 
 interface Standardised {
   /** `(x - mean) / sqrt(var + eps)` */
   readonly xhat: Tensor;
-  /** `1 / sqrt(var + eps)`, the last axis kept with length 1. */
+  /** `1 / sqrt(var + eps)`, the reduced axes kept with length 1. */
   readonly inverse: Tensor;
 }
 
 /**
- * Standardises over all axes from `axis` on. ONNX Runtime's LayerNormalization also gives the inverse deviation for
- * gradients.
+ * Standardises over all axes from `axis` on. ONNX Runtime's LayerNormalization also gives the inverse deviation, which
+ * gradients need.
  */
 function standardise(x: Tensor, axis: number, eps: number): Standardised {
   const axes = x.shape.map((_, i) => i).slice(axis);
@@ -43,16 +44,18 @@ function standardise(x: Tensor, axis: number, eps: number): Standardised {
           attributes: { axis, epsilon: { float: eps } },
         },
       ) as readonly Tensor[],
+    // dx = inverse (dxhat - mean(dxhat) - xhat mean(dxhat xhat)) - inverse² xhat dinverse / n
     ([dXhat, , dInverse], [y, , inv]) => {
-      const slope = dInverse && mul(mul(dInverse, inv!), 1 / sizeOf(inner));
+      const slope = dInverse && mul(mul(dInverse, inv), 1 / sizeOf(inner));
       const centred = dXhat && sub(dXhat, mean(dXhat, along));
-      const product = dXhat && mean(mul(dXhat, y!), along);
-      const total = slope && product ? add(slope, product) : (slope ?? product!);
-      const towards = mul(y!, total);
-      return [mul(centred ? sub(centred, towards) : neg(towards), inv!)];
+      const product = dXhat && mean(mul(dXhat, y), along);
+      const total = slope && product ? add(slope, product) : (slope ?? product);
+      if (!total) return [undefined];
+      const towards = mul(y, total);
+      return [mul(centred ? sub(centred, towards) : neg(towards), inv)];
     },
   );
-  return { xhat: xhat!, inverse: inverse! };
+  return { xhat: xhat, inverse: inverse };
 }
 
 const onesCache = new Map<string, ConstantSource>();
@@ -68,12 +71,18 @@ function onesOf(shape: Shape): ConstantSource {
 }
 
 /**
- * Layer norm over the last axis; `weight` and `bias` are [width].
+ * Layer norm over the last axis.
+ *
+ * @param x [..., width]
+ * @param weight [width]
+ * @param bias [width]
+ * @param eps added to the variance
+ * @throws RangeError where the shapes do not fit
  *
  * Reference: torch.nn.functional.layer_norm.
  */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
-  const width = x.shape[x.rank - 1]!;
+  const width = x.shape[x.rank - 1];
   if (!sameShape(weight.shape, [width]) || !sameShape(bias.shape, [width])) {
     throw new RangeError(
       `layerNorm: weight and bias must be [${width}], got x ${show(x.shape)}, weight ${show(weight.shape)} and bias ${show(bias.shape)}`,
@@ -87,6 +96,7 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): 
       emit('LayerNormalization', [x, weight, bias], x.dtype, x.shape, {
         attributes: { axis: -1, epsilon: { float: eps } },
       }),
+    // With t = dy weight: dx = inverse (t - mean(t) - xhat mean(t xhat)), dweight = sum(dy xhat), dbias = sum(dy)
     (dy) => {
       const along = { axes: [-1], keepDims: true };
       const rows = x.shape.slice(0, -1).map((_, i) => i);
@@ -100,7 +110,14 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): 
 }
 
 /**
- * Group norm of [batch, channels, ...]; `weight` and `bias` are [channels].
+ * Group norm.
+ *
+ * @param x [batch, channels, ...]
+ * @param groups number of groups that channels are divided into
+ * @param weight [channels]
+ * @param bias [channels]
+ * @param eps added to the variance
+ * @throws RangeError where the shapes do not fit or the groups do not divide the channels
  *
  * Reference: torch.nn.functional.group_norm.
  */
@@ -116,13 +133,12 @@ export function groupNorm(x: Tensor, groups: number, weight: Tensor, bias: Tenso
 }
 
 /**
- * `silu(groupNorm(x))`. Of large maps with frozen weights nothing but the standardised numbers is kept for the way back.
- *
- * @see groupNorm
+ * `silu(groupNorm(x))`, with the parameters of `groupNorm`. For large maps with frozen weights the backward pass keeps only the
+ * standardised numbers.
  */
 export function groupNormSilu(x: Tensor, groups: number, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
   const isFrozen = [weight, bias].every((t) => t.trace.folded.has(t));
-  if (!isFrozen || 4 * x.size < REMEMBERED_BYTES) return silu(groupNorm(x, groups, weight, bias, eps));
+  if (!isFrozen || 4 * x.size < RECOMPUTED_BYTES) return silu(groupNorm(x, groups, weight, bias, eps));
   const parts = grouped(x, groups, weight, bias, eps);
   const { xhat, w, b } = parts;
   return differentiableOne(
@@ -145,7 +161,7 @@ interface Grouped extends Standardised {
   readonly b: Tensor;
 }
 
-/** The standardised numbers [batch, groups, members, positions], and what they are multiplied by and moved by. */
+/** The standardised numbers, [batch, groups, members, positions], with their weight and bias. */
 function grouped(x: Tensor, groups: number, weight: Tensor, bias: Tensor, eps: number): Grouped {
   const [batch, channels] = x.shape as [number, number];
   if (x.rank < 2 || channels % groups !== 0) {
@@ -164,8 +180,8 @@ function grouped(x: Tensor, groups: number, weight: Tensor, bias: Tensor, eps: n
 }
 
 /**
- * Cotangents of x, weight and bias from that of the norm. With t = dy w inverse, `dx = t - mean(t) - xhat mean(t xhat)`.
- * Where weight and bias are trained, the sums are taken per image and channel first, because they want them too.
+ * With t = dy weight inverse: dx = t - mean(t) - xhat mean(t xhat), dweight = sum(dy xhat), dbias = sum(dy). Where weight and
+ * bias are trained, sums are taken per image and channel first, because their gradients need these too.
  */
 function groupNormGradient({ xhat, inverse, x, weight, w }: Grouped, dyFlat: Tensor): Tensor[] {
   const dy = reshape(dyFlat, xhat.shape);
@@ -187,14 +203,25 @@ function groupNormGradient({ xhat, inverse, x, weight, w }: Grouped, dyFlat: Ten
   return [reshape(dx, x.shape), overBatch(sumDyXhat), overBatch(sumDy)];
 }
 
+/** Statistics of batch norm. */
 export interface BatchNormStatistics {
   /** [channels] */
   readonly mean: Tensor;
-  /** [channels], biased as torch normalises with in training */
+  /** [channels], the biased variance that torch uses in training */
   readonly variance: Tensor;
 }
 
-/** Batch norm with given statistics (evaluation) of [batch, channels, ...]. */
+/**
+ * Batch norm with given statistics.
+ *
+ * @param x [batch, channels, ...]
+ * @param weight [channels]
+ * @param bias [channels]
+ * @param eps added to the variance
+ * @throws RangeError where the shapes do not fit
+ *
+ * Reference: torch.nn.functional.batch_norm.
+ */
 export function batchNorm(
   x: Tensor,
   { mean: runningMean, variance }: BatchNormStatistics,
@@ -202,7 +229,7 @@ export function batchNorm(
   bias: Tensor,
   eps = 1e-5,
 ): Tensor {
-  const channels = x.shape[1]!;
+  const channels = x.shape[1];
   for (const t of [runningMean, variance, weight, bias]) {
     if (t.rank !== 1 || t.shape[0] !== channels) {
       throw new RangeError(
@@ -216,13 +243,13 @@ export function batchNorm(
   return add(mul(x, reshape(scale, perChannel)), reshape(shift, perChannel));
 }
 
-/** Mean and biased variance of each channel over the batch, for batch norm in training. */
+/** Mean and biased variance of each channel of [batch, channels, ...], for batch norm in training. */
 export function batchStatistics(x: Tensor): BatchNormStatistics {
   const axes = x.shape.map((_, i) => i).filter((i) => i !== 1);
   const average = mean(x, { axes, keepDims: true });
   const centred = sub(x, average);
   return {
-    mean: reshape(average, [x.shape[1]!]),
+    mean: reshape(average, [x.shape[1]]),
     variance: mean(mul(centred, centred), { axes }),
   };
 }

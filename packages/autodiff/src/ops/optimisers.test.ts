@@ -13,7 +13,7 @@ import {
   trace,
   zerosLike,
 } from '@sgool/autodiff';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { expectClose, stored } from '../testing/fixtures.ts';
 
 let program: Program | undefined;
@@ -22,10 +22,8 @@ afterEach(async () => program?.dispose());
 const floats = (name: string) => stored(name).data as Float32Array;
 const rows = (name: string) => {
   const { shape, data } = stored(name);
-  const width = data.length / shape[0]!;
-  return Array.from({ length: shape[0]! }, (_, i) =>
-    (data as Float32Array).slice(i * width, (i + 1) * width),
-  );
+  const width = data.length / shape[0];
+  return Array.from({ length: shape[0] }, (_, i) => (data as Float32Array).slice(i * width, (i + 1) * width));
 };
 
 describe('adamW', () => {
@@ -33,7 +31,7 @@ describe('adamW', () => {
     ['adamW', { weightDecay: 0.1 }, 0.03],
     ['adamW.options', { beta1: 0.8, beta2: 0.95, epsilon: 1e-3, weightDecay: 0 }, 0.02],
   ];
-  test.each(cases)('%s takes the steps of torch.optim.AdamW', async (name, options, rate) => {
+  it.each(cases)('%s takes the steps of torch.optim.AdamW', async (name, options, rate) => {
     const start = floats(`${name}/in:start`);
     const shape = [start.length];
     const graph = trace(
@@ -61,13 +59,13 @@ describe('adamW', () => {
         correction1: Float32Array.of(1 - beta1 ** (i + 1)),
         correction2: Float32Array.of(1 - beta2 ** (i + 1)),
       })) as typeof state;
-      expectClose(state.parameters, rows(`${name}/out:values`)[i]!, `parameters after step ${i + 1}`);
+      expectClose(state.parameters, rows(`${name}/out:values`)[i], `parameters after step ${i + 1}`);
     }
     expectClose(state.first, floats(`${name}/out:first`), 'mean of gradients');
     expectClose(state.second, floats(`${name}/out:second`), 'mean of squared gradients');
   });
 
-  test('a decay mask spares the elements where it is 0', async () => {
+  it('a decay mask spares the elements where it is 0', async () => {
     const shape = [2];
     const graph = trace({ parameters: { shape }, mask: { shape } }, ({ parameters, mask }) => {
       const zeros = zerosLike(parameters);
@@ -81,7 +79,7 @@ describe('adamW', () => {
       parameters: Float32Array.of(4, 4),
       mask: Float32Array.of(1, 0),
     });
-    expectClose(parameters!, [3.8, 4], 'parameters');
+    expectClose(parameters, [3.8, 4], 'parameters');
   });
 });
 
@@ -90,7 +88,7 @@ describe('muon', () => {
     ['muon.wide', { weightDecay: 0.1 }, 0.02],
     ['muon.tall', { momentum: 0.9, weightDecay: 0 }, 0.03],
   ];
-  test.each(cases)(
+  it.each(cases)(
     '%s takes the steps of torch.optim.Muon, for each matrix of a stack',
     async (name, options, rate) => {
       const { shape: one } = stored(`${name}/in:start`);
@@ -115,14 +113,14 @@ describe('muon', () => {
         })) as typeof state;
         expectClose(
           state.parameters,
-          stacked(rows(`${name}/out:values`)[i]!),
+          stacked(rows(`${name}/out:values`)[i]),
           `parameters after step ${i + 1}`,
         );
       }
     },
   );
 
-  test('tensors that are not stacks of matrices of one shape are refused', () => {
+  it('tensors that are not stacks of matrices of one shape are refused', () => {
     const shape = [2, 3];
     expect(() =>
       trace({ w: { shape }, g: { shape } }, ({ w, g }) => ({
@@ -132,31 +130,31 @@ describe('muon', () => {
   });
 });
 
-test('the moving average equals torch.optim.swa_utils with get_ema_multi_avg_fn', async () => {
+it('the moving average equals torch.optim.swa_utils with get_ema_multi_avg_fn', async () => {
   const [start, ...later] = rows('ema/in:values');
-  const shape = [start!.length];
+  const shape = [start.length];
   const graph = trace(
     { average: { shape }, value: { shape }, decay: { shape: [] } },
     ({ average, value, decay }) => ({ average: exponentialMovingAverage(average, value, decay) }),
   );
   program = await compile(graph, { threads: 1 });
-  let average: TypedArray = start!;
+  let average: TypedArray = start;
   for (const value of later) {
-    average = (await program.run({ average, value, decay: Float32Array.of(0.9) })).average!;
+    average = (await program.run({ average, value, decay: Float32Array.of(0.9) })).average;
   }
   expectClose(average, floats('ema/out:average'), 'average');
 });
 
-test.each(['clipNorm', 'clipNorm.small'])('%s equals torch.nn.utils.clip_grad_norm_', async (name) => {
+it.each(['clipNorm', 'clipNorm.small'])('%s equals torch.nn.utils.clip_grad_norm_', async (name) => {
   const [a, b] = ['g0', 'g1'].map((g) => stored(`${name}/in:${g}`)) as [
     ReturnType<typeof stored>,
     ReturnType<typeof stored>,
   ];
   const graph = trace({ g0: { shape: a.shape }, g1: { shape: b.shape } }, ({ g0, g1 }) => {
     const { clipped, norm } = clipByGlobalNorm([g0, g1], 1.5);
-    return { g0: clipped[0]!, g1: clipped[1]!, norm };
+    return { g0: clipped[0], g1: clipped[1], norm };
   });
   program = await compile(graph, { threads: 1 });
   const results = await program.run({ g0: a.data, g1: b.data });
-  for (const out of ['norm', 'g0', 'g1']) expectClose(results[out]!, floats(`${name}/out:${out}`), out);
+  for (const out of ['norm', 'g0', 'g1']) expectClose(results[out], floats(`${name}/out:${out}`), out);
 });

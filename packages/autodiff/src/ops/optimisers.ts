@@ -1,12 +1,13 @@
-/** @file Optimisers as graph programs. Reference: torch.optim.AdamW, torch.optim.Muon, torch.nn.utils.clip_grad_norm_. */
-
+/** @file Optimisers as tensor programs. Reference: torch.optim.AdamW, torch.optim.Muon, torch.nn.utils.clip_grad_norm_. */
 import { sameShape, show } from '../graph/shape.ts';
 import type { Tensor } from '../graph/trace.ts';
-import { add, div, minimum, mul, sqrt, square, sub } from './arithmetic.ts';
+import { div, minimum, sqrt, square } from './arithmetic.ts';
+import { add, mul, sub, sum } from './core.ts';
 import { matmul, transposeLast } from './matmul.ts';
-import { sum } from './reduce.ts';
 
+/** What `adamW` updates. */
 export interface AdamWState {
+  /** Any shape; the other tensors have the same. */
   readonly parameters: Tensor;
   /** Running mean of gradients. */
   readonly first: Tensor;
@@ -14,21 +15,29 @@ export interface AdamWState {
   readonly second: Tensor;
 }
 
+/** Options of `adamW`. */
 export interface AdamWOptions {
+  /** Decay of the mean of gradients. Default 0.9. */
   readonly beta1?: number;
+  /** Decay of the mean of squared gradients. Default 0.999. */
   readonly beta2?: number;
+  /** Added to the denominator. Default 1e-8. */
   readonly epsilon?: number;
+  /** Per step and unit of learning rate. Default 0.01. */
   readonly weightDecay?: number;
-  /** Multiplies the decay, element by element: 0 for biases and norms, 1 for matrices. */
+  /** Multiplies the decay, element by element: 0 for biases and norms, 1 for matrices. Default: 1. */
   readonly decayMask?: Tensor;
 }
 
 /**
- * One AdamW step (Loshchilov and Hutter 2019, decoupled decay) on tensors of any one shape.
+ * One AdamW step with decoupled weight decay.
  *
  * @param learningRate scalar tensor
  * @param correction1 scalar tensor, `1 - beta1 ** step`, step counted from 1
  * @param correction2 scalar tensor, `1 - beta2 ** step`
+ * @throws RangeError where the shapes differ
+ *
+ * Reference: Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization", algorithm 2.
  */
 export function adamW(
   { parameters, first, second }: AdamWState,
@@ -52,24 +61,30 @@ export function adamW(
   return { parameters: sub(parameters, mul(total, learningRate)), first: nextFirst, second: nextSecond };
 }
 
+/** What `muon` updates. */
 export interface MuonState {
-  /** Matrices `[n, rows, columns]`; a kernel counts as a matrix of one row for each of its outputs. */
+  /** Matrices, [n, rows, columns]. A kernel counts as a matrix with one row for each output channel. */
   readonly parameters: Tensor;
   /** Running mean of gradients. */
   readonly momentum: Tensor;
 }
 
+/** Options of `muon`. */
 export interface MuonOptions {
+  /** Decay of the mean of gradients. Default 0.95. */
   readonly momentum?: number;
+  /** Per step and unit of learning rate. Default 0.1. */
   readonly weightDecay?: number;
 }
 
 /**
- * One step of Muon (Jordan et al. 2024, with Nesterov's momentum) on a stack of matrices: the direction of AdamW's
- * momentum with all its singular values made about 1, so that rare directions learn as fast as common ones.
+ * One step of Muon with Nesterov's momentum on a stack of matrices. All singular values of the momentum are made about 1, so
+ * that rare directions learn as fast as common ones.
  *
  * @param learningRate scalar tensor; multiplied by sqrt(rows / columns) for matrices of more rows than columns
- * @throws RangeError when the tensors do not share one shape `[n, rows, columns]`
+ * @throws RangeError where the tensors do not share one shape [n, rows, columns]
+ *
+ * Reference: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks".
  */
 export function muon(
   { parameters, momentum }: MuonState,
@@ -85,7 +100,7 @@ export function muon(
   }
   const next = add(mul(momentum, beta), mul(gradient, 1 - beta));
   const direction = orthogonalise(add(mul(next, beta), mul(gradient, 1 - beta)));
-  const stretch = Math.sqrt(Math.max(1, shape[1]! / shape[2]!));
+  const stretch = Math.sqrt(Math.max(1, shape[1] / shape[2]));
   const kept = sub(parameters, mul(mul(parameters, weightDecay), learningRate));
   return { parameters: sub(kept, mul(mul(direction, stretch), learningRate)), momentum: next };
 }
@@ -104,7 +119,12 @@ function orthogonalise(matrices: Tensor): Tensor {
   return tall ? transposeLast(x) : x;
 }
 
-/** `average * decay + value * (1 - decay)`; `decay` is a scalar tensor so that it can warm up. */
+/**
+ * `average * decay + value * (1 - decay)`, of two tensors of one shape.
+ *
+ * @param decay scalar tensor, so that it can warm up
+ * @throws RangeError where the shapes differ
+ */
 export function exponentialMovingAverage(average: Tensor, value: Tensor, decay: Tensor): Tensor {
   if (!sameShape(average.shape, value.shape)) {
     throw new RangeError(
@@ -114,12 +134,18 @@ export function exponentialMovingAverage(average: Tensor, value: Tensor, decay: 
   return add(value, mul(sub(average, value), decay));
 }
 
-/** Euclidean norm over all elements of all gradients, a scalar. */
-export function globalNorm(gradients: readonly Tensor[]): Tensor {
+/** Euclidean norm over all elements of all gradients, a scalar; needs at least one gradient. */
+function globalNorm(gradients: readonly Tensor[]): Tensor {
   return sqrt(gradients.map((g) => sum(square(g))).reduce((a, b) => add(a, b)));
 }
 
-/** Scales gradients so that their common norm is at most `maxNorm`, as torch.nn.utils.clip_grad_norm_ does. */
+/**
+ * Scales gradients so that their common norm is at most `maxNorm`.
+ *
+ * @returns the scaled gradients, and the norm before scaling, a scalar
+ *
+ * Reference: torch.nn.utils.clip_grad_norm_.
+ */
 export function clipByGlobalNorm(
   gradients: readonly Tensor[],
   maxNorm: number,

@@ -1,5 +1,9 @@
-/** @file Ops that move elements without computing: reshape, transpose, slice, concat, split, pad, expand. */
-import { axisOf, broadcastShape, type Shape, sameShape, show, sizeOf } from '../graph/shape.ts';
+/**
+ * @file Ops that move elements without computing: transpose, slice, concat, split, pad. reshape and expand are in core.ts.
+ *
+ * Reference: torch.permute, torch.narrow, torch.cat, torch.split, torch.stack, torch.nn.functional.pad.
+ */
+import { axisOf, type Shape, sameShape, show } from '../graph/shape.ts';
 import {
   checkTypes,
   differentiable,
@@ -10,27 +14,14 @@ import {
   scalar,
   type Tensor,
 } from '../graph/trace.ts';
-import { sumToShape } from './arithmetic.ts';
+import { reshape } from './core.ts';
 
-/** The same elements in another shape; one length may be -1 and is then worked out. */
-export function reshape(x: Tensor, shape: Shape): Tensor {
-  const known = shape.reduce((n, length) => (length === -1 ? n : n * length), 1);
-  const target = shape.map((length) => (length === -1 ? x.size / known : length));
-  if (sizeOf(target) !== x.size || target.some((length) => !Number.isInteger(length))) {
-    throw new RangeError(
-      `reshape: ${show(x.shape)} holds ${x.size} elements, which do not fill ${show(shape)}`,
-    );
-  }
-  if (sameShape(target, x.shape)) return x;
-  return differentiableOne(
-    'reshape',
-    [x],
-    () => emit('Reshape', [x, int64s(target)], x.dtype, target),
-    (dy) => [reshape(dy, x.shape)],
-  );
-}
-
-/** Permutes the axes; without `order` it reverses them. */
+/**
+ * Permutes the axes.
+ *
+ * @param order axis i of the result is axis order[i] of x. Default: all axes reversed
+ * @throws RangeError where `order` does not name each axis once
+ */
 export function transpose(
   x: Tensor,
   order: readonly number[] = x.shape.map((_, i) => x.rank - 1 - i),
@@ -51,9 +42,10 @@ export function transpose(
         'Transpose',
         [x],
         x.dtype,
-        order.map((axis) => x.shape[axis]!),
+        order.map((axis) => x.shape[axis]),
         { attributes: { perm: order } },
       ),
+    // dx = dy with the axes in their old order
     (dy) => {
       const inverse: number[] = [];
       order.forEach((axis, i) => {
@@ -64,47 +56,38 @@ export function transpose(
   );
 }
 
-/** Repeats axes of length 1 (or missing leading ones) to reach `shape`. */
-export function expand(x: Tensor, shape: Shape): Tensor {
-  if (sameShape(x.shape, shape)) return x;
-  const result = broadcastShape(x.shape, shape);
-  if (!result || !sameShape(result, shape)) {
-    throw new RangeError(`expand: ${show(x.shape)} does not broadcast to ${show(shape)}`);
-  }
-  return differentiableOne(
-    'expand',
-    [x],
-    () => emit('Expand', [x, int64s(shape)], x.dtype, shape),
-    (dy) => [sumToShape(dy, x)],
-  );
-}
-
-/** Zeros of the shape and type of `x`. */
+/** Zeros of the shape and type of `x`. No gradient flows to x. */
 export function zerosLike(x: Tensor): Tensor {
   return emit('Expand', [scalar(0, x.dtype), int64s(x.shape)], x.dtype, x.shape);
 }
 
-/** A tensor that holds one value everywhere. */
+/** A float32 tensor that holds one value everywhere. */
 export function full(shape: Shape, value: number): Tensor {
   return emit('Expand', [scalar(value), int64s(shape)], 'float32', shape);
 }
 
+/** A range along one axis, for `slice`. */
 export interface AxisSlice {
+  /** Negative axes count from the end. */
   readonly axis: number;
-  /** First index taken; negative counts from the end. */
+  /** First index taken. Negative counts from the end. */
   readonly start: number;
-  /** First index no longer taken; the axis' length unless given. */
+  /** First index no longer taken. Negative counts from the end. Default: the length of the axis. */
   readonly end?: number;
-  /** Positive step, 1 unless given. */
+  /** Positive step. Default 1. */
   readonly step?: number;
 }
 
-/** Takes a range (with a step) along each named axis. */
+/**
+ * Takes a range along each of some axes.
+ *
+ * @throws RangeError where a range reaches outside of its axis
+ */
 export function slice(x: Tensor, ranges: readonly AxisSlice[]): Tensor {
   const shape = [...x.shape];
   const resolved = ranges.map(({ axis, start, end, step = 1 }) => {
     const a = axisOf(axis, x.shape, 'slice');
-    const length = x.shape[a]!;
+    const length = x.shape[a];
     const from = start < 0 ? start + length : start;
     const to = end === undefined ? length : end < 0 ? end + length : end;
     if (from < 0 || to > length || from > to || !(step >= 1)) {
@@ -132,6 +115,7 @@ export function slice(x: Tensor, ranges: readonly AxisSlice[]): Tensor {
         x.dtype,
         shape,
       ),
+    // dx = dy at the taken places, zeros elsewhere
     (dy) => {
       let spread = dy;
       for (const { axis, step } of resolved) if (step > 1) spread = interleaveZeros(spread, axis, step);
@@ -139,11 +123,11 @@ export function slice(x: Tensor, ranges: readonly AxisSlice[]): Tensor {
       const after = x.shape.map(() => 0);
       for (const { axis, from } of resolved) {
         before[axis] = from;
-        after[axis] = x.shape[axis]! - from - spread.shape[axis]!;
+        after[axis] = x.shape[axis] - from - spread.shape[axis];
       }
-      // The zeros behind the last taken element may reach past the end of the axis.
+      // The zeros after the last taken element may reach past the end of the axis.
       const cut = after.flatMap((n, axis) =>
-        n < 0 ? [{ axis, start: 0, end: spread.shape[axis]! + n }] : [],
+        n < 0 ? [{ axis, start: 0, end: spread.shape[axis] + n }] : [],
       );
       return [
         pad(
@@ -156,7 +140,7 @@ export function slice(x: Tensor, ranges: readonly AxisSlice[]): Tensor {
   );
 }
 
-/** Puts step - 1 zeros behind each element of an axis. */
+/** Puts step - 1 zeros after each element of an axis. */
 function interleaveZeros(x: Tensor, axis: number, step: number): Tensor {
   const split = [...x.shape.slice(0, axis + 1), 1, ...x.shape.slice(axis + 1)];
   const after = split.map(() => 0);
@@ -172,7 +156,13 @@ function interleaveZeros(x: Tensor, axis: number, step: number): Tensor {
   );
 }
 
-/** Pads with a constant: `before[i]` and `after[i]` elements on axis i. */
+/**
+ * Pads with a constant.
+ *
+ * @param before number of elements before axis i, for each axis
+ * @param after number of elements after axis i, for each axis
+ * @throws RangeError where an amount is missing or negative
+ */
 export function pad(x: Tensor, before: readonly number[], after: readonly number[], value = 0): Tensor {
   if (before.length !== x.rank || after.length !== x.rank || [...before, ...after].some((n) => !(n >= 0))) {
     throw new RangeError(
@@ -180,39 +170,45 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
     );
   }
   if ([...before, ...after].every((n) => n === 0)) return x;
-  const shape = x.shape.map((length, i) => length + before[i]! + after[i]!);
+  const shape = x.shape.map((length, i) => length + before[i] + after[i]);
   return differentiableOne(
     'pad',
     [x],
     () => emit('Pad', [x, int64s([...before, ...after]), scalar(value, x.dtype)], x.dtype, shape),
+    // dx = the middle of dy
     (dy) => [
       slice(
         dy,
-        x.shape.map((length, axis) => ({ axis, start: before[axis]!, end: before[axis]! + length })),
+        x.shape.map((length, axis) => ({ axis, start: before[axis], end: before[axis] + length })),
       ),
     ],
   );
 }
 
-/** `length` elements of an axis from `start` on; where the range reaches outside of the axis it reads zeros. */
+/** `length` elements of an axis from `start` on. Outside of the axis there are zeros. */
 export function window(x: Tensor, axis: number, start: number, length: number): Tensor {
   const a = axisOf(axis, x.shape, 'window');
   const before = -start;
-  const after = start + length - x.shape[a]!;
+  const after = start + length - x.shape[a];
   if (before === 0 && after === 0) return x;
-  // ONNX pads by a negative amount where elements are to be dropped.
+  // A negative amount of padding drops elements.
   const at = (amount: number) => x.shape.map((_, i) => (i === a ? amount : 0));
   const shape = x.shape.map((n, i) => (i === a ? length : n));
-  if (start >= x.shape[a]! || start + length <= 0) return full(shape, 0);
+  if (start >= x.shape[a] || start + length <= 0) return full(shape, 0);
   return differentiableOne(
     'window',
     [x],
     () => emit('Pad', [x, int64s([...at(before), ...at(after)]), scalar(0, x.dtype)], x.dtype, shape),
-    (dy) => [window(dy, a, before, x.shape[a]!)],
+    // dx = the window of dy that lies where x was
+    (dy) => [window(dy, a, before, x.shape[a])],
   );
 }
 
-/** Joins tensors along an axis. */
+/**
+ * Joins tensors along an axis.
+ *
+ * @throws RangeError where shapes differ along another axis, or there is no tensor
+ */
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   const first = tensors[0];
   if (!first) throw new RangeError('concat: needs at least one tensor, got none');
@@ -227,22 +223,27 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   if (tensors.length === 1) return first;
   checkTypes('concat', Object.fromEntries(tensors.map((t, i) => [`operand ${i}`, t])));
   const shape = first.shape.map((length, i) =>
-    i === a ? tensors.reduce((n, t) => n + t.shape[a]!, 0) : length,
+    i === a ? tensors.reduce((n, t) => n + t.shape[a], 0) : length,
   );
   return differentiableOne(
     'concat',
     tensors,
     () => emit('Concat', tensors, first.dtype, shape, { attributes: { axis: a } }),
+    // dx of each operand = its stretch of dy
     (dy) =>
       split(
         dy,
-        tensors.map((t) => t.shape[a]!),
+        tensors.map((t) => t.shape[a]),
         a,
       ),
   );
 }
 
-/** Cuts a tensor along an axis into pieces of the given lengths. */
+/**
+ * Cuts a tensor along an axis into pieces of the given lengths.
+ *
+ * @throws RangeError where the lengths do not add up to that of the axis
+ */
 export function split(x: Tensor, lengths: readonly number[], axis: number): Tensor[] {
   const a = axisOf(axis, x.shape, 'split');
   const total = lengths.reduce((n, length) => n + length, 0);
@@ -265,16 +266,21 @@ export function split(x: Tensor, lengths: readonly number[], axis: number): Tens
           attributes: { axis: a },
         },
       ) as readonly Tensor[],
+    // dx = the dy of all pieces, joined; zeros for pieces that are not used
     (cotangents, outputs) => [
       concat(
-        cotangents.map((dy, i) => dy ?? zerosLike(outputs[i]!)),
+        cotangents.map((dy, i) => dy ?? zerosLike(outputs[i])),
         a,
       ),
     ],
   ) as Tensor[];
 }
 
-/** Joins tensors of one shape along a new axis. */
+/**
+ * Joins tensors of one shape along a new axis.
+ *
+ * @throws RangeError where the shapes differ, or there is no tensor
+ */
 export function stack(tensors: readonly Tensor[], axis: number): Tensor {
   const first = tensors[0];
   if (!first) throw new RangeError('stack: needs at least one tensor, got none');

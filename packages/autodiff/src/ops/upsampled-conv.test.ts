@@ -12,7 +12,7 @@ import {
   trace,
   upsampledConv2d,
 } from '@sgool/autodiff';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { expectGradient, numbers } from '../testing/finite-differences.ts';
 import { expectClose } from '../testing/fixtures.ts';
 import { testDevice, untestable } from '../testing/test-device.ts';
@@ -32,7 +32,7 @@ const inTwoSteps = (x: Tensor) =>
 const withGradient = (op: (x: Tensor) => Tensor, shape: readonly number[]) =>
   trace({ x: { shape } }, ({ x }) => {
     const y = op(x);
-    return { y, dx: grad(sum(mul(y, y)), [x])[0]! };
+    return { y, dx: grad(sum(mul(y, y)), [x])[0] };
   });
 
 const numbersOf = async (op: (x: Tensor) => Tensor, shape: readonly number[]) => {
@@ -48,37 +48,37 @@ const numbersOf = async (op: (x: Tensor) => Tensor, shape: readonly number[]) =>
 };
 
 describe.skipIf(untestable)('with a constant weight', () => {
-  test.each([
+  it.each([
     ['one pixel', [1, 3, 1, 1]],
     ['one row', [1, 3, 1, 5]],
     ['odd sides, two images', [2, 3, 5, 7]],
   ])('%s: as resized and convolved', async (_, shape) => {
     const [ours, theirs] = [await numbersOf(summed, shape), await numbersOf(inTwoSteps, shape)];
     ours.forEach((values, k) => {
-      expectClose(values, theirs[k]!, k === 0 ? 'value' : 'gradient');
+      expectClose(values, theirs[k], k === 0 ? 'value' : 'gradient');
     });
   });
 
-  test('has second derivatives', async () => {
-    await expectGradient({ x: [2, 3, 4, 3] }, ({ x }) => summed(x!), { seed: 4, twice: true });
+  it('has second derivatives', async () => {
+    await expectGradient({ x: [2, 3, 4, 3] }, ({ x }) => summed(x), { seed: 4, twice: true });
   });
 
-  test('takes four multiplications for nine, forward and back', () => {
+  it('takes four multiplications for nine, forward and back', () => {
     const flops = (op: (x: Tensor) => Tensor) => graphCost(withGradient(op, [1, 3, 8, 8])).flops;
     expect(flops(summed) / flops(inTwoSteps)).toBeCloseTo(4 / 9, 6);
   });
 });
 
-test('a weight that is trained stays as it is, and has its gradient', async () => {
+it('a weight that is trained stays as it is, and has its gradient', async () => {
   const shapes = { x: [1, 3, 3, 4], w: KERNEL, b: [5] };
   const graph = trace({ x: { shape: shapes.x }, w: { shape: KERNEL } }, ({ x, w }) => ({
     y: upsampledConv2d(x, w),
   }));
   expect(graph.trace.nodes.map(({ op }) => op)).toEqual(['Resize', 'Conv']);
-  await expectGradient(shapes, ({ x, w, b }) => upsampledConv2d(x!, w!, b), { seed: 5 });
+  await expectGradient(shapes, ({ x, w, b }) => upsampledConv2d(x, w, b), { seed: 5 });
 });
 
-test('a kernel of another size is refused', () => {
+it('a kernel of another size is refused', () => {
   const shapes = { x: { shape: [1, 3, 4, 4] }, w: { shape: [5, 3, 1, 1] } };
   expect(() => trace(shapes, ({ x, w }) => ({ y: upsampledConv2d(x, w) }))).toThrow(
     'upsampledConv2d: needs x [batch, in, h, w] and weight [out, in, 3, 3], got x [1,3,4,4] and weight [5,3,1,1]',

@@ -1,17 +1,21 @@
-/** @file How layers ask for their weights: by name and shape, whether they are frozen constants or trained parameters. */
-
+/** @file How layers get their weights: by name and shape, whether these are frozen constants or trained parameters. */
 import { type Shape, sameShape, show } from '../graph/shape.ts';
 import { type ConstantSource, constant, type Tensor } from '../graph/trace.ts';
 import { cast } from './arithmetic.ts';
 
-/** A source of weight tensors for the network that is being traced. */
+/** The weights of the network that is being traced. */
 export interface Weights {
-  /** The weight called `name`; throws where it is missing or of another shape. */
+  /**
+   * The weight called `name`, in float32.
+   *
+   * @throws where it is missing or has another shape
+   */
   get(name: string, shape: Shape): Tensor;
+  /** Whether there is a weight called `name`. */
   has(name: string): boolean;
 }
 
-/** The weights below `prefix` (`prefix.name`). */
+/** The weights whose names start with `prefix.`, under the rest of their names. */
 export function scoped(weights: Weights, prefix: string): Weights {
   return {
     get: (name, shape) => weights.get(`${prefix}.${name}`, shape),
@@ -20,10 +24,10 @@ export function scoped(weights: Weights, prefix: string): Weights {
 }
 
 /**
- * Frozen weights. float16 constants are cast to float32 where they are used.
+ * Frozen weights, which become constants of the program. float16 and bfloat16 are cast to float32 where they are used.
  *
  * @param sources name to numbers
- * @param owner named in errors, e.g. the file
+ * @param owner what errors call the source, e.g. the file
  */
 export function frozen(sources: ReadonlyMap<string, ConstantSource>, owner: string): Weights {
   return {

@@ -1,21 +1,23 @@
-/** @file What running a graph costs: operations, bytes moved, memory. Counted on the graph, before anything is compiled. */
+/** @file What running a graph costs: operations, bytes moved, memory. It is counted on the graph; nothing is compiled. */
 import { BYTES_PER_ELEMENT } from '../graph/dtype.ts';
 import type { ConstantSource, Graph, Node, Tensor } from '../graph/trace.ts';
-import { isCastLate, liveNodes } from '../onnx/encode.ts';
-import type { Layout } from '../runtime/program.ts';
+import { liveNodes } from './dead-code.ts';
+import { isCastLate } from './late-casts.ts';
+import type { Layout } from './target.ts';
 
+/** Cost of a run, by `graphCost`. */
 export interface GraphCost {
-  /** Nodes that are run. */
+  /** Number of nodes that are run. */
   readonly nodes: number;
-  /** Floating-point operations of convolutions, products and attention; a multiplication with its addition counts two. */
+  /** Floating-point operations of convolutions, products and attention. A multiplication with its addition counts as two. */
   readonly flops: number;
   /** Bytes that all other nodes read and write. */
   readonly movedBytes: number;
-  /** Most bytes of activations that are alive at once, in the order of tracing. */
+  /** Most bytes of activations that are alive at once if nodes run in the order of tracing. */
   readonly activationBytes: number;
-  /** Bytes of constants that compiling puts on the heap: computed ones, and with layout `fast` rearranged weights. */
+  /** Bytes of constants that compiling puts on the heap: computed constants, and with layout `fast` rearranged weights. */
   readonly copiedBytes: number;
-  /** Bytes of constants that stay in mapped files, by place: programs over the same file share them. */
+  /** Bytes of constants that stay in mapped files, by `path:offset`. Programs over the same file share them. */
   readonly mapped: ReadonlyMap<string, number>;
 }
 
@@ -30,15 +32,15 @@ function flopsOf({ op, inputs, outputs, attributes }: Node): number | undefined 
   const [out] = outputs as readonly [Tensor];
   switch (op) {
     case 'Conv':
-      return (2 * out.size * b!.size) / b!.shape[0]!;
+      return (2 * out.size * b.size) / b.shape[0];
     case 'ConvTranspose':
-      return (2 * a!.size * b!.size) / b!.shape[0]!;
+      return (2 * a.size * b.size) / b.shape[0];
     case 'MatMul':
-      return 2 * out.size * a!.shape.at(-1)!;
+      return 2 * out.size * a.shape[a.rank - 1];
     case 'Gemm':
-      return 2 * out.size * a!.shape[attributes.transA === 1 ? 0 : 1]!;
+      return 2 * out.size * a.shape[attributes.transA === 1 ? 0 : 1];
     case 'MultiHeadAttention':
-      return 4 * a!.size * b!.shape[1]!;
+      return 4 * a.size * b.shape[1];
     default:
       return undefined;
   }
@@ -58,7 +60,7 @@ export function graphCost(graph: Graph, layout: Layout = 'fast'): GraphCost {
     for (const t of node.inputs) {
       const source = t && constants.get(t);
       if (source) mapped.set(placeOf(source), 'file' in source ? bytesOf(t) : 0);
-      if (source && 'data' in source) copiedBytes += bytesOf(t!);
+      if (source && 'data' in source) copiedBytes += bytesOf(t);
     }
   }
   const computed = new Set<Tensor>();
@@ -70,7 +72,7 @@ export function graphCost(graph: Graph, layout: Layout = 'fast'): GraphCost {
     }
     for (const t of node.inputs) if (t && folded.has(t) && !constants.has(t)) computed.add(t);
     if (layout === 'fast' && operations !== undefined) {
-      // Blocked or packed for the kernel, beside what they are made from.
+      // The kernel gets a blocked or packed copy, beside the original.
       for (const t of node.inputs) if (t && folded.has(t) && t.rank > 1) copiedBytes += bytesOf(t);
     }
   }
@@ -94,7 +96,8 @@ function peakOf(run: readonly Node[], graph: Graph, folded: ReadonlySet<Tensor>)
   const ownerOf = (t: Tensor) => owner.get(t) ?? t;
   const lastUse = new Map<Tensor, number>();
   run.forEach((node, i) => {
-    if (VIEWS.has(node.op)) owner.set(node.outputs[0]!, ownerOf(node.inputs[0]!));
+    const [operand] = node.inputs;
+    if (VIEWS.has(node.op) && operand) owner.set(node.outputs[0], ownerOf(operand));
     for (const t of node.inputs) if (t) lastUse.set(ownerOf(t), i);
     for (const t of node.outputs) if (!lastUse.has(ownerOf(t))) lastUse.set(ownerOf(t), i);
   });

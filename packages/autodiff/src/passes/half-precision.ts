@@ -1,25 +1,24 @@
 /**
  * @file Half precision: the same program with its products, convolutions and activations in float16.
  *
- * What must not be coarse stays float32: norms, softmax, reductions, roots, exponentials and the losses that are made of them,
- * and the inputs and outputs of the program. An op that only moves or combines numbers goes by its operands: float16 where
- * all of them are. Constants are cast once, when compiling.
+ * Ops that need precision stay float32: norms, softmax, reductions, roots, exponentials and the losses made of them. So do
+ * the inputs and outputs of the program. An op that only moves or combines numbers follows its operands: it is float16
+ * where all of them are. Constants are cast once, when the program is compiled.
  *
  * Reference: Micikevicius et al. 2018, "Mixed Precision Training"; torch.amp.autocast has much the same lists.
  */
 import { ONNX_DTYPE } from '../graph/dtype.ts';
-import type { Graph, Node, Tensor } from '../graph/trace.ts';
+import type { ConstantSource, Node, Tensor } from '../graph/trace.ts';
+import type { NodeGraph, Target } from './target.ts';
 
-export type Precision = 'float32' | 'float16';
-
-/** The largest number of float16, and the least that has all of its eleven digits. */
+/** The largest number of float16, and the smallest that has all eleven binary digits. */
 const LARGEST = 65504;
 const LEAST = 2 ** -14;
 
 /** Many multiplications with additions: what float16 is for. */
 const PRODUCTS = new Set(['Conv', 'ConvTranspose', 'MatMul', 'Gemm', 'MultiHeadAttention']);
 
-/** Numbers that are moved, or combined in a way that loses no more than their rounding did. */
+/** Ops that move numbers, or combine them in a way that loses no more than rounding the operands did. */
 const FOLLOWERS = new Set([
   ...['Add', 'Sub', 'Mul', 'Neg', 'Abs', 'Max', 'Min', 'Clip', 'Where'],
   ...['Relu', 'Sigmoid', 'Tanh', 'Erf', 'Gelu'],
@@ -28,44 +27,36 @@ const FOLLOWERS = new Set([
   ...['MaxPool', 'AveragePool', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'Equal'],
 ]);
 
-/** Minus infinity: the maximum with it changes nothing. */
+/** Minus infinity. The maximum with it changes nothing. */
 const LEAST_OF_ALL = { dtype: 'float16', shape: [], data: Uint16Array.of(0xfc00) } as const;
 
-/** Of what float32 computes, results that float16 holds well: standardised numbers, and truth values as numbers. */
-function fitsHalf({ op, inputs }: Node, output: number): boolean {
-  return (op === 'LayerNormalization' && output === 0) || (op === 'Cast' && inputs[0]!.dtype === 'bool');
+/** Whether float16 holds a result well that float32 computes: standardised numbers, and booleans as numbers. */
+function fitsHalf({ op, inputs: [x] }: Node, output: number): boolean {
+  return (op === 'LayerNormalization' && output === 0) || (op === 'Cast' && x?.dtype === 'bool');
 }
 
-/** The inputs that have the type of the result; what a Resize is told of scales has not. */
+/** The inputs that have the type of the result. The scales of a Resize do not. */
 function operandsOf({ op, inputs }: Node): readonly (Tensor | null)[] {
   return op === 'Resize' ? inputs.slice(0, 1) : inputs;
 }
 
-export interface HalfOptions {
-  /**
-   * For the processor, which has hardly any kernels of half precision: ONNX Runtime computes in float32 there, and leaves out
-   * the rounding between one op and the next. With this the results are those of float16. Default false.
-   */
-  readonly emulated?: boolean;
-}
-
 /**
- * Rewrites a program.
+ * Computes products, convolutions and activations in float16. Inputs and outputs stay the tensors that they were. The
+ * result holds casts that nothing uses; removing dead code drops them.
  *
- * @param nodes of the program, in order
- * @returns the nodes of the new program; inputs and outputs are the tensors that they were
+ * The CPU has hardly any kernels of half precision: ONNX Runtime computes in float32 there and leaves out the rounding
+ * between one op and the next. So each result is rounded on purpose, and the numbers are those of float16.
  */
-export function inHalf(
-  { trace, outputs }: Graph,
-  nodes: readonly Node[],
-  { emulated = false }: HalfOptions = {},
-): Node[] {
+export function useHalfPrecision(graph: NodeGraph, { device, precision }: Target): NodeGraph {
+  if (precision === 'float32') return graph;
+  const { trace, outputs, nodes } = graph;
+  const emulated = device === 'cpu';
   const rewritten: Node[] = [];
   /** float32 tensors as float16. */
   const halves = new Map<Tensor, Tensor>();
-  /** Those of them that exist in float16 alone, until somebody wants them otherwise. */
+  /** Those of them that exist in float16 only, until something needs them in float32. */
   const onlyHalf = new Set<Tensor>();
-  /** Those that were computed in float16, or would do as well in it. */
+  /** Tensors that were computed in float16, or that float16 holds as well. */
   const coarse = new Set<Tensor>();
   const constants = new Set<Tensor>(trace.constants.keys());
 
@@ -77,20 +68,21 @@ export function inHalf(
       outputs: [to],
       attributes: { to: ONNX_DTYPE[to.dtype] },
     });
-  /** A new half, computed by what is given a place for it. */
+  /** A new float16 tensor in place of a float32 one; `compute` emits what computes it. */
   const newHalf = ({ shape }: Tensor, compute: (result: Tensor) => void): Tensor => {
     const result = trace.newTensor('float16', shape);
     compute(result);
     if (!emulated) return result;
-    // A kernel of half precision that the processor has, so that the number before it is rounded; it leaves it as it is.
+    // The CPU has a float16 kernel for Max: its operand must be rounded, and the maximum with minus infinity keeps it.
     const rounded = trace.newTensor('float16', shape);
     const inputs = [result, trace.addConstant(LEAST_OF_ALL)];
     rewritten.push({ op: 'Max', domain: '', inputs, outputs: [rounded], attributes: {} });
     return rounded;
   };
-  const full = (t: Tensor): Tensor => {
-    if (onlyHalf.delete(t)) cast(halves.get(t)!, t);
-    return t;
+  /** Makes sure that a tensor exists in float32 too. */
+  const widen = (t: Tensor): void => {
+    const narrow = halves.get(t);
+    if (narrow && onlyHalf.delete(t)) cast(narrow, t);
   };
   const stored = (t: Tensor) => {
     const source = trace.widened.get(t);
@@ -130,7 +122,7 @@ export function inHalf(
         coarse.add(t);
       });
     } else {
-      for (const t of node.inputs) if (t) full(t);
+      for (const t of node.inputs) if (t) widen(t);
       rewritten.push(node);
       node.outputs.forEach((t, i) => {
         if (fitsHalf(node, i)) coarse.add(t);
@@ -138,25 +130,12 @@ export function inHalf(
     }
     if (node.inputs.every((t) => !t || constants.has(t))) for (const t of node.outputs) constants.add(t);
   }
-  for (const t of outputs.values()) full(t);
-  return needed(rewritten, outputs.values());
+  for (const t of outputs.values()) widen(t);
+  return { ...graph, nodes: rewritten };
 }
 
-/** Without casts that nobody uses any more. */
-function needed(nodes: readonly Node[], results: Iterable<Tensor>): Node[] {
-  const wanted = new Set<Tensor | null>(results);
-  return nodes
-    .toReversed()
-    .filter((node) => {
-      const isWanted = node.outputs.some((t) => wanted.has(t));
-      if (isWanted) for (const t of node.inputs) wanted.add(t);
-      return isWanted;
-    })
-    .reverse();
-}
-
-/** Whether float16 holds the numbers of a constant about as well as float32 does. Weights in files are taken to be so. */
-function isRepresentable(source: ReturnType<Graph['trace']['constants']['get']>): boolean {
+/** Whether float16 holds the numbers of a constant about as well as float32. Weights in files are assumed to fit. */
+function isRepresentable(source: ConstantSource | undefined): boolean {
   if (!source || !('data' in source)) return true;
   return (source.data as Float32Array).every((value) => {
     const size = Math.abs(value);

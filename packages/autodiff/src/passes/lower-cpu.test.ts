@@ -1,6 +1,6 @@
-/** @file Ops that are computed in another form than they are traced in: the same numbers, by the nodes that were meant. */
+/** @file Ops that are lowered to other nodes on the CPU: the same numbers, by the expected nodes. */
 import { cast, compile, constant, convTranspose2d, trace } from '@sgool/autodiff';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { numbers } from '../testing/finite-differences.ts';
 import { executedOps } from '../testing/profile.ts';
 
@@ -19,7 +19,7 @@ const transposed = (shape: readonly number[], options: Options, isConstant: bool
         y: convTranspose2d(x, w, undefined, options),
       }));
 
-test.each<[string, number[], Options]>([
+it.each<[string, number[], Options]>([
   ['few positions', [2, 384, 4, 4], { padding: 1 }],
   ['many positions', [2, 384, 9, 5], { padding: 1 }],
   ['stride 2, padding of the end only', [1, 384, 5, 4], { stride: 2, padding: [0, 0, 1, 1] }],
@@ -47,13 +47,13 @@ test.each<[string, number[], Options]>([
         return y as Float32Array;
       }),
     );
-    const largest = Math.max(...plain!.map(Math.abs));
-    const off = Math.max(...plain!.map((value, i) => Math.abs(value - replaced![i]!)));
+    const largest = Math.max(...plain.map(Math.abs));
+    const off = Math.max(...plain.map((value, i) => Math.abs(value - replaced[i])));
     expect(off / largest).toBeLessThan(1e-5);
   },
 );
 
-test('its weight of half precision is cast right before the product', async () => {
+it('its weight of half precision is cast right before the product', async () => {
   const half = { dtype: 'float16', shape: kernel, data: new Uint16Array(data.length).fill(0x3c00) } as const;
   const graph = trace({ x: { shape: [1, 384, 3, 3] } }, ({ x }) => ({
     y: convTranspose2d(x, cast(constant(half), 'float32'), undefined, { padding: 1 }),

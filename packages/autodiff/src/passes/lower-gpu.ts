@@ -1,44 +1,53 @@
 /**
- * @file Ops in the form that ONNX Runtime's graphics kernels have, and compute rightly. What has to be replaced shows when every
- * op's test runs on the device (`npm run test:webgpu`).
+ * @file Replaces ops by others that ONNX Runtime's GPU kernels have and compute correctly. Which ones need it shows when the
+ * tests of all ops run on the device (`npm run test:webgpu`).
  */
 
 import { emit, type Node, type Tensor, type Trace } from '../graph/trace.ts';
-import { abs, add, cast, exp, greater, less, log, mul, sqrt, square, sub, where } from '../ops/arithmetic.ts';
+import { abs, cast, exp, greater, less, log, sqrt, square, where } from '../ops/arithmetic.ts';
 import { controlDependency } from '../ops/control-dependency.ts';
+import { add, mul, reshape, sub, sum } from '../ops/core.ts';
 import { matmul, transposeLast } from '../ops/matmul.ts';
-import { max, sum } from '../ops/reduce.ts';
-import { concat, reshape, slice, transpose } from '../ops/shape.ts';
+import { max } from '../ops/reduce.ts';
+import { concat, slice, transpose } from '../ops/shape.ts';
 import { softmax } from '../ops/softmax.ts';
-import type { Device } from '../runtime/device.ts';
 import { inPlaceOf } from './rewrite.ts';
+import type { NodeGraph, Target } from './target.ts';
 
-type Rule = (node: Node) => Tensor;
+/** What is emitted in place of a node; `x` is its first operand. */
+type Rule = (x: Tensor, node: Node) => Tensor;
 
-/** CUDA's provider lacks them, and WebGPU's language asks for little precision. */
+/** CUDA's provider lacks these ops, and WebGPU's language guarantees little precision for them. */
 const RULES: Readonly<Record<string, Rule>> = {
-  Asin: ({ inputs: [x] }) => arcSine(x!),
-  Acos: ({ inputs: [x] }) => sub(Math.PI / 2, arcSine(x!)),
+  Asin: (x) => arcSine(x),
+  Acos: (x) => sub(Math.PI / 2, arcSine(x)),
 };
 
 const WEBGPU_RULES: Readonly<Record<string, Rule>> = {
   ...RULES,
-  Sin: ({ inputs: [x] }) => sine(x!),
-  Cos: ({ inputs: [x] }) => cosine(x!),
-  Sign: ({ inputs: [x] }) => sub(cast(greater(x!, 0), 'float32'), cast(less(x!, 0), 'float32')),
+  Sin: (x) => sine(x),
+  Cos: (x) => cosine(x),
+  Sign: (x) => sub(cast(greater(x, 0), 'float32'), cast(less(x, 0), 'float32')),
   LogSoftmax: logSoftmax,
-  // ONNX Runtime's own is off by one in a hundred.
-  MultiHeadAttention: attentionInPieces,
+  // ONNX Runtime's own kernel is off by one percent.
+  MultiHeadAttention: (_, node) => attentionInPieces(node),
 };
 
-/** The same program in nodes that the device has; `live` as they are executed. */
-export function lowerForGpu(device: Device, trace: Trace, live: readonly Node[]): Node[] {
+/** Replaces ops that the device has no kernel for, or an inexact one. */
+export function lowerForGpu(graph: NodeGraph, { device }: Pick<Target, 'device'>): NodeGraph {
+  if (device === 'cpu') return graph;
+  const { trace } = graph;
   const rules = device === 'webgpu' ? WEBGPU_RULES : RULES;
-  const nodes = live.flatMap((node) => {
+  const nodes = graph.nodes.flatMap((node) => {
     const rule = rules[node.op];
-    return rule ? inPlaceOf(trace, node, () => rule(node)) : [node];
+    return rule ? inPlaceOf(trace, node, () => rule(operand(node), node)) : [node];
   });
-  return device === 'webgpu' ? withoutSpareOutputs(gatheredWide(trace, nodes)) : nodes;
+  return { ...graph, nodes: device === 'webgpu' ? withoutSpareOutputs(gatheredWide(trace, nodes)) : nodes };
+}
+
+function operand({ op, inputs: [x] }: Node): Tensor {
+  if (!x) throw new Error(`lowerForGpu: ${op} has no operand`);
+  return x;
 }
 
 /**
@@ -59,7 +68,7 @@ function arcSine(x: Tensor): Tensor {
   return where(less(x, 0), mul(positive, -1), positive);
 }
 
-/** Powers in the series of sine and cosine: the next would be less than 3e-8 anywhere in one turn. */
+/** Terms in the series of sine and cosine. The next one is less than 3e-8 anywhere between -pi and pi. */
 const TERMS = 10;
 
 /** `1/first! - x/(first+2)! + x²/(first+4)! - ...` */
@@ -81,7 +90,7 @@ function cosine(x: Tensor): Tensor {
   return alternatingSeries(square(withinOneTurn(x)), 0);
 }
 
-/** The whole turn in two parts: the products of the first with numbers up to 2^16 are exact. */
+/** A whole turn in two parts. Products of the first with integers up to 2^16 are exact. */
 const TURN = 6.28125;
 const REST_OF_TURN = 2 * Math.PI - TURN;
 
@@ -94,30 +103,30 @@ function withinOneTurn(x: Tensor): Tensor {
 /** `c0 + c1 x + c2 x² + ...`, by Horner's rule. */
 function polynomial(x: Tensor, coefficients: readonly number[]): Tensor {
   const [last, next, ...others] = coefficients.toReversed();
-  return others.reduce((value, c) => add(mul(value, x), c), add(mul(x, last!), next!));
+  return others.reduce((value, c) => add(mul(value, x), c), add(mul(x, last), next));
 }
 
-function logSoftmax({ inputs, attributes }: Node): Tensor {
-  const x = inputs[0]!;
+function logSoftmax(x: Tensor, { attributes }: Node): Tensor {
   const along = { axes: [attributes.axis as number], keepDims: true };
   const shifted = sub(x, max(x, along));
   return sub(shifted, log(sum(exp(shifted), along)));
 }
 
-/** Bytes of probabilities that are there at once; buffers of more than 128 MB are not given everywhere. */
+/** Bytes of probabilities that exist at once. Not every device gives buffers of more than 128 MB. */
 const PIECE_BYTES = 2 ** 26;
 
 /** `softmax(q kᵀ scale) v` of a MultiHeadAttention, a few heads or a few queries of one head at a time. */
 function attentionInPieces({ inputs, attributes }: Node): Tensor {
   const heads = attributes.num_heads as number;
   const scale = (attributes.scale as { float: number }).float;
-  const [q, k, v] = inputs.map((t) => {
-    const [batch, tokens, width] = t!.shape as [number, number, number];
-    const apart = transpose(reshape(t!, [batch, tokens, heads, width / heads]), [0, 2, 1, 3]);
+  const operands = inputs as readonly [Tensor, Tensor, Tensor];
+  const [q, k, v] = operands.map((t) => {
+    const [batch, tokens, width] = t.shape as [number, number, number];
+    const apart = transpose(reshape(t, [batch, tokens, heads, width / heads]), [0, 2, 1, 3]);
     return reshape(apart, [batch * heads, tokens, width / heads]);
   }) as [Tensor, Tensor, Tensor];
   const [groups, queries] = q.shape as [number, number];
-  const rows = Math.max(1, Math.floor(PIECE_BYTES / (4 * k.shape[1]!)));
+  const rows = Math.max(1, Math.floor(PIECE_BYTES / (4 * k.shape[1])));
   const together = Math.max(1, Math.floor(rows / queries));
 
   const done: Tensor[] = [];
@@ -136,41 +145,42 @@ function attentionInPieces({ inputs, attributes }: Node): Tensor {
     }
     done.push(concat(pieces, 1));
   }
-  const batch = inputs[0]!.shape[0]!;
-  const width = v.shape[2]!;
+  const [batch] = operands[0].shape;
+  const width = v.shape[2];
   const apart = reshape(concat(done, 0), [batch, heads, queries, width]);
   return reshape(transpose(apart, [0, 2, 1, 3]), [batch, queries, heads * width]);
 }
 
 /**
- * Rows of tables of half precision, taken after the table was cast: graphics cards need not know float16, and a constant is
- * cast once, when compiling.
+ * Casts tables of half precision before rows are taken from them, not after: a GPU need not know float16, and a constant is
+ * cast once, when the program is compiled.
  */
 function gatheredWide(trace: Trace, live: readonly Node[]): Node[] {
   const rows = new Map(
     live.flatMap((node) => {
-      const isHalf = node.op === 'Gather' && /float16/.test(node.outputs[0]!.dtype);
-      return isHalf ? [[node.outputs[0]!, node] as const] : [];
+      const isHalf = node.op === 'Gather' && /float16/.test(node.outputs[0].dtype);
+      return isHalf ? [[node.outputs[0], node] as const] : [];
     }),
   );
   return live.flatMap((node) => {
-    if (rows.has(node.outputs[0]!)) return [];
-    const taken = node.op === 'Cast' ? rows.get(node.inputs[0]!) : undefined;
+    if (rows.has(node.outputs[0])) return [];
+    const [source] = node.inputs;
+    const taken = node.op === 'Cast' && source ? rows.get(source) : undefined;
     if (!taken) return [node];
     const [table, indices] = taken.inputs as readonly [Tensor, Tensor];
     const axis = taken.attributes.axis as number;
     return inPlaceOf(trace, node, () => {
-      const wide = emit('Cast', [table], node.outputs[0]!.dtype, table.shape, node);
-      return emit('Gather', [wide, indices], wide.dtype, node.outputs[0]!.shape, { attributes: { axis } });
+      const wide = emit('Cast', [table], node.outputs[0].dtype, table.shape, node);
+      return emit('Gather', [wide, indices], wide.dtype, node.outputs[0].shape, { attributes: { axis } });
     });
   });
 }
 
-/** WebGPU's MaxPool gives no places; they are asked for only on the way back. */
+/** WebGPU's MaxPool gives no indices. They stay where the backward pass needs them. */
 function withoutSpareOutputs(live: readonly Node[]): Node[] {
   const used = new Set(live.flatMap(({ inputs }) => inputs));
   return live.map((node) =>
-    node.op === 'MaxPool' && !used.has(node.outputs[1]!)
+    node.op === 'MaxPool' && !used.has(node.outputs[1])
       ? { ...node, outputs: node.outputs.slice(0, 1) }
       : node,
   );

@@ -1,7 +1,10 @@
-/** @file Nodes in place of a node, for programs that are rewritten when they are compiled. */
+/** @file Replaces a node by others, for passes. */
 import { inTrace, type Node, type Tensor, type Trace } from '../graph/trace.ts';
 
-/** What `compute` emits, its result under the name of the only output of `node` that is used. The trace stays as it was. */
+/**
+ * The nodes that `compute` emits; the last one gives its result under the tensors of `node`. Nodes and tape of the trace
+ * stay as they were.
+ */
 export function inPlaceOf(trace: Trace, { outputs }: Node, compute: () => Tensor): Node[] {
   const { tape } = trace;
   const start = trace.nodes.length;
@@ -12,5 +15,5 @@ export function inPlaceOf(trace: Trace, { outputs }: Node, compute: () => Tensor
     trace.tape = tape;
   }
   const nodes = trace.nodes.splice(start);
-  return nodes.with(-1, { ...nodes.at(-1)!, outputs });
+  return nodes.map((node, i) => (i === nodes.length - 1 ? { ...node, outputs } : node));
 }

@@ -1,7 +1,7 @@
-/** @file Which device is taken, and what is said where one does not work. */
+/** @file Which device is chosen, and what the error says where one does not work. */
 import { chooseDevice, type Device, DeviceUnavailableError, deviceState } from '@sgool/autodiff';
-import { expect, test } from 'vitest';
-import { whatIsMissing } from './probe.ts';
+import { expect, it } from 'vitest';
+import { whatIsMissing } from './node.ts';
 
 const fast = { works: true, flops: 1e13, half: true } as const;
 const emulated = { works: true, flops: 1e9, half: false } as const;
@@ -16,20 +16,20 @@ const machine = (
   return async (device: Device) => states[device];
 };
 
-test.each([
+it.each([
   ['cuda before webgpu', 'cuda', machine(fast, fast)],
   ['webgpu where there is no CUDA', 'webgpu', machine(missing, fast)],
-  ['the processor before a driver that emulates a card on it', 'cpu', machine(missing, emulated)],
-  ['the processor where there is nothing else', 'cpu', machine(missing, missing)],
+  ['the CPU before a driver that emulates a GPU on it', 'cpu', machine(missing, emulated)],
+  ['the CPU where there is nothing else', 'cpu', machine(missing, missing)],
 ])('auto takes %s', async (_, expected, stateOf) => {
   expect(await chooseDevice('auto', { stateOf })).toBe(expected);
 });
 
-test('what was asked for is taken even where it is slow', async () => {
+it('the requested device is taken even where it is slow', async () => {
   expect(await chooseDevice('webgpu', { stateOf: machine(missing, emulated) })).toBe('webgpu');
 });
 
-test('a device that does not work is told in one line, with those that do', async () => {
+it('one line says why a device does not work, and which ones do', async () => {
   const refusal = chooseDevice('cuda', { stateOf: machine(missing, fast) });
   await expect(refusal).rejects.toThrow(DeviceUnavailableError);
   await expect(refusal).rejects.toThrow(
@@ -37,7 +37,7 @@ test('a device that does not work is told in one line, with those that do', asyn
   );
 });
 
-test('a device without float16 is refused for float16 only', async () => {
+it('a device without float16 is refused for float16 only', async () => {
   const stateOf = machine(fast, emulated);
   await expect(chooseDevice('webgpu', { precision: 'float16', stateOf })).rejects.toThrow(
     'device webgpu: the card or its driver does not compute in float16; usable here: webgpu in float32, cuda, cpu in float16',
@@ -45,13 +45,13 @@ test('a device without float16 is refused for float16 only', async () => {
   expect(await chooseDevice('auto', { precision: 'float16', stateOf })).toBe('cuda');
 });
 
-test('the processor works, and its speed is of its kind', async () => {
+it('the CPU works at a plausible speed', async () => {
   const state = await deviceState('cpu');
   expect(state).toMatchObject({ works: true, half: true });
   expect((state as typeof processor).flops).toBeGreaterThan(1e8);
 });
 
-test.runIf(process.platform === 'linux' && process.arch === 'x64')(
+it.runIf(process.platform === 'linux' && process.arch === 'x64')(
   'CUDA without its libraries is explained, and nothing else is printed',
   async () => {
     const state = await deviceState('cuda');
@@ -60,7 +60,7 @@ test.runIf(process.platform === 'linux' && process.arch === 'x64')(
   },
 );
 
-test.each<[string, Device, string, string, RegExp]>([
+it.each<[string, Device, string, string, RegExp]>([
   ['no adapter', 'webgpu', 'Failed to get a WebGPU adapter: No supported adapters', '', /no graphics driver/],
   ['another build', 'cuda', 'not in this build', '', /built without it; it exists for Linux on x64$/],
   [

@@ -1,55 +1,43 @@
-/** @file What programs run on: which devices there are, which of them work on this machine, and what the others lack. */
-import type { Precision } from '../passes/half-precision.ts';
-import { probe } from './probe.ts';
+/** @file Chooses the device that programs run on: which ones work on this machine, and what the others lack. */
+import { runtime } from '#runtime';
+import { DEVICES, type Device, type Precision } from '../passes/target.ts';
+import type { DeviceState } from './onnx-runtime.ts';
 
-/** ONNX Runtime's execution providers that this package is made for, the most capable first. */
-export const DEVICES = ['cuda', 'webgpu', 'cpu'] as const;
-export type Device = (typeof DEVICES)[number];
-
-/** A device that was asked for and does not work here. The message is one line: what is missing, and what would work. */
+/** The requested device does not work here. The message is one line: what is missing, and what would work. */
 export class DeviceUnavailableError extends Error {
   override readonly name = 'DeviceUnavailableError';
 }
 
-/** Whether a device works on this machine. */
-export type DeviceState =
-  | {
-      readonly works: true;
-      /** Floating-point operations per second of a matrix product, as far as it was worth measuring. */
-      readonly flops: number;
-      /** Whether it computes in float16. */
-      readonly half: boolean;
-    }
-  | {
-      readonly works: false;
-      /** What is missing. */
-      readonly reason: string;
-    };
-
 const known = new Map<Device, Promise<DeviceState>>();
 
-/** Whether `device` works on this machine: asked once per process, of a process of its own. */
+/**
+ * Whether `device` works on this machine. Under Node a child process finds out, once per process, so that a broken driver
+ * takes nothing down.
+ */
 export function deviceState(device: Device): Promise<DeviceState> {
   let state = known.get(device);
   if (!state) {
-    state = probe(device);
+    state = runtime.probe(device);
     known.set(device, state);
   }
   return state;
 }
 
+/** Options of `chooseDevice`. */
 export interface DeviceNeeds {
-  /** What is to be computed in. Default `float32`. */
+  /** Precision of the programs. Default `float32`. */
   readonly precision?: Precision;
-  /** Says what works; asks the machine unless given. */
+  /** Says whether a device works. Default `deviceState`. */
   readonly stateOf?: (device: Device) => Promise<DeviceState>;
 }
 
 /**
- * The device to compile for. `auto` is the first of cuda and webgpu that works and is faster than the processor: graphics
- * drivers that compute on the processor themselves (SwiftShader, lavapipe) work too, a hundred times slower.
+ * The device to compile for. `auto` is the first of cuda and webgpu that works and is faster than the CPU: graphics drivers
+ * that compute on the CPU themselves (SwiftShader, lavapipe) work too, but a hundred times slower.
  *
  * @throws DeviceUnavailableError where `wanted` does not work here
+ *
+ * Reference: onnxruntime.ai/docs/execution-providers.
  */
 export async function chooseDevice(
   wanted: Device | 'auto',
@@ -62,8 +50,8 @@ export async function chooseDevice(
       if (device === 'cpu') break;
       const state = await stateOf(device);
       if (!state.works || !serves(state)) continue;
-      const processor = await stateOf('cpu');
-      if (!processor.works || state.flops > processor.flops) return device;
+      const cpu = await stateOf('cpu');
+      if (!cpu.works || state.flops > cpu.flops) return device;
     }
     return 'cpu';
   }
@@ -71,7 +59,7 @@ export async function chooseDevice(
   if (serves(state)) return wanted;
   const others = DEVICES.filter((device) => device !== wanted);
   const states = await Promise.all(others.map(stateOf));
-  const usable = others.filter((_, i) => serves(states[i]!)).join(', ');
+  const usable = others.filter((_, i) => serves(states[i])).join(', ');
   throw new DeviceUnavailableError(
     state.works
       ? `device ${wanted}: the card or its driver does not compute in float16; usable here: ${wanted} in float32, ${usable} in float16`

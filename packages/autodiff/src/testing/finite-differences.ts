@@ -58,7 +58,7 @@ export async function expectGradient(
   { seed, values = numbers, twice = false }: CheckOptions,
 ): Promise<void> {
   const names = Object.keys(shapes);
-  const specs = Object.fromEntries(names.map((name) => [name, { shape: shapes[name]! }]));
+  const specs = Object.fromEntries(names.map((name) => [name, { shape: shapes[name] }]));
   const weights: Float32Array[] = [];
   const weighted = (t: Tensor) => {
     const data = numbers(t.size, seed + 90 + weights.length);
@@ -66,7 +66,7 @@ export async function expectGradient(
     return sum(mul(t, constant({ dtype: 'float32', shape: t.shape, data })));
   };
   const graph = trace(specs, (given) => {
-    const leaves = names.map((name) => given[name]!);
+    const leaves = names.map((name) => given[name]);
     let checked = [op(given)];
     if (twice) {
       const [y] = checked as [Tensor];
@@ -82,18 +82,18 @@ export async function expectGradient(
 
   const program = await compile(graph, { threads: 1 });
   try {
-    const start = Object.fromEntries(names.map((n, i) => [n, values(sizeOf(shapes[n]!), seed + i)]));
-    const direction = names.map((n, i) => numbers(sizeOf(shapes[n]!), seed + 50 + i));
+    const start = Object.fromEntries(names.map((n, i) => [n, values(sizeOf(shapes[n]), seed + i)]));
+    const direction = names.map((n, i) => numbers(sizeOf(shapes[n]), seed + 50 + i));
     const at = async (step: number) => {
-      const moved = names.map((n, i) => [n, start[n]!.map((x, k) => x + step * STEP * direction[i]![k]!)]);
+      const moved = names.map((n, i) => [n, start[n].map((x, k) => x + step * STEP * direction[i][k])]);
       const results = await program.run(Object.fromEntries(moved));
       let total = 0;
       let magnitude = 0;
       weights.forEach((w, i) => {
-        const value = results[`value${i}`]!;
+        const value = results[`value${i}`];
         for (let k = 0; k < w.length; k++) {
-          total += w[k]! * Number(value[k]);
-          magnitude += Math.abs(w[k]! * Number(value[k]));
+          total += w[k] * Number(value[k]);
+          magnitude += Math.abs(w[k] * Number(value[k]));
         }
       });
       return { total, magnitude, results };
@@ -103,10 +103,10 @@ export async function expectGradient(
     let product = 0;
     let size = 0;
     names.forEach((n, i) => {
-      const g = centre.results[`grad:${n}`]!;
+      const g = centre.results[`grad:${n}`];
       for (let k = 0; k < g.length; k++) {
-        product += Number(g[k]) * direction[i]![k]!;
-        size += Math.abs(Number(g[k]) * direction[i]![k]!);
+        product += Number(g[k]) * direction[i][k];
+        size += Math.abs(Number(g[k]) * direction[i][k]);
       }
     });
     const error = Math.abs(product - difference);

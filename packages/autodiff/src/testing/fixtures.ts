@@ -1,4 +1,4 @@
-/** @file The stored numbers of fixtures/make/ops.py, and running a traced op on them. */
+/** @file Runs ops on the stored numbers of fixtures/make/ops.py and compares the results with PyTorch's. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { add, compile, grad, mul, sum, type Tensor, type TypedArray, trace } from '@sgool/autodiff';
@@ -13,7 +13,7 @@ export interface Stored {
 
 const DATA = new URL('../../../../fixtures/data/', import.meta.url);
 
-/** A reader for our own fixture file: the one that guards against hostile files lives in the package above. */
+/** Reads our own fixture files. The reader that guards against hostile files is in the package sgool. */
 function readAll(file: string): Map<string, Stored> {
   const known = files.get(file);
   if (known) return known;
@@ -61,9 +61,9 @@ export function part(name: string, kind: string): Record<string, Stored> {
 export function expectClose(got: TypedArray, want: ArrayLike<number>, what: string, tolerance = 1e-5): void {
   expect(got.length, `${what}: length`).toBe(want.length);
   let scale = 1e-3;
-  for (let i = 0; i < want.length; i++) scale = Math.max(scale, Math.abs(want[i]!));
+  for (let i = 0; i < want.length; i++) scale = Math.max(scale, Math.abs(want[i]));
   for (let i = 0; i < want.length; i++) {
-    const error = Math.abs(Number(got[i]) - want[i]!);
+    const error = Math.abs(Number(got[i]) - want[i]);
     if (!(error <= tolerance * scale)) {
       expect.fail(`${what}[${i}]: got ${got[i]}, want ${want[i]} (scale ${scale}, tolerance ${tolerance})`);
     }
@@ -72,7 +72,7 @@ export function expectClose(got: TypedArray, want: ArrayLike<number>, what: stri
 
 export type Op = (inputs: Record<string, Tensor>) => Tensor | Record<string, Tensor>;
 
-/** Cases that a device has no kernel for: scattering, which only the way back from picking and from maxima needs. */
+/** Cases that a device has no kernel for: scattering, which only the gradients of gather and max pooling need. */
 const WITHOUT_KERNEL = { cpu: /^$/, cuda: /^$/, webgpu: /^(maxPool2d|embedding$|gather\.)/ };
 
 /**
@@ -91,15 +91,15 @@ export async function expectCase(name: string, op: Op, tolerance = 1e-5): Promis
     const result = op(given);
     const outputs = 'trace' in result ? { y: result as Tensor } : (result as Record<string, Tensor>);
     const names = Object.keys(gradients);
-    const wrt = names.map((k) => given[k]!);
-    const totals = Object.entries(outputs).map(([k, y]) => sum(mul(y, given[`cot:${k}`]!)));
+    const wrt = names.map((k) => given[k]);
+    const totals = Object.entries(outputs).map(([k, y]) => sum(mul(y, given[`cot:${k}`])));
     const found = grad(
       totals.reduce((a, b) => add(a, b)),
       wrt,
     );
     return {
       ...Object.fromEntries(Object.entries(outputs).map(([k, y]) => [`out:${k}`, y])),
-      ...Object.fromEntries(names.map((k, i) => [`grad:${k}`, found[i]!])),
+      ...Object.fromEntries(names.map((k, i) => [`grad:${k}`, found[i]])),
     };
   });
   if (untestable) throw new Error(untestable);
@@ -119,10 +119,10 @@ export async function expectCase(name: string, op: Op, tolerance = 1e-5): Promis
     );
     for (const [k, want] of Object.entries(part(name, 'out'))) {
       expect(graph.outputs.get(`out:${k}`)?.shape, `${name}: shape of ${k}`).toEqual(want.shape);
-      expectClose(results[`out:${k}`]!, want.data as Float32Array, `${name}: ${k}`, tolerance);
+      expectClose(results[`out:${k}`], want.data as Float32Array, `${name}: ${k}`, tolerance);
     }
     for (const [k, want] of Object.entries(gradients)) {
-      expectClose(results[`grad:${k}`]!, want.data as Float32Array, `${name}: gradient of ${k}`, tolerance);
+      expectClose(results[`grad:${k}`], want.data as Float32Array, `${name}: gradient of ${k}`, tolerance);
     }
   } finally {
     await program.dispose();

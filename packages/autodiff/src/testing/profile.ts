@@ -1,10 +1,10 @@
-/** @file What ONNX Runtime really executed, in order. */
+/** @file Lists the nodes that ONNX Runtime executed, in order. */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Arrays, type CompileOptions, compile, type Graph } from '@sgool/autodiff';
 
-/** Runs a graph once and lists the ONNX ops that were executed, after ONNX Runtime's own optimisation. */
+/** Runs a graph once and lists the executed ONNX ops, after ONNX Runtime's own optimisation. */
 export async function executedOps(
   graph: Graph,
   inputs: Arrays,
@@ -17,16 +17,16 @@ export async function executedOps(
     program.endProfiling();
     await program.dispose();
     const [file] = await readdir(folder);
-    const events = JSON.parse(await readFile(path.join(folder, file!), 'utf8')) as {
+    const events = JSON.parse(await readFile(path.join(folder, file), 'utf8')) as {
       cat: string;
       name: string;
       ts: number;
-      args: { op_name?: string };
+      args: { op_name: string };
     }[];
     return events
       .filter(({ cat, name }) => cat === 'Node' && name.endsWith('_kernel_time'))
       .sort((a, b) => a.ts - b.ts)
-      .map(({ args }) => args.op_name!);
+      .map(({ args }) => args.op_name);
   } finally {
     await rm(folder, { recursive: true });
   }

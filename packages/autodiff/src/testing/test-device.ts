@@ -1,11 +1,11 @@
 /**
- * @file The device that the ops' tests run on: the processor, or what SGOOL_TEST_DEVICE names (`npm run test:webgpu`). Without a
- * graphics card Debian's `chromium` and `libvulkan1` give a Vulkan driver that computes on the processor.
+ * @file The device that the tests of ops run on: the CPU, or the device in SGOOL_TEST_DEVICE (`npm run test:webgpu`). Without a
+ * GPU, Debian's `chromium` and `libvulkan1` give a Vulkan driver that computes on the CPU.
  */
 import { existsSync } from 'node:fs';
 import { DEVICES, type Device, deviceState } from '@sgool/autodiff';
 
-/** Where drivers in software describe themselves. */
+/** Descriptions of software drivers. */
 const SOFTWARE_DRIVERS = [
   '/usr/lib/chromium/vk_swiftshader_icd.json',
   '/usr/lib/chromium-browser/vk_swiftshader_icd.json',
@@ -22,7 +22,7 @@ function wantedDevice(): Device {
 
 export const testDevice = wantedDevice();
 
-/** Makes a driver in software known to Vulkan where the environment names none. Before the first session. */
+/** Points Vulkan to a software driver where the environment names none. Must run before the first session. */
 function offerSoftwareDriver(): void {
   if (process.env.VK_ICD_FILENAMES || process.env.VK_DRIVER_FILES || existsSync('/dev/dri')) return;
   const driver = SOFTWARE_DRIVERS.find((file) => existsSync(file));
@@ -32,7 +32,7 @@ function offerSoftwareDriver(): void {
 }
 
 if (testDevice === 'webgpu') offerSoftwareDriver();
-// The processor need not be asked: a process of its own for every test file.
+// The CPU always works, and probing it would take a process for every test file.
 const state = testDevice === 'cpu' ? ({ works: true, half: true } as const) : await deviceState(testDevice);
 
 /** Why nothing can be tested on the device, or undefined. */

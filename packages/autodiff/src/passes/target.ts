@@ -1,0 +1,30 @@
+/** @file What a program is compiled for, and what a pass is. */
+import type { Graph, Node } from '../graph/trace.ts';
+
+/** ONNX Runtime's execution providers that programs can be compiled for, the most capable first. */
+export const DEVICES = ['cuda', 'webgpu', 'cpu'] as const;
+/** A device that programs run on. */
+export type Device = (typeof DEVICES)[number];
+
+/** Element type of matrix products, convolutions and activations. */
+export type Precision = 'float32' | 'float16';
+
+/**
+ * How much ONNX Runtime may rearrange constant weights on the CPU: `fast` copies them into blocked layouts (best for small
+ * models), `lean` leaves them in the mapped file (memory stays near the size of the weights).
+ */
+export type Layout = 'fast' | 'lean';
+
+/** What a program is compiled for. */
+export interface Target {
+  readonly device: Device;
+  readonly precision: Precision;
+}
+
+/** A graph with the nodes that will be run, in order. The nodes of its trace stay as they were traced. */
+export interface NodeGraph extends Graph {
+  readonly nodes: readonly Node[];
+}
+
+/** Rewrites a program for a target; gives it back unchanged where the pass does not concern the target. */
+export type Pass = (graph: NodeGraph, target: Target) => NodeGraph;

@@ -1,0 +1,249 @@
+/**
+ * @file ONNX Runtime for Node. Only this file and web.ts know which ONNX Runtime there is, and only this file uses modules of
+ * Node; `#runtime` resolves to it everywhere but in a browser.
+ */
+import { execFile } from 'node:child_process';
+import { realpathSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import type { InferenceSession } from 'onnxruntime-common';
+import type { Device } from '../passes/target.ts';
+import {
+  commonOptions,
+  type DeviceState,
+  type OnnxRuntime,
+  providerOf,
+  type Session,
+  type Values,
+} from './onnx-runtime.ts';
+import { type ProbeModel, probeModels, SLOW } from './probe.ts';
+
+type Library = typeof import('onnxruntime-node');
+
+let library: Promise<Library> | undefined;
+
+/** Loads ONNX Runtime when it is first needed. */
+function load(): Promise<Library> {
+  library ??= (async () => {
+    switchTelemetryOff();
+    return import('onnxruntime-node').catch((cause: unknown) => {
+      throw notLoaded(cause);
+    });
+  })();
+  return library;
+}
+
+/**
+ * ONNX Runtime's package for Node collects telemetry: it writes a device id and a database of events under the home folder.
+ * It reads this variable once, when its library is loaded. Whoever sets the variable decides.
+ */
+function switchTelemetryOff(): void {
+  process.env.ORT_DISABLE_TELEMETRY ??= '1';
+}
+
+function notLoaded(cause: unknown): Error {
+  const [reason] = String((cause as Error | undefined)?.message ?? cause).split('\n');
+  return new Error(
+    `onnxruntime-node: its library for ${process.platform}/${process.arch} could not be loaded (${reason}); install it again on this machine with "npm install onnxruntime-node --ignore-scripts" (it exists for Linux with glibc and Windows on x64 and arm64, and macOS on arm64)`,
+    { cause },
+  );
+}
+
+export const runtime: OnnxRuntime = {
+  sessionBuilder(ends) {
+    const files = realFiles(ends);
+    const folder = commonFolder(files.values());
+    return {
+      locationOf(file) {
+        const real = files.get(file);
+        if (folder === undefined || real === undefined)
+          throw new Error(`compile: ${file} is no weights file of this program`);
+        return path.relative(folder, real);
+      },
+      async create(model, options) {
+        const { InferenceSession, Tensor } = await load();
+        const external = folder === undefined ? {} : { model_external_initializers_file_folder_path: folder };
+        const session = await InferenceSession.create(
+          model,
+          commonOptions(options, providerOf(options.device), external),
+        );
+        return new NodeSession(session, Tensor);
+      },
+    };
+  },
+  probe,
+};
+
+class NodeSession implements Session {
+  private readonly session: InferenceSession;
+  private readonly Tensor: Library['Tensor'];
+
+  constructor(session: InferenceSession, Tensor: Library['Tensor']) {
+    this.session = session;
+    this.Tensor = Tensor;
+  }
+
+  async run(inputs: Values, outputs: Values): Promise<void> {
+    // Outputs are written straight into the arrays of the given tensors.
+    await this.session.run(this.tensors(inputs), this.tensors(outputs));
+  }
+
+  endProfiling(): void {
+    this.session.endProfiling();
+  }
+
+  release(): Promise<void> {
+    return this.session.release();
+  }
+
+  private tensors(values: Values): Record<string, InstanceType<Library['Tensor']>> {
+    return Object.fromEntries(
+      Object.entries(values).map(([name, { dtype, data, shape }]) => [
+        name,
+        new this.Tensor(dtype as 'float32', data as Float32Array, [...shape]),
+      ]),
+    );
+  }
+}
+
+/** The files with links resolved, which ONNX Runtime refuses, each checked to be long enough. */
+function realFiles(ends: ReadonlyMap<string, number>): Map<string, string> {
+  const real = new Map<string, string>();
+  for (const [file, end] of ends) {
+    const size = statSync(file, { throwIfNoEntry: false })?.size;
+    if (size === undefined) throw new Error(`compile: the weights file ${file} does not exist`);
+    if (size < end) {
+      throw new RangeError(
+        `compile: the weights file ${file} ends early, got ${size} bytes; constants need ${end}`,
+      );
+    }
+    real.set(file, realpathSync(file));
+  }
+  return real;
+}
+
+/** The deepest folder that holds all files, or undefined if there are none. ONNX Runtime takes only one folder. */
+function commonFolder(files: Iterable<string>): string | undefined {
+  const folders = [...files].map((file) => path.dirname(file).split(path.sep));
+  const first = folders[0];
+  if (!first) return undefined;
+  let depth = first.length;
+  for (const parts of folders) {
+    let same = 0;
+    while (same < depth && parts[same] === first[same]) same++;
+    depth = same;
+  }
+  return first.slice(0, depth).join(path.sep) || path.sep;
+}
+
+const PROBE_TIMEOUT_MS = 120_000;
+
+/**
+ * Makes sessions, runs them and prints the result as JSON. It is plain text because it runs without whatever translates our
+ * sources. The matrices are such that their product equals them.
+ */
+const PROBE_SCRIPT = `
+const [runtime, device, ...rest] = process.argv.slice(1);
+const { InferenceSession, Tensor, listSupportedBackends } = require(runtime);
+const [models, slow] = rest.map((text) => JSON.parse(text));
+const say = (state) => require('node:fs').writeSync(1, JSON.stringify(state));
+(async () => {
+  if (!listSupportedBackends().some(({ name }) => name === device)) throw new Error('not in this build');
+  const measure = async ({ side, model }) => {
+    const session = await InferenceSession.create(Buffer.from(model, 'base64'), {
+      executionProviders: [device],
+      logSeverityLevel: 4,
+      extra: { session: device === 'cpu' ? {} : { disable_cpu_ep_fallback: '1' } },
+    });
+    const x = new Tensor('float32', new Float32Array(side * side).fill(1 / side), [side, side]);
+    let seconds = Infinity;
+    for (let run = 0; run < 3; run++) {
+      const started = performance.now();
+      const y = (await session.run({ 'in:x': x }))['out:y'].data[0];
+      if (!(Math.abs(y * side - 1) < 1e-2)) throw new Error('it computes wrong numbers');
+      if (run > 0) seconds = Math.min(seconds, (performance.now() - started) / 1e3);
+    }
+    return (2 * side ** 3) / seconds;
+  };
+  let flops = await measure(models.small);
+  if (flops > slow) flops = Math.max(flops, await measure(models.large));
+  const half = await measure(models.half).then(() => true, () => false);
+  say({ flops, half });
+})().catch((error) => say({ error: String(error && error.message) })).finally(() => process.exit());
+`;
+
+/**
+ * Asks a process of its own whether a device works: drivers and providers print to the terminal, and a broken one may take
+ * the whole process down.
+ */
+async function probe(device: Device): Promise<DeviceState> {
+  const entry = createRequire(import.meta.url).resolve('onnxruntime-node');
+  const text = ({ side, model }: ProbeModel) => ({ side, model: Buffer.from(model).toString('base64') });
+  const { small, large, half } = probeModels();
+  const models = JSON.stringify({ small: text(small), large: text(large), half: text(half) });
+  const { stdout, stderr, signal } = await output(['-e', PROBE_SCRIPT, entry, device, models, String(SLOW)]);
+  if (signal) {
+    const why =
+      signal === 'SIGTERM' ? `did not answer within ${PROBE_TIMEOUT_MS / 1e3} s` : `crashed (${signal})`;
+    return { works: false, reason: `its driver ${why}` };
+  }
+  const answer = parsed(stdout);
+  if (answer.flops !== undefined) return { works: true, flops: answer.flops, half: answer.half === true };
+  return {
+    works: false,
+    reason: whatIsMissing(device, answer.error ?? 'the test program gave no answer', stderr),
+  };
+}
+
+interface Answer {
+  readonly flops?: number;
+  readonly half?: boolean;
+  readonly error?: string;
+}
+
+function parsed(text: string): Answer {
+  try {
+    return JSON.parse(text) as Answer;
+  } catch {
+    return {};
+  }
+}
+
+interface Output {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The signal that ended the process, unless it ended by itself. */
+  readonly signal?: string;
+}
+
+function output(args: readonly string[]): Promise<Output> {
+  switchTelemetryOff();
+  // The options that this process was started with (a loader of sources, an inspector) do not concern the other one.
+  const { NODE_OPTIONS: _, ...env } = process.env;
+  return new Promise((resolve) => {
+    execFile(process.execPath, [...args], { env, timeout: PROBE_TIMEOUT_MS }, (error, stdout, stderr) =>
+      resolve({ stdout, stderr, signal: error?.signal ?? undefined }),
+    );
+  });
+}
+
+/** Translates an error of ONNX Runtime to what has to be installed. */
+export function whatIsMissing(device: Device, error: string, stderr: string): string {
+  if (error.includes('not in this build')) {
+    const where = device === 'cuda' ? '; it exists for Linux on x64' : '';
+    return `ONNX Runtime for ${process.platform}/${process.arch} is built without it${where}`;
+  }
+  if (/adapter|vulkan/i.test(error)) {
+    return 'no graphics driver with Vulkan, Metal or Direct3D 12 was found (on Linux: libvulkan1 and the Vulkan driver of the card)';
+  }
+  // The error only says that a library could not be loaded; which one it was is in what was printed.
+  const missing = /(\S+): cannot open shared object file/.exec(stderr)?.[1]?.split('/').at(-1);
+  if (missing?.startsWith('libonnxruntime')) {
+    return "ONNX Runtime's CUDA files are not installed (fetch them with: ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false)";
+  }
+  if (missing) return `the library ${missing} is missing (CUDA 12 and cuDNN 9 are needed)`;
+  if (/driver version is insufficient|no CUDA-capable device|CUDA failure (35|100)/i.test(error)) {
+    return 'no NVIDIA card with a driver for CUDA 12 was found';
+  }
+  return error.replaceAll(/\s+/g, ' ').trim().slice(0, 200);
+}

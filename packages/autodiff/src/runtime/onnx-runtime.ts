@@ -1,0 +1,103 @@
+/**
+ * @file What this package needs of an ONNX Runtime. node.ts and web.ts implement it; the subpath import `#runtime` in
+ * package.json resolves to one of the two.
+ */
+import type { InferenceSession } from 'onnxruntime-common';
+import type { DType, TypedArray } from '../graph/dtype.ts';
+import type { Shape } from '../graph/shape.ts';
+import type { Device } from '../passes/target.ts';
+
+/** Numbers that go into a session, or an array that its output is written to. */
+export interface Value {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly data: TypedArray;
+}
+
+export type Values = Readonly<Record<string, Value>>;
+
+export interface Session {
+  /** Runs the model once and writes each output into its array. */
+  run(inputs: Values, outputs: Values): Promise<void>;
+  endProfiling(): void;
+  release(): Promise<void>;
+}
+
+export interface SessionOptions {
+  readonly device: Device;
+  /** Leave constants in their files as they are. */
+  readonly lean?: boolean;
+  /** Whether constants are cast at each use. Equal casts must then not be merged. */
+  readonly castsAtRunTime?: boolean;
+  readonly threads?: number;
+  readonly profilePrefix?: string;
+}
+
+/** Makes one session from a model whose constants may be in files. */
+export interface SessionBuilder {
+  /** The location to write into the model for a file, one of those given to `sessionBuilder`. */
+  locationOf(path: string): string;
+  create(model: Uint8Array, options: SessionOptions): Promise<Session>;
+}
+
+/** Whether a device works on this machine. */
+export type DeviceState =
+  | {
+      readonly works: true;
+      /** Floating-point operations per second of a matrix product, a rough figure. */
+      readonly flops: number;
+      /** Whether it computes in float16. */
+      readonly half: boolean;
+    }
+  | {
+      readonly works: false;
+      /** What is missing. */
+      readonly reason: string;
+    };
+
+export interface OnnxRuntime {
+  /**
+   * @param ends path of each file with constants, to the number of bytes that it must have
+   * @throws where a file is missing or too short
+   */
+  sessionBuilder(ends: ReadonlyMap<string, number>): SessionBuilder;
+  /** Whether `device` works here, and how fast it is. */
+  probe(device: Device): Promise<DeviceState>;
+}
+
+/** The options that both runtimes share. */
+export function commonOptions(
+  { device, lean = false, castsAtRunTime, threads, profilePrefix }: SessionOptions,
+  provider: InferenceSession.ExecutionProviderConfig,
+  session: Readonly<Record<string, unknown>> = {},
+): InferenceSession.SessionOptions {
+  return {
+    executionProviders: [provider],
+    graphOptimizationLevel: lean ? 'extended' : 'all',
+    enableMemPattern: !lean,
+    // Errors are thrown, so they need not be printed too.
+    logSeverityLevel: 4,
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
+    extra: {
+      session: {
+        // Idle threads that spin take cores from working threads as soon as two programs alternate or another process
+        // computes: two to four times slower then, and no faster alone.
+        intra_op: { allow_spinning: '0' },
+        ...(lean ? { disable_prepacking: '1' } : {}),
+        // Otherwise ops that the device lacks would silently run on the CPU, with copies there and back.
+        ...(device === 'cpu' ? {} : { disable_cpu_ep_fallback: '1' }),
+        ...session,
+      },
+      ...(castsAtRunTime
+        ? { optimization: { disable_specified_optimizers: 'CommonSubexpressionElimination' } }
+        : {}),
+    },
+  };
+}
+
+/** The provider called `device`. */
+export function providerOf(device: Device): InferenceSession.ExecutionProviderConfig {
+  // Shapes are static, so buffers of the same exact sizes are wanted at every run.
+  return device === 'webgpu' ? { name: 'webgpu', storageBufferCacheMode: 'simple' } : device;
+}
