@@ -1,3 +1,21 @@
+/**
+ * @file `@sgool/autodiff`: tensor programs that are traced, differentiated, compiled to ONNX, and run on ONNX Runtime.
+ *
+ * @packageDocumentation
+ *
+ * @example
+ * ```ts
+ * import { compile, grad, square, sum, trace } from '@sgool/autodiff';
+ *
+ * const graph = trace({ x: { shape: [3] } }, ({ x }) => {
+ *   const loss = sum(square(x));
+ *   const [dx] = grad(loss, [x]);
+ *   return { loss, dx };
+ * });
+ * const program = await compile(graph);
+ * const { loss, dx } = await program.run({ x: Float32Array.of(1, 2, 3) }); // 14 and [2, 4, 6]
+ * ```
+ */
 export { checkpoint, type GradientOptions, grad, gradient } from './gradient/gradient.ts';
 export type { DType, TypedArray } from './graph/dtype.ts';
 export { type Shape, sizeOf } from './graph/shape.ts';

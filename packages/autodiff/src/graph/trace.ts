@@ -13,8 +13,10 @@ export class Tensor {
   readonly id: number;
   readonly dtype: DType;
   readonly shape: Shape;
+  /** @internal */
   readonly trace: Trace;
 
+  /** @internal */
   constructor(id: number, dtype: DType, shape: Shape, trace: Trace) {
     this.id = id;
     this.dtype = dtype;
@@ -148,10 +150,15 @@ export type TensorMap = Readonly<Record<string, Tensor>>;
 
 /** A traced program: named inputs, named outputs. */
 export interface Graph {
+  /** @internal */
   readonly trace: Trace;
   readonly inputs: ReadonlyMap<string, Tensor>;
   readonly outputs: ReadonlyMap<string, Tensor>;
-  /** Of a program that `gradient` made. */
+  /**
+   * Of a program that `gradient` made.
+   *
+   * @internal
+   */
   readonly backward?: Backward;
 }
 

@@ -43,7 +43,12 @@ export class Program {
   private readonly half: LossScaler | undefined;
   private disposed = false;
 
-  /** @param half for programs in half precision */
+  /**
+   * Programs are made by {@link compile}.
+   *
+   * @param half for programs in half precision
+   * @internal
+   */
   constructor(session: InferenceSession, graph: Graph, nodeCount: number, half?: LossScaler) {
     this.session = session;
     this.half = half;

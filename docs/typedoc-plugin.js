@@ -1,0 +1,21 @@
+/**
+ * @file What TypeDoc must know of this repository's comments: `@file` at the top of a source describes the file, so it
+ * becomes the description of an entry's page, and nothing elsewhere. Entries are called what users import.
+ */
+import { Converter, ReflectionKind } from 'typedoc';
+
+/** @param {import('typedoc').Application} app */
+export function load(app) {
+  app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
+    for (const reflection of Object.values(project.reflections)) {
+      const { comment } = reflection;
+      const file = comment?.getTag('@file');
+      if (reflection.kind === ReflectionKind.Module) {
+        reflection.name = reflection.name.replace(/^index$/, 'sgool').replace(/^exports\//, 'sgool/');
+      }
+      if (!file) continue;
+      comment.removeTags('@file');
+      if (reflection.kindOf([ReflectionKind.Module, ReflectionKind.Project])) comment.summary = file.content;
+    }
+  });
+}
