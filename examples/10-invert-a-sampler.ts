@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import { Generator } from 'sgool';
-import { createSchedule, type Denoiser, edict, runTrajectory } from 'sgool/diffusion';
+import { createSchedule, edict, runTrajectory } from 'sgool/diffusion';
 
 const schedule = createSchedule({ beta_schedule: 'scaled_linear', beta_start: 0.00085, beta_end: 0.012 });
 /** The factor c of the best prediction c * latent: √(1-ᾱ) / (0.25 ᾱ + 1-ᾱ). */
@@ -14,11 +14,13 @@ const factor = (timestep: number) => {
   const signal = schedule.alphasCumprod[timestep];
   return Math.sqrt(1 - signal) / (0.25 * signal + 1 - signal);
 };
-const denoiser: Denoiser = {
+const denoiser = {
+  predicts: 'noise' as const,
   latentShape: [1, 4, 8, 8],
-  predict: async (latent, timestep) =>
+  predict: async (latent: Float64Array, timestep: number) =>
     latent.map((value) => Math.fround(factor(timestep) * Math.fround(value))),
-  pullback: async (_, timestep, cotangent) => cotangent.map((value) => factor(timestep) * value),
+  pullback: async (_: Float64Array, timestep: number, cotangent: Float64Array) =>
+    cotangent.map((value) => factor(timestep) * value),
   evaluations: { forward: 0, pullback: 0 },
 };
 

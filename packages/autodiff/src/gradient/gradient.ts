@@ -43,8 +43,6 @@ export function grad(of: Tensor, wrt: readonly Tensor[], { cotangent }: Gradient
  * Adds to a traced program its gradient: the outputs of the result are those named in `keep` (none unless said) and
  * `grad:<name>` for each tensor of `wrt`.
  *
- * @param graph a traced program
- * @param options what is differentiated
  * @param options.of name of an output of `graph`
  * @param options.wrt names of inputs of `graph`
  * @param options.cotangents name under which the cotangent of `of` becomes an input; without it `of` must hold one element
