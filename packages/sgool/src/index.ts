@@ -1,6 +1,8 @@
 /**
  * @file The library: load a model, run a method, take the images as they come.
  *
+ * @packageDocumentation
+ *
  * @example
  * ```ts
  * import { encodePng, loadPipeline, methods } from 'sgool';
@@ -16,12 +18,20 @@
  */
 export { UserError } from './errors.ts';
 export { type Crop, type CropSizes, wholeCrop } from './image/crops.ts';
-export { arrangeImages } from './image/draw.ts';
-export { createImage, type Image, imageFromPlanes, planesFromImage } from './image/image.ts';
-export { letterboxPlanes } from './image/letterbox.ts';
+export { arrangeImages, type SheetOptions } from './image/draw.ts';
+export {
+  type Colour,
+  createImage,
+  type Image,
+  imageFromPlanes,
+  planesFromImage,
+  type ValueRange,
+} from './image/image.ts';
+export { letterboxPlanes, type Size } from './image/letterbox.ts';
 export { encodePng } from './image/png.ts';
 export { readPngText } from './image/png-text.ts';
-export { readImage } from './image/read-image.ts';
+export { type ReadOptions, readImage } from './image/read-image.ts';
+export type { ResampleFilter } from './image/resample.ts';
 export { resizeImage } from './image/resize.ts';
 export { type Refinement, refine } from './methods/edit/refine.ts';
 export { type EstimateOptions, estimateRun, type RunEstimate } from './methods/estimate.ts';
@@ -30,11 +40,19 @@ export { methods } from './methods/index.ts';
 export type { Iteration, LossParts, Method, RunOptions, StepProgress } from './methods/run/method.ts';
 export { settingsOf } from './methods/run/run.ts';
 export type { ModelInfo } from './models/model-info.ts';
+export type { FewStepSampling } from './models/stable-diffusion/few-step.ts';
 export type { Objective, ObjectiveInput, ObjectiveResult, View } from './objectives/objective.ts';
 export { type LoadOptions, loadPipeline } from './pipeline/load-pipeline.ts';
-export type { ClipScores, Pipeline } from './pipeline/pipeline.ts';
+export type {
+  ClipScores,
+  DenoiserOptions,
+  ImageSize,
+  ObjectiveOptions,
+  Pipeline,
+} from './pipeline/pipeline.ts';
+export type { ClipCritic } from './preference/clip-critic.ts';
 export { type LoadScorerOptions, loadScorer } from './preference/load-scorer.ts';
-export type { Scorer } from './preference/scorer.ts';
+export type { PromptFit, Scorer } from './preference/scorer.ts';
 export { SCORER_NAMES, SCORERS, type ScorerInfo, type ScorerName } from './preference/scorer-names.ts';
 export { Generator } from './random/generator.ts';
 export type { RefineRequest } from './request/refine-request.ts';
@@ -49,6 +67,10 @@ export {
   type Settings,
 } from './request/request.ts';
 export type { Compute, ComputeOptions } from './runtime/compute.ts';
+export type { MachineSpeed } from './runtime/machine-speed.ts';
+export type { Memory, ProgramCache, ProgramOptions, Runnable } from './runtime/program-cache.ts';
 export type { Detector, SaliencyMap } from './saliency/detector.ts';
 export { findRegions, type Region, type RegionOptions } from './saliency/regions.ts';
-export { DEFAULT_MODEL, listModels } from './weights/open/locate-model.ts';
+export { DEFAULT_MODEL, listModels, type ModelLocation } from './weights/open/locate-model.ts';
+export type { LoraChoice } from './weights/open/lora.ts';
+export type { Prediction } from './weights/open/single-file.ts';

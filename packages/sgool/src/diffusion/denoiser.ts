@@ -11,7 +11,7 @@ import { UserError } from '../errors.ts';
  * Latents are `Float64Array`s of `latentShape`'s size; the network inside sees float32 casts. Both methods must be
  * deterministic: the same latent gives the same numbers, bit for bit, or inversion is not exact. Neither may change its
  * arguments. A model that predicts velocity or the clean latent is turned into a noise predictor by its maker, with
- * {@link noiseCoefficients}.
+ * `noiseCoefficients`.
  */
 export interface Denoiser {
   /** Shape of one latent, for example `[1, 4, 16, 16]`. */

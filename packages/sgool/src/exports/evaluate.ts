@@ -1,4 +1,8 @@
-/** @file `sgool/evaluate`: the judge, which says what is in an image of Toybox and never guides. */
+/**
+ * @file `sgool/evaluate`: the judge, which says what is in an image of Toybox and never guides.
+ *
+ * @packageDocumentation
+ */
 export {
   type Detection,
   decodeMaps,
@@ -9,7 +13,13 @@ export {
 } from '../evaluate/judge/detections.ts';
 export { type Judge, loadJudge } from '../evaluate/judge/judge.ts';
 export { runJudge } from '../evaluate/judge/run-judge.ts';
-export { JUDGE_GRID, JUDGE_IMAGE, JUDGE_TRAITS, judgeNetwork } from '../networks/judge/network.ts';
+export {
+  JUDGE_GRID,
+  JUDGE_IMAGE,
+  JUDGE_TRAITS,
+  type JudgeOutputs,
+  judgeNetwork,
+} from '../networks/judge/network.ts';
 export {
   COLOURS,
   type Colour,

@@ -8,7 +8,7 @@ import { createImage, type Image } from './image.ts';
 export const MAX_PIXELS = 2 ** 26;
 
 export interface ReadOptions {
-  /** Default {@link MAX_PIXELS}. */
+  /** Default `MAX_PIXELS`. */
   readonly maxPixels?: number;
   /** Colour behind transparent parts. Default white. */
   readonly background?: string;
@@ -50,7 +50,7 @@ export async function decodeImage(
 }
 
 /**
- * Reads an image from a file; see {@link decodeImage}.
+ * Reads an image from a file; see `decodeImage`.
  *
  * @throws UserError when the file cannot be read, too
  */

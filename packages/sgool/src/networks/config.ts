@@ -48,7 +48,11 @@ const autoencoderSchema = z.object({
   mid_block_add_attention: z.boolean().default(true),
 });
 
-/** Configuration of an AutoencoderKL. */
+/**
+ * Configuration of an AutoencoderKL.
+ *
+ * @interface
+ */
 export type AutoencoderConfig = Readonly<z.output<typeof autoencoderSchema>>;
 
 /** Checks an autoencoder's `config.json`. @throws UserError with one line */
@@ -143,7 +147,11 @@ const unetSchema = z
     };
   });
 
-/** Configuration of a UNet2DConditionModel; numbers that may differ between blocks are lists here. */
+/**
+ * Configuration of a UNet2DConditionModel; numbers that may differ between blocks are lists here.
+ *
+ * @interface
+ */
 export type UNetConfig = Readonly<z.output<typeof unetSchema>>;
 
 /** Checks a UNet's `config.json`. @throws UserError with one line */
@@ -184,11 +192,23 @@ const clipSchema = z.object({
   projection_dim: count.default(512),
 });
 
-/** Configuration of a CLIPTextModel. */
+/**
+ * Configuration of a CLIPTextModel.
+ *
+ * @interface
+ */
 export type ClipTextConfig = Readonly<z.output<typeof clipTextSchema>>;
-/** Configuration of the image tower of a CLIPModel. */
+/**
+ * Configuration of the image tower of a CLIPModel.
+ *
+ * @interface
+ */
 export type ClipVisionConfig = Readonly<z.output<typeof clipVisionSchema>>;
-/** Configuration of a CLIPModel. */
+/**
+ * Configuration of a CLIPModel.
+ *
+ * @interface
+ */
 export type ClipConfig = Readonly<z.output<typeof clipSchema>>;
 
 /** Checks the `config.json` of a CLIPTextModel. @throws UserError with one line */
@@ -251,7 +271,11 @@ const transalnetSchema = z
     };
   });
 
-/** Layout of a TranSalNet; without any key it is the published TranSalNet_Res. */
+/**
+ * Layout of a TranSalNet; without any key it is the published TranSalNet_Res.
+ *
+ * @interface
+ */
 export type TranSalNetConfig = Readonly<z.output<typeof transalnetSchema>>;
 
 /** Checks the `config.json` of a TranSalNet (this project's own: the authors publish none). @throws UserError with one line */

@@ -34,6 +34,11 @@ export interface DenoiserOptions extends ImageSize {
   readonly evaluations?: { forward: number; pullback: number };
 }
 
+/**
+ * What an objective is made for.
+ *
+ * @interface
+ */
 export type ObjectiveOptions = ImageSize & Pick<ObjectiveParts, 'saturatedGradient' | 'views'>;
 
 /** A loaded model. */

@@ -44,7 +44,11 @@ export const refineSchema = requestSchema.omit({ method: true }).extend({
   feather: refineShape.feather.optional(),
 });
 
-/** A request as callers write it: image and prompt are needed. */
+/**
+ * A request as callers write it: image and prompt are needed.
+ *
+ * @interface
+ */
 export type RefineRequest = z.input<typeof refineSchema>;
 /** A request that passed the schema. */
 export type ParsedRefineRequest = z.output<typeof refineSchema>;

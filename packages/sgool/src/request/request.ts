@@ -148,8 +148,12 @@ const settings = {
     .describe('factor on the CLIP loss inside sampling (clip-guided)'),
 };
 
-/** Every knob, filled in. */
 export const settingsSchema = z.strictObject(settings);
+/**
+ * Every setting, filled in.
+ *
+ * @interface
+ */
 export type Settings = z.output<typeof settingsSchema>;
 
 const mask = z
@@ -179,7 +183,11 @@ export const requestSchema = z.strictObject({
   ...settingsSchema.partial().shape,
 });
 
-/** A request as callers write it: only the prompt is needed. */
+/**
+ * A request as callers write it: only the prompt is needed.
+ *
+ * @interface
+ */
 export type GenerationRequest = z.input<typeof requestSchema>;
 /** A request that passed the schema. */
 export type ParsedRequest = z.output<typeof requestSchema>;

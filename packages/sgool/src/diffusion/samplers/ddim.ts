@@ -44,7 +44,7 @@ export interface DdimOptions {
 }
 
 /**
- * The DDIM sampler with `steps` steps. One network call per step; no exact inverse (see {@link ddimInvert}).
+ * The DDIM sampler with `steps` steps. One network call per step; no exact inverse (see `ddimInvert`).
  *
  * @throws UserError if eta is out of range, or above 0 without `freshNoise`.
  */

@@ -57,7 +57,7 @@ export async function replaceFile(path: string, write: (file: FileHandle) => Pro
 }
 
 /**
- * Writes `data` to `path` so that the file is never seen half-written. See {@link replaceFile}.
+ * Writes `data` to `path` so that the file is never seen half-written. See `replaceFile`.
  *
  * @throws UserError when the file system refuses
  */
