@@ -10,6 +10,7 @@ export default defineConfig({
       'examples/*.test.ts',
       'test/**/*.test.ts',
     ],
+    setupFiles: ['test/software-driver.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     maxWorkers: 2,

@@ -2,6 +2,7 @@
  * @file Toybox on another device than the processor: the same images, the same gradients. `npm run test:webgpu` names the
  * device; a driver that emulates a card on the processor takes minutes.
  */
+import { DEVICES, deviceState } from '@sgool/autodiff';
 import { generate, loadPipeline, type Pipeline } from 'sgool';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { cosine, type Work, workOn } from './alike.ts';
@@ -10,19 +11,18 @@ import { describeOnToybox } from './toybox-model.ts';
 
 vi.setConfig({ testTimeout: 1_200_000, hookTimeout: 1_200_000 });
 
-const wanted = process.env.SGOOL_TEST_DEVICE;
-const reason = wanted
-  ? (await import('../../autodiff/src/testing/test-device.ts')).untestable
-  : 'SGOOL_TEST_DEVICE names none';
+const wanted = DEVICES.find((name) => name === process.env.SGOOL_TEST_DEVICE);
+const state = wanted && (await deviceState(wanted));
+const reason = state?.works === false ? state.reason : 'SGOOL_TEST_DEVICE names none';
 
-if (!wanted || reason) describe.skip(`another device than the processor (skipped: ${reason})`, () => {});
+if (!wanted || !state?.works)
+  describe.skip(`another device than the processor (skipped: ${reason})`, () => {});
 else {
   describeOnToybox(wanted, () => {
     const pipelines: Pipeline[] = [];
     let [here, there]: Work[] = [];
     beforeAll(async () => {
-      for (const device of ['cpu', wanted as 'webgpu'] as const)
-        pipelines.push(await loadPipeline('toybox', { device }));
+      for (const device of ['cpu', wanted] as const) pipelines.push(await loadPipeline('toybox', { device }));
       [here, there] = [await workOn(pipelines[0]!, 3), await workOn(pipelines[1]!, 3)];
     });
     afterAll(() => Promise.all(pipelines.map((pipeline) => pipeline.dispose())));

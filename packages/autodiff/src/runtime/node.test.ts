@@ -53,6 +53,6 @@ it.each([
 it('says what to do where the library cannot be loaded', async () => {
   const broken = `process.dlopen = () => { throw new Error('version GLIBC_2.99 not found\\nmore'); };`;
   await expect(run(`${broken}${COMPUTE}`)).rejects.toThrow(
-    /Error: onnxruntime-node: its library for \w+\/\w+ could not be loaded \(version GLIBC_2\.99 not found\); install it again on this machine with "npm install onnxruntime-node --ignore-scripts" \(it exists for .*\)$/m,
+    /Error: onnxruntime-node: its library for \w+\/\w+ could not be loaded \(version GLIBC_2\.99 not found\); remove node_modules\/onnxruntime-node and run "npm install --ignore-scripts" on this machine \(it exists for .*\)$/m,
   );
 });

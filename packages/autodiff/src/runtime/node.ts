@@ -44,7 +44,7 @@ function switchTelemetryOff(): void {
 function notLoaded(cause: unknown): Error {
   const [reason] = String((cause as Error | undefined)?.message ?? cause).split('\n');
   return new Error(
-    `onnxruntime-node: its library for ${process.platform}/${process.arch} could not be loaded (${reason}); install it again on this machine with "npm install onnxruntime-node --ignore-scripts" (it exists for Linux with glibc and Windows on x64 and arm64, and macOS on arm64)`,
+    `onnxruntime-node: its library for ${process.platform}/${process.arch} could not be loaded (${reason}); remove node_modules/onnxruntime-node and run "npm install --ignore-scripts" on this machine (it exists for Linux with glibc and Windows on x64 and arm64, and macOS on arm64)`,
     { cause },
   );
 }
