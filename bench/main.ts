@@ -88,7 +88,7 @@ async function measure(): Promise<Report> {
     lines.push(...(await shareLines(bench, measured, lines)));
     if (Object.values(GROWTH_NAMES).some(isWanted)) lines.push(...(await growthLines(bench)));
     return {
-      machine: { cpu: cpus()[0]!.model.trim(), node: process.versions.node, ...peers },
+      machine: { cpu: cpus()[0].model.trim(), node: process.versions.node, ...peers },
       ...settings,
       lines: quick ? lines.map((line) => ({ ...line, goal: undefined })) : lines,
     };

@@ -15,7 +15,7 @@ export interface Times {
 /** The least agreement over all results of two sides: loss, gradient and image of one work. */
 async function agreementOf(a: RunAnswer, b: RunAnswer): Promise<number> {
   const each = Object.entries(a.results).map(async ([name, path]) =>
-    agreement(await readNumbers(path), await readNumbers(b.results[name]!)),
+    agreement(await readNumbers(path), await readNumbers(b.results[name])),
   );
   return Math.min(...(await Promise.all(each)));
 }
@@ -40,7 +40,7 @@ export async function timeInTurns(
     const answers: RunAnswer[][] = sides.map(() => []);
     for (let round = 0; round <= repeats; round++) {
       for (const [i, side] of sides.entries()) {
-        answers[i]!.push(await side.run({ out: join(out, `${i}`) }));
+        answers[i].push(await side.run({ out: join(out, `${i}`) }));
       }
     }
     const [first, second] = answers;
@@ -49,7 +49,7 @@ export async function timeInTurns(
         seconds: own.slice(1).map(({ seconds }) => seconds),
         processorSeconds: own.slice(1).map(({ processorSeconds }) => processorSeconds),
       })),
-      ...(second ? { agreement: await agreementOf(first![0]!, second[0]!) } : {}),
+      ...(second ? { agreement: await agreementOf(first[0], second[0]) } : {}),
     };
   } finally {
     await Promise.all(sides.map((side) => side.stop()));

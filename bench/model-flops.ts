@@ -52,9 +52,9 @@ export function countUseful(graph: Graph, input: string): UsefulFlops {
     for (const t of outputs) depending.add(t);
     for (const t of operands) if (!depending.has(t) && !graph.trace.folded.has(t)) others.set(`${t.id}`, t);
     const [a, b] = operands;
-    if (!b || !depending.has(a!) || !depending.has(b)) continue;
-    if (op === 'MatMul') twice += 2 * outputs[0]!.size * a!.shape.at(-1)!;
-    if (op === 'MultiHeadAttention') twice += 4 * a!.size * b.shape[1]!;
+    if (!b || !depending.has(a) || !depending.has(b)) continue;
+    if (op === 'MatMul') twice += 2 * outputs[0].size * a.shape.at(-1)!;
+    if (op === 'MultiHeadAttention') twice += 4 * a.size * b.shape[1];
   }
   const forward = graphCost(graph).flops;
   const independent = graphCost({ ...graph, outputs: others }).flops;

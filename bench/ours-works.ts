@@ -70,7 +70,7 @@ export const preparations: Readonly<Record<WorkName, Preparation>> = {
       for (const final of trajectory.final) results.push(await evaluate(final));
       const gradient = await trajectory.pullback(results.map((result) => result.gradient));
       const loss = results.reduce((sum, { total }) => sum + total, 0) / results.length;
-      return { gradient, final: trajectory.final[0]!, loss: [loss] };
+      return { gradient, final: trajectory.final[0], loss: [loss] };
     };
   },
 
@@ -82,7 +82,7 @@ export const preparations: Readonly<Record<WorkName, Preparation>> = {
     // A constant, as weights are, is brought into the kernel's order once.
     const isConstant = has(work, 'constant operand');
     const graph = trace({ left: { shape }, ...(isConstant ? {} : { right: { shape } }) }, (given) => ({
-      product: matmul(given.left!, given.right ?? constant({ dtype: 'float32', shape, data: right })),
+      product: matmul(given.left, given.right ?? constant({ dtype: 'float32', shape, data: right })),
     }));
     const program = await compile(graph, { threads });
     const inputs = { left: operand(), ...(isConstant ? {} : { right }) };

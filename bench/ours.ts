@@ -4,7 +4,7 @@ import { readNumbers, writeNumbers } from './numbers.ts';
 import { preparations } from './ours-works.ts';
 import type { RunAnswer, RunRequest, Work } from './work.ts';
 
-const work = JSON.parse(process.argv[2]!) as Work;
+const work = JSON.parse(process.argv[2]) as Work;
 const answer = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
 const run = await preparations[work.work](work, {

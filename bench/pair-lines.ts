@@ -47,7 +47,7 @@ async function timesOf(bench: Bench, pair: Pair): Promise<Figures> {
     tell('the machine was busy, times mean little');
   }
   const [ours, peer] = times.map(({ seconds }) => seconds);
-  return { agreement, runs: { ours: ours!, peer }, ...compared(median(ours!), peer && median(peer)) };
+  return { agreement, runs: { ours: ours, peer }, ...compared(median(ours), peer && median(peer)) };
 }
 
 function shareOfThreads({ seconds, processorSeconds }: Times, threads: number): number {

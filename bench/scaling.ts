@@ -26,26 +26,26 @@ export async function growthLines(bench: Bench): Promise<Line[]> {
   const { times } = await timeInTurns(own, { ...bench, repeats: RUNS });
   const seconds = times.map((each) => median(each.seconds));
   // Where the straight line through the fewest and the most steps passes.
-  const expected = seconds[0]! + ((seconds[2]! - seconds[0]!) * (MIDDLE - FEW)) / (MANY - FEW);
+  const expected = seconds[0] + ((seconds[2] - seconds[0]) * (MIDDLE - FEW)) / (MANY - FEW);
   return [
     {
       name: GROWTH_NAMES.memory,
       beside: 'itself',
       unit: 'GB',
-      ours: peaks[2]!,
-      peer: peaks[0]!,
+      ours: peaks[2],
+      peer: peaks[0],
       peerName: `itself, ${FEW} steps`,
-      ratio: peaks[2]! / peaks[0]!,
+      ratio: peaks[2] / peaks[0],
       goal: 1.03,
     },
     {
       name: GROWTH_NAMES.time,
       beside: 'itself',
       unit: 's',
-      ours: seconds[1]!,
+      ours: seconds[1],
       peer: expected,
       peerName: `straight line at ${MIDDLE} steps`,
-      ratio: 1 + Math.abs(seconds[1]! / expected - 1),
+      ratio: 1 + Math.abs(seconds[1] / expected - 1),
       goal: 1.05,
     },
   ];

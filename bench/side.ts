@@ -30,7 +30,7 @@ export class Side {
 
   private constructor({ program, work }: Contender, python: string) {
     const [command, ...words] = COMMANDS[program](python);
-    this.child = spawn(command!, [...words, JSON.stringify(work)], {
+    this.child = spawn(command, [...words, JSON.stringify(work)], {
       stdio: 'pipe',
       env: { ...process.env, OMP_NUM_THREADS: String(work.threads) },
     });

@@ -22,7 +22,7 @@ export async function shareLines(
   lines: readonly Line[],
 ): Promise<Line[]> {
   const float32 = measured
-    .map((pair, i) => [pair, lines[i]!] as const)
+    .map((pair, i) => [pair, lines[i]] as const)
     .filter(([{ work, results }, { ours }]) => work in SHARES && !results && ours);
   if (float32.length === 0) return [];
   tell('the peak of the machine: products of matrices');
@@ -31,7 +31,7 @@ export async function shareLines(
   const shares: Line[] = [product];
   for (const name of new Set(float32.map(([pair]) => pair.name))) {
     const rows = float32.filter(([pair]) => pair.name === name);
-    const [{ work, pixels }] = rows[0]!;
+    const [{ work, pixels }] = rows[0];
     const { flops, goal } = SHARES[work as keyof typeof SHARES];
     const useful = (await modelFlops((await contender(bench, 'ours', { work, pixels })).work))[flops];
     const ours = useful / median(rows.flatMap(([, { runs }]) => runs!.ours)) / peak;
@@ -66,7 +66,7 @@ async function productLine(bench: Bench) {
     name: `product of two matrices of ${MATRIX_SIZE} rows`,
     beside: 'machine',
     unit: 'GFLOP/s',
-    ours: Math.max(rate(own!), rate(constant!)),
+    ours: Math.max(rate(own), rate(constant)),
     peer: peer && rate(peer),
     peerName: 'PyTorch',
   } as const;

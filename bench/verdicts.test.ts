@@ -40,7 +40,7 @@ describe('judged', () => {
       line({ ...fast, name: 'b', agreement: Number.NaN }),
       line({ ...fast, name: 'c', agreement: 0.9998, same: false }),
     ]);
-    expect([differs!.verdict, broken!.verdict, rounded!.verdict]).toEqual([
+    expect([differs.verdict, broken.verdict, rounded.verdict]).toEqual([
       'results differ',
       'results differ',
       'met',
@@ -86,7 +86,7 @@ describe('the outcome', () => {
 
   it('is a table that tells what failed', () => {
     const [, , measured, failed] = outcomeTable(lines).split('\n');
-    expect(measured!.split('|').map((cell) => cell.trim())).toEqual([
+    expect(measured.split('|').map((cell) => cell.trim())).toEqual([
       ...['', 'UNet', 'PyTorch', '1.25 s', '2.50 s', '0.50', '<= 0.80', 'met', '1.000000', ''],
     ]);
     expect(failed).toContain('PyTorch: no compiler');

@@ -7,18 +7,18 @@ export function median(values: readonly number[]): number {
   if (values.length === 0) throw new RangeError('median: of no values');
   const sorted = values.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 /** Cosine of two results; of single numbers, whose cosine says nothing, 1 less their relative difference. */
 export function agreement(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) throw new RangeError(`agreement: of ${a.length} and ${b.length} values`);
-  if (a.length === 1) return 1 - Math.abs(a[0]! - b[0]!) / Math.abs(b[0]!);
+  if (a.length === 1) return 1 - Math.abs(a[0] - b[0]) / Math.abs(b[0]);
   let [product, lengthA, lengthB] = [0, 0, 0];
   for (let i = 0; i < a.length; i++) {
-    product += a[i]! * b[i]!;
-    lengthA += a[i]! ** 2;
-    lengthB += b[i]! ** 2;
+    product += a[i] * b[i];
+    lengthA += a[i] ** 2;
+    lengthB += b[i] ** 2;
   }
   return product / Math.sqrt(lengthA * lengthB);
 }

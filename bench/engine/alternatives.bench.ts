@@ -33,30 +33,30 @@ const views = (padded: Tensor, axis: number, side: number) =>
     ]);
   });
 const channelsLast = (x: Tensor) => pad(transpose(x, [0, 2, 3, 1]), [0, 1, 1, 0], [0, 1, 1, 0]);
-const channelRows = (dy: Tensor) => reshape(transpose(dy, [1, 0, 2, 3]), [dy.shape[1]!, -1]);
+const channelRows = (dy: Tensor) => reshape(transpose(dy, [1, 0, 2, 3]), [dy.shape[1], -1]);
 
 const weightRules: Record<string, WeightRule> = {
   'nine products, channels last': (dy, x) => {
-    const channels = x.shape[1]!;
-    const products = views(channelsLast(x), 1, x.shape[2]!).map((view) =>
-      reshape(matmul(channelRows(dy), reshape(view, [-1, channels])), [1, dy.shape[1]!, channels]),
+    const channels = x.shape[1];
+    const products = views(channelsLast(x), 1, x.shape[2]).map((view) =>
+      reshape(matmul(channelRows(dy), reshape(view, [-1, channels])), [1, dy.shape[1], channels]),
     );
     return transpose(concat(products, 0), [1, 2, 0]);
   },
   'im2col, one product': (dy, x) => {
-    const columns = reshape(concat(views(channelsLast(x), 1, x.shape[2]!), 3), [-1, 9 * x.shape[1]!]);
+    const columns = reshape(concat(views(channelsLast(x), 1, x.shape[2]), 3), [-1, 9 * x.shape[1]]);
     return matmul(channelRows(dy), columns);
   },
   'convolution with dy as the weight': (dy, x) =>
     conv2d(transpose(x, [1, 0, 2, 3]), transpose(dy, [1, 0, 2, 3]), undefined, same),
   'shifted rows and columns (in use)': (dy, x) => {
     // The weight's numbers do not enter its own gradient; a slice stands in for it.
-    const channels = [dy.shape[1]!, x.shape[1]!] as const;
+    const channels = [dy.shape[1], x.shape[1]] as const;
     const weight = reshape(
       slice(reshape(x, [-1]), [{ axis: 0, start: 0, end: 9 * channels[0] * channels[1] }]),
       [...channels, 3, 3],
     );
-    return grad(conv2d(x, weight, undefined, same), [weight], { cotangent: dy })[0]!;
+    return grad(conv2d(x, weight, undefined, same), [weight], { cotangent: dy })[0];
   },
 };
 
@@ -64,7 +64,7 @@ const inputRules: Record<string, (dy: Tensor, weight: Tensor) => Tensor> = {
   ConvTranspose: (dy, weight) => convTranspose2d(dy, weight, undefined, same),
   'mirrored convolution (in use)': (dy, weight) => {
     const x = dy;
-    return grad(conv2d(x, weight, undefined, same), [x], { cotangent: dy })[0]!;
+    return grad(conv2d(x, weight, undefined, same), [x], { cotangent: dy })[0];
   },
 };
 
@@ -78,7 +78,7 @@ async function race(candidates: Record<string, Prepared>, flops: number): Promis
   for (const [name, milliseconds] of Object.entries(best)) {
     const rate = (flops / milliseconds / 1e6).toFixed(0);
     console.log(`  ${name.padEnd(36)}${milliseconds.toFixed(1).padStart(7)} ms${rate.padStart(6)} GFLOP/s`);
-    await candidates[name]!.program.dispose();
+    await candidates[name].program.dispose();
   }
 }
 

@@ -84,7 +84,7 @@ export async function profile(graph: Graph, runs: number, options: CompileOption
     program.endProfiling();
     await program.dispose();
     const [file] = await readdir(folder);
-    const events = JSON.parse(await readFile(path.join(folder, file!), 'utf8')) as {
+    const events = JSON.parse(await readFile(path.join(folder, file), 'utf8')) as {
       cat: string;
       name: string;
       dur: number;

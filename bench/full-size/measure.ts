@@ -123,7 +123,7 @@ const gigabytes = (bytes: number) => (bytes === 0 ? '' : `${(bytes / 1e9).toFixe
 function row(cells: readonly string[]): string {
   const widths = [14, 44, 9, 14, 12];
   return cells
-    .map((cell, i) => cell.padEnd(widths[i]!))
+    .map((cell, i) => cell.padEnd(widths[i]))
     .join('  ')
     .trimEnd();
 }

@@ -79,7 +79,7 @@ export function networkFiles(divisor: number): NetworkFile[] {
         )({
           sample: input('sample', [1, 4, 8, 8]),
           timestep: input('timestep', [1]),
-          context: input('context', [1, 2, settings.cross_attention_dim[0]!]),
+          context: input('context', [1, 2, settings.cross_attention_dim[0]]),
         });
       }),
       published: full ? { fp32: 3_438_167_534, fp16: 1_719_125_304 } : {},

@@ -116,7 +116,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
 
 /** Runs one part in this process. */
 export async function runPart(name: string, folder: string, options: PartOptions): Promise<PartResult> {
-  const part = PARTS[name]!;
+  const part = PARTS[name];
   const seconds: Record<string, number> = {};
   const clock: Clock = async (stage, work) => {
     const started = performance.now();
@@ -166,8 +166,8 @@ function noiseOf(pipeline: Pipeline, side: number): Float64Array {
 function deviation(values: ArrayLike<number>): number {
   let [sum, squares] = [0, 0];
   for (let i = 0; i < values.length; i++) {
-    sum += values[i]!;
-    squares += values[i]! ** 2;
+    sum += values[i];
+    squares += values[i] ** 2;
   }
   return Math.sqrt(squares / values.length - (sum / values.length) ** 2);
 }

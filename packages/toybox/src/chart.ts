@@ -75,7 +75,7 @@ export function panelSvg({ title, x, y, lines }: Panel, { left, top, width, heig
     ...lines.map(({ points, colour, width: stroke = 1.6, dash }) => {
       const path = points.map((point) => `${px(point[0]).toFixed(1)},${py(point[1]).toFixed(1)}`);
       if (path.length === 1) {
-        const [cx, cy] = path[0]!.split(',');
+        const [cx, cy] = path[0].split(',');
         return `<circle cx="${cx}" cy="${cy}" r="3" fill="${colour}"/>`;
       }
       const dashes = dash ? ` stroke-dasharray="${dash}"` : '';

@@ -64,7 +64,7 @@ await runProgram('evaluate:ablation', async (signal) => {
   const scores = new Map<string, Scores[]>();
   try {
     for (const name of chosen) {
-      const { method = 'sgool', settings } = VARIANTS[name]!;
+      const { method = 'sgool', settings } = VARIANTS[name];
       const list: Scores[] = [];
       for (const [i, spec] of prompts.entries()) {
         const one = { pipeline, judge, spec, method, seed: seed + i, settings, signal };
@@ -81,7 +81,7 @@ await runProgram('evaluate:ablation', async (signal) => {
     path.resolve(values.out),
     `${JSON.stringify(Object.fromEntries(scores), undefined, 1)}\n`,
   );
-  const base = scores.get(chosen[0]!)!;
+  const base = scores.get(chosen[0])!;
   const rows = [...scores].map(([name, list]) => [
     ...rowOf(name, list),
     signed(mean(list, judgeOf) - mean(base, judgeOf), 3),

@@ -69,7 +69,7 @@ describe('a comparison', () => {
     for (const list of results.values()) {
       expect(list.map(({ seed }) => seed)).toEqual([4, 5]);
       expect(list.map(({ judge }) => judge.correct)).toEqual([true, false]);
-      expect(list[0]!.judge.score).toBeCloseTo(0.9, 6);
+      expect(list[0].judge.score).toBeCloseTo(0.9, 6);
       for (const { image } of list) {
         expect(await readImage(path.join(folder, image))).toMatchObject({ width: 32, height: 32 });
       }
@@ -105,7 +105,7 @@ describe('a comparison', () => {
 
 it('a contact sheet has a group per prompt', async () => {
   const { results } = await compare();
-  const rows = [0, 1].map((i) => [...results.values()].map((list) => list[i]!));
+  const rows = [0, 1].map((i) => [...results.values()].map((list) => list[i]));
   const withImages = await Promise.all(
     rows.map((row) =>
       Promise.all(

@@ -56,7 +56,7 @@ export async function runComparison(options: ComparisonOptions): Promise<Compari
   await mkdir(path.join(folder, 'images'), { recursive: true });
   const settings = new Map(
     options.methods.map((method) => {
-      const request = { prompt: prompts[0]!.text, method, ...overrides(method, iterations) };
+      const request = { prompt: prompts[0].text, method, ...overrides(method, iterations) };
       return [method, settingsOf(methods[method], pipeline, parseRequest(request))] as const;
     }),
   );

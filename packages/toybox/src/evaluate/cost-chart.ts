@@ -40,7 +40,7 @@ const MEASURES: readonly { readonly name: ValueName; readonly title: string; rea
  * @param title of the whole
  */
 export function costChart(title: string, lines: readonly CostLine[], budget: number): string {
-  const end = lines[0]!.curve.at(-1)!;
+  const end = lines[0].curve.at(-1)!;
   const width = MEASURES.length * PANEL.width;
   const legendTop = TOP + PANEL.height + 12;
   const rows = Math.ceil(lines.length / LEGEND_COLUMNS);
@@ -79,7 +79,7 @@ export function costChart(title: string, lines: readonly CostLine[], budget: num
 }
 
 function colourOf(index: number): string {
-  return COLOURS[index % COLOURS.length]!;
+  return COLOURS[index % COLOURS.length];
 }
 
 function costAxis(costs: readonly number[]): Axis {

@@ -27,7 +27,7 @@ export function bestWithin({ points }: Pick<Trace, 'points'>, cost: number): Tra
 
 /** The work that a trace took until cost was used up. */
 export function spentWithin({ points }: Pick<Trace, 'points'>, cost: number): TracePoint {
-  return points.findLast((point) => costOf(point) <= cost) ?? points[0]!;
+  return points.findLast((point) => costOf(point) <= cost) ?? points[0];
 }
 
 /** The values that are charted and compared. */
@@ -70,7 +70,7 @@ const POINTS_PER_DECADE = 20;
 
 /** From the cost of the plain image to that of the longest trace, evenly in factors. */
 export function curveOf(traces: readonly Trace[]): CurvePoint[] {
-  const first = Math.max(...traces.map(({ points }) => costOf(points[0]!)));
+  const first = Math.max(...traces.map(({ points }) => costOf(points[0])));
   const last = Math.max(...traces.map(({ points }) => costOf(points.at(-1)!)));
   const count = Math.ceil(POINTS_PER_DECADE * Math.log10(last / first));
   return Array.from({ length: count + 1 }, (_, k) => {

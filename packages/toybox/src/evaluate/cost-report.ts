@@ -42,7 +42,7 @@ const SHARE = 0.1;
  * @param budget default a tenth of what the reference takes
  */
 export function costReport(traces: ReadonlyMap<string, readonly Trace[]>, budget?: number): CostReport {
-  const [reference, first] = [...traces][0]!;
+  const [reference, first] = [...traces][0];
   const referenceCost = mean(first.map(({ points }) => costOf(points.at(-1)!)));
   const most = budget ?? SHARE * referenceCost;
   const report = (name: string, own: readonly Trace[]): VariantReport => {

@@ -60,7 +60,7 @@ describe('a report', () => {
     expect(report.variants.published).toMatchObject({ forward: 150, pullback: 100, means: { clipA: 60 } });
     // Twelve iterations cost 45, the thirteenth 49.
     expect(report.variants.quick).toMatchObject({ forward: 12, pullback: 11, means: { clipA: 76.5 } });
-    expect(report.variants.quick!.against!.clipB).toMatchObject({ difference: 16.5, wins: 1, losses: 1 });
+    expect(report.variants.quick.against!.clipB).toMatchObject({ difference: 16.5, wins: 1, losses: 1 });
     expect(costTable(report)).toContain('45 evaluations');
   });
 
@@ -114,7 +114,7 @@ describe('a trace', () => {
       [12, 8],
     ]);
     expect(points.map(({ clip }) => typeof clip.B)).toEqual(['number', 'number', 'number']);
-    expect(points[2]!.judge).toEqual({ score: 0, correct: false });
+    expect(points[2].judge).toEqual({ score: 0, correct: false });
     expect(looks).toBe(3);
     expect((await traceOf(await options())).points).toEqual(points);
     expect(looks).toBe(3);

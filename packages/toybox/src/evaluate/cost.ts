@@ -55,7 +55,7 @@ await runProgram('evaluate:cost', async (signal) => {
   const [set] = namesFrom('--set', values.set, Object.keys(SETS) as (keyof typeof SETS)[]);
   const names = namesFrom('--variants', values.variants, Object.keys(VARIANTS));
   const budget = values.budget === undefined ? undefined : wholeNumber('--budget', values.budget, 1);
-  const first = SETS[set!];
+  const first = SETS[set];
   const prompts = heldOutPairPrompts(first + count, PROMPT_SEED).slice(first);
   const folder = path.resolve(values.out);
   const store = await openResults<Trace>(folder);
@@ -68,7 +68,7 @@ await runProgram('evaluate:cost', async (signal) => {
       const list: Trace[] = [];
       for (const [i, spec] of prompts.entries()) {
         const seed = NOISE_SEED + first + i;
-        const one = { pipeline, judge, model, spec, seed, variant: VARIANTS[name]!, store, signal };
+        const one = { pipeline, judge, model, spec, seed, variant: VARIANTS[name], store, signal };
         list.push(await traceOf(one));
         const { seconds } = list.at(-1)!.points.at(-1)!;
         process.stderr.write(`${name}  ${i + 1}/${count}  ${spec.text}  ${seconds.toFixed(1)} s\n`);
@@ -93,5 +93,5 @@ await runProgram('evaluate:cost', async (signal) => {
   await writeFileAtomic(path.join(folder, `${set}.svg`), costChart(title, lines, report.budget));
   process.stdout.write(`${title}, seeds ${NOISE_SEED + first} to ${NOISE_SEED + first + count - 1}\n\n`);
   process.stdout.write(`${costTable(report)}\n`);
-  process.stderr.write(`figures and chart: ${path.join(folder, set!)}.json, .svg\n`);
+  process.stderr.write(`figures and chart: ${path.join(folder, set)}.json, .svg\n`);
 });

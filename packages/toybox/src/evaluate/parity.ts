@@ -64,7 +64,7 @@ await runProgram('parity', async () => {
       ),
     })),
   );
-  const planes = (await decoder.run({ latent: Float32Array.from(latent!) })).planes as Float32Array;
+  const planes = (await decoder.run({ latent: Float32Array.from(latent) })).planes as Float32Array;
   const image = planes.map((v) => Math.min(1, Math.max(0, v / 2 + 0.5)));
   const shown = imageFromPlanes(image, width, height);
   const scores = await pipeline.score(shown, prompt);
@@ -82,7 +82,7 @@ await runProgram('parity', async () => {
     path.join(values.out, 'parity.safetensors'),
     {
       noise: { dtype: 'F32', shape, data: Float32Array.from(noise) },
-      latent: { dtype: 'F32', shape, data: Float32Array.from(latent!) },
+      latent: { dtype: 'F32', shape, data: Float32Array.from(latent) },
       image: { dtype: 'F32', shape: [1, 3, height, width], data: image },
       bytes: { dtype: 'U8', shape: [height, width, 3], data: shown.data },
       ids: {

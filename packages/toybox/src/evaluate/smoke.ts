@@ -82,7 +82,7 @@ async function keep(
   };
   await writeFileAtomic(path.join(folder, 'report.json'), `${JSON.stringify(record, undefined, 2)}\n`);
   const lists = [...results.values()];
-  const rows = lists[0]!.map((_, i) => lists.map((list) => list[i]!));
+  const rows = lists[0].map((_, i) => lists.map((list) => list[i]));
   const entries = await Promise.all(rows.map((row) => Promise.all(row.map((r) => withImage(folder, r)))));
   await writeFileAtomic(path.join(folder, 'sheet.png'), encodePng(contactSheet(entries)));
   process.stdout.write(
@@ -122,7 +122,7 @@ function smokeProgress(count: number) {
         seconds += results.slice(-fresh).reduce((sum, r) => sum + r.seconds, 0);
       }
       const left = ran > 0 ? `  ${Math.ceil((seconds / ran / 60) * (count - index - 1))} min left` : '';
-      stderr.write(`${clear}${index + 1}/${count}  ${results[0]!.prompt}: ${scores.join(', ')}${left}\n`);
+      stderr.write(`${clear}${index + 1}/${count}  ${results[0].prompt}: ${scores.join(', ')}${left}\n`);
     },
   };
 }

@@ -23,10 +23,10 @@ export function bootstrapInterval(values: readonly number[], seed = 1): Interval
   const count = values.length;
   const means = Float64Array.from({ length: RESAMPLES }, () => {
     let sum = 0;
-    for (let i = 0; i < count; i++) sum += values[rng.int(count)]!;
+    for (let i = 0; i < count; i++) sum += values[rng.int(count)];
     return sum / count;
   }).sort();
-  return { low: means[Math.floor(0.025 * RESAMPLES)]!, high: means[Math.ceil(0.975 * RESAMPLES) - 1]! };
+  return { low: means[Math.floor(0.025 * RESAMPLES)], high: means[Math.ceil(0.975 * RESAMPLES) - 1] };
 }
 
 export interface Comparison {
@@ -53,7 +53,7 @@ export function comparePairs(
       `comparePairs: needs as many values before as after, got ${before.length} and ${after.length}`,
     );
   }
-  const differences = after.map((value, i) => value - before[i]!);
+  const differences = after.map((value, i) => value - before[i]);
   const wins = differences.filter((d) => d > margin).length;
   const losses = differences.filter((d) => d < -margin).length;
   return {

@@ -61,7 +61,7 @@ export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSigna
       networkWeights(weights),
       images,
       async (bytes) => {
-        const { scene, image } = images[next++]!;
+        const { scene, image } = images[next++];
         if (!judge) return;
         original.add(scene, await judge.detect(image));
         reconstructed.add(scene, await judge.detect(bytes));

@@ -24,7 +24,7 @@ it('is what the judge decodes from the training targets', () => {
     expect(judgePrompt(detections, { things: scene.objects })).toMatchObject({ correct: true, things: 1 });
     const { relation } = scene;
     if (!relation) continue;
-    const [a, b] = [scene.objects[relation.subject]!, scene.objects[relation.object]!];
+    const [a, b] = [scene.objects[relation.subject], scene.objects[relation.object]];
     if (a.kind === b.kind) continue;
     const found = (kind: Kind) => detections.find((d) => d.kind === kind)!;
     expect(detectedRelation(found(a.kind), relation.relation, found(b.kind))).toBe(true);

@@ -18,7 +18,7 @@ export type Targets = { readonly [K in keyof typeof TARGET_SIZES]: Float32Array 
 /** Fills the (zeroed) targets of one image. Boxes and centres are those of the visible pixels. */
 export function writeTargets(scene: Scene, masks: readonly ObjectMask[], into: Targets): void {
   scene.objects.forEach((thing, i) => {
-    const mask = masks[i]!;
+    const mask = masks[i];
     if (mask.area === 0) return;
     const kind = KINDS.indexOf(thing.kind);
     const [x0, y0, x1, y1] = [mask.box.x0, mask.box.y0, mask.box.x1, mask.box.y1].map(
@@ -34,7 +34,7 @@ export function writeTargets(scene: Scene, masks: readonly ObjectMask[], into: T
       for (let c = Math.max(0, column - 2); c <= Math.min(JUDGE_GRID - 1, column + 2); c++) {
         const at = kind * CELLS + r * JUDGE_GRID + c;
         const heat = Math.exp(-((r - row) ** 2 + (c - column) ** 2) / 1.2);
-        into.heat[at] = Math.max(into.heat[at]!, heat);
+        into.heat[at] = Math.max(into.heat[at], heat);
       }
     }
     const slot = (row * JUDGE_GRID + column) * KINDS.length + kind;

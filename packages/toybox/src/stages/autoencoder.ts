@@ -34,9 +34,9 @@ export function autoencoderStage(): Stage {
     },
     objective(weights, { image, noise }) {
       const network = autoencoder(config, weights);
-      const { mean: centre, logvar } = network.encode(image!);
-      const latent = add(centre, mul(noise!, exp(mul(logvar, 0.5))));
-      const error = sub(network.decode(latent), image!);
+      const { mean: centre, logvar } = network.encode(image);
+      const latent = add(centre, mul(noise, exp(mul(logvar, 0.5))));
+      const error = sub(network.decode(latent), image);
       const mse = mean(square(error));
       const kl = mul(mean(sub(add(square(centre), exp(logvar)), add(logvar, 1))), 0.5);
       const loss = add(add(mse, mul(mean(abs(error)), 0.1)), mul(kl, KL_WEIGHT * 4 * 64));
@@ -45,7 +45,7 @@ export function autoencoderStage(): Stage {
     batch(rng) {
       pool ??= trainingScenes(1, POOL);
       const image = new Float32Array(BATCH * 3 * CROP * CROP);
-      for (let b = 0; b < BATCH; b++) writeCrop(pool[below(rng, POOL)]!.image, image, b, rng);
+      for (let b = 0; b < BATCH; b++) writeCrop(pool[below(rng, POOL)].image, image, b, rng);
       return { image, noise: fillNormal(new Float32Array(BATCH * 4 * LATENT * LATENT), rng) };
     },
     validateEvery: 200,
@@ -70,9 +70,9 @@ function writeCrop(image: Uint8Array, into: Float32Array, slot: number, rng: () 
   for (let y = 0; y < CROP; y++) {
     for (let x = 0; x < CROP; x++, at++) {
       const from = 3 * ((y0 + y) * IMAGE + x0 + (mirrored ? CROP - 1 - x : x));
-      into[at] = (image[from]! * 2) / 255 - 1;
-      into[at + plane] = (image[from + 1]! * 2) / 255 - 1;
-      into[at + 2 * plane] = (image[from + 2]! * 2) / 255 - 1;
+      into[at] = (image[from] * 2) / 255 - 1;
+      into[at + plane] = (image[from + 1] * 2) / 255 - 1;
+      into[at + 2 * plane] = (image[from + 2] * 2) / 255 - 1;
     }
   }
 }

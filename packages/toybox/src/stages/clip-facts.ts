@@ -15,8 +15,8 @@ export const FACTS = WHICH + PLACE + KINDS.length * SIZES.length + BACKGROUNDS.l
 /** Indices of the facts that hold in a scene; relations count where they are clear and the scene has two things. */
 export function factsOf({ objects, background, ...scene }: Scene): Set<number> {
   const facts = new Set<number>();
-  const kind = (i: number) => KINDS.indexOf(objects[i]!.kind);
-  const colour = (i: number) => COLOURS.indexOf(objects[i]!.colour);
+  const kind = (i: number) => KINDS.indexOf(objects[i].kind);
+  const colour = (i: number) => COLOURS.indexOf(objects[i].colour);
   objects.forEach(({ size }, i) => {
     facts.add(kind(i) * COLOURS.length + colour(i));
     facts.add(WHICH + PLACE + kind(i) * SIZES.length + SIZES.indexOf(size));

@@ -121,9 +121,9 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
     },
     objective(weights, t) {
       const network = clip(config, weights);
-      const { embedding, normalisedInputs } = network.image(t.image!);
+      const { embedding, normalisedInputs } = network.image(t.image);
       // All true captions first, image by image, then the false ones.
-      const [long, short] = [network.text(t.longIds!, t.longEnds!), network.text(t.shortIds!, t.shortEnds!)];
+      const [long, short] = [network.text(t.longIds, t.longEnds), network.text(t.shortIds, t.shortEnds)];
       const part = (group: typeof long, start: number, end?: number) =>
         slice(group.embedding, [{ axis: 0, start, end }]);
       const texts = concat(
@@ -137,16 +137,16 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       );
       const scale = exp(minimum(network.logitScale(), Math.log(100)));
       const logits = mul(matmul(embedding, transposeLast(texts)), scale);
-      const images = crossEntropy(add(logits, t.hidden!), t.target!);
+      const images = crossEntropy(add(logits, t.hidden), t.target);
       const own = slice(logits, [{ axis: 1, start: 0, end: BATCH }]);
-      const captions = crossEntropy(add(transposeLast(own), t.textHidden!), t.textTarget!);
+      const captions = crossEntropy(add(transposeLast(own), t.textHidden), t.textTarget);
       const patches = patchLoss(
         scoped(weights, 'auxiliary'),
         normalisedInputs.at(-READING)!,
-        t.kinds!,
-        t.colours!,
+        t.kinds,
+        t.colours,
       );
-      const facts = factLoss(scoped(weights, 'auxiliary'), embedding, t.facts!);
+      const facts = factLoss(scoped(weights, 'auxiliary'), embedding, t.facts);
       return {
         loss: add(add(add(mul(add(images, captions), 0.5), mul(images, 0.5)), patches), facts),
         images,
@@ -166,7 +166,7 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       const target = new Float32Array(BATCH * TEXTS);
       const textHidden = new Float32Array(BATCH * BATCH);
       const textTarget = new Float32Array(BATCH * BATCH);
-      const views = Array.from({ length: BATCH }, () => chooseView(pool![below(rng, POOL)]!, rng));
+      const views = Array.from({ length: BATCH }, () => chooseView(pool![below(rng, POOL)], rng));
       const shown = byCaptionLength(
         views.map((view) => {
           const caption = describe(view.scene, words);
@@ -192,7 +192,7 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
         target[i * TEXTS + i] = 1;
         textTarget[i * BATCH + i] = 1;
         for (let j = 0; j < BATCH; j++) {
-          if (i === j || !holdsIn(shown[i]!.scene, shown[j]!.caption)) continue;
+          if (i === j || !holdsIn(shown[i].scene, shown[j].caption)) continue;
           hidden[i * TEXTS + j] = -1e4;
           textHidden[j * BATCH + i] = -1e4;
         }
@@ -259,7 +259,7 @@ function crossEntropy(logits: Tensor, target: Tensor): Tensor {
 }
 
 function patchLoss(weights: Weights, tokens: Tensor, kinds: Tensor, colours: Tensor): Tensor {
-  const width = tokens.shape[2]!;
+  const width = tokens.shape[2];
   const patches = slice(tokens, [{ axis: 1, start: 1 }]);
   const head = (name: string, classes: number, target: Tensor) => {
     const logits = linear(
@@ -274,7 +274,7 @@ function patchLoss(weights: Weights, tokens: Tensor, kinds: Tensor, colours: Ten
 
 /** Cross-entropy of the facts, summed over them, on a scale that makes it about as large as the other losses. */
 function factLoss(weights: Weights, embedding: Tensor, facts: Tensor): Tensor {
-  const width = embedding.shape[1]!;
+  const width = embedding.shape[1];
   const logits = linear(
     mul(embedding, 10),
     weights.get('facts.weight', [FACTS, width]),
@@ -311,7 +311,7 @@ function chooseView(source: PooledMasks, rng: Rng): View {
     scene.relation?.relation !== 'inside' &&
     scene.relation?.relation !== 'in front of';
   const chosen = alone ? [below(rng, all.length)] : all;
-  const boxes = chosen.map((i) => masks[i]!.box);
+  const boxes = chosen.map((i) => masks[i].box);
   const [x0, y0] = [Math.min(...boxes.map((b) => b.x0)), Math.min(...boxes.map((b) => b.y0))];
   const [x1, y1] = [Math.max(...boxes.map((b) => b.x1)), Math.max(...boxes.map((b) => b.y1))];
   const side = Math.min(IMAGE, Math.max(x1 - x0, y1 - y0, 40) * (1.02 + 0.4 * rng()));
@@ -322,15 +322,15 @@ function chooseView(source: PooledMasks, rng: Rng): View {
   const intruding = all.some(
     (i) =>
       !chosen.includes(i) &&
-      masks[i]!.box.x1 > x + 2 &&
-      masks[i]!.box.x0 < x + side - 2 &&
-      masks[i]!.box.y1 > y + 2 &&
-      masks[i]!.box.y0 < y + side - 2,
+      masks[i].box.x1 > x + 2 &&
+      masks[i].box.x0 < x + side - 2 &&
+      masks[i].box.y1 > y + 2 &&
+      masks[i].box.y0 < y + side - 2,
   );
   if (intruding) return whole;
   return {
     source,
-    scene: { ...scene, objects: [scene.objects[chosen[0]!]!], relation: undefined },
+    scene: { ...scene, objects: [scene.objects[chosen[0]]], relation: undefined },
     things: chosen,
     x,
     y,
@@ -343,7 +343,7 @@ function writeView({ source, x, y, side }: View, into: Float32Array, slot: numbe
   const scale = side / IMAGE;
   const noise = rng() < 0.5 ? 0.08 * rng() : 0;
   const gain = 1 + 0.1 * (rng() - 0.5);
-  const at = (column: number, row: number, c: number) => source.image[3 * (row * IMAGE + column) + c]! / 255;
+  const at = (column: number, row: number, c: number) => source.image[3 * (row * IMAGE + column) + c] / 255;
   for (let i = 0; i < IMAGE; i++) {
     const v = Math.min(IMAGE - 1, Math.max(0, y + (i + 0.5) * scale - 0.5));
     const [top, bottom] = [Math.floor(v), Math.min(IMAGE - 1, Math.floor(v) + 1)];
@@ -358,7 +358,7 @@ function writeView({ source, x, y, side }: View, into: Float32Array, slot: numbe
           value = upper + (lower - upper) * (v - top);
         }
         value = value * gain + noise * (rng() - 0.5);
-        into[slot * 3 * PIXELS + c * PIXELS + i * IMAGE + j] = (value - CLIP_MEAN[c]!) / CLIP_STD[c]!;
+        into[slot * 3 * PIXELS + c * PIXELS + i * IMAGE + j] = (value - CLIP_MEAN[c]) / CLIP_STD[c];
       }
     }
   }
@@ -378,13 +378,13 @@ function writePatchLabels(
       let best = -1;
       let most = (samples * samples) / 5;
       for (const i of things) {
-        const { mask } = source.masks[i]!;
+        const { mask } = source.masks[i];
         let covered = 0;
         for (let a = 0; a < samples; a++) {
           for (let b = 0; b < samples; b++) {
             const row = Math.min(IMAGE - 1, Math.floor(y + (r + (a + 0.5) / samples) * cell));
             const column = Math.min(IMAGE - 1, Math.floor(x + (c + (b + 0.5) / samples) * cell));
-            covered += mask[row * IMAGE + column]!;
+            covered += mask[row * IMAGE + column];
           }
         }
         if (covered > most) [best, most] = [i, covered];

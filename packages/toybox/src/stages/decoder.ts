@@ -46,7 +46,7 @@ export async function decoderStage(): Promise<Stage> {
     },
     initialise: (name) => values.get(name)?.data,
     objective(weights, { image, latent }) {
-      const error = sub(autoencoder(config, weights).decode(latent!), image!);
+      const error = sub(autoencoder(config, weights).decode(latent), image);
       const mse = mean(square(error));
       return { loss: add(mse, mul(mean(abs(error)), 0.1)), mse };
     },
@@ -58,10 +58,10 @@ export async function decoderStage(): Promise<Stage> {
       const latent = fillNormal(new Float32Array(BATCH * LATENT), rng);
       for (let b = 0; b < BATCH; b++) {
         const index = below(rng, POOL);
-        writePlanes(pool[index]!.image, image, b * 3 * PIXELS);
+        writePlanes(pool[index].image, image, b * 3 * PIXELS);
         for (let i = 0; i < LATENT; i++) {
           const at = b * LATENT + i;
-          latent[at] = latents[index * LATENT + i]! + (latent[at]! * NOISE) / config.scaling_factor;
+          latent[at] = latents[index * LATENT + i] + (latent[at] * NOISE) / config.scaling_factor;
         }
       }
       return { image, latent };

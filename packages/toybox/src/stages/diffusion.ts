@@ -70,7 +70,7 @@ async function encodedPool(folder: string): Promise<{ scenes: Scene[]; latents: 
   const latents = new Float32Array(POOL * LATENT);
   const image = new Float32Array(4 * 3 * PIXELS);
   for (let i = 0; i < POOL; i += 4) {
-    for (let b = 0; b < 4; b++) writePlanes(renderScene(scenes[i + b]!, IMAGE), image, b * 3 * PIXELS);
+    for (let b = 0; b < 4; b++) writePlanes(renderScene(scenes[i + b], IMAGE), image, b * 3 * PIXELS);
     const { latent } = await encode.run({ image });
     latents.set(
       (latent as Float32Array).map((v) => v * config.scaling_factor),
@@ -135,17 +135,17 @@ export async function diffusionStage(): Promise<Stage> {
       tower.get(name)?.data ??
       (/(conv2|proj_out|conv_out|to_out\.0)\.weight$/.test(name) && name.startsWith('unet') ? 0 : undefined),
     objective(weights, { sample, noise, timestep, importance, ids }) {
-      const { lastHiddenState } = textEncoder(textSettings, scoped(weights, 'text'))(ids!);
+      const { lastHiddenState } = textEncoder(textSettings, scoped(weights, 'text'))(ids);
       const predicted = unet(
         unetSettings,
         scoped(weights, 'unet'),
       )({
-        sample: sample!,
-        timestep: timestep!,
+        sample: sample,
+        timestep: timestep,
         context: lastHiddenState,
       });
-      const error = square(sub(predicted, noise!));
-      return { loss: mean(mul(error, importance!)), mse: mean(error) };
+      const error = square(sub(predicted, noise));
+      return { loss: mean(mul(error, importance)), mse: mean(error) };
     },
     async prepare(folder) {
       ({ scenes, latents } = await encodedPool(folder));
@@ -160,15 +160,15 @@ export async function diffusionStage(): Promise<Stage> {
       for (let b = 0; b < BATCH; b++) {
         const index = below(rng, POOL);
         const t = below(rng, alphasCumprod.length);
-        const alpha = alphasCumprod[t]!;
+        const alpha = alphasCumprod[t];
         const [signal, spread] = [Math.sqrt(alpha), Math.sqrt(1 - alpha)];
         for (let i = 0; i < LATENT; i++) {
           const at = b * LATENT + i;
-          sample[at] = signal * latents[index * LATENT + i]! + spread * noise[at]!;
+          sample[at] = signal * latents[index * LATENT + i] + spread * noise[at];
         }
         timestep[b] = t;
         importance[b] = Math.min(1, (GAMMA * (1 - alpha)) / alpha);
-        const encoded = rng() < DROP ? nothing : tokenizer.encode(trainingCaption(scenes[index]!, words)).ids;
+        const encoded = rng() < DROP ? nothing : tokenizer.encode(trainingCaption(scenes[index], words)).ids;
         ids.set(encoded, b * MAX_TOKENS);
       }
       return { sample, noise, timestep, importance, ids };

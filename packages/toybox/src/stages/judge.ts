@@ -67,14 +67,14 @@ export function judgeStage(): Stage {
     },
     initialise: (name) => (name === 'heat.bias' ? -4 : undefined),
     objective(weights, t) {
-      const out = judgeNetwork(weights, t.image!);
-      const objects = sum(t.present!);
-      const heat = div(sum(focal(out.heat, t.heat!)), objects);
-      const colourLoss = neg(div(sum(mul(logSoftmax(out.colour), t.colour!)), objects));
+      const out = judgeNetwork(weights, t.image);
+      const objects = sum(t.present);
+      const heat = div(sum(focal(out.heat, t.heat)), objects);
+      const colourLoss = neg(div(sum(mul(logSoftmax(out.colour), t.colour)), objects));
       const part = (x: Tensor, start: number, end: number) => slice(x, [{ axis: 4, start, end }]);
-      const mask = reshape(t.present!, [BATCH, G, G, K, 1]);
-      const box = div(sum(mul(abs(sub(part(out.traits, 0, 4), part(t.traits!, 0, 4))), mask)), objects);
-      const signs = bceWithLogits(part(out.traits, 4, 6), part(t.traits!, 4, 6));
+      const mask = reshape(t.present, [BATCH, G, G, K, 1]);
+      const box = div(sum(mul(abs(sub(part(out.traits, 0, 4), part(t.traits, 0, 4))), mask)), objects);
+      const signs = bceWithLogits(part(out.traits, 4, 6), part(t.traits, 4, 6));
       const sign = div(sum(mul(signs, mask)), objects);
       return { loss: add(add(heat, colourLoss), add(box, sign)), heat, colour: colourLoss, box, sign };
     },
@@ -85,13 +85,13 @@ export function judgeStage(): Stage {
         Object.entries(TARGET_SIZES).map(([name, size]) => [name, new Float32Array(BATCH * size)]),
       );
       for (let b = 0; b < BATCH; b++) {
-        const { scene, image: bytes, masks } = pool[below(rng, POOL)]!;
+        const { scene, image: bytes, masks } = pool[below(rng, POOL)];
         writePlanes(bytes, image, b * 3 * PIXELS, { scale: 1 / 255, shift: 0 });
         disturb(image.subarray(b * 3 * PIXELS, (b + 1) * 3 * PIXELS), rng);
         const own = Object.fromEntries(
           Object.entries(TARGET_SIZES).map(([name, size]) => [
             name,
-            targets[name]!.subarray(b * size, (b + 1) * size),
+            targets[name].subarray(b * size, (b + 1) * size),
           ]),
         ) as unknown as Targets;
         writeTargets(scene, masks, own);
@@ -132,7 +132,7 @@ function disturb(planes: Float32Array, rng: Rng): void {
     for (let i = 0; i < PIXELS; i++) {
       const at = c * PIXELS + i;
       // A uniform number is noise enough here and far cheaper than a normal one.
-      planes[at] = planes[at]! * gain[c]! + shift + (noise === 0 ? 0 : noise * 3.4 * (rng() - 0.5));
+      planes[at] = planes[at] * gain[c] + shift + (noise === 0 ? 0 : noise * 3.4 * (rng() - 0.5));
     }
   }
 }
@@ -147,10 +147,10 @@ function blur(planes: Float32Array, radius: number): void {
     ] as const) {
       for (let l = 0; l < IMAGE; l++) {
         const start = c * PIXELS + l * stride;
-        for (let i = 0; i < IMAGE; i++) line[i] = planes[start + i * step]!;
+        for (let i = 0; i < IMAGE; i++) line[i] = planes[start + i * step];
         for (let i = 0; i < IMAGE; i++) {
           let total = 0;
-          for (let k = -radius; k <= radius; k++) total += line[Math.min(IMAGE - 1, Math.max(0, i + k))]!;
+          for (let k = -radius; k <= radius; k++) total += line[Math.min(IMAGE - 1, Math.max(0, i + k))];
           planes[start + i * step] = total / (2 * radius + 1);
         }
       }

@@ -59,8 +59,8 @@ export function transalnetStage(): Stage {
       finalShare: 0.02,
     },
     objective(weights, t) {
-      const predicted = reshape(transalnet(config, weights, { training: true })(t.planes!), [BATCH, AREA]);
-      const parts = saliencyLosses(predicted, t.map!, t.fixations!);
+      const predicted = reshape(transalnet(config, weights, { training: true })(t.planes), [BATCH, AREA]);
+      const parts = saliencyLosses(predicted, t.map, t.fixations);
       const loss = sub(sub(mul(parts.kl, 10), mul(parts.cc, 2)), add(parts.sim, parts.nss));
       return { loss, ...parts };
     },
@@ -71,7 +71,7 @@ export function transalnetStage(): Stage {
       const fixations = new Float32Array(BATCH * AREA);
       for (let b = 0; b < BATCH; b++) {
         const index = below(rng, POOL);
-        writeSaliencySample(pool[index]!, index, config.image_size, b, { planes, map, fixations });
+        writeSaliencySample(pool[index], index, config.image_size, b, { planes, map, fixations });
       }
       return { planes, map, fixations };
     },
@@ -112,7 +112,7 @@ async function withStatistics(weights: NamedWeights, batches: number): Promise<N
     const output = transalnet(config, constantWeights(weights), {
       training: true,
       onBatchStatistics(name, { mean: centre, variance, count }) {
-        names.push({ name, channels: centre.shape[0]! });
+        names.push({ name, channels: centre.shape[0] });
         collected.push(centre, mul(variance, count / (count - 1)));
       },
     })(planes);
@@ -127,11 +127,11 @@ async function withStatistics(weights: NamedWeights, batches: number): Promise<N
     const planes = new Float32Array(BATCH * 3 * AREA);
     const [map, fixations] = [new Float32Array(BATCH * AREA), new Float32Array(BATCH * AREA)];
     for (let b = 0; b < BATCH; b++) {
-      const scene = scenes[below(rng, scenes.length)]!;
+      const scene = scenes[below(rng, scenes.length)];
       writeSaliencySample(scene, b, config.image_size, b, { planes, map, fixations });
     }
     const { statistics } = await program.run({ planes });
-    for (let k = 0; k < total.length; k++) total[k]! += Number(statistics![k]) / batches;
+    for (let k = 0; k < total.length; k++) total[k] += Number(statistics[k]) / batches;
   }
   await program.dispose();
   const complete = new Map(weights);

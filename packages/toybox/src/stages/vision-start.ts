@@ -40,12 +40,11 @@ export function cosinePatches(width: number, patch: number): Float32Array {
   const kernels = new Float32Array(width * size);
   for (let row = 0; row < width; row++) {
     const axis = row < width - 2 * quarter ? 0 : row < width - quarter ? 1 : 2;
-    const [u, v] = frequencies[row - [0, width - 2 * quarter, width - quarter][axis]!]!;
+    const [u, v] = frequencies[row - [0, width - 2 * quarter, width - quarter][axis]];
     for (let c = 0; c < 3; c++) {
       for (let y = 0; y < patch; y++) {
         for (let x = 0; x < patch; x++) {
-          kernels[row * size + (c * patch + y) * patch + x] =
-            AXES[axis]![c]! * cosines[u]![y]! * cosines[v]![x]!;
+          kernels[row * size + (c * patch + y) * patch + x] = AXES[axis][c] * cosines[u][y] * cosines[v][x];
         }
       }
     }
@@ -53,7 +52,7 @@ export function cosinePatches(width: number, patch: number): Float32Array {
   const deviations = spread(kernels, width, patch);
   return kernels.map((value, i) => {
     const channel = Math.floor((i % size) / (patch * patch));
-    return (value * CLIP_STD[channel]!) / (deviations[Math.floor(i / size)]! + FLOOR);
+    return (value * CLIP_STD[channel]) / (deviations[Math.floor(i / size)] + FLOOR);
   });
 }
 
@@ -69,18 +68,18 @@ function spread(kernels: Float32Array, width: number, patch: number): Float64Arr
       const [top, left] = [Math.floor(cell / cells) * patch, (cell % cells) * patch];
       for (let i = 0; i < size; i++) {
         const [c, y, x] = [Math.floor(i / (patch * patch)), Math.floor(i / patch) % patch, i % patch];
-        values[i] = image[3 * ((top + y) * IMAGE + left + x) + c]! / 255;
+        values[i] = image[3 * ((top + y) * IMAGE + left + x) + c] / 255;
       }
       for (let row = 0; row < width; row++) {
         let answer = 0;
-        for (let i = 0; i < size; i++) answer += kernels[row * size + i]! * values[i]!;
-        sums[row]! += answer;
-        squares[row]! += answer * answer;
+        for (let i = 0; i < size; i++) answer += kernels[row * size + i] * values[i];
+        sums[row] += answer;
+        squares[row] += answer * answer;
       }
     }
   }
   const count = SAMPLE * cells * cells;
-  return squares.map((square, row) => Math.sqrt(Math.max(0, square / count - (sums[row]! / count) ** 2)));
+  return squares.map((square, row) => Math.sqrt(Math.max(0, square / count - (sums[row] / count) ** 2)));
 }
 
 /**

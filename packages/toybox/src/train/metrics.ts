@@ -6,7 +6,7 @@ export function topOne(logits: Float32Array, columns: number, target: (row: numb
   let hits = 0;
   for (let r = 0; r < rows; r++) {
     let best = 0;
-    for (let c = 1; c < columns; c++) if (logits[r * columns + c]! > logits[r * columns + best]!) best = c;
+    for (let c = 1; c < columns; c++) if (logits[r * columns + c] > logits[r * columns + best]) best = c;
     if (best === target(r)) hits++;
   }
   return hits / rows;

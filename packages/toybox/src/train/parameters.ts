@@ -46,7 +46,7 @@ export class ParameterLayout {
     this.slots = [...stacked.flat(), ...rest.map(placed)];
     this.total = offset;
     this.stacks = stacked.map((slots) => {
-      const { shape, size, offset: start } = slots[0]!;
+      const { shape, size, offset: start } = slots[0];
       return { offset: start, size: slots.length * size, shape: [slots.length, ...matrixOf(shape)] as const };
     });
   }
@@ -58,7 +58,7 @@ export class ParameterLayout {
       this.slots.map((slot) => slot.size),
       0,
     );
-    const byName = new Map(this.slots.map((slot, i) => [slot.name, reshape(pieces[i]!, slot.shape)]));
+    const byName = new Map(this.slots.map((slot, i) => [slot.name, reshape(pieces[i], slot.shape)]));
     return {
       has: (name) => byName.has(name),
       get(name) {

@@ -52,8 +52,8 @@ export function writePlanes(
 ): void {
   const pixels = image.length / 3;
   for (let i = 0; i < pixels; i++) {
-    into[offset + i] = image[3 * i]! * scale + shift;
-    into[offset + pixels + i] = image[3 * i + 1]! * scale + shift;
-    into[offset + 2 * pixels + i] = image[3 * i + 2]! * scale + shift;
+    into[offset + i] = image[3 * i] * scale + shift;
+    into[offset + pixels + i] = image[3 * i + 1] * scale + shift;
+    into[offset + 2 * pixels + i] = image[3 * i + 2] * scale + shift;
   }
 }

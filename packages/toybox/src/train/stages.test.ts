@@ -65,11 +65,11 @@ describe.each(stages)('the stage of %s', (_, make) => {
 describe('the batches of CLIP', () => {
   const stage = clipStage({ name: 'clip', component: 'clip', size: CLIP_A, seed: 21, steps: 10 });
   const batch = stage.batch(createRng(6), 0) as Record<string, Float32Array>;
-  const [images, texts] = stage.inputs.target!.shape as [number, number];
+  const [images, texts] = stage.inputs.target.shape as [number, number];
 
   it('have one right text for each image, and hide those that are true of it by chance', () => {
     for (let i = 0; i < images; i++) {
-      const row = (name: string) => batch[name]!.subarray(i * texts, (i + 1) * texts);
+      const row = (name: string) => batch[name].subarray(i * texts, (i + 1) * texts);
       expect(row('target').indexOf(1)).toBe(i);
       expect(row('target').reduce((a, b) => a + b, 0)).toBe(1);
       expect(row('hidden')[i]).toBe(0);
@@ -77,18 +77,18 @@ describe('the batches of CLIP', () => {
       const own = images + i * ((texts - images) / images);
       for (let k = 0; k < (texts - images) / images; k++) expect(row('hidden')[own + k]).toBe(0);
     }
-    expect(batch.hidden!.some((value) => value < 0)).toBe(true);
+    expect(batch.hidden.some((value) => value < 0)).toBe(true);
   });
 
   it('have texts that begin with the start token and end where they say', () => {
     const { endId, startId } = toyboxTokenizer();
     let seen = 0;
     for (const room of ['long', 'short']) {
-      const [rows, tokens] = stage.inputs[`${room}Ids`]!.shape as [number, number];
+      const [rows, tokens] = stage.inputs[`${room}Ids`].shape as [number, number];
       for (let row = 0; row < rows; row++) {
-        const ids = batch[`${room}Ids`]!.subarray(row * tokens, (row + 1) * tokens);
+        const ids = batch[`${room}Ids`].subarray(row * tokens, (row + 1) * tokens);
         expect(ids[0]).toBe(startId);
-        expect(ids.indexOf(endId)).toBe(batch[`${room}Ends`]![row]);
+        expect(ids.indexOf(endId)).toBe(batch[`${room}Ends`][row]);
       }
       seen += rows;
     }
@@ -97,9 +97,9 @@ describe('the batches of CLIP', () => {
 
   it('label every patch with one kind and one colour', () => {
     for (const name of ['kinds', 'colours']) {
-      const classes = stage.inputs[name]!.shape[2]!;
-      for (let at = 0; at < batch[name]!.length; at += classes) {
-        const row = batch[name]!.subarray(at, at + classes);
+      const classes = stage.inputs[name].shape[2];
+      for (let at = 0; at < batch[name].length; at += classes) {
+        const row = batch[name].subarray(at, at + classes);
         const named = row.filter((value) => value > 0);
         expect(named).toHaveLength(1);
         // Patches that show a thing carry their full weight, empty ones less.

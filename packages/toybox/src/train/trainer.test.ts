@@ -25,21 +25,21 @@ function tinyStage(more: Partial<Stage> & { outputs?: number } = {}): Stage {
     optimiser: { steps: 40, learningRate: 0.1, warmup: 5, emaDecay: 0.9 },
     objective(weights, { x, y }) {
       const predicted = linear(
-        x!,
+        x,
         weights.get('out.weight', [outputs, 3]),
         weights.get('out.bias', [outputs]),
       );
-      return { loss: mean(square(sub(predicted, y!))) };
+      return { loss: mean(square(sub(predicted, y))) };
     },
     batch(rng) {
       const x = fillNormal(new Float32Array(16 * 3), rng);
       const y = Float32Array.from({ length: 16 * outputs }, (_, i) => {
         const row = Math.floor(i / outputs);
-        return 2 * x[3 * row]! - x[3 * row + 1]! + 0.5 * x[3 * row + 2]!;
+        return 2 * x[3 * row] - x[3 * row + 1] + 0.5 * x[3 * row + 2];
       });
       return { x, y };
     },
-    validate: async (weights) => ({ first: weights.get('out.weight')!.data[0]! }),
+    validate: async (weights) => ({ first: weights.get('out.weight')!.data[0] }),
     validateEvery: 8,
     ...more,
   };

@@ -165,7 +165,7 @@ function update(
   );
   const whole = (name: keyof AdamWState) =>
     steps.length === 1
-      ? steps[0]![name]
+      ? steps[0][name]
       : concat(
           steps.map((s) => s[name]),
           0,
@@ -181,12 +181,12 @@ function stepGraph(stage: Stage, layout: ParameterLayout): Graph {
     const parameters = flat('parameters');
     const { loss, ...metrics } = stage.objective(layout.weights(parameters), batch);
     const [gradient] = grad(loss, [parameters]);
-    const { clipped, norm } = clipByGlobalNorm([gradient!], maxNorm);
+    const { clipped, norm } = clipByGlobalNorm([gradient], maxNorm);
     const next = update(
       stage.optimiser,
       layout,
       { parameters, first: flat('first'), second: flat('second') },
-      clipped[0]!,
+      clipped[0],
       {
         learningRate: number('learningRate'),
         correction1: number('correction1'),
@@ -287,7 +287,7 @@ export async function train(stage: Stage, options: TrainOptions): Promise<TrainR
       state.seconds += (performance.now() - started) / 1000;
       window.push([...log]);
       const means = Object.fromEntries(
-        names.map((name, i) => [name, window.reduce((total, row) => total + row[i]!, 0) / window.length]),
+        names.map((name, i) => [name, window.reduce((total, row) => total + row[i], 0) / window.length]),
       );
       progress.step(stage.name, state.step, steps, means);
 

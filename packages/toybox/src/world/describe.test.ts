@@ -91,7 +91,7 @@ suite('captions', () => {
   it('are in every template and every phenomenon sooner or later', () => {
     const words = createRng(5);
     const names = new Set<string>();
-    for (let i = 0; i < 4000; i++) names.add(describe(scenes[i % scenes.length]!, words).template.name);
+    for (let i = 0; i < 4000; i++) names.add(describe(scenes[i % scenes.length], words).template.name);
     expect([...names].sort()).toEqual(
       [
         ...['list', 'photo', 'there', 'plain', 'is', 'word order', 'passive'],

@@ -85,7 +85,7 @@ export function nounPhrase(thing: ThingClaim, article: 'a' | 'the' | '' = 'a'): 
   return article === '' ? text : `the ${text}`;
 }
 
-const [first, second] = [(c: Claims) => c.things[0]!, (c: Claims) => c.things[1]!];
+const [first, second] = [(c: Claims) => c.things[0], (c: Claims) => c.things[1]];
 const place = (c: Claims) => (c.background ? ` ${BACKGROUND_PHRASE[c.background]}` : '');
 const list = (c: Claims) => {
   const phrases = c.things.map((thing) => nounPhrase(thing));
@@ -136,14 +136,12 @@ const PHENOMENA: readonly Phenomenon[] = [
   {
     name: 'binding',
     fits: (s) =>
-      twoThings(s) &&
-      s.objects[0]!.colour === s.objects[1]!.colour &&
-      s.objects[0]!.kind !== s.objects[1]!.kind,
+      twoThings(s) && s.objects[0].colour === s.objects[1].colour && s.objects[0].kind !== s.objects[1].kind,
     say: (c) => `${nounPhrase(first(c))} and a ${second(c).kind} of its own colour`,
   },
   {
     name: 'comparative',
-    fits: (s) => twoThings(s) && s.objects[0]!.side > 1.2 * s.objects[1]!.side,
+    fits: (s) => twoThings(s) && s.objects[0].side > 1.2 * s.objects[1].side,
     say: (c) => `${nounPhrase(first(c))} larger than ${nounPhrase(second(c))}`,
   },
   {
@@ -154,18 +152,14 @@ const PHENOMENA: readonly Phenomenon[] = [
   {
     name: 'ellipsis',
     fits: (s) =>
-      twoThings(s) &&
-      s.objects[0]!.kind === s.objects[1]!.kind &&
-      s.objects[0]!.colour !== s.objects[1]!.colour,
+      twoThings(s) && s.objects[0].kind === s.objects[1].kind && s.objects[0].colour !== s.objects[1].colour,
     say: (c) =>
       `${nounPhrase(first(c))} and ${/^[aeiou]/.test(second(c).colour) ? 'an' : 'a'} ${second(c).colour} one`,
   },
   {
     name: 'ambiguity',
     fits: (s) =>
-      twoThings(s) &&
-      s.objects[0]!.colour === s.objects[1]!.colour &&
-      s.objects[0]!.kind !== s.objects[1]!.kind,
+      twoThings(s) && s.objects[0].colour === s.objects[1].colour && s.objects[0].kind !== s.objects[1].kind,
     say: (c) => `${nounPhrase(first(c))} and ${second(c).kind}`,
   },
 ];
@@ -200,7 +194,7 @@ export const WORDS: readonly string[] = (() => {
 })();
 
 function claimOf(scene: Scene, index: number, rng: Rng, detail: number): ThingClaim {
-  const { kind, colour, size, pattern } = scene.objects[index]!;
+  const { kind, colour, size, pattern } = scene.objects[index];
   return {
     kind,
     colour,
@@ -216,14 +210,14 @@ export function describe(scene: Scene, rng: Rng): Described {
   const background = rng.chance(0.3) ? scene.background.kind : undefined;
   if (scene.objects.length === 2 && rng.chance(0.5)) {
     const [a, b] = rng.chance(0.5) ? [0, 1] : [1, 0];
-    const holding = RELATIONS.filter((relation) => relationHolds(scene, a!, relation, b!) === 'true');
+    const holding = RELATIONS.filter((relation) => relationHolds(scene, a, relation, b) === 'true');
     if (holding.length > 0) {
       const claims: Claims = {
-        things: [claimOf(scene, a!, rng, 0.1), claimOf(scene, b!, rng, 0.1)],
+        things: [claimOf(scene, a, rng, 0.1), claimOf(scene, b, rng, 0.1)],
         relation: rng.pick(holding),
         background,
       };
-      const template = RELATED[rng.pick([0, 0, 0, 1, 2, 3])]!;
+      const template = RELATED[rng.pick([0, 0, 0, 1, 2, 3])];
       return { text: template.say(claims), claims, template };
     }
   }
@@ -236,7 +230,7 @@ export function describe(scene: Scene, rng: Rng): Described {
     }
   }
   const claims: Claims = { things: order.map((i) => claimOf(scene, i, rng, 0.15)), background };
-  const template = LISTS[rng.pick([0, 0, 0, 0, 1, 2])]!;
+  const template = LISTS[rng.pick([0, 0, 0, 0, 1, 2])];
   return { text: template.say(claims), claims, template };
 }
 
@@ -247,12 +241,12 @@ export function trainingCaption(scene: Scene, rng: Rng): string {
 
 /** `a red cat and a blue boat`: the shortest caption that names everything. */
 export function shortCaption(things: readonly ThingClaim[]): string {
-  return LISTS[0]!.say({ things: things.map(({ kind, colour }) => ({ kind, colour })) });
+  return LISTS[0].say({ things: things.map(({ kind, colour }) => ({ kind, colour })) });
 }
 
 /** Whether a claim about one thing holds for an object of the scene. */
 function fits(claim: ThingClaim, scene: Scene, index: number): boolean {
-  const object = scene.objects[index]!;
+  const object = scene.objects[index];
   return (
     claim.kind === object.kind &&
     claim.colour === object.colour &&
@@ -270,7 +264,7 @@ export function claimsHold(scene: Scene, claims: Claims): Truth {
     const claim = claims.things[next];
     if (claim === undefined) {
       const truth =
-        claims.relation === undefined ? 'true' : relationHolds(scene, used[0]!, claims.relation, used[1]!);
+        claims.relation === undefined ? 'true' : relationHolds(scene, used[0], claims.relation, used[1]);
       if (truth !== 'false') result = truth;
       return;
     }
@@ -308,7 +302,7 @@ function singleEdits(claims: Claims): Claims[] {
     if (thing.pattern)
       withThing(i, { ...thing, pattern: thing.pattern === 'striped' ? 'spotted' : 'striped' });
     for (let j = i + 1; j < claims.things.length; j++) {
-      const other = claims.things[j]!;
+      const other = claims.things[j];
       if (other.colour === thing.colour) continue;
       edits.push({
         ...claims,
@@ -320,7 +314,7 @@ function singleEdits(claims: Claims): Claims[] {
   });
   if (claims.relation) {
     for (const relation of RELATIONS) if (relation !== claims.relation) edits.push({ ...claims, relation });
-    const [a, b] = [claims.things[0]!, claims.things[1]!];
+    const [a, b] = [claims.things[0], claims.things[1]];
     edits.push({ ...claims, things: [b, a] });
   }
   if (claims.background) {
@@ -361,7 +355,7 @@ export function hardNegatives(scene: Scene, caption: Described, rng: Rng, count:
 function isExchange(edit: Claims, original: Claims): boolean {
   if (original.relation && edit.relation === SWAPPED[original.relation]) return true;
   const changed = edit.things.filter(
-    (t, i) => t.colour !== original.things[i]!.colour || t.kind !== original.things[i]!.kind,
+    (t, i) => t.colour !== original.things[i].colour || t.kind !== original.things[i].kind,
   );
   return changed.length === 2;
 }

@@ -55,8 +55,8 @@ describe('simulated fixations', () => {
       const rendered = renderWithMasks(scene, size);
       const { fixations } = simulateFixations(scene, rendered, { size, rng: createRng(seed) });
       const on = (index: number) =>
-        fixations.reduce((sum, count, at) => sum + count * rendered.masks[index]!.mask[at]!, 0) /
-        Math.sqrt(rendered.masks[index]!.area);
+        fixations.reduce((sum, count, at) => sum + count * rendered.masks[index].mask[at], 0) /
+        Math.sqrt(rendered.masks[index].area);
       withFace += on(0);
       without += on(1);
     }

@@ -50,7 +50,7 @@ export function createRng(seed: number): Rng {
         left -= weight;
         if (left < 0) return key;
       }
-      return entries[entries.length - 1]![0];
+      return entries[entries.length - 1][0];
     },
     normal: () => {
       let sum = -6;

@@ -56,7 +56,7 @@ export function renderWithMasks(scene: Scene, size = 128): { image: Uint8Array; 
 
 function toBytes(canvas: Canvas): Uint8Array {
   const bytes = new Uint8Array(canvas.colour.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = canvas.colour[i]! + 0.5;
+  for (let i = 0; i < bytes.length; i++) bytes[i] = canvas.colour[i] + 0.5;
   return bytes;
 }
 
@@ -79,7 +79,7 @@ function paint(scene: Scene, size: number, withOwner: boolean): Canvas {
 
 function paintBackground(canvas: Canvas, { kind, tint, horizon }: Background): void {
   const { size, colour: pixels } = canvas;
-  const upper: Rgb = kind === 'plain' ? PLAIN_TINTS[tint]! : SCENERY[kind].upper;
+  const upper: Rgb = kind === 'plain' ? PLAIN_TINTS[tint] : SCENERY[kind].upper;
   const lower: Rgb = kind === 'plain' ? upper : SCENERY[kind].lower;
   for (let y = 0, at = 0; y < size; y++) {
     const t = Math.min(1, Math.max(0, y + 1 - horizon * size));
@@ -133,8 +133,8 @@ function paintThing(canvas: Canvas, thing: Thing, owner: number): void {
   const place = (outline: Outline) => {
     const points = new Float64Array(outline.length);
     for (let i = 0; i < points.length; i += 2) {
-      points[i] = cx + mirror * outline[i]! * half;
-      points[i + 1] = cy + outline[i + 1]! * half;
+      points[i] = cx + mirror * outline[i] * half;
+      points[i + 1] = cy + outline[i + 1] * half;
     }
     return points;
   };

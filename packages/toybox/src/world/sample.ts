@@ -136,11 +136,11 @@ function resize(thing: Thing, size: Size): void {
 }
 
 function placeOne(rng: Rng, [thing]: Thing[]): Placed {
-  const slackX = 0.5 - MARGIN - halfWidth(thing!);
-  const slackY = 0.5 - MARGIN - halfHeight(thing!);
-  thing!.x = 0.5 + slackX * 0.6 * rng.range(-1, 1);
-  thing!.y = 0.5 + slackY * 0.6 * rng.range(-1, 1);
-  return { objects: [thing!] };
+  const slackX = 0.5 - MARGIN - halfWidth(thing);
+  const slackY = 0.5 - MARGIN - halfHeight(thing);
+  thing.x = 0.5 + slackX * 0.6 * rng.range(-1, 1);
+  thing.y = 0.5 + slackY * 0.6 * rng.range(-1, 1);
+  return { objects: [thing] };
 }
 
 function placeTwo(rng: Rng, things: Thing[], asked: Relation | undefined): Placed | undefined {
@@ -271,8 +271,8 @@ function placeThree(rng: Rng, things: Thing[]): Placed | undefined {
   ] as const;
   for (let attempt = 0; attempt < 10; attempt++) {
     things.forEach((thing, i) => {
-      thing.x = clampCentre(anchors[i]![0] + 0.06 * rng.range(-1, 1), halfWidth(thing));
-      thing.y = clampCentre(anchors[i]![1] + 0.05 * rng.range(-1, 1), halfHeight(thing));
+      thing.x = clampCentre(anchors[i][0] + 0.06 * rng.range(-1, 1), halfWidth(thing));
+      thing.y = clampCentre(anchors[i][1] + 0.05 * rng.range(-1, 1), halfHeight(thing));
     });
     if (things.every((a, i) => things.every((b, j) => i >= j || apart(a, b)))) return { objects: things };
   }
@@ -283,7 +283,7 @@ function drawBackground(rng: Rng, asked: BackgroundKind | undefined): Background
   const kind = asked ?? (rng.chance(0.5) ? 'plain' : rng.pick(BACKGROUNDS.slice(1) as BackgroundKind[]));
   if (kind === 'plain') return { kind, tint: rng.int(PLAIN_TINTS.length), horizon: 1 };
   const [low, high] = kind === 'night' ? [0.78, 0.88] : kind === 'room' ? [0.68, 0.78] : [0.56, 0.72];
-  return { kind, tint: 0, horizon: rng.range(low!, high!) };
+  return { kind, tint: 0, horizon: rng.range(low, high) };
 }
 
 function drawClutter(rng: Rng, { kind, horizon }: Background): Clutter[] {

@@ -91,8 +91,8 @@ export function relationHolds(scene: Scene, a: number, relation: Relation, b: nu
     return layout.subject === a ? 'unclear' : 'false';
   }
   if (overlapping) return 'unclear';
-  const first = scene.objects[a]!;
-  const second = scene.objects[b]!;
+  const first = scene.objects[a];
+  const second = scene.objects[b];
   const sign = relation === 'left of' || relation === 'above' ? 1 : -1;
   const across = relation === 'left of' || relation === 'right of';
   const along = sign * (across ? second.x - first.x : second.y - first.y);

@@ -40,7 +40,7 @@ describe('masks', () => {
         const [rows, columns] = [new Set<number>(), new Set<number>()];
         mask.forEach((on, at) => {
           if (on === 0) return;
-          covered[at]! += 1;
+          covered[at] += 1;
           rows.add(Math.floor(at / 64));
           columns.add(at % 64);
         });
@@ -56,7 +56,7 @@ describe('masks', () => {
     for (const seed of seeds(40)) {
       const scene = sceneFromSeed(seed);
       renderWithMasks(scene).masks.forEach(({ box }, i) => {
-        const outer = boxOf(scene.objects[i]!);
+        const outer = boxOf(scene.objects[i]);
         expect(box.x0).toBeGreaterThanOrEqual(128 * outer.x0 - 1.5);
         expect(box.y0).toBeGreaterThanOrEqual(128 * outer.y0 - 1.5);
         expect(box.x1).toBeLessThanOrEqual(128 * outer.x1 + 1.5);
@@ -83,8 +83,8 @@ describe('a relation', () => {
     const outer = (seed: number) => sampleScene(createRng(seed), { relation: 'inside' });
     for (const seed of seeds(10)) {
       const { objects, relation } = outer(seed);
-      expect(CONTAINERS).toContain(objects[relation!.object]!.kind);
-      expect(objects[relation!.object]!.hollow).toBe(true);
+      expect(CONTAINERS).toContain(objects[relation!.object].kind);
+      expect(objects[relation!.object].hollow).toBe(true);
     }
     expect(() => sampleScene(createRng(1), { relation: 'inside', kinds: ['cat', 'fish'] })).toThrow(
       /'inside' needs one of house, heart, balloon/,

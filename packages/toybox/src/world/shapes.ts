@@ -309,8 +309,8 @@ function fit({ parts, hollowParts, pocket, focus }: Drawing): Shape {
   const ys: number[] = [];
   for (const part of parts) {
     for (let i = 0; i < part.outline.length; i += 2) {
-      xs.push(part.outline[i]!);
-      ys.push(part.outline[i + 1]!);
+      xs.push(part.outline[i]);
+      ys.push(part.outline[i + 1]);
     }
   }
   const [x0, x1, y0, y1] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];

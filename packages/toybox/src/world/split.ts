@@ -20,7 +20,7 @@ const memory = new Map<string, boolean>();
  */
 export function isHeldOut(things: readonly NamedThing[]): boolean {
   for (let i = 0; i < things.length; i++) {
-    for (let j = i + 1; j < things.length; j++) if (pairIsHeldOut(things[i]!, things[j]!)) return true;
+    for (let j = i + 1; j < things.length; j++) if (pairIsHeldOut(things[i], things[j])) return true;
   }
   return false;
 }

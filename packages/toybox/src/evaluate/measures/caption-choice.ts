@@ -53,7 +53,7 @@ export async function captionChoice(
       const bytes = renderScene(scene, side);
       for (let p = 0; p < pixels; p++) {
         for (let c = 0; c < 3; c++) {
-          image[c * pixels + p] = (bytes[3 * p + c]! / 255 - CLIP_MEAN[c]!) / CLIP_STD[c]!;
+          image[c * pixels + p] = (bytes[3 * p + c] / 255 - CLIP_MEAN[c]) / CLIP_STD[c];
         }
       }
       const texts = [caption.text, ...wrong].map(encode);

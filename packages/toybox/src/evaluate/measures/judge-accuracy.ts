@@ -28,7 +28,7 @@ export function judgeTally(): JudgeTally {
       things += objects.length;
       right += judgePrompt(detections, { things: objects }).things * objects.length;
       spurious += Math.max(0, detections.length - objects.length);
-      if (objects.length !== 2 || objects[0]!.kind === objects[1]!.kind) return;
+      if (objects.length !== 2 || objects[0].kind === objects[1].kind) return;
       const [a, b] = objects.map(({ kind }) => detections.find((d) => d.kind === kind));
       for (const relation of RELATIONS) {
         if (relationHolds(scene, 0, relation, 1) !== 'true') continue;
