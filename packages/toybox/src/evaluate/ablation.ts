@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { loadPipeline, type MethodName, type Settings } from 'sgool';
 import { loadJudge } from 'sgool/evaluate';
 import { writeFileAtomic } from 'sgool/networks';
-import { heldOutPairPrompts } from '../world/index.ts';
+import { heldOutPairPrompts } from '../world/prompts.ts';
 import { namesFrom, runProgram, wholeNumber } from './program.ts';
 import { generateAndScore, type Scores } from './scoring.ts';
 import { markdownTable, percent, signed } from './table.ts';

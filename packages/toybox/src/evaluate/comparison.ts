@@ -14,7 +14,7 @@ import {
 } from 'sgool';
 import type { Judge } from 'sgool/evaluate';
 import { writeFileAtomic } from 'sgool/networks';
-import type { PromptSpec } from '../world/index.ts';
+import type { PromptSpec } from '../world/prompts.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { openResults, type Result } from './results.ts';
 import { generateAndScore } from './scoring.ts';

@@ -10,7 +10,7 @@ import { loadPipeline } from 'sgool';
 import { loadJudge } from 'sgool/evaluate';
 import { writeFileAtomic } from 'sgool/networks';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
-import { heldOutPairPrompts } from '../world/index.ts';
+import { heldOutPairPrompts } from '../world/prompts.ts';
 import { costChart } from './cost-chart.ts';
 import { costReport, costTable } from './cost-report.ts';
 import { hashFiles } from './fingerprint.ts';

@@ -2,7 +2,7 @@
 
 import { methods, type Pipeline, parseRequest, settingsOf } from 'sgool';
 import { type Judge, judgePrompt } from 'sgool/evaluate';
-import type { PromptSpec } from '../world/index.ts';
+import type { PromptSpec } from '../world/prompts.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { ResultKey, ResultStore } from './results.ts';
 import type { Variant } from './variants.ts';

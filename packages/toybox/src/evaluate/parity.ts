@@ -18,7 +18,9 @@ import {
   writeSafetensors,
 } from 'sgool/networks';
 import { WEIGHTS_FOLDER } from '../paths.ts';
-import { createRng, describe, sceneFromSeed } from '../world/index.ts';
+import { describe } from '../world/describe.ts';
+import { createRng } from '../world/random.ts';
+import { sceneFromSeed } from '../world/sample.ts';
 import { runProgram, wholeNumber } from './program.ts';
 
 const CAPTIONS = 100;

@@ -9,7 +9,7 @@ import {
   type StepProgress,
 } from 'sgool';
 import { type Judge, judgePrompt } from 'sgool/evaluate';
-import type { PromptSpec } from '../world/index.ts';
+import type { PromptSpec } from '../world/prompts.ts';
 
 /** What is known of a finished image. */
 export interface Scores {

@@ -9,7 +9,7 @@ import { encodePng, loadPipeline, METHOD_NAMES, type MethodName, readImage } fro
 import { loadJudge } from 'sgool/evaluate';
 import { writeFileAtomic } from 'sgool/networks';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
-import { heldOutPairPrompts } from '../world/index.ts';
+import { heldOutPairPrompts } from '../world/prompts.ts';
 import { type ComparisonRun, runComparison } from './comparison.ts';
 import { hashFiles } from './fingerprint.ts';
 import { namesFrom, runProgram, wholeNumber } from './program.ts';

@@ -1,6 +1,6 @@
 /** @file Paired comparison of two methods on the same prompts. */
 
-import { createRng } from '../world/index.ts';
+import { createRng } from '../world/random.ts';
 
 export interface Interval {
   readonly low: number;

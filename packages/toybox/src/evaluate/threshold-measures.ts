@@ -14,7 +14,7 @@ import {
 } from 'sgool/networks';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import { testScenes } from '../train/scenes.ts';
-import { heldOutPairPrompts, type PromptSpec, singlePrompts } from '../world/index.ts';
+import { heldOutPairPrompts, type PromptSpec, singlePrompts } from '../world/prompts.ts';
 import { captionChoice } from './measures/caption-choice.ts';
 import { judgeTally } from './measures/judge-accuracy.ts';
 import { reconstructionQuality } from './measures/reconstruction.ts';

@@ -1,6 +1,8 @@
+import type { Kind } from 'sgool/evaluate';
 import { decodeMaps, detectedRelation, JUDGE_TRAITS, judgePrompt } from 'sgool/evaluate';
 import { expect, it } from 'vitest';
-import { type Kind, renderWithMasks, sceneFromSeed } from '../world/index.ts';
+import { renderWithMasks } from '../world/render.ts';
+import { sceneFromSeed } from '../world/sample.ts';
 import { TARGET_SIZES, writeTargets } from './targets.ts';
 
 it('is what the judge decodes from the training targets', () => {

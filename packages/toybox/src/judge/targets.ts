@@ -1,7 +1,8 @@
 /** @file What the judge should say about a rendered scene. */
 
-import { JUDGE_GRID, JUDGE_IMAGE, JUDGE_TRAITS } from 'sgool/evaluate';
-import { COLOURS, KINDS, type ObjectMask, type Scene } from '../world/index.ts';
+import { COLOURS, JUDGE_GRID, JUDGE_IMAGE, JUDGE_TRAITS, KINDS } from 'sgool/evaluate';
+import type { ObjectMask } from '../world/render.ts';
+import type { Scene } from '../world/scene.ts';
 
 const CELLS = JUDGE_GRID * JUDGE_GRID;
 

@@ -1,5 +1,7 @@
+import type { Relation } from 'sgool/evaluate';
 import { describe, expect, it } from 'vitest';
-import { createRng, type Relation, sampleScene } from '../world/index.ts';
+import { createRng } from '../world/random.ts';
+import { sampleScene } from '../world/sample.ts';
 import { FACTS, factsOf } from './clip-facts.ts';
 
 const scene = (

@@ -3,7 +3,9 @@
  * false captions in a batch; the facts name every kind, colour and place at once, at the price of one small matrix.
  */
 
-import { BACKGROUNDS, COLOURS, KINDS, RELATIONS, relationHolds, type Scene, SIZES } from '../world/index.ts';
+import { COLOURS, KINDS, RELATIONS } from 'sgool/evaluate';
+import { BACKGROUNDS, SIZES } from '../world/kinds.ts';
+import { relationHolds, type Scene } from '../world/scene.ts';
 
 const WHICH = KINDS.length * COLOURS.length;
 /** For each relation: the kind and the colour of the thing that is so, and the kind and colour of the other one. */

@@ -24,23 +24,16 @@ import {
   transposeLast,
   type Weights,
 } from '@sgool/autodiff';
+import { COLOURS, KINDS } from 'sgool/evaluate';
 import { CLIP_MEAN, CLIP_STD, clip, clipConfig, type EncodedPrompt } from 'sgool/networks';
 import { captionChoice } from '../evaluate/measures/caption-choice.ts';
 import { constantWeights, TRANSFORMERS_FILE, writeComponent } from '../train/export.ts';
 import { below, type Rng } from '../train/rng.ts';
 import { IMAGE, PIXELS, type PooledMasks, trainingScenesWithMasks } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
-import {
-  COLOURS,
-  type Described,
-  describe,
-  hardNegatives,
-  holdsIn,
-  KINDS,
-  type Scene,
-  type Rng as WorldRng,
-  createRng as worldRng,
-} from '../world/index.ts';
+import { type Described, describe, hardNegatives, holdsIn } from '../world/describe.ts';
+import { type Rng as WorldRng, createRng as worldRng } from '../world/random.ts';
+import type { Scene } from '../world/scene.ts';
 import { FACTS, factsOf } from './clip-facts.ts';
 import { type ClipSize, clipModelConfig } from './configs.ts';
 import { toyboxTokenizer, writeTokenizer } from './tokenizer.ts';

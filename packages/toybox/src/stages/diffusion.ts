@@ -34,13 +34,11 @@ import {
 import { below, fillNormal } from '../train/rng.ts';
 import { IMAGE, PIXELS, writePlanes } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
-import {
-  renderScene,
-  type Scene,
-  sceneFromSeed,
-  trainingCaption,
-  createRng as worldRng,
-} from '../world/index.ts';
+import { trainingCaption } from '../world/describe.ts';
+import { createRng as worldRng } from '../world/random.ts';
+import { renderScene } from '../world/render.ts';
+import { sceneFromSeed } from '../world/sample.ts';
+import type { Scene } from '../world/scene.ts';
 import { MAX_TOKENS, SCHEDULER_CONFIG, textEncoderConfig, UNET_CONFIG } from './configs.ts';
 import { toyboxTokenizer, writeTokenizer } from './tokenizer.ts';
 

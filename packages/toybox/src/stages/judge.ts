@@ -21,7 +21,15 @@ import {
   type Tensor,
   trace,
 } from '@sgool/autodiff';
-import { JUDGE_GRID, JUDGE_IMAGE, JUDGE_TRAITS, judgeNetwork, runJudge } from 'sgool/evaluate';
+import {
+  COLOURS,
+  JUDGE_GRID,
+  JUDGE_IMAGE,
+  JUDGE_TRAITS,
+  judgeNetwork,
+  KINDS,
+  runJudge,
+} from 'sgool/evaluate';
 import { judgeTally } from '../evaluate/measures/judge-accuracy.ts';
 import { TARGET_SIZES, type Targets, writeTargets } from '../judge/targets.ts';
 import { JUDGE_FILE } from '../paths.ts';
@@ -36,7 +44,6 @@ import {
   writePlanes,
 } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
-import { COLOURS, KINDS } from '../world/index.ts';
 
 const BATCH = 24;
 const POOL = 5000;

@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { TRAINING_FOLDER } from '../paths.ts';
-import { type Recipe, STAGES, type StageName } from '../stages/index.ts';
+import { type Recipe, STAGES, type StageName } from '../stages/stages.ts';
 import { curveSvg } from './curve.ts';
 import { createProgress } from './progress.ts';
 import { train, type WarmStart } from './trainer.ts';

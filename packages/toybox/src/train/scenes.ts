@@ -1,7 +1,9 @@
 /** @file A pool of rendered scenes that trainings draw from. */
 
-import type { ObjectMask, Scene } from '../world/index.ts';
-import { renderScene, renderWithMasks, sceneFromSeed } from '../world/index.ts';
+import type { ObjectMask } from '../world/render.ts';
+import { renderScene, renderWithMasks } from '../world/render.ts';
+import { sceneFromSeed } from '../world/sample.ts';
+import type { Scene } from '../world/scene.ts';
 
 export const IMAGE = 128;
 export const PIXELS = IMAGE * IMAGE;

@@ -1,22 +1,18 @@
+import { COLOURS, KINDS, RELATIONS } from 'sgool/evaluate';
 import { expect, it, describe as suite } from 'vitest';
 import {
-  BACKGROUNDS,
   type Claims,
-  COLOURS,
   claimsHold,
-  createRng,
   describe,
   hardNegatives,
   holdsIn,
-  KINDS,
-  PATTERNS,
-  RELATIONS,
-  type Scene,
-  SIZES,
-  sceneFromSeed,
   type ThingClaim,
   WORDS,
-} from './index.ts';
+} from './describe.ts';
+import { BACKGROUNDS, PATTERNS, SIZES } from './kinds.ts';
+import { createRng } from './random.ts';
+import { sceneFromSeed } from './sample.ts';
+import type { Scene } from './scene.ts';
 
 const PLACES = {
   plain: 'on a plain background',

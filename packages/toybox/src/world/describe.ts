@@ -4,19 +4,8 @@
  * negatives are.
  */
 
-import {
-  BACKGROUNDS,
-  type BackgroundKind,
-  COLOURS,
-  type Colour,
-  KINDS,
-  type Kind,
-  PATTERNS,
-  type Pattern,
-  RELATIONS,
-  type Relation,
-  type Size,
-} from './kinds.ts';
+import { COLOURS, type Colour, KINDS, type Kind, RELATIONS, type Relation } from 'sgool/evaluate';
+import { BACKGROUNDS, type BackgroundKind, PATTERNS, type Pattern, type Size } from './kinds.ts';
 import { type Rng, shuffle } from './random.ts';
 import { relationHolds, type Scene, type Truth } from './scene.ts';
 

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { createRng, renderWithMasks, sceneFromSeed, simulateFixations } from './index.ts';
+import { simulateFixations } from './fixations.ts';
+import { createRng } from './random.ts';
+import { renderWithMasks } from './render.ts';
+import { sceneFromSeed } from './sample.ts';
 
 const size = 64;
 const simulate = (seed: number, rng = createRng(seed)) => {

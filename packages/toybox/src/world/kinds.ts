@@ -3,8 +3,6 @@
 import type { Colour, Kind } from 'sgool/evaluate';
 import type { Rgb } from './raster.ts';
 
-export { COLOURS, type Colour, KINDS, type Kind, RELATIONS, type Relation } from 'sgool/evaluate';
-
 /** The flat paint of each colour, 0..255. */
 export const PAINT: Readonly<Record<Colour, Rgb>> = {
   red: [218, 32, 40],

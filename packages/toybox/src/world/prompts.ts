@@ -1,7 +1,7 @@
 /** @file Prompts whose truth is known, for evaluation. */
 
+import { COLOURS, KINDS, type Relation } from 'sgool/evaluate';
 import { shortCaption } from './describe.ts';
-import { COLOURS, KINDS, type Relation } from './kinds.ts';
 import { createRng } from './random.ts';
 import { isHeldOut, type NamedThing } from './split.ts';
 

@@ -1,18 +1,7 @@
 /** @file Draws scenes from a seed: which things, how they lie, and what is behind them. */
 
-import {
-  BACKGROUNDS,
-  type BackgroundKind,
-  COLOURS,
-  CONTAINERS,
-  type Colour,
-  KINDS,
-  type Kind,
-  type Pattern,
-  type Relation,
-  SIDE,
-  type Size,
-} from './kinds.ts';
+import { COLOURS, type Colour, KINDS, type Kind, type Relation } from 'sgool/evaluate';
+import { BACKGROUNDS, type BackgroundKind, CONTAINERS, type Pattern, SIDE, type Size } from './kinds.ts';
 import { PLAIN_TINTS } from './palette.ts';
 import { createRng, type Rng } from './random.ts';
 import type { Background, Clutter, ClutterKind, Scene, SceneRelation, Thing } from './scene.ts';

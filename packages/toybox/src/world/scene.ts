@@ -1,6 +1,7 @@
 /** @file What a scene is, where its things lie, and which relations hold between them. */
 
-import type { BackgroundKind, Colour, Kind, Pattern, Relation, Size } from './kinds.ts';
+import type { Colour, Kind, Relation } from 'sgool/evaluate';
+import type { BackgroundKind, Pattern, Size } from './kinds.ts';
 import { SHAPES } from './shapes.ts';
 
 /** One thing in a scene. Lengths are shares of the image's side; x to the right, y down. */

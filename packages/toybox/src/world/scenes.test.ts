@@ -1,5 +1,7 @@
+import { COLOURS, KINDS, RELATIONS } from 'sgool/evaluate';
 import { describe, expect, it } from 'vitest';
-import { COLOURS, CONTAINERS, heldOutPairPrompts, KINDS, RELATIONS, singlePrompts } from './index.ts';
+import { CONTAINERS } from './kinds.ts';
+import { heldOutPairPrompts, singlePrompts } from './prompts.ts';
 import { createRng, hashText } from './random.ts';
 import { renderScene, renderWithMasks } from './render.ts';
 import { sampleScene, sceneFromSeed } from './sample.ts';

@@ -3,7 +3,7 @@
  * that its longer side spans -1..1.
  */
 
-import type { Kind } from './kinds.ts';
+import type { Kind } from 'sgool/evaluate';
 import { box, ellipse, grow, type Outline, path, stroke } from './path.ts';
 
 /**

@@ -1,6 +1,6 @@
 /** @file Which combinations of things training never sees: a share of all pairs, chosen by a hash of their names. */
 
-import type { Colour, Kind } from './kinds.ts';
+import type { Colour, Kind } from 'sgool/evaluate';
 import { hashText } from './random.ts';
 
 /** A thing as a prompt names it. */

@@ -4,7 +4,10 @@ import { compile, matmul, reshape, trace, transposeLast, type Weights } from '@s
 import { CLIP_MEAN, CLIP_STD, type ClipConfig, clip, type EncodedPrompt } from 'sgool/networks';
 import { topOne } from '../../train/metrics.ts';
 import { HELD_OUT_SEED } from '../../train/scenes.ts';
-import { createRng, describe, hardNegatives, renderScene, sceneFromSeed } from '../../world/index.ts';
+import { describe, hardNegatives } from '../../world/describe.ts';
+import { createRng } from '../../world/random.ts';
+import { renderScene } from '../../world/render.ts';
+import { sceneFromSeed } from '../../world/sample.ts';
 
 /** Captions to choose from: the true one, and others that differ by an attribute, a thing or the relation. */
 export const CHOICES = 64;

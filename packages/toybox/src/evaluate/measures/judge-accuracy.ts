@@ -1,7 +1,7 @@
 /** @file How often the judge is right on images whose truth is known. */
 
-import { type Detection, detectedRelation, judgePrompt } from 'sgool/evaluate';
-import { RELATIONS, relationHolds, type Scene } from '../../world/index.ts';
+import { type Detection, detectedRelation, judgePrompt, RELATIONS } from 'sgool/evaluate';
+import { relationHolds, type Scene } from '../../world/scene.ts';
 
 export type JudgeAccuracy = {
   /** Share of the things that are found in their colour. */

@@ -4,7 +4,8 @@ import { compile, trace, type Weights } from '@sgool/autodiff';
 import { letterboxPlanes, planesFromImage } from 'sgool';
 import { type TranSalNetConfig, transalnet } from 'sgool/networks';
 import { IMAGE, type PooledMasks } from '../../train/scenes.ts';
-import { createRng, simulateFixations } from '../../world/index.ts';
+import { simulateFixations } from '../../world/fixations.ts';
+import { createRng } from '../../world/random.ts';
 
 /** Rows of `[.., 3, height, width]` planes and of `[.., height, width]` maps. */
 export interface SaliencyBatch {
