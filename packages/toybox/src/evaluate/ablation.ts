@@ -6,12 +6,11 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadPipeline, type MethodName, type Settings } from 'sgool';
-import { loadJudge } from 'sgool/evaluate';
+import { loadJudge, markdownTable, percent, signed } from 'sgool/evaluate';
 import { writeFileAtomic } from 'sgool/networks';
-import { heldOutPairPrompts } from '../world/prompts.ts';
+import { promptSet } from '../world/prompt-sets.ts';
 import { namesFrom, runProgram, wholeNumber } from './program.ts';
 import { generateAndScore, type Scores } from './scoring.ts';
-import { markdownTable, percent, signed } from './table.ts';
 
 interface Variant {
   readonly method?: MethodName;
@@ -44,9 +43,6 @@ const VARIANTS: Readonly<Record<string, Variant>> = {
 };
 const NAMES = Object.keys(VARIANTS);
 
-/** The same prompts in every evaluation; not those of the smoke test, on which nothing may be chosen. */
-const PROMPT_SEED = 2;
-
 await runProgram('evaluate:ablation', async (signal) => {
   const { values } = parseArgs({
     options: {
@@ -59,7 +55,7 @@ await runProgram('evaluate:ablation', async (signal) => {
   const count = wholeNumber('--count', values.count, 1);
   const seed = wholeNumber('--seed', values.seed, 0);
   const chosen = namesFrom('--variants', values.variants, NAMES);
-  const prompts = heldOutPairPrompts(count, PROMPT_SEED);
+  const prompts = promptSet('ablation', count);
   const [judge, pipeline] = [await loadJudge(), await loadPipeline('toybox')];
   const scores = new Map<string, Scores[]>();
   try {

@@ -1,8 +1,8 @@
 /** @file From traces to curves: what somebody holds in hands who stops after so much work. */
 
 import { UserError } from 'sgool';
+import { mean } from 'sgool/evaluate';
 import type { Trace, TracePoint } from './history.ts';
-import { mean } from './statistics.ts';
 
 /**
  * What a pullback costs, in evaluations forward: the network is run forward once more inside it, and then back, which is two

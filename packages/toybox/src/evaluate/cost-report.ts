@@ -1,5 +1,6 @@
 /** @file What the traces of all variants say: the table, the record, the lines of the chart. */
 
+import { type Comparison, comparePairs, markdownTable, mean, percent } from 'sgool/evaluate';
 import {
   type CurvePoint,
   costOf,
@@ -12,8 +13,6 @@ import {
 } from './cost-curves.ts';
 import type { Trace } from './history.ts';
 import { difference, TIE_MARGIN } from './report.ts';
-import { type Comparison, comparePairs, mean } from './statistics.ts';
-import { markdownTable, percent } from './table.ts';
 
 export interface VariantReport {
   /** Mean evaluations until the budget was used up, or the run was at its end. */

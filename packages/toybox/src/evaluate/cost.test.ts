@@ -4,7 +4,6 @@ import path from 'node:path';
 import { loadPipeline, type Pipeline } from 'sgool';
 import type { Judge } from 'sgool/evaluate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeTinyModel } from '../../../sgool/src/pipeline/testing.ts';
 import { costChart } from './cost-chart.ts';
 import { bestWithin, curveOf } from './cost-curves.ts';
 import { costReport, costTable } from './cost-report.ts';
@@ -76,16 +75,13 @@ describe('a report', () => {
 
 describe('a trace', () => {
   let pipeline: Pipeline;
-  let model: Awaited<ReturnType<typeof writeTinyModel>>;
   let folder: string;
   beforeAll(async () => {
-    model = await writeTinyModel();
-    pipeline = await loadPipeline(model.dir, { threads: 1 });
+    pipeline = await loadPipeline('toybox', { threads: 1 });
     folder = await mkdtemp(path.join(os.tmpdir(), 'toybox-cost-'));
   });
   afterAll(async () => {
     await pipeline.dispose();
-    await model.remove();
     await rm(folder, { recursive: true, force: true });
   });
 

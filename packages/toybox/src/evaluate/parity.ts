@@ -19,8 +19,8 @@ import {
 } from 'sgool/networks';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 import { describe } from '../world/describe.ts';
-import { createRng } from '../world/random.ts';
 import { sceneFromSeed } from '../world/sample.ts';
+import { sceneGenerator } from '../world/scene-generator.ts';
 import { runProgram, wholeNumber } from './program.ts';
 
 const CAPTIONS = 100;
@@ -72,7 +72,7 @@ await runProgram('parity', async () => {
   const scores = await pipeline.score(shown, prompt);
 
   const tokenizer = await loadTokenizer(folder.tokenizerDir);
-  const words = createRng(9);
+  const words = sceneGenerator(9);
   const captions = [
     ...Array.from({ length: CAPTIONS }, (_, i) => describe(sceneFromSeed(i), words).text),
     ...ODD_CAPTIONS,

@@ -1,9 +1,8 @@
 /** @file What a comparison says: means of each method, and paired differences from the first one. */
 
 import type { MethodName } from 'sgool';
+import { type Comparison, comparePairs, markdownTable, mean, percent, signed } from 'sgool/evaluate';
 import type { Result } from './results.ts';
-import { type Comparison, comparePairs, mean } from './statistics.ts';
-import { markdownTable, percent, signed } from './table.ts';
 
 /** Differences that nobody would see count as ties: 0.1 of 100 times the cosine, 0.01 of the judge's score. */
 export const TIE_MARGIN = { clip: 0.1, judge: 0.01 } as const;

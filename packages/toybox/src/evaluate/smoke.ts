@@ -9,16 +9,13 @@ import { encodePng, loadPipeline, METHOD_NAMES, type MethodName, readImage } fro
 import { loadJudge } from 'sgool/evaluate';
 import { writeFileAtomic } from 'sgool/networks';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
-import { heldOutPairPrompts } from '../world/prompts.ts';
+import { promptSet } from '../world/prompt-sets.ts';
 import { type ComparisonRun, runComparison } from './comparison.ts';
 import { hashFiles } from './fingerprint.ts';
 import { namesFrom, runProgram, wholeNumber } from './program.ts';
 import { reportOf, reportText } from './report.ts';
 import type { Result } from './results.ts';
 import { contactSheet } from './sheet.ts';
-
-/** The same prompts in every evaluation, whatever the seed of the noise. */
-const PROMPT_SEED = 1;
 
 const HELP = `Usage: npm run evaluate:smoke -- [options]
 
@@ -55,7 +52,7 @@ await runProgram('evaluate:smoke', async (signal) => {
   const pipeline = await loadPipeline('toybox');
   try {
     const model = await hashFiles(WEIGHTS_FOLDER, JUDGE_FILE);
-    const prompts = heldOutPairPrompts(count, PROMPT_SEED);
+    const prompts = promptSet('pairs', count);
     const progress = smokeProgress(count);
     const run = await runComparison({
       ...{ pipeline, judge, model, prompts, methods, seed, iterations, folder, signal },

@@ -1,6 +1,6 @@
 /** @file The floors that Toybox must reach, as figures, and whether a measurement reaches them. */
 
-import { percent } from './table.ts';
+import { percent } from 'sgool/evaluate';
 
 export interface Threshold {
   readonly name: string;

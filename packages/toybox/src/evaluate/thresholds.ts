@@ -7,11 +7,11 @@ import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { UserError } from 'sgool';
+import { markdownTable } from 'sgool/evaluate';
 import { writeFileAtomic } from 'sgool/networks';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import { hashFiles } from './fingerprint.ts';
 import { namesFrom, runProgram, wholeNumber } from './program.ts';
-import { markdownTable } from './table.ts';
 import { THRESHOLD_HEADER, THRESHOLDS, thresholdRows } from './threshold-list.ts';
 import { type Found, MEASURES, PARTS } from './threshold-measures.ts';
 

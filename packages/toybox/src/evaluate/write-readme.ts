@@ -7,12 +7,12 @@
 
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { markdownTable } from 'sgool/evaluate';
 import { openSafetensors, writeFileAtomic } from 'sgool/networks';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import type { HistoryEntry } from '../train/checkpoint.ts';
 import { runProgram } from './program.ts';
 import { type Report, reportText } from './report.ts';
-import { markdownTable } from './table.ts';
 import { type Measurements, THRESHOLD_HEADER, thresholdRows } from './threshold-list.ts';
 
 const packageFile = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));

@@ -3,9 +3,9 @@
 import { abs, add, exp, mean, mul, square, sub } from '@sgool/autodiff';
 import { type AutoencoderConfig, autoencoder, autoencoderConfig } from 'sgool/networks';
 import { type ReconstructionQuality, reconstructionQuality } from '../evaluate/measures/reconstruction.ts';
+import { below, fillNormal } from '../train/batch-generator.ts';
 import { constantWeights, DIFFUSERS_FILE, type NamedWeights, writeComponent } from '../train/export.ts';
-import { below, fillNormal } from '../train/rng.ts';
-import { IMAGE, type PooledScene, testScenes, trainingScenes } from '../train/scenes.ts';
+import { IMAGE, type PooledScene, TRAINING_POOLS, testScenes, trainingScenes } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
 import { VAE_CONFIG } from './configs.ts';
 
@@ -14,7 +14,6 @@ const CROP = 64;
 const LATENT = CROP / 8;
 /** Keeps the latents near a unit Gaussian without costing detail, as in the LDM paper. */
 const KL_WEIGHT = 1e-6;
-const POOL = 4000;
 const HELD_OUT = 32;
 
 export function autoencoderStage(): Stage {
@@ -42,11 +41,12 @@ export function autoencoderStage(): Stage {
       const loss = add(add(mse, mul(mean(abs(error)), 0.1)), mul(kl, KL_WEIGHT * 4 * 64));
       return { loss, mse, kl };
     },
-    batch(rng) {
-      pool ??= trainingScenes(1, POOL);
+    batch(generator) {
+      pool ??= trainingScenes(TRAINING_POOLS.autoencoder);
       const image = new Float32Array(BATCH * 3 * CROP * CROP);
-      for (let b = 0; b < BATCH; b++) writeCrop(pool[below(rng, POOL)].image, image, b, rng);
-      return { image, noise: fillNormal(new Float32Array(BATCH * 4 * LATENT * LATENT), rng) };
+      for (let b = 0; b < BATCH; b++)
+        writeCrop(pool[below(generator, pool.length)].image, image, b, generator);
+      return { image, noise: fillNormal(new Float32Array(BATCH * 4 * LATENT * LATENT), generator) };
     },
     validateEvery: 200,
     validate: (weights) => reconstructionFigures(config, weights),
@@ -62,9 +62,9 @@ export function reconstructionFigures(
 }
 
 /** A random crop, mirrored half of the time, as planes in [-1, 1]. */
-function writeCrop(image: Uint8Array, into: Float32Array, slot: number, rng: () => number): void {
-  const [x0, y0] = [below(rng, IMAGE - CROP + 1), below(rng, IMAGE - CROP + 1)];
-  const mirrored = rng() < 0.5;
+function writeCrop(image: Uint8Array, into: Float32Array, slot: number, generator: () => number): void {
+  const [x0, y0] = [below(generator, IMAGE - CROP + 1), below(generator, IMAGE - CROP + 1)];
+  const mirrored = generator() < 0.5;
   const plane = CROP * CROP;
   let at = slot * 3 * plane;
   for (let y = 0; y < CROP; y++) {

@@ -1,14 +1,20 @@
 import type { Relation } from 'sgool/evaluate';
 import { describe, expect, it } from 'vitest';
-import { createRng } from '../world/random.ts';
 import { sampleScene } from '../world/sample.ts';
+import { sceneGenerator } from '../world/scene-generator.ts';
 import { FACTS, factsOf } from './clip-facts.ts';
 
 const scene = (
   seed: number,
   relation: Relation,
   colours: ['red', 'blue'] | ['blue', 'red'] = ['red', 'blue'],
-) => sampleScene(createRng(seed), { kinds: ['cat', 'house'], colours, sizes: ['small', 'small'], relation });
+) =>
+  sampleScene(sceneGenerator(seed), {
+    kinds: ['cat', 'house'],
+    colours,
+    sizes: ['small', 'small'],
+    relation,
+  });
 const difference = (a: Set<number>, b: Set<number>) => [...a].filter((fact) => !b.has(fact));
 
 describe('the facts of a scene', () => {

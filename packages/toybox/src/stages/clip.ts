@@ -27,13 +27,13 @@ import {
 import { COLOURS, KINDS } from 'sgool/evaluate';
 import { CLIP_MEAN, CLIP_STD, clip, clipConfig, type EncodedPrompt } from 'sgool/networks';
 import { captionChoice } from '../evaluate/measures/caption-choice.ts';
+import { type BatchGenerator, below } from '../train/batch-generator.ts';
 import { constantWeights, TRANSFORMERS_FILE, writeComponent } from '../train/export.ts';
-import { below, type Rng } from '../train/rng.ts';
-import { IMAGE, PIXELS, type PooledMasks, trainingScenesWithMasks } from '../train/scenes.ts';
+import { IMAGE, PIXELS, type PooledMasks, TRAINING_POOLS, trainingScenesWithMasks } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
 import { type Described, describe, hardNegatives, holdsIn } from '../world/describe.ts';
-import { type Rng as WorldRng, createRng as worldRng } from '../world/random.ts';
 import type { Scene } from '../world/scene.ts';
+import { type SceneGenerator, sceneGenerator } from '../world/scene-generator.ts';
 import { FACTS, factsOf } from './clip-facts.ts';
 import { type ClipSize, clipModelConfig } from './configs.ts';
 import { toyboxTokenizer, writeTokenizer } from './tokenizer.ts';
@@ -54,14 +54,13 @@ const GRID = 8;
 const READING = 2;
 /** Most patches show no thing, and that is soon learned: shapes are what a tower of patches is slow to learn. */
 const EMPTY_WEIGHT = 0.15;
-const POOL = 7000;
 const HELD_OUT = 200;
 const KIND_CLASSES = KINDS.length + 1;
 const COLOUR_CLASSES = COLOURS.length + 1;
 
 export interface ClipRecipe {
-  readonly name: string;
-  readonly component: string;
+  /** Of the stage and of its folder in the model. */
+  readonly name: 'clip' | 'clip_b';
   readonly size: ClipSize;
   readonly seed: number;
   readonly steps: number;
@@ -148,9 +147,9 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
         facts,
       };
     },
-    batch(rng) {
-      pool ??= trainingScenesWithMasks(seed * 1_000_000, POOL);
-      const words = worldRng(below(rng, 0x7fffffff));
+    batch(generator) {
+      const scenes = (pool ??= trainingScenesWithMasks(TRAINING_POOLS[name]));
+      const words = sceneGenerator(below(generator, 0x7fffffff));
       const image = new Float32Array(BATCH * 3 * PIXELS);
       const kinds = new Float32Array(BATCH * GRID * GRID * KIND_CLASSES);
       const colours = new Float32Array(BATCH * GRID * GRID * COLOUR_CLASSES);
@@ -159,7 +158,9 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       const target = new Float32Array(BATCH * TEXTS);
       const textHidden = new Float32Array(BATCH * BATCH);
       const textTarget = new Float32Array(BATCH * BATCH);
-      const views = Array.from({ length: BATCH }, () => chooseView(pool![below(rng, POOL)], rng));
+      const views = Array.from({ length: BATCH }, () =>
+        chooseView(scenes[below(generator, scenes.length)], generator),
+      );
       const shown = byCaptionLength(
         views.map((view) => {
           const caption = describe(view.scene, words);
@@ -169,7 +170,7 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
         tokenizer.encode,
       );
       shown.forEach(({ view }, b) => {
-        writeView(view, image, b, rng);
+        writeView(view, image, b, generator);
         writePatchLabels(view, kinds, colours, b);
         for (const fact of factsOf(view.scene)) facts[b * FACTS + fact] = 1;
       });
@@ -221,7 +222,11 @@ interface Shown {
 }
 
 /** Longest captions first. Where more are long than there is room for, those get a caption without details. */
-function byCaptionLength(shown: Shown[], words: WorldRng, encode: (text: string) => EncodedPrompt): Shown[] {
+function byCaptionLength(
+  shown: Shown[],
+  words: SceneGenerator,
+  encode: (text: string) => EncodedPrompt,
+): Shown[] {
   const sorted = shown.sort((a, b) => b.encoded.length - a.encoded.length);
   return sorted.map((one, i) => {
     const room = i < LONG.images ? LONG.tokens : SHORT.tokens;
@@ -292,24 +297,24 @@ interface View {
  * The whole image, or (for images of several things, now and then) a square around one thing with the others out
  * of view, or a random square around everything: a guided model is shown crops, so CLIP must know crops.
  */
-function chooseView(source: PooledMasks, rng: Rng): View {
+function chooseView(source: PooledMasks, generator: BatchGenerator): View {
   const { scene, masks } = source;
   const all = scene.objects.map((_, i) => i);
   const whole: View = { source, scene, things: all, x: 0, y: 0, side: IMAGE };
-  const choice = rng();
+  const choice = generator();
   if (choice < 0.5) return whole;
   const alone =
     choice < 0.75 &&
     all.length > 1 &&
     scene.relation?.relation !== 'inside' &&
     scene.relation?.relation !== 'in front of';
-  const chosen = alone ? [below(rng, all.length)] : all;
+  const chosen = alone ? [below(generator, all.length)] : all;
   const boxes = chosen.map((i) => masks[i].box);
   const [x0, y0] = [Math.min(...boxes.map((b) => b.x0)), Math.min(...boxes.map((b) => b.y0))];
   const [x1, y1] = [Math.max(...boxes.map((b) => b.x1)), Math.max(...boxes.map((b) => b.y1))];
-  const side = Math.min(IMAGE, Math.max(x1 - x0, y1 - y0, 40) * (1.02 + 0.4 * rng()));
+  const side = Math.min(IMAGE, Math.max(x1 - x0, y1 - y0, 40) * (1.02 + 0.4 * generator()));
   const place = (low: number, high: number) =>
-    Math.min(IMAGE - side, Math.max(0, high - side + rng() * (low - high + side)));
+    Math.min(IMAGE - side, Math.max(0, high - side + generator() * (low - high + side)));
   const [x, y] = [place(x0, x1), place(y0, y1)];
   if (!alone) return { source, scene, things: all, x, y, side };
   const intruding = all.some(
@@ -332,10 +337,15 @@ function chooseView(source: PooledMasks, rng: Rng): View {
 }
 
 /** Resamples the view to the full size, a little noised, normalised as CLIP's images are. */
-function writeView({ source, x, y, side }: View, into: Float32Array, slot: number, rng: Rng): void {
+function writeView(
+  { source, x, y, side }: View,
+  into: Float32Array,
+  slot: number,
+  generator: BatchGenerator,
+): void {
   const scale = side / IMAGE;
-  const noise = rng() < 0.5 ? 0.08 * rng() : 0;
-  const gain = 1 + 0.1 * (rng() - 0.5);
+  const noise = generator() < 0.5 ? 0.08 * generator() : 0;
+  const gain = 1 + 0.1 * (generator() - 0.5);
   const at = (column: number, row: number, c: number) => source.image[3 * (row * IMAGE + column) + c] / 255;
   for (let i = 0; i < IMAGE; i++) {
     const v = Math.min(IMAGE - 1, Math.max(0, y + (i + 0.5) * scale - 0.5));
@@ -350,7 +360,7 @@ function writeView({ source, x, y, side }: View, into: Float32Array, slot: numbe
           const lower = at(left, bottom, c) + (at(right, bottom, c) - at(left, bottom, c)) * (u - left);
           value = upper + (lower - upper) * (v - top);
         }
-        value = value * gain + noise * (rng() - 0.5);
+        value = value * gain + noise * (generator() - 0.5);
         into[slot * 3 * PIXELS + c * PIXELS + i * IMAGE + j] = (value - CLIP_MEAN[c]) / CLIP_STD[c];
       }
     }
@@ -392,9 +402,9 @@ function writePatchLabels(
 }
 
 /** Writes the CLIP without its training heads, with its tokenizer. */
-export async function exportClip({ component, size }: ClipRecipe, result: TrainResult): Promise<void> {
+export async function exportClip({ name, size }: ClipRecipe, result: TrainResult): Promise<void> {
   const weights = new Map([...result.weights].filter(([name]) => !name.startsWith('auxiliary.')));
   const { vocabSize } = toyboxTokenizer();
-  await writeComponent(component, clipModelConfig(vocabSize, size), TRANSFORMERS_FILE, weights);
-  await writeTokenizer(component);
+  await writeComponent(name, clipModelConfig(vocabSize, size), TRANSFORMERS_FILE, weights);
+  await writeTokenizer(name);
 }

@@ -7,15 +7,22 @@ import path from 'node:path';
 import { abs, add, compile, mean, mul, square, sub, trace } from '@sgool/autodiff';
 import { autoencoder, autoencoderConfig, networkWeights, openComponent } from 'sgool/networks';
 import { WEIGHTS_FOLDER } from '../paths.ts';
+import { below, fillNormal } from '../train/batch-generator.ts';
 import { DIFFUSERS_FILE, readComponent, writeComponent } from '../train/export.ts';
-import { below, fillNormal } from '../train/rng.ts';
-import { IMAGE, PIXELS, type PooledScene, trainingScenes, writePlanes } from '../train/scenes.ts';
+import {
+  IMAGE,
+  PIXELS,
+  type PooledScene,
+  TRAINING_POOLS,
+  trainingScenes,
+  writePlanes,
+} from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
 import { reconstructionFigures } from './autoencoder.ts';
 
 const BATCH = 4;
 const LATENT = 4 * 16 * 16;
-const POOL = 4000;
+const POOL = TRAINING_POOLS.decoder;
 /** Deviation of the noise on latents whose own deviation is 1. */
 const NOISE = 0.04;
 
@@ -53,11 +60,11 @@ export async function decoderStage(): Promise<Stage> {
     async prepare() {
       ({ pool, latents } = await encode(config, file));
     },
-    batch(rng) {
+    batch(generator) {
       const image = new Float32Array(BATCH * 3 * PIXELS);
-      const latent = fillNormal(new Float32Array(BATCH * LATENT), rng);
+      const latent = fillNormal(new Float32Array(BATCH * LATENT), generator);
       for (let b = 0; b < BATCH; b++) {
-        const index = below(rng, POOL);
+        const index = below(generator, POOL.count);
         writePlanes(pool[index].image, image, b * 3 * PIXELS);
         for (let i = 0; i < LATENT; i++) {
           const at = b * LATENT + i;
@@ -81,8 +88,8 @@ async function encode(
       latent: autoencoder(config, networkWeights(file)).encode(image).mean,
     })),
   );
-  const pool = trainingScenes(1, POOL);
-  const latents = new Float32Array(POOL * LATENT);
+  const pool = trainingScenes(POOL);
+  const latents = new Float32Array(POOL.count * LATENT);
   const image = new Float32Array(3 * PIXELS);
   for (const [i, scene] of pool.entries()) {
     writePlanes(scene.image, image, 0);

@@ -33,12 +33,13 @@ import {
 import { judgeTally } from '../evaluate/measures/judge-accuracy.ts';
 import { TARGET_SIZES, type Targets, writeTargets } from '../judge/targets.ts';
 import { JUDGE_FILE } from '../paths.ts';
+import { type BatchGenerator, below, normal } from '../train/batch-generator.ts';
 import { constantWeights, writeWeights } from '../train/export.ts';
-import { below, normal, type Rng } from '../train/rng.ts';
 import {
   IMAGE,
   PIXELS,
   type PooledMasks,
+  TRAINING_POOLS,
   testScenes,
   trainingScenesWithMasks,
   writePlanes,
@@ -46,7 +47,6 @@ import {
 import type { Stage, TrainResult } from '../train/trainer.ts';
 
 const BATCH = 24;
-const POOL = 5000;
 const HELD_OUT = 400;
 const G = JUDGE_GRID;
 const K = KINDS.length;
@@ -85,16 +85,16 @@ export function judgeStage(): Stage {
       const sign = div(sum(mul(signs, mask)), objects);
       return { loss: add(add(heat, colourLoss), add(box, sign)), heat, colour: colourLoss, box, sign };
     },
-    batch(rng) {
-      pool ??= trainingScenesWithMasks(2_000_000, POOL);
+    batch(generator) {
+      pool ??= trainingScenesWithMasks(TRAINING_POOLS.judge);
       const image = new Float32Array(BATCH * 3 * PIXELS);
       const targets = Object.fromEntries(
         Object.entries(TARGET_SIZES).map(([name, size]) => [name, new Float32Array(BATCH * size)]),
       );
       for (let b = 0; b < BATCH; b++) {
-        const { scene, image: bytes, masks } = pool[below(rng, POOL)];
+        const { scene, image: bytes, masks } = pool[below(generator, pool.length)];
         writePlanes(bytes, image, b * 3 * PIXELS, { scale: 1 / 255, shift: 0 });
-        disturb(image.subarray(b * 3 * PIXELS, (b + 1) * 3 * PIXELS), rng);
+        disturb(image.subarray(b * 3 * PIXELS, (b + 1) * 3 * PIXELS), generator);
         const own = Object.fromEntries(
           Object.entries(TARGET_SIZES).map(([name, size]) => [
             name,
@@ -130,16 +130,16 @@ function focal(logits: Tensor, target: Tensor): Tensor {
 }
 
 /** Blur, brightness, tint and noise, each now and then. */
-function disturb(planes: Float32Array, rng: Rng): void {
-  if (rng() < 0.4) blur(planes, rng() < 0.5 ? 1 : 2);
-  const gain = [0, 1, 2].map(() => 1 + 0.08 * normal(rng));
-  const shift = 0.04 * normal(rng);
-  const noise = rng() < 0.5 ? 0.06 * rng() : 0;
+function disturb(planes: Float32Array, generator: BatchGenerator): void {
+  if (generator() < 0.4) blur(planes, generator() < 0.5 ? 1 : 2);
+  const gain = [0, 1, 2].map(() => 1 + 0.08 * normal(generator));
+  const shift = 0.04 * normal(generator);
+  const noise = generator() < 0.5 ? 0.06 * generator() : 0;
   for (let c = 0; c < 3; c++) {
     for (let i = 0; i < PIXELS; i++) {
       const at = c * PIXELS + i;
       // A uniform number is noise enough here and far cheaper than a normal one.
-      planes[at] = planes[at] * gain[c] + shift + (noise === 0 ? 0 : noise * 3.4 * (rng() - 0.5));
+      planes[at] = planes[at] * gain[c] + shift + (noise === 0 ? 0 : noise * 3.4 * (generator() - 0.5));
     }
   }
 }

@@ -30,7 +30,7 @@ function clipRecipe(recipe: ClipRecipe): Recipe {
   return {
     stage: () => clipStage(recipe),
     exportTo: (result) => exportClip(recipe, result),
-    stored: () => readComponent(recipe.component, TRANSFORMERS_FILE),
+    stored: () => readComponent(recipe.name, TRANSFORMERS_FILE),
   };
 }
 
@@ -45,8 +45,8 @@ export const STAGES = {
   },
   decoder: { stage: decoder.decoderStage, exportTo: decoder.exportDecoder, stored: storedVae },
   judge: { stage: judge.judgeStage, exportTo: judge.exportJudge, stored: () => readWeights(JUDGE_FILE) },
-  clip: clipRecipe({ name: 'clip', component: 'clip', size: CLIP_A, seed: 21, steps: 8_500 }),
-  clip_b: clipRecipe({ name: 'clip_b', component: 'clip_b', size: CLIP_B, seed: 31, steps: 14_000 }),
+  clip: clipRecipe({ name: 'clip', size: CLIP_A, seed: 21, steps: 8_500 }),
+  clip_b: clipRecipe({ name: 'clip_b', size: CLIP_B, seed: 31, steps: 14_000 }),
   diffusion: {
     stage: diffusion.diffusionStage,
     exportTo: diffusion.exportDiffusion,

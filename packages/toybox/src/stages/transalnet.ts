@@ -25,14 +25,13 @@ import {
 } from '@sgool/autodiff';
 import { transalnet, transalnetConfig } from 'sgool/networks';
 import { saliencyQuality, writeSaliencySample } from '../evaluate/measures/saliency.ts';
+import { batchGenerator, below } from '../train/batch-generator.ts';
 import { constantWeights, type NamedWeights, TRANSFORMERS_FILE, writeComponent } from '../train/export.ts';
-import { below, createRng } from '../train/rng.ts';
-import { type PooledMasks, testScenes, trainingScenesWithMasks } from '../train/scenes.ts';
+import { type PooledMasks, TRAINING_POOLS, testScenes, trainingScenesWithMasks } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
 import { TRANSALNET_CONFIG } from './configs.ts';
 
 const BATCH = 16;
-const POOL = 3000;
 const HELD_OUT = 200;
 const STATISTIC_BATCHES = 40;
 const config = transalnetConfig(TRANSALNET_CONFIG);
@@ -64,13 +63,13 @@ export function transalnetStage(): Stage {
       const loss = sub(sub(mul(parts.kl, 10), mul(parts.cc, 2)), add(parts.sim, parts.nss));
       return { loss, ...parts };
     },
-    batch(rng) {
-      pool ??= trainingScenesWithMasks(6_000_000, POOL);
+    batch(generator) {
+      pool ??= trainingScenesWithMasks(TRAINING_POOLS.transalnet);
       const planes = new Float32Array(BATCH * 3 * AREA);
       const map = new Float32Array(BATCH * AREA);
       const fixations = new Float32Array(BATCH * AREA);
       for (let b = 0; b < BATCH; b++) {
-        const index = below(rng, POOL);
+        const index = below(generator, pool.length);
         writeSaliencySample(pool[index], index, config.image_size, b, { planes, map, fixations });
       }
       return { planes, map, fixations };
@@ -121,13 +120,13 @@ async function withStatistics(weights: NamedWeights, batches: number): Promise<N
   });
   const program = await compile(graph);
   const total = new Float64Array(names.reduce((n, { channels }) => n + 2 * channels, 0));
-  const rng = createRng(977);
-  const scenes = trainingScenesWithMasks(6_500_000, 200);
+  const generator = batchGenerator(977);
+  const scenes = trainingScenesWithMasks(TRAINING_POOLS.transalnetStatistics);
   for (let i = 0; i < batches; i++) {
     const planes = new Float32Array(BATCH * 3 * AREA);
     const [map, fixations] = [new Float32Array(BATCH * AREA), new Float32Array(BATCH * AREA)];
     for (let b = 0; b < BATCH; b++) {
-      const scene = scenes[below(rng, scenes.length)];
+      const scene = scenes[below(generator, scenes.length)];
       writeSaliencySample(scene, b, config.image_size, b, { planes, map, fixations });
     }
     const { statistics } = await program.run({ planes });

@@ -4,7 +4,7 @@
  */
 
 import { CLIP_STD } from 'sgool/networks';
-import { IMAGE, trainingScenes } from '../train/scenes.ts';
+import { IMAGE, TRAINING_POOLS, trainingScenes } from '../train/scenes.ts';
 
 /** Colour axes: brightness, red against blue, green against both. */
 const AXES = [
@@ -14,7 +14,6 @@ const AXES = [
 ].map((axis) => axis.map((v) => v / Math.hypot(...axis)));
 
 /** Images that tell how much each pattern varies. */
-const SAMPLE = 60;
 /** Added to the deviation of a pattern (pixels in 0..1), so that rare fine detail is not blown up to the strength of the rest. */
 const FLOOR = 0.08;
 
@@ -63,7 +62,7 @@ function spread(kernels: Float32Array, width: number, patch: number): Float64Arr
   const squares = new Float64Array(width);
   const cells = Math.floor(IMAGE / patch);
   const values = new Float64Array(size);
-  for (const { image } of trainingScenes(0, SAMPLE)) {
+  for (const { image } of trainingScenes(TRAINING_POOLS.visionStart)) {
     for (let cell = 0; cell < cells * cells; cell++) {
       const [top, left] = [Math.floor(cell / cells) * patch, (cell % cells) * patch];
       for (let i = 0; i < size; i++) {
@@ -78,7 +77,7 @@ function spread(kernels: Float32Array, width: number, patch: number): Float64Arr
       }
     }
   }
-  const count = SAMPLE * cells * cells;
+  const count = TRAINING_POOLS.visionStart.count * cells * cells;
   return squares.map((square, row) => Math.sqrt(Math.max(0, square / count - (sums[row] / count) ** 2)));
 }
 

@@ -1,4 +1,4 @@
-/** @file `npm run train -w @sgool/toybox -- <stage>`: trains one stage, or goes on with it. */
+/** @file `npm run train -w @sgool/toybox -- <stage>`: trains one stage, or resumes its training. */
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -13,11 +13,12 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     folder: { type: 'string', default: 'runs' },
+    /** Instead of the stage's own number: a trial, which is published with `--publish` only. */
     steps: { type: 'string' },
     threads: { type: 'string' },
-    /** Without a checkpoint go on from the published weights. */
+    /** Without a checkpoint, start from the published weights. */
     warm: { type: 'boolean', default: false },
-    /** Write the weights into the model folder even when steps are left. */
+    /** Write the weights into the model folder, however many steps are left. */
     publish: { type: 'boolean', default: false },
   },
 });
@@ -52,7 +53,7 @@ const result = await train(stage, {
   warmStart: values.warm ? await warmStart(name, recipe) : undefined,
 });
 progress.stop();
-if (result.finished || values.publish) {
+if (values.publish || (result.finished && values.steps === undefined)) {
   await recipe.exportTo(result);
   await mkdir(TRAINING_FOLDER, { recursive: true });
   await writeFile(path.join(TRAINING_FOLDER, `${name}.svg`), curveSvg(name, result.history));
@@ -60,4 +61,4 @@ if (result.finished || values.publish) {
   await writeFile(recordOf(name), `${JSON.stringify({ step, seconds, history }, undefined, 1)}\n`);
   progress.note(`${name}: published after ${result.step} steps`);
 }
-if (!result.finished) progress.note(`${name}: stopped at step ${result.step}; the same command goes on`);
+if (!result.finished) progress.note(`${name}: stopped at step ${result.step}; the same command resumes it`);

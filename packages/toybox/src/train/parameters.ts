@@ -1,7 +1,7 @@
 /** @file Trained weights as one flat vector: the optimiser sees a line of numbers, the network sees named tensors. */
 
 import { input, reshape, type Shape, sizeOf, split, type Tensor, type Weights } from '@sgool/autodiff';
-import { normal, type Rng } from './rng.ts';
+import { type BatchGenerator, normal } from './batch-generator.ts';
 
 /** Where a weight lies in the flat vector. */
 export interface ParameterSlot {
@@ -103,7 +103,11 @@ export function recordingWeights(into: Map<string, Shape>): Weights {
 }
 
 /** A start value for one weight, or undefined to leave it to the default rule. */
-export type Initialiser = (name: string, shape: Shape, rng: Rng) => number | Float32Array | undefined;
+export type Initialiser = (
+  name: string,
+  shape: Shape,
+  generator: BatchGenerator,
+) => number | Float32Array | undefined;
 
 /**
  * Start values. Unless `special` says otherwise: 1 for the gains of norms, 0 for biases, N(0, 0.02) for embeddings,
@@ -111,21 +115,21 @@ export type Initialiser = (name: string, shape: Shape, rng: Rng) => number | Flo
  */
 export function initialise(
   layout: ParameterLayout,
-  rng: Rng,
+  generator: BatchGenerator,
   special: Initialiser = () => undefined,
 ): Float32Array {
   const flat = new Float32Array(layout.total);
   for (const { name, shape, offset, size } of layout.slots) {
     const data = flat.subarray(offset, offset + size);
-    const chosen = special(name, shape, rng);
+    const chosen = special(name, shape, generator);
     if (chosen instanceof Float32Array) data.set(chosen);
     else if (chosen !== undefined) data.fill(chosen);
     else if (/embedding/.test(name) && !/patch_embedding/.test(name))
-      for (let i = 0; i < size; i++) data[i] = 0.02 * normal(rng);
+      for (let i = 0; i < size; i++) data[i] = 0.02 * normal(generator);
     else if (shape.length <= 1) data.fill(name.endsWith('weight') ? 1 : 0);
     else {
       const bound = 1 / Math.sqrt(sizeOf(shape.slice(1)));
-      for (let i = 0; i < size; i++) data[i] = (2 * rng() - 1) * bound;
+      for (let i = 0; i < size; i++) data[i] = (2 * generator() - 1) * bound;
     }
   }
   return flat;

@@ -6,17 +6,18 @@ import { CLIP_A } from '../stages/configs.ts';
 import { judgeStage } from '../stages/judge.ts';
 import { toyboxTokenizer } from '../stages/tokenizer.ts';
 import { transalnetStage } from '../stages/transalnet.ts';
-import { createRng } from './rng.ts';
+import { batchGenerator } from './batch-generator.ts';
+import type { ScenePool } from './scenes.ts';
 import type { Stage } from './trainer.ts';
 import { inspectStage } from './trainer.ts';
 
 // Pools of thousands of images take too long here: a dozen images stand for all.
 vi.mock(import('./scenes.ts'), async (importOriginal) => {
   const scenes = await importOriginal();
-  const few = <T>(make: (seed: number, count: number) => T[]) => {
-    return (seed: number, count: number): T[] => {
-      const some = make(seed, 12);
-      return Array.from({ length: count }, (_, i) => some[i % some.length]!);
+  const few = <T>(make: (pool: ScenePool) => T[]) => {
+    return (pool: ScenePool): T[] => {
+      const some = make({ ...pool, count: 12 });
+      return Array.from({ length: pool.count }, (_, i) => some[i % some.length]);
     };
   };
   return {
@@ -29,7 +30,7 @@ vi.mock(import('./scenes.ts'), async (importOriginal) => {
 const stages: [string, () => Stage][] = [
   ['autoencoder', autoencoderStage],
   ['judge', judgeStage],
-  ['CLIP', () => clipStage({ name: 'clip', component: 'clip', size: CLIP_A, seed: 21, steps: 10 })],
+  ['CLIP', () => clipStage({ name: 'clip', size: CLIP_A, seed: 21, steps: 10 })],
   ['TranSalNet', transalnetStage],
 ];
 
@@ -37,7 +38,7 @@ describe.each(stages)('the stage of %s', (_, make) => {
   const stage = make();
 
   it('has batches as its program wants them, finite, the same for the same numbers', () => {
-    const batch = stage.batch(createRng(5), 0);
+    const batch = stage.batch(batchGenerator(5), 0);
     expect(Object.keys(batch).sort()).toEqual(Object.keys(stage.inputs).sort());
     for (const [name, { shape }] of Object.entries(stage.inputs)) {
       const values = batch[name] as Float32Array;
@@ -48,7 +49,7 @@ describe.each(stages)('the stage of %s', (_, make) => {
         name,
       ).toBe(true);
     }
-    const again = stage.batch(createRng(5), 0);
+    const again = stage.batch(batchGenerator(5), 0);
     for (const name of Object.keys(batch)) {
       const bytes = (array: unknown) => Buffer.from((array as Float32Array).buffer);
       expect(bytes(again[name]).equals(bytes(batch[name])), name).toBe(true);
@@ -63,8 +64,8 @@ describe.each(stages)('the stage of %s', (_, make) => {
 });
 
 describe('the batches of CLIP', () => {
-  const stage = clipStage({ name: 'clip', component: 'clip', size: CLIP_A, seed: 21, steps: 10 });
-  const batch = stage.batch(createRng(6), 0) as Record<string, Float32Array>;
+  const stage = clipStage({ name: 'clip', size: CLIP_A, seed: 21, steps: 10 });
+  const batch = stage.batch(batchGenerator(6), 0) as Record<string, Float32Array>;
   const [images, texts] = stage.inputs.target.shape as [number, number];
 
   it('have one right text for each image, and hide those that are true of it by chance', () => {

@@ -3,8 +3,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { linear, mean, square, sub } from '@sgool/autodiff';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fillNormal } from './batch-generator.ts';
 import type { Progress } from './progress.ts';
-import { fillNormal } from './rng.ts';
 import { learningRateAt, type Stage, train } from './trainer.ts';
 
 const silent: Progress = { note() {}, step() {}, validated() {}, stop() {} };
@@ -31,8 +31,8 @@ function tinyStage(more: Partial<Stage> & { outputs?: number } = {}): Stage {
       );
       return { loss: mean(square(sub(predicted, y))) };
     },
-    batch(rng) {
-      const x = fillNormal(new Float32Array(16 * 3), rng);
+    batch(generator) {
+      const x = fillNormal(new Float32Array(16 * 3), generator);
       const y = Float32Array.from({ length: 16 * outputs }, (_, i) => {
         const row = Math.floor(i / outputs);
         return 2 * x[3 * row] - x[3 * row + 1] + 0.5 * x[3 * row + 2];
@@ -78,9 +78,9 @@ describe('a training', () => {
     const stopping = tiny();
     const interrupted: Stage = {
       ...stopping,
-      batch(rng, step) {
+      batch(generator, step) {
         if (step === 12) stop.abort();
-        return stopping.batch(rng, step);
+        return stopping.batch(generator, step);
       },
     };
     const half = await train(interrupted, { folder: other, progress: silent, signal: stop.signal });
@@ -107,8 +107,8 @@ describe('a training', () => {
     const base = tinyStage();
     const broken: Stage = {
       ...base,
-      batch(rng, step) {
-        const batch = base.batch(rng, step);
+      batch(generator, step) {
+        const batch = base.batch(generator, step);
         if (step === 20) (batch.y as Float32Array)[0] = Number.NaN;
         return batch;
       },

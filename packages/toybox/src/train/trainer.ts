@@ -28,11 +28,11 @@ import {
   trace,
   type Weights,
 } from '@sgool/autodiff';
+import { type BatchGenerator, batchGenerator } from './batch-generator.ts';
 import { loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.ts';
 import type { NamedWeights } from './export.ts';
 import { decayMask, type Initialiser, initialise, ParameterLayout, recordingWeights } from './parameters.ts';
 import type { Progress } from './progress.ts';
-import { createRng, type Rng } from './rng.ts';
 
 /** Scalars by name, e.g. the parts of a loss. */
 export type Metrics = Readonly<Record<string, number>>;
@@ -67,8 +67,8 @@ export interface Stage {
   readonly initialise?: Initialiser;
   /** Gets the data ready, and may keep it in `folder`; not called when there is nothing left to train. */
   readonly prepare?: (folder: string) => Promise<void>;
-  /** The batch of a step. Depends on `rng` only, which is seeded by stage seed and step: a resumed run sees the same. */
-  readonly batch: (rng: Rng, step: number) => Arrays;
+  /** The batch of a step. Depends on `generator` only, which is seeded by stage seed and step: a resumed run sees the same. */
+  readonly batch: (generator: BatchGenerator, step: number) => Arrays;
   /** Figures on held-out data with the averaged weights. */
   readonly validate?: (
     weights: Map<string, { shape: readonly number[]; data: Float32Array }>,
@@ -218,7 +218,7 @@ export function inspectStage(stage: Stage): { layout: ParameterLayout; names: st
 function freshState(stage: Stage, layout: ParameterLayout, warm?: WarmStart): TrainingState {
   const parameters = initialise(
     layout,
-    createRng(stage.seed),
+    batchGenerator(stage.seed),
     (...slot) => warm?.weights.get(slot[0])?.data ?? stage.initialise?.(...slot),
   );
   const zeros = () => new Float32Array(layout.total);
@@ -257,7 +257,7 @@ export async function train(stage: Stage, options: TrainOptions): Promise<TrainR
     while (state.step < steps && !signal?.aborted) {
       const started = performance.now();
       const { step } = state;
-      const batch = stage.batch(createRng(stage.seed * 1_000_003 + step + 1), step);
+      const batch = stage.batch(batchGenerator(stage.seed * 1_000_003 + step + 1), step);
       const scalarOf = (value: number): TypedArray => Float32Array.of(value);
       await program.run(
         {

@@ -10,9 +10,9 @@ import {
   WORDS,
 } from './describe.ts';
 import { BACKGROUNDS, PATTERNS, SIZES } from './kinds.ts';
-import { createRng } from './random.ts';
 import { sceneFromSeed } from './sample.ts';
 import type { Scene } from './scene.ts';
+import { sceneGenerator } from './scene-generator.ts';
 
 const PLACES = {
   plain: 'on a plain background',
@@ -53,7 +53,7 @@ const isNamed = (text: string, { kind, colour }: Scene['objects'][number]) =>
 
 suite('captions', () => {
   it('are true of their scene and name everything in it', () => {
-    const words = createRng(3);
+    const words = sceneGenerator(3);
     for (const scene of scenes) {
       const { text, claims } = describe(scene, words);
       expect(claimsHold(scene, claims)).toBe('true');
@@ -65,7 +65,7 @@ suite('captions', () => {
   });
 
   it('say in words what they claim', () => {
-    const words = createRng(4);
+    const words = sceneGenerator(4);
     let read_ = 0;
     for (const scene of scenes) {
       const { text, claims, template } = describe(scene, words);
@@ -85,7 +85,7 @@ suite('captions', () => {
   });
 
   it('are in every template and every phenomenon sooner or later', () => {
-    const words = createRng(5);
+    const words = sceneGenerator(5);
     const names = new Set<string>();
     for (let i = 0; i < 4000; i++) names.add(describe(scenes[i % scenes.length], words).template.name);
     expect([...names].sort()).toEqual(
@@ -97,7 +97,7 @@ suite('captions', () => {
   });
 
   it('hold words of the closed list only', () => {
-    const words = createRng(6);
+    const words = sceneGenerator(6);
     for (const scene of scenes) {
       const caption = describe(scene, words);
       for (const text of [caption.text, ...hardNegatives(scene, caption, words, 5)]) {
@@ -109,7 +109,7 @@ suite('captions', () => {
 
 suite('hard negatives', () => {
   it('are false, distinct, and as many as asked for', () => {
-    const words = createRng(7);
+    const words = sceneGenerator(7);
     for (const scene of scenes.slice(0, 120)) {
       const caption = describe(scene, words);
       const negatives = hardNegatives(scene, caption, words, 20);
@@ -127,7 +127,7 @@ suite('hard negatives', () => {
       patterns: ['plain', 'plain'],
       relation: 'left of',
     });
-    const words = createRng(8);
+    const words = sceneGenerator(8);
     const seen = new Set<string>();
     for (let i = 0; i < 100; i++) {
       const caption = describe(scene, words);
@@ -182,7 +182,7 @@ suite('the truth of claims', () => {
         things: 1,
         background: 'sea',
       }),
-      createRng(1),
+      sceneGenerator(1),
     );
     expect(holdsIn(scene, { ...caption, claims: { things: [cat] } })).toBe(true);
     expect(holdsIn(scene, { ...caption, claims: { things: [{ ...cat, colour: 'green' }] } })).toBe(false);

@@ -6,8 +6,8 @@
 
 import { COLOURS, type Colour, KINDS, type Kind, RELATIONS, type Relation } from 'sgool/evaluate';
 import { BACKGROUNDS, type BackgroundKind, PATTERNS, type Pattern, type Size } from './kinds.ts';
-import { type Rng, shuffle } from './random.ts';
 import { relationHolds, type Scene, type Truth } from './scene.ts';
+import { type SceneGenerator, shuffle } from './scene-generator.ts';
 
 /** What a caption says of one thing; what it leaves open is absent. */
 export interface ThingClaim {
@@ -182,55 +182,58 @@ export const WORDS: readonly string[] = (() => {
   return [...words].sort();
 })();
 
-function claimOf(scene: Scene, index: number, rng: Rng, detail: number): ThingClaim {
+function claimOf(scene: Scene, index: number, generator: SceneGenerator, detail: number): ThingClaim {
   const { kind, colour, size, pattern } = scene.objects[index];
   return {
     kind,
     colour,
-    ...(size !== 'medium' && rng.chance(detail * 0.6) ? { size } : {}),
-    ...(pattern !== 'plain' && rng.chance(0.25 + detail) ? { pattern } : {}),
+    ...(size !== 'medium' && generator.chance(detail * 0.6) ? { size } : {}),
+    ...(pattern !== 'plain' && generator.chance(0.25 + detail) ? { pattern } : {}),
   };
 }
 
 /** A true caption of a scene that names every thing with its colour. */
-export function describe(scene: Scene, rng: Rng): Described {
+export function describe(scene: Scene, generator: SceneGenerator): Described {
   const order = scene.objects.map((_, i) => i);
-  if (!scene.relation) shuffle(order, rng);
-  const background = rng.chance(0.3) ? scene.background.kind : undefined;
-  if (scene.objects.length === 2 && rng.chance(0.5)) {
-    const [a, b] = rng.chance(0.5) ? [0, 1] : [1, 0];
+  if (!scene.relation) shuffle(order, generator);
+  const background = generator.chance(0.3) ? scene.background.kind : undefined;
+  if (scene.objects.length === 2 && generator.chance(0.5)) {
+    const [a, b] = generator.chance(0.5) ? [0, 1] : [1, 0];
     const holding = RELATIONS.filter((relation) => relationHolds(scene, a, relation, b) === 'true');
     if (holding.length > 0) {
       const claims: Claims = {
-        things: [claimOf(scene, a, rng, 0.1), claimOf(scene, b, rng, 0.1)],
-        relation: rng.pick(holding),
+        things: [claimOf(scene, a, generator, 0.1), claimOf(scene, b, generator, 0.1)],
+        relation: generator.pick(holding),
         background,
       };
-      const template = RELATED[rng.pick([0, 0, 0, 1, 2, 3])];
+      const template = RELATED[generator.pick([0, 0, 0, 1, 2, 3])];
       return { text: template.say(claims), claims, template };
     }
   }
-  if (rng.chance(0.15)) {
+  if (generator.chance(0.15)) {
     const fitting = PHENOMENA.filter((p) => p.fits(scene));
     if (fitting.length > 0) {
-      const template = rng.pick(fitting);
+      const template = generator.pick(fitting);
       const claims: Claims = { things: scene.objects.map(({ kind, colour }) => ({ kind, colour })) };
       return { text: template.say(claims), claims, template };
     }
   }
-  const claims: Claims = { things: order.map((i) => claimOf(scene, i, rng, 0.15)), background };
-  const template = LISTS[rng.pick([0, 0, 0, 0, 1, 2])];
+  const claims: Claims = { things: order.map((i) => claimOf(scene, i, generator, 0.15)), background };
+  const template = LISTS[generator.pick([0, 0, 0, 0, 1, 2])];
   return { text: template.say(claims), claims, template };
-}
-
-/** The words of a training caption. */
-export function trainingCaption(scene: Scene, rng: Rng): string {
-  return describe(scene, rng).text;
 }
 
 /** `a red cat and a blue boat`: the shortest caption that names everything. */
 export function shortCaption(things: readonly ThingClaim[]): string {
   return LISTS[0].say({ things: things.map(({ kind, colour }) => ({ kind, colour })) });
+}
+
+/** `a red cat to the left of a blue boat`: the shortest caption of two things and a relation. */
+export function relatedCaption(
+  [subject, object]: readonly [ThingClaim, ThingClaim],
+  relation: Relation,
+): string {
+  return `${nounPhrase(subject)} ${RELATION_PHRASE[relation]} ${nounPhrase(object)}`;
 }
 
 /** Whether a claim about one thing holds for an object of the scene. */
@@ -317,7 +320,12 @@ function singleEdits(claims: Claims): Claims[] {
  * Up to `count` captions that are false of the scene and differ from the true one by a single attribute, thing,
  * exchange of colours, or relation; once those are used up, by two of these. All texts are distinct.
  */
-export function hardNegatives(scene: Scene, caption: Described, rng: Rng, count: number): string[] {
+export function hardNegatives(
+  scene: Scene,
+  caption: Described,
+  generator: SceneGenerator,
+  count: number,
+): string[] {
   const texts = new Set<string>([caption.text]);
   const take = (edits: readonly Claims[]) => {
     for (const claims of edits) {
@@ -328,13 +336,13 @@ export function hardNegatives(scene: Scene, caption: Described, rng: Rng, count:
   const single = singleEdits(caption.claims);
   // Exchanged colours and turned relations are rare among the edits but are what binding means: often first.
   const telling = single.filter((e) => isExchange(e, caption.claims));
-  const ordered = shuffle([...single], rng);
-  take(rng.chance(0.6) ? [...shuffle(telling, rng), ...ordered] : ordered);
+  const ordered = shuffle([...single], generator);
+  take(generator.chance(0.6) ? [...shuffle(telling, generator), ...ordered] : ordered);
   if (texts.size <= count)
     take(
       shuffle(
         single.flatMap((e) => singleEdits(e)),
-        rng,
+        generator,
       ),
     );
   texts.delete(caption.text);

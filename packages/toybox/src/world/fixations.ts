@@ -12,15 +12,15 @@
  */
 
 import { WITH_FACE } from './kinds.ts';
-import type { Rng } from './random.ts';
 import type { ObjectMask } from './render.ts';
 import type { Scene } from './scene.ts';
+import type { SceneGenerator } from './scene-generator.ts';
 import { SHAPES } from './shapes.ts';
 
 export interface FixationOptions {
   /** Side of the maps. */
   readonly size: number;
-  readonly rng: Rng;
+  readonly generator: SceneGenerator;
   /** 200 unless given, as many as a dozen viewers make in some seconds each. */
   readonly count?: number;
 }
@@ -38,18 +38,21 @@ const CENTRE_SHARE = 1 / 8;
 export function simulateFixations(
   scene: Scene,
   { image, masks }: { image: Uint8Array; masks: readonly ObjectMask[] },
-  { size, rng, count = 200 }: FixationOptions,
+  { size, generator, count = 200 }: FixationOptions,
 ): Fixations {
   const side = Math.sqrt(image.length / 3);
   const targets = priorities(scene, image, masks, side);
   const total = targets.reduce((sum, t) => sum + t.weight, 0);
   const fixations = new Float32Array(size * size);
   for (let i = 0; i < count; i++) {
-    let [x, y] = [0.5 + 0.22 * rng.normal(), 0.5 + 0.22 * rng.normal()];
-    if (total > 0 && !rng.chance(CENTRE_SHARE)) {
-      let left = rng.next() * total;
+    let [x, y] = [0.5 + 0.22 * generator.normal(), 0.5 + 0.22 * generator.normal()];
+    if (total > 0 && !generator.chance(CENTRE_SHARE)) {
+      let left = generator.next() * total;
       const target = targets.find((t) => (left -= t.weight) < 0) ?? targets[0];
-      [x, y] = [target.x + target.spreadX * rng.normal(), target.y + target.spreadY * rng.normal()];
+      [x, y] = [
+        target.x + target.spreadX * generator.normal(),
+        target.y + target.spreadY * generator.normal(),
+      ];
     }
     const [column, row] = [Math.floor(x * size), Math.floor(y * size)];
     if (column >= 0 && row >= 0 && column < size && row < size) fixations[row * size + column] += 1;

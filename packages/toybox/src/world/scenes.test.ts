@@ -2,10 +2,10 @@ import { COLOURS, KINDS, RELATIONS } from 'sgool/evaluate';
 import { describe, expect, it } from 'vitest';
 import { CONTAINERS } from './kinds.ts';
 import { heldOutPairPrompts, singlePrompts } from './prompts.ts';
-import { createRng, hashText } from './random.ts';
 import { renderScene, renderWithMasks } from './render.ts';
 import { sampleScene, sceneFromSeed } from './sample.ts';
 import { boxOf, relationHolds } from './scene.ts';
+import { hashText, sceneGenerator } from './scene-generator.ts';
 import { HELD_OUT_SHARE, isHeldOut, type NamedThing } from './split.ts';
 
 const seeds = (count: number, from = 0) => Array.from({ length: count }, (_, i) => from + i);
@@ -73,7 +73,7 @@ describe('a relation', () => {
     '%s holds in the scenes that are laid out for it, and not the other way round',
     (relation) => {
       for (const seed of seeds(40)) {
-        const scene = sampleScene(createRng(seed), { relation });
+        const scene = sampleScene(sceneGenerator(seed), { relation });
         const { subject, object } = scene.relation!;
         expect(relationHolds(scene, subject, relation, object)).toBe('true');
         expect(relationHolds(scene, object, relation, subject)).toBe('false');
@@ -82,16 +82,16 @@ describe('a relation', () => {
   );
 
   it('inside needs a thing that holds something', () => {
-    const outer = (seed: number) => sampleScene(createRng(seed), { relation: 'inside' });
+    const outer = (seed: number) => sampleScene(sceneGenerator(seed), { relation: 'inside' });
     for (const seed of seeds(10)) {
       const { objects, relation } = outer(seed);
       expect(CONTAINERS).toContain(objects[relation!.object].kind);
       expect(objects[relation!.object].hollow).toBe(true);
     }
-    expect(() => sampleScene(createRng(1), { relation: 'inside', kinds: ['cat', 'fish'] })).toThrow(
+    expect(() => sampleScene(sceneGenerator(1), { relation: 'inside', kinds: ['cat', 'fish'] })).toThrow(
       /'inside' needs one of house, heart, balloon/,
     );
-    expect(() => sampleScene(createRng(1), { relation: 'above', things: 3 })).toThrow(
+    expect(() => sampleScene(sceneGenerator(1), { relation: 'above', things: 3 })).toThrow(
       /needs two things, got 3/,
     );
   });

@@ -1,7 +1,7 @@
 /** @file Which combinations of things training never sees: a share of all pairs, chosen by a hash of their names. */
 
 import type { Colour, Kind } from 'sgool/evaluate';
-import { hashText } from './random.ts';
+import { hashText } from './scene-generator.ts';
 
 /** A thing as a prompt names it. */
 export interface NamedThing {

@@ -5,9 +5,9 @@ import { CLIP_MEAN, CLIP_STD, type ClipConfig, clip, type EncodedPrompt } from '
 import { topOne } from '../../train/metrics.ts';
 import { HELD_OUT_SEED } from '../../train/scenes.ts';
 import { describe, hardNegatives } from '../../world/describe.ts';
-import { createRng } from '../../world/random.ts';
 import { renderScene } from '../../world/render.ts';
 import { sceneFromSeed } from '../../world/sample.ts';
+import { sceneGenerator } from '../../world/scene-generator.ts';
 
 /** Captions to choose from: the true one, and others that differ by an attribute, a thing or the relation. */
 export const CHOICES = 64;
@@ -43,7 +43,7 @@ export async function captionChoice(
       },
     ),
   );
-  const words = createRng(5);
+  const words = sceneGenerator(5);
   const pixels = side * side;
   const image = new Float32Array(3 * pixels);
   let [asked, right] = [0, 0];

@@ -5,7 +5,7 @@ import { letterboxPlanes, planesFromImage } from 'sgool';
 import { type TranSalNetConfig, transalnet } from 'sgool/networks';
 import { IMAGE, type PooledMasks } from '../../train/scenes.ts';
 import { simulateFixations } from '../../world/fixations.ts';
-import { createRng } from '../../world/random.ts';
+import { sceneGenerator } from '../../world/scene-generator.ts';
 
 /** Rows of `[.., 3, height, width]` planes and of `[.., height, width]` maps. */
 export interface SaliencyBatch {
@@ -28,7 +28,7 @@ export function writeSaliencySample(
   const square = { width: IMAGE, height: IMAGE };
   const planes = planesFromImage({ ...square, data: image }, [0, 1]);
   into.planes.set(letterboxPlanes(planes, square, { height, width }), slot * 3 * area);
-  const truth = simulateFixations(scene, { image, masks }, { size: height, rng: createRng(seed) });
+  const truth = simulateFixations(scene, { image, masks }, { size: height, generator: sceneGenerator(seed) });
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < height; x++) {
       const at = slot * area + y * width + left + x;

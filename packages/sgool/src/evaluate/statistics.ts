@@ -1,6 +1,5 @@
-/** @file Paired comparison of two methods on the same prompts. */
-
-import { createRng } from '../world/random.ts';
+/** @file Means, medians, and the paired comparison of two methods on the same prompts. */
+import { mulberry32 } from './mulberry32.ts';
 
 export interface Interval {
   readonly low: number;
@@ -9,8 +8,27 @@ export interface Interval {
 
 const RESAMPLES = 10_000;
 
+/** The arithmetic mean; NaN for no values. */
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** The middle value, or the mean of the two middle ones. @throws RangeError for no values */
+export function median(values: readonly number[]): number {
+  if (values.length === 0) throw new RangeError('median: needs at least one value, got none');
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** The standard deviation of a whole population: sqrt(mean(x^2) - mean(x)^2). */
+export function standardDeviation(values: ArrayLike<number>): number {
+  let [sum, squares] = [0, 0];
+  for (let i = 0; i < values.length; i++) {
+    sum += values[i];
+    squares += values[i] ** 2;
+  }
+  return Math.sqrt(squares / values.length - (sum / values.length) ** 2);
 }
 
 /**
@@ -19,11 +37,11 @@ export function mean(values: readonly number[]): number {
  * Reference: Efron 1979, "Bootstrap methods: another look at the jackknife".
  */
 export function bootstrapInterval(values: readonly number[], seed = 1): Interval {
-  const rng = createRng(seed);
+  const uniform = mulberry32(seed);
   const count = values.length;
   const means = Float64Array.from({ length: RESAMPLES }, () => {
     let sum = 0;
-    for (let i = 0; i < count; i++) sum += values[rng.int(count)];
+    for (let i = 0; i < count; i++) sum += values[Math.floor(uniform() * count)];
     return sum / count;
   }).sort();
   return { low: means[Math.floor(0.025 * RESAMPLES)], high: means[Math.ceil(0.975 * RESAMPLES) - 1] };
@@ -32,16 +50,19 @@ export function bootstrapInterval(values: readonly number[], seed = 1): Interval
 export interface Comparison {
   /** Mean of `after - before`. */
   readonly difference: number;
+  /** 95% bootstrap interval of that mean. */
   readonly interval: Interval;
+  /** Pairs whose value rose by more than the margin, stayed within it, or fell by more. */
   readonly wins: number;
   readonly ties: number;
   readonly losses: number;
 }
 
 /**
- * Compares values that belong together.
+ * Compares two lists whose values belong together, pair by pair.
  *
  * @param margin differences up to this one are ties
+ * @throws RangeError where the lists differ in length or are empty
  */
 export function comparePairs(
   before: readonly number[],
