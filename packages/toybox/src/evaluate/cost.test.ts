@@ -67,8 +67,8 @@ describe('a report', () => {
     const lines = Object.entries(report.variants).map(([name, { curve }]) => ({ name, curve }));
     const svg = costChart('title', lines, report.budget);
     expect(svg).not.toContain('NaN');
-    // Three panels, each with two rules and a line per variant.
-    expect(svg.match(/<polyline/g)).toHaveLength(12);
+    // Three panels, each with two rules and a line per variant; the legend has one of each variant.
+    expect(svg.match(/<polyline/g)).toHaveLength(12 + 2);
     expect(svg).toContain('>quick</text>');
   });
 });
