@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { loadPipeline, type Pipeline } from 'sgool';
@@ -6,6 +6,7 @@ import type { Judge } from 'sgool/evaluate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { costChart } from './cost-chart.ts';
 import { bestWithin, curveOf } from './cost-curves.ts';
+import { type CostRecord, recordChart } from './cost-record.ts';
 import { costReport, costTable } from './cost-report.ts';
 import { type Trace, traceOf } from './history.ts';
 import { openResults } from './results.ts';
@@ -70,6 +71,14 @@ describe('a report', () => {
     // Three panels, each with two rules and a line per variant; the legend has one of each variant.
     expect(svg.match(/<polyline/g)).toHaveLength(12 + 2);
     expect(svg).toContain('>quick</text>');
+  });
+});
+
+describe('the committed chart', () => {
+  it('is drawn from the committed figures', async () => {
+    const read = (name: string) => readFile(new URL(`../../../../${name}`, import.meta.url), 'utf8');
+    const record = JSON.parse(await read('packages/toybox/measured/cost.json')) as CostRecord;
+    expect(await read('docs/evaluations.svg')).toBe(recordChart(record));
   });
 });
 

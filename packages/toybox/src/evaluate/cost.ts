@@ -12,8 +12,8 @@ import { loadJudge } from 'sgool/evaluate';
 import { writeFileAtomic } from 'sgool/networks';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import { promptSet } from '../world/prompt-sets.ts';
-import { costChart } from './cost-chart.ts';
-import { type CostReport, costReport, costTable } from './cost-report.ts';
+import { type CostRecord, recordChart, recordText } from './cost-record.ts';
+import { costReport } from './cost-report.ts';
 import { hashFiles } from './fingerprint.ts';
 import { type Trace, traceOf } from './history.ts';
 import { namesFrom, runProgram, wholeNumber } from './program.ts';
@@ -97,34 +97,15 @@ await runProgram('evaluate:cost', async (signal) => {
     ...report,
   };
   await writeFileAtomic(path.join(folder, `${set}.json`), `${JSON.stringify(record, undefined, 1)}\n`);
-  await writeFileAtomic(path.join(folder, `${set}.svg`), chartOf(record));
-  process.stdout.write(tableOf(record));
+  await writeFileAtomic(path.join(folder, `${set}.svg`), recordChart(record));
+  process.stdout.write(recordText(record));
   process.stderr.write(`figures and chart: ${path.join(folder, set)}.json, .svg\n`);
 });
-
-/** What a run stores. */
-interface CostRecord extends CostReport {
-  readonly prompts: readonly string[];
-  readonly firstSeed: number;
-}
-
-const titleOf = ({ prompts }: CostRecord) =>
-  `Alignment against UNet evaluations: ${prompts.length} held-out prompts of two things, Toybox`;
-
-function chartOf(record: CostRecord): string {
-  const lines = Object.entries(record.variants).map(([name, { curve }]) => ({ name, curve }));
-  return costChart(titleOf(record), lines, record.budget);
-}
-
-function tableOf(record: CostRecord): string {
-  const { firstSeed, prompts } = record;
-  return `${titleOf(record)}, seeds ${firstSeed} to ${firstSeed + prompts.length - 1}\n\n${costTable(record)}\n`;
-}
 
 async function drawAgain(file: string, chart: string | undefined): Promise<void> {
   if (chart === undefined)
     throw new UserError('--from: needs --chart <file>, where the chart goes', { exitCode: 2 });
   const record = JSON.parse(await readFile(file, 'utf8')) as CostRecord;
-  await writeFileAtomic(path.resolve(chart), chartOf(record));
-  process.stdout.write(tableOf(record));
+  await writeFileAtomic(path.resolve(chart), recordChart(record));
+  process.stdout.write(recordText(record));
 }

@@ -18,10 +18,12 @@ export function curveSvg(stage: string, history: readonly HistoryEntry[]): strin
     return seriesOf(history, part).map(({ name, points }) => {
       const last = Math.max(1, ...points.map(([step]) => step));
       const values = points.map(([, value]) => value);
+      const y = tightAxis(values);
+      const scale = y.logarithmic ? ', log scale' : '';
       return {
-        title: `${name} (${label}): ${shortNumber(values[values.length - 1])}`,
+        title: `${name} (${label}): ${shortNumber(values[values.length - 1])}${scale}`,
         x: { low: 0, high: last, ticks: [{ at: last, text: `step ${last}` }] },
-        y: tightAxis(values),
+        y,
         lines: [{ points, colour }],
       };
     });

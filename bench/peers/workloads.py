@@ -1,4 +1,4 @@
-"""The works of the benchmark in PyTorch. Each is a function that makes a function: run it, and it gives its results by name."""
+"""The workloads of the benchmark in PyTorch. Each is a function that makes a function: run it, and it gives its results by name."""
 import math
 from pathlib import Path
 
@@ -82,7 +82,7 @@ def unet_pullback(spec: Spec):
 
 
 def distance_of(vae, clip, text):
-    """DOODL's loss of a latent: the picture, resized for CLIP, and the spherical distance to the text."""
+    """DOODL's loss of a latent: the image, resized for CLIP, and the spherical distance to the text."""
 
     def distance(latent):
         planes = vae.decode(latent / vae.config.scaling_factor).sample * 0.5 + 0.5
@@ -210,7 +210,7 @@ def matmul(spec: Spec):
     return run
 
 
-WORKS = {
+WORKLOADS = {
     "unet forward": unet_forward,
     "unet pullback": unet_pullback,
     "objective": objective,

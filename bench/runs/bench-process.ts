@@ -1,40 +1,40 @@
-/** @file The other end of a side: starts its process, asks for runs one by one, and reads what comes back. */
+/** @file A process that runs one workload, ours or a peer's: starts it, requests runs one by one, and reads the answers. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import type { RunAnswer, RunRequest, Work } from './work.ts';
+import type { RunAnswer, RunRequest, Workload } from './workload.ts';
 
 export type Program = 'ours' | 'peer';
 
 export interface Contender {
   readonly program: Program;
-  readonly work: Work;
+  readonly workload: Workload;
 }
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-/** The words that start a program; the work comes after them. */
+/** The command of each program; the workload is its last argument. */
 const COMMANDS = {
-  ours: () => [process.execPath, ...process.execArgv, here('ours.ts')],
-  peer: (python: string) => [python, here('peers/serve.py')],
+  ours: () => [process.execPath, ...process.execArgv, here('serve.ts')],
+  peer: (python: string) => [python, here('../peers/serve.py')],
 };
 
-/** A work that is ready to be run. */
-export class Side {
+/** A workload that is ready to run. */
+export class BenchProcess {
   private readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
   private readonly lines: AsyncIterator<string>;
-  private readonly complaints: string[] = [];
+  private readonly errors: string[] = [];
   /** How the process ended. */
   private readonly ended: Promise<string>;
 
-  private constructor({ program, work }: Contender, python: string) {
-    const [command, ...words] = COMMANDS[program](python);
-    this.child = spawn(command, [...words, JSON.stringify(work)], {
+  private constructor({ program, workload }: Contender, python: string) {
+    const [command, ...args] = COMMANDS[program](python);
+    this.child = spawn(command, [...args, JSON.stringify(workload)], {
       stdio: 'pipe',
-      env: { ...process.env, OMP_NUM_THREADS: String(work.threads) },
+      env: { ...process.env, OMP_NUM_THREADS: String(workload.threads) },
     });
-    this.child.stderr.setEncoding('utf8').on('data', (text: string) => this.complaints.push(text));
+    this.child.stderr.setEncoding('utf8').on('data', (text: string) => this.errors.push(text));
     // A process that is gone is noticed by its missing answer.
     this.child.stdin.on('error', () => {});
     this.ended = new Promise((resolve) => {
@@ -45,18 +45,20 @@ export class Side {
   }
 
   /**
-   * Starts its process and waits until the work is prepared.
+   * Starts the process and waits until its workload is prepared.
    *
-   * @throws Error with the program's own last words where it does not come up
+   * @throws Error with the last error that the program printed, where it does not start
    */
-  static async start(contender: Contender, python = ''): Promise<Side> {
-    const side = new Side(contender, python);
-    await side.answer();
-    return side;
+  static async start(contender: Contender, python = ''): Promise<BenchProcess> {
+    const process = new BenchProcess(contender, python);
+    await process.answer();
+    return process;
   }
 
   get pid(): number {
-    return this.child.pid!;
+    const { pid } = this.child;
+    if (pid === undefined) throw new Error('BenchProcess: the process did not start');
+    return pid;
   }
 
   async run(request: RunRequest): Promise<RunAnswer> {
@@ -73,7 +75,7 @@ export class Side {
     const { done, value } = await this.lines.next();
     if (!done) return value;
     const end = await this.ended;
-    const lines = this.complaints.join('').trim().split('\n');
+    const lines = this.errors.join('').trim().split('\n');
     throw new Error(lines.findLast((line) => /^\w*Error\b/.test(line)) ?? end);
   }
 }

@@ -1,12 +1,12 @@
-/** @file A tokenizer with the size and the file layout of CLIP's, over pairs of letters that nobody learned. */
+/** @file A tokenizer with the size and the file layout of CLIP's; its merges are pairs of frequent letters, not learned ones. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { byteSymbolsById, END_OF_TEXT, END_OF_WORD, START_OF_TEXT } from 'sgool/networks';
-import { MAX_TOKENS, VOCABULARY } from './networks.ts';
+import { MAX_TOKENS, VOCABULARY } from './stable-diffusion.ts';
 
 const LETTERS = [...'etaoinshrdlucmfwypvbgkjqxz'];
 
-/** Pairs of letters, then pairs with a third, then with a fourth, each inside and at the end of a word. */
+/** Merges of two letters, then of three, then of four, each inside and at the end of a word. */
 function* pairs(): Generator<[string, string]> {
   let stems = LETTERS;
   for (;;) {

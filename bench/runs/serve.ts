@@ -1,15 +1,15 @@
-/** @file Our side: one work in a process that stays alive. `side.ts` is the other end. */
+/** @file Our side: one workload in a process that stays alive. `bench-process.ts` starts it and sends requests. */
 import { createInterface } from 'node:readline';
-import { readNumbers, writeNumbers } from './numbers.ts';
-import { preparations } from './ours-works.ts';
-import type { RunAnswer, RunRequest, Work } from './work.ts';
+import { readFloat32, writeFloat32 } from './float32-file.ts';
+import type { RunAnswer, RunRequest, Workload } from './workload.ts';
+import { preparations } from './workloads.ts';
 
-const work = JSON.parse(process.argv[2]) as Work;
+const workload = JSON.parse(process.argv[2]) as Workload;
 const answer = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
-const run = await preparations[work.work](work, {
-  latent: Float64Array.from(await readNumbers(work.inputs.latent)),
-  cotangent: Float64Array.from(await readNumbers(work.inputs.cotangent)),
+const run = await preparations[workload.workload](workload, {
+  latent: Float64Array.from(await readFloat32(workload.inputs.latent)),
+  cotangent: Float64Array.from(await readFloat32(workload.inputs.cotangent)),
 });
 answer({ ready: true });
 for await (const line of createInterface({ input: process.stdin })) {
@@ -21,7 +21,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const paths: Record<string, string> = {};
   for (const [name, values] of Object.entries(results)) {
     paths[name] = `${out}-${name}.f32`;
-    await writeNumbers(paths[name], values);
+    await writeFloat32(paths[name], values);
   }
   answer({ seconds, processorSeconds: (user + system) / 1e6, results: paths } satisfies RunAnswer);
 }

@@ -1,16 +1,9 @@
-/** @file What the numbers say: medians, ratios, and whether a goal is met. */
+/** @file Whether both sides compute the same, and whether a goal is met. */
 
-/** Results of both sides agree at least so well, or the row fails. */
+/** Results of both sides agree at least this well, or the row fails. */
 const LEAST_AGREEMENT = 0.9999;
 
-export function median(values: readonly number[]): number {
-  if (values.length === 0) throw new RangeError('median: of no values');
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-/** Cosine of two results; of single numbers, whose cosine says nothing, 1 less their relative difference. */
+/** Cosine of two results. Of single numbers, whose cosine says nothing: 1 minus their relative difference. */
 export function agreement(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) throw new RangeError(`agreement: of ${a.length} and ${b.length} values`);
   if (a.length === 1) return 1 - Math.abs(a[0] - b[0]) / Math.abs(b[0]);
@@ -29,19 +22,19 @@ export type Unit = 's' | 'GB' | '%' | 'GFLOP/s';
 /** One row of the outcome. */
 export interface Line {
   readonly name: string;
-  /** What ours is held against: a peer's, the machine's own speed, or ours with fewer steps. */
+  /** What ours is compared with: a peer, the machine's peak, or ours with fewer steps. */
   readonly beside: 'peer' | 'machine' | 'itself';
   readonly unit: Unit;
-  /** Medians of time, peaks of memory, or shares of the machine's peak. */
+  /** Medians of time, peaks of memory, rates, or model FLOPs utilisation. */
   readonly ours?: number;
   readonly peer?: number;
   readonly peerName: string;
-  /** What the goal is about: ours / peer, or our share. */
+  /** What the goal is about: ours / peer, or our utilisation. */
   readonly ratio?: number;
   readonly goal?: number;
   /** Whether `ratio` is to be `at most` (default) or `at least` the goal. */
   readonly sense?: 'at most' | 'at least';
-  /** Of the results, the least one; see `agreement`. */
+  /** The least agreement of the results; see `agreement`. */
   readonly agreement?: number;
   /** Whether the results must be the same. */
   readonly same?: boolean;
@@ -54,8 +47,8 @@ export interface Line {
 export type JudgedLine = Line & { readonly verdict: Verdict };
 
 /**
- * The lines with verdicts. Of several with one name and a goal it is for the one with the best peer; the others are listed
- * without a verdict.
+ * The lines with verdicts. Of several lines with one name and a goal, the one with the best peer gets the verdict; the others are
+ * listed without one.
  */
 export function judged(lines: readonly Line[]): JudgedLine[] {
   return lines.map((line) => {

@@ -1,8 +1,8 @@
-/** @file Random weights in a safetensors file, written as they are drawn: no tensor is in memory whole. */
+/** @file Random weights in a safetensors file, written as they are drawn: no whole tensor is in memory. */
 import { open } from 'node:fs/promises';
 import { type Shape, sizeOf } from '@sgool/autodiff';
 import { encodeFloat16 } from 'sgool/networks';
-import { type Names, type NetworkFile, nameInFile, type Precision } from './networks.ts';
+import { type Names, type NetworkFile, nameInFile, type Precision } from './stable-diffusion.ts';
 
 interface Entry {
   readonly name: string;
@@ -19,7 +19,7 @@ export interface FileOptions {
   readonly names: Names;
 }
 
-/** What the file of a network is made of. */
+/** Header, tensors and size of a network's file. */
 export function fileLayout(network: NetworkFile, { precision, names }: FileOptions) {
   const dtype: Entry['dtype'] = precision === 'fp16' ? 'F16' : 'F32';
   const entries: Entry[] = [...network.shapes].map(([name, shape]) => ({
@@ -62,8 +62,8 @@ export async function writeRandomWeights(
 }
 
 /**
- * Puts the entries in the order of the file and gives its header. Files with old names were written before the header was
- * padded and tensors were sorted by width, so that their numbers begin at any address.
+ * Sorts the entries into the order of the file and returns its header. Files with old names were written before safetensors padded
+ * its header and sorted tensors by width, so their numbers begin at any address.
  */
 function safetensorsHeader(entries: Entry[], names: Names): Buffer {
   const width = (entry: Entry) => (names === 'new' ? BYTES[entry.dtype] : 0);
@@ -98,8 +98,8 @@ function* values({ name, dtype, shape }: Entry, random: () => number) {
 }
 
 /**
- * Uniform numbers around `centre`, as far as `reach`. Products keep the size of what comes in (variance 1 / inputs), so that
- * activations stay finite through all layers; norms begin as they are before training.
+ * The range of a weight's uniform numbers, `centre` plus or minus `reach`. Products keep the size of their inputs (variance
+ * 1 / inputs), so that activations stay finite through all layers; norms start as before training.
  */
 function distribution(name: string, shape: Shape): { centre: number; reach: number } {
   if (name === 'logit_scale') return { centre: 4.6052, reach: 0 };

@@ -1,11 +1,12 @@
-/** @file What all rows have in common: the model, the inputs of both sides, how often and where. */
+/** @file What all workloads have in common: the model, the inputs of both sides, and how they are run. */
 import { join } from 'node:path';
 import { Generator } from 'sgool';
-import { writeNumbers } from './numbers.ts';
-import type { Contender, Program } from './side.ts';
-import type { Work } from './work.ts';
+import type { Contender, Program } from './bench-process.ts';
+import { writeFloat32 } from './float32-file.ts';
+import type { Workload } from './workload.ts';
 
 export interface Bench {
+  /** Of the model. */
   readonly folder: string;
   /** Folder for inputs and results. */
   readonly out: string;
@@ -21,31 +22,21 @@ export interface Bench {
 /** Of Stable Diffusion's autoencoder, and of Toybox's. */
 const PIXELS_PER_LATENT = 8;
 
-/** A work for one side: what the benchmark has in common, and `fields`. */
+/** A workload for one side: what the whole benchmark has in common, and `fields`. Writes the inputs, the same for both sides. */
 export async function contender(
   { folder, out, steps, threads }: Bench,
   program: Program,
-  fields: Partial<Work> & Pick<Work, 'work' | 'pixels'>,
+  fields: Partial<Workload> & Pick<Workload, 'workload' | 'pixels'>,
 ): Promise<Contender> {
   const latentSide = fields.pixels / PIXELS_PER_LATENT;
-  const random = new Generator(0);
+  const generator = new Generator(0);
   const noise = async (name: string) => {
     const path = join(out, `${name}.f32`);
-    await writeNumbers(path, random.randn([1, 4, latentSide, latentSide]));
+    await writeFloat32(path, generator.randn([1, 4, latentSide, latentSide]));
     return path;
   };
   const inputs = { latent: await noise('latent'), cotangent: await noise('cotangent') };
   const guided = { prompt: 'a red cat to the left of a blue boat', guidanceScale: 7.5, timestep: 500 };
-  const work = {
-    folder,
-    steps,
-    threads,
-    variant: '',
-    matrixSize: 0,
-    latentSide,
-    inputs,
-    ...guided,
-    ...fields,
-  };
-  return { program, work };
+  const common = { folder, steps, threads, variant: '', matrixSize: 0, latentSide, inputs, ...guided };
+  return { program, workload: { ...common, ...fields } };
 }

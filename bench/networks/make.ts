@@ -1,21 +1,28 @@
 /**
  * @file Writes a model of Stable Diffusion 1.4's shape with random weights, in the published layout: file names, tensor names
- * and sizes are those of the real files, byte for byte. CLIP ViT-B/32 lies beside it as `clip/`, so that all methods run.
- *
- *     npm run make:full-size -w sgool -- --folder <folder> [--precision fp32|fp16] [--names old|new] [--divisor 1|2|4|8]
- *
- * Both precisions may be written into one folder, one after the other. `--divisor` makes all widths smaller, for trying things.
+ * and file sizes are those of the real files, to the byte. CLIP ViT-B/32 is written beside it as `clip/`, so that all methods run.
  */
 import { mkdir, statfs, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { sizeOf } from '@sgool/autodiff';
-import { type Names, type NetworkFile, networkFiles } from './networks.ts';
+import { callerPath } from '../caller-path.ts';
 import { writeRandomWeights } from './random-weights.ts';
+import { type Names, type NetworkFile, networkFiles } from './stable-diffusion.ts';
 import { writeTokenizer } from './tokenizer.ts';
+
+const HELP = `Usage: npm run make:full-size -- --folder <folder> [options]
+
+  --folder <folder>   where the model is written; both precisions may share one
+  --precision <name>  fp32 or fp16 (fp32)
+  --names <name>      tensor names as in the old published files or in the new ones (old for fp32, new for fp16)
+  --divisor <n>       of all widths, for a smaller model of the same depth: 1, 2, 4 or 8 (1)
+  --seed <n>          of the weights (0)
+`;
 
 const { values } = parseArgs({
   options: {
+    help: { type: 'boolean', default: false },
     folder: { type: 'string' },
     precision: { type: 'string', default: 'fp32' },
     names: { type: 'string' },
@@ -24,10 +31,11 @@ const { values } = parseArgs({
   },
 });
 
-const folder = resolve(
-  process.env.INIT_CWD ?? '.',
-  values.folder ?? fail('--folder is missing; give one outside of the repository'),
-);
+if (values.help) {
+  process.stdout.write(HELP);
+  process.exit();
+}
+const folder = callerPath(values.folder ?? fail('--folder is missing; give one outside the repository'));
 const precision = oneOf('precision', values.precision, ['fp32', 'fp16'] as const);
 const names: Names = oneOf('names', values.names ?? (precision === 'fp32' ? 'old' : 'new'), [
   'old',
@@ -72,7 +80,7 @@ async function main(): Promise<void> {
 }
 
 async function writeNetwork(file: NetworkFile): Promise<void> {
-  // CLIP is published in float32 only; the model takes the same file for both variants.
+  // CLIP is published in float32 only; both variants of the model use that file.
   if (file.name === 'clip' && precision === 'fp16') return;
   await mkdir(join(folder, file.name), { recursive: true });
   await writeJson(`${file.name}/config.json`, file.config);
@@ -102,7 +110,7 @@ async function checkSpace(files: readonly NetworkFile[]): Promise<void> {
   const needed = elements * (precision === 'fp16' ? 2 : 4);
   const { bavail, bsize } = await statfs(folder);
   if (bavail * bsize < 1.1 * needed) {
-    fail(`${folder}: ${gigabytes(needed)} are to be written, got ${gigabytes(bavail * bsize)} of free space`);
+    fail(`${folder}: needs ${gigabytes(needed)} of free space, got ${gigabytes(bavail * bsize)}`);
   }
 }
 

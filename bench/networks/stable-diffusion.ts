@@ -181,27 +181,34 @@ export function networkFiles(divisor: number): NetworkFile[] {
         network.text(input('ids', [1, 2], 'int32'), input('end', [1], 'int32'));
         network.logitScale();
       }),
-      // Derived from the table of names, not seen on the Hub.
+      // Computed from the names and shapes, not read on the Hub.
       published: full ? { fp32: 605_157_884 } : {},
     };
   }
 }
 
-/** What a network asks for while it is traced. */
+/** One network of the model; see `networkFiles`. */
+export function networkFile(name: NetworkName, divisor: number): NetworkFile {
+  const file = networkFiles(divisor).find((each) => each.name === name);
+  if (!file) throw new RangeError(`networkFile: no network "${name}"`);
+  return file;
+}
+
+/** Names and shapes of the weights that a network requests while it is traced. */
 function shapesOf(build: (weights: Weights) => void): Map<string, Shape> {
-  const asked = new Map<string, Tensor>();
+  const requested = new Map<string, Tensor>();
   trace({}, () => {
     build({
       has: () => false,
       get(name, shape) {
-        const tensor = asked.get(name) ?? input(`weight ${name}`, shape);
-        asked.set(name, tensor);
+        const tensor = requested.get(name) ?? input(`weight ${name}`, shape);
+        requested.set(name, tensor);
         return tensor;
       },
     });
     return {};
   });
-  return new Map([...asked].map(([name, { shape }]) => [name, shape]));
+  return new Map([...requested].map(([name, { shape }]) => [name, shape]));
 }
 
 const OLD_ATTENTION: Readonly<Record<string, string>> = {
@@ -211,7 +218,7 @@ const OLD_ATTENTION: Readonly<Record<string, string>> = {
   'to_out.0': 'proj_attn',
 };
 
-/** A name as the file has it: the attention of the autoencoder is called otherwise in old files. */
+/** The name of a weight in its file: old files name the autoencoder's attention differently. */
 export function nameInFile(network: NetworkName, name: string, names: Names): string {
   if (network !== 'vae' || names === 'new') return name;
   return name.replace(

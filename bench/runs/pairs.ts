@@ -1,26 +1,26 @@
-/** @file What is measured: pairs of works that take turns, memory of one run, and how our own iteration grows. */
-import type { WorkName } from './work.ts';
+/** @file What is measured beside a peer: workloads that take turns, and the memory of an iteration. */
+import type { WorkloadName } from './workload.ts';
 
-/** Our work beside a peer's, which take turns in the same run. */
+/** Our workload beside a peer's. */
 export interface Pair {
   readonly kind: 'time' | 'memory';
   readonly name: string;
-  readonly work: WorkName;
+  readonly workload: WorkloadName;
   readonly pixels: number;
-  /** Variants, in the words of ours-works.ts and peers/works.py. */
+  /** Variants, in the words of workloads.ts and peers/workloads.py. */
   readonly ours: string;
   readonly peer: string;
   /** What the peer is, for the table. */
   readonly peerName: string;
-  /** Highest ratio ours / peer. Of several rows of one name that have it, it counts for the one with the best peer. */
+  /** Highest ratio ours / peer. Of several rows with one name and a goal, it counts for the one with the best peer. */
   readonly goal?: number;
-  /** Of the peer: the same numbers (default), the same with fewer digits, or another sampler's. */
+  /** The peer's results: the same numbers (default), the same with fewer digits, or those of another sampler. */
   readonly results?: 'same' | 'rounded' | 'other';
 }
 
 /**
- * @param sides of the images in pixels, the smaller one first; whole iterations are timed on the smaller one, their
- * memory is taken on the larger one
+ * @param sides of the images in pixels, the smaller one first; whole iterations are timed on the smaller one, and their memory
+ *   is measured on the larger one
  */
 export function pairs([small, large]: readonly [number, number]): Pair[] {
   return [
@@ -32,8 +32,11 @@ export function pairs([small, large]: readonly [number, number]): Pair[] {
   ];
 }
 
-/** Which rows are meant by `--rows`: parts with commas between, of each of which all words occur in the row; all without it. */
-export function chooser(rows: string | undefined): (row: string) => boolean {
+/**
+ * Which rows `--rows` means: its parts are separated by commas, and all words of a part occur in the row. Without it all rows are
+ * meant.
+ */
+export function rowFilter(rows: string | undefined): (row: string) => boolean {
   if (rows === undefined) return () => true;
   const parts = rows
     .toLowerCase()
@@ -42,15 +45,15 @@ export function chooser(rows: string | undefined): (row: string) => boolean {
   return (row) => parts.some((words) => words.every((word) => row.toLowerCase().includes(word)));
 }
 
-/** Without peers: our side of each row that has a goal, once. */
-export function alone(all: readonly Pair[]): Pair[] {
+/** Without peers: our side of each row with a goal, once. */
+export function oursAlone(all: readonly Pair[]): Pair[] {
   return all.filter(({ name, goal }, i) => goal && all.findIndex((other) => other.name === name) === i);
 }
 
 function unet(what: 'forward' | 'pullback', goal: number, sides: readonly number[]): Pair[] {
   return sides.flatMap((pixels, i) => {
     const name = `UNet ${what}, ${pixels} px`;
-    const row = { kind: 'time', name, work: `unet ${what}`, pixels, ours: '' } as const;
+    const row = { kind: 'time', name, workload: `unet ${what}`, pixels, ours: '' } as const;
     const checkpointed = { peer: 'block checkpointing', peerName: 'PyTorch, blocks checkpointed' };
     return [
       { ...row, peer: '', peerName: 'PyTorch', goal },
@@ -65,11 +68,11 @@ function unet(what: 'forward' | 'pullback', goal: number, sides: readonly number
 function decoderAndClip(pixels: number): Pair {
   const name = `decoder, CLIP, pullback, ${pixels} px`;
   const peer = { peer: '', peerName: 'PyTorch' };
-  return { kind: 'time', name, work: 'objective', pixels, ours: '', ...peer, goal: 0.8 };
+  return { kind: 'time', name, workload: 'objective', pixels, ours: '', ...peer, goal: 0.8 };
 }
 
 function iterations(pixels: number): Pair[] {
-  const row = { kind: 'time', work: 'iteration', pixels } as const;
+  const row = { kind: 'time', workload: 'iteration', pixels } as const;
   const edict = { ...row, name: `iteration, EDICT, ${pixels} px`, ours: 'edict' };
   const ddim = { ...row, name: `iteration, DDIM, ${pixels} px`, ours: 'ddim' };
   const published = { peer: 'edict, as published', peerName: 'DOODL as published' };
@@ -82,7 +85,7 @@ function iterations(pixels: number): Pair[] {
 }
 
 function memory(pixels: number): Pair[] {
-  const row = { kind: 'memory', work: 'iteration', pixels } as const;
+  const row = { kind: 'memory', workload: 'iteration', pixels } as const;
   const usual = { ...row, name: `peak memory of an iteration, ${pixels} px`, ours: 'ddim' };
   const low = { ...usual, name: `${usual.name}, --memory low`, ours: 'ddim, low memory' };
   const careful = { peer: 'ddim', peerName: 'careful PyTorch' };

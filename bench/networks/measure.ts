@@ -1,39 +1,51 @@
-/**
- * @file Time and memory of a full-size model, each part in a process of its own. Prints a table, and JSON with `--json <file>`.
- *
- *     npm run bench:full-size -- <folder> [--threads 2] [--variant fp16] [--memory low] [--parts "load,step 256"] [--json out.json]
- */
+/** @file Time and memory of the parts of a full-size model, each in a process of its own, as a table and as JSON. */
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
-import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { openModelFolder } from 'sgool/networks';
+import { callerPath } from '../caller-path.ts';
 import { PARTS, type PartOptions, type PartResult, runPart } from './parts.ts';
 
-/** Peak of plain float32 generation over the weights it uses: not more than this. */
+/** Highest peak memory of plain float32 generation, as a multiple of the bytes of the weights that it uses. */
 const GOAL = 1.35;
+
+const HELP = `Usage: npm run bench:full-size -- <folder> [options]
+
+The folder holds a model, such as make:full-size writes.
+
+  --parts <names>   ${Object.keys(PARTS).join(', ')}; separated by commas (all)
+  --threads <n>     (2)
+  --variant <name>  of the weight files, such as fp16
+  --memory <name>   memory budget of the library, such as low
+  --json <file>     writes every measured figure
+`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    help: { type: 'boolean', default: false },
     threads: { type: 'string', default: '2' },
     variant: { type: 'string' },
     memory: { type: 'string' },
     parts: { type: 'string' },
     json: { type: 'string' },
-    /** The part to run in this process; what the command gives to itself. */
+    /** The part to run in this process; the command passes it to its own child processes. */
     part: { type: 'string' },
   },
 });
 
+if (values.help) {
+  process.stdout.write(HELP);
+  process.exit();
+}
 const [given] = positionals;
 if (given === undefined) {
-  process.stderr.write('full-size: which model? Give a folder that make:full-size wrote\n');
+  process.stderr.write('bench:full-size: the model is missing; give a folder that make:full-size wrote\n');
   process.exit(1);
 }
-const folder = resolve(process.env.INIT_CWD ?? '.', given);
+const folder = callerPath(given);
 const options: PartOptions = {
   threads: Number(values.threads),
   ...(values.variant === undefined ? {} : { variant: values.variant }),
@@ -77,10 +89,7 @@ async function measureAll(): Promise<void> {
     results,
   };
   if (values.json !== undefined) {
-    await writeFile(
-      resolve(process.env.INIT_CWD ?? '.', values.json),
-      `${JSON.stringify(report, null, 2)}\n`,
-    );
+    await writeFile(callerPath(values.json), `${JSON.stringify(report, null, 2)}\n`);
   }
 }
 
@@ -97,7 +106,7 @@ async function inOwnProcess(name: string): Promise<PartResult> {
   return JSON.parse(stdout) as PartResult;
 }
 
-/** Bytes of the weights by network; of the autoencoder only the half that makes images. */
+/** Bytes of the weights by network; of the autoencoder only the decoder. */
 async function weightBytes() {
   const { components } = await openModelFolder(folder, options);
   const of = (name: string, used = (_: string) => true) =>

@@ -1,10 +1,10 @@
-/** @file The outcome as one table. */
-import { markdownTable } from '../packages/toybox/src/evaluate/table.ts';
+/** @file The outcome as one table, and its figures as text. */
+import { markdownTable } from 'sgool/evaluate';
 import type { JudgedLine, Line, Unit } from './verdicts.ts';
 
 export function outcomeTable(lines: readonly JudgedLine[]): string {
   return markdownTable(
-    ['work', 'peer', 'ours', 'theirs', 'ratio', 'goal', '', 'agreement'],
+    ['workload', 'peer', 'ours', 'theirs', 'ratio', 'goal', '', 'agreement'],
     lines.map((line) => [
       line.name,
       line.failed ? `${line.peerName}: ${line.failed}` : line.peerName,
@@ -18,7 +18,7 @@ export function outcomeTable(lines: readonly JudgedLine[]): string {
   );
 }
 
-/** A row by itself, before all are judged. */
+/** One row, before all are judged. */
 export function lineText({ name, peerName, failed, ours, peer, ratio, unit }: Line): string {
   const figures = [ours, peer].flatMap((value) => (value === undefined ? [] : amount(value, unit)));
   return `${name}, ${peerName}: ${failed ?? figures.join(' : ')}${ratio === undefined ? '' : `, ${ratio.toFixed(2)}`}`;

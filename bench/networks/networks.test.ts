@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadTokenizer, openSafetensors, readTensor } from 'sgool/networks';
 import { describe, expect, it } from 'vitest';
-import { networkFiles } from './networks.ts';
 import { fileLayout, writeRandomWeights } from './random-weights.ts';
+import { networkFile, networkFiles } from './stable-diffusion.ts';
 import { writeTokenizer } from './tokenizer.ts';
 
 describe('a model of full size with random weights', () => {
@@ -17,11 +17,11 @@ describe('a model of full size with random weights', () => {
     }
   });
 
-  it('has weights of the size that keeps activations as large as they come in', async () => {
+  it('has weights of the size that keeps the size of activations', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'sgool-full-size-'));
     try {
       const path = join(folder, 'vae.safetensors');
-      const vae = networkFiles(8).find(({ name }) => name === 'vae')!;
+      const vae = networkFile('vae', 8);
       const bytes = await writeRandomWeights(path, vae, { precision: 'fp16', names: 'old', seed: 0 });
       const file = await openSafetensors(path);
       expect(bytes).toBe(fileLayout(vae, { precision: 'fp16', names: 'old' }).bytes);

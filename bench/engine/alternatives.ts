@@ -1,8 +1,6 @@
 /**
- * @file The ways to compute a convolution's gradients that were tried, side by side, with weights as inputs (training).
- * The runs of the candidates take turns, so that whatever else the machine does hits all of them.
- *
- *     node --import tsx --conditions @sgool/source packages/autodiff/bench/alternatives.bench.ts
+ * @file The ways to compute a convolution's gradients that were tried, side by side, with weights as inputs (training): `npm run
+ * bench -- alternatives`. The runs of the candidates take turns, so that other load on the machine affects all of them.
  */
 import {
   concat,

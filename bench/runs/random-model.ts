@@ -1,4 +1,4 @@
-/** @file The model with random weights that both sides run. */
+/** @file The model with random weights that both sides run, made on the first use. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-const MAKE = fileURLToPath(new URL('./full-size/make.ts', import.meta.url));
+const MAKE = fileURLToPath(new URL('../networks/make.ts', import.meta.url));
 
-/** The folder of a model of Stable Diffusion 1.4's shape, its widths divided by `divisor`; it stays for the next time. */
+/** The folder of a model of Stable Diffusion 1.4's shape, its widths divided by `divisor`. It is kept for the next run. */
 export async function randomModel(divisor: 1 | 8): Promise<string> {
   const folder = join(tmpdir(), `sgool-bench-${divisor === 1 ? 'full' : 'eighth'}`);
   // The last file that is written.

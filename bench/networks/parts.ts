@@ -11,6 +11,7 @@ import {
   type Pipeline,
   type RunEstimate,
 } from 'sgool';
+import { standardDeviation } from 'sgool/evaluate';
 
 export interface PartResult {
   /** Wall time of each stage in seconds. */
@@ -19,11 +20,11 @@ export interface PartResult {
   readonly processorSeconds: number;
   /** Highest resident memory as the system counts it: a file that two programs map counts twice. */
   readonly peakBytes: number;
-  /** Highest resident memory that is no mapped file, looked at every 50 ms. */
+  /** Highest resident memory without mapped files, sampled every 50 ms. */
   readonly peakHeapBytes: number;
-  /** Mapped files in memory at the end, each mapping by itself. */
+  /** Mapped files in memory at the end; each mapping counts. */
   readonly mappedBytes: number;
-  /** What would have been said before the run, where the part is one. */
+  /** The library's estimate, where the part is a whole run. */
   readonly estimate?: RunEstimate;
   readonly checks: Readonly<Record<string, number>>;
 }
@@ -36,7 +37,7 @@ type Clock = <T>(stage: string, work: () => Promise<T>) => Promise<T>;
 type Checks = Readonly<Record<string, number>>;
 
 interface Part {
-  /** The run that it is. */
+  /** The run, where the part is one: for the estimate. */
   readonly run?: { readonly method: Method; readonly request: GenerationRequest };
   measure(pipeline: Pipeline, clock: Clock): Promise<Checks>;
 }
@@ -45,7 +46,7 @@ const PROMPT = 'a red cat to the left of a blue boat';
 
 const square = (side: number) => ({ width: side, height: side });
 
-/** Guided steps of the UNet, a batch of two: the first compiles and faults the weights in. */
+/** Guided steps of the UNet, a batch of two. The first one compiles the program and reads the weights. */
 function step(side: number, guidanceScale = 7.5): Part {
   return {
     async measure(pipeline, clock) {
@@ -55,7 +56,7 @@ function step(side: number, guidanceScale = 7.5): Part {
       const noise = noiseOf(pipeline, side);
       await clock('first', () => denoiser.predict(noise, 500));
       const prediction = await clock('again', () => denoiser.predict(noise, 500));
-      return { deviation: deviation(prediction) };
+      return { deviation: standardDeviation(prediction) };
     },
   };
 }
@@ -71,7 +72,7 @@ function pullback(side: number): Part {
       const cotangent = noise.toReversed();
       await clock('first', () => denoiser.pullback(noise, 500, cotangent));
       const gradient = await clock('again', () => denoiser.pullback(noise, 500, cotangent));
-      return { deviation: deviation(gradient) };
+      return { deviation: standardDeviation(gradient) };
     },
   };
 }
@@ -86,7 +87,7 @@ function wholeRun(method: Method, settings: Partial<GenerationRequest>): Part {
       await clock('run', async () => {
         for await (const { iteration, image, loss, seconds } of method.run(pipeline, request)) {
           numbers[`seconds ${iteration}`] = seconds.iteration;
-          numbers[`deviation ${iteration}`] = deviation(image.data);
+          numbers[`deviation ${iteration}`] = standardDeviation(image.data);
           if (loss) numbers[`loss ${iteration}`] = loss.total;
         }
       });
@@ -98,7 +99,7 @@ function wholeRun(method: Method, settings: Partial<GenerationRequest>): Part {
 /** Plain generation up to the image, and the CLIP that scores it. */
 const plain = (side: number) => wholeRun(methods.sd, square(side));
 
-/** One iteration: plain image, gradient back to the noise, and the image of the new noise. */
+/** One iteration: the plain image, the gradient with respect to the noise, and the image of the new noise. */
 const sgool = (side: number) =>
   wholeRun(methods.sgool, { iterations: 1, sampler: 'ddim', trajectory: 'checkpointed', ...square(side) });
 
@@ -128,10 +129,10 @@ export async function runPart(name: string, folder: string, options: PartOptions
   const measure = () => {
     peakHeapBytes = Math.max(peakHeapBytes, statusBytes('RssAnon'));
   };
-  const looking = setInterval(measure, 50);
+  const sampling = setInterval(measure, 50);
   const pipeline = await clock('load', () => loadPipeline(folder, options));
   const checks = await part.measure(pipeline, clock);
-  clearInterval(looking);
+  clearInterval(sampling);
   measure();
   const { user, system } = process.cpuUsage();
   const result = {
@@ -152,7 +153,7 @@ export async function runPart(name: string, folder: string, options: PartOptions
   return { ...result, estimate };
 }
 
-/** A figure of /proc/self/status. Linux only: other systems do not tell mapped files apart. */
+/** A figure of /proc/self/status. Linux only: other systems do not count mapped files separately. */
 function statusBytes(key: string): number {
   const status = readFileSync('/proc/self/status', 'utf8');
   return Number(new RegExp(`${key}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1024;
@@ -161,13 +162,4 @@ function statusBytes(key: string): number {
 function noiseOf(pipeline: Pipeline, side: number): Float64Array {
   const size = sizeOf(pipeline.latentShape(square(side)));
   return Float64Array.from({ length: size }, (_, i) => 1.4 * Math.sin(i * i + 1));
-}
-
-function deviation(values: ArrayLike<number>): number {
-  let [sum, squares] = [0, 0];
-  for (let i = 0; i < values.length; i++) {
-    sum += values[i];
-    squares += values[i] ** 2;
-  }
-  return Math.sqrt(squares / values.length - (sum / values.length) ** 2);
 }

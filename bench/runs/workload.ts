@@ -1,11 +1,11 @@
 /** @file What the benchmark asks of a side: the fields that both programs read, and the lines that they answer with. */
 
-export type WorkName = 'unet forward' | 'unet pullback' | 'objective' | 'iteration' | 'matmul';
+export type WorkloadName = 'unet forward' | 'unet pullback' | 'objective' | 'iteration' | 'matmul';
 
-/** One work of one side, in a process of its own. */
-export interface Work {
-  readonly work: WorkName;
-  /** How, where a side has several ways: words that the side knows, with commas between. */
+/** One workload of one side, in a process of its own. */
+export interface Workload {
+  readonly workload: WorkloadName;
+  /** How, where a side has several ways: words of that side, separated by commas. */
   readonly variant: string;
   /** Model in the diffusers layout. */
   readonly folder: string;
@@ -25,16 +25,16 @@ export interface Work {
   readonly latentSide: number;
 }
 
-/** What a side that is ready is told for each run. */
+/** The request for one run, sent to a side that is ready. */
 export interface RunRequest {
   /** Path that the names of result files begin with. */
   readonly out: string;
 }
 
-/** What it answers. */
+/** The answer to it. */
 export interface RunAnswer {
   readonly seconds: number;
-  /** Of all threads: far less than threads x seconds says that something else was running. */
+  /** Of all threads: far less than threads x seconds means that something else was running. */
   readonly processorSeconds: number;
   /** Float32 files by name of the result. */
   readonly results: Readonly<Record<string, string>>;

@@ -1,9 +1,6 @@
 /**
- * @file GFLOP/s of the ops a UNet spends its time on, forward and back, as a share of what the same machine reaches on a
+ * @file GFLOP/s of the ops that a UNet spends its time on, forward and backward, as a share of what the same machine reaches on a
  * plain matrix product in the same run; and where the time of a UNet's pullback goes.
- *
- *     npm run bench -w @sgool/autodiff            about half a minute
- *     npm run bench -w @sgool/autodiff -- --long  more runs, Stable Diffusion's sizes
  */
 import {
   attention,
@@ -21,6 +18,14 @@ import {
 import { unet, unetConfig } from 'sgool/networks';
 import { fastest, noise, profile } from './measure.ts';
 
+const HELP = `Usage: npm run bench:ops -- [--long]
+
+  --long  more runs, and Stable Diffusion's sizes (without it: about half a minute)
+`;
+if (process.argv.includes('--help')) {
+  process.stdout.write(HELP);
+  process.exit();
+}
 const long = process.argv.includes('--long');
 const runs = long ? 20 : 5;
 
@@ -29,8 +34,9 @@ const frozen = (...shape: number[]): Tensor =>
 
 interface Op {
   readonly name: string;
-  /** Floating point operations of the forward run; the gradient to the input costs the same, attention's twice. */
+  /** Floating-point operations of the forward run. The gradient with respect to the input needs as many, unless `backward` says more. */
   readonly flops: number;
+  /** Floating-point operations of the pullback as a multiple of the forward run's. */
   readonly backward?: number;
   readonly x: Shape;
   readonly weight?: Shape;
@@ -75,12 +81,12 @@ const ops: Op[] = [
   batchConv(32, 128, 16),
 ];
 
-/** The op with frozen weights, as when a latent is optimised. */
+/** The op with constant weights, as when a latent is optimised. */
 const withConstants = ({ x, weight, fn }: Op) =>
   trace({ x: { shape: x } }, (given) => ({ y: fn(given.x, weight ? frozen(...weight) : given.x) }));
 /** The op with weights as inputs, as in training. */
-const withParameters = ({ x, weight, fn }: Op) =>
-  trace({ x: { shape: x }, w: { shape: weight! } }, (given) => ({ y: fn(given.x, given.w) }));
+const withParameters = ({ x, fn }: Op, weight: Shape) =>
+  trace({ x: { shape: x }, w: { shape: weight } }, (given) => ({ y: fn(given.x, given.w) }));
 
 const size = 2048;
 const square = trace({ a: { shape: [size, size] }, b: { shape: [size, size] } }, ({ a, b }) => ({
@@ -97,13 +103,13 @@ console.log(`${'GFLOP/s and share'.padEnd(44)}    forward   to input  to weight`
 for (const op of ops) {
   const back = op.flops * (op.backward ?? 1);
   const backward = gradient(withConstants(op), { of: 'y', wrt: ['x'], cotangents: 'dy' });
-  // Attention is not linear: its pullback computes the probabilities first.
+  // Attention is not linear, so its pullback computes the probabilities first.
   const cells = [
     cell(op.flops, await fastest(withConstants(op), runs)),
     cell(op.weight ? back : back + op.flops / 2, await fastest(backward, runs)),
   ];
   if (op.weight) {
-    const parameters = gradient(withParameters(op), { of: 'y', wrt: ['w'], cotangents: 'dy' });
+    const parameters = gradient(withParameters(op, op.weight), { of: 'y', wrt: ['w'], cotangents: 'dy' });
     cells.push(cell(op.flops, await fastest(parameters, runs)));
   }
   console.log(`${op.name.padEnd(44)}${cells.join('')}`);

@@ -1,8 +1,8 @@
 /** @file The outcome in files: as JSON, as a chart, and in the README. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { replaceBetween } from 'sgool/evaluate';
 import { chartSvg } from './chart.ts';
-import { tell } from './log.ts';
 import { outcomeTable } from './table.ts';
 import { judged, type Line } from './verdicts.ts';
 
@@ -14,8 +14,8 @@ export interface Report {
   readonly lines: readonly Line[];
 }
 
-const inRepository = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
-const [BEGIN, END] = ['<!-- npm run bench: begin -->', '<!-- npm run bench: end -->'];
+const inRepository = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+const MARKERS = ['<!-- npm run bench: begin -->', '<!-- npm run bench: end -->'] as const;
 
 export function reportText(report: Report): string {
   return `${JSON.stringify({ ...report, lines: judged(report.lines) }, null, 2)}\n`;
@@ -23,10 +23,10 @@ export function reportText(report: Report): string {
 
 export function reportChart({ lines, threads, machine }: Report): string {
   const legend = 'black mark: goal; green: met, orange: not met';
-  return chartSvg(judged(lines), `float32 unless said, ${threads} threads, ${machine.cpu}; ${legend}`);
+  return chartSvg(judged(lines), `float32 unless named, ${threads} threads, ${machine.cpu}; ${legend}`);
 }
 
-/** The lines of `before`, those that were measured anew replaced, new ones at the end. */
+/** The lines of `before`; those that were measured again are replaced, new ones come at the end. */
 export function merged(before: readonly Line[], lines: readonly Line[]): Line[] {
   const same = (a: Line) => (b: Line) => a.name === b.name && a.peerName === b.peerName;
   return [
@@ -45,10 +45,7 @@ export async function publish(report: Report): Promise<void> {
   const whole = { ...report, lines: merged(before, report.lines) };
   await writeFile(json, reportText(whole));
   await writeFile(inRepository('docs/bench.svg'), reportChart(whole));
-  const readme = await readFile(inRepository('README.md'), 'utf8');
-  const [head, rest] = readme.split(BEGIN);
-  const tail = rest?.split(END)[1];
-  if (tail === undefined) return tell(`README.md has no ${BEGIN} ... ${END}: the table is not put there`);
+  const readme = inRepository('README.md');
   const table = outcomeTable(judged(whole.lines));
-  await writeFile(inRepository('README.md'), `${head}${BEGIN}\n\n${table}\n\n${END}${tail}`);
+  await writeFile(readme, replaceBetween(await readFile(readme, 'utf8'), MARKERS, `\n${table}\n`));
 }

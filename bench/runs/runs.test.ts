@@ -1,14 +1,13 @@
-import { matmul, sizeOf, trace } from '@sgool/autodiff';
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { chartSvg } from './chart.ts';
-import { countUseful } from './model-flops.ts';
-import { merged } from './report.ts';
-import { alone, chooser, pairs } from './rows.ts';
+import { oursAlone, pairs, rowFilter } from './pairs.ts';
+import { merged, type Report, reportChart } from './report.ts';
 import { outcomeTable } from './table.ts';
-import { agreement, judged, type Line, median } from './verdicts.ts';
+import { agreement, judged, type Line } from './verdicts.ts';
 
 const line = (fields: Partial<Line>): Line => ({
-  name: 'work',
+  name: 'row',
   beside: 'peer',
   unit: 's',
   peerName: 'PyTorch',
@@ -48,32 +47,12 @@ describe('judged', () => {
   });
 });
 
-describe('figures', () => {
-  it('takes the median', () => {
-    expect([median([3, 1, 9]), median([4, 1, 2, 100])]).toEqual([3, 3]);
-  });
-
-  it('tells results apart by direction, and single numbers by size', () => {
+describe('agreement', () => {
+  it('compares results by direction, and single numbers by size', () => {
     expect(agreement([1, 0], [2, 0])).toBe(1);
     expect(agreement([1, 0], [0, 1])).toBe(0);
     expect(agreement([1], [2])).toBe(0.5);
     expect(() => agreement([1], [1, 2])).toThrow('1 and 2 values');
-  });
-
-  it('counts attention twice on the way back, and what has no way back not at all', () => {
-    const shapes = { latent: { shape: [2, 3] }, context: { shape: [3, 3] } };
-    const graph = trace(shapes, ({ latent, context }) => {
-      const mixed = matmul(latent, matmul(context, context));
-      return { y: matmul(matmul(mixed, context), matmul(context, matmul(context, context))) };
-    });
-    const product = 2 * sizeOf([3, 3]) * 3;
-    const rows = 2 * sizeOf([2, 3]) * 3;
-    expect(countUseful(graph, 'latent')).toEqual({
-      forward: 3 * product + 3 * rows,
-      pullback: 3 * product + 6 * rows,
-    });
-    const own = trace({ latent: { shape: [3, 3] } }, ({ latent }) => ({ y: matmul(latent, latent) }));
-    expect(countUseful(own, 'latent')).toEqual({ forward: product, pullback: 3 * product });
   });
 });
 
@@ -84,7 +63,7 @@ describe('the outcome', () => {
     line({ name: 'share', beside: 'machine', unit: '%', ours: 0.7, peer: 0.5, ratio: 0.7 }),
   ]);
 
-  it('is a table that tells what failed', () => {
+  it('is a table that says what failed', () => {
     const [, , measured, failed] = outcomeTable(lines).split('\n');
     expect(measured.split('|').map((cell) => cell.trim())).toEqual([
       ...['', 'UNet', 'PyTorch', '1.25 s', '2.50 s', '0.50', '<= 0.80', 'met', '1.000000', ''],
@@ -110,21 +89,31 @@ describe('the outcome', () => {
   });
 });
 
+describe('what is published', () => {
+  const inRepository = (name: string) => readFile(new URL(`../../${name}`, import.meta.url), 'utf8');
+
+  it('is drawn from the measured rows: chart and table', async () => {
+    const report = JSON.parse(await inRepository('docs/bench.json')) as Report;
+    expect(await inRepository('docs/bench.svg')).toBe(reportChart(report));
+    expect(await inRepository('README.md')).toContain(outcomeTable(judged(report.lines)));
+  });
+});
+
 describe('rows', () => {
-  it('are told apart by work and peer', () => {
+  it('are told apart by workload and peer', () => {
     const names = pairs([256, 512]).map(({ name, peerName }) => `${name}: ${peerName}`);
     expect(new Set(names).size).toBe(names.length);
   });
 
   it('are each measured once where there is no peer', () => {
-    const names = alone(pairs([256, 512])).map(({ name }) => name);
+    const names = oursAlone(pairs([256, 512])).map(({ name }) => name);
     expect(names).toContain('UNet pullback, 512 px');
     expect(new Set(names).size).toBe(names.length);
   });
 
   it('are chosen by words that all occur', () => {
-    const chosen = chooser('unet 256 bfloat16, decoder');
-    const names = pairs([256, 512]).filter(({ name, peerName }) => chosen(`${name} ${peerName}`));
+    const isChosen = rowFilter('unet 256 bfloat16, decoder');
+    const names = pairs([256, 512]).filter(({ name, peerName }) => isChosen(`${name} ${peerName}`));
     expect(names.map(({ name }) => name)).toEqual([
       'UNet forward, 256 px',
       'UNet pullback, 256 px',
