@@ -1,12 +1,12 @@
 /**
- * @file `npm run evaluate:ablation`: what SGOOL's open choices do on Toybox. Each variant changes one setting of the
- * model's own defaults; all see the same held-out prompts and noises. The table goes to stdout.
+ * @file `npm run evaluate:ablation`: the effect of SGOOL's open choices on Toybox. Each variant changes one setting of the
+ * model's own defaults; all get the same held-out prompts and noises. The table goes to stdout.
  */
 
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadPipeline, type MethodName, type Settings } from 'sgool';
-import { loadJudge, markdownTable, percent, signed } from 'sgool/evaluate';
+import { loadJudge, markdownTable, mean, percent, signed } from 'sgool/evaluate';
 import { writeFileAtomic } from 'sgool/networks';
 import { promptSet } from '../world/prompt-sets.ts';
 import { namesFrom, runProgram, wholeNumber } from './program.ts';
@@ -17,7 +17,7 @@ interface Variant {
   readonly settings?: Partial<Settings>;
 }
 
-/** `default` comes first: the others are told as differences from it. */
+/** `default` comes first: the others are reported as differences from it. */
 const VARIANTS: Readonly<Record<string, Variant>> = {
   default: {},
   plain: { method: 'sd' },
@@ -39,7 +39,7 @@ const VARIANTS: Readonly<Record<string, Variant>> = {
   'normalised update': { settings: { optimiser: 'normalised', learningRate: 0.1, momentum: 0.7 } },
   'doodl update': { settings: { optimiser: 'doodl' } },
   '20 steps': { settings: { steps: 20 } },
-  '40 rounds': { settings: { iterations: 40 } },
+  '40 iterations': { settings: { iterations: 40 } },
 };
 const NAMES = Object.keys(VARIANTS);
 
@@ -77,16 +77,16 @@ await runProgram('evaluate:ablation', async (signal) => {
     path.resolve(values.out),
     `${JSON.stringify(Object.fromEntries(scores), undefined, 1)}\n`,
   );
-  const base = scores.get(chosen[0])!;
+  const [[, base]] = [...scores];
   const rows = [...scores].map(([name, list]) => [
     ...rowOf(name, list),
-    signed(mean(list, judgeOf) - mean(base, judgeOf), 3),
+    signed(meanOf(list, judgeOf) - meanOf(base, judgeOf), 3),
   ]);
   process.stdout.write(
     `${count} held-out prompts of two things, Toybox, seeds ${seed} to ${seed + count - 1}\n\n`,
   );
   process.stdout.write(
-    `${markdownTable(['variant', 'CLIP A', 'CLIP B', 'judge', 'right', 'seconds', 'judge, difference'], rows)}\n`,
+    `${markdownTable(['variant', 'CLIP A', 'CLIP B', 'judge', 'correct', 'seconds', 'judge, difference'], rows)}\n`,
   );
 });
 
@@ -94,17 +94,17 @@ function judgeOf({ judge }: Scores): number {
   return judge.score;
 }
 
-function mean(list: readonly Scores[], pick: (scores: Scores) => number): number {
-  return list.reduce((sum, scores) => sum + pick(scores), 0) / list.length;
+function meanOf(list: readonly Scores[], pick: (scores: Scores) => number): number {
+  return mean(list.map(pick));
 }
 
 function rowOf(name: string, list: readonly Scores[]): string[] {
   return [
     name,
-    mean(list, (m) => m.clip.A ?? Number.NaN).toFixed(2),
-    mean(list, (m) => m.clip.B ?? Number.NaN).toFixed(2),
-    mean(list, judgeOf).toFixed(3),
-    percent(mean(list, (m) => Number(m.judge.correct))),
-    mean(list, (m) => m.seconds).toFixed(1),
+    meanOf(list, (m) => m.clip.A ?? Number.NaN).toFixed(2),
+    meanOf(list, (m) => m.clip.B ?? Number.NaN).toFixed(2),
+    meanOf(list, judgeOf).toFixed(3),
+    percent(meanOf(list, (m) => Number(m.judge.correct))),
+    meanOf(list, (m) => m.seconds).toFixed(1),
   ];
 }

@@ -134,7 +134,7 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       const captions = crossEntropy(add(transposeLast(own), t.textHidden), t.textTarget);
       const patches = patchLoss(
         scoped(weights, 'auxiliary'),
-        normalisedInputs.at(-READING)!,
+        normalisedInputs[normalisedInputs.length - READING],
         t.kinds,
         t.colours,
       );

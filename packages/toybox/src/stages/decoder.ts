@@ -103,8 +103,12 @@ async function encode(
 /** Puts the new decoder into `vae/`; encoder and configuration stay. */
 export async function exportDecoder(result: TrainResult): Promise<void> {
   const { rawConfig, values } = await storedAutoencoder();
-  const merged = new Map(
-    [...values].map(([name, value]) => [name, belongs(name) ? result.weights.get(name)! : value]),
-  );
+  const merged = new Map(values);
+  for (const name of values.keys()) {
+    if (!belongs(name)) continue;
+    const trained = result.weights.get(name);
+    if (!trained) throw new Error(`exportDecoder: the training has no weight "${name}"`);
+    merged.set(name, trained);
+  }
   await writeComponent('vae', rawConfig, DIFFUSERS_FILE, merged);
 }

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { linear, mean, square, sub } from '@sgool/autodiff';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fillNormal } from './batch-generator.ts';
+import type { NamedWeights } from './export.ts';
 import type { Progress } from './progress.ts';
 import { learningRateAt, type Stage, train } from './trainer.ts';
 
@@ -39,18 +40,23 @@ function tinyStage(more: Partial<Stage> & { outputs?: number } = {}): Stage {
       });
       return { x, y };
     },
-    validate: async (weights) => ({ first: weights.get('out.weight')!.data[0] }),
+    validate: async (weights) => ({ first: valuesOf(weights)[0] }),
     validateEvery: 8,
     ...more,
   };
+}
+
+/** The trained numbers of a weight. */
+function valuesOf(weights: NamedWeights, name = 'out.weight'): number[] {
+  return [...(weights.get(name)?.data ?? [])];
 }
 
 describe('a training', () => {
   it('learns', async () => {
     const { weights, history, finished } = await train(tinyStage(), { folder, progress: silent, steps: 150 });
     expect(finished).toBe(true);
-    expect(history.at(-1)!.train.loss).toBeLessThan(0.01);
-    expect([...weights.get('out.weight')!.data].map((v) => Math.round(10 * v) / 10)).toEqual([2, -1, 0.5]);
+    expect(history[history.length - 1].train.loss).toBeLessThan(0.01);
+    expect(valuesOf(weights).map((v) => Math.round(10 * v) / 10)).toEqual([2, -1, 0.5]);
   });
 
   it('learns with Muon on the matrices and AdamW on the rest', async () => {
@@ -61,8 +67,8 @@ describe('a training', () => {
       { folder, progress: silent, steps: 200 },
     );
     expect(layout.stacks).toEqual([{ offset: 0, size: 6, shape: [1, 2, 3] }]);
-    expect(history.at(-1)!.train.loss).toBeLessThan(0.05);
-    const found = [...weights.get('out.weight')!.data].map((v) => Math.round(10 * v) / 10);
+    expect(history[history.length - 1].train.loss).toBeLessThan(0.05);
+    const found = valuesOf(weights).map((v) => Math.round(10 * v) / 10);
     expect(found).toEqual([2, -1, 0.5, 2, -1, 0.5]);
   });
 
@@ -87,8 +93,7 @@ describe('a training', () => {
     expect(half).toMatchObject({ finished: false, step: 13 });
     const resumed = await train(tiny(), { folder: other, progress: silent });
     expect(resumed).toMatchObject({ finished: true, step: 40 });
-    for (const [name, { data }] of whole.weights)
-      expect([...resumed.weights.get(name)!.data]).toEqual([...data]);
+    for (const [name, { data }] of whole.weights) expect(valuesOf(resumed.weights, name)).toEqual([...data]);
     // Means of the training loss begin anew at a resumption; figures on held-out data do not.
     const held = (history: typeof whole.history) => history.map(({ step, held }) => ({ step, held }));
     expect(held(resumed.history)).toEqual(held(whole.history));
@@ -118,7 +123,7 @@ describe('a training', () => {
     );
     const resumed = await train(tinyStage(), { folder, progress: silent, steps: 20 });
     expect(resumed.step).toBe(20);
-    expect([...resumed.weights.get('out.weight')!.data].every(Number.isFinite)).toBe(true);
+    expect(valuesOf(resumed.weights).every(Number.isFinite)).toBe(true);
   });
 });
 

@@ -133,7 +133,7 @@ function update(
     const next = muon(
       { parameters: stack(state.parameters), momentum: stack(state.first) },
       stack(gradient),
-      mul(learningRate, matrices!.learningRate / highest),
+      mul(learningRate, (matrices?.learningRate ?? highest) / highest),
       { weightDecay },
     );
     return {

@@ -53,7 +53,7 @@ const RELATION_PHRASE: Readonly<Record<Relation, string>> = {
   inside: 'inside',
 };
 
-/** The relation told from the other side, in the passive voice where there is one. */
+/** The relation from the other side, in the passive voice where there is one. */
 const PASSIVE: Readonly<Record<Relation, string>> = {
   'left of': 'is followed on the left by',
   'right of': 'is followed on the right by',
@@ -90,26 +90,32 @@ const LISTS: readonly Template[] = [
   { name: 'there', say: (c) => `there is ${list(c)}${place(c)}` },
 ];
 
+const relationOf = ({ relation }: Claims): Relation => {
+  if (relation === undefined) throw new RangeError('describe: these claims have no relation');
+  return relation;
+};
+
 /** For two things and a relation. */
 const RELATED: readonly Template[] = [
   {
     name: 'plain',
-    say: (c) => `${nounPhrase(first(c))} ${RELATION_PHRASE[c.relation!]} ${nounPhrase(second(c))}${place(c)}`,
+    say: (c) =>
+      `${nounPhrase(first(c))} ${RELATION_PHRASE[relationOf(c)]} ${nounPhrase(second(c))}${place(c)}`,
   },
   {
     name: 'is',
     say: (c) =>
-      `the ${nounPhrase(first(c), '')} is ${RELATION_PHRASE[c.relation!]} the ${nounPhrase(second(c), '')}${place(c)}`,
+      `the ${nounPhrase(first(c), '')} is ${RELATION_PHRASE[relationOf(c)]} the ${nounPhrase(second(c), '')}${place(c)}`,
   },
   // Word order: the same words, the other thing first.
   {
     name: 'word order',
     say: (c) =>
-      `${RELATION_PHRASE[c.relation!]} ${nounPhrase(second(c))} there is ${nounPhrase(first(c))}${place(c)}`,
+      `${RELATION_PHRASE[relationOf(c)]} ${nounPhrase(second(c))} there is ${nounPhrase(first(c))}${place(c)}`,
   },
   {
     name: 'passive',
-    say: (c) => `${nounPhrase(second(c))} ${PASSIVE[c.relation!]} ${nounPhrase(first(c))}${place(c)}`,
+    say: (c) => `${nounPhrase(second(c))} ${PASSIVE[relationOf(c)]} ${nounPhrase(first(c))}${place(c)}`,
   },
 ];
 
@@ -233,7 +239,7 @@ export function relatedCaption(
   [subject, object]: readonly [ThingClaim, ThingClaim],
   relation: Relation,
 ): string {
-  return `${nounPhrase(subject)} ${RELATION_PHRASE[relation]} ${nounPhrase(object)}`;
+  return RELATED[0].say({ things: [subject, object], relation });
 }
 
 /** Whether a claim about one thing holds for an object of the scene. */

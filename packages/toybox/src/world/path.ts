@@ -22,7 +22,7 @@ export function path(text: string): Outline {
     const degree = command === 'Q' ? 2 : command === 'C' ? 3 : 0;
     if (degree === 0) throw new Error(`path: unknown command, got '${command}'; use one of M L Q C Z`);
     for (let at = 0; at < n.length; at += degree * 2) {
-      const control = [points.at(-2)!, points.at(-1)!, ...n.slice(at, at + degree * 2)];
+      const control = [...points.slice(-2), ...n.slice(at, at + degree * 2)];
       for (let step = 1; step <= CURVE_STEPS; step++) points.push(...bezier(control, step / CURVE_STEPS));
     }
   }

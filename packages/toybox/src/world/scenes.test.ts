@@ -4,7 +4,7 @@ import { CONTAINERS } from './kinds.ts';
 import { heldOutPairPrompts, singlePrompts } from './prompts.ts';
 import { renderScene, renderWithMasks } from './render.ts';
 import { sampleScene, sceneFromSeed } from './sample.ts';
-import { boxOf, relationHolds } from './scene.ts';
+import { boxOf, relationHolds, type Scene, type SceneRelation } from './scene.ts';
 import { hashText, sceneGenerator } from './scene-generator.ts';
 import { HELD_OUT_SHARE, isHeldOut, type NamedThing } from './split.ts';
 
@@ -68,13 +68,18 @@ describe('masks', () => {
   });
 });
 
+function relationOf({ relation }: Scene): SceneRelation {
+  if (!relation) throw new Error('the scene has no relation');
+  return relation;
+}
+
 describe('a relation', () => {
   it.each(RELATIONS)(
     '%s holds in the scenes that are laid out for it, and not the other way round',
     (relation) => {
       for (const seed of seeds(40)) {
         const scene = sampleScene(sceneGenerator(seed), { relation });
-        const { subject, object } = scene.relation!;
+        const { subject, object } = relationOf(scene);
         expect(relationHolds(scene, subject, relation, object)).toBe('true');
         expect(relationHolds(scene, object, relation, subject)).toBe('false');
       }
@@ -84,9 +89,10 @@ describe('a relation', () => {
   it('inside needs a thing that holds something', () => {
     const outer = (seed: number) => sampleScene(sceneGenerator(seed), { relation: 'inside' });
     for (const seed of seeds(10)) {
-      const { objects, relation } = outer(seed);
-      expect(CONTAINERS).toContain(objects[relation!.object].kind);
-      expect(objects[relation!.object].hollow).toBe(true);
+      const scene = outer(seed);
+      const container = scene.objects[relationOf(scene).object];
+      expect(CONTAINERS).toContain(container.kind);
+      expect(container.hollow).toBe(true);
     }
     expect(() => sampleScene(sceneGenerator(1), { relation: 'inside', kinds: ['cat', 'fish'] })).toThrow(
       /'inside' needs one of house, heart, balloon/,
