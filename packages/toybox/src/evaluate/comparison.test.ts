@@ -14,11 +14,11 @@ const prompts = [
 ] as const;
 
 let pipeline: Pipeline;
-let looks = 0;
+let judged = 0;
 /** Sees a red cat in every image. */
 const judge: Judge = {
   async detect() {
-    looks++;
+    judged++;
     const colours = [1, 0, 0, 0, 0, 0, 0, 0];
     const box = { x0: 0, y0: 0, x1: 1, y1: 1 };
     return [{ kind: 'cat', colour: 'red', confidence: 0.9, colours, box, covered: 0, hollow: 0 }];
@@ -36,7 +36,7 @@ afterAll(async () => {
 let folder: string;
 const folders: string[] = [];
 beforeEach(async () => {
-  looks = 0;
+  judged = 0;
   folder = await mkdtemp(path.join(os.tmpdir(), 'toybox-evaluate-'));
   folders.push(folder);
 });
@@ -70,19 +70,19 @@ describe('a comparison', () => {
         expect(await readImage(path.join(folder, image))).toMatchObject({ width: 128, height: 128 });
       }
     }
-    expect(looks).toBe(4);
+    expect(judged).toBe(4);
   });
 
-  it('that was killed goes on after the last finished prompt, a half-written line or not', async () => {
+  it('that was killed resumes after the last finished prompt, with or without a half-written line', async () => {
     const stop = new AbortController();
     const killed = compare({ signal: stop.signal, onPrompt: () => stop.abort(new Error('killed')) });
     await expect(killed).rejects.toThrow('killed');
-    expect(looks).toBe(2);
+    expect(judged).toBe(2);
     await appendFile(path.join(folder, 'results.jsonl'), '{"prompt": "a blue c');
     const fresh: number[] = [];
     const { results } = await compare({ onPrompt: (_, __, count) => fresh.push(count) });
     expect(fresh).toEqual([0, 2]);
-    expect(looks).toBe(4);
+    expect(judged).toBe(4);
     expect(results.get('sd')).toHaveLength(2);
     const lines = (await readFile(path.join(folder, 'results.jsonl'), 'utf8')).trim().split('\n');
     expect(lines.map((line) => JSON.parse(line).seed)).toEqual([4, 4, 5, 5]);
@@ -91,11 +91,11 @@ describe('a comparison', () => {
   it('takes nothing over from other weights or settings', async () => {
     await compare({ methods: ['best-of'] });
     await compare({ methods: ['best-of'], model: 'other weights' });
-    expect(looks).toBe(4);
+    expect(judged).toBe(4);
     await compare({ methods: ['best-of'], iterations: 2 });
-    expect(looks).toBe(6);
+    expect(judged).toBe(6);
     await compare({ methods: ['best-of'] });
-    expect(looks).toBe(6);
+    expect(judged).toBe(6);
   });
 });
 

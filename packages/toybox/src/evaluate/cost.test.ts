@@ -95,10 +95,10 @@ describe('a trace', () => {
   });
 
   it('scores every iteration with what it took so far, and is taken from the folder the next time', async () => {
-    let looks = 0;
+    let judged = 0;
     const judge: Judge = {
       async detect() {
-        looks++;
+        judged++;
         return [];
       },
       dispose: async () => {},
@@ -120,8 +120,8 @@ describe('a trace', () => {
     ]);
     expect(points.map(({ clip }) => typeof clip.B)).toEqual(['number', 'number', 'number']);
     expect(points[2].judge).toEqual({ score: 0, correct: false });
-    expect(looks).toBe(3);
+    expect(judged).toBe(3);
     expect((await traceOf(await options())).points).toEqual(points);
-    expect(looks).toBe(3);
+    expect(judged).toBe(3);
   });
 });

@@ -34,7 +34,7 @@ describe('a report', () => {
     expect(against.sgool?.clipB?.difference).toBeCloseTo((3 + 0.05 - 1) / 3, 10);
   });
 
-  it('says a dash for what the model cannot tell', () => {
+  it('has no figure for a CLIP that the model lacks', () => {
     const { methods, against } = reportOf(
       new Map([
         ['sd', [result('sd', undefined, 0.4)]],

@@ -1,4 +1,4 @@
-/** @file What a comparison says: means of each method, and paired differences from the first one. */
+/** @file The report of a comparison: means of each method, and paired differences from the first one. */
 
 import type { MethodName } from 'sgool';
 import { type Comparison, comparePairs, markdownTable, mean, percent, signed } from 'sgool/evaluate';

@@ -20,9 +20,9 @@ import { contactSheet } from './sheet.ts';
 const HELP = `Usage: npm run evaluate:smoke -- [options]
 
   --count <n>         prompts (40)
-  --methods <names>   separated by commas, the first is what the others are measured against (sd,sgool)
+  --methods <names>   separated by commas, the first is the baseline of the others (sd,sgool)
   --seed <n>          of the first prompt's noise; prompt i takes seed + i (1)
-  --iterations <n>    of methods that go round (their default)
+  --iterations <n>    of methods that iterate (their default)
   --out <folder>      for figures and images; finished prompts in it are not run again (sgool-output/smoke)
 `;
 
@@ -87,7 +87,7 @@ async function keep(
   );
   process.stdout.write(`${reportText(report)}\n`);
   process.stderr.write(
-    `figures: ${path.join(folder, 'report.json')}\npictures: ${path.join(folder, 'sheet.png')}\n`,
+    `figures: ${path.join(folder, 'report.json')}\nimages: ${path.join(folder, 'sheet.png')}\n`,
   );
 }
 
@@ -95,7 +95,7 @@ async function withImage(folder: string, result: Result) {
   return { result, image: await readImage(path.join(folder, result.image)) };
 }
 
-/** A line per prompt on stderr; on a terminal also where the current one is. */
+/** A line per prompt on stderr; on a terminal also the progress of the current one. */
 function smokeProgress(count: number) {
   const { stderr } = process;
   let [ran, seconds] = [0, 0];

@@ -1,4 +1,4 @@
-/** @file What the judge should say about a rendered scene. */
+/** @file The maps that the judge should predict for a rendered scene. */
 
 import { COLOURS, JUDGE_GRID, JUDGE_IMAGE, JUDGE_TRAITS, KINDS } from 'sgool/evaluate';
 import type { ObjectMask } from '../world/render.ts';

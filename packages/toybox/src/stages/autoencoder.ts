@@ -12,7 +12,7 @@ import { VAE_CONFIG } from './configs.ts';
 const BATCH = 16;
 const CROP = 64;
 const LATENT = CROP / 8;
-/** Keeps the latents near a unit Gaussian without costing detail, as in the LDM paper. */
+/** Weight of the KL term: keeps the latents near a unit Gaussian without losing detail. Reference: Rombach et al. 2022. */
 const KL_WEIGHT = 1e-6;
 const HELD_OUT = 32;
 
@@ -53,7 +53,7 @@ export function autoencoderStage(): Stage {
   };
 }
 
-/** PSNR of test images through the autoencoder, and the mean and deviation of their latents. */
+/** PSNR in dB of reconstructed test images, and the mean and standard deviation of their latents. */
 export function reconstructionFigures(
   config: AutoencoderConfig,
   weights: NamedWeights,
@@ -77,7 +77,7 @@ function writeCrop(image: Uint8Array, into: Float32Array, slot: number, generato
   }
 }
 
-/** Writes `vae/`: the scaling factor makes the latents' deviation 1, as Stable Diffusion's does. */
+/** Writes `vae/`. Its scaling factor makes the standard deviation of the latents 1, as Stable Diffusion's does. */
 export async function exportAutoencoder(result: TrainResult): Promise<void> {
   const deviation = result.history.at(-1)?.held.latentDeviation ?? 1;
   const config = { ...VAE_CONFIG, scaling_factor: Number((1 / deviation).toPrecision(5)) };

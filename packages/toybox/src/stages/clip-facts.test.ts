@@ -28,7 +28,7 @@ describe('the facts of a scene', () => {
     expect(facts(1)).toEqual(facts(2));
   });
 
-  it('tell exchanged colours and turned relations apart', () => {
+  it('differ for exchanged colours and for reversed relations', () => {
     const facts = factsOf(scene(1, 'above'));
     expect(difference(facts, factsOf(scene(1, 'above', ['blue', 'red']))).length).toBeGreaterThanOrEqual(2);
     expect(difference(facts, factsOf(scene(1, 'below'))).length).toBeGreaterThanOrEqual(4);

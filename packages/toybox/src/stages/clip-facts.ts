@@ -1,6 +1,6 @@
 /**
- * @file What an image's embedding should tell, as yes-or-no facts. Captions say the same, but each image meets few
- * false captions in a batch; the facts name every kind, colour and place at once, at the price of one small matrix.
+ * @file What CLIP's image embedding should contain, as yes-or-no facts. Captions contain the same, but a batch has few false
+ * captions for each image; the facts cover every kind, colour and relation at once and cost one small matrix.
  */
 
 import { COLOURS, KINDS, RELATIONS } from 'sgool/evaluate';
@@ -8,7 +8,7 @@ import { BACKGROUNDS, SIZES } from '../world/kinds.ts';
 import { relationHolds, type Scene } from '../world/scene.ts';
 
 const WHICH = KINDS.length * COLOURS.length;
-/** For each relation: the kind and the colour of the thing that is so, and the kind and colour of the other one. */
+/** For each relation: kind and colour of its subject, and kind and colour of its object. */
 const PLACE = RELATIONS.length * 2 * (KINDS.length + COLOURS.length);
 
 /** Number of facts. */

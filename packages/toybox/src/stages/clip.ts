@@ -1,8 +1,7 @@
 /**
- * @file Stage: the two CLIPs, contrastive with hard negatives. A guides, B reports; they share the recipe but neither
- * width, depth, seed nor data. While training, two further heads tell for each patch which kind and colour covers it,
- * and one what the whole image shows: a small image tower learns that far sooner so than from captions alone. The
- * heads are dropped.
+ * @file Stage: the two CLIPs, trained contrastively with hard negatives. A guides, B reports; they share the recipe but differ in
+ * width, depth, seed and data. Three auxiliary heads, dropped after training, help a small image tower learn far sooner than from
+ * captions alone: two predict the kind and the colour that cover each patch, one predicts facts about the whole image.
  */
 
 import {
@@ -44,15 +43,15 @@ const BATCH = 48;
 const NEGATIVES = 4;
 const TEXTS = BATCH * (1 + NEGATIVES);
 /**
- * Captions end before their last token here; pooling reads the end token, and what comes after it has no say. Most
- * captions are short, so the images of a batch are ordered by the length of theirs and only the first have room.
+ * Two lengths of captions. Pooling reads the end token and causal attention ignores what follows it, so captions may be cut after
+ * it. Most captions are short: the images of a batch are sorted by the length of their caption, and only the first have long ones.
  */
 const LONG = { tokens: 24, images: 12 };
 const SHORT = { tokens: 12, images: BATCH - LONG.images };
 const GRID = 8;
-/** Layers at the end that may gather what the patches know: the patches tell their kinds before them. */
+/** The last layers of the image tower, which gather information from the patches. The patch heads read what enters them. */
 const READING = 2;
-/** Most patches show no thing, and that is soon learned: shapes are what a tower of patches is slow to learn. */
+/** Weight of patches without a thing: most patches have none, which is learned soon, while shapes are learned slowly. */
 const EMPTY_WEIGHT = 0.15;
 const HELD_OUT = 200;
 const KIND_CLASSES = KINDS.length + 1;
@@ -79,7 +78,7 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       longEnds: { shape: [LONG.images * (1 + NEGATIVES)], dtype: 'int32' },
       shortIds: { shape: [SHORT.images * (1 + NEGATIVES), SHORT.tokens], dtype: 'int32' },
       shortEnds: { shape: [SHORT.images * (1 + NEGATIVES)], dtype: 'int32' },
-      // 0, or a large negative number where a text of another image is true of this one too.
+      // 0, or a large negative number where the text of another image is also true of this one.
       hidden: { shape: [BATCH, TEXTS] },
       target: { shape: [BATCH, TEXTS] },
       textHidden: { shape: [BATCH, BATCH] },
@@ -97,7 +96,7 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       emaDecay: 0.995,
       maxNorm: 1,
       finalShare: 0.02,
-      // Kinds of things in patches: right in 66% after 90 s, in 42% with AdamW alone.
+      // Kinds in patches are correct in 66% after 90 s, and in 42% with AdamW alone.
       muon: {
         select: (weight, shape) => shape.length === 2 && weight.includes('.encoder.layers.'),
         learningRate: 0.02,
@@ -108,13 +107,13 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       if (weight === 'logit_scale') return Math.log(1 / 0.07);
       if (weight === 'vision_model.embeddings.patch_embedding.weight') return cosinePatches(width, patch);
       if (weight === 'vision_model.embeddings.position_embedding.weight') return sinePlaces(width, GRID);
-      // Layers begin as if they were not there.
+      // Layers start as the identity.
       return /\.(out_proj|fc2)\.weight$/.test(weight) ? 0 : undefined;
     },
     objective(weights, t) {
       const network = clip(config, weights);
       const { embedding, normalisedInputs } = network.image(t.image);
-      // All true captions first, image by image, then the false ones.
+      // First all true captions, image by image, then the false ones.
       const [long, short] = [network.text(t.longIds, t.longEnds), network.text(t.shortIds, t.shortEnds)];
       const part = (group: typeof long, start: number, end?: number) =>
         slice(group.embedding, [{ axis: 0, start, end }]);
@@ -221,7 +220,7 @@ interface Shown {
   readonly encoded: EncodedPrompt;
 }
 
-/** Longest captions first. Where more are long than there is room for, those get a caption without details. */
+/** Longest captions first. Where more are long than fit, the others get a caption without details. */
 function byCaptionLength(
   shown: Shown[],
   words: SceneGenerator,
@@ -240,7 +239,7 @@ function byCaptionLength(
   });
 }
 
-/** Token ids and places of the end tokens, each text cut to `tokens`. */
+/** Token ids, each text cut to `tokens`, and positions of the end tokens. */
 function stackTexts(texts: readonly EncodedPrompt[], tokens: number) {
   const ids = new Int32Array(texts.length * tokens);
   const ends = new Int32Array(texts.length);
@@ -294,8 +293,8 @@ interface View {
 }
 
 /**
- * The whole image, or (for images of several things, now and then) a square around one thing with the others out
- * of view, or a random square around everything: a guided model is shown crops, so CLIP must know crops.
+ * The whole image, a random square around everything, or (for some images of several things) a square around one thing that leaves
+ * the others out. Guidance evaluates CLIP on crops, so CLIP must be trained on crops.
  */
 function chooseView(source: PooledMasks, generator: BatchGenerator): View {
   const { scene, masks } = source;
@@ -336,7 +335,7 @@ function chooseView(source: PooledMasks, generator: BatchGenerator): View {
   };
 }
 
-/** Resamples the view to the full size, a little noised, normalised as CLIP's images are. */
+/** Resamples the view to the full size with a little noise, normalised like CLIP's images. */
 function writeView(
   { source, x, y, side }: View,
   into: Float32Array,

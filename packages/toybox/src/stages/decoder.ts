@@ -1,6 +1,6 @@
 /**
- * @file Stage 1b: the decoder alone, on whole images, with the encoder as it is. The latents do not move, so a UNet
- * that was trained on them stays right while the images get sharper. Slightly noised latents teach it to forgive.
+ * @file Stage 1b: the decoder alone, on whole images, with a frozen encoder. The latents do not change, so a UNet that was trained
+ * on them stays valid while the images get sharper. A little noise on the latents makes the decoder robust.
  */
 
 import path from 'node:path';
@@ -23,7 +23,7 @@ import { reconstructionFigures } from './autoencoder.ts';
 const BATCH = 4;
 const LATENT = 4 * 16 * 16;
 const POOL = TRAINING_POOLS.decoder;
-/** Deviation of the noise on latents whose own deviation is 1. */
+/** Standard deviation of the noise on latents whose own is 1. */
 const NOISE = 0.04;
 
 const belongs = (name: string) => name.startsWith('decoder.') || name.startsWith('post_quant_conv.');
@@ -100,7 +100,7 @@ async function encode(
   return { pool, latents };
 }
 
-/** Puts the new decoder into `vae/`; encoder and configuration stay. */
+/** Writes the new decoder into `vae/`; encoder and configuration stay. */
 export async function exportDecoder(result: TrainResult): Promise<void> {
   const { rawConfig, values } = await storedAutoencoder();
   const merged = new Map(values);

@@ -1,7 +1,8 @@
 /**
- * @file Stage: text encoder and UNet together, on latents that the trained autoencoder made of rendered scenes.
- * Noise prediction with classifier-free guidance (10% of the captions dropped) and min-SNR weights
- * (Hang et al. 2023, gamma 5), which a small model with few steps needs.
+ * @file Stage: text encoder and UNet together, on latents of rendered scenes. Noise prediction for classifier-free guidance (10% of
+ * the captions are dropped), with min-SNR weights, gamma 5, which a small model with few training steps needs.
+ *
+ * Reference: Hang et al. 2023, "Efficient diffusion training via min-SNR weighting strategy".
  */
 
 import { existsSync } from 'node:fs';
@@ -47,7 +48,7 @@ const POOL = TRAINING_POOLS.diffusion;
 const DROP = 0.1;
 const GAMMA = 5;
 
-/** Scenes and their latents, already scaled to deviation 1. The latents are kept in `folder` for the next start. */
+/** Scenes and their latents, scaled to standard deviation 1. The latents are stored in `folder` for the next start. */
 async function encodedPool(folder: string): Promise<{ scenes: Scene[]; latents: Float32Array }> {
   const scenes = poolScenes(POOL);
   const { config: raw, weights } = await openComponent(path.join(WEIGHTS_FOLDER, 'vae'));
@@ -83,8 +84,8 @@ async function encodedPool(folder: string): Promise<{ scenes: Scene[]; latents: 
 }
 
 /**
- * The text tower of CLIP A, which starts the text encoder: it already tells kinds, colours and their order apart, as
- * the CLIP did that Stable Diffusion listens to. Unlike there it goes on learning.
+ * The text tower of CLIP A, whose weights the text encoder starts from: it already distinguishes kinds, colours and their order,
+ * like the CLIP in Stable Diffusion. Unlike there, it is trained further.
  */
 async function clipTextTower(): Promise<NamedWeights> {
   const clip = await readComponent('clip', TRANSFORMERS_FILE, 'text.');
@@ -117,7 +118,7 @@ export async function diffusionStage(): Promise<Stage> {
       ids: { shape: [BATCH, MAX_TOKENS], dtype: 'int32' },
     },
     optimiser: {
-      // The published weights are on their way there: training/diffusion.json says how far they came.
+      // The published weights have fewer: training/diffusion.json says how many.
       steps: 24_000,
       learningRate: 1e-3,
       warmup: 300,

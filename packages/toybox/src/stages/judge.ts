@@ -1,4 +1,4 @@
-/** @file The judge's training: rendered scenes, blurred, tinted and noised a little so that it reads imperfect images too. */
+/** @file Stage: the judge, on rendered scenes with a little blur, tint and noise, so that it reads imperfect images too. */
 
 import path from 'node:path';
 import {
@@ -119,7 +119,7 @@ export function judgeStage(): Stage {
   };
 }
 
-/** CenterNet's focal loss of heat logits against Gaussian targets. */
+/** The focal loss of heat logits against Gaussian targets. Reference: Zhou et al. 2019, "Objects as points", equation 1. */
 function focal(logits: Tensor, target: Tensor): Tensor {
   const p = sigmoid(logits);
   // -log p = softplus(-x), -log(1 - p) = softplus(x)
@@ -129,7 +129,7 @@ function focal(logits: Tensor, target: Tensor): Tensor {
   return add(hit, miss);
 }
 
-/** Blur, brightness, tint and noise, each now and then. */
+/** Blur, brightness, tint and noise, each for some of the images. */
 function disturb(planes: Float32Array, generator: BatchGenerator): void {
   if (generator() < 0.4) blur(planes, generator() < 0.5 ? 1 : 2);
   const gain = [0, 1, 2].map(() => 1 + 0.08 * normal(generator));
@@ -138,7 +138,7 @@ function disturb(planes: Float32Array, generator: BatchGenerator): void {
   for (let c = 0; c < 3; c++) {
     for (let i = 0; i < PIXELS; i++) {
       const at = c * PIXELS + i;
-      // A uniform number is noise enough here and far cheaper than a normal one.
+      // Uniform noise suffices here and is far cheaper than normal noise.
       planes[at] = planes[at] * gain[c] + shift + (noise === 0 ? 0 : noise * 3.4 * (generator() - 0.5));
     }
   }
@@ -165,7 +165,7 @@ function blur(planes: Float32Array, radius: number): void {
   }
 }
 
-/** Writes the judge's weights beside the model folder: it is no part of the model. */
+/** Writes the judge's weights beside the model folder, since it is no part of the model. */
 export async function exportJudge(result: TrainResult): Promise<void> {
   await writeWeights(path.resolve(JUDGE_FILE), result.weights);
 }

@@ -36,7 +36,7 @@ function clipRecipe(recipe: ClipRecipe): Recipe {
 
 const storedVae = () => readComponent('vae', DIFFUSERS_FILE);
 
-/** Steps are those of the recipe; `training/<stage>.json` says how far the published weights came. */
+/** Steps are those of the recipe; `training/<stage>.json` says how many steps the published weights have. */
 export const STAGES = {
   autoencoder: {
     stage: autoencoder.autoencoderStage,

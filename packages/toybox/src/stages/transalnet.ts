@@ -1,7 +1,8 @@
 /**
- * @file Stage: TranSalNet on simulated fixations (world/fixations.ts), with the loss of its authors,
- * 10 KL - 2 CC - SIM - NSS. Running statistics of the batch norms are measured after training, with the averaged
- * weights, instead of being carried along: the averaged weights have statistics of their own.
+ * @file Stage: TranSalNet on simulated fixations (world/fixations.ts), with its authors' loss, 10 KL - 2 CC - SIM - NSS. The running
+ * statistics of the batch norms are measured after training, because the averaged weights have statistics of their own.
+ *
+ * Reference: Lou et al. 2022, "TranSalNet: Towards perceptually relevant visual saliency prediction".
  */
 
 import {
@@ -82,7 +83,7 @@ export function transalnetStage(): Stage {
   };
 }
 
-/** Losses of the authors, each a mean over the batch; maps are [batch, area]. */
+/** The authors' losses, each a mean over the batch; maps are [batch, area]. */
 function saliencyLosses(p: Tensor, g: Tensor, fixations: Tensor) {
   const along = { axes: [1], keepDims: true };
   const eps = 2.2204e-16;
@@ -115,7 +116,7 @@ async function withStatistics(weights: NamedWeights, batches: number): Promise<N
         collected.push(centre, mul(variance, count / (count - 1)));
       },
     })(planes);
-    // The output is asked for too, so that the last layers are not dropped as dead code before their norms are seen.
+    // The output is requested too: otherwise the last layers would be dropped as dead code before their norms are recorded.
     return { statistics: concat(collected, 0), output: mean(output) };
   });
   const program = await compile(graph);

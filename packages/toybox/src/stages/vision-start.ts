@@ -1,6 +1,6 @@
 /**
- * @file Where the image tower of a CLIP starts: a small transformer that sees few images should not have to find
- * out first what a patch looks like and where it lies. Both are start values only; training moves them.
+ * @file First weights of a CLIP's image tower, so that a small transformer with few images need not learn first what patches look
+ * like and where they are. Training changes both.
  */
 
 import { CLIP_STD } from 'sgool/networks';
@@ -13,14 +13,13 @@ const AXES = [
   [-0.5, 1, -0.5],
 ].map((axis) => axis.map((v) => v / Math.hypot(...axis)));
 
-/** Images that tell how much each pattern varies. */
-/** Added to the deviation of a pattern (pixels in 0..1), so that rare fine detail is not blown up to the strength of the rest. */
-const FLOOR = 0.08;
+/** Added to the standard deviation of a pattern (pixels in 0..1), so that rare fine detail is not amplified as much as the rest. */
+const LEAST_DEVIATION = 0.08;
 
 /**
  * Kernels `[width, 3, patch, patch]` of the patch embedding: the lowest cosine patterns, half of them of brightness and
- * a quarter of each colour axis, each divided by how much it varies over training images. For pixels that were
- * normalised as CLIP's are; answers are then about 1.
+ * a quarter of each colour axis, each divided by its standard deviation over training images. For pixels that are normalised like
+ * CLIP's, whose responses are then about 1.
  */
 export function cosinePatches(width: number, patch: number): Float32Array {
   const cosines = Array.from({ length: patch }, (_, u) =>
@@ -51,11 +50,11 @@ export function cosinePatches(width: number, patch: number): Float32Array {
   const deviations = spread(kernels, width, patch);
   return kernels.map((value, i) => {
     const channel = Math.floor((i % size) / (patch * patch));
-    return (value * CLIP_STD[channel]) / (deviations[Math.floor(i / size)] + FLOOR);
+    return (value * CLIP_STD[channel]) / (deviations[Math.floor(i / size)] + LEAST_DEVIATION);
   });
 }
 
-/** Deviation of each kernel's answer over the patches of some training images. */
+/** Standard deviation of each kernel's response over the patches of some training images. */
 function spread(kernels: Float32Array, width: number, patch: number): Float64Array {
   const size = 3 * patch * patch;
   const sums = new Float64Array(width);
@@ -82,8 +81,8 @@ function spread(kernels: Float32Array, width: number, patch: number): Float64Arr
 }
 
 /**
- * Places of the patches of a `grid` x `grid` image as sines and cosines of column and row (Vaswani et al. 2017, with
- * wavelengths fit for small grids), `[1 + grid * grid, width]`; the first row, which is no patch, is 0.
+ * Positions of the patches of a `grid` x `grid` image as sines and cosines of column and row (Vaswani et al. 2017, with
+ * wavelengths fit for small grids), `[1 + grid * grid, width]`; the first row, which belongs to no patch, is 0.
  */
 export function sinePlaces(width: number, grid: number): Float32Array {
   const quarter = Math.floor(width / 4);

@@ -1,6 +1,6 @@
-/** @file Small sums that several stages share. */
+/** @file Figures that several stages share. */
 
-/** Share of rows of `logits` [rows, columns] whose largest entry stands in column `target(row)`. */
+/** Share of rows of `logits` [rows, columns] whose largest entry is in column `target(row)`. */
 export function topOne(logits: Float32Array, columns: number, target: (row: number) => number): number {
   const rows = logits.length / columns;
   let hits = 0;

@@ -75,7 +75,7 @@ describe('a training', () => {
   it.each([
     ['AdamW', undefined],
     ['Muon', { select: (name: string) => name === 'out.weight', learningRate: 0.05 }],
-  ])('with %s that was stopped goes on to the very same weights', async (_, muon) => {
+  ])('with %s that was stopped resumes to exactly the same weights', async (_, muon) => {
     const { optimiser } = tinyStage();
     const tiny = () => tinyStage({ optimiser: { ...optimiser, muon } });
     const whole = await train(tiny(), { folder, progress: silent });
@@ -99,7 +99,7 @@ describe('a training', () => {
     expect(held(resumed.history)).toEqual(held(whole.history));
   });
 
-  it('that is finished is not run again, and its data is not made ready', async () => {
+  it('that is finished is not run again, and its data is not prepared', async () => {
     await train(tinyStage(), { folder, progress: silent });
     const never = () => {
       throw new Error('not needed');
@@ -108,7 +108,7 @@ describe('a training', () => {
     expect(again).toMatchObject({ finished: true, step: 40 });
   });
 
-  it('keeps the last checkpoint when the loss is no number any more', async () => {
+  it('keeps the last checkpoint when the loss becomes NaN', async () => {
     const base = tinyStage();
     const broken: Stage = {
       ...base,

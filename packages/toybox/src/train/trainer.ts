@@ -1,6 +1,6 @@
 /**
- * @file Trains one stage: a program that takes a batch and the flat weights and returns the next weights, run in a
- * loop that can be killed at any time and goes on where the last checkpoint left it.
+ * @file Trains one stage: a program takes a batch and the flat weights and returns the next weights. Its loop can be killed at any
+ * time and resumes from the last checkpoint.
  */
 
 import path from 'node:path';
@@ -65,9 +65,9 @@ export interface Stage {
   ) => { loss: Tensor } & Record<string, Tensor>;
   readonly optimiser: StageOptimiser;
   readonly initialise?: Initialiser;
-  /** Gets the data ready, and may keep it in `folder`; not called when there is nothing left to train. */
+  /** Prepares the data, and may store it in `folder`. Not called when there is nothing left to train. */
   readonly prepare?: (folder: string) => Promise<void>;
-  /** The batch of a step. Depends on `generator` only, which is seeded by stage seed and step: a resumed run sees the same. */
+  /** The batch of a step. It depends on `generator` only, seeded by stage seed and step, so a resumed run has the same batches. */
   readonly batch: (generator: BatchGenerator, step: number) => Arrays;
   /** Figures on held-out data with the averaged weights. */
   readonly validate?: (
@@ -76,7 +76,7 @@ export interface Stage {
   readonly validateEvery?: number;
 }
 
-/** Weights of an earlier training and how far it came. Weights that it does not hold start afresh. */
+/** Weights and progress of an earlier training. Weights that it lacks get fresh start values. */
 export interface WarmStart extends Pick<TrainingState, 'step' | 'seconds' | 'history'> {
   readonly weights: NamedWeights;
 }
@@ -90,7 +90,7 @@ export interface TrainOptions {
   readonly threads?: number;
   /** Overrides the stage's number of steps. */
   readonly steps?: number;
-  /** Where to go on from when the folder holds no checkpoint: published weights, whose moments are gone. */
+  /** Published weights, without their moments, to start from when the folder has no checkpoint. */
   readonly warmStart?: WarmStart;
 }
 
@@ -113,7 +113,7 @@ export function learningRateAt(step: number, steps: number, o: StageOptimiser): 
   return o.learningRate * (low + (1 - low) * 0.5 * (1 + Math.cos(Math.PI * share)));
 }
 
-/** One step of AdamW, or of Muon on the layout's matrices and AdamW on the rest; Muon's momentum lies in `first`. */
+/** One step of AdamW, or of Muon on the layout's matrices and AdamW on the rest; Muon's momentum is in `first`. */
 function update(
   { learningRate: highest, weightDecay = 0.01, beta2 = 0.99, muon: matrices }: StageOptimiser,
   layout: ParameterLayout,
@@ -206,7 +206,7 @@ function stepGraph(stage: Stage, layout: ParameterLayout): Graph {
   });
 }
 
-/** What a stage's objective asks for and what it logs, learned from tracing it once. */
+/** The weights that a stage's objective requests and the figures that it logs, from one trace. */
 export function inspectStage(stage: Stage): { layout: ParameterLayout; names: string[] } {
   const shapes = new Map<string, Shape>();
   const { outputs } = trace({ ...stage.inputs }, (batch) => stage.objective(recordingWeights(shapes), batch));
@@ -228,7 +228,7 @@ function freshState(stage: Stage, layout: ParameterLayout, warm?: WarmStart): Tr
 
 const STATE = ['parameters', 'first', 'second', 'average'] as const;
 
-/** Trains a stage until its steps are done or `signal` asks to stop; saves a checkpoint in both cases. */
+/** Trains a stage until its steps are done or `signal` is aborted; saves a checkpoint in both cases. */
 export async function train(stage: Stage, options: TrainOptions): Promise<TrainResult> {
   const { folder, progress, signal, checkpointSeconds = 180, threads } = options;
   const steps = options.steps ?? stage.optimiser.steps;
@@ -237,14 +237,14 @@ export async function train(stage: Stage, options: TrainOptions): Promise<TrainR
   const file = path.join(folder, `${stage.name}.checkpoint.safetensors`);
 
   const state = (await loadCheckpoint(file, layout)) ?? freshState(stage, layout, options.warmStart);
-  if (state.step > 0) progress.note(`${stage.name}: going on from step ${state.step} of ${steps}`);
+  if (state.step > 0) progress.note(`${stage.name}: resuming from step ${state.step} of ${steps}`);
   progress.note(
     `${stage.name}: ${layout.total} weights in ${layout.slots.length} tensors, ${program.nodeCount} nodes`,
   );
 
   if (state.step < steps) await stage.prepare?.(folder);
 
-  // The program reads one set of arrays and writes the other; they change places every step.
+  // The program reads one set of arrays and writes the other; they swap after every step.
   const spare = Object.fromEntries(STATE.map((name) => [name, new Float32Array(layout.total)])) as Record<
     (typeof STATE)[number],
     Float32Array
@@ -303,7 +303,7 @@ export async function train(stage: Stage, options: TrainOptions): Promise<TrainR
         await saveCheckpoint(file, state);
         saved = Date.now();
       }
-      // The program runs on this thread: without a pause neither signals nor timers would ever be seen.
+      // The program runs on this thread: without a pause neither signals nor timers would be handled.
       await new Promise((resolve) => setImmediate(resolve));
     }
   } finally {

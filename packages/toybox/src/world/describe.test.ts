@@ -113,7 +113,7 @@ suite('captions', () => {
 });
 
 suite('hard negatives', () => {
-  it('are false, distinct, and as many as asked for', () => {
+  it('are false, distinct, and as many as requested', () => {
     const words = sceneGenerator(7);
     for (const scene of scenes.slice(0, 120)) {
       const caption = describe(scene, words);
@@ -125,7 +125,7 @@ suite('hard negatives', () => {
     }
   });
 
-  it('exchange colours and turn relations, which is what binding means', () => {
+  it('exchange colours and reverse relations, which is what binding is about', () => {
     const scene = sceneFromSeed(1, {
       kinds: ['cat', 'boat'],
       colours: ['red', 'blue'],
@@ -177,7 +177,7 @@ suite('the truth of claims', () => {
     expect(claimsHold(scene, claims)).toBe(truth);
   });
 
-  it('of one scene is asked of another', () => {
+  it('of one scene can be evaluated in another', () => {
     const caption = describe(
       sceneFromSeed(3, {
         kinds: ['cat'],

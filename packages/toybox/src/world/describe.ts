@@ -1,7 +1,6 @@
 /**
- * @file Captions: sentences about a scene in plain grammar. A caption is a set of claims and a template; an edited set
- * of claims put through the same template gives a caption that differs by exactly that edit, which is what hard
- * negatives are.
+ * @file Captions: sentences about a scene in plain grammar. A caption is a set of claims and a template. Edited claims in the same
+ * template give a caption that differs by exactly that edit: a hard negative.
  */
 
 import { COLOURS, type Colour, KINDS, type Kind, RELATIONS, type Relation } from 'sgool/evaluate';
@@ -9,7 +8,7 @@ import { BACKGROUNDS, type BackgroundKind, PATTERNS, type Pattern, type Size } f
 import { relationHolds, type Scene, type Truth } from './scene.ts';
 import { type SceneGenerator, shuffle } from './scene-generator.ts';
 
-/** What a caption says of one thing; what it leaves open is absent. */
+/** What a caption says about one thing; what it does not say is absent. */
 export interface ThingClaim {
   readonly kind: Kind;
   readonly colour: Colour;
@@ -126,7 +125,7 @@ interface Phenomenon extends Template {
 
 const twoThings = (scene: Scene) => scene.objects.length === 2;
 
-/** The further phenomena of the CSP suite; binding, order, passives and coordination are the templates above too. */
+/** The other phenomena of the CSP suite; the templates above cover binding, order, passives and coordination. */
 const PHENOMENA: readonly Phenomenon[] = [
   {
     name: 'binding',
@@ -159,7 +158,7 @@ const PHENOMENA: readonly Phenomenon[] = [
   },
 ];
 
-/** Every word that a caption can hold, sorted. */
+/** Every word that captions use, sorted. */
 export const WORDS: readonly string[] = (() => {
   const words = new Set<string>();
   const note = (text: string) => {
@@ -324,7 +323,7 @@ function singleEdits(claims: Claims): Claims[] {
 
 /**
  * Up to `count` captions that are false of the scene and differ from the true one by a single attribute, thing,
- * exchange of colours, or relation; once those are used up, by two of these. All texts are distinct.
+ * exchange of colours, or relation; when those run out, by two of these. All texts are distinct.
  */
 export function hardNegatives(
   scene: Scene,
@@ -340,10 +339,10 @@ export function hardNegatives(
     }
   };
   const single = singleEdits(caption.claims);
-  // Exchanged colours and turned relations are rare among the edits but are what binding means: often first.
-  const telling = single.filter((e) => isExchange(e, caption.claims));
+  // Exchanged colours and reversed relations are what binding is about but are rare among the edits, so they often come first.
+  const binding = single.filter((e) => isExchange(e, caption.claims));
   const ordered = shuffle([...single], generator);
-  take(generator.chance(0.6) ? [...shuffle(telling, generator), ...ordered] : ordered);
+  take(generator.chance(0.6) ? [...shuffle(binding, generator), ...ordered] : ordered);
   if (texts.size <= count)
     take(
       shuffle(

@@ -1,8 +1,8 @@
 /**
- * @file Where people would look, simulated. Each scene gets a priority map, and fixations are drawn from it:
+ * @file Simulated fixations of the eye. Each scene gets a priority map, and fixations are drawn from it:
  *
  * - every thing attracts in proportion to (0.4 + 1.2 * contrast) * sqrt(visible area) * (1.5 with a face), where
- *   contrast is the distance between the mean colours of the thing and of everything that is no thing (0..1);
+ *   contrast is the distance between the mean colours of the thing and of the background (0..1);
  * - its fixations fall around the focus of its shape (a face where it has one), else around the centre of its visible
  *   pixels, with a spread of 0.22 of its box;
  * - one fixation in eight follows a central bias instead, a Gaussian of deviation 0.22 of the image.
@@ -21,7 +21,7 @@ export interface FixationOptions {
   /** Side of the maps. */
   readonly size: number;
   readonly generator: SceneGenerator;
-  /** 200 unless given, as many as a dozen viewers make in some seconds each. */
+  /** Default 200, as many as a dozen viewers make in a few seconds each. */
   readonly count?: number;
 }
 
@@ -34,7 +34,7 @@ export interface Fixations {
 
 const CENTRE_SHARE = 1 / 8;
 
-/** Simulates fixations on a rendered scene. `image` is what `renderWithMasks` gave together with `masks`. */
+/** Simulates fixations on a rendered scene. `image` and `masks` come from `renderWithMasks`. */
 export function simulateFixations(
   scene: Scene,
   { image, masks }: { image: Uint8Array; masks: readonly ObjectMask[] },

@@ -29,7 +29,7 @@ describe('the committed prompts', () => {
     expect(promptSet(name, 12)).toEqual(prompts.slice(0, 12));
   });
 
-  it('name in their text what they ask for', () => {
+  it('name their things in the text, in order', () => {
     for (const { text, things, relation } of names.flatMap((name) => sets[name].prompts)) {
       const phrases = things.map((thing) => text.indexOf(nameOf(thing)));
       expect(Math.min(...phrases), text).toBeGreaterThan(-1);

@@ -15,13 +15,13 @@ export interface Canvas {
   readonly size: number;
   /** RGB in 0..255, `size * size * 3`. */
   readonly colour: Float32Array;
-  /** Which object is on top of each pixel: its index plus one, 0 for background. Absent when nobody asked. */
+  /** Which object is on top of each pixel: its index plus one, 0 for background. Absent where masks are not needed. */
   readonly owner?: Uint8Array;
 }
 
 export interface Fill {
   colour: Rgb;
-  /** Opacity in [0, 1], 1 unless told. */
+  /** Opacity in [0, 1], default 1. */
   alpha?: number;
   /** Second colour, mixed in by `pattern`. */
   second?: Rgb;

@@ -9,7 +9,7 @@ import { SHAPES } from './shapes.ts';
 import { isHeldOut } from './split.ts';
 
 export interface SampleOptions {
-  /** Number of things; 45% one, 45% two, 10% three unless told (two when a relation is given). */
+  /** Number of things. Default: one (45%), two (45%) or three (10%); two where a relation is given. */
   things?: 1 | 2 | 3;
   /** Kinds of the first things; the rest are drawn. */
   kinds?: readonly (Kind | undefined)[];
@@ -30,18 +30,18 @@ const ATTEMPTS = 2000;
 /**
  * Draws one scene.
  *
- * @throws Error when the options ask for what cannot be: a relation without exactly two things, something inside a thing
+ * @throws Error when the options cannot be met: a relation without exactly two things, something inside a thing
  *   that holds nothing, forced things that the split forbids.
  */
 export function sampleScene(generator: SceneGenerator, options: SampleOptions = {}): Scene {
   const { split = 'any', relation } = options;
-  const asked = Math.max(options.kinds?.length ?? 0, options.colours?.length ?? 0, 1);
+  const named = Math.max(options.kinds?.length ?? 0, options.colours?.length ?? 0, 1);
   const count =
     options.things ??
     (relation !== undefined || split === 'heldOut'
       ? 2
-      : asked > 1
-        ? asked
+      : named > 1
+        ? named
         : Number(generator.weighted({ '1': 45, '2': 45, '3': 10 })));
   if (relation !== undefined && count !== 2) {
     throw new Error(
@@ -87,7 +87,7 @@ function drawThings(generator: SceneGenerator, count: number, options: SampleOpt
     const kindChoice = options.relation === 'inside' && i === 1 ? CONTAINERS : KINDS;
     let kind = options.kinds?.[i] ?? generator.pick(kindChoice);
     let colour = options.colours?.[i] ?? generator.pick(COLOURS);
-    // Same kinds and same colours happen, but half as often as chance would have it.
+    // Same kinds and same colours occur, half as often as by chance.
     if (things.some((t) => t.kind === kind) && !options.kinds?.[i] && generator.chance(0.5))
       kind = generator.pick(kindChoice);
     if (things.some((t) => t.colour === colour) && !options.colours?.[i] && generator.chance(0.5))
@@ -118,7 +118,7 @@ const MARGIN = 0.03;
 const halfWidth = (thing: Thing) => (SHAPES[thing.kind].halfWidth * thing.side) / 2;
 const halfHeight = (thing: Thing) => (SHAPES[thing.kind].halfHeight * thing.side) / 2;
 
-/** Gives a thing another size class, keeping its jitter. */
+/** Changes the size class of a thing and keeps its jitter. */
 function resize(thing: Thing, size: Size): void {
   thing.side *= SIDE[size] / SIDE[thing.size];
   thing.size = size;
@@ -135,11 +135,11 @@ function placeOne(generator: SceneGenerator, [thing]: Thing[]): Placed {
 function placeTwo(
   generator: SceneGenerator,
   things: Thing[],
-  asked: Relation | undefined,
+  given: Relation | undefined,
 ): Placed | undefined {
   const [a, b] = things as [Thing, Thing];
   const layout =
-    asked ??
+    given ??
     generator.weighted({
       'left of': 24,
       'right of': 24,
@@ -185,12 +185,12 @@ function placeApart(
     const bigger = first.side > second.side ? first : second;
     resize(bigger, bigger.size === 'large' ? 'medium' : 'small');
   }
-  // The slack is shared between left, middle and right, more of it in the middle than at the rims.
+  // The slack is shared between left, middle and right, more of it in the middle than at the borders.
   const [u, v, w] = [generator.next() + 0.3, generator.next() + 0.5, generator.next() + 0.3];
   const share = room() / (u + v + w);
   const p = MARGIN + u * share + extent(first);
   const q = p + extent(first) + gap + v * share + extent(second);
-  // Little enough shift sideways that the relation stays clear.
+  // A small shift sideways, so that the relation stays clear.
   const shift = Math.min(0.12, 0.3 * (q - p));
   const sideways = (thing: Thing) => {
     const limit = Math.min(shift, 0.5 - MARGIN - other(thing));
@@ -272,9 +272,9 @@ function placeThree(generator: SceneGenerator, things: Thing[]): Placed | undefi
   return undefined;
 }
 
-function drawBackground(generator: SceneGenerator, asked: BackgroundKind | undefined): Background {
+function drawBackground(generator: SceneGenerator, given: BackgroundKind | undefined): Background {
   const kind =
-    asked ?? (generator.chance(0.5) ? 'plain' : generator.pick(BACKGROUNDS.slice(1) as BackgroundKind[]));
+    given ?? (generator.chance(0.5) ? 'plain' : generator.pick(BACKGROUNDS.slice(1) as BackgroundKind[]));
   if (kind === 'plain') return { kind, tint: generator.int(PLAIN_TINTS.length), horizon: 1 };
   const [low, high] = kind === 'night' ? [0.78, 0.88] : kind === 'room' ? [0.68, 0.78] : [0.56, 0.72];
   return { kind, tint: 0, horizon: generator.range(low, high) };

@@ -34,7 +34,7 @@ export interface Clutter {
 
 export interface Background {
   kind: BackgroundKind;
-  /** Which of the plain tints; 0 where the background has only one built. */
+  /** Which of the plain tints; 0 for other backgrounds. */
   tint: number;
   /** Height of the line between upper and lower part, as a share; 1 where there is none. */
   horizon: number;

@@ -37,7 +37,7 @@ export interface Shape {
   /** Half width and half height, rim included; the larger is 1. */
   halfWidth: number;
   halfHeight: number;
-  /** Where the eye goes first (the face, where there is one), in the same units. */
+  /** Centre of its fixations (the face, where there is one), in the same units. */
   focus: readonly [number, number];
   /** Where a thing inside is centred, and its longer side as a share of this thing's. */
   pocket?: { x: number; y: number; side: number };

@@ -1,4 +1,4 @@
-/** @file Whether a CLIP picks the true caption of an image from many that are false in one point. */
+/** @file Whether a CLIP picks the true caption of an image among captions that are false in one point. */
 
 import { compile, matmul, reshape, trace, transposeLast, type Weights } from '@sgool/autodiff';
 import { CLIP_MEAN, CLIP_STD, type ClipConfig, clip, type EncodedPrompt } from 'sgool/networks';
@@ -19,7 +19,7 @@ const FIRST_SEED = HELD_OUT_SEED + 500_000;
  * Top-1 accuracy among 64 captions on test scenes.
  *
  * @param encode the tokens of a caption, padded to the text tower's length
- * @param questions number of scenes; those with fewer than 63 distinct false captions are passed over
+ * @param questions number of scenes; those with fewer than 63 distinct false captions are skipped
  */
 export async function captionChoice(
   config: ClipConfig,
@@ -46,9 +46,9 @@ export async function captionChoice(
   const words = sceneGenerator(5);
   const pixels = side * side;
   const image = new Float32Array(3 * pixels);
-  let [asked, right] = [0, 0];
+  let [answered, correct] = [0, 0];
   try {
-    for (let i = 0; asked < questions; i++) {
+    for (let i = 0; answered < questions; i++) {
       const scene = sceneFromSeed(FIRST_SEED + i);
       const caption = describe(scene, words);
       const wrong = hardNegatives(scene, caption, words, CHOICES - 1);
@@ -65,11 +65,11 @@ export async function captionChoice(
         ids: Int32Array.from(texts.flatMap(({ ids }) => [...ids])),
         ends: Int32Array.from(texts, ({ length }) => length - 1),
       });
-      asked++;
-      right += topOne(logits as Float32Array, CHOICES, () => 0);
+      answered++;
+      correct += topOne(logits as Float32Array, CHOICES, () => 0);
     }
   } finally {
     await program.dispose();
   }
-  return right / asked;
+  return correct / answered;
 }

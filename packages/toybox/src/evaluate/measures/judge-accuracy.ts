@@ -1,4 +1,4 @@
-/** @file How often the judge is right on images whose truth is known. */
+/** @file How often the judge is correct on images whose truth is known. */
 
 import { type Detection, detectedRelation, judgePrompt, RELATIONS } from 'sgool/evaluate';
 import { relationHolds, type Scene } from '../../world/scene.ts';
@@ -12,9 +12,9 @@ export type JudgeAccuracy = {
   readonly relations: number;
 };
 
-/** Counts up image by image, so that images can be judged as they are made. */
+/** Counts image by image, so that images can be judged as they are made. */
 export interface JudgeTally {
-  /** @param detections what the judge saw in an image of `scene` */
+  /** @param detections the judge's, in an image of `scene` */
   add(scene: Scene, detections: readonly Detection[]): void;
   result(): JudgeAccuracy;
 }

@@ -1,4 +1,4 @@
-/** @file How much of an image the autoencoder keeps. */
+/** @file How well the autoencoder reconstructs images. */
 
 import { compile, trace, type Weights } from '@sgool/autodiff';
 import { type AutoencoderConfig, autoencoder } from 'sgool/networks';
@@ -15,7 +15,7 @@ export type ReconstructionQuality = {
 /**
  * Encodes images, takes the mean of the latent distribution, and decodes it.
  *
- * @param onReconstruction told the RGB bytes of each decoded image, in the order of `scenes`
+ * @param onReconstruction called with the RGB bytes of each decoded image, in the order of `scenes`
  */
 export async function reconstructionQuality(
   config: AutoencoderConfig,

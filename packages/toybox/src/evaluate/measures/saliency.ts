@@ -1,4 +1,4 @@
-/** @file How well TranSalNet's maps agree with simulated fixations, and the samples that say so. */
+/** @file How well TranSalNet's maps agree with simulated fixations, and the samples for it. */
 
 import { compile, trace, type Weights } from '@sgool/autodiff';
 import { letterboxPlanes, planesFromImage } from 'sgool';
