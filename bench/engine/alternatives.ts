@@ -21,7 +21,7 @@ const ROUNDS = 8;
 const same = { padding: 1 };
 type WeightRule = (dy: Tensor, x: Tensor) => Tensor;
 
-/** The nine shifted views of a padded input whose height lies on `axis`. */
+/** The nine shifted views of a padded input whose height is `axis`. */
 const views = (padded: Tensor, axis: number, side: number) =>
   Array.from({ length: 9 }, (_, i) => {
     const [y, x] = [Math.floor(i / 3), i % 3];
@@ -48,7 +48,7 @@ const weightRules: Record<string, WeightRule> = {
   'convolution with dy as the weight': (dy, x) =>
     conv2d(transpose(x, [1, 0, 2, 3]), transpose(dy, [1, 0, 2, 3]), undefined, same),
   'shifted rows and columns (in use)': (dy, x) => {
-    // The weight's numbers do not enter its own gradient; a slice stands in for it.
+    // The weight's values do not enter its own gradient, so a slice takes its place.
     const channels = [dy.shape[1], x.shape[1]] as const;
     const weight = reshape(
       slice(reshape(x, [-1]), [{ axis: 0, start: 0, end: 9 * channels[0] * channels[1] }]),

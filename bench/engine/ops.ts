@@ -11,6 +11,7 @@ import {
   linear,
   matmul,
   type Shape,
+  sizeOf,
   type Tensor,
   trace,
   type Weights,
@@ -30,7 +31,7 @@ const long = process.argv.includes('--long');
 const runs = long ? 20 : 5;
 
 const frozen = (...shape: number[]): Tensor =>
-  constant({ dtype: 'float32', shape, data: noise(shape.reduce((a, b) => a * b, 1)) });
+  constant({ dtype: 'float32', shape, data: noise(sizeOf(shape)) });
 
 interface Op {
   readonly name: string;
@@ -128,8 +129,8 @@ console.log(
 const anyWeights: Weights = {
   has: () => true,
   get: (_, shape) => {
-    const data = noise(shape.reduce((a, b) => a * b, 1));
-    const scale = shape.length > 1 ? 2 / Math.sqrt(shape.slice(1).reduce((a, b) => a * b, 1)) : 1;
+    const data = noise(sizeOf(shape));
+    const scale = shape.length > 1 ? 2 / Math.sqrt(sizeOf(shape.slice(1))) : 1;
     return constant({ dtype: 'float32', shape, data: data.map((v) => v * scale) });
   },
 };

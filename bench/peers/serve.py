@@ -12,7 +12,7 @@ import torch
 
 from workloads import WORKLOADS, Spec
 
-# Libraries may print; answers go where they cannot.
+# Libraries may print to stdout, so answers get a descriptor of their own.
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 

@@ -1,4 +1,4 @@
-"""The workloads of the benchmark in PyTorch. Each is a function that makes a function: run it, and it gives its results by name."""
+"""The workloads of the benchmark in PyTorch. Each prepares once and returns a function; each call of that returns results by name."""
 import math
 from pathlib import Path
 
@@ -13,7 +13,7 @@ DEVIATION = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(1, 3, 1, 1)
 
 
 class Spec:
-    """What the runner asks for. `given` are the arrays that both sides start from."""
+    """The workload of one process. `given` are the arrays that both sides start from."""
 
     def __init__(self, fields, given):
         self.folder = Path(fields["folder"])
@@ -129,12 +129,12 @@ def transitions(steps: int):
 
 
 def kept(layer, *inputs):
-    """The layer's inputs are kept, and the layer is run again on the way back."""
+    """Checkpoints a layer: its inputs are kept, and the backward pass runs it again."""
     return checkpoint(layer, *inputs, use_reentrant=False)
 
 
 def doodl_as_published(noise, start, steps):
-    """EDICT's pair; a step and a mixing are a layer each, all calls of a layer are run again together."""
+    """EDICT's pair. A step and a mixing are a checkpointed layer each, whose calls are all run again together."""
 
     def denoise(timestep, scale, weight, odd):
         def layer(x, y):
@@ -158,7 +158,7 @@ def mix(x, y, p=0.93):
 
 
 def careful_edict(noise, start, steps):
-    """The same numbers, each call of the network by itself."""
+    """The same results; each call of the network is checkpointed by itself."""
     pair = [start, start]
     for step, (timestep, scale, weight) in enumerate(transitions(steps)):
         for target in (1, 0) if step % 2 == 1 else (0, 1):
@@ -178,7 +178,7 @@ CHAINS = {"edict": careful_edict, "ddim": careful_ddim}
 
 
 def iteration(spec: Spec):
-    """From the noise to the loss and back to the noise."""
+    """The loss of the noise, and its gradient with respect to the noise."""
     if spec.has("as published"):
         unet = networks.unet(spec.folder).requires_grad_(True)
         context = networks.prompt_context(spec.folder, ["", spec.prompt])

@@ -32,7 +32,7 @@ describe('judged', () => {
     expect(judged([slow, fast, other]).map(({ verdict }) => verdict)).toEqual(['', 'NOT met', '']);
   });
 
-  it('fails a fast row whose results differ, and one whose results are no numbers', () => {
+  it('fails a fast row whose results differ, and one whose results are NaN', () => {
     const fast = { ratio: 0.1, goal: 0.8, same: true };
     const [differs, broken, rounded] = judged([
       line({ ...fast, name: 'a', agreement: 0.9998 }),
@@ -100,7 +100,7 @@ describe('what is published', () => {
 });
 
 describe('rows', () => {
-  it('are told apart by workload and peer', () => {
+  it('have different names or peers', () => {
     const names = pairs([256, 512]).map(({ name, peerName }) => `${name}: ${peerName}`);
     expect(new Set(names).size).toBe(names.length);
   });

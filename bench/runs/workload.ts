@@ -1,4 +1,4 @@
-/** @file What the benchmark asks of a side: the fields that both programs read, and the lines that they answer with. */
+/** @file The protocol between the benchmark and both sides: the workload that they read, and the lines that they answer with. */
 
 export type WorkloadName = 'unet forward' | 'unet pullback' | 'objective' | 'iteration' | 'matmul';
 

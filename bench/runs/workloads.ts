@@ -2,6 +2,7 @@
 import { compile, constant, matmul, trace } from '@sgool/autodiff';
 import { loadPipeline, type Pipeline, type View, wholeCrop } from 'sgool';
 import { ddim, edict, runTrajectory } from 'sgool/diffusion';
+import { mean } from 'sgool/evaluate';
 import type { Workload, WorkloadName } from './workload.ts';
 
 type Results = Readonly<Record<string, ArrayLike<number>>>;
@@ -72,7 +73,7 @@ export const preparations: Readonly<Record<WorkloadName, Preparation>> = {
       const results = [];
       for (const final of trajectory.final) results.push(await evaluate(final));
       const gradient = await trajectory.pullback(results.map((result) => result.gradient));
-      const loss = results.reduce((sum, { total }) => sum + total, 0) / results.length;
+      const loss = mean(results.map(({ total }) => total));
       return { gradient, final: trajectory.final[0], loss: [loss] };
     };
   },

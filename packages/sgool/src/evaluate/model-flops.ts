@@ -4,7 +4,7 @@
  *
  * Reference: Chowdhery et al. 2022, "PaLM: Scaling Language Modeling with Pathways", appendix B.
  */
-import { type Graph, graphCost, type Tensor } from '@sgool/autodiff';
+import { type Graph, graphCost, sizeOf, type Tensor } from '@sgool/autodiff';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import { DryRunPrograms } from '../runtime/dry-run.ts';
 
@@ -47,8 +47,7 @@ export async function unetModelFlops(folder: string, call: GuidedCall): Promise<
   });
   try {
     const denoiser = await pipeline.denoiser(call);
-    const size = denoiser.latentShape.reduce((product, length) => product * length, 1);
-    await denoiser.predict(new Float64Array(size), 500);
+    await denoiser.predict(new Float64Array(sizeOf(denoiser.latentShape)), 500);
     for (const { graphs, counts } of opened) {
       for (const [key, graph] of graphs) {
         if (!key.startsWith('unet ')) continue;

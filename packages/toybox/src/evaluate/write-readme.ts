@@ -7,6 +7,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { sizeOf } from '@sgool/autodiff';
 import { markdownTable, replaceBetween } from 'sgool/evaluate';
 import { openSafetensors, writeFileAtomic } from 'sgool/networks';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
@@ -55,7 +56,7 @@ async function countWeights({ files, own }: (typeof STAGE_FILES)[string]): Promi
     const open = await openSafetensors(file).catch(() => undefined);
     if (!open) return '-';
     for (const [name, { shape }] of open.tensors) {
-      if (!own || own.test(name)) count += shape.reduce((product, side) => product * side, 1);
+      if (!own || own.test(name)) count += sizeOf(shape);
     }
   }
   return `${(count / 1e6).toFixed(2)} M`;
