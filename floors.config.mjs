@@ -32,7 +32,7 @@ export const FLOORS = {
     ['exports', 'index.ts'],
     'cli',
   ],
-  toybox: [['paths.ts', 'chart.ts'], 'world', 'judge', 'train', 'evaluate', 'stages'],
+  toybox: ['paths.ts', 'world', 'judge', 'train', 'evaluate', 'stages', 'main.ts'],
 };
 
 /** @param {string} name */

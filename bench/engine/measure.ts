@@ -36,7 +36,7 @@ export interface Prepared {
   readonly outputs: Arrays;
 }
 
-/** Compiles and warms up: the first run of a session pays for page faults. */
+/** Compiles a graph and runs it once: the first run of a session pays for page faults. */
 export async function prepare(graph: Graph, options: CompileOptions = {}): Promise<Prepared> {
   const program = await compile(graph, options);
   const inputs = noiseFor(graph);
@@ -50,7 +50,7 @@ export async function once({ program, inputs, outputs }: Prepared): Promise<numb
   return performance.now() - start;
 }
 
-/** The fastest of `runs` runs in milliseconds: the one that was disturbed least. */
+/** The fastest of `runs` runs in milliseconds, which other load disturbed least. */
 export async function fastest(graph: Graph, runs: number, options: CompileOptions = {}): Promise<number> {
   const prepared = await prepare(graph, options);
   let best = Number.POSITIVE_INFINITY;
@@ -64,7 +64,7 @@ const REDUCING = ['LayerNormalization', 'Softmax', 'ReduceSum', 'ReduceMean', 'R
 
 export interface Profile {
   readonly milliseconds: number;
-  /** Shares of the time: products and convolutions; norms, softmax and sums; everything else. */
+  /** Shares of the time, 0 to 1: products and convolutions; norms, softmax and sums; everything else. */
   readonly shares: {
     readonly compute: number;
     readonly reducing: number;
@@ -74,7 +74,7 @@ export interface Profile {
   readonly byOp: readonly (readonly [string, number])[];
 }
 
-/** Kernel times: for each node the fastest of a few profiled runs, so that what else the machine does counts less. */
+/** Kernel times: for each node the fastest of `runs` profiled runs, so that other load on the machine counts less. */
 export async function profile(graph: Graph, runs: number, options: CompileOptions = {}): Promise<Profile> {
   const folder = await mkdtemp(path.join(tmpdir(), 'autodiff-bench-'));
   try {
@@ -84,7 +84,7 @@ export async function profile(graph: Graph, runs: number, options: CompileOption
     program.endProfiling();
     await program.dispose();
     const [file] = await readdir(folder);
-    const events = JSON.parse(await readFile(path.join(folder, file!), 'utf8')) as {
+    const events = JSON.parse(await readFile(path.join(folder, file), 'utf8')) as {
       cat: string;
       name: string;
       dur: number;
@@ -92,10 +92,11 @@ export async function profile(graph: Graph, runs: number, options: CompileOption
     }[];
     const nodes = new Map<string, { readonly op: string; dur: number }>();
     for (const { cat, name, dur, args } of events) {
+      const { node_index: node = '', op_name: op = '' } = args;
       if (cat !== 'Node' || !name.endsWith('_kernel_time')) continue;
-      const known = nodes.get(args.node_index!);
+      const known = nodes.get(node);
       if (known) known.dur = Math.min(known.dur, dur);
-      else nodes.set(args.node_index!, { op: args.op_name!, dur });
+      else nodes.set(node, { op, dur });
     }
     const times = new Map<string, number>();
     for (const { op, dur } of nodes.values()) times.set(op, (times.get(op) ?? 0) + dur / 1000);

@@ -9,7 +9,7 @@ MAX_TOKENS = 77
 
 
 def settled(network):
-    """In memory of its own: weights that lie at odd places of a mapped file would be slow, which is no one's fault here."""
+    """Copies the weights out of the mapped file: unaligned ones would be slow, which is not what is compared."""
     for parameter in network.parameters():
         parameter.data = parameter.data.clone()
     return network.eval()

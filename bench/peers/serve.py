@@ -1,6 +1,6 @@
-"""One work in PyTorch, in a process that stays alive: a line of JSON comes in for each run, one goes out with its seconds.
+"""One workload in PyTorch, in a process that stays alive: a line of JSON comes in for each run, one goes out with its seconds.
 
-python serve.py '<work as JSON>'; bench/side.ts is the other end, bench/work.ts has the fields.
+python serve.py '<workload as JSON>'; bench/runs/bench-process.ts is the other end, bench/runs/workload.ts has the fields.
 """
 import json
 import os
@@ -10,9 +10,9 @@ import time
 import numpy
 import torch
 
-from works import WORKS, Spec
+from workloads import WORKLOADS, Spec
 
-# Libraries may print; answers go where they cannot.
+# Libraries may print to stdout, so answers get a descriptor of their own.
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 
@@ -29,7 +29,7 @@ def main():
     given = {
         name: torch.from_numpy(numpy.fromfile(path, "<f4").reshape(shape)) for name, path in fields["inputs"].items()
     }
-    run = WORKS[fields["work"]](Spec(fields, given))
+    run = WORKLOADS[fields["workload"]](Spec(fields, given))
     answer({"ready": True})
     for line in sys.stdin:
         started, processor = time.perf_counter(), time.process_time()

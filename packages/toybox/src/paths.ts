@@ -1,14 +1,17 @@
-/** @file Where trained weights go: the package that carries them and nothing else. */
+/** @file Where files of the repository lie that this package reads and writes. */
 
 import { fileURLToPath } from 'node:url';
 
-/** The model folder (`model_index.json`, `unet/`, `vae/`, ...). */
-export const WEIGHTS_FOLDER = fileURLToPath(new URL('../../toybox-models/toybox', import.meta.url));
+const fromHere = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+
+/** The model folder (`model_index.json`, `unet/`, `vae/`, ...) of the package that carries the weights. */
+export const WEIGHTS_FOLDER = fromHere('../../toybox-models/toybox');
 
 /** The judge's weights. */
-export const JUDGE_FILE = fileURLToPath(
-  new URL('../../toybox-models/judge/judge.safetensors', import.meta.url),
-);
+export const JUDGE_FILE = fromHere('../../toybox-models/judge/judge.safetensors');
+
+/** The prompts of the evaluations, with their truth. */
+export const PROMPTS_FILE = fromHere('../../toybox-models/prompts/held-out.json');
 
 /** Curves and figures of the trainings whose weights are published. */
-export const TRAINING_FOLDER = fileURLToPath(new URL('../training', import.meta.url));
+export const TRAINING_FOLDER = fromHere('../training');

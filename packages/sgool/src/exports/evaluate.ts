@@ -1,8 +1,19 @@
 /**
- * @file `sgool/evaluate`: the judge, which says what is in an image of Toybox and never guides.
+ * @file `sgool/evaluate`: what evaluations need. The judge says what an image of Toybox shows and never guides; statistics,
+ * tables and charts report figures; model FLOPs say what a network's work is.
  *
  * @packageDocumentation
  */
+export {
+  type Axis,
+  decadeAxis,
+  positionOn,
+  shortNumber,
+  steppedAxis,
+  tightAxis,
+} from '../evaluate/charts/axis.ts';
+export { type Bar, type BarChart, barChart } from '../evaluate/charts/bar-chart.ts';
+export { type Line, type LineChart, lineChart, type Panel } from '../evaluate/charts/line-chart.ts';
 export {
   type Detection,
   decodeMaps,
@@ -13,6 +24,23 @@ export {
 } from '../evaluate/judge/detections.ts';
 export { type Judge, loadJudge } from '../evaluate/judge/judge.ts';
 export { runJudge } from '../evaluate/judge/run-judge.ts';
+export {
+  countModelFlops,
+  type GuidedCall,
+  type ModelFlops,
+  unetModelFlops,
+} from '../evaluate/model-flops.ts';
+export { mixBits, mulberry32 } from '../evaluate/mulberry32.ts';
+export {
+  bootstrapInterval,
+  type Comparison,
+  comparePairs,
+  type Interval,
+  mean,
+  median,
+  standardDeviation,
+} from '../evaluate/statistics.ts';
+export { markdownTable, percent, replaceBetween, signed } from '../evaluate/table.ts';
 export {
   JUDGE_GRID,
   JUDGE_IMAGE,

@@ -1,24 +1,23 @@
 /**
- * @file `npm run evaluate:ablation`: what SGOOL's open choices do on Toybox. Each variant changes one setting of the
- * model's own defaults; all see the same held-out prompts and noises. The table goes to stdout.
+ * @file `npm run evaluate:ablation`: the effect of SGOOL's open choices on Toybox. Each variant changes one setting of the
+ * model's own defaults; all get the same held-out prompts and noises. The table goes to stdout.
  */
 
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadPipeline, type MethodName, type Settings } from 'sgool';
-import { loadJudge } from 'sgool/evaluate';
+import { loadJudge, markdownTable, mean, percent, signed } from 'sgool/evaluate';
 import { writeFileAtomic } from 'sgool/networks';
-import { heldOutPairPrompts } from '../world/index.ts';
+import { promptSet } from '../world/prompt-sets.ts';
 import { namesFrom, runProgram, wholeNumber } from './program.ts';
 import { generateAndScore, type Scores } from './scoring.ts';
-import { markdownTable, percent, signed } from './table.ts';
 
 interface Variant {
   readonly method?: MethodName;
   readonly settings?: Partial<Settings>;
 }
 
-/** `default` comes first: the others are told as differences from it. */
+/** `default` comes first: the others are reported as differences from it. */
 const VARIANTS: Readonly<Record<string, Variant>> = {
   default: {},
   plain: { method: 'sd' },
@@ -40,12 +39,9 @@ const VARIANTS: Readonly<Record<string, Variant>> = {
   'normalised update': { settings: { optimiser: 'normalised', learningRate: 0.1, momentum: 0.7 } },
   'doodl update': { settings: { optimiser: 'doodl' } },
   '20 steps': { settings: { steps: 20 } },
-  '40 rounds': { settings: { iterations: 40 } },
+  '40 iterations': { settings: { iterations: 40 } },
 };
 const NAMES = Object.keys(VARIANTS);
-
-/** The same prompts in every evaluation; not those of the smoke test, on which nothing may be chosen. */
-const PROMPT_SEED = 2;
 
 await runProgram('evaluate:ablation', async (signal) => {
   const { values } = parseArgs({
@@ -59,12 +55,12 @@ await runProgram('evaluate:ablation', async (signal) => {
   const count = wholeNumber('--count', values.count, 1);
   const seed = wholeNumber('--seed', values.seed, 0);
   const chosen = namesFrom('--variants', values.variants, NAMES);
-  const prompts = heldOutPairPrompts(count, PROMPT_SEED);
+  const prompts = promptSet('ablation', count);
   const [judge, pipeline] = [await loadJudge(), await loadPipeline('toybox')];
   const scores = new Map<string, Scores[]>();
   try {
     for (const name of chosen) {
-      const { method = 'sgool', settings } = VARIANTS[name]!;
+      const { method = 'sgool', settings } = VARIANTS[name];
       const list: Scores[] = [];
       for (const [i, spec] of prompts.entries()) {
         const one = { pipeline, judge, spec, method, seed: seed + i, settings, signal };
@@ -81,16 +77,16 @@ await runProgram('evaluate:ablation', async (signal) => {
     path.resolve(values.out),
     `${JSON.stringify(Object.fromEntries(scores), undefined, 1)}\n`,
   );
-  const base = scores.get(chosen[0]!)!;
+  const [[, base]] = [...scores];
   const rows = [...scores].map(([name, list]) => [
     ...rowOf(name, list),
-    signed(mean(list, judgeOf) - mean(base, judgeOf), 3),
+    signed(meanOf(list, judgeOf) - meanOf(base, judgeOf), 3),
   ]);
   process.stdout.write(
     `${count} held-out prompts of two things, Toybox, seeds ${seed} to ${seed + count - 1}\n\n`,
   );
   process.stdout.write(
-    `${markdownTable(['variant', 'CLIP A', 'CLIP B', 'judge', 'right', 'seconds', 'judge, difference'], rows)}\n`,
+    `${markdownTable(['variant', 'CLIP A', 'CLIP B', 'judge', 'correct', 'seconds', 'judge, difference'], rows)}\n`,
   );
 });
 
@@ -98,17 +94,17 @@ function judgeOf({ judge }: Scores): number {
   return judge.score;
 }
 
-function mean(list: readonly Scores[], pick: (scores: Scores) => number): number {
-  return list.reduce((sum, scores) => sum + pick(scores), 0) / list.length;
+function meanOf(list: readonly Scores[], pick: (scores: Scores) => number): number {
+  return mean(list.map(pick));
 }
 
 function rowOf(name: string, list: readonly Scores[]): string[] {
   return [
     name,
-    mean(list, (m) => m.clip.A ?? Number.NaN).toFixed(2),
-    mean(list, (m) => m.clip.B ?? Number.NaN).toFixed(2),
-    mean(list, judgeOf).toFixed(3),
-    percent(mean(list, (m) => Number(m.judge.correct))),
-    mean(list, (m) => m.seconds).toFixed(1),
+    meanOf(list, (m) => m.clip.A ?? Number.NaN).toFixed(2),
+    meanOf(list, (m) => m.clip.B ?? Number.NaN).toFixed(2),
+    meanOf(list, judgeOf).toFixed(3),
+    percent(meanOf(list, (m) => Number(m.judge.correct))),
+    meanOf(list, (m) => m.seconds).toFixed(1),
   ];
 }

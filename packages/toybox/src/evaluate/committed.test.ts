@@ -13,8 +13,8 @@ const COMPONENTS = ['clip', 'clip_b', 'text_encoder', 'transalnet', 'unet', 'vae
 const lacks = (name: string) => !existsSync(path.join(WEIGHTS_FOLDER, name, 'config.json'));
 
 /**
- * A glance at what lies in the repository, so that a broken file is noticed; `npm run evaluate:thresholds` measures in earnest.
- * A stage that is not trained yet is passed over.
+ * A quick check that notices a broken file; `npm run evaluate:thresholds` measures all of it. A stage that is not trained yet is
+ * skipped.
  */
 describe('the trained weights', () => {
   it.skipIf(COMPONENTS.some(lacks) || !existsSync(JUDGE_FILE))(
@@ -43,7 +43,7 @@ describe('the trained weights', () => {
   });
 
   describe.each(['clip', 'clip_b'])('%s', (name) => {
-    it.skipIf(lacks(name))('tells captions apart that differ in one point', async () => {
+    it.skipIf(lacks(name))('distinguishes captions that differ in one point', async () => {
       const { config, weights } = await openComponent(path.join(WEIGHTS_FOLDER, name));
       const { encode } = await loadTokenizer(path.join(WEIGHTS_FOLDER, name));
       const right = await captionChoice(clipConfig(config), networkWeights(weights), encode, 20);

@@ -1,4 +1,4 @@
-/** @file Runs prompts through methods, one after the other, and keeps every finished one. */
+/** @file Runs prompts through methods, one after the other, and stores every finished one. */
 
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -14,7 +14,7 @@ import {
 } from 'sgool';
 import type { Judge } from 'sgool/evaluate';
 import { writeFileAtomic } from 'sgool/networks';
-import type { PromptSpec } from '../world/index.ts';
+import type { PromptSpec } from '../world/prompts.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { openResults, type Result } from './results.ts';
 import { generateAndScore } from './scoring.ts';
@@ -28,12 +28,12 @@ export interface ComparisonOptions {
   readonly methods: readonly MethodName[];
   /** Prompt i starts from the noise of `seed + i`, the same for every method. */
   readonly seed: number;
-  /** Of methods that go round; the others have none. */
+  /** Of methods that iterate; the others ignore it. */
   readonly iterations?: number;
   readonly folder: string;
   readonly signal?: AbortSignal;
   readonly onStep?: (method: MethodName, progress: StepProgress) => void;
-  /** Told of each prompt when all methods are done with it; `fresh` tells how many of them ran just now. */
+  /** Called for each prompt when all methods are done with it; `fresh` is how many of them ran just now. */
   readonly onPrompt?: (index: number, results: readonly Result[], fresh: number) => void;
 }
 
@@ -43,55 +43,47 @@ export interface ComparisonRun {
   readonly settings: ReadonlyMap<MethodName, Settings>;
 }
 
-/** What a request says beside prompt and seed. */
+/** What a request sets beside prompt and seed. */
 function overrides(method: MethodName, iterations: number | undefined): Partial<Settings> {
-  const isOneRound = method === 'sd' || method === 'clip-guided';
-  return iterations === undefined || isOneRound ? {} : { iterations };
+  const hasOneIteration = method === 'sd' || method === 'clip-guided';
+  return iterations === undefined || hasOneIteration ? {} : { iterations };
 }
 
-/** Compares methods; results that the folder holds already are taken from there. */
+/** Compares methods. Results that the folder already holds are taken from there. */
 export async function runComparison(options: ComparisonOptions): Promise<ComparisonRun> {
   const { pipeline, judge, prompts, seed, iterations, folder, signal } = options;
   const store = await openResults(folder);
   await mkdir(path.join(folder, 'images'), { recursive: true });
-  const settings = new Map(
-    options.methods.map((method) => {
-      const request = { prompt: prompts[0]!.text, method, ...overrides(method, iterations) };
-      return [method, settingsOf(methods[method], pipeline, parseRequest(request))] as const;
-    }),
-  );
-  const results = new Map(options.methods.map((method) => [method, [] as Result[]]));
+  const runs = options.methods.map((method) => {
+    const own = overrides(method, iterations);
+    const request = parseRequest({ prompt: prompts[0].text, method, ...own });
+    return { method, own, settings: settingsOf(methods[method], pipeline, request), results: [] as Result[] };
+  });
   for (const [index, spec] of prompts.entries()) {
     let fresh = 0;
-    for (const method of options.methods) {
-      const key = {
-        prompt: spec.text,
-        method,
-        seed: seed + index,
-        fingerprint: fingerprintOf(options.model, settings.get(method)!),
-      };
+    const row: Result[] = [];
+    for (const { method, own, settings, results } of runs) {
+      const fingerprint = fingerprintOf(options.model, settings);
+      const key = { prompt: spec.text, method, seed: seed + index, fingerprint };
       let result = store.find(key);
       if (!result) {
         const { image, scores } = await generateAndScore({
-          pipeline,
-          judge,
-          spec,
-          method,
-          seed: seed + index,
-          settings: overrides(method, iterations),
-          signal,
+          ...{ pipeline, judge, spec, method, signal, seed: key.seed, settings: own },
           onStep: (progress) => options.onStep?.(method, progress),
         });
-        const file = `images/${String(seed + index).padStart(4, '0')}-${method}-${key.fingerprint.slice(0, 6)}.png`;
+        const file = `images/${String(key.seed).padStart(4, '0')}-${method}-${fingerprint.slice(0, 6)}.png`;
         await writeFileAtomic(path.join(folder, file), encodePng(image));
         result = { ...key, ...scores, image: file };
         await store.add(result);
         fresh++;
       }
-      results.get(method)!.push(result);
+      results.push(result);
+      row.push(result);
     }
-    const row = options.methods.map((method) => results.get(method)!.at(-1)!);
     options.onPrompt?.(index, row, fresh);
   }
-  return { results, settings };
+  return {
+    results: new Map(runs.map(({ method, results }) => [method, results])),
+    settings: new Map(runs.map(({ method, settings }) => [method, settings])),
+  };
 }

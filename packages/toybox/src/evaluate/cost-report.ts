@@ -1,5 +1,6 @@
-/** @file What the traces of all variants say: the table, the record, the lines of the chart. */
+/** @file Summarises the traces of all variants: the figures, the curves and the table. */
 
+import { type Comparison, comparePairs, markdownTable, mean, percent } from 'sgool/evaluate';
 import {
   type CurvePoint,
   costOf,
@@ -12,8 +13,6 @@ import {
 } from './cost-curves.ts';
 import type { Trace } from './history.ts';
 import { difference, TIE_MARGIN } from './report.ts';
-import { type Comparison, comparePairs, mean } from './statistics.ts';
-import { markdownTable, percent } from './table.ts';
 
 export interface VariantReport {
   /** Mean evaluations until the budget was used up, or the run was at its end. */
@@ -28,22 +27,22 @@ export interface VariantReport {
 
 export interface CostReport {
   readonly reference: string;
-  /** What the reference takes in all, and what all others may take, in evaluations forward. */
+  /** The cost of the whole reference run, and the cost that the others may take, in forward evaluations. */
   readonly referenceCost: number;
   readonly budget: number;
   readonly variants: Readonly<Record<string, VariantReport>>;
 }
 
-/** Which part of the reference's evaluations the others may use. */
+/** Share of the reference's cost that the others may take. */
 const SHARE = 0.1;
 
 /**
  * @param traces by variant, all of the same prompts in the same order; the first variant is the reference
- * @param budget default a tenth of what the reference takes
+ * @param budget default: a tenth of the reference's cost
  */
 export function costReport(traces: ReadonlyMap<string, readonly Trace[]>, budget?: number): CostReport {
-  const [reference, first] = [...traces][0]!;
-  const referenceCost = mean(first.map(({ points }) => costOf(points.at(-1)!)));
+  const [reference, first] = [...traces][0];
+  const referenceCost = mean(first.map(({ points }) => costOf(points[points.length - 1])));
   const most = budget ?? SHARE * referenceCost;
   const report = (name: string, own: readonly Trace[]): VariantReport => {
     const isReference = name === reference;
@@ -85,7 +84,7 @@ export function costTable({ reference, budget, variants }: CostReport): string {
       'CLIP A',
       'CLIP B',
       'judge',
-      'right',
+      'correct',
       'CLIP B, difference',
       'judge, difference',
     ],

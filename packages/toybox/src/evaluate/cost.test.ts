@@ -1,12 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { loadPipeline, type Pipeline } from 'sgool';
 import type { Judge } from 'sgool/evaluate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeTinyModel } from '../../../sgool/src/pipeline/testing.ts';
 import { costChart } from './cost-chart.ts';
 import { bestWithin, curveOf } from './cost-curves.ts';
+import { type CostRecord, recordChart } from './cost-record.ts';
 import { costReport, costTable } from './cost-report.ts';
 import { type Trace, traceOf } from './history.ts';
 import { openResults } from './results.ts';
@@ -60,7 +60,7 @@ describe('a report', () => {
     expect(report.variants.published).toMatchObject({ forward: 150, pullback: 100, means: { clipA: 60 } });
     // Twelve iterations cost 45, the thirteenth 49.
     expect(report.variants.quick).toMatchObject({ forward: 12, pullback: 11, means: { clipA: 76.5 } });
-    expect(report.variants.quick!.against!.clipB).toMatchObject({ difference: 16.5, wins: 1, losses: 1 });
+    expect(report.variants.quick.against?.clipB).toMatchObject({ difference: 16.5, wins: 1, losses: 1 });
     expect(costTable(report)).toContain('45 evaluations');
   });
 
@@ -68,32 +68,37 @@ describe('a report', () => {
     const lines = Object.entries(report.variants).map(([name, { curve }]) => ({ name, curve }));
     const svg = costChart('title', lines, report.budget);
     expect(svg).not.toContain('NaN');
-    // Three panels, each with two rules and a line per variant.
-    expect(svg.match(/<polyline/g)).toHaveLength(12);
+    // Three panels, each with two rules and a line per variant; the legend has one of each variant.
+    expect(svg.match(/<polyline/g)).toHaveLength(12 + 2);
     expect(svg).toContain('>quick</text>');
+  });
+});
+
+describe('the committed chart', () => {
+  it('is drawn from the committed figures', async () => {
+    const read = (name: string) => readFile(new URL(`../../../../${name}`, import.meta.url), 'utf8');
+    const record = JSON.parse(await read('packages/toybox/measured/cost.json')) as CostRecord;
+    expect(await read('docs/evaluations.svg')).toBe(recordChart(record));
   });
 });
 
 describe('a trace', () => {
   let pipeline: Pipeline;
-  let model: Awaited<ReturnType<typeof writeTinyModel>>;
   let folder: string;
   beforeAll(async () => {
-    model = await writeTinyModel();
-    pipeline = await loadPipeline(model.dir, { threads: 1 });
+    pipeline = await loadPipeline('toybox', { threads: 1 });
     folder = await mkdtemp(path.join(os.tmpdir(), 'toybox-cost-'));
   });
   afterAll(async () => {
     await pipeline.dispose();
-    await model.remove();
     await rm(folder, { recursive: true, force: true });
   });
 
   it('scores every iteration with what it took so far, and is taken from the folder the next time', async () => {
-    let looks = 0;
+    let judged = 0;
     const judge: Judge = {
       async detect() {
-        looks++;
+        judged++;
         return [];
       },
       dispose: async () => {},
@@ -114,9 +119,9 @@ describe('a trace', () => {
       [12, 8],
     ]);
     expect(points.map(({ clip }) => typeof clip.B)).toEqual(['number', 'number', 'number']);
-    expect(points[2]!.judge).toEqual({ score: 0, correct: false });
-    expect(looks).toBe(3);
+    expect(points[2].judge).toEqual({ score: 0, correct: false });
+    expect(judged).toBe(3);
     expect((await traceOf(await options())).points).toEqual(points);
-    expect(looks).toBe(3);
+    expect(judged).toBe(3);
   });
 });

@@ -1,28 +1,28 @@
 /**
- * @file `npm run evaluate:cost`: what images are worth against the UNet evaluations that they take, for many ways of optimising.
- * The table goes to stdout, progress to stderr, figures and chart into a folder. A finished prompt of a variant is kept at once:
- * the same command goes on where it was stopped.
+ * @file `npm run evaluate:cost`: scores of images against the UNet evaluations that they cost, for many ways of optimising. The
+ * table goes to stdout, progress to stderr, figures and chart into a folder. Each finished prompt of a variant is stored at once,
+ * so the same command resumes a stopped run.
  */
 
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { loadPipeline } from 'sgool';
+import { loadPipeline, UserError } from 'sgool';
 import { loadJudge } from 'sgool/evaluate';
 import { writeFileAtomic } from 'sgool/networks';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
-import { heldOutPairPrompts } from '../world/index.ts';
-import { costChart } from './cost-chart.ts';
-import { costReport, costTable } from './cost-report.ts';
+import { promptSet } from '../world/prompt-sets.ts';
+import { type CostRecord, recordChart, recordText } from './cost-record.ts';
+import { costReport } from './cost-report.ts';
 import { hashFiles } from './fingerprint.ts';
 import { type Trace, traceOf } from './history.ts';
 import { namesFrom, runProgram, wholeNumber } from './program.ts';
 import { openResults } from './results.ts';
 import { VARIANTS } from './variants.ts';
 
-/** One list of prompts, not that of the other evaluations: the first are for choosing, those from the hundredth on for confirming. */
-const PROMPT_SEED = 3;
+/** Where each set begins in the prompt set `cost`: the first prompts are for choosing, those from the hundredth on for confirming. */
 const SETS = { choose: 0, confirm: 100 } as const;
-/** Of the first prompt's noise; prompt i of the list takes as many more. */
+/** Prompt i of the prompt set starts from the noise of this seed + i. */
 const NOISE_SEED = 1000;
 
 const HELP = `Usage: npm run evaluate:cost -- [options]
@@ -30,8 +30,10 @@ const HELP = `Usage: npm run evaluate:cost -- [options]
   --set <name>        choose, or confirm: two sets of prompts (choose)
   --count <n>         prompts (12)
   --variants <names>  separated by commas, the first is what the others are measured against (all)
-  --budget <n>        evaluations that all but the first may take, a pullback counting as 3 (a tenth of what the first takes)
+  --budget <n>        cost that all but the first may take; a pullback costs 3 evaluations (a tenth of what the first takes)
   --out <folder>      for figures and chart; finished prompts in it are not run again (sgool-output/cost)
+  --from <file>       figures of an earlier run: runs nothing, prints their table and writes their chart to --chart
+  --chart <file>      with --from: where the chart goes
 
 Variants: ${Object.keys(VARIANTS).join(', ')}
 `;
@@ -44,6 +46,8 @@ await runProgram('evaluate:cost', async (signal) => {
       variants: { type: 'string', default: Object.keys(VARIANTS).join(',') },
       budget: { type: 'string' },
       out: { type: 'string', default: 'sgool-output/cost' },
+      from: { type: 'string' },
+      chart: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -51,16 +55,20 @@ await runProgram('evaluate:cost', async (signal) => {
     process.stdout.write(HELP);
     return;
   }
+  if (values.from !== undefined) {
+    await drawAgain(path.resolve(values.from), values.chart);
+    return;
+  }
   const count = wholeNumber('--count', values.count, 1);
   const [set] = namesFrom('--set', values.set, Object.keys(SETS) as (keyof typeof SETS)[]);
   const names = namesFrom('--variants', values.variants, Object.keys(VARIANTS));
   const budget = values.budget === undefined ? undefined : wholeNumber('--budget', values.budget, 1);
-  const first = SETS[set!];
-  const prompts = heldOutPairPrompts(first + count, PROMPT_SEED).slice(first);
+  const first = SETS[set];
+  const prompts = promptSet('cost', first + count).slice(first);
   const folder = path.resolve(values.out);
   const store = await openResults<Trace>(folder);
   const traces = new Map<string, Trace[]>();
-  // One thread each: so small a network gains nothing from a second one.
+  // One thread each: a second one gains nothing on such small networks.
   const [judge, pipeline] = [await loadJudge({ threads: 1 }), await loadPipeline('toybox', { threads: 1 })];
   const model = await hashFiles(WEIGHTS_FOLDER, JUDGE_FILE);
   try {
@@ -68,9 +76,10 @@ await runProgram('evaluate:cost', async (signal) => {
       const list: Trace[] = [];
       for (const [i, spec] of prompts.entries()) {
         const seed = NOISE_SEED + first + i;
-        const one = { pipeline, judge, model, spec, seed, variant: VARIANTS[name]!, store, signal };
-        list.push(await traceOf(one));
-        const { seconds } = list.at(-1)!.points.at(-1)!;
+        const one = { pipeline, judge, model, spec, seed, variant: VARIANTS[name], store, signal };
+        const trace = await traceOf(one);
+        list.push(trace);
+        const { seconds } = trace.points[trace.points.length - 1];
         process.stderr.write(`${name}  ${i + 1}/${count}  ${spec.text}  ${seconds.toFixed(1)} s\n`);
       }
       traces.set(name, list);
@@ -87,11 +96,16 @@ await runProgram('evaluate:cost', async (signal) => {
     requests: Object.fromEntries(names.map((name) => [name, VARIANTS[name]])),
     ...report,
   };
-  const lines = Object.entries(report.variants).map(([name, { curve }]) => ({ name, curve }));
-  const title = `Alignment against UNet evaluations: ${count} held-out prompts of two things, Toybox`;
   await writeFileAtomic(path.join(folder, `${set}.json`), `${JSON.stringify(record, undefined, 1)}\n`);
-  await writeFileAtomic(path.join(folder, `${set}.svg`), costChart(title, lines, report.budget));
-  process.stdout.write(`${title}, seeds ${NOISE_SEED + first} to ${NOISE_SEED + first + count - 1}\n\n`);
-  process.stdout.write(`${costTable(report)}\n`);
-  process.stderr.write(`figures and chart: ${path.join(folder, set!)}.json, .svg\n`);
+  await writeFileAtomic(path.join(folder, `${set}.svg`), recordChart(record));
+  process.stdout.write(recordText(record));
+  process.stderr.write(`figures and chart: ${path.join(folder, set)}.json, .svg\n`);
 });
+
+async function drawAgain(file: string, chart: string | undefined): Promise<void> {
+  if (chart === undefined)
+    throw new UserError('--from: needs --chart <file>, where the chart goes', { exitCode: 2 });
+  const record = JSON.parse(await readFile(file, 'utf8')) as CostRecord;
+  await writeFileAtomic(path.resolve(chart), recordChart(record));
+  process.stdout.write(recordText(record));
+}

@@ -1,10 +1,10 @@
-/** @file A short name for what a result depends on besides prompt and seed. */
+/** @file A short hash of what a result depends on besides prompt and seed. */
 
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 
-/** Hash of every file in a model folder, and of further ones where they are there. Its hints are left out: settings carry them. */
+/** Hash of every file in a model folder and of further files that exist. The model's hints, sgool.json, are left out: settings contain them. */
 export async function hashFiles(folder: string, ...files: readonly string[]): Promise<string> {
   const hash = createHash('sha256');
   const inside = await readdir(folder, { recursive: true, withFileTypes: true });

@@ -1,15 +1,15 @@
-/** @file One prompt through one method, marked after each iteration: what an image is worth against what it has cost so far. */
+/** @file One prompt through one method, scored after each iteration together with its cost so far. */
 
 import { methods, type Pipeline, parseRequest, settingsOf } from 'sgool';
 import { type Judge, judgePrompt } from 'sgool/evaluate';
-import type { PromptSpec } from '../world/index.ts';
+import type { PromptSpec } from '../world/prompts.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { ResultKey, ResultStore } from './results.ts';
 import type { Variant } from './variants.ts';
 
-/** What is known of the image of an iteration. */
+/** Scores and cost of the image of an iteration. */
 export interface TracePoint {
-  /** UNet evaluations until this image was there; one sample under one conditioning counts one. */
+  /** UNet evaluations up to this image; one sample under one conditioning counts one. */
   readonly forward: number;
   readonly pullback: number;
   /** 100 times the cosine; A guides, B only reports. */
@@ -33,12 +33,12 @@ export interface TraceOptions {
   readonly spec: PromptSpec;
   readonly seed: number;
   readonly variant: Variant;
-  /** Finished traces; this one is taken from there, or added. */
+  /** Finished traces; this one is taken from it, or added. */
   readonly store: ResultStore<Trace>;
   readonly signal?: AbortSignal;
 }
 
-/** Runs a variant on a prompt, unless that was done before. */
+/** Runs a variant on a prompt, unless the store already has the trace. */
 export async function traceOf(options: TraceOptions): Promise<Trace> {
   const { pipeline, judge, model, spec, seed, variant, store, signal } = options;
   const { method, preset, settings } = variant;

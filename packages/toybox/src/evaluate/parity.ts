@@ -1,6 +1,6 @@
 /**
- * @file Our half of fixtures/make/check_toybox.py: makes an image with this library and writes every number on the way,
- * so that diffusers and transformers can be held against it.
+ * @file Our half of fixtures/make/check_toybox.py: makes an image with this library and writes every intermediate result, which
+ * the other half compares with diffusers and transformers.
  */
 
 import { mkdir } from 'node:fs/promises';
@@ -14,15 +14,17 @@ import {
   autoencoderConfig,
   loadTokenizer,
   networkWeights,
-  openModelFolder,
+  openComponent,
   writeSafetensors,
 } from 'sgool/networks';
 import { WEIGHTS_FOLDER } from '../paths.ts';
-import { createRng, describe, sceneFromSeed } from '../world/index.ts';
+import { describe } from '../world/describe.ts';
+import { sceneFromSeed } from '../world/sample.ts';
+import { sceneGenerator } from '../world/scene-generator.ts';
 import { runProgram, wholeNumber } from './program.ts';
 
 const CAPTIONS = 100;
-/** What captions do not hold: nothing at all, capitals, scores, words outside the vocabulary, more than fits. */
+/** What the world's captions do not contain: no word at all, capitals, words outside the vocabulary, too many words. */
 const ODD_CAPTIONS = [
   '',
   'A Red CAT,and a blue boat!',
@@ -53,9 +55,8 @@ await runProgram('parity', async () => {
   const denoiser = await pipeline.denoiser({ prompt, guidanceScale, width, height });
   const [latent] = await sample(ddim(pipeline.schedule, steps), denoiser, Float64Array.from(noise));
 
-  // The library's own decoder gives eight bits; this one gives what they are made of.
-  const folder = await openModelFolder(pipeline.model.dir);
-  const vae = folder.components.get('vae')!;
+  // The library's own decoder rounds to eight bits; this one does not.
+  const vae = await openComponent(path.join(pipeline.model.dir, 'vae'));
   const config = autoencoderConfig(vae.config);
   const decoder = await compile(
     trace({ latent: { shape } }, (inputs) => ({
@@ -64,13 +65,13 @@ await runProgram('parity', async () => {
       ),
     })),
   );
-  const planes = (await decoder.run({ latent: Float32Array.from(latent!) })).planes as Float32Array;
+  const planes = (await decoder.run({ latent: Float32Array.from(latent) })).planes as Float32Array;
   const image = planes.map((v) => Math.min(1, Math.max(0, v / 2 + 0.5)));
   const shown = imageFromPlanes(image, width, height);
   const scores = await pipeline.score(shown, prompt);
 
-  const tokenizer = await loadTokenizer(folder.tokenizerDir);
-  const words = createRng(9);
+  const tokenizer = await loadTokenizer(path.join(pipeline.model.dir, 'tokenizer'));
+  const words = sceneGenerator(9);
   const captions = [
     ...Array.from({ length: CAPTIONS }, (_, i) => describe(sceneFromSeed(i), words).text),
     ...ODD_CAPTIONS,
@@ -82,7 +83,7 @@ await runProgram('parity', async () => {
     path.join(values.out, 'parity.safetensors'),
     {
       noise: { dtype: 'F32', shape, data: Float32Array.from(noise) },
-      latent: { dtype: 'F32', shape, data: Float32Array.from(latent!) },
+      latent: { dtype: 'F32', shape, data: Float32Array.from(latent) },
       image: { dtype: 'F32', shape: [1, 3, height, width], data: image },
       bytes: { dtype: 'U8', shape: [height, width, 3], data: shown.data },
       ids: {

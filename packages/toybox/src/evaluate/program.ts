@@ -1,17 +1,17 @@
-/** @file What the programs of this folder share: arguments, Ctrl-C, and errors in one line. */
+/** @file Shared by the programs of this folder: arguments, Ctrl-C, and errors in one line. */
 
 import { UserError } from 'sgool';
 
 /**
  * Runs a program to its end. A user's mistake ends it in one line, Ctrl-C stops it between two network calls.
  *
- * @param main is given the signal of the first Ctrl-C; a second one ends the process at once
+ * @param main gets a signal that the first Ctrl-C aborts; a second one ends the process at once
  */
 export async function runProgram(name: string, main: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
-      process.stderr.write(`\n${name}: stopping; what is finished is kept, the same command goes on\n`);
+      process.stderr.write(`\n${name}: stopping; finished results are kept, the same command resumes\n`);
       stop.abort(new Error('stopped'));
     });
   }

@@ -1,11 +1,10 @@
-/** @file What a comparison says: means of each method, and paired differences from the first one. */
+/** @file The report of a comparison: means of each method, and paired differences from the first one. */
 
 import type { MethodName } from 'sgool';
+import { type Comparison, comparePairs, markdownTable, mean, percent, signed } from 'sgool/evaluate';
 import type { Result } from './results.ts';
-import { type Comparison, comparePairs, mean } from './statistics.ts';
-import { markdownTable, percent, signed } from './table.ts';
 
-/** Differences that nobody would see count as ties: 0.1 of 100 times the cosine, 0.01 of the judge's score. */
+/** Differences that are too small to be visible count as ties: 0.1 of 100 times the cosine, 0.01 of the judge's score. */
 export const TIE_MARGIN = { clip: 0.1, judge: 0.01 } as const;
 
 export interface MethodSummary {
@@ -41,24 +40,25 @@ const VALUES = {
   judge: ({ judge }: Result) => judge.score,
   correct: ({ judge }: Result) => Number(judge.correct),
 } as const;
+type ClipName = 'clipA' | 'clipB';
 
-/** All values of a kind, or none where a model cannot tell. */
-function valuesOf(results: readonly Result[], kind: keyof typeof VALUES): number[] | undefined {
-  const values = results.map(VALUES[kind]);
-  return values.some((value) => value === undefined) ? undefined : (values as number[]);
+/** The CLIP scores of all results, or undefined where the model has no such CLIP. */
+function clipValues(results: readonly Result[], kind: ClipName): number[] | undefined {
+  const values = results.flatMap((result) => VALUES[kind](result) ?? []);
+  return values.length < results.length ? undefined : values;
 }
 
 function summaryOf(results: readonly Result[]): MethodSummary {
-  const average = (kind: keyof typeof VALUES) => {
-    const values = valuesOf(results, kind);
+  const average = (kind: ClipName) => {
+    const values = clipValues(results, kind);
     return values && mean(values);
   };
   return {
     prompts: results.length,
     clipA: average('clipA'),
     clipB: average('clipB'),
-    judge: average('judge')!,
-    correct: average('correct')!,
+    judge: mean(results.map(VALUES.judge)),
+    correct: mean(results.map(VALUES.correct)),
     seconds: mean(results.map(({ seconds }) => seconds)),
     forward: mean(results.map(({ evaluations }) => evaluations.forward)),
     pullback: mean(results.map(({ evaluations }) => evaluations.pullback)),
@@ -71,8 +71,8 @@ export function reportOf(results: ReadonlyMap<MethodName, readonly Result[]>): R
     [MethodName, readonly Result[]],
     ...(readonly [MethodName, readonly Result[]])[],
   ];
-  const pairs = (after: readonly Result[], kind: keyof typeof VALUES, margin: number) => {
-    const [a, b] = [valuesOf(before, kind), valuesOf(after, kind)];
+  const pairs = (after: readonly Result[], kind: ClipName, margin: number) => {
+    const [a, b] = [clipValues(before, kind), clipValues(after, kind)];
     return a && b && comparePairs(a, b, margin);
   };
   return {
@@ -84,8 +84,8 @@ export function reportOf(results: ReadonlyMap<MethodName, readonly Result[]>): R
         {
           clipA: pairs(after, 'clipA', TIE_MARGIN.clip),
           clipB: pairs(after, 'clipB', TIE_MARGIN.clip),
-          judge: pairs(after, 'judge', TIE_MARGIN.judge)!,
-          correct: pairs(after, 'correct', 0)!,
+          judge: comparePairs(before.map(VALUES.judge), after.map(VALUES.judge), TIE_MARGIN.judge),
+          correct: comparePairs(before.map(VALUES.correct), after.map(VALUES.correct), 0),
         },
       ]),
     ),

@@ -1,4 +1,4 @@
-/** @file Finished prompts as lines of JSON: a killed evaluation goes on after the last of them. */
+/** @file Finished prompts as lines of JSON; a killed evaluation resumes after the last of them. */
 
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -6,31 +6,31 @@ import type { MethodName } from 'sgool';
 import { writeFileAtomic } from 'sgool/networks';
 import type { Scores } from './scoring.ts';
 
-/** What a result belongs to. */
+/** What identifies a result. */
 export interface ResultKey {
   readonly prompt: string;
   readonly method: MethodName;
   readonly seed: number;
-  /** Stands for model, judge and settings: results of another one are not taken up. */
+  /** Of model, judge and settings: results with another one are ignored. */
   readonly fingerprint: string;
 }
 
 /** One finished prompt of one method. */
 export interface Result extends ResultKey, Scores {
-  /** Path of the image, from the output folder. */
+  /** Path of the image, relative to the output folder. */
   readonly image: string;
 }
 
 export interface ResultStore<Item extends ResultKey = Result> {
   find(key: ResultKey): Item | undefined;
-  /** Keeps a result; it is on disk when this returns. */
+  /** Stores a result; it is on disk when the promise resolves. */
   add(result: Item): Promise<void>;
 }
 
 const keyOf = ({ prompt, method, seed, fingerprint }: ResultKey) =>
   JSON.stringify([prompt, method, seed, fingerprint]);
 
-/** Opens `results.jsonl` in a folder, which is made where it is missing. A line that a kill cut off is dropped. */
+/** Opens `results.jsonl` in a folder, which is made if missing. A line that a kill cut off is dropped. */
 export async function openResults<Item extends ResultKey = Result>(
   folder: string,
 ): Promise<ResultStore<Item>> {

@@ -1,4 +1,4 @@
-/** @file One prompt through one method, and what judge and CLIPs say of the result. */
+/** @file One prompt through one method, and the scores of judge and CLIPs for the result. */
 
 import {
   generate,
@@ -9,9 +9,9 @@ import {
   type StepProgress,
 } from 'sgool';
 import { type Judge, judgePrompt } from 'sgool/evaluate';
-import type { PromptSpec } from '../world/index.ts';
+import type { PromptSpec } from '../world/prompts.ts';
 
-/** What is known of a finished image. */
+/** Scores and cost of a finished image. */
 export interface Scores {
   /** 100 times the cosine; A guides, B only reports. */
   readonly clip: { readonly A?: number; readonly B?: number };
@@ -19,7 +19,7 @@ export interface Scores {
   /** Wall time of the method, without loading. */
   readonly seconds: number;
   readonly evaluations: { readonly forward: number; readonly pullback: number };
-  /** Of the result, and of the last one. */
+  /** The iteration of the result, and the last one. */
   readonly iteration: number;
   readonly iterations: number;
 }

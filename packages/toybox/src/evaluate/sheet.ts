@@ -24,8 +24,8 @@ export function contactSheet(rows: readonly (readonly SheetEntry[])[]): Image {
     ),
   );
   return arrangeImages(groups, {
-    captions: rows.map((row) => row[0]!.result.prompt),
-    columns: Math.max(1, Math.floor((2 * COLUMNS) / rows[0]!.length)),
+    captions: rows.map((row) => row[0].result.prompt),
+    columns: Math.max(1, Math.floor((2 * COLUMNS) / rows[0].length)),
     textColour: [0, 0, 0],
     gap: 10,
   });

@@ -9,7 +9,7 @@ import { encodePng, loadPipeline, METHOD_NAMES, type MethodName, readImage } fro
 import { loadJudge } from 'sgool/evaluate';
 import { writeFileAtomic } from 'sgool/networks';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
-import { heldOutPairPrompts } from '../world/index.ts';
+import { promptSet } from '../world/prompt-sets.ts';
 import { type ComparisonRun, runComparison } from './comparison.ts';
 import { hashFiles } from './fingerprint.ts';
 import { namesFrom, runProgram, wholeNumber } from './program.ts';
@@ -17,15 +17,12 @@ import { reportOf, reportText } from './report.ts';
 import type { Result } from './results.ts';
 import { contactSheet } from './sheet.ts';
 
-/** The same prompts in every evaluation, whatever the seed of the noise. */
-const PROMPT_SEED = 1;
-
 const HELP = `Usage: npm run evaluate:smoke -- [options]
 
   --count <n>         prompts (40)
-  --methods <names>   separated by commas, the first is what the others are measured against (sd,sgool)
+  --methods <names>   separated by commas, the first is the baseline of the others (sd,sgool)
   --seed <n>          of the first prompt's noise; prompt i takes seed + i (1)
-  --iterations <n>    of methods that go round (their default)
+  --iterations <n>    of methods that iterate (their default)
   --out <folder>      for figures and images; finished prompts in it are not run again (sgool-output/smoke)
 `;
 
@@ -55,7 +52,7 @@ await runProgram('evaluate:smoke', async (signal) => {
   const pipeline = await loadPipeline('toybox');
   try {
     const model = await hashFiles(WEIGHTS_FOLDER, JUDGE_FILE);
-    const prompts = heldOutPairPrompts(count, PROMPT_SEED);
+    const prompts = promptSet('pairs', count);
     const progress = smokeProgress(count);
     const run = await runComparison({
       ...{ pipeline, judge, model, prompts, methods, seed, iterations, folder, signal },
@@ -82,7 +79,7 @@ async function keep(
   };
   await writeFileAtomic(path.join(folder, 'report.json'), `${JSON.stringify(record, undefined, 2)}\n`);
   const lists = [...results.values()];
-  const rows = lists[0]!.map((_, i) => lists.map((list) => list[i]!));
+  const rows = lists[0].map((_, i) => lists.map((list) => list[i]));
   const entries = await Promise.all(rows.map((row) => Promise.all(row.map((r) => withImage(folder, r)))));
   await writeFileAtomic(path.join(folder, 'sheet.png'), encodePng(contactSheet(entries)));
   process.stdout.write(
@@ -90,7 +87,7 @@ async function keep(
   );
   process.stdout.write(`${reportText(report)}\n`);
   process.stderr.write(
-    `figures: ${path.join(folder, 'report.json')}\npictures: ${path.join(folder, 'sheet.png')}\n`,
+    `figures: ${path.join(folder, 'report.json')}\nimages: ${path.join(folder, 'sheet.png')}\n`,
   );
 }
 
@@ -98,7 +95,7 @@ async function withImage(folder: string, result: Result) {
   return { result, image: await readImage(path.join(folder, result.image)) };
 }
 
-/** A line per prompt on stderr; on a terminal also where the current one is. */
+/** A line per prompt on stderr; on a terminal also the progress of the current one. */
 function smokeProgress(count: number) {
   const { stderr } = process;
   let [ran, seconds] = [0, 0];
@@ -122,7 +119,7 @@ function smokeProgress(count: number) {
         seconds += results.slice(-fresh).reduce((sum, r) => sum + r.seconds, 0);
       }
       const left = ran > 0 ? `  ${Math.ceil((seconds / ran / 60) * (count - index - 1))} min left` : '';
-      stderr.write(`${clear}${index + 1}/${count}  ${results[0]!.prompt}: ${scores.join(', ')}${left}\n`);
+      stderr.write(`${clear}${index + 1}/${count}  ${results[0].prompt}: ${scores.join(', ')}${left}\n`);
     },
   };
 }

@@ -1,6 +1,6 @@
-/** @file The floors that Toybox must reach, as figures, and whether a measurement reaches them. */
+/** @file The thresholds that Toybox must reach, and whether a measurement reaches them. */
 
-import { percent } from './table.ts';
+import { percent } from 'sgool/evaluate';
 
 export interface Threshold {
   readonly name: string;
@@ -10,7 +10,7 @@ export interface Threshold {
   readonly unit: 'dB' | 'share' | 'points' | 'MB' | 'number';
 }
 
-/** By the key that measurements are stored under. */
+/** By the key of the stored measurement. */
 export const THRESHOLDS = {
   psnr: { name: 'autoencoder: PSNR', least: 28, unit: 'dB' },
   judgeDrop: { name: 'judge: accuracy lost on reconstructions', most: 3, unit: 'points' },
@@ -29,13 +29,13 @@ export type ThresholdKey = keyof typeof THRESHOLDS;
 
 export interface Measurement {
   readonly value: number;
-  /** How many images, questions or prompts it is of. */
+  /** How many images, questions or prompts were measured. */
   readonly of?: number;
 }
 
 export type Measurements = Readonly<Partial<Record<ThresholdKey, Measurement>>>;
 
-/** Whether a value reaches a floor (and stays below its ceiling). */
+/** Whether a value lies between the lowest and the highest one. NaN does not. */
 export function isMet({ least = -Infinity, most = Infinity }: Threshold, value: number): boolean {
   return value >= least && value <= most;
 }
@@ -48,18 +48,24 @@ function show(value: number, unit: Threshold['unit']): string {
 
 function wanted({ least, most, unit }: Threshold): string {
   const short = (value: number) => (unit === 'share' ? `${100 * value}%` : String(value));
-  if (least !== undefined && most !== undefined) return `${short(least)} to ${short(most)}`;
-  return least === undefined ? `<= ${short(most!)}` : `>= ${short(least)}`;
+  if (most === undefined) return least === undefined ? '-' : `>= ${short(least)}`;
+  return least === undefined ? `<= ${short(most)}` : `${short(least)} to ${short(most)}`;
 }
 
-/** A row for each floor; a dash where it was not measured. */
+/** A row for each threshold; a dash where it was not measured. */
 export function thresholdRows(measurements: Measurements): string[][] {
-  return (Object.entries(THRESHOLDS) as [ThresholdKey, Threshold][]).map(([key, floor]) => {
+  return (Object.entries(THRESHOLDS) as [ThresholdKey, Threshold][]).map(([key, threshold]) => {
     const found = measurements[key];
-    if (!found) return [floor.name, wanted(floor), '-', '-', '-'];
-    const met = isMet(floor, found.value) ? 'yes' : 'NO';
-    return [floor.name, wanted(floor), show(found.value, floor.unit), String(found.of ?? '-'), met];
+    if (!found) return [threshold.name, wanted(threshold), '-', '-', '-'];
+    const met = isMet(threshold, found.value) ? 'yes' : 'NO';
+    return [
+      threshold.name,
+      wanted(threshold),
+      show(found.value, threshold.unit),
+      String(found.of ?? '-'),
+      met,
+    ];
   });
 }
 
-export const THRESHOLD_HEADER = ['floor', 'wanted', 'measured', 'of', 'met'];
+export const THRESHOLD_HEADER = ['threshold', 'wanted', 'measured', 'of', 'met'];

@@ -3,7 +3,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { loadPipeline, type Pipeline, UserError } from 'sgool';
-import { type Judge, loadJudge } from 'sgool/evaluate';
+import { type Judge, loadJudge, percent } from 'sgool/evaluate';
 import {
   autoencoderConfig,
   clipConfig,
@@ -14,13 +14,13 @@ import {
 } from 'sgool/networks';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import { testScenes } from '../train/scenes.ts';
-import { heldOutPairPrompts, type PromptSpec, singlePrompts } from '../world/index.ts';
+import { promptSet } from '../world/prompt-sets.ts';
+import type { PromptSpec } from '../world/prompts.ts';
 import { captionChoice } from './measures/caption-choice.ts';
 import { judgeTally } from './measures/judge-accuracy.ts';
 import { reconstructionQuality } from './measures/reconstruction.ts';
 import { saliencyQuality } from './measures/saliency.ts';
 import { generateAndScore } from './scoring.ts';
-import { percent } from './table.ts';
 import type { Measurement, ThresholdKey } from './threshold-list.ts';
 
 export const PARTS = ['autoencoder', 'judge', 'clip', 'generation', 'transalnet', 'size'] as const;
@@ -61,7 +61,7 @@ export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSigna
       networkWeights(weights),
       images,
       async (bytes) => {
-        const { scene, image } = images[next++]!;
+        const { scene, image } = images[next++];
         if (!judge) return;
         original.add(scene, await judge.detect(image));
         reconstructed.add(scene, await judge.detect(bytes));
@@ -115,8 +115,8 @@ export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSigna
     const judge = await loadJudge();
     const pipeline = await loadPipeline('toybox');
     try {
-      const single = await shareCorrect(pipeline, judge, singlePrompts(prompts), signal);
-      const pair = await shareCorrect(pipeline, judge, heldOutPairPrompts(prompts), signal);
+      const single = await shareCorrect(pipeline, judge, promptSet('singles', prompts), signal);
+      const pair = await shareCorrect(pipeline, judge, promptSet('pairs', prompts), signal);
       return { single: { value: single, of: prompts }, pair: { value: pair, of: prompts } };
     } finally {
       await pipeline.dispose();

@@ -1,5 +1,5 @@
 /**
- * @file `npm run evaluate:thresholds`: measures what Toybox's parts must reach, with the weights as they are committed, on
+ * @file `npm run evaluate:thresholds`: measures whether Toybox's parts reach their thresholds, with the committed weights, on
  * scenes and prompts that no training saw.
  */
 
@@ -7,11 +7,11 @@ import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { UserError } from 'sgool';
+import { markdownTable } from 'sgool/evaluate';
 import { writeFileAtomic } from 'sgool/networks';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import { hashFiles } from './fingerprint.ts';
 import { namesFrom, runProgram, wholeNumber } from './program.ts';
-import { markdownTable } from './table.ts';
 import { THRESHOLD_HEADER, THRESHOLDS, thresholdRows } from './threshold-list.ts';
 import { type Found, MEASURES, PARTS } from './threshold-measures.ts';
 
@@ -21,7 +21,7 @@ const HELP = `Usage: npm run evaluate:thresholds -- [options]
   --scenes <n>        for autoencoder, judge and TranSalNet (400)
   --questions <n>     for each CLIP (400)
   --prompts <n>       of one thing, and as many of two (100; there are 112 single things)
-  --out <file>        JSON; parts that are not measured now keep their figures (sgool-output/thresholds.json)
+  --out <file>        JSON; parts that are not measured keep their earlier figures (sgool-output/thresholds.json)
 `;
 
 await runProgram('evaluate:thresholds', async (signal) => {
@@ -47,12 +47,12 @@ await runProgram('evaluate:thresholds', async (signal) => {
   };
   const file = path.resolve(values.out);
   await mkdir(path.dirname(file), { recursive: true });
-  const floors = await earlierFloors(file);
+  const measurements = await earlierMeasurements(file);
   for (const part of parts) {
     const started = performance.now();
     process.stderr.write(`${part} ...\n`);
     try {
-      Object.assign(floors, await MEASURES[part](counts, signal));
+      Object.assign(measurements, await MEASURES[part](counts, signal));
     } catch (error) {
       // A stage that is not trained yet must not hide the figures of the others.
       if (signal.aborted || !(error instanceof UserError)) throw error;
@@ -61,19 +61,19 @@ await runProgram('evaluate:thresholds', async (signal) => {
     const record = {
       sha256: await hashFiles(WEIGHTS_FOLDER, JUDGE_FILE),
       date: new Date().toISOString(),
-      floors,
+      measurements,
     };
     await writeFileAtomic(file, `${JSON.stringify(record, undefined, 2)}\n`);
     process.stderr.write(`${part}: ${((performance.now() - started) / 1000).toFixed(0)} s\n`);
   }
-  process.stdout.write(`${markdownTable(THRESHOLD_HEADER, thresholdRows(floors))}\n`);
+  process.stdout.write(`${markdownTable(THRESHOLD_HEADER, thresholdRows(measurements))}\n`);
   process.stderr.write(`figures: ${file}\n`);
 });
 
-/** Figures of an earlier run, which those of this one are put into. */
-async function earlierFloors(file: string): Promise<Found> {
+/** The measurements of an earlier run; those of this run replace them one by one. */
+async function earlierMeasurements(file: string): Promise<Found> {
   const text = await readFile(file, 'utf8').catch(() => undefined);
   if (text === undefined) return {};
-  const stored = (JSON.parse(text) as { floors?: Found }).floors ?? {};
+  const stored = (JSON.parse(text) as { measurements?: Found }).measurements ?? {};
   return Object.fromEntries(Object.entries(stored).filter(([key]) => key in THRESHOLDS));
 }

@@ -1,4 +1,4 @@
-/** @file The settings that `evaluate:cost` holds against each other. */
+/** @file The settings that `evaluate:cost` compares. */
 
 import type { GenerationRequest, MethodName, Settings } from 'sgool';
 
@@ -8,10 +8,10 @@ export interface Variant {
   readonly settings?: Partial<Settings>;
 }
 
-/** Toybox's own, which every variant uses: what is compared is the way of optimising, not how strongly the prompt pulls. */
+/** Toybox's own guidance scale, which every variant uses: variants differ in how they optimise, not in the strength of guidance. */
 const GUIDANCE = { guidanceScale: 2.5 };
 
-/** DOODL as published (50 EDICT steps, 50 iterations, its update) with other settings laid over it. */
+/** DOODL as published (50 EDICT steps, 50 iterations, its update), with some settings replaced. */
 const doodl = (settings: Partial<Settings> = {}): Variant => ({
   method: 'doodl',
   preset: 'paper',
@@ -20,7 +20,7 @@ const doodl = (settings: Partial<Settings> = {}): Variant => ({
 
 const ADAM = { optimiser: 'adam', learningRate: 0.05, momentum: 0.9, perturbation: 0 } as const;
 
-/** Adam through a chain of some steps. */
+/** Adam through a chain of `steps` denoising steps. */
 const adam = (
   sampler: Settings['sampler'],
   steps: number,
@@ -34,7 +34,7 @@ const rule = (settings: Partial<Settings>): Variant =>
 
 const TRUST_REGION = { optimiser: 'trust-region', learningRate: 0.1 } as const;
 
-/** Iterations are such that a variant takes no more than a tenth of DOODL's evaluations. */
+/** Iterations are chosen so that a variant takes no more than a tenth of DOODL's evaluations. */
 export const VARIANTS: Readonly<Record<string, Variant>> = {
   'doodl as published': doodl(),
   'preset fast': { method: 'doodl', preset: 'fast', settings: GUIDANCE },
@@ -91,7 +91,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
 };
 
-/** SGOOL as Toybox reads it: regions beside the whole image. */
+/** SGOOL with Toybox's defaults: regions beside the whole image. */
 function sgool(sampler: Settings['sampler'], steps: number, iterations: number): Variant {
   return { method: 'sgool', settings: { ...GUIDANCE, ...ADAM, sampler, steps, iterations } };
 }

@@ -1,23 +1,24 @@
 /**
- * @file Puts measured figures into the README of this package: `node packages/toybox/dist/evaluate/write-readme.js`.
+ * @file `npm run make:readme -w @sgool/toybox`: puts measured figures into the README of this package.
  *
- * Trainings come from `training/<stage>.json` (the record that a training publishes), floors and comparison from
- * `measured/thresholds.json` and `measured/smoke.json` (what the two evaluations write).
+ * Trainings come from `training/<stage>.json` (the record that a training publishes), thresholds and comparison from
+ * `measured/thresholds.json` and `measured/smoke.json` (written by `evaluate:thresholds` and `evaluate:smoke`).
  */
 
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { sizeOf } from '@sgool/autodiff';
+import { markdownTable, replaceBetween } from 'sgool/evaluate';
 import { openSafetensors, writeFileAtomic } from 'sgool/networks';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import type { HistoryEntry } from '../train/checkpoint.ts';
 import { runProgram } from './program.ts';
 import { type Report, reportText } from './report.ts';
-import { markdownTable } from './table.ts';
 import { type Measurements, THRESHOLD_HEADER, thresholdRows } from './threshold-list.ts';
 
 const packageFile = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 
-/** Where each stage's weights are, and which of them are its own. */
+/** The files with each stage's weights, and the names of its own where others share the file. */
 const STAGE_FILES: Readonly<Record<string, { files: readonly string[]; own?: RegExp }>> = {
   autoencoder: { files: [`${WEIGHTS_FOLDER}/vae/diffusion_pytorch_model.safetensors`] },
   decoder: {
@@ -36,14 +37,14 @@ const STAGE_FILES: Readonly<Record<string, { files: readonly string[]; own?: Reg
   judge: { files: [JUDGE_FILE] },
 };
 
-/** What a training leaves beside its curve. */
+/** What a training publishes beside its curve. */
 interface TrainingRecord {
   readonly step: number;
   readonly seconds: number;
   readonly history: readonly HistoryEntry[];
 }
 
-/** What is not there yet is left out. */
+/** Undefined where the file does not exist. */
 async function readJson<T>(name: string): Promise<T | undefined> {
   const text = await readFile(packageFile(name), 'utf8').catch(() => undefined);
   return text === undefined ? undefined : (JSON.parse(text) as T);
@@ -55,7 +56,7 @@ async function countWeights({ files, own }: (typeof STAGE_FILES)[string]): Promi
     const open = await openSafetensors(file).catch(() => undefined);
     if (!open) return '-';
     for (const [name, { shape }] of open.tensors) {
-      if (!own || own.test(name)) count += shape.reduce((product, side) => product * side, 1);
+      if (!own || own.test(name)) count += sizeOf(shape);
     }
   }
   return `${(count / 1e6).toFixed(2)} M`;
@@ -80,26 +81,19 @@ async function trainingTable(): Promise<string> {
   return markdownTable(['stage', 'weights', 'steps', 'time', 'last figures'], rows);
 }
 
-/** Replaces what stands between `<!-- name -->` and `<!-- /name -->`. */
-function replaceSection(readme: string, name: string, content: string): string {
-  const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
-  const [start, end] = [readme.indexOf(open), readme.indexOf(close)];
-  if (start < 0 || end < start)
-    throw new Error(`write-readme: README.md has no section ${open} ... ${close}`);
-  return `${readme.slice(0, start + open.length)}\n${content}\n${readme.slice(end)}`;
-}
+/** The markers of a section, which stay. */
+const markersOf = (name: string) => [`<!-- ${name} -->`, `<!-- /${name} -->`] as const;
 
-await runProgram('write-readme', async () => {
+await runProgram('make:readme', async () => {
   const file = packageFile('README.md');
-  let readme = await readFile(file, 'utf8');
-  readme = replaceSection(readme, 'training', await trainingTable());
-  const floors = await readJson<{ floors: Measurements }>('measured/thresholds.json');
-  readme = replaceSection(
-    readme,
-    'floors',
-    markdownTable(THRESHOLD_HEADER, thresholdRows(floors?.floors ?? {})),
-  );
+  const thresholds = await readJson<{ measurements: Measurements }>('measured/thresholds.json');
   const smoke = await readJson<Report>('measured/smoke.json');
-  if (smoke) readme = replaceSection(readme, 'smoke', reportText(smoke));
+  const sections = {
+    training: await trainingTable(),
+    thresholds: markdownTable(THRESHOLD_HEADER, thresholdRows(thresholds?.measurements ?? {})),
+    ...(smoke ? { smoke: reportText(smoke) } : {}),
+  };
+  let readme = await readFile(file, 'utf8');
+  for (const [name, text] of Object.entries(sections)) readme = replaceBetween(readme, markersOf(name), text);
   await writeFileAtomic(file, readme);
 });

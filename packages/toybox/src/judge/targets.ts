@@ -1,7 +1,8 @@
-/** @file What the judge should say about a rendered scene. */
+/** @file The maps that the judge should predict for a rendered scene. */
 
-import { JUDGE_GRID, JUDGE_IMAGE, JUDGE_TRAITS } from 'sgool/evaluate';
-import { COLOURS, KINDS, type ObjectMask, type Scene } from '../world/index.ts';
+import { COLOURS, JUDGE_GRID, JUDGE_IMAGE, JUDGE_TRAITS, KINDS } from 'sgool/evaluate';
+import type { ObjectMask } from '../world/render.ts';
+import type { Scene } from '../world/scene.ts';
 
 const CELLS = JUDGE_GRID * JUDGE_GRID;
 
@@ -18,7 +19,7 @@ export type Targets = { readonly [K in keyof typeof TARGET_SIZES]: Float32Array 
 /** Fills the (zeroed) targets of one image. Boxes and centres are those of the visible pixels. */
 export function writeTargets(scene: Scene, masks: readonly ObjectMask[], into: Targets): void {
   scene.objects.forEach((thing, i) => {
-    const mask = masks[i]!;
+    const mask = masks[i];
     if (mask.area === 0) return;
     const kind = KINDS.indexOf(thing.kind);
     const [x0, y0, x1, y1] = [mask.box.x0, mask.box.y0, mask.box.x1, mask.box.y1].map(
@@ -34,7 +35,7 @@ export function writeTargets(scene: Scene, masks: readonly ObjectMask[], into: T
       for (let c = Math.max(0, column - 2); c <= Math.min(JUDGE_GRID - 1, column + 2); c++) {
         const at = kind * CELLS + r * JUDGE_GRID + c;
         const heat = Math.exp(-((r - row) ** 2 + (c - column) ** 2) / 1.2);
-        into.heat[at] = Math.max(into.heat[at]!, heat);
+        into.heat[at] = Math.max(into.heat[at], heat);
       }
     }
     const slot = (row * JUDGE_GRID + column) * KINDS.length + kind;

@@ -1,12 +1,20 @@
+import type { Relation } from 'sgool/evaluate';
 import { describe, expect, it } from 'vitest';
-import { createRng, type Relation, sampleScene } from '../world/index.ts';
+import { sampleScene } from '../world/sample.ts';
+import { sceneGenerator } from '../world/scene-generator.ts';
 import { FACTS, factsOf } from './clip-facts.ts';
 
 const scene = (
   seed: number,
   relation: Relation,
   colours: ['red', 'blue'] | ['blue', 'red'] = ['red', 'blue'],
-) => sampleScene(createRng(seed), { kinds: ['cat', 'house'], colours, sizes: ['small', 'small'], relation });
+) =>
+  sampleScene(sceneGenerator(seed), {
+    kinds: ['cat', 'house'],
+    colours,
+    sizes: ['small', 'small'],
+    relation,
+  });
 const difference = (a: Set<number>, b: Set<number>) => [...a].filter((fact) => !b.has(fact));
 
 describe('the facts of a scene', () => {
@@ -20,7 +28,7 @@ describe('the facts of a scene', () => {
     expect(facts(1)).toEqual(facts(2));
   });
 
-  it('tell exchanged colours and turned relations apart', () => {
+  it('differ for exchanged colours and for reversed relations', () => {
     const facts = factsOf(scene(1, 'above'));
     expect(difference(facts, factsOf(scene(1, 'above', ['blue', 'red']))).length).toBeGreaterThanOrEqual(2);
     expect(difference(facts, factsOf(scene(1, 'below'))).length).toBeGreaterThanOrEqual(4);

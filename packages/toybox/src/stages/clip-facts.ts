@@ -1,12 +1,14 @@
 /**
- * @file What an image's embedding should tell, as yes-or-no facts. Captions say the same, but each image meets few
- * false captions in a batch; the facts name every kind, colour and place at once, at the price of one small matrix.
+ * @file What CLIP's image embedding should contain, as yes-or-no facts. Captions contain the same, but a batch has few false
+ * captions for each image; the facts cover every kind, colour and relation at once and cost one small matrix.
  */
 
-import { BACKGROUNDS, COLOURS, KINDS, RELATIONS, relationHolds, type Scene, SIZES } from '../world/index.ts';
+import { COLOURS, KINDS, RELATIONS } from 'sgool/evaluate';
+import { BACKGROUNDS, SIZES } from '../world/kinds.ts';
+import { relationHolds, type Scene } from '../world/scene.ts';
 
 const WHICH = KINDS.length * COLOURS.length;
-/** For each relation: the kind and the colour of the thing that is so, and the kind and colour of the other one. */
+/** For each relation: kind and colour of its subject, and kind and colour of its object. */
 const PLACE = RELATIONS.length * 2 * (KINDS.length + COLOURS.length);
 
 /** Number of facts. */
@@ -15,8 +17,8 @@ export const FACTS = WHICH + PLACE + KINDS.length * SIZES.length + BACKGROUNDS.l
 /** Indices of the facts that hold in a scene; relations count where they are clear and the scene has two things. */
 export function factsOf({ objects, background, ...scene }: Scene): Set<number> {
   const facts = new Set<number>();
-  const kind = (i: number) => KINDS.indexOf(objects[i]!.kind);
-  const colour = (i: number) => COLOURS.indexOf(objects[i]!.colour);
+  const kind = (i: number) => KINDS.indexOf(objects[i].kind);
+  const colour = (i: number) => COLOURS.indexOf(objects[i].colour);
   objects.forEach(({ size }, i) => {
     facts.add(kind(i) * COLOURS.length + colour(i));
     facts.add(WHICH + PLACE + kind(i) * SIZES.length + SIZES.indexOf(size));

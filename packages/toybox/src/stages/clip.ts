@@ -1,8 +1,7 @@
 /**
- * @file Stage: the two CLIPs, contrastive with hard negatives. A guides, B reports; they share the recipe but neither
- * width, depth, seed nor data. While training, two further heads tell for each patch which kind and colour covers it,
- * and one what the whole image shows: a small image tower learns that far sooner so than from captions alone. The
- * heads are dropped.
+ * @file Stage: the two CLIPs, trained contrastively with hard negatives. A guides, B reports; they share the recipe but differ in
+ * width, depth, seed and data. Three auxiliary heads, dropped after training, help a small image tower learn far sooner than from
+ * captions alone: two predict the kind and the colour that cover each patch, one predicts facts about the whole image.
  */
 
 import {
@@ -24,23 +23,16 @@ import {
   transposeLast,
   type Weights,
 } from '@sgool/autodiff';
+import { COLOURS, KINDS } from 'sgool/evaluate';
 import { CLIP_MEAN, CLIP_STD, clip, clipConfig, type EncodedPrompt } from 'sgool/networks';
 import { captionChoice } from '../evaluate/measures/caption-choice.ts';
+import { type BatchGenerator, below } from '../train/batch-generator.ts';
 import { constantWeights, TRANSFORMERS_FILE, writeComponent } from '../train/export.ts';
-import { below, type Rng } from '../train/rng.ts';
-import { IMAGE, PIXELS, type PooledMasks, trainingScenesWithMasks } from '../train/scenes.ts';
+import { IMAGE, PIXELS, type PooledMasks, TRAINING_POOLS, trainingScenesWithMasks } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
-import {
-  COLOURS,
-  type Described,
-  describe,
-  hardNegatives,
-  holdsIn,
-  KINDS,
-  type Scene,
-  type Rng as WorldRng,
-  createRng as worldRng,
-} from '../world/index.ts';
+import { type Described, describe, hardNegatives, holdsIn } from '../world/describe.ts';
+import type { Scene } from '../world/scene.ts';
+import { type SceneGenerator, sceneGenerator } from '../world/scene-generator.ts';
 import { FACTS, factsOf } from './clip-facts.ts';
 import { type ClipSize, clipModelConfig } from './configs.ts';
 import { toyboxTokenizer, writeTokenizer } from './tokenizer.ts';
@@ -51,24 +43,23 @@ const BATCH = 48;
 const NEGATIVES = 4;
 const TEXTS = BATCH * (1 + NEGATIVES);
 /**
- * Captions end before their last token here; pooling reads the end token, and what comes after it has no say. Most
- * captions are short, so the images of a batch are ordered by the length of theirs and only the first have room.
+ * Two lengths of captions. Pooling reads the end token and causal attention ignores what follows it, so captions may be cut after
+ * it. Most captions are short: the images of a batch are sorted by the length of their caption, and only the first have long ones.
  */
 const LONG = { tokens: 24, images: 12 };
 const SHORT = { tokens: 12, images: BATCH - LONG.images };
 const GRID = 8;
-/** Layers at the end that may gather what the patches know: the patches tell their kinds before them. */
+/** The last layers of the image tower, which gather information from the patches. The patch heads read what enters them. */
 const READING = 2;
-/** Most patches show no thing, and that is soon learned: shapes are what a tower of patches is slow to learn. */
+/** Weight of patches without a thing: most patches have none, which is learned soon, while shapes are learned slowly. */
 const EMPTY_WEIGHT = 0.15;
-const POOL = 7000;
 const HELD_OUT = 200;
 const KIND_CLASSES = KINDS.length + 1;
 const COLOUR_CLASSES = COLOURS.length + 1;
 
 export interface ClipRecipe {
-  readonly name: string;
-  readonly component: string;
+  /** Of the stage and of its folder in the model. */
+  readonly name: 'clip' | 'clip_b';
   readonly size: ClipSize;
   readonly seed: number;
   readonly steps: number;
@@ -87,7 +78,7 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       longEnds: { shape: [LONG.images * (1 + NEGATIVES)], dtype: 'int32' },
       shortIds: { shape: [SHORT.images * (1 + NEGATIVES), SHORT.tokens], dtype: 'int32' },
       shortEnds: { shape: [SHORT.images * (1 + NEGATIVES)], dtype: 'int32' },
-      // 0, or a large negative number where a text of another image is true of this one too.
+      // 0, or a large negative number where the text of another image is also true of this one.
       hidden: { shape: [BATCH, TEXTS] },
       target: { shape: [BATCH, TEXTS] },
       textHidden: { shape: [BATCH, BATCH] },
@@ -105,7 +96,7 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       emaDecay: 0.995,
       maxNorm: 1,
       finalShare: 0.02,
-      // Kinds of things in patches: right in 66% after 90 s, in 42% with AdamW alone.
+      // Kinds in patches are correct in 66% after 90 s, and in 42% with AdamW alone.
       muon: {
         select: (weight, shape) => shape.length === 2 && weight.includes('.encoder.layers.'),
         learningRate: 0.02,
@@ -116,14 +107,14 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       if (weight === 'logit_scale') return Math.log(1 / 0.07);
       if (weight === 'vision_model.embeddings.patch_embedding.weight') return cosinePatches(width, patch);
       if (weight === 'vision_model.embeddings.position_embedding.weight') return sinePlaces(width, GRID);
-      // Layers begin as if they were not there.
+      // Layers start as the identity.
       return /\.(out_proj|fc2)\.weight$/.test(weight) ? 0 : undefined;
     },
     objective(weights, t) {
       const network = clip(config, weights);
-      const { embedding, normalisedInputs } = network.image(t.image!);
-      // All true captions first, image by image, then the false ones.
-      const [long, short] = [network.text(t.longIds!, t.longEnds!), network.text(t.shortIds!, t.shortEnds!)];
+      const { embedding, normalisedInputs } = network.image(t.image);
+      // First all true captions, image by image, then the false ones.
+      const [long, short] = [network.text(t.longIds, t.longEnds), network.text(t.shortIds, t.shortEnds)];
       const part = (group: typeof long, start: number, end?: number) =>
         slice(group.embedding, [{ axis: 0, start, end }]);
       const texts = concat(
@@ -137,16 +128,16 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       );
       const scale = exp(minimum(network.logitScale(), Math.log(100)));
       const logits = mul(matmul(embedding, transposeLast(texts)), scale);
-      const images = crossEntropy(add(logits, t.hidden!), t.target!);
+      const images = crossEntropy(add(logits, t.hidden), t.target);
       const own = slice(logits, [{ axis: 1, start: 0, end: BATCH }]);
-      const captions = crossEntropy(add(transposeLast(own), t.textHidden!), t.textTarget!);
+      const captions = crossEntropy(add(transposeLast(own), t.textHidden), t.textTarget);
       const patches = patchLoss(
         scoped(weights, 'auxiliary'),
-        normalisedInputs.at(-READING)!,
-        t.kinds!,
-        t.colours!,
+        normalisedInputs[normalisedInputs.length - READING],
+        t.kinds,
+        t.colours,
       );
-      const facts = factLoss(scoped(weights, 'auxiliary'), embedding, t.facts!);
+      const facts = factLoss(scoped(weights, 'auxiliary'), embedding, t.facts);
       return {
         loss: add(add(add(mul(add(images, captions), 0.5), mul(images, 0.5)), patches), facts),
         images,
@@ -155,9 +146,9 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
         facts,
       };
     },
-    batch(rng) {
-      pool ??= trainingScenesWithMasks(seed * 1_000_000, POOL);
-      const words = worldRng(below(rng, 0x7fffffff));
+    batch(generator) {
+      const scenes = (pool ??= trainingScenesWithMasks(TRAINING_POOLS[name]));
+      const words = sceneGenerator(below(generator, 0x7fffffff));
       const image = new Float32Array(BATCH * 3 * PIXELS);
       const kinds = new Float32Array(BATCH * GRID * GRID * KIND_CLASSES);
       const colours = new Float32Array(BATCH * GRID * GRID * COLOUR_CLASSES);
@@ -166,7 +157,9 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       const target = new Float32Array(BATCH * TEXTS);
       const textHidden = new Float32Array(BATCH * BATCH);
       const textTarget = new Float32Array(BATCH * BATCH);
-      const views = Array.from({ length: BATCH }, () => chooseView(pool![below(rng, POOL)]!, rng));
+      const views = Array.from({ length: BATCH }, () =>
+        chooseView(scenes[below(generator, scenes.length)], generator),
+      );
       const shown = byCaptionLength(
         views.map((view) => {
           const caption = describe(view.scene, words);
@@ -176,7 +169,7 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
         tokenizer.encode,
       );
       shown.forEach(({ view }, b) => {
-        writeView(view, image, b, rng);
+        writeView(view, image, b, generator);
         writePatchLabels(view, kinds, colours, b);
         for (const fact of factsOf(view.scene)) facts[b * FACTS + fact] = 1;
       });
@@ -192,7 +185,7 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
         target[i * TEXTS + i] = 1;
         textTarget[i * BATCH + i] = 1;
         for (let j = 0; j < BATCH; j++) {
-          if (i === j || !holdsIn(shown[i]!.scene, shown[j]!.caption)) continue;
+          if (i === j || !holdsIn(shown[i].scene, shown[j].caption)) continue;
           hidden[i * TEXTS + j] = -1e4;
           textHidden[j * BATCH + i] = -1e4;
         }
@@ -227,8 +220,12 @@ interface Shown {
   readonly encoded: EncodedPrompt;
 }
 
-/** Longest captions first. Where more are long than there is room for, those get a caption without details. */
-function byCaptionLength(shown: Shown[], words: WorldRng, encode: (text: string) => EncodedPrompt): Shown[] {
+/** Longest captions first. Where more are long than fit, the others get a caption without details. */
+function byCaptionLength(
+  shown: Shown[],
+  words: SceneGenerator,
+  encode: (text: string) => EncodedPrompt,
+): Shown[] {
   const sorted = shown.sort((a, b) => b.encoded.length - a.encoded.length);
   return sorted.map((one, i) => {
     const room = i < LONG.images ? LONG.tokens : SHORT.tokens;
@@ -242,7 +239,7 @@ function byCaptionLength(shown: Shown[], words: WorldRng, encode: (text: string)
   });
 }
 
-/** Token ids and places of the end tokens, each text cut to `tokens`. */
+/** Token ids, each text cut to `tokens`, and positions of the end tokens. */
 function stackTexts(texts: readonly EncodedPrompt[], tokens: number) {
   const ids = new Int32Array(texts.length * tokens);
   const ends = new Int32Array(texts.length);
@@ -259,7 +256,7 @@ function crossEntropy(logits: Tensor, target: Tensor): Tensor {
 }
 
 function patchLoss(weights: Weights, tokens: Tensor, kinds: Tensor, colours: Tensor): Tensor {
-  const width = tokens.shape[2]!;
+  const width = tokens.shape[2];
   const patches = slice(tokens, [{ axis: 1, start: 1 }]);
   const head = (name: string, classes: number, target: Tensor) => {
     const logits = linear(
@@ -274,7 +271,7 @@ function patchLoss(weights: Weights, tokens: Tensor, kinds: Tensor, colours: Ten
 
 /** Cross-entropy of the facts, summed over them, on a scale that makes it about as large as the other losses. */
 function factLoss(weights: Weights, embedding: Tensor, facts: Tensor): Tensor {
-  const width = embedding.shape[1]!;
+  const width = embedding.shape[1];
   const logits = linear(
     mul(embedding, 10),
     weights.get('facts.weight', [FACTS, width]),
@@ -296,41 +293,41 @@ interface View {
 }
 
 /**
- * The whole image, or (for images of several things, now and then) a square around one thing with the others out
- * of view, or a random square around everything: a guided model is shown crops, so CLIP must know crops.
+ * The whole image, a random square around everything, or (for some images of several things) a square around one thing that leaves
+ * the others out. Guidance evaluates CLIP on crops, so CLIP must be trained on crops.
  */
-function chooseView(source: PooledMasks, rng: Rng): View {
+function chooseView(source: PooledMasks, generator: BatchGenerator): View {
   const { scene, masks } = source;
   const all = scene.objects.map((_, i) => i);
   const whole: View = { source, scene, things: all, x: 0, y: 0, side: IMAGE };
-  const choice = rng();
+  const choice = generator();
   if (choice < 0.5) return whole;
   const alone =
     choice < 0.75 &&
     all.length > 1 &&
     scene.relation?.relation !== 'inside' &&
     scene.relation?.relation !== 'in front of';
-  const chosen = alone ? [below(rng, all.length)] : all;
-  const boxes = chosen.map((i) => masks[i]!.box);
+  const chosen = alone ? [below(generator, all.length)] : all;
+  const boxes = chosen.map((i) => masks[i].box);
   const [x0, y0] = [Math.min(...boxes.map((b) => b.x0)), Math.min(...boxes.map((b) => b.y0))];
   const [x1, y1] = [Math.max(...boxes.map((b) => b.x1)), Math.max(...boxes.map((b) => b.y1))];
-  const side = Math.min(IMAGE, Math.max(x1 - x0, y1 - y0, 40) * (1.02 + 0.4 * rng()));
+  const side = Math.min(IMAGE, Math.max(x1 - x0, y1 - y0, 40) * (1.02 + 0.4 * generator()));
   const place = (low: number, high: number) =>
-    Math.min(IMAGE - side, Math.max(0, high - side + rng() * (low - high + side)));
+    Math.min(IMAGE - side, Math.max(0, high - side + generator() * (low - high + side)));
   const [x, y] = [place(x0, x1), place(y0, y1)];
   if (!alone) return { source, scene, things: all, x, y, side };
   const intruding = all.some(
     (i) =>
       !chosen.includes(i) &&
-      masks[i]!.box.x1 > x + 2 &&
-      masks[i]!.box.x0 < x + side - 2 &&
-      masks[i]!.box.y1 > y + 2 &&
-      masks[i]!.box.y0 < y + side - 2,
+      masks[i].box.x1 > x + 2 &&
+      masks[i].box.x0 < x + side - 2 &&
+      masks[i].box.y1 > y + 2 &&
+      masks[i].box.y0 < y + side - 2,
   );
   if (intruding) return whole;
   return {
     source,
-    scene: { ...scene, objects: [scene.objects[chosen[0]!]!], relation: undefined },
+    scene: { ...scene, objects: [scene.objects[chosen[0]]], relation: undefined },
     things: chosen,
     x,
     y,
@@ -338,12 +335,17 @@ function chooseView(source: PooledMasks, rng: Rng): View {
   };
 }
 
-/** Resamples the view to the full size, a little noised, normalised as CLIP's images are. */
-function writeView({ source, x, y, side }: View, into: Float32Array, slot: number, rng: Rng): void {
+/** Resamples the view to the full size with a little noise, normalised like CLIP's images. */
+function writeView(
+  { source, x, y, side }: View,
+  into: Float32Array,
+  slot: number,
+  generator: BatchGenerator,
+): void {
   const scale = side / IMAGE;
-  const noise = rng() < 0.5 ? 0.08 * rng() : 0;
-  const gain = 1 + 0.1 * (rng() - 0.5);
-  const at = (column: number, row: number, c: number) => source.image[3 * (row * IMAGE + column) + c]! / 255;
+  const noise = generator() < 0.5 ? 0.08 * generator() : 0;
+  const gain = 1 + 0.1 * (generator() - 0.5);
+  const at = (column: number, row: number, c: number) => source.image[3 * (row * IMAGE + column) + c] / 255;
   for (let i = 0; i < IMAGE; i++) {
     const v = Math.min(IMAGE - 1, Math.max(0, y + (i + 0.5) * scale - 0.5));
     const [top, bottom] = [Math.floor(v), Math.min(IMAGE - 1, Math.floor(v) + 1)];
@@ -357,8 +359,8 @@ function writeView({ source, x, y, side }: View, into: Float32Array, slot: numbe
           const lower = at(left, bottom, c) + (at(right, bottom, c) - at(left, bottom, c)) * (u - left);
           value = upper + (lower - upper) * (v - top);
         }
-        value = value * gain + noise * (rng() - 0.5);
-        into[slot * 3 * PIXELS + c * PIXELS + i * IMAGE + j] = (value - CLIP_MEAN[c]!) / CLIP_STD[c]!;
+        value = value * gain + noise * (generator() - 0.5);
+        into[slot * 3 * PIXELS + c * PIXELS + i * IMAGE + j] = (value - CLIP_MEAN[c]) / CLIP_STD[c];
       }
     }
   }
@@ -378,13 +380,13 @@ function writePatchLabels(
       let best = -1;
       let most = (samples * samples) / 5;
       for (const i of things) {
-        const { mask } = source.masks[i]!;
+        const { mask } = source.masks[i];
         let covered = 0;
         for (let a = 0; a < samples; a++) {
           for (let b = 0; b < samples; b++) {
             const row = Math.min(IMAGE - 1, Math.floor(y + (r + (a + 0.5) / samples) * cell));
             const column = Math.min(IMAGE - 1, Math.floor(x + (c + (b + 0.5) / samples) * cell));
-            covered += mask[row * IMAGE + column]!;
+            covered += mask[row * IMAGE + column];
           }
         }
         if (covered > most) [best, most] = [i, covered];
@@ -399,9 +401,9 @@ function writePatchLabels(
 }
 
 /** Writes the CLIP without its training heads, with its tokenizer. */
-export async function exportClip({ component, size }: ClipRecipe, result: TrainResult): Promise<void> {
+export async function exportClip({ name, size }: ClipRecipe, result: TrainResult): Promise<void> {
   const weights = new Map([...result.weights].filter(([name]) => !name.startsWith('auxiliary.')));
   const { vocabSize } = toyboxTokenizer();
-  await writeComponent(component, clipModelConfig(vocabSize, size), TRANSFORMERS_FILE, weights);
-  await writeTokenizer(component);
+  await writeComponent(name, clipModelConfig(vocabSize, size), TRANSFORMERS_FILE, weights);
+  await writeTokenizer(name);
 }

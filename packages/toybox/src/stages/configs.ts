@@ -27,8 +27,8 @@ export const UNET_CONFIG = {
   block_out_channels: [48, 96, 128],
   center_input_sample: false,
   cross_attention_dim: 128,
-  // Attention at 8 x 8 and 4 x 4 only: at 16 x 16 it cost as much as everything else together, and a thing covers
-  // three cells of the 8 x 8 grid, which is enough to bind words to places.
+  // Attention at 8 x 8 and 4 x 4 only: at 16 x 16 it would cost as much as everything else together. A thing covers three cells
+  // of the 8 x 8 grid, which is enough to bind words to places.
   down_block_types: ['DownBlock2D', 'CrossAttnDownBlock2D', 'CrossAttnDownBlock2D'],
   downsample_padding: 1,
   flip_sin_to_cos: true,
@@ -84,7 +84,7 @@ export function textConfig(
   };
 }
 
-/** The text encoder that the UNet listens to: the shape of CLIP A's text tower, which it starts from. */
+/** The text encoder of the UNet. It has the shape of CLIP A's text tower, whose weights it starts from. */
 export function textEncoderConfig(vocabulary: number) {
   return {
     architectures: ['CLIPTextModel'],

@@ -1,22 +1,29 @@
 /**
- * @file Stage 1b: the decoder alone, on whole images, with the encoder as it is. The latents do not move, so a UNet
- * that was trained on them stays right while the images get sharper. Slightly noised latents teach it to forgive.
+ * @file Stage 1b: the decoder alone, on whole images, with a frozen encoder. The latents do not change, so a UNet that was trained
+ * on them stays valid while the images get sharper. A little noise on the latents makes the decoder robust.
  */
 
 import path from 'node:path';
 import { abs, add, compile, mean, mul, square, sub, trace } from '@sgool/autodiff';
 import { autoencoder, autoencoderConfig, networkWeights, openComponent } from 'sgool/networks';
 import { WEIGHTS_FOLDER } from '../paths.ts';
+import { below, fillNormal } from '../train/batch-generator.ts';
 import { DIFFUSERS_FILE, readComponent, writeComponent } from '../train/export.ts';
-import { below, fillNormal } from '../train/rng.ts';
-import { IMAGE, PIXELS, type PooledScene, trainingScenes, writePlanes } from '../train/scenes.ts';
+import {
+  IMAGE,
+  PIXELS,
+  type PooledScene,
+  TRAINING_POOLS,
+  trainingScenes,
+  writePlanes,
+} from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
 import { reconstructionFigures } from './autoencoder.ts';
 
 const BATCH = 4;
 const LATENT = 4 * 16 * 16;
-const POOL = 4000;
-/** Deviation of the noise on latents whose own deviation is 1. */
+const POOL = TRAINING_POOLS.decoder;
+/** Standard deviation of the noise on latents whose own is 1. */
 const NOISE = 0.04;
 
 const belongs = (name: string) => name.startsWith('decoder.') || name.startsWith('post_quant_conv.');
@@ -46,22 +53,22 @@ export async function decoderStage(): Promise<Stage> {
     },
     initialise: (name) => values.get(name)?.data,
     objective(weights, { image, latent }) {
-      const error = sub(autoencoder(config, weights).decode(latent!), image!);
+      const error = sub(autoencoder(config, weights).decode(latent), image);
       const mse = mean(square(error));
       return { loss: add(mse, mul(mean(abs(error)), 0.1)), mse };
     },
     async prepare() {
       ({ pool, latents } = await encode(config, file));
     },
-    batch(rng) {
+    batch(generator) {
       const image = new Float32Array(BATCH * 3 * PIXELS);
-      const latent = fillNormal(new Float32Array(BATCH * LATENT), rng);
+      const latent = fillNormal(new Float32Array(BATCH * LATENT), generator);
       for (let b = 0; b < BATCH; b++) {
-        const index = below(rng, POOL);
-        writePlanes(pool[index]!.image, image, b * 3 * PIXELS);
+        const index = below(generator, POOL.count);
+        writePlanes(pool[index].image, image, b * 3 * PIXELS);
         for (let i = 0; i < LATENT; i++) {
           const at = b * LATENT + i;
-          latent[at] = latents[index * LATENT + i]! + (latent[at]! * NOISE) / config.scaling_factor;
+          latent[at] = latents[index * LATENT + i] + (latent[at] * NOISE) / config.scaling_factor;
         }
       }
       return { image, latent };
@@ -81,8 +88,8 @@ async function encode(
       latent: autoencoder(config, networkWeights(file)).encode(image).mean,
     })),
   );
-  const pool = trainingScenes(1, POOL);
-  const latents = new Float32Array(POOL * LATENT);
+  const pool = trainingScenes(POOL);
+  const latents = new Float32Array(POOL.count * LATENT);
   const image = new Float32Array(3 * PIXELS);
   for (const [i, scene] of pool.entries()) {
     writePlanes(scene.image, image, 0);
@@ -93,11 +100,15 @@ async function encode(
   return { pool, latents };
 }
 
-/** Puts the new decoder into `vae/`; encoder and configuration stay. */
+/** Writes the new decoder into `vae/`; encoder and configuration stay. */
 export async function exportDecoder(result: TrainResult): Promise<void> {
   const { rawConfig, values } = await storedAutoencoder();
-  const merged = new Map(
-    [...values].map(([name, value]) => [name, belongs(name) ? result.weights.get(name)! : value]),
-  );
+  const merged = new Map(values);
+  for (const name of values.keys()) {
+    if (!belongs(name)) continue;
+    const trained = result.weights.get(name);
+    if (!trained) throw new Error(`exportDecoder: the training has no weight "${name}"`);
+    merged.set(name, trained);
+  }
   await writeComponent('vae', rawConfig, DIFFUSERS_FILE, merged);
 }

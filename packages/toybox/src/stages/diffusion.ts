@@ -1,7 +1,8 @@
 /**
- * @file Stage: text encoder and UNet together, on latents that the trained autoencoder made of rendered scenes.
- * Noise prediction with classifier-free guidance (10% of the captions dropped) and min-SNR weights
- * (Hang et al. 2023, gamma 5), which a small model with few steps needs.
+ * @file Stage: text encoder and UNet together, on latents of rendered scenes. Noise prediction for classifier-free guidance (10% of
+ * the captions are dropped), with min-SNR weights, gamma 5, which a small model with few training steps needs.
+ *
+ * Reference: Hang et al. 2023, "Efficient diffusion training via min-SNR weighting strategy".
  */
 
 import { existsSync } from 'node:fs';
@@ -24,6 +25,7 @@ import {
   writeSafetensors,
 } from 'sgool/networks';
 import { WEIGHTS_FOLDER } from '../paths.ts';
+import { below, fillNormal } from '../train/batch-generator.ts';
 import {
   DIFFUSERS_FILE,
   type NamedWeights,
@@ -31,33 +33,28 @@ import {
   TRANSFORMERS_FILE,
   writeComponent,
 } from '../train/export.ts';
-import { below, fillNormal } from '../train/rng.ts';
-import { IMAGE, PIXELS, writePlanes } from '../train/scenes.ts';
+import { IMAGE, PIXELS, poolScenes, TRAINING_POOLS, writePlanes } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
-import {
-  renderScene,
-  type Scene,
-  sceneFromSeed,
-  trainingCaption,
-  createRng as worldRng,
-} from '../world/index.ts';
+import { describe } from '../world/describe.ts';
+import { renderScene } from '../world/render.ts';
+import type { Scene } from '../world/scene.ts';
+import { sceneGenerator } from '../world/scene-generator.ts';
 import { MAX_TOKENS, SCHEDULER_CONFIG, textEncoderConfig, UNET_CONFIG } from './configs.ts';
 import { toyboxTokenizer, writeTokenizer } from './tokenizer.ts';
 
 const BATCH = 32;
 const LATENT = 4 * 16 * 16;
-const POOL = 20_000;
-const SEED = 4_000_000;
+const POOL = TRAINING_POOLS.diffusion;
 const DROP = 0.1;
 const GAMMA = 5;
 
-/** Scenes and their latents, already scaled to deviation 1. The latents are kept in `folder` for the next start. */
+/** Scenes and their latents, scaled to standard deviation 1. The latents are stored in `folder` for the next start. */
 async function encodedPool(folder: string): Promise<{ scenes: Scene[]; latents: Float32Array }> {
-  const scenes = Array.from({ length: POOL }, (_, i) => sceneFromSeed(SEED + i, { split: 'train' }));
+  const scenes = poolScenes(POOL);
   const { config: raw, weights } = await openComponent(path.join(WEIGHTS_FOLDER, 'vae'));
   const config = autoencoderConfig(raw);
   const file = path.join(folder, 'diffusion.latents.safetensors');
-  const made = `${POOL} scenes from ${SEED}, scaling factor ${config.scaling_factor}`;
+  const made = `${POOL.count} scenes from ${POOL.firstSeed}, scaling factor ${config.scaling_factor}`;
   if (existsSync(file)) {
     const kept = await openSafetensors(file);
     if (kept.metadata?.made === made) return { scenes, latents: await readTensor(kept, 'latents') };
@@ -67,10 +64,10 @@ async function encodedPool(folder: string): Promise<{ scenes: Scene[]; latents: 
       latent: autoencoder(config, networkWeights(weights)).encode(image).mean,
     })),
   );
-  const latents = new Float32Array(POOL * LATENT);
+  const latents = new Float32Array(POOL.count * LATENT);
   const image = new Float32Array(4 * 3 * PIXELS);
-  for (let i = 0; i < POOL; i += 4) {
-    for (let b = 0; b < 4; b++) writePlanes(renderScene(scenes[i + b]!, IMAGE), image, b * 3 * PIXELS);
+  for (let i = 0; i < POOL.count; i += 4) {
+    for (let b = 0; b < 4; b++) writePlanes(renderScene(scenes[i + b], IMAGE), image, b * 3 * PIXELS);
     const { latent } = await encode.run({ image });
     latents.set(
       (latent as Float32Array).map((v) => v * config.scaling_factor),
@@ -80,15 +77,15 @@ async function encodedPool(folder: string): Promise<{ scenes: Scene[]; latents: 
   await encode.dispose();
   await writeSafetensors(
     file,
-    { latents: { dtype: 'F32', shape: [POOL, 4, 16, 16], data: latents } },
+    { latents: { dtype: 'F32', shape: [POOL.count, 4, 16, 16], data: latents } },
     { made },
   );
   return { scenes, latents };
 }
 
 /**
- * The text tower of CLIP A, which starts the text encoder: it already tells kinds, colours and their order apart, as
- * the CLIP did that Stable Diffusion listens to. Unlike there it goes on learning.
+ * The text tower of CLIP A, whose weights the text encoder starts from: it already distinguishes kinds, colours and their order,
+ * like the CLIP in Stable Diffusion. Unlike there, it is trained further.
  */
 async function clipTextTower(): Promise<NamedWeights> {
   const clip = await readComponent('clip', TRANSFORMERS_FILE, 'text.');
@@ -121,7 +118,7 @@ export async function diffusionStage(): Promise<Stage> {
       ids: { shape: [BATCH, MAX_TOKENS], dtype: 'int32' },
     },
     optimiser: {
-      // The published weights are on their way there: training/diffusion.json says how far they came.
+      // The published weights have fewer: training/diffusion.json says how many.
       steps: 24_000,
       learningRate: 1e-3,
       warmup: 300,
@@ -135,40 +132,41 @@ export async function diffusionStage(): Promise<Stage> {
       tower.get(name)?.data ??
       (/(conv2|proj_out|conv_out|to_out\.0)\.weight$/.test(name) && name.startsWith('unet') ? 0 : undefined),
     objective(weights, { sample, noise, timestep, importance, ids }) {
-      const { lastHiddenState } = textEncoder(textSettings, scoped(weights, 'text'))(ids!);
+      const { lastHiddenState } = textEncoder(textSettings, scoped(weights, 'text'))(ids);
       const predicted = unet(
         unetSettings,
         scoped(weights, 'unet'),
       )({
-        sample: sample!,
-        timestep: timestep!,
+        sample: sample,
+        timestep: timestep,
         context: lastHiddenState,
       });
-      const error = square(sub(predicted, noise!));
-      return { loss: mean(mul(error, importance!)), mse: mean(error) };
+      const error = square(sub(predicted, noise));
+      return { loss: mean(mul(error, importance)), mse: mean(error) };
     },
     async prepare(folder) {
       ({ scenes, latents } = await encodedPool(folder));
     },
-    batch(rng) {
-      const noise = fillNormal(new Float32Array(BATCH * LATENT), rng);
+    batch(generator) {
+      const noise = fillNormal(new Float32Array(BATCH * LATENT), generator);
       const sample = new Float32Array(BATCH * LATENT);
       const timestep = new Float32Array(BATCH);
       const importance = new Float32Array(BATCH);
       const ids = new Int32Array(BATCH * MAX_TOKENS);
-      const words = worldRng(below(rng, 0x7fffffff));
+      const words = sceneGenerator(below(generator, 0x7fffffff));
       for (let b = 0; b < BATCH; b++) {
-        const index = below(rng, POOL);
-        const t = below(rng, alphasCumprod.length);
-        const alpha = alphasCumprod[t]!;
+        const index = below(generator, POOL.count);
+        const t = below(generator, alphasCumprod.length);
+        const alpha = alphasCumprod[t];
         const [signal, spread] = [Math.sqrt(alpha), Math.sqrt(1 - alpha)];
         for (let i = 0; i < LATENT; i++) {
           const at = b * LATENT + i;
-          sample[at] = signal * latents[index * LATENT + i]! + spread * noise[at]!;
+          sample[at] = signal * latents[index * LATENT + i] + spread * noise[at];
         }
         timestep[b] = t;
         importance[b] = Math.min(1, (GAMMA * (1 - alpha)) / alpha);
-        const encoded = rng() < DROP ? nothing : tokenizer.encode(trainingCaption(scenes[index]!, words)).ids;
+        const encoded =
+          generator() < DROP ? nothing : tokenizer.encode(describe(scenes[index], words).text).ids;
         ids.set(encoded, b * MAX_TOKENS);
       }
       return { sample, noise, timestep, importance, ids };

@@ -1,4 +1,4 @@
-/** @file The judge's training: rendered scenes, blurred, tinted and noised a little so that it reads imperfect images too. */
+/** @file Stage: the judge, on rendered scenes with a little blur, tint and noise, so that it reads imperfect images too. */
 
 import path from 'node:path';
 import {
@@ -21,25 +21,32 @@ import {
   type Tensor,
   trace,
 } from '@sgool/autodiff';
-import { JUDGE_GRID, JUDGE_IMAGE, JUDGE_TRAITS, judgeNetwork, runJudge } from 'sgool/evaluate';
+import {
+  COLOURS,
+  JUDGE_GRID,
+  JUDGE_IMAGE,
+  JUDGE_TRAITS,
+  judgeNetwork,
+  KINDS,
+  runJudge,
+} from 'sgool/evaluate';
 import { judgeTally } from '../evaluate/measures/judge-accuracy.ts';
 import { TARGET_SIZES, type Targets, writeTargets } from '../judge/targets.ts';
 import { JUDGE_FILE } from '../paths.ts';
+import { type BatchGenerator, below, normal } from '../train/batch-generator.ts';
 import { constantWeights, writeWeights } from '../train/export.ts';
-import { below, normal, type Rng } from '../train/rng.ts';
 import {
   IMAGE,
   PIXELS,
   type PooledMasks,
+  TRAINING_POOLS,
   testScenes,
   trainingScenesWithMasks,
   writePlanes,
 } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
-import { COLOURS, KINDS } from '../world/index.ts';
 
 const BATCH = 24;
-const POOL = 5000;
 const HELD_OUT = 400;
 const G = JUDGE_GRID;
 const K = KINDS.length;
@@ -67,31 +74,31 @@ export function judgeStage(): Stage {
     },
     initialise: (name) => (name === 'heat.bias' ? -4 : undefined),
     objective(weights, t) {
-      const out = judgeNetwork(weights, t.image!);
-      const objects = sum(t.present!);
-      const heat = div(sum(focal(out.heat, t.heat!)), objects);
-      const colourLoss = neg(div(sum(mul(logSoftmax(out.colour), t.colour!)), objects));
+      const out = judgeNetwork(weights, t.image);
+      const objects = sum(t.present);
+      const heat = div(sum(focal(out.heat, t.heat)), objects);
+      const colourLoss = neg(div(sum(mul(logSoftmax(out.colour), t.colour)), objects));
       const part = (x: Tensor, start: number, end: number) => slice(x, [{ axis: 4, start, end }]);
-      const mask = reshape(t.present!, [BATCH, G, G, K, 1]);
-      const box = div(sum(mul(abs(sub(part(out.traits, 0, 4), part(t.traits!, 0, 4))), mask)), objects);
-      const signs = bceWithLogits(part(out.traits, 4, 6), part(t.traits!, 4, 6));
+      const mask = reshape(t.present, [BATCH, G, G, K, 1]);
+      const box = div(sum(mul(abs(sub(part(out.traits, 0, 4), part(t.traits, 0, 4))), mask)), objects);
+      const signs = bceWithLogits(part(out.traits, 4, 6), part(t.traits, 4, 6));
       const sign = div(sum(mul(signs, mask)), objects);
       return { loss: add(add(heat, colourLoss), add(box, sign)), heat, colour: colourLoss, box, sign };
     },
-    batch(rng) {
-      pool ??= trainingScenesWithMasks(2_000_000, POOL);
+    batch(generator) {
+      pool ??= trainingScenesWithMasks(TRAINING_POOLS.judge);
       const image = new Float32Array(BATCH * 3 * PIXELS);
       const targets = Object.fromEntries(
         Object.entries(TARGET_SIZES).map(([name, size]) => [name, new Float32Array(BATCH * size)]),
       );
       for (let b = 0; b < BATCH; b++) {
-        const { scene, image: bytes, masks } = pool[below(rng, POOL)]!;
+        const { scene, image: bytes, masks } = pool[below(generator, pool.length)];
         writePlanes(bytes, image, b * 3 * PIXELS, { scale: 1 / 255, shift: 0 });
-        disturb(image.subarray(b * 3 * PIXELS, (b + 1) * 3 * PIXELS), rng);
+        disturb(image.subarray(b * 3 * PIXELS, (b + 1) * 3 * PIXELS), generator);
         const own = Object.fromEntries(
           Object.entries(TARGET_SIZES).map(([name, size]) => [
             name,
-            targets[name]!.subarray(b * size, (b + 1) * size),
+            targets[name].subarray(b * size, (b + 1) * size),
           ]),
         ) as unknown as Targets;
         writeTargets(scene, masks, own);
@@ -112,7 +119,7 @@ export function judgeStage(): Stage {
   };
 }
 
-/** CenterNet's focal loss of heat logits against Gaussian targets. */
+/** The focal loss of heat logits against Gaussian targets. Reference: Zhou et al. 2019, "Objects as points", equation 1. */
 function focal(logits: Tensor, target: Tensor): Tensor {
   const p = sigmoid(logits);
   // -log p = softplus(-x), -log(1 - p) = softplus(x)
@@ -122,17 +129,17 @@ function focal(logits: Tensor, target: Tensor): Tensor {
   return add(hit, miss);
 }
 
-/** Blur, brightness, tint and noise, each now and then. */
-function disturb(planes: Float32Array, rng: Rng): void {
-  if (rng() < 0.4) blur(planes, rng() < 0.5 ? 1 : 2);
-  const gain = [0, 1, 2].map(() => 1 + 0.08 * normal(rng));
-  const shift = 0.04 * normal(rng);
-  const noise = rng() < 0.5 ? 0.06 * rng() : 0;
+/** Blur, brightness, tint and noise, each for some of the images. */
+function disturb(planes: Float32Array, generator: BatchGenerator): void {
+  if (generator() < 0.4) blur(planes, generator() < 0.5 ? 1 : 2);
+  const gain = [0, 1, 2].map(() => 1 + 0.08 * normal(generator));
+  const shift = 0.04 * normal(generator);
+  const noise = generator() < 0.5 ? 0.06 * generator() : 0;
   for (let c = 0; c < 3; c++) {
     for (let i = 0; i < PIXELS; i++) {
       const at = c * PIXELS + i;
-      // A uniform number is noise enough here and far cheaper than a normal one.
-      planes[at] = planes[at]! * gain[c]! + shift + (noise === 0 ? 0 : noise * 3.4 * (rng() - 0.5));
+      // Uniform noise suffices here and is far cheaper than normal noise.
+      planes[at] = planes[at] * gain[c] + shift + (noise === 0 ? 0 : noise * 3.4 * (generator() - 0.5));
     }
   }
 }
@@ -147,10 +154,10 @@ function blur(planes: Float32Array, radius: number): void {
     ] as const) {
       for (let l = 0; l < IMAGE; l++) {
         const start = c * PIXELS + l * stride;
-        for (let i = 0; i < IMAGE; i++) line[i] = planes[start + i * step]!;
+        for (let i = 0; i < IMAGE; i++) line[i] = planes[start + i * step];
         for (let i = 0; i < IMAGE; i++) {
           let total = 0;
-          for (let k = -radius; k <= radius; k++) total += line[Math.min(IMAGE - 1, Math.max(0, i + k))]!;
+          for (let k = -radius; k <= radius; k++) total += line[Math.min(IMAGE - 1, Math.max(0, i + k))];
           planes[start + i * step] = total / (2 * radius + 1);
         }
       }
@@ -158,7 +165,7 @@ function blur(planes: Float32Array, radius: number): void {
   }
 }
 
-/** Writes the judge's weights beside the model folder: it is no part of the model. */
+/** Writes the judge's weights beside the model folder, since it is no part of the model. */
 export async function exportJudge(result: TrainResult): Promise<void> {
   await writeWeights(path.resolve(JUDGE_FILE), result.weights);
 }

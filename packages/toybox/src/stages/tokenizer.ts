@@ -10,7 +10,7 @@ import {
   writeFileAtomic,
 } from 'sgool/networks';
 import { WEIGHTS_FOLDER } from '../paths.ts';
-import { WORDS } from '../world/index.ts';
+import { WORDS } from '../world/describe.ts';
 import { MAX_TOKENS } from './configs.ts';
 
 /** The tokenizer, made from the word list. */

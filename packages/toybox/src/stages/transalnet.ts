@@ -1,7 +1,8 @@
 /**
- * @file Stage: TranSalNet on simulated fixations (world/fixations.ts), with the loss of its authors,
- * 10 KL - 2 CC - SIM - NSS. Running statistics of the batch norms are measured after training, with the averaged
- * weights, instead of being carried along: the averaged weights have statistics of their own.
+ * @file Stage: TranSalNet on simulated fixations (world/fixations.ts), with its authors' loss, 10 KL - 2 CC - SIM - NSS. The running
+ * statistics of the batch norms are measured after training, because the averaged weights have statistics of their own.
+ *
+ * Reference: Lou et al. 2022, "TranSalNet: Towards perceptually relevant visual saliency prediction".
  */
 
 import {
@@ -25,14 +26,13 @@ import {
 } from '@sgool/autodiff';
 import { transalnet, transalnetConfig } from 'sgool/networks';
 import { saliencyQuality, writeSaliencySample } from '../evaluate/measures/saliency.ts';
+import { batchGenerator, below } from '../train/batch-generator.ts';
 import { constantWeights, type NamedWeights, TRANSFORMERS_FILE, writeComponent } from '../train/export.ts';
-import { below, createRng } from '../train/rng.ts';
-import { type PooledMasks, testScenes, trainingScenesWithMasks } from '../train/scenes.ts';
+import { type PooledMasks, TRAINING_POOLS, testScenes, trainingScenesWithMasks } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
 import { TRANSALNET_CONFIG } from './configs.ts';
 
 const BATCH = 16;
-const POOL = 3000;
 const HELD_OUT = 200;
 const STATISTIC_BATCHES = 40;
 const config = transalnetConfig(TRANSALNET_CONFIG);
@@ -59,19 +59,19 @@ export function transalnetStage(): Stage {
       finalShare: 0.02,
     },
     objective(weights, t) {
-      const predicted = reshape(transalnet(config, weights, { training: true })(t.planes!), [BATCH, AREA]);
-      const parts = saliencyLosses(predicted, t.map!, t.fixations!);
+      const predicted = reshape(transalnet(config, weights, { training: true })(t.planes), [BATCH, AREA]);
+      const parts = saliencyLosses(predicted, t.map, t.fixations);
       const loss = sub(sub(mul(parts.kl, 10), mul(parts.cc, 2)), add(parts.sim, parts.nss));
       return { loss, ...parts };
     },
-    batch(rng) {
-      pool ??= trainingScenesWithMasks(6_000_000, POOL);
+    batch(generator) {
+      pool ??= trainingScenesWithMasks(TRAINING_POOLS.transalnet);
       const planes = new Float32Array(BATCH * 3 * AREA);
       const map = new Float32Array(BATCH * AREA);
       const fixations = new Float32Array(BATCH * AREA);
       for (let b = 0; b < BATCH; b++) {
-        const index = below(rng, POOL);
-        writeSaliencySample(pool[index]!, index, config.image_size, b, { planes, map, fixations });
+        const index = below(generator, pool.length);
+        writeSaliencySample(pool[index], index, config.image_size, b, { planes, map, fixations });
       }
       return { planes, map, fixations };
     },
@@ -83,7 +83,7 @@ export function transalnetStage(): Stage {
   };
 }
 
-/** Losses of the authors, each a mean over the batch; maps are [batch, area]. */
+/** The authors' losses, each a mean over the batch; maps are [batch, area]. */
 function saliencyLosses(p: Tensor, g: Tensor, fixations: Tensor) {
   const along = { axes: [1], keepDims: true };
   const eps = 2.2204e-16;
@@ -112,26 +112,26 @@ async function withStatistics(weights: NamedWeights, batches: number): Promise<N
     const output = transalnet(config, constantWeights(weights), {
       training: true,
       onBatchStatistics(name, { mean: centre, variance, count }) {
-        names.push({ name, channels: centre.shape[0]! });
+        names.push({ name, channels: centre.shape[0] });
         collected.push(centre, mul(variance, count / (count - 1)));
       },
     })(planes);
-    // The output is asked for too, so that the last layers are not dropped as dead code before their norms are seen.
+    // The output is requested too: otherwise the last layers would be dropped as dead code before their norms are recorded.
     return { statistics: concat(collected, 0), output: mean(output) };
   });
   const program = await compile(graph);
   const total = new Float64Array(names.reduce((n, { channels }) => n + 2 * channels, 0));
-  const rng = createRng(977);
-  const scenes = trainingScenesWithMasks(6_500_000, 200);
+  const generator = batchGenerator(977);
+  const scenes = trainingScenesWithMasks(TRAINING_POOLS.transalnetStatistics);
   for (let i = 0; i < batches; i++) {
     const planes = new Float32Array(BATCH * 3 * AREA);
     const [map, fixations] = [new Float32Array(BATCH * AREA), new Float32Array(BATCH * AREA)];
     for (let b = 0; b < BATCH; b++) {
-      const scene = scenes[below(rng, scenes.length)]!;
+      const scene = scenes[below(generator, scenes.length)];
       writeSaliencySample(scene, b, config.image_size, b, { planes, map, fixations });
     }
     const { statistics } = await program.run({ planes });
-    for (let k = 0; k < total.length; k++) total[k]! += Number(statistics![k]) / batches;
+    for (let k = 0; k < total.length; k++) total[k] += Number(statistics[k]) / batches;
   }
   await program.dispose();
   const complete = new Map(weights);

@@ -1,4 +1,4 @@
-/** @file What a training needs to go on after a kill, in one safetensors file that is replaced as a whole. */
+/** @file The state that a killed training resumes from, in one safetensors file that is replaced atomically. */
 
 import { existsSync } from 'node:fs';
 import { openSafetensors, readTensor, writeSafetensors } from 'sgool/networks';
@@ -24,7 +24,7 @@ export interface TrainingState {
 
 const VECTORS = ['parameters', 'first', 'second', 'average'] as const;
 
-/** Writes the state; a kill while writing leaves the previous checkpoint whole. */
+/** Writes the state. A kill while writing leaves the previous checkpoint intact. */
 export async function saveCheckpoint(file: string, state: TrainingState): Promise<void> {
   const tensors = Object.fromEntries(
     VECTORS.map((name) => [name, { dtype: 'F32' as const, shape: [state[name].length], data: state[name] }]),

@@ -1,57 +1,48 @@
 /** @file The curves of a training as an SVG image: one small panel for each figure. */
 
-import { panelSvg, svgDocument } from '../chart.ts';
+import { lineChart, shortNumber, tightAxis } from 'sgool/evaluate';
 import type { HistoryEntry } from './checkpoint.ts';
 
-const WIDTH = 300;
-const HEIGHT = 170;
+const STYLES = {
+  held: { colour: '#1f4e8c', label: 'held out' },
+  train: { colour: '#8a8f98', label: 'training' },
+} as const;
 
-/** Panels of every logged figure over steps; held-out figures are dark, training ones light. */
+/**
+ * A panel for every logged figure over steps, with its last value. Held-out figures are dark, training figures light; figures
+ * that span more than a factor of 20 have a logarithmic axis.
+ */
 export function curveSvg(stage: string, history: readonly HistoryEntry[]): string {
-  const series = [
-    ...seriesOf(history, 'held').map((s) => ({ ...s, colour: '#1f4e8c', label: `${s.name} (held out)` })),
-    ...seriesOf(history, 'train').map((s) => ({ ...s, colour: '#8a8f98', label: `${s.name} (training)` })),
-  ];
-  const columns = 3;
-  const rows = Math.max(1, Math.ceil(series.length / columns));
-  const panels = series.map((s, i) =>
-    panel(s.label, s.colour, s.points, (i % columns) * WIDTH, 30 + Math.floor(i / columns) * HEIGHT),
-  );
-  return svgDocument(stage, columns * WIDTH, 30 + rows * HEIGHT, [
-    `<text x="14" y="22" font-size="15" font-weight="bold" fill="#222">${stage}</text>`,
-    ...panels,
-  ]);
+  const panels = (['held', 'train'] as const).flatMap((part) => {
+    const { colour, label } = STYLES[part];
+    return seriesOf(history, part).map(({ name, points }) => {
+      const last = Math.max(1, ...points.map(([step]) => step));
+      const values = points.map(([, value]) => value);
+      const y = tightAxis(values);
+      const scale = y.logarithmic ? ', log scale' : '';
+      return {
+        title: `${name} (${label}): ${shortNumber(values[values.length - 1])}${scale}`,
+        x: { low: 0, high: last, ticks: [{ at: last, text: `step ${last}` }] },
+        y,
+        lines: [{ points, colour }],
+      };
+    });
+  });
+  return lineChart({ title: stage, panels, columns: 3, panelSize: { width: 300, height: 170 } });
 }
 
 type Point = readonly [step: number, value: number];
 
-function seriesOf(
-  history: readonly HistoryEntry[],
-  part: 'train' | 'held',
-): { name: string; points: Point[] }[] {
+/** The finite values of each figure, in the order of the steps; a figure without any is left out. */
+function seriesOf(history: readonly HistoryEntry[], part: keyof typeof STYLES) {
   const names = [...new Set(history.flatMap((entry) => Object.keys(entry[part])))];
-  return names.map((name) => ({
-    name,
-    points: history.flatMap((entry) => {
-      const value = entry[part][name];
-      return value === undefined || !Number.isFinite(value) ? [] : [[entry.step, value] as const];
-    }),
-  }));
-}
-
-function panel(label: string, colour: string, points: readonly Point[], left: number, top: number): string {
-  const values = points.map(([, value]) => value);
-  const last = Math.max(...points.map(([step]) => step), 1);
-  let [low, high] = [Math.min(...values), Math.max(...values)];
-  if (low === high) [low, high] = [low - 0.5, high + 0.5];
-  const tick = (value: number) => ({ at: value, text: String(Number(value.toPrecision(3))) });
-  return panelSvg(
-    {
-      title: `${label}: ${tick(values[values.length - 1] ?? 0).text}`,
-      x: { low: 0, high: last, ticks: [{ at: last, text: `step ${last}` }] },
-      y: { low, high, ticks: [tick(high), tick(low)] },
-      lines: [{ points, colour }],
-    },
-    { left, top, width: WIDTH, height: HEIGHT },
-  );
+  return names
+    .map((name) => ({
+      name,
+      points: history.flatMap((entry): Point[] => {
+        const value = entry[part][name];
+        return value === undefined || !Number.isFinite(value) ? [] : [[entry.step, value]];
+      }),
+    }))
+    .filter(({ points }) => points.length > 0);
 }

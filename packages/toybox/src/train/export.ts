@@ -17,7 +17,7 @@ export type NamedWeights = ReadonlyMap<
   { readonly shape: readonly number[]; readonly data: Float32Array }
 >;
 
-/** The names that diffusers and transformers look for. */
+/** The file names of diffusers and of transformers. */
 export const DIFFUSERS_FILE = 'diffusion_pytorch_model.safetensors';
 export const TRANSFORMERS_FILE = 'model.safetensors';
 
@@ -36,7 +36,7 @@ export async function writeWeights(file: string, weights: NamedWeights): Promise
   await writeSafetensors(file, tensors, { format: 'pt' });
 }
 
-/** The weights in a safetensors file as float32, each name led by `prefix`. */
+/** The weights in a safetensors file as float32, each name with `prefix` in front. */
 export async function readWeights(file: string, prefix = ''): Promise<NamedWeights> {
   const open = await openSafetensors(file);
   const weights = new Map<string, { shape: readonly number[]; data: Float32Array }>();

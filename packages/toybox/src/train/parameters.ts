@@ -1,9 +1,9 @@
-/** @file Trained weights as one flat vector: the optimiser sees a line of numbers, the network sees named tensors. */
+/** @file Trained weights as one flat vector for the optimiser, and as named tensors for the network. */
 
 import { input, reshape, type Shape, sizeOf, split, type Tensor, type Weights } from '@sgool/autodiff';
-import { normal, type Rng } from './rng.ts';
+import { type BatchGenerator, normal } from './batch-generator.ts';
 
-/** Where a weight lies in the flat vector. */
+/** The place of a weight in the flat vector. */
 export interface ParameterSlot {
   readonly name: string;
   readonly shape: Shape;
@@ -11,7 +11,7 @@ export interface ParameterSlot {
   readonly size: number;
 }
 
-/** Weights of one shape that lie one after the other, each taken as a matrix: one row for each output. */
+/** Consecutive weights of one shape, each read as a matrix with one row for each output. */
 export interface MatrixStack {
   readonly offset: number;
   readonly size: number;
@@ -22,7 +22,7 @@ export interface MatrixStack {
 export class ParameterLayout {
   readonly slots: readonly ParameterSlot[];
   readonly total: number;
-  /** The weights that were asked for as matrices; they fill the flat vector from its beginning. */
+  /** The weights that are trained as matrices; they come first in the flat vector. */
   readonly stacks: readonly MatrixStack[];
 
   constructor(
@@ -46,7 +46,7 @@ export class ParameterLayout {
     this.slots = [...stacked.flat(), ...rest.map(placed)];
     this.total = offset;
     this.stacks = stacked.map((slots) => {
-      const { shape, size, offset: start } = slots[0]!;
+      const { shape, size, offset: start } = slots[0];
       return { offset: start, size: slots.length * size, shape: [slots.length, ...matrixOf(shape)] as const };
     });
   }
@@ -58,13 +58,13 @@ export class ParameterLayout {
       this.slots.map((slot) => slot.size),
       0,
     );
-    const byName = new Map(this.slots.map((slot, i) => [slot.name, reshape(pieces[i]!, slot.shape)]));
+    const byName = new Map(this.slots.map((slot, i) => [slot.name, reshape(pieces[i], slot.shape)]));
     return {
       has: (name) => byName.has(name),
       get(name) {
         const tensor = byName.get(name);
         if (!tensor)
-          throw new Error(`ParameterLayout: the network asked for "${name}" only on its second tracing`);
+          throw new Error(`ParameterLayout: the network requested "${name}" in its second trace only`);
         return tensor;
       },
     };
@@ -85,7 +85,7 @@ function matrixOf(shape: Shape): readonly [rows: number, columns: number] {
   return [shape[0] ?? 1, sizeOf(shape.slice(1))];
 }
 
-/** Weights that take note of what a network asks for: traced once to learn the layout. */
+/** Weights that record the names and shapes that a network requests in a first trace. */
 export function recordingWeights(into: Map<string, Shape>): Weights {
   const inputs = new Map<string, Tensor>();
   return {
@@ -103,29 +103,33 @@ export function recordingWeights(into: Map<string, Shape>): Weights {
 }
 
 /** A start value for one weight, or undefined to leave it to the default rule. */
-export type Initialiser = (name: string, shape: Shape, rng: Rng) => number | Float32Array | undefined;
+export type Initialiser = (
+  name: string,
+  shape: Shape,
+  generator: BatchGenerator,
+) => number | Float32Array | undefined;
 
 /**
  * Start values. Unless `special` says otherwise: 1 for the gains of norms, 0 for biases, N(0, 0.02) for embeddings,
- * and U(-b, b) with b = 1 / sqrt(inputs of a unit) for matrices and kernels, as torch's layers start.
+ * and U(-b, b) with b = 1 / sqrt(inputs of a unit) for matrices and kernels, as in torch's layers.
  */
 export function initialise(
   layout: ParameterLayout,
-  rng: Rng,
+  generator: BatchGenerator,
   special: Initialiser = () => undefined,
 ): Float32Array {
   const flat = new Float32Array(layout.total);
   for (const { name, shape, offset, size } of layout.slots) {
     const data = flat.subarray(offset, offset + size);
-    const chosen = special(name, shape, rng);
+    const chosen = special(name, shape, generator);
     if (chosen instanceof Float32Array) data.set(chosen);
     else if (chosen !== undefined) data.fill(chosen);
     else if (/embedding/.test(name) && !/patch_embedding/.test(name))
-      for (let i = 0; i < size; i++) data[i] = 0.02 * normal(rng);
+      for (let i = 0; i < size; i++) data[i] = 0.02 * normal(generator);
     else if (shape.length <= 1) data.fill(name.endsWith('weight') ? 1 : 0);
     else {
       const bound = 1 / Math.sqrt(sizeOf(shape.slice(1)));
-      for (let i = 0; i < size; i++) data[i] = (2 * rng() - 1) * bound;
+      for (let i = 0; i < size; i++) data[i] = (2 * generator() - 1) * bound;
     }
   }
   return flat;

@@ -1,4 +1,4 @@
-/** @file How a training shows where it is: a bar on a terminal, a line now and then elsewhere. */
+/** @file Progress of a training: a bar on a terminal, a line at intervals elsewhere. */
 
 import { Presets, SingleBar } from 'cli-progress';
 

@@ -1,13 +1,38 @@
-/** @file A pool of rendered scenes that trainings draw from. */
+/** @file The rendered scenes that trainings draw from, and those that tests use. */
 
-import type { ObjectMask, Scene } from '../world/index.ts';
-import { renderScene, renderWithMasks, sceneFromSeed } from '../world/index.ts';
+import type { ObjectMask } from '../world/render.ts';
+import { renderScene, renderWithMasks } from '../world/render.ts';
+import { sceneFromSeed } from '../world/sample.ts';
+import type { Scene } from '../world/scene.ts';
 
 export const IMAGE = 128;
 export const PIXELS = IMAGE * IMAGE;
 
 /** Seeds below this one belong to trainings, those from it on to tests. */
 export const HELD_OUT_SEED = 1_000_000_000;
+
+/** Scenes of consecutive seeds. */
+export interface ScenePool {
+  readonly firstSeed: number;
+  readonly count: number;
+}
+
+const AUTOENCODER_POOL: ScenePool = { firstSeed: 1, count: 4000 };
+
+/** What each stage draws its batches from. */
+export const TRAINING_POOLS = {
+  autoencoder: AUTOENCODER_POOL,
+  decoder: AUTOENCODER_POOL,
+  judge: { firstSeed: 2_000_000, count: 5000 },
+  diffusion: { firstSeed: 4_000_000, count: 20_000 },
+  transalnet: { firstSeed: 6_000_000, count: 3000 },
+  /** For the running statistics of TranSalNet's batch norms. */
+  transalnetStatistics: { firstSeed: 6_500_000, count: 200 },
+  clip: { firstSeed: 21_000_000, count: 7000 },
+  clip_b: { firstSeed: 31_000_000, count: 7000 },
+  /** For the first weights of CLIP's vision towers. */
+  visionStart: { firstSeed: 0, count: 60 },
+} as const satisfies Record<string, ScenePool>;
 
 export interface PooledScene {
   readonly scene: Scene;
@@ -19,23 +44,22 @@ export interface PooledMasks extends PooledScene {
   readonly masks: readonly ObjectMask[];
 }
 
-/** `count` training scenes from `seed` on; combinations that are held out never occur. */
-export function trainingScenes(seed: number, count: number): PooledScene[] {
-  return Array.from({ length: count }, (_, i) => {
-    const scene = sceneFromSeed(seed + i, { split: 'train' });
-    return { scene, image: renderScene(scene, IMAGE) };
-  });
+/** The scenes of a pool without images. Held-out combinations never occur in them. */
+export function poolScenes({ firstSeed, count }: ScenePool): Scene[] {
+  return Array.from({ length: count }, (_, i) => sceneFromSeed(firstSeed + i, { split: 'train' }));
 }
 
-/** The same with masks. */
-export function trainingScenesWithMasks(seed: number, count: number): PooledMasks[] {
-  return Array.from({ length: count }, (_, i) => {
-    const scene = sceneFromSeed(seed + i, { split: 'train' });
-    return { scene, ...renderWithMasks(scene, IMAGE) };
-  });
+/** The scenes of a pool with their images. */
+export function trainingScenes(pool: ScenePool): PooledScene[] {
+  return poolScenes(pool).map((scene) => ({ scene, image: renderScene(scene, IMAGE) }));
 }
 
-/** Test scenes that no training draws: any combination, held-out ones among them. */
+/** The scenes of a pool with their images and the mask of each thing. */
+export function trainingScenesWithMasks(pool: ScenePool): PooledMasks[] {
+  return poolScenes(pool).map((scene) => ({ scene, ...renderWithMasks(scene, IMAGE) }));
+}
+
+/** Test scenes, which no training draws. Held-out combinations are among them. */
 export function testScenes(count: number): PooledMasks[] {
   return Array.from({ length: count }, (_, i) => {
     const scene = sceneFromSeed(HELD_OUT_SEED + i);
@@ -52,8 +76,8 @@ export function writePlanes(
 ): void {
   const pixels = image.length / 3;
   for (let i = 0; i < pixels; i++) {
-    into[offset + i] = image[3 * i]! * scale + shift;
-    into[offset + pixels + i] = image[3 * i + 1]! * scale + shift;
-    into[offset + 2 * pixels + i] = image[3 * i + 2]! * scale + shift;
+    into[offset + i] = image[3 * i] * scale + shift;
+    into[offset + pixels + i] = image[3 * i + 1] * scale + shift;
+    into[offset + 2 * pixels + i] = image[3 * i + 2] * scale + shift;
   }
 }

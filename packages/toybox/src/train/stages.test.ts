@@ -6,17 +6,18 @@ import { CLIP_A } from '../stages/configs.ts';
 import { judgeStage } from '../stages/judge.ts';
 import { toyboxTokenizer } from '../stages/tokenizer.ts';
 import { transalnetStage } from '../stages/transalnet.ts';
-import { createRng } from './rng.ts';
+import { batchGenerator } from './batch-generator.ts';
+import type { ScenePool } from './scenes.ts';
 import type { Stage } from './trainer.ts';
 import { inspectStage } from './trainer.ts';
 
 // Pools of thousands of images take too long here: a dozen images stand for all.
 vi.mock(import('./scenes.ts'), async (importOriginal) => {
   const scenes = await importOriginal();
-  const few = <T>(make: (seed: number, count: number) => T[]) => {
-    return (seed: number, count: number): T[] => {
-      const some = make(seed, 12);
-      return Array.from({ length: count }, (_, i) => some[i % some.length]!);
+  const few = <T>(make: (pool: ScenePool) => T[]) => {
+    return (pool: ScenePool): T[] => {
+      const some = make({ ...pool, count: 12 });
+      return Array.from({ length: pool.count }, (_, i) => some[i % some.length]);
     };
   };
   return {
@@ -29,7 +30,7 @@ vi.mock(import('./scenes.ts'), async (importOriginal) => {
 const stages: [string, () => Stage][] = [
   ['autoencoder', autoencoderStage],
   ['judge', judgeStage],
-  ['CLIP', () => clipStage({ name: 'clip', component: 'clip', size: CLIP_A, seed: 21, steps: 10 })],
+  ['CLIP', () => clipStage({ name: 'clip', size: CLIP_A, seed: 21, steps: 10 })],
   ['TranSalNet', transalnetStage],
 ];
 
@@ -37,7 +38,7 @@ describe.each(stages)('the stage of %s', (_, make) => {
   const stage = make();
 
   it('has batches as its program wants them, finite, the same for the same numbers', () => {
-    const batch = stage.batch(createRng(5), 0);
+    const batch = stage.batch(batchGenerator(5), 0);
     expect(Object.keys(batch).sort()).toEqual(Object.keys(stage.inputs).sort());
     for (const [name, { shape }] of Object.entries(stage.inputs)) {
       const values = batch[name] as Float32Array;
@@ -48,7 +49,7 @@ describe.each(stages)('the stage of %s', (_, make) => {
         name,
       ).toBe(true);
     }
-    const again = stage.batch(createRng(5), 0);
+    const again = stage.batch(batchGenerator(5), 0);
     for (const name of Object.keys(batch)) {
       const bytes = (array: unknown) => Buffer.from((array as Float32Array).buffer);
       expect(bytes(again[name]).equals(bytes(batch[name])), name).toBe(true);
@@ -63,13 +64,13 @@ describe.each(stages)('the stage of %s', (_, make) => {
 });
 
 describe('the batches of CLIP', () => {
-  const stage = clipStage({ name: 'clip', component: 'clip', size: CLIP_A, seed: 21, steps: 10 });
-  const batch = stage.batch(createRng(6), 0) as Record<string, Float32Array>;
-  const [images, texts] = stage.inputs.target!.shape as [number, number];
+  const stage = clipStage({ name: 'clip', size: CLIP_A, seed: 21, steps: 10 });
+  const batch = stage.batch(batchGenerator(6), 0) as Record<string, Float32Array>;
+  const [images, texts] = stage.inputs.target.shape as [number, number];
 
   it('have one right text for each image, and hide those that are true of it by chance', () => {
     for (let i = 0; i < images; i++) {
-      const row = (name: string) => batch[name]!.subarray(i * texts, (i + 1) * texts);
+      const row = (name: string) => batch[name].subarray(i * texts, (i + 1) * texts);
       expect(row('target').indexOf(1)).toBe(i);
       expect(row('target').reduce((a, b) => a + b, 0)).toBe(1);
       expect(row('hidden')[i]).toBe(0);
@@ -77,18 +78,18 @@ describe('the batches of CLIP', () => {
       const own = images + i * ((texts - images) / images);
       for (let k = 0; k < (texts - images) / images; k++) expect(row('hidden')[own + k]).toBe(0);
     }
-    expect(batch.hidden!.some((value) => value < 0)).toBe(true);
+    expect(batch.hidden.some((value) => value < 0)).toBe(true);
   });
 
   it('have texts that begin with the start token and end where they say', () => {
     const { endId, startId } = toyboxTokenizer();
     let seen = 0;
     for (const room of ['long', 'short']) {
-      const [rows, tokens] = stage.inputs[`${room}Ids`]!.shape as [number, number];
+      const [rows, tokens] = stage.inputs[`${room}Ids`].shape as [number, number];
       for (let row = 0; row < rows; row++) {
-        const ids = batch[`${room}Ids`]!.subarray(row * tokens, (row + 1) * tokens);
+        const ids = batch[`${room}Ids`].subarray(row * tokens, (row + 1) * tokens);
         expect(ids[0]).toBe(startId);
-        expect(ids.indexOf(endId)).toBe(batch[`${room}Ends`]![row]);
+        expect(ids.indexOf(endId)).toBe(batch[`${room}Ends`][row]);
       }
       seen += rows;
     }
@@ -97,9 +98,9 @@ describe('the batches of CLIP', () => {
 
   it('label every patch with one kind and one colour', () => {
     for (const name of ['kinds', 'colours']) {
-      const classes = stage.inputs[name]!.shape[2]!;
-      for (let at = 0; at < batch[name]!.length; at += classes) {
-        const row = batch[name]!.subarray(at, at + classes);
+      const classes = stage.inputs[name].shape[2];
+      for (let at = 0; at < batch[name].length; at += classes) {
+        const row = batch[name].subarray(at, at + classes);
         const named = row.filter((value) => value > 0);
         expect(named).toHaveLength(1);
         // Patches that show a thing carry their full weight, empty ones less.

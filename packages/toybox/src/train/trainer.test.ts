@@ -3,8 +3,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { linear, mean, square, sub } from '@sgool/autodiff';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fillNormal } from './batch-generator.ts';
+import type { NamedWeights } from './export.ts';
 import type { Progress } from './progress.ts';
-import { fillNormal } from './rng.ts';
 import { learningRateAt, type Stage, train } from './trainer.ts';
 
 const silent: Progress = { note() {}, step() {}, validated() {}, stop() {} };
@@ -25,32 +26,37 @@ function tinyStage(more: Partial<Stage> & { outputs?: number } = {}): Stage {
     optimiser: { steps: 40, learningRate: 0.1, warmup: 5, emaDecay: 0.9 },
     objective(weights, { x, y }) {
       const predicted = linear(
-        x!,
+        x,
         weights.get('out.weight', [outputs, 3]),
         weights.get('out.bias', [outputs]),
       );
-      return { loss: mean(square(sub(predicted, y!))) };
+      return { loss: mean(square(sub(predicted, y))) };
     },
-    batch(rng) {
-      const x = fillNormal(new Float32Array(16 * 3), rng);
+    batch(generator) {
+      const x = fillNormal(new Float32Array(16 * 3), generator);
       const y = Float32Array.from({ length: 16 * outputs }, (_, i) => {
         const row = Math.floor(i / outputs);
-        return 2 * x[3 * row]! - x[3 * row + 1]! + 0.5 * x[3 * row + 2]!;
+        return 2 * x[3 * row] - x[3 * row + 1] + 0.5 * x[3 * row + 2];
       });
       return { x, y };
     },
-    validate: async (weights) => ({ first: weights.get('out.weight')!.data[0]! }),
+    validate: async (weights) => ({ first: valuesOf(weights)[0] }),
     validateEvery: 8,
     ...more,
   };
+}
+
+/** The trained numbers of a weight. */
+function valuesOf(weights: NamedWeights, name = 'out.weight'): number[] {
+  return [...(weights.get(name)?.data ?? [])];
 }
 
 describe('a training', () => {
   it('learns', async () => {
     const { weights, history, finished } = await train(tinyStage(), { folder, progress: silent, steps: 150 });
     expect(finished).toBe(true);
-    expect(history.at(-1)!.train.loss).toBeLessThan(0.01);
-    expect([...weights.get('out.weight')!.data].map((v) => Math.round(10 * v) / 10)).toEqual([2, -1, 0.5]);
+    expect(history[history.length - 1].train.loss).toBeLessThan(0.01);
+    expect(valuesOf(weights).map((v) => Math.round(10 * v) / 10)).toEqual([2, -1, 0.5]);
   });
 
   it('learns with Muon on the matrices and AdamW on the rest', async () => {
@@ -61,15 +67,15 @@ describe('a training', () => {
       { folder, progress: silent, steps: 200 },
     );
     expect(layout.stacks).toEqual([{ offset: 0, size: 6, shape: [1, 2, 3] }]);
-    expect(history.at(-1)!.train.loss).toBeLessThan(0.05);
-    const found = [...weights.get('out.weight')!.data].map((v) => Math.round(10 * v) / 10);
+    expect(history[history.length - 1].train.loss).toBeLessThan(0.05);
+    const found = valuesOf(weights).map((v) => Math.round(10 * v) / 10);
     expect(found).toEqual([2, -1, 0.5, 2, -1, 0.5]);
   });
 
   it.each([
     ['AdamW', undefined],
     ['Muon', { select: (name: string) => name === 'out.weight', learningRate: 0.05 }],
-  ])('with %s that was stopped goes on to the very same weights', async (_, muon) => {
+  ])('with %s that was stopped resumes to exactly the same weights', async (_, muon) => {
     const { optimiser } = tinyStage();
     const tiny = () => tinyStage({ optimiser: { ...optimiser, muon } });
     const whole = await train(tiny(), { folder, progress: silent });
@@ -78,23 +84,22 @@ describe('a training', () => {
     const stopping = tiny();
     const interrupted: Stage = {
       ...stopping,
-      batch(rng, step) {
+      batch(generator, step) {
         if (step === 12) stop.abort();
-        return stopping.batch(rng, step);
+        return stopping.batch(generator, step);
       },
     };
     const half = await train(interrupted, { folder: other, progress: silent, signal: stop.signal });
     expect(half).toMatchObject({ finished: false, step: 13 });
     const resumed = await train(tiny(), { folder: other, progress: silent });
     expect(resumed).toMatchObject({ finished: true, step: 40 });
-    for (const [name, { data }] of whole.weights)
-      expect([...resumed.weights.get(name)!.data]).toEqual([...data]);
+    for (const [name, { data }] of whole.weights) expect(valuesOf(resumed.weights, name)).toEqual([...data]);
     // Means of the training loss begin anew at a resumption; figures on held-out data do not.
     const held = (history: typeof whole.history) => history.map(({ step, held }) => ({ step, held }));
     expect(held(resumed.history)).toEqual(held(whole.history));
   });
 
-  it('that is finished is not run again, and its data is not made ready', async () => {
+  it('that is finished is not run again, and its data is not prepared', async () => {
     await train(tinyStage(), { folder, progress: silent });
     const never = () => {
       throw new Error('not needed');
@@ -103,12 +108,12 @@ describe('a training', () => {
     expect(again).toMatchObject({ finished: true, step: 40 });
   });
 
-  it('keeps the last checkpoint when the loss is no number any more', async () => {
+  it('keeps the last checkpoint when the loss becomes NaN', async () => {
     const base = tinyStage();
     const broken: Stage = {
       ...base,
-      batch(rng, step) {
-        const batch = base.batch(rng, step);
+      batch(generator, step) {
+        const batch = base.batch(generator, step);
         if (step === 20) (batch.y as Float32Array)[0] = Number.NaN;
         return batch;
       },
@@ -118,7 +123,7 @@ describe('a training', () => {
     );
     const resumed = await train(tinyStage(), { folder, progress: silent, steps: 20 });
     expect(resumed.step).toBe(20);
-    expect([...resumed.weights.get('out.weight')!.data].every(Number.isFinite)).toBe(true);
+    expect(valuesOf(resumed.weights).every(Number.isFinite)).toBe(true);
   });
 });
 

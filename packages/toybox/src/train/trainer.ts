@@ -1,6 +1,6 @@
 /**
- * @file Trains one stage: a program that takes a batch and the flat weights and returns the next weights, run in a
- * loop that can be killed at any time and goes on where the last checkpoint left it.
+ * @file Trains one stage: a program takes a batch and the flat weights and returns the next weights. Its loop can be killed at any
+ * time and resumes from the last checkpoint.
  */
 
 import path from 'node:path';
@@ -28,11 +28,11 @@ import {
   trace,
   type Weights,
 } from '@sgool/autodiff';
+import { type BatchGenerator, batchGenerator } from './batch-generator.ts';
 import { loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.ts';
 import type { NamedWeights } from './export.ts';
 import { decayMask, type Initialiser, initialise, ParameterLayout, recordingWeights } from './parameters.ts';
 import type { Progress } from './progress.ts';
-import { createRng, type Rng } from './rng.ts';
 
 /** Scalars by name, e.g. the parts of a loss. */
 export type Metrics = Readonly<Record<string, number>>;
@@ -65,10 +65,10 @@ export interface Stage {
   ) => { loss: Tensor } & Record<string, Tensor>;
   readonly optimiser: StageOptimiser;
   readonly initialise?: Initialiser;
-  /** Gets the data ready, and may keep it in `folder`; not called when there is nothing left to train. */
+  /** Prepares the data, and may store it in `folder`. Not called when there is nothing left to train. */
   readonly prepare?: (folder: string) => Promise<void>;
-  /** The batch of a step. Depends on `rng` only, which is seeded by stage seed and step: a resumed run sees the same. */
-  readonly batch: (rng: Rng, step: number) => Arrays;
+  /** The batch of a step. It depends on `generator` only, seeded by stage seed and step, so a resumed run has the same batches. */
+  readonly batch: (generator: BatchGenerator, step: number) => Arrays;
   /** Figures on held-out data with the averaged weights. */
   readonly validate?: (
     weights: Map<string, { shape: readonly number[]; data: Float32Array }>,
@@ -76,7 +76,7 @@ export interface Stage {
   readonly validateEvery?: number;
 }
 
-/** Weights of an earlier training and how far it came. Weights that it does not hold start afresh. */
+/** Weights and progress of an earlier training. Weights that it lacks get fresh start values. */
 export interface WarmStart extends Pick<TrainingState, 'step' | 'seconds' | 'history'> {
   readonly weights: NamedWeights;
 }
@@ -90,7 +90,7 @@ export interface TrainOptions {
   readonly threads?: number;
   /** Overrides the stage's number of steps. */
   readonly steps?: number;
-  /** Where to go on from when the folder holds no checkpoint: published weights, whose moments are gone. */
+  /** Published weights, without their moments, to start from when the folder has no checkpoint. */
   readonly warmStart?: WarmStart;
 }
 
@@ -113,7 +113,7 @@ export function learningRateAt(step: number, steps: number, o: StageOptimiser): 
   return o.learningRate * (low + (1 - low) * 0.5 * (1 + Math.cos(Math.PI * share)));
 }
 
-/** One step of AdamW, or of Muon on the layout's matrices and AdamW on the rest; Muon's momentum lies in `first`. */
+/** One step of AdamW, or of Muon on the layout's matrices and AdamW on the rest; Muon's momentum is in `first`. */
 function update(
   { learningRate: highest, weightDecay = 0.01, beta2 = 0.99, muon: matrices }: StageOptimiser,
   layout: ParameterLayout,
@@ -133,7 +133,7 @@ function update(
     const next = muon(
       { parameters: stack(state.parameters), momentum: stack(state.first) },
       stack(gradient),
-      mul(learningRate, matrices!.learningRate / highest),
+      mul(learningRate, (matrices?.learningRate ?? highest) / highest),
       { weightDecay },
     );
     return {
@@ -165,7 +165,7 @@ function update(
   );
   const whole = (name: keyof AdamWState) =>
     steps.length === 1
-      ? steps[0]![name]
+      ? steps[0][name]
       : concat(
           steps.map((s) => s[name]),
           0,
@@ -181,12 +181,12 @@ function stepGraph(stage: Stage, layout: ParameterLayout): Graph {
     const parameters = flat('parameters');
     const { loss, ...metrics } = stage.objective(layout.weights(parameters), batch);
     const [gradient] = grad(loss, [parameters]);
-    const { clipped, norm } = clipByGlobalNorm([gradient!], maxNorm);
+    const { clipped, norm } = clipByGlobalNorm([gradient], maxNorm);
     const next = update(
       stage.optimiser,
       layout,
       { parameters, first: flat('first'), second: flat('second') },
-      clipped[0]!,
+      clipped[0],
       {
         learningRate: number('learningRate'),
         correction1: number('correction1'),
@@ -206,7 +206,7 @@ function stepGraph(stage: Stage, layout: ParameterLayout): Graph {
   });
 }
 
-/** What a stage's objective asks for and what it logs, learned from tracing it once. */
+/** The weights that a stage's objective requests and the figures that it logs, from one trace. */
 export function inspectStage(stage: Stage): { layout: ParameterLayout; names: string[] } {
   const shapes = new Map<string, Shape>();
   const { outputs } = trace({ ...stage.inputs }, (batch) => stage.objective(recordingWeights(shapes), batch));
@@ -218,7 +218,7 @@ export function inspectStage(stage: Stage): { layout: ParameterLayout; names: st
 function freshState(stage: Stage, layout: ParameterLayout, warm?: WarmStart): TrainingState {
   const parameters = initialise(
     layout,
-    createRng(stage.seed),
+    batchGenerator(stage.seed),
     (...slot) => warm?.weights.get(slot[0])?.data ?? stage.initialise?.(...slot),
   );
   const zeros = () => new Float32Array(layout.total);
@@ -228,7 +228,7 @@ function freshState(stage: Stage, layout: ParameterLayout, warm?: WarmStart): Tr
 
 const STATE = ['parameters', 'first', 'second', 'average'] as const;
 
-/** Trains a stage until its steps are done or `signal` asks to stop; saves a checkpoint in both cases. */
+/** Trains a stage until its steps are done or `signal` is aborted; saves a checkpoint in both cases. */
 export async function train(stage: Stage, options: TrainOptions): Promise<TrainResult> {
   const { folder, progress, signal, checkpointSeconds = 180, threads } = options;
   const steps = options.steps ?? stage.optimiser.steps;
@@ -237,14 +237,14 @@ export async function train(stage: Stage, options: TrainOptions): Promise<TrainR
   const file = path.join(folder, `${stage.name}.checkpoint.safetensors`);
 
   const state = (await loadCheckpoint(file, layout)) ?? freshState(stage, layout, options.warmStart);
-  if (state.step > 0) progress.note(`${stage.name}: going on from step ${state.step} of ${steps}`);
+  if (state.step > 0) progress.note(`${stage.name}: resuming from step ${state.step} of ${steps}`);
   progress.note(
     `${stage.name}: ${layout.total} weights in ${layout.slots.length} tensors, ${program.nodeCount} nodes`,
   );
 
   if (state.step < steps) await stage.prepare?.(folder);
 
-  // The program reads one set of arrays and writes the other; they change places every step.
+  // The program reads one set of arrays and writes the other; they swap after every step.
   const spare = Object.fromEntries(STATE.map((name) => [name, new Float32Array(layout.total)])) as Record<
     (typeof STATE)[number],
     Float32Array
@@ -257,7 +257,7 @@ export async function train(stage: Stage, options: TrainOptions): Promise<TrainR
     while (state.step < steps && !signal?.aborted) {
       const started = performance.now();
       const { step } = state;
-      const batch = stage.batch(createRng(stage.seed * 1_000_003 + step + 1), step);
+      const batch = stage.batch(batchGenerator(stage.seed * 1_000_003 + step + 1), step);
       const scalarOf = (value: number): TypedArray => Float32Array.of(value);
       await program.run(
         {
@@ -287,7 +287,7 @@ export async function train(stage: Stage, options: TrainOptions): Promise<TrainR
       state.seconds += (performance.now() - started) / 1000;
       window.push([...log]);
       const means = Object.fromEntries(
-        names.map((name, i) => [name, window.reduce((total, row) => total + row[i]!, 0) / window.length]),
+        names.map((name, i) => [name, window.reduce((total, row) => total + row[i], 0) / window.length]),
       );
       progress.step(stage.name, state.step, steps, means);
 
@@ -303,7 +303,7 @@ export async function train(stage: Stage, options: TrainOptions): Promise<TrainR
         await saveCheckpoint(file, state);
         saved = Date.now();
       }
-      // The program runs on this thread: without a pause neither signals nor timers would ever be seen.
+      // The program runs on this thread: without a pause neither signals nor timers would be handled.
       await new Promise((resolve) => setImmediate(resolve));
     }
   } finally {

@@ -1,26 +1,14 @@
 /**
- * @file Captions: sentences about a scene in plain grammar. A caption is a set of claims and a template; an edited set
- * of claims put through the same template gives a caption that differs by exactly that edit, which is what hard
- * negatives are.
+ * @file Captions: sentences about a scene in plain grammar. A caption is a set of claims and a template. Edited claims in the same
+ * template give a caption that differs by exactly that edit: a hard negative.
  */
 
-import {
-  BACKGROUNDS,
-  type BackgroundKind,
-  COLOURS,
-  type Colour,
-  KINDS,
-  type Kind,
-  PATTERNS,
-  type Pattern,
-  RELATIONS,
-  type Relation,
-  type Size,
-} from './kinds.ts';
-import { type Rng, shuffle } from './random.ts';
+import { COLOURS, type Colour, KINDS, type Kind, RELATIONS, type Relation } from 'sgool/evaluate';
+import { BACKGROUNDS, type BackgroundKind, PATTERNS, type Pattern, type Size } from './kinds.ts';
 import { relationHolds, type Scene, type Truth } from './scene.ts';
+import { type SceneGenerator, shuffle } from './scene-generator.ts';
 
-/** What a caption says of one thing; what it leaves open is absent. */
+/** What a caption says about one thing; what it does not say is absent. */
 export interface ThingClaim {
   readonly kind: Kind;
   readonly colour: Colour;
@@ -64,7 +52,7 @@ const RELATION_PHRASE: Readonly<Record<Relation, string>> = {
   inside: 'inside',
 };
 
-/** The relation told from the other side, in the passive voice where there is one. */
+/** The relation from the other side, in the passive voice where there is one. */
 const PASSIVE: Readonly<Record<Relation, string>> = {
   'left of': 'is followed on the left by',
   'right of': 'is followed on the right by',
@@ -85,7 +73,7 @@ export function nounPhrase(thing: ThingClaim, article: 'a' | 'the' | '' = 'a'): 
   return article === '' ? text : `the ${text}`;
 }
 
-const [first, second] = [(c: Claims) => c.things[0]!, (c: Claims) => c.things[1]!];
+const [first, second] = [(c: Claims) => c.things[0], (c: Claims) => c.things[1]];
 const place = (c: Claims) => (c.background ? ` ${BACKGROUND_PHRASE[c.background]}` : '');
 const list = (c: Claims) => {
   const phrases = c.things.map((thing) => nounPhrase(thing));
@@ -101,26 +89,32 @@ const LISTS: readonly Template[] = [
   { name: 'there', say: (c) => `there is ${list(c)}${place(c)}` },
 ];
 
+const relationOf = ({ relation }: Claims): Relation => {
+  if (relation === undefined) throw new RangeError('describe: these claims have no relation');
+  return relation;
+};
+
 /** For two things and a relation. */
 const RELATED: readonly Template[] = [
   {
     name: 'plain',
-    say: (c) => `${nounPhrase(first(c))} ${RELATION_PHRASE[c.relation!]} ${nounPhrase(second(c))}${place(c)}`,
+    say: (c) =>
+      `${nounPhrase(first(c))} ${RELATION_PHRASE[relationOf(c)]} ${nounPhrase(second(c))}${place(c)}`,
   },
   {
     name: 'is',
     say: (c) =>
-      `the ${nounPhrase(first(c), '')} is ${RELATION_PHRASE[c.relation!]} the ${nounPhrase(second(c), '')}${place(c)}`,
+      `the ${nounPhrase(first(c), '')} is ${RELATION_PHRASE[relationOf(c)]} the ${nounPhrase(second(c), '')}${place(c)}`,
   },
   // Word order: the same words, the other thing first.
   {
     name: 'word order',
     say: (c) =>
-      `${RELATION_PHRASE[c.relation!]} ${nounPhrase(second(c))} there is ${nounPhrase(first(c))}${place(c)}`,
+      `${RELATION_PHRASE[relationOf(c)]} ${nounPhrase(second(c))} there is ${nounPhrase(first(c))}${place(c)}`,
   },
   {
     name: 'passive',
-    say: (c) => `${nounPhrase(second(c))} ${PASSIVE[c.relation!]} ${nounPhrase(first(c))}${place(c)}`,
+    say: (c) => `${nounPhrase(second(c))} ${PASSIVE[relationOf(c)]} ${nounPhrase(first(c))}${place(c)}`,
   },
 ];
 
@@ -131,19 +125,17 @@ interface Phenomenon extends Template {
 
 const twoThings = (scene: Scene) => scene.objects.length === 2;
 
-/** The further phenomena of the CSP suite; binding, order, passives and coordination are the templates above too. */
+/** The other phenomena of the CSP suite; the templates above cover binding, order, passives and coordination. */
 const PHENOMENA: readonly Phenomenon[] = [
   {
     name: 'binding',
     fits: (s) =>
-      twoThings(s) &&
-      s.objects[0]!.colour === s.objects[1]!.colour &&
-      s.objects[0]!.kind !== s.objects[1]!.kind,
+      twoThings(s) && s.objects[0].colour === s.objects[1].colour && s.objects[0].kind !== s.objects[1].kind,
     say: (c) => `${nounPhrase(first(c))} and a ${second(c).kind} of its own colour`,
   },
   {
     name: 'comparative',
-    fits: (s) => twoThings(s) && s.objects[0]!.side > 1.2 * s.objects[1]!.side,
+    fits: (s) => twoThings(s) && s.objects[0].side > 1.2 * s.objects[1].side,
     say: (c) => `${nounPhrase(first(c))} larger than ${nounPhrase(second(c))}`,
   },
   {
@@ -154,23 +146,19 @@ const PHENOMENA: readonly Phenomenon[] = [
   {
     name: 'ellipsis',
     fits: (s) =>
-      twoThings(s) &&
-      s.objects[0]!.kind === s.objects[1]!.kind &&
-      s.objects[0]!.colour !== s.objects[1]!.colour,
+      twoThings(s) && s.objects[0].kind === s.objects[1].kind && s.objects[0].colour !== s.objects[1].colour,
     say: (c) =>
       `${nounPhrase(first(c))} and ${/^[aeiou]/.test(second(c).colour) ? 'an' : 'a'} ${second(c).colour} one`,
   },
   {
     name: 'ambiguity',
     fits: (s) =>
-      twoThings(s) &&
-      s.objects[0]!.colour === s.objects[1]!.colour &&
-      s.objects[0]!.kind !== s.objects[1]!.kind,
+      twoThings(s) && s.objects[0].colour === s.objects[1].colour && s.objects[0].kind !== s.objects[1].kind,
     say: (c) => `${nounPhrase(first(c))} and ${second(c).kind}`,
   },
 ];
 
-/** Every word that a caption can hold, sorted. */
+/** Every word that captions use, sorted. */
 export const WORDS: readonly string[] = (() => {
   const words = new Set<string>();
   const note = (text: string) => {
@@ -199,60 +187,63 @@ export const WORDS: readonly string[] = (() => {
   return [...words].sort();
 })();
 
-function claimOf(scene: Scene, index: number, rng: Rng, detail: number): ThingClaim {
-  const { kind, colour, size, pattern } = scene.objects[index]!;
+function claimOf(scene: Scene, index: number, generator: SceneGenerator, detail: number): ThingClaim {
+  const { kind, colour, size, pattern } = scene.objects[index];
   return {
     kind,
     colour,
-    ...(size !== 'medium' && rng.chance(detail * 0.6) ? { size } : {}),
-    ...(pattern !== 'plain' && rng.chance(0.25 + detail) ? { pattern } : {}),
+    ...(size !== 'medium' && generator.chance(detail * 0.6) ? { size } : {}),
+    ...(pattern !== 'plain' && generator.chance(0.25 + detail) ? { pattern } : {}),
   };
 }
 
 /** A true caption of a scene that names every thing with its colour. */
-export function describe(scene: Scene, rng: Rng): Described {
+export function describe(scene: Scene, generator: SceneGenerator): Described {
   const order = scene.objects.map((_, i) => i);
-  if (!scene.relation) shuffle(order, rng);
-  const background = rng.chance(0.3) ? scene.background.kind : undefined;
-  if (scene.objects.length === 2 && rng.chance(0.5)) {
-    const [a, b] = rng.chance(0.5) ? [0, 1] : [1, 0];
-    const holding = RELATIONS.filter((relation) => relationHolds(scene, a!, relation, b!) === 'true');
+  if (!scene.relation) shuffle(order, generator);
+  const background = generator.chance(0.3) ? scene.background.kind : undefined;
+  if (scene.objects.length === 2 && generator.chance(0.5)) {
+    const [a, b] = generator.chance(0.5) ? [0, 1] : [1, 0];
+    const holding = RELATIONS.filter((relation) => relationHolds(scene, a, relation, b) === 'true');
     if (holding.length > 0) {
       const claims: Claims = {
-        things: [claimOf(scene, a!, rng, 0.1), claimOf(scene, b!, rng, 0.1)],
-        relation: rng.pick(holding),
+        things: [claimOf(scene, a, generator, 0.1), claimOf(scene, b, generator, 0.1)],
+        relation: generator.pick(holding),
         background,
       };
-      const template = RELATED[rng.pick([0, 0, 0, 1, 2, 3])]!;
+      const template = RELATED[generator.pick([0, 0, 0, 1, 2, 3])];
       return { text: template.say(claims), claims, template };
     }
   }
-  if (rng.chance(0.15)) {
+  if (generator.chance(0.15)) {
     const fitting = PHENOMENA.filter((p) => p.fits(scene));
     if (fitting.length > 0) {
-      const template = rng.pick(fitting);
+      const template = generator.pick(fitting);
       const claims: Claims = { things: scene.objects.map(({ kind, colour }) => ({ kind, colour })) };
       return { text: template.say(claims), claims, template };
     }
   }
-  const claims: Claims = { things: order.map((i) => claimOf(scene, i, rng, 0.15)), background };
-  const template = LISTS[rng.pick([0, 0, 0, 0, 1, 2])]!;
+  const claims: Claims = { things: order.map((i) => claimOf(scene, i, generator, 0.15)), background };
+  const template = LISTS[generator.pick([0, 0, 0, 0, 1, 2])];
   return { text: template.say(claims), claims, template };
-}
-
-/** The words of a training caption. */
-export function trainingCaption(scene: Scene, rng: Rng): string {
-  return describe(scene, rng).text;
 }
 
 /** `a red cat and a blue boat`: the shortest caption that names everything. */
 export function shortCaption(things: readonly ThingClaim[]): string {
-  return LISTS[0]!.say({ things: things.map(({ kind, colour }) => ({ kind, colour })) });
+  return LISTS[0].say({ things: things.map(({ kind, colour }) => ({ kind, colour })) });
+}
+
+/** `a red cat to the left of a blue boat`: the shortest caption of two things and a relation. */
+export function relatedCaption(
+  [subject, object]: readonly [ThingClaim, ThingClaim],
+  relation: Relation,
+): string {
+  return RELATED[0].say({ things: [subject, object], relation });
 }
 
 /** Whether a claim about one thing holds for an object of the scene. */
 function fits(claim: ThingClaim, scene: Scene, index: number): boolean {
-  const object = scene.objects[index]!;
+  const object = scene.objects[index];
   return (
     claim.kind === object.kind &&
     claim.colour === object.colour &&
@@ -270,7 +261,7 @@ export function claimsHold(scene: Scene, claims: Claims): Truth {
     const claim = claims.things[next];
     if (claim === undefined) {
       const truth =
-        claims.relation === undefined ? 'true' : relationHolds(scene, used[0]!, claims.relation, used[1]!);
+        claims.relation === undefined ? 'true' : relationHolds(scene, used[0], claims.relation, used[1]);
       if (truth !== 'false') result = truth;
       return;
     }
@@ -308,7 +299,7 @@ function singleEdits(claims: Claims): Claims[] {
     if (thing.pattern)
       withThing(i, { ...thing, pattern: thing.pattern === 'striped' ? 'spotted' : 'striped' });
     for (let j = i + 1; j < claims.things.length; j++) {
-      const other = claims.things[j]!;
+      const other = claims.things[j];
       if (other.colour === thing.colour) continue;
       edits.push({
         ...claims,
@@ -320,7 +311,7 @@ function singleEdits(claims: Claims): Claims[] {
   });
   if (claims.relation) {
     for (const relation of RELATIONS) if (relation !== claims.relation) edits.push({ ...claims, relation });
-    const [a, b] = [claims.things[0]!, claims.things[1]!];
+    const [a, b] = [claims.things[0], claims.things[1]];
     edits.push({ ...claims, things: [b, a] });
   }
   if (claims.background) {
@@ -332,9 +323,14 @@ function singleEdits(claims: Claims): Claims[] {
 
 /**
  * Up to `count` captions that are false of the scene and differ from the true one by a single attribute, thing,
- * exchange of colours, or relation; once those are used up, by two of these. All texts are distinct.
+ * exchange of colours, or relation; when those run out, by two of these. All texts are distinct.
  */
-export function hardNegatives(scene: Scene, caption: Described, rng: Rng, count: number): string[] {
+export function hardNegatives(
+  scene: Scene,
+  caption: Described,
+  generator: SceneGenerator,
+  count: number,
+): string[] {
   const texts = new Set<string>([caption.text]);
   const take = (edits: readonly Claims[]) => {
     for (const claims of edits) {
@@ -343,15 +339,15 @@ export function hardNegatives(scene: Scene, caption: Described, rng: Rng, count:
     }
   };
   const single = singleEdits(caption.claims);
-  // Exchanged colours and turned relations are rare among the edits but are what binding means: often first.
-  const telling = single.filter((e) => isExchange(e, caption.claims));
-  const ordered = shuffle([...single], rng);
-  take(rng.chance(0.6) ? [...shuffle(telling, rng), ...ordered] : ordered);
+  // Exchanged colours and reversed relations are what binding is about but are rare among the edits, so they often come first.
+  const binding = single.filter((e) => isExchange(e, caption.claims));
+  const ordered = shuffle([...single], generator);
+  take(generator.chance(0.6) ? [...shuffle(binding, generator), ...ordered] : ordered);
   if (texts.size <= count)
     take(
       shuffle(
         single.flatMap((e) => singleEdits(e)),
-        rng,
+        generator,
       ),
     );
   texts.delete(caption.text);
@@ -361,7 +357,7 @@ export function hardNegatives(scene: Scene, caption: Described, rng: Rng, count:
 function isExchange(edit: Claims, original: Claims): boolean {
   if (original.relation && edit.relation === SWAPPED[original.relation]) return true;
   const changed = edit.things.filter(
-    (t, i) => t.colour !== original.things[i]!.colour || t.kind !== original.things[i]!.kind,
+    (t, i) => t.colour !== original.things[i].colour || t.kind !== original.things[i].kind,
   );
   return changed.length === 2;
 }

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { createRng, renderWithMasks, sceneFromSeed, simulateFixations } from './index.ts';
+import { simulateFixations } from './fixations.ts';
+import { renderWithMasks } from './render.ts';
+import { sceneFromSeed } from './sample.ts';
+import { sceneGenerator } from './scene-generator.ts';
 
 const size = 64;
-const simulate = (seed: number, rng = createRng(seed)) => {
+const simulate = (seed: number, generator = sceneGenerator(seed)) => {
   const scene = sceneFromSeed(seed);
   const rendered = renderWithMasks(scene);
-  return { scene, ...rendered, ...simulateFixations(scene, rendered, { size, rng }) };
+  return { scene, ...rendered, ...simulateFixations(scene, rendered, { size, generator }) };
 };
 
 describe('simulated fixations', () => {
@@ -23,7 +26,7 @@ describe('simulated fixations', () => {
   });
 
   it('are the same for the same numbers, others for others', () => {
-    const places = (seed: number) => simulate(3, createRng(seed)).fixations.join();
+    const places = (seed: number) => simulate(3, sceneGenerator(seed)).fixations.join();
     expect(places(1)).toBe(places(1));
     expect(places(1)).not.toBe(places(2));
   });
@@ -53,10 +56,10 @@ describe('simulated fixations', () => {
         relation: seed % 2 ? 'left of' : 'right of',
       });
       const rendered = renderWithMasks(scene, size);
-      const { fixations } = simulateFixations(scene, rendered, { size, rng: createRng(seed) });
+      const { fixations } = simulateFixations(scene, rendered, { size, generator: sceneGenerator(seed) });
       const on = (index: number) =>
-        fixations.reduce((sum, count, at) => sum + count * rendered.masks[index]!.mask[at]!, 0) /
-        Math.sqrt(rendered.masks[index]!.area);
+        fixations.reduce((sum, count, at) => sum + count * rendered.masks[index].mask[at], 0) /
+        Math.sqrt(rendered.masks[index].area);
       withFace += on(0);
       without += on(1);
     }

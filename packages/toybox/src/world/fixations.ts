@@ -1,8 +1,8 @@
 /**
- * @file Where people would look, simulated. Each scene gets a priority map, and fixations are drawn from it:
+ * @file Simulated fixations of the eye. Each scene gets a priority map, and fixations are drawn from it:
  *
  * - every thing attracts in proportion to (0.4 + 1.2 * contrast) * sqrt(visible area) * (1.5 with a face), where
- *   contrast is the distance between the mean colours of the thing and of everything that is no thing (0..1);
+ *   contrast is the distance between the mean colours of the thing and of the background (0..1);
  * - its fixations fall around the focus of its shape (a face where it has one), else around the centre of its visible
  *   pixels, with a spread of 0.22 of its box;
  * - one fixation in eight follows a central bias instead, a Gaussian of deviation 0.22 of the image.
@@ -12,16 +12,16 @@
  */
 
 import { WITH_FACE } from './kinds.ts';
-import type { Rng } from './random.ts';
 import type { ObjectMask } from './render.ts';
 import type { Scene } from './scene.ts';
+import type { SceneGenerator } from './scene-generator.ts';
 import { SHAPES } from './shapes.ts';
 
 export interface FixationOptions {
   /** Side of the maps. */
   readonly size: number;
-  readonly rng: Rng;
-  /** 200 unless given, as many as a dozen viewers make in some seconds each. */
+  readonly generator: SceneGenerator;
+  /** Default 200, as many as a dozen viewers make in a few seconds each. */
   readonly count?: number;
 }
 
@@ -34,25 +34,28 @@ export interface Fixations {
 
 const CENTRE_SHARE = 1 / 8;
 
-/** Simulates fixations on a rendered scene. `image` is what `renderWithMasks` gave together with `masks`. */
+/** Simulates fixations on a rendered scene. `image` and `masks` come from `renderWithMasks`. */
 export function simulateFixations(
   scene: Scene,
   { image, masks }: { image: Uint8Array; masks: readonly ObjectMask[] },
-  { size, rng, count = 200 }: FixationOptions,
+  { size, generator, count = 200 }: FixationOptions,
 ): Fixations {
   const side = Math.sqrt(image.length / 3);
   const targets = priorities(scene, image, masks, side);
   const total = targets.reduce((sum, t) => sum + t.weight, 0);
   const fixations = new Float32Array(size * size);
   for (let i = 0; i < count; i++) {
-    let [x, y] = [0.5 + 0.22 * rng.normal(), 0.5 + 0.22 * rng.normal()];
-    if (total > 0 && !rng.chance(CENTRE_SHARE)) {
-      let left = rng.next() * total;
-      const target = targets.find((t) => (left -= t.weight) < 0) ?? targets[0]!;
-      [x, y] = [target.x + target.spreadX * rng.normal(), target.y + target.spreadY * rng.normal()];
+    let [x, y] = [0.5 + 0.22 * generator.normal(), 0.5 + 0.22 * generator.normal()];
+    if (total > 0 && !generator.chance(CENTRE_SHARE)) {
+      let left = generator.next() * total;
+      const target = targets.find((t) => (left -= t.weight) < 0) ?? targets[0];
+      [x, y] = [
+        target.x + target.spreadX * generator.normal(),
+        target.y + target.spreadY * generator.normal(),
+      ];
     }
     const [column, row] = [Math.floor(x * size), Math.floor(y * size)];
-    if (column >= 0 && row >= 0 && column < size && row < size) fixations[row * size + column]! += 1;
+    if (column >= 0 && row >= 0 && column < size && row < size) fixations[row * size + column] += 1;
   }
   const map = blur(fixations, size, size / 16);
   const top = map.reduce((a, b) => Math.max(a, b), 1e-9);
@@ -66,29 +69,29 @@ function priorities(scene: Scene, image: Uint8Array, masks: readonly ObjectMask[
   const centres = masks.map(() => [0, 0]);
   for (let p = 0; p < side * side; p++) {
     const owner = masks.findIndex((m) => m.mask[p]);
-    const into = owner < 0 ? ground : means[owner]!;
-    for (let c = 0; c < 3; c++) into[c]! += image[3 * p + c]!;
+    const into = owner < 0 ? ground : means[owner];
+    for (let c = 0; c < 3; c++) into[c] += image[3 * p + c];
     if (owner < 0) groundArea++;
     else {
-      centres[owner]![0]! += p % side;
-      centres[owner]![1]! += Math.floor(p / side);
+      centres[owner][0] += p % side;
+      centres[owner][1] += Math.floor(p / side);
     }
   }
   return masks.flatMap(({ area, box }, i) => {
     if (area === 0) return [];
-    const thing = scene.objects[i]!;
+    const thing = scene.objects[i];
     const face = WITH_FACE.includes(thing.kind);
     const [focusX, focusY] = SHAPES[thing.kind].focus;
     const contrast =
-      Math.hypot(...means[i]!.map((v, c) => v / area - ground[c]! / Math.max(1, groundArea))) / 441;
+      Math.hypot(...means[i].map((v, c) => v / area - ground[c] / Math.max(1, groundArea))) / 441;
     const [w, h] = [(box.x1 - box.x0) / side, (box.y1 - box.y0) / side];
     return [
       {
         weight: (0.4 + 1.2 * contrast) * Math.sqrt(area / (side * side)) * (face ? 1.5 : 1),
         x: face
           ? thing.x + (focusX * (thing.flipped ? -1 : 1) * thing.side) / 2
-          : centres[i]![0]! / area / side,
-        y: face ? thing.y + (focusY * thing.side) / 2 : centres[i]![1]! / area / side,
+          : centres[i][0] / area / side,
+        y: face ? thing.y + (focusY * thing.side) / 2 : centres[i][1] / area / side,
         spreadX: 0.22 * w,
         spreadY: 0.22 * h,
       },
@@ -106,10 +109,10 @@ function blur(map: Float32Array, size: number, deviation: number): Float32Array 
     const out = new Float32Array(source.length);
     for (let line = 0; line < size; line++) {
       for (let i = 0; i < size; i++) {
-        const value = source[line * stride + i * step]!;
+        const value = source[line * stride + i * step];
         if (value === 0) continue;
         for (let k = -radius; k <= radius; k++) {
-          if (i + k >= 0 && i + k < size) out[line * stride + (i + k) * step]! += value * kernel[k + radius]!;
+          if (i + k >= 0 && i + k < size) out[line * stride + (i + k) * step] += value * kernel[k + radius];
         }
       }
     }

@@ -1,9 +1,7 @@
-/** @file What the world is made of: the names of things, colours, sizes, patterns, relations and backgrounds. */
+/** @file The world's sizes, patterns and backgrounds, and its paints; kinds, colours and relations are those of the judge. */
 
 import type { Colour, Kind } from 'sgool/evaluate';
 import type { Rgb } from './raster.ts';
-
-export { COLOURS, type Colour, KINDS, type Kind, RELATIONS, type Relation } from 'sgool/evaluate';
 
 /** The flat paint of each colour, 0..255. */
 export const PAINT: Readonly<Record<Colour, Rgb>> = {
@@ -32,5 +30,5 @@ export type BackgroundKind = (typeof BACKGROUNDS)[number];
 /** Things that are hollow when something is inside them. */
 export const CONTAINERS: readonly Kind[] = ['house', 'heart', 'balloon'];
 
-/** Things with a face, which draw the eye. */
+/** Things with a face, which attract fixations. */
 export const WITH_FACE: readonly Kind[] = ['cat', 'bird', 'fish', 'mushroom', 'star'];

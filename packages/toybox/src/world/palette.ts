@@ -1,6 +1,7 @@
 /** @file The paints besides the eight colours: tones of a colour, fixed inks, backgrounds. */
 
-import { type Colour, PAINT } from './kinds.ts';
+import type { Colour } from 'sgool/evaluate';
+import { PAINT } from './kinds.ts';
 import type { Rgb } from './raster.ts';
 import type { Ink } from './shapes.ts';
 

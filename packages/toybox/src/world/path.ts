@@ -13,7 +13,7 @@ const CURVE_STEPS = 7;
 export function path(text: string): Outline {
   const points: number[] = [];
   for (const [, command, rest] of text.matchAll(/([A-Za-z])([^A-Za-z]*)/g)) {
-    const n = (rest!.match(/-?\d*\.?\d+/g) ?? []).map(Number);
+    const n = (rest.match(/-?\d*\.?\d+/g) ?? []).map(Number);
     if (command === 'Z') continue;
     if (command === 'M' || command === 'L') {
       points.push(...n);
@@ -22,7 +22,7 @@ export function path(text: string): Outline {
     const degree = command === 'Q' ? 2 : command === 'C' ? 3 : 0;
     if (degree === 0) throw new Error(`path: unknown command, got '${command}'; use one of M L Q C Z`);
     for (let at = 0; at < n.length; at += degree * 2) {
-      const control = [points.at(-2)!, points.at(-1)!, ...n.slice(at, at + degree * 2)];
+      const control = [...points.slice(-2), ...n.slice(at, at + degree * 2)];
       for (let step = 1; step <= CURVE_STEPS; step++) points.push(...bezier(control, step / CURVE_STEPS));
     }
   }
@@ -61,11 +61,11 @@ export function stroke(points: readonly number[], width: number): Outline {
   for (let i = 0; i < count; i++) {
     const a = Math.max(0, i - 1);
     const b = Math.min(count - 1, i + 1);
-    const dx = points[2 * b]! - points[2 * a]!;
-    const dy = points[2 * b + 1]! - points[2 * a + 1]!;
+    const dx = points[2 * b] - points[2 * a];
+    const dy = points[2 * b + 1] - points[2 * a + 1];
     const scale = width / 2 / Math.hypot(dx, dy);
-    there.push(points[2 * i]! - dy * scale, points[2 * i + 1]! + dx * scale);
-    back.unshift(points[2 * i]! + dy * scale, points[2 * i + 1]! - dx * scale);
+    there.push(points[2 * i] - dy * scale, points[2 * i + 1] + dx * scale);
+    back.unshift(points[2 * i] + dy * scale, points[2 * i + 1] - dx * scale);
   }
   return [...there, ...back];
 }
@@ -76,7 +76,7 @@ export function grow(outline: Outline, distance: number): Outline {
   let area = 0;
   for (let i = 0; i < count; i++) {
     const j = (i + 1) % count;
-    area += outline[2 * i]! * outline[2 * j + 1]! - outline[2 * j]! * outline[2 * i + 1]!;
+    area += outline[2 * i] * outline[2 * j + 1] - outline[2 * j] * outline[2 * i + 1];
   }
   const outward = area > 0 ? distance : -distance;
   const points: number[] = [];
@@ -87,15 +87,15 @@ export function grow(outline: Outline, distance: number): Outline {
     const [mx, my] = normal(outline, i, b);
     // The mitre along n + m has length distance / cos(half the turn).
     const length = Math.max(0.5, 1 + nx * mx + ny * my);
-    points.push(outline[2 * i]! + (outward * (nx + mx)) / length);
-    points.push(outline[2 * i + 1]! + (outward * (ny + my)) / length);
+    points.push(outline[2 * i] + (outward * (nx + mx)) / length);
+    points.push(outline[2 * i + 1] + (outward * (ny + my)) / length);
   }
   return points;
 }
 
 function normal(outline: Outline, a: number, b: number): [number, number] {
-  const dx = outline[2 * b]! - outline[2 * a]!;
-  const dy = outline[2 * b + 1]! - outline[2 * a + 1]!;
+  const dx = outline[2 * b] - outline[2 * a];
+  const dy = outline[2 * b + 1] - outline[2 * a + 1];
   const length = Math.hypot(dx, dy) || 1;
   return [dy / length, -dx / length];
 }
@@ -104,8 +104,8 @@ function bezier(control: number[], t: number): [number, number] {
   let row = control;
   while (row.length > 2) {
     const next: number[] = [];
-    for (let i = 0; i + 2 < row.length; i++) next.push(row[i]! + t * (row[i + 2]! - row[i]!));
+    for (let i = 0; i + 2 < row.length; i++) next.push(row[i] + t * (row[i + 2] - row[i]));
     row = next;
   }
-  return [row[0]!, row[1]!];
+  return [row[0], row[1]];
 }

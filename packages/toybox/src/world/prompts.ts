@@ -1,43 +1,64 @@
 /** @file Prompts whose truth is known, for evaluation. */
 
-import { shortCaption } from './describe.ts';
-import { COLOURS, KINDS, type Relation } from './kinds.ts';
-import { createRng } from './random.ts';
+import { COLOURS, KINDS, RELATIONS, type Relation } from 'sgool/evaluate';
+import { relatedCaption, shortCaption } from './describe.ts';
+import { CONTAINERS } from './kinds.ts';
+import { type SceneGenerator, sceneGenerator } from './scene-generator.ts';
 import { isHeldOut, type NamedThing } from './split.ts';
 
+/** A prompt and what an image must show to be correct. */
 export interface PromptSpec {
   readonly text: string;
   readonly things: readonly NamedThing[];
+  /** Subject and object are indices of `things`. */
   readonly relation?: { readonly subject: number; readonly relation: Relation; readonly object: number };
 }
 
-/** `count` different prompts of one thing with its colour; single things are never held out. */
+/** `count` different prompts of one thing with its colour. Single things are never held out. */
 export function singlePrompts(count: number, seed = 1): PromptSpec[] {
-  const rng = createRng(seed);
-  return distinct(count, () => [{ kind: rng.pick(KINDS), colour: rng.pick(COLOURS) }]);
+  const generator = sceneGenerator(seed);
+  return distinct(count, () => {
+    const things = [drawThing(generator)];
+    return { text: shortCaption(things), things };
+  });
 }
 
-/** `count` different prompts of two things of different kinds and colours, a combination that no training saw. */
+/** `count` different prompts of two things whose kinds and colours differ, a combination that no training shows. */
 export function heldOutPairPrompts(count: number, seed = 1): PromptSpec[] {
-  const rng = createRng(seed);
+  const generator = sceneGenerator(seed);
   return distinct(count, () => {
-    const thing = () => ({ kind: rng.pick(KINDS), colour: rng.pick(COLOURS) });
-    const things = [thing(), thing()];
-    return isHeldOut(things) ? things : undefined;
+    const things = [drawThing(generator), drawThing(generator)];
+    return isHeldOut(things) ? { text: shortCaption(things), things } : undefined;
   });
+}
+
+/** The same with a relation between the two things; only things that can hold something have another inside them. */
+export function heldOutRelationPrompts(count: number, seed = 1): PromptSpec[] {
+  const generator = sceneGenerator(seed);
+  return distinct(count, () => {
+    const things = [drawThing(generator), drawThing(generator)];
+    const relation = generator.pick(RELATIONS);
+    if (!isHeldOut(things) || (relation === 'inside' && !CONTAINERS.includes(things[1].kind))) return;
+    const text = relatedCaption([things[0], things[1]], relation);
+    return { text, things, relation: { subject: 0, relation, object: 1 } };
+  });
+}
+
+function drawThing(generator: SceneGenerator): NamedThing {
+  return { kind: generator.pick(KINDS), colour: generator.pick(COLOURS) };
 }
 
 const ATTEMPTS = 100_000;
 
-function distinct(count: number, draw: () => NamedThing[] | undefined): PromptSpec[] {
+/** Calls `draw` until there are `count` prompts with different texts: a longer list begins with a shorter one. */
+function distinct(count: number, draw: () => PromptSpec | undefined): PromptSpec[] {
   const prompts = new Map<string, PromptSpec>();
   for (let i = 0; i < ATTEMPTS && prompts.size < count; i++) {
-    const things = draw();
-    if (!things) continue;
-    const text = shortCaption(things);
-    prompts.set(text, { text, things });
+    const prompt = draw();
+    if (prompt) prompts.set(prompt.text, prompt);
   }
-  if (prompts.size < count)
+  if (prompts.size < count) {
     throw new RangeError(`prompts: the world has no ${count} such prompts, only ${prompts.size}`);
+  }
   return [...prompts.values()];
 }

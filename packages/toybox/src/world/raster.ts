@@ -15,13 +15,13 @@ export interface Canvas {
   readonly size: number;
   /** RGB in 0..255, `size * size * 3`. */
   readonly colour: Float32Array;
-  /** Which object is on top of each pixel: its index plus one, 0 for background. Absent when nobody asked. */
+  /** Which object is on top of each pixel: its index plus one, 0 for background. Absent where masks are not needed. */
   readonly owner?: Uint8Array;
 }
 
 export interface Fill {
   colour: Rgb;
-  /** Opacity in [0, 1], 1 unless told. */
+  /** Opacity in [0, 1], default 1. */
   alpha?: number;
   /** Second colour, mixed in by `pattern`. */
   second?: Rgb;
@@ -44,8 +44,8 @@ export function fillPolygon(canvas: Canvas, points: ArrayLike<number>, fill: Fil
   let top = Infinity;
   let bottom = -Infinity;
   for (let i = 0; i < points.length; i += 2) {
-    const x = points[i]!;
-    const y = points[i + 1]!;
+    const x = points[i];
+    const y = points[i + 1];
     if (x < left) left = x;
     if (x > right) right = x;
     if (y < top) top = y;
@@ -63,11 +63,11 @@ export function fillPolygon(canvas: Canvas, points: ArrayLike<number>, fill: Fil
   if (accumulation.length < cells) accumulation = new Float32Array(cells);
   accumulation.fill(0, 0, cells);
 
-  let px = points[points.length - 2]!;
-  let py = points[points.length - 1]!;
+  let px = points[points.length - 2];
+  let py = points[points.length - 1];
   for (let i = 0; i < points.length; i += 2) {
-    const x = points[i]!;
-    const y = points[i + 1]!;
+    const x = points[i];
+    const y = points[i + 1];
     addEdge(px - x0, py - y0, x - x0, y - y0, width, y1 - y0, stride);
     px = x;
     py = y;
@@ -112,8 +112,8 @@ function addEdge(
     const last = Math.ceil(to);
     if (last <= column + 1) {
       const middle = 0.5 * (from + to) - column;
-      accumulation[line]! += area * (1 - middle);
-      accumulation[line + 1]! += area * middle;
+      accumulation[line] += area * (1 - middle);
+      accumulation[line + 1] += area * middle;
       continue;
     }
     const perColumn = 1 / (to - from);
@@ -121,18 +121,18 @@ function addEdge(
     const tail = to - last + 1;
     const first = 0.5 * perColumn * headGap * headGap;
     const final = 0.5 * perColumn * tail * tail;
-    accumulation[line]! += area * first;
+    accumulation[line] += area * first;
     if (last === column + 2) {
-      accumulation[line + 1]! += area * (1 - first - final);
+      accumulation[line + 1] += area * (1 - first - final);
     } else {
       const second = perColumn * (1.5 - (from - column));
-      accumulation[line + 1]! += area * (second - first);
+      accumulation[line + 1] += area * (second - first);
       const span = last - column;
-      for (let c = 2; c < span - 1; c++) accumulation[line + c]! += area * perColumn;
+      for (let c = 2; c < span - 1; c++) accumulation[line + c] += area * perColumn;
       const before = second + (span - 3) * perColumn;
-      accumulation[line + span - 1]! += area * (1 - before - final);
+      accumulation[line + span - 1] += area * (1 - before - final);
     }
-    accumulation[line + last - column]! += area * final;
+    accumulation[line + last - column] += area * final;
   }
 }
 
@@ -153,7 +153,7 @@ function composite(
     let sum = 0;
     let index = (y0 + row) * size + x0;
     for (let column = 0; column < width; column++, index++) {
-      sum += accumulation[row * stride + column]!;
+      sum += accumulation[row * stride + column];
       let cover = sum < 0 ? -sum : sum;
       if (cover < 0.002) continue;
       if (cover > 0.998) cover = 1;
@@ -161,9 +161,9 @@ function composite(
       const a = cover * alpha;
       const p = index * 3;
       const t = pattern === undefined ? 0 : pattern(x0 + column + 0.5, y0 + row + 0.5);
-      pixels[p]! += a * (r + t * (r2 - r) - pixels[p]!);
-      pixels[p + 1]! += a * (g + t * (g2 - g) - pixels[p + 1]!);
-      pixels[p + 2]! += a * (b + t * (b2 - b) - pixels[p + 2]!);
+      pixels[p] += a * (r + t * (r2 - r) - pixels[p]);
+      pixels[p + 1] += a * (g + t * (g2 - g) - pixels[p + 1]);
+      pixels[p + 2] += a * (b + t * (b2 - b) - pixels[p + 2]);
     }
   }
 }

@@ -24,7 +24,7 @@ export interface ObjectMask {
  * @returns RGB bytes, row by row, `size * size * 3`.
  */
 export function renderScene(scene: Scene, size = 128): Uint8Array {
-  return toBytes(paint(scene, size, false));
+  return toBytes(paint(scene, size));
 }
 
 /**
@@ -33,8 +33,8 @@ export function renderScene(scene: Scene, size = 128): Uint8Array {
  * @returns the image as {@link renderScene} gives it, and one mask per object, in the order of `scene.objects`.
  */
 export function renderWithMasks(scene: Scene, size = 128): { image: Uint8Array; masks: ObjectMask[] } {
-  const canvas = paint(scene, size, true);
-  const owner = canvas.owner!;
+  const owner = new Uint8Array(size * size);
+  const canvas = paint(scene, size, owner);
   const masks = scene.objects.map((_, index): ObjectMask => {
     const mask = new Uint8Array(size * size);
     let [x0, y0, x1, y1, area] = [size, size, 0, 0, 0];
@@ -56,19 +56,16 @@ export function renderWithMasks(scene: Scene, size = 128): { image: Uint8Array; 
 
 function toBytes(canvas: Canvas): Uint8Array {
   const bytes = new Uint8Array(canvas.colour.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = canvas.colour[i]! + 0.5;
+  for (let i = 0; i < bytes.length; i++) bytes[i] = canvas.colour[i] + 0.5;
   return bytes;
 }
 
 let scratch = new Float32Array(0);
 
-function paint(scene: Scene, size: number, withOwner: boolean): Canvas {
+/** @param owner filled with the number of the object that each pixel belongs to, from 1 */
+function paint(scene: Scene, size: number, owner?: Uint8Array): Canvas {
   if (scratch.length !== size * size * 3) scratch = new Float32Array(size * size * 3);
-  const canvas: Canvas = {
-    size,
-    colour: scratch,
-    ...(withOwner && { owner: new Uint8Array(size * size) }),
-  };
+  const canvas: Canvas = { size, colour: scratch, owner };
   paintBackground(canvas, scene.background);
   for (const item of scene.clutter) paintClutter(canvas, item);
   scene.objects.forEach((thing, index) => {
@@ -79,7 +76,7 @@ function paint(scene: Scene, size: number, withOwner: boolean): Canvas {
 
 function paintBackground(canvas: Canvas, { kind, tint, horizon }: Background): void {
   const { size, colour: pixels } = canvas;
-  const upper: Rgb = kind === 'plain' ? PLAIN_TINTS[tint]! : SCENERY[kind].upper;
+  const upper: Rgb = kind === 'plain' ? PLAIN_TINTS[tint] : SCENERY[kind].upper;
   const lower: Rgb = kind === 'plain' ? upper : SCENERY[kind].lower;
   for (let y = 0, at = 0; y < size; y++) {
     const t = Math.min(1, Math.max(0, y + 1 - horizon * size));
@@ -133,8 +130,8 @@ function paintThing(canvas: Canvas, thing: Thing, owner: number): void {
   const place = (outline: Outline) => {
     const points = new Float64Array(outline.length);
     for (let i = 0; i < points.length; i += 2) {
-      points[i] = cx + mirror * outline[i]! * half;
-      points[i + 1] = cy + outline[i + 1]! * half;
+      points[i] = cx + mirror * outline[i] * half;
+      points[i + 1] = cy + outline[i + 1] * half;
     }
     return points;
   };

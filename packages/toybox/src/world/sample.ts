@@ -1,26 +1,15 @@
 /** @file Draws scenes from a seed: which things, how they lie, and what is behind them. */
 
-import {
-  BACKGROUNDS,
-  type BackgroundKind,
-  COLOURS,
-  CONTAINERS,
-  type Colour,
-  KINDS,
-  type Kind,
-  type Pattern,
-  type Relation,
-  SIDE,
-  type Size,
-} from './kinds.ts';
+import { COLOURS, type Colour, KINDS, type Kind, type Relation } from 'sgool/evaluate';
+import { BACKGROUNDS, type BackgroundKind, CONTAINERS, type Pattern, SIDE, type Size } from './kinds.ts';
 import { PLAIN_TINTS } from './palette.ts';
-import { createRng, type Rng } from './random.ts';
 import type { Background, Clutter, ClutterKind, Scene, SceneRelation, Thing } from './scene.ts';
+import { type SceneGenerator, sceneGenerator } from './scene-generator.ts';
 import { SHAPES } from './shapes.ts';
 import { isHeldOut } from './split.ts';
 
 export interface SampleOptions {
-  /** Number of things; 45% one, 45% two, 10% three unless told (two when a relation is given). */
+  /** Number of things. Default: one (45%), two (45%) or three (10%); two where a relation is given. */
   things?: 1 | 2 | 3;
   /** Kinds of the first things; the rest are drawn. */
   kinds?: readonly (Kind | undefined)[];
@@ -41,37 +30,37 @@ const ATTEMPTS = 2000;
 /**
  * Draws one scene.
  *
- * @throws Error when the options ask for what cannot be: a relation without exactly two things, something inside a thing
+ * @throws Error when the options cannot be met: a relation without exactly two things, something inside a thing
  *   that holds nothing, forced things that the split forbids.
  */
-export function sampleScene(rng: Rng, options: SampleOptions = {}): Scene {
+export function sampleScene(generator: SceneGenerator, options: SampleOptions = {}): Scene {
   const { split = 'any', relation } = options;
-  const asked = Math.max(options.kinds?.length ?? 0, options.colours?.length ?? 0, 1);
+  const named = Math.max(options.kinds?.length ?? 0, options.colours?.length ?? 0, 1);
   const count =
     options.things ??
     (relation !== undefined || split === 'heldOut'
       ? 2
-      : asked > 1
-        ? asked
-        : Number(rng.weighted({ '1': 45, '2': 45, '3': 10 })));
+      : named > 1
+        ? named
+        : Number(generator.weighted({ '1': 45, '2': 45, '3': 10 })));
   if (relation !== undefined && count !== 2) {
     throw new Error(
       `sampleScene: a relation needs two things, got ${count}; leave out 'things' or 'relation'`,
     );
   }
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const things = drawThings(rng, count, options);
+    const things = drawThings(generator, count, options);
     const held = isHeldOut(things);
     if ((split === 'train' && held) || (split === 'heldOut' && !held)) continue;
     const placed =
       count === 1
-        ? placeOne(rng, things)
+        ? placeOne(generator, things)
         : count === 2
-          ? placeTwo(rng, things, relation)
-          : placeThree(rng, things);
+          ? placeTwo(generator, things, relation)
+          : placeThree(generator, things);
     if (placed === undefined) continue;
-    const background = drawBackground(rng, options.background);
-    const scene: Scene = { background, clutter: drawClutter(rng, background), objects: placed.objects };
+    const background = drawBackground(generator, options.background);
+    const scene: Scene = { background, clutter: drawClutter(generator, background), objects: placed.objects };
     if (placed.relation) scene.relation = placed.relation;
     return scene;
   }
@@ -83,7 +72,7 @@ export function sampleScene(rng: Rng, options: SampleOptions = {}): Scene {
 
 /** The scene of a seed: `sampleScene` with a generator of its own. */
 export function sceneFromSeed(seed: number, options: SampleOptions = {}): Scene {
-  return sampleScene(createRng(seed), options);
+  return sampleScene(sceneGenerator(seed), options);
 }
 
 interface Placed {
@@ -91,34 +80,34 @@ interface Placed {
   relation?: SceneRelation;
 }
 
-function drawThings(rng: Rng, count: number, options: SampleOptions): Thing[] {
+function drawThings(generator: SceneGenerator, count: number, options: SampleOptions): Thing[] {
   const things: Thing[] = [];
   for (let i = 0; i < count; i++) {
     // The second of two inside something must be able to hold it.
     const kindChoice = options.relation === 'inside' && i === 1 ? CONTAINERS : KINDS;
-    let kind = options.kinds?.[i] ?? rng.pick(kindChoice);
-    let colour = options.colours?.[i] ?? rng.pick(COLOURS);
-    // Same kinds and same colours happen, but half as often as chance would have it.
-    if (things.some((t) => t.kind === kind) && !options.kinds?.[i] && rng.chance(0.5))
-      kind = rng.pick(kindChoice);
-    if (things.some((t) => t.colour === colour) && !options.colours?.[i] && rng.chance(0.5))
-      colour = rng.pick(COLOURS);
+    let kind = options.kinds?.[i] ?? generator.pick(kindChoice);
+    let colour = options.colours?.[i] ?? generator.pick(COLOURS);
+    // Same kinds and same colours occur, half as often as by chance.
+    if (things.some((t) => t.kind === kind) && !options.kinds?.[i] && generator.chance(0.5))
+      kind = generator.pick(kindChoice);
+    if (things.some((t) => t.colour === colour) && !options.colours?.[i] && generator.chance(0.5))
+      colour = generator.pick(COLOURS);
     const size =
       options.sizes?.[i] ??
       (count === 1
-        ? rng.weighted({ small: 15, medium: 40, large: 45 })
+        ? generator.weighted({ small: 15, medium: 40, large: 45 })
         : count === 2
-          ? rng.weighted({ small: 28, medium: 47, large: 25 })
-          : rng.weighted({ small: 60, medium: 40 }));
+          ? generator.weighted({ small: 28, medium: 47, large: 25 })
+          : generator.weighted({ small: 60, medium: 40 }));
     things.push({
       kind,
       colour,
       size,
-      pattern: options.patterns?.[i] ?? rng.weighted({ plain: 82, striped: 9, spotted: 9 }),
+      pattern: options.patterns?.[i] ?? generator.weighted({ plain: 82, striped: 9, spotted: 9 }),
       x: 0.5,
       y: 0.5,
-      side: SIDE[size] * rng.range(0.96, 1.04),
-      flipped: rng.chance(0.5),
+      side: SIDE[size] * generator.range(0.96, 1.04),
+      flipped: generator.chance(0.5),
       hollow: false,
     });
   }
@@ -129,25 +118,29 @@ const MARGIN = 0.03;
 const halfWidth = (thing: Thing) => (SHAPES[thing.kind].halfWidth * thing.side) / 2;
 const halfHeight = (thing: Thing) => (SHAPES[thing.kind].halfHeight * thing.side) / 2;
 
-/** Gives a thing another size class, keeping its jitter. */
+/** Changes the size class of a thing and keeps its jitter. */
 function resize(thing: Thing, size: Size): void {
   thing.side *= SIDE[size] / SIDE[thing.size];
   thing.size = size;
 }
 
-function placeOne(rng: Rng, [thing]: Thing[]): Placed {
-  const slackX = 0.5 - MARGIN - halfWidth(thing!);
-  const slackY = 0.5 - MARGIN - halfHeight(thing!);
-  thing!.x = 0.5 + slackX * 0.6 * rng.range(-1, 1);
-  thing!.y = 0.5 + slackY * 0.6 * rng.range(-1, 1);
-  return { objects: [thing!] };
+function placeOne(generator: SceneGenerator, [thing]: Thing[]): Placed {
+  const slackX = 0.5 - MARGIN - halfWidth(thing);
+  const slackY = 0.5 - MARGIN - halfHeight(thing);
+  thing.x = 0.5 + slackX * 0.6 * generator.range(-1, 1);
+  thing.y = 0.5 + slackY * 0.6 * generator.range(-1, 1);
+  return { objects: [thing] };
 }
 
-function placeTwo(rng: Rng, things: Thing[], asked: Relation | undefined): Placed | undefined {
+function placeTwo(
+  generator: SceneGenerator,
+  things: Thing[],
+  given: Relation | undefined,
+): Placed | undefined {
   const [a, b] = things as [Thing, Thing];
   const layout =
-    asked ??
-    rng.weighted({
+    given ??
+    generator.weighted({
       'left of': 24,
       'right of': 24,
       above: 14,
@@ -161,23 +154,23 @@ function placeTwo(rng: Rng, things: Thing[], asked: Relation | undefined): Place
     case 'right of':
     case 'above':
     case 'below':
-      placeApart(rng, a, b, layout);
+      placeApart(generator, a, b, layout);
       break;
     case 'loose':
-      return placeLoosely(rng, a, b) ? { objects: things } : undefined;
+      return placeLoosely(generator, a, b) ? { objects: things } : undefined;
     case 'in front of':
-      placeInFront(rng, a, b);
+      placeInFront(generator, a, b);
       // The one in front is painted last.
       return { objects: [b, a], relation: { subject: 1, relation: layout, object: 0 } };
     case 'inside':
-      if (!placeInside(rng, a, b)) return undefined;
+      if (!placeInside(generator, a, b)) return undefined;
       return { objects: [b, a], relation: { subject: 1, relation: layout, object: 0 } };
   }
   return { objects: things, relation: { subject: 0, relation: layout, object: 1 } };
 }
 
 function placeApart(
-  rng: Rng,
+  generator: SceneGenerator,
   a: Thing,
   b: Thing,
   relation: 'left of' | 'right of' | 'above' | 'below',
@@ -192,16 +185,16 @@ function placeApart(
     const bigger = first.side > second.side ? first : second;
     resize(bigger, bigger.size === 'large' ? 'medium' : 'small');
   }
-  // The slack is shared between left, middle and right, more of it in the middle than at the rims.
-  const [u, v, w] = [rng.next() + 0.3, rng.next() + 0.5, rng.next() + 0.3];
+  // The slack is shared between left, middle and right, more of it in the middle than at the borders.
+  const [u, v, w] = [generator.next() + 0.3, generator.next() + 0.5, generator.next() + 0.3];
   const share = room() / (u + v + w);
   const p = MARGIN + u * share + extent(first);
   const q = p + extent(first) + gap + v * share + extent(second);
-  // Little enough shift sideways that the relation stays clear.
+  // A small shift sideways, so that the relation stays clear.
   const shift = Math.min(0.12, 0.3 * (q - p));
   const sideways = (thing: Thing) => {
     const limit = Math.min(shift, 0.5 - MARGIN - other(thing));
-    return 0.5 + limit * rng.range(-1, 1);
+    return 0.5 + limit * generator.range(-1, 1);
   };
   const s = sideways(first);
   const t = sideways(second);
@@ -213,11 +206,11 @@ function placeApart(
 }
 
 /** Anywhere, as long as the boxes stay apart. */
-function placeLoosely(rng: Rng, a: Thing, b: Thing): boolean {
+function placeLoosely(generator: SceneGenerator, a: Thing, b: Thing): boolean {
   for (let attempt = 0; attempt < 20; attempt++) {
     for (const thing of [a, b]) {
-      thing.x = rng.range(MARGIN + halfWidth(thing), 1 - MARGIN - halfWidth(thing));
-      thing.y = rng.range(MARGIN + halfHeight(thing), 1 - MARGIN - halfHeight(thing));
+      thing.x = generator.range(MARGIN + halfWidth(thing), 1 - MARGIN - halfWidth(thing));
+      thing.y = generator.range(MARGIN + halfHeight(thing), 1 - MARGIN - halfHeight(thing));
     }
     if (apart(a, b)) return true;
   }
@@ -231,12 +224,12 @@ function apart(a: Thing, b: Thing): boolean {
 }
 
 /** The front thing is smaller, lower, and covers a lower corner of the one behind. */
-function placeInFront(rng: Rng, front: Thing, behind: Thing): void {
+function placeInFront(generator: SceneGenerator, front: Thing, behind: Thing): void {
   resize(behind, 'large');
   resize(front, front.size === 'large' ? 'medium' : front.size);
-  const side = rng.chance(0.5) ? 1 : -1;
-  const dx = side * halfWidth(behind) * rng.range(0.55, 0.8);
-  const dy = halfHeight(behind) + halfHeight(front) * rng.range(-0.35, -0.1) - halfHeight(front) * 0.5;
+  const side = generator.chance(0.5) ? 1 : -1;
+  const dx = side * halfWidth(behind) * generator.range(0.55, 0.8);
+  const dy = halfHeight(behind) + halfHeight(front) * generator.range(-0.35, -0.1) - halfHeight(front) * 0.5;
   behind.x = clampCentre(0.5 - dx / 2, halfWidth(behind));
   behind.y = clampCentre(0.5 - dy / 2, halfHeight(behind));
   front.x = clampCentre(behind.x + dx, halfWidth(front));
@@ -246,14 +239,14 @@ function placeInFront(rng: Rng, front: Thing, behind: Thing): void {
 const clampCentre = (centre: number, half: number) =>
   Math.min(1 - MARGIN - half, Math.max(MARGIN + half, centre));
 
-function placeInside(rng: Rng, inner: Thing, outer: Thing): boolean {
+function placeInside(generator: SceneGenerator, inner: Thing, outer: Thing): boolean {
   const pocket = SHAPES[outer.kind].pocket;
   if (pocket === undefined) return false;
   resize(outer, 'large');
   outer.side *= 1.4;
   outer.hollow = true;
-  outer.x = clampCentre(0.5 + 0.05 * rng.range(-1, 1), halfWidth(outer));
-  outer.y = clampCentre(0.5 + 0.05 * rng.range(-1, 1), halfHeight(outer));
+  outer.x = clampCentre(0.5 + 0.05 * generator.range(-1, 1), halfWidth(outer));
+  outer.y = clampCentre(0.5 + 0.05 * generator.range(-1, 1), halfHeight(outer));
   inner.size = 'small';
   inner.side = outer.side * pocket.side;
   inner.x = outer.x + ((outer.flipped ? -1 : 1) * pocket.x * outer.side) / 2;
@@ -262,8 +255,8 @@ function placeInside(rng: Rng, inner: Thing, outer: Thing): boolean {
 }
 
 /** Two in one row, one in the other; or, mirrored, one above two. */
-function placeThree(rng: Rng, things: Thing[]): Placed | undefined {
-  const up = rng.chance(0.5);
+function placeThree(generator: SceneGenerator, things: Thing[]): Placed | undefined {
+  const up = generator.chance(0.5);
   const anchors = [
     [0.26, up ? 0.28 : 0.72],
     [0.74, up ? 0.28 : 0.72],
@@ -271,45 +264,46 @@ function placeThree(rng: Rng, things: Thing[]): Placed | undefined {
   ] as const;
   for (let attempt = 0; attempt < 10; attempt++) {
     things.forEach((thing, i) => {
-      thing.x = clampCentre(anchors[i]![0] + 0.06 * rng.range(-1, 1), halfWidth(thing));
-      thing.y = clampCentre(anchors[i]![1] + 0.05 * rng.range(-1, 1), halfHeight(thing));
+      thing.x = clampCentre(anchors[i][0] + 0.06 * generator.range(-1, 1), halfWidth(thing));
+      thing.y = clampCentre(anchors[i][1] + 0.05 * generator.range(-1, 1), halfHeight(thing));
     });
     if (things.every((a, i) => things.every((b, j) => i >= j || apart(a, b)))) return { objects: things };
   }
   return undefined;
 }
 
-function drawBackground(rng: Rng, asked: BackgroundKind | undefined): Background {
-  const kind = asked ?? (rng.chance(0.5) ? 'plain' : rng.pick(BACKGROUNDS.slice(1) as BackgroundKind[]));
-  if (kind === 'plain') return { kind, tint: rng.int(PLAIN_TINTS.length), horizon: 1 };
+function drawBackground(generator: SceneGenerator, given: BackgroundKind | undefined): Background {
+  const kind =
+    given ?? (generator.chance(0.5) ? 'plain' : generator.pick(BACKGROUNDS.slice(1) as BackgroundKind[]));
+  if (kind === 'plain') return { kind, tint: generator.int(PLAIN_TINTS.length), horizon: 1 };
   const [low, high] = kind === 'night' ? [0.78, 0.88] : kind === 'room' ? [0.68, 0.78] : [0.56, 0.72];
-  return { kind, tint: 0, horizon: rng.range(low!, high!) };
+  return { kind, tint: 0, horizon: generator.range(low, high) };
 }
 
-function drawClutter(rng: Rng, { kind, horizon }: Background): Clutter[] {
+function drawClutter(generator: SceneGenerator, { kind, horizon }: Background): Clutter[] {
   const clutter: Clutter[] = [];
   const add = (what: ClutterKind, y0: number, y1: number, side0: number, side1: number) => {
     clutter.push({
       kind: what,
-      x: rng.range(0.08, 0.92),
-      y: rng.range(y0, y1),
-      side: rng.range(side0, side1),
+      x: generator.range(0.08, 0.92),
+      y: generator.range(y0, y1),
+      side: generator.range(side0, side1),
     });
   };
-  if (kind === 'plain' || rng.chance(0.35)) return clutter;
-  const some = 1 + rng.int(2);
+  if (kind === 'plain' || generator.chance(0.35)) return clutter;
+  const some = 1 + generator.int(2);
   if (kind === 'grass') {
     for (let i = 0; i < some; i++) add('cloud', 0.08, horizon - 0.3, 0.2, 0.3);
     for (let i = 0; i < some; i++) add('tuft', horizon + 0.1, 0.96, 0.07, 0.09);
   } else if (kind === 'sea') {
-    if (rng.chance(0.5)) add('cloud', 0.08, horizon - 0.3, 0.2, 0.3);
+    if (generator.chance(0.5)) add('cloud', 0.08, horizon - 0.3, 0.2, 0.3);
     for (let i = 0; i <= some; i++) add('wave', horizon + 0.06, 0.96, 0.14, 0.2);
   } else if (kind === 'night') {
     for (let i = 0; i < 3 + some; i++) add('twinkle', 0.05, horizon - 0.1, 0.014, 0.022);
-    if (rng.chance(0.4)) add('moon', 0.1, 0.2, 0.13, 0.16);
+    if (generator.chance(0.4)) add('moon', 0.1, 0.2, 0.13, 0.16);
   } else {
-    if (rng.chance(0.7)) add('window', 0.18, 0.3, 0.2, 0.26);
-    if (rng.chance(0.5)) add('rug', horizon + 0.1, 0.94, 0.4, 0.6);
+    if (generator.chance(0.7)) add('window', 0.18, 0.3, 0.2, 0.26);
+    if (generator.chance(0.5)) add('rug', horizon + 0.1, 0.94, 0.4, 0.6);
   }
   return clutter;
 }

@@ -1,6 +1,7 @@
 /** @file What a scene is, where its things lie, and which relations hold between them. */
 
-import type { BackgroundKind, Colour, Kind, Pattern, Relation, Size } from './kinds.ts';
+import type { Colour, Kind, Relation } from 'sgool/evaluate';
+import type { BackgroundKind, Pattern, Size } from './kinds.ts';
 import { SHAPES } from './shapes.ts';
 
 /** One thing in a scene. Lengths are shares of the image's side; x to the right, y down. */
@@ -33,7 +34,7 @@ export interface Clutter {
 
 export interface Background {
   kind: BackgroundKind;
-  /** Which of the plain tints; 0 where the background has only one built. */
+  /** Which of the plain tints; 0 for other backgrounds. */
   tint: number;
   /** Height of the line between upper and lower part, as a share; 1 where there is none. */
   horizon: number;
@@ -91,8 +92,8 @@ export function relationHolds(scene: Scene, a: number, relation: Relation, b: nu
     return layout.subject === a ? 'unclear' : 'false';
   }
   if (overlapping) return 'unclear';
-  const first = scene.objects[a]!;
-  const second = scene.objects[b]!;
+  const first = scene.objects[a];
+  const second = scene.objects[b];
   const sign = relation === 'left of' || relation === 'above' ? 1 : -1;
   const across = relation === 'left of' || relation === 'right of';
   const along = sign * (across ? second.x - first.x : second.y - first.y);

@@ -1,9 +1,11 @@
+import { COLOURS, KINDS, RELATIONS } from 'sgool/evaluate';
 import { describe, expect, it } from 'vitest';
-import { COLOURS, CONTAINERS, heldOutPairPrompts, KINDS, RELATIONS, singlePrompts } from './index.ts';
-import { createRng, hashText } from './random.ts';
+import { CONTAINERS } from './kinds.ts';
+import { heldOutPairPrompts, singlePrompts } from './prompts.ts';
 import { renderScene, renderWithMasks } from './render.ts';
 import { sampleScene, sceneFromSeed } from './sample.ts';
-import { boxOf, relationHolds } from './scene.ts';
+import { boxOf, relationHolds, type Scene, type SceneRelation } from './scene.ts';
+import { hashText, sceneGenerator } from './scene-generator.ts';
 import { HELD_OUT_SHARE, isHeldOut, type NamedThing } from './split.ts';
 
 const seeds = (count: number, from = 0) => Array.from({ length: count }, (_, i) => from + i);
@@ -40,7 +42,7 @@ describe('masks', () => {
         const [rows, columns] = [new Set<number>(), new Set<number>()];
         mask.forEach((on, at) => {
           if (on === 0) return;
-          covered[at]! += 1;
+          covered[at] += 1;
           rows.add(Math.floor(at / 64));
           columns.add(at % 64);
         });
@@ -56,7 +58,7 @@ describe('masks', () => {
     for (const seed of seeds(40)) {
       const scene = sceneFromSeed(seed);
       renderWithMasks(scene).masks.forEach(({ box }, i) => {
-        const outer = boxOf(scene.objects[i]!);
+        const outer = boxOf(scene.objects[i]);
         expect(box.x0).toBeGreaterThanOrEqual(128 * outer.x0 - 1.5);
         expect(box.y0).toBeGreaterThanOrEqual(128 * outer.y0 - 1.5);
         expect(box.x1).toBeLessThanOrEqual(128 * outer.x1 + 1.5);
@@ -66,13 +68,18 @@ describe('masks', () => {
   });
 });
 
+function relationOf({ relation }: Scene): SceneRelation {
+  if (!relation) throw new Error('the scene has no relation');
+  return relation;
+}
+
 describe('a relation', () => {
   it.each(RELATIONS)(
     '%s holds in the scenes that are laid out for it, and not the other way round',
     (relation) => {
       for (const seed of seeds(40)) {
-        const scene = sampleScene(createRng(seed), { relation });
-        const { subject, object } = scene.relation!;
+        const scene = sampleScene(sceneGenerator(seed), { relation });
+        const { subject, object } = relationOf(scene);
         expect(relationHolds(scene, subject, relation, object)).toBe('true');
         expect(relationHolds(scene, object, relation, subject)).toBe('false');
       }
@@ -80,16 +87,17 @@ describe('a relation', () => {
   );
 
   it('inside needs a thing that holds something', () => {
-    const outer = (seed: number) => sampleScene(createRng(seed), { relation: 'inside' });
+    const outer = (seed: number) => sampleScene(sceneGenerator(seed), { relation: 'inside' });
     for (const seed of seeds(10)) {
-      const { objects, relation } = outer(seed);
-      expect(CONTAINERS).toContain(objects[relation!.object]!.kind);
-      expect(objects[relation!.object]!.hollow).toBe(true);
+      const scene = outer(seed);
+      const container = scene.objects[relationOf(scene).object];
+      expect(CONTAINERS).toContain(container.kind);
+      expect(container.hollow).toBe(true);
     }
-    expect(() => sampleScene(createRng(1), { relation: 'inside', kinds: ['cat', 'fish'] })).toThrow(
+    expect(() => sampleScene(sceneGenerator(1), { relation: 'inside', kinds: ['cat', 'fish'] })).toThrow(
       /'inside' needs one of house, heart, balloon/,
     );
-    expect(() => sampleScene(createRng(1), { relation: 'above', things: 3 })).toThrow(
+    expect(() => sampleScene(sceneGenerator(1), { relation: 'above', things: 3 })).toThrow(
       /needs two things, got 3/,
     );
   });

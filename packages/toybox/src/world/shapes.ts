@@ -3,7 +3,7 @@
  * that its longer side spans -1..1.
  */
 
-import type { Kind } from './kinds.ts';
+import type { Kind } from 'sgool/evaluate';
 import { box, ellipse, grow, type Outline, path, stroke } from './path.ts';
 
 /**
@@ -37,7 +37,7 @@ export interface Shape {
   /** Half width and half height, rim included; the larger is 1. */
   halfWidth: number;
   halfHeight: number;
-  /** Where the eye goes first (the face, where there is one), in the same units. */
+  /** Centre of its fixations (the face, where there is one), in the same units. */
   focus: readonly [number, number];
   /** Where a thing inside is centred, and its longer side as a share of this thing's. */
   pocket?: { x: number; y: number; side: number };
@@ -309,8 +309,8 @@ function fit({ parts, hollowParts, pocket, focus }: Drawing): Shape {
   const ys: number[] = [];
   for (const part of parts) {
     for (let i = 0; i < part.outline.length; i += 2) {
-      xs.push(part.outline[i]!);
-      ys.push(part.outline[i + 1]!);
+      xs.push(part.outline[i]);
+      ys.push(part.outline[i + 1]);
     }
   }
   const [x0, x1, y0, y1] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];

@@ -1,7 +1,7 @@
 /** @file Which combinations of things training never sees: a share of all pairs, chosen by a hash of their names. */
 
-import type { Colour, Kind } from './kinds.ts';
-import { hashText } from './random.ts';
+import type { Colour, Kind } from 'sgool/evaluate';
+import { hashText } from './scene-generator.ts';
 
 /** A thing as a prompt names it. */
 export interface NamedThing {
@@ -20,7 +20,7 @@ const memory = new Map<string, boolean>();
  */
 export function isHeldOut(things: readonly NamedThing[]): boolean {
   for (let i = 0; i < things.length; i++) {
-    for (let j = i + 1; j < things.length; j++) if (pairIsHeldOut(things[i]!, things[j]!)) return true;
+    for (let j = i + 1; j < things.length; j++) if (pairIsHeldOut(things[i], things[j])) return true;
   }
   return false;
 }

@@ -1,10 +1,13 @@
-/** @file Whether a CLIP picks the true caption of an image from many that are false in one point. */
+/** @file Whether a CLIP picks the true caption of an image among captions that are false in one point. */
 
 import { compile, matmul, reshape, trace, transposeLast, type Weights } from '@sgool/autodiff';
 import { CLIP_MEAN, CLIP_STD, type ClipConfig, clip, type EncodedPrompt } from 'sgool/networks';
 import { topOne } from '../../train/metrics.ts';
 import { HELD_OUT_SEED } from '../../train/scenes.ts';
-import { createRng, describe, hardNegatives, renderScene, sceneFromSeed } from '../../world/index.ts';
+import { describe, hardNegatives } from '../../world/describe.ts';
+import { renderScene } from '../../world/render.ts';
+import { sceneFromSeed } from '../../world/sample.ts';
+import { sceneGenerator } from '../../world/scene-generator.ts';
 
 /** Captions to choose from: the true one, and others that differ by an attribute, a thing or the relation. */
 export const CHOICES = 64;
@@ -16,7 +19,7 @@ const FIRST_SEED = HELD_OUT_SEED + 500_000;
  * Top-1 accuracy among 64 captions on test scenes.
  *
  * @param encode the tokens of a caption, padded to the text tower's length
- * @param questions number of scenes; those with fewer than 63 distinct false captions are passed over
+ * @param questions number of scenes; those with fewer than 63 distinct false captions are skipped
  */
 export async function captionChoice(
   config: ClipConfig,
@@ -40,12 +43,12 @@ export async function captionChoice(
       },
     ),
   );
-  const words = createRng(5);
+  const words = sceneGenerator(5);
   const pixels = side * side;
   const image = new Float32Array(3 * pixels);
-  let [asked, right] = [0, 0];
+  let [answered, correct] = [0, 0];
   try {
-    for (let i = 0; asked < questions; i++) {
+    for (let i = 0; answered < questions; i++) {
       const scene = sceneFromSeed(FIRST_SEED + i);
       const caption = describe(scene, words);
       const wrong = hardNegatives(scene, caption, words, CHOICES - 1);
@@ -53,7 +56,7 @@ export async function captionChoice(
       const bytes = renderScene(scene, side);
       for (let p = 0; p < pixels; p++) {
         for (let c = 0; c < 3; c++) {
-          image[c * pixels + p] = (bytes[3 * p + c]! / 255 - CLIP_MEAN[c]!) / CLIP_STD[c]!;
+          image[c * pixels + p] = (bytes[3 * p + c] / 255 - CLIP_MEAN[c]) / CLIP_STD[c];
         }
       }
       const texts = [caption.text, ...wrong].map(encode);
@@ -62,11 +65,11 @@ export async function captionChoice(
         ids: Int32Array.from(texts.flatMap(({ ids }) => [...ids])),
         ends: Int32Array.from(texts, ({ length }) => length - 1),
       });
-      asked++;
-      right += topOne(logits as Float32Array, CHOICES, () => 0);
+      answered++;
+      correct += topOne(logits as Float32Array, CHOICES, () => 0);
     }
   } finally {
     await program.dispose();
   }
-  return right / asked;
+  return correct / answered;
 }

@@ -1,7 +1,7 @@
-/** @file How often the judge is right on images whose truth is known. */
+/** @file How often the judge is correct on images whose truth is known. */
 
-import { type Detection, detectedRelation, judgePrompt } from 'sgool/evaluate';
-import { RELATIONS, relationHolds, type Scene } from '../../world/index.ts';
+import { type Detection, detectedRelation, judgePrompt, RELATIONS } from 'sgool/evaluate';
+import { relationHolds, type Scene } from '../../world/scene.ts';
 
 export type JudgeAccuracy = {
   /** Share of the things that are found in their colour. */
@@ -12,9 +12,9 @@ export type JudgeAccuracy = {
   readonly relations: number;
 };
 
-/** Counts up image by image, so that images can be judged as they are made. */
+/** Counts image by image, so that images can be judged as they are made. */
 export interface JudgeTally {
-  /** @param detections what the judge saw in an image of `scene` */
+  /** @param detections the judge's, in an image of `scene` */
   add(scene: Scene, detections: readonly Detection[]): void;
   result(): JudgeAccuracy;
 }
@@ -28,7 +28,7 @@ export function judgeTally(): JudgeTally {
       things += objects.length;
       right += judgePrompt(detections, { things: objects }).things * objects.length;
       spurious += Math.max(0, detections.length - objects.length);
-      if (objects.length !== 2 || objects[0]!.kind === objects[1]!.kind) return;
+      if (objects.length !== 2 || objects[0].kind === objects[1].kind) return;
       const [a, b] = objects.map(({ kind }) => detections.find((d) => d.kind === kind));
       for (const relation of RELATIONS) {
         if (relationHolds(scene, 0, relation, 1) !== 'true') continue;

@@ -1,4 +1,4 @@
-/** @file How much of an image the autoencoder keeps. */
+/** @file How well the autoencoder reconstructs images. */
 
 import { compile, trace, type Weights } from '@sgool/autodiff';
 import { type AutoencoderConfig, autoencoder } from 'sgool/networks';
@@ -15,7 +15,7 @@ export type ReconstructionQuality = {
 /**
  * Encodes images, takes the mean of the latent distribution, and decodes it.
  *
- * @param onReconstruction told the RGB bytes of each decoded image, in the order of `scenes`
+ * @param onReconstruction called with the RGB bytes of each decoded image, in the order of `scenes`
  */
 export async function reconstructionQuality(
   config: AutoencoderConfig,
@@ -39,7 +39,7 @@ export async function reconstructionQuality(
       const latent = outputs.latent as Float32Array;
       const decoded = (outputs.decoded as Float32Array).map((v) => Math.min(1, Math.max(-1, v)));
       let error = 0;
-      for (let i = 0; i < image.length; i++) error += (decoded[i]! - image[i]!) ** 2;
+      for (let i = 0; i < image.length; i++) error += (decoded[i] - image[i]) ** 2;
       psnr += 10 * Math.log10((4 * image.length) / error);
       for (const v of latent) {
         sum += v / latent.length;
@@ -62,7 +62,7 @@ export async function reconstructionQuality(
 function interleaved(planes: Float32Array): Uint8Array {
   const bytes = new Uint8Array(planes.length);
   for (let i = 0; i < PIXELS; i++) {
-    for (let c = 0; c < 3; c++) bytes[3 * i + c] = Math.round((planes[c * PIXELS + i]! + 1) * 127.5);
+    for (let c = 0; c < 3; c++) bytes[3 * i + c] = Math.round((planes[c * PIXELS + i] + 1) * 127.5);
   }
   return bytes;
 }

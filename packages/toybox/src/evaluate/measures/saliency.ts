@@ -1,10 +1,11 @@
-/** @file How well TranSalNet's maps agree with simulated fixations, and the samples that say so. */
+/** @file How well TranSalNet's maps agree with simulated fixations, and the samples for it. */
 
 import { compile, trace, type Weights } from '@sgool/autodiff';
 import { letterboxPlanes, planesFromImage } from 'sgool';
 import { type TranSalNetConfig, transalnet } from 'sgool/networks';
 import { IMAGE, type PooledMasks } from '../../train/scenes.ts';
-import { createRng, simulateFixations } from '../../world/index.ts';
+import { simulateFixations } from '../../world/fixations.ts';
+import { sceneGenerator } from '../../world/scene-generator.ts';
 
 /** Rows of `[.., 3, height, width]` planes and of `[.., height, width]` maps. */
 export interface SaliencyBatch {
@@ -27,12 +28,12 @@ export function writeSaliencySample(
   const square = { width: IMAGE, height: IMAGE };
   const planes = planesFromImage({ ...square, data: image }, [0, 1]);
   into.planes.set(letterboxPlanes(planes, square, { height, width }), slot * 3 * area);
-  const truth = simulateFixations(scene, { image, masks }, { size: height, rng: createRng(seed) });
+  const truth = simulateFixations(scene, { image, masks }, { size: height, generator: sceneGenerator(seed) });
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < height; x++) {
       const at = slot * area + y * width + left + x;
-      into.map[at] = truth.map[y * height + x]!;
-      into.fixations[at] = truth.fixations[y * height + x]! > 0 ? 1 : 0;
+      into.map[at] = truth.map[y * height + x];
+      into.fixations[at] = truth.fixations[y * height + x] > 0 ? 1 : 0;
     }
   }
 }
@@ -50,17 +51,17 @@ export function saliencyScores(
   const count = predicted.length;
   const average = (x: ArrayLike<number>) => {
     let total = 0;
-    for (let k = 0; k < count; k++) total += x[k]!;
+    for (let k = 0; k < count; k++) total += x[k];
     return total / count;
   };
   const [pm, gm] = [average(predicted), average(truth)];
   let [pg, pp, gg, hits, fixated] = [0, 0, 0, 0, 0];
   for (let k = 0; k < count; k++) {
-    const [p, g] = [predicted[k]! - pm, truth[k]! - gm];
+    const [p, g] = [predicted[k] - pm, truth[k] - gm];
     pg += p * g;
     pp += p * p;
     gg += g * g;
-    if (fixations[k]! > 0) {
+    if (fixations[k] > 0) {
       hits += p;
       fixated++;
     }
@@ -93,7 +94,7 @@ export async function saliencyQuality(
   const square = (canvas: Float32Array) =>
     Float64Array.from(
       { length: height * height },
-      (_, k) => canvas[Math.floor(k / height) * width + left + (k % height)]!,
+      (_, k) => canvas[Math.floor(k / height) * width + left + (k % height)],
     );
   let [cc, nss] = [0, 0];
   try {

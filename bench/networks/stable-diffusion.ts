@@ -1,0 +1,228 @@
+/** @file The networks of Stable Diffusion 1.4 and CLIP ViT-B/32: configurations, tensors in the files' own names, sizes as published. */
+import { input, type Shape, type Tensor, trace, type Weights } from '@sgool/autodiff';
+import {
+  autoencoder,
+  autoencoderConfig,
+  clip,
+  clipConfig,
+  clipTextConfig,
+  textEncoder,
+  unet,
+  unetConfig,
+} from 'sgool/networks';
+
+export type NetworkName = 'unet' | 'vae' | 'text_encoder' | 'clip';
+export type Precision = 'fp32' | 'fp16';
+/** `old` as the published float32 files have them, `new` as the float16 ones. */
+export type Names = 'old' | 'new';
+
+export interface NetworkFile {
+  readonly name: NetworkName;
+  /** File name without variant and extension. */
+  readonly stem: 'diffusion_pytorch_model' | 'model';
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Names and shapes of the weights that the network computes with, in new names. */
+  readonly shapes: ReadonlyMap<string, Shape>;
+  /** Lengths of constant buffers 0, 1, 2, ... that the files carry. */
+  readonly positionIds: ReadonlyMap<string, number>;
+  /** Bytes of the published file, where it is known. */
+  readonly published: Partial<Readonly<Record<Precision, number>>>;
+}
+
+/** Width of CLIP ViT-L/14's text transformer. */
+const TEXT_WIDTH = 768;
+export const VOCABULARY = 49_408;
+export const MAX_TOKENS = 77;
+
+/**
+ * All networks of the model.
+ *
+ * @param divisor of all widths: 1 for the real ones; 2, 4 or 8 for smaller models of the same depth
+ */
+export function networkFiles(divisor: number): NetworkFile[] {
+  const widths = (...sizes: number[]) => sizes.map((size) => size / divisor);
+  const groups = 32 / divisor;
+  const full = divisor === 1;
+  return [unetFile(), vaeFile(), textEncoderFile(), clipFile()];
+
+  function unetFile(): NetworkFile {
+    const config = {
+      _class_name: 'UNet2DConditionModel',
+      act_fn: 'silu',
+      attention_head_dim: 8,
+      block_out_channels: widths(320, 640, 1280, 1280),
+      center_input_sample: false,
+      cross_attention_dim: TEXT_WIDTH / divisor,
+      down_block_types: [...new Array<string>(3).fill('CrossAttnDownBlock2D'), 'DownBlock2D'],
+      downsample_padding: 1,
+      flip_sin_to_cos: true,
+      freq_shift: 0,
+      in_channels: 4,
+      layers_per_block: 2,
+      mid_block_scale_factor: 1,
+      norm_eps: 1e-5,
+      norm_num_groups: groups,
+      out_channels: 4,
+      sample_size: 64,
+      up_block_types: ['UpBlock2D', ...new Array<string>(3).fill('CrossAttnUpBlock2D')],
+    };
+    const settings = unetConfig(config);
+    return {
+      name: 'unet',
+      stem: 'diffusion_pytorch_model',
+      config,
+      positionIds: new Map(),
+      shapes: shapesOf((weights) => {
+        unet(
+          settings,
+          weights,
+        )({
+          sample: input('sample', [1, 4, 8, 8]),
+          timestep: input('timestep', [1]),
+          context: input('context', [1, 2, settings.cross_attention_dim[0]]),
+        });
+      }),
+      published: full ? { fp32: 3_438_167_534, fp16: 1_719_125_304 } : {},
+    };
+  }
+
+  function vaeFile(): NetworkFile {
+    const config = {
+      _class_name: 'AutoencoderKL',
+      act_fn: 'silu',
+      block_out_channels: widths(128, 256, 512, 512),
+      down_block_types: new Array<string>(4).fill('DownEncoderBlock2D'),
+      in_channels: 3,
+      latent_channels: 4,
+      layers_per_block: 2,
+      norm_num_groups: groups,
+      out_channels: 3,
+      sample_size: 512,
+      up_block_types: new Array<string>(4).fill('UpDecoderBlock2D'),
+    };
+    const settings = autoencoderConfig(config);
+    return {
+      name: 'vae',
+      stem: 'diffusion_pytorch_model',
+      config,
+      positionIds: new Map(),
+      shapes: shapesOf((weights) => {
+        const network = autoencoder(settings, weights);
+        network.encode(input('image', [1, 3, 16, 16]));
+        network.decode(input('latent', [1, 4, 2, 2]));
+      }),
+      published: full ? { fp32: 334_643_276, fp16: 167_335_342 } : {},
+    };
+  }
+
+  function textEncoderFile(): NetworkFile {
+    const config = {
+      architectures: ['CLIPTextModel'],
+      hidden_act: 'quick_gelu',
+      hidden_size: TEXT_WIDTH / divisor,
+      intermediate_size: (4 * TEXT_WIDTH) / divisor,
+      layer_norm_eps: 1e-5,
+      max_position_embeddings: MAX_TOKENS,
+      model_type: 'clip_text_model',
+      num_attention_heads: 12,
+      num_hidden_layers: 12,
+      vocab_size: VOCABULARY,
+    };
+    const settings = clipTextConfig(config);
+    return {
+      name: 'text_encoder',
+      stem: 'model',
+      config,
+      positionIds: new Map([['text_model.embeddings.position_ids', MAX_TOKENS]]),
+      shapes: shapesOf((weights) => {
+        textEncoder(settings, weights)(input('ids', [1, 2], 'int32'));
+      }),
+      published: full ? { fp32: 492_265_879, fp16: 246_144_864 } : {},
+    };
+  }
+
+  function clipFile(): NetworkFile {
+    const [textWidth, imageWidth] = widths(512, 768) as [number, number];
+    const shared = { hidden_act: 'quick_gelu', num_hidden_layers: 12, layer_norm_eps: 1e-5 };
+    const config = {
+      architectures: ['CLIPModel'],
+      model_type: 'clip',
+      projection_dim: textWidth,
+      text_config: {
+        ...shared,
+        hidden_size: textWidth,
+        intermediate_size: 4 * textWidth,
+        max_position_embeddings: MAX_TOKENS,
+        num_attention_heads: 8,
+        vocab_size: VOCABULARY,
+      },
+      vision_config: {
+        ...shared,
+        hidden_size: imageWidth,
+        image_size: 224,
+        intermediate_size: 4 * imageWidth,
+        num_attention_heads: 12,
+        patch_size: 32,
+      },
+    };
+    const settings = clipConfig(config);
+    const patches = (settings.vision_config.image_size / settings.vision_config.patch_size) ** 2;
+    return {
+      name: 'clip',
+      stem: 'model',
+      config,
+      positionIds: new Map([
+        ['text_model.embeddings.position_ids', MAX_TOKENS],
+        ['vision_model.embeddings.position_ids', patches + 1],
+      ]),
+      shapes: shapesOf((weights) => {
+        const network = clip(settings, weights);
+        network.image(input('pixels', [1, 3, 224, 224]));
+        network.text(input('ids', [1, 2], 'int32'), input('end', [1], 'int32'));
+        network.logitScale();
+      }),
+      // Computed from the names and shapes, not read on the Hub.
+      published: full ? { fp32: 605_157_884 } : {},
+    };
+  }
+}
+
+/** One network of the model; see `networkFiles`. */
+export function networkFile(name: NetworkName, divisor: number): NetworkFile {
+  const file = networkFiles(divisor).find((each) => each.name === name);
+  if (!file) throw new RangeError(`networkFile: no network "${name}"`);
+  return file;
+}
+
+/** Names and shapes of the weights that a network requests while it is traced. */
+function shapesOf(build: (weights: Weights) => void): Map<string, Shape> {
+  const requested = new Map<string, Tensor>();
+  trace({}, () => {
+    build({
+      has: () => false,
+      get(name, shape) {
+        const tensor = requested.get(name) ?? input(`weight ${name}`, shape);
+        requested.set(name, tensor);
+        return tensor;
+      },
+    });
+    return {};
+  });
+  return new Map([...requested].map(([name, { shape }]) => [name, shape]));
+}
+
+const OLD_ATTENTION: Readonly<Record<string, string>> = {
+  to_q: 'query',
+  to_k: 'key',
+  to_v: 'value',
+  'to_out.0': 'proj_attn',
+};
+
+/** The name of a weight in its file: old files name the autoencoder's attention differently. */
+export function nameInFile(network: NetworkName, name: string, names: Names): string {
+  if (network !== 'vae' || names === 'new') return name;
+  return name.replace(
+    /(\.attentions\.0\.)(to_q|to_k|to_v|to_out\.0)(?=\.)/,
+    (_, path: string, part: string) => path + OLD_ATTENTION[part],
+  );
+}

@@ -1,0 +1,101 @@
+/** @file What is measured beside a peer: workloads that take turns, and the memory of an iteration. */
+import type { WorkloadName } from './workload.ts';
+
+/** Our workload beside a peer's. */
+export interface Pair {
+  readonly kind: 'time' | 'memory';
+  readonly name: string;
+  readonly workload: WorkloadName;
+  readonly pixels: number;
+  /** Variants, in the words of workloads.ts and peers/workloads.py. */
+  readonly ours: string;
+  readonly peer: string;
+  /** What the peer is, for the table. */
+  readonly peerName: string;
+  /** Highest ratio ours / peer. Of several rows with one name and a goal, it counts for the one with the best peer. */
+  readonly goal?: number;
+  /** The peer's results: the same numbers (default), the same with fewer digits, or those of another sampler. */
+  readonly results?: 'same' | 'rounded' | 'other';
+}
+
+/**
+ * @param sides of the images in pixels, the smaller one first; whole iterations are timed on the smaller one, and their memory
+ *   is measured on the larger one
+ */
+export function pairs([small, large]: readonly [number, number]): Pair[] {
+  return [
+    ...unet('forward', 0.8, [small, large]),
+    ...unet('pullback', 0.7, [small, large]),
+    ...[small, large].map((pixels) => decoderAndClip(pixels)),
+    ...iterations(small),
+    ...memory(large),
+  ];
+}
+
+/**
+ * Which rows `--rows` means: its parts are separated by commas, and all words of a part occur in the row. Without it all rows are
+ * meant.
+ */
+export function rowFilter(rows: string | undefined): (row: string) => boolean {
+  if (rows === undefined) return () => true;
+  const parts = rows
+    .toLowerCase()
+    .split(',')
+    .map((part) => part.trim().split(/\s+/));
+  return (row) => parts.some((words) => words.every((word) => row.toLowerCase().includes(word)));
+}
+
+/** Without peers: our side of each row with a goal, once. */
+export function oursAlone(all: readonly Pair[]): Pair[] {
+  return all.filter(({ name, goal }, i) => goal && all.findIndex((other) => other.name === name) === i);
+}
+
+function unet(what: 'forward' | 'pullback', goal: number, sides: readonly number[]): Pair[] {
+  return sides.flatMap((pixels, i) => {
+    const name = `UNet ${what}, ${pixels} px`;
+    const row = { kind: 'time', name, workload: `unet ${what}`, pixels, ours: '' } as const;
+    const checkpointed = { peer: 'block checkpointing', peerName: 'PyTorch, blocks checkpointed' };
+    return [
+      { ...row, peer: '', peerName: 'PyTorch', goal },
+      ...(what === 'pullback' ? [{ ...row, ...checkpointed, goal }] : []),
+      { ...row, peer: 'bfloat16', peerName: 'PyTorch in bfloat16', results: 'rounded' },
+      // Compiling takes minutes: once is enough.
+      ...(i === 0 ? [{ ...row, peer: 'compile', peerName: 'torch.compile' }] : []),
+    ];
+  });
+}
+
+function decoderAndClip(pixels: number): Pair {
+  const name = `decoder, CLIP, pullback, ${pixels} px`;
+  const peer = { peer: '', peerName: 'PyTorch' };
+  return { kind: 'time', name, workload: 'objective', pixels, ours: '', ...peer, goal: 0.8 };
+}
+
+function iterations(pixels: number): Pair[] {
+  const row = { kind: 'time', workload: 'iteration', pixels } as const;
+  const edict = { ...row, name: `iteration, EDICT, ${pixels} px`, ours: 'edict' };
+  const ddim = { ...row, name: `iteration, DDIM, ${pixels} px`, ours: 'ddim' };
+  const published = { peer: 'edict, as published', peerName: 'DOODL as published' };
+  return [
+    { ...edict, ...published, goal: 0.5 },
+    { ...edict, peer: 'edict', peerName: 'careful PyTorch' },
+    { ...ddim, ...published, goal: 0.25, results: 'other' },
+    { ...ddim, peer: 'ddim', peerName: 'careful PyTorch' },
+  ];
+}
+
+function memory(pixels: number): Pair[] {
+  const row = { kind: 'memory', workload: 'iteration', pixels } as const;
+  const usual = { ...row, name: `peak memory of an iteration, ${pixels} px`, ours: 'ddim' };
+  const low = { ...usual, name: `${usual.name}, --memory low`, ours: 'ddim, low memory' };
+  const careful = { peer: 'ddim', peerName: 'careful PyTorch' };
+  const checkpointed = {
+    peer: 'ddim, block checkpointing',
+    peerName: `${careful.peerName}, blocks checkpointed`,
+  };
+  return [
+    { ...usual, ...careful, goal: 0.6 },
+    { ...low, ...careful, goal: 0.6 },
+    { ...low, ...checkpointed },
+  ];
+}

@@ -1,0 +1,99 @@
+/** @file The workloads of the benchmark in sgool. Each is prepared once and then run as often as requested. */
+import { compile, constant, matmul, trace } from '@sgool/autodiff';
+import { loadPipeline, type Pipeline, type View, wholeCrop } from 'sgool';
+import { ddim, edict, runTrajectory } from 'sgool/diffusion';
+import { mean } from 'sgool/evaluate';
+import type { Workload, WorkloadName } from './workload.ts';
+
+type Results = Readonly<Record<string, ArrayLike<number>>>;
+
+type Run = () => Promise<Results>;
+
+type Preparation = (
+  workload: Workload,
+  given: { readonly latent: Float64Array; readonly cotangent: Float64Array },
+) => Promise<Run>;
+
+const sizeOf = ({ pixels }: Workload) => ({ width: pixels, height: pixels });
+const has = ({ variant }: Workload, word: string) => variant.split(', ').includes(word);
+
+const open = (workload: Workload) =>
+  loadPipeline(workload.folder, {
+    threads: workload.threads,
+    ...(has(workload, 'low memory') ? { memory: 'low' } : {}),
+  });
+
+const denoiserOf = (pipeline: Pipeline, workload: Workload) =>
+  pipeline.denoiser({ prompt: workload.prompt, guidanceScale: workload.guidanceScale, ...sizeOf(workload) });
+
+/** The distance of the whole image from the prompt. */
+async function wholeObjective(pipeline: Pipeline, workload: Workload) {
+  const critic = await pipeline.critic();
+  const view: View = {
+    crop: wholeCrop({ ...sizeOf(workload), side: critic.side }),
+    text: await critic.embedText(workload.prompt),
+    weight: 1,
+  };
+  const objective = await pipeline.objective({ ...sizeOf(workload), saturatedGradient: 'clamp', views: 1 });
+  return (latent: Float64Array) => objective.evaluate(latent, { views: [view] });
+}
+
+export const preparations: Readonly<Record<WorkloadName, Preparation>> = {
+  async 'unet forward'(workload, { latent }) {
+    const pipeline = await open(workload);
+    const denoiser = await denoiserOf(pipeline, workload);
+    return async () => ({ noise: await denoiser.predict(latent, workload.timestep) });
+  },
+
+  async 'unet pullback'(workload, { latent, cotangent }) {
+    const pipeline = await open(workload);
+    const denoiser = await denoiserOf(pipeline, workload);
+    return async () => ({ gradient: await denoiser.pullback(latent, workload.timestep, cotangent) });
+  },
+
+  async objective(workload, { latent }) {
+    const pipeline = await open(workload);
+    const evaluate = await wholeObjective(pipeline, workload);
+    return async () => {
+      const { gradient, total } = await evaluate(latent);
+      return { gradient, loss: [total] };
+    };
+  },
+
+  async iteration(workload, { latent }) {
+    const pipeline = await open(workload);
+    const denoiser = await denoiserOf(pipeline, workload);
+    const evaluate = await wholeObjective(pipeline, workload);
+    const sampler = has(workload, 'edict')
+      ? edict(pipeline.schedule, workload.steps)
+      : ddim(pipeline.schedule, workload.steps);
+    const kind = has(workload, 'invertible') ? 'invertible' : 'checkpointed';
+    return async () => {
+      const trajectory = await runTrajectory(kind, sampler, denoiser, latent);
+      const results = [];
+      for (const final of trajectory.final) results.push(await evaluate(final));
+      const gradient = await trajectory.pullback(results.map((result) => result.gradient));
+      const loss = mean(results.map(({ total }) => total));
+      return { gradient, final: trajectory.final[0], loss: [loss] };
+    };
+  },
+
+  async matmul(workload) {
+    const { matrixSize: size, threads } = workload;
+    const shape = [size, size];
+    const operand = () => Float32Array.from({ length: size ** 2 }, () => Math.random());
+    const right = operand();
+    // A constant, like a network's weights, is packed for the kernel once.
+    const isConstant = has(workload, 'constant operand');
+    const graph = trace({ left: { shape }, ...(isConstant ? {} : { right: { shape } }) }, (given) => ({
+      product: matmul(given.left, given.right ?? constant({ dtype: 'float32', shape, data: right })),
+    }));
+    const program = await compile(graph, { threads });
+    const inputs = { left: operand(), ...(isConstant ? {} : { right }) };
+    const outputs = { product: new Float32Array(size ** 2) };
+    return async () => {
+      await program.run(inputs, outputs);
+      return { product: outputs.product.subarray(0, size) };
+    };
+  },
+};

@@ -1,0 +1,62 @@
+/** @file Every stage by name, in the order in which they are trained. */
+
+import { JUDGE_FILE } from '../paths.ts';
+import {
+  DIFFUSERS_FILE,
+  type NamedWeights,
+  readComponent,
+  readWeights,
+  TRANSFORMERS_FILE,
+} from '../train/export.ts';
+import type { Stage, TrainResult } from '../train/trainer.ts';
+import * as autoencoder from './autoencoder.ts';
+import { type ClipRecipe, clipStage, exportClip } from './clip.ts';
+import { CLIP_A, CLIP_B } from './configs.ts';
+import * as decoder from './decoder.ts';
+import * as diffusion from './diffusion.ts';
+import * as judge from './judge.ts';
+import * as transalnet from './transalnet.ts';
+
+export interface Recipe {
+  /** What is trained; may read the weights of earlier stages. */
+  readonly stage: () => Stage | Promise<Stage>;
+  /** Writes the trained weights where the model folder keeps them. */
+  readonly exportTo: (result: TrainResult) => Promise<void>;
+  /** Reads back what `exportTo` wrote. */
+  readonly stored: () => Promise<NamedWeights>;
+}
+
+function clipRecipe(recipe: ClipRecipe): Recipe {
+  return {
+    stage: () => clipStage(recipe),
+    exportTo: (result) => exportClip(recipe, result),
+    stored: () => readComponent(recipe.name, TRANSFORMERS_FILE),
+  };
+}
+
+const storedVae = () => readComponent('vae', DIFFUSERS_FILE);
+
+/** Steps are those of the recipe; `training/<stage>.json` says how many steps the published weights have. */
+export const STAGES = {
+  autoencoder: {
+    stage: autoencoder.autoencoderStage,
+    exportTo: autoencoder.exportAutoencoder,
+    stored: storedVae,
+  },
+  decoder: { stage: decoder.decoderStage, exportTo: decoder.exportDecoder, stored: storedVae },
+  judge: { stage: judge.judgeStage, exportTo: judge.exportJudge, stored: () => readWeights(JUDGE_FILE) },
+  clip: clipRecipe({ name: 'clip', size: CLIP_A, seed: 21, steps: 8_500 }),
+  clip_b: clipRecipe({ name: 'clip_b', size: CLIP_B, seed: 31, steps: 14_000 }),
+  diffusion: {
+    stage: diffusion.diffusionStage,
+    exportTo: diffusion.exportDiffusion,
+    stored: diffusion.storedDiffusion,
+  },
+  transalnet: {
+    stage: transalnet.transalnetStage,
+    exportTo: transalnet.exportTransalnet,
+    stored: () => readComponent('transalnet', TRANSFORMERS_FILE),
+  },
+} satisfies Record<string, Recipe>;
+
+export type StageName = keyof typeof STAGES;

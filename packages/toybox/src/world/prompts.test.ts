@@ -1,0 +1,67 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { PROMPTS_FILE } from '../paths.ts';
+import { poolScenes, TRAINING_POOLS } from '../train/scenes.ts';
+import { claimsHold } from './describe.ts';
+import { PROMPT_SETS, type PromptSetName, promptSet, promptsJson } from './prompt-sets.ts';
+import type { PromptSpec } from './prompts.ts';
+import { sampleScene } from './sample.ts';
+import { sceneGenerator } from './scene-generator.ts';
+import type { NamedThing } from './split.ts';
+
+type PromptFile = Record<PromptSetName, { readonly prompts: readonly PromptSpec[] }>;
+
+const committed = await readFile(PROMPTS_FILE, 'utf8');
+const sets = JSON.parse(committed) as PromptFile;
+const names = Object.keys(PROMPT_SETS) as PromptSetName[];
+const nameOf = ({ kind, colour }: NamedThing) => `${colour} ${kind}`;
+const pairKey = (a: NamedThing, b: NamedThing) => [nameOf(a), nameOf(b)].sort().join(' + ');
+
+describe('the committed prompts', () => {
+  it('are what `make:prompts` writes', () => {
+    expect(committed).toBe(promptsJson());
+  });
+
+  it.each(names)('%s are different, and the first of them are what the evaluations draw', (name) => {
+    const { prompts } = sets[name];
+    expect(prompts).toHaveLength(PROMPT_SETS[name].count);
+    expect(new Set(prompts.map(({ text }) => text)).size).toBe(prompts.length);
+    expect(promptSet(name, 12)).toEqual(prompts.slice(0, 12));
+  });
+
+  it('name their things in the text, in order', () => {
+    for (const { text, things, relation } of names.flatMap((name) => sets[name].prompts)) {
+      const phrases = things.map((thing) => text.indexOf(nameOf(thing)));
+      expect(Math.min(...phrases), text).toBeGreaterThan(-1);
+      expect(phrases, text).toEqual(phrases.toSorted((a, b) => a - b));
+      if (relation) expect(text, text).toMatch(/left|right|above|below|front|inside/);
+    }
+  });
+
+  it('with a relation can be drawn, and are true of such a scene only', () => {
+    const generator = sceneGenerator(5);
+    for (const { things, relation } of sets.relations.prompts.slice(0, 60)) {
+      if (!relation) throw new Error('a prompt without a relation');
+      const [kinds, colours] = [things.map(({ kind }) => kind), things.map(({ colour }) => colour)];
+      const scene = sampleScene(generator, { kinds, colours, relation: relation.relation });
+      expect(claimsHold(scene, { things: [...things], relation: relation.relation })).toBe('true');
+      expect(claimsHold(scene, { things: things.toReversed(), relation: relation.relation })).toBe('false');
+    }
+  });
+
+  it('of two things are in no scene that a training draws from', () => {
+    const pairs = new Set(
+      names.flatMap((name) => sets[name].prompts.flatMap(({ things: [a, b] }) => (b ? [pairKey(a, b)] : []))),
+    );
+    expect(pairs.size).toBeGreaterThan(400);
+    for (const [stage, pool] of Object.entries(TRAINING_POOLS)) {
+      for (const { objects } of poolScenes(pool)) {
+        for (const [i, a] of objects.entries()) {
+          for (const b of objects.slice(i + 1)) {
+            if (pairs.has(pairKey(a, b))) throw new Error(`${stage}: a scene shows ${pairKey(a, b)}`);
+          }
+        }
+      }
+    }
+  });
+});
