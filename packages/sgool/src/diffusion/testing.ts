@@ -1,6 +1,7 @@
 /** @file Stand-in networks for tests: small, smooth, with a gradient by hand. Not exported from the package. */
 import { readFileSync } from 'node:fs';
 import type { Denoiser } from './denoiser.ts';
+import type { Latents, Sampler } from './sampler.ts';
 import { createSchedule } from './schedule.ts';
 
 /** Weights of `second · tanh(first · latent + timestep / 1000 · shift)`; matrices by rows. */
@@ -23,6 +24,7 @@ export function tanhDenoiser({ first, second, shift }: TanhWeights, { float32 = 
   const evaluations = { forward: 0, pullback: 0 };
   return {
     latentShape: [1, size],
+    predicts: 'noise',
     evaluations,
     async predict(latent, timestep) {
       evaluations.forward++;
@@ -96,7 +98,7 @@ function multiplyTransposed(matrix: Float64Array, vector: Float64Array): Float64
   return out;
 }
 
-/** Stable Diffusion's. */
+/** Stable Diffusion's schedule. */
 export const stableSchedule = () =>
   createSchedule({
     beta_start: 0.00085,
@@ -106,4 +108,11 @@ export const stableSchedule = () =>
     set_alpha_to_one: false,
   });
 
-export const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, i) => sum + value * b[i], 0);
+/** The state after step `index` of a sampler, from the one before it. */
+export async function runStep(sampler: Sampler, state: Latents, index: number, denoiser: Denoiser) {
+  let current = state;
+  for (const stage of sampler.stages) {
+    if (stage.step === index) current = await stage.run(current, denoiser);
+  }
+  return current;
+}

@@ -1,15 +1,17 @@
 /**
- * @file Walking a sampler's chain, and the two ways to remember it for the way back.
+ * @file Running a sampler's chain, and the two ways to remember it for the backward pass.
  *
- * `checkpointed` keeps the state of every stage: a few thousand numbers each, no network activations. `invertible` keeps
+ * `checkpointed` keeps the state before every stage: a few thousand numbers each, no network activations. `invertible` keeps
  * the end state alone and recomputes each earlier one by the sampler's exact inverse, one network call more per stage.
  * Both run the network again for the gradient, and both give the same gradient.
  */
 import { UserError } from '../errors.ts';
+import { product } from '../numbers.ts';
 import type { Denoiser } from './denoiser.ts';
 import type { Latents, Sampler } from './sampler.ts';
+import { invertStage } from './sampler.ts';
 
-/** What a caller is told after each step. */
+/** What a caller gets after each step. */
 export interface StepInfo {
   /** Index of the step just done, 0 the noisiest. */
   readonly step: number;
@@ -20,33 +22,33 @@ export interface StepInfo {
 }
 
 export interface WalkOptions {
-  /** Called after each step and awaited. What it throws ends the walk. */
+  /** Called after each step and awaited. What it throws ends the run. */
   onStep?: (info: StepInfo) => void | Promise<void>;
-  /** Looked at before each network call. */
+  /** Checked before each network call. */
   signal?: AbortSignal;
 }
 
 export interface SampleOptions extends WalkOptions {
-  /** Step to begin with; the noise given is then the latent at the beginning of that step. Default 0. */
+  /** Step to begin with; the given noise is then the latent at the beginning of that step. Default 0. */
   startIndex?: number;
 }
 
 export interface TrajectoryOptions extends SampleOptions {
   /**
-   * Takes the gradient through the last so many steps only, and through those before as if they changed nothing:
-   * cheaper, and no longer the true gradient. Default: all steps.
+   * Takes the gradient through this many last steps only, as if those before changed nothing: cheaper, and no longer the true
+   * gradient. Default: all steps.
    */
   gradientSteps?: number;
 }
 
 export type TrajectoryKind = 'checkpointed' | 'invertible';
 
-/** A finished chain that knows its way back. */
+/** A finished chain with its backward pass. */
 export interface Trajectory {
   readonly kind: TrajectoryKind;
   /** The final latents, to be decoded. */
   readonly final: Float64Array[];
-  /** How many latents are kept for the way back. */
+  /** How many latents are kept for the backward pass. */
   readonly retainedLatents: number;
   /**
    * The gradient with respect to the starting noise, from the cotangents of `final`. For a sampler that starts several
@@ -58,9 +60,9 @@ export interface Trajectory {
 }
 
 /**
- * Runs the chain without a way back.
+ * Runs the chain without remembering it.
  *
- * @param noise the starting noise, or one latent for each that the sampler carries.
+ * @param noise the starting noise, or one latent for each that the sampler carries
  * @returns the final latents: one for DDIM, the pair for EDICT.
  */
 export async function sample(
@@ -77,7 +79,7 @@ export async function sample(
  *
  * @param kind `invertible` holds no more memory for 100 steps than for 10 and needs a sampler with an exact inverse;
  * `checkpointed` works for all.
- * @throws UserError if `invertible` is asked of a sampler that cannot invert.
+ * @throws UserError for `invertible` with a sampler that has no exact inverse
  */
 export async function runTrajectory(
   kind: TrajectoryKind,
@@ -86,7 +88,7 @@ export async function runTrajectory(
   noise: Float64Array | Latents,
   options: TrajectoryOptions = {},
 ): Promise<Trajectory> {
-  if (kind === 'invertible' && !sampler.invert) {
+  if (kind === 'invertible' && !sampler.invertible) {
     throw new UserError(
       `runTrajectory: ${sampler.name} with ${sampler.steps} steps has no exact inverse; use 'checkpointed', or EDICT with fewer steps`,
     );
@@ -108,7 +110,7 @@ export async function runTrajectory(
       let before = kept[k];
       if (!before) {
         signal?.throwIfAborted();
-        before = await stage.invert!(after, denoiser);
+        before = await invertStage(stage, after, denoiser);
       }
       signal?.throwIfAborted();
       cotangent = await stage.pullback(before, cotangent, denoiser);
@@ -159,7 +161,7 @@ async function walk(
 }
 
 function checkSize(sampler: Sampler, { latentShape }: Denoiser, state: Latents): void {
-  const size = latentShape.reduce((product, side) => product * side, 1);
+  const size = product(latentShape);
   for (const latent of state) {
     if (latent.length !== size) {
       throw new RangeError(

@@ -197,11 +197,12 @@ describe('clip-guided', () => {
     const crop = wholeCrop({ ...size, side: critic.side });
     const input = { views: [{ crop, text: await critic.embedText(request.prompt), weight: 1 }] };
     const [timestep, step] = [300, 0.02];
-    const alpha = pipeline.schedule.alphaCumprod(timestep);
+    const path = pipeline.noisePath;
+    const level = path.level(timestep);
     const noise = Float64Array.from(new Generator(5).randn([256]));
-    const slope = await sightGradient(conditional, objective, input, noise, timestep, alpha);
+    const slope = await sightGradient(conditional, objective, input, noise, timestep, path);
     const length = Math.hypot(...slope);
-    const [signal, spread] = [Math.sqrt(alpha), Math.sqrt(1 - alpha)];
+    const [signal, spread] = [path.signal(level), path.noise(level)];
     const at = async (sign: number) => {
       const latent = noise.map((value, i) => value + (sign * step * slope[i]) / length);
       const prediction = await conditional.predict(latent, timestep);

@@ -104,7 +104,7 @@ export async function loadPipeline(
   const pipeline: Pipeline = {
     model: info,
     compute,
-    schedule,
+    noisePath: schedule,
     checkPrompt(prompt) {
       const { tokens, truncated, lost } = tokenizer.encode(prompt);
       return { tokens, truncated, lost };

@@ -52,7 +52,7 @@ describe('beside diffusers and transformers', () => {
   it.each(['ddim', 'edict'] as const)(
     'sends the same gradient from CLIP back to the noise (%s)',
     async (name) => {
-      const sampler: Sampler = { ddim, edict }[name](pipeline.schedule, 4);
+      const sampler: Sampler = { ddim, edict }[name](pipeline.noisePath, 4);
       const denoiser = await pipeline.denoiser(options);
       const critic = await pipeline.critic();
       const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });

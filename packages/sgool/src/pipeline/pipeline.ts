@@ -1,6 +1,6 @@
 /** @file A loaded model, as methods see it. */
 import type { Denoiser } from '../diffusion/denoiser.ts';
-import type { Schedule } from '../diffusion/schedule.ts';
+import type { NoisePath } from '../diffusion/noise-path.ts';
 import type { Image } from '../image/image.ts';
 import type { ModelInfo } from '../models/model-info.ts';
 import type { Objective, ObjectiveParts } from '../objectives/objective.ts';
@@ -41,7 +41,8 @@ export interface Pipeline {
   readonly model: ModelInfo;
   /** What its networks run on. */
   readonly compute: Compute;
-  readonly schedule: Schedule;
+  /** How much signal and how much noise there is on the way from noise to image. */
+  readonly noisePath: NoisePath;
   /** How the prompt fits the text encoder; what is too long is cut off, the end token kept. */
   checkPrompt(prompt: string): Pick<EncodedPrompt, 'tokens' | 'truncated' | 'lost'>;
   /** `[1, channels, height, width]` of the latent of an image. */

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { dot } from '../../numbers.ts';
 import type { Denoiser } from '../denoiser.ts';
 import { fixedNoise } from '../fresh-noise.ts';
-import { noiseCoefficients } from '../noising.ts';
 import type { Sampler } from '../sampler.ts';
 import type { SchedulerConfig } from '../schedule.ts';
 import { createSchedule } from '../schedule.ts';
-import { dot, maxDifference, randomNormal, readFixture, tanhDenoiser } from '../testing.ts';
+import { maxDifference, randomNormal, readFixture, tanhDenoiser } from '../testing.ts';
 import { runTrajectory, sample } from '../trajectory.ts';
 import { dpmSolver } from './dpm-solver.ts';
 import { euler, eulerAncestral } from './euler.ts';
@@ -41,7 +41,7 @@ const consistencyVelocity = createSchedule({
 /** The stand-in as a network that predicts velocity. */
 function predictingVelocity(of: typeof velocity): Denoiser {
   const weighted = (a: Float64Array, b: Float64Array, timestep: number) => {
-    const { latent, output } = noiseCoefficients(of, timestep);
+    const { latent, output } = of.noiseFromOutput(timestep);
     return a.map((value, i) => latent * value + output * b[i]);
   };
   return {

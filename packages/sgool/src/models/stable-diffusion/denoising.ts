@@ -13,7 +13,6 @@ import {
   type Weights,
 } from '@sgool/autodiff';
 import type { Denoiser } from '../../diffusion/denoiser.ts';
-import { noiseCoefficients } from '../../diffusion/noising.ts';
 import type { Schedule } from '../../diffusion/schedule.ts';
 import type { UNetConfig } from '../../networks/config.ts';
 import { unet } from '../../networks/unet/unet.ts';
@@ -109,19 +108,20 @@ export function createDenoiser(parts: DenoiserParts): Denoiser {
 
   return {
     latentShape,
+    predicts: schedule.predicts,
     evaluations,
     async predict(latent, timestep) {
       const way = wayAt(timestep);
       const prediction = await way.predict(latent, timestep);
       evaluations.forward += way.prompts;
-      const { latent: own, output } = noiseCoefficients(schedule, timestep);
+      const { latent: own, output } = schedule.noiseFromOutput(timestep);
       return combine(own, latent, output, prediction);
     },
     async pullback(latent, timestep, cotangent) {
       const way = wayAt(timestep);
       const gradientOfLatent = await way.pullback(latent, timestep, cotangent);
       evaluations.pullback += way.prompts;
-      const { latent: own, output } = noiseCoefficients(schedule, timestep);
+      const { latent: own, output } = schedule.noiseFromOutput(timestep);
       return combine(own, cotangent, output, gradientOfLatent);
     },
   };
