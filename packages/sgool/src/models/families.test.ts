@@ -29,7 +29,7 @@ describe('the family of a model', () => {
     expect(await familyOf(await folderOf(modelIndex, ...folders))).toBe(stableDiffusion);
   });
 
-  it('is known of a folder that lacks its UNet, so that this is what the error says', async () => {
+  it('is recognised in a folder without a UNet, whose error then says that the UNet is missing', async () => {
     const dir = await folderOf({ _class_name: 'StableDiffusionPipeline' }, 'vae');
     await expect(loadPipeline(dir)).rejects.toThrow(/unet does not exist/);
   });

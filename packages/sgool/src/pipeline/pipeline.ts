@@ -30,7 +30,7 @@ export interface Pipeline
   /**
    * A saliency detector by name.
    *
-   * @param options.prompt what Grad-CAM looks for
+   * @param options.prompt the text whose evidence Grad-CAM shows
    * @param options.mask the image of the `mask` detector
    * @throws UserError where the model lacks the network it needs
    */

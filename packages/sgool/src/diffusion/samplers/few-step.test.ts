@@ -116,7 +116,7 @@ describe('samplers of few steps', () => {
 });
 
 describe('fresh noise', () => {
-  it('is the same whenever a step asks', async () => {
+  it('is the same at every call for a step', async () => {
     expect(freshNoise(2, noise.length)).toBe(freshNoise(2, noise.length));
     expect(freshNoise(0, noise.length)).not.toEqual(freshNoise(1, noise.length));
     expect(() => freshNoise(7, noise.length)).toThrow('each of 7 steps');
@@ -137,7 +137,7 @@ describe('samplers by name', () => {
   it('take the end of the chain from the file', async () => {
     const smallest = schedule({ final_sigmas_type: 'sigma_min' });
     const [given] = await sample(dpmSolver(smallest, 6), network, noise);
-    const [asked] = await sample(dpmSolver(schedule(), 6, { finalNoise: 'smallest' }), network, noise);
-    expect(given).toEqual(asked);
+    const [stated] = await sample(dpmSolver(schedule(), 6, { finalNoise: 'smallest' }), network, noise);
+    expect(given).toEqual(stated);
   });
 });
