@@ -61,8 +61,8 @@ export const preparations: Readonly<Record<WorkName, Preparation>> = {
     const denoiser = await denoiserOf(pipeline, work);
     const evaluate = await wholeObjective(pipeline, work);
     const sampler = has(work, 'edict')
-      ? edict(pipeline.noisePath, work.steps)
-      : ddim(pipeline.noisePath, work.steps);
+      ? edict(pipeline.noisePath(sizeOf(work)), work.steps)
+      : ddim(pipeline.noisePath(sizeOf(work)), work.steps);
     const kind = has(work, 'invertible') ? 'invertible' : 'checkpointed';
     return async () => {
       const trajectory = await runTrajectory(kind, sampler, denoiser, latent);

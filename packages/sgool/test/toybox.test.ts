@@ -93,7 +93,7 @@ describeOnToybox('on Toybox', () => {
   }
 
   it('inverts an EDICT generation of 50 steps back to its noise', async () => {
-    const sampler = edict(toybox.noisePath, 50);
+    const sampler = edict(toybox.noisePath(SIZE), 50);
     const denoiser = await toybox.denoiser({ ...FIXED, ...SIZE });
     const noise = normal(1);
     const finals = await sample(sampler, denoiser, noise);
@@ -105,7 +105,7 @@ describeOnToybox('on Toybox', () => {
   });
 
   it('gives one gradient on both ways back', async () => {
-    const { gradient } = await chain(edict(toybox.noisePath, 6));
+    const { gradient } = await chain(edict(toybox.noisePath(SIZE), 6));
     const kept = await gradient(normal(2), 'checkpointed');
     const inverted = await gradient(normal(2), 'invertible');
     expect(norm(kept)).toBeGreaterThan(0);
@@ -127,7 +127,7 @@ describeOnToybox('on Toybox', () => {
     ['ddim', 5],
     ['edict', 4],
   ] as const)('has the slope that finite differences find, with %s', async (name, steps) => {
-    const { loss, gradient } = await chain({ ddim, edict }[name](toybox.noisePath, steps));
+    const { loss, gradient } = await chain({ ddim, edict }[name](toybox.noisePath(SIZE), steps));
     const candidates = [];
     for (const seed of [2, 3, 4]) {
       const slope = await gradient(normal(seed), 'checkpointed');

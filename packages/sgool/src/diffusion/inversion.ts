@@ -3,9 +3,9 @@ import { UserError } from '../errors.ts';
 import type { Denoiser } from './denoiser.ts';
 import type { Latents, Sampler } from './sampler.ts';
 import { invertStage } from './sampler.ts';
-import type { WalkOptions } from './trajectory.ts';
+import type { ChainOptions } from './trajectory.ts';
 
-export interface InvertOptions extends WalkOptions {
+export interface InvertOptions extends ChainOptions {
   /** Step at whose beginning inversion stops; the latent there is the result. Default 0, pure noise. */
   startIndex?: number;
 }

@@ -1,5 +1,5 @@
 /**
- * @file That samplers know nothing but the path: a rectified flow goes through the code that was written for DDPM.
+ * @file Samplers depend on nothing but the path: a rectified flow goes through the same code as DDPM's schedule.
  *
  * The flow is that of Gaussian data, whose velocity and whose solution are known in closed form.
  */
@@ -50,7 +50,7 @@ function composedStep(path: NoisePath, from: number, to: number, eta: number): S
 
 const size = 12;
 const mean = randomNormal(size, 1);
-/** Standard deviations of the data along two halves of rotated axes, so that elements depend on each other. */
+/** Standard deviations of the data along axes that are rotated in pairs, so that elements are correlated. */
 const deviation = Float64Array.from({ length: size }, (_, i) => 0.3 + 0.1 * i);
 
 /** Rotates elements in pairs by an angle. */
@@ -104,7 +104,7 @@ const errorOf = async (sampler: Sampler) =>
 describe('a rectified flow', () => {
   it('starts from pure noise, where there is no signal', async () => {
     expect(flow.signal(flow.stops(4).levels[0])).toBe(0);
-    // All that a flow can say of the image at s = 1 is its mean, and one step goes there.
+    // At s = 1 the best prediction of the image is the mean of the data, and one step goes there.
     const [final] = await sample(ddim(flow, 1), denoiser, noise);
     expect(maxDifference(final, mean)).toBeLessThan(1e-14);
   });
@@ -125,12 +125,11 @@ describe('a rectified flow', () => {
     expect(await errorOf(sampler)).toBeLessThan(0.1);
   });
 
-  it('keeps the distribution of the data with fresh noise', async () => {
-    // The last step takes away what fresh noise there is, so it is the mean over the noise that can be known.
+  it('has ancestral steps, which go to the predicted image and add fresh noise', async () => {
     const zero = () => new Float64Array(size);
     const sampler = eulerAncestral(flow, 2, { freshNoise: zero });
     const half = composedStep(flow, 1, 0.5, 1);
-    // From pure noise an ancestral step forgets the latent and goes to the predicted image, at half the signal.
+    // From pure noise nothing of the latent's noise is kept.
     expect([half.latent, half.freshNoise]).toEqual([0.5, 0.5]);
     const velocity = await denoiser.predict(noise, 1000);
     const middle = noise.map((value, i) => half.latent * value + half.prediction * velocity[i]);
@@ -179,7 +178,7 @@ describe('the step of a path', () => {
     ['variance-preserving', stableSchedule(), 0.2, 0.6],
     ['rectified flow', flow, 0.9, 0.6],
   ];
-  it.each(paths)('keeps the predicted clean latent and noise: %s', (_, path, from, to) => {
+  it.each(paths)('puts the predicted clean latent and noise together again: %s', (_, path, from, to) => {
     for (const eta of [0, 0.5, 1]) {
       const [given, composed] = [path.step(from, to, eta), composedStep(path, from, to, eta)];
       for (const key of ['latent', 'prediction', 'freshNoise'] as const) {
@@ -188,7 +187,7 @@ describe('the step of a path', () => {
     }
   });
 
-  it.each(paths)('has parts that make up the latent again: %s', (_, path, level) => {
+  it.each(paths)('has a clean latent and a noise that add up to the latent: %s', (_, path, level) => {
     const [clean, noisePart] = [path.cleanLatent(level), path.noisePart(level)];
     const [signal, spread] = [path.signal(level), path.noise(level)];
     expect(signal * clean.latent + spread * noisePart.latent).toBeCloseTo(1, 14);

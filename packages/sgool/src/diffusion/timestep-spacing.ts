@@ -6,12 +6,11 @@
  */
 import { UserError } from '../errors.ts';
 import { roundHalfToEven } from '../numbers.ts';
-import type { StopOptions, Stops, TimestepSpacing } from './noise-path.ts';
-import type { SchedulerConfig } from './schedule.ts';
+import type { NoisePath, StopOptions, Stops, TimestepSpacing } from './noise-path.ts';
 
 /** What the rules need of a schedule. */
 export interface TrainedTimesteps {
-  readonly config: SchedulerConfig;
+  readonly config: NoisePath['config'];
   /** Number of timesteps that the network was trained on. */
   readonly count: number;
   /** What the file says, if anything. */

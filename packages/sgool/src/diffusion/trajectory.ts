@@ -21,14 +21,14 @@ export interface StepInfo {
   readonly latents: readonly Float64Array[];
 }
 
-export interface WalkOptions {
+export interface ChainOptions {
   /** Called after each step and awaited. What it throws ends the run. */
   onStep?: (info: StepInfo) => void | Promise<void>;
   /** Checked before each network call. */
   signal?: AbortSignal;
 }
 
-export interface SampleOptions extends WalkOptions {
+export interface SampleOptions extends ChainOptions {
   /** Step to begin with; the given noise is then the latent at the beginning of that step. Default 0. */
   startIndex?: number;
 }
@@ -54,9 +54,9 @@ export interface Trajectory {
    * The gradient with respect to the starting noise, from the cotangents of `final`. For a sampler that starts several
    * latents from one noise it is the sum over them. May be called more than once.
    */
-  pullback(cotangentOfFinal: Latents, options?: WalkOptions): Promise<Float64Array>;
+  pullback(cotangentOfFinal: Latents, options?: ChainOptions): Promise<Float64Array>;
   /** The same for each starting latent by itself: for a pair that was given as two. */
-  pullbackToInitial(cotangentOfFinal: Latents, options?: WalkOptions): Promise<Latents>;
+  pullbackToInitial(cotangentOfFinal: Latents, options?: ChainOptions): Promise<Latents>;
 }
 
 /**
@@ -71,7 +71,7 @@ export async function sample(
   noise: Float64Array | Latents,
   options: SampleOptions = {},
 ): Promise<Float64Array[]> {
-  return sampler.finalLatents(await walk(sampler, denoiser, noise, options));
+  return sampler.finalLatents(await runChain(sampler, denoiser, noise, options));
 }
 
 /**
@@ -98,11 +98,11 @@ export async function runTrajectory(
   const stages = sampler.stages.filter(({ step }) => step >= gradientStart);
 
   const kept: Latents[] = [];
-  const end = await walk(sampler, denoiser, noise, options, (state, step) => {
+  const end = await runChain(sampler, denoiser, noise, options, (state, step) => {
     if (kind === 'checkpointed' && step >= gradientStart) kept.push(state);
   });
 
-  async function pullbackToInitial(cotangentOfFinal: Latents, { onStep, signal }: WalkOptions = {}) {
+  async function pullbackToInitial(cotangentOfFinal: Latents, { onStep, signal }: ChainOptions = {}) {
     let after = end;
     let cotangent = sampler.finalPullback(cotangentOfFinal);
     for (let k = stages.length - 1; k >= 0; k--) {
@@ -128,12 +128,13 @@ export async function runTrajectory(
     final: sampler.finalLatents(end),
     retainedLatents: new Set([...kept, end].flat()).size,
     pullbackToInitial,
-    pullback: async (cotangentOfFinal, walkOptions) =>
-      sampler.initialPullback(await pullbackToInitial(cotangentOfFinal, walkOptions)),
+    pullback: async (cotangentOfFinal, chainOptions) =>
+      sampler.initialPullback(await pullbackToInitial(cotangentOfFinal, chainOptions)),
   };
 }
 
-async function walk(
+/** Runs the stages of a chain, and shows each state to `beforeStage`. */
+async function runChain(
   sampler: Sampler,
   denoiser: Denoiser,
   noise: Float64Array | Latents,

@@ -63,6 +63,7 @@ export const clipGuided: Method = {
  */
 async function clipGuidedDenoiser(pipeline: Pipeline, run: Run, plain: Denoiser): Promise<Denoiser> {
   const { settings, request, evaluations, random } = run;
+  const path = pipeline.noisePath(settings);
   const critic = await pipeline.critic();
   const text = await critic.embedText(request.prompt);
   const whole = wholeViews(settings, { ...settings, side: critic.side }, text, random);
@@ -79,10 +80,12 @@ async function clipGuidedDenoiser(pipeline: Pipeline, run: Run, plain: Denoiser)
     evaluations,
     async predict(latent, timestep) {
       const prediction = await checkedPrediction(plain, latent, timestep);
-      const path = pipeline.noisePath;
-      const gradient = await sightGradient(conditional, objective, scaled(), latent, timestep, path);
       const level = path.level(timestep);
-      const factor = path.noise(level) / path.noisePart(level).prediction;
+      const { prediction: weight } = path.noisePart(level);
+      // At the pure noise of a flow the latent is the noise, whatever is predicted.
+      if (weight === 0) return prediction;
+      const gradient = await sightGradient(conditional, objective, scaled(), latent, timestep, path);
+      const factor = path.noise(level) / weight;
       return prediction.map((value, i) => value + factor * gradient[i]);
     },
     pullback() {

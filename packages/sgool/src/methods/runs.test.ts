@@ -145,7 +145,7 @@ describe('Stable Diffusion 1', () => {
   ] as const)(
     '%s: latent, loss and gradient of the noise are those of diffusers',
     async (name, sampler, steps, loss) => {
-      const found = await errors(name, pipeline, sampler(pipeline.noisePath, steps), loss);
+      const found = await errors(name, pipeline, sampler(pipeline.noisePath(size), steps), loss);
       expect(found.final).toBeLessThan(CLOSE);
       expect(found.loss).toBeLessThan(CLOSE);
       expect(found.gradient).toBeLessThan(CLOSE);
@@ -158,7 +158,7 @@ describe('Stable Diffusion 1', () => {
   });
 
   it('walks EDICT forth as the equations do, and back to the last bit', async () => {
-    const sampler = edict(pipeline.noisePath, 10);
+    const sampler = edict(pipeline.noisePath(size), 10);
     const denoiser = await pipeline.denoiser(guided);
     const noise = await read('noise');
     const finals = await sample(sampler, denoiser, noise);
@@ -238,11 +238,11 @@ describe('Stable Diffusion 2', () => {
 
   it('is no few-step model', () => {
     expect(pipeline.model.fewStep).toBeUndefined();
-    expect(pipeline.noisePath.config.prediction_type).toBe('v_prediction');
+    expect(pipeline.noisePath(size).config.prediction_type).toBe('v_prediction');
   });
 
   it('ddim10: latent, loss and gradient of the noise are those of diffusers', async () => {
-    const found = await errors('sd2.ddim10', pipeline, ddim(pipeline.noisePath, 10), 'linear');
+    const found = await errors('sd2.ddim10', pipeline, ddim(pipeline.noisePath(size), 10), 'linear');
     expect(found.final).toBeLessThan(CLOSE);
     expect(found.loss).toBeLessThan(CLOSE);
     expect(found.gradient).toBeLessThan(CLOSE);
@@ -269,14 +269,14 @@ describe('SD-Turbo', () => {
   });
 
   it.each([1, 4])('%i steps: latent and gradient of the noise are those of diffusers', async (steps) => {
-    const sampler = euler(pipeline.noisePath, steps);
+    const sampler = euler(pipeline.noisePath(size), steps);
     const found = await errors(`turbo${steps}`, pipeline, sampler, 'linear', { guidanceScale: 0 });
     expect(found.final).toBeLessThan(CLOSE);
     expect(found.gradient).toBeLessThan(CLOSE);
   });
 
   it('4 ancestral steps, the noise between them from the stream of the seed', async () => {
-    const sampler = eulerAncestral(pipeline.noisePath, 4, { freshNoise: noiseAfterStart(4) });
+    const sampler = eulerAncestral(pipeline.noisePath(size), 4, { freshNoise: noiseAfterStart(4) });
     const found = await errors('ancestral4', pipeline, sampler, 'linear', { guidanceScale: 1 });
     expect(found.final).toBeLessThan(CLOSE);
     expect(found.gradient).toBeLessThan(CLOSE);
@@ -316,7 +316,7 @@ describe('a latent consistency model', () => {
   it.each([1, 4])(
     '%i steps: latent, loss and gradient of the noise are those of diffusers',
     async (steps) => {
-      const sampler = lcm(pipeline.noisePath, steps, { freshNoise: noiseAfterStart(steps) });
+      const sampler = lcm(pipeline.noisePath(size), steps, { freshNoise: noiseAfterStart(steps) });
       const found = await errors(`lcm${steps}`, pipeline, sampler, 'distance', { guidanceScale: 8.5 });
       expect(found.final).toBeLessThan(CLOSE);
       expect(found.loss).toBeLessThan(CLOSE);
@@ -328,7 +328,7 @@ describe('a latent consistency model', () => {
     const { finals } = await collect('sd', pipeline, { guidanceScale: undefined });
     expect(error(finals[0], await read('lcm.float32.final'))).toBeLessThan(CLOSE);
     const [again] = await sample(
-      lcm(pipeline.noisePath, 4, { freshNoise: noiseAfterStart(4) }),
+      lcm(pipeline.noisePath(size), 4, { freshNoise: noiseAfterStart(4) }),
       await pipeline.denoiser({ ...guided, guidanceScale: 8.5 }),
       await read('noise'),
     );

@@ -31,14 +31,17 @@ export interface DenoiserOptions extends ImageSize {
 export interface Backbone {
   /** Sizes and habits of the model. */
   readonly info: BackboneInfo;
-  /** How much signal and how much noise there is on the way from noise to image. */
-  readonly noisePath: NoisePath;
   /** A CLIP vocabulary that it brings along, for CLIPs without files of their own. */
   readonly clipTokenizer?: Tokenizer;
   /** How the prompt fits the text encoder; what is too long is cut off, the end token kept. */
   checkPrompt(prompt: string): PromptFit;
   /** Shape of the latent of an image, of any rank; for Stable Diffusion `[1, channels, height / 8, width / 8]`. */
   latentShape(size: ImageSize): readonly number[];
+  /**
+   * How much signal and how much noise there is on the way from noise to image. Some families spread its stops by the size of
+   * the image.
+   */
+  noisePath(size: ImageSize): NoisePath;
   /** The network under a prompt, guidance applied. */
   denoiser(options: DenoiserOptions): Promise<Denoiser>;
   /** The latent of an image, without noise. @throws UserError where the image's sides do not fit */

@@ -54,7 +54,7 @@ describe('compared with diffusers and transformers', () => {
   it.each(['ddim', 'edict'] as const)(
     'gives the same gradient of the CLIP loss at the noise (%s)',
     async (name) => {
-      const sampler: Sampler = { ddim, edict }[name](pipeline.noisePath, 4);
+      const sampler: Sampler = { ddim, edict }[name](pipeline.noisePath(size), 4);
       const denoiser = await pipeline.denoiser(options);
       const critic = await pipeline.critic();
       const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });

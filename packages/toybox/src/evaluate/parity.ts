@@ -51,7 +51,11 @@ await runProgram('parity', async () => {
   const shape = [...pipeline.latentShape({ width, height })];
   const noise = new Generator(seed).randn(shape);
   const denoiser = await pipeline.denoiser({ prompt, guidanceScale, width, height });
-  const [latent] = await sample(ddim(pipeline.noisePath, steps), denoiser, Float64Array.from(noise));
+  const [latent] = await sample(
+    ddim(pipeline.noisePath({ width, height }), steps),
+    denoiser,
+    Float64Array.from(noise),
+  );
 
   // The library's own decoder gives eight bits; this one gives what they are made of.
   const folder = await openModelFolder(pipeline.model.dir);

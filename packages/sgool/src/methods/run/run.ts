@@ -103,7 +103,7 @@ export function samplerOf(
   settings: Settings,
   freshNoise?: FreshNoise,
 ): Sampler {
-  return namedSampler(noisePath, settings, freshNoise);
+  return namedSampler(noisePath(settings), settings, freshNoise);
 }
 
 /** Draws what a stochastic sampler adds between its steps; nothing for the others. */

@@ -62,13 +62,13 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
       ...(fewStep ? { fewStep } : {}),
       ...(config.time_cond_proj_dim ? { embedsGuidance: true } : {}),
     },
-    noisePath: schedule,
     clipTokenizer: tokenizer,
     checkPrompt(prompt) {
       const { tokens, truncated, lost } = tokenizer.encode(prompt);
       return { tokens, truncated, lost };
     },
     latentShape: ({ width, height }) => [1, latentChannels, height / scaleFactor, width / scaleFactor],
+    noisePath: () => schedule,
     async denoiser({ prompt, negativePrompt = '', evaluations, ...options }) {
       const conditional = await encodePrompt(prompt);
       const unconditional = await encodePrompt(negativePrompt);
