@@ -7,46 +7,21 @@ import { describe, expect, it } from 'vitest';
 import { dot } from '../numbers.ts';
 import type { Denoiser } from './denoiser.ts';
 import { invertChain } from './inversion.ts';
-import type { NoisePath, StepCoefficients } from './noise-path.ts';
+import type { NoisePath } from './noise-path.ts';
 import type { Sampler } from './sampler.ts';
 import { ddim } from './samplers/ddim.ts';
 import { dpmSolver } from './samplers/dpm-solver.ts';
 import { edict } from './samplers/edict.ts';
 import { euler, eulerAncestral } from './samplers/euler.ts';
 import { pndm } from './samplers/pndm.ts';
-import { maxDifference, randomNormal, stableSchedule } from './testing.ts';
+import {
+  composedStep,
+  rectifiedFlow as flow,
+  maxDifference,
+  randomNormal,
+  stableSchedule,
+} from './testing.ts';
 import { runTrajectory, sample } from './trajectory.ts';
-
-/** z = (1 - s)·x0 + s·ε; the network predicts the velocity ε - x0 and gets 1000·s. A level is s. */
-const flow: NoisePath = {
-  config: {},
-  predicts: 'velocity',
-  level: (timestep) => timestep / 1000,
-  signal: (s) => 1 - s,
-  noise: (s) => s,
-  cleanLatent: (s) => ({ latent: 1, prediction: -s }),
-  noisePart: (s) => ({ latent: 1, prediction: 1 - s }),
-  step: (from, to, eta = 0) =>
-    eta === 0 ? { latent: 1, prediction: to - from, freshNoise: 0 } : composedStep(flow, from, to, eta),
-  stops(steps) {
-    const levels = Array.from({ length: steps + 1 }, (_, i) => 1 - i / steps);
-    return { timesteps: levels.slice(0, -1).map((s) => 1000 * s), levels, startScale: 1, endScale: 1 };
-  },
-};
-
-/** A step from its definition: the predicted clean latent and noise, put together again at the next level. */
-function composedStep(path: NoisePath, from: number, to: number, eta: number): StepCoefficients {
-  const [clean, noise] = [path.cleanLatent(from), path.noisePart(from)];
-  const [signal, spread] = [path.signal(to), path.noise(to)];
-  const ratio = (spread / signal) * (path.signal(from) / path.noise(from));
-  const freshNoise = eta * spread * Math.sqrt(1 - ratio ** 2);
-  const kept = Math.sqrt(spread ** 2 - freshNoise ** 2);
-  return {
-    latent: signal * clean.latent + kept * noise.latent,
-    prediction: signal * clean.prediction + kept * noise.prediction,
-    freshNoise,
-  };
-}
 
 const size = 12;
 const mean = randomNormal(size, 1);

@@ -110,7 +110,10 @@ export function createSchedule(config: SchedulerConfig = {}): Schedule {
 
   const betas = betasOf(config, trainTimesteps);
   const alphasCumprod = new Float64Array(trainTimesteps);
-  betas.reduce((product, beta, t) => (alphasCumprod[t] = product * (1 - beta)), 1);
+  for (let t = 0, share = 1; t < trainTimesteps; t++) {
+    share *= 1 - betas[t];
+    alphasCumprod[t] = share;
+  }
   const setAlphaToOne = config.set_alpha_to_one ?? config._class_name !== 'PNDMScheduler';
   const finalAlphaCumprod = setAlphaToOne ? 1 : alphasCumprod[0];
 

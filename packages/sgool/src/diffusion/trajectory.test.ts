@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { dot } from '../numbers.ts';
+import { dot, sum } from '../numbers.ts';
 import type { Denoiser } from './denoiser.ts';
 import type { Sampler } from './sampler.ts';
 import { ddim } from './samplers/ddim.ts';
@@ -25,7 +25,7 @@ const noise = randomNormal(size, 5);
 const direction = randomNormal(size, 6);
 
 /** Half the squared norm of all final latents: its cotangents are the latents themselves. */
-const energy = (finals: readonly Float64Array[]) => finals.reduce((sum, one) => sum + dot(one, one) / 2, 0);
+const energy = (finals: readonly Float64Array[]) => sum(finals.map((one) => dot(one, one) / 2));
 
 async function gradientOf(kind: TrajectoryKind, sampler: Sampler, network: Denoiser = denoiser) {
   const trajectory = await runTrajectory(kind, sampler, network, noise);
@@ -82,10 +82,10 @@ describe('gradient of the whole chain', () => {
     const pair = [noise, randomNormal(size, 7)];
     const trajectory = await runTrajectory('invertible', edict(schedule, 5), denoiser, pair);
     const [x, y] = await trajectory.pullbackToInitial(trajectory.final);
-    const sum = await trajectory.pullback(trajectory.final);
+    const both = await trajectory.pullback(trajectory.final);
     expect(
       maxDifference(
-        sum,
+        both,
         x.map((value, i) => value + y[i]),
       ),
     ).toBe(0);

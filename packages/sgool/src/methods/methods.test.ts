@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { rectifiedFlow } from '../diffusion/testing.ts';
 import { UserError } from '../errors.ts';
 import { wholeCrop } from '../image/crops.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
@@ -188,6 +189,15 @@ describe('clip-guided', () => {
   it('is plain generation without the CLIP loss', async () => {
     const rounds = await collect(methods['clip-guided'].run(pipeline, { ...request, clipGuidanceScale: 0 }));
     expect(rounds[1].image.data).toEqual(rounds[0].image.data);
+  });
+
+  it('leaves the prediction at the pure noise of a flow, which cannot be bent', async () => {
+    const flow = { ...pipeline, noisePath: () => rectifiedFlow };
+    const once = { ...request, sampler: 'ddim', steps: 1 } as const;
+    const rounds = await collect(methods['clip-guided'].run(flow, once));
+    expect(rounds[1].image.data).toEqual(rounds[0].image.data);
+    const twice = await collect(methods['clip-guided'].run(flow, { ...once, steps: 2 }));
+    expect(twice[1].image.data).not.toEqual(twice[0].image.data);
   });
 
   it('takes the gradient of the loss of the image in sight', async () => {
