@@ -115,6 +115,29 @@ describe('samplers of few steps', () => {
   });
 });
 
+describe('the boundary condition of consistency models', () => {
+  /** One step of a model whose scaled timestep is `scaled`, compared with the clean latent that it predicts and its input. */
+  async function step(scaled: number) {
+    const path = createSchedule({ _class_name: 'LCMScheduler', timestep_scaling: scaled / 999 });
+    const [result] = await sample(lcm(path, 1), network, noise);
+    const { latent, prediction } = path.cleanLatent(path.level(999));
+    const noisePrediction = await network.predict(noise, 999);
+    const clean = noise.map((value, i) => latent * value + prediction * noisePrediction[i]);
+    return { result, clean };
+  }
+
+  it('returns the latent itself at time 0', async () => {
+    const { result } = await step(1e-12);
+    expect(maxDifference(result, noise)).toBeLessThan(1e-9);
+  });
+
+  it('blends the latent and the predicted clean latent by 1/2 and √1/2 at time 0.5, the deviation of the data', async () => {
+    const { result, clean } = await step(0.5);
+    const blend = noise.map((value, i) => 0.5 * value + Math.SQRT1_2 * clean[i]);
+    expect(maxDifference(result, blend)).toBeLessThan(1e-11);
+  });
+});
+
 describe('fresh noise', () => {
   it('is the same at every call for a step', async () => {
     expect(freshNoise(2, noise.length)).toBe(freshNoise(2, noise.length));
