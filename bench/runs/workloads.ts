@@ -65,8 +65,8 @@ export const preparations: Readonly<Record<WorkloadName, Preparation>> = {
     const denoiser = await denoiserOf(pipeline, workload);
     const evaluate = await wholeObjective(pipeline, workload);
     const sampler = has(workload, 'edict')
-      ? edict(pipeline.schedule, workload.steps)
-      : ddim(pipeline.schedule, workload.steps);
+      ? edict(pipeline.noisePath(sizeOf(workload)), workload.steps)
+      : ddim(pipeline.noisePath(sizeOf(workload)), workload.steps);
     const kind = has(workload, 'invertible') ? 'invertible' : 'checkpointed';
     return async () => {
       const trajectory = await runTrajectory(kind, sampler, denoiser, latent);

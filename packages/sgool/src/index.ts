@@ -39,17 +39,11 @@ export { type GenerateOptions, type Generation, generate } from './methods/gener
 export { methods } from './methods/index.ts';
 export type { Iteration, LossParts, Method, RunOptions, StepProgress } from './methods/run/method.ts';
 export { settingsOf } from './methods/run/run.ts';
-export type { ModelInfo } from './models/model-info.ts';
-export type { FewStepSampling } from './models/stable-diffusion/few-step.ts';
+export type { Backbone, DenoiserOptions } from './models/backbone.ts';
+export type { FewStepSampling, ModelInfo } from './models/model-info.ts';
 export type { Objective, ObjectiveInput, ObjectiveResult, View } from './objectives/objective.ts';
 export { type LoadOptions, loadPipeline } from './pipeline/load-pipeline.ts';
-export type {
-  ClipScores,
-  DenoiserOptions,
-  ImageSize,
-  ObjectiveOptions,
-  Pipeline,
-} from './pipeline/pipeline.ts';
+export type { ClipScores, ObjectiveOptions, Pipeline } from './pipeline/pipeline.ts';
 export type { ClipCritic } from './preference/clip-critic.ts';
 export { type LoadScorerOptions, loadScorer } from './preference/load-scorer.ts';
 export type { PromptFit, Scorer } from './preference/scorer.ts';

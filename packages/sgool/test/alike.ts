@@ -1,6 +1,6 @@
 /** @file The same work on two pipelines: an image, and the gradients that its noise is moved by. */
 import { Generator, generate, type Image, type Pipeline, wholeCrop } from 'sgool';
-import { dot } from '../src/diffusion/testing.ts';
+import { dot } from '../src/numbers.ts';
 
 const PROMPT = 'a red cat and a blue boat';
 

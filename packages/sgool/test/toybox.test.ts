@@ -12,7 +12,15 @@ import {
   UserError,
   wholeCrop,
 } from 'sgool';
-import { ddim, edict, runTrajectory, type Sampler, sample, type TrajectoryKind } from 'sgool/diffusion';
+import {
+  ddim,
+  edict,
+  invertChain,
+  runTrajectory,
+  type Sampler,
+  sample,
+  type TrajectoryKind,
+} from 'sgool/diffusion';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { copyOfToybox, describeOnToybox, poison } from './toybox-model.ts';
 
@@ -85,21 +93,19 @@ describeOnToybox('on Toybox', () => {
   }
 
   it('inverts an EDICT generation of 50 steps back to its noise', async () => {
-    const sampler = edict(toybox.schedule, 50);
+    const sampler = edict(toybox.noisePath(SIZE), 50);
     const denoiser = await toybox.denoiser({ ...FIXED, ...SIZE });
     const noise = normal(1);
-    const start = sampler.initial(noise);
-    let state = start;
-    for (let i = 0; i < 50; i++) state = await sampler.step(state, i, denoiser);
-    expect(largestDifference(state[0], noise)).toBeGreaterThan(0.5);
-    for (let i = 49; i >= 0; i--) state = await sampler.invert!(state, i, denoiser);
-    for (const latent of state) expect(largestDifference(latent, noise)).toBeLessThan(1e-9);
+    const finals = await sample(sampler, denoiser, noise);
+    expect(largestDifference(finals[0], noise)).toBeGreaterThan(0.5);
+    const [start] = await invertChain(sampler, denoiser, finals);
+    for (const latent of start) expect(largestDifference(latent, noise)).toBeLessThan(1e-9);
     // Not a bit is lost on the way; the noise itself was rounded to the grid that the chain lives on.
-    expect(state).toEqual(start);
+    expect(start).toEqual(sampler.initial(noise));
   });
 
   it('gives one gradient on both ways back', async () => {
-    const { gradient } = await chain(edict(toybox.schedule, 6));
+    const { gradient } = await chain(edict(toybox.noisePath(SIZE), 6));
     const kept = await gradient(normal(2), 'checkpointed');
     const inverted = await gradient(normal(2), 'invertible');
     expect(norm(kept)).toBeGreaterThan(0);
@@ -121,7 +127,7 @@ describeOnToybox('on Toybox', () => {
     ['ddim', 5],
     ['edict', 4],
   ] as const)('has the slope that finite differences find, with %s', async (name, steps) => {
-    const { loss, gradient } = await chain({ ddim, edict }[name](toybox.schedule, steps));
+    const { loss, gradient } = await chain({ ddim, edict }[name](toybox.noisePath(SIZE), steps));
     const candidates = [];
     for (const seed of [2, 3, 4]) {
       const slope = await gradient(normal(seed), 'checkpointed');

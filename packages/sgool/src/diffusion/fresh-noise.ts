@@ -1,17 +1,17 @@
 /**
  * @file The noise that stochastic samplers add between steps, held fixed.
  *
- * An objective that draws new noise in every iteration is another function each time, and its gradient descends none of
- * them. So fresh noise is drawn once, and a step gets the same numbers whenever the chain is walked.
+ * An objective with new noise in every iteration is a new function each time, and its gradients descend none of them. So fresh
+ * noise is drawn once, and a step gets the same numbers whenever the chain is run.
  */
 
-/** Standard normal numbers for a step: the same ones whenever the same step asks. */
+/** Standard normal numbers for a step: the same at every call. */
 export type FreshNoise = (step: number, length: number) => Float64Array;
 
 /**
  * Draws the noise of all steps now, in their order.
  *
- * @param draw so many standard normal numbers; pass the generator that drew the starting noise, and the chain has the noise
+ * @param draw gives `count` standard normal numbers; with the generator that drew the starting noise, the chain has the noise
  *   that diffusers gives it for the same seed
  */
 export function fixedNoise(
@@ -23,14 +23,14 @@ export function fixedNoise(
   return (step, wanted) => {
     if (step >= steps || wanted !== length) {
       throw new RangeError(
-        `fixedNoise: asked for ${wanted} numbers of step ${step}; it holds ${length} for each of ${steps} steps`,
+        `fixedNoise: no ${wanted} numbers for step ${step}; it holds ${length} for each of ${steps} steps`,
       );
     }
     return drawn[step];
   };
 }
 
-/** The `shift` of a step that adds noise of a standard deviation; none where that is 0. */
+/** The `shift` of a stage that adds noise of a standard deviation; none where that is 0. */
 export function scaledNoise(freshNoise: FreshNoise | undefined, step: number, deviation: number) {
   if (!(deviation > 0) || !freshNoise) return undefined;
   return (length: number) => freshNoise(step, length).map((value) => deviation * value);

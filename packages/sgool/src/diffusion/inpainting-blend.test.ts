@@ -1,10 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { dot } from '../numbers.ts';
 import { inpaintingBlend } from './inpainting-blend.ts';
 import { invertChain } from './inversion.ts';
 import type { Latents, Sampler } from './sampler.ts';
 import { ddim } from './samplers/ddim.ts';
 import { edict } from './samplers/edict.ts';
-import { dot, maxDifference, randomNormal, randomWeights, stableSchedule, tanhDenoiser } from './testing.ts';
+import { maxDifference, randomNormal, randomWeights, stableSchedule, tanhDenoiser } from './testing.ts';
 import { runTrajectory, sample } from './trajectory.ts';
 
 const size = 32;
@@ -13,19 +14,22 @@ const denoiser = tanhDenoiser(randomWeights(size), { float32: true });
 const clean = randomNormal(size, 5);
 
 describe('invertChain', () => {
-  it.each([0, 4])('finds the noise that a clean latent comes from, back to step %i', async (startIndex) => {
-    const sampler = edict(schedule, 9);
-    const seen: number[] = [];
-    const onStep = ({ step }: { step: number }) => void seen.push(step);
-    const states = await invertChain(sampler, denoiser, [clean, clean], { startIndex, onStep });
-    expect(seen).toEqual(Array.from({ length: 9 - startIndex }, (_, i) => 8 - i));
-    expect(maxDifference(states[0][0], clean)).toBeGreaterThan(0.1);
-    for (const final of await sample(sampler, denoiser, states[0], { startIndex })) {
-      expect(maxDifference(final, clean)).toBeLessThan(1e-5);
-    }
-  });
+  it.each([0, 4])(
+    'finds the noise that a clean latent comes from, inverting down to step %i',
+    async (startIndex) => {
+      const sampler = edict(schedule, 9);
+      const seen: number[] = [];
+      const onStep = ({ step }: { step: number }) => void seen.push(step);
+      const states = await invertChain(sampler, denoiser, [clean, clean], { startIndex, onStep });
+      expect(seen).toEqual(Array.from({ length: 9 - startIndex }, (_, i) => 8 - i));
+      expect(maxDifference(states[0][0], clean)).toBeGreaterThan(0.1);
+      for (const final of await sample(sampler, denoiser, states[0], { startIndex })) {
+        expect(maxDifference(final, clean)).toBeLessThan(1e-5);
+      }
+    },
+  );
 
-  it('is refused where there is no exact inverse, and stops when told to', async () => {
+  it('is refused where there is no exact inverse, and stops when aborted', async () => {
     await expect(invertChain(ddim(schedule, 5), denoiser, [clean])).rejects.toThrow(/no exact inverse/);
     const signal = AbortSignal.abort(new Error('stopped'));
     const run = invertChain(edict(schedule, 5), denoiser, [clean, clean], { signal });
@@ -33,7 +37,7 @@ describe('invertChain', () => {
   });
 });
 
-describe('anchored', () => {
+describe('inpaintingBlend', () => {
   const free = Uint8Array.from({ length: size }, (_, i) => (i % 3 === 0 ? 1 : 0));
   const isFree = (value: number, i: number) => (free[i] ? value : 0);
   const direction = randomNormal(size, 6).map(isFree);
@@ -56,7 +60,7 @@ describe('anchored', () => {
     }
   });
 
-  it('has the gradient that finite differences find, on both ways back', async () => {
+  it('has the gradient that finite differences find, with both kinds of trajectory', async () => {
     // In float32 differences would be noise.
     const smooth = tanhDenoiser(randomWeights(size));
     const energy = async (distance: number) =>

@@ -1,20 +1,23 @@
-/** @file A sampler's chain walked backwards: from a clean latent to the noise that it comes from. */
+/** @file Inverting a sampler's chain: from a clean latent to the noise that the sampler makes it from. */
 import { UserError } from '../errors.ts';
 import type { Denoiser } from './denoiser.ts';
 import type { Latents, Sampler } from './sampler.ts';
-import type { WalkOptions } from './trajectory.ts';
+import { invertStage } from './sampler.ts';
+import type { ChainOptions } from './trajectory.ts';
 
-export interface InvertOptions extends WalkOptions {
-  /** Step to stop before: the noise is then the latent at the beginning of that step. Default 0, pure noise. */
+export interface InvertOptions extends ChainOptions {
+  /** Step at whose beginning inversion stops; the latent there is the result. Default 0, pure noise. */
   startIndex?: number;
 }
 
 /**
- * Every state of the chain that ends in `end`: one before each stage from step `startIndex` on, and `end` itself as the
- * last. The first is what to give to `sample` with the same `startIndex`; it comes back to `end` to what float32 networks
- * resolve, some 1e-5 (bit for bit only where `end` itself came out of the sampler).
+ * Every state of the chain that ends in `end`: one before each stage from step `startIndex` on, and `end` itself as the last.
+ * `sample` with the first state and the same `startIndex` gives `end` again: bit for bit where the sampler made `end`, and
+ * otherwise as closely as a float32 network resolves, some 1e-5.
  *
- * @param end as many latents as the sampler carries: for EDICT twice the same clean latent
+ * Reference: Wallace, Gokul, Naik 2023, "EDICT: Exact Diffusion Inversion via Coupled Transformations", section 4.
+ *
+ * @param end as many latents as the sampler carries: for EDICT the clean latent twice
  * @throws UserError where the sampler has no exact inverse
  */
 export async function invertChain(
@@ -23,7 +26,7 @@ export async function invertChain(
   end: Latents,
   { startIndex = 0, onStep, signal }: InvertOptions = {},
 ): Promise<Latents[]> {
-  if (!sampler.invert) {
+  if (!sampler.invertible) {
     throw new UserError(
       `invertChain: ${sampler.name} with ${sampler.steps} steps has no exact inverse; use EDICT, with fewer steps or a mixing weight nearer to 1`,
     );
@@ -32,7 +35,7 @@ export async function invertChain(
   const states: Latents[] = [end];
   for (const [k, stage] of [...stages.entries()].reverse()) {
     signal?.throwIfAborted();
-    const before = await stage.invert!(states[0], denoiser);
+    const before = await invertStage(stage, states[0], denoiser);
     states.unshift(before);
     if (onStep && stages[k - 1]?.step !== stage.step) {
       const { step, timestep } = stage;

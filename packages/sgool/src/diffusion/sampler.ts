@@ -3,7 +3,7 @@
  *
  * A sampler is a chain of steps, and a step is one or more stages, each with at most one network call. The state between
  * stages is a list of latents: one for DDIM, a pair for EDICT, a latent with its history for multistep solvers. Stages
- * are pure functions of the state, so that whoever walks the chain decides what to remember (see trajectory.ts).
+ * are pure functions of the state; trajectory.ts runs them and decides what to remember for the backward pass.
  */
 import type { Denoiser } from './denoiser.ts';
 
@@ -14,7 +14,7 @@ export type Latents = readonly Float64Array[];
 export interface Stage {
   /** Index of the step that this stage belongs to, 0 the noisiest. */
   readonly step: number;
-  /** Training timestep that the network is told. */
+  /** The time that the network gets. */
   readonly timestep: number;
   run(state: Latents, denoiser: Denoiser): Promise<Latents>;
   /** From the cotangent of the state after the stage to that of `state`, the one before it. */
@@ -27,10 +27,12 @@ export interface Sampler {
   readonly name: string;
   /** Number of steps; step i runs from index i to i + 1, 0 being pure noise. */
   readonly steps: number;
-  /** Training timestep of each step, noisiest first. */
+  /** The time that the network gets at each step, noisiest first. */
   readonly timesteps: readonly number[];
   /** The stages of all steps in order. */
   readonly stages: readonly Stage[];
+  /** Whether every stage has an exact inverse. */
+  readonly invertible: boolean;
   /** The state at the beginning of step `startIndex`, from one latent or from as many as `finalLatents` gives. */
   initial(noise: Float64Array | Latents, startIndex?: number): Latents;
   /** Gradient with respect to the one latent given to `initial`, from the cotangent of the state that it made. */
@@ -39,55 +41,24 @@ export interface Sampler {
   finalLatents(state: Latents): Float64Array[];
   /** Cotangent of the last state from those of `finalLatents`. */
   finalPullback(cotangents: Latents): Latents;
-  step(state: Latents, index: number, denoiser: Denoiser): Promise<Latents>;
-  /** Cotangent of the state before step `index`, from `state` (before the step) and the cotangent after it. */
-  pullback(state: Latents, index: number, cotangent: Latents, denoiser: Denoiser): Promise<Latents>;
-  /** The state before step `index` from the one after it. Absent where no exact inverse exists. */
-  invert?(state: Latents, index: number, denoiser: Denoiser): Promise<Latents>;
 }
 
-/** What a sampler file provides; `createSampler` derives the step functions from the stages. */
-export type SamplerParts = Omit<Sampler, 'step' | 'pullback' | 'invert' | 'steps'>;
+/** What a sampler file provides; the rest follows from its stages. */
+export type SamplerParts = Omit<Sampler, 'invertible' | 'steps'>;
 
-/** Completes a sampler with whole-step functions. It is invertible if every stage is. */
+/** Completes a sampler. */
 export function createSampler(parts: SamplerParts): Sampler {
-  const stagesOf = (index: number) => {
-    const found = parts.stages.filter((stage) => stage.step === index);
-    if (found.length === 0) {
-      throw new RangeError(
-        `${parts.name}: no step ${index}; steps are numbered 0 to ${parts.timesteps.length - 1}`,
-      );
-    }
-    return found;
-  };
-
-  const sampler: Sampler = {
+  return {
     ...parts,
     steps: parts.timesteps.length,
-    async step(state, index, denoiser) {
-      let current = state;
-      for (const stage of stagesOf(index)) current = await stage.run(current, denoiser);
-      return current;
-    },
-    async pullback(state, index, cotangent, denoiser) {
-      const stages = stagesOf(index);
-      const before = [state];
-      for (const stage of stages.slice(0, -1)) before.push(await stage.run(before.at(-1)!, denoiser));
-      let current = cotangent;
-      for (const stage of stages.reverse()) {
-        current = await stage.pullback(before.pop()!, current, denoiser);
-      }
-      return current;
-    },
+    invertible: parts.stages.every((stage) => stage.invert !== undefined),
   };
-  if (parts.stages.every((stage) => stage.invert)) {
-    sampler.invert = async (state, index, denoiser) => {
-      let current = state;
-      for (const stage of stagesOf(index).reverse()) current = await stage.invert!(current, denoiser);
-      return current;
-    };
-  }
-  return sampler;
+}
+
+/** The state before a stage, from the one after it. @throws RangeError where the stage has no exact inverse */
+export function invertStage(stage: Stage, state: Latents, denoiser: Denoiser): Promise<Latents> {
+  if (!stage.invert) throw new RangeError(`invertStage: step ${stage.step} has no exact inverse`);
+  return stage.invert(state, denoiser);
 }
 
 /**

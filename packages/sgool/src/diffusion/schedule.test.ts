@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addNoise, noiseCoefficients, predictOriginal } from './noising.ts';
-import { ddimCoefficients } from './samplers/ddim.ts';
+import { product } from '../numbers.ts';
 import { createSchedule } from './schedule.ts';
 import { maxDifference, randomNormal, readFixture } from './testing.ts';
 
@@ -51,7 +50,17 @@ describe('createSchedule', () => {
       ...fixture('trailing.16.timesteps'),
     ]);
     expect(createSchedule({ timestep_spacing: 'linspace' }).timesteps(3)).toEqual([999, 500, 0]);
-    expect(createSchedule(stableDiffusion).transitions(50).at(-1)).toEqual({ timestep: 1, previous: -19 });
+    const { finalAlphaCumprod, level, stops } = createSchedule({
+      ...stableDiffusion,
+      set_alpha_to_one: true,
+    });
+    const { timesteps, levels } = stops(50);
+    expect(timesteps.slice(-2)).toEqual([21, 1]);
+    // The last step ends a stride below timestep 1, where the chain is at its end.
+    expect(levels.slice(-2)).toEqual([level(1), finalAlphaCumprod]);
+    // With an offset above the stride it ends at a timestep that the network was trained on.
+    const late = createSchedule({ ...stableDiffusion, steps_offset: 30 });
+    expect(late.stops(600).levels.slice(-2)).toEqual([late.level(30), late.level(29)]);
   });
 
   it('says what is wrong with a configuration or a number of steps', () => {
@@ -66,52 +75,58 @@ describe('createSchedule', () => {
   });
 });
 
-describe('ddimCoefficients', () => {
-  it('gives the published numbers with offset 0 and 1', () => {
+describe('a step of the path', () => {
+  it('has the published coefficients of DDIM with offset 0 and 1', () => {
     const at = (offset: number, timestep: number) => {
       const schedule = createSchedule({ ...stableDiffusion, steps_offset: offset });
-      return ddimCoefficients(schedule, schedule.transitions(50).find((one) => one.timestep === timestep)!);
+      const { timesteps, levels } = schedule.stops(50);
+      const step = timesteps.indexOf(timestep);
+      return schedule.step(levels[step], levels[step + 1]);
     };
     expect(at(0, 980).latent).toBeCloseTo(1.1226555714292998, 13);
-    expect(at(0, 980).noise).toBeCloseTo(-0.12305991537384453, 13);
-    expect(at(0, 500).noise).toBeCloseTo(-0.05735909759074043, 13);
+    expect(at(0, 980).prediction).toBeCloseTo(-0.12305991537384453, 13);
+    expect(at(0, 500).prediction).toBeCloseTo(-0.05735909759074043, 13);
     expect(at(0, 20).latent).toBeCloseTo(1.009046705565627, 13);
-    expect(at(0, 0)).toEqual({ latent: 1, noise: 0, sigma: 0 });
+    expect(at(0, 0)).toEqual({ latent: 1, prediction: 0, freshNoise: 0 });
     expect(at(1, 981).latent).toBeCloseTo(1.1228517009624683, 13);
-    expect(at(1, 21).noise).toBeCloseTo(-0.10006354229230377, 13);
+    expect(at(1, 21).prediction).toBeCloseTo(-0.10006354229230377, 13);
   });
 
   it('stretches the latent by 13.08 over 50 steps', () => {
-    const schedule = createSchedule({ ...stableDiffusion, steps_offset: 0 });
-    const product = schedule
-      .transitions(50)
-      .reduce((sofar, transition) => sofar * ddimCoefficients(schedule, transition).latent, 1);
-    expect(product).toBeCloseTo(13.0758006, 6);
+    const { stops, step } = createSchedule({ ...stableDiffusion, steps_offset: 0 });
+    const { levels } = stops(50);
+    const stretch = product(levels.slice(1).map((to, i) => step(levels[i], to).latent));
+    expect(stretch).toBeCloseTo(13.0758006, 6);
   });
 });
 
 describe('conversions', () => {
   const original = randomNormal(8, 1);
   const noise = randomNormal(8, 2);
+  const { level, signal, noise: spread, cleanLatent } = createSchedule(stableDiffusion);
+  const at700 = level(700);
+  const noised = original.map((value, i) => signal(at700) * value + spread(at700) * noise[i]);
 
-  it('recovers the clean latent from the noise that was added', () => {
-    const schedule = createSchedule(stableDiffusion);
-    const noised = addNoise(schedule, original, noise, 700);
-    expect(maxDifference(predictOriginal(schedule, noised, noise, 700), original)).toBeLessThan(1e-14);
+  it('keeps the variance of a latent', () => {
+    expect(signal(at700) ** 2 + spread(at700) ** 2).toBeCloseTo(1, 14);
   });
 
-  it('turns velocity and clean latent into noise', () => {
-    for (const prediction_type of ['v_prediction', 'sample']) {
-      const schedule = createSchedule({ ...stableDiffusion, prediction_type });
-      const alpha = schedule.alphaCumprod(700);
-      const noised = addNoise(schedule, original, noise, 700);
-      const output =
-        prediction_type === 'sample'
-          ? original
-          : noise.map((value, i) => Math.sqrt(alpha) * value - Math.sqrt(1 - alpha) * original[i]);
-      const weights = noiseCoefficients(schedule, 700);
-      const recovered = noised.map((value, i) => weights.latent * value + weights.output * output[i]);
-      expect(maxDifference(recovered, noise)).toBeLessThan(1e-14);
-    }
+  it('recovers the clean latent from the noise that was added', () => {
+    const { latent, prediction } = cleanLatent(at700);
+    const recovered = noised.map((value, i) => latent * value + prediction * noise[i]);
+    expect(maxDifference(recovered, original)).toBeLessThan(1e-14);
+  });
+
+  it.each([
+    ['epsilon', noise],
+    ['v_prediction', noise.map((value, i) => signal(at700) * value - spread(at700) * original[i])],
+    ['sample', original],
+  ])('turns a network output of the type %s into noise', (prediction_type, output) => {
+    const { latent, output: weight } = createSchedule({
+      ...stableDiffusion,
+      prediction_type,
+    }).noiseFromOutput(700);
+    const recovered = noised.map((value, i) => latent * value + weight * output[i]);
+    expect(maxDifference(recovered, noise)).toBeLessThan(1e-14);
   });
 });

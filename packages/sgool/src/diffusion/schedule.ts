@@ -1,15 +1,16 @@
 /**
- * @file The noise schedule: how much signal is left at each training timestep, and which timesteps a sampler visits.
+ * @file The variance-preserving noise path of DDPM and Stable Diffusion, from diffusers' `scheduler_config.json`.
  *
- * Reference: Ho et al. 2020 (DDPM, linear betas), Nichol and Dhariwal 2021 (cosine), Rombach et al. 2022 (scaled
- * linear), Lin et al. 2023 (table 2: leading, trailing, linspace). The configuration keys are those of diffusers'
- * `scheduler_config.json`.
+ * A level of this path is ᾱ, the share of signal variance: signal √ᾱ, noise √(1-ᾱ), so that a latent of variance 1 keeps it.
+ *
+ * Reference: Ho et al. 2020 (DDPM, equation 4; linear betas), Nichol and Dhariwal 2021 (cosine), Rombach et al. 2022 (scaled
+ * linear).
  */
 import { UserError } from '../errors.ts';
-import { roundHalfToEven } from '../numbers.ts';
+import type { NoisePath, StepCoefficients, TimestepSpacing } from './noise-path.ts';
+import { ddimTimesteps, spreadTimesteps, type TrainedTimesteps } from './timestep-spacing.ts';
 
 export type BetaSchedule = 'linear' | 'scaled_linear' | 'squaredcos_cap_v2';
-export type TimestepSpacing = 'leading' | 'trailing' | 'linspace';
 export type PredictionType = 'epsilon' | 'v_prediction' | 'sample';
 
 /**
@@ -34,15 +35,16 @@ export interface SchedulerConfig {
   [key: string]: unknown;
 }
 
-/** One step of a sampler: from the noise level of `timestep` to that of `previous`; below 0 is the end of the chain. */
-export interface Transition {
-  readonly timestep: number;
-  readonly previous: number;
+/** How a network's output becomes a noise prediction: `ε = latent·z + output·network(z)`. */
+export interface OutputCoefficients {
+  readonly latent: number;
+  readonly output: number;
 }
 
-export interface Schedule {
-  /** The file's keys, for samplers that have some of their own. */
+/** A variance-preserving path, with the discrete timesteps that its networks were trained on. */
+export interface Schedule extends NoisePath {
   readonly config: SchedulerConfig;
+  readonly predicts: 'noise';
   /** Number of timesteps that the network was trained on (1000 for Stable Diffusion). */
   readonly trainTimesteps: number;
   readonly betas: Float64Array;
@@ -50,22 +52,26 @@ export interface Schedule {
   readonly alphasCumprod: Float64Array;
   /** ᾱ where a step ends before timestep 0. */
   readonly finalAlphaCumprod: number;
+  /** What the network gives, which {@link noiseFromOutput} turns into noise. */
   readonly predictionType: PredictionType;
-  /** What the file says, if anything; each sampler has its own default. */
-  readonly timestepSpacing: TimestepSpacing | undefined;
-  readonly stepsOffset: number;
   /**
    * ᾱ of a timestep; `finalAlphaCumprod` below 0. Between two timesteps √((1-ᾱ)/ᾱ) is interpolated, as Euler's sampler
    * does in diffusers.
    */
-  alphaCumprod(timestep: number): number;
+  level(timestep: number): number;
   /**
-   * The timesteps of `steps` denoising steps, noisiest first; without `spacing` they are spaced as the file says, else
-   * `leading`.
+   * The timesteps of `steps` steps, noisiest first; without `spacing` they are spread as the file says, else `leading`.
+   *
+   * @throws UserError for a number of steps that is out of range
    */
   timesteps(steps: number, spacing?: TimestepSpacing): number[];
-  /** The same as pairs: each step ends where the next begins, the last one a stride below its beginning. */
-  transitions(steps: number): Transition[];
+  /**
+   * How the network's output becomes a noise prediction, by `predictionType`. The pullback of the prediction is then
+   * `latent·c + output·Jᵀc`.
+   *
+   * Reference: Salimans and Ho 2022, appendix D (velocity).
+   */
+  noiseFromOutput(timestep: number): OutputCoefficients;
 }
 
 /**
@@ -104,37 +110,86 @@ export function createSchedule(config: SchedulerConfig = {}): Schedule {
 
   const betas = betasOf(config, trainTimesteps);
   const alphasCumprod = new Float64Array(trainTimesteps);
-  betas.reduce((product, beta, t) => (alphasCumprod[t] = product * (1 - beta)), 1);
+  for (let t = 0, share = 1; t < trainTimesteps; t++) {
+    share *= 1 - betas[t];
+    alphasCumprod[t] = share;
+  }
   const setAlphaToOne = config.set_alpha_to_one ?? config._class_name !== 'PNDMScheduler';
   const finalAlphaCumprod = setAlphaToOne ? 1 : alphasCumprod[0];
 
-  const timesteps = (steps: number, spacing = timestepSpacing ?? 'leading') =>
-    spread(steps, trainTimesteps, spacing, stepsOffset);
-  const alphaCumprod = (timestep: number) => {
+  const level = (timestep: number) => {
     if (timestep < 0) return finalAlphaCumprod;
     const below = Math.floor(timestep);
     const share = timestep - below;
     if (share === 0) return alphasCumprod[below];
-    const level = (t: number) => Math.sqrt((1 - alphasCumprod[t]) / alphasCumprod[t]);
-    return 1 / (1 + ((1 - share) * level(below) + share * level(below + 1)) ** 2);
+    const ratio = (t: number) => noiseRatio(alphasCumprod[t]);
+    return levelOfRatio((1 - share) * ratio(below) + share * ratio(below + 1));
+  };
+  const trained: TrainedTimesteps = {
+    config,
+    count: trainTimesteps,
+    spacing: timestepSpacing,
+    offset: stepsOffset,
+    noiseRatio: (timestep) => noiseRatio(level(timestep)),
   };
   return {
     config,
+    predicts: 'noise',
     trainTimesteps,
     betas,
     alphasCumprod,
     finalAlphaCumprod,
     predictionType,
-    timestepSpacing,
-    stepsOffset,
-    alphaCumprod,
-    timesteps,
-    transitions(steps) {
-      const visited = timesteps(steps);
-      const stride = Math.floor(trainTimesteps / steps);
-      return visited.map((timestep, i) => ({ timestep, previous: visited[i + 1] ?? timestep - stride }));
+    level,
+    signal,
+    noise,
+    // x0 = (z - √(1-ᾱ)·ε) / √ᾱ: Song et al. 2021 (DDIM), equation 9.
+    cleanLatent: (level) => ({ latent: 1 / signal(level), prediction: -noise(level) / signal(level) }),
+    noisePart: () => ({ latent: 0, prediction: 1 }),
+    step: ddimStep,
+    timesteps: (steps, spacing = timestepSpacing ?? 'leading') => ddimTimesteps(trained, steps, spacing),
+    stops(steps, options = {}) {
+      const { timesteps, ends, startsAtLevel, endsAtCleanScale } = spreadTimesteps(trained, steps, options);
+      const levels = ends.map((end) => ('ratio' in end ? levelOfRatio(end.ratio) : level(end.timestep)));
+      return {
+        timesteps,
+        levels,
+        startScale: startsAtLevel ? noise(levels[0]) : 1,
+        endScale: endsAtCleanScale ? 1 / signal(levels[steps]) : 1,
+      };
+    },
+    noiseFromOutput(timestep) {
+      const [clean, spread] = [signal(level(timestep)), noise(level(timestep))];
+      switch (predictionType) {
+        case 'epsilon':
+          return { latent: 0, output: 1 };
+        case 'v_prediction':
+          return { latent: spread, output: clean };
+        case 'sample':
+          return { latent: 1 / spread, output: -clean / spread };
+      }
     },
   };
+}
+
+const signal = (level: number) => Math.sqrt(level);
+const noise = (level: number) => Math.sqrt(1 - level);
+
+/** σ = √((1-ᾱ)/ᾱ): noise over signal. */
+const noiseRatio = (level: number) => Math.sqrt((1 - level) / level);
+const levelOfRatio = (ratio: number) => 1 / (1 + ratio ** 2);
+
+/**
+ * DDIM's step: `z' = A·z + B·ε`, with A = √(ᾱ'/ᾱ), which is never below 1, and B = √(1-ᾱ'-f²) - A·√(1-ᾱ), where f is the
+ * standard deviation of the fresh noise.
+ *
+ * Reference: Song et al. 2021, "Denoising Diffusion Implicit Models", equations 12 and 16.
+ */
+function ddimStep(from: number, to: number, eta = 0): StepCoefficients {
+  const freshNoise = eta * Math.sqrt(((1 - to) / (1 - from)) * (1 - from / to));
+  const latent = Math.sqrt(to / from);
+  const prediction = Math.sqrt(1 - to - freshNoise * freshNoise) - latent * Math.sqrt(1 - from);
+  return { latent, prediction, freshNoise };
 }
 
 function betasOf(config: SchedulerConfig, count: number): Float64Array {
@@ -169,24 +224,6 @@ function betasOf(config: SchedulerConfig, count: number): Float64Array {
       );
     }
   }
-}
-
-function spread(steps: number, trainTimesteps: number, spacing: TimestepSpacing, offset: number): number[] {
-  if (!Number.isInteger(steps) || steps < 1 || steps > trainTimesteps) {
-    throw new UserError(`schedule: steps must be a whole number from 1 to ${trainTimesteps}, got ${steps}`);
-  }
-  const ascending = Array.from({ length: steps }, (_, i) => {
-    if (spacing === 'leading') return i * Math.floor(trainTimesteps / steps) + offset;
-    if (spacing === 'trailing') return roundHalfToEven(((i + 1) * trainTimesteps) / steps) - 1;
-    return roundHalfToEven((i * (trainTimesteps - 1)) / Math.max(steps - 1, 1));
-  });
-  const noisiest = ascending[steps - 1];
-  if (noisiest >= trainTimesteps) {
-    throw new UserError(
-      `schedule: ${steps} steps with steps_offset ${offset} reach timestep ${noisiest}, but the last one is ${trainTimesteps - 1}; use fewer steps`,
-    );
-  }
-  return ascending.reverse();
 }
 
 function oneOf<T extends string>(key: string, value: string, choices: readonly T[]): T {

@@ -3,11 +3,11 @@ import { UserError } from '../errors.ts';
 import type { Denoiser } from './denoiser.ts';
 
 /**
- * A denoiser that predicts as the given one does, and whose pullback asks the network with probability `share` only. It then
- * counts 1/share times, otherwise it is zero: what is left of a step is how it scales the latent, which costs nothing. Calls are
- * drawn apart from each other and a chain's gradient is linear in each Jacobian, so the mean over many draws is the true gradient.
+ * A denoiser that predicts as the given one does, and whose pullback runs the network with probability `share` only. The result
+ * then counts 1/share times, otherwise it is zero: what is left of a step is how it scales the latent, which costs nothing. Calls
+ * are drawn independently and a chain's gradient is linear in each Jacobian, so the mean over many draws is the true gradient.
  *
- * @param share from 0 (the network is never asked on the way back) to 1 (always)
+ * @param share from 0 (no pullback runs the network) to 1 (all do)
  * @param uniform a number in [0, 1), drawn for each pullback
  * @throws UserError if `share` is out of range
  */

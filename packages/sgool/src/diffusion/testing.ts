@@ -1,6 +1,8 @@
 /** @file Stand-in networks for tests: small, smooth, with a gradient by hand. Not exported from the package. */
 import { readFileSync } from 'node:fs';
 import type { Denoiser } from './denoiser.ts';
+import type { NoisePath, StepCoefficients } from './noise-path.ts';
+import type { Latents, Sampler } from './sampler.ts';
 import { createSchedule } from './schedule.ts';
 
 /** Weights of `second · tanh(first · latent + timestep / 1000 · shift)`; matrices by rows. */
@@ -23,6 +25,7 @@ export function tanhDenoiser({ first, second, shift }: TanhWeights, { float32 = 
   const evaluations = { forward: 0, pullback: 0 };
   return {
     latentShape: [1, size],
+    predicts: 'noise',
     evaluations,
     async predict(latent, timestep) {
       evaluations.forward++;
@@ -96,7 +99,7 @@ function multiplyTransposed(matrix: Float64Array, vector: Float64Array): Float64
   return out;
 }
 
-/** Stable Diffusion's. */
+/** Stable Diffusion's schedule. */
 export const stableSchedule = () =>
   createSchedule({
     beta_start: 0.00085,
@@ -106,4 +109,44 @@ export const stableSchedule = () =>
     set_alpha_to_one: false,
   });
 
-export const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, i) => sum + value * b[i], 0);
+/** The state after step `index` of a sampler, from the one before it. */
+export async function runStep(sampler: Sampler, state: Latents, index: number, denoiser: Denoiser) {
+  let current = state;
+  for (const stage of sampler.stages) {
+    if (stage.step === index) current = await stage.run(current, denoiser);
+  }
+  return current;
+}
+
+/** z = (1 - s)·x0 + s·ε; the network predicts the velocity ε - x0 and gets 1000·s. A level is s. */
+export const rectifiedFlow: NoisePath = {
+  config: {},
+  predicts: 'velocity',
+  level: (timestep) => timestep / 1000,
+  signal: (s) => 1 - s,
+  noise: (s) => s,
+  cleanLatent: (s) => ({ latent: 1, prediction: -s }),
+  noisePart: (s) => ({ latent: 1, prediction: 1 - s }),
+  step: (from, to, eta = 0) =>
+    eta === 0
+      ? { latent: 1, prediction: to - from, freshNoise: 0 }
+      : composedStep(rectifiedFlow, from, to, eta),
+  stops(steps) {
+    const levels = Array.from({ length: steps + 1 }, (_, i) => 1 - i / steps);
+    return { timesteps: levels.slice(0, -1).map((s) => 1000 * s), levels, startScale: 1, endScale: 1 };
+  },
+};
+
+/** A step from its definition: the predicted clean latent and noise, put together again at the next level. */
+export function composedStep(path: NoisePath, from: number, to: number, eta: number): StepCoefficients {
+  const [clean, noise] = [path.cleanLatent(from), path.noisePart(from)];
+  const [signal, spread] = [path.signal(to), path.noise(to)];
+  const ratio = (spread / signal) * (path.signal(from) / path.noise(from));
+  const freshNoise = eta * spread * Math.sqrt(1 - ratio ** 2);
+  const kept = Math.sqrt(spread ** 2 - freshNoise ** 2);
+  return {
+    latent: signal * clean.latent + kept * noise.latent,
+    prediction: signal * clean.prediction + kept * noise.prediction,
+    freshNoise,
+  };
+}

@@ -1,11 +1,19 @@
 import { describe, expect, it } from 'vitest';
+import { dot, sum } from '../numbers.ts';
 import type { Denoiser } from './denoiser.ts';
 import type { Sampler } from './sampler.ts';
 import { ddim } from './samplers/ddim.ts';
 import { dpmSolver } from './samplers/dpm-solver.ts';
 import { edict } from './samplers/edict.ts';
 import { pndm } from './samplers/pndm.ts';
-import { dot, maxDifference, randomNormal, randomWeights, stableSchedule, tanhDenoiser } from './testing.ts';
+import {
+  maxDifference,
+  randomNormal,
+  randomWeights,
+  runStep,
+  stableSchedule,
+  tanhDenoiser,
+} from './testing.ts';
 import type { TrajectoryKind } from './trajectory.ts';
 import { runTrajectory, sample } from './trajectory.ts';
 
@@ -17,7 +25,7 @@ const noise = randomNormal(size, 5);
 const direction = randomNormal(size, 6);
 
 /** Half the squared norm of all final latents: its cotangents are the latents themselves. */
-const energy = (finals: readonly Float64Array[]) => finals.reduce((sum, one) => sum + dot(one, one) / 2, 0);
+const energy = (finals: readonly Float64Array[]) => sum(finals.map((one) => dot(one, one) / 2));
 
 async function gradientOf(kind: TrajectoryKind, sampler: Sampler, network: Denoiser = denoiser) {
   const trajectory = await runTrajectory(kind, sampler, network, noise);
@@ -58,37 +66,40 @@ describe('gradient of the whole chain', () => {
     }
   });
 
-  it('is what the steps give one by one', async () => {
+  it('is what the stages give one by one', async () => {
     const sampler = edict(schedule, 6);
     const states = [sampler.initial(noise)];
-    for (let i = 0; i < 6; i++) states.push(await sampler.step(states[i], i, denoiser));
-    let cotangent = sampler.finalPullback(sampler.finalLatents(states[6]));
-    for (let i = 5; i >= 0; i--) cotangent = await sampler.pullback(states[i], i, cotangent, denoiser);
+    for (const stage of sampler.stages) states.unshift(await stage.run(states[0], denoiser));
+    const [end, ...befores] = states;
+    let cotangent = sampler.finalPullback(sampler.finalLatents(end));
+    for (const [k, stage] of sampler.stages.toReversed().entries()) {
+      cotangent = await stage.pullback(befores[k], cotangent, denoiser);
+    }
     expect(sampler.initialPullback(cotangent)).toEqual(await gradientOf('checkpointed', sampler));
   });
 
-  it('can be asked of both starting latents apart', async () => {
+  it('is there for each of the two starting latents', async () => {
     const pair = [noise, randomNormal(size, 7)];
     const trajectory = await runTrajectory('invertible', edict(schedule, 5), denoiser, pair);
     const [x, y] = await trajectory.pullbackToInitial(trajectory.final);
-    const sum = await trajectory.pullback(trajectory.final);
+    const both = await trajectory.pullback(trajectory.final);
     expect(
       maxDifference(
-        sum,
+        both,
         x.map((value, i) => value + y[i]),
       ),
     ).toBe(0);
     expect(maxDifference(x, y)).toBeGreaterThan(1e-3);
   });
 
-  it('can be cut to the last steps', async () => {
+  it('can be taken through the last steps only', async () => {
     const sampler = ddim(schedule, 8);
     const short = await runTrajectory('checkpointed', sampler, denoiser, noise, { gradientSteps: 3 });
     const [late] = await sample(ddim(schedule, 8), denoiser, noise);
     expect(short.final[0]).toEqual(late);
     expect(short.retainedLatents).toBe(4);
-    let latent = [noise as Float64Array];
-    for (let i = 0; i < 5; i++) latent = [...(await sampler.step(latent, i, denoiser))];
+    let latent = sampler.initial(noise);
+    for (let i = 0; i < 5; i++) latent = await runStep(sampler, latent, i, denoiser);
     const tail = await runTrajectory('checkpointed', sampler, denoiser, latent, { startIndex: 5 });
     expect(await short.pullback([direction])).toEqual(await tail.pullback([direction]));
   });
@@ -115,20 +126,20 @@ describe('cost', () => {
   });
 });
 
-describe('walking', () => {
-  it('reports every step once, there and back', async () => {
-    const there: number[] = [];
-    const back: number[] = [];
+describe('a run', () => {
+  it('reports every step once, forward and backward', async () => {
+    const forward: number[] = [];
+    const backward: number[] = [];
     const sampler = edict(schedule, 4);
     const trajectory = await runTrajectory('invertible', sampler, denoiser, noise, {
       onStep: ({ step, steps, timestep, latents }) => {
         expect([steps, timestep, latents.length]).toEqual([4, sampler.timesteps[step], 2]);
-        there.push(step);
+        forward.push(step);
       },
     });
-    await trajectory.pullback(trajectory.final, { onStep: ({ step }) => void back.push(step) });
-    expect(there).toEqual([0, 1, 2, 3]);
-    expect(back).toEqual([3, 2, 1, 0]);
+    await trajectory.pullback(trajectory.final, { onStep: ({ step }) => void backward.push(step) });
+    expect(forward).toEqual([0, 1, 2, 3]);
+    expect(backward).toEqual([3, 2, 1, 0]);
   });
 
   it('stops before the next network call when aborted', async () => {

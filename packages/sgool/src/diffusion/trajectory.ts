@@ -1,15 +1,17 @@
 /**
- * @file Walking a sampler's chain, and the two ways to remember it for the way back.
+ * @file Running a sampler's chain, and the two ways to remember it for the backward pass.
  *
- * `checkpointed` keeps the state of every stage: a few thousand numbers each, no network activations. `invertible` keeps
+ * `checkpointed` keeps the state before every stage: a few thousand numbers each, no network activations. `invertible` keeps
  * the end state alone and recomputes each earlier one by the sampler's exact inverse, one network call more per stage.
  * Both run the network again for the gradient, and both give the same gradient.
  */
 import { UserError } from '../errors.ts';
+import { product } from '../numbers.ts';
 import type { Denoiser } from './denoiser.ts';
 import type { Latents, Sampler } from './sampler.ts';
+import { invertStage } from './sampler.ts';
 
-/** What a caller is told after each step. */
+/** What a caller gets after each step. */
 export interface StepInfo {
   /** Index of the step just done, 0 the noisiest. */
   readonly step: number;
@@ -19,48 +21,48 @@ export interface StepInfo {
   readonly latents: readonly Float64Array[];
 }
 
-export interface WalkOptions {
-  /** Called after each step and awaited. What it throws ends the walk. */
+export interface ChainOptions {
+  /** Called after each step and awaited. What it throws ends the run. */
   onStep?: (info: StepInfo) => void | Promise<void>;
-  /** Looked at before each network call. */
+  /** Checked before each network call. */
   signal?: AbortSignal;
 }
 
-export interface SampleOptions extends WalkOptions {
-  /** Step to begin with; the noise given is then the latent at the beginning of that step. Default 0. */
+export interface SampleOptions extends ChainOptions {
+  /** Step to begin with; the given noise is then the latent at the beginning of that step. Default 0. */
   startIndex?: number;
 }
 
 export interface TrajectoryOptions extends SampleOptions {
   /**
-   * Takes the gradient through the last so many steps only, and through those before as if they changed nothing:
-   * cheaper, and no longer the true gradient. Default: all steps.
+   * Takes the gradient through this many last steps only, as if those before changed nothing: cheaper, and no longer the true
+   * gradient. Default: all steps.
    */
   gradientSteps?: number;
 }
 
 export type TrajectoryKind = 'checkpointed' | 'invertible';
 
-/** A finished chain that knows its way back. */
+/** A finished chain with its backward pass. */
 export interface Trajectory {
   readonly kind: TrajectoryKind;
   /** The final latents, to be decoded. */
   readonly final: Float64Array[];
-  /** How many latents are kept for the way back. */
+  /** How many latents are kept for the backward pass. */
   readonly retainedLatents: number;
   /**
    * The gradient with respect to the starting noise, from the cotangents of `final`. For a sampler that starts several
    * latents from one noise it is the sum over them. May be called more than once.
    */
-  pullback(cotangentOfFinal: Latents, options?: WalkOptions): Promise<Float64Array>;
+  pullback(cotangentOfFinal: Latents, options?: ChainOptions): Promise<Float64Array>;
   /** The same for each starting latent by itself: for a pair that was given as two. */
-  pullbackToInitial(cotangentOfFinal: Latents, options?: WalkOptions): Promise<Latents>;
+  pullbackToInitial(cotangentOfFinal: Latents, options?: ChainOptions): Promise<Latents>;
 }
 
 /**
- * Runs the chain without a way back.
+ * Runs the chain without remembering it.
  *
- * @param noise the starting noise, or one latent for each that the sampler carries.
+ * @param noise the starting noise, or one latent for each that the sampler carries
  * @returns the final latents: one for DDIM, the pair for EDICT.
  */
 export async function sample(
@@ -69,7 +71,7 @@ export async function sample(
   noise: Float64Array | Latents,
   options: SampleOptions = {},
 ): Promise<Float64Array[]> {
-  return sampler.finalLatents(await walk(sampler, denoiser, noise, options));
+  return sampler.finalLatents(await runChain(sampler, denoiser, noise, options));
 }
 
 /**
@@ -77,7 +79,7 @@ export async function sample(
  *
  * @param kind `invertible` holds no more memory for 100 steps than for 10 and needs a sampler with an exact inverse;
  * `checkpointed` works for all.
- * @throws UserError if `invertible` is asked of a sampler that cannot invert.
+ * @throws UserError for `invertible` with a sampler that has no exact inverse
  */
 export async function runTrajectory(
   kind: TrajectoryKind,
@@ -86,7 +88,7 @@ export async function runTrajectory(
   noise: Float64Array | Latents,
   options: TrajectoryOptions = {},
 ): Promise<Trajectory> {
-  if (kind === 'invertible' && !sampler.invert) {
+  if (kind === 'invertible' && !sampler.invertible) {
     throw new UserError(
       `runTrajectory: ${sampler.name} with ${sampler.steps} steps has no exact inverse; use 'checkpointed', or EDICT with fewer steps`,
     );
@@ -96,11 +98,11 @@ export async function runTrajectory(
   const stages = sampler.stages.filter(({ step }) => step >= gradientStart);
 
   const kept: Latents[] = [];
-  const end = await walk(sampler, denoiser, noise, options, (state, step) => {
+  const end = await runChain(sampler, denoiser, noise, options, (state, step) => {
     if (kind === 'checkpointed' && step >= gradientStart) kept.push(state);
   });
 
-  async function pullbackToInitial(cotangentOfFinal: Latents, { onStep, signal }: WalkOptions = {}) {
+  async function pullbackToInitial(cotangentOfFinal: Latents, { onStep, signal }: ChainOptions = {}) {
     let after = end;
     let cotangent = sampler.finalPullback(cotangentOfFinal);
     for (let k = stages.length - 1; k >= 0; k--) {
@@ -108,7 +110,7 @@ export async function runTrajectory(
       let before = kept[k];
       if (!before) {
         signal?.throwIfAborted();
-        before = await stage.invert!(after, denoiser);
+        before = await invertStage(stage, after, denoiser);
       }
       signal?.throwIfAborted();
       cotangent = await stage.pullback(before, cotangent, denoiser);
@@ -126,12 +128,13 @@ export async function runTrajectory(
     final: sampler.finalLatents(end),
     retainedLatents: new Set([...kept, end].flat()).size,
     pullbackToInitial,
-    pullback: async (cotangentOfFinal, walkOptions) =>
-      sampler.initialPullback(await pullbackToInitial(cotangentOfFinal, walkOptions)),
+    pullback: async (cotangentOfFinal, chainOptions) =>
+      sampler.initialPullback(await pullbackToInitial(cotangentOfFinal, chainOptions)),
   };
 }
 
-async function walk(
+/** Runs the stages of a chain, and shows each state to `beforeStage`. */
+async function runChain(
   sampler: Sampler,
   denoiser: Denoiser,
   noise: Float64Array | Latents,
@@ -159,7 +162,7 @@ async function walk(
 }
 
 function checkSize(sampler: Sampler, { latentShape }: Denoiser, state: Latents): void {
-  const size = latentShape.reduce((product, side) => product * side, 1);
+  const size = product(latentShape);
   for (const latent of state) {
     if (latent.length !== size) {
       throw new RangeError(

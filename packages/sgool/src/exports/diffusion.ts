@@ -1,10 +1,12 @@
 /**
- * @file `sgool/diffusion`: schedules, samplers, and the chain there and back.
+ * @file `sgool/diffusion`: noise paths, samplers, and the chain with its backward pass and its inverse.
  *
  * @packageDocumentation
  */
 export type { Denoiser } from '../diffusion/denoiser.ts';
 export type { FreshNoise } from '../diffusion/fresh-noise.ts';
+export { invertChain } from '../diffusion/inversion.ts';
+export type { NoisePath } from '../diffusion/noise-path.ts';
 export type { Latents, Sampler, Stage } from '../diffusion/sampler.ts';
 export { type DdimOptions, ddim } from '../diffusion/samplers/ddim.ts';
 export { type EdictOptions, edict } from '../diffusion/samplers/edict.ts';
@@ -13,10 +15,9 @@ export {
   type PredictionType,
   type Schedule,
   type SchedulerConfig,
-  type TimestepSpacing,
-  type Transition,
 } from '../diffusion/schedule.ts';
 export {
+  type ChainOptions,
   runTrajectory,
   type SampleOptions,
   type StepInfo,
@@ -24,5 +25,4 @@ export {
   type Trajectory,
   type TrajectoryKind,
   type TrajectoryOptions,
-  type WalkOptions,
 } from '../diffusion/trajectory.ts';

@@ -27,7 +27,7 @@ describe('the gradient of the whole chain', () => {
   const noise = Float64Array.from(new Generator(5).randn([256]));
 
   async function chain(kind: TrajectoryKind) {
-    const sampler = edict(pipeline.schedule, 5);
+    const sampler = edict(pipeline.noisePath(size), 5);
     const denoiser = await pipeline.denoiser({ prompt, guidanceScale: 2, ...size });
     const critic = await pipeline.critic();
     const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });

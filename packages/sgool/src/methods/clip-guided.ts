@@ -11,7 +11,8 @@
  */
 
 import type { Denoiser } from '../diffusion/denoiser.ts';
-import { predictNoise, pullbackNoise } from '../diffusion/denoiser.ts';
+import { checkedPrediction, checkedPullback } from '../diffusion/denoiser.ts';
+import type { NoisePath } from '../diffusion/noise-path.ts';
 import { sample } from '../diffusion/trajectory.ts';
 import type { Objective, ObjectiveInput } from '../objectives/objective.ts';
 import { wholeViews } from '../objectives/whole-views.ts';
@@ -56,9 +57,13 @@ export const clipGuided: Method = {
   },
 };
 
-/** The noise predictor whose prediction is bent by the CLIP loss: ε + √(1-ᾱ)·dL/dz. It has no gradient itself. */
+/**
+ * The denoiser whose prediction is bent by the CLIP loss, so that the noise it implies becomes `ε + noise·dL/dz`. It has no
+ * gradient itself.
+ */
 async function clipGuidedDenoiser(pipeline: Pipeline, run: Run, plain: Denoiser): Promise<Denoiser> {
   const { settings, request, evaluations, random } = run;
+  const path = pipeline.noisePath(settings);
   const critic = await pipeline.critic();
   const text = await critic.embedText(request.prompt);
   const whole = wholeViews(settings, { ...settings, side: critic.side }, text, random);
@@ -71,13 +76,17 @@ async function clipGuidedDenoiser(pipeline: Pipeline, run: Run, plain: Denoiser)
   });
   return {
     latentShape: plain.latentShape,
+    predicts: plain.predicts,
     evaluations,
     async predict(latent, timestep) {
-      const prediction = await predictNoise(plain, latent, timestep);
-      const alpha = pipeline.schedule.alphaCumprod(timestep);
-      const gradient = await sightGradient(conditional, objective, scaled(), latent, timestep, alpha);
-      const spread = Math.sqrt(1 - alpha);
-      return prediction.map((value, i) => value + spread * gradient[i]);
+      const prediction = await checkedPrediction(plain, latent, timestep);
+      const level = path.level(timestep);
+      const { prediction: weight } = path.noisePart(level);
+      // At the pure noise of a flow the latent is the noise, whatever is predicted.
+      if (weight === 0) return prediction;
+      const gradient = await sightGradient(conditional, objective, scaled(), latent, timestep, path);
+      const factor = path.noise(level) / weight;
+      return prediction.map((value, i) => value + factor * gradient[i]);
     },
     pullback() {
       throw new Error('clip-guided: its denoiser has no gradient');
@@ -86,8 +95,7 @@ async function clipGuidedDenoiser(pipeline: Pipeline, run: Run, plain: Denoiser)
 }
 
 /**
- * dL/dz, where the loss is taken of `s = √b·x0 + (1-√b)·z` with `x0 = (z - √b·ε(z)) / √ᾱ` and `b = 1-ᾱ`: a blend of the
- * predicted clean latent and the noisy one.
+ * dL/dz, where the loss is taken of `noise·x0(z) + (1 - noise)·z`: a blend of the predicted clean latent and the noisy one.
  */
 export async function sightGradient(
   conditional: Denoiser,
@@ -95,17 +103,18 @@ export async function sightGradient(
   input: ObjectiveInput,
   latent: Float64Array,
   timestep: number,
-  alpha: number,
+  path: NoisePath,
 ): Promise<Float64Array> {
-  const prediction = await predictNoise(conditional, latent, timestep);
-  const [signal, spread] = [Math.sqrt(alpha), Math.sqrt(1 - alpha)];
-  const sight = latent.map(
-    (value, i) => (spread * (value - spread * prediction[i])) / signal + (1 - spread) * value,
-  );
+  const prediction = await checkedPrediction(conditional, latent, timestep);
+  const level = path.level(timestep);
+  const spread = path.noise(level);
+  const clean = path.cleanLatent(level);
+  // Weights of the latent and of the prediction in the blend.
+  const own = spread * clean.latent + (1 - spread);
+  const predicted = spread * clean.prediction;
+  const sight = latent.map((value, i) => own * value + predicted * prediction[i]);
   const { gradient } = await objective.evaluate(sight, input);
   assertFinite(`the gradient of the loss at timestep ${timestep}`, gradient);
-  const through = await pullbackNoise(conditional, latent, timestep, gradient);
-  return gradient.map(
-    (value, i) => (spread / signal + 1 - spread) * value - ((1 - alpha) / signal) * through[i],
-  );
+  const through = await checkedPullback(conditional, latent, timestep, gradient);
+  return gradient.map((value, i) => own * value + predicted * through[i]);
 }

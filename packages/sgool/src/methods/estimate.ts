@@ -1,16 +1,17 @@
 /**
  * @file What a run will take: time and memory, before it starts.
  *
- * The method is dryRun on programs that only count (see dry-run.ts), two iterations at most; further ones cost what the
- * second cost. Operations become seconds by the speed that a small program reaches on this machine, and by the share of a
- * core that the rehearsal itself was given.
+ * The method runs on programs that only count (see dry-run.ts), two iterations at most; further ones cost what the second
+ * cost. Operations become seconds by the speed that a small program reaches on this machine, and by the share of a core that
+ * the dry run itself got.
  */
 import type { GraphCost } from '@sgool/autodiff';
+import { sum } from '../numbers.ts';
 import type { LoadOptions } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { GenerationRequest } from '../request/request.ts';
-import { type DryRunCounts, DryRunPrograms, sum } from '../runtime/dry-run.ts';
-import { type MachineSpeed, measureMachine } from '../runtime/machine-speed.ts';
+import { type DryRunCounts, DryRunPrograms } from '../runtime/dry-run.ts';
+import { contentionMeter, type MachineSpeed, measureMachine } from '../runtime/machine-speed.ts';
 import type { Method } from './run/method.ts';
 
 export interface RunEstimate {
@@ -103,15 +104,6 @@ export async function estimateRun({
     operations: total('run', ({ flops }) => flops),
     machine: speed,
     contention: slower,
-  };
-}
-
-/** Starts a clock; what it gives back tells the wall time since then over the processor time. */
-function contentionMeter(): () => number {
-  const [started, used] = [performance.now(), process.cpuUsage()];
-  return () => {
-    const { user, system } = process.cpuUsage(used);
-    return Math.max(1, (1000 * (performance.now() - started)) / (user + system));
   };
 }
 

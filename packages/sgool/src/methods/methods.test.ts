@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { rectifiedFlow } from '../diffusion/testing.ts';
 import { UserError } from '../errors.ts';
 import { wholeCrop } from '../image/crops.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
@@ -190,6 +191,15 @@ describe('clip-guided', () => {
     expect(rounds[1].image.data).toEqual(rounds[0].image.data);
   });
 
+  it('leaves the prediction at the pure noise of a flow, which cannot be bent', async () => {
+    const flow = { ...pipeline, noisePath: () => rectifiedFlow };
+    const once = { ...request, sampler: 'ddim', steps: 1 } as const;
+    const rounds = await collect(methods['clip-guided'].run(flow, once));
+    expect(rounds[1].image.data).toEqual(rounds[0].image.data);
+    const twice = await collect(methods['clip-guided'].run(flow, { ...once, steps: 2 }));
+    expect(twice[1].image.data).not.toEqual(twice[0].image.data);
+  });
+
   it('takes the gradient of the loss of the image in sight', async () => {
     const conditional = await pipeline.denoiser({ ...request, guidanceScale: 1, ...size });
     const critic = await pipeline.critic();
@@ -197,11 +207,12 @@ describe('clip-guided', () => {
     const crop = wholeCrop({ ...size, side: critic.side });
     const input = { views: [{ crop, text: await critic.embedText(request.prompt), weight: 1 }] };
     const [timestep, step] = [300, 0.02];
-    const alpha = pipeline.schedule.alphaCumprod(timestep);
+    const path = pipeline.noisePath(size);
+    const level = path.level(timestep);
     const noise = Float64Array.from(new Generator(5).randn([256]));
-    const slope = await sightGradient(conditional, objective, input, noise, timestep, alpha);
+    const slope = await sightGradient(conditional, objective, input, noise, timestep, path);
     const length = Math.hypot(...slope);
-    const [signal, spread] = [Math.sqrt(alpha), Math.sqrt(1 - alpha)];
+    const [signal, spread] = [path.signal(level), path.noise(level)];
     const at = async (sign: number) => {
       const latent = noise.map((value, i) => value + (sign * step * slope[i]) / length);
       const prediction = await conditional.predict(latent, timestep);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixedNoise } from '../diffusion/fresh-noise.ts';
+import { invertChain } from '../diffusion/inversion.ts';
 import type { Sampler } from '../diffusion/sampler.ts';
 import { ddim } from '../diffusion/samplers/ddim.ts';
 import { dpmSolver } from '../diffusion/samplers/dpm-solver.ts';
@@ -144,7 +145,7 @@ describe('Stable Diffusion 1', () => {
   ] as const)(
     '%s: latent, loss and gradient of the noise are those of diffusers',
     async (name, sampler, steps, loss) => {
-      const found = await errors(name, pipeline, sampler(pipeline.schedule, steps), loss);
+      const found = await errors(name, pipeline, sampler(pipeline.noisePath(size), steps), loss);
       expect(found.final).toBeLessThan(CLOSE);
       expect(found.loss).toBeLessThan(CLOSE);
       expect(found.gradient).toBeLessThan(CLOSE);
@@ -157,23 +158,20 @@ describe('Stable Diffusion 1', () => {
   });
 
   it('walks EDICT forth as the equations do, and back to the last bit', async () => {
-    const sampler = edict(pipeline.schedule, 10);
+    const sampler = edict(pipeline.noisePath(size), 10);
     const denoiser = await pipeline.denoiser(guided);
     const noise = await read('noise');
-    const start = sampler.initial(noise);
-    let state = start;
-    for (let step = 0; step < 10; step++) state = await sampler.step(state, step, denoiser);
+    const finals = await sample(sampler, denoiser, noise);
     const wanted = await read('edict10.final');
-    expect(error(flat(sampler.finalLatents(state)), wanted)).toBeLessThan(CLOSE);
+    expect(error(flat(finals), wanted)).toBeLessThan(CLOSE);
 
-    let back = state;
-    for (let step = 9; step >= 0; step--) back = await sampler.invert!(back, step, denoiser);
-    expect(back).toEqual(start);
+    const [back] = await invertChain(sampler, denoiser, finals);
+    expect(back).toEqual(sampler.initial(noise));
     // From the reference's end, too; what float32 networks differ by grows by p⁻² a step.
-    back = [wanted.slice(0, 256), wanted.slice(256)];
-    for (let step = 9; step >= 0; step--) back = await sampler.invert!(back, step, denoiser);
-    expect(error(back[0], noise)).toBeLessThan(CLOSE);
-    expect(error(back[1], noise)).toBeLessThan(CLOSE);
+    const end = [wanted.slice(0, 256), wanted.slice(256)];
+    const [[x, y]] = await invertChain(sampler, denoiser, end);
+    expect(error(x, noise)).toBeLessThan(CLOSE);
+    expect(error(y, noise)).toBeLessThan(CLOSE);
   });
 
   it.each(['ddim', 'pndm'] as const)(
@@ -240,11 +238,11 @@ describe('Stable Diffusion 2', () => {
 
   it('is no few-step model', () => {
     expect(pipeline.model.fewStep).toBeUndefined();
-    expect(pipeline.schedule.predictionType).toBe('v_prediction');
+    expect(pipeline.noisePath(size).config.prediction_type).toBe('v_prediction');
   });
 
   it('ddim10: latent, loss and gradient of the noise are those of diffusers', async () => {
-    const found = await errors('sd2.ddim10', pipeline, ddim(pipeline.schedule, 10), 'linear');
+    const found = await errors('sd2.ddim10', pipeline, ddim(pipeline.noisePath(size), 10), 'linear');
     expect(found.final).toBeLessThan(CLOSE);
     expect(found.loss).toBeLessThan(CLOSE);
     expect(found.gradient).toBeLessThan(CLOSE);
@@ -271,14 +269,14 @@ describe('SD-Turbo', () => {
   });
 
   it.each([1, 4])('%i steps: latent and gradient of the noise are those of diffusers', async (steps) => {
-    const sampler = euler(pipeline.schedule, steps);
+    const sampler = euler(pipeline.noisePath(size), steps);
     const found = await errors(`turbo${steps}`, pipeline, sampler, 'linear', { guidanceScale: 0 });
     expect(found.final).toBeLessThan(CLOSE);
     expect(found.gradient).toBeLessThan(CLOSE);
   });
 
   it('4 ancestral steps, the noise between them from the stream of the seed', async () => {
-    const sampler = eulerAncestral(pipeline.schedule, 4, { freshNoise: noiseAfterStart(4) });
+    const sampler = eulerAncestral(pipeline.noisePath(size), 4, { freshNoise: noiseAfterStart(4) });
     const found = await errors('ancestral4', pipeline, sampler, 'linear', { guidanceScale: 1 });
     expect(found.final).toBeLessThan(CLOSE);
     expect(found.gradient).toBeLessThan(CLOSE);
@@ -318,7 +316,7 @@ describe('a latent consistency model', () => {
   it.each([1, 4])(
     '%i steps: latent, loss and gradient of the noise are those of diffusers',
     async (steps) => {
-      const sampler = lcm(pipeline.schedule, steps, { freshNoise: noiseAfterStart(steps) });
+      const sampler = lcm(pipeline.noisePath(size), steps, { freshNoise: noiseAfterStart(steps) });
       const found = await errors(`lcm${steps}`, pipeline, sampler, 'distance', { guidanceScale: 8.5 });
       expect(found.final).toBeLessThan(CLOSE);
       expect(found.loss).toBeLessThan(CLOSE);
@@ -330,7 +328,7 @@ describe('a latent consistency model', () => {
     const { finals } = await collect('sd', pipeline, { guidanceScale: undefined });
     expect(error(finals[0], await read('lcm.float32.final'))).toBeLessThan(CLOSE);
     const [again] = await sample(
-      lcm(pipeline.schedule, 4, { freshNoise: noiseAfterStart(4) }),
+      lcm(pipeline.noisePath(size), 4, { freshNoise: noiseAfterStart(4) }),
       await pipeline.denoiser({ ...guided, guidanceScale: 8.5 }),
       await read('noise'),
     );

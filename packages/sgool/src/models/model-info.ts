@@ -1,15 +1,19 @@
-/** @file What a model folder says of itself, without compiling or reading any weights. */
-import { stat } from 'node:fs/promises';
+/** @file What a model says of itself, without compiling or reading any weights. */
 import { join } from 'node:path';
+import type { SamplerName } from '../diffusion/samplers/named-sampler.ts';
 import { UserError } from '../errors.ts';
 import { type Config, type ModelFolder, readConfig } from '../weights/open/model-folder.ts';
-import type { FewStepSampling } from './stable-diffusion/few-step.ts';
+import { exists } from './components.ts';
 
-/** What is known about a model before any of its programs is compiled. */
-export interface ModelInfo {
-  /** As users write it: `toybox`, or the path of a folder. */
-  readonly name: string;
-  readonly dir: string;
+/** How a model that was distilled to make images in a few steps is sampled. */
+export interface FewStepSampling {
+  readonly sampler: SamplerName;
+  readonly steps: number;
+  readonly guidanceScale: number;
+}
+
+/** Sizes and habits of a model, from its family. */
+export interface BackboneInfo {
   /** Image that the model was trained for, in pixels. */
   readonly width: number;
   readonly height: number;
@@ -18,53 +22,49 @@ export interface ModelInfo {
   /** Pixels that both sides of an image must be a multiple of. */
   readonly sizeMultiple: number;
   readonly latentChannels: number;
-  /** Parts beside the diffusion model that are in the folder. */
-  readonly has: { readonly clip: boolean; readonly clipB: boolean; readonly transalnet: boolean };
   /** How it is sampled if it was distilled to make images in a few steps. */
   readonly fewStep?: FewStepSampling;
   /** Whether the guidance scale is an input of the network, so that guidance costs no second evaluation. */
   readonly embedsGuidance?: boolean;
+}
+
+/** What is known about a model before any of its programs is compiled. */
+export interface ModelInfo extends BackboneInfo {
+  /** As users write it: `toybox`, or the path of a folder. */
+  readonly name: string;
+  readonly dir: string;
+  /** Networks beside the diffusion model that are in the folder. */
+  readonly has: { readonly clip: boolean; readonly clipB: boolean; readonly transalnet: boolean };
   /** `defaults` of the folder's `sgool.json`: settings by method name, or `*`; checked when settings are resolved. */
   readonly hint: Readonly<Record<string, unknown>>;
 }
 
-/** Puts together what is known of a model. */
-export function modelInfo(
+/**
+ * Puts together what is known of a model.
+ *
+ * @param name as users write it
+ * @throws UserError where the folder's `sgool.json` is broken
+ */
+export async function modelInfo(
   name: string,
   { dir, components }: ModelFolder,
-  facts: {
-    latentSize: number | readonly [number, number];
-    scaleFactor: number;
-    unetStride: number;
-    latentChannels: number;
-    fewStep: FewStepSampling | undefined;
-    embedsGuidance: boolean;
-    hint: ModelInfo['hint'];
-  },
-): ModelInfo {
-  const { latentSize, scaleFactor, unetStride, latentChannels, fewStep, embedsGuidance, hint } = facts;
-  const [rows, columns] = typeof latentSize === 'number' ? [latentSize, latentSize] : latentSize;
+  info: BackboneInfo,
+): Promise<ModelInfo> {
   return {
     name,
     dir,
-    width: columns * scaleFactor,
-    height: rows * scaleFactor,
-    scaleFactor,
-    sizeMultiple: scaleFactor * unetStride,
-    latentChannels,
+    ...info,
     has: {
       clip: components.has('clip'),
       clipB: components.has('clip_b'),
       transalnet: components.has('transalnet'),
     },
-    ...(fewStep ? { fewStep } : {}),
-    ...(embedsGuidance ? { embedsGuidance } : {}),
-    hint,
+    hint: await readHint(dir),
   };
 }
 
 /** `defaults` of the folder's `sgool.json`; nothing where there is no such file. @throws UserError where it is broken */
-export async function readHint(dir: string): Promise<ModelInfo['hint']> {
+async function readHint(dir: string): Promise<ModelInfo['hint']> {
   const path = join(dir, 'sgool.json');
   if (!(await exists(path))) return {};
   const { defaults = {} } = await readConfig(path);
@@ -74,12 +74,4 @@ export async function readHint(dir: string): Promise<ModelInfo['hint']> {
     );
   }
   return defaults as Config;
-}
-
-/** Whether a file or folder is there. */
-export async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,12 +1,14 @@
-import { compile, gradient, sum, trace } from '@sgool/autodiff';
+import { sum as addUp, clip as clamp, compile, gradient, reshape, trace } from '@sgool/autodiff';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { boxCrop, randomCutouts, wholeCrop } from '../image/crops.ts';
+import { dot, sum } from '../numbers.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
 import { Generator } from '../random/generator.ts';
+import { ProgramCache } from '../runtime/program-cache.ts';
 import { openSafetensors, readTypedTensor } from '../weights/formats/safetensors.ts';
-import { sphericalDistance } from './objective.ts';
+import { createObjective, sphericalDistance } from './objective.ts';
 
 const size = { width: 32, height: 32 };
 const sizes = { ...size, side: 16 };
@@ -22,7 +24,7 @@ describe('sphericalDistance', () => {
     const shape = [6, 32];
     const forward = trace({ u: { shape }, v: { shape } }, ({ u, v }) => {
       const distance = sphericalDistance(u, v);
-      return { distance, total: sum(distance) };
+      return { distance, total: addUp(distance) };
     });
     const program = await compile(gradient(forward, { of: 'total', wrt: ['u'], keep: ['distance'] }));
     const result = await program.run({ u: await read('sphere.u'), v: await read('sphere.v') });
@@ -61,15 +63,14 @@ describe('objective', () => {
     { left: 16, top: 0, width: 9, height: 9 },
   ];
 
-  it('sees in each view what CLIP sees of the image', async () => {
+  it('embeds each view as CLIP embeds the crop of the image', async () => {
     const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });
     const views = boxes.map((box) => ({ crop: boxCrop(box, sizes), text }));
     const { distances, total } = await objective.evaluate(latent, { views });
     const image = await pipeline.decode(latent, size);
     const critic = await pipeline.critic();
     for (const [k, { crop }] of views.entries()) {
-      const seen = await critic.embedImage(image, crop);
-      const angle = Math.acos(seen.reduce((dot, value, i) => dot + value * text[i], 0));
+      const angle = Math.acos(dot(await critic.embedImage(image, crop), text));
       expect(distances[k]).toBeCloseTo(angle ** 2 / 2, 1);
     }
     expect(total).toBe(0);
@@ -107,7 +108,33 @@ describe('objective', () => {
     expect(difference / length).toBeCloseTo(1, 2);
   });
 
-  it('loses the gradient of saturated pixels, or lets it through', async () => {
+  it('takes latents of any rank from a backbone', async () => {
+    const [programs, small] = [new ProgramCache({ device: 'cpu' }), { width: 8, height: 4 }];
+    const objective = createObjective({
+      programs,
+      // Tokens of two pixels each, as a transformer might have them: 16 of width 6.
+      backbone: {
+        latentShape: () => [16, 6],
+        decodedPlanes: (tokens) => clamp(reshape(tokens, [1, 3, 4, 8]), -1, 2),
+      },
+      critic: await pipeline.critic(),
+      size: small,
+      saturatedGradient: 'clamp',
+      views: 1,
+    });
+    const tokens = normal(6, 96).map((value) => 0.5 + 0.1 * value);
+    const views = [{ crop: wholeCrop({ ...small, side: 16 }), text, weight: 1 }];
+    const { gradient: slope } = await objective.evaluate(tokens, { views });
+    const at = async (step: number) => {
+      const moved = tokens.map((value, i) => value + (step * slope[i]) / Math.hypot(...slope));
+      return (await objective.evaluate(moved, { views })).total;
+    };
+    const difference = ((await at(0.01)) - (await at(-0.01))) / 0.02;
+    expect(difference / Math.hypot(...slope)).toBeCloseTo(1, 2);
+    await programs.dispose();
+  });
+
+  it('has no gradient at saturated pixels, or lets it through', async () => {
     const bright = new Float64Array(256).map((_, i) => 40 * latent[i]);
     const views = [{ crop: wholeCrop(sizes), text, weight: 1 }];
     const length = async (saturatedGradient: 'clamp' | 'through') => {
@@ -121,13 +148,13 @@ describe('objective', () => {
 it('draws cutouts inside the image, the same for the same seed', () => {
   const draw = () => randomCutouts(20, 0.3, 1, { width: 40, height: 32, side: 16 }, new Generator(7));
   for (const { rows, columns } of draw()) {
-    expect(rows.reduce((total, value) => total + value, 0)).toBeCloseTo(16, 4);
-    expect(columns.reduce((total, value) => total + value, 0)).toBeCloseTo(16, 4);
+    expect(sum(rows)).toBeCloseTo(16, 4);
+    expect(sum(columns)).toBeCloseTo(16, 4);
   }
   expect(draw()).toEqual(draw());
 });
 
-it('draws smaller cutouts on request, and none smaller than asked for', () => {
+it('draws smaller cutouts on request, and none below the smallest size', () => {
   const sizes = { width: 16, height: 16, side: 16 };
   const covered = (share: number) =>
     randomCutouts(30, 1, share, sizes, new Generator(7)).map(

@@ -1,9 +1,8 @@
 /**
  * @file The loss of a latent: decoder, crops, CLIP and distances as one differentiable program.
  *
- * Crops come in as matrices and weights as numbers, so that boxes may move and losses may be weighed anew without a new
- * program: the whole image, cutouts by their mean or their best, λ times the mean over salient regions are all the same
- * program.
+ * Crops are inputs as matrices and weights as numbers, so that boxes and weights change without a new program: the whole image,
+ * cutouts by their mean or their best, λ times the mean over salient regions all run the same program.
  */
 import {
   add,
@@ -24,19 +23,21 @@ import {
   transposeLast,
 } from '@sgool/autodiff';
 import type { Crop } from '../image/crops.ts';
-import { type DecoderParts, decodedPlanes, scaleFactorOf } from '../models/stable-diffusion/decoding.ts';
+import type { ImageSize } from '../image/image.ts';
+import type { Backbone } from '../models/backbone.ts';
 import { clip } from '../networks/clip/clip.ts';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
+import type { ProgramCache } from '../runtime/program-cache.ts';
 
-/** A crop and the text that it is held against. */
+/** A crop and the text that it is compared with. */
 export interface View {
   readonly crop: Crop;
   /** Unit vector, the critic's embedding of the text. */
   readonly text: Float32Array;
   /** Factor on its distance. Default 0. */
   readonly weight?: number;
-  /** Whether it is one of those of which the best counts. Default false. */
+  /** Whether it is a candidate: of those only the best counts. Default false. */
   readonly candidate?: boolean;
 }
 
@@ -59,29 +60,31 @@ export interface Objective {
   evaluate(latent: Float64Array, input: ObjectiveInput): Promise<ObjectiveResult>;
 }
 
-export interface ObjectiveParts extends DecoderParts {
+export interface ObjectiveParts {
+  readonly programs: ProgramCache;
+  readonly backbone: Pick<Backbone, 'latentShape' | 'decodedPlanes'>;
   readonly critic: ClipCritic;
-  /** `[1, channels, h, w]` */
-  readonly latentShape: readonly number[];
+  /** Of the decoded image. */
+  readonly size: ImageSize;
   /**
-   * What the gradient does at pixels that are darker than black or brighter than white: `clamp` stops it, as DOODL does;
-   * `through` lets it pass as if they had not been cut off.
+   * The gradient of pixels below black or above white: with `clamp` it is zero, as in DOODL; with `through` it passes as if
+   * they had not been clamped.
    */
   readonly saturatedGradient: 'clamp' | 'through';
-  /** Views per run; fewer are filled up with copies that weigh nothing. More views make a program of their own. */
+  /** Views per run; fewer are filled up with copies of weight 0. More views need a program of their own. */
   readonly views: number;
 }
 
-/** What keeps a view that is no candidate from being the best: more than any distance, which is at most π²/2. */
+/** Keeps a view that is no candidate from being the best: more than any distance, which is at most π²/2. */
 const NO_CANDIDATE = 100;
 
 /** The objective for latents of one size. */
 export function createObjective(parts: ObjectiveParts): Objective {
-  const { programs, critic, latentShape, saturatedGradient, config } = parts;
+  const { programs, backbone, critic, saturatedGradient } = parts;
+  const { width, height } = parts.size;
+  const latentShape = backbone.latentShape(parts.size);
   const { side } = critic;
   const dimension = critic.config.projection_dim;
-  const scale = scaleFactorOf(config);
-  const [height, width] = [latentShape[2] * scale, latentShape[3] * scale];
 
   const graph = (count: number) => {
     const shapes = {
@@ -94,9 +97,9 @@ export function createObjective(parts: ObjectiveParts): Objective {
       bestWeight: { shape: [] },
     };
     const forward = trace(shapes, ({ latent, rows, columns, texts, weights, penalties, bestWeight }) => {
-      const planes = clampPlanes(decodedPlanes(parts, latent), saturatedGradient);
-      const seen = clipPixels(cropped(planes, rows, columns));
-      const { embedding } = clip(critic.config, critic.weights).image(seen);
+      const planes = clampPlanes(backbone.decodedPlanes(latent), saturatedGradient);
+      const pixels = clipPixels(cropped(planes, rows, columns));
+      const { embedding } = clip(critic.config, critic.weights).image(pixels);
       const distances = sphericalDistance(embedding, texts);
       const best = min(add(distances, penalties));
       return { distances, total: add(sum(mul(weights, distances)), mul(bestWeight, best)) };
@@ -147,8 +150,8 @@ function clampPlanes(planes: Tensor, saturatedGradient: 'clamp' | 'through'): Te
 
 /** `rows · plane · columnsᵀ` of each plane for each view: [views, 3, side, side]. */
 function cropped(planes: Tensor, rows: Tensor, columns: Tensor): Tensor {
-  const [views, side, height] = rows.shape as [number, number, number];
-  const width = columns.shape[2]!;
+  const [views, side, height] = rows.shape;
+  const width = columns.shape[2];
   const left = matmul(reshape(rows, [views, 1, side, height]), planes);
   return matmul(left, transposeLast(reshape(columns, [views, 1, side, width])));
 }
@@ -159,7 +162,7 @@ function cropped(planes: Tensor, rows: Tensor, columns: Tensor): Tensor {
  * Reference: Katherine Crowson's spherical_dist_loss, in DOODL and in diffusers' CLIP-guided pipeline.
  */
 export function sphericalDistance(u: Tensor, v: Tensor): Tensor {
-  // The root has no gradient where both are the same, nor the arc sine where they are opposite; rounding may overshoot.
+  // The root has no gradient where both are equal, nor the arc sine where they are opposite; rounding may overshoot.
   const squared = clamp(sum(square(sub(u, v)), { axes: [-1] }), 1e-12, 4 - 1e-6);
   return mul(2, square(asin(mul(0.5, sqrt(squared)))));
 }

@@ -1,4 +1,4 @@
-/** @file The things that a prompt names, as texts of their own: "a red cat left of two boats" has "a red cat" and "two boats". */
+/** @file The things that a prompt names, as separate texts: "a red cat left of two boats" has "a red cat" and "two boats". */
 
 /** Words that begin the mention of a thing. */
 const DETERMINERS = new Set(
@@ -24,7 +24,7 @@ export function promptParts(prompt: string): string[] {
   for (const token of prompt.toLowerCase().match(/[\p{L}\p{N}'-]+|[,;.:]/gu) ?? []) {
     const word = /[,;.:]/.test(token) ? undefined : token;
     if (word === undefined || DETERMINERS.has(word)) parts.push([]);
-    if (word !== undefined) parts.at(-1)!.push(word);
+    if (word !== undefined) parts[parts.length - 1].push(word);
   }
   const phrases = parts.map(trimmed).filter((words) => words.some((word) => !DETERMINERS.has(word)));
   const texts = [...new Set(phrases.map((words) => words.join(' ')))];
@@ -39,8 +39,8 @@ function trimmed(words: readonly string[]): string[] {
 }
 
 /**
- * Gives each region a part, most alike first, so that no part is given twice before all are given: a thing that the image
- * lacks falls to the region that shows what is there already.
+ * Assigns a part to each region, the most similar pairs first, and no part twice before all are assigned: a thing that the
+ * image lacks goes to a region that shows something else.
  *
  * @param similarity of region r and part p
  * @returns index of a part for each region
@@ -58,7 +58,8 @@ export function assignParts(
   const assigned = new Array<number>(regions).fill(-1);
   let free = new Set(Array.from({ length: parts }, (_, p) => p));
   for (let left = regions; left > 0; left--) {
-    const pair = pairs.find(({ r, p }) => assigned[r] < 0 && free.has(p))!;
+    const pair = pairs.find(({ r, p }) => assigned[r] < 0 && free.has(p));
+    if (!pair) break; // no parts
     assigned[pair.r] = pair.p;
     free.delete(pair.p);
     if (free.size === 0) free = new Set(Array.from({ length: parts }, (_, p) => p));

@@ -1,6 +1,7 @@
-/** @file How the whole image is shown to CLIP: as it is, or as random cutouts of which the best or all count. */
+/** @file The views of the whole image that CLIP gets: the image itself, or random cutouts of which the best or all count. */
 
 import { type CropSizes, randomCutouts, wholeCrop } from '../image/crops.ts';
+import { mean } from '../numbers.ts';
 import type { Generator } from '../random/generator.ts';
 import type { Settings } from '../request/request.ts';
 import type { View } from './objective.ts';
@@ -27,7 +28,7 @@ export function wholeViews(
   text: Float32Array,
   random: Generator,
 ): WholeViews {
-  // Cutouts as published are no smaller than CLIP's input: of a square image of that size all are the image itself.
+  // Published cutouts are no smaller than CLIP's input, so of a square image of that size all are the image itself.
   const allAlike = cutSize === 1 && sizes.width === sizes.height && sizes.width <= sizes.side;
   if (cutouts === 0 || allAlike) {
     const view = { crop: wholeCrop(sizes), text, weight: 1 };
@@ -46,6 +47,6 @@ export function wholeViews(
     count: cutouts,
     bestWeight: 0,
     draw: () => crops().map((crop) => ({ crop, text, weight: 1 / cutouts })),
-    distance: (distances) => distances.subarray(0, cutouts).reduce((sum, value) => sum + value, 0) / cutouts,
+    distance: (distances) => mean(distances.subarray(0, cutouts)),
   };
 }

@@ -1,7 +1,7 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { methods } from '../methods/index.ts';
 import { parseRequest } from '../request/request.ts';
 import { resolveSettings, saliencyNote } from '../request/settings.ts';
@@ -34,11 +34,11 @@ async function saliencyOf(env: Record<string, string>, saliency?: 'transalnet' |
   }
 }
 
-test('a TranSalNet that was added serves every model that has none', async () => {
+it('uses a TranSalNet that was added for every model that has none', async () => {
   expect(await saliencyOf({ SGOOL_DATA_DIR: data })).toEqual({ name: 'transalnet', note: undefined });
 });
 
-test('without it Grad-CAM looks, asked or not, and one line says so', async () => {
+it('falls back to Grad-CAM without one, requested or by default, and says so in one line', async () => {
   const none = { SGOOL_DATA_DIR: path.join(data, 'none') };
   const note =
     'there are no TranSalNet weights: Grad-CAM on CLIP says where the eye goes; add them with: sgool models add transalnet <file>';

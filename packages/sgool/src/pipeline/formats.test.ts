@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compile, type TensorMap, type TensorSpec, trace } from '@sgool/autodiff';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runToEnd } from '../methods/generate.ts';
 import { methods } from '../methods/index.ts';
+import { componentOf } from '../models/components.ts';
 import { autoencoder } from '../networks/autoencoder/autoencoder.ts';
 import { autoencoderConfig, clipTextConfig, unetConfig } from '../networks/config.ts';
 import { networkWeights } from '../networks/network-weights.ts';
@@ -26,13 +28,13 @@ const folder = `${data}pipeline`;
 const formats = `${data}formats`;
 const request = { prompt: 'a photo of a cat', negativePrompt: 'dog', guidanceScale: 3, seed: 0, steps: 2 };
 
-/** What the text encoder, UNet and autoencoder of a model make of one request, and what its CLIP makes of the prompt. */
+/** The image that a model makes for one request, and its CLIP's embedding of the prompt. */
 async function results(model: string, options: LoadOptions = {}) {
   const pipeline = await loadPipeline(model, options);
   try {
-    const { value } = await methods.sd.run(pipeline, { ...request, width: 32, height: 32 }).next();
+    const { before } = await runToEnd(methods.sd.run(pipeline, { ...request, width: 32, height: 32 }));
     const critic = await pipeline.critic();
-    return { image: value!.image.data, text: await critic.embedText(request.prompt) };
+    return { image: before.image.data, text: await critic.embedText(request.prompt) };
   } finally {
     await pipeline.dispose();
   }
@@ -57,12 +59,12 @@ async function run(
   }
 }
 
-/** Text encoder and UNet of an opened model beside the stored numbers of transformers and diffusers. */
-async function errors({ components }: ModelFolder, expectedPath: string) {
+/** How far text encoder and UNet of an opened model are from the stored numbers of transformers and diffusers. */
+async function errors(model: ModelFolder, expectedPath: string) {
   const file = await openSafetensors(expectedPath);
   const read = async (name: string) => (await readTypedTensor(file, name)).data as Float32Array & Int32Array;
-  const text = components.get('text_encoder')!;
-  const network = components.get('unet')!;
+  const text = componentOf(model, 'text_encoder');
+  const network = componentOf(model, 'unet');
   const { states } = await run(
     { ids: { shape: [1, 16], dtype: 'int32' } },
     { ids: await read('ids') },
@@ -101,7 +103,7 @@ describe('Stable Diffusion 1.x in one file', () => {
     },
   );
 
-  it('takes the averaged weights, or the others when they are asked for', async () => {
+  it('takes the averaged weights, or the others on request', async () => {
     const actual = await results(`${formats}/ldm-v1.ckpt`, { config: folder, clip: folder, ema: false });
     expect(actual.image).not.toEqual(expected.image);
   });
@@ -157,16 +159,16 @@ describe('checkpoints that are put together in other ways', () => {
   }
   const row = { dtype: 'F32' as const, shape: [1], data: new Float32Array(1) };
 
-  it('knows a latent consistency model by the guidance that its UNet is told', async () => {
+  it('recognises a latent consistency model by the guidance input of its UNet', async () => {
     const projection = { dtype: 'F32' as const, shape: [8, 32], data: new Float32Array(256).fill(0.1) };
     const path = await written('ldm-v1-legacy.ckpt', (name) => name, {
       'model.diffusion_model.time_embed.cond_proj.weight': projection,
     });
-    const { components, schedulerConfig } = await openModel(path);
-    const { config, weights } = components.get('unet')!;
+    const model = await openModel(path);
+    const { config, weights } = componentOf(model, 'unet');
     expect(config.time_cond_proj_dim).toBe(32);
     expect(weights.has('time_embedding.cond_proj.weight')).toBe(true);
-    expect(schedulerConfig._class_name).toBe('LCMScheduler');
+    expect(model.schedulerConfig._class_name).toBe('LCMScheduler');
   });
 
   it('takes an autoencoder from elsewhere, of a checkpoint or with names of its own', async () => {
@@ -179,7 +181,7 @@ describe('checkpoints that are put together in other ways', () => {
     for (const vae of [`${formats}/ldm-v1.ckpt`, `${folder}/vae`, folder]) {
       // The configuration of the model's own says what shapes do not; here there is no own one.
       const model = await openModel(bare, { ...options, vae });
-      expect(model.components.get('vae')!.weights.names()).toHaveLength(148);
+      expect(componentOf(model, 'vae').weights.names()).toHaveLength(148);
     }
     expect((await results(bare, { ...options, vae: folder })).image).toEqual(expected.image);
     const loose = await written('ldm-v1-legacy.ckpt', (name) => /^first_stage_model\.(.*)/.exec(name)?.[1], {
@@ -192,8 +194,8 @@ describe('checkpoints that are put together in other ways', () => {
     const turbo = await written('ldm-v2/model.ckpt', (name) =>
       name.replace('cond_stage_model.model.', 'conditioner.embedders.0.model.'),
     );
-    const { components } = await openModel(turbo, { config: `${formats}/ldm-v2` });
-    expect(components.get('text_encoder')!.config.num_hidden_layers).toBe(2);
+    const model = await openModel(turbo, { config: `${formats}/ldm-v2` });
+    expect(componentOf(model, 'text_encoder').config.num_hidden_layers).toBe(2);
     const kin = (await openModel(`${formats}/ldm-v2/model.ckpt`)).schedulerConfig;
     expect(kin._class_name).toBe('DDIMScheduler');
     expect((await openModel(turbo)).schedulerConfig).toMatchObject({
@@ -233,24 +235,24 @@ describe('Stable Diffusion 2.x in one file', () => {
     expect(model.tokenizerConfig).toEqual({ pad_token: '!' });
 
     const file = await openSafetensors(expectedPath);
-    const { config, weights } = model.components.get('vae')!;
-    const { picture } = await run(
+    const { config, weights } = componentOf(model, 'vae');
+    const { image } = await run(
       { latent: { shape: [1, 4, 4, 4] } },
       { latent: (await readTypedTensor(file, 'latent')).data as Float32Array },
       ({ latent }) => ({
-        picture: autoencoder(autoencoderConfig(config), networkWeights(weights)).decode(latent),
+        image: autoencoder(autoencoderConfig(config), networkWeights(weights)).decode(latent),
       }),
     );
     expect(
-      relativeError(picture as Float32Array, (await readTypedTensor(file, 'picture')).data as Float32Array),
+      relativeError(image as Float32Array, (await readTypedTensor(file, 'picture')).data as Float32Array),
     ).toBeLessThan(1e-4);
   });
 
   it('knows what is predicted from the option, a .yaml beside the file, or the weights', async () => {
     const path = join(dir, 'model.ckpt');
     const predicted = async (options = {}) => {
-      const { schedulerConfig, components } = await openModel(path, options);
-      return [schedulerConfig.prediction_type, components.get('unet')!.config.sample_size];
+      const model = await openModel(path, options);
+      return [model.schedulerConfig.prediction_type, componentOf(model, 'unet').config.sample_size];
     };
     // The bias that tells is random here, with a deviation of about 0.1.
     expect(await predicted()).toEqual(['v_prediction', 96]);
@@ -262,8 +264,8 @@ describe('Stable Diffusion 2.x in one file', () => {
   });
 
   it('reads configurations off the shapes', async () => {
-    const { components } = await openModel(`${formats}/ldm-v2/model.ckpt`);
-    expect(components.get('unet')!.config).toMatchObject({
+    const model = await openModel(`${formats}/ldm-v2/model.ckpt`);
+    expect(componentOf(model, 'unet').config).toMatchObject({
       block_out_channels: [8, 16],
       down_block_types: ['CrossAttnDownBlock2D', 'DownBlock2D'],
       up_block_types: ['UpBlock2D', 'CrossAttnUpBlock2D'],
@@ -271,11 +273,11 @@ describe('Stable Diffusion 2.x in one file', () => {
       cross_attention_dim: 16,
       use_linear_projection: true,
     });
-    expect(components.get('vae')!.config).toMatchObject({
+    expect(componentOf(model, 'vae').config).toMatchObject({
       block_out_channels: [4, 4, 4],
       latent_channels: 4,
     });
-    expect(components.get('text_encoder')!.config).toMatchObject({
+    expect(componentOf(model, 'text_encoder').config).toMatchObject({
       num_hidden_layers: 2,
       hidden_act: 'gelu',
     });

@@ -4,7 +4,9 @@ import { ddim } from '../diffusion/samplers/ddim.ts';
 import { edict } from '../diffusion/samplers/edict.ts';
 import { runTrajectory } from '../diffusion/trajectory.ts';
 import { wholeCrop } from '../image/crops.ts';
+import { runToEnd } from '../methods/generate.ts';
 import { methods } from '../methods/index.ts';
+import { sum } from '../numbers.ts';
 import type { ObjectiveResult } from '../objectives/objective.ts';
 import { openSafetensors, readTypedTensor, type SafetensorsFile } from '../weights/formats/safetensors.ts';
 import { loadPipeline } from './load-pipeline.ts';
@@ -32,13 +34,13 @@ function error(actual: ArrayLike<number>, wanted: Float64Array): number {
   return wanted.reduce((most, value, i) => Math.max(most, Math.abs(actual[i] - value)), 0) / size;
 }
 
-describe('beside diffusers and transformers', () => {
+describe('compared with diffusers and transformers', () => {
   it('gives the same image for the same seed', async () => {
-    const { value } = await methods.sd.run(pipeline, { ...options, seed: 0, steps: 4 }).next();
-    expect(error(value!.latent, await read('noise'))).toBe(0);
+    const { before } = await runToEnd(methods.sd.run(pipeline, { ...options, seed: 0, steps: 4 }));
+    expect(error(before.latent, await read('noise'))).toBe(0);
     const planes = await read('picture');
     const wanted = planes.map((_, i) => Math.round(255 * planes[(i % 3) * 1024 + Math.floor(i / 3)]));
-    const levels = wanted.map((level, i) => Math.abs(level - value!.image.data[i]));
+    const levels = wanted.map((level, i) => Math.abs(level - before.image.data[i]));
     expect(Math.max(...levels)).toBeLessThanOrEqual(1);
     // A value may lie between two levels.
     expect(levels.filter((difference) => difference > 0).length).toBeLessThan(0.01 * levels.length);
@@ -50,9 +52,9 @@ describe('beside diffusers and transformers', () => {
   });
 
   it.each(['ddim', 'edict'] as const)(
-    'sends the same gradient from CLIP back to the noise (%s)',
+    'gives the same gradient of the CLIP loss at the noise (%s)',
     async (name) => {
-      const sampler: Sampler = { ddim, edict }[name](pipeline.schedule, 4);
+      const sampler: Sampler = { ddim, edict }[name](pipeline.noisePath(size), 4);
       const denoiser = await pipeline.denoiser(options);
       const critic = await pipeline.critic();
       const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });
@@ -68,7 +70,7 @@ describe('beside diffusers and transformers', () => {
       ).toBeLessThan(1e-5);
       const results: ObjectiveResult[] = [];
       for (const final of trajectory.final) results.push(await objective.evaluate(final, { views }));
-      const loss = results.reduce((sum, { total }) => sum + total, 0);
+      const loss = sum(results.map(({ total }) => total));
       expect(loss).toBeCloseTo((await read(`${name}.loss`))[0], 5);
       const gradient = await trajectory.pullback(results.map((result) => result.gradient));
       expect(error(gradient, await read(`${name}.gradient`))).toBeLessThan(1e-4);

@@ -15,6 +15,7 @@ import {
 import { transalnet } from '../networks/saliency/transalnet.ts';
 import { textEncoder } from '../networks/text/text-encoder.ts';
 import { unet } from '../networks/unet/unet.ts';
+import { product } from '../numbers.ts';
 import { Generator } from '../random/generator.ts';
 import { buildWordVocabulary, tokenizerFiles } from '../text/word-vocabulary.ts';
 import { writeSafetensors } from '../weights/formats/safetensors.ts';
@@ -155,26 +156,20 @@ export async function writeTinyModel({ scheduler = {}, hint, without = [] }: Tin
       };
     });
   }
-  await network(
-    'transalnet',
-    TRANSALNET,
-    6,
-    { picture: { shape: [1, 3, 32, 64] } },
-    (weights, { picture }) => ({
-      out: transalnet(transalnetConfig(TRANSALNET), weights)(picture),
-    }),
-  );
+  await network('transalnet', TRANSALNET, 6, { image: { shape: [1, 3, 32, 64] } }, (weights, { image }) => ({
+    out: transalnet(transalnetConfig(TRANSALNET), weights)(image),
+  }));
   return { dir, remove: () => rm(dir, { recursive: true, force: true }) };
 }
 
-/** Random numbers for every weight that a network asks for while it is traced. */
+/** Random numbers for every weight that a network gets while it is traced. */
 function randomWeights(
   seed: number,
   inputs: Record<string, TensorSpec>,
   build: (weights: Weights, inputs: TensorMap) => TensorMap,
 ) {
   const shapes = new Map<string, Shape>();
-  // Names that only old checkpoints have are not offered; all others are there as soon as they are asked for.
+  // Names that only old checkpoints have are missing; any other exists as soon as a network gets it.
   const known = new Map<string, ReturnType<typeof input>>();
   const weights: Weights = {
     has: (name) => name.startsWith('text_model.'),
@@ -190,7 +185,7 @@ function randomWeights(
   return Object.fromEntries(
     [...shapes].map(([name, shape]) => {
       const values = random.randn(shape);
-      const fanIn = shape.slice(1).reduce((product, side) => product * side, 1);
+      const fanIn = product(shape.slice(1));
       const isGain = shape.length === 1 && /(weight|running_var)$/.test(name);
       const scale = isGain || shape.length < 2 ? 0.1 : 1.5 / Math.sqrt(fanIn);
       const data = values.map((value) => (isGain ? 1 : 0) + scale * value);

@@ -1,23 +1,27 @@
 /** @file A CLIP as a critic of images: embeddings of texts and images, and their cosine. */
+import { join } from 'node:path';
 import { trace, type Weights } from '@sgool/autodiff';
+import { UserError } from '../errors.ts';
 import { type Crop, wholeCrop } from '../image/crops.ts';
 import { type Image, planesFromImage } from '../image/image.ts';
 import { resamplePlane } from '../image/resample.ts';
+import { hasVocabulary } from '../models/components.ts';
 import { clip } from '../networks/clip/clip.ts';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
 import { type ClipConfig, clipConfig } from '../networks/config.ts';
 import { networkWeights } from '../networks/network-weights.ts';
+import { dot } from '../numbers.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import { fittedIds } from '../text/fitted-ids.ts';
-import type { Tokenizer } from '../text/tokenizer.ts';
-import type { ModelComponent } from '../weights/open/model-folder.ts';
+import { loadTokenizer, type Tokenizer } from '../text/tokenizer.ts';
+import type { ModelComponent, ModelFolder } from '../weights/open/model-folder.ts';
 
 export interface ClipCritic {
   /** Folder of the model that it lies in: `clip` or `clip_b`. */
   readonly name: string;
   readonly config: ClipConfig;
   readonly weights: Weights;
-  /** Side of the square images that it sees, in pixels. */
+  /** Side of its square input images, in pixels. */
   readonly side: number;
   /** Unit vector of `projection_dim` numbers. A text that is too long is cut off, its end token kept. */
   embedText(text: string): Promise<Float32Array>;
@@ -27,7 +31,31 @@ export interface ClipCritic {
   score(image: Image, text: string): Promise<number>;
 }
 
-/** Opens a folder in the layout of a transformers CLIPModel. */
+/**
+ * Opens the CLIP in a folder of a model, if there is one.
+ *
+ * @param name `clip` or `clip_b`
+ * @param shared the vocabulary of a CLIP that has no files of its own
+ * @throws UserError where there is neither, or the CLIP is broken
+ */
+export async function openClipCritic(
+  folder: ModelFolder,
+  name: string,
+  programs: ProgramCache,
+  shared: Tokenizer | undefined,
+): Promise<ClipCritic | undefined> {
+  const found = folder.components.get(name);
+  if (!found) return undefined;
+  for (const dir of [join(found.dir, 'tokenizer'), found.dir]) {
+    if (await hasVocabulary(dir)) return clipCritic(found, await loadTokenizer(dir), programs);
+  }
+  if (shared) return clipCritic(found, shared, programs);
+  throw new UserError(
+    `${found.dir}: it has no tokenizer; put vocab.json and merges.txt of a CLIP into it, such as those of openai/clip-vit-large-patch14`,
+  );
+}
+
+/** Makes a critic of a component in the layout of a transformers CLIPModel. */
 export function clipCritic(
   component: ModelComponent,
   tokenizer: Tokenizer,
@@ -73,23 +101,22 @@ export function clipCritic(
           embedding: clip(config, weights).image(clipPixels(planes)).embedding,
         })),
       );
-      return (await program.run({ planes: seenPlanes(image, crop, side) })).embedding as Float32Array;
+      return (await program.run({ planes: croppedPlanes(image, crop, side) })).embedding as Float32Array;
     },
     async score(image, text) {
-      const [seen, words] = [await critic.embedImage(image), await critic.embedText(text)];
-      return 100 * seen.reduce((sum, value, i) => sum + value * words[i], 0);
+      return 100 * dot(await critic.embedImage(image), await critic.embedText(text));
     },
   };
   return critic;
 }
 
-function seenPlanes(image: Image, { rows, columns }: Crop, side: number): Float32Array {
+function croppedPlanes(image: Image, { rows, columns }: Crop, side: number): Float32Array {
   const { width, height } = image;
   const planes = planesFromImage(image);
-  const seen = new Float32Array(3 * side * side);
+  const cropped = new Float32Array(3 * side * side);
   for (let c = 0; c < 3; c++) {
     const plane = planes.subarray(c * width * height, (c + 1) * width * height);
-    seen.set(resamplePlane(plane, width, rows, columns), c * side * side);
+    cropped.set(resamplePlane(plane, width, rows, columns), c * side * side);
   }
-  return seen;
+  return cropped;
 }

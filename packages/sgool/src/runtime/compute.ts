@@ -3,20 +3,20 @@ import { chooseDevice, type Device, DeviceUnavailableError, type Precision } fro
 import { UserError } from '../errors.ts';
 
 export interface ComputeOptions {
-  /** `auto` takes what computes fastest here. Default `cpu`. */
+  /** `auto` takes the fastest that works here. Default `cpu`. */
   readonly device?: Device | 'auto';
   /** `float16` halves the memory of graphics cards; norms, sums and the noise itself stay as they are. Default `float32`. */
   readonly precision?: Precision;
 }
 
-/** What was taken. */
+/** Device and precision that were chosen. */
 export interface Compute {
   readonly device: Device;
   readonly precision: Precision;
 }
 
 /**
- * Settles what is computed on.
+ * Chooses device and precision.
  *
  * @throws UserError where the device does not work here: what is missing, and what would work
  */

@@ -1,18 +1,20 @@
 /**
- * @file Programs that compute nothing: they are traced and counted, and give numbers without meaning.
+ * @file Dry run: programs that are traced and counted but not executed; their outputs are meaningless numbers.
  *
- * A method that runs on them does everything it does in earnest, in the same order, so that what a run will cost is known for
- * every method and sampler without a formula for each.
+ * A method on them calls the same programs in the same order as in a real run, so the cost of a run is known for every method and
+ * sampler without a formula for each.
  */
 import { type Graph, type GraphCost, graphCost, type Tensor, type TypedArray } from '@sgool/autodiff';
+import { sum } from '../numbers.ts';
 import { heapBytes, isLarge, ProgramCache, type Runnable } from './program-cache.ts';
 
-/** How often each program was compiled and run. */
+/** How often each program was compiled and run, by key. */
 export interface DryRunCounts {
   readonly compiled: ReadonlyMap<string, number>;
   readonly run: ReadonlyMap<string, number>;
 }
 
+/** A program cache that compiles and runs nothing, and counts both. */
 export class DryRunPrograms extends ProgramCache {
   readonly costs = new Map<string, GraphCost>();
   private readonly compilations = new Map<string, number>();
@@ -21,7 +23,7 @@ export class DryRunPrograms extends ProgramCache {
   /** Programs that would be in memory now. */
   private readonly present = new Set<string>();
 
-  /** Most bytes at once of all programs, and what of it is weights in mapped files: each counts once. */
+  /** Most bytes that all programs hold at once; of these, `mappedBytes` are weights in mapped files, each counted once. */
   peak = { bytes: 0, mappedBytes: 0 };
 
   get counts(): DryRunCounts {
@@ -59,24 +61,32 @@ export class DryRunPrograms extends ProgramCache {
     this.runnables.clear();
   }
 
+  /** The cost of a program that was traced. */
+  costOf(key: string): GraphCost {
+    const cost = this.costs.get(key);
+    if (!cost)
+      throw new RangeError(`dry run: no program ${key}; there are ${[...this.costs.keys()].join(', ')}`);
+    return cost;
+  }
+
   private enter(key: string): void {
-    const cost = this.costs.get(key)!;
-    if (isLarge(cost)) for (const gone of this.budget.enter(key, heapBytes(cost))) this.present.delete(gone);
+    const cost = this.costOf(key);
+    if (isLarge(cost)) {
+      for (const evicted of this.budget.enter(key, heapBytes(cost))) this.present.delete(evicted);
+    }
     if (this.present.has(key)) return;
     count(this.compilations, key);
     this.present.add(key);
-    const costs = [...this.present].map((each) => this.costs.get(each)!);
+    const costs = [...this.present].map((each) => this.costOf(each));
     const mappedBytes = sum(new Map(costs.flatMap(({ mapped }) => [...mapped])).values());
     const bytes = mappedBytes + sum(costs.map(heapBytes));
     if (bytes > this.peak.bytes) this.peak = { bytes, mappedBytes };
   }
 }
 
-export const sum = (values: Iterable<number>) => [...values].reduce((a, b) => a + b, 0);
-
-/** Numbers in (0, 1) that differ from each other: a norm of zero or a flat image would end some methods early. */
+/** Distinct numbers in (0, 1): a norm of zero or a flat image would end some methods early. */
 function placeholder({ size, dtype }: Tensor): TypedArray {
-  if (dtype !== 'float32') throw new TypeError(`rehearsal: outputs must be float32, got ${dtype}`);
+  if (dtype !== 'float32') throw new TypeError(`dry run: outputs must be float32, got ${dtype}`);
   const values = new Float32Array(size);
   for (let i = 0; i < size; i++) values[i] = ((Math.imul(i + 1, 0x9e3779b1) >>> 8) + 0.5) / 2 ** 24;
   return values;

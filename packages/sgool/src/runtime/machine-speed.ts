@@ -1,4 +1,7 @@
-/** @file How fast this machine is when nothing else runs on it: a few runs of a program of some milliseconds. */
+/**
+ * @file How fast this machine is when nothing else runs on it, from a few runs of a program of some milliseconds, and how busy
+ * it is with other work.
+ */
 import { type CompileOptions, type ConstantSource, compile, constant, conv2d, trace } from '@sgool/autodiff';
 
 export interface MachineSpeed {
@@ -26,8 +29,8 @@ export async function measureMachine(options: CompileOptions): Promise<MachineSp
 }
 
 /**
- * Time of a run as it would be on an idle machine: the fastest of several, which are short enough that one of them is hardly
- * ever interrupted. Processor time would not do: threads that wait for each other use it up as well.
+ * Time of a run on an idle machine: the fastest of several that are short enough for one of them to be uninterrupted. Processor
+ * time would be too long: threads that wait for each other use it as well.
  */
 async function secondsAlone(graph: ReturnType<typeof trace>, size: number, options: CompileOptions) {
   const program = await compile(graph, options);
@@ -42,4 +45,26 @@ async function secondsAlone(graph: ReturnType<typeof trace>, size: number, optio
   }
   await program.dispose();
   return Math.max(fastest, 1e-3) / 1e3;
+}
+
+/** Processor time of this process so far in milliseconds; undefined where nothing tells it, as in a browser. */
+function processorTime(): number | undefined {
+  if (typeof process === 'undefined' || typeof process.cpuUsage !== 'function') return undefined;
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/**
+ * Starts a clock around work that keeps one thread busy.
+ *
+ * @param usedTime processor time so far in milliseconds
+ * @returns wall time since then over processor time: how many times longer than alone the work took; 1 where that is not known
+ */
+export function contentionMeter(usedTime = processorTime): () => number {
+  const [started, used] = [performance.now(), usedTime()];
+  return () => {
+    const now = usedTime();
+    if (used === undefined || now === undefined) return 1;
+    return Math.max(1, (performance.now() - started) / (now - used));
+  };
 }

@@ -1,4 +1,4 @@
-/** @file Compiled programs, made when first needed and kept as long as memory is meant to be spent on that. */
+/** @file Compiled programs: made when first needed, kept as long as the memory budget allows. */
 import {
   type CompileOptions,
   compile,
@@ -10,17 +10,18 @@ import {
   type Program,
 } from '@sgool/autodiff';
 import { UserError } from '../errors.ts';
+import { sum } from '../numbers.ts';
 import { MemoryBudget } from './memory-budget.ts';
 
-/** What the networks' users need of a program. */
+/** The part of a program that its users need. */
 export type Runnable = Pick<Program, 'run'>;
 
-/** How much memory may be spent on not compiling again. */
+/** How much memory compiled programs may hold, so that they need not be compiled again. */
 export type Memory = 'auto' | 'plenty' | 'low';
 
 /**
  * Bytes of heap that large programs may hold together. 5 GB are enough for all of Stable Diffusion's at 256 pixels, and for
- * sampling there and back at 512. Without any there is one at a time.
+ * sampling and its backward pass at 512. With 0 there is one at a time.
  */
 const BUDGETS: Readonly<Record<Memory, number>> = { auto: 5e9, plenty: Number.POSITIVE_INFINITY, low: 0 };
 
@@ -29,7 +30,7 @@ export interface ProgramOptions extends CompileOptions {
   readonly memory?: Memory;
 }
 
-/** What the runtime holds on to, over what is alive at once in the order of tracing; measured (docs/LOG.md). */
+/** Memory that the runtime keeps, over the activations alive at once in the order of tracing; measured (docs/LOG.md). */
 const ARENA_FACTOR = 1.9;
 const BYTES_PER_NODE = 15e3;
 
@@ -41,17 +42,16 @@ export function heapBytes({ nodes, activationBytes, copiedBytes }: GraphCost): n
 /** From this size on a program is worth freeing. */
 export const LARGE_PROGRAM_BYTES = 64e6;
 
-/** Heap and the weights that it keeps in memory. */
+/** Whether a program is large, with its heap and the mapped weights that it keeps in memory. */
 export function isLarge(cost: GraphCost): boolean {
-  const mapped = [...cost.mapped.values()].reduce((sum, bytes) => sum + bytes, 0);
-  return heapBytes(cost) + mapped >= LARGE_PROGRAM_BYTES;
+  return heapBytes(cost) + sum(cost.mapped.values()) >= LARGE_PROGRAM_BYTES;
 }
 
 interface Compiled {
   readonly program: Program;
   /** Heap of a large program; undefined for the others, which always stay. */
   readonly bytes: number | undefined;
-  /** Its runs that are not over. */
+  /** Its runs that are in progress. */
   readonly running: Set<Promise<unknown>>;
 }
 
@@ -67,10 +67,10 @@ export class ProgramCache {
   }
 
   /**
-   * The program called `key`; `build` traces it when it is asked for the first time. Everything that shapes the graph
-   * (sizes, options) must be part of the key.
+   * The program called `key`; `build` traces it the first time. Everything that shapes the graph (sizes, options) must be part
+   * of the key.
    *
-   * @param precision where it is not that of the other programs
+   * @param precision if other than that of the other programs
    */
   async get(key: string, build: () => Graph, precision = this.options.precision): Promise<Runnable> {
     const make = () => this.compiled(key, build, precision);
@@ -81,7 +81,7 @@ export class ProgramCache {
           const compiled = make();
           const { program, running, bytes } = await compiled;
           if (bytes !== undefined) await this.fitBudget(key, bytes);
-          // Meanwhile it may have been freed, to make room for another.
+          // Meanwhile it may have been evicted for another.
           if (this.programs.get(key) !== compiled) continue;
           const run = program.run(...inputs).catch((error: unknown) => {
             throw error instanceof OverflowError ? overflow(key, inputs[0].timestep?.[0], error) : error;
@@ -94,8 +94,8 @@ export class ProgramCache {
   }
 
   /**
-   * Frees the programs whose keys begin with `prefix`, where programs are large enough to matter (layout `lean`). Asked for
-   * again, they are compiled again.
+   * Frees the programs whose keys begin with `prefix`, where programs are large enough to matter (layout `lean`). When they are
+   * needed again, they are compiled again.
    */
   async release(prefix: string): Promise<void> {
     if (this.options.layout === 'lean') await this.free((key) => key.startsWith(prefix));
@@ -118,7 +118,7 @@ export class ProgramCache {
     precision: Precision | undefined,
   ): Promise<Compiled> {
     const { memory, ...options } = { ...this.options, precision };
-    // Not at once, so that what tracing throws comes as a rejection after the program is noted.
+    // Later, so that what tracing throws becomes a rejection after the program is noted.
     await undefined;
     const graph = build();
     const cost = graphCost(graph, options.layout);
@@ -127,15 +127,15 @@ export class ProgramCache {
     return { program: await compile(graph, options), bytes, running: new Set() };
   }
 
-  /** Notes the use of a program, and frees those that it has no room beside. */
+  /** Notes the use of a program, and frees those that do not fit beside it. */
   private async fitBudget(key: string, bytes: number): Promise<void> {
-    const gone = new Set(this.budget.enter(key, bytes));
-    if (gone.size > 0) await this.free((other) => gone.has(other));
+    const evicted = new Set(this.budget.enter(key, bytes));
+    if (evicted.size > 0) await this.free((other) => evicted.has(other));
   }
 
   private async free(which: (key: string) => boolean): Promise<void> {
     for (const [key, compiled] of [...this.programs]) {
-      // The one that room is made for is not there yet: waiting for it would be waiting for itself.
+      // The one that others are evicted for may be compiling: waiting for it would be waiting for itself.
       const done = which(key) && (await Promise.race([compiled, undefined]));
       if (!done) continue;
       this.programs.delete(key);
@@ -154,7 +154,7 @@ export class ProgramCache {
   }
 }
 
-/** Which network it was, when, and what helps. */
+/** An overflow of float16 with the program, the timestep and what helps. */
 function overflow(key: string, timestep: number | bigint | undefined, cause: OverflowError): UserError {
   const when = timestep === undefined ? '' : ` at timestep ${timestep}`;
   return new UserError(

@@ -53,7 +53,11 @@ await runProgram('parity', async () => {
   const shape = [...pipeline.latentShape({ width, height })];
   const noise = new Generator(seed).randn(shape);
   const denoiser = await pipeline.denoiser({ prompt, guidanceScale, width, height });
-  const [latent] = await sample(ddim(pipeline.schedule, steps), denoiser, Float64Array.from(noise));
+  const [latent] = await sample(
+    ddim(pipeline.noisePath({ width, height }), steps),
+    denoiser,
+    Float64Array.from(noise),
+  );
 
   // The library's own decoder rounds to eight bits; this one does not.
   const vae = await openComponent(path.join(pipeline.model.dir, 'vae'));

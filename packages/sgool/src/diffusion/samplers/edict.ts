@@ -2,10 +2,10 @@
  * @file EDICT: a pair of latents that denoise each other, so that every step has an exact inverse.
  *
  * A step is a sequence of lifts, `target ← scale·target + weight·f(source)` with target ≠ source and f either the network
- * or the identity:
+ * or the identity, and A and B the coefficients of the path's step (DDIM's):
  *
- *     x ← A·x + B·ε(y, t)        the pair takes turns (odd steps: y first)
- *     y ← A·y + B·ε(x, t)
+ *     x ← A·x + B·f(y, t)        the pair takes turns (odd steps: y first)
+ *     y ← A·y + B·f(x, t)
  *     x ← p·x + (1-p)·y          mixing, always x first
  *     y ← p·y + (1-p)·x
  *
@@ -16,11 +16,10 @@
  */
 import { UserError } from '../../errors.ts';
 import type { Denoiser } from '../denoiser.ts';
-import { predictNoise, pullbackNoise } from '../denoiser.ts';
+import { checkedPrediction, checkedPullback } from '../denoiser.ts';
+import type { NoisePath } from '../noise-path.ts';
 import type { Latents, Sampler, Stage } from '../sampler.ts';
 import { createSampler } from '../sampler.ts';
-import type { Schedule } from '../schedule.ts';
-import { ddimCoefficients } from './ddim.ts';
 import type { Lift, LiftGrids } from './edict-grid.ts';
 import { edictGrids, snap } from './edict-grid.ts';
 
@@ -32,8 +31,8 @@ export interface EdictOptions {
   /** Step from which odd and even are counted, for chains that begin later. Default 0. */
   firstStep?: number;
   /**
-   * Whether a step that changes nothing (A = 1, B = 0: the last one with steps_offset 0 and set_alpha_to_one false) is
-   * spared its network calls. The result is the same bit for bit. Default true.
+   * Whether a step that changes nothing (A = 1, B = 0: the last one with steps_offset 0 and set_alpha_to_one false) makes no
+   * network calls. The result is the same bit for bit. Default true.
    */
   skipIdentity?: boolean;
   /** Which latents are the result: the pair, or x alone. Default both. */
@@ -43,14 +42,14 @@ export interface EdictOptions {
 /**
  * The EDICT sampler with `steps` steps, two network calls each.
  *
- * `initial` ties the pair: both latents start as the given noise. Its `invert` is exact bit for bit: latents live on
- * grids far finer than float32 (edict-grid.ts), so the network sees the same bits on the way back. Where float64 has not
- * the room for that (on Stable Diffusion's schedule above 129 steps at p = 0.93, 92 at 0.9, 256 at 0.97) `invert` is absent.
+ * `initial` ties the pair: both latents start as the given noise. The inverse is exact bit for bit: latents are multiples of a
+ * spacing far finer than float32 (edict-grid.ts), so the network sees the same bits again. Where float64 has no room for that
+ * (on Stable Diffusion's schedule above 129 steps at p = 0.93, 92 at 0.9, 256 at 0.97) the sampler is not `invertible`.
  *
  * @throws UserError if `mixingWeight` is out of range.
  */
 export function edict(
-  schedule: Schedule,
+  path: NoisePath,
   steps: number,
   {
     mixingWeight = 0.93,
@@ -63,10 +62,9 @@ export function edict(
   if (!(mixingWeight > 0.5 && mixingWeight <= 1)) {
     throw new UserError(`edict: mixingWeight must be above 0.5 and at most 1, got ${mixingWeight}`);
   }
-  const transitions = schedule.transitions(steps);
-  const stages = transitions.flatMap((transition, step): LiftStage[] => {
-    const { timestep } = transition;
-    const { latent: scale, noise: weight } = ddimCoefficients(schedule, transition);
+  const { timesteps, levels } = path.stops(steps);
+  const stages = timesteps.flatMap((timestep, step): LiftStage[] => {
+    const { latent: scale, prediction: weight } = path.step(levels[step], levels[step + 1]);
     const leader = alternate && Math.abs(step - firstStep) % 2 === 1 ? 1 : 0;
     const first: Lift = { target: leader, scale, weight, timestep };
     const second: Lift = { target: other(leader), scale, weight, timestep };
@@ -81,7 +79,7 @@ export function edict(
 
   return createSampler({
     name: 'edict',
-    timesteps: transitions.map(({ timestep }) => timestep),
+    timesteps,
     stages: stages.map((stage) => liftStage(stage, grids)),
     initial(noise, startIndex = 0) {
       const pair = noise instanceof Float64Array ? [noise, noise] : noise;
@@ -114,7 +112,7 @@ function liftStage({ step, timestep, lifts }: LiftStage, grids: LiftGrids | unde
   /** f(source) of a lift. The source is the same before and after it, which is what makes it invertible. */
   const sourceOf = ({ target, timestep }: Lift, state: Latents, denoiser: Denoiser) => {
     const source = state[other(target)];
-    return timestep === undefined ? source : predictNoise(denoiser, source, timestep);
+    return timestep === undefined ? source : checkedPrediction(denoiser, source, timestep);
   };
 
   const stage: Stage = {
@@ -139,7 +137,7 @@ function liftStage({ step, timestep, lifts }: LiftStage, grids: LiftGrids | unde
         const through =
           timestep === undefined
             ? weighted
-            : await pullbackNoise(denoiser, state[source], timestep, weighted);
+            : await checkedPullback(denoiser, state[source], timestep, weighted);
         before[source] = before[source].map((value, i) => value + through[i]);
         before[target] = before[target].map((value) => scale * value);
       }

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { dot } from '../../numbers.ts';
 import type { Denoiser } from '../denoiser.ts';
 import { fixedNoise } from '../fresh-noise.ts';
-import { noiseCoefficients } from '../noising.ts';
 import type { Sampler } from '../sampler.ts';
 import type { SchedulerConfig } from '../schedule.ts';
 import { createSchedule } from '../schedule.ts';
-import { dot, maxDifference, randomNormal, readFixture, tanhDenoiser } from '../testing.ts';
+import { maxDifference, randomNormal, readFixture, tanhDenoiser } from '../testing.ts';
 import { runTrajectory, sample } from '../trajectory.ts';
 import { dpmSolver } from './dpm-solver.ts';
 import { euler, eulerAncestral } from './euler.ts';
@@ -41,7 +41,7 @@ const consistencyVelocity = createSchedule({
 /** The stand-in as a network that predicts velocity. */
 function predictingVelocity(of: typeof velocity): Denoiser {
   const weighted = (a: Float64Array, b: Float64Array, timestep: number) => {
-    const { latent, output } = noiseCoefficients(of, timestep);
+    const { latent, output } = of.noiseFromOutput(timestep);
     return a.map((value, i) => latent * value + output * b[i]);
   };
   return {
@@ -115,8 +115,31 @@ describe('samplers of few steps', () => {
   });
 });
 
+describe('the boundary condition of consistency models', () => {
+  /** One step of a model whose scaled timestep is `scaled`, compared with the clean latent that it predicts and its input. */
+  async function step(scaled: number) {
+    const path = createSchedule({ _class_name: 'LCMScheduler', timestep_scaling: scaled / 999 });
+    const [result] = await sample(lcm(path, 1), network, noise);
+    const { latent, prediction } = path.cleanLatent(path.level(999));
+    const noisePrediction = await network.predict(noise, 999);
+    const clean = noise.map((value, i) => latent * value + prediction * noisePrediction[i]);
+    return { result, clean };
+  }
+
+  it('returns the latent itself at time 0', async () => {
+    const { result } = await step(1e-12);
+    expect(maxDifference(result, noise)).toBeLessThan(1e-9);
+  });
+
+  it('blends the latent and the predicted clean latent by 1/2 and √1/2 at time 0.5, the deviation of the data', async () => {
+    const { result, clean } = await step(0.5);
+    const blend = noise.map((value, i) => 0.5 * value + Math.SQRT1_2 * clean[i]);
+    expect(maxDifference(result, blend)).toBeLessThan(1e-11);
+  });
+});
+
 describe('fresh noise', () => {
-  it('is the same whenever a step asks', async () => {
+  it('is the same at every call for a step', async () => {
     expect(freshNoise(2, noise.length)).toBe(freshNoise(2, noise.length));
     expect(freshNoise(0, noise.length)).not.toEqual(freshNoise(1, noise.length));
     expect(() => freshNoise(7, noise.length)).toThrow('each of 7 steps');
@@ -137,7 +160,7 @@ describe('samplers by name', () => {
   it('take the end of the chain from the file', async () => {
     const smallest = schedule({ final_sigmas_type: 'sigma_min' });
     const [given] = await sample(dpmSolver(smallest, 6), network, noise);
-    const [asked] = await sample(dpmSolver(schedule(), 6, { finalNoise: 'smallest' }), network, noise);
-    expect(given).toEqual(asked);
+    const [stated] = await sample(dpmSolver(schedule(), 6, { finalNoise: 'smallest' }), network, noise);
+    expect(given).toEqual(stated);
   });
 });

@@ -1,8 +1,8 @@
 /** @file Samplers by the names that users write. */
 
 import type { FreshNoise } from '../fresh-noise.ts';
+import type { NoisePath } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
-import type { Schedule } from '../schedule.ts';
 import { ddim } from './ddim.ts';
 import { dpmSolver } from './dpm-solver.ts';
 import { edict } from './edict.ts';
@@ -45,24 +45,24 @@ export function isStochastic({ sampler, eta }: Pick<SamplerSettings, 'sampler' |
  * @throws UserError where a stochastic sampler gets none, or a number is out of range
  */
 export function namedSampler(
-  schedule: Schedule,
+  path: NoisePath,
   { sampler, steps, eta, mixingWeight, edictOutput }: SamplerSettings,
   freshNoise?: FreshNoise,
 ): Sampler {
   switch (sampler) {
     case 'ddim':
-      return ddim(schedule, steps, { eta, freshNoise });
+      return ddim(path, steps, { eta, freshNoise });
     case 'edict':
-      return edict(schedule, steps, { mixingWeight, output: edictOutput });
+      return edict(path, steps, { mixingWeight, output: edictOutput });
     case 'pndm':
-      return pndm(schedule, steps);
+      return pndm(path, steps);
     case 'dpm-solver':
-      return dpmSolver(schedule, steps);
+      return dpmSolver(path, steps);
     case 'euler':
-      return euler(schedule, steps);
+      return euler(path, steps);
     case 'euler-ancestral':
-      return eulerAncestral(schedule, steps, { freshNoise });
+      return eulerAncestral(path, steps, { freshNoise });
     case 'lcm':
-      return lcm(schedule, steps, { freshNoise });
+      return lcm(path, steps, { freshNoise });
   }
 }

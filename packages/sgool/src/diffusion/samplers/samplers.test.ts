@@ -1,11 +1,19 @@
 import { describe, expect, it } from 'vitest';
+import { invertChain } from '../inversion.ts';
 import type { SchedulerConfig } from '../schedule.ts';
 import { createSchedule } from '../schedule.ts';
-import { maxDifference, randomNormal, randomWeights, readFixture, tanhDenoiser } from '../testing.ts';
+import {
+  maxDifference,
+  randomNormal,
+  randomWeights,
+  readFixture,
+  runStep,
+  tanhDenoiser,
+} from '../testing.ts';
 import { runTrajectory, sample } from '../trajectory.ts';
 import { ddim, ddimInvert } from './ddim.ts';
 import { dpmSolver } from './dpm-solver.ts';
-import { edict } from './edict.ts';
+import { type EdictOptions, edict } from './edict.ts';
 import { pndm } from './pndm.ts';
 
 const fixture = readFixture();
@@ -66,7 +74,7 @@ describe('ddim', () => {
     expect(once).toBeGreaterThan(1e-4);
     expect(once).toBeLessThan(0.5);
     expect(swept).toBeLessThan(1e-9);
-    expect(ddim(schedule(), 50).invert).toBeUndefined();
+    expect(ddim(schedule(), 50).invertible).toBe(false);
   });
 });
 
@@ -125,32 +133,28 @@ describe('edict', () => {
     const denoiser = tanhDenoiser(randomWeights(64), { float32: true });
     const start = randomNormal(64, 9).map(Math.fround);
     const sampler = edict(schedule(), steps);
-    const initial = sampler.initial(start);
-    let state = initial;
-    for (let i = 0; i < steps; i++) state = await sampler.step(state, i, denoiser);
-    for (let i = steps - 1; i >= 0; i--) state = await sampler.invert!(state, i, denoiser);
-    expect(state).toEqual(initial); // bit for bit
-    expect(maxDifference(state[0], start)).toBeLessThan(steps <= 50 ? 1e-9 : 1e-8);
+    const [found] = await invertChain(sampler, denoiser, await sample(sampler, denoiser, start));
+    expect(found).toEqual(sampler.initial(start)); // bit for bit
+    expect(maxDifference(found[0], start)).toBeLessThan(steps <= 50 ? 1e-9 : 1e-8);
   });
 
   it('inverts exactly from a later start', async () => {
     const sampler = edict(schedule(), 20, { firstStep: 13 });
-    const before = sampler.initial(noise, 13);
-    let state = before;
-    for (let i = 13; i < 20; i++) state = await sampler.step(state, i, reference);
-    for (let i = 19; i >= 13; i--) state = await sampler.invert!(state, i, reference);
-    expect(state).toEqual(before);
+    const finals = await sample(sampler, reference, noise, { startIndex: 13 });
+    const [found] = await invertChain(sampler, reference, finals, { startIndex: 13 });
+    expect(found).toEqual(sampler.initial(noise, 13));
   });
 
   it('counts odd and even steps from firstStep', async () => {
-    const whole = await edict(schedule(), 20).step([noise, noise], 13, reference);
-    const later = await edict(schedule(), 20, { firstStep: 13 }).step([noise, noise], 13, reference);
-    const straight = await edict(schedule(), 20, { alternate: false }).step([noise, noise], 13, reference);
+    const at13 = (options?: EdictOptions) =>
+      runStep(edict(schedule(), 20, options), [noise, noise], 13, reference);
+    const [whole, later] = [await at13(), await at13({ firstStep: 13 })];
+    const straight = await at13({ alternate: false });
     expect(maxDifference(later[0], straight[0])).toBe(0);
     expect(maxDifference(later[0], whole[0])).toBeGreaterThan(1e-6);
   });
 
-  it('gives the same bits whether or not an identity step asks the network', async () => {
+  it('gives the same bits whether or not an identity step calls the network', async () => {
     const identityLast = schedule({ steps_offset: 0 });
     const calls: number[] = [];
     const results: Float64Array[][] = [];
@@ -167,13 +171,13 @@ describe('edict', () => {
     const sampler = edict(schedule({ steps_offset: 0 }), 10, { mixingWeight: 1 });
     expect(sampler.stages).toHaveLength(19);
     const before = sampler.initial(noise);
-    expect(await sampler.step(before, 9, reference)).toEqual(before);
+    expect(await runStep(sampler, before, 9, reference)).toEqual(before);
   });
 
   it('promises no inverse where float64 has no room for it', async () => {
     const sampler = edict(schedule(), 250);
-    expect(sampler.invert).toBeUndefined();
-    expect(edict(schedule(), 250, { mixingWeight: 0.97 }).invert).toBeDefined();
+    expect(sampler.invertible).toBe(false);
+    expect(edict(schedule(), 250, { mixingWeight: 0.97 }).invertible).toBe(true);
     await expect(runTrajectory('invertible', sampler, reference, noise)).rejects.toThrow(
       "edict with 250 steps has no exact inverse; use 'checkpointed'",
     );

@@ -1,9 +1,8 @@
 /** @file An image of any size in the size of the model, with its mask. */
-import { createImage, type Image } from '../../image/image.ts';
+import { createImage, type Image, type ImageSize } from '../../image/image.ts';
 import { letterboxPlacement } from '../../image/letterbox.ts';
 import { mayChange } from '../../image/mask.ts';
 import { resizeImage } from '../../image/resize.ts';
-import type { ImageSize } from '../../pipeline/pipeline.ts';
 import type { ParsedRefineRequest } from '../../request/refine-request.ts';
 
 /** What of a request decides how its image looks to the model. */

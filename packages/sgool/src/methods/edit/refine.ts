@@ -12,10 +12,10 @@ import type { Denoiser } from '../../diffusion/denoiser.ts';
 import { inpaintingBlend } from '../../diffusion/inpainting-blend.ts';
 import { invertChain } from '../../diffusion/inversion.ts';
 import { UserError } from '../../errors.ts';
-import type { Image } from '../../image/image.ts';
+import type { Image, ImageSize } from '../../image/image.ts';
 import { composite, openElements, softEdge } from '../../image/mask.ts';
 import { loadPipeline } from '../../pipeline/load-pipeline.ts';
-import type { ImageSize, Pipeline } from '../../pipeline/pipeline.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
 import {
   generationRequest,
   parseRefineRequest,

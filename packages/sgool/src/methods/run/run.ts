@@ -99,11 +99,11 @@ export function settingsOf(
  * @param freshNoise of the run; stochastic samplers need it
  */
 export function samplerOf(
-  { schedule }: Pick<Pipeline, 'schedule'>,
+  { noisePath }: Pick<Pipeline, 'noisePath'>,
   settings: Settings,
   freshNoise?: FreshNoise,
 ): Sampler {
-  return namedSampler(schedule, settings, freshNoise);
+  return namedSampler(noisePath(settings), settings, freshNoise);
 }
 
 /** Draws what a stochastic sampler adds between its steps; nothing for the others. */

@@ -1,12 +1,11 @@
 /** @file From latents to images. */
-import { add, clip, div, mul, type Tensor, trace, type Weights } from '@sgool/autodiff';
-import { type Image, imageFromPlanes } from '../../image/image.ts';
+import { add, clip as clamp, div, mul, type Tensor, trace, type Weights } from '@sgool/autodiff';
+import { type Image, type ImageSize, imageFromPlanes } from '../../image/image.ts';
 import { autoencoder } from '../../networks/autoencoder/autoencoder.ts';
 import type { AutoencoderConfig } from '../../networks/config.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 
 export interface DecoderParts {
-  readonly programs: ProgramCache;
   readonly config: AutoencoderConfig;
   readonly weights: Weights;
   /** Whether gradients compute the activations of each block again instead of keeping them. Default false. */
@@ -18,27 +17,25 @@ export function scaleFactorOf({ block_out_channels }: AutoencoderConfig): number
   return 2 ** (block_out_channels.length - 1);
 }
 
-/** Inside a trace: the UNet's latent [1, channels, h, w] to planes [1, 3, H, W], black at 0 and white at 1, not limited. */
-export function decodedPlanes(
-  { config, weights, checkpointBlocks }: Omit<DecoderParts, 'programs'>,
-  latent: Tensor,
-): Tensor {
+/** Inside a trace: the UNet's latent [1, channels, h, w] to planes [1, 3, H, W], black at 0 and white at 1, not clamped. */
+export function decodedPlanes({ config, weights, checkpointBlocks }: DecoderParts, latent: Tensor): Tensor {
   const scaled = add(div(latent, config.scaling_factor), config.shift_factor ?? 0);
   return add(mul(autoencoder(config, weights, { checkpointBlocks }).decode(scaled), 0.5), 0.5);
 }
 
 /** The eight-bit image of a latent. */
 export async function decodeLatent(
+  programs: ProgramCache,
   parts: DecoderParts,
   latent: Float64Array,
   latentShape: readonly number[],
+  { width, height }: ImageSize,
 ): Promise<Image> {
-  const program = await parts.programs.get(`decoder ${latentShape.join('x')}`, () =>
+  const program = await programs.get(`decoder ${latentShape.join('x')}`, () =>
     trace({ latent: { shape: latentShape } }, (inputs) => ({
-      planes: clip(decodedPlanes(parts, inputs.latent), 0, 1),
+      planes: clamp(decodedPlanes(parts, inputs.latent), 0, 1),
     })),
   );
   const { planes } = await program.run({ latent: Float32Array.from(latent) });
-  const scale = scaleFactorOf(parts.config);
-  return imageFromPlanes(planes as Float32Array, latentShape[3] * scale, latentShape[2] * scale);
+  return imageFromPlanes(planes as Float32Array, width, height);
 }

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSchedule } from '../../diffusion/schedule.ts';
-import { dot } from '../../diffusion/testing.ts';
 import { unetConfig } from '../../networks/config.ts';
 import { networkWeights } from '../../networks/network-weights.ts';
+import { dot } from '../../numbers.ts';
 import { writeTinyModel } from '../../pipeline/testing.ts';
 import { Generator } from '../../random/generator.ts';
 import { ProgramCache } from '../../runtime/program-cache.ts';
 import { openModelFolder } from '../../weights/open/model-folder.ts';
+import { componentOf } from '../components.ts';
 import { createDenoiser, type DenoiserParts } from './denoising.ts';
 
 const normal = (seed: number, count = 256) => Float64Array.from(new Generator(seed).randn([count]));
@@ -23,7 +24,7 @@ let remove: () => Promise<void>;
 beforeAll(async () => {
   const model = await writeTinyModel({ without: ['clip', 'clip_b', 'transalnet'] });
   remove = model.remove;
-  const unet = (await openModelFolder(model.dir)).components.get('unet')!;
+  const unet = componentOf(await openModelFolder(model.dir), 'unet');
   parts = {
     programs,
     config: unetConfig(unet.config),
@@ -77,13 +78,13 @@ describe.each(['epsilon', 'v_prediction', 'sample'])('a network that predicts %s
   });
 });
 
-it('asks about the prompts of a large image one after the other, for the same numbers', async () => {
+it('evaluates the prompts of a large image one after the other, for the same numbers', async () => {
   const latentShape = [1, 4, 64, 64];
   const own = new ProgramCache({ device: 'cpu', memory: 'plenty' });
-  const asked: string[] = [];
+  const requested: string[] = [];
   const get = own.get.bind(own);
   own.get = (key, ...others) => {
-    asked.push(key);
+    requested.push(key);
     return get(key, ...others);
   };
   const at = { latentShape, programs: own };
@@ -99,19 +100,19 @@ it('asks about the prompts of a large image one after the other, for the same nu
     expect(Math.abs(value - (3 * dc[i] - 2 * du[i]))).toBeLessThan(1e-4);
   });
   expect(guided.evaluations).toEqual({ forward: 2, pullback: 2 });
-  expect(new Set(asked)).toEqual(
+  expect(new Set(requested)).toEqual(
     new Set(['unet 1x1x4x64x64, 12 tokens', 'unet pullback 1x1x4x64x64, 12 tokens']),
   );
   await own.dispose();
 });
 
-it('asks about the prompt alone when guidance is 1', async () => {
+it('evaluates the prompt alone when guidance is 1', async () => {
   const plain = denoiser('epsilon', { unconditional: negative, guidanceScale: 1 });
   expect(await plain.predict(normal(1), 10)).toEqual(await denoiser('epsilon').predict(normal(1), 10));
   expect(plain.evaluations.forward).toBe(1);
 });
 
-it('asks about both prompts within the guided part of the way only', async () => {
+it('evaluates both prompts within the guided part of the way only', async () => {
   const within = denoiser('epsilon', { unconditional: negative, guidanceStart: 0.3, guidanceStop: 0.6 });
   const [guided, plain] = [denoiser('epsilon', { unconditional: negative }), denoiser('epsilon')];
   const [latent, cotangent] = [normal(1), normal(2)];
@@ -129,7 +130,7 @@ it('asks about both prompts within the guided part of the way only', async () =>
   expect(within.evaluations).toEqual({ forward: 4, pullback: 4 });
 });
 
-it('guides the last step too unless told otherwise', async () => {
+it('guides the last step too by default', async () => {
   const guided = denoiser('epsilon', { unconditional: negative });
   await guided.predict(normal(1), 0);
   expect(guided.evaluations.forward).toBe(2);

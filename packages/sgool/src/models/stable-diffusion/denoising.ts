@@ -1,4 +1,4 @@
-/** @file The UNet under classifier-free guidance, as the noise predictor that samplers ask for. */
+/** @file The UNet under classifier-free guidance, as the denoiser that samplers call. */
 import {
   add,
   concat,
@@ -8,12 +8,10 @@ import {
   mul,
   split,
   sub,
-  type Tensor,
   trace,
   type Weights,
 } from '@sgool/autodiff';
 import type { Denoiser } from '../../diffusion/denoiser.ts';
-import { noiseCoefficients } from '../../diffusion/noising.ts';
 import type { Schedule } from '../../diffusion/schedule.ts';
 import type { UNetConfig } from '../../networks/config.ts';
 import { unet } from '../../networks/unet/unet.ts';
@@ -36,30 +34,30 @@ export interface DenoiserParts {
   readonly schedule: Schedule;
   /** Of the prompt. */
   readonly conditional: TextContext;
-  /** Of the negative prompt; without it there is no guidance, and one evaluation per call instead of two. */
+  /** Of the negative prompt. Without it there is no guidance, and one evaluation per call instead of two. */
   readonly unconditional?: TextContext;
   /**
-   * 1 or less switches guidance off: the network is asked about the prompt alone. A network that was distilled with guidance
-   * (`time_cond_proj_dim`) is told the scale instead, and never asked about the negative prompt.
+   * 1 or less switches guidance off: the network is evaluated for the prompt alone. A network that was distilled with guidance
+   * (`time_cond_proj_dim`) gets the scale as an input, and is never evaluated for the negative prompt.
    */
   readonly guidanceScale: number;
   /**
-   * The part of the way from noise (0) to image (1) that is guided; outside of it the network is asked about the prompt alone.
+   * The part of the way from noise (0) to image (1) that is guided; outside of it the network is evaluated for the prompt alone.
    * Default all.
    */
   readonly guidanceStart?: number;
   readonly guidanceStop?: number;
-  /** `[1, channels, height, width]` of the latent. */
+  /** `[1, channels, height, width]`. */
   readonly latentShape: readonly number[];
-  /** Counted up by every call; shared between the denoisers of a run. */
+  /** Counted up by every call; shared by the denoisers of a run. */
   readonly evaluations: { forward: number; pullback: number };
 }
 
 /**
  * A denoiser for one prompt. Both conditionings go through the network in one call, as a batch of two; on a processor those of
- * large images go one after the other, which takes no longer there and half the memory.
+ * large images go one after the other, which is as fast there and takes half the memory.
  *
- * A pullback counts as one evaluation per conditioning, although the network is run forward again inside it.
+ * A pullback counts as one evaluation per conditioning, although it runs the network forward again.
  *
  * Reference: Ho and Salimans 2022, "Classifier-Free Diffusion Guidance"; Kynkäänniemi et al. 2024, "Applying Guidance in a
  * Limited Interval Improves Sample and Distribution Quality in Diffusion Models".
@@ -68,12 +66,16 @@ export function createDenoiser(parts: DenoiserParts): Denoiser {
   const { programs, schedule, conditional, unconditional, guidanceScale, latentShape, evaluations } = parts;
   const { guidanceStart = 0, guidanceStop = 1 } = parts;
   const embeddingWidth = parts.config.time_cond_proj_dim;
-  const told: Record<string, Float32Array> = embeddingWidth
+  const embedded: Record<string, Float32Array> = embeddingWidth
     ? { timestepCondition: guidanceEmbedding(guidanceScale, embeddingWidth) }
     : {};
-  const asked = (prompts: 1 | 2, context: TextContext, others: Record<string, Float32Array>): Way => {
+  const conditioned = (
+    prompts: 1 | 2,
+    context: TextContext,
+    others: Record<string, Float32Array>,
+  ): ConditionedNetwork => {
     const key = `${prompts}x${latentShape.join('x')}, ${context.tokens} tokens`;
-    const graph = () => noiseGraph(parts, prompts, context);
+    const graph = () => predictionGraph(parts, prompts, context);
     const inputs = (latent: Float64Array, timestep: number) => ({
       latent: Float32Array.from(latent),
       timestep: Float32Array.of(timestep),
@@ -95,56 +97,61 @@ export function createDenoiser(parts: DenoiserParts): Denoiser {
       },
     };
   };
-  const plain = asked(1, conditional, told);
+  const plain = conditioned(1, conditional, embedded);
   const guidedBy = (negative: TextContext) =>
     fillsThreads(parts)
-      ? oneByOne(asked(1, negative, told), plain, guidanceScale)
-      : asked(2, concatContexts(negative, conditional), { guidance: Float32Array.of(guidanceScale) });
+      ? guidedSequentially(conditioned(1, negative, embedded), plain, guidanceScale)
+      : conditioned(2, concatContexts(negative, conditional), { guidance: Float32Array.of(guidanceScale) });
   const guided =
     unconditional !== undefined && guidanceScale > 1 && !embeddingWidth ? guidedBy(unconditional) : plain;
-  const wayAt = (timestep: number) => {
+  const networkAt = (timestep: number) => {
     const done = 1 - timestep / schedule.trainTimesteps;
     return guidanceStart <= done && done <= guidanceStop ? guided : plain;
   };
 
   return {
     latentShape,
+    predicts: schedule.predicts,
     evaluations,
     async predict(latent, timestep) {
-      const way = wayAt(timestep);
-      const prediction = await way.predict(latent, timestep);
-      evaluations.forward += way.prompts;
-      const { latent: own, output } = noiseCoefficients(schedule, timestep);
+      const network = networkAt(timestep);
+      const prediction = await network.predict(latent, timestep);
+      evaluations.forward += network.prompts;
+      const { latent: own, output } = schedule.noiseFromOutput(timestep);
       return combine(own, latent, output, prediction);
     },
     async pullback(latent, timestep, cotangent) {
-      const way = wayAt(timestep);
-      const gradientOfLatent = await way.pullback(latent, timestep, cotangent);
-      evaluations.pullback += way.prompts;
-      const { latent: own, output } = noiseCoefficients(schedule, timestep);
+      const network = networkAt(timestep);
+      const gradientOfLatent = await network.pullback(latent, timestep, cotangent);
+      evaluations.pullback += network.prompts;
+      const { latent: own, output } = schedule.noiseFromOutput(timestep);
       return combine(own, cotangent, output, gradientOfLatent);
     },
   };
 }
 
-/** How the network is asked: about how many prompts, and for what it answers or the gradient of that. */
-interface Way {
+/** The network under one or two prompts, with its vector-Jacobian product. */
+interface ConditionedNetwork {
   readonly prompts: 1 | 2;
   predict(latent: Float64Array, timestep: number): Promise<Float32Array>;
   pullback(latent: Float64Array, timestep: number, cotangent: Float64Array): Promise<Float32Array>;
 }
 
-/** From this many places of a latent on, one of them keeps the threads of a processor as busy as two: 64x64. */
-const BUSY_PLACES = 4096;
+/** From this many positions of a latent on (64x64), one sample keeps the threads of a processor as busy as two. */
+const BUSY_POSITIONS = 4096;
 
-/** Whether asking about two prompts at once gains nothing, and takes twice the memory. */
+/** Whether a batch of two prompts is no faster, and takes twice the memory. */
 function fillsThreads({ programs, latentShape }: DenoiserParts): boolean {
   const onProcessor = (programs.options.device ?? 'cpu') === 'cpu';
-  return onProcessor && latentShape[2] * latentShape[3] >= BUSY_PLACES;
+  return onProcessor && latentShape[2] * latentShape[3] >= BUSY_POSITIONS;
 }
 
-/** Guidance of two ways that are asked one after the other. */
-function oneByOne(unconditional: Way, conditional: Way, guidanceScale: number): Way {
+/** Guidance with two networks that are evaluated one after the other. */
+function guidedSequentially(
+  unconditional: ConditionedNetwork,
+  conditional: ConditionedNetwork,
+  guidanceScale: number,
+): ConditionedNetwork {
   return {
     prompts: 2,
     async predict(latent, timestep) {
@@ -153,8 +160,8 @@ function oneByOne(unconditional: Way, conditional: Way, guidanceScale: number): 
       return without.map((value, i) => value + guidanceScale * (withPrompt[i] - value));
     },
     async pullback(latent, timestep, cotangent) {
-      const share = (way: Way, factor: number) =>
-        way.pullback(
+      const share = (network: ConditionedNetwork, factor: number) =>
+        network.pullback(
           latent,
           timestep,
           cotangent.map((value) => factor * value),
@@ -166,7 +173,8 @@ function oneByOne(unconditional: Way, conditional: Way, guidanceScale: number): 
   };
 }
 
-function noiseGraph(
+/** A trace of the network, guidance applied where there are two prompts (the first is the negative one). */
+function predictionGraph(
   { config, weights, checkpointBlocks, latentShape }: DenoiserParts,
   prompts: 1 | 2,
   { tokens, width }: TextContext,
@@ -191,7 +199,7 @@ function noiseGraph(
   return trace({ ...shapes, guidance: { shape: [1] } }, ({ latent, timestep, context, guidance }) => {
     const sample = concat([latent, latent], 0);
     const both = network({ sample, timestep: expand(timestep, [2]), context });
-    const [unconditional, conditional] = split(both, [1, 1], 0) as [Tensor, Tensor];
+    const [unconditional, conditional] = split(both, [1, 1], 0);
     return { prediction: add(unconditional, mul(guidance, sub(conditional, unconditional))) };
   });
 }

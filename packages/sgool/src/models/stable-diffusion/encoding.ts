@@ -3,17 +3,19 @@ import { add, mul, trace } from '@sgool/autodiff';
 import { UserError } from '../../errors.ts';
 import { type Image, planesFromImage } from '../../image/image.ts';
 import { autoencoder } from '../../networks/autoencoder/autoencoder.ts';
+import type { ProgramCache } from '../../runtime/program-cache.ts';
 import { type DecoderParts, scaleFactorOf } from './decoding.ts';
 
 /**
- * The latent of an image: the mean of what the autoencoder sees in it, at the scale of the UNet. `decodeLatent` is the way
- * back, which loses what the autoencoder does not keep.
+ * The latent of an image: the mean of the autoencoder's posterior, at the scale of the UNet. `decodeLatent` inverts it up to
+ * what the autoencoder loses.
  *
  * @returns `[1, channels, height, width]` of the latent, as float64
- * @throws UserError where the sides are no multiples of the autoencoder's stride
+ * @throws UserError where the sides are not multiples of the autoencoder's stride
  */
 export async function encodeImage(
-  { programs, config, weights }: DecoderParts,
+  programs: ProgramCache,
+  { config, weights }: DecoderParts,
   image: Image,
 ): Promise<Float64Array> {
   const { width, height } = image;

@@ -1,19 +1,12 @@
 /**
- * @file Models that were distilled to make an image in one to four steps, and how to tell them by their files.
+ * @file Models that were distilled to make an image in one to four steps, recognised by their files.
  *
- * For them the way from noise to image is short, so the gradient of an image's score with respect to its noise costs one
- * to four pullbacks instead of fifty: the cheap road for every method that optimises noise.
+ * For them the gradient of an image's score with respect to its noise costs one to four pullbacks instead of fifty, so every
+ * method that optimises noise is cheap.
  */
-import type { SamplerName } from '../../diffusion/samplers/named-sampler.ts';
 import type { SchedulerConfig } from '../../diffusion/schedule.ts';
 import type { UNetConfig } from '../../networks/config.ts';
-
-/** How a few-step model wants to be sampled. */
-export interface FewStepSampling {
-  readonly sampler: SamplerName;
-  readonly steps: number;
-  readonly guidanceScale: number;
-}
+import type { FewStepSampling } from '../model-info.ts';
 
 /**
  * The sampling of a few-step model; undefined for all other models.

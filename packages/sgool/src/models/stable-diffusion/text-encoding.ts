@@ -9,10 +9,10 @@ import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { ModelComponent } from '../../weights/open/model-folder.ts';
 import type { TextContext } from './denoising.ts';
 
-/** What the keys of its programs begin with. */
+/** Prefix of the keys of its programs. */
 export const TEXT_ENCODER = 'text encoder';
 
-/** The text encoder of a model as a function that remembers what it encoded. */
+/** The text encoder of a model as a function that remembers its results by prompt. */
 export function promptEncoder(
   component: ModelComponent,
   tokenizer: Tokenizer,

@@ -1,0 +1,78 @@
+/**
+ * @file The way from noise to image: how much clean latent and how much noise a latent holds at each point of it.
+ *
+ * At a level of the path a latent is `z = signal·x0 + noise·ε`, with x0 the clean latent and ε standard normal. The
+ * variance-preserving schedule of DDPM is one path (schedule.ts: signal √ᾱ, noise √(1-ᾱ)); a rectified flow is another (signal
+ * 1 - s, noise s). Samplers know this interface and nothing else of how a model was trained.
+ */
+
+/** What a denoiser of a path gives: the noise ε, or the velocity `dz/dlevel` of a flow, which is defined where signal is 0, too. */
+export type Predicted = 'noise' | 'velocity';
+
+/** Weights of a sum over a latent and the prediction at it: `latent·z + prediction·p`. */
+export interface Combination {
+  readonly latent: number;
+  readonly prediction: number;
+}
+
+/** A step of a sampler: `z' = latent·z + prediction·p + freshNoise·n`, n standard normal. */
+export interface StepCoefficients extends Combination {
+  /** Standard deviation of the fresh noise; 0 for a deterministic step. */
+  readonly freshNoise: number;
+}
+
+/** Whose rule spreads the stops of a chain; the names are those of diffusers' schedulers. */
+export type StopRule = 'ddim' | 'euler' | 'euler-ancestral' | 'dpm-solver' | 'lcm';
+
+/** How timesteps are spread over the path: Lin et al. 2023, table 2. */
+export type TimestepSpacing = 'leading' | 'trailing' | 'linspace';
+
+export interface StopOptions {
+  /** Default `ddim`. */
+  readonly rule?: StopRule;
+  /** Default: what the scheduler's file says, else the rule's own. */
+  readonly spacing?: TimestepSpacing;
+  /** Whether the last step ends without noise or with the smallest of the path. Default: what the file says, else the rule's own. */
+  readonly finalNoise?: 'zero' | 'smallest';
+}
+
+/** Where a chain stops, noisiest first. */
+export interface Stops {
+  /** The time that the network gets at each step. */
+  readonly timesteps: readonly number[];
+  /** The level where each step begins, and the one where the last step ends: one more than steps. */
+  readonly levels: readonly number[];
+  /** Factor on standard normal noise that makes the latent at the first stop. */
+  readonly startScale: number;
+  /** Factor on the latent at the last stop that makes the result. */
+  readonly endScale: number;
+}
+
+/**
+ * A path from noise to image. A level is a number that names a point of the path, in the path's own unit: ᾱ for the
+ * variance-preserving one, s (σ) for a rectified flow.
+ */
+export interface NoisePath {
+  /** The keys of `scheduler_config.json`, for samplers that have some of their own. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** What denoisers of this path predict. */
+  readonly predicts: Predicted;
+  /** The level of a time that a network gets. */
+  level(timestep: number): number;
+  /** Factor on the clean latent at a level. */
+  signal(level: number): number;
+  /** Factor on the noise at a level. */
+  noise(level: number): number;
+  /** The clean latent x0 that a prediction implies. Not finite where it implies none. */
+  cleanLatent(level: number): Combination;
+  /** The noise ε that a prediction implies. */
+  noisePart(level: number): Combination;
+  /**
+   * The step between two levels that keeps x0 and ε as predicted: DDIM's, which for a rectified flow is Euler's.
+   *
+   * @param eta share of the noise that is drawn afresh: 0 (none, the default) to 1 (as much as DDPM, an ancestral step)
+   */
+  step(from: number, to: number, eta?: number): StepCoefficients;
+  /** The stops of a chain of `steps` steps. @throws UserError where there cannot be that many */
+  stops(steps: number, options?: StopOptions): Stops;
+}

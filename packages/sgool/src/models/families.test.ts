@@ -1,0 +1,51 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { loadPipeline } from '../pipeline/load-pipeline.ts';
+import { familyOf } from './families.ts';
+import { stableDiffusion } from './stable-diffusion/backbone.ts';
+
+const made: string[] = [];
+afterEach(async () => {
+  for (const dir of made.splice(0)) await rm(dir, { recursive: true });
+});
+
+/** A model folder of which nothing but names is there. */
+async function folderOf(modelIndex: unknown, ...folders: string[]) {
+  const dir = await mkdtemp(join(tmpdir(), 'sgool-family-'));
+  made.push(dir);
+  await writeFile(join(dir, 'model_index.json'), JSON.stringify(modelIndex));
+  for (const folder of folders) await mkdir(join(dir, folder));
+  return dir;
+}
+
+describe('the family of a model', () => {
+  it.each([
+    [{ _class_name: 'StableDiffusionPipeline' }, ['unet', 'vae', 'text_encoder']],
+    [{ _class_name: 'LatentConsistencyModelPipeline' }, ['unet', 'vae', 'text_encoder']],
+    [{}, ['unet', 'vae', 'text_encoder']],
+  ])('is Stable Diffusion where there is its UNet: %j', async (modelIndex, folders) => {
+    expect(await familyOf(await folderOf(modelIndex, ...folders))).toBe(stableDiffusion);
+  });
+
+  it('is recognised in a folder without a UNet, whose error then says that the UNet is missing', async () => {
+    const dir = await folderOf({ _class_name: 'StableDiffusionPipeline' }, 'vae');
+    await expect(loadPipeline(dir)).rejects.toThrow(/unet does not exist/);
+  });
+
+  it.each([
+    [{ _class_name: 'StableDiffusion3Pipeline' }, ['transformer', 'vae'], 'StableDiffusion3Pipeline'],
+    [
+      { _class_name: 'StableDiffusionXLPipeline' },
+      ['unet', 'vae', 'text_encoder', 'text_encoder_2'],
+      'StableDiffusionXLPipeline',
+    ],
+    [{}, ['prior'], 'no _class_name in model_index.json'],
+  ])('is refused in one line where it is unknown: %j', async (modelIndex, folders, got) => {
+    const dir = await folderOf(modelIndex, ...folders);
+    await expect(loadPipeline(dir)).rejects.toThrow(
+      `${dir}: a model of an unknown family, got ${got}; known are Stable Diffusion 1.x and 2.x`,
+    );
+  });
+});

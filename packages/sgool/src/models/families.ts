@@ -1,0 +1,40 @@
+/** @file The families of models that can be run, and which of them a model belongs to. */
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '../errors.ts';
+import { readConfig } from '../weights/sources/read-config.ts';
+import type { FolderContents, ModelFamily } from './backbone.ts';
+import { stableDiffusion } from './stable-diffusion/backbone.ts';
+
+/** A new family is one more entry. */
+export const FAMILIES: readonly ModelFamily[] = [stableDiffusion];
+
+/**
+ * The family of a model.
+ *
+ * @param path a folder in the diffusers layout, or a single file: those are of Stable Diffusion, and others are refused when
+ *   they are opened, as are folders without `model_index.json`
+ * @throws UserError where no family knows the folder
+ */
+export async function familyOf(path: string): Promise<ModelFamily> {
+  const contents = await contentsOf(path);
+  if (contents === undefined) return stableDiffusion;
+  const family = FAMILIES.find(({ matches }) => matches(contents));
+  if (family) return family;
+  const known = FAMILIES.map(({ name }) => name).join(', ');
+  throw new UserError(
+    `${path}: a model of an unknown family, got ${contents.className ?? 'no _class_name in model_index.json'}; known are ${known}`,
+  );
+}
+
+async function contentsOf(path: string): Promise<FolderContents | undefined> {
+  const index = join(path, 'model_index.json');
+  if (!(await stat(index).catch(() => undefined))?.isFile()) return undefined;
+  const { _class_name: className } = await readConfig(index);
+  const entries = await readdir(path, { withFileTypes: true });
+  return {
+    className: typeof className === 'string' ? className : undefined,
+    // Snapshots of the Hub may hold links.
+    folders: entries.filter((entry) => !entry.isFile()).map(({ name }) => name),
+  };
+}

@@ -1,0 +1,106 @@
+/** @file Stable Diffusion 1.x and 2.x and what was distilled from them: CLIP's text encoder, a UNet, a KL autoencoder. */
+import { createSchedule } from '../../diffusion/schedule.ts';
+import { UserError } from '../../errors.ts';
+import { autoencoderConfig, unetConfig } from '../../networks/config.ts';
+import { networkWeights } from '../../networks/network-weights.ts';
+import { loadTokenizer } from '../../text/tokenizer.ts';
+import type { ModelFolder } from '../../weights/open/model-folder.ts';
+import type { Backbone, BackboneParts, ModelFamily } from '../backbone.ts';
+import { componentOf, hasVocabulary } from '../components.ts';
+import { decodedPlanes, decodeLatent, scaleFactorOf } from './decoding.ts';
+import { createDenoiser } from './denoising.ts';
+import { encodeImage } from './encoding.ts';
+import { fewStepSampling } from './few-step.ts';
+import { promptEncoder, TEXT_ENCODER } from './text-encoding.ts';
+
+/** Side of the latent that a UNet was trained on if its configuration does not say. */
+const DEFAULT_SAMPLE_SIZE = 64;
+
+export const stableDiffusion: ModelFamily = {
+  name: 'Stable Diffusion 1.x and 2.x',
+  required: ['unet', 'vae', 'text_encoder'],
+  denoiser: 'unet',
+  // XL has a second text encoder beside the same folders. The class name alone tells of a folder whose UNet is missing.
+  matches: ({ className, folders }) =>
+    !folders.includes('text_encoder_2') &&
+    (folders.includes('unet') || className === 'StableDiffusionPipeline'),
+  open,
+};
+
+async function open({ folder, programs, checkpointBlocks }: BackboneParts): Promise<Backbone> {
+  const unet = componentOf(folder, 'unet');
+  const vae = componentOf(folder, 'vae');
+  const encoder = componentOf(folder, 'text_encoder');
+
+  const config = unetConfig(unet.config, `${unet.dir}/config.json`);
+  const vaeConfig = autoencoderConfig(vae.config, `${vae.dir}/config.json`);
+  if (config.in_channels !== vaeConfig.latent_channels) {
+    throw new UserError(
+      `${folder.dir}: the UNet takes ${config.in_channels} channels, the autoencoder gives ${vaeConfig.latent_channels}; they must be the same`,
+    );
+  }
+  const schedule = createSchedule(folder.schedulerConfig);
+  const tokenizer = await openTokenizer(folder);
+
+  const weights = networkWeights(unet.weights);
+  const decoder = { config: vaeConfig, weights: networkWeights(vae.weights), checkpointBlocks };
+  const encodePrompt = promptEncoder(encoder, tokenizer, programs);
+
+  const scaleFactor = scaleFactorOf(vaeConfig);
+  const latentChannels = vaeConfig.latent_channels;
+  const sampleSize = config.sample_size ?? DEFAULT_SAMPLE_SIZE;
+  const [rows, columns] = typeof sampleSize === 'number' ? [sampleSize, sampleSize] : sampleSize;
+  const fewStep = fewStepSampling(folder.schedulerConfig, config);
+
+  const backbone: Backbone = {
+    info: {
+      width: columns * scaleFactor,
+      height: rows * scaleFactor,
+      scaleFactor,
+      sizeMultiple: scaleFactor * 2 ** (config.block_out_channels.length - 1),
+      latentChannels,
+      ...(fewStep ? { fewStep } : {}),
+      ...(config.time_cond_proj_dim ? { embedsGuidance: true } : {}),
+    },
+    clipTokenizer: tokenizer,
+    checkPrompt(prompt) {
+      const { tokens, truncated, lost } = tokenizer.encode(prompt);
+      return { tokens, truncated, lost };
+    },
+    latentShape: ({ width, height }) => [1, latentChannels, height / scaleFactor, width / scaleFactor],
+    noisePath: () => schedule,
+    async denoiser({ prompt, negativePrompt = '', evaluations, ...options }) {
+      const conditional = await encodePrompt(prompt);
+      const unconditional = await encodePrompt(negativePrompt);
+      // The encodings are remembered; few runs have a third text.
+      await programs.release(TEXT_ENCODER);
+      return createDenoiser({
+        programs,
+        config,
+        weights,
+        checkpointBlocks,
+        schedule,
+        conditional,
+        unconditional,
+        guidanceScale: options.guidanceScale,
+        guidanceStart: options.guidanceStart,
+        guidanceStop: options.guidanceStop,
+        latentShape: backbone.latentShape(options),
+        evaluations: evaluations ?? { forward: 0, pullback: 0 },
+      });
+    },
+    encode: (image) => encodeImage(programs, decoder, image),
+    decode: (latent, size) => decodeLatent(programs, decoder, latent, backbone.latentShape(size), size),
+    decodedPlanes: (latent) => decodedPlanes(decoder, latent),
+  };
+  return backbone;
+}
+
+async function openTokenizer({ dir, tokenizerDir, tokenizerConfig }: ModelFolder) {
+  if (!(await hasVocabulary(tokenizerDir))) {
+    throw new UserError(
+      `${dir}: it has no tokenizer, expected in ${tokenizerDir}; give one with the option tokenizer: a folder with vocab.json and merges.txt of a CLIP, or a pulled model such as openai/clip-vit-large-patch14`,
+    );
+  }
+  return loadTokenizer(tokenizerDir, tokenizerConfig);
+}
