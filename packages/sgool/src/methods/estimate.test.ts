@@ -2,11 +2,11 @@ import { compile, exp, trace } from '@sgool/autodiff';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type LoadOptions, loadPipeline } from '../pipeline/load-pipeline.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
-import { METHOD_NAMES } from '../request/request.ts';
 import { DryRunPrograms } from '../runtime/dry-run.ts';
 import { ProgramCache } from '../runtime/program-cache.ts';
 import { estimateRun } from './estimate.ts';
-import { methods } from './index.ts';
+import { METHOD_NAMES, methods } from './index.ts';
+import { requestTo } from './testing.ts';
 
 vi.mock(import('@sgool/autodiff'), async (original) => {
   const engine = await original();
@@ -32,13 +32,13 @@ const estimate = (settings = {}, options: LoadOptions = {}) =>
     machine,
   });
 
-describe.each(METHOD_NAMES)('a rehearsal of %s', (name) => {
+describe.each(METHOD_NAMES)('a dry run of %s', (name) => {
   it('computes nothing and runs the UNet as often as the method does', async () => {
     vi.mocked(compile).mockClear();
     let programs: DryRunPrograms;
     const pipeline = await open((options) => (programs = new DryRunPrograms(options)));
     let evaluations = { forward: 0, pullback: 0 };
-    for await (const step of methods[name].run(pipeline, request)) evaluations = step.evaluations;
+    for await (const step of methods[name].run(pipeline, requestTo(name, request))) evaluations = step.evaluations;
     expect(compile).not.toHaveBeenCalled();
     const runs = (pattern: RegExp) =>
       [...programs!.counts.run]
@@ -63,7 +63,7 @@ describe('estimateRun', () => {
     const slow = await estimateRun({
       open,
       method: methods.sd,
-      request,
+      request: requestTo('sd', request),
       iterations: 0,
       machine: { flops: 1e6 },
     });

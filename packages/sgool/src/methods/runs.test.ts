@@ -17,10 +17,9 @@ import { guidanceEmbedding } from '../models/stable-diffusion/guidance-embedding
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { Generator } from '../random/generator.ts';
-import type { GenerationRequest } from '../request/request.ts';
 import { loadTokenizer } from '../text/tokenizer.ts';
 import { openSafetensors, readTypedTensor, type SafetensorsFile } from '../weights/formats/safetensors.ts';
-import { methods } from './index.ts';
+import { type GenerationRequest, methods } from './index.ts';
 import type { Iteration } from './run/method.ts';
 
 const data = new URL('../../../../fixtures/data/', import.meta.url).pathname;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../errors.ts';
-import { parseRequest } from './request.ts';
+import { METHOD_NAMES, METHODS, type MethodName, methods, parseRequest } from '../methods/index.ts';
+import { SETTING_GROUPS, SETTINGS, type Settings } from './settings.ts';
 
 describe('parseRequest', () => {
   it('needs a prompt and fills in the rest', () => {
@@ -27,6 +28,7 @@ describe('parseRequest', () => {
     [{ prompt: 'a cat', seed: 1.5 }, /seed is not usable, got 1.5/],
     [{ prompt: 'a cat', lambda: Number.NaN }, /lambda is not usable/],
     ['a cat', /request: it is not usable, got "a cat"/],
+    [{ prompt: 'a cat', method: 'sd', mask: {} }, /^request: mask: method sd has no such option; sgool has it$/],
   ])('refuses %j in one line', (request, message) => {
     expect(() => parseRequest(request)).toThrow(UserError);
     expect(() => parseRequest(request)).toThrow(message);
@@ -36,4 +38,101 @@ describe('parseRequest', () => {
       expect((error as Error).message).not.toContain('\n');
     }
   });
+});
+
+/** A value of each setting that passes its schema. */
+const VALUES: Settings = {
+  width: 64,
+  height: 64,
+  steps: 5,
+  guidanceScale: 3,
+  guidanceStart: 0,
+  guidanceStop: 1,
+  sampler: 'ddim',
+  eta: 0,
+  mixingWeight: 0.9,
+  edictOutput: 'x',
+  trajectory: 'checkpointed',
+  gradientSteps: 1,
+  jacobianShare: 0.5,
+  iterations: 2,
+  keep: 'last',
+  patience: 3,
+  minImprovement: 0.1,
+  targetClip: 50,
+  lambda: 2,
+  saliency: 'centre',
+  saliencyEvery: 2,
+  thresholdRule: 'fixed',
+  thresholdValue: 0.4,
+  regionPadding: 0.2,
+  minRegionSide: 0.3,
+  maxRegions: 1,
+  regionText: 'parts',
+  cutouts: 4,
+  cutSize: 0.5,
+  cutPower: 1,
+  cutReduction: 'mean',
+  saturatedGradient: 'through',
+  optimiser: 'adam',
+  gradScale: 2,
+  clipGradient: 0.1,
+  momentum: 0.5,
+  nesterov: true,
+  learningRate: 0.01,
+  perturbation: 0,
+  renormalise: false,
+  clipGuidanceScale: 10,
+};
+
+/** The methods that have a setting, as written in error messages; undefined where all have it. */
+const OWNERS: Readonly<Partial<Record<keyof Settings, readonly [names: readonly MethodName[], text: string]>>> = {
+  ...keyed(['edictOutput', 'trajectory', 'gradientSteps', 'jacobianShare'], ['doodl', 'sgool']),
+  ...keyed(['iterations', 'targetClip'], ['doodl', 'sgool', 'best-of']),
+  ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool']),
+  ...keyed(['patience', 'minImprovement'], ['doodl', 'sgool']),
+  ...keyed(['lambda', 'saliency', 'saliencyEvery', 'thresholdRule', 'thresholdValue'], ['sgool']),
+  ...keyed(['regionPadding', 'minRegionSide', 'maxRegions', 'regionText'], ['sgool']),
+  ...keyed(['cutouts', 'cutSize', 'cutPower', 'cutReduction'], ['clip-guided', 'doodl', 'sgool']),
+  ...keyed(['saturatedGradient'], ['clip-guided', 'doodl', 'sgool']),
+  ...keyed(['optimiser', 'gradScale', 'clipGradient', 'momentum', 'nesterov'], ['doodl', 'sgool']),
+  ...keyed(['learningRate', 'perturbation', 'renormalise'], ['doodl', 'sgool']),
+  ...keyed(['clipGuidanceScale'], ['clip-guided']),
+};
+
+function keyed(keys: readonly (keyof Settings)[], names: readonly MethodName[]) {
+  const [last, ...others] = names.toReversed();
+  const text = others.length === 0 ? `${last} has it` : `${others.toReversed().join(', ')} and ${last} have it`;
+  return Object.fromEntries(keys.map((key) => [key, [names, text] as const]));
+}
+
+const keys = Object.keys(SETTINGS) as (keyof Settings)[];
+const CASES = METHOD_NAMES.flatMap((method) => keys.map((key) => [method, key] as const));
+
+describe('a setting', () => {
+  it('stands in one group, and has a description', () => {
+    expect(SETTING_GROUPS.flatMap(([, settings]) => Object.keys(settings)).sort()).toEqual([...keys].sort());
+    for (const key of keys) expect(SETTINGS[key].description, key).toBeTruthy();
+  });
+
+  it.each(CASES)('%s: %s is accepted, or refused with the methods that have it', async (method, key) => {
+    const request = { prompt: 'a cat', method, [key]: VALUES[key] };
+    const [names, text] = OWNERS[key] ?? [METHOD_NAMES, ''];
+    expect(Object.hasOwn(methods[method].settings, key)).toBe(names.includes(method));
+    if (names.includes(method)) {
+      expect(parseRequest(request)).toMatchObject({ method, [key]: VALUES[key] });
+      return;
+    }
+    const message = `request: ${key}: method ${method} has no such option; ${text}`;
+    expect(() => parseRequest(request)).toThrow(new UserError(message));
+    // Also where a method is called without its name in the request.
+    const run = methods[method].run({} as never, { prompt: 'a cat', [key]: VALUES[key] });
+    await expect(run.next()).rejects.toThrow(new UserError(message));
+  });
+});
+
+it('the table names every method by its own name', () => {
+  expect(METHODS.map(({ name }) => name)).toEqual(['sd', 'clip-guided', 'doodl', 'sgool', 'best-of']);
+  for (const name of METHOD_NAMES) expect(methods[name].name).toBe(name);
+  expect(METHODS.filter(({ movesNoise }) => movesNoise).map(({ name }) => name)).toEqual(['doodl', 'sgool']);
 });

@@ -5,6 +5,7 @@ import path from 'node:path';
 import {
   encodePng,
   type MethodName,
+  type MethodSettings,
   methods,
   type Pipeline,
   parseRequest,
@@ -28,7 +29,7 @@ export interface ComparisonOptions {
   readonly methods: readonly MethodName[];
   /** Prompt i starts from the noise of `seed + i`, the same for every method. */
   readonly seed: number;
-  /** Of methods that go round; the others have none. */
+  /** Of methods that have iterations. */
   readonly iterations?: number;
   readonly folder: string;
   readonly signal?: AbortSignal;
@@ -40,13 +41,14 @@ export interface ComparisonOptions {
 export interface ComparisonRun {
   /** By method, in the order of the prompts. */
   readonly results: ReadonlyMap<MethodName, readonly Result[]>;
-  readonly settings: ReadonlyMap<MethodName, Settings>;
+  /** As resolved; each method has its own. */
+  readonly settings: ReadonlyMap<MethodName, MethodSettings>;
 }
 
 /** What a request says beside prompt and seed. */
 function overrides(method: MethodName, iterations: number | undefined): Partial<Settings> {
-  const isOneRound = method === 'sd' || method === 'clip-guided';
-  return iterations === undefined || isOneRound ? {} : { iterations };
+  const hasIterations = Object.hasOwn(methods[method].settings, 'iterations');
+  return iterations === undefined || !hasIterations ? {} : { iterations };
 }
 
 /** Compares methods; results that the folder holds already are taken from there. */
@@ -55,9 +57,9 @@ export async function runComparison(options: ComparisonOptions): Promise<Compari
   const store = await openResults(folder);
   await mkdir(path.join(folder, 'images'), { recursive: true });
   const settings = new Map(
-    options.methods.map((method) => {
+    options.methods.map((method): [MethodName, MethodSettings] => {
       const request = { prompt: prompts[0]!.text, method, ...overrides(method, iterations) };
-      return [method, settingsOf(methods[method], pipeline, parseRequest(request))] as const;
+      return [method, settingsOf<MethodSettings>(methods[method], pipeline, parseRequest(request))];
     }),
   );
   const results = new Map(options.methods.map((method) => [method, [] as Result[]]));

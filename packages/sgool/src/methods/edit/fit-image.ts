@@ -4,10 +4,10 @@ import { letterboxPlacement } from '../../image/letterbox.ts';
 import { mayChange } from '../../image/mask.ts';
 import { resizeImage } from '../../image/resize.ts';
 import type { ImageSize } from '../../pipeline/pipeline.ts';
-import type { ParsedRefineRequest } from '../../request/refine-request.ts';
+import type { RefineSource } from './refine-request.ts';
 
 /** What of a request decides how its image looks to the model. */
-export type ImageRequest = Pick<ParsedRefineRequest, 'image' | 'mask' | 'fit' | 'invertMask'>;
+export type ImageRequest = Pick<RefineSource, 'image' | 'mask' | 'fit' | 'invertMask'>;
 
 export interface PreparedImage {
   readonly image: Image;

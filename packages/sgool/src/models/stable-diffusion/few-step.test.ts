@@ -6,7 +6,7 @@ import { loadPipeline } from '../../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { writeTinyModel } from '../../pipeline/testing.ts';
 import { Generator } from '../../random/generator.ts';
-import type { GenerationRequest } from '../../request/request.ts';
+import type { MethodRequest } from '../../request/request.ts';
 import { PRESETS } from '../../request/request.ts';
 import { fewStepSampling } from './few-step.ts';
 import { guidanceEmbedding } from './guidance-embedding.ts';
@@ -52,7 +52,7 @@ afterAll(async () => {
 });
 
 type Name = keyof typeof methods;
-async function collect(name: Name, pipeline: Pipeline, more: Partial<GenerationRequest> = {}) {
+async function collect(name: Name, pipeline: Pipeline, more: Partial<MethodRequest> = {}) {
   const all: Iteration[] = [];
   for await (const one of methods[name].run(pipeline, { ...request, ...more })) all.push(one);
   return all;
