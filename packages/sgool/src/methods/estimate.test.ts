@@ -38,7 +38,8 @@ describe.each(METHOD_NAMES)('a dry run of %s', (name) => {
     let programs: DryRunPrograms;
     const pipeline = await open((options) => (programs = new DryRunPrograms(options)));
     let evaluations = { forward: 0, pullback: 0 };
-    for await (const step of methods[name].run(pipeline, requestTo(name, request))) evaluations = step.evaluations;
+    for await (const step of methods[name].run(pipeline, requestTo(name, request)))
+      evaluations = step.evaluations;
     expect(compile).not.toHaveBeenCalled();
     const runs = (pattern: RegExp) =>
       [...programs!.counts.run]

@@ -83,14 +83,11 @@ export async function estimateRun({
   const speed = machine ?? (await measureMachine(options));
 
   const total = (which: keyof DryRunCounts, of: (cost: GraphCost) => number) =>
-    [...extrapolated(scores, which, iterations)].reduce(
-      (sum, [key, count]) => {
-        const cost = costs.get(key);
-        if (!cost) throw new Error(`estimate: no cost of the program ${key}`);
-        return sum + count * of(cost);
-      },
-      0,
-    );
+    [...extrapolated(scores, which, iterations)].reduce((sum, [key, count]) => {
+      const cost = costs.get(key);
+      if (!cost) throw new Error(`estimate: no cost of the program ${key}`);
+      return sum + count * of(cost);
+    }, 0);
   const running = total(
     'run',
     ({ nodes, flops, movedBytes }) =>

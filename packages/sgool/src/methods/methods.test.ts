@@ -83,7 +83,9 @@ it('ends early by its rules, before a gradient that is not needed', async () => 
   const unmoved = { optimiser: 'doodl', gradScale: 0, perturbation: 0, cutouts: 0, sampler: 'ddim' } as const;
   const patient = { ...request, ...unmoved, iterations: 9, patience: 2 };
   expect(await collect(methods.doodl.run(pipeline, patient))).toHaveLength(3);
-  expect(await collect(methods['best-of'].run(pipeline, requestTo('best-of', { ...request, targetClip: -100 })))).toHaveLength(1);
+  expect(
+    await collect(methods['best-of'].run(pipeline, requestTo('best-of', { ...request, targetClip: -100 }))),
+  ).toHaveLength(1);
 });
 
 it('leaves a latent that made the loss worse without a gradient', async () => {

@@ -9,7 +9,11 @@ import { renormalised } from './sphere.ts';
  * Reference: Kingma and Ba 2015. The decay of the first moment is `momentum`; of the second 0.999.
  */
 export function adamOptimiser(
-  { learningRate, momentum, perturbation }: Pick<OptimiserSettings, 'learningRate' | 'momentum' | 'perturbation'>,
+  {
+    learningRate,
+    momentum,
+    perturbation,
+  }: Pick<OptimiserSettings, 'learningRate' | 'momentum' | 'perturbation'>,
   { norm: length, noise }: LatentOptimiserOptions,
 ): LatentOptimiser {
   const decay = 0.999;

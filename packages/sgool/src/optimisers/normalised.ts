@@ -9,7 +9,11 @@ import { norm, renormalised, runningMean, tangent, turned, unit } from './sphere
  * radians. The scale of the loss and the norm of the latent do not matter, so one learning rate serves all models.
  */
 export function normalisedOptimiser(
-  { learningRate, momentum, perturbation }: Pick<OptimiserSettings, 'learningRate' | 'momentum' | 'perturbation'>,
+  {
+    learningRate,
+    momentum,
+    perturbation,
+  }: Pick<OptimiserSettings, 'learningRate' | 'momentum' | 'perturbation'>,
   { norm: length, noise }: LatentOptimiserOptions,
 ): LatentOptimiser {
   let velocity: Float64Array | undefined;

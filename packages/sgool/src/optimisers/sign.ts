@@ -10,7 +10,11 @@ import { renormalised, runningMean } from './sphere.ts';
  * Reference: Bernstein et al. 2018, "signSGD: Compressed Optimisation for Non-Convex Problems".
  */
 export function signOptimiser(
-  { learningRate, momentum, perturbation }: Pick<OptimiserSettings, 'learningRate' | 'momentum' | 'perturbation'>,
+  {
+    learningRate,
+    momentum,
+    perturbation,
+  }: Pick<OptimiserSettings, 'learningRate' | 'momentum' | 'perturbation'>,
   { norm: length, noise }: LatentOptimiserOptions,
 ): LatentOptimiser {
   let mean: Float64Array | undefined;

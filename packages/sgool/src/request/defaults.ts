@@ -157,7 +157,8 @@ function checkHint(name: string, shape: SettingsShape, { dir, hint }: ModelInfo)
   const result = z.strictObject(shape).partial().safeParse(hint[name]);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  const foreign = issue.code === 'unrecognized_keys' && issue.keys.find((key) => Object.hasOwn(SETTINGS, key));
+  const foreign =
+    issue.code === 'unrecognized_keys' && issue.keys.find((key) => Object.hasOwn(SETTINGS, key));
   const path = ['defaults', name, ...issue.path, ...(foreign ? [foreign] : [])].join('.');
   const message = foreign ? `method ${name} has no such option` : issue.message;
   throw new UserError(`${dir}: sgool.json: ${path}: ${message}`);

@@ -28,7 +28,10 @@ describe('parseRequest', () => {
     [{ prompt: 'a cat', seed: 1.5 }, /seed is not usable, got 1.5/],
     [{ prompt: 'a cat', lambda: Number.NaN }, /lambda is not usable/],
     ['a cat', /request: it is not usable, got "a cat"/],
-    [{ prompt: 'a cat', method: 'sd', mask: {} }, /^request: mask: method sd has no such option; sgool has it$/],
+    [
+      { prompt: 'a cat', method: 'sd', mask: {} },
+      /^request: mask: method sd has no such option; sgool has it$/,
+    ],
   ])('refuses %j in one line', (request, message) => {
     expect(() => parseRequest(request)).toThrow(UserError);
     expect(() => parseRequest(request)).toThrow(message);
@@ -86,7 +89,9 @@ const VALUES: Settings = {
 };
 
 /** The methods that have a setting, as written in error messages; undefined where all have it. */
-const OWNERS: Readonly<Partial<Record<keyof Settings, readonly [names: readonly MethodName[], text: string]>>> = {
+const OWNERS: Readonly<
+  Partial<Record<keyof Settings, readonly [names: readonly MethodName[], text: string]>>
+> = {
   ...keyed(['edictOutput', 'trajectory', 'gradientSteps', 'jacobianShare'], ['doodl', 'sgool']),
   ...keyed(['iterations', 'targetClip'], ['doodl', 'sgool', 'best-of']),
   ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool']),
@@ -102,7 +107,8 @@ const OWNERS: Readonly<Partial<Record<keyof Settings, readonly [names: readonly 
 
 function keyed(keys: readonly (keyof Settings)[], names: readonly MethodName[]) {
   const [last, ...others] = names.toReversed();
-  const text = others.length === 0 ? `${last} has it` : `${others.toReversed().join(', ')} and ${last} have it`;
+  const text =
+    others.length === 0 ? `${last} has it` : `${others.toReversed().join(', ')} and ${last} have it`;
   return Object.fromEntries(keys.map((key) => [key, [names, text] as const]));
 }
 

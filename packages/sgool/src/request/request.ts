@@ -82,11 +82,7 @@ function ownersOf(key: string, methods: readonly MethodSchema[]): string | undef
  *
  * @param who has it not
  */
-export function noSuchOption(
-  who: string,
-  key: string,
-  methods: readonly MethodSchema[],
-): string | undefined {
+export function noSuchOption(who: string, key: string, methods: readonly MethodSchema[]): string | undefined {
   const owners = ownersOf(key, methods);
   return owners && `${who} has no such option; ${owners}`;
 }

@@ -45,10 +45,7 @@ const FLAT = 1e-6;
  *
  * Reference for `otsu`: Otsu 1979, "A threshold selection method from gray-level histograms".
  */
-export function saliencyThreshold(
-  { data }: SaliencyMap,
-  options: ThresholdOptions = {},
-): number {
+export function saliencyThreshold({ data }: SaliencyMap, options: ThresholdOptions = {}): number {
   const { thresholdRule, thresholdValue } = { ...REGION_DEFAULTS, ...options };
   if (thresholdRule === 'otsu') return otsu(data);
   if (thresholdRule === 'fixed') return thresholdValue * maximum(data);

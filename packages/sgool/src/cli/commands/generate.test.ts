@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../errors.ts';
 import { parseParameters } from '../../image/parameters.ts';
 import { readPngText } from '../../image/png-text.ts';
-import { runCli } from '../run.ts';
+import { runCli } from '../cli.ts';
 import { fakeEngine, fakeHost, runOnFakes, type Setting } from '../testing.ts';
 
 let cwd: string;

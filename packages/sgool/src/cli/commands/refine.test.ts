@@ -8,7 +8,7 @@ import { parseParameters } from '../../image/parameters.ts';
 import { encodePng } from '../../image/png.ts';
 import { readPngText } from '../../image/png-text.ts';
 import { readImage } from '../../image/read-image.ts';
-import { runCli } from '../run.ts';
+import { runCli } from '../cli.ts';
 import { discImage, fakeEngine, fakeHost, runOnFakes, type Setting } from '../testing.ts';
 
 let cwd: string;

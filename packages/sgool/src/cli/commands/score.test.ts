@@ -6,7 +6,7 @@ import { encodePng } from '../../image/png.ts';
 import { PREFERENCE, type PreferenceCase, preferenceCases, TOKENIZER } from '../../preference/testing.ts';
 import { openTensorFile } from '../../weights/formats/tensor-file.ts';
 import { findAdded, storeAdded } from '../../weights/open/added.ts';
-import { runCli } from '../run.ts';
+import { runCli } from '../cli.ts';
 import { fakeHost } from '../testing.ts';
 
 const COMMIT = 'c'.repeat(40);

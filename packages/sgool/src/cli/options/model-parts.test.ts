@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
 import { FORMATS, PIPELINE } from '../../weights/testing.ts';
 import { engine } from '../engine.ts';
-import { runCli } from '../run.ts';
+import { runCli } from '../cli.ts';
 import { fakeHost } from '../testing.ts';
 
 let cwd: string;

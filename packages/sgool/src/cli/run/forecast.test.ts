@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../errors.ts';
 import type { RunEstimate } from '../../methods/estimate.ts';
-import { commonDefaults } from '../../request/settings.ts';
 import type { Progress } from '../terminal/progress.ts';
 import { fakeEngine } from '../testing.ts';
 import { type ForecastParts, forecast } from './forecast.ts';
@@ -35,7 +34,7 @@ async function said(estimate: Estimate) {
   const progress = { status() {}, note, warn: (text: string) => note(`warning: ${text}`) };
   const engine = fakeEngine();
   const { model } = await engine.openPipeline('toybox', { device: 'cpu' });
-  const settings = { ...commonDefaults(model), width: 64, height: 32, iterations: 3 };
+  const settings = { ...engine.methods.sgool.defaults(model), width: 64, height: 32, iterations: 3 };
   const result = await forecast(
     {
       engine: { ...engine, estimate },

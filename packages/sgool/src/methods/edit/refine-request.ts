@@ -27,7 +27,9 @@ export const refineShape = {
     .number()
     .gt(0)
     .max(1)
-    .describe('share of the denoising steps that the image is inverted through; less keeps more of the image'),
+    .describe(
+      'share of the denoising steps that the image is inverted through; less keeps more of the image',
+    ),
   fit: z
     .enum(['crop', 'letterbox'])
     .describe(
@@ -43,7 +45,10 @@ export const refineShape = {
     ),
 };
 
-/** What `refine` has, for error messages. */
+/** The method that `refine` runs. */
+export const REFINING_METHOD = sgool.name;
+
+/** The options of `refine`, for error messages. */
 export const REFINE: MethodSchema = {
   name: 'refine',
   settings: { ...sgool.settings, ...refineShape },

@@ -100,7 +100,11 @@ describe('refine', () => {
 
 describe('a request that cannot be met says what would be right', () => {
   it.each<[string, object, RegExp]>([
-    ['another sampler', { sampler: 'ddim' }, /^refine: sampler must be edict, got ddim; no other sampler is exactly invertible$/],
+    [
+      'another sampler',
+      { sampler: 'ddim' },
+      /^refine: sampler must be edict, got ddim; no other sampler is exactly invertible$/,
+    ],
     [
       'a mask of another shape',
       { mask: createImage(32, 16, [255, 255, 255]) },

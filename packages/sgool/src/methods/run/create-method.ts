@@ -24,7 +24,10 @@ export function createMethod<Name extends string, S extends MethodSettings>(
     inputs,
     movesNoise,
     defaults(model, preset) {
-      const own = pickSettings(definition.settings, { ...commonDefaults(model), ...definition.defaults(model) });
+      const own = pickSettings(definition.settings, {
+        ...commonDefaults(model),
+        ...definition.defaults(model),
+      });
       const settings = presetDefaults(method, own as S, model, preset);
       return { ...settings, ...definition.everyPreset?.(settings) };
     },

@@ -176,5 +176,9 @@ function meanLoss(losses: readonly LossParts[]): LossParts {
     const values = losses.flatMap((loss) => loss[part] ?? []);
     return values.length === 0 ? undefined : mean(values);
   };
-  return { total: mean(losses.map(({ total }) => total)), whole: meanOf('whole'), regions: meanOf('regions') };
+  return {
+    total: mean(losses.map(({ total }) => total)),
+    whole: meanOf('whole'),
+    regions: meanOf('regions'),
+  };
 }

@@ -3,10 +3,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { writeTinyModel } from '../../pipeline/testing.ts';
-import { type FakeHub, startHub } from '../../weights/hub/testing.ts';
-import { runCli } from '../run.ts';
-import { fakeHost } from '../testing.ts';
+import { writeTinyModel } from '../../../pipeline/testing.ts';
+import { type FakeHub, startHub } from '../../../weights/hub/testing.ts';
+import { runCli } from '../../cli.ts';
+import { fakeHost } from '../../testing.ts';
 
 const ID = 'somebody/tiny';
 const UNET = 'unet/diffusion_pytorch_model.safetensors';
