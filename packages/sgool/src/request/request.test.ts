@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../errors.ts';
-import { METHOD_NAMES, METHODS, type MethodName, methods, parseRequest } from '../methods/index.ts';
+import { METHOD_NAMES, METHODS, methods, parseRequest } from '../methods/index.ts';
 import { SETTING_GROUPS, SETTINGS, type Settings } from './settings.ts';
+import { ownersOf, VALUES } from './testing.ts';
 
 describe('parseRequest', () => {
   it('needs a prompt and fills in the rest', () => {
@@ -43,75 +44,6 @@ describe('parseRequest', () => {
   });
 });
 
-/** A value of each setting that passes its schema. */
-const VALUES: Settings = {
-  width: 64,
-  height: 64,
-  steps: 5,
-  guidanceScale: 3,
-  guidanceStart: 0,
-  guidanceStop: 1,
-  sampler: 'ddim',
-  eta: 0,
-  mixingWeight: 0.9,
-  edictOutput: 'x',
-  trajectory: 'checkpointed',
-  gradientSteps: 1,
-  jacobianShare: 0.5,
-  iterations: 2,
-  keep: 'last',
-  patience: 3,
-  minImprovement: 0.1,
-  targetClip: 50,
-  lambda: 2,
-  saliency: 'centre',
-  saliencyEvery: 2,
-  thresholdRule: 'fixed',
-  thresholdValue: 0.4,
-  regionPadding: 0.2,
-  minRegionSide: 0.3,
-  maxRegions: 1,
-  regionText: 'parts',
-  cutouts: 4,
-  cutSize: 0.5,
-  cutPower: 1,
-  cutReduction: 'mean',
-  saturatedGradient: 'through',
-  optimiser: 'adam',
-  gradScale: 2,
-  clipGradient: 0.1,
-  momentum: 0.5,
-  nesterov: true,
-  learningRate: 0.01,
-  perturbation: 0,
-  renormalise: false,
-  clipGuidanceScale: 10,
-};
-
-/** The methods that have a setting, as written in error messages; undefined where all have it. */
-const OWNERS: Readonly<
-  Partial<Record<keyof Settings, readonly [names: readonly MethodName[], text: string]>>
-> = {
-  ...keyed(['edictOutput', 'trajectory', 'gradientSteps', 'jacobianShare'], ['doodl', 'sgool']),
-  ...keyed(['iterations', 'targetClip'], ['doodl', 'sgool', 'best-of']),
-  ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool']),
-  ...keyed(['patience', 'minImprovement'], ['doodl', 'sgool']),
-  ...keyed(['lambda', 'saliency', 'saliencyEvery', 'thresholdRule', 'thresholdValue'], ['sgool']),
-  ...keyed(['regionPadding', 'minRegionSide', 'maxRegions', 'regionText'], ['sgool']),
-  ...keyed(['cutouts', 'cutSize', 'cutPower', 'cutReduction'], ['clip-guided', 'doodl', 'sgool']),
-  ...keyed(['saturatedGradient'], ['clip-guided', 'doodl', 'sgool']),
-  ...keyed(['optimiser', 'gradScale', 'clipGradient', 'momentum', 'nesterov'], ['doodl', 'sgool']),
-  ...keyed(['learningRate', 'perturbation', 'renormalise'], ['doodl', 'sgool']),
-  ...keyed(['clipGuidanceScale'], ['clip-guided']),
-};
-
-function keyed(keys: readonly (keyof Settings)[], names: readonly MethodName[]) {
-  const [last, ...others] = names.toReversed();
-  const text =
-    others.length === 0 ? `${last} has it` : `${others.toReversed().join(', ')} and ${last} have it`;
-  return Object.fromEntries(keys.map((key) => [key, [names, text] as const]));
-}
-
 const keys = Object.keys(SETTINGS) as (keyof Settings)[];
 const CASES = METHOD_NAMES.flatMap((method) => keys.map((key) => [method, key] as const));
 
@@ -123,7 +55,7 @@ describe('a setting', () => {
 
   it.each(CASES)('%s: %s is accepted, or refused with the methods that have it', async (method, key) => {
     const request = { prompt: 'a cat', method, [key]: VALUES[key] };
-    const [names, text] = OWNERS[key] ?? [METHOD_NAMES, ''];
+    const { names, text } = ownersOf(key, METHOD_NAMES);
     expect(Object.hasOwn(methods[method].settings, key)).toBe(names.includes(method));
     if (names.includes(method)) {
       expect(parseRequest(request)).toMatchObject({ method, [key]: VALUES[key] });

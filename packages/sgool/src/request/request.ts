@@ -17,17 +17,21 @@ export const commonShape = {
     .max(10_000)
     .refine((text) => text.trim() !== '', 'must not be empty')
     .describe('what the image should show'),
-  negativePrompt: z.string().max(10_000).default('').describe('what the image should not show'),
+  negativePrompt: z.string().max(10_000).describe('what the image should not show').default(''),
   model: z
     .string()
     .min(1)
-    .default('toybox')
-    .describe('model: a name, a folder in the diffusers layout, a .ckpt or .safetensors file, or org/name'),
-  seed: z.int().min(-1).default(-1).describe('seed of the starting noise; -1 draws one and reports it'),
+    .describe(
+      'model: a name, a folder in the diffusers layout, a .ckpt or .safetensors file, or org/name of a pulled model',
+    )
+    .default('toybox'),
+  seed: z.int().min(-1).describe('seed of the starting noise; -1 draws one and reports it').default(-1),
   preset: z
     .enum(PRESETS)
-    .default('model')
-    .describe('where defaults come from: tuned for the model, for few network evaluations, or the papers'),
+    .describe(
+      'source of the defaults: tuned for the model (model), for few network evaluations (fast), or as published (paper)',
+    )
+    .default('model'),
 };
 
 export const imageSchema = z.object({

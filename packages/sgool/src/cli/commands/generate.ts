@@ -7,12 +7,16 @@ import { addImageOptions, type ImageCommandKind, readImageCommand } from '../opt
 import { generateImage } from '../run/generation.ts';
 
 const NOTES = `
-Options in the groups that name methods belong to those methods; another method refuses them. Defaults depend on method and
-model; run.json lists the value of every setting. A value comes from the command line, else from the environment (--guidance
-is SGOOL_GUIDANCE), else from sgool.config.json in the current folder ({ "guidanceScale": 5 }).
+An option marked with [only ...], or in a group that is, belongs to those
+methods; other methods refuse it. Defaults depend on the method and the model;
+run.json lists the value of every setting. A value comes from the command line,
+else from the environment (--guidance is SGOOL_GUIDANCE), else from
+sgool.config.json in the current folder ({ "guidanceScale": 5 }).
 
-The output folder holds image.png (the best image so far), before.png (the plain image), saliency.png, progress.png and
-run.json. The path of image.png goes to stdout, progress to stderr. Ctrl-C stops the run and keeps the best image so far.
+The output folder holds image.png (the best image so far), before.png (the plain
+image), saliency.png, progress.png and run.json. The path of image.png goes to
+stdout, progress to stderr. Ctrl-C stops the run and keeps the best image so
+far.
 
 Examples:
   sgool generate "a red cat to the left of a blue boat"

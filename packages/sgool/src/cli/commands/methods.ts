@@ -5,7 +5,8 @@ import type { Host } from '../host.ts';
 import { formatTable } from '../terminal/format.ts';
 
 const NOTES = `
-With --json each method lists its settings by their keys (guidanceScale is --guidance, others are --some-name).`;
+With --json each method lists its settings by their keys (guidanceScale is
+--guidance, others are --some-name).`;
 
 export function configure(command: Command, { stdout }: Host): void {
   command

@@ -8,20 +8,25 @@ import { addImageOptions, type ImageCommandKind, readImageCommand } from '../opt
 import { refineImage } from '../run/generation.ts';
 
 const NOTES = `
-The image is scaled to the size of the model (or --size). If its shape is another one, its middle is used; --fit letterbox
-keeps all of it. Transparent parts become white. The image is then inverted to the noise that it comes from, and that noise is
-optimised for the prompt. Describe the whole image as it should become, not the change alone. With --from, which describes the
-image as it is now, the difference between the two texts takes effect at once, and the optimisation continues from there; use
-it for larger changes.
+The image is scaled to the size of the model (or --size). If its shape is
+another one, its middle is used; --fit letterbox keeps all of it. Transparent
+parts become white. The image is then inverted to the noise that it comes from,
+and that noise is optimised for the prompt. Describe the whole image as it
+should become, not the change alone. With --from, which describes the image as
+it is now, the difference between the two texts takes effect at once, and the
+optimisation continues from there; use it for larger changes.
 
-With --mask only the white part of the mask may change: all other pixels of the result keep their exact values. The mask must
-have the shape of the image; grey counts as white if it is brighter than the middle, transparent as black.
+With --mask only the white part of the mask may change: all other pixels of the
+result keep their exact values. The mask must have the shape of the image; grey
+counts as white if it is brighter than the middle, transparent as black.
 
-For less change, use fewer --iterations or a lower --strength. --iterations 0 shows the image as the autoencoder reproduces it.
+For less change, use fewer --iterations or a lower --strength. --iterations 0
+shows the image as the autoencoder reproduces it.
 
-The output folder holds image.png (the best image so far), input.png (the image as scaled for the model), before.png (the
-image before the optimisation), saliency.png, progress.png and run.json. Environment, sgool.config.json, Ctrl-C and exit codes
-work as in sgool generate.
+The output folder holds image.png (the best image so far), input.png (the image
+as scaled for the model), before.png (the image before the optimisation),
+saliency.png, progress.png and run.json. Environment, sgool.config.json, Ctrl-C
+and exit codes work as in sgool generate.
 
 Examples:
   sgool refine image.png "a blue cat and a green cup" --from "a red cat and a green cup"

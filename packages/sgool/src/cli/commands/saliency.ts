@@ -13,7 +13,7 @@ import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { loadOptionsOf, sharedOptions, sharedValues } from '../options/model-options.ts';
-import { type OptionValues, schemaOption, toCommander, typedValues } from '../options/option.ts';
+import { type OptionValues, schemaOption, toCommander, typedValues, withDefault } from '../options/option.ts';
 import { saliencyImage } from '../run/images.ts';
 import { shownPath } from '../terminal/format.ts';
 
@@ -25,8 +25,9 @@ interface SaliencyFlags extends OptionValues {
 }
 
 const NOTES = `
-Without --detector a mask or a prompt decides (mask, grad-cam); with neither it is TranSalNet if its weights are there, else
-spectral residual. Grad-CAM shows where CLIP sees the prompt.
+Without --detector a mask or a prompt decides (mask, grad-cam); with neither it
+is TranSalNet if its weights are there, else spectral residual. Grad-CAM shows
+where CLIP sees the prompt.
 
 Examples:
   sgool saliency photo.jpg
@@ -38,11 +39,12 @@ const SHARED = ['clip', 'tokenizer', 'model', 'device'] as const;
 const { saliency: detectorSchema, ...regionSchemas } = detectionSettings;
 
 const DETECTOR_OPTION = schemaOption('saliency', detectorSchema, 'Options:', { flag: 'detector' });
-const REGION_OPTIONS = Object.entries(regionSchemas).map(([key, schema]) => {
-  const { description } = schemaOption(key, schema, '');
-  const value = REGION_DEFAULTS[key as keyof typeof REGION_DEFAULTS];
-  return schemaOption(key, schema, 'Salient regions:', { description: `${description} (default: ${value})` });
-});
+const REGION_OPTIONS = Object.entries(regionSchemas).map(([key, schema]) =>
+  withDefault(
+    schemaOption(key, schema, 'Salient regions:'),
+    REGION_DEFAULTS[key as keyof typeof REGION_DEFAULTS],
+  ),
+);
 const OPTIONS = [DETECTOR_OPTION, ...REGION_OPTIONS];
 
 export function configure(command: Command, host: Host): void {

@@ -76,13 +76,15 @@ describe('sgool score --scorer', () => {
       ...['score', 'image.png', 'two red boats '.repeat(12)],
       ...['--scorer', 'hps-v2', '--tokenizer', TOKENIZER, '--json'],
     );
-    expect(stderr).toMatch(/^sgool: warning: the prompt is too long for hps-v2: its first 14 tokens count/);
+    expect(stderr).toMatch(
+      /^sgool: warning: the prompt is too long for hps-v2: its first 14 tokens are used/,
+    );
     expect(JSON.parse(stdout)).toMatchObject({ truncated: true });
   });
 
   const mistakes: [string, string[], number, RegExp][] = [
     ['an unknown scorer', ['--scorer', 'pickscor'], 2, /--scorer: .*got pickscor.*did you mean pickscore/],
-    ['a file for CLIP', ['--scorer', 'clip=x.pt'], 2, /the CLIP comes with --clip/],
+    ['a file for CLIP', ['--scorer', 'clip=x.pt'], 2, /give another CLIP with --clip/],
     [
       'weights that are not here',
       ['--scorer', 'hps-v2.1'],

@@ -32,9 +32,11 @@ const NOTES = `
   clip          100 times the cosine of image and prompt, by the CLIPs of the model: A guides, B only reports
 ${SCORER_NAMES.map((name) => `  ${name.padEnd(12)}  ${SCORERS[name].scale}`).join('\n')}
 
-Higher is better for every scorer. Compare only scores of the same scorer for the same prompt. The weights of preference models
-are those that were added (sgool models add) or pulled (sgool models pull), or those of <name>=<file>. Their vocabularies are
-searched for beside the weights, unless --tokenizer gives one.
+Higher is better for every scorer. Compare only scores of the same scorer for
+the same prompt. The weights of preference models are those that were added
+(sgool models add) or pulled (sgool models pull), or those of <name>=<file>.
+Their vocabularies are searched for beside the weights, unless --tokenizer gives
+one.
 
 Examples:
   sgool score image.png "a red cat to the left of a blue boat"

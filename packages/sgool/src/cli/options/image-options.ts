@@ -14,7 +14,7 @@ import {
   refineShape,
 } from '../../methods/edit/refine-request.ts';
 import { DEFAULT_METHOD, type GenerationRequest, METHOD_NAMES, METHODS } from '../../methods/index.ts';
-import { commonShape, hasOption, type MethodSchema } from '../../request/request.ts';
+import { commonShape, hasOption, type MethodSchema, PRESETS } from '../../request/request.ts';
 import { SETTING_GROUPS, SETTINGS } from '../../request/settings.ts';
 import {
   COMPUTE_OPTIONS,
@@ -23,7 +23,7 @@ import {
   type ModelValues,
   PART_OPTIONS,
 } from './model-options.ts';
-import { type CliOption, checkValue, type OptionValues, schemaOption } from './option.ts';
+import { type CliOption, checkValue, type OptionValues, schemaOption, withDefault } from './option.ts';
 
 /** Values about the output of a run. */
 export interface OutputValues {
@@ -54,18 +54,19 @@ export const VALUE_SCHEMAS = {
   ...refineShape,
   out: z.string().min(1).describe('folder for the results (default: sgool-output/<date>-<prompt>-<seed>)'),
   saveIterations: z.boolean().describe('keep the image of every iteration, in the folder iterations'),
-  metadata: z.boolean().describe('write no settings into the PNG files'),
+  metadata: z.boolean().describe('write the settings into the PNG files'),
   maskFile: z.string().min(1).describe('image whose brightness is the saliency map; sets --saliency mask'),
 } satisfies Record<keyof Values, z.ZodType>;
 
 type ValueKey = keyof Values & string;
 
-/** Names of options whose key is long, or says something else. */
-const FLAGS: Readonly<Partial<Record<ValueKey, string>>> = {
-  guidanceScale: 'guidance',
-  negativePrompt: 'negative',
-  sourcePrompt: 'from',
-  maskFile: 'mask',
+/** How options differ from what their schemas say: short names, and switches that are on by default. */
+const DIFFERENCES: Readonly<Partial<Record<ValueKey, Partial<CliOption>>>> = {
+  guidanceScale: { flag: 'guidance' },
+  negativePrompt: { flag: 'negative' },
+  sourcePrompt: { flag: 'from' },
+  maskFile: { flag: 'mask', argument: 'file' },
+  renormalise: { negated: true, description: 'let the norm of the noise change' },
 };
 
 const MAIN = 'Options:';
@@ -77,8 +78,7 @@ const MAIN_SETTINGS: readonly string[] = ['steps', 'guidanceScale', 'iterations'
 const SIZE: readonly string[] = ['width', 'height'];
 
 function option(key: ValueKey, group: string, more: Partial<CliOption> = {}): CliOption {
-  const flag = FLAGS[key];
-  return schemaOption(key, VALUE_SCHEMAS[key], group, { ...(flag === undefined ? {} : { flag }), ...more });
+  return schemaOption(key, VALUE_SCHEMAS[key], group, { ...DIFFERENCES[key], ...more });
 }
 
 /** The name of a value in a request: the mask is a path here, an image there. */
@@ -90,11 +90,11 @@ export const isMethodOption = (key: string) => METHODS.some((method) => methodHa
 /** Whether a method has the setting or the input of this name. */
 export const methodHas = (method: MethodSchema, key: string) => hasOption(method, requestKey(key));
 
-/** ` (doodl, sgool)`, for an option that not every method has; empty for the others. */
+/** ` [only doodl, sgool]`, for an option that not every method has; empty for the others. */
 function ownersOf(key: string): string {
   const owners = METHODS.filter((method) => methodHas(method, key));
   const isShared = owners.length === 0 || owners.length === METHODS.length;
-  return isShared ? '' : ` (${owners.map(({ name }) => name).join(', ')})`;
+  return isShared ? '' : ` [only ${owners.map(({ name }) => name).join(', ')}]`;
 }
 
 /** `512` or `512x384`. */
@@ -138,24 +138,24 @@ function imageOptions(only?: MethodSchema): CliOption[] {
           }),
         ]),
     MODEL_OPTION,
-    option('seed', MAIN),
+    withDefault(option('seed', MAIN), -1),
     ...MAIN_SETTINGS.map((key) => setting(key, MAIN)),
     {
       flag: 'size',
       argument: 'pixels',
-      description: 'side of the image, or width x height: 512 or 512x384',
+      description: 'size of the image in pixels, a side or width x height: 512 or 512x384',
       group: MAIN,
       keys: SIZE,
       parse: parseSize,
     },
     option('negativePrompt', MAIN),
-    { ...setting('maskFile', MAIN), argument: 'file' },
-    option('preset', MAIN),
+    setting('maskFile', MAIN),
+    withDefault(option('preset', MAIN), PRESETS[0]),
     ...COMPUTE_OPTIONS,
     ...PART_OPTIONS,
     option('out', OUTPUT, { argument: 'folder' }),
     option('saveIterations', OUTPUT),
-    option('metadata', OUTPUT, { negated: true }),
+    option('metadata', OUTPUT, { negated: true, description: 'write no settings into the PNG files' }),
     ...SETTING_GROUPS.flatMap(([heading, settings]) =>
       group(
         heading,
@@ -172,7 +172,9 @@ export const generateOptions = (): CliOption[] => imageOptions();
 
 /** How options of `refine` differ from those of `generate`. */
 const REFINE_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> = {
-  seed: { description: 'seed of random cutouts and perturbations; -1 draws one and reports it' },
+  seed: {
+    description: 'seed of random cutouts and perturbations; -1 draws one and reports it (default: -1)',
+  },
   maskFile: {
     description: 'image that is white where the image may change and black where it must stay',
   },

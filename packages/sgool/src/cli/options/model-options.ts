@@ -17,7 +17,14 @@ import {
 import { DEFAULT_MODEL } from '../../weights/open/locate-model.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
-import { type CliOption, type OptionValues, schemaOption, toCommander, variableOf } from './option.ts';
+import {
+  type CliOption,
+  type OptionValues,
+  schemaOption,
+  toCommander,
+  variableOf,
+  withDefault,
+} from './option.ts';
 
 /** Where the parts of a model come from, as texts. */
 export interface ModelParts {
@@ -42,7 +49,7 @@ export interface ModelValues extends ModelParts {
 const place = 'a folder, a file, or org/name of a pulled model';
 
 const PART_SCHEMAS = {
-  clip: z.string().min(1).describe(`CLIP that guides: ${place}`),
+  clip: z.string().min(1).describe(`CLIP that guides and scores: ${place}`),
   tokenizer: z
     .string()
     .min(1)
@@ -65,9 +72,9 @@ const PART_SCHEMAS = {
   memory: z
     .enum(['auto', 'plenty', 'low'])
     .describe(
-      'memory budget: plenty is a little faster for large images; low needs less memory and a third more time',
+      'memory budget; plenty is a little faster for large images, low needs less memory and a third more time',
     ),
-  ema: z.boolean().describe('use the weights that are no moving average, if a file has both'),
+  ema: z.boolean().describe('use the moving average of the weights, if a file has both'),
 } satisfies Record<keyof ModelParts, z.ZodType>;
 
 /** Schemas by key. */
@@ -89,11 +96,21 @@ const DIFFERENCES: Readonly<Partial<Record<keyof ModelValues, Partial<CliOption>
   vae: { argument: 'place' },
   lora: { argument: 'files' },
   modelConfig: { argument: 'folder' },
-  ema: { negated: true },
+  ema: { negated: true, description: 'do not use the moving average of the weights, if a file has both' },
 };
 
-const modelOption = (key: keyof ModelValues, group: string) =>
-  schemaOption(key, MODEL_SCHEMAS[key], group, DIFFERENCES[key]);
+const DEFAULTS: Readonly<Partial<Record<keyof ModelValues, string>>> = {
+  model: DEFAULT_MODEL,
+  device: DEVICE_NAMES[0],
+  precision: PRECISION_NAMES[0],
+  memory: 'auto',
+};
+
+function modelOption(key: keyof ModelValues, group: string): CliOption {
+  const option = schemaOption(key, MODEL_SCHEMAS[key], group, DIFFERENCES[key]);
+  const value = DEFAULTS[key];
+  return value === undefined ? option : withDefault(option, value);
+}
 
 /** `--model`. */
 export const MODEL_OPTION: CliOption = modelOption('model', MAIN);

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
 import { FORMATS, PIPELINE } from '../../weights/testing.ts';
-import { engine } from '../engine.ts';
 import { runCli } from '../cli.ts';
+import { engine } from '../engine.ts';
 import { fakeHost } from '../testing.ts';
 
 let cwd: string;

@@ -57,7 +57,7 @@ export function schemaOption(
 ): CliOption {
   const described = toJsonSchema(schema);
   const argument = described.enum ? 'name' : described.type === 'string' ? 'text' : 'number';
-  const choices = described.enum ? `: ${described.enum.join(', ')}` : '';
+  const choices = described.enum ? `; one of ${described.enum.join(', ')}` : '';
   return {
     flag: kebab(key),
     ...(described.type === 'boolean' ? {} : { argument }),
@@ -68,6 +68,12 @@ export function schemaOption(
     ...more,
   };
 }
+
+/** The option with its default in the description. */
+export const withDefault = (option: CliOption, value: unknown): CliOption => ({
+  ...option,
+  description: `${option.description} (default: ${value})`,
+});
 
 /** Name of the option in the environment. */
 export const variableOf = ({ flag }: Pick<CliOption, 'flag'>) =>

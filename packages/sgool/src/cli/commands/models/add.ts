@@ -27,9 +27,11 @@ const NOTES = `
   pickscore     the folder of yuvalkirstain/PickScore_v1, or its file of weights
   image-reward  ImageReward.pt of THUDM/ImageReward on the Hub
 
-The names and shapes of the weights are checked, and a copy is stored in sgool's data folder (SGOOL_DATA_DIR, else sgool in
-XDG_DATA_HOME or ~/.local/share), where every model and sgool score find it. The original file is not needed after that.
-Preference models need a vocabulary, which their files do not hold; if one is found, it is stored with them.
+The names and shapes of the weights are checked, and a copy is stored in sgool's
+data folder (SGOOL_DATA_DIR, else sgool in XDG_DATA_HOME or ~/.local/share),
+where every model and sgool score find it. The original file is not needed after
+that. Preference models need a vocabulary, which their files do not hold; if one
+is found, it is stored with them.
 
 Examples:
   sgool models add transalnet ~/Downloads/TranSalNet_Res.pth

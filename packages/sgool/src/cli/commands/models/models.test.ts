@@ -49,8 +49,8 @@ test('a model is pulled, listed, inspected and verified under its name', async (
   expect(pulled.code).toBe(0);
   expect(existsSync(path.join(dir, UNET))).toBe(true);
   expect(pulled.stderr).toContain(`sgool: ${Object.keys(files).length}/${Object.keys(files).length} `);
-  expect(pulled.stderr).toMatch(/sgool: fetched .* commit aaaaaaa\n$/);
-  expect((await sgool('models', 'pull', ID)).stderr).toMatch(/was here already/);
+  expect(pulled.stderr).toMatch(/sgool: downloaded .* commit aaaaaaa\n$/);
+  expect((await sgool('models', 'pull', ID)).stderr).toMatch(/is already downloaded/);
 
   expect((await sgool('models', 'list')).stdout).toMatch(
     /in the cache of the Hub:\nsomebody\/tiny +pipeline +.*snapshots/,
@@ -103,7 +103,7 @@ test('a pull that fails says why in one line, and Ctrl-C can be taken up again',
   host.interrupt();
   expect(await running).toBe(130);
   expect(host.written.stderr).toMatch(
-    /sgool: stopped; the same command goes on where it was: sgool models pull/,
+    /sgool: stopped; the same command continues the download: sgool models pull/,
   );
 });
 
@@ -124,7 +124,7 @@ test('a single file is hashed; that it is no Stable Diffusion is said and no fau
   await writeFile(path.join(cwd, 'other.safetensors'), files['vae/diffusion_pytorch_model.safetensors']!);
   const { code, stdout } = await sgool('models', 'verify', path.join(cwd, 'other.safetensors'));
   expect(stdout).toMatch(
-    /^other.safetensors .* no hash known +[0-9a-f]{64}\n\nother.safetensors +no Stable Diffusion: /,
+    /^other.safetensors .* no hash known +[0-9a-f]{64}\n\nother.safetensors +not checked: .*: not a Stable Diffusion checkpoint/,
   );
   expect(code).toBe(0);
 });

@@ -15,8 +15,9 @@ import { watchInterrupts } from '../../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../../terminal/progress.ts';
 
 const NOTES = `
-Files from the Hub are compared with the hash that the Hub gave; for other files the hash is printed. Then the weights of every
-network are compared with the names and shapes that its configuration requires.
+Files from the Hub are compared with the hash that the Hub gave; for other files
+the hash is printed. Then the weights of every network are compared with the
+names and shapes that its configuration requires.
 
 Examples:
   sgool models verify CompVis/stable-diffusion-v1-4
@@ -113,7 +114,7 @@ async function checkNetworks(path: string): Promise<NetworkReport[]> {
   } catch (error) {
     // A single file may hold another network, such as a CLIP or a LoRA: it is no model, but no fault either.
     if (!isFile || !(error instanceof UserError)) throw error;
-    return [{ name: basename(path), note: `not a Stable Diffusion model: ${error.message}` }];
+    return [{ name: basename(path), note: `not checked: ${error.message}` }];
   }
 }
 
