@@ -35,7 +35,8 @@ export {
   parseRequest,
 } from './methods/index.ts';
 export { settingsOf } from './methods/run/create-method.ts';
-export type { Iteration, LossParts, Method, RunOptions, StepProgress } from './methods/run/method.ts';
+export type { Iteration, LossParts, RunOptions, StepProgress } from './methods/run/iteration.ts';
+export type { Method } from './methods/run/method.ts';
 export type { ModelInfo } from './models/model-info.ts';
 export type { Objective, ObjectiveInput, ObjectiveResult, View } from './objectives/objective.ts';
 export { type LoadOptions, loadPipeline } from './pipeline/load-pipeline.ts';

@@ -3,7 +3,7 @@
 import { type LoadOptions, loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { type GenerationRequest, methods, parseRequest } from './index.ts';
-import type { Iteration, RunOptions } from './run/method.ts';
+import type { Iteration, RunOptions } from './run/iteration.ts';
 
 export interface Generation {
   /** The plain image, before any optimisation. */

@@ -7,7 +7,7 @@ import { writeTinyModel } from '../pipeline/testing.ts';
 import { Generator } from '../random/generator.ts';
 import { sightGradient } from './clip-guided.ts';
 import { METHOD_NAMES, type MethodName, methods } from './index.ts';
-import type { Iteration } from './run/method.ts';
+import type { Iteration } from './run/iteration.ts';
 import { requestTo } from './testing.ts';
 
 const size = { width: 32, height: 32 };

@@ -20,7 +20,7 @@ import { Generator } from '../random/generator.ts';
 import { loadTokenizer } from '../text/tokenizer.ts';
 import { openSafetensors, readTypedTensor, type SafetensorsFile } from '../weights/formats/safetensors.ts';
 import { type GenerationRequest, methods } from './index.ts';
-import type { Iteration } from './run/method.ts';
+import type { Iteration } from './run/iteration.ts';
 
 const data = new URL('../../../../fixtures/data/', import.meta.url).pathname;
 const base = `${data}pipeline`;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { METHOD_NAMES, methods } from '../methods/index.ts';
-import type { Iteration } from '../methods/run/method.ts';
+import type { Iteration } from '../methods/run/iteration.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Image } from '../../image/image.ts';
 import { encodePng } from '../../image/png.ts';
-import type { Iteration } from '../../methods/run/method.ts';
+import type { Iteration } from '../../methods/run/iteration.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
 import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { formatParameters, PARAMETERS_KEYWORD, SGOOL_KEYWORD } from '../../image/parameters.ts';
 import type { RunEstimate } from '../../methods/estimate.ts';
-import type { Iteration, LossParts } from '../../methods/run/method.ts';
+import type { Iteration, LossParts } from '../../methods/run/iteration.ts';
 import type { ClipScores } from '../../pipeline/pipeline.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import type { MethodSettings } from '../../request/settings.ts';

@@ -1,5 +1,5 @@
 /** @file Progress on stderr: on a terminal a line for each iteration and a bar while it runs, elsewhere lines of JSON. */
-import type { Iteration, StepProgress } from '../../methods/run/method.ts';
+import type { Iteration, StepProgress } from '../../methods/run/iteration.ts';
 import type { Sink } from '../host.ts';
 import { formatSeconds } from './format.ts';
 

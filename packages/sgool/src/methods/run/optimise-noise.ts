@@ -23,7 +23,7 @@ import type {
 } from '../../request/settings.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
-import type { Iteration, LossParts } from './method.ts';
+import type { Iteration, LossParts } from './iteration.ts';
 import { assertFinite, bestKeeper, type Run, samplerOf, stopRule, withinIteration } from './run.ts';
 
 /** The settings that the loop uses. */

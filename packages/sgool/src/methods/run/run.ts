@@ -14,7 +14,7 @@ import type {
   SamplingSettings,
   SelectionSettings,
 } from '../../request/settings.ts';
-import type { Iteration, RunOptions, StepProgress } from './method.ts';
+import type { Iteration, RunOptions, StepProgress } from './iteration.ts';
 
 export interface Run<S extends MethodSettings = MethodSettings> {
   /** Name of the method, for messages. */

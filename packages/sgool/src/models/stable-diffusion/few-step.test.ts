@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SAMPLER_NAMES } from '../../diffusion/samplers/named-sampler.ts';
 import { methods } from '../../methods/index.ts';
-import type { Iteration } from '../../methods/run/method.ts';
+import type { Iteration } from '../../methods/run/iteration.ts';
 import { loadPipeline } from '../../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { writeTinyModel } from '../../pipeline/testing.ts';
