@@ -5,6 +5,7 @@ import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
 import { Generator } from '../random/generator.ts';
+import { defined } from '../testing.ts';
 import { sightGradient } from './clip-guided.ts';
 import { METHOD_NAMES, type MethodName, methods } from './index.ts';
 import type { Iteration } from './run/iteration.ts';
@@ -90,19 +91,19 @@ it('ends early by its rules, before a gradient that is not needed', async () => 
 
 it('leaves a latent that made the loss worse without a gradient', async () => {
   const totals = [1, 2, 0.5, 0.4];
-  const told: Pipeline = {
+  const rigged: Pipeline = {
     ...pipeline,
     async objective(options) {
       const objective = await pipeline.objective(options);
       const evaluate = async (...args: Parameters<typeof objective.evaluate>) => ({
         ...(await objective.evaluate(...args)),
-        total: totals.shift()!,
+        total: defined(totals.shift()),
       });
       return { ...objective, evaluate };
     },
   };
   const settings = { optimiser: 'trust-region', sampler: 'ddim', cutouts: 0, iterations: 3 } as const;
-  const rounds = await collect(methods.doodl.run(told, { ...request, ...settings }));
+  const rounds = await collect(methods.doodl.run(rigged, { ...request, ...settings }));
   expect(rounds.map(({ evaluations }) => evaluations.pullback)).toEqual([0, 8, 8, 16]);
 });
 
@@ -137,8 +138,9 @@ describe('sgool', () => {
     );
     for (const { loss, regions, saliency } of rounds) {
       expect(saliency).toMatchObject(size);
-      expect(regions!.length).toBeGreaterThan(0);
-      expect(loss!.total).toBeCloseTo(loss!.whole! + 0.5 * loss!.regions!, 4);
+      expect(regions?.length).toBeGreaterThan(0);
+      const { total, whole, regions: salient } = defined(loss);
+      expect(total).toBeCloseTo(defined(whole) + 0.5 * defined(salient), 4);
     }
   });
 
@@ -154,9 +156,10 @@ describe('sgool', () => {
     const rounds = await collect(
       methods.sgool.run(pipeline, { ...request, ...settings, steps: 2, iterations: 4, regionText: 'parts' }),
     );
-    expect(rounds.at(-1)!.loss!.total).toBeLessThan(rounds[0].loss!.total);
-    const best = rounds.findLast(({ best }) => best)!;
-    expect(best.loss!.total).toBe(Math.min(...rounds.map(({ loss }) => loss!.total)));
+    const totals = rounds.map(({ loss }) => defined(loss).total);
+    expect(totals.at(-1)).toBeLessThan(totals[0]);
+    const best = rounds.findLast(({ best }) => best);
+    expect(best?.loss?.total).toBe(Math.min(...totals));
   });
 
   it('stops at a gradient that is not finite, naming the iteration, after the image was given out', async () => {

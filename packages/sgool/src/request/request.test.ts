@@ -48,7 +48,7 @@ const keys = Object.keys(SETTINGS) as (keyof Settings)[];
 const CASES = METHOD_NAMES.flatMap((method) => keys.map((key) => [method, key] as const));
 
 describe('a setting', () => {
-  it('stands in one group, and has a description', () => {
+  it('is in one group, and has a description', () => {
     expect(SETTING_GROUPS.flatMap(([, settings]) => Object.keys(settings)).sort()).toEqual([...keys].sort());
     for (const key of keys) expect(SETTINGS[key].description, key).toBeTruthy();
   });

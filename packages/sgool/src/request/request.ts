@@ -84,7 +84,7 @@ function ownersOf(key: string, methods: readonly MethodSchema[]): string | undef
 /**
  * One line about an option that others have: `method sd has no such option; sgool has it`. Undefined if no method has it.
  *
- * @param who has it not
+ * @param who does not have it
  */
 export function noSuchOption(who: string, key: string, methods: readonly MethodSchema[]): string | undefined {
   const owners = ownersOf(key, methods);

@@ -7,6 +7,7 @@ import { parseParameters } from '../../image/parameters.ts';
 import { readPngText } from '../../image/png-text.ts';
 import { METHOD_NAMES, methods } from '../../methods/index.ts';
 import { SETTINGS } from '../../request/settings.ts';
+import { defined } from '../../testing.ts';
 import { runCli } from '../cli.ts';
 import { fakeEngine, fakeHost, runOnFakes, type Setting } from '../testing.ts';
 
@@ -42,10 +43,10 @@ describe('generate', () => {
   it('writes into the image what other tools read, and leaves it out on request', async () => {
     await sgool(generate());
     const text = readPngText(await readFile(inFolder('image.png')));
-    const { prompt, settings } = parseParameters(text.parameters!);
+    const { prompt, settings } = parseParameters(defined(text.parameters));
     expect(prompt).toBe('a red cat');
     expect(settings).toMatchObject({ Seed: '5' });
-    expect(JSON.parse(text.sgool!)).toMatchObject({ request: { prompt: 'a red cat' } });
+    expect(JSON.parse(defined(text.sgool))).toMatchObject({ request: { prompt: 'a red cat' } });
     await sgool(generate('--no-metadata', '--out', 'bare'));
     expect(readPngText(await readFile(join(cwd, 'bare', 'image.png')))).toEqual({});
   });
@@ -63,7 +64,7 @@ describe('generate', () => {
     for (const key of ['seconds', 'peakMemoryBytes', 'paths', 'loss']) expect(result).toHaveProperty(key);
   });
 
-  it('tells each iteration in a line of JSON where stderr is no terminal', async () => {
+  it('reports each iteration in a line of JSON where stderr is no terminal', async () => {
     const { stderr } = await sgool(generate());
     const lines = stderr.split('\n').filter((line) => line.startsWith('{'));
     expect(lines.map((line) => JSON.parse(line).iteration)).toEqual([0, 1, 2, 3]);
@@ -145,7 +146,7 @@ describe('options of another method', () => {
     const { request, repeat } = JSON.parse(await readFile(inFolder('run.json'), 'utf8'));
     const keys = Object.keys(request).filter((key) => Object.hasOwn(SETTINGS, key));
     expect(keys.sort()).toEqual(Object.keys(methods[method].settings).sort());
-    const words = (repeat as string).match(/'[^']*'|\S+/g)?.map((word) => word.replaceAll("'", '')) ?? [];
+    const words = defined((repeat as string).match(/'[^']*'|\S+/g)).map((word) => word.replaceAll("'", ''));
     expect((await sgool(['generate', '--out', 'again', ...words.slice(2)])).code).toBe(0);
     const again = JSON.parse(await readFile(join(cwd, 'again', 'run.json'), 'utf8'));
     expect(again.request).toEqual(request);

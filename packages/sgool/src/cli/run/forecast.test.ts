@@ -27,7 +27,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true }));
 
-/** What is said before a run of which this is known. */
+/** The lines before a run with this estimate. */
 async function said(estimate: Estimate) {
   const lines: string[] = [];
   const note = (text: string) => lines.push(text);
@@ -54,7 +54,7 @@ describe('forecast', () => {
     expect(await said(async () => small)).toEqual({ lines: [], result: small });
   });
 
-  it('tells time, memory and where they come from', async () => {
+  it('shows time, memory and where they come from', async () => {
     const { lines } = await said(async () => ({ ...small, seconds: 185, contention: 3.21 }));
     expect(lines).toEqual([
       'about 3 min 05 s and 400.0 MB of memory (20.0 MB of it weights), from 0.7 TFLOP at 200 GFLOP/s, other programs make it 3.2 times slower',
@@ -85,7 +85,7 @@ describe('forecast', () => {
     expect(none.lines[1]).toMatch(/close other programs or take a smaller model$/);
   });
 
-  it('leaves it to the run to tell what is wrong with it', async () => {
+  it('leaves it to the run to say what is wrong', async () => {
     const failing = async () => {
       throw new UserError('no');
     };

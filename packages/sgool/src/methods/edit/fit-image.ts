@@ -6,7 +6,7 @@ import { resizeImage } from '../../image/resize.ts';
 import type { ImageSize } from '../../pipeline/pipeline.ts';
 import type { RefineSource } from './refine-request.ts';
 
-/** What of a request decides how its image looks to the model. */
+/** The parts of a request that decide how its image is fitted. */
 export type ImageRequest = Pick<RefineSource, 'image' | 'mask' | 'fit' | 'invertMask'>;
 
 export interface PreparedImage {

@@ -84,7 +84,7 @@ describe('refine', () => {
       { ...request, mask, invertMask: true, iterations: 0, saliency: 'mask' },
       { pipeline },
     );
-    expect([before.saliency!.data[5], before.saliency!.data[25]]).toEqual([0, 1]);
+    expect([before.saliency?.data[5], before.saliency?.data[25]]).toEqual([0, 1]);
   });
 
   it('stops during the inversion', async () => {
