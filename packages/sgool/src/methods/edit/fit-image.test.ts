@@ -48,7 +48,7 @@ describe('an image of another shape', () => {
     expect(pixel(fitted, 31, 16)[0]).toBeGreaterThan(243);
     const openRows = Array.from({ length: 32 }, (_, y) => defined(open)[32 * y + 16]);
     expect(openRows).toEqual(Array.from({ length: 32 }, (_, y) => (y >= 8 && y < 24 ? 1 : 0)));
-    expect(fittingNotes({ image, ...letterbox }, size)[0]).toMatch(/drawn out above and below/);
+    expect(fittingNotes({ image, ...letterbox }, size)[0]).toMatch(/extended above and below/);
   });
 
   it('takes its mask along', () => {
