@@ -50,7 +50,7 @@ export const differentiationSettings = {
   trajectory: z
     .enum(['invertible', 'checkpointed'])
     .describe(
-      'where the backward pass gets the latent of each step from: inversion (edict only), or kept in memory',
+      'source of the latents in the backward pass: inversion of each step (invertible, edict only) or memory (checkpointed)',
     ),
   gradientSteps: z
     .int()
@@ -75,7 +75,9 @@ export const selectionSettings = {
     .describe('iterations after the plain image: updates of the noise, or further seeds (best-of)'),
   keep: z
     .enum(['loss', 'clip', 'last'])
-    .describe('iteration that is the result: lowest loss, highest CLIP A score, or last'),
+    .describe(
+      'iteration that is the result: of lowest loss (loss), of highest CLIP A score (clip), or the last (last)',
+    ),
   patience: z
     .int()
     .min(0)
@@ -110,10 +112,12 @@ export const cutoutSettings = {
     .min(0)
     .max(10)
     .describe('sizes of the cutouts: below 1 favours large ones, above 1 small ones'),
-  cutReduction: z.enum(['min', 'mean']).describe('loss of the cutouts: that of the best one, or the mean'),
+  cutReduction: z
+    .enum(['min', 'mean'])
+    .describe('distance of the cutouts: the smallest (min) or the mean (mean)'),
   saturatedGradient: z
     .enum(['clamp', 'through'])
-    .describe('gradient of pixels beyond black or white: zero (clamp), or passed through unchanged'),
+    .describe('gradient of pixels beyond black or white: zero (clamp) or unchanged (through)'),
 };
 
 /** Which parts of the image are salient. */
@@ -152,10 +156,12 @@ export const regionSettings = {
     .int()
     .min(0)
     .max(10_000)
-    .describe('update the saliency map every N iterations; 0 for never'),
+    .describe('update the saliency map every N iterations; 0 keeps the first one'),
   regionText: z
     .enum(['prompt', 'parts'])
-    .describe('text that a region is compared with: the whole prompt, or the part of it that fits best'),
+    .describe(
+      'text that a region is compared with: the whole prompt (prompt), or the one of its parts that fits best (parts)',
+    ),
 };
 
 /** Names of the optimisers, which `optimisers/` implements. */

@@ -72,7 +72,7 @@ const PART_SCHEMAS = {
   memory: z
     .enum(['auto', 'plenty', 'low'])
     .describe(
-      'memory budget; plenty is a little faster for large images, low needs less memory and a third more time',
+      'memory budget: auto, plenty (a little faster for large images) or low (less memory, a third more time)',
     ),
   ema: z.boolean().describe('use the moving average of the weights, if a file has both'),
 } satisfies Record<keyof ModelParts, z.ZodType>;

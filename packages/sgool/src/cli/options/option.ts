@@ -57,11 +57,14 @@ export function schemaOption(
 ): CliOption {
   const described = toJsonSchema(schema);
   const argument = described.enum ? 'name' : described.type === 'string' ? 'text' : 'number';
-  const choices = described.enum ? `; one of ${described.enum.join(', ')}` : '';
+  const { description = key } = described;
+  // Some descriptions explain every choice already.
+  const isExplained = described.enum?.every((choice) => description.includes(choice)) ?? true;
+  const choices = isExplained ? '' : `; one of ${described.enum?.join(', ')}`;
   return {
     flag: kebab(key),
     ...(described.type === 'boolean' ? {} : { argument }),
-    description: (described.description ?? key) + choices,
+    description: description + choices,
     group,
     keys: [key],
     parse: (text, who) => ({ [key]: checkValue(schema, fromText(text, described), who) }),
