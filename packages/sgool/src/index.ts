@@ -34,11 +34,19 @@ export { type ReadOptions, readImage } from './image/read-image.ts';
 export type { ResampleFilter } from './image/resample.ts';
 export { resizeImage } from './image/resize.ts';
 export { type Refinement, refine } from './methods/edit/refine.ts';
+export type { RefineRequest } from './methods/edit/refine-request.ts';
 export { type EstimateOptions, estimateRun, type RunEstimate } from './methods/estimate.ts';
 export { type GenerateOptions, type Generation, generate } from './methods/generate.ts';
-export { methods } from './methods/index.ts';
-export type { Iteration, LossParts, Method, RunOptions, StepProgress } from './methods/run/method.ts';
-export { settingsOf } from './methods/run/run.ts';
+export {
+  type GenerationRequest,
+  METHOD_NAMES,
+  type MethodName,
+  methods,
+  parseRequest,
+} from './methods/index.ts';
+export { settingsOf } from './methods/run/create-method.ts';
+export type { Iteration, LossParts, RunOptions, StepProgress } from './methods/run/iteration.ts';
+export type { Method } from './methods/run/method.ts';
 export type { Backbone, DenoiserOptions } from './models/backbone.ts';
 export type { FewStepSampling, ModelInfo } from './models/model-info.ts';
 export type { Objective, ObjectiveInput, ObjectiveResult, View } from './objectives/objective.ts';
@@ -49,17 +57,9 @@ export { type LoadScorerOptions, loadScorer } from './preference/load-scorer.ts'
 export type { PromptFit, Scorer } from './preference/scorer.ts';
 export { SCORER_NAMES, SCORERS, type ScorerInfo, type ScorerName } from './preference/scorer-names.ts';
 export { Generator } from './random/generator.ts';
-export type { RefineRequest } from './request/refine-request.ts';
-export {
-  type GenerationRequest,
-  METHOD_NAMES,
-  type MethodName,
-  parseRequest,
-  requestSchema,
-  SALIENCY_NAMES,
-  type SaliencyName,
-  type Settings,
-} from './request/request.ts';
+export { SALIENCY_NAMES, type SaliencyName } from './request/detectors.ts';
+export type { MethodRequest, ParsedRequest } from './request/request.ts';
+export { type MethodSettings, SETTING_GROUPS, SETTINGS, type Settings } from './request/settings.ts';
 export type { Compute, ComputeOptions } from './runtime/compute.ts';
 export type { MachineSpeed } from './runtime/machine-speed.ts';
 export type { Memory, ProgramCache, ProgramOptions, Runnable } from './runtime/program-cache.ts';

@@ -69,7 +69,7 @@ describeOnToybox('sgool generate', () => {
     const words = ['generate', PROMPT, ...FEW_STEPS, '--iterations', '5000', '--out', 'stopped', '--json'];
     const { code, stdout, lines } = await sgool(words, { interruptAt: '{"iteration":2,' });
     expect(code).toBe(130);
-    expect(lines.at(-1)).toMatch(/^sgool: stopped; the best so far \(iteration \d+\) is in stopped/);
+    expect(lines.at(-1)).toMatch(/^sgool: stopped; the best image so far \(iteration \d+\) is in stopped/);
     expect(JSON.parse(stdout)).toMatchObject({ status: 'stopped' });
     expect((await readdir(inFolder('stopped'))).sort()).toEqual(FILES);
     const { status, loss, bestIteration } = await savedRun('stopped');
@@ -81,7 +81,8 @@ describeOnToybox('sgool generate', () => {
 
   it('cuts off a prompt that is too long, and says so', async () => {
     const long = 'a red cat and a blue boat '.repeat(20);
-    const words = ['generate', long, '--method', 'sd', ...FEW_STEPS, '--out', 'long', '--json'];
+    const few = ['--seed', '5', '--steps', '3', '--sampler', 'ddim'];
+    const words = ['generate', long, '--method', 'sd', ...few, '--out', 'long', '--json'];
     const { code, stdout, lines } = await sgool(words);
     expect(code).toBe(0);
     expect(JSON.parse(stdout).truncated).toBe(true);
@@ -134,6 +135,12 @@ describe('a mistake ends in one line', () => {
   it.each<[string, string[], number, RegExp]>([
     ['empty prompt', ['generate', ' '], 2, /prompt: must not be empty/],
     ['unknown method', ['generate', PROMPT, '--method', 'magic'], 2, /magic.*sd, clip-guided, doodl, sgool/],
+    [
+      'option of another method',
+      ['generate', PROMPT, '--method', 'sd', '--lambda', '2'],
+      2,
+      /^sgool: --lambda: method sd has no such option; sgool has it$/,
+    ],
     ['unknown model', ['generate', PROMPT, '--model', 'toybux'], 1, /toybux.*toybox/],
     ['folder in a file', ['generate', PROMPT, '--out', 'notes.txt/run'], 1, /cannot write .*notes\.txt/],
     ['unreadable image', ['score', 'notes.txt', PROMPT], 1, /notes\.txt/],

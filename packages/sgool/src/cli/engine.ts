@@ -1,10 +1,25 @@
-/** @file The library's networks and methods, behind one import that only commands which run them make. */
-import { refinement } from '../methods/edit/refine.ts';
-import { estimateRun } from '../methods/estimate.ts';
-import { methods } from '../methods/index.ts';
-import { loadPipeline } from '../pipeline/load-pipeline.ts';
-import { chooseCompute } from '../runtime/compute.ts';
-import type { Engine } from './host.ts';
+/** @file The library's networks and methods, behind one import that only the commands make that run them. */
+import { type RefineMethod, refinement } from '../methods/edit/refine.ts';
+import type { RefineSource } from '../methods/edit/refine-request.ts';
+import { type EstimateOptions, estimateRun, type RunEstimate } from '../methods/estimate.ts';
+import { type MethodName, methods } from '../methods/index.ts';
+import type { Method } from '../methods/run/method.ts';
+import { type LoadOptions, loadPipeline } from '../pipeline/load-pipeline.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { type Compute, type ComputeOptions, chooseCompute } from '../runtime/compute.ts';
+
+/** The part of the library that needs networks. Tests replace it. */
+export interface Engine {
+  readonly methods: Readonly<Record<MethodName, Method>>;
+  /** The method that begins with an image. */
+  refinement(source: RefineSource): RefineMethod;
+  /** What programs beside a pipeline run on. @throws UserError where that does not work here */
+  chooseCompute(options: ComputeOptions): Promise<Compute>;
+  /** @throws UserError when the model is unknown or broken, or the device does not work here */
+  openPipeline(model: string, options: LoadOptions): Promise<Pipeline>;
+  /** Time and memory of a run. @throws UserError where the run would */
+  estimate?(model: string, options: LoadOptions, run: Omit<EstimateOptions, 'open'>): Promise<RunEstimate>;
+}
 
 export const engine: Engine = {
   methods,

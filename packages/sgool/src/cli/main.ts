@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-/** @file The binary. It stays light: what needs networks or images is imported by the commands that use it. */
+/** @file The binary. It stays light: each command imports the networks and images that it needs. */
+import { runCli } from './cli.ts';
 import { processHost } from './host.ts';
-import { runCli } from './run.ts';
 
 for (const stream of [process.stdout, process.stderr]) {
-  // The reader at the other end of a pipe (`| head`) has gone: nobody is left to tell.
+  // The reader at the other end of a pipe (`| head`) is gone.
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
     throw error;

@@ -1,15 +1,16 @@
-/** @file A stand-in for model and methods, and a host that remembers what was written. Not exported from the package. */
+/** @file A fake model, fake methods, and a host that records what was written, for tests of the command line. */
 import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
-import { fittingNotes, prepareImage } from '../methods/edit/fit-image.ts';
-import type { Iteration, Method } from '../methods/run/method.ts';
+import { refinement } from '../methods/edit/refine.ts';
+import { methods } from '../methods/index.ts';
+import type { Iteration } from '../methods/run/iteration.ts';
+import type { Method } from '../methods/run/method.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { METHOD_NAMES, type MethodName } from '../request/request.ts';
-import { commonDefaults } from '../request/settings.ts';
 import { centreDetector } from '../saliency/simple-detectors.ts';
 import { spectralResidual } from '../saliency/spectral-residual.ts';
-import type { Engine, Host, Sink } from './host.ts';
-import { runCli } from './run.ts';
+import { runCli } from './cli.ts';
+import type { Engine } from './engine.ts';
+import type { Host, Sink } from './host.ts';
 
 const SIDE = 32;
 
@@ -31,11 +32,11 @@ export interface FakeOptions {
   /** Scores of CLIP A by iteration. */
   readonly scores?: readonly number[];
   readonly openError?: Error;
-  /** Tokens that fit. */
+  /** Length of a prompt, in words, that is not cut off. */
   readonly maxTokens?: number;
 }
 
-/** A model without networks, and methods that give one disc after the other. */
+/** A model without networks, and methods with the settings of the real ones that yield one disc after the other. */
 export function fakeEngine({ before, scores = [], openError, maxTokens = 75 }: FakeOptions = {}): Engine {
   const model: Pipeline['model'] = {
     name: 'toybox',
@@ -60,44 +61,45 @@ export function fakeEngine({ before, scores = [], openError, maxTokens = 75 }: F
     dispose: async () => {},
   };
 
-  const method = (name: MethodName): Method => ({
-    name,
-    summary: `stands in for ${name}`,
-    defaults: () => ({ ...commonDefaults(model), iterations: name === 'sd' ? 0 : 3, steps: 5 }),
-    async *run(_pipeline, request, { signal, onStep } = {}) {
-      const iterations = name === 'sd' ? 0 : (request.iterations ?? 3);
-      let most = Number.NEGATIVE_INFINITY;
-      for (let iteration = 0; iteration <= iterations; iteration++) {
-        onStep?.({ iteration, iterations, phase: 'denoise', step: 1, steps: 5 });
-        await before?.(iteration, signal);
-        signal?.throwIfAborted();
-        const A = scores[iteration] ?? 20 + iteration;
-        const best = A > most;
-        most = Math.max(most, A);
-        yield {
-          iteration,
-          iterations,
-          latent: new Float64Array(4),
-          image: discImage(iteration),
-          ...(name === 'sd' ? {} : { loss: { total: 1 / (1 + iteration), whole: 0.5, regions: 0.25 } }),
-          clip: { A, B: A - 1 },
-          evaluations: { forward: 10 * (iteration + 1), pullback: 5 * iteration },
-          seconds: { iteration: 0.01, total: 0.01 * (iteration + 1) },
-          best,
-          seed: (request.seed ?? 0) + (name === 'best-of' ? iteration : 0),
-        } satisfies Iteration;
-      }
-    },
-  });
+  /** The method with short runs that compute nothing. */
+  function faked<M extends Method>(real: M): M {
+    const hasIterations = Object.hasOwn(real.settings, 'iterations');
+    const short = { steps: 5, ...(hasIterations ? { iterations: 3 } : {}) };
+    return {
+      ...real,
+      defaults: (...args: Parameters<Method['defaults']>) => ({ ...real.defaults(...args), ...short }),
+      async *run(_pipeline, request, { signal, onStep } = {}) {
+        const iterations = hasIterations ? (request.iterations ?? 3) : 0;
+        let most = Number.NEGATIVE_INFINITY;
+        for (let iteration = 0; iteration <= iterations; iteration++) {
+          onStep?.({ iteration, iterations, phase: 'denoise', step: 1, steps: 5 });
+          await before?.(iteration, signal);
+          signal?.throwIfAborted();
+          const A = scores[iteration] ?? 20 + iteration;
+          const best = A > most;
+          most = Math.max(most, A);
+          yield {
+            iteration,
+            iterations,
+            latent: new Float64Array(4),
+            image: discImage(iteration),
+            ...(real.movesNoise ? { loss: { total: 1 / (1 + iteration), whole: 0.5, regions: 0.25 } } : {}),
+            clip: { A, B: A - 1 },
+            evaluations: { forward: 10 * (iteration + 1), pullback: 5 * iteration },
+            seconds: { iteration: 0.01, total: 0.01 * (iteration + 1) },
+            best,
+            seed: request.seed ?? 0,
+          } satisfies Iteration;
+        }
+      },
+    };
+  }
 
   return {
-    refinement: (source) => ({
-      ...method('sgool'),
-      defaults: () => ({ ...commonDefaults(model), iterations: 3, steps: 5, sampler: 'edict' }),
-      prepare: (size) => prepareImage(source, size),
-      notes: (size) => fittingNotes(source, size),
-    }),
-    methods: Object.fromEntries(METHOD_NAMES.map((name) => [name, method(name)])) as Engine['methods'],
+    refinement: (source) => faked(refinement(source)),
+    methods: Object.fromEntries(
+      Object.entries(methods).map(([name, real]) => [name, faked<Method>(real)]),
+    ) as Engine['methods'],
     chooseCompute: async ({ device = 'cpu', precision = 'float32' }) => ({
       device: device === 'auto' ? 'cpu' : device,
       precision,
@@ -112,7 +114,7 @@ export function fakeEngine({ before, scores = [], openError, maxTokens = 75 }: F
 
 export interface FakeHost extends Host {
   readonly written: { stdout: string; stderr: string };
-  /** As if Ctrl-C had been pressed. */
+  /** Simulates Ctrl-C. */
   interrupt(): void;
   /** Codes that the process was ended with. */
   readonly exits: number[];
@@ -156,14 +158,14 @@ export function fakeHost(
   };
 }
 
-/** What a command line meets. */
+/** The surroundings of a command line. */
 export interface Setting {
   readonly env?: Host['env'];
   readonly isTTY?: boolean;
   readonly fake?: FakeOptions;
 }
 
-/** Runs one command line in a folder, on stand-ins for model and methods. */
+/** Runs one command line in a folder, with the fake model and methods. */
 export async function runOnFakes(cwd: string, argv: readonly string[], { env, isTTY, fake }: Setting = {}) {
   const host = fakeHost(cwd, { engine: fakeEngine(fake), env, isTTY });
   const code = await runCli(argv, host);

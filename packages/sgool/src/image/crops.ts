@@ -4,7 +4,6 @@
  */
 
 import type { Generator } from '../random/generator.ts';
-import type { Region } from '../saliency/regions.ts';
 import { adaptiveAveragePoolMatrix, resampleMatrix } from './resample.ts';
 
 /** One square view: `rows · plane · columnsᵀ` is what CLIP sees of a colour plane. */
@@ -23,7 +22,13 @@ export interface CropSizes {
   readonly side: number;
 }
 
-type Box = Pick<Region, 'left' | 'top' | 'width' | 'height'>;
+/** A box in pixels of the image. */
+interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
 
 /** CLIP's own preprocessing: bicubic resize of the shorter side, centre crop. */
 export function wholeCrop({ width, height, side }: CropSizes): Crop {

@@ -1,31 +1,32 @@
-/** @file Best of N: plain images for seed, seed + 1, ..., of which the one with the highest score of CLIP A is taken. */
+/** @file Best of N: plain images for seed, seed + 1, ..., of which the one with the highest CLIP A score is the result. */
 import { sample } from '../diffusion/trajectory.ts';
 import { Generator } from '../random/generator.ts';
-import { commonDefaults, withPreset } from '../request/settings.ts';
-import type { Method } from './run/method.ts';
-import { beginRun, bestKeeper, drawFreshNoise, samplerOf, stopRule, withinIteration } from './run/run.ts';
+import { type SettingsOf, samplingSettings, selectionSettings } from '../request/settings.ts';
+import type { MethodDefinition } from './run/method.ts';
+import { bestKeeper, drawFreshNoise, samplerOf, stopRule, withinIteration } from './run/run.ts';
 
-export const bestOf: Method = {
+const { iterations, targetClip } = selectionSettings;
+const settings = { ...samplingSettings, iterations, targetClip };
+
+export const bestOf: MethodDefinition<'best-of', SettingsOf<typeof settings>> = {
   name: 'best-of',
-  summary: 'plain images for several seeds, of which CLIP takes the best',
-  defaults(model, preset) {
-    const settings = { ...commonDefaults(model), iterations: 15 };
-    return withPreset(settings, model, 'best-of', preset);
-  },
-  async *run(pipeline, input, options) {
-    const run = beginRun(bestOf, pipeline, input, options);
+  summary: 'plain images for several seeds; CLIP selects the best',
+  settings,
+  movesNoise: false,
+  defaults: () => ({ iterations: 15 }),
+  async *run(pipeline, run) {
     const { settings, request, evaluations, signal } = run;
     await pipeline.critic();
     const denoiser = await pipeline.denoiser({ ...request, ...settings, evaluations });
     const isBest = bestKeeper('clip');
-    // There is no loss to wait for: images of other seeds have nothing to do with each other.
-    const isEnough = stopRule({ ...settings, patience: 0 });
+    // Images of other seeds are independent: there is no loss that falls.
+    const isEnough = stopRule({ targetClip: settings.targetClip, patience: 0, minImprovement: 0 });
     for (let iteration = 0; iteration <= settings.iterations; iteration++) {
       const seed = run.seed + iteration;
       const random = new Generator(seed);
       const latent = Float64Array.from(random.randn(pipeline.latentShape(settings)));
       const sampler = samplerOf(pipeline, settings, drawFreshNoise(settings, latent.length, random));
-      const [final] = await withinIteration('best-of', iteration, () =>
+      const [final] = await withinIteration(run.method, iteration, () =>
         sample(sampler, denoiser, latent, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
       const image = await pipeline.decode(final, settings);

@@ -1,10 +1,10 @@
 /**
  * @file CLIP-guided Stable Diffusion, the paper's "Baseline": at every denoising step, the gradient of the CLIP loss of the
- * image in sight bends the noise prediction. The starting noise stays as it is.
+ * predicted image is added to the noise prediction. The starting noise stays as it is.
  *
- * The image in sight comes from a prediction with the **conditional** embedding, without guidance, as diffusers'
- * pipeline does today; its version of 2022, and DOODL's copy of it, took the unconditional one. A network that is told the
- * guidance scale is told it here too.
+ * The predicted image comes from a noise prediction with the **conditional** embedding, without guidance, as in diffusers'
+ * pipeline today; its version of 2022, and DOODL's copy of it, used the unconditional one. A network that takes the guidance
+ * scale as an input gets it here too.
  *
  * Reference: huggingface/diffusers, examples/community/clip_guided_stable_diffusion.py (after Crowson), the branch of
  * PNDM, DDIM and DPM-Solver++.
@@ -17,37 +17,44 @@ import { sample } from '../diffusion/trajectory.ts';
 import type { Objective, ObjectiveInput } from '../objectives/objective.ts';
 import { wholeViews } from '../objectives/whole-views.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { commonDefaults, withPreset } from '../request/settings.ts';
-import type { Method } from './run/method.ts';
-import { assertFinite, beginRun, bestKeeper, type Run, samplerOf, withinIteration } from './run/run.ts';
+import {
+  clipGuidanceSettings,
+  cutoutSettings,
+  type SettingsOf,
+  samplingSettings,
+  selectionSettings,
+} from '../request/settings.ts';
+import type { MethodDefinition } from './run/method.ts';
+import { assertFinite, bestKeeper, type Run, samplerOf, withinIteration } from './run/run.ts';
 
-export const clipGuided: Method = {
+const settings = {
+  ...samplingSettings,
+  keep: selectionSettings.keep,
+  ...cutoutSettings,
+  ...clipGuidanceSettings,
+};
+type ClipGuidedSettings = SettingsOf<typeof settings>;
+
+export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
   name: 'clip-guided',
-  summary: 'bends every denoising step towards the prompt by CLIP',
-  defaults(model, preset) {
-    const settings = {
-      ...commonDefaults(model),
-      iterations: 1,
-      cutouts: 4,
-      cutPower: 1,
-      cutReduction: 'mean',
-    } as const;
-    return withPreset(settings, model, 'clip-guided', preset);
-  },
-  async *run(pipeline, input, options) {
-    const run = beginRun(clipGuided, pipeline, input, options, 1);
+  summary: 'steers every denoising step towards the prompt by the gradient of CLIP',
+  settings,
+  movesNoise: false,
+  lastIteration: 1,
+  defaults: () => ({ cutouts: 4, cutPower: 1, cutReduction: 'mean' }),
+  async *run(pipeline, run) {
     const { settings, request, noise, freshNoise, evaluations, signal } = run;
     const isBest = bestKeeper(settings.keep === 'loss' ? 'clip' : settings.keep);
     const plain = await pipeline.denoiser({ ...request, ...settings, evaluations });
     const guided = await clipGuidedDenoiser(pipeline, run, plain);
-    // EDICT asks twice per step, at points that no published form of this guidance looks at.
+    // EDICT calls the network twice per step, at points that no published form of this guidance uses.
     const single = {
       ...settings,
       sampler: settings.sampler === 'edict' ? 'ddim' : settings.sampler,
     } as const;
     for (const [iteration, denoiser] of [plain, guided].entries()) {
       const sampler = samplerOf(pipeline, iteration === 0 ? settings : single, freshNoise);
-      const [final] = await withinIteration('clip-guided', iteration, () =>
+      const [final] = await withinIteration(run.method, iteration, () =>
         sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
       const image = await pipeline.decode(final, settings);
@@ -58,10 +65,14 @@ export const clipGuided: Method = {
 };
 
 /**
- * The denoiser whose prediction is bent by the CLIP loss, so that the noise it implies becomes `ε + noise·dL/dz`. It has no
+ * The denoiser whose prediction is changed by the CLIP loss, so that the noise it implies becomes `ε + noise·dL/dz`. It has no
  * gradient itself.
  */
-async function clipGuidedDenoiser(pipeline: Pipeline, run: Run, plain: Denoiser): Promise<Denoiser> {
+async function clipGuidedDenoiser(
+  pipeline: Pipeline,
+  run: Run<ClipGuidedSettings>,
+  plain: Denoiser,
+): Promise<Denoiser> {
   const { settings, request, evaluations, random } = run;
   const path = pipeline.noisePath(settings);
   const critic = await pipeline.critic();

@@ -1,32 +1,43 @@
 /**
- * @file DOODL: the starting noise is moved so that the whole image matches the prompt under CLIP.
+ * @file DOODL: the starting noise is optimised so that the whole image matches the prompt under CLIP.
  *
  * Reference: Wallace, Gokul, Ermon, Naik 2023, "End-to-End Diffusion Latent Optimization Improves Classifier Guidance", and
- * its published code. Departures: latents are float64, not float16; the best iterate is marked, where the program keeps the
- * last; by default states are checkpointed, as the program in fact does.
+ * its published code. Departures: latents are float64, not float16; the best iteration is the result, where the published code
+ * takes the last; by default the latent of each step is kept, as the published code in fact does.
  */
 
 import { wholeViews } from '../objectives/whole-views.ts';
-import { commonDefaults, pairDefaults, withPreset } from '../request/settings.ts';
-import type { Method } from './run/method.ts';
+import { pairDefaults } from '../request/defaults.ts';
+import {
+  cutoutSettings,
+  differentiationSettings,
+  optimiserSettings,
+  type SettingsOf,
+  samplingSettings,
+  selectionSettings,
+} from '../request/settings.ts';
+import type { MethodDefinition } from './run/method.ts';
 import { optimiseNoise } from './run/optimise-noise.ts';
 
-export const doodl: Method = {
+const settings = {
+  ...samplingSettings,
+  ...differentiationSettings,
+  ...selectionSettings,
+  ...cutoutSettings,
+  ...optimiserSettings,
+};
+
+export const doodl: MethodDefinition<'doodl', SettingsOf<typeof settings>> = {
   name: 'doodl',
-  summary: 'moves the noise until the whole image matches the prompt',
-  defaults(model, preset) {
-    const settings = {
-      ...commonDefaults(model),
-      ...pairDefaults(model, 'checkpointed'),
-      iterations: 50,
-      cutouts: 16,
-    } as const;
-    return withPreset(settings, model, 'doodl', preset);
-  },
-  run: (pipeline, request, options) =>
-    optimiseNoise(doodl, pipeline, request, options, async ({ settings, request: { prompt }, random }) => {
+  summary: 'optimises the noise until the whole image matches the prompt',
+  settings,
+  movesNoise: true,
+  defaults: (model) => pairDefaults(model, 'checkpointed'),
+  run: (pipeline, run) =>
+    optimiseNoise(pipeline, run, async () => {
+      const { settings, request, random } = run;
       const critic = await pipeline.critic();
-      const text = await critic.embedText(prompt);
+      const text = await critic.embedText(request.prompt);
       const whole = wholeViews(settings, { ...settings, side: critic.side }, text, random);
       const built = {
         objective: () => ({ views: whole.draw(), bestWeight: whole.bestWeight }),

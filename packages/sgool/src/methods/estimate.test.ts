@@ -2,11 +2,12 @@ import { compile, exp, trace } from '@sgool/autodiff';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type LoadOptions, loadPipeline } from '../pipeline/load-pipeline.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
-import { METHOD_NAMES } from '../request/request.ts';
 import { DryRunPrograms } from '../runtime/dry-run.ts';
 import { ProgramCache } from '../runtime/program-cache.ts';
+import { defined } from '../testing.ts';
 import { estimateRun } from './estimate.ts';
-import { methods } from './index.ts';
+import { METHOD_NAMES, methods } from './index.ts';
+import { requestTo } from './testing.ts';
 
 vi.mock(import('@sgool/autodiff'), async (original) => {
   const engine = await original();
@@ -32,18 +33,19 @@ const estimate = (settings = {}, options: LoadOptions = {}) =>
     machine,
   });
 
-describe.each(METHOD_NAMES)('a rehearsal of %s', (name) => {
+describe.each(METHOD_NAMES)('a dry run of %s', (name) => {
   it('computes nothing and runs the UNet as often as the method does', async () => {
     vi.mocked(compile).mockClear();
-    let programs: DryRunPrograms;
+    let programs: DryRunPrograms | undefined;
     const pipeline = await open((options) => (programs = new DryRunPrograms(options)));
     let evaluations = { forward: 0, pullback: 0 };
-    for await (const step of methods[name].run(pipeline, request)) evaluations = step.evaluations;
+    for await (const step of methods[name].run(pipeline, requestTo(name, request)))
+      evaluations = step.evaluations;
     expect(compile).not.toHaveBeenCalled();
     const runs = (pattern: RegExp) =>
-      [...programs!.counts.run]
+      [...defined(programs).counts.run]
         .filter(([key]) => pattern.test(key))
-        .reduce((sum, [key, count]) => sum + count * Number(/(\d)x1x4/.exec(key)![1]), 0);
+        .reduce((sum, [key, count]) => sum + count * Number(/(\d)x1x4/.exec(key)?.[1]), 0);
     expect({ forward: runs(/^unet \d/), pullback: runs(/^unet pullback/) }).toEqual(evaluations);
   });
 });
@@ -63,7 +65,7 @@ describe('estimateRun', () => {
     const slow = await estimateRun({
       open,
       method: methods.sd,
-      request,
+      request: requestTo('sd', request),
       iterations: 0,
       machine: { flops: 1e6 },
     });
@@ -93,13 +95,13 @@ describe('memory low', () => {
     const losses = async (memory: LoadOptions['memory']) => {
       const pipeline = await loadPipeline(model.dir, { memory });
       const found: number[] = [];
-      for await (const { loss } of methods.sgool.run(pipeline, short)) found.push(loss!.total);
+      for await (const { loss } of methods.sgool.run(pipeline, short)) found.push(defined(loss).total);
       await pipeline.dispose();
       return found;
     };
     const [plenty, low] = [await losses('plenty'), await losses('low')];
     low.forEach((loss, i) => {
-      expect(loss).toBeCloseTo(plenty[i]!, 4);
+      expect(loss).toBeCloseTo(plenty[i], 4);
     });
   });
 
@@ -111,9 +113,9 @@ describe('memory low', () => {
     const [a, b] = [await programs.get('a', graph), await programs.get('b', graph)];
     for (const program of [a, b, a]) {
       const { y } = await program.run({ x: new Float32Array(length) });
-      expect(y![length - 1]).toBe(1);
+      expect(y[length - 1]).toBe(1);
     }
-    // Made when asked for, and again whenever the other one has taken its place.
+    // Compiled on request, and again whenever the other one has taken its place.
     expect(compile).toHaveBeenCalledTimes(5);
     await programs.dispose();
   });

@@ -1,15 +1,16 @@
 /**
- * @file What a run will take: time and memory, before it starts.
+ * @file Time and memory of a run, before it starts.
  *
- * The method runs on programs that only count (see dry-run.ts), two iterations at most; further ones cost what the second
- * cost. Operations become seconds by the speed that a small program reaches on this machine, and by the share of a core that
- * the dry run itself got.
+ * A dry run of the method counts operations and computes nothing (see dry-run.ts), for two iterations at most; further ones cost
+ * as much as the second. Operations become seconds by the speed that a small program reaches on this machine, and by the share of
+ * a core that the dry run itself got.
  */
 import type { GraphCost } from '@sgool/autodiff';
 import { sum } from '../numbers.ts';
 import type { LoadOptions } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import type { GenerationRequest } from '../request/request.ts';
+import type { MethodRequest } from '../request/request.ts';
+import { pickSettings } from '../request/settings.ts';
 import { type DryRunCounts, DryRunPrograms } from '../runtime/dry-run.ts';
 import { contentionMeter, type MachineSpeed, measureMachine } from '../runtime/machine-speed.ts';
 import type { Method } from './run/method.ts';
@@ -31,8 +32,8 @@ export interface RunEstimate {
 export interface EstimateOptions {
   /** Opens the model on the given programs. */
   readonly open: (programs: NonNullable<LoadOptions['programs']>) => Promise<Pipeline>;
-  readonly method: Pick<Method, 'run'>;
-  readonly request: GenerationRequest;
+  readonly method: Pick<Method, 'run' | 'settings'>;
+  readonly request: MethodRequest;
   /** Of the request, as resolved. */
   readonly iterations: number;
   /** Measured unless given. */
@@ -43,7 +44,7 @@ export interface EstimateOptions {
 const SECONDS_PER_NODE = 6e-6;
 /** Making a kernel, and optimising the graph around it. */
 const COMPILE_SECONDS_PER_NODE = 3e-4;
-/** What nodes without many operations read and write, in bytes for each operation of a convolution in that time. */
+/** Bytes that nodes with few operations read and write in the time of one operation of a convolution. */
 const MOVED_PER_OPERATION = 0.1;
 /** The same for weights that compiling rearranges or computes. */
 const COPIED_PER_OPERATION = 0.002;
@@ -65,26 +66,29 @@ export async function estimateRun({
   iterations,
   machine,
 }: EstimateOptions): Promise<RunEstimate> {
-  let programs: DryRunPrograms | undefined;
-  const pipeline = await open((options) => (programs = new DryRunPrograms(options)));
-  const { options, costs } = programs!;
+  let made: DryRunPrograms | undefined;
+  const pipeline = await open((options) => (made = new DryRunPrograms(options)));
+  if (!made) throw new Error('estimate: the pipeline was opened without the programs of the dry run');
+  const programs: DryRunPrograms = made;
+  const { options, costs } = programs;
   const scores: DryRunCounts[] = [];
   const contention = contentionMeter();
-  // What is counted is the run that does not end early.
-  const dryRun = { ...request, iterations: Math.min(iterations, 2), patience: 0, targetClip: 100 };
-  for await (const _ of method.run(pipeline, dryRun)) {
-    scores.push(programs!.counts);
+  // A run that does not end early.
+  const whole = { iterations: Math.min(iterations, 2), patience: 0, targetClip: 100 };
+  for await (const _ of method.run(pipeline, { ...request, ...pickSettings(method.settings, whole) })) {
+    scores.push(programs.counts);
   }
   await pipeline.dispose();
-  const { peak } = programs!;
+  const { peak } = programs;
   const slower = contention();
   const speed = machine ?? (await measureMachine(options));
 
   const total = (which: keyof DryRunCounts, of: (cost: GraphCost) => number) =>
-    [...extrapolated(scores, which, iterations)].reduce(
-      (sum, [key, count]) => sum + count * of(costs.get(key)!),
-      0,
-    );
+    [...extrapolated(scores, which, iterations)].reduce((sum, [key, count]) => {
+      const cost = costs.get(key);
+      if (!cost) throw new Error(`estimate: no cost of the program ${key}`);
+      return sum + count * of(cost);
+    }, 0);
   const running = total(
     'run',
     ({ nodes, flops, movedBytes }) =>
@@ -109,7 +113,7 @@ export async function estimateRun({
 
 /** Counts of the whole run from those after each of its first iterations. */
 function extrapolated(scores: readonly DryRunCounts[], which: keyof DryRunCounts, iterations: number) {
-  const last = scores.at(-1)![which];
+  const last = scores[scores.length - 1][which];
   const before = scores.at(-2)?.[which];
   // Three scores: the first image, an iteration that compiled its programs, and one like all that follow.
   const missing = before && scores.length === 3 ? iterations - 2 : 0;

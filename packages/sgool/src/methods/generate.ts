@@ -1,10 +1,9 @@
-/** @file One call from request to result, for those who do not want the iterations. */
+/** @file One call from request to result, for callers who do not need the iterations. */
 
 import { type LoadOptions, loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { type GenerationRequest, parseRequest } from '../request/request.ts';
-import { methods } from './index.ts';
-import type { Iteration, RunOptions } from './run/method.ts';
+import { type GenerationRequest, methods, parseRequest } from './index.ts';
+import type { Iteration, RunOptions } from './run/iteration.ts';
 
 export interface Generation {
   /** The plain image, before any optimisation. */
@@ -17,7 +16,7 @@ export interface Generation {
 export interface GenerateOptions extends RunOptions, LoadOptions {
   /** A loaded model to use; without it the request's model is loaded and freed again. */
   readonly pipeline?: Pipeline;
-  /** Told every iteration. */
+  /** Called with every iteration. */
   readonly onIteration?: (iteration: Iteration) => void;
 }
 
@@ -39,7 +38,7 @@ export async function generate(
   }
 }
 
-/** Takes every iteration of a run and keeps those that matter. */
+/** Goes through the iterations of a run and keeps the plain one, the best and the last. */
 export async function runToEnd(
   iterations: AsyncIterable<Iteration>,
   { onIteration }: Pick<GenerateOptions, 'onIteration'> = {},
@@ -53,5 +52,6 @@ export async function runToEnd(
     if (iteration.best) best = iteration;
     last = iteration;
   }
-  return { before: before!, best: best!, last: last! };
+  if (!before || !best || !last) throw new Error('generate: the method yielded no iteration');
+  return { before, best, last };
 }

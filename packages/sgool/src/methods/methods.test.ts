@@ -6,10 +6,11 @@ import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
 import { Generator } from '../random/generator.ts';
-import { METHOD_NAMES } from '../request/request.ts';
+import { defined } from '../testing.ts';
 import { sightGradient } from './clip-guided.ts';
-import { methods } from './index.ts';
-import type { Iteration } from './run/method.ts';
+import { METHOD_NAMES, type MethodName, methods } from './index.ts';
+import type { Iteration } from './run/iteration.ts';
+import { requestTo } from './testing.ts';
 
 const size = { width: 32, height: 32 };
 const request = { prompt: 'a red cat and a blue boat', seed: 5, steps: 4, iterations: 2, cutouts: 2 };
@@ -33,8 +34,8 @@ async function collect(iterations: AsyncGenerator<Iteration>): Promise<Iteration
 
 describe.each(METHOD_NAMES)('%s', (name) => {
   it('yields the plain image first, then one per round, the same bytes for the same seed', async () => {
-    const rounds = await collect(methods[name].run(pipeline, request));
-    const again = await collect(methods[name].run(pipeline, request));
+    const rounds = await collect(methods[name].run(pipeline, requestTo(name, request)));
+    const again = await collect(methods[name].run(pipeline, requestTo(name, request)));
     expect(rounds.map(({ iteration }) => iteration)).toEqual(
       Array.from({ length: rounds[0].iterations + 1 }, (_, i) => i),
     );
@@ -51,29 +52,30 @@ describe.each(METHOD_NAMES)('%s', (name) => {
     if (rounds.length > 1) expect(rounds[1].image.data).not.toEqual(rounds[0].image.data);
   });
 
-  it('stops when it is told to, between two network calls', async () => {
+  it('stops when it is aborted, between two network calls', async () => {
     const controller = new AbortController();
     const onStep = () => controller.abort();
-    const run = methods[name].run(pipeline, request, { signal: controller.signal, onStep });
+    const run = methods[name].run(pipeline, requestTo(name, request), { signal: controller.signal, onStep });
     await expect(collect(run)).rejects.toMatchObject({ name: 'AbortError' });
   });
 });
 
 it('counts network evaluations', async () => {
-  const at = async (name: 'sd' | 'sgool' | 'doodl', settings = {}) =>
-    (await collect(methods[name].run(pipeline, { ...request, ...settings }))).at(-1)!.evaluations;
+  const at = async (name: MethodName, settings = {}) =>
+    (await collect(methods[name].run(pipeline, requestTo(name, { ...request, ...settings })))).at(-1)
+      ?.evaluations;
   expect(await at('sd')).toEqual({ forward: 8, pullback: 0 });
-  // Three images of four steps, two calls each, two prompts per call; two ways back.
+  // Three images of four steps, two calls each, two prompts per call; two backward passes.
   expect(await at('doodl')).toEqual({ forward: 48, pullback: 32 });
   expect(await at('sgool', { trajectory: 'checkpointed' })).toEqual({ forward: 48, pullback: 32 });
   expect(await at('sgool')).toEqual({ forward: 80, pullback: 32 });
   expect(await at('sgool', { sampler: 'ddim' })).toEqual({ forward: 24, pullback: 16 });
-  // Less of the way back: the last step alone, no step.
+  // Less of the backward pass: the last step alone, no step.
   expect(await at('doodl', { sampler: 'ddim', gradientSteps: 1 })).toEqual({ forward: 24, pullback: 4 });
   expect(await at('doodl', { sampler: 'ddim', jacobianShare: 0 })).toEqual({ forward: 24, pullback: 0 });
 });
 
-it('ends early where it is told to, before a gradient that nobody needs', async () => {
+it('ends early by its rules, before a gradient that is not needed', async () => {
   const rounds = await collect(
     methods.doodl.run(pipeline, { ...request, targetClip: -100, sampler: 'ddim' }),
   );
@@ -83,24 +85,26 @@ it('ends early where it is told to, before a gradient that nobody needs', async 
   const unmoved = { optimiser: 'doodl', gradScale: 0, perturbation: 0, cutouts: 0, sampler: 'ddim' } as const;
   const patient = { ...request, ...unmoved, iterations: 9, patience: 2 };
   expect(await collect(methods.doodl.run(pipeline, patient))).toHaveLength(3);
-  expect(await collect(methods['best-of'].run(pipeline, { ...request, targetClip: -100 }))).toHaveLength(1);
+  expect(
+    await collect(methods['best-of'].run(pipeline, requestTo('best-of', { ...request, targetClip: -100 }))),
+  ).toHaveLength(1);
 });
 
 it('leaves a latent that made the loss worse without a gradient', async () => {
   const totals = [1, 2, 0.5, 0.4];
-  const told: Pipeline = {
+  const rigged: Pipeline = {
     ...pipeline,
     async objective(options) {
       const objective = await pipeline.objective(options);
       const evaluate = async (...args: Parameters<typeof objective.evaluate>) => ({
         ...(await objective.evaluate(...args)),
-        total: totals.shift()!,
+        total: defined(totals.shift()),
       });
       return { ...objective, evaluate };
     },
   };
   const settings = { optimiser: 'trust-region', sampler: 'ddim', cutouts: 0, iterations: 3 } as const;
-  const rounds = await collect(methods.doodl.run(told, { ...request, ...settings }));
+  const rounds = await collect(methods.doodl.run(rigged, { ...request, ...settings }));
   expect(rounds.map(({ evaluations }) => evaluations.pullback)).toEqual([0, 8, 8, 16]);
 });
 
@@ -129,14 +133,15 @@ it('reports progress inside an iteration', async () => {
 });
 
 describe('sgool', () => {
-  it('looks: map, regions, and both parts of the loss', async () => {
+  it('yields the saliency map, the regions, and both parts of the loss', async () => {
     const rounds = await collect(
       methods.sgool.run(pipeline, { ...request, saliency: 'spectral-residual', lambda: 0.5 }),
     );
     for (const { loss, regions, saliency } of rounds) {
       expect(saliency).toMatchObject(size);
-      expect(regions!.length).toBeGreaterThan(0);
-      expect(loss!.total).toBeCloseTo(loss!.whole! + 0.5 * loss!.regions!, 4);
+      expect(regions?.length).toBeGreaterThan(0);
+      const { total, whole, regions: salient } = defined(loss);
+      expect(total).toBeCloseTo(defined(whole) + 0.5 * defined(salient), 4);
     }
   });
 
@@ -152,9 +157,10 @@ describe('sgool', () => {
     const rounds = await collect(
       methods.sgool.run(pipeline, { ...request, ...settings, steps: 2, iterations: 4, regionText: 'parts' }),
     );
-    expect(rounds.at(-1)!.loss!.total).toBeLessThan(rounds[0].loss!.total);
-    const best = rounds.findLast(({ best }) => best)!;
-    expect(best.loss!.total).toBe(Math.min(...rounds.map(({ loss }) => loss!.total)));
+    const totals = rounds.map(({ loss }) => defined(loss).total);
+    expect(totals.at(-1)).toBeLessThan(totals[0]);
+    const best = rounds.findLast(({ best }) => best);
+    expect(best?.loss?.total).toBe(Math.min(...totals));
   });
 
   it('stops at a gradient that is not finite, naming the iteration, after the image was given out', async () => {
@@ -187,20 +193,21 @@ describe('sgool', () => {
 
 describe('clip-guided', () => {
   it('is plain generation without the CLIP loss', async () => {
-    const rounds = await collect(methods['clip-guided'].run(pipeline, { ...request, clipGuidanceScale: 0 }));
+    const unguided = requestTo('clip-guided', { ...request, clipGuidanceScale: 0 });
+    const rounds = await collect(methods['clip-guided'].run(pipeline, unguided));
     expect(rounds[1].image.data).toEqual(rounds[0].image.data);
   });
 
   it('leaves the prediction at the pure noise of a flow, which cannot be bent', async () => {
     const flow = { ...pipeline, noisePath: () => rectifiedFlow };
-    const once = { ...request, sampler: 'ddim', steps: 1 } as const;
+    const once = requestTo('clip-guided', { ...request, sampler: 'ddim', steps: 1 });
     const rounds = await collect(methods['clip-guided'].run(flow, once));
     expect(rounds[1].image.data).toEqual(rounds[0].image.data);
     const twice = await collect(methods['clip-guided'].run(flow, { ...once, steps: 2 }));
     expect(twice[1].image.data).not.toEqual(twice[0].image.data);
   });
 
-  it('takes the gradient of the loss of the image in sight', async () => {
+  it('takes the gradient of the loss of the predicted image', async () => {
     const conditional = await pipeline.denoiser({ ...request, guidanceScale: 1, ...size });
     const critic = await pipeline.critic();
     const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });

@@ -18,11 +18,11 @@ import { guidanceEmbedding } from '../models/stable-diffusion/guidance-embedding
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { Generator } from '../random/generator.ts';
-import type { GenerationRequest } from '../request/request.ts';
+import { defined } from '../testing.ts';
 import { loadTokenizer } from '../text/tokenizer.ts';
 import { openSafetensors, readTypedTensor, type SafetensorsFile } from '../weights/formats/safetensors.ts';
-import { methods } from './index.ts';
-import type { Iteration } from './run/method.ts';
+import { type GenerationRequest, methods } from './index.ts';
+import type { Iteration } from './run/iteration.ts';
 
 const data = new URL('../../../../fixtures/data/', import.meta.url).pathname;
 const base = `${data}pipeline`;
@@ -198,7 +198,7 @@ describe('Stable Diffusion 1', () => {
 
   it('goes one round of DOODL: loss, gradient of the noise, updated noise', async () => {
     const { iterations } = await collect('doodl', pipeline, iteration);
-    expect(error([iterations[0].loss!.total], await read('doodl.loss'))).toBeLessThan(CLOSE);
+    expect(error([defined(iterations[0].loss).total], await read('doodl.loss'))).toBeLessThan(CLOSE);
     expect(error(iterations[1].latent, await read('doodl.updated'))).toBeLessThan(CLOSE);
     await expectGradient('doodl', (await collect('doodl', pipeline, bare)).iterations);
   });
@@ -213,9 +213,9 @@ describe('Stable Diffusion 1', () => {
     const { iterations } = await collect('sgool', pipeline, { ...iteration, ...built });
     const { loss, regions } = iterations[0];
     expect(regions).toMatchObject([{ left, top, width, height }]);
-    expect(error([loss!.total], await read('sgool.loss'))).toBeLessThan(CLOSE);
-    expect(error([loss!.whole!], await read('sgool.whole'))).toBeLessThan(CLOSE);
-    expect(error([loss!.regions!], await read('sgool.regions'))).toBeLessThan(CLOSE);
+    expect(error([defined(loss?.total)], await read('sgool.loss'))).toBeLessThan(CLOSE);
+    expect(error([defined(loss?.whole)], await read('sgool.whole'))).toBeLessThan(CLOSE);
+    expect(error([defined(loss?.regions)], await read('sgool.regions'))).toBeLessThan(CLOSE);
     expect(error(iterations[1].latent, await read('sgool.updated'))).toBeLessThan(CLOSE);
     await expectGradient('sgool', (await collect('sgool', pipeline, { ...bare, ...built })).iterations);
   });

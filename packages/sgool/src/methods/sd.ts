@@ -1,21 +1,20 @@
-/** @file Plain Stable Diffusion: one image, no optimisation. What every other method is measured against. */
+/** @file Plain Stable Diffusion: one image, no optimisation. All other methods are compared with it. */
 import { sample } from '../diffusion/trajectory.ts';
-import { commonDefaults, withPreset } from '../request/settings.ts';
-import type { Method } from './run/method.ts';
-import { beginRun, samplerOf, withinIteration } from './run/run.ts';
+import { type SamplingSettings, samplingSettings } from '../request/settings.ts';
+import type { MethodDefinition } from './run/method.ts';
+import { samplerOf, withinIteration } from './run/run.ts';
 
-export const sd: Method = {
+export const sd: MethodDefinition<'sd', SamplingSettings> = {
   name: 'sd',
   summary: 'plain Stable Diffusion',
-  defaults(model, preset) {
-    const settings = commonDefaults(model);
-    return withPreset(settings, model, 'sd', preset);
-  },
-  async *run(pipeline, input, options) {
-    const run = beginRun(sd, pipeline, input, options, 0);
+  settings: samplingSettings,
+  movesNoise: false,
+  lastIteration: 0,
+  defaults: () => ({}),
+  async *run(pipeline, run) {
     const { settings, request, noise, freshNoise, evaluations, signal } = run;
     const denoiser = await pipeline.denoiser({ ...request, ...settings, evaluations });
-    const [final] = await withinIteration('sd', 0, () =>
+    const [final] = await withinIteration(run.method, 0, () =>
       sample(samplerOf(pipeline, settings, freshNoise), denoiser, noise, {
         signal,
         onStep: run.stepReporter('denoise', 0),

@@ -1,12 +1,12 @@
 /**
- * @file SGOOL: the starting noise is moved so that the image and the parts of it that a viewer looks at match the prompt.
+ * @file SGOOL: the starting noise is optimised so that the whole image and its salient regions match the prompt under CLIP.
  *
  *     L = D(CLIP(whole), text) + λ · mean over regions k of D(CLIP(region k), text)
  *
- * D is the spherical distance; regions come from the saliency map of the image, which takes no gradient.
+ * D is the spherical distance. The regions come from the saliency map of the image; no gradient flows through the map.
  *
- * Reference: Wang, Zhou, Zhu, Li, Li 2024, "Saliency Guided Optimization of Diffusion Latents". A reading of the published
- * description, not of code: threshold and box rule, λ, the text of a region, optimiser and selection are choices of this
+ * Reference: Wang, Zhou, Zhu, Li, Li 2024, "Saliency Guided Optimization of Diffusion Latents". Written from the published
+ * description, without code: threshold and box rule, λ, the text of a region, optimiser and selection are choices of this
  * project, and settings.
  */
 
@@ -16,34 +16,48 @@ import { assignParts, promptParts } from '../objectives/prompt-parts.ts';
 import { wholeViews } from '../objectives/whole-views.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
-import type { Settings } from '../request/request.ts';
-import { commonDefaults, pairDefaults, withPreset } from '../request/settings.ts';
+import { pairDefaults } from '../request/defaults.ts';
+import { INPUTS } from '../request/request.ts';
+import {
+  cutoutSettings,
+  differentiationSettings,
+  optimiserSettings,
+  type RegionSettings,
+  regionSettings,
+  type SettingsOf,
+  samplingSettings,
+  selectionSettings,
+} from '../request/settings.ts';
 import type { SaliencyMap } from '../saliency/detector.ts';
 import { findRegions, type Region } from '../saliency/regions.ts';
-import type { Method } from './run/method.ts';
+import type { MethodDefinition } from './run/method.ts';
 import { type BuiltObjective, type ObjectiveBuilder, optimiseNoise } from './run/optimise-noise.ts';
 import type { Run } from './run/run.ts';
 
-export const sgool: Method = {
+const settings = {
+  ...samplingSettings,
+  ...differentiationSettings,
+  ...selectionSettings,
+  ...regionSettings,
+  ...cutoutSettings,
+  ...optimiserSettings,
+};
+export type SgoolSettings = SettingsOf<typeof settings>;
+
+export const sgool: MethodDefinition<'sgool', SgoolSettings> = {
   name: 'sgool',
-  summary: 'moves the noise until the image and what the eye is drawn to match the prompt',
-  defaults(model, preset) {
-    const settings = {
-      ...commonDefaults(model),
-      ...pairDefaults(model, 'invertible'),
-      iterations: 50,
-      cutouts: 16,
-    } as const;
-    return withPreset(settings, model, 'sgool', preset);
-  },
-  run: (pipeline, request, options) =>
-    optimiseNoise(sgool, pipeline, request, options, (run) => salientObjective(pipeline, run)),
+  summary: 'optimises the noise until the whole image and its salient regions match the prompt',
+  settings,
+  inputs: INPUTS,
+  movesNoise: true,
+  defaults: (model) => pairDefaults(model, 'invertible'),
+  run: (pipeline, run) => optimiseNoise(pipeline, run, () => salientObjective(pipeline, run)),
 };
 
-/** Looks at each image as a whole and at its salient regions. */
+/** The loss of the whole image and its salient regions. */
 export async function salientObjective(
   pipeline: Pipeline,
-  { settings, request, random }: Run,
+  { settings, request, random }: Run<SgoolSettings>,
 ): Promise<ObjectiveBuilder> {
   const critic = await pipeline.critic();
   const detector = await pipeline.detector(settings.saliency, request);
@@ -51,17 +65,11 @@ export async function salientObjective(
   const text = await critic.embedText(request.prompt);
   const whole = wholeViews(settings, sizes, text, random);
   const regionTexts = await textsOfRegions(critic, request.prompt, settings);
-  let seen: { saliency: SaliencyMap; regions: Region[]; crops: Crop[] } | undefined;
+  let latest: { saliency: SaliencyMap; regions: Region[]; crops: Crop[] } | undefined;
 
-  async function see(image: Image) {
+  async function locate(image: Image) {
     const saliency = await detector.map(image);
-    const regions = findRegions(saliency, {
-      rule: settings.thresholdRule,
-      value: settings.thresholdValue,
-      padding: settings.regionPadding,
-      minSide: settings.minRegionSide,
-      maxRegions: settings.maxRegions,
-    });
+    const regions = findRegions(saliency, settings);
     return { saliency, regions, crops: regions.map((region) => boxCrop(region, sizes)) };
   }
 
@@ -69,8 +77,8 @@ export async function salientObjective(
     views: whole.count + settings.maxRegions,
     async build(image, iteration): Promise<BuiltObjective> {
       const { saliencyEvery: every } = settings;
-      if (!seen || (every > 0 && iteration % every === 0)) seen = await see(image);
-      const { saliency, regions, crops } = seen;
+      if (!latest || (every > 0 && iteration % every === 0)) latest = await locate(image);
+      const { saliency, regions, crops } = latest;
       const texts = await regionTexts(image, regions, sizes);
       const weight = settings.lambda / Math.max(1, regions.length);
       const salient = crops.map((crop, k) => ({ crop, text: texts[k], weight }));
@@ -87,8 +95,8 @@ export async function salientObjective(
   };
 }
 
-/** What each region answers to: the whole prompt, or the part of it that it is given. */
-async function textsOfRegions(critic: ClipCritic, prompt: string, { regionText }: Settings) {
+/** Embeddings of the text that each region is compared with: the whole prompt, or the part of it that fits best. */
+async function textsOfRegions(critic: ClipCritic, prompt: string, { regionText }: RegionSettings) {
   const parts = regionText === 'parts' ? promptParts(prompt) : [prompt];
   const texts = await Promise.all(parts.map((part) => critic.embedText(part)));
   return async (image: Image, regions: readonly Region[], sizes: CropSizes): Promise<Float32Array[]> => {

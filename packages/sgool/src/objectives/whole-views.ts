@@ -3,7 +3,7 @@
 import { type CropSizes, randomCutouts, wholeCrop } from '../image/crops.ts';
 import { mean } from '../numbers.ts';
 import type { Generator } from '../random/generator.ts';
-import type { Settings } from '../request/request.ts';
+import type { CutoutSettings } from '../request/settings.ts';
 import type { View } from './objective.ts';
 
 export interface WholeViews {
@@ -23,7 +23,7 @@ export function wholeViews(
     cutSize,
     cutPower,
     cutReduction,
-  }: Pick<Settings, 'cutouts' | 'cutSize' | 'cutPower' | 'cutReduction'>,
+  }: Pick<CutoutSettings, 'cutouts' | 'cutSize' | 'cutPower' | 'cutReduction'>,
   sizes: CropSizes,
   text: Float32Array,
   random: Generator,

@@ -1,4 +1,4 @@
-/** @file Vectors of float64 as points on a sphere around the origin: where the noise that a network knows lies. */
+/** @file Vectors of float64 as points on a sphere around the origin; the noise that networks are trained on lies close to one. */
 import { UserError } from '../errors.ts';
 
 /** Euclidean length. */

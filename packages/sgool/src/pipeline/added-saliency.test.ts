@@ -2,9 +2,9 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { methods } from '../methods/index.ts';
-import { parseRequest } from '../request/request.ts';
-import { resolveSettings, saliencyNote } from '../request/settings.ts';
+import { methods, parseRequest } from '../methods/index.ts';
+import { settingsOf } from '../methods/run/create-method.ts';
+import { saliencyNote } from '../request/resolve.ts';
 import { loadPipeline } from './load-pipeline.ts';
 import { writeTinyModel } from './testing.ts';
 
@@ -26,7 +26,7 @@ async function saliencyOf(env: Record<string, string>, saliency?: 'transalnet' |
   const { model, detector, dispose } = await loadPipeline(bare.dir, { env });
   try {
     const request = parseRequest({ prompt: 'a cat', ...(saliency ? { saliency } : {}) });
-    const settings = resolveSettings(methods.sgool.defaults(model), request, model);
+    const settings = settingsOf(methods.sgool, { model }, request);
     const { name } = await detector(settings.saliency, { prompt: 'a cat' });
     return { name, note: saliencyNote(settings, request, model) };
   } finally {
@@ -41,7 +41,7 @@ it('uses a TranSalNet that was added for every model that has none', async () =>
 it('falls back to Grad-CAM without one, requested or by default, and says so in one line', async () => {
   const none = { SGOOL_DATA_DIR: path.join(data, 'none') };
   const note =
-    'there are no TranSalNet weights: Grad-CAM on CLIP says where the eye goes; add them with: sgool models add transalnet <file>';
+    'the saliency model is Grad-CAM on CLIP, because there are no TranSalNet weights; add them with: sgool models add transalnet <file>';
   expect(await saliencyOf(none)).toEqual({ name: 'grad-cam', note });
   expect(await saliencyOf(none, 'transalnet')).toEqual({ name: 'grad-cam', note });
   expect(await saliencyOf(none, 'centre')).toEqual({ name: 'centre', note: undefined });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../errors.ts';
 import { createImage } from '../image/image.ts';
 import { Generator } from '../random/generator.ts';
-import { SALIENCY_NAMES } from '../request/request.ts';
+import { SALIENCY_NAMES } from '../request/detectors.ts';
 import { loadPipeline } from './load-pipeline.ts';
 import type { Pipeline } from './pipeline.ts';
 import { writeTinyModel } from './testing.ts';

@@ -4,7 +4,7 @@ import type { Backbone } from '../models/backbone.ts';
 import type { ModelInfo } from '../models/model-info.ts';
 import type { Objective, ObjectiveParts } from '../objectives/objective.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
-import type { SaliencyName } from '../request/request.ts';
+import type { SaliencyName } from '../request/detectors.ts';
 import type { Compute } from '../runtime/compute.ts';
 import type { Detector } from '../saliency/detector.ts';
 

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../errors.ts';
-import { parseRequest } from './request.ts';
+import { METHOD_NAMES, METHODS, methods, parseRequest } from '../methods/index.ts';
+import { SETTING_GROUPS, SETTINGS, type Settings } from './settings.ts';
+import { ownersOf, VALUES } from './testing.ts';
 
 describe('parseRequest', () => {
   it('needs a prompt and fills in the rest', () => {
@@ -27,6 +29,10 @@ describe('parseRequest', () => {
     [{ prompt: 'a cat', seed: 1.5 }, /seed is not usable, got 1.5/],
     [{ prompt: 'a cat', lambda: Number.NaN }, /lambda is not usable/],
     ['a cat', /request: it is not usable, got "a cat"/],
+    [
+      { prompt: 'a cat', method: 'sd', mask: {} },
+      /^request: mask: method sd has no such option; sgool has it$/,
+    ],
   ])('refuses %j in one line', (request, message) => {
     expect(() => parseRequest(request)).toThrow(UserError);
     expect(() => parseRequest(request)).toThrow(message);
@@ -36,4 +42,35 @@ describe('parseRequest', () => {
       expect((error as Error).message).not.toContain('\n');
     }
   });
+});
+
+const keys = Object.keys(SETTINGS) as (keyof Settings)[];
+const CASES = METHOD_NAMES.flatMap((method) => keys.map((key) => [method, key] as const));
+
+describe('a setting', () => {
+  it('is in one group, and has a description', () => {
+    expect(SETTING_GROUPS.flatMap(([, settings]) => Object.keys(settings)).sort()).toEqual([...keys].sort());
+    for (const key of keys) expect(SETTINGS[key].description, key).toBeTruthy();
+  });
+
+  it.each(CASES)('%s: %s is accepted, or refused with the methods that have it', async (method, key) => {
+    const request = { prompt: 'a cat', method, [key]: VALUES[key] };
+    const { names, text } = ownersOf(key, METHOD_NAMES);
+    expect(Object.hasOwn(methods[method].settings, key)).toBe(names.includes(method));
+    if (names.includes(method)) {
+      expect(parseRequest(request)).toMatchObject({ method, [key]: VALUES[key] });
+      return;
+    }
+    const message = `request: ${key}: method ${method} has no such option; ${text}`;
+    expect(() => parseRequest(request)).toThrow(new UserError(message));
+    // Also where a method is called without its name in the request.
+    const run = methods[method].run({} as never, { prompt: 'a cat', [key]: VALUES[key] });
+    await expect(run.next()).rejects.toThrow(new UserError(message));
+  });
+});
+
+it('the table names every method by its own name', () => {
+  expect(METHODS.map(({ name }) => name)).toEqual(['sd', 'clip-guided', 'doodl', 'sgool', 'best-of']);
+  for (const name of METHOD_NAMES) expect(methods[name].name).toBe(name);
+  expect(METHODS.filter(({ movesNoise }) => movesNoise).map(({ name }) => name)).toEqual(['doodl', 'sgool']);
 });

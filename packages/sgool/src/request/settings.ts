@@ -1,191 +1,262 @@
-/** @file From a request to every setting: request over preset over the model's hints over the method's defaults. */
-import { UserError } from '../errors.ts';
-import type { ModelInfo } from '../models/model-info.ts';
-import type { MethodName, ParsedRequest, Preset, SaliencyName, Settings } from './request.ts';
-import { settingsSchema } from './request.ts';
-
 /**
- * What the methods have in common: plain Stable Diffusion, and DOODL's knobs as its program has them. Methods lay their own
- * defaults over it.
- */
-export function commonDefaults(model: ModelInfo): Settings {
-  return {
-    width: model.width,
-    height: model.height,
-    steps: 50,
-    guidanceScale: 7.5,
-    guidanceStart: 0,
-    guidanceStop: 1,
-    sampler: 'ddim',
-    ...model.fewStep,
-    eta: 0,
-    mixingWeight: 0.93,
-    edictOutput: 'both',
-    trajectory: 'checkpointed',
-    gradientSteps: 0,
-    jacobianShare: 1,
-    iterations: 0,
-    keep: 'clip',
-    patience: 0,
-    minImprovement: 0,
-    targetClip: 100,
-    lambda: 1,
-    saliency: defaultSaliency(model),
-    saliencyEvery: 1,
-    thresholdRule: 'otsu',
-    thresholdValue: 0.5,
-    regionPadding: 0.1,
-    minRegionSide: 0.25,
-    maxRegions: 3,
-    regionText: 'prompt',
-    cutouts: 0,
-    cutSize: 1,
-    cutPower: 0.3,
-    cutReduction: 'min',
-    saturatedGradient: 'clamp',
-    optimiser: 'doodl',
-    gradScale: 1,
-    clipGradient: 1e-3,
-    momentum: 0.9,
-    nesterov: false,
-    learningRate: 0.1,
-    perturbation: 1e-4,
-    renormalise: true,
-    clipGuidanceScale: 100,
-  };
-}
-
-/**
- * The EDICT pair, for methods that are published with it. A few-step model keeps its own sampler: in one to four steps the pair
- * does not come together, and one network call more per step is what such models exist to avoid.
- */
-export function pairDefaults(
-  { fewStep }: ModelInfo,
-  trajectory: Settings['trajectory'],
-): Partial<Pick<Settings, 'sampler' | 'trajectory'>> {
-  return fewStep ? {} : { sampler: 'edict', trajectory };
-}
-
-/**
- * How the noise of few-step models is moved, where neither request nor model say: by an angle per step, in the middle of what
- * ReNO's settings for one-step models amount to (at most 0.5 of a length of 128 in the first step, at most 5 in later ones).
+ * @file Every setting of every method, in groups. A method has the settings of some groups (see `methods/`).
  *
- * Reference: Eyring et al. 2024, "ReNO: Enhancing One-step Text-to-Image Models through Reward-based Noise Optimization".
+ * The description of a setting is kept in its schema, so that help texts, documentation and other surfaces share it.
  */
-const FEW_STEP_OPTIMISER: Partial<Settings> = {
-  optimiser: 'normalised',
-  learningRate: 0.02,
-  momentum: 0.9,
-  perturbation: 0,
+import { z } from 'zod';
+import { SAMPLER_NAMES } from '../diffusion/samplers/named-sampler.ts';
+import { SALIENCY_NAMES } from './detectors.ts';
+
+/** How an image is sampled from noise. */
+export const samplingSettings = {
+  width: z.int().min(8).max(4096).describe('width of the image in pixels'),
+  height: z.int().min(8).max(4096).describe('height of the image in pixels'),
+  steps: z.int().min(1).max(1000).describe('denoising steps'),
+  guidanceScale: z
+    .number()
+    .min(0)
+    .max(100)
+    .describe('strength of classifier-free guidance; 1 or less switches it off'),
+  guidanceStart: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe('where guidance begins, between noise (0) and finished image (1)'),
+  guidanceStop: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe('where guidance ends; a step without guidance costs one network evaluation instead of two'),
+  sampler: z
+    .enum(SAMPLER_NAMES)
+    .describe('sampler; edict is exactly invertible and calls the network twice per step, the others once'),
+  eta: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe('fresh noise between the steps of ddim: 0 for none, 1 for as much as DDPM'),
+  mixingWeight: z
+    .number()
+    .gt(0.5)
+    .max(1)
+    .describe("EDICT's p: the share that each latent of the pair keeps when the two are mixed"),
 };
 
-/**
- * The preset `fast`, for the methods that move the noise. Chosen on Toybox by what an image is worth after a tenth of the UNet
- * evaluations of DOODL as published (docs/LOG.md, `npm run evaluate:cost`). The learning rate is in deviations of the noise, which are
- * 1 for every model; guidance and what the loss looks at stay the model's own.
- */
-const FAST = {
-  sampler: 'dpm-solver',
-  steps: 8,
-  trajectory: 'checkpointed',
-  iterations: 20,
-  optimiser: 'adam',
-  learningRate: 0.05,
-  momentum: 0.9,
-  perturbation: 0,
-} as const satisfies Partial<Settings>;
+/** How the gradient of the starting noise is computed. */
+export const differentiationSettings = {
+  edictOutput: z
+    .enum(['both', 'x'])
+    .describe('latents of the EDICT pair that the loss is computed on: both, or x alone'),
+  trajectory: z
+    .enum(['invertible', 'checkpointed'])
+    .describe(
+      'source of the latents in the backward pass: inversion of each step (invertible, edict only) or memory (checkpointed)',
+    ),
+  gradientSteps: z
+    .int()
+    .min(0)
+    .max(1000)
+    .describe('backpropagate through the last N steps only; 0 for all steps, which is the true gradient'),
+  jacobianShare: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe(
+      'share of the network calls that the backward pass goes through, drawn anew for each gradient; 1 for all',
+    ),
+};
 
-/**
- * The defaults of a method under a preset: the method's own (`paper`), with the model's hints over them (`model`), and over those
- * what makes it fast (`fast`). A model of few steps is fast by itself: there `fast` means fewer iterations.
- *
- * @throws UserError as {@link withHints} does
- */
-export function withPreset(
-  defaults: Settings,
-  model: ModelInfo,
-  method: MethodName,
-  preset: Preset = 'model',
-): Settings {
-  if (preset === 'paper') return defaults;
-  const hinted = withHints(defaults, model, method);
-  const movesNoise = method === 'sgool' || method === 'doodl';
-  if (preset === 'model' || !movesNoise) return hinted;
-  return { ...hinted, ...(model.fewStep ? { iterations: FAST.iterations } : FAST) };
-}
+/** How many iterations there are, which one is the result, and what ends a run early. */
+export const selectionSettings = {
+  iterations: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .describe('iterations after the plain image: updates of the noise, or further seeds (best-of)'),
+  keep: z
+    .enum(['loss', 'clip', 'last'])
+    .describe(
+      'iteration that is the result: of lowest loss (loss), of highest CLIP A score (clip), or the last (last)',
+    ),
+  patience: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .describe('stop after this many iterations in which the lowest loss did not fall; 0 for never'),
+  minImprovement: z
+    .number()
+    .min(0)
+    .max(100)
+    .describe('how far the lowest loss must fall to count as fallen (see patience)'),
+  targetClip: z
+    .number()
+    .min(-100)
+    .max(100)
+    .describe('stop when the CLIP A score reaches this value; 100 for never'),
+};
 
-/** The best detector that there is a network for. */
-function defaultSaliency({ has }: ModelInfo): SaliencyName {
-  if (has.transalnet) return 'transalnet';
-  return has.clip ? 'grad-cam' : 'spectral-residual';
-}
+/** How the whole image enters the CLIP loss. */
+export const cutoutSettings = {
+  cutouts: z
+    .int()
+    .min(0)
+    .max(256)
+    .describe('random cutouts of the image that CLIP sees; 0 for the whole image itself'),
+  cutSize: z
+    .number()
+    .gt(0)
+    .max(1)
+    .describe("smallest cutout, as a share of CLIP's input size (or of the image, if that is smaller)"),
+  cutPower: z
+    .number()
+    .min(0)
+    .max(10)
+    .describe('sizes of the cutouts: below 1 favours large ones, above 1 small ones'),
+  cutReduction: z
+    .enum(['min', 'mean'])
+    .describe('distance of the cutouts: the smallest (min) or the mean (mean)'),
+  saturatedGradient: z
+    .enum(['clamp', 'through'])
+    .describe('gradient of pixels beyond black or white: zero (clamp) or unchanged (through)'),
+};
 
-/**
- * Lays the model's own defaults (`sgool.json`, key `defaults`: settings by method name, `*` for all methods) over a method's.
- *
- * @throws UserError where the file holds something else
- */
-function withHints(defaults: Settings, { dir, fewStep, hint }: ModelInfo, method: MethodName): Settings {
-  const settings = { ...defaults, ...(fewStep ? FEW_STEP_OPTIMISER : {}) };
-  for (const name of ['*', method]) {
-    if (hint[name] === undefined) continue;
-    const result = settingsSchema.partial().safeParse(hint[name]);
-    if (!result.success) {
-      const { path, message } = result.error.issues[0];
-      throw new UserError(`${dir}: sgool.json: defaults.${[name, ...path].join('.')}: ${message}`);
-    }
-    Object.assign(settings, result.data);
-  }
-  return settings;
-}
+/** Which parts of the image are salient. */
+export const detectionSettings = {
+  saliency: z.enum(SALIENCY_NAMES).describe('saliency model'),
+  thresholdRule: z
+    .enum(['otsu', 'quantile', 'fixed'])
+    .describe('how the threshold on the saliency map is chosen'),
+  thresholdValue: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe("threshold: share of pixels below it (quantile), or share of the map's maximum (fixed)"),
+  regionPadding: z
+    .number()
+    .min(0)
+    .max(2)
+    .describe('margin on each side of a region, as a share of its longer side'),
+  minRegionSide: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe("shortest side of a region, as a share of the image's shorter side"),
+  maxRegions: z.int().min(1).max(16).describe('most regions; those with the most saliency are kept'),
+};
 
-/**
- * One line for the user where another detector stands in for TranSalNet; undefined where it does not, or was chosen.
- *
- * @param settings as resolved
- */
-export function saliencyNote(
-  { saliency }: Settings,
-  request: Pick<ParsedRequest, 'saliency'>,
-  model: ModelInfo,
-): string | undefined {
-  const isChosen = request.saliency !== undefined && request.saliency !== 'transalnet';
-  if (isChosen || saliency === 'transalnet' || saliency !== defaultSaliency(model)) return undefined;
-  const name = saliency === 'grad-cam' ? 'Grad-CAM on CLIP' : 'spectral residual';
-  return `there are no TranSalNet weights: ${name} says where the eye goes; add them with: sgool models add transalnet <file>`;
-}
+/** How the salient regions enter the loss. */
+export const regionSettings = {
+  lambda: z
+    .number()
+    .min(0)
+    .max(1000)
+    .describe('weight of the salient regions in the loss; the whole image has weight 1'),
+  ...detectionSettings,
+  saliencyEvery: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .describe('update the saliency map every N iterations; 0 keeps the first one'),
+  regionText: z
+    .enum(['prompt', 'parts'])
+    .describe(
+      'text that a region is compared with: the whole prompt (prompt), or the one of its parts that fits best (parts)',
+    ),
+};
 
-/**
- * Every setting of a run.
- *
- * @param defaults the method's, hints included
- * @throws UserError where the image's size does not fit the model
- */
-export function resolveSettings(defaults: Settings, request: ParsedRequest, model: ModelInfo): Settings {
-  const known = Object.keys(settingsSchema.shape) as (keyof Settings)[];
-  const asked = Object.fromEntries(
-    known.filter((key) => request[key] !== undefined).map((key) => [key, request[key]]),
-  );
-  // One side alone means a square, as people who type one number expect.
-  if (asked.width !== undefined && asked.height === undefined) asked.height = asked.width;
-  if (asked.height !== undefined && asked.width === undefined) asked.width = asked.height;
-  const settings: Settings = { ...defaults, ...asked };
-  // Few have TranSalNet's weights, so its name alone must not end a run; `saliencyNote` tells what stands in.
-  if (settings.saliency === 'transalnet') settings.saliency = defaultSaliency(model);
-  // EDICT alone has an exact inverse; asking for another is no mistake where only a default says `invertible`.
-  if (settings.sampler !== 'edict' && asked.trajectory === undefined) settings.trajectory = 'checkpointed';
-  const { guidanceStart, guidanceStop } = settings;
-  if (guidanceStart > guidanceStop) {
-    throw new UserError(
-      `request: guidanceStart must not lie behind guidanceStop, got ${guidanceStart} and ${guidanceStop}`,
-    );
-  }
-  for (const side of ['width', 'height'] as const) {
-    if (settings[side] % model.sizeMultiple !== 0) {
-      throw new UserError(
-        `request: ${side} must be a multiple of ${model.sizeMultiple} for ${model.name}, got ${settings[side]}`,
-      );
-    }
-  }
-  return settings;
+/** Names of the optimisers, which `optimisers/` implements. */
+export const OPTIMISER_NAMES = [
+  'doodl',
+  'normalised',
+  'adam',
+  'sign',
+  'line-search',
+  'trust-region',
+] as const;
+export type OptimiserName = (typeof OPTIMISER_NAMES)[number];
+
+/** How a gradient moves the noise. */
+export const optimiserSettings = {
+  optimiser: z.enum(OPTIMISER_NAMES).describe('update rule of the noise'),
+  gradScale: z
+    .number()
+    .min(0)
+    .max(1e6)
+    .describe('factor on the gradient before it is clipped (optimiser doodl)'),
+  clipGradient: z
+    .number()
+    .gt(0)
+    .max(1e6)
+    .describe('largest absolute value of a gradient element (optimiser doodl)'),
+  momentum: z.number().min(0).lt(1).describe('share of the last step that is kept'),
+  nesterov: z.boolean().describe('Nesterov momentum (optimiser doodl)'),
+  learningRate: z
+    .number()
+    .gt(0)
+    .max(100)
+    .describe(
+      'step size: per element (adam, sign), or an angle in radians (normalised; line-search and trust-region: of the first step)',
+    ),
+  perturbation: z
+    .number()
+    .min(0)
+    .max(10)
+    .describe('standard deviation of the noise that is added after each update'),
+  renormalise: z.boolean().describe('keep the norm of the starting noise'),
+};
+
+/** How CLIP steers the sampling itself. */
+export const clipGuidanceSettings = {
+  clipGuidanceScale: z.number().min(0).max(1e6).describe('factor on the CLIP loss at each denoising step'),
+};
+
+/** A part of all settings, by key. */
+export type SettingsShape = Readonly<Record<string, z.ZodType>>;
+/** The values of some settings. */
+export type SettingsOf<Shape extends SettingsShape> = { [Key in keyof Shape]: z.output<Shape[Key]> };
+
+export type SamplingSettings = SettingsOf<typeof samplingSettings>;
+export type DifferentiationSettings = SettingsOf<typeof differentiationSettings>;
+export type SelectionSettings = SettingsOf<typeof selectionSettings>;
+export type CutoutSettings = SettingsOf<typeof cutoutSettings>;
+export type DetectionSettings = SettingsOf<typeof detectionSettings>;
+export type RegionSettings = SettingsOf<typeof regionSettings>;
+export type OptimiserSettings = SettingsOf<typeof optimiserSettings>;
+
+/** The groups under their headings, in the order in which help texts show them. */
+export const SETTING_GROUPS: readonly (readonly [heading: string, settings: SettingsShape])[] = [
+  ['Sampling', samplingSettings],
+  ['Iterations', selectionSettings],
+  ['Salient regions', regionSettings],
+  ['Cutouts', cutoutSettings],
+  ['Optimiser', optimiserSettings],
+  ['Gradient', differentiationSettings],
+  ['CLIP guidance', clipGuidanceSettings],
+];
+
+/** Schemas of all settings by key. */
+export const SETTINGS = {
+  ...samplingSettings,
+  ...differentiationSettings,
+  ...selectionSettings,
+  ...regionSettings,
+  ...cutoutSettings,
+  ...optimiserSettings,
+  ...clipGuidanceSettings,
+};
+
+/** All settings; each method has some of them. */
+export type Settings = SettingsOf<typeof SETTINGS>;
+export type SettingKey = keyof Settings;
+
+/** What is known of the settings of a method without knowing which method it is. */
+export type MethodSettings = SamplingSettings & Partial<Settings>;
+
+/** The values whose keys are in the shape. */
+export function pickSettings<Shape extends SettingsShape>(
+  shape: Shape,
+  values: Readonly<Record<string, unknown>>,
+): Partial<SettingsOf<Shape>> {
+  const picked = Object.keys(shape).flatMap((key) => (values[key] === undefined ? [] : [[key, values[key]]]));
+  return Object.fromEntries(picked) as Partial<SettingsOf<Shape>>;
 }

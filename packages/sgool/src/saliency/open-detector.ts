@@ -4,7 +4,7 @@ import type { Image } from '../image/image.ts';
 import { transalnetConfig } from '../networks/config.ts';
 import { networkWeights } from '../networks/network-weights.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
-import type { SaliencyName } from '../request/request.ts';
+import type { SaliencyName } from '../request/detectors.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import type { Detector } from './detector.ts';

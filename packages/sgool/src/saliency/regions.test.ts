@@ -26,7 +26,7 @@ function boxes(
   return { width, height, data };
 }
 
-const exact = { rule: 'fixed', value: 0.5, padding: 0, minSide: 0 } as const;
+const exact = { thresholdRule: 'fixed', thresholdValue: 0.5, regionPadding: 0, minRegionSide: 0 } as const;
 
 describe('saliencyThreshold', () => {
   it('finds the cut between two groups of values (otsu)', () => {
@@ -38,8 +38,8 @@ describe('saliencyThreshold', () => {
 
   it('takes a share of the pixels (quantile) or of the maximum (fixed)', () => {
     const map = draw('0123456789');
-    expect(saliencyThreshold(map, { rule: 'quantile', value: 0.7 })).toBeCloseTo(0.7);
-    expect(saliencyThreshold(map, { rule: 'fixed', value: 0.5 })).toBeCloseTo(0.45);
+    expect(saliencyThreshold(map, { thresholdRule: 'quantile', thresholdValue: 0.7 })).toBeCloseTo(0.7);
+    expect(saliencyThreshold(map, { thresholdRule: 'fixed', thresholdValue: 0.5 })).toBeCloseTo(0.45);
   });
 });
 
@@ -61,7 +61,7 @@ describe('findRegions', () => {
 
   it('pads, and squares around the centre', () => {
     const map = boxes(40, 40, [10, 16, 10, 4, 1]);
-    expect(findRegions(map, { ...exact, padding: 0.1 })).toMatchObject([
+    expect(findRegions(map, { ...exact, regionPadding: 0.1 })).toMatchObject([
       { left: 9, top: 12, width: 12, height: 12 },
     ]);
     expect(findRegions(map, { ...exact, squared: false })).toMatchObject([
@@ -71,7 +71,7 @@ describe('findRegions', () => {
 
   it('keeps a minimum side and moves boxes inside the image', () => {
     const map = boxes(40, 20, [39, 0, 1, 1, 1]);
-    expect(findRegions(map, { ...exact, minSide: 0.5 })).toMatchObject([
+    expect(findRegions(map, { ...exact, minRegionSide: 0.5 })).toMatchObject([
       { left: 30, top: 0, width: 10, height: 10 },
     ]);
   });
@@ -89,7 +89,7 @@ describe('findRegions', () => {
     expect(findRegions(speck, exact)).toHaveLength(1);
     expect(findRegions(speck, { ...exact, minMass: 0.01 })).toHaveLength(2);
     const close = boxes(60, 60, [20, 20, 4, 4, 1], [25, 20, 4, 4, 1]);
-    expect(findRegions(close, { ...exact, minSide: 0.5 })).toHaveLength(1);
+    expect(findRegions(close, { ...exact, minRegionSide: 0.5 })).toHaveLength(1);
   });
 
   it('finds nothing in a flat map', () => {
@@ -106,11 +106,11 @@ describe('findRegions', () => {
         fc.constantFrom('otsu' as const, 'quantile' as const, 'fixed' as const),
         fc.double({ min: 0, max: 1, noNaN: true }),
         fc.double({ min: 0, max: 1, noNaN: true }),
-        (width, height, values, rule, value, minSide) => {
+        (width, height, values, thresholdRule, thresholdValue, minRegionSide) => {
           const data = Float32Array.from({ length: width * height }, () => values.next().value);
           for (const region of findRegions(
             { width, height, data },
-            { rule, value, minSide, padding: value },
+            { thresholdRule, thresholdValue, minRegionSide, regionPadding: thresholdValue },
           )) {
             for (const side of [region.left, region.top, region.width, region.height]) {
               expect(Number.isInteger(side)).toBe(true);

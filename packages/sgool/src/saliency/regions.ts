@@ -4,6 +4,8 @@
  * The SGOOL paper says that salient regions are cropped, one or more; how the map is cut it leaves open. The rule here: the
  * components of the thresholded map, those with most saliency first, each as a padded square inside the image.
  */
+import { REGION_DEFAULTS } from '../request/defaults.ts';
+import type { DetectionSettings } from '../request/settings.ts';
 import type { SaliencyMap } from './detector.ts';
 
 /** A salient part of an image: a box in whole pixels, inside the image. */
@@ -16,27 +18,20 @@ export interface Region {
   readonly mass: number;
 }
 
-export interface ThresholdOptions {
-  /**
-   * `otsu`: the cut that separates two classes of values best; `quantile`: the value below which the share `value` of all
-   * pixels lies; `fixed`: the share `value` of the map's maximum. Default `otsu`.
-   */
-  rule?: 'otsu' | 'quantile' | 'fixed';
-  /** In [0, 1]; not used by `otsu`. Default 0.5. */
-  value?: number;
-}
+/**
+ * How the threshold is chosen. `thresholdRule` `otsu`: the cut that separates two classes of values best; `quantile`: the value
+ * below which the share `thresholdValue` of all pixels lies; `fixed`: the share `thresholdValue` of the map's maximum.
+ */
+export type ThresholdOptions = Partial<Pick<DetectionSettings, 'thresholdRule' | 'thresholdValue'>>;
 
-export interface RegionOptions extends ThresholdOptions {
-  /** Margin on each side, as a share of the component's longer side. Default 0.1. */
-  padding?: number;
+/** The settings of `request/settings.ts`, with the defaults there, and what has no setting. */
+export interface RegionOptions
+  extends ThresholdOptions,
+    Partial<Pick<DetectionSettings, 'regionPadding' | 'minRegionSide' | 'maxRegions'>> {
   /** Whether boxes are squares (as far as the image allows), as CLIP's input is. Default true. */
-  squared?: boolean;
-  /** Smallest side, as a share of the image's shorter side. Default 0.25. */
-  minSide?: number;
-  /** At most so many regions. Default 3. */
-  maxRegions?: number;
+  readonly squared?: boolean;
   /** Components with less than this share of the largest one's mass are specks and left out. Default 0.1. */
-  minMass?: number;
+  readonly minMass?: number;
 }
 
 /** Boxes that overlap more than this (intersection over union) show the same thing; the lesser is left out. */
@@ -50,19 +45,17 @@ const FLAT = 1e-6;
  *
  * Reference for `otsu`: Otsu 1979, "A threshold selection method from gray-level histograms".
  */
-export function saliencyThreshold(
-  { data }: SaliencyMap,
-  { rule = 'otsu', value = 0.5 }: ThresholdOptions = {},
-): number {
-  if (rule === 'otsu') return otsu(data);
-  if (rule === 'fixed') return value * maximum(data);
+export function saliencyThreshold({ data }: SaliencyMap, options: ThresholdOptions = {}): number {
+  const { thresholdRule, thresholdValue } = { ...REGION_DEFAULTS, ...options };
+  if (thresholdRule === 'otsu') return otsu(data);
+  if (thresholdRule === 'fixed') return thresholdValue * maximum(data);
   const sorted = data.slice().sort();
-  return sorted[Math.min(sorted.length - 1, Math.floor(value * sorted.length))];
+  return sorted[Math.min(sorted.length - 1, Math.floor(thresholdValue * sorted.length))];
 }
 
 /** The salient regions of a map, most saliency first; none if the map is flat. */
 export function findRegions(map: SaliencyMap, options: RegionOptions = {}): Region[] {
-  const { maxRegions = 3, minMass = 0.1 } = options;
+  const { maxRegions, minMass = 0.1 } = { ...REGION_DEFAULTS, ...options };
   if (maximum(map.data) - minimum(map.data) < FLAT) return [];
   const components = connectedComponents(map, saliencyThreshold(map, options)).sort((a, b) => b.sum - a.sum);
   const total = map.data.reduce((sum, value) => sum + value, 0);
@@ -121,11 +114,12 @@ function connectedComponents({ width, height, data }: SaliencyMap, threshold: nu
 function boxAround(
   { left, top, right, bottom }: Component,
   image: { width: number; height: number },
-  { padding = 0.1, squared = true, minSide = 0.25 }: RegionOptions,
+  options: RegionOptions,
 ) {
   const [width, height] = [right - left + 1, bottom - top + 1];
-  const margin = 2 * padding * Math.max(width, height);
-  const smallest = minSide * Math.min(image.width, image.height);
+  const { regionPadding, minRegionSide, squared = true } = { ...REGION_DEFAULTS, ...options };
+  const margin = 2 * regionPadding * Math.max(width, height);
+  const smallest = minRegionSide * Math.min(image.width, image.height);
   const longer = Math.max(width, height);
   const across = fit(left + width / 2, squared ? longer + margin : width + margin, smallest, image.width);
   const down = fit(top + height / 2, squared ? longer + margin : height + margin, smallest, image.height);

@@ -5,6 +5,7 @@ import path from 'node:path';
 import {
   encodePng,
   type MethodName,
+  type MethodSettings,
   methods,
   type Pipeline,
   parseRequest,
@@ -28,7 +29,7 @@ export interface ComparisonOptions {
   readonly methods: readonly MethodName[];
   /** Prompt i starts from the noise of `seed + i`, the same for every method. */
   readonly seed: number;
-  /** Of methods that iterate; the others ignore it. */
+  /** Of methods that have iterations. */
   readonly iterations?: number;
   readonly folder: string;
   readonly signal?: AbortSignal;
@@ -40,13 +41,14 @@ export interface ComparisonOptions {
 export interface ComparisonRun {
   /** By method, in the order of the prompts. */
   readonly results: ReadonlyMap<MethodName, readonly Result[]>;
-  readonly settings: ReadonlyMap<MethodName, Settings>;
+  /** As resolved; each method has its own. */
+  readonly settings: ReadonlyMap<MethodName, MethodSettings>;
 }
 
 /** What a request sets beside prompt and seed. */
 function overrides(method: MethodName, iterations: number | undefined): Partial<Settings> {
-  const hasOneIteration = method === 'sd' || method === 'clip-guided';
-  return iterations === undefined || hasOneIteration ? {} : { iterations };
+  const hasIterations = Object.hasOwn(methods[method].settings, 'iterations');
+  return iterations === undefined || !hasIterations ? {} : { iterations };
 }
 
 /** Compares methods. Results that the folder already holds are taken from there. */

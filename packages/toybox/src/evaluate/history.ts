@@ -1,6 +1,6 @@
 /** @file One prompt through one method, scored after each iteration together with its cost so far. */
 
-import { methods, type Pipeline, parseRequest, settingsOf } from 'sgool';
+import { type MethodSettings, methods, type Pipeline, parseRequest, settingsOf } from 'sgool';
 import { type Judge, judgePrompt } from 'sgool/evaluate';
 import type { PromptSpec } from '../world/prompts.ts';
 import { fingerprintOf } from './fingerprint.ts';
@@ -43,7 +43,7 @@ export async function traceOf(options: TraceOptions): Promise<Trace> {
   const { pipeline, judge, model, spec, seed, variant, store, signal } = options;
   const { method, preset, settings } = variant;
   const request = { prompt: spec.text, method, preset, seed, ...settings };
-  const resolved = settingsOf(methods[method], pipeline, parseRequest(request));
+  const resolved = settingsOf<MethodSettings>(methods[method], pipeline, parseRequest(request));
   const key = { prompt: spec.text, method, seed, fingerprint: fingerprintOf(model, resolved) };
   const known = store.find(key);
   if (known) return known;

@@ -5,7 +5,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../errors.ts';
 import { parseParameters } from '../../image/parameters.ts';
 import { readPngText } from '../../image/png-text.ts';
-import { runCli } from '../run.ts';
+import { METHOD_NAMES, methods } from '../../methods/index.ts';
+import { SETTINGS } from '../../request/settings.ts';
+import { defined } from '../../testing.ts';
+import { runCli } from '../cli.ts';
 import { fakeEngine, fakeHost, runOnFakes, type Setting } from '../testing.ts';
 
 let cwd: string;
@@ -40,10 +43,10 @@ describe('generate', () => {
   it('writes into the image what other tools read, and leaves it out on request', async () => {
     await sgool(generate());
     const text = readPngText(await readFile(inFolder('image.png')));
-    const { prompt, settings } = parseParameters(text.parameters!);
+    const { prompt, settings } = parseParameters(defined(text.parameters));
     expect(prompt).toBe('a red cat');
     expect(settings).toMatchObject({ Seed: '5' });
-    expect(JSON.parse(text.sgool!)).toMatchObject({ request: { prompt: 'a red cat' } });
+    expect(JSON.parse(defined(text.sgool))).toMatchObject({ request: { prompt: 'a red cat' } });
     await sgool(generate('--no-metadata', '--out', 'bare'));
     expect(readPngText(await readFile(join(cwd, 'bare', 'image.png')))).toEqual({});
   });
@@ -61,7 +64,7 @@ describe('generate', () => {
     for (const key of ['seconds', 'peakMemoryBytes', 'paths', 'loss']) expect(result).toHaveProperty(key);
   });
 
-  it('tells each iteration in a line of JSON where stderr is no terminal', async () => {
+  it('reports each iteration in a line of JSON where stderr is no terminal', async () => {
     const { stderr } = await sgool(generate());
     const lines = stderr.split('\n').filter((line) => line.startsWith('{'));
     expect(lines.map((line) => JSON.parse(line).iteration)).toEqual([0, 1, 2, 3]);
@@ -126,10 +129,46 @@ describe('where options come from', () => {
   });
 });
 
+describe('options of another method', () => {
+  it('are passed over with one line where the environment or the file has them', async () => {
+    await writeFile(join(cwd, 'sgool.config.json'), JSON.stringify({ keep: 'loss' }));
+    const setting = { env: { SGOOL_LAMBDA: '2' } };
+    const { code, stderr } = await sgool(generate('--method', 'sd'), setting);
+    expect(code).toBe(0);
+    expect(stderr.split('\n')[0]).toBe(
+      'sgool: SGOOL_LAMBDA and keep in sgool.config.json are passed over: method sd has no such options',
+    );
+    expect((await sgool(generate('--method', 'sd', '--quiet', '--out', 'second'), setting)).stderr).toBe('');
+  });
+
+  it.each(METHOD_NAMES)('are not in the record of %s, whose command makes the same again', async (method) => {
+    await sgool(generate('--method', method));
+    const { request, repeat } = JSON.parse(await readFile(inFolder('run.json'), 'utf8'));
+    const keys = Object.keys(request).filter((key) => Object.hasOwn(SETTINGS, key));
+    expect(keys.sort()).toEqual(Object.keys(methods[method].settings).sort());
+    const words = defined((repeat as string).match(/'[^']*'|\S+/g)).map((word) => word.replaceAll("'", ''));
+    expect((await sgool(['generate', '--out', 'again', ...words.slice(2)])).code).toBe(0);
+    const again = JSON.parse(await readFile(join(cwd, 'again', 'run.json'), 'utf8'));
+    expect(again.request).toEqual(request);
+  });
+});
+
 describe('mistakes end in one line', () => {
   const cases: [string, string[], number, RegExp][] = [
     ['an empty prompt', ['generate', '  ', '--out', 'out'], 2, /prompt/],
     ['an unknown method', generate('--method', 'sgol'), 2, /sgol.*sgool/],
+    [
+      'an option of another method',
+      generate('--method', 'sd', '--lambda', '2'),
+      2,
+      /^sgool: --lambda: method sd has no such option; sgool has it$/m,
+    ],
+    [
+      'an option of several other methods',
+      generate('--method', 'clip-guided', '--iterations', '2'),
+      2,
+      /^sgool: --iterations: method clip-guided has no such option; doodl, sgool and best-of have it$/m,
+    ],
     ['an unknown model', generate('--model', 'toybx'), 1, /toybx.*toybox/],
     ['a number that is none', generate('--steps', 'many'), 2, /steps.*many/],
     ['an unknown option', generate('--stpes', '3'), 2, /stpes/],

@@ -1,17 +1,24 @@
-/** @file `sgool methods`: what there is to choose from, and what it costs. */
+/** @file `sgool methods`: the methods, and the options that each has. */
 import type { Command } from 'commander';
-import { METHOD_NAMES } from '../../request/request.ts';
+import { METHODS } from '../../methods/index.ts';
 import type { Host } from '../host.ts';
 import { formatTable } from '../terminal/format.ts';
 
-export function configure(command: Command, host: Host): void {
-  command.option('--json', 'print one JSON object on stdout').action(async ({ json }: { json?: boolean }) => {
-    const { methods } = await host.loadEngine();
-    const listed = METHOD_NAMES.map((name) => ({ name, summary: methods[name].summary }));
-    host.stdout.write(
-      json
-        ? `${JSON.stringify({ methods: listed })}\n`
-        : `${formatTable(listed.map(({ name, summary }) => [name, summary]))}\n`,
-    );
-  });
+const NOTES = `
+With --json each method lists its settings by their keys (guidanceScale is
+--guidance, others are --some-name).`;
+
+export function configure(command: Command, { stdout }: Host): void {
+  command
+    .option('--json', 'print one JSON object on stdout')
+    .addHelpText('after', NOTES)
+    .action(({ json = false }: { json?: boolean }) => {
+      const listed = METHODS.map(({ name, summary, settings }) => ({
+        name,
+        summary,
+        settings: Object.keys(settings),
+      }));
+      const table = formatTable(METHODS.map(({ name, summary }) => [name, summary]));
+      stdout.write(json ? `${JSON.stringify({ methods: listed })}\n` : `${table}\n`);
+    });
 }

@@ -8,7 +8,8 @@ import { parseParameters } from '../../image/parameters.ts';
 import { encodePng } from '../../image/png.ts';
 import { readPngText } from '../../image/png-text.ts';
 import { readImage } from '../../image/read-image.ts';
-import { runCli } from '../run.ts';
+import { defined } from '../../testing.ts';
+import { runCli } from '../cli.ts';
 import { discImage, fakeEngine, fakeHost, runOnFakes, type Setting } from '../testing.ts';
 
 let cwd: string;
@@ -42,7 +43,7 @@ describe('refine', () => {
     expect(await readImage(inOut('input.png'))).toEqual(discImage(1));
   });
 
-  it('tells in JSON, record and image what it was made from', async () => {
+  it('says in JSON, record and image what it was made from', async () => {
     const { stdout } = await sgool(refine('--json', '--strength', '0.5', '--from', 'a disc'));
     const image = join(cwd, 'disc.png');
     expect(JSON.parse(stdout)).toMatchObject({ image, prompt: PROMPT, paths: { input: inOut('input.png') } });
@@ -51,7 +52,7 @@ describe('refine', () => {
       request: { image, sourcePrompt: 'a disc', strength: 0.5, fit: 'crop' },
     });
     const { parameters } = readPngText(await readFile(inOut('image.png')));
-    expect(parseParameters(parameters!).settings).toMatchObject({ 'Denoising strength': '0.5' });
+    expect(parseParameters(defined(parameters)).settings).toMatchObject({ 'Denoising strength': '0.5' });
   });
 
   it('writes down a command that does the same again', async () => {
@@ -63,7 +64,7 @@ describe('refine', () => {
     }
     expect(repeat).toContain(`--mask ${join(cwd, 'mask.png')}`);
     expect(repeat).not.toContain('--method');
-    const words = (repeat as string).match(/'[^']*'|\S+/g)!.map((word) => word.replaceAll("'", ''));
+    const words = defined((repeat as string).match(/'[^']*'|\S+/g)).map((word) => word.replaceAll("'", ''));
     expect((await sgool([...words.slice(1, 2), '--out', 'again', ...words.slice(2)])).code).toBe(0);
   });
 

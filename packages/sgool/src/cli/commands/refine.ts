@@ -1,25 +1,32 @@
-/** @file `sgool refine <image> <prompt>`: reads the options; `generation.ts` does the work. */
+/** @file `sgool refine <image> <prompt>`: reads the options and makes the image. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { REFINE } from '../../methods/edit/refine-request.ts';
 import type { Host } from '../host.ts';
-import { addImageOptions, readImageCommand } from '../options/image-options.ts';
-import { refineOptions } from '../options/options.ts';
+import { refineOptions } from '../options/image-options.ts';
+import { addImageOptions, type ImageCommandKind, readImageCommand } from '../options/read-options.ts';
 import { refineImage } from '../run/generation.ts';
 
 const NOTES = `
-The image is scaled to the size that the model makes (or --size); of another shape its middle is taken, unless --fit
-letterbox keeps all of it. Transparent parts become white. Then the noise that it comes from is found, and optimised for the
-prompt, so describe the whole image as it should become, not the change alone. With --from, which describes the image as
-it is, what the two texts differ in changes at once, and the optimisation goes on from there: it is the way to larger changes.
+The image is scaled to the size of the model (or --size). If its shape is
+another one, its middle is used; --fit letterbox keeps all of it. Transparent
+parts become white. The image is then inverted to the noise that it comes from,
+and that noise is optimised for the prompt. Describe the whole image as it
+should become, not the change alone. With --from, which describes the image as
+it is now, the difference between the two texts takes effect at once, and the
+optimisation continues from there; use it for larger changes.
 
-With --mask only what is white in the mask may change: the rest keeps its pixels, byte for byte at the size of the result.
-The mask has the shape of the image; grey counts as white from the middle on, transparent as black.
+With --mask only the white part of the mask may change: all other pixels of the
+result keep their exact values. The mask must have the shape of the image; grey
+counts as white if it is brighter than the middle, transparent as black.
 
-Less change: fewer --iterations, a lower --strength. None at all: --iterations 0 shows what the model's autoencoder keeps.
+For less change, use fewer --iterations or a lower --strength. --iterations 0
+shows the image as the autoencoder reproduces it.
 
-The folder of a run holds image.png (the best image so far), input.png (the image as the model takes it), before.png (how
-it is before the optimisation), saliency.png, progress.png and run.json. Environment, sgool.config.json, Ctrl-C and exit codes
-are as with generate.
+The output folder holds image.png (the best image so far), input.png (the image
+as scaled for the model), before.png (the image before the optimisation),
+saliency.png, progress.png and run.json. Environment, sgool.config.json, Ctrl-C
+and exit codes work as in sgool generate.
 
 Examples:
   sgool refine image.png "a blue cat and a green cup" --from "a red cat and a green cup"
@@ -28,14 +35,17 @@ Examples:
 
 /** Adds arguments, options and the action. */
 export function configure(command: Command, host: Host): void {
-  const options = refineOptions();
+  const kind: ImageCommandKind = {
+    options: refineOptions(),
+    subject: () => ({ method: REFINE, title: REFINE.name }),
+  };
   command
-    .argument('<image>', 'an image: PNG, JPEG, WebP ...')
+    .argument('<image>', 'image file: PNG, JPEG, WebP ...')
     .argument('<prompt>', 'what the image should show');
-  addImageOptions(command, options)
+  addImageOptions(command, kind.options)
     .addHelpText('after', NOTES)
     .action(async (image: string, prompt: string, flags: Readonly<Record<string, unknown>>) => {
-      const read = await readImageCommand(command, prompt, flags, options, host);
+      const read = await readImageCommand(command, prompt, flags, kind, host);
       await refineImage({ ...read, image: resolve(host.cwd, image) }, host);
     });
 }

@@ -1,61 +1,80 @@
-/** @file `sgool saliency <image>`: where the eye goes in an image. */
+/** @file `sgool saliency <image>`: the saliency map of an image, and its salient regions. */
 import { existsSync } from 'node:fs';
 import { basename, extname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../errors.ts';
 import { encodePng } from '../../image/png.ts';
 import { readImage } from '../../image/read-image.ts';
-import { SALIENCY_NAMES, type SaliencyName } from '../../request/request.ts';
+import { REGION_DEFAULTS } from '../../request/defaults.ts';
+import { defaultDetector, type SaliencyName, type SaliencyNetworks } from '../../request/detectors.ts';
+import { type DetectionSettings, detectionSettings, pickSettings } from '../../request/settings.ts';
 import { findRegions } from '../../saliency/regions.ts';
 import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
-import { choice, type DeviceName, deviceOption, modelOption, shownPath } from '../options/model-options.ts';
-import { addCriticOptions, loadOptionsOf, type ModelParts } from '../options/model-parts.ts';
+import { loadOptionsOf, sharedOptions, sharedValues } from '../options/model-options.ts';
+import { type OptionValues, schemaOption, toCommander, typedValues, withDefault } from '../options/option.ts';
 import { saliencyImage } from '../run/images.ts';
+import { shownPath } from '../terminal/format.ts';
 
-interface SaliencyOptions extends ModelParts {
-  readonly detector?: SaliencyName;
+interface SaliencyFlags extends OptionValues {
   readonly prompt?: string;
   readonly mask?: string;
-  readonly model: string;
-  readonly device: DeviceName;
   readonly out?: string;
   readonly json?: boolean;
 }
 
 const NOTES = `
-Without --detector the best one is taken that the model has the network for. Grad-CAM looks for a prompt.
+Without --detector a mask or a prompt decides (mask, grad-cam); with neither it
+is TranSalNet if its weights are there, else spectral residual. Grad-CAM shows
+where CLIP sees the prompt.
 
 Examples:
   sgool saliency photo.jpg
   sgool saliency photo.jpg --detector grad-cam --prompt "a red cat" --out cat.png
-  sgool saliency photo.jpg --detector spectral-residual --json`;
+  sgool saliency photo.jpg --detector spectral-residual --threshold-rule quantile --threshold-value 0.9 --json`;
+
+const SHARED = ['clip', 'tokenizer', 'model', 'device'] as const;
+
+const { saliency: detectorSchema, ...regionSchemas } = detectionSettings;
+
+const DETECTOR_OPTION = schemaOption('saliency', detectorSchema, 'Options:', { flag: 'detector' });
+const REGION_OPTIONS = Object.entries(regionSchemas).map(([key, schema]) =>
+  withDefault(
+    schemaOption(key, schema, 'Salient regions:'),
+    REGION_DEFAULTS[key as keyof typeof REGION_DEFAULTS],
+  ),
+);
+const OPTIONS = [DETECTOR_OPTION, ...REGION_OPTIONS];
 
 export function configure(command: Command, host: Host): void {
-  addCriticOptions(command, host)
-    .argument('<image>', 'an image: PNG, JPEG, WebP ...')
-    .addOption(choice('--detector <name>', 'who looks', SALIENCY_NAMES))
-    .option('--prompt <text>', 'what Grad-CAM looks for')
-    .option('--mask <file>', 'image that is bright where the eye should go (detector "mask")')
-    .addOption(modelOption(host))
-    .addOption(deviceOption(host))
-    .option('--out <file>', 'PNG to write (default: <image>-saliency.png in this folder)')
+  command.argument('<image>', 'image file: PNG, JPEG, WebP ...');
+  for (const option of toCommander(DETECTOR_OPTION)) command.addOption(option);
+  command
+    .option('--prompt <text>', 'prompt for Grad-CAM')
+    .option('--mask <file>', 'image whose brightness is the saliency map (detector mask)');
+  for (const option of [...sharedOptions(SHARED), ...REGION_OPTIONS.flatMap(toCommander)]) {
+    command.addOption(option);
+  }
+  command
+    .option('--out <file>', 'PNG file to write (default: <image>-saliency.png in the current folder)')
     .option('--json', 'print one JSON object on stdout instead of the path')
     .addHelpText('after', NOTES)
-    .action((image: string, options: SaliencyOptions) => saliency(image, options, host));
+    .action((image: string, flags: SaliencyFlags) => saliency(image, flags, host));
 }
 
-async function saliency(path: string, options: SaliencyOptions, host: Host): Promise<void> {
-  const { detector: wanted, prompt, mask, model, device, out, json = false } = options;
+async function saliency(path: string, flags: SaliencyFlags, host: Host): Promise<void> {
+  const { prompt, mask, out, json = false } = flags;
+  const typed: Partial<DetectionSettings> = pickSettings(detectionSettings, typedValues(flags, OPTIONS));
+  const wanted = typed.saliency;
   const isGradCam = wanted?.startsWith('grad-cam') ?? false;
   if (isGradCam && (prompt ?? '').trim() === '') {
-    throw new UserError(`--prompt: ${wanted} needs to know what to look for; give a prompt`, {
+    throw new UserError(`--prompt: the detector ${wanted} needs a prompt; give one`, {
       exitCode: USAGE_ERROR,
     });
   }
   if (wanted === 'mask' && mask === undefined) {
-    throw new UserError('--mask: the detector "mask" needs an image; give its path', {
+    throw new UserError('--mask: the detector mask needs an image; give its path', {
       exitCode: USAGE_ERROR,
     });
   }
@@ -63,15 +82,16 @@ async function saliency(path: string, options: SaliencyOptions, host: Host): Pro
   const maskImage = mask === undefined ? undefined : await readImage(resolve(host.cwd, mask));
   const started = performance.now();
   const engine = await host.loadEngine();
-  const pipeline = await engine.openPipeline(model, { ...loadOptionsOf(options), device });
+  const values = sharedValues(flags, SHARED, host);
+  const pipeline = await engine.openPipeline(values.model, loadOptionsOf(values));
   try {
-    const name = wanted ?? defaultDetector(pipeline.model.has, mask, prompt);
+    const name = wanted ?? detectorFor(pipeline.model.has, mask, prompt);
     const detector = await pipeline.detector(name, {
       ...(prompt === undefined ? {} : { prompt }),
       ...(maskImage === undefined ? {} : { mask: maskImage }),
     });
     const map = await detector.map(image);
-    const regions = findRegions(map);
+    const regions = findRegions(map, typed);
     const target = out === undefined ? freePath(path, host.cwd) : resolve(host.cwd, out);
     await writeFileAtomic(target, encodePng(saliencyImage(image, map, regions)));
     const result = {
@@ -89,18 +109,18 @@ async function saliency(path: string, options: SaliencyOptions, host: Host): Pro
   }
 }
 
-/** A mask or a prompt that was given says what is wanted. */
-function defaultDetector(
-  has: { readonly clip: boolean; readonly transalnet: boolean },
+/** A mask or a prompt that was given says which detector is wanted. */
+function detectorFor(
+  has: SaliencyNetworks,
   mask: string | undefined,
   prompt: string | undefined,
 ): SaliencyName {
   if (mask !== undefined) return 'mask';
   if (prompt !== undefined && has.clip) return 'grad-cam';
-  return has.transalnet ? 'transalnet' : 'spectral-residual';
+  return defaultDetector(has, false);
 }
 
-/** `<image>-saliency.png` in the working folder, or the next number that is free. */
+/** `<image>-saliency.png` in the current folder, or the next number that is free. */
 function freePath(image: string, cwd: string): string {
   const stem = basename(image, extname(image));
   for (let number = 1; ; number++) {

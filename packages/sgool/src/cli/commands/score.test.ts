@@ -4,9 +4,10 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePng } from '../../image/png.ts';
 import { PREFERENCE, type PreferenceCase, preferenceCases, TOKENIZER } from '../../preference/testing.ts';
+import { defined } from '../../testing.ts';
 import { openTensorFile } from '../../weights/formats/tensor-file.ts';
 import { findAdded, storeAdded } from '../../weights/open/added.ts';
-import { runCli } from '../run.ts';
+import { runCli } from '../cli.ts';
 import { fakeHost } from '../testing.ts';
 
 const COMMIT = 'c'.repeat(40);
@@ -17,17 +18,17 @@ let cases: Record<string, PreferenceCase>;
 beforeAll(async () => {
   cwd = await mkdtemp(path.join(tmpdir(), 'sgool-score-'));
   env = { SGOOL_DATA_DIR: path.join(cwd, 'data'), HF_HUB_CACHE: path.join(cwd, 'hub') };
-  const first = async (name: string) => (await preferenceCases(name))[0]!;
+  const first = async (name: string) => (await preferenceCases(name))[0];
   const names = ['hps-v2', 'pickscore', 'image-reward'];
   cases = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await first(name)])));
-  await writeFile(path.join(cwd, 'image.png'), encodePng(cases['hps-v2']!.image));
+  await writeFile(path.join(cwd, 'image.png'), encodePng(cases['hps-v2'].image));
 
   // HPS v2 as it is after `models add`, with the numbers of heads that no tiny network's shapes would tell.
   const { tensors } = await openTensorFile(`${PREFERENCE}HPS_v2_compressed.pt`);
   const config = JSON.parse(await readFile(`${PREFERENCE}hps-v2.json`, 'utf8'));
   await storeAdded('hps-v2', { ...config, names: 'openai' }, tensors, env);
   // PickScore as it is after `models pull`.
-  const model = path.join(env.HF_HUB_CACHE!, 'models--yuvalkirstain--PickScore_v1');
+  const model = path.join(defined(env.HF_HUB_CACHE), 'models--yuvalkirstain--PickScore_v1');
   await mkdir(path.join(model, 'refs'), { recursive: true });
   await writeFile(path.join(model, 'refs/main'), COMMIT);
   await cp(`${PREFERENCE}pickscore`, path.join(model, 'snapshots', COMMIT), { recursive: true });
@@ -40,7 +41,7 @@ async function sgool(...argv: string[]) {
 }
 
 const score = (...options: string[]) =>
-  sgool('score', 'image.png', cases['hps-v2']!.prompt, '--tokenizer', TOKENIZER, ...options);
+  sgool('score', 'image.png', cases['hps-v2'].prompt, '--tokenizer', TOKENIZER, ...options);
 
 describe('sgool score --scorer', () => {
   it("prints preference models' scores in their authors' scales, without the model's CLIP", async () => {
@@ -58,9 +59,9 @@ describe('sgool score --scorer', () => {
         .map((line) => line.split(/\s{2,}/)),
     );
     expect(shown).toEqual({
-      'hps-v2': cases['hps-v2']!.score.toFixed(4),
-      pickscore: cases.pickscore!.score.toFixed(3),
-      'image-reward': cases['image-reward']!.score.toFixed(4),
+      'hps-v2': cases['hps-v2'].score.toFixed(4),
+      pickscore: cases.pickscore.score.toFixed(3),
+      'image-reward': cases['image-reward'].score.toFixed(4),
     });
   });
 
@@ -68,7 +69,7 @@ describe('sgool score --scorer', () => {
     const { stdout } = await score('--scorer', 'clip', '--scorer', 'hps-v2', '--json');
     const { clip, scores, truncated } = JSON.parse(stdout);
     expect({ clip, truncated }).toEqual({ clip: { A: 25.5, B: 24.25 }, truncated: false });
-    expect(scores['hps-v2']).toBeCloseTo(cases['hps-v2']!.score, 5);
+    expect(scores['hps-v2']).toBeCloseTo(cases['hps-v2'].score, 5);
   });
 
   it('warns of a prompt that is too long', async () => {
@@ -76,13 +77,15 @@ describe('sgool score --scorer', () => {
       ...['score', 'image.png', 'two red boats '.repeat(12)],
       ...['--scorer', 'hps-v2', '--tokenizer', TOKENIZER, '--json'],
     );
-    expect(stderr).toMatch(/^sgool: warning: the prompt is too long for hps-v2: its first 14 tokens count/);
+    expect(stderr).toMatch(
+      /^sgool: warning: the prompt is too long for hps-v2: its first 14 tokens are used/,
+    );
     expect(JSON.parse(stdout)).toMatchObject({ truncated: true });
   });
 
   const mistakes: [string, string[], number, RegExp][] = [
     ['an unknown scorer', ['--scorer', 'pickscor'], 2, /--scorer: .*got pickscor.*did you mean pickscore/],
-    ['a file for CLIP', ['--scorer', 'clip=x.pt'], 2, /the CLIP comes with --clip/],
+    ['a file for CLIP', ['--scorer', 'clip=x.pt'], 2, /give another CLIP with --clip/],
     [
       'weights that are not here',
       ['--scorer', 'hps-v2.1'],
@@ -98,14 +101,14 @@ describe('sgool score --scorer', () => {
     ['a file that is not there', ['--scorer', 'hps-v1=none.pth'], 1, /none\.pth/],
     ['a file of another kind', ['--scorer', 'hps-v1=image.png'], 1, /image\.png/],
   ];
-  it.each(mistakes)('tells of %s in one line', async (_, options, exit, message) => {
+  it.each(mistakes)('reports %s in one line', async (_, options, exit, message) => {
     const { code, stdout, stderr } = await score(...options);
     expect({ code, stdout }).toEqual({ code: exit, stdout: '' });
     expect(stderr).toMatch(message);
     expect(stderr.trim()).not.toContain('\n');
   });
 
-  it('tells where a vocabulary would come from', async () => {
+  it('says where a vocabulary would come from', async () => {
     const { stderr } = await sgool('score', 'image.png', 'a cat', '--scorer', 'hps-v2');
     expect(stderr).toMatch(
       /CLIP's vocabulary is not here; give .* with --tokenizer, or fetch it with: sgool/,

@@ -1,4 +1,4 @@
-/** @file `sgool score <image> <prompt>`: CLIP scores, and what preference models think. */
+/** @file `sgool score <image> <prompt>`: CLIP scores, and scores of preference models. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../errors.ts';
@@ -7,25 +7,18 @@ import { readImage } from '../../image/read-image.ts';
 import { SCORER_NAMES, SCORERS, type ScorerName } from '../../preference/scorer-names.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
-import {
-  type DeviceName,
-  deviceOption,
-  modelOption,
-  type PrecisionName,
-  precisionOption,
-} from '../options/model-options.ts';
-import { addCriticOptions, loadOptionsOf, type ModelParts } from '../options/model-parts.ts';
+import { loadOptionsOf, type SharedValues, sharedOptions, sharedValues } from '../options/model-options.ts';
+import type { OptionValues } from '../options/option.ts';
 import { checkPrompt, tooLong } from '../options/prompt.ts';
 import { didYouMean } from '../options/suggest.ts';
 import { formatTable } from '../terminal/format.ts';
 
-interface ScoreOptions extends ModelParts {
-  readonly model: string;
-  readonly device: DeviceName;
-  readonly precision: PrecisionName;
+interface ScoreFlags extends OptionValues {
   readonly scorer?: readonly Wanted[];
   readonly json?: boolean;
 }
+
+const SHARED = ['clip', 'tokenizer', 'model', 'device', 'precision'] as const;
 
 /** A scorer, and perhaps its weights. */
 interface Wanted {
@@ -36,12 +29,14 @@ interface Wanted {
 const NAMES = ['clip', ...SCORER_NAMES] as const;
 
 const NOTES = `
-  clip          100 times the cosine between image and prompt, by the model's CLIPs: A guides, B only reports
+  clip          100 times the cosine of image and prompt, by the CLIPs of the model: A guides, B only reports
 ${SCORER_NAMES.map((name) => `  ${name.padEnd(12)}  ${SCORERS[name].scale}`).join('\n')}
 
-More is better in all of them. Compare images for one prompt only; scores of different scorers have nothing in common.
-Weights of preference models are those that were added (sgool models add) or pulled (sgool models pull); <name>=<file>
-takes others. Their vocabularies are looked for where weights are, or come with --tokenizer.
+Higher is better for every scorer. Compare only scores of the same scorer for
+the same prompt. The weights of preference models are those that were added
+(sgool models add) or pulled (sgool models pull), or those of <name>=<file>.
+Their vocabularies are searched for beside the weights, unless --tokenizer gives
+one.
 
 Examples:
   sgool score image.png "a red cat to the left of a blue boat"
@@ -49,20 +44,17 @@ Examples:
   sgool score image.png "a red cat" --scorer hps-v2=HPS_v2_compressed.pt --json`;
 
 export function configure(command: Command, host: Host): void {
-  addCriticOptions(command, host)
-    .argument('<image>', 'an image: PNG, JPEG, WebP ...')
-    .argument('<prompt>', 'what it should show')
-    .addOption(modelOption(host))
-    .addOption(deviceOption(host))
-    .addOption(precisionOption(host))
+  command.argument('<image>', 'image file: PNG, JPEG, WebP ...').argument('<prompt>', 'what it should show');
+  for (const option of sharedOptions(SHARED)) command.addOption(option);
+  command
     .option(
       '--scorer <names>',
-      `who scores, several with commas: ${NAMES.join(', ')} (default: clip)`,
+      `scorers, separated by commas: ${NAMES.join(', ')} (default: clip)`,
       (text: string, before: readonly Wanted[] = []) => [...before, ...parseScorers(text)],
     )
     .option('--json', 'print one JSON object on stdout')
     .addHelpText('after', NOTES)
-    .action((image: string, prompt: string, options: ScoreOptions) => score(image, prompt, options, host));
+    .action((image: string, prompt: string, flags: ScoreFlags) => score(image, prompt, flags, host));
 }
 
 /** `name` or `name=file`, several with commas. */
@@ -74,7 +66,7 @@ function parseScorers(text: string): Wanted[] {
       const right =
         known === undefined
           ? `choose from ${NAMES.join(', ')}${didYouMean(name ?? '', NAMES)}`
-          : 'the CLIP comes with --clip';
+          : 'give another CLIP with --clip';
       throw new UserError(`--scorer: not usable, got ${item || 'nothing'}; ${right}`, {
         exitCode: USAGE_ERROR,
       });
@@ -83,9 +75,10 @@ function parseScorers(text: string): Wanted[] {
   });
 }
 
-async function score(path: string, prompt: string, options: ScoreOptions, host: Host) {
-  const { scorer: wanted = [{ name: 'clip' }], json = false } = options;
+async function score(path: string, prompt: string, flags: ScoreFlags, host: Host) {
+  const { scorer: wanted = [{ name: 'clip' }], json = false } = flags;
   checkPrompt(prompt);
+  const options = sharedValues(flags, SHARED, host);
   const image = await readImage(resolve(host.cwd, path));
   const asked = wanted.some(({ name }) => name === 'clip');
   const clip = asked ? await clipScores(image, prompt, options, host) : undefined;
@@ -123,14 +116,10 @@ async function score(path: string, prompt: string, options: ScoreOptions, host: 
   host.stdout.write(`${formatTable(rows)}\n`);
 }
 
-async function clipScores(
-  image: Image,
-  prompt: string,
-  { model, device, precision, ...parts }: ScoreOptions,
-  host: Host,
-) {
+async function clipScores(image: Image, prompt: string, values: SharedValues, host: Host) {
+  const { model } = values;
   const engine = await host.loadEngine();
-  const pipeline = await engine.openPipeline(model, { ...loadOptionsOf(parts), device, precision });
+  const pipeline = await engine.openPipeline(model, loadOptionsOf(values));
   try {
     const { truncated, tokens, lost } = pipeline.checkPrompt(prompt);
     if (truncated) warnOfCut(model, tokens.length, lost, host);
@@ -148,7 +137,7 @@ async function preferenceScore(
   weights: string | undefined,
   image: Image,
   prompt: string,
-  { device, precision, tokenizer }: ScoreOptions,
+  { device, precision, tokenizer }: SharedValues,
   host: Host,
 ) {
   const { chooseCompute } = await host.loadEngine();

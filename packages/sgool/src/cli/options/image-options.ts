@@ -1,110 +1,200 @@
-/** @file What the commands that make images have in common before they begin: their options, from all three sources. */
-import { resolve } from 'node:path';
-import { type Command, Option } from 'commander';
+/**
+ * @file The options of `generate` and `refine`, made from the schemas of the request and of the methods: one definition for
+ * command line, environment and file.
+ *
+ * An option is `--some-name` on the command line, `SGOOL_SOME_NAME` in the environment, and the key of the schema
+ * (`someName`) in `sgool.config.json`.
+ */
+import { z } from 'zod';
 import { UserError } from '../../errors.ts';
-import { USAGE_ERROR } from '../exit-codes.ts';
-import type { Host } from '../host.ts';
-import { quoteArgument } from '../terminal/format.ts';
-import type { CliOption, Values } from './options.ts';
-import { checkPrompt } from './prompt.ts';
-import { environmentValues, fileValues } from './values.ts';
+import {
+  INVERTIBLE_SAMPLER,
+  REFINE,
+  type RefineRequest,
+  refineShape,
+} from '../../methods/edit/refine-request.ts';
+import { DEFAULT_METHOD, type GenerationRequest, METHOD_NAMES, METHODS } from '../../methods/index.ts';
+import { commonShape, hasOption, type MethodSchema, PRESETS } from '../../request/request.ts';
+import { SETTING_GROUPS, SETTINGS } from '../../request/settings.ts';
+import {
+  COMPUTE_OPTIONS,
+  MODEL_OPTION,
+  MODEL_SCHEMAS,
+  type ModelValues,
+  PART_OPTIONS,
+} from './model-options.ts';
+import { type CliOption, checkValue, type OptionValues, schemaOption, withDefault } from './option.ts';
 
-/** A command line, read. */
-export interface ImageCommand {
-  readonly prompt: string;
-  readonly values: Values;
-  /** Those that the command has. */
-  readonly options: readonly CliOption[];
-  /** The command as it was typed. */
-  readonly typed: string;
-  readonly json: boolean;
-  readonly quiet: boolean;
-  readonly warnings: readonly string[];
+/** Values about the output of a run. */
+export interface OutputValues {
+  out?: string;
+  saveIterations?: boolean;
+  metadata?: boolean;
+  /** Path of the mask image; the request holds the image. */
+  maskFile?: string;
 }
 
-/** Adds the options, and those that all such commands have. */
-export function addImageOptions(command: Command, options: readonly CliOption[]): Command {
-  for (const option of options) for (const each of commanderOptions(option)) command.addOption(each);
-  return command
-    .addOption(
-      new Option('--json', 'print one JSON object on stdout instead of the path').helpGroup('Output:'),
-    )
-    .addOption(new Option('-q, --quiet', 'no progress').helpGroup('Output:'));
+/** How `refine` uses the image that it begins with. */
+export type RefineValues = Partial<Pick<RefineRequest, keyof typeof refineShape>>;
+
+/** All values of options, without those that are not given. */
+export type Values = Partial<Omit<GenerationRequest, 'prompt' | 'mask'>> &
+  OutputValues &
+  ModelValues &
+  RefineValues;
+
+/** Schemas by key, for all three sources. */
+export const VALUE_SCHEMAS = {
+  negativePrompt: commonShape.negativePrompt.unwrap(),
+  method: z.enum(METHOD_NAMES),
+  seed: commonShape.seed.unwrap(),
+  preset: commonShape.preset.unwrap(),
+  ...SETTINGS,
+  ...MODEL_SCHEMAS,
+  ...refineShape,
+  out: z.string().min(1).describe('folder for the results (default: sgool-output/<date>-<prompt>-<seed>)'),
+  saveIterations: z.boolean().describe('keep the image of every iteration, in the folder iterations'),
+  metadata: z.boolean().describe('write the settings into the PNG files'),
+  maskFile: z.string().min(1).describe('image whose brightness is the saliency map; sets --saliency mask'),
+} satisfies Record<keyof Values, z.ZodType>;
+
+type ValueKey = keyof Values & string;
+
+/** How options differ from what their schemas say: short names, and switches that are on by default. */
+const DIFFERENCES: Readonly<Partial<Record<ValueKey, Partial<CliOption>>>> = {
+  guidanceScale: { flag: 'guidance' },
+  negativePrompt: { flag: 'negative' },
+  sourcePrompt: { flag: 'from' },
+  maskFile: { flag: 'mask', argument: 'file' },
+  renormalise: { negated: true, description: 'let the norm of the noise change' },
+};
+
+const MAIN = 'Options:';
+const OUTPUT = 'Output:';
+
+/** Settings that most people need; the help shows them first. */
+const MAIN_SETTINGS: readonly string[] = ['steps', 'guidanceScale', 'iterations', 'saliency'];
+/** Settings that share the option `--size`. */
+const SIZE: readonly string[] = ['width', 'height'];
+
+function option(key: ValueKey, group: string, more: Partial<CliOption> = {}): CliOption {
+  return schemaOption(key, VALUE_SCHEMAS[key], group, { ...DIFFERENCES[key], ...more });
+}
+
+/** The name of a value in a request: the mask is a path here, an image there. */
+export const requestKey = (key: string) => (key === 'maskFile' ? 'mask' : key);
+
+/** Whether a value is a setting or an input of some method. */
+export const isMethodOption = (key: string) => METHODS.some((method) => methodHas(method, key));
+
+/** Whether a method has the setting or the input of this name. */
+export const methodHas = (method: MethodSchema, key: string) => hasOption(method, requestKey(key));
+
+/** ` [only doodl, sgool]`, for an option that not every method has; empty for the others. */
+function ownersOf(key: string): string {
+  const owners = METHODS.filter((method) => methodHas(method, key));
+  const isShared = owners.length === 0 || owners.length === METHODS.length;
+  return isShared ? '' : ` [only ${owners.map(({ name }) => name).join(', ')}]`;
+}
+
+/** `512` or `512x384`. */
+function parseSize(text: string, who: string): OptionValues {
+  const [, width, height] = /^\s*(\d+)(?:\s*[x×]\s*(\d+))?\s*$/i.exec(text) ?? [];
+  if (width === undefined) {
+    throw new UserError(
+      `${who}: not usable, got ${text || 'nothing'}; give a side, or width x height: 512 or 512x384`,
+    );
+  }
+  return {
+    width: checkValue(SETTINGS.width, Number(width), who),
+    height: checkValue(SETTINGS.height, Number(height ?? width), who),
+  };
 }
 
 /**
- * Reads what was typed, the environment and the file in the working folder.
+ * The options of a command that makes images.
  *
- * @param flags what Commander made of the command line
- * @throws UserError where the prompt is empty or a value is not usable
+ * @param only the method that the command runs. Without it the command runs any method, and the help says which methods have an
+ *   option that not all have: in the heading of a group whose options belong to the same methods, else at each option.
  */
-export async function readImageCommand(
-  command: Command,
-  prompt: string,
-  flags: Readonly<Record<string, unknown>>,
-  options: readonly CliOption[],
-  host: Host,
-): Promise<ImageCommand> {
-  checkPrompt(prompt);
-  const environment = environmentValues(host.env, options);
-  const values = {
-    ...valuesFor(options, await fileValues(host.cwd)),
-    ...environment.values,
-    ...commandLineValues(flags, options),
+function imageOptions(only?: MethodSchema): CliOption[] {
+  const owners = (key: string) => (only ? '' : ownersOf(key));
+  const setting = (key: string, group: string) => {
+    const one = option(key as ValueKey, group);
+    return { ...one, description: one.description + owners(key) };
   };
-  return {
-    prompt,
-    values: values.maskFile ? { ...values, maskFile: resolve(host.cwd, values.maskFile) } : values,
-    options,
-    typed: typedCommand(command),
-    json: flags.json === true,
-    quiet: flags.quiet === true,
-    warnings: environment.warnings,
+  const group = (heading: string, keys: readonly string[]) => {
+    const [first, ...others] = keys.map(owners);
+    const isUniform = others.every((each) => each === first);
+    const title = `${heading}${isUniform ? first : ''}:`;
+    return keys.map((key) => (isUniform ? option(key as ValueKey, title) : setting(key, title)));
   };
+  const all = [
+    ...(only
+      ? []
+      : [
+          option('method', MAIN, {
+            description: `method that makes the image: ${METHOD_NAMES.join(', ')} (default: ${DEFAULT_METHOD})`,
+          }),
+        ]),
+    MODEL_OPTION,
+    withDefault(option('seed', MAIN), -1),
+    ...MAIN_SETTINGS.map((key) => setting(key, MAIN)),
+    {
+      flag: 'size',
+      argument: 'pixels',
+      description: 'size of the image in pixels, a side or width x height: 512 or 512x384',
+      group: MAIN,
+      keys: SIZE,
+      parse: parseSize,
+    },
+    option('negativePrompt', MAIN),
+    setting('maskFile', MAIN),
+    withDefault(option('preset', MAIN), PRESETS[0]),
+    ...COMPUTE_OPTIONS,
+    ...PART_OPTIONS,
+    option('out', OUTPUT, { argument: 'folder' }),
+    option('saveIterations', OUTPUT),
+    option('metadata', OUTPUT, { negated: true, description: 'write no settings into the PNG files' }),
+    ...SETTING_GROUPS.flatMap(([heading, settings]) =>
+      group(
+        heading,
+        Object.keys(settings).filter((key) => !MAIN_SETTINGS.includes(key) && !SIZE.includes(key)),
+      ),
+    ),
+  ];
+  if (!only) return all;
+  return all.filter(({ keys: [key] }) => !isMethodOption(key) || methodHas(only, key));
 }
 
-/** The file is for all commands: each takes what it has an option for. */
-function valuesFor(options: readonly CliOption[], values: Values): Values {
-  const known = new Set<string>(options.flatMap(({ keys }) => keys));
-  return Object.fromEntries(Object.entries(values).filter(([key]) => known.has(key)));
-}
+/** Every option of `generate`. */
+export const generateOptions = (): CliOption[] => imageOptions();
 
-/** The whole command line as it was typed. */
-function typedCommand(command: Command): string {
-  const typed = (command.parent as (Command & { rawArgs?: string[] }) | null)?.rawArgs ?? [];
-  return ['sgool', ...typed].map(quoteArgument).join(' ');
-}
+/** How options of `refine` differ from those of `generate`. */
+const REFINE_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> = {
+  seed: {
+    description: 'seed of random cutouts and perturbations; -1 draws one and reports it (default: -1)',
+  },
+  maskFile: {
+    description: 'image that is white where the image may change and black where it must stay',
+  },
+  sampler: {
+    description: `sampler: ${INVERTIBLE_SAMPLER}, the only one that is exactly invertible`,
+    parse: (text, who) => {
+      if (text.trim() === INVERTIBLE_SAMPLER) return { sampler: INVERTIBLE_SAMPLER };
+      throw new UserError(
+        `${who}: refine needs ${INVERTIBLE_SAMPLER}, got ${text || 'nothing'}; no other sampler is exactly invertible`,
+      );
+    },
+  },
+};
 
-const attributeOf = ({ flag }: CliOption) =>
-  flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
-
-/** A value, or for a switch a pair, of which the help shows one. */
-function commanderOptions(option: CliOption): Option[] {
-  const { flag, argument, description, group, negated = false } = option;
-  const who = `--${flag}`;
-  if (argument === undefined) {
-    const on = new Option(who, description).helpGroup(group).hideHelp(negated);
-    const off = new Option(`--no-${flag}`, description).helpGroup(group).hideHelp(!negated);
-    return [on, off];
-  }
-  const parse = (text: string) => {
-    try {
-      return option.parse(text, who);
-    } catch (error) {
-      if (error instanceof UserError) throw new UserError(error.message, { exitCode: USAGE_ERROR });
-      throw error;
-    }
-  };
-  return [new Option(`${who} <${argument}>`, description).helpGroup(group).argParser(parse)];
-}
-
-/** What the command line says. */
-function commandLineValues(flags: Readonly<Record<string, unknown>>, options: readonly CliOption[]): Values {
-  let values: Values = {};
-  for (const option of options) {
-    const given = flags[attributeOf(option)];
-    if (given === undefined) continue;
-    values = { ...values, ...(typeof given === 'boolean' ? { [option.keys[0]]: given } : (given as Values)) };
-  }
-  return values;
+/** Every option of `refine`. */
+export function refineOptions(): CliOption[] {
+  const [source, ...own] = Object.keys(refineShape).map((key) => option(key as ValueKey, MAIN));
+  return imageOptions(REFINE).flatMap((one) => {
+    const [key] = one.keys;
+    const changed = { ...one, ...REFINE_DIFFERENCES[key] };
+    return key === 'maskFile' ? [source, changed, ...own] : [changed];
+  });
 }

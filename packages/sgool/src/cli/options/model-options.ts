@@ -1,51 +1,192 @@
-/** @file Options that several commands share. */
-import { relative } from 'node:path';
-import { Option } from 'commander';
+/**
+ * @file Options about the model that several commands share: which model, what it computes on, where its parts come from. A
+ * single file or a plain Stable Diffusion folder lacks some parts (the CLIP that guides, a tokenizer); others replace parts
+ * (an autoencoder) or change weights (LoRAs).
+ */
+import type { Option } from 'commander';
+import { z } from 'zod';
 import { UserError } from '../../errors.ts';
+import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
+import { commonShape } from '../../request/request.ts';
+import {
+  DEVICE_NAMES,
+  type DeviceName,
+  PRECISION_NAMES,
+  type PrecisionName,
+} from '../../runtime/compute-names.ts';
 import { DEFAULT_MODEL } from '../../weights/open/locate-model.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
-import { didYouMean } from './suggest.ts';
+import {
+  type CliOption,
+  type OptionValues,
+  schemaOption,
+  toCommander,
+  variableOf,
+  withDefault,
+} from './option.ts';
 
-export const DEVICES = ['cpu', 'webgpu', 'cuda', 'auto'] as const;
-export type DeviceName = (typeof DEVICES)[number];
-export const PRECISIONS = ['float32', 'float16'] as const;
-export type PrecisionName = (typeof PRECISIONS)[number];
-export const DEVICE_HELP = 'what to compute on';
-export const PRECISION_HELP = 'what networks compute in';
+/** Where the parts of a model come from, as texts. */
+export interface ModelParts {
+  clip?: string;
+  tokenizer?: string;
+  vae?: string;
+  lora?: string;
+  modelConfig?: string;
+  variant?: string;
+  prediction?: 'epsilon' | 'v_prediction';
+  ema?: boolean;
+  memory?: 'auto' | 'plenty' | 'low';
+}
 
-/** An option that takes one of a few names. */
-export function choice(flags: string, description: string, names: readonly string[]): Option {
-  const who = flags.split(' ')[0];
-  return new Option(flags, `${description}: ${names.join(', ')}`).argParser((text) => {
-    if (names.includes(text)) return text;
-    const right = `choose one of ${names.join(', ')}${didYouMean(text, names)}`;
-    throw new UserError(`${who}: not usable, got ${text || 'nothing'}; ${right}`, { exitCode: USAGE_ERROR });
+/** What a model is opened with. */
+export interface ModelValues extends ModelParts {
+  model?: string;
+  device?: DeviceName;
+  precision?: PrecisionName;
+}
+
+const place = 'a folder, a file, or org/name of a pulled model';
+
+const PART_SCHEMAS = {
+  clip: z.string().min(1).describe(`CLIP that guides and scores: ${place}`),
+  tokenizer: z
+    .string()
+    .min(1)
+    .describe('tokenizer: a folder with vocab.json and merges.txt, or org/name of a pulled model'),
+  vae: z.string().min(1).describe(`another autoencoder: ${place}`),
+  lora: z
+    .string()
+    .min(1)
+    .describe(
+      'LoRA files with optional weights, separated by commas: style.safetensors:0.8,hands.safetensors',
+    ),
+  modelConfig: z
+    .string()
+    .min(1)
+    .describe('folder with config.json files, for a single-file model with an unusual architecture'),
+  variant: z.string().min(1).describe('variant of the weight files in a folder, for instance fp16'),
+  prediction: z
+    .enum(['epsilon', 'v_prediction'])
+    .describe('prediction type of a single-file model, if it is detected wrongly'),
+  memory: z
+    .enum(['auto', 'plenty', 'low'])
+    .describe(
+      'memory budget: auto, plenty (a little faster for large images) or low (less memory, a third more time)',
+    ),
+  ema: z.boolean().describe('use the moving average of the weights, if a file has both'),
+} satisfies Record<keyof ModelParts, z.ZodType>;
+
+/** Schemas by key. */
+export const MODEL_SCHEMAS = {
+  model: commonShape.model.unwrap(),
+  device: z.enum(DEVICE_NAMES).describe('device to compute on'),
+  precision: z.enum(PRECISION_NAMES).describe('precision of the networks'),
+  ...PART_SCHEMAS,
+} satisfies Record<keyof ModelValues, z.ZodType>;
+
+const PART_KEYS = Object.keys(PART_SCHEMAS) as readonly (keyof ModelParts)[];
+
+const MAIN = 'Options:';
+
+const DIFFERENCES: Readonly<Partial<Record<keyof ModelValues, Partial<CliOption>>>> = {
+  model: { argument: 'name' },
+  clip: { argument: 'place' },
+  tokenizer: { argument: 'place' },
+  vae: { argument: 'place' },
+  lora: { argument: 'files' },
+  modelConfig: { argument: 'folder' },
+  ema: { negated: true, description: 'do not use the moving average of the weights, if a file has both' },
+};
+
+const DEFAULTS: Readonly<Partial<Record<keyof ModelValues, string>>> = {
+  model: DEFAULT_MODEL,
+  device: DEVICE_NAMES[0],
+  precision: PRECISION_NAMES[0],
+  memory: 'auto',
+};
+
+function modelOption(key: keyof ModelValues, group: string): CliOption {
+  const option = schemaOption(key, MODEL_SCHEMAS[key], group, DIFFERENCES[key]);
+  const value = DEFAULTS[key];
+  return value === undefined ? option : withDefault(option, value);
+}
+
+/** `--model`. */
+export const MODEL_OPTION: CliOption = modelOption('model', MAIN);
+/** `--device` and `--precision`. */
+export const COMPUTE_OPTIONS: readonly CliOption[] = (['device', 'precision'] as const).map((key) =>
+  modelOption(key, MAIN),
+);
+/** Options about the parts. */
+export const PART_OPTIONS: readonly CliOption[] = PART_KEYS.map((key) =>
+  modelOption(key, 'Parts of the model:'),
+);
+
+/** `file` or `file:weight`, several with commas. */
+function parseLoras(text: string) {
+  return text.split(',').map((item) => {
+    const [, path, weight] = /^\s*(.*?)(?::([-+]?(?:\d+\.?\d*|\.\d+)))?\s*$/.exec(item) ?? [];
+    if (!path) {
+      throw new UserError(
+        `--lora: not usable, got ${text}; give file or file:weight, several separated by commas`,
+        { exitCode: USAGE_ERROR },
+      );
+    }
+    return weight === undefined ? { path } : { path, weight: Number(weight) };
   });
 }
 
-/** `--model`, else SGOOL_MODEL, else the embedded one. */
-export function modelOption({ env }: Host): Option {
-  return new Option(
-    '--model <name>',
-    'name of a model, a folder in the diffusers layout, a .ckpt or .safetensors file, or org/name of a pulled one',
-  ).default(env.SGOOL_MODEL || DEFAULT_MODEL);
-}
-
-/** `--device`, else SGOOL_DEVICE, else the processor. */
-export function deviceOption({ env }: Host): Option {
-  return choice('--device <name>', DEVICE_HELP, DEVICES).default(env.SGOOL_DEVICE || DEVICES[0]);
-}
-
-/** `--precision`, else SGOOL_PRECISION, else float32. */
-export function precisionOption({ env }: Host): Option {
-  return choice('--precision <name>', PRECISION_HELP, PRECISIONS).default(
-    env.SGOOL_PRECISION || PRECISIONS[0],
+/** The parts among other values, without those that are not given. */
+export function partsOf(values: ModelParts): ModelParts {
+  return Object.fromEntries(
+    PART_KEYS.flatMap((key) => (values[key] === undefined ? [] : [[key, values[key]]])),
   );
 }
 
-/** A path as short as it can be told. */
-export function shownPath(path: string, { cwd }: Host): string {
-  const inside = relative(cwd, path);
-  return inside === '' || inside.startsWith('..') ? path : inside;
+/** The values without those about parts. */
+export function withoutParts<T extends ModelParts>(values: T): Omit<T, keyof ModelParts> {
+  const rest = { ...values };
+  for (const key of PART_KEYS) delete rest[key];
+  return rest;
+}
+
+/** The options for `loadPipeline`. @throws UserError where the list of LoRAs cannot be read */
+export function loadOptionsOf(values: ModelValues): LoadOptions {
+  const { device = DEVICE_NAMES[0], precision = PRECISION_NAMES[0] } = values;
+  const { lora, modelConfig, prediction, ...same } = partsOf(values);
+  return {
+    ...same,
+    ...(lora === undefined ? {} : { loras: parseLoras(lora) }),
+    ...(modelConfig === undefined ? {} : { config: modelConfig }),
+    ...(prediction === undefined ? {} : { predictionType: prediction }),
+    device,
+    precision,
+  };
+}
+
+/** The keys that `score` and `saliency` share with the commands that make images. */
+export type SharedKey = 'model' | 'device' | 'precision' | 'clip' | 'tokenizer';
+
+/** What those commands read: a model is always named. */
+export type SharedValues = ModelValues & { readonly model: string };
+
+/** Options for Commander of commands that read the command line and the environment alone. */
+export function sharedOptions(keys: readonly SharedKey[]): Option[] {
+  return keys.flatMap((key) => toCommander(modelOption(key, MAIN)));
+}
+
+/**
+ * The values of shared options: command line before environment before default.
+ *
+ * @throws UserError where a variable is not usable
+ */
+export function sharedValues(flags: OptionValues, keys: readonly SharedKey[], { env }: Host): SharedValues {
+  const given = keys.map((key) => {
+    const option = modelOption(key, MAIN);
+    const variable = variableOf(option);
+    const text = env[variable];
+    return { ...(text ? option.parse(text, variable) : {}), ...(flags[key] as OptionValues | undefined) };
+  });
+  return Object.assign({ model: DEFAULT_MODEL }, ...given);
 }

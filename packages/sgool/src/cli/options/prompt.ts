@@ -1,8 +1,8 @@
-/** @file What every command that takes a prompt says of one that is empty or too long. */
+/** @file Messages about a prompt that is empty or too long. */
 import { UserError } from '../../errors.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 
-/** @throws UserError where there is nothing in it */
+/** @throws UserError where the prompt is empty */
 export function checkPrompt(prompt: string): void {
   if (prompt.trim() !== '') return;
   throw new UserError('prompt: must not be empty; say what the image should show', {
@@ -11,11 +11,11 @@ export function checkPrompt(prompt: string): void {
 }
 
 /**
- * One line for a text of which a part does not count.
+ * One line about a text that is cut off.
  *
- * @param what it is
- * @param who takes no more of it
+ * @param what the text is
+ * @param who cuts it off
  */
 export function tooLong(what: string, who: string, kept: number, lost: number): string {
-  return `the ${what} is too long for ${who}: its first ${kept} tokens count, the last ${lost} are left out`;
+  return `the ${what} is too long for ${who}: its first ${kept} tokens are used, the last ${lost} are left out`;
 }

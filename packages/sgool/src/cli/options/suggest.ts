@@ -1,6 +1,6 @@
 /** @file "Did you mean ...?" */
 
-/** How many letters must be typed, left out, changed or swapped to make one word of the other (optimal string alignment). */
+/** Number of letters to insert, delete, change or swap to turn one word into the other (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   const rows = Array.from({ length: a.length + 1 }, (_, i) => {
     const row = new Array<number>(b.length + 1).fill(0);
@@ -20,7 +20,7 @@ function editDistance(a: string, b: string): number {
   return rows[a.length][b.length];
 }
 
-/** The candidate closest to what was typed, if it is close enough to have been meant. */
+/** The candidate closest to the typed word, if it is close enough. */
 export function closest(typed: string, candidates: readonly string[]): string | undefined {
   const wanted = typed.toLowerCase();
   let best: { candidate: string; distance: number } | undefined;

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../errors.ts';
 import type { RunEstimate } from '../../methods/estimate.ts';
-import { commonDefaults } from '../../request/settings.ts';
 import type { Progress } from '../terminal/progress.ts';
 import { fakeEngine } from '../testing.ts';
 import { type ForecastParts, forecast } from './forecast.ts';
@@ -28,14 +27,14 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true }));
 
-/** What is said before a run of which this is known. */
+/** The lines before a run with this estimate. */
 async function said(estimate: Estimate) {
   const lines: string[] = [];
   const note = (text: string) => lines.push(text);
   const progress = { status() {}, note, warn: (text: string) => note(`warning: ${text}`) };
   const engine = fakeEngine();
   const { model } = await engine.openPipeline('toybox', { device: 'cpu' });
-  const settings = { ...commonDefaults(model), width: 64, height: 32, iterations: 3 };
+  const settings = { ...engine.methods.sgool.defaults(model), width: 64, height: 32, iterations: 3 };
   const result = await forecast(
     {
       engine: { ...engine, estimate },
@@ -55,7 +54,7 @@ describe('forecast', () => {
     expect(await said(async () => small)).toEqual({ lines: [], result: small });
   });
 
-  it('tells time, memory and where they come from', async () => {
+  it('shows time, memory and where they come from', async () => {
     const { lines } = await said(async () => ({ ...small, seconds: 185, contention: 3.21 }));
     expect(lines).toEqual([
       'about 3 min 05 s and 400.0 MB of memory (20.0 MB of it weights), from 0.7 TFLOP at 200 GFLOP/s, other programs make it 3.2 times slower',
@@ -86,7 +85,7 @@ describe('forecast', () => {
     expect(none.lines[1]).toMatch(/close other programs or take a smaller model$/);
   });
 
-  it('leaves it to the run to tell what is wrong with it', async () => {
+  it('leaves it to the run to say what is wrong', async () => {
     const failing = async () => {
       throw new UserError('no');
     };

@@ -1,4 +1,4 @@
-/** @file What is said before a run starts: how long it will take, how much memory, and what helps where that is short. */
+/** @file The estimate before a run: its time and memory, and what helps if memory is short. */
 import { existsSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
@@ -6,8 +6,8 @@ import { UserError } from '../../errors.ts';
 import type { EstimateOptions, RunEstimate } from '../../methods/estimate.ts';
 import type { ModelInfo } from '../../models/model-info.ts';
 import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
-import type { Settings } from '../../request/request.ts';
-import type { Engine } from '../host.ts';
+import type { MethodSettings, SamplingSettings } from '../../request/settings.ts';
+import type { Engine } from '../engine.ts';
 import { formatBytes, formatSeconds } from '../terminal/format.ts';
 import type { Progress } from '../terminal/progress.ts';
 
@@ -15,28 +15,28 @@ export interface ForecastParts extends Pick<EstimateOptions, 'method' | 'request
   readonly engine: Engine;
   readonly options: LoadOptions;
   readonly model: ModelInfo;
-  readonly settings: Settings;
+  readonly settings: MethodSettings;
 }
 
-/** Something that makes a run smaller, as it is typed. */
+/** An option that makes a run smaller, as it is typed. */
 interface Remedy {
   readonly flag: string;
   readonly options?: Partial<LoadOptions>;
-  readonly settings?: Partial<Settings>;
+  readonly settings?: Partial<SamplingSettings>;
 }
 
-/** From these on a forecast is shown; of shorter runs the end is in sight anyway. */
+/** Runs that take at least this much show their estimate; shorter ones end soon anyway. */
 const SHOWN_FROM_SECONDS = 30;
 const SHOWN_FROM_BYTES = 2e9;
 
 /**
- * Estimates the run, says so where it is long or large, and warns where memory is short.
+ * Estimates the run, reports it if it is long or large, and warns if memory is short.
  *
- * @returns undefined where nothing could be estimated; the run itself tells what is wrong
+ * @returns undefined if nothing could be estimated; the run itself then says what is wrong
  */
 export async function forecast(parts: ForecastParts, progress: Progress): Promise<RunEstimate | undefined> {
   const { engine, options } = parts;
-  // Counts become seconds and bytes by constants of the processor's kernels.
+  // The constants that turn counts into seconds and bytes were measured on processors in float32.
   const isKnown = (options.device ?? 'cpu') === 'cpu' && options.precision !== 'float16';
   if (!engine.estimate || !isKnown) return undefined;
   progress.status('estimating time and memory');
@@ -56,16 +56,21 @@ export async function forecast(parts: ForecastParts, progress: Progress): Promis
   }
 }
 
-function estimateWith(parts: ForecastParts, remedies: readonly Remedy[], machine?: RunEstimate['machine']) {
+async function estimateWith(
+  parts: ForecastParts,
+  remedies: readonly Remedy[],
+  machine?: RunEstimate['machine'],
+): Promise<RunEstimate> {
   const { engine, options, model, method, request, settings } = parts;
-  const changed = Object.assign({}, ...remedies.map((remedy) => remedy.settings)) as Partial<Settings>;
-  return engine.estimate!(
+  if (!engine.estimate) throw new Error('forecast: the engine has no estimates');
+  const changed: Partial<SamplingSettings> = Object.assign({}, ...remedies.map((each) => each.settings));
+  return engine.estimate(
     request.model ?? model.name,
     Object.assign({}, options, ...remedies.map((each) => each.options)),
     {
       method,
       request: { ...request, ...changed },
-      iterations: settings.iterations,
+      iterations: settings.iterations ?? 0,
       ...(machine === undefined ? {} : { machine }),
     },
   );
@@ -85,7 +90,7 @@ export function forecastLine({
   return `about ${formatSeconds(seconds)} and ${formatBytes(memoryBytes)} of memory (${formatBytes(mappedBytes)} of it weights), from ${speed}`;
 }
 
-/** What helps, and how far. */
+/** Options that help, and the memory that the run takes with them. */
 export interface Relief {
   readonly flags: readonly string[];
   readonly memoryBytes: number;
@@ -103,7 +108,7 @@ export function shortageLine(
   return `${need}; with ${relief.flags.join(' ')} it takes about ${formatBytes(relief.memoryBytes)}${fits}`;
 }
 
-/** Adds one remedy after the other until the run fits, or all are used up. Those that save nothing are left out. */
+/** Adds one remedy after the other until the run fits or none is left. Those that save nothing are left out. */
 async function firstThatFits(
   parts: ForecastParts,
   { memoryBytes, machine }: RunEstimate,
@@ -121,7 +126,7 @@ async function firstThatFits(
   return used.length === 0 ? undefined : { flags: used.map(({ flag }) => flag), memoryBytes: best };
 }
 
-/** What can be asked for, the least harmful to the image first. */
+/** The remedies, the one that harms the image least first. */
 function remediesOf({ options, model, settings }: ForecastParts): Remedy[] {
   const { width, height, guidanceScale } = settings;
   const halved = [width / 2, height / 2] as const;
@@ -137,7 +142,7 @@ function remediesOf({ options, model, settings }: ForecastParts): Remedy[] {
   ];
 }
 
-/** Whether the same weights lie there at half the size, beside those that were taken. */
+/** Whether the folder also holds the same weights in half precision. */
 function hasHalf({ dir }: ModelInfo): boolean {
   const has = (variant: string) =>
     ['safetensors', 'bin'].some((end) =>
@@ -146,7 +151,7 @@ function hasHalf({ dir }: ModelInfo): boolean {
   return has('') && has('.fp16');
 }
 
-/** Memory for this process: what it has, what the system could give it, and no more than a container allows. */
+/** Memory for this process: what it uses and what is free, but no more than the container allows. */
 function availableBytes(): number {
   const limit = process.constrainedMemory() || Number.POSITIVE_INFINITY;
   return Math.min(freemem() + process.memoryUsage.rss(), limit);

@@ -1,35 +1,50 @@
-/** @file Everything around one run of a method: request, folder, model, Ctrl-C, and what is said at the end. */
+/** @file One run of a method: request, folder, model, Ctrl-C, and the report at the end. */
 import { basename, extname, resolve } from 'node:path';
 import { UserError } from '../../errors.ts';
+import type { Image } from '../../image/image.ts';
 import { readImage } from '../../image/read-image.ts';
+import {
+  methodRequest,
+  parseRefineRequest,
+  REFINING_METHOD,
+  type RefineSource,
+} from '../../methods/edit/refine-request.ts';
+import { type MethodName, parseRequest } from '../../methods/index.ts';
+import { settingsOf } from '../../methods/run/create-method.ts';
 import type { Method } from '../../methods/run/method.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { resolveSeed } from '../../random/seed.ts';
-import { generationRequest, parseRefineRequest, type RefineSource } from '../../request/refine-request.ts';
-import { type ParsedRequest, parseRequest } from '../../request/request.ts';
-import { resolveSettings, saliencyNote } from '../../request/settings.ts';
-import type { Compute } from '../../runtime/compute.ts';
+import { detectionDefaults } from '../../request/defaults.ts';
+import type { ParsedRequest } from '../../request/request.ts';
+import { saliencyNote } from '../../request/resolve.ts';
+import type { DetectionSettings } from '../../request/settings.ts';
+import { findRegions } from '../../saliency/regions.ts';
 import { INTERRUPTED } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
-import type { ImageCommand } from '../options/image-options.ts';
-import { type DeviceName, shownPath } from '../options/model-options.ts';
-import { loadOptionsOf, PART_KEYS, partsOf } from '../options/model-parts.ts';
+import { loadOptionsOf, partsOf, withoutParts } from '../options/model-options.ts';
 import { tooLong } from '../options/prompt.ts';
-import { formatSeconds } from '../terminal/format.ts';
+import type { ImageCommand } from '../options/read-options.ts';
+import { formatSeconds, shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { packageVersion } from '../version.ts';
 import { forecast } from './forecast.ts';
 import { claimFolder, defaultFolder } from './output-folder.ts';
 import { Recorder } from './recorder.ts';
-import { type RunEnd, runMethod } from './run-method.ts';
-import { type RefineTask, type RunTask, repeatCommand, resultOf, versions } from './run-record.ts';
+import {
+  type RefineTask,
+  type RunStatus,
+  type RunTask,
+  repeatCommand,
+  resultOf,
+  versions,
+} from './run-record.ts';
 
-/** What is settled before the model is loaded. */
+/** What is known before the model is loaded. */
 interface Plan {
   readonly command: ImageCommand;
-  readonly request: ParsedRequest;
-  /** Where it begins with an image. */
+  readonly request: ParsedRequest<MethodName>;
+  /** The image that it begins with, for `refine`. */
   readonly given?: GivenImage;
   readonly started: Date;
   /** Absolute path of the folder that was claimed for the run. */
@@ -42,21 +57,31 @@ interface GivenImage {
   readonly source: RefineSource;
 }
 
+/** How a run ended. */
+interface RunEnd {
+  readonly status: Exclude<RunStatus, 'running'>;
+  /** The thrown value, if it failed. */
+  readonly failure?: unknown;
+  readonly error?: string;
+  readonly recorder: Recorder;
+  readonly task: RunTask;
+}
+
 /**
  * Makes an image from a seed, and its folder.
  *
- * @throws UserError in one line; what was reached until then is in the folder
+ * @throws UserError in one line; the best image until then is in the folder
  */
 export async function generateImage(command: ImageCommand, host: Host): Promise<void> {
   const { maskFile } = command.values;
   const mask = maskFile === undefined ? {} : { mask: await readImage(maskFile), saliency: 'mask' };
-  await makeImage(command, parseRequest({ ...mask, ...asked(command) }), undefined, host);
+  await makeImage(command, parseRequest({ ...mask, ...requestValues(command) }), undefined, host);
 }
 
 /**
  * Makes an image from another one, and its folder.
  *
- * @param command.image absolute path of the given
+ * @param command.image absolute path of that image
  * @throws UserError as {@link generateImage} does
  */
 export async function refineImage(
@@ -65,16 +90,17 @@ export async function refineImage(
 ): Promise<void> {
   const { maskFile } = command.values;
   const image = await readImage(command.image);
-  // What is drawn on a transparent layer is drawn; around it is nothing.
+  // In a mask that is painted on a transparent layer, what is not painted is black.
   const mask = maskFile === undefined ? {} : { mask: await readImage(maskFile, { background: '#000000' }) };
-  const source = parseRefineRequest({ ...asked(command), ...mask, image });
+  const source = parseRefineRequest({ ...requestValues(command), ...mask, image });
   const given = { path: command.image, source };
-  await makeImage(command, parseRequest(generationRequest(source)), given, host);
+  const request = parseRequest({ ...methodRequest(source), method: REFINING_METHOD });
+  await makeImage(command, request, given, host);
 }
 
 async function makeImage(
   command: ImageCommand,
-  request: ParsedRequest,
+  request: ParsedRequest<MethodName>,
   given: GivenImage | undefined,
   host: Host,
 ): Promise<void> {
@@ -83,6 +109,7 @@ async function makeImage(
   const first = given && (given.source.sourcePrompt === undefined ? 'the image itself' : 'first change');
   const progress = createProgress(host.stderr, { quiet: command.quiet, first });
   for (const warning of command.warnings) progress.warn(warning);
+  for (const note of command.notes) progress.note(note);
 
   const subject = given ? `${basename(given.path, extname(given.path))} ${request.prompt}` : request.prompt;
   const wanted = resolve(host.cwd, out ?? defaultFolder(started, subject, request.seed));
@@ -94,7 +121,7 @@ async function makeImage(
     );
 
   const interrupt = watchInterrupts(host, () =>
-    progress.note('stopping, the best so far is kept; Ctrl-C again stops at once'),
+    progress.note('stopping, the best image so far is kept; Ctrl-C again stops at once'),
   );
   let end: RunEnd | undefined;
   try {
@@ -102,17 +129,16 @@ async function makeImage(
   } finally {
     progress.end();
     interrupt.dispose();
-    // Nothing was made: no empty folder stays behind.
+    // Nothing was made: remove the empty folder.
     if (end?.recorder.best === undefined) await folder.release();
   }
   conclude(end, command, progress, host);
 }
 
-/** The part of a request that options say. */
-function asked({ prompt, values }: ImageCommand) {
-  const { out, device, precision, saveIterations, metadata, maskFile, ...settings } = values;
-  for (const key of PART_KEYS) delete settings[key];
-  return { ...settings, prompt, seed: resolveSeed(settings.seed) };
+/** The values of a command that are part of its request. */
+function requestValues({ prompt, values }: ImageCommand) {
+  const { out, device, precision, saveIterations, metadata, maskFile, ...request } = withoutParts(values);
+  return { ...request, prompt, seed: resolveSeed(request.seed) };
 }
 
 /** Loads the model and runs the method. */
@@ -120,16 +146,15 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   const { command, request, given, dir } = plan;
   progress.status(`loading ${request.model}`);
   const engine = await host.loadEngine();
-  const { device = 'cpu', precision = 'float32' } = command.values;
-  const options = { ...loadOptionsOf(command.values), device, precision };
+  const options = loadOptionsOf(command.values);
   const pipeline = await engine.openPipeline(request.model, options);
   try {
     const refining = given && engine.refinement(given.source);
-    const method = refining ?? engine.methods[request.method];
+    const method: Method = refining ?? engine.methods[request.method];
     const planned = await taskOf(plan, method, pipeline);
     const input = refining?.prepare(planned.settings).image;
     const { model, compute } = pipeline;
-    const computing = computeNote(compute, device);
+    const computing = computeNote(pipeline, options.device);
     if (computing !== undefined) progress.note(computing);
     const estimate = await forecast(
       { engine, method, request, options: { ...options, ...compute }, model, settings: planned.settings },
@@ -138,7 +163,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     const task = { ...planned, estimate };
     for (const line of refining?.notes(task.settings) ?? []) progress.note(line);
     warnOfTruncation(task, pipeline, progress);
-    const note = saliencyNote(task.settings, request, pipeline.model);
+    const note = saliencyNote(detectionOf(task, pipeline), request, model);
     if (note !== undefined) progress.note(note);
     const { saveIterations = false, metadata = true } = command.values;
     const repeat = repeatCommand(task, command.options);
@@ -147,6 +172,87 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   } finally {
     await pipeline.dispose();
   }
+}
+
+interface RunParts {
+  readonly pipeline: Pipeline;
+  readonly method: Method;
+  readonly request: ParsedRequest;
+  readonly task: RunTask;
+  readonly recorder: Recorder;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs a method to its end, to Ctrl-C, or to its failure, and records every iteration. Throws nothing of what goes wrong in a run:
+ * the returned value says it, and the best image so far is on the disk by then.
+ */
+async function runMethod(parts: RunParts): Promise<RunEnd> {
+  const { recorder, task, signal } = parts;
+  try {
+    await iterate(parts);
+    await recordSaliency(parts);
+    await recorder.finish('done');
+    return { status: 'done', recorder, task };
+  } catch (failure) {
+    const isStopped = signal.aborted && failure === signal.reason;
+    const error = failure instanceof Error ? failure.message : String(failure);
+    const end = isStopped ? { status: 'stopped' as const } : { status: 'failed' as const, failure, error };
+    try {
+      await recordSaliency(parts);
+      await recorder.finish(end.status, isStopped ? undefined : error);
+    } catch {
+      // The first failure is the one to report; on a full disk this one fails as well.
+    }
+    return { ...end, recorder, task };
+  }
+}
+
+async function iterate({ method, pipeline, request, recorder, progress, signal }: RunParts): Promise<void> {
+  signal.throwIfAborted();
+  const { method: _, ...input } = request;
+  for await (const iteration of method.run(pipeline, input, {
+    signal,
+    onStep: (step) => progress.step(step),
+  })) {
+    await recorder.add(iteration);
+    progress.iteration(iteration);
+  }
+}
+
+/** Draws the saliency map of the best image. Methods with salient regions have it already; for the others it is computed now. */
+async function recordSaliency({ recorder, pipeline, task, request, progress }: RunParts): Promise<void> {
+  const { best } = recorder;
+  if (best === undefined || recorder.paths.saliency !== undefined) return;
+  if (best.saliency !== undefined) {
+    await recorder.writeSaliency(best.saliency, best.regions ?? []);
+    return;
+  }
+  try {
+    const { map, regions } = await locate(best.image, detectionOf(task, pipeline), request, pipeline);
+    await recorder.writeSaliency(map, regions);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    progress.warn(`no saliency.png: ${error.message}`);
+  }
+}
+
+async function locate(
+  image: Image,
+  settings: DetectionSettings,
+  { prompt, mask }: ParsedRequest,
+  pipeline: Pipeline,
+) {
+  const options = { prompt, ...(mask === undefined ? {} : { mask }) };
+  const detector = await pipeline.detector(settings.saliency, options);
+  const map = await detector.map(image);
+  return { map, regions: findRegions(map, settings) };
+}
+
+/** The saliency model and the regions of a run; the defaults if its method has no such settings. */
+function detectionOf({ settings }: RunTask, { model }: Pipeline): DetectionSettings {
+  return { ...detectionDefaults(model), ...settings };
 }
 
 async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<RunTask> {
@@ -164,7 +270,7 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
     ...(maskFile === undefined ? {} : { maskFile }),
     ...(given === undefined ? {} : { refine: refineTask(given) }),
     parts: partsOf(command.values),
-    settings: resolveSettings(method.defaults(pipeline.model, preset), request, pipeline.model),
+    settings: settingsOf(method, pipeline, request),
     truncated: pipeline.checkPrompt(prompt).truncated,
     command: command.typed,
     versions: versions(await packageVersion()),
@@ -172,12 +278,13 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
   };
 }
 
-/** What is computed on, where that does not go without saying. */
-function computeNote({ device, precision }: Compute, asked: DeviceName): string | undefined {
-  if (device === 'cpu' && precision === 'float32' && asked !== 'auto') return undefined;
+/** A line about the device and the precision, unless they are the defaults. */
+function computeNote({ compute }: Pipeline, wanted: string | undefined): string | undefined {
+  const { device, precision } = compute;
+  if (device === 'cpu' && precision === 'float32' && wanted !== 'auto') return undefined;
   const emulated =
     device === 'cpu' && precision === 'float16'
-      ? ': emulated, which takes longer than float32 and shows what a graphics card would make'
+      ? ': emulated, slower than float32; the image is the one that a graphics card would make'
       : '';
   return `computing on ${device} in ${precision}${emulated}`;
 }
@@ -205,7 +312,7 @@ function warnOfTruncation({ prompt, model, refine }: RunTask, pipeline: Pipeline
   }
 }
 
-/** Says what came of it: the image's path or the JSON on stdout, the rest on stderr. */
+/** Reports the result: the path of the image or the JSON on stdout, the rest on stderr. */
 function conclude(end: RunEnd, { json }: ImageCommand, progress: Progress, host: Host): void {
   const { recorder, task, status, failure } = end;
   const { best } = recorder;
@@ -216,7 +323,7 @@ function conclude(end: RunEnd, { json }: ImageCommand, progress: Progress, host:
   }
   const result = resultOf(task, recorder.state(status, end.error));
   if (json) host.stdout.write(`${JSON.stringify(result)}\n`);
-  const kept = `the best so far (iteration ${best.iteration}) is in ${shownPath(recorder.paths.folder, host)}`;
+  const kept = `the best image so far (iteration ${best.iteration}) is in ${shownPath(recorder.paths.folder, host)}`;
   if (status === 'stopped') throw new UserError(`stopped; ${kept}`, { exitCode: INTERRUPTED });
   if (status === 'failed') {
     if (failure instanceof UserError) {
@@ -226,7 +333,8 @@ function conclude(end: RunEnd, { json }: ImageCommand, progress: Progress, host:
     throw failure;
   }
   progress.note(summary(task, result));
-  if (!json) host.stdout.write(`${shownPath(recorder.paths.image!, host)}\n`);
+  const { image = recorder.paths.folder } = recorder.paths;
+  if (!json) host.stdout.write(`${shownPath(image, host)}\n`);
 }
 
 function summary(

@@ -1,4 +1,4 @@
-/** @file The images that a run leaves behind, beside the one that was asked for. */
+/** @file The images that a run writes beside its result: the saliency map and the strip of iterations. */
 import { arrangeImages, drawBoxes, overlayHeatMap } from '../../image/draw.ts';
 import type { Image } from '../../image/image.ts';
 import { resampleMatrix, resamplePlane } from '../../image/resample.ts';
@@ -6,10 +6,10 @@ import { resizeImage } from '../../image/resize.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
 
-/** Small images are enlarged so far, by a whole number, before boxes and heat are drawn. */
+/** Small images are enlarged to about this side, by a whole number, before boxes and heat map are drawn. */
 const HEAT_SIDE = 384;
 const FRAME_SIDE = { least: 128, most: 256 };
-/** Images in the strip. */
+/** Most images in the strip. */
 const MAX_FRAMES = 8;
 
 /** A heat map over the image, with the boxes of the regions. */
@@ -39,7 +39,7 @@ export interface Frame {
   readonly score?: number;
 }
 
-/** Remembers enough images of a run of any length for a strip, a bounded number of them. */
+/** Keeps a bounded number of images of a run of any length, enough for a strip. */
 export class FrameKeeper {
   private stride = 1;
   private kept: Frame[] = [];
@@ -74,7 +74,7 @@ export class FrameKeeper {
   }
 }
 
-/** The place of the frame closest to `frame`, leaving the first and the last alone. */
+/** The index of the frame closest to the given one; never the first or the last. */
 function nearestInside(frames: readonly Frame[], { iteration }: Frame): number {
   let nearest = 1;
   for (let i = 2; i < frames.length - 1; i++) {

@@ -1,11 +1,11 @@
-/** @file The folder that a run writes to. No run ever writes over another one's files. */
+/** @file The folder that a run writes to. No run overwrites the files of another one. */
 import { existsSync } from 'node:fs';
 import { mkdir, open, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { fileSystemReason } from '../../weights/sources/atomic-file.ts';
 
-/** What a run writes. */
+/** Names of the files that a run writes. */
 export const FILES = {
   image: 'image.png',
   input: 'input.png',
@@ -19,7 +19,7 @@ export const ITERATIONS_FOLDER = 'iterations';
 
 export interface OutputFolder {
   readonly dir: string;
-  /** Takes the folder away again when nothing has been written to it. */
+  /** Removes the folder if nothing has been written to it. */
   release(): Promise<void>;
 }
 
@@ -48,7 +48,7 @@ const twoDigits = (value: number) => String(value).padStart(2, '0');
 /**
  * `sgool-output/2026-11-22-a-red-cat-7`, the date as the user's clock shows it.
  *
- * @param subject what the run is about
+ * @param subject the prompt, for `refine` with the name of the image
  */
 export function defaultFolder(date: Date, subject: string, seed: number): string {
   const day = [date.getFullYear(), twoDigits(date.getMonth() + 1), twoDigits(date.getDate())].join('-');
@@ -59,7 +59,7 @@ const isTaken = (dir: string) =>
   [...Object.values(FILES), ITERATIONS_FOLDER].some((name) => existsSync(join(dir, name)));
 
 /**
- * Makes `wanted`, or `wanted-2`, `wanted-3` ... where an earlier run has left its files, and scores it as taken at once, so
+ * Makes `wanted`, or `wanted-2`, `wanted-3` ... if it holds the files of an earlier run, and marks it as taken at once, so
  * that two runs that start together do not share it.
  *
  * @throws UserError when it cannot be written to
@@ -79,7 +79,7 @@ export async function claimFolder(wanted: string): Promise<OutputFolder> {
       return { dir, release: () => release(dir, firstCreated) };
     } catch (error) {
       const { code, path } = error as NodeJS.ErrnoException;
-      // Another run was faster.
+      // Another run has claimed it in between.
       if (code === 'EEXIST' && path?.endsWith(FILES.run)) continue;
       const reason = code === 'EEXIST' ? 'a file of that name is in the way' : fileSystemReason(error);
       if (reason === undefined) throw error;
@@ -98,6 +98,6 @@ async function release(dir: string, firstCreated: string | undefined): Promise<v
       if (folder === firstCreated) return;
     }
   } catch {
-    // Something else lies in it by now: it stays.
+    // It holds something else by now, so it stays.
   }
 }

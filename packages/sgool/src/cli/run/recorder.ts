@@ -1,9 +1,9 @@
-/** @file Writes a run down while it goes on, so that whatever happens, the best so far is on the disk. */
+/** @file Records a run while it goes on, so that the best image so far is always on the disk. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Image } from '../../image/image.ts';
 import { encodePng } from '../../image/png.ts';
-import type { Iteration } from '../../methods/run/method.ts';
+import type { Iteration } from '../../methods/run/iteration.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
 import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
@@ -11,8 +11,8 @@ import { FrameKeeper, progressImage, saliencyImage } from './images.ts';
 import { FILES, ITERATIONS_FOLDER } from './output-folder.ts';
 import {
   type IterationNumbers,
+  imageTexts,
   numbersOf,
-  pictureTexts,
   type RunPaths,
   type RunState,
   type RunStatus,
@@ -26,7 +26,7 @@ export interface RecorderOptions {
   readonly task: RunTask;
   /** The command that repeats the run. */
   readonly repeat: string;
-  /** The image that the run begins with, as the model takes it. */
+  /** The image that the run begins with, in the size of the model. */
   readonly input?: Image;
   /** Whether settings are written into the images. */
   readonly metadata: boolean;
@@ -47,7 +47,7 @@ export class Recorder {
     this.paths = { folder: options.dir, run: join(options.dir, FILES.run) };
   }
 
-  /** Writes what this iteration brings: the plain image, a better one, its numbers. */
+  /** Records an iteration: the plain image, a better image, its numbers. */
   async add(iteration: Iteration): Promise<void> {
     const numbers = numbersOf(iteration);
     this.iterations.push(numbers);
@@ -70,20 +70,20 @@ export class Recorder {
     await this.writeRun('running');
   }
 
-  /** Draws map and regions of the best image. */
+  /** Draws the saliency map and the regions of the best image. */
   async writeSaliency(map: SaliencyMap, regions: readonly Region[]): Promise<void> {
     if (this.best === undefined) return;
     await this.write('saliency', encodePng(saliencyImage(this.best.image, map, regions)));
   }
 
-  /** Writes the strip of the iterations and the last word of `run.json`. */
+  /** Writes the strip of the iterations, and the final state to `run.json`. */
   async finish(status: RunStatus, error?: string): Promise<void> {
     const { frames, best } = this.frames.chosen();
     if (frames.length > 0) await this.write('progress', encodePng(progressImage(frames, best)));
     await this.writeRun(status, error);
   }
 
-  /** How things stand. */
+  /** The state of the run. */
   state(status: RunStatus, error?: string): RunState {
     return {
       status,
@@ -95,7 +95,7 @@ export class Recorder {
   }
 
   private encode(image: Image, numbers: IterationNumbers): Uint8Array {
-    return encodePng(image, this.options.metadata ? { text: pictureTexts(this.options.task, numbers) } : {});
+    return encodePng(image, this.options.metadata ? { text: imageTexts(this.options.task, numbers) } : {});
   }
 
   private async write(name: Exclude<keyof typeof FILES, 'run'>, bytes: Uint8Array): Promise<void> {

@@ -1,13 +1,14 @@
-/** @file What is written down about a run: `run.json`, the texts in the images, the object that `--json` prints. */
+/** @file The records of a run: `run.json`, the texts in the images, the object that `--json` prints. */
 import { createRequire } from 'node:module';
 import { formatParameters, PARAMETERS_KEYWORD, SGOOL_KEYWORD } from '../../image/parameters.ts';
 import type { RunEstimate } from '../../methods/estimate.ts';
-import type { Iteration, LossParts } from '../../methods/run/method.ts';
+import type { Iteration, LossParts } from '../../methods/run/iteration.ts';
 import type { ClipScores } from '../../pipeline/pipeline.ts';
-import type { ParsedRequest, Settings } from '../../request/request.ts';
+import type { ParsedRequest } from '../../request/request.ts';
+import type { MethodSettings } from '../../request/settings.ts';
 import type { Region } from '../../saliency/regions.ts';
-import type { ModelParts } from '../options/model-parts.ts';
-import type { CliOption } from '../options/options.ts';
+import type { ModelParts } from '../options/model-options.ts';
+import type { CliOption } from '../options/option.ts';
 import { quoteArgument } from '../terminal/format.ts';
 
 /** The image that `refine` begins with, and how it is used. */
@@ -21,7 +22,7 @@ export interface RefineTask {
   readonly feather?: number;
 }
 
-/** A run as it was asked for, nothing left open. */
+/** A run with the values of everything that decides its result. */
 export interface RunTask {
   readonly prompt: string;
   readonly negativePrompt: string;
@@ -29,7 +30,7 @@ export interface RunTask {
   readonly model: string;
   readonly seed: number;
   readonly preset: ParsedRequest['preset'];
-  /** What was computed on, and in. */
+  /** Device and precision of the computation. */
   readonly device: string;
   readonly precision: string;
   readonly maskFile?: string;
@@ -37,8 +38,9 @@ export interface RunTask {
   readonly refine?: RefineTask;
   /** Where parts of the model came from. */
   readonly parts: ModelParts;
-  readonly settings: Settings;
-  /** What was expected of the run before it started. */
+  /** Those that the method has. */
+  readonly settings: MethodSettings;
+  /** The estimate before the run. */
   readonly estimate?: RunEstimate;
   /** Whether the prompt was longer than the text encoder takes. */
   readonly truncated: boolean;
@@ -80,7 +82,7 @@ export interface RunPaths {
   iterations?: string;
 }
 
-/** Where a run stands. */
+/** The state of a run. */
 export interface RunState {
   readonly status: RunStatus;
   readonly error?: string;
@@ -98,7 +100,7 @@ export function versions(sgool: string): Versions {
   };
 }
 
-/** ONNX Runtime is a dependency of the engine, so it is looked up from there. */
+/** ONNX Runtime is a dependency of the engine, so it is resolved from there. */
 function onnxruntimeVersion(): { onnxruntime?: string } {
   try {
     const engine = createRequire(createRequire(import.meta.url).resolve('@sgool/autodiff'));
@@ -123,7 +125,7 @@ export function numbersOf(iteration: Iteration): IterationNumbers {
 }
 
 /**
- * A command that makes the same image again, every setting spelt out, whatever defaults a later version has.
+ * A command that makes the same image again. It names every setting, so that it does not depend on the defaults of a version.
  *
  * @param options those of the command, which know how each setting is written
  */
@@ -154,7 +156,7 @@ export function repeatCommand(task: RunTask, options: readonly CliOption[]): str
   return ['sgool', name, ...words, '--', ...operands, task.prompt].map(quoteArgument).join(' ');
 }
 
-/** What happened, in the form that `--json` prints. */
+/** The result, in the form that `--json` prints. */
 export function resultOf(task: RunTask, { status, error, seconds, iterations, paths }: RunState) {
   const best = iterations.findLast((numbers) => numbers.best);
   return {
@@ -225,14 +227,14 @@ function requestOf({
 }
 
 /**
- * Texts for a PNG: what AUTOMATIC1111's web UI and its kin read, and our own JSON.
+ * Texts for a PNG: `parameters` as AUTOMATIC1111's web UI and similar tools read it, and our own JSON.
  *
  * @param iteration the one that the image is of; the plain image is iteration 0
  */
-export function pictureTexts(task: RunTask, iteration: IterationNumbers): Record<string, string> {
+export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<string, string> {
   const { settings, method } = task;
-  const isPlain = iteration.iteration === 0 || method === 'sd';
-  const looks = method === 'sgool' && !isPlain;
+  const isPlain = iteration.iteration === 0;
+  const { lambda, saliency } = settings;
   const parameters = formatParameters({
     prompt: task.prompt,
     negativePrompt: task.negativePrompt,
@@ -245,7 +247,9 @@ export function pictureTexts(task: RunTask, iteration: IterationNumbers): Record
       Model: task.model,
       ...(task.refine === undefined ? {} : { 'Denoising strength': task.refine.strength }),
       ...(isPlain ? {} : { 'SGOOL method': method, 'SGOOL iteration': iteration.iteration }),
-      ...(looks ? { 'Saliency weight': settings.lambda, Saliency: settings.saliency } : {}),
+      ...(isPlain || lambda === undefined || saliency === undefined
+        ? {}
+        : { 'Saliency weight': lambda, Saliency: saliency }),
       Version: `sgool ${task.versions.sgool}`,
     },
   });

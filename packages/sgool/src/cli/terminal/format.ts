@@ -1,4 +1,5 @@
-/** @file Numbers and lists as people read them. */
+/** @file Numbers, lists and paths as people read them. */
+import { relative } from 'node:path';
 
 /** `1.9 s`, `42 s`, `3 min 05 s`, `2 h 04 min`. */
 export function formatSeconds(seconds: number): string {
@@ -60,3 +61,9 @@ export function quoteArgument(argument: string): string {
 
 /** Text on one line. */
 export const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, ' ').trim();
+
+/** A path as short as it can be: relative to `cwd` if it lies inside. */
+export function shownPath(path: string, { cwd }: { readonly cwd: string }): string {
+  const inside = relative(cwd, path);
+  return inside === '' || inside.startsWith('..') ? path : inside;
+}

@@ -1,14 +1,14 @@
-/** @file Ctrl-C: the first one asks a run to stop, the second one ends the process. */
+/** @file Ctrl-C: the first one stops the run, the second one ends the process. */
 import { INTERRUPTED } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 
 export interface Interrupt {
   readonly signal: AbortSignal;
-  /** No longer listens. */
+  /** Stops listening. */
   dispose(): void;
 }
 
-/** @param onFirst is called at the first Ctrl-C, to say that the run is about to stop */
+/** @param onFirst called at the first Ctrl-C */
 export function watchInterrupts(host: Host, onFirst: () => void): Interrupt {
   const controller = new AbortController();
   const dispose = host.onInterrupt(() => {

@@ -1,35 +1,35 @@
-/** @file Progress on stderr: a line for each iteration, with a bar while it runs; JSON lines where no person watches. */
-import type { Iteration, StepProgress } from '../../methods/run/method.ts';
+/** @file Progress on stderr: on a terminal a line for each iteration and a bar while it runs, elsewhere lines of JSON. */
+import type { Iteration, StepProgress } from '../../methods/run/iteration.ts';
 import type { Sink } from '../host.ts';
 import { formatSeconds } from './format.ts';
 
 export interface Progress {
-  /** What is being done now, outside of iterations. */
+  /** The current activity, outside of iterations. */
   status(text: string): void;
   step(progress: StepProgress): void;
   iteration(iteration: Iteration): void;
   /** A line that stays. */
   note(text: string): void;
-  /** Something the user should know about; shown even if progress is not. */
+  /** A warning, shown even if progress is not. */
   warn(text: string): void;
-  /** Leaves no half line behind. */
+  /** Clears the unfinished line. */
   end(): void;
 }
 
-/** Of one length, so that the numbers behind them stand still. */
+/** Of one length, so that the numbers after them do not move. */
 const PHASES = { invert: 'inverting', denoise: 'denoising', gradient: 'gradient ' } as const;
-/** Shortest time between two changes of the bar. */
+/** Shortest time between two updates of the bar. */
 const REDRAW_MS = 80;
 const BAR_CELLS = 20;
 
-/** Iterations that the pace is taken from: the last ones, because the first compile programs. */
+/** Number of last iterations that count; the first ones compile programs. */
 const PACE_ITERATIONS = 5;
 
-/** Time of the last iterations, and what is left. */
+/** Time per iteration, from the last ones, and the time left. */
 class Pace {
   private recent: number[] = [];
 
-  /** Iteration 0 has no way back and is quicker than the rest: it counts only while it is alone. */
+  /** Iteration 0 has no backward pass and is quicker than the rest: it counts only while it is alone. */
   add({ iteration, seconds }: Iteration): void {
     if (iteration === 1) this.recent = [];
     this.recent.push(seconds.iteration);
@@ -46,7 +46,7 @@ class Pace {
   }
 }
 
-/** @param first what the image of iteration 0 is called */
+/** @param first name of the image of iteration 0 */
 export function createProgress(
   stderr: Sink,
   { quiet, first = 'plain image' }: { quiet: boolean; first?: string },

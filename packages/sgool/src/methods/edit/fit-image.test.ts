@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createImage, type Image } from '../../image/image.ts';
+import { defined } from '../../testing.ts';
 import { fittingNotes, prepareImage } from './fit-image.ts';
 
 /** Red grows to the right, green downwards. */
@@ -45,9 +46,9 @@ describe('an image of another shape', () => {
     expect(pixel(fitted, 5, 0)).toEqual(pixel(fitted, 5, 8));
     expect(pixel(fitted, 0, 16)[0]).toBeLessThan(12);
     expect(pixel(fitted, 31, 16)[0]).toBeGreaterThan(243);
-    const openRows = Array.from({ length: 32 }, (_, y) => open![32 * y + 16]);
+    const openRows = Array.from({ length: 32 }, (_, y) => defined(open)[32 * y + 16]);
     expect(openRows).toEqual(Array.from({ length: 32 }, (_, y) => (y >= 8 && y < 24 ? 1 : 0)));
-    expect(fittingNotes({ image, ...letterbox }, size)[0]).toMatch(/drawn out above and below/);
+    expect(fittingNotes({ image, ...letterbox }, size)[0]).toMatch(/extended above and below/);
   });
 
   it('takes its mask along', () => {
@@ -55,8 +56,8 @@ describe('an image of another shape', () => {
     const mask = createImage(48, 24, data);
     for (const request of [crop, letterbox]) {
       const { open } = prepareImage({ image, mask, ...request }, size);
-      expect([open![16 * 32 + 14], open![16 * 32 + 17]]).toEqual([1, 0]);
-      const inverse = prepareImage({ image, mask, ...request, invertMask: true }, size).open!;
+      expect([open?.[16 * 32 + 14], open?.[16 * 32 + 17]]).toEqual([1, 0]);
+      const inverse = defined(prepareImage({ image, mask, ...request, invertMask: true }, size).open);
       expect([inverse[16 * 32 + 14], inverse[16 * 32 + 17]]).toEqual([0, 1]);
     }
   });

@@ -3,10 +3,10 @@ import { createImage, type Image, type ImageSize } from '../../image/image.ts';
 import { letterboxPlacement } from '../../image/letterbox.ts';
 import { mayChange } from '../../image/mask.ts';
 import { resizeImage } from '../../image/resize.ts';
-import type { ParsedRefineRequest } from '../../request/refine-request.ts';
+import type { RefineSource } from './refine-request.ts';
 
-/** What of a request decides how its image looks to the model. */
-export type ImageRequest = Pick<ParsedRefineRequest, 'image' | 'mask' | 'fit' | 'invertMask'>;
+/** The parts of a request that decide how its image is fitted. */
+export type ImageRequest = Pick<RefineSource, 'image' | 'mask' | 'fit' | 'invertMask'>;
 
 export interface PreparedImage {
   readonly image: Image;
@@ -14,7 +14,7 @@ export interface PreparedImage {
   readonly open?: Uint8Array;
 }
 
-/** An image that shrinks by more than this is averaged over blocks first: far less work, and no difference to be seen. */
+/** An image that shrinks by more than this is averaged over blocks first: far less work, and no visible difference. */
 const REDUCING_GAP = 4;
 
 /** Image and mask in the size of the model. */
@@ -24,7 +24,7 @@ export function prepareImage(request: ImageRequest, size: ImageSize): PreparedIm
   const fitted = (source: Image, border?: number) =>
     crops ? cropped(source, size) : letterboxed(source, size, border);
   const prepared = { image: fitted(image) };
-  // What the letter-box adds is protected, with and without a mask.
+  // The extension of the letterbox is protected, with and without a mask.
   const border = invertMask ? 255 : 0;
   if (mask !== undefined) return { ...prepared, open: mayChange(fitted(mask, border), invertMask) };
   if (crops) return prepared;
@@ -36,14 +36,14 @@ export function prepareImage(request: ImageRequest, size: ImageSize): PreparedIm
   return { ...prepared, open };
 }
 
-/** What a user should know of how the image was fitted, in lines for people; none where it was left as it is. */
+/** Lines for the user about how the image was fitted; none if it was not scaled. */
 export function fittingNotes({ image, fit }: ImageRequest, size: ImageSize): string[] {
   const { width, height } = image;
   if (width === size.width && height === size.height) return [];
   const scaled = `the image is ${width} x ${height}, scaled to ${size.width} x ${size.height}`;
   const notes = [sameShape(image, size) ? scaled : `${scaled}: ${shapeNote(image, size, fit)}`];
   if (Math.max(size.width / width, size.height / height) >= 2)
-    notes.push('it is much smaller than what the model makes, so that the result will look soft');
+    notes.push('it is much smaller than the images of the model, so the result will look soft');
   return notes;
 }
 
@@ -51,19 +51,19 @@ function shapeNote({ width, height }: Image, size: ImageSize, fit: ImageRequest[
   const isWide = width / height > size.width / size.height;
   if (fit === 'letterbox') {
     const where = isWide ? 'above and below' : 'left and right';
-    return `its edges are drawn out ${where}, and stay as they are`;
+    return `its edges are extended ${where}, and the extension does not change`;
   }
   const lost = isWide ? 'left and right' : 'top and bottom';
-  return `${lost} are cut off; fit letterbox keeps them, size gives the result another shape`;
+  return `${lost} are cut off; fit letterbox keeps them, and size gives the result another shape`;
 }
 
-/** Whether the image fills the size without losing a row or column of what it becomes. */
+/** Whether the scaled image fills the size without losing a row or a column. */
 function sameShape({ width, height }: ImageSize, size: ImageSize): boolean {
   const scale = Math.max(size.width / width, size.height / height);
   return Math.round(width * scale) === size.width && Math.round(height * scale) === size.height;
 }
 
-/** The largest part from the middle that has the shape, scaled. */
+/** The largest part from the middle that has the shape of the size, scaled. */
 function cropped(image: Image, { width, height }: ImageSize): Image {
   const scale = Math.min(image.width / width, image.height / height);
   const wide = Math.min(image.width, Math.max(1, Math.round(width * scale)));
@@ -78,7 +78,7 @@ function cropped(image: Image, { width, height }: ImageSize): Image {
   return scaled(createImage(wide, high, data), width, height);
 }
 
-/** The whole image in the middle; around it `border`, or the nearest pixel of its edge. */
+/** The whole image in the middle, surrounded by `border` or by the nearest pixels of its edges. */
 function letterboxed(image: Image, size: ImageSize, border?: number): Image {
   const { width, height } = size;
   const { x: left, y: top, width: wide, height: high } = letterboxPlacement(image, size);
@@ -99,13 +99,13 @@ function letterboxed(image: Image, size: ImageSize, border?: number): Image {
   return createImage(width, height, data);
 }
 
-/** Bicubic, over blocks where the image is many times larger. */
+/** Bicubic resize; an image that is many times larger is averaged over blocks first. */
 function scaled(image: Image, width: number, height: number): Image {
   const factor = Math.floor(Math.min(image.width / width, image.height / height) / REDUCING_GAP);
   return resizeImage(factor > 1 ? averaged(image, factor) : image, width, height);
 }
 
-/** Means of blocks of `factor` x `factor` pixels; a rest at the right and the bottom is left out. */
+/** Means of blocks of `factor` x `factor` pixels; incomplete blocks at the right and the bottom are left out. */
 function averaged({ width, height, data }: Image, factor: number): Image {
   const wide = Math.floor(width / factor);
   const high = Math.floor(height / factor);

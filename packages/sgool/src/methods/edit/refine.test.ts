@@ -4,8 +4,8 @@ import { loadPipeline } from '../../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { writeTinyModel } from '../../pipeline/testing.ts';
 import { Generator } from '../../random/generator.ts';
-import { parseRefineRequest } from '../../request/refine-request.ts';
 import { refine, refinement } from './refine.ts';
+import { parseRefineRequest } from './refine-request.ts';
 
 const image = createImage(
   32,
@@ -61,7 +61,7 @@ describe('refine', () => {
     expect(before.image.data).not.toEqual(plain.before.image.data);
   });
 
-  it('goes back only so many steps as its strength says', async () => {
+  it('inverts as many steps as its strength says', async () => {
     const { before, last } = await refine({ ...request, strength: 0.4 }, { pipeline });
     // One step of three, two calls: back, forth, back again for the gradient, and forth.
     expect(last.evaluations).toEqual({ forward: 2 + 2 + 2 + 2, pullback: 2 });
@@ -79,15 +79,15 @@ describe('refine', () => {
     }
   });
 
-  it('looks where the mask is open when the saliency is the mask', async () => {
+  it('takes what may change as salient when the saliency model is the mask', async () => {
     const { before } = await refine(
       { ...request, mask, invertMask: true, iterations: 0, saliency: 'mask' },
       { pipeline },
     );
-    expect([before.saliency!.data[5], before.saliency!.data[25]]).toEqual([0, 1]);
+    expect([before.saliency?.data[5], before.saliency?.data[25]]).toEqual([0, 1]);
   });
 
-  it('stops while it walks back', async () => {
+  it('stops during the inversion', async () => {
     const controller = new AbortController();
     const run = refine(request, {
       pipeline,
@@ -100,7 +100,11 @@ describe('refine', () => {
 
 describe('a request that cannot be met says what would be right', () => {
   it.each<[string, object, RegExp]>([
-    ['another sampler', { sampler: 'ddim' }, /sampler must be edict, got ddim/],
+    [
+      'another sampler',
+      { sampler: 'ddim' },
+      /^refine: sampler must be edict, got ddim; no other sampler is exactly invertible$/,
+    ],
     [
       'a mask of another shape',
       { mask: createImage(32, 16, [255, 255, 255]) },
@@ -115,6 +119,11 @@ describe('a request that cannot be met says what would be right', () => {
     ['an inverted mask that is none', { invertMask: true }, /needs a mask/],
     ['a strength of nothing', { strength: 0 }, /refine: strength is not usable, got 0/],
     ['an empty source prompt', { sourcePrompt: '' }, /sourcePrompt is not usable.*must not be empty/],
+    [
+      'a setting of other methods',
+      { clipGuidanceScale: 2 },
+      /^refine: clipGuidanceScale: refine has no such option; clip-guided has it$/,
+    ],
     ['an unknown key', { method: 'sgool' }, /refine: unknown key method; choose from prompt/],
     ['no image', { image: undefined }, /refine: image is not usable, got nothing/],
     ['no prompt', { prompt: ' ' }, /refine: prompt.*must not be empty/],

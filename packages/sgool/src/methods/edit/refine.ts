@@ -1,10 +1,10 @@
 /**
- * @file Refining an image that exists: it is encoded, walked back to the noise that it comes from, and that noise is
- * optimised by SGOOL, so that the composition stays and the match improves. Where the caller says what the image
- * shows now, it is walked back under that description and forth under the prompt, which changes what the two differ in.
+ * @file Refining an image: it is encoded and inverted to the noise that it comes from, and SGOOL optimises that noise, so that
+ * the composition stays and the match improves. If the caller says what the image shows now, it is inverted under that
+ * description and sampled again under the prompt, which changes what the two differ in.
  *
- * EDICT carries two latents. Walked back from one image they end a little apart, and that difference is needed to come
- * back to the image: their mean is what is optimised, the difference stays.
+ * EDICT carries two latents. Inverted from one image they end a little apart, and that difference is needed to reproduce the
+ * image: the mean of the two is optimised, their difference stays.
  *
  * Reference: Wallace, Gokul, Naik 2023, "EDICT: Exact Diffusion Inversion via Coupled Transformations".
  */
@@ -16,31 +16,34 @@ import type { Image, ImageSize } from '../../image/image.ts';
 import { composite, openElements, softEdge } from '../../image/mask.ts';
 import { loadPipeline } from '../../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { type MethodRequest, parseMethodRequest } from '../../request/request.ts';
+import { type GenerateOptions, type Generation, runToEnd } from '../generate.ts';
+import { METHODS } from '../index.ts';
+import { createMethod, settingsOf } from '../run/create-method.ts';
+import type { Method } from '../run/method.ts';
+import { optimiseNoise, type Start } from '../run/optimise-noise.ts';
+import { type Run, samplerOf, withinIteration } from '../run/run.ts';
+import { type SgoolSettings, salientObjective, sgool } from '../sgool.ts';
+import { fittingNotes, type PreparedImage, prepareImage } from './fit-image.ts';
 import {
-  generationRequest,
+  INVERTIBLE_SAMPLER,
+  methodRequest,
   parseRefineRequest,
   type RefineRequest,
   type RefineSource,
-} from '../../request/refine-request.ts';
-import { type GenerationRequest, parseRequest } from '../../request/request.ts';
-import { type GenerateOptions, type Generation, runToEnd } from '../generate.ts';
-import type { Method } from '../run/method.ts';
-import { optimiseNoise, type Start } from '../run/optimise-noise.ts';
-import { type Run, samplerOf, settingsOf, withinIteration } from '../run/run.ts';
-import { salientObjective, sgool } from '../sgool.ts';
-import { fittingNotes, type PreparedImage, prepareImage } from './fit-image.ts';
+} from './refine-request.ts';
 
-/** So many times shorter than in generation are the steps: an image that is to be kept leaves less room to go astray in. */
+/** Updates are this many times shorter than in generation, so that the image keeps its composition. */
 const STEPS_SHORTER = 2.5;
 
 /**
  * SGOOL that begins with an image instead of a seed. Iteration 0 is what the autoencoder keeps of the image; with a source
  * prompt it is the image that the same noise gives under the prompt.
  */
-export interface RefineMethod extends Method {
+export interface RefineMethod extends Method<'sgool', SgoolSettings> {
   /** The image in the size of the model. @throws UserError where nothing is left of the mask in that size */
   prepare(size: ImageSize): PreparedImage;
-  /** What a user should know of how the image is fitted to the size. */
+  /** Lines for the user about how the image is fitted to the size. */
   notes(size: ImageSize): string[];
 }
 
@@ -59,71 +62,70 @@ export async function refine(request: RefineRequest, options: GenerateOptions = 
   const method = refinement(parsed);
   const pipeline = options.pipeline ?? (await loadPipeline(parsed.model, options));
   try {
-    const asked = parseRequest(generationRequest(parsed));
-    const { image: input } = method.prepare(settingsOf(method, pipeline, asked));
-    return { input, ...(await runToEnd(method.run(pipeline, asked, options), options)) };
+    const given = methodRequest(parsed);
+    const settings = settingsOf(method, pipeline, parseMethodRequest(given, method, METHODS));
+    const { image: input } = method.prepare(settings);
+    return { input, ...(await runToEnd(method.run(pipeline, given, options), options)) };
   } finally {
     if (!options.pipeline) await pipeline.dispose();
   }
 }
 
 /**
- * The method that refines one image; what it is run with are the settings of SGOOL.
+ * The method that refines one image: SGOOL with another start. It takes requests to SGOOL.
  *
- * @param source the image, its mask, and how they are meant
+ * @param source the image, its mask, and how they are used
  */
 export function refinement(source: RefineSource): RefineMethod {
   const prepared = new Map<string, PreparedImage>();
-  const method: RefineMethod = {
-    name: 'sgool',
-    summary: 'moves the noise that an image comes from until it matches the prompt',
-    defaults(model, preset) {
-      const settings = sgool.defaults(model, preset);
-      return {
-        ...settings,
-        sampler: 'edict',
-        // Walked back under strong guidance an image becomes a noise that no generation begins with: decision 0010.
-        guidanceScale: 1,
-        learningRate: settings.learningRate / STEPS_SHORTER,
-      };
-    },
-    prepare(size) {
-      const key = `${size.width}x${size.height}`;
-      const fitted = prepared.get(key) ?? prepareImage(source, size);
-      if (fitted.open?.includes(1) === false) {
-        throw new UserError(
-          `refine: nothing is left of the mask at ${size.width} x ${size.height}; mark a larger part of the image`,
-        );
-      }
-      prepared.set(key, fitted);
-      return fitted;
-    },
-    notes: (size) => fittingNotes(source, size),
-    run(pipeline, request, options) {
-      const fitted = method.prepare(settingsOf(method, pipeline, parseRequest(request)));
+  function prepare(size: ImageSize): PreparedImage {
+    const key = `${size.width}x${size.height}`;
+    const fitted = prepared.get(key) ?? prepareImage(source, size);
+    if (fitted.open?.includes(1) === false) {
+      throw new UserError(
+        `refine: nothing is left of the mask at ${size.width} x ${size.height}; mark a larger part of the image`,
+      );
+    }
+    prepared.set(key, fitted);
+    return fitted;
+  }
+  const definition = {
+    ...sgool,
+    summary: 'optimises the noise that an image comes from until the image matches the prompt',
+    everyPreset: ({ learningRate }: SgoolSettings) => ({
+      sampler: INVERTIBLE_SAMPLER,
+      // Inverted under strong guidance, an image becomes a noise that no generation begins with: decision 0010.
+      guidanceScale: 1,
+      learningRate: learningRate / STEPS_SHORTER,
+    }),
+    run(pipeline: Pipeline, run: Run<SgoolSettings>) {
+      const fitted = prepare(run.settings);
+      const masked = { ...run, request: { ...run.request, ...saliencyMask(fitted) } };
       return optimiseNoise(
-        method,
         pipeline,
-        withMask(request, fitted),
-        options,
-        (run) => salientObjective(pipeline, run),
-        (run, denoiser) => startFromImage(pipeline, run, denoiser, fitted, source),
+        masked,
+        () => salientObjective(pipeline, masked),
+        (denoiser) => startFromImage(pipeline, masked, denoiser, fitted, source),
       );
     },
   };
-  return method;
+  return {
+    ...createMethod(definition, METHODS),
+    prepare,
+    notes: (size) => fittingNotes(source, size),
+  };
 }
 
-/** For the saliency detector `mask`: what may change is where to built. */
-function withMask(request: GenerationRequest, { image, open }: PreparedImage): GenerationRequest {
-  if (!open) return request;
+/** The mask of the saliency model `mask`: the part that may change is salient. */
+function saliencyMask({ image, open }: PreparedImage): Pick<MethodRequest, 'mask'> {
+  if (!open) return {};
   const data = Uint8Array.from(image.data, (_, i) => 255 * open[Math.floor(i / 3)]);
-  return { ...request, mask: { ...image, data } };
+  return { mask: { ...image, data } };
 }
 
 async function startFromImage(
   pipeline: Pipeline,
-  { request, settings, evaluations, signal, stepReporter }: Run,
+  { request, settings, evaluations, signal, stepReporter }: Run<SgoolSettings>,
   denoiser: Denoiser,
   { image, open }: PreparedImage,
   { sourcePrompt, strength, feather }: RefineSource,

@@ -1,6 +1,6 @@
 /**
- * @file The loop that DOODL and SGOOL share: image from noise, loss of the image, gradient back to the noise, update.
- * What the loss looks at is the method's.
+ * @file The loop that DOODL and SGOOL share: image from noise, loss of the image, gradient of the noise, update. The methods
+ * differ in the loss.
  *
  * Reference: Wallace et al. 2023 (DOODL); Wang et al. 2024 (SGOOL).
  */
@@ -10,16 +10,30 @@ import { sparseJacobian } from '../../diffusion/sparse-jacobian.ts';
 import { runTrajectory, sample, type Trajectory } from '../../diffusion/trajectory.ts';
 import type { Image } from '../../image/image.ts';
 import type { ObjectiveInput, ObjectiveResult } from '../../objectives/objective.ts';
-import { freeElements, latentOptimiser, onFreeElements } from '../../optimisers/latent-optimiser.ts';
+import { freeElements, onFreeElements } from '../../optimisers/free-elements.ts';
+import { createOptimiser } from '../../optimisers/index.ts';
 import { norm } from '../../optimisers/sphere.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import type { GenerationRequest } from '../../request/request.ts';
+import type {
+  CutoutSettings,
+  DifferentiationSettings,
+  OptimiserSettings,
+  SamplingSettings,
+  SelectionSettings,
+} from '../../request/settings.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
-import type { Iteration, LossParts, Method, RunOptions } from './method.ts';
-import { assertFinite, beginRun, bestKeeper, type Run, samplerOf, stopRule, withinIteration } from './run.ts';
+import type { Iteration, LossParts } from './iteration.ts';
+import { assertFinite, bestKeeper, type Run, samplerOf, stopRule, withinIteration } from './run.ts';
 
-/** What a method looks at in the image of an iteration. */
+/** The settings that the loop uses. */
+export type NoiseSettings = SamplingSettings &
+  DifferentiationSettings &
+  SelectionSettings &
+  OptimiserSettings &
+  Pick<CutoutSettings, 'saturatedGradient'>;
+
+/** The objective for the image of an iteration. */
 export interface BuiltObjective {
   /** The views for one result of the sampler; called for each of them, so that random cutouts differ. */
   readonly objective: () => ObjectiveInput;
@@ -29,30 +43,30 @@ export interface BuiltObjective {
   readonly regions?: readonly Region[];
 }
 
-/** Made once per run; then called for each iteration's image. */
+/** Made once per run, then called for each iteration's image. */
 export interface ObjectiveBuilder {
   /** Most views that `objective` will give. */
   readonly views: number;
   build(image: Image, iteration: number): Promise<BuiltObjective>;
 }
 
-/** Where the loop begins, and what it may change. */
+/** Where the loop begins, and which part of the noise it may change. */
 export interface Start {
   readonly sampler: Sampler;
   /** The noise of iteration 0, which is what is optimised: `[channels, height, width]`. */
   readonly noise: Float64Array;
   /** Step that the sampler begins with. Default 0. */
   readonly startIndex?: number;
-  /** The latents that the sampler begins with, from the noise: the noise itself, unless this is given. */
+  /** The latents that the sampler begins with, from the noise. Default the noise itself. */
   readonly latents?: (noise: Float64Array) => Float64Array | Latents;
   /** 1 for each element of the noise that may move, 0 for the others. Default all. */
   readonly free?: Uint8Array;
-  /** The image as it is shown, from what was decoded. */
+  /** The image of the iteration, from the decoded one. */
   readonly finish?: (image: Image) => Image;
 }
 
 /** Plain generation: everything comes from the noise of the seed. */
-const startFromSeed = (pipeline: Pipeline, { settings, noise, freshNoise }: Run): Start => ({
+const startFromSeed = (pipeline: Pipeline, { settings, noise, freshNoise }: Run<NoiseSettings>): Start => ({
   sampler: samplerOf(pipeline, settings, freshNoise),
   noise,
 });
@@ -63,23 +77,20 @@ const startFromSeed = (pipeline: Pipeline, { settings, noise, freshNoise }: Run)
  * @param createStart called once, before the first iteration
  */
 export async function* optimiseNoise(
-  method: Pick<Method, 'name' | 'defaults'>,
   pipeline: Pipeline,
-  input: GenerationRequest,
-  options: RunOptions | undefined,
-  createBuilder: (run: Run) => Promise<ObjectiveBuilder>,
-  createStart?: (run: Run, denoiser: Denoiser) => Promise<Start>,
+  run: Run<NoiseSettings>,
+  createBuilder: () => Promise<ObjectiveBuilder>,
+  createStart?: (denoiser: Denoiser) => Promise<Start>,
 ): AsyncGenerator<Iteration> {
-  const run = beginRun(method, pipeline, input, options);
   const { settings, request, signal, evaluations, random } = run;
   const denoiser = await pipeline.denoiser({ ...request, ...settings, evaluations });
   const differentiated = withSparseJacobian(denoiser, run);
-  const builder = await createBuilder(run);
+  const builder = await createBuilder();
   const objective = await pipeline.objective({ ...settings, views: builder.views });
-  const start = (await createStart?.(run, denoiser)) ?? startFromSeed(pipeline, run);
+  const start = (await createStart?.(denoiser)) ?? startFromSeed(pipeline, run);
   const { sampler, free, startIndex = 0 } = start;
   const latentsOf = start.latents ?? ((noise: Float64Array) => noise);
-  const unrestricted = latentOptimiser(settings, {
+  const unrestricted = createOptimiser(settings, {
     norm: settings.renormalise ? norm(free ? freeElements(start.noise, free) : start.noise) : undefined,
     noise: (count) => random.randn([count]),
   });
@@ -94,7 +105,7 @@ export async function* optimiseNoise(
     const walk = { signal, startIndex, onStep: run.stepReporter('denoise', iteration) };
     const isLast = iteration === settings.iterations;
     let trajectory: Trajectory | undefined;
-    const finals = await withinIteration(method.name, iteration, async () => {
+    const finals = await withinIteration(run.method, iteration, async () => {
       if (isLast) return sample(sampler, denoiser, latentsOf(latent), walk);
       const gradientSteps = settings.gradientSteps || sampler.steps;
       trajectory = await runTrajectory(settings.trajectory, sampler, differentiated, latentsOf(latent), {
@@ -127,7 +138,7 @@ export async function* optimiseNoise(
       regions: built.regions,
       best: isBest({ loss, clip }),
     });
-    await withinIteration(method.name, iteration, async () => {
+    await withinIteration(run.method, iteration, async () => {
       assertFinite('the loss', [loss.total]);
       if (!trajectory || isEnd) return;
       const other = optimiser.reconsider?.(latent, loss.total);
@@ -150,20 +161,24 @@ export async function* optimiseNoise(
 }
 
 /** The denoiser whose gradient goes through a share of the network calls, drawn from the run's stream. */
-function withSparseJacobian(denoiser: Denoiser, { settings: { jacobianShare }, random }: Run): Denoiser {
+function withSparseJacobian(
+  denoiser: Denoiser,
+  { settings: { jacobianShare }, random }: Run<NoiseSettings>,
+): Denoiser {
   if (jacobianShare === 1) return denoiser;
   return sparseJacobian(denoiser, jacobianShare, () => random.rand([1])[0]);
 }
 
 /** Mean over the results of the sampler, part by part. */
 function meanLoss(losses: readonly LossParts[]): LossParts {
-  const mean = (pick: (loss: LossParts) => number | undefined) =>
-    losses[0] && pick(losses[0]) === undefined
-      ? undefined
-      : losses.reduce((sum, loss) => sum + pick(loss)!, 0) / losses.length;
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / losses.length;
+  const meanOf = (part: 'whole' | 'regions') => {
+    const values = losses.flatMap((loss) => loss[part] ?? []);
+    return values.length === 0 ? undefined : mean(values);
+  };
   return {
-    total: mean(({ total }) => total)!,
-    whole: mean(({ whole }) => whole),
-    regions: mean(({ regions }) => regions),
+    total: mean(losses.map(({ total }) => total)),
+    whole: meanOf('whole'),
+    regions: meanOf('regions'),
   };
 }

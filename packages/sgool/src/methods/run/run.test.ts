@@ -8,7 +8,7 @@ const stops = (settings: Partial<typeof never>, losses: number[], clips: (number
 };
 
 describe('stopRule', () => {
-  it('ends nothing unless it is asked to', () => {
+  it('ends no run by default', () => {
     expect(stops({}, [1, 1, 1], [100, 100, undefined])).toEqual([false, false, false]);
   });
 

@@ -1,4 +1,4 @@
-/** @file What every method begins with: a checked request, its settings, the seed and its noise, a clock and counters. */
+/** @file What every method begins with: the settings of a request, the seed and its noise, a clock and counters. */
 import { type FreshNoise, fixedNoise } from '../../diffusion/fresh-noise.ts';
 import type { Sampler } from '../../diffusion/sampler.ts';
 import { isStochastic, namedSampler } from '../../diffusion/samplers/named-sampler.ts';
@@ -7,60 +7,63 @@ import { UserError } from '../../errors.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { Generator } from '../../random/generator.ts';
 import { resolveSeed } from '../../random/seed.ts';
-import {
-  type GenerationRequest,
-  type ParsedRequest,
-  parseRequest,
-  type Settings,
-} from '../../request/request.ts';
-import { resolveSettings } from '../../request/settings.ts';
-import type { Iteration, Method, RunOptions, StepProgress } from './method.ts';
+import type { ParsedRequest } from '../../request/request.ts';
+import type {
+  DifferentiationSettings,
+  MethodSettings,
+  SamplingSettings,
+  SelectionSettings,
+} from '../../request/settings.ts';
+import type { Iteration, RunOptions, StepProgress } from './iteration.ts';
 
-export interface Run {
+export interface Run<S extends MethodSettings = MethodSettings> {
+  /** Name of the method, for messages. */
+  readonly method: string;
   readonly request: ParsedRequest;
-  readonly settings: Settings;
+  readonly settings: S;
   readonly seed: number;
   /** The stream that the noise was drawn from; perturbations and cutouts are drawn from it next. */
   readonly random: Generator;
   /** The starting noise: torch's normal numbers for the seed, as float64. */
   readonly noise: Float64Array;
   /**
-   * What stochastic samplers add between steps: drawn once, from the same stream right after `noise`, and the same in every
-   * iteration, so that the image is a function of the starting noise alone. Undefined for all other samplers.
+   * The noise that stochastic samplers add between steps: drawn once, from the same stream right after `noise`, and the same in
+   * every iteration, so that the image is a function of the starting noise alone. Undefined for all other samplers.
    */
   readonly freshNoise?: FreshNoise;
   readonly evaluations: { forward: number; pullback: number };
   readonly signal?: AbortSignal;
   /** For `onStep` of samplers and trajectories. */
   stepReporter(phase: StepProgress['phase'], iteration: number): (info: StepInfo) => void;
-  /** Completes an iteration: counters and clock. Call it when the image is there, once per iteration. */
+  /** Completes an iteration: counters and clock. Call it when the image exists, once per iteration. */
   report(
     parts: Omit<Iteration, 'evaluations' | 'seconds' | 'iterations' | 'seed'> & { seed?: number },
   ): Iteration;
 }
 
-/**
- * Begins a run.
- *
- * @throws UserError where the request is not usable
- */
-export function beginRun(
-  method: Pick<Method, 'name' | 'defaults'>,
-  pipeline: Pipeline,
-  input: GenerationRequest,
-  { signal, onStep }: RunOptions = {},
-  iterations?: number,
-): Run {
+/** What a run is begun with. */
+export interface RunStart<S extends MethodSettings> extends RunOptions {
+  readonly method: string;
+  readonly request: ParsedRequest;
+  readonly settings: S;
+  /** Index of the last iteration, if the settings do not say it. */
+  readonly lastIteration?: number;
+}
+
+/** Begins a run: draws its noise and starts its clock. */
+export function beginRun<S extends MethodSettings>(
+  pipeline: Pick<Pipeline, 'latentShape'>,
+  { method, request, settings, lastIteration, signal, onStep }: RunStart<S>,
+): Run<S> {
   const started = performance.now();
   let reported = started;
-  const request = parseRequest({ ...input, method: method.name });
-  const settings = settingsOf(method, pipeline, request);
   const seed = resolveSeed(request.seed);
   const random = new Generator(seed);
   const evaluations = { forward: 0, pullback: 0 };
-  const last = iterations ?? settings.iterations;
+  const iterations = lastIteration ?? settings.iterations ?? 0;
   const noise = Float64Array.from(random.randn(pipeline.latentShape(settings)));
   return {
+    method,
     request,
     settings,
     seed,
@@ -73,24 +76,15 @@ export function beginRun(
       (phase, iteration) =>
       ({ step, steps }) => {
         const done = phase === 'denoise' ? step + 1 : steps - step;
-        onStep?.({ iteration, iterations: last, phase, step: done, steps });
+        onStep?.({ iteration, iterations, phase, step: done, steps });
       },
     report(parts) {
       const now = performance.now();
       const seconds = { iteration: (now - reported) / 1000, total: (now - started) / 1000 };
       reported = now;
-      return { seed, ...parts, iterations: last, evaluations: { ...evaluations }, seconds };
+      return { seed, ...parts, iterations, evaluations: { ...evaluations }, seconds };
     },
   };
-}
-
-/** The settings that a method runs with for a request. */
-export function settingsOf(
-  method: Pick<Method, 'name' | 'defaults'>,
-  { model }: Pick<Pipeline, 'model'>,
-  request: ParsedRequest,
-): Settings {
-  return resolveSettings(method.defaults(model, request.preset), request, model);
 }
 
 /**
@@ -100,15 +94,15 @@ export function settingsOf(
  */
 export function samplerOf(
   { noisePath }: Pick<Pipeline, 'noisePath'>,
-  settings: Settings,
+  settings: SamplingSettings & Partial<Pick<DifferentiationSettings, 'edictOutput'>>,
   freshNoise?: FreshNoise,
 ): Sampler {
-  return namedSampler(noisePath(settings), settings, freshNoise);
+  return namedSampler(noisePath(settings), { edictOutput: 'both', ...settings }, freshNoise);
 }
 
-/** Draws what a stochastic sampler adds between its steps; nothing for the others. */
+/** Draws the noise that a stochastic sampler adds between its steps; nothing for the others. */
 export function drawFreshNoise(
-  settings: Settings,
+  settings: SamplingSettings,
   length: number,
   random: Generator,
 ): FreshNoise | undefined {
@@ -117,7 +111,9 @@ export function drawFreshNoise(
 }
 
 /** Whether an image is better than the best so far, by the rule in the settings. The first one always is. */
-export function bestKeeper(keep: Settings['keep']): (iteration: Pick<Iteration, 'loss' | 'clip'>) => boolean {
+export function bestKeeper(
+  keep: SelectionSettings['keep'],
+): (iteration: Pick<Iteration, 'loss' | 'clip'>) => boolean {
   let lowest: number | undefined;
   return ({ loss, clip }) => {
     const cost = keep === 'clip' ? -(clip.A ?? Number.NaN) : (loss?.total ?? Number.NaN);
@@ -127,12 +123,12 @@ export function bestKeeper(keep: Settings['keep']): (iteration: Pick<Iteration, 
   };
 }
 
-/** Whether a run has come to its end before its last iteration, by the rules in the settings. To be asked of every iteration. */
+/** Whether a run ends before its last iteration, by the rules in the settings. Call it once per iteration. */
 export function stopRule({
   patience,
   minImprovement,
   targetClip,
-}: Pick<Settings, 'patience' | 'minImprovement' | 'targetClip'>): (
+}: Pick<SelectionSettings, 'patience' | 'minImprovement' | 'targetClip'>): (
   iteration: Pick<Iteration, 'loss' | 'clip'>,
 ) => boolean {
   let lowest = Number.POSITIVE_INFINITY;
@@ -146,7 +142,7 @@ export function stopRule({
 }
 
 /**
- * Runs a part of an iteration so that a number that is not finite ends the run with a line that names the iteration.
+ * Runs a part of an iteration, so that an error in it names the method and the iteration.
  *
  * @throws UserError as `part` does, with method and iteration in front
  */

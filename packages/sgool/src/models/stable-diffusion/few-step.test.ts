@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SAMPLER_NAMES } from '../../diffusion/samplers/named-sampler.ts';
 import { methods } from '../../methods/index.ts';
-import type { Iteration } from '../../methods/run/method.ts';
+import type { Iteration } from '../../methods/run/iteration.ts';
+import { requestTo } from '../../methods/testing.ts';
 import { loadPipeline } from '../../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { writeTinyModel } from '../../pipeline/testing.ts';
 import { Generator } from '../../random/generator.ts';
-import type { GenerationRequest } from '../../request/request.ts';
+import type { MethodRequest } from '../../request/request.ts';
 import { PRESETS } from '../../request/request.ts';
 import { fewStepSampling } from './few-step.ts';
 import { guidanceEmbedding } from './guidance-embedding.ts';
@@ -52,9 +53,10 @@ afterAll(async () => {
 });
 
 type Name = keyof typeof methods;
-async function collect(name: Name, pipeline: Pipeline, more: Partial<GenerationRequest> = {}) {
+async function collect(name: Name, pipeline: Pipeline, more: Partial<MethodRequest> = {}) {
   const all: Iteration[] = [];
-  for await (const one of methods[name].run(pipeline, { ...request, ...more })) all.push(one);
+  for await (const one of methods[name].run(pipeline, requestTo(name, { ...request, ...more })))
+    all.push(one);
   return all;
 }
 
@@ -84,9 +86,13 @@ describe('few-step models', () => {
           sampler: 'euler',
           steps: 1,
           guidanceScale: 1,
-          trajectory: 'checkpointed',
         });
         expect(methods[name].defaults(consistency.model, preset)).toMatchObject({ sampler: 'lcm', steps: 4 });
+      }
+    }
+    for (const name of ['sgool', 'doodl'] as const) {
+      for (const preset of PRESETS) {
+        expect(methods[name].defaults(turbo.model, preset)).toMatchObject({ trajectory: 'checkpointed' });
       }
     }
     expect(methods.sgool.defaults(turbo.model)).toMatchObject({ optimiser: 'normalised', iterations: 50 });

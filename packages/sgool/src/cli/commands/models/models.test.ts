@@ -2,11 +2,12 @@ import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { writeTinyModel } from '../../pipeline/testing.ts';
-import { type FakeHub, startHub } from '../../weights/hub/testing.ts';
-import { runCli } from '../run.ts';
-import { fakeHost } from '../testing.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { writeTinyModel } from '../../../pipeline/testing.ts';
+import { defined } from '../../../testing.ts';
+import { type FakeHub, startHub } from '../../../weights/hub/testing.ts';
+import { runCli } from '../../cli.ts';
+import { fakeHost } from '../../testing.ts';
 
 const ID = 'somebody/tiny';
 const UNET = 'unet/diffusion_pytorch_model.safetensors';
@@ -37,7 +38,7 @@ async function sgool(...argv: string[]) {
   return { code: await runCli(argv, host), ...host.written };
 }
 
-test('a model is pulled, listed, inspected and verified under its name', async () => {
+it('a model is pulled, listed, inspected and verified under its name', async () => {
   const unknown = await sgool('models', 'inspect', ID);
   expect(unknown).toMatchObject({ code: 1, stdout: '' });
   expect(unknown.stderr).toMatch(
@@ -49,8 +50,8 @@ test('a model is pulled, listed, inspected and verified under its name', async (
   expect(pulled.code).toBe(0);
   expect(existsSync(path.join(dir, UNET))).toBe(true);
   expect(pulled.stderr).toContain(`sgool: ${Object.keys(files).length}/${Object.keys(files).length} `);
-  expect(pulled.stderr).toMatch(/sgool: fetched .* commit aaaaaaa\n$/);
-  expect((await sgool('models', 'pull', ID)).stderr).toMatch(/was here already/);
+  expect(pulled.stderr).toMatch(/sgool: downloaded .* commit aaaaaaa\n$/);
+  expect((await sgool('models', 'pull', ID)).stderr).toMatch(/is already downloaded/);
 
   expect((await sgool('models', 'list')).stdout).toMatch(
     /in the cache of the Hub:\nsomebody\/tiny +pipeline +.*snapshots/,
@@ -76,8 +77,8 @@ test('a model is pulled, listed, inspected and verified under its name', async (
   expect((await sgool('models', 'verify', ID)).code).toBe(0);
 });
 
-test('weights that do not fit their configuration are named', async () => {
-  const config = JSON.parse(Buffer.from(files['unet/config.json']!).toString());
+it('weights that do not fit their configuration are named', async () => {
+  const config = JSON.parse(Buffer.from(defined(files['unet/config.json'])).toString());
   hub.models[ID] = {
     commit: 'b'.repeat(40),
     files: { ...files, 'unet/config.json': JSON.stringify({ ...config, layers_per_block: 2 }) },
@@ -90,7 +91,7 @@ test('weights that do not fit their configuration are named', async () => {
   );
 });
 
-test('a pull that fails says why in one line, and Ctrl-C can be taken up again', async () => {
+it('a pull that fails says why in one line, and Ctrl-C can be taken up again', async () => {
   expect((await sgool('models', 'pull', 'somebody/else')).stderr).toMatch(
     /^sgool: hub: somebody\/else does not exist or/,
   );
@@ -103,12 +104,15 @@ test('a pull that fails says why in one line, and Ctrl-C can be taken up again',
   host.interrupt();
   expect(await running).toBe(130);
   expect(host.written.stderr).toMatch(
-    /sgool: stopped; the same command goes on where it was: sgool models pull/,
+    /sgool: stopped; the same command continues the download: sgool models pull/,
   );
 });
 
-test('add refuses what is not the network', async () => {
-  await writeFile(path.join(cwd, 'other.safetensors'), files['vae/diffusion_pytorch_model.safetensors']!);
+it('add refuses what is not the network', async () => {
+  await writeFile(
+    path.join(cwd, 'other.safetensors'),
+    defined(files['vae/diffusion_pytorch_model.safetensors']),
+  );
   const other = await sgool('models', 'add', 'transalnet', 'other.safetensors');
   expect(other.code).toBe(1);
   expect(other.stderr).toMatch(
@@ -120,11 +124,14 @@ test('add refuses what is not the network', async () => {
   expect(existsSync(path.join(cwd, 'data'))).toBe(false);
 });
 
-test('a single file is hashed; that it is no Stable Diffusion is said and no fault', async () => {
-  await writeFile(path.join(cwd, 'other.safetensors'), files['vae/diffusion_pytorch_model.safetensors']!);
+it('a single file is hashed; that it is no Stable Diffusion is said and no fault', async () => {
+  await writeFile(
+    path.join(cwd, 'other.safetensors'),
+    defined(files['vae/diffusion_pytorch_model.safetensors']),
+  );
   const { code, stdout } = await sgool('models', 'verify', path.join(cwd, 'other.safetensors'));
   expect(stdout).toMatch(
-    /^other.safetensors .* no hash known +[0-9a-f]{64}\n\nother.safetensors +no Stable Diffusion: /,
+    /^other.safetensors .* no hash known +[0-9a-f]{64}\n\nother.safetensors +not checked: .*: not a Stable Diffusion checkpoint/,
   );
   expect(code).toBe(0);
 });

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { methods } from '../methods/index.ts';
-import type { Iteration } from '../methods/run/method.ts';
+import { METHOD_NAMES, methods } from '../methods/index.ts';
+import type { Iteration } from '../methods/run/iteration.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
 
-const request = { prompt: 'a cat', seed: 0, steps: 2, cutouts: 0 };
+const plain = { prompt: 'a cat', seed: 0, steps: 2 };
+const request = { ...plain, cutouts: 0 };
 
 let pipeline: Pipeline;
 let remove: () => Promise<void>;
@@ -13,7 +14,12 @@ beforeAll(async () => {
   const model = await writeTinyModel({
     without: ['clip_b', 'transalnet'],
     hint: {
-      defaults: { '*': { steps: 2 }, sgool: { iterations: 1, sampler: 'ddim' }, 'best-of': { stps: 2 } },
+      defaults: {
+        '*': { steps: 2, cutPower: 0.5 },
+        sgool: { iterations: 1, sampler: 'ddim' },
+        'best-of': { stps: 2 },
+        'clip-guided': { lambda: 1 },
+      },
     },
   });
   remove = model.remove;
@@ -41,7 +47,7 @@ describe('settings', () => {
     expect(rounds[0].evaluations.forward).toBe(4);
   });
 
-  it('guide the part of the way that they name', async () => {
+  it('guide the part of the sampling that they name', async () => {
     // Two steps, at timesteps 501 and 1 of 1000.
     const half = { prompt: 'a cat', seed: 0, guidanceScale: 3, guidanceStop: 0.6 };
     const [round] = await collect(methods.sd.run(pipeline, half));
@@ -55,25 +61,44 @@ describe('settings', () => {
     for (const method of [sgool, doodl]) {
       const published = method.defaults(pipeline.model, 'paper');
       const fast = method.defaults(pipeline.model, 'fast');
-      const calls = (settings: typeof fast) =>
-        (settings.sampler === 'edict' ? 2 : 1) * settings.steps * settings.iterations;
+      const calls = ({ sampler, steps, iterations }: typeof fast) =>
+        (sampler === 'edict' ? 2 : 1) * steps * iterations;
       expect(calls(fast)).toBeLessThanOrEqual(calls(published) / 10);
-      // What the image is and what is looked at stay as they were.
-      expect(fast).toMatchObject({
-        guidanceScale: 7.5,
-        lambda: published.lambda,
-        cutouts: published.cutouts,
-      });
+      // Guidance and loss stay as they were.
+      expect(fast).toMatchObject({ guidanceScale: 7.5, cutouts: published.cutouts });
     }
+    expect(sgool.defaults(pipeline.model, 'fast').lambda).toBe(
+      sgool.defaults(pipeline.model, 'paper').lambda,
+    );
     expect(sd.defaults(pipeline.model, 'fast')).toEqual(sd.defaults(pipeline.model));
     const rounds = await collect(
       doodl.run(pipeline, { ...request, preset: 'fast', sampler: 'ddim', steps: 1, iterations: 1 }),
     );
-    expect(rounds.at(-1)!.evaluations).toEqual({ forward: 4, pullback: 2 });
+    expect(rounds.at(-1)?.evaluations).toEqual({ forward: 4, pullback: 2 });
   });
 
-  it('refuse hints that are none', () => {
+  it('refuse hints that are none, or of another method', () => {
     expect(() => methods['best-of'].defaults(pipeline.model)).toThrow(/sgool.json: defaults.best-of: .*stps/);
+    expect(() => methods['clip-guided'].defaults(pipeline.model)).toThrow(
+      /sgool.json: defaults.clip-guided.lambda: method clip-guided has no such option$/,
+    );
+    const model = { ...pipeline.model, hint: { '*': { stps: 2 } } };
+    expect(() => methods.sd.defaults(model)).toThrow(/sgool.json: defaults.\*: .*stps/);
+    const wrong = { ...pipeline.model, hint: { '*': { cutPower: -1 } } };
+    expect(() => methods.sd.defaults(wrong)).toThrow(/sgool.json: defaults.\*.cutPower: /);
+  });
+
+  it('skip what the hints for all methods say of a setting that the method does not have', () => {
+    expect(methods.doodl.defaults(pipeline.model)).toMatchObject({ cutPower: 0.5 });
+    expect(methods.sd.defaults(pipeline.model)).not.toHaveProperty('cutPower');
+  });
+
+  it.each(METHOD_NAMES)('are those of the method, no more and no fewer: %s', (name) => {
+    const model = { ...pipeline.model, hint: { '*': { steps: 2, cutPower: 0.5 } } };
+    for (const preset of ['model', 'fast', 'paper'] as const) {
+      const keys = Object.keys(methods[name].defaults(model, preset));
+      expect(keys.sort()).toEqual(Object.keys(methods[name].settings).sort());
+    }
   });
 
   it('take the detector that the model has the network for', () => {
@@ -83,12 +108,12 @@ describe('settings', () => {
   });
 
   it('refuse sizes that do not fit the model', async () => {
-    const run = methods.sd.run(pipeline, { ...request, width: 36 });
+    const run = methods.sd.run(pipeline, { ...plain, width: 36 });
     await expect(collect(run)).rejects.toThrow(/width must be a multiple of 8 .* got 36/);
   });
 
   it('make images that are not square', async () => {
-    const [{ image }] = await collect(methods.sd.run(pipeline, { ...request, width: 48, height: 24 }));
+    const [{ image }] = await collect(methods.sd.run(pipeline, { ...plain, width: 48, height: 24 }));
     expect(image).toMatchObject({ width: 48, height: 24 });
     const rounds = await collect(
       methods.sgool.run(pipeline, { ...request, width: 24, height: 48, iterations: 1 }),
@@ -97,7 +122,7 @@ describe('settings', () => {
   });
 
   it('have one side alone mean a square', async () => {
-    const [{ image }] = await collect(methods.sd.run(pipeline, { ...request, width: 24 }));
+    const [{ image }] = await collect(methods.sd.run(pipeline, { ...plain, width: 24 }));
     expect(image).toMatchObject({ width: 24, height: 24 });
   });
 });

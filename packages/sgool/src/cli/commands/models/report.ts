@@ -1,6 +1,6 @@
-/** @file What can be told of a model from its configs and file headers; no weight is read. */
-import { weightBytes } from '../../weights/formats/weight-source.ts';
-import type { Config, ModelComponent, ModelFolder } from '../../weights/open/model-folder.ts';
+/** @file The facts about a model that its configurations and file headers hold; no weight is read. */
+import { weightBytes } from '../../../weights/formats/weight-source.ts';
+import type { Config, ModelComponent, ModelFolder } from '../../../weights/open/model-folder.ts';
 
 export interface ComponentReport {
   readonly name: string;
@@ -9,7 +9,7 @@ export interface ComponentReport {
   readonly parameters: number;
   readonly bytes: number;
   readonly dtypes: readonly string[];
-  /** Its size in words: widths, layers, inputs. */
+  /** Its size in words, such as widths, layers and inputs. */
   readonly shape: string;
   readonly tensors: readonly {
     readonly name: string;
@@ -22,7 +22,7 @@ export interface ModelReport {
   readonly name: string;
   readonly dir: string;
   readonly pipeline?: string;
-  /** Image that the model was trained for, in pixels. */
+  /** Size of the images that the model was trained for, in pixels. */
   readonly resolution?: { readonly width: number; readonly height: number };
   /** `[channels, height, width]`. */
   readonly latent?: readonly number[];
@@ -33,6 +33,7 @@ export interface ModelReport {
   readonly components: readonly ComponentReport[];
 }
 
+/** Reads the facts about a model. */
 export function inspectModel(name: string, folder: ModelFolder): ModelReport {
   const components = [...folder.components.values()].map(inspectComponent);
   const total = (key: 'parameters' | 'bytes') =>
@@ -42,11 +43,19 @@ export function inspectModel(name: string, folder: ModelFolder): ModelReport {
     name,
     dir: folder.dir,
     ...(className === undefined ? {} : { pipeline: className }),
-    ...pictureSize(folder),
+    ...imageSize(folder),
     predictionType: text(folder.schedulerConfig.prediction_type) ?? 'epsilon',
     parameters: total('parameters'),
     bytes: total('bytes'),
     components,
+  };
+}
+
+/** The report without the list of tensors: their number instead. */
+export function withoutTensors({ components, ...rest }: ModelReport) {
+  return {
+    ...rest,
+    components: components.map(({ tensors, ...component }) => ({ ...component, tensors: tensors.length })),
   };
 }
 
@@ -78,8 +87,8 @@ function sides(value: unknown): [height: number, width: number] | undefined {
   return height === undefined || width === undefined ? undefined : [height, width];
 }
 
-/** From the latent that the UNet was made for and the halvings of the autoencoder. */
-function pictureSize({ components }: ModelFolder): Pick<ModelReport, 'resolution' | 'latent'> {
+/** From the latent that the UNet was trained for and the number of halvings in the autoencoder. */
+function imageSize({ components }: ModelFolder): Pick<ModelReport, 'resolution' | 'latent'> {
   const unet = components.get('unet')?.config ?? {};
   const blocks = list(components.get('vae')?.config.block_out_channels);
   const size = sides(unet.sample_size);
@@ -90,7 +99,7 @@ function pictureSize({ components }: ModelFolder): Pick<ModelReport, 'resolution
   return { resolution: { width: width * scale, height: height * scale }, latent: [channels, height, width] };
 }
 
-/** Keys of configs that say how large a network is, and how to put them. */
+/** Keys of configurations that say how large a network is, and their words. */
 const SIZE_KEYS: readonly (readonly [key: string, words: (value: string) => string])[] = [
   ['block_out_channels', (value) => `widths ${value}`],
   ['layers_per_block', (value) => `${value} layers a block`],

@@ -1,12 +1,12 @@
-/** @file `sgool models pull <id>`: a model from the Hub into the cache that all tools share. */
+/** @file `sgool models pull <id>`: downloads a model from the Hub into the cache that all tools share. */
 import type { Command } from 'commander';
-import { UserError } from '../../errors.ts';
-import type { PulledModel, PullProgress } from '../../weights/hub/pull.ts';
-import { INTERRUPTED } from '../exit-codes.ts';
-import type { Host } from '../host.ts';
-import { formatBytes, formatSeconds } from '../terminal/format.ts';
-import { watchInterrupts } from '../terminal/interrupt.ts';
-import { createProgress, type Progress } from '../terminal/progress.ts';
+import { UserError } from '../../../errors.ts';
+import type { PulledModel, PullProgress } from '../../../weights/hub/pull.ts';
+import { INTERRUPTED } from '../../exit-codes.ts';
+import type { Host } from '../../host.ts';
+import { formatBytes, formatSeconds } from '../../terminal/format.ts';
+import { watchInterrupts } from '../../terminal/interrupt.ts';
+import { createProgress, type Progress } from '../../terminal/progress.ts';
 
 interface PullOptions {
   readonly revision?: string;
@@ -17,9 +17,12 @@ interface PullOptions {
 }
 
 const NOTES = `
-What is fetched: configurations, tokenizer and one copy of each weight, safetensors before pickles; never the safety checker.
-A pull that was cut goes on where it stopped, and every file is checked before it gets its name. The cache is the one of
-diffusers and transformers: HF_HUB_CACHE, HF_HOME, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE mean what they mean there.
+This downloads the configurations, the tokenizer and one copy of each weight
+(safetensors rather than pickles), but never the safety checker. An interrupted
+download continues where it stopped, and every file is checked before it gets
+its final name. The cache is the one of diffusers and transformers:
+HF_HUB_CACHE, HF_HOME, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE work as they do
+there.
 
 Examples:
   sgool models pull CompVis/stable-diffusion-v1-4 --variant fp16
@@ -29,12 +32,12 @@ Examples:
 export function configurePull(parent: Command, host: Host): void {
   parent
     .command('pull')
-    .description('fetch a model from the Hugging Face Hub')
+    .description('download a model from the Hugging Face Hub')
     .argument('<id>', 'org/name, or org/name@revision')
     .option('--revision <name>', 'branch, tag or commit (default: main)')
-    .option('--variant <name>', 'which weights, for instance fp16 (default: the plain ones)')
-    .option('--file <path...>', 'exactly these weights, of a repository that holds several models')
-    .option('--quiet', 'no progress')
+    .option('--variant <name>', 'variant of the weights, for instance fp16 (default: none)')
+    .option('--file <path...>', 'exactly these weight files, if a repository holds several models')
+    .option('--quiet', 'show no progress')
     .option('--json', 'print one JSON object on stdout instead of the path')
     .addHelpText('after', NOTES)
     .action((id: string, options: PullOptions) => pull(id, options, host));
@@ -45,10 +48,10 @@ async function pull(
   { revision, variant, file, quiet = false, json = false }: PullOptions,
   host: Host,
 ): Promise<void> {
-  const { pullModel } = await import('../../weights/hub/pull.ts');
+  const { pullModel } = await import('../../../weights/hub/pull.ts');
   const progress = createProgress(host.stderr, { quiet });
-  const interrupt = watchInterrupts(host, () => progress.note('stopping; what has arrived is kept'));
-  progress.status(`asking for ${id}`);
+  const interrupt = watchInterrupts(host, () => progress.note('stopping; what has been downloaded is kept'));
+  progress.status(`requesting ${id}`);
   let pulled: PulledModel;
   try {
     pulled = await pullModel(id, {
@@ -61,7 +64,7 @@ async function pull(
     });
   } catch (error) {
     if (!interrupt.signal.aborted || error !== interrupt.signal.reason) throw error;
-    throw new UserError(`stopped; the same command goes on where it was: sgool models pull ${id}`, {
+    throw new UserError(`stopped; the same command continues the download: sgool models pull ${id}`, {
       exitCode: INTERRUPTED,
     });
   } finally {
@@ -69,16 +72,16 @@ async function pull(
     interrupt.dispose();
   }
   const { offline, downloaded, bytes, commit, dir } = pulled;
-  if (offline) progress.note('HF_HUB_OFFLINE is set: this is what an earlier pull has left');
-  else if (downloaded === 0) progress.note(`${id} was here already, ${formatBytes(bytes)}`);
+  if (offline) progress.note('HF_HUB_OFFLINE is set: this is the model of an earlier pull');
+  else if (downloaded === 0) progress.note(`${id} is already downloaded, ${formatBytes(bytes)}`);
   else
     progress.note(
-      `fetched ${formatBytes(downloaded)} of ${formatBytes(bytes)}, commit ${commit.slice(0, 7)}`,
+      `downloaded ${formatBytes(downloaded)} of ${formatBytes(bytes)}, commit ${commit.slice(0, 7)}`,
     );
   host.stdout.write(json ? `${JSON.stringify(pulled)}\n` : `${dir}\n`);
 }
 
-/** Shortest time between two changes of the bar. */
+/** Shortest time between two updates of the bar. */
 const REDRAW_MS = 80;
 const BAR_CELLS = 20;
 

@@ -1,22 +1,23 @@
-/** @file `sgool models verify <model>`: hashes of files, and names and shapes of weights. */
+/** @file `sgool models verify <model>`: checks the hashes of files, and the names and shapes of weights. */
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Command } from 'commander';
-import { UserError } from '../../errors.ts';
-import { renameVaeAttention, weightSource } from '../../weights/formats/weight-source.ts';
-import type { FileCheck } from '../../weights/hub/verify.ts';
-import { DEFAULT_MODEL, resolveModel } from '../../weights/open/locate-model.ts';
-import type { ModelComponent } from '../../weights/open/model-folder.ts';
-import { openModel } from '../../weights/open/open-model.ts';
-import { INTERRUPTED } from '../exit-codes.ts';
-import type { Host } from '../host.ts';
-import { formatBytes, formatTable } from '../terminal/format.ts';
-import { watchInterrupts } from '../terminal/interrupt.ts';
-import { createProgress, type Progress } from '../terminal/progress.ts';
+import { UserError } from '../../../errors.ts';
+import { renameVaeAttention, weightSource } from '../../../weights/formats/weight-source.ts';
+import type { FileCheck } from '../../../weights/hub/verify.ts';
+import { DEFAULT_MODEL, resolveModel } from '../../../weights/open/locate-model.ts';
+import type { ModelComponent } from '../../../weights/open/model-folder.ts';
+import { openModel } from '../../../weights/open/open-model.ts';
+import { INTERRUPTED } from '../../exit-codes.ts';
+import type { Host } from '../../host.ts';
+import { formatBytes, formatTable } from '../../terminal/format.ts';
+import { watchInterrupts } from '../../terminal/interrupt.ts';
+import { createProgress, type Progress } from '../../terminal/progress.ts';
 
 const NOTES = `
-Files that came from the Hub are compared with the hash that they came with; of others the hash is printed. Then every
-network is checked for the names and shapes that its configuration asks for.
+Files from the Hub are compared with the hash that the Hub gave; for other files
+the hash is printed. Then the weights of every network are compared with the
+names and shapes that its configuration requires.
 
 Examples:
   sgool models verify CompVis/stable-diffusion-v1-4
@@ -24,7 +25,7 @@ Examples:
 
 interface NetworkReport {
   readonly name: string;
-  /** What is wrong, in words; undefined where all is well, or the kind of network is not known. */
+  /** What is wrong, in words; undefined if nothing is, or if the kind of network is not known. */
   readonly problem?: string;
   /** Why it was not checked. */
   readonly note?: string;
@@ -34,9 +35,9 @@ interface NetworkReport {
 export function configureVerify(parent: Command, host: Host): void {
   parent
     .command('verify')
-    .description('check the files of a model: hashes, names and shapes')
-    .argument('[model]', 'name of a model, a folder, a file, or org/name of a pulled one', DEFAULT_MODEL)
-    .option('--quiet', 'no progress')
+    .description('check the files of a model: hashes, and names and shapes of the weights')
+    .argument('[model]', 'model: a name, a folder, a file, or org/name of a pulled model', DEFAULT_MODEL)
+    .option('--quiet', 'show no progress')
     .option('--json', 'print one JSON object on stdout')
     .addHelpText('after', NOTES)
     .action((model: string, options: { quiet?: boolean; json?: boolean }) => verify(model, options, host));
@@ -51,7 +52,7 @@ async function verify(
   const progress = createProgress(host.stderr, { quiet });
   const files = await hashFiles(dir, progress, host);
   const bad = files.filter(({ state }) => state === 'wrong' || state === 'missing');
-  // What broken files say about weights is of no use.
+  // Broken files say nothing about their weights.
   const networks = bad.length === 0 ? await checkNetworks(dir) : [];
   const broken = networks.filter(({ problem }) => problem !== undefined);
   const ok = bad.length === 0 && broken.length === 0;
@@ -59,16 +60,18 @@ async function verify(
     json ? `${JSON.stringify({ name, dir, ok, files, networks })}\n` : report(files, networks),
   );
   if (ok) return;
-  const remedy = bad.map(({ file }) => file).join(' ');
-  throw new UserError(
-    bad.length > 0
-      ? `${name}: ${bad.length} of ${files.length} files are broken; remove them and pull again: rm ${remedy}`
-      : `${name}: ${broken[0]!.name}: ${broken[0]!.problem}`,
-  );
+  if (bad.length > 0) {
+    const remedy = bad.map(({ file }) => file).join(' ');
+    throw new UserError(
+      `${name}: ${bad.length} of ${files.length} files are broken; remove them and pull again: rm ${remedy}`,
+    );
+  }
+  const [network] = broken;
+  throw new UserError(`${name}: ${network.name}: ${network.problem}`);
 }
 
 async function hashFiles(dir: string, progress: Progress, host: Host): Promise<FileCheck[]> {
-  const { verifyFiles } = await import('../../weights/hub/verify.ts');
+  const { verifyFiles } = await import('../../../weights/hub/verify.ts');
   const interrupt = watchInterrupts(host, () => undefined);
   let drawnAt = 0;
   try {
@@ -93,7 +96,7 @@ async function hashFiles(dir: string, progress: Progress, host: Host): Promise<F
 async function checkNetworks(path: string): Promise<NetworkReport[]> {
   const isFile = statSync(path).isFile();
   if (!isFile && !existsSync(join(path, 'model_index.json'))) return [];
-  const { checkNetwork, describeProblems } = await import('../../networks/inspect/check-weights.ts');
+  const { checkNetwork, describeProblems } = await import('../../../networks/inspect/check-weights.ts');
   const checkOne = ({ name, dir: own, config, weights }: ModelComponent): NetworkReport => {
     const source = weightSource(weights, name === 'vae' ? renameVaeAttention : undefined);
     const result = checkNetwork(name, config, source, join(own, 'config.json'));
@@ -109,9 +112,9 @@ async function checkNetworks(path: string): Promise<NetworkReport[]> {
     const { components } = await openModel(path);
     return [...components.values()].map(checkOne);
   } catch (error) {
-    // A single file may hold another network, a CLIP or a LoRA: no model, and no fault either.
+    // A single file may hold another network, such as a CLIP or a LoRA: it is no model, but no fault either.
     if (!isFile || !(error instanceof UserError)) throw error;
-    return [{ name: basename(path), note: `no Stable Diffusion: ${error.message}` }];
+    return [{ name: basename(path), note: `not checked: ${error.message}` }];
   }
 }
 
@@ -132,7 +135,7 @@ function report(files: readonly FileCheck[], networks: readonly NetworkReport[])
   const checked = networks.map(({ name, weights, problem, note }) => [
     name,
     weights === undefined ? '' : `${weights} weights`,
-    problem ?? note ?? (weights === undefined ? 'not known, not checked' : 'ok'),
+    problem ?? note ?? (weights === undefined ? 'unknown kind, not checked' : 'ok'),
   ]);
   return `${[rows, checked].flatMap((table) => (table.length > 0 ? [formatTable(table)] : [])).join('\n\n')}\n`;
 }

@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
 import { Generator } from '../random/generator.ts';
-import type { LatentOptimiser } from './latent-optimiser.ts';
+import { lineSearchOptimiser } from './line-search.ts';
+import type { LatentOptimiser } from './optimiser.ts';
 import { norm } from './sphere.ts';
-import { lineSearchOptimiser, trustRegionOptimiser } from './sphere-search.ts';
+import { trustRegionOptimiser } from './trust-region.ts';
 
 const size = 64;
 const random = new Generator(4);
@@ -20,7 +21,7 @@ function slope(latent: Float64Array): Float64Array {
   return latent.map((value, i) => -(target[i] / goal - (cosine * value) / length) / (length * sine));
 }
 
-/** The loop of optimise-noise.ts. Tells each latent that was tried, and whether its gradient was taken. */
+/** The loop of optimise-noise.ts. Returns each latent that was evaluated, and whether its gradient was taken. */
 function descend(optimiser: LatentOptimiser, loss: (latent: Float64Array) => number, rounds: number) {
   const tried: { latent: Float64Array; loss: number; gradient: boolean }[] = [];
   let latent: Float64Array = start;

@@ -1,35 +1,37 @@
-/** @file `sgool models add <name> <file>`: weights that people have as a file. */
+/** @file `sgool models add <name> <file>`: adds weights that were downloaded by hand. */
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { UserError } from '../../errors.ts';
-import { SCORER_NAMES, type ScorerName } from '../../preference/scorer-names.ts';
-import { openTensorFile } from '../../weights/formats/tensor-file.ts';
-import { type TensorFile, weightBytes } from '../../weights/formats/weight-source.ts';
-import { ADDED_NAMES, type AddedName, storeAdded } from '../../weights/open/added.ts';
-import { openComponent } from '../../weights/open/model-folder.ts';
-import { USAGE_ERROR } from '../exit-codes.ts';
-import type { Host } from '../host.ts';
-import { didYouMean } from '../options/suggest.ts';
-import { formatBytes } from '../terminal/format.ts';
-import { createProgress } from '../terminal/progress.ts';
+import { UserError } from '../../../errors.ts';
+import { SCORER_NAMES, type ScorerName } from '../../../preference/scorer-names.ts';
+import { openTensorFile } from '../../../weights/formats/tensor-file.ts';
+import { type TensorFile, weightBytes } from '../../../weights/formats/weight-source.ts';
+import { ADDED_NAMES, type AddedName, storeAdded } from '../../../weights/open/added.ts';
+import { openComponent } from '../../../weights/open/model-folder.ts';
+import { USAGE_ERROR } from '../../exit-codes.ts';
+import type { Host } from '../../host.ts';
+import { didYouMean } from '../../options/suggest.ts';
+import { formatBytes } from '../../terminal/format.ts';
+import { createProgress } from '../../terminal/progress.ts';
 
-/** `hps` finds out the version. */
+/** `hps` stands for whichever version the file holds. */
 const NAMES = [...ADDED_NAMES, 'hps'] as const;
 type Name = (typeof NAMES)[number];
 
 const NOTES = `
-  transalnet    TranSalNet_Res.pth or TranSalNet_Dense.pth, linked from github.com/LJOVO/TranSalNet: where people look
+  transalnet    TranSalNet_Res.pth or TranSalNet_Dense.pth, linked from github.com/LJOVO/TranSalNet: saliency model
   hps-v1        hpc.pth, linked from github.com/tgxs002/align_sd: Human Preference Score v1
   hps-v2        HPS_v2_compressed.pt of xswu/HPSv2 on the Hub
   hps-v2.1      HPS_v2.1_compressed.pt of xswu/HPSv2 on the Hub
-  hps           any of the three, told apart by shapes and the name of the file
+  hps           any of these three, detected from the shapes and the name of the file
   pickscore     the folder of yuvalkirstain/PickScore_v1, or its file of weights
   image-reward  ImageReward.pt of THUDM/ImageReward on the Hub
 
-Names and shapes are checked, and a copy is kept in the folder of sgool's own data (SGOOL_DATA_DIR, else sgool in
-XDG_DATA_HOME or ~/.local/share), where every model and sgool score find it. The file itself is not needed any more after
-that. Preference models need a vocabulary, which their files do not hold; it is kept with them where it is found.
+The names and shapes of the weights are checked, and a copy is stored in sgool's
+data folder (SGOOL_DATA_DIR, else sgool in XDG_DATA_HOME or ~/.local/share),
+where every model and sgool score find it. The original file is not needed after
+that. Preference models need a vocabulary, which their files do not hold; if one
+is found, it is stored with them.
 
 Examples:
   sgool models add transalnet ~/Downloads/TranSalNet_Res.pth
@@ -38,9 +40,9 @@ Examples:
 export function configureAdd(parent: Command, host: Host): void {
   parent
     .command('add')
-    .description('keep weights that were downloaded by hand')
+    .description('add weights that were downloaded by hand')
     .argument('<name>', `what it is: ${NAMES.join(', ')}`)
-    .argument('<file>', 'safetensors, or what torch saved (.pth, .pt), or a folder with it')
+    .argument('<file>', 'a .safetensors, .pth or .pt file, or a folder with one')
     .option(
       '--tokenizer <place>',
       'vocabulary of a preference model: a folder, a file, or org/name of a pulled model',
@@ -62,13 +64,13 @@ const isScorer = (name: AddedName): name is ScorerName & AddedName =>
 async function add(name: string, path: string, { tokenizer, json = false }: AddOptions, host: Host) {
   if (!isName(name)) {
     throw new UserError(
-      `models add: unknown, got ${name}; choose one of ${NAMES.join(', ')}${didYouMean(name, NAMES)}`,
+      `models add: unknown name, got ${name}; choose one of ${NAMES.join(', ')}${didYouMean(name, NAMES)}`,
       { exitCode: USAGE_ERROR },
     );
   }
   const progress = createProgress(host.stderr, { quiet: false });
   try {
-    const { identifyWeights } = await import('../../networks/inspect/identify-weights.ts');
+    const { identifyWeights } = await import('../../../networks/inspect/identify-weights.ts');
     const file = await openWeights(resolve(host.cwd, path));
     const { name: known, title, config, tensors } = identifyWeights(name, file);
     const vocabulary = isScorer(known) ? await vocabularyOf(known, file.path, tokenizer, host) : {};
@@ -77,7 +79,7 @@ async function add(name: string, path: string, { tokenizer, json = false }: AddO
     const dir = await storeAdded(known, config, tensors, host.env, vocabulary);
     progress.note(`${title}: ${tensors.size} weights, ${formatBytes(bytes)}`);
     if (vocabulary === undefined) {
-      progress.note('there is no vocabulary for it yet; give one here or to sgool score with --tokenizer');
+      progress.note('no vocabulary was found for it; give one with --tokenizer, here or to sgool score');
     }
     host.stdout.write(json ? `${JSON.stringify({ name: known, title, bytes, dir })}\n` : `${dir}\n`);
   } finally {
@@ -85,22 +87,22 @@ async function add(name: string, path: string, { tokenizer, json = false }: AddO
   }
 }
 
-/** Of the published models; CLIP's own vocabulary, and BERT's with BLIP's two tokens. */
+/** Sizes of the vocabularies of the published models: CLIP's, and BERT's with BLIP's two tokens. */
 const wordsOf = (name: ScorerName) => (name === 'image-reward' ? 30524 : 49408);
 
 async function vocabularyOf(name: ScorerName, weights: string, given: string | undefined, host: Host) {
-  const { vocabularyTexts } = await import('../../preference/locate.ts');
+  const { vocabularyTexts } = await import('../../../preference/locate.ts');
   return vocabularyTexts(name, { words: wordsOf(name), weights, given, env: host.env });
 }
 
 const WEIGHTS = /\.(safetensors|pth?|bin)$/;
 
-/** A file, a folder with one file of weights in it, or with several and a configuration, as transformers has it. */
+/** Opens a file, a folder with one file of weights, or a folder with several and a configuration, as transformers has it. */
 async function openWeights(path: string): Promise<TensorFile> {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return openTensorFile(path);
   const names = readdirSync(path);
   const files = names.filter((name) => WEIGHTS.test(name));
-  if (files.length === 1) return openTensorFile(join(path, files[0]!));
+  if (files.length === 1) return openTensorFile(join(path, files[0]));
   if (names.includes('config.json')) {
     const { weights } = await openComponent(path);
     return { path: weights.path, tensors: weights.tensors, metadata: {} };

@@ -1,11 +1,11 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
 import { FORMATS, PIPELINE } from '../../weights/testing.ts';
+import { runCli } from '../cli.ts';
 import { engine } from '../engine.ts';
-import { runCli } from '../run.ts';
 import { fakeHost } from '../testing.ts';
 
 let cwd: string;
@@ -14,25 +14,25 @@ beforeAll(async () => {
 });
 afterAll(() => rm(cwd, { recursive: true }));
 
-/** Runs a command with the real networks; says what the library was told. */
+/** Runs a command with the real networks; returns the options that the library got too. */
 async function sgool(...argv: string[]) {
-  let told: LoadOptions | undefined;
+  let options: LoadOptions | undefined;
   const host = fakeHost(cwd, {
     engine: {
       ...engine,
-      openPipeline(model, options) {
-        told = options as LoadOptions;
-        return engine.openPipeline(model, options);
+      openPipeline(model, given) {
+        options = given;
+        return engine.openPipeline(model, given);
       },
     },
   });
-  return { code: await runCli(argv, host), told, ...host.written };
+  return { code: await runCli(argv, host), options, ...host.written };
 }
 
 const checkpoint = ['--model', `${FORMATS}ldm-v1.ckpt`, '--model-config', PIPELINE];
 const lora = `${FORMATS}lora-kohya.safetensors:0.7,${FORMATS}lora-old.bin`;
 
-test('an image from a single file, with CLIP and LoRAs from others, and the command that repeats it', async () => {
+it('an image from a single file, with CLIP and LoRAs from others, and the command that repeats it', async () => {
   const words = [
     'generate',
     'a photo of a cat',
@@ -46,7 +46,7 @@ test('an image from a single file, with CLIP and LoRAs from others, and the comm
     'cat',
   ];
   const clip = `${FORMATS}clip-openai.pt`;
-  const { code, told, stderr } = await sgool(
+  const { code, options, stderr } = await sgool(
     ...words,
     ...checkpoint,
     '--clip',
@@ -57,7 +57,7 @@ test('an image from a single file, with CLIP and LoRAs from others, and the comm
   );
   expect(stderr).toMatch(/CLIP A/);
   expect(code).toBe(0);
-  expect(told).toEqual({
+  expect(options).toEqual({
     device: 'cpu',
     precision: 'float32',
     clip,
@@ -70,7 +70,7 @@ test('an image from a single file, with CLIP and LoRAs from others, and the comm
   expect(run.repeat).toContain(`--lora ${lora} --model-config ${PIPELINE} --no-ema`);
 });
 
-test('an image is scored by a CLIP that the model does not have', async () => {
+it('an image is scored by a CLIP that the model does not have', async () => {
   const image = join(cwd, 'cat', 'image.png');
   const { stdout } = await sgool(
     'score',
@@ -84,7 +84,7 @@ test('an image is scored by a CLIP that the model does not have', async () => {
   expect(stdout).toMatch(/^CLIP A +-?\d+\.\d\d$/m);
 });
 
-test('a list of LoRAs that is none is a mistake of the command line', async () => {
+it('a list of LoRAs that is none is a mistake of the command line', async () => {
   const { code, stderr } = await sgool('generate', 'a cat', '--lora', ',');
   expect(code).toBe(2);
   expect(stderr).toContain('--lora: not usable, got ,; give file or file:weight');

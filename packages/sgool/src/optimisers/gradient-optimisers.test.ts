@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { Generator } from '../random/generator.ts';
 import { openSafetensors, readTypedTensor } from '../weights/formats/safetensors.ts';
-import { adamOptimiser, doodlOptimiser, normalisedOptimiser, signOptimiser } from './latent-optimiser.ts';
+import { adamOptimiser } from './adam.ts';
+import { doodlOptimiser } from './doodl.ts';
+import { normalisedOptimiser } from './normalised.ts';
+import { signOptimiser } from './sign.ts';
 import { norm } from './sphere.ts';
 
 const file = await openSafetensors(
@@ -14,7 +17,7 @@ const rounds = 5;
 const pairs = await fixture('doodl.gradients');
 const noises = await fixture('doodl.noises');
 
-/** Mean over the two copies, as the optimiser wants it. */
+/** Mean over the two copies, as the optimiser takes it. */
 const gradientOf = (round: number) =>
   start.map((_, i) => (pairs[2 * round * size + i] + pairs[(2 * round + 1) * size + i]) / 2);
 
@@ -25,7 +28,7 @@ describe('doodlOptimiser', () => {
     ['default', defaults, true],
     ['nesterov', { ...defaults, nesterov: true }, true],
     ['free', defaults, false],
-  ] as const)("moves the noise as DOODL's program does (%s)", async (name, settings, renormalise) => {
+  ] as const)("moves the noise as DOODL's published code does (%s)", async (name, settings, renormalise) => {
     const expected = await fixture(`doodl.${name}`);
     let drawn = 0;
     const optimiser = doodlOptimiser(settings, {

@@ -1,0 +1,76 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { encodePng } from '../../image/png.ts';
+import { readImage } from '../../image/read-image.ts';
+import { discImage, runOnFakes } from '../testing.ts';
+
+let cwd: string;
+beforeAll(async () => {
+  cwd = await mkdtemp(join(tmpdir(), 'sgool-saliency-'));
+  await writeFile(join(cwd, 'disc.png'), encodePng(discImage(0)));
+});
+afterAll(() => rm(cwd, { recursive: true }));
+
+const saliency = (...argv: string[]) => runOnFakes(cwd, ['saliency', 'disc.png', ...argv]);
+const found = async (...argv: string[]) => JSON.parse((await saliency('--json', ...argv)).stdout);
+
+it('writes the map beside the image, under a name that is free', async () => {
+  expect((await saliency()).stdout).toBe('disc-saliency.png\n');
+  expect((await saliency()).stdout).toBe('disc-saliency-2.png\n');
+  expect(await readImage(join(cwd, 'disc-saliency.png'))).toMatchObject({ width: 384, height: 384 });
+});
+
+it('chooses the detector by what is given', async () => {
+  expect((await found()).detector).toBe('spectral-residual');
+  expect((await found('--prompt', 'a disc')).detector).toBe('grad-cam');
+  expect((await found('--mask', 'disc.png')).detector).toBe('mask');
+  expect((await found('--mask', 'disc.png', '--detector', 'centre')).detector).toBe('centre');
+});
+
+it('takes the settings of salient regions', async () => {
+  const region = async (...argv: string[]) => (await found('--detector', 'centre', ...argv)).regions[0];
+  const usual = await region();
+  const fixed = await region('--threshold-rule', 'fixed', '--threshold-value', '0.9');
+  expect(fixed.width).toBeLessThan(usual.width);
+  expect((await region('--region-padding', '0')).width).toBeLessThan(usual.width);
+  expect(
+    (await region('--threshold-rule', 'fixed', '--threshold-value', '1', '--min-region-side', '1')).width,
+  ).toBe(32);
+});
+
+it.each<[string, string[], string]>([
+  [
+    'Grad-CAM without a prompt',
+    ['--detector', 'grad-cam'],
+    '--prompt: the detector grad-cam needs a prompt; give one',
+  ],
+  [
+    'the mask without an image',
+    ['--detector', 'mask'],
+    '--mask: the detector mask needs an image; give its path',
+  ],
+  [
+    'an unknown detector',
+    ['--detector', 'eyes'],
+    '--detector: not usable, got eyes; choose one of transalnet, grad-cam, grad-cam++, spectral-residual, centre, mask',
+  ],
+  [
+    'a number out of range',
+    ['--max-regions', '0'],
+    '--max-regions: not usable, got 0; give a whole number from 1 up to 16',
+  ],
+])('refuses %s', async (_, argv, message) => {
+  expect(await saliency(...argv)).toMatchObject({ code: 2, stdout: '', stderr: `sgool: ${message}\n` });
+});
+
+it('checks values of the environment', async () => {
+  const { code, stderr } = await runOnFakes(cwd, ['saliency', 'disc.png'], {
+    env: { SGOOL_DEVICE: 'abacus' },
+  });
+  expect([code, stderr]).toEqual([
+    1,
+    'sgool: SGOOL_DEVICE: not usable, got abacus; choose one of cpu, webgpu, cuda, auto\n',
+  ]);
+});

@@ -1,0 +1,179 @@
+/** @file One option of the command line, made from a schema: its text in the help, and how a text becomes a value. */
+import { Option } from 'commander';
+import { z } from 'zod';
+import { UserError } from '../../errors.ts';
+import { USAGE_ERROR } from '../exit-codes.ts';
+import { didYouMean } from './suggest.ts';
+
+/** Values by key. */
+export type OptionValues = Readonly<Record<string, unknown>>;
+
+export interface CliOption {
+  /** Name without the dashes. */
+  readonly flag: string;
+  /** Name of its argument; none for a switch. */
+  readonly argument?: string;
+  /** A switch that is on by default is shown as `--no-x`. */
+  readonly negated?: boolean;
+  readonly description: string;
+  /** Heading of its group in the help. */
+  readonly group: string;
+  /** The keys that it sets. */
+  readonly keys: readonly string[];
+  /**
+   * The values of a text.
+   *
+   * @param who names the option in messages
+   * @throws UserError
+   */
+  parse(text: string, who: string): OptionValues;
+}
+
+/** The part of a JSON Schema that matters here. */
+interface JsonSchema {
+  readonly type?: string;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMaximum?: number;
+  readonly description?: string;
+}
+
+const toJsonSchema = (schema: z.ZodType) => z.toJSONSchema(schema, { io: 'input' }) as JsonSchema;
+
+const kebab = (key: string) => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/**
+ * An option for a key of a schema.
+ *
+ * @param more what differs from what the schema says
+ */
+export function schemaOption(
+  key: string,
+  schema: z.ZodType,
+  group: string,
+  more: Partial<CliOption> = {},
+): CliOption {
+  const described = toJsonSchema(schema);
+  const argument = described.enum ? 'name' : described.type === 'string' ? 'text' : 'number';
+  const { description = key } = described;
+  // Some descriptions explain every choice already.
+  const isExplained = described.enum?.every((choice) => description.includes(choice)) ?? true;
+  const choices = isExplained ? '' : `; one of ${described.enum?.join(', ')}`;
+  return {
+    flag: kebab(key),
+    ...(described.type === 'boolean' ? {} : { argument }),
+    description: description + choices,
+    group,
+    keys: [key],
+    parse: (text, who) => ({ [key]: checkValue(schema, fromText(text, described), who) }),
+    ...more,
+  };
+}
+
+/** The option with its default in the description. */
+export const withDefault = (option: CliOption, value: unknown): CliOption => ({
+  ...option,
+  description: `${option.description} (default: ${value})`,
+});
+
+/** Name of the option in the environment. */
+export const variableOf = ({ flag }: Pick<CliOption, 'flag'>) =>
+  `SGOOL_${flag.toUpperCase().replaceAll('-', '_')}`;
+
+/** The option for Commander; for a switch two, of which the help shows one. */
+export function toCommander(option: CliOption): Option[] {
+  const { flag, argument, description, group, negated = false } = option;
+  const who = `--${flag}`;
+  if (argument === undefined) {
+    const on = new Option(who, description).helpGroup(group).hideHelp(negated);
+    const off = new Option(`--no-${flag}`, description).helpGroup(group).hideHelp(!negated);
+    return [on, off];
+  }
+  const parse = (text: string) => {
+    try {
+      return option.parse(text, who);
+    } catch (error) {
+      if (error instanceof UserError) throw new UserError(error.message, { exitCode: USAGE_ERROR });
+      throw error;
+    }
+  };
+  return [new Option(`${who} <${argument}>`, description).helpGroup(group).argParser(parse)];
+}
+
+const attributeOf = ({ flag }: CliOption) =>
+  flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+
+/** The options that were typed, each with its values. */
+export function typedOptions(
+  flags: OptionValues,
+  options: readonly CliOption[],
+): { option: CliOption; values: OptionValues }[] {
+  return options.flatMap((option) => {
+    const given = flags[attributeOf(option)];
+    if (given === undefined) return [];
+    const values = typeof given === 'boolean' ? { [option.keys[0]]: given } : (given as OptionValues);
+    return [{ option, values }];
+  });
+}
+
+/** The values of what was typed. */
+export function typedValues(flags: OptionValues, options: readonly CliOption[]): OptionValues {
+  return Object.assign({}, ...typedOptions(flags, options).map(({ values }) => values));
+}
+
+/**
+ * Checks one value against its schema.
+ *
+ * @throws UserError that says what would be right
+ */
+export function checkValue(schema: z.ZodType, value: unknown, who: string): unknown {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const described = toJsonSchema(schema);
+  const got = typeof value === 'string' ? value : JSON.stringify(value);
+  const hint = described.enum && typeof value === 'string' ? didYouMean(value, described.enum) : '';
+  throw new UserError(
+    `${who}: not usable, got ${got === '' ? 'nothing' : got}; ${expectation(described)}${hint}`,
+  );
+}
+
+/** What would be right, in words. */
+function expectation({
+  type,
+  enum: choices,
+  minimum,
+  exclusiveMinimum,
+  maximum,
+  exclusiveMaximum,
+}: JsonSchema): string {
+  if (choices) return `choose one of ${choices.join(', ')}`;
+  if (type === 'boolean') return 'give true or false';
+  if (type === 'string') return 'give a text';
+  const least = exclusiveMinimum === undefined ? `from ${minimum}` : `above ${exclusiveMinimum}`;
+  const isOpen = maximum === undefined || maximum >= Number.MAX_SAFE_INTEGER;
+  const most =
+    exclusiveMaximum !== undefined ? ` and below ${exclusiveMaximum}` : isOpen ? '' : ` up to ${maximum}`;
+  return `give a ${type === 'integer' ? 'whole number' : 'number'} ${least}${most}`;
+}
+
+const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
+const SWITCH: Readonly<Record<string, boolean>> = {
+  true: true,
+  1: true,
+  yes: true,
+  on: true,
+  false: false,
+  0: false,
+  no: false,
+  off: false,
+};
+
+/** A text as the type of value that the schema wants; unchanged if it is none. */
+function fromText(text: string, { type }: JsonSchema): unknown {
+  const trimmed = text.trim();
+  if (type === 'integer' || type === 'number') return NUMBER.test(trimmed) ? Number(trimmed) : text;
+  if (type === 'boolean') return SWITCH[trimmed.toLowerCase()] ?? text;
+  return text;
+}

@@ -1,0 +1,205 @@
+/**
+ * @file Where values come from: command line before environment before file; the defaults are the method's. A setting that the
+ * method does not have is refused on the command line, and passed over elsewhere.
+ */
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { UserError } from '../../errors.ts';
+import { METHODS } from '../../methods/index.ts';
+import { listOf, type MethodSchema, noSuchOption } from '../../request/request.ts';
+import { USAGE_ERROR } from '../exit-codes.ts';
+import type { Host } from '../host.ts';
+import { quoteArgument } from '../terminal/format.ts';
+import {
+  generateOptions,
+  isMethodOption,
+  methodHas,
+  refineOptions,
+  requestKey,
+  VALUE_SCHEMAS,
+  type Values,
+} from './image-options.ts';
+import {
+  type CliOption,
+  checkValue,
+  type OptionValues,
+  toCommander,
+  typedOptions,
+  variableOf,
+} from './option.ts';
+import { checkPrompt } from './prompt.ts';
+import { closest, didYouMean } from './suggest.ts';
+
+/** Read from the folder that the command is run in, if it is there. */
+export const CONFIG_FILE = 'sgool.config.json';
+
+/** Variables with our prefix that are no option. */
+const OTHER_VARIABLES = ['SGOOL_DEBUG', 'SGOOL_DATA_DIR'];
+
+/** What a command that makes images accepts. */
+export interface ImageCommandKind {
+  readonly options: readonly CliOption[];
+  /** What runs for these values, and what error messages call it. */
+  subject(values: Values): { readonly method: MethodSchema; readonly title: string };
+}
+
+/** A command line, read. */
+export interface ImageCommand {
+  readonly prompt: string;
+  readonly values: Values;
+  /** The options of the command. */
+  readonly options: readonly CliOption[];
+  /** The command as it was typed. */
+  readonly typed: string;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly warnings: readonly string[];
+  readonly notes: readonly string[];
+}
+
+/** Adds the options, and those that all such commands have. */
+export function addImageOptions(command: Command, options: readonly CliOption[]): Command {
+  for (const option of options) for (const each of toCommander(option)) command.addOption(each);
+  return command
+    .addOption(
+      new Option('--json', 'print one JSON object on stdout instead of the path').helpGroup('Output:'),
+    )
+    .addOption(new Option('-q, --quiet', 'show no progress').helpGroup('Output:'));
+}
+
+/**
+ * Reads the command line, the environment and the file in the working folder.
+ *
+ * @param flags what Commander made of the command line
+ * @throws UserError where the prompt is empty, a value is not usable, or a setting was typed that the method does not have
+ */
+export async function readImageCommand(
+  command: Command,
+  prompt: string,
+  flags: OptionValues,
+  kind: ImageCommandKind,
+  host: Host,
+): Promise<ImageCommand> {
+  checkPrompt(prompt);
+  const { options } = kind;
+  const file = await fileValues(host.cwd);
+  const environment = environmentValues(host.env, options);
+  const typed = typedOptions(flags, options);
+  const own = new Set(options.flatMap(({ keys }) => keys));
+  const values: Values = Object.assign(
+    {},
+    Object.fromEntries(Object.entries(file).filter(([key]) => own.has(key))),
+    ...environment.given.map((one) => one.values),
+    ...typed.map((one) => one.values),
+  );
+  const { method, title } = kind.subject(values);
+  const isForeign = (key: string) => isMethodOption(key) && !methodHas(method, key);
+
+  for (const { option } of typed) {
+    const key = option.keys.find(isForeign);
+    if (key === undefined) continue;
+    throw new UserError(`--${option.flag}: ${noSuchOption(title, requestKey(key), METHODS)}`, {
+      exitCode: USAGE_ERROR,
+    });
+  }
+  const passedOver = [
+    ...environment.known.filter(({ keys }) => keys.some(isForeign)).map(variableOf),
+    ...Object.keys(file)
+      .filter(isForeign)
+      .map((key) => `${key} in ${CONFIG_FILE}`),
+  ];
+  const kept: Values = Object.fromEntries(Object.entries(values).filter(([key]) => !isForeign(key)));
+  return {
+    prompt,
+    values: kept.maskFile ? { ...kept, maskFile: resolve(host.cwd, kept.maskFile) } : kept,
+    options,
+    typed: typedCommand(command),
+    json: flags.json === true,
+    quiet: flags.quiet === true,
+    warnings: environment.warnings,
+    notes: passedOver.length === 0 ? [] : [passedOverNote(passedOver, title)],
+  };
+}
+
+function passedOverNote(names: readonly string[], title: string): string {
+  const [verb, options] = names.length === 1 ? ['is', 'option'] : ['are', 'options'];
+  return `${listOf(names)} ${verb} passed over: ${title} has no such ${options}`;
+}
+
+/** The whole command line as it was typed. */
+function typedCommand(command: Command): string {
+  const typed = (command.parent as (Command & { rawArgs?: string[] }) | null)?.rawArgs ?? [];
+  return ['sgool', ...typed].map(quoteArgument).join(' ');
+}
+
+interface EnvironmentValues {
+  /** Options of the command that variables set. */
+  readonly given: readonly { readonly option: CliOption; readonly values: OptionValues }[];
+  /** Options of any command that variables set. */
+  readonly known: readonly CliOption[];
+  /** One for each variable that looks like a misspelt one of ours. */
+  readonly warnings: readonly string[];
+}
+
+/** The values of the environment. */
+function environmentValues(env: Host['env'], options: readonly CliOption[]): EnvironmentValues {
+  const own = new Map(options.map((option) => [variableOf(option), option]));
+  const all = new Map(
+    [...generateOptions(), ...refineOptions()].map((option) => [variableOf(option), option]),
+  );
+  const names = [...own.keys(), ...OTHER_VARIABLES];
+  const given: { option: CliOption; values: OptionValues }[] = [];
+  const known: CliOption[] = [];
+  const warnings: string[] = [];
+  for (const [name, text] of Object.entries(env)) {
+    if (!name.startsWith('SGOOL_') || text === undefined || text === '') continue;
+    const option = own.get(name);
+    if (option !== undefined) given.push({ option, values: option.parse(text, name) });
+    const any = option ?? all.get(name);
+    if (any !== undefined) known.push(any);
+    if (any !== undefined || OTHER_VARIABLES.includes(name)) continue;
+    const meant = closest(name, names);
+    if (meant !== undefined)
+      warnings.push(`the environment variable ${name} has no meaning (did you mean ${meant}?)`);
+  }
+  return { given, known, warnings };
+}
+
+/**
+ * The values of `sgool.config.json`: an object with the keys of a request, for instance
+ * `{ "model": "toybox", "guidanceScale": 5, "out": "images" }`. It may hold keys that another command has.
+ *
+ * @throws UserError where it is unreadable, no object, or has an unknown key
+ */
+async function fileValues(cwd: string): Promise<Values> {
+  let text: string;
+  try {
+    text = await readFile(join(cwd, CONFIG_FILE), 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    throw new UserError(`cannot read ${CONFIG_FILE}: ${(error as Error).message}`, { cause: error });
+  }
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`${CONFIG_FILE}: not valid JSON: ${(error as Error).message}`, { cause: error });
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    throw new UserError(`${CONFIG_FILE}: must hold a JSON object, got ${text.trim().slice(0, 60)}`);
+  }
+  const known = Object.keys(VALUE_SCHEMAS);
+  const values = Object.entries(content).filter(([key]) => key !== '$schema');
+  return Object.fromEntries(
+    values.map(([key, value]) => {
+      if (!known.includes(key)) {
+        throw new UserError(
+          `${CONFIG_FILE}: unknown key ${key}${didYouMean(key, known)}; choose from ${known.join(', ')}`,
+        );
+      }
+      const schema = VALUE_SCHEMAS[key as keyof typeof VALUE_SCHEMAS];
+      return [key, checkValue(schema, value, `${CONFIG_FILE}: ${key}`)];
+    }),
+  );
+}

@@ -1,0 +1,124 @@
+/** @file A request to `refine`: the settings of SGOOL, and an image to begin with instead of a seed. */
+import { z } from 'zod';
+import { UserError } from '../../errors.ts';
+import { mayChange } from '../../image/mask.ts';
+import {
+  checkRequest,
+  commonShape,
+  imageSchema,
+  type MethodRequest,
+  type MethodSchema,
+  noSuchOption,
+} from '../../request/request.ts';
+import { METHODS } from '../index.ts';
+import { sgool } from '../sgool.ts';
+
+/** Samplers that `refine` can invert. */
+export const INVERTIBLE_SAMPLER = 'edict' as const;
+
+/** The settings that `refine` has beside those of SGOOL. */
+export const refineShape = {
+  sourcePrompt: z
+    .string()
+    .max(10_000)
+    .refine((text) => text.trim() !== '', 'must not be empty')
+    .describe('what the image shows now; where it differs from the prompt, the image changes at once'),
+  strength: z
+    .number()
+    .gt(0)
+    .max(1)
+    .describe(
+      'share of the denoising steps that the image is inverted through; less keeps more of the image',
+    ),
+  fit: z
+    .enum(['crop', 'letterbox'])
+    .describe(
+      'for an image of another shape: take its middle (crop), or keep all of it and extend its edges (letterbox)',
+    ),
+  invertMask: z.boolean().describe('swap the colours of the mask: black may change, white is protected'),
+  feather: z
+    .int()
+    .min(0)
+    .max(1024)
+    .describe(
+      'width in pixels of the soft edge inside the part that may change; default a 64th of the shorter side',
+    ),
+};
+
+/** The method that `refine` runs. */
+export const REFINING_METHOD = sgool.name;
+
+/** The options of `refine`, for error messages. */
+export const REFINE: MethodSchema = {
+  name: 'refine',
+  settings: { ...sgool.settings, ...refineShape },
+  inputs: sgool.inputs,
+};
+
+const refineSchema = z.strictObject({
+  ...commonShape,
+  ...z.object(sgool.settings).partial().shape,
+  image: imageSchema.describe('the image to refine'),
+  mask: imageSchema.optional().describe('image that is white where the image may change, black elsewhere'),
+  sourcePrompt: refineShape.sourcePrompt.optional(),
+  strength: refineShape.strength.default(1),
+  fit: refineShape.fit.default('crop'),
+  invertMask: refineShape.invertMask.default(false),
+  feather: refineShape.feather.optional(),
+});
+
+type OwnKeys = 'image' | 'mask' | keyof typeof refineShape;
+type Input = z.input<typeof refineSchema>;
+type Output = z.output<typeof refineSchema>;
+
+/** A request as callers write it: image and prompt are needed. */
+export type RefineRequest = Omit<MethodRequest, 'mask'> & Pick<Input, OwnKeys & keyof Input>;
+
+/** What a request says of the image. */
+export type RefineSource = Pick<Output, OwnKeys & keyof Output>;
+
+/** A request that passed the schema. */
+export type ParsedRefineRequest = Omit<MethodRequest, 'mask'> & RefineSource;
+
+/** The part of a request that is one to the method. */
+export function methodRequest(request: ParsedRefineRequest): MethodRequest {
+  const { image, mask, sourcePrompt, fit, strength, invertMask, feather, ...rest } = request;
+  return rest;
+}
+
+/** How far width / height of mask and image may differ, as a share: scaling rounds to whole pixels. */
+const SHAPE_TOLERANCE = 0.02;
+
+/**
+ * Checks a request, and that its parts fit together.
+ *
+ * @throws UserError in one line that says what would be right
+ */
+export function parseRefineRequest(request: unknown): ParsedRefineRequest {
+  const foreign = (key: string) => noSuchOption('refine', key, METHODS);
+  const parsed = checkRequest(refineSchema, 'refine', request, foreign) as ParsedRefineRequest;
+  const { image, invertMask, sampler } = parsed;
+  if (sampler !== undefined && sampler !== INVERTIBLE_SAMPLER) {
+    throw new UserError(
+      `refine: sampler must be ${INVERTIBLE_SAMPLER}, got ${sampler}; no other sampler is exactly invertible`,
+    );
+  }
+  if (parsed.mask === undefined) {
+    if (invertMask) throw new UserError('refine: invertMask needs a mask; give one');
+    return parsed;
+  }
+  const { width, height } = parsed.mask;
+  const shape = (width / height) * (image.height / image.width);
+  if (Math.abs(Math.log(shape)) > SHAPE_TOLERANCE) {
+    throw new UserError(
+      `refine: the mask is ${width} x ${height}, the image ${image.width} x ${image.height}; they must have the same shape`,
+    );
+  }
+  if (!mayChange(parsed.mask, invertMask).includes(1)) {
+    const [all, paint] = invertMask ? ['white', 'black'] : ['black', 'white'];
+    throw new UserError(
+      `refine: the mask is ${all} all over, so nothing may change; paint ${paint} what may, or switch invertMask`,
+    );
+  }
+  return parsed;
+}

@@ -1,0 +1,55 @@
+/** @file From the definition of a method to what callers use: its requests are checked and its settings resolved. */
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { commonDefaults, presetDefaults } from '../../request/defaults.ts';
+import { type MethodSchema, type ParsedRequest, parseMethodRequest } from '../../request/request.ts';
+import { resolveSettings } from '../../request/resolve.ts';
+import { type MethodSettings, pickSettings } from '../../request/settings.ts';
+import type { Method, MethodDefinition } from './method.ts';
+import { beginRun } from './run.ts';
+
+/**
+ * Makes a method of its definition.
+ *
+ * @param all all methods, which are named where a request has an option of another method
+ */
+export function createMethod<Name extends string, S extends MethodSettings>(
+  definition: MethodDefinition<Name, S>,
+  all: readonly MethodSchema[],
+): Method<Name, S> {
+  const { name, summary, settings, inputs, movesNoise, lastIteration } = definition;
+  const method: Method<Name, S> = {
+    name,
+    summary,
+    settings,
+    inputs,
+    movesNoise,
+    defaults(model, preset) {
+      const own = pickSettings(definition.settings, {
+        ...commonDefaults(model),
+        ...definition.defaults(model),
+      });
+      const settings = presetDefaults(method, own as S, model, preset);
+      return { ...settings, ...definition.everyPreset?.(settings) };
+    },
+    async *run(pipeline, input, options) {
+      const request = parseMethodRequest(input, method, all);
+      const resolved = settingsOf(method, pipeline, request);
+      const start = { method: name, request, settings: resolved, lastIteration, ...options };
+      yield* definition.run(pipeline, beginRun(pipeline, start));
+    },
+  };
+  return method;
+}
+
+/**
+ * The settings that a method runs with for a request.
+ *
+ * @throws UserError where the request does not fit the model
+ */
+export function settingsOf<S extends MethodSettings>(
+  method: Pick<Method<string, S>, 'settings' | 'defaults'>,
+  { model }: Pick<Pipeline, 'model'>,
+  request: ParsedRequest,
+): S {
+  return resolveSettings(method.settings, method.defaults(model, request.preset), request, model);
+}

@@ -1,0 +1,56 @@
+/** @file What a run yields, and how it reports where it is. */
+import type { Image } from '../../image/image.ts';
+import type { SaliencyMap } from '../../saliency/detector.ts';
+import type { Region } from '../../saliency/regions.ts';
+
+/** Loss of an iteration; absent for methods without one (plain generation). Lower is better. */
+export interface LossParts {
+  readonly total: number;
+  /** Spherical distance of the whole image to the prompt. */
+  readonly whole?: number;
+  /** Mean spherical distance of the salient regions to their text. */
+  readonly regions?: number;
+}
+
+/** The result of an iteration. Iteration 0 is always the plain image, before any optimisation. */
+export interface Iteration {
+  /** 0 for the plain image, then one more for each update (for `best-of`: for each further seed). */
+  readonly iteration: number;
+  /** Index of the last iteration of this run. */
+  readonly iterations: number;
+  /** The starting noise that makes this image, float64, `[channels, height, width]`. */
+  readonly latent: Float64Array;
+  readonly image: Image;
+  readonly loss?: LossParts;
+  /** CLIP scores, 100·cos, of the image and the prompt: A guides, B only reports. */
+  readonly clip: { readonly A?: number; readonly B?: number };
+  /** The saliency map that this iteration's regions come from, for methods that use one. */
+  readonly saliency?: SaliencyMap;
+  /** Salient boxes in pixels of the image, most salient first. */
+  readonly regions?: readonly Region[];
+  /** UNet evaluations so far; one sample under one conditioning counts one, so a guided step counts two. */
+  readonly evaluations: { readonly forward: number; readonly pullback: number };
+  /** Wall time of this iteration and since the start of the run. */
+  readonly seconds: { readonly iteration: number; readonly total: number };
+  /** Whether this is the best iteration so far; the last one with this flag is the result. */
+  readonly best: boolean;
+  /** Seed of the noise that the run began with: the request's, or the one drawn for -1; `best-of`: of this image. */
+  readonly seed: number;
+}
+
+/** Where a run is inside an iteration, for progress bars. */
+export interface StepProgress {
+  readonly iteration: number;
+  readonly iterations: number;
+  /** `invert`: from a given image to its noise; `denoise`: from noise to the image; `gradient`: the backward pass. */
+  readonly phase: 'invert' | 'denoise' | 'gradient';
+  /** Steps done of `steps`. */
+  readonly step: number;
+  readonly steps: number;
+}
+
+export interface RunOptions {
+  /** Checked before each network call; a run that is aborted throws the signal's reason. */
+  readonly signal?: AbortSignal;
+  readonly onStep?: (progress: StepProgress) => void;
+}

@@ -1,0 +1,165 @@
+/** @file Defaults of settings: what all methods have in common, the hints of the model over them, and the presets. */
+import { z } from 'zod';
+import { UserError } from '../errors.ts';
+import type { ModelInfo } from '../models/model-info.ts';
+import { defaultDetector } from './detectors.ts';
+import type { MethodSchema, Preset } from './request.ts';
+import {
+  type DetectionSettings,
+  type MethodSettings,
+  pickSettings,
+  SETTINGS,
+  type Settings,
+  type SettingsShape,
+} from './settings.ts';
+
+/** How a saliency map is divided into regions. */
+export const REGION_DEFAULTS = {
+  thresholdRule: 'otsu',
+  thresholdValue: 0.5,
+  regionPadding: 0.1,
+  minRegionSide: 0.25,
+  maxRegions: 3,
+} as const satisfies Omit<DetectionSettings, 'saliency'>;
+
+/** The saliency model and the regions for a model, where nothing else is said. */
+export function detectionDefaults({ has }: Pick<ModelInfo, 'has'>): DetectionSettings {
+  return { saliency: defaultDetector(has, true), ...REGION_DEFAULTS };
+}
+
+/**
+ * Defaults of all settings: plain Stable Diffusion, and DOODL's settings as its published code has them. Methods change some.
+ */
+export function commonDefaults(model: ModelInfo): Settings {
+  return {
+    width: model.width,
+    height: model.height,
+    steps: 50,
+    guidanceScale: 7.5,
+    guidanceStart: 0,
+    guidanceStop: 1,
+    sampler: 'ddim',
+    ...model.fewStep,
+    eta: 0,
+    mixingWeight: 0.93,
+    edictOutput: 'both',
+    trajectory: 'checkpointed',
+    gradientSteps: 0,
+    jacobianShare: 1,
+    iterations: 50,
+    keep: 'clip',
+    patience: 0,
+    minImprovement: 0,
+    targetClip: 100,
+    lambda: 1,
+    ...detectionDefaults(model),
+    saliencyEvery: 1,
+    regionText: 'prompt',
+    cutouts: 16,
+    cutSize: 1,
+    cutPower: 0.3,
+    cutReduction: 'min',
+    saturatedGradient: 'clamp',
+    optimiser: 'doodl',
+    gradScale: 1,
+    clipGradient: 1e-3,
+    momentum: 0.9,
+    nesterov: false,
+    learningRate: 0.1,
+    perturbation: 1e-4,
+    renormalise: true,
+    clipGuidanceScale: 100,
+  };
+}
+
+/**
+ * The EDICT pair, for methods that are published with it. A few-step model keeps its own sampler: in one to four steps the two
+ * latents of the pair do not converge, and EDICT doubles the network calls that such models exist to save.
+ */
+export function pairDefaults(
+  { fewStep }: ModelInfo,
+  trajectory: Settings['trajectory'],
+): Partial<Pick<Settings, 'sampler' | 'trajectory'>> {
+  return fewStep ? {} : { sampler: 'edict', trajectory };
+}
+
+/**
+ * How the noise of few-step models is moved, if neither request nor model say otherwise: by an angle per step, in the middle of
+ * what ReNO's settings for one-step models amount to (at most 0.5 of a length of 128 in the first step, at most 5 in later ones).
+ *
+ * Reference: Eyring et al. 2024, "ReNO: Enhancing One-step Text-to-Image Models through Reward-based Noise Optimization".
+ */
+const FEW_STEP_OPTIMISER: Partial<Settings> = {
+  optimiser: 'normalised',
+  learningRate: 0.02,
+  momentum: 0.9,
+  perturbation: 0,
+};
+
+/**
+ * The preset `fast`, for methods that move the noise. Chosen on Toybox by the quality of the images after a tenth of the UNet
+ * evaluations of DOODL as published (docs/LOG.md, `npm run evaluate:cost`). The learning rate is in standard deviations of the
+ * noise, which are 1 for every model. Guidance and loss stay those of the model.
+ */
+const FAST = {
+  sampler: 'dpm-solver',
+  steps: 8,
+  trajectory: 'checkpointed',
+  iterations: 20,
+  optimiser: 'adam',
+  learningRate: 0.05,
+  momentum: 0.9,
+  perturbation: 0,
+} as const satisfies Partial<Settings>;
+
+/** What the defaults of a method depend on. */
+export interface MethodDefaults extends MethodSchema {
+  /** Whether it optimises the starting noise. */
+  readonly movesNoise: boolean;
+}
+
+/**
+ * The defaults of a method under a preset: the method's own (`paper`), with the model's hints over them (`model`), and with what
+ * makes it fast over both (`fast`). A few-step model is fast by itself: there, `fast` means fewer iterations.
+ *
+ * @param defaults the method's own
+ * @throws UserError where the model's `sgool.json` is broken
+ */
+export function presetDefaults<S extends MethodSettings>(
+  method: MethodDefaults,
+  defaults: S,
+  model: ModelInfo,
+  preset: Preset = 'model',
+): S {
+  if (preset === 'paper') return defaults;
+  const { movesNoise } = method;
+  const fewStepSettings = movesNoise && model.fewStep ? FEW_STEP_OPTIMISER : {};
+  const hinted = { ...defaults, ...fewStepSettings, ...hintsFor(method, model) };
+  if (preset === 'model' || !movesNoise) return hinted;
+  return { ...hinted, ...(model.fewStep ? { iterations: FAST.iterations } : FAST) };
+}
+
+/**
+ * The model's own defaults for a method (`sgool.json`, key `defaults`: settings by the name of a method, or `*` for all methods).
+ * Of `*`, settings that the method does not have are skipped.
+ *
+ * @throws UserError where the file holds something else
+ */
+function hintsFor({ name, settings }: MethodSchema, model: ModelInfo): Partial<Settings> {
+  return {
+    ...pickSettings(settings, checkHint('*', SETTINGS, model)),
+    ...checkHint(name, settings, model),
+  };
+}
+
+function checkHint(name: string, shape: SettingsShape, { dir, hint }: ModelInfo): Partial<Settings> {
+  if (hint[name] === undefined) return {};
+  const result = z.strictObject(shape).partial().safeParse(hint[name]);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const foreign =
+    issue.code === 'unrecognized_keys' && issue.keys.find((key) => Object.hasOwn(SETTINGS, key));
+  const path = ['defaults', name, ...issue.path, ...(foreign ? [foreign] : [])].join('.');
+  const message = foreign ? `method ${name} has no such option` : issue.message;
+  throw new UserError(`${dir}: sgool.json: ${path}: ${message}`);
+}

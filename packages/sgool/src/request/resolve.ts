@@ -1,0 +1,62 @@
+/** @file From a request to the settings of its run: request over defaults. */
+import { UserError } from '../errors.ts';
+import type { ModelInfo } from '../models/model-info.ts';
+import { defaultDetector } from './detectors.ts';
+import type { ParsedRequest } from './request.ts';
+import { type MethodSettings, pickSettings, type Settings, type SettingsShape } from './settings.ts';
+
+/**
+ * The settings of a run.
+ *
+ * @param shape the settings that the method has
+ * @param defaults the method's, for the model and the preset
+ * @throws UserError where the image's size does not fit the model
+ */
+export function resolveSettings<S extends MethodSettings>(
+  shape: SettingsShape,
+  defaults: S,
+  request: Partial<Settings>,
+  model: ModelInfo,
+): S {
+  const given: Partial<Settings> = pickSettings(shape, request);
+  // One side alone means a square, as people who type one number expect.
+  const width = given.width ?? given.height ?? defaults.width;
+  const height = given.height ?? given.width ?? defaults.height;
+  const settings = { ...defaults, ...given, width, height };
+  // Few people have TranSalNet's weights, so its name alone must not end a run; `saliencyNote` says what is used instead.
+  if (settings.saliency === 'transalnet') settings.saliency = defaultDetector(model.has, true);
+  // Only EDICT has an exact inverse. Another sampler is no mistake if `invertible` is only a default.
+  if (settings.trajectory !== undefined && settings.sampler !== 'edict' && given.trajectory === undefined) {
+    settings.trajectory = 'checkpointed';
+  }
+  const { guidanceStart, guidanceStop } = settings;
+  if (guidanceStart > guidanceStop) {
+    throw new UserError(
+      `request: guidanceStart must not lie behind guidanceStop, got ${guidanceStart} and ${guidanceStop}`,
+    );
+  }
+  for (const side of ['width', 'height'] as const) {
+    if (settings[side] % model.sizeMultiple !== 0) {
+      throw new UserError(
+        `request: ${side} must be a multiple of ${model.sizeMultiple} for ${model.name}, got ${settings[side]}`,
+      );
+    }
+  }
+  return settings;
+}
+
+/**
+ * One line for the user where another saliency model is used instead of TranSalNet; undefined where it is not, or was chosen.
+ *
+ * @param settings as resolved
+ */
+export function saliencyNote(
+  { saliency }: Pick<Settings, 'saliency'>,
+  request: Pick<ParsedRequest, 'saliency'>,
+  { has }: Pick<ModelInfo, 'has'>,
+): string | undefined {
+  const isChosen = request.saliency !== undefined && request.saliency !== 'transalnet';
+  if (isChosen || saliency === 'transalnet' || saliency !== defaultDetector(has, true)) return undefined;
+  const name = saliency === 'grad-cam' ? 'Grad-CAM on CLIP' : 'spectral residual';
+  return `the saliency model is ${name}, because there are no TranSalNet weights; add them with: sgool models add transalnet <file>`;
+}

@@ -1,0 +1,75 @@
+/** @file Values of settings and the methods that have them, written out for tests. */
+import type { Settings } from './settings.ts';
+
+/** A value of each setting that passes its schema. */
+export const VALUES: Settings = {
+  width: 64,
+  height: 64,
+  steps: 5,
+  guidanceScale: 3,
+  guidanceStart: 0,
+  guidanceStop: 1,
+  sampler: 'ddim',
+  eta: 0,
+  mixingWeight: 0.9,
+  edictOutput: 'x',
+  trajectory: 'checkpointed',
+  gradientSteps: 1,
+  jacobianShare: 0.5,
+  iterations: 2,
+  keep: 'last',
+  patience: 3,
+  minImprovement: 0.1,
+  targetClip: 50,
+  lambda: 2,
+  saliency: 'centre',
+  saliencyEvery: 2,
+  thresholdRule: 'fixed',
+  thresholdValue: 0.4,
+  regionPadding: 0.2,
+  minRegionSide: 0.3,
+  maxRegions: 1,
+  regionText: 'parts',
+  cutouts: 4,
+  cutSize: 0.5,
+  cutPower: 1,
+  cutReduction: 'mean',
+  saturatedGradient: 'through',
+  optimiser: 'adam',
+  gradScale: 2,
+  clipGradient: 0.1,
+  momentum: 0.5,
+  nesterov: true,
+  learningRate: 0.01,
+  perturbation: 0,
+  renormalise: false,
+  clipGuidanceScale: 10,
+};
+
+/** The methods that have a setting, if not all have it. */
+const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
+  ...keyed(['edictOutput', 'trajectory', 'gradientSteps', 'jacobianShare'], ['doodl', 'sgool']),
+  ...keyed(['iterations', 'targetClip'], ['doodl', 'sgool', 'best-of']),
+  ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool']),
+  ...keyed(['patience', 'minImprovement'], ['doodl', 'sgool']),
+  ...keyed(['lambda', 'saliency', 'saliencyEvery', 'thresholdRule', 'thresholdValue'], ['sgool']),
+  ...keyed(['regionPadding', 'minRegionSide', 'maxRegions', 'regionText'], ['sgool']),
+  ...keyed(['cutouts', 'cutSize', 'cutPower', 'cutReduction'], ['clip-guided', 'doodl', 'sgool']),
+  ...keyed(['saturatedGradient'], ['clip-guided', 'doodl', 'sgool']),
+  ...keyed(['optimiser', 'gradScale', 'clipGradient', 'momentum', 'nesterov'], ['doodl', 'sgool']),
+  ...keyed(['learningRate', 'perturbation', 'renormalise'], ['doodl', 'sgool']),
+  ...keyed(['clipGuidanceScale'], ['clip-guided']),
+};
+
+function keyed(keys: readonly (keyof Settings)[], names: readonly string[]) {
+  return Object.fromEntries(keys.map((key) => [key, names]));
+}
+
+/** The methods that have a setting, and how error messages say it. */
+export function ownersOf(key: string, all: readonly string[]): { names: readonly string[]; text: string } {
+  const names = OWNERS[key] ?? all;
+  const [last, ...others] = names.toReversed();
+  const text =
+    others.length === 0 ? `${last} has it` : `${others.toReversed().join(', ')} and ${last} have it`;
+  return { names, text };
+}
