@@ -4,3 +4,41 @@ export function roundHalfToEven(value: number): number {
   if (value - below !== 0.5) return Math.round(value);
   return below % 2 === 0 ? below : below + 1;
 }
+
+/** The sum of numbers, added in order; 0 for none. */
+export function sum(values: Iterable<number>): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
+
+/** The product of numbers, for instance the number of elements of a shape; 1 for none. */
+export function product(values: Iterable<number>): number {
+  let total = 1;
+  for (const value of values) total *= value;
+  return total;
+}
+
+/** The arithmetic mean; NaN for no numbers. */
+export function mean(values: ArrayLike<number> & Iterable<number>): number {
+  return sum(values) / values.length;
+}
+
+/** The value, or the limit that it is beyond. */
+export function clamp(value: number, low: number, high: number): number {
+  return Math.min(Math.max(value, low), high);
+}
+
+/** The least value; infinity for none. Loops, because spreading a large array into `Math.min` overflows the stack. */
+export function minimum(values: Iterable<number>): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const value of values) least = Math.min(least, value);
+  return least;
+}
+
+/** The greatest value; minus infinity for none. */
+export function maximum(values: Iterable<number>): number {
+  let most = Number.NEGATIVE_INFINITY;
+  for (const value of values) most = Math.max(most, value);
+  return most;
+}

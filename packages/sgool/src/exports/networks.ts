@@ -16,21 +16,15 @@ export { transalnet } from '../networks/saliency/transalnet.ts';
 export { textEncoder } from '../networks/text/text-encoder.ts';
 export { unet } from '../networks/unet/unet.ts';
 export { byteSymbolsById, END_OF_WORD } from '../text/byte-pairs.ts';
+export { loadTokenizer } from '../text/load-tokenizer.ts';
 export {
   createTokenizer,
   END_OF_TEXT,
   type EncodedPrompt,
-  loadTokenizer,
   START_OF_TEXT,
   type Tokenizer,
 } from '../text/tokenizer.ts';
 export { buildWordVocabulary, tokenizerFiles } from '../text/word-vocabulary.ts';
 export { encodeFloat16 } from '../weights/formats/float16.ts';
-export {
-  openSafetensors,
-  readTensor,
-  type TensorToWrite,
-  writeSafetensors,
-} from '../weights/formats/safetensors.ts';
+export { openSafetensors, readTensor } from '../weights/formats/safetensors.ts';
 export { openComponent, openModelFolder } from '../weights/open/model-folder.ts';
-export { writeFileAtomic } from '../weights/sources/atomic-file.ts';

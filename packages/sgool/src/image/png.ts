@@ -1,8 +1,9 @@
 /** @file Writing PNG files. */
 
-import { deflateSync } from 'node:zlib';
+import { compression } from '#platform';
 import type { Image } from './image.ts';
-import { PNG_SIGNATURE, pngChunk, pngTextChunk } from './png-text.ts';
+import { concatBytes, PNG_SIGNATURE, pngChunk } from './png-chunk.ts';
+import { pngTextChunk } from './png-text.ts';
 
 const BYTES_PER_PIXEL = 3;
 
@@ -60,15 +61,16 @@ export function encodePng(
   image: Image,
   { text = {} }: { text?: Readonly<Record<string, string>> } = {},
 ): Uint8Array {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(image.width, 0);
-  header.writeUInt32BE(image.height, 4);
+  const header = new Uint8Array(13);
+  const sizes = new DataView(header.buffer);
+  sizes.setUint32(0, image.width);
+  sizes.setUint32(4, image.height);
   header.set([8, 2, 0, 0, 0], 8); // eight bits, RGB, deflate, adaptive filters, not interlaced
-  return Buffer.concat([
+  return concatBytes([
     PNG_SIGNATURE,
     pngChunk('IHDR', header),
     ...Object.entries(text).map(([keyword, value]) => pngTextChunk(keyword, value)),
-    pngChunk('IDAT', deflateSync(filterRows(image), { level: 9 })),
+    pngChunk('IDAT', compression.deflate(filterRows(image))),
     pngChunk('IEND', new Uint8Array(0)),
   ]);
 }

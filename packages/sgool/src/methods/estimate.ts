@@ -5,7 +5,9 @@
  * second cost. Operations become seconds by the speed that a small program reaches on this machine, and by the share of a
  * core that the rehearsal itself was given.
  */
+
 import type { GraphCost } from '@sgool/autodiff';
+import { host } from '#platform';
 import type { LoadOptions } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { GenerationRequest } from '../request/request.ts';
@@ -108,10 +110,11 @@ export async function estimateRun({
 
 /** Starts a clock; what it gives back tells the wall time since then over the processor time. */
 function contentionMeter(): () => number {
-  const [started, used] = [performance.now(), process.cpuUsage()];
+  const [started, used] = [performance.now(), host.cpuSeconds()];
   return () => {
-    const { user, system } = process.cpuUsage(used);
-    return Math.max(1, (1000 * (performance.now() - started)) / (user + system));
+    const now = host.cpuSeconds();
+    if (now === undefined || used === undefined) return 1;
+    return Math.max(1, (performance.now() - started) / 1000 / (now - used));
   };
 }
 

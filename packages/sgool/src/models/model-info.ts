@@ -1,8 +1,8 @@
 /** @file What a model folder says of itself, without compiling or reading any weights. */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { files, places } from '#platform';
 import { UserError } from '../errors.ts';
-import { type Config, type ModelFolder, readConfig } from '../weights/open/model-folder.ts';
+import type { ModelFolder } from '../weights/open/model-folder.ts';
+import { type Config, readConfig } from '../weights/sources/read-config.ts';
 import type { FewStepSampling } from './stable-diffusion/few-step.ts';
 
 /** What is known about a model before any of its programs is compiled. */
@@ -65,8 +65,8 @@ export function modelInfo(
 
 /** `defaults` of the folder's `sgool.json`; nothing where there is no such file. @throws UserError where it is broken */
 export async function readHint(dir: string): Promise<ModelInfo['hint']> {
-  const path = join(dir, 'sgool.json');
-  if (!(await exists(path))) return {};
+  const path = places.join(dir, 'sgool.json');
+  if (!(await files.exists(path))) return {};
   const { defaults = {} } = await readConfig(path);
   if (typeof defaults !== 'object' || defaults === null || Array.isArray(defaults)) {
     throw new UserError(
@@ -74,12 +74,4 @@ export async function readHint(dir: string): Promise<ModelInfo['hint']> {
     );
   }
   return defaults as Config;
-}
-
-/** Whether a file or folder is there. */
-export async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -5,13 +5,14 @@ import { compile, conv2d, grad, linear, reshape, square, sum, trace } from '@sgo
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { UserError } from '../errors.ts';
 import { Generator } from '../random/generator.ts';
-import { openSafetensors, type SafetensorsFile, writeSafetensors } from '../weights/formats/safetensors.ts';
+import { openSafetensors, type SafetensorsFile } from '../weights/formats/safetensors.ts';
 import {
   type ComputedTensor,
   sourceOf,
   type WeightSource,
   weightSource,
 } from '../weights/formats/weight-source.ts';
+import { writeSafetensors } from '../weights/formats/write-safetensors.ts';
 import { applyLora } from '../weights/open/lora.ts';
 import { networkWeights } from './network-weights.ts';
 import { relativeError } from './testing.ts';

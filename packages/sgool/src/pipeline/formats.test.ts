@@ -9,14 +9,10 @@ import { autoencoderConfig, clipTextConfig, unetConfig } from '../networks/confi
 import { networkWeights } from '../networks/network-weights.ts';
 import { textEncoder } from '../networks/text/text-encoder.ts';
 import { unet } from '../networks/unet/unet.ts';
-import {
-  openSafetensors,
-  readTypedTensor,
-  type TensorToWrite,
-  writeSafetensors,
-} from '../weights/formats/safetensors.ts';
+import { openSafetensors, readTypedTensor } from '../weights/formats/safetensors.ts';
 import { openTensorFile } from '../weights/formats/tensor-file.ts';
 import { valuesOf } from '../weights/formats/tensor-views.ts';
+import { type TensorToWrite, writeSafetensors } from '../weights/formats/write-safetensors.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import { openModel } from '../weights/open/open-model.ts';
 import { type LoadOptions, loadPipeline } from './load-pipeline.ts';

@@ -1,8 +1,8 @@
 /** @file Loading a model: headers and configurations now, programs when they are first asked for. */
-import { join } from 'node:path';
+import { files, places } from '#platform';
 import { createSchedule } from '../diffusion/schedule.ts';
 import { UserError } from '../errors.ts';
-import { exists, modelInfo, readHint } from '../models/model-info.ts';
+import { modelInfo, readHint } from '../models/model-info.ts';
 import { decodeLatent, scaleFactorOf } from '../models/stable-diffusion/decoding.ts';
 import { createDenoiser } from '../models/stable-diffusion/denoising.ts';
 import { encodeImage } from '../models/stable-diffusion/encoding.ts';
@@ -15,7 +15,7 @@ import { type ClipCritic, clipCritic } from '../preference/clip-critic.ts';
 import { type ComputeOptions, chooseCompute } from '../runtime/compute.ts';
 import { type Memory, ProgramCache, type ProgramOptions } from '../runtime/program-cache.ts';
 import { openDetector } from '../saliency/open-detector.ts';
-import { loadTokenizer } from '../text/tokenizer.ts';
+import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { weightBytes } from '../weights/formats/weight-source.ts';
 import type { Environment } from '../weights/hub/environment.ts';
 import { findAdded } from '../weights/open/added.ts';
@@ -86,9 +86,9 @@ export async function loadPipeline(
     const found = from.components.get(name);
     if (!found) return undefined;
     // Without files of its own a CLIP shares the text encoder's vocabulary.
-    const places = [join(found.dir, 'tokenizer'), found.dir];
-    const have = await Promise.all(places.map((dir) => exists(join(dir, 'vocab.json'))));
-    const own = places.find((_, i) => have[i]);
+    const folders = [places.join(found.dir, 'tokenizer'), found.dir];
+    const have = await Promise.all(folders.map((dir) => files.exists(places.join(dir, 'vocab.json'))));
+    const own = folders.find((_, i) => have[i]);
     return clipCritic(found, own === undefined ? tokenizer : await loadTokenizer(own), programs);
   }
 
@@ -174,7 +174,7 @@ async function withAddedWeights(folder: ModelFolder, env?: Environment): Promise
 }
 
 async function openTokenizer({ dir, tokenizerDir, tokenizerConfig }: ModelFolder) {
-  if (!(await exists(join(tokenizerDir, 'vocab.json')))) {
+  if (!(await files.exists(places.join(tokenizerDir, 'vocab.json')))) {
     throw new UserError(
       `${dir}: it has no tokenizer, expected in ${tokenizerDir}; give one with the option tokenizer: a folder with vocab.json and merges.txt of a CLIP, or a pulled model such as openai/clip-vit-large-patch14`,
     );

@@ -17,7 +17,7 @@ import { textEncoder } from '../networks/text/text-encoder.ts';
 import { unet } from '../networks/unet/unet.ts';
 import { Generator } from '../random/generator.ts';
 import { buildWordVocabulary, tokenizerFiles } from '../text/word-vocabulary.ts';
-import { writeSafetensors } from '../weights/formats/safetensors.ts';
+import { writeSafetensors } from '../weights/formats/write-safetensors.ts';
 
 const WORDS = 'a red blue cat boat and left of the'.split(' ');
 const TOKENS = 12;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { relativeError } from '../networks/testing.ts';
-import { loadTokenizer } from '../text/tokenizer.ts';
+import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { openClipFile } from '../weights/open/clip-file.ts';
 import { openComponent } from '../weights/open/model-folder.ts';
 import { type ClipScorerName, clipPreference } from './clip-preference.ts';

@@ -1,7 +1,7 @@
 /** @file Preference models by name. */
-import { existsSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+
 import type { CompileOptions } from '@sgool/autodiff';
+import { files, places } from '#platform';
 import { clipConfig } from '../networks/config.ts';
 import { imageRewardConfig } from '../networks/preference/blip-config.ts';
 import { openClipTokenizer } from '../text/clip-vocabulary.ts';
@@ -10,7 +10,8 @@ import { openTensorFile } from '../weights/formats/tensor-file.ts';
 import { weightSource } from '../weights/formats/weight-source.ts';
 import type { Environment } from '../weights/hub/environment.ts';
 import { openClipFile } from '../weights/open/clip-file.ts';
-import { type ModelComponent, openComponent, readConfig } from '../weights/open/model-folder.ts';
+import { type ModelComponent, openComponent } from '../weights/open/model-folder.ts';
+import { readConfig } from '../weights/sources/read-config.ts';
 import { type ClipScorerName, clipPreference } from './clip-preference.ts';
 import { imageRewardPreference } from './image-reward.ts';
 import { blipFile, findScorerWeights, findVocabulary } from './locate.ts';
@@ -31,10 +32,10 @@ export interface LoadScorerOptions extends CompileOptions {
 
 /** A file, a folder of transformers, or weights under OpenAI's names as they were added. */
 async function openClipWeights(place: string): Promise<ModelComponent> {
-  if (statSync(place, { throwIfNoEntry: false })?.isDirectory() !== true) return openClipFile(place);
-  const config = await readConfig(join(place, 'config.json'));
+  if (!(await files.isFolder(place))) return openClipFile(place);
+  const config = await readConfig(places.join(place, 'config.json'));
   if (config.names !== 'openai') return openComponent(place);
-  const opened = await openClipFile(join(place, 'model.safetensors'));
+  const opened = await openClipFile(places.join(place, 'model.safetensors'));
   // Only what was made by hand says more than the shapes do.
   return 'vision_config' in config ? { ...opened, config } : opened;
 }
@@ -54,15 +55,18 @@ async function loadClipScorer(
 
 /** The file, or a folder with it (`ImageReward.pt`, or `model.safetensors` as it was added), and what is written beside it. */
 async function openImageRewardWeights(place: string): Promise<ModelComponent> {
-  const isDir = statSync(place, { throwIfNoEntry: false })?.isDirectory() === true;
-  const dir = isDir ? place : dirname(place);
-  const inside = ['model.safetensors', 'ImageReward.pt'].find((name) => existsSync(join(place, name)));
-  const path = isDir ? join(place, inside ?? 'ImageReward.pt') : place;
-  const stated = async (name: string) =>
-    existsSync(join(dir, name)) ? readConfig(join(dir, name)) : undefined;
+  const isDir = await files.isFolder(place);
+  const dir = isDir ? place : places.dirname(place);
+  const added = places.join(place, 'model.safetensors');
+  const inside = (await files.exists(added)) ? added : places.join(place, 'ImageReward.pt');
+  const path = isDir ? inside : place;
+  const stated = async (name: string) => {
+    const file = places.join(dir, name);
+    return (await files.exists(file)) ? readConfig(file) : undefined;
+  };
   const bert = await stated('med_config.json');
   const config = (isDir ? await stated('config.json') : undefined) ?? (bert ? { text_config: bert } : {});
-  return { name: basename(place), dir, config, weights: weightSource(await openTensorFile(path)) };
+  return { name: places.basename(place), dir, config, weights: weightSource(await openTensorFile(path)) };
 }
 
 async function loadImageReward(

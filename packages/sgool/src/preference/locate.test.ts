@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { storeAdded } from '../weights/open/added.ts';
+import { storeAdded } from '../weights/open/store-added.ts';
 import { findScorerWeights, findVocabulary, vocabularyTexts } from './locate.ts';
 import { PREFERENCE, TOKENIZER } from './testing.ts';
 

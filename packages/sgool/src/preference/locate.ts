@@ -1,7 +1,5 @@
 /** @file Where the weights and the vocabulary of a preference model are: added by hand, or pulled from the Hub. */
-import { existsSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { disk, files, places } from '#platform';
 import { UserError } from '../errors.ts';
 import { clipTokenizerFiles, openClipTokenizer } from '../text/clip-vocabulary.ts';
 import { loadBlipTokenizer } from '../text/word-piece.ts';
@@ -23,8 +21,8 @@ export function findScorerWeights(name: ScorerName, env?: Environment): string {
   for (const id of hub?.ids ?? []) {
     const snapshot = findSnapshot(id, undefined, env);
     if (snapshot === undefined) continue;
-    const place = hub!.file === undefined ? snapshot.dir : join(snapshot.dir, hub!.file);
-    if (existsSync(place)) return place;
+    const place = hub?.file === undefined ? snapshot.dir : places.join(snapshot.dir, hub.file);
+    if (disk.exists(place)) return place;
   }
   const add = `sgool models add ${name} <file>`;
   const file = hub?.file === undefined ? '' : ` --file ${hub.file}`;
@@ -49,7 +47,7 @@ interface VocabularyKind {
 }
 
 /** The vocabulary of BLIP in a folder, or the file that is one. */
-export const blipFile = (place: string) => (place.endsWith('.txt') ? place : join(place, 'vocab.txt'));
+export const blipFile = (place: string) => (place.endsWith('.txt') ? place : places.join(place, 'vocab.txt'));
 
 const CLIP_VOCABULARY: VocabularyKind = {
   file: 'merges.txt',
@@ -64,7 +62,7 @@ const BLIP_VOCABULARY: VocabularyKind = {
   file: 'vocab.txt',
   whole: /\.txt$/,
   size: async (place) => (await loadBlipTokenizer(blipFile(place))).vocabSize,
-  texts: async (place) => ({ 'vocab.txt': await readFile(blipFile(place), 'utf8') }),
+  texts: async (place) => ({ 'vocab.txt': await files.readText(blipFile(place)) }),
   missing:
     'the vocabulary of bert-base-uncased is not here; give its vocab.txt with --tokenizer, or fetch it with: sgool models pull google-bert/bert-base-uncased --file vocab.txt',
 };
@@ -81,11 +79,18 @@ export interface VocabularySearch {
   readonly env?: Environment;
 }
 
-/** The vocabulary in a place that was named, or undefined where there is none of this kind. */
-function inPlace({ file, whole }: VocabularyKind, given: string, env?: Environment): string | undefined {
-  const path = existsSync(given) ? given : resolveModel(given, env).dir;
-  if (statSync(path).isFile()) return whole.test(path) ? path : undefined;
-  return [path, join(path, 'tokenizer')].find((dir) => existsSync(join(dir, file)));
+/** The vocabulary in a place that was given, or undefined where there is none of this kind. */
+async function inPlace(
+  { file, whole }: VocabularyKind,
+  given: string,
+  env?: Environment,
+): Promise<string | undefined> {
+  const path = resolveModel(given, env).dir;
+  if (await files.isFile(path)) return whole.test(path) ? path : undefined;
+  for (const dir of [path, places.join(path, 'tokenizer')]) {
+    if (await files.exists(places.join(dir, file))) return dir;
+  }
+  return undefined;
 }
 
 /**
@@ -100,7 +105,7 @@ export async function findVocabulary(
   { words, weights, given, env }: VocabularySearch,
 ): Promise<string> {
   const kind = kindOf(name);
-  const named = given === undefined ? undefined : inPlace(kind, given, env);
+  const named = given === undefined ? undefined : await inPlace(kind, given, env);
   if (named !== undefined) {
     const size = await kind.size(named);
     if (size === words) return named;
@@ -108,13 +113,13 @@ export async function findVocabulary(
       `scorer ${name}: the vocabulary ${given} has ${size} tokens; the weights are for ${words}`,
     );
   }
-  const beside = statSync(weights, { throwIfNoEntry: false })?.isDirectory() ? weights : dirname(weights);
+  const beside = (await files.isFolder(weights)) ? weights : places.dirname(weights);
   const added = ADDED_NAMES.flatMap((other) => findAdded(other, env) ?? []);
   const pulled = listCachedModels(env).map(({ dir }) => dir);
   for (const dir of new Set(
-    [beside, ...added, ...pulled].flatMap((path) => [path, join(path, 'tokenizer')]),
+    [beside, ...added, ...pulled].flatMap((path) => [path, places.join(path, 'tokenizer')]),
   )) {
-    if (!existsSync(join(dir, kind.file))) continue;
+    if (!(await files.exists(places.join(dir, kind.file)))) continue;
     if ((await kind.size(dir).catch(() => undefined)) === words) return dir;
   }
   throw new UserError(`scorer ${name}: ${kind.missing}`);

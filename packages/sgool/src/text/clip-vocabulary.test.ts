@@ -44,5 +44,5 @@ test('what is no list of merges is told in one line', async () => {
   );
   const plain = path.join(dir, 'plain.gz');
   await writeFile(plain, 'text');
-  await expect(openClipTokenizer(plain)).rejects.toThrow(/no packed list of merges/);
+  await expect(openClipTokenizer(plain)).rejects.toThrow(/not a packed list of merges/);
 });

@@ -1,12 +1,12 @@
 /** @file CLIP's tokenizer, as Stable Diffusion uses it. */
 
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { mergePairs, toSymbols, type Vocabulary } from './byte-pairs.ts';
 import { cleanPrompt, splitWords } from './clean.ts';
 
+/** The token that begins every prompt. */
 export const START_OF_TEXT = '<|startoftext|>';
+/** The token that ends every prompt, pads it, and stands for unknown pieces. */
 export const END_OF_TEXT = '<|endoftext|>';
 
 /** Tokens that CLIP's text encoders take. */
@@ -139,73 +139,4 @@ export function createTokenizer({ vocab, merges, config = {} }: TokenizerOptions
       return positions.filter((place) => place < maxLength - 1);
     },
   };
-}
-
-async function readPart(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    const reason = cause.code === 'ENOENT' ? 'the file does not exist' : cause.message;
-    throw new UserError(`tokenizer: cannot read ${path}: ${reason}`, { cause });
-  });
-}
-
-function parseObject(text: string, path: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    value = undefined;
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new UserError(`tokenizer: ${path} must hold a JSON object`);
-  }
-  return value as Record<string, unknown>;
-}
-
-function parseMerges(text: string, path: string): string[] {
-  const lines = text.split('\n').map((line) => line.replace(/\r$/, ''));
-  if (lines[0].startsWith('#version')) lines.shift();
-  const merges = lines.filter((line) => line !== '');
-  const wrong = merges.find((line) => line.split(' ').length !== 2);
-  if (wrong !== undefined) {
-    throw new UserError(
-      `tokenizer: ${path}: a line must hold two symbols, got ${JSON.stringify(wrong.slice(0, 60))}`,
-    );
-  }
-  return merges;
-}
-
-/**
- * Loads the tokenizer of a model folder: `vocab.json`, `merges.txt` and, where they are, `tokenizer_config.json` and
- * `special_tokens_map.json`. The latter wins, unless the former is of the newer kind that lists all added tokens, as in
- * transformers: the published Stable Diffusion 2 names another padding in each.
- *
- * @param config keys over those of `tokenizer_config.json`
- * @throws UserError when a file is missing or not what it should be
- */
-export async function loadTokenizer(
-  dir: string,
-  config: Readonly<Record<string, unknown>> = {},
-): Promise<Tokenizer> {
-  const vocabPath = join(dir, 'vocab.json');
-  const mergesPath = join(dir, 'merges.txt');
-  const vocab = parseObject(await readPart(vocabPath), vocabPath);
-  const wrong = Object.entries(vocab).find(([, id]) => !Number.isSafeInteger(id) || (id as number) < 0);
-  if (wrong !== undefined) {
-    throw new UserError(
-      `tokenizer: ${vocabPath}: ${JSON.stringify(wrong[0])} has id ${JSON.stringify(wrong[1])}`,
-    );
-  }
-  const merges = parseMerges(await readPart(mergesPath), mergesPath);
-  const stated = await optionalObject(join(dir, 'tokenizer_config.json'));
-  const special =
-    'added_tokens_decoder' in stated ? {} : await optionalObject(join(dir, 'special_tokens_map.json'));
-  return createTokenizer({
-    vocab: vocab as Record<string, number>,
-    merges,
-    config: { ...stated, ...special, ...config },
-  });
-}
-
-async function optionalObject(path: string): Promise<Record<string, unknown>> {
-  return parseObject(await readFile(path, 'utf8').catch(() => '{}'), path);
 }

@@ -2,7 +2,7 @@
  * @file BERT's tokenizer for lower-case English, as BLIP uses it. Reference: transformers, BertTokenizer; Wu et al. 2016,
  * Google's Neural Machine Translation System, section 4.1 (word pieces).
  */
-import { readFile } from 'node:fs/promises';
+import { files } from '#platform';
 import { UserError } from '../errors.ts';
 
 const [PADDING, UNKNOWN, START, END] = ['[PAD]', '[UNK]', '[CLS]', '[SEP]'] as const;
@@ -118,10 +118,7 @@ function splitBertWords(text: string): string[] {
  * @throws UserError when it cannot be read or is something else
  */
 export async function loadBlipTokenizer(path: string): Promise<WordPieceTokenizer> {
-  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    const reason = cause.code === 'ENOENT' ? 'the file does not exist' : cause.message;
-    throw new UserError(`word pieces: cannot read ${path}: ${reason}`, { cause });
-  });
+  const text = await files.readText(path);
   const lines = text.split('\n').map((line) => line.replace(/\r$/, ''));
   if (lines.at(-1) === '') lines.pop();
   return createWordPieceTokenizer(lines, BLIP_TOKENS);

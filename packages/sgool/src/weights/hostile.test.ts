@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../errors.ts';
+import type { FileBytes } from '../platform/platform.ts';
 import { Generator } from '../random/generator.ts';
 import { openSafetensors } from './formats/safetensors.ts';
 import { readTensorFile } from './formats/tensor-file.ts';
 import { valuesOf } from './formats/tensor-views.ts';
 import { openSingleFile } from './open/single-file.ts';
-import type { FileBytes } from './sources/file-bytes.ts';
 import { bytesAsFile, FORMATS, messageOf, tensorPickle, torchArchive, zipOf } from './testing.ts';
 
 const latin1 = (text: string) => new Uint8Array(Buffer.from(text, 'latin1'));

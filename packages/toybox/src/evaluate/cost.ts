@@ -8,7 +8,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadPipeline } from 'sgool';
 import { loadJudge } from 'sgool/evaluate';
-import { writeFileAtomic } from 'sgool/networks';
+import { writeFileAtomic } from 'sgool/node';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import { heldOutPairPrompts } from '../world/index.ts';
 import { costChart } from './cost-chart.ts';

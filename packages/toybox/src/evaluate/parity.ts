@@ -15,8 +15,8 @@ import {
   loadTokenizer,
   networkWeights,
   openModelFolder,
-  writeSafetensors,
 } from 'sgool/networks';
+import { writeSafetensors } from 'sgool/node';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 import { createRng, describe, sceneFromSeed } from '../world/index.ts';
 import { runProgram, wholeNumber } from './program.ts';

@@ -7,7 +7,8 @@
 
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { openSafetensors, writeFileAtomic } from 'sgool/networks';
+import { openSafetensors } from 'sgool/networks';
+import { writeFileAtomic } from 'sgool/node';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import type { HistoryEntry } from '../train/checkpoint.ts';
 import { runProgram } from './program.ts';

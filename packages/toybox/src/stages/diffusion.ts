@@ -20,9 +20,8 @@ import {
   textEncoder,
   unet,
   unetConfig,
-  writeFileAtomic,
-  writeSafetensors,
 } from 'sgool/networks';
+import { writeFileAtomic, writeSafetensors } from 'sgool/node';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 import {
   DIFFUSERS_FILE,

@@ -1,7 +1,8 @@
 /** @file What a training needs to go on after a kill, in one safetensors file that is replaced as a whole. */
 
 import { existsSync } from 'node:fs';
-import { openSafetensors, readTensor, writeSafetensors } from 'sgool/networks';
+import { openSafetensors, readTensor } from 'sgool/networks';
+import { writeSafetensors } from 'sgool/node';
 import type { ParameterLayout } from './parameters.ts';
 
 export interface HistoryEntry {

@@ -1,6 +1,7 @@
 /** @file What can be told of a model from its configs and file headers; no weight is read. */
 import { weightBytes } from '../../weights/formats/weight-source.ts';
-import type { Config, ModelComponent, ModelFolder } from '../../weights/open/model-folder.ts';
+import type { ModelComponent, ModelFolder } from '../../weights/open/model-folder.ts';
+import type { Config } from '../../weights/sources/read-config.ts';
 
 export interface ComponentReport {
   readonly name: string;

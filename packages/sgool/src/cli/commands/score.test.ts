@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePng } from '../../image/png.ts';
 import { PREFERENCE, type PreferenceCase, preferenceCases, TOKENIZER } from '../../preference/testing.ts';
 import { openTensorFile } from '../../weights/formats/tensor-file.ts';
-import { findAdded, storeAdded } from '../../weights/open/added.ts';
+import { findAdded } from '../../weights/open/added.ts';
+import { storeAdded } from '../../weights/open/store-added.ts';
 import { runCli } from '../run.ts';
 import { fakeHost } from '../testing.ts';
 

@@ -1,10 +1,11 @@
 /** @file Files of weights that people add by hand: which network they belong to, and whether they are whole. */
-import { basename } from 'node:path';
+
 import { input, type Shape } from '@sgool/autodiff';
+import { places } from '#platform';
 import { UserError } from '../../errors.ts';
 import type { TensorFile, WeightTensor } from '../../weights/formats/weight-source.ts';
 import type { AddedName } from '../../weights/open/added.ts';
-import type { Config } from '../../weights/open/model-folder.ts';
+import type { Config } from '../../weights/sources/read-config.ts';
 import { clip } from '../clip/clip.ts';
 import { clipConfig } from '../config.ts';
 import { imageReward } from '../preference/blip.ts';
@@ -153,7 +154,7 @@ const CANDIDATES: Readonly<Record<AddedName, readonly Candidate[]>> = {
 function hpsVersion({ path, tensors }: TensorFile): AddedName {
   const patches = tensors.get('visual.conv1.weight') ?? tensors.get('module.visual.conv1.weight');
   if (patches?.shape[0] !== VIT_H_14.vision.width) return 'hps-v1';
-  const [, version] = /v(2(?:\.[01])?)(?!\d)/i.exec(basename(path)) ?? [];
+  const [, version] = /v(2(?:\.[01])?)(?!\d)/i.exec(places.basename(path)) ?? [];
   if (version !== undefined) return version === '2.1' ? 'hps-v2.1' : 'hps-v2';
   throw new UserError(
     `${path}: an HPS of version 2 or 2.1, which only the name of the file would tell; say which: hps-v2 or hps-v2.1`,

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../errors.ts';
-import { openSafetensors, readAll, readTensor, readTypedTensor, writeSafetensors } from './safetensors.ts';
+import { openSafetensors, readAll, readTensor, readTypedTensor } from './safetensors.ts';
+import { writeSafetensors } from './write-safetensors.ts';
 
 let dir: string;
 beforeAll(async () => {

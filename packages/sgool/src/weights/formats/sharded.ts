@@ -4,7 +4,7 @@
  *
  * Reference: huggingface_hub, serialization/_base.py (split_state_dict_into_shards_factory)
  */
-import { dirname, join } from 'node:path';
+import { places } from '#platform';
 import { UserError } from '../../errors.ts';
 import { readConfig } from '../sources/read-config.ts';
 import { openTensorFile } from './tensor-file.ts';
@@ -39,13 +39,13 @@ export async function openSharded(path: string): Promise<TensorFile> {
   }
   const shards = new Map<string, TensorFile>();
   for (const name of shardNames(weightMap as Record<string, unknown>, path)) {
-    shards.set(name, await openTensorFile(join(dirname(path), name)));
+    shards.set(name, await openTensorFile(places.join(places.dirname(path), name)));
   }
   const [first] = shards.values();
   if (first === undefined) throw new UserError(`${path}: its weight_map is empty`);
   const tensors = new Map<string, WeightTensor>();
   for (const [name, shard] of Object.entries(weightMap as Record<string, string>)) {
-    const tensor = shards.get(shard)!.tensors.get(name);
+    const tensor = shards.get(shard)?.tensors.get(name);
     if (tensor === undefined) throw new UserError(`${path}: ${shard} does not hold ${name}`);
     tensors.set(name, tensor);
   }

@@ -1,6 +1,7 @@
 /** @file Any file of tensors, by what it begins with; its name does not matter. */
 
-import { type FileBytes, withFile } from '../sources/file-bytes.ts';
+import { files } from '#platform';
+import type { FileBytes } from '../../platform/platform.ts';
 import { readSafetensors } from './safetensors.ts';
 import { looksLikeTorch, readTorchFile } from './torch/torch-file.ts';
 import { type TensorFile, weightSource } from './weight-source.ts';
@@ -19,5 +20,5 @@ export async function readTensorFile(file: FileBytes): Promise<TensorFile> {
  * @throws UserError with one line when the file is missing, truncated, broken or hostile
  */
 export function openTensorFile(path: string): Promise<TensorFile> {
-  return withFile(path, readTensorFile);
+  return files.withFile(path, readTensorFile);
 }

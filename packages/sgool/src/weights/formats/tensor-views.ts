@@ -1,7 +1,7 @@
 /** @file Parts and rearrangements of tensors in files: byte ranges where that is enough, small copies where it is not. */
 
+import { files } from '#platform';
 import { UserError } from '../../errors.ts';
-import { readStretch } from '../sources/file-bytes.ts';
 import { DTYPE_BYTES, type Dtype, decodeTensor, isFloat, type TensorData } from './dtypes.ts';
 import type { ComputedTensor, StoredTensor, WeightTensor } from './weight-source.ts';
 
@@ -24,7 +24,10 @@ export function contiguousStrides(shape: readonly number[]): number[] {
 /** Reads a tensor into memory; float16 and bfloat16 come as float32. */
 export function valuesOf(tensor: WeightTensor): TensorData {
   if ('compute' in tensor) return tensor.compute();
-  return decodeTensor(tensor.dtype, readStretch(tensor.path, tensor.byteOffset, tensor.byteLength).buffer);
+  return decodeTensor(
+    tensor.dtype,
+    files.readRangeSync(tensor.path, tensor.byteOffset, tensor.byteLength).buffer,
+  );
 }
 
 /** Reads a tensor of floating-point type as float32. @throws UserError for whole numbers */
@@ -154,7 +157,7 @@ export function stridedView(
         `${path}: a tensor of shape [${shape}] repeats the same elements; save a copy of it instead`,
       );
     }
-    const touched = readStretch(path, byteOffset, (last + 1) * size).buffer;
+    const touched = files.readRangeSync(path, byteOffset, (last + 1) * size).buffer;
     return gathered(decodeTensor(dtype, touched), shape, strides);
   });
 }

@@ -7,7 +7,7 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { UserError } from '../../errors.ts';
-import { fileSystemReason } from '../sources/atomic-file.ts';
+import { fileSystemReason } from '../../platform/file-errors.ts';
 import type { HubClient, HubFile } from './client.ts';
 import { HubInterruption, pause } from './retries.ts';
 

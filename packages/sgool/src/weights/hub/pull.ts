@@ -2,9 +2,10 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../errors.ts';
-import { readConfig } from '../open/model-folder.ts';
-import { fileSystemReason } from '../sources/atomic-file.ts';
-import { findSnapshot, isCommit, linkIntoSnapshot, modelCacheDir, writeRef } from './cache.ts';
+import { sum } from '../../numbers.ts';
+import { fileSystemReason } from '../../platform/file-errors.ts';
+import { readConfig } from '../sources/read-config.ts';
+import { findSnapshot, isCommit, modelCacheDir } from './cache.ts';
 import { createHubClient, type HubClient, type HubFile } from './client.ts';
 import { type DownloadOptions, downloadFile, incompletePath, megabytes } from './download.ts';
 import { type Environment, hubCacheDir, hubEndpoint, hubToken, isHubOffline } from './environment.ts';
@@ -12,6 +13,7 @@ import { freeBytes } from './free-bytes.ts';
 import { withLock } from './lock.ts';
 import { requireModelId } from './model-id.ts';
 import { type FileChoice, selectFiles } from './select-files.ts';
+import { linkIntoSnapshot, writeRef } from './write-cache.ts';
 
 /** How far a pull is. */
 export interface PullProgress {
@@ -96,7 +98,7 @@ export async function pullModel(name: string, options: PullOptions = {}): Promis
 
 const sums = (files: readonly HubFile[]) => ({
   files: files.map(({ path }) => path),
-  bytes: files.reduce((sum, { size }) => sum + size, 0),
+  bytes: sum(files.map(({ size }) => size)),
 });
 
 /** What a pull works with. */
@@ -178,7 +180,6 @@ async function fetchFiles(files: readonly HubFile[], pull: Pull): Promise<number
   return totalBytes - before;
 }
 
-const sum = (numbers: Iterable<number>) => [...numbers].reduce((total, number) => total + number, 0);
 const blobPath = ({ hash }: HubFile, { model }: Pull) => join(model, 'blobs', hash);
 const sizeOf = async (path: string) => (await stat(path).catch(() => undefined))?.size;
 

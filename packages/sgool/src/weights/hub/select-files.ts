@@ -1,5 +1,6 @@
 /** @file Which of a repository's many files are needed to run the model: one copy of each weight, and the small files. */
 import { UserError } from '../../errors.ts';
+import { EXTRA_NETWORKS } from '../names/extra-networks.ts';
 import type { HubFile } from './client.ts';
 
 export interface FileChoice {
@@ -11,8 +12,6 @@ export interface FileChoice {
 
 /** Parts of a pipeline that this project never runs. */
 const NEVER = new Set(['safety_checker', 'image_encoder']);
-/** Networks of this project's own that may lie in a model folder without being named in `model_index.json`. */
-const OWN = ['clip', 'clip_b', 'transalnet'];
 
 /** Configurations and tokenizers. Python, images and the like stay where they are. */
 const SMALL = /(^|\/)([\w.-]+\.json|merges\.txt|vocab\.txt)$/;
@@ -64,7 +63,7 @@ function pipelineFiles(
   const parts = Object.entries(modelIndex).flatMap(([name, value]) =>
     Array.isArray(value) && value.some((entry) => entry !== null) && !NEVER.has(name) ? [name] : [],
   );
-  const folders = [...new Set([...parts, ...OWN])].map((name) => `${name}/`);
+  const folders = [...new Set([...parts, ...EXTRA_NETWORKS])].map((name) => `${name}/`);
   const small = ['', ...folders, ...folders.map((folder) => `${folder}tokenizer/`)];
   return [
     ...small.flatMap((folder) => smallFiles(files, folder)),

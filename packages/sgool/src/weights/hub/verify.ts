@@ -2,7 +2,7 @@
 import { createReadStream, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../../errors.ts';
-import { fileSystemReason } from '../sources/atomic-file.ts';
+import { fileSystemReason } from '../../platform/file-errors.ts';
 import { hubHash } from './download.ts';
 
 export interface FileCheck {

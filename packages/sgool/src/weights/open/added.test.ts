@@ -3,10 +3,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readTensor, writeSafetensors } from '../formats/safetensors.ts';
+import { readTensor } from '../formats/safetensors.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
-import { findAdded, storeAdded, userDataDir } from './added.ts';
+import { writeSafetensors } from '../formats/write-safetensors.ts';
+import { findAdded, userDataDir } from './added.ts';
 import { openComponent } from './model-folder.ts';
+import { storeAdded } from './store-added.ts';
 
 let dir: string;
 beforeAll(async () => {

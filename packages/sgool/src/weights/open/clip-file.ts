@@ -1,5 +1,5 @@
 /** @file A CLIP in one file: OpenAI's archives, OpenCLIP and what was trained from it (HPS), or transformers' names. */
-import { basename } from 'node:path';
+import { places } from '#platform';
 import { UserError } from '../../errors.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import { rows, transposed } from '../formats/tensor-views.ts';
@@ -70,5 +70,5 @@ export async function openClipFile(
   { activation }: { activation?: 'quick_gelu' | 'gelu' } = {},
 ): Promise<ModelComponent> {
   const weights = clipSource(await openTensorFile(path));
-  return { name: basename(path), dir: path, config: inferClipConfig(weights, activation), weights };
+  return { name: places.basename(path), dir: path, config: inferClipConfig(weights, activation), weights };
 }

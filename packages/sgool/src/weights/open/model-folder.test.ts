@@ -2,8 +2,8 @@ import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { writeSafetensors } from '../formats/safetensors.ts';
 import { dropPositionIds, renameVaeAttention, weightSource } from '../formats/weight-source.ts';
+import { writeSafetensors } from '../formats/write-safetensors.ts';
 import { FORMATS } from '../testing.ts';
 import { resolveModel } from './locate-model.ts';
 import { openModelFolder } from './model-folder.ts';
@@ -89,7 +89,7 @@ describe('openModelFolder', () => {
   });
 
   it('names what is missing or broken', async () => {
-    await expect(openModelFolder(join(dir, 'absent'))).rejects.toThrow(/absent is no folder/);
+    await expect(openModelFolder(join(dir, 'absent'))).rejects.toThrow(/absent is not a folder/);
     await expect(openModelFolder(join(dir, 'unet'))).rejects.toThrow(/has no model_index\.json/);
     await expect(openModelFolder(dir, { required: ['clip'] })).rejects.toThrow(/clip does not exist/);
     await rm(join(dir, 'vae', 'diffusion_pytorch_model.fp16.safetensors'));

@@ -4,11 +4,9 @@
  *
  * Reference: CompVis/stable-diffusion, configs/stable-diffusion/v1-inference.yaml; Stability-AI/stablediffusion, configs
  */
-
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
+import { mean } from '../../numbers.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import { float32Of, squeezed } from '../formats/tensor-views.ts';
 import {
@@ -161,7 +159,7 @@ function textEncoder(file: TensorFile): {
 
 /** `parameterization` in the `.yaml` that people put beside a checkpoint; without one it is `eps`. */
 async function predictionBeside(path: string): Promise<Prediction | undefined> {
-  const text = await readFile(path.replace(/\.[^./\\]+$/, '.yaml'), 'utf8').catch(() => undefined);
+  const text = await files.readText(path.replace(/\.[^./\\]+$/, '.yaml')).catch(() => undefined);
   if (text === undefined) return undefined;
   const [, value] = /^\s*parameterization:\s*["']?(\w+)/m.exec(text) ?? [];
   return value === 'v' ? 'v_prediction' : 'epsilon';
@@ -187,8 +185,8 @@ function guessPrediction(
   const last = `up_blocks.${block}.attentions.${layers}.transformer_blocks.0.norm1.bias`;
   if (!unet.has(last)) return 'epsilon';
   const bias = float32Of(unet.get(last));
-  const mean = bias.reduce((sum, value) => sum + value, 0) / bias.length;
-  const variance = bias.reduce((sum, value) => sum + (value - mean) ** 2, 0) / bias.length;
+  const centre = mean(bias);
+  const variance = mean(Array.from(bias, (value) => (value - centre) ** 2));
   return Math.sqrt(variance) > 0.09 ? 'v_prediction' : 'epsilon';
 }
 
@@ -215,8 +213,8 @@ function fewStepScheduler({ time_cond_proj_dim }: Config, turbo: boolean): Confi
 
 /** A configuration in the folder that was given for it, else the one that was inferred. */
 async function configured(folder: string | undefined, name: string, inferred: () => Config): Promise<Config> {
-  const path = folder === undefined ? undefined : join(folder, name);
-  return path !== undefined && existsSync(path) ? readConfig(path) : inferred();
+  const path = folder === undefined ? undefined : places.join(folder, name);
+  return path !== undefined && (await files.exists(path)) ? readConfig(path) : inferred();
 }
 
 /**
@@ -245,14 +243,14 @@ export async function openSingleFile(
   const schedule =
     predictionType === undefined ? scheduler : { ...scheduler, prediction_type: predictionType };
   const sampleSize = text.second && schedule.prediction_type === 'v_prediction' ? 96 : 64;
-  const dir = resolve(path);
+  const dir = places.resolve(path);
   const component = (name: string, settings: Config, weights: WeightSource): [string, ModelComponent] => [
     name,
     { name, dir, config: settings, weights },
   ];
   return {
     dir,
-    name: basename(path),
+    name: places.basename(path),
     modelIndex: { _class_name: 'StableDiffusionPipeline' },
     components: new Map([
       component('unet', { sample_size: sampleSize, ...unetConfig }, unet),
@@ -266,7 +264,7 @@ export async function openSingleFile(
       ),
     ]),
     schedulerConfig: schedule,
-    tokenizerDir: join(config ?? dirname(dir), 'tokenizer'),
+    tokenizerDir: places.join(config ?? places.dirname(dir), 'tokenizer'),
     // OpenCLIP's own tokenizer fills up with id 0, and hidden states of the filling are part of the conditioning.
     ...(text.second ? { tokenizerConfig: { pad_token: '!' } } : {}),
   };

@@ -4,8 +4,9 @@
  *
  * Reference: PyTorch, torch/serialization.py (_save, _legacy_save), caffe2/serialize/inline_container.h
  */
+import { files } from '#platform';
 import { UserError } from '../../../errors.ts';
-import { type FileBytes, withFile } from '../../sources/file-bytes.ts';
+import type { FileBytes } from '../../../platform/platform.ts';
 import { DTYPE_BYTES, isDtype } from '../dtypes.ts';
 import { stridedView } from '../tensor-views.ts';
 import type { TensorFile, WeightTensor } from '../weight-source.ts';
@@ -166,5 +167,5 @@ export async function readTorchFile(file: FileBytes): Promise<TensorFile> {
  * @throws UserError with one line when the file is missing, truncated, broken or hostile
  */
 export function openTorchFile(path: string): Promise<TensorFile> {
-  return withFile(path, readTorchFile);
+  return files.withFile(path, readTorchFile);
 }

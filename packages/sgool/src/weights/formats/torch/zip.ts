@@ -5,7 +5,7 @@
  * Reference: PKWARE APPNOTE 6.3 (4.3.7 local header, 4.3.12 central directory, 4.3.14-16 ends, 4.5.3 zip64 sizes)
  */
 import { UserError } from '../../../errors.ts';
-import type { FileBytes } from '../../sources/file-bytes.ts';
+import type { FileBytes } from '../../../platform/platform.ts';
 
 /** An entry whose bytes lie in the archive as they are. */
 export interface ZipEntry {

@@ -1,0 +1,3 @@
+/** @file `sgool/node`: writing files, which a browser cannot do. */
+export { type TensorToWrite, writeSafetensors } from '../weights/formats/write-safetensors.ts';
+export { writeFileAtomic } from '../weights/sources/atomic-file.ts';
