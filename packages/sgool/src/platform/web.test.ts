@@ -101,7 +101,7 @@ describe('compression', () => {
     expect(same(compression.inflate(deflateSync(bytes), 300_000))).toBe(true);
     expect(same(compression.gunzip(gzipSync(bytes), 300_000))).toBe(true);
     expect(() => compression.inflate(deflateSync(bytes), 299_999)).toThrow('more than 299999 bytes');
-    expect(() => compression.gunzip(Uint8Array.of(1, 2, 3), 10)).toThrow('truncated or not compressed');
-    expect(() => compression.inflate(deflateSync(bytes).subarray(0, 50), 300_000)).toThrow('truncated');
+    expect(() => compression.gunzip(Uint8Array.of(1, 2, 3), 10)).toThrow('truncated');
+    expect(() => compression.inflate(deflateSync(bytes).subarray(0, 50), 300_000)).toThrow('unexpected EOF');
   });
 });

@@ -151,9 +151,7 @@ export const disk: Disk = {
 function unpack(stream: Gunzip | Unzlib, bytes: Uint8Array, maxBytes: number): Uint8Array {
   const parts: Uint8Array[] = [];
   let length = 0;
-  let isComplete = false;
-  stream.ondata = (part, isLast) => {
-    isComplete = isLast;
+  stream.ondata = (part) => {
     length += part.length;
     if (length > maxBytes) throw new RangeError(`it unpacks to more than ${maxBytes} bytes`);
     parts.push(part);
@@ -162,7 +160,6 @@ function unpack(stream: Gunzip | Unzlib, bytes: Uint8Array, maxBytes: number): U
   for (let at = 0; at < bytes.length; at += step) {
     stream.push(bytes.subarray(at, at + step), at + step >= bytes.length);
   }
-  if (!isComplete) throw new Error('it is truncated or not compressed');
   const out = new Uint8Array(length);
   let at = 0;
   for (const part of parts) {
@@ -172,10 +169,36 @@ function unpack(stream: Gunzip | Unzlib, bytes: Uint8Array, maxBytes: number): U
   return out;
 }
 
+/** The checksum at the end of zlib data. Reference: RFC 1950, section 9 */
+function adler32(bytes: Uint8Array): number {
+  let [a, b] = [1, 0];
+  for (const byte of bytes) {
+    a = (a + byte) % 65521;
+    b = (b + a) % 65521;
+  }
+  return b * 65536 + a;
+}
+
+/** The last four bytes as a number. fflate's streams do not compare it with what was unpacked. */
+function trailer(bytes: Uint8Array, littleEndian: boolean): number {
+  if (bytes.length < 6) throw new Error('it is truncated');
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(bytes.length - 4, littleEndian);
+}
+
 export const compression: Compression = {
   deflate: (bytes) => zlibSync(bytes, { level: 9 }),
-  inflate: (bytes, maxBytes) => unpack(new Unzlib(), bytes, maxBytes),
-  gunzip: (bytes, maxBytes) => unpack(new Gunzip(), bytes, maxBytes),
+  inflate(bytes, maxBytes) {
+    const checksum = trailer(bytes, false);
+    const unpacked = unpack(new Unzlib(), bytes, maxBytes);
+    if (adler32(unpacked) !== checksum) throw new Error('it is truncated or broken');
+    return unpacked;
+  },
+  gunzip(bytes, maxBytes) {
+    const length = trailer(bytes, true);
+    const unpacked = unpack(new Gunzip(), bytes, maxBytes);
+    if (unpacked.length !== length) throw new Error('it is truncated or broken');
+    return unpacked;
+  },
 };
 
 export const imageDecoder: ImageDecoder = {
