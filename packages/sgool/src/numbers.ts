@@ -1,3 +1,5 @@
+/** @file Sums, products, extremes and rounding, for the whole library. */
+
 /** Rounds halves to even, as NumPy and Python's `round` do, so that what is computed from it agrees with theirs. */
 export function roundHalfToEven(value: number): number {
   const below = Math.floor(value);
@@ -29,14 +31,14 @@ export function clamp(value: number, low: number, high: number): number {
   return Math.min(Math.max(value, low), high);
 }
 
-/** The least value; infinity for none. Loops, because spreading a large array into `Math.min` overflows the stack. */
+/** The least value; infinity for none, NaN where one is NaN. A loop, because spreading a large array into `Math.min` overflows the stack. */
 export function minimum(values: Iterable<number>): number {
   let least = Number.POSITIVE_INFINITY;
   for (const value of values) least = Math.min(least, value);
   return least;
 }
 
-/** The greatest value; minus infinity for none. */
+/** The greatest value; minus infinity for none, NaN where one is NaN. */
 export function maximum(values: Iterable<number>): number {
   let most = Number.NEGATIVE_INFINITY;
   for (const value of values) most = Math.max(most, value);

@@ -1,5 +1,6 @@
 /** @file Colours for numbers. */
 
+import { clamp } from '../numbers.ts';
 import type { Colour } from './image.ts';
 
 /** Nine even steps of the colour map "inferno" (Smith and van der Walt, CC0): even steps of lightness, dark to light. */
@@ -23,7 +24,7 @@ export function mix(first: Colour, second: Colour, share: number): Colour {
 
 /** The colour of a value from 0 (black) over violet and orange to 1 (pale yellow); values beyond are clipped. */
 export function heatColour(value: number): Colour {
-  const place = Math.min(Math.max(value, 0), 1) * (INFERNO.length - 1);
+  const place = clamp(value, 0, 1) * (INFERNO.length - 1);
   const step = Math.min(Math.floor(place), INFERNO.length - 2);
   return mix(INFERNO[step], INFERNO[step + 1], place - step);
 }

@@ -1,5 +1,6 @@
 /** @file Images for people: heat maps over images, boxes, strips with captions. */
 
+import { clamp } from '../numbers.ts';
 import { heatColour } from './colour.ts';
 import { GLYPH_HEIGHT, glyph, textWidth } from './font.ts';
 import { type Colour, createImage, type Image } from './image.ts';
@@ -37,7 +38,7 @@ export function overlayHeatMap(
   const heat = Array.from({ length: 256 }, (_, i) => heatColour(i / 255));
   const out = new Uint8ClampedArray(data.length);
   for (let i = 0; i < map.length; i++) {
-    const value = Math.min(Math.max(map[i], 0), 1);
+    const value = clamp(map[i], 0, 1);
     const glow = heat[Math.round(255 * value)];
     const light = 0.299 * data[3 * i] + 0.587 * data[3 * i + 1] + 0.114 * data[3 * i + 2];
     const grey = 0.6 * (1 - value);
@@ -167,7 +168,7 @@ export function arrangeImages(images: readonly Image[], options: SheetOptions = 
   const { textColour = [60, 60, 68], textScale = 1 } = options;
   if (images.length === 0) throw new RangeError('arrangeImages: needs an image, got none');
   const { width, height } = images[0];
-  const across = Math.min(Math.max(1, columns), images.length);
+  const across = clamp(columns, 1, images.length);
   const down = Math.ceil(images.length / across);
   const captionHeight = captions.length > 0 ? (GLYPH_HEIGHT + 4) * textScale : 0;
   const sheetWidth = across * (width + gap) + gap;

@@ -1,4 +1,5 @@
 /** @file A small bitmap font, so that captions need no font files. Glyphs are nine rows high, two of them below the line. */
+import { sum } from '../numbers.ts';
 
 /** Lines of letters and their images: nine rows, glyphs of any width with one blank column between them. */
 const SHEETS: readonly (readonly [letters: string, ...rows: string[]])[] = [
@@ -104,5 +105,5 @@ export function glyph(letter: string): readonly string[] {
 
 /** Width of a line in font pixels, one blank column between letters. */
 export function textWidth(text: string): number {
-  return [...text].reduce((width, letter) => width + glyph(letter)[0].length + 1, -1);
+  return sum(Array.from(text, (letter) => glyph(letter)[0].length + 1)) - 1;
 }

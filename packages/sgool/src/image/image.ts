@@ -1,4 +1,5 @@
 /** @file Images: eight-bit RGB for people and files, planes of floats for networks. */
+import { clamp } from '../numbers.ts';
 
 /** An eight-bit RGB image. */
 export interface Image {
@@ -59,7 +60,7 @@ export function imageFromPlanes(
   for (let i = 0; i < size; i++) {
     for (let c = 0; c < 3; c++) {
       const value = (planes[c * size + i] - black) * scale;
-      data[3 * i + c] = Math.round(Math.min(255, Math.max(0, value)));
+      data[3 * i + c] = Math.round(clamp(value, 0, 255));
     }
   }
   return createImage(width, height, data);

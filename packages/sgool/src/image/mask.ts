@@ -1,4 +1,5 @@
 /** @file What a mask allows: in pixels, in elements of the latent, and as the weights of a soft edge. */
+import { maximum } from '../numbers.ts';
 import { createImage, type Image } from './image.ts';
 
 /** 1 for each pixel that may change: the brighter half of the greys, or the darker one if it is inverted. */
@@ -41,10 +42,7 @@ export function openElements(
  */
 export function softEdge(open: Uint8Array, width: number, feather: number): Float32Array {
   const distance = distanceInside(open, width);
-  const reach = Math.min(
-    feather,
-    distance.reduce((most, value) => Math.max(most, value), 0),
-  );
+  const reach = Math.min(feather, maximum(distance));
   return distance.map((value) => (reach > 0 ? Math.min(1, value / (reach + 1)) : Math.min(1, value)));
 }
 

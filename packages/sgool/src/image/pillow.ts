@@ -1,4 +1,5 @@
 /** @file Resampling of eight-bit images with the whole-number arithmetic of Pillow, level for level. */
+import { clamp } from '../numbers.ts';
 
 /** Pillow's weights are whole numbers, this many times as large. */
 const ONE = 2 ** 22;
@@ -29,7 +30,7 @@ function kernels(matrix: Float32Array, length: number): Kernel[] {
 function resampled(from: Uint8Array, { first, weights }: Kernel, start: number, step: number): number {
   let sum = ONE / 2;
   for (let k = 0; k < weights.length; k++) sum += weights[k]! * from[start + (first + k) * step]!;
-  return Math.min(255, Math.max(0, Math.floor(sum / ONE)));
+  return clamp(Math.floor(sum / ONE), 0, 255);
 }
 
 /**

@@ -4,6 +4,7 @@
  *
  * Every matrix is `[out, in]`, row-major; each row sums to 1.
  */
+import { clamp, sum } from '../numbers.ts';
 
 export type ResampleFilter = 'box' | 'bilinear' | 'bicubic' | 'lanczos';
 
@@ -66,9 +67,9 @@ export function resampleMatrix(
     const end = Math.min(inSize, Math.trunc(centre + support * stretch + 0.5));
     const weights: number[] = [];
     for (let j = first; j < end; j++) weights.push(at((j - centre + 0.5) / stretch));
-    const sum = weights.reduce((total, weight) => total + weight, 0);
+    const total = sum(weights);
     weights.forEach((weight, k) => {
-      matrix[i * inSize + first + k] = sum === 0 ? weight : weight / sum;
+      matrix[i * inSize + first + k] = total === 0 ? weight : weight / total;
     });
   }
   return matrix;
@@ -84,7 +85,7 @@ export function bilinearMatrix(inSize: number, outSize: number): Float32Array<Ar
   checkSizes('bilinearMatrix', inSize, outSize, [0, inSize]);
   const matrix = new Float32Array(outSize * inSize);
   for (let i = 0; i < outSize; i++) {
-    const centre = Math.min(Math.max(((i + 0.5) * inSize) / outSize - 0.5, 0), inSize - 1);
+    const centre = clamp(((i + 0.5) * inSize) / outSize - 0.5, 0, inSize - 1);
     const left = Math.min(Math.floor(centre), inSize - 1);
     const right = Math.min(left + 1, inSize - 1);
     matrix[i * inSize + left] += 1 - (centre - left);

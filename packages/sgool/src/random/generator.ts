@@ -1,5 +1,6 @@
 /** @file torch's CPU generator: the numbers of `torch.manual_seed(seed)`, bit for bit. */
 
+import { product } from '../numbers.ts';
 import { log32, sinCos32 } from './float32-math.ts';
 import { MersenneTwister } from './mersenne-twister.ts';
 
@@ -15,7 +16,7 @@ function countOf(shape: readonly number[]): number {
   for (const size of shape) {
     if (!Number.isSafeInteger(size) || size < 0) throw new RangeError(`Generator: bad shape, got [${shape}]`);
   }
-  return shape.reduce((product, size) => product * size, 1);
+  return product(shape);
 }
 
 /** Box-Muller on 16 uniform numbers from `at`: eight radii, then eight angles. Single precision throughout. */

@@ -1,5 +1,7 @@
 /** @file The one interface of all saliency detectors, and the maps they make. */
+
 import type { Image } from '../image/image.ts';
+import { maximum, minimum } from '../numbers.ts';
 
 /** A saliency map of an image's size, row by row, every value in [0, 1]. */
 export interface SaliencyMap {
@@ -20,13 +22,8 @@ export interface Detector {
  * nowhere; so does one that is not finite.
  */
 export function minMaxNormalise(values: Float32Array): Float32Array {
-  let least = Number.POSITIVE_INFINITY;
-  let most = Number.NEGATIVE_INFINITY;
-  for (const value of values) {
-    least = Math.min(least, value);
-    most = Math.max(most, value);
-  }
-  const range = most - least;
+  const least = minimum(values);
+  const range = maximum(values) - least;
   if (!(range > 0 && Number.isFinite(range))) return new Float32Array(values.length);
   return values.map((value) => (value - least) / range);
 }

@@ -4,6 +4,7 @@
  * The SGOOL paper says that salient regions are cropped, one or more; how the map is cut it leaves open. The rule here: the
  * components of the thresholded map, those with most saliency first, each as a padded square inside the image.
  */
+import { clamp, maximum, minimum, sum } from '../numbers.ts';
 import type { SaliencyMap } from './detector.ts';
 
 /** A salient part of an image: a box in whole pixels, inside the image. */
@@ -63,9 +64,9 @@ export function saliencyThreshold(
 /** The salient regions of a map, most saliency first; none if the map is flat. */
 export function findRegions(map: SaliencyMap, options: RegionOptions = {}): Region[] {
   const { maxRegions = 3, minMass = 0.1 } = options;
-  if (maximum(map.data) - minimum(map.data) < FLAT) return [];
+  if (!(maximum(map.data) - minimum(map.data) >= FLAT)) return [];
   const components = connectedComponents(map, saliencyThreshold(map, options)).sort((a, b) => b.sum - a.sum);
-  const total = map.data.reduce((sum, value) => sum + value, 0);
+  const total = sum(map.data);
   const regions: Region[] = [];
   for (const component of components) {
     if (regions.length === maxRegions || component.sum < minMass * components[0].sum) break;
@@ -134,8 +135,8 @@ function boxAround(
 
 /** A stretch of whole pixels of about `wanted` length around `centre`, at least `smallest` long, moved inside `[0, limit)`. */
 function fit(centre: number, wanted: number, smallest: number, limit: number) {
-  const length = Math.max(1, Math.min(limit, Math.round(Math.max(wanted, smallest))));
-  const begin = Math.min(limit - length, Math.max(0, Math.round(centre - length / 2)));
+  const length = clamp(Math.round(Math.max(wanted, smallest)), 1, limit);
+  const begin = clamp(Math.round(centre - length / 2), 0, limit - length);
   return { begin, length };
 }
 
@@ -155,7 +156,7 @@ function otsu(values: Float32Array): number {
   const scale = BINS / (high - low);
   const counts = new Float64Array(BINS);
   for (const value of values) counts[Math.min(BINS - 1, Math.floor((value - low) * scale))]++;
-  const totalSum = counts.reduce((sum, count, bin) => sum + count * bin, 0);
+  const totalSum = sum(counts.map((count, bin) => count * bin));
   let best = { variance: -1, bin: 0 };
   let below = 0;
   let belowSum = 0;
@@ -168,16 +169,4 @@ function otsu(values: Float32Array): number {
     if (variance > best.variance) best = { variance, bin };
   }
   return low + best.bin / scale;
-}
-
-function maximum(values: Float32Array): number {
-  let most = Number.NEGATIVE_INFINITY;
-  for (const value of values) if (value > most) most = value;
-  return most;
-}
-
-function minimum(values: Float32Array): number {
-  let least = Number.POSITIVE_INFINITY;
-  for (const value of values) if (value < least) least = value;
-  return least;
 }

@@ -4,8 +4,10 @@
  * Reference: Hou and Zhang 2007, "Saliency Detection: A Spectral Residual Approach", equations 3-9 (64 pixels, a 3x3 mean of
  * the log spectrum, Gaussian smoothing of the squared result).
  */
+
 import { type Image, planesFromImage } from '../image/image.ts';
 import { bilinearMatrix, resampleMatrix, resamplePlane } from '../image/resample.ts';
+import { maximum } from '../numbers.ts';
 import { type Detector, minMaxNormalise } from './detector.ts';
 import { fft2 } from './fourier.ts';
 
@@ -49,7 +51,7 @@ function residual(grey: Float32Array): Float32Array {
   fft2(re, im, SIDE);
   const amplitude = re.map((value, i) => Math.hypot(value, im[i]));
   // Frequencies that a plain image lacks altogether carry rounding noise only; they must not be amplified.
-  const floor = 1e-6 * amplitude.reduce((most, value) => Math.max(most, value), Number.MIN_VALUE);
+  const floor = 1e-6 * Math.max(maximum(amplitude), Number.MIN_VALUE);
   const log = amplitude.map((value) => Math.log(Math.max(value, floor)));
   const mean = localMean(log);
   for (let i = 0; i < re.length; i++) {

@@ -1,9 +1,11 @@
 /** @file The detector `transalnet`: a network that was trained on where people built. */
+
 import { type Graph, type Program, trace, type Weights } from '@sgool/autodiff';
 import { planesFromImage } from '../image/image.ts';
 import { letterboxPlanes, undoLetterbox } from '../image/letterbox.ts';
 import type { TranSalNetConfig } from '../networks/config.ts';
 import { transalnet } from '../networks/saliency/transalnet.ts';
+import { maximum } from '../numbers.ts';
 import type { Detector } from './detector.ts';
 
 /** The program: `planes` [1, 3, H, W] in [0, 1] to `map` [1, 1, H, W]. */
@@ -46,7 +48,7 @@ export function transalnetDetector({
       const input = channelOrder === 'rgb' ? planes : swapped(planes, canvasWidth * canvasHeight);
       const output = (await (await program()).run({ planes: input })).map as Float32Array;
       const map = undoLetterbox(output, image, canvas);
-      const most = map.reduce((a, b) => Math.max(a, b), 0);
+      const most = maximum(map);
       const data = most > 0 ? map.map((value) => Math.max(0, value) / most) : map.fill(0);
       return { width, height, data };
     },

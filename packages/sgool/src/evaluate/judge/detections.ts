@@ -2,6 +2,7 @@
 
 import { JUDGE_GRID, JUDGE_TRAITS } from '../../networks/judge/network.ts';
 import { COLOURS, type Colour, KINDS, type Kind, type Relation } from '../../networks/judge/vocabulary.ts';
+import { sum } from '../../numbers.ts';
 
 export interface Detection {
   readonly kind: Kind;
@@ -77,7 +78,7 @@ function isPeak(at: (r: number, c: number) => number, r: number, c: number, here
 function softmax(logits: Float32Array): number[] {
   const top = Math.max(...logits);
   const raised = Array.from(logits, (x) => Math.exp(x - top));
-  const total = raised.reduce((a, b) => a + b, 0);
+  const total = sum(raised);
   return raised.map((x) => x / total);
 }
 
@@ -135,6 +136,6 @@ export function judgePrompt(
     const b = matched[wanted.relation.object]?.detection;
     related = a !== undefined && b !== undefined && detectedRelation(a, wanted.relation.relation, b);
   }
-  const score = matched.reduce((total, m) => total + m.score, 0) / Math.max(1, matched.length);
+  const score = sum(matched.map((m) => m.score)) / Math.max(1, matched.length);
   return { score, correct: things === 1 && related, things };
 }

@@ -2,13 +2,9 @@
 
 import { files } from '#platform';
 import { UserError } from '../../errors.ts';
+import { product, sum } from '../../numbers.ts';
 import { DTYPE_BYTES, type Dtype, decodeTensor, isFloat, type TensorData } from './dtypes.ts';
 import type { ComputedTensor, StoredTensor, WeightTensor } from './weight-source.ts';
-
-/** Number of elements. */
-export function elementsOf(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
 
 /** Row-major steps between neighbours along each axis, in elements. */
 export function contiguousStrides(shape: readonly number[]): number[] {
@@ -52,19 +48,19 @@ export function computed(
   compute: () => TensorData,
 ): ComputedTensor {
   const dtype = dtypeInMemory(from.dtype);
-  return { dtype, shape, path: from.path, byteLength: elementsOf(shape) * DTYPE_BYTES[dtype], compute };
+  return { dtype, shape, path: from.path, byteLength: product(shape) * DTYPE_BYTES[dtype], compute };
 }
 
 /** The same values in float32. */
 export function asFloat32(tensor: WeightTensor): WeightTensor {
   if (tensor.dtype === 'F32') return tensor;
   const { shape, path } = tensor;
-  return { dtype: 'F32', shape, path, byteLength: elementsOf(shape) * 4, compute: () => float32Of(tensor) };
+  return { dtype: 'F32', shape, path, byteLength: product(shape) * 4, compute: () => float32Of(tensor) };
 }
 
 /** The same numbers under another shape of as many elements. */
 export function reshaped(tensor: WeightTensor, shape: readonly number[]): WeightTensor {
-  if (elementsOf(shape) !== elementsOf(tensor.shape)) {
+  if (product(shape) !== product(tensor.shape)) {
     throw new UserError(`${tensor.path}: a weight of shape [${tensor.shape}] cannot be seen as [${shape}]`);
   }
   return { ...tensor, shape };
@@ -90,7 +86,7 @@ export function rows(tensor: WeightTensor, from: number, count: number): WeightT
     );
   }
   const shape = [count, ...rest];
-  const row = elementsOf(rest);
+  const row = product(rest);
   if ('compute' in tensor) {
     return computed(tensor, shape, () => tensor.compute().slice(from * row, (from + count) * row));
   }
@@ -115,7 +111,7 @@ export function transposed(tensor: WeightTensor): ComputedTensor {
 /** Elements of `values` in row-major order of a view with these strides. */
 function gathered<T extends TensorData>(values: T, shape: readonly number[], strides: readonly number[]): T {
   const out = values.slice(0, 0).constructor as new (length: number) => T;
-  const result = new out(elementsOf(shape));
+  const result = new out(product(shape));
   const index = new Array<number>(shape.length).fill(0);
   let place = 0;
   for (let i = 0; i < result.length; i++) {
@@ -146,11 +142,11 @@ export function stridedView(
   const size = DTYPE_BYTES[dtype];
   const byteOffset = stretch.byteOffset + offset * size;
   const inOrder = contiguousStrides(shape);
-  const elements = elementsOf(shape);
+  const elements = product(shape);
   if (elements === 0 || shape.every((length, axis) => length === 1 || strides[axis] === inOrder[axis])) {
     return { dtype, shape, path, byteOffset, byteLength: elements * size };
   }
-  const last = shape.reduce((sum, length, axis) => sum + (length - 1) * strides[axis], 0);
+  const last = sum(shape.map((length, axis) => (length - 1) * strides[axis]));
   return computed(stretch, shape, () => {
     if (elements > last + 1) {
       throw new UserError(

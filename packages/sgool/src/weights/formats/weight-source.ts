@@ -1,6 +1,7 @@
 /** @file Weights by the names that a network uses, whatever the file calls them. */
 
 import { UserError } from '../../errors.ts';
+import { sum } from '../../numbers.ts';
 import type { Dtype, TensorData } from './dtypes.ts';
 import type { TensorEntry } from './safetensors-header.ts';
 
@@ -36,7 +37,7 @@ export type WeightTensor = StoredTensor | ComputedTensor;
 
 /** Bytes of all tensors together. */
 export function weightBytes(tensors: ReadonlyMap<string, Pick<WeightTensor, 'byteLength'>>): number {
-  return [...tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return sum(Array.from(tensors.values(), ({ byteLength }) => byteLength));
 }
 
 /** An opened file of tensors: names, shapes, places. */

@@ -1,7 +1,9 @@
 /** @file Whether the files of a model are still what they were when they came. */
+
 import { createReadStream, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../../errors.ts';
+import { sum } from '../../numbers.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
 import { hubHash } from './download.ts';
 
@@ -36,7 +38,7 @@ export interface VerifyOptions {
  */
 export async function verifyFiles(path: string, options: VerifyOptions = {}): Promise<FileCheck[]> {
   const files = statSync(path).isDirectory() ? filesOf(path) : [foundFile(path, basename(path))];
-  const total = files.reduce((sum, { size }) => sum + size, 0);
+  const total = sum(files.map(({ size }) => size));
   const checks: FileCheck[] = [];
   let before = 0;
   for (const found of files) {

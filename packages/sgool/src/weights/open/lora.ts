@@ -3,9 +3,11 @@
  *
  * Reference: Hu et al. 2021, LoRA: Low-Rank Adaptation of Large Language Models, section 4.1
  */
+
 import { UserError } from '../../errors.ts';
+import { product } from '../../numbers.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
-import { elementsOf, float32Of, valuesOf } from '../formats/tensor-views.ts';
+import { float32Of, valuesOf } from '../formats/tensor-views.ts';
 import {
   type ComputedTensor,
   sourceOf,
@@ -50,7 +52,7 @@ function adapterSettings({ metadata }: TensorFile): Readonly<Record<string, unkn
 /** alpha of one module; without one the change acts as it is. */
 function alphaOf(file: TensorFile, network: LoraNetwork, module: string, own: WeightTensor | undefined) {
   if (own !== undefined) {
-    const [alpha] = elementsOf(own.shape) === 1 ? valuesOf(own) : [Number.NaN];
+    const [alpha] = product(own.shape) === 1 ? valuesOf(own) : [Number.NaN];
     return Number(alpha);
   }
   const settings = adapterSettings(file);
@@ -123,8 +125,8 @@ function changed(lora: Lora, name: string, base: WeightTensor, change: LoraChang
   const [rank] = down.shape;
   const fits =
     up.shape[0] === height &&
-    elementsOf(up.shape) === height * rank &&
-    elementsOf(down.shape) * height === elementsOf(base.shape) * rank;
+    product(up.shape) === height * rank &&
+    product(down.shape) * height === product(base.shape) * rank;
   if (!fits) {
     throw new UserError(
       `${lora.path}: it was made for another model: ${name} is [${base.shape}], the matrices are [${up.shape}] and [${down.shape}]`,
@@ -135,7 +137,7 @@ function changed(lora: Lora, name: string, base: WeightTensor, change: LoraChang
     dtype: 'F32',
     shape,
     path,
-    byteLength: elementsOf(shape) * 4,
+    byteLength: product(shape) * 4,
     compute: () => merge(base, change),
     lowRank: { base, ...change },
   };
