@@ -29,7 +29,7 @@ function kernels(matrix: Float32Array, length: number): Kernel[] {
 /** One value of the result, from a line that begins at `start` and has its values `step` apart. */
 function resampled(from: Uint8Array, { first, weights }: Kernel, start: number, step: number): number {
   let sum = ONE / 2;
-  for (let k = 0; k < weights.length; k++) sum += weights[k]! * from[start + (first + k) * step]!;
+  for (let k = 0; k < weights.length; k++) sum += weights[k] * from[start + (first + k) * step];
   return clamp(Math.floor(sum / ONE), 0, 255);
 }
 
@@ -56,11 +56,11 @@ export function resampleLevels(
   const outWidth = across.length;
   const narrow = new Uint8Array(height * outWidth);
   for (let y = 0; y < height; y++) {
-    for (let j = 0; j < outWidth; j++) narrow[y * outWidth + j] = resampled(plane, across[j]!, y * width, 1);
+    for (let j = 0; j < outWidth; j++) narrow[y * outWidth + j] = resampled(plane, across[j], y * width, 1);
   }
   const out = new Uint8Array(down.length * outWidth);
   for (let i = 0; i < down.length; i++) {
-    for (let x = 0; x < outWidth; x++) out[i * outWidth + x] = resampled(narrow, down[i]!, x, outWidth);
+    for (let x = 0; x < outWidth; x++) out[i * outWidth + x] = resampled(narrow, down[i], x, outWidth);
   }
   return out;
 }

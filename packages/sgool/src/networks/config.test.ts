@@ -1,8 +1,8 @@
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { UserError } from '../errors.ts';
 import { autoencoderConfig, clipConfig, clipTextConfig, transalnetConfig, unetConfig } from './config.ts';
 
-test('missing keys have the defaults of diffusers and transformers; unknown keys are dropped', () => {
+it('missing keys have the defaults of diffusers and transformers; unknown keys are dropped', () => {
   const unet = unetConfig({ _class_name: 'UNet2DConditionModel', num_attention_heads: null });
   expect(unet.block_out_channels).toEqual([320, 640, 1280, 1280]);
   expect(unet.attention_head_dim).toEqual([8, 8, 8, 8]);
@@ -12,12 +12,12 @@ test('missing keys have the defaults of diffusers and transformers; unknown keys
   expect(clipTextConfig({}).hidden_act).toBe('quick_gelu');
 });
 
-test('a checked configuration can be checked again', () => {
+it('a checked configuration can be checked again', () => {
   const once = unetConfig({ attention_head_dim: [5, 10, 20, 20] });
   expect(unetConfig(once)).toEqual(once);
 });
 
-test('the old text_config_dict of CLIP wins, and null means absent', () => {
+it('the old text_config_dict of CLIP wins, and null means absent', () => {
   const config = clipConfig({
     text_config: { hidden_size: 512 },
     text_config_dict: { hidden_size: 768, num_attention_heads: 12 },
@@ -27,7 +27,7 @@ test('the old text_config_dict of CLIP wins, and null means absent', () => {
   expect(config.vision_config.patch_size).toBe(32);
 });
 
-test.each([
+it.each([
   { parse: unetConfig, config: { act_fn: 'mish' }, says: /^unet config: act_fn .*"mish"/ },
   { parse: unetConfig, config: { class_embed_type: 'timestep' }, says: /class_embed_type .*"timestep"/ },
   { parse: unetConfig, config: { block_out_channels: [30, 60] }, says: /down_block_types|norm_num_groups/ },

@@ -124,7 +124,7 @@ const unetSchema = z
         const message = `must be multiples of norm_num_groups (${config.norm_num_groups})`;
         ctx.addIssue({ code: 'custom', path: ['block_out_channels'], message });
       }
-      if (channels % heads[i]! !== 0) {
+      if (channels % heads[i] !== 0) {
         const message = `is the number of heads and must divide the block's ${channels} channels`;
         ctx.addIssue({ code: 'custom', path: ['attention_head_dim'], message });
       }
@@ -240,7 +240,7 @@ const transalnetSchema = z
     if (config.image_size.some((side) => side % 32 !== 0)) {
       ctx.addIssue({ code: 'custom', path: ['image_size'], message: 'must be multiples of 32' });
     }
-    if (config.hidden_sizes.some((size, i) => size % config.heads[i]! !== 0)) {
+    if (config.hidden_sizes.some((size, i) => size % config.heads[i] !== 0)) {
       ctx.addIssue({ code: 'custom', path: ['heads'], message: 'must divide hidden_sizes' });
     }
     const dense = config.variant === 'dense';
@@ -267,7 +267,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 export function parseConfig<T extends z.ZodType>(schema: T, config: unknown, owner: string): z.output<T> {
   const result = schema.safeParse(config);
   if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
+  const issue = result.error.issues[0];
   const key = issue.path.join('.') || 'the file';
   let got = config;
   for (const step of issue.path) got = (got as Record<PropertyKey, unknown> | undefined)?.[step];

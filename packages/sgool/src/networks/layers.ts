@@ -24,7 +24,7 @@ export function linearLayer(
   outFeatures: number,
   { bias = true }: { bias?: boolean } = {},
 ): Tensor {
-  const inFeatures = x.shape[x.rank - 1]!;
+  const inFeatures = x.shape[x.rank - 1];
   const weight = weights.get(`${name}.weight`, [outFeatures, inFeatures]);
   return linear(x, weight, bias ? weights.get(`${name}.bias`, [outFeatures]) : undefined);
 }
@@ -46,7 +46,7 @@ export function convLayer(
   outChannels: number,
   { kernel = 3, stride = 1, padding = (kernel - 1) / 2, bias = true }: ConvLayerOptions = {},
 ): Tensor {
-  const weight = weights.get(`${name}.weight`, [outChannels, x.shape[1]!, kernel, kernel]);
+  const weight = weights.get(`${name}.weight`, [outChannels, x.shape[1], kernel, kernel]);
   return conv2d(x, weight, bias ? weights.get(`${name}.bias`, [outChannels]) : undefined, {
     stride,
     padding,
@@ -55,7 +55,7 @@ export function convLayer(
 
 /** Convolution of [batch, channels, h, w] at twice its size, 3x3: [batch, outChannels, 2 * h, 2 * w]. */
 export function upsampleLayer(weights: Weights, name: string, x: Tensor, outChannels: number): Tensor {
-  const weight = weights.get(`${name}.weight`, [outChannels, x.shape[1]!, 3, 3]);
+  const weight = weights.get(`${name}.weight`, [outChannels, x.shape[1], 3, 3]);
   return upsampledConv2d(x, weight, weights.get(`${name}.bias`, [outChannels]));
 }
 
@@ -68,14 +68,14 @@ export function groupNormLayer(
   eps: number,
   { silu = false }: { silu?: boolean } = {},
 ): Tensor {
-  const channels = [x.shape[1]!];
+  const channels = [x.shape[1]];
   const norm = silu ? groupNormSilu : groupNorm;
   return norm(x, groups, weights.get(`${name}.weight`, channels), weights.get(`${name}.bias`, channels), eps);
 }
 
 /** Layer norm over the last axis, with `<name>.weight` and `<name>.bias` [width]. */
 export function layerNormLayer(weights: Weights, name: string, x: Tensor, eps = 1e-5): Tensor {
-  const width = [x.shape[x.rank - 1]!];
+  const width = [x.shape[x.rank - 1]];
   return layerNorm(x, weights.get(`${name}.weight`, width), weights.get(`${name}.bias`, width), eps);
 }
 
@@ -131,7 +131,7 @@ export function attentionLayer(
   x: Tensor,
   { heads, context = x, bias = true, mask, onProbabilities }: AttentionLayerOptions,
 ): Tensor {
-  const width = x.shape[2]!;
+  const width = x.shape[2];
   const own = scoped(weights, name);
   const project = (part: string, from: Tensor) =>
     splitHeads(linearLayer(own, part, from, width, { bias }), heads);

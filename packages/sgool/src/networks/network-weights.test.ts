@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { compile, conv2d, grad, linear, reshape, square, sum, trace } from '@sgool/autodiff';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { UserError } from '../errors.ts';
 import { Generator } from '../random/generator.ts';
 import { openSafetensors, type SafetensorsFile } from '../weights/formats/safetensors.ts';
@@ -36,7 +36,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true }));
 
-test.each(['fast', 'lean'] as const)(
+it.each(['fast', 'lean'] as const)(
   'constants of a file are computed with where they lie, whatever their width (%s)',
   async (layout) => {
     const graph = trace({ x: { shape: [1, 3] } }, ({ x }) => {
@@ -59,7 +59,7 @@ test.each(['fast', 'lean'] as const)(
   },
 );
 
-test.each(['fast', 'lean'] as const)(
+it.each(['fast', 'lean'] as const)(
   'a change of low rank gives the numbers and the gradient of the merged weight (%s)',
   async (layout) => {
     const random = new Generator(4);
@@ -90,7 +90,7 @@ test.each(['fast', 'lean'] as const)(
           padding: 1,
         });
         const [gradient] = grad(sum(square(y)), [inputs.x]);
-        return { y, gradient: reshape(gradient!, [-1]) };
+        return { y, gradient: reshape(gradient, [-1]) };
       });
       const program = await compile(graph, { layout });
       try {
@@ -108,7 +108,7 @@ test.each(['fast', 'lean'] as const)(
   },
 );
 
-test('a missing weight, another shape, and whole numbers are told in one line', () => {
+it('a missing weight, another shape, and whole numbers are told in one line', () => {
   const weights = networkWeights(file);
   expect(weights.has('single')).toBe(true);
   expect(weights.has('absent')).toBe(false);

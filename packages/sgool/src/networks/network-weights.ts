@@ -55,7 +55,7 @@ export function networkWeights(file: SafetensorsFile | TensorFile | WeightSource
     if ('compute' in tensor && tensor.lowRank) {
       // ONNX Runtime works it out once when it compiles, faster than JavaScript could.
       const { base, up, down, scale } = tensor.lowRank;
-      const [height, rank] = [base.shape[0]!, down.shape[0]!];
+      const [height, rank] = [base.shape[0], down.shape[0]];
       const left = mul(reshape(symbol(name, up), [height, rank]), scale);
       const right = reshape(symbol(name, down), [rank, sizeOf(down.shape.slice(1))]);
       return add(symbol(name, base), reshape(matmul(left, right), [...tensor.shape]));

@@ -28,7 +28,7 @@ export function resnetBlock(
   hidden = convLayer(weights, 'conv1', hidden, outChannels);
   if (activatedTime) {
     const time = linearLayer(weights, 'time_emb_proj', activatedTime, outChannels);
-    hidden = add(hidden, reshape(time, [time.shape[0]!, outChannels, 1, 1]));
+    hidden = add(hidden, reshape(time, [time.shape[0], outChannels, 1, 1]));
   }
   hidden = groupNormLayer(weights, 'norm2', hidden, groups, eps, { silu: true });
   hidden = convLayer(weights, 'conv2', hidden, outChannels);

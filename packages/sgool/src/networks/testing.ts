@@ -55,7 +55,7 @@ export async function readKeys(table: string): Promise<Map<string, Shape>> {
   return new Map(
     rows
       .filter((row) => row[0] === table)
-      .map(([, name, shape]) => [name!, shape === 'scalar' ? [] : shape!.split('x').map(Number)]),
+      .map(([, name, shape]) => [name, shape === 'scalar' ? [] : shape.split('x').map(Number)]),
   );
 }
 
@@ -66,9 +66,9 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
   for (let i = 0; i < expected.length; i++) {
     // NaN must not slip through Math.max as "no difference".
     difference =
-      Math.max(difference, Math.abs(actual[i]! - expected[i]!)) ||
+      Math.max(difference, Math.abs(actual[i] - expected[i])) ||
       (actual[i] === expected[i] ? difference : Number.NaN);
-    size = Math.max(size, Math.abs(expected[i]!));
+    size = Math.max(size, Math.abs(expected[i]));
   }
   return difference / size;
 }
@@ -116,14 +116,14 @@ export async function compareWithFixture(
       return of in symbols || (parameters && asked.has(of));
     });
     const total = Object.entries(outputs)
-      .map(([name, y]) => sum(mul(y, symbols[`cotangent:${name}`]!)))
+      .map(([name, y]) => sum(mul(y, symbols[`cotangent:${name}`])))
       .reduce((a, b) => add(a, b));
     const targets = wanted.map((name) => {
       const of = name.slice('gradient:'.length);
       return symbols[of] ?? asked.get(of)!;
     });
     const gradients = grad(total, targets);
-    return { ...outputs, ...Object.fromEntries(wanted.map((name, i) => [name, gradients[i]!])) };
+    return { ...outputs, ...Object.fromEntries(wanted.map((name, i) => [name, gradients[i]])) };
   });
   const program = await compile(graph, options);
   try {

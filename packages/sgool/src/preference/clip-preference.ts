@@ -78,7 +78,7 @@ export function clipPreference(
     },
     score(planes, { text }) {
       const model = clip(config, weights);
-      const cosine = sum(mul(model.image(clipPixels(planes)).embedding, text!));
+      const cosine = sum(mul(model.image(clipPixels(planes)).embedding, text));
       return name === 'pickscore' ? mul(exp(model.logitScale()), cosine) : cosine;
     },
     dispose: words.dispose,

@@ -38,7 +38,7 @@ export function imageRewardPreference(
     },
     score(planes, { ids, words }) {
       return reshape(
-        imageReward(config, weights)({ pixels: clipPixels(planes), ids: ids!, words: words! }),
+        imageReward(config, weights)({ pixels: clipPixels(planes), ids: ids, words: words }),
         [],
       );
     },

@@ -108,5 +108,5 @@ export function pictureGradient(
 /** `[rows, columns]` to `[columns, rows]`. */
 function transposed(matrix: Float32Array, columns: number): Float32Array {
   const rows = matrix.length / columns;
-  return Float32Array.from(matrix, (_, i) => matrix[(i % rows) * columns + Math.floor(i / rows)]!);
+  return Float32Array.from(matrix, (_, i) => matrix[(i % rows) * columns + Math.floor(i / rows)]);
 }

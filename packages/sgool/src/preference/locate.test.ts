@@ -20,7 +20,7 @@ afterEach(() => rm(dir, { recursive: true }));
 
 /** A model as a pull leaves it. @returns its folder */
 async function pulled(id: string): Promise<string> {
-  const model = path.join(env.HF_HUB_CACHE!, `models--${id.replace('/', '--')}`);
+  const model = path.join(env.HF_HUB_CACHE, `models--${id.replace('/', '--')}`);
   const snapshot = path.join(model, 'snapshots', COMMIT);
   await mkdir(snapshot, { recursive: true });
   await mkdir(path.join(model, 'refs'));

@@ -97,15 +97,15 @@ export function createScorer(model: PreferenceModel, options: CompileOptions = {
   };
   const scoring = lazyProgram(async () =>
     compile(
-      trace(inputs, ({ planes, ...prompt }) => ({ score: model.score(planes!, prompt) })),
+      trace(inputs, ({ planes, ...prompt }) => ({ score: model.score(planes, prompt) })),
       settings,
     ),
   );
   const slope = lazyProgram(async () =>
     compile(
       trace(inputs, ({ planes, ...prompt }) => {
-        const score = model.score(planes!, prompt);
-        return { score, gradient: grad(score, [planes!])[0]! };
+        const score = model.score(planes, prompt);
+        return { score, gradient: grad(score, [planes])[0] };
       }),
       settings,
     ),
@@ -117,7 +117,7 @@ export function createScorer(model: PreferenceModel, options: CompileOptions = {
       planes: seenPlanes(image, view),
       ...(await model.encode(prompt)),
     });
-    return { view, score: (results.score as Float32Array)[0]!, gradient: results.gradient as Float32Array };
+    return { view, score: (results.score as Float32Array)[0], gradient: results.gradient as Float32Array };
   }
 
   return {

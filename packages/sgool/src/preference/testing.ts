@@ -22,15 +22,15 @@ export interface PreferenceCase {
 /** The cases of one scorer. */
 export async function preferenceCases(scorer: string): Promise<PreferenceCase[]> {
   const file = await openSafetensors(`${PREFERENCE}expected.safetensors`);
-  const cases = JSON.parse(file.metadata.cases!) as { picture: number; prompt: string }[];
+  const cases = JSON.parse(file.metadata.cases) as { picture: number; prompt: string }[];
   return Promise.all(
     cases.map(async ({ picture, prompt }, i) => {
       const { shape, data } = await readTypedTensor(file, `pictures/${picture}`);
       const tensor = (name: string) => readTensor(file, `${scorer}/${i}/${name}`);
       return {
-        image: createImage(shape[1]!, shape[0]!, data as Uint8Array),
+        image: createImage(shape[1], shape[0], data as Uint8Array),
         prompt,
-        score: (await tensor('score'))[0]!,
+        score: (await tensor('score'))[0],
         seen: await tensor('seen'),
         gradient: await tensor('gradient/picture'),
       };

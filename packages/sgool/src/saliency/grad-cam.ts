@@ -52,7 +52,7 @@ export function gradCamGraph(config: ClipConfig, weights: Weights, variant: Grad
 
 /** All tokens but the class token. */
 function patches(tokens: Tensor): Tensor {
-  return slice(tokens, [{ axis: 1, start: 1, end: tokens.shape[1]! }]);
+  return slice(tokens, [{ axis: 1, start: 1, end: tokens.shape[1] }]);
 }
 
 /** Channel weights [1, 1, channels] of Grad-CAM++; axis 1 runs over the patches. */

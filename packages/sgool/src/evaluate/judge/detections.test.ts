@@ -53,14 +53,14 @@ describe('decoding', () => {
     const [cat, boat, ...others] = decodeMaps(maps);
     expect(others).toEqual([]);
     expect(cat).toMatchObject({ kind: 'cat', colour: 'red' });
-    expect(cat!.confidence).toBeCloseTo(1 / (1 + Math.exp(-5)), 5);
-    expect(cat!.colours.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+    expect(cat.confidence).toBeCloseTo(1 / (1 + Math.exp(-5)), 5);
+    expect(cat.colours.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
     expect(boat).toMatchObject({ kind: 'boat', colour: 'blue' });
     // Cell 8, 4 with its offset is the point (8.5, 4.25) of 16; the box is 0.25 wide and 0.5 high around it.
-    expect(boat!.box.x0).toBeCloseTo(8.5 / 16 - 0.125, 6);
-    expect(boat!.box.x1).toBeCloseTo(8.5 / 16 + 0.125, 6);
-    expect(boat!.box.y0).toBeCloseTo(4.25 / 16 - 0.25, 6);
-    expect(boat!.box.y1).toBeCloseTo(4.25 / 16 + 0.25, 6);
+    expect(boat.box.x0).toBeCloseTo(8.5 / 16 - 0.125, 6);
+    expect(boat.box.x1).toBeCloseTo(8.5 / 16 + 0.125, 6);
+    expect(boat.box.y0).toBeCloseTo(4.25 / 16 - 0.25, 6);
+    expect(boat.box.y1).toBeCloseTo(4.25 / 16 + 0.25, 6);
   });
 
   it('takes a plateau and a slope as one thing, and neighbours of another kind as their own', () => {

@@ -33,9 +33,7 @@ export function decodeMaps({ heat, colour, traits }: JudgeMaps, threshold = 0.4)
   const cells = JUDGE_GRID * JUDGE_GRID;
   KINDS.forEach((kind, k) => {
     const at = (r: number, c: number) =>
-      r < 0 || c < 0 || r >= JUDGE_GRID || c >= JUDGE_GRID
-        ? -Infinity
-        : heat[k * cells + r * JUDGE_GRID + c]!;
+      r < 0 || c < 0 || r >= JUDGE_GRID || c >= JUDGE_GRID ? -Infinity : heat[k * cells + r * JUDGE_GRID + c];
     for (let r = 0; r < JUDGE_GRID; r++) {
       for (let c = 0; c < JUDGE_GRID; c++) {
         const here = at(r, c);
@@ -47,15 +45,15 @@ export function decodeMaps({ heat, colour, traits }: JudgeMaps, threshold = 0.4)
           slot * JUDGE_TRAITS,
           (slot + 1) * JUDGE_TRAITS,
         ) as unknown as number[];
-        const [cx, cy] = [(c + dx!) / JUDGE_GRID, (r + dy!) / JUDGE_GRID];
+        const [cx, cy] = [(c + dx) / JUDGE_GRID, (r + dy) / JUDGE_GRID];
         found.push({
           kind,
-          colour: COLOURS[colours.indexOf(Math.max(...colours))]!,
+          colour: COLOURS[colours.indexOf(Math.max(...colours))],
           confidence,
           colours,
-          box: { x0: cx - w! / 2, y0: cy - h! / 2, x1: cx + w! / 2, y1: cy + h! / 2 },
-          covered: sigmoid(covered!),
-          hollow: sigmoid(hollow!),
+          box: { x0: cx - w / 2, y0: cy - h / 2, x1: cx + w / 2, y1: cy + h / 2 },
+          covered: sigmoid(covered),
+          hollow: sigmoid(hollow),
         });
       }
     }
@@ -123,7 +121,7 @@ export function judgePrompt(
     let best: Detection | undefined;
     let bestScore = 0;
     for (const d of free) {
-      const score = d.kind === kind ? d.confidence * d.colours[COLOURS.indexOf(colour)]! : 0;
+      const score = d.kind === kind ? d.confidence * d.colours[COLOURS.indexOf(colour)] : 0;
       if (score > bestScore) [best, bestScore] = [d, score];
     }
     if (best) free.delete(best);

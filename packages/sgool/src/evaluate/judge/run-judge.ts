@@ -9,6 +9,6 @@ export async function runJudge(program: Program, image: Uint8Array): Promise<Det
   const pixels = JUDGE_IMAGE * JUDGE_IMAGE;
   const planes = new Float32Array(3 * pixels);
   for (let i = 0; i < pixels; i++)
-    for (let c = 0; c < 3; c++) planes[c * pixels + i] = image[3 * i + c]! / 255;
+    for (let c = 0; c < 3; c++) planes[c * pixels + i] = image[3 * i + c] / 255;
   return decodeMaps((await program.run({ image: planes })) as unknown as JudgeMaps);
 }

@@ -48,7 +48,7 @@ export function autoencoder(
   { checkpointBlocks = false }: AutoencoderOptions = {},
 ): Autoencoder {
   const { block_out_channels: channels, norm_num_groups: groups, latent_channels: latentChannels } = config;
-  const deepest = channels[channels.length - 1]!;
+  const deepest = channels[channels.length - 1];
   const run = (block: (x: Tensor) => Tensor, x: Tensor) =>
     checkpointBlocks ? checkpoint(block)(x) : block(x);
 
@@ -80,7 +80,7 @@ export function autoencoder(
   return {
     encode(image) {
       const at = scoped(weights, 'encoder');
-      let hidden = convLayer(at, 'conv_in', image, channels[0]!);
+      let hidden = convLayer(at, 'conv_in', image, channels[0]);
       channels.forEach((width, i) => {
         const block = scoped(at, `down_blocks.${i}`);
         hidden = resnets(block, hidden, width, config.layers_per_block);
@@ -122,5 +122,5 @@ function mapAttention(weights: Weights, x: Tensor, groups: number): Tensor {
   const old = weights.has(`${name}.query.weight`) && !weights.has(`${name}.to_q.weight`);
   const tokens = mapToTokens(groupNormLayer(weights, `${name}.group_norm`, x, groups, EPS));
   const attended = attentionLayer(weights, name, old ? OLD_NAMES : NEW_NAMES, tokens, { heads: 1 });
-  return add(tokensToMap(attended, x.shape[2]!, x.shape[3]!), x);
+  return add(tokensToMap(attended, x.shape[2], x.shape[3]), x);
 }

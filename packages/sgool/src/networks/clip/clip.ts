@@ -102,7 +102,7 @@ function visionTower(config: ClipVisionConfig, weights: Weights, pixels: Tensor)
   const patches = mapToTokens(conv2d(pixels, kernel, undefined, { stride: patch }));
   const classToken = reshape(embeddings.get('class_embedding', [width]), [1, 1, width]);
   const tokens = concat([expand(classToken, [batch, 1, width]), patches], 1);
-  const positions = embeddings.get('position_embedding.weight', [tokens.shape[1]!, width]);
+  const positions = embeddings.get('position_embedding.weight', [tokens.shape[1], width]);
   const eps = config.layer_norm_eps;
   // The published name has a typing error that every checkpoint keeps.
   const start = layerNormLayer(weights, 'pre_layrnorm', add(tokens, positions), eps);

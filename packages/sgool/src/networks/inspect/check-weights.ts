@@ -57,7 +57,7 @@ export function checkWeights(
 /** `the weight x is missing`, `the weight x has shape [2, 3] instead of [3, 2]`, and how many more. */
 export function describeProblems(problems: readonly WeightProblem[]): string {
   const [first, ...others] = problems;
-  const { name, expected, actual } = first!;
+  const { name, expected, actual } = first;
   const what =
     actual === undefined
       ? `the weight ${name} [${expected.join(', ')}] is missing`
@@ -90,7 +90,7 @@ const BUILDS: Readonly<Record<string, Build>> = {
       )({
         sample: input('sample', [1, settings.in_channels, SIDE, SIDE]),
         timestep: input('timestep', [1]),
-        context: input('context', [1, 8, settings.cross_attention_dim[0]!]),
+        context: input('context', [1, 8, settings.cross_attention_dim[0]]),
       });
     };
   },

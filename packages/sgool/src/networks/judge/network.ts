@@ -38,10 +38,10 @@ export interface JudgeOutputs {
 
 /** @param image [batch, 3, 128, 128] in [0, 1] */
 export function judgeNetwork(weights: Weights, image: Tensor): JudgeOutputs {
-  const batch = image.shape[0]!;
+  const batch = image.shape[0];
   const conv = (x: Tensor, name: string, out: number, kernel: number, stride = 1, dilation = 1) => {
     const w = scoped(weights, name);
-    const inside = x.shape[1]!;
+    const inside = x.shape[1];
     return conv2d(x, w.get('weight', [out, inside, kernel, kernel]), w.get('bias', [out]), {
       stride,
       dilation,
@@ -50,7 +50,7 @@ export function judgeNetwork(weights: Weights, image: Tensor): JudgeOutputs {
   };
   const norm = (x: Tensor, name: string) => {
     const w = scoped(weights, name);
-    const channels = x.shape[1]!;
+    const channels = x.shape[1];
     return groupNorm(x, 8, w.get('weight', [channels]), w.get('bias', [channels]));
   };
   let x = image;
@@ -58,8 +58,8 @@ export function judgeNetwork(weights: Weights, image: Tensor): JudgeOutputs {
     x = silu(norm(conv(x, `down.${i}.conv`, width, i === 0 ? 5 : 3, 2), `down.${i}.norm`));
   });
   DILATIONS.forEach((dilation, i) => {
-    const inner = silu(norm(conv(x, `blocks.${i}.conv1`, x.shape[1]!, 3, 1, dilation), `blocks.${i}.norm1`));
-    x = silu(add(x, norm(conv(inner, `blocks.${i}.conv2`, x.shape[1]!, 3), `blocks.${i}.norm2`)));
+    const inner = silu(norm(conv(x, `blocks.${i}.conv1`, x.shape[1], 3, 1, dilation), `blocks.${i}.norm1`));
+    x = silu(add(x, norm(conv(inner, `blocks.${i}.conv2`, x.shape[1], 3), `blocks.${i}.norm2`)));
   });
   const kinds = KINDS.length;
   const perKind = (name: string, count: number) =>

@@ -51,7 +51,7 @@ export function blipVision(config: BlipVisionConfig, weights: Weights, pixels: T
   });
   const first = expand(weights.get('cls_token', [1, 1, width]), [batch, 1, width]);
   const tokens = concat([first, mapToTokens(patches)], 1);
-  let hidden = add(tokens, weights.get('pos_embed', [1, tokens.shape[1]!, width]));
+  let hidden = add(tokens, weights.get('pos_embed', [1, tokens.shape[1], width]));
   for (let i = 0; i < config.num_hidden_layers; i++) {
     const block = scoped(weights, `blocks.${i}`);
     const normal = layerNormLayer(block, 'norm1', hidden, eps);
@@ -69,7 +69,7 @@ export function blipVision(config: BlipVisionConfig, weights: Weights, pixels: T
 
 /** Self-attention whose query, key and value come from one projection, one behind the other. */
 function jointAttention(weights: Weights, x: Tensor, heads: number): Tensor {
-  const width = x.shape[2]!;
+  const width = x.shape[2];
   const joint = linearLayer(weights, 'qkv', x, 3 * width);
   const [query, key, value] = [0, 1, 2].map((i) =>
     splitHeads(slice(joint, [{ axis: 2, start: i * width, end: (i + 1) * width }]), heads),

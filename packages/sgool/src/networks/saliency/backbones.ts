@@ -66,7 +66,7 @@ function denseStages(config: TranSalNetConfig, conv: Conv, norm: BatchNormLayer,
     outputs.push(hidden);
     if (stage < config.stage_layers.length - 1) {
       const transition = `${ROOT}.${5 + 2 * stage}`;
-      const halved = Math.floor(hidden.shape[1]! / 2);
+      const halved = Math.floor(hidden.shape[1] / 2);
       const mixed = conv(`${transition}.conv`, relu(norm(`${transition}.norm`, hidden)), halved, {
         kernel: 1,
       });

@@ -26,11 +26,11 @@ export function batchNormLayers(
   { training = false, onBatchStatistics }: BatchNormOptions,
 ): BatchNormLayer {
   return (name, x) => {
-    const channels = [x.shape[1]!];
+    const channels = [x.shape[1]];
     let statistics: BatchNormStatistics;
     if (training) {
       statistics = batchStatistics(x);
-      onBatchStatistics?.(name, { ...statistics, count: x.size / x.shape[1]! });
+      onBatchStatistics?.(name, { ...statistics, count: x.size / x.shape[1] });
     } else {
       statistics = {
         mean: weights.get(`${name}.running_mean`, channels),

@@ -9,7 +9,7 @@ import {
   type TensorMap,
   trace,
 } from '@sgool/autodiff';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { transalnetConfig } from '../config.ts';
 import { compareWithFixture, openFixture, readKeys, relativeError } from '../testing.ts';
 import { transalnet } from './transalnet.ts';
@@ -39,7 +39,7 @@ function formulaWeight(name: string, shape: Shape, t: number): Float32Array {
   if (name.endsWith('.bias')) return noise(length, t, 0, 0.2);
   if (shape.length === 1) return noise(length, t, 1, 0.2);
   const gain = /transformer_encoder|patch_embeddings/.test(name) ? 1 : 1.4;
-  return noise(length, t, 0, (2 * Math.sqrt(3) * gain) / Math.sqrt(length / shape[0]!));
+  return noise(length, t, 0, (2 * Math.sqrt(3) * gain) / Math.sqrt(length / shape[0]));
 }
 
 async function formulaWeights(variant: 'res' | 'dense') {
@@ -72,7 +72,7 @@ function formulaImage(): Float32Array {
   });
 }
 
-test.each(['res', 'dense'] as const)(
+it.each(['res', 'dense'] as const)(
   "full-size TranSalNet (%s) gives the map of the authors' code",
   async (variant) => {
     const fixture = await openFixture(`transalnet-${variant}`, { prefix: '' });
@@ -82,7 +82,7 @@ test.each(['res', 'dense'] as const)(
     const graph = trace({ picture, cotangent }, (inputs) => {
       const map = transalnet(transalnetConfig({ variant }), weights)(inputs.picture);
       const [gradient] = grad(sum(mul(map, inputs.cotangent)), [inputs.picture]);
-      return { map, gradient: gradient! };
+      return { map, gradient: gradient };
     });
     const program = await compile(graph, { layout: 'lean' });
     const results = await program.run({ picture: formulaImage(), cotangent: noise(HEIGHT * WIDTH, 778) });
@@ -105,11 +105,11 @@ test.each(['res', 'dense'] as const)(
 
 function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let squares = 0;
-  for (let i = 0; i < b.length; i++) squares += (a[i]! - b[i]!) ** 2;
+  for (let i = 0; i < b.length; i++) squares += (a[i] - b[i]) ** 2;
   return Math.sqrt(squares);
 }
 
-test.each(['res', 'dense'] as const)(
+it.each(['res', 'dense'] as const)(
   'small TranSalNet (%s) differentiates as torch does, with stored and with batch statistics',
   async (variant) => {
     const fixture = await openFixture(`transalnet-${variant}-small`);
@@ -126,8 +126,8 @@ test.each(['res', 'dense'] as const)(
             counts.set(name, count);
           },
         });
-        const map = transalnet(config, weights)(picture!);
-        return { map, trainingMap: training(picture!), ...statistics.get('decoder.batchnorm6') };
+        const map = transalnet(config, weights)(picture);
+        return { map, trainingMap: training(picture), ...statistics.get('decoder.batchnorm6') };
       },
     });
     expect(Object.keys(errors)).toHaveLength(4 + 7);

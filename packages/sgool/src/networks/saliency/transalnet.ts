@@ -68,8 +68,8 @@ export function transalnet(
 /** A small vision transformer over the positions of one tap; gives a map with the transformer's width. */
 function transEncoder(weights: Weights, config: TranSalNetConfig, number: 1 | 2 | 3, tap: Tensor): Tensor {
   const [, , height, width] = tap.shape as [number, number, number, number];
-  const hiddenSize = config.hidden_sizes[number - 1]!;
-  const heads = config.heads[number - 1]!;
+  const hiddenSize = config.hidden_sizes[number - 1];
+  const heads = config.heads[number - 1];
   const patches = mapToTokens(convLayer(weights, 'patch_embeddings', tap, hiddenSize, { kernel: 1 }));
   let tokens = add(patches, weights.get('position_embeddings', [1, height * width, hiddenSize]));
   const encoder = scoped(weights, 'transformer_encoder');

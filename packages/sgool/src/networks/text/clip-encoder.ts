@@ -41,7 +41,7 @@ export function clipEncoder(
 ): ClipEncoderResult {
   const { num_attention_heads: heads, layer_norm_eps: eps } = config;
   const activation = config.hidden_act === 'gelu' ? gelu : quickGelu;
-  const width = x.shape[2]!;
+  const width = x.shape[2];
   const normalisedInputs: Tensor[] = [];
   let hidden = x;
   for (let i = 0; i < config.num_hidden_layers; i++) {

@@ -29,7 +29,7 @@ export function textEncoder(config: ClipTextConfig, weights: Weights): TextEncod
   const bare = weights.has(probe) && !weights.has(`text_model.${probe}`);
   const own = bare ? weights : scoped(weights, 'text_model');
   return (ids) => {
-    const length = ids.shape[1]!;
+    const length = ids.shape[1];
     const { max_position_embeddings: longest, hidden_size: width } = config;
     if (ids.rank !== 2 || length > longest) {
       throw new UserError(`textEncoder: ids must be [batch, at most ${longest}], got [${ids.shape}]`);

@@ -62,7 +62,7 @@ function transformerBlock(
   heads: number,
   onProbabilities: ((probabilities: Tensor) => void) | undefined,
 ): Tensor {
-  const width = x.shape[2]!;
+  const width = x.shape[2];
   const own = { heads, bias: false };
   let tokens = add(attentionLayer(weights, 'attn1', NAMES, layerNormLayer(weights, 'norm1', x), own), x);
   const cross = { ...own, context, onProbabilities };

@@ -61,8 +61,8 @@ export function unet(
     const transformer = (name: string, x: Tensor, level: number) => {
       const at = scoped(weights, name);
       const options = {
-        heads: config.attention_head_dim[level]!,
-        layers: config.transformer_layers_per_block[level]!,
+        heads: config.attention_head_dim[level],
+        layers: config.transformer_layers_per_block[level],
         groups,
         linearProjection: config.use_linear_projection,
         onCrossAttention:
@@ -73,39 +73,39 @@ export function unet(
       return checkpoint((y: Tensor, text: Tensor) => spatialTransformer(at, y, text, options))(x, context);
     };
 
-    let hidden = convLayer(weights, 'conv_in', sample, channels[0]!);
+    let hidden = convLayer(weights, 'conv_in', sample, channels[0]);
     const skips = [hidden];
 
     config.down_block_types.forEach((type, level) => {
       const block = `down_blocks.${level}`;
-      for (let i = 0; i < config.layers_per_block[level]!; i++) {
-        hidden = resnet(`${block}.resnets.${i}`, hidden, channels[level]!);
+      for (let i = 0; i < config.layers_per_block[level]; i++) {
+        hidden = resnet(`${block}.resnets.${i}`, hidden, channels[level]);
         if (type === 'CrossAttnDownBlock2D') hidden = transformer(`${block}.attentions.${i}`, hidden, level);
         skips.push(hidden);
       }
       if (level < last) {
         const padding = config.downsample_padding === 0 ? ([0, 0, 1, 1] as const) : 1;
         const down = { stride: 2, padding };
-        hidden = convLayer(weights, `${block}.downsamplers.0.conv`, hidden, channels[level]!, down);
+        hidden = convLayer(weights, `${block}.downsamplers.0.conv`, hidden, channels[level], down);
         skips.push(hidden);
       }
     });
 
     if (config.mid_block_type) {
-      hidden = resnet('mid_block.resnets.0', hidden, channels[last]!);
+      hidden = resnet('mid_block.resnets.0', hidden, channels[last]);
       hidden = transformer('mid_block.attentions.0', hidden, last);
-      hidden = resnet('mid_block.resnets.1', hidden, channels[last]!);
+      hidden = resnet('mid_block.resnets.1', hidden, channels[last]);
     }
 
     config.up_block_types.forEach((type, i) => {
       const level = last - i;
       const block = `up_blocks.${i}`;
-      for (let j = 0; j < config.layers_per_block[level]! + 1; j++) {
-        hidden = resnet(`${block}.resnets.${j}`, concat([hidden, skips.pop()!], 1), channels[level]!);
+      for (let j = 0; j < config.layers_per_block[level] + 1; j++) {
+        hidden = resnet(`${block}.resnets.${j}`, concat([hidden, skips.pop()!], 1), channels[level]);
         if (type === 'CrossAttnUpBlock2D') hidden = transformer(`${block}.attentions.${j}`, hidden, level);
       }
       if (level > 0) {
-        hidden = upsampleLayer(weights, `${block}.upsamplers.0.conv`, hidden, channels[level]!);
+        hidden = upsampleLayer(weights, `${block}.upsamplers.0.conv`, hidden, channels[level]);
       }
     });
 
@@ -137,7 +137,7 @@ function checkInputs(
 ): void {
   const [batch, channels, height, width] = sample.shape;
   const stride = 2 ** (config.block_out_channels.length - 1);
-  if (sample.rank !== 4 || channels !== config.in_channels || height! % stride || width! % stride) {
+  if (sample.rank !== 4 || channels !== config.in_channels || height % stride || width % stride) {
     throw new UserError(
       `unet: sample must be [batch, ${config.in_channels}, h, w] with h and w multiples of ${stride}, got [${sample.shape}]`,
     );

@@ -87,7 +87,7 @@ function weightFiles(
   variant: string | undefined,
 ): HubFile[] {
   const groups = folders.map((folder) => groupWeights(files, folder)).filter((group) => group.size > 0);
-  const variants = new Set(groups.flatMap((group) => [...group.keys()].map((key) => key.split('/')[0]!)));
+  const variants = new Set(groups.flatMap((group) => [...group.keys()].map((key) => key.split('/')[0])));
   if (variant !== undefined && groups.length > 0 && !variants.has(variant)) {
     const there = [...variants].map((name) => name || 'the plain one').join(', ');
     throw new UserError(`hub: ${id} has no variant ${variant}; it has ${there}`);

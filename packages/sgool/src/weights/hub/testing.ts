@@ -109,7 +109,7 @@ export async function startHub(models: Record<string, FakeModel>): Promise<FakeH
     note(request, true);
     const name = decodeURIComponent(request.url!.slice(1));
     const [id, file] = name.split('//') as [string, string];
-    send(request, response, file, bytesOf(hub.models[id]!.files[file]!));
+    send(request, response, file, bytesOf(hub.models[id].files[file]));
   });
 
   const main = await listen((request, response) => {
@@ -130,7 +130,7 @@ export async function startHub(models: Record<string, FakeModel>): Promise<FakeH
     }
     if (model.gated) return refuse(403, 'GatedRepo');
     const { commit, refs = ['main'], files } = model;
-    if (![commit, ...refs].includes(decodeURIComponent(revision!))) return refuse(404, 'RevisionNotFound');
+    if (![commit, ...refs].includes(decodeURIComponent(revision))) return refuse(404, 'RevisionNotFound');
     if (api !== undefined && kind === 'revision') {
       return json(response, { _id: '1', id, sha: commit, private: false, lastModified: '2026-11-22' });
     }

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readTensor } from '../formats/safetensors.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import { writeSafetensors } from '../formats/write-safetensors.ts';
@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true }));
 
-test('weights are found again after they were stored, and replaced by the next ones', async () => {
+it('weights are found again after they were stored, and replaced by the next ones', async () => {
   const env = { SGOOL_DATA_DIR: join(dir, 'data') };
   const path = join(dir, 'file.safetensors');
   await writeSafetensors(path, {
@@ -39,7 +39,7 @@ test('weights are found again after they were stored, and replaced by the next o
   expect(findAdded('hps-v1', env)).toBeUndefined();
 });
 
-test('half-precision numbers keep their bits', async () => {
+it('half-precision numbers keep their bits', async () => {
   const env = { SGOOL_DATA_DIR: join(dir, 'bits') };
   const path = join(dir, 'bits.safetensors');
   const data = Float32Array.of(65504, 2 ** -24, -0, 1 / 3);
@@ -51,7 +51,7 @@ test('half-precision numbers keep their bits', async () => {
   expect(await read(join(stored, 'model.safetensors'))).toEqual(await read(path));
 });
 
-test('a folder that cannot be made is told in one line', async () => {
+it('a folder that cannot be made is told in one line', async () => {
   const blocked = join(dir, 'blocked');
   await writeFile(blocked, '');
   const storing = storeAdded('hps-v1', {}, new Map(), { SGOOL_DATA_DIR: blocked });
@@ -60,7 +60,7 @@ test('a folder that cannot be made is told in one line', async () => {
   );
 });
 
-test('the data folder is where the system keeps such things', () => {
+it('the data folder is where the system keeps such things', () => {
   expect(userDataDir({ SGOOL_DATA_DIR: '/x', XDG_DATA_HOME: '/y' })).toBe('/x');
   expect(userDataDir({ XDG_DATA_HOME: '/y' })).toBe('/y/sgool');
   expect(userDataDir({}, 'linux')).toMatch(/\.local\/share\/sgool$/);
