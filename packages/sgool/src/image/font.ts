@@ -1,4 +1,5 @@
 /** @file A small bitmap font, so that captions need no font files. Glyphs are nine rows high, two of them below the line. */
+import { required } from '../errors.ts';
 import { sum } from '../numbers.ts';
 
 /** Lines of letters and their images: nine rows, glyphs of any width with one blank column between them. */
@@ -97,10 +98,11 @@ function readSheets(): Map<string, readonly string[]> {
 }
 
 const GLYPHS = readSheets();
+const UNKNOWN = required(GLYPHS.get('?'), 'question mark');
 
 /** Rows of a letter, `#` for ink; letters that the font lacks give the question mark. */
 export function glyph(letter: string): readonly string[] {
-  return GLYPHS.get(letter) ?? GLYPHS.get('?')!;
+  return GLYPHS.get(letter) ?? UNKNOWN;
 }
 
 /** Width of a line in font pixels, one blank column between letters. */

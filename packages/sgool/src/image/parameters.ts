@@ -63,8 +63,7 @@ export function formatParameters({ prompt, negativePrompt = '', settings }: Gene
 /** Reads the text, from this or any other tool. Values come as text; `Size` stays `512x512`. */
 export function parseParameters(text: string): GenerationParameters & { settings: Record<string, string> } {
   const lines = text.trim().split('\n');
-  const last = lines.at(-1)!;
-  const found = [...last.matchAll(SETTING)];
+  const found = [...lines[lines.length - 1].matchAll(SETTING)];
   const settings: Record<string, string> = {};
   if (found.length >= MIN_SETTINGS) {
     lines.pop();

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { compile, conv2d, grad, linear, reshape, square, sum, trace } from '@sgool/autodiff';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { UserError } from '../errors.ts';
+import { required, UserError } from '../errors.ts';
 import { Generator } from '../random/generator.ts';
 import { openSafetensors, type SafetensorsFile } from '../weights/formats/safetensors.ts';
 import {
@@ -81,7 +81,7 @@ it.each(['fast', 'lean'] as const)(
       changes: { unet: new Map([['base', { up, down, scale: 0.5 }]]), text_encoder: new Map() },
     };
     const component = { name: 'unet', dir: folder, config: {}, weights: source };
-    const changed = applyLora(new Map([['unet', component]]), lora, 0.3).get('unet')!.weights;
+    const changed = required(applyLora(new Map([['unet', component]]), lora, 0.3).get('unet')).weights;
     const { lowRank: _, ...merged } = changed.get('base.weight') as ComputedTensor;
     const x = random.randn([1, 4, 6, 6]);
     const run = async (source: WeightSource) => {

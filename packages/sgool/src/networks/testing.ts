@@ -1,4 +1,5 @@
 /** @file For tests: runs a traced network beside the numbers that PyTorch gave (fixtures/make/networks.py). */
+
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +17,7 @@ import {
   trace,
   type Weights,
 } from '@sgool/autodiff';
+import { required } from '../errors.ts';
 import { openSafetensors, readTypedTensor } from '../weights/formats/safetensors.ts';
 import { type RenameTensor, weightSource } from '../weights/formats/weight-source.ts';
 import { networkWeights } from './network-weights.ts';
@@ -43,7 +45,7 @@ export async function openFixture(
     names: new Set(
       [...file.tensors.keys()].filter((n) => n.startsWith(prefix)).map((n) => n.slice(prefix.length)),
     ),
-    shape: (of) => file.tensors.get(prefix + of)!.shape,
+    shape: (of) => required(file.tensors.get(prefix + of)).shape,
     array: async (of) => (await readTypedTensor(file, prefix + of)).data as Float32Array | Int32Array,
   };
 }
@@ -120,7 +122,7 @@ export async function compareWithFixture(
       .reduce((a, b) => add(a, b));
     const targets = wanted.map((name) => {
       const of = name.slice('gradient:'.length);
-      return symbols[of] ?? asked.get(of)!;
+      return symbols[of] ?? required(asked.get(of));
     });
     const gradients = grad(total, targets);
     return { ...outputs, ...Object.fromEntries(wanted.map((name, i) => [name, gradients[i]])) };

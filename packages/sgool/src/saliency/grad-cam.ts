@@ -40,7 +40,7 @@ export function gradCamGraph(config: ClipConfig, weights: Weights, variant: Grad
   const inputs = { planes: { shape: [1, 3, side, side] }, text: { shape: [1, config.projection_dim] } };
   return trace(inputs, ({ planes, text }) => {
     const { embedding, normalisedInputs } = clip(config, weights).image(clipPixels(planes));
-    const lastLayerTokens = normalisedInputs.at(-1)!;
+    const lastLayerTokens = normalisedInputs[normalisedInputs.length - 1];
     const logit = mul(100, sum(mul(embedding, text)));
     const [gradient] = grad(logit, [lastLayerTokens]);
     const [activation, slope] = [patches(lastLayerTokens), patches(gradient)];

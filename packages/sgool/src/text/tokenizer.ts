@@ -129,7 +129,9 @@ export function createTokenizer({ vocab, merges, config = {} }: TokenizerOptions
       const wanted = wordsOf(word);
       if (wanted.length === 0) return [];
       const starts = [1];
-      for (const one of words) starts.push(starts.at(-1)! + pieces(one).length);
+      words.forEach((one, i) => {
+        starts.push(starts[i] + pieces(one).length);
+      });
       const positions: number[] = [];
       for (let at = 0; at + wanted.length <= words.length; at++) {
         if (!matchesAt(words, at, wanted)) continue;

@@ -80,7 +80,7 @@ export function createWordPieceTokenizer(
     encode(text, maxLength) {
       const all = text
         .split(pattern)
-        .flatMap((part) => (special.has(part) ? [ids.get(part)!] : splitBertWords(part).flatMap(pieces)));
+        .flatMap((part) => (special.has(part) ? idOf(part) : splitBertWords(part).flatMap(pieces)));
       const kept = all.slice(0, Math.max(0, maxLength - 2));
       const out = new Int32Array(maxLength).fill(padding);
       out.set([start, ...kept, end].slice(0, maxLength));
@@ -98,7 +98,7 @@ const IDEOGRAPH =
 /** All of ASCII that is neither letter, digit nor space, and what Unicode calls punctuation. */
 const WORDS = /[!-/:-@[-`{-~\p{P}]|[^ !-/:-@[-`{-~\p{P}]+/gu;
 
-/** Words and single scores: cleaned, without accents, in lower case. */
+/** Words and single punctuation marks: cleaned, without accents, in lower case. */
 function splitBertWords(text: string): string[] {
   const clean = text
     .replace(LEFT_OUT, '')

@@ -30,7 +30,7 @@ it('gives the activation of Grad-CAM and lets the similarity be differentiated w
   const graph = trace(specs, ({ pixels, ids, position }) => {
     const model = clip(clipConfig(fixture.config), fixture.weights);
     const { embedding, normalisedInputs } = model.image(pixels);
-    const lastLayerTokens = normalisedInputs.at(-1)!;
+    const lastLayerTokens = normalisedInputs[normalisedInputs.length - 1];
     const similarity = sum(mul(embedding, model.text(ids, position).embedding));
     const [activationGradient] = grad(similarity, [lastLayerTokens]);
     return { activation: lastLayerTokens, activationGradient: activationGradient };

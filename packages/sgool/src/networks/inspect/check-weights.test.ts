@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { required } from '../../errors.ts';
 import { sourceOf, type WeightTensor } from '../../weights/formats/weight-source.ts';
 import { readKeys } from '../testing.ts';
 import { checkNetwork, describeProblems } from './check-weights.ts';
@@ -18,12 +19,12 @@ it.each([
     { dtype: 'F16', shape, path: 'model.safetensors', byteOffset: 0, byteLength: 0 },
   ]);
   const tensors = new Map(entries);
-  const check = () => checkNetwork(name, config, sourceOf('model.safetensors', tensors))!;
+  const check = () => required(checkNetwork(name, config, sourceOf('model.safetensors', tensors)));
   const { asked, problems } = check();
   expect(problems).toEqual([]);
   const [first, second] = [...asked];
   tensors.delete(first);
-  tensors.set(second, { ...tensors.get(second)!, shape: [3] });
+  tensors.set(second, { ...required(tensors.get(second)), shape: [3] });
   expect(describeProblems(check().problems)).toMatch(
     new RegExp(`^the weight ${first} .* is missing, and 1 more do not fit$`),
   );

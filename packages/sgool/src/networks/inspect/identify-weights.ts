@@ -2,7 +2,7 @@
 
 import { input, type Shape } from '@sgool/autodiff';
 import { places } from '#platform';
-import { UserError } from '../../errors.ts';
+import { required, UserError } from '../../errors.ts';
 import type { TensorFile, WeightTensor } from '../../weights/formats/weight-source.ts';
 import type { AddedName } from '../../weights/open/added.ts';
 import type { Config } from '../../weights/sources/read-config.ts';
@@ -31,7 +31,7 @@ interface Candidate {
 
 const transalnetCandidate = (variant: 'res' | 'dense', title: string): Candidate => {
   const config = { _class_name: 'TranSalNet', variant };
-  return { title, config, check: (tensors) => checkNetwork('transalnet', config, { tensors })! };
+  return { title, config, check: (tensors) => required(checkNetwork('transalnet', config, { tensors })) };
 };
 
 interface OpenaiClipSize {
@@ -188,7 +188,7 @@ export function identifyWeights(wanted: AddedName | 'hps', file: TensorFile): Id
     name,
     title: candidate.title,
     config: candidate.config,
-    tensors: new Map([...asked].map((key) => [key, tensors.get(key)!])),
+    tensors: new Map([...asked].map((key) => [key, required(tensors.get(key), key)])),
   };
 }
 

@@ -10,6 +10,7 @@ import {
   trace,
 } from '@sgool/autodiff';
 import { expect, it } from 'vitest';
+import { required } from '../../errors.ts';
 import { transalnetConfig } from '../config.ts';
 import { compareWithFixture, openFixture, readKeys, relativeError } from '../testing.ts';
 import { transalnet } from './transalnet.ts';
@@ -46,7 +47,7 @@ async function formulaWeights(variant: 'res' | 'dense') {
   const keys = await readKeys(`transalnet_${variant}`);
   const sources = new Map<string, ConstantSource>();
   [...keys.keys()].sort().forEach((name, t) => {
-    const shape = keys.get(name)!;
+    const shape = required(keys.get(name));
     const data = formulaWeight(name, shape, t);
     sources.set(name, { dtype: 'float32', shape, data });
   });
@@ -67,7 +68,7 @@ function formulaImage(): Float32Array {
     blocks.set(blockOf(i), (blocks.get(blockOf(i)) ?? 0) + value / 256);
   });
   return r.map((value, i) => {
-    const contrast = (blocks.get(blockOf(i))! - 0.5) * 6 + 0.5;
+    const contrast = (required(blocks.get(blockOf(i))) - 0.5) * 6 + 0.5;
     return 0.9 * Math.min(Math.max(contrast, 0), 1) + 0.1 * value;
   });
 }

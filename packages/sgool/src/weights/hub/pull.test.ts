@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { UserError } from '../../errors.ts';
+import { required, UserError } from '../../errors.ts';
 import { resolveModel } from '../open/locate-model.ts';
 import { findSnapshot, listCachedModels } from './cache.ts';
 import { type PullOptions, type PullProgress, pullModel } from './pull.ts';
@@ -96,7 +96,7 @@ it('a cut connection is taken up where it broke', async () => {
   const ranges = storageRequests().flatMap(({ url, range }) => (url.endsWith(UNET) ? [range] : []));
   expect(ranges[0]).toBeUndefined();
   expect(ranges.length).toBeGreaterThan(1);
-  const starts = ranges.slice(1).map((range) => Number(/^bytes=(\d+)-$/.exec(range!)![1]));
+  const starts = ranges.slice(1).map((range) => Number(required(/^bytes=(\d+)-$/.exec(range ?? ''))[1]));
   expect(starts).toEqual([...starts].sort((a, b) => a - b));
   expect(starts[0]).toBeGreaterThan(0);
 });
@@ -267,7 +267,10 @@ it('a model that is one file is found as that file', async () => {
   const { dir } = await pull({}, 'some/file');
   expect(resolveModel('some/file', hub.env).dir).toBe(path.join(dir, 'sd.ckpt'));
   await pull();
-  expect(resolveModel(ID, hub.env)).toEqual({ name: ID, dir: findSnapshot(ID, 'main', hub.env)!.dir });
+  expect(resolveModel(ID, hub.env)).toEqual({
+    name: ID,
+    dir: required(findSnapshot(ID, 'main', hub.env)).dir,
+  });
   expect(() => resolveModel('some/other@v2', hub.env)).toThrow(
     /some\/other@v2 is neither a folder nor in the cache .*; fetch it with: sgool models pull some\/other@v2$/,
   );
@@ -291,7 +294,7 @@ it('a commit or tag can be pulled beside main, and files that are the same are s
   expect(existsSync(path.join(hub.cache, 'models--somebody--diffusion-v1-4/refs', old))).toBe(false);
   expect(
     createHash('sha256')
-      .update(readFileSync(path.join(findSnapshot(ID, old, hub.env)!.dir, UNET)))
+      .update(readFileSync(path.join(required(findSnapshot(ID, old, hub.env)).dir, UNET)))
       .digest('hex'),
   ).toBe(sha256(content(UNET)));
 });

@@ -28,7 +28,7 @@ export async function pause(milliseconds: number, signal?: AbortSignal): Promise
   await new Promise<void>((resolve, reject) => {
     const stop = () => {
       clearTimeout(timer);
-      reject(signal!.reason);
+      reject(signal?.reason);
     };
     const timer = setTimeout(() => {
       signal?.removeEventListener('abort', stop);

@@ -92,7 +92,7 @@ function weightFiles(
     const there = [...variants].map((name) => name || 'the plain one').join(', ');
     throw new UserError(`hub: ${id} has no variant ${variant}; it has ${there}`);
   }
-  return groups.flatMap((group) => group.get(bestKey([...group.keys()], variant))!);
+  return groups.flatMap((group) => bestWeights(group, variant));
 }
 
 /** The weights of one folder, by `variant/format`. */
@@ -107,11 +107,12 @@ function groupWeights(files: readonly HubFile[], folder: string): Map<string, Hu
   return groups;
 }
 
-/** The variant before the plain ones before fp16 before others; safetensors before pickles. */
-function bestKey(keys: readonly string[], variant = ''): string {
-  const variants = [variant, '', 'fp16', ...keys.map((key) => key.split('/')[0])];
+/** In order of preference: the variant, the plain ones, fp16, others; of each, safetensors before pickles. */
+function bestWeights(group: ReadonlyMap<string, HubFile[]>, variant = ''): HubFile[] {
+  const variants = [variant, '', 'fp16', ...Array.from(group.keys(), (key) => key.split('/')[0])];
   const order = variants.flatMap((name) => [`${name}/safetensors`, `${name}/bin`]);
-  return order.find((key) => keys.includes(key))!;
+  const best = order.find((key) => group.has(key));
+  return (best === undefined ? undefined : group.get(best)) ?? [];
 }
 
 function namedFiles(id: string, files: readonly HubFile[], named: readonly string[]): HubFile[] {

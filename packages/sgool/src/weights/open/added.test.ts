@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { required } from '../../errors.ts';
 import { readTensor } from '../formats/safetensors.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import { writeSafetensors } from '../formats/write-safetensors.ts';
@@ -31,7 +32,12 @@ it('weights are found again after they were stored, and replaced by the next one
   expect({ name, config }).toEqual({ name: 'transalnet', config: { variant: 'res' } });
   expect(weights.tensors.get('half')).toMatchObject({ dtype: 'F16', shape: [2, 1] });
 
-  await storeAdded('transalnet', { variant: 'dense' }, new Map([['single', tensors.get('single')!]]), env);
+  await storeAdded(
+    'transalnet',
+    { variant: 'dense' },
+    new Map([['single', required(tensors.get('single'))]]),
+    env,
+  );
   const second = await openComponent(stored);
   expect([...second.weights.tensors.keys()]).toEqual(['single']);
   expect(second.config).toEqual({ variant: 'dense' });

@@ -40,7 +40,7 @@ class Machine {
   private readonly path: string;
   private readonly resolver: PickleResolver;
   private readonly memo = new Map<number, PickleValue>();
-  private readonly scores: number[] = [];
+  private readonly marks: number[] = [];
   private readonly decoder = new TextDecoder('utf-8');
   private readonly charge = (items: number) => this.spend(items);
   private stack: PickleValue[] = [];
@@ -114,9 +114,9 @@ class Machine {
   }
 
   private pop(): PickleValue {
-    if (this.stack.length <= (this.scores.at(-1) ?? 0))
-      this.fail(`nothing on the stack at byte ${this.at - 1}`);
-    return this.stack.pop()!;
+    const value = this.stack.length > (this.marks.at(-1) ?? 0) ? this.stack.pop() : undefined;
+    if (value === undefined) this.fail(`nothing on the stack at byte ${this.at - 1}`);
+    return value;
   }
 
   private top(): PickleValue {
@@ -126,7 +126,7 @@ class Machine {
   }
 
   private popMark(): PickleValue[] {
-    const mark = this.scores.pop();
+    const mark = this.marks.pop();
     if (mark === undefined) this.fail(`no mark on the stack at byte ${this.at - 1}`);
     return this.stack.splice(mark);
   }
@@ -195,10 +195,10 @@ class Machine {
         this.take(8);
         return undefined;
       case '(': // MARK
-        this.scores.push(this.stack.length);
+        this.marks.push(this.stack.length);
         return undefined;
       case '0': // POP
-        if (this.scores.at(-1) === this.stack.length) this.scores.pop();
+        if (this.marks.at(-1) === this.stack.length) this.marks.pop();
         else this.pop();
         return undefined;
       case '1': // POP_MARK

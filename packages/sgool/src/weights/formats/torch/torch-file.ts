@@ -47,8 +47,9 @@ async function readPickle(file: FileBytes, { byteOffset, byteLength }: Place): P
 /** The archive that torch has written since version 1.6: `<root>/data.pkl` and one entry for each storage. */
 async function readArchive(file: FileBytes): Promise<{ value: PickleValue; locate: Locate; format: string }> {
   const { entries, compressed } = await readZip(file);
-  const roots = [...entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
-  if (roots.length !== 1) {
+  const roots = [...entries.values()].filter(({ name }) => /^[^/]+\/data\.pkl$/.test(name));
+  const [pickle] = roots;
+  if (pickle === undefined || roots.length > 1) {
     const packed = [...compressed].some((name) => name.endsWith('/data.pkl'));
     fail(
       file,
@@ -57,14 +58,14 @@ async function readArchive(file: FileBytes): Promise<{ value: PickleValue; locat
         : `a zip archive with ${roots.length || 'no'} data.pkl`,
     );
   }
-  const root = roots[0].slice(0, -'data.pkl'.length);
+  const root = pickle.name.slice(0, -'data.pkl'.length);
   const order = entries.get(`${root}byteorder`);
   if (order !== undefined && order.byteLength < 16) {
     const text = new TextDecoder().decode(await file.read(order.byteOffset, order.byteLength));
     if (text !== 'little') fail(file, `its byte order is ${quoted(text)}; only little is read`);
   }
   const script = entries.has(`${root}constants.pkl`);
-  const bytes = await readPickle(file, entries.get(roots[0])!);
+  const bytes = await readPickle(file, pickle);
   const { value } = unpickle(bytes, { path: file.path, resolver: new TorchResolver(file.path, { script }) });
   const locate: Locate = ({ key }) => {
     const name = `${root}data/${key}`;
