@@ -1,20 +1,15 @@
 /** @file `sgool/networks`: networks under the names of the public checkpoints, their tokenizers and their weight files. */
 export { autoencoder } from '../networks/autoencoder/autoencoder.ts';
+export { type AutoencoderConfig, autoencoderConfig } from '../networks/autoencoder/autoencoder-config.ts';
 export { CLIP_MEAN, CLIP_STD, clip } from '../networks/clip/clip.ts';
-export {
-  type AutoencoderConfig,
-  autoencoderConfig,
-  type ClipConfig,
-  clipConfig,
-  clipTextConfig,
-  type TranSalNetConfig,
-  transalnetConfig,
-  unetConfig,
-} from '../networks/config.ts';
+export { type ClipConfig, clipConfig } from '../networks/clip/clip-config.ts';
 export { networkWeights } from '../networks/network-weights.ts';
 export { transalnet } from '../networks/saliency/transalnet.ts';
+export { type TranSalNetConfig, transalnetConfig } from '../networks/saliency/transalnet-config.ts';
 export { textEncoder } from '../networks/text/text-encoder.ts';
+export { clipTextConfig } from '../networks/text/text-encoder-config.ts';
 export { unet } from '../networks/unet/unet.ts';
+export { unetConfig } from '../networks/unet/unet-config.ts';
 export { byteSymbolsById, END_OF_WORD } from '../text/byte-pairs.ts';
 export { loadTokenizer } from '../text/load-tokenizer.ts';
 export {

@@ -17,7 +17,7 @@ import {
   trace,
   type Weights,
 } from '@sgool/autodiff';
-import { required } from '../errors.ts';
+import { required, UserError } from '../errors.ts';
 import { openSafetensors, readTypedTensor } from '../weights/formats/safetensors.ts';
 import { type RenameTensor, weightSource } from '../weights/formats/weight-source.ts';
 import { networkWeights } from './network-weights.ts';
@@ -138,4 +138,15 @@ export async function compareWithFixture(
   } finally {
     await program.dispose();
   }
+}
+
+/** The message of the UserError with which a configuration is refused: a single line. */
+export function refusalOf(parse: (config: unknown) => unknown, config: unknown): string {
+  try {
+    parse(config);
+  } catch (error) {
+    if (error instanceof UserError && !error.message.includes('\n')) return error.message;
+    throw error;
+  }
+  throw new Error(`the configuration ${JSON.stringify(config)} was accepted`);
 }

@@ -5,10 +5,12 @@ import { compile, type TensorMap, type TensorSpec, trace } from '@sgool/autodiff
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { methods } from '../methods/index.ts';
 import { autoencoder } from '../networks/autoencoder/autoencoder.ts';
-import { autoencoderConfig, clipTextConfig, unetConfig } from '../networks/config.ts';
+import { autoencoderConfig } from '../networks/autoencoder/autoencoder-config.ts';
 import { networkWeights } from '../networks/network-weights.ts';
 import { textEncoder } from '../networks/text/text-encoder.ts';
+import { clipTextConfig } from '../networks/text/text-encoder-config.ts';
 import { unet } from '../networks/unet/unet.ts';
+import { unetConfig } from '../networks/unet/unet-config.ts';
 import { openSafetensors, readTypedTensor } from '../weights/formats/safetensors.ts';
 import { openTensorFile } from '../weights/formats/tensor-file.ts';
 import { valuesOf } from '../weights/formats/tensor-views.ts';

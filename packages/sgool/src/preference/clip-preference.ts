@@ -1,8 +1,8 @@
 /** @file The preference models that are a CLIP: Human Preference Scores v1, v2 and v2.1, PickScore. */
 import { type CompileOptions, compile, exp, mul, sum, trace } from '@sgool/autodiff';
 import { clip } from '../networks/clip/clip.ts';
+import { clipConfig } from '../networks/clip/clip-config.ts';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
-import { clipConfig } from '../networks/config.ts';
 import { layoutFor, networkWeights } from '../networks/network-weights.ts';
 import { fittedIds } from '../text/fitted-ids.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';

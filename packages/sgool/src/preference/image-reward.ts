@@ -2,8 +2,8 @@
 import { reshape } from '@sgool/autodiff';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
 import { networkWeights } from '../networks/network-weights.ts';
-import { imageReward } from '../networks/preference/blip.ts';
-import { imageRewardConfig } from '../networks/preference/blip-config.ts';
+import { imageReward } from '../networks/preference/image-reward.ts';
+import { imageRewardConfig } from '../networks/preference/image-reward-config.ts';
 import type { WordPieceTokenizer } from '../text/word-piece.ts';
 import { weightBytes } from '../weights/formats/weight-source.ts';
 import type { ModelComponent } from '../weights/open/model-folder.ts';

@@ -2,8 +2,8 @@
 
 import type { CompileOptions } from '@sgool/autodiff';
 import { files, places } from '#platform';
-import { clipConfig } from '../networks/config.ts';
-import { imageRewardConfig } from '../networks/preference/blip-config.ts';
+import { clipConfig } from '../networks/clip/clip-config.ts';
+import { imageRewardConfig } from '../networks/preference/image-reward-config.ts';
 import { openClipTokenizer } from '../text/clip-vocabulary.ts';
 import { loadBlipTokenizer } from '../text/word-piece.ts';
 import { openTensorFile } from '../weights/formats/tensor-file.ts';

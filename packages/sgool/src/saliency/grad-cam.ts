@@ -28,8 +28,8 @@ import {
 import { planesFromImage } from '../image/image.ts';
 import { bilinearMatrix, resampleMatrix, resamplePlane } from '../image/resample.ts';
 import { clip } from '../networks/clip/clip.ts';
+import type { ClipConfig } from '../networks/clip/clip-config.ts';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
-import type { ClipConfig } from '../networks/config.ts';
 import { type Detector, minMaxNormalise } from './detector.ts';
 
 export type GradCamVariant = 'grad-cam' | 'grad-cam++';

@@ -1,8 +1,8 @@
 /** @file Saliency detectors by name, with the networks of a model. */
 import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
-import { transalnetConfig } from '../networks/config.ts';
 import { networkWeights } from '../networks/network-weights.ts';
+import { transalnetConfig } from '../networks/saliency/transalnet-config.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
 import type { SaliencyName } from '../request/request.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';

@@ -3,8 +3,8 @@
 import { type Graph, type Program, trace, type Weights } from '@sgool/autodiff';
 import { planesFromImage } from '../image/image.ts';
 import { letterboxPlanes, undoLetterbox } from '../image/letterbox.ts';
-import type { TranSalNetConfig } from '../networks/config.ts';
 import { transalnet } from '../networks/saliency/transalnet.ts';
+import type { TranSalNetConfig } from '../networks/saliency/transalnet-config.ts';
 import { maximum } from '../numbers.ts';
 import type { Detector } from './detector.ts';
 

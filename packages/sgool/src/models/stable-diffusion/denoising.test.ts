@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSchedule } from '../../diffusion/schedule.ts';
 import { dot } from '../../diffusion/testing.ts';
-import { unetConfig } from '../../networks/config.ts';
 import { networkWeights } from '../../networks/network-weights.ts';
+import { unetConfig } from '../../networks/unet/unet-config.ts';
 import { writeTinyModel } from '../../pipeline/testing.ts';
 import { Generator } from '../../random/generator.ts';
 import { ProgramCache } from '../../runtime/program-cache.ts';

@@ -15,8 +15,8 @@ import {
 import type { Denoiser } from '../../diffusion/denoiser.ts';
 import { noiseCoefficients } from '../../diffusion/noising.ts';
 import type { Schedule } from '../../diffusion/schedule.ts';
-import type { UNetConfig } from '../../networks/config.ts';
 import { unet } from '../../networks/unet/unet.ts';
+import type { UNetConfig } from '../../networks/unet/unet-config.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 import { guidanceEmbedding } from './guidance-embedding.ts';
 

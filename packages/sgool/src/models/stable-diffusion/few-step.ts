@@ -6,7 +6,7 @@
  */
 import type { SamplerName } from '../../diffusion/samplers/named-sampler.ts';
 import type { SchedulerConfig } from '../../diffusion/schedule.ts';
-import type { UNetConfig } from '../../networks/config.ts';
+import type { UNetConfig } from '../../networks/unet/unet-config.ts';
 
 /** How a few-step model wants to be sampled. */
 export interface FewStepSampling {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { autoencoderConfig } from '../config.ts';
 import { compareWithFixture, openFixture } from '../testing.ts';
 import { autoencoder } from './autoencoder.ts';
+import { autoencoderConfig } from './autoencoder-config.ts';
 
 const oldNames = (name: string) =>
   name

@@ -1,8 +1,8 @@
 import { compile, exp, grad, matmul, mul, sum, trace, transposeLast } from '@sgool/autodiff';
 import { expect, it } from 'vitest';
-import { clipConfig } from '../config.ts';
 import { compareWithFixture, openFixture, relativeError } from '../testing.ts';
 import { clip } from './clip.ts';
+import { clipConfig } from './clip-config.ts';
 
 it('embeds images and texts, and sends gradients to pixels, as CLIPModel does', async () => {
   const fixture = await openFixture('clip');

@@ -2,11 +2,15 @@
 import { input, type Shape, type Tensor, trace, type Weights } from '@sgool/autodiff';
 import type { WeightSource } from '../../weights/formats/weight-source.ts';
 import { autoencoder } from '../autoencoder/autoencoder.ts';
+import { autoencoderConfig } from '../autoencoder/autoencoder-config.ts';
 import { clip } from '../clip/clip.ts';
-import { autoencoderConfig, clipConfig, clipTextConfig, transalnetConfig, unetConfig } from '../config.ts';
+import { clipConfig } from '../clip/clip-config.ts';
 import { transalnet } from '../saliency/transalnet.ts';
+import { transalnetConfig } from '../saliency/transalnet-config.ts';
 import { textEncoder } from '../text/text-encoder.ts';
+import { clipTextConfig } from '../text/text-encoder-config.ts';
 import { unet } from '../unet/unet.ts';
+import { unetConfig } from '../unet/unet-config.ts';
 
 /** What is wrong with one weight. */
 export interface WeightProblem {

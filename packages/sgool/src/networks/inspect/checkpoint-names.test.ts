@@ -1,12 +1,16 @@
 import { input, type Shape, type Tensor, trace, type Weights } from '@sgool/autodiff';
 import { expect, it } from 'vitest';
 import { autoencoder } from '../autoencoder/autoencoder.ts';
+import { autoencoderConfig } from '../autoencoder/autoencoder-config.ts';
 import { clip } from '../clip/clip.ts';
-import { autoencoderConfig, clipConfig, clipTextConfig, transalnetConfig, unetConfig } from '../config.ts';
+import { clipConfig } from '../clip/clip-config.ts';
 import { transalnet } from '../saliency/transalnet.ts';
+import { transalnetConfig } from '../saliency/transalnet-config.ts';
 import { readKeys } from '../testing.ts';
 import { textEncoder } from '../text/text-encoder.ts';
+import { clipTextConfig } from '../text/text-encoder-config.ts';
 import { unet } from '../unet/unet.ts';
+import { unetConfig } from '../unet/unet-config.ts';
 
 /** Weights that only remember what was asked for, as a trainer's would. */
 function recordingWeights(): { weights: Weights; asked: Map<string, Shape> } {

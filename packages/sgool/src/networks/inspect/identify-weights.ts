@@ -7,9 +7,9 @@ import type { TensorFile, WeightTensor } from '../../weights/formats/weight-sour
 import type { AddedName } from '../../weights/open/added.ts';
 import type { Config } from '../../weights/sources/read-config.ts';
 import { clip } from '../clip/clip.ts';
-import { clipConfig } from '../config.ts';
-import { imageReward } from '../preference/blip.ts';
-import { imageRewardConfig } from '../preference/blip-config.ts';
+import { clipConfig } from '../clip/clip-config.ts';
+import { imageReward } from '../preference/image-reward.ts';
+import { imageRewardConfig } from '../preference/image-reward-config.ts';
 import { checkNetwork, checkWeights, describeProblems, type WeightCheck } from './check-weights.ts';
 
 export interface IdentifiedWeights {

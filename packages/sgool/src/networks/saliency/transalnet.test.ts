@@ -11,9 +11,9 @@ import {
 } from '@sgool/autodiff';
 import { expect, it } from 'vitest';
 import { required } from '../../errors.ts';
-import { transalnetConfig } from '../config.ts';
 import { compareWithFixture, openFixture, readKeys, relativeError } from '../testing.ts';
 import { transalnet } from './transalnet.ts';
+import { transalnetConfig } from './transalnet-config.ts';
 
 /**
  * Fills with `offset + scale * u(i)`, where u is the hash in [-0.5, 0.5) that fixtures/data/networks-transalnet.md

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { clipTextConfig } from '../config.ts';
 import { compareWithFixture, openFixture } from '../testing.ts';
 import { textEncoder } from './text-encoder.ts';
+import { clipTextConfig } from './text-encoder-config.ts';
 
 it.each([
   { what: 'names of the published files', rename: (name: string) => name },

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { unetConfig } from '../config.ts';
 import { compareWithFixture, openFixture } from '../testing.ts';
 import { unet } from './unet.ts';
+import { unetConfig } from './unet-config.ts';
 
 it.each([
   { name: 'unet-conv', layout: 'fast', checkpointBlocks: false },
