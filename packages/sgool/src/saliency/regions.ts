@@ -4,15 +4,13 @@
  * The SGOOL paper says that salient regions are cropped, one or more; how the map is cut it leaves open. The rule here: the
  * components of the thresholded map, those with most saliency first, each as a padded square inside the image.
  */
+
+import type { CropBox } from '../image/crops.ts';
 import { clamp, maximum, minimum, sum } from '../numbers.ts';
 import type { SaliencyMap } from './detector.ts';
 
 /** A salient part of an image: a box in whole pixels, inside the image. */
-export interface Region {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
+export interface Region extends CropBox {
   /** Share of the map's total saliency that lies in the component this box was drawn around, in [0, 1]. */
   readonly mass: number;
 }
