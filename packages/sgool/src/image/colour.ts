@@ -1,4 +1,4 @@
-/** @file Colours for numbers. */
+/** @file The colour map of heat maps. */
 
 import { clamp } from '../numbers.ts';
 import type { Colour } from './image.ts';
@@ -16,13 +16,13 @@ const INFERNO: readonly Colour[] = [
   [252, 255, 164],
 ];
 
-/** Mixes two colours; `share` 0 gives the first, 1 the second. */
+/** Interpolates between two colours; `share` 0 gives the first, 1 the second. */
 export function mix(first: Colour, second: Colour, share: number): Colour {
   const part = (i: 0 | 1 | 2) => first[i] + (second[i] - first[i]) * share;
   return [part(0), part(1), part(2)];
 }
 
-/** The colour of a value from 0 (black) over violet and orange to 1 (pale yellow); values beyond are clipped. */
+/** The colour of a value: 0 is black, then violet and orange, 1 is pale yellow. The value is clamped to [0, 1]. */
 export function heatColour(value: number): Colour {
   const place = clamp(value, 0, 1) * (INFERNO.length - 1);
   const step = Math.min(Math.floor(place), INFERNO.length - 2);

@@ -1,4 +1,4 @@
-/** @file Images for people: heat maps over images, boxes, strips with captions. */
+/** @file Drawing: heat maps over images, boxes, text, sheets of images with captions. */
 
 import { clamp } from '../numbers.ts';
 import { heatColour } from './colour.ts';
@@ -14,15 +14,17 @@ export interface Box {
   height: number;
 }
 
+/** How a heat map is drawn. */
 export interface HeatMapOptions {
-  /** How much the colours of the map cover the image where it is hottest, 0 to 1. */
+  /** Opacity of the colours at the map's maximum, in [0, 1]. Default 0.75. */
   opacity?: number;
 }
 
 /**
- * A heat map over an image: the image turns grey and dark where nobody looks, and glows where the map is high.
+ * Draws a heat map over an image: grey and dark where the map is low, glowing where it is high.
  *
- * @param map `[height, width]` of the image, 0 to 1
+ * @param map `[height, width]` of the image; values are clamped to [0, 1]
+ * @throws RangeError when the map has another size than the image
  */
 export function overlayHeatMap(
   image: Image,
@@ -44,7 +46,7 @@ export function overlayHeatMap(
     const grey = 0.6 * (1 - value);
     const dim = 0.7 + 0.3 * value;
     const cover = opacity * Math.min(1, 0.3 + value);
-    // The image's own light stays visible in the glow, so that shapes can be told apart in it.
+    // The image's lightness stays visible in the glow, so that shapes remain recognisable.
     const shade = 0.8 + (0.25 * light) / 255;
     for (let c = 0; c < 3; c++) {
       const ground = dim * ((1 - grey) * data[3 * i + c] + grey * light);
@@ -70,11 +72,11 @@ function fillRectangle(
 
 export interface BoxOptions {
   colour?: Colour;
-  /** Width of the coloured line in pixels; a dark line of half that lies on both sides of it. */
+  /** Width of the coloured line in pixels; a dark line of half that width lies on either side. */
   thickness?: number;
 }
 
-/** Draws outlines just inside the boxes; a dark edge keeps them visible on any ground. */
+/** Draws outlines just inside the boxes; a dark edge keeps them visible on any background. The image is copied. */
 export function drawBoxes(
   image: Image,
   boxes: readonly Box[],
@@ -113,7 +115,7 @@ export interface TextOptions {
   scale?: number;
 }
 
-/** Writes one line with its upper left corner at (x, y); what leaves the image is cut off. */
+/** Writes one line of text with its upper left corner at (x, y) in pixels; parts outside the image are cut off. */
 export function drawText(
   image: Image,
   text: string,
@@ -137,7 +139,7 @@ export function drawText(
   return createImage(image.width, image.height, data);
 }
 
-/** Cuts a caption to the width of its image. */
+/** Shortens a caption to the width of its image. */
 function fitText(text: string, room: number): string {
   if (textWidth(text) <= room) return text;
   const letters = [...text];
@@ -148,7 +150,7 @@ function fitText(text: string, room: number): string {
 export interface SheetOptions {
   /** One line under each image. */
   captions?: readonly string[];
-  /** Images in a row; all of them by default. */
+  /** Images in a row. Default: all of them. */
   columns?: number;
   /** Pixels between images and around them. */
   gap?: number;
@@ -159,7 +161,7 @@ export interface SheetOptions {
 }
 
 /**
- * Images side by side, in rows, with captions under them. Images of other sizes are scaled to the first one's.
+ * Arranges images side by side in rows, with captions under them. Images are scaled to the size of the first one.
  *
  * @throws RangeError when there is no image
  */

@@ -100,12 +100,12 @@ function readSheets(): Map<string, readonly string[]> {
 const GLYPHS = readSheets();
 const UNKNOWN = required(GLYPHS.get('?'), 'question mark');
 
-/** Rows of a letter, `#` for ink; letters that the font lacks give the question mark. */
+/** The rows of a letter, `#` for ink. A letter that the font lacks is drawn as a question mark. */
 export function glyph(letter: string): readonly string[] {
   return GLYPHS.get(letter) ?? UNKNOWN;
 }
 
-/** Width of a line in font pixels, one blank column between letters. */
+/** Width of a line of text in font pixels, with one blank column between letters. */
 export function textWidth(text: string): number {
   return sum(Array.from(text, (letter) => glyph(letter)[0].length + 1)) - 1;
 }

@@ -1,5 +1,5 @@
 /**
- * @file TranSalNet's letter-box: an image fitted into a canvas of fixed size, and a map brought back from it.
+ * @file TranSalNet's letterbox: an image fitted into a canvas of fixed size, and a map of the canvas cropped back to the image.
  * Reference: LJOVO/TranSalNet, utils/data_process.py (`preprocess_img`, `postprocess_img`)
  */
 
@@ -13,16 +13,16 @@ export interface Size {
 /** The input size of the published TranSalNet. */
 export const TRANSALNET_CANVAS: Size = { width: 384, height: 288 };
 
-/** What the borders hold, on the scale 0 to 1: TranSalNet fills them with the byte 1. */
+/** Value of the borders, in [0, 1]: TranSalNet fills them with the byte 1. */
 export const LETTERBOX_FILL = 1 / 255;
 
-/** Where an image lies on the canvas. */
+/** Where an image lies on the canvas, in pixels. */
 export interface Placement extends Size {
   x: number;
   y: number;
 }
 
-/** The largest place for an image that keeps its proportions, in the middle. */
+/** The largest centred rectangle of the canvas with the image's proportions. */
 export function letterboxPlacement({ width, height }: Size, canvas: Size = TRANSALNET_CANVAS): Placement {
   if (height / canvas.height > width / canvas.width) {
     const fitted = Math.max(1, Math.floor((width * canvas.height) / height));
@@ -32,14 +32,14 @@ export function letterboxPlacement({ width, height }: Size, canvas: Size = TRANS
   return { x: 0, y: Math.floor((canvas.height - fitted) / 2), width: canvas.width, height: fitted };
 }
 
-/** Rows of zeros before and after a matrix `[size, inSize]`, to make it `[outSize, inSize]`. */
+/** Pads a matrix `[size, inSize]` with rows of zeros before and after to `[outSize, inSize]`. */
 function padRows(matrix: Float32Array, inSize: number, before: number, outSize: number) {
   const padded = new Float32Array(outSize * inSize);
   padded.set(matrix, before * inSize);
   return padded;
 }
 
-/** A letter-box, or its way back, as matrices for `rows · X · columnsᵀ`. */
+/** A letterbox or its inverse as matrices for `rows · X · columnsᵀ`. */
 export interface LetterboxMatrices {
   /** `[outHeight, height]` */
   rows: Float32Array<ArrayBuffer>;
@@ -48,7 +48,7 @@ export interface LetterboxMatrices {
 }
 
 /**
- * The letter-box as `rows · X · columnsᵀ`; the borders come out 0, and {@link letterboxBorder} is added to fill them.
+ * The letterbox as `rows · X · columnsᵀ`. The borders become 0; add {@link letterboxBorder} to fill them.
  */
 export function letterboxMatrices(image: Size, canvas: Size = TRANSALNET_CANVAS): LetterboxMatrices {
   const { x, y, width, height } = letterboxPlacement(image, canvas);
@@ -58,7 +58,7 @@ export function letterboxMatrices(image: Size, canvas: Size = TRANSALNET_CANVAS)
   };
 }
 
-/** A canvas plane with {@link LETTERBOX_FILL} around the image's place and 0 in it. */
+/** A plane `[canvasHeight, canvasWidth]`: {@link LETTERBOX_FILL} in the borders, 0 where the image lies. */
 export function letterboxBorder(image: Size, canvas: Size = TRANSALNET_CANVAS): Float32Array<ArrayBuffer> {
   const { x, y, width, height } = letterboxPlacement(image, canvas);
   const border = new Float32Array(canvas.width * canvas.height).fill(LETTERBOX_FILL);
@@ -68,8 +68,8 @@ export function letterboxBorder(image: Size, canvas: Size = TRANSALNET_CANVAS): 
 }
 
 /**
- * The way back: a map on the canvas becomes a map of the image's size, by enlarging it until the canvas covers the
- * image and cutting off the borders.
+ * The inverse: a map of the canvas becomes a map of the image's size. The canvas is enlarged until it covers the image, then
+ * the borders are cropped.
  */
 export function undoLetterboxMatrices(image: Size, canvas: Size = TRANSALNET_CANVAS): LetterboxMatrices {
   const { width, height } = image;
@@ -91,7 +91,7 @@ export function undoLetterboxMatrices(image: Size, canvas: Size = TRANSALNET_CAN
   };
 }
 
-/** Planes `[channels, height, width]` from 0 to 1 on the canvas, `[channels, canvasHeight, canvasWidth]`. */
+/** Puts planes `[channels, height, width]` in [0, 1] on the canvas: `[channels, canvasHeight, canvasWidth]`. */
 export function letterboxPlanes(planes: Float32Array, image: Size, canvas: Size = TRANSALNET_CANVAS) {
   const size = image.width * image.height;
   const area = canvas.width * canvas.height;
@@ -108,7 +108,7 @@ export function letterboxPlanes(planes: Float32Array, image: Size, canvas: Size 
   return out;
 }
 
-/** A map `[canvasHeight, canvasWidth]` as a map `[height, width]` of the image. */
+/** Crops a map `[canvasHeight, canvasWidth]` to the image: `[height, width]`. */
 export function undoLetterbox(map: Float32Array, image: Size, canvas: Size = TRANSALNET_CANVAS) {
   const { rows, columns } = undoLetterboxMatrices(image, canvas);
   return resamplePlane(map, canvas.width, rows, columns);

@@ -1,12 +1,12 @@
 /**
- * @file The text that image makers put into their PNG files under the keyword `parameters`, in the grammar of
- * AUTOMATIC1111's web UI, which most tools read: the prompt, `Negative prompt: ...`, and a last line of settings.
+ * @file The text that image generators store in PNG files under the keyword `parameters`, in the grammar of AUTOMATIC1111's
+ * web UI, which most tools read: the prompt, `Negative prompt: ...`, and a last line of settings.
  * Reference: AUTOMATIC1111/stable-diffusion-webui, modules/infotext_utils.py and processing.py `create_infotext`
  */
 
 /** Keyword of the text that other tools read. */
 export const PARAMETERS_KEYWORD = 'parameters';
-/** Keyword of our own JSON, which holds everything needed to repeat a run. */
+/** Keyword of sgool's own JSON, which holds everything that is needed to repeat a run. */
 export const SGOOL_KEYWORD = 'sgool';
 
 export interface GenerationParameters {
@@ -16,14 +16,14 @@ export interface GenerationParameters {
   settings: Readonly<Record<string, string | number>>;
 }
 
-/** Fewer settings than this in the last line, and readers take it for a part of the prompt. */
+/** A last line with fewer settings is taken by readers for a part of the prompt. */
 const MIN_SETTINGS = 3;
 const NEGATIVE = 'Negative prompt:';
 const KEY = '[\\p{L}\\p{N}_][\\p{L}\\p{N}_ \\-/]+';
 const WHOLE_KEY = new RegExp(`^${KEY}$`, 'u');
 const SETTING = new RegExp(`\\s*(${KEY}):\\s*("(?:\\\\.|[^\\\\"])+"|[^,]*)(?:,|$)`, 'gu');
 
-/** JSON quotes where a reader would otherwise stop too early, or take quotes of the value's own for these. */
+/** Quotes as JSON where a reader would otherwise stop too early, or would strip quotes that belong to the value. */
 function quote(value: string | number): string {
   const text = String(value);
   return /[,\n:]|^"|^\s|\s$/.test(text) ? JSON.stringify(text) : text;

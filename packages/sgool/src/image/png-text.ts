@@ -1,5 +1,5 @@
 /**
- * @file Text in PNG files. Chunks stand right after IHDR, because common readers (sharp for one) look no further than
+ * @file Text in PNG files. Text chunks are placed right after IHDR, because common readers (sharp for one) do not read past
  * the image's data.
  * Reference: W3C, Portable Network Graphics (third edition), 11.3.3
  */
@@ -42,8 +42,8 @@ function parseText(type: string, content: Uint8Array): [keyword: string, text: s
 }
 
 /**
- * Texts of a PNG file by keyword. What is no PNG gives none, and a broken chunk is skipped, because the image may
- * still be of use.
+ * Reads the texts of a PNG file by keyword. A file that is not a PNG has none; a broken chunk is skipped, because the image
+ * may still be useful.
  */
 export function readPngText(file: Uint8Array): Record<string, string> {
   const texts: Record<string, string> = {};

@@ -16,7 +16,7 @@ function paeth(left: number, above: number, corner: number): number {
   return toAbove <= toCorner ? above : corner;
 }
 
-/** PNG's five row filters: what is subtracted from a value, given its neighbours. */
+/** PNG's five row filters: the prediction that is subtracted from a value, given its neighbours. */
 const FILTERS: readonly ((left: number, above: number, corner: number) => number)[] = [
   () => 0,
   (left) => left,
@@ -25,7 +25,7 @@ const FILTERS: readonly ((left: number, above: number, corner: number) => number
   paeth,
 ];
 
-/** Each row with the filter that leaves the smallest differences, the usual rule of thumb for photographs. */
+/** Filters each row with the filter that leaves the smallest differences, the usual heuristic for photographs. */
 function filterRows({ width, height, data }: Image): Uint8Array {
   const stride = width * BYTES_PER_PIXEL;
   const out = new Uint8Array(height * (stride + 1));
@@ -53,9 +53,10 @@ function filterRows({ width, height, data }: Image): Uint8Array {
 }
 
 /**
- * The image as a PNG file.
+ * Encodes an image as a PNG file: eight bits, RGB.
  *
- * @param text texts by keyword, put before the image's data; Latin-1 as tEXt, any other as iTXt
+ * @param text texts by keyword, stored before the image's data: Latin-1 as tEXt, any other as iTXt
+ * @throws RangeError when a keyword or text cannot be stored
  */
 export function encodePng(
   image: Image,

@@ -1,6 +1,6 @@
 /**
  * @file Resampling as matrices: an image plane `X` becomes `A · X · Bᵀ`, so that crop and resize are products in a
- * differentiable program, and a box that moves needs no new program.
+ * differentiable program, and moving a box needs no new program.
  *
  * Every matrix is `[out, in]`, row-major; each row sums to 1.
  */
@@ -26,7 +26,7 @@ const FILTERS: Readonly<Record<ResampleFilter, { support: number; at: (x: number
   lanczos: { support: 3, at: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
 };
 
-/** A stretch of source pixels, `[start, end)`; fractions allowed. */
+/** A range of source pixels, `[start, end)`; fractions are allowed. */
 export type Span = readonly [start: number, end: number];
 
 function checkSizes(who: string, inSize: number, outSize: number, [start, end]: Span): void {
@@ -38,18 +38,20 @@ function checkSizes(who: string, inSize: number, outSize: number, [start, end]: 
   }
 }
 
+/** How one axis is resampled. */
 export interface ResampleOptions {
+  /** Default `bicubic`. */
   filter?: ResampleFilter;
-  /** The part of the source that fills the output; all of it by default. */
+  /** The part of the source that fills the output. Default: all of it. */
   box?: Span;
 }
 
 /**
  * Pillow's resize along one axis, `Image.resize(size, resample, box)`: the kernel grows when the image shrinks, so
- * that nothing aliases. Like Pillow's, pixels just outside the box take part under the kernel's edge.
+ * that nothing aliases. As in Pillow, pixels just outside the box contribute where the kernel reaches them.
  *
  * @returns `[outSize, inSize]`
- * @throws RangeError when a size is no whole number or the box leaves the image
+ * @throws RangeError when a size is not a whole number from 1, or the box leaves the image
  */
 export function resampleMatrix(
   inSize: number,
@@ -95,7 +97,7 @@ export function bilinearMatrix(inSize: number, outSize: number): Float32Array<Ar
 }
 
 /**
- * torch's `adaptive_avg_pool` along one axis of the crop `box`; CLIP cutouts are made with it.
+ * torch's `adaptive_avg_pool` along one axis of the crop `box`, as in CLIP guidance's cutouts.
  *
  * @param box whole numbers
  * @returns `[outSize, inSize]`

@@ -142,7 +142,7 @@ export function attentionLayer(
     splitHeads(linearLayer(own, part, from, width, { bias }), heads);
   const q = project(names.query, x);
   const [k, v] = [project(names.key, context), project(names.value, context)];
-  // Where nobody needs the probabilities, large ones are not held whole.
+  // Without the probabilities, attention need not hold them whole in memory.
   if (!onProbabilities) return linearLayer(own, names.out, mergeHeads(attention(q, k, v, { mask })), width);
   const { output, probabilities } = attentionWithProbabilities(q, k, v, { mask });
   onProbabilities(probabilities);

@@ -1,4 +1,4 @@
-/** @file For tests: runs a traced network beside the numbers that PyTorch gave (fixtures/make/networks.py). */
+/** @file For tests: compares a traced network with the numbers of PyTorch (fixtures/make/networks.py). */
 
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -33,7 +33,7 @@ export interface NetworkFixture {
   array(name: string): Promise<Float32Array | Int32Array>;
 }
 
-/** Opens `fixtures/data/networks-<name>.safetensors`; what is no weight in it has names that start with `prefix`. */
+/** Opens `fixtures/data/networks-<name>.safetensors`. Tensors that are not weights have names that start with `prefix`. */
 export async function openFixture(
   name: string,
   { rename, prefix = 'fixture/' }: { rename?: RenameTensor; prefix?: string } = {},
@@ -66,7 +66,7 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
   let difference = 0;
   let size = 0;
   for (let i = 0; i < expected.length; i++) {
-    // NaN must not slip through Math.max as "no difference".
+    // NaN must not count as no difference.
     difference =
       Math.max(difference, Math.abs(actual[i] - expected[i])) ||
       (actual[i] === expected[i] ? difference : Number.NaN);
@@ -78,7 +78,7 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
 export interface ComparisonOptions extends CompileOptions {
   /** Runtime inputs; those that are float32 get a gradient where the fixture has one. */
   readonly inputs: readonly string[];
-  /** Whether the stored gradients of weights are compared too; true unless given. */
+  /** Whether the stored gradients of weights are compared too. Default true. */
   readonly parameters?: boolean;
   readonly network: (inputs: Record<string, Tensor>, weights: Weights) => TensorMap;
 }

@@ -75,7 +75,7 @@ async function hasFile(url: string): Promise<boolean> {
   return response?.ok === true;
 }
 
-/** Endings of the files that stand for a whole model, tokenizer or image. */
+/** Endings of files; any other place is a folder. */
 const FILE = /\.(safetensors|ckpt|pth?|bin|onnx|json|txt|gz|png|jpe?g|webp)$/i;
 
 export const files: Files = {

@@ -10,7 +10,9 @@ import type { ModelComponent } from '../weights/open/model-folder.ts';
 import type { PreferenceModel } from './scorer.ts';
 
 /**
- * Xu et al. 2023, ImageReward: Learning and Evaluating Human Preferences for Text-to-Image Generation.
+ * Opens an ImageReward.
+ *
+ * Reference: Xu et al. 2023, ImageReward: Learning and Evaluating Human Preferences for Text-to-Image Generation
  *
  * @param component weights under the published names
  */

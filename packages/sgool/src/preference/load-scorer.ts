@@ -18,25 +18,27 @@ import { blipFile, findScorerWeights, findVocabulary } from './locate.ts';
 import { createScorer, type Scorer } from './scorer.ts';
 import type { ScorerName } from './scorer-names.ts';
 
+/** How a preference model is loaded. */
 export interface LoadScorerOptions extends CompileOptions {
-  /** File or folder; by default what was added by hand or pulled from the Hub. */
+  /** File or folder of the weights; in a browser a URL. Default: those added by file, else those pulled from the Hub. */
   readonly weights?: string;
   /**
    * The vocabulary: a folder (`vocab.json` and `merges.txt` for a CLIP, `vocab.txt` for ImageReward), OpenAI's
-   * `bpe_simple_vocab_16e6.txt.gz`, or a pulled model. By default it is looked for beside all weights that are at hand.
+   * `bpe_simple_vocab_16e6.txt.gz`, or a pulled model. Default: the first that fits beside the
+   * weights, with added weights, or in a pulled model.
    */
   readonly tokenizer?: string;
-  /** Variables that say where the Hub's cache and the user's own weights are; `process.env` unless given. */
+  /** Environment variables for the Hub's cache and the user's data folder. Default `process.env`. */
   readonly env?: Environment;
 }
 
-/** A file, a folder of transformers, or weights under OpenAI's names as they were added. */
+/** A file, a folder of transformers, or added weights under OpenAI's names. */
 async function openClipWeights(place: string): Promise<ModelComponent> {
   if (!(await files.isFolder(place))) return openClipFile(place);
   const config = await readConfig(places.join(place, 'config.json'));
   if (config.names !== 'openai') return openComponent(place);
   const opened = await openClipFile(places.join(place, 'model.safetensors'));
-  // Only what was made by hand says more than the shapes do.
+  // A complete configuration overrides what is inferred from the shapes.
   return 'vision_config' in config ? { ...opened, config } : opened;
 }
 
@@ -53,7 +55,7 @@ async function loadClipScorer(
   return createScorer(clipPreference(name, component, tokenizer, options), options);
 }
 
-/** The file, or a folder with it (`ImageReward.pt`, or `model.safetensors` as it was added), and what is written beside it. */
+/** The file, or a folder with `ImageReward.pt` or `model.safetensors`, and the configurations beside it. */
 async function openImageRewardWeights(place: string): Promise<ModelComponent> {
   const isDir = await files.isFolder(place);
   const dir = isDir ? place : places.dirname(place);
@@ -81,7 +83,7 @@ async function loadImageReward(
 }
 
 /**
- * Loads a preference model. Headers are read now, networks are compiled when they are first needed.
+ * Loads a preference model. Headers are read now; networks are compiled on first use.
  *
  * @example
  * ```ts
@@ -89,7 +91,7 @@ async function loadImageReward(
  * console.log(await scorer.score(await readImage('image.png'), 'a red cat'));
  * await scorer.dispose();
  * ```
- * @throws UserError when weights or vocabulary are missing or broken
+ * @throws UserError when the weights or the vocabulary are missing or broken
  */
 export async function loadScorer(
   name: ScorerName,

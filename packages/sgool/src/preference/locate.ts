@@ -1,4 +1,4 @@
-/** @file Where the weights and the vocabulary of a preference model are: added by hand, or pulled from the Hub. */
+/** @file Finding the weights and the vocabulary of a preference model: added by file, or pulled from the Hub. */
 import { disk, files, places } from '#platform';
 import { UserError } from '../errors.ts';
 import { clipTokenizerFiles, openClipTokenizer } from '../text/clip-vocabulary.ts';
@@ -10,7 +10,7 @@ import { resolveModel } from '../weights/open/locate-model.ts';
 import { SCORERS, type ScorerName } from './scorer-names.ts';
 
 /**
- * The file or folder of a preference model's weights: what was added by hand, else what was pulled from the Hub.
+ * Finds the file or folder of a preference model's weights: those added by file, else those pulled from the Hub.
  *
  * @throws UserError that says how to get them
  */
@@ -41,7 +41,7 @@ interface VocabularyKind {
   readonly whole: RegExp;
   /** Number of tokens. */
   size(place: string): Promise<number>;
-  /** Texts to keep, by name. */
+  /** Texts to store with the weights, by file name. */
   texts(place: string): Promise<Record<string, string>>;
   readonly missing: string;
 }
@@ -69,12 +69,13 @@ const BLIP_VOCABULARY: VocabularyKind = {
 
 const kindOf = (name: ScorerName) => (name === 'image-reward' ? BLIP_VOCABULARY : CLIP_VOCABULARY);
 
+/** Where to look for a vocabulary. */
 export interface VocabularySearch {
-  /** Tokens that the weights are for. */
+  /** Size of the vocabulary that the weights need. */
   readonly words: number;
-  /** File or folder of the weights; it may lie beside them. */
+  /** File or folder of the weights; the vocabulary may be in the same folder. */
   readonly weights: string;
-  /** A folder, a file, or a pulled model; what is a vocabulary of the other kind does not count. */
+  /** A folder, a file, or a pulled model that the user gave; a vocabulary of the other kind is ignored. */
   readonly given?: string;
   readonly env?: Environment;
 }
@@ -94,11 +95,11 @@ async function inPlace(
 }
 
 /**
- * The place of the vocabulary that a preference model needs: the one that is given, else the first of the right size that
- * lies beside the weights, with other weights that were added, or in a pulled model.
+ * Finds the vocabulary of a preference model: the given one, else the first of the right size beside the weights, with other
+ * added weights, or in a pulled model.
  *
  * @returns a folder, or a file that is a vocabulary by itself
- * @throws UserError when there is none that fits
+ * @throws UserError when none fits
  */
 export async function findVocabulary(
   name: ScorerName,
@@ -126,10 +127,10 @@ export async function findVocabulary(
 }
 
 /**
- * The files of the vocabulary that a preference model needs, to be kept with its weights.
+ * Reads the files of the vocabulary of a preference model, to be stored with its weights.
  *
- * @returns texts by the names of the files; undefined where none was given or found
- * @throws UserError when what was given does not fit
+ * @returns texts by file name; undefined where none was given or found
+ * @throws UserError when the given one does not fit
  */
 export async function vocabularyTexts(
   name: ScorerName,

@@ -1,4 +1,4 @@
-/** @file For tests: the preference models of fixtures/make/preference.py, and what their authors' code gives. */
+/** @file For tests: the preference models of fixtures/make/preference.py, and the results of their authors' code. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,9 +13,9 @@ export interface PreferenceCase {
   readonly image: Image;
   readonly prompt: string;
   readonly score: number;
-  /** What the network is shown, `[3, 28, 28]`. */
+  /** The network's input, `[3, 28, 28]`. */
   readonly seen: Float32Array;
-  /** Of the score, with respect to the picture in [0, 1], `[3, height, width]`. */
+  /** Gradient of the score with respect to the image in [0, 1], `[3, height, width]`. */
   readonly gradient: Float32Array;
 }
 

@@ -42,11 +42,12 @@ function normalBlock64(values: Float64Array, at: number): void {
  * A stream of random numbers, the same as torch's CPU generator gives after `torch.manual_seed(seed)`, in the same
  * order of calls.
  *
- * float32 numbers have torch's bits on x86 machines with AVX2 (others differ in the last bit: so does torch there).
+ * float32 numbers are bit for bit those of torch on x86 machines with AVX2. On other machines torch itself differs in the last
+ * bit.
  */
 export class Generator {
   readonly #engine: MersenneTwister;
-  /** torch draws normal numbers singly in pairs and keeps the second for the next call. */
+  /** Below 16 numbers torch draws pairs of normal numbers and keeps the second for the next call. */
   #spareNormal: number | undefined;
 
   /** @param seed a whole number; as in torch its lowest 32 bits count */
@@ -99,7 +100,7 @@ export class Generator {
    * `torch.randn(shape)`: standard normal, row-major.
    *
    * From 16 numbers on torch works in blocks of 16; when the count is no multiple of 16, the last 16 numbers are
-   * drawn anew. Below 16 it draws singly in double precision.
+   * drawn again. Below 16 it draws one at a time in double precision.
    */
   randn(shape: readonly number[]): Float32Array<ArrayBuffer> {
     const count = countOf(shape);

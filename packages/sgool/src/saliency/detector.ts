@@ -1,25 +1,26 @@
-/** @file The one interface of all saliency detectors, and the maps they make. */
+/** @file Saliency models and saliency maps. */
 
 import type { Image } from '../image/image.ts';
 import { maximum, minimum } from '../numbers.ts';
 
-/** A saliency map of an image's size, row by row, every value in [0, 1]. */
+/** A saliency map of an image's size. */
 export interface SaliencyMap {
   readonly width: number;
   readonly height: number;
+  /** `[height, width]`, every value in [0, 1]. */
   readonly data: Float32Array;
 }
 
-/** Says where in an image the eye goes. */
+/** A saliency model: predicts which parts of an image attract attention. */
 export interface Detector {
   readonly name: string;
-  /** The map of `image`, at its size. */
+  /** The saliency map of an image, at its size. */
   map(image: Image): Promise<SaliencyMap>;
 }
 
 /**
- * Stretches values to [0, 1]: the least becomes 0, the greatest 1. A constant map becomes 0 everywhere, because it points
- * nowhere; so does one that is not finite.
+ * Min-max normalisation: the least value becomes 0, the greatest 1. A map that is constant or not finite becomes 0 everywhere,
+ * because it marks no region.
  */
 export function minMaxNormalise(values: Float32Array): Float32Array {
   const least = minimum(values);

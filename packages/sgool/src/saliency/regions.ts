@@ -1,8 +1,8 @@
 /**
- * @file From a saliency map to the boxes that are looked at: threshold, connected components, boxes.
+ * @file Salient regions: from a saliency map to boxes by a threshold and connected components.
  *
- * The SGOOL paper says that salient regions are cropped, one or more; how the map is cut it leaves open. The rule here: the
- * components of the thresholded map, those with most saliency first, each as a padded square inside the image.
+ * The SGOOL paper crops one or more salient regions and leaves open how they are found. The rule here: connected components of
+ * the thresholded map, in descending order of their total saliency, each as a padded square inside the image.
  */
 
 import type { CropBox } from '../image/crops.ts';
@@ -11,37 +11,39 @@ import type { SaliencyMap } from './detector.ts';
 
 /** A salient part of an image: a box in whole pixels, inside the image. */
 export interface Region extends CropBox {
-  /** Share of the map's total saliency that lies in the component this box was drawn around, in [0, 1]. */
+  /** Fraction of the map's total saliency in the component inside this box, in [0, 1]. */
   readonly mass: number;
 }
 
+/** How the threshold of a map is chosen. */
 export interface ThresholdOptions {
   /**
-   * `otsu`: the cut that separates two classes of values best; `quantile`: the value below which the share `value` of all
-   * pixels lies; `fixed`: the share `value` of the map's maximum. Default `otsu`.
+   * `otsu`: the threshold that separates two classes of values best; `quantile`: the value below which the fraction `value` of all
+   * pixels lies; `fixed`: the fraction `value` of the map's maximum. Default `otsu`.
    */
   rule?: 'otsu' | 'quantile' | 'fixed';
   /** In [0, 1]; not used by `otsu`. Default 0.5. */
   value?: number;
 }
 
+/** How regions are found. */
 export interface RegionOptions extends ThresholdOptions {
-  /** Margin on each side, as a share of the component's longer side. Default 0.1. */
+  /** Margin on each side, as a fraction of the component's longer side. Default 0.1. */
   padding?: number;
   /** Whether boxes are squares (as far as the image allows), as CLIP's input is. Default true. */
   squared?: boolean;
-  /** Smallest side, as a share of the image's shorter side. Default 0.25. */
+  /** Smallest side of a box, as a fraction of the image's shorter side. Default 0.25. */
   minSide?: number;
-  /** At most so many regions. Default 3. */
+  /** Largest number of regions. Default 3. */
   maxRegions?: number;
-  /** Components with less than this share of the largest one's mass are specks and left out. Default 0.1. */
+  /** Components with less than this fraction of the largest one's mass are ignored. Default 0.1. */
   minMass?: number;
 }
 
-/** Boxes that overlap more than this (intersection over union) show the same thing; the lesser is left out. */
+/** Of boxes with a larger intersection over union, the one with less saliency is left out. */
 const SAME_BOX = 0.7;
 
-/** Maps whose values span less than this are flat: they point nowhere. */
+/** A map whose values span less than this is flat and has no regions. */
 const FLAT = 1e-6;
 
 /**
@@ -59,7 +61,7 @@ export function saliencyThreshold(
   return sorted[Math.min(sorted.length - 1, Math.floor(value * sorted.length))];
 }
 
-/** The salient regions of a map, most saliency first; none if the map is flat. */
+/** The salient regions of a map, in descending order of saliency; none if the map is flat or not finite. */
 export function findRegions(map: SaliencyMap, options: RegionOptions = {}): Region[] {
   const { maxRegions = 3, minMass = 0.1 } = options;
   if (!(maximum(map.data) - minimum(map.data) >= FLAT)) return [];
@@ -131,7 +133,7 @@ function boxAround(
   return { left: across.begin, width: across.length, top: down.begin, height: down.length };
 }
 
-/** A stretch of whole pixels of about `wanted` length around `centre`, at least `smallest` long, moved inside `[0, limit)`. */
+/** A range of whole pixels of about `wanted` length around `centre`, at least `smallest` long, moved into `[0, limit)`. */
 function fit(centre: number, wanted: number, smallest: number, limit: number) {
   const length = clamp(Math.round(Math.max(wanted, smallest)), 1, limit);
   const begin = clamp(Math.round(centre - length / 2), 0, limit - length);

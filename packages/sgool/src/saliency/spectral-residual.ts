@@ -1,5 +1,5 @@
 /**
- * @file Spectral residual: saliency from the spectrum of a small grey copy of the image. Needs no weights.
+ * @file Spectral residual: saliency from the spectrum of a small grey copy of the image. It needs no weights.
  *
  * Reference: Hou and Zhang 2007, "Saliency Detection: A Spectral Residual Approach", equations 3-9 (64 pixels, a 3x3 mean of
  * the log spectrum, Gaussian smoothing of the squared result).
@@ -14,7 +14,7 @@ import { fft2 } from './fourier.ts';
 const SIDE = 64;
 const SMOOTHING = 2.5;
 
-/** The detector `spectral-residual`. */
+/** The saliency model `spectral-residual`. */
 export function spectralResidual(): Detector {
   return {
     name: 'spectral-residual',
@@ -50,7 +50,7 @@ function residual(grey: Float32Array): Float32Array {
   const im = new Float64Array(grey.length);
   fft2(re, im, SIDE);
   const amplitude = re.map((value, i) => Math.hypot(value, im[i]));
-  // Frequencies that a plain image lacks altogether carry rounding noise only; they must not be amplified.
+  // Frequencies that a plain image lacks contain only rounding noise, which must not be amplified.
   const floor = 1e-6 * Math.max(maximum(amplitude), Number.MIN_VALUE);
   const log = amplitude.map((value) => Math.log(Math.max(value, floor)));
   const mean = localMean(log);

@@ -60,7 +60,7 @@ export async function readOpenaiVocabulary(path: string): Promise<Vocabulary> {
 const isPacked = (place: string) => place.endsWith('.gz');
 
 /**
- * A tokenizer from a folder with `vocab.json` and `merges.txt`, or from OpenAI's packed file (`.gz`).
+ * Opens a tokenizer: a folder with `vocab.json` and `merges.txt`, or OpenAI's packed file (`.gz`).
  *
  * @throws UserError when it is not what it should be
  */
@@ -69,7 +69,9 @@ export async function openClipTokenizer(place: string): Promise<Tokenizer> {
 }
 
 /**
- * The files of a tokenizer's folder, from either place, to be kept elsewhere.
+ * Reads the files of a tokenizer's folder, from either form, to be stored elsewhere.
+ *
+ * @returns texts by file name
  *
  * @throws UserError when it is not what it should be
  */

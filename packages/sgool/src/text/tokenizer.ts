@@ -9,23 +9,24 @@ export const START_OF_TEXT = '<|startoftext|>';
 /** The token that ends every prompt, pads it, and stands for unknown pieces. */
 export const END_OF_TEXT = '<|endoftext|>';
 
-/** Tokens that CLIP's text encoders take. */
+/** Length of the sequences that CLIP's text encoders were trained with. */
 const DEFAULT_MAX_LENGTH = 77;
 
 /** A prompt as token ids. */
 export interface EncodedPrompt {
   /** `[start, ...pieces, end, padding ...]`, exactly `maxLength` ids. */
   ids: Int32Array;
-  /** Pieces that are in `ids`, without start, end and padding; the last piece of a word ends in `</w>`. */
+  /** The pieces in `ids`, without start, end and padding; the last piece of a word ends in `</w>`. */
   tokens: string[];
   /** Ids before the padding: `tokens.length + 2`. */
   length: number;
   /** True when the prompt was too long; its first tokens and the end token are kept. */
   truncated: boolean;
-  /** Tokens that were cut off. */
+  /** Number of tokens that were cut off. */
   lost: number;
 }
 
+/** CLIP's tokenizer. */
 export interface Tokenizer {
   readonly vocabSize: number;
   /** Length of `ids`, start and end included. */
@@ -35,12 +36,13 @@ export interface Tokenizer {
   readonly padId: number;
   encode(text: string): EncodedPrompt;
   /**
-   * Places in `encode(text).ids` of every occurrence of a word or phrase, all pieces of it, in order; the first token
-   * after the start has place 1. Places lost by truncation are left out; empty when the word does not occur.
+   * Indices in `encode(text).ids` of all pieces of every occurrence of a word or phrase, in order; the first token after the
+   * start has index 1. Indices lost by truncation are left out. The list is empty when the word does not occur.
    */
   tokenPositions(text: string, word: string): number[];
 }
 
+/** A vocabulary and its settings. */
 export interface TokenizerOptions extends Vocabulary {
   /** Content of tokenizer_config.json; `model_max_length` and `pad_token` are read, the latter a text or an object with it. */
   config?: Readonly<Record<string, unknown>>;
@@ -53,7 +55,7 @@ function tokenText(value: unknown): string | undefined {
   return typeof content === 'string' ? content : undefined;
 }
 
-/** Copies of CLIP's config with no limit of their own carry a huge number there. */
+/** Copies of CLIP's config without a limit contain a huge number. */
 function maxLengthOf(config: Readonly<Record<string, unknown>>): number {
   const length = config.model_max_length;
   return typeof length === 'number' && length >= 2 && length <= 10_000
@@ -79,7 +81,7 @@ export function createTokenizer({ vocab, merges, config = {} }: TokenizerOptions
   }
   const padText = tokenText(config.pad_token) ?? END_OF_TEXT;
   const padId = idOf(padText) ?? endId;
-  // Stable Diffusion 2 pads with "!": a special token, which prompts are cut at before anything else.
+  // Stable Diffusion 2 pads with "!". As a special token it splits prompts before anything else does.
   const isCutAtPad = padId !== endId && padText !== '';
   const maxLength = maxLengthOf(config);
   const ranks = new Map(merges.map((pair, rank) => [pair, rank]));
@@ -115,7 +117,7 @@ export function createTokenizer({ vocab, merges, config = {} }: TokenizerOptions
       const tokens = all.slice(0, maxLength - 2);
       const ids = new Int32Array(maxLength).fill(padId);
       ids[0] = startId;
-      // A piece that the vocabulary lacks becomes the end token, CLIP's "unknown".
+      // A piece that the vocabulary lacks becomes the end token, which is CLIP's unknown token.
       tokens.forEach((token, i) => {
         ids[i + 1] = idOf(token) ?? endId;
       });

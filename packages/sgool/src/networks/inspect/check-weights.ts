@@ -1,4 +1,4 @@
-/** @file Whether a file has the tensors that a network asks for: names and shapes, before anything is computed. */
+/** @file Checking that a file has the tensors that a network needs: names and shapes, before anything is computed. */
 import { input, type Shape, type Tensor, trace, type Weights } from '@sgool/autodiff';
 import type { WeightSource } from '../../weights/formats/weight-source.ts';
 import { autoencoder } from '../autoencoder/autoencoder.ts';
@@ -12,7 +12,7 @@ import { clipTextConfig } from '../text/text-encoder-config.ts';
 import { unet } from '../unet/unet.ts';
 import { unetConfig } from '../unet/unet-config.ts';
 
-/** What is wrong with one weight. */
+/** A weight that is missing or has the wrong shape. */
 export interface WeightProblem {
   readonly name: string;
   readonly expected: Shape;
@@ -21,13 +21,13 @@ export interface WeightProblem {
 }
 
 export interface WeightCheck {
-  /** Weights that the network asks for. */
+  /** Names of the weights that the network needs. */
   readonly asked: ReadonlySet<string>;
   readonly problems: readonly WeightProblem[];
 }
 
 /**
- * Traces a network to learn which weights it asks for, and compares them with what a file has.
+ * Traces a network to record the weights that it needs, and compares them with those of a file.
  *
  * @param build calls every part of the network that should be checked
  */
@@ -71,7 +71,7 @@ export function describeProblems(problems: readonly WeightProblem[]): string {
 
 type Build = (config: unknown, owner: string) => (weights: Weights) => void;
 
-/** Small inputs: shapes of weights do not depend on the size of an image, except where the configuration fixes it. */
+/** A small image: shapes of weights do not depend on its size, except where the configuration fixes it. */
 const SIDE = 64;
 
 const buildClip: Build = (config, owner) => {
@@ -125,8 +125,8 @@ const BUILDS: Readonly<Record<string, Build>> = {
 /**
  * Checks one network of a model by the name of its folder.
  *
- * @returns undefined for a network that is not known
- * @throws UserError where the configuration is not supported
+ * @returns undefined for an unknown network
+ * @throws UserError when the configuration is not supported
  */
 export function checkNetwork(
   name: string,

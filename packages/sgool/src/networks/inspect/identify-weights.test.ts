@@ -62,12 +62,12 @@ describe('identifyWeights', () => {
     });
   });
 
-  it('tells HPS v2 and v2.1 apart by the name of the file, and asks where it says nothing', () => {
+  it('distinguishes HPS v2 and v2.1 by the name of the file, and refuses to guess', () => {
     const file = headerOnly(openaiClipShapes(VIT_H_14));
     const identify = (path: string) => identifyWeights('hps', { ...file, path }).name;
     expect(identify('/some/v1/HPS_v2.1_compressed.pt')).toBe('hps-v2.1');
     expect(identify('HPS_v2_compressed.pt')).toBe('hps-v2');
-    expect(() => identify('model.pt')).toThrow(/say which: hps-v2 or hps-v2\.1$/);
+    expect(() => identify('model.pt')).toThrow(/choose hps-v2 or hps-v2\.1$/);
     expect(identifyWeights('hps-v2.1', file).title).toBe('HPS v2.1 (OpenCLIP ViT-H/14)');
     expect(() => identifyWeights('hps-v1', file)).toThrow(/^file\.pth: not the weights of HPS v1/);
   });

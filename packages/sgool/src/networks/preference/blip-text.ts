@@ -54,8 +54,8 @@ export function blipText(
     const residual = (name: string, change: Tensor) =>
       layerNormLayer(layer, `${name}.LayerNorm`, add(hidden, change), eps);
     hidden = residual('attention.output', attentionLayer(layer, 'attention', NAMES, hidden, { heads, mask }));
-    const seen = attentionLayer(layer, 'crossattention', NAMES, hidden, { heads, context: image });
-    hidden = residual('crossattention.output', seen);
+    const attended = attentionLayer(layer, 'crossattention', NAMES, hidden, { heads, context: image });
+    hidden = residual('crossattention.output', attended);
     const wide = gelu(linearLayer(layer, 'intermediate.dense', hidden, config.intermediate_size));
     hidden = residual('output', linearLayer(layer, 'output.dense', wide, width));
   }

@@ -36,7 +36,7 @@ export function openSafetensors(path: string): Promise<SafetensorsFile> {
   return files.withFile(path, readSafetensors);
 }
 
-/** Where a tensor lies; a wrong name is told with the names that come closest. */
+/** The entry of a tensor. @throws UserError that lists similar names when there is none */
 function entryOf(file: SafetensorsFile, name: string) {
   const entry = file.tensors.get(name);
   if (entry !== undefined) return entry;

@@ -1,4 +1,4 @@
-/** @file Parts and rearrangements of tensors in files: byte ranges where that is enough, small copies where it is not. */
+/** @file Parts and rearrangements of tensors in files: byte ranges where possible, small copies otherwise. */
 
 import { files } from '#platform';
 import { UserError } from '../../errors.ts';
@@ -41,7 +41,7 @@ function dtypeInMemory(dtype: Dtype): Dtype {
   return dtype === 'F16' || dtype === 'BF16' ? 'F32' : dtype;
 }
 
-/** A tensor that `compute` makes from the values of another. */
+/** A tensor that `compute` derives from the values of another. */
 export function computed(
   from: WeightTensor,
   shape: readonly number[],
@@ -58,10 +58,12 @@ export function asFloat32(tensor: WeightTensor): WeightTensor {
   return { dtype: 'F32', shape, path, byteLength: product(shape) * 4, compute: () => float32Of(tensor) };
 }
 
-/** The same numbers under another shape of as many elements. */
+/** The same values in another shape. @throws UserError when the number of elements differs */
 export function reshaped(tensor: WeightTensor, shape: readonly number[]): WeightTensor {
   if (product(shape) !== product(tensor.shape)) {
-    throw new UserError(`${tensor.path}: a weight of shape [${tensor.shape}] cannot be seen as [${shape}]`);
+    throw new UserError(
+      `${tensor.path}: a weight of shape [${tensor.shape}] cannot be reshaped to [${shape}]`,
+    );
   }
   return { ...tensor, shape };
 }
@@ -74,9 +76,9 @@ export function squeezed(tensor: WeightTensor, rank: number): WeightTensor {
 }
 
 /**
- * Some rows (entries along the first axis). In a file this is a stretch of bytes; nothing is copied.
+ * Some rows (entries along the first axis). In a file this is a range of bytes; nothing is copied.
  *
- * @throws UserError when the tensor has not that many rows
+ * @throws UserError when the tensor has fewer rows
  */
 export function rows(tensor: WeightTensor, from: number, count: number): WeightTensor {
   const [length = 0, ...rest] = tensor.shape;
@@ -99,7 +101,7 @@ export function rows(tensor: WeightTensor, from: number, count: number): WeightT
   };
 }
 
-/** Matrix with rows and columns exchanged; a copy in memory when it is asked for. */
+/** The transposed matrix; a copy in memory on demand. @throws UserError when it is not a matrix */
 export function transposed(tensor: WeightTensor): ComputedTensor {
   const [height, width] = tensor.shape;
   if (tensor.shape.length !== 2) {
@@ -127,12 +129,12 @@ function gathered<T extends TensorData>(values: T, shape: readonly number[], str
 }
 
 /**
- * A view with strides of a stretch of a file, such as a transposed matrix that was saved as it was. In the common case
- * that its elements lie in order it stays in the file.
+ * A strided view of a range of a file, such as a transposed matrix that was saved without copying. In the common case that
+ * its elements lie in order, it stays in the file.
  *
- * @param stretch the whole stretch that the view may touch, as one axis
- * @param offset first element of the view in the stretch
- * @throws UserError when it is asked for and repeats elements so often that it is larger than its file says
+ * @param stretch the whole range that the view may touch, as one axis
+ * @param offset first element of the view in the range
+ * @throws UserError on demand, when the view repeats elements so often that it is larger than its range
  */
 export function stridedView(
   stretch: StoredTensor,

@@ -12,7 +12,7 @@ export interface TensorToWrite {
 
 const DTYPE_ORDER = Object.keys(DTYPE_BYTES);
 
-/** The order of the reference implementation: widest elements first, which keeps all of them aligned, then by name. */
+/** The order of the reference implementation: widest elements first, which keeps all aligned, then by name. */
 function inFileOrder(tensors: Record<string, TensorToWrite>): [string, TensorToWrite][] {
   return Object.entries(tensors).sort(
     ([a, { dtype: x }], [b, { dtype: y }]) =>
@@ -24,7 +24,7 @@ function inFileOrder(tensors: Record<string, TensorToWrite>): [string, TensorToW
  * Writes a safetensors file whole or not at all (temporary name, flush, rename).
  *
  * @param tensors by name; `data.length` must be the product of `shape`
- * @param metadata free text pairs, for instance `{ format: 'pt' }`, which transformers and diffusers look for
+ * @param metadata texts by key, for instance `{ format: 'pt' }`, which transformers and diffusers look for
  * @throws UserError when the file system refuses (full disk, missing or unwritable folder)
  */
 export async function writeSafetensors(

@@ -45,7 +45,7 @@ export function findSnapshot(id: string, revision?: string, env?: Environment): 
 
 const WEIGHT_FILE = /\.(safetensors|ckpt|pth?)$/;
 
-/** What of a snapshot is the model: the folder, or its only file of weights where it is no folder of networks. */
+/** Path of the model in a snapshot: the folder, or its only file of weights where it is not a folder of networks. */
 export function modelPath({ dir }: HubSnapshot): string {
   const names = disk.list(dir);
   const [file, ...others] = names.filter((name) => WEIGHT_FILE.test(name));
@@ -61,7 +61,7 @@ function readRef(model: string, name: string): string | undefined {
 const commitsOf = (model: string) => disk.list(places.join(model, 'snapshots')).filter(isCommit);
 
 export interface CachedModel extends HubSnapshot {
-  /** Branches and tags that stand for this commit. */
+  /** Branches and tags that point to this commit. */
   readonly refs: readonly string[];
   /** Files of this snapshot, by their path on the Hub. */
   readonly files: readonly string[];

@@ -1,11 +1,11 @@
-/** @file The variables that every tool of the Hugging Face world reads: where the cache is, which Hub, which token. */
+/** @file The environment variables of the Hugging Face tools: the cache, the Hub, the token. */
 import { disk, host, places } from '#platform';
 import { UserError } from '../../errors.ts';
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Unset and empty are the same, as in a shell script that clears a variable. */
+/** An empty variable counts as unset. */
 function variable(env: Environment, name: string): string | undefined {
   return env[name]?.trim() || undefined;
 }
@@ -21,7 +21,7 @@ function hubHome(env: Environment): string {
 }
 
 /**
- * Folder of the cache that is shared with `huggingface_hub`, `diffusers` and `transformers`: `HF_HUB_CACHE`, else
+ * The cache folder that is shared with `huggingface_hub`, `diffusers` and `transformers`: `HF_HUB_CACHE`, else
  * `HUGGINGFACE_HUB_CACHE`, else `hub` in `HF_HOME`, in `XDG_CACHE_HOME/huggingface`, or in `~/.cache/huggingface`.
  */
 export function hubCacheDir(env: Environment = host.environment): string {
@@ -30,7 +30,7 @@ export function hubCacheDir(env: Environment = host.environment): string {
 }
 
 /**
- * The token that opens private and gated models: `HF_TOKEN`, else the file that `hf auth login` writes (`HF_TOKEN_PATH`,
+ * The token for private and gated models: `HF_TOKEN`, else the file that `hf auth login` writes (`HF_TOKEN_PATH`,
  * else `HF_HOME/token`; not with `HF_HUB_DISABLE_IMPLICIT_TOKEN`).
  */
 export function hubToken(env: Environment = host.environment): string | undefined {
@@ -44,7 +44,7 @@ export function hubToken(env: Environment = host.environment): string | undefine
 /**
  * `HF_ENDPOINT` without a slash at its end, or undefined for the public Hub.
  *
- * @throws UserError where it is no address
+ * @throws UserError when it is not an http address
  */
 export function hubEndpoint(env: Environment = host.environment): string | undefined {
   const text = variable(env, 'HF_ENDPOINT');

@@ -217,9 +217,9 @@ it.each<[string, (hub: FakeHub) => Promise<unknown>, RegExp]>([
     /the token in use is not accepted/,
   ],
   [
-    'a closed door',
+    'a gated model',
     () => pull({}, 'some/gated'),
-    /some\/gated: its authors let in only those .*accept the terms/,
+    /some\/gated: access is limited to approved users .*accept the terms/,
   ],
   [
     'an unknown revision',
@@ -250,7 +250,7 @@ it.each<[string, (hub: FakeHub) => Promise<unknown>, RegExp]>([
     () => pull({ env: { ...hub.env, HF_HUB_OFFLINE: '1' } }),
     /is not in the cache .*HF_HUB_OFFLINE forbids/,
   ],
-])('%s is told in one line', async (_, run, words) => {
+])('%s is reported in one line', async (_, run, words) => {
   hub.models[ID] = fakePipeline({ token: 'hf_right' });
   hub.models['some/gated'] = fakePipeline({ gated: true });
   hub.models['some/open'] = fakePipeline();

@@ -1,19 +1,19 @@
-/** @file Which of a repository's many files are needed to run the model: one copy of each weight, and the small files. */
+/** @file Selecting the files of a repository that a model needs: one copy of each weight, and the small files. */
 import { UserError } from '../../errors.ts';
 import { EXTRA_NETWORKS } from '../names/extra-networks.ts';
 import type { HubFile } from './client.ts';
 
 export interface FileChoice {
-  /** Weights to take, for instance `fp16`. Default: the plain ones, else whatever there is. */
+  /** Weights to take, for instance `fp16`. Default: the plain ones, else any. */
   readonly variant?: string;
-  /** Exactly these, by their path on the Hub, and the small files. For repositories that hold several single-file models. */
+  /** Exactly these paths, plus the small files. For repositories with several single-file models. */
   readonly files?: readonly string[];
 }
 
-/** Parts of a pipeline that this project never runs. */
+/** Parts of a pipeline that sgool never runs. */
 const NEVER = new Set(['safety_checker', 'image_encoder']);
 
-/** Configurations and tokenizers. Python, images and the like stay where they are. */
+/** Configurations and tokenizers, but not code, images and the like. */
 const SMALL = /(^|\/)([\w.-]+\.json|merges\.txt|vocab\.txt)$/;
 const SINGLE = /^[^/]+\.(safetensors|ckpt|pth?)$/;
 
@@ -37,9 +37,9 @@ function weightName(name: string): WeightName | undefined {
  * Chooses the files of a model.
  *
  * @param id for messages
- * @param files all that the repository has
+ * @param files all files of the repository
  * @param modelIndex content of `model_index.json`, where there is one
- * @throws UserError where the variant or a named file is not there, or it is not clear which file is meant
+ * @throws UserError when the variant or a named file does not exist, or the choice is ambiguous
  */
 export function selectFiles(
   id: string,
@@ -74,7 +74,7 @@ function pipelineFiles(
 const directlyIn = (files: readonly HubFile[], folder: string) =>
   files.filter(({ path }) => path.startsWith(folder) && !path.slice(folder.length).includes('/'));
 
-/** Small files of one folder; the index of a sharded weight goes with its weight. */
+/** Small files of one folder; the index of a sharded weight counts as a weight. */
 const smallFiles = (files: readonly HubFile[], folder: string) =>
   directlyIn(files, folder).filter(
     ({ path }) => SMALL.test(path) && weightName(path.slice(folder.length)) === undefined,
@@ -130,7 +130,7 @@ function singleFile(id: string, files: readonly HubFile[]): HubFile[] {
   const found = files.filter(({ path }) => SINGLE.test(path));
   if (found.length === 1) return found;
   if (found.length === 0) throw new UserError(`hub: ${id} has no weights that sgool knows how to read`);
-  // The same weights in a safe format and as a pickle are no riddle.
+  // Where the same weights exist in a safe format and as a pickle, the safe format is meant.
   const safe = found.filter(({ path }) => path.endsWith('.safetensors'));
   if (safe.length === 1) return safe;
   const names = found.map(({ path }) => path).join(', ');

@@ -10,11 +10,11 @@ export async function writeRef(model: string, name: string, commit: string): Pro
   await writeFileAtomic(path, commit);
 }
 
-/** Puts a blob into a snapshot under its name on the Hub: a relative link, or a copy where links are not allowed. */
+/** Adds a blob to a snapshot under its name on the Hub: a relative link, or a copy where links are not allowed. */
 export async function linkIntoSnapshot(blob: string, path: string, size: number): Promise<void> {
   if ((await stat(path).catch(() => undefined))?.size === size) return;
   await mkdir(dirname(path), { recursive: true });
-  // Made beside it and renamed, so that two pulls at once do not take the name from each other.
+  // Made under another name and renamed, so that two pulls at the same time do not disturb each other.
   const temporary = `${path}.${process.pid}-${Math.random().toString(36).slice(2)}.tmp`;
   await symlink(relative(dirname(path), blob), temporary)
     .catch(() => link(blob, temporary))

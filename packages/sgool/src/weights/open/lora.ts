@@ -32,14 +32,14 @@ export interface Lora {
   readonly changes: Readonly<Record<LoraNetwork, ReadonlyMap<string, LoraChange>>>;
 }
 
-/** A LoRA and how strongly it is to act. */
+/** A LoRA and its strength. */
 export interface LoraChoice {
   readonly path: string;
-  /** 1 as it was trained, 0 not at all; negative values and such above 1 are possible. Default 1. */
+  /** 1 is the strength of its training, 0 is off; negative values and values above 1 are allowed. Default 1. */
   readonly weight?: number;
 }
 
-/** What diffusers writes beside the tensors since it uses peft: `unet.lora_alpha` and the like. */
+/** Metadata of diffusers with peft: `unet.lora_alpha` and the like. */
 function adapterSettings({ metadata }: TensorFile): Readonly<Record<string, unknown>> {
   try {
     const settings: unknown = JSON.parse(metadata.lora_adapter_metadata ?? '{}');
@@ -49,7 +49,7 @@ function adapterSettings({ metadata }: TensorFile): Readonly<Record<string, unkn
   }
 }
 
-/** alpha of one module; without one the change acts as it is. */
+/** alpha of one module, or undefined where the file has none (then the scale is 1). */
 function alphaOf(file: TensorFile, network: LoraNetwork, module: string, own: WeightTensor | undefined) {
   if (own !== undefined) {
     const [alpha] = product(own.shape) === 1 ? valuesOf(own) : [Number.NaN];
@@ -144,7 +144,7 @@ function changed(lora: Lora, name: string, base: WeightTensor, change: LoraChang
 }
 
 /**
- * Adds a LoRA to the networks of a model. What it does not touch stays in its file.
+ * Adds a LoRA to the networks of a model. Tensors that it does not change stay in their files.
  *
  * @throws UserError when the LoRA was made for another kind of model
  */

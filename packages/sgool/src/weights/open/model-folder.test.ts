@@ -135,7 +135,7 @@ describe('weightSource', () => {
     await addNetwork('text_encoder', 'model.safetensors', ['a.position_ids', 'a.weight', 'b.weight']);
     const { weights } = required((await openModelFolder(dir)).components.get('text_encoder'));
     expect(weightSource(weights, dropPositionIds).names()).toEqual(['a.weight', 'b.weight']);
-    expect(() => weightSource(weights, () => 'same')).toThrow(/two tensors stand for same/);
+    expect(() => weightSource(weights, () => 'same')).toThrow(/two tensors have the name same/);
   });
 });
 

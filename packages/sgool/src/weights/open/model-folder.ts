@@ -20,6 +20,7 @@ export interface ModelComponent {
   weights: WeightSource;
 }
 
+/** An opened model. */
 export interface ModelFolder {
   dir: string;
   /** Last part of the path. */
@@ -31,27 +32,28 @@ export interface ModelFolder {
   schedulerConfig: Config;
   /** Folder with `vocab.json` and `merges.txt`. */
   tokenizerDir: string;
-  /** Keys over those of the folder's `tokenizer_config.json`. */
+  /** Keys that override those of the folder's `tokenizer_config.json`. */
   tokenizerConfig?: Config;
 }
 
+/** How a model folder is opened. */
 export interface OpenModelOptions {
   /** Networks that must be there. Default: `unet`, `vae`, `text_encoder`. */
   required?: readonly string[];
-  /** Which weights to take, for instance `fp16`. Default: the plain file, else the `fp16` one. */
+  /** Variant of the weights, for instance `fp16`. Default: the plain file, else the `fp16` one. */
   variant?: string;
 }
 
-/** Networks of a pipeline that this project never runs. */
+/** Parts of a pipeline that sgool never runs. */
 const IGNORED = new Set(['safety_checker', 'feature_extractor', 'image_encoder', 'scheduler', 'tokenizer']);
 
-/** What diffusers and transformers call a network's weights, in the formats of which the first that is there is taken. */
+/** File names of weights in diffusers and transformers, by format. */
 const FORMATS = [
   { extension: 'safetensors', stems: ['diffusion_pytorch_model', 'model'] },
   { extension: 'bin', stems: ['diffusion_pytorch_model', 'pytorch_model'] },
 ] as const;
 
-/** Whole file, or index of shards; both places of the variant in an index's name are in use. */
+/** Names of the whole file and of the index of shards; both positions of the variant in an index's name are in use. */
 function namesOfWeights(suffix: string): string[] {
   return FORMATS.flatMap(({ extension, stems }) =>
     stems.flatMap((stem) => [
@@ -121,7 +123,7 @@ async function openComponents(
 ) {
   const components = new Map<string, ModelComponent>();
   for (const name of required) components.set(name, await openComponent(places.join(dir, name), { variant }));
-  // Where a folder cannot be listed, the index names its networks, but for those that are sgool's own.
+  // Where a folder cannot be listed, the index names its networks, except for sgool's own.
   const names = (await files.list(dir)) ?? [...Object.keys(modelIndex), ...EXTRA_NETWORKS];
   for (const name of names) {
     if (components.has(name) || IGNORED.has(name) || name.startsWith('_')) continue;

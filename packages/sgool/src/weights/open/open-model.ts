@@ -1,4 +1,4 @@
-/** @file A model from any of the files that people have, with the parts that it does not bring along. */
+/** @file Opening a model in any supported form, with parts from elsewhere. */
 import { files, host, places } from '#platform';
 import { UserError } from '../../errors.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
@@ -23,15 +23,15 @@ import {
 } from './model-folder.ts';
 import { ldmVaeSource, openSingleFile, type SingleFileOptions } from './single-file.ts';
 
-/** Each part is a folder, a file where that makes sense, or the name of a pulled model of the Hub. */
+/** Where the parts of a model are. Each is a folder, a file where that makes sense, or the name of a pulled model of the Hub. */
 export interface OpenModelOptions extends OpenFolderOptions, Omit<SingleFileOptions, 'vae'> {
   /** Folder with `vocab.json` and `merges.txt`, or a model folder with a folder `tokenizer`. */
   readonly tokenizer?: string;
   /** The CLIP that guides: a CLIPModel's folder, or a file of OpenAI, OpenCLIP, HPS or transformers. */
   readonly clip?: string;
-  /** An autoencoder in the place of the model's own: its folder, or a file with LDM's or diffusers' names. */
+  /** An autoencoder that replaces the model's own: its folder, or a file with LDM's or diffusers' names. */
   readonly vae?: string;
-  /** Changes of the UNet and the text encoder, one after the other. */
+  /** LoRAs for the UNet and the text encoder, applied in order. */
   readonly loras?: readonly LoraChoice[];
   /** Variables that say where the Hub's cache is; `process.env` unless given. */
   readonly env?: Environment;
@@ -43,7 +43,7 @@ const hasTokenizer = (dir: string) => files.exists(places.join(dir, 'vocab.json'
 const located = (nameOrPath: string, env?: Environment): string =>
   host.locate(nameOrPath) === undefined ? resolveModel(nameOrPath, env).dir : nameOrPath;
 
-/** The folder itself, or the one inside that a whole model keeps the part in. */
+/** The folder itself, or, where it is a whole model, the folder of the part inside it. */
 async function partOf(dir: string, part: string): Promise<string> {
   return (await files.exists(places.join(dir, 'config.json'))) ? dir : places.join(dir, part);
 }
@@ -52,7 +52,7 @@ async function partOf(dir: string, part: string): Promise<string> {
  * Opens a CLIP as the part of a model: a folder in the layout of transformers, a model folder with `clip/` in it, or one
  * file.
  *
- * @param config folder of configurations; its `clip/config.json` stands for what the shapes in a file do not tell
+ * @param config folder of configurations; its `clip/config.json` replaces what is inferred from the shapes in a file
  * @throws UserError when there is none, or it is broken
  */
 export async function openClip(
@@ -135,7 +135,7 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
     components.set('clip', await openClip(options.clip, { ...options, config }));
   if (options.vae !== undefined) {
     const vae = await openVae(options.vae, options.env);
-    // A file does not say what its shapes do not; the model that it is meant for does.
+    // A file has no configuration of its own; that of the model is more exact than what is inferred from shapes.
     const isOneFile = await files.isFile(located(options.vae, options.env));
     const own = isOneFile ? components.get('vae') : undefined;
     components.set('vae', { ...vae, config: own?.config ?? vae.config });

@@ -1,6 +1,6 @@
 /**
  * @file Stable Diffusion in one file, as the training code of latent diffusion (LDM) saved it: .ckpt or .safetensors, 1.x
- * and 2.x. Its networks are seen under diffusers' names; nothing is copied.
+ * and 2.x. Its networks are presented under diffusers' names; nothing is copied.
  *
  * Reference: CompVis/stable-diffusion, configs/stable-diffusion/v1-inference.yaml; Stability-AI/stablediffusion, configs
  */
@@ -35,7 +35,7 @@ const OPEN_CLIP = ['cond_stage_model.model.', TURBO_OPEN_CLIP];
 export type Prediction = 'epsilon' | 'v_prediction';
 
 export interface SingleFileOptions {
-  /** Take the averaged weights (`model_ema.`) where the file has both. Default true: they make the better images. */
+  /** Use the EMA weights (`model_ema.`) where the file has both. Default true: they give better images. */
   readonly ema?: boolean;
   /**
    * What the UNet predicts. By default: what a `.yaml` beside the file says, then the file's metadata; else `epsilon` for 1.x,
@@ -43,11 +43,11 @@ export interface SingleFileOptions {
    */
   readonly predictionType?: Prediction;
   /**
-   * A folder in the diffusers layout, of which only configurations are read, for models that shapes do not tell enough about:
-   * `<network>/config.json`, `scheduler/scheduler_config.json`, `tokenizer/`; what is missing there is read off the file.
+   * A folder in the diffusers layout, of which only configurations are read, for models whose shapes do not determine them:
+   * `<network>/config.json`, `scheduler/scheduler_config.json`, `tokenizer/`; what is missing there is inferred from the file.
    */
   readonly config?: string;
-  /** An autoencoder that will take the place of the file's own, which then need not be there. */
+  /** An autoencoder that replaces the file's own, which may then be missing. */
   readonly vae?: string;
 }
 
@@ -59,7 +59,7 @@ function below(file: TensorFile, prefix: string): Map<string, WeightTensor> {
   return found;
 }
 
-/** Renames what a network has and leaves out the rest. */
+/** The tensors of a network under its names; others are left out. */
 function renamed(
   path: string,
   tensors: ReadonlyMap<string, WeightTensor>,
@@ -68,7 +68,7 @@ function renamed(
   return weightSource({ path, tensors }, rename);
 }
 
-/** Says what the file is, where it is no whole Stable Diffusion 1 or 2. */
+/** Refuses files that are not a whole Stable Diffusion 1 or 2, and says what they are. */
 function refuseOthers(file: TensorFile, wantsVae: boolean): void {
   const names = [...file.tensors.keys()];
   const some = (pattern: RegExp) => names.some((name) => pattern.test(name));
@@ -104,7 +104,7 @@ function refuseOthers(file: TensorFile, wantsVae: boolean): void {
     refuse('it has no text encoder (cond_stage_model.); give a whole checkpoint');
 }
 
-/** The UNet's tensors below its prefix: the averaged copies where all are there and wanted. */
+/** The UNet's tensors below its prefix: the EMA copies where they are complete and wanted. */
 function unetTensors(file: TensorFile, ema: boolean): Map<string, WeightTensor> {
   const plain = below(file, UNET);
   const copies = [...plain.keys()].map((name) => [name, file.tensors.get(emaName(UNET + name))] as const);
@@ -119,7 +119,7 @@ function unetSource(file: TensorFile, ema: boolean): WeightSource {
 }
 
 /**
- * An autoencoder with LDM's names as one with diffusers' names. Its attention is written as 1x1 convolutions.
+ * Presents an autoencoder with LDM's names under diffusers' names. LDM stores its attention as 1x1 convolutions.
  *
  * @param tensors by names below `first_stage_model.`
  */
@@ -157,7 +157,7 @@ function textEncoder(file: TensorFile): {
   return { weights, config: { ...config, num_hidden_layers: last }, second, turbo };
 }
 
-/** `parameterization` in the `.yaml` that people put beside a checkpoint; without one it is `eps`. */
+/** `parameterization` in the `.yaml` that is published with a checkpoint; its default is `eps`. */
 async function predictionBeside(path: string): Promise<Prediction | undefined> {
   const text = await files.readText(path.replace(/\.[^./\\]+$/, '.yaml')).catch(() => undefined);
   if (text === undefined) return undefined;
@@ -172,8 +172,8 @@ function predictionInMetadata({ metadata }: TensorFile): Prediction | undefined 
 }
 
 /**
- * What a 2.x model predicts. The two kinds have the same names and shapes; a bias of the last attention is known to vary
- * more where v is predicted.
+ * What a 2.x model predicts. The two kinds have the same names and shapes; a bias of the last attention varies
+ * more in models that predict v.
  *
  * Reference: ComfyUI, comfy/supported_models.py (SD20.model_type), threshold 0.09 of the standard deviation
  */
@@ -205,20 +205,20 @@ function schedulerConfig(predictionType: Prediction): Config {
   };
 }
 
-/** What the published folders of few-step models have of their own: latent consistency models, and SD-Turbo. */
+/** Scheduler keys of the published few-step models: latent consistency models and SD-Turbo. */
 function fewStepScheduler({ time_cond_proj_dim }: Config, turbo: boolean): Config {
   if (time_cond_proj_dim) return { _class_name: 'LCMScheduler' };
   return turbo ? { _class_name: 'EulerDiscreteScheduler', timestep_spacing: 'trailing' } : {};
 }
 
-/** A configuration in the folder that was given for it, else the one that was inferred. */
+/** The configuration in the given folder, else the inferred one. */
 async function configured(folder: string | undefined, name: string, inferred: () => Config): Promise<Config> {
   const path = folder === undefined ? undefined : places.join(folder, name);
   return path !== undefined && (await files.exists(path)) ? readConfig(path) : inferred();
 }
 
 /**
- * Opens a single-file checkpoint of Stable Diffusion 1.x or 2.x as if it were a model folder. It brings no tokenizer and no
+ * Opens a single-file checkpoint of Stable Diffusion 1.x or 2.x as if it were a model folder. It has no tokenizer and no
  * CLIP: `tokenizerDir` is a folder `tokenizer` beside the file, or in the folder of configurations.
  *
  * @throws UserError when the file is broken, or holds another model: XL, inpainting, a LoRA, a single network
@@ -265,7 +265,7 @@ export async function openSingleFile(
     ]),
     schedulerConfig: schedule,
     tokenizerDir: places.join(config ?? places.dirname(dir), 'tokenizer'),
-    // OpenCLIP's own tokenizer fills up with id 0, and hidden states of the filling are part of the conditioning.
+    // OpenCLIP's own tokenizer pads with id 0, and the hidden states of the padding are part of the conditioning.
     ...(text.second ? { tokenizerConfig: { pad_token: '!' } } : {}),
   };
 }

@@ -36,7 +36,7 @@ export async function replaceFile(path: string, write: (file: FileHandle) => Pro
 }
 
 /**
- * Writes `data` to `path` so that the file is never seen half-written. See {@link replaceFile}.
+ * Writes `data` to `path` so that no reader finds it half-written. See {@link replaceFile}.
  *
  * @throws UserError when the file system refuses
  */

@@ -1,5 +1,5 @@
 /**
- * @file The names that a torch file may use, and what they mean here. Everything else is refused by its name.
+ * @file The names that a torch file may use, and their meaning here. Every other name is refused.
  *
  * Reference: PyTorch, torch/_utils.py (_rebuild_*), torch/serialization.py (persistent_id), torch/_weights_only_unpickler.py
  */
@@ -19,7 +19,7 @@ const STORAGES: Readonly<Record<string, Dtype | undefined>> = {
   'torch.CharStorage': 'I8',
   'torch.ByteStorage': 'U8',
   'torch.BoolStorage': 'BOOL',
-  // Raw bytes: newer torch stores types that have no class of their own so, and says the type with each tensor.
+  // Raw bytes: how newer torch stores types without a storage class; the type is given with each tensor.
   'torch.storage.UntypedStorage': undefined,
 };
 
@@ -80,7 +80,7 @@ export class TorchResolver implements PickleResolver {
 
   private refuse(name: string): never {
     throw new UserError(
-      `${this.path}: it asks Python for ${quoted(name)}, which is refused because it could run any code; only tensors and plain values are read`,
+      `${this.path}: it uses the Python name ${quoted(name)}, which is refused because it could run any code; only tensors and plain values are read`,
     );
   }
 
@@ -108,7 +108,7 @@ export class TorchResolver implements PickleResolver {
   build(target: PickleValue, state: PickleValue, charge: (items: number) => void): void {
     if (target instanceof PickledObject) target.state = state;
     else if (target instanceof Map && state instanceof Map) {
-      // Attributes of an OrderedDict, such as the `_metadata` of a state dict: nothing that is needed.
+      // Attributes of an OrderedDict, such as the `_metadata` of a state dict, are not needed.
       charge(1);
     } else if (!(target instanceof PickledTensor)) this.fail('a state is set on what has none');
   }
@@ -232,7 +232,7 @@ export class TorchResolver implements PickleResolver {
       case 'i8':
         return bytes.length === 8 ? Number(view.getBigInt64(0, true)) : null;
       default:
-        return null; // of another type, which nothing here reads
+        return null; // of a type that is not read
     }
   }
 }

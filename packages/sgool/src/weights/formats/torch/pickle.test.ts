@@ -64,7 +64,7 @@ describe('what is refused', () => {
     ['torch.toString', '\x80\x02ctorch\ntoString\n.'],
   ])('%s, by its name', async (name, pickle) => {
     const message = await messageOf(() => run(pickle));
-    expect(message).toContain(`model.pt: it asks Python for ${JSON.stringify(name)}, which is refused`);
+    expect(message).toContain(`model.pt: it uses the Python name ${JSON.stringify(name)}, which is refused`);
   });
 
   it('a class that is only known by name is never called', async () => {
@@ -95,7 +95,7 @@ describe('what is refused', () => {
     ['items on no dictionary', '\x80\x02]K\x01K\x02s.', /set on what is no dictionary/],
     ['items on no list', '\x80\x02}K\x01a.', /added to what is no list/],
     ['a key without a value', '\x80\x02}(K\x01u.', /a key without a value/],
-    ['a call of no function', '\x80\x02K\x01)R.', /no function/],
+    ['a call of no function', '\x80\x02K\x01)R.', /not a function/],
     ['a state of no object', '\x80\x02K\x01}b.', /a state is set/],
     ['a class without a name', '\x80\x04K\x01K\x02\x93.', /a class without a name/],
     ['a name without an end', `\x80\x02c${'a'.repeat(1000)}`, /no end of the line/],

@@ -11,21 +11,21 @@ import { Global, type PickleValue } from './pickle-values.ts';
 export const MAX_PICKLE_BYTES = 32_000_000;
 /** Operations, and items copied by calls; a tensor needs about forty. */
 const MAX_WORK = 2_000_000;
-/** What a dictionary or set counts as: it takes some ten times the memory of a number. */
+/** Cost of a dictionary or set: it takes about ten times the memory of a number. */
 const CONTAINER_WORK = 12;
 const MAX_NAME = 400;
 /** torch's magic number has ten bytes. */
 const MAX_LONG_BYTES = 64;
 
-/** What the machine does not decide: the meaning of names. Each throws a UserError for what it does not know. */
+/** The meaning of names, which the pickle machine leaves to its caller. Each method throws a UserError for unknown names. */
 export interface PickleResolver {
   /** A class or function by its full name. */
   global(name: string): Global;
   /** A function or class called; `charge` counts work that grows with the arguments. */
   call(callee: Global, args: PickleValue[], charge: (items: number) => void): PickleValue;
-  /** An object's state is set. */
+  /** Sets an object's state. */
   build(target: PickleValue, state: PickleValue, charge: (items: number) => void): void;
-  /** A reference to something outside of the pickle: a storage. */
+  /** Resolves a reference to something outside the pickle: a storage. */
   persistent(id: PickleValue): PickleValue;
 }
 
@@ -64,7 +64,7 @@ class Machine {
     if (this.work > MAX_WORK) this.fail(`it needs more than ${MAX_WORK} operations`);
   }
 
-  /** Moves over the next bytes and gives where they began. */
+  /** Skips the next bytes and returns their start. */
   private take(length: number): number {
     const from = this.at;
     if (length > this.bytes.length - from) {
@@ -131,7 +131,7 @@ class Machine {
     return this.stack.splice(mark);
   }
 
-  /** The last `count` values as they were pushed. */
+  /** The last `count` values in the order in which they were pushed. */
   private popMany(count: number): PickleValue[] {
     const values = Array.from({ length: count }, () => this.pop());
     return values.reverse();
@@ -170,7 +170,7 @@ class Machine {
   }
 
   private call(callee: PickleValue, args: PickleValue): PickleValue {
-    if (!(callee instanceof Global)) this.fail('what is called is no function');
+    if (!(callee instanceof Global)) this.fail('it calls something that is not a function');
     if (!Array.isArray(args)) this.fail(`${callee.name} is called without a tuple of arguments`);
     return this.resolver.call(callee, args, this.charge);
   }
@@ -185,7 +185,7 @@ class Machine {
     }
   }
 
-  /** Runs one opcode; what it gives is pushed. */
+  /** Runs one opcode and pushes its result. */
   private step(opcode: number): PickleValue | undefined {
     switch (String.fromCharCode(opcode)) {
       case '\x80': // PROTO
@@ -344,10 +344,10 @@ class Machine {
 /**
  * Reads one pickle.
  *
- * @param bytes holds the pickle from `start` on, and perhaps more
+ * @param bytes contains the pickle from `start` on, perhaps with more behind it
  * @param path names the file in messages
  * @returns the value, and where the pickle ends
- * @throws UserError with one line when the pickle is broken, asks for too much, or names what the resolver does not know
+ * @throws UserError with one line when the pickle is broken, exceeds a limit, or uses a name that the resolver refuses
  */
 export function unpickle(
   bytes: Uint8Array,
