@@ -44,3 +44,10 @@ export function maximum(values: Iterable<number>): number {
   for (const value of values) most = Math.max(most, value);
   return most;
 }
+
+/** The dot product of two vectors of one length. */
+export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let total = 0;
+  for (let i = 0; i < a.length; i++) total += a[i] * b[i];
+  return total;
+}

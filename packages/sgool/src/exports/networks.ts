@@ -1,25 +1,60 @@
-/** @file `sgool/networks`: networks under the names of the public checkpoints, their tokenizers and their weight files. */
-export { autoencoder } from '../networks/autoencoder/autoencoder.ts';
+/**
+ * @file `sgool/networks`: the networks under the names of the public checkpoints, with their configurations, tokenizers and
+ * weights. Everything here reads; `sgool/node` writes.
+ *
+ * @packageDocumentation
+ */
+export {
+  type Autoencoder,
+  type AutoencoderOptions,
+  autoencoder,
+  type LatentDistribution,
+} from '../networks/autoencoder/autoencoder.ts';
 export { type AutoencoderConfig, autoencoderConfig } from '../networks/autoencoder/autoencoder-config.ts';
-export { CLIP_MEAN, CLIP_STD, clip } from '../networks/clip/clip.ts';
-export { type ClipConfig, clipConfig } from '../networks/clip/clip-config.ts';
+export {
+  CLIP_MEAN,
+  CLIP_STD,
+  type Clip,
+  type ClipImageResult,
+  type ClipTextResult,
+  clip,
+} from '../networks/clip/clip.ts';
+export { type ClipConfig, type ClipVisionConfig, clipConfig } from '../networks/clip/clip-config.ts';
 export { networkWeights } from '../networks/network-weights.ts';
-export { transalnet } from '../networks/saliency/transalnet.ts';
+export type { BatchNormOptions } from '../networks/saliency/batch-norm.ts';
+export { type TranSalNet, transalnet } from '../networks/saliency/transalnet.ts';
 export { type TranSalNetConfig, transalnetConfig } from '../networks/saliency/transalnet-config.ts';
-export { textEncoder } from '../networks/text/text-encoder.ts';
-export { clipTextConfig } from '../networks/text/text-encoder-config.ts';
-export { unet } from '../networks/unet/unet.ts';
-export { unetConfig } from '../networks/unet/unet-config.ts';
-export { byteSymbolsById, END_OF_WORD } from '../text/byte-pairs.ts';
-export { loadTokenizer } from '../text/load-tokenizer.ts';
+export { type TextEncoder, type TextEncoderResult, textEncoder } from '../networks/text/text-encoder.ts';
+export { type ClipTextConfig, clipTextConfig } from '../networks/text/text-encoder-config.ts';
+export { type UNet, type UNetInputs, type UNetOptions, unet } from '../networks/unet/unet.ts';
+export { type UNetConfig, unetConfig } from '../networks/unet/unet-config.ts';
+export { byteSymbolsById, END_OF_WORD, type Vocabulary } from '../text/byte-pairs.ts';
+export { loadTokenizer, parseTokenizer, type TokenizerTexts } from '../text/load-tokenizer.ts';
 export {
   createTokenizer,
   END_OF_TEXT,
   type EncodedPrompt,
   START_OF_TEXT,
   type Tokenizer,
+  type TokenizerOptions,
 } from '../text/tokenizer.ts';
 export { buildWordVocabulary, tokenizerFiles } from '../text/word-vocabulary.ts';
+export type { Dtype, TensorData } from '../weights/formats/dtypes.ts';
 export { encodeFloat16 } from '../weights/formats/float16.ts';
-export { openSafetensors, readTensor } from '../weights/formats/safetensors.ts';
-export { openComponent, openModelFolder } from '../weights/open/model-folder.ts';
+export { openSafetensors, readTensor, type SafetensorsFile } from '../weights/formats/safetensors.ts';
+export type { SafetensorsHeader, TensorEntry } from '../weights/formats/safetensors-header.ts';
+export type {
+  ComputedTensor,
+  StoredTensor,
+  TensorFile,
+  WeightSource,
+  WeightTensor,
+} from '../weights/formats/weight-source.ts';
+export {
+  type ModelComponent,
+  type ModelFolder,
+  type OpenModelOptions,
+  openComponent,
+  openModelFolder,
+} from '../weights/open/model-folder.ts';
+export type { Config } from '../weights/sources/read-config.ts';

@@ -70,6 +70,7 @@ function fillRectangle(
   }
 }
 
+/** How boxes are drawn. */
 export interface BoxOptions {
   colour?: Colour;
   /** Width of the coloured line in pixels; a dark line of half that width lies on either side. */
@@ -109,6 +110,7 @@ export function drawBoxes(
   return createImage(width, height, data);
 }
 
+/** How text is drawn. */
 export interface TextOptions {
   colour?: Colour;
   /** Pixels per font pixel. */
@@ -147,6 +149,7 @@ function fitText(text: string, room: number): string {
   return `${letters.join('').trimEnd()}..`;
 }
 
+/** How images are arranged. */
 export interface SheetOptions {
   /** One line under each image. */
   captions?: readonly string[];

@@ -78,6 +78,7 @@ const SHEETS: readonly (readonly [letters: string, ...rows: string[]])[] = [
   ],
 ];
 
+/** Height of all glyphs, in font pixels. */
 export const GLYPH_HEIGHT = 9;
 const SPACE_WIDTH = 3;
 

@@ -1,10 +1,14 @@
 /** @file Images: eight-bit RGB for display and files, planes of floats for networks. */
 import { clamp } from '../numbers.ts';
 
-/** An eight-bit RGB image. */
-export interface Image {
+/** Sides of an image in pixels. */
+export interface ImageSize {
   readonly width: number;
   readonly height: number;
+}
+
+/** An eight-bit RGB image. */
+export interface Image extends ImageSize {
   /** `height * width * 3` values, row by row, red green blue. */
   readonly data: Uint8Array;
 }

@@ -3,27 +3,26 @@
  * Reference: LJOVO/TranSalNet, utils/data_process.py (`preprocess_img`, `postprocess_img`)
  */
 
+import type { ImageSize } from './image.ts';
 import { bilinearMatrix, resamplePlane } from './resample.ts';
 
-export interface Size {
-  width: number;
-  height: number;
-}
-
 /** The input size of the published TranSalNet. */
-export const TRANSALNET_CANVAS: Size = { width: 384, height: 288 };
+export const TRANSALNET_CANVAS: ImageSize = { width: 384, height: 288 };
 
 /** Value of the borders, in [0, 1]: TranSalNet fills them with the byte 1. */
 export const LETTERBOX_FILL = 1 / 255;
 
 /** Where an image lies on the canvas, in pixels. */
-export interface Placement extends Size {
+export interface Placement extends ImageSize {
   x: number;
   y: number;
 }
 
 /** The largest centred rectangle of the canvas with the image's proportions. */
-export function letterboxPlacement({ width, height }: Size, canvas: Size = TRANSALNET_CANVAS): Placement {
+export function letterboxPlacement(
+  { width, height }: ImageSize,
+  canvas: ImageSize = TRANSALNET_CANVAS,
+): Placement {
   if (height / canvas.height > width / canvas.width) {
     const fitted = Math.max(1, Math.floor((width * canvas.height) / height));
     return { x: Math.floor((canvas.width - fitted) / 2), y: 0, width: fitted, height: canvas.height };
@@ -48,9 +47,12 @@ export interface LetterboxMatrices {
 }
 
 /**
- * The letterbox as `rows · X · columnsᵀ`. The borders become 0; add {@link letterboxBorder} to fill them.
+ * The letterbox as `rows · X · columnsᵀ`. The borders become 0; add `letterboxBorder` to fill them.
  */
-export function letterboxMatrices(image: Size, canvas: Size = TRANSALNET_CANVAS): LetterboxMatrices {
+export function letterboxMatrices(
+  image: ImageSize,
+  canvas: ImageSize = TRANSALNET_CANVAS,
+): LetterboxMatrices {
   const { x, y, width, height } = letterboxPlacement(image, canvas);
   return {
     rows: padRows(bilinearMatrix(image.height, height), image.height, y, canvas.height),
@@ -58,8 +60,11 @@ export function letterboxMatrices(image: Size, canvas: Size = TRANSALNET_CANVAS)
   };
 }
 
-/** A plane `[canvasHeight, canvasWidth]`: {@link LETTERBOX_FILL} in the borders, 0 where the image lies. */
-export function letterboxBorder(image: Size, canvas: Size = TRANSALNET_CANVAS): Float32Array<ArrayBuffer> {
+/** A plane `[canvasHeight, canvasWidth]`: `LETTERBOX_FILL` in the borders, 0 where the image lies. */
+export function letterboxBorder(
+  image: ImageSize,
+  canvas: ImageSize = TRANSALNET_CANVAS,
+): Float32Array<ArrayBuffer> {
   const { x, y, width, height } = letterboxPlacement(image, canvas);
   const border = new Float32Array(canvas.width * canvas.height).fill(LETTERBOX_FILL);
   for (let row = y; row < y + height; row++)
@@ -71,7 +76,10 @@ export function letterboxBorder(image: Size, canvas: Size = TRANSALNET_CANVAS): 
  * The inverse: a map of the canvas becomes a map of the image's size. The canvas is enlarged until it covers the image, then
  * the borders are cropped.
  */
-export function undoLetterboxMatrices(image: Size, canvas: Size = TRANSALNET_CANVAS): LetterboxMatrices {
+export function undoLetterboxMatrices(
+  image: ImageSize,
+  canvas: ImageSize = TRANSALNET_CANVAS,
+): LetterboxMatrices {
   const { width, height } = image;
   const cut = (matrix: Float32Array<ArrayBuffer>, inSize: number, size: number, kept: number) => {
     const first = Math.floor((size - kept) / 2);
@@ -92,7 +100,11 @@ export function undoLetterboxMatrices(image: Size, canvas: Size = TRANSALNET_CAN
 }
 
 /** Puts planes `[channels, height, width]` in [0, 1] on the canvas: `[channels, canvasHeight, canvasWidth]`. */
-export function letterboxPlanes(planes: Float32Array, image: Size, canvas: Size = TRANSALNET_CANVAS) {
+export function letterboxPlanes(
+  planes: Float32Array,
+  image: ImageSize,
+  canvas: ImageSize = TRANSALNET_CANVAS,
+) {
   const size = image.width * image.height;
   const area = canvas.width * canvas.height;
   const { rows, columns } = letterboxMatrices(image, canvas);
@@ -109,7 +121,7 @@ export function letterboxPlanes(planes: Float32Array, image: Size, canvas: Size 
 }
 
 /** Crops a map `[canvasHeight, canvasWidth]` to the image: `[height, width]`. */
-export function undoLetterbox(map: Float32Array, image: Size, canvas: Size = TRANSALNET_CANVAS) {
+export function undoLetterbox(map: Float32Array, image: ImageSize, canvas: ImageSize = TRANSALNET_CANVAS) {
   const { rows, columns } = undoLetterboxMatrices(image, canvas);
   return resamplePlane(map, canvas.width, rows, columns);
 }

@@ -9,6 +9,7 @@ export const PARAMETERS_KEYWORD = 'parameters';
 /** Keyword of sgool's own JSON, which holds everything that is needed to repeat a run. */
 export const SGOOL_KEYWORD = 'sgool';
 
+/** The content of a `parameters` text. */
 export interface GenerationParameters {
   prompt: string;
   negativePrompt?: string;

@@ -7,8 +7,9 @@ import { createImage, type Image } from './image.ts';
 /** Largest image that is decoded, in pixels: 8192 x 8192. */
 export const MAX_PIXELS = 2 ** 26;
 
+/** How an image is decoded. */
 export interface ReadOptions {
-  /** Default {@link MAX_PIXELS}. */
+  /** Default `MAX_PIXELS`. */
   readonly maxPixels?: number;
   /** CSS colour behind transparent parts. Default white. */
   readonly background?: string;
@@ -41,7 +42,7 @@ export async function decodeImage(
 }
 
 /**
- * Reads an image from a file (a URL in a browser); see {@link decodeImage}.
+ * Reads an image from a file (a URL in a browser); see `decodeImage`.
  *
  * @throws UserError also when the file cannot be read
  */

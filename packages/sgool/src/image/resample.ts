@@ -6,6 +6,7 @@
  */
 import { clamp, sum } from '../numbers.ts';
 
+/** Pillow's resampling filters. */
 export type ResampleFilter = 'box' | 'bilinear' | 'bicubic' | 'lanczos';
 
 const sinc = (x: number) => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));

@@ -2,7 +2,7 @@
  * @file The preprocessing of the preference models' authors as a pair of matrices that resize, crop and pad in one product
  * `rows · plane · columnsᵀ`. Its transpose is the backward pass.
  */
-import { type Image, planesFromImage } from '../image/image.ts';
+import { type Image, type ImageSize, planesFromImage } from '../image/image.ts';
 import { resampleLevels } from '../image/pillow.ts';
 import { resampleMatrix, resamplePlane } from '../image/resample.ts';
 import { roundHalfToEven } from '../numbers.ts';
@@ -26,11 +26,6 @@ export interface ImageView {
   readonly rounded: boolean;
 }
 
-interface Size {
-  readonly width: number;
-  readonly height: number;
-}
-
 /**
  * The view of an image of the given size.
  *
@@ -39,7 +34,11 @@ interface Size {
  *
  * @param side of the network's square input
  */
-export function imageView(preprocessing: Preprocessing, { width, height }: Size, side: number): ImageView {
+export function imageView(
+  preprocessing: Preprocessing,
+  { width, height }: ImageSize,
+  side: number,
+): ImageView {
   const axis = preprocessing === 'longest-side' ? paddedAxis : croppedAxis;
   const cropStart = preprocessing === 'torchvision' ? roundHalfToEven : Math.floor;
   return {
@@ -93,7 +92,7 @@ export function seenPlanes(image: Image, { rows, columns, rounded }: ImageView):
  */
 export function imageGradient(
   gradient: Float32Array,
-  { width, height }: Size,
+  { width, height }: ImageSize,
   { rows, columns }: ImageView,
 ): Float32Array {
   const side = rows.length / height;

@@ -19,7 +19,11 @@ const autoencoderSchema = z.object({
   mid_block_add_attention: z.boolean().default(true),
 });
 
-/** Configuration of an AutoencoderKL. */
+/**
+ * Configuration of an AutoencoderKL.
+ *
+ * @interface
+ */
 export type AutoencoderConfig = Readonly<z.output<typeof autoencoderSchema>>;
 
 /**

@@ -19,9 +19,17 @@ const clipSchema = z.object({
   projection_dim: count.default(512),
 });
 
-/** Configuration of the image tower of a CLIPModel. */
+/**
+ * Configuration of the image tower of a CLIPModel.
+ *
+ * @interface
+ */
 export type ClipVisionConfig = Readonly<z.output<typeof clipVisionSchema>>;
-/** Configuration of a CLIPModel. */
+/**
+ * Configuration of a CLIPModel.
+ *
+ * @interface
+ */
 export type ClipConfig = Readonly<z.output<typeof clipSchema>>;
 
 /**

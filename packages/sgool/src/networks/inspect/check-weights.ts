@@ -20,6 +20,7 @@ export interface WeightProblem {
   readonly actual?: Shape;
 }
 
+/** The result of comparing a network with a file. */
 export interface WeightCheck {
   /** Names of the weights that the network needs. */
   readonly asked: ReadonlySet<string>;

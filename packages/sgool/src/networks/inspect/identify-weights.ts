@@ -12,6 +12,7 @@ import { imageReward } from '../preference/image-reward.ts';
 import { imageRewardConfig } from '../preference/image-reward-config.ts';
 import { checkNetwork, checkWeights, describeProblems, type WeightCheck } from './check-weights.ts';
 
+/** A published file that was recognised. */
 export interface IdentifiedWeights {
   /** The name under which they are stored. */
   readonly name: AddedName;

@@ -36,11 +36,23 @@ const imageRewardSchema = z.object({
   reward_std: z.number().positive().default(1.0333394966054072),
 });
 
-/** Configuration of BLIP's text encoder: BERT with cross-attention to the image in every layer. */
+/**
+ * Configuration of BLIP's text encoder: BERT with cross-attention to the image in every layer.
+ *
+ * @interface
+ */
 export type BlipTextConfig = Readonly<z.output<typeof textSchema>>;
-/** Configuration of BLIP's vision transformer. */
+/**
+ * Configuration of BLIP's vision transformer.
+ *
+ * @interface
+ */
 export type BlipVisionConfig = Readonly<z.output<typeof visionSchema>>;
-/** Configuration of ImageReward; without any key it is the published one. */
+/**
+ * Configuration of ImageReward; without any key it is the published one.
+ *
+ * @interface
+ */
 export type ImageRewardConfig = Readonly<z.output<typeof imageRewardSchema>>;
 
 /**

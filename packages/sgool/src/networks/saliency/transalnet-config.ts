@@ -40,7 +40,11 @@ const transalnetSchema = z
     };
   });
 
-/** Layout of a TranSalNet; without any key it is the published TranSalNet_Res. */
+/**
+ * Layout of a TranSalNet; without any key it is the published TranSalNet_Res.
+ *
+ * @interface
+ */
 export type TranSalNetConfig = Readonly<z.output<typeof transalnetSchema>>;
 
 /**

@@ -21,7 +21,11 @@ export const clipTextSchema = z.object({
   max_position_embeddings: count.default(77),
 });
 
-/** Configuration of a CLIPTextModel. */
+/**
+ * Configuration of a CLIPTextModel.
+ *
+ * @interface
+ */
 export type ClipTextConfig = Readonly<z.output<typeof clipTextSchema>>;
 
 /**

@@ -89,7 +89,11 @@ const unetSchema = z
     };
   });
 
-/** Configuration of a UNet2DConditionModel; numbers that may differ between blocks are lists here. */
+/**
+ * Configuration of a UNet2DConditionModel; numbers that may differ between blocks are lists here.
+ *
+ * @interface
+ */
 export type UNetConfig = Readonly<z.output<typeof unetSchema>>;
 
 /**

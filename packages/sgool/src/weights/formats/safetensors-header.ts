@@ -22,6 +22,7 @@ export interface TensorEntry {
   byteLength: number;
 }
 
+/** The checked header of a safetensors file. */
 export interface SafetensorsHeader {
   metadata: Readonly<Record<string, string>>;
   /** In the order of the data in the file. */

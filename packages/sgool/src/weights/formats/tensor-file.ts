@@ -6,7 +6,7 @@ import { readSafetensors } from './safetensors.ts';
 import { looksLikeTorch, readTorchFile } from './torch/torch-file.ts';
 import { type TensorFile, weightSource } from './weight-source.ts';
 
-/** Reads names, shapes and positions of an open file. See {@link openTensorFile}. */
+/** Reads names, shapes and positions of an open file. See `openTensorFile`. */
 export async function readTensorFile(file: FileBytes): Promise<TensorFile> {
   if (looksLikeTorch(await file.read(0, Math.min(9, file.size)))) return readTorchFile(file);
   const { path, tensors, metadata } = await readSafetensors(file);

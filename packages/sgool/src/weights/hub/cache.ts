@@ -60,6 +60,7 @@ function readRef(model: string, name: string): string | undefined {
 
 const commitsOf = (model: string) => disk.list(places.join(model, 'snapshots')).filter(isCommit);
 
+/** A snapshot with its files. */
 export interface CachedModel extends HubSnapshot {
   /** Branches and tags that point to this commit. */
   readonly refs: readonly string[];

@@ -17,6 +17,7 @@ export interface HubFile {
   readonly hash: string;
 }
 
+/** A connection to a Hub. */
 export interface HubClient {
   readonly endpoint: string;
   /** The commit that a branch or tag points to. @throws UserError */
@@ -33,6 +34,7 @@ export interface HubClient {
   open(id: string, commit: string, path: string, from: number, signal?: AbortSignal): Promise<Response>;
 }
 
+/** How a Hub is reached. */
 export interface HubClientOptions {
   /** Address of the Hub without a trailing slash. Default: the public Hub. */
   readonly endpoint?: string;

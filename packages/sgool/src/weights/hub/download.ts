@@ -11,6 +11,7 @@ import { fileSystemReason } from '../../platform/file-errors.ts';
 import type { HubClient, HubFile } from './client.ts';
 import { HubInterruption, pause } from './retries.ts';
 
+/** One file to download. */
 export interface DownloadTask {
   readonly client: HubClient;
   readonly id: string;
@@ -24,6 +25,7 @@ export interface DownloadTask {
   readonly onBytes?: (bytes: number) => void;
 }
 
+/** Retries and timeouts. */
 export interface DownloadOptions {
   /** Number of consecutive interruptions without a new byte before it gives up. */
   readonly retries: number;

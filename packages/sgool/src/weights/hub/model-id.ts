@@ -1,6 +1,7 @@
 /** @file Names of models on the Hub as users write them: `org/name`, or `org/name@revision`. */
 import { UserError } from '../../errors.ts';
 
+/** A model on the Hub, perhaps at a revision. */
 export interface HubModelId {
   /** `org/name`. */
   readonly id: string;
@@ -23,7 +24,7 @@ export function parseModelId(text: string): HubModelId | undefined {
 }
 
 /**
- * Like {@link parseModelId}, with a separate revision.
+ * Like `parseModelId`, with a separate revision.
  *
  * @throws UserError when it is not the name of a model
  */

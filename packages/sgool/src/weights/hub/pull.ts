@@ -30,6 +30,7 @@ export interface PullProgress {
   readonly files: number;
 }
 
+/** How a model is pulled. */
 export interface PullOptions extends FileChoice {
   /** Branch, tag or commit. Default: the one in the name, else `main`. */
   readonly revision?: string;
@@ -42,6 +43,7 @@ export interface PullOptions extends FileChoice {
   readonly network?: Partial<DownloadOptions>;
 }
 
+/** The result of a pull. */
 export interface PulledModel {
   readonly id: string;
   readonly revision: string;

@@ -3,6 +3,7 @@ import { UserError } from '../../errors.ts';
 import { EXTRA_NETWORKS } from '../names/extra-networks.ts';
 import type { HubFile } from './client.ts';
 
+/** Which of several weights to take. */
 export interface FileChoice {
   /** Weights to take, for instance `fp16`. Default: the plain ones, else any. */
   readonly variant?: string;

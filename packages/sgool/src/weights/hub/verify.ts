@@ -7,6 +7,7 @@ import { sum } from '../../numbers.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
 import { hubHash } from './download.ts';
 
+/** The result for one file. */
 export interface FileCheck {
   /** Path in the folder, with slashes. */
   readonly path: string;
@@ -24,6 +25,7 @@ export interface FileCheck {
   readonly file: string;
 }
 
+/** Progress and cancellation. */
 export interface VerifyOptions {
   readonly signal?: AbortSignal;
   /** Called with the number of bytes read so far, and that of all files. */

@@ -32,8 +32,10 @@ const TEXT = ['cond_stage_model.transformer.', 'conditioner.embedders.0.transfor
 const TURBO_OPEN_CLIP = 'conditioner.embedders.0.model.';
 const OPEN_CLIP = ['cond_stage_model.model.', TURBO_OPEN_CLIP];
 
+/** What a UNet predicts: the noise (`epsilon`) or v (Salimans and Ho 2022). */
 export type Prediction = 'epsilon' | 'v_prediction';
 
+/** How a single-file checkpoint is opened. */
 export interface SingleFileOptions {
   /** Use the EMA weights (`model_ema.`) where the file has both. Default true: they give better images. */
   readonly ema?: boolean;

@@ -36,7 +36,7 @@ export async function replaceFile(path: string, write: (file: FileHandle) => Pro
 }
 
 /**
- * Writes `data` to `path` so that no reader finds it half-written. See {@link replaceFile}.
+ * Writes `data` to `path` so that no reader finds it half-written. See `replaceFile`.
  *
  * @throws UserError when the file system refuses
  */

@@ -148,7 +148,7 @@ function placed(file: FileBytes, name: string, tensor: PickledTensor, locate: Lo
   );
 }
 
-/** Reads a torch file from bytes that are open. See {@link openTorchFile}. */
+/** Reads a torch file from bytes that are open. See `openTorchFile`. */
 export async function readTorchFile(file: FileBytes): Promise<TensorFile> {
   const first = await file.read(0, Math.min(16, file.size));
   if (!isZip(first) && first[0] !== 0x80) fail(file, 'it begins neither as an archive nor as a pickle');

@@ -15,6 +15,7 @@ export interface ZipEntry {
   readonly byteLength: number;
 }
 
+/** The entries of an archive. */
 export interface ZipArchive {
   readonly entries: ReadonlyMap<string, ZipEntry>;
   /** Names of compressed entries, which cannot be read here. */
