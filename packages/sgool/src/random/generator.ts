@@ -99,7 +99,7 @@ export class Generator {
   /**
    * `torch.randn(shape)`: standard normal, row-major.
    *
-   * From 16 numbers on torch works in blocks of 16; when the count is no multiple of 16, the last 16 numbers are
+   * From 16 numbers on torch works in blocks of 16; when the count is not a multiple of 16, the last 16 numbers are
    * drawn again. Below 16 it draws one at a time in double precision.
    */
   randn(shape: readonly number[]): Float32Array<ArrayBuffer> {

@@ -37,7 +37,7 @@ it("OpenAI's packed list of merges is the same tokenizer as the folder made from
   ]);
 });
 
-it('what is no list of merges is told in one line', async () => {
+it('reports in one line what is not a list of merges', async () => {
   await expect(openClipTokenizer(await packed('# head\none two three\n'))).rejects.toThrow(/two symbols/);
   await expect(openClipTokenizer(path.join(dir, 'none.gz'))).rejects.toThrow(
     /none\.gz: the file does not exist/,

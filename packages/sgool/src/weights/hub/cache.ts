@@ -37,7 +37,7 @@ export function findSnapshot(id: string, revision?: string, env?: Environment): 
     const dir = places.join(model, 'snapshots', commit);
     return disk.exists(dir) ? { id, commit, dir } : undefined;
   }
-  // A model that was pulled at one commit only has no `main`, but there is no doubt which one is meant.
+  // A model that was pulled at a single commit has no `main`, but only that commit can be meant.
   const [only, ...others] = revision === undefined ? commitsOf(model) : [];
   if (only === undefined || others.length > 0) return undefined;
   return { id, commit: only, dir: places.join(model, 'snapshots', only) };

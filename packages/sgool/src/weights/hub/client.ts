@@ -108,7 +108,9 @@ export function createHubClient({
         signal,
       );
       if (typeof sha === 'string' && isCommit(sha)) return sha;
-      throw new UserError(`hub: ${endpoint} does not say which commit ${revision} of ${id} is, got ${sha}`);
+      throw new UserError(
+        `hub: ${endpoint} does not give the commit of revision ${revision} of ${id}, got ${sha}`,
+      );
     },
     async files(id, commit, signal) {
       const what = { id, revision: commit };

@@ -70,6 +70,6 @@ it('a disk that fills up keeps what has arrived, and the next pull goes on from 
 it('a cache that cannot be written is told with its path', async () => {
   await writeFile(hub.cache, 'a file where the folder should be');
   expect(await message()).toMatch(
-    /^hub: cannot write in the cache .*hub: a part of the path is a file, not a folder$/,
+    /^hub: cannot write to the cache .*hub: a part of the path is a file, not a folder$/,
   );
 });

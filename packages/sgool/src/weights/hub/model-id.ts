@@ -14,7 +14,7 @@ const ID = new RegExp(`^(${PART}/${PART})(?:@(.+))?$`);
 /** A revision becomes part of a path, so it must not lead outside a folder. */
 const REVISION = /^(?!.*\.\.)\w[\w./+-]*$/;
 
-/** The model and revision that the text names, or undefined where it is no such name. */
+/** Parses the name of a model and its revision; undefined where the text is not such a name. */
 export function parseModelId(text: string): HubModelId | undefined {
   const [, id, revision] = ID.exec(text) ?? [];
   // The cache writes a slash as two dashes, so the Hub forbids two dashes in a name.

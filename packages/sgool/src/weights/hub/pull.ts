@@ -93,7 +93,7 @@ export async function pullModel(name: string, options: PullOptions = {}): Promis
     signal?.throwIfAborted();
     const reason = fileSystemReason(error);
     if (reason === undefined) throw error;
-    throw new UserError(`hub: cannot write in the cache ${hubCacheDir(env)}: ${reason}`, { cause: error });
+    throw new UserError(`hub: cannot write to the cache ${hubCacheDir(env)}: ${reason}`, { cause: error });
   }
 }
 

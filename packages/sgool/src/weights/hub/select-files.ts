@@ -130,7 +130,7 @@ function namedFiles(id: string, files: readonly HubFile[], named: readonly strin
 function singleFile(id: string, files: readonly HubFile[]): HubFile[] {
   const found = files.filter(({ path }) => SINGLE.test(path));
   if (found.length === 1) return found;
-  if (found.length === 0) throw new UserError(`hub: ${id} has no weights that sgool knows how to read`);
+  if (found.length === 0) throw new UserError(`hub: ${id} has no weights that sgool can read`);
   // Where the same weights exist in a safe format and as a pickle, the safe format is meant.
   const safe = found.filter(({ path }) => path.endsWith('.safetensors'));
   if (safe.length === 1) return safe;

@@ -28,7 +28,9 @@ export function openClipSource(file: Pick<TensorFile, 'path' | 'tensors'>, prefi
     for (const { name, third, transpose } of openClipParts(nameInFile.slice(prefix.length))) {
       const size = tensor.shape[0] / 3;
       if (third !== undefined && !Number.isInteger(size)) {
-        throw new UserError(`${file.path}: ${nameInFile} of shape [${tensor.shape}] is no joint projection`);
+        throw new UserError(
+          `${file.path}: ${nameInFile} of shape [${tensor.shape}] is not a joint projection`,
+        );
       }
       const part = third === undefined ? tensor : rows(tensor, third * size, size);
       tensors.set(name, transpose ? transposed(part) : part);

@@ -153,7 +153,7 @@ export function applyLora(
   lora: Lora,
   weight = 1,
 ): Map<string, ModelComponent> {
-  if (!Number.isFinite(weight)) throw new UserError(`LoRA: its weight must be a number, got ${weight}`);
+  if (!Number.isFinite(weight)) throw new UserError(`LoRA: the weight must be a number, got ${weight}`);
   const result = new Map(components);
   for (const network of ['unet', 'text_encoder'] as const) {
     const component = components.get(network);

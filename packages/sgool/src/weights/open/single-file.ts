@@ -85,7 +85,7 @@ function refuseOthers(file: TensorFile, wantsVae: boolean): void {
     );
   }
   if (some(/lora_(up|down|A|B)\b|_lora\.(up|down)\./)) {
-    refuse('a LoRA, which changes a model and is none; give the model itself, and this file as a LoRA');
+    refuse('a LoRA, which changes a model; give the model itself, and this file as a LoRA');
   }
   if (!some(/^model\.diffusion_model\./)) {
     if (some(/^(visual\.|vision_model\.)/)) refuse('a CLIP, not a whole model; give it as the CLIP of one');

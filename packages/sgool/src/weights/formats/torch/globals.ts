@@ -116,7 +116,7 @@ export class TorchResolver implements PickleResolver {
   persistent(id: PickleValue): Storage {
     const [kind, type, key, , length, view] = Array.isArray(id) ? id : [];
     if (kind !== 'storage' || !(type instanceof Global) || !Object.hasOwn(STORAGES, type.name)) {
-      this.fail(`a reference that is no storage, got ${describe(id)}`);
+      this.fail(`a reference that is not a storage, got ${describe(id)}`);
     }
     const name = typeof key === 'number' ? String(key) : key;
     if (typeof name !== 'string' || !isCount(length)) this.fail('a storage without a name or length');
@@ -126,7 +126,7 @@ export class TorchResolver implements PickleResolver {
     if (!known || known.length < length) this.storages.set(name, new Storage(dtype, name, length));
     if (view === undefined || view === null) return new Storage(dtype, name, length);
     const [, offset, size] = Array.isArray(view) ? view : [];
-    if (!isCount(offset) || !isCount(size)) this.fail(`a view that is none, got ${describe(view)}`);
+    if (!isCount(offset) || !isCount(size)) this.fail(`an invalid view, got ${describe(view)}`);
     if (offset + size > length)
       this.fail(`a view of storage ${quoted(name)} goes beyond its ${length} elements`);
     return new Storage(dtype, name, size, offset);
@@ -209,7 +209,7 @@ export class TorchResolver implements PickleResolver {
 
   /** Bytes, as protocol 2 writes them: `_codecs.encode(text, 'latin1')`. */
   private latin1(text: PickleValue, charge: (items: number) => void): Uint8Array {
-    if (typeof text !== 'string') this.fail('bytes that are no text');
+    if (typeof text !== 'string') this.fail('bytes that are not text');
     charge(text.length);
     return Uint8Array.from(text, (character) => character.charCodeAt(0));
   }
@@ -221,7 +221,7 @@ export class TorchResolver implements PickleResolver {
       type.className !== 'numpy.dtype' ||
       !(bytes instanceof Uint8Array)
     ) {
-      this.fail('a numpy number that is none');
+      this.fail('an invalid numpy number');
     }
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     switch (type.args[0]) {

@@ -68,7 +68,7 @@ class Machine {
   private take(length: number): number {
     const from = this.at;
     if (length > this.bytes.length - from) {
-      this.fail(`${length} bytes wanted at byte ${from} of ${this.bytes.length}; is it truncated?`);
+      this.fail(`${length} bytes are needed at byte ${from} of ${this.bytes.length}; is it truncated?`);
     }
     this.at = from + length;
     return from;
@@ -143,7 +143,7 @@ class Machine {
 
   private recall(index: number): PickleValue {
     const value = this.memo.get(index);
-    if (value === undefined) this.fail(`nothing is remembered under ${index}`);
+    if (value === undefined) this.fail(`the memo has no entry ${index}`);
     return value;
   }
 
@@ -153,7 +153,7 @@ class Machine {
   }
 
   private setItems(target: PickleValue, items: PickleValue[]): void {
-    if (!(target instanceof Map)) this.fail('items are set on what is no dictionary');
+    if (!(target instanceof Map)) this.fail('it sets items on a value that is not a dictionary');
     if (items.length % 2 !== 0) this.fail('a dictionary has a key without a value');
     for (let i = 0; i < items.length; i += 2) target.set(items[i], items[i + 1]);
   }
@@ -161,7 +161,7 @@ class Machine {
   private addTo(target: PickleValue, items: PickleValue[]): void {
     if (target instanceof Set) for (const item of items) target.add(item);
     else if (Array.isArray(target)) for (const item of items) target.push(item);
-    else this.fail('items are added to what is no list or set');
+    else this.fail('it adds items to a value that is not a list or set');
   }
 
   private name(module: PickleValue, name: PickleValue): Global {

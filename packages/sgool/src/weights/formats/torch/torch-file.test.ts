@@ -140,7 +140,7 @@ describe('archives', () => {
     for (const [bytes, message] of cases) expect(await messageOf(read(bytes))).toMatch(message);
   });
 
-  it('tells what a file is that is none', async () => {
+  it('says what another file is', async () => {
     expect(await messageOf(read(Buffer.from('hello')))).toMatch(
       /begins neither as an archive nor as a pickle/,
     );

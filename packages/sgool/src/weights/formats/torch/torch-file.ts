@@ -102,7 +102,7 @@ async function readLegacy(file: FileBytes): Promise<{ value: PickleValue; locate
     if (!isDtype(dtype)) fail(file, 'a storage without a type');
     const length = new DataView((await file.read(at, 8)).buffer).getBigInt64(0, true);
     if (length !== BigInt(storage.length)) {
-      fail(file, `storage ${quoted(storage.key)} has ${length} elements, its tensors want ${storage.length}`);
+      fail(file, `storage ${quoted(storage.key)} has ${length} elements, its tensors need ${storage.length}`);
     }
     const byteLength = storage.length * DTYPE_BYTES[dtype];
     places.set(storage.key, { byteOffset: at + 8, byteLength });
