@@ -108,7 +108,7 @@ it.each(['fast', 'lean'] as const)(
   },
 );
 
-it('a missing weight, another shape, and whole numbers are told in one line', () => {
+it('a missing weight, another shape, and whole numbers are reported in one line', () => {
   const weights = networkWeights(file);
   expect(weights.has('single')).toBe(true);
   expect(weights.has('absent')).toBe(false);
@@ -117,7 +117,7 @@ it('a missing weight, another shape, and whole numbers are told in one line', ()
   expect(missing).toThrow(/absent is missing/);
   const shape = () => weights.get('single', [3, 2]);
   expect(shape).toThrow(UserError);
-  expect(shape).toThrow(/single has shape \[2,3\], its configuration asks for \[3,2\]/);
+  expect(shape).toThrow(/single has shape \[2,3\], its configuration needs \[3,2\]/);
   const whole = () => weights.get('whole', [2, 3]);
   expect(whole).toThrow(UserError);
   expect(whole).toThrow(/stored as U8/);
