@@ -12,7 +12,8 @@
 export const FLOORS = {
   autodiff: ['graph', 'ops', 'gradient', 'passes', 'onnx', 'runtime', 'index.ts'],
   sgool: [
-    ['errors.ts', 'numbers.ts', 'platform'],
+    ['errors.ts', 'numbers.ts'],
+    'platform',
     'random',
     ['image', 'text', 'diffusion'],
     'weights/sources',

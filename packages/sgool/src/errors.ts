@@ -1,7 +1,10 @@
+/** @file The two kinds of errors: a user's mistakes, and bugs. */
+
 /**
- * A mistake of the person at the keyboard, or a fault of a file they gave: one clear line, no stack trace.
+ * A mistake of the user, or a fault in a file that the user gave. The message is one line: what was wrong, the value, what
+ * would be right.
  *
- * The command line prints `message` and exits with `exitCode`; anything that is not a `UserError` is a bug of ours.
+ * The command line prints `message` and exits with `exitCode`. An error of any other class is a bug in sgool.
  */
 export class UserError extends Error {
   override readonly name = 'UserError';
@@ -11,4 +14,15 @@ export class UserError extends Error {
     super(message, cause === undefined ? undefined : { cause });
     this.exitCode = exitCode;
   }
+}
+
+/**
+ * Returns a value that the surrounding code guarantees to exist.
+ *
+ * @param what names the value in the message
+ * @throws Error (a bug) when the value is missing
+ */
+export function required<T>(value: T | null | undefined, what = 'value'): T {
+  if (value === null || value === undefined) throw new Error(`bug: a required ${what} is missing`);
+  return value;
 }

@@ -27,7 +27,7 @@ export {
   planesFromImage,
   type ValueRange,
 } from './image/image.ts';
-export { letterboxPlanes, type Size } from './image/letterbox.ts';
+export { letterboxPlanes } from './image/letterbox.ts';
 export { encodePng } from './image/png.ts';
 export { readPngText } from './image/png-text.ts';
 export { type ReadOptions, readImage } from './image/read-image.ts';

@@ -1,4 +1,4 @@
-/** @file Sums and roundings that the library shares. */
+/** @file Sums, products, extremes and rounding, for the whole library. */
 
 /** Rounds halves to even, as NumPy and Python's `round` do, so that what is computed from it agrees with theirs. */
 export function roundHalfToEven(value: number): number {
@@ -7,24 +7,45 @@ export function roundHalfToEven(value: number): number {
   return below % 2 === 0 ? below : below + 1;
 }
 
-/** Sum of all values, in their order. */
+/** The sum of numbers, added in order; 0 for none. */
 export function sum(values: Iterable<number>): number {
   let total = 0;
   for (const value of values) total += value;
   return total;
 }
 
-/** Mean of all values; not a number for none. */
-export const mean = (values: ArrayLike<number> & Iterable<number>): number => sum(values) / values.length;
-
-/** Product of all values, in their order; the number of elements of a shape. */
+/** The product of numbers, for instance the number of elements of a shape; 1 for none. */
 export function product(values: Iterable<number>): number {
   let total = 1;
   for (const value of values) total *= value;
   return total;
 }
 
-/** Dot product of two vectors of one length. */
+/** The arithmetic mean; NaN for no numbers. */
+export function mean(values: ArrayLike<number> & Iterable<number>): number {
+  return sum(values) / values.length;
+}
+
+/** The value, or the limit that it is beyond. */
+export function clamp(value: number, low: number, high: number): number {
+  return Math.min(Math.max(value, low), high);
+}
+
+/** The least value; infinity for none, NaN where one is NaN. A loop, because spreading a large array into `Math.min` overflows the stack. */
+export function minimum(values: Iterable<number>): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const value of values) least = Math.min(least, value);
+  return least;
+}
+
+/** The greatest value; minus infinity for none, NaN where one is NaN. */
+export function maximum(values: Iterable<number>): number {
+  let most = Number.NEGATIVE_INFINITY;
+  for (const value of values) most = Math.max(most, value);
+  return most;
+}
+
+/** The dot product of two vectors of one length. */
 export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let total = 0;
   for (let i = 0; i < a.length; i++) total += a[i] * b[i];

@@ -23,22 +23,22 @@ else {
     let [here, there]: Work[] = [];
     beforeAll(async () => {
       for (const device of ['cpu', wanted] as const) pipelines.push(await loadPipeline('toybox', { device }));
-      [here, there] = [await workOn(pipelines[0]!, 3), await workOn(pipelines[1]!, 3)];
+      [here, there] = [await workOn(pipelines[0], 3), await workOn(pipelines[1], 3)];
     });
     afterAll(() => Promise.all(pipelines.map((pipeline) => pipeline.dispose())));
 
     it('says what it computes on', () => {
-      expect(pipelines[1]!.compute).toEqual({ device: wanted, precision: 'float32' });
+      expect(pipelines[1].compute).toEqual({ device: wanted, precision: 'float32' });
     });
 
     it('makes the same image to 35 dB', () => {
-      expect(psnr(there!.image, here!.image)).toBeGreaterThan(35);
+      expect(psnr(there.image, here.image)).toBeGreaterThan(35);
     });
 
     it('has the same gradients', () => {
-      expect(cosine(there!.denoiserGradient, here!.denoiserGradient)).toBeGreaterThan(0.999);
-      expect(cosine(there!.lossGradient, here!.lossGradient)).toBeGreaterThan(0.999);
-      expect(there!.loss / here!.loss).toBeCloseTo(1, 3);
+      expect(cosine(there.denoiserGradient, here.denoiserGradient)).toBeGreaterThan(0.999);
+      expect(cosine(there.lossGradient, here.lossGradient)).toBeGreaterThan(0.999);
+      expect(there.loss / here.loss).toBeCloseTo(1, 3);
     });
 
     it('moves the noise to the same place in an iteration', async () => {
@@ -50,8 +50,8 @@ else {
         sampler: 'ddim',
       } as const;
       const [a, b] = await Promise.all(pipelines.map((pipeline) => generate(request, { pipeline })));
-      expect(cosine(b!.last.latent, a!.last.latent)).toBeGreaterThan(0.999);
-      expect(psnr(b!.last.image, a!.last.image)).toBeGreaterThan(35);
+      expect(cosine(b.last.latent, a.last.latent)).toBeGreaterThan(0.999);
+      expect(psnr(b.last.image, a.last.image)).toBeGreaterThan(35);
     });
   });
 }

@@ -15,21 +15,21 @@ describeOnToybox('float16', () => {
     for (const precision of ['float32', 'float16'] as const) {
       pipelines.push(await loadPipeline('toybox', { precision }));
     }
-    [whole, half] = [await workOn(pipelines[0]!, 5), await workOn(pipelines[1]!, 5)];
+    [whole, half] = [await workOn(pipelines[0], 5), await workOn(pipelines[1], 5)];
   });
   afterAll(() => Promise.all(pipelines.map((pipeline) => pipeline.dispose())));
 
   it('makes nearly the same image', () => {
-    const close = psnr(half!.image, whole!.image);
+    const close = psnr(half.image, whole.image);
     expect(close).toBeGreaterThan(35);
     // Else nothing was rounded.
     expect(close).toBeLessThan(100);
   });
 
   it('has nearly the same gradients', () => {
-    expect(cosine(half!.denoiserGradient, whole!.denoiserGradient)).toBeGreaterThan(0.99);
-    expect(cosine(half!.lossGradient, whole!.lossGradient)).toBeGreaterThan(0.99);
-    expect(half!.loss / whole!.loss).toBeCloseTo(1, 2);
+    expect(cosine(half.denoiserGradient, whole.denoiserGradient)).toBeGreaterThan(0.99);
+    expect(cosine(half.lossGradient, whole.lossGradient)).toBeGreaterThan(0.99);
+    expect(half.loss / whole.loss).toBeCloseTo(1, 2);
   });
 });
 

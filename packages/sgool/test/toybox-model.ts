@@ -23,16 +23,19 @@ export async function temporaryFolder() {
 /** Copies Toybox, so that its files can be damaged. */
 export async function copyOfToybox() {
   const copy = await temporaryFolder();
-  await cp(found!.dir, copy.dir, { recursive: true });
+  if (!found) throw new Error('copyOfToybox: there is no Toybox');
+  await cp(found.dir, copy.dir, { recursive: true });
   return copy;
 }
 
 /** Changes the first value of a float16 tensor in its file, to the one with these bits: not a number, unless given. */
 export async function poison(file: string, tensor: string, bits = 0x7e00): Promise<void> {
   const { tensors } = await openSafetensors(file);
+  const stored = tensors.get(tensor);
+  if (!stored) throw new Error(`poison: ${file} has no tensor ${tensor}`);
   const handle = await open(file, 'r+');
   try {
-    await handle.write(Uint8Array.of(bits & 0xff, bits >> 8), 0, 2, tensors.get(tensor)!.byteOffset);
+    await handle.write(Uint8Array.of(bits & 0xff, bits >> 8), 0, 2, stored.byteOffset);
   } finally {
     await handle.close();
   }

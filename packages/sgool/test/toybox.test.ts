@@ -132,7 +132,7 @@ describeOnToybox('on Toybox', () => {
       candidates.push({ noise: normal(seed), slope, steepness: norm(slope) });
     }
     candidates.sort((a, b) => a.steepness - b.steepness);
-    const { noise, slope, steepness } = candidates[0]!;
+    const { noise, slope, steepness } = candidates[0];
 
     async function error(direction: Float64Array, reach: number): Promise<number> {
       const at = (place: number) => noise.map((value, i) => value + place * reach * direction[i]);
@@ -178,7 +178,7 @@ describeOnToybox('on Toybox', () => {
       const rounds = await collect(methods[name].run(toybox, request));
       const again = await collect(methods[name].run(toybox, request));
       expect(rounds).toHaveLength(images);
-      expect(rounds.at(-1)!.evaluations).toEqual(evaluations);
+      expect(rounds.at(-1)?.evaluations).toEqual(evaluations);
       rounds.forEach(({ image, latent, clip, loss }, i) => {
         expect(image).toMatchObject(SIZE);
         expect(sameBytes(image, again[i].image)).toBe(true);

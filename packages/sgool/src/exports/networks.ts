@@ -1,5 +1,6 @@
 /**
- * @file `sgool/networks`: networks under the names of the public checkpoints, their tokenizers and their weight files.
+ * @file `sgool/networks`: the networks under the names of the public checkpoints, with their configurations, tokenizers and
+ * weights. Everything here reads; `sgool/node` writes.
  *
  * @packageDocumentation
  */
@@ -9,6 +10,7 @@ export {
   autoencoder,
   type LatentDistribution,
 } from '../networks/autoencoder/autoencoder.ts';
+export { type AutoencoderConfig, autoencoderConfig } from '../networks/autoencoder/autoencoder-config.ts';
 export {
   CLIP_MEAN,
   CLIP_STD,
@@ -17,44 +19,30 @@ export {
   type ClipTextResult,
   clip,
 } from '../networks/clip/clip.ts';
-export {
-  type AutoencoderConfig,
-  autoencoderConfig,
-  type ClipConfig,
-  type ClipTextConfig,
-  clipConfig,
-  clipTextConfig,
-  type TranSalNetConfig,
-  transalnetConfig,
-  type UNetConfig,
-  unetConfig,
-} from '../networks/config.ts';
+export { type ClipConfig, type ClipVisionConfig, clipConfig } from '../networks/clip/clip-config.ts';
 export { networkWeights } from '../networks/network-weights.ts';
 export type { BatchNormOptions } from '../networks/saliency/batch-norm.ts';
 export { type TranSalNet, transalnet } from '../networks/saliency/transalnet.ts';
+export { type TranSalNetConfig, transalnetConfig } from '../networks/saliency/transalnet-config.ts';
 export { type TextEncoder, type TextEncoderResult, textEncoder } from '../networks/text/text-encoder.ts';
+export { type ClipTextConfig, clipTextConfig } from '../networks/text/text-encoder-config.ts';
 export { type UNet, type UNetInputs, type UNetOptions, unet } from '../networks/unet/unet.ts';
+export { type UNetConfig, unetConfig } from '../networks/unet/unet-config.ts';
 export { byteSymbolsById, END_OF_WORD, type Vocabulary } from '../text/byte-pairs.ts';
+export { loadTokenizer, parseTokenizer, type TokenizerTexts } from '../text/load-tokenizer.ts';
 export {
   createTokenizer,
   END_OF_TEXT,
   type EncodedPrompt,
-  loadTokenizer,
   START_OF_TEXT,
   type Tokenizer,
   type TokenizerOptions,
 } from '../text/tokenizer.ts';
 export { buildWordVocabulary, tokenizerFiles } from '../text/word-vocabulary.ts';
-export type { TensorData } from '../weights/formats/dtypes.ts';
+export type { Dtype, TensorData } from '../weights/formats/dtypes.ts';
 export { encodeFloat16 } from '../weights/formats/float16.ts';
-export {
-  openSafetensors,
-  readTensor,
-  type SafetensorsFile,
-  type TensorToWrite,
-  writeSafetensors,
-} from '../weights/formats/safetensors.ts';
-export type { TensorEntry } from '../weights/formats/safetensors-header.ts';
+export { openSafetensors, readTensor, type SafetensorsFile } from '../weights/formats/safetensors.ts';
+export type { SafetensorsHeader, TensorEntry } from '../weights/formats/safetensors-header.ts';
 export type {
   ComputedTensor,
   StoredTensor,
@@ -69,5 +57,4 @@ export {
   openComponent,
   openModelFolder,
 } from '../weights/open/model-folder.ts';
-export { writeFileAtomic } from '../weights/sources/atomic-file.ts';
 export type { Config } from '../weights/sources/read-config.ts';

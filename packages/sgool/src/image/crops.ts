@@ -1,12 +1,12 @@
 /**
- * @file What CLIP is shown of an image: the whole, random cutouts, salient regions, each as a pair of matrices that cut
- * and resize in one product.
+ * @file Views of an image for CLIP: the whole, random cutouts, salient regions. Each is a pair of matrices that crop and
+ * resize in one product.
  */
 
 import type { Generator } from '../random/generator.ts';
 import { adaptiveAveragePoolMatrix, resampleMatrix } from './resample.ts';
 
-/** One square view: `rows · plane · columnsᵀ` is what CLIP sees of a colour plane. */
+/** One square view: `rows · plane · columnsᵀ` is CLIP's input for a colour plane. */
 export interface Crop {
   /** `[side, image height]` */
   readonly rows: Float32Array;
@@ -14,23 +14,25 @@ export interface Crop {
   readonly columns: Float32Array;
 }
 
+/** Sizes that a crop depends on, in pixels. */
 export interface CropSizes {
-  /** Of the image in pixels. */
+  /** Width of the image. */
   readonly width: number;
+  /** Height of the image. */
   readonly height: number;
-  /** Of CLIP's input. */
+  /** Side of CLIP's square input. */
   readonly side: number;
 }
 
-/** A box in pixels of the image. */
-interface Box {
+/** A rectangle inside an image, in pixels; fractions are allowed. */
+export interface CropBox {
   readonly left: number;
   readonly top: number;
   readonly width: number;
   readonly height: number;
 }
 
-/** CLIP's own preprocessing: bicubic resize of the shorter side, centre crop. */
+/** The crop of CLIP's own preprocessing: bicubic resize of the shorter side, centre crop. */
 export function wholeCrop({ width, height, side }: CropSizes): Crop {
   const shorter = Math.min(width, height);
   const left = (width - shorter) / 2;
@@ -38,8 +40,8 @@ export function wholeCrop({ width, height, side }: CropSizes): Crop {
   return boxCrop({ left, top, width: shorter, height: shorter }, { width, height, side });
 }
 
-/** A box stretched to CLIP's input, bicubic with a low-pass filter where it shrinks. */
-export function boxCrop({ left, top, width, height }: Box, sizes: CropSizes): Crop {
+/** The crop of a box, resized to CLIP's input: bicubic, with a low-pass filter where it shrinks. */
+export function boxCrop({ left, top, width, height }: CropBox, sizes: CropSizes): Crop {
   return {
     rows: resampleMatrix(sizes.height, sizes.side, { box: [top, top + height] }),
     columns: resampleMatrix(sizes.width, sizes.side, { box: [left, left + width] }),
@@ -47,9 +49,9 @@ export function boxCrop({ left, top, width, height }: Box, sizes: CropSizes): Cr
 }
 
 /**
- * Random square cutouts, as CLIP guidance draws them: side `u^power·(max - min) + min`, u uniform in [0, 1), max the
- * image's shorter side, min CLIP's input if that is smaller; then average pooling. `share` below 1 lets them be smaller
- * still, for images that are no larger than CLIP's input and would have no cutouts otherwise.
+ * Random square cutouts, as in CLIP guidance: side `u^power·(max - min) + min` with u uniform in [0, 1), max the image's
+ * shorter side, and min the lesser of max and CLIP's input; then average pooling. `share` below 1 scales min down, because
+ * an image that is no larger than CLIP's input would have no cutouts otherwise.
  *
  * Reference: Katherine Crowson's MakeCutouts, in DOODL and in diffusers' CLIP-guided pipeline.
  */

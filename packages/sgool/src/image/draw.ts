@@ -1,5 +1,6 @@
-/** @file Images for people: heat maps over images, boxes, strips with captions. */
+/** @file Drawing: heat maps over images, boxes, text, sheets of images with captions. */
 
+import { clamp } from '../numbers.ts';
 import { heatColour } from './colour.ts';
 import { GLYPH_HEIGHT, glyph, textWidth } from './font.ts';
 import { type Colour, createImage, type Image } from './image.ts';
@@ -13,15 +14,17 @@ export interface Box {
   height: number;
 }
 
+/** How a heat map is drawn. */
 export interface HeatMapOptions {
-  /** How much the colours of the map cover the image where it is hottest, 0 to 1. */
+  /** Opacity of the colours at the map's maximum, in [0, 1]. Default 0.75. */
   opacity?: number;
 }
 
 /**
- * A heat map over an image: the image turns grey and dark where nobody looks, and glows where the map is high.
+ * Draws a heat map over an image: grey and dark where the map is low, glowing where it is high.
  *
- * @param map `[height, width]` of the image, 0 to 1
+ * @param map `[height, width]` of the image; values are clamped to [0, 1]
+ * @throws RangeError when the map has another size than the image
  */
 export function overlayHeatMap(
   image: Image,
@@ -37,13 +40,13 @@ export function overlayHeatMap(
   const heat = Array.from({ length: 256 }, (_, i) => heatColour(i / 255));
   const out = new Uint8ClampedArray(data.length);
   for (let i = 0; i < map.length; i++) {
-    const value = Math.min(Math.max(map[i], 0), 1);
+    const value = clamp(map[i], 0, 1);
     const glow = heat[Math.round(255 * value)];
     const light = 0.299 * data[3 * i] + 0.587 * data[3 * i + 1] + 0.114 * data[3 * i + 2];
     const grey = 0.6 * (1 - value);
     const dim = 0.7 + 0.3 * value;
     const cover = opacity * Math.min(1, 0.3 + value);
-    // The image's own light stays visible in the glow, so that shapes can be told apart in it.
+    // The image's lightness stays visible in the glow, so that shapes remain recognisable.
     const shade = 0.8 + (0.25 * light) / 255;
     for (let c = 0; c < 3; c++) {
       const ground = dim * ((1 - grey) * data[3 * i + c] + grey * light);
@@ -67,13 +70,14 @@ function fillRectangle(
   }
 }
 
+/** How boxes are drawn. */
 export interface BoxOptions {
   colour?: Colour;
-  /** Width of the coloured line in pixels; a dark line of half that lies on both sides of it. */
+  /** Width of the coloured line in pixels; a dark line of half that width lies on either side. */
   thickness?: number;
 }
 
-/** Draws outlines just inside the boxes; a dark edge keeps them visible on any ground. */
+/** Draws outlines just inside the boxes; a dark edge keeps them visible on any background. The image is copied. */
 export function drawBoxes(
   image: Image,
   boxes: readonly Box[],
@@ -106,13 +110,14 @@ export function drawBoxes(
   return createImage(width, height, data);
 }
 
+/** How text is drawn. */
 export interface TextOptions {
   colour?: Colour;
   /** Pixels per font pixel. */
   scale?: number;
 }
 
-/** Writes one line with its upper left corner at (x, y); what leaves the image is cut off. */
+/** Writes one line of text with its upper left corner at (x, y) in pixels; parts outside the image are cut off. */
 export function drawText(
   image: Image,
   text: string,
@@ -136,7 +141,7 @@ export function drawText(
   return createImage(image.width, image.height, data);
 }
 
-/** Cuts a caption to the width of its image. */
+/** Shortens a caption to the width of its image. */
 function fitText(text: string, room: number): string {
   if (textWidth(text) <= room) return text;
   const letters = [...text];
@@ -144,10 +149,11 @@ function fitText(text: string, room: number): string {
   return `${letters.join('').trimEnd()}..`;
 }
 
+/** How images are arranged. */
 export interface SheetOptions {
   /** One line under each image. */
   captions?: readonly string[];
-  /** Images in a row; all of them by default. */
+  /** Images in a row. Default: all of them. */
   columns?: number;
   /** Pixels between images and around them. */
   gap?: number;
@@ -158,7 +164,7 @@ export interface SheetOptions {
 }
 
 /**
- * Images side by side, in rows, with captions under them. Images of other sizes are scaled to the first one's.
+ * Arranges images side by side in rows, with captions under them. Images are scaled to the size of the first one.
  *
  * @throws RangeError when there is no image
  */
@@ -167,7 +173,7 @@ export function arrangeImages(images: readonly Image[], options: SheetOptions = 
   const { textColour = [60, 60, 68], textScale = 1 } = options;
   if (images.length === 0) throw new RangeError('arrangeImages: needs an image, got none');
   const { width, height } = images[0];
-  const across = Math.min(Math.max(1, columns), images.length);
+  const across = clamp(columns, 1, images.length);
   const down = Math.ceil(images.length / across);
   const captionHeight = captions.length > 0 ? (GLYPH_HEIGHT + 4) * textScale : 0;
   const sheetWidth = across * (width + gap) + gap;

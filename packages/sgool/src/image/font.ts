@@ -1,4 +1,6 @@
 /** @file A small bitmap font, so that captions need no font files. Glyphs are nine rows high, two of them below the line. */
+import { required } from '../errors.ts';
+import { sum } from '../numbers.ts';
 
 /** Lines of letters and their images: nine rows, glyphs of any width with one blank column between them. */
 const SHEETS: readonly (readonly [letters: string, ...rows: string[]])[] = [
@@ -76,6 +78,7 @@ const SHEETS: readonly (readonly [letters: string, ...rows: string[]])[] = [
   ],
 ];
 
+/** Height of all glyphs, in font pixels. */
 export const GLYPH_HEIGHT = 9;
 const SPACE_WIDTH = 3;
 
@@ -96,13 +99,14 @@ function readSheets(): Map<string, readonly string[]> {
 }
 
 const GLYPHS = readSheets();
+const UNKNOWN = required(GLYPHS.get('?'), 'question mark');
 
-/** Rows of a letter, `#` for ink; letters that the font lacks give the question mark. */
+/** The rows of a letter, `#` for ink. A letter that the font lacks is drawn as a question mark. */
 export function glyph(letter: string): readonly string[] {
-  return GLYPHS.get(letter) ?? GLYPHS.get('?')!;
+  return GLYPHS.get(letter) ?? UNKNOWN;
 }
 
-/** Width of a line in font pixels, one blank column between letters. */
+/** Width of a line of text in font pixels, with one blank column between letters. */
 export function textWidth(text: string): number {
-  return [...text].reduce((width, letter) => width + glyph(letter)[0].length + 1, -1);
+  return sum(Array.from(text, (letter) => glyph(letter)[0].length + 1)) - 1;
 }

@@ -1,4 +1,5 @@
-/** @file Images: eight-bit RGB for people and files, planes of floats for networks. */
+/** @file Images: eight-bit RGB for display and files, planes of floats for networks. */
+import { clamp } from '../numbers.ts';
 
 /** Sides of an image in pixels. */
 export interface ImageSize {
@@ -18,7 +19,8 @@ export type Colour = readonly [red: number, green: number, blue: number];
 /**
  * Makes an image.
  *
- * @param content its values, or one colour for all of it (black by default)
+ * @param content its `height * width * 3` values, or one colour for all pixels (default black)
+ * @throws RangeError when a side is not a whole number from 1, or the number of values does not fit
  */
 export function createImage(width: number, height: number, content: Uint8Array | Colour = [0, 0, 0]): Image {
   if (!(Number.isSafeInteger(width) && Number.isSafeInteger(height) && width > 0 && height > 0)) {
@@ -37,14 +39,15 @@ export function createImage(width: number, height: number, content: Uint8Array |
   return { width, height, data };
 }
 
-/** Numbers that stand for black and white. */
+/** The values of black and white. */
 export type ValueRange = readonly [black: number, white: number];
 
 /**
- * An image from the planes that a network gives, red, green, blue, each row by row (`[3, height, width]`, or
- * `[1, 3, height, width]`). Values out of range are clipped, then rounded.
+ * Converts a network's output to an image: planes `[3, height, width]` (or `[1, 3, height, width]`), red, green, blue. Values
+ * are clamped to the range, then rounded to whole levels.
  *
- * @param range what stands for black and white: `[0, 1]`, or `[-1, 1]` as Stable Diffusion's decoder gives
+ * @param range the values of black and white: `[0, 1]`, or `[-1, 1]` for Stable Diffusion's decoder
+ * @throws RangeError when the number of values does not fit the size
  */
 export function imageFromPlanes(
   planes: ArrayLike<number>,
@@ -63,13 +66,17 @@ export function imageFromPlanes(
   for (let i = 0; i < size; i++) {
     for (let c = 0; c < 3; c++) {
       const value = (planes[c * size + i] - black) * scale;
-      data[3 * i + c] = Math.round(Math.min(255, Math.max(0, value)));
+      data[3 * i + c] = Math.round(clamp(value, 0, 255));
     }
   }
   return createImage(width, height, data);
 }
 
-/** The image as planes `[3, height, width]`; the inverse of {@link imageFromPlanes}. */
+/**
+ * Converts an image to planes `[3, height, width]`; the inverse of {@link imageFromPlanes}.
+ *
+ * @param range the values of black and white
+ */
 export function planesFromImage(
   { width, height, data }: Image,
   [black, white]: ValueRange = [0, 1],

@@ -1,29 +1,28 @@
 /**
- * @file TranSalNet's letter-box: an image fitted into a canvas of fixed size, and a map brought back from it.
+ * @file TranSalNet's letterbox: an image fitted into a canvas of fixed size, and a map of the canvas cropped back to the image.
  * Reference: LJOVO/TranSalNet, utils/data_process.py (`preprocess_img`, `postprocess_img`)
  */
 
+import type { ImageSize } from './image.ts';
 import { bilinearMatrix, resamplePlane } from './resample.ts';
 
-export interface Size {
-  width: number;
-  height: number;
-}
-
 /** The input size of the published TranSalNet. */
-export const TRANSALNET_CANVAS: Size = { width: 384, height: 288 };
+export const TRANSALNET_CANVAS: ImageSize = { width: 384, height: 288 };
 
-/** What the borders hold, on the scale 0 to 1: TranSalNet fills them with the byte 1. */
+/** Value of the borders, in [0, 1]: TranSalNet fills them with the byte 1. */
 export const LETTERBOX_FILL = 1 / 255;
 
-/** Where an image lies on the canvas. */
-export interface Placement extends Size {
+/** Where an image lies on the canvas, in pixels. */
+export interface Placement extends ImageSize {
   x: number;
   y: number;
 }
 
-/** The largest place for an image that keeps its proportions, in the middle. */
-export function letterboxPlacement({ width, height }: Size, canvas: Size = TRANSALNET_CANVAS): Placement {
+/** The largest centred rectangle of the canvas with the image's proportions. */
+export function letterboxPlacement(
+  { width, height }: ImageSize,
+  canvas: ImageSize = TRANSALNET_CANVAS,
+): Placement {
   if (height / canvas.height > width / canvas.width) {
     const fitted = Math.max(1, Math.floor((width * canvas.height) / height));
     return { x: Math.floor((canvas.width - fitted) / 2), y: 0, width: fitted, height: canvas.height };
@@ -32,14 +31,14 @@ export function letterboxPlacement({ width, height }: Size, canvas: Size = TRANS
   return { x: 0, y: Math.floor((canvas.height - fitted) / 2), width: canvas.width, height: fitted };
 }
 
-/** Rows of zeros before and after a matrix `[size, inSize]`, to make it `[outSize, inSize]`. */
+/** Pads a matrix `[size, inSize]` with rows of zeros before and after to `[outSize, inSize]`. */
 function padRows(matrix: Float32Array, inSize: number, before: number, outSize: number) {
   const padded = new Float32Array(outSize * inSize);
   padded.set(matrix, before * inSize);
   return padded;
 }
 
-/** A letter-box, or its way back, as matrices for `rows · X · columnsᵀ`. */
+/** A letterbox or its inverse as matrices for `rows · X · columnsᵀ`. */
 export interface LetterboxMatrices {
   /** `[outHeight, height]` */
   rows: Float32Array<ArrayBuffer>;
@@ -48,9 +47,12 @@ export interface LetterboxMatrices {
 }
 
 /**
- * The letter-box as `rows · X · columnsᵀ`; the borders come out 0, and {@link letterboxBorder} is added to fill them.
+ * The letterbox as `rows · X · columnsᵀ`. The borders become 0; add `letterboxBorder` to fill them.
  */
-export function letterboxMatrices(image: Size, canvas: Size = TRANSALNET_CANVAS): LetterboxMatrices {
+export function letterboxMatrices(
+  image: ImageSize,
+  canvas: ImageSize = TRANSALNET_CANVAS,
+): LetterboxMatrices {
   const { x, y, width, height } = letterboxPlacement(image, canvas);
   return {
     rows: padRows(bilinearMatrix(image.height, height), image.height, y, canvas.height),
@@ -58,8 +60,11 @@ export function letterboxMatrices(image: Size, canvas: Size = TRANSALNET_CANVAS)
   };
 }
 
-/** A canvas plane with {@link LETTERBOX_FILL} around the image's place and 0 in it. */
-export function letterboxBorder(image: Size, canvas: Size = TRANSALNET_CANVAS): Float32Array<ArrayBuffer> {
+/** A plane `[canvasHeight, canvasWidth]`: `LETTERBOX_FILL` in the borders, 0 where the image lies. */
+export function letterboxBorder(
+  image: ImageSize,
+  canvas: ImageSize = TRANSALNET_CANVAS,
+): Float32Array<ArrayBuffer> {
   const { x, y, width, height } = letterboxPlacement(image, canvas);
   const border = new Float32Array(canvas.width * canvas.height).fill(LETTERBOX_FILL);
   for (let row = y; row < y + height; row++)
@@ -68,10 +73,13 @@ export function letterboxBorder(image: Size, canvas: Size = TRANSALNET_CANVAS): 
 }
 
 /**
- * The way back: a map on the canvas becomes a map of the image's size, by enlarging it until the canvas covers the
- * image and cutting off the borders.
+ * The inverse: a map of the canvas becomes a map of the image's size. The canvas is enlarged until it covers the image, then
+ * the borders are cropped.
  */
-export function undoLetterboxMatrices(image: Size, canvas: Size = TRANSALNET_CANVAS): LetterboxMatrices {
+export function undoLetterboxMatrices(
+  image: ImageSize,
+  canvas: ImageSize = TRANSALNET_CANVAS,
+): LetterboxMatrices {
   const { width, height } = image;
   const cut = (matrix: Float32Array<ArrayBuffer>, inSize: number, size: number, kept: number) => {
     const first = Math.floor((size - kept) / 2);
@@ -91,8 +99,12 @@ export function undoLetterboxMatrices(image: Size, canvas: Size = TRANSALNET_CAN
   };
 }
 
-/** Planes `[channels, height, width]` from 0 to 1 on the canvas, `[channels, canvasHeight, canvasWidth]`. */
-export function letterboxPlanes(planes: Float32Array, image: Size, canvas: Size = TRANSALNET_CANVAS) {
+/** Puts planes `[channels, height, width]` in [0, 1] on the canvas: `[channels, canvasHeight, canvasWidth]`. */
+export function letterboxPlanes(
+  planes: Float32Array,
+  image: ImageSize,
+  canvas: ImageSize = TRANSALNET_CANVAS,
+) {
   const size = image.width * image.height;
   const area = canvas.width * canvas.height;
   const { rows, columns } = letterboxMatrices(image, canvas);
@@ -108,8 +120,8 @@ export function letterboxPlanes(planes: Float32Array, image: Size, canvas: Size 
   return out;
 }
 
-/** A map `[canvasHeight, canvasWidth]` as a map `[height, width]` of the image. */
-export function undoLetterbox(map: Float32Array, image: Size, canvas: Size = TRANSALNET_CANVAS) {
+/** Crops a map `[canvasHeight, canvasWidth]` to the image: `[height, width]`. */
+export function undoLetterbox(map: Float32Array, image: ImageSize, canvas: ImageSize = TRANSALNET_CANVAS) {
   const { rows, columns } = undoLetterboxMatrices(image, canvas);
   return resamplePlane(map, canvas.width, rows, columns);
 }

@@ -1,7 +1,8 @@
-/** @file What a mask allows: in pixels, in elements of the latent, and as the weights of a soft edge. */
+/** @file Masks: the pixels and latent elements that may change, and the weights of a soft edge. */
+import { maximum } from '../numbers.ts';
 import { createImage, type Image } from './image.ts';
 
-/** 1 for each pixel that may change: the brighter half of the greys, or the darker one if it is inverted. */
+/** 1 for each pixel that may change: those brighter than middle grey, or the others where the mask is inverted. */
 export function mayChange({ width, height, data }: Image, inverted: boolean): Uint8Array {
   const open = new Uint8Array(width * height);
   for (let i = 0; i < open.length; i++) {
@@ -12,8 +13,8 @@ export function mayChange({ width, height, data }: Image, inverted: boolean): Ui
 }
 
 /**
- * 1 for each element of a latent that may move: those with a pixel among theirs that may change. That is more than the mask
- * allows along its edge; there the image is put together from both.
+ * 1 for each element of a latent that may change: those that cover at least one pixel that may change. Along the edge of the
+ * mask this is more than the mask allows; there the result is composited from both images.
  *
  * @param latentShape `[1, channels, height, width]`
  */
@@ -34,23 +35,21 @@ export function openElements(
 }
 
 /**
- * How much of each pixel is the new image's: nothing of what is protected, and from there rising to 1 over `feather` pixels.
- * Where the mask is too narrow for that, the edge is narrower.
+ * The weight of the new image in each pixel: 0 where the mask protects, from there rising to 1 over `feather` pixels. Where the
+ * mask is too narrow for that, the edge is narrower.
  *
- * @returns values from 0 to 1 by pixel
+ * @param feather width of the edge in pixels
+ * @returns `[height, width]` in [0, 1]
  */
 export function softEdge(open: Uint8Array, width: number, feather: number): Float32Array {
   const distance = distanceInside(open, width);
-  const reach = Math.min(
-    feather,
-    distance.reduce((most, value) => Math.max(most, value), 0),
-  );
+  const reach = Math.min(feather, maximum(distance));
   return distance.map((value) => (reach > 0 ? Math.min(1, value / (reach + 1)) : Math.min(1, value)));
 }
 
 /**
- * Distance of each open pixel to the nearest one that is not, in pixels; large where there is none. The border of the image
- * is no edge.
+ * Distance of each open pixel to the nearest closed one, in pixels; large where there is none. The border of the image does
+ * not count as closed.
  *
  * Reference: Borgefors 1986, "Distance Transformations in Digital Images", the chamfer distance with 3 and 4.
  */
@@ -73,7 +72,7 @@ function distanceInside(open: Uint8Array, width: number): Float32Array {
   return distance.map((value) => value / 3);
 }
 
-/** `weight · above + (1 - weight) · below`, pixel by pixel; where the weight is 0 the bytes of `below`. */
+/** `weight · above + (1 - weight) · below` for each pixel. Where the weight is 0, the bytes of `below` are kept. */
 export function composite(below: Image, above: Image, weights: Float32Array): Image {
   const data = below.data.map((value, i) => {
     const weight = weights[Math.floor(i / 3)];

@@ -1,14 +1,15 @@
 /**
- * @file The text that image makers put into their PNG files under the keyword `parameters`, in the grammar of
- * AUTOMATIC1111's web UI, which most tools read: the prompt, `Negative prompt: ...`, and a last line of settings.
+ * @file The text that image generators store in PNG files under the keyword `parameters`, in the grammar of AUTOMATIC1111's
+ * web UI, which most tools read: the prompt, `Negative prompt: ...`, and a last line of settings.
  * Reference: AUTOMATIC1111/stable-diffusion-webui, modules/infotext_utils.py and processing.py `create_infotext`
  */
 
 /** Keyword of the text that other tools read. */
 export const PARAMETERS_KEYWORD = 'parameters';
-/** Keyword of our own JSON, which holds everything needed to repeat a run. */
+/** Keyword of sgool's own JSON, which holds everything that is needed to repeat a run. */
 export const SGOOL_KEYWORD = 'sgool';
 
+/** The content of a `parameters` text. */
 export interface GenerationParameters {
   prompt: string;
   negativePrompt?: string;
@@ -16,14 +17,14 @@ export interface GenerationParameters {
   settings: Readonly<Record<string, string | number>>;
 }
 
-/** Fewer settings than this in the last line, and readers take it for a part of the prompt. */
+/** A last line with fewer settings is taken by readers for a part of the prompt. */
 const MIN_SETTINGS = 3;
 const NEGATIVE = 'Negative prompt:';
 const KEY = '[\\p{L}\\p{N}_][\\p{L}\\p{N}_ \\-/]+';
 const WHOLE_KEY = new RegExp(`^${KEY}$`, 'u');
 const SETTING = new RegExp(`\\s*(${KEY}):\\s*("(?:\\\\.|[^\\\\"])+"|[^,]*)(?:,|$)`, 'gu');
 
-/** JSON quotes where a reader would otherwise stop too early, or take quotes of the value's own for these. */
+/** Quotes as JSON where a reader would otherwise stop too early, or would strip quotes that belong to the value. */
 function quote(value: string | number): string {
   const text = String(value);
   return /[,\n:]|^"|^\s|\s$/.test(text) ? JSON.stringify(text) : text;
@@ -63,8 +64,7 @@ export function formatParameters({ prompt, negativePrompt = '', settings }: Gene
 /** Reads the text, from this or any other tool. Values come as text; `Size` stays `512x512`. */
 export function parseParameters(text: string): GenerationParameters & { settings: Record<string, string> } {
   const lines = text.trim().split('\n');
-  const last = lines.at(-1)!;
-  const found = [...last.matchAll(SETTING)];
+  const found = [...lines[lines.length - 1].matchAll(SETTING)];
   const settings: Record<string, string> = {};
   if (found.length >= MIN_SETTINGS) {
     lines.pop();

@@ -1,9 +1,10 @@
-/** @file Resampling of eight-bit images with the whole-number arithmetic of Pillow, level for level. */
+/** @file Resampling of eight-bit images with Pillow's integer arithmetic, level for level. */
+import { clamp } from '../numbers.ts';
 
-/** Pillow's weights are whole numbers, this many times as large. */
+/** Pillow multiplies its weights by this factor and rounds them to integers. */
 const ONE = 2 ** 22;
 
-/** One row of a resampling matrix: where its weights begin, and Pillow's whole numbers for them. */
+/** One row of a resampling matrix: where its weights begin, and Pillow's integers for them. */
 interface Kernel {
   readonly first: number;
   readonly weights: Float64Array;
@@ -25,11 +26,11 @@ function kernels(matrix: Float32Array, length: number): Kernel[] {
   });
 }
 
-/** One value of the result, from a line that begins at `start` and has its values `step` apart. */
+/** One value of the result, from the line that begins at `start` with `step` between its values. */
 function resampled(from: Uint8Array, { first, weights }: Kernel, start: number, step: number): number {
   let sum = ONE / 2;
-  for (let k = 0; k < weights.length; k++) sum += weights[k]! * from[start + (first + k) * step]!;
-  return Math.min(255, Math.max(0, Math.floor(sum / ONE)));
+  for (let k = 0; k < weights.length; k++) sum += weights[k] * from[start + (first + k) * step];
+  return clamp(Math.floor(sum / ONE), 0, 255);
 }
 
 /**
@@ -55,11 +56,11 @@ export function resampleLevels(
   const outWidth = across.length;
   const narrow = new Uint8Array(height * outWidth);
   for (let y = 0; y < height; y++) {
-    for (let j = 0; j < outWidth; j++) narrow[y * outWidth + j] = resampled(plane, across[j]!, y * width, 1);
+    for (let j = 0; j < outWidth; j++) narrow[y * outWidth + j] = resampled(plane, across[j], y * width, 1);
   }
   const out = new Uint8Array(down.length * outWidth);
   for (let i = 0; i < down.length; i++) {
-    for (let x = 0; x < outWidth; x++) out[i * outWidth + x] = resampled(narrow, down[i]!, x, outWidth);
+    for (let x = 0; x < outWidth; x++) out[i * outWidth + x] = resampled(narrow, down[i], x, outWidth);
   }
   return out;
 }

@@ -1,29 +1,14 @@
 /**
- * @file Text in PNG files. Chunks stand right after IHDR, because common readers (sharp for one) look no further than
+ * @file Text in PNG files. Text chunks are placed right after IHDR, because common readers (sharp for one) do not read past
  * the image's data.
  * Reference: W3C, Portable Network Graphics (third edition), 11.3.3
  */
 
-import { crc32, inflateSync } from 'node:zlib';
-
-export const PNG_SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
+import { compression } from '#platform';
+import { concatBytes, latin1Bytes, latin1Text, PNG_SIGNATURE, pngChunk } from './png-chunk.ts';
 
 /** Longest text that is unpacked from a compressed chunk, in bytes. */
 const MAX_TEXT_BYTES = 16_000_000;
-
-const latin1 = (bytes: Uint8Array) =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
-const utf8 = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-
-/** One chunk: length, type, content, checksum. */
-export function pngChunk(type: string, content: Uint8Array): Uint8Array {
-  const chunk = Buffer.alloc(12 + content.length);
-  chunk.writeUInt32BE(content.length, 0);
-  chunk.write(type, 4, 'latin1');
-  chunk.set(content, 8);
-  chunk.writeUInt32BE(crc32(chunk.subarray(4, 8 + content.length)), 8 + content.length);
-  return chunk;
-}
 
 /** A text chunk: tEXt when the text is Latin-1, iTXt (UTF-8) otherwise, as Pillow chooses. */
 export function pngTextChunk(keyword: string, text: string): Uint8Array {
@@ -33,33 +18,32 @@ export function pngTextChunk(keyword: string, text: string): Uint8Array {
     );
   }
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is Latin-1 itself
-  if (/^[\x00-\xff]*$/.test(text)) return pngChunk('tEXt', Buffer.from(`${keyword}\0${text}`, 'latin1'));
+  if (/^[\x00-\xff]*$/.test(text)) return pngChunk('tEXt', latin1Bytes(`${keyword}\0${text}`));
   // Not compressed, no language, no translated keyword.
-  const head = Buffer.from(`${keyword}\0\0\0\0\0`, 'latin1');
-  return pngChunk('iTXt', Buffer.concat([head, Buffer.from(text, 'utf8')]));
+  const head = latin1Bytes(`${keyword}\0\0\0\0\0`);
+  return pngChunk('iTXt', concatBytes([head, new TextEncoder().encode(text)]));
 }
 
-function inflate(bytes: Uint8Array): Uint8Array {
-  return inflateSync(bytes, { maxOutputLength: MAX_TEXT_BYTES });
-}
+const inflate = (bytes: Uint8Array) => compression.inflate(bytes, MAX_TEXT_BYTES);
+const utf8Text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 function parseText(type: string, content: Uint8Array): [keyword: string, text: string] | undefined {
   const end = content.indexOf(0);
   if (end < 1) return undefined;
-  const keyword = latin1(content.subarray(0, end));
+  const keyword = latin1Text(content.subarray(0, end));
   const rest = content.subarray(end + 1);
-  if (type === 'tEXt') return [keyword, latin1(rest)];
-  if (type === 'zTXt') return [keyword, latin1(inflate(rest.subarray(1)))];
+  if (type === 'tEXt') return [keyword, latin1Text(rest)];
+  if (type === 'zTXt') return [keyword, latin1Text(inflate(rest.subarray(1)))];
   const languageEnd = rest.indexOf(0, 2);
   const translatedEnd = rest.indexOf(0, languageEnd + 1);
   if (languageEnd < 0 || translatedEnd < 0) return undefined;
   const text = rest.subarray(translatedEnd + 1);
-  return [keyword, utf8(rest[0] === 1 ? inflate(text) : text)];
+  return [keyword, utf8Text(rest[0] === 1 ? inflate(text) : text)];
 }
 
 /**
- * Texts of a PNG file by keyword. What is no PNG gives none, and a broken chunk is skipped, because the image may
- * still be of use.
+ * Reads the texts of a PNG file by keyword. A file that is not a PNG has none; a broken chunk is skipped, because the image
+ * may still be useful.
  */
 export function readPngText(file: Uint8Array): Record<string, string> {
   const texts: Record<string, string> = {};
@@ -67,7 +51,7 @@ export function readPngText(file: Uint8Array): Record<string, string> {
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   for (let at = 8; at + 12 <= file.length; ) {
     const length = view.getUint32(at);
-    const type = latin1(file.subarray(at + 4, at + 8));
+    const type = latin1Text(file.subarray(at + 4, at + 8));
     if (type === 'IEND' || at + 12 + length > file.length) break;
     if (type === 'tEXt' || type === 'zTXt' || type === 'iTXt') {
       try {

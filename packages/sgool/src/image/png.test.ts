@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../errors.ts';
 import { createImage, imageFromPlanes, planesFromImage } from './image.ts';
 import { encodePng } from './png.ts';
-import { pngChunk, readPngText } from './png-text.ts';
+import { pngChunk } from './png-chunk.ts';
+import { readPngText } from './png-text.ts';
 import { decodeImage, readImage } from './read-image.ts';
 
 /** Smooth, with an edge and some noise: every row filter gets its turn. */

@@ -1,8 +1,9 @@
 /** @file Writing PNG files. */
 
-import { deflateSync } from 'node:zlib';
+import { compression } from '#platform';
 import type { Image } from './image.ts';
-import { PNG_SIGNATURE, pngChunk, pngTextChunk } from './png-text.ts';
+import { concatBytes, PNG_SIGNATURE, pngChunk } from './png-chunk.ts';
+import { pngTextChunk } from './png-text.ts';
 
 const BYTES_PER_PIXEL = 3;
 
@@ -15,7 +16,7 @@ function paeth(left: number, above: number, corner: number): number {
   return toAbove <= toCorner ? above : corner;
 }
 
-/** PNG's five row filters: what is subtracted from a value, given its neighbours. */
+/** PNG's five row filters: the prediction that is subtracted from a value, given its neighbours. */
 const FILTERS: readonly ((left: number, above: number, corner: number) => number)[] = [
   () => 0,
   (left) => left,
@@ -24,7 +25,7 @@ const FILTERS: readonly ((left: number, above: number, corner: number) => number
   paeth,
 ];
 
-/** Each row with the filter that leaves the smallest differences, the usual rule of thumb for photographs. */
+/** Filters each row with the filter that leaves the smallest differences, the usual heuristic for photographs. */
 function filterRows({ width, height, data }: Image): Uint8Array {
   const stride = width * BYTES_PER_PIXEL;
   const out = new Uint8Array(height * (stride + 1));
@@ -52,23 +53,25 @@ function filterRows({ width, height, data }: Image): Uint8Array {
 }
 
 /**
- * The image as a PNG file.
+ * Encodes an image as a PNG file: eight bits, RGB.
  *
- * @param text texts by keyword, put before the image's data; Latin-1 as tEXt, any other as iTXt
+ * @param text texts by keyword, stored before the image's data: Latin-1 as tEXt, any other as iTXt
+ * @throws RangeError when a keyword or text cannot be stored
  */
 export function encodePng(
   image: Image,
   { text = {} }: { text?: Readonly<Record<string, string>> } = {},
 ): Uint8Array {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(image.width, 0);
-  header.writeUInt32BE(image.height, 4);
+  const header = new Uint8Array(13);
+  const sizes = new DataView(header.buffer);
+  sizes.setUint32(0, image.width);
+  sizes.setUint32(4, image.height);
   header.set([8, 2, 0, 0, 0], 8); // eight bits, RGB, deflate, adaptive filters, not interlaced
-  return Buffer.concat([
+  return concatBytes([
     PNG_SIGNATURE,
     pngChunk('IHDR', header),
     ...Object.entries(text).map(([keyword, value]) => pngTextChunk(keyword, value)),
-    pngChunk('IDAT', deflateSync(filterRows(image), { level: 9 })),
+    pngChunk('IDAT', compression.deflate(filterRows(image))),
     pngChunk('IEND', new Uint8Array(0)),
   ]);
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { required } from '../errors.ts';
 import { createImage } from './image.ts';
 import { letterboxPlacement, letterboxPlanes, undoLetterbox } from './letterbox.ts';
 import {
@@ -107,8 +108,9 @@ describe('other matrices', () => {
   it.each(fixture.cases.pools)(
     'pooling is torch’s adaptive_avg_pool2d: $size of $box',
     ({ key, size, box }) => {
-      const rows = adaptiveAveragePoolMatrix(HEIGHT, size[0], { box: [box![1], box![3]] });
-      const columns = adaptiveAveragePoolMatrix(WIDTH, size[1], { box: [box![0], box![2]] });
+      const [left, top, right, bottom] = required(box);
+      const rows = adaptiveAveragePoolMatrix(HEIGHT, size[0], { box: [top, bottom] });
+      const columns = adaptiveAveragePoolMatrix(WIDTH, size[1], { box: [left, right] });
       expect(worst(resamplePlane(plane, WIDTH, rows, columns), fixture.floats(key))).toBeLessThan(1e-6);
     },
   );

@@ -1,10 +1,12 @@
 /**
  * @file Resampling as matrices: an image plane `X` becomes `A · X · Bᵀ`, so that crop and resize are products in a
- * differentiable program, and a box that moves needs no new program.
+ * differentiable program, and moving a box needs no new program.
  *
  * Every matrix is `[out, in]`, row-major; each row sums to 1.
  */
+import { clamp, sum } from '../numbers.ts';
 
+/** Pillow's resampling filters. */
 export type ResampleFilter = 'box' | 'bilinear' | 'bicubic' | 'lanczos';
 
 const sinc = (x: number) => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));
@@ -25,7 +27,7 @@ const FILTERS: Readonly<Record<ResampleFilter, { support: number; at: (x: number
   lanczos: { support: 3, at: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
 };
 
-/** A stretch of source pixels, `[start, end)`; fractions allowed. */
+/** A range of source pixels, `[start, end)`; fractions are allowed. */
 export type Span = readonly [start: number, end: number];
 
 function checkSizes(who: string, inSize: number, outSize: number, [start, end]: Span): void {
@@ -37,18 +39,20 @@ function checkSizes(who: string, inSize: number, outSize: number, [start, end]: 
   }
 }
 
+/** How one axis is resampled. */
 export interface ResampleOptions {
+  /** Default `bicubic`. */
   filter?: ResampleFilter;
-  /** The part of the source that fills the output; all of it by default. */
+  /** The part of the source that fills the output. Default: all of it. */
   box?: Span;
 }
 
 /**
  * Pillow's resize along one axis, `Image.resize(size, resample, box)`: the kernel grows when the image shrinks, so
- * that nothing aliases. Like Pillow's, pixels just outside the box take part under the kernel's edge.
+ * that nothing aliases. As in Pillow, pixels just outside the box contribute where the kernel reaches them.
  *
  * @returns `[outSize, inSize]`
- * @throws RangeError when a size is no whole number or the box leaves the image
+ * @throws RangeError when a size is not a whole number from 1, or the box leaves the image
  */
 export function resampleMatrix(
   inSize: number,
@@ -66,9 +70,9 @@ export function resampleMatrix(
     const end = Math.min(inSize, Math.trunc(centre + support * stretch + 0.5));
     const weights: number[] = [];
     for (let j = first; j < end; j++) weights.push(at((j - centre + 0.5) / stretch));
-    const sum = weights.reduce((total, weight) => total + weight, 0);
+    const total = sum(weights);
     weights.forEach((weight, k) => {
-      matrix[i * inSize + first + k] = sum === 0 ? weight : weight / sum;
+      matrix[i * inSize + first + k] = total === 0 ? weight : weight / total;
     });
   }
   return matrix;
@@ -84,7 +88,7 @@ export function bilinearMatrix(inSize: number, outSize: number): Float32Array<Ar
   checkSizes('bilinearMatrix', inSize, outSize, [0, inSize]);
   const matrix = new Float32Array(outSize * inSize);
   for (let i = 0; i < outSize; i++) {
-    const centre = Math.min(Math.max(((i + 0.5) * inSize) / outSize - 0.5, 0), inSize - 1);
+    const centre = clamp(((i + 0.5) * inSize) / outSize - 0.5, 0, inSize - 1);
     const left = Math.min(Math.floor(centre), inSize - 1);
     const right = Math.min(left + 1, inSize - 1);
     matrix[i * inSize + left] += 1 - (centre - left);
@@ -94,7 +98,7 @@ export function bilinearMatrix(inSize: number, outSize: number): Float32Array<Ar
 }
 
 /**
- * torch's `adaptive_avg_pool` along one axis of the crop `box`; CLIP cutouts are made with it.
+ * torch's `adaptive_avg_pool` along one axis of the crop `box`, as in CLIP guidance's cutouts.
  *
  * @param box whole numbers
  * @returns `[outSize, inSize]`

@@ -16,9 +16,11 @@ function resizeNearest({ width, height, data }: Image, outWidth: number, outHeig
 }
 
 /**
- * An image in another size, as Pillow's `resize` makes it (to one level of 255).
+ * Resizes an image, as Pillow's `resize` does (to within one level of 255).
  *
- * @param filter `nearest` keeps hard pixels
+ * @param width of the result, in pixels
+ * @param height of the result, in pixels
+ * @param filter `nearest` copies pixels instead of mixing them
  */
 export function resizeImage(
   image: Image,
@@ -34,7 +36,7 @@ export function resizeImage(
   const size = image.width * image.height;
   const out = new Float32Array(3 * width * height);
   for (let c = 0; c < 3; c++) {
-    // Pillow keeps eight bits between the two passes, which clips what a cubic overshoots.
+    // Pillow keeps eight bits between the two passes, which clips the overshoot of a cubic.
     const narrow = resampleRows(planes.subarray(c * size, (c + 1) * size), image.width, columns);
     const clipped = Float32Array.from(Uint8ClampedArray.from(narrow));
     out.set(resampleColumns(clipped, width, rows), c * width * height);

@@ -5,6 +5,7 @@
  * as much as the second. Operations become seconds by the speed that a small program reaches on this machine, and by the share of
  * a core that the dry run itself got.
  */
+
 import type { GraphCost } from '@sgool/autodiff';
 import { sum } from '../numbers.ts';
 import type { LoadOptions } from '../pipeline/load-pipeline.ts';

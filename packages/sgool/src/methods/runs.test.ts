@@ -19,7 +19,7 @@ import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { Generator } from '../random/generator.ts';
 import { defined } from '../testing.ts';
-import { loadTokenizer } from '../text/tokenizer.ts';
+import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { openSafetensors, readTypedTensor, type SafetensorsFile } from '../weights/formats/safetensors.ts';
 import { type GenerationRequest, methods } from './index.ts';
 import type { Iteration } from './run/iteration.ts';

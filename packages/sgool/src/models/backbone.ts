@@ -64,8 +64,8 @@ export interface BackboneParts {
 export interface FolderContents {
   /** `_class_name` of `model_index.json`. */
   readonly className: string | undefined;
-  /** Names of its folders. */
-  readonly folders: readonly string[];
+  /** Names of its files and folders. */
+  readonly entries: readonly string[];
 }
 
 /** A kind of model that can be run. */

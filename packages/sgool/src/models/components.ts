@@ -1,6 +1,5 @@
 /** @file Parts of a model folder, as families and critics look for them. */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { files, places } from '#platform';
 import { UserError } from '../errors.ts';
 import type { ModelComponent, ModelFolder } from '../weights/open/model-folder.ts';
 
@@ -12,12 +11,4 @@ export function componentOf(folder: ModelFolder, name: string): ModelComponent {
 }
 
 /** Whether a folder holds the vocabulary of a CLIP. */
-export const hasVocabulary = (dir: string): Promise<boolean> => exists(join(dir, 'vocab.json'));
-
-/** Whether a file or folder is there. */
-export async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
-}
+export const hasVocabulary = (dir: string): Promise<boolean> => files.exists(places.join(dir, 'vocab.json'));

@@ -1,6 +1,5 @@
 /** @file The families of models that can be run, and which of them a model belongs to. */
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { files, places } from '#platform';
 import { UserError } from '../errors.ts';
 import { readConfig } from '../weights/sources/read-config.ts';
 import type { FolderContents, ModelFamily } from './backbone.ts';
@@ -27,14 +26,13 @@ export async function familyOf(path: string): Promise<ModelFamily> {
   );
 }
 
-async function contentsOf(path: string): Promise<FolderContents | undefined> {
-  const index = join(path, 'model_index.json');
-  if (!(await stat(index).catch(() => undefined))?.isFile()) return undefined;
-  const { _class_name: className } = await readConfig(index);
-  const entries = await readdir(path, { withFileTypes: true });
+async function contentsOf(place: string): Promise<FolderContents | undefined> {
+  const index = places.join(place, 'model_index.json');
+  if (!(await files.isFile(index))) return undefined;
+  const { _class_name: className, ...components } = await readConfig(index);
   return {
     className: typeof className === 'string' ? className : undefined,
-    // Snapshots of the Hub may hold links.
-    folders: entries.filter((entry) => !entry.isFile()).map(({ name }) => name),
+    // A folder that cannot be listed (in a browser) has what its index names.
+    entries: (await files.list(place)) ?? Object.keys(components),
   };
 }

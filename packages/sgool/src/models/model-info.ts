@@ -1,9 +1,9 @@
 /** @file What a model says of itself, without compiling or reading any weights. */
-import { join } from 'node:path';
+import { files, places } from '#platform';
 import type { SamplerName } from '../diffusion/samplers/named-sampler.ts';
 import { UserError } from '../errors.ts';
-import { type Config, type ModelFolder, readConfig } from '../weights/open/model-folder.ts';
-import { exists } from './components.ts';
+import type { ModelFolder } from '../weights/open/model-folder.ts';
+import { type Config, readConfig } from '../weights/sources/read-config.ts';
 
 /** How a model that was distilled to make images in a few steps is sampled. */
 export interface FewStepSampling {
@@ -65,8 +65,8 @@ export async function modelInfo(
 
 /** `defaults` of the folder's `sgool.json`; nothing where there is no such file. @throws UserError where it is broken */
 async function readHint(dir: string): Promise<ModelInfo['hint']> {
-  const path = join(dir, 'sgool.json');
-  if (!(await exists(path))) return {};
+  const path = places.join(dir, 'sgool.json');
+  if (!(await files.exists(path))) return {};
   const { defaults = {} } = await readConfig(path);
   if (typeof defaults !== 'object' || defaults === null || Array.isArray(defaults)) {
     throw new UserError(

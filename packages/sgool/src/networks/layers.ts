@@ -1,4 +1,4 @@
-/** @file Building blocks that the networks share. Each asks for its weights by the name that torch's modules have. */
+/** @file Layers that the networks share. Each gets its weights by the names of the corresponding torch module. */
 import {
   attention,
   attentionWithProbabilities,
@@ -24,21 +24,25 @@ export function linearLayer(
   outFeatures: number,
   { bias = true }: { bias?: boolean } = {},
 ): Tensor {
-  const inFeatures = x.shape[x.rank - 1]!;
+  const inFeatures = x.shape[x.rank - 1];
   const weight = weights.get(`${name}.weight`, [outFeatures, inFeatures]);
   return linear(x, weight, bias ? weights.get(`${name}.bias`, [outFeatures]) : undefined);
 }
 
+/** Geometry of a convolution. */
 export interface ConvLayerOptions {
-  /** Side of the kernel, 3 unless given. */
+  /** Side of the kernel. Default 3. */
   readonly kernel?: number;
   readonly stride?: number;
-  /** What keeps the size at stride 1, unless given. */
+  /** Zeros around the map. Default: those that keep its size at stride 1. */
   readonly padding?: Padding;
   readonly bias?: boolean;
 }
 
-/** Convolution of [batch, channels, h, w], with `<name>.weight` [outChannels, channels, kernel, kernel] and `<name>.bias`. */
+/**
+ * Convolution of [batch, channels, h, w], with `<name>.weight` [outChannels, channels, kernel, kernel] and `<name>.bias`
+ * [outChannels].
+ */
 export function convLayer(
   weights: Weights,
   name: string,
@@ -46,20 +50,20 @@ export function convLayer(
   outChannels: number,
   { kernel = 3, stride = 1, padding = (kernel - 1) / 2, bias = true }: ConvLayerOptions = {},
 ): Tensor {
-  const weight = weights.get(`${name}.weight`, [outChannels, x.shape[1]!, kernel, kernel]);
+  const weight = weights.get(`${name}.weight`, [outChannels, x.shape[1], kernel, kernel]);
   return conv2d(x, weight, bias ? weights.get(`${name}.bias`, [outChannels]) : undefined, {
     stride,
     padding,
   });
 }
 
-/** Convolution of [batch, channels, h, w] at twice its size, 3x3: [batch, outChannels, 2 * h, 2 * w]. */
+/** 3x3 convolution of [batch, channels, h, w] after nearest-neighbour upsampling by 2: [batch, outChannels, 2 * h, 2 * w]. */
 export function upsampleLayer(weights: Weights, name: string, x: Tensor, outChannels: number): Tensor {
-  const weight = weights.get(`${name}.weight`, [outChannels, x.shape[1]!, 3, 3]);
+  const weight = weights.get(`${name}.weight`, [outChannels, x.shape[1], 3, 3]);
   return upsampledConv2d(x, weight, weights.get(`${name}.bias`, [outChannels]));
 }
 
-/** Group norm of [batch, channels, ...], with `<name>.weight` and `<name>.bias` [channels], and SiLU of it where asked for. */
+/** Group norm of [batch, channels, ...], with `<name>.weight` and `<name>.bias` [channels], optionally followed by SiLU. */
 export function groupNormLayer(
   weights: Weights,
   name: string,
@@ -68,14 +72,14 @@ export function groupNormLayer(
   eps: number,
   { silu = false }: { silu?: boolean } = {},
 ): Tensor {
-  const channels = [x.shape[1]!];
+  const channels = [x.shape[1]];
   const norm = silu ? groupNormSilu : groupNorm;
   return norm(x, groups, weights.get(`${name}.weight`, channels), weights.get(`${name}.bias`, channels), eps);
 }
 
 /** Layer norm over the last axis, with `<name>.weight` and `<name>.bias` [width]. */
 export function layerNormLayer(weights: Weights, name: string, x: Tensor, eps = 1e-5): Tensor {
-  const width = [x.shape[x.rank - 1]!];
+  const width = [x.shape[x.rank - 1]];
   return layerNorm(x, weights.get(`${name}.weight`, width), weights.get(`${name}.bias`, width), eps);
 }
 
@@ -103,7 +107,7 @@ export function tokensToMap(x: Tensor, height: number, width: number): Tensor {
   return reshape(transpose(x, [0, 2, 1]), [batch, channels, height, width]);
 }
 
-/** What the four projections of an attention layer are called. */
+/** Names of the four projections of an attention layer. */
 export interface AttentionNames {
   readonly query: string;
   readonly key: string;
@@ -111,15 +115,16 @@ export interface AttentionNames {
   readonly out: string;
 }
 
+/** How an attention layer is traced. */
 export interface AttentionLayerOptions {
   readonly heads: number;
-  /** [batch, keys, contextWidth]; the tokens themselves unless given. */
+  /** What keys and values are projected from, [batch, keys, contextWidth]. Default: the tokens themselves. */
   readonly context?: Tensor;
-  /** Whether query, key and value have a bias (true unless given); the output projection always has one. */
+  /** Whether query, key and value have a bias. Default true; the output projection always has one. */
   readonly bias?: boolean;
   /** Added to the scores; broadcasts to [batch, heads, queries, keys]. */
   readonly mask?: Tensor;
-  /** Told the attention probabilities, [batch, heads, queries, keys]. */
+  /** Called with the attention probabilities, [batch, heads, queries, keys]. */
   readonly onProbabilities?: (probabilities: Tensor) => void;
 }
 
@@ -131,13 +136,13 @@ export function attentionLayer(
   x: Tensor,
   { heads, context = x, bias = true, mask, onProbabilities }: AttentionLayerOptions,
 ): Tensor {
-  const width = x.shape[2]!;
+  const width = x.shape[2];
   const own = scoped(weights, name);
   const project = (part: string, from: Tensor) =>
     splitHeads(linearLayer(own, part, from, width, { bias }), heads);
   const q = project(names.query, x);
   const [k, v] = [project(names.key, context), project(names.value, context)];
-  // Nobody asks for the probabilities as a rule, and then large ones need not be held whole.
+  // Without the probabilities, attention need not hold them whole in memory.
   if (!onProbabilities) return linearLayer(own, names.out, mergeHeads(attention(q, k, v, { mask })), width);
   const { output, probabilities } = attentionWithProbabilities(q, k, v, { mask });
   onProbabilities(probabilities);

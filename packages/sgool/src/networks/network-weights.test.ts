@@ -2,16 +2,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { compile, conv2d, grad, linear, reshape, square, sum, trace } from '@sgool/autodiff';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { UserError } from '../errors.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { required, UserError } from '../errors.ts';
 import { Generator } from '../random/generator.ts';
-import { openSafetensors, type SafetensorsFile, writeSafetensors } from '../weights/formats/safetensors.ts';
+import { openSafetensors, type SafetensorsFile } from '../weights/formats/safetensors.ts';
 import {
   type ComputedTensor,
   sourceOf,
   type WeightSource,
   weightSource,
 } from '../weights/formats/weight-source.ts';
+import { writeSafetensors } from '../weights/formats/write-safetensors.ts';
 import { applyLora } from '../weights/open/lora.ts';
 import { networkWeights } from './network-weights.ts';
 import { relativeError } from './testing.ts';
@@ -35,7 +36,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true }));
 
-test.each(['fast', 'lean'] as const)(
+it.each(['fast', 'lean'] as const)(
   'constants of a file are computed with where they lie, whatever their width (%s)',
   async (layout) => {
     const graph = trace({ x: { shape: [1, 3] } }, ({ x }) => {
@@ -58,7 +59,7 @@ test.each(['fast', 'lean'] as const)(
   },
 );
 
-test.each(['fast', 'lean'] as const)(
+it.each(['fast', 'lean'] as const)(
   'a change of low rank gives the numbers and the gradient of the merged weight (%s)',
   async (layout) => {
     const random = new Generator(4);
@@ -80,7 +81,7 @@ test.each(['fast', 'lean'] as const)(
       changes: { unet: new Map([['base', { up, down, scale: 0.5 }]]), text_encoder: new Map() },
     };
     const component = { name: 'unet', dir: folder, config: {}, weights: source };
-    const changed = applyLora(new Map([['unet', component]]), lora, 0.3).get('unet')!.weights;
+    const changed = required(applyLora(new Map([['unet', component]]), lora, 0.3).get('unet')).weights;
     const { lowRank: _, ...merged } = changed.get('base.weight') as ComputedTensor;
     const x = random.randn([1, 4, 6, 6]);
     const run = async (source: WeightSource) => {
@@ -89,7 +90,7 @@ test.each(['fast', 'lean'] as const)(
           padding: 1,
         });
         const [gradient] = grad(sum(square(y)), [inputs.x]);
-        return { y, gradient: reshape(gradient!, [-1]) };
+        return { y, gradient: reshape(gradient, [-1]) };
       });
       const program = await compile(graph, { layout });
       try {
@@ -107,7 +108,7 @@ test.each(['fast', 'lean'] as const)(
   },
 );
 
-test('a missing weight, another shape, and whole numbers are told in one line', () => {
+it('a missing weight, another shape, and whole numbers are reported in one line', () => {
   const weights = networkWeights(file);
   expect(weights.has('single')).toBe(true);
   expect(weights.has('absent')).toBe(false);
@@ -116,7 +117,7 @@ test('a missing weight, another shape, and whole numbers are told in one line', 
   expect(missing).toThrow(/absent is missing/);
   const shape = () => weights.get('single', [3, 2]);
   expect(shape).toThrow(UserError);
-  expect(shape).toThrow(/single has shape \[2,3\], its configuration asks for \[3,2\]/);
+  expect(shape).toThrow(/single has shape \[2,3\], its configuration needs \[3,2\]/);
   const whole = () => weights.get('whole', [2, 3]);
   expect(whole).toThrow(UserError);
   expect(whole).toThrow(/stored as U8/);

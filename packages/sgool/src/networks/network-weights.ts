@@ -1,4 +1,4 @@
-/** @file Weights in files as constants of a trace: mapped by ONNX Runtime where they lie, read only where they must be. */
+/** @file Weights in files as constants of a trace. ONNX Runtime maps them from the file; only few are read into memory. */
 import {
   add,
   type ConstantSource,
@@ -32,30 +32,30 @@ const DTYPES: Readonly<Record<string, DType>> = {
   I32: 'int32',
 };
 
-/** From this size on, weights stay in their mapped file instead of being copied into faster layouts. */
+/** From this size in bytes on, weights stay in their mapped file instead of being copied into faster layouts. */
 const LEAN_FROM_BYTES = 500e6;
 
-/** The layout to compile networks with whose weights are of a size. */
+/** The layout with which to compile a network, by the size of its weights in bytes. */
 export const layoutFor = (bytes: number): Layout => (bytes >= LEAN_FROM_BYTES ? 'lean' : 'fast');
 
 /**
- * Frozen weights for a network. float16 and bfloat16 weights are computed with in float32; float64 ones, and those that are
- * computed from others, are kept in memory as float32.
+ * Frozen weights for a network. float16 and bfloat16 weights are cast to float32; float64 weights and those computed from
+ * others are kept in memory as float32.
  *
  * @param file an opened file, or a view of one under other names
- * @throws UserError from `get` when a weight is missing, has another shape than the configuration asks for, or holds whole
- *   numbers of a type that is not supported
+ * @throws UserError from `get` when a weight is missing, has another shape than its configuration says, or is stored
+ *   in an integer type that is not supported
  */
 export function networkWeights(file: SafetensorsFile | TensorFile | WeightSource): Weights {
   const source = 'get' in file ? file : weightSource(file);
-  // One source for each tensor, so that a program holds it once.
+  // One source per tensor, so that a program contains it once.
   const constants = new Map<WeightTensor, ConstantSource>();
 
   function symbol(name: string, tensor: WeightTensor): Tensor {
     if ('compute' in tensor && tensor.lowRank) {
-      // ONNX Runtime works it out once when it compiles, faster than JavaScript could.
+      // ONNX Runtime folds this once when it compiles, faster than JavaScript could.
       const { base, up, down, scale } = tensor.lowRank;
-      const [height, rank] = [base.shape[0]!, down.shape[0]!];
+      const [height, rank] = [base.shape[0], down.shape[0]];
       const left = mul(reshape(symbol(name, up), [height, rank]), scale);
       const right = reshape(symbol(name, down), [rank, sizeOf(down.shape.slice(1))]);
       return add(symbol(name, base), reshape(matmul(left, right), [...tensor.shape]));
@@ -89,7 +89,7 @@ function constantOf(name: string, tensor: WeightTensor): ConstantSource {
 function check(name: string, shape: readonly number[], stored: WeightTensor): void {
   if (stored.shape.length !== shape.length || stored.shape.some((length, i) => length !== shape[i])) {
     throw new UserError(
-      `${stored.path}: weight ${name} has shape [${stored.shape}], its configuration asks for [${shape}]`,
+      `${stored.path}: weight ${name} has shape [${stored.shape}], its configuration needs [${shape}]`,
     );
   }
 }

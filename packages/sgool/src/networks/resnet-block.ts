@@ -2,6 +2,7 @@
 import { add, reshape, type Tensor, type Weights } from '@sgool/autodiff';
 import { convLayer, groupNormLayer, linearLayer } from './layers.ts';
 
+/** Sizes and conditions of a residual block. */
 export interface ResnetBlockOptions {
   /** Groups of both group norms. */
   readonly groups: number;
@@ -11,8 +12,8 @@ export interface ResnetBlockOptions {
 }
 
 /**
- * norm, SiLU, conv, plus the projected time, norm, SiLU, conv, plus the input (through a 1x1 convolution where the
- * number of channels changes).
+ * Group norm, SiLU, convolution, plus the projected time; group norm, SiLU, convolution, plus the input (through a 1x1
+ * convolution where the number of channels changes).
  *
  * @param weights scoped to the block
  * @param x [batch, channels, h, w]
@@ -28,7 +29,7 @@ export function resnetBlock(
   hidden = convLayer(weights, 'conv1', hidden, outChannels);
   if (activatedTime) {
     const time = linearLayer(weights, 'time_emb_proj', activatedTime, outChannels);
-    hidden = add(hidden, reshape(time, [time.shape[0]!, outChannels, 1, 1]));
+    hidden = add(hidden, reshape(time, [time.shape[0], outChannels, 1, 1]));
   }
   hidden = groupNormLayer(weights, 'norm2', hidden, groups, eps, { silu: true });
   hidden = convLayer(weights, 'conv2', hidden, outChannels);

@@ -1,4 +1,5 @@
-/** @file For tests: runs a traced network beside the numbers that PyTorch gave (fixtures/make/networks.py). */
+/** @file For tests: compares a traced network with the numbers of PyTorch (fixtures/make/networks.py). */
+
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +17,7 @@ import {
   trace,
   type Weights,
 } from '@sgool/autodiff';
+import { required, UserError } from '../errors.ts';
 import { openSafetensors, readTypedTensor } from '../weights/formats/safetensors.ts';
 import { type RenameTensor, weightSource } from '../weights/formats/weight-source.ts';
 import { networkWeights } from './network-weights.ts';
@@ -31,7 +33,7 @@ export interface NetworkFixture {
   array(name: string): Promise<Float32Array | Int32Array>;
 }
 
-/** Opens `fixtures/data/networks-<name>.safetensors`; what is no weight in it has names that start with `prefix`. */
+/** Opens `fixtures/data/networks-<name>.safetensors`. Tensors that are not weights have names that start with `prefix`. */
 export async function openFixture(
   name: string,
   { rename, prefix = 'fixture/' }: { rename?: RenameTensor; prefix?: string } = {},
@@ -43,7 +45,7 @@ export async function openFixture(
     names: new Set(
       [...file.tensors.keys()].filter((n) => n.startsWith(prefix)).map((n) => n.slice(prefix.length)),
     ),
-    shape: (of) => file.tensors.get(prefix + of)!.shape,
+    shape: (of) => required(file.tensors.get(prefix + of)).shape,
     array: async (of) => (await readTypedTensor(file, prefix + of)).data as Float32Array | Int32Array,
   };
 }
@@ -55,7 +57,7 @@ export async function readKeys(table: string): Promise<Map<string, Shape>> {
   return new Map(
     rows
       .filter((row) => row[0] === table)
-      .map(([, name, shape]) => [name!, shape === 'scalar' ? [] : shape!.split('x').map(Number)]),
+      .map(([, name, shape]) => [name, shape === 'scalar' ? [] : shape.split('x').map(Number)]),
   );
 }
 
@@ -64,11 +66,11 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
   let difference = 0;
   let size = 0;
   for (let i = 0; i < expected.length; i++) {
-    // NaN must not slip through Math.max as "no difference".
+    // NaN must not count as no difference.
     difference =
-      Math.max(difference, Math.abs(actual[i]! - expected[i]!)) ||
+      Math.max(difference, Math.abs(actual[i] - expected[i])) ||
       (actual[i] === expected[i] ? difference : Number.NaN);
-    size = Math.max(size, Math.abs(expected[i]!));
+    size = Math.max(size, Math.abs(expected[i]));
   }
   return difference / size;
 }
@@ -76,7 +78,7 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
 export interface ComparisonOptions extends CompileOptions {
   /** Runtime inputs; those that are float32 get a gradient where the fixture has one. */
   readonly inputs: readonly string[];
-  /** Whether the stored gradients of weights are compared too; true unless given. */
+  /** Whether the stored gradients of weights are compared too. Default true. */
   readonly parameters?: boolean;
   readonly network: (inputs: Record<string, Tensor>, weights: Weights) => TensorMap;
 }
@@ -116,14 +118,14 @@ export async function compareWithFixture(
       return of in symbols || (parameters && asked.has(of));
     });
     const total = Object.entries(outputs)
-      .map(([name, y]) => sum(mul(y, symbols[`cotangent:${name}`]!)))
+      .map(([name, y]) => sum(mul(y, symbols[`cotangent:${name}`])))
       .reduce((a, b) => add(a, b));
     const targets = wanted.map((name) => {
       const of = name.slice('gradient:'.length);
-      return symbols[of] ?? asked.get(of)!;
+      return symbols[of] ?? required(asked.get(of));
     });
     const gradients = grad(total, targets);
-    return { ...outputs, ...Object.fromEntries(wanted.map((name, i) => [name, gradients[i]!])) };
+    return { ...outputs, ...Object.fromEntries(wanted.map((name, i) => [name, gradients[i]])) };
   });
   const program = await compile(graph, options);
   try {
@@ -136,4 +138,15 @@ export async function compareWithFixture(
   } finally {
     await program.dispose();
   }
+}
+
+/** The message of the UserError with which a configuration is refused: a single line. */
+export function refusalOf(parse: (config: unknown) => unknown, config: unknown): string {
+  try {
+    parse(config);
+  } catch (error) {
+    if (error instanceof UserError && !error.message.includes('\n')) return error.message;
+    throw error;
+  }
+  throw new Error(`the configuration ${JSON.stringify(config)} was accepted`);
 }

@@ -7,18 +7,16 @@ import { runToEnd } from '../methods/generate.ts';
 import { methods } from '../methods/index.ts';
 import { componentOf } from '../models/components.ts';
 import { autoencoder } from '../networks/autoencoder/autoencoder.ts';
-import { autoencoderConfig, clipTextConfig, unetConfig } from '../networks/config.ts';
+import { autoencoderConfig } from '../networks/autoencoder/autoencoder-config.ts';
 import { networkWeights } from '../networks/network-weights.ts';
 import { textEncoder } from '../networks/text/text-encoder.ts';
+import { clipTextConfig } from '../networks/text/text-encoder-config.ts';
 import { unet } from '../networks/unet/unet.ts';
-import {
-  openSafetensors,
-  readTypedTensor,
-  type TensorToWrite,
-  writeSafetensors,
-} from '../weights/formats/safetensors.ts';
+import { unetConfig } from '../networks/unet/unet-config.ts';
+import { openSafetensors, readTypedTensor } from '../weights/formats/safetensors.ts';
 import { openTensorFile } from '../weights/formats/tensor-file.ts';
 import { valuesOf } from '../weights/formats/tensor-views.ts';
+import { type TensorToWrite, writeSafetensors } from '../weights/formats/write-safetensors.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import { openModel } from '../weights/open/open-model.ts';
 import { type LoadOptions, loadPipeline } from './load-pipeline.ts';

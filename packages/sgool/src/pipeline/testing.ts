@@ -4,21 +4,19 @@ import os from 'node:os';
 import path from 'node:path';
 import { input, type Shape, type TensorMap, type TensorSpec, trace, type Weights } from '@sgool/autodiff';
 import { autoencoder } from '../networks/autoencoder/autoencoder.ts';
+import { autoencoderConfig } from '../networks/autoencoder/autoencoder-config.ts';
 import { clip } from '../networks/clip/clip.ts';
-import {
-  autoencoderConfig,
-  clipConfig,
-  clipTextConfig,
-  transalnetConfig,
-  unetConfig,
-} from '../networks/config.ts';
+import { clipConfig } from '../networks/clip/clip-config.ts';
 import { transalnet } from '../networks/saliency/transalnet.ts';
+import { transalnetConfig } from '../networks/saliency/transalnet-config.ts';
 import { textEncoder } from '../networks/text/text-encoder.ts';
+import { clipTextConfig } from '../networks/text/text-encoder-config.ts';
 import { unet } from '../networks/unet/unet.ts';
+import { unetConfig } from '../networks/unet/unet-config.ts';
 import { product } from '../numbers.ts';
 import { Generator } from '../random/generator.ts';
 import { buildWordVocabulary, tokenizerFiles } from '../text/word-vocabulary.ts';
-import { writeSafetensors } from '../weights/formats/safetensors.ts';
+import { writeSafetensors } from '../weights/formats/write-safetensors.ts';
 
 const WORDS = 'a red blue cat boat and left of the'.split(' ');
 const TOKENS = 12;

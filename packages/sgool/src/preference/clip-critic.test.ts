@@ -3,7 +3,8 @@ import { createImage } from '../image/image.ts';
 import { dot } from '../numbers.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
 import { ProgramCache } from '../runtime/program-cache.ts';
-import { loadTokenizer, type Tokenizer } from '../text/tokenizer.ts';
+import { loadTokenizer } from '../text/load-tokenizer.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
 import { type ModelFolder, openModelFolder } from '../weights/open/model-folder.ts';
 import { openClipCritic } from './clip-critic.ts';
 

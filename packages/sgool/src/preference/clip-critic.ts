@@ -1,19 +1,21 @@
 /** @file A CLIP as a critic of images: embeddings of texts and images, and their cosine. */
-import { join } from 'node:path';
+
 import { trace, type Weights } from '@sgool/autodiff';
+import { places } from '#platform';
 import { UserError } from '../errors.ts';
 import { type Crop, wholeCrop } from '../image/crops.ts';
 import { type Image, planesFromImage } from '../image/image.ts';
 import { resamplePlane } from '../image/resample.ts';
 import { hasVocabulary } from '../models/components.ts';
 import { clip } from '../networks/clip/clip.ts';
+import { type ClipConfig, clipConfig } from '../networks/clip/clip-config.ts';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
-import { type ClipConfig, clipConfig } from '../networks/config.ts';
 import { networkWeights } from '../networks/network-weights.ts';
 import { dot } from '../numbers.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import { fittedIds } from '../text/fitted-ids.ts';
-import { loadTokenizer, type Tokenizer } from '../text/tokenizer.ts';
+import { loadTokenizer } from '../text/load-tokenizer.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
 import type { ModelComponent, ModelFolder } from '../weights/open/model-folder.ts';
 
 export interface ClipCritic {
@@ -46,7 +48,7 @@ export async function openClipCritic(
 ): Promise<ClipCritic | undefined> {
   const found = folder.components.get(name);
   if (!found) return undefined;
-  for (const dir of [join(found.dir, 'tokenizer'), found.dir]) {
+  for (const dir of [places.join(found.dir, 'tokenizer'), found.dir]) {
     if (await hasVocabulary(dir)) return clipCritic(found, await loadTokenizer(dir), programs);
   }
   if (shared) return clipCritic(found, shared, programs);

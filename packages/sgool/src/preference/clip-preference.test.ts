@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { relativeError } from '../networks/testing.ts';
-import { loadTokenizer } from '../text/tokenizer.ts';
+import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { openClipFile } from '../weights/open/clip-file.ts';
 import { openComponent } from '../weights/open/model-folder.ts';
 import { type ClipScorerName, clipPreference } from './clip-preference.ts';
@@ -45,7 +45,7 @@ describe.each<[ClipScorerName, string]>([
 
   it('says how much of a prompt counts', () => {
     expect(scorer.fit('two yellow boats')).toEqual({ truncated: false, kept: 3, lost: 0 });
-    const { truncated, kept, lost } = scorer.fit(cases[3]!.prompt);
+    const { truncated, kept, lost } = scorer.fit(cases[3].prompt);
     expect({ truncated, kept }).toEqual({ truncated: true, kept: 14 });
     expect(lost).toBeGreaterThan(0);
   });

@@ -1,8 +1,8 @@
-/** @file The preference models that are a CLIP: Human Preference Scores v1, v2 and v2.1, PickScore. */
+/** @file The preference models with the architecture of CLIP: Human Preference Score v1, v2 and v2.1, PickScore. */
 import { type CompileOptions, compile, exp, mul, sum, trace } from '@sgool/autodiff';
 import { clip } from '../networks/clip/clip.ts';
+import { clipConfig } from '../networks/clip/clip-config.ts';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
-import { clipConfig } from '../networks/config.ts';
 import { layoutFor, networkWeights } from '../networks/network-weights.ts';
 import { fittedIds } from '../text/fitted-ids.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
@@ -12,6 +12,7 @@ import type { Preprocessing } from './image-view.ts';
 import { lazyProgram, type PreferenceModel, type PromptInputs } from './scorer.ts';
 import type { ScorerName } from './scorer-names.ts';
 
+/** Name of such a model. */
 export type ClipScorerName = Exclude<ScorerName, 'image-reward'>;
 
 const PREPROCESSING: Readonly<Record<ClipScorerName, Preprocessing>> = {
@@ -22,7 +23,8 @@ const PREPROCESSING: Readonly<Record<ClipScorerName, Preprocessing>> = {
 };
 
 /**
- * The cosine between image and prompt; for PickScore times the factor that its training has learned, `exp(logit_scale)`.
+ * Opens such a model. Its score is the cosine between image and prompt; for PickScore times its learned factor
+ * `exp(logit_scale)`.
  *
  * Reference: Wu et al. 2023, Better Aligning Text-to-Image Models with Human Preference (v1); Wu et al. 2023, Human Preference
  * Score v2; Kirstain et al. 2023, Pick-a-Pic, equation 1
@@ -78,7 +80,7 @@ export function clipPreference(
     },
     score(planes, { text }) {
       const model = clip(config, weights);
-      const cosine = sum(mul(model.image(clipPixels(planes)).embedding, text!));
+      const cosine = sum(mul(model.image(clipPixels(planes)).embedding, text));
       return name === 'pickscore' ? mul(exp(model.logitScale()), cosine) : cosine;
     },
     dispose: words.dispose,

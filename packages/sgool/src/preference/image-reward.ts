@@ -2,15 +2,17 @@
 import { reshape } from '@sgool/autodiff';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
 import { networkWeights } from '../networks/network-weights.ts';
-import { imageReward } from '../networks/preference/blip.ts';
-import { imageRewardConfig } from '../networks/preference/blip-config.ts';
+import { imageReward } from '../networks/preference/image-reward.ts';
+import { imageRewardConfig } from '../networks/preference/image-reward-config.ts';
 import type { WordPieceTokenizer } from '../text/word-piece.ts';
 import { weightBytes } from '../weights/formats/weight-source.ts';
 import type { ModelComponent } from '../weights/open/model-folder.ts';
 import type { PreferenceModel } from './scorer.ts';
 
 /**
- * Xu et al. 2023, ImageReward: Learning and Evaluating Human Preferences for Text-to-Image Generation.
+ * Opens an ImageReward.
+ *
+ * Reference: Xu et al. 2023, ImageReward: Learning and Evaluating Human Preferences for Text-to-Image Generation
  *
  * @param component weights under the published names
  */
@@ -38,7 +40,7 @@ export function imageRewardPreference(
     },
     score(planes, { ids, words }) {
       return reshape(
-        imageReward(config, weights)({ pixels: clipPixels(planes), ids: ids!, words: words! }),
+        imageReward(config, weights)({ pixels: clipPixels(planes), ids: ids, words: words }),
         [],
       );
     },

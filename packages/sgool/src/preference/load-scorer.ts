@@ -1,41 +1,44 @@
 /** @file Preference models by name. */
-import { existsSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+
 import type { CompileOptions } from '@sgool/autodiff';
-import { clipConfig } from '../networks/config.ts';
-import { imageRewardConfig } from '../networks/preference/blip-config.ts';
+import { files, places } from '#platform';
+import { clipConfig } from '../networks/clip/clip-config.ts';
+import { imageRewardConfig } from '../networks/preference/image-reward-config.ts';
 import { openClipTokenizer } from '../text/clip-vocabulary.ts';
 import { loadBlipTokenizer } from '../text/word-piece.ts';
 import { openTensorFile } from '../weights/formats/tensor-file.ts';
 import { weightSource } from '../weights/formats/weight-source.ts';
 import type { Environment } from '../weights/hub/environment.ts';
 import { openClipFile } from '../weights/open/clip-file.ts';
-import { type ModelComponent, openComponent, readConfig } from '../weights/open/model-folder.ts';
+import { type ModelComponent, openComponent } from '../weights/open/model-folder.ts';
+import { readConfig } from '../weights/sources/read-config.ts';
 import { type ClipScorerName, clipPreference } from './clip-preference.ts';
 import { imageRewardPreference } from './image-reward.ts';
 import { blipFile, findScorerWeights, findVocabulary } from './locate.ts';
 import { createScorer, type Scorer } from './scorer.ts';
 import type { ScorerName } from './scorer-names.ts';
 
+/** How a preference model is loaded. */
 export interface LoadScorerOptions extends CompileOptions {
-  /** File or folder; by default what was added by hand or pulled from the Hub. */
+  /** File or folder of the weights; in a browser a URL. Default: those added by file, else those pulled from the Hub. */
   readonly weights?: string;
   /**
    * The vocabulary: a folder (`vocab.json` and `merges.txt` for a CLIP, `vocab.txt` for ImageReward), OpenAI's
-   * `bpe_simple_vocab_16e6.txt.gz`, or a pulled model. By default it is looked for beside all weights that are at hand.
+   * `bpe_simple_vocab_16e6.txt.gz`, or a pulled model. Default: the first that fits beside the
+   * weights, with added weights, or in a pulled model.
    */
   readonly tokenizer?: string;
-  /** Variables that say where the Hub's cache and the user's own weights are; `process.env` unless given. */
+  /** Environment variables for the Hub's cache and the user's data folder. Default `process.env`. */
   readonly env?: Environment;
 }
 
-/** A file, a folder of transformers, or weights under OpenAI's names as they were added. */
+/** A file, a folder of transformers, or added weights under OpenAI's names. */
 async function openClipWeights(place: string): Promise<ModelComponent> {
-  if (statSync(place, { throwIfNoEntry: false })?.isDirectory() !== true) return openClipFile(place);
-  const config = await readConfig(join(place, 'config.json'));
+  if (!(await files.isFolder(place))) return openClipFile(place);
+  const config = await readConfig(places.join(place, 'config.json'));
   if (config.names !== 'openai') return openComponent(place);
-  const opened = await openClipFile(join(place, 'model.safetensors'));
-  // Only what was made by hand says more than the shapes do.
+  const opened = await openClipFile(places.join(place, 'model.safetensors'));
+  // A complete configuration overrides what is inferred from the shapes.
   return 'vision_config' in config ? { ...opened, config } : opened;
 }
 
@@ -52,17 +55,20 @@ async function loadClipScorer(
   return createScorer(clipPreference(name, component, tokenizer, options), options);
 }
 
-/** The file, or a folder with it (`ImageReward.pt`, or `model.safetensors` as it was added), and what is written beside it. */
+/** The file, or a folder with `ImageReward.pt` or `model.safetensors`, and the configurations beside it. */
 async function openImageRewardWeights(place: string): Promise<ModelComponent> {
-  const isDir = statSync(place, { throwIfNoEntry: false })?.isDirectory() === true;
-  const dir = isDir ? place : dirname(place);
-  const inside = ['model.safetensors', 'ImageReward.pt'].find((name) => existsSync(join(place, name)));
-  const path = isDir ? join(place, inside ?? 'ImageReward.pt') : place;
-  const stated = async (name: string) =>
-    existsSync(join(dir, name)) ? readConfig(join(dir, name)) : undefined;
+  const isDir = await files.isFolder(place);
+  const dir = isDir ? place : places.dirname(place);
+  const added = places.join(place, 'model.safetensors');
+  const inside = (await files.exists(added)) ? added : places.join(place, 'ImageReward.pt');
+  const path = isDir ? inside : place;
+  const stated = async (name: string) => {
+    const file = places.join(dir, name);
+    return (await files.exists(file)) ? readConfig(file) : undefined;
+  };
   const bert = await stated('med_config.json');
   const config = (isDir ? await stated('config.json') : undefined) ?? (bert ? { text_config: bert } : {});
-  return { name: basename(place), dir, config, weights: weightSource(await openTensorFile(path)) };
+  return { name: places.basename(place), dir, config, weights: weightSource(await openTensorFile(path)) };
 }
 
 async function loadImageReward(
@@ -77,7 +83,7 @@ async function loadImageReward(
 }
 
 /**
- * Loads a preference model. Headers are read now, networks are compiled when they are first needed.
+ * Loads a preference model. Headers are read now; networks are compiled on first use.
  *
  * @example
  * ```ts
@@ -85,7 +91,7 @@ async function loadImageReward(
  * console.log(await scorer.score(await readImage('image.png'), 'a red cat'));
  * await scorer.dispose();
  * ```
- * @throws UserError when weights or vocabulary are missing or broken
+ * @throws UserError when the weights or the vocabulary are missing or broken
  */
 export async function loadScorer(
   name: ScorerName,

@@ -2,7 +2,8 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { storeAdded } from '../weights/open/added.ts';
+import { required } from '../errors.ts';
+import { storeAdded } from '../weights/open/store-added.ts';
 import { findScorerWeights, findVocabulary, vocabularyTexts } from './locate.ts';
 import { PREFERENCE, TOKENIZER } from './testing.ts';
 
@@ -20,7 +21,7 @@ afterEach(() => rm(dir, { recursive: true }));
 
 /** A model as a pull leaves it. @returns its folder */
 async function pulled(id: string): Promise<string> {
-  const model = path.join(env.HF_HUB_CACHE!, `models--${id.replace('/', '--')}`);
+  const model = path.join(env.HF_HUB_CACHE, `models--${id.replace('/', '--')}`);
   const snapshot = path.join(model, 'snapshots', COMMIT);
   await mkdir(snapshot, { recursive: true });
   await mkdir(path.join(model, 'refs'));
@@ -57,7 +58,7 @@ describe('a vocabulary', () => {
     const snapshot = await pulled('some/diffusion');
     await cp(TOKENIZER, path.join(snapshot, 'tokenizer'), { recursive: true });
     expect(await findVocabulary('hps-v2', search())).toBe(path.join(snapshot, 'tokenizer'));
-    await storeAdded('hps-v1', {}, new Map(), env, (await vocabularyTexts('hps-v2', search()))!);
+    await storeAdded('hps-v1', {}, new Map(), env, required(await vocabularyTexts('hps-v2', search())));
     expect(await findVocabulary('hps-v2', search())).toBe(path.join(dir, 'data/weights/hps-v1'));
     await cp(TOKENIZER, dir, { recursive: true });
     expect(await findVocabulary('hps-v2', search())).toBe(dir);
@@ -77,7 +78,7 @@ describe('a vocabulary', () => {
     const given = `${PREFERENCE}vocab.txt`;
     expect(await findVocabulary('image-reward', { ...search(BLIP_WORDS), given })).toBe(given);
     const texts = await vocabularyTexts('image-reward', { ...search(BLIP_WORDS), given: PREFERENCE });
-    expect(Object.keys(texts!)).toEqual(['vocab.txt']);
+    expect(Object.keys(required(texts))).toEqual(['vocab.txt']);
     // One that is meant for another scorer of the same command does not count.
     const other = { ...search(BLIP_WORDS), given: TOKENIZER };
     await expect(findVocabulary('image-reward', other)).rejects.toThrow(/bert-base-uncased is not here/);

@@ -1,7 +1,5 @@
-/** @file Where the weights and the vocabulary of a preference model are: added by hand, or pulled from the Hub. */
-import { existsSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+/** @file Finding the weights and the vocabulary of a preference model: added by file, or pulled from the Hub. */
+import { disk, files, places } from '#platform';
 import { UserError } from '../errors.ts';
 import { clipTokenizerFiles, openClipTokenizer } from '../text/clip-vocabulary.ts';
 import { loadBlipTokenizer } from '../text/word-piece.ts';
@@ -12,7 +10,7 @@ import { resolveModel } from '../weights/open/locate-model.ts';
 import { SCORERS, type ScorerName } from './scorer-names.ts';
 
 /**
- * The file or folder of a preference model's weights: what was added by hand, else what was pulled from the Hub.
+ * Finds the file or folder of a preference model's weights: those added by file, else those pulled from the Hub.
  *
  * @throws UserError that says how to get them
  */
@@ -23,8 +21,8 @@ export function findScorerWeights(name: ScorerName, env?: Environment): string {
   for (const id of hub?.ids ?? []) {
     const snapshot = findSnapshot(id, undefined, env);
     if (snapshot === undefined) continue;
-    const place = hub!.file === undefined ? snapshot.dir : join(snapshot.dir, hub!.file);
-    if (existsSync(place)) return place;
+    const place = hub?.file === undefined ? snapshot.dir : places.join(snapshot.dir, hub.file);
+    if (disk.exists(place)) return place;
   }
   const add = `sgool models add ${name} <file>`;
   const file = hub?.file === undefined ? '' : ` --file ${hub.file}`;
@@ -43,13 +41,13 @@ interface VocabularyKind {
   readonly whole: RegExp;
   /** Number of tokens. */
   size(place: string): Promise<number>;
-  /** Texts to keep, by name. */
+  /** Texts to store with the weights, by file name. */
   texts(place: string): Promise<Record<string, string>>;
   readonly missing: string;
 }
 
 /** The vocabulary of BLIP in a folder, or the file that is one. */
-export const blipFile = (place: string) => (place.endsWith('.txt') ? place : join(place, 'vocab.txt'));
+export const blipFile = (place: string) => (place.endsWith('.txt') ? place : places.join(place, 'vocab.txt'));
 
 const CLIP_VOCABULARY: VocabularyKind = {
   file: 'merges.txt',
@@ -64,43 +62,51 @@ const BLIP_VOCABULARY: VocabularyKind = {
   file: 'vocab.txt',
   whole: /\.txt$/,
   size: async (place) => (await loadBlipTokenizer(blipFile(place))).vocabSize,
-  texts: async (place) => ({ 'vocab.txt': await readFile(blipFile(place), 'utf8') }),
+  texts: async (place) => ({ 'vocab.txt': await files.readText(blipFile(place)) }),
   missing:
     'the vocabulary of bert-base-uncased is not here; give its vocab.txt with --tokenizer, or fetch it with: sgool models pull google-bert/bert-base-uncased --file vocab.txt',
 };
 
 const kindOf = (name: ScorerName) => (name === 'image-reward' ? BLIP_VOCABULARY : CLIP_VOCABULARY);
 
+/** Where to look for a vocabulary. */
 export interface VocabularySearch {
-  /** Tokens that the weights are for. */
+  /** Size of the vocabulary that the weights need. */
   readonly words: number;
-  /** File or folder of the weights; it may lie beside them. */
+  /** File or folder of the weights; the vocabulary may be in the same folder. */
   readonly weights: string;
-  /** A folder, a file, or a pulled model; what is a vocabulary of the other kind does not count. */
+  /** A folder, a file, or a pulled model that the user gave; a vocabulary of the other kind is ignored. */
   readonly given?: string;
   readonly env?: Environment;
 }
 
-/** The vocabulary in a place that was named, or undefined where there is none of this kind. */
-function inPlace({ file, whole }: VocabularyKind, given: string, env?: Environment): string | undefined {
-  const path = existsSync(given) ? given : resolveModel(given, env).dir;
-  if (statSync(path).isFile()) return whole.test(path) ? path : undefined;
-  return [path, join(path, 'tokenizer')].find((dir) => existsSync(join(dir, file)));
+/** The vocabulary in a place that was given, or undefined where there is none of this kind. */
+async function inPlace(
+  { file, whole }: VocabularyKind,
+  given: string,
+  env?: Environment,
+): Promise<string | undefined> {
+  const path = resolveModel(given, env).dir;
+  if (await files.isFile(path)) return whole.test(path) ? path : undefined;
+  for (const dir of [path, places.join(path, 'tokenizer')]) {
+    if (await files.exists(places.join(dir, file))) return dir;
+  }
+  return undefined;
 }
 
 /**
- * The place of the vocabulary that a preference model needs: the one that is given, else the first of the right size that
- * lies beside the weights, with other weights that were added, or in a pulled model.
+ * Finds the vocabulary of a preference model: the given one, else the first of the right size beside the weights, with other
+ * added weights, or in a pulled model.
  *
  * @returns a folder, or a file that is a vocabulary by itself
- * @throws UserError when there is none that fits
+ * @throws UserError when none fits
  */
 export async function findVocabulary(
   name: ScorerName,
   { words, weights, given, env }: VocabularySearch,
 ): Promise<string> {
   const kind = kindOf(name);
-  const named = given === undefined ? undefined : inPlace(kind, given, env);
+  const named = given === undefined ? undefined : await inPlace(kind, given, env);
   if (named !== undefined) {
     const size = await kind.size(named);
     if (size === words) return named;
@@ -108,23 +114,23 @@ export async function findVocabulary(
       `scorer ${name}: the vocabulary ${given} has ${size} tokens; the weights are for ${words}`,
     );
   }
-  const beside = statSync(weights, { throwIfNoEntry: false })?.isDirectory() ? weights : dirname(weights);
+  const beside = (await files.isFolder(weights)) ? weights : places.dirname(weights);
   const added = ADDED_NAMES.flatMap((other) => findAdded(other, env) ?? []);
   const pulled = listCachedModels(env).map(({ dir }) => dir);
   for (const dir of new Set(
-    [beside, ...added, ...pulled].flatMap((path) => [path, join(path, 'tokenizer')]),
+    [beside, ...added, ...pulled].flatMap((path) => [path, places.join(path, 'tokenizer')]),
   )) {
-    if (!existsSync(join(dir, kind.file))) continue;
+    if (!(await files.exists(places.join(dir, kind.file)))) continue;
     if ((await kind.size(dir).catch(() => undefined)) === words) return dir;
   }
   throw new UserError(`scorer ${name}: ${kind.missing}`);
 }
 
 /**
- * The files of the vocabulary that a preference model needs, to be kept with its weights.
+ * Reads the files of the vocabulary of a preference model, to be stored with its weights.
  *
- * @returns texts by the names of the files; undefined where none was given or found
- * @throws UserError when what was given does not fit
+ * @returns texts by file name; undefined where none was given or found
+ * @throws UserError when the given one does not fit
  */
 export async function vocabularyTexts(
   name: ScorerName,

@@ -1,21 +1,27 @@
-/** @file The preference models, their scales, and where people get them. */
+/** @file The preference models, the scales of their scores, and where to get them. */
 
+/** Names of the preference models. */
 export const SCORER_NAMES = ['hps-v1', 'hps-v2', 'hps-v2.1', 'pickscore', 'image-reward'] as const;
+/** Name of a preference model. */
 export type ScorerName = (typeof SCORER_NAMES)[number];
 
+/** What is known about a preference model without loading it. */
 export interface ScorerInfo {
   readonly title: string;
-  /** What its numbers mean; more is better in all of them. */
+  /** The scale of its scores; more is always better. */
   readonly scale: string;
-  /** Digits after the point that tell images apart. */
+  /** Decimals that distinguish images. */
   readonly digits: number;
-  /** On the Hub; the names that the repository has had, the newest last. */
+  /** Its repository on the Hub; `ids` are all names that it has had, the newest last. */
   readonly hub?: { readonly ids: readonly string[]; readonly file?: string };
-  /** The page that links the file. */
+  /** The page that links to the file. */
   readonly page: string;
 }
 
-/** By name. Scores compare images for one prompt; those of two models, and of two versions of one, have nothing in common. */
+/**
+ * The preference models by name. Scores compare images for one prompt; those of two models, or of two versions of one, cannot be
+ * compared.
+ */
 export const SCORERS: Readonly<Record<ScorerName, ScorerInfo>> = {
   'hps-v1': {
     title: 'Human Preference Score v1',

@@ -10,19 +10,19 @@ import {
 } from '@sgool/autodiff';
 import type { Image } from '../image/image.ts';
 import { layoutFor } from '../networks/network-weights.ts';
-import { type Preprocessing, pictureGradient, pictureView, seenPlanes } from './image-view.ts';
+import { imageGradient, imageView, type Preprocessing, seenPlanes } from './image-view.ts';
 import type { ScorerName } from './scorer-names.ts';
 
-/** What a program is told of a prompt, by the names of its inputs. */
+/** Encodings of a prompt, by the names of a program's inputs. */
 export type PromptInputs = Readonly<Record<string, Float32Array | Int32Array>>;
 
-/** How much of a prompt counts. */
+/** How much of a prompt a model reads. */
 export interface PromptFit {
-  /** True when the prompt was too long; its first tokens count. */
+  /** Whether the prompt was too long; its first tokens are read. */
   readonly truncated: boolean;
-  /** Tokens that count. */
+  /** Number of tokens that are read. */
   readonly kept: number;
-  /** Tokens that are left out. */
+  /** Number of tokens that are ignored. */
   readonly lost: number;
 }
 
@@ -30,9 +30,9 @@ export interface PromptFit {
 export interface PreferenceModel {
   readonly name: ScorerName;
   readonly preprocessing: Preprocessing;
-  /** Side of the square that its network sees, in pixels. */
+  /** Side of its square input, in pixels. */
   readonly side: number;
-  /** Bytes of its weights. */
+  /** Size of its weights in bytes. */
   readonly bytes: number;
   fit(prompt: string): PromptFit;
   readonly promptInputs: Readonly<
@@ -49,23 +49,23 @@ export interface PreferenceModel {
   dispose(): Promise<void>;
 }
 
-/** A preference model that is ready to run. Scales: see {@link SCORERS}. */
+/** A preference model that is ready to run. For the scale of its scores see {@link SCORERS}. */
 export interface Scorer {
   readonly name: ScorerName;
-  /** What of a prompt is lost because it is too long. */
+  /** How much of a prompt is read. */
   fit(prompt: string): PromptFit;
-  /** How well people would like the image for this prompt, in the authors' scale. */
+  /** The predicted preference for this image given this prompt, in the authors' scale; more is better. */
   score(image: Image, prompt: string): Promise<number>;
   /**
-   * The score and its gradient with respect to the image in [0, 1], `[3, height, width]`; the rounding of the
-   * preprocessing counts as the identity. Needs several times the memory of `score`.
+   * The score and its gradient with respect to the image in [0, 1], `[3, height, width]`. The rounding of the preprocessing
+   * is differentiated as the identity. Needs several times the memory of `score`.
    */
   gradient(image: Image, prompt: string): Promise<{ score: number; gradient: Float32Array }>;
   /** Frees the networks. */
   dispose(): Promise<void>;
 }
 
-/** A program that is compiled when it is first asked for. */
+/** A program that is compiled on first use. */
 export function lazyProgram(build: () => Promise<Program>): {
   get(): Promise<Program>;
   dispose(): Promise<void>;
@@ -87,7 +87,7 @@ export function lazyProgram(build: () => Promise<Program>): {
   };
 }
 
-/** Makes a model ready to run; its programs are compiled when they are first needed. */
+/** Makes a model ready to run; its programs are compiled on first use. */
 export function createScorer(model: PreferenceModel, options: CompileOptions = {}): Scorer {
   const { name, side, preprocessing } = model;
   const settings: CompileOptions = { layout: layoutFor(model.bytes), ...options };
@@ -97,27 +97,27 @@ export function createScorer(model: PreferenceModel, options: CompileOptions = {
   };
   const scoring = lazyProgram(async () =>
     compile(
-      trace(inputs, ({ planes, ...prompt }) => ({ score: model.score(planes!, prompt) })),
+      trace(inputs, ({ planes, ...prompt }) => ({ score: model.score(planes, prompt) })),
       settings,
     ),
   );
   const slope = lazyProgram(async () =>
     compile(
       trace(inputs, ({ planes, ...prompt }) => {
-        const score = model.score(planes!, prompt);
-        return { score, gradient: grad(score, [planes!])[0]! };
+        const score = model.score(planes, prompt);
+        return { score, gradient: grad(score, [planes])[0] };
       }),
       settings,
     ),
   );
 
   async function run(program: Promise<Program>, image: Image, prompt: string) {
-    const view = pictureView(preprocessing, image, side);
+    const view = imageView(preprocessing, image, side);
     const results = await (await program).run({
       planes: seenPlanes(image, view),
       ...(await model.encode(prompt)),
     });
-    return { view, score: (results.score as Float32Array)[0]!, gradient: results.gradient as Float32Array };
+    return { view, score: (results.score as Float32Array)[0], gradient: results.gradient as Float32Array };
   }
 
   return {
@@ -126,7 +126,7 @@ export function createScorer(model: PreferenceModel, options: CompileOptions = {
     score: async (image, prompt) => (await run(scoring.get(), image, prompt)).score,
     async gradient(image, prompt) {
       const { view, score, gradient } = await run(slope.get(), image, prompt);
-      return { score, gradient: pictureGradient(gradient, image, view) };
+      return { score, gradient: imageGradient(gradient, image, view) };
     },
     async dispose() {
       await Promise.all([scoring.dispose(), slope.dispose(), model.dispose()]);

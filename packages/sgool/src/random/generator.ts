@@ -1,5 +1,6 @@
 /** @file torch's CPU generator: the numbers of `torch.manual_seed(seed)`, bit for bit. */
 
+import { product } from '../numbers.ts';
 import { log32, sinCos32 } from './float32-math.ts';
 import { MersenneTwister } from './mersenne-twister.ts';
 
@@ -15,7 +16,7 @@ function countOf(shape: readonly number[]): number {
   for (const size of shape) {
     if (!Number.isSafeInteger(size) || size < 0) throw new RangeError(`Generator: bad shape, got [${shape}]`);
   }
-  return shape.reduce((product, size) => product * size, 1);
+  return product(shape);
 }
 
 /** Box-Muller on 16 uniform numbers from `at`: eight radii, then eight angles. Single precision throughout. */
@@ -41,11 +42,12 @@ function normalBlock64(values: Float64Array, at: number): void {
  * A stream of random numbers, the same as torch's CPU generator gives after `torch.manual_seed(seed)`, in the same
  * order of calls.
  *
- * float32 numbers have torch's bits on x86 machines with AVX2 (others differ in the last bit: so does torch there).
+ * float32 numbers are bit for bit those of torch on x86 machines with AVX2. On other machines torch itself differs in the last
+ * bit.
  */
 export class Generator {
   readonly #engine: MersenneTwister;
-  /** torch draws normal numbers singly in pairs and keeps the second for the next call. */
+  /** Below 16 numbers torch draws pairs of normal numbers and keeps the second for the next call. */
   #spareNormal: number | undefined;
 
   /** @param seed a whole number; as in torch its lowest 32 bits count */
@@ -97,8 +99,8 @@ export class Generator {
   /**
    * `torch.randn(shape)`: standard normal, row-major.
    *
-   * From 16 numbers on torch works in blocks of 16; when the count is no multiple of 16, the last 16 numbers are
-   * drawn anew. Below 16 it draws singly in double precision.
+   * From 16 numbers on torch works in blocks of 16; when the count is not a multiple of 16, the last 16 numbers are
+   * drawn again. Below 16 it draws one at a time in double precision.
    */
   randn(shape: readonly number[]): Float32Array<ArrayBuffer> {
     const count = countOf(shape);

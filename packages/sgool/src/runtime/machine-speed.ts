@@ -2,7 +2,9 @@
  * @file How fast this machine is when nothing else runs on it, from a few runs of a program of some milliseconds, and how busy
  * it is with other work.
  */
+
 import { type CompileOptions, type ConstantSource, compile, constant, conv2d, trace } from '@sgool/autodiff';
+import { host } from '#platform';
 
 export interface MachineSpeed {
   /** Floating-point operations per second of a convolution. */
@@ -49,9 +51,8 @@ async function secondsAlone(graph: ReturnType<typeof trace>, size: number, optio
 
 /** Processor time of this process so far in milliseconds; undefined where nothing tells it, as in a browser. */
 function processorTime(): number | undefined {
-  if (typeof process === 'undefined' || typeof process.cpuUsage !== 'function') return undefined;
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
+  const seconds = host.cpuSeconds();
+  return seconds === undefined ? undefined : 1000 * seconds;
 }
 
 /**

@@ -1,32 +1,30 @@
-/** @file The one interface of all saliency detectors, and the maps they make. */
-import type { Image } from '../image/image.ts';
+/** @file Saliency models and saliency maps. */
 
-/** A saliency map of an image's size, row by row, every value in [0, 1]. */
+import type { Image } from '../image/image.ts';
+import { maximum, minimum } from '../numbers.ts';
+
+/** A saliency map of an image's size. */
 export interface SaliencyMap {
   readonly width: number;
   readonly height: number;
+  /** `[height, width]`, every value in [0, 1]. */
   readonly data: Float32Array;
 }
 
-/** Says where in an image the eye goes. */
+/** A saliency model: predicts which parts of an image attract attention. */
 export interface Detector {
   readonly name: string;
-  /** The map of `image`, at its size. */
+  /** The saliency map of an image, at its size. */
   map(image: Image): Promise<SaliencyMap>;
 }
 
 /**
- * Stretches values to [0, 1]: the least becomes 0, the greatest 1. A constant map becomes 0 everywhere, because it points
- * nowhere; so does one that is not finite.
+ * Min-max normalisation: the least value becomes 0, the greatest 1. A map that is constant or not finite becomes 0 everywhere,
+ * because it marks no region.
  */
 export function minMaxNormalise(values: Float32Array): Float32Array {
-  let least = Number.POSITIVE_INFINITY;
-  let most = Number.NEGATIVE_INFINITY;
-  for (const value of values) {
-    least = Math.min(least, value);
-    most = Math.max(most, value);
-  }
-  const range = most - least;
+  const least = minimum(values);
+  const range = maximum(values) - least;
   if (!(range > 0 && Number.isFinite(range))) return new Float32Array(values.length);
   return values.map((value) => (value - least) / range);
 }

@@ -2,7 +2,7 @@ import { compile } from '@sgool/autodiff';
 import { describe, expect, it } from 'vitest';
 import { createImage } from '../image/image.ts';
 import { CLIP_MEAN, CLIP_STD } from '../networks/clip/clip.ts';
-import { clipConfig } from '../networks/config.ts';
+import { clipConfig } from '../networks/clip/clip-config.ts';
 import { openFixture } from '../networks/testing.ts';
 import { openSafetensors, readTypedTensor } from '../weights/formats/safetensors.ts';
 import { gradCamDetector, gradCamGraph } from './grad-cam.ts';

@@ -1,8 +1,8 @@
 /**
- * @file Grad-CAM and Grad-CAM++ on the CLIP that guides: which parts of the image make it look like the prompt.
+ * @file Grad-CAM and Grad-CAM++ on the CLIP that guides: which parts of the image raise its score for the prompt.
  *
- * Activations are those before the last attention, because CLIP's head reads the class token alone, so that the gradients
- * of the last layer's patches are zero. The score is the logit 100·cos.
+ * The activations are the inputs of the last attention. CLIP's head reads only the class token, so after that layer the
+ * gradients of the patches are zero. The score is the logit 100·cos.
  *
  * Reference: Selvaraju et al. 2017 (Grad-CAM); Chattopadhay et al. 2018 (Grad-CAM++), equation 19, in the closed form of the
  * pytorch-grad-cam library.
@@ -28,19 +28,20 @@ import {
 import { planesFromImage } from '../image/image.ts';
 import { bilinearMatrix, resampleMatrix, resamplePlane } from '../image/resample.ts';
 import { clip } from '../networks/clip/clip.ts';
+import type { ClipConfig } from '../networks/clip/clip-config.ts';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
-import type { ClipConfig } from '../networks/config.ts';
 import { type Detector, minMaxNormalise } from './detector.ts';
 
+/** Name of the saliency model. */
 export type GradCamVariant = 'grad-cam' | 'grad-cam++';
 
-/** The program: `planes` [1, 3, side, side] in [0, 1] and `text` [1, dimension] to the map `cam` [1, patches], unscaled. */
+/** Traces the program: `planes` [1, 3, side, side] in [0, 1] and `text` [1, dimension] to the map `cam` [1, patches], not normalised. */
 export function gradCamGraph(config: ClipConfig, weights: Weights, variant: GradCamVariant): Graph {
   const side = config.vision_config.image_size;
   const inputs = { planes: { shape: [1, 3, side, side] }, text: { shape: [1, config.projection_dim] } };
   return trace(inputs, ({ planes, text }) => {
     const { embedding, normalisedInputs } = clip(config, weights).image(clipPixels(planes));
-    const lastLayerTokens = normalisedInputs.at(-1)!;
+    const lastLayerTokens = normalisedInputs[normalisedInputs.length - 1];
     const logit = mul(100, sum(mul(embedding, text)));
     const [gradient] = grad(logit, [lastLayerTokens]);
     const [activation, slope] = [patches(lastLayerTokens), patches(gradient)];
@@ -52,7 +53,7 @@ export function gradCamGraph(config: ClipConfig, weights: Weights, variant: Grad
 
 /** All tokens but the class token. */
 function patches(tokens: Tensor): Tensor {
-  return slice(tokens, [{ axis: 1, start: 1, end: tokens.shape[1]! }]);
+  return slice(tokens, [{ axis: 1, start: 1, end: tokens.shape[1] }]);
 }
 
 /** Channel weights [1, 1, channels] of Grad-CAM++; axis 1 runs over the patches. */
@@ -65,6 +66,7 @@ function plusPlus(activation: Tensor, slope: Tensor): Tensor {
   return sum(mul(alpha, relu(slope)), overPatches);
 }
 
+/** What a Grad-CAM saliency model needs. */
 export interface GradCamOptions {
   readonly variant: GradCamVariant;
   readonly config: ClipConfig;
@@ -74,7 +76,7 @@ export interface GradCamOptions {
   readonly text: Float32Array;
 }
 
-/** The detectors `grad-cam` and `grad-cam++`. The whole image is seen, stretched to a square if it is none. */
+/** The saliency models `grad-cam` and `grad-cam++`. CLIP's input is the whole image, resized to a square. */
 export function gradCamDetector({ variant, config, program, text }: GradCamOptions): Detector {
   const { image_size: side, patch_size: patch } = config.vision_config;
   const grid = Math.floor(side / patch);
@@ -84,12 +86,12 @@ export function gradCamDetector({ variant, config, program, text }: GradCamOptio
       const { width, height } = image;
       const planes = planesFromImage(image);
       const [rows, columns] = [resampleMatrix(height, side), resampleMatrix(width, side)];
-      const seen = new Float32Array(3 * side * side);
+      const view = new Float32Array(3 * side * side);
       for (let c = 0; c < 3; c++) {
         const plane = planes.subarray(c * width * height, (c + 1) * width * height);
-        seen.set(resamplePlane(plane, width, rows, columns), c * side * side);
+        view.set(resamplePlane(plane, width, rows, columns), c * side * side);
       }
-      const { cam } = await (await program()).run({ planes: seen, text });
+      const { cam } = await (await program()).run({ planes: view, text });
       const small = minMaxNormalise(cam as Float32Array);
       const map = resamplePlane(small, grid, bilinearMatrix(grid, height), bilinearMatrix(grid, width));
       return { width, height, data: minMaxNormalise(map) };

@@ -1,8 +1,8 @@
-/** @file Saliency detectors by name, with the networks of a model. */
+/** @file Saliency models by name. */
 import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
-import { transalnetConfig } from '../networks/config.ts';
 import { networkWeights } from '../networks/network-weights.ts';
+import { transalnetConfig } from '../networks/saliency/transalnet-config.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
 import type { SaliencyName } from '../request/detectors.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
@@ -13,19 +13,26 @@ import { centreDetector, maskDetector } from './simple-detectors.ts';
 import { spectralResidual } from './spectral-residual.ts';
 import { transalnetDetector, transalnetGraph } from './transalnet-detector.ts';
 
-/** They run once per iteration, beside networks that run a hundred times, and Grad-CAM's gradients are in the middle of it. */
+/**
+ * Saliency models run in full precision: they run once per iteration, so they cost little, and Grad-CAM's gradients need it.
+ */
 const EXACT = 'float32';
 
+/** What saliency models may need. */
 export interface DetectorParts {
   readonly folder: ModelFolder;
   readonly programs: ProgramCache;
-  /** The CLIP that Grad-CAM looks into. */
+  /** The CLIP that Grad-CAM differentiates. */
   readonly critic: () => Promise<ClipCritic>;
   readonly prompt?: string;
   readonly mask?: Image;
 }
 
-/** @throws UserError where the model lacks the network, or the request the prompt or mask, that the detector needs */
+/**
+ * Opens a saliency model by its name.
+ *
+ * @throws UserError when the model lacks the network, or the request lacks the prompt or mask, that it needs
+ */
 export async function openDetector(name: SaliencyName, parts: DetectorParts): Promise<Detector> {
   switch (name) {
     case 'centre':
@@ -34,7 +41,9 @@ export async function openDetector(name: SaliencyName, parts: DetectorParts): Pr
       return spectralResidual();
     case 'mask':
       if (parts.mask) return maskDetector(parts.mask);
-      throw new UserError('saliency mask: no mask was given; give an image, white where to look');
+      throw new UserError(
+        'saliency mask: no mask was given; give an image that is white in the salient parts',
+      );
     case 'transalnet':
       return openTranSalNet(parts);
     case 'grad-cam':
@@ -60,7 +69,8 @@ function openTranSalNet({ folder, programs }: DetectorParts): Detector {
 }
 
 async function openGradCam(name: 'grad-cam' | 'grad-cam++', { programs, critic, prompt }: DetectorParts) {
-  if (!prompt) throw new UserError(`saliency ${name}: no prompt was given; it shows where a prompt is seen`);
+  if (!prompt)
+    throw new UserError(`saliency ${name}: no prompt was given; it maps the parts that match a prompt`);
   const { config, weights, embedText } = await critic();
   const program = () => programs.get(name, () => gradCamGraph(config, weights, name), EXACT);
   return gradCamDetector({ variant: name, config, program, text: await embedText(prompt) });

@@ -1,20 +1,18 @@
 /**
- * @file From a saliency map to the boxes that are looked at: threshold, connected components, boxes.
+ * @file Salient regions: from a saliency map to boxes by a threshold and connected components.
  *
- * The SGOOL paper says that salient regions are cropped, one or more; how the map is cut it leaves open. The rule here: the
- * components of the thresholded map, those with most saliency first, each as a padded square inside the image.
+ * The SGOOL paper crops one or more salient regions and leaves open how they are found. The rule here: connected components of
+ * the thresholded map, in descending order of their total saliency, each as a padded square inside the image.
  */
+import type { CropBox } from '../image/crops.ts';
+import { clamp, maximum, minimum, sum } from '../numbers.ts';
 import { REGION_DEFAULTS } from '../request/defaults.ts';
 import type { DetectionSettings } from '../request/settings.ts';
 import type { SaliencyMap } from './detector.ts';
 
 /** A salient part of an image: a box in whole pixels, inside the image. */
-export interface Region {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-  /** Share of the map's total saliency that lies in the component this box was drawn around, in [0, 1]. */
+export interface Region extends CropBox {
+  /** Fraction of the map's total saliency in the component inside this box, in [0, 1]. */
   readonly mass: number;
 }
 
@@ -30,14 +28,14 @@ export interface RegionOptions
     Partial<Pick<DetectionSettings, 'regionPadding' | 'minRegionSide' | 'maxRegions'>> {
   /** Whether boxes are squares (as far as the image allows), as CLIP's input is. Default true. */
   readonly squared?: boolean;
-  /** Components with less than this share of the largest one's mass are specks and left out. Default 0.1. */
+  /** Components with less than this fraction of the largest one's mass are ignored. Default 0.1. */
   readonly minMass?: number;
 }
 
-/** Boxes that overlap more than this (intersection over union) show the same thing; the lesser is left out. */
+/** Of boxes with a larger intersection over union, the one with less saliency is left out. */
 const SAME_BOX = 0.7;
 
-/** Maps whose values span less than this are flat: they point nowhere. */
+/** A map whose values span less than this is flat and has no regions. */
 const FLAT = 1e-6;
 
 /**
@@ -53,12 +51,12 @@ export function saliencyThreshold({ data }: SaliencyMap, options: ThresholdOptio
   return sorted[Math.min(sorted.length - 1, Math.floor(thresholdValue * sorted.length))];
 }
 
-/** The salient regions of a map, most saliency first; none if the map is flat. */
+/** The salient regions of a map, in descending order of saliency; none if the map is flat or not finite. */
 export function findRegions(map: SaliencyMap, options: RegionOptions = {}): Region[] {
   const { maxRegions, minMass = 0.1 } = { ...REGION_DEFAULTS, ...options };
-  if (maximum(map.data) - minimum(map.data) < FLAT) return [];
+  if (!(maximum(map.data) - minimum(map.data) >= FLAT)) return [];
   const components = connectedComponents(map, saliencyThreshold(map, options)).sort((a, b) => b.sum - a.sum);
-  const total = map.data.reduce((sum, value) => sum + value, 0);
+  const total = sum(map.data);
   const regions: Region[] = [];
   for (const component of components) {
     if (regions.length === maxRegions || component.sum < minMass * components[0].sum) break;
@@ -126,10 +124,10 @@ function boxAround(
   return { left: across.begin, width: across.length, top: down.begin, height: down.length };
 }
 
-/** A stretch of whole pixels of about `wanted` length around `centre`, at least `smallest` long, moved inside `[0, limit)`. */
+/** A range of whole pixels of about `wanted` length around `centre`, at least `smallest` long, moved into `[0, limit)`. */
 function fit(centre: number, wanted: number, smallest: number, limit: number) {
-  const length = Math.max(1, Math.min(limit, Math.round(Math.max(wanted, smallest))));
-  const begin = Math.min(limit - length, Math.max(0, Math.round(centre - length / 2)));
+  const length = clamp(Math.round(Math.max(wanted, smallest)), 1, limit);
+  const begin = clamp(Math.round(centre - length / 2), 0, limit - length);
   return { begin, length };
 }
 
@@ -149,7 +147,7 @@ function otsu(values: Float32Array): number {
   const scale = BINS / (high - low);
   const counts = new Float64Array(BINS);
   for (const value of values) counts[Math.min(BINS - 1, Math.floor((value - low) * scale))]++;
-  const totalSum = counts.reduce((sum, count, bin) => sum + count * bin, 0);
+  const totalSum = sum(counts.map((count, bin) => count * bin));
   let best = { variance: -1, bin: 0 };
   let below = 0;
   let belowSum = 0;
@@ -162,16 +160,4 @@ function otsu(values: Float32Array): number {
     if (variance > best.variance) best = { variance, bin };
   }
   return low + best.bin / scale;
-}
-
-function maximum(values: Float32Array): number {
-  let most = Number.NEGATIVE_INFINITY;
-  for (const value of values) if (value > most) most = value;
-  return most;
-}
-
-function minimum(values: Float32Array): number {
-  let least = Number.POSITIVE_INFINITY;
-  for (const value of values) if (value < least) least = value;
-  return least;
 }

@@ -1,9 +1,9 @@
-/** @file Detectors that do not look at the image: a mask that the user drew, and the photographer's habit. */
+/** @file Saliency models that do not depend on the image: a user's mask, and the centre bias. */
 import { type Image, planesFromImage } from '../image/image.ts';
 import { resizeImage } from '../image/resize.ts';
 import type { Detector } from './detector.ts';
 
-/** The detector `mask`: the brightness of the user's image, stretched to the size of what is looked at. */
+/** The saliency model `mask`: the brightness of the user's mask in [0, 1], resized to the image. */
 export function maskDetector(mask: Image): Detector {
   return {
     name: 'mask',
@@ -18,7 +18,8 @@ export function maskDetector(mask: Image): Detector {
 }
 
 /**
- * The detector `centre`: people look at the middle. A Gaussian with a standard deviation of a quarter of each side.
+ * The saliency model `centre`: people tend to look at the centre of an image. A Gaussian with a standard deviation of a quarter
+ * of each side.
  *
  * Reference: Tatler 2007, "The central fixation bias in scene viewing".
  */

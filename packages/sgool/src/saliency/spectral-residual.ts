@@ -1,18 +1,20 @@
 /**
- * @file Spectral residual: saliency from the spectrum of a small grey copy of the image. Needs no weights.
+ * @file Spectral residual: saliency from the spectrum of a small grey copy of the image. It needs no weights.
  *
  * Reference: Hou and Zhang 2007, "Saliency Detection: A Spectral Residual Approach", equations 3-9 (64 pixels, a 3x3 mean of
  * the log spectrum, Gaussian smoothing of the squared result).
  */
+
 import { type Image, planesFromImage } from '../image/image.ts';
 import { bilinearMatrix, resampleMatrix, resamplePlane } from '../image/resample.ts';
+import { maximum } from '../numbers.ts';
 import { type Detector, minMaxNormalise } from './detector.ts';
 import { fft2 } from './fourier.ts';
 
 const SIDE = 64;
 const SMOOTHING = 2.5;
 
-/** The detector `spectral-residual`. */
+/** The saliency model `spectral-residual`. */
 export function spectralResidual(): Detector {
   return {
     name: 'spectral-residual',
@@ -48,8 +50,8 @@ function residual(grey: Float32Array): Float32Array {
   const im = new Float64Array(grey.length);
   fft2(re, im, SIDE);
   const amplitude = re.map((value, i) => Math.hypot(value, im[i]));
-  // Frequencies that a plain image lacks altogether carry rounding noise only; they must not be amplified.
-  const floor = 1e-6 * amplitude.reduce((most, value) => Math.max(most, value), Number.MIN_VALUE);
+  // Frequencies that a plain image lacks contain only rounding noise, which must not be amplified.
+  const floor = 1e-6 * Math.max(maximum(amplitude), Number.MIN_VALUE);
   const log = amplitude.map((value) => Math.log(Math.max(value, floor)));
   const mean = localMean(log);
   for (let i = 0; i < re.length; i++) {

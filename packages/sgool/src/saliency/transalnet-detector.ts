@@ -1,12 +1,14 @@
-/** @file The detector `transalnet`: a network that was trained on where people built. */
+/** @file The saliency model `transalnet`: a network that was trained on eye fixations. */
+
 import { type Graph, type Program, trace, type Weights } from '@sgool/autodiff';
 import { planesFromImage } from '../image/image.ts';
 import { letterboxPlanes, undoLetterbox } from '../image/letterbox.ts';
-import type { TranSalNetConfig } from '../networks/config.ts';
 import { transalnet } from '../networks/saliency/transalnet.ts';
+import type { TranSalNetConfig } from '../networks/saliency/transalnet-config.ts';
+import { maximum } from '../numbers.ts';
 import type { Detector } from './detector.ts';
 
-/** The program: `planes` [1, 3, H, W] in [0, 1] to `map` [1, 1, H, W]. */
+/** Traces the program: `planes` [1, 3, H, W] in [0, 1] to `map` [1, 1, H, W]. */
 export function transalnetGraph(config: TranSalNetConfig, weights: Weights): Graph {
   const [height, width] = config.image_size;
   return trace({ planes: { shape: [1, 3, height, width] } }, ({ planes }) => ({
@@ -14,20 +16,21 @@ export function transalnetGraph(config: TranSalNetConfig, weights: Weights): Gra
   }));
 }
 
+/** What the TranSalNet saliency model needs. */
 export interface TranSalNetDetectorOptions {
   readonly config: TranSalNetConfig;
   /** `transalnetGraph`, compiled. */
   readonly program: () => Promise<Pick<Program, 'run'>>;
   /**
-   * Order of the colours. The authors trained on red-green-blue and tested on blue-green-red; which one their published
-   * weights prefer is not documented. Default `rgb`.
+   * Order of the colours. The authors' code trains on RGB and tests on BGR; which order their published weights expect is not
+   * documented. Default `rgb`.
    */
   readonly channelOrder?: 'rgb' | 'bgr';
 }
 
 /**
- * Letter-box, network, and the way back, as the authors do it; then the map is divided by its maximum, because the height
- * of the network's output says little and thresholds should not depend on it.
+ * The saliency model `transalnet`: letterbox, network, and crop of the map, as in the authors' code. Then the map is divided by
+ * its maximum, because the scale of the network's output means little and thresholds should not depend on it.
  *
  * Reference: Lou et al. 2022, "TranSalNet: Towards perceptually relevant visual saliency prediction".
  */
@@ -46,7 +49,7 @@ export function transalnetDetector({
       const input = channelOrder === 'rgb' ? planes : swapped(planes, canvasWidth * canvasHeight);
       const output = (await (await program()).run({ planes: input })).map as Float32Array;
       const map = undoLetterbox(output, image, canvas);
-      const most = map.reduce((a, b) => Math.max(a, b), 0);
+      const most = maximum(map);
       const data = most > 0 ? map.map((value) => Math.max(0, value) / most) : map.fill(0);
       return { width, height, data };
     },

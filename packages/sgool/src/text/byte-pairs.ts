@@ -1,8 +1,9 @@
 /**
- * @file Byte-pair encoding as CLIP has it: every byte is a printable symbol, the last one of a word ends in `</w>`.
+ * @file CLIP's byte-pair encoding: every byte is a printable symbol, and the last symbol of a word ends in `</w>`.
  * Reference: openai/CLIP, clip/simple_tokenizer.py
  */
 
+/** Ends the last symbol of a word. */
 export const END_OF_WORD = '</w>';
 
 /** A vocabulary: symbols with their ids, and pairs to merge, the most urgent first. */
@@ -16,7 +17,7 @@ function* range(first: number, last: number) {
   for (let code = first; code <= last; code++) yield code;
 }
 
-/** Bytes that stand for themselves; the others, white space and control characters, borrow U+0100 and up. */
+/** Bytes that are their own symbol; the others (white space, control characters) get U+0100 and up. */
 const PRINTABLE_BYTES = [...range(0x21, 0x7e), ...range(0xa1, 0xac), ...range(0xae, 0xff)];
 
 function makeByteSymbols(): string[] {
@@ -43,7 +44,7 @@ export function toSymbols(word: string): string[] {
 }
 
 /**
- * Merges neighbouring symbols, the pair of lowest rank first and wherever it stands, until no pair has a rank.
+ * Merges neighbouring symbols until no pair has a rank: all occurrences of the pair with the lowest rank first.
  *
  * @param ranks from `first second` to its place in the list of merges
  */

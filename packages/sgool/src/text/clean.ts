@@ -1,4 +1,4 @@
-/** @file What happens to a prompt before it is cut into words. */
+/** @file Cleaning a prompt and splitting it into words. */
 
 import { unescapeHtml } from './html-entities.ts';
 
@@ -6,8 +6,8 @@ import { unescapeHtml } from './html-entities.ts';
  * Cleans a prompt as CLIP's training did: HTML references resolved twice, typographic quotes made straight, composed
  * (NFC), white space collapsed, lower-cased.
  *
- * The original runs the whole of the Python package ftfy; of its repairs the straight quotes are the ones that
- * ordinary prompts need ("the dog’s ball", as telephones write it). transformers 5 runs none of them.
+ * The original runs the whole of the Python package ftfy; of its repairs, ordinary prompts
+ * need the straight quotes (telephones write "the dog’s ball"). transformers 5 runs none of them.
  *
  * Reference: openai/CLIP, clip/simple_tokenizer.py, `basic_clean` and `whitespace_clean`
  */
@@ -24,7 +24,7 @@ export function cleanPrompt(text: string): string {
 const WORDS =
   /<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\p{White_Space}\p{L}\p{N}]+/gu;
 
-/** Cuts a cleaned prompt into contractions, runs of letters, single digits, and runs of anything else. */
+/** Splits a cleaned prompt into contractions, runs of letters, single digits, and runs of anything else. */
 export function splitWords(cleaned: string): string[] {
   return cleaned.match(WORDS) ?? [];
 }

@@ -1,37 +1,25 @@
-/** @file CLIP's vocabulary from the places where people have it: a tokenizer's folder, or OpenAI's own file. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+/** @file CLIP's vocabulary in either of its published forms: a tokenizer's folder, or OpenAI's own file. */
+import { compression, files, places } from '#platform';
 import { UserError } from '../errors.ts';
 import { byteSymbolsById, END_OF_WORD, type Vocabulary } from './byte-pairs.ts';
-import { createTokenizer, END_OF_TEXT, loadTokenizer, START_OF_TEXT, type Tokenizer } from './tokenizer.ts';
+import { loadTokenizer } from './load-tokenizer.ts';
+import { createTokenizer, END_OF_TEXT, START_OF_TEXT, type Tokenizer } from './tokenizer.ts';
 import { tokenizerFiles } from './word-vocabulary.ts';
 
-/** Merges that CLIP uses; the file has many more. */
+/** The number of merges that CLIP uses; the file has many more. */
 const MERGES = 49152 - 256 - 2;
-/** Far more than the file unpacks to, far less than what hurts. */
+/** Limit of the unpacked size, against hostile files; far above what the real file unpacks to. */
 const MAX_BYTES = 64e6;
 
 /**
- * The vocabulary in `bpe_simple_vocab_16e6.txt.gz`, which lies beside the code of openai/CLIP, OpenCLIP and HPS v2.
+ * Parses the merges of `bpe_simple_vocab_16e6.txt` into a vocabulary.
  *
  * Reference: openai/CLIP, clip/simple_tokenizer.py
  *
- * @throws UserError when it cannot be read or is something else
+ * @param path for messages
+ * @throws UserError when the text is something else
  */
-export async function readOpenaiVocabulary(path: string): Promise<Vocabulary> {
-  const packed = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    const reason = cause.code === 'ENOENT' ? 'the file does not exist' : cause.message;
-    throw new UserError(`tokenizer: cannot read ${path}: ${reason}`, { cause });
-  });
-  let text: string;
-  try {
-    text = gunzipSync(packed, { maxOutputLength: MAX_BYTES }).toString();
-  } catch (cause) {
-    throw new UserError(`tokenizer: ${path} is no packed list of merges: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
+export function parseOpenaiVocabulary(text: string, path: string): Vocabulary {
   const merges = text
     .split('\n')
     .slice(1, 1 + MERGES)
@@ -50,10 +38,29 @@ export async function readOpenaiVocabulary(path: string): Promise<Vocabulary> {
   return { vocab: Object.fromEntries(tokens.map((token, id) => [token, id])), merges };
 }
 
+/**
+ * Reads the vocabulary in `bpe_simple_vocab_16e6.txt.gz`, which is published with the code of openai/CLIP, OpenCLIP and
+ * HPS v2.
+ *
+ * @throws UserError when it cannot be read or is something else
+ */
+export async function readOpenaiVocabulary(path: string): Promise<Vocabulary> {
+  const packed = await files.readBytes(path);
+  let text: string;
+  try {
+    text = new TextDecoder().decode(compression.gunzip(packed, MAX_BYTES));
+  } catch (cause) {
+    throw new UserError(`tokenizer: ${path} is not a packed list of merges: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  return parseOpenaiVocabulary(text, path);
+}
+
 const isPacked = (place: string) => place.endsWith('.gz');
 
 /**
- * A tokenizer from a folder with `vocab.json` and `merges.txt`, or from OpenAI's packed file (`.gz`).
+ * Opens a tokenizer: a folder with `vocab.json` and `merges.txt`, or OpenAI's packed file (`.gz`).
  *
  * @throws UserError when it is not what it should be
  */
@@ -62,7 +69,9 @@ export async function openClipTokenizer(place: string): Promise<Tokenizer> {
 }
 
 /**
- * The files of a tokenizer's folder, from either place, to be kept elsewhere.
+ * Reads the files of a tokenizer's folder, from either form, to be stored elsewhere.
+ *
+ * @returns texts by file name
  *
  * @throws UserError when it is not what it should be
  */
@@ -71,7 +80,7 @@ export async function clipTokenizerFiles(place: string): Promise<Record<string, 
   await loadTokenizer(place);
   const names = ['vocab.json', 'merges.txt', 'tokenizer_config.json'];
   const texts = await Promise.all(
-    names.map((name) => readFile(join(place, name), 'utf8').catch(() => undefined)),
+    names.map((name) => files.readText(places.join(place, name)).catch(() => undefined)),
   );
   return Object.fromEntries(
     names.flatMap((name, i) => {

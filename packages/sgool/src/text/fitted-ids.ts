@@ -1,7 +1,7 @@
 /** @file Prompts for networks that take fewer tokens than their tokenizer gives. */
 import type { Tokenizer } from './tokenizer.ts';
 
-/** Token ids of a text, at most `longest` of them, and how many of them come before the padding. */
+/** Token ids of a text, truncated to `longest` with the end token kept, and the number of ids before the padding. */
 export function fittedIds(tokenizer: Tokenizer, text: string, longest: number) {
   const { ids, length } = tokenizer.encode(text);
   if (ids.length <= longest) return { ids, length };

@@ -1,4 +1,4 @@
-/** @file HTML character references in prompts: captions scraped from the web, on which CLIP was trained, are full of them. */
+/** @file HTML character references in prompts. CLIP was trained on captions from web pages, which contain many. */
 
 /** Names of U+00A0 to U+00FF in order; HTML also allows them without a semicolon. */
 const LATIN_1_NAMES =
@@ -62,7 +62,7 @@ const WITH_SEMICOLON = new Map<string, string>([
   ['scaron', 'š'],
 ]);
 
-/** Characters that browsers mean by the references 128 to 159 (Windows-1252); a space scores those left as they are. */
+/** The characters that browsers show for references 128 to 159 (Windows-1252); a space marks references that stay as they are. */
 const WINDOWS_1252 = '€ ‚ƒ„…†‡ˆ‰Š‹Œ Ž  ‘’“”•–—˜™š›œ žŸ';
 
 function fromCodePoint(code: number): string {
@@ -79,10 +79,16 @@ export function unescapeHtml(text: string): string {
   return text.replace(
     /&(?:#(\d{1,8});?|#[xX]([0-9a-fA-F]{1,8});?|([A-Za-z][A-Za-z0-9]*)(;?))/g,
     (...match) => {
-      const [whole, decimal, hex, name, semicolon] = match as [string, string?, string?, string?, string?];
+      const [whole, decimal, hex, name, semicolon] = match as [
+        whole: string,
+        decimal?: string,
+        hex?: string,
+        name?: string,
+        semicolon?: string,
+      ];
       if (decimal !== undefined) return fromCodePoint(Number.parseInt(decimal, 10));
       if (hex !== undefined) return fromCodePoint(Number.parseInt(hex, 16));
-      return (semicolon === ';' ? WITH_SEMICOLON : WITHOUT_SEMICOLON).get(name!) ?? whole;
+      return (semicolon === ';' ? WITH_SEMICOLON : WITHOUT_SEMICOLON).get(name ?? '') ?? whole;
     },
   );
 }

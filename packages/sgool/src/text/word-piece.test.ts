@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { createWordPieceTokenizer, loadBlipTokenizer, type WordPieceTokenizer } from './word-piece.ts';
 
 const DATA = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../../../fixtures/data/preference/');
@@ -19,7 +19,7 @@ interface Case {
   readonly lost: number;
 }
 
-test("gives the ids of transformers' BertTokenizer for hard strings", async () => {
+it("gives the ids of transformers' BertTokenizer for hard strings", async () => {
   const table = JSON.parse(await readFile(`${DATA}word-pieces.json`, 'utf8')) as Case[];
   expect(table.length).toBeGreaterThan(30);
   for (const { text, ids, length, lost } of table) {
@@ -32,7 +32,7 @@ test("gives the ids of transformers' BertTokenizer for hard strings", async () =
   }
 });
 
-test('any text fits into the length that is asked for', () => {
+it('any text fits into the length that is asked for', () => {
   const letters = fc.oneof(fc.integer({ min: 0, max: 0x10ffff }), fc.integer({ min: 32, max: 126 }));
   const texts = fc.array(letters, { maxLength: 20 }).map((codes) => String.fromCodePoint(...codes));
   const fits = fc.property(texts, fc.integer({ min: 2, max: 12 }), (text, maxLength) => {
@@ -43,7 +43,7 @@ test('any text fits into the length that is asked for', () => {
   fc.assert(fits, { numRuns: 200 });
 });
 
-test('a vocabulary without the special tokens is told', async () => {
+it('a vocabulary without the special tokens is told', async () => {
   expect(() => createWordPieceTokenizer(['a', 'b'])).toThrow(/the vocabulary has no \[PAD\]/);
   await expect(loadBlipTokenizer(`${DATA}none.txt`)).rejects.toThrow(/none\.txt: the file does not exist/);
 });

@@ -2,27 +2,28 @@
  * @file BERT's tokenizer for lower-case English, as BLIP uses it. Reference: transformers, BertTokenizer; Wu et al. 2016,
  * Google's Neural Machine Translation System, section 4.1 (word pieces).
  */
-import { readFile } from 'node:fs/promises';
+import { files } from '#platform';
 import { UserError } from '../errors.ts';
 
 const [PADDING, UNKNOWN, START, END] = ['[PAD]', '[UNK]', '[CLS]', '[SEP]'] as const;
-/** Stand for themselves wherever they are written just so. */
+/** Tokens that are kept whole wherever a text contains them. */
 const SPECIAL = [PADDING, UNKNOWN, START, END, '[MASK]'];
-/** What BLIP adds behind the vocabulary of bert-base-uncased. */
+/** Tokens that BLIP appends to the vocabulary of bert-base-uncased. */
 export const BLIP_TOKENS = ['[DEC]', '[ENC]'] as const;
-/** Longer words are unknown. */
+/** Longer words (in characters) become the unknown token. */
 const LONGEST_WORD = 100;
 
 /** A text as ids of word pieces. */
 export interface WordPieces {
-  /** `[start, ...pieces, end, padding ...]`, exactly as many as were asked for. */
+  /** `[start, ...pieces, end, padding ...]`, exactly `maxLength` ids. */
   readonly ids: Int32Array;
   /** Ids before the padding. */
   readonly length: number;
-  /** Pieces that were cut off. */
+  /** Number of pieces that were cut off. */
   readonly lost: number;
 }
 
+/** BERT's tokenizer. */
 export interface WordPieceTokenizer {
   /** Added tokens included. */
   readonly vocabSize: number;
@@ -33,8 +34,8 @@ export interface WordPieceTokenizer {
 /**
  * Builds a tokenizer.
  *
- * @param vocabulary pieces in the order of their ids; what continues a word begins with `##`
- * @param added special tokens with the ids behind it
+ * @param vocabulary pieces in the order of their ids; a piece that continues a word begins with `##`
+ * @param added special tokens, with the ids after those of the vocabulary
  * @throws UserError when a special token is missing
  */
 export function createWordPieceTokenizer(
@@ -56,7 +57,7 @@ export function createWordPieceTokenizer(
   const special = new Set([...SPECIAL.filter((token) => ids.has(token)), ...added]);
   const pattern = new RegExp(`(${[...special].map((token) => token.replace(/[[\]]/g, '\\$&')).join('|')})`);
 
-  /** The longest piece that fits, again and again; a word that cannot be made up of pieces is unknown as a whole. */
+  /** Takes the longest piece that fits, again and again. A word that cannot be composed of pieces is unknown as a whole. */
   function pieces(word: string): number[] {
     const letters = [...word];
     if (letters.length > LONGEST_WORD) return [unknown];
@@ -80,7 +81,7 @@ export function createWordPieceTokenizer(
     encode(text, maxLength) {
       const all = text
         .split(pattern)
-        .flatMap((part) => (special.has(part) ? [ids.get(part)!] : splitBertWords(part).flatMap(pieces)));
+        .flatMap((part) => (special.has(part) ? idOf(part) : splitBertWords(part).flatMap(pieces)));
       const kept = all.slice(0, Math.max(0, maxLength - 2));
       const out = new Int32Array(maxLength).fill(padding);
       out.set([start, ...kept, end].slice(0, maxLength));
@@ -89,7 +90,7 @@ export function createWordPieceTokenizer(
   };
 }
 
-/** Characters that are left out: control and format characters, private ones, what stands for broken text. */
+/** Characters that are removed: control, format and private characters, and the replacement character. */
 const LEFT_OUT = /[\0\uFFFD]|(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}]/gu;
 const WHITE_SPACE = /\p{White_Space}/gu;
 /** Chinese characters, each a word of its own; not the syllables of Japanese and Korean. */
@@ -98,7 +99,7 @@ const IDEOGRAPH =
 /** All of ASCII that is neither letter, digit nor space, and what Unicode calls punctuation. */
 const WORDS = /[!-/:-@[-`{-~\p{P}]|[^ !-/:-@[-`{-~\p{P}]+/gu;
 
-/** Words and single scores: cleaned, without accents, in lower case. */
+/** Words and single punctuation marks: cleaned, without accents, in lower case. */
 function splitBertWords(text: string): string[] {
   const clean = text
     .replace(LEFT_OUT, '')
@@ -106,22 +107,19 @@ function splitBertWords(text: string): string[] {
     .replace(IDEOGRAPH, ' $& ')
     .normalize('NFD')
     .replace(/\p{Mn}/gu, '');
-  // One by one: in context the last sigma of a word would become another letter.
+  // Letter by letter: in context, the last sigma of a word would become another letter.
   const lower = Array.from(clean, (letter) => letter.toLowerCase()).join('');
   return lower.match(WORDS) ?? [];
 }
 
 /**
- * The tokenizer of BLIP: bert-base-uncased with two tokens more.
+ * Loads BLIP's tokenizer: bert-base-uncased with two more tokens.
  *
  * @param path of `vocab.txt`, one piece in a line
  * @throws UserError when it cannot be read or is something else
  */
 export async function loadBlipTokenizer(path: string): Promise<WordPieceTokenizer> {
-  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    const reason = cause.code === 'ENOENT' ? 'the file does not exist' : cause.message;
-    throw new UserError(`word pieces: cannot read ${path}: ${reason}`, { cause });
-  });
+  const text = await files.readText(path);
   const lines = text.split('\n').map((line) => line.replace(/\r$/, ''));
   if (lines.at(-1) === '') lines.pop();
   return createWordPieceTokenizer(lines, BLIP_TOKENS);

@@ -5,15 +5,17 @@ import { cleanPrompt, splitWords } from './clean.ts';
 import { END_OF_TEXT, START_OF_TEXT } from './tokenizer.ts';
 
 /**
- * Makes a vocabulary in which each of the given words is one token; any other text still has tokens, down to bytes.
+ * Makes a vocabulary in which each of the given words is one token; any other text still has tokens, if
+ * need be one for each byte.
  *
  * Ids as in CLIP: 256 byte symbols, the same 256 at the end of a word, merged symbols, start, end. The end token has
- * the highest id, as CLIP's pooling (the place of the largest id) expects.
+ * the highest id, as CLIP's pooling (at the largest id) expects.
  *
- * A word is built from what the merges before it leave, joined from the left. Merges that come later cannot spoil an
- * earlier word, because the lowest rank goes first, so the order of `words` does not matter.
+ * A word is encoded with the merges so far, and what is left is merged from the left. Later merges cannot break an earlier
+ * word, because the lowest rank is merged first, so the order of `words` does not matter.
  *
- * @param words lower case, each one word to CLIP's pattern: letters, or one digit, or punctuation
+ * @param words lower case, each one word by CLIP's pattern: letters, or one digit, or punctuation
+ * @throws Error when an entry is not one lower-case word
  */
 export function buildWordVocabulary(words: readonly string[]): Vocabulary {
   const bytes = byteSymbolsById();

@@ -1,7 +1,7 @@
 /** @file For tests: the stored files of fixtures/make/formats.py, archives made by hand, and what errors say. */
 import { expect } from 'vitest';
 import { UserError } from '../errors.ts';
-import type { FileBytes } from './sources/file-bytes.ts';
+import type { FileBytes } from '../platform/platform.ts';
 
 export const FORMATS = new URL('../../../../fixtures/data/formats/', import.meta.url).pathname;
 /** The same model as a folder. */

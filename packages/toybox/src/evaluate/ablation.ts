@@ -7,7 +7,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadPipeline, type MethodName, type Settings } from 'sgool';
 import { loadJudge, markdownTable, mean, percent, signed } from 'sgool/evaluate';
-import { writeFileAtomic } from 'sgool/networks';
+import { writeFileAtomic } from 'sgool/node';
 import { promptSet } from '../world/prompt-sets.ts';
 import { namesFrom, runProgram, wholeNumber } from './program.ts';
 import { generateAndScore, type Scores } from './scoring.ts';

@@ -14,7 +14,7 @@ import {
   settingsOf,
 } from 'sgool';
 import type { Judge } from 'sgool/evaluate';
-import { writeFileAtomic } from 'sgool/networks';
+import { writeFileAtomic } from 'sgool/node';
 import type { PromptSpec } from '../world/prompts.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { openResults, type Result } from './results.ts';

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadPipeline, UserError } from 'sgool';
 import { loadJudge } from 'sgool/evaluate';
-import { writeFileAtomic } from 'sgool/networks';
+import { writeFileAtomic } from 'sgool/node';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import { promptSet } from '../world/prompt-sets.ts';
 import { type CostRecord, recordChart, recordText } from './cost-record.ts';

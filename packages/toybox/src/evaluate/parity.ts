@@ -9,14 +9,8 @@ import { parseArgs } from 'node:util';
 import { compile, div, trace } from '@sgool/autodiff';
 import { Generator, imageFromPlanes, loadPipeline } from 'sgool';
 import { ddim, sample } from 'sgool/diffusion';
-import {
-  autoencoder,
-  autoencoderConfig,
-  loadTokenizer,
-  networkWeights,
-  openComponent,
-  writeSafetensors,
-} from 'sgool/networks';
+import { autoencoder, autoencoderConfig, loadTokenizer, networkWeights, openComponent } from 'sgool/networks';
+import { writeSafetensors } from 'sgool/node';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 import { describe } from '../world/describe.ts';
 import { sceneFromSeed } from '../world/sample.ts';

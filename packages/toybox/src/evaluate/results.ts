@@ -3,7 +3,7 @@
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { MethodName } from 'sgool';
-import { writeFileAtomic } from 'sgool/networks';
+import { writeFileAtomic } from 'sgool/node';
 import type { Scores } from './scoring.ts';
 
 /** What identifies a result. */

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { encodePng, loadPipeline, METHOD_NAMES, type MethodName, readImage } from 'sgool';
 import { loadJudge } from 'sgool/evaluate';
-import { writeFileAtomic } from 'sgool/networks';
+import { writeFileAtomic } from 'sgool/node';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import { promptSet } from '../world/prompt-sets.ts';
 import { type ComparisonRun, runComparison } from './comparison.ts';

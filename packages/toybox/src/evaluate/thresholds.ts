@@ -8,7 +8,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { UserError } from 'sgool';
 import { markdownTable } from 'sgool/evaluate';
-import { writeFileAtomic } from 'sgool/networks';
+import { writeFileAtomic } from 'sgool/node';
 import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import { hashFiles } from './fingerprint.ts';
 import { namesFrom, runProgram, wholeNumber } from './program.ts';

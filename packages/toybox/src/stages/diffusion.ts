@@ -21,9 +21,8 @@ import {
   textEncoder,
   unet,
   unetConfig,
-  writeFileAtomic,
-  writeSafetensors,
 } from 'sgool/networks';
+import { writeFileAtomic, writeSafetensors } from 'sgool/node';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 import { below, fillNormal } from '../train/batch-generator.ts';
 import {

@@ -2,13 +2,8 @@
 
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import {
-  buildWordVocabulary,
-  createTokenizer,
-  type Tokenizer,
-  tokenizerFiles,
-  writeFileAtomic,
-} from 'sgool/networks';
+import { buildWordVocabulary, createTokenizer, type Tokenizer, tokenizerFiles } from 'sgool/networks';
+import { writeFileAtomic } from 'sgool/node';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 import { WORDS } from '../world/describe.ts';
 import { MAX_TOKENS } from './configs.ts';

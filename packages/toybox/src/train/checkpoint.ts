@@ -1,7 +1,8 @@
 /** @file The state that a killed training resumes from, in one safetensors file that is replaced atomically. */
 
 import { existsSync } from 'node:fs';
-import { openSafetensors, readTensor, writeSafetensors } from 'sgool/networks';
+import { openSafetensors, readTensor } from 'sgool/networks';
+import { writeSafetensors } from 'sgool/node';
 import type { ParameterLayout } from './parameters.ts';
 
 export interface HistoryEntry {

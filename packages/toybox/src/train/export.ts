@@ -3,13 +3,8 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { type ConstantSource, frozen, type Weights } from '@sgool/autodiff';
-import {
-  openSafetensors,
-  readTensor,
-  type TensorToWrite,
-  writeFileAtomic,
-  writeSafetensors,
-} from 'sgool/networks';
+import { openSafetensors, readTensor } from 'sgool/networks';
+import { type TensorToWrite, writeFileAtomic, writeSafetensors } from 'sgool/node';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 
 export type NamedWeights = ReadonlyMap<

@@ -6,7 +6,8 @@ import { encodePng } from '../../image/png.ts';
 import { PREFERENCE, type PreferenceCase, preferenceCases, TOKENIZER } from '../../preference/testing.ts';
 import { defined } from '../../testing.ts';
 import { openTensorFile } from '../../weights/formats/tensor-file.ts';
-import { findAdded, storeAdded } from '../../weights/open/added.ts';
+import { findAdded } from '../../weights/open/added.ts';
+import { storeAdded } from '../../weights/open/store-added.ts';
 import { runCli } from '../cli.ts';
 import { fakeHost } from '../testing.ts';
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UserError } from '../../errors.ts';
-import { fileSystemReason } from '../../weights/sources/atomic-file.ts';
+import { fileSystemReason } from '../../platform/file-errors.ts';
 
 /** Names of the files that a run writes. */
 export const FILES = {

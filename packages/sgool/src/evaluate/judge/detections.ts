@@ -1,32 +1,41 @@
-/** @file From the judge's maps to a list of things, and from there to relations and scores. */
+/** @file Detections, relations and scores from the judge's output maps. */
 
 import { JUDGE_GRID, JUDGE_TRAITS } from '../../networks/judge/network.ts';
 import { COLOURS, type Colour, KINDS, type Kind, type Relation } from '../../networks/judge/vocabulary.ts';
+import { sum } from '../../numbers.ts';
 
+/** A detected thing. */
 export interface Detection {
   readonly kind: Kind;
   readonly colour: Colour;
-  /** Probability that such a thing is there. */
+  /** Probability that there is such a thing, in [0, 1]. */
   readonly confidence: number;
   /** Probability of each colour, in the order of COLOURS. */
   readonly colours: readonly number[];
-  /** In shares of the image's side. */
+  /** Corners as fractions of the image's side. */
   readonly box: { readonly x0: number; readonly y0: number; readonly x1: number; readonly y1: number };
-  /** Probabilities that another thing stands before it, and that it is drawn hollow around another thing. */
+  /** Probability that another thing covers a part of it. */
   readonly covered: number;
+  /** Probability that it is drawn hollow around another thing. */
   readonly hollow: number;
 }
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
-/** One image's maps: heat [kinds, grid, grid], colour [grid, grid, kinds, colours], traits [grid, grid, kinds, traits]. */
+/**
+ * The output maps of one image: heat [kinds, grid, grid], colour [grid, grid, kinds, colours], traits [grid, grid, kinds, traits].
+ */
 export interface JudgeMaps {
   readonly heat: Float32Array;
   readonly colour: Float32Array;
   readonly traits: Float32Array;
 }
 
-/** Things whose heat is a local peak of at least `threshold`, most certain first. */
+/**
+ * Decodes the judge's output: detections are local peaks of the heat map, most confident first.
+ *
+ * @param threshold least confidence, in [0, 1]
+ */
 export function decodeMaps({ heat, colour, traits }: JudgeMaps, threshold = 0.4): Detection[] {
   const found: Detection[] = [];
   const cells = JUDGE_GRID * JUDGE_GRID;
@@ -75,11 +84,11 @@ function isPeak(at: (r: number, c: number) => number, r: number, c: number, here
 function softmax(logits: Float32Array): number[] {
   const top = Math.max(...logits);
   const raised = Array.from(logits, (x) => Math.exp(x - top));
-  const total = raised.reduce((a, b) => a + b, 0);
+  const total = sum(raised);
   return raised.map((x) => x / total);
 }
 
-/** Whether `a relation b` holds between two detections. */
+/** Whether `a relation b` holds for two detections. */
 export function detectedRelation(a: Detection, relation: Relation, b: Detection): boolean {
   if (relation === 'inside') return b.hollow > 0.5;
   if (relation === 'in front of') return b.covered > 0.5 && b.hollow <= 0.5;
@@ -98,16 +107,17 @@ export function detectedRelation(a: Detection, relation: Relation, b: Detection)
   }
 }
 
+/** How well an image matches a prompt. */
 export interface Verdict {
-  /** Mean over the prompt's things of P(kind) * P(colour) of the best detection for it, in [0, 1]. */
+  /** Mean over the prompt's things of P(kind) · P(colour) of the best detection for each, in [0, 1]. */
   readonly score: number;
-  /** Every thing is there in its colour (and the relation, where one is asked for, holds). */
+  /** Whether every thing is detected in its colour, and the relation, if any, holds. */
   readonly correct: boolean;
-  /** Share of the prompt's things that are there in their colour. */
+  /** Fraction of the prompt's things that are detected in their colour. */
   readonly things: number;
 }
 
-/** Scores detections against what a prompt asks for; each detection answers for one thing at the most. */
+/** Scores detections against the things and the relation of a prompt; each detection is matched with at most one thing. */
 export function judgePrompt(
   detections: readonly Detection[],
   wanted: {
@@ -133,6 +143,6 @@ export function judgePrompt(
     const b = matched[wanted.relation.object]?.detection;
     related = a !== undefined && b !== undefined && detectedRelation(a, wanted.relation.relation, b);
   }
-  const score = matched.reduce((total, m) => total + m.score, 0) / Math.max(1, matched.length);
+  const score = sum(matched.map((m) => m.score)) / Math.max(1, matched.length);
   return { score, correct: things === 1 && related, things };
 }

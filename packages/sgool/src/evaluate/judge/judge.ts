@@ -1,4 +1,4 @@
-/** @file The trained judge, ready to mark images. */
+/** @file The trained judge. */
 
 import { compile, trace } from '@sgool/autodiff';
 import { UserError } from '../../errors.ts';
@@ -9,7 +9,7 @@ import { packagedPath } from '../../weights/open/locate-model.ts';
 import type { Detection } from './detections.ts';
 import { runJudge } from './run-judge.ts';
 
-/** The judge's weights: beside the model folder, because no method may use them. */
+/** Path of the judge's weights. They are not in the model's folder, because no method may use them. */
 export function judgeFile(): string {
   const file = packagedPath('judge', 'judge.safetensors');
   if (file === undefined)
@@ -17,13 +17,20 @@ export function judgeFile(): string {
   return file;
 }
 
+/** The judge, ready to run. */
 export interface Judge {
-  /** Things in an image of 128 x 128 RGB bytes, most certain first. */
+  /** Detects things in an image of 128 x 128 RGB bytes, most confident first. @throws RangeError for another size */
   detect(image: Uint8Array): Promise<Detection[]>;
+  /** Frees the network. */
   dispose(): Promise<void>;
 }
 
-/** Loads the judge, to run on `threads` (default: one for each core). @throws UserError when its weights are missing */
+/**
+ * Loads the judge.
+ *
+ * @param threads default: one for each core
+ * @throws UserError when its weights are missing
+ */
 export async function loadJudge({ threads }: { threads?: number } = {}): Promise<Judge> {
   const weights = networkWeights(await openSafetensors(judgeFile()));
   const graph = trace({ image: { shape: [1, 3, JUDGE_IMAGE, JUDGE_IMAGE] } }, ({ image }) => ({

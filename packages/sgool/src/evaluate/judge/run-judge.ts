@@ -1,10 +1,15 @@
-/** @file Runs a compiled judge on one image. */
+/** @file Running a compiled judge on one image. */
 
 import type { Program } from '@sgool/autodiff';
 import { JUDGE_IMAGE } from '../../networks/judge/network.ts';
 import { type Detection, decodeMaps, type JudgeMaps } from './detections.ts';
 
-/** @param image RGB bytes of a 128 x 128 image */
+/**
+ * Runs a compiled judge.
+ *
+ * @param image RGB bytes of a 128 x 128 image, row by row
+ * @returns detections, most confident first
+ */
 export async function runJudge(program: Program, image: Uint8Array): Promise<Detection[]> {
   const pixels = JUDGE_IMAGE * JUDGE_IMAGE;
   const planes = new Float32Array(3 * pixels);

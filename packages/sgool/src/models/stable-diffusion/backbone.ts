@@ -1,9 +1,10 @@
 /** @file Stable Diffusion 1.x and 2.x and what was distilled from them: CLIP's text encoder, a UNet, a KL autoencoder. */
 import { createSchedule } from '../../diffusion/schedule.ts';
 import { UserError } from '../../errors.ts';
-import { autoencoderConfig, unetConfig } from '../../networks/config.ts';
+import { autoencoderConfig } from '../../networks/autoencoder/autoencoder-config.ts';
 import { networkWeights } from '../../networks/network-weights.ts';
-import { loadTokenizer } from '../../text/tokenizer.ts';
+import { unetConfig } from '../../networks/unet/unet-config.ts';
+import { loadTokenizer } from '../../text/load-tokenizer.ts';
 import type { ModelFolder } from '../../weights/open/model-folder.ts';
 import type { Backbone, BackboneParts, ModelFamily } from '../backbone.ts';
 import { componentOf, hasVocabulary } from '../components.ts';
@@ -21,9 +22,9 @@ export const stableDiffusion: ModelFamily = {
   required: ['unet', 'vae', 'text_encoder'],
   denoiser: 'unet',
   // XL has a second text encoder beside the same folders. The class name alone tells of a folder whose UNet is missing.
-  matches: ({ className, folders }) =>
-    !folders.includes('text_encoder_2') &&
-    (folders.includes('unet') || className === 'StableDiffusionPipeline'),
+  matches: ({ className, entries }) =>
+    !entries.includes('text_encoder_2') &&
+    (entries.includes('unet') || className === 'StableDiffusionPipeline'),
   open,
 };
 

@@ -2,7 +2,7 @@
 import { add, clip as clamp, div, mul, type Tensor, trace, type Weights } from '@sgool/autodiff';
 import { type Image, type ImageSize, imageFromPlanes } from '../../image/image.ts';
 import { autoencoder } from '../../networks/autoencoder/autoencoder.ts';
-import type { AutoencoderConfig } from '../../networks/config.ts';
+import type { AutoencoderConfig } from '../../networks/autoencoder/autoencoder-config.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 
 export interface DecoderParts {

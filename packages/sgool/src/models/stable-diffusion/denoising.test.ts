@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSchedule } from '../../diffusion/schedule.ts';
-import { unetConfig } from '../../networks/config.ts';
 import { networkWeights } from '../../networks/network-weights.ts';
+import { unetConfig } from '../../networks/unet/unet-config.ts';
 import { dot } from '../../numbers.ts';
 import { writeTinyModel } from '../../pipeline/testing.ts';
 import { Generator } from '../../random/generator.ts';

@@ -13,8 +13,8 @@ import {
 } from '@sgool/autodiff';
 import type { Denoiser } from '../../diffusion/denoiser.ts';
 import type { Schedule } from '../../diffusion/schedule.ts';
-import type { UNetConfig } from '../../networks/config.ts';
 import { unet } from '../../networks/unet/unet.ts';
+import type { UNetConfig } from '../../networks/unet/unet-config.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 import { guidanceEmbedding } from './guidance-embedding.ts';
 

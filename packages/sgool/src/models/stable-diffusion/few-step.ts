@@ -5,7 +5,7 @@
  * method that optimises noise is cheap.
  */
 import type { SchedulerConfig } from '../../diffusion/schedule.ts';
-import type { UNetConfig } from '../../networks/config.ts';
+import type { UNetConfig } from '../../networks/unet/unet-config.ts';
 import type { FewStepSampling } from '../model-info.ts';
 
 /**

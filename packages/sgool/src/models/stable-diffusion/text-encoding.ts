@@ -1,8 +1,8 @@
 /** @file Prompts as the conditioning of the UNet. */
 import { trace } from '@sgool/autodiff';
-import { clipTextConfig } from '../../networks/config.ts';
 import { networkWeights } from '../../networks/network-weights.ts';
 import { textEncoder } from '../../networks/text/text-encoder.ts';
+import { clipTextConfig } from '../../networks/text/text-encoder-config.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 import { fittedIds } from '../../text/fitted-ids.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';

@@ -1,7 +1,7 @@
-import { expect, test } from 'vitest';
-import { autoencoderConfig } from '../config.ts';
+import { expect, it } from 'vitest';
 import { compareWithFixture, openFixture } from '../testing.ts';
 import { autoencoder } from './autoencoder.ts';
+import { autoencoderConfig } from './autoencoder-config.ts';
 
 const oldNames = (name: string) =>
   name
@@ -10,7 +10,7 @@ const oldNames = (name: string) =>
     .replace('attentions.0.to_v', 'attentions.0.value')
     .replace('attentions.0.to_out.0', 'attentions.0.proj_attn');
 
-test.each([
+it.each([
   { what: 'new attention names', rename: (name: string) => name, checkpointBlocks: false },
   { what: 'old attention names', rename: oldNames, checkpointBlocks: false },
   { what: 'recomputed blocks', rename: (name: string) => name, checkpointBlocks: true },
@@ -20,7 +20,7 @@ test.each([
     inputs: ['image', 'latent'],
     network({ image, latent }, weights) {
       const vae = autoencoder(autoencoderConfig(fixture.config), weights, { checkpointBlocks });
-      return { ...vae.encode(image!), decoded: vae.decode(latent!) };
+      return { ...vae.encode(image), decoded: vae.decode(latent) };
     },
   });
   expect(Object.keys(errors).sort()).toEqual([

@@ -3,7 +3,6 @@
  * Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models.
  */
 import { add, checkpoint, clip, scoped, split, type Tensor, type Weights } from '@sgool/autodiff';
-import type { AutoencoderConfig } from '../config.ts';
 import {
   type AttentionNames,
   attentionLayer,
@@ -14,10 +13,11 @@ import {
   upsampleLayer,
 } from '../layers.ts';
 import { resnetBlock } from '../resnet-block.ts';
+import type { AutoencoderConfig } from './autoencoder-config.ts';
 
 const EPS = 1e-6;
 
-/** The published float32 file and the float16 one call the same attention by different names. */
+/** The published float32 file and the float16 one have different names for the same attention. */
 const OLD_NAMES: AttentionNames = { query: 'query', key: 'key', value: 'value', out: 'proj_attn' };
 const NEW_NAMES: AttentionNames = { query: 'to_q', key: 'to_k', value: 'to_v', out: 'to_out.0' };
 
@@ -25,30 +25,36 @@ const NEW_NAMES: AttentionNames = { query: 'to_q', key: 'to_k', value: 'to_v', o
 export interface LatentDistribution {
   /** [batch, latentChannels, h, w] */
   readonly mean: Tensor;
-  /** Logarithm of the variance, limited to [-30, 20], of the same shape. */
+  /** Logarithm of the variance, clamped to [-30, 20], of the same shape. */
   readonly logvar: Tensor;
 }
 
+/** Both directions; only what is called is traced. */
 export interface Autoencoder {
-  /** Images [batch, 3, H, W] in [-1, 1] to their distribution; H and W are multiples of the total stride. */
+  /** Images [batch, 3, H, W] in [-1, 1] to their distribution; H and W are multiples of the total stride, 2^(blocks - 1). */
   encode(image: Tensor): LatentDistribution;
   /** Latents [batch, latentChannels, h, w], already divided by `scaling_factor`, to images near [-1, 1]. */
   decode(latent: Tensor): Tensor;
 }
 
+/** How an autoencoder is traced. */
 export interface AutoencoderOptions {
-  /** Recompute each block on the way back instead of keeping its activations. */
+  /** Recompute each block in the backward pass instead of keeping its activations. */
   readonly checkpointBlocks?: boolean;
 }
 
-/** An AutoencoderKL. The latent that the UNet sees is `scaling_factor` times a sample of `encode`. */
+/**
+ * An AutoencoderKL. The UNet's latent is `scaling_factor` times a sample of what `encode` gives.
+ *
+ * @param weights under diffusers' names, with either set of names for its attention
+ */
 export function autoencoder(
   config: AutoencoderConfig,
   weights: Weights,
   { checkpointBlocks = false }: AutoencoderOptions = {},
 ): Autoencoder {
   const { block_out_channels: channels, norm_num_groups: groups, latent_channels: latentChannels } = config;
-  const deepest = channels[channels.length - 1]!;
+  const deepest = channels[channels.length - 1];
   const run = (block: (x: Tensor) => Tensor, x: Tensor) =>
     checkpointBlocks ? checkpoint(block)(x) : block(x);
 
@@ -80,16 +86,18 @@ export function autoencoder(
   return {
     encode(image) {
       const at = scoped(weights, 'encoder');
-      let hidden = convLayer(at, 'conv_in', image, channels[0]!);
+      // In: [batch, 3, H, W] -> [batch, channels[0], H, W]. Down: block i halves the map, except the last.
+      let hidden = convLayer(at, 'conv_in', image, channels[0]);
       channels.forEach((width, i) => {
         const block = scoped(at, `down_blocks.${i}`);
         hidden = resnets(block, hidden, width, config.layers_per_block);
         if (i < channels.length - 1) {
-          // One row and column of zeros behind the map only, as the published weights were trained with.
+          // One row and column of zeros at the end of the map only: the published weights were trained like that.
           const padding = [0, 0, 1, 1] as const;
           hidden = convLayer(block, 'downsamplers.0.conv', hidden, width, { stride: 2, padding });
         }
       });
+      // Middle and out: [batch, 2 * latentChannels, h, w], mean and logarithm of the variance.
       let moments = head(at, middle(scoped(at, 'mid_block'), hidden), 2 * latentChannels);
       if (config.use_quant_conv) {
         moments = convLayer(weights, 'quant_conv', moments, 2 * latentChannels, { kernel: 1 });
@@ -100,10 +108,12 @@ export function autoencoder(
 
     decode(latent) {
       const at = scoped(weights, 'decoder');
+      // In and middle: [batch, latentChannels, h, w] -> [batch, channels[last], h, w].
       const start = config.use_post_quant_conv
         ? convLayer(weights, 'post_quant_conv', latent, latentChannels, { kernel: 1 })
         : latent;
       let hidden = middle(scoped(at, 'mid_block'), convLayer(at, 'conv_in', start, deepest));
+      // Up: block i doubles the map, except the last; then out: [batch, 3, H, W].
       channels.toReversed().forEach((width, i) => {
         const block = scoped(at, `up_blocks.${i}`);
         hidden = resnets(block, hidden, width, config.layers_per_block + 1);
@@ -122,5 +132,5 @@ function mapAttention(weights: Weights, x: Tensor, groups: number): Tensor {
   const old = weights.has(`${name}.query.weight`) && !weights.has(`${name}.to_q.weight`);
   const tokens = mapToTokens(groupNormLayer(weights, `${name}.group_norm`, x, groups, EPS));
   const attended = attentionLayer(weights, name, old ? OLD_NAMES : NEW_NAMES, tokens, { heads: 1 });
-  return add(tokensToMap(attended, x.shape[2]!, x.shape[3]!), x);
+  return add(tokensToMap(attended, x.shape[2], x.shape[3]), x);
 }

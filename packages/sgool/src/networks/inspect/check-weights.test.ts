@@ -1,9 +1,10 @@
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
+import { required } from '../../errors.ts';
 import { sourceOf, type WeightTensor } from '../../weights/formats/weight-source.ts';
 import { readKeys } from '../testing.ts';
 import { checkNetwork, describeProblems } from './check-weights.ts';
 
-test.each([
+it.each([
   ['unet', 'sd14_unet', { cross_attention_dim: 768, sample_size: 64 }],
   ['vae', 'sd14_vae', { block_out_channels: [128, 256, 512, 512], layers_per_block: 2 }],
   [
@@ -18,17 +19,17 @@ test.each([
     { dtype: 'F16', shape, path: 'model.safetensors', byteOffset: 0, byteLength: 0 },
   ]);
   const tensors = new Map(entries);
-  const check = () => checkNetwork(name, config, sourceOf('model.safetensors', tensors))!;
+  const check = () => required(checkNetwork(name, config, sourceOf('model.safetensors', tensors)));
   const { asked, problems } = check();
   expect(problems).toEqual([]);
   const [first, second] = [...asked];
-  tensors.delete(first!);
-  tensors.set(second!, { ...tensors.get(second!)!, shape: [3] });
+  tensors.delete(first);
+  tensors.set(second, { ...required(tensors.get(second)), shape: [3] });
   expect(describeProblems(check().problems)).toMatch(
     new RegExp(`^the weight ${first} .* is missing, and 1 more do not fit$`),
   );
 });
 
-test('a network of another kind is left to others', () => {
+it('a network of another kind is left to others', () => {
   expect(checkNetwork('image_encoder', {}, { tensors: new Map() })).toBeUndefined();
 });

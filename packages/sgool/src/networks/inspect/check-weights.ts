@@ -1,14 +1,18 @@
-/** @file Whether a file has the tensors that a network asks for: names and shapes, before anything is computed. */
+/** @file Checking that a file has the tensors that a network needs: names and shapes, before anything is computed. */
 import { input, type Shape, type Tensor, trace, type Weights } from '@sgool/autodiff';
 import type { WeightSource } from '../../weights/formats/weight-source.ts';
 import { autoencoder } from '../autoencoder/autoencoder.ts';
+import { autoencoderConfig } from '../autoencoder/autoencoder-config.ts';
 import { clip } from '../clip/clip.ts';
-import { autoencoderConfig, clipConfig, clipTextConfig, transalnetConfig, unetConfig } from '../config.ts';
+import { clipConfig } from '../clip/clip-config.ts';
 import { transalnet } from '../saliency/transalnet.ts';
+import { transalnetConfig } from '../saliency/transalnet-config.ts';
 import { textEncoder } from '../text/text-encoder.ts';
+import { clipTextConfig } from '../text/text-encoder-config.ts';
 import { unet } from '../unet/unet.ts';
+import { unetConfig } from '../unet/unet-config.ts';
 
-/** What is wrong with one weight. */
+/** A weight that is missing or has the wrong shape. */
 export interface WeightProblem {
   readonly name: string;
   readonly expected: Shape;
@@ -16,14 +20,15 @@ export interface WeightProblem {
   readonly actual?: Shape;
 }
 
+/** The result of comparing a network with a file. */
 export interface WeightCheck {
-  /** Weights that the network asks for. */
+  /** Names of the weights that the network needs. */
   readonly asked: ReadonlySet<string>;
   readonly problems: readonly WeightProblem[];
 }
 
 /**
- * Traces a network to learn which weights it asks for, and compares them with what a file has.
+ * Traces a network to record the weights that it needs, and compares them with those of a file.
  *
  * @param build calls every part of the network that should be checked
  */
@@ -57,7 +62,7 @@ export function checkWeights(
 /** `the weight x is missing`, `the weight x has shape [2, 3] instead of [3, 2]`, and how many more. */
 export function describeProblems(problems: readonly WeightProblem[]): string {
   const [first, ...others] = problems;
-  const { name, expected, actual } = first!;
+  const { name, expected, actual } = first;
   const what =
     actual === undefined
       ? `the weight ${name} [${expected.join(', ')}] is missing`
@@ -67,7 +72,7 @@ export function describeProblems(problems: readonly WeightProblem[]): string {
 
 type Build = (config: unknown, owner: string) => (weights: Weights) => void;
 
-/** Small inputs: shapes of weights do not depend on the size of an image, except where the configuration fixes it. */
+/** A small image: shapes of weights do not depend on its size, except where the configuration fixes it. */
 const SIDE = 64;
 
 const buildClip: Build = (config, owner) => {
@@ -90,7 +95,7 @@ const BUILDS: Readonly<Record<string, Build>> = {
       )({
         sample: input('sample', [1, settings.in_channels, SIDE, SIDE]),
         timestep: input('timestep', [1]),
-        context: input('context', [1, 8, settings.cross_attention_dim[0]!]),
+        context: input('context', [1, 8, settings.cross_attention_dim[0]]),
       });
     };
   },
@@ -121,8 +126,8 @@ const BUILDS: Readonly<Record<string, Build>> = {
 /**
  * Checks one network of a model by the name of its folder.
  *
- * @returns undefined for a network that is not known
- * @throws UserError where the configuration is not supported
+ * @returns undefined for an unknown network
+ * @throws UserError when the configuration is not supported
  */
 export function checkNetwork(
   name: string,

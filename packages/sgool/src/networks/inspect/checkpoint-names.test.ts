@@ -1,12 +1,16 @@
 import { input, type Shape, type Tensor, trace, type Weights } from '@sgool/autodiff';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { autoencoder } from '../autoencoder/autoencoder.ts';
+import { autoencoderConfig } from '../autoencoder/autoencoder-config.ts';
 import { clip } from '../clip/clip.ts';
-import { autoencoderConfig, clipConfig, clipTextConfig, transalnetConfig, unetConfig } from '../config.ts';
+import { clipConfig } from '../clip/clip-config.ts';
 import { transalnet } from '../saliency/transalnet.ts';
+import { transalnetConfig } from '../saliency/transalnet-config.ts';
 import { readKeys } from '../testing.ts';
 import { textEncoder } from '../text/text-encoder.ts';
+import { clipTextConfig } from '../text/text-encoder-config.ts';
 import { unet } from '../unet/unet.ts';
+import { unetConfig } from '../unet/unet-config.ts';
 
 /** Weights that only remember what was asked for, as a trainer's would. */
 function recordingWeights(): { weights: Weights; asked: Map<string, Shape> } {
@@ -59,7 +63,7 @@ const SD14_UNET = {
   up_block_types: ['UpBlock2D', 'CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'CrossAttnUpBlock2D'],
 };
 
-test('the UNet asks for exactly the tensors of Stable Diffusion 1.4, and names its cross-attentions', async () => {
+it('the UNet asks for exactly the tensors of Stable Diffusion 1.4, and names its cross-attentions', async () => {
   const maps = new Map<string, Shape>();
   const attentionMaps = (name: string, probabilities: Tensor) => maps.set(name, probabilities.shape);
   await expectSameNames('sd14_unet', (weights) => {
@@ -75,7 +79,7 @@ test('the UNet asks for exactly the tensors of Stable Diffusion 1.4, and names i
   expect(maps.get('mid_block.attentions.0.transformer_blocks.0.attn2')).toEqual([1, 8, 64, 77]);
 });
 
-test('the autoencoder asks for exactly the tensors of Stable Diffusion 1.4', async () => {
+it('the autoencoder asks for exactly the tensors of Stable Diffusion 1.4', async () => {
   const config = autoencoderConfig({
     block_out_channels: [128, 256, 512, 512],
     layers_per_block: 2,
@@ -89,7 +93,7 @@ test('the autoencoder asks for exactly the tensors of Stable Diffusion 1.4', asy
   });
 });
 
-test('the text encoder asks for exactly the tensors of Stable Diffusion 1.4', async () => {
+it('the text encoder asks for exactly the tensors of Stable Diffusion 1.4', async () => {
   const config = clipTextConfig({ hidden_size: 768, intermediate_size: 3072, num_attention_heads: 12 });
   await expectSameNames('sd14_text_encoder', (weights) => {
     const { lastHiddenState } = textEncoder(config, weights)(input('ids', [1, 77], 'int32'));
@@ -97,7 +101,7 @@ test('the text encoder asks for exactly the tensors of Stable Diffusion 1.4', as
   });
 });
 
-test('CLIP with an empty configuration asks for exactly the tensors of ViT-B/32', async () => {
+it('CLIP with an empty configuration asks for exactly the tensors of ViT-B/32', async () => {
   await expectSameNames('clip_vit_b32_hf', (weights) => {
     const model = clip(clipConfig({}), weights);
     expect(model.image(input('pixels', [1, 3, 224, 224])).embedding.shape).toEqual([1, 512]);
@@ -106,7 +110,7 @@ test('CLIP with an empty configuration asks for exactly the tensors of ViT-B/32'
   });
 });
 
-test.each(['res', 'dense'] as const)(
+it.each(['res', 'dense'] as const)(
   'TranSalNet (%s) asks for exactly the tensors of the published file',
   async (variant) => {
     await expectSameNames(`transalnet_${variant}`, (weights) => {

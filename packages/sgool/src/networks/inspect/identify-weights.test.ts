@@ -62,18 +62,18 @@ describe('identifyWeights', () => {
     });
   });
 
-  it('tells HPS v2 and v2.1 apart by the name of the file, and asks where it says nothing', () => {
+  it('distinguishes HPS v2 and v2.1 by the name of the file, and refuses to guess', () => {
     const file = headerOnly(openaiClipShapes(VIT_H_14));
     const identify = (path: string) => identifyWeights('hps', { ...file, path }).name;
     expect(identify('/some/v1/HPS_v2.1_compressed.pt')).toBe('hps-v2.1');
     expect(identify('HPS_v2_compressed.pt')).toBe('hps-v2');
-    expect(() => identify('model.pt')).toThrow(/say which: hps-v2 or hps-v2\.1$/);
+    expect(() => identify('model.pt')).toThrow(/choose hps-v2 or hps-v2\.1$/);
     expect(identifyWeights('hps-v2.1', file).title).toBe('HPS v2.1 (OpenCLIP ViT-H/14)');
     expect(() => identifyWeights('hps-v1', file)).toThrow(/^file\.pth: not the weights of HPS v1/);
   });
 });
 
-const tables = path.resolve(import.meta.dirname, '../../../../../shared/reference/keys');
+const tables = path.resolve(import.meta.dirname, '../../../../../../shared/reference/keys');
 const hasTables = existsSync(tables);
 
 /** Names and shapes of a published file, from the references beside the repository. */
@@ -101,7 +101,7 @@ describe.skipIf(!hasTables)('the published files (skipped where ../shared/refere
   it('PickScore has the tensors of HPS v2 under the names of transformers', async () => {
     const converted = (await readTable('hpsv2_vit_h14')).flatMap(([key, shape]) =>
       openClipParts(key).map(({ name, third, transpose }): [string, Shape] => {
-        if (third !== undefined) return [name, [shape[0]! / 3, ...shape.slice(1)]];
+        if (third !== undefined) return [name, [shape[0] / 3, ...shape.slice(1)]];
         return [name, transpose ? [...shape].reverse() : shape];
       }),
     );

@@ -1,24 +1,26 @@
-/** @file Files of weights that people add by hand: which network they belong to, and whether they are whole. */
-import { basename } from 'node:path';
+/** @file Identifying weights that users add by file: which network they belong to, and whether they are complete. */
+
 import { input, type Shape } from '@sgool/autodiff';
-import { UserError } from '../../errors.ts';
+import { places } from '#platform';
+import { required, UserError } from '../../errors.ts';
 import type { TensorFile, WeightTensor } from '../../weights/formats/weight-source.ts';
 import type { AddedName } from '../../weights/open/added.ts';
-import type { Config } from '../../weights/open/model-folder.ts';
+import type { Config } from '../../weights/sources/read-config.ts';
 import { clip } from '../clip/clip.ts';
-import { clipConfig } from '../config.ts';
-import { imageReward } from '../preference/blip.ts';
-import { imageRewardConfig } from '../preference/blip-config.ts';
+import { clipConfig } from '../clip/clip-config.ts';
+import { imageReward } from '../preference/image-reward.ts';
+import { imageRewardConfig } from '../preference/image-reward-config.ts';
 import { checkNetwork, checkWeights, describeProblems, type WeightCheck } from './check-weights.ts';
 
+/** A published file that was recognised. */
 export interface IdentifiedWeights {
-  /** The name that it goes by. */
+  /** The name under which they are stored. */
   readonly name: AddedName;
-  /** In words: which of the published files it is. */
+  /** The published file that it is, for messages. */
   readonly title: string;
-  /** For the `config.json` beside the weights. */
+  /** Content of the `config.json` that is stored with the weights. */
   readonly config: Config;
-  /** What the network asks for, by its own names; anything else in the file is left out. */
+  /** The tensors that the network needs, by its own names; others in the file are left out. */
   readonly tensors: ReadonlyMap<string, WeightTensor>;
 }
 
@@ -30,7 +32,7 @@ interface Candidate {
 
 const transalnetCandidate = (variant: 'res' | 'dense', title: string): Candidate => {
   const config = { _class_name: 'TranSalNet', variant };
-  return { title, config, check: (tensors) => checkNetwork('transalnet', config, { tensors })! };
+  return { title, config, check: (tensors) => required(checkNetwork('transalnet', config, { tensors })) };
 };
 
 interface OpenaiClipSize {
@@ -101,7 +103,7 @@ function checkClip(config: Config, tensors: ReadonlyMap<string, WeightTensor>): 
   });
 }
 
-/** The network's own names; the file also has projections that only BLIP's training used. */
+/** Checks the network's own names; the file also has projections that only BLIP's training used. */
 function checkImageReward(config: Config, tensors: ReadonlyMap<string, WeightTensor>): WeightCheck {
   const settings = imageRewardConfig(config);
   const { image_size: side } = settings.vision_config;
@@ -149,27 +151,27 @@ const CANDIDATES: Readonly<Record<AddedName, readonly Candidate[]>> = {
   ],
 };
 
-/** `hps` stands for whichever version the file is. Versions 2.0 and 2.1 have the same shapes; their files' names differ. */
+/** The version of an HPS file. Versions 2.0 and 2.1 have the same shapes; only the names of their files differ. */
 function hpsVersion({ path, tensors }: TensorFile): AddedName {
   const patches = tensors.get('visual.conv1.weight') ?? tensors.get('module.visual.conv1.weight');
   if (patches?.shape[0] !== VIT_H_14.vision.width) return 'hps-v1';
-  const [, version] = /v(2(?:\.[01])?)(?!\d)/i.exec(basename(path)) ?? [];
+  const [, version] = /v(2(?:\.[01])?)(?!\d)/i.exec(places.basename(path)) ?? [];
   if (version !== undefined) return version === '2.1' ? 'hps-v2.1' : 'hps-v2';
   throw new UserError(
-    `${path}: an HPS of version 2 or 2.1, which only the name of the file would tell; say which: hps-v2 or hps-v2.1`,
+    `${path}: an HPS of version 2 or 2.1, which only the file's name distinguishes; choose hps-v2 or hps-v2.1`,
   );
 }
 
 /**
- * Finds out which published file this is.
+ * Identifies a published file.
  *
- * @param wanted what it should be; `hps` for any version of the Human Preference Score
- * @throws UserError that tells the first weight that does not fit the likeliest one
+ * @param wanted the expected network; `hps` for any version of the Human Preference Score
+ * @throws UserError that names the first weight that does not fit the likeliest file
  */
 export function identifyWeights(wanted: AddedName | 'hps', file: TensorFile): IdentifiedWeights {
   const { path, tensors: found } = file;
   const name = wanted === 'hps' ? hpsVersion(file) : wanted;
-  // A network that was trained on several devices has a prefix in front of all names.
+  // Training on several devices puts a prefix in front of all names.
   const tensors = new Map([...found].map(([key, tensor]) => [key.replace(/^module\./, ''), tensor]));
   const results = CANDIDATES[name].map((candidate) => ({ candidate, ...candidate.check(tensors) }));
   const { candidate, asked, problems } = results.reduce((best, result) =>
@@ -187,7 +189,7 @@ export function identifyWeights(wanted: AddedName | 'hps', file: TensorFile): Id
     name,
     title: candidate.title,
     config: candidate.config,
-    tensors: new Map([...asked].map((key) => [key, tensors.get(key)!])),
+    tensors: new Map([...asked].map((key) => [key, required(tensors.get(key), key)])),
   };
 }
 

@@ -1,10 +1,10 @@
 /**
- * @file The judge: a small convolutional detector that says which things of which colours are where. It never guides;
- * it only scores. Its architecture has nothing in common with CLIP's or the UNet's.
+ * @file The judge: a small convolutional detector of Toybox's things, their colours and places. It is never used for guidance,
+ * only for scoring. Its architecture has nothing in common with CLIP's or the UNet's.
  *
- * On a 16 x 16 grid it predicts for each kind a heat (is the centre of such a thing in this cell?), and for each
- * (cell, kind) the colour, the box and two signs that tell relations apart: whether another thing stands before it, and
- * whether it is drawn hollow because something is inside. Reference: CenterNet (Zhou et al. 2019), the form of the targets.
+ * On a 16 x 16 grid it predicts for each kind a heat map (is the centre of such a thing in this cell?), and for each cell and
+ * kind the colour, the box and two traits that distinguish relations: whether another thing covers a part of it, and whether it
+ * is drawn hollow because something is inside. Reference: Zhou et al. 2019, Objects as Points (CenterNet), for the targets.
  */
 
 import {
@@ -20,13 +20,16 @@ import {
 } from '@sgool/autodiff';
 import { COLOURS, KINDS } from './vocabulary.ts';
 
+/** Side of the judge's square images, in pixels. */
 export const JUDGE_IMAGE = 128;
+/** Side of the judge's square output maps, in cells. */
 export const JUDGE_GRID = 16;
-/** x and y offset in the cell, width and height, and the logits of: partly covered by another thing, hollow. */
+/** Traits of a cell and kind: x and y offset in the cell, width, height, logit of being covered, logit of being hollow. */
 export const JUDGE_TRAITS = 6;
 const WIDTHS = [24, 48, 96] as const;
 const DILATIONS = [1, 2, 4, 2] as const;
 
+/** What the judge predicts. */
 export interface JudgeOutputs {
   /** [batch, kinds, grid, grid], logits. */
   readonly heat: Tensor;
@@ -36,12 +39,16 @@ export interface JudgeOutputs {
   readonly traits: Tensor;
 }
 
-/** @param image [batch, 3, 128, 128] in [0, 1] */
+/**
+ * The judge's network.
+ *
+ * @param image [batch, 3, 128, 128] in [0, 1]
+ */
 export function judgeNetwork(weights: Weights, image: Tensor): JudgeOutputs {
-  const batch = image.shape[0]!;
+  const batch = image.shape[0];
   const conv = (x: Tensor, name: string, out: number, kernel: number, stride = 1, dilation = 1) => {
     const w = scoped(weights, name);
-    const inside = x.shape[1]!;
+    const inside = x.shape[1];
     return conv2d(x, w.get('weight', [out, inside, kernel, kernel]), w.get('bias', [out]), {
       stride,
       dilation,
@@ -50,7 +57,7 @@ export function judgeNetwork(weights: Weights, image: Tensor): JudgeOutputs {
   };
   const norm = (x: Tensor, name: string) => {
     const w = scoped(weights, name);
-    const channels = x.shape[1]!;
+    const channels = x.shape[1];
     return groupNorm(x, 8, w.get('weight', [channels]), w.get('bias', [channels]));
   };
   let x = image;
@@ -58,8 +65,8 @@ export function judgeNetwork(weights: Weights, image: Tensor): JudgeOutputs {
     x = silu(norm(conv(x, `down.${i}.conv`, width, i === 0 ? 5 : 3, 2), `down.${i}.norm`));
   });
   DILATIONS.forEach((dilation, i) => {
-    const inner = silu(norm(conv(x, `blocks.${i}.conv1`, x.shape[1]!, 3, 1, dilation), `blocks.${i}.norm1`));
-    x = silu(add(x, norm(conv(inner, `blocks.${i}.conv2`, x.shape[1]!, 3), `blocks.${i}.norm2`)));
+    const inner = silu(norm(conv(x, `blocks.${i}.conv1`, x.shape[1], 3, 1, dilation), `blocks.${i}.norm1`));
+    x = silu(add(x, norm(conv(inner, `blocks.${i}.conv2`, x.shape[1], 3), `blocks.${i}.norm2`)));
   });
   const kinds = KINDS.length;
   const perKind = (name: string, count: number) =>

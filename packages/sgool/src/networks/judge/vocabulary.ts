@@ -1,4 +1,4 @@
-/** @file What the judge can name: kinds of things, colours, relations. The world of toys is drawn from the same lists. */
+/** @file The judge's vocabulary: kinds of things, colours, relations. Toybox's training images use the same lists. */
 
 /** Every kind of thing, in the order of the network's outputs. */
 export const KINDS = [
@@ -17,12 +17,15 @@ export const KINDS = [
   'balloon',
   'umbrella',
 ] as const;
+/** A kind of thing. */
 export type Kind = (typeof KINDS)[number];
 
 /** Every colour that a thing can have, in the order of the network's outputs. */
 export const COLOURS = ['red', 'orange', 'yellow', 'green', 'blue', 'purple', 'pink', 'white'] as const;
+/** A colour of a thing. */
 export type Colour = (typeof COLOURS)[number];
 
-/** `a left of b` and so on; `in front of` covers a part of b, `inside` lies within b's outline. */
+/** Relations `a ... b`. `in front of`: a covers a part of b. `inside`: a lies within b's outline. */
 export const RELATIONS = ['left of', 'right of', 'above', 'below', 'in front of', 'inside'] as const;
+/** A spatial relation between two things. */
 export type Relation = (typeof RELATIONS)[number];

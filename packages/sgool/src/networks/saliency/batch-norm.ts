@@ -7,11 +7,12 @@ import {
   type Weights,
 } from '@sgool/autodiff';
 
+/** Which statistics a batch norm uses. */
 export interface BatchNormOptions {
   /** Normalise with the statistics of the batch instead of the stored running ones. */
   readonly training?: boolean;
   /**
-   * In training: told the statistics of each batch norm under its name, so that the trainer can keep running means.
+   * In training: called with the name and the batch statistics of each batch norm, so that the trainer can keep running means.
    * `count` is the number of values per channel; torch keeps the unbiased variance, `variance * count / (count - 1)`.
    */
   readonly onBatchStatistics?: (name: string, statistics: BatchNormStatistics & { count: number }) => void;
@@ -26,11 +27,11 @@ export function batchNormLayers(
   { training = false, onBatchStatistics }: BatchNormOptions,
 ): BatchNormLayer {
   return (name, x) => {
-    const channels = [x.shape[1]!];
+    const channels = [x.shape[1]];
     let statistics: BatchNormStatistics;
     if (training) {
       statistics = batchStatistics(x);
-      onBatchStatistics?.(name, { ...statistics, count: x.size / x.shape[1]! });
+      onBatchStatistics?.(name, { ...statistics, count: x.size / x.shape[1] });
     } else {
       statistics = {
         mean: weights.get(`${name}.running_mean`, channels),

@@ -9,10 +9,11 @@ import {
   type TensorMap,
   trace,
 } from '@sgool/autodiff';
-import { expect, test } from 'vitest';
-import { transalnetConfig } from '../config.ts';
+import { expect, it } from 'vitest';
+import { required } from '../../errors.ts';
 import { compareWithFixture, openFixture, readKeys, relativeError } from '../testing.ts';
 import { transalnet } from './transalnet.ts';
+import { transalnetConfig } from './transalnet-config.ts';
 
 /**
  * Fills with `offset + scale * u(i)`, where u is the hash in [-0.5, 0.5) that fixtures/data/networks-transalnet.md
@@ -39,14 +40,14 @@ function formulaWeight(name: string, shape: Shape, t: number): Float32Array {
   if (name.endsWith('.bias')) return noise(length, t, 0, 0.2);
   if (shape.length === 1) return noise(length, t, 1, 0.2);
   const gain = /transformer_encoder|patch_embeddings/.test(name) ? 1 : 1.4;
-  return noise(length, t, 0, (2 * Math.sqrt(3) * gain) / Math.sqrt(length / shape[0]!));
+  return noise(length, t, 0, (2 * Math.sqrt(3) * gain) / Math.sqrt(length / shape[0]));
 }
 
 async function formulaWeights(variant: 'res' | 'dense') {
   const keys = await readKeys(`transalnet_${variant}`);
   const sources = new Map<string, ConstantSource>();
   [...keys.keys()].sort().forEach((name, t) => {
-    const shape = keys.get(name)!;
+    const shape = required(keys.get(name));
     const data = formulaWeight(name, shape, t);
     sources.set(name, { dtype: 'float32', shape, data });
   });
@@ -67,12 +68,12 @@ function formulaImage(): Float32Array {
     blocks.set(blockOf(i), (blocks.get(blockOf(i)) ?? 0) + value / 256);
   });
   return r.map((value, i) => {
-    const contrast = (blocks.get(blockOf(i))! - 0.5) * 6 + 0.5;
+    const contrast = (required(blocks.get(blockOf(i))) - 0.5) * 6 + 0.5;
     return 0.9 * Math.min(Math.max(contrast, 0), 1) + 0.1 * value;
   });
 }
 
-test.each(['res', 'dense'] as const)(
+it.each(['res', 'dense'] as const)(
   "full-size TranSalNet (%s) gives the map of the authors' code",
   async (variant) => {
     const fixture = await openFixture(`transalnet-${variant}`, { prefix: '' });
@@ -82,7 +83,7 @@ test.each(['res', 'dense'] as const)(
     const graph = trace({ picture, cotangent }, (inputs) => {
       const map = transalnet(transalnetConfig({ variant }), weights)(inputs.picture);
       const [gradient] = grad(sum(mul(map, inputs.cotangent)), [inputs.picture]);
-      return { map, gradient: gradient! };
+      return { map, gradient: gradient };
     });
     const program = await compile(graph, { layout: 'lean' });
     const results = await program.run({ picture: formulaImage(), cotangent: noise(HEIGHT * WIDTH, 778) });
@@ -105,11 +106,11 @@ test.each(['res', 'dense'] as const)(
 
 function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let squares = 0;
-  for (let i = 0; i < b.length; i++) squares += (a[i]! - b[i]!) ** 2;
+  for (let i = 0; i < b.length; i++) squares += (a[i] - b[i]) ** 2;
   return Math.sqrt(squares);
 }
 
-test.each(['res', 'dense'] as const)(
+it.each(['res', 'dense'] as const)(
   'small TranSalNet (%s) differentiates as torch does, with stored and with batch statistics',
   async (variant) => {
     const fixture = await openFixture(`transalnet-${variant}-small`);
@@ -126,8 +127,8 @@ test.each(['res', 'dense'] as const)(
             counts.set(name, count);
           },
         });
-        const map = transalnet(config, weights)(picture!);
-        return { map, trainingMap: training(picture!), ...statistics.get('decoder.batchnorm6') };
+        const map = transalnet(config, weights)(picture);
+        return { map, trainingMap: training(picture), ...statistics.get('decoder.batchnorm6') };
       },
     });
     expect(Object.keys(errors)).toHaveLength(4 + 7);

@@ -9,25 +9,27 @@ import {
   type Tensor,
   type Weights,
 } from '@sgool/autodiff';
-import type { ClipTextConfig } from '../config.ts';
 import { type AttentionNames, attentionLayer, layerNormLayer, linearLayer } from '../layers.ts';
+import type { ClipTextConfig } from './text-encoder-config.ts';
 
 const NAMES: AttentionNames = { query: 'q_proj', key: 'k_proj', value: 'v_proj', out: 'out_proj' };
 
+/** The keys of a tower's configuration that its transformer needs. */
 export type ClipEncoderConfig = Pick<
   ClipTextConfig,
   'num_hidden_layers' | 'num_attention_heads' | 'intermediate_size' | 'hidden_act' | 'layer_norm_eps'
 >;
 
+/** What the transformer gives. */
 export interface ClipEncoderResult {
   /** After the last layer, [batch, tokens, width]. */
   readonly output: Tensor;
-  /** What each layer's first norm gives out, in order; Grad-CAM looks at the last. */
+  /** Outputs of the first norm of each layer, in order; Grad-CAM uses the last. */
   readonly normalisedInputs: readonly Tensor[];
 }
 
 /**
- * Pre-norm transformer layers.
+ * Pre-norm transformer layers: each adds attention and a two-layer perceptron to its input.
  *
  * @param weights scoped to `...encoder`
  * @param x [batch, tokens, width]
@@ -41,7 +43,7 @@ export function clipEncoder(
 ): ClipEncoderResult {
   const { num_attention_heads: heads, layer_norm_eps: eps } = config;
   const activation = config.hidden_act === 'gelu' ? gelu : quickGelu;
-  const width = x.shape[2]!;
+  const width = x.shape[2];
   const normalisedInputs: Tensor[] = [];
   let hidden = x;
   for (let i = 0; i < config.num_hidden_layers; i++) {
@@ -62,7 +64,7 @@ export function clipEncoder(
 
 const masks = new Map<number, ConstantSource>();
 
-/** [1, 1, length, length]: 0 on and below the diagonal, above it far below any score. */
+/** The mask [1, 1, length, length] of a causal transformer: 0 on and below the diagonal, -1e9 above it. */
 export function causalMask(length: number): Tensor {
   let source = masks.get(length);
   if (!source) {

@@ -1,9 +1,9 @@
-import { expect, test } from 'vitest';
-import { clipTextConfig } from '../config.ts';
+import { expect, it } from 'vitest';
 import { compareWithFixture, openFixture } from '../testing.ts';
 import { textEncoder } from './text-encoder.ts';
+import { clipTextConfig } from './text-encoder-config.ts';
 
-test.each([
+it.each([
   { what: 'names of the published files', rename: (name: string) => name },
   { what: 'names that transformers 5 writes', rename: (name: string) => name.replace(/^text_model\./, '') },
 ])('gives the hidden states of CLIPTextModel: $what', async ({ rename }) => {
@@ -11,18 +11,18 @@ test.each([
   const errors = await compareWithFixture(fixture, {
     inputs: ['ids'],
     network: ({ ids }, weights) => ({
-      ...textEncoder(clipTextConfig(fixture.config), weights)(ids!),
+      ...textEncoder(clipTextConfig(fixture.config), weights)(ids),
     }),
   });
   for (const [name, error] of Object.entries(errors)) expect(error, name).toBeLessThan(1e-5);
   expect(errors).toHaveProperty(['lastHiddenState']);
 });
 
-test('the token table receives the gradient that torch gives it', async () => {
+it('the token table receives the gradient that torch gives it', async () => {
   const fixture = await openFixture('text-encoder');
   const errors = await compareWithFixture(fixture, {
     inputs: ['ids'],
-    network: ({ ids }, weights) => ({ ...textEncoder(clipTextConfig(fixture.config), weights)(ids!) }),
+    network: ({ ids }, weights) => ({ ...textEncoder(clipTextConfig(fixture.config), weights)(ids) }),
   });
   expect(errors['gradient:text_model.embeddings.token_embedding.weight']).toBeLessThan(1e-5);
 });

@@ -11,10 +11,11 @@ import {
   type Weights,
 } from '@sgool/autodiff';
 import { UserError } from '../../errors.ts';
-import type { ClipTextConfig } from '../config.ts';
 import { layerNormLayer } from '../layers.ts';
 import { causalMask, clipEncoder } from './clip-encoder.ts';
+import type { ClipTextConfig } from './text-encoder-config.ts';
 
+/** What the text encoder gives. */
 export interface TextEncoderResult {
   /** [batch, tokens, width], after the final layer norm: what Stable Diffusion conditions on. */
   readonly lastHiddenState: Tensor;
@@ -23,20 +24,27 @@ export interface TextEncoderResult {
 /** Token ids [batch, tokens] (int32) to hidden states. */
 export type TextEncoder = (ids: Tensor) => TextEncoderResult;
 
-/** A CLIPTextModel. Weight names may or may not start with `text_model.` (transformers 5 leaves it out). */
+/**
+ * A CLIPTextModel.
+ *
+ * @param weights under transformers' names, with or without `text_model.` in front (transformers 5 leaves it out)
+ * @throws UserError when a sequence is longer than the positions that were trained
+ */
 export function textEncoder(config: ClipTextConfig, weights: Weights): TextEncoder {
   const probe = 'embeddings.token_embedding.weight';
   const bare = weights.has(probe) && !weights.has(`text_model.${probe}`);
   const own = bare ? weights : scoped(weights, 'text_model');
   return (ids) => {
-    const length = ids.shape[1]!;
+    const length = ids.shape[1];
     const { max_position_embeddings: longest, hidden_size: width } = config;
     if (ids.rank !== 2 || length > longest) {
       throw new UserError(`textEncoder: ids must be [batch, at most ${longest}], got [${ids.shape}]`);
     }
+    // Tokens plus positions: [batch, tokens] -> [batch, tokens, width].
     const tokens = embedding(ids, own.get('embeddings.token_embedding.weight', [config.vocab_size, width]));
     const positions = own.get('embeddings.position_embedding.weight', [longest, width]);
     const x = add(tokens, slice(positions, [{ axis: 0, start: 0, end: length }]));
+    // Causal transformer and final layer norm, of the same shape.
     const { output } = clipEncoder(config, scoped(own, 'encoder'), x, causalMask(length));
     return { lastHiddenState: layerNormLayer(own, 'final_layer_norm', output, config.layer_norm_eps) };
   };

@@ -1,5 +1,5 @@
 /**
- * @file The transformer that lets a map attend to itself and to the text. Reference: diffusers,
+ * @file The transformer in which a map attends to itself and to the text. Reference: diffusers,
  * models/transformers/transformer_2d.py, models/attention.py (BasicTransformerBlock, GEGLU).
  */
 import { add, geglu, scoped, split, type Tensor, type Weights } from '@sgool/autodiff';
@@ -16,6 +16,7 @@ import {
 
 const NAMES: AttentionNames = { query: 'to_q', key: 'to_k', value: 'to_v', out: 'to_out.0' };
 
+/** Sizes of a spatial transformer. */
 export interface SpatialTransformerOptions {
   readonly heads: number;
   /** Transformer blocks. */
@@ -23,16 +24,17 @@ export interface SpatialTransformerOptions {
   readonly groups: number;
   /** Project tokens with a linear layer (Stable Diffusion 2) instead of maps with a 1x1 convolution. */
   readonly linearProjection: boolean;
-  /** Told the cross-attention probabilities [batch, heads, h * w, contextTokens] of each block, by its number. */
+  /** Called with the number of each block and its cross-attention probabilities [batch, heads, h * w, contextTokens]. */
   readonly onCrossAttention?: (layer: number, probabilities: Tensor) => void;
 }
 
 /**
- * norm, projection, transformer blocks, projection, plus the input.
+ * A residual branch over a map: group norm, projection, transformer blocks, projection, plus the input.
  *
  * @param weights scoped to the transformer
  * @param x [batch, channels, h, w]
  * @param context [batch, contextTokens, contextWidth]
+ * @returns [batch, channels, h, w]
  */
 export function spatialTransformer(
   weights: Weights,
@@ -41,6 +43,7 @@ export function spatialTransformer(
   { heads, layers, groups, linearProjection, onCrossAttention }: SpatialTransformerOptions,
 ): Tensor {
   const [, channels, height, width] = x.shape as [number, number, number, number];
+  // Map to tokens, [batch, h * w, channels]. A 1x1 convolution and a linear layer over tokens are the same operation.
   const normal = groupNormLayer(weights, 'norm', x, groups, 1e-6);
   let tokens = linearProjection
     ? linearLayer(weights, 'proj_in', mapToTokens(normal), channels)
@@ -49,12 +52,14 @@ export function spatialTransformer(
     const report = onCrossAttention && ((probabilities: Tensor) => onCrossAttention(i, probabilities));
     tokens = transformerBlock(scoped(weights, `transformer_blocks.${i}`), tokens, context, heads, report);
   }
+  // Tokens back to a map, [batch, channels, h, w].
   const projected = linearProjection
     ? tokensToMap(linearLayer(weights, 'proj_out', tokens, channels), height, width)
     : convLayer(weights, 'proj_out', tokensToMap(tokens, height, width), channels, { kernel: 1 });
   return add(projected, x);
 }
 
+/** Self-attention, cross-attention and a gated perceptron, each with layer norm before it and a residual sum after it. */
 function transformerBlock(
   weights: Weights,
   x: Tensor,
@@ -62,7 +67,7 @@ function transformerBlock(
   heads: number,
   onProbabilities: ((probabilities: Tensor) => void) | undefined,
 ): Tensor {
-  const width = x.shape[2]!;
+  const width = x.shape[2];
   const own = { heads, bias: false };
   let tokens = add(attentionLayer(weights, 'attn1', NAMES, layerNormLayer(weights, 'norm1', x), own), x);
   const cross = { ...own, context, onProbabilities };
@@ -70,6 +75,7 @@ function transformerBlock(
     attentionLayer(weights, 'attn2', NAMES, layerNormLayer(weights, 'norm2', tokens), cross),
     tokens,
   );
+  // GEGLU: twice four times the width, one half of which gates the other.
   const wide = linearLayer(weights, 'ff.net.0.proj', layerNormLayer(weights, 'norm3', tokens), 8 * width);
   const [value, gate] = split(wide, [4 * width, 4 * width], 2) as [Tensor, Tensor];
   return add(linearLayer(weights, 'ff.net.2', geglu(value, gate), width), tokens);

@@ -3,10 +3,11 @@ import { concat, constant, cos, mul, reshape, sin, type Tensor } from '@sgool/au
 
 const MAX_PERIOD = 10_000;
 
+/** Conventions of a timestep embedding. */
 export interface TimestepEmbeddingOptions {
   /** Cosines before sines. */
   readonly flipSinToCos: boolean;
-  /** Taken from the divisor of the exponents. */
+  /** Subtracted from the divisor of the exponents. */
   readonly freqShift: number;
 }
 

@@ -1,9 +1,9 @@
-import { expect, test } from 'vitest';
-import { unetConfig } from '../config.ts';
+import { expect, it } from 'vitest';
 import { compareWithFixture, openFixture } from '../testing.ts';
 import { unet } from './unet.ts';
+import { unetConfig } from './unet-config.ts';
 
-test.each([
+it.each([
   { name: 'unet-conv', layout: 'fast', checkpointBlocks: false },
   { name: 'unet-conv', layout: 'lean', checkpointBlocks: true },
   { name: 'unet-linear', layout: 'fast', checkpointBlocks: false },
@@ -19,9 +19,9 @@ test.each([
       inputs: ['sample', 'timestep', 'context'],
       network: ({ sample, timestep, context }, weights) => ({
         prediction: unet(unetConfig(fixture.config), weights, { checkpointBlocks })({
-          sample: sample!,
-          timestep: timestep!,
-          context: context!,
+          sample: sample,
+          timestep: timestep,
+          context: context,
         }),
       }),
     });

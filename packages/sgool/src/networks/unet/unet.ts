@@ -3,38 +3,46 @@
  * (UNet2DConditionModel) and unet_2d_blocks.py.
  */
 import { add, checkpoint, concat, scoped, silu, type Tensor, type Weights } from '@sgool/autodiff';
-import { UserError } from '../../errors.ts';
-import type { UNetConfig } from '../config.ts';
+import { required, UserError } from '../../errors.ts';
 import { convLayer, groupNormLayer, linearLayer, upsampleLayer } from '../layers.ts';
 import { resnetBlock } from '../resnet-block.ts';
 import { spatialTransformer } from './spatial-transformer.ts';
 import { timestepEmbedding } from './timestep-embedding.ts';
+import type { UNetConfig } from './unet-config.ts';
 
+/** How a UNet is traced. */
 export interface UNetOptions {
   /**
-   * Told the probabilities [batch, heads, h * w, contextTokens] of each cross-attention by the name of its layer, for
-   * example `down_blocks.0.attentions.0.transformer_blocks.0.attn2`, in the order of execution.
+   * Called with the probabilities [batch, heads, h * w, contextTokens] of each cross-attention and the name of its layer,
+   * for example `down_blocks.0.attentions.0.transformer_blocks.0.attn2`, in the order of execution.
    */
   readonly attentionMaps?: (name: string, probabilities: Tensor) => void;
-  /** Recompute each block on the way back instead of keeping its activations; not together with `attentionMaps`. */
+  /** Recompute each block in the backward pass instead of keeping its activations; not together with `attentionMaps`. */
   readonly checkpointBlocks?: boolean;
 }
 
+/** What a UNet reads. */
 export interface UNetInputs {
-  /** Noisy latents [batch, in_channels, h, w]; h and w are multiples of the total stride. */
+  /** Noisy latents [batch, in_channels, h, w]; h and w are multiples of the total stride, 2^(blocks - 1). */
   readonly sample: Tensor;
   /** Timesteps [batch], float32. */
   readonly timestep: Tensor;
   /** Text conditioning [batch, tokens, cross_attention_dim]. */
   readonly context: Tensor;
-  /** What the timestep's embedding is told besides [batch, time_cond_proj_dim]; for networks that have that number. */
+  /** A second condition of the time embedding, [batch, time_cond_proj_dim]; only for networks that have that key. */
   readonly timestepCondition?: Tensor;
 }
 
-/** Gives the network's prediction (the noise, for Stable Diffusion 1.x), [batch, out_channels, h, w]. */
+/** Gives the network's prediction (for Stable Diffusion 1.x the noise), [batch, out_channels, h, w]. */
 export type UNet = (inputs: UNetInputs) => Tensor;
 
-/** A UNet2DConditionModel. */
+/**
+ * A UNet2DConditionModel: a convolution, blocks that halve the map, a middle block, blocks that double it and read the maps
+ * of the first half as skips, a convolution.
+ *
+ * @param weights under diffusers' names
+ * @throws UserError when the inputs do not fit the configuration
+ */
 export function unet(
   config: UNetConfig,
   weights: Weights,
@@ -47,6 +55,8 @@ export function unet(
     checkInputs(config, sample, timestep, context, timestepCondition);
     const { block_out_channels: channels, norm_num_groups: groups, norm_eps: eps } = config;
     const last = channels.length - 1;
+
+    // 1. Time: [batch] -> [batch, 4 * channels[0]]. Every residual block adds a projection of it to its map.
     const activatedTime = silu(timeEmbedding(config, weights, timestep, timestepCondition));
 
     const resnet = (name: string, x: Tensor, width: number) => {
@@ -61,8 +71,8 @@ export function unet(
     const transformer = (name: string, x: Tensor, level: number) => {
       const at = scoped(weights, name);
       const options = {
-        heads: config.attention_head_dim[level]!,
-        layers: config.transformer_layers_per_block[level]!,
+        heads: config.attention_head_dim[level],
+        layers: config.transformer_layers_per_block[level],
         groups,
         linearProjection: config.use_linear_projection,
         onCrossAttention:
@@ -73,42 +83,48 @@ export function unet(
       return checkpoint((y: Tensor, text: Tensor) => spatialTransformer(at, y, text, options))(x, context);
     };
 
-    let hidden = convLayer(weights, 'conv_in', sample, channels[0]!);
+    // 2. In: [batch, in_channels, h, w] -> [batch, channels[0], h, w].
+    let hidden = convLayer(weights, 'conv_in', sample, channels[0]);
     const skips = [hidden];
 
+    // 3. Down: level i maps to [batch, channels[i], h / 2^i, w / 2^i]; every map on the way is kept as a skip.
     config.down_block_types.forEach((type, level) => {
       const block = `down_blocks.${level}`;
-      for (let i = 0; i < config.layers_per_block[level]!; i++) {
-        hidden = resnet(`${block}.resnets.${i}`, hidden, channels[level]!);
+      for (let i = 0; i < config.layers_per_block[level]; i++) {
+        hidden = resnet(`${block}.resnets.${i}`, hidden, channels[level]);
         if (type === 'CrossAttnDownBlock2D') hidden = transformer(`${block}.attentions.${i}`, hidden, level);
         skips.push(hidden);
       }
       if (level < last) {
         const padding = config.downsample_padding === 0 ? ([0, 0, 1, 1] as const) : 1;
         const down = { stride: 2, padding };
-        hidden = convLayer(weights, `${block}.downsamplers.0.conv`, hidden, channels[level]!, down);
+        hidden = convLayer(weights, `${block}.downsamplers.0.conv`, hidden, channels[level], down);
         skips.push(hidden);
       }
     });
 
+    // 4. Middle, at the smallest size: [batch, channels[last], h / 2^last, w / 2^last].
     if (config.mid_block_type) {
-      hidden = resnet('mid_block.resnets.0', hidden, channels[last]!);
+      hidden = resnet('mid_block.resnets.0', hidden, channels[last]);
       hidden = transformer('mid_block.attentions.0', hidden, last);
-      hidden = resnet('mid_block.resnets.1', hidden, channels[last]!);
+      hidden = resnet('mid_block.resnets.1', hidden, channels[last]);
     }
 
+    // 5. Up: the levels in reverse. Each residual block reads its input and the latest unread skip, concatenated by channel.
     config.up_block_types.forEach((type, i) => {
       const level = last - i;
       const block = `up_blocks.${i}`;
-      for (let j = 0; j < config.layers_per_block[level]! + 1; j++) {
-        hidden = resnet(`${block}.resnets.${j}`, concat([hidden, skips.pop()!], 1), channels[level]!);
+      for (let j = 0; j < config.layers_per_block[level] + 1; j++) {
+        const skip = required(skips.pop(), 'skip');
+        hidden = resnet(`${block}.resnets.${j}`, concat([hidden, skip], 1), channels[level]);
         if (type === 'CrossAttnUpBlock2D') hidden = transformer(`${block}.attentions.${j}`, hidden, level);
       }
       if (level > 0) {
-        hidden = upsampleLayer(weights, `${block}.upsamplers.0.conv`, hidden, channels[level]!);
+        hidden = upsampleLayer(weights, `${block}.upsamplers.0.conv`, hidden, channels[level]);
       }
     });
 
+    // 6. Out: [batch, channels[0], h, w] -> [batch, out_channels, h, w].
     const out = groupNormLayer(weights, 'conv_norm_out', hidden, groups, eps, { silu: true });
     return convLayer(weights, 'conv_out', out, config.out_channels);
   };
@@ -121,10 +137,10 @@ function timeEmbedding(config: UNetConfig, weights: Weights, timestep: Tensor, c
     flipSinToCos: config.flip_sin_to_cos,
     freqShift: config.freq_shift,
   });
-  const told = condition
+  const embedded = condition
     ? add(waves, linearLayer(weights, 'time_embedding.cond_proj', condition, width, { bias: false }))
     : waves;
-  const hidden = silu(linearLayer(weights, 'time_embedding.linear_1', told, 4 * width));
+  const hidden = silu(linearLayer(weights, 'time_embedding.linear_1', embedded, 4 * width));
   return linearLayer(weights, 'time_embedding.linear_2', hidden, 4 * width);
 }
 
@@ -137,7 +153,7 @@ function checkInputs(
 ): void {
   const [batch, channels, height, width] = sample.shape;
   const stride = 2 ** (config.block_out_channels.length - 1);
-  if (sample.rank !== 4 || channels !== config.in_channels || height! % stride || width! % stride) {
+  if (sample.rank !== 4 || channels !== config.in_channels || height % stride || width % stride) {
     throw new UserError(
       `unet: sample must be [batch, ${config.in_channels}, h, w] with h and w multiples of ${stride}, got [${sample.shape}]`,
     );

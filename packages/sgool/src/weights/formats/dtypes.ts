@@ -1,8 +1,8 @@
-/** @file The element types of a safetensors file, and the typed arrays that stand for them. */
+/** @file The element types of a safetensors file, and their typed arrays in JavaScript. */
 
 import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from './float16.ts';
 
-/** Bytes of one element. In the order in which the reference implementation lays types out in a file. */
+/** Bytes of one element, in the order in which the reference implementation arranges types in a file. */
 export const DTYPE_BYTES = {
   U64: 8,
   I64: 8,
@@ -49,16 +49,17 @@ const NATIVE_ARRAYS = {
   BOOL: Uint8Array,
 } as const;
 
+/** Whether a value is the name of an element type. */
 export function isDtype(name: unknown): name is Dtype {
   return typeof name === 'string' && Object.hasOwn(DTYPE_BYTES, name);
 }
 
-/** True for the types whose values `readTensor` gives as float32. */
+/** Whether it is a floating-point type, whose values `readTensor` gives as float32. */
 export function isFloat(dtype: Dtype): boolean {
   return dtype === 'F32' || dtype === 'F16' || dtype === 'BF16' || dtype === 'F64';
 }
 
-/** Stored bytes (little-endian, as every machine that Node runs on) as values; nothing is lost. */
+/** Decodes stored bytes exactly. Little-endian, like every machine that Node runs on. */
 export function decodeTensor(dtype: Dtype, bytes: ArrayBuffer): TensorData {
   if (dtype === 'F16') return decodeFloat16(new Uint16Array(bytes));
   if (dtype === 'BF16') return decodeBfloat16(new Uint16Array(bytes));
@@ -66,10 +67,10 @@ export function decodeTensor(dtype: Dtype, bytes: ArrayBuffer): TensorData {
 }
 
 /**
- * Values as the bytes to store. float32 values become F16 or BF16 by rounding to nearest even; any other type
- * wants its own typed array.
+ * Encodes values as bytes. float32 values become F16 or BF16 by rounding to nearest even; any other type needs its own typed
+ * array.
  *
- * @throws TypeError when the array cannot stand for the type.
+ * @throws TypeError when the array does not fit the type
  */
 export function encodeTensor(dtype: Dtype, data: TensorData): Uint8Array {
   let stored: TensorData;

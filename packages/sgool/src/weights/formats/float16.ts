@@ -5,7 +5,7 @@
  */
 
 const INFINITY_32 = 0x7f800000;
-/** Bits of 65536, the first float32 that no rounding can bring back below float16's infinity. */
+/** Bits of 65536, from which on every float32 rounds to float16's infinity. */
 const FLOAT16_OVERFLOW = 0x47800000;
 /** Bits of 2^-14, the smallest normal float16. */
 const FLOAT16_MIN_NORMAL = 0x38800000;

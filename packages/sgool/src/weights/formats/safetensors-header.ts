@@ -22,6 +22,7 @@ export interface TensorEntry {
   byteLength: number;
 }
 
+/** The checked header of a safetensors file. */
 export interface SafetensorsHeader {
   metadata: Readonly<Record<string, string>>;
   /** In the order of the data in the file. */
@@ -61,9 +62,10 @@ export function headerLength(first: Uint8Array, fileBytes: number, path: string)
 function parseMetadata(value: unknown, path: string): Record<string, string> {
   if (value === undefined) return {};
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    fail(path, '__metadata__ is no object');
+    fail(path, '__metadata__ is not an object');
   for (const [key, text] of Object.entries(value)) {
-    if (typeof text !== 'string') fail(path, `__metadata__ ${quote(key)} is no string, got ${quote(text)}`);
+    if (typeof text !== 'string')
+      fail(path, `__metadata__ ${quote(key)} is not a string, got ${quote(text)}`);
   }
   return value as Record<string, string>;
 }
@@ -140,7 +142,7 @@ export function parseSafetensorsHeader(json: Uint8Array, fileBytes: number, path
     fail(path, 'the header is not JSON');
   }
   if (typeof header !== 'object' || header === null || Array.isArray(header))
-    fail(path, 'the header is no object');
+    fail(path, 'the header is not an object');
 
   const dataStart = 8 + json.length;
   const { __metadata__: rawMetadata, ...descriptions } = header as Record<string, unknown>;

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../errors.ts';
-import { openSafetensors, readAll, readTensor, readTypedTensor, writeSafetensors } from './safetensors.ts';
+import { openSafetensors, readAll, readTensor, readTypedTensor } from './safetensors.ts';
+import { writeSafetensors } from './write-safetensors.ts';
 
 let dir: string;
 beforeAll(async () => {
@@ -119,7 +120,7 @@ describe('writing and reading', () => {
 describe('broken and hostile files', () => {
   const cases: [string, unknown, number, RegExp][] = [
     ['JSON that is none', '{"a":', 0, /the header is not JSON/],
-    ['a list', '[1,2]', 0, /the header is no object/],
+    ['a list', '[1,2]', 0, /the header is not an object/],
     ['a tensor that is no object', { a: 3 }, 0, /tensor "a" has no description/],
     [
       'an unknown dtype',
@@ -150,7 +151,7 @@ describe('broken and hostile files', () => {
     ['tensors that overlap', { a: f32([2], [0, 8]), b: f32([2], [4, 12]) }, 12, /"a" and "b" overlap/],
     ['a hole', { a: f32([1], [0, 4]), b: f32([1], [8, 12]) }, 12, /4 unused bytes before tensor "b"/],
     ['bytes left over', { a: f32([1], [0, 4]) }, 12, /8 unused bytes after the last tensor/],
-    ['metadata that is no text', { __metadata__: { x: 1 } }, 0, /__metadata__ "x" is no string/],
+    ['metadata that is no text', { __metadata__: { x: 1 } }, 0, /__metadata__ "x" is not a string/],
   ];
   it.each(cases)('refuses %s', async (_, header, dataBytes, message) => {
     const text = await messageOf(openSafetensors(await fileWith(header, dataBytes)));

@@ -1,9 +1,9 @@
-/** @file Reading and writing safetensors files. Only what is asked for is read. */
+/** @file Reading safetensors files. Only what is needed is read. */
 
+import { files } from '#platform';
 import { UserError } from '../../errors.ts';
-import { replaceFile } from '../sources/atomic-file.ts';
-import { type FileBytes, withFile } from '../sources/file-bytes.ts';
-import { DTYPE_BYTES, type Dtype, decodeTensor, encodeTensor, isFloat, type TensorData } from './dtypes.ts';
+import type { FileBytes } from '../../platform/platform.ts';
+import { type Dtype, decodeTensor, isFloat, type TensorData } from './dtypes.ts';
 import { headerLength, parseSafetensorsHeader, type SafetensorsHeader } from './safetensors-header.ts';
 
 /** An opened file: its checked header. No file handle is kept. */
@@ -15,13 +15,6 @@ export interface SafetensorsFile extends SafetensorsHeader {
 /** A tensor in memory. */
 export interface Tensor {
   /** Type in the file; F16 and BF16 come as float32 values. */
-  dtype: Dtype;
-  shape: readonly number[];
-  data: TensorData;
-}
-
-/** A tensor to be written: F16 and BF16 take float32 values, any other type its own typed array. */
-export interface TensorToWrite {
   dtype: Dtype;
   shape: readonly number[];
   data: TensorData;
@@ -40,15 +33,15 @@ export async function readSafetensors(file: FileBytes): Promise<SafetensorsFile>
  * @throws UserError with one line when the file is missing, truncated, broken or hostile
  */
 export function openSafetensors(path: string): Promise<SafetensorsFile> {
-  return withFile(path, readSafetensors);
+  return files.withFile(path, readSafetensors);
 }
 
-/** Where a tensor lies; a wrong name is told with the names that come closest. */
+/** The entry of a tensor. @throws UserError that lists similar names when there is none */
 function entryOf(file: SafetensorsFile, name: string) {
   const entry = file.tensors.get(name);
   if (entry !== undefined) return entry;
-  const last = name.split('.').at(-1)!;
-  const similar = [...file.tensors.keys()].filter((other) => other.endsWith(last)).slice(0, 3);
+  const ending = name.slice(name.lastIndexOf('.') + 1);
+  const similar = [...file.tensors.keys()].filter((other) => other.endsWith(ending)).slice(0, 3);
   const hint = similar.length > 0 ? `, such as ${similar.join(', ')}` : '';
   throw new UserError(`${file.path}: no tensor ${name}; it holds ${file.tensors.size} tensors${hint}`);
 }
@@ -65,7 +58,7 @@ async function readFrom(bytes: FileBytes, file: SafetensorsFile, name: string): 
  * @throws UserError when there is no such tensor or the file cannot be read
  */
 export async function readTypedTensor(file: SafetensorsFile, name: string): Promise<Tensor> {
-  return withFile(file.path, (bytes) => readFrom(bytes, file, name));
+  return files.withFile(file.path, (bytes) => readFrom(bytes, file, name));
 }
 
 /**
@@ -84,58 +77,9 @@ export async function readTensor(file: SafetensorsFile, name: string): Promise<F
 
 /** Reads every tensor, each in its own type, in the order of the file. */
 export async function readAll(file: SafetensorsFile): Promise<Map<string, Tensor>> {
-  return withFile(file.path, async (bytes) => {
+  return files.withFile(file.path, async (bytes) => {
     const tensors = new Map<string, Tensor>();
     for (const name of file.tensors.keys()) tensors.set(name, await readFrom(bytes, file, name));
     return tensors;
-  });
-}
-
-const DTYPE_ORDER = Object.keys(DTYPE_BYTES);
-
-/** The order of the reference implementation: widest elements first, which keeps all of them aligned, then by name. */
-function inFileOrder(tensors: Record<string, TensorToWrite>): [string, TensorToWrite][] {
-  return Object.entries(tensors).sort(
-    ([a, { dtype: x }], [b, { dtype: y }]) =>
-      DTYPE_ORDER.indexOf(x) - DTYPE_ORDER.indexOf(y) || (a < b ? -1 : 1),
-  );
-}
-
-/**
- * Writes a safetensors file whole or not at all (temporary name, flush, rename).
- *
- * @param tensors by name; `data.length` must be the product of `shape`
- * @param metadata free text pairs, for instance `{ format: 'pt' }`, which transformers and diffusers look for
- * @throws UserError when the file system refuses (full disk, missing or unwritable folder)
- */
-export async function writeSafetensors(
-  path: string,
-  tensors: Record<string, TensorToWrite>,
-  metadata?: Record<string, string>,
-): Promise<void> {
-  const ordered = inFileOrder(tensors);
-  const header: Record<string, unknown> = {};
-  if (metadata !== undefined) {
-    header.__metadata__ = Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)));
-  }
-  let offset = 0;
-  for (const [name, { dtype, shape, data }] of ordered) {
-    const elements = shape.reduce((product, size) => product * size, 1);
-    if (name === '__metadata__') throw new Error('writeSafetensors: __metadata__ is no name for a tensor');
-    if (data.length !== elements) {
-      throw new Error(`writeSafetensors: ${name} [${shape}] needs ${elements} values, got ${data.length}`);
-    }
-    const end = offset + elements * DTYPE_BYTES[dtype];
-    header[name] = { dtype, shape, data_offsets: [offset, end] };
-    offset = end;
-  }
-  const json = Buffer.from(JSON.stringify(header));
-  const padded = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ');
-  padded.writeBigUInt64LE(BigInt(padded.length - 8));
-  json.copy(padded, 8);
-
-  await replaceFile(path, async (file) => {
-    await file.writeFile(padded);
-    for (const [, { dtype, data }] of ordered) await file.writeFile(encodeTensor(dtype, data));
   });
 }

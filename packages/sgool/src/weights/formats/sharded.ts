@@ -1,10 +1,10 @@
 /**
- * @file Weights that are split over several files: `<name>.safetensors.index.json` and `pytorch_model.bin.index.json`, which
- * say for each tensor the file that holds it.
+ * @file Weights that are split over several files. `<name>.safetensors.index.json` or `pytorch_model.bin.index.json` names the
+ * file of each tensor.
  *
  * Reference: huggingface_hub, serialization/_base.py (split_state_dict_into_shards_factory)
  */
-import { dirname, join } from 'node:path';
+import { places } from '#platform';
 import { UserError } from '../../errors.ts';
 import { readConfig } from '../sources/read-config.ts';
 import { openTensorFile } from './tensor-file.ts';
@@ -12,7 +12,7 @@ import type { TensorFile, WeightTensor } from './weight-source.ts';
 
 const MAX_SHARDS = 1000;
 
-/** The files that an index names, each a plain name beside the index, in its order. */
+/** The files that an index names, in its order; each must lie beside the index. */
 function shardNames(weightMap: Readonly<Record<string, unknown>>, path: string): string[] {
   const names = new Set(Object.values(weightMap));
   for (const name of names) {
@@ -30,7 +30,7 @@ function shardNames(weightMap: Readonly<Record<string, unknown>>, path: string):
 /**
  * Opens an index and every file that it names, as one.
  *
- * @throws UserError when a file is missing or broken, or does not hold a tensor that the index puts there
+ * @throws UserError when a file is missing or broken, or lacks a tensor that the index assigns to it
  */
 export async function openSharded(path: string): Promise<TensorFile> {
   const { weight_map: weightMap } = await readConfig(path);
@@ -39,13 +39,13 @@ export async function openSharded(path: string): Promise<TensorFile> {
   }
   const shards = new Map<string, TensorFile>();
   for (const name of shardNames(weightMap as Record<string, unknown>, path)) {
-    shards.set(name, await openTensorFile(join(dirname(path), name)));
+    shards.set(name, await openTensorFile(places.join(places.dirname(path), name)));
   }
   const [first] = shards.values();
   if (first === undefined) throw new UserError(`${path}: its weight_map is empty`);
   const tensors = new Map<string, WeightTensor>();
   for (const [name, shard] of Object.entries(weightMap as Record<string, string>)) {
-    const tensor = shards.get(shard)!.tensors.get(name);
+    const tensor = shards.get(shard)?.tensors.get(name);
     if (tensor === undefined) throw new UserError(`${path}: ${shard} does not hold ${name}`);
     tensors.set(name, tensor);
   }

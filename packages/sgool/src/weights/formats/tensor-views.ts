@@ -1,14 +1,10 @@
-/** @file Parts and rearrangements of tensors in files: byte ranges where that is enough, small copies where it is not. */
+/** @file Parts and rearrangements of tensors in files: byte ranges where possible, small copies otherwise. */
 
+import { files } from '#platform';
 import { UserError } from '../../errors.ts';
-import { readStretch } from '../sources/file-bytes.ts';
+import { product, sum } from '../../numbers.ts';
 import { DTYPE_BYTES, type Dtype, decodeTensor, isFloat, type TensorData } from './dtypes.ts';
 import type { ComputedTensor, StoredTensor, WeightTensor } from './weight-source.ts';
-
-/** Number of elements. */
-export function elementsOf(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
 
 /** Row-major steps between neighbours along each axis, in elements. */
 export function contiguousStrides(shape: readonly number[]): number[] {
@@ -24,7 +20,10 @@ export function contiguousStrides(shape: readonly number[]): number[] {
 /** Reads a tensor into memory; float16 and bfloat16 come as float32. */
 export function valuesOf(tensor: WeightTensor): TensorData {
   if ('compute' in tensor) return tensor.compute();
-  return decodeTensor(tensor.dtype, readStretch(tensor.path, tensor.byteOffset, tensor.byteLength).buffer);
+  return decodeTensor(
+    tensor.dtype,
+    files.readRangeSync(tensor.path, tensor.byteOffset, tensor.byteLength).buffer,
+  );
 }
 
 /** Reads a tensor of floating-point type as float32. @throws UserError for whole numbers */
@@ -42,27 +41,29 @@ function dtypeInMemory(dtype: Dtype): Dtype {
   return dtype === 'F16' || dtype === 'BF16' ? 'F32' : dtype;
 }
 
-/** A tensor that `compute` makes from the values of another. */
+/** A tensor that `compute` derives from the values of another. */
 export function computed(
   from: WeightTensor,
   shape: readonly number[],
   compute: () => TensorData,
 ): ComputedTensor {
   const dtype = dtypeInMemory(from.dtype);
-  return { dtype, shape, path: from.path, byteLength: elementsOf(shape) * DTYPE_BYTES[dtype], compute };
+  return { dtype, shape, path: from.path, byteLength: product(shape) * DTYPE_BYTES[dtype], compute };
 }
 
 /** The same values in float32. */
 export function asFloat32(tensor: WeightTensor): WeightTensor {
   if (tensor.dtype === 'F32') return tensor;
   const { shape, path } = tensor;
-  return { dtype: 'F32', shape, path, byteLength: elementsOf(shape) * 4, compute: () => float32Of(tensor) };
+  return { dtype: 'F32', shape, path, byteLength: product(shape) * 4, compute: () => float32Of(tensor) };
 }
 
-/** The same numbers under another shape of as many elements. */
+/** The same values in another shape. @throws UserError when the number of elements differs */
 export function reshaped(tensor: WeightTensor, shape: readonly number[]): WeightTensor {
-  if (elementsOf(shape) !== elementsOf(tensor.shape)) {
-    throw new UserError(`${tensor.path}: a weight of shape [${tensor.shape}] cannot be seen as [${shape}]`);
+  if (product(shape) !== product(tensor.shape)) {
+    throw new UserError(
+      `${tensor.path}: a weight of shape [${tensor.shape}] cannot be reshaped to [${shape}]`,
+    );
   }
   return { ...tensor, shape };
 }
@@ -75,9 +76,9 @@ export function squeezed(tensor: WeightTensor, rank: number): WeightTensor {
 }
 
 /**
- * Some rows (entries along the first axis). In a file this is a stretch of bytes; nothing is copied.
+ * Some rows (entries along the first axis). In a file this is a range of bytes; nothing is copied.
  *
- * @throws UserError when the tensor has not that many rows
+ * @throws UserError when the tensor has fewer rows
  */
 export function rows(tensor: WeightTensor, from: number, count: number): WeightTensor {
   const [length = 0, ...rest] = tensor.shape;
@@ -87,7 +88,7 @@ export function rows(tensor: WeightTensor, from: number, count: number): WeightT
     );
   }
   const shape = [count, ...rest];
-  const row = elementsOf(rest);
+  const row = product(rest);
   if ('compute' in tensor) {
     return computed(tensor, shape, () => tensor.compute().slice(from * row, (from + count) * row));
   }
@@ -100,7 +101,7 @@ export function rows(tensor: WeightTensor, from: number, count: number): WeightT
   };
 }
 
-/** Matrix with rows and columns exchanged; a copy in memory when it is asked for. */
+/** The transposed matrix; a copy in memory on demand. @throws UserError when it is not a matrix */
 export function transposed(tensor: WeightTensor): ComputedTensor {
   const [height, width] = tensor.shape;
   if (tensor.shape.length !== 2) {
@@ -112,7 +113,7 @@ export function transposed(tensor: WeightTensor): ComputedTensor {
 /** Elements of `values` in row-major order of a view with these strides. */
 function gathered<T extends TensorData>(values: T, shape: readonly number[], strides: readonly number[]): T {
   const out = values.slice(0, 0).constructor as new (length: number) => T;
-  const result = new out(elementsOf(shape));
+  const result = new out(product(shape));
   const index = new Array<number>(shape.length).fill(0);
   let place = 0;
   for (let i = 0; i < result.length; i++) {
@@ -128,12 +129,12 @@ function gathered<T extends TensorData>(values: T, shape: readonly number[], str
 }
 
 /**
- * A view with strides of a stretch of a file, such as a transposed matrix that was saved as it was. In the common case
- * that its elements lie in order it stays in the file.
+ * A strided view of a range of a file, such as a transposed matrix that was saved without copying. In the common case that
+ * its elements lie in order, it stays in the file.
  *
- * @param stretch the whole stretch that the view may touch, as one axis
- * @param offset first element of the view in the stretch
- * @throws UserError when it is asked for and repeats elements so often that it is larger than its file says
+ * @param stretch the whole range that the view may touch, as one axis
+ * @param offset first element of the view in the range
+ * @throws UserError on demand, when the view repeats elements so often that it is larger than its range
  */
 export function stridedView(
   stretch: StoredTensor,
@@ -143,18 +144,18 @@ export function stridedView(
   const size = DTYPE_BYTES[dtype];
   const byteOffset = stretch.byteOffset + offset * size;
   const inOrder = contiguousStrides(shape);
-  const elements = elementsOf(shape);
+  const elements = product(shape);
   if (elements === 0 || shape.every((length, axis) => length === 1 || strides[axis] === inOrder[axis])) {
     return { dtype, shape, path, byteOffset, byteLength: elements * size };
   }
-  const last = shape.reduce((sum, length, axis) => sum + (length - 1) * strides[axis], 0);
+  const last = sum(shape.map((length, axis) => (length - 1) * strides[axis]));
   return computed(stretch, shape, () => {
     if (elements > last + 1) {
       throw new UserError(
         `${path}: a tensor of shape [${shape}] repeats the same elements; save a copy of it instead`,
       );
     }
-    const touched = readStretch(path, byteOffset, (last + 1) * size).buffer;
+    const touched = files.readRangeSync(path, byteOffset, (last + 1) * size).buffer;
     return gathered(decodeTensor(dtype, touched), shape, strides);
   });
 }

@@ -1,42 +1,44 @@
-/** @file Weights by the names that a network uses, whatever the file calls them. */
+/** @file Weights by the names that a network uses, whatever their names in the file. */
 
 import { UserError } from '../../errors.ts';
+import { sum } from '../../numbers.ts';
 import type { Dtype, TensorData } from './dtypes.ts';
 import type { TensorEntry } from './safetensors-header.ts';
 
-/** A tensor that stays in its file: what an engine needs to map it as a constant. */
+/** A tensor that stays in its file: where an engine finds it to map it as a constant. */
 export interface StoredTensor extends TensorEntry {
   /** Real path of the file. */
   readonly path: string;
 }
 
-/** A tensor that is made when it is asked for, from others that lie in files: transposed, converted, merged. */
+/** A tensor that is computed on demand from tensors in files: transposed, converted, merged. */
 export interface ComputedTensor {
   /** Type of the values that `compute` gives; float16 and bfloat16 come as float32. */
   readonly dtype: Dtype;
   readonly shape: readonly number[];
   /** Real path of the file that it is made from. */
   readonly path: string;
-  /** Bytes that it takes in memory. */
+  /** Its size in memory. */
   readonly byteLength: number;
   /** @throws UserError when the file can no longer be read */
   compute(): TensorData;
-  /** How it comes about, for an engine that can do it faster: base + scale · up · down, in the base's shape. */
+  /** The computation as base + scale · up · down in the base's shape, for an engine that can do it faster. */
   readonly lowRank?: {
     readonly base: WeightTensor;
-    /** Rows of the base by rank, perhaps with axes of length 1 behind. */
+    /** [rows of the base, rank], perhaps with trailing axes of length 1. */
     readonly up: WeightTensor;
-    /** Rank by all other axes of the base. */
+    /** [rank, all other axes of the base]. */
     readonly down: WeightTensor;
     readonly scale: number;
   };
 }
 
+/** A tensor of a network. */
 export type WeightTensor = StoredTensor | ComputedTensor;
 
 /** Bytes of all tensors together. */
 export function weightBytes(tensors: ReadonlyMap<string, Pick<WeightTensor, 'byteLength'>>): number {
-  return [...tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return sum(Array.from(tensors.values(), ({ byteLength }) => byteLength));
 }
 
 /** An opened file of tensors: names, shapes, places. */
@@ -44,7 +46,7 @@ export interface TensorFile {
   /** Real path of the file, or of the first of several. */
   readonly path: string;
   readonly tensors: ReadonlyMap<string, WeightTensor>;
-  /** What is written beside the tensors: the metadata of a safetensors file, plain values of a checkpoint. */
+  /** The metadata of a safetensors file, or the plain values of a checkpoint. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -78,9 +80,10 @@ export function sourceOf(path: string, tensors: ReadonlyMap<string, WeightTensor
 }
 
 /**
- * Looks at an opened file as the weights of a network.
+ * Presents an opened file as the weights of a network.
  *
- * @param rename from names in the file to names of the network; by default they are the same
+ * @param rename from names in the file to names of the network. Default: the same names
+ * @throws UserError when two tensors get the same name
  */
 export function weightSource(
   file: {
@@ -94,7 +97,7 @@ export function weightSource(
     const name = rename(nameInFile);
     if (name === undefined) continue;
     if (tensors.has(name))
-      throw new UserError(`${file.path}: two tensors stand for ${name}, one is ${nameInFile}`);
+      throw new UserError(`${file.path}: two tensors have the name ${name}, one is ${nameInFile}`);
     tensors.set(name, { path: file.path, ...entry });
   }
   return sourceOf(file.path, tensors);
@@ -120,7 +123,7 @@ export function renameVaeAttention(nameInFile: string): string {
   );
 }
 
-/** Leaves out `position_ids`, a constant 0, 1, 2, ... that older CLIP files carry. */
+/** Leaves out `position_ids`, a constant 0, 1, 2, ... in older CLIP files. */
 export function dropPositionIds(nameInFile: string): string | undefined {
   return nameInFile.endsWith('.position_ids') ? undefined : nameInFile;
 }

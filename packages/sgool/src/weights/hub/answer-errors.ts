@@ -1,18 +1,18 @@
-/** @file What it means when a Hub does not answer, or answers with no. */
+/** @file Messages for a Hub that does not answer or refuses. */
 import { UserError } from '../../errors.ts';
 import { HubInterruption } from './retries.ts';
 
-/** What was asked for. */
+/** What was requested. */
 export interface Question {
   readonly id: string;
   readonly revision: string;
   readonly path?: string;
 }
 
-/** Codes of a Hub that is not there at all; asking again does not help. */
+/** Error codes of a Hub that cannot be reached at all; retrying does not help. */
 const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
 
-/** Why there was no answer at all. */
+/** The reason why there was no answer. */
 export function connectionError(error: unknown, endpoint: string): Error {
   const cause = (error as { cause?: { code?: string; message?: string } }).cause;
   const reason = cause?.code ?? cause?.message ?? (error as Error).message;
@@ -24,7 +24,7 @@ export function connectionError(error: unknown, endpoint: string): Error {
   });
 }
 
-/** What the Hub's answer means; it names the reason in a header of its own. */
+/** The meaning of the Hub's refusal, which names its reason in a header. */
 export function answerError(
   response: Response,
   { id, revision, path }: Question,
@@ -36,7 +36,7 @@ export function answerError(
     return new HubInterruption(`hub: ${endpoint} answers ${status} for ${path ?? id}`);
   }
   if (code === 'GatedRepo' || status === 403) {
-    const first = `its authors let in only those who asked (${status}); accept the terms on ${endpoint}/${id}`;
+    const first = `access is limited to approved users (${status}); accept the terms on ${endpoint}/${id}`;
     const then = token === undefined ? ', then set HF_TOKEN' : ' with the account of your token';
     return new UserError(`hub: ${id}: ${first}${then}`);
   }

@@ -1,11 +1,9 @@
 /**
- * @file The cache on the disk, in the layout of `huggingface_hub`, so that downloads of Python tools are found and ours are
- * found by them: `models--org--name/{blobs/<hash>, refs/<branch>, snapshots/<commit>/<path> -> blob}`.
+ * @file Models in the cache on the disk, in the layout of `huggingface_hub`, so that downloads of Python tools are found and
+ * ours are found by them: `models--org--name/{blobs/<hash>, refs/<branch>, snapshots/<commit>/<path> -> blob}`.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { copyFile, link, mkdir, rename, rm, stat, symlink } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
-import { writeFileAtomic } from '../sources/atomic-file.ts';
+import { disk, places } from '#platform';
+import { sum } from '../../numbers.ts';
 import { type Environment, hubCacheDir } from './environment.ts';
 
 /** A model at one commit, as it lies in the cache. */
@@ -24,7 +22,7 @@ export const isCommit = (revision: string): boolean => COMMIT.test(revision);
 
 /** Folder of one model in the cache. */
 export function modelCacheDir(id: string, env?: Environment): string {
-  return join(hubCacheDir(env), `models--${id.replace('/', '--')}`);
+  return places.join(hubCacheDir(env), `models--${id.replace('/', '--')}`);
 }
 
 /**
@@ -36,46 +34,35 @@ export function findSnapshot(id: string, revision?: string, env?: Environment): 
   const model = modelCacheDir(id, env);
   const commit = revision !== undefined && isCommit(revision) ? revision : readRef(model, revision ?? 'main');
   if (commit !== undefined) {
-    const dir = join(model, 'snapshots', commit);
-    return existsSync(dir) ? { id, commit, dir } : undefined;
+    const dir = places.join(model, 'snapshots', commit);
+    return disk.exists(dir) ? { id, commit, dir } : undefined;
   }
-  // A model that was pulled at one commit only has no `main`, but there is no doubt which one is meant.
+  // A model that was pulled at a single commit has no `main`, but only that commit can be meant.
   const [only, ...others] = revision === undefined ? commitsOf(model) : [];
   if (only === undefined || others.length > 0) return undefined;
-  return { id, commit: only, dir: join(model, 'snapshots', only) };
+  return { id, commit: only, dir: places.join(model, 'snapshots', only) };
 }
 
 const WEIGHT_FILE = /\.(safetensors|ckpt|pth?)$/;
 
-/** What of a snapshot is the model: the folder, or its only file of weights where it is no folder of networks. */
+/** Path of the model in a snapshot: the folder, or its only file of weights where it is not a folder of networks. */
 export function modelPath({ dir }: HubSnapshot): string {
-  const names = namesIn(dir);
+  const names = disk.list(dir);
   const [file, ...others] = names.filter((name) => WEIGHT_FILE.test(name));
   const isFolder = names.includes('model_index.json') || names.includes('config.json');
-  return isFolder || file === undefined || others.length > 0 ? dir : join(dir, file);
+  return isFolder || file === undefined || others.length > 0 ? dir : places.join(dir, file);
 }
 
 function readRef(model: string, name: string): string | undefined {
-  try {
-    const commit = readFileSync(join(model, 'refs', name), 'utf8').trim();
-    return isCommit(commit) ? commit : undefined;
-  } catch {
-    return undefined;
-  }
+  const commit = disk.readText(places.join(model, 'refs', name))?.trim();
+  return commit !== undefined && isCommit(commit) ? commit : undefined;
 }
 
-const namesIn = (dir: string): string[] => (existsSync(dir) ? readdirSync(dir) : []);
-const commitsOf = (model: string) => namesIn(join(model, 'snapshots')).filter(isCommit);
+const commitsOf = (model: string) => disk.list(places.join(model, 'snapshots')).filter(isCommit);
 
-/** Notes which commit a branch or tag stood for. */
-export async function writeRef(model: string, name: string, commit: string): Promise<void> {
-  const path = join(model, 'refs', name);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFileAtomic(path, commit);
-}
-
+/** A snapshot with its files. */
 export interface CachedModel extends HubSnapshot {
-  /** Branches and tags that stand for this commit. */
+  /** Branches and tags that point to this commit. */
   readonly refs: readonly string[];
   /** Files of this snapshot, by their path on the Hub. */
   readonly files: readonly string[];
@@ -86,13 +73,13 @@ export interface CachedModel extends HubSnapshot {
 /** Every snapshot of every model in the cache. */
 export function listCachedModels(env?: Environment): CachedModel[] {
   const cache = hubCacheDir(env);
-  return namesIn(cache).flatMap((folder) => {
+  return disk.list(cache).flatMap((folder) => {
     const [, org, name] = /^models--(.+?)--(.+)$/.exec(folder) ?? [];
     if (org === undefined) return [];
-    const model = join(cache, folder);
-    const refs = filesBelow(join(model, 'refs'));
+    const model = places.join(cache, folder);
+    const refs = filesBelow(places.join(model, 'refs'));
     return commitsOf(model).map((commit) => {
-      const dir = join(model, 'snapshots', commit);
+      const dir = places.join(model, 'snapshots', commit);
       const files = filesBelow(dir);
       return {
         id: `${org}/${name}`,
@@ -100,7 +87,7 @@ export function listCachedModels(env?: Environment): CachedModel[] {
         dir,
         refs: refs.filter((ref) => readRef(model, ref) === commit),
         files,
-        bytes: files.reduce((sum, file) => sum + statSync(join(dir, file)).size, 0),
+        bytes: sum(files.map((file) => disk.size(places.join(dir, file)))),
       };
     });
   });
@@ -108,24 +95,9 @@ export function listCachedModels(env?: Environment): CachedModel[] {
 
 /** Paths of the files below a folder, with slashes; links to nowhere are left out. */
 function filesBelow(dir: string, prefix = ''): string[] {
-  return namesIn(dir).flatMap((name) => {
-    const found = statSync(join(dir, name), { throwIfNoEntry: false });
-    if (found === undefined) return [];
-    return found.isDirectory() ? filesBelow(join(dir, name), `${prefix}${name}/`) : [prefix + name];
-  });
-}
-
-/** Puts a blob into a snapshot under its name on the Hub: a relative link, or a copy where links are not allowed. */
-export async function linkIntoSnapshot(blob: string, path: string, size: number): Promise<void> {
-  if ((await stat(path).catch(() => undefined))?.size === size) return;
-  await mkdir(dirname(path), { recursive: true });
-  // Made beside it and renamed, so that two pulls at once do not take the name from each other.
-  const temporary = `${path}.${process.pid}-${Math.random().toString(36).slice(2)}.tmp`;
-  await symlink(relative(dirname(path), blob), temporary)
-    .catch(() => link(blob, temporary))
-    .catch(() => copyFile(blob, temporary));
-  await rename(temporary, path).catch(async (error) => {
-    await rm(temporary, { force: true });
-    throw error;
+  return disk.list(dir).flatMap((name) => {
+    const path = places.join(dir, name);
+    if (disk.isFolder(path)) return filesBelow(path, `${prefix}${name}/`);
+    return disk.exists(path) ? [prefix + name] : [];
   });
 }

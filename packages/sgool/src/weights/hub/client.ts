@@ -1,6 +1,6 @@
 /**
- * @file Questions to a Hub: which commit, which files, their bytes. `@huggingface/hub` knows the addresses and answers;
- * what it leaves to its caller is here: the endpoint, the token, and errors in words.
+ * @file Requests to a Hub: the commit of a revision, the files of a commit, their bytes. `@huggingface/hub` knows the API; this
+ * file adds the endpoint, the token, and messages for errors. Node only.
  */
 import { HUB_URL, type ListFileEntry, listFiles, modelInfo } from '@huggingface/hub';
 import { UserError } from '../../errors.ts';
@@ -17,9 +17,10 @@ export interface HubFile {
   readonly hash: string;
 }
 
+/** A connection to a Hub. */
 export interface HubClient {
   readonly endpoint: string;
-  /** The commit that a branch, tag or commit stands for. @throws UserError */
+  /** The commit that a branch or tag points to. @throws UserError */
   commit(id: string, revision: string, signal?: AbortSignal): Promise<string>;
   /** All files at a commit. @throws UserError */
   files(id: string, commit: string, signal?: AbortSignal): Promise<HubFile[]>;
@@ -27,26 +28,27 @@ export interface HubClient {
    * The content of a file from byte `from` on.
    *
    * @returns a response with status 200 (all of it), 206 (the rest) or 416 (there is no rest)
-   * @throws HubInterruption where trying again may help
-   * @throws UserError where it does not
+   * @throws HubInterruption when a retry may help
+   * @throws UserError when it would not
    */
   open(id: string, commit: string, path: string, from: number, signal?: AbortSignal): Promise<Response>;
 }
 
+/** How a Hub is reached. */
 export interface HubClientOptions {
-  /** Address of the Hub without a slash at its end. Default: the public one. */
+  /** Address of the Hub without a trailing slash. Default: the public Hub. */
   readonly endpoint?: string;
   readonly token?: string;
-  /** Times that a question is asked again after an interruption. Default 3. */
+  /** Number of retries after an interruption. Default 3. */
   readonly retries?: number;
-  /** Milliseconds before the first repetition; each further wait is twice as long. Default 500. */
+  /** Milliseconds before the first retry; each further wait is twice as long. Default 500. */
   readonly retryDelay?: number;
 }
 
-/** Longest wait for the answer to a small question. */
+/** Timeout of a small request in milliseconds. */
 const ANSWER_MS = 60_000;
 
-/** Connects to nothing yet. */
+/** Creates a client; nothing is requested yet. */
 export function createHubClient({
   endpoint = HUB_URL,
   token,
@@ -61,7 +63,7 @@ export function createHubClient({
     async (input, init) => {
       const response = await fetch(input, {
         ...init,
-        // The pages of a list are named by the server: its word must not carry the token elsewhere.
+        // The server names the next page of a list. The token must not be sent to another host.
         headers: { ...init?.headers, ...(originOf(input) === new URL(endpoint).origin ? headers : {}) },
         signal,
       }).catch((error) => {
@@ -73,7 +75,7 @@ export function createHubClient({
       throw answerError(response, what, { endpoint, token });
     };
 
-  /** Asks a small question, with a limit on the time of each attempt. */
+  /** A small request, with a timeout for each attempt. */
   const asking = <T>(question: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal) =>
     withRetries(
       async () => {
@@ -106,7 +108,9 @@ export function createHubClient({
         signal,
       );
       if (typeof sha === 'string' && isCommit(sha)) return sha;
-      throw new UserError(`hub: ${endpoint} does not say which commit ${revision} of ${id} is, got ${sha}`);
+      throw new UserError(
+        `hub: ${endpoint} does not give the commit of revision ${revision} of ${id}, got ${sha}`,
+      );
     },
     async files(id, commit, signal) {
       const what = { id, revision: commit };
@@ -127,7 +131,7 @@ export function createHubClient({
       const name = path.split('/').map(encodeURIComponent).join('/');
       const url = `${endpoint}/${id}/resolve/${commit}/${name}`;
       const range: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {};
-      // Bytes as they are: a proxy's compression would make offsets and lengths those of something else.
+      // Uncompressed: after a proxy's compression, offsets and lengths would not be those of the file.
       return ask(
         { id, revision: commit, path },
         signal,
@@ -142,10 +146,10 @@ export function createHubClient({
 const originOf = (input: Parameters<typeof fetch>[0]): string =>
   new URL(input instanceof Request ? input.url : input).origin;
 
-/** @throws UserError where the server names a file so that it would land outside of the snapshot, or says no hash */
+/** @throws UserError when a file's name would lead outside the snapshot, or its hash is missing */
 function hubFile({ path, size, oid, lfs }: ListFileEntry, id: string): HubFile {
   const parts = path.split('/');
-  // Backslashes and colons are harmless here and lead out of the folder on Windows.
+  // Backslashes and colons would lead outside the folder on Windows.
   if (parts.some((part) => part === '' || part === '.' || part === '..') || /[\\:\0]/.test(path)) {
     throw new UserError(`hub: ${id} has a file with an unsafe name, got ${JSON.stringify(path)}`);
   }

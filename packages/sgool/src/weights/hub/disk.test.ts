@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { open, statfs, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { pullModel } from './pull.ts';
 import { type FakeHub, fakePipeline, sha256, startHub } from './testing.ts';
 
@@ -32,7 +32,7 @@ async function fileHandles() {
   return Object.getPrototypeOf(handle) as typeof handle;
 }
 
-test('a disk that is too small is told before anything large is fetched', async () => {
+it('a disk that is too small is told before anything large is fetched', async () => {
   vi.mocked(statfs).mockResolvedValueOnce({ bavail: 10, bsize: 4096 } as never);
   expect(await message()).toMatch(
     /^hub: somebody\/model needs 0\.2 MB more, the disk of .* has 0\.0 MB left; make room, or set HF_HUB_CACHE/,
@@ -40,7 +40,7 @@ test('a disk that is too small is told before anything large is fetched', async 
   expect(hub.requests.some(({ storage }) => storage)).toBe(false);
 });
 
-test('a disk that fills up keeps what has arrived, and the next pull goes on from there', async () => {
+it('a disk that fills up keeps what has arrived, and the next pull goes on from there', async () => {
   const handles = await fileHandles();
   const write = handles.write as (...args: unknown[]) => Promise<unknown>;
   let room = 70_000;
@@ -60,16 +60,16 @@ test('a disk that fills up keeps what has arrived, and the next pull goes on fro
   full.mockRestore();
 
   const { dir } = await pull();
-  const expected = hub.models[ID]!.files[UNET]!;
+  const expected = hub.models[ID].files[UNET];
   expect(sha256(readFileSync(path.join(dir, UNET)))).toBe(sha256(expected));
   expect(readdirSync(path.join(dir, '../../blobs')).filter((name) => name.includes('incomplete'))).toEqual(
     [],
   );
 });
 
-test('a cache that cannot be written is told with its path', async () => {
+it('a cache that cannot be written is told with its path', async () => {
   await writeFile(hub.cache, 'a file where the folder should be');
   expect(await message()).toMatch(
-    /^hub: cannot write in the cache .*hub: a part of the path is a file, not a folder$/,
+    /^hub: cannot write to the cache .*hub: a part of the path is a file, not a folder$/,
   );
 });

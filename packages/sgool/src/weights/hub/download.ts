@@ -1,48 +1,50 @@
 /**
- * @file One file of the Hub into the cache: goes on where an earlier attempt was cut, checks size and hash, and gives the
- * file its name only when both are right.
+ * @file Downloading one file of the Hub into the cache: an interrupted download is resumed, size and hash are checked, and the
+ * file gets its name only when both are right. Node only.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { UserError } from '../../errors.ts';
-import { fileSystemReason } from '../sources/atomic-file.ts';
+import { fileSystemReason } from '../../platform/file-errors.ts';
 import type { HubClient, HubFile } from './client.ts';
 import { HubInterruption, pause } from './retries.ts';
 
+/** One file to download. */
 export interface DownloadTask {
   readonly client: HubClient;
   readonly id: string;
   readonly commit: string;
   readonly file: HubFile;
-  /** Where the file goes. Until it is whole it lies beside it, with `.sgool-incomplete` at its end. */
+  /** Path of the file. Until it is complete, its bytes are in the same folder under a name with `.sgool-incomplete`. */
   readonly target: string;
   readonly options: DownloadOptions;
   readonly signal?: AbortSignal;
-  /** Told the bytes of this file that are on the disk. */
+  /** Called with the number of bytes of this file that are on the disk. */
   readonly onBytes?: (bytes: number) => void;
 }
 
+/** Retries and timeouts. */
 export interface DownloadOptions {
-  /** Interruptions in a row, without a byte between them, before it gives up. */
+  /** Number of consecutive interruptions without a new byte before it gives up. */
   readonly retries: number;
-  /** Milliseconds before the first repetition; each further wait is twice as long. */
+  /** Milliseconds before the first retry; each further wait is twice as long. */
   readonly retryDelay: number;
   /** Milliseconds without a byte after which a connection counts as cut. */
   readonly stall: number;
 }
 
-/** Bytes as people read them. */
+/** A number of bytes in MB or GB, for messages. */
 export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
-/** Where the beginning of a file waits for its rest; Python's tools use another name and are not disturbed. */
+/** Path of an incomplete file. Python's tools use another name and are not disturbed. */
 export const incompletePath = (target: string): string => `${target}.sgool-incomplete`;
 
 /**
- * Downloads a file to `target`. What arrived stays on the disk when the network, the disk or the user puts an end to it.
+ * Downloads a file to `target`. The bytes that arrived stay on the disk when the network, the disk or the user interrupts it.
  *
- * @throws UserError where the Hub refuses, the disk is full, or the content is not what the Hub announced
+ * @throws UserError when the Hub refuses, the disk is full, or the content has another hash than the Hub announced
  */
 export async function downloadFile(task: DownloadTask): Promise<void> {
   const { target } = task;
@@ -52,7 +54,7 @@ export async function downloadFile(task: DownloadTask): Promise<void> {
     const resumed = await receive(task, partial);
     if (resumed.hash !== task.file.hash) {
       await rm(partial, { force: true });
-      // The part from an earlier attempt may be what is wrong, so one that was begun anew has the last word.
+      // The part from an earlier attempt may be the wrong one, so a fresh download decides.
       const actual = resumed.from > 0 ? (await receive(task, partial)).hash : resumed.hash;
       if (actual !== task.file.hash) {
         await rm(partial, { force: true });
@@ -86,7 +88,7 @@ export function hubHash({ hash, size }: Pick<HubFile, 'hash' | 'size'>): Hash {
   return hash.length === 64 ? createHash('sha256') : createHash('sha1').update(`blob ${size}\0`);
 }
 
-/** State of a file that is on its way. */
+/** State of a download. */
 interface Arrival {
   readonly handle: FileHandle;
   /** Of the first `bytes` bytes. */
@@ -94,11 +96,11 @@ interface Arrival {
   bytes: number;
 }
 
-/** Brings `partial` to its full size. `from` is the size that it had before. */
+/** Completes `partial`. `from` is the size that it had before. */
 async function receive(task: DownloadTask, partial: string): Promise<{ from: number; hash: string }> {
   const { file, signal, onBytes } = task;
   const hash = hubHash(file);
-  // More than there should be is none of this file.
+  // A longer file is not a part of this one.
   if ((await sizeOf(partial)) > file.size) await rm(partial);
   const from = await sizeOf(partial);
   if (from > 0) for await (const chunk of createReadStream(partial, { signal })) hash.update(chunk);
@@ -114,7 +116,7 @@ async function receive(task: DownloadTask, partial: string): Promise<{ from: num
   return { from, hash: arrival.hash.digest('hex') };
 }
 
-/** Asks for the missing bytes again and again, until they are here or nothing comes any more. */
+/** Requests the missing bytes until they have arrived or the retries are used up. */
 async function receiveRest(task: DownloadTask, arrival: Arrival): Promise<void> {
   const { file, options, signal } = task;
   for (let failures = 0; arrival.bytes < file.size; ) {
@@ -135,7 +137,7 @@ async function receiveRest(task: DownloadTask, arrival: Arrival): Promise<void> 
   }
 }
 
-/** One connection. Returns when the file is whole. @throws HubInterruption where it ends earlier */
+/** One connection. Returns when the file is complete. @throws HubInterruption when the connection ends earlier */
 async function attempt(task: DownloadTask, arrival: Arrival): Promise<void> {
   const { client, id, commit, file, options, signal } = task;
   const watch = stallWatch(options.stall, signal);
@@ -152,14 +154,14 @@ async function attempt(task: DownloadTask, arrival: Arrival): Promise<void> {
   } catch (error) {
     signal?.throwIfAborted();
     if (watch.signal.aborted) throw new HubInterruption('hub: the connection stood still', { cause: error });
-    // What undici throws when a connection is cut in the middle of a body.
+    // undici's error when a connection is cut in the middle of a body.
     if (error instanceof TypeError) {
       throw new HubInterruption('hub: the connection was cut', { cause: error });
     }
     throw error;
   } finally {
     watch.stop();
-    // An abandoned body would keep its connection, and with it the process.
+    // An abandoned body would keep its connection open, and with it the process.
     if (response?.body?.locked === false) await response.body.cancel().catch(() => undefined);
   }
   if (arrival.bytes < file.size) throw new HubInterruption('hub: the connection was closed too early');

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { hubCacheDir, hubEndpoint, hubToken, isHubOffline } from './environment.ts';
 
 const all = {
@@ -11,7 +11,7 @@ const all = {
   XDG_CACHE_HOME: '/d',
 };
 
-test('the cache is where the first of the known variables says', () => {
+it('the cache is where the first of the known variables says', () => {
   const without = (...names: string[]) =>
     hubCacheDir(Object.fromEntries(Object.entries(all).filter(([name]) => !names.includes(name))));
   expect(without()).toBe('/a');
@@ -22,7 +22,7 @@ test('the cache is where the first of the known variables says', () => {
   expect(hubCacheDir({ HF_HUB_CACHE: '', HF_HOME: '~/models' })).toBe(path.join(homedir(), 'models/hub'));
 });
 
-test('the token is that of the variable, else that of the login file', async () => {
+it('the token is that of the variable, else that of the login file', async () => {
   const home = await mkdtemp(path.join(tmpdir(), 'sgool-token-'));
   await writeFile(path.join(home, 'token'), 'hf_file\n');
   expect(hubToken({ HF_HOME: home })).toBe('hf_file');
@@ -32,7 +32,7 @@ test('the token is that of the variable, else that of the login file', async () 
   await rm(home, { recursive: true });
 });
 
-test('endpoint and offline', () => {
+it('endpoint and offline', () => {
   expect(hubEndpoint({})).toBeUndefined();
   expect(hubEndpoint({ HF_ENDPOINT: 'https://mirror.example/hub/' })).toBe('https://mirror.example/hub');
   expect(() => hubEndpoint({ HF_ENDPOINT: 'file:///etc' })).toThrow(/HF_ENDPOINT: not usable, got file/);

@@ -1,56 +1,52 @@
-/** @file The variables that every tool of the Hugging Face world reads: where the cache is, which Hub, which token. */
-import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+/** @file The environment variables of the Hugging Face tools: the cache, the Hub, the token. */
+import { disk, host, places } from '#platform';
 import { UserError } from '../../errors.ts';
 
+/** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Unset and empty are the same, as in a shell script that clears a variable. */
+/** An empty variable counts as unset. */
 function variable(env: Environment, name: string): string | undefined {
   return env[name]?.trim() || undefined;
 }
 
 function expandHome(path: string): string {
-  return path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : path;
+  return path === '~' || path.startsWith('~/') ? places.join(host.homeFolder(), path.slice(1)) : path;
 }
 
 /** `HF_HOME`, else `XDG_CACHE_HOME/huggingface`, else `~/.cache/huggingface`. */
 function hubHome(env: Environment): string {
-  const cache = variable(env, 'XDG_CACHE_HOME') ?? join(homedir(), '.cache');
-  return resolve(expandHome(variable(env, 'HF_HOME') ?? join(cache, 'huggingface')));
+  const cache = variable(env, 'XDG_CACHE_HOME') ?? places.join(host.homeFolder(), '.cache');
+  return places.resolve(expandHome(variable(env, 'HF_HOME') ?? places.join(cache, 'huggingface')));
 }
 
 /**
- * Folder of the cache that is shared with `huggingface_hub`, `diffusers` and `transformers`: `HF_HUB_CACHE`, else
+ * The cache folder that is shared with `huggingface_hub`, `diffusers` and `transformers`: `HF_HUB_CACHE`, else
  * `HUGGINGFACE_HUB_CACHE`, else `hub` in `HF_HOME`, in `XDG_CACHE_HOME/huggingface`, or in `~/.cache/huggingface`.
  */
-export function hubCacheDir(env: Environment = process.env): string {
+export function hubCacheDir(env: Environment = host.environment): string {
   const own = variable(env, 'HF_HUB_CACHE') ?? variable(env, 'HUGGINGFACE_HUB_CACHE');
-  return own === undefined ? join(hubHome(env), 'hub') : resolve(expandHome(own));
+  return own === undefined ? places.join(hubHome(env), 'hub') : places.resolve(expandHome(own));
 }
 
 /**
- * The token that opens private and gated models: `HF_TOKEN`, else the file that `hf auth login` writes (`HF_TOKEN_PATH`,
+ * The token for private and gated models: `HF_TOKEN`, else the file that `hf auth login` writes (`HF_TOKEN_PATH`,
  * else `HF_HOME/token`; not with `HF_HUB_DISABLE_IMPLICIT_TOKEN`).
  */
-export function hubToken(env: Environment = process.env): string | undefined {
+export function hubToken(env: Environment = host.environment): string | undefined {
   const own = variable(env, 'HF_TOKEN') ?? variable(env, 'HUGGING_FACE_HUB_TOKEN');
   if (own !== undefined || isOn(env, 'HF_HUB_DISABLE_IMPLICIT_TOKEN')) return own;
   const path = variable(env, 'HF_TOKEN_PATH');
-  try {
-    return readFileSync(path ? expandHome(path) : join(hubHome(env), 'token'), 'utf8').trim() || undefined;
-  } catch {
-    return undefined;
-  }
+  const text = disk.readText(path ? expandHome(path) : places.join(hubHome(env), 'token'));
+  return text?.trim() || undefined;
 }
 
 /**
  * `HF_ENDPOINT` without a slash at its end, or undefined for the public Hub.
  *
- * @throws UserError where it is no address
+ * @throws UserError when it is not an http address
  */
-export function hubEndpoint(env: Environment = process.env): string | undefined {
+export function hubEndpoint(env: Environment = host.environment): string | undefined {
   const text = variable(env, 'HF_ENDPOINT');
   if (text === undefined) return undefined;
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -63,7 +59,7 @@ export function hubEndpoint(env: Environment = process.env): string | undefined 
 }
 
 /** Whether `HF_HUB_OFFLINE` forbids the network. */
-export function isHubOffline(env: Environment = process.env): boolean {
+export function isHubOffline(env: Environment = host.environment): boolean {
   return isOn(env, 'HF_HUB_OFFLINE');
 }
 

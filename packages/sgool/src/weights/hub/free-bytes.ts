@@ -1,4 +1,4 @@
-/** @file Room on a disk. */
+/** @file Free space on a disk. */
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 

@@ -1,19 +1,19 @@
-/** @file One downloader per file: a lock that outlives neither its process nor a crashed machine. */
+/** @file A lock file, so that one process downloads a file at a time. It expires when its process or machine dies. */
 import { mkdir, open, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { pause } from './retries.ts';
 
-/** A living owner touches its lock this often. */
+/** Milliseconds between the touches of a lock by its owner. */
 const HEARTBEAT_MS = 2_000;
-/** A lock that nobody has touched for so long is nobody's. */
+/** Milliseconds without a touch after which a lock has expired. */
 const STALE_MS = 30_000;
 const POLL_MS = 100;
 
 /**
  * Runs `work` while no other process (and no other call in this one) holds the lock file.
  *
- * @param onWait is called once when somebody else holds it
+ * @param onWait called once when another process holds the lock
  */
 export async function withLock<T>(
   path: string,
@@ -60,7 +60,7 @@ async function isStale(path: string): Promise<boolean> {
 
 function isRunning(pid: number): boolean {
   try {
-    process.kill(pid, 0); // signal 0 only asks
+    process.kill(pid, 0); // signal 0 only tests whether the process exists
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== 'ESRCH';

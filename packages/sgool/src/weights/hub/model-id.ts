@@ -1,31 +1,32 @@
-/** @file Names of models on the Hub, as people write them: `org/name`, or `org/name@revision`. */
+/** @file Names of models on the Hub as users write them: `org/name`, or `org/name@revision`. */
 import { UserError } from '../../errors.ts';
 
+/** A model on the Hub, perhaps at a revision. */
 export interface HubModelId {
   /** `org/name`. */
   readonly id: string;
-  /** Branch, tag or commit; undefined where none was named. */
+  /** Branch, tag or commit; undefined where none was given. */
   readonly revision?: string;
 }
 
 const PART = String.raw`\w[\w.-]{0,95}`;
 const ID = new RegExp(`^(${PART}/${PART})(?:@(.+))?$`);
-/** It becomes part of a path, so nothing that leads out of a folder. */
+/** A revision becomes part of a path, so it must not lead outside a folder. */
 const REVISION = /^(?!.*\.\.)\w[\w./+-]*$/;
 
-/** The model and revision that the text names, or undefined where it is no such name. */
+/** Parses the name of a model and its revision; undefined where the text is not such a name. */
 export function parseModelId(text: string): HubModelId | undefined {
   const [, id, revision] = ID.exec(text) ?? [];
-  // The cache writes a slash as two dashes, so the Hub allows no two in a name.
+  // The cache writes a slash as two dashes, so the Hub forbids two dashes in a name.
   if (id === undefined || /--|\.\./.test(id)) return undefined;
   if (revision === undefined) return { id };
   return REVISION.test(revision) ? { id, revision } : undefined;
 }
 
 /**
- * As {@link parseModelId}, with a revision that was given apart.
+ * Like `parseModelId`, with a separate revision.
  *
- * @throws UserError where it is no name of a model
+ * @throws UserError when it is not the name of a model
  */
 export function requireModelId(text: string, revision?: string): HubModelId {
   const parsed = parseModelId(revision === undefined ? text : `${text}@${revision}`);

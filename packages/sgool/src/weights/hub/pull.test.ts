@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { UserError } from '../../errors.ts';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { required, UserError } from '../../errors.ts';
 import { resolveModel } from '../open/locate-model.ts';
 import { findSnapshot, listCachedModels } from './cache.ts';
 import { type PullOptions, type PullProgress, pullModel } from './pull.ts';
@@ -26,7 +26,7 @@ const failure = (promise: Promise<unknown>): Promise<Error> =>
     () => expect.unreachable('it should have failed'),
     (error) => error,
   );
-const content = (name: string) => hub.models[ID]!.files[name]!;
+const content = (name: string) => hub.models[ID].files[name];
 const storageRequests = () => hub.requests.filter(({ storage }) => storage);
 /** Where nobody listens. */
 async function closedAddress() {
@@ -36,7 +36,7 @@ async function closedAddress() {
 }
 const blobs = () => readdirSync(path.join(hub.cache, 'models--somebody--diffusion-v1-4/blobs'));
 
-test('a pull brings what the model needs, once, in the layout of the shared cache', async () => {
+it('a pull brings what the model needs, once, in the layout of the shared cache', async () => {
   const pulled = await pull();
   const model = path.join(hub.cache, 'models--somebody--diffusion-v1-4');
   expect(pulled).toMatchObject({ id: ID, revision: 'main', commit: COMMIT, offline: false });
@@ -71,7 +71,7 @@ test('a pull brings what the model needs, once, in the layout of the shared cach
   expect(hub.requests.slice(asked).every(({ url }) => url.startsWith('/api/'))).toBe(true);
 });
 
-test('a variant is taken where a part has it, and the plain weights where it has not', async () => {
+it('a variant is taken where a part has it, and the plain weights where it has not', async () => {
   const { files } = await pull({ variant: 'fp16' });
   expect(files.filter((name) => name.endsWith('.safetensors'))).toEqual([
     'text_encoder/model.fp16.safetensors',
@@ -82,26 +82,26 @@ test('a variant is taken where a part has it, and the plain weights where it has
   expect(message).toBe(`hub: ${ID} has no variant bf16; it has fp16, the plain one, non_ema`);
 });
 
-test('progress counts the bytes of all files up to their sum', async () => {
+it('progress counts the bytes of all files up to their sum', async () => {
   const seen: PullProgress[] = [];
   const { bytes, files } = await pull({ onProgress: (progress) => seen.push(progress) });
   expect(seen.at(-1)).toMatchObject({ bytes, totalBytes: bytes, filesDone: files.length, state: 'done' });
   expect(seen.every((progress) => progress.fileBytes <= progress.fileSize)).toBe(true);
 });
 
-test('a cut connection is taken up where it broke', async () => {
+it('a cut connection is taken up where it broke', async () => {
   hub.fault = (name, attempt) => (name === UNET && attempt < 3 ? { cutAfter: 60_000 } : undefined);
   const { dir } = await pull();
   expect(readFileSync(path.join(dir, UNET)).equals(content(UNET) as Buffer)).toBe(true);
   const ranges = storageRequests().flatMap(({ url, range }) => (url.endsWith(UNET) ? [range] : []));
   expect(ranges[0]).toBeUndefined();
   expect(ranges.length).toBeGreaterThan(1);
-  const starts = ranges.slice(1).map((range) => Number(/^bytes=(\d+)-$/.exec(range!)![1]));
+  const starts = ranges.slice(1).map((range) => Number(required(/^bytes=(\d+)-$/.exec(range ?? ''))[1]));
   expect(starts).toEqual([...starts].sort((a, b) => a - b));
   expect(starts[0]).toBeGreaterThan(0);
 });
 
-test('a pull that gave up is taken up by the next one, and says so', async () => {
+it('a pull that gave up is taken up by the next one, and says so', async () => {
   hub.fault = (name, attempt) =>
     name === UNET ? (attempt === 0 ? { cutAfter: 120_000 } : { status: 503 }) : undefined;
   const { message } = await failure(pull());
@@ -120,7 +120,7 @@ test('a pull that gave up is taken up by the next one, and says so', async () =>
   expect(blobs().filter((name) => name.endsWith('incomplete'))).toEqual([]);
 });
 
-test.each([
+it.each([
   ['ignores ranges', { ignoreRange: true }],
   ['finds a range wrong', { status: 416 }],
 ])('a server that %s sends the whole file again', async (_, second) => {
@@ -132,13 +132,13 @@ test.each([
   expect(readFileSync(path.join(dir, UNET)).equals(content(UNET) as Buffer)).toBe(true);
 });
 
-test('a connection that stands still counts as cut', async () => {
+it('a connection that stands still counts as cut', async () => {
   hub.fault = (name, attempt) => (name === UNET && attempt === 0 ? { stallAfter: 60_000 } : undefined);
   const { dir } = await pull({ network: { retries: 1, retryDelay: 1, stall: 200 } });
   expect(readFileSync(path.join(dir, UNET)).equals(content(UNET) as Buffer)).toBe(true);
 });
 
-test('bytes that differ from the announced hash are thrown away', async () => {
+it('bytes that differ from the announced hash are thrown away', async () => {
   const wrong = Buffer.alloc(200_000, 'unet66');
   hub.fault = (name) => (name === UNET ? { content: wrong } : undefined);
   const { message } = await failure(pull());
@@ -147,17 +147,17 @@ test('bytes that differ from the announced hash are thrown away', async () => {
   expect(blobs().filter((name) => name.startsWith(sha256(content(UNET))))).toEqual([]);
 });
 
-test('a small file is checked by the hash of git', async () => {
+it('a small file is checked by the hash of git', async () => {
   hub.fault = (name) => (name === 'unet/config.json' ? { content: Buffer.from('{"x":1}') } : undefined);
   expect((await failure(pull())).message).toContain('unet/config.json arrived with the hash');
 });
 
-test('a file of another length is refused before it is read', async () => {
+it('a file of another length is refused before it is read', async () => {
   hub.fault = (name) => (name === UNET ? { content: Buffer.from('<html>please log in</html>') } : undefined);
   expect((await failure(pull())).message).toMatch(/should have 200000 bytes, the server has 26/);
 });
 
-test('a broken beginning from an earlier attempt is given up for a fresh download', async () => {
+it('a broken beginning from an earlier attempt is given up for a fresh download', async () => {
   const target = path.join(hub.cache, 'models--somebody--diffusion-v1-4/blobs', sha256(content(UNET)));
   await mkdir(path.dirname(target), { recursive: true });
   await writeFile(`${target}.sgool-incomplete`, Buffer.alloc(50_000, 'rubbish'));
@@ -165,14 +165,14 @@ test('a broken beginning from an earlier attempt is given up for a fresh downloa
   expect(readFileSync(path.join(dir, UNET)).equals(content(UNET) as Buffer)).toBe(true);
 });
 
-test('a blob of the wrong size is fetched again', async () => {
+it('a blob of the wrong size is fetched again', async () => {
   const { dir } = await pull();
   await appendFile(path.join(dir, UNET), 'x');
   expect((await pull()).downloaded).toBe(200_000);
   expect(readFileSync(path.join(dir, UNET)).equals(content(UNET) as Buffer)).toBe(true);
 });
 
-test('pulls at the same time fetch each file once', async () => {
+it('pulls at the same time fetch each file once', async () => {
   const pulls = await Promise.all([pull(), pull(), pull()]);
   expect(new Set(pulls.map(({ dir }) => dir)).size).toBe(1);
   expect(storageRequests().filter(({ url }) => url.endsWith(UNET))).toHaveLength(1);
@@ -180,7 +180,7 @@ test('pulls at the same time fetch each file once', async () => {
   expect(readdirSync(path.join(hub.cache, '.locks/models--somebody--diffusion-v1-4'))).toEqual([]);
 });
 
-test('a lock that a dead process left behind does not stop anyone', async () => {
+it('a lock that a dead process left behind does not stop anyone', async () => {
   const locks = path.join(hub.cache, '.locks/models--somebody--diffusion-v1-4');
   await mkdir(locks, { recursive: true });
   const { hostname } = await import('node:os');
@@ -188,7 +188,7 @@ test('a lock that a dead process left behind does not stop anyone', async () => 
   expect((await pull()).dir).toContain(COMMIT);
 });
 
-test('an abort ends a pull; what has arrived stays', async () => {
+it('an abort ends a pull; what has arrived stays', async () => {
   const controller = new AbortController();
   hub.fault = (name) => (name === UNET ? { stallAfter: 60_000 } : undefined);
   const onProgress = ({ file, fileBytes }: PullProgress) => {
@@ -199,17 +199,17 @@ test('an abort ends a pull; what has arrived stays', async () => {
   expect(blobs()).toContain(`${sha256(content(UNET))}.sgool-incomplete`);
 });
 
-test('the token goes to the Hub and nowhere else', async () => {
+it('the token goes to the Hub and nowhere else', async () => {
   hub.models[ID] = fakePipeline({ token: 'own-token' });
   await pull({ env: { ...hub.env, HF_TOKEN: 'own-token' } });
   const [atHub, atStorage] = [false, true].map((where) =>
     hub.requests.filter(({ storage }) => storage === where),
   );
-  expect(new Set(atHub!.map(({ authorization }) => authorization))).toEqual(new Set(['Bearer own-token']));
-  expect(new Set(atStorage!.map(({ authorization }) => authorization))).toEqual(new Set([undefined]));
+  expect(new Set(atHub.map(({ authorization }) => authorization))).toEqual(new Set(['Bearer own-token']));
+  expect(new Set(atStorage.map(({ authorization }) => authorization))).toEqual(new Set([undefined]));
 });
 
-test.each<[string, (hub: FakeHub) => Promise<unknown>, RegExp]>([
+it.each<[string, (hub: FakeHub) => Promise<unknown>, RegExp]>([
   ['no token', () => pull(), /is not public \(401\); check the name, and set HF_TOKEN if it is private$/],
   [
     'a wrong token',
@@ -217,9 +217,9 @@ test.each<[string, (hub: FakeHub) => Promise<unknown>, RegExp]>([
     /the token in use is not accepted/,
   ],
   [
-    'a closed door',
+    'a gated model',
     () => pull({}, 'some/gated'),
-    /some\/gated: its authors let in only those .*accept the terms/,
+    /some\/gated: access is limited to approved users .*accept the terms/,
   ],
   [
     'an unknown revision',
@@ -250,7 +250,7 @@ test.each<[string, (hub: FakeHub) => Promise<unknown>, RegExp]>([
     () => pull({ env: { ...hub.env, HF_HUB_OFFLINE: '1' } }),
     /is not in the cache .*HF_HUB_OFFLINE forbids/,
   ],
-])('%s is told in one line', async (_, run, words) => {
+])('%s is reported in one line', async (_, run, words) => {
   hub.models[ID] = fakePipeline({ token: 'hf_right' });
   hub.models['some/gated'] = fakePipeline({ gated: true });
   hub.models['some/open'] = fakePipeline();
@@ -262,25 +262,28 @@ test.each<[string, (hub: FakeHub) => Promise<unknown>, RegExp]>([
   expect(error.message).not.toContain('\n');
 });
 
-test('a model that is one file is found as that file', async () => {
+it('a model that is one file is found as that file', async () => {
   hub.models['some/file'] = { commit: COMMIT, files: { 'README.md': '', 'sd.ckpt': 'abc', 'v1.yaml': '' } };
   const { dir } = await pull({}, 'some/file');
   expect(resolveModel('some/file', hub.env).dir).toBe(path.join(dir, 'sd.ckpt'));
   await pull();
-  expect(resolveModel(ID, hub.env)).toEqual({ name: ID, dir: findSnapshot(ID, 'main', hub.env)!.dir });
+  expect(resolveModel(ID, hub.env)).toEqual({
+    name: ID,
+    dir: required(findSnapshot(ID, 'main', hub.env)).dir,
+  });
   expect(() => resolveModel('some/other@v2', hub.env)).toThrow(
     /some\/other@v2 is neither a folder nor in the cache .*; fetch it with: sgool models pull some\/other@v2$/,
   );
 });
 
-test('offline, a pull gives what is there and asks nobody', async () => {
+it('offline, a pull gives what is there and asks nobody', async () => {
   const { dir } = await pull();
   const asked = hub.requests.length;
   expect(await pull({ env: { ...hub.env, HF_HUB_OFFLINE: 'yes' } })).toMatchObject({ dir, offline: true });
   expect(hub.requests).toHaveLength(asked);
 });
 
-test('a commit or tag can be pulled beside main, and files that are the same are shared', async () => {
+it('a commit or tag can be pulled beside main, and files that are the same are shared', async () => {
   await pull();
   const old = 'd'.repeat(40);
   hub.models[ID] = fakePipeline({ commit: old, refs: ['v1'] });
@@ -291,7 +294,7 @@ test('a commit or tag can be pulled beside main, and files that are the same are
   expect(existsSync(path.join(hub.cache, 'models--somebody--diffusion-v1-4/refs', old))).toBe(false);
   expect(
     createHash('sha256')
-      .update(readFileSync(path.join(findSnapshot(ID, old, hub.env)!.dir, UNET)))
+      .update(readFileSync(path.join(required(findSnapshot(ID, old, hub.env)).dir, UNET)))
       .digest('hex'),
   ).toBe(sha256(content(UNET)));
 });

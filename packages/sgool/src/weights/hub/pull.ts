@@ -1,10 +1,11 @@
-/** @file A model from the Hub into the cache. */
+/** @file Downloading a model from the Hub into the cache. Node only. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../errors.ts';
-import { readConfig } from '../open/model-folder.ts';
-import { fileSystemReason } from '../sources/atomic-file.ts';
-import { findSnapshot, isCommit, linkIntoSnapshot, modelCacheDir, writeRef } from './cache.ts';
+import { sum } from '../../numbers.ts';
+import { fileSystemReason } from '../../platform/file-errors.ts';
+import { readConfig } from '../sources/read-config.ts';
+import { findSnapshot, isCommit, modelCacheDir } from './cache.ts';
 import { createHubClient, type HubClient, type HubFile } from './client.ts';
 import { type DownloadOptions, downloadFile, incompletePath, megabytes } from './download.ts';
 import { type Environment, hubCacheDir, hubEndpoint, hubToken, isHubOffline } from './environment.ts';
@@ -12,58 +13,60 @@ import { freeBytes } from './free-bytes.ts';
 import { withLock } from './lock.ts';
 import { requireModelId } from './model-id.ts';
 import { type FileChoice, selectFiles } from './select-files.ts';
+import { linkIntoSnapshot, writeRef } from './write-cache.ts';
 
-/** How far a pull is. */
+/** Progress of a pull. */
 export interface PullProgress {
-  /** The file that something happened to. */
+  /** The file that this event is about. */
   readonly file: string;
   readonly state: 'downloading' | 'waiting' | 'done';
   /** Of this file. */
   readonly fileBytes: number;
   readonly fileSize: number;
-  /** Of all files; what the cache had already counts as done. */
+  /** Of all files; bytes that were in the cache count as done. */
   readonly bytes: number;
   readonly totalBytes: number;
   readonly filesDone: number;
   readonly files: number;
 }
 
+/** How a model is pulled. */
 export interface PullOptions extends FileChoice {
   /** Branch, tag or commit. Default: the one in the name, else `main`. */
   readonly revision?: string;
   /** Variables that say where the cache is, which Hub, which token; `process.env` unless given. */
   readonly env?: Environment;
   readonly onProgress?: (progress: PullProgress) => void;
-  /** Ends the pull; what has arrived is kept. */
+  /** Stops the pull; the bytes that arrived are kept. */
   readonly signal?: AbortSignal;
-  /** How stubborn it is with a bad network. */
+  /** Retries and timeouts. */
   readonly network?: Partial<DownloadOptions>;
 }
 
+/** The result of a pull. */
 export interface PulledModel {
   readonly id: string;
   readonly revision: string;
   readonly commit: string;
   /** The snapshot: a folder in the diffusers layout, if the model has one. */
   readonly dir: string;
-  /** Files that the model needs, by their path. */
+  /** Paths of the files that the model needs. */
   readonly files: readonly string[];
   readonly bytes: number;
   /** Bytes that came over the network this time. */
   readonly downloaded: number;
-  /** Whether the Hub was not asked, because `HF_HUB_OFFLINE` is set. */
+  /** Whether the Hub was not contacted, because `HF_HUB_OFFLINE` is set. */
   readonly offline: boolean;
 }
 
 const NETWORK: DownloadOptions = { retries: 5, retryDelay: 500, stall: 30_000 };
-/** Files that are fetched at the same time: enough to hide the round trips of small ones. */
+/** Number of files that are fetched at the same time: enough to hide the round trips of small ones. */
 const CONNECTIONS = 4;
 
 /**
- * Brings a model into the cache that all tools share: configurations, tokenizer, and one copy of each weight (the wanted
- * variant; safetensors before pickles; never the safety checker). A pull that was cut goes on where it stopped; every file
- * is checked against the size and hash that the Hub announces before it gets its name; files that are there are not
- * fetched again.
+ * Downloads a model into the cache that all Hugging Face tools share: configurations, tokenizer, and one copy of each weight (the
+ * wanted variant; safetensors before pickles; never the safety checker). An interrupted pull is resumed. Every file is checked
+ * against the size and hash that the Hub announces before it gets its name. Files that are in the cache are not fetched again.
  *
  * @param name `org/name` or `org/name@revision`
  * @throws UserError in one line: unknown or private model, network, full disk, wrong hash, offline
@@ -82,7 +85,7 @@ export async function pullModel(name: string, options: PullOptions = {}): Promis
     const listed = await client.files(id, commit, signal);
     const wanted = selectFiles(id, listed, options, await modelIndexOf(listed, pull));
     const downloaded = await fetchFiles(wanted, pull);
-    // Last, so that neither the snapshot nor `main` ever stands for a model that is not all there.
+    // Last, so that neither the snapshot nor `main` ever names an incomplete model.
     for (const file of wanted) await linkIntoSnapshot(blobPath(file, pull), join(dir, file.path), file.size);
     if (!isCommit(revision)) await writeRef(model, revision, commit);
     return { id, revision, commit, dir, ...sums(wanted), downloaded, offline: false };
@@ -90,16 +93,16 @@ export async function pullModel(name: string, options: PullOptions = {}): Promis
     signal?.throwIfAborted();
     const reason = fileSystemReason(error);
     if (reason === undefined) throw error;
-    throw new UserError(`hub: cannot write in the cache ${hubCacheDir(env)}: ${reason}`, { cause: error });
+    throw new UserError(`hub: cannot write to the cache ${hubCacheDir(env)}: ${reason}`, { cause: error });
   }
 }
 
 const sums = (files: readonly HubFile[]) => ({
   files: files.map(({ path }) => path),
-  bytes: files.reduce((sum, { size }) => sum + size, 0),
+  bytes: sum(files.map(({ size }) => size)),
 });
 
-/** What a pull works with. */
+/** The context of one pull. */
 interface Pull {
   readonly client: HubClient;
   readonly id: string;
@@ -110,19 +113,19 @@ interface Pull {
   readonly options: PullOptions;
 }
 
-/** Without the Hub, the answer is what an earlier pull has left. */
+/** Offline, the result is that of an earlier pull. */
 function pulledBefore(id: string, revision: string, { env }: PullOptions): PulledModel {
   const found = findSnapshot(id, revision, env);
   if (found === undefined) {
     const shown = revision === 'main' ? id : `${id}@${revision}`;
     throw new UserError(
-      `hub: ${shown} is not in the cache ${hubCacheDir(env)}, and HF_HUB_OFFLINE forbids to fetch it; unset it to pull`,
+      `hub: ${shown} is not in the cache ${hubCacheDir(env)}, and HF_HUB_OFFLINE forbids fetching it; unset it to pull`,
     );
   }
   return { ...found, revision, files: [], bytes: 0, downloaded: 0, offline: true };
 }
 
-/** `model_index.json` of a pipeline: it says which folders are parts of the model. */
+/** `model_index.json` of a pipeline, which names the folders of the model. */
 async function modelIndexOf(files: readonly HubFile[], pull: Pull) {
   const index = files.find(({ path }) => path === 'model_index.json');
   if (index === undefined) return undefined;
@@ -168,7 +171,7 @@ async function fetchFiles(files: readonly HubFile[], pull: Pull): Promise<number
   await Promise.all(
     Array.from({ length: CONNECTIONS }, () =>
       worker().catch((error) => {
-        // The first failure ends the others, and is the one to tell.
+        // The first failure stops the other downloads and is the one that is reported.
         if (!failed.signal.aborted) failed.abort(error);
       }),
     ),
@@ -178,11 +181,10 @@ async function fetchFiles(files: readonly HubFile[], pull: Pull): Promise<number
   return totalBytes - before;
 }
 
-const sum = (numbers: Iterable<number>) => [...numbers].reduce((total, number) => total + number, 0);
 const blobPath = ({ hash }: HubFile, { model }: Pull) => join(model, 'blobs', hash);
 const sizeOf = async (path: string) => (await stat(path).catch(() => undefined))?.size;
 
-/** What the cache holds of a file, from this or an earlier pull. */
+/** Bytes of a file that are in the cache, from this or an earlier pull. */
 async function bytesHere(file: HubFile, pull: Pull): Promise<number> {
   const blob = blobPath(file, pull);
   if ((await sizeOf(blob)) === file.size) return file.size;
@@ -190,7 +192,7 @@ async function bytesHere(file: HubFile, pull: Pull): Promise<number> {
   return partial > file.size ? 0 : partial;
 }
 
-/** Makes sure that the file is among the blobs. */
+/** Downloads a file to the blobs unless it is there. */
 async function fetchFile(
   file: HubFile,
   pull: Pull,
@@ -203,14 +205,14 @@ async function fetchFile(
   const isHere = async () => (await sizeOf(target)) === file.size;
   if (await isHere()) return;
   const download = async () => {
-    if (await isHere()) return; // somebody else was quicker
+    if (await isHere()) return; // another process was faster
     const onBytes = (bytes: number) => onState('downloading', bytes);
     await downloadFile({ client, id, commit, file, target, options: network, signal, onBytes });
   };
   await withLock(lock, download, { signal, onWait: () => onState('waiting', 0) });
 }
 
-/** @throws UserError where the disk is too small for what is missing */
+/** @throws UserError when the disk has too little space for the missing bytes */
 async function checkSpace(missing: number, { id, model, options }: Pull): Promise<void> {
   if (missing === 0) return;
   const free = await freeBytes(model);

@@ -1,12 +1,12 @@
-/** @file Failures of the network that may pass, and asking again after them. */
+/** @file Temporary failures of the network, and retries. */
 import { UserError } from '../../errors.ts';
 
-/** The network failed in a way that may pass: cut, stalled, busy. */
+/** A temporary failure of the network: a cut, stalled or busy connection. */
 export class HubInterruption extends Error {
   override readonly name = 'HubInterruption';
 }
 
-/** Asks again after interruptions; the last one becomes a `UserError`. */
+/** Retries after interruptions; the last one becomes a `UserError`. */
 export async function withRetries<T>(
   question: () => Promise<T>,
   { retries, retryDelay, signal }: { retries: number; retryDelay: number; signal?: AbortSignal },
@@ -22,13 +22,13 @@ export async function withRetries<T>(
   }
 }
 
-/** Waits; an abort ends the wait with its reason. */
+/** Waits. @throws the signal's reason when it is aborted */
 export async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
   await new Promise<void>((resolve, reject) => {
     const stop = () => {
       clearTimeout(timer);
-      reject(signal!.reason);
+      reject(signal?.reason);
     };
     const timer = setTimeout(() => {
       signal?.removeEventListener('abort', stop);

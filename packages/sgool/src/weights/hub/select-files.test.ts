@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { selectFiles } from './select-files.ts';
 
 const ID = 'org/name';
@@ -8,7 +8,7 @@ const selected = (
   ...rest: Parameters<typeof selectFiles> extends [unknown, unknown, ...infer R] ? R : never
 ) => selectFiles(ID, listed(paths), ...rest).map(({ path }) => path);
 
-test('a sharded weight comes with all its shards and the index, and no other copy', () => {
+it('a sharded weight comes with all its shards and the index, and no other copy', () => {
   const stem = 'unet/diffusion_pytorch_model';
   const index = { unet: ['diffusers', 'UNet2DConditionModel'] };
   const plain = [
@@ -29,7 +29,7 @@ test('a sharded weight comes with all its shards and the index, and no other cop
   expect(selected(files, { variant: 'bf16' }, index)).toEqual([...small, ...older]);
 });
 
-test('networks of our own come along, as does a part without plain weights', () => {
+it('networks of our own come along, as does a part without plain weights', () => {
   const files = [
     'model_index.json',
     'sgool.json',
@@ -45,7 +45,7 @@ test('networks of our own come along, as does a part without plain weights', () 
   ).toEqual(files.slice(0, -1).sort());
 });
 
-test('a single network at the root of a repository: a CLIP, say', () => {
+it('a single network at the root of a repository: a CLIP, say', () => {
   const files = [
     'README.md',
     'config.json',
@@ -69,7 +69,7 @@ test('a single network at the root of a repository: a CLIP, say', () => {
   expect(selected(files.filter((name) => name !== 'model.safetensors'))).toContain('pytorch_model.bin');
 });
 
-test('a repository of single files: the only one, the safe one, or the one that is named', () => {
+it('a repository of single files: the only one, the safe one, or the one that is named', () => {
   expect(selected(['README.md', 'ImageReward.pt', 'med_config.json'])).toEqual([
     'med_config.json',
     'ImageReward.pt',

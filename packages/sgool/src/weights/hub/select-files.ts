@@ -1,20 +1,20 @@
-/** @file Which of a repository's many files are needed to run the model: one copy of each weight, and the small files. */
+/** @file Selecting the files of a repository that a model needs: one copy of each weight, and the small files. */
 import { UserError } from '../../errors.ts';
+import { EXTRA_NETWORKS } from '../names/extra-networks.ts';
 import type { HubFile } from './client.ts';
 
+/** Which of several weights to take. */
 export interface FileChoice {
-  /** Weights to take, for instance `fp16`. Default: the plain ones, else whatever there is. */
+  /** Weights to take, for instance `fp16`. Default: the plain ones, else any. */
   readonly variant?: string;
-  /** Exactly these, by their path on the Hub, and the small files. For repositories that hold several single-file models. */
+  /** Exactly these paths, plus the small files. For repositories with several single-file models. */
   readonly files?: readonly string[];
 }
 
-/** Parts of a pipeline that this project never runs. */
+/** Parts of a pipeline that sgool never runs. */
 const NEVER = new Set(['safety_checker', 'image_encoder']);
-/** Networks of this project's own that may lie in a model folder without being named in `model_index.json`. */
-const OWN = ['clip', 'clip_b', 'transalnet'];
 
-/** Configurations and tokenizers. Python, images and the like stay where they are. */
+/** Configurations and tokenizers, but not code, images and the like. */
 const SMALL = /(^|\/)([\w.-]+\.json|merges\.txt|vocab\.txt)$/;
 const SINGLE = /^[^/]+\.(safetensors|ckpt|pth?)$/;
 
@@ -38,9 +38,9 @@ function weightName(name: string): WeightName | undefined {
  * Chooses the files of a model.
  *
  * @param id for messages
- * @param files all that the repository has
+ * @param files all files of the repository
  * @param modelIndex content of `model_index.json`, where there is one
- * @throws UserError where the variant or a named file is not there, or it is not clear which file is meant
+ * @throws UserError when the variant or a named file does not exist, or the choice is ambiguous
  */
 export function selectFiles(
   id: string,
@@ -64,7 +64,7 @@ function pipelineFiles(
   const parts = Object.entries(modelIndex).flatMap(([name, value]) =>
     Array.isArray(value) && value.some((entry) => entry !== null) && !NEVER.has(name) ? [name] : [],
   );
-  const folders = [...new Set([...parts, ...OWN])].map((name) => `${name}/`);
+  const folders = [...new Set([...parts, ...EXTRA_NETWORKS])].map((name) => `${name}/`);
   const small = ['', ...folders, ...folders.map((folder) => `${folder}tokenizer/`)];
   return [
     ...small.flatMap((folder) => smallFiles(files, folder)),
@@ -75,7 +75,7 @@ function pipelineFiles(
 const directlyIn = (files: readonly HubFile[], folder: string) =>
   files.filter(({ path }) => path.startsWith(folder) && !path.slice(folder.length).includes('/'));
 
-/** Small files of one folder; the index of a sharded weight goes with its weight. */
+/** Small files of one folder; the index of a sharded weight counts as a weight. */
 const smallFiles = (files: readonly HubFile[], folder: string) =>
   directlyIn(files, folder).filter(
     ({ path }) => SMALL.test(path) && weightName(path.slice(folder.length)) === undefined,
@@ -88,12 +88,12 @@ function weightFiles(
   variant: string | undefined,
 ): HubFile[] {
   const groups = folders.map((folder) => groupWeights(files, folder)).filter((group) => group.size > 0);
-  const variants = new Set(groups.flatMap((group) => [...group.keys()].map((key) => key.split('/')[0]!)));
+  const variants = new Set(groups.flatMap((group) => [...group.keys()].map((key) => key.split('/')[0])));
   if (variant !== undefined && groups.length > 0 && !variants.has(variant)) {
     const there = [...variants].map((name) => name || 'the plain one').join(', ');
     throw new UserError(`hub: ${id} has no variant ${variant}; it has ${there}`);
   }
-  return groups.flatMap((group) => group.get(bestKey([...group.keys()], variant))!);
+  return groups.flatMap((group) => bestWeights(group, variant));
 }
 
 /** The weights of one folder, by `variant/format`. */
@@ -108,11 +108,12 @@ function groupWeights(files: readonly HubFile[], folder: string): Map<string, Hu
   return groups;
 }
 
-/** The variant before the plain ones before fp16 before others; safetensors before pickles. */
-function bestKey(keys: readonly string[], variant = ''): string {
-  const variants = [variant, '', 'fp16', ...keys.map((key) => key.split('/')[0])];
+/** In order of preference: the variant, the plain ones, fp16, others; of each, safetensors before pickles. */
+function bestWeights(group: ReadonlyMap<string, HubFile[]>, variant = ''): HubFile[] {
+  const variants = [variant, '', 'fp16', ...Array.from(group.keys(), (key) => key.split('/')[0])];
   const order = variants.flatMap((name) => [`${name}/safetensors`, `${name}/bin`]);
-  return order.find((key) => keys.includes(key))!;
+  const best = order.find((key) => group.has(key));
+  return (best === undefined ? undefined : group.get(best)) ?? [];
 }
 
 function namedFiles(id: string, files: readonly HubFile[], named: readonly string[]): HubFile[] {
@@ -129,8 +130,8 @@ function namedFiles(id: string, files: readonly HubFile[], named: readonly strin
 function singleFile(id: string, files: readonly HubFile[]): HubFile[] {
   const found = files.filter(({ path }) => SINGLE.test(path));
   if (found.length === 1) return found;
-  if (found.length === 0) throw new UserError(`hub: ${id} has no weights that sgool knows how to read`);
-  // The same weights in a safe format and as a pickle are no riddle.
+  if (found.length === 0) throw new UserError(`hub: ${id} has no weights that sgool can read`);
+  // Where the same weights exist in a safe format and as a pickle, the safe format is meant.
   const safe = found.filter(({ path }) => path.endsWith('.safetensors'));
   if (safe.length === 1) return safe;
   const names = found.map(({ path }) => path).join(', ');

@@ -74,8 +74,8 @@ export async function startHub(models: Record<string, FakeModel>): Promise<FakeH
   const requests: SeenRequest[] = [];
   const note = (request: IncomingMessage, storage: boolean) =>
     requests.push({
-      method: request.method!,
-      url: decodeURIComponent(request.url!),
+      method: request.method ?? '',
+      url: decodeURIComponent(request.url ?? ''),
       range: request.headers.range,
       authorization: request.headers.authorization,
       storage,
@@ -107,16 +107,16 @@ export async function startHub(models: Record<string, FakeModel>): Promise<FakeH
 
   const storage = await listen((request, response) => {
     note(request, true);
-    const name = decodeURIComponent(request.url!.slice(1));
+    const name = decodeURIComponent((request.url ?? '').slice(1));
     const [id, file] = name.split('//') as [string, string];
-    send(request, response, file, bytesOf(hub.models[id]!.files[file]!));
+    send(request, response, file, bytesOf(hub.models[id].files[file]));
   });
 
   const main = await listen((request, response) => {
     note(request, false);
     const refuse = (status: number, code: string) =>
       response.writeHead(status, { 'x-error-code': code, 'x-error-message': code }).end();
-    const url = new URL(request.url!, hub.endpoint);
+    const url = new URL(request.url ?? '', hub.endpoint);
     const [, api, id, kind, revision, rest] =
       /^(\/api\/models)?\/([^/]+\/[^/]+)\/(revision|tree|resolve)\/([^/]+)(?:\/(.+))?$/.exec(url.pathname) ??
       [];
@@ -130,7 +130,7 @@ export async function startHub(models: Record<string, FakeModel>): Promise<FakeH
     }
     if (model.gated) return refuse(403, 'GatedRepo');
     const { commit, refs = ['main'], files } = model;
-    if (![commit, ...refs].includes(decodeURIComponent(revision!))) return refuse(404, 'RevisionNotFound');
+    if (![commit, ...refs].includes(decodeURIComponent(revision))) return refuse(404, 'RevisionNotFound');
     if (api !== undefined && kind === 'revision') {
       return json(response, { _id: '1', id, sha: commit, private: false, lastModified: '2026-11-22' });
     }

@@ -1,30 +1,34 @@
-/** @file Whether the files of a model are still what they were when they came. */
+/** @file Checking that the files of a model are unchanged since they were downloaded. Node only. */
+
 import { createReadStream, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../../errors.ts';
-import { fileSystemReason } from '../sources/atomic-file.ts';
+import { sum } from '../../numbers.ts';
+import { fileSystemReason } from '../../platform/file-errors.ts';
 import { hubHash } from './download.ts';
 
+/** The result for one file. */
 export interface FileCheck {
   /** Path in the folder, with slashes. */
   readonly path: string;
   readonly size: number;
   /**
-   * `ok`: the hash is that of the Hub; `wrong`: it is not; `missing`: a link to nowhere; `unknown`: a file that did not come
-   * from the Hub, so that there is nothing to compare with.
+   * `ok`: the hash is the Hub's; `wrong`: it is another one; `missing`: a link to nowhere; `unknown`: the file did not come from
+   * the Hub, so there is no hash to compare with.
    */
   readonly state: 'ok' | 'wrong' | 'missing' | 'unknown';
   /** SHA-256, or git's SHA-1 for small files of the Hub. */
   readonly hash?: string;
-  /** What the Hub said, where it is another one. */
+  /** The Hub's hash, where it is another one. */
   readonly expected?: string;
-  /** Where the bytes are. */
+  /** Path of the file that holds the bytes. */
   readonly file: string;
 }
 
+/** Progress and cancellation. */
 export interface VerifyOptions {
   readonly signal?: AbortSignal;
-  /** Told the bytes that were read, of all files. */
+  /** Called with the number of bytes read so far, and that of all files. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -32,11 +36,11 @@ export interface VerifyOptions {
  * Reads every file of a model folder and compares it with the hash that names its blob in the Hub's cache.
  *
  * @param path a folder, or one file
- * @throws UserError where a file cannot be read
+ * @throws UserError when a file cannot be read
  */
 export async function verifyFiles(path: string, options: VerifyOptions = {}): Promise<FileCheck[]> {
   const files = statSync(path).isDirectory() ? filesOf(path) : [foundFile(path, basename(path))];
-  const total = files.reduce((sum, { size }) => sum + size, 0);
+  const total = sum(files.map(({ size }) => size));
   const checks: FileCheck[] = [];
   let before = 0;
   for (const found of files) {

@@ -1,6 +1,6 @@
 /**
- * @file Configurations from names and shapes, for files that bring none. What shapes do not tell (numbers of heads, of
- * groups, activations) is what the published models of that kind have.
+ * @file Configurations inferred from names and shapes, for files without a `config.json`. What shapes do not determine (numbers
+ * of heads and groups, activations) is taken from the published models of that kind.
  *
  * Reference: CompVis/stable-diffusion, configs/stable-diffusion/v1-inference.yaml; Stability-AI/stablediffusion,
  * configs/stable-diffusion/v2-inference-v.yaml; openai/CLIP, clip/model.py (build_model)
@@ -24,7 +24,7 @@ function shapeOf(source: WeightSource, name: string, rank: number): readonly num
   return shape;
 }
 
-/** How many of `prefix0`, `prefix1`, ... there are without a gap. */
+/** The number of consecutive names `prefix0`, `prefix1`, ... */
 function countOf(source: WeightSource, prefix: string): number {
   const numbers = new Set<number>();
   for (const name of source.tensors.keys()) {
@@ -41,12 +41,12 @@ const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 const startsWith = (source: WeightSource, prefix: string) =>
   source.names().some((name) => name.startsWith(prefix));
 
-/** Heads of a width, at least one. */
+/** Number of heads for a width, at least one. */
 function heads(width: number, headWidth = HEAD_WIDTH): number {
   return Math.max(1, Math.floor(width / headWidth));
 }
 
-/** Only latent consistency models have it. */
+/** A weight that only latent consistency models have. */
 const GUIDANCE_INPUT = 'time_embedding.cond_proj.weight';
 
 /** Configuration of a UNet2DConditionModel, from its weights under diffusers' names. */
@@ -105,7 +105,7 @@ export function inferTextConfig(source: WeightSource, activation: 'quick_gelu' |
   };
 }
 
-/** Configuration of a CLIPModel. Large OpenCLIP models use plain GELU, all others here what OpenAI's do. */
+/** Configuration of a CLIPModel. Large OpenCLIP models use plain GELU, all others OpenAI's quick GELU. */
 export function inferClipConfig(source: WeightSource, activation?: 'quick_gelu' | 'gelu'): Config {
   const [width, , patch] = shapeOf(source, 'vision_model.embeddings.patch_embedding.weight', 4);
   const [positions] = shapeOf(source, 'vision_model.embeddings.position_embedding.weight', 2);

@@ -1,11 +1,11 @@
 /**
- * @file Names of the UNet in an LDM checkpoint (below `model.diffusion_model.`) and in diffusers. LDM counts the layers of all
- * blocks through: `input_blocks.4` is the first layer of the second block where a block has two layers and a downsampler.
+ * @file Names of the UNet in an LDM checkpoint (below `model.diffusion_model.`) and in diffusers. LDM numbers the layers
+ * of all blocks consecutively: `input_blocks.4` is the first layer of the second block where a block has two layers and a downsampler.
  *
  * Reference: CompVis/stable-diffusion, ldm/modules/diffusionmodules/openaimodel.py; names of diffusers' UNet2DConditionModel
  */
 
-/** What LDM's numbers depend on. */
+/** The layout that LDM's numbers depend on. */
 export interface LdmUNetLayout {
   readonly layersPerBlock: number;
 }
@@ -28,7 +28,7 @@ const RESNET: Readonly<Record<string, string>> = {
   skip_connection: 'conv_shortcut',
 };
 
-/** The layout, from where the downsamplers stand; with a single block there are none. */
+/** Infers the layout from the positions of the downsamplers; a single block has none. */
 export function ldmUNetLayout(names: Iterable<string>): LdmUNetLayout {
   let firstDownsampler = Number.POSITIVE_INFINITY;
   let last = 0;
@@ -47,7 +47,7 @@ function inside(module: string, kind: 'resnets' | 'attentions'): string | undefi
 }
 
 /**
- * diffusers' name for LDM's.
+ * Translates LDM's name to diffusers'.
  *
  * @param name below `model.diffusion_model.`, ending in `.weight` or `.bias`
  * @returns undefined for a tensor that Stable Diffusion 1 and 2 do not have
@@ -64,7 +64,7 @@ export function ldmUNetName(name: string, { layersPerBlock }: LdmUNetLayout): st
     inner === undefined ? undefined : `${place}.${inner}.${end}`;
 
   if (part === 'middle_block') {
-    // `middle_block.1.transformer_blocks.0...` has a name, `middle_block.0.in_layers.0` a number behind its place.
+    // After the index comes a name in `middle_block.1.transformer_blocks.0...`, a number in `middle_block.0.in_layers.0`.
     const rest = second === undefined ? module : `${second}.${module}`;
     if (first === '1') return join('mid_block.attentions.0', rest);
     return join(`mid_block.resnets.${Number(first) / 2}`, inside(rest, 'resnets'));
@@ -79,7 +79,7 @@ export function ldmUNetName(name: string, { layersPerBlock }: LdmUNetLayout): st
   return join(`${block}.${kind}.${layer % (layersPerBlock + 1)}`, inside(module, kind));
 }
 
-/** The name of the averaged copy that training keeps of a tensor: without `model.` and without any dot. */
+/** The name of a tensor's EMA copy: without `model.` and without dots. */
 export function emaName(name: string): string {
   return `model_ema.${name.split('.').slice(1).join('')}`;
 }

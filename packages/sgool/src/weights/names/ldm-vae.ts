@@ -12,7 +12,7 @@ const ATTENTION: Readonly<Record<string, string>> = {
   proj_out: 'to_out.0',
 };
 
-/** Blocks of the encoder, which the decoder has as many of. */
+/** Number of blocks of the encoder; the decoder has as many. */
 export function ldmVaeBlocks(names: Iterable<string>): number {
   let last = -1;
   for (const name of names) {
@@ -23,7 +23,7 @@ export function ldmVaeBlocks(names: Iterable<string>): number {
 }
 
 /**
- * diffusers' name for LDM's. The decoder's blocks are counted from the other end.
+ * Translates LDM's name to diffusers'. The decoder's blocks are counted from the other end.
  *
  * @param name below `first_stage_model.`
  * @returns undefined for what belongs to training only (`loss.*`, `model_ema.*`)

@@ -1,10 +1,11 @@
 /**
- * @file Names in LoRA files: those of kohya-ss's scripts and the three that diffusers has used. The module that is changed is
- * told by its path with underscores for dots, which is all that kohya's names keep of it.
+ * @file Names in LoRA files: those of kohya-ss's scripts and the three that diffusers has used. The changed module
+ * is identified by its path with underscores for dots, which is all that kohya's names keep.
  *
  * Reference: kohya-ss/sd-scripts, networks/lora.py; diffusers, loaders/lora_conversion_utils.py
  */
 
+/** The network that a LoRA changes. */
 export type LoraNetwork = 'unet' | 'text_encoder';
 
 /** One tensor of a LoRA. */
@@ -15,13 +16,13 @@ export interface LoraName {
   readonly part: 'down' | 'up' | 'alpha';
 }
 
-/** A module's path as LoRA names have it; `text_model.` is left out, since some files do. */
+/** A module's path as in LoRA names; `text_model.` is left out, because some files lack it. */
 export function loraModule(path: string): string {
   return path.replace(/^text_model\./, '').replaceAll('.', '_');
 }
 
 const KOHYA = /^lora_(unet|te|te1)_(.+)\.(lora_down\.weight|lora_up\.weight|alpha)$/;
-/** Endings of diffusers' names, newest first: with peft, before it, and of text encoders before it. */
+/** Endings of diffusers' names, newest first: with peft, before peft, and of text encoders before peft. */
 const DIFFUSERS =
   /^(?:base_model\.model\.)?(?:(unet|text_encoder)\.)?(.+?)\.(?:lora_(A|B)(?:\.default)?\.weight|lora(?:_linear_layer)?\.(down|up)\.weight|(alpha))$/;
 /** The oldest: `attn1.processor.to_q_lora.down.weight`. */
@@ -29,9 +30,9 @@ const PROCESSOR =
   /^(?:(unet|text_encoder)\.)?(.+?)(?:\.processor)?\.(to_q|to_k|to_v|to_out)_lora\.(down|up)\.weight$/;
 
 /**
- * Reads a name.
+ * Parses a name.
  *
- * @returns undefined for a name of another kind: LoHa, LoKr, DoRA, or no LoRA at all
+ * @returns undefined for any other name, such as one of LoHa, LoKr or DoRA
  */
 export function loraName(name: string): LoraName | undefined {
   const kohya = KOHYA.exec(name);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { required } from '../../errors.ts';
 import { emaName, ldmUNetLayout, ldmUNetName } from './ldm-unet.ts';
 import { ldmVaeBlocks, ldmVaeName } from './ldm-vae.ts';
 import { loraName } from './lora.ts';
@@ -47,7 +48,7 @@ describe('published names', () => {
     const all = pairs('clip').filter(([theirs]) => theirs !== '(absent)');
     expect(all).toHaveLength(398);
     for (const [described, ours] of all) {
-      const [, theirs, note] = /^(\S+)(?: (.+))?$/.exec(described)!;
+      const [, theirs, note] = required(/^(\S+)(?: (.+))?$/.exec(described));
       const part = openClipParts(theirs).find(({ name }) => name === ours);
       expect(part, described).toEqual({ name: ours, ...notes[note] });
     }

@@ -1,15 +1,15 @@
 /**
- * @file Names of CLIP in the files of OpenAI and OpenCLIP (which HPS v1 and v2 keep) and in transformers.
+ * @file Names of CLIP's weights in files of OpenAI and OpenCLIP (also HPS v1 and v2) and in transformers.
  *
  * Reference: openai/CLIP, clip/model.py; names of transformers' CLIPModel
  */
 
-/** What becomes of one tensor. */
+/** The counterpart of one tensor in transformers. */
 export interface ClipPart {
   readonly name: string;
-  /** Which third of the rows; query, key and value lie behind each other in one tensor. */
+  /** Which third of the rows: query, key and value are stored one after the other in one tensor. */
   readonly third?: 0 | 1 | 2;
-  /** Written to be multiplied from the right: rows and columns change places. */
+  /** Stored for multiplication from the right: rows and columns must be exchanged. */
   readonly transpose?: true;
 }
 
@@ -41,10 +41,10 @@ const LAYER: Readonly<Record<string, string>> = {
 const THIRDS = ['q_proj', 'k_proj', 'v_proj'] as const;
 
 /**
- * transformers' names for one of OpenAI's.
+ * Translates one of OpenAI's names to transformers'.
  *
- * @returns several for the joint projection of query, key and value, none for what the network does not need (its sizes,
- *   which OpenAI's archive holds as tensors)
+ * @returns three for the joint projection of query, key and value; none for a tensor that the network does not need (OpenAI's
+ *   archive stores the network's sizes as tensors)
  */
 export function openClipParts(name: string): readonly ClipPart[] {
   if (Object.hasOwn(OUTER, name)) return [OUTER[name]];

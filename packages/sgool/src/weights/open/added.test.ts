@@ -2,11 +2,14 @@ import { readdirSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readTensor, writeSafetensors } from '../formats/safetensors.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { required } from '../../errors.ts';
+import { readTensor } from '../formats/safetensors.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
-import { findAdded, storeAdded, userDataDir } from './added.ts';
+import { writeSafetensors } from '../formats/write-safetensors.ts';
+import { findAdded, userDataDir } from './added.ts';
 import { openComponent } from './model-folder.ts';
+import { storeAdded } from './store-added.ts';
 
 let dir: string;
 beforeAll(async () => {
@@ -14,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true }));
 
-test('weights are found again after they were stored, and replaced by the next ones', async () => {
+it('weights are found again after they were stored, and replaced by the next ones', async () => {
   const env = { SGOOL_DATA_DIR: join(dir, 'data') };
   const path = join(dir, 'file.safetensors');
   await writeSafetensors(path, {
@@ -29,7 +32,12 @@ test('weights are found again after they were stored, and replaced by the next o
   expect({ name, config }).toEqual({ name: 'transalnet', config: { variant: 'res' } });
   expect(weights.tensors.get('half')).toMatchObject({ dtype: 'F16', shape: [2, 1] });
 
-  await storeAdded('transalnet', { variant: 'dense' }, new Map([['single', tensors.get('single')!]]), env);
+  await storeAdded(
+    'transalnet',
+    { variant: 'dense' },
+    new Map([['single', required(tensors.get('single'))]]),
+    env,
+  );
   const second = await openComponent(stored);
   expect([...second.weights.tensors.keys()]).toEqual(['single']);
   expect(second.config).toEqual({ variant: 'dense' });
@@ -37,7 +45,7 @@ test('weights are found again after they were stored, and replaced by the next o
   expect(findAdded('hps-v1', env)).toBeUndefined();
 });
 
-test('half-precision numbers keep their bits', async () => {
+it('half-precision numbers keep their bits', async () => {
   const env = { SGOOL_DATA_DIR: join(dir, 'bits') };
   const path = join(dir, 'bits.safetensors');
   const data = Float32Array.of(65504, 2 ** -24, -0, 1 / 3);
@@ -49,7 +57,7 @@ test('half-precision numbers keep their bits', async () => {
   expect(await read(join(stored, 'model.safetensors'))).toEqual(await read(path));
 });
 
-test('a folder that cannot be made is told in one line', async () => {
+it('a folder that cannot be made is told in one line', async () => {
   const blocked = join(dir, 'blocked');
   await writeFile(blocked, '');
   const storing = storeAdded('hps-v1', {}, new Map(), { SGOOL_DATA_DIR: blocked });
@@ -58,7 +66,7 @@ test('a folder that cannot be made is told in one line', async () => {
   );
 });
 
-test('the data folder is where the system keeps such things', () => {
+it('the data folder is where the system keeps such things', () => {
   expect(userDataDir({ SGOOL_DATA_DIR: '/x', XDG_DATA_HOME: '/y' })).toBe('/x');
   expect(userDataDir({ XDG_DATA_HOME: '/y' })).toBe('/y/sgool');
   expect(userDataDir({}, 'linux')).toMatch(/\.local\/share\/sgool$/);

@@ -1,5 +1,5 @@
-/** @file A CLIP in one file: OpenAI's archives, OpenCLIP and what was trained from it (HPS), or transformers' names. */
-import { basename } from 'node:path';
+/** @file A CLIP in one file: OpenAI's archives, OpenCLIP and models trained from it (HPS), or transformers' names. */
+import { places } from '#platform';
 import { UserError } from '../../errors.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import { rows, transposed } from '../formats/tensor-views.ts';
@@ -16,8 +16,8 @@ import { openClipParts } from '../names/open-clip.ts';
 import type { ModelComponent } from './model-folder.ts';
 
 /**
- * Looks at a CLIP with OpenAI's names as one with transformers' names. Joint projections are cut into byte ranges; the two
- * projections into the common space are transposed in memory when they are asked for.
+ * Presents a CLIP with OpenAI's names under transformers' names. Joint projections are split into byte ranges; the two
+ * projections into the common space are transposed in memory on demand.
  *
  * @param prefix in front of all names, for instance `cond_stage_model.model.` in a checkpoint of Stable Diffusion 2
  */
@@ -28,7 +28,9 @@ export function openClipSource(file: Pick<TensorFile, 'path' | 'tensors'>, prefi
     for (const { name, third, transpose } of openClipParts(nameInFile.slice(prefix.length))) {
       const size = tensor.shape[0] / 3;
       if (third !== undefined && !Number.isInteger(size)) {
-        throw new UserError(`${file.path}: ${nameInFile} of shape [${tensor.shape}] is no joint projection`);
+        throw new UserError(
+          `${file.path}: ${nameInFile} of shape [${tensor.shape}] is not a joint projection`,
+        );
       }
       const part = third === undefined ? tensor : rows(tensor, third * size, size);
       tensors.set(name, transpose ? transposed(part) : part);
@@ -37,7 +39,7 @@ export function openClipSource(file: Pick<TensorFile, 'path' | 'tensors'>, prefi
   return sourceOf(file.path, tensors);
 }
 
-/** What kind of CLIP a file holds; refuses what is none. */
+/** The weights of a file under transformers' names. @throws UserError when it holds no supported CLIP */
 function clipSource(file: TensorFile): WeightSource {
   if (file.tensors.has('vision_model.embeddings.patch_embedding.weight')) {
     return weightSource(file, dropPositionIds);
@@ -59,10 +61,10 @@ function clipSource(file: TensorFile): WeightSource {
 }
 
 /**
- * Opens a CLIP in one file, .pt, .pth, .bin or .safetensors. Its configuration is read off the shapes; OpenCLIP's models
- * that are as small as OpenAI's differ in an activation that shapes do not tell.
+ * Opens a CLIP in one file, .pt, .pth, .bin or .safetensors. Its configuration is inferred from the shapes. Small
+ * OpenCLIP models differ from OpenAI's in their activation only, which shapes do not show.
  *
- * @param activation of both towers; by default that of OpenAI's models, for widths that only OpenCLIP has that of OpenCLIP
+ * @param activation of both towers. Default: OpenAI's, except for widths that only OpenCLIP has
  * @throws UserError when the file is broken or holds no CLIP
  */
 export async function openClipFile(
@@ -70,5 +72,5 @@ export async function openClipFile(
   { activation }: { activation?: 'quick_gelu' | 'gelu' } = {},
 ): Promise<ModelComponent> {
   const weights = clipSource(await openTensorFile(path));
-  return { name: basename(path), dir: path, config: inferClipConfig(weights, activation), weights };
+  return { name: places.basename(path), dir: path, config: inferClipConfig(weights, activation), weights };
 }

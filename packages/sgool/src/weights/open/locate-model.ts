@@ -1,21 +1,20 @@
-/** @file Where models are found: the embedded one by its name, others by their folder or their name on the Hub. */
+/** @file Finding models: the embedded one by its name, others by their folder or by their name on the Hub. */
 
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
+import { disk, host, places } from '#platform';
 import { UserError } from '../../errors.ts';
 import { findSnapshot, modelPath } from '../hub/cache.ts';
 import { type Environment, hubCacheDir } from '../hub/environment.ts';
 import { parseModelId } from '../hub/model-id.ts';
 
+/** Where a model is. */
 export interface ModelLocation {
-  /** Name as users write it: `toybox`, or the path. */
+  /** The name as users write it: `toybox`, or the path. */
   name: string;
-  /** Folder in the diffusers layout, or a single file. */
+  /** A folder in the diffusers layout, or a single file; in a browser its URL. */
   dir: string;
 }
 
-/** Name of the model that comes with the project and is used when none is named. */
+/** The model that is used when none is named; it comes with sgool. */
 export const DEFAULT_MODEL = 'toybox';
 
 /** Package that carries the named models, each in a folder of its name, and the judge. */
@@ -26,19 +25,16 @@ const PACKAGED = [DEFAULT_MODEL] as const;
 /**
  * A file or folder of the package that carries the named models.
  *
- * @returns undefined where the package is not installed
+ * @returns undefined where the package is not installed; in a browser, where no import map has an entry for it
  */
 export function packagedPath(...parts: readonly string[]): string | undefined {
-  try {
-    // Resolved from here, so that it is found wherever the package manager has put it.
-    const manifest = createRequire(import.meta.url).resolve(`${MODELS_PACKAGE}/package.json`);
-    return join(dirname(manifest), ...parts);
-  } catch {
-    return undefined;
-  }
+  const folder = host.packageFolder(MODELS_PACKAGE);
+  return folder === undefined ? undefined : places.join(folder, ...parts);
 }
 
-const isModelFolder = (dir: string) => existsSync(join(dir, 'model_index.json'));
+/** A browser cannot know without asking the server; there, opening the model tells. */
+const isModelFolder = (dir: string) =>
+  host.kind === 'browser' || disk.exists(places.join(dir, 'model_index.json'));
 
 /** The named models that are installed. */
 export function listModels(): ModelLocation[] {
@@ -49,25 +45,25 @@ export function listModels(): ModelLocation[] {
 }
 
 /**
- * Finds a model by its name, its folder, or its name on the Hub (`org/name`, `org/name@revision`), if it was pulled. Asks no
- * network.
+ * Finds a model by its name, its path, or its name on the Hub (`org/name`, `org/name@revision`) if it was pulled. Nothing is
+ * requested from the network. In a browser a model is found by its name or by the URL of its folder.
  *
- * @param env says where the Hub's cache is
- * @throws UserError that lists the valid names when it is none of these
+ * @param env says where the Hub's cache is; default `process.env`
+ * @throws UserError that lists the valid names when there is no such model
  */
 export function resolveModel(
   nameOrPath: string = DEFAULT_MODEL,
-  env: Environment = process.env,
+  env: Environment = host.environment,
 ): ModelLocation {
-  if (PACKAGED.some((name) => name === nameOrPath)) {
-    const dir = packagedPath(nameOrPath);
-    if (dir === undefined)
-      throw new UserError(`model: ${nameOrPath} needs the package ${MODELS_PACKAGE}; install it`);
-    if (!isModelFolder(dir))
-      throw new UserError(`model: ${nameOrPath} has no weights yet, expected them in ${dir}`);
-    return { name: nameOrPath, dir };
+  if (PACKAGED.some((name) => name === nameOrPath))
+    return { name: nameOrPath, dir: packagedModel(nameOrPath) };
+  const place = host.locate(nameOrPath);
+  if (place !== undefined) return { name: nameOrPath, dir: place };
+  if (host.kind === 'browser') {
+    throw new UserError(
+      `model: unknown, got ${nameOrPath}; give the URL of a folder in the diffusers layout, such as ./models/toybox/`,
+    );
   }
-  if (existsSync(nameOrPath)) return { name: nameOrPath, dir: resolve(nameOrPath) };
   if (/\.(ckpt|safetensors|pth?|bin)$/i.test(nameOrPath)) {
     throw new UserError(`model: the file ${nameOrPath} does not exist`);
   }
@@ -83,4 +79,17 @@ export function resolveModel(
   throw new UserError(
     `model: unknown, got ${nameOrPath}; choose one of ${names}, the path of a folder in the diffusers layout or of a .ckpt or .safetensors file, or org/name for a model of the Hub`,
   );
+}
+
+function packagedModel(name: string): string {
+  const dir = packagedPath(name);
+  if (dir === undefined) {
+    throw new UserError(
+      host.kind === 'browser'
+        ? `model: ${name} is part of the package ${MODELS_PACKAGE}; give the URL of its folder, or an import map with an entry for ${MODELS_PACKAGE}/`
+        : `model: ${name} needs the package ${MODELS_PACKAGE}; install it`,
+    );
+  }
+  if (!isModelFolder(dir)) throw new UserError(`model: ${name} has no weights yet, expected them in ${dir}`);
+  return dir;
 }

@@ -3,9 +3,11 @@
  *
  * Reference: Hu et al. 2021, LoRA: Low-Rank Adaptation of Large Language Models, section 4.1
  */
+
 import { UserError } from '../../errors.ts';
+import { product } from '../../numbers.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
-import { elementsOf, float32Of, valuesOf } from '../formats/tensor-views.ts';
+import { float32Of, valuesOf } from '../formats/tensor-views.ts';
 import {
   type ComputedTensor,
   sourceOf,
@@ -30,14 +32,14 @@ export interface Lora {
   readonly changes: Readonly<Record<LoraNetwork, ReadonlyMap<string, LoraChange>>>;
 }
 
-/** A LoRA and how strongly it is to act. */
+/** A LoRA and its strength. */
 export interface LoraChoice {
   readonly path: string;
-  /** 1 as it was trained, 0 not at all; negative values and such above 1 are possible. Default 1. */
+  /** 1 is the strength of its training, 0 is off; negative values and values above 1 are allowed. Default 1. */
   readonly weight?: number;
 }
 
-/** What diffusers writes beside the tensors since it uses peft: `unet.lora_alpha` and the like. */
+/** Metadata of diffusers with peft: `unet.lora_alpha` and the like. */
 function adapterSettings({ metadata }: TensorFile): Readonly<Record<string, unknown>> {
   try {
     const settings: unknown = JSON.parse(metadata.lora_adapter_metadata ?? '{}');
@@ -47,10 +49,10 @@ function adapterSettings({ metadata }: TensorFile): Readonly<Record<string, unkn
   }
 }
 
-/** alpha of one module; without one the change acts as it is. */
+/** alpha of one module, or undefined where the file has none (then the scale is 1). */
 function alphaOf(file: TensorFile, network: LoraNetwork, module: string, own: WeightTensor | undefined) {
   if (own !== undefined) {
-    const [alpha] = elementsOf(own.shape) === 1 ? valuesOf(own) : [Number.NaN];
+    const [alpha] = product(own.shape) === 1 ? valuesOf(own) : [Number.NaN];
     return Number(alpha);
   }
   const settings = adapterSettings(file);
@@ -123,8 +125,8 @@ function changed(lora: Lora, name: string, base: WeightTensor, change: LoraChang
   const [rank] = down.shape;
   const fits =
     up.shape[0] === height &&
-    elementsOf(up.shape) === height * rank &&
-    elementsOf(down.shape) * height === elementsOf(base.shape) * rank;
+    product(up.shape) === height * rank &&
+    product(down.shape) * height === product(base.shape) * rank;
   if (!fits) {
     throw new UserError(
       `${lora.path}: it was made for another model: ${name} is [${base.shape}], the matrices are [${up.shape}] and [${down.shape}]`,
@@ -135,14 +137,14 @@ function changed(lora: Lora, name: string, base: WeightTensor, change: LoraChang
     dtype: 'F32',
     shape,
     path,
-    byteLength: elementsOf(shape) * 4,
+    byteLength: product(shape) * 4,
     compute: () => merge(base, change),
     lowRank: { base, ...change },
   };
 }
 
 /**
- * Adds a LoRA to the networks of a model. What it does not touch stays in its file.
+ * Adds a LoRA to the networks of a model. Tensors that it does not change stay in their files.
  *
  * @throws UserError when the LoRA was made for another kind of model
  */
@@ -151,7 +153,7 @@ export function applyLora(
   lora: Lora,
   weight = 1,
 ): Map<string, ModelComponent> {
-  if (!Number.isFinite(weight)) throw new UserError(`LoRA: its weight must be a number, got ${weight}`);
+  if (!Number.isFinite(weight)) throw new UserError(`LoRA: the weight must be a number, got ${weight}`);
   const result = new Map(components);
   for (const network of ['unet', 'text_encoder'] as const) {
     const component = components.get(network);

@@ -2,8 +2,9 @@ import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { writeSafetensors } from '../formats/safetensors.ts';
+import { required } from '../../errors.ts';
 import { dropPositionIds, renameVaeAttention, weightSource } from '../formats/weight-source.ts';
+import { writeSafetensors } from '../formats/write-safetensors.ts';
 import { FORMATS } from '../testing.ts';
 import { resolveModel } from './locate-model.ts';
 import { openModelFolder } from './model-folder.ts';
@@ -69,7 +70,7 @@ describe('openModelFolder', () => {
     await rm(join(dir, 'unet', 'diffusion_pytorch_model.safetensors'));
     await copyFile(`${FORMATS}values-zip.pt`, join(dir, 'unet', 'diffusion_pytorch_model.fp16.bin'));
     const { components } = await openModelFolder(dir);
-    const { weights } = components.get('text_encoder')!;
+    const { weights } = required(components.get('text_encoder'));
     expect(weights.names()).toEqual(['a', 'b', 'c']);
     expect(weights.get('a')).toMatchObject({ path: expect.stringContaining(shard(1)) });
     expect(weights.get('c')).toMatchObject({ path: expect.stringContaining(shard(2)) });
@@ -89,7 +90,7 @@ describe('openModelFolder', () => {
   });
 
   it('names what is missing or broken', async () => {
-    await expect(openModelFolder(join(dir, 'absent'))).rejects.toThrow(/absent is no folder/);
+    await expect(openModelFolder(join(dir, 'absent'))).rejects.toThrow(/absent is not a folder/);
     await expect(openModelFolder(join(dir, 'unet'))).rejects.toThrow(/has no model_index\.json/);
     await expect(openModelFolder(dir, { required: ['clip'] })).rejects.toThrow(/clip does not exist/);
     await rm(join(dir, 'vae', 'diffusion_pytorch_model.fp16.safetensors'));
@@ -113,7 +114,7 @@ describe('weightSource', () => {
       old.map((name) => `decoder.mid_block.attentions.0.${name}`),
     );
     const { components } = await openModelFolder(dir);
-    const source = weightSource(components.get('vae')!.weights, renameVaeAttention);
+    const source = weightSource(required(components.get('vae')).weights, renameVaeAttention);
     const names = source.names().map((name) => name.replace('decoder.mid_block.attentions.0.', ''));
     expect(names.sort()).toEqual([
       'group_norm.weight',
@@ -132,9 +133,9 @@ describe('weightSource', () => {
 
   it('leaves out what the renaming drops and refuses two tensors for one name', async () => {
     await addNetwork('text_encoder', 'model.safetensors', ['a.position_ids', 'a.weight', 'b.weight']);
-    const { weights } = (await openModelFolder(dir)).components.get('text_encoder')!;
+    const { weights } = required((await openModelFolder(dir)).components.get('text_encoder'));
     expect(weightSource(weights, dropPositionIds).names()).toEqual(['a.weight', 'b.weight']);
-    expect(() => weightSource(weights, () => 'same')).toThrow(/two tensors stand for same/);
+    expect(() => weightSource(weights, () => 'same')).toThrow(/two tensors have the name same/);
   });
 });
 

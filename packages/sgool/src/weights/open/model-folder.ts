@@ -3,15 +3,13 @@
  * network, a scheduler and a tokenizer.
  */
 
-import { readdir, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
 import { openSharded } from '../formats/sharded.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import { type WeightSource, weightSource } from '../formats/weight-source.ts';
+import { EXTRA_NETWORKS } from '../names/extra-networks.ts';
 import { type Config, readConfig } from '../sources/read-config.ts';
-
-export { type Config, readConfig } from '../sources/read-config.ts';
 
 /** One network of a model. */
 export interface ModelComponent {
@@ -22,6 +20,7 @@ export interface ModelComponent {
   weights: WeightSource;
 }
 
+/** An opened model. */
 export interface ModelFolder {
   dir: string;
   /** Last part of the path. */
@@ -33,34 +32,28 @@ export interface ModelFolder {
   schedulerConfig: Config;
   /** Folder with `vocab.json` and `merges.txt`. */
   tokenizerDir: string;
-  /** Keys over those of the folder's `tokenizer_config.json`. */
+  /** Keys that override those of the folder's `tokenizer_config.json`. */
   tokenizerConfig?: Config;
 }
 
+/** How a model folder is opened. */
 export interface OpenModelOptions {
   /** Networks that must be there. Default: `unet`, `vae`, `text_encoder`. */
   required?: readonly string[];
-  /** Which weights to take, for instance `fp16`. Default: the plain file, else the `fp16` one. */
+  /** Variant of the weights, for instance `fp16`. Default: the plain file, else the `fp16` one. */
   variant?: string;
 }
 
-/** Networks of a pipeline that this project never runs. */
+/** Parts of a pipeline that sgool never runs. */
 const IGNORED = new Set(['safety_checker', 'feature_extractor', 'image_encoder', 'scheduler', 'tokenizer']);
 
-/** What diffusers and transformers call a network's weights, in the formats of which the first that is there is taken. */
+/** File names of weights in diffusers and transformers, by format. */
 const FORMATS = [
   { extension: 'safetensors', stems: ['diffusion_pytorch_model', 'model'] },
   { extension: 'bin', stems: ['diffusion_pytorch_model', 'pytorch_model'] },
 ] as const;
 
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** Whole file, or index of shards; both places of the variant in an index's name are in use. */
+/** Names of the whole file and of the index of shards; both positions of the variant in an index's name are in use. */
 function namesOfWeights(suffix: string): string[] {
   return FORMATS.flatMap(({ extension, stems }) =>
     stems.flatMap((stem) => [
@@ -71,20 +64,33 @@ function namesOfWeights(suffix: string): string[] {
   );
 }
 
-/** The file to take: safetensors before what torch saved, full precision before half, unless a variant is asked for. */
-async function findWeights(dir: string, variant: string | undefined): Promise<string | undefined> {
-  const files = new Set(await readdir(dir));
+/** Names of weights in order of preference: safetensors before what torch saved, full precision before half. */
+function preferredNames(variant: string | undefined): string[] {
   const suffixes = variant === undefined ? ['', '.fp16'] : [`.${variant}`];
-  const candidates = suffixes.flatMap(namesOfWeights).filter((name) => files.has(name));
-  const found = candidates.find((name) => name.includes('safetensors')) ?? candidates[0];
-  return found === undefined ? undefined : join(dir, found);
+  const names = suffixes.flatMap(namesOfWeights);
+  const isSafe = (name: string) => name.includes('safetensors');
+  return [...names.filter(isSafe), ...names.filter((name) => !isSafe(name))];
 }
 
-/** Says what lies in the folder instead of the wanted file. */
+/** The file to take, or undefined where the folder has no weights. */
+async function findWeights(dir: string, variant: string | undefined): Promise<string | undefined> {
+  const names = preferredNames(variant);
+  const listed = await files.list(dir);
+  if (listed !== undefined) {
+    const found = names.find((name) => listed.includes(name));
+    return found === undefined ? undefined : places.join(dir, found);
+  }
+  for (const name of names) {
+    const path = places.join(dir, name);
+    if (await files.exists(path)) return path;
+  }
+  return undefined;
+}
+
+/** Says which files the folder has instead of the expected one. */
 async function explainMissingWeights(dir: string, variant: string | undefined): Promise<string> {
   const suffix = variant === undefined ? '' : `.${variant}`;
-  const files = await readdir(dir);
-  const found = files.filter((file) =>
+  const found = ((await files.list(dir)) ?? []).filter((file) =>
     /\.(safetensors|bin|ckpt|pth?|msgpack|h5|onnx|index\.json)$/.test(file),
   );
   const instead = found.length > 0 ? `, got ${found.join(', ')}` : '';
@@ -102,58 +108,63 @@ export async function openComponent(
   dir: string,
   { variant }: { variant?: string } = {},
 ): Promise<ModelComponent> {
-  if (!(await exists(dir))) throw new UserError(`model folder: ${dir} does not exist`);
-  const config = await readConfig(join(dir, 'config.json'));
+  if (!(await files.isFolder(dir))) throw new UserError(`model folder: ${dir} does not exist`);
+  const config = await readConfig(places.join(dir, 'config.json'));
   const found = await findWeights(dir, variant);
   if (found === undefined) throw new UserError(`${dir}: ${await explainMissingWeights(dir, variant)}`);
   const file = await (found.endsWith('.json') ? openSharded(found) : openTensorFile(found));
-  return { name: basename(dir), dir, config, weights: weightSource(file) };
+  return { name: places.basename(dir), dir, config, weights: weightSource(file) };
 }
 
 async function openComponents(
   dir: string,
+  modelIndex: Config,
   { required, variant }: Required<Pick<OpenModelOptions, 'required'>> & OpenModelOptions,
 ) {
   const components = new Map<string, ModelComponent>();
-  for (const name of required) components.set(name, await openComponent(join(dir, name), { variant }));
-  for (const entry of await readdir(dir, { withFileTypes: true })) {
-    const path = join(dir, entry.name);
-    if (components.has(entry.name) || IGNORED.has(entry.name)) continue;
-    if (!(await exists(join(path, 'config.json'))) || (await findWeights(path, undefined)) === undefined)
-      continue;
-    components.set(entry.name, await openComponent(path));
+  for (const name of required) components.set(name, await openComponent(places.join(dir, name), { variant }));
+  // Where a folder cannot be listed, the index names its networks, except for sgool's own.
+  const names = (await files.list(dir)) ?? [...Object.keys(modelIndex), ...EXTRA_NETWORKS];
+  for (const name of names) {
+    if (components.has(name) || IGNORED.has(name) || name.startsWith('_')) continue;
+    const path = places.join(dir, name);
+    if (!(await files.exists(places.join(path, 'config.json')))) continue;
+    if ((await findWeights(path, undefined)) === undefined) continue;
+    components.set(name, await openComponent(path));
   }
   return components;
 }
 
 /**
- * Opens a model folder. Headers of all weights are checked; no weight is read.
+ * Opens a model folder. The headers of all weights are checked; no weight is read.
  *
+ * @param path a folder in the diffusers layout; in a browser its URL
  * @throws UserError when the folder or one of its required parts is missing or broken
  */
 export async function openModelFolder(
   path: string,
   { required = ['unet', 'vae', 'text_encoder'], variant }: OpenModelOptions = {},
 ): Promise<ModelFolder> {
-  const dir = resolve(path);
-  if (!(await stat(dir).catch(() => undefined))?.isDirectory()) {
-    throw new UserError(`model folder: ${path} is no folder; give a folder in the diffusers layout`);
+  const dir = places.resolve(path);
+  if (!(await files.isFolder(dir))) {
+    throw new UserError(`model folder: ${path} is not a folder; give a folder in the diffusers layout`);
   }
-  if (!(await exists(join(dir, 'model_index.json')))) {
+  const indexPath = places.join(dir, 'model_index.json');
+  if (!(await files.exists(indexPath))) {
     throw new UserError(
       `model folder: ${path} has no model_index.json; give a folder in the diffusers layout`,
     );
   }
-  const modelIndex = await readConfig(join(dir, 'model_index.json'));
-  const components = await openComponents(dir, { required, variant });
-  const schedulerPath = join(dir, 'scheduler', 'scheduler_config.json');
-  const schedulerConfig = (await exists(schedulerPath)) ? await readConfig(schedulerPath) : {};
+  const modelIndex = await readConfig(indexPath);
+  const components = await openComponents(dir, modelIndex, { required, variant });
+  const schedulerPath = places.join(dir, 'scheduler', 'scheduler_config.json');
+  const schedulerConfig = (await files.exists(schedulerPath)) ? await readConfig(schedulerPath) : {};
   return {
     dir,
-    name: basename(dir),
+    name: places.basename(dir),
     modelIndex,
     components,
     schedulerConfig,
-    tokenizerDir: join(dir, 'tokenizer'),
+    tokenizerDir: places.join(dir, 'tokenizer'),
   };
 }

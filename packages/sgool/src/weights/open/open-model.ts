@@ -1,6 +1,5 @@
-/** @file A model from any of the files that people have, with the parts that it does not bring along. */
-import { existsSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+/** @file Opening a model in any supported form, with parts from elsewhere. */
+import { files, host, places } from '#platform';
 import { UserError } from '../../errors.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import {
@@ -24,38 +23,36 @@ import {
 } from './model-folder.ts';
 import { ldmVaeSource, openSingleFile, type SingleFileOptions } from './single-file.ts';
 
-/** Each part is a folder, a file where that makes sense, or the name of a pulled model of the Hub. */
+/** Where the parts of a model are. Each is a folder, a file where that makes sense, or the name of a pulled model of the Hub. */
 export interface OpenModelOptions extends OpenFolderOptions, Omit<SingleFileOptions, 'vae'> {
   /** Folder with `vocab.json` and `merges.txt`, or a model folder with a folder `tokenizer`. */
   readonly tokenizer?: string;
   /** The CLIP that guides: a CLIPModel's folder, or a file of OpenAI, OpenCLIP, HPS or transformers. */
   readonly clip?: string;
-  /** An autoencoder in the place of the model's own: its folder, or a file with LDM's or diffusers' names. */
+  /** An autoencoder that replaces the model's own: its folder, or a file with LDM's or diffusers' names. */
   readonly vae?: string;
-  /** Changes of the UNet and the text encoder, one after the other. */
+  /** LoRAs for the UNet and the text encoder, applied in order. */
   readonly loras?: readonly LoraChoice[];
   /** Variables that say where the Hub's cache is; `process.env` unless given. */
   readonly env?: Environment;
 }
 
-const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
-const hasTokenizer = (dir: string) => existsSync(join(dir, 'vocab.json'));
+const hasTokenizer = (dir: string) => files.exists(places.join(dir, 'vocab.json'));
 
 /** A path, or the place of a model that is known by its name. */
-function located(nameOrPath: string, env?: Environment): string {
-  return existsSync(nameOrPath) ? nameOrPath : resolveModel(nameOrPath, env).dir;
-}
+const located = (nameOrPath: string, env?: Environment): string =>
+  host.locate(nameOrPath) === undefined ? resolveModel(nameOrPath, env).dir : nameOrPath;
 
-/** The folder itself, or the one inside that a whole model keeps the part in. */
-function partOf(dir: string, part: string): string {
-  return existsSync(join(dir, 'config.json')) ? dir : join(dir, part);
+/** The folder itself, or, where it is a whole model, the folder of the part inside it. */
+async function partOf(dir: string, part: string): Promise<string> {
+  return (await files.exists(places.join(dir, 'config.json'))) ? dir : places.join(dir, part);
 }
 
 /**
  * Opens a CLIP as the part of a model: a folder in the layout of transformers, a model folder with `clip/` in it, or one
  * file.
  *
- * @param config folder of configurations; its `clip/config.json` stands for what the shapes in a file do not tell
+ * @param config folder of configurations; its `clip/config.json` replaces what is inferred from the shapes in a file
  * @throws UserError when there is none, or it is broken
  */
 export async function openClip(
@@ -63,11 +60,12 @@ export async function openClip(
   { env, config }: Pick<OpenModelOptions, 'env' | 'config'> = {},
 ): Promise<ModelComponent> {
   const path = located(nameOrPath, env);
-  if (!isFile(path)) return { ...(await openComponent(partOf(path, 'clip'))), name: 'clip' };
+  if (!(await files.isFile(path)))
+    return { ...(await openComponent(await partOf(path, 'clip'))), name: 'clip' };
   const found = await openClipFile(path);
-  const stated = config === undefined ? undefined : join(config, 'clip', 'config.json');
-  const settings = stated !== undefined && existsSync(stated) ? await readConfig(stated) : found.config;
-  return { ...found, name: 'clip', config: settings };
+  const stated = config === undefined ? undefined : places.join(config, 'clip', 'config.json');
+  const isStated = stated !== undefined && (await files.exists(stated));
+  return { ...found, name: 'clip', config: isStated ? await readConfig(stated) : found.config };
 }
 
 function vaeSource(file: TensorFile): WeightSource {
@@ -88,27 +86,34 @@ function vaeSource(file: TensorFile): WeightSource {
 /** Opens an autoencoder as the part of a model. @throws UserError when there is none, or it is broken */
 export async function openVae(nameOrPath: string, env?: Environment): Promise<ModelComponent> {
   const path = located(nameOrPath, env);
-  if (!isFile(path)) return { ...(await openComponent(partOf(path, 'vae'))), name: 'vae' };
+  if (!(await files.isFile(path)))
+    return { ...(await openComponent(await partOf(path, 'vae'))), name: 'vae' };
   const weights = vaeSource(await openTensorFile(path));
   return { name: 'vae', dir: path, config: inferVaeConfig(weights), weights };
 }
 
-/** The folder of a tokenizer, in the places where models keep it. */
-function tokenizerDir(nameOrPath: string, env?: Environment): string {
+/** The folder with the tokenizer of a model or CLIP: the folder itself, or `tokenizer` inside it. */
+async function tokenizerIn(nameOrPath: string, env?: Environment): Promise<string | undefined> {
   const path = located(nameOrPath, env);
-  const found = [path, join(path, 'tokenizer')].find(hasTokenizer);
-  if (found !== undefined) return found;
-  throw new UserError(
-    `tokenizer: ${nameOrPath} has no vocab.json; give a folder with vocab.json and merges.txt of a CLIP`,
-  );
+  if (await hasTokenizer(path)) return path;
+  const inside = places.join(path, 'tokenizer');
+  return (await hasTokenizer(inside)) ? inside : undefined;
 }
 
-/** Without one of its own, a model uses the vocabulary of the CLIP that it is given. */
-function companionTokenizer(model: ModelFolder, { tokenizer, clip, env }: OpenModelOptions): string {
-  if (tokenizer !== undefined) return tokenizerDir(tokenizer, env);
-  if (hasTokenizer(model.tokenizerDir) || clip === undefined) return model.tokenizerDir;
-  const path = located(clip, env);
-  return [path, join(path, 'tokenizer')].find(hasTokenizer) ?? model.tokenizerDir;
+/** The tokenizer that was given, else the model's own, else that of the CLIP that was given. */
+async function findTokenizer(
+  model: ModelFolder,
+  { tokenizer, clip, env }: OpenModelOptions,
+): Promise<string> {
+  if (tokenizer !== undefined) {
+    const found = await tokenizerIn(tokenizer, env);
+    if (found !== undefined) return found;
+    throw new UserError(
+      `tokenizer: ${tokenizer} has no vocab.json; give a folder with vocab.json and merges.txt of a CLIP`,
+    );
+  }
+  if (clip === undefined || (await hasTokenizer(model.tokenizerDir))) return model.tokenizerDir;
+  return (await tokenizerIn(clip, env)) ?? model.tokenizerDir;
 }
 
 /**
@@ -119,7 +124,7 @@ function companionTokenizer(model: ModelFolder, { tokenizer, clip, env }: OpenMo
  */
 export async function openModel(path: string, options: OpenModelOptions = {}): Promise<ModelFolder> {
   const config = options.config === undefined ? undefined : located(options.config, options.env);
-  const model = isFile(path)
+  const model = (await files.isFile(path))
     ? await openSingleFile(path, { ...options, config })
     : await openModelFolder(path, options);
   let components = new Map(model.components);
@@ -130,9 +135,15 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
     components.set('clip', await openClip(options.clip, { ...options, config }));
   if (options.vae !== undefined) {
     const vae = await openVae(options.vae, options.env);
-    // A file does not say what its shapes do not; the model that it is meant for does.
-    const own = isFile(located(options.vae, options.env)) ? components.get('vae') : undefined;
+    // A file has no configuration of its own; that of the model is more exact than what is inferred from shapes.
+    const isOneFile = await files.isFile(located(options.vae, options.env));
+    const own = isOneFile ? components.get('vae') : undefined;
     components.set('vae', { ...vae, config: own?.config ?? vae.config });
   }
-  return { ...model, name: basename(path), components, tokenizerDir: companionTokenizer(model, options) };
+  return {
+    ...model,
+    name: places.basename(path),
+    components,
+    tokenizerDir: await findTokenizer(model, options),
+  };
 }

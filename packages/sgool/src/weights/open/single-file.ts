@@ -1,14 +1,12 @@
 /**
  * @file Stable Diffusion in one file, as the training code of latent diffusion (LDM) saved it: .ckpt or .safetensors, 1.x
- * and 2.x. Its networks are seen under diffusers' names; nothing is copied.
+ * and 2.x. Its networks are presented under diffusers' names; nothing is copied.
  *
  * Reference: CompVis/stable-diffusion, configs/stable-diffusion/v1-inference.yaml; Stability-AI/stablediffusion, configs
  */
-
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
+import { mean } from '../../numbers.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import { float32Of, squeezed } from '../formats/tensor-views.ts';
 import {
@@ -34,10 +32,12 @@ const TEXT = ['cond_stage_model.transformer.', 'conditioner.embedders.0.transfor
 const TURBO_OPEN_CLIP = 'conditioner.embedders.0.model.';
 const OPEN_CLIP = ['cond_stage_model.model.', TURBO_OPEN_CLIP];
 
+/** What a UNet predicts: the noise (`epsilon`) or v (Salimans and Ho 2022). */
 export type Prediction = 'epsilon' | 'v_prediction';
 
+/** How a single-file checkpoint is opened. */
 export interface SingleFileOptions {
-  /** Take the averaged weights (`model_ema.`) where the file has both. Default true: they make the better images. */
+  /** Use the EMA weights (`model_ema.`) where the file has both. Default true: they give better images. */
   readonly ema?: boolean;
   /**
    * What the UNet predicts. By default: what a `.yaml` beside the file says, then the file's metadata; else `epsilon` for 1.x,
@@ -45,11 +45,11 @@ export interface SingleFileOptions {
    */
   readonly predictionType?: Prediction;
   /**
-   * A folder in the diffusers layout, of which only configurations are read, for models that shapes do not tell enough about:
-   * `<network>/config.json`, `scheduler/scheduler_config.json`, `tokenizer/`; what is missing there is read off the file.
+   * A folder in the diffusers layout, of which only configurations are read, for models whose shapes do not determine them:
+   * `<network>/config.json`, `scheduler/scheduler_config.json`, `tokenizer/`; what is missing there is inferred from the file.
    */
   readonly config?: string;
-  /** An autoencoder that will take the place of the file's own, which then need not be there. */
+  /** An autoencoder that replaces the file's own, which may then be missing. */
   readonly vae?: string;
 }
 
@@ -61,7 +61,7 @@ function below(file: TensorFile, prefix: string): Map<string, WeightTensor> {
   return found;
 }
 
-/** Renames what a network has and leaves out the rest. */
+/** The tensors of a network under its names; others are left out. */
 function renamed(
   path: string,
   tensors: ReadonlyMap<string, WeightTensor>,
@@ -70,7 +70,7 @@ function renamed(
   return weightSource({ path, tensors }, rename);
 }
 
-/** Says what the file is, where it is no whole Stable Diffusion 1 or 2. */
+/** Refuses files that are not a whole Stable Diffusion 1 or 2, and says what they are. */
 function refuseOthers(file: TensorFile, wantsVae: boolean): void {
   const names = [...file.tensors.keys()];
   const some = (pattern: RegExp) => names.some((name) => pattern.test(name));
@@ -85,7 +85,7 @@ function refuseOthers(file: TensorFile, wantsVae: boolean): void {
     );
   }
   if (some(/lora_(up|down|A|B)\b|_lora\.(up|down)\./)) {
-    refuse('a LoRA, which changes a model and is none; give the model itself, and this file as a LoRA');
+    refuse('a LoRA, which changes a model; give the model itself, and this file as a LoRA');
   }
   if (!some(/^model\.diffusion_model\./)) {
     if (some(/^(visual\.|vision_model\.)/)) refuse('a CLIP, not a whole model; give it as the CLIP of one');
@@ -106,7 +106,7 @@ function refuseOthers(file: TensorFile, wantsVae: boolean): void {
     refuse('it has no text encoder (cond_stage_model.); give a whole checkpoint');
 }
 
-/** The UNet's tensors below its prefix: the averaged copies where all are there and wanted. */
+/** The UNet's tensors below its prefix: the EMA copies where they are complete and wanted. */
 function unetTensors(file: TensorFile, ema: boolean): Map<string, WeightTensor> {
   const plain = below(file, UNET);
   const copies = [...plain.keys()].map((name) => [name, file.tensors.get(emaName(UNET + name))] as const);
@@ -121,7 +121,7 @@ function unetSource(file: TensorFile, ema: boolean): WeightSource {
 }
 
 /**
- * An autoencoder with LDM's names as one with diffusers' names. Its attention is written as 1x1 convolutions.
+ * Presents an autoencoder with LDM's names under diffusers' names. LDM stores its attention as 1x1 convolutions.
  *
  * @param tensors by names below `first_stage_model.`
  */
@@ -159,9 +159,9 @@ function textEncoder(file: TensorFile): {
   return { weights, config: { ...config, num_hidden_layers: last }, second, turbo };
 }
 
-/** `parameterization` in the `.yaml` that people put beside a checkpoint; without one it is `eps`. */
+/** `parameterization` in the `.yaml` that is published with a checkpoint; its default is `eps`. */
 async function predictionBeside(path: string): Promise<Prediction | undefined> {
-  const text = await readFile(path.replace(/\.[^./\\]+$/, '.yaml'), 'utf8').catch(() => undefined);
+  const text = await files.readText(path.replace(/\.[^./\\]+$/, '.yaml')).catch(() => undefined);
   if (text === undefined) return undefined;
   const [, value] = /^\s*parameterization:\s*["']?(\w+)/m.exec(text) ?? [];
   return value === 'v' ? 'v_prediction' : 'epsilon';
@@ -174,8 +174,8 @@ function predictionInMetadata({ metadata }: TensorFile): Prediction | undefined 
 }
 
 /**
- * What a 2.x model predicts. The two kinds have the same names and shapes; a bias of the last attention is known to vary
- * more where v is predicted.
+ * What a 2.x model predicts. The two kinds have the same names and shapes; a bias of the last attention varies
+ * more in models that predict v.
  *
  * Reference: ComfyUI, comfy/supported_models.py (SD20.model_type), threshold 0.09 of the standard deviation
  */
@@ -187,8 +187,8 @@ function guessPrediction(
   const last = `up_blocks.${block}.attentions.${layers}.transformer_blocks.0.norm1.bias`;
   if (!unet.has(last)) return 'epsilon';
   const bias = float32Of(unet.get(last));
-  const mean = bias.reduce((sum, value) => sum + value, 0) / bias.length;
-  const variance = bias.reduce((sum, value) => sum + (value - mean) ** 2, 0) / bias.length;
+  const centre = mean(bias);
+  const variance = mean(Array.from(bias, (value) => (value - centre) ** 2));
   return Math.sqrt(variance) > 0.09 ? 'v_prediction' : 'epsilon';
 }
 
@@ -207,20 +207,20 @@ function schedulerConfig(predictionType: Prediction): Config {
   };
 }
 
-/** What the published folders of few-step models have of their own: latent consistency models, and SD-Turbo. */
+/** Scheduler keys of the published few-step models: latent consistency models and SD-Turbo. */
 function fewStepScheduler({ time_cond_proj_dim }: Config, turbo: boolean): Config {
   if (time_cond_proj_dim) return { _class_name: 'LCMScheduler' };
   return turbo ? { _class_name: 'EulerDiscreteScheduler', timestep_spacing: 'trailing' } : {};
 }
 
-/** A configuration in the folder that was given for it, else the one that was inferred. */
+/** The configuration in the given folder, else the inferred one. */
 async function configured(folder: string | undefined, name: string, inferred: () => Config): Promise<Config> {
-  const path = folder === undefined ? undefined : join(folder, name);
-  return path !== undefined && existsSync(path) ? readConfig(path) : inferred();
+  const path = folder === undefined ? undefined : places.join(folder, name);
+  return path !== undefined && (await files.exists(path)) ? readConfig(path) : inferred();
 }
 
 /**
- * Opens a single-file checkpoint of Stable Diffusion 1.x or 2.x as if it were a model folder. It brings no tokenizer and no
+ * Opens a single-file checkpoint of Stable Diffusion 1.x or 2.x as if it were a model folder. It has no tokenizer and no
  * CLIP: `tokenizerDir` is a folder `tokenizer` beside the file, or in the folder of configurations.
  *
  * @throws UserError when the file is broken, or holds another model: XL, inpainting, a LoRA, a single network
@@ -245,14 +245,14 @@ export async function openSingleFile(
   const schedule =
     predictionType === undefined ? scheduler : { ...scheduler, prediction_type: predictionType };
   const sampleSize = text.second && schedule.prediction_type === 'v_prediction' ? 96 : 64;
-  const dir = resolve(path);
+  const dir = places.resolve(path);
   const component = (name: string, settings: Config, weights: WeightSource): [string, ModelComponent] => [
     name,
     { name, dir, config: settings, weights },
   ];
   return {
     dir,
-    name: basename(path),
+    name: places.basename(path),
     modelIndex: { _class_name: 'StableDiffusionPipeline' },
     components: new Map([
       component('unet', { sample_size: sampleSize, ...unetConfig }, unet),
@@ -266,8 +266,8 @@ export async function openSingleFile(
       ),
     ]),
     schedulerConfig: schedule,
-    tokenizerDir: join(config ?? dirname(dir), 'tokenizer'),
-    // OpenCLIP's own tokenizer fills up with id 0, and hidden states of the filling are part of the conditioning.
+    tokenizerDir: places.join(config ?? places.dirname(dir), 'tokenizer'),
+    // OpenCLIP's own tokenizer pads with id 0, and the hidden states of the padding are part of the conditioning.
     ...(text.second ? { tokenizerConfig: { pad_token: '!' } } : {}),
   };
 }

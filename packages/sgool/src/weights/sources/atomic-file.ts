@@ -1,31 +1,10 @@
-/** @file Files that appear whole or not at all. */
+/** @file Writing files so that they appear whole or not at all. Node only. */
 
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { UserError } from '../../errors.ts';
-
-const REASONS: Record<string, string> = {
-  ENOSPC: 'no space left on the disk',
-  EDQUOT: 'the disk quota is used up',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  EROFS: 'the file system is read-only',
-  ENOTDIR: 'a part of the path is a file, not a folder',
-  ENOENT: 'the folder does not exist',
-  EISDIR: 'a folder of that name is in the way',
-  ENOTEMPTY: 'a folder of that name is in the way',
-  ENAMETOOLONG: 'the name is too long',
-  EFBIG: 'the file is too large for this file system',
-  EMFILE: 'too many files are open',
-  EIO: 'the disk reported an error',
-};
-
-/** Why the file system refused, in words, or undefined when the error is none of its own. */
-export function fileSystemReason(error: unknown): string | undefined {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return code === undefined ? undefined : REASONS[code];
-}
+import { fileSystemReason } from '../../platform/file-errors.ts';
 
 /**
  * Writes a file under a temporary name in the same folder, flushes it to the disk, and renames it, so that `path`
@@ -49,7 +28,7 @@ export async function replaceFile(path: string, write: (file: FileHandle) => Pro
     }
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined); // the first error is the one to tell
+    await rm(temporary, { force: true }).catch(() => undefined); // the first error is the one to report
     const reason = fileSystemReason(error);
     if (reason === undefined) throw error;
     throw new UserError(`cannot write ${path}: ${reason}`, { cause: error });
@@ -57,7 +36,7 @@ export async function replaceFile(path: string, write: (file: FileHandle) => Pro
 }
 
 /**
- * Writes `data` to `path` so that the file is never seen half-written. See `replaceFile`.
+ * Writes `data` to `path` so that no reader finds it half-written. See `replaceFile`.
  *
  * @throws UserError when the file system refuses
  */

@@ -1,26 +1,17 @@
 /** @file The JSON files of a model. */
-
-import { readFile } from 'node:fs/promises';
+import { files } from '#platform';
 import { UserError } from '../../errors.ts';
-import { fileSystemReason } from './atomic-file.ts';
 
-/** A config file as it stands; networks read the keys that they know. */
+/** The content of a config file, unchecked; each network reads the keys that it knows. */
 export type Config = Readonly<Record<string, unknown>>;
 
 /**
  * Reads a JSON file that must hold an object.
  *
- * @throws UserError when it is missing, unreadable, or no object
+ * @throws UserError when it is missing, unreadable, or not an object
  */
 export async function readConfig(path: string): Promise<Config> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    const reason = missing ? 'the file does not exist' : (fileSystemReason(error) ?? String(error));
-    throw new UserError(`cannot read ${path}: ${reason}`, { cause: error });
-  }
+  const text = await files.readText(path);
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -1,6 +1,7 @@
 /** @file The facts about a model that its configurations and file headers hold; no weight is read. */
 import { weightBytes } from '../../../weights/formats/weight-source.ts';
-import type { Config, ModelComponent, ModelFolder } from '../../../weights/open/model-folder.ts';
+import type { ModelComponent, ModelFolder } from '../../../weights/open/model-folder.ts';
+import type { Config } from '../../../weights/sources/read-config.ts';
 
 export interface ComponentReport {
   readonly name: string;

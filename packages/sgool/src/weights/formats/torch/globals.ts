@@ -1,5 +1,5 @@
 /**
- * @file The names that a torch file may use, and what they mean here. Everything else is refused by its name.
+ * @file The names that a torch file may use, and their meaning here. Every other name is refused.
  *
  * Reference: PyTorch, torch/_utils.py (_rebuild_*), torch/serialization.py (persistent_id), torch/_weights_only_unpickler.py
  */
@@ -19,7 +19,7 @@ const STORAGES: Readonly<Record<string, Dtype | undefined>> = {
   'torch.CharStorage': 'I8',
   'torch.ByteStorage': 'U8',
   'torch.BoolStorage': 'BOOL',
-  // Raw bytes: newer torch stores types that have no class of their own so, and says the type with each tensor.
+  // Raw bytes: how newer torch stores types without a storage class; the type is given with each tensor.
   'torch.storage.UntypedStorage': undefined,
 };
 
@@ -80,7 +80,7 @@ export class TorchResolver implements PickleResolver {
 
   private refuse(name: string): never {
     throw new UserError(
-      `${this.path}: it asks Python for ${quoted(name)}, which is refused because it could run any code; only tensors and plain values are read`,
+      `${this.path}: it uses the Python name ${quoted(name)}, which is refused because it could run any code; only tensors and plain values are read`,
     );
   }
 
@@ -108,7 +108,7 @@ export class TorchResolver implements PickleResolver {
   build(target: PickleValue, state: PickleValue, charge: (items: number) => void): void {
     if (target instanceof PickledObject) target.state = state;
     else if (target instanceof Map && state instanceof Map) {
-      // Attributes of an OrderedDict, such as the `_metadata` of a state dict: nothing that is needed.
+      // Attributes of an OrderedDict, such as the `_metadata` of a state dict, are not needed.
       charge(1);
     } else if (!(target instanceof PickledTensor)) this.fail('a state is set on what has none');
   }
@@ -116,7 +116,7 @@ export class TorchResolver implements PickleResolver {
   persistent(id: PickleValue): Storage {
     const [kind, type, key, , length, view] = Array.isArray(id) ? id : [];
     if (kind !== 'storage' || !(type instanceof Global) || !Object.hasOwn(STORAGES, type.name)) {
-      this.fail(`a reference that is no storage, got ${describe(id)}`);
+      this.fail(`a reference that is not a storage, got ${describe(id)}`);
     }
     const name = typeof key === 'number' ? String(key) : key;
     if (typeof name !== 'string' || !isCount(length)) this.fail('a storage without a name or length');
@@ -126,7 +126,7 @@ export class TorchResolver implements PickleResolver {
     if (!known || known.length < length) this.storages.set(name, new Storage(dtype, name, length));
     if (view === undefined || view === null) return new Storage(dtype, name, length);
     const [, offset, size] = Array.isArray(view) ? view : [];
-    if (!isCount(offset) || !isCount(size)) this.fail(`a view that is none, got ${describe(view)}`);
+    if (!isCount(offset) || !isCount(size)) this.fail(`an invalid view, got ${describe(view)}`);
     if (offset + size > length)
       this.fail(`a view of storage ${quoted(name)} goes beyond its ${length} elements`);
     return new Storage(dtype, name, size, offset);
@@ -209,7 +209,7 @@ export class TorchResolver implements PickleResolver {
 
   /** Bytes, as protocol 2 writes them: `_codecs.encode(text, 'latin1')`. */
   private latin1(text: PickleValue, charge: (items: number) => void): Uint8Array {
-    if (typeof text !== 'string') this.fail('bytes that are no text');
+    if (typeof text !== 'string') this.fail('bytes that are not text');
     charge(text.length);
     return Uint8Array.from(text, (character) => character.charCodeAt(0));
   }
@@ -221,7 +221,7 @@ export class TorchResolver implements PickleResolver {
       type.className !== 'numpy.dtype' ||
       !(bytes instanceof Uint8Array)
     ) {
-      this.fail('a numpy number that is none');
+      this.fail('an invalid numpy number');
     }
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     switch (type.args[0]) {
@@ -232,7 +232,7 @@ export class TorchResolver implements PickleResolver {
       case 'i8':
         return bytes.length === 8 ? Number(view.getBigInt64(0, true)) : null;
       default:
-        return null; // of another type, which nothing here reads
+        return null; // of a type that is not read
     }
   }
 }

@@ -1,4 +1,4 @@
-/** @file What a torch pickle can hold: plain values, tensors, and names of classes that nothing is done with. */
+/** @file The values in a torch pickle: plain values, tensors, and names of classes that are not used. */
 
 /** A class or function that a pickle names, such as `collections.OrderedDict`. */
 export class Global {
@@ -9,9 +9,9 @@ export class Global {
   }
 }
 
-/** The numbers that a tensor is a view of: an entry of the archive, or a stretch of a legacy file. */
+/** The numbers that a tensor is a view of: an entry of the archive, or a range of a legacy file. */
 export class Storage {
-  /** As safetensors spells it; undefined for raw bytes, whose tensors say it. */
+  /** In safetensors' spelling; undefined for raw bytes, whose type is given by each tensor. */
   readonly dtype: string | undefined;
   readonly key: string;
   /** Elements, or bytes where there is no dtype. */
@@ -51,12 +51,12 @@ export class PickledTensor {
   }
 }
 
-/** An object that is kept but means nothing here: a numpy array, a device, a module of a TorchScript archive. */
+/** An object that is kept without meaning: a numpy array, a device, a module of a TorchScript archive. */
 export class PickledObject {
   readonly className: string;
-  /** What it was made from. */
+  /** Arguments of its construction. */
   readonly args: readonly PickleValue[];
-  /** What the pickle sets on it afterwards. */
+  /** State that the pickle sets afterwards. */
   state: PickleValue = null;
 
   constructor(className: string, args: readonly PickleValue[] = []) {
@@ -65,6 +65,7 @@ export class PickledObject {
   }
 }
 
+/** Any value in a pickle. */
 export type PickleValue =
   | null
   | boolean

@@ -64,7 +64,7 @@ describe('what is refused', () => {
     ['torch.toString', '\x80\x02ctorch\ntoString\n.'],
   ])('%s, by its name', async (name, pickle) => {
     const message = await messageOf(() => run(pickle));
-    expect(message).toContain(`model.pt: it asks Python for ${JSON.stringify(name)}, which is refused`);
+    expect(message).toContain(`model.pt: it uses the Python name ${JSON.stringify(name)}, which is refused`);
   });
 
   it('a class that is only known by name is never called', async () => {
@@ -80,26 +80,26 @@ describe('what is refused', () => {
     ['text opcodes of protocol 0', "S'x'\n.", /opcode 0x53/],
     ['extension codes', '\x80\x02\x82\x01.', /opcode 0x82/],
     ['a newer protocol', '\x80\x09.', /protocol is newer/],
-    ['a truncated text', '\x80\x02X\xff\xff\xff\x7fabc.', /2147483647 bytes wanted at byte 7 of 11/],
+    ['a truncated text', '\x80\x02X\xff\xff\xff\x7fabc.', /2147483647 bytes are needed at byte 7 of 11/],
     [
       'a length of 2^63',
       '\x80\x04\x8d\x00\x00\x00\x00\x00\x00\x00\x80.',
       /a length of 9223372036854775808 bytes/,
     ],
     ['a huge number', '\x80\x02\x8b\xff\xff\x00\x00.', /a number of 65535 bytes/],
-    ['no end', '\x80\x02N', /1 bytes wanted/],
+    ['no end', '\x80\x02N', /1 bytes are needed/],
     ['an empty stack', '\x80\x020.', /nothing on the stack/],
     ['a stack below a mark', '\x80\x02K\x01(\x85.', /nothing on the stack/],
     ['no mark', '\x80\x02t.', /no mark/],
-    ['an empty memo', '\x80\x02h\x05.', /nothing is remembered under 5/],
-    ['items on no dictionary', '\x80\x02]K\x01K\x02s.', /set on what is no dictionary/],
-    ['items on no list', '\x80\x02}K\x01a.', /added to what is no list/],
+    ['an empty memo', '\x80\x02h\x05.', /the memo has no entry 5/],
+    ['items on no dictionary', '\x80\x02]K\x01K\x02s.', /a value that is not a dictionary/],
+    ['items on no list', '\x80\x02}K\x01a.', /a value that is not a list/],
     ['a key without a value', '\x80\x02}(K\x01u.', /a key without a value/],
-    ['a call of no function', '\x80\x02K\x01)R.', /no function/],
+    ['a call of no function', '\x80\x02K\x01)R.', /not a function/],
     ['a state of no object', '\x80\x02K\x01}b.', /a state is set/],
     ['a class without a name', '\x80\x04K\x01K\x02\x93.', /a class without a name/],
     ['a name without an end', `\x80\x02c${'a'.repeat(1000)}`, /no end of the line/],
-    ['a storage that is none', '\x80\x02K\x01Q.', /a reference that is no storage/],
+    ['a storage that is none', '\x80\x02K\x01Q.', /a reference that is not a storage/],
   ])('%s', async (_, pickle, message) => {
     expect(await messageOf(() => run(pickle))).toMatch(message);
   });

@@ -11,21 +11,21 @@ import { Global, type PickleValue } from './pickle-values.ts';
 export const MAX_PICKLE_BYTES = 32_000_000;
 /** Operations, and items copied by calls; a tensor needs about forty. */
 const MAX_WORK = 2_000_000;
-/** What a dictionary or set counts as: it takes some ten times the memory of a number. */
+/** Cost of a dictionary or set: it takes about ten times the memory of a number. */
 const CONTAINER_WORK = 12;
 const MAX_NAME = 400;
 /** torch's magic number has ten bytes. */
 const MAX_LONG_BYTES = 64;
 
-/** What the machine does not decide: the meaning of names. Each throws a UserError for what it does not know. */
+/** The meaning of names, which the pickle machine leaves to its caller. Each method throws a UserError for unknown names. */
 export interface PickleResolver {
   /** A class or function by its full name. */
   global(name: string): Global;
   /** A function or class called; `charge` counts work that grows with the arguments. */
   call(callee: Global, args: PickleValue[], charge: (items: number) => void): PickleValue;
-  /** An object's state is set. */
+  /** Sets an object's state. */
   build(target: PickleValue, state: PickleValue, charge: (items: number) => void): void;
-  /** A reference to something outside of the pickle: a storage. */
+  /** Resolves a reference to something outside the pickle: a storage. */
   persistent(id: PickleValue): PickleValue;
 }
 
@@ -40,7 +40,7 @@ class Machine {
   private readonly path: string;
   private readonly resolver: PickleResolver;
   private readonly memo = new Map<number, PickleValue>();
-  private readonly scores: number[] = [];
+  private readonly marks: number[] = [];
   private readonly decoder = new TextDecoder('utf-8');
   private readonly charge = (items: number) => this.spend(items);
   private stack: PickleValue[] = [];
@@ -64,11 +64,11 @@ class Machine {
     if (this.work > MAX_WORK) this.fail(`it needs more than ${MAX_WORK} operations`);
   }
 
-  /** Moves over the next bytes and gives where they began. */
+  /** Skips the next bytes and returns their start. */
   private take(length: number): number {
     const from = this.at;
     if (length > this.bytes.length - from) {
-      this.fail(`${length} bytes wanted at byte ${from} of ${this.bytes.length}; is it truncated?`);
+      this.fail(`${length} bytes are needed at byte ${from} of ${this.bytes.length}; is it truncated?`);
     }
     this.at = from + length;
     return from;
@@ -114,9 +114,9 @@ class Machine {
   }
 
   private pop(): PickleValue {
-    if (this.stack.length <= (this.scores.at(-1) ?? 0))
-      this.fail(`nothing on the stack at byte ${this.at - 1}`);
-    return this.stack.pop()!;
+    const value = this.stack.length > (this.marks.at(-1) ?? 0) ? this.stack.pop() : undefined;
+    if (value === undefined) this.fail(`nothing on the stack at byte ${this.at - 1}`);
+    return value;
   }
 
   private top(): PickleValue {
@@ -126,12 +126,12 @@ class Machine {
   }
 
   private popMark(): PickleValue[] {
-    const mark = this.scores.pop();
+    const mark = this.marks.pop();
     if (mark === undefined) this.fail(`no mark on the stack at byte ${this.at - 1}`);
     return this.stack.splice(mark);
   }
 
-  /** The last `count` values as they were pushed. */
+  /** The last `count` values in the order in which they were pushed. */
   private popMany(count: number): PickleValue[] {
     const values = Array.from({ length: count }, () => this.pop());
     return values.reverse();
@@ -143,7 +143,7 @@ class Machine {
 
   private recall(index: number): PickleValue {
     const value = this.memo.get(index);
-    if (value === undefined) this.fail(`nothing is remembered under ${index}`);
+    if (value === undefined) this.fail(`the memo has no entry ${index}`);
     return value;
   }
 
@@ -153,7 +153,7 @@ class Machine {
   }
 
   private setItems(target: PickleValue, items: PickleValue[]): void {
-    if (!(target instanceof Map)) this.fail('items are set on what is no dictionary');
+    if (!(target instanceof Map)) this.fail('it sets items on a value that is not a dictionary');
     if (items.length % 2 !== 0) this.fail('a dictionary has a key without a value');
     for (let i = 0; i < items.length; i += 2) target.set(items[i], items[i + 1]);
   }
@@ -161,7 +161,7 @@ class Machine {
   private addTo(target: PickleValue, items: PickleValue[]): void {
     if (target instanceof Set) for (const item of items) target.add(item);
     else if (Array.isArray(target)) for (const item of items) target.push(item);
-    else this.fail('items are added to what is no list or set');
+    else this.fail('it adds items to a value that is not a list or set');
   }
 
   private name(module: PickleValue, name: PickleValue): Global {
@@ -170,7 +170,7 @@ class Machine {
   }
 
   private call(callee: PickleValue, args: PickleValue): PickleValue {
-    if (!(callee instanceof Global)) this.fail('what is called is no function');
+    if (!(callee instanceof Global)) this.fail('it calls something that is not a function');
     if (!Array.isArray(args)) this.fail(`${callee.name} is called without a tuple of arguments`);
     return this.resolver.call(callee, args, this.charge);
   }
@@ -185,7 +185,7 @@ class Machine {
     }
   }
 
-  /** Runs one opcode; what it gives is pushed. */
+  /** Runs one opcode and pushes its result. */
   private step(opcode: number): PickleValue | undefined {
     switch (String.fromCharCode(opcode)) {
       case '\x80': // PROTO
@@ -195,10 +195,10 @@ class Machine {
         this.take(8);
         return undefined;
       case '(': // MARK
-        this.scores.push(this.stack.length);
+        this.marks.push(this.stack.length);
         return undefined;
       case '0': // POP
-        if (this.scores.at(-1) === this.stack.length) this.scores.pop();
+        if (this.marks.at(-1) === this.stack.length) this.marks.pop();
         else this.pop();
         return undefined;
       case '1': // POP_MARK
@@ -344,10 +344,10 @@ class Machine {
 /**
  * Reads one pickle.
  *
- * @param bytes holds the pickle from `start` on, and perhaps more
+ * @param bytes contains the pickle from `start` on, perhaps with more behind it
  * @param path names the file in messages
  * @returns the value, and where the pickle ends
- * @throws UserError with one line when the pickle is broken, asks for too much, or names what the resolver does not know
+ * @throws UserError with one line when the pickle is broken, exceeds a limit, or uses a name that the resolver refuses
  */
 export function unpickle(
   bytes: Uint8Array,

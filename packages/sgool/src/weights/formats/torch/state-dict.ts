@@ -1,12 +1,12 @@
-/** @file The tensors of a checkpoint by name, wherever the training code has put them. */
+/** @file The tensors of a checkpoint by name, wherever the training code stored them. */
 import { UserError } from '../../../errors.ts';
 import { PickledObject, PickledTensor, type PickleValue } from './pickle-values.ts';
 
-/** Modules in modules of a TorchScript archive. */
+/** Nesting depth of modules in a TorchScript archive. */
 const MAX_DEPTH = 64;
 const MAX_ATTRIBUTES = 200_000;
 
-/** Where training codes put a state dict, in the order in which they are looked for. */
+/** Keys under which training codes store a state dict, in the order in which they are tried. */
 const NESTED = ['state_dict', 'model_state_dict', 'model', 'module'];
 
 type Dictionary = Map<PickleValue, PickleValue>;
@@ -24,7 +24,7 @@ function stateDict(value: Dictionary): Dictionary {
   for (let depth = 0; depth < 4; depth++) {
     const inner = NESTED.map((name) => found.get(name)).find((item) => item instanceof Map);
     if (!(inner instanceof Map)) break;
-    // `model` and `module` are taken only where there is nothing else: they may be names of weights' parents.
+    // `model` and `module` count only where there is nothing else, because they may be prefixes of weights.
     if (!found.has('state_dict') && tensorsOf(found).length > 0) break;
     found = inner;
   }
@@ -39,7 +39,7 @@ function scriptTensors(root: PickledObject, path: string): [string, PickledTenso
     if (depth > MAX_DEPTH) throw new UserError(`${path}: modules are nested deeper than ${MAX_DEPTH}`);
     if (!(object.state instanceof Map)) return;
     for (const [name, value] of object.state) {
-      // One module may be an attribute of many: what is small in the file can be endless on the way through.
+      // One module may be an attribute of many: a small file can expand without limit.
       if (++attributes > MAX_ATTRIBUTES) {
         throw new UserError(`${path}: its modules have more than ${MAX_ATTRIBUTES} attributes`);
       }
@@ -51,7 +51,7 @@ function scriptTensors(root: PickledObject, path: string): [string, PickledTenso
   return found;
 }
 
-/** `module.` is put before all names by DataParallel. */
+/** DataParallel puts `module.` before all names. */
 function withoutWrapper(entries: [string, PickledTensor][]): [string, PickledTensor][] {
   const wrapped = entries.length > 0 && entries.every(([name]) => name.startsWith('module.'));
   return wrapped ? entries.map(([name, tensor]) => [name.slice('module.'.length), tensor]) : entries;
@@ -74,7 +74,7 @@ export function namedTensors(value: PickleValue, path: string): [string, Pickled
   return withoutWrapper(entries);
 }
 
-/** Texts and numbers beside the state dict, such as `global_step`. */
+/** Texts and numbers next to the state dict, such as `global_step`. */
 export function plainValues(value: PickleValue): Record<string, string> {
   if (!(value instanceof Map)) return {};
   return Object.fromEntries(

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { required } from '../../../errors.ts';
 import { bytesAsFile, FORMATS, messageOf, tensorPickle, torchArchive, zipOf } from '../../testing.ts';
 import { openSafetensors, readAll } from '../safetensors.ts';
 import { valuesOf } from '../tensor-views.ts';
@@ -13,7 +14,7 @@ describe('files that torch wrote', () => {
     const expected = await readAll(await openSafetensors(`${FORMATS}values.safetensors`));
     expect([...file.tensors.keys()].sort()).toEqual([...expected.keys()].sort());
     for (const [name, { dtype, shape, data }] of expected) {
-      const tensor = file.tensors.get(name)!;
+      const tensor = required(file.tensors.get(name));
       expect(tensor.shape, name).toEqual(shape);
       expect([...valuesOf(tensor)], name).toEqual([...data]);
       // What lies in order is not copied.
@@ -32,7 +33,7 @@ describe('files that torch wrote', () => {
       shape: [48, 16],
       byteLength: 48 * 16 * 2,
     });
-    expect([...valuesOf(tensors.get('input_resolution')!)]).toEqual([16n]);
+    expect([...valuesOf(required(tensors.get('input_resolution')))]).toEqual([16n]);
   });
 });
 
@@ -73,7 +74,7 @@ describe('tensors and storages', () => {
   it('never makes a tensor larger than its file', async () => {
     const repeated = tensorPickle({ shape: 'J\x00\x00\x00\x01K\x03\x86', strides: 'K\x00K\x01\x86' });
     const file = await read(torchArchive(repeated, { 0: numbers }));
-    const tensor = file.tensors.get('w')!;
+    const tensor = required(file.tensors.get('w'));
     expect(await messageOf(() => valuesOf(tensor))).toMatch(/\[16777216,3\] repeats the same elements/);
   });
 
@@ -139,7 +140,7 @@ describe('archives', () => {
     for (const [bytes, message] of cases) expect(await messageOf(read(bytes))).toMatch(message);
   });
 
-  it('tells what a file is that is none', async () => {
+  it('says what another file is', async () => {
     expect(await messageOf(read(Buffer.from('hello')))).toMatch(
       /begins neither as an archive nor as a pickle/,
     );

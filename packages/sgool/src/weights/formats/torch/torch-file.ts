@@ -4,8 +4,9 @@
  *
  * Reference: PyTorch, torch/serialization.py (_save, _legacy_save), caffe2/serialize/inline_container.h
  */
+import { files } from '#platform';
 import { UserError } from '../../../errors.ts';
-import { type FileBytes, withFile } from '../../sources/file-bytes.ts';
+import type { FileBytes } from '../../../platform/platform.ts';
 import { DTYPE_BYTES, isDtype } from '../dtypes.ts';
 import { stridedView } from '../tensor-views.ts';
 import type { TensorFile, WeightTensor } from '../weight-source.ts';
@@ -46,8 +47,9 @@ async function readPickle(file: FileBytes, { byteOffset, byteLength }: Place): P
 /** The archive that torch has written since version 1.6: `<root>/data.pkl` and one entry for each storage. */
 async function readArchive(file: FileBytes): Promise<{ value: PickleValue; locate: Locate; format: string }> {
   const { entries, compressed } = await readZip(file);
-  const roots = [...entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
-  if (roots.length !== 1) {
+  const roots = [...entries.values()].filter(({ name }) => /^[^/]+\/data\.pkl$/.test(name));
+  const [pickle] = roots;
+  if (pickle === undefined || roots.length > 1) {
     const packed = [...compressed].some((name) => name.endsWith('/data.pkl'));
     fail(
       file,
@@ -56,14 +58,14 @@ async function readArchive(file: FileBytes): Promise<{ value: PickleValue; locat
         : `a zip archive with ${roots.length || 'no'} data.pkl`,
     );
   }
-  const root = roots[0].slice(0, -'data.pkl'.length);
+  const root = pickle.name.slice(0, -'data.pkl'.length);
   const order = entries.get(`${root}byteorder`);
   if (order !== undefined && order.byteLength < 16) {
     const text = new TextDecoder().decode(await file.read(order.byteOffset, order.byteLength));
     if (text !== 'little') fail(file, `its byte order is ${quoted(text)}; only little is read`);
   }
   const script = entries.has(`${root}constants.pkl`);
-  const bytes = await readPickle(file, entries.get(roots[0])!);
+  const bytes = await readPickle(file, pickle);
   const { value } = unpickle(bytes, { path: file.path, resolver: new TorchResolver(file.path, { script }) });
   const locate: Locate = ({ key }) => {
     const name = `${root}data/${key}`;
@@ -100,7 +102,7 @@ async function readLegacy(file: FileBytes): Promise<{ value: PickleValue; locate
     if (!isDtype(dtype)) fail(file, 'a storage without a type');
     const length = new DataView((await file.read(at, 8)).buffer).getBigInt64(0, true);
     if (length !== BigInt(storage.length)) {
-      fail(file, `storage ${quoted(storage.key)} has ${length} elements, its tensors want ${storage.length}`);
+      fail(file, `storage ${quoted(storage.key)} has ${length} elements, its tensors need ${storage.length}`);
     }
     const byteLength = storage.length * DTYPE_BYTES[dtype];
     places.set(storage.key, { byteOffset: at + 8, byteLength });
@@ -146,7 +148,7 @@ function placed(file: FileBytes, name: string, tensor: PickledTensor, locate: Lo
   );
 }
 
-/** Reads a torch file from bytes that are open. See {@link openTorchFile}. */
+/** Reads a torch file from bytes that are open. See `openTorchFile`. */
 export async function readTorchFile(file: FileBytes): Promise<TensorFile> {
   const first = await file.read(0, Math.min(16, file.size));
   if (!isZip(first) && first[0] !== 0x80) fail(file, 'it begins neither as an archive nor as a pickle');
@@ -166,5 +168,5 @@ export async function readTorchFile(file: FileBytes): Promise<TensorFile> {
  * @throws UserError with one line when the file is missing, truncated, broken or hostile
  */
 export function openTorchFile(path: string): Promise<TensorFile> {
-  return withFile(path, readTorchFile);
+  return files.withFile(path, readTorchFile);
 }

@@ -1,13 +1,13 @@
 /**
- * @file The directory of a zip archive, as far as torch needs it: where each stored entry lies. Nothing is unpacked:
- * torch stores tensors as they are, so that they can be mapped; what is compressed is listed and never read.
+ * @file The directory of a zip archive, as far as torch files need it: where each stored entry lies. Nothing is unpacked:
+ * torch stores tensors uncompressed, so that they can be mapped. Compressed entries are listed and never read.
  *
  * Reference: PKWARE APPNOTE 6.3 (4.3.7 local header, 4.3.12 central directory, 4.3.14-16 ends, 4.5.3 zip64 sizes)
  */
 import { UserError } from '../../../errors.ts';
-import type { FileBytes } from '../../sources/file-bytes.ts';
+import type { FileBytes } from '../../../platform/platform.ts';
 
-/** An entry whose bytes lie in the archive as they are. */
+/** An uncompressed entry. */
 export interface ZipEntry {
   readonly name: string;
   /** Bytes from the start of the file to the entry's data. */
@@ -15,6 +15,7 @@ export interface ZipEntry {
   readonly byteLength: number;
 }
 
+/** The entries of an archive. */
 export interface ZipArchive {
   readonly entries: ReadonlyMap<string, ZipEntry>;
   /** Names of compressed entries, which cannot be read here. */
@@ -47,7 +48,7 @@ function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
   return new DataView(buffer, byteOffset, byteLength);
 }
 
-/** Reads archives and says what is wrong with them under the file's name. */
+/** Reads archives; messages name the file. */
 class ZipReader {
   private readonly file: FileBytes;
 
@@ -141,7 +142,7 @@ class ZipReader {
     this.fail(`${this.quote(name)} has no zip64 field`);
   }
 
-  /** Names are only ever compared, but a file that tries this is not to be trusted. */
+  /** Names are only compared, but a file with such a name is not trustworthy. */
   private checkName(name: string): void {
     const steps = name.split('/');
     const control = [...name].some((character) => character < ' ');
@@ -211,7 +212,7 @@ class ZipReader {
     return local + LOCAL_BYTES + rawName.length + header.getUint16(28, true);
   }
 
-  /** Overlapping entries are how small archives pretend to be huge. */
+  /** Small archives pretend to be huge with overlapping entries. */
   private checkApart(stretches: { from: number; to: number; name: string }[]): void {
     stretches.sort((a, b) => a.from - b.from);
     stretches.forEach(({ from, name }, i) => {
@@ -224,7 +225,7 @@ class ZipReader {
 }
 
 /**
- * Reads and checks the directory of an archive: every entry inside the file, none over another, no name that leads out.
+ * Reads and checks the directory of an archive: every entry inside the file, none over another, no name that leads outside.
  *
  * @throws UserError with one line when the archive is truncated, broken or hostile
  */

@@ -1,8 +1,6 @@
-/** @file The configuration of ImageReward: of its BERT as in the published `med_config.json`, the rest as in its code. */
+/** @file The configuration of ImageReward: its BERT as in the published `med_config.json`, the rest as in its code. */
 import { z } from 'zod';
-import { parseConfig } from '../config.ts';
-
-const count = z.int().positive();
+import { count, parseConfig } from '../parse-config.ts';
 
 const textSchema = z.object({
   vocab_size: count.default(30524),
@@ -33,19 +31,36 @@ const imageRewardSchema = z.object({
   mlp: z.tuple([count, count, count, count]).default([1024, 128, 64, 16]),
   /** Tokens of a prompt, start and end included. */
   max_length: count.default(35),
-  /** Over the validation set: rewards are told as multiples of the deviation from the mean. */
+  /** Mean and standard deviation over the validation set; rewards are standardised with them. */
   reward_mean: z.number().default(0.16717362830052426),
   reward_std: z.number().positive().default(1.0333394966054072),
 });
 
-/** Configuration of BLIP's text encoder: BERT with cross-attention to the image in every layer. */
+/**
+ * Configuration of BLIP's text encoder: BERT with cross-attention to the image in every layer.
+ *
+ * @interface
+ */
 export type BlipTextConfig = Readonly<z.output<typeof textSchema>>;
-/** Configuration of BLIP's vision transformer. */
+/**
+ * Configuration of BLIP's vision transformer.
+ *
+ * @interface
+ */
 export type BlipVisionConfig = Readonly<z.output<typeof visionSchema>>;
-/** Configuration of ImageReward; without any key it is the published one. */
+/**
+ * Configuration of ImageReward; without any key it is the published one.
+ *
+ * @interface
+ */
 export type ImageRewardConfig = Readonly<z.output<typeof imageRewardSchema>>;
 
-/** Checks a configuration of ImageReward. @throws UserError with one line */
+/**
+ * Checks a configuration of ImageReward; absent keys have the published values.
+ *
+ * @param owner names the file in messages
+ * @throws UserError in one line: the key, its value, what is supported
+ */
 export function imageRewardConfig(config: unknown, owner = 'ImageReward config'): ImageRewardConfig {
   return parseConfig(imageRewardSchema, config, owner);
 }

@@ -1,0 +1,59 @@
+/**
+ * @file The chunks that a PNG file consists of.
+ *
+ * Reference: W3C, Portable Network Graphics (third edition), 5.3 (chunk layout), annex D (CRC)
+ */
+import { sum } from '../numbers.ts';
+
+/** The first eight bytes of every PNG file. */
+export const PNG_SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
+
+/** The CRC of each byte value: eight steps of the polynomial of CRC-32. */
+const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? 0xedb88320 ^ (crc >>> 1) : crc >>> 1;
+  return crc;
+});
+
+/** CRC-32 of some bytes. */
+function crc32(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) crc = CRC_TABLE[(crc ^ byte) & 0xff] ^ (crc >>> 8);
+  return (crc ^ 0xffffffff) >>> 0;
+}
+
+/** Puts arrays of bytes one behind the other. */
+export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(sum(parts.map(({ length }) => length)));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+/** Text as Latin-1 bytes; every character must be below U+0100. */
+export const latin1Bytes = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
+
+/** Latin-1 bytes as text. */
+export function latin1Text(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+}
+
+/**
+ * One chunk: length, type, content, checksum of type and content.
+ *
+ * @param type four letters, such as `IHDR`
+ */
+export function pngChunk(type: string, content: Uint8Array): Uint8Array {
+  const chunk = new Uint8Array(12 + content.length);
+  const view = new DataView(chunk.buffer);
+  view.setUint32(0, content.length);
+  chunk.set(latin1Bytes(type), 4);
+  chunk.set(content, 8);
+  view.setUint32(8 + content.length, crc32(chunk.subarray(4, 8 + content.length)));
+  return chunk;
+}

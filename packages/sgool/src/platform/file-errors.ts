@@ -1,0 +1,23 @@
+/** @file The file system's error codes in words. */
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space left on the disk',
+  EDQUOT: 'the disk quota is used up',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  ENOENT: 'the folder does not exist',
+  EISDIR: 'a folder of that name is in the way',
+  ENOTEMPTY: 'a folder of that name is in the way',
+  ENAMETOOLONG: 'the name is too long',
+  EFBIG: 'the file is too large for this file system',
+  EMFILE: 'too many files are open',
+  EIO: 'the disk reported an error',
+};
+
+/** The reason why the file system refused, or undefined when the error did not come from the file system. */
+export function fileSystemReason(error: unknown): string | undefined {
+  const code = (error as { code?: string } | undefined)?.code;
+  return code === undefined ? undefined : REASONS[code];
+}

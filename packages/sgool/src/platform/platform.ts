@@ -1,0 +1,121 @@
+/**
+ * @file What sgool needs from the machine that it runs on. `node.ts` provides it on Node, `web.ts` in a browser;
+ * `package.json` (`imports`, `#platform`) chooses between them. Nothing else in the library depends on the platform.
+ *
+ * A *place* is the path of a file or folder on Node, and its URL in a browser.
+ */
+
+/** A file that is open for reading, or bytes that stand for one. */
+export interface FileBytes {
+  /** The place as the user wrote it; for messages. */
+  readonly path: string;
+  /** The place with symbolic links resolved (a Hub snapshot consists of links): ONNX Runtime refuses links. */
+  readonly realPath: string;
+  /** In bytes. */
+  readonly size: number;
+  /** @throws UserError when the range goes beyond the end of the file */
+  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** Arithmetic with places. */
+export interface Places {
+  join(...parts: readonly string[]): string;
+  dirname(place: string): string;
+  basename(place: string): string;
+  /** The absolute form of a place. */
+  resolve(place: string): string;
+}
+
+/** Files that are read. Paths on Node; URLs in a browser. */
+export interface Files {
+  /** @throws UserError when the file is missing or cannot be read */
+  readText(place: string): Promise<string>;
+  /** @throws UserError when the file is missing or cannot be read */
+  readBytes(place: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** Whether there is a file or folder. A browser can tell this of files only. */
+  exists(place: string): Promise<boolean>;
+  /** Whether the place is a file; false for a folder and where there is nothing. */
+  isFile(place: string): Promise<boolean>;
+  /** Whether the place is a folder. A browser takes every place that is not a file for a folder. */
+  isFolder(place: string): Promise<boolean>;
+  /** Names of the entries of a folder, or undefined where folders cannot be listed, as in a browser. */
+  list(folder: string): Promise<string[] | undefined>;
+  /**
+   * Opens a file, calls `use` with it, closes it.
+   *
+   * @throws UserError when it is missing, not a file, or not readable
+   */
+  withFile<T>(place: string, use: (file: FileBytes) => Promise<T>): Promise<T>;
+  /**
+   * Reads a range of bytes synchronously, for the few tensors that are needed in memory while a network is traced. In a
+   * browser this works in a Web Worker only.
+   *
+   * @throws UserError when the file is missing or ends before the range does
+   */
+  readRangeSync(place: string, offset: number, length: number): Uint8Array<ArrayBuffer>;
+}
+
+/** The local disk, for finding models that were downloaded or added earlier. In a browser it is empty. */
+export interface Disk {
+  exists(path: string): boolean;
+  isFolder(path: string): boolean;
+  /** Names of the entries of a folder; none where there is no such folder. */
+  list(path: string): string[];
+  /** Size of a file in bytes; 0 where there is none. */
+  size(path: string): number;
+  /** The text of a file, or undefined where it cannot be read. */
+  readText(path: string): string | undefined;
+}
+
+/** zlib and gzip. */
+export interface Compression {
+  /** zlib format, highest level. */
+  deflate(bytes: Uint8Array): Uint8Array;
+  /** @throws when the bytes are not in zlib format, or unpack to more than `maxBytes` */
+  inflate(bytes: Uint8Array, maxBytes: number): Uint8Array;
+  /** @throws when the bytes are not in gzip format, or unpack to more than `maxBytes` */
+  gunzip(bytes: Uint8Array, maxBytes: number): Uint8Array;
+}
+
+/** Pixels of a decoded image. */
+export interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  /** `height * width * 3` values, row by row, red, green, blue. */
+  readonly data: Uint8Array;
+}
+
+/** Decoders for images. */
+export interface ImageDecoder {
+  /**
+   * Decodes PNG, JPEG, WebP and whatever else the platform knows: upright as the EXIF data says, sRGB, transparent parts
+   * over `background`.
+   *
+   * @param accept called with the size, on Node before the pixels are decoded; may throw to refuse the image
+   * @throws an error of the decoder when the file is not an image or is broken
+   */
+  decode(
+    file: Uint8Array,
+    background: string,
+    accept: (width: number, height: number) => void,
+  ): Promise<Pixels>;
+}
+
+/** The process and its surroundings. */
+export interface Host {
+  readonly kind: 'node' | 'browser';
+  /** Node's name of the operating system, such as `linux`, `darwin`, `win32`; `browser` in a browser. */
+  readonly system: string;
+  /** Environment variables; empty in a browser. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  homeFolder(): string;
+  /** The folder of an installed package, or undefined where it is not installed. */
+  packageFolder(name: string): string | undefined;
+  /**
+   * The absolute place that a user's text names, or undefined where it names none. On Node something must be there; in a
+   * browser the text must be a URL, or a path that begins with `/`, `./` or `../`.
+   */
+  locate(text: string): string | undefined;
+  /** Processor time used so far in seconds, or undefined where it cannot be known. */
+  cpuSeconds(): number | undefined;
+}

@@ -1,0 +1,63 @@
+/** @file Storing weights that were added by file, for `findAdded`. Node only. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '../../errors.ts';
+import { fileSystemReason } from '../../platform/file-errors.ts';
+import { valuesOf } from '../formats/tensor-views.ts';
+import type { WeightTensor } from '../formats/weight-source.ts';
+import { type TensorToWrite, writeSafetensors } from '../formats/write-safetensors.ts';
+import type { Environment } from '../hub/environment.ts';
+import { writeFileAtomic } from '../sources/atomic-file.ts';
+import type { Config } from '../sources/read-config.ts';
+import { type AddedName, addedDir } from './added.ts';
+
+/**
+ * Stores a copy of the weights where `findAdded` finds it, replacing an earlier one.
+ *
+ * @param config as the network reads it
+ * @param tensors by the names of the network; read one after the other
+ * @param files texts to store with them, by file name: a vocabulary
+ * @returns the folder
+ * @throws UserError where the file system refuses
+ */
+export async function storeAdded(
+  name: AddedName,
+  config: Config,
+  tensors: ReadonlyMap<string, WeightTensor>,
+  env?: Environment,
+  files: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const dir = addedDir(name, env);
+  const temporary = `${dir}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
+  try {
+    await mkdir(temporary, { recursive: true });
+    await writeSafetensors(join(temporary, 'model.safetensors'), lazily(tensors), { format: 'pt' });
+    for (const [file, text] of Object.entries(files)) await writeFileAtomic(join(temporary, file), text);
+    await writeFileAtomic(join(temporary, 'config.json'), `${JSON.stringify(config, undefined, 2)}\n`);
+    await rm(dir, { recursive: true, force: true });
+    await rename(temporary, dir);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    const reason = fileSystemReason(error);
+    if (reason === undefined) throw error;
+    throw new UserError(`cannot write ${dir}: ${reason}`, { cause: error });
+  }
+  return dir;
+}
+
+/** Tensors that are read when they are written, so that only one of them is in memory at a time. */
+function lazily(tensors: ReadonlyMap<string, WeightTensor>): Record<string, TensorToWrite> {
+  return Object.fromEntries(
+    [...tensors].map(([name, tensor]) => [
+      name,
+      {
+        dtype: tensor.dtype,
+        shape: tensor.shape,
+        get data() {
+          return valuesOf(tensor);
+        },
+      },
+    ]),
+  );
+}
