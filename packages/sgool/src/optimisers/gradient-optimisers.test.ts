@@ -87,3 +87,36 @@ it('turns by the learning rate exactly, whatever the size of the gradient', () =
   const cosine = next.reduce((sum, value, i) => sum + value * start[i], 0) / norm(start) ** 2;
   expect(Math.acos(cosine)).toBeCloseTo(0.05, 9);
 });
+
+describe('two steps that can be checked by hand', () => {
+  const settings = { learningRate: 0.1, momentum: 0.5, perturbation: 0 };
+  const none = { noise: (count: number) => new Float64Array(count) };
+
+  it('adam divides the corrected mean by the root of the corrected mean square', () => {
+    const optimiser = adamOptimiser(settings, none);
+    // m = 1.5, corrected 3; v = 0.009, corrected 9: a step of 0.1 * 3 / 3.
+    const first = optimiser.update(Float64Array.of(1), Float64Array.of(3), 0);
+    expect(first[0]).toBeCloseTo(0.9, 10);
+    // m = 1.25, corrected 1.25 / 0.75; v = 0.009991, corrected by 1 - 0.999 ** 2.
+    const second = optimiser.update(first, Float64Array.of(1), 0);
+    expect(second[0]).toBeCloseTo(0.9 - (0.1 * (1.25 / 0.75)) / Math.sqrt(0.009991 / 0.001999), 10);
+  });
+
+  it('sign takes the sign of the running mean', () => {
+    const optimiser = signOptimiser(settings, none);
+    const first = optimiser.update(Float64Array.of(1, 1), Float64Array.of(3, -1), 0);
+    expect([...first]).toEqual([0.9, 1.1]);
+    // Means: 0.5 * 3 - 0.5 * 1 = 1, and 0.5 * -1 + 0.5 * 4 = 1.5.
+    const [a, b] = optimiser.update(first, Float64Array.of(-1, 4), 0);
+    expect(a).toBeCloseTo(0.8, 10);
+    expect(b).toBeCloseTo(1, 10);
+  });
+
+  it('normalised turns the latent by the learning rate in radians, away from the tangent gradient', () => {
+    const optimiser = normalisedOptimiser(settings, none);
+    // Of the gradient (5, 2) only (0, 2) is tangent at (2, 0).
+    const [a, b] = optimiser.update(Float64Array.of(2, 0), Float64Array.of(5, 2), 0);
+    expect(a).toBeCloseTo(2 * Math.cos(0.1), 10);
+    expect(b).toBeCloseTo(-2 * Math.sin(0.1), 10);
+  });
+});
