@@ -14,6 +14,7 @@ import {
   type OnnxRuntime,
   providerOf,
   type Session,
+  tensorsOf,
   type Values,
 } from './onnx-runtime.ts';
 import { type ProbeModel, probeModels, SLOW } from './probe.ts';
@@ -85,7 +86,7 @@ class NodeSession implements Session {
 
   async run(inputs: Values, outputs: Values): Promise<void> {
     // Outputs are written straight into the arrays of the given tensors.
-    await this.session.run(this.tensors(inputs), this.tensors(outputs));
+    await this.session.run(tensorsOf(inputs, this.Tensor), tensorsOf(outputs, this.Tensor));
   }
 
   endProfiling(): void {
@@ -94,15 +95,6 @@ class NodeSession implements Session {
 
   release(): Promise<void> {
     return this.session.release();
-  }
-
-  private tensors(values: Values): Record<string, InstanceType<Library['Tensor']>> {
-    return Object.fromEntries(
-      Object.entries(values).map(([name, { dtype, data, shape }]) => [
-        name,
-        new this.Tensor(dtype as 'float32', data as Float32Array, [...shape]),
-      ]),
-    );
   }
 }
 

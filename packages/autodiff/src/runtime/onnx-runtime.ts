@@ -2,7 +2,7 @@
  * @file What this package needs of an ONNX Runtime. node.ts and web.ts implement it; the subpath import `#runtime` in
  * package.json resolves to one of the two.
  */
-import type { InferenceSession } from 'onnxruntime-common';
+import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from 'onnxruntime-common';
 import type { DType, TypedArray } from '../graph/dtype.ts';
 import type { Shape } from '../graph/shape.ts';
 import type { Device } from '../passes/target.ts';
@@ -100,4 +100,14 @@ export function commonOptions(
 export function providerOf(device: Device): InferenceSession.ExecutionProviderConfig {
   // Shapes are static, so buffers of the same exact sizes are wanted at every run.
   return device === 'webgpu' ? { name: 'webgpu', storageBufferCacheMode: 'simple' } : device;
+}
+
+/** Values as tensors of the library that runs them; the arrays are shared. */
+export function tensorsOf(values: Values, Tensor: TensorConstructor): Record<string, OrtTensor> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, { dtype, data, shape }]) => [
+      name,
+      new Tensor(dtype as 'float32', data as Float32Array, [...shape]),
+    ]),
+  );
 }

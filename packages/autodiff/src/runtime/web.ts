@@ -13,6 +13,7 @@ import {
   providerOf,
   type Session,
   type SessionOptions,
+  tensorsOf,
   type Values,
 } from './onnx-runtime.ts';
 import { type ProbeModel, probeModels, SLOW } from './probe.ts';
@@ -84,13 +85,7 @@ class WebSession implements Session {
   }
 
   async run(inputs: Values, outputs: Values): Promise<void> {
-    const feeds = Object.fromEntries(
-      Object.entries(inputs).map(([name, { dtype, data, shape }]) => [
-        name,
-        new this.Tensor(dtype as 'float32', data as Float32Array, [...shape]),
-      ]),
-    );
-    const results = await this.session.run(feeds, Object.keys(outputs));
+    const results = await this.session.run(tensorsOf(inputs, this.Tensor), Object.keys(outputs));
     for (const [name, { data }] of Object.entries(outputs)) {
       // WebAssembly's memory can move, so results are copied out of it.
       (data as { set(from: TypedArray): void }).set((await results[name].getData()) as TypedArray);
