@@ -11,7 +11,11 @@ import type { EncodedPrompt, Tokenizer } from '../text/tokenizer.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import type { BackboneInfo } from './model-info.ts';
 
-/** How a prompt fits a text encoder. */
+/**
+ * How a prompt fits a text encoder.
+ *
+ * @inline
+ */
 export type PromptFit = Pick<EncodedPrompt, 'tokens' | 'truncated' | 'lost'>;
 
 export interface DenoiserOptions extends ImageSize {
