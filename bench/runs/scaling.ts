@@ -14,7 +14,7 @@ export const SCALING_NAMES = {
   time: `time of an iteration, ${FEW} to ${MANY} steps`,
 } as const;
 
-/** Memory must stay the same, and time must lie on a straight line. */
+/** Memory must stay constant, and time must grow linearly. */
 export async function scalingLines(bench: Bench): Promise<Line[]> {
   log(`iterations on Toybox with ${STEPS.join(', ')} steps`);
   const own = await Promise.all(

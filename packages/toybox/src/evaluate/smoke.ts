@@ -1,5 +1,5 @@
 /**
- * @file `npm run evaluate:smoke`: methods against each other on held-out prompts of two things, from the same noise.
+ * @file `npm run evaluate:smoke`: compares methods on held-out prompts of two things, from the same noise.
  * The table goes to stdout, progress to stderr, figures and images into a folder.
  */
 
