@@ -49,7 +49,7 @@ async function secondsAlone(graph: ReturnType<typeof trace>, size: number, optio
   return Math.max(fastest, 1e-3) / 1e3;
 }
 
-/** Processor time of this process so far in milliseconds; undefined where nothing tells it, as in a browser. */
+/** Processor time of this process so far in milliseconds; undefined where it is unknown, as in a browser. */
 function processorTime(): number | undefined {
   const seconds = host.cpuSeconds();
   return seconds === undefined ? undefined : 1000 * seconds;

@@ -20,7 +20,7 @@ import { contactSheet } from './sheet.ts';
 const HELP = `Usage: npm run evaluate:smoke -- [options]
 
   --count <n>         prompts (40)
-  --methods <names>   separated by commas, the first is the baseline of the others (sd,sgool)
+  --methods <names>   separated by commas; the first is the baseline (sd,sgool)
   --seed <n>          of the first prompt's noise; prompt i takes seed + i (1)
   --iterations <n>    of methods that iterate (their default)
   --out <folder>      for figures and images; finished prompts in it are not run again (sgool-output/smoke)
