@@ -29,7 +29,7 @@ export async function pairLines(bench: Bench, pairs: readonly Pair[]): Promise<L
 
 async function lineOf(pair: Pair, bench: Bench, memory: (pair: Pair) => Promise<Figures>): Promise<Line> {
   const { name, peerName, goal, results = 'same' } = pair;
-  const line = { name, beside: 'peer', peerName, goal, same: results === 'same' } as const;
+  const line = { name, reference: 'peer', peerName, goal, same: results === 'same' } as const;
   try {
     if (pair.kind === 'memory') return { ...line, unit: 'GB', ...(await memory(pair)) };
     const { agreement, ...figures } = await timesOf(bench, pair);

@@ -32,7 +32,7 @@ export async function scalingLines(bench: Bench): Promise<Line[]> {
   return [
     {
       name: SCALING_NAMES.memory,
-      beside: 'itself',
+      reference: 'itself',
       unit: 'GB',
       ours: peaks[2],
       peer: peaks[0],
@@ -42,7 +42,7 @@ export async function scalingLines(bench: Bench): Promise<Line[]> {
     },
     {
       name: SCALING_NAMES.time,
-      beside: 'itself',
+      reference: 'itself',
       unit: 's',
       ours: seconds[1],
       peer: expected,

@@ -26,7 +26,7 @@ export type Unit = 's' | 'GB' | '%' | 'GFLOP/s';
 export interface Line {
   readonly name: string;
   /** What ours is compared with: a peer, the machine's peak, or ours with fewer steps. */
-  readonly beside: 'peer' | 'machine' | 'itself';
+  readonly reference: 'peer' | 'machine' | 'itself';
   readonly unit: Unit;
   /** Medians of time, peaks of memory, rates, or model FLOPs utilisation. */
   readonly ours?: number;
