@@ -6,6 +6,7 @@
 import { type CompileOptions, type ConstantSource, compile, constant, conv2d, trace } from '@sgool/autodiff';
 import { host } from '#platform';
 
+/** How fast a machine computes when nothing else runs on it. */
 export interface MachineSpeed {
   /** Floating-point operations per second of a convolution. */
   readonly flops: number;
