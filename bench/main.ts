@@ -1,4 +1,4 @@
-/** @file The entry of all benchmarks: `npm run bench -- [program] [options]`. Without a program `runs` is meant. */
+/** @file The entry of all benchmarks: `npm run bench -- [program] [options]`. The default program is `runs`. */
 
 const PROGRAMS = {
   runs: () => import('./runs/compare.ts'),
@@ -10,13 +10,13 @@ const PROGRAMS = {
 
 const HELP = `Usage: npm run bench -- [program] [options]
 
-  runs          whole iterations and their parts beside PyTorch and diffusers, in turns (the default)
-  ops           GFLOP/s of single ops, and where the time of a UNet's pullback goes (npm run bench:ops)
-  alternatives  ways to compute the gradients of a convolution, side by side
+  runs          whole iterations and their parts, compared with PyTorch and diffusers, in turns (the default)
+  ops           GFLOP/s of single ops, and the time of each part of a UNet's pullback (npm run bench:ops)
+  alternatives  several ways to compute the gradients of a convolution
   networks      time and memory of the parts of a full-size model (npm run bench:full-size)
   make          writes a full-size model with random weights (npm run make:full-size)
 
-\`npm run bench -- <program> --help\` lists the options of a program. bench/README.md says more.
+\`npm run bench -- <program> --help\` lists the options of a program. bench/README.md has the details.
 `;
 
 const [word = 'runs'] = process.argv.slice(2);

@@ -1,5 +1,5 @@
 /**
- * @file A method is an async generator: the caller takes the iterations, reports progress and stops when it likes.
+ * @file A method is an async generator: the caller takes the iterations, reports progress and stops at any time.
  *
  * npx tsx examples/02-watch-iterations.ts
  */
@@ -17,7 +17,7 @@ for await (const { iteration, loss, regions, evaluations } of run) {
     `${iteration}: loss ${loss?.total.toFixed(3)}, ${regions?.length} salient regions, ${evaluations.forward} UNet evaluations`,
   );
   losses.push(loss?.total ?? Number.NaN);
-  if (iteration === 3) break; // Leaving the loop ends the run; an AbortSignal in the options does the same in mid-step.
+  if (iteration === 3) break; // Leaving the loop ends the run; an AbortSignal in the options ends it even within a step.
 }
 await pipeline.dispose();
 

@@ -1,5 +1,5 @@
 /**
- * @file Changes the masked part of an image that exists, and keeps every pixel outside the mask.
+ * @file Changes the masked part of an existing image, and keeps every pixel outside the mask.
  *
  * npx tsx examples/05-refine-with-a-mask.ts
  */

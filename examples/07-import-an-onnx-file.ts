@@ -1,5 +1,5 @@
 /**
- * @file Imports a scorer that was exported to ONNX, differentiates it, and climbs its gradient.
+ * @file Imports a scorer that was exported to ONNX, differentiates it, and follows its gradient.
  *
  * npx tsx examples/07-import-an-onnx-file.ts
  */

@@ -1,5 +1,5 @@
 /**
- * @file An objective of your own steers the noise: decoder and loss become one program, and DOODL follows its gradient.
+ * @file An objective of your own optimises the noise: decoder and loss become one program, and DOODL follows its gradient.
  *
  * npx tsx examples/09-own-objective.ts
  */

@@ -1,5 +1,5 @@
 /**
- * @file Scores an image with the model's CLIPs, and asks the judge of Toybox what it shows. The judge never guides.
+ * @file Scores an image with the model's CLIPs, and detects with Toybox's judge what it shows. The judge never guides.
  *
  * npx tsx examples/11-score-and-judge.ts
  */

@@ -1,4 +1,4 @@
-/** @file Every example runs, in a process of its own, and finds its own result right. */
+/** @file Every example runs in a process of its own and passes its own check. */
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

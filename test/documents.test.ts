@@ -1,4 +1,4 @@
-/** @file What the documents name exists: files behind links, sources in recipes; workflow and templates can be read. */
+/** @file The documents name only what exists: files behind links, sources in recipes. Workflow and templates are valid. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,5 +1,5 @@
 /**
- * @file The packages as they would be published: what is in them, whether tools and types find their entries, and whether
+ * @file The packages as they would be published: their contents, whether tools and types find their entries, and whether
  * they work in an empty folder.
  */
 import { exec } from 'node:child_process';

@@ -1,6 +1,6 @@
 /**
- * @file The ways to compute a convolution's gradients that were tried, side by side, with weights as inputs (training): `npm run
- * bench -- alternatives`. The runs of the candidates take turns, so that other load on the machine affects all of them.
+ * @file Compares several ways to compute a convolution's gradients, with weights as inputs (training): `npm run bench --
+ * alternatives`. The candidates run in turns, so that other load on the machine affects all of them.
  */
 import {
   concat,
@@ -88,13 +88,13 @@ for (const [batch, channels, side] of [
 ] as const) {
   const map = { shape: [batch, channels, side, side] };
   const flops = 2 * 9 * channels ** 2 * batch * side ** 2;
-  console.log(`${channels} channels, ${side}x${side}, batch ${batch}: gradient to the weight`);
+  console.log(`${channels} channels, ${side}x${side}, batch ${batch}: gradient with respect to the weight`);
   const weights: Record<string, Prepared> = {};
   for (const [name, rule] of Object.entries(weightRules)) {
     weights[name] = await prepare(trace({ dy: map, x: map }, ({ dy, x }) => ({ dw: rule(dy, x) })));
   }
   await race(weights, flops);
-  console.log('  to the input');
+  console.log('  with respect to the input');
   const inputs: Record<string, Prepared> = {};
   for (const [name, rule] of Object.entries(inputRules)) {
     const graph = trace({ dy: map, w: { shape: [channels, channels, 3, 3] } }, ({ dy, w }) => ({

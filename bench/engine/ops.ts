@@ -1,6 +1,6 @@
 /**
- * @file GFLOP/s of the ops that a UNet spends its time on, forward and backward, as a share of what the same machine reaches on a
- * plain matrix product in the same run; and where the time of a UNet's pullback goes.
+ * @file GFLOP/s of the ops that a UNet spends its time on, forward and backward, as a share of the rate of a plain matrix product
+ * in the same run; and the time of each part of a UNet's pullback.
  */
 import {
   attention,

@@ -1,6 +1,6 @@
 /**
  * @file Writes a model of Stable Diffusion 1.4's shape with random weights, in the published layout: file names, tensor names
- * and file sizes are those of the real files, to the byte. CLIP ViT-B/32 is written beside it as `clip/`, so that all methods run.
+ * and file sizes are those of the real files, to the byte. CLIP ViT-B/32 is written to `clip/`, so that all methods run.
  */
 import { mkdir, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

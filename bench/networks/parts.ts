@@ -24,7 +24,7 @@ export interface PartResult {
   readonly peakHeapBytes: number;
   /** Mapped files in memory at the end; each mapping counts. */
   readonly mappedBytes: number;
-  /** The library's estimate, where the part is a whole run. */
+  /** The library's estimate, if the part is a whole run. */
   readonly estimate?: RunEstimate;
   readonly checks: Readonly<Record<string, number>>;
 }
@@ -37,7 +37,7 @@ type Clock = <T>(stage: string, work: () => Promise<T>) => Promise<T>;
 type Checks = Readonly<Record<string, number>>;
 
 interface Part {
-  /** The run, where the part is one: for the estimate. */
+  /** The run, if the part is one: for the estimate. */
   readonly run?: { readonly method: Method; readonly request: GenerationRequest };
   measure(pipeline: Pipeline, clock: Clock): Promise<Checks>;
 }

@@ -1,4 +1,4 @@
-"""One workload in PyTorch, in a process that stays alive: a line of JSON comes in for each run, one goes out with its seconds.
+"""One workload in PyTorch, in a process that stays alive: it reads a line of JSON for each run and prints one with its seconds.
 
 python serve.py '<workload as JSON>'; bench/runs/bench-process.ts is the other end, bench/runs/workload.ts has the fields.
 """

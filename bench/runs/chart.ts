@@ -6,10 +6,10 @@ import type { JudgedLine } from './verdicts.ts';
 const COLOURS = { met: '#2e7d4f', 'NOT met': '#c0562b', 'results differ': '#7a1f1f', '': '#8fa1b8' } as const;
 const TICKS = [0, 0.25, 0.5, 0.75, 1, 1.5, 2, 3];
 
-/** An SVG image of the rows that were measured beside a peer. */
+/** An SVG image of the rows that were compared with a peer. */
 export function chartSvg(lines: readonly JudgedLine[], subtitle: string): string {
-  const bars = lines.flatMap(({ beside, name, peerName, ours, peer, ratio, unit, goal, verdict }) => {
-    if (beside !== 'peer' || ours === undefined || peer === undefined || ratio === undefined) return [];
+  const bars = lines.flatMap(({ reference, name, peerName, ours, peer, ratio, unit, goal, verdict }) => {
+    if (reference !== 'peer' || ours === undefined || peer === undefined || ratio === undefined) return [];
     return [
       {
         label: `${name} : ${peerName}`,

@@ -1,4 +1,4 @@
-/** @file Our engine beside PyTorch and diffusers: the same workloads, model, inputs, threads and machine, in turns. */
+/** @file Compares our engine with PyTorch and diffusers: the same workloads, model, inputs, threads and machine, in turns. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,17 +19,17 @@ const HELP = `Usage: npm run bench -- [runs] [model folder] [options]
        npm run bench -- [runs] --from <file> [--chart <file>] [--publish]
 
 Without a folder, a model of Stable Diffusion 1.4's shape with random weights is made once (4.9 GB in the system's folder for
-temporary files). The peers need a Python with bench/peers/requirements.txt; without one our side is measured alone.
+temporary files). The peers need a Python with bench/peers/requirements.txt; without one only our side is measured.
 
   --python <program>  Python of the peers (python3)
-  --rows <words>      rows to measure: all words of a part occur in the row's name; parts separated by commas (all)
+  --rows <words>      rows whose names contain all of these words; a comma separates alternatives (all)
   --repeats <n>       timed runs of each side (3)
   --steps <n>         denoising steps of an iteration (2)
   --threads <n>       of both sides (2)
   --json <file>       writes every measured figure
   --chart <file>      writes the chart, SVG
-  --publish           puts the rows into docs/bench.json, docs/bench.svg and README.md, in place of those of the same names
-  --from <file>       measures nothing and takes what an earlier run wrote with --json
+  --publish           puts the rows into docs/bench.json, docs/bench.svg and README.md, replacing rows of the same names
+  --from <file>       measures nothing; reads what an earlier run wrote with --json
   --quick             tries the benchmark itself: an eighth of the widths, small images, no goals
 `;
 
@@ -55,7 +55,7 @@ const { quick } = values;
 if (values.help) {
   process.stdout.write(HELP);
 } else if (quick && values.publish) {
-  log('--publish: not with --quick; only figures of the full size are published');
+  log('--publish: not possible with --quick; only figures at full size are published');
   process.exitCode = 2;
 } else {
   await main();

@@ -1,4 +1,4 @@
-/** @file Measures our workload beside a peer's: times in turns, or peaks of memory one after the other. */
+/** @file Compares our workload with a peer's: times in turns, or peaks of memory one after the other. */
 import { median } from 'sgool/evaluate';
 import type { Program } from './bench-process.ts';
 import { type Bench, contender } from './contender.ts';
@@ -29,7 +29,7 @@ export async function pairLines(bench: Bench, pairs: readonly Pair[]): Promise<L
 
 async function lineOf(pair: Pair, bench: Bench, memory: (pair: Pair) => Promise<Figures>): Promise<Line> {
   const { name, peerName, goal, results = 'same' } = pair;
-  const line = { name, beside: 'peer', peerName, goal, same: results === 'same' } as const;
+  const line = { name, reference: 'peer', peerName, goal, same: results === 'same' } as const;
   try {
     if (pair.kind === 'memory') return { ...line, unit: 'GB', ...(await memory(pair)) };
     const { agreement, ...figures } = await timesOf(bench, pair);
@@ -48,7 +48,7 @@ async function timesOf(bench: Bench, pair: Pair): Promise<Figures> {
   const repeats = pair.workload === 'iteration' ? Math.ceil(bench.repeats / 2) : bench.repeats;
   const { times, agreement } = await timeInTurns(both, { ...bench, repeats });
   if (times.some((own) => shareOfThreads(own, bench.threads) < QUIET)) {
-    log('the machine was busy, so the times say little');
+    log('the machine was busy, so the times are unreliable');
   }
   const [ours, peer] = times.map(({ seconds }) => seconds);
   return { agreement, runs: { ours, peer }, ...compared(median(ours), peer && median(peer)) };

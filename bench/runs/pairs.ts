@@ -1,13 +1,13 @@
-/** @file What is measured beside a peer: workloads that take turns, and the memory of an iteration. */
+/** @file What is compared with a peer: workloads that take turns, and the memory of an iteration. */
 import type { WorkloadName } from './workload.ts';
 
-/** Our workload beside a peer's. */
+/** Our workload and a peer's. */
 export interface Pair {
   readonly kind: 'time' | 'memory';
   readonly name: string;
   readonly workload: WorkloadName;
   readonly pixels: number;
-  /** Variants, in the words of workloads.ts and peers/workloads.py. */
+  /** Names of variants in workloads.ts and peers/workloads.py. */
   readonly ours: string;
   readonly peer: string;
   /** What the peer is, for the table. */
@@ -33,8 +33,7 @@ export function pairs([small, large]: readonly [number, number]): Pair[] {
 }
 
 /**
- * Which rows `--rows` means: its parts are separated by commas, and all words of a part occur in the row. Without it all rows are
- * meant.
+ * The rows that `--rows` selects: its parts are separated by commas, and all words of a part occur in the row. Default: all rows.
  */
 export function rowFilter(rows: string | undefined): (row: string) => boolean {
   if (rows === undefined) return () => true;

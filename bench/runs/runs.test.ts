@@ -8,7 +8,7 @@ import { agreement, judged, type Line } from './verdicts.ts';
 
 const line = (fields: Partial<Line>): Line => ({
   name: 'row',
-  beside: 'peer',
+  reference: 'peer',
   unit: 's',
   peerName: 'PyTorch',
   ...fields,
@@ -60,7 +60,7 @@ describe('the outcome', () => {
   const lines = judged([
     line({ name: 'UNet', ours: 1.25, peer: 2.5, ratio: 0.5, goal: 0.8, agreement: 1, same: true }),
     line({ name: 'other', failed: 'no compiler' }),
-    line({ name: 'share', beside: 'machine', unit: '%', ours: 0.7, peer: 0.5, ratio: 0.7 }),
+    line({ name: 'share', reference: 'machine', unit: '%', ours: 0.7, peer: 0.5, ratio: 0.7 }),
   ]);
 
   it('is a table that says what failed', () => {

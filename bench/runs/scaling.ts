@@ -14,7 +14,7 @@ export const SCALING_NAMES = {
   time: `time of an iteration, ${FEW} to ${MANY} steps`,
 } as const;
 
-/** Memory must stay the same, and time must lie on a straight line. */
+/** Memory must stay constant, and time must grow linearly. */
 export async function scalingLines(bench: Bench): Promise<Line[]> {
   log(`iterations on Toybox with ${STEPS.join(', ')} steps`);
   const own = await Promise.all(
@@ -32,7 +32,7 @@ export async function scalingLines(bench: Bench): Promise<Line[]> {
   return [
     {
       name: SCALING_NAMES.memory,
-      beside: 'itself',
+      reference: 'itself',
       unit: 'GB',
       ours: peaks[2],
       peer: peaks[0],
@@ -42,7 +42,7 @@ export async function scalingLines(bench: Bench): Promise<Line[]> {
     },
     {
       name: SCALING_NAMES.time,
-      beside: 'itself',
+      reference: 'itself',
       unit: 's',
       ours: seconds[1],
       peer: expected,

@@ -44,7 +44,7 @@ export async function utilisationLines(
     const peers = rows.flatMap(({ peer }) => peer ?? []);
     shares.push({
       name: `model FLOPs utilisation: ${name}`,
-      beside: 'machine',
+      reference: 'machine',
       unit: '%',
       ours,
       ...(peers.length > 0 ? { peer: needed / Math.min(...peers) / peak } : {}),
@@ -70,7 +70,7 @@ async function productLine(bench: Bench) {
   const [own, constant, peer] = times;
   return {
     name: `product of two matrices of ${MATRIX_SIZE} rows`,
-    beside: 'machine',
+    reference: 'machine',
     unit: 'GFLOP/s',
     ours: Math.max(rate(own), rate(constant)),
     peer: peer && rate(peer),

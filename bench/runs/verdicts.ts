@@ -3,9 +3,12 @@
 /** Results of both sides agree at least this well, or the row fails. */
 const LEAST_AGREEMENT = 0.9999;
 
-/** Cosine of two results. Of single numbers, whose cosine says nothing: 1 minus their relative difference. */
+/** Cosine of two results. For single numbers, whose cosine is always 1 or -1: 1 minus their relative difference. */
 export function agreement(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  if (a.length !== b.length) throw new RangeError(`agreement: of ${a.length} and ${b.length} values`);
+  if (a.length !== b.length)
+    throw new RangeError(
+      `agreement: the results have ${a.length} and ${b.length} values; they must have as many`,
+    );
   if (a.length === 1) return 1 - Math.abs(a[0] - b[0]) / Math.abs(b[0]);
   let [product, lengthA, lengthB] = [0, 0, 0];
   for (let i = 0; i < a.length; i++) {
@@ -23,13 +26,13 @@ export type Unit = 's' | 'GB' | '%' | 'GFLOP/s';
 export interface Line {
   readonly name: string;
   /** What ours is compared with: a peer, the machine's peak, or ours with fewer steps. */
-  readonly beside: 'peer' | 'machine' | 'itself';
+  readonly reference: 'peer' | 'machine' | 'itself';
   readonly unit: Unit;
   /** Medians of time, peaks of memory, rates, or model FLOPs utilisation. */
   readonly ours?: number;
   readonly peer?: number;
   readonly peerName: string;
-  /** What the goal is about: ours / peer, or our utilisation. */
+  /** The figure that the goal limits: ours / peer, or our utilisation. */
   readonly ratio?: number;
   readonly goal?: number;
   /** Whether `ratio` is to be `at most` (default) or `at least` the goal. */

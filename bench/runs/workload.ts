@@ -5,7 +5,7 @@ export type WorkloadName = 'unet forward' | 'unet pullback' | 'objective' | 'ite
 /** One workload of one side, in a process of its own. */
 export interface Workload {
   readonly workload: WorkloadName;
-  /** How, where a side has several ways: words of that side, separated by commas. */
+  /** The variant, if a side has several: words of that side, separated by commas. */
   readonly variant: string;
   /** Model in the diffusers layout. */
   readonly folder: string;

@@ -23,6 +23,7 @@ export {
   type Colour,
   createImage,
   type Image,
+  type ImageSize,
   imageFromPlanes,
   planesFromImage,
   type ValueRange,
@@ -41,6 +42,7 @@ export {
   type GenerationRequest,
   METHOD_NAMES,
   type MethodName,
+  type Methods,
   methods,
   parseRequest,
 } from './methods/index.ts';
@@ -48,7 +50,7 @@ export { settingsOf } from './methods/run/create-method.ts';
 export type { Iteration, LossParts, RunOptions, StepProgress } from './methods/run/iteration.ts';
 export type { Method } from './methods/run/method.ts';
 export type { Backbone, DenoiserOptions } from './models/backbone.ts';
-export type { FewStepSampling, ModelInfo } from './models/model-info.ts';
+export type { BackboneInfo, FewStepSampling, ModelInfo } from './models/model-info.ts';
 export type { Objective, ObjectiveInput, ObjectiveResult, View } from './objectives/objective.ts';
 export { type LoadOptions, loadPipeline } from './pipeline/load-pipeline.ts';
 export type { ClipScores, ObjectiveOptions, Pipeline } from './pipeline/pipeline.ts';
@@ -58,8 +60,15 @@ export type { PromptFit, Scorer } from './preference/scorer.ts';
 export { SCORER_NAMES, SCORERS, type ScorerInfo, type ScorerName } from './preference/scorer-names.ts';
 export { Generator } from './random/generator.ts';
 export { SALIENCY_NAMES, type SaliencyName } from './request/detectors.ts';
-export type { MethodRequest, ParsedRequest } from './request/request.ts';
-export { type MethodSettings, SETTING_GROUPS, SETTINGS, type Settings } from './request/settings.ts';
+export type { CommonRequest, MethodRequest, ParsedRequest } from './request/request.ts';
+export {
+  type MethodSettings,
+  type SamplingSettings,
+  SETTING_GROUPS,
+  SETTINGS,
+  type Settings,
+  type SettingsShape,
+} from './request/settings.ts';
 export type { Compute, ComputeOptions } from './runtime/compute.ts';
 export type { MachineSpeed } from './runtime/machine-speed.ts';
 export type { Memory, ProgramCache, ProgramOptions, Runnable } from './runtime/program-cache.ts';

@@ -1,4 +1,4 @@
-/** @file The library without its command line bundles for a browser: no module of Node, and no stand-in for one. */
+/** @file The library without its command line bundles for a browser: no module of Node, and no shim of one. */
 import { fileURLToPath } from 'node:url';
 import { build, type Metafile } from 'esbuild';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-/** @file Toybox in float16, which the processor emulates: how close it comes to float32, and that overflow is told. */
+/** @file Toybox in float16, which the processor emulates: how close it comes to float32, and that overflow is reported. */
 import path from 'node:path';
 import { generate, loadPipeline, type Pipeline, UserError } from 'sgool';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
@@ -37,7 +37,7 @@ describeOnToybox('float16', () => {
 const SIXTY_THOUSAND = 0x7b53;
 
 describeOnToybox('a model whose numbers grow beyond float16', () => {
-  it('is told with the network and the timestep, and works in float32', async () => {
+  it('is reported with the network and the timestep, and works in float32', async () => {
     const { dir, remove } = await copyOfToybox();
     try {
       // Each fits; where a shortcut adds them they do not.

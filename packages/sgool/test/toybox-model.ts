@@ -11,7 +11,7 @@ const found = listModels().find(({ name }) => name === DEFAULT_MODEL);
 /** `describe` where the weights lie in the repository; elsewhere the tests are skipped, and their title says why. */
 export function describeOnToybox(title: string, tests: () => void): void {
   if (found) describe(title, tests);
-  else describe.skip(`${title} (skipped: packages/toybox/weights holds no model)`, tests);
+  else describe.skip(`${title} (skipped: packages/toybox-models/toybox holds no model)`, tests);
 }
 
 /** A folder that is removed by its `remove`. */

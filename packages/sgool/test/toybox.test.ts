@@ -208,7 +208,7 @@ describeOnToybox('on Toybox', () => {
             ...denoiser,
             async pullback(...args) {
               const gradient = await denoiser.pullback(...args);
-              // Two calls make the first way back.
+              // Two calls: the first backward pass.
               return ++calls > 2 ? gradient.fill(Number.NaN, 7, 8) : gradient;
             },
           };

@@ -22,7 +22,7 @@ const SHAPE = [3, 3];
 type Wrap = <A extends readonly Tensor[]>(fn: (...inputs: A) => Tensor) => (...inputs: A) => Tensor;
 const kept: Wrap = (fn) => fn;
 
-/** Three blocks that can be told apart by their ops, each with a weight from outside. */
+/** Three blocks that differ in their ops, each with a weight from outside. */
 function threeBlocks(wrap: Wrap) {
   return trace({ x: { shape: SHAPE }, w: { shape: SHAPE } }, ({ x, w }) => {
     const first = wrap((t: Tensor) => square(sin(matmul(t, w))));
@@ -48,7 +48,7 @@ it.each(['fast', 'lean'] as const)(
   'computes each block again, last block first (%s layout)',
   async (layout) => {
     expect(scores(await executedOps(threeBlocks(kept), inputs, { layout }))).toEqual(['Sin', 'Erf', 'Tanh']);
-    // Each recomputation waits for the cotangent of its block, and so comes after the block behind it is done.
+    // Each recomputation waits for the cotangent of its block, so it starts after the backward pass of the next block.
     expect(scores(await executedOps(threeBlocks(checkpoint), inputs, { layout }))).toEqual([
       'Sin',
       'Erf',

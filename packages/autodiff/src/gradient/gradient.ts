@@ -160,7 +160,7 @@ export function checkpoint<A extends readonly Tensor[]>(
         if (!cotangent) return [];
         const waiting = inputs.map((x) => controlDependency(x, [cotangent])) as unknown as A;
         const [again, tape] = runOnOwnTape(...waiting);
-        // So that the gradient can be differentiated in its turn.
+        // So that the gradient can be differentiated too.
         record.tape?.push(...tape);
         return reverse(tape, new Map([[again, cotangent]]), [...waiting, ...captured]);
       },

@@ -14,7 +14,11 @@ export class Tensor {
   readonly id: number;
   readonly dtype: DType;
   readonly shape: Shape;
-  /** The trace that the tensor belongs to. */
+  /**
+   * The trace that the tensor belongs to.
+   *
+   * @internal
+   */
   readonly trace: Trace;
 
   constructor(id: number, dtype: DType, shape: Shape, trace: Trace) {
@@ -166,10 +170,15 @@ export type TensorMap = Readonly<Record<string, Tensor>>;
 
 /** A traced program: named inputs, named outputs. */
 export interface Graph {
+  /** @internal */
   readonly trace: Trace;
   readonly inputs: ReadonlyMap<string, Tensor>;
   readonly outputs: ReadonlyMap<string, Tensor>;
-  /** Only in programs that `gradient` made. */
+  /**
+   * Only in programs that `gradient` made.
+   *
+   * @internal
+   */
   readonly backward?: Backward;
 }
 

@@ -87,7 +87,7 @@ export function encodeModel(
   const model = new BinaryWriter();
   model.tag(1, WireType.Varint).int64(IR_VERSION);
   model.tag(2, WireType.LengthDelimited).string('sgool');
-  // ONNX Runtime visits the operands of a node in falling order of their place in the file. So what comes first in the file
+  // ONNX Runtime visits the operands of a node in descending order of their place in the file. So what comes first in the file
   // is computed last, right before it is used.
   model.tag(7, WireType.LengthDelimited).bytes(copies.raw(body.finish()).finish());
   for (const [domain, version] of [

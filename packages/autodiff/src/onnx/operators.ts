@@ -324,7 +324,7 @@ export const OPERATORS: Readonly<Record<string, Rule>> = {
   AveragePool(call) {
     const options = pooling(call);
     if (options.padding > 0 && call.number('count_include_pad', 0) !== 1) {
-      call.fail('padding that does not count is not supported');
+      call.fail('padding with count_include_pad 0 is not supported');
     }
     return avgPool2d(call.tensor(0), options);
   },
@@ -376,7 +376,7 @@ export const OPERATORS: Readonly<Record<string, Rule>> = {
   Slice(call) {
     const x = call.tensor(0);
     const ranges = sliceRanges(call, x.shape);
-    if (ranges.some(({ step }) => step < 1)) call.fail('steps backwards are not supported');
+    if (ranges.some(({ step }) => step < 1)) call.fail('negative steps are not supported');
     return slice(
       x,
       ranges.map(({ axis, from, to, step }) => ({ axis, start: from, end: Math.max(from, to), step })),

@@ -51,7 +51,7 @@ it('pieces are computed one after the other', async () => {
       .join('')
       .split('S');
     expect(runs).toHaveLength(7);
-    // Behind each softmax the cotangents of p, q, k and v are done before the next piece's scores.
+    // After each softmax the cotangents of p, q, k and v are done before the next piece's scores.
     for (const run of runs.slice(1, -1)) expect(run).toBe('MMMMM');
   }
 });

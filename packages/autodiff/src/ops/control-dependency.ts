@@ -8,8 +8,8 @@ import { cast } from './arithmetic.ts';
 import { add } from './core.ts';
 
 /**
- * From this size on, the backward pass computes element-wise results again instead of keeping them: there memory is worth
- * more than a few passes over it. A constant of the second computation depends on the cotangent.
+ * From this size on, the backward pass recomputes element-wise results instead of storing them, because memory then matters
+ * more than a few passes over it. A constant of the recomputation depends on the cotangent.
  */
 export const RECOMPUTED_BYTES = 2 ** 22;
 

@@ -1,7 +1,6 @@
 /**
- * @file The few ops whose gradients are made of each other: broadcasting undoes a sum, a sum undoes broadcasting, and both
- * need products and reshapes. They live in one file so that every other family can import them and no two files need each
- * other.
+ * @file The few ops whose gradients need each other: the gradient of a sum broadcasts, the gradient of broadcasting sums, and both
+ * need products and reshapes. They are in one file so that every other family can import them without a circle.
  *
  * Reference: torch.add, torch.sub, torch.mul, torch.neg, torch.sum, torch.reshape, torch.Tensor.expand.
  */

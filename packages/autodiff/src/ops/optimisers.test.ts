@@ -100,7 +100,7 @@ describe('muon', () => {
         }),
       );
       program = await compile(graph, { threads: 1 });
-      // The second matrix sees gradients twice as long, which Muon must not notice.
+      // The second matrix gets gradients of twice the norm, which must not change Muon's step.
       const stacked = (a: Float32Array, factor = 1) => Float32Array.of(...a, ...a.map((v) => v * factor));
       const start = floats(`${name}/in:start`);
       let state = { parameters: stacked(start), momentum: stacked(start).fill(0) };

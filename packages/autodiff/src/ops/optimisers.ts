@@ -100,9 +100,9 @@ export function muon(
   }
   const next = add(mul(momentum, beta), mul(gradient, 1 - beta));
   const direction = orthogonalise(add(mul(next, beta), mul(gradient, 1 - beta)));
-  const stretch = Math.sqrt(Math.max(1, shape[1] / shape[2]));
+  const scale = Math.sqrt(Math.max(1, shape[1] / shape[2]));
   const kept = sub(parameters, mul(mul(parameters, weightDecay), learningRate));
-  return { parameters: sub(kept, mul(mul(direction, stretch), learningRate)), momentum: next };
+  return { parameters: sub(kept, mul(mul(direction, scale), learningRate)), momentum: next };
 }
 
 /** Five quintic Newton-Schulz iterations with Muon's coefficients: singular values end between 0.7 and 1.2. */

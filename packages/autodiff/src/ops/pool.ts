@@ -1,6 +1,5 @@
 /**
- * @file Pooling, NCHW, and nearest resize: repeating pixels is the transpose of adding them up, so each is the gradient of the
- * other.
+ * @file Pooling, NCHW, and nearest resize: repeating pixels is the transpose of summing them, so each is the gradient of the other.
  *
  * Reference: torch.nn.functional.{max_pool2d,avg_pool2d,interpolate}.
  */

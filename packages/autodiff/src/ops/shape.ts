@@ -205,7 +205,7 @@ export function window(x: Tensor, axis: number, start: number, length: number): 
 }
 
 /**
- * Joins tensors along an axis.
+ * Concatenates tensors along an axis.
  *
  * @throws RangeError where shapes differ along another axis, or there is no tensor
  */
@@ -229,7 +229,7 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
     'concat',
     tensors,
     () => emit('Concat', tensors, first.dtype, shape, { attributes: { axis: a } }),
-    // dx of each operand = its stretch of dy
+    // dx of each operand = its part of dy
     (dy) =>
       split(
         dy,
@@ -240,7 +240,7 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
 }
 
 /**
- * Cuts a tensor along an axis into pieces of the given lengths.
+ * Splits a tensor along an axis into pieces of the given lengths.
  *
  * @throws RangeError where the lengths do not add up to that of the axis
  */
@@ -266,7 +266,7 @@ export function split(x: Tensor, lengths: readonly number[], axis: number): Tens
           attributes: { axis: a },
         },
       ) as readonly Tensor[],
-    // dx = the dy of all pieces, joined; zeros for pieces that are not used
+    // dx = the dy of all pieces, concatenated; zeros for pieces that are not used
     (cotangents, outputs) => [
       concat(
         cotangents.map((dy, i) => dy ?? zerosLike(outputs[i])),
@@ -277,7 +277,7 @@ export function split(x: Tensor, lengths: readonly number[], axis: number): Tens
 }
 
 /**
- * Joins tensors of one shape along a new axis.
+ * Stacks tensors of one shape along a new axis.
  *
  * @throws RangeError where the shapes differ, or there is no tensor
  */

@@ -1,4 +1,4 @@
-/** @file A convolution at twice the size, by sums of its weights: the numbers and gradients of the two steps that it stands for. */
+/** @file A convolution at twice the size, by sums of its weights: the values and gradients of the two ops that it replaces. */
 import {
   compile,
   constant,

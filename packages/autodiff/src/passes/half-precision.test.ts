@@ -1,4 +1,4 @@
-/** @file Half precision: what is computed in it, how close it comes, and what happens at its limits. */
+/** @file Half precision: what is computed in it, how accurate it is, and what happens at its limits. */
 import {
   type Arrays,
   add,
@@ -121,7 +121,7 @@ it('a gradient that overflows is tried again with smaller scales, which are kept
   const runs = new LossScaler(pullback());
   expect(await scalesOf(runs, 4)).toEqual([2 ** 10, 2 ** 6, 2 ** 2]);
   expect(await scalesOf(runs, 4)).toEqual([2 ** 2]);
-  // The scale goes by the cotangent.
+  // The cotangent determines the scale.
   expect(await scalesOf(runs, Infinity, 2 ** -20)).toEqual([2 ** 22]);
   expect(await scalesOf(runs, Infinity, 2 ** -140)).toEqual([2 ** 102]);
   await expect(scalesOf(runs, 0)).rejects.toThrow('beyond 65504 in grad:x with 4 scales of the gradient');

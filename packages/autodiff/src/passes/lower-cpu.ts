@@ -1,6 +1,6 @@
 /**
- * @file Replaces ops by others that ONNX Runtime's CPU kernels compute faster. A trace says what is computed; how it is
- * computed is decided when the program is compiled.
+ * @file Replaces ops by others that ONNX Runtime's CPU kernels compute faster. A trace says what is computed;
+ * compiling decides how.
  */
 
 import { LARGEST_FOLDED } from '../graph/dtype.ts';

@@ -7,7 +7,7 @@ import { lowerForCpu } from './lower-cpu.ts';
 import { lowerForGpu } from './lower-gpu.ts';
 import type { NodeGraph, Pass, Target } from './target.ts';
 
-/** Each pass decides itself whether it concerns the target. A new pass is one more line here. */
+/** Each pass decides whether it applies to the target. A new pass is one more line here. */
 const PASSES: readonly Pass[] = [
   dropDeadCode,
   lowerForCpu,

@@ -26,5 +26,5 @@ export interface NodeGraph extends Graph {
   readonly nodes: readonly Node[];
 }
 
-/** Rewrites a program for a target; gives it back unchanged where the pass does not concern the target. */
+/** Rewrites a program for a target; returns it unchanged if the pass does not apply to the target. */
 export type Pass = (graph: NodeGraph, target: Target) => NodeGraph;

@@ -11,8 +11,8 @@ export class DeviceUnavailableError extends Error {
 const known = new Map<Device, Promise<DeviceState>>();
 
 /**
- * Whether `device` works on this machine. Under Node a child process finds out, once per process, so that a broken driver
- * takes nothing down.
+ * Whether `device` works on this machine. In Node a child process probes it, once per process, so that a broken driver
+ * cannot crash the caller.
  */
 export function deviceState(device: Device): Promise<DeviceState> {
   let state = known.get(device);

@@ -44,7 +44,7 @@ export class LossScaler {
   ): Promise<Results> {
     const { input, gradients = [] } = this.backward ?? {};
     const largest = input === undefined ? 1 : largestOf(inputs[input] as Float32Array | undefined);
-    // A cotangent of almost nothing needs no scale that float32 cannot hold.
+    // Near-zero cotangents would need a scale beyond float32.
     const size = largest > 0 && largest < Infinity ? Math.max(-100, Math.ceil(Math.log2(largest))) : 0;
     for (let attempt = 1; ; attempt++) {
       const scale = Float32Array.of(2 ** (this.exponent - size));

@@ -1,6 +1,5 @@
 /**
- * @file ONNX Runtime for Node. Only this file and web.ts know which ONNX Runtime there is, and only this file uses modules of
- * Node; `#runtime` resolves to it everywhere but in a browser.
+ * @file ONNX Runtime for Node. Only this file and web.ts import an ONNX Runtime, and only this file imports modules of Node; `#runtime` resolves to it everywhere but in a browser.
  */
 import { execFile } from 'node:child_process';
 import { realpathSync, statSync } from 'node:fs';
@@ -36,7 +35,7 @@ function load(): Promise<Library> {
 
 /**
  * ONNX Runtime's package for Node collects telemetry: it writes a device id and a database of events under the home folder.
- * It reads this variable once, when its library is loaded. Whoever sets the variable decides.
+ * It reads this variable once, when its library is loaded. A value that is already set stays.
  */
 function switchTelemetryOff(): void {
   process.env.ORT_DISABLE_TELEMETRY ??= '1';
@@ -131,8 +130,8 @@ function commonFolder(files: Iterable<string>): string | undefined {
 const PROBE_TIMEOUT_MS = 120_000;
 
 /**
- * Makes sessions, runs them and prints the result as JSON. It is plain text because it runs without whatever translates our
- * sources. The matrices are such that their product equals them.
+ * Makes sessions, runs them and prints the result as JSON. It is JavaScript in a string, because the child process has no loader
+ * for TypeScript. The matrices are such that their product equals them.
  */
 const PROBE_SCRIPT = `
 const [runtime, device, ...rest] = process.argv.slice(1);
@@ -210,7 +209,7 @@ interface Output {
 
 function output(args: readonly string[]): Promise<Output> {
   switchTelemetryOff();
-  // The options that this process was started with (a loader of sources, an inspector) do not concern the other one.
+  // The options of this process (a loader of sources, an inspector) do not apply to the child.
   const { NODE_OPTIONS: _, ...env } = process.env;
   return new Promise((resolve) => {
     execFile(process.execPath, [...args], { env, timeout: PROBE_TIMEOUT_MS }, (error, stdout, stderr) =>

@@ -191,7 +191,7 @@ describe('large constants of half precision', () => {
     expect(await executedOps(rows, { ids }, { layout: 'lean' })).toEqual(['Gather', 'Cast']);
     const program = await compile(rows, { layout: 'lean' });
     const { y } = await program.run({ ids });
-    // Adding zero makes of -0, which the bits do not tell, a 0.
+    // Adding zero turns -0 into 0: the float16 bits of the test have no -0.
     const expected = numbers(side * side, 1).map((v) => Math.round(v * 8) / 64 + 0);
     expect([...y]).toEqual([...expected.subarray(729 * side), ...expected.subarray(3 * side, 4 * side)]);
   });

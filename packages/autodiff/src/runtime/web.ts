@@ -22,7 +22,8 @@ type Library = typeof import('onnxruntime-common');
 
 /** Loads the build of ONNX Runtime that has the device. */
 function load(device: Device): Promise<Library> {
-  if (device === 'cuda') throw new Error('compile: device cuda is not in a browser; use webgpu or cpu');
+  if (device === 'cuda')
+    throw new Error('compile: device cuda is not available in a browser; use webgpu or cpu');
   return device === 'webgpu' ? import('onnxruntime-web/webgpu') : import('onnxruntime-web/wasm');
 }
 

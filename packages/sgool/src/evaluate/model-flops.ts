@@ -8,6 +8,7 @@ import { type Graph, graphCost, sizeOf, type Tensor } from '@sgool/autodiff';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import { DryRunPrograms } from '../runtime/dry-run.ts';
 
+/** Floating-point operations without recomputation. */
 export interface ModelFlops {
   readonly forward: number;
   /** Forward run and gradient with respect to the input, nothing computed twice. */
@@ -27,6 +28,7 @@ class TracedPrograms extends DryRunPrograms {
   }
 }
 
+/** One guided evaluation: its prompt, its guidance and the size of the image. */
 export interface GuidedCall {
   readonly prompt: string;
   readonly guidanceScale: number;

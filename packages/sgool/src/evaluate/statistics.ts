@@ -1,6 +1,7 @@
 /** @file Means, medians, and the paired comparison of two methods on the same prompts. */
 import { mulberry32 } from './mulberry32.ts';
 
+/** The ends of a 95% bootstrap interval. */
 export interface Interval {
   readonly low: number;
   readonly high: number;
@@ -47,6 +48,7 @@ export function bootstrapInterval(values: readonly number[], seed = 1): Interval
   return { low: means[Math.floor(0.025 * RESAMPLES)], high: means[Math.ceil(0.975 * RESAMPLES) - 1] };
 }
 
+/** The paired differences of two lists of values. */
 export interface Comparison {
   /** Mean of `after - before`. */
   readonly difference: number;

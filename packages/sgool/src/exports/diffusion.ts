@@ -5,13 +5,23 @@
  */
 export type { Denoiser } from '../diffusion/denoiser.ts';
 export type { FreshNoise } from '../diffusion/fresh-noise.ts';
-export { invertChain } from '../diffusion/inversion.ts';
-export type { NoisePath } from '../diffusion/noise-path.ts';
+export { type InvertOptions, invertChain } from '../diffusion/inversion.ts';
+export type {
+  Combination,
+  NoisePath,
+  Predicted,
+  StepCoefficients,
+  StopOptions,
+  StopRule,
+  Stops,
+  TimestepSpacing,
+} from '../diffusion/noise-path.ts';
 export type { Latents, Sampler, Stage } from '../diffusion/sampler.ts';
 export { type DdimOptions, ddim } from '../diffusion/samplers/ddim.ts';
 export { type EdictOptions, edict } from '../diffusion/samplers/edict.ts';
 export {
   createSchedule,
+  type OutputCoefficients,
   type PredictionType,
   type Schedule,
   type SchedulerConfig,

@@ -13,9 +13,18 @@ import { sgool } from './sgool.ts';
 const DEFINITIONS = [sd, clipGuided, doodl, sgool, bestOf] as const;
 type Definition = (typeof DEFINITIONS)[number];
 
+/**
+ * The name of a method.
+ *
+ * @useDeclaredType
+ */
 export type MethodName = Definition['name'];
 
-/** All methods, by name. */
+/**
+ * All methods, by name.
+ *
+ * @interface
+ */
 export type Methods = {
   readonly [D in Definition as D['name']]: D extends MethodDefinition<infer Name, infer S>
     ? Method<Name, S>

@@ -11,7 +11,11 @@ import type { EncodedPrompt, Tokenizer } from '../text/tokenizer.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import type { BackboneInfo } from './model-info.ts';
 
-/** How a prompt fits a text encoder. */
+/**
+ * How a prompt fits a text encoder.
+ *
+ * @inline
+ */
 export type PromptFit = Pick<EncodedPrompt, 'tokens' | 'truncated' | 'lost'>;
 
 export interface DenoiserOptions extends ImageSize {
@@ -20,7 +24,7 @@ export interface DenoiserOptions extends ImageSize {
   readonly negativePrompt?: string;
   /** With 1 or less the network is evaluated for the prompt alone. */
   readonly guidanceScale: number;
-  /** The part of the way from noise (0) to image (1) that is guided. Default all. */
+  /** The part of the chain, from noise (0) to image (1), that is guided. Default all. */
   readonly guidanceStart?: number;
   readonly guidanceStop?: number;
   /** Counted up by every call. */
@@ -29,9 +33,9 @@ export interface DenoiserOptions extends ImageSize {
 
 /** The networks of one model that make images from noise. Latents are flat `Float64Array`s. */
 export interface Backbone {
-  /** Sizes and habits of the model. */
+  /** Sizes and properties of the model. */
   readonly info: BackboneInfo;
-  /** A CLIP vocabulary that it brings along, for CLIPs without files of their own. */
+  /** The model's CLIP vocabulary, for CLIPs without files of their own. */
   readonly clipTokenizer?: Tokenizer;
   /** How the prompt fits the text encoder; what is too long is cut off, the end token kept. */
   checkPrompt(prompt: string): PromptFit;
@@ -60,7 +64,7 @@ export interface BackboneParts {
   readonly checkpointBlocks: boolean;
 }
 
-/** What lies in a model folder, before any of it is opened. */
+/** The contents of a model folder, before any file is opened. */
 export interface FolderContents {
   /** `_class_name` of `model_index.json`. */
   readonly className: string | undefined;

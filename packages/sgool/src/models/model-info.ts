@@ -12,7 +12,7 @@ export interface FewStepSampling {
   readonly guidanceScale: number;
 }
 
-/** Sizes and habits of a model, from its family. */
+/** Sizes and properties of a model, from its family. */
 export interface BackboneInfo {
   /** Image that the model was trained for, in pixels. */
   readonly width: number;

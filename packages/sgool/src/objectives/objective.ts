@@ -41,12 +41,14 @@ export interface View {
   readonly candidate?: boolean;
 }
 
+/** The views that the loss of a latent is made of, with their weights. */
 export interface ObjectiveInput {
   readonly views: readonly View[];
   /** Factor on the least distance among the candidates. Default 0. */
   readonly bestWeight?: number;
 }
 
+/** The loss of a latent, its parts and its gradient. */
 export interface ObjectiveResult {
   readonly total: number;
   /** Spherical distance of each view to its text. */
@@ -55,6 +57,7 @@ export interface ObjectiveResult {
   readonly gradient: Float64Array;
 }
 
+/** The loss for latents of one size, ready to run. */
 export interface Objective {
   readonly side: number;
   evaluate(latent: Float64Array, input: ObjectiveInput): Promise<ObjectiveResult>;

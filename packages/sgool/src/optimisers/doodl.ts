@@ -9,13 +9,13 @@ export type DoodlSettings = Pick<
 >;
 
 /**
- * DOODL's update, in DOODL's order: scale, clip each element, momentum, perturb, tie, renormalise. The learning rate is 1:
+ * DOODL's update, in DOODL's order: scale, clip each element, momentum, perturb, average the pair, renormalise. The learning rate is 1:
  * an element moves by `clipGradient` at most in the first step, and by ten times that with momentum 0.9.
  *
  *     g = clamp(-½ · gradScale · dL/dz, ±clipGradient);  v ← g + momentum · v;  z ← z + v  (nesterov: z + g + momentum · v)
  *
  * The published code keeps a pair of latents, each with the gradient -½·dL/dcopy, and averages the pair; all its steps
- * are the same for both, so one latent with the mean gradient does the same. (Untied pairs are not offered.) It keeps them
+ * are the same for both, so one latent with the mean gradient does the same. (Pairs that differ are not offered.) It keeps them
  * in float16, where part of an update is lost to rounding; here they are float64.
  *
  * Reference: Wallace, Gokul, Ermon, Naik 2023, "End-to-End Diffusion Latent Optimization Improves Classifier Guidance", and

@@ -188,14 +188,14 @@ describe('checkpoints that are put together in other ways', () => {
     expect((await results(folder, { vae: loose })).image).toEqual(expected.image);
   });
 
-  it('finds the text encoder where SD-Turbo has it, and tells other models apart', async () => {
+  it('finds the text encoder where SD-Turbo has it, and distinguishes other models', async () => {
     const turbo = await written('ldm-v2/model.ckpt', (name) =>
       name.replace('cond_stage_model.model.', 'conditioner.embedders.0.model.'),
     );
     const model = await openModel(turbo, { config: `${formats}/ldm-v2` });
     expect(componentOf(model, 'text_encoder').config.num_hidden_layers).toBe(2);
-    const kin = (await openModel(`${formats}/ldm-v2/model.ckpt`)).schedulerConfig;
-    expect(kin._class_name).toBe('DDIMScheduler');
+    const other = (await openModel(`${formats}/ldm-v2/model.ckpt`)).schedulerConfig;
+    expect(other._class_name).toBe('DDIMScheduler');
     expect((await openModel(turbo)).schedulerConfig).toMatchObject({
       _class_name: 'EulerDiscreteScheduler',
       timestep_spacing: 'trailing',
@@ -252,7 +252,7 @@ describe('Stable Diffusion 2.x in one file', () => {
       const model = await openModel(path, options);
       return [model.schedulerConfig.prediction_type, componentOf(model, 'unet').config.sample_size];
     };
-    // The bias that tells is random here, with a deviation of about 0.1.
+    // The bias that decides is random here, with a deviation of about 0.1.
     expect(await predicted()).toEqual(['v_prediction', 96]);
     await writeFile(join(dir, 'model.yaml'), 'model:\n  params:\n    linear_start: 0.00085\n');
     expect(await predicted()).toEqual(['epsilon', 64]);

@@ -18,6 +18,7 @@ import { type ModelFolder, openComponent } from '../weights/open/model-folder.ts
 import { type OpenModelOptions, openModel } from '../weights/open/open-model.ts';
 import type { Pipeline } from './pipeline.ts';
 
+/** How a model is opened and what it runs on. */
 export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, ComputeOptions {
   /** Threads of the networks; by default as many as ONNX Runtime takes. */
   readonly threads?: number;

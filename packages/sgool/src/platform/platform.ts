@@ -32,7 +32,7 @@ export interface Files {
   readText(place: string): Promise<string>;
   /** @throws UserError when the file is missing or cannot be read */
   readBytes(place: string): Promise<Uint8Array<ArrayBuffer>>;
-  /** Whether there is a file or folder. A browser can tell this of files only. */
+  /** Whether there is a file or folder. A browser knows this for files only. */
   exists(place: string): Promise<boolean>;
   /** Whether the place is a file; false for a folder and where there is nothing. */
   isFile(place: string): Promise<boolean>;

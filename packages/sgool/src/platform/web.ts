@@ -96,7 +96,7 @@ export const files: Files = {
     const size = whole?.length ?? Number(total);
     if (!Number.isSafeInteger(size)) {
       throw new UserError(
-        `cannot read ${url}: the server does not tell its size (Content-Range); allow that header`,
+        `cannot read ${url}: the server does not send its size (Content-Range); allow that header`,
       );
     }
     return use({

@@ -18,6 +18,7 @@ import { loadTokenizer } from '../text/load-tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { ModelComponent, ModelFolder } from '../weights/open/model-folder.ts';
 
+/** A CLIP that is ready to run: embeddings of texts and images. */
 export interface ClipCritic {
   /** Folder of the model that it lies in: `clip` or `clip_b`. */
   readonly name: string;

@@ -8,7 +8,7 @@ import { createScorer, type Scorer } from './scorer.ts';
 import { PREFERENCE, type PreferenceCase, preferenceCases, readJson, TOKENIZER } from './testing.ts';
 
 async function open(name: ClipScorerName, file: string): Promise<Scorer> {
-  // Heads are what shapes do not tell, and the tiny networks are no published size.
+  // Shapes do not determine the number of heads, and the tiny networks have no published size.
   const component =
     name === 'pickscore'
       ? await openComponent(PREFERENCE + file)

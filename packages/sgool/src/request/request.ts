@@ -45,6 +45,7 @@ export const imageSchema = z.object({
 export const INPUTS = {
   mask: imageSchema.describe('RGB image whose brightness is the saliency map (saliency model mask)'),
 };
+/** @inline */
 export type Inputs = { readonly mask?: Image };
 
 /** What the parsing of a request must know of a method. */
@@ -56,8 +57,15 @@ export interface MethodSchema {
   readonly inputs?: Readonly<Partial<typeof INPUTS>>;
 }
 
+/**
+ * The part of a request that all methods share.
+ *
+ * @interface
+ */
+export type CommonRequest = z.input<z.ZodObject<typeof commonShape>>;
+
 /** A request to one method, as callers write it: only the prompt is needed. */
-export type MethodRequest = z.input<z.ZodObject<typeof commonShape>> & Partial<Settings> & Inputs;
+export type MethodRequest = CommonRequest & Partial<Settings> & Inputs;
 
 /** A request that passed the schema of its method, defaults of the common part included. */
 export type ParsedRequest<Name extends string = string> = z.output<z.ZodObject<typeof commonShape>> &

@@ -215,6 +215,11 @@ export type SettingsShape = Readonly<Record<string, z.ZodType>>;
 /** The values of some settings. */
 export type SettingsOf<Shape extends SettingsShape> = { [Key in keyof Shape]: z.output<Shape[Key]> };
 
+/**
+ * How an image is sampled.
+ *
+ * @interface
+ */
 export type SamplingSettings = SettingsOf<typeof samplingSettings>;
 export type DifferentiationSettings = SettingsOf<typeof differentiationSettings>;
 export type SelectionSettings = SettingsOf<typeof selectionSettings>;
@@ -245,7 +250,11 @@ export const SETTINGS = {
   ...clipGuidanceSettings,
 };
 
-/** All settings; each method has some of them. */
+/**
+ * All settings; each method has some of them.
+ *
+ * @interface
+ */
 export type Settings = SettingsOf<typeof SETTINGS>;
 export type SettingKey = keyof Settings;
 

@@ -2,6 +2,7 @@
 import { chooseDevice, type Device, DeviceUnavailableError, type Precision } from '@sgool/autodiff';
 import { UserError } from '../errors.ts';
 
+/** The device and the precision of a model's programs. */
 export interface ComputeOptions {
   /** `auto` takes the fastest that works here. Default `cpu`. */
   readonly device?: Device | 'auto';

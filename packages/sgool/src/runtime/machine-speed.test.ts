@@ -13,7 +13,7 @@ describe('contentionMeter', () => {
     clock.mockRestore();
   });
 
-  it('is 1 where nothing tells the processor time', () => {
+  it('is 1 where the processor time is unknown', () => {
     expect(contentionMeter(() => undefined)()).toBe(1);
   });
 

@@ -6,6 +6,7 @@
 import { type CompileOptions, type ConstantSource, compile, constant, conv2d, trace } from '@sgool/autodiff';
 import { host } from '#platform';
 
+/** How fast a machine computes when nothing else runs on it. */
 export interface MachineSpeed {
   /** Floating-point operations per second of a convolution. */
   readonly flops: number;
@@ -49,7 +50,7 @@ async function secondsAlone(graph: ReturnType<typeof trace>, size: number, optio
   return Math.max(fastest, 1e-3) / 1e3;
 }
 
-/** Processor time of this process so far in milliseconds; undefined where nothing tells it, as in a browser. */
+/** Processor time of this process so far in milliseconds; undefined where it is unknown, as in a browser. */
 function processorTime(): number | undefined {
   const seconds = host.cpuSeconds();
   return seconds === undefined ? undefined : 1000 * seconds;

@@ -25,6 +25,7 @@ export type Memory = 'auto' | 'plenty' | 'low';
  */
 const BUDGETS: Readonly<Record<Memory, number>> = { auto: 5e9, plenty: Number.POSITIVE_INFINITY, low: 0 };
 
+/** How programs are compiled, and how many of them may be kept. */
 export interface ProgramOptions extends CompileOptions {
   /** Default `auto`. */
   readonly memory?: Memory;
@@ -55,6 +56,7 @@ interface Compiled {
   readonly running: Set<Promise<unknown>>;
 }
 
+/** Compiles programs on first use and keeps them by key, within the memory budget. */
 export class ProgramCache {
   readonly options: ProgramOptions;
   private readonly programs = new Map<string, Promise<Compiled>>();

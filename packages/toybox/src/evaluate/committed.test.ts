@@ -13,7 +13,7 @@ const COMPONENTS = ['clip', 'clip_b', 'text_encoder', 'transalnet', 'unet', 'vae
 const lacks = (name: string) => !existsSync(path.join(WEIGHTS_FOLDER, name, 'config.json'));
 
 /**
- * A quick check that notices a broken file; `npm run evaluate:thresholds` measures all of it. A stage that is not trained yet is
+ * A quick check that finds a broken file; `npm run evaluate:thresholds` measures all of it. A stage that is not trained yet is
  * skipped.
  */
 describe('the trained weights', () => {

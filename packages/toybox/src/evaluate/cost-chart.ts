@@ -30,7 +30,7 @@ const MEASURES: readonly { readonly name: ValueName; readonly title: string; rea
 ];
 
 /**
- * The chart. The first line is the reference: a dashed rule marks the value where it ends, another the budget.
+ * The chart. The first line is the reference. One dashed rule is its final value, another the budget.
  *
  * @param budget in forward evaluations
  */

@@ -29,11 +29,11 @@ const HELP = `Usage: npm run evaluate:cost -- [options]
 
   --set <name>        choose, or confirm: two sets of prompts (choose)
   --count <n>         prompts (12)
-  --variants <names>  separated by commas, the first is what the others are measured against (all)
-  --budget <n>        cost that all but the first may take; a pullback costs 3 evaluations (a tenth of what the first takes)
+  --variants <names>  separated by commas; the first is the reference (all)
+  --budget <n>        highest cost of all but the first, in UNet evaluations; a pullback counts as 3 (a tenth of the first one's cost)
   --out <folder>      for figures and chart; finished prompts in it are not run again (sgool-output/cost)
   --from <file>       figures of an earlier run: runs nothing, prints their table and writes their chart to --chart
-  --chart <file>      with --from: where the chart goes
+  --chart <file>      file of the chart, with --from
 
 Variants: ${Object.keys(VARIANTS).join(', ')}
 `;
@@ -104,7 +104,7 @@ await runProgram('evaluate:cost', async (signal) => {
 
 async function drawAgain(file: string, chart: string | undefined): Promise<void> {
   if (chart === undefined)
-    throw new UserError('--from: needs --chart <file>, where the chart goes', { exitCode: 2 });
+    throw new UserError('--from: needs --chart <file>, the file of the chart', { exitCode: 2 });
   const record = JSON.parse(await readFile(file, 'utf8')) as CostRecord;
   await writeFileAtomic(path.resolve(chart), recordChart(record));
   process.stdout.write(recordText(record));

@@ -107,7 +107,7 @@ const score = (comparison: Comparison | undefined) =>
 /** The tables of a report. */
 export function reportText({ baseline, methods, against }: Report): string {
   const means = markdownTable(
-    ['method', 'CLIP A', 'CLIP B', 'judge', 'correct', 'seconds', 'UNet forward', 'UNet back'],
+    ['method', 'CLIP A', 'CLIP B', 'judge', 'correct', 'seconds', 'UNet forward', 'UNet backward'],
     Object.entries(methods).map(([name, m]) => [
       name,
       figure(m.clipA, 2),

@@ -1,5 +1,5 @@
 /**
- * @file `npm run evaluate:smoke`: methods against each other on held-out prompts of two things, from the same noise.
+ * @file `npm run evaluate:smoke`: compares methods on held-out prompts of two things, from the same noise.
  * The table goes to stdout, progress to stderr, figures and images into a folder.
  */
 
@@ -20,7 +20,7 @@ import { contactSheet } from './sheet.ts';
 const HELP = `Usage: npm run evaluate:smoke -- [options]
 
   --count <n>         prompts (40)
-  --methods <names>   separated by commas, the first is the baseline of the others (sd,sgool)
+  --methods <names>   separated by commas; the first is the baseline (sd,sgool)
   --seed <n>          of the first prompt's noise; prompt i takes seed + i (1)
   --iterations <n>    of methods that iterate (their default)
   --out <folder>      for figures and images; finished prompts in it are not run again (sgool-output/smoke)

@@ -150,7 +150,7 @@ function ifMissing(error: unknown): undefined {
   process.stderr.write(`${error.message}\n`);
 }
 
-/** Share of the prompts whose plain image the judge calls right; prompt i starts from the noise of seed i. */
+/** Share of the prompts whose plain image the judge scores as correct; prompt i starts from the noise of seed i. */
 async function shareCorrect(
   pipeline: Pipeline,
   judge: Judge,
@@ -170,7 +170,7 @@ async function shareCorrect(
       signal,
     });
     if (scores.judge.correct) correct++;
-    if ((seed + 1) % 10 === 0) process.stderr.write(`${seed + 1}/${prompts.length}: ${correct} right\n`);
+    if ((seed + 1) % 10 === 0) process.stderr.write(`${seed + 1}/${prompts.length}: ${correct} correct\n`);
   }
   return correct / prompts.length;
 }

@@ -339,7 +339,7 @@ export function hardNegatives(
     }
   };
   const single = singleEdits(caption.claims);
-  // Exchanged colours and reversed relations are what binding is about but are rare among the edits, so they often come first.
+  // Swapped colours and reversed relations test binding, but are rare among the edits, so they often come first.
   const binding = single.filter((e) => isExchange(e, caption.claims));
   const ordered = shuffle([...single], generator);
   take(generator.chance(0.6) ? [...shuffle(binding, generator), ...ordered] : ordered);

@@ -1,5 +1,5 @@
 /**
- * @file Simulated fixations of the eye. Each scene gets a priority map, and fixations are drawn from it:
+ * @file Simulated eye fixations. Each scene gets a priority map, and fixations are drawn from it:
  *
  * - every thing attracts in proportion to (0.4 + 1.2 * contrast) * sqrt(visible area) * (1.5 with a face), where
  *   contrast is the distance between the mean colours of the thing and of the background (0..1);

@@ -78,7 +78,7 @@ export type Truth = 'true' | 'false' | 'unclear';
 /**
  * Whether `objects[a] relation objects[b]` holds in a scene.
  *
- * Left of and its three sisters are true when the centres differ mostly along that axis and the boxes are apart along it
+ * Left of, right of, above and below are true when the centres differ mostly along that axis and the boxes are apart along it
  * (touching allowed), false when the centres differ the other way or hardly at all, and unclear between. Things that overlap by layout
  * are only ever in front of or inside each other: every other relation between them is unclear, the reverse false.
  */

@@ -24,7 +24,7 @@ describe('a seed', () => {
   });
 
   it('gives the scenes that the trained weights know', () => {
-    // A change here means another world: everything in weights/ would have to be trained again.
+    // A change here means another world: every weight in toybox-models would have to be trained again.
     const scenes = seeds(50).map((seed) => sceneFromSeed(seed));
     expect(hashText(JSON.stringify(scenes))).toBe(2_641_002_474);
   });

@@ -1,5 +1,5 @@
 /**
- * @file The drawings: each kind as a stack of outlines, drawn by hand in rough units (y points down) and then scaled so
+ * @file The drawings: each kind as a stack of outlines, in units of their own (y points down) and then scaled so
  * that its longer side spans -1..1.
  */
 

@@ -1,5 +1,6 @@
 /** @file The axes of a chart: the range of the values and what is written beside it. */
 
+/** The range of an axis and its ticks. */
 export interface Axis {
   readonly low: number;
   readonly high: number;

@@ -2,6 +2,7 @@
 import { type Axis, positionOn } from './axis.ts';
 import { element, HEADER, lineBetween, svgDocument, textAt } from './svg.ts';
 
+/** One bar with its label and figures. */
 export interface Bar {
   readonly label: string;
   readonly value: number;
@@ -12,6 +13,7 @@ export interface Bar {
   readonly figures: string;
 }
 
+/** A chart of horizontal bars that start at zero. */
 export interface BarChart {
   readonly title: string;
   readonly subtitle?: string;

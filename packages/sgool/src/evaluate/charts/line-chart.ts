@@ -12,6 +12,7 @@ export interface Line {
   readonly dash?: string;
 }
 
+/** One panel: axes, and the lines in it. */
 export interface Panel {
   readonly title: string;
   readonly x: Axis;
@@ -19,6 +20,7 @@ export interface Panel {
   readonly lines: readonly Line[];
 }
 
+/** Panels of lines under one title, with a legend. */
 export interface LineChart {
   readonly title: string;
   readonly subtitle?: string;

@@ -71,7 +71,11 @@ type OwnKeys = 'image' | 'mask' | keyof typeof refineShape;
 type Input = z.input<typeof refineSchema>;
 type Output = z.output<typeof refineSchema>;
 
-/** A request as callers write it: image and prompt are needed. */
+/**
+ * A request as callers write it: image and prompt are needed.
+ *
+ * @interface
+ */
 export type RefineRequest = Omit<MethodRequest, 'mask'> & Pick<Input, OwnKeys & keyof Input>;
 
 /** What a request says of the image. */

@@ -21,7 +21,7 @@ export const stableDiffusion: ModelFamily = {
   name: 'Stable Diffusion 1.x and 2.x',
   required: ['unet', 'vae', 'text_encoder'],
   denoiser: 'unet',
-  // XL has a second text encoder beside the same folders. The class name alone tells of a folder whose UNet is missing.
+  // XL has a second text encoder beside the same folders. If the UNet is missing, only the class name shows it.
   matches: ({ className, entries }) =>
     !entries.includes('text_encoder_2') &&
     (entries.includes('unet') || className === 'StableDiffusionPipeline'),
@@ -73,7 +73,7 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
     async denoiser({ prompt, negativePrompt = '', evaluations, ...options }) {
       const conditional = await encodePrompt(prompt);
       const unconditional = await encodePrompt(negativePrompt);
-      // The encodings are remembered; few runs have a third text.
+      // The encodings are cached; few runs have a third text.
       await programs.release(TEXT_ENCODER);
       return createDenoiser({
         programs,

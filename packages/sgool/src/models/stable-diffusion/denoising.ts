@@ -42,7 +42,7 @@ export interface DenoiserParts {
    */
   readonly guidanceScale: number;
   /**
-   * The part of the way from noise (0) to image (1) that is guided; outside of it the network is evaluated for the prompt alone.
+   * The part of the chain, from noise (0) to image (1), that is guided; outside of it the network is evaluated for the prompt alone.
    * Default all.
    */
   readonly guidanceStart?: number;

@@ -13,7 +13,7 @@ import type { FewStepSampling } from '../model-info.ts';
  *
  * - LCM: `LCMScheduler`. Four steps; guidance 8.5 where it is an input of the UNet (`time_cond_proj_dim`), none where the
  *   distilled UNet has no such input.
- * - SD-Turbo and its kin: Euler's scheduler, plain or ancestral, with trailing timesteps and a network that predicts noise. One
+ * - SD-Turbo and similar models: Euler's scheduler, plain or ancestral, with trailing timesteps and a network that predicts noise. One
  *   step, no guidance. (Trailing timesteps with velocity are those of zero-terminal-SNR models, which need many steps.)
  *
  * Steps and guidance are those of the published examples for these models.

@@ -34,7 +34,7 @@ describe('identifyWeights', () => {
     expect([...identifyWeights('transalnet', parallel).tensors.keys()]).toEqual([...found.tensors.keys()]);
   });
 
-  it('tells what does not fit in one line', async () => {
+  it('says in one line what does not fit', async () => {
     const published = await readKeys('transalnet_dense');
     const why = (change: (shapes: Map<string, Shape>) => void) => {
       const shapes = new Map(published);

@@ -14,7 +14,7 @@ it.each([
     const fixture = await openFixture(name);
     const errors = await compareWithFixture(fixture, {
       layout,
-      // A frozen weight is cast again inside a recomputed block, so it is not one tensor that could be asked about.
+      // A frozen weight is cast again inside a recomputed block, so there is no single tensor to test.
       parameters: !checkpointBlocks,
       inputs: ['sample', 'timestep', 'context'],
       network: ({ sample, timestep, context }, weights) => ({

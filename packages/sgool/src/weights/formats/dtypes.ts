@@ -19,7 +19,11 @@ export const DTYPE_BYTES = {
   BOOL: 1,
 } as const;
 
-/** Element type of a stored tensor, as safetensors spells it. */
+/**
+ * Element type of a stored tensor, as safetensors spells it.
+ *
+ * @useDeclaredType
+ */
 export type Dtype = keyof typeof DTYPE_BYTES;
 
 /** Values of a tensor in memory. float16 and bfloat16 appear as float32. */
