@@ -6,6 +6,7 @@ import { methods } from '../methods/index.ts';
 import type { Iteration } from '../methods/run/iteration.ts';
 import type { Method } from '../methods/run/method.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { readSeed } from '../random/seed.ts';
 import { centreDetector } from '../saliency/simple-detectors.ts';
 import { spectralResidual } from '../saliency/spectral-residual.ts';
 import { runCli } from './cli.ts';
@@ -88,7 +89,7 @@ export function fakeEngine({ before, scores = [], openError, maxTokens = 75 }: F
             evaluations: { forward: 10 * (iteration + 1), pullback: 5 * iteration },
             seconds: { iteration: 0.01, total: 0.01 * (iteration + 1) },
             best,
-            seed: request.seed ?? 0,
+            seed: readSeed(request.seed) ?? 0,
           } satisfies Iteration;
         }
       },

@@ -47,6 +47,7 @@ export type Values = Partial<Omit<GenerationRequest, 'prompt' | 'mask'>> &
 export const VALUE_SCHEMAS = {
   negativePrompt: commonShape.negativePrompt.unwrap(),
   method: z.enum(METHOD_NAMES),
+  allowEmpty: commonShape.allowEmpty.unwrap(),
   seed: commonShape.seed.unwrap(),
   preset: commonShape.preset.unwrap(),
   ...SETTINGS,
@@ -62,6 +63,7 @@ type ValueKey = keyof Values & string;
 
 /** How options differ from what their schemas say: short names, and switches that are on by default. */
 const DIFFERENCES: Readonly<Partial<Record<ValueKey, Partial<CliOption>>>> = {
+  seed: { argument: 'number' },
   guidanceScale: { flag: 'guidance' },
   negativePrompt: { flag: 'negative' },
   sourcePrompt: { flag: 'from' },
@@ -148,7 +150,9 @@ function imageOptions(only?: MethodSchema): CliOption[] {
       keys: SIZE,
       parse: parseSize,
     },
+    ...SIZE.map((key) => option(key as ValueKey, MAIN, { hidden: true })),
     option('negativePrompt', MAIN),
+    option('allowEmpty', MAIN),
     setting('maskFile', MAIN),
     withDefault(option('preset', MAIN), PRESETS[0]),
     ...COMPUTE_OPTIONS,

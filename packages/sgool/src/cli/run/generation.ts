@@ -13,7 +13,7 @@ import { type MethodName, parseRequest } from '../../methods/index.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
 import type { Method } from '../../methods/run/method.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { resolveSeed } from '../../random/seed.ts';
+import { readSeed, resolveSeed } from '../../random/seed.ts';
 import { detectionDefaults } from '../../request/defaults.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import { saliencyNote } from '../../request/resolve.ts';
@@ -28,6 +28,7 @@ import { formatSeconds, shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { packageVersion } from '../version.ts';
+import { fileHash, modelHash, namedLoras } from './file-hashes.ts';
 import { forecast } from './forecast.ts';
 import { claimFolder, defaultFolder } from './output-folder.ts';
 import { Recorder } from './recorder.ts';
@@ -138,7 +139,7 @@ async function makeImage(
 /** The values of a command that are part of its request. */
 function requestValues({ prompt, values }: ImageCommand) {
   const { out, device, precision, saveIterations, metadata, maskFile, ...request } = withoutParts(values);
-  return { ...request, prompt, seed: resolveSeed(request.seed) };
+  return { ...request, prompt, seed: resolveSeed(readSeed(request.seed)) };
 }
 
 /** Loads the model and runs the method. */
@@ -257,8 +258,11 @@ function detectionOf({ settings }: RunTask, { model }: Pipeline): DetectionSetti
 
 async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<RunTask> {
   const { command, request, given, started } = plan;
-  const { prompt, negativePrompt, seed, preset } = request;
+  const { prompt, negativePrompt, seed, preset, allowEmpty } = request;
   const { maskFile } = command.values;
+  const { loras = [] } = loadOptionsOf(command.values);
+  const { weightsPath } = pipeline.model;
+  const isImageRead = given !== undefined || maskFile !== undefined;
   return {
     prompt,
     negativePrompt,
@@ -267,6 +271,10 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
     seed,
     preset,
     ...pipeline.compute,
+    ...(allowEmpty ? { allowEmpty } : {}),
+    ...(isImageRead ? { inputHashes: await inputHashes(given?.path, maskFile) } : {}),
+    ...(weightsPath === undefined ? {} : { modelHash: await modelHash(weightsPath) }),
+    ...(loras.length === 0 ? {} : { loras: await namedLoras(loras) }),
     ...(maskFile === undefined ? {} : { maskFile }),
     ...(given === undefined ? {} : { refine: refineTask(given) }),
     parts: partsOf(command.values),
@@ -275,6 +283,13 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
     command: command.typed,
     versions: versions(await packageVersion()),
     started,
+  };
+}
+
+async function inputHashes(image: string | undefined, maskFile: string | undefined) {
+  return {
+    ...(image === undefined ? {} : { image: await fileHash(image) }),
+    ...(maskFile === undefined ? {} : { maskFile: await fileHash(maskFile) }),
   };
 }
 

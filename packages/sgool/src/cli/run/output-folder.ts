@@ -4,6 +4,7 @@ import { mkdir, open, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
+import type { Seed } from '../../random/seed.ts';
 
 /** Names of the files that a run writes. */
 export const FILES = {
@@ -50,7 +51,7 @@ const twoDigits = (value: number) => String(value).padStart(2, '0');
  *
  * @param subject the prompt, for `refine` with the name of the image
  */
-export function defaultFolder(date: Date, subject: string, seed: number): string {
+export function defaultFolder(date: Date, subject: string, seed: Seed): string {
   const day = [date.getFullYear(), twoDigits(date.getMonth() + 1), twoDigits(date.getDate())].join('-');
   return join('sgool-output', `${day}-${slug(subject)}-${seed}`);
 }
