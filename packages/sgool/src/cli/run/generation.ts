@@ -30,7 +30,7 @@ import { createProgress, type Progress } from '../terminal/progress.ts';
 import { packageVersion } from '../version.ts';
 import { fileHash, modelHash, namedLoras } from './file-hashes.ts';
 import { forecast } from './forecast.ts';
-import { claimFolder, defaultFolder } from './output-folder.ts';
+import { checkFolderName, claimFolder, defaultFolder } from './output-folder.ts';
 import { Recorder } from './recorder.ts';
 import {
   type RefineTask,
@@ -107,6 +107,7 @@ async function makeImage(
 ): Promise<void> {
   const started = host.now();
   const { out } = command.values;
+  if (out !== undefined) checkFolderName(out);
   const first = given && (given.source.sourcePrompt === undefined ? 'the image itself' : 'first change');
   const progress = createProgress(host.stderr, { quiet: command.quiet, first });
   for (const warning of command.warnings) progress.warn(warning);

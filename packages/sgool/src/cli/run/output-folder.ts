@@ -1,10 +1,11 @@
 /** @file The folder that a run writes to. No run overwrites the files of another one. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir, open, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
 import type { Seed } from '../../random/seed.ts';
+import { USAGE_ERROR } from '../exit-codes.ts';
 
 /** Names of the files that a run writes. */
 export const FILES = {
@@ -56,6 +57,16 @@ export function defaultFolder(date: Date, subject: string, seed: Seed): string {
   return join('sgool-output', `${day}-${slug(subject)}-${seed}`);
 }
 
+/** @throws UserError where the name is that of an image, which a folder is rarely meant to have */
+export function checkFolderName(out: string): void {
+  const [ending] = /\.(png|jpe?g|webp|gif|bmp|tiff?|avif|json)$/i.exec(out) ?? [];
+  if (ending === undefined || (existsSync(out) && statSync(out).isDirectory())) return;
+  throw new UserError(
+    `--out: is the folder for all files of a run, got ${out}; leave out ${ending}, the image in it is called ${FILES.image}`,
+    { exitCode: USAGE_ERROR },
+  );
+}
+
 const isTaken = (dir: string) =>
   [...Object.values(FILES), ITERATIONS_FOLDER].some((name) => existsSync(join(dir, name)));
 
@@ -69,7 +80,7 @@ export async function claimFolder(wanted: string): Promise<OutputFolder> {
   for (let number = 1; number <= MAX_TRIES; number++) {
     const dir = number === 1 ? wanted : `${wanted}-${number}`;
     try {
-      const firstCreated = await mkdir(dir, { recursive: true });
+      const firstCreated = await makeFolders(dir);
       if (isTaken(dir)) continue;
       const mark = await open(join(dir, FILES.run), 'wx');
       try {
@@ -88,6 +99,35 @@ export async function claimFolder(wanted: string): Promise<OutputFolder> {
     }
   }
   throw new UserError(`cannot write to the folder ${wanted}: ${MAX_TRIES} runs are there already`);
+}
+
+/**
+ * Makes a folder and those above it. Not `mkdir` with `recursive`, which never ends where a file system says that the folder above,
+ * which is there, does not exist (/proc).
+ *
+ * @returns the first folder that was made; undefined if it was there
+ */
+async function makeFolders(dir: string): Promise<string | undefined> {
+  const missing: string[] = [];
+  for (let folder = dir; !existsSync(folder); folder = dirname(folder)) {
+    missing.unshift(folder);
+    if (dirname(folder) === folder) break;
+  }
+  if (missing.length === 0) {
+    if (statSync(dir).isDirectory()) return undefined;
+    throw Object.assign(new Error(`EEXIST: ${dir}`), { code: 'EEXIST', path: dir });
+  }
+  let first: string | undefined;
+  for (const folder of missing) {
+    try {
+      await mkdir(folder);
+      first ??= folder;
+    } catch (error) {
+      // Another run has made it in between.
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !existsSync(folder)) throw error;
+    }
+  }
+  return first;
 }
 
 async function release(dir: string, firstCreated: string | undefined): Promise<void> {
