@@ -30,6 +30,10 @@ export interface OutputValues {
   out?: string;
   saveIterations?: boolean;
   metadata?: boolean;
+  /** Number of seeds, one after the other. */
+  count?: number;
+  /** Path of a file of prompts, or `-`. */
+  prompts?: string;
   /** Path of the mask image; the request holds the image. */
   maskFile?: string;
 }
@@ -54,6 +58,15 @@ export const VALUE_SCHEMAS = {
   ...MODEL_SCHEMAS,
   ...refineShape,
   out: z.string().min(1).describe('folder for the results (default: sgool-output/<date>-<prompt>-<seed>)'),
+  count: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .describe('images, from as many seeds: the seed, the one after it, ... (default: 1)'),
+  prompts: z
+    .string()
+    .min(1)
+    .describe('file of prompts, one per line, or - for the standard input; a run for each, or --count runs'),
   saveIterations: z.boolean().describe('keep the image of every iteration, in the folder iterations'),
   metadata: z.boolean().describe('write the settings into the PNG files'),
   maskFile: z.string().min(1).describe('image whose brightness is the saliency map; sets --saliency mask'),
@@ -158,6 +171,8 @@ function imageOptions(only?: MethodSchema): CliOption[] {
     ...COMPUTE_OPTIONS,
     ...PART_OPTIONS,
     option('out', OUTPUT, { argument: 'folder' }),
+    option('count', OUTPUT),
+    option('prompts', OUTPUT, { argument: 'file' }),
     option('saveIterations', OUTPUT),
     option('metadata', OUTPUT, { negated: true, description: 'write no settings into the PNG files' }),
     ...SETTING_GROUPS.flatMap(([heading, settings]) =>

@@ -79,7 +79,7 @@ export function addImageOptions(command: Command, options: readonly CliOption[])
  */
 export async function readImageCommand(
   command: Command,
-  prompt: string,
+  prompt: string | undefined,
   flags: OptionValues,
   kind: ImageCommandKind,
   host: Host,
@@ -95,7 +95,7 @@ export async function readImageCommand(
     ...environment.given.map((one) => one.values),
     ...typed.map((one) => one.values),
   );
-  if (values.allowEmpty !== true) checkPrompt(prompt);
+  checkGivenPrompt(prompt, values);
   const { method, title } = kind.subject(values);
   const isForeign = (key: string) => isMethodOption(key) && !methodHas(method, key);
 
@@ -114,14 +114,33 @@ export async function readImageCommand(
   ];
   const kept: Values = Object.fromEntries(Object.entries(values).filter(([key]) => !isForeign(key)));
   return {
-    prompt,
-    values: kept.maskFile ? { ...kept, maskFile: resolve(host.cwd, kept.maskFile) } : kept,
+    prompt: prompt ?? '',
+    values: withAbsolutePaths(kept, host.cwd),
     options,
     typed: typedCommand(command),
     json: flags.json === true,
     quiet: flags.quiet === true,
     warnings: environment.warnings,
     notes: passedOver.length === 0 ? [] : [passedOverNote(passedOver, title)],
+  };
+}
+
+/** @throws UserError where there is no prompt, or two sources of it */
+function checkGivenPrompt(prompt: string | undefined, { prompts, allowEmpty }: Values): void {
+  const wrong = (message: string) => new UserError(message, { exitCode: USAGE_ERROR });
+  if (prompts !== undefined) {
+    if (prompt === undefined) return;
+    throw wrong(`--prompts: the prompts come from ${prompts}; leave out the prompt on the command line`);
+  }
+  if (prompt === undefined) throw wrong("missing required argument 'prompt'");
+  if (allowEmpty !== true) checkPrompt(prompt);
+}
+
+function withAbsolutePaths({ maskFile, prompts, ...rest }: Values, cwd: string): Values {
+  return {
+    ...rest,
+    ...(maskFile === undefined ? {} : { maskFile: resolve(cwd, maskFile) }),
+    ...(prompts === undefined ? {} : { prompts: prompts === '-' ? prompts : resolve(cwd, prompts) }),
   };
 }
 

@@ -1,10 +1,11 @@
 /** @file The folder that a run writes to. No run overwrites the files of another one. */
-import { existsSync, statSync } from 'node:fs';
-import { mkdir, open, rm, rmdir } from 'node:fs/promises';
+import { existsSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
 import type { Seed } from '../../random/seed.ts';
+import { makeFolders } from '../../weights/sources/make-folders.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 
 /** Names of the files that a run writes. */
@@ -16,13 +17,15 @@ export const FILES = {
   progress: 'progress.png',
   run: 'run.json',
 } as const;
+/** Names of the files that a series of runs writes beside their folders. */
+export const SERIES_FILES = { summary: 'summary.json', grid: 'grid.png' } as const;
 /** Folder for the images of all iterations. */
 export const ITERATIONS_FOLDER = 'iterations';
 
 export interface OutputFolder {
   readonly dir: string;
-  /** Removes the folder if nothing has been written to it. */
-  release(): Promise<void>;
+  /** Removes the folder if nothing has been written to it. At once: the process may be about to end. */
+  release(): void;
 }
 
 const SLUG_LENGTH = 40;
@@ -68,31 +71,34 @@ export function checkFolderName(out: string): void {
 }
 
 const isTaken = (dir: string) =>
-  [...Object.values(FILES), ITERATIONS_FOLDER].some((name) => existsSync(join(dir, name)));
+  [...Object.values(FILES), ...Object.values(SERIES_FILES), ITERATIONS_FOLDER].some((name) =>
+    existsSync(join(dir, name)),
+  );
 
 /**
  * Makes `wanted`, or `wanted-2`, `wanted-3` ... if it holds the files of an earlier run, and marks it as taken at once, so
  * that two runs that start together do not share it.
  *
+ * @param markName file that marks it as taken
  * @throws UserError when it cannot be written to
  */
-export async function claimFolder(wanted: string): Promise<OutputFolder> {
+export async function claimFolder(wanted: string, markName: string = FILES.run): Promise<OutputFolder> {
   for (let number = 1; number <= MAX_TRIES; number++) {
     const dir = number === 1 ? wanted : `${wanted}-${number}`;
     try {
       const firstCreated = await makeFolders(dir);
       if (isTaken(dir)) continue;
-      const mark = await open(join(dir, FILES.run), 'wx');
+      const mark = await open(join(dir, markName), 'wx');
       try {
         await mark.writeFile('{ "status": "running" }\n');
       } finally {
         await mark.close();
       }
-      return { dir, release: () => release(dir, firstCreated) };
+      return { dir, release: () => release(dir, markName, firstCreated) };
     } catch (error) {
       const { code, path } = error as NodeJS.ErrnoException;
       // Another run has claimed it in between.
-      if (code === 'EEXIST' && path?.endsWith(FILES.run)) continue;
+      if (code === 'EEXIST' && path?.endsWith(markName)) continue;
       const reason = code === 'EEXIST' ? 'a file of that name is in the way' : fileSystemReason(error);
       if (reason === undefined) throw error;
       throw new UserError(`cannot write to the folder ${dir}: ${reason}`, { cause: error });
@@ -101,41 +107,12 @@ export async function claimFolder(wanted: string): Promise<OutputFolder> {
   throw new UserError(`cannot write to the folder ${wanted}: ${MAX_TRIES} runs are there already`);
 }
 
-/**
- * Makes a folder and those above it. Not `mkdir` with `recursive`, which never ends where a file system says that the folder above,
- * which is there, does not exist (/proc).
- *
- * @returns the first folder that was made; undefined if it was there
- */
-async function makeFolders(dir: string): Promise<string | undefined> {
-  const missing: string[] = [];
-  for (let folder = dir; !existsSync(folder); folder = dirname(folder)) {
-    missing.unshift(folder);
-    if (dirname(folder) === folder) break;
-  }
-  if (missing.length === 0) {
-    if (statSync(dir).isDirectory()) return undefined;
-    throw Object.assign(new Error(`EEXIST: ${dir}`), { code: 'EEXIST', path: dir });
-  }
-  let first: string | undefined;
-  for (const folder of missing) {
-    try {
-      await mkdir(folder);
-      first ??= folder;
-    } catch (error) {
-      // Another run has made it in between.
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !existsSync(folder)) throw error;
-    }
-  }
-  return first;
-}
-
-async function release(dir: string, firstCreated: string | undefined): Promise<void> {
-  await rm(join(dir, FILES.run), { force: true });
+function release(dir: string, markName: string, firstCreated: string | undefined): void {
+  rmSync(join(dir, markName), { force: true });
   if (firstCreated === undefined) return;
   try {
     for (let folder = dir; ; folder = dirname(folder)) {
-      await rmdir(folder);
+      rmdirSync(folder);
       if (folder === firstCreated) return;
     }
   } catch {

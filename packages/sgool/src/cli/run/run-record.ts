@@ -194,6 +194,8 @@ export function resultOf(task: RunTask, { status, error, seconds, iterations, pa
   };
 }
 
+export type RunResult = ReturnType<typeof resultOf>;
+
 /** The content of `run.json`: everything needed to repeat the run, and every iteration's numbers. */
 export function runJson(task: RunTask, state: RunState, repeat: string) {
   return {
