@@ -28,6 +28,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/refine.ts'),
   },
   {
+    name: 'repeat',
+    summary: 'make an image again from what it says of itself',
+    load: () => import('./commands/repeat.ts'),
+  },
+  {
     name: 'saliency',
     summary: 'show the salient regions of an image',
     load: () => import('./commands/saliency.ts'),
@@ -54,6 +59,7 @@ Examples:
   sgool generate "a red cat to the left of a blue boat"
   sgool generate "a green star above a house" --method sd --seed 7 --json
   sgool refine image.png "a blue cat and a green cup"
+  sgool repeat image.png
   sgool score image.png "a red cat"
   sgool models inspect toybox
 

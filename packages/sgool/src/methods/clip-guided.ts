@@ -10,11 +10,9 @@
  * PNDM, DDIM and DPM-Solver++.
  */
 
-import { z } from 'zod';
 import type { Denoiser } from '../diffusion/denoiser.ts';
 import { checkedPrediction, checkedPullback } from '../diffusion/denoiser.ts';
 import type { NoisePath } from '../diffusion/noise-path.ts';
-import { SAMPLER_NAMES } from '../diffusion/samplers/named-sampler.ts';
 import { sample } from '../diffusion/trajectory.ts';
 import type { Objective, ObjectiveInput } from '../objectives/objective.ts';
 import { wholeViews } from '../objectives/whole-views.ts';
@@ -32,12 +30,9 @@ import { assertFinite, bestKeeper, type Run, samplerOf, withinIteration } from '
 const settings = {
   ...samplingSettings,
   // EDICT calls the network twice per step, at points that no published form of this guidance uses.
-  sampler: z
-    .enum(SAMPLER_NAMES)
-    .exclude(['edict'])
-    .describe(samplingSettings.sampler.description ?? ''),
+  sampler: samplingSettings.sampler.exclude(['edict']).describe(samplingSettings.sampler.description ?? ''),
   // The guidance has no loss of its own that two images could be compared by.
-  keep: z.enum(['last', 'clip']).describe(selectionSettings.keep.description ?? ''),
+  keep: selectionSettings.keep.exclude(['loss']).describe(selectionSettings.keep.description ?? ''),
   ...cutoutSettings,
   ...clipGuidanceSettings,
 };

@@ -204,7 +204,7 @@ describe('clip-guided', () => {
     expect(await best({ keep: undefined })).toEqual([true, true]);
     expect(await best({ keep: 'clip' })).toEqual([true, false]);
     await expect(best({ keep: 'loss' })).rejects.toThrow(
-      /keep is not usable, got "loss"; choose one of last, clip/,
+      /keep is not usable, got "loss"; choose one of clip, last/,
     );
   });
 
