@@ -72,6 +72,8 @@ async function repeat(file: string, flags: RepeatFlags, command: Command, host: 
     ...(maskFile === undefined ? {} : { maskFile }),
     model: modelOf(recorded, flags.model, path),
     ...(out === undefined ? {} : { out }),
+    // One of the images of all iterations is repeated with the others.
+    ...(basename(dirname(path)) === ITERATIONS_FOLDER ? { saveIterations: true } : {}),
   };
   const version = await packageVersion();
   const isOther = recorded.version !== undefined && recorded.version !== version;
