@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
+import { samplerOfA1111 } from '../../image/a1111-names.ts';
 import {
   INVERTIBLE_SAMPLER,
   REFINE,
@@ -77,6 +78,7 @@ type ValueKey = keyof Values & string;
 /** How options differ from what their schemas say: short names, and switches that are on by default. */
 const DIFFERENCES: Readonly<Partial<Record<ValueKey, Partial<CliOption>>>> = {
   seed: { argument: 'number' },
+  sampler: { parse: parseSampler },
   guidanceScale: { flag: 'guidance' },
   negativePrompt: { flag: 'negative' },
   sourcePrompt: { flag: 'from' },
@@ -110,6 +112,18 @@ function ownersOf(key: string): string {
   const owners = METHODS.filter((method) => methodHas(method, key));
   const isShared = owners.length === 0 || owners.length === METHODS.length;
   return isShared ? '' : ` [only ${owners.map(({ name }) => name).join(', ')}]`;
+}
+
+/** Our name of a sampler, or that of AUTOMATIC1111's web UI. */
+function parseSampler(text: string, who: string): OptionValues {
+  const schema = VALUE_SCHEMAS.sampler;
+  const { sampler = text.trim(), schedule } = samplerOfA1111(text, schema.options) ?? {};
+  const name = checkValue(schema, sampler, who);
+  if (schedule === undefined) return { sampler: name };
+  const { sigmas }: Readonly<Record<string, z.ZodType | undefined>> = SETTINGS as never;
+  if (sigmas === undefined)
+    throw new UserError(`${who}: the schedule ${schedule} is not supported; leave it out`);
+  return { sampler: name, sigmas: checkValue(sigmas, schedule.toLowerCase(), who) };
 }
 
 /** `512` or `512x384`. */
