@@ -181,8 +181,11 @@ export function checkValue(schema: z.ZodType, value: unknown, who: string): unkn
   const [issue] = result.error.issues;
   const got = typeof value === 'string' ? value : JSON.stringify(value);
   const hint = described.enum && typeof value === 'string' ? didYouMean(value, described.enum) : '';
+  const right = issue.code === 'custom' ? `it ${issue.message}` : expectation(described);
+  // Read from JSON, whose numbers are exact up to 2^53 only.
+  const quotes = Number.isInteger(value) && !Number.isSafeInteger(value) ? '; write it in quotes' : '';
   throw new UserError(
-    `${who}: not usable, got ${got === '' ? 'nothing' : got}; ${issue.code === 'custom' ? `it ${issue.message}` : expectation(described)}${hint}`,
+    `${who}: not usable, got ${got === '' ? 'nothing' : got}; ${right}${hint}${issue.code === 'custom' ? quotes : ''}`,
   );
 }
 

@@ -133,7 +133,7 @@ function checkGivenPrompt(prompt: string | undefined, { prompts, allowEmpty }: V
     throw wrong(`--prompts: the prompts come from ${prompts}; leave out the prompt on the command line`);
   }
   if (prompt === undefined) throw wrong("missing required argument 'prompt'");
-  if (allowEmpty !== true) checkPrompt(prompt);
+  if (allowEmpty !== true) checkPrompt(prompt, ', or add --allow-empty');
 }
 
 function withAbsolutePaths({ maskFile, prompts, ...rest }: Values, cwd: string): Values {
