@@ -59,6 +59,7 @@ export { type LoadScorerOptions, loadScorer } from './preference/load-scorer.ts'
 export type { PromptFit, Scorer } from './preference/scorer.ts';
 export { SCORER_NAMES, SCORERS, type ScorerInfo, type ScorerName } from './preference/scorer-names.ts';
 export { Generator } from './random/generator.ts';
+export type { Seed } from './random/seed.ts';
 export { SALIENCY_NAMES, type SaliencyName } from './request/detectors.ts';
 export type { CommonRequest, MethodRequest, ParsedRequest } from './request/request.ts';
 export {

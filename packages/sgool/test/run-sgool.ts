@@ -10,33 +10,44 @@ export interface Ended {
   readonly stdout: string;
   /** Lines of stderr. */
   readonly lines: string[];
+  /** stdout as it came. */
+  readonly bytes: Buffer;
 }
 
-/**
- * Runs `sgool` to its end.
- *
- * @param interruptAt sends SIGINT as soon as this stands in stderr
- */
+export interface RunWith {
+  /** Sends a signal as soon as this stands in stderr. */
+  readonly interruptAt?: string;
+  /** Default SIGINT. */
+  readonly signals?: readonly NodeJS.Signals[];
+  /** The standard input. */
+  readonly input?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs `sgool` to its end. */
 export function runSgool(
   cwd: string,
   words: readonly string[],
-  { interruptAt }: { interruptAt?: string } = {},
+  { interruptAt, signals = ['SIGINT'], input = '', env: more = {} }: RunWith = {},
 ): Promise<Ended> {
   // Variables of whoever runs the tests must not change what they see.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SGOOL_')));
-  const child = spawn(process.execPath, [...ARGUMENTS, ...words], { cwd, env });
-  let [stdout, stderr, interrupted] = ['', '', false];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
+  const child = spawn(process.execPath, [...ARGUMENTS, ...words], { cwd, env: { ...env, ...more } });
+  const stdout: Buffer[] = [];
+  let [stderr, interrupted] = ['', false];
+  child.stdin.end(input);
+  child.stdout.on('data', (part: Buffer) => stdout.push(part));
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
     if (interrupted || interruptAt === undefined || !stderr.includes(interruptAt)) return;
     interrupted = true;
-    child.kill('SIGINT');
+    for (const signal of signals) child.kill(signal);
   });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code) => resolve({ code, stdout, lines: stderr.split('\n').slice(0, -1) }));
+    child.on('close', (code) => {
+      const bytes = Buffer.concat(stdout);
+      resolve({ code, bytes, stdout: bytes.toString('utf8'), lines: stderr.split('\n').slice(0, -1) });
+    });
   });
 }

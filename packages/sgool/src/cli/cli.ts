@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander';
 import { UserError } from '../errors.ts';
 import { USAGE_ERROR } from './exit-codes.ts';
 import type { Host } from './host.ts';
+import { meaningOf } from './options/other-names.ts';
 import { oneLine } from './terminal/format.ts';
 import { packageVersion } from './version.ts';
 
@@ -25,6 +26,11 @@ const COMMANDS: readonly CommandEntry[] = [
     name: 'refine',
     summary: 'change an image until it matches a prompt better',
     load: () => import('./commands/refine.ts'),
+  },
+  {
+    name: 'repeat',
+    summary: 'make an image again from what it says of itself',
+    load: () => import('./commands/repeat.ts'),
   },
   {
     name: 'saliency',
@@ -53,6 +59,7 @@ Examples:
   sgool generate "a red cat to the left of a blue boat"
   sgool generate "a green star above a house" --method sd --seed 7 --json
   sgool refine image.png "a blue cat and a green cup"
+  sgool repeat image.png
   sgool score image.png "a red cat"
   sgool models inspect toybox
 
@@ -87,7 +94,7 @@ async function createCommand(argv: readonly string[], host: Host): Promise<Comma
     .configureOutput({
       writeOut: (text) => host.stdout.write(text),
       writeErr: (text) => host.stderr.write(text),
-      outputError: (text, write) => write(`sgool: ${usageLine(text)}\n`),
+      outputError: (text, write) => write(`sgool: ${usageLine(text, flagsOf(sgool, wanted))}\n`),
     });
   const wanted = argv.find((argument) => COMMANDS.some(({ name }) => name === argument));
   for (const { name, summary, load } of COMMANDS) {
@@ -97,8 +104,25 @@ async function createCommand(argv: readonly string[], host: Host): Promise<Comma
   return sgool;
 }
 
-/** Commander's message in our form, on one line. */
-function usageLine(text: string): string {
+/** The flags of a command, and of its subcommands. */
+function flagsOf(sgool: Command, name: string | undefined): ReadonlySet<string> {
+  const command = sgool.commands.find((one) => one.name() === name);
+  const all = command === undefined ? [] : [command, ...command.commands];
+  return new Set(all.flatMap(({ options }) => options.map(({ long }) => (long ?? '').slice(2))));
+}
+
+/** Commander's message in our form, on one line. An option of another tool is answered by what it means. */
+function usageLine(text: string, flags: ReadonlySet<string>): string {
+  const line = commanderLine(text);
+  const [, name] = /^unknown option '(-[^'=]+)/.exec(line) ?? [];
+  const meaning = name === undefined ? undefined : meaningOf(name, (flag) => flags.has(flag));
+  if (meaning === undefined) return line;
+  return 'flag' in meaning
+    ? `unknown option '${name}' (did you mean --${meaning.flag}?)`
+    : `unknown option '${name}': ${meaning.text}`;
+}
+
+function commanderLine(text: string): string {
   return oneLine(text)
     .replace(/^error: /, '')
     .replace('(Did you mean', '(did you mean')

@@ -2,5 +2,5 @@
 
 /** The command line cannot be understood. */
 export const USAGE_ERROR = 2;
-/** Stopped by Ctrl-C, as shells give it for SIGINT. */
-export const INTERRUPTED = 130;
+/** Stopped by a signal, as shells give it; SIGINT is Ctrl-C. */
+export const STOPPED_BY = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;

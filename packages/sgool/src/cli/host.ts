@@ -1,4 +1,5 @@
 /** @file What the command line needs from the process around it; tests replace it. */
+import { text } from 'node:stream/consumers';
 import type { Engine } from './engine.ts';
 
 /** A stream that text is written to. */
@@ -16,14 +17,18 @@ export interface Host {
   /** Folder that relative paths start from. */
   readonly cwd: string;
   /** Calls back at each Ctrl-C or request to end; returns a function that removes the listener. */
-  onInterrupt(listener: () => void): () => void;
+  onInterrupt(listener: (signal: EndSignal) => void): () => void;
+  /** The whole standard input. */
+  readInput(): Promise<string>;
   /** Ends the process at once. */
   exit(code: number): void;
   now(): Date;
   loadEngine(): Promise<Engine>;
 }
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+/** Ctrl-C, the request to end, the terminal that is gone. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+export type EndSignal = (typeof SIGNALS)[number];
 
 /** The host of the real process. */
 export function processHost(): Host {
@@ -38,6 +43,7 @@ export function processHost(): Host {
         for (const signal of SIGNALS) process.off(signal, listener);
       };
     },
+    readInput: () => text(process.stdin),
     exit: (code) => process.exit(code),
     now: () => new Date(),
     loadEngine: () => import('./engine.ts').then(({ engine }) => engine),

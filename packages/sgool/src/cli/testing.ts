@@ -6,11 +6,12 @@ import { methods } from '../methods/index.ts';
 import type { Iteration } from '../methods/run/iteration.ts';
 import type { Method } from '../methods/run/method.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { readSeed } from '../random/seed.ts';
 import { centreDetector } from '../saliency/simple-detectors.ts';
 import { spectralResidual } from '../saliency/spectral-residual.ts';
 import { runCli } from './cli.ts';
 import type { Engine } from './engine.ts';
-import type { Host, Sink } from './host.ts';
+import type { EndSignal, Host, Sink } from './host.ts';
 
 const SIDE = 32;
 
@@ -88,7 +89,7 @@ export function fakeEngine({ before, scores = [], openError, maxTokens = 75 }: F
             evaluations: { forward: 10 * (iteration + 1), pullback: 5 * iteration },
             seconds: { iteration: 0.01, total: 0.01 * (iteration + 1) },
             best,
-            seed: request.seed ?? 0,
+            seed: readSeed(request.seed) ?? 0,
           } satisfies Iteration;
         }
       },
@@ -114,8 +115,8 @@ export function fakeEngine({ before, scores = [], openError, maxTokens = 75 }: F
 
 export interface FakeHost extends Host {
   readonly written: { stdout: string; stderr: string };
-  /** Simulates Ctrl-C. */
-  interrupt(): void;
+  /** Simulates Ctrl-C, or another signal. */
+  interrupt(signal?: EndSignal): void;
   /** Codes that the process was ended with. */
   readonly exits: number[];
 }
@@ -126,11 +127,12 @@ export function fakeHost(
     engine = fakeEngine(),
     env = {},
     isTTY = false,
-  }: { engine?: Engine; env?: Host['env']; isTTY?: boolean } = {},
+    input = '',
+  }: { engine?: Engine; env?: Host['env']; isTTY?: boolean; input?: string } = {},
 ): FakeHost {
   const written = { stdout: '', stderr: '' };
   const exits: number[] = [];
-  const listeners = new Set<() => void>();
+  const listeners = new Set<(signal: EndSignal) => void>();
   const sink = (name: keyof typeof written): Sink => ({
     write: (text) => {
       written[name] += text;
@@ -141,8 +143,8 @@ export function fakeHost(
   return {
     written,
     exits,
-    interrupt: () => {
-      for (const listener of listeners) listener();
+    interrupt: (signal = 'SIGINT') => {
+      for (const listener of listeners) listener(signal);
     },
     stdout: sink('stdout'),
     stderr: sink('stderr'),
@@ -152,6 +154,7 @@ export function fakeHost(
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    readInput: async () => input,
     exit: (code) => exits.push(code),
     now: () => new Date(2026, 10, 22, 12),
     loadEngine: async () => engine,
@@ -163,11 +166,17 @@ export interface Setting {
   readonly env?: Host['env'];
   readonly isTTY?: boolean;
   readonly fake?: FakeOptions;
+  /** The standard input. */
+  readonly input?: string;
 }
 
 /** Runs one command line in a folder, with the fake model and methods. */
-export async function runOnFakes(cwd: string, argv: readonly string[], { env, isTTY, fake }: Setting = {}) {
-  const host = fakeHost(cwd, { engine: fakeEngine(fake), env, isTTY });
+export async function runOnFakes(
+  cwd: string,
+  argv: readonly string[],
+  { env, isTTY, fake, input }: Setting = {},
+) {
+  const host = fakeHost(cwd, { engine: fakeEngine(fake), env, isTTY, input });
   const code = await runCli(argv, host);
   return { code, host, ...host.written };
 }

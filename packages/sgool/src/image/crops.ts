@@ -4,7 +4,7 @@
  */
 
 import type { Generator } from '../random/generator.ts';
-import { adaptiveAveragePoolMatrix, resampleMatrix } from './resample.ts';
+import { adaptiveAveragePoolMatrix, type ResampleFilter, resampleMatrix } from './resample.ts';
 
 /** One square view: `rows · plane · columnsᵀ` is CLIP's input for a colour plane. */
 export interface Crop {
@@ -32,19 +32,26 @@ export interface CropBox {
   readonly height: number;
 }
 
-/** The crop of CLIP's own preprocessing: bicubic resize of the shorter side, centre crop. */
-export function wholeCrop({ width, height, side }: CropSizes): Crop {
+/**
+ * The largest square from the middle, resized to CLIP's input. CLIP's own preprocessing is bicubic; the code of DOODL and of
+ * diffusers' CLIP-guided pipeline takes torchvision's `Resize` of a tensor, which is bilinear with a low-pass filter.
+ */
+export function wholeCrop({ width, height, side }: CropSizes, filter: ResampleFilter = 'bicubic'): Crop {
   const shorter = Math.min(width, height);
   const left = (width - shorter) / 2;
   const top = (height - shorter) / 2;
-  return boxCrop({ left, top, width: shorter, height: shorter }, { width, height, side });
+  return boxCrop({ left, top, width: shorter, height: shorter }, { width, height, side }, filter);
 }
 
-/** The crop of a box, resized to CLIP's input: bicubic, with a low-pass filter where it shrinks. */
-export function boxCrop({ left, top, width, height }: CropBox, sizes: CropSizes): Crop {
+/** The crop of a box, resized to CLIP's input, with a low-pass filter where it shrinks. */
+export function boxCrop(
+  { left, top, width, height }: CropBox,
+  sizes: CropSizes,
+  filter: ResampleFilter = 'bicubic',
+): Crop {
   return {
-    rows: resampleMatrix(sizes.height, sizes.side, { box: [top, top + height] }),
-    columns: resampleMatrix(sizes.width, sizes.side, { box: [left, left + width] }),
+    rows: resampleMatrix(sizes.height, sizes.side, { filter, box: [top, top + height] }),
+    columns: resampleMatrix(sizes.width, sizes.side, { filter, box: [left, left + width] }),
   };
 }
 

@@ -1,8 +1,11 @@
-/** @file Reading images: PNG, JPEG, WebP and whatever else the platform decodes (sharp on Node). */
+/** @file Reading images: BMP and PNM here; PNG, JPEG, WebP and whatever else the platform decodes (sharp on Node). */
 
 import { files, imageDecoder } from '#platform';
 import { UserError } from '../errors.ts';
-import { createImage, type Image } from './image.ts';
+import { decodeBmp, isBmp } from './bmp.ts';
+import type { AcceptSize, DecodedImage } from './decoded-image.ts';
+import { type Colour, createImage, type Image } from './image.ts';
+import { decodePnm, isPnm } from './pnm.ts';
 
 /** Largest image that is decoded, in pixels: 8192 x 8192. */
 export const MAX_PIXELS = 2 ** 26;
@@ -27,18 +30,71 @@ export async function decodeImage(
   { maxPixels = MAX_PIXELS, background = '#ffffff' }: ReadOptions = {},
 ): Promise<Image> {
   try {
-    const { width, height, data } = await imageDecoder.decode(file, background, (width, height) => {
+    const { width, height, data } = await decodeAny(file, background, (width, height) => {
       if (width * height <= maxPixels) return;
-      throw new UserError(
-        `cannot read ${name}: ${width} x ${height} is more than ${maxPixels} pixels; scale it down first`,
-      );
+      throw new UserError(`${width} x ${height} is more than ${maxPixels} pixels; scale it down first`);
     });
     return createImage(width, height, data);
   } catch (error) {
-    if (error instanceof UserError) throw error;
+    if (error instanceof UserError) {
+      throw new UserError(`cannot read ${name}: ${error.message}`, { cause: error });
+    }
+    const known = formatOf(file);
+    if (known !== undefined) {
+      throw new UserError(`cannot read ${name}: ${known}, which is not read; convert it to PNG or JPEG`, {
+        cause: error,
+      });
+    }
     const [reason] = (error as Error).message.split('\n');
     throw new UserError(`cannot read ${name}: not an image or broken (${reason})`, { cause: error });
   }
+}
+
+async function decodeAny(file: Uint8Array, background: string, accept: AcceptSize): Promise<DecodedImage> {
+  if (isPnm(file)) return decodePnm(file, accept);
+  if (!isBmp(file)) return imageDecoder.decode(file, background, accept);
+  try {
+    return decodeBmp(file, colourOf(background), accept);
+  } catch (error) {
+    if (!(error instanceof UserError) || !error.message.startsWith('a BMP')) throw error;
+    throw new UserError(`${error.message}, which is not read; convert it to PNG or JPEG`, { cause: error });
+  }
+}
+
+/** `#rrggbb` as a colour. */
+const colourOf = (css: string): Colour =>
+  [1, 3, 5].map((at) => Number.parseInt(css.slice(at, at + 2), 16)) as never;
+
+/** What the first bytes of files say that people take for images, or have as images, and that no decoder here reads. */
+const SIGNATURES: readonly (readonly [start: number, bytes: string, what: string])[] = [
+  [0, 'P7\n', 'a PAM file'],
+  [0, 'Pf\n', 'a PFM file'],
+  [0, 'PF\n', 'a PFM file'],
+  [0, '8BPS', 'a Photoshop file'],
+  [0, 'qoif', 'a QOI file'],
+  [0, 'DDS ', 'a DDS texture'],
+  [0, '\x76\x2f\x31\x01', 'an OpenEXR file'],
+  [0, '#?RADIANCE', 'a Radiance HDR file'],
+  [0, '\x00\x00\x01\x00', 'a Windows icon'],
+  [0, '\xff\x0a', 'a JPEG XL file'],
+  [4, 'JXL ', 'a JPEG XL file'],
+  [4, 'ftypheic', 'a HEIC file'],
+  [4, 'ftypmif1', 'a HEIF file'],
+  [4, 'ftypisom', 'an MP4 video'],
+  [4, 'ftypmp42', 'an MP4 video'],
+  [0, 'gimp xcf', 'a GIMP file'],
+  [0, '%PDF', 'a PDF file'],
+  [0, '%!PS', 'a PostScript file'],
+  [0, 'PK\x03\x04', 'a zip archive'],
+  [0, 'version https://git-lfs', 'a Git LFS pointer (run: git lfs pull)'],
+  [0, '<!DOCTYPE html', 'a web page'],
+  [0, '<!doctype html', 'a web page'],
+  [0, '<html', 'a web page'],
+];
+
+function formatOf(file: Uint8Array): string | undefined {
+  const start = Array.from(file.subarray(0, 32), (byte) => String.fromCharCode(byte)).join('');
+  return SIGNATURES.find(([at, bytes]) => start.startsWith(bytes, at))?.[2];
 }
 
 /**

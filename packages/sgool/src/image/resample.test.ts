@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { required } from '../errors.ts';
+import { wholeCrop } from './crops.ts';
 import { createImage } from './image.ts';
 import { letterboxPlacement, letterboxPlanes, undoLetterbox } from './letterbox.ts';
 import {
@@ -54,6 +55,21 @@ function worst(a: ArrayLike<number>, b: ArrayLike<number>): number {
   for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i] - b[i]));
   return most;
 }
+
+describe('wholeCrop', () => {
+  it('is torchvision’s Resize where the published guidance takes it', () => {
+    const square = Float32Array.from(
+      { length: 31 * 31 },
+      (_, i) => plane[Math.floor(i / 31) * WIDTH + (i % 31)],
+    );
+    const sizes = { width: 31, height: 31, side: 12 };
+    const { rows, columns } = wholeCrop(sizes, 'bilinear');
+    const wanted = fixture.floats('whole.bilinear');
+    expect(worst(resamplePlane(square, 31, rows, columns), wanted)).toBeLessThan(1e-6);
+    const own = wholeCrop(sizes);
+    expect(worst(resamplePlane(square, 31, own.rows, own.columns), wanted)).toBeGreaterThan(1e-2);
+  });
+});
 
 describe('resampleMatrix', () => {
   it.each(fixture.cases.resizes)(

@@ -29,7 +29,10 @@ import { assertFinite, bestKeeper, type Run, samplerOf, withinIteration } from '
 
 const settings = {
   ...samplingSettings,
-  keep: selectionSettings.keep,
+  // EDICT calls the network twice per step, at points that no published form of this guidance uses.
+  sampler: samplingSettings.sampler.exclude(['edict']).describe(samplingSettings.sampler.description ?? ''),
+  // The guidance has no loss of its own that two images could be compared by.
+  keep: selectionSettings.keep.exclude(['loss']).describe(selectionSettings.keep.description ?? ''),
   ...cutoutSettings,
   ...clipGuidanceSettings,
 };
@@ -41,19 +44,17 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
   settings,
   movesNoise: false,
   lastIteration: 1,
-  defaults: () => ({ cutouts: 4, cutPower: 1, cutReduction: 'mean' }),
+  // The published method returns the guided image, whatever CLIP says of it.
+  defaults: () => ({ keep: 'last', cutouts: 4, cutPower: 1, cutReduction: 'mean' }),
+  // A hint of the model for all methods may name a sampler that this one does not have.
+  everyPreset: ({ sampler }) => ((sampler as string) === 'edict' ? { sampler: 'ddim' } : {}),
   async *run(pipeline, run) {
     const { settings, request, noise, freshNoise, evaluations, signal } = run;
-    const isBest = bestKeeper(settings.keep === 'loss' ? 'clip' : settings.keep);
+    const isBest = bestKeeper(settings.keep);
     const plain = await pipeline.denoiser({ ...request, ...settings, evaluations });
     const guided = await clipGuidedDenoiser(pipeline, run, plain);
-    // EDICT calls the network twice per step, at points that no published form of this guidance uses.
-    const single = {
-      ...settings,
-      sampler: settings.sampler === 'edict' ? 'ddim' : settings.sampler,
-    } as const;
+    const sampler = samplerOf(pipeline, settings, freshNoise);
     for (const [iteration, denoiser] of [plain, guided].entries()) {
-      const sampler = samplerOf(pipeline, iteration === 0 ? settings : single, freshNoise);
       const [final] = await withinIteration(run.method, iteration, () =>
         sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
@@ -77,7 +78,7 @@ async function clipGuidedDenoiser(
   const path = pipeline.noisePath(settings);
   const critic = await pipeline.critic();
   const text = await critic.embedText(request.prompt);
-  const whole = wholeViews(settings, { ...settings, side: critic.side }, text, random);
+  const whole = wholeViews(settings, { ...settings, side: critic.side }, text, random, 'bilinear');
   const objective = await pipeline.objective({ ...settings, views: whole.count });
   const guidanceScale = pipeline.model.embedsGuidance ? settings.guidanceScale : 1;
   const conditional = await pipeline.denoiser({ ...request, ...settings, guidanceScale, evaluations });

@@ -192,6 +192,32 @@ describe('sgool', () => {
 });
 
 describe('clip-guided', () => {
+  it('returns the guided image even where CLIP prefers the plain one, and the better one on request', async () => {
+    const sinking = { ...pipeline, score: async () => ({ A: calls++ % 2 === 0 ? 30 : 20 }) };
+    let calls = 0;
+    const best = async (settings: object) =>
+      (
+        await collect(
+          methods['clip-guided'].run(sinking, requestTo('clip-guided', { ...request, ...settings })),
+        )
+      ).map(({ best }) => best);
+    expect(await best({ keep: undefined })).toEqual([true, true]);
+    expect(await best({ keep: 'clip' })).toEqual([true, false]);
+    await expect(best({ keep: 'loss' })).rejects.toThrow(
+      /keep is not usable, got "loss"; choose one of clip, last/,
+    );
+  });
+
+  it('refuses EDICT, which no published form of it uses, and does not take it from a hint for all methods', async () => {
+    const run = collect(
+      methods['clip-guided'].run(pipeline, { ...requestTo('clip-guided', request), sampler: 'edict' }),
+    );
+    await expect(run).rejects.toThrow(/sampler is not usable, got "edict"; choose one of ddim, pndm/);
+    const hinted = { ...pipeline.model, hint: { '*': { sampler: 'edict' as const } } };
+    expect(methods['clip-guided'].defaults(hinted)).toMatchObject({ sampler: 'ddim', keep: 'last' });
+    expect(methods.doodl.defaults(hinted).sampler).toBe('edict');
+  });
+
   it('is plain generation without the CLIP loss', async () => {
     const unguided = requestTo('clip-guided', { ...request, clipGuidanceScale: 0 });
     const rounds = await collect(methods['clip-guided'].run(pipeline, unguided));

@@ -33,6 +33,8 @@ export interface ModelInfo extends BackboneInfo {
   /** As users write it: `toybox`, or the path of a folder. */
   readonly name: string;
   readonly dir: string;
+  /** Path of the file that holds the denoiser's weights, or of the first of several; a URL in a browser. */
+  readonly weightsPath?: string;
   /** Networks beside the diffusion model that are in the folder. */
   readonly has: { readonly clip: boolean; readonly clipB: boolean; readonly transalnet: boolean };
   /** `defaults` of the folder's `sgool.json`: settings by method name, or `*`; checked when settings are resolved. */

@@ -1,6 +1,7 @@
 /** @file The views of the whole image that CLIP gets: the image itself, or random cutouts of which the best or all count. */
 
 import { type CropSizes, randomCutouts, wholeCrop } from '../image/crops.ts';
+import type { ResampleFilter } from '../image/resample.ts';
 import { mean } from '../numbers.ts';
 import type { Generator } from '../random/generator.ts';
 import type { CutoutSettings } from '../request/settings.ts';
@@ -16,7 +17,11 @@ export interface WholeViews {
   distance(distances: Float32Array): number;
 }
 
-/** @param text the critic's embedding of the prompt */
+/**
+ * @param text the critic's embedding of the prompt
+ * @param resize of the whole image to CLIP's input, without cutouts: `bilinear` for the methods whose published code takes
+ *   torchvision's `Resize`, `bicubic` as CLIP's own preprocessing does
+ */
 export function wholeViews(
   {
     cutouts,
@@ -27,11 +32,12 @@ export function wholeViews(
   sizes: CropSizes,
   text: Float32Array,
   random: Generator,
+  resize: ResampleFilter = 'bicubic',
 ): WholeViews {
   // Published cutouts are no smaller than CLIP's input, so of a square image of that size all are the image itself.
   const allAlike = cutSize === 1 && sizes.width === sizes.height && sizes.width <= sizes.side;
   if (cutouts === 0 || allAlike) {
-    const view = { crop: wholeCrop(sizes), text, weight: 1 };
+    const view = { crop: wholeCrop(sizes, cutouts === 0 ? resize : 'bicubic'), text, weight: 1 };
     return { count: 1, bestWeight: 0, draw: () => [view], distance: ([distance]) => distance };
   }
   const crops = () => randomCutouts(cutouts, cutPower, cutSize, sizes, random);

@@ -59,7 +59,7 @@ export async function loadPipeline(
   const info = await modelInfo(name, folder, backbone.info);
   const { noisePath, checkPrompt, latentShape, denoiser, encode, decode } = backbone;
   return {
-    model: info,
+    model: { ...info, weightsPath: componentOf(folder, family.denoiser).weights.path },
     compute,
     noisePath,
     checkPrompt,

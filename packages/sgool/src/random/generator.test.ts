@@ -26,6 +26,13 @@ describe('Generator', () => {
     },
   );
 
+  it.each(reference.wide)(
+    'takes the seeds that torch takes, up to 2^64 - 1: $seed',
+    ({ seed, shape, ...stored }) => {
+      expectSameBits(new Generator(BigInt(seed)).randn(shape), stored);
+    },
+  );
+
   it('randn has the bits of torch in a million numbers', () => {
     expectSameBits(new Generator(123).randn([1_000_000]), reference.million);
   });

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
+import { readSeed, SEED_RULE, type Seed } from '../random/seed.ts';
 import type { Settings, SettingsShape } from './settings.ts';
 
 export const PRESETS = ['model', 'fast', 'paper'] as const;
@@ -12,11 +13,11 @@ export type Preset = (typeof PRESETS)[number];
 
 /** The part of a request that all methods share; `method` itself is a name from the table of methods. */
 export const commonShape = {
-  prompt: z
-    .string()
-    .max(10_000)
-    .refine((text) => text.trim() !== '', 'must not be empty')
-    .describe('what the image should show'),
+  prompt: z.string().max(10_000).describe('what the image should show'),
+  allowEmpty: z
+    .boolean()
+    .describe('allow an empty prompt: an image of whatever the model makes without a text')
+    .optional(),
   negativePrompt: z.string().max(10_000).describe('what the image should not show').default(''),
   model: z
     .string()
@@ -25,7 +26,11 @@ export const commonShape = {
       'model: a name, a folder in the diffusers layout, a .ckpt or .safetensors file, or org/name of a pulled model',
     )
     .default('toybox'),
-  seed: z.int().min(-1).describe('seed of the starting noise; -1 draws one and reports it').default(-1),
+  seed: z
+    .custom<Seed | string>((value) => readSeed(value) !== undefined, SEED_RULE)
+    .transform((value): Seed => readSeed(value) ?? -1)
+    .describe('seed of the starting noise, up to 2^64 - 1; -1 draws one and reports it')
+    .default(-1),
   preset: z
     .enum(PRESETS)
     .describe(
@@ -154,7 +159,13 @@ export function checkRequest<Schema extends z.ZodObject>(
   foreign: (key: string) => string | undefined,
 ): z.output<Schema> {
   const result = schema.safeParse(request);
-  if (result.success) return result.data;
+  if (result.success) {
+    const { prompt, allowEmpty } = result.data as { prompt?: string; allowEmpty?: boolean };
+    if (prompt?.trim() !== '' || allowEmpty) return result.data;
+    throw new UserError(
+      `${who}: prompt is not usable, got ${shown(prompt)}; must not be empty, unless allowEmpty is true`,
+    );
+  }
   const [issue] = result.error.issues;
   if (issue.code === 'unrecognized_keys') {
     for (const key of issue.keys) {
@@ -173,5 +184,9 @@ export function checkRequest<Schema extends z.ZodObject>(
 const isRecord = (value: unknown): value is Record<PropertyKey, unknown> =>
   typeof value === 'object' && value !== null;
 const shown = (value: unknown) =>
-  value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value)).slice(0, 80);
+  value === undefined
+    ? 'nothing'
+    : typeof value === 'bigint'
+      ? String(value)
+      : (JSON.stringify(value) ?? String(value)).slice(0, 80);
 const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1);

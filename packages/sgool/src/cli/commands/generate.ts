@@ -5,6 +5,7 @@ import type { Host } from '../host.ts';
 import { generateOptions } from '../options/image-options.ts';
 import { addImageOptions, type ImageCommandKind, readImageCommand } from '../options/read-options.ts';
 import { generateImage } from '../run/generation.ts';
+import { isSeries, makeSeries } from '../run/series.ts';
 
 const NOTES = `
 An option marked with [only ...], or in a group that is, belongs to those
@@ -16,13 +17,19 @@ sgool.config.json in the current folder ({ "guidanceScale": 5 }).
 The output folder holds image.png (the best image so far), before.png (the plain
 image), saliency.png, progress.png and run.json. The path of image.png goes to
 stdout, progress to stderr. Ctrl-C stops the run and keeps the best image so
-far.
+far, a second one stops at once; SIGTERM and SIGHUP stop it within ten seconds.
+
+With --count N or --prompts the folder holds one such folder for each run,
+summary.json, and grid.png with all the images. The model is loaded once. stdout
+gets one path (or, with --json, one object) for each run.
 
 Examples:
   sgool generate "a red cat to the left of a blue boat"
   sgool generate "a green star above a house" --method doodl --seed 7 --iterations 20
   sgool generate "two yellow ducks" --method best-of --iterations 9 --out ducks
   sgool generate "a cat in a window" --mask window.png
+  sgool generate "a red cat" --seed 7 --count 12 --out cats
+  sgool generate --prompts prompts.txt --method sd
   sgool generate "a purple fish" --method sd --json --quiet`;
 
 /** Adds arguments, options and the action. */
@@ -33,9 +40,14 @@ export function configure(command: Command, host: Host): void {
       return { method: methods[name], title: `method ${name}` };
     },
   };
-  addImageOptions(command.argument('<prompt>', 'what the image should show'), kind.options)
+  addImageOptions(
+    command.argument('[prompt]', 'what the image should show; needed unless --prompts gives prompts'),
+    kind.options,
+  )
     .addHelpText('after', NOTES)
-    .action(async (prompt: string, flags: Readonly<Record<string, unknown>>) =>
-      generateImage(await readImageCommand(command, prompt, flags, kind, host), host),
-    );
+    .action(async (prompt: string | undefined, flags: Readonly<Record<string, unknown>>) => {
+      const read = await readImageCommand(command, prompt, flags, kind, host);
+      if (isSeries(read)) await makeSeries(read, generateImage, host);
+      else await generateImage(read, host);
+    });
 }

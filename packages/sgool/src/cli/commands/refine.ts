@@ -6,6 +6,7 @@ import type { Host } from '../host.ts';
 import { refineOptions } from '../options/image-options.ts';
 import { addImageOptions, type ImageCommandKind, readImageCommand } from '../options/read-options.ts';
 import { refineImage } from '../run/generation.ts';
+import { isSeries, makeSeries } from '../run/series.ts';
 
 const NOTES = `
 The image is scaled to the size of the model (or --size). If its shape is
@@ -25,8 +26,8 @@ shows the image as the autoencoder reproduces it.
 
 The output folder holds image.png (the best image so far), input.png (the image
 as scaled for the model), before.png (the image before the optimisation),
-saliency.png, progress.png and run.json. Environment, sgool.config.json, Ctrl-C
-and exit codes work as in sgool generate.
+saliency.png, progress.png and run.json. --count, --prompts, environment,
+sgool.config.json, Ctrl-C and exit codes work as in sgool generate.
 
 Examples:
   sgool refine image.png "a blue cat and a green cup" --from "a red cat and a green cup"
@@ -41,11 +42,13 @@ export function configure(command: Command, host: Host): void {
   };
   command
     .argument('<image>', 'image file: PNG, JPEG, WebP ...')
-    .argument('<prompt>', 'what the image should show');
+    .argument('[prompt]', 'what the image should show; needed unless --prompts gives prompts');
   addImageOptions(command, kind.options)
     .addHelpText('after', NOTES)
-    .action(async (image: string, prompt: string, flags: Readonly<Record<string, unknown>>) => {
+    .action(async (path: string, prompt: string | undefined, flags: Readonly<Record<string, unknown>>) => {
       const read = await readImageCommand(command, prompt, flags, kind, host);
-      await refineImage({ ...read, image: resolve(host.cwd, image) }, host);
+      const refined = { ...read, image: resolve(host.cwd, path) };
+      if (isSeries(refined)) await makeSeries(refined, refineImage, host);
+      else await refineImage(refined, host);
     });
 }

@@ -3,18 +3,17 @@ import { existsSync } from 'node:fs';
 import { basename, extname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../errors.ts';
-import { encodePng } from '../../image/png.ts';
 import { readImage } from '../../image/read-image.ts';
 import { REGION_DEFAULTS } from '../../request/defaults.ts';
 import { defaultDetector, type SaliencyName, type SaliencyNetworks } from '../../request/detectors.ts';
 import { type DetectionSettings, detectionSettings, pickSettings } from '../../request/settings.ts';
 import { findRegions } from '../../saliency/regions.ts';
-import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { loadOptionsOf, sharedOptions, sharedValues } from '../options/model-options.ts';
 import { type OptionValues, schemaOption, toCommander, typedValues, withDefault } from '../options/option.ts';
 import { saliencyImage } from '../run/images.ts';
+import { imageTarget, writeImage } from '../run/write-output.ts';
 import { shownPath } from '../terminal/format.ts';
 
 interface SaliencyFlags extends OptionValues {
@@ -31,7 +30,8 @@ where CLIP sees the prompt.
 
 Examples:
   sgool saliency photo.jpg
-  sgool saliency photo.jpg --detector grad-cam --prompt "a red cat" --out cat.png
+  sgool saliency photo.jpg --detector grad-cam --prompt "a red cat" --out cat.webp
+  sgool saliency photo.jpg --out /dev/stdout | display
   sgool saliency photo.jpg --detector spectral-residual --threshold-rule quantile --threshold-value 0.9 --json`;
 
 const SHARED = ['clip', 'tokenizer', 'model', 'device'] as const;
@@ -57,7 +57,10 @@ export function configure(command: Command, host: Host): void {
     command.addOption(option);
   }
   command
-    .option('--out <file>', 'PNG file to write (default: <image>-saliency.png in the current folder)')
+    .option(
+      '--out <file>',
+      'file to write: .png, .jpg, .jpeg or .webp, or a device or pipe, which gets PNG (default: <image>-saliency.png in the current folder)',
+    )
     .option('--json', 'print one JSON object on stdout instead of the path')
     .addHelpText('after', NOTES)
     .action((image: string, flags: SaliencyFlags) => saliency(image, flags, host));
@@ -78,6 +81,12 @@ async function saliency(path: string, flags: SaliencyFlags, host: Host): Promise
       exitCode: USAGE_ERROR,
     });
   }
+  const inputs = [path, ...(mask === undefined ? [] : [mask])].map((one) => resolve(host.cwd, one));
+  const target = await imageTarget(
+    out === undefined ? freePath(path, host.cwd) : resolve(host.cwd, out),
+    '--out',
+    inputs,
+  );
   const image = await readImage(resolve(host.cwd, path));
   const maskImage = mask === undefined ? undefined : await readImage(resolve(host.cwd, mask));
   const started = performance.now();
@@ -92,8 +101,7 @@ async function saliency(path: string, flags: SaliencyFlags, host: Host): Promise
     });
     const map = await detector.map(image);
     const regions = findRegions(map, typed);
-    const target = out === undefined ? freePath(path, host.cwd) : resolve(host.cwd, out);
-    await writeFileAtomic(target, encodePng(saliencyImage(image, map, regions)));
+    await writeImage(target, saliencyImage(image, map, regions));
     const result = {
       image: resolve(host.cwd, path),
       detector: name,
@@ -101,9 +109,11 @@ async function saliency(path: string, flags: SaliencyFlags, host: Host): Promise
       height: image.height,
       regions,
       seconds: Number(((performance.now() - started) / 1000).toFixed(3)),
-      paths: { saliency: target },
+      paths: { saliency: target.path },
     };
-    host.stdout.write(json ? `${JSON.stringify(result)}\n` : `${shownPath(target, host)}\n`);
+    // The image itself is on stdout then.
+    if (target.isStdout) return;
+    host.stdout.write(json ? `${JSON.stringify(result)}\n` : `${shownPath(target.path, host)}\n`);
   } finally {
     await pipeline.dispose();
   }

@@ -9,7 +9,7 @@ import { openTensorFile } from '../../weights/formats/tensor-file.ts';
 import { findAdded } from '../../weights/open/added.ts';
 import { storeAdded } from '../../weights/open/store-added.ts';
 import { runCli } from '../cli.ts';
-import { fakeHost } from '../testing.ts';
+import { discImage, fakeEngine, fakeHost } from '../testing.ts';
 
 const COMMIT = 'c'.repeat(40);
 
@@ -125,5 +125,86 @@ describe('sgool models add of a preference model', () => {
     expect(findAdded('hps-v1', env)).toBeUndefined();
     const reward = await sgool('models', 'add', 'image-reward', `${PREFERENCE}image-reward`);
     expect(reward.stderr).toMatch(/not the weights of ImageReward v1\.0/);
+  });
+});
+
+describe('sgool score of several', () => {
+  let dir: string;
+  beforeAll(async () => {
+    dir = await mkdtemp(path.join(tmpdir(), 'sgool-scores-'));
+    await mkdir(path.join(dir, 'folder'));
+    for (const name of ['a.png', 'b, "c".png'])
+      await writeFile(path.join(dir, 'folder', name), encodePng(discImage(0)));
+    await writeFile(path.join(dir, 'folder', 'notes.txt'), 'no image');
+    await writeFile(path.join(dir, 'd.ppm'), 'P3 1 1 255 9 9 9');
+  });
+  afterAll(() => rm(dir, { recursive: true }));
+
+  /** The score of an image is its number of pixels, and of a prompt its length. */
+  async function scored(argv: readonly string[], input = '') {
+    const engine = fakeEngine();
+    const openPipeline: typeof engine.openPipeline = async (...args) => ({
+      ...(await engine.openPipeline(...args)),
+      score: async ({ width }, prompt) => ({ A: width + prompt.length }),
+    });
+    const host = fakeHost(dir, { engine: { ...engine, openPipeline }, input });
+    return { code: await runCli(['score', ...argv], host), ...host.written };
+  }
+
+  it('is a table of the images in a folder and others, the highest score first', async () => {
+    const { code, stdout } = await scored(['d.ppm', 'folder', 'a cat']);
+    expect(code).toBe(0);
+    expect(stdout).toBe('clip_a  image\n37.00   folder/a.png\n37.00   folder/b, "c".png\n6.00    d.ppm\n');
+    const sorted = await scored(['d.ppm', 'folder', 'a cat', '--sort', 'image', '--format', 'jsonl']);
+    const lines = sorted.stdout.trim().split('\n');
+    expect(lines.map((line) => path.basename(JSON.parse(line).image))).toEqual([
+      'd.ppm',
+      'a.png',
+      'b, "c".png',
+    ]);
+  });
+
+  it('is every image with every prompt, as CSV', async () => {
+    const argv = ['folder', '--prompts', '-', '--format', 'csv'];
+    const { stdout } = await scored(argv, 'a\n"long", one\n');
+    const file = (name: string) => path.join(dir, 'folder', name);
+    const [a, b] = [file('a.png'), `"${file('b, ""c"".png')}"`];
+    const long = '"""long"", one"';
+    expect(stdout.split('\r\n')).toEqual([
+      'image,prompt,clip_a',
+      ...[`${a},${long},43`, `${b},${long},43`, `${a},a,33`, `${b},a,33`],
+      '',
+    ]);
+  });
+
+  it('goes to a file in the format of its name, or in one object', async () => {
+    const { stdout } = await scored(['folder', 'a', '--out', 'scores.jsonl']);
+    expect(stdout).toBe('scores.jsonl\n');
+    const lines = (await readFile(path.join(dir, 'scores.jsonl'), 'utf8')).trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { prompt: 'a', clip_a: 33 },
+      { clip_a: 33 },
+    ]);
+    const whole = JSON.parse((await scored(['folder', 'a', '--json'])).stdout);
+    expect(whole).toMatchObject({ model: 'toybox', results: [{ clip_a: 33 }, { clip_a: 33 }] });
+  });
+
+  it('names an image that cannot be read, and scores the others', async () => {
+    const { code, stdout, stderr } = await scored(['folder', 'folder/notes.txt', 'a']);
+    expect([code, stdout.trim().split('\n').length]).toEqual([1, 3]);
+    expect(stderr).toMatch(/cannot read .*notes\.txt.*\nsgool: 1 of 3 images could not be scored\n$/);
+  });
+
+  it.each<[string[], RegExp]>([
+    [['folder', 'a', '--format', 'xml'], /--format: not usable, got xml; choose one of table, csv, jsonl/],
+    [['folder', 'a', '--sort', 'clip'], /--sort: not usable, got clip; choose one of clip_a, clip_b, image/],
+    [['folder', 'a', '--out', 'scores.xls'], /--out: scores\.xls does not say its format/],
+    [['folder', 'a', '--out', 'folder'], /--out: .*folder is a folder/],
+    [['folder', 'd.ppm', 'a', '--out', 'd.ppm'], /--out: .*d\.ppm is the input/],
+    [['folder'], /missing required argument 'prompt'/],
+  ])('refuses %j', async (argv, message) => {
+    const { code, stderr } = await scored(argv);
+    expect(code).toBe(2);
+    expect(stderr.trim()).toMatch(message);
   });
 });

@@ -1,9 +1,11 @@
-/** @file `sgool score <image> <prompt>`: CLIP scores, and scores of preference models. */
-import { resolve } from 'node:path';
+/** @file `sgool score <image...> <prompt>`: CLIP scores, and scores of preference models; a table where there are several. */
+import { readdir, stat } from 'node:fs/promises';
+import { basename, extname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { readImage } from '../../image/read-image.ts';
+import type { ClipScores } from '../../pipeline/pipeline.ts';
 import { SCORER_NAMES, SCORERS, type ScorerName } from '../../preference/scorer-names.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
@@ -11,10 +13,16 @@ import { loadOptionsOf, type SharedValues, sharedOptions, sharedValues } from '.
 import type { OptionValues } from '../options/option.ts';
 import { checkPrompt, tooLong } from '../options/prompt.ts';
 import { didYouMean } from '../options/suggest.ts';
-import { formatTable } from '../terminal/format.ts';
+import { readPrompts } from '../run/series.ts';
+import { type OutputTarget, outputTarget, writeOutput } from '../run/write-output.ts';
+import { formatTable, oneLine, shownPath } from '../terminal/format.ts';
 
 interface ScoreFlags extends OptionValues {
   readonly scorer?: readonly Wanted[];
+  readonly prompts?: string;
+  readonly format?: string;
+  readonly sort?: string;
+  readonly out?: string;
   readonly json?: boolean;
 }
 
@@ -38,13 +46,23 @@ the same prompt. The weights of preference models are those that were added
 Their vocabularies are searched for beside the weights, unless --tokenizer gives
 one.
 
+Several images, folders or prompts give a table: every image with every prompt,
+the highest score first.
+
 Examples:
   sgool score image.png "a red cat to the left of a blue boat"
+  sgool score cats/*/image.png "a red cat" --format csv
+  sgool score photos --prompts prompts.txt --sort image --out scores.jsonl
   sgool score image.png "a red cat" --scorer hps-v2.1,pickscore,image-reward
   sgool score image.png "a red cat" --scorer hps-v2=HPS_v2_compressed.pt --json`;
 
 export function configure(command: Command, host: Host): void {
-  command.argument('<image>', 'image file: PNG, JPEG, WebP ...').argument('<prompt>', 'what it should show');
+  command
+    .usage('[options] <image...> <prompt>')
+    .argument(
+      '<image...>',
+      'image files (PNG, JPEG, WebP, BMP, PPM ...) and folders of them, then the prompt',
+    );
   for (const option of sharedOptions(SHARED)) command.addOption(option);
   command
     .option(
@@ -52,9 +70,19 @@ export function configure(command: Command, host: Host): void {
       `scorers, separated by commas: ${NAMES.join(', ')} (default: clip)`,
       (text: string, before: readonly Wanted[] = []) => [...before, ...parseScorers(text)],
     )
+    .option(
+      '--prompts <file>',
+      'file of prompts, one per line, or - for the standard input; all words are images then',
+    )
+    .option('--format <name>', `${FORMATS.join(', ')} (default: table, or what the name of --out says)`)
+    .option(
+      '--sort <column>',
+      'column to sort by: a score, the highest first, image, prompt, or none (default: the first score)',
+    )
+    .option('--out <file>', 'file to write to instead of stdout: .csv, .jsonl or .txt')
     .option('--json', 'print one JSON object on stdout')
     .addHelpText('after', NOTES)
-    .action((image: string, prompt: string, flags: ScoreFlags) => score(image, prompt, flags, host));
+    .action((words: readonly string[], flags: ScoreFlags) => score(words, flags, host));
 }
 
 /** `name` or `name=file`, several with commas. */
@@ -75,29 +103,68 @@ function parseScorers(text: string): Wanted[] {
   });
 }
 
-async function score(path: string, prompt: string, flags: ScoreFlags, host: Host) {
-  const { scorer: wanted = [{ name: 'clip' }], json = false } = flags;
-  checkPrompt(prompt);
-  const options = sharedValues(flags, SHARED, host);
-  const image = await readImage(resolve(host.cwd, path));
-  const asked = wanted.some(({ name }) => name === 'clip');
-  const clip = asked ? await clipScores(image, prompt, options, host) : undefined;
-  const scores: Partial<Record<ScorerName, number>> = {};
-  let truncated = clip?.truncated ?? false;
-  // One after the other, so that one network at a time is in memory.
-  for (const { name, weights } of wanted) {
-    if (name === 'clip') continue;
-    const result = await preferenceScore(name, weights, image, prompt, options, host);
-    scores[name] = result.score;
-    truncated ||= result.truncated;
+/** What is scored. */
+interface Work {
+  /** Absolute paths. */
+  readonly images: readonly string[];
+  readonly prompts: readonly string[];
+  readonly wanted: readonly Wanted[];
+  readonly values: SharedValues;
+}
+
+async function score(words: readonly string[], flags: ScoreFlags, host: Host): Promise<void> {
+  const { scorer: wanted = [{ name: 'clip' }], format, sort, json = false, out, prompts: promptFile } = flags;
+  const places = promptFile === undefined ? words.slice(0, -1) : words;
+  if (places.length === 0) throw wrong("missing required argument 'prompt'");
+  const prompts =
+    promptFile === undefined
+      ? words.slice(-1)
+      : await readPrompts(promptFile === '-' ? promptFile : resolve(host.cwd, promptFile), host);
+  for (const prompt of prompts) checkPrompt(prompt);
+  const { images, hasFolder } = await imagesIn(places, host);
+  const isOne = images.length === 1 && prompts.length === 1 && !hasFolder;
+  const target =
+    out === undefined
+      ? undefined
+      : await outputTarget(resolve(host.cwd, out), '--out', [...images, ...inputPath(promptFile, host)]);
+  const chosen = formatFor(format, target);
+  const columns = columnsOf(wanted);
+  checkSort(sort, columns);
+  const work = { images, prompts, wanted, values: sharedValues(flags, SHARED, host) };
+  if (isOne && chosen === undefined && sort === undefined) return scoreOne(work, json, host);
+
+  const { rows, failures } = await scoreAll(work, columns, host);
+  const sorted = sortRows(rows, sort ?? columns.find((column) => rows.some((row) => column in row.scores)));
+  const text = json
+    ? `${JSON.stringify({ model: work.values.model, results: sorted.map(rowForJson) })}\n`
+    : formatRows(sorted, columns, chosen ?? 'table', host);
+  if (target === undefined) host.stdout.write(text);
+  else {
+    await writeOutput(target, text);
+    if (!target.isStdout) host.stdout.write(`${shownPath(target.path, host)}\n`);
   }
+  if (failures > 0) throw new UserError(`${failures} of ${images.length} images could not be scored`);
+}
+
+const wrong = (message: string) => new UserError(message, { exitCode: USAGE_ERROR });
+
+const inputPath = (promptFile: string | undefined, host: Host) =>
+  promptFile === undefined || promptFile === '-' ? [] : [resolve(host.cwd, promptFile)];
+
+/** One image and one prompt: a line for each score. */
+async function scoreOne(work: Work, json: boolean, host: Host): Promise<void> {
+  const [path] = work.images;
+  const [prompt] = work.prompts;
+  const { wanted, values } = work;
+  const [{ clip, scores, truncated }] = await scoresOf([path], work, host);
   if (json) {
+    const isClip = wanted.some(({ name }) => name === 'clip');
     const result = {
-      image: resolve(host.cwd, path),
+      image: path,
       prompt,
-      ...(clip === undefined ? {} : { model: options.model }),
+      ...(isClip ? { model: values.model } : {}),
       truncated,
-      ...(clip === undefined ? {} : { clip: clip.scores }),
+      ...(isClip ? { clip } : {}),
       ...(Object.keys(scores).length === 0 ? {} : { scores }),
     };
     host.stdout.write(`${JSON.stringify(result)}\n`);
@@ -105,7 +172,7 @@ async function score(path: string, prompt: string, flags: ScoreFlags, host: Host
   }
   const rows = [
     ...(['A', 'B'] as const).flatMap((name) => {
-      const value = clip?.scores[name];
+      const value = clip?.[name];
       return value === undefined ? [] : [[`CLIP ${name}`, value.toFixed(2)]];
     }),
     ...SCORER_NAMES.flatMap((name) => {
@@ -116,30 +183,101 @@ async function score(path: string, prompt: string, flags: ScoreFlags, host: Host
   host.stdout.write(`${formatTable(rows)}\n`);
 }
 
-async function clipScores(image: Image, prompt: string, values: SharedValues, host: Host) {
+/** An image with a prompt, and its scores by column. */
+interface Row {
+  readonly image: string;
+  readonly prompt: string;
+  readonly scores: Readonly<Record<string, number>>;
+}
+
+async function scoreAll(work: Work, columns: readonly string[], host: Host) {
+  const readable: string[] = [];
+  let failures = 0;
+  for (const path of work.images) {
+    try {
+      await readImage(path);
+      readable.push(path);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      failures++;
+      host.stderr.write(`sgool: ${oneLine(error.message)}\n`);
+    }
+  }
+  if (readable.length === 0) throw new UserError('none of the images could be read');
+  const scored = await scoresOf(readable, work, host);
+  const rows = scored.map(({ path, prompt, clip, scores }): Row => {
+    const named: Record<string, number | undefined> = { clip_a: clip?.A, clip_b: clip?.B, ...scores };
+    const known = columns.flatMap((column) => {
+      const value = named[column];
+      return value === undefined ? [] : [[column, value] as const];
+    });
+    return { image: path, prompt, scores: Object.fromEntries(known) };
+  });
+  return { rows, failures };
+}
+
+interface Scored {
+  readonly path: string;
+  readonly prompt: string;
+  clip?: ClipScores;
+  readonly scores: Partial<Record<ScorerName, number>>;
+  truncated: boolean;
+}
+
+/** Every image with every prompt. One scorer after the other, so that one network at a time is in memory. */
+async function scoresOf(
+  images: readonly string[],
+  { prompts, wanted, values }: Work,
+  host: Host,
+): Promise<Scored[]> {
+  const pairs = images.flatMap((path) =>
+    prompts.map((prompt): Scored => ({ path, prompt, scores: {}, truncated: false })),
+  );
+  if (wanted.some(({ name }) => name === 'clip')) await addClipScores(pairs, values, host);
+  for (const { name, weights } of wanted) {
+    if (name !== 'clip') await addPreferenceScores(name, weights, pairs, values, host);
+  }
+  return pairs;
+}
+
+/** Reads images, and keeps the last one for the next prompt. */
+function imageReader(): (path: string) => Promise<Image> {
+  let last: { path: string; image: Image } | undefined;
+  return async (path) => {
+    if (last?.path !== path) last = { path, image: await readImage(path) };
+    return last.image;
+  };
+}
+
+async function addClipScores(pairs: readonly Scored[], values: SharedValues, host: Host): Promise<void> {
   const { model } = values;
   const engine = await host.loadEngine();
   const pipeline = await engine.openPipeline(model, loadOptionsOf(values));
+  const warned = new Set<string>();
+  const read = imageReader();
   try {
-    const { truncated, tokens, lost } = pipeline.checkPrompt(prompt);
-    if (truncated) warnOfCut(model, tokens.length, lost, host);
-    const scores = await pipeline.score(image, prompt);
-    if (scores.A === undefined && scores.B === undefined)
-      throw new UserError(`model: ${model} has no CLIP to score with; choose another one`);
-    return { scores, truncated };
+    for (const scored of pairs) {
+      const { path, prompt } = scored;
+      const { truncated, tokens, lost } = pipeline.checkPrompt(prompt);
+      if (truncated && !warned.has(prompt)) warnOfCut(model, tokens.length, lost, host);
+      warned.add(prompt);
+      scored.truncated ||= truncated;
+      scored.clip = await pipeline.score(await read(path), prompt);
+      if (scored.clip.A === undefined && scored.clip.B === undefined)
+        throw new UserError(`model: ${model} has no CLIP to score with; choose another one`);
+    }
   } finally {
     await pipeline.dispose();
   }
 }
 
-async function preferenceScore(
+async function addPreferenceScores(
   name: ScorerName,
   weights: string | undefined,
-  image: Image,
-  prompt: string,
+  pairs: readonly Scored[],
   { device, precision, tokenizer }: SharedValues,
   host: Host,
-) {
+): Promise<void> {
   const { chooseCompute } = await host.loadEngine();
   const { loadScorer } = await import('../../preference/load-scorer.ts');
   const scorer = await loadScorer(name, {
@@ -148,10 +286,17 @@ async function preferenceScore(
     ...(weights === undefined ? {} : { weights: resolve(host.cwd, weights) }),
     ...(tokenizer === undefined ? {} : { tokenizer }),
   });
+  const warned = new Set<string>();
+  const read = imageReader();
   try {
-    const { truncated, kept, lost } = scorer.fit(prompt);
-    if (truncated) warnOfCut(name, kept, lost, host);
-    return { score: await scorer.score(image, prompt), truncated };
+    for (const scored of pairs) {
+      const { path, prompt } = scored;
+      const { truncated, kept, lost } = scorer.fit(prompt);
+      if (truncated && !warned.has(prompt)) warnOfCut(name, kept, lost, host);
+      warned.add(prompt);
+      scored.truncated ||= truncated;
+      scored.scores[name] = await scorer.score(await read(path), prompt);
+    }
   } finally {
     await scorer.dispose();
   }
@@ -159,4 +304,108 @@ async function preferenceScore(
 
 function warnOfCut(who: string, kept: number, lost: number, { stderr }: Host): void {
   stderr.write(`sgool: warning: ${tooLong('prompt', who, kept, lost)}\n`);
+}
+
+/** Endings of the files in a folder that are taken for images. */
+const IMAGE_FILE = /\.(png|jpe?g|webp|bmp|p[bgp]m|pnm|gif|tiff?|avif)$/i;
+
+/** The images that paths name, those in folders included, in the order of their names. */
+async function imagesIn(places: readonly string[], host: Host) {
+  const images: string[] = [];
+  let hasFolder = false;
+  for (const place of places) {
+    const path = resolve(host.cwd, place);
+    const found = await stat(path).catch(() => undefined);
+    if (!found?.isDirectory()) {
+      images.push(path);
+      continue;
+    }
+    hasFolder = true;
+    const inside = (await readdir(path)).filter((name) => IMAGE_FILE.test(name)).sort();
+    if (inside.length === 0) throw wrong(`${place}: the folder holds no image`);
+    images.push(...inside.map((name) => join(path, name)));
+  }
+  return { images: [...new Set(images)], hasFolder };
+}
+
+const FORMATS = ['table', 'csv', 'jsonl'] as const;
+type Format = (typeof FORMATS)[number];
+
+/** The format that was typed, else the one that the name of the file says. */
+function formatFor(format: string | undefined, target: OutputTarget | undefined): Format | undefined {
+  if (format !== undefined) {
+    const known = FORMATS.find((one) => one === format);
+    if (known !== undefined) return known;
+    throw wrong(
+      `--format: not usable, got ${format || 'nothing'}; choose one of ${FORMATS.join(', ')}${didYouMean(format, FORMATS)}`,
+    );
+  }
+  if (target === undefined) return undefined;
+  if (!target.isPlain) return 'table';
+  const ending = extname(target.path).toLowerCase();
+  const known: Readonly<Record<string, Format>> = {
+    '.csv': 'csv',
+    '.jsonl': 'jsonl',
+    '.ndjson': 'jsonl',
+    '.txt': 'table',
+  };
+  if (known[ending] !== undefined) return known[ending];
+  throw wrong(
+    `--out: ${basename(target.path)} does not say its format; end it in ${Object.keys(known).join(', ')}, or give --format`,
+  );
+}
+
+/** The columns of scores. */
+const columnsOf = (wanted: readonly Wanted[]): string[] => [
+  ...new Set(wanted.flatMap(({ name }) => (name === 'clip' ? ['clip_a', 'clip_b'] : [name]))),
+];
+
+const SORT_NAMES = ['image', 'prompt', 'none'] as const;
+
+function checkSort(sort: string | undefined, columns: readonly string[]): void {
+  const names = [...columns, ...SORT_NAMES];
+  if (sort === undefined || names.includes(sort)) return;
+  throw wrong(
+    `--sort: not usable, got ${sort || 'nothing'}; choose one of ${names.join(', ')}${didYouMean(sort, names)}`,
+  );
+}
+
+/** The highest score first; texts by their letters. */
+function sortRows(rows: readonly Row[], by: string | undefined): readonly Row[] {
+  if (by === undefined || by === 'none') return rows;
+  if (by === 'image' || by === 'prompt')
+    return rows.toSorted((a, b) => (a[by] < b[by] ? -1 : a[by] > b[by] ? 1 : 0));
+  const value = ({ scores }: Row) => scores[by] ?? Number.NEGATIVE_INFINITY;
+  return rows.toSorted((a, b) => value(b) - value(a));
+}
+
+const rowForJson = ({ image, prompt, scores }: Row) => ({ image, prompt, ...scores });
+
+function formatRows(rows: readonly Row[], columns: readonly string[], format: Format, host: Host): string {
+  if (format === 'jsonl') return rows.map((row) => `${JSON.stringify(rowForJson(row))}\n`).join('');
+  const used = columns.filter((column) => rows.some(({ scores }) => column in scores));
+  if (format === 'csv') {
+    const cells = rows.map(({ image, prompt, scores }) => [
+      image,
+      prompt,
+      ...used.map((column) => scores[column] ?? ''),
+    ]);
+    // RFC 4180: lines end in CR LF.
+    return [['image', 'prompt', ...used], ...cells]
+      .map((row) => `${row.map(csvCell).join(',')}\r\n`)
+      .join('');
+  }
+  const digits = (column: string) => SCORERS[column as ScorerName]?.digits ?? 2;
+  const hasPrompts = rows.some(({ prompt }) => prompt !== rows[0].prompt);
+  const table = rows.map(({ image, prompt, scores }) => [
+    ...used.map((column) => scores[column]?.toFixed(digits(column)) ?? '-'),
+    shownPath(image, host),
+    ...(hasPrompts ? [oneLine(prompt)] : []),
+  ]);
+  return `${formatTable([[...used, 'image', ...(hasPrompts ? ['prompt'] : [])], ...table])}\n`;
+}
+
+function csvCell(value: string | number): string {
+  const text = String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

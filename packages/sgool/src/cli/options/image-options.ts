@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
+import { samplerOfA1111 } from '../../image/a1111-names.ts';
 import {
   INVERTIBLE_SAMPLER,
   REFINE,
@@ -30,6 +31,10 @@ export interface OutputValues {
   out?: string;
   saveIterations?: boolean;
   metadata?: boolean;
+  /** Number of seeds, one after the other. */
+  count?: number;
+  /** Path of a file of prompts, or `-`. */
+  prompts?: string;
   /** Path of the mask image; the request holds the image. */
   maskFile?: string;
 }
@@ -47,12 +52,22 @@ export type Values = Partial<Omit<GenerationRequest, 'prompt' | 'mask'>> &
 export const VALUE_SCHEMAS = {
   negativePrompt: commonShape.negativePrompt.unwrap(),
   method: z.enum(METHOD_NAMES),
+  allowEmpty: commonShape.allowEmpty.unwrap(),
   seed: commonShape.seed.unwrap(),
   preset: commonShape.preset.unwrap(),
   ...SETTINGS,
   ...MODEL_SCHEMAS,
   ...refineShape,
   out: z.string().min(1).describe('folder for the results (default: sgool-output/<date>-<prompt>-<seed>)'),
+  count: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .describe('images, from as many seeds: the seed, the one after it, ... (default: 1)'),
+  prompts: z
+    .string()
+    .min(1)
+    .describe('file of prompts, one per line, or - for the standard input; a run for each, or --count runs'),
   saveIterations: z.boolean().describe('keep the image of every iteration, in the folder iterations'),
   metadata: z.boolean().describe('write the settings into the PNG files'),
   maskFile: z.string().min(1).describe('image whose brightness is the saliency map; sets --saliency mask'),
@@ -62,6 +77,8 @@ type ValueKey = keyof Values & string;
 
 /** How options differ from what their schemas say: short names, and switches that are on by default. */
 const DIFFERENCES: Readonly<Partial<Record<ValueKey, Partial<CliOption>>>> = {
+  seed: { argument: 'number' },
+  sampler: { parse: parseSampler },
   guidanceScale: { flag: 'guidance' },
   negativePrompt: { flag: 'negative' },
   sourcePrompt: { flag: 'from' },
@@ -95,6 +112,18 @@ function ownersOf(key: string): string {
   const owners = METHODS.filter((method) => methodHas(method, key));
   const isShared = owners.length === 0 || owners.length === METHODS.length;
   return isShared ? '' : ` [only ${owners.map(({ name }) => name).join(', ')}]`;
+}
+
+/** Our name of a sampler, or that of AUTOMATIC1111's web UI. */
+function parseSampler(text: string, who: string): OptionValues {
+  const schema = VALUE_SCHEMAS.sampler;
+  const { sampler = text.trim(), schedule } = samplerOfA1111(text, schema.options) ?? {};
+  const name = checkValue(schema, sampler, who);
+  if (schedule === undefined) return { sampler: name };
+  const { sigmas }: Readonly<Record<string, z.ZodType | undefined>> = SETTINGS as never;
+  if (sigmas === undefined)
+    throw new UserError(`${who}: the schedule ${schedule} is not supported; leave it out`);
+  return { sampler: name, sigmas: checkValue(sigmas, schedule.toLowerCase(), who) };
 }
 
 /** `512` or `512x384`. */
@@ -148,12 +177,16 @@ function imageOptions(only?: MethodSchema): CliOption[] {
       keys: SIZE,
       parse: parseSize,
     },
+    ...SIZE.map((key) => option(key as ValueKey, MAIN, { hidden: true })),
     option('negativePrompt', MAIN),
+    option('allowEmpty', MAIN),
     setting('maskFile', MAIN),
     withDefault(option('preset', MAIN), PRESETS[0]),
     ...COMPUTE_OPTIONS,
     ...PART_OPTIONS,
     option('out', OUTPUT, { argument: 'folder' }),
+    option('count', OUTPUT),
+    option('prompts', OUTPUT, { argument: 'file' }),
     option('saveIterations', OUTPUT),
     option('metadata', OUTPUT, { negated: true, description: 'write no settings into the PNG files' }),
     ...SETTING_GROUPS.flatMap(([heading, settings]) =>

@@ -13,6 +13,10 @@ export interface CliOption {
   readonly flag: string;
   /** Name of its argument; none for a switch. */
   readonly argument?: string;
+  /** Other names of the flag: the key of a value is one, so that `--negative-prompt` is `--negative`. The help is silent on them. */
+  readonly aliases?: readonly string[];
+  /** Works, but is not in the help: another option says the same. */
+  readonly hidden?: boolean;
   /** A switch that is on by default is shown as `--no-x`. */
   readonly negated?: boolean;
   readonly description: string;
@@ -40,7 +44,8 @@ interface JsonSchema {
   readonly description?: string;
 }
 
-const toJsonSchema = (schema: z.ZodType) => z.toJSONSchema(schema, { io: 'input' }) as JsonSchema;
+const toJsonSchema = (schema: z.ZodType) =>
+  z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
 
 const kebab = (key: string) => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
@@ -61,8 +66,10 @@ export function schemaOption(
   // Some descriptions explain every choice already.
   const isExplained = described.enum?.every((choice) => description.includes(choice)) ?? true;
   const choices = isExplained ? '' : `; one of ${described.enum?.join(', ')}`;
+  const own = kebab(key);
   return {
-    flag: kebab(key),
+    flag: own,
+    ...(more.flag === undefined || more.flag === own ? {} : { aliases: [own] }),
     ...(described.type === 'boolean' ? {} : { argument }),
     description: description + choices,
     group,
@@ -78,20 +85,26 @@ export const withDefault = (option: CliOption, value: unknown): CliOption => ({
   description: `${option.description} (default: ${value})`,
 });
 
-/** Name of the option in the environment. */
-export const variableOf = ({ flag }: Pick<CliOption, 'flag'>) =>
-  `SGOOL_${flag.toUpperCase().replaceAll('-', '_')}`;
+/** All its flags. */
+const flagsOf = ({ flag, aliases = [] }: Pick<CliOption, 'flag' | 'aliases'>) => [flag, ...aliases];
 
-/** The option for Commander; for a switch two, of which the help shows one. */
+/** The names of the option in the environment; the first one is that of the help. */
+export const variablesOf = (option: Pick<CliOption, 'flag' | 'aliases'>): string[] =>
+  flagsOf(option).map((flag) => `SGOOL_${flag.toUpperCase().replaceAll('-', '_')}`);
+
+/** Name of the option in the environment. */
+export const variableOf = (option: Pick<CliOption, 'flag' | 'aliases'>): string => variablesOf(option)[0];
+
+/** The option for Commander, with its other names; for a switch two, of which the help shows one. */
 export function toCommander(option: CliOption): Option[] {
-  const { flag, argument, description, group, negated = false } = option;
+  const { flag, argument, description, group, negated = false, hidden = false } = option;
   const who = `--${flag}`;
   if (argument === undefined) {
     const on = new Option(who, description).helpGroup(group).hideHelp(negated);
     const off = new Option(`--no-${flag}`, description).helpGroup(group).hideHelp(!negated);
     return [on, off];
   }
-  const parse = (text: string) => {
+  const parse = (who: string) => (text: string) => {
     try {
       return option.parse(text, who);
     } catch (error) {
@@ -99,24 +112,57 @@ export function toCommander(option: CliOption): Option[] {
       throw error;
     }
   };
-  return [new Option(`${who} <${argument}>`, description).helpGroup(group).argParser(parse)];
+  return flagsOf(option).map((name) =>
+    new Option(`--${name} <${argument}>`, description)
+      .helpGroup(group)
+      .hideHelp(hidden || name !== flag)
+      .argParser(parse(`--${name}`)),
+  );
 }
 
-const attributeOf = ({ flag }: CliOption) =>
-  flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+const attributeOf = (flag: string) => flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 
-/** The options that were typed, each with its values. */
+/**
+ * The options that were typed, each with its values.
+ *
+ * @throws UserError where two of them say the same
+ */
 export function typedOptions(
   flags: OptionValues,
   options: readonly CliOption[],
 ): { option: CliOption; values: OptionValues }[] {
-  return options.flatMap((option) => {
-    const given = flags[attributeOf(option)];
-    if (given === undefined) return [];
-    const values = typeof given === 'boolean' ? { [option.keys[0]]: given } : (given as OptionValues);
-    return [{ option, values }];
-  });
+  const typed = options.flatMap((option) =>
+    flagsOf(option).flatMap((flag) => {
+      const given = flags[attributeOf(flag)];
+      if (given === undefined) return [];
+      const values = typeof given === 'boolean' ? { [option.keys[0]]: given } : (given as OptionValues);
+      return [{ option, flag, values }];
+    }),
+  );
+  refuseTwice(typed.map(({ flag, values }) => ({ name: `--${flag}`, values })));
+  return typed.map(({ option, values }) => ({ option, values }));
 }
+
+/** @throws UserError where two names set the same key */
+export function refuseTwice(
+  given: readonly { readonly name: string; readonly values: OptionValues }[],
+): void {
+  const setters = new Map<string, string>();
+  for (const { name, values } of given) {
+    for (const key of Object.keys(values)) {
+      const other = setters.get(key);
+      if (other !== undefined) {
+        throw new UserError(`${other} and ${name} both set the ${words(key)}; give one of them`, {
+          exitCode: USAGE_ERROR,
+        });
+      }
+      setters.set(key, name);
+    }
+  }
+}
+
+/** `guidance scale`, for the key guidanceScale. */
+const words = (key: string) => kebab(key).replaceAll('-', ' ');
 
 /** The values of what was typed. */
 export function typedValues(flags: OptionValues, options: readonly CliOption[]): OptionValues {
@@ -132,10 +178,14 @@ export function checkValue(schema: z.ZodType, value: unknown, who: string): unkn
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const described = toJsonSchema(schema);
+  const [issue] = result.error.issues;
   const got = typeof value === 'string' ? value : JSON.stringify(value);
   const hint = described.enum && typeof value === 'string' ? didYouMean(value, described.enum) : '';
+  const right = issue.code === 'custom' ? `it ${issue.message}` : expectation(described);
+  // Read from JSON, whose numbers are exact up to 2^53 only.
+  const quotes = Number.isInteger(value) && !Number.isSafeInteger(value) ? '; write it in quotes' : '';
   throw new UserError(
-    `${who}: not usable, got ${got === '' ? 'nothing' : got}; ${expectation(described)}${hint}`,
+    `${who}: not usable, got ${got === '' ? 'nothing' : got}; ${right}${hint}${issue.code === 'custom' ? quotes : ''}`,
   );
 }
 

@@ -2,10 +2,13 @@
 import { UserError } from '../../errors.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 
-/** @throws UserError where the prompt is empty */
-export function checkPrompt(prompt: string): void {
+/**
+ * @param instead what else the command offers
+ * @throws UserError where the prompt is empty
+ */
+export function checkPrompt(prompt: string, instead = ''): void {
   if (prompt.trim() !== '') return;
-  throw new UserError('prompt: must not be empty; say what the image should show', {
+  throw new UserError(`prompt: must not be empty; say what the image should show${instead}`, {
     exitCode: USAGE_ERROR,
   });
 }

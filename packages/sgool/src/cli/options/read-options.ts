@@ -24,10 +24,13 @@ import {
   type CliOption,
   checkValue,
   type OptionValues,
+  refuseTwice,
   toCommander,
   typedOptions,
   variableOf,
+  variablesOf,
 } from './option.ts';
+import { kebabName, meaningOf } from './other-names.ts';
 import { checkPrompt } from './prompt.ts';
 import { closest, didYouMean } from './suggest.ts';
 
@@ -76,12 +79,11 @@ export function addImageOptions(command: Command, options: readonly CliOption[])
  */
 export async function readImageCommand(
   command: Command,
-  prompt: string,
+  prompt: string | undefined,
   flags: OptionValues,
   kind: ImageCommandKind,
   host: Host,
 ): Promise<ImageCommand> {
-  checkPrompt(prompt);
   const { options } = kind;
   const file = await fileValues(host.cwd);
   const environment = environmentValues(host.env, options);
@@ -93,6 +95,7 @@ export async function readImageCommand(
     ...environment.given.map((one) => one.values),
     ...typed.map((one) => one.values),
   );
+  checkGivenPrompt(prompt, values);
   const { method, title } = kind.subject(values);
   const isForeign = (key: string) => isMethodOption(key) && !methodHas(method, key);
 
@@ -111,14 +114,33 @@ export async function readImageCommand(
   ];
   const kept: Values = Object.fromEntries(Object.entries(values).filter(([key]) => !isForeign(key)));
   return {
-    prompt,
-    values: kept.maskFile ? { ...kept, maskFile: resolve(host.cwd, kept.maskFile) } : kept,
+    prompt: prompt ?? '',
+    values: withAbsolutePaths(kept, host.cwd),
     options,
     typed: typedCommand(command),
     json: flags.json === true,
     quiet: flags.quiet === true,
     warnings: environment.warnings,
     notes: passedOver.length === 0 ? [] : [passedOverNote(passedOver, title)],
+  };
+}
+
+/** @throws UserError where there is no prompt, or two sources of it */
+function checkGivenPrompt(prompt: string | undefined, { prompts, allowEmpty }: Values): void {
+  const wrong = (message: string) => new UserError(message, { exitCode: USAGE_ERROR });
+  if (prompts !== undefined) {
+    if (prompt === undefined) return;
+    throw wrong(`--prompts: the prompts come from ${prompts}; leave out the prompt on the command line`);
+  }
+  if (prompt === undefined) throw wrong("missing required argument 'prompt'");
+  if (allowEmpty !== true) checkPrompt(prompt, ', or add --allow-empty');
+}
+
+function withAbsolutePaths({ maskFile, prompts, ...rest }: Values, cwd: string): Values {
+  return {
+    ...rest,
+    ...(maskFile === undefined ? {} : { maskFile: resolve(cwd, maskFile) }),
+    ...(prompts === undefined ? {} : { prompts: prompts === '-' ? prompts : resolve(cwd, prompts) }),
   };
 }
 
@@ -144,33 +166,39 @@ interface EnvironmentValues {
 
 /** The values of the environment. */
 function environmentValues(env: Host['env'], options: readonly CliOption[]): EnvironmentValues {
-  const own = new Map(options.map((option) => [variableOf(option), option]));
-  const all = new Map(
-    [...generateOptions(), ...refineOptions()].map((option) => [variableOf(option), option]),
-  );
+  const byName = (some: readonly CliOption[]) =>
+    new Map(some.flatMap((option) => variablesOf(option).map((name) => [name, option] as const)));
+  const own = byName(options);
+  const all = byName([...generateOptions(), ...refineOptions()]);
   const names = [...own.keys(), ...OTHER_VARIABLES];
-  const given: { option: CliOption; values: OptionValues }[] = [];
+  const given: { name: string; option: CliOption; values: OptionValues }[] = [];
   const known: CliOption[] = [];
   const warnings: string[] = [];
   for (const [name, text] of Object.entries(env)) {
     if (!name.startsWith('SGOOL_') || text === undefined || text === '') continue;
     const option = own.get(name);
-    if (option !== undefined) given.push({ option, values: option.parse(text, name) });
+    if (option !== undefined) given.push({ name, option, values: option.parse(text, name) });
     const any = option ?? all.get(name);
     if (any !== undefined) known.push(any);
     if (any !== undefined || OTHER_VARIABLES.includes(name)) continue;
-    const meant = closest(name, names);
-    if (meant !== undefined)
+    const meaning = meaningOf(name.slice('SGOOL_'.length), (flag) => own.has(variableOf({ flag })));
+    const meant = meaning && 'flag' in meaning ? variableOf(meaning) : closest(name, names);
+    if (meaning && 'text' in meaning) {
+      warnings.push(`the environment variable ${name} has no meaning: ${meaning.text}`);
+    } else if (meant !== undefined) {
       warnings.push(`the environment variable ${name} has no meaning (did you mean ${meant}?)`);
+    }
   }
+  refuseTwice(given);
   return { given, known, warnings };
 }
 
 /**
  * The values of `sgool.config.json`: an object with the keys of a request, for instance
- * `{ "model": "toybox", "guidanceScale": 5, "out": "images" }`. It may hold keys that another command has.
+ * `{ "model": "toybox", "guidanceScale": 5, "out": "images" }`. The name of a flag is a key as well: `guidance`, `size`,
+ * `no-metadata`. It may hold keys that another command has.
  *
- * @throws UserError where it is unreadable, no object, or has an unknown key
+ * @throws UserError where it is unreadable, no object, or has an unknown key, or two keys say the same
  */
 async function fileValues(cwd: string): Promise<Values> {
   let text: string;
@@ -189,17 +217,45 @@ async function fileValues(cwd: string): Promise<Values> {
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw new UserError(`${CONFIG_FILE}: must hold a JSON object, got ${text.trim().slice(0, 60)}`);
   }
+  const given = Object.entries(content)
+    .filter(([key]) => key !== '$schema')
+    .map(([key, value]) => ({ name: `${CONFIG_FILE}: ${key}`, values: fileValue(key, value) }));
+  refuseTwice(given);
+  return Object.assign({}, ...given.map(({ values }) => values));
+}
+
+/** The values of one entry of the file, by the key of a value or by the name of a flag. */
+function fileValue(key: string, value: unknown): OptionValues {
+  const who = `${CONFIG_FILE}: ${key}`;
   const known = Object.keys(VALUE_SCHEMAS);
-  const values = Object.entries(content).filter(([key]) => key !== '$schema');
-  return Object.fromEntries(
-    values.map(([key, value]) => {
-      if (!known.includes(key)) {
-        throw new UserError(
-          `${CONFIG_FILE}: unknown key ${key}${didYouMean(key, known)}; choose from ${known.join(', ')}`,
-        );
-      }
-      const schema = VALUE_SCHEMAS[key as keyof typeof VALUE_SCHEMAS];
-      return [key, checkValue(schema, value, `${CONFIG_FILE}: ${key}`)];
-    }),
+  if (known.includes(key)) {
+    return { [key]: checkValue(VALUE_SCHEMAS[key as keyof typeof VALUE_SCHEMAS], value, who) };
+  }
+  const flags = new Map(
+    [...generateOptions(), ...refineOptions()].flatMap((option) =>
+      [option.flag, ...(option.aliases ?? [])].map((flag) => [flag, option] as const),
+    ),
   );
+  const name = kebabName(key);
+  const option = flags.get(name) ?? flags.get(name.replace(/^no-/, ''));
+  if (option !== undefined) {
+    const [first] = option.keys;
+    const isSwitch = option.argument === undefined;
+    if (isSwitch && !flags.has(name)) {
+      const schema = VALUE_SCHEMAS[first as keyof typeof VALUE_SCHEMAS];
+      return { [first]: checkValue(schema, value, who) !== true };
+    }
+    if (flags.has(name)) {
+      if (option.keys.length > 1) return option.parse(String(value), who);
+      return { [first]: checkValue(VALUE_SCHEMAS[first as keyof typeof VALUE_SCHEMAS], value, who) };
+    }
+  }
+  const meaning = meaningOf(key, (flag) => flags.has(flag));
+  const hint =
+    meaning === undefined
+      ? didYouMean(key, known)
+      : 'text' in meaning
+        ? `: ${meaning.text}`
+        : ` (did you mean ${meaning.flag}?)`;
+  throw new UserError(`${CONFIG_FILE}: unknown key ${key}${hint}; choose from ${known.join(', ')}`);
 }

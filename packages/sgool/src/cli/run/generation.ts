@@ -13,13 +13,12 @@ import { type MethodName, parseRequest } from '../../methods/index.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
 import type { Method } from '../../methods/run/method.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { resolveSeed } from '../../random/seed.ts';
+import { readSeed, resolveSeed } from '../../random/seed.ts';
 import { detectionDefaults } from '../../request/defaults.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import { saliencyNote } from '../../request/resolve.ts';
 import type { DetectionSettings } from '../../request/settings.ts';
 import { findRegions } from '../../saliency/regions.ts';
-import { INTERRUPTED } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { loadOptionsOf, partsOf, withoutParts } from '../options/model-options.ts';
 import { tooLong } from '../options/prompt.ts';
@@ -28,11 +27,13 @@ import { formatSeconds, shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { packageVersion } from '../version.ts';
+import { fileHash, modelHash, namedLoras } from './file-hashes.ts';
 import { forecast } from './forecast.ts';
-import { claimFolder, defaultFolder } from './output-folder.ts';
+import { checkFolderName, claimFolder, defaultFolder } from './output-folder.ts';
 import { Recorder } from './recorder.ts';
 import {
   type RefineTask,
+  type RunResult,
   type RunStatus,
   type RunTask,
   repeatCommand,
@@ -49,6 +50,8 @@ interface Plan {
   readonly started: Date;
   /** Absolute path of the folder that was claimed for the run. */
   readonly dir: string;
+  /** Receives the recorder as soon as there is one. */
+  readonly live: { recorder?: Recorder };
 }
 
 interface GivenImage {
@@ -72,10 +75,10 @@ interface RunEnd {
  *
  * @throws UserError in one line; the best image until then is in the folder
  */
-export async function generateImage(command: ImageCommand, host: Host): Promise<void> {
+export async function generateImage(command: ImageCommand, host: Host): Promise<MadeImage> {
   const { maskFile } = command.values;
   const mask = maskFile === undefined ? {} : { mask: await readImage(maskFile), saliency: 'mask' };
-  await makeImage(command, parseRequest({ ...mask, ...requestValues(command) }), undefined, host);
+  return makeImage(command, parseRequest({ ...mask, ...requestValues(command) }), undefined, host);
 }
 
 /**
@@ -87,7 +90,7 @@ export async function generateImage(command: ImageCommand, host: Host): Promise<
 export async function refineImage(
   command: ImageCommand & { readonly image: string },
   host: Host,
-): Promise<void> {
+): Promise<MadeImage> {
   const { maskFile } = command.values;
   const image = await readImage(command.image);
   // In a mask that is painted on a transparent layer, what is not painted is black.
@@ -95,7 +98,14 @@ export async function refineImage(
   const source = parseRefineRequest({ ...requestValues(command), ...mask, image });
   const given = { path: command.image, source };
   const request = parseRequest({ ...methodRequest(source), method: REFINING_METHOD });
-  await makeImage(command, request, given, host);
+  return makeImage(command, request, given, host);
+}
+
+/** What a run has left. */
+export interface MadeImage {
+  readonly result: RunResult;
+  /** The best image. */
+  readonly image: Image;
 }
 
 async function makeImage(
@@ -103,9 +113,10 @@ async function makeImage(
   request: ParsedRequest<MethodName>,
   given: GivenImage | undefined,
   host: Host,
-): Promise<void> {
+): Promise<MadeImage> {
   const started = host.now();
   const { out } = command.values;
+  if (out !== undefined) checkFolderName(out);
   const first = given && (given.source.sourcePrompt === undefined ? 'the image itself' : 'first change');
   const progress = createProgress(host.stderr, { quiet: command.quiet, first });
   for (const warning of command.warnings) progress.warn(warning);
@@ -120,30 +131,44 @@ async function makeImage(
       `${shownPath(wanted, host)} holds an earlier run; this one goes to ${shownPath(dir, host)}`,
     );
 
-  const interrupt = watchInterrupts(host, () =>
-    progress.note('stopping, the best image so far is kept; Ctrl-C again stops at once'),
-  );
+  const live: { recorder?: Recorder } = {};
+  const kept = () =>
+    `the best image so far (iteration ${live.recorder?.best?.iteration}) is in ${shownPath(dir, host)}`;
+  const interrupt = watchInterrupts(host, {
+    onFirst: (signal) => {
+      const again = signal === 'SIGINT' ? '; Ctrl-C again stops at once' : '';
+      progress.note(`stopping, the best image so far is kept${again}`);
+    },
+    onForced() {
+      progress.end();
+      if (live.recorder?.best === undefined) folder.release();
+      else live.recorder.finishNow();
+      const rest = live.recorder?.best === undefined ? ' before there was an image' : `; ${kept()}`;
+      host.stderr.write(`sgool: stopped${rest}\n`);
+    },
+  });
   let end: RunEnd | undefined;
   try {
-    end = await runOn({ command, request, given, started, dir }, progress, interrupt.signal, host);
+    end = await runOn({ command, request, given, started, dir, live }, progress, interrupt.signal, host);
   } finally {
     progress.end();
     interrupt.dispose();
     // Nothing was made: remove the empty folder.
-    if (end?.recorder.best === undefined) await folder.release();
+    if (end?.recorder.best === undefined) folder.release();
   }
-  conclude(end, command, progress, host);
+  return conclude(end, command, progress, interrupt.exitCode, host);
 }
 
 /** The values of a command that are part of its request. */
 function requestValues({ prompt, values }: ImageCommand) {
-  const { out, device, precision, saveIterations, metadata, maskFile, ...request } = withoutParts(values);
-  return { ...request, prompt, seed: resolveSeed(request.seed) };
+  const own = withoutParts(values);
+  const { out, count, prompts, device, precision, saveIterations, metadata, maskFile, ...request } = own;
+  return { ...request, prompt, seed: resolveSeed(readSeed(request.seed)) };
 }
 
 /** Loads the model and runs the method. */
 async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: Host): Promise<RunEnd> {
-  const { command, request, given, dir } = plan;
+  const { command, request, given, dir, live } = plan;
   progress.status(`loading ${request.model}`);
   const engine = await host.loadEngine();
   const options = loadOptionsOf(command.values);
@@ -168,6 +193,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     const { saveIterations = false, metadata = true } = command.values;
     const repeat = repeatCommand(task, command.options);
     const recorder = new Recorder({ dir, task, repeat, input, metadata, saveIterations });
+    live.recorder = recorder;
     return await runMethod({ pipeline, method, request, task, recorder, progress, signal });
   } finally {
     await pipeline.dispose();
@@ -257,8 +283,11 @@ function detectionOf({ settings }: RunTask, { model }: Pipeline): DetectionSetti
 
 async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<RunTask> {
   const { command, request, given, started } = plan;
-  const { prompt, negativePrompt, seed, preset } = request;
+  const { prompt, negativePrompt, seed, preset, allowEmpty } = request;
   const { maskFile } = command.values;
+  const { loras = [] } = loadOptionsOf(command.values);
+  const { weightsPath } = pipeline.model;
+  const isImageRead = given !== undefined || maskFile !== undefined;
   return {
     prompt,
     negativePrompt,
@@ -267,6 +296,10 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
     seed,
     preset,
     ...pipeline.compute,
+    ...(allowEmpty ? { allowEmpty } : {}),
+    ...(isImageRead ? { inputHashes: await inputHashes(given?.path, maskFile) } : {}),
+    ...(weightsPath === undefined ? {} : { modelHash: await modelHash(weightsPath) }),
+    ...(loras.length === 0 ? {} : { loras: await namedLoras(loras) }),
     ...(maskFile === undefined ? {} : { maskFile }),
     ...(given === undefined ? {} : { refine: refineTask(given) }),
     parts: partsOf(command.values),
@@ -275,6 +308,13 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
     command: command.typed,
     versions: versions(await packageVersion()),
     started,
+  };
+}
+
+async function inputHashes(image: string | undefined, maskFile: string | undefined) {
+  return {
+    ...(image === undefined ? {} : { image: await fileHash(image) }),
+    ...(maskFile === undefined ? {} : { maskFile: await fileHash(maskFile) }),
   };
 }
 
@@ -313,18 +353,23 @@ function warnOfTruncation({ prompt, model, refine }: RunTask, pipeline: Pipeline
 }
 
 /** Reports the result: the path of the image or the JSON on stdout, the rest on stderr. */
-function conclude(end: RunEnd, { json }: ImageCommand, progress: Progress, host: Host): void {
+function conclude(
+  end: RunEnd,
+  { json }: ImageCommand,
+  progress: Progress,
+  exitCode: number,
+  host: Host,
+): MadeImage {
   const { recorder, task, status, failure } = end;
   const { best } = recorder;
   if (best === undefined) {
-    if (status === 'stopped')
-      throw new UserError('stopped before there was an image', { exitCode: INTERRUPTED });
+    if (status === 'stopped') throw new UserError('stopped before there was an image', { exitCode });
     throw failure;
   }
   const result = resultOf(task, recorder.state(status, end.error));
   if (json) host.stdout.write(`${JSON.stringify(result)}\n`);
   const kept = `the best image so far (iteration ${best.iteration}) is in ${shownPath(recorder.paths.folder, host)}`;
-  if (status === 'stopped') throw new UserError(`stopped; ${kept}`, { exitCode: INTERRUPTED });
+  if (status === 'stopped') throw new UserError(`stopped; ${kept}`, { exitCode });
   if (status === 'failed') {
     if (failure instanceof UserError) {
       throw new UserError(`${failure.message}; ${kept}`, { exitCode: failure.exitCode, cause: failure });
@@ -335,12 +380,10 @@ function conclude(end: RunEnd, { json }: ImageCommand, progress: Progress, host:
   progress.note(summary(task, result));
   const { image = recorder.paths.folder } = recorder.paths;
   if (!json) host.stdout.write(`${shownPath(image, host)}\n`);
+  return { result, image: best.image };
 }
 
-function summary(
-  { seed }: RunTask,
-  { clip, seconds, bestIteration, loss }: ReturnType<typeof resultOf>,
-): string {
+function summary({ seed }: RunTask, { clip, seconds, bestIteration, loss }: RunResult): string {
   const scores = (['A', 'B'] as const).flatMap((name) => {
     const [before, after] = [clip.before[name], clip.after[name]];
     if (before === undefined || after === undefined) return [];

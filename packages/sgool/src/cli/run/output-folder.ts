@@ -1,9 +1,12 @@
 /** @file The folder that a run writes to. No run overwrites the files of another one. */
-import { existsSync } from 'node:fs';
-import { mkdir, open, rm, rmdir } from 'node:fs/promises';
+import { existsSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
+import type { Seed } from '../../random/seed.ts';
+import { makeFolders } from '../../weights/sources/make-folders.ts';
+import { USAGE_ERROR } from '../exit-codes.ts';
 
 /** Names of the files that a run writes. */
 export const FILES = {
@@ -14,13 +17,15 @@ export const FILES = {
   progress: 'progress.png',
   run: 'run.json',
 } as const;
+/** Names of the files that a series of runs writes beside their folders. */
+export const SERIES_FILES = { summary: 'summary.json', grid: 'grid.png' } as const;
 /** Folder for the images of all iterations. */
 export const ITERATIONS_FOLDER = 'iterations';
 
 export interface OutputFolder {
   readonly dir: string;
-  /** Removes the folder if nothing has been written to it. */
-  release(): Promise<void>;
+  /** Removes the folder if nothing has been written to it. At once: the process may be about to end. */
+  release(): void;
 }
 
 const SLUG_LENGTH = 40;
@@ -50,37 +55,50 @@ const twoDigits = (value: number) => String(value).padStart(2, '0');
  *
  * @param subject the prompt, for `refine` with the name of the image
  */
-export function defaultFolder(date: Date, subject: string, seed: number): string {
+export function defaultFolder(date: Date, subject: string, seed: Seed): string {
   const day = [date.getFullYear(), twoDigits(date.getMonth() + 1), twoDigits(date.getDate())].join('-');
   return join('sgool-output', `${day}-${slug(subject)}-${seed}`);
 }
 
+/** @throws UserError where the name is that of an image, which a folder is rarely meant to have */
+export function checkFolderName(out: string): void {
+  const [ending] = /\.(png|jpe?g|webp|gif|bmp|tiff?|avif|json)$/i.exec(out) ?? [];
+  if (ending === undefined || (existsSync(out) && statSync(out).isDirectory())) return;
+  throw new UserError(
+    `--out: is the folder for all files of a run, got ${out}; leave out ${ending}, the image in it is called ${FILES.image}`,
+    { exitCode: USAGE_ERROR },
+  );
+}
+
 const isTaken = (dir: string) =>
-  [...Object.values(FILES), ITERATIONS_FOLDER].some((name) => existsSync(join(dir, name)));
+  [...Object.values(FILES), ...Object.values(SERIES_FILES), ITERATIONS_FOLDER].some((name) =>
+    existsSync(join(dir, name)),
+  );
 
 /**
  * Makes `wanted`, or `wanted-2`, `wanted-3` ... if it holds the files of an earlier run, and marks it as taken at once, so
  * that two runs that start together do not share it.
  *
+ * @param markName file that marks it as taken
  * @throws UserError when it cannot be written to
  */
-export async function claimFolder(wanted: string): Promise<OutputFolder> {
+export async function claimFolder(wanted: string, markName: string = FILES.run): Promise<OutputFolder> {
   for (let number = 1; number <= MAX_TRIES; number++) {
     const dir = number === 1 ? wanted : `${wanted}-${number}`;
     try {
-      const firstCreated = await mkdir(dir, { recursive: true });
+      const firstCreated = await makeFolders(dir);
       if (isTaken(dir)) continue;
-      const mark = await open(join(dir, FILES.run), 'wx');
+      const mark = await open(join(dir, markName), 'wx');
       try {
         await mark.writeFile('{ "status": "running" }\n');
       } finally {
         await mark.close();
       }
-      return { dir, release: () => release(dir, firstCreated) };
+      return { dir, release: () => release(dir, markName, firstCreated) };
     } catch (error) {
       const { code, path } = error as NodeJS.ErrnoException;
       // Another run has claimed it in between.
-      if (code === 'EEXIST' && path?.endsWith(FILES.run)) continue;
+      if (code === 'EEXIST' && path?.endsWith(markName)) continue;
       const reason = code === 'EEXIST' ? 'a file of that name is in the way' : fileSystemReason(error);
       if (reason === undefined) throw error;
       throw new UserError(`cannot write to the folder ${dir}: ${reason}`, { cause: error });
@@ -89,12 +107,12 @@ export async function claimFolder(wanted: string): Promise<OutputFolder> {
   throw new UserError(`cannot write to the folder ${wanted}: ${MAX_TRIES} runs are there already`);
 }
 
-async function release(dir: string, firstCreated: string | undefined): Promise<void> {
-  await rm(join(dir, FILES.run), { force: true });
+function release(dir: string, markName: string, firstCreated: string | undefined): void {
+  rmSync(join(dir, markName), { force: true });
   if (firstCreated === undefined) return;
   try {
     for (let folder = dir; ; folder = dirname(folder)) {
-      await rmdir(folder);
+      rmdirSync(folder);
       if (folder === firstCreated) return;
     }
   } catch {

@@ -1,5 +1,6 @@
 /** @file Records a run while it goes on, so that the best image so far is always on the disk. */
-import { mkdir } from 'node:fs/promises';
+
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image } from '../../image/image.ts';
 import { encodePng } from '../../image/png.ts';
@@ -7,6 +8,7 @@ import type { Iteration } from '../../methods/run/iteration.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
 import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
+import { makeFolders } from '../../weights/sources/make-folders.ts';
 import { FrameKeeper, progressImage, saliencyImage } from './images.ts';
 import { FILES, ITERATIONS_FOLDER } from './output-folder.ts';
 import {
@@ -83,6 +85,14 @@ export class Recorder {
     await this.writeRun(status, error);
   }
 
+  /** Writes the final state to `run.json` without returning to the event loop: the process is about to end. */
+  finishNow(): void {
+    const { run } = this.paths;
+    const temporary = `${run}.tmp`;
+    writeFileSync(temporary, this.content('stopped'));
+    renameSync(temporary, run);
+  }
+
   /** The state of the run. */
   state(status: RunStatus, error?: string): RunState {
     return {
@@ -106,13 +116,17 @@ export class Recorder {
 
   private async writeIteration(iteration: number, bytes: Uint8Array): Promise<void> {
     const folder = join(this.options.dir, ITERATIONS_FOLDER);
-    if (this.paths.iterations === undefined) await mkdir(folder, { recursive: true });
+    if (this.paths.iterations === undefined) await makeFolders(folder);
     this.paths.iterations = folder;
     await writeFileAtomic(join(folder, `${String(iteration).padStart(4, '0')}.png`), bytes);
   }
 
   private async writeRun(status: RunStatus, error?: string): Promise<void> {
-    const content = runJson(this.options.task, this.state(status, error), this.options.repeat);
-    await writeFileAtomic(this.paths.run, `${JSON.stringify(content, null, 2)}\n`);
+    await writeFileAtomic(this.paths.run, this.content(status, error));
+  }
+
+  private content(status: RunStatus, error?: string): string {
+    const { task, repeat } = this.options;
+    return `${JSON.stringify(runJson(task, this.state(status, error), repeat), null, 2)}\n`;
   }
 }

@@ -1,15 +1,19 @@
 /** @file The records of a run: `run.json`, the texts in the images, the object that `--json` prints. */
 import { createRequire } from 'node:module';
+import { basename } from 'node:path';
+import { a1111Sampler } from '../../image/a1111-names.ts';
 import { formatParameters, PARAMETERS_KEYWORD, SGOOL_KEYWORD } from '../../image/parameters.ts';
 import type { RunEstimate } from '../../methods/estimate.ts';
 import type { Iteration, LossParts } from '../../methods/run/iteration.ts';
 import type { ClipScores } from '../../pipeline/pipeline.ts';
+import { type Seed, seedForJson } from '../../random/seed.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import type { MethodSettings } from '../../request/settings.ts';
 import type { Region } from '../../saliency/regions.ts';
 import type { ModelParts } from '../options/model-options.ts';
 import type { CliOption } from '../options/option.ts';
 import { quoteArgument } from '../terminal/format.ts';
+import type { NamedLora } from './file-hashes.ts';
 
 /** The image that `refine` begins with, and how it is used. */
 export interface RefineTask {
@@ -28,7 +32,7 @@ export interface RunTask {
   readonly negativePrompt: string;
   readonly method: ParsedRequest['method'];
   readonly model: string;
-  readonly seed: number;
+  readonly seed: Seed;
   readonly preset: ParsedRequest['preset'];
   /** Device and precision of the computation. */
   readonly device: string;
@@ -36,6 +40,12 @@ export interface RunTask {
   readonly maskFile?: string;
   /** For `refine`. */
   readonly refine?: RefineTask;
+  readonly allowEmpty?: boolean;
+  /** SHA-256 of the images that the run was given, by the option that gave them. */
+  readonly inputHashes?: Readonly<Partial<Record<'image' | 'maskFile', string>>>;
+  /** Hash of the file with the weights of the denoiser, as AUTOMATIC1111's web UI writes it. */
+  readonly modelHash?: string;
+  readonly loras?: readonly NamedLora[];
   /** Where parts of the model came from. */
   readonly parts: ModelParts;
   /** Those that the method has. */
@@ -63,7 +73,7 @@ export type RunStatus = 'running' | 'done' | 'stopped' | 'failed';
 export interface IterationNumbers {
   readonly iteration: number;
   readonly best: boolean;
-  readonly seed?: number;
+  readonly seed?: Seed;
   readonly loss?: LossParts;
   readonly clip: ClipScores;
   readonly regions?: readonly Region[];
@@ -143,8 +153,10 @@ export function repeatCommand(task: RunTask, options: readonly CliOption[]): str
     precision: task.precision,
     ...(task.negativePrompt === '' ? {} : { negativePrompt: task.negativePrompt }),
     ...(task.maskFile === undefined ? {} : { maskFile: task.maskFile }),
+    ...(task.allowEmpty ? { allowEmpty: true } : {}),
   };
-  const words = options.flatMap(({ flag, keys, argument }) => {
+  const words = options.flatMap(({ flag, keys, argument, hidden = false }) => {
+    if (hidden) return [];
     if (flag === 'size') return ['--size', `${width}x${height}`];
     const value = values[keys[0]];
     if (value === undefined) return [];
@@ -164,9 +176,9 @@ export function resultOf(task: RunTask, { status, error, seconds, iterations, pa
     model: task.model,
     device: task.device,
     precision: task.precision,
-    seed: task.seed,
+    seed: seedForJson(task.seed),
     // The image's own, for best-of.
-    ...(best?.seed === undefined || best.seed === task.seed ? {} : { bestSeed: best.seed }),
+    ...(best?.seed === undefined || best.seed === task.seed ? {} : { bestSeed: seedForJson(best.seed) }),
     ...(task.refine === undefined ? {} : { image: task.refine.image }),
     prompt: task.prompt,
     truncated: task.truncated,
@@ -182,6 +194,8 @@ export function resultOf(task: RunTask, { status, error, seconds, iterations, pa
   };
 }
 
+export type RunResult = ReturnType<typeof resultOf>;
+
 /** The content of `run.json`: everything needed to repeat the run, and every iteration's numbers. */
 export function runJson(task: RunTask, state: RunState, repeat: string) {
   return {
@@ -192,9 +206,22 @@ export function runJson(task: RunTask, state: RunState, repeat: string) {
     versions: task.versions,
     ...(task.estimate === undefined ? {} : { estimate: task.estimate }),
     request: requestOf(task),
-    iterations: state.iterations,
+    ...filesOf(task),
+    iterations: state.iterations.map(iterationForJson),
   };
 }
+
+/** What names the files that decide the result. */
+const filesOf = ({ modelHash, loras = [], inputHashes }: RunTask) => ({
+  ...(modelHash === undefined ? {} : { modelHash }),
+  ...(loras.length === 0 ? {} : { loras }),
+  ...(inputHashes === undefined ? {} : { inputHashes }),
+});
+
+const iterationForJson = ({ seed, ...numbers }: IterationNumbers) => ({
+  ...numbers,
+  ...(seed === undefined ? {} : { seed: seedForJson(seed) }),
+});
 
 function requestOf({
   prompt,
@@ -206,6 +233,7 @@ function requestOf({
   device,
   precision,
   maskFile,
+  allowEmpty,
   refine,
   parts,
   settings,
@@ -215,10 +243,11 @@ function requestOf({
     negativePrompt,
     method,
     model,
-    seed,
+    seed: seedForJson(seed),
     preset,
     device,
     precision,
+    ...(allowEmpty ? { allowEmpty } : {}),
     ...(maskFile === undefined ? {} : { maskFile }),
     ...refine,
     ...parts,
@@ -227,32 +256,56 @@ function requestOf({
 }
 
 /**
- * Texts for a PNG: `parameters` as AUTOMATIC1111's web UI and similar tools read it, and our own JSON.
+ * Texts for a PNG: `parameters` as AUTOMATIC1111's web UI and similar tools read it, and our own JSON. Nothing in them differs
+ * between two equal runs: times, dates and folders are in `run.json` alone.
  *
  * @param iteration the one that the image is of; the plain image is iteration 0
  */
 export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<string, string> {
-  const { settings, method } = task;
-  const isPlain = iteration.iteration === 0;
-  const { lambda, saliency } = settings;
+  const { settings, method, loras = [] } = task;
+  const { lambda, saliency, clipGuidanceScale } = settings;
   const parameters = formatParameters({
-    prompt: task.prompt,
+    // Where the web UI looks for the LoRAs of an image.
+    prompt: [task.prompt, ...loras.map(({ name, weight }) => `<lora:${name}:${weight}>`)].join(' '),
     negativePrompt: task.negativePrompt,
     settings: {
       Steps: settings.steps,
-      Sampler: settings.sampler.toUpperCase(),
+      Sampler: a1111Sampler(settings.sampler),
       'CFG scale': settings.guidanceScale,
-      Seed: iteration.seed ?? task.seed,
+      Seed: String(iteration.seed ?? task.seed),
       Size: `${settings.width}x${settings.height}`,
-      Model: task.model,
+      ...(task.modelHash === undefined ? {} : { 'Model hash': task.modelHash }),
+      Model: fileStem(task.model),
+      ...(task.parts.vae === undefined ? {} : { VAE: basename(task.parts.vae) }),
       ...(task.refine === undefined ? {} : { 'Denoising strength': task.refine.strength }),
-      ...(isPlain ? {} : { 'SGOOL method': method, 'SGOOL iteration': iteration.iteration }),
-      ...(isPlain || lambda === undefined || saliency === undefined
+      ...(settings.sampler === 'ddim' && settings.eta > 0 ? { 'Eta DDIM': settings.eta } : {}),
+      'SGOOL method': task.refine === undefined ? method : 'refine',
+      'SGOOL iteration': iteration.iteration,
+      ...(clipGuidanceScale === undefined ? {} : { 'CLIP guidance scale': clipGuidanceScale }),
+      ...(lambda === undefined || saliency === undefined
         ? {}
         : { 'Saliency weight': lambda, Saliency: saliency }),
+      ...(loras.length === 0
+        ? {}
+        : { 'Lora hashes': loras.map(({ name, hash }) => `${name}: ${hash}`).join(', ') }),
       Version: `sgool ${task.versions.sgool}`,
     },
   });
-  const own = { version: task.versions.sgool, request: requestOf(task), ...iteration };
+  const { seconds: _, ...numbers } = iterationForJson(iteration);
+  const request = withoutFolders(requestOf(task));
+  const own = { version: task.versions.sgool, request, ...filesOf(task), ...numbers };
   return { [PARAMETERS_KEYWORD]: parameters, [SGOOL_KEYWORD]: JSON.stringify(own) };
+}
+
+/** `v1-5` for `models/v1-5.safetensors`. */
+const fileStem = (path: string) => basename(path).replace(/\.(safetensors|ckpt|pth?|bin)$/i, '') || path;
+
+/** The request with the names of its images for their paths; their hashes are beside it. */
+function withoutFolders<T extends { readonly image?: string; readonly maskFile?: string }>(request: T): T {
+  const { image, maskFile } = request;
+  return {
+    ...request,
+    ...(image === undefined ? {} : { image: basename(image) }),
+    ...(maskFile === undefined ? {} : { maskFile: basename(maskFile) }),
+  };
 }

@@ -1,5 +1,6 @@
 /** @file What a run yields, and how it reports where it is. */
 import type { Image } from '../../image/image.ts';
+import type { Seed } from '../../random/seed.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
 
@@ -35,7 +36,7 @@ export interface Iteration {
   /** Whether this is the best iteration so far; the last one with this flag is the result. */
   readonly best: boolean;
   /** Seed of the noise that the run began with: the request's, or the one drawn for -1; `best-of`: of this image. */
-  readonly seed: number;
+  readonly seed: Seed;
 }
 
 /** Where a run is inside an iteration, for progress bars. */

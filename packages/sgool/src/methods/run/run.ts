@@ -6,7 +6,7 @@ import type { StepInfo } from '../../diffusion/trajectory.ts';
 import { UserError } from '../../errors.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { Generator } from '../../random/generator.ts';
-import { resolveSeed } from '../../random/seed.ts';
+import { resolveSeed, type Seed } from '../../random/seed.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import type {
   DifferentiationSettings,
@@ -21,7 +21,7 @@ export interface Run<S extends MethodSettings = MethodSettings> {
   readonly method: string;
   readonly request: ParsedRequest;
   readonly settings: S;
-  readonly seed: number;
+  readonly seed: Seed;
   /** The stream that the noise was drawn from; perturbations and cutouts are drawn from it next. */
   readonly random: Generator;
   /** The starting noise: torch's normal numbers for the seed, as float64. */
@@ -37,7 +37,7 @@ export interface Run<S extends MethodSettings = MethodSettings> {
   stepReporter(phase: StepProgress['phase'], iteration: number): (info: StepInfo) => void;
   /** Completes an iteration: counters and clock. Call it when the image exists, once per iteration. */
   report(
-    parts: Omit<Iteration, 'evaluations' | 'seconds' | 'iterations' | 'seed'> & { seed?: number },
+    parts: Omit<Iteration, 'evaluations' | 'seconds' | 'iterations' | 'seed'> & { seed?: Seed },
   ): Iteration;
 }
 

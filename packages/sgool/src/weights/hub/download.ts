@@ -2,12 +2,14 @@
  * @file Downloading one file of the Hub into the cache: an interrupted download is resumed, size and hash are checked, and the
  * file gets its name only when both are right. Node only.
  */
+
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
+import { makeFolders } from '../sources/make-folders.ts';
 import type { HubClient, HubFile } from './client.ts';
 import { HubInterruption, pause } from './retries.ts';
 
@@ -50,7 +52,7 @@ export async function downloadFile(task: DownloadTask): Promise<void> {
   const { target } = task;
   const partial = incompletePath(target);
   try {
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolders(dirname(target));
     const resumed = await receive(task, partial);
     if (resumed.hash !== task.file.hash) {
       await rm(partial, { force: true });

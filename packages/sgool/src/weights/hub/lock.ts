@@ -1,7 +1,9 @@
 /** @file A lock file, so that one process downloads a file at a time. It expires when its process or machine dies. */
-import { mkdir, open, readFile, rm, stat, utimes } from 'node:fs/promises';
+
+import { open, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
+import { makeFolders } from '../sources/make-folders.ts';
 import { pause } from './retries.ts';
 
 /** Milliseconds between the touches of a lock by its owner. */
@@ -20,7 +22,7 @@ export async function withLock<T>(
   work: () => Promise<T>,
   { signal, onWait }: { signal?: AbortSignal; onWait?: () => void } = {},
 ): Promise<T> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolders(dirname(path));
   for (let waited = false; !(await take(path)); waited = true) {
     if (!waited) onWait?.();
     if (await isStale(path)) await rm(path, { force: true });

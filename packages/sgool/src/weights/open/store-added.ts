@@ -1,6 +1,7 @@
 /** @file Storing weights that were added by file, for `findAdded`. Node only. */
+
 import { randomBytes } from 'node:crypto';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
@@ -9,6 +10,7 @@ import type { WeightTensor } from '../formats/weight-source.ts';
 import { type TensorToWrite, writeSafetensors } from '../formats/write-safetensors.ts';
 import type { Environment } from '../hub/environment.ts';
 import { writeFileAtomic } from '../sources/atomic-file.ts';
+import { makeFolders } from '../sources/make-folders.ts';
 import type { Config } from '../sources/read-config.ts';
 import { type AddedName, addedDir } from './added.ts';
 
@@ -31,7 +33,7 @@ export async function storeAdded(
   const dir = addedDir(name, env);
   const temporary = `${dir}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
   try {
-    await mkdir(temporary, { recursive: true });
+    await makeFolders(temporary);
     await writeSafetensors(join(temporary, 'model.safetensors'), lazily(tensors), { format: 'pt' });
     for (const [file, text] of Object.entries(files)) await writeFileAtomic(join(temporary, file), text);
     await writeFileAtomic(join(temporary, 'config.json'), `${JSON.stringify(config, undefined, 2)}\n`);

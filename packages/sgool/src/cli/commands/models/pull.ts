@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import { UserError } from '../../../errors.ts';
 import type { PulledModel, PullProgress } from '../../../weights/hub/pull.ts';
-import { INTERRUPTED } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
 import { formatBytes, formatSeconds } from '../../terminal/format.ts';
 import { watchInterrupts } from '../../terminal/interrupt.ts';
@@ -50,7 +49,10 @@ async function pull(
 ): Promise<void> {
   const { pullModel } = await import('../../../weights/hub/pull.ts');
   const progress = createProgress(host.stderr, { quiet });
-  const interrupt = watchInterrupts(host, () => progress.note('stopping; what has been downloaded is kept'));
+  const interrupt = watchInterrupts(host, {
+    onFirst: () => progress.note('stopping; what has been downloaded is kept'),
+    onForced: () => undefined,
+  });
   progress.status(`requesting ${id}`);
   let pulled: PulledModel;
   try {
@@ -65,7 +67,7 @@ async function pull(
   } catch (error) {
     if (!interrupt.signal.aborted || error !== interrupt.signal.reason) throw error;
     throw new UserError(`stopped; the same command continues the download: sgool models pull ${id}`, {
-      exitCode: INTERRUPTED,
+      exitCode: interrupt.exitCode,
     });
   } finally {
     progress.end();

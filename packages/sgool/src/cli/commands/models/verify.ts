@@ -8,7 +8,6 @@ import type { FileCheck } from '../../../weights/hub/verify.ts';
 import { DEFAULT_MODEL, resolveModel } from '../../../weights/open/locate-model.ts';
 import type { ModelComponent } from '../../../weights/open/model-folder.ts';
 import { openModel } from '../../../weights/open/open-model.ts';
-import { INTERRUPTED } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
 import { formatBytes, formatTable } from '../../terminal/format.ts';
 import { watchInterrupts } from '../../terminal/interrupt.ts';
@@ -72,7 +71,7 @@ async function verify(
 
 async function hashFiles(dir: string, progress: Progress, host: Host): Promise<FileCheck[]> {
   const { verifyFiles } = await import('../../../weights/hub/verify.ts');
-  const interrupt = watchInterrupts(host, () => undefined);
+  const interrupt = watchInterrupts(host, { onFirst: () => undefined, onForced: () => undefined });
   let drawnAt = 0;
   try {
     return await verifyFiles(dir, {
@@ -86,7 +85,7 @@ async function hashFiles(dir: string, progress: Progress, host: Host): Promise<F
     });
   } catch (error) {
     if (error !== interrupt.signal.reason) throw error;
-    throw new UserError('stopped', { exitCode: INTERRUPTED });
+    throw new UserError('stopped', { exitCode: interrupt.exitCode });
   } finally {
     progress.end();
     interrupt.dispose();

@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { encodePng } from '../../image/png.ts';
+import { readPngText } from '../../image/png-text.ts';
+import { METHOD_NAMES } from '../../methods/index.ts';
+import { discImage, runOnFakes, type Setting } from '../testing.ts';
+
+let cwd: string;
+beforeEach(async () => {
+  cwd = await mkdtemp(join(tmpdir(), 'sgool-repeat-'));
+  await writeFile(join(cwd, 'disc.png'), encodePng(discImage(0)));
+});
+afterEach(() => rm(cwd, { recursive: true }));
+
+const sgool = (argv: readonly string[], setting?: Setting) => runOnFakes(cwd, argv, setting);
+const bytes = (...names: string[]) => readFile(join(cwd, ...names));
+const withText = (text: Record<string, string>) =>
+  writeFile(join(cwd, 'x.png'), encodePng(discImage(1), { text }));
+
+describe('repeat', () => {
+  it.each(METHOD_NAMES)('makes the bytes of %s again, from the image and from run.json', async (method) => {
+    const words = [
+      'a cat: "x", <b>\\',
+      '--method',
+      method,
+      '--negative',
+      'grey',
+      '--seed',
+      '9007199254740993',
+    ];
+    expect((await sgool(['generate', ...words, '--steps', '7', '--guidance', '3', '--out', 'a'])).code).toBe(
+      0,
+    );
+    const { code, stderr } = await sgool(['repeat', 'a/image.png', '--out', 'b']);
+    expect([code, stderr.trim().split('\n').at(-1)]).toEqual([
+      0,
+      'sgool: b/image.png has the same bytes as a/image.png',
+    ]);
+    await sgool(['repeat', 'a/run.json', '--out', 'c', '--quiet']);
+    for (const folder of ['b', 'c']) {
+      for (const name of ['image.png', 'before.png', 'saliency.png', 'progress.png']) {
+        expect((await bytes(folder, name)).equals(await bytes('a', name)), `${folder}/${name}`).toBe(true);
+      }
+    }
+  });
+
+  it('finds the image and the mask of a refined image, and refuses others', async () => {
+    await writeFile(
+      join(cwd, 'mask.png'),
+      encodePng({ ...discImage(0), data: new Uint8Array(32 * 32 * 3).fill(255) }),
+    );
+    const words = [
+      'refine',
+      'disc.png',
+      'a cat',
+      '--mask',
+      'mask.png',
+      '--from',
+      'a dog',
+      '--strength',
+      '0.5',
+    ];
+    expect((await sgool([...words, '--out', 'a'])).code).toBe(0);
+    const again = (...more: string[]) => sgool(['repeat', 'a/image.png', '--out', 'b', ...more]);
+    expect((await again()).stderr).toContain('has the same bytes as a/image.png');
+    await mkdir(join(cwd, 'moved'));
+    await rename(join(cwd, 'disc.png'), join(cwd, 'moved', 'other.png'));
+    const lost = await again();
+    expect([lost.code, lost.stderr]).toEqual([
+      2,
+      expect.stringMatching(
+        /^sgool: --image: the image disc\.png that .* was made from is not found; say where it is\n$/,
+      ),
+    ]);
+    expect((await again('--image', 'moved/other.png')).code).toBe(0);
+    expect((await again('--image', 'mask.png')).stderr).toMatch(/--image: .* is not the same any more/);
+  });
+
+  it('keeps out of the image what differs from run to run', async () => {
+    await sgool(['refine', 'disc.png', 'a cat', '--out', 'a']);
+    const { sgool: own = '', parameters = '' } = readPngText(await bytes('a', 'image.png'));
+    for (const text of [own, parameters]) {
+      expect(text).not.toContain(cwd);
+      expect(text).not.toMatch(/seconds|started|202\d-/);
+    }
+    const { inputHashes } = JSON.parse(own);
+    expect(inputHashes.image).toBe(
+      createHash('sha256')
+        .update(await bytes('disc.png'))
+        .digest('hex'),
+    );
+  });
+
+  it("takes over what AUTOMATIC1111's text says, and names what it cannot", async () => {
+    await withText({
+      parameters:
+        'a cat, red\nNegative prompt: grey\nSteps: 6, Sampler: Euler a, CFG scale: 4, Seed: 123, Size: 64x32, ' +
+        'Model hash: 6ce0161689, Model: toybox, Variation seed: 3, Version: v1.10.1',
+    });
+    const { code, stdout, stderr } = await sgool(['repeat', 'x.png', '--out', 'a', '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ method: 'sd', prompt: 'a cat, red', seed: 123 });
+    const { request } = JSON.parse((await bytes('a', 'run.json')).toString());
+    expect(request).toMatchObject({
+      ...{ negativePrompt: 'grey', steps: 6, guidanceScale: 4, width: 64, height: 32 },
+      sampler: 'euler-ancestral',
+    });
+    expect(stderr).toContain('not repeated: Variation seed 3');
+    expect(stderr).toContain('the noise is that of the processor');
+  });
+
+  it.each<[string, Record<string, string>, RegExp]>([
+    ['without a text', {}, /does not say how it was made/],
+    [
+      'with texts of another kind',
+      { prompt: '{}', workflow: '{}' },
+      /its texts are prompt, workflow; needs a text sgool/,
+    ],
+    ['with a broken record', { sgool: '{"request": 1}' }, /its record is not that of a run of sgool/],
+    ['of another version', { sgool: '{"request":{"prompt":"a","warp":1}}' }, /warp: .* no such setting/],
+    ['with a wrong value', { sgool: '{"request":{"prompt":"a","steps":0}}' }, /steps: not usable, got 0/],
+    [
+      'of another model',
+      { parameters: 'a\nSteps: 2, Sampler: DDIM, Seed: 1, Model: v1-5' },
+      /model v1-5; say where it is with --model/,
+    ],
+    [
+      'of a sampler we lack',
+      { parameters: 'a\nSteps: 2, Sampler: Restart, Seed: 1' },
+      /sgool has no sampler Restart; it has ddim/,
+    ],
+    [
+      'from an image',
+      { parameters: 'a\nSteps: 2, Sampler: DDIM, Seed: 1, Denoising strength: 0.4' },
+      /was made from another image/,
+    ],
+  ])('refuses an image %s', async (_, text, message) => {
+    await withText(text);
+    const { code, stderr } = await sgool(['repeat', 'x.png', '--out', 'a']);
+    expect(code).toBeGreaterThan(0);
+    expect(stderr.trim()).toMatch(message);
+    expect(stderr.trim()).not.toContain('\n');
+  });
+});

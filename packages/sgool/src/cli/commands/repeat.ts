@@ -1,0 +1,172 @@
+/** @file `sgool repeat <file>`: makes an image again from what it says of itself. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { UserError } from '../../errors.ts';
+import { USAGE_ERROR } from '../exit-codes.ts';
+import type { Host } from '../host.ts';
+import { generateOptions, refineOptions, type Values } from '../options/image-options.ts';
+import type { ImageCommand } from '../options/read-options.ts';
+import { fileHash } from '../run/file-hashes.ts';
+import { generateImage, type MadeImage, refineImage } from '../run/generation.ts';
+import { ITERATIONS_FOLDER } from '../run/output-folder.ts';
+import { isSameModelName, type RecordedRun, readRecordedRun } from '../run/recorded-run.ts';
+import { shownPath } from '../terminal/format.ts';
+import { packageVersion } from '../version.ts';
+
+interface RepeatFlags {
+  readonly model?: string;
+  readonly image?: string;
+  readonly mask?: string;
+  readonly out?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+const NOTES = `
+The file is an image of sgool generate or sgool refine, or the run.json beside
+it. The whole run is repeated with every setting of the record; the same version
+on the same machine makes the same bytes, and the last line says whether it did.
+The images that refine and --mask were given must still be there.
+
+From an image of AUTOMATIC1111's web UI, or of a tool that writes as it does, the
+text "parameters" is taken: prompts, steps, sampler, guidance, seed, size. --model
+says where its model is. What cannot be repeated is named.
+
+Examples:
+  sgool repeat image.png
+  sgool repeat sgool-output/2026-11-22-a-red-cat-7/run.json --out again
+  sgool repeat 00012-965400086.png --model v1-5-pruned-emaonly.safetensors`;
+
+export function configure(command: Command, host: Host): void {
+  command
+    .argument('<file>', 'PNG file or run.json that says how it was made')
+    .option('--model <name>', 'the model, if it is elsewhere now or another tool named it')
+    .option('--image <file>', 'the image that it began with, if it is elsewhere now')
+    .option('--mask <file>', 'the mask, if it is elsewhere now')
+    .option('--out <folder>', 'folder for the results (default: sgool-output/<date>-<prompt>-<seed>)')
+    .option('--json', 'print one JSON object on stdout instead of the path')
+    .option('-q, --quiet', 'show no progress')
+    .addHelpText('after', NOTES)
+    .action((file: string, flags: RepeatFlags) => repeat(file, flags, command, host));
+}
+
+async function repeat(file: string, flags: RepeatFlags, command: Command, host: Host): Promise<void> {
+  const path = resolve(host.cwd, file);
+  const recorded = await readRecordedRun(path);
+  const { json = false, quiet = false, out } = flags;
+  const { inputHashes } = recorded;
+  const image = await inputFile('image', recorded.image, flags.image, inputHashes.image, path, host);
+  const maskFile = await inputFile(
+    'mask',
+    recorded.values.maskFile,
+    flags.mask,
+    inputHashes.maskFile,
+    path,
+    host,
+  );
+  const { maskFile: _, ...rest } = recorded.values;
+  const values: Values = {
+    ...rest,
+    ...(maskFile === undefined ? {} : { maskFile }),
+    model: modelOf(recorded, flags.model, path),
+    ...(out === undefined ? {} : { out }),
+    // One of the images of all iterations is repeated with the others.
+    ...(basename(dirname(path)) === ITERATIONS_FOLDER ? { saveIterations: true } : {}),
+  };
+  const version = await packageVersion();
+  const isOther = recorded.version !== undefined && recorded.version !== version;
+  const typed = (command.parent as (Command & { rawArgs?: string[] }) | null)?.rawArgs ?? [];
+  const read: ImageCommand = {
+    prompt: recorded.prompt,
+    values: image === undefined ? values : forRefine(values),
+    options: image === undefined ? generateOptions() : refineOptions(),
+    typed: ['sgool', ...typed].join(' '),
+    json,
+    quiet,
+    warnings: recorded.notes,
+    notes: isOther
+      ? [`it was made by sgool ${recorded.version}, this is ${version}; the bytes may differ`]
+      : [],
+  };
+  const made =
+    image === undefined ? await generateImage(read, host) : await refineImage({ ...read, image }, host);
+  if (recorded.version !== undefined && !quiet) await compare(path, recorded, made, host);
+}
+
+/** `refine` runs one method, which is no option of it. */
+function forRefine({ method: _, ...values }: Values): Values {
+  return values;
+}
+
+/** The model of the record, or the one that was given. */
+function modelOf(
+  { values, version }: RecordedRun,
+  given: string | undefined,
+  path: string,
+): string | undefined {
+  const { model } = values;
+  if (given !== undefined || version !== undefined) return given ?? model;
+  if (model !== undefined && isSameModelName(model, 'toybox')) return model;
+  throw new UserError(
+    `${path}: was made by another tool with the model ${model ?? '(not named)'}; say where it is with --model`,
+    { exitCode: USAGE_ERROR },
+  );
+}
+
+/**
+ * An image that the run was given: where the record says, else beside the file, else in the current folder.
+ *
+ * @throws UserError where it is nowhere, or is not the same
+ */
+async function inputFile(
+  flag: 'image' | 'mask',
+  recorded: string | undefined,
+  given: string | undefined,
+  hash: string | undefined,
+  path: string,
+  host: Host,
+): Promise<string | undefined> {
+  if (recorded === undefined) {
+    if (given === undefined) return undefined;
+    throw new UserError(`--${flag}: ${path} was made without one`, { exitCode: USAGE_ERROR });
+  }
+  const name = basename(recorded);
+  const places =
+    given === undefined
+      ? [recorded, join(dirname(path), name), join(dirname(path), '..', name), join(host.cwd, name)]
+      : [given];
+  const found = places.map((place) => resolve(host.cwd, place)).filter((place) => existsSync(place));
+  for (const place of found) if (hash === undefined || (await fileHash(place)) === hash) return place;
+  const problem = found.length === 0 ? 'is not found' : `is not the same any more (${found[0]})`;
+  throw new UserError(
+    `--${flag}: the ${flag} ${name} that ${path} was made from ${problem}; say where it is`,
+    {
+      exitCode: USAGE_ERROR,
+    },
+  );
+}
+
+/** Says whether the bytes are the same again. */
+async function compare(
+  path: string,
+  recorded: RecordedRun,
+  { result }: MadeImage,
+  host: Host,
+): Promise<void> {
+  const { iteration } = recorded;
+  if (iteration === undefined) return;
+  const { paths, bestIteration } = result;
+  const again =
+    iteration === bestIteration
+      ? paths.image
+      : iteration === 0
+        ? paths.before
+        : paths.iterations &&
+          join(paths.folder, ITERATIONS_FOLDER, `${String(iteration).padStart(4, '0')}.png`);
+  if (again === undefined) return;
+  const [old, made] = await Promise.all([readFile(path), readFile(again)]);
+  const verdict = old.equals(made) ? 'has the same bytes as' : 'differs from';
+  host.stderr.write(`sgool: ${shownPath(again, host)} ${verdict} ${shownPath(path, host)}\n`);
+}

@@ -1,0 +1,60 @@
+/** @file Hashes that name the files of a run, in the forms of AUTOMATIC1111's web UI, so that others find the same files. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { basename, extname } from 'node:path';
+import type { LoraChoice } from '../../weights/open/lora.ts';
+
+/** A LoRA of a run. */
+export interface NamedLora {
+  /** Name of its file without the ending. */
+  readonly name: string;
+  readonly weight: number;
+  readonly hash: string;
+}
+
+/** SHA-256 of a file from a place in it on, in hexadecimal digits. */
+export async function fileHash(path: string, start = 0): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { start, highWaterMark: 2 ** 22 })) hash.update(chunk);
+  return hash.digest('hex');
+}
+
+/** The web UI's `Model hash`: the first ten digits. */
+export const modelHash = async (path: string): Promise<string> => (await fileHash(path)).slice(0, 10);
+
+/**
+ * The web UI's hash of a LoRA, twelve digits: what its training stored, else of the bytes behind the header, which does not change
+ * when the metadata is edited; of other formats the hash of the whole file.
+ *
+ * Reference: AUTOMATIC1111/stable-diffusion-webui, extensions-builtin/Lora/network.py, modules/hashes.py
+ */
+export async function loraHash(path: string): Promise<string> {
+  const header = extname(path) === '.safetensors' ? await readHeader(path) : undefined;
+  const stored = header?.metadata.sshs_model_hash;
+  return (stored ?? (await fileHash(path, header?.end))).slice(0, 12);
+}
+
+/** The metadata of a safetensors file, and where its data begin. */
+async function readHeader(path: string): Promise<{ metadata: Record<string, string>; end: number }> {
+  const file = await open(path);
+  try {
+    const { buffer } = await file.read(Buffer.alloc(8), 0, 8, 0);
+    const length = Number(buffer.readBigUInt64LE());
+    const { buffer: text } = await file.read(Buffer.alloc(length), 0, length, 8);
+    return { metadata: JSON.parse(text.toString('utf8')).__metadata__ ?? {}, end: 8 + length };
+  } finally {
+    await file.close();
+  }
+}
+
+/** The LoRAs of a run with their hashes. Call it when the model is open: their files have been checked by then. */
+export function namedLoras(loras: readonly LoraChoice[]): Promise<NamedLora[]> {
+  return Promise.all(
+    loras.map(async ({ path, weight = 1 }) => ({
+      name: basename(path, extname(path)),
+      weight,
+      hash: await loraHash(path),
+    })),
+  );
+}

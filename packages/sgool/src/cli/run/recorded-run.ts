@@ -1,0 +1,185 @@
+/** @file Reading how an image was made: from our own record in `run.json` or a PNG file, or from the text of other tools. */
+import { basename, extname } from 'node:path';
+import { files } from '#platform';
+import { UserError } from '../../errors.ts';
+import { samplerOfA1111 } from '../../image/a1111-names.ts';
+import { PARAMETERS_KEYWORD, parseParameters, SGOOL_KEYWORD } from '../../image/parameters.ts';
+import { readPngText } from '../../image/png-text.ts';
+import { VALUE_SCHEMAS, type Values } from '../options/image-options.ts';
+import { checkValue } from '../options/option.ts';
+
+/** How an image was made. */
+export interface RecordedRun {
+  readonly prompt: string;
+  /** Values of options. */
+  readonly values: Values;
+  /** Path or name of the image that it began with. */
+  readonly image?: string;
+  /** SHA-256 of the images that it was given. */
+  readonly inputHashes: Readonly<{ image?: string; maskFile?: string }>;
+  readonly modelHash?: string;
+  /** The iteration that the image shows; a `run.json` is of all. */
+  readonly iteration?: number;
+  /** Version of sgool; none where another tool made it. */
+  readonly version?: string;
+  /** What cannot be repeated, one line each. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Reads the record of an image.
+ *
+ * @param path of a PNG file or of a `run.json`
+ * @throws UserError where the file has none
+ */
+export async function readRecordedRun(path: string): Promise<RecordedRun> {
+  const file = await files.readBytes(path);
+  if (file[0] === '{'.charCodeAt(0)) return ownRun(parseJson(new TextDecoder().decode(file), path), path);
+  const texts = readPngText(file);
+  const { [SGOOL_KEYWORD]: own, [PARAMETERS_KEYWORD]: parameters } = texts;
+  if (own !== undefined) return ownRun(parseJson(own, path), path);
+  if (parameters !== undefined) return foreignRun(parameters, path);
+  const others = Object.keys(texts);
+  const holds =
+    others.length === 0
+      ? 'it is no run.json, and no PNG file with texts'
+      : `its texts are ${others.join(', ')}`;
+  throw new UserError(
+    `${path}: does not say how it was made: ${holds}; needs a text ${SGOOL_KEYWORD} or ${PARAMETERS_KEYWORD}`,
+  );
+}
+
+function parseJson(text: string, path: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isRecord(value) && isRecord(value.request)) return value;
+  } catch {
+    // Said below.
+  }
+  throw new UserError(`${path}: its record is not that of a run of sgool`);
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const textOf = (value: unknown) => (typeof value === 'string' ? value : undefined);
+
+/** Our own record. */
+function ownRun(record: Record<string, unknown>, path: string): RecordedRun {
+  const { prompt, image, ...request } = record.request as Record<string, unknown>;
+  if (typeof prompt !== 'string') throw new UserError(`${path}: its record has no prompt`);
+  const values = Object.fromEntries(
+    Object.entries(request)
+      .filter(([key, value]) => !(key === 'negativePrompt' && value === ''))
+      .map(([key, value]) => {
+        const who = `${path}: ${key}`;
+        if (!Object.hasOwn(VALUE_SCHEMAS, key)) {
+          throw new UserError(
+            `${who}: this version of sgool has no such setting; the image was made by another`,
+          );
+        }
+        return [key, checkValue(VALUE_SCHEMAS[key as keyof typeof VALUE_SCHEMAS], value, who)];
+      }),
+  );
+  const hashes = isRecord(record.inputHashes) ? record.inputHashes : {};
+  const versions = isRecord(record.versions) ? record.versions : {};
+  return {
+    prompt,
+    values,
+    ...(textOf(image) === undefined ? {} : { image: textOf(image) }),
+    inputHashes: { image: textOf(hashes.image), maskFile: textOf(hashes.maskFile) },
+    modelHash: textOf(record.modelHash),
+    ...(typeof record.iteration === 'number' ? { iteration: record.iteration } : {}),
+    version: textOf(record.version) ?? textOf(versions.sgool),
+    notes: [],
+  };
+}
+
+/** Keys of the web UI that say nothing about how the image is made here. */
+const HARMLESS = [
+  'Version',
+  'Model hash',
+  'VAE hash',
+  'Lora hashes',
+  'TI hashes',
+  'Hashes',
+  'User',
+  'Token merging ratio',
+];
+
+/** The text of AUTOMATIC1111's web UI and of tools that write as it does. Every key is taken over or named. */
+function foreignRun(text: string, path: string): RecordedRun {
+  const { prompt, negativePrompt = '', settings } = parseParameters(text);
+  if (settings.Steps === undefined || settings.Seed === undefined) {
+    throw new UserError(`${path}: its text ${PARAMETERS_KEYWORD} names no Steps and Seed`);
+  }
+  if (settings['Denoising strength'] !== undefined && settings['Hires upscale'] === undefined) {
+    throw new UserError(
+      `${path}: it was made from another image (Denoising strength ${settings['Denoising strength']}); to change an image: sgool refine <image> "<prompt>"`,
+    );
+  }
+  const notes: string[] = [];
+  const values: Record<string, unknown> = {
+    method: 'sd',
+    ...(negativePrompt === '' ? {} : { negativePrompt }),
+  };
+  const take = (key: string, name: string, value: unknown = Number(settings[name])) => {
+    values[key] = checkValue(VALUE_SCHEMAS[key as keyof typeof VALUE_SCHEMAS], value, `${path}: ${name}`);
+  };
+  const has = (key: string) => Object.hasOwn(VALUE_SCHEMAS, key);
+  for (const [name, value] of Object.entries(settings)) {
+    if (name === 'Steps') take('steps', name);
+    else if (name === 'CFG scale') take('guidanceScale', name);
+    else if (name === 'Seed') take('seed', name, value);
+    else if (name === 'Size') takeSize(value, take);
+    else if (name === 'Sampler') takeSampler(value, path, take, notes, has);
+    else if (name === 'Model') values.model = value;
+    else if (name === 'Clip skip' && has('clipSkip')) take('clipSkip', name);
+    else if (name === 'Eta DDIM' || (name === 'Eta' && /^ddim/i.test(settings.Sampler ?? '')))
+      take('eta', name);
+    else if (name === 'CFG Rescale' && has('guidanceRescale')) take('guidanceRescale', name);
+    else if (name === 'Schedule type' && isSpread(value, has)) take('sigmas', name, value.toLowerCase());
+    else if (name === 'RNG' && value === 'CPU') continue;
+    else if (!HARMLESS.includes(name)) notes.push(`not repeated: ${name} ${value}`);
+  }
+  if (settings.RNG !== 'CPU' && settings.Version?.startsWith('sgool') !== true) {
+    notes.push(
+      'the noise is that of the processor; the web UI draws another one on a graphics card (RNG: GPU)',
+    );
+  }
+  return { prompt, values, inputHashes: {}, modelHash: settings['Model hash'], notes };
+}
+
+const isSpread = (value: string, has: (key: string) => boolean) =>
+  has('sigmas') && ['karras', 'exponential', 'beta'].includes(value.toLowerCase());
+
+type Take = (key: string, name: string, value?: unknown) => void;
+
+function takeSize(text: string, take: Take): void {
+  const [width, height] = text.split('x').map(Number);
+  take('width', 'Size', width);
+  take('height', 'Size', height);
+}
+
+function takeSampler(
+  text: string,
+  path: string,
+  take: Take,
+  notes: string[],
+  has: (key: string) => boolean,
+): void {
+  const names = VALUE_SCHEMAS.sampler.options;
+  const found = samplerOfA1111(text, names);
+  if (found === undefined) {
+    throw new UserError(`${path}: sgool has no sampler ${text}; it has ${names.join(', ')}`);
+  }
+  take('sampler', 'Sampler', found.sampler);
+  const { schedule } = found;
+  if (schedule === undefined) return;
+  if (isSpread(schedule, has)) take('sigmas', 'Sampler', schedule.toLowerCase());
+  else notes.push(`not repeated: the schedule ${schedule} of ${text}`);
+}
+
+/** Whether a model that another tool names is the one that is given: names of files, without folder and ending. */
+export const isSameModelName = (a: string, b: string): boolean => stem(a) === stem(b);
+const stem = (path: string) =>
+  basename(path, /\.(safetensors|ckpt|pth?|bin)$/i.test(path) ? extname(path) : '');

@@ -1,0 +1,262 @@
+/** @file Several runs by one command: seeds one after the other, prompts from a file. One folder each, a summary and a grid. */
+import { writeFileSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { basename, extname, join, relative, resolve } from 'node:path';
+import { UserError } from '../../errors.ts';
+import { arrangeImages } from '../../image/draw.ts';
+import type { Image } from '../../image/image.ts';
+import { encodePng } from '../../image/png.ts';
+import { resizeImage } from '../../image/resize.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { fileSystemReason } from '../../platform/file-errors.ts';
+import { laterSeed, readSeed, resolveSeed, type Seed, seedForJson } from '../../random/seed.ts';
+import { USAGE_ERROR } from '../exit-codes.ts';
+import type { Host } from '../host.ts';
+import type { ImageCommand } from '../options/read-options.ts';
+import { oneLine, shownPath } from '../terminal/format.ts';
+import type { MadeImage } from './generation.ts';
+import { checkFolderName, claimFolder, defaultFolder, SERIES_FILES, slug } from './output-folder.ts';
+import type { RunResult } from './run-record.ts';
+
+/** Most images in the grid. */
+const GRID_IMAGES = 64;
+const GRID_SIDE = { least: 128, most: 256 };
+const MAX_PROMPTS = 10_000;
+
+/** Makes one image of a series. */
+export type MakeOne<Command extends ImageCommand> = (command: Command, host: Host) => Promise<MadeImage>;
+
+/** One run of a series, in the summary. */
+interface SeriesRun {
+  readonly prompt: string;
+  readonly seed: number | string;
+  /** Relative to the folder of the series; none where nothing was made. */
+  readonly folder?: string;
+  readonly status: 'done' | 'failed' | 'stopped';
+  readonly error?: string;
+  readonly clip?: RunResult['clip'];
+  readonly bestIteration?: RunResult['bestIteration'];
+  readonly seconds?: number;
+}
+
+/** Whether a command asks for more than one run. */
+export const isSeries = ({ values: { count = 1, prompts } }: ImageCommand): boolean =>
+  count > 1 || prompts !== undefined;
+
+/**
+ * Makes every image of a series, and its folder. A run that fails is named and the others go on, unless none has succeeded.
+ *
+ * @throws UserError where the prompts cannot be read, all runs fail, or it is stopped
+ */
+export async function makeSeries<Command extends ImageCommand>(
+  command: Command,
+  make: MakeOne<Command>,
+  host: Host,
+): Promise<void> {
+  const { count = 1, prompts: promptFile, seed: given, out } = command.values;
+  const prompts = promptFile === undefined ? [command.prompt] : await readPrompts(promptFile, host);
+  const first = resolveSeed(readSeed(given));
+  const seeds = Array.from({ length: count }, (_, i) => laterSeed(first, i));
+  const all = prompts.flatMap((prompt) => seeds.map((seed) => ({ prompt, seed })));
+  if (out !== undefined) checkFolderName(out);
+  const subject = promptFile === undefined ? command.prompt : nameOf(promptFile);
+  const wanted = resolve(host.cwd, out ?? `${defaultFolder(host.now(), subject, first)}-series`);
+  const { dir, release } = await claimFolder(wanted, SERIES_FILES.summary);
+  const series = new Series(dir, command, all.length);
+  let isStopped = false;
+  const stopListening = host.onInterrupt(() => {
+    isStopped = true;
+    series.writeNow('stopped');
+  });
+  const shared = shareEngine(host);
+  try {
+    for (const [i, { prompt, seed }] of all.entries()) {
+      const folder = runFolder(i, all.length, promptFile === undefined ? '' : prompt, seed);
+      const values = {
+        ...command.values,
+        seed,
+        out: join(dir, folder),
+        count: undefined,
+        prompts: undefined,
+      };
+      try {
+        series.add(prompt, seed, await make({ ...command, prompt, values }, shared.host));
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        series.fail(prompt, seed, isStopped ? 'stopped' : 'failed', error.message);
+        if (isStopped || series.images.length === 0) throw error;
+        host.stderr.write(`sgool: run ${i + 1} of ${all.length}: ${oneLine(error.message)}\n`);
+      }
+      await series.write('running');
+    }
+    await series.write('done');
+    const { failures } = series;
+    if (failures > 0) {
+      throw new UserError(`${failures} of ${all.length} runs failed; ${shownPath(dir, host)} has the others`);
+    }
+    if (!command.quiet) {
+      host.stderr.write(
+        `sgool: ${all.length} images, the grid and the summary are in ${shownPath(dir, host)}\n`,
+      );
+    }
+  } catch (error) {
+    if (series.images.length === 0) release();
+    else await series.write(isStopped ? 'stopped' : 'failed');
+    throw error;
+  } finally {
+    stopListening();
+    await shared.dispose();
+  }
+}
+
+/** The runs of a series so far, and what is written of them. */
+class Series {
+  readonly images: { readonly image: Image; readonly caption: string }[] = [];
+  failures = 0;
+  readonly #runs: SeriesRun[] = [];
+  readonly #dir: string;
+  readonly #command: ImageCommand;
+  readonly #total: number;
+
+  constructor(dir: string, command: ImageCommand, total: number) {
+    this.#dir = dir;
+    this.#command = command;
+    this.#total = total;
+  }
+
+  add(prompt: string, seed: Seed, { result, image }: MadeImage): void {
+    const { paths, clip, bestIteration, seconds } = result;
+    this.#runs.push({
+      prompt,
+      seed: seedForJson(seed),
+      folder: relative(this.#dir, paths.folder),
+      status: 'done',
+      clip,
+      bestIteration,
+      seconds,
+    });
+    const isFromFile = this.#command.values.prompts !== undefined;
+    const score = clip.after.A === undefined ? '' : `  CLIP ${clip.after.A.toFixed(2)}`;
+    this.images.push({ image: framed(image), caption: `${isFromFile ? prompt : `seed ${seed}`}${score}` });
+  }
+
+  fail(prompt: string, seed: Seed, status: 'failed' | 'stopped', error: string): void {
+    if (status === 'failed') this.failures++;
+    this.#runs.push({ prompt, seed: seedForJson(seed), status, error });
+  }
+
+  /** Writes the summary and, at the end, the grid. */
+  async write(status: string): Promise<void> {
+    await writeFile(join(this.#dir, SERIES_FILES.summary), this.#summary(status));
+    if (status === 'running' || this.images.length === 0) return;
+    await writeFile(join(this.#dir, SERIES_FILES.grid), encodePng(this.#grid()));
+  }
+
+  /** Writes the summary without returning to the event loop. */
+  writeNow(status: string): void {
+    writeFileSync(join(this.#dir, SERIES_FILES.summary), this.#summary(status));
+  }
+
+  #summary(status: string): string {
+    const content = { status, total: this.#total, command: this.#command.typed, runs: this.#runs };
+    return `${JSON.stringify(content, null, 2)}\n`;
+  }
+
+  #grid(): Image {
+    const shown = this.images.slice(0, GRID_IMAGES);
+    const { prompts, count = 1 } = this.#command.values;
+    // A row for each prompt, where there are several seeds for each.
+    const columns = prompts !== undefined && count > 1 ? count : Math.ceil(Math.sqrt(shown.length));
+    return arrangeImages(
+      shown.map(({ image }) => image),
+      { captions: shown.map(({ caption }) => caption), columns },
+    );
+  }
+}
+
+function framed(image: Image): Image {
+  const side = Math.max(image.width, image.height);
+  const scale = Math.min(GRID_SIDE.most, Math.max(GRID_SIDE.least, side)) / side;
+  return resizeImage(image, Math.round(image.width * scale), Math.round(image.height * scale));
+}
+
+/** `007-a-red-cat-42` */
+function runFolder(index: number, total: number, prompt: string, seed: Seed): string {
+  const number = String(index + 1).padStart(Math.max(3, String(total).length), '0');
+  return [number, ...(prompt === '' ? [] : [slug(prompt)]), String(seed)].join('-');
+}
+
+const nameOf = (promptFile: string) =>
+  promptFile === '-' ? 'prompts' : basename(promptFile, extname(promptFile));
+
+/**
+ * The prompts of a file, one per line; empty lines are skipped.
+ *
+ * @param path absolute, or `-` for the standard input
+ * @throws UserError where it cannot be read, holds none, or a line begins with an option
+ */
+export async function readPrompts(path: string, host: Host): Promise<string[]> {
+  const name = path === '-' ? 'the standard input' : path;
+  const text = path === '-' ? await host.readInput() : await textOf(path);
+  const lines = text.replace(/^\ufeff/, '').split(/\r\n|\n|\r/);
+  const prompts = lines.flatMap((line, i) => {
+    const prompt = line.trim();
+    if (/^--\w/.test(prompt)) {
+      throw wrong(
+        `--prompts: line ${i + 1} of ${name} begins with an option, which a line cannot have: ${prompt}`,
+      );
+    }
+    return prompt === '' ? [] : [prompt];
+  });
+  if (prompts.length === 0) throw wrong(`--prompts: ${name} holds no prompt; write one per line`);
+  if (prompts.length > MAX_PROMPTS) {
+    throw wrong(`--prompts: ${name} holds ${prompts.length} prompts, the most are ${MAX_PROMPTS}`);
+  }
+  return prompts;
+}
+
+async function textOf(path: string): Promise<string> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const reason =
+      code === 'ENOENT'
+        ? 'the file does not exist'
+        : code === 'EISDIR'
+          ? 'it is a folder'
+          : fileSystemReason(error);
+    throw wrong(`--prompts: cannot read ${path}: ${reason ?? (error as Error).message}`);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw wrong(`--prompts: ${path} is not text in UTF-8`);
+  }
+}
+
+const wrong = (message: string) => new UserError(message, { exitCode: USAGE_ERROR });
+
+/** The host with an engine that opens each model once and keeps it for the next run. */
+function shareEngine(host: Host): { host: Host; dispose(): Promise<void> } {
+  const opened = new Map<string, Promise<Pipeline>>();
+  async function loadEngine() {
+    const engine = await host.loadEngine();
+    return {
+      ...engine,
+      openPipeline(model: string, options: Parameters<typeof engine.openPipeline>[1]) {
+        const key = JSON.stringify([model, options]);
+        const known = opened.get(key) ?? engine.openPipeline(model, options);
+        opened.set(key, known);
+        return known.then((pipeline) => ({ ...pipeline, dispose: async () => {} }));
+      },
+    };
+  }
+  return {
+    host: { ...host, loadEngine },
+    async dispose() {
+      for (const pipeline of opened.values()) await (await pipeline.catch(() => undefined))?.dispose();
+    },
+  };
+}

@@ -1,0 +1,7 @@
+/** @file What the decoders of image files have in common. */
+import type { Image } from './image.ts';
+
+export type DecodedImage = Image;
+
+/** Called with the sides before anything is allocated for them; throws where they are too large. */
+export type AcceptSize = (width: number, height: number) => void;
