@@ -4,10 +4,10 @@ import { UserError } from '../../errors.ts';
 import { autoencoderConfig } from '../../networks/autoencoder/autoencoder-config.ts';
 import { networkWeights } from '../../networks/network-weights.ts';
 import { unetConfig } from '../../networks/unet/unet-config.ts';
-import { loadTokenizer } from '../../text/load-tokenizer.ts';
+import { hasTokenizer, loadTokenizer } from '../../text/load-tokenizer.ts';
 import type { ModelFolder } from '../../weights/open/model-folder.ts';
 import type { Backbone, BackboneParts, ModelFamily } from '../backbone.ts';
-import { componentOf, hasVocabulary } from '../components.ts';
+import { componentOf } from '../components.ts';
 import { decodedPlanes, decodeLatent, scaleFactorOf } from './decoding.ts';
 import { createDenoiser } from './denoising.ts';
 import { encodeImage } from './encoding.ts';
@@ -98,10 +98,10 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
 }
 
 async function openTokenizer({ dir, tokenizerDir, tokenizerConfig }: ModelFolder) {
-  if (!(await hasVocabulary(tokenizerDir))) {
+  if (!(await hasTokenizer(tokenizerDir))) {
     throw new UserError(
-      `${dir}: it has no tokenizer, expected in ${tokenizerDir}; give one with the option tokenizer: a folder with vocab.json and merges.txt of a CLIP, or a pulled model such as openai/clip-vit-large-patch14`,
+      `${dir}: it has no tokenizer, expected in ${tokenizerDir}; give one with the option tokenizer: a folder with tokenizer.json, or vocab.json and merges.txt, of a CLIP, or a pulled model such as openai/clip-vit-large-patch14`,
     );
   }
-  return loadTokenizer(tokenizerDir, tokenizerConfig);
+  return loadTokenizer(tokenizerDir, { config: tokenizerConfig });
 }
