@@ -25,7 +25,7 @@ import {
   selectionSettings,
 } from '../request/settings.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { assertFinite, bestKeeper, type Run, samplerOf, withinIteration } from './run/run.ts';
+import { assertFinite, bestKeeper, denoiserOf, type Run, samplerOf, withinIteration } from './run/run.ts';
 
 const settings = {
   ...samplingSettings,
@@ -43,9 +43,9 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
   lastIteration: 1,
   defaults: () => ({ cutouts: 4, cutPower: 1, cutReduction: 'mean' }),
   async *run(pipeline, run) {
-    const { settings, request, noise, freshNoise, evaluations, signal } = run;
+    const { settings, noise, freshNoise, signal } = run;
     const isBest = bestKeeper(settings.keep === 'loss' ? 'clip' : settings.keep);
-    const plain = await pipeline.denoiser({ ...request, ...settings, evaluations });
+    const plain = await denoiserOf(pipeline, run);
     const guided = await clipGuidedDenoiser(pipeline, run, plain);
     // EDICT calls the network twice per step, at points that no published form of this guidance uses.
     const single = {
@@ -58,7 +58,7 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
         sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
       const image = await pipeline.decode(final, settings);
-      const clip = await pipeline.score(image, request.prompt);
+      const clip = await pipeline.score(image, run.text);
       yield run.report({ iteration, latent: noise, image, clip, best: isBest({ clip }) });
     }
   },
@@ -73,14 +73,14 @@ async function clipGuidedDenoiser(
   run: Run<ClipGuidedSettings>,
   plain: Denoiser,
 ): Promise<Denoiser> {
-  const { settings, request, evaluations, random } = run;
+  const { settings, evaluations, random } = run;
   const path = pipeline.noisePath(settings);
   const critic = await pipeline.critic();
-  const text = await critic.embedText(request.prompt);
+  const text = await critic.embedText(run.text);
   const whole = wholeViews(settings, { ...settings, side: critic.side }, text, random);
   const objective = await pipeline.objective({ ...settings, views: whole.count });
   const guidanceScale = pipeline.model.embedsGuidance ? settings.guidanceScale : 1;
-  const conditional = await pipeline.denoiser({ ...request, ...settings, guidanceScale, evaluations });
+  const conditional = await denoiserOf(pipeline, run, { guidanceScale });
   const scaled = (): ObjectiveInput => ({
     bestWeight: whole.bestWeight * settings.clipGuidanceScale,
     views: whole.draw().map((view) => ({ ...view, weight: (view.weight ?? 0) * settings.clipGuidanceScale })),

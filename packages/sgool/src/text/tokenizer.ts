@@ -36,6 +36,8 @@ export interface Tokenizer {
   readonly endId: number;
   readonly padId: number;
   encode(text: string): EncodedPrompt;
+  /** The id of a symbol or an added token, if there is one. */
+  idOf(token: string): number | undefined;
   /** The ids of a text of any length without start, end and padding, each with its piece. */
   pieces(text: string): readonly { readonly id: number; readonly text: string }[];
   /**
@@ -162,6 +164,7 @@ export function createTokenizer({
     startId,
     endId,
     padId,
+    idOf,
     pieces: piecesOf,
 
     encode(text) {

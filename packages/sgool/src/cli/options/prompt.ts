@@ -1,5 +1,6 @@
 /** @file Messages about a prompt that is empty or too long. */
 import { UserError } from '../../errors.ts';
+import type { PromptFit } from '../../models/backbone.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 
 /** @throws UserError where the prompt is empty */
@@ -8,6 +9,26 @@ export function checkPrompt(prompt: string): void {
   throw new UserError('prompt: must not be empty; say what the image should show', {
     exitCode: USAGE_ERROR,
   });
+}
+
+/** What is not as its writer may expect, one line each: cut off, long, with weights, not supported. */
+export function promptNotes(
+  what: string,
+  who: string,
+  { tokens, truncated, lost, chunks = 1, hasSyntax = false, notes = [] }: PromptFit,
+): string[] {
+  const lines = truncated ? [tooLong(what, who, tokens.length, lost)] : [];
+  if (chunks > 1) {
+    lines.push(
+      `the ${what} has ${tokens.length} tokens: the image is made from all of them, in ${chunks} chunks`,
+    );
+  }
+  if (hasSyntax) {
+    lines.push(
+      `brackets in the ${what} are weights, as (red:1.3); see them with: sgool prompt; for brackets as text: --prompt-syntax plain`,
+    );
+  }
+  return [...lines, ...notes];
 }
 
 /**

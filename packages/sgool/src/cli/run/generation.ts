@@ -19,10 +19,11 @@ import type { ParsedRequest } from '../../request/request.ts';
 import { saliencyNote } from '../../request/resolve.ts';
 import type { DetectionSettings } from '../../request/settings.ts';
 import { findRegions } from '../../saliency/regions.ts';
+import { parsePrompt } from '../../text/prompt/prompt.ts';
 import { INTERRUPTED } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { loadOptionsOf, partsOf, withoutParts } from '../options/model-options.ts';
-import { tooLong } from '../options/prompt.ts';
+import { promptNotes } from '../options/prompt.ts';
 import type { ImageCommand } from '../options/read-options.ts';
 import { formatSeconds, shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
@@ -162,7 +163,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     );
     const task = { ...planned, estimate };
     for (const line of refining?.notes(task.settings) ?? []) progress.note(line);
-    warnOfTruncation(task, pipeline, progress);
+    warnOfPrompts(task, pipeline, progress);
     const note = saliencyNote(detectionOf(task, pipeline), request, model);
     if (note !== undefined) progress.note(note);
     const { saveIterations = false, metadata = true } = command.values;
@@ -241,10 +242,11 @@ async function recordSaliency({ recorder, pipeline, task, request, progress }: R
 async function locate(
   image: Image,
   settings: DetectionSettings,
-  { prompt, mask }: ParsedRequest,
+  { prompt, promptSyntax, steps, mask }: ParsedRequest,
   pipeline: Pipeline,
 ) {
-  const options = { prompt, ...(mask === undefined ? {} : { mask }) };
+  const { text } = parsePrompt(prompt, promptSyntax ?? 'a1111', steps ?? 1);
+  const options = { prompt: text, ...(mask === undefined ? {} : { mask }) };
   const detector = await pipeline.detector(settings.saliency, options);
   const map = await detector.map(image);
   return { map, regions: findRegions(map, settings) };
@@ -259,6 +261,7 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
   const { command, request, given, started } = plan;
   const { prompt, negativePrompt, seed, preset } = request;
   const { maskFile } = command.values;
+  const settings = settingsOf(method, pipeline, request);
   return {
     prompt,
     negativePrompt,
@@ -270,8 +273,8 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
     ...(maskFile === undefined ? {} : { maskFile }),
     ...(given === undefined ? {} : { refine: refineTask(given) }),
     parts: partsOf(command.values),
-    settings: settingsOf(method, pipeline, request),
-    truncated: pipeline.checkPrompt(prompt).truncated,
+    settings,
+    truncated: pipeline.checkPrompt(prompt, settings).truncated,
     command: command.typed,
     versions: versions(await packageVersion()),
     started,
@@ -301,14 +304,15 @@ function refineTask({ path, source }: GivenImage): RefineTask {
   };
 }
 
-function warnOfTruncation({ prompt, model, refine }: RunTask, pipeline: Pipeline, progress: Progress) {
+function warnOfPrompts(task: RunTask, pipeline: Pipeline, progress: Progress) {
+  const { prompt, negativePrompt, model, refine, settings } = task;
   for (const [name, text] of [
     ['prompt', prompt],
+    ['negative prompt', negativePrompt],
     ['description of the image', refine?.sourcePrompt ?? ''],
   ]) {
-    const { tokens, truncated, lost } = pipeline.checkPrompt(text);
-    if (!truncated) continue;
-    progress.warn(tooLong(name, model, tokens.length, lost));
+    const fit = pipeline.checkPrompt(text, settings);
+    for (const line of promptNotes(name, model, fit)) progress.warn(line);
   }
 }
 

@@ -22,7 +22,7 @@ import { METHODS } from '../index.ts';
 import { createMethod, settingsOf } from '../run/create-method.ts';
 import type { Method } from '../run/method.ts';
 import { optimiseNoise, type Start } from '../run/optimise-noise.ts';
-import { type Run, samplerOf, withinIteration } from '../run/run.ts';
+import { denoiserOf, type Run, samplerOf, withinIteration } from '../run/run.ts';
 import { type SgoolSettings, salientObjective, sgool } from '../sgool.ts';
 import { fittingNotes, type PreparedImage, prepareImage } from './fit-image.ts';
 import {
@@ -125,19 +125,18 @@ function saliencyMask({ image, open }: PreparedImage): Pick<MethodRequest, 'mask
 
 async function startFromImage(
   pipeline: Pipeline,
-  { request, settings, evaluations, signal, stepReporter }: Run<SgoolSettings>,
+  run: Run<SgoolSettings>,
   denoiser: Denoiser,
   { image, open }: PreparedImage,
   { sourcePrompt, strength, feather }: RefineSource,
 ): Promise<Start> {
+  const { settings, signal, stepReporter } = run;
   const sampler = samplerOf(pipeline, settings);
   const startIndex = sampler.steps - Math.max(1, Math.round(strength * sampler.steps));
   const clean = await pipeline.encode(image);
   const onStep = stepReporter('invert', 0);
   const back =
-    sourcePrompt === undefined
-      ? denoiser
-      : await pipeline.denoiser({ ...request, ...settings, prompt: sourcePrompt, evaluations });
+    sourcePrompt === undefined ? denoiser : await denoiserOf(pipeline, run, { prompt: sourcePrompt });
   const known = await withinIteration('refine', 0, () =>
     invertChain(sampler, back, [clean, clean], { startIndex, signal, onStep }),
   );
