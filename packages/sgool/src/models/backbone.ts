@@ -7,6 +7,7 @@ import type { Denoiser } from '../diffusion/denoiser.ts';
 import type { NoisePath } from '../diffusion/noise-path.ts';
 import type { Image, ImageSize } from '../image/image.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
+import type { NetworkTag } from '../text/prompt/networks.ts';
 import type { PromptSyntax } from '../text/prompt/prompt.ts';
 import type { EncodedPrompt, Tokenizer } from '../text/tokenizer.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
@@ -16,8 +17,10 @@ import type { BackboneInfo } from './model-info.ts';
 export interface PromptFit extends Pick<EncodedPrompt, 'tokens' | 'truncated' | 'lost'> {
   /** Number of chunks in which it is read: more than one only where the syntax allows prompts of any length. */
   readonly chunks?: number;
-  /** Whether weights, breaks, changes or tags were read in it. */
+  /** Whether weights, breaks or changes were read in it. */
   readonly hasSyntax?: boolean;
+  /** Tags for other networks in it, which were left out of the text. */
+  readonly networks?: readonly NetworkTag[];
   /** What of it is not supported, one line each. */
   readonly notes?: readonly string[];
 }

@@ -18,6 +18,7 @@ a1111, as AUTOMATIC1111's web UI reads prompts:
   [a:b:0.5]       a in the first half of the steps, then b; [a:b:10] up to step 10
   [a:10] [a::10]  a begins after step 10, or ends there
   [a|b]           a and b take turns, step by step
+  <lora:name:0.8> a LoRA of the folder that generate gets with --lora-dir
 A prompt may have any length. CLIP and other scorers read its text alone.
 
 Examples:
@@ -49,7 +50,7 @@ export function configure(command: Command, { stdout }: Host): void {
     .addHelpText('after', NOTES)
     .action((text: string, { promptSyntax, steps, json = false }: PromptOptions) => {
       const prompt = parsePrompt(text, promptSyntax, steps);
-      stdout.write(json ? `${JSON.stringify(prompt)}\n` : shown(prompt));
+      stdout.write(json ? `${JSON.stringify(prompt)}\n` : shown(prompt, steps));
     });
 }
 
@@ -60,11 +61,16 @@ function partRow(part: PromptPart): string[] {
 }
 
 /** A table of the stages, and a line for each thing beside it. */
-function shown({ stages, networks, text, notes }: ParsedPrompt): string {
+function shown({ stages, networks, text, notes }: ParsedPrompt, steps: number): string {
   const rows = stages.flatMap(({ until, parts }, i) => {
-    const from = i === 0 ? 0 : stages[i - 1].until + 1;
-    const steps = stages.length > 1 ? [from === until ? `step ${from}` : `steps ${from}-${until}`] : [];
-    return parts.map((part, k) => [...steps.map((each) => (k === 0 ? each : '')), ...partRow(part)]);
+    // Counted from 1, as users do.
+    const [first, last] = [i === 0 ? 1 : stages[i - 1].until + 2, Math.min(steps, until + 1)];
+    if (first > last) return [];
+    const range = first === last ? `step ${first}` : `steps ${first}-${last}`;
+    const cells = stages.length > 1 ? [range] : [];
+    return parts
+      .filter((part) => part === 'break' || part.text !== '')
+      .map((part, k) => [...cells.map((cell) => (k === 0 ? cell : '')), ...partRow(part)]);
   });
   const lines = [
     formatTable(rows),

@@ -1,6 +1,7 @@
 /** @file Messages about a prompt that is empty or too long. */
 import { UserError } from '../../errors.ts';
 import type { PromptFit } from '../../models/backbone.ts';
+import { isLoraTag } from '../../pipeline/prompt-loras.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 
 /** @throws UserError where the prompt is empty */
@@ -11,11 +12,16 @@ export function checkPrompt(prompt: string): void {
   });
 }
 
-/** What is not as its writer may expect, one line each: cut off, long, with weights, not supported. */
+/**
+ * What is not as its writer may expect, one line each: cut off, long, with weights, not supported.
+ *
+ * @param hasLoras whether the LoRAs that it names are applied
+ */
 export function promptNotes(
   what: string,
   who: string,
-  { tokens, truncated, lost, chunks = 1, hasSyntax = false, notes = [] }: PromptFit,
+  { tokens, truncated, lost, chunks = 1, hasSyntax = false, networks = [], notes = [] }: PromptFit,
+  hasLoras: boolean,
 ): string[] {
   const lines = truncated ? [tooLong(what, who, tokens.length, lost)] : [];
   if (chunks > 1) {
@@ -27,6 +33,14 @@ export function promptNotes(
     lines.push(
       `brackets in the ${what} are weights, as (red:1.3); see them with: sgool prompt; for brackets as text: --prompt-syntax plain`,
     );
+  }
+  for (const tag of networks) {
+    if (isLoraTag(tag) && hasLoras) continue;
+    const how =
+      isLoraTag(tag) && what === 'prompt'
+        ? 'was left out; name its folder with --lora-dir'
+        : 'is not supported; it was left out';
+    lines.push(`${tag.text} in the ${what} ${how}`);
   }
   return [...lines, ...notes];
 }

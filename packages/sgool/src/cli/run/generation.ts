@@ -13,6 +13,7 @@ import { type MethodName, parseRequest } from '../../methods/index.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
 import type { Method } from '../../methods/run/method.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { withPromptLoras } from '../../pipeline/prompt-loras.ts';
 import { resolveSeed } from '../../random/seed.ts';
 import { detectionDefaults } from '../../request/defaults.ts';
 import type { ParsedRequest } from '../../request/request.ts';
@@ -147,7 +148,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   const { command, request, given, dir } = plan;
   progress.status(`loading ${request.model}`);
   const engine = await host.loadEngine();
-  const options = loadOptionsOf(command.values);
+  const options = await withPromptLoras(loadOptionsOf(command.values), request);
   const pipeline = await engine.openPipeline(request.model, options);
   try {
     const refining = given && engine.refinement(given.source);
@@ -305,14 +306,15 @@ function refineTask({ path, source }: GivenImage): RefineTask {
 }
 
 function warnOfPrompts(task: RunTask, pipeline: Pipeline, progress: Progress) {
-  const { prompt, negativePrompt, model, refine, settings } = task;
+  const { prompt, negativePrompt, model, refine, settings, parts } = task;
   for (const [name, text] of [
     ['prompt', prompt],
     ['negative prompt', negativePrompt],
     ['description of the image', refine?.sourcePrompt ?? ''],
   ]) {
     const fit = pipeline.checkPrompt(text, settings);
-    for (const line of promptNotes(name, model, fit)) progress.warn(line);
+    const hasLoras = name === 'prompt' && parts.loraDir !== undefined;
+    for (const line of promptNotes(name, model, fit, hasLoras)) progress.warn(line);
   }
 }
 

@@ -16,6 +16,7 @@ import type { Image, ImageSize } from '../../image/image.ts';
 import { composite, openElements, softEdge } from '../../image/mask.ts';
 import { loadPipeline } from '../../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { withPromptLoras } from '../../pipeline/prompt-loras.ts';
 import { type MethodRequest, parseMethodRequest } from '../../request/request.ts';
 import { type GenerateOptions, type Generation, runToEnd } from '../generate.ts';
 import { METHODS } from '../index.ts';
@@ -60,7 +61,8 @@ export interface Refinement extends Generation {
 export async function refine(request: RefineRequest, options: GenerateOptions = {}): Promise<Refinement> {
   const parsed = parseRefineRequest(request);
   const method = refinement(parsed);
-  const pipeline = options.pipeline ?? (await loadPipeline(parsed.model, options));
+  const pipeline =
+    options.pipeline ?? (await loadPipeline(parsed.model, await withPromptLoras(options, parsed)));
   try {
     const given = methodRequest(parsed);
     const settings = settingsOf(method, pipeline, parseMethodRequest(given, method, METHODS));

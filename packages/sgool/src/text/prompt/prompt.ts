@@ -61,11 +61,11 @@ export function parsePrompt(prompt: string, syntax: PromptSyntax, steps: number)
   }
 }
 
-/** Whether a prompt is more than its text: weights, breaks, changes or tags. */
-export function hasSyntax({ stages, networks }: ParsedPrompt): boolean {
+/** Whether a prompt has weights, breaks or changes. */
+export function hasSyntax({ stages }: ParsedPrompt): boolean {
   const [first] = stages;
   const isPlain = first.parts.length === 1 && first.parts[0] !== 'break' && first.parts[0].weight === 1;
-  return stages.length > 1 || networks.length > 0 || !isPlain;
+  return stages.length > 1 || !isPlain;
 }
 
 /** The stage of a step, the first step being 0. */
