@@ -5,6 +5,7 @@ import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { readImage } from '../../image/read-image.ts';
 import { SCORER_NAMES, SCORERS, type ScorerName } from '../../preference/scorer-names.ts';
+import { hasSyntax, parsePrompt } from '../../text/prompt/prompt.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { loadOptionsOf, type SharedValues, sharedOptions, sharedValues } from '../options/model-options.ts';
@@ -75,9 +76,18 @@ function parseScorers(text: string): Wanted[] {
   });
 }
 
-async function score(path: string, prompt: string, flags: ScoreFlags, host: Host) {
+/** The text of a prompt without weights and tags, as `generate` gives it to its critics. */
+function scoredText(prompt: string, { stderr }: Host): string {
+  const parsed = parsePrompt(prompt, 'a1111', 1);
+  if (!hasSyntax(parsed) && parsed.networks.length === 0) return prompt;
+  stderr.write(`sgool: scored is the text without weights and tags: ${parsed.text}\n`);
+  return parsed.text;
+}
+
+async function score(path: string, written: string, flags: ScoreFlags, host: Host) {
   const { scorer: wanted = [{ name: 'clip' }], json = false } = flags;
-  checkPrompt(prompt);
+  checkPrompt(written);
+  const prompt = scoredText(written, host);
   const options = sharedValues(flags, SHARED, host);
   const image = await readImage(resolve(host.cwd, path));
   const asked = wanted.some(({ name }) => name === 'clip');
@@ -94,7 +104,7 @@ async function score(path: string, prompt: string, flags: ScoreFlags, host: Host
   if (json) {
     const result = {
       image: resolve(host.cwd, path),
-      prompt,
+      prompt: written,
       ...(clip === undefined ? {} : { model: options.model }),
       truncated,
       ...(clip === undefined ? {} : { clip: clip.scores }),
@@ -121,7 +131,7 @@ async function clipScores(image: Image, prompt: string, values: SharedValues, ho
   const engine = await host.loadEngine();
   const pipeline = await engine.openPipeline(model, loadOptionsOf(values));
   try {
-    const { truncated, tokens, lost } = pipeline.checkPrompt(prompt);
+    const { truncated, tokens, lost } = pipeline.checkPrompt(prompt, { promptSyntax: 'plain' });
     if (truncated) warnOfCut(model, tokens.length, lost, host);
     const scores = await pipeline.score(image, prompt);
     if (scores.A === undefined && scores.B === undefined)

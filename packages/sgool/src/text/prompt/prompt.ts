@@ -28,11 +28,19 @@ export interface ParsedPrompt {
   readonly notes: readonly string[];
 }
 
+/** Weights and operators as compel writes them. */
+const COMPEL =
+  /\([^()]*\)(?:[+-]+(?=[\s,.]|$)|\d*\.?\d+)|\w(?:\+{2,}|--)(?=[\s,.]|$)|\)\.(?:blend|and|add|swap|attend)\(/;
+
 function parseA1111(prompt: string, steps: number): ParsedPrompt {
   const { text, networks } = extractNetworks(prompt);
   const notes: string[] = [];
   if (/\bAND\b/.test(text)) {
     notes.push('AND in a prompt (composable diffusion) is not supported; it is read as a word');
+  }
+  const [compel] = COMPEL.exec(text) ?? [];
+  if (compel !== undefined) {
+    notes.push(`${compel} in a prompt looks like compel's syntax, which is not supported; write (red:1.3)`);
   }
   const stages = scheduleOf(text, steps).map(({ until, text }) => ({ until, parts: parseAttention(text) }));
   return { syntax: 'a1111', stages, networks, text: textOf(parseAttention(unscheduledText(text))), notes };
