@@ -244,6 +244,7 @@ export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<s
       'CFG scale': settings.guidanceScale,
       Seed: iteration.seed ?? task.seed,
       Size: `${settings.width}x${settings.height}`,
+      ...(settings.clipSkip > 1 ? { 'Clip skip': settings.clipSkip } : {}),
       Model: task.model,
       ...(task.refine === undefined ? {} : { 'Denoising strength': task.refine.strength }),
       ...(isPlain ? {} : { 'SGOOL method': method, 'SGOOL iteration': iteration.iteration }),

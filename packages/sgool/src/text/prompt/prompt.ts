@@ -5,7 +5,7 @@ import { extractNetworks, type NetworkTag } from './networks.ts';
 import { scheduleOf, unscheduledText } from './schedule.ts';
 import { type PromptPart, textOf } from './weighted-text.ts';
 
-/** Ways to write weights: of AUTOMATIC1111's web UI, of compel, or none. */
+/** Ways to write weights: that of AUTOMATIC1111's web UI, or none. */
 export const PROMPT_SYNTAXES = ['a1111', 'plain'] as const;
 export type PromptSyntax = (typeof PROMPT_SYNTAXES)[number];
 
