@@ -49,7 +49,12 @@ export {
 export { settingsOf } from './methods/run/create-method.ts';
 export type { Iteration, LossParts, RunOptions, StepProgress } from './methods/run/iteration.ts';
 export type { Method } from './methods/run/method.ts';
-export type { Backbone, DenoiserOptions } from './models/backbone.ts';
+export type {
+  Backbone,
+  DenoiserOptions,
+  PromptFit as ModelPromptFit,
+  PromptReading,
+} from './models/backbone.ts';
 export type { BackboneInfo, FewStepSampling, ModelInfo } from './models/model-info.ts';
 export type { Objective, ObjectiveInput, ObjectiveResult, View } from './objectives/objective.ts';
 export { type LoadOptions, loadPipeline } from './pipeline/load-pipeline.ts';
@@ -75,6 +80,15 @@ export type { MachineSpeed } from './runtime/machine-speed.ts';
 export type { Memory, ProgramCache, ProgramOptions, Runnable } from './runtime/program-cache.ts';
 export type { Detector, SaliencyMap } from './saliency/detector.ts';
 export { findRegions, type Region, type RegionOptions } from './saliency/regions.ts';
+export type { NetworkTag } from './text/prompt/networks.ts';
+export {
+  type ParsedPrompt,
+  PROMPT_SYNTAXES,
+  type PromptStage,
+  type PromptSyntax,
+  parsePrompt,
+} from './text/prompt/prompt.ts';
+export type { PromptPart } from './text/prompt/weighted-text.ts';
 export { DEFAULT_MODEL, listModels, type ModelLocation } from './weights/open/locate-model.ts';
 export type { LoraChoice } from './weights/open/lora.ts';
 export type { Prediction } from './weights/open/single-file.ts';

@@ -83,10 +83,24 @@ describeOnToybox('sgool generate', () => {
     const long = 'a red cat and a blue boat '.repeat(20);
     const few = ['--seed', '5', '--steps', '3', '--sampler', 'ddim'];
     const words = ['generate', long, '--method', 'sd', ...few, '--out', 'long', '--json'];
-    const { code, stdout, lines } = await sgool(words);
+    const { code, stdout, lines } = await sgool([...words, '--prompt-syntax', 'plain']);
     expect(code).toBe(0);
     expect(JSON.parse(stdout).truncated).toBe(true);
     expect(lines[0]).toMatch(/^sgool: warning: the prompt is too long for toybox: .* are left out$/);
+  });
+
+  it('reads a prompt of any length, with weights', async () => {
+    const long = 'a (red:1.3) cat and a blue boat '.repeat(20);
+    const few = ['--seed', '5', '--steps', '3', '--sampler', 'ddim'];
+    const words = ['generate', long, '--method', 'sd', ...few, '--out', 'weighted', '--json'];
+    const { code, stdout, lines } = await sgool([...words, '--negative', 'dim <lora:x:1>']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).truncated).toBe(false);
+    expect(lines.slice(0, 3)).toEqual([
+      'sgool: warning: the prompt has 140 tokens: the image is made from all of them, in 5 chunks',
+      'sgool: warning: brackets in the prompt are weights, as (red:1.3); see them with: sgool prompt; for brackets as text: --prompt-syntax plain',
+      'sgool: warning: <lora:x:1> in the negative prompt is not supported; it was left out',
+    ]);
   });
 
   describe('with a model that is broken', () => {

@@ -43,6 +43,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/score.ts'),
   },
   {
+    name: 'prompt',
+    summary: 'show how a prompt is read: weights, changes, chunks, tags',
+    load: () => import('./commands/prompt.ts'),
+  },
+  {
     name: 'models',
     summary: 'list, inspect, download and check models',
     load: () => import('./commands/models.ts'),

@@ -4,7 +4,7 @@ import { Generator } from '../random/generator.ts';
 import { laterSeed } from '../random/seed.ts';
 import { type SettingsOf, samplingSettings, selectionSettings } from '../request/settings.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { bestKeeper, drawFreshNoise, samplerOf, stopRule, withinIteration } from './run/run.ts';
+import { bestKeeper, denoiserOf, drawFreshNoise, samplerOf, stopRule, withinIteration } from './run/run.ts';
 
 const { iterations, targetClip } = selectionSettings;
 const settings = { ...samplingSettings, iterations, targetClip };
@@ -16,9 +16,9 @@ export const bestOf: MethodDefinition<'best-of', SettingsOf<typeof settings>> = 
   movesNoise: false,
   defaults: () => ({ iterations: 15 }),
   async *run(pipeline, run) {
-    const { settings, request, evaluations, signal } = run;
+    const { settings, signal } = run;
     await pipeline.critic();
-    const denoiser = await pipeline.denoiser({ ...request, ...settings, evaluations });
+    const denoiser = await denoiserOf(pipeline, run);
     const isBest = bestKeeper('clip');
     // Images of other seeds are independent: there is no loss that falls.
     const isEnough = stopRule({ targetClip: settings.targetClip, patience: 0, minImprovement: 0 });
@@ -31,7 +31,7 @@ export const bestOf: MethodDefinition<'best-of', SettingsOf<typeof settings>> = 
         sample(sampler, denoiser, latent, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
       const image = await pipeline.decode(final, settings);
-      const clip = await pipeline.score(image, request.prompt);
+      const clip = await pipeline.score(image, run.text);
       yield run.report({ iteration, latent, image, clip, best: isBest({ clip }), seed });
       if (isEnough({ clip })) return;
     }

@@ -25,7 +25,7 @@ import {
   selectionSettings,
 } from '../request/settings.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { assertFinite, bestKeeper, type Run, samplerOf, withinIteration } from './run/run.ts';
+import { assertFinite, bestKeeper, denoiserOf, type Run, samplerOf, withinIteration } from './run/run.ts';
 
 const settings = {
   ...samplingSettings,
@@ -49,9 +49,9 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
   // A hint of the model for all methods may name a sampler that this one does not have.
   everyPreset: ({ sampler }) => ((sampler as string) === 'edict' ? { sampler: 'ddim' } : {}),
   async *run(pipeline, run) {
-    const { settings, request, noise, freshNoise, evaluations, signal } = run;
+    const { settings, noise, freshNoise, signal } = run;
     const isBest = bestKeeper(settings.keep);
-    const plain = await pipeline.denoiser({ ...request, ...settings, evaluations });
+    const plain = await denoiserOf(pipeline, run);
     const guided = await clipGuidedDenoiser(pipeline, run, plain);
     const sampler = samplerOf(pipeline, settings, freshNoise);
     for (const [iteration, denoiser] of [plain, guided].entries()) {
@@ -59,7 +59,7 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
         sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
       const image = await pipeline.decode(final, settings);
-      const clip = await pipeline.score(image, request.prompt);
+      const clip = await pipeline.score(image, run.text);
       yield run.report({ iteration, latent: noise, image, clip, best: isBest({ clip }) });
     }
   },
@@ -74,14 +74,14 @@ async function clipGuidedDenoiser(
   run: Run<ClipGuidedSettings>,
   plain: Denoiser,
 ): Promise<Denoiser> {
-  const { settings, request, evaluations, random } = run;
+  const { settings, evaluations, random } = run;
   const path = pipeline.noisePath(settings);
   const critic = await pipeline.critic();
-  const text = await critic.embedText(request.prompt);
+  const text = await critic.embedText(run.text);
   const whole = wholeViews(settings, { ...settings, side: critic.side }, text, random, 'bilinear');
   const objective = await pipeline.objective({ ...settings, views: whole.count });
   const guidanceScale = pipeline.model.embedsGuidance ? settings.guidanceScale : 1;
-  const conditional = await pipeline.denoiser({ ...request, ...settings, guidanceScale, evaluations });
+  const conditional = await denoiserOf(pipeline, run, { guidanceScale });
   const scaled = (): ObjectiveInput => ({
     bestWeight: whole.bestWeight * settings.clipGuidanceScale,
     views: whole.draw().map((view) => ({ ...view, weight: (view.weight ?? 0) * settings.clipGuidanceScale })),

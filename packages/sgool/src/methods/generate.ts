@@ -2,6 +2,7 @@
 
 import { type LoadOptions, loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { type PromptLoraOptions, withPromptLoras } from '../pipeline/prompt-loras.ts';
 import { type GenerationRequest, methods, parseRequest } from './index.ts';
 import type { Iteration, RunOptions } from './run/iteration.ts';
 
@@ -13,7 +14,7 @@ export interface Generation {
   readonly last: Iteration;
 }
 
-export interface GenerateOptions extends RunOptions, LoadOptions {
+export interface GenerateOptions extends RunOptions, LoadOptions, PromptLoraOptions {
   /** A loaded model to use; without it the request's model is loaded and freed again. */
   readonly pipeline?: Pipeline;
   /** Called with every iteration. */
@@ -29,8 +30,9 @@ export async function generate(
   request: GenerationRequest,
   options: GenerateOptions = {},
 ): Promise<Generation> {
-  const { method, model } = parseRequest(request);
-  const pipeline = options.pipeline ?? (await loadPipeline(model, options));
+  const parsed = parseRequest(request);
+  const { method, model } = parsed;
+  const pipeline = options.pipeline ?? (await loadPipeline(model, await withPromptLoras(options, parsed)));
   try {
     return await runToEnd(methods[method].run(pipeline, request, options), options);
   } finally {

@@ -2,7 +2,7 @@
 import { sample } from '../diffusion/trajectory.ts';
 import { type SamplingSettings, samplingSettings } from '../request/settings.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { samplerOf, withinIteration } from './run/run.ts';
+import { denoiserOf, samplerOf, withinIteration } from './run/run.ts';
 
 export const sd: MethodDefinition<'sd', SamplingSettings> = {
   name: 'sd',
@@ -12,8 +12,8 @@ export const sd: MethodDefinition<'sd', SamplingSettings> = {
   lastIteration: 0,
   defaults: () => ({}),
   async *run(pipeline, run) {
-    const { settings, request, noise, freshNoise, evaluations, signal } = run;
-    const denoiser = await pipeline.denoiser({ ...request, ...settings, evaluations });
+    const { settings, noise, freshNoise, signal } = run;
+    const denoiser = await denoiserOf(pipeline, run);
     const [final] = await withinIteration(run.method, 0, () =>
       sample(samplerOf(pipeline, settings, freshNoise), denoiser, noise, {
         signal,
@@ -21,7 +21,7 @@ export const sd: MethodDefinition<'sd', SamplingSettings> = {
       }),
     );
     const image = await pipeline.decode(final, settings);
-    const clip = await pipeline.score(image, request.prompt);
+    const clip = await pipeline.score(image, run.text);
     yield run.report({ iteration: 0, latent: noise, image, clip, best: true });
   },
 };

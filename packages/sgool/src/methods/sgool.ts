@@ -57,14 +57,14 @@ export const sgool: MethodDefinition<'sgool', SgoolSettings> = {
 /** The loss of the whole image and its salient regions. */
 export async function salientObjective(
   pipeline: Pipeline,
-  { settings, request, random }: Run<SgoolSettings>,
+  { settings, request, text: prompt, random }: Run<SgoolSettings>,
 ): Promise<ObjectiveBuilder> {
   const critic = await pipeline.critic();
-  const detector = await pipeline.detector(settings.saliency, request);
+  const detector = await pipeline.detector(settings.saliency, { ...request, prompt });
   const sizes = { ...settings, side: critic.side };
-  const text = await critic.embedText(request.prompt);
+  const text = await critic.embedText(prompt);
   const whole = wholeViews(settings, sizes, text, random);
-  const regionTexts = await textsOfRegions(critic, request.prompt, settings);
+  const regionTexts = await textsOfRegions(critic, prompt, settings);
   let latest: { saliency: SaliencyMap; regions: Region[]; crops: Crop[] } | undefined;
 
   async function locate(image: Image) {

@@ -7,18 +7,33 @@ import type { Denoiser } from '../diffusion/denoiser.ts';
 import type { NoisePath } from '../diffusion/noise-path.ts';
 import type { Image, ImageSize } from '../image/image.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
+import type { NetworkTag } from '../text/prompt/networks.ts';
+import type { PromptSyntax } from '../text/prompt/prompt.ts';
 import type { EncodedPrompt, Tokenizer } from '../text/tokenizer.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import type { BackboneInfo } from './model-info.ts';
 
-/**
- * How a prompt fits a text encoder.
- *
- * @inline
- */
-export type PromptFit = Pick<EncodedPrompt, 'tokens' | 'truncated' | 'lost'>;
+/** How a prompt fits a text encoder. */
+export interface PromptFit extends Pick<EncodedPrompt, 'tokens' | 'truncated' | 'lost'> {
+  /** Number of chunks in which it is read: more than one only where the syntax allows prompts of any length. */
+  readonly chunks?: number;
+  /** Whether weights, breaks or changes were read in it. */
+  readonly hasSyntax?: boolean;
+  /** Tags for other networks in it, which were left out of the text. */
+  readonly networks?: readonly NetworkTag[];
+  /** What of it is not supported, one line each. */
+  readonly notes?: readonly string[];
+}
 
-export interface DenoiserOptions extends ImageSize {
+/** How prompts are read. */
+export interface PromptReading {
+  /** Way in which weights are written. Default `a1111`. */
+  readonly promptSyntax?: PromptSyntax;
+  /** Layer of the text encoder that conditions, counted from the end; default 1, the last. */
+  readonly clipSkip?: number;
+}
+
+export interface DenoiserOptions extends ImageSize, PromptReading {
   readonly prompt: string;
   /** Default: the empty prompt. */
   readonly negativePrompt?: string;
@@ -27,6 +42,8 @@ export interface DenoiserOptions extends ImageSize {
   /** The part of the chain, from noise (0) to image (1), that is guided. Default all. */
   readonly guidanceStart?: number;
   readonly guidanceStop?: number;
+  /** The times of the sampler's steps, noisiest first; needed by prompts that change from step to step. */
+  readonly timesteps?: readonly number[];
   /** Counted up by every call. */
   readonly evaluations?: { forward: number; pullback: number };
 }
@@ -37,8 +54,8 @@ export interface Backbone {
   readonly info: BackboneInfo;
   /** The model's CLIP vocabulary, for CLIPs without files of their own. */
   readonly clipTokenizer?: Tokenizer;
-  /** How the prompt fits the text encoder; what is too long is cut off, the end token kept. */
-  checkPrompt(prompt: string): PromptFit;
+  /** How a prompt fits the text encoder; under `plain`, what is too long is cut off, the end token kept. */
+  checkPrompt(prompt: string, reading?: Pick<PromptReading, 'promptSyntax'>): PromptFit;
   /** Shape of the latent of an image, of any rank; for Stable Diffusion `[1, channels, height / 8, width / 8]`. */
   latentShape(size: ImageSize): readonly number[];
   /**

@@ -34,7 +34,11 @@ describe('pipeline', () => {
     });
     expect(pipeline.latentShape({ width: 40, height: 24 })).toEqual([1, 4, 6, 10]);
     expect(pipeline.checkPrompt('a red cat').truncated).toBe(false);
-    expect(pipeline.checkPrompt('a red cat '.repeat(5))).toMatchObject({ truncated: true, lost: 5 });
+    expect(pipeline.checkPrompt('a red cat '.repeat(5))).toMatchObject({ truncated: false, chunks: 2 });
+    expect(pipeline.checkPrompt('a red cat '.repeat(5), { promptSyntax: 'plain' })).toMatchObject({
+      truncated: true,
+      lost: 5,
+    });
   });
 
   it('decodes images of any size that fits', async () => {

@@ -38,7 +38,7 @@ describe('openClipCritic', () => {
 
   it('says what is missing where neither CLIP nor model has a vocabulary', async () => {
     await expect(openClipCritic(folder, 'clip', programs, undefined)).rejects.toThrow(
-      /clip: it has no tokenizer; put vocab.json and merges.txt/,
+      /clip: it has no tokenizer; put tokenizer.json, or vocab.json and merges.txt/,
     );
   });
 });

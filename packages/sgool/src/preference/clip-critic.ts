@@ -6,7 +6,6 @@ import { UserError } from '../errors.ts';
 import { type Crop, wholeCrop } from '../image/crops.ts';
 import { type Image, planesFromImage } from '../image/image.ts';
 import { resamplePlane } from '../image/resample.ts';
-import { hasVocabulary } from '../models/components.ts';
 import { clip } from '../networks/clip/clip.ts';
 import { type ClipConfig, clipConfig } from '../networks/clip/clip-config.ts';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
@@ -14,7 +13,7 @@ import { networkWeights } from '../networks/network-weights.ts';
 import { dot } from '../numbers.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import { fittedIds } from '../text/fitted-ids.ts';
-import { loadTokenizer } from '../text/load-tokenizer.ts';
+import { hasTokenizer, loadTokenizer } from '../text/load-tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { ModelComponent, ModelFolder } from '../weights/open/model-folder.ts';
 
@@ -50,11 +49,11 @@ export async function openClipCritic(
   const found = folder.components.get(name);
   if (!found) return undefined;
   for (const dir of [places.join(found.dir, 'tokenizer'), found.dir]) {
-    if (await hasVocabulary(dir)) return clipCritic(found, await loadTokenizer(dir), programs);
+    if (await hasTokenizer(dir)) return clipCritic(found, await loadTokenizer(dir), programs);
   }
   if (shared) return clipCritic(found, shared, programs);
   throw new UserError(
-    `${found.dir}: it has no tokenizer; put vocab.json and merges.txt of a CLIP into it, such as those of openai/clip-vit-large-patch14`,
+    `${found.dir}: it has no tokenizer; put tokenizer.json, or vocab.json and merges.txt, of a CLIP into it, such as those of openai/clip-vit-large-patch14`,
   );
 }
 

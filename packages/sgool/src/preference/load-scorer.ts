@@ -23,7 +23,7 @@ export interface LoadScorerOptions extends CompileOptions {
   /** File or folder of the weights; in a browser a URL. Default: those added by file, else those pulled from the Hub. */
   readonly weights?: string;
   /**
-   * The vocabulary: a folder (`vocab.json` and `merges.txt` for a CLIP, `vocab.txt` for ImageReward), OpenAI's
+   * The vocabulary: a folder (`tokenizer.json`, or `vocab.json` and `merges.txt`, for a CLIP, `vocab.txt` for ImageReward), OpenAI's
    * `bpe_simple_vocab_16e6.txt.gz`, or a pulled model. Default: the first that fits beside the
    * weights, with added weights, or in a pulled model.
    */
@@ -51,7 +51,9 @@ async function loadClipScorer(
   const { text_config } = clipConfig(component.config, component.dir);
   const words = text_config.vocab_size;
   const vocabulary = await findVocabulary(name, { words, weights: place, given, env });
-  const tokenizer = await openClipTokenizer(vocabulary);
+  // The code of HPS reads prompts as OpenAI's does, PickScore's as transformers does.
+  const cleaning = name === 'pickscore' ? 'transformers' : 'openai';
+  const tokenizer = await openClipTokenizer(vocabulary, cleaning);
   return createScorer(clipPreference(name, component, tokenizer, options), options);
 }
 

@@ -35,8 +35,8 @@ export function findScorerWeights(name: ScorerName, env?: Environment): string {
 
 /** Two kinds of vocabulary: of CLIP, and of BERT with the tokens that BLIP adds. */
 interface VocabularyKind {
-  /** The file that a folder with such a vocabulary has. */
-  readonly file: string;
+  /** Files of which a folder with such a vocabulary has one. */
+  readonly files: readonly string[];
   /** A file that is such a vocabulary by itself. */
   readonly whole: RegExp;
   /** Number of tokens. */
@@ -50,16 +50,16 @@ interface VocabularyKind {
 export const blipFile = (place: string) => (place.endsWith('.txt') ? place : places.join(place, 'vocab.txt'));
 
 const CLIP_VOCABULARY: VocabularyKind = {
-  file: 'merges.txt',
+  files: ['merges.txt', 'tokenizer.json'],
   whole: /\.gz$/,
   size: async (place) => (await openClipTokenizer(place)).vocabSize,
   texts: clipTokenizerFiles,
   missing:
-    "CLIP's vocabulary is not here; give a folder with vocab.json and merges.txt, or bpe_simple_vocab_16e6.txt.gz, with --tokenizer, or fetch it with: sgool models pull openai/clip-vit-large-patch14 --file vocab.json",
+    "CLIP's vocabulary is not here; give a folder with tokenizer.json, or vocab.json and merges.txt, or bpe_simple_vocab_16e6.txt.gz, with --tokenizer, or fetch it with: sgool models pull openai/clip-vit-large-patch14 --file vocab.json",
 };
 
 const BLIP_VOCABULARY: VocabularyKind = {
-  file: 'vocab.txt',
+  files: ['vocab.txt'],
   whole: /\.txt$/,
   size: async (place) => (await loadBlipTokenizer(blipFile(place))).vocabSize,
   texts: async (place) => ({ 'vocab.txt': await files.readText(blipFile(place)) }),
@@ -80,16 +80,23 @@ export interface VocabularySearch {
   readonly env?: Environment;
 }
 
+async function hasOneOf(dir: string, names: readonly string[]): Promise<boolean> {
+  for (const name of names) {
+    if (await files.exists(places.join(dir, name))) return true;
+  }
+  return false;
+}
+
 /** The vocabulary in a place that was given, or undefined where there is none of this kind. */
 async function inPlace(
-  { file, whole }: VocabularyKind,
+  { files: names, whole }: VocabularyKind,
   given: string,
   env?: Environment,
 ): Promise<string | undefined> {
   const path = resolveModel(given, env).dir;
   if (await files.isFile(path)) return whole.test(path) ? path : undefined;
   for (const dir of [path, places.join(path, 'tokenizer')]) {
-    if (await files.exists(places.join(dir, file))) return dir;
+    if (await hasOneOf(dir, names)) return dir;
   }
   return undefined;
 }
@@ -120,7 +127,7 @@ export async function findVocabulary(
   for (const dir of new Set(
     [beside, ...added, ...pulled].flatMap((path) => [path, places.join(path, 'tokenizer')]),
   )) {
-    if (!(await files.exists(places.join(dir, kind.file)))) continue;
+    if (!(await hasOneOf(dir, kind.files))) continue;
     if ((await kind.size(dir).catch(() => undefined)) === words) return dir;
   }
   throw new UserError(`scorer ${name}: ${kind.missing}`);

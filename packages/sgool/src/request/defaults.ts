@@ -41,6 +41,8 @@ export function commonDefaults(model: ModelInfo): Settings {
     sampler: 'ddim',
     ...model.fewStep,
     eta: 0,
+    promptSyntax: 'a1111',
+    clipSkip: 1,
     mixingWeight: 0.93,
     edictOutput: 'both',
     trajectory: 'checkpointed',

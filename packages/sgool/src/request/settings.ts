@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { SAMPLER_NAMES } from '../diffusion/samplers/named-sampler.ts';
+import { PROMPT_SYNTAXES } from '../text/prompt/prompt.ts';
 import { SALIENCY_NAMES } from './detectors.ts';
 
 /** How an image is sampled from noise. */
@@ -40,6 +41,16 @@ export const samplingSettings = {
     .gt(0.5)
     .max(1)
     .describe("EDICT's p: the share that each latent of the pair keeps when the two are mixed"),
+  promptSyntax: z
+    .enum(PROMPT_SYNTAXES)
+    .describe(
+      'how prompts are read: weights as in (red:1.3), [a:b:0.5], [a|b], BREAK and any length (a1111), or as they are, cut where they are too long (plain)',
+    ),
+  clipSkip: z
+    .int()
+    .min(1)
+    .max(24)
+    .describe('layer of the text encoder that conditions, counted from the end; 1 is the last'),
 };
 
 /** How the gradient of the starting noise is computed. */

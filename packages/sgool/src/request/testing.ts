@@ -12,6 +12,8 @@ export const VALUES: Settings = {
   sampler: 'ddim',
   eta: 0,
   mixingWeight: 0.9,
+  promptSyntax: 'plain',
+  clipSkip: 2,
   edictOutput: 'x',
   trajectory: 'checkpointed',
   gradientSteps: 1,

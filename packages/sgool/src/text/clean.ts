@@ -1,30 +1,55 @@
-/** @file Cleaning a prompt and splitting it into words. */
+/** @file Cleaning a prompt and splitting it into words, as each of the published tokenizers does it. */
 
+import { fixText } from './ftfy.ts';
 import { unescapeHtml } from './html-entities.ts';
 
 /**
- * Cleans a prompt as CLIP's training did: HTML references resolved twice, typographic quotes made straight, composed
- * (NFC), white space collapsed, lower-cased.
- *
- * The original runs the whole of the Python package ftfy; of its repairs, ordinary prompts
- * need the straight quotes (telephones write "the dog’s ball"). transformers 5 runs none of them.
+ * Whose rules clean a prompt: those of transformers' CLIPTokenizer, or those of openai/CLIP, which OpenCLIP and the code of HPS
+ * copied.
+ */
+export type Cleaning = 'transformers' | 'openai';
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: separators that Python counts as white space
+const PYTHON_WHITE_SPACE = /[\p{White_Space}\x1c-\x1f]+/gu;
+
+/**
+ * Cleans a prompt as the code of openai/CLIP does: repaired by ftfy, HTML references resolved twice, white space collapsed,
+ * lower-cased.
  *
  * Reference: openai/CLIP, clip/simple_tokenizer.py, `basic_clean` and `whitespace_clean`
  */
-export function cleanPrompt(text: string): string {
-  return unescapeHtml(unescapeHtml(text))
-    .replace(/[‘’‛]/g, "'")
-    .replace(/[“”‟]/g, '"')
-    .normalize('NFC')
-    .replace(/\p{White_Space}+/gu, ' ')
-    .trim()
-    .toLowerCase();
+function cleanAsOpenai(text: string): string {
+  const repaired = unescapeHtml(unescapeHtml(fixText(text)));
+  return repaired.replace(PYTHON_WHITE_SPACE, ' ').trim().toLowerCase();
 }
 
-const WORDS =
-  /<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\p{White_Space}\p{L}\p{N}]+/gu;
+/**
+ * Cleans a prompt as transformers does: composed (NFC), white space collapsed, lower-cased letter by letter (the last sigma of a
+ * word stays what it is). Nothing is repaired.
+ *
+ * Reference: transformers 5, CLIPTokenizer: its `normalizer`
+ */
+function cleanAsTransformers(text: string): string {
+  const composed = text.normalize('NFC').replace(/\p{White_Space}+/gu, ' ');
+  return Array.from(composed, (letter) => letter.toLowerCase()).join('');
+}
+
+/** Cleans a prompt; see {@link Cleaning}. */
+export function cleanPrompt(text: string, cleaning: Cleaning): string {
+  return cleaning === 'openai' ? cleanAsOpenai(text) : cleanAsTransformers(text);
+}
+
+const PLAIN_WORDS = "'s|'t|'re|'ve|'m|'ll|'d|\\p{L}+|\\p{N}|[^\\p{White_Space}\\p{L}\\p{N}]+";
+const WORDS: Readonly<Record<Cleaning, RegExp>> = {
+  // Its special tokens are cut out before a text is cleaned.
+  transformers: new RegExp(PLAIN_WORDS, 'gu'),
+  openai: new RegExp(
+    `<\\|startoftext\\|>|<\\|endoftext\\|>|${PLAIN_WORDS.replaceAll("'s", "'[s\u017f]")}`,
+    'gu',
+  ),
+};
 
 /** Splits a cleaned prompt into contractions, runs of letters, single digits, and runs of anything else. */
-export function splitWords(cleaned: string): string[] {
-  return cleaned.match(WORDS) ?? [];
+export function splitWords(cleaned: string, cleaning: Cleaning): string[] {
+  return cleaned.match(WORDS[cleaning]) ?? [];
 }

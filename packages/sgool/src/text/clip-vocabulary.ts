@@ -1,8 +1,15 @@
 /** @file CLIP's vocabulary in either of its published forms: a tokenizer's folder, or OpenAI's own file. */
-import { compression, files, places } from '#platform';
+import { compression, files } from '#platform';
 import { UserError } from '../errors.ts';
 import { byteSymbolsById, END_OF_WORD, type Vocabulary } from './byte-pairs.ts';
-import { loadTokenizer } from './load-tokenizer.ts';
+import type { Cleaning } from './clean.ts';
+import {
+  loadTokenizer,
+  parseTokenizer,
+  readTokenizerTexts,
+  TOKENIZER_FILES,
+  type TokenizerTexts,
+} from './load-tokenizer.ts';
 import { createTokenizer, END_OF_TEXT, START_OF_TEXT, type Tokenizer } from './tokenizer.ts';
 import { tokenizerFiles } from './word-vocabulary.ts';
 
@@ -60,12 +67,15 @@ export async function readOpenaiVocabulary(path: string): Promise<Vocabulary> {
 const isPacked = (place: string) => place.endsWith('.gz');
 
 /**
- * Opens a tokenizer: a folder with `vocab.json` and `merges.txt`, or OpenAI's packed file (`.gz`).
+ * Opens a tokenizer: a folder with `tokenizer.json` or `vocab.json` and `merges.txt`, or OpenAI's packed file (`.gz`).
  *
+ * @param cleaning whose rules clean prompts; default OpenAI's for its own file, else those of transformers
  * @throws UserError when it is not what it should be
  */
-export async function openClipTokenizer(place: string): Promise<Tokenizer> {
-  return isPacked(place) ? createTokenizer(await readOpenaiVocabulary(place)) : loadTokenizer(place);
+export async function openClipTokenizer(place: string, cleaning?: Cleaning): Promise<Tokenizer> {
+  return isPacked(place)
+    ? createTokenizer({ ...(await readOpenaiVocabulary(place)), cleaning: cleaning ?? 'openai' })
+    : loadTokenizer(place, { cleaning });
 }
 
 /**
@@ -77,15 +87,8 @@ export async function openClipTokenizer(place: string): Promise<Tokenizer> {
  */
 export async function clipTokenizerFiles(place: string): Promise<Record<string, string>> {
   if (isPacked(place)) return tokenizerFiles(await readOpenaiVocabulary(place));
-  await loadTokenizer(place);
-  const names = ['vocab.json', 'merges.txt', 'tokenizer_config.json'];
-  const texts = await Promise.all(
-    names.map((name) => files.readText(places.join(place, name)).catch(() => undefined)),
-  );
-  return Object.fromEntries(
-    names.flatMap((name, i) => {
-      const text = texts[i];
-      return text === undefined ? [] : [[name, text]];
-    }),
-  );
+  const texts = await readTokenizerTexts(place);
+  parseTokenizer(texts, place);
+  const named = Object.entries(texts) as [keyof TokenizerTexts, string][];
+  return Object.fromEntries(named.map(([name, text]) => [TOKENIZER_FILES[name], text]));
 }

@@ -1,11 +1,12 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import cases from '../../../../fixtures/data/text/cases.json' with { type: 'json' };
 import { byteSymbolsById } from './byte-pairs.ts';
-import { loadTokenizer } from './load-tokenizer.ts';
+import { openClipTokenizer } from './clip-vocabulary.ts';
+import { loadTokenizer, parseTokenizer, type TokenizerTexts } from './load-tokenizer.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 import { buildWordVocabulary, tokenizerFiles } from './word-vocabulary.ts';
 
@@ -26,6 +27,11 @@ describe('CLIP tokenizer', () => {
     expect(encoded.tokens).toHaveLength(encoded.length - 2);
   });
 
+  it.each(cases.cases)('gives the ids of OpenAI and OpenCLIP: $text', async ({ text, openai }) => {
+    const theirs = await openClipTokenizer(FIXTURE, 'openai');
+    expect(theirs.pieces(text).map(({ id }) => id)).toEqual(openai);
+  });
+
   it('keeps the end token when it truncates', () => {
     const { ids } = tokenizer.encode('a cat '.repeat(100));
     expect(ids).toHaveLength(77);
@@ -42,6 +48,70 @@ describe('CLIP tokenizer', () => {
       '\u0100',
       '\u0143',
     ]);
+  });
+});
+
+/** The texts of a folder with the fixture's vocabulary and other files. */
+async function folderWith(given: Readonly<Record<string, unknown>>): Promise<TokenizerTexts> {
+  const read = (name: string) => readFile(join(FIXTURE, name), 'utf8');
+  const [vocab, merges] = [await read('vocab.json'), await read('merges.txt')];
+  const text = (name: string) => (name in given ? { text: JSON.stringify(given[name]) } : {}).text;
+  const whole = given['tokenizer.json'] as { model: object } | undefined;
+  const model = { ...whole?.model, vocab: JSON.parse(vocab), merges: merges.trim().split('\n').slice(1) };
+  return {
+    ...(whole ? { tokenizer: JSON.stringify({ ...whole, model }) } : { vocab, merges }),
+    config: text('tokenizer_config.json'),
+    specialTokens: text('special_tokens_map.json'),
+    addedTokens: text('added_tokens.json'),
+  };
+}
+
+describe('added tokens', () => {
+  it.each(cases.added)('are those of transformers: $name', async ({ files, padId, cases: expected }) => {
+    const ours = parseTokenizer(await folderWith(files), 'tokenizer');
+    expect(ours.padId).toBe(padId);
+    for (const { text, ids } of expected) {
+      const encoded = ours.encode(text);
+      expect([...encoded.ids.slice(0, encoded.length)], text).toEqual(ids);
+    }
+  });
+
+  it('count as words', async () => {
+    const files = { 'added_tokens.json': { '<my-cat>': 775 } };
+    const ours = parseTokenizer(await folderWith(files), 'tokenizer');
+    expect(ours.tokenPositions('a <my-cat> and a <MY-CAT>', '<my-cat>')).toEqual([2, 5]);
+    expect(ours.vocabSize).toBe(776);
+  });
+
+  const saved = cases.added[1].files['tokenizer.json'];
+  it.each([
+    [
+      'vocabulary',
+      { 'added_tokens.json': { '<a>': 5 } },
+      /"<a>" has id 5, but in the vocabulary "&" has id 5/,
+    ],
+    [
+      'vocabulary',
+      { 'added_tokens.json': { '&': 900 } },
+      /"&" has id 900, but in the vocabulary "&" has id 5/,
+    ],
+    ['id', { 'added_tokens.json': { '<a>': -1 } }, /added_tokens\.json: "<a>" has id -1/],
+    [
+      'class',
+      { 'tokenizer_config.json': { tokenizer_class: 'T5Tokenizer' } },
+      /tokenizer_class "T5Tokenizer"/,
+    ],
+    ['side', { 'tokenizer_config.json': { padding_side: 'left' } }, /padding_side "left" is not supported/],
+    ['normalizer', { 'tokenizer.json': { ...saved, normalizer: { type: 'NFKC' } } }, /its normalizer/],
+    ['pre-tokenizer', { 'tokenizer.json': { ...saved, pre_tokenizer: null } }, /its pre_tokenizer/],
+    [
+      'model',
+      { 'tokenizer.json': { ...saved, model: { ...saved?.model, ignore_merges: true } } },
+      /model\.ignore_merges is true/,
+    ],
+  ])('what is not supported is named: %s', async (_, files, message) => {
+    const texts = await folderWith(files);
+    expect(() => parseTokenizer(texts, 'tokenizer')).toThrow(message);
   });
 });
 
@@ -107,7 +177,9 @@ describe('tokenizer files', () => {
     await writeFile(join(dir, 'vocab.json'), '{"a"');
     await expect(loadTokenizer(dir)).rejects.toThrow(/vocab\.json must hold a JSON object/);
     await rm(join(dir, 'vocab.json'));
-    await expect(loadTokenizer(dir)).rejects.toThrow(/cannot read .*vocab\.json: the file does not exist/);
+    await expect(loadTokenizer(dir)).rejects.toThrow(
+      /vocab\.json: the file does not exist; a tokenizer is tokenizer\.json, or/,
+    );
     expect(() => createTokenizer({ vocab: { a: 0 }, merges: [] })).toThrow(/needs <\|startoftext\|>/);
   });
 });

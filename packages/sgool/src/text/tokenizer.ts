@@ -1,8 +1,9 @@
 /** @file CLIP's tokenizer, as Stable Diffusion uses it. */
 
 import { UserError } from '../errors.ts';
+import { type AddedToken, addedTokenSplitter, type Segment } from './added-tokens.ts';
 import { mergePairs, toSymbols, type Vocabulary } from './byte-pairs.ts';
-import { cleanPrompt, splitWords } from './clean.ts';
+import { type Cleaning, cleanPrompt, splitWords } from './clean.ts';
 
 /** The token that begins every prompt. */
 export const START_OF_TEXT = '<|startoftext|>';
@@ -35,6 +36,10 @@ export interface Tokenizer {
   readonly endId: number;
   readonly padId: number;
   encode(text: string): EncodedPrompt;
+  /** The id of a symbol or an added token, if there is one. */
+  idOf(token: string): number | undefined;
+  /** The ids of a text of any length without start, end and padding, each with its piece. */
+  pieces(text: string): readonly { readonly id: number; readonly text: string }[];
   /**
    * Indices in `encode(text).ids` of all pieces of every occurrence of a word or phrase, in order; the first token after the
    * start has index 1. Indices lost by truncation are left out. The list is empty when the word does not occur.
@@ -44,8 +49,15 @@ export interface Tokenizer {
 
 /** A vocabulary and its settings. */
 export interface TokenizerOptions extends Vocabulary {
-  /** Content of tokenizer_config.json; `model_max_length` and `pad_token` are read, the latter a text or an object with it. */
+  /**
+   * Content of tokenizer_config.json; `model_max_length` and the tokens `bos_token`, `eos_token`, `unk_token` and `pad_token` are
+   * read, each a text or an object with it.
+   */
   config?: Readonly<Record<string, unknown>>;
+  /** Tokens beside those of the vocabulary. The special tokens of `config` need not be among them. */
+  added?: readonly AddedToken[];
+  /** Whose rules clean prompts. Default those of transformers. */
+  cleaning?: Cleaning;
 }
 
 /** A special token is written as text or as an object with its text. */
@@ -63,8 +75,23 @@ function maxLengthOf(config: Readonly<Record<string, unknown>>): number {
     : DEFAULT_MAX_LENGTH;
 }
 
-function matchesAt(words: readonly string[], at: number, wanted: readonly string[]): boolean {
-  return wanted.every((word, i) => words[at + i] === word);
+function matchesAt(words: readonly Word[], at: number, wanted: readonly Word[]): boolean {
+  return wanted.every(({ text }, i) => words[at + i].text === text);
+}
+
+/** The special tokens of a tokenizer by what they are for. */
+function specialTokens(config: Readonly<Record<string, unknown>>) {
+  const start = tokenText(config.bos_token) ?? START_OF_TEXT;
+  const end = tokenText(config.eos_token) ?? END_OF_TEXT;
+  const unknown = tokenText(config.unk_token) ?? END_OF_TEXT;
+  return { start, end, unknown, pad: tokenText(config.pad_token) ?? END_OF_TEXT };
+}
+
+/** A word or an added token as ids, with the pieces that they stand for. */
+interface Word {
+  readonly text: string;
+  readonly ids: readonly number[];
+  readonly pieces: readonly string[];
 }
 
 /**
@@ -72,58 +99,91 @@ function matchesAt(words: readonly string[], at: number, wanted: readonly string
  *
  * @throws UserError when the vocabulary has no start or end token
  */
-export function createTokenizer({ vocab, merges, config = {} }: TokenizerOptions): Tokenizer {
-  const idOf = (token: string) => (Object.hasOwn(vocab, token) ? vocab[token] : undefined);
-  const startId = idOf(START_OF_TEXT);
-  const endId = idOf(END_OF_TEXT);
+export function createTokenizer({
+  vocab,
+  merges,
+  config = {},
+  added = [],
+  cleaning = 'transformers',
+}: TokenizerOptions): Tokenizer {
+  const addedIds = new Map(added.map(({ content, id }) => [content, id]));
+  const idOf = (token: string) => (Object.hasOwn(vocab, token) ? vocab[token] : addedIds.get(token));
+  const special = specialTokens(config);
+  const startId = idOf(special.start);
+  const endId = idOf(special.end);
   if (startId === undefined || endId === undefined) {
-    throw new UserError(`tokenizer: the vocabulary needs ${START_OF_TEXT} and ${END_OF_TEXT}`);
+    throw new UserError(`tokenizer: the vocabulary needs ${special.start} and ${special.end}`);
   }
-  const padText = tokenText(config.pad_token) ?? END_OF_TEXT;
-  const padId = idOf(padText) ?? endId;
-  // Stable Diffusion 2 pads with "!". As a special token it splits prompts before anything else does.
-  const isCutAtPad = padId !== endId && padText !== '';
+  const unknownId = idOf(special.unknown) ?? endId;
+  const padId = idOf(special.pad) ?? endId;
   const maxLength = maxLengthOf(config);
   const ranks = new Map(merges.map((pair, rank) => [pair, rank]));
-  const cache = new Map<string, string[]>();
+  const cache = new Map<string, Word>();
 
-  function pieces(word: string): string[] {
-    if (word === START_OF_TEXT || word === END_OF_TEXT || (isCutAtPad && word === padText)) return [word];
-    let found = cache.get(word);
+  // Stable Diffusion 2 pads with "!", which as a special token splits prompts before anything else does.
+  const tokens = [...added];
+  for (const content of new Set(Object.values(special))) {
+    const id = idOf(content);
+    if (id === undefined || added.some((token) => token.content === content)) continue;
+    tokens.push({ normalized: false, id, content });
+  }
+  const segments =
+    cleaning === 'openai'
+      ? (text: string): Segment[] => [cleanPrompt(text, cleaning)]
+      : addedTokenSplitter(tokens, (text) => cleanPrompt(text, cleaning));
+
+  function toWord(text: string): Word {
+    if (cleaning === 'openai' && (text === START_OF_TEXT || text === END_OF_TEXT)) {
+      return { text, ids: [idOf(text) ?? unknownId], pieces: [text] };
+    }
+    let found = cache.get(text);
     if (found === undefined) {
-      found = mergePairs(toSymbols(word), ranks);
-      cache.set(word, found);
+      const pieces = mergePairs(toSymbols(text), ranks);
+      // A piece that the vocabulary lacks becomes the unknown token, which is CLIP's end token.
+      found = { text, pieces, ids: pieces.map((piece) => idOf(piece) ?? unknownId) };
+      cache.set(text, found);
     }
     return found;
   }
 
-  function wordsOf(text: string): string[] {
-    const cleaned = cleanPrompt(text);
-    if (!isCutAtPad) return splitWords(cleaned);
-    return cleaned
-      .split(padText)
-      .flatMap((part, i) => (i === 0 ? splitWords(part) : [padText, ...splitWords(part)]));
+  function wordsOf(text: string): Word[] {
+    return segments(text).flatMap((segment) =>
+      typeof segment === 'string'
+        ? splitWords(segment, cleaning).map(toWord)
+        : [{ text: segment.content, ids: [segment.id], pieces: [segment.content] }],
+    );
   }
 
+  const piecesOf = (text: string) =>
+    wordsOf(text).flatMap(({ ids, pieces }) => ids.map((id, i) => ({ id, text: pieces[i] })));
+
   return {
-    vocabSize: Object.keys(vocab).length,
+    vocabSize:
+      Object.keys(vocab).length + added.filter(({ content }) => !Object.hasOwn(vocab, content)).length,
     maxLength,
     startId,
     endId,
     padId,
+    idOf,
+    pieces: piecesOf,
 
     encode(text) {
-      const all = wordsOf(text).flatMap(pieces);
-      const tokens = all.slice(0, maxLength - 2);
+      const all = piecesOf(text);
+      const kept = all.slice(0, maxLength - 2);
       const ids = new Int32Array(maxLength).fill(padId);
       ids[0] = startId;
-      // A piece that the vocabulary lacks becomes the end token, which is CLIP's unknown token.
-      tokens.forEach((token, i) => {
-        ids[i + 1] = idOf(token) ?? endId;
+      kept.forEach(({ id }, i) => {
+        ids[i + 1] = id;
       });
-      ids[tokens.length + 1] = endId;
-      const lost = all.length - tokens.length;
-      return { ids, tokens, length: tokens.length + 2, truncated: lost > 0, lost };
+      ids[kept.length + 1] = endId;
+      const lost = all.length - kept.length;
+      return {
+        ids,
+        tokens: kept.map((piece) => piece.text),
+        length: kept.length + 2,
+        truncated: lost > 0,
+        lost,
+      };
     },
 
     tokenPositions(text, word) {
@@ -131,8 +191,8 @@ export function createTokenizer({ vocab, merges, config = {} }: TokenizerOptions
       const wanted = wordsOf(word);
       if (wanted.length === 0) return [];
       const starts = [1];
-      words.forEach((one, i) => {
-        starts.push(starts[i] + pieces(one).length);
+      words.forEach(({ ids }, i) => {
+        starts.push(starts[i] + ids.length);
       });
       const positions: number[] = [];
       for (let at = 0; at + wanted.length <= words.length; at++) {

@@ -22,7 +22,7 @@ export function buildWordVocabulary(words: readonly string[]): Vocabulary {
   const symbols = new Set([...bytes, ...bytes.map((symbol) => symbol + END_OF_WORD)]);
   const ranks = new Map<string, number>();
   for (const word of words) {
-    if (cleanPrompt(word) !== word || splitWords(word).length !== 1) {
+    if (cleanPrompt(word, 'transformers') !== word || splitWords(word, 'transformers').length !== 1) {
       throw new Error(
         `buildWordVocabulary: each entry must be one lower-case word, got ${JSON.stringify(word)}`,
       );

@@ -7,6 +7,7 @@ import type { Image } from '../../image/image.ts';
 import { readImage } from '../../image/read-image.ts';
 import type { ClipScores } from '../../pipeline/pipeline.ts';
 import { SCORER_NAMES, SCORERS, type ScorerName } from '../../preference/scorer-names.ts';
+import { hasSyntax, parsePrompt } from '../../text/prompt/prompt.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { loadOptionsOf, type SharedValues, sharedOptions, sharedValues } from '../options/model-options.ts';
@@ -101,6 +102,14 @@ function parseScorers(text: string): Wanted[] {
     }
     return { name: known, weights };
   });
+}
+
+/** The text of a prompt without weights and tags, as `generate` gives it to its critics. */
+function scoredText(prompt: string, { stderr }: Host): string {
+  const parsed = parsePrompt(prompt, 'a1111', 1);
+  if (!hasSyntax(parsed) && parsed.networks.length === 0) return prompt;
+  stderr.write(`sgool: scored is the text without weights and tags: ${parsed.text}\n`);
+  return parsed.text;
 }
 
 /** What is scored. */
@@ -218,7 +227,10 @@ async function scoreAll(work: Work, columns: readonly string[], host: Host) {
 
 interface Scored {
   readonly path: string;
+  /** As written. */
   readonly prompt: string;
+  /** Without weights and tags, as scorers read it. */
+  readonly text: string;
   clip?: ClipScores;
   readonly scores: Partial<Record<ScorerName, number>>;
   truncated: boolean;
@@ -230,8 +242,9 @@ async function scoresOf(
   { prompts, wanted, values }: Work,
   host: Host,
 ): Promise<Scored[]> {
+  const texts = prompts.map((prompt) => ({ prompt, text: scoredText(prompt, host) }));
   const pairs = images.flatMap((path) =>
-    prompts.map((prompt): Scored => ({ path, prompt, scores: {}, truncated: false })),
+    texts.map((each): Scored => ({ path, ...each, scores: {}, truncated: false })),
   );
   if (wanted.some(({ name }) => name === 'clip')) await addClipScores(pairs, values, host);
   for (const { name, weights } of wanted) {
@@ -257,12 +270,12 @@ async function addClipScores(pairs: readonly Scored[], values: SharedValues, hos
   const read = imageReader();
   try {
     for (const scored of pairs) {
-      const { path, prompt } = scored;
-      const { truncated, tokens, lost } = pipeline.checkPrompt(prompt);
-      if (truncated && !warned.has(prompt)) warnOfCut(model, tokens.length, lost, host);
-      warned.add(prompt);
+      const { path, text } = scored;
+      const { truncated, tokens, lost } = pipeline.checkPrompt(text, { promptSyntax: 'plain' });
+      if (truncated && !warned.has(text)) warnOfCut(model, tokens.length, lost, host);
+      warned.add(text);
       scored.truncated ||= truncated;
-      scored.clip = await pipeline.score(await read(path), prompt);
+      scored.clip = await pipeline.score(await read(path), text);
       if (scored.clip.A === undefined && scored.clip.B === undefined)
         throw new UserError(`model: ${model} has no CLIP to score with; choose another one`);
     }
@@ -290,12 +303,12 @@ async function addPreferenceScores(
   const read = imageReader();
   try {
     for (const scored of pairs) {
-      const { path, prompt } = scored;
-      const { truncated, kept, lost } = scorer.fit(prompt);
-      if (truncated && !warned.has(prompt)) warnOfCut(name, kept, lost, host);
-      warned.add(prompt);
+      const { path, text } = scored;
+      const { truncated, kept, lost } = scorer.fit(text);
+      if (truncated && !warned.has(text)) warnOfCut(name, kept, lost, host);
+      warned.add(text);
       scored.truncated ||= truncated;
-      scored.scores[name] = await scorer.score(await read(path), prompt);
+      scored.scores[name] = await scorer.score(await read(path), text);
     }
   } finally {
     await scorer.dispose();

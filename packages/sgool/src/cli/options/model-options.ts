@@ -7,6 +7,7 @@ import type { Option } from 'commander';
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
 import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
+import type { PromptLoraOptions } from '../../pipeline/prompt-loras.ts';
 import { commonShape } from '../../request/request.ts';
 import {
   DEVICE_NAMES,
@@ -32,6 +33,7 @@ export interface ModelParts {
   tokenizer?: string;
   vae?: string;
   lora?: string;
+  loraDir?: string;
   modelConfig?: string;
   variant?: string;
   prediction?: 'epsilon' | 'v_prediction';
@@ -53,7 +55,7 @@ const PART_SCHEMAS = {
   tokenizer: z
     .string()
     .min(1)
-    .describe('tokenizer: a folder with vocab.json and merges.txt, or org/name of a pulled model'),
+    .describe('tokenizer: a folder with tokenizer.json or vocab.json, or org/name of a pulled model'),
   vae: z.string().min(1).describe(`another autoencoder: ${place}`),
   lora: z
     .string()
@@ -61,6 +63,10 @@ const PART_SCHEMAS = {
     .describe(
       'LoRA files with optional weights, separated by commas: style.safetensors:0.8,hands.safetensors',
     ),
+  loraDir: z
+    .string()
+    .min(1)
+    .describe('folder with LoRA files that the prompt may name, as in <lora:style:0.8>'),
   modelConfig: z
     .string()
     .min(1)
@@ -95,6 +101,7 @@ const DIFFERENCES: Readonly<Partial<Record<keyof ModelValues, Partial<CliOption>
   tokenizer: { argument: 'place' },
   vae: { argument: 'place' },
   lora: { argument: 'files' },
+  loraDir: { argument: 'folder' },
   modelConfig: { argument: 'folder' },
   ema: { negated: true, description: 'do not use the moving average of the weights, if a file has both' },
 };
@@ -152,7 +159,7 @@ export function withoutParts<T extends ModelParts>(values: T): Omit<T, keyof Mod
 }
 
 /** The options for `loadPipeline`. @throws UserError where the list of LoRAs cannot be read */
-export function loadOptionsOf(values: ModelValues): LoadOptions {
+export function loadOptionsOf(values: ModelValues): LoadOptions & PromptLoraOptions {
   const { device = DEVICE_NAMES[0], precision = PRECISION_NAMES[0] } = values;
   const { lora, modelConfig, prediction, ...same } = partsOf(values);
   return {

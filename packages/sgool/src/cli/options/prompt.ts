@@ -1,5 +1,7 @@
 /** @file Messages about a prompt that is empty or too long. */
 import { UserError } from '../../errors.ts';
+import type { PromptFit } from '../../models/backbone.ts';
+import { isLoraTag } from '../../pipeline/prompt-loras.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 
 /**
@@ -11,6 +13,39 @@ export function checkPrompt(prompt: string, instead = ''): void {
   throw new UserError(`prompt: must not be empty; say what the image should show${instead}`, {
     exitCode: USAGE_ERROR,
   });
+}
+
+/**
+ * What is not as its writer may expect, one line each: cut off, long, with weights, not supported.
+ *
+ * @param hasLoras whether the LoRAs that it names are applied
+ */
+export function promptNotes(
+  what: string,
+  who: string,
+  { tokens, truncated, lost, chunks = 1, hasSyntax = false, networks = [], notes = [] }: PromptFit,
+  hasLoras: boolean,
+): string[] {
+  const lines = truncated ? [tooLong(what, who, tokens.length, lost)] : [];
+  if (chunks > 1) {
+    lines.push(
+      `the ${what} has ${tokens.length} tokens: the image is made from all of them, in ${chunks} chunks`,
+    );
+  }
+  if (hasSyntax) {
+    lines.push(
+      `brackets in the ${what} are weights, as (red:1.3); see them with: sgool prompt; for brackets as text: --prompt-syntax plain`,
+    );
+  }
+  for (const tag of networks) {
+    if (isLoraTag(tag) && hasLoras) continue;
+    const how =
+      isLoraTag(tag) && what === 'prompt'
+        ? 'was left out; name its folder with --lora-dir'
+        : 'is not supported; it was left out';
+    lines.push(`${tag.text} in the ${what} ${how}`);
+  }
+  return [...lines, ...notes];
 }
 
 /**

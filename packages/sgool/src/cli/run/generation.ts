@@ -13,15 +13,17 @@ import { type MethodName, parseRequest } from '../../methods/index.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
 import type { Method } from '../../methods/run/method.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { withPromptLoras } from '../../pipeline/prompt-loras.ts';
 import { readSeed, resolveSeed } from '../../random/seed.ts';
 import { detectionDefaults } from '../../request/defaults.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import { saliencyNote } from '../../request/resolve.ts';
 import type { DetectionSettings } from '../../request/settings.ts';
 import { findRegions } from '../../saliency/regions.ts';
+import { parsePrompt } from '../../text/prompt/prompt.ts';
 import type { Host } from '../host.ts';
 import { loadOptionsOf, partsOf, withoutParts } from '../options/model-options.ts';
-import { tooLong } from '../options/prompt.ts';
+import { promptNotes } from '../options/prompt.ts';
 import type { ImageCommand } from '../options/read-options.ts';
 import { formatSeconds, shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
@@ -171,7 +173,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   const { command, request, given, dir, live } = plan;
   progress.status(`loading ${request.model}`);
   const engine = await host.loadEngine();
-  const options = loadOptionsOf(command.values);
+  const options = await withPromptLoras(loadOptionsOf(command.values), request);
   const pipeline = await engine.openPipeline(request.model, options);
   try {
     const refining = given && engine.refinement(given.source);
@@ -187,7 +189,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     );
     const task = { ...planned, estimate };
     for (const line of refining?.notes(task.settings) ?? []) progress.note(line);
-    warnOfTruncation(task, pipeline, progress);
+    warnOfPrompts(task, pipeline, progress);
     const note = saliencyNote(detectionOf(task, pipeline), request, model);
     if (note !== undefined) progress.note(note);
     const { saveIterations = false, metadata = true } = command.values;
@@ -267,10 +269,11 @@ async function recordSaliency({ recorder, pipeline, task, request, progress }: R
 async function locate(
   image: Image,
   settings: DetectionSettings,
-  { prompt, mask }: ParsedRequest,
+  { prompt, promptSyntax, steps, mask }: ParsedRequest,
   pipeline: Pipeline,
 ) {
-  const options = { prompt, ...(mask === undefined ? {} : { mask }) };
+  const { text } = parsePrompt(prompt, promptSyntax ?? 'a1111', steps ?? 1);
+  const options = { prompt: text, ...(mask === undefined ? {} : { mask }) };
   const detector = await pipeline.detector(settings.saliency, options);
   const map = await detector.map(image);
   return { map, regions: findRegions(map, settings) };
@@ -288,6 +291,7 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
   const { loras = [] } = loadOptionsOf(command.values);
   const { weightsPath } = pipeline.model;
   const isImageRead = given !== undefined || maskFile !== undefined;
+  const settings = settingsOf(method, pipeline, request);
   return {
     prompt,
     negativePrompt,
@@ -303,8 +307,8 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
     ...(maskFile === undefined ? {} : { maskFile }),
     ...(given === undefined ? {} : { refine: refineTask(given) }),
     parts: partsOf(command.values),
-    settings: settingsOf(method, pipeline, request),
-    truncated: pipeline.checkPrompt(prompt).truncated,
+    settings,
+    truncated: pipeline.checkPrompt(prompt, settings).truncated,
     command: command.typed,
     versions: versions(await packageVersion()),
     started,
@@ -341,14 +345,16 @@ function refineTask({ path, source }: GivenImage): RefineTask {
   };
 }
 
-function warnOfTruncation({ prompt, model, refine }: RunTask, pipeline: Pipeline, progress: Progress) {
+function warnOfPrompts(task: RunTask, pipeline: Pipeline, progress: Progress) {
+  const { prompt, negativePrompt, model, refine, settings, parts } = task;
   for (const [name, text] of [
     ['prompt', prompt],
+    ['negative prompt', negativePrompt],
     ['description of the image', refine?.sourcePrompt ?? ''],
   ]) {
-    const { tokens, truncated, lost } = pipeline.checkPrompt(text);
-    if (!truncated) continue;
-    progress.warn(tooLong(name, model, tokens.length, lost));
+    const fit = pipeline.checkPrompt(text, settings);
+    const hasLoras = name === 'prompt' && parts.loraDir !== undefined;
+    for (const line of promptNotes(name, model, fit, hasLoras)) progress.warn(line);
   }
 }
 

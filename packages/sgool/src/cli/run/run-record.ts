@@ -274,6 +274,7 @@ export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<s
       'CFG scale': settings.guidanceScale,
       Seed: String(iteration.seed ?? task.seed),
       Size: `${settings.width}x${settings.height}`,
+      ...(settings.clipSkip > 1 ? { 'Clip skip': settings.clipSkip } : {}),
       ...(task.modelHash === undefined ? {} : { 'Model hash': task.modelHash }),
       Model: fileStem(task.model),
       ...(task.parts.vae === undefined ? {} : { VAE: basename(task.parts.vae) }),

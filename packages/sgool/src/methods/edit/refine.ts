@@ -16,13 +16,14 @@ import type { Image, ImageSize } from '../../image/image.ts';
 import { composite, openElements, softEdge } from '../../image/mask.ts';
 import { loadPipeline } from '../../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { withPromptLoras } from '../../pipeline/prompt-loras.ts';
 import { type MethodRequest, parseMethodRequest } from '../../request/request.ts';
 import { type GenerateOptions, type Generation, runToEnd } from '../generate.ts';
 import { METHODS } from '../index.ts';
 import { createMethod, settingsOf } from '../run/create-method.ts';
 import type { Method } from '../run/method.ts';
 import { optimiseNoise, type Start } from '../run/optimise-noise.ts';
-import { type Run, samplerOf, withinIteration } from '../run/run.ts';
+import { denoiserOf, type Run, samplerOf, withinIteration } from '../run/run.ts';
 import { type SgoolSettings, salientObjective, sgool } from '../sgool.ts';
 import { fittingNotes, type PreparedImage, prepareImage } from './fit-image.ts';
 import {
@@ -60,7 +61,8 @@ export interface Refinement extends Generation {
 export async function refine(request: RefineRequest, options: GenerateOptions = {}): Promise<Refinement> {
   const parsed = parseRefineRequest(request);
   const method = refinement(parsed);
-  const pipeline = options.pipeline ?? (await loadPipeline(parsed.model, options));
+  const pipeline =
+    options.pipeline ?? (await loadPipeline(parsed.model, await withPromptLoras(options, parsed)));
   try {
     const given = methodRequest(parsed);
     const settings = settingsOf(method, pipeline, parseMethodRequest(given, method, METHODS));
@@ -125,19 +127,18 @@ function saliencyMask({ image, open }: PreparedImage): Pick<MethodRequest, 'mask
 
 async function startFromImage(
   pipeline: Pipeline,
-  { request, settings, evaluations, signal, stepReporter }: Run<SgoolSettings>,
+  run: Run<SgoolSettings>,
   denoiser: Denoiser,
   { image, open }: PreparedImage,
   { sourcePrompt, strength, feather }: RefineSource,
 ): Promise<Start> {
+  const { settings, signal, stepReporter } = run;
   const sampler = samplerOf(pipeline, settings);
   const startIndex = sampler.steps - Math.max(1, Math.round(strength * sampler.steps));
   const clean = await pipeline.encode(image);
   const onStep = stepReporter('invert', 0);
   const back =
-    sourcePrompt === undefined
-      ? denoiser
-      : await pipeline.denoiser({ ...request, ...settings, prompt: sourcePrompt, evaluations });
+    sourcePrompt === undefined ? denoiser : await denoiserOf(pipeline, run, { prompt: sourcePrompt });
   const known = await withinIteration('refine', 0, () =>
     invertChain(sampler, back, [clean, clean], { startIndex, signal, onStep }),
   );

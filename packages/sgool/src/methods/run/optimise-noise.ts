@@ -24,7 +24,15 @@ import type {
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
 import type { Iteration, LossParts } from './iteration.ts';
-import { assertFinite, bestKeeper, type Run, samplerOf, stopRule, withinIteration } from './run.ts';
+import {
+  assertFinite,
+  bestKeeper,
+  denoiserOf,
+  type Run,
+  samplerOf,
+  stopRule,
+  withinIteration,
+} from './run.ts';
 
 /** The settings that the loop uses. */
 export type NoiseSettings = SamplingSettings &
@@ -82,8 +90,8 @@ export async function* optimiseNoise(
   createBuilder: () => Promise<ObjectiveBuilder>,
   createStart?: (denoiser: Denoiser) => Promise<Start>,
 ): AsyncGenerator<Iteration> {
-  const { settings, request, signal, evaluations, random } = run;
-  const denoiser = await pipeline.denoiser({ ...request, ...settings, evaluations });
+  const { settings, signal, random } = run;
+  const denoiser = await denoiserOf(pipeline, run);
   const differentiated = withSparseJacobian(denoiser, run);
   const builder = await createBuilder();
   const objective = await pipeline.objective({ ...settings, views: builder.views });
@@ -117,7 +125,7 @@ export async function* optimiseNoise(
     signal?.throwIfAborted();
     const decoded = await pipeline.decode(finals[0], settings);
     const image = start.finish?.(decoded) ?? decoded;
-    const clip = await pipeline.score(image, request.prompt);
+    const clip = await pipeline.score(image, run.text);
     const built = await builder.build(image, iteration);
 
     const results: ObjectiveResult[] = [];

@@ -1,9 +1,12 @@
 /** @file What every method begins with: the settings of a request, the seed and its noise, a clock and counters. */
+
+import type { Denoiser } from '../../diffusion/denoiser.ts';
 import { type FreshNoise, fixedNoise } from '../../diffusion/fresh-noise.ts';
 import type { Sampler } from '../../diffusion/sampler.ts';
 import { isStochastic, namedSampler } from '../../diffusion/samplers/named-sampler.ts';
 import type { StepInfo } from '../../diffusion/trajectory.ts';
 import { UserError } from '../../errors.ts';
+import type { DenoiserOptions } from '../../models/backbone.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { Generator } from '../../random/generator.ts';
 import { resolveSeed, type Seed } from '../../random/seed.ts';
@@ -14,6 +17,7 @@ import type {
   SamplingSettings,
   SelectionSettings,
 } from '../../request/settings.ts';
+import { parsePrompt } from '../../text/prompt/prompt.ts';
 import type { Iteration, RunOptions, StepProgress } from './iteration.ts';
 
 export interface Run<S extends MethodSettings = MethodSettings> {
@@ -21,6 +25,8 @@ export interface Run<S extends MethodSettings = MethodSettings> {
   readonly method: string;
   readonly request: ParsedRequest;
   readonly settings: S;
+  /** The prompt without weights and tags, as critics read it. */
+  readonly text: string;
   readonly seed: Seed;
   /** The stream that the noise was drawn from; perturbations and cutouts are drawn from it next. */
   readonly random: Generator;
@@ -66,6 +72,7 @@ export function beginRun<S extends MethodSettings>(
     method,
     request,
     settings,
+    text: parsePrompt(request.prompt, settings.promptSyntax, settings.steps).text,
     seed,
     random,
     noise,
@@ -98,6 +105,16 @@ export function samplerOf(
   freshNoise?: FreshNoise,
 ): Sampler {
   return namedSampler(noisePath(settings), { edictOutput: 'both', ...settings }, freshNoise);
+}
+
+/** The network of a run under its prompts. */
+export function denoiserOf(
+  pipeline: Pick<Pipeline, 'denoiser' | 'noisePath'>,
+  { request, settings, freshNoise, evaluations }: Omit<Run<SamplingSettings>, 'stepReporter' | 'report'>,
+  changes: Partial<Pick<DenoiserOptions, 'prompt' | 'guidanceScale'>> = {},
+): Promise<Denoiser> {
+  const { timesteps } = samplerOf(pipeline, settings, freshNoise);
+  return pipeline.denoiser({ ...request, ...settings, timesteps, evaluations, ...changes });
 }
 
 /** Draws the noise that a stochastic sampler adds between its steps; nothing for the others. */

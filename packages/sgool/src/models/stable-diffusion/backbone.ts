@@ -4,14 +4,17 @@ import { UserError } from '../../errors.ts';
 import { autoencoderConfig } from '../../networks/autoencoder/autoencoder-config.ts';
 import { networkWeights } from '../../networks/network-weights.ts';
 import { unetConfig } from '../../networks/unet/unet-config.ts';
-import { loadTokenizer } from '../../text/load-tokenizer.ts';
+import { hasTokenizer, loadTokenizer } from '../../text/load-tokenizer.ts';
+import { parsePrompt } from '../../text/prompt/prompt.ts';
 import type { ModelFolder } from '../../weights/open/model-folder.ts';
 import type { Backbone, BackboneParts, ModelFamily } from '../backbone.ts';
-import { componentOf, hasVocabulary } from '../components.ts';
+import { componentOf } from '../components.ts';
 import { decodedPlanes, decodeLatent, scaleFactorOf } from './decoding.ts';
 import { createDenoiser } from './denoising.ts';
 import { encodeImage } from './encoding.ts';
 import { fewStepSampling } from './few-step.ts';
+import { promptFit } from './prompt-fit.ts';
+import { denoiserBySteps, promptForSteps } from './prompt-steps.ts';
 import { promptEncoder, TEXT_ENCODER } from './text-encoding.ts';
 
 /** Side of the latent that a UNet was trained on if its configuration does not say. */
@@ -45,7 +48,7 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
 
   const weights = networkWeights(unet.weights);
   const decoder = { config: vaeConfig, weights: networkWeights(vae.weights), checkpointBlocks };
-  const encodePrompt = promptEncoder(encoder, tokenizer, programs);
+  const prompts = promptEncoder(encoder, tokenizer, programs);
 
   const scaleFactor = scaleFactorOf(vaeConfig);
   const latentChannels = vaeConfig.latent_channels;
@@ -64,31 +67,40 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
       ...(config.time_cond_proj_dim ? { embedsGuidance: true } : {}),
     },
     clipTokenizer: tokenizer,
-    checkPrompt(prompt) {
-      const { tokens, truncated, lost } = tokenizer.encode(prompt);
-      return { tokens, truncated, lost };
-    },
+    checkPrompt: (prompt, { promptSyntax = 'a1111' } = {}) =>
+      promptFit(parsePrompt(prompt, promptSyntax, 1), prompts, tokenizer),
     latentShape: ({ width, height }) => [1, latentChannels, height / scaleFactor, width / scaleFactor],
     noisePath: () => schedule,
-    async denoiser({ prompt, negativePrompt = '', evaluations, ...options }) {
-      const conditional = await encodePrompt(prompt);
-      const unconditional = await encodePrompt(negativePrompt);
+    async denoiser({ prompt, negativePrompt = '', promptSyntax = 'a1111', timesteps, ...options }) {
+      const { clipSkip = 1, evaluations = { forward: 0, pullback: 0 } } = options;
+      const positive = promptForSteps(prompt, promptSyntax, timesteps);
+      const negative = promptForSteps(negativePrompt, promptSyntax, timesteps);
+      const encoded = [await prompts.encode(positive, clipSkip), await prompts.encode(negative, clipSkip)];
+      const longest = Math.max(...encoded.flat().map(({ tokens }) => tokens));
+      const conditional = await prompts.padded(encoded[0], longest, clipSkip);
+      const unconditional = await prompts.padded(encoded[1], longest, clipSkip);
       // The encodings are cached; few runs have a third text.
       await programs.release(TEXT_ENCODER);
-      return createDenoiser({
-        programs,
-        config,
-        weights,
-        checkpointBlocks,
-        schedule,
-        conditional,
-        unconditional,
-        guidanceScale: options.guidanceScale,
-        guidanceStart: options.guidanceStart,
-        guidanceStop: options.guidanceStop,
-        latentShape: backbone.latentShape(options),
-        evaluations: evaluations ?? { forward: 0, pullback: 0 },
-      });
+      return denoiserBySteps(
+        { stages: positive.stages, contexts: conditional },
+        { stages: negative.stages, contexts: unconditional },
+        timesteps,
+        (conditional, unconditional) =>
+          createDenoiser({
+            programs,
+            config,
+            weights,
+            checkpointBlocks,
+            schedule,
+            conditional,
+            unconditional,
+            guidanceScale: options.guidanceScale,
+            guidanceStart: options.guidanceStart,
+            guidanceStop: options.guidanceStop,
+            latentShape: backbone.latentShape(options),
+            evaluations,
+          }),
+      );
     },
     encode: (image) => encodeImage(programs, decoder, image),
     decode: (latent, size) => decodeLatent(programs, decoder, latent, backbone.latentShape(size), size),
@@ -98,10 +110,10 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
 }
 
 async function openTokenizer({ dir, tokenizerDir, tokenizerConfig }: ModelFolder) {
-  if (!(await hasVocabulary(tokenizerDir))) {
+  if (!(await hasTokenizer(tokenizerDir))) {
     throw new UserError(
-      `${dir}: it has no tokenizer, expected in ${tokenizerDir}; give one with the option tokenizer: a folder with vocab.json and merges.txt of a CLIP, or a pulled model such as openai/clip-vit-large-patch14`,
+      `${dir}: it has no tokenizer, expected in ${tokenizerDir}; give one with the option tokenizer: a folder with tokenizer.json, or vocab.json and merges.txt, of a CLIP, or a pulled model such as openai/clip-vit-large-patch14`,
     );
   }
-  return loadTokenizer(tokenizerDir, tokenizerConfig);
+  return loadTokenizer(tokenizerDir, { config: tokenizerConfig });
 }

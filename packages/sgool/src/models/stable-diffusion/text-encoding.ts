@@ -1,10 +1,14 @@
 /** @file Prompts as the conditioning of the UNet. */
 import { trace } from '@sgool/autodiff';
+import { UserError } from '../../errors.ts';
 import { networkWeights } from '../../networks/network-weights.ts';
 import { textEncoder } from '../../networks/text/text-encoder.ts';
-import { clipTextConfig } from '../../networks/text/text-encoder-config.ts';
+import { type ClipTextConfig, clipTextConfig } from '../../networks/text/text-encoder-config.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 import { fittedIds } from '../../text/fitted-ids.ts';
+import { emptyChunk, type PromptChunk, promptChunks } from '../../text/prompt/chunks.ts';
+import type { ParsedPrompt } from '../../text/prompt/prompt.ts';
+import { type PromptPart, textOf } from '../../text/prompt/weighted-text.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { ModelComponent } from '../../weights/open/model-folder.ts';
 import type { TextContext } from './denoising.ts';
@@ -12,34 +16,140 @@ import type { TextContext } from './denoising.ts';
 /** Prefix of the keys of its programs. */
 export const TEXT_ENCODER = 'text encoder';
 
-/** The text encoder of a model as a function that remembers its results by prompt. */
+/** The text encoder of a model. */
+export interface PromptEncoder {
+  /** Chunks of the text of a prompt: more than one only where its syntax allows prompts of any length. */
+  chunks(syntax: ParsedPrompt['syntax'], parts: readonly PromptPart[]): PromptChunk[];
+  /**
+   * Conditioning for each stage of a prompt, all of the same length.
+   *
+   * @param clipSkip 1 for the output of the last layer, 2 for the one before it, and so on
+   */
+  encode(prompt: ParsedPrompt, clipSkip: number): Promise<TextContext[]>;
+  /** Appends empty prompts to the shorter contexts. */
+  padded(contexts: readonly TextContext[], tokens: number, clipSkip: number): Promise<TextContext[]>;
+}
+
+/** The configuration with as many embeddings as there are: added tokens may have come later than the number in it. */
+function withAllEmbeddings(config: ClipTextConfig, { weights }: ModelComponent): ClipTextConfig {
+  const name = 'embeddings.token_embedding.weight';
+  const stored = weights.tensors.get(`text_model.${name}`) ?? weights.tensors.get(name);
+  const rows = stored?.shape[0] ?? 0;
+  return rows > config.vocab_size ? { ...config, vocab_size: rows } : config;
+}
+
+/** Opens the text encoder of a model; it remembers what it encoded. */
 export function promptEncoder(
   component: ModelComponent,
   tokenizer: Tokenizer,
   programs: ProgramCache,
-): (prompt: string) => Promise<TextContext> {
-  const config = clipTextConfig(component.config, `${component.dir}/config.json`);
+): PromptEncoder {
+  const stated = clipTextConfig(component.config, `${component.dir}/config.json`);
+  const config = withAllEmbeddings(stated, component);
   const weights = networkWeights(component.weights);
-  const known = new Map<string, Promise<TextContext>>();
+  const size = Math.min(tokenizer.maxLength, config.max_position_embeddings);
+  const known = new Map<string, Promise<Float32Array>>();
 
-  async function encode(prompt: string): Promise<TextContext> {
-    const { ids } = fittedIds(tokenizer, prompt, config.max_position_embeddings);
-    const program = await programs.get(`${TEXT_ENCODER} ${ids.length}`, () =>
+  async function run(ids: Int32Array, clipSkip: number): Promise<Float32Array> {
+    const outside = ids.find((id) => id >= config.vocab_size);
+    if (outside !== undefined) {
+      throw new UserError(
+        `${component.dir}: the tokenizer gives a token the id ${outside}, but there are embeddings for ${config.vocab_size} tokens only`,
+      );
+    }
+    const layers = config.num_hidden_layers - (clipSkip - 1);
+    if (layers < 1) {
+      throw new UserError(
+        `request: clipSkip must be at most ${config.num_hidden_layers} for this text encoder, got ${clipSkip}`,
+      );
+    }
+    const name = `${TEXT_ENCODER} ${ids.length}${clipSkip > 1 ? `, ${layers} layers` : ''}`;
+    const program = await programs.get(name, () =>
       trace({ ids: { shape: [1, ids.length], dtype: 'int32' } }, (inputs) => ({
-        states: textEncoder(config, weights)(inputs.ids).lastHiddenState,
+        states: textEncoder({ ...config, num_hidden_layers: layers }, weights)(inputs.ids).lastHiddenState,
       })),
     );
-    const { states } = await program.run({ ids });
-    return { tokens: ids.length, width: config.hidden_size, data: states as Float32Array };
+    return (await program.run({ ids })).states as Float32Array;
   }
 
-  return (prompt) => {
-    let context = known.get(prompt);
-    if (!context) {
-      context = encode(prompt);
-      known.set(prompt, context);
-      context.catch(() => known.delete(prompt));
+  function encodeIds(ids: Int32Array, clipSkip: number): Promise<Float32Array> {
+    const key = `${clipSkip}: ${ids.join(' ')}`;
+    let states = known.get(key);
+    if (!states) {
+      states = run(ids, clipSkip);
+      known.set(key, states);
+      states.catch(() => known.delete(key));
     }
-    return context;
+    return states;
+  }
+
+  const contextOf = (chunks: readonly Float32Array[]): TextContext => {
+    if (chunks.length === 1) return { tokens: size, width: config.hidden_size, data: chunks[0] };
+    const data = new Float32Array(chunks.length * size * config.hidden_size);
+    for (const [i, chunk] of chunks.entries()) data.set(chunk, i * chunk.length);
+    return { tokens: chunks.length * size, width: config.hidden_size, data };
   };
+
+  function chunksOf(syntax: ParsedPrompt['syntax'], parts: readonly PromptPart[]): PromptChunk[] {
+    if (syntax === 'a1111') return promptChunks(parts, size, tokenizer);
+    const { ids, length } = fittedIds(tokenizer, textOf(parts), size);
+    return [{ ids, length, weights: new Float32Array(ids.length).fill(1) }];
+  }
+
+  return {
+    chunks: chunksOf,
+
+    async encode({ syntax, stages }, clipSkip) {
+      const chunked = stages.map(({ parts }) => chunksOf(syntax, parts));
+      const count = Math.max(...chunked.map((chunks) => chunks.length));
+      const encoded: Float32Array[][] = chunked.map(() => []);
+      for (let at = 0; at < count; at++) {
+        const row = chunked.map((chunks) => chunks[at] ?? emptyChunk(size, tokenizer));
+        const states: Float32Array[] = [];
+        for (const { ids } of row) states.push(await encodeIds(ids, clipSkip));
+        const weighted = applyWeights(states, row);
+        weighted.forEach((each, stage) => {
+          encoded[stage].push(each);
+        });
+      }
+      return encoded.map(contextOf);
+    },
+
+    async padded(contexts, tokens, clipSkip) {
+      if (contexts.every((context) => context.tokens === tokens)) return [...contexts];
+      const empty = await encodeIds(emptyChunk(size, tokenizer).ids, clipSkip);
+      return contexts.map(({ data, ...context }) => {
+        const all = new Float32Array(tokens * context.width);
+        all.set(data);
+        for (let at = data.length; at < all.length; at += empty.length) all.set(empty, at);
+        return { ...context, tokens, data: all };
+      });
+    },
+  };
+}
+
+const meanOf = (all: readonly Float32Array[]) => {
+  let total = 0;
+  let count = 0;
+  for (const values of all) {
+    for (const value of values) total += value;
+    count += values.length;
+  }
+  return total / count;
+};
+
+/**
+ * Multiplies the states of each token by its weight and restores the mean over all, as the web UI does for the texts of one prompt.
+ *
+ * Reference: AUTOMATIC1111/stable-diffusion-webui, wiki, setting "Emphasis mode" at its default, "Original"
+ */
+function applyWeights(states: readonly Float32Array[], chunks: readonly PromptChunk[]): Float32Array[] {
+  if (chunks.every(({ weights }) => weights.every((weight) => weight === 1))) return [...states];
+  const weighted = states.map((values, i) => {
+    const { weights } = chunks[i];
+    const width = values.length / weights.length;
+    return values.map((value, at) => value * weights[Math.floor(at / width)]);
+  });
+  const ratio = meanOf(states) / meanOf(weighted);
+  return weighted.map((values) => values.map((value) => value * ratio));
 }

@@ -1,6 +1,7 @@
 /** @file Opening a model in any supported form, with parts from elsewhere. */
 import { files, host, places } from '#platform';
 import { UserError } from '../../errors.ts';
+import { hasTokenizer } from '../../text/load-tokenizer.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import {
   renameVaeAttention,
@@ -25,7 +26,7 @@ import { ldmVaeSource, openSingleFile, type SingleFileOptions } from './single-f
 
 /** Where the parts of a model are. Each is a folder, a file where that makes sense, or the name of a pulled model of the Hub. */
 export interface OpenModelOptions extends OpenFolderOptions, Omit<SingleFileOptions, 'vae'> {
-  /** Folder with `vocab.json` and `merges.txt`, or a model folder with a folder `tokenizer`. */
+  /** Folder with `tokenizer.json`, or `vocab.json` and `merges.txt`, or a model folder with a folder `tokenizer`. */
   readonly tokenizer?: string;
   /** The CLIP that guides: a CLIPModel's folder, or a file of OpenAI, OpenCLIP, HPS or transformers. */
   readonly clip?: string;
@@ -36,8 +37,6 @@ export interface OpenModelOptions extends OpenFolderOptions, Omit<SingleFileOpti
   /** Variables that say where the Hub's cache is; `process.env` unless given. */
   readonly env?: Environment;
 }
-
-const hasTokenizer = (dir: string) => files.exists(places.join(dir, 'vocab.json'));
 
 /** A path, or the place of a model that is known by its name. */
 const located = (nameOrPath: string, env?: Environment): string =>
@@ -109,7 +108,7 @@ async function findTokenizer(
     const found = await tokenizerIn(tokenizer, env);
     if (found !== undefined) return found;
     throw new UserError(
-      `tokenizer: ${tokenizer} has no vocab.json; give a folder with vocab.json and merges.txt of a CLIP`,
+      `tokenizer: ${tokenizer} has neither tokenizer.json nor vocab.json; give a folder with tokenizer.json, or vocab.json and merges.txt, of a CLIP`,
     );
   }
   if (clip === undefined || (await hasTokenizer(model.tokenizerDir))) return model.tokenizerDir;

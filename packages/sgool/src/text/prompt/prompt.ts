@@ -1,0 +1,82 @@
+/** @file A prompt as a model and critics read it, under one of the ways in which people write weights. */
+import { UserError } from '../../errors.ts';
+import { parseAttention } from './attention.ts';
+import { extractNetworks, type NetworkTag } from './networks.ts';
+import { scheduleOf, unscheduledText } from './schedule.ts';
+import { type PromptPart, textOf } from './weighted-text.ts';
+
+/** Ways to write weights: that of AUTOMATIC1111's web UI, or none. */
+export const PROMPT_SYNTAXES = ['a1111', 'plain'] as const;
+export type PromptSyntax = (typeof PROMPT_SYNTAXES)[number];
+
+/** A prompt from one step to another. */
+export interface PromptStage {
+  /** Last step of the stage; the first step is 0. */
+  readonly until: number;
+  readonly parts: readonly PromptPart[];
+}
+
+/** A prompt that was read. */
+export interface ParsedPrompt {
+  readonly syntax: PromptSyntax;
+  /** In the order of the steps; one for a prompt that does not change. */
+  readonly stages: readonly PromptStage[];
+  readonly networks: readonly NetworkTag[];
+  /** The text without weights and tags, for critics. */
+  readonly text: string;
+  /** What is not supported, one line each. */
+  readonly notes: readonly string[];
+}
+
+/** Weights and operators as compel writes them. */
+const COMPEL =
+  /\([^()]*\)(?:[+-]+(?=[\s,.]|$)|\d*\.?\d+)|\w(?:\+{2,}|--)(?=[\s,.]|$)|\)\.(?:blend|and|add|swap|attend)\(/;
+
+function parseA1111(prompt: string, steps: number): ParsedPrompt {
+  const { text, networks } = extractNetworks(prompt);
+  const notes: string[] = [];
+  if (/\bAND\b/.test(text)) {
+    notes.push('AND in a prompt (composable diffusion) is not supported; it is read as a word');
+  }
+  const [compel] = COMPEL.exec(text) ?? [];
+  if (compel !== undefined) {
+    notes.push(`${compel} in a prompt looks like compel's syntax, which is not supported; write (red:1.3)`);
+  }
+  const stages = scheduleOf(text, steps).map(({ until, text }) => ({ until, parts: parseAttention(text) }));
+  return { syntax: 'a1111', stages, networks, text: textOf(parseAttention(unscheduledText(text))), notes };
+}
+
+/**
+ * Reads a prompt.
+ *
+ * @param steps of the run: where a prompt changes may be a share of them
+ * @throws UserError when a weight is not a number
+ */
+export function parsePrompt(prompt: string, syntax: PromptSyntax, steps: number): ParsedPrompt {
+  switch (syntax) {
+    case 'a1111':
+      return parseA1111(prompt, steps);
+    case 'plain':
+      return {
+        syntax,
+        stages: [{ until: steps, parts: [{ text: prompt, weight: 1 }] }],
+        networks: [],
+        text: prompt,
+        notes: [],
+      };
+    default:
+      throw new UserError(`prompt: unknown syntax ${syntax}; choose one of ${PROMPT_SYNTAXES.join(', ')}`);
+  }
+}
+
+/** Whether a prompt has weights, breaks or changes. */
+export function hasSyntax({ stages }: ParsedPrompt): boolean {
+  const [first] = stages;
+  const isPlain = first.parts.length === 1 && first.parts[0] !== 'break' && first.parts[0].weight === 1;
+  return stages.length > 1 || !isPlain;
+}
+
+/** The stage of a step, the first step being 0. */
+export function stageAt(stages: readonly PromptStage[], step: number): PromptStage {
+  return stages.find(({ until }) => step <= until) ?? stages[stages.length - 1];
+}

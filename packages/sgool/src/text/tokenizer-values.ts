@@ -1,0 +1,56 @@
+/** @file Values that the files of a tokenizer have in common. */
+import { UserError } from '../errors.ts';
+import type { AddedToken } from './added-tokens.ts';
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** @throws UserError when the text is not a JSON object */
+export function parseJsonObject(text: string, path: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new UserError(`tokenizer: ${path} must hold a JSON object`);
+  }
+  return value as JsonObject;
+}
+
+const isId = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** @throws UserError when a value is not an id */
+export function parseIds(value: unknown, path: string): Record<string, number> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new UserError(`tokenizer: ${path} must hold ids by their symbols`);
+  }
+  const wrong = Object.entries(value).find(([, id]) => !isId(id));
+  if (wrong !== undefined) {
+    const [symbol, id] = wrong.map((each) => JSON.stringify(each));
+    throw new UserError(`tokenizer: ${path}: ${symbol} has id ${id}; ids must be whole numbers from 0`);
+  }
+  return value as Record<string, number>;
+}
+
+/** The flags of an added token in a JSON object that may hold more. */
+export function tokenFlags(value: JsonObject): Omit<AddedToken, 'id' | 'content'> {
+  const flag = (name: string, otherwise: boolean) =>
+    typeof value[name] === 'boolean' ? (value[name] as boolean) : otherwise;
+  return {
+    lstrip: flag('lstrip', false),
+    rstrip: flag('rstrip', false),
+    single_word: flag('single_word', false),
+    normalized: flag('normalized', !flag('special', false)),
+  };
+}
+
+/** @throws UserError when it is not an object with a text, or the id is none */
+export function parseAddedToken(value: unknown, id: unknown, path: string): AddedToken {
+  const token = (typeof value === 'object' && value !== null ? value : {}) as JsonObject;
+  if (typeof token.content !== 'string' || token.content === '' || !isId(id)) {
+    const got = JSON.stringify(value)?.slice(0, 80);
+    throw new UserError(`tokenizer: ${path}: an added token must have an id and a content, got ${got}`);
+  }
+  return { ...tokenFlags(token), id, content: token.content };
+}
