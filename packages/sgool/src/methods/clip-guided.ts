@@ -53,7 +53,7 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
       sampler: settings.sampler === 'edict' ? 'ddim' : settings.sampler,
     } as const;
     for (const [iteration, denoiser] of [plain, guided].entries()) {
-      const sampler = samplerOf(pipeline, iteration === 0 ? settings : single, freshNoise);
+      const sampler = samplerOf(pipeline, iteration === 0 ? settings : single, { freshNoise });
       const [final] = await withinIteration(run.method, iteration, () =>
         sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );

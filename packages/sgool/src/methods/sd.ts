@@ -15,7 +15,7 @@ export const sd: MethodDefinition<'sd', SamplingSettings> = {
     const { settings, request, noise, freshNoise, evaluations, signal } = run;
     const denoiser = await pipeline.denoiser({ ...request, ...settings, evaluations });
     const [final] = await withinIteration(run.method, 0, () =>
-      sample(samplerOf(pipeline, settings, freshNoise), denoiser, noise, {
+      sample(samplerOf(pipeline, settings, { freshNoise }), denoiser, noise, {
         signal,
         onStep: run.stepReporter('denoise', 0),
       }),

@@ -23,6 +23,8 @@ export interface DenoiserOptions extends ImageSize {
   /** The part of the way from noise (0) to image (1) that is guided. Default all. */
   readonly guidanceStart?: number;
   readonly guidanceStop?: number;
+  /** How far the guided prediction is scaled back to the deviation of the unguided one, 0 to 1. Default 0. */
+  readonly guidanceRescale?: number;
   /** Counted up by every call. */
   readonly evaluations?: { forward: number; pullback: number };
 }

@@ -29,6 +29,12 @@ export function resolveSettings<S extends MethodSettings>(
   if (settings.trajectory !== undefined && settings.sampler !== 'edict' && given.trajectory === undefined) {
     settings.trajectory = 'checkpointed';
   }
+  // The model's own sampler is only a default of methods that do not bring theirs.
+  if (model.unsupportedSampler !== undefined && given.sampler === undefined && settings.sampler === 'ddim') {
+    throw new UserError(
+      `model ${model.name}: ${model.unsupportedSampler}; choose it, or another, with the option sampler`,
+    );
+  }
   const { guidanceStart, guidanceStop } = settings;
   if (guidanceStart > guidanceStop) {
     throw new UserError(

@@ -28,6 +28,7 @@ const noise = fixture('noise');
 const schedule = (changes: SchedulerConfig = {}) =>
   createSchedule({
     _class_name: 'PNDMScheduler',
+    skip_prk_steps: true,
     beta_start: 0.00085,
     beta_end: 0.012,
     beta_schedule: 'scaled_linear',

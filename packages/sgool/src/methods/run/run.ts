@@ -1,7 +1,11 @@
 /** @file What every method begins with: the settings of a request, the seed and its noise, a clock and counters. */
 import { type FreshNoise, fixedNoise } from '../../diffusion/fresh-noise.ts';
 import type { Sampler } from '../../diffusion/sampler.ts';
-import { isStochastic, namedSampler } from '../../diffusion/samplers/named-sampler.ts';
+import {
+  freshNoiseCount,
+  type NamedSamplerOptions,
+  namedSampler,
+} from '../../diffusion/samplers/named-sampler.ts';
 import type { StepInfo } from '../../diffusion/trajectory.ts';
 import { UserError } from '../../errors.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
@@ -52,7 +56,7 @@ export interface RunStart<S extends MethodSettings> extends RunOptions {
 
 /** Begins a run: draws its noise and starts its clock. */
 export function beginRun<S extends MethodSettings>(
-  pipeline: Pick<Pipeline, 'latentShape'>,
+  pipeline: Pick<Pipeline, 'latentShape' | 'noisePath'>,
   { method, request, settings, lastIteration, signal, onStep }: RunStart<S>,
 ): Run<S> {
   const started = performance.now();
@@ -69,7 +73,7 @@ export function beginRun<S extends MethodSettings>(
     seed,
     random,
     noise,
-    freshNoise: drawFreshNoise(settings, noise.length, random),
+    freshNoise: drawFreshNoise(pipeline, settings, noise.length, random),
     evaluations,
     signal,
     stepReporter:
@@ -90,24 +94,25 @@ export function beginRun<S extends MethodSettings>(
 /**
  * The sampler that the settings name.
  *
- * @param freshNoise of the run; stochastic samplers need it
+ * @param options the fresh noise of the run, which stochastic samplers need; and where the chain begins
  */
 export function samplerOf(
   { noisePath }: Pick<Pipeline, 'noisePath'>,
   settings: SamplingSettings & Partial<Pick<DifferentiationSettings, 'edictOutput'>>,
-  freshNoise?: FreshNoise,
+  options?: NamedSamplerOptions,
 ): Sampler {
-  return namedSampler(noisePath(settings), { edictOutput: 'both', ...settings }, freshNoise);
+  return namedSampler(noisePath(settings), { edictOutput: 'both', ...settings }, options);
 }
 
 /** Draws the noise that a stochastic sampler adds between its steps; nothing for the others. */
 export function drawFreshNoise(
+  { noisePath }: Pick<Pipeline, 'noisePath'>,
   settings: SamplingSettings,
   length: number,
   random: Generator,
 ): FreshNoise | undefined {
-  if (!isStochastic(settings)) return undefined;
-  return fixedNoise(settings.steps, length, (count) => random.randn([count]));
+  const draws = freshNoiseCount(noisePath(settings), settings);
+  return draws === 0 ? undefined : fixedNoise(draws, length, (count) => random.randn([count]));
 }
 
 /** Whether an image is better than the best so far, by the rule in the settings. The first one always is. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SAMPLER_NAMES } from '../../diffusion/samplers/named-sampler.ts';
+import { SAMPLER_NAMES } from '../../diffusion/sampler-names.ts';
 import { methods } from '../../methods/index.ts';
 import type { Iteration } from '../../methods/run/iteration.ts';
 import { requestTo } from '../../methods/testing.ts';
