@@ -4,6 +4,7 @@ import type { Iteration } from '../methods/run/iteration.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
+import { resolveSettings } from './resolve.ts';
 
 const plain = { prompt: 'a cat', seed: 0, steps: 2 };
 const request = { ...plain, cutouts: 0 };
@@ -45,6 +46,21 @@ describe('settings', () => {
     const rounds = await collect(sgool.run(pipeline, { prompt: 'a cat', seed: 0, cutouts: 0 }));
     expect(rounds).toHaveLength(2);
     expect(rounds[0].evaluations.forward).toBe(4);
+  });
+
+  it('take the sampler that the model names, and refuse one that has none here', () => {
+    const { sd, doodl } = methods;
+    expect(sd.defaults({ ...pipeline.model, sampler: 'unipc' }, 'paper')).toMatchObject({ sampler: 'unipc' });
+    expect(doodl.defaults({ ...pipeline.model, sampler: 'unipc' }, 'paper')).toMatchObject({
+      sampler: 'edict',
+    });
+    const model = { ...pipeline.model, sampler: undefined, unsupportedSampler: 'DEIS has no sampler here' };
+    const settings = sd.defaults(model, 'paper');
+    expect(() => resolveSettings(sd.settings, settings, {}, model)).toThrow(
+      /DEIS has no sampler here; choose it, or another, with the option sampler/,
+    );
+    expect(resolveSettings(sd.settings, settings, { sampler: 'unipc' }, model).sampler).toBe('unipc');
+    expect(resolveSettings(doodl.settings, doodl.defaults(model, 'paper'), {}, model).sampler).toBe('edict');
   });
 
   it('guide the part of the sampling that they name', async () => {

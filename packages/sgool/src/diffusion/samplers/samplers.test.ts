@@ -139,6 +139,20 @@ describe('edict', () => {
     expect(maxDifference(found[0], start)).toBeLessThan(steps <= 50 ? 1e-9 : 1e-8);
   });
 
+  it('inverts exactly where the chain begins without signal', async () => {
+    const path = schedule({
+      rescale_betas_zero_snr: true,
+      prediction_type: 'v_prediction',
+      timestep_spacing: 'trailing',
+    });
+    const denoiser = { ...tanhDenoiser(randomWeights(64), { float32: true }), predicts: path.predicts };
+    const start = randomNormal(64, 9).map(Math.fround);
+    const sampler = edict(path, 50);
+    expect(sampler.timesteps[0]).toBe(999);
+    const [found] = await invertChain(sampler, denoiser, await sample(sampler, denoiser, start));
+    expect(found).toEqual(sampler.initial(start)); // bit for bit
+  });
+
   it('inverts exactly from a later start', async () => {
     const sampler = edict(schedule(), 20, { firstStep: 13 });
     const finals = await sample(sampler, reference, noise, { startIndex: 13 });
