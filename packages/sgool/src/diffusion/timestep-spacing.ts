@@ -11,6 +11,7 @@ import {
   SIGMA_SPREADS,
   type SigmaSpread,
   type StopOptions,
+  type StopRule,
   type Stops,
   type TimestepSpacing,
 } from './noise-path.ts';
@@ -109,31 +110,42 @@ export function spreadTimesteps(trained: TrainedTimesteps, steps: number, option
     case 'dpm-solver':
     case 'unipc': {
       const timesteps = dpmTimesteps(trained, steps, spacing ?? 'linspace', rule);
-      const usesLu =
-        rule === 'dpm-solver' &&
-        options.sigmas === undefined &&
-        config.use_lu_lambdas === true &&
-        config.use_karras_sigmas !== true;
-      if (sigmas === undefined && !usesLu) return atTimesteps(timesteps, end);
-      const [largest, smallest] =
-        rule === 'unipc'
-          ? limits(trained, trained.noiseRatio(trained.count - 1), trained.noiseRatio(0))
-          : [trained.noiseRatio(trained.count - 1), trained.noiseRatio(0)];
-      // Lu's levels are even in log σ, as the exponential ones are.
-      const ratios = spreadSigmas(
-        usesLu ? 'exponential' : (sigmas ?? 'exponential'),
-        steps,
-        largest,
-        smallest,
-      );
+      const spreadBy = usesLu(rule, config, options) ? 'lu' : sigmas;
+      if (spreadBy === undefined) return atTimesteps(timesteps, end);
+      const ratios = dpmRatios(trained, rule, steps, spreadBy);
       const endsAgain = rule === 'unipc' && ending === 'smallest';
       const spread = atRatios(trained, ratios, endsAgain ? { ratio: ratios[steps - 1] } : end);
       // The network gets whole timesteps: the nearest to the levels, or those below them.
       const rounds = rule === 'unipc' || config.beta_schedule !== 'squaredcos_cap_v2';
-      const whole = (usesLu || sigmas === 'karras') && rounds ? roundHalfToEven : Math.floor;
+      const whole = (spreadBy === 'lu' || spreadBy === 'karras') && rounds ? roundHalfToEven : Math.floor;
       return { ...spread, timesteps: spread.timesteps.map(whole) };
     }
   }
+}
+
+/** Whether the file asks for Lu's levels, and nothing goes before them. */
+const usesLu = (rule: StopRule, config: NoisePath['config'], { sigmas }: StopOptions) =>
+  rule === 'dpm-solver' &&
+  sigmas === undefined &&
+  config.use_lu_lambdas === true &&
+  config.use_karras_sigmas !== true;
+
+/** The noise levels of DPM-Solver and UniPC, whatever the spacing of the timesteps. */
+function dpmRatios(
+  trained: TrainedTimesteps,
+  rule: 'dpm-solver' | 'unipc',
+  steps: number,
+  spread: SigmaSpread | 'lu',
+): number[] {
+  const ends = [trained.count - 1, 0];
+  if (spread === 'lu') {
+    // Lu's levels are even in log σ, as the exponential ones are, between logarithms in float32.
+    const [largest, smallest] = ends.map((timestep) => Math.exp(roundedLog(trained, timestep)));
+    return spreadSigmas('exponential', steps, largest, smallest);
+  }
+  const [largest, smallest] = ends.map((timestep) => roundedRatio(trained, timestep));
+  const [from, to] = rule === 'unipc' ? limits(trained, largest, smallest) : [largest, smallest];
+  return spreadSigmas(spread, steps, from, to);
 }
 
 /** The spread that the file asks for. */
@@ -263,11 +275,30 @@ function lcmTimesteps({ config, count }: TrainedTimesteps, steps: number): numbe
   );
 }
 
-/** The timestep of a σ, with fractions: log σ is interpolated between timesteps. Clamped to the schedule's ends. */
-export function timestepOfRatio({ count, noiseRatio }: TrainedTimesteps, ratio: number): number {
+/**
+ * The timestep of a σ, with fractions: log σ is interpolated between timesteps. Clamped to the schedule's ends.
+ *
+ * The logarithms of the trained timesteps are rounded to float32 as diffusers has them: where the result is rounded down to a whole
+ * timestep, they decide whether the noisiest σ belongs to the last timestep or to the one below.
+ */
+export function timestepOfRatio(trained: TrainedTimesteps, ratio: number): number {
+  const { count } = trained;
   const last = count - 1;
+  const logarithm = (timestep: number) => roundedLog(trained, timestep);
+  const wanted = Math.log(ratio);
   let below = 0;
-  while (below < last - 1 && noiseRatio(below + 1) <= ratio) below++;
-  const [low, high] = [below, below + 1].map((timestep) => Math.log(noiseRatio(timestep)));
-  return below + Math.min(1, Math.max(0, (Math.log(ratio) - low) / (high - low)));
+  while (below < last - 1 && logarithm(below + 1) <= wanted) below++;
+  const [low, high] = [logarithm(below), logarithm(below + 1)];
+  const share = Math.min(1, Math.max(0, (wanted - low) / (high - low)));
+  return (1 - share) * below + share * (below + 1);
 }
+
+/** σ of a timestep in float32, as diffusers computes it. */
+function roundedRatio({ level, noiseRatio }: TrainedTimesteps, timestep: number): number {
+  const alpha = Math.fround(level(timestep));
+  if (alpha === 0) return noiseRatio(timestep);
+  return Math.fround(Math.sqrt(Math.fround(Math.fround(1 - alpha) / alpha)));
+}
+
+const roundedLog = (trained: TrainedTimesteps, timestep: number) =>
+  Math.fround(Math.log(roundedRatio(trained, timestep)));

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { stableDiffusionSchedule } from './schedule.ts';
 
 const betas = { beta_start: 0.00085, beta_end: 0.012, beta_schedule: 'scaled_linear' };
-const open = (schedulerConfig: Record<string, unknown>) =>
-  stableDiffusionSchedule({ dir: '/models/toy', schedulerConfig });
+const open = (schedulerConfig: Record<string, unknown>, modelIndex = {}) =>
+  stableDiffusionSchedule({ dir: '/models/toy', modelIndex, schedulerConfig });
 
 describe('the schedule of a Stable Diffusion folder', () => {
   it('without a file is that of Stable Diffusion, and says so', () => {
@@ -47,6 +47,14 @@ describe('the schedule of a Stable Diffusion folder', () => {
     expect(() => open({ _class_name: 'FlowMatchEulerDiscreteScheduler', shift: 3 })).toThrow(
       '"FlowMatchEulerDiscreteScheduler" is not a scheduler of Stable Diffusion 1.x and 2.x',
     );
+  });
+
+  it('says where model_index.json names another scheduler', () => {
+    const config = { _class_name: 'PNDMScheduler', ...betas, steps_offset: 1 };
+    expect(open(config, { scheduler: ['diffusers', 'DDIMScheduler'] }).notes).toEqual([
+      'scheduler: model_index.json names DDIMScheduler, scheduler_config.json PNDMScheduler; the latter is taken',
+    ]);
+    expect(open(config, { scheduler: ['diffusers', 'PNDMScheduler'] }).notes).toEqual([]);
   });
 
   it('says which keys are not read', () => {

@@ -34,8 +34,9 @@ type Sampling = Pick<BackboneInfo, 'sampler' | 'unsupportedSampler' | 'notes' | 
  */
 export function stableDiffusionSchedule({
   dir,
+  modelIndex,
   schedulerConfig,
-}: Pick<ModelFolder, 'dir' | 'schedulerConfig'>): { schedule: Schedule } & Sampling {
+}: Pick<ModelFolder, 'dir' | 'modelIndex' | 'schedulerConfig'>): { schedule: Schedule } & Sampling {
   const isMissing = Object.keys(schedulerConfig).length === 0;
   if (isMissing) {
     const note = `${dir} has no scheduler/scheduler_config.json: Stable Diffusion's own noise schedule is used, for a network that predicts noise (prediction_type epsilon)`;
@@ -47,6 +48,12 @@ export function stableDiffusionSchedule({
   const unsupported = unsupportedScheduler(given);
   const notes: string[] = [];
   if (unsupported !== undefined) notes.push(unsupported);
+  const indexed = Array.isArray(modelIndex.scheduler) ? modelIndex.scheduler[1] : undefined;
+  if (indexed !== undefined && given._class_name !== undefined && indexed !== given._class_name) {
+    notes.push(
+      `scheduler: model_index.json names ${indexed}, scheduler_config.json ${given._class_name}; the latter is taken`,
+    );
+  }
   const offset = given.steps_offset;
   const spacing = given.timestep_spacing ?? own?.keys.timestep_spacing.default ?? 'leading';
   if (offset !== undefined && offset !== 1 && spacing === 'leading') {
