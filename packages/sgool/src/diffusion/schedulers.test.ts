@@ -236,6 +236,15 @@ describe('samplers by name', () => {
     );
   });
 
+  it('refuse settings that are of other samplers', () => {
+    expect(() => setUp(trailing, { sampler: 'euler', eta: 0.5, steps: 6 })).toThrow(
+      'eta: 0.5 is not supported with the sampler euler; use ddim or tcd',
+    );
+    expect(() => setUp(trailing, { sampler: 'unipc', stepEnds: 'next', steps: 6 })).toThrow(
+      'stepEnds: next is not supported with the sampler unipc; use ddim or edict',
+    );
+  });
+
   it('dpm-2m-sde is the stochastic form of dpm-solver', async () => {
     const file = {
       ...trailing,

@@ -77,8 +77,8 @@ export interface NamedSamplerOptions {
 /**
  * Makes the sampler that the settings name.
  *
- * @throws UserError where a key of the scheduler's file is not supported with it, a stochastic sampler gets no noise, or a number
- *   is out of range
+ * @throws UserError where a key of the scheduler's file or a setting is not supported with it, a stochastic sampler gets no noise, or
+ *   a number is out of range
  */
 export function namedSampler(
   path: NoisePath,
@@ -90,6 +90,14 @@ export function namedSampler(
   if (sigmas !== undefined && !SPREADS_SIGMAS.has(sampler)) {
     throw new UserError(
       `sigmas: ${sigmas} is not supported with the sampler ${sampler}; use ${[...SPREADS_SIGMAS].join(', ')}`,
+    );
+  }
+  if (eta > 0 && sampler !== 'ddim' && sampler !== 'tcd') {
+    throw new UserError(`eta: ${eta} is not supported with the sampler ${sampler}; use ddim or tcd`);
+  }
+  if (stepEnds !== 'reference' && sampler !== 'ddim' && sampler !== 'edict') {
+    throw new UserError(
+      `stepEnds: ${stepEnds} is not supported with the sampler ${sampler}; use ddim or edict`,
     );
   }
   switch (sampler) {

@@ -107,6 +107,13 @@ it('evaluates the prompts of a large image one after the other, for the same num
   await own.dispose();
 });
 
+it('has no guidance to rescale where the network takes the scale as an input', () => {
+  const config = { ...parts.config, time_cond_proj_dim: 8 };
+  expect(() => denoiser('epsilon', { config, guidanceRescale: 0.7 })).toThrow(
+    'guidanceRescale: 0.7 is not supported with a network that takes the guidance scale as an input',
+  );
+});
+
 it('rescales its guidance, with the gradient', async () => {
   const guided = denoiser('epsilon', { unconditional: negative, guidanceRescale: 0.7 });
   const [plain, alone] = [denoiser('epsilon', { unconditional: negative }), denoiser('epsilon')];

@@ -13,6 +13,7 @@ import {
 } from '@sgool/autodiff';
 import type { Denoiser } from '../../diffusion/denoiser.ts';
 import type { Schedule } from '../../diffusion/schedule.ts';
+import { UserError } from '../../errors.ts';
 import { unet } from '../../networks/unet/unet.ts';
 import type { UNetConfig } from '../../networks/unet/unet-config.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
@@ -106,6 +107,11 @@ export function createDenoiser(parts: DenoiserParts): Denoiser {
   };
   const plain = conditioned(1, conditional, embedded);
   const rescale = parts.guidanceRescale ?? 0;
+  if (rescale > 0 && embeddingWidth) {
+    throw new UserError(
+      `guidanceRescale: ${rescale} is not supported with a network that takes the guidance scale as an input; use 0`,
+    );
+  }
   const guidedBy = (negative: TextContext) =>
     rescale > 0 || fillsThreads(parts)
       ? guidedSequentially(conditioned(1, negative, embedded), plain, guidanceScale, rescale)
