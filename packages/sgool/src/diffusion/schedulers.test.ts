@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { dot } from '../numbers.ts';
 import { fixedNoise } from './fresh-noise.ts';
 import { SAMPLER_NAMES } from './sampler-names.ts';
+import { edict } from './samplers/edict.ts';
 import { freshNoiseCount, namedSampler, type SamplerSettings } from './samplers/named-sampler.ts';
 import { createSchedule, type SchedulerConfig } from './schedule.ts';
 import {
@@ -15,7 +16,7 @@ import {
   unreadKeys,
   unsupportedScheduler,
 } from './scheduler-keys.ts';
-import { randomNormal, readFixture, tanhDenoiser } from './testing.ts';
+import { maxDifference, randomNormal, readFixture, tanhDenoiser } from './testing.ts';
 import { runTrajectory, sample } from './trajectory.ts';
 
 const data = new URL('../../../../fixtures/data/', import.meta.url);
@@ -270,6 +271,13 @@ describe('steps that do not divide the trained timesteps', () => {
     expect(path.stops(33, { rule: 'edict', stepEnds: 'next' }).ends).toBeUndefined();
     expect(path.stops(50, { rule: 'edict' }).ends).toEqual(levels50());
     expect(levels[1]).toBe(alpha[930]);
+  });
+
+  it.each([0, 13])("of EDICT give the pair of EDICT's code, from step %i on", async (startIndex) => {
+    const sampler = edict(path, 33, { firstStep: startIndex });
+    const pair = await sample(sampler, network, noise, { startIndex });
+    const wanted = reference(startIndex === 0 ? 'edict.33' : `edict.33.from.${startIndex}`);
+    expect(maxDifference([...pair[0], ...pair[1]], wanted)).toBeLessThan(1e-7);
   });
 
   const levels50 = () => path.stops(50).levels.slice(1);

@@ -50,18 +50,34 @@ export interface Spread extends Pick<Stops, 'timesteps'> {
 export function ddimTimesteps(trained: TrainedTimesteps, steps: number, spacing: TimestepSpacing): number[] {
   const { count, offset } = trained;
   checkSteps(trained, steps);
-  const ascending = Array.from({ length: steps }, (_, i) => {
-    if (spacing === 'leading') return i * Math.floor(count / steps) + offset;
-    if (spacing === 'trailing') return roundHalfToEven(((i + 1) * count) / steps) - 1;
-    return roundHalfToEven((i * (count - 1)) / Math.max(steps - 1, 1));
-  });
-  const noisiest = ascending[steps - 1];
+  const spread = {
+    leading: () => Array.from({ length: steps }, (_, i) => i * Math.floor(count / steps) + offset).reverse(),
+    trailing: () => falling(count, count / steps, steps).map((value) => roundHalfToEven(value) - 1),
+    linspace: () =>
+      steps === 1
+        ? [0]
+        : rising(count - 1, steps - 1)
+            .map(roundHalfToEven)
+            .reverse(),
+  };
+  const timesteps = spread[spacing]();
+  const [noisiest] = timesteps;
   if (noisiest >= count) {
     throw new UserError(
       `schedule: ${steps} steps with steps_offset ${offset} reach timestep ${noisiest}, but the last one is ${count - 1}; use fewer steps`,
     );
   }
-  return ascending.reverse();
+  return timesteps;
+}
+
+/** 0 to `last` in equal parts, with the roundings of numpy's linspace: halves are rounded as they fall in float64. */
+const rising = (last: number, parts: number): number[] =>
+  Array.from({ length: parts + 1 }, (_, i) => (i === parts ? last : i * (last / parts)));
+
+/** `count` numbers from `first` down by `step`, with the roundings of numpy's arange. */
+function falling(first: number, step: number, count: number): number[] {
+  const difference = first - step - first;
+  return Array.from({ length: count }, (_, i) => first + i * difference);
 }
 
 /** Where noise has ended. */
@@ -218,7 +234,9 @@ function eulerTimesteps(trained: TrainedTimesteps, steps: number, spacing: Times
   if (spacing !== 'linspace') return whole;
   const last = trained.count - 1;
   if (steps === 1) return [last];
-  return Array.from({ length: steps }, (_, i) => Math.fround(((steps - 1 - i) * last) / (steps - 1)));
+  return rising(last, steps - 1)
+    .map(Math.fround)
+    .reverse();
 }
 
 /**
@@ -235,14 +253,15 @@ function dpmTimesteps(
   ddimTimesteps(trained, steps, trained.spacing ?? 'leading'); // refuses a number of steps that is out of range
   const used = rule === 'dpm-solver' ? clippedCount(trained) : count;
   if (spacing === 'trailing') {
-    const all = Array.from({ length: steps }, (_, i) => roundHalfToEven(used - (i * count) / steps) - 1);
-    return all.filter((_, i) => used - (i * count) / steps > 1e-9);
+    return falling(used, count / steps, steps)
+      .filter((value) => value > 1e-9)
+      .map((value) => roundHalfToEven(value) - 1);
   }
-  const ascending = Array.from({ length: steps }, (_, i) => {
-    if (spacing === 'leading') return (i + 1) * Math.floor(used / (steps + 1)) + offset;
-    return roundHalfToEven(((i + 1) * (used - 1)) / steps);
-  });
-  return ascending.reverse();
+  const ascending =
+    spacing === 'leading'
+      ? Array.from({ length: steps + 1 }, (_, i) => i * Math.floor(used / (steps + 1)) + offset)
+      : rising(used - 1, steps).map(roundHalfToEven);
+  return ascending.slice(1).reverse();
 }
 
 /** How many timesteps have a log-SNR λ = -ln σ of at least `lambda_min_clipped`. */

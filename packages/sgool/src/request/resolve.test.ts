@@ -54,7 +54,12 @@ describe('settings', () => {
     expect(doodl.defaults({ ...pipeline.model, sampler: 'unipc' }, 'paper')).toMatchObject({
       sampler: 'edict',
     });
-    const model = { ...pipeline.model, sampler: undefined, unsupportedSampler: 'DEIS has no sampler here' };
+    const model = {
+      ...pipeline.model,
+      hint: {},
+      sampler: undefined,
+      unsupportedSampler: 'DEIS has no sampler here',
+    };
     const settings = sd.defaults(model, 'paper');
     expect(() => resolveSettings(sd.settings, settings, {}, model)).toThrow(
       /DEIS has no sampler here; choose it, or another, with the option sampler/,

@@ -30,7 +30,7 @@ export function resolveSettings<S extends MethodSettings>(
     settings.trajectory = 'checkpointed';
   }
   // The model's own sampler is only a default of methods that do not bring theirs.
-  if (model.unsupportedSampler !== undefined && given.sampler === undefined && settings.sampler === 'ddim') {
+  if (isLeftToModel(model) && given.sampler === undefined && settings.sampler === 'ddim') {
     throw new UserError(
       `model ${model.name}: ${model.unsupportedSampler}; choose it, or another, with the option sampler`,
     );
@@ -50,6 +50,11 @@ export function resolveSettings<S extends MethodSettings>(
   }
   return settings;
 }
+
+/** Whether the model names a sampler that is not here, and its `sgool.json` none. */
+const isLeftToModel = ({ unsupportedSampler, hint }: ModelInfo) =>
+  unsupportedSampler !== undefined &&
+  !Object.values(hint).some((settings) => Object.hasOwn(Object(settings), 'sampler'));
 
 /**
  * One line for the user where another saliency model is used instead of TranSalNet; undefined where it is not, or was chosen.
