@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { METHOD_NAMES, methods } from '../methods/index.ts';
+import { METHOD_NAMES, METHODS, methods } from '../methods/index.ts';
+import { settingsOf } from '../methods/run/create-method.ts';
 import type { Iteration } from '../methods/run/iteration.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
-import { resolveSettings } from './resolve.ts';
+import { parseMethodRequest } from './request.ts';
 
 const plain = { prompt: 'a cat', seed: 0, steps: 2 };
 const request = { ...plain, cutouts: 0 };
@@ -60,12 +61,13 @@ describe('settings', () => {
       sampler: undefined,
       unsupportedSampler: 'DEIS has no sampler here',
     };
-    const settings = sd.defaults(model, 'paper');
-    expect(() => resolveSettings(sd.settings, settings, {}, model)).toThrow(
+    const settingsFor = (method: Parameters<typeof settingsOf>[0], given = {}) =>
+      settingsOf(method, { model }, parseMethodRequest({ prompt: 'a cat', ...given }, sd, METHODS));
+    expect(() => settingsFor(sd)).toThrow(
       /DEIS has no sampler here; choose it, or another, with the option sampler/,
     );
-    expect(resolveSettings(sd.settings, settings, { sampler: 'unipc' }, model).sampler).toBe('unipc');
-    expect(resolveSettings(doodl.settings, doodl.defaults(model, 'paper'), {}, model).sampler).toBe('edict');
+    expect(settingsFor(sd, { sampler: 'unipc' }).sampler).toBe('unipc');
+    expect(settingsFor(doodl).sampler).toBe('edict');
   });
 
   it('guide the part of the sampling that they name', async () => {

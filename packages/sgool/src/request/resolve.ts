@@ -29,12 +29,6 @@ export function resolveSettings<S extends MethodSettings>(
   if (settings.trajectory !== undefined && settings.sampler !== 'edict' && given.trajectory === undefined) {
     settings.trajectory = 'checkpointed';
   }
-  // The model's own sampler is only a default of methods that do not bring theirs.
-  if (isLeftToModel(model) && given.sampler === undefined && settings.sampler === 'ddim') {
-    throw new UserError(
-      `model ${model.name}: ${model.unsupportedSampler}; choose it, or another, with the option sampler`,
-    );
-  }
   const { guidanceStart, guidanceStop } = settings;
   if (guidanceStart > guidanceStop) {
     throw new UserError(
@@ -50,11 +44,6 @@ export function resolveSettings<S extends MethodSettings>(
   }
   return settings;
 }
-
-/** Whether the model names a sampler that is not here, and its `sgool.json` none. */
-const isLeftToModel = ({ unsupportedSampler, hint }: ModelInfo) =>
-  unsupportedSampler !== undefined &&
-  !Object.values(hint).some((settings) => Object.hasOwn(Object(settings), 'sampler'));
 
 /**
  * One line for the user where another saliency model is used instead of TranSalNet; undefined where it is not, or was chosen.
