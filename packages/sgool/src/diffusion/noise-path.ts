@@ -6,8 +6,11 @@
  * 1 - s, noise s). Samplers know this interface and nothing else of how a model was trained.
  */
 
-/** What a denoiser of a path gives: the noise ε, or the velocity `dz/dlevel` of a flow, which is defined where signal is 0, too. */
-export type Predicted = 'noise' | 'velocity';
+/**
+ * What a denoiser of a path gives: the noise ε, a velocity (`dz/dlevel` of a flow, or v of Salimans and Ho 2022), which is
+ * defined where signal is 0, too, or the clean latent.
+ */
+export type Predicted = 'noise' | 'velocity' | 'clean';
 
 /** Weights of a sum over a latent and the prediction at it: `latent·z + prediction·p`. */
 export interface Combination {
@@ -22,7 +25,21 @@ export interface StepCoefficients extends Combination {
 }
 
 /** Whose rule spreads the stops of a chain; the names are those of diffusers' schedulers. */
-export type StopRule = 'ddim' | 'euler' | 'euler-ancestral' | 'dpm-solver' | 'lcm';
+export type StopRule =
+  | 'ddim'
+  | 'edict'
+  | 'euler'
+  | 'euler-ancestral'
+  | 'heun'
+  | 'lms'
+  | 'dpm-sde'
+  | 'dpm-solver'
+  | 'unipc'
+  | 'lcm';
+
+/** How the noise levels between the first and the last stop are spread, instead of by timesteps. */
+export const SIGMA_SPREADS = ['karras', 'exponential', 'beta'] as const;
+export type SigmaSpread = (typeof SIGMA_SPREADS)[number];
 
 /** How timesteps are spread over the path: Lin et al. 2023, table 2. */
 export type TimestepSpacing = 'leading' | 'trailing' | 'linspace';
@@ -34,7 +51,18 @@ export interface StopOptions {
   readonly spacing?: TimestepSpacing;
   /** Whether the last step ends without noise or with the smallest of the path. Default: what the file says, else the rule's own. */
   readonly finalNoise?: 'zero' | 'smallest';
+  /** Spread of the noise levels, for rules that have one. Default: what the file says. */
+  readonly sigmas?: SigmaSpread;
+  /**
+   * Where a step of the rules `ddim` and `edict` ends if the number of steps does not divide the number of trained timesteps: at
+   * the timestep that their published code computes from the step's own (`reference`, the default), or where the next step begins
+   * (`next`).
+   */
+  readonly stepEnds?: StepEnds;
 }
+
+export const STEP_ENDS = ['reference', 'next'] as const;
+export type StepEnds = (typeof STEP_ENDS)[number];
 
 /** Where a chain stops, noisiest first. */
 export interface Stops {
@@ -42,6 +70,8 @@ export interface Stops {
   readonly timesteps: readonly number[];
   /** The level where each step begins, and the one where the last step ends: one more than steps. */
   readonly levels: readonly number[];
+  /** The level where each step ends, if that is not always where the next one begins. */
+  readonly ends?: readonly number[];
   /** Factor on standard normal noise that makes the latent at the first stop. */
   readonly startScale: number;
   /** Factor on the latent at the last stop that makes the result. */
@@ -59,6 +89,10 @@ export interface NoisePath {
   readonly predicts: Predicted;
   /** The level of a time that a network gets. */
   level(timestep: number): number;
+  /** The level of a σ = noise / signal. */
+  levelOfRatio(ratio: number): number;
+  /** The time that a network gets at a σ, with fractions. */
+  timestepOfRatio(ratio: number): number;
   /** Factor on the clean latent at a level. */
   signal(level: number): number;
   /** Factor on the noise at a level. */
@@ -76,3 +110,7 @@ export interface NoisePath {
   /** The stops of a chain of `steps` steps. @throws UserError where there cannot be that many */
   stops(steps: number, options?: StopOptions): Stops;
 }
+
+/** Where a step ends. */
+export const endOf = ({ levels, ends }: Pick<Stops, 'levels' | 'ends'>, step: number): number =>
+  ends?.[step] ?? levels[step + 1];

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { product } from '../numbers.ts';
+import type { Combination } from './noise-path.ts';
 import { createSchedule } from './schedule.ts';
 import { maxDifference, randomNormal, readFixture } from './testing.ts';
 
@@ -65,11 +66,10 @@ describe('createSchedule', () => {
 
   it('says what is wrong with a configuration or a number of steps', () => {
     expect(() => createSchedule({ beta_schedule: 'sigmoid' })).toThrow(
-      'beta_schedule is not usable, got sigmoid; it must be one of linear, scaled_linear, squaredcos_cap_v2',
+      'beta_schedule is not usable, got sigmoid; it must be one of linear, scaled_linear, squaredcos_cap_v2, exp',
     );
     expect(() => createSchedule({ beta_start: -1 })).toThrow('beta_start');
     expect(() => createSchedule({ trained_betas: [0.1] })).toThrow('got 1 values; it must be 1000');
-    expect(() => createSchedule({ rescale_betas_zero_snr: true })).toThrow('zero-terminal-SNR');
     expect(() => createSchedule().timesteps(0)).toThrow('steps must be a whole number from 1 to 1000, got 0');
     expect(() => createSchedule(stableDiffusion).timesteps(1000)).toThrow('use fewer steps');
   });
@@ -121,12 +121,15 @@ describe('conversions', () => {
     ['epsilon', noise],
     ['v_prediction', noise.map((value, i) => signal(at700) * value - spread(at700) * original[i])],
     ['sample', original],
-  ])('turns a network output of the type %s into noise', (prediction_type, output) => {
-    const { latent, output: weight } = createSchedule({
-      ...stableDiffusion,
-      prediction_type,
-    }).noiseFromOutput(700);
-    const recovered = noised.map((value, i) => latent * value + weight * output[i]);
-    expect(maxDifference(recovered, noise)).toBeLessThan(1e-14);
+  ])('finds noise and clean latent in a network output of the type %s', (prediction_type, output) => {
+    const path = createSchedule({ ...stableDiffusion, prediction_type });
+    const mixed = ({ latent, prediction }: Combination) =>
+      noised.map((value, i) => latent * value + prediction * output[i]);
+    expect(maxDifference(mixed(path.noisePart(at700)), noise)).toBeLessThan(1e-14);
+    expect(maxDifference(mixed(path.cleanLatent(at700)), original)).toBeLessThan(1e-14);
+    // A step keeps both, with its own weights.
+    const at300 = level(300);
+    const wanted = original.map((value, i) => signal(at300) * value + spread(at300) * noise[i]);
+    expect(maxDifference(mixed(path.step(at700, at300)), wanted)).toBeLessThan(1e-14);
   });
 });

@@ -7,16 +7,20 @@
  * linear).
  */
 import { UserError } from '../errors.ts';
-import type { NoisePath, StepCoefficients, TimestepSpacing } from './noise-path.ts';
-import { ddimTimesteps, spreadTimesteps, type TrainedTimesteps } from './timestep-spacing.ts';
+import type { NoisePath, StepCoefficients, StopRule, TimestepSpacing } from './noise-path.ts';
+import { SCHEDULERS, type SchedulerClass, schedulerClass } from './scheduler-keys.ts';
+import {
+  ddimTimesteps,
+  type Point,
+  spreadTimesteps,
+  type TrainedTimesteps,
+  timestepOfRatio,
+} from './timestep-spacing.ts';
 
-export type BetaSchedule = 'linear' | 'scaled_linear' | 'squaredcos_cap_v2';
+export type BetaSchedule = 'linear' | 'scaled_linear' | 'squaredcos_cap_v2' | 'exp';
 export type PredictionType = 'epsilon' | 'v_prediction' | 'sample';
 
-/**
- * The keys of diffusers' `scheduler_config.json` that fix the schedule; other keys may be present and are ignored
- * (`clip_sample` too: latents are never clipped, whatever the file says, as diffusers' own latent pipelines do).
- */
+/** The keys of diffusers' `scheduler_config.json` that fix the schedule; scheduler-keys.ts has all keys. */
 export interface SchedulerConfig {
   /** Decides the defaults of the other keys, which differ from class to class. */
   _class_name?: string;
@@ -35,16 +39,9 @@ export interface SchedulerConfig {
   [key: string]: unknown;
 }
 
-/** How a network's output becomes a noise prediction: `ε = latent·z + output·network(z)`. */
-export interface OutputCoefficients {
-  readonly latent: number;
-  readonly output: number;
-}
-
 /** A variance-preserving path, with the discrete timesteps that its networks were trained on. */
 export interface Schedule extends NoisePath {
   readonly config: SchedulerConfig;
-  readonly predicts: 'noise';
   /** Number of timesteps that the network was trained on (1000 for Stable Diffusion). */
   readonly trainTimesteps: number;
   readonly betas: Float64Array;
@@ -52,7 +49,7 @@ export interface Schedule extends NoisePath {
   readonly alphasCumprod: Float64Array;
   /** ᾱ where a step ends before timestep 0. */
   readonly finalAlphaCumprod: number;
-  /** What the network gives, which {@link noiseFromOutput} turns into noise. */
+  /** What the network gives, under the name that the file has for it. */
   readonly predictionType: PredictionType;
   /**
    * ᾱ of a timestep; `finalAlphaCumprod` below 0. Between two timesteps √((1-ᾱ)/ᾱ) is interpolated, as Euler's sampler
@@ -65,13 +62,6 @@ export interface Schedule extends NoisePath {
    * @throws UserError for a number of steps that is out of range
    */
   timesteps(steps: number, spacing?: TimestepSpacing): number[];
-  /**
-   * How the network's output becomes a noise prediction, by `predictionType`. The pullback of the prediction is then
-   * `latent·c + output·Jᵀc`.
-   *
-   * Reference: Salimans and Ho 2022, appendix D (velocity).
-   */
-  noiseFromOutput(timestep: number): OutputCoefficients;
 }
 
 /**
@@ -79,16 +69,15 @@ export interface Schedule extends NoisePath {
  *
  * Absent keys get the default of the class that the file names (PNDM differs in `set_alpha_to_one`, LCM in its betas).
  *
- * @throws UserError for a value that is unknown or out of range, and for zero-terminal-SNR schedules, where ε carries no
- * information at the first step.
+ * With `rescale_betas_zero_snr` the last timestep has no signal at all. DDIM takes it so; samplers that divide by the signal take
+ * 2⁻²⁴ for its ᾱ, as diffusers does.
+ *
+ * @throws UserError for a value that is unknown or out of range
  */
 export function createSchedule(config: SchedulerConfig = {}): Schedule {
   const trainTimesteps = config.num_train_timesteps ?? 1000;
   if (!Number.isInteger(trainTimesteps) || trainTimesteps < 1) {
     throw invalid('num_train_timesteps', trainTimesteps, 'a whole number from 1 up');
-  }
-  if (config.rescale_betas_zero_snr === true) {
-    throw invalid('rescale_betas_zero_snr', true, 'false (zero-terminal-SNR models are not supported)');
   }
   const stepsOffset = config.steps_offset ?? 0;
   if (!Number.isInteger(stepsOffset) || stepsOffset < 0) {
@@ -108,69 +97,79 @@ export function createSchedule(config: SchedulerConfig = {}): Schedule {
     'sample',
   ]);
 
-  const betas = betasOf(config, trainTimesteps);
-  const alphasCumprod = new Float64Array(trainTimesteps);
-  for (let t = 0, share = 1; t < trainTimesteps; t++) {
-    share *= 1 - betas[t];
-    alphasCumprod[t] = share;
-  }
+  const given = betasOf(config, trainTimesteps);
+  const betas = config.rescale_betas_zero_snr === true ? zeroTerminalBetas(given) : given;
+  const alphasCumprod = cumulative(betas);
   const setAlphaToOne = config.set_alpha_to_one ?? config._class_name !== 'PNDMScheduler';
   const finalAlphaCumprod = setAlphaToOne ? 1 : alphasCumprod[0];
 
-  const level = (timestep: number) => {
+  const levelIn = (alphas: Float64Array) => (timestep: number) => {
     if (timestep < 0) return finalAlphaCumprod;
     const below = Math.floor(timestep);
     const share = timestep - below;
-    if (share === 0) return alphasCumprod[below];
-    const ratio = (t: number) => noiseRatio(alphasCumprod[t]);
+    if (share === 0) return alphas[below];
+    const ratio = (t: number) => noiseRatio(alphas[t]);
     return levelOfRatio((1 - share) * ratio(below) + share * ratio(below + 1));
   };
+  const level = levelIn(alphasCumprod);
+  const divisible = alphasCumprod.map((alpha) => (alpha === 0 ? LEAST_SIGNAL : alpha));
+  const divisibleLevel = levelIn(divisible);
   const trained: TrainedTimesteps = {
     config,
     count: trainTimesteps,
     spacing: timestepSpacing,
     offset: stepsOffset,
-    noiseRatio: (timestep) => noiseRatio(level(timestep)),
+    level,
+    noiseRatio: (timestep) => noiseRatio(divisibleLevel(timestep)),
   };
+  const meaning = MEANINGS[predictionType];
   return {
     config,
-    predicts: 'noise',
     trainTimesteps,
     betas,
     alphasCumprod,
     finalAlphaCumprod,
     predictionType,
     level,
+    levelOfRatio,
+    timestepOfRatio: (ratio) => timestepOfRatio(trained, ratio),
     signal,
     noise,
-    // x0 = (z - √(1-ᾱ)·ε) / √ᾱ: Song et al. 2021 (DDIM), equation 9.
-    cleanLatent: (level) => ({ latent: 1 / signal(level), prediction: -noise(level) / signal(level) }),
-    noisePart: () => ({ latent: 0, prediction: 1 }),
-    step: ddimStep,
+    ...meaning,
+    // A level without signal says nothing of the clean latent to a network that predicts noise.
+    step: predictionType === 'epsilon' ? ddimStep : (from, to, eta) => composedStep(meaning, from, to, eta),
     timesteps: (steps, spacing = timestepSpacing ?? 'leading') => ddimTimesteps(trained, steps, spacing),
     stops(steps, options = {}) {
-      const { timesteps, ends, startsAtLevel, endsAtCleanScale } = spreadTimesteps(trained, steps, options);
-      const levels = ends.map((end) => ('ratio' in end ? levelOfRatio(end.ratio) : level(end.timestep)));
+      const spread = spreadTimesteps(trained, steps, options);
+      const { timesteps, startsAtLevel, endsAtCleanScale } = spread;
+      const { rule = 'ddim' } = options;
+      const levelOf = TAKES_NO_SIGNAL.has(rule) ? level : divisibleLevel;
+      const at = (point: Point) => {
+        if ('level' in point) return point.level;
+        return 'ratio' in point ? levelOfRatio(point.ratio) : levelOf(point.timestep);
+      };
+      const levels = spread.points.map(at);
+      if (predictionType === 'epsilon' && levels[0] === 0) {
+        throw new UserError(
+          `schedule: timestep ${timesteps[0]} has no signal (rescale_betas_zero_snr), where a network with prediction_type epsilon says nothing; use timestep_spacing leading, or prediction_type v_prediction if the model was trained so`,
+        );
+      }
       return {
         timesteps,
         levels,
+        ...(spread.ends ? { ends: spread.ends.map(at) } : {}),
         startScale: startsAtLevel ? noise(levels[0]) : 1,
-        endScale: endsAtCleanScale ? 1 / signal(levels[steps]) : 1,
+        endScale: endsAtCleanScale ? 1 / signal(levels[levels.length - 1]) : 1,
       };
-    },
-    noiseFromOutput(timestep) {
-      const [clean, spread] = [signal(level(timestep)), noise(level(timestep))];
-      switch (predictionType) {
-        case 'epsilon':
-          return { latent: 0, output: 1 };
-        case 'v_prediction':
-          return { latent: spread, output: clean };
-        case 'sample':
-          return { latent: 1 / spread, output: -clean / spread };
-      }
     },
   };
 }
+
+/** ᾱ of a timestep without signal for samplers that divide by the signal; diffusers' value. */
+const LEAST_SIGNAL = 2 ** -24;
+
+/** Rules whose samplers can begin without signal. */
+const TAKES_NO_SIGNAL: ReadonlySet<StopRule> = new Set(['ddim', 'edict', 'lcm']);
 
 const signal = (level: number) => Math.sqrt(level);
 const noise = (level: number) => Math.sqrt(1 - level);
@@ -179,6 +178,50 @@ const noise = (level: number) => Math.sqrt(1 - level);
 const noiseRatio = (level: number) => Math.sqrt((1 - level) / level);
 const levelOfRatio = (ratio: number) => 1 / (1 + ratio ** 2);
 
+/** What a prediction says of the clean latent and of the noise. */
+type Meaning = Pick<NoisePath, 'predicts' | 'cleanLatent' | 'noisePart'>;
+
+/** Reference: Song et al. 2021 (DDIM), equation 9; Salimans and Ho 2022, appendix D (velocity). */
+const MEANINGS: Readonly<Record<PredictionType, Meaning>> = {
+  epsilon: {
+    predicts: 'noise',
+    cleanLatent: (level) => ({ latent: 1 / signal(level), prediction: -noise(level) / signal(level) }),
+    noisePart: () => ({ latent: 0, prediction: 1 }),
+  },
+  v_prediction: {
+    predicts: 'velocity',
+    cleanLatent: (level) => ({ latent: signal(level), prediction: -noise(level) }),
+    noisePart: (level) => ({ latent: noise(level), prediction: signal(level) }),
+  },
+  sample: {
+    predicts: 'clean',
+    cleanLatent: () => ({ latent: 0, prediction: 1 }),
+    noisePart: (level) => ({ latent: 1 / noise(level), prediction: -signal(level) / noise(level) }),
+  },
+};
+
+/** Standard deviation of the fresh noise of a step: Song et al. 2021, equation 16. */
+const freshDeviation = (from: number, to: number, eta: number) =>
+  eta * Math.sqrt(((1 - to) / (1 - from)) * (1 - from / to));
+
+/** DDIM's step from what a prediction says: the clean latent and the noise, put together again at the next level. */
+function composedStep(
+  { cleanLatent, noisePart }: Meaning,
+  from: number,
+  to: number,
+  eta = 0,
+): StepCoefficients {
+  if (from === to && eta === 0) return { latent: 1, prediction: 0, freshNoise: 0 };
+  const freshNoise = freshDeviation(from, to, eta);
+  const [clean, added] = [cleanLatent(from), noisePart(from)];
+  const kept = Math.sqrt(1 - to - freshNoise * freshNoise);
+  return {
+    latent: signal(to) * clean.latent + kept * added.latent,
+    prediction: signal(to) * clean.prediction + kept * added.prediction,
+    freshNoise,
+  };
+}
+
 /**
  * DDIM's step: `z' = A·z + B·ε`, with A = √(ᾱ'/ᾱ), which is never below 1, and B = √(1-ᾱ'-f²) - A·√(1-ᾱ), where f is the
  * standard deviation of the fresh noise.
@@ -186,7 +229,7 @@ const levelOfRatio = (ratio: number) => 1 / (1 + ratio ** 2);
  * Reference: Song et al. 2021, "Denoising Diffusion Implicit Models", equations 12 and 16.
  */
 function ddimStep(from: number, to: number, eta = 0): StepCoefficients {
-  const freshNoise = eta * Math.sqrt(((1 - to) / (1 - from)) * (1 - from / to));
+  const freshNoise = freshDeviation(from, to, eta);
   const latent = Math.sqrt(to / from);
   const prediction = Math.sqrt(1 - to - freshNoise * freshNoise) - latent * Math.sqrt(1 - from);
   return { latent, prediction, freshNoise };
@@ -199,31 +242,47 @@ function betasOf(config: SchedulerConfig, count: number): Float64Array {
     }
     return Float64Array.from(config.trained_betas);
   }
-  const isLcm = config._class_name === 'LCMScheduler';
-  const first = config.beta_start ?? (isLcm ? 0.00085 : 0.0001);
-  const last = config.beta_end ?? (isLcm ? 0.012 : 0.02);
+  const defaults: SchedulerClass['keys'] = schedulerClass(config)?.keys ?? SCHEDULERS.DDIMScheduler.keys;
+  const first = config.beta_start ?? Number(defaults.beta_start.default);
+  const last = config.beta_end ?? Number(defaults.beta_end.default);
   if (!(first > 0 && first < 1)) throw invalid('beta_start', first, 'a number between 0 and 1');
   if (!(last > 0 && last < 1)) throw invalid('beta_end', last, 'a number between 0 and 1');
   const ramp = (from: number, to: number, i: number) => from + ((to - from) * i) / Math.max(count - 1, 1);
 
+  const kind = config.beta_schedule ?? String(defaults.beta_schedule.default);
+  const fromSignal = (share: (done: number) => number) =>
+    Float64Array.from({ length: count }, (_, i) =>
+      Math.min(1 - share((i + 1) / count) / share(i / count), 0.999),
+    );
   switch (
-    oneOf<BetaSchedule>('beta_schedule', config.beta_schedule ?? (isLcm ? 'scaled_linear' : 'linear'), [
-      'linear',
-      'scaled_linear',
-      'squaredcos_cap_v2',
-    ])
+    oneOf<BetaSchedule>('beta_schedule', kind, ['linear', 'scaled_linear', 'squaredcos_cap_v2', 'exp'])
   ) {
     case 'linear':
       return Float64Array.from({ length: count }, (_, i) => ramp(first, last, i));
     case 'scaled_linear':
       return Float64Array.from({ length: count }, (_, i) => ramp(Math.sqrt(first), Math.sqrt(last), i) ** 2);
-    case 'squaredcos_cap_v2': {
-      const signal = (share: number) => Math.cos(((share + 0.008) / 1.008) * (Math.PI / 2)) ** 2;
-      return Float64Array.from({ length: count }, (_, i) =>
-        Math.min(1 - signal((i + 1) / count) / signal(i / count), 0.999),
-      );
-    }
+    case 'squaredcos_cap_v2':
+      return fromSignal((done) => Math.cos(((done + 0.008) / 1.008) * (Math.PI / 2)) ** 2);
+    case 'exp':
+      return fromSignal((done) => Math.exp(-12 * done));
   }
+}
+
+function cumulative(betas: Float64Array): Float64Array {
+  let share = 1;
+  return betas.map((beta) => (share *= 1 - beta));
+}
+
+/**
+ * Betas whose last timestep has no signal: √ᾱ is shifted to end at 0 and stretched to begin as before.
+ *
+ * Reference: Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed", algorithm 1.
+ */
+function zeroTerminalBetas(betas: Float64Array): Float64Array {
+  const roots = cumulative(betas).map(Math.sqrt);
+  const [first, last] = [roots[0], roots[roots.length - 1]];
+  const shifted = roots.map((root) => ((root - last) * first) / (first - last));
+  return shifted.map((root, t) => 1 - root ** 2 / (t === 0 ? 1 : shifted[t - 1] ** 2));
 }
 
 function oneOf<T extends string>(key: string, value: string, choices: readonly T[]): T {

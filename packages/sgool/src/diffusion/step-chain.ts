@@ -2,7 +2,7 @@
 import type { FreshNoise } from './fresh-noise.ts';
 import { scaledNoise } from './fresh-noise.ts';
 import { linearStage } from './linear-stage.ts';
-import type { NoisePath, Stops } from './noise-path.ts';
+import { endOf, type NoisePath, type Stops } from './noise-path.ts';
 import type { Sampler } from './sampler.ts';
 import { createSampler, singleLatent } from './sampler.ts';
 
@@ -17,12 +17,13 @@ export interface StepChainOptions {
 export function stepChain(
   name: string,
   path: NoisePath,
-  { timesteps, levels, startScale, endScale }: Stops,
+  stops: Stops,
   { eta = 0, freshNoise }: StepChainOptions = {},
 ): Sampler {
+  const { timesteps, levels, startScale, endScale } = stops;
   const state = ['latent'];
   const stages = timesteps.map((timestep, step) => {
-    const coefficients = path.step(levels[step], levels[step + 1], eta);
+    const coefficients = path.step(levels[step], endOf(stops, step), eta);
     const scale = step === timesteps.length - 1 ? endScale : 1;
     return linearStage({
       step,

@@ -69,9 +69,9 @@ export function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): numbe
   return Math.max(...Array.from(a, (value, i) => Math.abs(value - b[i])));
 }
 
-/** The tensors of fixtures/data/diffusion.safetensors, all of them float64. */
-export function readFixture(): (name: string) => Float64Array {
-  const bytes = readFileSync(new URL('../../../../fixtures/data/diffusion.safetensors', import.meta.url));
+/** The tensors of a file in fixtures/data, all of them float64. */
+export function readFixture(file = 'diffusion.safetensors'): (name: string) => Float64Array {
+  const bytes = readFileSync(new URL(`../../../../fixtures/data/${file}`, import.meta.url));
   const headerLength = Number(bytes.readBigUInt64LE(0));
   const header = JSON.parse(bytes.toString('utf8', 8, 8 + headerLength));
   return (name) => {
@@ -123,6 +123,8 @@ export const rectifiedFlow: NoisePath = {
   config: {},
   predicts: 'velocity',
   level: (timestep) => timestep / 1000,
+  levelOfRatio: (ratio) => ratio / (1 + ratio),
+  timestepOfRatio: (ratio) => (1000 * ratio) / (1 + ratio),
   signal: (s) => 1 - s,
   noise: (s) => s,
   cleanLatent: (s) => ({ latent: 1, prediction: -s }),

@@ -21,7 +21,6 @@ export { type DdimOptions, ddim } from '../diffusion/samplers/ddim.ts';
 export { type EdictOptions, edict } from '../diffusion/samplers/edict.ts';
 export {
   createSchedule,
-  type OutputCoefficients,
   type PredictionType,
   type Schedule,
   type SchedulerConfig,

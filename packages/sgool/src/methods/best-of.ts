@@ -26,7 +26,9 @@ export const bestOf: MethodDefinition<'best-of', SettingsOf<typeof settings>> = 
       const seed = laterSeed(run.seed, iteration);
       const random = new Generator(seed);
       const latent = Float64Array.from(random.randn(pipeline.latentShape(settings)));
-      const sampler = samplerOf(pipeline, settings, drawFreshNoise(settings, latent.length, random));
+      const sampler = samplerOf(pipeline, settings, {
+        freshNoise: drawFreshNoise(pipeline, settings, latent.length, random),
+      });
       const [final] = await withinIteration(run.method, iteration, () =>
         sample(sampler, denoiser, latent, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );

@@ -53,7 +53,7 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
     const isBest = bestKeeper(settings.keep);
     const plain = await denoiserOf(pipeline, run);
     const guided = await clipGuidedDenoiser(pipeline, run, plain);
-    const sampler = samplerOf(pipeline, settings, freshNoise);
+    const sampler = samplerOf(pipeline, settings, { freshNoise });
     for (const [iteration, denoiser] of [plain, guided].entries()) {
       const [final] = await withinIteration(run.method, iteration, () =>
         sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),

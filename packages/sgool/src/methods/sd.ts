@@ -15,7 +15,7 @@ export const sd: MethodDefinition<'sd', SamplingSettings> = {
     const { settings, noise, freshNoise, signal } = run;
     const denoiser = await denoiserOf(pipeline, run);
     const [final] = await withinIteration(run.method, 0, () =>
-      sample(samplerOf(pipeline, settings, freshNoise), denoiser, noise, {
+      sample(samplerOf(pipeline, settings, { freshNoise }), denoiser, noise, {
         signal,
         onStep: run.stepReporter('denoise', 0),
       }),

@@ -42,6 +42,8 @@ export interface DenoiserOptions extends ImageSize, PromptReading {
   /** The part of the chain, from noise (0) to image (1), that is guided. Default all. */
   readonly guidanceStart?: number;
   readonly guidanceStop?: number;
+  /** How far the guided prediction is scaled back to the deviation of the unguided one, 0 to 1. Default 0. */
+  readonly guidanceRescale?: number;
   /** The times of the sampler's steps, noisiest first; needed by prompts that change from step to step. */
   readonly timesteps?: readonly number[];
   /** Counted up by every call. */

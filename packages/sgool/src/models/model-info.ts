@@ -1,6 +1,6 @@
 /** @file What a model says of itself, without compiling or reading any weights. */
 import { files, places } from '#platform';
-import type { SamplerName } from '../diffusion/samplers/named-sampler.ts';
+import type { SamplerName } from '../diffusion/sampler-names.ts';
 import { UserError } from '../errors.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import { type Config, readConfig } from '../weights/sources/read-config.ts';
@@ -22,6 +22,14 @@ export interface BackboneInfo {
   /** Pixels that both sides of an image must be a multiple of. */
   readonly sizeMultiple: number;
   readonly latentChannels: number;
+  /** The sampler that the model's files name. */
+  readonly sampler?: SamplerName;
+  /** What is wrong with the sampler that they name, in one line; then a sampler has to be chosen. */
+  readonly unsupportedSampler?: string;
+  /** Lines for the user: what of the model's files is read in a way that they do not say. */
+  readonly notes?: readonly string[];
+  /** Lines for the user about what of the model's files a sampler does not read. */
+  samplerNotes?(sampler: SamplerName): string[];
   /** How it is sampled if it was distilled to make images in a few steps. */
   readonly fewStep?: FewStepSampling;
   /** Whether the guidance scale is an input of the network, so that guidance costs no second evaluation. */

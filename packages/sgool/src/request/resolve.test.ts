@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { METHOD_NAMES, methods } from '../methods/index.ts';
+import { METHOD_NAMES, METHODS, methods } from '../methods/index.ts';
+import { settingsOf } from '../methods/run/create-method.ts';
 import type { Iteration } from '../methods/run/iteration.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
+import { parseMethodRequest } from './request.ts';
 
 const plain = { prompt: 'a cat', seed: 0, steps: 2 };
 const request = { ...plain, cutouts: 0 };
@@ -45,6 +47,27 @@ describe('settings', () => {
     const rounds = await collect(sgool.run(pipeline, { prompt: 'a cat', seed: 0, cutouts: 0 }));
     expect(rounds).toHaveLength(2);
     expect(rounds[0].evaluations.forward).toBe(4);
+  });
+
+  it('take the sampler that the model names, and refuse one that has none here', () => {
+    const { sd, doodl } = methods;
+    expect(sd.defaults({ ...pipeline.model, sampler: 'unipc' }, 'paper')).toMatchObject({ sampler: 'unipc' });
+    expect(doodl.defaults({ ...pipeline.model, sampler: 'unipc' }, 'paper')).toMatchObject({
+      sampler: 'edict',
+    });
+    const model = {
+      ...pipeline.model,
+      hint: {},
+      sampler: undefined,
+      unsupportedSampler: 'DEIS has no sampler here',
+    };
+    const settingsFor = (method: Parameters<typeof settingsOf>[0], given = {}) =>
+      settingsOf(method, { model }, parseMethodRequest({ prompt: 'a cat', ...given }, sd, METHODS));
+    expect(() => settingsFor(sd)).toThrow(
+      /DEIS has no sampler here; choose it, or another, with the option sampler/,
+    );
+    expect(settingsFor(sd, { sampler: 'unipc' }).sampler).toBe('unipc');
+    expect(settingsFor(doodl).sampler).toBe('edict');
   });
 
   it('guide the part of the sampling that they name', async () => {

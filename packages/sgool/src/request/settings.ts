@@ -4,7 +4,8 @@
  * The description of a setting is kept in its schema, so that help texts, documentation and other surfaces share it.
  */
 import { z } from 'zod';
-import { SAMPLER_NAMES } from '../diffusion/samplers/named-sampler.ts';
+import { SIGMA_SPREADS, STEP_ENDS } from '../diffusion/noise-path.ts';
+import { SAMPLER_NAMES } from '../diffusion/sampler-names.ts';
 import { PROMPT_SYNTAXES } from '../text/prompt/prompt.ts';
 import { SALIENCY_NAMES } from './detectors.ts';
 
@@ -28,14 +29,33 @@ export const samplingSettings = {
     .min(0)
     .max(1)
     .describe('where guidance ends; a step without guidance costs one network evaluation instead of two'),
+  guidanceRescale: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe(
+      'how far the guided prediction is scaled back to the deviation of the unguided one; 0.7 suits zero-terminal-SNR models',
+    ),
   sampler: z
     .enum(SAMPLER_NAMES)
-    .describe('sampler; edict is exactly invertible and calls the network twice per step, the others once'),
+    .describe(
+      'sampler; edict is exactly invertible and calls the network twice per step, as heun and dpm-sde do, the others once',
+    ),
+  sigmas: z
+    .enum(['model', ...SIGMA_SPREADS])
+    .describe(
+      "spread of the noise levels of euler, heun, lms, unipc and the dpm samplers; model for what the scheduler's file says",
+    ),
   eta: z
     .number()
     .min(0)
     .max(1)
-    .describe('fresh noise between the steps of ddim: 0 for none, 1 for as much as DDPM'),
+    .describe('fresh noise between the steps of ddim and tcd: 0 for none, 1 for as much as DDPM'),
+  stepEnds: z
+    .enum(STEP_ENDS)
+    .describe(
+      'where steps of ddim and edict end that do not divide the trained timesteps: as in their published code (reference), or where the next one begins (next)',
+    ),
   mixingWeight: z
     .number()
     .gt(0.5)

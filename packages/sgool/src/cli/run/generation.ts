@@ -192,6 +192,9 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     warnOfPrompts(task, pipeline, progress);
     const note = saliencyNote(detectionOf(task, pipeline), request, model);
     if (note !== undefined) progress.note(note);
+    const { sampler } = task.settings;
+    for (const line of [...(model.notes ?? []), ...(model.samplerNotes?.(sampler) ?? [])])
+      progress.note(line);
     const { saveIterations = false, metadata = true } = command.values;
     const repeat = repeatCommand(task, command.options);
     const recorder = new Recorder({ dir, task, repeat, input, metadata, saveIterations });

@@ -7,11 +7,11 @@ import { UserError } from '../../errors.ts';
 import type { Denoiser } from '../denoiser.ts';
 import { checkedPrediction } from '../denoiser.ts';
 import type { FreshNoise } from '../fresh-noise.ts';
-import type { NoisePath } from '../noise-path.ts';
+import { endOf, type NoisePath, type StopOptions } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
 import { stepChain } from '../step-chain.ts';
 
-export interface DdimOptions {
+export interface DdimOptions extends Pick<StopOptions, 'stepEnds'> {
   /** 0 (deterministic) to 1 (as much fresh noise as DDPM). Default 0. */
   eta?: number;
   /** Needed when eta is above 0. */
@@ -23,10 +23,14 @@ export interface DdimOptions {
  *
  * @throws UserError if eta is out of range, or above 0 without `freshNoise`.
  */
-export function ddim(path: NoisePath, steps: number, { eta = 0, freshNoise }: DdimOptions = {}): Sampler {
+export function ddim(
+  path: NoisePath,
+  steps: number,
+  { eta = 0, freshNoise, stepEnds }: DdimOptions = {},
+): Sampler {
   if (!(eta >= 0 && eta <= 1)) throw new UserError(`ddim: eta must be between 0 and 1, got ${eta}`);
   if (eta > 0 && !freshNoise) throw new UserError(`ddim: eta ${eta} needs freshNoise, a source of noise`);
-  return stepChain('ddim', path, path.stops(steps), { eta, freshNoise });
+  return stepChain('ddim', path, path.stops(steps, { stepEnds }), { eta, freshNoise });
 }
 
 export interface DdimInvertOptions {
@@ -55,10 +59,11 @@ export async function ddimInvert(
   denoiser: Denoiser,
   { sweeps = 0, signal }: DdimInvertOptions = {},
 ): Promise<Float64Array> {
-  const { timesteps, levels } = path.stops(steps);
+  const stops = path.stops(steps);
+  const { timesteps, levels } = stops;
   let current = latent;
   for (let step = steps - 1; step >= 0; step--) {
-    const { latent: scale, prediction: weight } = path.step(levels[step], levels[step + 1]);
+    const { latent: scale, prediction: weight } = path.step(levels[step], endOf(stops, step));
     const target = current;
     for (let sweep = 0; sweep <= sweeps; sweep++) {
       signal?.throwIfAborted();

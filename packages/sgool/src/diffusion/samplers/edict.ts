@@ -17,13 +17,13 @@
 import { UserError } from '../../errors.ts';
 import type { Denoiser } from '../denoiser.ts';
 import { checkedPrediction, checkedPullback } from '../denoiser.ts';
-import type { NoisePath } from '../noise-path.ts';
+import { endOf, type NoisePath, type StopOptions } from '../noise-path.ts';
 import type { Latents, Sampler, Stage } from '../sampler.ts';
 import { createSampler } from '../sampler.ts';
 import type { Lift, LiftGrids } from './edict-grid.ts';
 import { edictGrids, snap } from './edict-grid.ts';
 
-export interface EdictOptions {
+export interface EdictOptions extends Pick<StopOptions, 'stepEnds'> {
   /** p, the share of its own that each latent keeps when mixing: above 0.5, up to 1 (no mixing). Default 0.93. */
   mixingWeight?: number;
   /** Whether odd steps begin with y. Default true. */
@@ -57,14 +57,16 @@ export function edict(
     firstStep = 0,
     skipIdentity = true,
     output = 'both',
+    stepEnds,
   }: EdictOptions = {},
 ): Sampler {
   if (!(mixingWeight > 0.5 && mixingWeight <= 1)) {
     throw new UserError(`edict: mixingWeight must be above 0.5 and at most 1, got ${mixingWeight}`);
   }
-  const { timesteps, levels } = path.stops(steps);
+  const stops = path.stops(steps, { rule: 'edict', stepEnds });
+  const { timesteps, levels } = stops;
   const stages = timesteps.flatMap((timestep, step): LiftStage[] => {
-    const { latent: scale, prediction: weight } = path.step(levels[step], levels[step + 1]);
+    const { latent: scale, prediction: weight } = path.step(levels[step], endOf(stops, step));
     const leader = alternate && Math.abs(step - firstStep) % 2 === 1 ? 1 : 0;
     const first: Lift = { target: leader, scale, weight, timestep };
     const second: Lift = { target: other(leader), scale, weight, timestep };

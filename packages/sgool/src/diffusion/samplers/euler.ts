@@ -17,7 +17,7 @@ import type { NoisePath, StopOptions } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
 import { stepChain } from '../step-chain.ts';
 
-export type EulerOptions = Pick<StopOptions, 'spacing' | 'finalNoise'>;
+export type EulerOptions = Pick<StopOptions, 'spacing' | 'finalNoise' | 'sigmas'>;
 
 export interface EulerAncestralOptions extends Pick<StopOptions, 'spacing'> {
   /** Needed where there is more than one step. */

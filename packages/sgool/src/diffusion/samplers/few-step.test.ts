@@ -10,7 +10,6 @@ import { runTrajectory, sample } from '../trajectory.ts';
 import { dpmSolver } from './dpm-solver.ts';
 import { euler, eulerAncestral } from './euler.ts';
 import { lcm } from './lcm.ts';
-import { isStochastic, namedSampler, SAMPLER_NAMES } from './named-sampler.ts';
 
 const fixture = readFixture();
 const network = tanhDenoiser({ first: fixture('first'), second: fixture('second'), shift: fixture('shift') });
@@ -40,15 +39,7 @@ const consistencyVelocity = createSchedule({
 
 /** The stand-in as a network that predicts velocity. */
 function predictingVelocity(of: typeof velocity): Denoiser {
-  const weighted = (a: Float64Array, b: Float64Array, timestep: number) => {
-    const { latent, output } = of.noiseFromOutput(timestep);
-    return a.map((value, i) => latent * value + output * b[i]);
-  };
-  return {
-    ...network,
-    predict: async (z, timestep) => weighted(z, await network.predict(z, timestep), timestep),
-    pullback: async (z, timestep, c) => weighted(c, await network.pullback(z, timestep, c), timestep),
-  };
+  return { ...network, predicts: of.predicts };
 }
 
 const cases: [string, Sampler, Denoiser?][] = [
@@ -148,16 +139,8 @@ describe('fresh noise', () => {
   });
 });
 
-describe('samplers by name', () => {
-  it.each(SAMPLER_NAMES)('%s', async (name) => {
-    const settings = { sampler: name, steps: 4, eta: 0, mixingWeight: 0.93, edictOutput: 'x' } as const;
-    const sampler = namedSampler(trailing, settings, freshNoise);
-    expect(sampler.name).toBe(name);
-    expect(await sample(sampler, network, noise)).toHaveLength(1);
-    if (isStochastic(settings)) expect(() => namedSampler(trailing, settings)).toThrow('needs freshNoise');
-  });
-
-  it('take the end of the chain from the file', async () => {
+describe('the end of the chain', () => {
+  it('is taken from the file', async () => {
     const smallest = schedule({ final_sigmas_type: 'sigma_min' });
     const [given] = await sample(dpmSolver(smallest, 6), network, noise);
     const [stated] = await sample(dpmSolver(schedule(), 6, { finalNoise: 'smallest' }), network, noise);

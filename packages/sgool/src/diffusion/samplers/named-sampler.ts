@@ -1,68 +1,131 @@
 /** @file Samplers by the names that users write. */
 
+import { UserError } from '../../errors.ts';
 import type { FreshNoise } from '../fresh-noise.ts';
-import type { NoisePath } from '../noise-path.ts';
+import type { NoisePath, SIGMA_SPREADS, StepEnds } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
+import type { SamplerName } from '../sampler-names.ts';
+import { checkSchedulerKeys } from '../scheduler-keys.ts';
 import { ddim } from './ddim.ts';
-import { dpmSolver } from './dpm-solver.ts';
+import { dpmSde } from './dpm-sde.ts';
+import { dpmAlgorithm, dpmSolver } from './dpm-solver.ts';
 import { edict } from './edict.ts';
 import { euler, eulerAncestral } from './euler.ts';
+import { heun } from './heun.ts';
 import { lcm } from './lcm.ts';
+import { lms } from './lms.ts';
 import { pndm } from './pndm.ts';
-
-export const SAMPLER_NAMES = [
-  'ddim',
-  'edict',
-  'pndm',
-  'dpm-solver',
-  'euler',
-  'euler-ancestral',
-  'lcm',
-] as const;
-export type SamplerName = (typeof SAMPLER_NAMES)[number];
+import { tcd } from './tcd.ts';
+import { unipc } from './unipc.ts';
 
 /** What a user may set of a sampler; each takes what it knows. */
 export interface SamplerSettings {
   readonly sampler: SamplerName;
   readonly steps: number;
-  /** ddim: fresh noise between the steps, 0 to 1. */
+  /** ddim and tcd: fresh noise between the steps, 0 to 1. */
   readonly eta: number;
+  /** Spread of the noise levels; `model` is what the scheduler's file says. */
+  readonly sigmas: 'model' | (typeof SIGMA_SPREADS)[number];
+  /** ddim and edict: where steps end that do not divide the trained timesteps. */
+  readonly stepEnds: StepEnds;
   /** edict: p. */
   readonly mixingWeight: number;
   /** edict: which latents are the result. */
   readonly edictOutput: 'both' | 'x';
 }
 
-/** Whether a sampler adds fresh noise between its steps. */
-export function isStochastic({ sampler, eta }: Pick<SamplerSettings, 'sampler' | 'eta'>): boolean {
-  return sampler === 'euler-ancestral' || sampler === 'lcm' || (sampler === 'ddim' && eta > 0);
+/** Samplers whose noise levels can be spread by a rule of their own. */
+const SPREADS_SIGMAS: ReadonlySet<SamplerName> = new Set([
+  'dpm-solver',
+  'dpm-2m-sde',
+  'dpm-sde',
+  'unipc',
+  'euler',
+  'heun',
+  'lms',
+]);
+
+/** How often a sampler draws fresh noise of the size of a latent; 0 for a deterministic one. */
+export function freshNoiseCount(
+  path: NoisePath,
+  { sampler, steps, eta }: Pick<SamplerSettings, 'sampler' | 'steps' | 'eta'>,
+): number {
+  switch (sampler) {
+    case 'euler-ancestral':
+    case 'lcm':
+    case 'dpm-2m-sde':
+      return steps;
+    case 'dpm-sde':
+      return 2 * steps;
+    case 'dpm-solver':
+      return dpmAlgorithm(path).startsWith('sde-') ? steps : 0;
+    case 'ddim':
+    case 'tcd':
+      return eta > 0 ? steps : 0;
+    default:
+      return 0;
+  }
+}
+
+export interface NamedSamplerOptions {
+  /** For stochastic samplers ({@link freshNoiseCount}). */
+  readonly freshNoise?: FreshNoise;
+  /** Step that the chain begins with: EDICT's turns are counted from it. Default 0. */
+  readonly firstStep?: number;
 }
 
 /**
  * Makes the sampler that the settings name.
  *
- * @param freshNoise for stochastic samplers ({@link isStochastic})
- * @throws UserError where a stochastic sampler gets none, or a number is out of range
+ * @throws UserError where a key of the scheduler's file or a setting is not supported with it, a stochastic sampler gets no noise, or
+ *   a number is out of range
  */
 export function namedSampler(
   path: NoisePath,
-  { sampler, steps, eta, mixingWeight, edictOutput }: SamplerSettings,
-  freshNoise?: FreshNoise,
+  { sampler, steps, eta, sigmas: chosen, stepEnds, mixingWeight, edictOutput }: SamplerSettings,
+  { freshNoise, firstStep }: NamedSamplerOptions = {},
 ): Sampler {
+  checkSchedulerKeys(sampler, path.config);
+  const sigmas = chosen === 'model' ? undefined : chosen;
+  if (sigmas !== undefined && !SPREADS_SIGMAS.has(sampler)) {
+    throw new UserError(
+      `sigmas: ${sigmas} is not supported with the sampler ${sampler}; use ${[...SPREADS_SIGMAS].join(', ')}`,
+    );
+  }
+  if (eta > 0 && sampler !== 'ddim' && sampler !== 'tcd') {
+    throw new UserError(`eta: ${eta} is not supported with the sampler ${sampler}; use ddim or tcd`);
+  }
+  if (stepEnds !== 'reference' && sampler !== 'ddim' && sampler !== 'edict') {
+    throw new UserError(
+      `stepEnds: ${stepEnds} is not supported with the sampler ${sampler}; use ddim or edict`,
+    );
+  }
   switch (sampler) {
     case 'ddim':
-      return ddim(path, steps, { eta, freshNoise });
+      return ddim(path, steps, { eta, freshNoise, stepEnds });
     case 'edict':
-      return edict(path, steps, { mixingWeight, output: edictOutput });
+      return edict(path, steps, { mixingWeight, output: edictOutput, stepEnds, firstStep });
     case 'pndm':
       return pndm(path, steps);
     case 'dpm-solver':
-      return dpmSolver(path, steps);
+      return dpmSolver(path, steps, { sigmas, freshNoise });
+    case 'dpm-2m-sde':
+      return dpmSolver(path, steps, { sigmas, freshNoise, algorithm: 'sde-dpmsolver++' });
+    case 'dpm-sde':
+      return dpmSde(path, steps, { sigmas, freshNoise });
+    case 'unipc':
+      return unipc(path, steps, { sigmas });
+    case 'heun':
+      return heun(path, steps, { sigmas });
+    case 'lms':
+      return lms(path, steps, { sigmas });
     case 'euler':
-      return euler(path, steps);
+      return euler(path, steps, { sigmas });
     case 'euler-ancestral':
       return eulerAncestral(path, steps, { freshNoise });
     case 'lcm':
       return lcm(path, steps, { freshNoise });
+    case 'tcd':
+      return tcd(path, steps, { eta, freshNoise });
   }
 }

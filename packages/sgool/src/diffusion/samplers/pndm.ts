@@ -1,15 +1,16 @@
 /**
- * @file PNDM in its PLMS form, the sampler of the first Stable Diffusion checkpoints.
+ * @file PNDM, the sampler of the first Stable Diffusion checkpoints: in its PLMS form, or with Runge-Kutta steps at the beginning.
  *
- * A linear multistep method on the predictions, with a trial step at the beginning: the second timestep is visited twice, the
- * second visit correcting the first. So `steps` steps make `steps + 1` network calls, each counted as a step. The transfer part
+ * PLMS is a linear multistep method on the predictions, with a trial step at the beginning: the second timestep is visited twice,
+ * the second visit correcting the first. So `steps` steps make `steps + 1` network calls, each counted as a step. The transfer part
  * (equation 11) is DDIM's step.
  *
- * Reference: Liu et al. 2022, "Pseudo Numerical Methods for Diffusion Models on Manifolds", equations 9, 11 and 12.
+ * Reference: Liu et al. 2022, "Pseudo Numerical Methods for Diffusion Models on Manifolds", equations 9, 11, 12 and 13.
  */
+import { UserError } from '../../errors.ts';
 import { linearStage, type Weights } from '../linear-stage.ts';
-import type { NoisePath } from '../noise-path.ts';
-import type { Sampler } from '../sampler.ts';
+import { endOf, type NoisePath, type Stops } from '../noise-path.ts';
+import type { Sampler, Stage } from '../sampler.ts';
 import { createSampler, singleLatent } from '../sampler.ts';
 
 /** Adams-Bashforth weights by order: the newest prediction first. */
@@ -23,49 +24,124 @@ const ADAMS_BASHFORTH = [
 /** Names of the predictions that are kept, newest first. */
 const HISTORY = ['before', 'before2', 'before3'] as const;
 
-/** The PLMS sampler. It has a gradient (`checkpointed`), but no inverse. */
+/**
+ * The PNDM sampler: PLMS, or with three Runge-Kutta steps of four calls at the beginning where the file of a PNDMScheduler does not
+ * say `skip_prk_steps` true. It has a gradient (`checkpointed`), but no inverse.
+ *
+ * @throws UserError for fewer than four steps with Runge-Kutta steps
+ */
 export function pndm(path: NoisePath, steps: number): Sampler {
   const stops = path.stops(steps);
-  const step = (i: number) => path.step(stops.levels[i], stops.levels[i + 1]);
-  if (steps === 1) {
-    const { latent, prediction } = step(0);
-    const { timesteps } = stops;
-    const next = { latent: { latent, prediction } };
-    const stages = [linearStage({ step: 0, timestep: timesteps[0], state: ['latent'], next })];
-    return createSampler({ name: 'pndm', timesteps, stages, ...singleLatent('pndm') });
+  const { skip_prk_steps: skips = path.config._class_name !== 'PNDMScheduler' } = path.config;
+  const usesRungeKutta = skips !== true;
+  if (usesRungeKutta && steps < 4) {
+    throw new UserError(
+      `pndm: needs 4 steps or more where the scheduler's file does not have skip_prk_steps true, got ${steps}`,
+    );
   }
-
-  const [first, second, ...others] = stops.timesteps;
-  const timesteps = [first, second, second, ...others];
-  const { latent, prediction } = step(0);
-  const trial = linearStage({
-    step: 0,
-    timestep: first,
-    state: ['latent'],
-    next: { latent: { latent, prediction }, before: { prediction: 1 }, start: { latent: 1 } },
-  });
-  const corrected = linearStage({
-    step: 1,
-    timestep: second,
-    state: ['latent', 'before', 'start'],
-    next: {
-      latent: { start: latent, before: prediction / 2, prediction: prediction / 2 },
-      before: { before: 1 },
-    },
-  });
-  const multistep = timesteps.slice(2).map((timestep, i) => {
-    const known = HISTORY.slice(0, i + 1);
+  const beginning = usesRungeKutta ? rungeKutta(path, stops) : plmsBeginning(path, stops);
+  const first = usesRungeKutta ? RUNGE_KUTTA_STEPS : 1;
+  const multistep = stops.timesteps.slice(first).map((timestep, i) => {
+    const known = HISTORY.slice(0, usesRungeKutta ? HISTORY.length : i + 1);
     return linearStage({
-      step: i + 2,
+      step: beginning.length + i,
       timestep,
       state: ['latent', ...known],
-      next: multistepWeights(step(i + 1), known),
+      next: multistepWeights(path.step(stops.levels[first + i], endOf(stops, first + i)), known),
     });
   });
+  const stages = [...beginning, ...multistep];
+  const held = usesRungeKutta ? HISTORY.length : Math.min(multistep.length + 1, HISTORY.length);
+  return createSampler({
+    name: 'pndm',
+    timesteps: stages.map(({ timestep }) => timestep),
+    stages,
+    ...singleLatent('pndm', steps === 1 ? 0 : held),
+  });
+}
 
-  const stages = [trial, corrected, ...multistep];
-  const held = Math.min(multistep.length + 1, HISTORY.length);
-  return createSampler({ name: 'pndm', timesteps, stages, ...singleLatent('pndm', held) });
+/** How far a step goes down, in whole timesteps. */
+const strideOf = ({ config }: NoisePath, { timesteps }: Stops) =>
+  Math.floor(Number(config.num_train_timesteps ?? 1000) / timesteps.length);
+
+/** The trial step and its correction, which begins again at the start. */
+function plmsBeginning(path: NoisePath, stops: Stops): Stage[] {
+  const [first, second] = stops.timesteps;
+  const { latent, prediction } = path.step(stops.levels[0], endOf(stops, 0));
+  if (second === undefined) {
+    const next = { latent: { latent, prediction } };
+    return [linearStage({ step: 0, timestep: first, state: ['latent'], next })];
+  }
+  // diffusers takes the beginning of the step from its end, which differs where steps do not divide the trained timesteps.
+  const from = stops.ends ? path.level(second + strideOf(path, stops)) : stops.levels[0];
+  const again = path.step(from, stops.levels[1]);
+  return [
+    linearStage({
+      step: 0,
+      timestep: first,
+      state: ['latent'],
+      next: { latent: { latent, prediction }, before: { prediction: 1 }, start: { latent: 1 } },
+    }),
+    linearStage({
+      step: 1,
+      timestep: second,
+      state: ['latent', 'before', 'start'],
+      next: {
+        latent: {
+          start: again.latent,
+          before: again.prediction / 2,
+          prediction: again.prediction / 2,
+        },
+        before: { before: 1 },
+      },
+    }),
+  ];
+}
+
+const RUNGE_KUTTA_STEPS = 3;
+
+/**
+ * Steps of the classical Runge-Kutta method of order 4: equation 13. The predictions that they begin with are the history of the
+ * steps after them.
+ */
+function rungeKutta(path: NoisePath, stops: Stops): Stage[] {
+  const half = Math.floor(strideOf(path, stops) / 2);
+  return Array.from({ length: RUNGE_KUTTA_STEPS }, (_, i): Stage[] => {
+    const [timestep, next] = [stops.timesteps[i], stops.timesteps[i + 1]];
+    const to = (end: number) => path.step(stops.levels[i], path.level(end));
+    const older = HISTORY.slice(0, i);
+    const kept = Object.fromEntries(older.map((name) => [name, { [name]: 1 }]));
+    const stage = (call: number, at: number, extra: readonly string[], after: Record<string, Weights>) =>
+      linearStage({ step: 4 * i + call, timestep: at, state: ['latent', ...extra, ...older], next: after });
+    const carried = ['start', 'slope', 'newest'];
+    const inner = (end: number): Record<string, Weights> => {
+      const { latent, prediction } = to(end);
+      return {
+        latent: { start: latent, prediction },
+        start: { start: 1 },
+        slope: { slope: 1, prediction: 1 / 3 },
+        newest: { newest: 1 },
+        ...kept,
+      };
+    };
+    const [begun, whole] = [to(timestep - half), to(next)];
+    return [
+      stage(0, timestep, [], {
+        latent: { latent: begun.latent, prediction: begun.prediction },
+        start: { latent: 1 },
+        slope: { prediction: 1 / 6 },
+        newest: { prediction: 1 },
+        ...kept,
+      }),
+      stage(1, next + half, carried, inner(next + half)),
+      stage(2, next + half, carried, inner(next)),
+      stage(3, next, carried, {
+        latent: { start: whole.latent, slope: whole.prediction, prediction: whole.prediction / 6 },
+        [HISTORY[0]]: { newest: 1 },
+        ...Object.fromEntries(older.map((name, k) => [HISTORY[k + 1], { [name]: 1 }])),
+      }),
+    ];
+  }).flat();
 }
 
 /** A step of as high an order as the known predictions allow; the newest ones are kept. */

@@ -28,6 +28,7 @@ const noise = fixture('noise');
 const schedule = (changes: SchedulerConfig = {}) =>
   createSchedule({
     _class_name: 'PNDMScheduler',
+    skip_prk_steps: true,
     beta_start: 0.00085,
     beta_end: 0.012,
     beta_schedule: 'scaled_linear',
@@ -136,6 +137,20 @@ describe('edict', () => {
     const [found] = await invertChain(sampler, denoiser, await sample(sampler, denoiser, start));
     expect(found).toEqual(sampler.initial(start)); // bit for bit
     expect(maxDifference(found[0], start)).toBeLessThan(steps <= 50 ? 1e-9 : 1e-8);
+  });
+
+  it('inverts exactly where the chain begins without signal', async () => {
+    const path = schedule({
+      rescale_betas_zero_snr: true,
+      prediction_type: 'v_prediction',
+      timestep_spacing: 'trailing',
+    });
+    const denoiser = { ...tanhDenoiser(randomWeights(64), { float32: true }), predicts: path.predicts };
+    const start = randomNormal(64, 9).map(Math.fround);
+    const sampler = edict(path, 50);
+    expect(sampler.timesteps[0]).toBe(999);
+    const [found] = await invertChain(sampler, denoiser, await sample(sampler, denoiser, start));
+    expect(found).toEqual(sampler.initial(start)); // bit for bit
   });
 
   it('inverts exactly from a later start', async () => {

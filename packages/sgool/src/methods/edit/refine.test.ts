@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { invertChain } from '../../diffusion/inversion.ts';
+import { edict } from '../../diffusion/samplers/edict.ts';
+import { sample } from '../../diffusion/trajectory.ts';
 import { createImage, type Image } from '../../image/image.ts';
 import { loadPipeline } from '../../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
@@ -59,6 +62,28 @@ describe('refine', () => {
     const plain = await refine({ ...request, iterations: 0 }, { pipeline });
     expect(same.before.image).toEqual(plain.before.image);
     expect(before.image.data).not.toEqual(plain.before.image.data);
+  });
+
+  it('lets the pair of EDICT take turns from the first step that runs', async () => {
+    // Of five steps two run: the first one is odd.
+    const source = { ...request, steps: 5, strength: 0.4, sourcePrompt: 'a blue boat', iterations: 0 };
+    const { before } = await refine(source, { pipeline });
+    const settings = { steps: 5, guidanceScale: 1, ...image };
+    const denoiser = (text: string) => pipeline.denoiser({ ...settings, prompt: text });
+    const clean = await pipeline.encode(image);
+    const decoded = async (firstStep: number) => {
+      const sampler = edict(pipeline.noisePath(image), 5, { firstStep });
+      const [state] = await invertChain(sampler, await denoiser('a blue boat'), [clean, clean], {
+        startIndex: 3,
+      });
+      const [x, y] = await sample(sampler, await denoiser(prompt), state, { startIndex: 3 });
+      return { x: await pipeline.decode(x, image), y: await pipeline.decode(y, image) };
+    };
+    const [right, wrong] = [await decoded(3), await decoded(0)];
+    const nearest = (found: { x: Image; y: Image }) =>
+      Math.min(...[found.x, found.y].map((one) => Math.max(...differences(one, before.image))));
+    expect(nearest(right)).toBeLessThanOrEqual(1);
+    expect(right.x.data).not.toEqual(wrong.x.data);
   });
 
   it('inverts as many steps as its strength says', async () => {

@@ -133,8 +133,9 @@ async function startFromImage(
   { sourcePrompt, strength, feather }: RefineSource,
 ): Promise<Start> {
   const { settings, signal, stepReporter } = run;
-  const sampler = samplerOf(pipeline, settings);
-  const startIndex = sampler.steps - Math.max(1, Math.round(strength * sampler.steps));
+  const startIndex = settings.steps - Math.max(1, Math.round(strength * settings.steps));
+  // EDICT's published code lets the pair take turns from the first step that runs.
+  const sampler = samplerOf(pipeline, settings, { firstStep: startIndex });
   const clean = await pipeline.encode(image);
   const onStep = stepReporter('invert', 0);
   const back =

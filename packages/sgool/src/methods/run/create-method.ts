@@ -1,4 +1,6 @@
 /** @file From the definition of a method to what callers use: its requests are checked and its settings resolved. */
+import { UserError } from '../../errors.ts';
+import type { ModelInfo } from '../../models/model-info.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { commonDefaults, presetDefaults } from '../../request/defaults.ts';
 import { type MethodSchema, type ParsedRequest, parseMethodRequest } from '../../request/request.ts';
@@ -51,5 +53,23 @@ export function settingsOf<S extends MethodSettings>(
   { model }: Pick<Pipeline, 'model'>,
   request: ParsedRequest,
 ): S {
+  refuseMissingSampler(method, model, request);
   return resolveSettings(method.settings, method.defaults(model, request.preset), request, model);
+}
+
+/** @throws UserError where the sampler is left to the model, and the one that its files name is not here */
+function refuseMissingSampler<S extends MethodSettings>(
+  method: Pick<Method<string, S>, 'defaults'>,
+  model: ModelInfo,
+  { sampler, preset }: ParsedRequest,
+): void {
+  if (model.unsupportedSampler === undefined || sampler !== undefined) return;
+  // Methods with a sampler of their own, presets and hints do not take the model's, whichever it is.
+  const taken = (['ddim', 'lms'] as const).every(
+    (named) => method.defaults({ ...model, sampler: named }, preset).sampler === named,
+  );
+  if (!taken) return;
+  throw new UserError(
+    `model ${model.name}: ${model.unsupportedSampler}; choose it, or another, with the option sampler`,
+  );
 }

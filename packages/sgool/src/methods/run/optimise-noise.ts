@@ -75,7 +75,7 @@ export interface Start {
 
 /** Plain generation: everything comes from the noise of the seed. */
 const startFromSeed = (pipeline: Pipeline, { settings, noise, freshNoise }: Run<NoiseSettings>): Start => ({
-  sampler: samplerOf(pipeline, settings, freshNoise),
+  sampler: samplerOf(pipeline, settings, { freshNoise }),
   noise,
 });
 

@@ -3,7 +3,11 @@
 import type { Denoiser } from '../../diffusion/denoiser.ts';
 import { type FreshNoise, fixedNoise } from '../../diffusion/fresh-noise.ts';
 import type { Sampler } from '../../diffusion/sampler.ts';
-import { isStochastic, namedSampler } from '../../diffusion/samplers/named-sampler.ts';
+import {
+  freshNoiseCount,
+  type NamedSamplerOptions,
+  namedSampler,
+} from '../../diffusion/samplers/named-sampler.ts';
 import type { StepInfo } from '../../diffusion/trajectory.ts';
 import { UserError } from '../../errors.ts';
 import type { DenoiserOptions } from '../../models/backbone.ts';
@@ -58,7 +62,7 @@ export interface RunStart<S extends MethodSettings> extends RunOptions {
 
 /** Begins a run: draws its noise and starts its clock. */
 export function beginRun<S extends MethodSettings>(
-  pipeline: Pick<Pipeline, 'latentShape'>,
+  pipeline: Pick<Pipeline, 'latentShape' | 'noisePath'>,
   { method, request, settings, lastIteration, signal, onStep }: RunStart<S>,
 ): Run<S> {
   const started = performance.now();
@@ -76,7 +80,7 @@ export function beginRun<S extends MethodSettings>(
     seed,
     random,
     noise,
-    freshNoise: drawFreshNoise(settings, noise.length, random),
+    freshNoise: drawFreshNoise(pipeline, settings, noise.length, random),
     evaluations,
     signal,
     stepReporter:
@@ -97,14 +101,14 @@ export function beginRun<S extends MethodSettings>(
 /**
  * The sampler that the settings name.
  *
- * @param freshNoise of the run; stochastic samplers need it
+ * @param options the fresh noise of the run, which stochastic samplers need; and where the chain begins
  */
 export function samplerOf(
   { noisePath }: Pick<Pipeline, 'noisePath'>,
   settings: SamplingSettings & Partial<Pick<DifferentiationSettings, 'edictOutput'>>,
-  freshNoise?: FreshNoise,
+  options?: NamedSamplerOptions,
 ): Sampler {
-  return namedSampler(noisePath(settings), { edictOutput: 'both', ...settings }, freshNoise);
+  return namedSampler(noisePath(settings), { edictOutput: 'both', ...settings }, options);
 }
 
 /** The network of a run under its prompts. */
@@ -113,18 +117,19 @@ export function denoiserOf(
   { request, settings, freshNoise, evaluations }: Omit<Run<SamplingSettings>, 'stepReporter' | 'report'>,
   changes: Partial<Pick<DenoiserOptions, 'prompt' | 'guidanceScale'>> = {},
 ): Promise<Denoiser> {
-  const { timesteps } = samplerOf(pipeline, settings, freshNoise);
+  const { timesteps } = samplerOf(pipeline, settings, { freshNoise });
   return pipeline.denoiser({ ...request, ...settings, timesteps, evaluations, ...changes });
 }
 
 /** Draws the noise that a stochastic sampler adds between its steps; nothing for the others. */
 export function drawFreshNoise(
+  { noisePath }: Pick<Pipeline, 'noisePath'>,
   settings: SamplingSettings,
   length: number,
   random: Generator,
 ): FreshNoise | undefined {
-  if (!isStochastic(settings)) return undefined;
-  return fixedNoise(settings.steps, length, (count) => random.randn([count]));
+  const draws = freshNoiseCount(noisePath(settings), settings);
+  return draws === 0 ? undefined : fixedNoise(draws, length, (count) => random.randn([count]));
 }
 
 /** Whether an image is better than the best so far, by the rule in the settings. The first one always is. */

@@ -1,5 +1,4 @@
 /** @file Stable Diffusion 1.x and 2.x and what was distilled from them: CLIP's text encoder, a UNet, a KL autoencoder. */
-import { createSchedule } from '../../diffusion/schedule.ts';
 import { UserError } from '../../errors.ts';
 import { autoencoderConfig } from '../../networks/autoencoder/autoencoder-config.ts';
 import { networkWeights } from '../../networks/network-weights.ts';
@@ -15,6 +14,7 @@ import { encodeImage } from './encoding.ts';
 import { fewStepSampling } from './few-step.ts';
 import { promptFit } from './prompt-fit.ts';
 import { denoiserBySteps, promptForSteps } from './prompt-steps.ts';
+import { stableDiffusionSchedule } from './schedule.ts';
 import { promptEncoder, TEXT_ENCODER } from './text-encoding.ts';
 
 /** Side of the latent that a UNet was trained on if its configuration does not say. */
@@ -43,7 +43,7 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
       `${folder.dir}: the UNet takes ${config.in_channels} channels, the autoencoder gives ${vaeConfig.latent_channels}; they must be the same`,
     );
   }
-  const schedule = createSchedule(folder.schedulerConfig);
+  const { schedule, ...sampling } = stableDiffusionSchedule(folder);
   const tokenizer = await openTokenizer(folder);
 
   const weights = networkWeights(unet.weights);
@@ -54,7 +54,7 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
   const latentChannels = vaeConfig.latent_channels;
   const sampleSize = config.sample_size ?? DEFAULT_SAMPLE_SIZE;
   const [rows, columns] = typeof sampleSize === 'number' ? [sampleSize, sampleSize] : sampleSize;
-  const fewStep = fewStepSampling(folder.schedulerConfig, config);
+  const fewStep = fewStepSampling(schedule.config, config);
 
   const backbone: Backbone = {
     info: {
@@ -63,6 +63,7 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
       scaleFactor,
       sizeMultiple: scaleFactor * 2 ** (config.block_out_channels.length - 1),
       latentChannels,
+      ...sampling,
       ...(fewStep ? { fewStep } : {}),
       ...(config.time_cond_proj_dim ? { embedsGuidance: true } : {}),
     },
@@ -97,6 +98,7 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
             guidanceScale: options.guidanceScale,
             guidanceStart: options.guidanceStart,
             guidanceStop: options.guidanceStop,
+            guidanceRescale: options.guidanceRescale,
             latentShape: backbone.latentShape(options),
             evaluations,
           }),

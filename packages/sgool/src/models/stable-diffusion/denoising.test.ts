@@ -9,6 +9,7 @@ import { ProgramCache } from '../../runtime/program-cache.ts';
 import { openModelFolder } from '../../weights/open/model-folder.ts';
 import { componentOf } from '../components.ts';
 import { createDenoiser, type DenoiserParts } from './denoising.ts';
+import { rescaledGuidance } from './guidance-rescale.ts';
 
 const normal = (seed: number, count = 256) => Float64Array.from(new Generator(seed).randn([count]));
 const along = (a: Float64Array, b: Float64Array, step: number) => a.map((value, i) => value + step * b[i]);
@@ -104,6 +105,31 @@ it('evaluates the prompts of a large image one after the other, for the same num
     new Set(['unet 1x1x4x64x64, 12 tokens', 'unet pullback 1x1x4x64x64, 12 tokens']),
   );
   await own.dispose();
+});
+
+it('has no guidance to rescale where the network takes the scale as an input', () => {
+  const config = { ...parts.config, time_cond_proj_dim: 8 };
+  expect(() => denoiser('epsilon', { config, guidanceRescale: 0.7 })).toThrow(
+    'guidanceRescale: 0.7 is not supported with a network that takes the guidance scale as an input',
+  );
+});
+
+it('rescales its guidance, with the gradient', async () => {
+  const guided = denoiser('epsilon', { unconditional: negative, guidanceRescale: 0.7 });
+  const [plain, alone] = [denoiser('epsilon', { unconditional: negative }), denoiser('epsilon')];
+  const [latent, direction, cotangent] = [normal(1), normal(2), normal(3)];
+  const [g, p] = [await plain.predict(latent, 700), await alone.predict(latent, 700)];
+  const expected = rescaledGuidance(Float32Array.from(g), Float32Array.from(p), 0.7);
+  (await guided.predict(latent, 700)).forEach((value, i) => {
+    expect(value).toBeCloseTo(expected[i], 4);
+  });
+  const ahead = await guided.predict(along(latent, direction, 1e-2), 700);
+  const behind = await guided.predict(along(latent, direction, -1e-2), 700);
+  const slope = dot(cotangent, along(ahead, behind, -1)) / 2e-2;
+  const gradient = await guided.pullback(latent, 700, cotangent);
+  expect(Math.abs(dot(gradient, direction) - slope)).toBeLessThan(
+    0.01 * Math.sqrt(dot(gradient, gradient) * dot(direction, direction)),
+  );
 });
 
 it('evaluates the prompt alone when guidance is 1', async () => {

@@ -13,10 +13,12 @@ import {
 } from '@sgool/autodiff';
 import type { Denoiser } from '../../diffusion/denoiser.ts';
 import type { Schedule } from '../../diffusion/schedule.ts';
+import { UserError } from '../../errors.ts';
 import { unet } from '../../networks/unet/unet.ts';
 import type { UNetConfig } from '../../networks/unet/unet-config.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 import { guidanceEmbedding } from './guidance-embedding.ts';
+import { rescaledCotangents, rescaledGuidance } from './guidance-rescale.ts';
 
 /** Text conditioning: hidden states of one or two prompts, `[prompts, tokens, width]`. */
 export interface TextContext {
@@ -47,6 +49,11 @@ export interface DenoiserParts {
    */
   readonly guidanceStart?: number;
   readonly guidanceStop?: number;
+  /**
+   * φ, how far the guided prediction is scaled back to the standard deviation of the one for the prompt alone: 0 (the default) to
+   * 1. The prompts are then evaluated one after the other, and a pullback evaluates them once more.
+   */
+  readonly guidanceRescale?: number;
   /** `[1, channels, height, width]`. */
   readonly latentShape: readonly number[];
   /** Counted up by every call; shared by the denoisers of a run. */
@@ -60,7 +67,8 @@ export interface DenoiserParts {
  * A pullback counts as one evaluation per conditioning, although it runs the network forward again.
  *
  * Reference: Ho and Salimans 2022, "Classifier-Free Diffusion Guidance"; Kynkäänniemi et al. 2024, "Applying Guidance in a
- * Limited Interval Improves Sample and Distribution Quality in Diffusion Models".
+ * Limited Interval Improves Sample and Distribution Quality in Diffusion Models"; Lin et al. 2023, "Common Diffusion Noise Schedules
+ * and Sample Steps are Flawed", section 3.4 (rescaled guidance).
  */
 export function createDenoiser(parts: DenoiserParts): Denoiser {
   const { programs, schedule, conditional, unconditional, guidanceScale, latentShape, evaluations } = parts;
@@ -98,9 +106,15 @@ export function createDenoiser(parts: DenoiserParts): Denoiser {
     };
   };
   const plain = conditioned(1, conditional, embedded);
+  const rescale = parts.guidanceRescale ?? 0;
+  if (rescale > 0 && embeddingWidth) {
+    throw new UserError(
+      `guidanceRescale: ${rescale} is not supported with a network that takes the guidance scale as an input; use 0`,
+    );
+  }
   const guidedBy = (negative: TextContext) =>
-    fillsThreads(parts)
-      ? guidedSequentially(conditioned(1, negative, embedded), plain, guidanceScale)
+    rescale > 0 || fillsThreads(parts)
+      ? guidedSequentially(conditioned(1, negative, embedded), plain, guidanceScale, rescale)
       : conditioned(2, concatContexts(negative, conditional), { guidance: Float32Array.of(guidanceScale) });
   const guided =
     unconditional !== undefined && guidanceScale > 1 && !embeddingWidth ? guidedBy(unconditional) : plain;
@@ -117,15 +131,13 @@ export function createDenoiser(parts: DenoiserParts): Denoiser {
       const network = networkAt(timestep);
       const prediction = await network.predict(latent, timestep);
       evaluations.forward += network.prompts;
-      const { latent: own, output } = schedule.noiseFromOutput(timestep);
-      return combine(own, latent, output, prediction);
+      return Float64Array.from(prediction);
     },
     async pullback(latent, timestep, cotangent) {
       const network = networkAt(timestep);
       const gradientOfLatent = await network.pullback(latent, timestep, cotangent);
       evaluations.pullback += network.prompts;
-      const { latent: own, output } = schedule.noiseFromOutput(timestep);
-      return combine(own, cotangent, output, gradientOfLatent);
+      return Float64Array.from(gradientOfLatent);
     },
   };
 }
@@ -151,23 +163,37 @@ function guidedSequentially(
   unconditional: ConditionedNetwork,
   conditional: ConditionedNetwork,
   guidanceScale: number,
+  rescale: number,
 ): ConditionedNetwork {
+  const both = async (latent: Float64Array, timestep: number) => {
+    const without = await unconditional.predict(latent, timestep);
+    const withPrompt = await conditional.predict(latent, timestep);
+    const guided = without.map((value, i) => value + guidanceScale * (withPrompt[i] - value));
+    return { withPrompt, guided };
+  };
   return {
     prompts: 2,
     async predict(latent, timestep) {
-      const without = await unconditional.predict(latent, timestep);
-      const withPrompt = await conditional.predict(latent, timestep);
-      return without.map((value, i) => value + guidanceScale * (withPrompt[i] - value));
+      const { withPrompt, guided } = await both(latent, timestep);
+      return rescale > 0 ? rescaledGuidance(guided, withPrompt, rescale) : guided;
     },
     async pullback(latent, timestep, cotangent) {
-      const share = (network: ConditionedNetwork, factor: number) =>
+      const share = (network: ConditionedNetwork, given: Float64Array, factor: number) =>
         network.pullback(
           latent,
           timestep,
-          cotangent.map((value) => factor * value),
+          given.map((value) => factor * value),
         );
-      const first = await share(unconditional, 1 - guidanceScale);
-      const second = await share(conditional, guidanceScale);
+      if (rescale > 0) {
+        const { withPrompt, guided } = await both(latent, timestep);
+        const { ofGuided, ofPrompt } = rescaledCotangents(guided, withPrompt, rescale, cotangent);
+        const first = await share(unconditional, ofGuided, 1 - guidanceScale);
+        const given = ofGuided.map((value, i) => guidanceScale * value + ofPrompt[i]);
+        const second = await share(conditional, given, 1);
+        return first.map((value, i) => value + second[i]);
+      }
+      const first = await share(unconditional, cotangent, 1 - guidanceScale);
+      const second = await share(conditional, cotangent, guidanceScale);
       return first.map((value, i) => value + second[i]);
     },
   };
@@ -209,11 +235,4 @@ function concatContexts(first: TextContext, second: TextContext): TextContext {
   data.set(first.data);
   data.set(second.data, first.data.length);
   return { ...first, data };
-}
-
-/** `a·x + b·y` in float64. */
-function combine(a: number, x: Float64Array, b: number, y: Float32Array): Float64Array {
-  const out = new Float64Array(x.length);
-  for (let i = 0; i < out.length; i++) out[i] = a * x[i] + b * y[i];
-  return out;
 }

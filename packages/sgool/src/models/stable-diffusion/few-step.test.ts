@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SAMPLER_NAMES } from '../../diffusion/samplers/named-sampler.ts';
+import { SAMPLER_NAMES } from '../../diffusion/sampler-names.ts';
 import { methods } from '../../methods/index.ts';
 import type { Iteration } from '../../methods/run/iteration.ts';
 import { requestTo } from '../../methods/testing.ts';
@@ -67,6 +67,11 @@ describe('few-step models', () => {
     const ancestral = { ...TURBO, _class_name: 'EulerAncestralDiscreteScheduler' };
     expect(fewStepSampling(ancestral, plain)).toMatchObject({ sampler: 'euler-ancestral', steps: 1 });
     const lcm = { _class_name: 'LCMScheduler' };
+    expect(fewStepSampling({ _class_name: 'TCDScheduler' }, {})).toEqual({
+      sampler: 'tcd',
+      steps: 4,
+      guidanceScale: 1,
+    });
     expect(fewStepSampling(lcm, plain)).toEqual({ sampler: 'lcm', steps: 4, guidanceScale: 1 });
     expect(fewStepSampling(lcm, { time_cond_proj_dim: 256 })).toMatchObject({ guidanceScale: 8.5 });
     for (const other of [

@@ -14,7 +14,7 @@ export async function readConfig(path: string): Promise<Config> {
   const text = await files.readText(path);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(withoutPythonNumbers(text));
   } catch (error) {
     throw new UserError(`${path}: not valid JSON: ${(error as Error).message}`, { cause: error });
   }
@@ -22,4 +22,16 @@ export async function readConfig(path: string): Promise<Config> {
     throw new UserError(`${path}: must hold a JSON object, got ${JSON.stringify(value).slice(0, 60)}`);
   }
   return value as Config;
+}
+
+/**
+ * Python writes -Infinity, Infinity and NaN into JSON, which has no such numbers; a scheduler of diffusers has -Infinity by default.
+ * They become numbers too large for float64, and null.
+ */
+function withoutPythonNumbers(text: string): string {
+  return text.replace(/"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g, (found) => {
+    if (found.startsWith('"')) return found;
+    if (found === 'NaN') return 'null';
+    return found.startsWith('-') ? '-1e999' : '1e999';
+  });
 }

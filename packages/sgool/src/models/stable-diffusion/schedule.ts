@@ -1,0 +1,79 @@
+/** @file The noise schedule of a Stable Diffusion folder, and what its pipeline changes in the scheduler's file. */
+import type { SamplerName } from '../../diffusion/sampler-names.ts';
+import { createSchedule, type Schedule, type SchedulerConfig } from '../../diffusion/schedule.ts';
+import {
+  refuseForeignScheduler,
+  schedulerClass,
+  unknownKeys,
+  unreadKeys,
+  unsupportedScheduler,
+} from '../../diffusion/scheduler-keys.ts';
+import type { ModelFolder } from '../../weights/open/model-folder.ts';
+import type { BackboneInfo } from '../model-info.ts';
+
+/** What all published Stable Diffusion 1.x models were trained with. */
+const STABLE_DIFFUSION = {
+  _class_name: 'DDIMScheduler',
+  num_train_timesteps: 1000,
+  beta_start: 0.00085,
+  beta_end: 0.012,
+  beta_schedule: 'scaled_linear',
+  set_alpha_to_one: false,
+  steps_offset: 1,
+  clip_sample: false,
+  prediction_type: 'epsilon',
+} as const;
+
+type Sampling = Pick<BackboneInfo, 'sampler' | 'unsupportedSampler' | 'notes' | 'samplerNotes'>;
+
+/**
+ * The schedule of a folder. As `StableDiffusionPipeline` of diffusers does, `steps_offset` becomes 1 whatever the file says, and
+ * latents are never clipped.
+ *
+ * @throws UserError for a class of scheduler that does not belong to Stable Diffusion, or a value that is out of range
+ */
+export function stableDiffusionSchedule({
+  dir,
+  modelIndex,
+  schedulerConfig,
+}: Pick<ModelFolder, 'dir' | 'modelIndex' | 'schedulerConfig'>): { schedule: Schedule } & Sampling {
+  const isMissing = Object.keys(schedulerConfig).length === 0;
+  if (isMissing) {
+    const note = `${dir} has no scheduler/scheduler_config.json: Stable Diffusion's own noise schedule is used, for a network that predicts noise (prediction_type epsilon)`;
+    return { schedule: createSchedule(STABLE_DIFFUSION), sampler: 'ddim', notes: [note] };
+  }
+  refuseForeignScheduler(schedulerConfig);
+  const given: SchedulerConfig = schedulerConfig;
+  const own = schedulerClass(given);
+  const unsupported = unsupportedScheduler(given);
+  const notes: string[] = [];
+  if (unsupported !== undefined) notes.push(unsupported);
+  const indexed = Array.isArray(modelIndex.scheduler) ? modelIndex.scheduler[1] : undefined;
+  if (indexed !== undefined && given._class_name !== undefined && indexed !== given._class_name) {
+    notes.push(
+      `scheduler: model_index.json names ${indexed}, scheduler_config.json ${given._class_name}; the latter is taken`,
+    );
+  }
+  const offset = given.steps_offset;
+  const spacing = given.timestep_spacing ?? own?.keys.timestep_spacing.default ?? 'leading';
+  if (offset !== undefined && offset !== 1 && spacing === 'leading') {
+    notes.push(`scheduler: steps_offset ${offset} is taken as 1, as the pipeline of Stable Diffusion does`);
+  }
+  const unknown = unknownKeys(given);
+  if (unknown.length > 0 && unsupported === undefined) {
+    notes.push(`scheduler: ${unknown.join(', ')}: no sampler reads that`);
+  }
+  return {
+    schedule: createSchedule({ ...given, steps_offset: 1 }),
+    ...(own ? { sampler: own.sampler } : {}),
+    ...(unsupported === undefined ? {} : { unsupportedSampler: unsupported }),
+    notes,
+    samplerNotes: (sampler: SamplerName) => {
+      const unread = unreadKeys(sampler, given);
+      if (unread.length === 0) return [];
+      return [
+        `scheduler: ${unread.join(', ')} of ${given._class_name}: the sampler ${sampler} does not read that`,
+      ];
+    },
+  };
+}
