@@ -331,7 +331,7 @@ describe('LoRA', () => {
       ],
       [{ ...pair, [`${module}.alpha`]: matrix(1, 2) }, /has rank 2 and alpha NaN/],
       [{ [`${module}.lora_down.weight`]: matrix(2, 16) }, /has only one of its two matrices/],
-      [{ [`${module}.hada_w1_a`]: matrix(2, 2) }, /hada_w1_a is not that of a LoRA; LoHa, LoKr and DoRA/],
+      [{ [`${module}.hada_w1_a`]: matrix(2, 2) }, /module mid_block_attentions_0_proj_in has no hada_w1_b/],
       [
         {
           'lora_unet_absent.lora_down.weight': matrix(2, 2),
