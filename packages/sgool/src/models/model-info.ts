@@ -26,6 +26,8 @@ export interface BackboneInfo {
   readonly fewStep?: FewStepSampling;
   /** Whether the guidance scale is an input of the network, so that guidance costs no second evaluation. */
   readonly embedsGuidance?: boolean;
+  /** Lines for the user: what of the model's files is read in a way that they do not say. */
+  readonly notes?: readonly string[];
 }
 
 /** What is known about a model before any of its programs is compiled. */
@@ -50,10 +52,12 @@ export async function modelInfo(
   { dir, components }: ModelFolder,
   info: BackboneInfo,
 ): Promise<ModelInfo> {
+  const notes = [...(info.notes ?? []), ...[...components.values()].flatMap((one) => one.notes ?? [])];
   return {
     name,
     dir,
     ...info,
+    ...(notes.length === 0 ? {} : { notes }),
     has: {
       clip: components.has('clip'),
       clipB: components.has('clip_b'),

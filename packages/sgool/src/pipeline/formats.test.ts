@@ -210,7 +210,7 @@ describe('checkpoints that are put together in other ways', () => {
       [first]: { dtype: 'F32', shape: [1, channels, 1, 1], data: new Float32Array(channels) },
     });
     await refused(inputs(9), /an inpainting model \(9 input channels\)/, first);
-    await refused(inputs(5), /a model with 5 input channels/, first);
+    await refused(inputs(5), /a model with a depth map \(5 input channels\)/, first);
     await refused({ 'conditioner.embedders.1.model.ln_final.weight': row }, /Stable Diffusion XL/);
     await refused({ 'model.diffusion_model.joint_blocks.0.x': row }, /Stable Diffusion 3/);
   });

@@ -9,7 +9,17 @@ import { UserError } from '../../errors.ts';
 import type { TensorFile } from '../formats/weight-source.ts';
 
 /** Where a file is given. */
-export type Door = 'model' | 'lora' | 'clip' | 'vae';
+export type Door = 'model' | 'lora' | 'clip' | 'vae' | 'unet' | 'text_encoder';
+
+/** What is expected there. */
+const EXPECTED: Readonly<Record<Door, string>> = {
+  model: 'a Stable Diffusion checkpoint of 1.x or 2.x',
+  lora: 'a LoRA for Stable Diffusion 1.x or 2.x',
+  clip: 'a CLIP',
+  vae: 'an autoencoder of Stable Diffusion 1.x or 2.x',
+  unet: 'a UNet of Stable Diffusion 1.x or 2.x',
+  text_encoder: 'a text encoder of Stable Diffusion 1.x or 2.x',
+};
 
 interface Signature {
   /** What the file is. */
@@ -45,8 +55,8 @@ class Names {
     return name === undefined ? undefined : this.file.tensors.get(name)?.shape;
   }
 
-  ranks(): number[] {
-    return [...this.file.tensors.values()].map(({ shape }) => shape.length);
+  shapes(): (readonly number[])[] {
+    return [...this.file.tensors.values()].map(({ shape }) => shape);
   }
 }
 
@@ -57,6 +67,9 @@ const LORA_PART =
   /(^|[._])(lora_(up|down|mid|A|B|embedding_[AB]|magnitude_vector)\b|lora\.(up|down)\.|to_(q|k|v|out)_lora\.|lora_linear_layer\.|hada_[wt][12]|lokr_[wt][12]|oft_blocks|oft_diag|oft_R|dora_scale|diff_b?$|w_norm|b_norm|on_input|ia3_l|a1\.weight$)|\.(diff|diff_b|w_norm|b_norm)$|^(lora|lycoris)_(unet|te)/;
 const isLora = (file: Names) => file.has(LORA_PART);
 const LDM_INPUT = /^(model\.diffusion_model\.input_blocks\.0\.0|conv_in)\.weight$/;
+/** One vector or a few, of the width of a published text encoder. */
+const isWord = (shape: readonly number[]) =>
+  (shape.length === 1 || shape.length === 2) && [768, 1024, 1280].includes(shape.at(-1) ?? 0);
 const isUNet = (file: Names) =>
   file.has(/^model\.diffusion_model\.input_blocks\.|^down_blocks\.0\.(resnets|attentions)\./);
 const channels = (file: Names) => (isUNet(file) ? file.shape(LDM_INPUT)?.[1] : undefined);
@@ -116,10 +129,9 @@ const SIGNATURES: readonly Signature[] = [
     what: 'a textual inversion (the embedding of a word of the prompt)',
     works: 'give it as an embedding, and its word in the prompt',
     is: (file) =>
-      file.has(/^(emb_params|string_to_param(\..*)?)$/) ||
-      (file.names.length <= 4 &&
-        file.all(/^(?!weight$|bias$)[^.]+$/) &&
-        file.ranks().every((rank) => rank === 1 || rank === 2)),
+      file.has(/^(emb_params|string_to_param(\..*)?|clip_[lg])$|^<.+>$/) ||
+      (file.names.length === 1 &&
+        file.shapes().every((shape) => isWord(shape) && file.has(/^(?!weight$|bias$)[^.]+$/))),
   },
   {
     what: 'a motion module of AnimateDiff, which is not supported',
@@ -204,6 +216,7 @@ const SIGNATURES: readonly Signature[] = [
   {
     what: 'a UNet with the names of diffusers, a single network',
     works: 'put it into a model folder, beside its config.json',
+    doors: ['unet'],
     is: (file) => file.has(/^down_blocks\.0\./) && file.has(/^(time_embedding|mid_block|conv_in)\./),
   },
   // Autoencoders.
@@ -211,7 +224,7 @@ const SIGNATURES: readonly Signature[] = [
     what: 'a tiny autoencoder (TAESD, AutoencoderTiny), which is not supported',
     works: 'use an AutoencoderKL, such as vae/ of the model or sd-vae-ft-mse',
     is: (file) =>
-      file.has(/^(taesd_)?(encoder|decoder)\.layers\.\d+\./) ||
+      file.has(/^(encoder|decoder)\.layers\.\d+\.(conv\.\d+\.)?(weight|bias)$/) ||
       (file.all(/^(encoder\.|decoder\.)?\d+\./) && file.has(/^(encoder\.|decoder\.)?\d+\.conv\.0\.weight$/)),
   },
   {
@@ -239,7 +252,7 @@ const SIGNATURES: readonly Signature[] = [
   {
     what: 'a CLIP, not a whole model',
     works: 'give it as the CLIP of one',
-    doors: ['clip'],
+    doors: ['clip', 'text_encoder'],
     is: (file) =>
       file.has(/^(visual\.|vision_model\.)/) && file.has(/^(text_model|transformer)\.|^text_projection/),
   },
@@ -251,12 +264,26 @@ const SIGNATURES: readonly Signature[] = [
   {
     what: "a CLIP's text encoder alone",
     works: 'put it into the folder text_encoder of a model, beside its config.json',
+    doors: ['text_encoder'],
     is: (file) => file.has(/^(text_model\.)?encoder\.layers\.\d+\.self_attn\.|^text_model\.embeddings\./),
   },
   {
     what: 'a T5 text encoder (of Stable Diffusion 3, Flux or PixArt), which is not supported',
     works: 'use a 1.x or 2.x model, which has a CLIP',
     is: (file) => file.has(/(^|\.)encoder\.block\.0\.layer\.0\.SelfAttention\./),
+  },
+  {
+    what: "a UNet with LDM's names, a single network",
+    works: 'give a whole checkpoint, with its text encoder and autoencoder',
+    is: (file) => file.has(/^(input_blocks\.\d+\.0|middle_block\.0)\./),
+  },
+  {
+    what: 'a language model',
+    works: 'use a Stable Diffusion 1.x or 2.x model',
+    is: (file) =>
+      file.has(
+        /^(token_embd\.weight|blk\.0\.attn_q\.weight|(model\.)?layers\.0\.self_attn\.q_proj\.weight)$/,
+      ),
   },
   {
     what: 'an upscaler of images (ESRGAN), which is not a diffusion model',
@@ -282,5 +309,5 @@ export function describeFile(
 export function refuseAs(door: Door, file: Pick<TensorFile, 'path' | 'tensors'>): void {
   const found = describeFile(file);
   if (found === undefined || found.doors.includes(door)) return;
-  throw new UserError(`${file.path}: ${found.what}; ${found.works}`);
+  throw new UserError(`${file.path}: not ${EXPECTED[door]}: it is ${found.what}; ${found.works}`);
 }

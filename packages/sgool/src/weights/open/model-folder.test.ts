@@ -97,7 +97,7 @@ describe('openModelFolder', () => {
     await writeFile(join(dir, 'vae', 'flax_model.msgpack'), '');
     await expect(openModelFolder(dir)).rejects.toThrow(/vae: no weights.*got flax_model\.msgpack/);
     await writeFile(join(dir, 'vae', 'diffusion_pytorch_model.bin'), '');
-    await expect(openModelFolder(dir)).rejects.toThrow(/diffusion_pytorch_model\.bin: not a valid/);
+    await expect(openModelFolder(dir)).rejects.toThrow(/diffusion_pytorch_model\.bin: the file is empty/);
     await writeFile(join(dir, 'vae', 'config.json'), '{"a":');
     await expect(openModelFolder(dir)).rejects.toThrow(/config\.json: not valid JSON/);
     await writeFile(join(dir, 'vae', 'config.json'), '[]');
