@@ -130,7 +130,7 @@ describe('Stable Diffusion 1.x in one file', () => {
     );
     await expect(loadPipeline(`${formats}/clip-openai.pt`)).rejects.toThrow(/a CLIP, not a whole model/);
     await expect(loadPipeline(`${folder}/unet/diffusion_pytorch_model.safetensors`)).rejects.toThrow(
-      /a single network with the names of diffusers/,
+      /a UNet with the names of diffusers, a single network/,
     );
   });
 });

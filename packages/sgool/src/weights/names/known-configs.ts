@@ -145,3 +145,89 @@ export function refuseConfig(role: string, path: string, config: Config): void {
   const known = knownNetwork(role, config);
   if (known !== undefined) refuse(path, known);
 }
+
+/** Parameters of diffusers' classes: what their `config.json` may hold. */
+const KEYS: Readonly<Record<string, readonly string[]>> = {
+  unet: [
+    'sample_size',
+    'in_channels',
+    'out_channels',
+    'center_input_sample',
+    'flip_sin_to_cos',
+    'freq_shift',
+    'down_block_types',
+    'mid_block_type',
+    'up_block_types',
+    'only_cross_attention',
+    'block_out_channels',
+    'layers_per_block',
+    'downsample_padding',
+    'mid_block_scale_factor',
+    'dropout',
+    'act_fn',
+    'norm_num_groups',
+    'norm_eps',
+    'cross_attention_dim',
+    'transformer_layers_per_block',
+    'reverse_transformer_layers_per_block',
+    'encoder_hid_dim',
+    'encoder_hid_dim_type',
+    'attention_head_dim',
+    'num_attention_heads',
+    'dual_cross_attention',
+    'use_linear_projection',
+    'class_embed_type',
+    'addition_embed_type',
+    'addition_time_embed_dim',
+    'num_class_embeds',
+    'upcast_attention',
+    'resnet_time_scale_shift',
+    'resnet_skip_time_act',
+    'resnet_out_scale_factor',
+    'time_embedding_type',
+    'time_embedding_dim',
+    'time_embedding_act_fn',
+    'timestep_post_act',
+    'time_cond_proj_dim',
+    'conv_in_kernel',
+    'conv_out_kernel',
+    'projection_class_embeddings_input_dim',
+    'attention_type',
+    'class_embeddings_concat',
+    'mid_block_only_cross_attention',
+    'cross_attention_norm',
+    'addition_embed_type_num_heads',
+  ],
+  vae: [
+    'in_channels',
+    'out_channels',
+    'down_block_types',
+    'up_block_types',
+    'block_out_channels',
+    'layers_per_block',
+    'act_fn',
+    'latent_channels',
+    'norm_num_groups',
+    'sample_size',
+    'scaling_factor',
+    'shift_factor',
+    'latents_mean',
+    'latents_std',
+    'force_upcast',
+    'use_quant_conv',
+    'use_post_quant_conv',
+    'mid_block_add_attention',
+  ],
+};
+
+/** Lines for the user about keys that diffusers does not know and ignores, as is done here. */
+export function unknownKeys(role: string, path: string, config: Config): string[] {
+  const known = Object.hasOwn(KEYS, role) ? KEYS[role] : undefined;
+  if (known === undefined) return [];
+  return Object.entries(config)
+    .filter(([key, value]) => !key.startsWith('_') && value !== null && !known.includes(key))
+    .map(
+      ([key]) =>
+        `${path}: the key ${JSON.stringify(key.slice(0, 60))} is not one of diffusers and has no effect`,
+    );
+}

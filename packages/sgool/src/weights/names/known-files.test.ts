@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import type { WeightTensor } from '../formats/weight-source.ts';
 import { FORMATS, PIPELINE } from '../testing.ts';
-import { refuseConfig, refusePipeline } from './known-configs.ts';
+import { refuseConfig, refusePipeline, unknownKeys } from './known-configs.ts';
 import { type Door, describeFile, refuseAs } from './known-files.ts';
 
 /** A file with these names; a name may end in its shape, `conv_in.weight [320, 9, 3, 3]`. */
@@ -302,6 +302,18 @@ describe('what a configuration is', () => {
     expect(() => refuseConfig(role, 'config.json', config)).toThrow(
       /^config\.json: .*, which is not supported; \w/,
     );
+  });
+
+  const keys = JSON.parse(
+    readFileSync(new URL('../../../../../fixtures/data/adapters/network-keys.json', import.meta.url), 'utf8'),
+  ) as Record<string, string[]>;
+  it.each(['unet', 'vae'])('%s: every parameter of its class is known, any other key is named', (role) => {
+    const config = Object.fromEntries(keys[role].map((key) => [key, 1]));
+    expect(unknownKeys(role, 'x', { _class_name: 'X', ...config, absent: null })).toEqual([]);
+    expect(unknownKeys(role, 'x/config.json', { ...config, brand_new: 2 })).toEqual([
+      'x/config.json: the key "brand_new" is not one of diffusers and has no effect',
+    ]);
+    expect(unknownKeys('text_encoder', 'x', { brand_new: 2 })).toEqual([]);
   });
 
   it('those that are read pass', () => {

@@ -230,6 +230,20 @@ const shapesOf = (parts: LoraParts) =>
     .map(({ shape }) => `[${shape}]`)
     .join(' and ');
 
+/** Widths of the text that the published families attend to. */
+const FAMILIES: Readonly<Record<number, string>> = {
+  768: 'Stable Diffusion 1.x',
+  1024: 'Stable Diffusion 2.x',
+  2048: 'Stable Diffusion XL',
+};
+
+/** The family that a LoRA was made for, where the width of its cross attention tells. */
+function familyOf(name: string, { down }: LoraParts): string {
+  if (down === undefined || !/attn2\.to_[kv]\.weight$/.test(name)) return '';
+  const family = FAMILIES[product(down.shape.slice(1))];
+  return family === undefined ? '' : ` (${family})`;
+}
+
 function changedWeight(
   lora: Lora,
   name: string,
@@ -245,7 +259,7 @@ function changedWeight(
     rule.fits(parts, shape) && (magnitude === undefined || magnitudeAxis(magnitude, shape) !== undefined);
   if (!fits) {
     throw new UserError(
-      `${lora.path}: it was made for another model: ${name} is [${shape}], the matrices are ${shapesOf(parts)}`,
+      `${lora.path}: it was made for another model${familyOf(name, parts)}: ${name} is [${shape}], the matrices are ${shapesOf(parts)}`,
     );
   }
   const lowRank = lowRankOf(base, { parts, scale: strength * scale });

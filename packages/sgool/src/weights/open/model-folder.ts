@@ -9,7 +9,7 @@ import { openSharded } from '../formats/sharded.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import { type WeightSource, weightSource } from '../formats/weight-source.ts';
 import { EXTRA_NETWORKS } from '../names/extra-networks.ts';
-import { refuseConfig, refusePipeline } from '../names/known-configs.ts';
+import { refuseConfig, refusePipeline, unknownKeys } from '../names/known-configs.ts';
 import { refuseAs } from '../names/known-files.ts';
 import { type Config, readConfig } from '../sources/read-config.ts';
 
@@ -126,7 +126,14 @@ export async function openComponent(
   const file = await (found.endsWith('.json') ? openSharded(found) : openTensorFile(found));
   const door = role === 'clip_b' ? 'clip' : DOORS.find((each) => each === role);
   if (door !== undefined) refuseAs(door, file);
-  return { name: places.basename(dir), dir, config, weights: weightSource(file) };
+  const notes = unknownKeys(role, configPath, config);
+  return {
+    name: places.basename(dir),
+    dir,
+    config,
+    weights: weightSource(file),
+    ...(notes.length === 0 ? {} : { notes }),
+  };
 }
 
 /** Networks whose files are looked at for what they are. */

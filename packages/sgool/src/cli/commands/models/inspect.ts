@@ -12,7 +12,7 @@ export function configureInspect(parent: Command, host: Host): void {
     .description('show the components, shapes, parameters and sizes of a model')
     .argument(
       '[model]',
-      'model: a name, a folder in the diffusers layout, a .ckpt or .safetensors file, or org/name',
+      'model: a name, a folder in the diffusers layout, a .ckpt, .safetensors or .gguf file, or org/name',
       DEFAULT_MODEL,
     )
     .option('--tensors', 'list every tensor with its shape')

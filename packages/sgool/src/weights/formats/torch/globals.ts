@@ -188,6 +188,8 @@ export class TorchResolver implements PickleResolver {
           return this.call(rebuild, args, charge);
         },
       ],
+      // A1111's first textual inversions keep their vectors in one; its state holds the parameters.
+      ['torch.nn.modules.container.ParameterDict', inert('torch.nn.modules.container.ParameterDict')],
       ['torch.Size', list],
       ['torch.device', inert('torch.device')],
       ['torch.jit._pickle.build_intlist', list],
