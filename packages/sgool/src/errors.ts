@@ -17,7 +17,7 @@ export class UserError extends Error {
 }
 
 /** Names in files may hold escape sequences, which would act on the terminal; they are shown as `\\u001b`. */
-function printable(message: string): string {
+export function printable(message: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
   return message.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;

@@ -77,6 +77,7 @@ describe('openModelFolder', () => {
     expect(components.get('unet')?.weights.get('f32')).toMatchObject({ dtype: 'F32', shape: [4, 6] });
 
     for (const [map, message] of [
+      [{ a: 'model\0.safetensors' }, /a shard must be a file beside the index, got "model\\u0000/],
       [{ a: '../model.safetensors' }, /a shard must be a file beside the index, got "\.\.\/model/],
       [{ a: 7 }, /a file beside the index, got 7/],
       [{ a: 'absent.safetensors' }, /absent\.safetensors: the file does not exist/],

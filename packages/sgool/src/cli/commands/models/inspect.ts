@@ -1,5 +1,6 @@
 /** @file `sgool models inspect <model>`: components, shapes and sizes of a model. */
 import type { Command } from 'commander';
+import { printable } from '../../../errors.ts';
 import { DEFAULT_MODEL, resolveModel } from '../../../weights/open/locate-model.ts';
 import { openModel } from '../../../weights/open/open-model.ts';
 import type { Host } from '../../host.ts';
@@ -58,7 +59,7 @@ function describe(report: ModelReport, withTensors: boolean): string {
   if (withTensors) {
     for (const component of components) {
       const lines = component.tensors.map(({ name: tensor, dtype, shape }) => [
-        `  ${tensor}`,
+        `  ${printable(tensor)}`,
         dtype,
         `[${shape.join(', ')}]`,
       ]);
