@@ -5,15 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compile, trace } from '@sgool/autodiff';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { UserError } from '../errors.ts';
 import { componentOf } from '../models/components.ts';
 import { networkWeights } from '../networks/network-weights.ts';
 import { unet } from '../networks/unet/unet.ts';
 import { unetConfig } from '../networks/unet/unet-config.ts';
+import { Generator } from '../random/generator.ts';
 import { openSafetensors, readTensor, type SafetensorsFile } from '../weights/formats/safetensors.ts';
 import { openTensorFile } from '../weights/formats/tensor-file.ts';
 import { valuesOf } from '../weights/formats/tensor-views.ts';
 import { writeSafetensors } from '../weights/formats/write-safetensors.ts';
-import type { LoraChoice } from '../weights/open/lora.ts';
+import { applyLora, type LoraChoice, openLora } from '../weights/open/lora.ts';
 import { openModel } from '../weights/open/open-model.ts';
 import { peftSettings } from '../weights/open/peft-settings.ts';
 
@@ -282,6 +284,52 @@ describe('what is not supported is named', () => {
     await expect(openModel(folder, { loras: [{ path }] })).rejects.toThrow(
       /lora_adapter_metadata is not a JSON/,
     );
+  });
+
+  it('any parts of any shapes end in one line, or are computed', async () => {
+    const random = new Generator(11);
+    const below = (limit: number) => Math.floor(random.rand([1])[0] * limit);
+    const names = [
+      'locon-cp',
+      'loha',
+      'loha-cp',
+      'lokr',
+      'lokr-cp',
+      'lokr-both',
+      'dora',
+      'ia3',
+      'norm',
+      'full',
+    ];
+    const files = await Promise.all(names.map((name) => openTensorFile(`${adapters}/${name}.safetensors`)));
+    const { components } = await openModel(folder);
+    const path = join(dir, 'fuzz.safetensors');
+    const ends = { computed: 0, refused: 0 };
+    for (let i = 0; i < 200; i++) {
+      const tensors = [...files[i % files.length].tensors].flatMap(([name, { shape }]) => {
+        const other = [...files[below(files.length)].tensors.keys()];
+        const place = below(25) === 0 ? other[below(other.length)] : name;
+        const sizes = shape.map((size) => (below(20) === 0 ? [0, 1, 2, 3, 16][below(5)] : size));
+        if (below(30) === 0) sizes.push(below(3));
+        return below(40) === 0 ? [] : [[place, matrix(...sizes)] as const];
+      });
+      if (tensors.length === 0) continue;
+      await writeSafetensors(path, Object.fromEntries(tensors));
+      try {
+        const changed = applyLora(components, await openLora(path)).get('unet');
+        for (const tensor of changed?.weights.tensors.values() ?? []) {
+          if ('compute' in tensor)
+            expect(tensor.compute()).toHaveLength(tensor.shape.reduce((a, b) => a * b, 1));
+        }
+        ends.computed++;
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        expect(error.message).not.toMatch(/[\n\r]/);
+        ends.refused++;
+      }
+    }
+    expect(ends.computed).toBeGreaterThan(3);
+    expect(ends.refused).toBeGreaterThan(50);
   });
 
   it('bfloat16 matrices give the same numbers as float32 ones of their values', async () => {
