@@ -35,17 +35,22 @@ describe('the family of a model', () => {
   });
 
   it.each([
-    [{ _class_name: 'StableDiffusion3Pipeline' }, ['transformer', 'vae'], 'StableDiffusion3Pipeline'],
-    [
-      { _class_name: 'StableDiffusionXLPipeline' },
-      ['unet', 'vae', 'text_encoder', 'text_encoder_2'],
-      'StableDiffusionXLPipeline',
-    ],
-    [{}, ['prior'], 'no _class_name in model_index.json'],
-  ])('is refused in one line where it is unknown: %j', async (modelIndex, folders, got) => {
-    const dir = await folderOf(modelIndex, ...folders);
+    ['StableDiffusion3Pipeline', ['transformer', 'vae'], 'a diffusion transformer (Stable Diffusion 3)'],
+    ['StableDiffusionXLPipeline', ['unet', 'vae', 'text_encoder', 'text_encoder_2'], 'Stable Diffusion XL'],
+    ['FluxPipeline', ['transformer', 'vae'], 'a diffusion transformer (Flux)'],
+    ['WanPipeline', ['transformer', 'vae'], 'a video model'],
+    ['StableCascadeDecoderPipeline', ['decoder'], 'Stable Cascade'],
+  ])('%s is refused by its name', async (_class_name, folders, what) => {
+    const dir = await folderOf({ _class_name }, ...folders);
     await expect(loadPipeline(dir)).rejects.toThrow(
-      `${dir}: a model of an unknown family, got ${got}; known are Stable Diffusion 1.x and 2.x`,
+      `${dir}: ${what} (${_class_name}), which is not supported; use a 1.x or 2.x model`,
+    );
+  });
+
+  it('is refused in one line where it is unknown', async () => {
+    const dir = await folderOf({}, 'prior');
+    await expect(loadPipeline(dir)).rejects.toThrow(
+      `${dir}: a model of an unknown family, got no _class_name in model_index.json; known are Stable Diffusion 1.x and 2.x`,
     );
   });
 });

@@ -1,6 +1,7 @@
 /** @file The families of models that can be run, and which of them a model belongs to. */
 import { files, places } from '#platform';
 import { UserError } from '../errors.ts';
+import { refusePipeline } from '../weights/names/known-configs.ts';
 import { readConfig } from '../weights/sources/read-config.ts';
 import type { FolderContents, ModelFamily } from './backbone.ts';
 import { stableDiffusion } from './stable-diffusion/backbone.ts';
@@ -20,6 +21,7 @@ export async function familyOf(path: string): Promise<ModelFamily> {
   if (contents === undefined) return stableDiffusion;
   const family = FAMILIES.find(({ matches }) => matches(contents));
   if (family) return family;
+  refusePipeline(path, { _class_name: contents.className });
   const known = FAMILIES.map(({ name }) => name).join(', ');
   throw new UserError(
     `${path}: a model of an unknown family, got ${contents.className ?? 'no _class_name in model_index.json'}; known are ${known}`,

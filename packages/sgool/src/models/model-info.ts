@@ -60,10 +60,12 @@ export async function modelInfo(
   { dir, components }: ModelFolder,
   info: BackboneInfo,
 ): Promise<ModelInfo> {
+  const notes = [...(info.notes ?? []), ...[...components.values()].flatMap((one) => one.notes ?? [])];
   return {
     name,
     dir,
     ...info,
+    ...(notes.length === 0 ? {} : { notes }),
     has: {
       clip: components.has('clip'),
       clipB: components.has('clip_b'),

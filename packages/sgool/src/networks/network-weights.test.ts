@@ -78,7 +78,7 @@ it.each(['fast', 'lean'] as const)(
     const [up, down] = [source.get('up.weight'), source.get('down.weight')];
     const lora = {
       path: target,
-      changes: { unet: new Map([['base', { up, down, scale: 0.5 }]]), text_encoder: new Map() },
+      changes: { unet: new Map([['base', { parts: { up, down }, scale: 0.5 }]]), text_encoder: new Map() },
     };
     const component = { name: 'unet', dir: folder, config: {}, weights: source };
     const changed = required(applyLora(new Map([['unet', component]]), lora, 0.3).get('unet')).weights;

@@ -33,11 +33,13 @@ export interface LoadScorerOptions extends CompileOptions {
 }
 
 /** A file, a folder of transformers, or added weights under OpenAI's names. */
-async function openClipWeights(place: string): Promise<ModelComponent> {
-  if (!(await files.isFolder(place))) return openClipFile(place);
+async function openClipWeights(name: ClipScorerName, place: string): Promise<ModelComponent> {
+  // HPS v1 was trained from OpenAI's ViT-L/14, the others from OpenCLIP's ViT-H/14.
+  const activation = name === 'hps-v1' ? 'quick_gelu' : 'gelu';
+  if (!(await files.isFolder(place))) return openClipFile(place, { activation });
   const config = await readConfig(places.join(place, 'config.json'));
   if (config.names !== 'openai') return openComponent(place);
-  const opened = await openClipFile(places.join(place, 'model.safetensors'));
+  const opened = await openClipFile(places.join(place, 'model.safetensors'), { activation });
   // A complete configuration overrides what is inferred from the shapes.
   return 'vision_config' in config ? { ...opened, config } : opened;
 }
@@ -47,7 +49,7 @@ async function loadClipScorer(
   place: string,
   { tokenizer: given, env, ...options }: LoadScorerOptions,
 ): Promise<Scorer> {
-  const component = await openClipWeights(place);
+  const component = await openClipWeights(name, place);
   const { text_config } = clipConfig(component.config, component.dir);
   const words = text_config.vocab_size;
   const vocabulary = await findVocabulary(name, { words, weights: place, given, env });

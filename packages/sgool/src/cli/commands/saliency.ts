@@ -93,6 +93,7 @@ async function saliency(path: string, flags: SaliencyFlags, host: Host): Promise
   const engine = await host.loadEngine();
   const values = sharedValues(flags, SHARED, host);
   const pipeline = await engine.openPipeline(values.model, loadOptionsOf(values));
+  for (const line of pipeline.model.notes ?? []) host.stderr.write(`sgool: ${line}\n`);
   try {
     const name = wanted ?? detectorFor(pipeline.model.has, mask, prompt);
     const detector = await pipeline.detector(name, {

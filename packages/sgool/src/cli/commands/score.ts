@@ -266,6 +266,7 @@ async function addClipScores(pairs: readonly Scored[], values: SharedValues, hos
   const { model } = values;
   const engine = await host.loadEngine();
   const pipeline = await engine.openPipeline(model, loadOptionsOf(values));
+  for (const line of pipeline.model.notes ?? []) host.stderr.write(`sgool: ${line}\n`);
   const warned = new Set<string>();
   const read = imageReader();
   try {

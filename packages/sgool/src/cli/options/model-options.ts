@@ -61,7 +61,7 @@ const PART_SCHEMAS = {
     .string()
     .min(1)
     .describe(
-      'LoRA files with optional weights, separated by commas: style.safetensors:0.8,hands.safetensors',
+      'LoRA, LyCORIS or PEFT files or folders with optional weights, separated by commas: style.safetensors:0.8,adapter/',
     ),
   loraDir: z
     .string()

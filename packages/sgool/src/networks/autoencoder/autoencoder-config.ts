@@ -1,6 +1,6 @@
 /** @file The `config.json` of an AutoencoderKL. */
 import { z } from 'zod';
-import { count, parseConfig } from '../parse-config.ts';
+import { count, off, parseConfig } from '../parse-config.ts';
 
 const autoencoderSchema = z.object({
   in_channels: count.default(3),
@@ -14,6 +14,9 @@ const autoencoderSchema = z.object({
   act_fn: z.literal('silu').default('silu'),
   scaling_factor: z.number().positive().default(0.18215),
   shift_factor: z.number().nullable().default(null),
+  // Means and deviations by channel: no pipeline of Stable Diffusion 1 or 2 applies them.
+  latents_mean: off,
+  latents_std: off,
   use_quant_conv: z.boolean().default(true),
   use_post_quant_conv: z.boolean().default(true),
   mid_block_add_attention: z.boolean().default(true),

@@ -73,6 +73,13 @@ describe('identifyWeights', () => {
   });
 });
 
+it('a file of something else is called by its name', () => {
+  const lora = headerOnly([['lora_unet_mid_block_attentions_0_proj_in.lora_down.weight', [4, 320]]]);
+  expect(() => identifyWeights('pickscore', lora)).toThrow(
+    /not the weights of PickScore v1 .*none of its 1 tensors has a name of that network; it is a LoRA, which changes a model; give/,
+  );
+});
+
 const tables = path.resolve(import.meta.dirname, '../../../../../../shared/reference/keys');
 const hasTables = existsSync(tables);
 

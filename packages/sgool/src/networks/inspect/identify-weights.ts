@@ -4,6 +4,7 @@ import { input, type Shape } from '@sgool/autodiff';
 import { places } from '#platform';
 import { required, UserError } from '../../errors.ts';
 import type { TensorFile, WeightTensor } from '../../weights/formats/weight-source.ts';
+import { describeFile } from '../../weights/names/known-files.ts';
 import type { AddedName } from '../../weights/open/added.ts';
 import type { Config } from '../../weights/sources/read-config.ts';
 import { clip } from '../clip/clip.ts';
@@ -181,7 +182,7 @@ export function identifyWeights(wanted: AddedName | 'hps', file: TensorFile): Id
     const names = CANDIDATES[name].map(({ title }) => title).join(' or ');
     const reason =
       problems.length === asked.size
-        ? `none of its ${tensors.size} tensors has a name of that network`
+        ? `none of its ${tensors.size} tensors has a name of that network${elsewhere(file)}`
         : describeProblems(problems);
     throw new UserError(`${path}: not the weights of ${names}: ${reason}`);
   }
@@ -191,6 +192,12 @@ export function identifyWeights(wanted: AddedName | 'hps', file: TensorFile): Id
     config: candidate.config,
     tensors: new Map([...asked].map((key) => [key, required(tensors.get(key), key)])),
   };
+}
+
+/** What a file is that has nothing of the expected network. */
+function elsewhere(file: TensorFile): string {
+  const found = describeFile(file);
+  return found === undefined ? '' : `; it is ${found.what}; ${found.works}`;
 }
 
 function checkShapes(tensors: ReadonlyMap<string, WeightTensor>, expected: ReadonlyMap<string, Shape>) {

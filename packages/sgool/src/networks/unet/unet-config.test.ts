@@ -18,6 +18,10 @@ it('accepts a configuration that was checked before', () => {
 it.each([
   { config: { act_fn: 'mish' }, says: /^unet config: act_fn .*"mish"/ },
   { config: { class_embed_type: 'timestep' }, says: /class_embed_type .*"timestep"/ },
+  {
+    config: { reverse_transformer_layers_per_block: [1, 2] },
+    says: /reverse_transformer_layers_per_block is not supported/,
+  },
   { config: { block_out_channels: [30, 60] }, says: /down_block_types|norm_num_groups/ },
   { config: { layers_per_block: [2, 2] }, says: /layers_per_block .*\[2,2\].*4 blocks/ },
 ])('says in one line what is wrong with $config', ({ config, says }) => {

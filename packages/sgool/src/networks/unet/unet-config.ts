@@ -37,6 +37,7 @@ const unetSchema = z
     mid_block_only_cross_attention: off,
     class_embed_type: off,
     num_class_embeds: off,
+    reverse_transformer_layers_per_block: off,
     addition_embed_type: off,
     encoder_hid_dim: off,
     encoder_hid_dim_type: off,

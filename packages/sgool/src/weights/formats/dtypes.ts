@@ -1,5 +1,6 @@
 /** @file The element types of a safetensors file, and their typed arrays in JavaScript. */
 
+import { decodeFloat8 } from './float8.ts';
 import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from './float16.ts';
 
 /** Bytes of one element, in the order in which the reference implementation arranges types in a file. */
@@ -17,6 +18,8 @@ export const DTYPE_BYTES = {
   I8: 1,
   U8: 1,
   BOOL: 1,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
 } as const;
 
 /**
@@ -26,7 +29,7 @@ export const DTYPE_BYTES = {
  */
 export type Dtype = keyof typeof DTYPE_BYTES;
 
-/** Values of a tensor in memory. float16 and bfloat16 appear as float32. */
+/** Values of a tensor in memory. float16, bfloat16 and 8-bit floats appear as float32. */
 export type TensorData =
   | Float64Array
   | Float32Array
@@ -60,13 +63,21 @@ export function isDtype(name: unknown): name is Dtype {
 
 /** Whether it is a floating-point type, whose values `readTensor` gives as float32. */
 export function isFloat(dtype: Dtype): boolean {
-  return dtype === 'F32' || dtype === 'F16' || dtype === 'BF16' || dtype === 'F64';
+  return dtype === 'F32' || dtype === 'F64' || isNarrow(dtype);
 }
+
+/** Whether it is a floating-point type of which JavaScript has no array, so that its values come as float32. */
+export function isNarrow(dtype: Dtype): dtype is NarrowDtype {
+  return dtype === 'F16' || dtype === 'BF16' || dtype === 'F8_E4M3' || dtype === 'F8_E5M2';
+}
+
+type NarrowDtype = 'F16' | 'BF16' | 'F8_E4M3' | 'F8_E5M2';
 
 /** Decodes stored bytes exactly. Little-endian, like every machine that Node runs on. */
 export function decodeTensor(dtype: Dtype, bytes: ArrayBuffer): TensorData {
   if (dtype === 'F16') return decodeFloat16(new Uint16Array(bytes));
   if (dtype === 'BF16') return decodeBfloat16(new Uint16Array(bytes));
+  if (dtype === 'F8_E4M3' || dtype === 'F8_E5M2') return decodeFloat8(dtype, new Uint8Array(bytes));
   return new NATIVE_ARRAYS[dtype](bytes);
 }
 
@@ -80,9 +91,11 @@ export function encodeTensor(dtype: Dtype, data: TensorData): Uint8Array {
   let stored: TensorData;
   if (dtype === 'F16' && data instanceof Float32Array) stored = encodeFloat16(data);
   else if (dtype === 'BF16' && data instanceof Float32Array) stored = encodeBfloat16(data);
-  else if (dtype !== 'F16' && dtype !== 'BF16' && data instanceof NATIVE_ARRAYS[dtype]) stored = data;
-  else {
-    const wanted = dtype === 'F16' || dtype === 'BF16' ? 'Float32Array' : NATIVE_ARRAYS[dtype].name;
+  else if (!isNarrow(dtype) && data instanceof NATIVE_ARRAYS[dtype]) stored = data;
+  else if (dtype === 'F8_E4M3' || dtype === 'F8_E5M2') {
+    throw new TypeError(`encodeTensor: ${dtype} is read only; write F16, which holds all its values`);
+  } else {
+    const wanted = isNarrow(dtype) ? 'Float32Array' : NATIVE_ARRAYS[dtype].name;
     throw new TypeError(`encodeTensor: ${dtype} needs a ${wanted}, got ${data.constructor.name}`);
   }
   return new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);

@@ -60,7 +60,7 @@ export function headerLength(first: Uint8Array, fileBytes: number, path: string)
 }
 
 function parseMetadata(value: unknown, path: string): Record<string, string> {
-  if (value === undefined) return {};
+  if (value === undefined || value === null) return {};
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     fail(path, '__metadata__ is not an object');
   for (const [key, text] of Object.entries(value)) {
@@ -126,6 +126,31 @@ function checkContiguous(
 }
 
 /**
+ * Refuses what `JSON.parse` accepts and the reference does not: a field of a tensor that is there twice, metadata that is
+ * there twice, and numbers that are written as fractions. (Of a tensor that is there twice the last one counts.)
+ */
+function checkText(text: string, path: string): void {
+  const tokens = /"(?:[^"\\]|\\.)*"|[{}]|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|:/g;
+  /** Keys of the open objects. */
+  const open: Set<string>[] = [];
+  let before = '';
+  let parent = '';
+  for (const [token] of text.matchAll(tokens)) {
+    if (token === '{') open.push(new Set());
+    else if (token === '}') open.pop();
+    else if (token === ':') {
+      const key = before;
+      const keys = open.at(-1);
+      if (open.length === 1) parent = key;
+      const isField = open.length === 1 ? key === '"__metadata__"' : parent !== '"__metadata__"';
+      if (isField && keys?.has(key)) fail(path, `the field ${quote(key.slice(1, -1))} is there twice`);
+      keys?.add(key);
+    } else if (/^\d+[.eE]/.test(token)) fail(path, `${token} is not written as a whole number`);
+    before = token;
+  }
+}
+
+/**
  * Parses and checks a header: dtypes known, shapes and offsets whole numbers, sizes right, every tensor inside the
  * file, no overlap and no hole.
  *
@@ -136,8 +161,11 @@ function checkContiguous(
  */
 export function parseSafetensorsHeader(json: Uint8Array, fileBytes: number, path: string): SafetensorsHeader {
   let header: unknown;
+  let text: string;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json));
+    // A byte order mark is kept, so that it is refused as by the reference.
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(json);
+    header = JSON.parse(text);
   } catch {
     fail(path, 'the header is not JSON');
   }
@@ -153,5 +181,6 @@ export function parseSafetensorsHeader(json: Uint8Array, fileBytes: number, path
   ]);
   entries.sort(([, a], [, b]) => a.byteOffset - b.byteOffset || a.byteLength - b.byteLength);
   checkContiguous(entries, dataStart, fileBytes, path);
+  checkText(text, path);
   return { metadata, tensors: new Map(entries) };
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -159,17 +160,38 @@ describe('broken and hostile files', () => {
     expect(text).toContain('hostile.safetensors');
   });
 
+  const headers = JSON.parse(
+    readFileSync(
+      new URL('../../../../../fixtures/data/formats/safetensors-headers.json', import.meta.url),
+      'utf8',
+    ),
+  ) as { case: string; header: string; data: number; names: string[] | null }[];
+  it.each(headers.map((row) => [row.case, row] as const))(
+    'does as the reference does with %s',
+    async (_, { header, data, names }) => {
+      const path = join(dir, 'header.safetensors');
+      const json = Buffer.from(header, 'latin1');
+      const start = Buffer.alloc(8);
+      start.writeBigUInt64LE(BigInt(json.length));
+      await writeFile(path, Buffer.concat([start, json, Buffer.alloc(data)]));
+      const read = openSafetensors(path).then(({ tensors }) => [...tensors.keys()].sort());
+      if (names === null)
+        await expect(read).rejects.toThrow(/header\.safetensors: not a valid safetensors file/);
+      else await expect(read).resolves.toEqual(names);
+    },
+  );
+
   it('refuses impossible header lengths before it allocates', async () => {
     expect(await messageOf(openSafetensors(await fileWith('{}', 0, 2n ** 63n)))).toMatch(/limit is 25000000/);
     expect(await messageOf(openSafetensors(await fileWith('{}', 0, 20_000_000n)))).toMatch(/beyond the end/);
     expect(await messageOf(openSafetensors(await fileWith('', 0, 0n)))).toMatch(/header of 0 bytes/);
     const short = join(dir, 'short');
-    await writeFile(short, 'abc');
+    await writeFile(short, Buffer.of(0xff, 1, 2));
     expect(await messageOf(openSafetensors(short))).toMatch(/3 bytes are too few/);
   });
 
   it('refuses what is no file', async () => {
-    expect(await messageOf(openSafetensors(dir))).toMatch(/it is not a file/);
+    expect(await messageOf(openSafetensors(dir))).toMatch(/it is not a file|a folder/);
     expect(await messageOf(openSafetensors(join(dir, 'absent')))).toMatch(/absent: the file does not exist/);
   });
 

@@ -4,6 +4,7 @@ import { files } from '#platform';
 import { UserError } from '../../errors.ts';
 import type { FileBytes } from '../../platform/platform.ts';
 import { type Dtype, decodeTensor, isFloat, type TensorData } from './dtypes.ts';
+import { LEFTOVER_BYTES, refuseLeftover } from './leftovers.ts';
 import { headerLength, parseSafetensorsHeader, type SafetensorsHeader } from './safetensors-header.ts';
 
 /** An opened file: its checked header. No file handle is kept. */
@@ -22,7 +23,9 @@ export interface Tensor {
 
 /** Reads and checks the header of a file that is open. See {@link openSafetensors}. */
 export async function readSafetensors(file: FileBytes): Promise<SafetensorsFile> {
-  const length = headerLength(await file.read(0, Math.min(8, file.size)), file.size, file.path);
+  const first = await file.read(0, Math.min(LEFTOVER_BYTES, file.size));
+  refuseLeftover(first, file.size, file.path);
+  const length = headerLength(first, file.size, file.path);
   const json = await file.read(8, length);
   return { path: file.realPath, ...parseSafetensorsHeader(json, file.size, file.path) };
 }

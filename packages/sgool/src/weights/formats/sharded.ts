@@ -16,7 +16,7 @@ const MAX_SHARDS = 1000;
 function shardNames(weightMap: Readonly<Record<string, unknown>>, path: string): string[] {
   const names = new Set(Object.values(weightMap));
   for (const name of names) {
-    if (typeof name !== 'string' || name === '' || /[/\\]/.test(name) || name.startsWith('.')) {
+    if (typeof name !== 'string' || name === '' || /[/\\\p{Cc}]/u.test(name) || name.startsWith('.')) {
       throw new UserError(
         `${path}: a shard must be a file beside the index, got ${JSON.stringify(name)?.slice(0, 80)}`,
       );

@@ -3,7 +3,7 @@
 import { files } from '#platform';
 import { UserError } from '../../errors.ts';
 import { product, sum } from '../../numbers.ts';
-import { DTYPE_BYTES, type Dtype, decodeTensor, isFloat, type TensorData } from './dtypes.ts';
+import { DTYPE_BYTES, type Dtype, decodeTensor, isFloat, isNarrow, type TensorData } from './dtypes.ts';
 import type { ComputedTensor, StoredTensor, WeightTensor } from './weight-source.ts';
 
 /** Row-major steps between neighbours along each axis, in elements. */
@@ -38,7 +38,7 @@ export function float32Of(tensor: WeightTensor): Float32Array {
 }
 
 function dtypeInMemory(dtype: Dtype): Dtype {
-  return dtype === 'F16' || dtype === 'BF16' ? 'F32' : dtype;
+  return isNarrow(dtype) ? 'F32' : dtype;
 }
 
 /** A tensor that `compute` derives from the values of another. */

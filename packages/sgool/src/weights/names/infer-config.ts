@@ -105,22 +105,33 @@ export function inferTextConfig(source: WeightSource, activation: 'quick_gelu' |
   };
 }
 
-/** Configuration of a CLIPModel. Large OpenCLIP models use plain GELU, all others OpenAI's quick GELU. */
-export function inferClipConfig(source: WeightSource, activation?: 'quick_gelu' | 'gelu'): Config {
+/**
+ * Configuration of a CLIPModel.
+ *
+ * @param visionHeadWidth width of a head of the image tower. Default: 64, in OpenCLIP's wide models more
+ * @param textHeads heads of the text tower. Default: one for each 64 channels
+ */
+export function inferClipConfig(
+  source: WeightSource,
+  activation: 'quick_gelu' | 'gelu',
+  { visionHeadWidth, textHeads }: { readonly visionHeadWidth?: number; readonly textHeads?: number } = {},
+): Config {
   const [width, , patch] = shapeOf(source, 'vision_model.embeddings.patch_embedding.weight', 4);
   const [positions] = shapeOf(source, 'vision_model.embeddings.position_embedding.weight', 2);
-  const large = VISION_HEAD_WIDTHS[width];
-  const act = activation ?? (large === undefined ? 'quick_gelu' : 'gelu');
+  const headWidth = visionHeadWidth ?? VISION_HEAD_WIDTHS[width];
   return {
-    text_config: inferTextConfig(source, act),
+    text_config: {
+      ...inferTextConfig(source, activation),
+      ...(textHeads === undefined ? {} : { num_attention_heads: textHeads }),
+    },
     vision_config: {
       hidden_size: width,
       patch_size: patch,
       image_size: patch * Math.round(Math.sqrt(positions - 1)),
       num_hidden_layers: countOf(source, 'vision_model.encoder.layers.'),
       intermediate_size: shapeOf(source, 'vision_model.encoder.layers.0.mlp.fc1.weight', 2)[0],
-      num_attention_heads: heads(width, large),
-      hidden_act: act,
+      num_attention_heads: heads(width, headWidth),
+      hidden_act: activation,
     },
     projection_dim: shapeOf(source, 'visual_projection.weight', 2)[0],
   };

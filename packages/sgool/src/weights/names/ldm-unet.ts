@@ -79,6 +79,44 @@ export function ldmUNetName(name: string, { layersPerBlock }: LdmUNetLayout): st
   return join(`${block}.${kind}.${layer % (layersPerBlock + 1)}`, inside(module, kind));
 }
 
+const swapped = (table: Readonly<Record<string, string>>) =>
+  Object.fromEntries(Object.entries(table).map(([ldm, diffusers]) => [diffusers, ldm]));
+const OUTER_BACK = swapped(OUTER);
+const RESNET_BACK = swapped(RESNET);
+
+/**
+ * The way back: LDM's path of a module for that of diffusers, as LoRA files for LDM's UNet have it.
+ *
+ * @param path for instance `down_blocks.0.attentions.1.proj_in`
+ * @param hasAttention whether an up block has attentions, which decides the place of its upsampler
+ * @returns undefined for a module that Stable Diffusion 1 and 2 do not have
+ */
+export function ldmUNetModule(
+  path: string,
+  { layersPerBlock }: LdmUNetLayout,
+  hasAttention: (upBlock: number) => boolean,
+): string | undefined {
+  if (Object.hasOwn(OUTER_BACK, path)) return OUTER_BACK[path];
+  const inner = (kind: string, rest: string) =>
+    kind === 'attentions' ? rest : Object.hasOwn(RESNET_BACK, rest) ? RESNET_BACK[rest] : undefined;
+  const [, middleKind, index, middleRest] = /^mid_block\.(resnets|attentions)\.(\d+)\.(.+)$/.exec(path) ?? [];
+  if (middleKind !== undefined) {
+    const rest = inner(middleKind, middleRest);
+    return rest && `middle_block.${middleKind === 'attentions' ? 1 : 2 * Number(index)}.${rest}`;
+  }
+  const [, side, block, kind, place, rest] = /^(down|up)_blocks\.(\d+)\.(\w+)\.(\d+)\.(.+)$/.exec(path) ?? [];
+  if (side === undefined) return undefined;
+  const first = (layersPerBlock + 1) * Number(block) + Number(place);
+  if (kind === 'downsamplers') return `input_blocks.${first + layersPerBlock + 1}.0.op`;
+  if (kind === 'upsamplers') {
+    return `output_blocks.${first + layersPerBlock}.${hasAttention(Number(block)) ? 2 : 1}.conv`;
+  }
+  if (kind !== 'resnets' && kind !== 'attentions') return undefined;
+  const module = inner(kind, rest);
+  const blocks = side === 'down' ? `input_blocks.${first + 1}` : `output_blocks.${first}`;
+  return module && `${blocks}.${kind === 'resnets' ? 0 : 1}.${module}`;
+}
+
 /** The name of a tensor's EMA copy: without `model.` and without dots. */
 export function emaName(name: string): string {
   return `model_ema.${name.split('.').slice(1).join('')}`;

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { required } from '../../errors.ts';
-import { emaName, ldmUNetLayout, ldmUNetName } from './ldm-unet.ts';
+import { emaName, ldmUNetLayout, ldmUNetModule, ldmUNetName } from './ldm-unet.ts';
 import { ldmVaeBlocks, ldmVaeName } from './ldm-vae.ts';
-import { loraName } from './lora.ts';
+import { loraName, otherMethod } from './lora.ts';
 import { openClipParts } from './open-clip.ts';
 
 const table = gunzipSync(
@@ -110,12 +110,72 @@ describe('LoRA names', () => {
       'down',
     ],
   ])('%s', (name, network, module, part) => {
-    expect(loraName(name)).toEqual({ network, module, part });
+    expect(loraName(name)).toMatchObject({ network, module, part });
+  });
+
+  it.each([
+    ['lora_unet_a.hada_w1_a', 'unet', 'a', 'hada_w1_a'],
+    ['lora_unet_a.lokr_w2_b', 'unet', 'a', 'lokr_w2_b'],
+    ['lora_unet_a.dora_scale', 'unet', 'a', 'dora_scale'],
+    ['lora_unet_a.lora_mid.weight', 'unet', 'a', 'mid'],
+    ['lora_unet_a.weight', 'unet', 'a', 'factor'],
+    ['lora_unet_a.w_norm', 'unet', 'a', 'diff'],
+    ['lycoris_mid_block_resnets_0_conv1.diff_b', 'unet', 'mid_block_resnets_0_conv1', 'diff_b'],
+    ['lycoris_text_model_encoder_layers_0_mlp_fc1.diff', 'text_encoder', 'encoder_layers_0_mlp_fc1', 'diff'],
+    ['diffusion_model.input_blocks.1.1.proj_in.lora_A.weight', 'unet', 'input_blocks_1_1_proj_in', 'down'],
+    [
+      'text_encoders.clip_l.transformer.text_model.encoder.layers.0.mlp.fc1.lora_B.weight',
+      'text_encoder',
+      'encoder_layers_0_mlp_fc1',
+      'up',
+    ],
+    [
+      'base_model.model.text_model.encoder.layers.0.mlp.fc1.lora_A.weight',
+      'text_encoder',
+      'encoder_layers_0_mlp_fc1',
+      'down',
+    ],
+    ['base_model.model.conv_in.weight', 'unet', 'conv_in', 'weight'],
+    ['base_model.model.a.to_out.0.base_layer.bias', 'unet', 'a_to_out_0', 'bias'],
+    ['base_model.model.a.lora_magnitude_vector.weight', 'unet', 'a', 'magnitude'],
+  ])('%s', (name, network, module, part) => {
+    expect(loraName(name)).toMatchObject({ network, module, part });
   });
 
   it('of other kinds are told apart', () => {
-    for (const ending of ['hada_w1_a', 'lokr_w1', 'dora_scale', 'lora_mid.weight']) {
-      expect(loraName(`lora_unet_mid_block_attentions_0_proj_in.${ending}`), ending).toBeUndefined();
+    for (const name of [
+      'lora_unet_a.oft_blocks',
+      'lora_unet_a.bias',
+      'conv_in.weight',
+      'unet.a.ia3_l',
+      'lora_unet_a.toString',
+      '',
+    ]) {
+      expect(loraName(name), name).toBeUndefined();
     }
+    expect(otherMethod('lora_unet_a.oft_blocks')).toBe('OFT');
+    expect(otherMethod('lora_unet_a.alpha')).toBeUndefined();
+  });
+
+  it("of LDM's modules lead back to those of diffusers", () => {
+    const all = pairs('unet', 'model.diffusion_model.').map((pair) =>
+      pair.map((name) => name.replace(/\.(weight|bias)$/, '')),
+    );
+    for (const [theirs, ours] of all) {
+      expect(
+        ldmUNetModule(ours, { layersPerBlock: 2 }, (block) => block > 0),
+        ours,
+      ).toBe(theirs);
+    }
+    for (const other of [
+      'add_embedding.linear_1',
+      'mid_block.resnets.0.constructor',
+      'down_blocks.0.toString.0.x',
+      'conv',
+    ])
+      expect(
+        ldmUNetModule(other, { layersPerBlock: 2 }, () => true),
+        other,
+      ).toBeUndefined();
   });
 });

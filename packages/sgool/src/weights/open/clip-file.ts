@@ -1,5 +1,5 @@
 /** @file A CLIP in one file: OpenAI's archives, OpenCLIP and models trained from it (HPS), or transformers' names. */
-import { places } from '#platform';
+import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import { rows, transposed } from '../formats/tensor-views.ts';
@@ -12,8 +12,11 @@ import {
   weightSource,
 } from '../formats/weight-source.ts';
 import { inferClipConfig } from '../names/infer-config.ts';
+import { refuseAs } from '../names/known-files.ts';
 import { openClipParts } from '../names/open-clip.ts';
+import { type Config, readConfig } from '../sources/read-config.ts';
 import type { ModelComponent } from './model-folder.ts';
+import { guessActivation, openClipSettings } from './open-clip-config.ts';
 
 /**
  * Presents a CLIP with OpenAI's names under transformers' names. Joint projections are split into byte ranges; the two
@@ -41,6 +44,7 @@ export function openClipSource(file: Pick<TensorFile, 'path' | 'tensors'>, prefi
 
 /** The weights of a file under transformers' names. @throws UserError when it holds no supported CLIP */
 function clipSource(file: TensorFile): WeightSource {
+  refuseAs('clip', file);
   if (file.tensors.has('vision_model.embeddings.patch_embedding.weight')) {
     return weightSource(file, dropPositionIds);
   }
@@ -60,17 +64,52 @@ function clipSource(file: TensorFile): WeightSource {
   );
 }
 
+/** The configuration of transformers beside a file, where it is that of a CLIP. */
+async function configBeside(path: string): Promise<Config | undefined> {
+  const beside = places.join(places.dirname(path), 'config.json');
+  if (!(await files.exists(beside))) return undefined;
+  const config = await readConfig(beside);
+  return config.model_type === 'clip' && 'vision_config' in config ? config : undefined;
+}
+
+const OPENAI_NAMES = /^visual\./;
+
+/** Width of the image tower from which on only OpenCLIP has published models. */
+const WIDE = 1280;
+
 /**
- * Opens a CLIP in one file, .pt, .pth, .bin or .safetensors. Its configuration is inferred from the shapes. Small
- * OpenCLIP models differ from OpenAI's in their activation only, which shapes do not show.
+ * Opens a CLIP in one file, .pt, .pth, .bin, .ckpt, .gguf or .safetensors. What its shapes do not show is taken from a
+ * configuration beside it, else from the name of the file: see open-clip-config.ts.
  *
- * @param activation of both towers. Default: OpenAI's, except for widths that only OpenCLIP has
+ * @param activation of both towers, where it is known
  * @throws UserError when the file is broken or holds no CLIP
  */
 export async function openClipFile(
   path: string,
   { activation }: { activation?: 'quick_gelu' | 'gelu' } = {},
 ): Promise<ModelComponent> {
-  const weights = clipSource(await openTensorFile(path));
-  return { name: places.basename(path), dir: path, config: inferClipConfig(weights, activation), weights };
+  const file = await openTensorFile(path);
+  const weights = clipSource(file);
+  const component = { name: places.basename(path), dir: path, weights };
+  if (activation !== undefined) return { ...component, config: inferClipConfig(weights, activation) };
+  const isOpenai =
+    weights.names().length > 0 && [...file.tensors.keys()].some((name) => OPENAI_NAMES.test(name));
+  const stated = isOpenai ? undefined : await configBeside(path);
+  if (stated !== undefined) return { ...component, config: stated };
+  const settings = await openClipSettings(path);
+  if (settings !== undefined) {
+    return { ...component, config: inferClipConfig(weights, settings.activation, settings) };
+  }
+  const [width] = weights.get('vision_model.embeddings.patch_embedding.weight').shape;
+  const guess = guessActivation(path, file.metadata.format, width >= WIDE);
+  const config = inferClipConfig(weights, guess.activation);
+  if (!guess.isAssumed) return { ...component, config };
+  const name = guess.activation === 'gelu' ? 'GELU' : "OpenAI's quick GELU";
+  return {
+    ...component,
+    config,
+    notes: [
+      `${component.name}: nothing says which activation this CLIP was trained with, ${name} is assumed; put its open_clip_config.json or config.json beside it to decide`,
+    ],
+  };
 }

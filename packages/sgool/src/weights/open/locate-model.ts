@@ -64,7 +64,7 @@ export function resolveModel(
       `model: unknown, got ${nameOrPath}; give the URL of a folder in the diffusers layout, such as ./models/toybox/`,
     );
   }
-  if (/\.(ckpt|safetensors|pth?|bin)$/i.test(nameOrPath)) {
+  if (/\.(ckpt|safetensors|pth?|bin|gguf)$/i.test(nameOrPath)) {
     throw new UserError(`model: the file ${nameOrPath} does not exist`);
   }
   const onHub = parseModelId(nameOrPath);
@@ -77,7 +77,7 @@ export function resolveModel(
   }
   const names = PACKAGED.join(', ');
   throw new UserError(
-    `model: unknown, got ${nameOrPath}; choose one of ${names}, the path of a folder in the diffusers layout or of a .ckpt or .safetensors file, or org/name for a model of the Hub`,
+    `model: unknown, got ${nameOrPath}; choose one of ${names}, the path of a folder in the diffusers layout or of a .ckpt, .safetensors or .gguf file, or org/name for a model of the Hub`,
   );
 }
 

@@ -1,27 +1,33 @@
 /**
- * @file LoRA: changes of low rank that are added to the weights of a model, W + weight · alpha / rank · up · down.
+ * @file LoRA and its relatives (LyCORIS, DoRA, adapters of PEFT): changes that are added to the weights of a model,
+ * W + weight · alpha / rank · up · down in the plain case.
  *
- * Reference: Hu et al. 2021, LoRA: Low-Rank Adaptation of Large Language Models, section 4.1
+ * Reference: Hu et al. 2021, LoRA: Low-Rank Adaptation of Large Language Models, section 4.1; for the others see lora-delta.ts
  */
 
+import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
 import { product } from '../../numbers.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
-import { float32Of, valuesOf } from '../formats/tensor-views.ts';
+import { valuesOf } from '../formats/tensor-views.ts';
 import {
   type ComputedTensor,
   sourceOf,
   type TensorFile,
   type WeightTensor,
 } from '../formats/weight-source.ts';
-import { type LoraNetwork, loraModule, loraName } from '../names/lora.ts';
+import { refuseAs } from '../names/known-files.ts';
+import { ldmUNetModule } from '../names/ldm-unet.ts';
+import { type LoraNetwork, type LoraPart, loraModule, loraName, otherMethod } from '../names/lora.ts';
+import { type Config, readConfig } from '../sources/read-config.ts';
+import { type LoraParts, magnitudeAxis, mergedBias, mergedWeight, ruleOf } from './lora-delta.ts';
 import type { ModelComponent } from './model-folder.ts';
+import { metadataOf, type PeftSettings, peftSettings } from './peft-settings.ts';
 
 /** The change of one module. */
-interface LoraChange {
-  readonly down: WeightTensor;
-  readonly up: WeightTensor;
-  /** alpha / rank. */
+export interface LoraChange {
+  readonly parts: LoraParts;
+  /** alpha / rank, or what PEFT's configuration says. */
   readonly scale: number;
 }
 
@@ -34,102 +40,254 @@ export interface Lora {
 
 /** A LoRA and its strength. */
 export interface LoraChoice {
+  /** A file, or the folder of an adapter of PEFT or diffusers. */
   readonly path: string;
   /** 1 is the strength of its training, 0 is off; negative values and values above 1 are allowed. Default 1. */
   readonly weight?: number;
 }
 
-/** Metadata of diffusers with peft: `unet.lora_alpha` and the like. */
-function adapterSettings({ metadata }: TensorFile): Readonly<Record<string, unknown>> {
-  try {
-    const settings: unknown = JSON.parse(metadata.lora_adapter_metadata ?? '{}');
-    return typeof settings === 'object' && settings !== null ? (settings as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
-}
+const NETWORKS = ['unet', 'text_encoder'] as const;
+/** Names of the weights in an adapter's folder, of PEFT and of diffusers. */
+const FOLDER_FILES = [
+  'adapter_model.safetensors',
+  'adapter_model.bin',
+  'pytorch_lora_weights.safetensors',
+  'pytorch_lora_weights.bin',
+];
+const ADAPTER_CONFIG = 'adapter_config.json';
 
-/** alpha of one module, or undefined where the file has none (then the scale is 1). */
-function alphaOf(file: TensorFile, network: LoraNetwork, module: string, own: WeightTensor | undefined) {
-  if (own !== undefined) {
-    const [alpha] = product(own.shape) === 1 ? valuesOf(own) : [Number.NaN];
-    return Number(alpha);
+/** The files of a LoRA, each with the network that its folder stands for. */
+async function filesOf(path: string): Promise<{ path: string; network?: LoraNetwork }[]> {
+  if (!(await files.isFolder(path)) || (await files.isFile(path))) return [{ path }];
+  const inside = async (dir: string) => {
+    for (const name of FOLDER_FILES) {
+      if (await files.exists(places.join(dir, name))) return places.join(dir, name);
+    }
+    return undefined;
+  };
+  const own = await inside(path);
+  if (own !== undefined) return [{ path: own }];
+  const found: { path: string; network: LoraNetwork }[] = [];
+  for (const network of NETWORKS) {
+    const part = await inside(places.join(path, network));
+    if (part !== undefined) found.push({ path: part, network });
   }
-  const settings = adapterSettings(file);
-  const patterns = settings[`${network}.alpha_pattern`];
-  const special = Object.entries((patterns as Record<string, unknown>) ?? {}).find(
-    ([path]) => loraModule(path) === module,
+  if (found.length > 0) return found;
+  throw new UserError(
+    `${path}: a folder without a LoRA; give the file itself, or a folder with ${FOLDER_FILES[0]} or ${FOLDER_FILES[2]}`,
   );
-  const alpha = special?.[1] ?? settings[`${network}.lora_alpha`];
-  return typeof alpha === 'number' ? alpha : undefined;
 }
 
-/**
- * Opens a LoRA for Stable Diffusion 1.x or 2.x, with kohya's or diffusers' names.
- *
- * @throws UserError when the file is broken, or changes weights in another way (LoHa, LoKr, DoRA)
- */
-export async function openLora(path: string): Promise<Lora> {
-  const file = await openTensorFile(path);
-  const parts = new Map<string, { network: LoraNetwork; module: string } & Record<string, unknown>>();
+/** The configuration of PEFT for each network of a file, where it has one. */
+async function peftConfigs(
+  file: TensorFile,
+  path: string,
+): Promise<(network: LoraNetwork) => PeftSettings | undefined> {
+  const beside = places.join(places.dirname(path), ADAPTER_CONFIG);
+  const isPeft =
+    /^adapter_model\./.test(places.basename(path)) ||
+    [...file.tensors.keys()].some((name) => name.startsWith('base_model.model.'));
+  if (isPeft && (await files.exists(beside))) {
+    const settings = peftSettings(await readConfig(beside), beside);
+    return () => settings;
+  }
+  const text = file.metadata.lora_adapter_metadata;
+  if (text === undefined) return () => undefined;
+  let all: unknown;
+  try {
+    all = JSON.parse(text);
+  } catch {
+    all = undefined;
+  }
+  if (typeof all !== 'object' || all === null || Array.isArray(all)) {
+    throw new UserError(
+      `${file.path}: its lora_adapter_metadata is not a JSON object, got ${text.slice(0, 60)}`,
+    );
+  }
+  const owner = `${file.path} (lora_adapter_metadata)`;
+  const settings = new Map(
+    NETWORKS.flatMap((network) => {
+      const config = metadataOf(all as Config, network);
+      return config === undefined ? [] : [[network, peftSettings(config, owner)] as const];
+    }),
+  );
+  return (network) => settings.get(network);
+}
+
+interface FoundModule {
+  readonly network: LoraNetwork;
+  readonly module: string;
+  readonly path?: string;
+  readonly parts: Partial<Record<LoraPart, WeightTensor>>;
+}
+
+function modulesOf(file: TensorFile, network: LoraNetwork | undefined): FoundModule[] {
+  const modules = new Map<string, FoundModule>();
   for (const [name, tensor] of file.tensors) {
     const found = loraName(name);
     if (found === undefined) {
+      const method = otherMethod(name);
       throw new UserError(
-        `${file.path}: tensor ${name} is not that of a LoRA; LoHa, LoKr and DoRA are not supported`,
+        method === undefined
+          ? `${file.path}: tensor ${name} is not that of a LoRA; LoRA, LoHa, LoKr, DoRA, IA3 and full differences are supported`
+          : `${file.path}: tensor ${name} is that of ${method}, which is not supported; LoRA, LoHa, LoKr, DoRA, IA3 and full differences are`,
       );
     }
-    const { network, module, part } = found;
-    const key = `${network} ${module}`;
-    const known = parts.get(key) ?? { network, module };
-    parts.set(key, { ...known, [part]: tensor });
+    const { module, path, part } = found;
+    const place = network ?? found.network;
+    const key = `${place} ${module}`;
+    const known = modules.get(key) ?? { network: place, module, path, parts: {} };
+    if (known.parts[part] !== undefined) {
+      throw new UserError(`${file.path}: module ${module} has two tensors for one purpose, one is ${name}`);
+    }
+    known.parts[part] = tensor;
+    modules.set(key, known);
   }
+  return [...modules.values()];
+}
+
+/** The one number in a module's own `alpha`; NaN where it is not one number. */
+function ownAlpha(alpha: WeightTensor | undefined): number | undefined {
+  if (alpha === undefined) return undefined;
+  const [value] = product(alpha.shape) === 1 ? valuesOf(alpha) : [Number.NaN];
+  return Number(value);
+}
+
+function changeOf(
+  { path: owner }: TensorFile,
+  { module, path = module, parts }: FoundModule,
+  settings: PeftSettings | undefined,
+  needsSettings: boolean,
+): LoraChange {
+  const { rule, unused, missing } = ruleOf(parts);
+  if (missing !== undefined) {
+    const what =
+      rule?.needs[0] === 'down'
+        ? 'has only one of its two matrices'
+        : `has no ${missing.replace(',', ' or ')}`;
+    throw new UserError(`${owner}: module ${module} ${what}; the file is incomplete`);
+  }
+  if (unused.length > 0) {
+    throw new UserError(
+      `${owner}: module ${module} also has ${unused.join(', ')}, which is not supported beside its other tensors`,
+    );
+  }
+  if (settings?.usesDora && rule?.needs[0] === 'down' && parts.magnitude === undefined) {
+    throw new UserError(`${owner}: use_dora is true, but module ${module} has no lora_magnitude_vector`);
+  }
+  const rank = rule?.rank(parts);
+  const alpha = ownAlpha(parts.alpha);
+  if (rank === undefined) {
+    const isKronecker = parts.lokr_w1 !== undefined && settings !== undefined;
+    return { parts, scale: isKronecker ? settings.scale(path, 0) : 1 };
+  }
+  if (alpha === undefined && settings === undefined && needsSettings) {
+    throw new UserError(
+      `${owner}: an adapter of PEFT without its ${ADAPTER_CONFIG}, which says how strong it is (lora_alpha); put that file beside it`,
+    );
+  }
+  if (!(rank > 0) || (alpha !== undefined && !Number.isFinite(alpha))) {
+    throw new UserError(`${owner}: module ${module} has rank ${rank} and alpha ${alpha ?? 'none'}`);
+  }
+  if (alpha !== undefined) return { parts, scale: alpha / rank };
+  return { parts, scale: settings === undefined ? 1 : settings.scale(path, rank) };
+}
+
+/**
+ * Opens a LoRA for Stable Diffusion 1.x or 2.x, with names of kohya, LyCORIS, ComfyUI, PEFT or diffusers: LoRA (also of
+ * convolutions, with or without a core), LoHa, LoKr, IA3, full differences, DoRA.
+ *
+ * @param path a file, or the folder of an adapter
+ * @throws UserError when the file is broken, belongs to another model, or changes weights in another way
+ */
+export async function openLora(path: string): Promise<Lora> {
   const changes = { unet: new Map<string, LoraChange>(), text_encoder: new Map<string, LoraChange>() };
-  for (const { network, module, down, up, alpha } of parts.values()) {
-    const one = { down, up } as { down?: WeightTensor; up?: WeightTensor };
-    if (one.down === undefined || one.up === undefined) {
-      throw new UserError(`${file.path}: module ${module} has only one of its two matrices`);
-    }
-    const [rank] = one.down.shape;
-    const stated = alphaOf(file, network, module, alpha as WeightTensor | undefined) ?? rank;
-    if (!Number.isFinite(stated) || !(rank > 0)) {
-      throw new UserError(`${file.path}: module ${module} has rank ${rank} and alpha ${stated}`);
-    }
-    changes[network].set(module, { down: one.down, up: one.up, scale: stated / rank });
-  }
-  return { path: file.path, changes };
-}
-
-/** up · down, added to the base in float32. */
-function merge(base: WeightTensor, { up, down, scale }: LoraChange): Float32Array {
-  const merged = Float32Array.from(float32Of(base));
-  const left = float32Of(up);
-  const right = float32Of(down);
-  const [rank] = down.shape;
-  const height = base.shape[0];
-  const width = merged.length / height;
-  for (let row = 0; row < height; row++) {
-    const target = merged.subarray(row * width, (row + 1) * width);
-    for (let k = 0; k < rank; k++) {
-      const factor = scale * left[row * rank + k];
-      const line = right.subarray(k * width, (k + 1) * width);
-      for (let i = 0; i < width; i++) target[i] += factor * line[i];
+  const found = await filesOf(path);
+  let first: string | undefined;
+  for (const { path: each, network: place } of found) {
+    const file = await openTensorFile(each);
+    first ??= file.path;
+    refuseAs('lora', file);
+    const settingsOf = await peftConfigs(file, each);
+    const needsSettings = [...file.tensors.keys()].some((name) => name.startsWith('base_model.model.'));
+    for (const one of modulesOf(file, place)) {
+      changes[one.network].set(one.module, changeOf(file, one, settingsOf(one.network), needsSettings));
     }
   }
-  return merged;
+  return { path: first ?? path, changes };
 }
 
-function changed(lora: Lora, name: string, base: WeightTensor, change: LoraChange): ComputedTensor {
-  const { up, down } = change;
-  const [height] = base.shape;
-  const [rank] = down.shape;
+/** The plain case, which an engine can compute from the three matrices. */
+function lowRankOf(base: WeightTensor, { parts, scale }: LoraChange): ComputedTensor['lowRank'] {
+  const { up, down, mid, dora_scale, magnitude } = parts;
+  if ((up === undefined || down === undefined || mid) ?? dora_scale ?? magnitude) return undefined;
+  return { base, up, down, scale };
+}
+
+const shapesOf = (parts: LoraParts) =>
+  Object.values(parts)
+    .filter(({ shape }) => product(shape) !== 1)
+    .map(({ shape }) => `[${shape}]`)
+    .join(' and ');
+
+/** Widths of the text that the published families attend to. */
+const FAMILIES: Readonly<Record<number, string>> = {
+  768: 'Stable Diffusion 1.x',
+  1024: 'Stable Diffusion 2.x',
+  2048: 'Stable Diffusion XL',
+};
+
+/** The family that a LoRA was made for, where the width of its cross attention tells. */
+function familyOf(name: string, { down }: LoraParts): string {
+  if (down === undefined || !/attn2\.to_[kv]\.weight$/.test(name)) return '';
+  const family = FAMILIES[product(down.shape.slice(1))];
+  return family === undefined ? '' : ` (${family})`;
+}
+
+function changedWeight(
+  lora: Lora,
+  name: string,
+  base: WeightTensor,
+  { parts, scale }: LoraChange,
+  strength: number,
+): WeightTensor {
+  const { rule } = ruleOf(parts);
+  if (rule === undefined) return base;
+  const { shape, path } = base;
+  const magnitude = parts.dora_scale ?? parts.magnitude;
   const fits =
-    up.shape[0] === height &&
-    product(up.shape) === height * rank &&
-    product(down.shape) * height === product(base.shape) * rank;
+    rule.fits(parts, shape) && (magnitude === undefined || magnitudeAxis(magnitude, shape) !== undefined);
   if (!fits) {
     throw new UserError(
-      `${lora.path}: it was made for another model: ${name} is [${base.shape}], the matrices are [${up.shape}] and [${down.shape}]`,
+      `${lora.path}: it was made for another model${familyOf(name, parts)}: ${name} is [${shape}], the matrices are ${shapesOf(parts)}`,
+    );
+  }
+  const lowRank = lowRankOf(base, { parts, scale: strength * scale });
+  return {
+    dtype: 'F32',
+    shape,
+    path,
+    byteLength: product(shape) * 4,
+    compute: () => mergedWeight(base, rule, parts, scale, strength),
+    ...(lowRank === undefined ? {} : { lowRank }),
+  };
+}
+
+const BIAS_PARTS = ['diff_b', 'up_bias', 'bias'] as const;
+
+function changedBias(
+  lora: Lora,
+  name: string,
+  base: WeightTensor,
+  { parts, scale }: LoraChange,
+  strength: number,
+): WeightTensor {
+  const wrong = BIAS_PARTS.map((part) => parts[part]).find(
+    (tensor) => tensor !== undefined && product(tensor.shape) !== product(base.shape),
+  );
+  if (wrong !== undefined) {
+    throw new UserError(
+      `${lora.path}: it was made for another model: ${name} is [${base.shape}], its change is [${wrong.shape}]`,
     );
   }
   const { shape, path } = base;
@@ -138,9 +296,60 @@ function changed(lora: Lora, name: string, base: WeightTensor, change: LoraChang
     shape,
     path,
     byteLength: product(shape) * 4,
-    compute: () => merge(base, change),
-    lowRank: { base, ...change },
+    compute: () => mergedBias(base, parts, scale, strength),
   };
+}
+
+/** Modules of a network by the names that a LoRA may have for them: with diffusers' paths, for a UNet also with LDM's. */
+function modulePaths({ name, config, weights }: ModelComponent): Map<string, string> {
+  const modules = new Set<string>();
+  for (const tensor of weights.tensors.keys()) modules.add(tensor.replace(/\.(weight|bias)$/, ''));
+  const found = new Map<string, string>();
+  const layers = [config.layers_per_block ?? 2].flat();
+  for (const module of modules) {
+    found.set(loraModule(module), module);
+    if (name !== 'unet') continue;
+    const ldm = ldmUNetModule(module, { layersPerBlock: Number(layers[0]) }, (block) =>
+      modules.has(`up_blocks.${block}.attentions.0.norm`),
+    );
+    if (ldm !== undefined) found.set(loraModule(ldm), module);
+  }
+  return found;
+}
+
+function applyTo(
+  component: ModelComponent,
+  lora: Lora,
+  network: LoraNetwork,
+  weight: number,
+): ModelComponent {
+  const tensors = new Map(component.weights.tensors);
+  const paths = modulePaths(component);
+  const changes = lora.changes[network];
+  const left = [...changes.keys()].filter((module) => !paths.has(module));
+  if (left.length > 0) {
+    throw new UserError(
+      `${lora.path}: it was made for another model: the ${network} has no module ${left[0]}${left.length > 1 ? `, nor ${left.length - 1} more` : ''}`,
+    );
+  }
+  for (const [module, change] of changes) {
+    const path = paths.get(module) ?? module;
+    const [weightName, biasName] = [`${path}.weight`, `${path}.bias`];
+    const base = tensors.get(weightName);
+    if (base === undefined) {
+      throw new UserError(`${lora.path}: it was made for another model: ${path} has no weight`);
+    }
+    tensors.set(weightName, changedWeight(lora, weightName, base, change, weight));
+    if (!BIAS_PARTS.some((part) => change.parts[part] !== undefined)) continue;
+    const bias = tensors.get(biasName);
+    if (bias === undefined) {
+      throw new UserError(
+        `${lora.path}: it was made for another model: it changes the bias of ${path}, which has none`,
+      );
+    }
+    tensors.set(biasName, changedBias(lora, biasName, bias, change, weight));
+  }
+  return { ...component, weights: sourceOf(component.weights.path, tensors) };
 }
 
 /**
@@ -155,26 +364,13 @@ export function applyLora(
 ): Map<string, ModelComponent> {
   if (!Number.isFinite(weight)) throw new UserError(`LoRA: the weight must be a number, got ${weight}`);
   const result = new Map(components);
-  for (const network of ['unet', 'text_encoder'] as const) {
+  for (const network of NETWORKS) {
+    if (lora.changes[network].size === 0) continue;
     const component = components.get(network);
-    const changes = lora.changes[network];
-    if (component === undefined || changes.size === 0) continue;
-    const tensors = new Map(component.weights.tensors);
-    const left = new Set(changes.keys());
-    for (const [name, tensor] of component.weights.tensors) {
-      const module = name.endsWith('.weight') ? loraModule(name.slice(0, -'.weight'.length)) : '';
-      const change = changes.get(module);
-      if (change === undefined) continue;
-      tensors.set(name, changed(lora, name, tensor, { ...change, scale: weight * change.scale }));
-      left.delete(module);
+    if (component === undefined) {
+      throw new UserError(`${lora.path}: it changes the ${network}, which this model does not have`);
     }
-    if (left.size > 0) {
-      const [first] = left;
-      throw new UserError(
-        `${lora.path}: it was made for another model: the ${network} has no module ${first}${left.size > 1 ? `, nor ${left.size - 1} more` : ''}`,
-      );
-    }
-    result.set(network, { ...component, weights: sourceOf(component.weights.path, tensors) });
+    result.set(network, applyTo(component, lora, network, weight));
   }
   return result;
 }

@@ -77,6 +77,7 @@ describe('openModelFolder', () => {
     expect(components.get('unet')?.weights.get('f32')).toMatchObject({ dtype: 'F32', shape: [4, 6] });
 
     for (const [map, message] of [
+      [{ a: 'model\0.safetensors' }, /a shard must be a file beside the index, got "model\\u0000/],
       [{ a: '../model.safetensors' }, /a shard must be a file beside the index, got "\.\.\/model/],
       [{ a: 7 }, /a file beside the index, got 7/],
       [{ a: 'absent.safetensors' }, /absent\.safetensors: the file does not exist/],
@@ -97,7 +98,7 @@ describe('openModelFolder', () => {
     await writeFile(join(dir, 'vae', 'flax_model.msgpack'), '');
     await expect(openModelFolder(dir)).rejects.toThrow(/vae: no weights.*got flax_model\.msgpack/);
     await writeFile(join(dir, 'vae', 'diffusion_pytorch_model.bin'), '');
-    await expect(openModelFolder(dir)).rejects.toThrow(/diffusion_pytorch_model\.bin: not a valid/);
+    await expect(openModelFolder(dir)).rejects.toThrow(/diffusion_pytorch_model\.bin: the file is empty/);
     await writeFile(join(dir, 'vae', 'config.json'), '{"a":');
     await expect(openModelFolder(dir)).rejects.toThrow(/config\.json: not valid JSON/);
     await writeFile(join(dir, 'vae', 'config.json'), '[]');

@@ -9,6 +9,8 @@ import { openSharded } from '../formats/sharded.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import { type WeightSource, weightSource } from '../formats/weight-source.ts';
 import { EXTRA_NETWORKS } from '../names/extra-networks.ts';
+import { refuseConfig, refusePipeline, unknownKeys } from '../names/known-configs.ts';
+import { refuseAs } from '../names/known-files.ts';
 import { type Config, readConfig } from '../sources/read-config.ts';
 
 /** One network of a model. */
@@ -18,6 +20,8 @@ export interface ModelComponent {
   dir: string;
   config: Config;
   weights: WeightSource;
+  /** Lines for the user about what the files do not say and was assumed. */
+  notes?: readonly string[];
 }
 
 /** An opened model. */
@@ -106,14 +110,48 @@ async function explainMissingWeights(dir: string, variant: string | undefined): 
  */
 export async function openComponent(
   dir: string,
-  { variant }: { variant?: string } = {},
+  { variant, role = places.basename(dir) }: { variant?: string; role?: string } = {},
 ): Promise<ModelComponent> {
-  if (!(await files.isFolder(dir))) throw new UserError(`model folder: ${dir} does not exist`);
-  const config = await readConfig(places.join(dir, 'config.json'));
+  if (!(await files.isFolder(dir))) {
+    const what = (await files.isFile(dir))
+      ? 'is a file; a folder with config.json is expected'
+      : 'does not exist';
+    throw new UserError(`model folder: ${dir} ${what}`);
+  }
+  const configPath = places.join(dir, 'config.json');
+  const config = await readConfig(configPath);
+  refuseConfig(role, configPath, config);
   const found = await findWeights(dir, variant);
   if (found === undefined) throw new UserError(`${dir}: ${await explainMissingWeights(dir, variant)}`);
   const file = await (found.endsWith('.json') ? openSharded(found) : openTensorFile(found));
-  return { name: places.basename(dir), dir, config, weights: weightSource(file) };
+  const door = role === 'clip_b' ? 'clip' : DOORS.find((each) => each === role);
+  if (door !== undefined) refuseAs(door, file);
+  const notes = unknownKeys(role, configPath, config);
+  return {
+    name: places.basename(dir),
+    dir,
+    config,
+    weights: weightSource(file),
+    ...(notes.length === 0 ? {} : { notes }),
+  };
+}
+
+/** Networks whose files are looked at for what they are. */
+const DOORS = ['unet', 'vae', 'text_encoder', 'clip'] as const;
+
+/** What a folder is that is no model, for a message. */
+async function explainFolder(dir: string): Promise<string> {
+  const inside = (await files.list(dir)) ?? [];
+  const has = (name: string) => inside.includes(name);
+  if (has('adapter_config.json') || has('pytorch_lora_weights.safetensors')) {
+    return 'it is that of a LoRA; give the model itself, and this folder as a LoRA';
+  }
+  const weights = inside.filter((name) => /\.(safetensors|ckpt|gguf)$/i.test(name));
+  if (has('config.json')) {
+    return 'it is that of a single network; give the folder of the whole model, with model_index.json';
+  }
+  if (weights.length > 0) return `give one of its files: ${weights.slice(0, 3).join(', ')}`;
+  return 'give a folder in the diffusers layout';
 }
 
 async function openComponents(
@@ -151,11 +189,10 @@ export async function openModelFolder(
   }
   const indexPath = places.join(dir, 'model_index.json');
   if (!(await files.exists(indexPath))) {
-    throw new UserError(
-      `model folder: ${path} has no model_index.json; give a folder in the diffusers layout`,
-    );
+    throw new UserError(`model folder: ${path} has no model_index.json; ${await explainFolder(dir)}`);
   }
   const modelIndex = await readConfig(indexPath);
+  refusePipeline(indexPath, modelIndex);
   const components = await openComponents(dir, modelIndex, { required, variant });
   const schedulerPath = places.join(dir, 'scheduler', 'scheduler_config.json');
   const schedulerConfig = (await files.exists(schedulerPath)) ? await readConfig(schedulerPath) : {};

@@ -11,6 +11,7 @@ import {
 } from '../formats/weight-source.ts';
 import type { Environment } from '../hub/environment.ts';
 import { inferVaeConfig } from '../names/infer-config.ts';
+import { refuseAs } from '../names/known-files.ts';
 import { readConfig } from '../sources/read-config.ts';
 import { openClipFile } from './clip-file.ts';
 import { resolveModel } from './locate-model.ts';
@@ -60,14 +61,17 @@ export async function openClip(
 ): Promise<ModelComponent> {
   const path = located(nameOrPath, env);
   if (!(await files.isFile(path)))
-    return { ...(await openComponent(await partOf(path, 'clip'))), name: 'clip' };
+    return { ...(await openComponent(await partOf(path, 'clip'), { role: 'clip' })), name: 'clip' };
   const found = await openClipFile(path);
   const stated = config === undefined ? undefined : places.join(config, 'clip', 'config.json');
   const isStated = stated !== undefined && (await files.exists(stated));
-  return { ...found, name: 'clip', config: isStated ? await readConfig(stated) : found.config };
+  return isStated
+    ? { ...found, name: 'clip', config: await readConfig(stated), notes: [] }
+    : { ...found, name: 'clip' };
 }
 
 function vaeSource(file: TensorFile): WeightSource {
+  refuseAs('vae', file);
   const prefix = 'first_stage_model.';
   const names = [...file.tensors.keys()];
   const own = names.some((name) => name.startsWith(prefix))
@@ -86,7 +90,7 @@ function vaeSource(file: TensorFile): WeightSource {
 export async function openVae(nameOrPath: string, env?: Environment): Promise<ModelComponent> {
   const path = located(nameOrPath, env);
   if (!(await files.isFile(path)))
-    return { ...(await openComponent(await partOf(path, 'vae'))), name: 'vae' };
+    return { ...(await openComponent(await partOf(path, 'vae'), { role: 'vae' })), name: 'vae' };
   const weights = vaeSource(await openTensorFile(path));
   return { name: 'vae', dir: path, config: inferVaeConfig(weights), weights };
 }
@@ -123,6 +127,11 @@ async function findTokenizer(
  */
 export async function openModel(path: string, options: OpenModelOptions = {}): Promise<ModelFolder> {
   const config = options.config === undefined ? undefined : located(options.config, options.env);
+  if (config !== undefined && (await files.isFile(config))) {
+    throw new UserError(
+      `model config: ${config} is a file; give a folder in the diffusers layout, of which only configurations are read`,
+    );
+  }
   const model = (await files.isFile(path))
     ? await openSingleFile(path, { ...options, config })
     : await openModelFolder(path, options);

@@ -18,6 +18,7 @@ import {
   weightSource,
 } from '../formats/weight-source.ts';
 import { inferTextConfig, inferUNetConfig, inferVaeConfig } from '../names/infer-config.ts';
+import { refuseAs } from '../names/known-files.ts';
 import { emaName, ldmUNetLayout, ldmUNetName } from '../names/ldm-unet.ts';
 import { ldmVaeBlocks, ldmVaeName } from '../names/ldm-vae.ts';
 import { type Config, readConfig } from '../sources/read-config.ts';
@@ -72,33 +73,15 @@ function renamed(
 
 /** Refuses files that are not a whole Stable Diffusion 1 or 2, and says what they are. */
 function refuseOthers(file: TensorFile, wantsVae: boolean): void {
+  refuseAs('model', file);
   const names = [...file.tensors.keys()];
   const some = (pattern: RegExp) => names.some((name) => pattern.test(name));
   const refuse = (what: string) => {
     throw new UserError(`${file.path}: ${what}`);
   };
-  if (some(/^conditioner\.embedders\.1\.|^model\.diffusion_model\.label_emb\./))
-    refuse('Stable Diffusion XL, which is not supported; use a 1.x or 2.x model');
-  if (some(/joint_blocks\.|double_blocks\.|transformer_blocks\.\d+\.attn\.add_/)) {
-    refuse(
-      'a diffusion transformer (Stable Diffusion 3, Flux), which is not supported; use a 1.x or 2.x model',
-    );
-  }
-  if (some(/lora_(up|down|A|B)\b|_lora\.(up|down)\./)) {
-    refuse('a LoRA, which changes a model; give the model itself, and this file as a LoRA');
-  }
-  if (!some(/^model\.diffusion_model\./)) {
-    if (some(/^(visual\.|vision_model\.)/)) refuse('a CLIP, not a whole model; give it as the CLIP of one');
-    if (some(/^down_blocks\.0\./)) {
-      refuse(
-        'a single network with the names of diffusers; put it into a model folder, beside its config.json',
-      );
-    }
+  if (!some(/^model\.diffusion_model\./))
     refuse('not a Stable Diffusion checkpoint: no tensor begins with model.diffusion_model.');
-  }
   const channels = file.tensors.get(`${UNET}input_blocks.0.0.weight`)?.shape[1];
-  if (channels === 9)
-    refuse('an inpainting model (9 input channels), which is not supported; use the plain one');
   if (channels !== 4) refuse(`a model with ${channels ?? 'no'} input channels is not supported; 4 are`);
   if (wantsVae && !some(/^first_stage_model\./))
     refuse('it has no autoencoder (first_stage_model.); give one with the option vae');
@@ -149,14 +132,32 @@ function textEncoder(file: TensorFile): {
   if (!second) {
     const tensors = TEXT.map((each) => below(file, each)).find(({ size }) => size > 0);
     const weights = renamed(file.path, tensors ?? new Map(), dropPositionIds);
-    return { weights, config: inferTextConfig(weights, 'quick_gelu'), second, turbo: false };
+    const config = inferTextConfig(weights, 'quick_gelu');
+    // stable-diffusion.cpp gives OpenCLIP's tower of 2.x these names, too.
+    if (config.hidden_size !== OPEN_CLIP_WIDTH) return { weights, config, second, turbo: false };
+    return { ...withoutLast(weights, OPEN_CLIP_LAYERS), second: true, turbo: false };
   }
-  const all = openClipSource(file, prefix);
+  const turbo = prefix === TURBO_OPEN_CLIP;
+  return { ...withoutLast(openClipSource(file, prefix)), second, turbo };
+}
+
+/** OpenCLIP's text tower of Stable Diffusion 2. */
+const OPEN_CLIP_WIDTH = 1024;
+const OPEN_CLIP_LAYERS = 24;
+
+/**
+ * OpenCLIP's tower without its last layer.
+ *
+ * @param whole the number of layers that a whole tower has; one with fewer has lost it already. Default: any is whole
+ */
+function withoutLast(all: WeightSource, whole?: number): { weights: WeightSource; config: Config } {
   const { num_hidden_layers: layers, ...config } = inferTextConfig(all, 'gelu');
   const last = (layers as number) - 1;
+  if (whole !== undefined && layers !== whole) {
+    return { weights: all, config: { ...config, num_hidden_layers: layers } };
+  }
   const weights = weightSource(all, (name) => (name.includes(`.layers.${last}.`) ? undefined : name));
-  const turbo = prefix === TURBO_OPEN_CLIP;
-  return { weights, config: { ...config, num_hidden_layers: last }, second, turbo };
+  return { weights, config: { ...config, num_hidden_layers: last } };
 }
 
 /** `parameterization` in the `.yaml` that is published with a checkpoint; its default is `eps`. */

@@ -54,7 +54,8 @@ function lazily(tensors: ReadonlyMap<string, WeightTensor>): Record<string, Tens
     [...tensors].map(([name, tensor]) => [
       name,
       {
-        dtype: tensor.dtype,
+        // 8-bit floats fit into float16.
+        dtype: tensor.dtype.startsWith('F8') ? 'F16' : tensor.dtype,
         shape: tensor.shape,
         get data() {
           return valuesOf(tensor);

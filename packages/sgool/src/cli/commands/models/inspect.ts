@@ -1,5 +1,6 @@
 /** @file `sgool models inspect <model>`: components, shapes and sizes of a model. */
 import type { Command } from 'commander';
+import { printable } from '../../../errors.ts';
 import { DEFAULT_MODEL, resolveModel } from '../../../weights/open/locate-model.ts';
 import { openModel } from '../../../weights/open/open-model.ts';
 import type { Host } from '../../host.ts';
@@ -12,7 +13,7 @@ export function configureInspect(parent: Command, host: Host): void {
     .description('show the components, shapes, parameters and sizes of a model')
     .argument(
       '[model]',
-      'model: a name, a folder in the diffusers layout, a .ckpt or .safetensors file, or org/name',
+      'model: a name, a folder in the diffusers layout, a .ckpt, .safetensors or .gguf file, or org/name',
       DEFAULT_MODEL,
     )
     .option('--tensors', 'list every tensor with its shape')
@@ -58,7 +59,7 @@ function describe(report: ModelReport, withTensors: boolean): string {
   if (withTensors) {
     for (const component of components) {
       const lines = component.tensors.map(({ name: tensor, dtype, shape }) => [
-        `  ${tensor}`,
+        `  ${printable(tensor)}`,
         dtype,
         `[${shape.join(', ')}]`,
       ]);

@@ -37,6 +37,8 @@ const DTYPES: Readonly<Record<string, Dtype>> = {
   'torch.uint16': 'U16',
   'torch.uint8': 'U8',
   'torch.bool': 'BOOL',
+  'torch.float8_e4m3fn': 'F8_E4M3',
+  'torch.float8_e5m2': 'F8_E5M2',
 };
 
 /** Named but never called. Lightning's class is a key of a dictionary in Stable Diffusion 1.4's own checkpoint. */
@@ -186,6 +188,8 @@ export class TorchResolver implements PickleResolver {
           return this.call(rebuild, args, charge);
         },
       ],
+      // A1111's first textual inversions keep their vectors in one; its state holds the parameters.
+      ['torch.nn.modules.container.ParameterDict', inert('torch.nn.modules.container.ParameterDict')],
       ['torch.Size', list],
       ['torch.device', inert('torch.device')],
       ['torch.jit._pickle.build_intlist', list],

@@ -51,6 +51,19 @@ function scriptTensors(root: PickledObject, path: string): [string, PickledTenso
   return found;
 }
 
+/**
+ * The vectors of A1111's textual inversions: `string_to_param`, a dictionary or a ParameterDict of one tensor, called
+ * `string_to_param.*` here.
+ */
+function wordTensors(value: Dictionary): [string, PickledTensor][] {
+  const found = value.get('string_to_param');
+  const state = found instanceof PickledObject ? found.state : undefined;
+  const parameters = state instanceof Map ? state.get('_parameters') : found;
+  return parameters instanceof Map
+    ? tensorsOf(parameters).map(([name, tensor]) => [`string_to_param.${name}`, tensor])
+    : [];
+}
+
 /** DataParallel puts `module.` before all names. */
 function withoutWrapper(entries: [string, PickledTensor][]): [string, PickledTensor][] {
   const wrapped = entries.length > 0 && entries.every(([name]) => name.startsWith('module.'));
@@ -65,7 +78,7 @@ function withoutWrapper(entries: [string, PickledTensor][]): [string, PickledTen
 export function namedTensors(value: PickleValue, path: string): [string, PickledTensor][] {
   const entries =
     value instanceof Map
-      ? tensorsOf(stateDict(value))
+      ? [...tensorsOf(stateDict(value)), ...wordTensors(value)]
       : value instanceof PickledObject
         ? scriptTensors(value, path)
         : [];

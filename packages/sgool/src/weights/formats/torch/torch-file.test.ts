@@ -89,6 +89,13 @@ describe('tensors and storages', () => {
       const file = await read(torchArchive(`\x80\x02${wrap(names)}.`, { 0: numbers }));
       expect([...file.tensors.keys()], names.join()).toEqual(['w']);
     }
+    const words = await read(torchArchive(`\x80\x02${wrap(['string_to_param'])}.`, { 0: numbers }));
+    expect([...words.tensors.keys()]).toEqual(['string_to_param.w']);
+    const container = `ctorch.nn.modules.container\nParameterDict\n)\x81${wrap(['_parameters'])}b`;
+    const old = `\x80\x02}X\x0f\x00\x00\x00string_to_param${container}s.`;
+    expect([...(await read(torchArchive(old, { 0: numbers }))).tensors.keys()]).toEqual([
+      'string_to_param.w',
+    ]);
     expect(await messageOf(read(torchArchive('\x80\x02}.')))).toMatch(/holds no tensors by name/);
     expect(await messageOf(read(torchArchive('\x80\x02]K\x01a.')))).toMatch(/holds no tensors by name/);
   });
