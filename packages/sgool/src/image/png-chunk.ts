@@ -57,3 +57,25 @@ export function pngChunk(type: string, content: Uint8Array): Uint8Array {
   view.setUint32(8 + content.length, crc32(chunk.subarray(4, 8 + content.length)));
   return chunk;
 }
+
+/** Chunks with text. A decoder needs none of them, and unpacks compressed ones into as much memory as they name. */
+const TEXT_CHUNKS = new Set(['tEXt', 'zTXt', 'iTXt']);
+
+/** A PNG file without its text chunks; any other file, and what follows a broken chunk, as it is. */
+export function withoutTextChunks(file: Uint8Array): Uint8Array {
+  if (!PNG_SIGNATURE.every((byte, i) => file[i] === byte)) return file;
+  const view = new DataView(file.buffer, file.byteOffset, file.length);
+  const kept: Uint8Array[] = [];
+  let from = 0;
+  let at = PNG_SIGNATURE.length;
+  while (at + 12 <= file.length) {
+    const end = at + 12 + view.getUint32(at);
+    if (end > file.length) break;
+    if (TEXT_CHUNKS.has(latin1Text(file.subarray(at + 4, at + 8)))) {
+      kept.push(file.subarray(from, at));
+      from = end;
+    }
+    at = end;
+  }
+  return kept.length === 0 ? file : concatBytes([...kept, file.subarray(from)]);
+}

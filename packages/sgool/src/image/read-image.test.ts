@@ -1,7 +1,10 @@
+import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import reference from '../../../../fixtures/data/image-files.json' with { type: 'json' };
 import { UserError } from '../errors.ts';
-import { decodeImage } from './read-image.ts';
+import { encodePng } from './png.ts';
+import { PNG_SIGNATURE, pngChunk } from './png-chunk.ts';
+import { decodeImage, MAX_SIDE } from './read-image.ts';
 
 const bytes = (base64: string) => new Uint8Array(Buffer.from(base64, 'base64'));
 
@@ -67,5 +70,50 @@ describe('decodeImage', () => {
     const file = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
     const message = `cannot read x: ${what}, which is not read; convert it to PNG or JPEG`;
     await expect(decodeImage(file, 'x')).rejects.toThrow(message);
+  });
+});
+
+describe('images that take more than they show', () => {
+  const text = (content: string) => new TextEncoder().encode(content);
+
+  it.each([
+    '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>',
+    '<?xml version="1.0"?>\n<!-- x --><svg width="8" height="8"/>',
+    '\ufeff <!DOCTYPE svg><svg/>',
+  ])('SVG is refused before anything is rendered: %j', async (drawing) => {
+    await expect(decodeImage(text(drawing), 'x.svg')).rejects.toThrow(
+      'cannot read x.svg: an SVG drawing, which is not read; export it as PNG',
+    );
+  });
+
+  it('a packed drawing is refused too', async () => {
+    await expect(decodeImage(Uint8Array.of(0x1f, 0x8b, 8, 0), 'x.svgz')).rejects.toThrow(
+      'cannot read x.svgz: a gzip file, such as a packed SVG drawing, which is not read; export it as PNG',
+    );
+  });
+
+  it.each([
+    [MAX_SIDE + 1, 1],
+    [1, MAX_SIDE + 1],
+  ])('%i x %i is refused by its side', async (width, height) => {
+    const header = text(`P5 ${width} ${height} 255\n`);
+    const file = new Uint8Array(header.length + width * height);
+    file.set(header);
+    await expect(decodeImage(file, 'long.pgm')).rejects.toThrow(
+      `cannot read long.pgm: ${width} x ${height} has a side of more than 65535 pixels; scale it down first`,
+    );
+  });
+
+  it('a PNG file with thousands of packed texts costs no more than its pixels', async () => {
+    const plain = encodePng({ width: 2, height: 1, data: Uint8Array.of(1, 2, 3, 4, 5, 6) });
+    // Each text unpacks to a megabyte of zeros.
+    const packed = deflateSync(new Uint8Array(2 ** 20));
+    const chunk = pngChunk('zTXt', Buffer.concat([Buffer.from('key\0\0', 'latin1'), packed]));
+    const header = plain.subarray(PNG_SIGNATURE.length, 33);
+    const file = Buffer.concat([PNG_SIGNATURE, header, ...Array(4000).fill(chunk), plain.subarray(33)]);
+    const before = process.memoryUsage.rss();
+    const { data } = await decodeImage(file, 'texts.png');
+    expect([...data]).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(process.memoryUsage.rss() - before).toBeLessThan(300e6);
   });
 });

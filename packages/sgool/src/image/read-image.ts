@@ -5,10 +5,13 @@ import { UserError } from '../errors.ts';
 import { decodeBmp, isBmp } from './bmp.ts';
 import type { AcceptSize, DecodedImage } from './decoded-image.ts';
 import { type Colour, createImage, type Image } from './image.ts';
+import { latin1Text, withoutTextChunks } from './png-chunk.ts';
 import { decodePnm, isPnm } from './pnm.ts';
 
 /** Largest image that is decoded, in pixels: 8192 x 8192. */
 export const MAX_PIXELS = 2 ** 26;
+/** Longest side that is decoded, in pixels; JPEG has no longer one. Resampling matrices grow with it. */
+export const MAX_SIDE = 2 ** 16 - 1;
 
 /** How an image is decoded. */
 export interface ReadOptions {
@@ -22,7 +25,8 @@ export interface ReadOptions {
  * Decodes an image: turned upright as its EXIF data says, sRGB, transparent parts over `background`.
  *
  * @param name of the image, for messages
- * @throws UserError when it is not an image, is broken, or has more than `maxPixels` pixels
+ * @throws UserError when it is not an image, is broken, is a drawing (SVG), has more than `maxPixels` pixels or a side of more than
+ *   `MAX_SIDE`
  */
 export async function decodeImage(
   file: Uint8Array,
@@ -31,6 +35,11 @@ export async function decodeImage(
 ): Promise<Image> {
   try {
     const { width, height, data } = await decodeAny(file, background, (width, height) => {
+      if (Math.max(width, height) > MAX_SIDE) {
+        throw new UserError(
+          `${width} x ${height} has a side of more than ${MAX_SIDE} pixels; scale it down first`,
+        );
+      }
       if (width * height <= maxPixels) return;
       throw new UserError(`${width} x ${height} is more than ${maxPixels} pixels; scale it down first`);
     });
@@ -52,13 +61,26 @@ export async function decodeImage(
 
 async function decodeAny(file: Uint8Array, background: string, accept: AcceptSize): Promise<DecodedImage> {
   if (isPnm(file)) return decodePnm(file, accept);
-  if (!isBmp(file)) return imageDecoder.decode(file, background, accept);
+  const drawing = drawingOf(file);
+  if (drawing !== undefined) throw new UserError(`${drawing}, which is not read; export it as PNG`);
+  if (!isBmp(file)) return imageDecoder.decode(withoutTextChunks(file), background, accept);
   try {
     return decodeBmp(file, colourOf(background), accept);
   } catch (error) {
     if (!(error instanceof UserError) || !error.message.startsWith('a BMP')) throw error;
     throw new UserError(`${error.message}, which is not read; convert it to PNG or JPEG`, { cause: error });
   }
+}
+
+/** How far into a file the first element of a drawing is looked for, in bytes. */
+const SVG_HEAD = 4096;
+
+/** What a file is that a decoder would render, if it is one: the filters of a drawing can compute for hours. */
+function drawingOf(file: Uint8Array): string | undefined {
+  const head = latin1Text(file.subarray(0, SVG_HEAD));
+  if (/^(?:\xef\xbb\xbf)?\s*(?:<\?xml|<!--|<!DOCTYPE\s+svg|<svg|<\w+:svg)/i.test(head))
+    return 'an SVG drawing';
+  return head.startsWith('\x1f\x8b') ? 'a gzip file, such as a packed SVG drawing' : undefined;
 }
 
 /** `#rrggbb` as a colour. */
