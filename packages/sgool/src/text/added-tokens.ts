@@ -12,6 +12,8 @@ export interface AddedToken {
   readonly single_word?: boolean;
   /** Whether it is looked for in the cleaned text, itself cleaned, rather than in the text as written. Default true. */
   readonly normalized?: boolean;
+  /** How many tokens with the next ids come behind it: an embedding of several vectors. Default 0. */
+  readonly following?: number;
 }
 
 /** A stretch of text, or an added token in its place. */

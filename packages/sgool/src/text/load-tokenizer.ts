@@ -4,6 +4,7 @@ import { UserError } from '../errors.ts';
 import type { AddedToken } from './added-tokens.ts';
 import type { Vocabulary } from './byte-pairs.ts';
 import type { Cleaning } from './clean.ts';
+import { type EmbeddingWord, embeddingTokens } from './embedding-tokens.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 import { parseTokenizerJson } from './tokenizer-json.ts';
 import {
@@ -46,6 +47,8 @@ export interface LoadTokenizerOptions {
   readonly config?: JsonObject;
   /** Whose rules clean prompts. Default those of transformers. */
   readonly cleaning?: Cleaning;
+  /** Words of embeddings, which become tokens. */
+  readonly embeddings?: readonly EmbeddingWord[];
 }
 
 /** Classes that read text as CLIP's tokenizer does, where their files are CLIP's. */
@@ -189,7 +192,7 @@ function parseVocabulary(texts: TokenizerTexts, pathOf: (name: keyof TokenizerTe
 export function parseTokenizer(
   texts: TokenizerTexts,
   dir: string,
-  { config: overriding = {}, cleaning }: LoadTokenizerOptions = {},
+  { config: overriding = {}, cleaning, embeddings = [] }: LoadTokenizerOptions = {},
 ): Tokenizer {
   const pathOf = (name: keyof TokenizerTexts) => places.join(dir, TOKENIZER_FILES[name]);
   const stated = parseJsonObject(texts.config ?? '{}', pathOf('config'));
@@ -201,7 +204,20 @@ export function parseTokenizer(
   const config: JsonObject = { ...stated, ...special, ...overriding };
   const { vocab, merges, added: inFile } = parseVocabulary(texts, pathOf);
   const added = settle(vocab, addedTokens(texts, config, inFile, pathOf), config, dir);
-  return createTokenizer({ vocab, merges, config, added, cleaning });
+  const known = new Set([...added.map(({ content }) => content), ...SPECIAL_KEYS.map((key) => config[key])]);
+  const taken = embeddings.find(({ word }) => known.has(word));
+  if (taken !== undefined) {
+    throw new UserError(
+      `embedding: ${taken.word} is a token of the tokenizer ${dir} already; give another word: file=word`,
+    );
+  }
+  return createTokenizer({
+    vocab,
+    merges,
+    config,
+    added: [...added, ...embeddingTokens(embeddings)],
+    cleaning,
+  });
 }
 
 /** Whether a folder holds the vocabulary of a CLIP. */

@@ -27,6 +27,14 @@ export interface EncodedPrompt {
   lost: number;
 }
 
+/** A token of a text. */
+export interface TokenPiece {
+  readonly id: number;
+  readonly text: string;
+  /** On the first token of an embedding of several vectors: how many tokens, with it, stay together. */
+  readonly together?: number;
+}
+
 /** CLIP's tokenizer. */
 export interface Tokenizer {
   readonly vocabSize: number;
@@ -39,7 +47,7 @@ export interface Tokenizer {
   /** The id of a symbol or an added token, if there is one. */
   idOf(token: string): number | undefined;
   /** The ids of a text of any length without start, end and padding, each with its piece. */
-  pieces(text: string): readonly { readonly id: number; readonly text: string }[];
+  pieces(text: string): readonly TokenPiece[];
   /**
    * Indices in `encode(text).ids` of all pieces of every occurrence of a word or phrase, in order; the first token after the
    * start has index 1. Indices lost by truncation are left out. The list is empty when the word does not occur.
@@ -92,6 +100,19 @@ interface Word {
   readonly text: string;
   readonly ids: readonly number[];
   readonly pieces: readonly string[];
+  /** Whether its ids stay together where a prompt is divided. */
+  readonly isWhole?: boolean;
+}
+
+/** An added token as ids: several where it stands for an embedding of several vectors. */
+function wordOf({ id, content, following = 0 }: AddedToken): Word {
+  const behind = Array.from({ length: following }, (_, i) => i + 1);
+  return {
+    text: content,
+    ids: [id, ...behind.map((i) => id + i)],
+    pieces: [content, ...behind.map((i) => `${content}_${i}`)],
+    ...(following === 0 ? {} : { isWhole: true }),
+  };
 }
 
 /**
@@ -148,14 +169,17 @@ export function createTokenizer({
 
   function wordsOf(text: string): Word[] {
     return segments(text).flatMap((segment) =>
-      typeof segment === 'string'
-        ? splitWords(segment, cleaning).map(toWord)
-        : [{ text: segment.content, ids: [segment.id], pieces: [segment.content] }],
+      typeof segment === 'string' ? splitWords(segment, cleaning).map(toWord) : [wordOf(segment)],
     );
   }
 
   const piecesOf = (text: string) =>
-    wordsOf(text).flatMap(({ ids, pieces }) => ids.map((id, i) => ({ id, text: pieces[i] })));
+    wordsOf(text).flatMap(({ ids, pieces, isWhole }) =>
+      ids.map((id, i): TokenPiece => {
+        const piece = { id, text: pieces[i] };
+        return isWhole && i === 0 ? { ...piece, together: ids.length } : piece;
+      }),
+    );
 
   return {
     vocabSize:

@@ -89,3 +89,39 @@ it('a list of LoRAs that is none is a mistake of the command line', async () => 
   expect(code).toBe(2);
   expect(stderr).toContain('--lora: not usable, got ,; give file or file:weight');
 });
+
+it('embeddings come several times or with commas, each perhaps with its word', async () => {
+  const file = (name: string) => `${FORMATS}../embeddings/${name}`;
+  const words = [
+    'generate',
+    'a <Cat-Toy> web',
+    '--method',
+    'sd',
+    '--size',
+    '32',
+    '--steps',
+    '1',
+    '--out',
+    'toy',
+  ];
+  const { code, options, stderr } = await sgool(
+    ...words,
+    ...['--model', PIPELINE, '--embedding', file('one.bin')],
+    ...['--embedding', `${file('several.safetensors')}=<other>,${file('web.pt')}`],
+  );
+  expect(stderr).toContain('<other> in a prompt stands for several.safetensors (3 vectors)');
+  expect(code).toBe(0);
+  expect(options?.embeddings).toEqual([
+    { path: file('one.bin') },
+    { path: file('several.safetensors'), name: '<other>' },
+    { path: file('web.pt') },
+  ]);
+  const run = JSON.parse(await readFile(join(cwd, 'toy', 'run.json'), 'utf8'));
+  expect(run.repeat).toContain('--embedding ');
+});
+
+it('an embedding without a file or a word is a mistake of the command line', async () => {
+  const { code, stderr } = await sgool('generate', 'a cat', '--embedding', 'a.pt=');
+  expect(code).toBe(2);
+  expect(stderr).toContain('--embedding: not usable, got a.pt=; give file or file=word');
+});

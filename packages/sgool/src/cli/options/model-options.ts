@@ -34,6 +34,7 @@ export interface ModelParts {
   vae?: string;
   lora?: string;
   loraDir?: string;
+  embedding?: string;
   modelConfig?: string;
   variant?: string;
   prediction?: 'epsilon' | 'v_prediction';
@@ -67,6 +68,12 @@ const PART_SCHEMAS = {
     .string()
     .min(1)
     .describe('folder with LoRA files that the prompt may name, as in <lora:style:0.8>'),
+  embedding: z
+    .string()
+    .min(1)
+    .describe(
+      'textual inversion files, each with the word that the prompt names it by if it is not its own, separated by commas: cat-toy.bin,style.pt=oldpaint',
+    ),
   modelConfig: z
     .string()
     .min(1)
@@ -100,8 +107,9 @@ const DIFFERENCES: Readonly<Partial<Record<keyof ModelValues, Partial<CliOption>
   clip: { argument: 'place' },
   tokenizer: { argument: 'place' },
   vae: { argument: 'place' },
-  lora: { argument: 'files' },
+  lora: { argument: 'files', isList: true },
   loraDir: { argument: 'folder' },
+  embedding: { argument: 'files', isList: true },
   modelConfig: { argument: 'folder' },
   ema: { negated: true, description: 'do not use the moving average of the weights, if a file has both' },
 };
@@ -144,6 +152,20 @@ function parseLoras(text: string) {
   });
 }
 
+/** `file` or `file=word`, several with commas. */
+function parseEmbeddings(text: string) {
+  return text.split(',').map((item) => {
+    const [, path, name] = /^\s*(.*?)\s*(?:=\s*([^=]*?)\s*)?$/.exec(item) ?? [];
+    if (!path || name === '') {
+      throw new UserError(
+        `--embedding: not usable, got ${text}; give file or file=word, several separated by commas`,
+        { exitCode: USAGE_ERROR },
+      );
+    }
+    return name === undefined ? { path } : { path, name };
+  });
+}
+
 /** The parts among other values, without those that are not given. */
 export function partsOf(values: ModelParts): ModelParts {
   return Object.fromEntries(
@@ -161,10 +183,11 @@ export function withoutParts<T extends ModelParts>(values: T): Omit<T, keyof Mod
 /** The options for `loadPipeline`. @throws UserError where the list of LoRAs cannot be read */
 export function loadOptionsOf(values: ModelValues): LoadOptions & PromptLoraOptions {
   const { device = DEVICE_NAMES[0], precision = PRECISION_NAMES[0] } = values;
-  const { lora, modelConfig, prediction, ...same } = partsOf(values);
+  const { lora, embedding, modelConfig, prediction, ...same } = partsOf(values);
   return {
     ...same,
     ...(lora === undefined ? {} : { loras: parseLoras(lora) }),
+    ...(embedding === undefined ? {} : { embeddings: parseEmbeddings(embedding) }),
     ...(modelConfig === undefined ? {} : { config: modelConfig }),
     ...(prediction === undefined ? {} : { predictionType: prediction }),
     device,

@@ -19,6 +19,8 @@ export interface CliOption {
   readonly hidden?: boolean;
   /** A switch that is on by default is shown as `--no-x`. */
   readonly negated?: boolean;
+  /** May be given several times: the texts are joined by commas. */
+  readonly isList?: boolean;
   readonly description: string;
   /** Heading of its group in the help. */
   readonly group: string;
@@ -97,16 +99,18 @@ export const variableOf = (option: Pick<CliOption, 'flag' | 'aliases'>): string 
 
 /** The option for Commander, with its other names; for a switch two, of which the help shows one. */
 export function toCommander(option: CliOption): Option[] {
-  const { flag, argument, description, group, negated = false, hidden = false } = option;
+  const { flag, argument, description, group, negated = false, hidden = false, isList = false } = option;
   const who = `--${flag}`;
   if (argument === undefined) {
     const on = new Option(who, description).helpGroup(group).hideHelp(negated);
     const off = new Option(`--no-${flag}`, description).helpGroup(group).hideHelp(!negated);
     return [on, off];
   }
-  const parse = (who: string) => (text: string) => {
+  const parse = (who: string) => (text: string, before?: OptionValues) => {
+    const [key] = option.keys;
+    const all = isList && before?.[key] !== undefined ? `${before[key]},${text}` : text;
     try {
-      return option.parse(text, who);
+      return option.parse(all, who);
     } catch (error) {
       if (error instanceof UserError) throw new UserError(error.message, { exitCode: USAGE_ERROR });
       throw error;

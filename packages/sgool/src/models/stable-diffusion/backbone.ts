@@ -3,6 +3,7 @@ import { UserError } from '../../errors.ts';
 import { autoencoderConfig } from '../../networks/autoencoder/autoencoder-config.ts';
 import { networkWeights } from '../../networks/network-weights.ts';
 import { unetConfig } from '../../networks/unet/unet-config.ts';
+import type { EmbeddingWord } from '../../text/embedding-tokens.ts';
 import { hasTokenizer, loadTokenizer } from '../../text/load-tokenizer.ts';
 import { parsePrompt } from '../../text/prompt/prompt.ts';
 import type { ModelFolder } from '../../weights/open/model-folder.ts';
@@ -44,11 +45,12 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
     );
   }
   const { schedule, ...sampling } = stableDiffusionSchedule(folder);
-  const tokenizer = await openTokenizer(folder);
+  const clipTokenizer = await openTokenizer(folder);
+  const tokenizer = folder.embeddings ? await openTokenizer(folder, folder.embeddings) : clipTokenizer;
 
   const weights = networkWeights(unet.weights);
   const decoder = { config: vaeConfig, weights: networkWeights(vae.weights), checkpointBlocks };
-  const prompts = promptEncoder(encoder, tokenizer, programs);
+  const prompts = promptEncoder(encoder, tokenizer, programs, folder.embeddings);
 
   const scaleFactor = scaleFactorOf(vaeConfig);
   const latentChannels = vaeConfig.latent_channels;
@@ -67,7 +69,7 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
       ...(fewStep ? { fewStep } : {}),
       ...(config.time_cond_proj_dim ? { embedsGuidance: true } : {}),
     },
-    clipTokenizer: tokenizer,
+    clipTokenizer,
     checkPrompt: (prompt, { promptSyntax = 'a1111' } = {}) =>
       promptFit(parsePrompt(prompt, promptSyntax, 1), prompts, tokenizer),
     latentShape: ({ width, height }) => [1, latentChannels, height / scaleFactor, width / scaleFactor],
@@ -111,11 +113,14 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
   return backbone;
 }
 
-async function openTokenizer({ dir, tokenizerDir, tokenizerConfig }: ModelFolder) {
+async function openTokenizer(
+  { dir, tokenizerDir, tokenizerConfig }: ModelFolder,
+  embeddings?: readonly EmbeddingWord[],
+) {
   if (!(await hasTokenizer(tokenizerDir))) {
     throw new UserError(
       `${dir}: it has no tokenizer, expected in ${tokenizerDir}; give one with the option tokenizer: a folder with tokenizer.json, or vocab.json and merges.txt, of a CLIP, or a pulled model such as openai/clip-vit-large-patch14`,
     );
   }
-  return loadTokenizer(tokenizerDir, { config: tokenizerConfig });
+  return loadTokenizer(tokenizerDir, { config: tokenizerConfig, embeddings });
 }

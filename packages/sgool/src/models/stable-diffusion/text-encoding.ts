@@ -5,12 +5,14 @@ import { networkWeights } from '../../networks/network-weights.ts';
 import { textEncoder } from '../../networks/text/text-encoder.ts';
 import { type ClipTextConfig, clipTextConfig } from '../../networks/text/text-encoder-config.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
+import { FIRST_EMBEDDING_ID } from '../../text/embedding-tokens.ts';
 import { fittedIds } from '../../text/fitted-ids.ts';
 import { emptyChunk, type PromptChunk, promptChunks } from '../../text/prompt/chunks.ts';
 import type { ParsedPrompt } from '../../text/prompt/prompt.ts';
 import { type PromptPart, textOf } from '../../text/prompt/weighted-text.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { ModelComponent } from '../../weights/open/model-folder.ts';
+import type { TextEmbedding } from '../../weights/open/textual-inversion.ts';
 import type { TextContext } from './denoising.ts';
 
 /** Prefix of the keys of its programs. */
@@ -38,20 +40,39 @@ function withAllEmbeddings(config: ClipTextConfig, { weights }: ModelComponent):
   return rows > config.vocab_size ? { ...config, vocab_size: rows } : config;
 }
 
+/** The vectors of all embeddings, one after another. @throws UserError where one has another width than the text encoder */
+function rowsOf(
+  embeddings: readonly TextEmbedding[],
+  { hidden_size: width }: ClipTextConfig,
+  dir: string,
+): Float32Array {
+  const wrong = embeddings.find((each) => each.width !== width);
+  if (wrong !== undefined) {
+    const versions: Readonly<Record<number, string>> = { 768: ' (Stable Diffusion 1.x)', 1024: ' (2.x)' };
+    const named = (size: number) => `${size}${versions[size] ?? ''}`;
+    throw new UserError(
+      `${wrong.path}: it was made for another model: its vectors have width ${named(wrong.width)}, those of ${dir} ${named(width)}`,
+    );
+  }
+  return Float32Array.from(embeddings.flatMap(({ data }) => [...data]));
+}
+
 /** Opens the text encoder of a model; it remembers what it encoded. */
 export function promptEncoder(
   component: ModelComponent,
   tokenizer: Tokenizer,
   programs: ProgramCache,
+  embeddings: readonly TextEmbedding[] = [],
 ): PromptEncoder {
   const stated = clipTextConfig(component.config, `${component.dir}/config.json`);
   const config = withAllEmbeddings(stated, component);
   const weights = networkWeights(component.weights);
   const size = Math.min(tokenizer.maxLength, config.max_position_embeddings);
+  const rows = rowsOf(embeddings, config, component.dir);
   const known = new Map<string, Promise<Float32Array>>();
 
   async function run(ids: Int32Array, clipSkip: number): Promise<Float32Array> {
-    const outside = ids.find((id) => id >= config.vocab_size);
+    const outside = ids.find((id) => id >= config.vocab_size && id < FIRST_EMBEDDING_ID);
     if (outside !== undefined) {
       throw new UserError(
         `${component.dir}: the tokenizer gives a token the id ${outside}, but there are embeddings for ${config.vocab_size} tokens only`,
@@ -66,10 +87,15 @@ export function promptEncoder(
     const name = `${TEXT_ENCODER} ${ids.length}${clipSkip > 1 ? `, ${layers} layers` : ''}`;
     const program = await programs.get(name, () =>
       trace({ ids: { shape: [1, ids.length], dtype: 'int32' } }, (inputs) => ({
-        states: textEncoder({ ...config, num_hidden_layers: layers }, weights)(inputs.ids).lastHiddenState,
+        states: textEncoder({ ...config, num_hidden_layers: layers }, weights, rows)(inputs.ids)
+          .lastHiddenState,
       })),
     );
-    return (await program.run({ ids })).states as Float32Array;
+    // The rows of embeddings follow those of the vocabulary.
+    const inTable = ids.map((id) =>
+      id < FIRST_EMBEDDING_ID ? id : config.vocab_size + id - FIRST_EMBEDDING_ID,
+    );
+    return (await program.run({ ids: inTable })).states as Float32Array;
   }
 
   function encodeIds(ids: Int32Array, clipSkip: number): Promise<Float32Array> {

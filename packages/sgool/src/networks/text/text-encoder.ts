@@ -1,6 +1,7 @@
 /** @file CLIP's text transformer, the text encoder of Stable Diffusion. Reference: transformers, CLIPTextModel. */
 import {
   add,
+  concat,
   constant,
   embedding,
   gather,
@@ -28,9 +29,14 @@ export type TextEncoder = (ids: Tensor) => TextEncoderResult;
  * A CLIPTextModel.
  *
  * @param weights under transformers' names, with or without `text_model.` in front (transformers 5 leaves it out)
+ * @param embeddings rows behind the table of tokens, [rows, width]: the ids from `vocab_size` on
  * @throws UserError when a sequence is longer than the positions that were trained
  */
-export function textEncoder(config: ClipTextConfig, weights: Weights): TextEncoder {
+export function textEncoder(
+  config: ClipTextConfig,
+  weights: Weights,
+  embeddings: Float32Array = new Float32Array(),
+): TextEncoder {
   const probe = 'embeddings.token_embedding.weight';
   const bare = weights.has(probe) && !weights.has(`text_model.${probe}`);
   const own = bare ? weights : scoped(weights, 'text_model');
@@ -41,7 +47,9 @@ export function textEncoder(config: ClipTextConfig, weights: Weights): TextEncod
       throw new UserError(`textEncoder: ids must be [batch, at most ${longest}], got [${ids.shape}]`);
     }
     // Tokens plus positions: [batch, tokens] -> [batch, tokens, width].
-    const tokens = embedding(ids, own.get('embeddings.token_embedding.weight', [config.vocab_size, width]));
+    const table = own.get('embeddings.token_embedding.weight', [config.vocab_size, width]);
+    const rows = { dtype: 'float32' as const, shape: [embeddings.length / width, width], data: embeddings };
+    const tokens = embedding(ids, embeddings.length === 0 ? table : concat([table, constant(rows)], 0));
     const positions = own.get('embeddings.position_embedding.weight', [longest, width]);
     const x = add(tokens, slice(positions, [{ axis: 0, start: 0, end: length }]));
     // Causal transformer and final layer norm, of the same shape.

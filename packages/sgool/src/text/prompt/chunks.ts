@@ -64,12 +64,13 @@ export function promptChunks(
       finish();
       continue;
     }
-    for (const { id } of tokenizer.pieces(part.text)) {
+    for (const { id, together = 1 } of tokenizer.pieces(part.text)) {
       if (id === commaId) lastComma = pieces.length;
       else if (pieces.length === room && lastComma >= 0 && room - lastComma <= COMMA_BACKTRACK) {
         finish(lastComma + 1);
       }
-      if (pieces.length === room) finish();
+      // An embedding of several vectors is not divided.
+      if (pieces.length > 0 && pieces.length + together > room) finish();
       pieces.push({ id, weight: part.weight });
     }
   }

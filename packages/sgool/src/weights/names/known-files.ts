@@ -9,12 +9,13 @@ import { UserError } from '../../errors.ts';
 import type { TensorFile } from '../formats/weight-source.ts';
 
 /** Where a file is given. */
-export type Door = 'model' | 'lora' | 'clip' | 'vae' | 'unet' | 'text_encoder';
+export type Door = 'model' | 'lora' | 'embedding' | 'clip' | 'vae' | 'unet' | 'text_encoder';
 
 /** What is expected there. */
 const EXPECTED: Readonly<Record<Door, string>> = {
   model: 'a Stable Diffusion checkpoint of 1.x or 2.x',
   lora: 'a LoRA for Stable Diffusion 1.x or 2.x',
+  embedding: 'an embedding (textual inversion) for Stable Diffusion 1.x or 2.x',
   clip: 'a CLIP',
   vae: 'an autoencoder of Stable Diffusion 1.x or 2.x',
   unet: 'a UNet of Stable Diffusion 1.x or 2.x',
@@ -127,7 +128,8 @@ const SIGNATURES: readonly Signature[] = [
   // Small files that belong to a prompt or to a network.
   {
     what: 'a textual inversion (the embedding of a word of the prompt)',
-    works: 'give it as an embedding, and its word in the prompt',
+    works: 'give it with --embedding, and its word in the prompt',
+    doors: ['embedding'],
     is: (file) =>
       file.has(/^(emb_params|string_to_param(\..*)?|clip_[lg])$|^<.+>$/) ||
       (file.names.length === 1 &&

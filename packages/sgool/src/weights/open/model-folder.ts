@@ -12,6 +12,7 @@ import { EXTRA_NETWORKS } from '../names/extra-networks.ts';
 import { refuseConfig, refusePipeline, unknownKeys } from '../names/known-configs.ts';
 import { refuseAs } from '../names/known-files.ts';
 import { type Config, readConfig } from '../sources/read-config.ts';
+import type { TextEmbedding } from './textual-inversion.ts';
 
 /** One network of a model. */
 export interface ModelComponent {
@@ -38,6 +39,8 @@ export interface ModelFolder {
   tokenizerDir: string;
   /** Keys that override those of the folder's `tokenizer_config.json`. */
   tokenizerConfig?: Config;
+  /** Words that files of embeddings bring; none where no such file was given. */
+  embeddings?: readonly TextEmbedding[];
 }
 
 /** How a model folder is opened. */

@@ -24,6 +24,7 @@ import {
   openModelFolder,
 } from './model-folder.ts';
 import { ldmVaeSource, openSingleFile, type SingleFileOptions } from './single-file.ts';
+import { type EmbeddingChoice, embeddingNote, openEmbeddings } from './textual-inversion.ts';
 
 /** Where the parts of a model are. Each is a folder, a file where that makes sense, or the name of a pulled model of the Hub. */
 export interface OpenModelOptions extends OpenFolderOptions, Omit<SingleFileOptions, 'vae'> {
@@ -35,6 +36,8 @@ export interface OpenModelOptions extends OpenFolderOptions, Omit<SingleFileOpti
   readonly vae?: string;
   /** LoRAs for the UNet and the text encoder, applied in order. */
   readonly loras?: readonly LoraChoice[];
+  /** Embeddings (textual inversion): words of the prompt that files bring. */
+  readonly embeddings?: readonly EmbeddingChoice[];
   /** Variables that say where the Hub's cache is; `process.env` unless given. */
   readonly env?: Environment;
 }
@@ -148,10 +151,17 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
     const own = isOneFile ? components.get('vae') : undefined;
     components.set('vae', { ...vae, config: own?.config ?? vae.config });
   }
+  const embeddings = await openEmbeddings(options.embeddings ?? []);
+  const encoder = components.get('text_encoder');
+  if (encoder !== undefined && embeddings.length > 0) {
+    const notes = [...(encoder.notes ?? []), ...embeddings.map(embeddingNote)];
+    components.set('text_encoder', { ...encoder, notes });
+  }
   return {
     ...model,
     name: places.basename(path),
     components,
+    ...(embeddings.length === 0 ? {} : { embeddings }),
     tokenizerDir: await findTokenizer(model, options),
   };
 }
