@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { SIGMA_SPREADS, STEP_ENDS } from '../diffusion/noise-path.ts';
 import { SAMPLER_NAMES } from '../diffusion/sampler-names.ts';
+import { RNG_NAMES } from '../random/random-source.ts';
 import { PROMPT_SYNTAXES } from '../text/prompt/prompt.ts';
 import { SALIENCY_NAMES } from './detectors.ts';
 
@@ -71,6 +72,11 @@ export const samplingSettings = {
     .min(1)
     .max(24)
     .describe('layer of the text encoder that conditions, counted from the end; 1 is the last'),
+  rng: z
+    .enum(RNG_NAMES)
+    .describe(
+      "generator of all random numbers: torch's on the processor (cpu, as diffusers' examples), or on a graphics card (cuda, as the web UI's default), computed here",
+    ),
 };
 
 /** How the gradient of the starting noise is computed. */
