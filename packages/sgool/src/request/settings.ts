@@ -151,7 +151,7 @@ export const cutoutSettings = {
     .describe('sizes of the cutouts: below 1 favours large ones, above 1 small ones'),
   cutReduction: z
     .enum(['min', 'mean'])
-    .describe('distance of the cutouts: the smallest (min) or the mean (mean)'),
+    .describe('how the distances of the cutouts are combined: the smallest (min) or the mean (mean)'),
   saturatedGradient: z
     .enum(['clamp', 'through'])
     .describe('gradient of pixels beyond black or white: zero (clamp) or unchanged (through)'),
@@ -178,7 +178,11 @@ export const detectionSettings = {
     .min(0)
     .max(1)
     .describe("shortest side of a region, as a share of the image's shorter side"),
-  maxRegions: z.int().min(1).max(16).describe('most regions; those with the most saliency are kept'),
+  maxRegions: z
+    .int()
+    .min(1)
+    .max(16)
+    .describe('largest number of regions; those with the most saliency are kept'),
 };
 
 /** How the salient regions enter the loss. */
@@ -197,7 +201,7 @@ export const regionSettings = {
   regionText: z
     .enum(['prompt', 'parts'])
     .describe(
-      'text that a region is compared with: the whole prompt (prompt), or the one of its parts that fits best (parts)',
+      'text that a region is compared with: the whole prompt (prompt), or its best-matching part (parts)',
     ),
 };
 
