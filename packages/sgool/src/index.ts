@@ -64,6 +64,8 @@ export { type LoadScorerOptions, loadScorer } from './preference/load-scorer.ts'
 export type { PromptFit, Scorer } from './preference/scorer.ts';
 export { SCORER_NAMES, SCORERS, type ScorerInfo, type ScorerName } from './preference/scorer-names.ts';
 export { Generator } from './random/generator.ts';
+export { PhiloxGenerator } from './random/philox.ts';
+export { type RandomSource, RNG_NAMES, type RngName } from './random/random-source.ts';
 export type { Seed } from './random/seed.ts';
 export { SALIENCY_NAMES, type SaliencyName } from './request/detectors.ts';
 export type { CommonRequest, MethodRequest, ParsedRequest } from './request/request.ts';

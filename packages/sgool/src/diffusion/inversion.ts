@@ -5,6 +5,7 @@ import type { Latents, Sampler } from './sampler.ts';
 import { invertStage } from './sampler.ts';
 import type { ChainOptions } from './trajectory.ts';
 
+/** Options of an inversion. */
 export interface InvertOptions extends ChainOptions {
   /** Step at whose beginning inversion stops; the latent there is the result. Default 0, pure noise. */
   startIndex?: number;

@@ -1,5 +1,5 @@
 /**
- * @file The way from noise to image: how much clean latent and how much noise a latent holds at each point of it.
+ * @file The noise path, from pure noise to the clean image: how much clean latent and how much noise a latent holds at each point of it.
  *
  * At a level of the path a latent is `z = signal·x0 + noise·ε`, with x0 the clean latent and ε standard normal. The
  * variance-preserving schedule of DDPM is one path (schedule.ts: signal √ᾱ, noise √(1-ᾱ)); a rectified flow is another (signal
@@ -44,6 +44,7 @@ export type SigmaSpread = (typeof SIGMA_SPREADS)[number];
 /** How timesteps are spread over the path: Lin et al. 2023, table 2. */
 export type TimestepSpacing = 'leading' | 'trailing' | 'linspace';
 
+/** Where the steps of a chain are on the noise path. */
 export interface StopOptions {
   /** Default `ddim`. */
   readonly rule?: StopRule;

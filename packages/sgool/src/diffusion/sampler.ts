@@ -23,6 +23,7 @@ export interface Stage {
   invert?(state: Latents, denoiser: Denoiser): Promise<Latents>;
 }
 
+/** A sampler for a number of steps: a chain of differentiable stages. */
 export interface Sampler {
   readonly name: string;
   /** Number of steps; step i runs from index i to i + 1, 0 being pure noise. */

@@ -92,11 +92,11 @@ describe('a step of the path', () => {
     expect(at(1, 21).prediction).toBeCloseTo(-0.10006354229230377, 13);
   });
 
-  it('stretches the latent by 13.08 over 50 steps', () => {
+  it('scales the latent by 13.08 over 50 steps', () => {
     const { stops, step } = createSchedule({ ...stableDiffusion, steps_offset: 0 });
     const { levels } = stops(50);
-    const stretch = product(levels.slice(1).map((to, i) => step(levels[i], to).latent));
-    expect(stretch).toBeCloseTo(13.0758006, 6);
+    const scale = product(levels.slice(1).map((to, i) => step(levels[i], to).latent));
+    expect(scale).toBeCloseTo(13.0758006, 6);
   });
 });
 

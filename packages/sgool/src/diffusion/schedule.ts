@@ -18,6 +18,7 @@ import {
 } from './timestep-spacing.ts';
 
 export type BetaSchedule = 'linear' | 'scaled_linear' | 'squaredcos_cap_v2' | 'exp';
+/** What a network predicts: the noise, the velocity, or the clean latent. */
 export type PredictionType = 'epsilon' | 'v_prediction' | 'sample';
 
 /** The keys of diffusers' `scheduler_config.json` that fix the schedule; scheduler-keys.ts has all keys. */

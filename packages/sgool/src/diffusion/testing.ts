@@ -1,4 +1,4 @@
-/** @file Stand-in networks for tests: small, smooth, with a gradient by hand. Not exported from the package. */
+/** @file Stand-in networks for tests: small, smooth, with a gradient written out. Not exported from the package. */
 import { readFileSync } from 'node:fs';
 import type { Denoiser } from './denoiser.ts';
 import type { NoisePath, StepCoefficients } from './noise-path.ts';

@@ -1,5 +1,5 @@
 /**
- * @file Running a sampler's chain, and the two ways to remember it for the backward pass.
+ * @file Running a sampler's chain, and the two ways to store it for the backward pass.
  *
  * `checkpointed` keeps the state before every stage: a few thousand numbers each, no network activations. `invertible` keeps
  * the end state alone and recomputes each earlier one by the sampler's exact inverse, one network call more per stage.
@@ -21,6 +21,7 @@ export interface StepInfo {
   readonly latents: readonly Float64Array[];
 }
 
+/** Options of everything that runs a sampler's chain. */
 export interface ChainOptions {
   /** Called after each step and awaited. What it throws ends the run. */
   onStep?: (info: StepInfo) => void | Promise<void>;
@@ -28,11 +29,13 @@ export interface ChainOptions {
   signal?: AbortSignal;
 }
 
+/** Options of `sample`. */
 export interface SampleOptions extends ChainOptions {
   /** Step to begin with; the given noise is then the latent at the beginning of that step. Default 0. */
   startIndex?: number;
 }
 
+/** Options of a trajectory. */
 export interface TrajectoryOptions extends SampleOptions {
   /**
    * Takes the gradient through this many last steps only, as if those before changed nothing: cheaper, and no longer the true
@@ -41,6 +44,7 @@ export interface TrajectoryOptions extends SampleOptions {
   gradientSteps?: number;
 }
 
+/** How a trajectory stores what its backward pass needs. */
 export type TrajectoryKind = 'checkpointed' | 'invertible';
 
 /** A finished chain with its backward pass. */
@@ -60,7 +64,7 @@ export interface Trajectory {
 }
 
 /**
- * Runs the chain without remembering it.
+ * Runs the chain without storing anything of it.
  *
  * @param noise the starting noise, or one latent for each that the sampler carries
  * @returns the final latents: one for DDIM, the pair for EDICT.
@@ -75,7 +79,7 @@ export async function sample(
 }
 
 /**
- * Runs the chain and remembers what its gradient needs.
+ * Runs the chain and stores what its gradient needs.
  *
  * @param kind `invertible` holds no more memory for 100 steps than for 10 and needs a sampler with an exact inverse;
  * `checkpointed` works for all.

@@ -28,8 +28,15 @@ export { type TextEncoder, type TextEncoderResult, textEncoder } from '../networ
 export { type ClipTextConfig, clipTextConfig } from '../networks/text/text-encoder-config.ts';
 export { type UNet, type UNetInputs, type UNetOptions, unet } from '../networks/unet/unet.ts';
 export { type UNetConfig, unetConfig } from '../networks/unet/unet-config.ts';
+export type { AddedToken } from '../text/added-tokens.ts';
 export { byteSymbolsById, END_OF_WORD, type Vocabulary } from '../text/byte-pairs.ts';
-export { loadTokenizer, parseTokenizer, type TokenizerTexts } from '../text/load-tokenizer.ts';
+export type { Cleaning } from '../text/clean.ts';
+export {
+  type LoadTokenizerOptions,
+  loadTokenizer,
+  parseTokenizer,
+  type TokenizerTexts,
+} from '../text/load-tokenizer.ts';
 export {
   createTokenizer,
   END_OF_TEXT,

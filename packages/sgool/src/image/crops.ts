@@ -3,7 +3,7 @@
  * resize in one product.
  */
 
-import type { Generator } from '../random/generator.ts';
+import type { RandomSource } from '../random/random-source.ts';
 import { adaptiveAveragePoolMatrix, type ResampleFilter, resampleMatrix } from './resample.ts';
 
 /** One square view: `rows · plane · columnsᵀ` is CLIP's input for a colour plane. */
@@ -67,7 +67,7 @@ export function randomCutouts(
   power: number,
   share: number,
   { width, height, side }: CropSizes,
-  random: Generator,
+  random: RandomSource,
 ): Crop[] {
   const largest = Math.min(width, height);
   const smallest = Math.ceil(share * Math.min(largest, side));

@@ -57,7 +57,7 @@ describe('text and sheets', () => {
     expect(textWidth('Ii')).toBe(5);
   });
 
-  it('writes where it is told', () => {
+  it('writes at the given position', () => {
     const written = drawText(createImage(12, 12), 'I', 2, 1, { colour: [9, 9, 9], scale: 2 });
     expect(pixel(written, 2, 1)).toEqual([9, 9, 9]);
     expect(pixel(written, 2, 3)).toEqual([0, 0, 0]);

@@ -107,7 +107,7 @@ describe('readImage', () => {
 });
 
 describe('planes', () => {
-  it('go there and back in both ranges, and are clipped', () => {
+  it('are converted to the same pixels and back in both ranges, and are clipped', () => {
     const image = sample(7, 5);
     for (const range of [[0, 1] as const, [-1, 1] as const]) {
       expect(imageFromPlanes(planesFromImage(image, range), 7, 5, range)).toEqual(image);

@@ -21,11 +21,11 @@ interface Case {
   size: [number, number];
   box: [number, number, number, number] | null;
   filter: ResampleFilter;
-  picture: [number, number];
+  image: [number, number];
   canvas: [number, number];
 }
 
-/** The fixture, read here by hand: this floor does not know the safetensors reader of the floor above. */
+/** The fixture, read without the safetensors reader, which this folder must not import. */
 function readFixture() {
   const path = fileURLToPath(new URL('../../../../fixtures/data/image.safetensors', import.meta.url));
   const file = readFileSync(path);
@@ -106,7 +106,7 @@ describe('resampleMatrix', () => {
     );
   });
 
-  it('refuses a box outside of the picture', () => {
+  it('refuses a box outside of the image', () => {
     expect(() => resampleMatrix(10, 5, { box: [2, 10.5] })).toThrow(
       'box must lie in [0, 10] and not be empty, got [2, 10.5]',
     );
@@ -150,8 +150,8 @@ describe('resizeImage', () => {
 });
 
 describe('letterbox', () => {
-  it.each(fixture.cases.letterboxes)('is TranSalNet’s, there and back: $key', ({ key, picture, canvas }) => {
-    const size = { height: picture[0], width: picture[1] };
+  it.each(fixture.cases.letterboxes)('and its inverse are TranSalNet’s: $key', ({ key, image, canvas }) => {
+    const size = { height: image[0], width: image[1] };
     const canvasSize = { height: canvas[0], width: canvas[1] };
     const boxed = letterboxPlanes(fixture.floats(`${key}.in`), size, canvasSize);
     const expected = fixture.floats(`${key}.out`);
@@ -160,7 +160,7 @@ describe('letterbox', () => {
     expect(worst(back, fixture.floats(`${key}.back`))).toBeLessThan(1e-5);
   });
 
-  it('places a square picture on the published canvas as the authors do', () => {
+  it('places a square image on the published canvas as the authors do', () => {
     expect(letterboxPlacement({ width: 512, height: 512 })).toEqual({ x: 48, y: 0, width: 288, height: 288 });
   });
 });

@@ -62,14 +62,14 @@ export function resampleMatrix(
   checkSizes('resampleMatrix', inSize, outSize, box);
   const matrix = new Float32Array(outSize * inSize);
   const scale = (box[1] - box[0]) / outSize;
-  const stretch = Math.max(scale, 1);
+  const filterScale = Math.max(scale, 1);
   const { support, at } = FILTERS[filter];
   for (let i = 0; i < outSize; i++) {
     const centre = box[0] + (i + 0.5) * scale;
-    const first = Math.max(0, Math.trunc(centre - support * stretch + 0.5));
-    const end = Math.min(inSize, Math.trunc(centre + support * stretch + 0.5));
+    const first = Math.max(0, Math.trunc(centre - support * filterScale + 0.5));
+    const end = Math.min(inSize, Math.trunc(centre + support * filterScale + 0.5));
     const weights: number[] = [];
-    for (let j = first; j < end; j++) weights.push(at((j - centre + 0.5) / stretch));
+    for (let j = first; j < end; j++) weights.push(at((j - centre + 0.5) / filterScale));
     const total = sum(weights);
     weights.forEach((weight, k) => {
       matrix[i * inSize + first + k] = total === 0 ? weight : weight / total;

@@ -1,6 +1,6 @@
 /** @file Best of N: plain images for seed, seed + 1, ..., of which the one with the highest CLIP A score is the result. */
 import { sample } from '../diffusion/trajectory.ts';
-import { Generator } from '../random/generator.ts';
+import { randomSource } from '../random/random-source.ts';
 import { laterSeed } from '../random/seed.ts';
 import { type SettingsOf, samplingSettings, selectionSettings } from '../request/settings.ts';
 import type { MethodDefinition } from './run/method.ts';
@@ -24,7 +24,7 @@ export const bestOf: MethodDefinition<'best-of', SettingsOf<typeof settings>> = 
     const isEnough = stopRule({ targetClip: settings.targetClip, patience: 0, minImprovement: 0 });
     for (let iteration = 0; iteration <= settings.iterations; iteration++) {
       const seed = laterSeed(run.seed, iteration);
-      const random = new Generator(seed);
+      const random = randomSource(settings.rng, seed);
       const latent = Float64Array.from(random.randn(pipeline.latentShape(settings)));
       const sampler = samplerOf(pipeline, settings, {
         freshNoise: drawFreshNoise(pipeline, settings, latent.length, random),

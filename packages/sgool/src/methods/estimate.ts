@@ -16,6 +16,7 @@ import { type DryRunCounts, DryRunPrograms } from '../runtime/dry-run.ts';
 import { contentionMeter, type MachineSpeed, measureMachine } from '../runtime/machine-speed.ts';
 import type { Method } from './run/method.ts';
 
+/** Time, memory and operations that a run will take. */
 export interface RunEstimate {
   /** Wall time of the whole run, compiling included. */
   readonly seconds: number;
@@ -30,6 +31,7 @@ export interface RunEstimate {
   readonly contention: number;
 }
 
+/** What an estimate is made from. */
 export interface EstimateOptions {
   /** Opens the model on the given programs. */
   readonly open: (programs: NonNullable<LoadOptions['programs']>) => Promise<Pipeline>;

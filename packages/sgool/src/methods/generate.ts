@@ -6,6 +6,7 @@ import { type PromptLoraOptions, withPromptLoras } from '../pipeline/prompt-lora
 import { type GenerationRequest, methods, parseRequest } from './index.ts';
 import type { Iteration, RunOptions } from './run/iteration.ts';
 
+/** What `generate` returns. */
 export interface Generation {
   /** The plain image, before any optimisation. */
   readonly before: Iteration;
@@ -14,6 +15,7 @@ export interface Generation {
   readonly last: Iteration;
 }
 
+/** Options of `generate`: how the model is opened, and callbacks of the run. */
 export interface GenerateOptions extends RunOptions, LoadOptions, PromptLoraOptions {
   /** A loaded model to use; without it the request's model is loaded and freed again. */
   readonly pipeline?: Pipeline;

@@ -34,6 +34,7 @@ export type Methods = {
 /** What each method says of itself. */
 export const METHODS: readonly MethodFacts<MethodName>[] = DEFINITIONS;
 
+/** Names of all methods. */
 export const METHOD_NAMES: readonly MethodName[] = DEFINITIONS.map(({ name }) => name);
 
 /** The method of a request that names none. */

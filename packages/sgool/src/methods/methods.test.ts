@@ -6,6 +6,7 @@ import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
 import { Generator } from '../random/generator.ts';
+import { PhiloxGenerator } from '../random/philox.ts';
 import { defined } from '../testing.ts';
 import { sightGradient } from './clip-guided.ts';
 import { METHOD_NAMES, type MethodName, methods } from './index.ts';
@@ -50,6 +51,12 @@ describe.each(METHOD_NAMES)('%s', (name) => {
     });
     expect(rounds[0].latent).toEqual(Float64Array.from(new Generator(5).randn([1, 4, 8, 8])));
     if (rounds.length > 1) expect(rounds[1].image.data).not.toEqual(rounds[0].image.data);
+  });
+
+  it("takes everything from torch's generator of a graphics card where rng says so", async () => {
+    const settings = { ...request, iterations: 1, rng: 'cuda' as const };
+    const [first] = await collect(methods[name].run(pipeline, requestTo(name, settings)));
+    expect(first.latent).toEqual(Float64Array.from(new PhiloxGenerator(5).randn([1, 4, 8, 8])));
   });
 
   it('stops when it is aborted, between two network calls', async () => {

@@ -300,7 +300,7 @@ describe('a latent consistency model', () => {
     );
   });
 
-  it('is told the guidance scale', async () => {
+  it('gets the guidance scale as an input', async () => {
     expect(error(guidanceEmbedding(8.5, 32), await read('lcm.embedding'))).toBeLessThan(CLOSE);
     expect(pipeline.model).toMatchObject({
       embedsGuidance: true,

@@ -61,7 +61,7 @@ export interface Backbone {
   /** Shape of the latent of an image, of any rank; for Stable Diffusion `[1, channels, height / 8, width / 8]`. */
   latentShape(size: ImageSize): readonly number[];
   /**
-   * How much signal and how much noise there is on the way from noise to image. Some families spread its stops by the size of
+   * How much signal and how much noise there is at each level from pure noise to the clean image. Some families spread its stops by the size of
    * the image.
    */
   noisePath(size: ImageSize): NoisePath;

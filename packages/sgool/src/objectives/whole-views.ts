@@ -3,7 +3,7 @@
 import { type CropSizes, randomCutouts, wholeCrop } from '../image/crops.ts';
 import type { ResampleFilter } from '../image/resample.ts';
 import { mean } from '../numbers.ts';
-import type { Generator } from '../random/generator.ts';
+import type { RandomSource } from '../random/random-source.ts';
 import type { CutoutSettings } from '../request/settings.ts';
 import type { View } from './objective.ts';
 
@@ -31,7 +31,7 @@ export function wholeViews(
   }: Pick<CutoutSettings, 'cutouts' | 'cutSize' | 'cutPower' | 'cutReduction'>,
   sizes: CropSizes,
   text: Float32Array,
-  random: Generator,
+  random: RandomSource,
   resize: ResampleFilter = 'bicubic',
 ): WholeViews {
   // Published cutouts are no smaller than CLIP's input, so of a square image of that size all are the image itself.

@@ -31,14 +31,14 @@ export const SCORERS: Readonly<Record<ScorerName, ScorerInfo>> = {
   },
   'hps-v2': {
     title: 'Human Preference Score v2',
-    scale: 'cosine, about 0.23 to 0.29 (tables of the authors show 100 times as much)',
+    scale: "cosine, about 0.23 to 0.29 (the authors' tables show 100 times as much)",
     digits: 4,
     hub: { ids: ['xswu/HPSv2'], file: 'HPS_v2_compressed.pt' },
     page: 'huggingface.co/xswu/HPSv2',
   },
   'hps-v2.1': {
     title: 'Human Preference Score v2.1',
-    scale: 'cosine, about 0.14 to 0.32 (tables of the authors show 100 times as much)',
+    scale: "cosine, about 0.14 to 0.32 (the authors' tables show 100 times as much)",
     digits: 4,
     hub: { ids: ['xswu/HPSv2'], file: 'HPS_v2.1_compressed.pt' },
     page: 'huggingface.co/xswu/HPSv2',

@@ -1,8 +1,8 @@
 /** @file torch's CPU generator: the numbers of `torch.manual_seed(seed)`, bit for bit. */
 
-import { product } from '../numbers.ts';
 import { log32, sinCos32 } from './float32-math.ts';
 import { MersenneTwister } from './mersenne-twister.ts';
+import { checkSeed, countOf, rangeOf } from './shape.ts';
 
 const f32 = Math.fround;
 
@@ -11,13 +11,6 @@ const TWO_PI_32 = f32(2 * Math.PI);
 const WIDE_RANGE = 2 ** 28;
 /** From this length on torch draws 64 bits for each step of a permutation. */
 const LONG_PERMUTATION = Math.floor((2 ** 32 - 1) / 20);
-
-function countOf(shape: readonly number[]): number {
-  for (const size of shape) {
-    if (!Number.isSafeInteger(size) || size < 0) throw new RangeError(`Generator: bad shape, got [${shape}]`);
-  }
-  return product(shape);
-}
 
 /** Box-Muller on 16 uniform numbers from `at`: eight radii, then eight angles. Single precision throughout. */
 function normalBlock32(values: Float32Array, at: number): void {
@@ -52,9 +45,7 @@ export class Generator {
 
   /** @param seed a whole number; as in torch its lowest 32 bits count */
   constructor(seed: number | bigint) {
-    if (typeof seed === 'number' && !Number.isSafeInteger(seed)) {
-      throw new RangeError(`Generator: seed must be a whole number, got ${seed}`);
-    }
+    checkSeed(seed);
     this.#engine = new MersenneTwister(seed);
   }
 
@@ -136,15 +127,7 @@ export class Generator {
    * @throws RangeError when the range is empty or wider than 2^53
    */
   randint(low: number, high: number, shape: readonly number[]): Float64Array<ArrayBuffer> {
-    const range = high - low;
-    if (
-      !Number.isSafeInteger(low) ||
-      !Number.isSafeInteger(high) ||
-      !(range > 0) ||
-      !Number.isSafeInteger(range)
-    ) {
-      throw new RangeError(`Generator.randint: needs whole numbers low < high, got ${low} and ${high}`);
-    }
+    const range = rangeOf(low, high);
     const draw =
       range >= WIDE_RANGE
         ? () => Number(this.#word64() % BigInt(range)) + low

@@ -46,6 +46,7 @@ export function commonDefaults(model: ModelInfo): Settings {
     stepEnds: 'reference',
     promptSyntax: 'a1111',
     clipSkip: 1,
+    rng: 'cpu',
     mixingWeight: 0.93,
     edictOutput: 'both',
     trajectory: 'checkpointed',

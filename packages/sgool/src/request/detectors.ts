@@ -1,5 +1,6 @@
 /** @file The names of the saliency models, and which of them is the default. */
 
+/** Names of the saliency models. */
 export const SALIENCY_NAMES = [
   'transalnet',
   'grad-cam',
@@ -8,6 +9,7 @@ export const SALIENCY_NAMES = [
   'centre',
   'mask',
 ] as const;
+/** Name of a saliency model. */
 export type SaliencyName = (typeof SALIENCY_NAMES)[number];
 
 /** The networks that decide which saliency models are available. */

@@ -34,7 +34,7 @@ export const commonShape = {
   preset: z
     .enum(PRESETS)
     .describe(
-      'source of the defaults: tuned for the model (model), for few network evaluations (fast), or as published (paper)',
+      'where the defaults come from: tuned for the model (model), for few network evaluations (fast), or as published (paper)',
     )
     .default('model'),
 };

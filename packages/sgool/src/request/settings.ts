@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { SIGMA_SPREADS, STEP_ENDS } from '../diffusion/noise-path.ts';
 import { SAMPLER_NAMES } from '../diffusion/sampler-names.ts';
+import { RNG_NAMES } from '../random/random-source.ts';
 import { PROMPT_SYNTAXES } from '../text/prompt/prompt.ts';
 import { SALIENCY_NAMES } from './detectors.ts';
 
@@ -71,6 +72,11 @@ export const samplingSettings = {
     .min(1)
     .max(24)
     .describe('layer of the text encoder that conditions, counted from the end; 1 is the last'),
+  rng: z
+    .enum(RNG_NAMES)
+    .describe(
+      "generator of all random numbers: torch's on the processor (cpu, as diffusers' examples), or on a graphics card (cuda, as the web UI's default), computed here",
+    ),
 };
 
 /** How the gradient of the starting noise is computed. */
@@ -145,7 +151,7 @@ export const cutoutSettings = {
     .describe('sizes of the cutouts: below 1 favours large ones, above 1 small ones'),
   cutReduction: z
     .enum(['min', 'mean'])
-    .describe('distance of the cutouts: the smallest (min) or the mean (mean)'),
+    .describe('how the distances of the cutouts are combined: the smallest (min) or the mean (mean)'),
   saturatedGradient: z
     .enum(['clamp', 'through'])
     .describe('gradient of pixels beyond black or white: zero (clamp) or unchanged (through)'),
@@ -172,7 +178,11 @@ export const detectionSettings = {
     .min(0)
     .max(1)
     .describe("shortest side of a region, as a share of the image's shorter side"),
-  maxRegions: z.int().min(1).max(16).describe('most regions; those with the most saliency are kept'),
+  maxRegions: z
+    .int()
+    .min(1)
+    .max(16)
+    .describe('largest number of regions; those with the most saliency are kept'),
 };
 
 /** How the salient regions enter the loss. */
@@ -191,7 +201,7 @@ export const regionSettings = {
   regionText: z
     .enum(['prompt', 'parts'])
     .describe(
-      'text that a region is compared with: the whole prompt (prompt), or the one of its parts that fits best (parts)',
+      'text that a region is compared with: the whole prompt (prompt), or its best-matching part (parts)',
     ),
 };
 

@@ -17,6 +17,7 @@ export const VALUES: Settings = {
   mixingWeight: 0.9,
   promptSyntax: 'plain',
   clipSkip: 2,
+  rng: 'cpu',
   edictOutput: 'x',
   trajectory: 'checkpointed',
   gradientSteps: 1,

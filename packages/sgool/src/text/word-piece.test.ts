@@ -43,7 +43,7 @@ it('any text fits into the length that is asked for', () => {
   fc.assert(fits, { numRuns: 200 });
 });
 
-it('a vocabulary without the special tokens is told', async () => {
+it('a vocabulary without the special tokens is refused', async () => {
   expect(() => createWordPieceTokenizer(['a', 'b'])).toThrow(/the vocabulary has no \[PAD\]/);
   await expect(loadBlipTokenizer(`${DATA}none.txt`)).rejects.toThrow(/none\.txt: the file does not exist/);
 });

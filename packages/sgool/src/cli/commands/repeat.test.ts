@@ -30,6 +30,8 @@ describe('repeat', () => {
       'grey',
       '--seed',
       '9007199254740993',
+      '--rng',
+      'cuda',
     ];
     expect((await sgool(['generate', ...words, '--steps', '7', '--guidance', '3', '--out', 'a'])).code).toBe(
       0,
@@ -109,7 +111,22 @@ describe('repeat', () => {
       sampler: 'euler-ancestral',
     });
     expect(stderr).toContain('not repeated: Variation seed 3');
-    expect(stderr).toContain('the noise is that of the processor');
+    expect(stderr).toContain('RNG is not named: the noise is that of a graphics card (--rng cuda)');
+    expect(request.rng).toBe('cuda');
+  });
+
+  it.each([
+    ['CPU', 'cpu'],
+    ['GPU', 'cuda'],
+    ['NV', 'cuda'],
+  ])('draws from the generator that the text names: RNG %s', async (name, rng) => {
+    await withText({
+      parameters: `a cat\nSteps: 2, Sampler: Euler a, CFG scale: 4, Seed: 123, Size: 64x32, Model: toybox, RNG: ${name}`,
+    });
+    const { code, stderr } = await sgool(['repeat', 'x.png', '--out', name]);
+    expect([code, stderr.includes('RNG')]).toEqual([0, false]);
+    const { request } = JSON.parse((await bytes(name, 'run.json')).toString());
+    expect(request.rng).toBe(rng);
   });
 
   it.each<[string, Record<string, string>, RegExp]>([

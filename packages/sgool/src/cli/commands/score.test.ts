@@ -24,7 +24,7 @@ beforeAll(async () => {
   cases = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await first(name)])));
   await writeFile(path.join(cwd, 'image.png'), encodePng(cases['hps-v2'].image));
 
-  // HPS v2 as it is after `models add`, with the numbers of heads that no tiny network's shapes would tell.
+  // HPS v2 as it is after `models add`, with the numbers of heads, which the shapes of a tiny network do not determine.
   const { tensors } = await openTensorFile(`${PREFERENCE}HPS_v2_compressed.pt`);
   const config = JSON.parse(await readFile(`${PREFERENCE}hps-v2.json`, 'utf8'));
   await storeAdded('hps-v2', { ...config, names: 'openai' }, tensors, env);

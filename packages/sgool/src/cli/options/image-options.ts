@@ -208,6 +208,7 @@ const REFINE_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> 
   seed: {
     description: 'seed of random cutouts and perturbations; -1 draws one and reports it (default: -1)',
   },
+  iterations: { description: 'iterations after the plain image: updates of the noise' },
   maskFile: {
     description: 'image that is white where the image may change and black where it must stay',
   },

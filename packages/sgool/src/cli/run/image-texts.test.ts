@@ -74,6 +74,13 @@ describe('the text for other tools', () => {
     });
   });
 
+  it('names the generator of a graphics card', () => {
+    const text = (rng: 'cpu' | 'cuda') =>
+      imageTexts({ ...task, settings: { ...task.settings, rng } }, iteration).parameters;
+    expect(parsed(text('cuda') ?? '')).toMatchObject({ RNG: 'GPU' });
+    expect(text('cpu')).not.toContain('RNG');
+  });
+
   it('does not depend on time', () => {
     const later = { ...task, started: new Date(0), command: 'other' };
     const slower = { ...iteration, seconds: { iteration: 9, total: 10 } };

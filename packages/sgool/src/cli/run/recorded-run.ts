@@ -106,6 +106,9 @@ const HARMLESS = [
   'Token merging ratio',
 ];
 
+/** Our generators by the web UI's names; NV is the card's generator on any machine. */
+const RNG_SOURCES: Readonly<Record<string, string>> = { CPU: 'cpu', GPU: 'cuda', NV: 'cuda' };
+
 /** The text of AUTOMATIC1111's web UI and of tools that write as it does. Every key is taken over or named. */
 function foreignRun(text: string, path: string): RecordedRun {
   const { prompt, negativePrompt = '', settings } = parseParameters(text);
@@ -138,12 +141,13 @@ function foreignRun(text: string, path: string): RecordedRun {
       take('eta', name);
     else if (name === 'CFG Rescale' && has('guidanceRescale')) take('guidanceRescale', name);
     else if (name === 'Schedule type' && isSpread(value, has)) take('sigmas', name, value.toLowerCase());
-    else if (name === 'RNG' && value === 'CPU') continue;
+    else if (name === 'RNG' && Object.hasOwn(RNG_SOURCES, value)) take('rng', name, RNG_SOURCES[value]);
     else if (!HARMLESS.includes(name)) notes.push(`not repeated: ${name} ${value}`);
   }
-  if (settings.RNG !== 'CPU' && settings.Version?.startsWith('sgool') !== true) {
+  if (settings.RNG === undefined && settings.Version?.startsWith('sgool') !== true) {
+    values.rng = 'cuda';
     notes.push(
-      'the noise is that of the processor; the web UI draws another one on a graphics card (RNG: GPU)',
+      'RNG is not named: the noise is that of a graphics card (--rng cuda), as the web UI draws it by default',
     );
   }
   return { prompt, values, inputHashes: {}, modelHash: settings['Model hash'], notes };

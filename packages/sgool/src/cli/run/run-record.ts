@@ -279,6 +279,7 @@ export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<s
       Model: fileStem(task.model),
       ...(task.parts.vae === undefined ? {} : { VAE: basename(task.parts.vae) }),
       ...(task.refine === undefined ? {} : { 'Denoising strength': task.refine.strength }),
+      ...(settings.rng === 'cuda' ? { RNG: 'GPU' } : {}),
       ...(settings.sampler === 'ddim' && settings.eta > 0 ? { 'Eta DDIM': settings.eta } : {}),
       'SGOOL method': task.refine === undefined ? method : 'refine',
       'SGOOL iteration': iteration.iteration,

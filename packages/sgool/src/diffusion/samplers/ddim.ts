@@ -11,6 +11,7 @@ import { endOf, type NoisePath, type StopOptions } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
 import { stepChain } from '../step-chain.ts';
 
+/** Options of the DDIM sampler. */
 export interface DdimOptions extends Pick<StopOptions, 'stepEnds'> {
   /** 0 (deterministic) to 1 (as much fresh noise as DDPM). Default 0. */
   eta?: number;

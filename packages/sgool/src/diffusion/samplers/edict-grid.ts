@@ -4,12 +4,12 @@
  * In plain float64 a chain of lifts is undone with errors near 1e-13. That is small, but now and then it tips the float32
  * rounding of a network input to the other side, and mixing then multiplies the difference by p⁻² for every step: of 40
  * chains of 50 steps on 16,384 values with a toy network, one was 5e-9 off after its inversion. So the latents are kept on a
- * grid, as whole multiples of a spacing, and every lift rounds its target. A lift can be undone without loss if it stretches
- * the target by more than the spacing grows:
+ * grid, as whole multiples of a spacing, and every lift rounds its target. A lift can be undone without loss if it scales
+ * the target up by more than the spacing grows:
  *
  *     |a·n·before + w·f - m·after| ≤ after / 2   and   after < a·before   ⟹   n = round((m·after - w·f) / (a·before))
  *
- * Denoising lifts stretch (A ≥ 1; on a rectified flow A = 1) and so let the grid grow coarser; mixing lifts shrink (p < 1) and
+ * Denoising lifts scale up (A ≥ 1; on a rectified flow A = 1) and so let the grid grow coarser; mixing lifts scale down (p < 1) and
  * make it finer. On Stable Diffusion's schedule with p = 0.93 the coarsest spacing is 8e-11 at 50 steps and 3.4e-9 at 100.
  */
 
@@ -30,7 +30,7 @@ export type LiftGrids = ReadonlyMap<Lift, { before: number; after: number }>;
  */
 const FINEST = 2 ** -36;
 
-/** Each lift leaves this share of its stretch unused, half of which (2⁻⁹ of a spacing) covers those roundings. */
+/** Each lift leaves this share of its scale unused, half of which (2⁻⁹ of a spacing) covers those roundings. */
 const MARGIN = 1 - 2 ** -8;
 
 /** Coarsest spacing that is tolerated: what float32 resolves for latents just below 1. */

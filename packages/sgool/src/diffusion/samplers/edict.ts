@@ -23,6 +23,7 @@ import { createSampler } from '../sampler.ts';
 import type { Lift, LiftGrids } from './edict-grid.ts';
 import { edictGrids, snap } from './edict-grid.ts';
 
+/** Options of the EDICT sampler. */
 export interface EdictOptions extends Pick<StopOptions, 'stepEnds'> {
   /** p, the share of its own that each latent keeps when mixing: above 0.5, up to 1 (no mixing). Default 0.93. */
   mixingWeight?: number;
@@ -42,7 +43,7 @@ export interface EdictOptions extends Pick<StopOptions, 'stepEnds'> {
 /**
  * The EDICT sampler with `steps` steps, two network calls each.
  *
- * `initial` ties the pair: both latents start as the given noise. The inverse is exact bit for bit: latents are multiples of a
+ * `initial` makes the pair from one latent: both start as the given noise. The inverse is exact bit for bit: latents are multiples of a
  * spacing far finer than float32 (edict-grid.ts), so the network sees the same bits again. Where float64 has no room for that
  * (on Stable Diffusion's schedule above 129 steps at p = 0.93, 92 at 0.9, 256 at 0.97) the sampler is not `invertible`.
  *

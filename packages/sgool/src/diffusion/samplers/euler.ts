@@ -1,5 +1,5 @@
 /**
- * @file Euler's method, plain and ancestral: the samplers of SD-Turbo and its kin.
+ * @file Euler's method, plain and ancestral: the samplers of SD-Turbo and similar models.
  *
  * The literature writes it for latents that grow with the noise, `x = z / signal`, with σ = noise / signal:
  *

@@ -48,6 +48,7 @@ export interface RefineMethod extends Method<'sgool', SgoolSettings> {
   notes(size: ImageSize): string[];
 }
 
+/** What `refine` returns: the result, and the image that it began with. */
 export interface Refinement extends Generation {
   /** The image as the model takes it: fitted to its size. */
   readonly input: Image;

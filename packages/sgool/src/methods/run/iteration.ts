@@ -50,6 +50,7 @@ export interface StepProgress {
   readonly steps: number;
 }
 
+/** Options of a run. */
 export interface RunOptions {
   /** Checked before each network call; a run that is aborted throws the signal's reason. */
   readonly signal?: AbortSignal;

@@ -1,5 +1,5 @@
 /**
- * @file The one contract of all methods: an async generator that yields a plain object per iteration.
+ * @file The interface of all methods: an async generator that yields a plain object per iteration.
  *
  * The caller owns progress, previews, saving and stopping, so that harness, command line and studio treat all methods alike.
  */

@@ -12,7 +12,7 @@ import type { StepInfo } from '../../diffusion/trajectory.ts';
 import { UserError } from '../../errors.ts';
 import type { DenoiserOptions } from '../../models/backbone.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { Generator } from '../../random/generator.ts';
+import { type RandomSource, randomSource } from '../../random/random-source.ts';
 import { resolveSeed, type Seed } from '../../random/seed.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import type {
@@ -33,7 +33,7 @@ export interface Run<S extends MethodSettings = MethodSettings> {
   readonly text: string;
   readonly seed: Seed;
   /** The stream that the noise was drawn from; perturbations and cutouts are drawn from it next. */
-  readonly random: Generator;
+  readonly random: RandomSource;
   /** The starting noise: torch's normal numbers for the seed, as float64. */
   readonly noise: Float64Array;
   /**
@@ -68,7 +68,7 @@ export function beginRun<S extends MethodSettings>(
   const started = performance.now();
   let reported = started;
   const seed = resolveSeed(request.seed);
-  const random = new Generator(seed);
+  const random = randomSource(settings.rng, seed);
   const evaluations = { forward: 0, pullback: 0 };
   const iterations = lastIteration ?? settings.iterations ?? 0;
   const noise = Float64Array.from(random.randn(pipeline.latentShape(settings)));
@@ -126,7 +126,7 @@ export function drawFreshNoise(
   { noisePath }: Pick<Pipeline, 'noisePath'>,
   settings: SamplingSettings,
   length: number,
-  random: Generator,
+  random: RandomSource,
 ): FreshNoise | undefined {
   const draws = freshNoiseCount(noisePath(settings), settings);
   return draws === 0 ? undefined : fixedNoise(draws, length, (count) => random.randn([count]));

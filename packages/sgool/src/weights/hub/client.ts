@@ -97,13 +97,13 @@ export function createHubClient({
     async commit(id, revision, signal) {
       const what = { id, revision };
       const { sha } = await asking(
-        (limited) =>
+        (limitedSignal) =>
           modelInfo({
             name: id,
             revision,
             hubUrl: endpoint,
             additionalFields: ['sha'],
-            fetch: ask(what, limited),
+            fetch: ask(what, limitedSignal),
           }),
         signal,
       );
@@ -114,14 +114,14 @@ export function createHubClient({
     },
     async files(id, commit, signal) {
       const what = { id, revision: commit };
-      return asking(async (limited) => {
+      return asking(async (limitedSignal) => {
         const found: HubFile[] = [];
         const entries = listFiles({
           repo: id,
           revision: commit,
           recursive: true,
           hubUrl: endpoint,
-          fetch: ask(what, limited),
+          fetch: ask(what, limitedSignal),
         });
         for await (const entry of entries) if (entry.type === 'file') found.push(hubFile(entry, id));
         return found;

@@ -32,7 +32,7 @@ async function fileHandles() {
   return Object.getPrototypeOf(handle) as typeof handle;
 }
 
-it('a disk that is too small is told before anything large is fetched', async () => {
+it('a disk that is too small is reported before anything large is fetched', async () => {
   vi.mocked(statfs).mockResolvedValueOnce({ bavail: 10, bsize: 4096 } as never);
   expect(await message()).toMatch(
     /^hub: somebody\/model needs 0\.2 MB more, the disk of .* has 0\.0 MB left; make room, or set HF_HUB_CACHE/,
@@ -67,7 +67,7 @@ it('a disk that fills up keeps what has arrived, and the next pull goes on from 
   );
 });
 
-it('a cache that cannot be written is told with its path', async () => {
+it('a cache that cannot be written is reported with its path', async () => {
   await writeFile(hub.cache, 'a file where the folder should be');
   expect(await message()).toMatch(
     /^hub: cannot write to the cache .*hub: a part of the path is a file, not a folder$/,

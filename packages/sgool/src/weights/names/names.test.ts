@@ -142,7 +142,7 @@ describe('LoRA names', () => {
     expect(loraName(name)).toMatchObject({ network, module, part });
   });
 
-  it('of other kinds are told apart', () => {
+  it('of other kinds are distinguished', () => {
     for (const name of [
       'lora_unet_a.oft_blocks',
       'lora_unet_a.bias',

@@ -57,7 +57,7 @@ it('half-precision numbers keep their bits', async () => {
   expect(await read(join(stored, 'model.safetensors'))).toEqual(await read(path));
 });
 
-it('a folder that cannot be made is told in one line', async () => {
+it('a folder that cannot be made is reported in one line', async () => {
   const blocked = join(dir, 'blocked');
   await writeFile(blocked, '');
   const storing = storeAdded('hps-v1', {}, new Map(), { SGOOL_DATA_DIR: blocked });

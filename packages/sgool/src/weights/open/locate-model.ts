@@ -32,7 +32,7 @@ export function packagedPath(...parts: readonly string[]): string | undefined {
   return folder === undefined ? undefined : places.join(folder, ...parts);
 }
 
-/** A browser cannot know without asking the server; there, opening the model tells. */
+/** A browser cannot know without a request to the server; there, opening the model fails if it is none. */
 const isModelFolder = (dir: string) =>
   host.kind === 'browser' || disk.exists(places.join(dir, 'model_index.json'));
 

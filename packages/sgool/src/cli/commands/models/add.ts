@@ -1,4 +1,4 @@
-/** @file `sgool models add <name> <file>`: adds weights that were downloaded by hand. */
+/** @file `sgool models add <name> <file>`: adds weights from a file that the user downloaded. */
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -41,7 +41,7 @@ Examples:
 export function configureAdd(parent: Command, host: Host): void {
   parent
     .command('add')
-    .description('add weights that were downloaded by hand')
+    .description('add weights from a file that you downloaded')
     .argument('<name>', `what it is: ${NAMES.join(', ')}`)
     .argument('<file>', 'a .safetensors, .pth or .pt file, or a folder with one')
     .option(

@@ -36,7 +36,8 @@ async function inspect(
 }
 
 function describe(report: ModelReport, withTensors: boolean): string {
-  const { name, dir, pipeline, resolution, latent, predictionType, parameters, bytes, components } = report;
+  const { name, dir, pipeline, resolution, latent, predictionType, parameters, bytes, components, notes } =
+    report;
   const facts = [
     ['model', name],
     ['folder', dir],
@@ -56,6 +57,7 @@ function describe(report: ModelReport, withTensors: boolean): string {
     component.shape,
   ]);
   const sections = [formatTable(facts), formatTable(rows)];
+  if (notes.length > 0) sections.push(notes.map((note) => `note: ${printable(note)}`).join('\n'));
   if (withTensors) {
     for (const component of components) {
       const lines = component.tensors.map(({ name: tensor, dtype, shape }) => [

@@ -11,7 +11,9 @@ import { inspectModel, withoutTensors } from './report.ts';
 export function configureList(parent: Command, host: Host): void {
   parent
     .command('list')
-    .description('list the models on this machine: installed, pulled from the Hub, and weights added by hand')
+    .description(
+      'list the models on this machine: installed, pulled from the Hub, and weights added with sgool models add',
+    )
     .option('--json', 'print one JSON object on stdout')
     .action(({ json = false }: { json?: boolean }) => list(json, host));
 }
@@ -50,7 +52,7 @@ function cachedModels(env: Host['env']): CachedModelReport[] {
   }));
 }
 
-/** Weights that were added by hand. */
+/** Weights that were added with `sgool models add`. */
 function addedWeights(env: Host['env']): { name: string; dir: string }[] {
   return ADDED_NAMES.flatMap((name) => {
     const dir = findAdded(name, env);
@@ -69,7 +71,7 @@ function describeElsewhere(env: Host['env']): string {
   const weights = addedWeights(env).map(({ name, dir }) => [name, dir]);
   return [
     ...(models.length > 0 ? [`\nin the cache of the Hub:\n${formatTable(models)}\n`] : []),
-    ...(weights.length > 0 ? [`\nweights added by hand:\n${formatTable(weights)}\n`] : []),
+    ...(weights.length > 0 ? [`\nweights added with sgool models add:\n${formatTable(weights)}\n`] : []),
     ...(models.length + weights.length > 0 ? ['\n'] : []),
   ].join('');
 }

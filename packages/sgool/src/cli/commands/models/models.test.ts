@@ -91,6 +91,21 @@ it('weights that do not fit their configuration are named', async () => {
   );
 });
 
+it('inspect and verify say what of the files is assumed or not read', async () => {
+  const name = 'scheduler/scheduler_config.json';
+  const config = JSON.parse(Buffer.from(defined(files[name])).toString());
+  const changed = Buffer.from(JSON.stringify({ ...config, beta_stop: 3 }));
+  hub.models[ID] = { commit: 'c'.repeat(40), files: { ...files, [name]: changed } };
+  await sgool('models', 'pull', ID);
+  const note = 'scheduler: beta_stop: no sampler reads that';
+  for (const command of ['inspect', 'verify']) {
+    const { code, stdout } = await sgool('models', command, ID);
+    expect([code, stdout]).toEqual([0, expect.stringContaining(`\nnote: ${note}\n`)]);
+    const { notes } = JSON.parse((await sgool('models', command, ID, '--json')).stdout);
+    expect(notes).toContain(note);
+  }
+});
+
 it('a pull that fails says why in one line, and Ctrl-C can be taken up again', async () => {
   expect((await sgool('models', 'pull', 'somebody/else')).stderr).toMatch(
     /^sgool: hub: somebody\/else does not exist or/,

@@ -19,7 +19,7 @@ const NOTES = `
 This downloads the configurations, the tokenizer and one copy of each weight
 (safetensors rather than pickles), but never the safety checker. An interrupted
 download continues where it stopped, and every file is checked before it gets
-its final name. The cache is the one of diffusers and transformers:
+its final name. It uses the cache of diffusers and transformers:
 HF_HUB_CACHE, HF_HOME, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE work as they do
 there.
 

@@ -1,4 +1,6 @@
 /** @file The facts about a model that its configurations and file headers hold; no weight is read. */
+import { UserError } from '../../../errors.ts';
+import { stableDiffusionSchedule } from '../../../models/stable-diffusion/schedule.ts';
 import { weightBytes } from '../../../weights/formats/weight-source.ts';
 import type { ModelComponent, ModelFolder } from '../../../weights/open/model-folder.ts';
 import type { Config } from '../../../weights/sources/read-config.ts';
@@ -32,6 +34,8 @@ export interface ModelReport {
   readonly parameters: number;
   readonly bytes: number;
   readonly components: readonly ComponentReport[];
+  /** What of the model's files is assumed, or not used. */
+  readonly notes: readonly string[];
 }
 
 /** Reads the facts about a model. */
@@ -49,7 +53,20 @@ export function inspectModel(name: string, folder: ModelFolder): ModelReport {
     parameters: total('parameters'),
     bytes: total('bytes'),
     components,
+    notes: modelNotes(folder),
   };
+}
+
+/** What of a model's files is assumed, or not used, as the commands that open it say it. */
+export function modelNotes(folder: ModelFolder): string[] {
+  const own = [...folder.components.values()].flatMap(({ notes = [] }) => notes);
+  if (!folder.components.has('unet')) return own;
+  try {
+    return [...(stableDiffusionSchedule(folder).notes ?? []), ...own];
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return [error.message, ...own];
+  }
 }
 
 /** The report without the list of tensors: their number instead. */

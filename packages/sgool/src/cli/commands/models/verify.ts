@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Command } from 'commander';
-import { UserError } from '../../../errors.ts';
+import { printable, UserError } from '../../../errors.ts';
 import { renameVaeAttention, weightSource } from '../../../weights/formats/weight-source.ts';
 import type { FileCheck } from '../../../weights/hub/verify.ts';
 import { DEFAULT_MODEL, resolveModel } from '../../../weights/open/locate-model.ts';
@@ -12,6 +12,7 @@ import type { Host } from '../../host.ts';
 import { formatBytes, formatTable } from '../../terminal/format.ts';
 import { watchInterrupts } from '../../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../../terminal/progress.ts';
+import { modelNotes } from './report.ts';
 
 const NOTES = `
 Files from the Hub are compared with the hash that the Hub gave; for other files
@@ -52,11 +53,11 @@ async function verify(
   const files = await hashFiles(dir, progress, host);
   const bad = files.filter(({ state }) => state === 'wrong' || state === 'missing');
   // Broken files say nothing about their weights.
-  const networks = bad.length === 0 ? await checkNetworks(dir) : [];
+  const { networks, notes } = bad.length === 0 ? await checkNetworks(dir) : { networks: [], notes: [] };
   const broken = networks.filter(({ problem }) => problem !== undefined);
   const ok = bad.length === 0 && broken.length === 0;
   host.stdout.write(
-    json ? `${JSON.stringify({ name, dir, ok, files, networks })}\n` : report(files, networks),
+    json ? `${JSON.stringify({ name, dir, ok, files, networks, notes })}\n` : report(files, networks, notes),
   );
   if (ok) return;
   if (bad.length > 0) {
@@ -92,9 +93,15 @@ async function hashFiles(dir: string, progress: Progress, host: Host): Promise<F
   }
 }
 
-async function checkNetworks(path: string): Promise<NetworkReport[]> {
+interface NetworkReports {
+  readonly networks: readonly NetworkReport[];
+  /** What of the model's files is assumed, or not used. */
+  readonly notes: readonly string[];
+}
+
+async function checkNetworks(path: string): Promise<NetworkReports> {
   const isFile = statSync(path).isFile();
-  if (!isFile && !existsSync(join(path, 'model_index.json'))) return [];
+  if (!isFile && !existsSync(join(path, 'model_index.json'))) return { networks: [], notes: [] };
   const { checkNetwork, describeProblems } = await import('../../../networks/inspect/check-weights.ts');
   const checkOne = ({ name, dir: own, config, weights }: ModelComponent): NetworkReport => {
     const source = weightSource(weights, name === 'vae' ? renameVaeAttention : undefined);
@@ -108,12 +115,12 @@ async function checkNetworks(path: string): Promise<NetworkReport[]> {
     };
   };
   try {
-    const { components } = await openModel(path);
-    return [...components.values()].map(checkOne);
+    const folder = await openModel(path);
+    return { networks: [...folder.components.values()].map(checkOne), notes: modelNotes(folder) };
   } catch (error) {
     // A single file may hold another network, such as a CLIP or a LoRA: it is no model, but no fault either.
     if (!isFile || !(error instanceof UserError)) throw error;
-    return [{ name: basename(path), note: `not checked: ${error.message}` }];
+    return { networks: [{ name: basename(path), note: `not checked: ${error.message}` }], notes: [] };
   }
 }
 
@@ -124,7 +131,11 @@ const STATES: Readonly<Record<FileCheck['state'], string>> = {
   unknown: 'no hash known',
 };
 
-function report(files: readonly FileCheck[], networks: readonly NetworkReport[]): string {
+function report(
+  files: readonly FileCheck[],
+  networks: readonly NetworkReport[],
+  notes: readonly string[],
+): string {
   const rows = files.map(({ path, size, state, hash }) => [
     path,
     formatBytes(size),
@@ -136,5 +147,7 @@ function report(files: readonly FileCheck[], networks: readonly NetworkReport[])
     weights === undefined ? '' : `${weights} weights`,
     problem ?? note ?? (weights === undefined ? 'unknown kind, not checked' : 'ok'),
   ]);
-  return `${[rows, checked].flatMap((table) => (table.length > 0 ? [formatTable(table)] : [])).join('\n\n')}\n`;
+  const tables = [rows, checked].flatMap((table) => (table.length > 0 ? [formatTable(table)] : []));
+  const lines = notes.map((note) => `note: ${printable(note)}`).join('\n');
+  return `${[...tables, ...(lines === '' ? [] : [lines])].join('\n\n')}\n`;
 }
