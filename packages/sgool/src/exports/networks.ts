@@ -31,6 +31,7 @@ export { type UNetConfig, unetConfig } from '../networks/unet/unet-config.ts';
 export type { AddedToken } from '../text/added-tokens.ts';
 export { byteSymbolsById, END_OF_WORD, type Vocabulary } from '../text/byte-pairs.ts';
 export type { Cleaning } from '../text/clean.ts';
+export type { EmbeddingWord } from '../text/embedding-tokens.ts';
 export {
   type LoadTokenizerOptions,
   loadTokenizer,
@@ -44,6 +45,7 @@ export {
   START_OF_TEXT,
   type Tokenizer,
   type TokenizerOptions,
+  type TokenPiece,
 } from '../text/tokenizer.ts';
 export { buildWordVocabulary, tokenizerFiles } from '../text/word-vocabulary.ts';
 export type { Dtype, TensorData } from '../weights/formats/dtypes.ts';
@@ -64,4 +66,5 @@ export {
   openComponent,
   openModelFolder,
 } from '../weights/open/model-folder.ts';
+export type { TextEmbedding } from '../weights/open/textual-inversion.ts';
 export type { Config } from '../weights/sources/read-config.ts';
