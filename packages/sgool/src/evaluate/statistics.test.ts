@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { bootstrapInterval, comparePairs, mean, median, standardDeviation } from './statistics.ts';
+import { mean } from '../numbers.ts';
+import { bootstrapInterval, comparePairs, median, standardDeviation } from './statistics.ts';
 
 describe('averages', () => {
   it('are the mean, the middle and the spread', () => {

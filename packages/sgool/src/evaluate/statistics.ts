@@ -1,4 +1,5 @@
 /** @file Means, medians, and the paired comparison of two methods on the same prompts. */
+import { mean } from '../numbers.ts';
 import { mulberry32 } from './mulberry32.ts';
 
 /** The ends of a 95% bootstrap interval. */
@@ -8,11 +9,6 @@ export interface Interval {
 }
 
 const RESAMPLES = 10_000;
-
-/** The arithmetic mean; NaN for no values. */
-export function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
 
 /** The middle value, or the mean of the two middle ones. @throws RangeError for no values */
 export function median(values: readonly number[]): number {

@@ -36,7 +36,6 @@ export {
   type Comparison,
   comparePairs,
   type Interval,
-  mean,
   median,
   standardDeviation,
 } from '../evaluate/statistics.ts';
@@ -56,3 +55,4 @@ export {
   RELATIONS,
   type Relation,
 } from '../networks/judge/vocabulary.ts';
+export { mean } from '../numbers.ts';

@@ -8,6 +8,9 @@ import { sum } from '../numbers.ts';
 /** The first eight bytes of every PNG file. */
 export const PNG_SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 
+/** Whether a file begins as PNG files do. */
+export const isPng = (file: Uint8Array): boolean => PNG_SIGNATURE.every((byte, i) => file[i] === byte);
+
 /** The CRC of each byte value: eight steps of the polynomial of CRC-32. */
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;
@@ -63,7 +66,7 @@ const TEXT_CHUNKS = new Set(['tEXt', 'zTXt', 'iTXt']);
 
 /** A PNG file without its text chunks; any other file, and what follows a broken chunk, as it is. */
 export function withoutTextChunks(file: Uint8Array): Uint8Array {
-  if (!PNG_SIGNATURE.every((byte, i) => file[i] === byte)) return file;
+  if (!isPng(file)) return file;
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   const kept: Uint8Array[] = [];
   let from = 0;

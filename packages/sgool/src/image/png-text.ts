@@ -5,7 +5,7 @@
  */
 
 import { compression } from '#platform';
-import { concatBytes, latin1Bytes, latin1Text, PNG_SIGNATURE, pngChunk } from './png-chunk.ts';
+import { concatBytes, isPng, latin1Bytes, latin1Text, pngChunk } from './png-chunk.ts';
 
 /** Longest text that is unpacked from a compressed chunk, in bytes. */
 const MAX_TEXT_BYTES = 16_000_000;
@@ -47,7 +47,7 @@ function parseText(type: string, content: Uint8Array): [keyword: string, text: s
  */
 export function readPngText(file: Uint8Array): Record<string, string> {
   const texts: Record<string, string> = {};
-  if (!PNG_SIGNATURE.every((byte, i) => file[i] === byte)) return texts;
+  if (!isPng(file)) return texts;
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   for (let at = 8; at + 12 <= file.length; ) {
     const length = view.getUint32(at);

@@ -12,6 +12,7 @@
 
 import { boxCrop, type Crop, type CropSizes } from '../image/crops.ts';
 import type { Image } from '../image/image.ts';
+import { dot, mean } from '../numbers.ts';
 import { assignParts, promptParts } from '../objectives/prompt-parts.ts';
 import { wholeViews } from '../objectives/whole-views.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -103,12 +104,7 @@ async function textsOfRegions(critic: ClipCritic, prompt: string, { regionText }
     if (texts.length === 1) return regions.map(() => texts[0]);
     const images: Float32Array[] = [];
     for (const region of regions) images.push(await critic.embedImage(image, boxCrop(region, sizes)));
-    const similarity = (r: number, p: number) =>
-      images[r].reduce((sum, value, i) => sum + value * texts[p][i], 0);
+    const similarity = (r: number, p: number) => dot(images[r], texts[p]);
     return assignParts(regions.length, texts.length, similarity).map((p) => texts[p]);
   };
-}
-
-function mean(values: Float32Array): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -1,17 +1,15 @@
 /** @file Vectors of float64 as points on a sphere around the origin; the noise that networks are trained on lies close to one. */
 import { UserError } from '../errors.ts';
+import { dot } from '../numbers.ts';
 
 /** Euclidean length. */
 export function norm(values: Float64Array): number {
-  let sum = 0;
-  for (const value of values) sum += value * value;
-  return Math.sqrt(sum);
+  return Math.sqrt(dot(values, values));
 }
 
 /** The part of `vector` that is at right angles to `latent`. */
 export function tangent(vector: Float64Array, latent: Float64Array, radius: number): Float64Array {
-  let along = 0;
-  for (let i = 0; i < vector.length; i++) along += vector[i] * latent[i];
+  const along = dot(vector, latent);
   return vector.map((value, i) => value - (along / radius ** 2) * latent[i]);
 }
 

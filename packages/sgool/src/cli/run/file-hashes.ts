@@ -1,7 +1,7 @@
 /** @file Hashes that name the files of a run, in the forms of AUTOMATIC1111's web UI, so that others find the same files. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import type { LoraChoice } from '../../weights/open/lora.ts';
 
@@ -20,8 +20,20 @@ export async function fileHash(path: string, start = 0): Promise<string> {
   return hash.digest('hex');
 }
 
+/** Hashes of weights by file as it is now: a series of runs on one model reads its gigabytes once. */
+const known = new Map<string, Promise<string>>();
+
+async function weightsHash(path: string, start = 0): Promise<string> {
+  const { size, mtimeMs } = await stat(path);
+  const key = `${path} ${size} ${mtimeMs} ${start}`;
+  const hash = known.get(key) ?? fileHash(path, start);
+  known.set(key, hash);
+  hash.catch(() => known.delete(key));
+  return hash;
+}
+
 /** The web UI's `Model hash`: the first ten digits. */
-export const modelHash = async (path: string): Promise<string> => (await fileHash(path)).slice(0, 10);
+export const modelHash = async (path: string): Promise<string> => (await weightsHash(path)).slice(0, 10);
 
 /**
  * The web UI's hash of a LoRA, twelve digits: what its training stored, else of the bytes behind the header, which does not change
@@ -32,7 +44,7 @@ export const modelHash = async (path: string): Promise<string> => (await fileHas
 export async function loraHash(path: string): Promise<string> {
   const header = extname(path) === '.safetensors' ? await readHeader(path) : undefined;
   const stored = header?.metadata.sshs_model_hash;
-  return (stored ?? (await fileHash(path, header?.end))).slice(0, 12);
+  return (stored ?? (await weightsHash(path, header?.end))).slice(0, 12);
 }
 
 /** The metadata of a safetensors file, and where its data begin. */
