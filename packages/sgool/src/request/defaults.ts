@@ -57,6 +57,8 @@ export function commonDefaults(model: ModelInfo): Settings {
     patience: 0,
     minImprovement: 0,
     targetClip: 100,
+    clipPrompt: '',
+    textWeight: 1,
     lambda: 1,
     ...detectionDefaults(model),
     saliencyEvery: 1,

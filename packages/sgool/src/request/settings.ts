@@ -132,6 +132,21 @@ export const selectionSettings = {
     .describe('stop when the CLIP A score reaches this value; 100 for never'),
 };
 
+/** What CLIP compares the image with, beside the target images of the request. */
+export const targetSettings = {
+  clipPrompt: z
+    .string()
+    .max(10_000)
+    .describe(
+      'text that CLIP steers to and scores instead of the prompt, read as it is; empty for the prompt itself',
+    ),
+  textWeight: z
+    .number()
+    .min(0)
+    .max(1000)
+    .describe('weight of the text in the CLIP loss beside target images; 0 for the images alone'),
+};
+
 /** How the whole image enters the CLIP loss. */
 export const cutoutSettings = {
   cutouts: z
@@ -264,6 +279,7 @@ export type SettingsOf<Shape extends SettingsShape> = { [Key in keyof Shape]: z.
 export type SamplingSettings = SettingsOf<typeof samplingSettings>;
 export type DifferentiationSettings = SettingsOf<typeof differentiationSettings>;
 export type SelectionSettings = SettingsOf<typeof selectionSettings>;
+export type TargetSettings = SettingsOf<typeof targetSettings>;
 export type CutoutSettings = SettingsOf<typeof cutoutSettings>;
 export type DetectionSettings = SettingsOf<typeof detectionSettings>;
 export type RegionSettings = SettingsOf<typeof regionSettings>;
@@ -273,6 +289,7 @@ export type OptimiserSettings = SettingsOf<typeof optimiserSettings>;
 export const SETTING_GROUPS: readonly (readonly [heading: string, settings: SettingsShape])[] = [
   ['Sampling', samplingSettings],
   ['Iterations', selectionSettings],
+  ['Target of CLIP', targetSettings],
   ['Salient regions', regionSettings],
   ['Cutouts', cutoutSettings],
   ['Optimiser', optimiserSettings],
@@ -285,6 +302,7 @@ export const SETTINGS = {
   ...samplingSettings,
   ...differentiationSettings,
   ...selectionSettings,
+  ...targetSettings,
   ...regionSettings,
   ...cutoutSettings,
   ...optimiserSettings,

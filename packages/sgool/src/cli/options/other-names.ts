@@ -38,6 +38,8 @@ const SAME: Readonly<Record<string, readonly string[]>> = {
   'clip-guidance-scale': ['clip-guidance', 'clip-scale'],
   cutouts: ['num-cutouts', 'cutn', 'num-cuts'],
   'cut-power': ['cut-pow'],
+  'target-image': ['target', 'reference-image', 'ref-image', 'reference', 'image-prompt', 'clip-viz-paths'],
+  'clip-prompt': ['clip-text', 'guidance-prompt'],
   'mixing-weight': ['mix-weight', 'init-mix-weight', 'edict-p'],
   lambda: ['saliency-weight'],
   saliency: ['detector', 'saliency-model'],

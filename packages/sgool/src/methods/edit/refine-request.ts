@@ -5,6 +5,7 @@ import { mayChange } from '../../image/mask.ts';
 import {
   checkRequest,
   commonShape,
+  INPUTS,
   imageSchema,
   type MethodRequest,
   type MethodSchema,
@@ -60,6 +61,7 @@ const refineSchema = z.strictObject({
   ...z.object(sgool.settings).partial().shape,
   image: imageSchema.describe('the image to refine'),
   mask: imageSchema.optional().describe('image that is white where the image may change, black elsewhere'),
+  targetImages: INPUTS.targetImages.optional(),
   sourcePrompt: refineShape.sourcePrompt.optional(),
   strength: refineShape.strength.default(1),
   fit: refineShape.fit.default('crop'),

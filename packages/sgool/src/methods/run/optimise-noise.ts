@@ -125,7 +125,7 @@ export async function* optimiseNoise(
     signal?.throwIfAborted();
     const decoded = await pipeline.decode(finals[0], settings);
     const image = start.finish?.(decoded) ?? decoded;
-    const clip = await pipeline.score(image, run.text);
+    const clip = await pipeline.score(image, run.target);
     const built = await builder.build(image, iteration);
 
     const results: ObjectiveResult[] = [];
