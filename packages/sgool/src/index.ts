@@ -60,6 +60,7 @@ export type { Objective, ObjectiveInput, ObjectiveResult, View } from './objecti
 export { type LoadOptions, loadPipeline } from './pipeline/load-pipeline.ts';
 export type { ClipScores, ObjectiveOptions, Pipeline } from './pipeline/pipeline.ts';
 export type { ClipCritic } from './preference/clip-critic.ts';
+export { type Aim, type ClipTarget, clipTarget } from './preference/clip-target.ts';
 export { type LoadScorerOptions, loadScorer } from './preference/load-scorer.ts';
 export type { PromptFit, Scorer } from './preference/scorer.ts';
 export { SCORER_NAMES, SCORERS, type ScorerInfo, type ScorerName } from './preference/scorer-names.ts';

@@ -76,6 +76,7 @@ export function commonDefaults(model: ModelInfo): Settings {
     learningRate: 0.1,
     perturbation: 1e-4,
     renormalise: true,
+    optimiseFrom: 0,
     clipGuidanceScale: 100,
   };
 }

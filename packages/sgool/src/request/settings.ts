@@ -79,8 +79,15 @@ export const samplingSettings = {
     ),
 };
 
-/** How the gradient of the starting noise is computed. */
+/** What the gradient is taken of, and how it is computed. */
 export const differentiationSettings = {
+  optimiseFrom: z
+    .number()
+    .min(0)
+    .max(999)
+    .describe(
+      'where the latent is optimised: below 1 a share of the steps, from 1 on a number of steps that run once before; 0 for the starting noise',
+    ),
   edictOutput: z
     .enum(['both', 'x'])
     .describe('latents of the EDICT pair that the loss is computed on: both, or x alone'),
@@ -258,7 +265,7 @@ export const optimiserSettings = {
     .min(0)
     .max(10)
     .describe('standard deviation of the noise that is added after each update'),
-  renormalise: z.boolean().describe('keep the norm of the starting noise'),
+  renormalise: z.boolean().describe('keep the norm of the latent that is optimised'),
 };
 
 /** How CLIP steers the sampling itself. */

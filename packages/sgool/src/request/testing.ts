@@ -51,12 +51,16 @@ export const VALUES: Settings = {
   learningRate: 0.01,
   perturbation: 0,
   renormalise: false,
+  optimiseFrom: 0.5,
   clipGuidanceScale: 10,
 };
 
 /** The methods that have a setting, if not all have it. */
 const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
-  ...keyed(['edictOutput', 'trajectory', 'gradientSteps', 'jacobianShare'], ['doodl', 'sgool']),
+  ...keyed(
+    ['optimiseFrom', 'edictOutput', 'trajectory', 'gradientSteps', 'jacobianShare'],
+    ['doodl', 'sgool'],
+  ),
   ...keyed(['iterations', 'targetClip'], ['doodl', 'sgool', 'best-of']),
   ...keyed(['clipPrompt', 'textWeight'], ['clip-guided', 'doodl', 'sgool', 'best-of']),
   ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool']),

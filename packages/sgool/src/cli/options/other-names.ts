@@ -39,6 +39,8 @@ const SAME: Readonly<Record<string, readonly string[]>> = {
   cutouts: ['num-cutouts', 'cutn', 'num-cuts'],
   'cut-power': ['cut-pow'],
   'target-image': ['target', 'reference-image', 'ref-image', 'reference', 'image-prompt', 'clip-viz-paths'],
+  edit: ['img2img', 'edit-mode', 'edit-method'],
+  'optimise-from': ['optimize-from', 'opt-t', 'optimise-at', 'optimize-at', 'start-step'],
   'clip-prompt': ['clip-text', 'guidance-prompt'],
   'mixing-weight': ['mix-weight', 'init-mix-weight', 'edict-p'],
   lambda: ['saliency-weight'],

@@ -4,6 +4,7 @@ import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { readImage } from '../../image/read-image.ts';
 import {
+  changesAtOnce,
   methodRequest,
   parseRefineRequest,
   REFINING_METHOD,
@@ -127,7 +128,7 @@ async function makeImage(
   const started = host.now();
   const { out } = command.values;
   if (out !== undefined) checkFolderName(out);
-  const first = given && (given.source.sourcePrompt === undefined ? 'the image itself' : 'first change');
+  const first = given && (changesAtOnce(given.source) ? 'first change' : 'the image itself');
   const progress = createProgress(host.stderr, { quiet: command.quiet, first });
   for (const warning of command.warnings) progress.warn(warning);
   for (const note of command.notes) progress.note(note);
@@ -364,9 +365,10 @@ function computeNote({ compute }: Pipeline, wanted: string | undefined): string 
 }
 
 function refineTask({ path, source }: GivenImage): RefineTask {
-  const { sourcePrompt, strength, fit, invertMask, feather } = source;
+  const { edit, sourcePrompt, strength, fit, invertMask, feather } = source;
   return {
     image: path,
+    edit,
     ...(sourcePrompt === undefined ? {} : { sourcePrompt }),
     strength,
     fit,

@@ -19,6 +19,7 @@ import type { NamedLora } from './file-hashes.ts';
 export interface RefineTask {
   /** Absolute path. */
   readonly image: string;
+  readonly edit: string;
   readonly sourcePrompt?: string;
   readonly strength: number;
   readonly fit: string;
@@ -293,6 +294,7 @@ export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<s
       ...(settings.rng === 'cuda' ? { RNG: 'GPU' } : {}),
       ...(settings.sampler === 'ddim' && settings.eta > 0 ? { 'Eta DDIM': settings.eta } : {}),
       'SGOOL method': task.refine === undefined ? method : 'refine',
+      ...(task.refine === undefined ? {} : { 'SGOOL edit': task.refine.edit }),
       'SGOOL iteration': iteration.iteration,
       ...(clipGuidanceScale === undefined ? {} : { 'CLIP guidance scale': clipGuidanceScale }),
       ...(clipPrompt ? { 'CLIP prompt': clipPrompt } : {}),

@@ -19,7 +19,10 @@ export interface Iteration {
   readonly iteration: number;
   /** Index of the last iteration of this run. */
   readonly iterations: number;
-  /** The starting noise that makes this image, float64, `[channels, height, width]`. */
+  /**
+   * The starting noise that makes this image, float64, `[channels, height, width]`; with `optimiseFrom` the latent behind the
+   * first steps.
+   */
   readonly latent: Float64Array;
   readonly image: Image;
   readonly loss?: LossParts;

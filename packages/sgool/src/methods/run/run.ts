@@ -128,15 +128,23 @@ export function denoiserOf(
   return pipeline.denoiser({ ...request, ...settings, timesteps, evaluations, ...changes });
 }
 
-/** Draws the noise that a stochastic sampler adds between its steps; nothing for the others. */
+/**
+ * Draws the noise that a stochastic sampler adds between its steps; nothing for the others.
+ *
+ * @param startIndex first step that runs: the first draw is its. Default 0
+ */
 export function drawFreshNoise(
   { noisePath }: Pick<Pipeline, 'noisePath'>,
   settings: SamplingSettings,
   length: number,
   random: RandomSource,
+  startIndex = 0,
 ): FreshNoise | undefined {
   const draws = freshNoiseCount(noisePath(settings), settings);
-  return draws === 0 ? undefined : fixedNoise(draws, length, (count) => random.randn([count]));
+  if (draws === 0) return undefined;
+  const skipped = (draws / settings.steps) * startIndex;
+  const drawn = fixedNoise(draws - skipped, length, (count) => random.randn([count]));
+  return skipped === 0 ? drawn : (step, wanted) => drawn(step - skipped, wanted);
 }
 
 /** Whether an image is better than the best so far, by the rule in the settings. The first one always is. */
