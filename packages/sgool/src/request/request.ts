@@ -191,6 +191,10 @@ export function checkRequest<Schema extends z.ZodObject>(
     );
   }
   const [issue] = result.error.issues;
+  const place = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys' && place !== '') {
+    throw new UserError(`${who}: ${place} has no key ${issue.keys.join(', ')}; leave it out`);
+  }
   if (issue.code === 'unrecognized_keys') {
     for (const key of issue.keys) {
       const message = foreign(key);
@@ -202,7 +206,7 @@ export function checkRequest<Schema extends z.ZodObject>(
   const got = issue.path.reduce<unknown>((value, key) => (isRecord(value) ? value[key] : undefined), request);
   const wanted =
     issue.code === 'invalid_value' ? `choose one of ${issue.values.join(', ')}` : lowerFirst(issue.message);
-  throw new UserError(`${who}: ${issue.path.join('.') || 'it'} is not usable, got ${shown(got)}; ${wanted}`);
+  throw new UserError(`${who}: ${place || 'it'} is not usable, got ${shown(got)}; ${wanted}`);
 }
 
 const isRecord = (value: unknown): value is Record<PropertyKey, unknown> =>

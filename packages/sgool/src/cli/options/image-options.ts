@@ -75,9 +75,13 @@ export const VALUE_SCHEMAS = {
   metadata: z.boolean().describe('write the settings into the PNG files'),
   maskFile: z.string().min(1).describe('image whose brightness is the saliency map; sets --saliency mask'),
   targetImage: z
-    .array(z.string().refine((text) => isTargetFile(text), 'must be file or file:weight, the weight above 0'))
-    .min(1)
-    .max(64)
+    .preprocess(
+      (value) => (typeof value === 'string' ? [value] : value),
+      z
+        .array(z.string().refine(isTargetFile, 'must be file or file:weight, the weight above 0'))
+        .min(1)
+        .max(64),
+    )
     .describe(
       'image that CLIP compares the result with, beside the text: a file, perhaps with its weight as in cat.png:0.5 (default 1); may be given several times',
     ),
