@@ -165,7 +165,11 @@ describe('a request with a target that cannot be', () => {
       { targetImages: [{ ...target, weight: 0 }] },
       /targetImages.0.weight.*got 0; must be above 0/,
     ],
-    ['an unknown key', { targetImages: [{ ...target, mass: 1 }] }, /^request: targetImages.0 has no key mass; leave it out$/],
+    [
+      'an unknown key',
+      { targetImages: [{ ...target, mass: 1 }] },
+      /^request: targetImages.0 has no key mass; leave it out$/,
+    ],
     [
       'a weight of the text alone',
       { textWeight: 0 },

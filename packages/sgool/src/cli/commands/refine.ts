@@ -29,7 +29,8 @@ less of the image. With --mask the protected part is put in at every step.
 --iterations optimises the noised latent.
 
 For less change, use fewer --iterations or a lower --strength. --iterations 0
-shows the image as the autoencoder reproduces it.
+shows the image as the autoencoder reproduces it (unless there is --from or
+--edit sdedit).
 
 The output folder holds image.png (the best image so far), input.png (the image
 as scaled for the model), before.png (the image before the optimisation),
