@@ -85,3 +85,25 @@ it('PNDM begins its steps behind the calls of the steps before', () => {
   });
   expect(sampler.begins).toEqual([0, 4, 8, 12, 13, 14]);
 });
+
+it.each(['dpm-solver', 'unipc', 'lms'] as const)(
+  'a chain that begins later remembers nothing: the first step of %s is of order 1',
+  async (sampler) => {
+    const settings = { sampler, steps, eta: 0, sigmas: 'model', stepEnds: 'reference' } as const;
+    const chain = namedSampler(
+      schedule,
+      { ...settings, mixingWeight: 0.93, edictOutput: 'both' },
+      { firstStep: 3 },
+    );
+    expect(chain.stages.map(({ step }) => step)).toEqual([3, 4, 5]);
+    const [first] = chain.stages;
+    const [after] = await first.run([noise], denoiser);
+    // The clean latent and the noise stay as predicted: every solver of order 1 is DDIM's step.
+    const [now, next] = [chain.mixAt(3), chain.mixAt(4)];
+    const said = await denoiser.predict(noise, first.timestep);
+    const wanted = noise.map(
+      (value, i) => (next.signal * (value - now.noise * said[i])) / now.signal + next.noise * said[i],
+    );
+    expect(maxDifference(after, wanted)).toBeLessThan(1e-12);
+  },
+);
