@@ -54,7 +54,7 @@ export function lms(path: NoisePath, steps: number, { firstStep = 0, ...options 
     name: 'lms',
     timesteps,
     mixAt: mixesAt(path, stops),
-    stages: [...scaledStart(stops), ...stages],
+    stages: [...(firstStep === 0 ? scaledStart(stops) : []), ...stages],
     ...singleLatent('lms', Math.min(steps - firstStep, HISTORY.length)),
   });
 }
