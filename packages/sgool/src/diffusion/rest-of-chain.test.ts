@@ -4,6 +4,7 @@ import type { FreshNoise } from './fresh-noise.ts';
 import { restOfChain } from './rest-of-chain.ts';
 import type { Latents } from './sampler.ts';
 import { SAMPLER_NAMES } from './sampler-names.ts';
+import { euler } from './samplers/euler.ts';
 import { namedSampler } from './samplers/named-sampler.ts';
 import { maxDifference, randomNormal, randomWeights, stableSchedule, tanhDenoiser } from './testing.ts';
 import { runTrajectory, sample } from './trajectory.ts';
@@ -107,3 +108,16 @@ it.each(['dpm-solver', 'unipc', 'lms'] as const)(
     expect(maxDifference(after, wanted)).toBeLessThan(1e-12);
   },
 );
+
+it('mixes image and noise for step 0 so that the scaled start of a chain has the level of that step', async () => {
+  const chain = euler(schedule, steps, { spacing: 'linspace' });
+  const [level] = schedule.stops(steps, { rule: 'euler', spacing: 'linspace' }).levels;
+  const { signal, noise: share } = chain.mixAt(0);
+  const mixed = noise.map((value, i) => signal * direction[i] + share * value);
+  const [scaled] = await chain.stages[0].run([mixed], denoiser);
+  const wanted = noise.map(
+    (value, i) => schedule.signal(level) * direction[i] + schedule.noise(level) * value,
+  );
+  expect(share).toBeCloseTo(1, 12);
+  expect(maxDifference(scaled, wanted)).toBeLessThan(1e-12);
+});

@@ -134,6 +134,19 @@ describe('a later latent', () => {
     expect(Math.abs(norm(free[1].latent) / lengths[0] - 1)).toBeGreaterThan(1e-3);
   });
 
+  it.each(['ddim', 'edict', 'dpm-solver', 'pndm'] as const)(
+    'moves against the gradient of the loss, whatever the sampler remembers: %s',
+    async (sampler) => {
+      const gradScale = 2;
+      const plainly = { clipGradient: 1e6, momentum: 0, perturbation: 0, renormalise: false } as const;
+      const [before, after] = await at(2, { sampler, gradScale, ...plainly });
+      const fall = (before.loss?.total ?? 0) - (after.loss?.total ?? 0);
+      const step = norm(after.latent.map((value, i) => value - before.latent[i]));
+      // The step is -½ · gradScale · g, g per latent of EDICT's pair, along which the mean loss falls by |g| per length.
+      expect(fall / ((2 * step ** 2) / gradScale)).toBeCloseTo(1, 1);
+    },
+  );
+
   it('moves the same by both ways back', async () => {
     const by = (trajectory: 'checkpointed' | 'invertible') =>
       at(2, { sampler: 'edict', trajectory, optimiser: 'normalised', perturbation: 0 });

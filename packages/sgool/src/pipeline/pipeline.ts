@@ -9,7 +9,7 @@ import type { SaliencyName } from '../request/detectors.ts';
 import type { Compute } from '../runtime/compute.ts';
 import type { Detector } from '../saliency/detector.ts';
 
-/** CLIP scores, 100·cos, of an image and a prompt: A guides, B only reports. Absent where the model lacks that CLIP. */
+/** CLIP scores, 100·cos, of an image and a prompt or a target: A guides, B only reports. Absent where the model lacks that CLIP. */
 export interface ClipScores {
   readonly A?: number;
   readonly B?: number;

@@ -47,7 +47,11 @@ export function configure(command: Command, host: Host): void {
     .option('--model <name>', 'the model, if it is elsewhere now or another tool named it')
     .option('--image <file>', 'the image that it began with, if it is elsewhere now')
     .option('--mask <file>', 'the mask, if it is elsewhere now')
-    .option('--target-image <file...>', 'the target images in their order, if they are elsewhere now')
+    .option(
+      '--target-image <file>',
+      'a target image, if they are elsewhere now: all of them, in their order',
+      (file: string, before: readonly string[] = []) => [...before, file],
+    )
     .option('--out <folder>', 'folder for the results (default: sgool-output/<date>-<prompt>-<seed>)')
     .option('--json', 'print one JSON object on stdout instead of the path')
     .option('-q, --quiet', 'show no progress')

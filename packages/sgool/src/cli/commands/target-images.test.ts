@@ -85,10 +85,10 @@ describe('--target-image', () => {
     expect((await again('--target-image', 'moved/other.png')).stderr).toMatch(
       /made with 2 target images, got 1/,
     );
-    const both = ['--target-image', 'moved/other.png', 'a cat, 2.png'];
+    const both = ['--target-image', 'moved/other.png', '--target-image', 'a cat, 2.png'];
     expect((await again(...both)).code).toBe(0);
     expect((await record('again')).request.targetImage[0]).toBe(`${inCwd('moved', 'other.png')}:0.5`);
-    const wrong = ['--target-image', 'a cat, 2.png', 'a cat, 2.png'];
+    const wrong = ['--target-image', 'a cat, 2.png', '--target-image', 'a cat, 2.png'];
     expect((await again(...wrong)).stderr).toMatch(/disc\.png .* is not the same any more/);
     await sgool(['generate', 'a cat', '--seed', '5', '--out', 'plain']);
     const none = await sgool(['repeat', 'plain/image.png', ...both, '--out', 'x']);

@@ -233,7 +233,7 @@ async function startFromNoised(
   const taken = Math.floor(strength * steps);
   if (taken === 0) {
     throw new UserError(
-      `refine: strength ${strength} of ${steps} steps is less than one step; use ${Math.ceil(100 / steps) / 100} or more, or more steps`,
+      `refine: strength ${strength} of ${steps} steps is less than one step; use ${Math.ceil(1e4 / steps) / 1e4} or more, or more steps`,
     );
   }
   const startIndex = steps - taken;

@@ -150,7 +150,7 @@ describe('a request that cannot be met says what would be right', () => {
     [
       'less than a step',
       { strength: 0.1 },
-      /strength 0.1 of 6 steps is less than one step; use 0.17 or more/,
+      /strength 0.1 of 6 steps is less than one step; use 0.1667 or more/,
     ],
     [
       'a variable before the image',

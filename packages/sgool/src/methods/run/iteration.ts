@@ -26,7 +26,7 @@ export interface Iteration {
   readonly latent: Float64Array;
   readonly image: Image;
   readonly loss?: LossParts;
-  /** CLIP scores, 100·cos, of the image and the prompt: A guides, B only reports. */
+  /** CLIP scores, 100·cos, of the image and the target of the run (the prompt, unless it says otherwise): A guides, B only reports. */
   readonly clip: { readonly A?: number; readonly B?: number };
   /** The saliency map that this iteration's regions come from, for methods that use one. */
   readonly saliency?: SaliencyMap;
