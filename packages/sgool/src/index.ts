@@ -69,7 +69,7 @@ export { PhiloxGenerator } from './random/philox.ts';
 export { type RandomSource, RNG_NAMES, type RngName } from './random/random-source.ts';
 export type { Seed } from './random/seed.ts';
 export { SALIENCY_NAMES, type SaliencyName } from './request/detectors.ts';
-export type { CommonRequest, MethodRequest, ParsedRequest } from './request/request.ts';
+export type { CommonRequest, MethodRequest, ParsedRequest, TargetImage } from './request/request.ts';
 export {
   type MethodSettings,
   type SamplingSettings,

@@ -22,9 +22,8 @@ result keep their exact values. The mask must have the shape of the image; grey
 counts as white if it is brighter than the middle, transparent as black.
 
 With --edit sdedit the image is not inverted: it gets as much noise as --strength
-(0.8) of the steps begins with, and is sampled again under the prompt, by the
-sampler and with the guidance of plain generation, as the image-to-image
-pipelines do. It is quick, needs no CLIP, differs from seed to seed, and keeps
+(0.8) of the steps begins with, and is sampled again under the prompt, by any
+sampler and with guidance, as image-to-image pipelines do. It is quick, needs no CLIP, differs from seed to seed, and keeps
 less of the image. With --mask the protected part is put in at every step.
 --iterations optimises the noised latent.
 
