@@ -138,11 +138,11 @@ export async function runTrajectory(
 }
 
 /** Runs the stages of a chain, and shows each state to `beforeStage`. */
-async function runChain(
+export async function runChain(
   sampler: Sampler,
   denoiser: Denoiser,
   noise: Float64Array | Latents,
-  { startIndex = 0, onStep, signal }: SampleOptions,
+  { startIndex = 0, endIndex = sampler.steps, onStep, signal }: SampleOptions & { endIndex?: number },
   beforeStage?: (state: Latents, step: number) => void,
 ): Promise<Latents> {
   if (!Number.isInteger(startIndex) || startIndex < 0 || startIndex >= sampler.steps) {
@@ -152,7 +152,7 @@ async function runChain(
   }
   let state = sampler.initial(noise, startIndex);
   checkSize(sampler, denoiser, state);
-  const stages = sampler.stages.filter(({ step }) => step >= startIndex);
+  const stages = sampler.stages.filter(({ step }) => step >= startIndex && step < endIndex);
   for (const [k, stage] of stages.entries()) {
     signal?.throwIfAborted();
     beforeStage?.(state, stage.step);

@@ -21,7 +21,7 @@ export const sd: MethodDefinition<'sd', SamplingSettings> = {
       }),
     );
     const image = await pipeline.decode(final, settings);
-    const clip = await pipeline.score(image, run.text);
+    const clip = await pipeline.score(image, run.target);
     yield run.report({ iteration: 0, latent: noise, image, clip, best: true });
   },
 };

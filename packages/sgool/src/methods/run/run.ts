@@ -12,6 +12,7 @@ import type { StepInfo } from '../../diffusion/trajectory.ts';
 import { UserError } from '../../errors.ts';
 import type { DenoiserOptions } from '../../models/backbone.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { type ClipTarget, clipTarget } from '../../preference/clip-target.ts';
 import { type RandomSource, randomSource } from '../../random/random-source.ts';
 import { resolveSeed, type Seed } from '../../random/seed.ts';
 import type { ParsedRequest } from '../../request/request.ts';
@@ -29,8 +30,8 @@ export interface Run<S extends MethodSettings = MethodSettings> {
   readonly method: string;
   readonly request: ParsedRequest;
   readonly settings: S;
-  /** The prompt without weights and tags, as critics read it. */
-  readonly text: string;
+  /** What critics compare its images with: the prompt without weights and tags, or another text; target images. */
+  readonly target: ClipTarget;
   readonly seed: Seed;
   /** The stream that the noise was drawn from; perturbations and cutouts are drawn from it next. */
   readonly random: RandomSource;
@@ -60,6 +61,12 @@ export interface RunStart<S extends MethodSettings> extends RunOptions {
   readonly lastIteration?: number;
 }
 
+/** The text that critics read: the one for CLIP, else the prompt without weights and tags. */
+export const criticText = (
+  prompt: string,
+  { clipPrompt, promptSyntax, steps }: Pick<MethodSettings, 'clipPrompt' | 'promptSyntax' | 'steps'>,
+): string => clipPrompt || parsePrompt(prompt, promptSyntax, steps).text;
+
 /** Begins a run: draws its noise and starts its clock. */
 export function beginRun<S extends MethodSettings>(
   pipeline: Pick<Pipeline, 'latentShape' | 'noisePath'>,
@@ -76,7 +83,7 @@ export function beginRun<S extends MethodSettings>(
     method,
     request,
     settings,
-    text: parsePrompt(request.prompt, settings.promptSyntax, settings.steps).text,
+    target: clipTarget(criticText(request.prompt, settings), request.targetImages, settings.textWeight),
     seed,
     random,
     noise,
@@ -121,15 +128,23 @@ export function denoiserOf(
   return pipeline.denoiser({ ...request, ...settings, timesteps, evaluations, ...changes });
 }
 
-/** Draws the noise that a stochastic sampler adds between its steps; nothing for the others. */
+/**
+ * Draws the noise that a stochastic sampler adds between its steps; nothing for the others.
+ *
+ * @param startIndex first step that runs: the first draw is its. Default 0
+ */
 export function drawFreshNoise(
   { noisePath }: Pick<Pipeline, 'noisePath'>,
   settings: SamplingSettings,
   length: number,
   random: RandomSource,
+  startIndex = 0,
 ): FreshNoise | undefined {
   const draws = freshNoiseCount(noisePath(settings), settings);
-  return draws === 0 ? undefined : fixedNoise(draws, length, (count) => random.randn([count]));
+  if (draws === 0) return undefined;
+  const skipped = (draws / settings.steps) * startIndex;
+  const drawn = fixedNoise(draws - skipped, length, (count) => random.randn([count]));
+  return skipped === 0 ? drawn : (step, wanted) => drawn(step - skipped, wanted);
 }
 
 /** Whether an image is better than the best so far, by the rule in the settings. The first one always is. */

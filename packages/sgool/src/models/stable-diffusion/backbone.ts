@@ -106,7 +106,7 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
           }),
       );
     },
-    encode: (image) => encodeImage(programs, decoder, image),
+    encode: (image, noise) => encodeImage(programs, decoder, image, noise),
     decode: (latent, size) => decodeLatent(programs, decoder, latent, backbone.latentShape(size), size),
     decodedPlanes: (latent) => decodedPlanes(decoder, latent),
   };
