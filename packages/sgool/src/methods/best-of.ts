@@ -4,7 +4,15 @@ import { randomSource } from '../random/random-source.ts';
 import { laterSeed } from '../random/seed.ts';
 import { type SettingsOf, samplingSettings, selectionSettings } from '../request/settings.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { bestKeeper, denoiserOf, drawFreshNoise, samplerOf, stopRule, withinIteration } from './run/run.ts';
+import {
+  bestKeeper,
+  denoiserOf,
+  drawFreshNoise,
+  judge,
+  samplerOf,
+  stopRule,
+  withinIteration,
+} from './run/run.ts';
 
 const { iterations, targetClip } = selectionSettings;
 const settings = { ...samplingSettings, iterations, targetClip };
@@ -33,8 +41,9 @@ export const bestOf: MethodDefinition<'best-of', SettingsOf<typeof settings>> = 
         sample(sampler, denoiser, latent, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
       const image = await pipeline.decode(final, settings);
-      const clip = await pipeline.score(image, run.text);
+      const { clip, failure } = await judge(pipeline, run, image);
       yield run.report({ iteration, latent, image, clip, best: isBest({ clip }), seed });
+      if (failure) throw failure;
       if (isEnough({ clip })) return;
     }
   },

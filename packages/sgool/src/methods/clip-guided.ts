@@ -25,7 +25,15 @@ import {
   selectionSettings,
 } from '../request/settings.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { assertFinite, bestKeeper, denoiserOf, type Run, samplerOf, withinIteration } from './run/run.ts';
+import {
+  assertFinite,
+  bestKeeper,
+  denoiserOf,
+  judge,
+  type Run,
+  samplerOf,
+  withinIteration,
+} from './run/run.ts';
 
 const settings = {
   ...samplingSettings,
@@ -59,8 +67,9 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
         sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
       const image = await pipeline.decode(final, settings);
-      const clip = await pipeline.score(image, run.text);
+      const { clip, failure } = await judge(pipeline, run, image);
       yield run.report({ iteration, latent: noise, image, clip, best: isBest({ clip }) });
+      if (failure) throw failure;
     }
   },
 };

@@ -100,14 +100,24 @@ export function createObjective(parts: ObjectiveParts): Objective {
       bestWeight: { shape: [] },
     };
     const forward = trace(shapes, ({ latent, rows, columns, texts, weights, penalties, bestWeight }) => {
-      const planes = clampPlanes(backbone.decodedPlanes(latent), saturatedGradient);
+      const decoded = backbone.decodedPlanes(latent);
+      const planes = clampPlanes(decoded, saturatedGradient);
       const pixels = clipPixels(cropped(planes, rows, columns));
       const { embedding } = clip(critic.config, critic.weights).image(pixels);
       const distances = sphericalDistance(embedding, texts);
       const best = min(add(distances, penalties));
-      return { distances, total: add(sum(mul(weights, distances)), mul(bestWeight, best)) };
+      return {
+        distances,
+        total: add(sum(mul(weights, distances)), mul(bestWeight, best)),
+        // Zero, unless a plane holds an infinity, which the clamping makes white or black.
+        planesTimesZero: sum(mul(decoded, 0)),
+      };
     });
-    return gradient(forward, { of: 'total', wrt: ['latent'], keep: ['distances', 'total'] });
+    return gradient(forward, {
+      of: 'total',
+      wrt: ['latent'],
+      keep: ['distances', 'total', 'planesTimesZero'],
+    });
   };
 
   return {
