@@ -10,6 +10,7 @@ import {
   drawFreshNoise,
   judge,
   samplerOf,
+  stoppedIn,
   stopRule,
   withinIteration,
 } from './run/run.ts';
@@ -43,7 +44,7 @@ export const bestOf: MethodDefinition<'best-of', SettingsOf<typeof settings>> = 
       const image = await pipeline.decode(final, settings);
       const { clip, failure } = await judge(pipeline, run, image);
       yield run.report({ iteration, latent, image, clip, best: isBest({ clip }), seed });
-      if (failure) throw failure;
+      if (failure) throw stoppedIn(run.method, iteration, failure);
       if (isEnough({ clip })) return;
     }
   },

@@ -32,6 +32,7 @@ import {
   judge,
   type Run,
   samplerOf,
+  stoppedIn,
   withinIteration,
 } from './run/run.ts';
 
@@ -69,7 +70,7 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
       const image = await pipeline.decode(final, settings);
       const { clip, failure } = await judge(pipeline, run, image);
       yield run.report({ iteration, latent: noise, image, clip, best: isBest({ clip }) });
-      if (failure) throw failure;
+      if (failure) throw stoppedIn(run.method, iteration, failure);
     }
   },
 };

@@ -1,21 +1,19 @@
 /** @file The saliency model `transalnet`: a network that was trained on eye fixations. */
 
-import { type Graph, type Program, sigmoid, trace, type Weights } from '@sgool/autodiff';
+import { type Graph, type Program, trace, type Weights } from '@sgool/autodiff';
 import { planesFromImage } from '../image/image.ts';
 import { letterboxPlanes, undoLetterbox } from '../image/letterbox.ts';
-import { transalnetLogits } from '../networks/saliency/transalnet.ts';
+import { transalnet } from '../networks/saliency/transalnet.ts';
 import type { TranSalNetConfig } from '../networks/saliency/transalnet-config.ts';
 import { maximum } from '../numbers.ts';
 import type { Detector } from './detector.ts';
 
-/** Traces the program: `planes` [1, 3, H, W] in [0, 1] to `map` [1, 1, H, W], and `logits`, the same before the sigmoid. */
+/** Traces the program: `planes` [1, 3, H, W] in [0, 1] to `map` [1, 1, H, W]. */
 export function transalnetGraph(config: TranSalNetConfig, weights: Weights): Graph {
   const [height, width] = config.image_size;
-  return trace({ planes: { shape: [1, 3, height, width] } }, ({ planes }) => {
-    const logits = transalnetLogits(config, weights)(planes);
-    // An infinity would leave the sigmoid as 0 or 1.
-    return { map: sigmoid(logits), logits };
-  });
+  return trace({ planes: { shape: [1, 3, height, width] } }, ({ planes }) => ({
+    map: transalnet(config, weights)(planes),
+  }));
 }
 
 /** What the TranSalNet saliency model needs. */

@@ -32,24 +32,14 @@ const NAMES: AttentionNames = { query: 'query', key: 'key', value: 'value', out:
 /** Image [batch, 3, H, W] in [0, 1], not normalised further, to a saliency map [batch, 1, H, W] in (0, 1). */
 export type TranSalNet = (image: Tensor) => Tensor;
 
-/** A TranSalNet as {@link transalnetLogits} describes it. */
-export function transalnet(
-  config: TranSalNetConfig,
-  weights: Weights,
-  options: BatchNormOptions = {},
-): TranSalNet {
-  const logits = transalnetLogits(config, weights, options);
-  return (image) => sigmoid(logits(image));
-}
-
 /**
- * The saliency map before its last step, the sigmoid, of a TranSalNet_Res or TranSalNet_Dense, of the published size unless configured otherwise: a convolutional encoder, a small
+ * A TranSalNet_Res or TranSalNet_Dense, of the published size unless configured otherwise: a convolutional encoder, a small
  * transformer on each of three of its maps, and a decoder that joins them from the smallest to the largest.
  *
  * @param weights under the authors' names
  * @throws UserError when the image has another shape than the configuration says
  */
-export function transalnetLogits(
+export function transalnet(
   config: TranSalNetConfig,
   weights: Weights,
   options: BatchNormOptions = {},
@@ -80,9 +70,9 @@ export function transalnetLogits(
     hidden = up(refine(3, hidden, width3));
     hidden = up(refine(4, hidden, width4));
     hidden = up(refine(5, hidden, width5));
-    // 3. Out: [batch, width6, H, W] -> [batch, 1, H, W].
+    // 3. Out: [batch, width6, H, W] -> [batch, 1, H, W] in (0, 1).
     hidden = refine(6, hidden, width6);
-    return convLayer(weights, 'decoder.conv7', hidden, 1);
+    return sigmoid(convLayer(weights, 'decoder.conv7', hidden, 1));
   };
 }
 
