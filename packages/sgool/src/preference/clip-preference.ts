@@ -5,7 +5,7 @@ import { clipConfig } from '../networks/clip/clip-config.ts';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
 import { layoutFor, networkWeights } from '../networks/network-weights.ts';
 import { compileNetwork } from '../runtime/network-program.ts';
-import { fittedIds } from '../text/fitted-ids.ts';
+import { checkIds, fittedIds } from '../text/fitted-ids.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { weightBytes } from '../weights/formats/weight-source.ts';
 import type { ModelComponent } from '../weights/open/model-folder.ts';
@@ -56,6 +56,7 @@ export function clipPreference(
   const known = new Map<string, Promise<PromptInputs>>();
   async function embed(prompt: string): Promise<PromptInputs> {
     const { ids, length: end } = fittedIds(tokenizer, prompt, length);
+    checkIds(ids, config.text_config.vocab_size, component.dir);
     const { text } = await (await words.get()).run({ ids, end: Int32Array.of(end - 1) });
     return { text: text as Float32Array };
   }
