@@ -121,7 +121,7 @@ function resultsOf(call: Call, operands: readonly (Value | undefined)[]): readon
 }
 
 /** Names of operators in a message. */
-const MOST_NAMED = 10;
+const MOST_NAMED = 5;
 
 /** @throws where two nodes give a value of one name, or a name cannot be that of an input or output */
 function refuseDoubles({ nodes, initializers, inputs, outputs }: Model): void {
