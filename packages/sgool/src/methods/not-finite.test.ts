@@ -1,7 +1,8 @@
 /** One number of one network is not finite: every method that uses the network ends, says which, and keeps its images. */
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { UserError } from '../errors.ts';
+import { NotFiniteError, UserError } from '../errors.ts';
+import { wholeCrop } from '../image/crops.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
 import { plant } from '../weights/testing.ts';
@@ -109,7 +110,10 @@ const NETWORKS: readonly [
 
 describe.each([Number.NaN, Number.POSITIVE_INFINITY])('%f in', (value) => {
   const cases = NETWORKS.flatMap(([folder, tensors, ...rest]) =>
-    tensors.map((tensor) => [`${folder}/${tensor}`, folder, tensor, ...rest] as const),
+    // An infinity near the beginning of a network is NaN a layer later.
+    (Number.isNaN(value) ? tensors : tensors.slice(1)).map(
+      (tensor) => [`${folder}/${tensor}`, folder, tensor, ...rest] as const,
+    ),
   );
   it.each(cases)('%s', async (_, folder, tensor, message, users, images) => {
     const file = ['unet', 'vae'].includes(folder) ? 'diffusion_pytorch_model' : 'model';
@@ -132,4 +136,55 @@ describe.each([Number.NaN, Number.POSITIVE_INFINITY])('%f in', (value) => {
       await repair();
     }
   });
+});
+
+describe('where no image is decoded before', () => {
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])('the objective sees %d in the planes', async (value) => {
+    // Clamped, infinite planes are white.
+    const file = path.join(model.dir, 'vae/diffusion_pytorch_model.safetensors');
+    const repair = await plant(file, 'decoder.conv_out.bias', value);
+    const pipeline = await loadPipeline(model.dir, { threads: 1 });
+    const critic = await pipeline.critic();
+    const size = { width: 32, height: 32 };
+    const objective = await pipeline.objective({ ...size, saturatedGradient: 'clamp', views: 1 });
+    const crop = wholeCrop({ ...size, side: critic.side });
+    const views = [{ crop, text: await critic.embedText('a cat'), weight: 1 }];
+    const evaluated = objective.evaluate(new Float64Array(4 * 8 * 8).fill(0.1), { views });
+    await expect(evaluated).rejects.toThrow(/^objective clip .*: its output \w+ holds NaN/);
+    await pipeline.dispose();
+    await repair();
+  });
+});
+
+it('a picture that cannot be decoded later leaves the ones before', async () => {
+  const pipeline = await loadPipeline(model.dir, { threads: 1 });
+  for (const user of ['best-of', 'sgool', 'doodl', 'clip-guided', 'refine'] as const) {
+    let calls = 0;
+    const broken: typeof pipeline = {
+      ...pipeline,
+      async decode(latent, size) {
+        if (++calls === 2) throw new NotFiniteError('decoder: its output planes holds NaN');
+        return pipeline.decode(latent, size);
+      },
+    };
+    const { given, error } = await run(user, broken);
+    expect(
+      given.map(({ iteration }) => iteration),
+      user,
+    ).toEqual([0]);
+    expect(given[0].best, user).toBe(true);
+    expect((error as Error).message, user).toMatch(
+      /^\S+: stopped in iteration 1: decoder: its output planes holds NaN$/,
+    );
+  }
+  await pipeline.dispose();
+});
+
+it('latents that are finite and far too large make no picture', async () => {
+  const pipeline = await loadPipeline(model.dir, { threads: 1 });
+  const latent = new Float64Array(4 * 8 * 8).fill(1e30);
+  await expect(pipeline.decode(latent, { width: 32, height: 32 })).rejects.toThrow(
+    /^decoder 1x4x8x8: its input latent holds 1\.00e\+30, too much for float32/,
+  );
+  await pipeline.dispose();
 });

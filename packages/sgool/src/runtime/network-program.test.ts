@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { add, matmul, mul, relu, trace, transposeLast } from '@sgool/autodiff';
+import { add, log, matmul, mul, relu, trace, transposeLast } from '@sgool/autodiff';
 import { describe, expect, it } from 'vitest';
 import { NotFiniteError } from '../errors.ts';
-import { allFinite, compileNetwork } from './network-program.ts';
+import { allFinite, compileNetwork, squaresFinite } from './network-program.ts';
 
 const graph = () =>
   trace({ latent: { shape: [4] }, timestep: { shape: [1] } }, ({ latent, timestep }) => ({
@@ -21,13 +21,33 @@ describe('a compiled network', () => {
   it.each([
     [[1, 2, 1e9, 3], 'Infinity, 1 of 4 numbers are not finite; its weights or its configuration are damaged'],
     [[1, -1e9, 1e9, 3], '-Infinity, 2 of 4'],
-    [[1, 2, Number.NaN, 3], 'NaN, 1 of 4 numbers are not finite; its input latent was not finite either'],
   ])('refuses to give others: %j', async (latent, message) => {
     const program = await compileNetwork('unet', graph());
     const run = program.run({ latent: Float32Array.from(latent), timestep });
     await expect(run).rejects.toBeInstanceOf(NotFiniteError);
     await expect(run).rejects.toThrow(`unet at timestep 981: its output prediction holds ${message}`);
     await program.dispose();
+  });
+
+  it.each([
+    [Number.NaN, 'NaN'],
+    [Number.NEGATIVE_INFINITY, '-Infinity'],
+    [1e30, '1.00e+30'],
+    [-2e19, '-2.00e+19'],
+  ])('refuses to take %d', async (value, shown) => {
+    const program = await compileNetwork('decoder', graph());
+    const run = program.run({ latent: Float32Array.of(1, value, 2, 3), timestep });
+    await expect(run).rejects.toBeInstanceOf(NotFiniteError);
+    await expect(run).rejects.toThrow(
+      `decoder at timestep 981: its input latent holds ${shown}, too much for float32; a setting is far too large`,
+    );
+    await program.dispose();
+  });
+
+  it('takes all that float32 can square', () => {
+    expect(squaresFinite(Float32Array.of(1.8e19, -1.8e19, 0, 1e-45))).toBe(true);
+    expect(squaresFinite(Float32Array.of(0, 1.9e19))).toBe(false);
+    expect(squaresFinite(Int32Array.of(2 ** 31 - 1))).toBe(true);
   });
 
   it('names what helps where float16 overflows', async () => {
@@ -95,10 +115,10 @@ describe('nothing goes round the check', () => {
   it('a ReLU by itself keeps NaN', async () => {
     const program = await compileNetwork(
       'relu',
-      trace({ x: { shape: [64] } }, ({ x }) => ({ y: relu(x) })),
+      trace({ x: { shape: [64] } }, ({ x }) => ({ y: relu(log(x)) })),
     );
     const x = new Float32Array(64).fill(1);
-    x[33] = Number.NaN;
+    x[33] = -1;
     await expect(program.run({ x })).rejects.toThrow('relu: its output y holds NaN, 1 of 64');
     await program.dispose();
   });

@@ -18,7 +18,8 @@ export interface NetworkProgram extends Pick<Program, 'dispose'> {
   /**
    * Runs the network once.
    *
-   * @throws NotFiniteError where an output holds NaN or an infinity: the network, the timestep if it has one, the output
+   * @throws NotFiniteError where an output holds NaN or an infinity, or an input what float32 cannot square: the network, the timestep
+   * if it has one, the output or input
    */
   run(...inputs: Parameters<Program['run']>): ReturnType<Program['run']>;
 }
@@ -37,11 +38,14 @@ export async function compileNetwork(
   const program = await compile(graph, options);
   return {
     async run(inputs, into) {
+      for (const [input, values] of Object.entries<TypedArray>(inputs)) {
+        if (!squaresFinite(values)) throw tooLarge(placeOf(name, inputs), input, values);
+      }
       const results = await program.run(inputs, into).catch((error: unknown) => {
         throw error instanceof OverflowError ? overflow(placeOf(name, inputs), error) : error;
       });
       for (const [output, values] of Object.entries(results)) {
-        if (!allFinite(values)) throw notFinite(placeOf(name, inputs), output, values, inputs);
+        if (!allFinite(values)) throw notFinite(placeOf(name, inputs), output, values);
       }
       return results;
     },
@@ -65,17 +69,30 @@ function placeOf(name: string, inputs: Arrays): string {
   return timestep === undefined ? name : `${name} at timestep ${timestep[0]}`;
 }
 
-/** What is wrong with an output, and whether the network or what it was given is to blame. */
-function notFinite(place: string, output: string, values: TypedArray, inputs: Arrays): NotFiniteError {
+/**
+ * Whether all numbers can be squared in float32. The norms of a network square what they get: beyond 1.8e19 that is an infinity,
+ * which they divide by, and what leaves the network is finite and says nothing.
+ */
+export function squaresFinite(values: TypedArray): boolean {
+  if (!(values instanceof Float32Array)) return true;
+  let zero = 0;
+  for (let i = 0; i < values.length; i++) zero += Math.fround(values[i] * values[i]) * 0;
+  return zero === 0;
+}
+
+function tooLarge(place: string, input: string, values: TypedArray): NotFiniteError {
+  const bad = [...(values as Float32Array)].find((value) => !Number.isFinite(Math.fround(value * value)));
+  return new NotFiniteError(
+    `${place}: its input ${input} holds ${bad?.toPrecision(3)}, too much for float32; a setting is far too large, or the network before it is damaged`,
+  );
+}
+
+function notFinite(place: string, output: string, values: TypedArray): NotFiniteError {
   const numbers = [...(values as Float32Array)];
   const bad = numbers.filter((value) => !Number.isFinite(value));
-  const got = `its output ${output} holds ${bad[0]}, ${bad.length} of ${numbers.length} numbers are not finite`;
-  const given = Object.keys(inputs).find((input) => !allFinite(inputs[input]));
-  const why =
-    given === undefined
-      ? 'its weights or its configuration are damaged, or a setting is far too large'
-      : `its input ${given} was not finite either: a setting is far too large`;
-  return new NotFiniteError(`${place}: ${got}; ${why}`);
+  return new NotFiniteError(
+    `${place}: its output ${output} holds ${bad[0]}, ${bad.length} of ${numbers.length} numbers are not finite; its weights or its configuration are damaged, or a setting is far too large`,
+  );
 }
 
 /** An overflow of float16 with what helps. */
