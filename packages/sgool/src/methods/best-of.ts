@@ -5,7 +5,16 @@ import { laterSeed } from '../random/seed.ts';
 import { INPUTS } from '../request/request.ts';
 import { type SettingsOf, samplingSettings, selectionSettings, targetSettings } from '../request/settings.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { bestKeeper, denoiserOf, drawFreshNoise, samplerOf, stopRule, withinIteration } from './run/run.ts';
+import {
+  bestKeeper,
+  denoiserOf,
+  drawFreshNoise,
+  judge,
+  samplerOf,
+  stoppedIn,
+  stopRule,
+  withinIteration,
+} from './run/run.ts';
 
 const { iterations, targetClip } = selectionSettings;
 const settings = { ...samplingSettings, iterations, targetClip, ...targetSettings };
@@ -36,8 +45,9 @@ export const bestOf: MethodDefinition<'best-of', SettingsOf<typeof settings>> = 
         sample(sampler, denoiser, latent, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
       const image = await pipeline.decode(final, settings);
-      const clip = await pipeline.score(image, run.target);
+      const { clip, failure } = await judge(pipeline, run, image);
       yield run.report({ iteration, latent, image, clip, best: isBest({ clip }), seed });
+      if (failure) throw stoppedIn(run.method, iteration, failure);
       if (isEnough({ clip })) return;
     }
   },

@@ -27,7 +27,16 @@ import {
   targetSettings,
 } from '../request/settings.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { assertFinite, bestKeeper, denoiserOf, type Run, samplerOf, withinIteration } from './run/run.ts';
+import {
+  assertFinite,
+  bestKeeper,
+  denoiserOf,
+  judge,
+  type Run,
+  samplerOf,
+  stoppedIn,
+  withinIteration,
+} from './run/run.ts';
 
 const settings = {
   ...samplingSettings,
@@ -64,8 +73,9 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
         sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
       const image = await pipeline.decode(final, settings);
-      const clip = await pipeline.score(image, run.target);
+      const { clip, failure } = await judge(pipeline, run, image);
       yield run.report({ iteration, latent: noise, image, clip, best: isBest({ clip }) });
+      if (failure) throw stoppedIn(run.method, iteration, failure);
     }
   },
 };

@@ -102,7 +102,8 @@ export function createObjective(parts: ObjectiveParts): Objective {
     };
     const forward = trace(shapes, (inputs) => {
       const { latent, rows, columns, texts, weights, penalties, bestWeight, pictures, shares } = inputs;
-      const planes = clampPlanes(backbone.decodedPlanes(latent), saturatedGradient);
+      const decoded = backbone.decodedPlanes(latent);
+      const planes = clampPlanes(decoded, saturatedGradient);
       const pixels = clipPixels(cropped(planes, rows, columns));
       const { embedding } = clip(critic.config, critic.weights).image(pixels);
       const words = sphericalDistance(embedding, texts);
@@ -111,9 +112,18 @@ export function createObjective(parts: ObjectiveParts): Objective {
           ? add(mul(sub(1, shares), words), mul(shares, sphericalDistance(embedding, pictures)))
           : words;
       const best = min(add(distances, penalties));
-      return { distances, total: add(sum(mul(weights, distances)), mul(bestWeight, best)) };
+      return {
+        distances,
+        total: add(sum(mul(weights, distances)), mul(bestWeight, best)),
+        // Zero, unless a plane holds an infinity, which the clamping makes white or black.
+        planesTimesZero: sum(mul(decoded, 0)),
+      };
     });
-    return gradient(forward, { of: 'total', wrt: ['latent'], keep: ['distances', 'total'] });
+    return gradient(forward, {
+      of: 'total',
+      wrt: ['latent'],
+      keep: ['distances', 'total', 'planesTimesZero'],
+    });
   };
 
   return {

@@ -1,6 +1,6 @@
 /** @file One run of a method: request, folder, model, Ctrl-C, and the report at the end. */
 import { basename, extname, resolve } from 'node:path';
-import { UserError } from '../../errors.ts';
+import { NotFiniteError, UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { readImage } from '../../image/read-image.ts';
 import {
@@ -256,10 +256,11 @@ async function runMethod(parts: RunParts): Promise<RunEnd> {
     const error = failure instanceof Error ? failure.message : String(failure);
     const end = isStopped ? { status: 'stopped' as const } : { status: 'failed' as const, failure, error };
     try {
-      await recordSaliency(parts);
+      // The first failure is the one to report; it may be that of the saliency model.
+      await recordSaliency(parts).catch(() => undefined);
       await recorder.finish(end.status, isStopped ? undefined : error);
     } catch {
-      // The first failure is the one to report; on a full disk this one fails as well.
+      // On a full disk this fails as well.
     }
     return { ...end, recorder, task };
   }
@@ -289,7 +290,7 @@ async function recordSaliency({ recorder, pipeline, task, request, progress }: R
     const { map, regions } = await locate(best.image, detectionOf(task, pipeline), request, pipeline);
     await recorder.writeSaliency(map, regions);
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError) || error instanceof NotFiniteError) throw error;
     progress.warn(`no saliency.png: ${error.message}`);
   }
 }

@@ -14,9 +14,9 @@ import { restOfChain } from '../../diffusion/rest-of-chain.ts';
 import type { Latents, Sampler } from '../../diffusion/sampler.ts';
 import { sparseJacobian } from '../../diffusion/sparse-jacobian.ts';
 import { runTrajectory, sample, type Trajectory } from '../../diffusion/trajectory.ts';
-import { UserError } from '../../errors.ts';
+import { NotFiniteError, UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
-import type { ObjectiveInput, ObjectiveResult } from '../../objectives/objective.ts';
+import type { Objective, ObjectiveInput, ObjectiveResult } from '../../objectives/objective.ts';
 import { freeElements, onFreeElements } from '../../optimisers/free-elements.ts';
 import { createOptimiser } from '../../optimisers/index.ts';
 import { norm } from '../../optimisers/sphere.ts';
@@ -35,6 +35,7 @@ import {
   assertFinite,
   bestKeeper,
   denoiserOf,
+  judge,
   type Run,
   samplerOf,
   stopRule,
@@ -177,15 +178,12 @@ export async function* optimiseNoise(
     signal?.throwIfAborted();
     const decoded = await pipeline.decode(finals[0], settings);
     const image = start.finish?.(decoded) ?? decoded;
-    const clip = await pipeline.score(image, run.target);
-    const built = await builder.build(image, iteration);
-
-    const results: ObjectiveResult[] = [];
-    for (const final of finals) {
-      signal?.throwIfAborted();
-      results.push(await objective.evaluate(final, built.objective()));
-    }
-    const loss = meanLoss(results.map(({ total, distances }) => ({ total, ...built.parts(distances) })));
+    const { clip, failure: unjudged } = await judge(pipeline, run, image);
+    const valued = unjudged
+      ? { results: [] }
+      : await value({ builder, objective, signal }, image, iteration, finals);
+    const { built, results, failure = unjudged }: Value = valued;
+    const loss = meanLoss(results.map(({ total, distances }) => ({ total, ...built?.parts(distances) })));
     const usable = Number.isFinite(loss.total);
     const isEnd = isEnough({ loss, clip }) || isLast;
     yield run.report({
@@ -194,11 +192,12 @@ export async function* optimiseNoise(
       image,
       loss: usable ? loss : undefined,
       clip,
-      saliency: built.saliency,
-      regions: built.regions,
+      saliency: built?.saliency,
+      regions: built?.regions,
       best: isBest({ loss, clip }),
     });
     await withinIteration(run.method, iteration, async () => {
+      if (failure) throw failure;
       assertFinite('the loss', [loss.total]);
       if (!trajectory || isEnd) return;
       const other = optimiser.reconsider?.(latent, loss.total);
@@ -217,6 +216,36 @@ export async function* optimiseNoise(
       latent = optimiser.update(latent, perCopy, loss.total);
     });
     if (isEnd) return;
+  }
+}
+
+/** What the objective says of an image. */
+interface Value {
+  readonly built?: BuiltObjective;
+  /** One for each result of the sampler. */
+  readonly results: readonly ObjectiveResult[];
+  /** Of a network that gave no finite numbers: to be thrown when the image was given out. */
+  readonly failure?: NotFiniteError;
+}
+
+async function value(
+  { builder, objective, signal }: { builder: ObjectiveBuilder; objective: Objective; signal?: AbortSignal },
+  image: Image,
+  iteration: number,
+  finals: readonly Float64Array[],
+): Promise<Value> {
+  const results: ObjectiveResult[] = [];
+  let built: BuiltObjective | undefined;
+  try {
+    built = await builder.build(image, iteration);
+    for (const final of finals) {
+      signal?.throwIfAborted();
+      results.push(await objective.evaluate(final, built.objective()));
+    }
+    return { built, results };
+  } catch (failure) {
+    if (!(failure instanceof NotFiniteError)) throw failure;
+    return { built, results: [], failure };
   }
 }
 

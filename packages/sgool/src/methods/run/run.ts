@@ -9,9 +9,10 @@ import {
   namedSampler,
 } from '../../diffusion/samplers/named-sampler.ts';
 import type { StepInfo } from '../../diffusion/trajectory.ts';
-import { UserError } from '../../errors.ts';
+import { NotFiniteError, UserError } from '../../errors.ts';
+import type { Image } from '../../image/image.ts';
 import type { DenoiserOptions } from '../../models/backbone.ts';
-import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { ClipScores, Pipeline } from '../../pipeline/pipeline.ts';
 import { type ClipTarget, clipTarget } from '../../preference/clip-target.ts';
 import { type RandomSource, randomSource } from '../../random/random-source.ts';
 import { resolveSeed, type Seed } from '../../random/seed.ts';
@@ -178,6 +179,27 @@ export function stopRule({
   };
 }
 
+/** What critics say of an image. */
+export interface Judgement {
+  readonly clip: ClipScores;
+  /** Of a critic that gave no finite numbers: to be thrown when the image was given out. */
+  readonly failure?: NotFiniteError;
+}
+
+/** The CLIP scores of an image. A critic that gives no finite numbers ends the run, but not before the image was given out. */
+export async function judge(
+  pipeline: Pick<Pipeline, 'score'>,
+  { target }: Pick<Run, 'target'>,
+  image: Image,
+): Promise<Judgement> {
+  try {
+    return { clip: await pipeline.score(image, target) };
+  } catch (failure) {
+    if (!(failure instanceof NotFiniteError)) throw failure;
+    return { clip: {}, failure };
+  }
+}
+
 /**
  * Runs a part of an iteration, so that an error in it names the method and the iteration.
  *
@@ -192,14 +214,19 @@ export async function withinIteration<T>(
     return await part();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    throw new UserError(`${method}: stopped in iteration ${iteration}: ${error.message}`, { cause: error });
+    throw stoppedIn(method, iteration, error);
   }
 }
 
-/** @throws UserError where a value is not finite */
+/** An error with the method and the iteration that it stopped. */
+export function stoppedIn(method: string, iteration: number, cause: UserError): UserError {
+  return new UserError(`${method}: stopped in iteration ${iteration}: ${cause.message}`, { cause });
+}
+
+/** @throws NotFiniteError where a value is not finite */
 export function assertFinite(what: string, values: ArrayLike<number>): void {
   for (let i = 0; i < values.length; i++) {
     if (Number.isFinite(values[i])) continue;
-    throw new UserError(`${what} holds ${values[i]} at index ${i}; every value must be finite`);
+    throw new NotFiniteError(`${what} holds ${values[i]} at index ${i}; every value must be finite`);
   }
 }
