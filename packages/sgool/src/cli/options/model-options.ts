@@ -16,6 +16,8 @@ import {
   type PrecisionName,
 } from '../../runtime/compute-names.ts';
 import { DEFAULT_MODEL } from '../../weights/open/locate-model.ts';
+import type { LoraChoice } from '../../weights/open/lora.ts';
+import { loraStrength } from '../../weights/open/lora-strength.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import {
@@ -62,7 +64,7 @@ const PART_SCHEMAS = {
     .string()
     .min(1)
     .describe(
-      'LoRA, LyCORIS or PEFT files or folders with optional weights, separated by commas: style.safetensors:0.8,adapter/',
+      'LoRA, LyCORIS or PEFT files or folders with optional weights, separated by commas: style.safetensors:0.8,adapter/; text encoder and UNet apart: file:0.8:0.5; by block: file:0.8:lbw=OUTD, or 17 or 26 numbers',
     ),
   loraDir: z
     .string()
@@ -138,17 +140,34 @@ export const PART_OPTIONS: readonly CliOption[] = PART_KEYS.map((key) =>
   modelOption(key, 'Parts of the model:'),
 );
 
-/** `file` or `file:weight`, several with commas. */
-function parseLoras(text: string) {
-  return text.split(',').map((item) => {
-    const [, path, weight] = /^\s*(.*?)(?::([-+]?(?:\d+\.?\d*|\.\d+)))?\s*$/.exec(item) ?? [];
+const NUMBER = /^\s*[-+]?(?:\d+\.?\d*|\.\d+)\s*$/;
+
+/** The items of a list of LoRAs: the commas between weights of blocks divide nothing. */
+function loraItems(text: string): string[] {
+  const items: string[] = [];
+  for (const part of text.split(',')) {
+    const last = items.at(-1);
+    if (last !== undefined && NUMBER.test(part) && /:(lbw|w)=[^:]*$/.test(last)) {
+      items[items.length - 1] = `${last},${part}`;
+    } else items.push(part);
+  }
+  return items;
+}
+
+/** `file`, `file:0.8`, or `file:0.8:0.5:lbw=IND`, several with commas. */
+function parseLoras(text: string): LoraChoice[] {
+  return loraItems(text).map((item) => {
+    // A drive's colon on Windows has neither a number nor a name= behind it.
+    const [, path, rest = ''] =
+      /^\s*(.*?)((?::\s*(?:[-+]?(?:\d+\.?\d*|\.\d+)|[A-Za-z]\w*=[^:]*))*)\s*$/.exec(item) ?? [];
     if (!path) {
       throw new UserError(
         `--lora: not usable, got ${text}; give file or file:weight, several separated by commas`,
         { exitCode: USAGE_ERROR },
       );
     }
-    return weight === undefined ? { path } : { path, weight: Number(weight) };
+    const values = rest === '' ? [] : rest.slice(1).split(':');
+    return { path, ...loraStrength(values, `--lora: ${item.trim()}`) };
   });
 }
 

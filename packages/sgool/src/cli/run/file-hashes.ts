@@ -4,9 +4,10 @@ import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import type { LoraChoice } from '../../weights/open/lora.ts';
+import type { LoraStrength } from '../../weights/open/lora-strength.ts';
 
 /** A LoRA of a run. */
-export interface NamedLora {
+export interface NamedLora extends LoraStrength {
   /** Name of its file without the ending. */
   readonly name: string;
   readonly weight: number;
@@ -63,9 +64,10 @@ async function readHeader(path: string): Promise<{ metadata: Record<string, stri
 /** The LoRAs of a run with their hashes. Call it when the model is open: their files have been checked by then. */
 export function namedLoras(loras: readonly LoraChoice[]): Promise<NamedLora[]> {
   return Promise.all(
-    loras.map(async ({ path, weight = 1 }) => ({
+    loras.map(async ({ path, weight = 1, ...strength }) => ({
       name: basename(path, extname(path)),
       weight,
+      ...strength,
       hash: await loraHash(path),
     })),
   );

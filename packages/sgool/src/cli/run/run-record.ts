@@ -10,6 +10,7 @@ import { type Seed, seedForJson } from '../../random/seed.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import type { MethodSettings } from '../../request/settings.ts';
 import type { Region } from '../../saliency/regions.ts';
+import { loraTag } from '../../weights/open/lora-strength.ts';
 import type { ModelParts } from '../options/model-options.ts';
 import type { CliOption } from '../options/option.ts';
 import { quoteArgument } from '../terminal/format.ts';
@@ -266,7 +267,7 @@ export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<s
   const { lambda, saliency, clipGuidanceScale } = settings;
   const parameters = formatParameters({
     // Where the web UI looks for the LoRAs of an image.
-    prompt: [task.prompt, ...loras.map(({ name, weight }) => `<lora:${name}:${weight}>`)].join(' '),
+    prompt: [task.prompt, ...loras.map((lora) => loraTag(lora.name, lora))].join(' '),
     negativePrompt: task.negativePrompt,
     settings: {
       Steps: settings.steps,
