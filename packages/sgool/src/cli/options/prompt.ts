@@ -2,6 +2,7 @@
 import { UserError } from '../../errors.ts';
 import type { PromptFit } from '../../models/backbone.ts';
 import { isLoraTag } from '../../pipeline/prompt-loras.ts';
+import { DEFAULT_SYNTAX } from '../../text/prompt/prompt.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 
 /**
@@ -23,7 +24,7 @@ export function checkPrompt(prompt: string, instead = ''): void {
 export function promptNotes(
   what: string,
   who: string,
-  { tokens, truncated, lost, chunks = 1, hasSyntax = false, networks = [], notes = [] }: PromptFit,
+  { syntax, tokens, truncated, lost, chunks = 1, hasSyntax = false, networks = [], notes = [] }: PromptFit,
   hasLoras: boolean,
 ): string[] {
   const lines = truncated ? [tooLong(what, who, tokens.length, lost)] : [];
@@ -32,7 +33,8 @@ export function promptNotes(
       `the ${what} has ${tokens.length} tokens: the image is made from all of them, in ${chunks} chunks`,
     );
   }
-  if (hasSyntax) {
+  // Only what is read without being asked for may surprise.
+  if (hasSyntax && syntax === DEFAULT_SYNTAX) {
     lines.push(
       `brackets in the ${what} are weights, as (red:1.3); see them with: sgool prompt; for brackets as text: --prompt-syntax plain`,
     );

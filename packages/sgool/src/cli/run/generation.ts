@@ -20,7 +20,7 @@ import type { ParsedRequest } from '../../request/request.ts';
 import { saliencyNote } from '../../request/resolve.ts';
 import type { DetectionSettings } from '../../request/settings.ts';
 import { findRegions } from '../../saliency/regions.ts';
-import { parsePrompt } from '../../text/prompt/prompt.ts';
+import { DEFAULT_SYNTAX, parsePrompt } from '../../text/prompt/prompt.ts';
 import type { Host } from '../host.ts';
 import { loadOptionsOf, partsOf, withoutParts } from '../options/model-options.ts';
 import { promptNotes } from '../options/prompt.ts';
@@ -164,7 +164,8 @@ async function makeImage(
 /** The values of a command that are part of its request. */
 function requestValues({ prompt, values }: ImageCommand) {
   const own = withoutParts(values);
-  const { out, count, prompts, device, precision, saveIterations, metadata, maskFile, ...request } = own;
+  const { out, count, prompts, explain, device, precision, saveIterations, metadata, maskFile, ...request } =
+    own;
   return { ...request, prompt, seed: resolveSeed(readSeed(request.seed)) };
 }
 
@@ -275,7 +276,7 @@ async function locate(
   { prompt, promptSyntax, steps, mask }: ParsedRequest,
   pipeline: Pipeline,
 ) {
-  const { text } = parsePrompt(prompt, promptSyntax ?? 'a1111', steps ?? 1);
+  const { text } = parsePrompt(prompt, promptSyntax ?? DEFAULT_SYNTAX, steps ?? 1);
   const options = { prompt: text, ...(mask === undefined ? {} : { mask }) };
   const detector = await pipeline.detector(settings.saliency, options);
   const map = await detector.map(image);
@@ -358,6 +359,11 @@ function warnOfPrompts(task: RunTask, pipeline: Pipeline, progress: Progress) {
     const fit = pipeline.checkPrompt(text, settings);
     const hasLoras = name === 'prompt' && parts.loraDir !== undefined;
     for (const line of promptNotes(name, model, fit, hasLoras)) progress.warn(line);
+  }
+  if (parsePrompt(prompt, settings.promptSyntax, settings.steps).text === '') {
+    progress.warn(
+      'the prompt has no words: CLIP, where it guides or scores, compares the image with an empty text',
+    );
   }
 }
 
