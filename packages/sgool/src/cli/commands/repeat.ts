@@ -19,6 +19,8 @@ interface RepeatFlags {
   readonly model?: string;
   readonly image?: string;
   readonly mask?: string;
+  readonly loraDir?: string;
+  readonly embeddingsDir?: string;
   readonly out?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -32,7 +34,10 @@ The images that refine and --mask were given must still be there.
 
 From an image of AUTOMATIC1111's web UI, or of a tool that writes as it does, the
 text "parameters" is taken: prompts, steps, sampler, guidance, seed, size. --model
-says where its model is. What cannot be repeated is named.
+says where its model is, --lora-dir and --embeddings-dir where its LoRAs and
+embeddings are. What cannot be repeated is named.
+
+A model, LoRA or embedding whose hash is not that of the record is named.
 
 Examples:
   sgool repeat image.png
@@ -45,6 +50,11 @@ export function configure(command: Command, host: Host): void {
     .option('--model <name>', 'the model, if it is elsewhere now or another tool named it')
     .option('--image <file>', 'the image that it began with, if it is elsewhere now')
     .option('--mask <file>', 'the mask, if it is elsewhere now')
+    .option('--lora-dir <folder>', 'folder with the LoRAs that the prompt names, if it is elsewhere now')
+    .option(
+      '--embeddings-dir <folder>',
+      'folder with the embeddings that prompts name, if it is elsewhere now',
+    )
     .option('--out <folder>', 'folder for the results (default: sgool-output/<date>-<prompt>-<seed>)')
     .option('--json', 'print one JSON object on stdout instead of the path')
     .option('-q, --quiet', 'show no progress')
@@ -55,7 +65,7 @@ export function configure(command: Command, host: Host): void {
 async function repeat(file: string, flags: RepeatFlags, command: Command, host: Host): Promise<void> {
   const path = resolve(host.cwd, file);
   const recorded = await readRecordedRun(path);
-  const { json = false, quiet = false, out } = flags;
+  const { json = false, quiet = false, out, loraDir, embeddingsDir } = flags;
   const { inputHashes } = recorded;
   const image = await inputFile('image', recorded.image, flags.image, inputHashes.image, path, host);
   const maskFile = await inputFile(
@@ -71,6 +81,8 @@ async function repeat(file: string, flags: RepeatFlags, command: Command, host: 
     ...rest,
     ...(maskFile === undefined ? {} : { maskFile }),
     model: modelOf(recorded, flags.model, path),
+    ...(loraDir === undefined ? {} : { loraDir }),
+    ...(embeddingsDir === undefined ? {} : { embeddingsDir }),
     ...(out === undefined ? {} : { out }),
     // One of the images of all iterations is repeated with the others.
     ...(basename(dirname(path)) === ITERATIONS_FOLDER ? { saveIterations: true } : {}),
@@ -86,6 +98,7 @@ async function repeat(file: string, flags: RepeatFlags, command: Command, host: 
     json,
     quiet,
     warnings: recorded.notes,
+    recordedHashes: recorded.weightHashes,
     notes: isOther
       ? [`it was made by sgool ${recorded.version}, this is ${version}; the bytes may differ`]
       : [],

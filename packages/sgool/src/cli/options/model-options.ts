@@ -7,7 +7,7 @@ import type { Option } from 'commander';
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
 import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
-import type { PromptLoraOptions } from '../../pipeline/prompt-loras.ts';
+import type { PromptFileOptions } from '../../pipeline/prompt-files.ts';
 import { commonShape } from '../../request/request.ts';
 import {
   DEVICE_NAMES,
@@ -37,6 +37,7 @@ export interface ModelParts {
   lora?: string;
   loraDir?: string;
   embedding?: string;
+  embeddingsDir?: string;
   modelConfig?: string;
   variant?: string;
   prediction?: 'epsilon' | 'v_prediction';
@@ -74,7 +75,13 @@ const PART_SCHEMAS = {
     .string()
     .min(1)
     .describe(
-      'textual inversion files, each with the word that the prompt names it by if it is not its own, separated by commas: cat-toy.bin,style.pt=oldpaint',
+      'textual inversion files or folders of diffusers, each with the word that the prompt names it by if it is not its own, separated by commas: cat-toy.bin,style.pt=oldpaint',
+    ),
+  embeddingsDir: z
+    .string()
+    .min(1)
+    .describe(
+      'folder with textual inversion files: a word of a prompt that is the name of one stands for it',
     ),
   modelConfig: z
     .string()
@@ -112,6 +119,7 @@ const DIFFERENCES: Readonly<Partial<Record<keyof ModelValues, Partial<CliOption>
   lora: { argument: 'files', isList: true },
   loraDir: { argument: 'folder' },
   embedding: { argument: 'files', isList: true },
+  embeddingsDir: { argument: 'folder' },
   modelConfig: { argument: 'folder' },
   ema: { negated: true, description: 'do not use the moving average of the weights, if a file has both' },
 };
@@ -200,7 +208,7 @@ export function withoutParts<T extends ModelParts>(values: T): Omit<T, keyof Mod
 }
 
 /** The options for `loadPipeline`. @throws UserError where the list of LoRAs cannot be read */
-export function loadOptionsOf(values: ModelValues): LoadOptions & PromptLoraOptions {
+export function loadOptionsOf(values: ModelValues): LoadOptions & PromptFileOptions {
   const { device = DEVICE_NAMES[0], precision = PRECISION_NAMES[0] } = values;
   const { lora, embedding, modelConfig, prediction, ...same } = partsOf(values);
   return {

@@ -1,9 +1,18 @@
 /** @file Messages about a prompt that is empty or too long. */
+import { Option } from 'commander';
 import { UserError } from '../../errors.ts';
 import type { PromptFit } from '../../models/backbone.ts';
 import { isLoraTag } from '../../pipeline/prompt-loras.ts';
-import { DEFAULT_SYNTAX } from '../../text/prompt/prompt.ts';
+import {
+  DEFAULT_SYNTAX,
+  hasSyntax as isMarkedUp,
+  PROMPT_SYNTAXES,
+  type PromptSyntax,
+  parsePrompt,
+} from '../../text/prompt/prompt.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
+import type { Host } from '../host.ts';
+import { oneLine } from '../terminal/format.ts';
 
 /**
  * @param instead what else the command offers
@@ -14,6 +23,25 @@ export function checkPrompt(prompt: string, instead = ''): void {
   throw new UserError(`prompt: must not be empty; say what the image should show${instead}`, {
     exitCode: USAGE_ERROR,
   });
+}
+
+/** `--prompt-syntax`, for commands whose prompts only critics read. */
+export const promptSyntaxOption = (): Option =>
+  new Option('--prompt-syntax <name>', 'how the prompt is read')
+    .choices([...PROMPT_SYNTAXES])
+    .default(DEFAULT_SYNTAX);
+
+/** The text of a prompt without weights and tags, as `generate` gives it to its critics; one line says where that is another text. */
+export function criticsText(
+  what: string,
+  prompt: string,
+  syntax: PromptSyntax,
+  { stderr }: Pick<Host, 'stderr'>,
+): string {
+  const parsed = parsePrompt(prompt, syntax, 1);
+  if (!isMarkedUp(parsed) && parsed.networks.length === 0) return prompt;
+  stderr.write(`sgool: ${what} is the text without weights and tags: ${oneLine(parsed.text)}\n`);
+  return parsed.text;
 }
 
 /**

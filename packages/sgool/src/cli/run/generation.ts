@@ -12,8 +12,9 @@ import {
 import { type MethodName, parseRequest } from '../../methods/index.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
 import type { Method } from '../../methods/run/method.ts';
+import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { withPromptLoras } from '../../pipeline/prompt-loras.ts';
+import { withPromptFiles } from '../../pipeline/prompt-files.ts';
 import { readSeed, resolveSeed } from '../../random/seed.ts';
 import { detectionDefaults } from '../../request/defaults.ts';
 import type { ParsedRequest } from '../../request/request.ts';
@@ -29,7 +30,7 @@ import { formatSeconds, shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { packageVersion } from '../version.ts';
-import { fileHash, modelHash, namedLoras } from './file-hashes.ts';
+import { fileHash, hashNotes, modelHash, namedEmbeddings, namedLoras } from './file-hashes.ts';
 import { forecast } from './forecast.ts';
 import { checkFolderName, claimFolder, defaultFolder } from './output-folder.ts';
 import { Recorder } from './recorder.ts';
@@ -174,12 +175,14 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   const { command, request, given, dir, live } = plan;
   progress.status(`loading ${request.model}`);
   const engine = await host.loadEngine();
-  const options = await withPromptLoras(loadOptionsOf(command.values), request);
+  const sourcePrompt = given?.source.sourcePrompt;
+  const options = await withPromptFiles(loadOptionsOf(command.values), { ...request, sourcePrompt });
   const pipeline = await engine.openPipeline(request.model, options);
   try {
     const refining = given && engine.refinement(given.source);
     const method: Method = refining ?? engine.methods[request.method];
-    const planned = await taskOf(plan, method, pipeline);
+    const planned = await taskOf(plan, method, pipeline, options);
+    for (const line of hashNotes(command.recordedHashes ?? {}, planned)) progress.warn(line);
     const input = refining?.prepare(planned.settings).image;
     const { model, compute } = pipeline;
     const computing = computeNote(pipeline, options.device);
@@ -288,13 +291,19 @@ function detectionOf({ settings }: RunTask, { model }: Pipeline): DetectionSetti
   return { ...detectionDefaults(model), ...settings };
 }
 
-async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<RunTask> {
-  const { command, request, given, started } = plan;
+async function taskOf(
+  plan: Plan,
+  method: Method,
+  pipeline: Pipeline,
+  { loras = [], embeddings = [] }: LoadOptions,
+): Promise<RunTask> {
+  const { command, request, given: image, started } = plan;
   const { prompt, negativePrompt, seed, preset, allowEmpty } = request;
   const { maskFile } = command.values;
-  const { loras = [] } = loadOptionsOf(command.values);
+  const { loras: given = [] } = loadOptionsOf(command.values);
+  const texts = [prompt, negativePrompt, plan.given?.source.sourcePrompt ?? ''];
   const { weightsPath } = pipeline.model;
-  const isImageRead = given !== undefined || maskFile !== undefined;
+  const isImageRead = image !== undefined || maskFile !== undefined;
   const settings = settingsOf(method, pipeline, request);
   return {
     prompt,
@@ -305,11 +314,12 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
     preset,
     ...pipeline.compute,
     ...(allowEmpty ? { allowEmpty } : {}),
-    ...(isImageRead ? { inputHashes: await inputHashes(given?.path, maskFile) } : {}),
+    ...(isImageRead ? { inputHashes: await inputHashes(image?.path, maskFile) } : {}),
     ...(weightsPath === undefined ? {} : { modelHash: await modelHash(weightsPath) }),
-    ...(loras.length === 0 ? {} : { loras: await namedLoras(loras) }),
+    ...(loras.length === 0 ? {} : { loras: await namedLoras(loras, given.length) }),
+    ...(embeddings.length === 0 ? {} : { embeddings: await namedEmbeddings(embeddings, texts) }),
     ...(maskFile === undefined ? {} : { maskFile }),
-    ...(given === undefined ? {} : { refine: refineTask(given) }),
+    ...(image === undefined ? {} : { refine: refineTask(image) }),
     parts: partsOf(command.values),
     settings,
     truncated: pipeline.checkPrompt(prompt, settings).truncated,

@@ -116,6 +116,12 @@ export function parsePrompt(prompt: string, syntax: PromptSyntax, steps: number)
   }
 }
 
+/** The words of a prompt without its tags, in whatever step they count, for finding the names of files in them. */
+export function promptWords(prompt: string, syntax: PromptSyntax): string {
+  if (syntax === 'plain') return prompt;
+  return extractNetworks(prompt).text.replace(/\\([()[\]"])/g, '$1');
+}
+
 /** Whether a prompt has weights, breaks or changes. */
 export function hasSyntax({ stages }: ParsedPrompt): boolean {
   const [first] = stages;
