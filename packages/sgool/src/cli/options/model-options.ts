@@ -148,7 +148,8 @@ export const PART_OPTIONS: readonly CliOption[] = PART_KEYS.map((key) =>
   modelOption(key, 'Parts of the model:'),
 );
 
-const NUMBER = /^\s*[-+]?(?:\d+\.?\d*|\.\d+)\s*$/;
+/** A number, and perhaps what else is said of the LoRA behind it. */
+const NUMBER = /^\s*[-+]?(?:\d+\.?\d*|\.\d+)\s*(?=:|$)/;
 
 /** The items of a list of LoRAs: the commas between weights of blocks divide nothing. */
 function loraItems(text: string): string[] {
