@@ -84,3 +84,13 @@ it.each([['generate'], ['refine', 'none.png']])(
     expect(JSON.parse(json.stdout)).toMatchObject({ what: 'prompt', prompt: text, syntax: 'a1111' });
   },
 );
+
+it('shows the other prompts of a file where one cannot be used', async () => {
+  const input = 'a cat\n("a", "b").blend(1)\na dog\n';
+  const options = ['--prompts', '-', '--prompt-syntax', 'compel', '--explain'];
+  const { code, stdout, stderr } = await runOnFakes('/', ['generate', ...options], { input });
+  expect(code).not.toBe(0);
+  expect(stdout).toContain('prompt: a dog\n1  "a dog"');
+  expect(stderr).toContain('.blend() has 1 weights for 2 texts');
+  expect(stderr).toContain('1 of 3 prompts cannot be used');
+});

@@ -9,6 +9,7 @@ import {
   type MethodRequest,
   type MethodSchema,
   noSuchOption,
+  promptText,
 } from '../../request/request.ts';
 import { METHODS } from '../index.ts';
 import { sgool } from '../sgool.ts';
@@ -18,9 +19,7 @@ export const INVERTIBLE_SAMPLER = 'edict' as const;
 
 /** The settings that `refine` has beside those of SGOOL. */
 export const refineShape = {
-  sourcePrompt: z
-    .string()
-    .max(10_000)
+  sourcePrompt: promptText
     .refine((text) => text.trim() !== '', 'must not be empty')
     .describe('what the image shows now; where it differs from the prompt, the image changes at once'),
   strength: z

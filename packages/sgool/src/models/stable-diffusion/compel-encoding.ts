@@ -126,34 +126,40 @@ export async function encodeClauses(
     return missing === 0 ? data : joined([data, ...new Array<Float32Array>(missing).fill(empty)]);
   };
 
-  async function weighted(chunks: readonly PromptChunk[], isHidden?: readonly boolean[]) {
-    const states: Float32Array[] = [];
-    for (const [i, { ids, weights }] of chunks.entries()) {
-      const own = await encode(ids, isHidden?.slice(i * size, (i + 1) * size));
-      states.push(
-        own.map((value, at) => {
-          const weight = weights[Math.floor(at / width)];
-          return weight === 1 ? value : empty[at] + (value - empty[at]) * weight;
-        }),
-      );
-    }
-    return joined(states);
+  /** States of a chunk, moved away from those of an empty one by the weights of its tokens. */
+  async function weighted(
+    { ids, weights }: PromptChunk,
+    isHidden?: readonly boolean[],
+  ): Promise<Float32Array> {
+    const states = await encode(ids, isHidden);
+    return states.map((value, at) => {
+      const weight = weights[Math.floor(at / width)];
+      return weight === 1 ? value : empty[at] + (value - empty[at]) * weight;
+    });
   }
 
   async function textStates(fragments: readonly CompelFragment[]): Promise<Float32Array> {
     const { chunks, ranges } = chunkedText(fragments, shape);
-    const mix = [{ share: 1, data: await weighted(chunks) }];
-    for (const [i, { weight }] of fragments.entries()) {
+    const without = fragments.flatMap(({ weight }, i) => {
       const range = ranges[i];
-      if (weight >= 1 || range === undefined) continue;
-      const isHidden = Array.from({ length: chunks.length * size }, (_, at) => {
-        const isEdge = at % size === 0 || at % size === size - 1;
-        return at >= range[0] && at <= range[1] && !isEdge;
-      });
-      const share = Math.tan(((1 - Math.max(LEAST_WEIGHT, weight)) * Math.PI) / 2);
-      mix.push({ share, data: await weighted(chunks, isHidden) });
+      if (weight >= 1 || range === undefined) return [];
+      return [{ range, share: Math.tan(((1 - Math.max(LEAST_WEIGHT, weight)) * Math.PI) / 2) }];
+    });
+    const states: Float32Array[] = [];
+    for (const [i, chunk] of chunks.entries()) {
+      // A chunk is the same without words that are in others: only its share grows.
+      const mix = [{ share: 1, data: await weighted(chunk) }];
+      for (const { range, share } of without) {
+        // The edges of a chunk stay.
+        const first = Math.max(1, range[0] - i * size);
+        const last = Math.min(size - 2, range[1] - i * size);
+        const isHidden = Array.from({ length: size }, (_, at) => at >= first && at <= last);
+        if (first <= last) mix.push({ share, data: await weighted(chunk, isHidden) });
+        else mix[0].share += share;
+      }
+      states.push(mix.length === 1 ? mix[0].data : mixed(normalised(mix)));
     }
-    return mix.length === 1 ? mix[0].data : mixed(normalised(mix));
+    return joined(states);
   }
 
   async function clauseStates({ weight, isNormalised, texts }: CompelClause): Promise<Float32Array> {
