@@ -366,11 +366,16 @@ function flattened(nodes: readonly Node[], scale: number, networks: NetworkTag[]
 /** Joins neighbours of the same weight. */
 function fused(fragments: readonly CompelFragment[]): CompelFragment[] {
   const all: CompelFragment[] = [];
+  // Without one, a long text is not searched again for each of its words.
+  let hasEscape = false;
   for (const fragment of fragments) {
     const last = all.at(-1);
     if (last?.weight === fragment.weight) {
-      all[all.length - 1] = { text: unescaped(`${last.text} ${fragment.text}`), weight: last.weight };
+      const text = `${last.text} ${fragment.text}`;
+      hasEscape ||= fragment.text.includes('\\');
+      all[all.length - 1] = { text: hasEscape ? unescaped(text) : text, weight: last.weight };
     } else {
+      hasEscape = fragment.text.includes('\\');
       all.push(fragment);
     }
   }
