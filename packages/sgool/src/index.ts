@@ -83,6 +83,7 @@ export type { MachineSpeed } from './runtime/machine-speed.ts';
 export type { Memory, ProgramCache, ProgramOptions, Runnable } from './runtime/program-cache.ts';
 export type { Detector, SaliencyMap } from './saliency/detector.ts';
 export { findRegions, type Region, type RegionOptions } from './saliency/regions.ts';
+export type { CompelClause, CompelFragment, CompelText } from './text/prompt/compel.ts';
 export type { NetworkTag } from './text/prompt/networks.ts';
 export {
   type ParsedPrompt,
@@ -94,5 +95,6 @@ export {
 export type { PromptPart } from './text/prompt/weighted-text.ts';
 export { DEFAULT_MODEL, listModels, type ModelLocation } from './weights/open/locate-model.ts';
 export type { LoraChoice } from './weights/open/lora.ts';
+export type { LoraStrength } from './weights/open/lora-strength.ts';
 export type { Prediction } from './weights/open/single-file.ts';
 export type { EmbeddingChoice } from './weights/open/textual-inversion.ts';

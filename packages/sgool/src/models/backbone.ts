@@ -15,6 +15,8 @@ import type { BackboneInfo } from './model-info.ts';
 
 /** How a prompt fits a text encoder. */
 export interface PromptFit extends Pick<EncodedPrompt, 'tokens' | 'truncated' | 'lost'> {
+  /** The syntax that it was read under. */
+  readonly syntax?: PromptSyntax;
   /** Number of chunks in which it is read: more than one only where the syntax allows prompts of any length. */
   readonly chunks?: number;
   /** Whether weights, breaks or changes were read in it. */

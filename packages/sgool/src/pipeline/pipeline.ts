@@ -32,12 +32,12 @@ export interface Pipeline
   critic(): Promise<ClipCritic>;
   /** The loss of a latent under the guiding CLIP. @throws UserError where the model has none */
   objective(options: ObjectiveOptions): Promise<Objective>;
-  /** @param target a text, or a text with target images */
+  /** @param target plain text (`parsePrompt(...).text` gives that of a prompt with weights and tags), or a text with target images */
   score(image: Image, target: string | ClipTarget): Promise<ClipScores>;
   /**
    * A saliency detector by name.
    *
-   * @param options.prompt the text whose evidence Grad-CAM shows
+   * @param options.prompt the text whose evidence Grad-CAM shows; plain, as for `score`
    * @param options.mask the image of the `mask` detector
    * @throws UserError where the model lacks the network it needs
    */

@@ -31,6 +31,7 @@ export interface PreferenceModel {
   readonly promptInputs: Readonly<
     Record<string, { readonly shape: Shape; readonly dtype: 'float32' | 'int32' }>
   >;
+  /** @param prompt plain text */
   encode(prompt: string): Promise<PromptInputs>;
   /**
    * The score, a scalar.
@@ -42,7 +43,10 @@ export interface PreferenceModel {
   dispose(): Promise<void>;
 }
 
-/** A preference model that is ready to run. For the scale of its scores see {@link SCORERS}. */
+/**
+ * A preference model that is ready to run. For the scale of its scores see {@link SCORERS}. Its prompts are plain text: brackets are
+ * characters, and `parsePrompt(...).text` gives the text of a prompt with weights and tags.
+ */
 export interface Scorer {
   readonly name: ScorerName;
   /** How much of a prompt is read. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
 import type { ModelInfo } from '../models/model-info.ts';
+import { DEFAULT_SYNTAX } from '../text/prompt/prompt.ts';
 import { defaultDetector } from './detectors.ts';
 import type { MethodSchema, Preset } from './request.ts';
 import {
@@ -44,7 +45,7 @@ export function commonDefaults(model: ModelInfo): Settings {
     sigmas: 'model',
     eta: 0,
     stepEnds: 'reference',
-    promptSyntax: 'a1111',
+    promptSyntax: DEFAULT_SYNTAX,
     clipSkip: 1,
     rng: 'cpu',
     mixingWeight: 0.93,

@@ -11,14 +11,20 @@ import type { Settings, SettingsShape } from './settings.ts';
 export const PRESETS = ['model', 'fast', 'paper'] as const;
 export type Preset = (typeof PRESETS)[number];
 
+/** Longest prompt, in characters; some eight thousand words. */
+const MAX_PROMPT = 50_000;
+
+/** A prompt. */
+export const promptText = z.string().max(MAX_PROMPT, `must have at most ${MAX_PROMPT} characters`);
+
 /** The part of a request that all methods share; `method` itself is a name from the table of methods. */
 export const commonShape = {
-  prompt: z.string().max(10_000).describe('what the image should show'),
+  prompt: promptText.describe('what the image should show'),
   allowEmpty: z
     .boolean()
     .describe('allow an empty prompt: an image of whatever the model makes without a text')
     .optional(),
-  negativePrompt: z.string().max(10_000).describe('what the image should not show').default(''),
+  negativePrompt: promptText.describe('what the image should not show').default(''),
   model: z
     .string()
     .min(1)

@@ -65,7 +65,7 @@ export const samplingSettings = {
   promptSyntax: z
     .enum(PROMPT_SYNTAXES)
     .describe(
-      'how prompts are read: weights as in (red:1.3), [a:b:0.5], [a|b], BREAK and any length (a1111), or as they are, cut where they are too long (plain)',
+      'how prompts are read: (red:1.3), [a:b:0.5], [a|b] and BREAK (a1111), (red)1.3, red++, .blend() and .and() (compel), or as they are, cut where they are too long (plain)',
     ),
   clipSkip: z
     .int()

@@ -4,6 +4,7 @@ import { DEFAULT_METHOD, methods } from '../../methods/index.ts';
 import type { Host } from '../host.ts';
 import { generateOptions } from '../options/image-options.ts';
 import { addImageOptions, type ImageCommandKind, readImageCommand } from '../options/read-options.ts';
+import { explainPrompts } from '../run/explain-prompts.ts';
 import { generateImage } from '../run/generation.ts';
 import { isSeries, makeSeries } from '../run/series.ts';
 
@@ -40,6 +41,7 @@ Examples:
   sgool generate "a cat in a window" --mask window.png
   sgool generate "a red cat" --seed 7 --count 12 --out cats
   sgool generate --prompts prompts.txt --method sd
+  sgool generate "a (red:1.3) cat" --explain
   sgool generate "a purple fish" --method sd --json --quiet
   sgool generate "a cat" --target-image my-cat.jpg --text-weight 0.5
   sgool generate "a cat on a boat" --clip-prompt "a red cat" --optimise-from 0.3`;
@@ -59,7 +61,8 @@ export function configure(command: Command, host: Host): void {
     .addHelpText('after', NOTES)
     .action(async (prompt: string | undefined, flags: Readonly<Record<string, unknown>>) => {
       const read = await readImageCommand(command, prompt, flags, kind, host);
-      if (isSeries(read)) await makeSeries(read, generateImage, host);
+      if (read.values.explain) await explainPrompts(read, host);
+      else if (isSeries(read)) await makeSeries(read, generateImage, host);
       else await generateImage(read, host);
     });
 }

@@ -5,6 +5,7 @@ import { REFINE } from '../../methods/edit/refine-request.ts';
 import type { Host } from '../host.ts';
 import { refineOptions } from '../options/image-options.ts';
 import { addImageOptions, type ImageCommandKind, readImageCommand } from '../options/read-options.ts';
+import { explainPrompts } from '../run/explain-prompts.ts';
 import { refineImage } from '../run/generation.ts';
 import { isSeries, makeSeries } from '../run/series.ts';
 
@@ -57,7 +58,8 @@ export function configure(command: Command, host: Host): void {
     .action(async (path: string, prompt: string | undefined, flags: Readonly<Record<string, unknown>>) => {
       const read = await readImageCommand(command, prompt, flags, kind, host);
       const refined = { ...read, image: resolve(host.cwd, path) };
-      if (isSeries(refined)) await makeSeries(refined, refineImage, host);
+      if (read.values.explain) await explainPrompts(read, host);
+      else if (isSeries(refined)) await makeSeries(refined, refineImage, host);
       else await refineImage(refined, host);
     });
 }

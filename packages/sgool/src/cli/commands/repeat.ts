@@ -21,6 +21,8 @@ interface RepeatFlags {
   readonly image?: string;
   readonly mask?: string;
   readonly targetImage?: readonly string[];
+  readonly loraDir?: string;
+  readonly embeddingsDir?: string;
   readonly out?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -34,7 +36,10 @@ The images that refine, --mask and --target-image were given must still be there
 
 From an image of AUTOMATIC1111's web UI, or of a tool that writes as it does, the
 text "parameters" is taken: prompts, steps, sampler, guidance, seed, size. --model
-says where its model is. What cannot be repeated is named.
+says where its model is, --lora-dir and --embeddings-dir where its LoRAs and
+embeddings are. What cannot be repeated is named.
+
+A model, LoRA or embedding whose hash is not that of the record is named.
 
 Examples:
   sgool repeat image.png
@@ -52,6 +57,11 @@ export function configure(command: Command, host: Host): void {
       'a target image, if they are elsewhere now: all of them, in their order',
       (file: string, before: readonly string[] = []) => [...before, file],
     )
+    .option('--lora-dir <folder>', 'folder with the LoRAs that the prompt names, if it is elsewhere now')
+    .option(
+      '--embeddings-dir <folder>',
+      'folder with the embeddings that prompts name, if it is elsewhere now',
+    )
     .option('--out <folder>', 'folder for the results (default: sgool-output/<date>-<prompt>-<seed>)')
     .option('--json', 'print one JSON object on stdout instead of the path')
     .option('-q, --quiet', 'show no progress')
@@ -62,7 +72,7 @@ export function configure(command: Command, host: Host): void {
 async function repeat(file: string, flags: RepeatFlags, command: Command, host: Host): Promise<void> {
   const path = resolve(host.cwd, file);
   const recorded = await readRecordedRun(path);
-  const { json = false, quiet = false, out } = flags;
+  const { json = false, quiet = false, out, loraDir, embeddingsDir } = flags;
   const { inputHashes } = recorded;
   const image = await inputFile('image', recorded.image, flags.image, inputHashes.image, path, host);
   const maskFile = await inputFile(
@@ -80,6 +90,8 @@ async function repeat(file: string, flags: RepeatFlags, command: Command, host: 
     ...(maskFile === undefined ? {} : { maskFile }),
     ...(targetImage.length === 0 ? {} : { targetImage }),
     model: modelOf(recorded, flags.model, path),
+    ...(loraDir === undefined ? {} : { loraDir }),
+    ...(embeddingsDir === undefined ? {} : { embeddingsDir }),
     ...(out === undefined ? {} : { out }),
     // One of the images of all iterations is repeated with the others.
     ...(basename(dirname(path)) === ITERATIONS_FOLDER ? { saveIterations: true } : {}),
@@ -95,6 +107,7 @@ async function repeat(file: string, flags: RepeatFlags, command: Command, host: 
     json,
     quiet,
     warnings: recorded.notes,
+    recordedHashes: recorded.weightHashes,
     notes: isOther
       ? [`it was made by sgool ${recorded.version}, this is ${version}; the bytes may differ`]
       : [],

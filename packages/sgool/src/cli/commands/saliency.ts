@@ -8,16 +8,19 @@ import { REGION_DEFAULTS } from '../../request/defaults.ts';
 import { defaultDetector, type SaliencyName, type SaliencyNetworks } from '../../request/detectors.ts';
 import { type DetectionSettings, detectionSettings, pickSettings } from '../../request/settings.ts';
 import { findRegions } from '../../saliency/regions.ts';
+import type { PromptSyntax } from '../../text/prompt/prompt.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { loadOptionsOf, sharedOptions, sharedValues } from '../options/model-options.ts';
 import { type OptionValues, schemaOption, toCommander, typedValues, withDefault } from '../options/option.ts';
+import { criticsText, promptSyntaxOption } from '../options/prompt.ts';
 import { saliencyImage } from '../run/images.ts';
 import { imageTarget, writeImage } from '../run/write-output.ts';
 import { shownPath } from '../terminal/format.ts';
 
 interface SaliencyFlags extends OptionValues {
   readonly prompt?: string;
+  readonly promptSyntax: PromptSyntax;
   readonly mask?: string;
   readonly out?: string;
   readonly json?: boolean;
@@ -52,6 +55,7 @@ export function configure(command: Command, host: Host): void {
   for (const option of toCommander(DETECTOR_OPTION)) command.addOption(option);
   command
     .option('--prompt <text>', 'prompt for Grad-CAM')
+    .addOption(promptSyntaxOption())
     .option('--mask <file>', 'image whose brightness is the saliency map (detector mask)');
   for (const option of [...sharedOptions(SHARED), ...REGION_OPTIONS.flatMap(toCommander)]) {
     command.addOption(option);
@@ -67,7 +71,7 @@ export function configure(command: Command, host: Host): void {
 }
 
 async function saliency(path: string, flags: SaliencyFlags, host: Host): Promise<void> {
-  const { prompt, mask, out, json = false } = flags;
+  const { prompt, promptSyntax, mask, out, json = false } = flags;
   const typed: Partial<DetectionSettings> = pickSettings(detectionSettings, typedValues(flags, OPTIONS));
   const wanted = typed.saliency;
   const isGradCam = wanted?.startsWith('grad-cam') ?? false;
@@ -95,9 +99,10 @@ async function saliency(path: string, flags: SaliencyFlags, host: Host): Promise
   const pipeline = await engine.openPipeline(values.model, loadOptionsOf(values));
   for (const line of pipeline.model.notes ?? []) host.stderr.write(`sgool: ${line}\n`);
   try {
+    const text = prompt === undefined ? undefined : criticsText('mapped', prompt, promptSyntax, host);
     const name = wanted ?? detectorFor(pipeline.model.has, mask, prompt);
     const detector = await pipeline.detector(name, {
-      ...(prompt === undefined ? {} : { prompt }),
+      ...(text === undefined ? {} : { prompt: text }),
       ...(maskImage === undefined ? {} : { mask: maskImage }),
     });
     const map = await detector.map(image);

@@ -7,12 +7,12 @@ import type { Image } from '../../image/image.ts';
 import { readImage } from '../../image/read-image.ts';
 import type { ClipScores } from '../../pipeline/pipeline.ts';
 import { SCORER_NAMES, SCORERS, type ScorerName } from '../../preference/scorer-names.ts';
-import { hasSyntax, parsePrompt } from '../../text/prompt/prompt.ts';
+import type { PromptSyntax } from '../../text/prompt/prompt.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { loadOptionsOf, type SharedValues, sharedOptions, sharedValues } from '../options/model-options.ts';
 import type { OptionValues } from '../options/option.ts';
-import { checkPrompt, tooLong } from '../options/prompt.ts';
+import { checkPrompt, criticsText, promptSyntaxOption, tooLong } from '../options/prompt.ts';
 import { didYouMean } from '../options/suggest.ts';
 import { readPrompts } from '../run/series.ts';
 import { type OutputTarget, outputTarget, writeOutput } from '../run/write-output.ts';
@@ -21,6 +21,7 @@ import { formatTable, oneLine, shownPath } from '../terminal/format.ts';
 interface ScoreFlags extends OptionValues {
   readonly scorer?: readonly Wanted[];
   readonly prompts?: string;
+  readonly promptSyntax: PromptSyntax;
   readonly format?: string;
   readonly sort?: string;
   readonly out?: string;
@@ -75,6 +76,7 @@ export function configure(command: Command, host: Host): void {
       '--prompts <file>',
       'file of prompts, one per line, or - for the standard input; all words are images then',
     )
+    .addOption(promptSyntaxOption())
     .option('--format <name>', `${FORMATS.join(', ')} (default: table, or what the name of --out says)`)
     .option(
       '--sort <column>',
@@ -104,25 +106,26 @@ function parseScorers(text: string): Wanted[] {
   });
 }
 
-/** The text of a prompt without weights and tags, as `generate` gives it to its critics. */
-function scoredText(prompt: string, { stderr }: Host): string {
-  const parsed = parsePrompt(prompt, 'a1111', 1);
-  if (!hasSyntax(parsed) && parsed.networks.length === 0) return prompt;
-  stderr.write(`sgool: scored is the text without weights and tags: ${parsed.text}\n`);
-  return parsed.text;
-}
-
 /** What is scored. */
 interface Work {
   /** Absolute paths. */
   readonly images: readonly string[];
   readonly prompts: readonly string[];
+  readonly promptSyntax: PromptSyntax;
   readonly wanted: readonly Wanted[];
   readonly values: SharedValues;
 }
 
 async function score(words: readonly string[], flags: ScoreFlags, host: Host): Promise<void> {
-  const { scorer: wanted = [{ name: 'clip' }], format, sort, json = false, out, prompts: promptFile } = flags;
+  const {
+    scorer: wanted = [{ name: 'clip' }],
+    format,
+    sort,
+    json = false,
+    out,
+    prompts: promptFile,
+    promptSyntax,
+  } = flags;
   const places = promptFile === undefined ? words.slice(0, -1) : words;
   if (places.length === 0) throw wrong("missing required argument 'prompt'");
   const prompts =
@@ -139,7 +142,7 @@ async function score(words: readonly string[], flags: ScoreFlags, host: Host): P
   const chosen = formatFor(format, target);
   const columns = columnsOf(wanted);
   checkSort(sort, columns);
-  const work = { images, prompts, wanted, values: sharedValues(flags, SHARED, host) };
+  const work = { images, prompts, promptSyntax, wanted, values: sharedValues(flags, SHARED, host) };
   if (isOne && chosen === undefined && sort === undefined) return scoreOne(work, json, host);
 
   const { rows, failures } = await scoreAll(work, columns, host);
@@ -239,10 +242,13 @@ interface Scored {
 /** Every image with every prompt. One scorer after the other, so that one network at a time is in memory. */
 async function scoresOf(
   images: readonly string[],
-  { prompts, wanted, values }: Work,
+  { prompts, promptSyntax, wanted, values }: Work,
   host: Host,
 ): Promise<Scored[]> {
-  const texts = prompts.map((prompt) => ({ prompt, text: scoredText(prompt, host) }));
+  const texts = prompts.map((prompt) => ({
+    prompt,
+    text: criticsText('scored', prompt, promptSyntax, host),
+  }));
   const pairs = images.flatMap((path) =>
     texts.map((each): Scored => ({ path, ...each, scores: {}, truncated: false })),
   );

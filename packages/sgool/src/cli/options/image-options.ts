@@ -30,6 +30,8 @@ import { parseTargetFile, targetFileText } from './target-images.ts';
 /** Values about the output of a run. */
 export interface OutputValues {
   out?: string;
+  /** Show what the prompts are read as, and make nothing. */
+  explain?: boolean;
   saveIterations?: boolean;
   metadata?: boolean;
   /** Number of seeds, one after the other. */
@@ -71,6 +73,7 @@ export const VALUE_SCHEMAS = {
     .string()
     .min(1)
     .describe('file of prompts, one per line, or - for the standard input; a run for each, or --count runs'),
+  explain: z.boolean().describe('show what the prompts are read as, as sgool prompt does, and make nothing'),
   saveIterations: z.boolean().describe('keep the image of every iteration, in the folder iterations'),
   metadata: z.boolean().describe('write the settings into the PNG files'),
   maskFile: z.string().min(1).describe('image whose brightness is the saliency map; sets --saliency mask'),
@@ -217,6 +220,7 @@ function imageOptions(only?: MethodSchema): CliOption[] {
     option('out', OUTPUT, { argument: 'folder' }),
     option('count', OUTPUT),
     option('prompts', OUTPUT, { argument: 'file' }),
+    option('explain', OUTPUT),
     option('saveIterations', OUTPUT),
     option('metadata', OUTPUT, { negated: true, description: 'write no settings into the PNG files' }),
     ...SETTING_GROUPS.flatMap(([heading, settings]) =>

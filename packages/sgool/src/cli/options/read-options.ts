@@ -10,6 +10,7 @@ import { METHODS } from '../../methods/index.ts';
 import { listOf, type MethodSchema, noSuchOption } from '../../request/request.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
+import type { WeightHashes } from '../run/file-hashes.ts';
 import { quoteArgument } from '../terminal/format.ts';
 import {
   generateOptions,
@@ -59,6 +60,8 @@ export interface ImageCommand {
   readonly quiet: boolean;
   readonly warnings: readonly string[];
   readonly notes: readonly string[];
+  /** Hashes of the weights that the run should have, for a repeated one. */
+  readonly recordedHashes?: WeightHashes;
 }
 
 /** Adds the options, and those that all such commands have. */

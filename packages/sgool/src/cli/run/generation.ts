@@ -14,14 +14,16 @@ import { type MethodName, parseRequest } from '../../methods/index.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
 import type { Method } from '../../methods/run/method.ts';
 import { criticText } from '../../methods/run/run.ts';
+import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { withPromptLoras } from '../../pipeline/prompt-loras.ts';
+import { withPromptFiles } from '../../pipeline/prompt-files.ts';
 import { readSeed, resolveSeed } from '../../random/seed.ts';
 import { detectionDefaults } from '../../request/defaults.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import { saliencyNote } from '../../request/resolve.ts';
 import type { DetectionSettings } from '../../request/settings.ts';
 import { findRegions } from '../../saliency/regions.ts';
+import { DEFAULT_SYNTAX } from '../../text/prompt/prompt.ts';
 import type { Host } from '../host.ts';
 import { loadOptionsOf, partsOf, withoutParts } from '../options/model-options.ts';
 import { promptNotes } from '../options/prompt.ts';
@@ -31,7 +33,7 @@ import { formatSeconds, shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { packageVersion } from '../version.ts';
-import { fileHash, modelHash, namedLoras } from './file-hashes.ts';
+import { fileHash, hashNotes, modelHash, namedEmbeddings, namedLoras } from './file-hashes.ts';
 import { forecast } from './forecast.ts';
 import { checkFolderName, claimFolder, defaultFolder } from './output-folder.ts';
 import { Recorder } from './recorder.ts';
@@ -177,6 +179,7 @@ function requestValues({ prompt, values }: ImageCommand) {
     out,
     count,
     prompts,
+    explain,
     device,
     precision,
     saveIterations,
@@ -198,12 +201,14 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   const { command, request, given, dir, live } = plan;
   progress.status(`loading ${request.model}`);
   const engine = await host.loadEngine();
-  const options = await withPromptLoras(loadOptionsOf(command.values), request);
+  const sourcePrompt = given?.source.sourcePrompt;
+  const options = await withPromptFiles(loadOptionsOf(command.values), { ...request, sourcePrompt });
   const pipeline = await engine.openPipeline(request.model, options);
   try {
     const refining = given && engine.refinement(given.source);
     const method: Method = refining ?? engine.methods[request.method];
-    const planned = await taskOf(plan, method, pipeline);
+    const planned = await taskOf(plan, method, pipeline, options);
+    for (const line of hashNotes(command.recordedHashes ?? {}, planned)) progress.warn(line);
     const input = refining?.prepare(planned.settings).image;
     const { model, compute } = pipeline;
     const computing = computeNote(pipeline, options.device);
@@ -298,7 +303,7 @@ async function recordSaliency({ recorder, pipeline, task, request, progress }: R
 async function locate(
   image: Image,
   settings: DetectionSettings,
-  { prompt, clipPrompt, promptSyntax = 'a1111', steps = 1, mask }: ParsedRequest,
+  { prompt, clipPrompt, promptSyntax = DEFAULT_SYNTAX, steps = 1, mask }: ParsedRequest,
   pipeline: Pipeline,
 ) {
   const text = criticText(prompt, { clipPrompt, promptSyntax, steps });
@@ -313,13 +318,19 @@ function detectionOf({ settings }: RunTask, { model }: Pipeline): DetectionSetti
   return { ...detectionDefaults(model), ...settings };
 }
 
-async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<RunTask> {
-  const { command, request, given, started } = plan;
+async function taskOf(
+  plan: Plan,
+  method: Method,
+  pipeline: Pipeline,
+  { loras = [], embeddings = [] }: LoadOptions,
+): Promise<RunTask> {
+  const { command, request, given: image, started } = plan;
   const { prompt, negativePrompt, seed, preset, allowEmpty } = request;
   const { maskFile, targetImage } = command.values;
-  const { loras = [] } = loadOptionsOf(command.values);
+  const { loras: given = [] } = loadOptionsOf(command.values);
+  const texts = [prompt, negativePrompt, plan.given?.source.sourcePrompt ?? ''];
   const { weightsPath } = pipeline.model;
-  const isImageRead = given !== undefined || maskFile !== undefined || targetImage !== undefined;
+  const isImageRead = image !== undefined || maskFile !== undefined || targetImage !== undefined;
   const settings = settingsOf(method, pipeline, request);
   return {
     prompt,
@@ -330,12 +341,13 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
     preset,
     ...pipeline.compute,
     ...(allowEmpty ? { allowEmpty } : {}),
-    ...(isImageRead ? { inputHashes: await inputHashes(given?.path, command.values) } : {}),
+    ...(isImageRead ? { inputHashes: await inputHashes(image?.path, command.values) } : {}),
     ...(weightsPath === undefined ? {} : { modelHash: await modelHash(weightsPath) }),
-    ...(loras.length === 0 ? {} : { loras: await namedLoras(loras) }),
+    ...(loras.length === 0 ? {} : { loras: await namedLoras(loras, given.length) }),
+    ...(embeddings.length === 0 ? {} : { embeddings: await namedEmbeddings(embeddings, texts) }),
     ...(maskFile === undefined ? {} : { maskFile }),
     ...(targetImage === undefined ? {} : { targetImage }),
-    ...(given === undefined ? {} : { refine: refineTask(given) }),
+    ...(image === undefined ? {} : { refine: refineTask(image) }),
     parts: partsOf(command.values),
     settings,
     truncated: pipeline.checkPrompt(prompt, settings).truncated,
@@ -390,6 +402,11 @@ function warnOfPrompts(task: RunTask, pipeline: Pipeline, progress: Progress) {
     const fit = pipeline.checkPrompt(text, reading);
     const hasLoras = name === 'prompt' && parts.loraDir !== undefined;
     for (const line of promptNotes(name, model, fit, hasLoras)) progress.warn(line);
+  }
+  if (criticText(prompt, settings) === '') {
+    progress.warn(
+      'the prompt has no words: CLIP, where it guides or scores, compares the image with an empty text',
+    );
   }
 }
 

@@ -7,6 +7,7 @@ import { PARAMETERS_KEYWORD, parseParameters, SGOOL_KEYWORD } from '../../image/
 import { readPngText } from '../../image/png-text.ts';
 import { VALUE_SCHEMAS, type Values } from '../options/image-options.ts';
 import { checkValue } from '../options/option.ts';
+import type { WeightHashes } from './file-hashes.ts';
 import type { InputHashes } from './run-record.ts';
 
 /** How an image was made. */
@@ -18,7 +19,8 @@ export interface RecordedRun {
   readonly image?: string;
   /** SHA-256 of the images that it was given. */
   readonly inputHashes: InputHashes;
-  readonly modelHash?: string;
+  /** What names its weights. */
+  readonly weightHashes: WeightHashes;
   /** The iteration that the image shows; a `run.json` is of all. */
   readonly iteration?: number;
   /** Version of sgool; none where another tool made it. */
@@ -64,6 +66,23 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const textOf = (value: unknown) => (typeof value === 'string' ? value : undefined);
 
+/** The names and hashes of a list in our record. */
+function namedHashes(list: unknown): { name: string; hash: string }[] {
+  return (Array.isArray(list) ? list : []).flatMap((entry: unknown) => {
+    if (!isRecord(entry)) return [];
+    const [name, hash] = [textOf(entry.name), textOf(entry.hash)];
+    return name === undefined || hash === undefined ? [] : [{ name, hash }];
+  });
+}
+
+/** `style: 0123456789ab, hands: ba9876543210` */
+function listedHashes(text = ''): { name: string; hash: string }[] {
+  return [...text.matchAll(/\s*([^,]*?)\s*:\s*([0-9a-fA-F]+)\s*(?:,|$)/g)].map(([, name, hash]) => ({
+    name,
+    hash,
+  }));
+}
+
 /** Our own record. */
 function ownRun(record: Record<string, unknown>, path: string): RecordedRun {
   const { prompt, image, ...request } = record.request as Record<string, unknown>;
@@ -92,7 +111,11 @@ function ownRun(record: Record<string, unknown>, path: string): RecordedRun {
       maskFile: textOf(hashes.maskFile),
       ...(Array.isArray(hashes.targetImage) && { targetImage: hashes.targetImage.map(String) }),
     },
-    modelHash: textOf(record.modelHash),
+    weightHashes: {
+      modelHash: textOf(record.modelHash),
+      loras: namedHashes(record.loras),
+      embeddings: namedHashes(record.embeddings),
+    },
     ...(typeof record.iteration === 'number' ? { iteration: record.iteration } : {}),
     version: textOf(record.version) ?? textOf(versions.sgool),
     notes: [],
@@ -155,7 +178,12 @@ function foreignRun(text: string, path: string): RecordedRun {
       'RNG is not named: the noise is that of a graphics card (--rng cuda), as the web UI draws it by default',
     );
   }
-  return { prompt, values, inputHashes: {}, modelHash: settings['Model hash'], notes };
+  const weightHashes = {
+    modelHash: settings['Model hash'],
+    loras: listedHashes(settings['Lora hashes']),
+    embeddings: listedHashes(settings['TI hashes']),
+  };
+  return { prompt, values, inputHashes: {}, weightHashes, notes };
 }
 
 const isSpread = (value: string, has: (key: string) => boolean) =>

@@ -10,10 +10,11 @@ import { type Seed, seedForJson } from '../../random/seed.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import type { MethodSettings } from '../../request/settings.ts';
 import type { Region } from '../../saliency/regions.ts';
+import { loraTag } from '../../weights/open/lora-strength.ts';
 import type { ModelParts } from '../options/model-options.ts';
 import type { CliOption } from '../options/option.ts';
 import { quoteArgument } from '../terminal/format.ts';
-import type { NamedLora } from './file-hashes.ts';
+import type { NamedEmbedding, NamedLora } from './file-hashes.ts';
 
 /** The image that `refine` begins with, and how it is used. */
 export interface RefineTask {
@@ -55,6 +56,8 @@ export interface RunTask {
   /** Hash of the file with the weights of the denoiser, as AUTOMATIC1111's web UI writes it. */
   readonly modelHash?: string;
   readonly loras?: readonly NamedLora[];
+  /** Those that occur in the prompts. */
+  readonly embeddings?: readonly NamedEmbedding[];
   /** Where parts of the model came from. */
   readonly parts: ModelParts;
   /** Those that the method has. */
@@ -222,9 +225,10 @@ export function runJson(task: RunTask, state: RunState, repeat: string) {
 }
 
 /** What names the files that decide the result. */
-const filesOf = ({ modelHash, loras = [], inputHashes }: RunTask) => ({
+const filesOf = ({ modelHash, loras = [], embeddings = [], inputHashes }: RunTask) => ({
   ...(modelHash === undefined ? {} : { modelHash }),
   ...(loras.length === 0 ? {} : { loras }),
+  ...(embeddings.length === 0 ? {} : { embeddings }),
   ...(inputHashes === undefined ? {} : { inputHashes }),
 });
 
@@ -274,11 +278,12 @@ function requestOf({
  * @param iteration the one that the image is of; the plain image is iteration 0
  */
 export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<string, string> {
-  const { settings, method, loras = [] } = task;
+  const { settings, method, loras = [], embeddings = [] } = task;
+  const given = loras.filter(({ isInPrompt }) => !isInPrompt);
   const { lambda, saliency, clipGuidanceScale, clipPrompt } = settings;
   const parameters = formatParameters({
     // Where the web UI looks for the LoRAs of an image.
-    prompt: [task.prompt, ...loras.map(({ name, weight }) => `<lora:${name}:${weight}>`)].join(' '),
+    prompt: [task.prompt, ...given.map((lora) => loraTag(lora.name, lora))].join(' '),
     negativePrompt: task.negativePrompt,
     settings: {
       Steps: settings.steps,
@@ -304,9 +309,8 @@ export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<s
       ...(lambda === undefined || saliency === undefined
         ? {}
         : { 'Saliency weight': lambda, Saliency: saliency }),
-      ...(loras.length === 0
-        ? {}
-        : { 'Lora hashes': loras.map(({ name, hash }) => `${name}: ${hash}`).join(', ') }),
+      ...(loras.length === 0 ? {} : { 'Lora hashes': hashList(loras) }),
+      ...(embeddings.length === 0 ? {} : { 'TI hashes': hashList(embeddings) }),
       Version: `sgool ${task.versions.sgool}`,
     },
   });
@@ -315,6 +319,10 @@ export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<s
   const own = { version: task.versions.sgool, request, ...filesOf(task), ...numbers };
   return { [PARAMETERS_KEYWORD]: parameters, [SGOOL_KEYWORD]: JSON.stringify(own) };
 }
+
+/** `style: 0123456789ab, hands: ba9876543210` */
+const hashList = (named: readonly NamedEmbedding[]) =>
+  named.map(({ name, hash }) => `${name}: ${hash}`).join(', ');
 
 /** `v1-5` for `models/v1-5.safetensors`. */
 const fileStem = (path: string) => basename(path).replace(/\.(safetensors|ckpt|pth?|bin)$/i, '') || path;

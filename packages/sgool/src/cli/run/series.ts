@@ -10,6 +10,7 @@ import { resizeImage } from '../../image/resize.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
 import { laterSeed, readSeed, resolveSeed, type Seed, seedForJson } from '../../random/seed.ts';
+import { excerpt } from '../../text/prompt/weighted-text.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import type { ImageCommand } from '../options/read-options.ts';
@@ -137,7 +138,10 @@ class Series {
     });
     const isFromFile = this.#command.values.prompts !== undefined;
     const score = clip.after.A === undefined ? '' : `  CLIP ${clip.after.A.toFixed(2)}`;
-    this.images.push({ image: framed(image), caption: `${isFromFile ? prompt : `seed ${seed}`}${score}` });
+    this.images.push({
+      image: framed(image),
+      caption: `${isFromFile ? excerpt(prompt) : `seed ${seed}`}${score}`,
+    });
   }
 
   fail(prompt: string, seed: Seed, status: 'failed' | 'stopped', error: string): void {

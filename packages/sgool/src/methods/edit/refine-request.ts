@@ -10,6 +10,7 @@ import {
   type MethodRequest,
   type MethodSchema,
   noSuchOption,
+  promptText,
 } from '../../request/request.ts';
 import { METHODS } from '../index.ts';
 import { sgool } from '../sgool.ts';
@@ -29,9 +30,7 @@ export const refineShape = {
     .describe(
       'how the image is edited: inverted to its noise, which is optimised (edict), or noised and sampled again as in image-to-image pipelines (sdedit) (default: edict)',
     ),
-  sourcePrompt: z
-    .string()
-    .max(10_000)
+  sourcePrompt: promptText
     .refine((text) => text.trim() !== '', 'must not be empty')
     .describe('what the image shows now; where it differs from the prompt, the image changes at once'),
   strength: z

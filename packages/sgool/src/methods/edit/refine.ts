@@ -22,7 +22,7 @@ import { composite, openElements, softEdge } from '../../image/mask.ts';
 import type { ModelInfo } from '../../models/model-info.ts';
 import { loadPipeline } from '../../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { withPromptLoras } from '../../pipeline/prompt-loras.ts';
+import { withPromptFiles } from '../../pipeline/prompt-files.ts';
 import { randomSource } from '../../random/random-source.ts';
 import { type MethodRequest, parseMethodRequest } from '../../request/request.ts';
 import { type GenerateOptions, type Generation, runToEnd } from '../generate.ts';
@@ -72,7 +72,7 @@ export async function refine(request: RefineRequest, options: GenerateOptions = 
   const parsed = parseRefineRequest(request);
   const method = refinement(parsed);
   const pipeline =
-    options.pipeline ?? (await loadPipeline(parsed.model, await withPromptLoras(options, parsed)));
+    options.pipeline ?? (await loadPipeline(parsed.model, await withPromptFiles(options, parsed)));
   try {
     const given = methodRequest(parsed);
     const settings = settingsOf(method, pipeline, parseMethodRequest(given, method, METHODS));

@@ -6,7 +6,7 @@ import { type ClipTextConfig, clipTextConfig } from '../../networks/text/text-en
 import { type UNetConfig, unetConfig } from '../../networks/unet/unet-config.ts';
 import type { EmbeddingWord } from '../../text/embedding-tokens.ts';
 import { hasTokenizer, loadTokenizer } from '../../text/load-tokenizer.ts';
-import { parsePrompt } from '../../text/prompt/prompt.ts';
+import { DEFAULT_SYNTAX, parsePrompt } from '../../text/prompt/prompt.ts';
 import type { ModelFolder } from '../../weights/open/model-folder.ts';
 import type { Backbone, BackboneParts, ModelFamily } from '../backbone.ts';
 import { componentOf } from '../components.ts';
@@ -77,11 +77,11 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
       ...(config.time_cond_proj_dim ? { embedsGuidance: true } : {}),
     },
     clipTokenizer,
-    checkPrompt: (prompt, { promptSyntax = 'a1111' } = {}) =>
+    checkPrompt: (prompt, { promptSyntax = DEFAULT_SYNTAX } = {}) =>
       promptFit(parsePrompt(prompt, promptSyntax, 1), prompts, tokenizer),
     latentShape: ({ width, height }) => [1, latentChannels, height / scaleFactor, width / scaleFactor],
     noisePath: () => schedule,
-    async denoiser({ prompt, negativePrompt = '', promptSyntax = 'a1111', timesteps, ...options }) {
+    async denoiser({ prompt, negativePrompt = '', promptSyntax = DEFAULT_SYNTAX, timesteps, ...options }) {
       const { clipSkip = 1, evaluations = { forward: 0, pullback: 0 } } = options;
       const positive = promptForSteps(prompt, promptSyntax, timesteps);
       const negative = promptForSteps(negativePrompt, promptSyntax, timesteps);

@@ -139,8 +139,8 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
     ? await openSingleFile(path, { ...options, config })
     : await openModelFolder(path, options);
   let components = new Map(model.components);
-  for (const { path: file, weight } of options.loras ?? []) {
-    components = applyLora(components, await openLora(file), weight);
+  for (const { path: file, ...strength } of options.loras ?? []) {
+    components = applyLora(components, await openLora(file), strength);
   }
   if (options.clip !== undefined)
     components.set('clip', await openClip(options.clip, { ...options, config }));
