@@ -1,6 +1,7 @@
 /** @file What the command line needs from the process around it; tests replace it. */
-import { text } from 'node:stream/consumers';
+
 import type { Engine } from './engine.ts';
+import { type ReadInput, readOnce, readStream } from './standard-input.ts';
 
 /** A stream that text is written to. */
 export interface Sink {
@@ -19,7 +20,7 @@ export interface Host {
   /** Calls back at each Ctrl-C or request to end; returns a function that removes the listener. */
   onInterrupt(listener: (signal: EndSignal) => void): () => void;
   /** The whole standard input. */
-  readInput(): Promise<string>;
+  readonly readInput: ReadInput;
   /** Ends the process at once. */
   exit(code: number): void;
   now(): Date;
@@ -43,7 +44,7 @@ export function processHost(): Host {
         for (const signal of SIGNALS) process.off(signal, listener);
       };
     },
-    readInput: () => text(process.stdin),
+    readInput: readOnce((limit) => readStream(process.stdin, 'the standard input', limit)),
     exit: (code) => process.exit(code),
     now: () => new Date(),
     loadEngine: () => import('./engine.ts').then(({ engine }) => engine),

@@ -12,6 +12,7 @@ import { spectralResidual } from '../saliency/spectral-residual.ts';
 import { runCli } from './cli.ts';
 import type { Engine } from './engine.ts';
 import type { EndSignal, Host, Sink } from './host.ts';
+import { readOnce } from './standard-input.ts';
 
 const SIDE = 32;
 
@@ -128,7 +129,7 @@ export function fakeHost(
     env = {},
     isTTY = false,
     input = '',
-  }: { engine?: Engine; env?: Host['env']; isTTY?: boolean; input?: string } = {},
+  }: { engine?: Engine; env?: Host['env']; isTTY?: boolean; input?: string | Uint8Array } = {},
 ): FakeHost {
   const written = { stdout: '', stderr: '' };
   const exits: number[] = [];
@@ -154,7 +155,7 @@ export function fakeHost(
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    readInput: async () => input,
+    readInput: readOnce(async () => Buffer.from(input)),
     exit: (code) => exits.push(code),
     now: () => new Date(2026, 10, 22, 12),
     loadEngine: async () => engine,
@@ -167,7 +168,7 @@ export interface Setting {
   readonly isTTY?: boolean;
   readonly fake?: FakeOptions;
   /** The standard input. */
-  readonly input?: string;
+  readonly input?: string | Uint8Array;
 }
 
 /** Runs one command line in a folder, with the fake model and methods. */

@@ -2,6 +2,7 @@
 
 import { files, imageDecoder } from '#platform';
 import { UserError } from '../errors.ts';
+import { SIZE_LIMITS } from '../platform/size-limits.ts';
 import { decodeBmp, isBmp } from './bmp.ts';
 import type { AcceptSize, DecodedImage } from './decoded-image.ts';
 import { type Colour, createImage, type Image } from './image.ts';
@@ -125,5 +126,5 @@ function formatOf(file: Uint8Array): string | undefined {
  * @throws UserError also when the file cannot be read
  */
 export async function readImage(path: string, options: ReadOptions = {}): Promise<Image> {
-  return decodeImage(await files.readBytes(path), path, options);
+  return decodeImage(await files.readBytes(path, SIZE_LIMITS.picture), path, options);
 }

@@ -4,6 +4,7 @@
  *
  * A *place* is the path of a file or folder on Node, and its URL in a browser.
  */
+import type { SizeLimit } from './size-limits.ts';
 
 /** A file that is open for reading, or bytes that stand for one. */
 export interface FileBytes {
@@ -28,10 +29,10 @@ export interface Places {
 
 /** Files that are read. Paths on Node; URLs in a browser. */
 export interface Files {
-  /** @throws UserError when the file is missing or cannot be read */
-  readText(place: string): Promise<string>;
-  /** @throws UserError when the file is missing or cannot be read */
-  readBytes(place: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** @throws UserError when the file is missing, cannot be read, is larger than the limit, or is not in UTF-8 */
+  readText(place: string, limit: SizeLimit): Promise<string>;
+  /** @throws UserError when the file is missing, cannot be read, or is larger than the limit */
+  readBytes(place: string, limit: SizeLimit): Promise<Uint8Array<ArrayBuffer>>;
   /** Whether there is a file or folder. A browser knows this for files only. */
   exists(place: string): Promise<boolean>;
   /** Whether the place is a file; false for a folder and where there is nothing. */
@@ -63,8 +64,12 @@ export interface Disk {
   list(path: string): string[];
   /** Size of a file in bytes; 0 where there is none. */
   size(path: string): number;
-  /** The text of a file, or undefined where it cannot be read. */
-  readText(path: string): string | undefined;
+  /**
+   * The text of a file, or undefined where there is none.
+   *
+   * @throws UserError where there is one that cannot be read
+   */
+  readText(path: string, limit: SizeLimit): string | undefined;
 }
 
 /** zlib and gzip. */

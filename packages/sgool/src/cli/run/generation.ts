@@ -1,8 +1,7 @@
 /** @file One run of a method: request, folder, model, Ctrl-C, and the report at the end. */
-import { basename, extname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
-import { readImage } from '../../image/read-image.ts';
 import {
   methodRequest,
   parseRefineRequest,
@@ -22,6 +21,7 @@ import type { DetectionSettings } from '../../request/settings.ts';
 import { findRegions } from '../../saliency/regions.ts';
 import { parsePrompt } from '../../text/prompt/prompt.ts';
 import type { Host } from '../host.ts';
+import { inputHash, inputImage, inputStem } from '../inputs.ts';
 import { loadOptionsOf, partsOf, withoutParts } from '../options/model-options.ts';
 import { promptNotes } from '../options/prompt.ts';
 import type { ImageCommand } from '../options/read-options.ts';
@@ -29,7 +29,7 @@ import { formatSeconds, shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { packageVersion } from '../version.ts';
-import { fileHash, modelHash, namedLoras } from './file-hashes.ts';
+import { modelHash, namedLoras } from './file-hashes.ts';
 import { forecast } from './forecast.ts';
 import { checkFolderName, claimFolder, defaultFolder } from './output-folder.ts';
 import { Recorder } from './recorder.ts';
@@ -79,7 +79,8 @@ interface RunEnd {
  */
 export async function generateImage(command: ImageCommand, host: Host): Promise<MadeImage> {
   const { maskFile } = command.values;
-  const mask = maskFile === undefined ? {} : { mask: await readImage(maskFile), saliency: 'mask' };
+  const mask =
+    maskFile === undefined ? {} : { mask: await inputImage('--mask', maskFile, host), saliency: 'mask' };
   return makeImage(command, parseRequest({ ...mask, ...requestValues(command) }), undefined, host);
 }
 
@@ -94,9 +95,12 @@ export async function refineImage(
   host: Host,
 ): Promise<MadeImage> {
   const { maskFile } = command.values;
-  const image = await readImage(command.image);
+  const image = await inputImage('the image', command.image, host);
   // In a mask that is painted on a transparent layer, what is not painted is black.
-  const mask = maskFile === undefined ? {} : { mask: await readImage(maskFile, { background: '#000000' }) };
+  const mask =
+    maskFile === undefined
+      ? {}
+      : { mask: await inputImage('--mask', maskFile, host, { background: '#000000' }) };
   const source = parseRefineRequest({ ...requestValues(command), ...mask, image });
   const given = { path: command.image, source };
   const request = parseRequest({ ...methodRequest(source), method: REFINING_METHOD });
@@ -124,7 +128,7 @@ async function makeImage(
   for (const warning of command.warnings) progress.warn(warning);
   for (const note of command.notes) progress.note(note);
 
-  const subject = given ? `${basename(given.path, extname(given.path))} ${request.prompt}` : request.prompt;
+  const subject = given ? `${inputStem(given.path)} ${request.prompt}` : request.prompt;
   const wanted = resolve(host.cwd, out ?? defaultFolder(started, subject, request.seed));
   const folder = await claimFolder(wanted);
   const { dir } = folder;
@@ -178,7 +182,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   try {
     const refining = given && engine.refinement(given.source);
     const method: Method = refining ?? engine.methods[request.method];
-    const planned = await taskOf(plan, method, pipeline);
+    const planned = await taskOf(plan, method, pipeline, host);
     const input = refining?.prepare(planned.settings).image;
     const { model, compute } = pipeline;
     const computing = computeNote(pipeline, options.device);
@@ -287,7 +291,7 @@ function detectionOf({ settings }: RunTask, { model }: Pipeline): DetectionSetti
   return { ...detectionDefaults(model), ...settings };
 }
 
-async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<RunTask> {
+async function taskOf(plan: Plan, method: Method, pipeline: Pipeline, host: Host): Promise<RunTask> {
   const { command, request, given, started } = plan;
   const { prompt, negativePrompt, seed, preset, allowEmpty } = request;
   const { maskFile } = command.values;
@@ -304,7 +308,7 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
     preset,
     ...pipeline.compute,
     ...(allowEmpty ? { allowEmpty } : {}),
-    ...(isImageRead ? { inputHashes: await inputHashes(given?.path, maskFile) } : {}),
+    ...(isImageRead ? { inputHashes: await inputHashes(given?.path, maskFile, host) } : {}),
     ...(weightsPath === undefined ? {} : { modelHash: await modelHash(weightsPath) }),
     ...(loras.length === 0 ? {} : { loras: await namedLoras(loras) }),
     ...(maskFile === undefined ? {} : { maskFile }),
@@ -318,10 +322,10 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
   };
 }
 
-async function inputHashes(image: string | undefined, maskFile: string | undefined) {
+async function inputHashes(image: string | undefined, maskFile: string | undefined, host: Host) {
   return {
-    ...(image === undefined ? {} : { image: await fileHash(image) }),
-    ...(maskFile === undefined ? {} : { maskFile: await fileHash(maskFile) }),
+    ...(image === undefined ? {} : { image: await inputHash('the image', image, host) }),
+    ...(maskFile === undefined ? {} : { maskFile: await inputHash('--mask', maskFile, host) }),
   };
 }
 
