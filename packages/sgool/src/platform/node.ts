@@ -1,5 +1,5 @@
 /** @file The platform on Node; see `platform.ts`. */
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
@@ -61,6 +61,7 @@ function found(path: string) {
 export const disk: Disk = {
   exists: existsSync,
   isFolder: (path) => found(path)?.isDirectory() === true,
+  isLink: (path) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true,
   list(path) {
     if (found(path)?.isDirectory() !== true) return [];
     try {

@@ -119,18 +119,22 @@ class Collector {
   add(part: Uint8Array): void {
     this.#length += part.length;
     if (this.#length > this.#limit.bytes) throw this.#tooLarge();
+    if (this.#size > 0 && this.#length > this.#size) throw this.#changed();
     this.#parts.push(part);
   }
 
   whole(): Uint8Array<ArrayBuffer> {
-    if (this.#size > 0 && this.#length !== this.#size) {
-      throw new UserError(
-        `cannot read ${this.#path}: it changed while it was read, from ${this.#size} to ${this.#length} bytes or more; try again`,
-      );
-    }
+    if (this.#size > 0 && this.#length < this.#size) throw this.#changed();
     const [first] = this.#parts;
     // A file has one part, unless a system gives less than it was asked for.
     return this.#parts.length === 1 ? (first as Uint8Array<ArrayBuffer>) : concatBytes(this.#parts);
+  }
+
+  #changed() {
+    const { length } = this;
+    return new UserError(
+      `cannot read ${this.#path}: it changed while it was read: it had ${this.#size} bytes, then ${length}; try again`,
+    );
   }
 
   #tooLarge() {

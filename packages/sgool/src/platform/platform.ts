@@ -60,6 +60,8 @@ export interface Files {
 export interface Disk {
   exists(path: string): boolean;
   isFolder(path: string): boolean;
+  /** Whether the path is a symbolic link. */
+  isLink(path: string): boolean;
   /** Names of the entries of a folder; none where there is no such folder. */
   list(path: string): string[];
   /** Size of a file in bytes; 0 where there is none. */

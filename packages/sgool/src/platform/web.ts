@@ -164,6 +164,7 @@ export const files: Files = {
 export const disk: Disk = {
   exists: () => false,
   isFolder: () => false,
+  isLink: () => false,
   list: () => [],
   size: () => 0,
   readText: () => undefined,

@@ -98,7 +98,10 @@ export function listCachedModels(env?: Environment): CachedModel[] {
 function filesBelow(dir: string, prefix = ''): string[] {
   return disk.list(dir).flatMap((name) => {
     const path = places.join(dir, name);
-    if (disk.isFolder(path)) return filesBelow(path, `${prefix}${name}/`);
+    if (disk.isFolder(path)) {
+      // A cache links files only; links between folders may lead in a circle, whose ways double with every level.
+      return disk.isLink(path) ? [] : filesBelow(path, `${prefix}${name}/`);
+    }
     return disk.exists(path) ? [prefix + name] : [];
   });
 }
