@@ -98,13 +98,14 @@ export interface ImageDecoder {
    * Decodes PNG, JPEG, WebP and whatever else the platform knows: upright as the EXIF data says, sRGB, transparent parts
    * over `background`.
    *
-   * @param accept called with the size, on Node before the pixels are decoded; may throw to refuse the image
-   * @throws an error of the decoder when the file is not an image or is broken
+   * @param accept called with the size and the memory that a pixel takes, on Node before the pixels are decoded; may throw to refuse
+   *   the image
+   * @throws UserError when it has several frames or pages; an error of the decoder when the file is not an image or is broken
    */
   decode(
     file: Uint8Array,
     background: string,
-    accept: (width: number, height: number) => void,
+    accept: (width: number, height: number, bytesPerPixel?: number) => void,
   ): Promise<Pixels>;
 }
 
