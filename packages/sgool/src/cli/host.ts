@@ -2,18 +2,11 @@
 
 import type { Engine } from './engine.ts';
 import { type ReadInput, readOnce, readStream } from './standard-input.ts';
-
-/** A stream that text is written to. */
-export interface Sink {
-  write(text: string): unknown;
-  readonly isTTY?: boolean;
-  /** Width of the terminal in characters. */
-  readonly columns?: number;
-}
+import { Terminal } from './terminal/terminal.ts';
 
 export interface Host {
-  readonly stdout: Sink;
-  readonly stderr: Sink;
+  readonly stdout: Terminal;
+  readonly stderr: Terminal;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Folder that relative paths start from. */
   readonly cwd: string;
@@ -34,8 +27,8 @@ export type EndSignal = (typeof SIGNALS)[number];
 /** The host of the real process. */
 export function processHost(): Host {
   return {
-    stdout: process.stdout,
-    stderr: process.stderr,
+    stdout: new Terminal(process.stdout),
+    stderr: new Terminal(process.stderr),
     env: process.env,
     cwd: process.cwd(),
     onInterrupt(listener) {

@@ -11,8 +11,9 @@ import { centreDetector } from '../saliency/simple-detectors.ts';
 import { spectralResidual } from '../saliency/spectral-residual.ts';
 import { runCli } from './cli.ts';
 import type { Engine } from './engine.ts';
-import type { EndSignal, Host, Sink } from './host.ts';
+import type { EndSignal, Host } from './host.ts';
 import { readOnce } from './standard-input.ts';
+import { Terminal } from './terminal/terminal.ts';
 
 const SIDE = 32;
 
@@ -134,21 +135,22 @@ export function fakeHost(
   const written = { stdout: '', stderr: '' };
   const exits: number[] = [];
   const listeners = new Set<(signal: EndSignal) => void>();
-  const sink = (name: keyof typeof written): Sink => ({
-    write: (text) => {
-      written[name] += text;
-    },
-    isTTY,
-    columns: 100,
-  });
+  const terminal = (name: keyof typeof written) =>
+    new Terminal({
+      write: (text) => {
+        written[name] += text;
+      },
+      isTTY,
+      columns: 100,
+    });
   return {
     written,
     exits,
     interrupt: (signal = 'SIGINT') => {
       for (const listener of listeners) listener(signal);
     },
-    stdout: sink('stdout'),
-    stderr: sink('stderr'),
+    stdout: terminal('stdout'),
+    stderr: terminal('stderr'),
     env,
     cwd,
     onInterrupt(listener) {

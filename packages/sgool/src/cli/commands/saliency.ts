@@ -115,7 +115,8 @@ async function saliency(given: string, flags: SaliencyFlags, host: Host): Promis
     };
     // The image itself is on stdout then.
     if (target.isStdout) return;
-    host.stdout.write(json ? `${JSON.stringify(result)}\n` : `${shownPath(target.path, host)}\n`);
+    if (json) host.stdout.write(`${JSON.stringify(result)}\n`);
+    else host.stdout.data(`${shownPath(target.path, host)}\n`);
   } finally {
     await pipeline.dispose();
   }

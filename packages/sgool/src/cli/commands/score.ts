@@ -145,10 +145,12 @@ async function score(words: readonly string[], flags: ScoreFlags, host: Host): P
   const text = json
     ? `${JSON.stringify({ model: work.values.model, results: sorted.map(rowForJson) })}\n`
     : formatRows(sorted, columns, chosen ?? 'table', host);
-  if (target === undefined) host.stdout.write(text);
-  else {
+  if (target === undefined) {
+    if (json || chosen === undefined || chosen === 'table') host.stdout.write(text);
+    else host.stdout.data(text);
+  } else {
     await writeOutput(target, text);
-    if (!target.isStdout) host.stdout.write(`${shownPath(target.path, host)}\n`);
+    if (!target.isStdout) host.stdout.data(`${shownPath(target.path, host)}\n`);
   }
   if (failures > 0) throw new UserError(`${failures} of ${images.length} images could not be scored`);
 }

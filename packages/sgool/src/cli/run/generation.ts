@@ -392,7 +392,7 @@ function conclude(
   }
   progress.note(summary(task, result));
   const { image = recorder.paths.folder } = recorder.paths;
-  if (!json) host.stdout.write(`${shownPath(image, host)}\n`);
+  if (!json) host.stdout.data(`${shownPath(image, host)}\n`);
   return { result, image: best.image };
 }
 

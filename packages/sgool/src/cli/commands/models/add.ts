@@ -82,7 +82,8 @@ async function add(name: string, path: string, { tokenizer, json = false }: AddO
     if (vocabulary === undefined) {
       progress.note('no vocabulary was found for it; give one with --tokenizer, here or to sgool score');
     }
-    host.stdout.write(json ? `${JSON.stringify({ name: known, title, bytes, dir })}\n` : `${dir}\n`);
+    if (json) host.stdout.write(`${JSON.stringify({ name: known, title, bytes, dir })}\n`);
+    else host.stdout.data(`${dir}\n`);
   } finally {
     progress.end();
   }
