@@ -3,9 +3,11 @@ import { createHash } from 'node:crypto';
 import { Socket } from 'node:net';
 import { basename, extname, resolve } from 'node:path';
 import { files } from '#platform';
+import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import { decodeImage, type ReadOptions } from '../image/read-image.ts';
 import { SIZE_LIMITS, type SizeLimit } from '../platform/size-limits.ts';
+import { USAGE_ERROR } from './exit-codes.ts';
 import type { Host } from './host.ts';
 import { fileHash } from './run/file-hashes.ts';
 import { readStream } from './standard-input.ts';
@@ -17,9 +19,19 @@ const STDIN_NAMES = [STDIN, '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0'];
 /** A descriptor that the shell has opened for this process, as bash does for `<(command)`. */
 const OWN_DESCRIPTOR = /^\/(?:dev|proc\/self)\/fd\/(\d+)$/;
 
-/** An input as it was typed: absolute, or `-`. */
-export const inputPath = (given: string, { cwd }: Pick<Host, 'cwd'>): string =>
-  STDIN_NAMES.includes(given) ? STDIN : resolve(cwd, given);
+/**
+ * An input as it was typed: absolute, or `-`.
+ *
+ * @throws UserError where it is empty, which would be the current folder
+ */
+export function inputPath(given: string, { cwd }: Pick<Host, 'cwd'>): string {
+  if (given.trim() === '') {
+    throw new UserError('an input has an empty name; give a file, or - for the standard input', {
+      exitCode: USAGE_ERROR,
+    });
+  }
+  return STDIN_NAMES.includes(given) ? STDIN : resolve(cwd, given);
+}
 
 /** The input in messages. */
 export const inputName = (path: string): string => (path === STDIN ? 'the standard input' : path);
