@@ -65,6 +65,17 @@ describe('the one reader', () => {
   });
 });
 
+it('nothing is written to stdout and stderr but through a Terminal', async () => {
+  const found = (await sources()).filter(({ text }) =>
+    // Examples in comments may write what they like.
+    /\bconsole\.|process\.std(?:out|err)\b/.test(text.replace(/^\s*\*.*$/gm, '')),
+  );
+  // `main.ts` watches both streams for readers that are gone.
+  expect(found.map(({ name }) => name).sort()).toEqual(['cli/host.ts', 'cli/main.ts']);
+  const main = found.find(({ name }) => name === 'cli/main.ts');
+  expect(main?.text).not.toContain('.write(');
+});
+
 /** Where text is parsed as JSON that is not a file's, or has rules of its own. */
 const PARSERS: Readonly<Record<string, string>> = {
   'platform/json.ts': 'the one parser',

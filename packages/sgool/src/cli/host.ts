@@ -26,9 +26,10 @@ export type EndSignal = (typeof SIGNALS)[number];
 
 /** The host of the real process. */
 export function processHost(): Host {
+  const stderr = new Terminal(process.stderr);
   return {
     stdout: new Terminal(process.stdout),
-    stderr: new Terminal(process.stderr),
+    stderr,
     env: process.env,
     cwd: process.cwd(),
     onInterrupt(listener) {
@@ -37,7 +38,10 @@ export function processHost(): Host {
         for (const signal of SIGNALS) process.off(signal, listener);
       };
     },
-    readInput: readOnce((limit) => readStream(process.stdin, 'the standard input', limit)),
+    readInput: readOnce((limit) => {
+      if (process.stdin.isTTY) stderr.write('sgool: reading the standard input; end it with Ctrl-D\n');
+      return readStream(process.stdin, 'the standard input', limit);
+    }),
     exit: (code) => process.exit(code),
     now: () => new Date(),
     loadEngine: () => import('./engine.ts').then(({ engine }) => engine),

@@ -122,7 +122,10 @@ function decodingBytes({ format, channels, depth, isProgressive, orientation = 1
 
 export const imageDecoder: ImageDecoder = {
   async decode(file, background, accept) {
-    const { default: sharp } = await import('sharp');
+    const { default: sharp } = await import('sharp').catch((cause: Error) => {
+      const [reason] = cause.message.split('\n');
+      throw new UserError(`the decoder of pictures (sharp) cannot be loaded: ${reason}`, { cause });
+    });
     // The limit is that of `accept`, which knows the format.
     const open = () => sharp(file, { limitInputPixels: false, failOn: 'error', sequentialRead: true });
     const found = await open().metadata();
