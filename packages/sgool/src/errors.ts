@@ -37,12 +37,20 @@ export async function withinPlace<T>(place: () => string, part: () => Promise<T>
   }
 }
 
-/** Names in files may hold escape sequences, which would act on the terminal; they are shown as `\\u001b`. */
-export function printable(message: string): string {
+/** The control characters of ASCII but the line feed, those of Latin-1, and those of Unicode that turn or break lines. */
+const CONTROLS =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-  return message.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
+  /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff\ufff9-\ufffb]/g;
+
+/**
+ * Names in files may hold escape sequences, which would act on the terminal, and marks that show a text in another order; they are shown
+ * as `\\u001b`. In JSON that is the same text.
+ */
+export function printable(message: string): string {
+  return message.replace(
+    CONTROLS,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /**

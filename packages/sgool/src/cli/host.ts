@@ -1,25 +1,19 @@
 /** @file What the command line needs from the process around it; tests replace it. */
-import { text } from 'node:stream/consumers';
-import type { Engine } from './engine.ts';
 
-/** A stream that text is written to. */
-export interface Sink {
-  write(text: string): unknown;
-  readonly isTTY?: boolean;
-  /** Width of the terminal in characters. */
-  readonly columns?: number;
-}
+import type { Engine } from './engine.ts';
+import { type ReadInput, readOnce, readStream } from './standard-input.ts';
+import { Terminal } from './terminal/terminal.ts';
 
 export interface Host {
-  readonly stdout: Sink;
-  readonly stderr: Sink;
+  readonly stdout: Terminal;
+  readonly stderr: Terminal;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Folder that relative paths start from. */
   readonly cwd: string;
   /** Calls back at each Ctrl-C or request to end; returns a function that removes the listener. */
   onInterrupt(listener: (signal: EndSignal) => void): () => void;
   /** The whole standard input. */
-  readInput(): Promise<string>;
+  readonly readInput: ReadInput;
   /** Ends the process at once. */
   exit(code: number): void;
   now(): Date;
@@ -32,9 +26,10 @@ export type EndSignal = (typeof SIGNALS)[number];
 
 /** The host of the real process. */
 export function processHost(): Host {
+  const stderr = new Terminal(process.stderr);
   return {
-    stdout: process.stdout,
-    stderr: process.stderr,
+    stdout: new Terminal(process.stdout),
+    stderr,
     env: process.env,
     cwd: process.cwd(),
     onInterrupt(listener) {
@@ -43,7 +38,10 @@ export function processHost(): Host {
         for (const signal of SIGNALS) process.off(signal, listener);
       };
     },
-    readInput: () => text(process.stdin),
+    readInput: readOnce((limit) => {
+      if (process.stdin.isTTY) stderr.write('sgool: reading the standard input; end it with Ctrl-D\n');
+      return readStream(process.stdin, 'the standard input', limit);
+    }),
     exit: (code) => process.exit(code),
     now: () => new Date(),
     loadEngine: () => import('./engine.ts').then(({ engine }) => engine),

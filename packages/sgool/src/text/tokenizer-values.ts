@@ -5,20 +5,6 @@ import { FIRST_EMBEDDING_ID } from './embedding-tokens.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** @throws UserError when the text is not a JSON object */
-export function parseJsonObject(text: string, path: string): JsonObject {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    value = undefined;
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new UserError(`tokenizer: ${path} must hold a JSON object`);
-  }
-  return value as JsonObject;
-}
-
 const isId = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < FIRST_EMBEDDING_ID;
 

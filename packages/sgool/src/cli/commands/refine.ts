@@ -1,8 +1,8 @@
 /** @file `sgool refine <image> <prompt>`: reads the options and makes the image. */
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { REFINE } from '../../methods/edit/refine-request.ts';
 import type { Host } from '../host.ts';
+import { inputPath } from '../inputs.ts';
 import { refineOptions } from '../options/image-options.ts';
 import { addImageOptions, type ImageCommandKind, readImageCommand } from '../options/read-options.ts';
 import { explainPrompts } from '../run/explain-prompts.ts';
@@ -51,13 +51,13 @@ export function configure(command: Command, host: Host): void {
     subject: () => ({ method: REFINE, title: REFINE.name }),
   };
   command
-    .argument('<image>', 'image file: PNG, JPEG, WebP ...')
+    .argument('<image>', 'image file: PNG, JPEG, WebP ..., or - for the standard input')
     .argument('[prompt]', 'what the image should show; needed unless --prompts gives prompts');
   addImageOptions(command, kind.options)
     .addHelpText('after', NOTES)
     .action(async (path: string, prompt: string | undefined, flags: Readonly<Record<string, unknown>>) => {
       const read = await readImageCommand(command, prompt, flags, kind, host);
-      const refined = { ...read, image: resolve(host.cwd, path) };
+      const refined = { ...read, image: inputPath(path, host) };
       if (read.values.explain) await explainPrompts(read, host);
       else if (isSeries(refined)) await makeSeries(refined, refineImage, host);
       else await refineImage(refined, host);

@@ -1,11 +1,11 @@
 /** @file `sgool repeat <file>`: makes an image again from what it says of itself. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../errors.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
+import { inputHash, inputPath, STDIN } from '../inputs.ts';
 import { generateOptions, refineOptions, type Values } from '../options/image-options.ts';
 import type { ImageCommand } from '../options/read-options.ts';
 import { parseTargetFile, targetFileText } from '../options/target-images.ts';
@@ -177,13 +177,20 @@ async function inputFile(
     if (given === undefined) return undefined;
     throw new UserError(`--${flag}: ${path} was made without one`, { exitCode: USAGE_ERROR });
   }
-  const name = basename(recorded);
+  const name = recorded === STDIN ? 'from the standard input' : basename(recorded);
   const places =
-    given === undefined
-      ? [recorded, join(dirname(path), name), join(dirname(path), '..', name), join(host.cwd, name)]
-      : [given];
-  const found = places.map((place) => resolve(host.cwd, place)).filter((place) => existsSync(place));
-  for (const place of found) if (hash === undefined || (await fileHash(place)) === hash) return place;
+    given !== undefined
+      ? [inputPath(given, host)]
+      : recorded === STDIN
+        ? []
+        : [recorded, join(dirname(path), name), join(dirname(path), '..', name), join(host.cwd, name)].map(
+            (place) => resolve(host.cwd, place),
+          );
+  const who = flag === 'image' ? 'the image' : `--${flag}`;
+  const found = places.filter((place) => place === STDIN || existsSync(place));
+  for (const place of found) {
+    if (hash === undefined || (await inputHash(who, place, host)) === hash) return place;
+  }
   const problem = found.length === 0 ? 'is not found' : `is not the same any more (${found[0]})`;
   throw new UserError(
     `--${flag}: the ${flag.replace('-', ' ')} ${name} that ${path} was made from ${problem}; say where it is`,
@@ -211,7 +218,7 @@ async function compare(
         : paths.iterations &&
           join(paths.folder, ITERATIONS_FOLDER, `${String(iteration).padStart(4, '0')}.png`);
   if (again === undefined) return;
-  const [old, made] = await Promise.all([readFile(path), readFile(again)]);
-  const verdict = old.equals(made) ? 'has the same bytes as' : 'differs from';
+  const [old, made] = await Promise.all([path, again].map((file) => fileHash(file)));
+  const verdict = old === made ? 'has the same bytes as' : 'differs from';
   host.stderr.write(`sgool: ${shownPath(again, host)} ${verdict} ${shownPath(path, host)}\n`);
 }

@@ -112,7 +112,7 @@ describe('--target-image', () => {
     await sharp({ create: { ...clear, background: { r: 0, g: 0, b: 0, alpha: 0 } } }).toFile(
       inCwd('clear.png'),
     );
-    expect(await readTargetImages([inCwd('clear.png')])).toEqual([
+    expect(await readTargetImages([inCwd('clear.png')], fakeHost(cwd, {}))).toEqual([
       { image: createImage(8, 8, [255, 255, 255]) },
     ]);
   });

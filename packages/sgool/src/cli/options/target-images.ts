@@ -1,8 +1,9 @@
 /** @file Target images on the command line: a path, and perhaps a weight behind a colon. */
 
 import { UserError } from '../../errors.ts';
-import { readImage } from '../../image/read-image.ts';
 import { type TargetImage, targetWeight } from '../../request/request.ts';
+import type { Host } from '../host.ts';
+import { inputImage } from '../inputs.ts';
 
 export interface TargetFile {
   readonly path: string;
@@ -34,11 +35,11 @@ export const targetFileText = ({ path, weight }: TargetFile): string =>
  *
  * @throws UserError where one cannot be read
  */
-export async function readTargetImages(texts: readonly string[]): Promise<TargetImage[]> {
+export async function readTargetImages(texts: readonly string[], host: Host): Promise<TargetImage[]> {
   const images: TargetImage[] = [];
   for (const text of texts) {
     const { path, ...weight } = parseTargetFile(text, '--target-image');
-    images.push({ image: await readImage(path), ...weight });
+    images.push({ image: await inputImage('--target-image', path, host), ...weight });
   }
   return images;
 }

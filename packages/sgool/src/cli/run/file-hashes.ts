@@ -1,8 +1,9 @@
 /** @file Hashes that name the files of a run, in the forms of AUTOMATIC1111's web UI, so that others find the same files. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
+import { parseJsonObject } from '../../platform/json.ts';
+import { readPlainChunks, utf8, withPlainFile } from '../../platform/plain-file.ts';
 import { occursIn } from '../../text/embedding-tokens.ts';
 import type { LoraChoice } from '../../weights/open/lora.ts';
 import type { LoraStrength } from '../../weights/open/lora-strength.ts';
@@ -35,7 +36,7 @@ export interface WeightHashes {
 /** SHA-256 of a file from a place in it on, in hexadecimal digits. */
 export async function fileHash(path: string, start = 0): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { start, highWaterMark: 2 ** 22 })) hash.update(chunk);
+  await readPlainChunks(path, (chunk) => hash.update(chunk), { start });
   return hash.digest('hex');
 }
 
@@ -62,21 +63,18 @@ export const modelHash = async (path: string): Promise<string> => (await weights
  */
 export async function loraHash(path: string): Promise<string> {
   const header = extname(path) === '.safetensors' ? await readHeader(path) : undefined;
-  const stored = header?.metadata.sshs_model_hash;
-  return (stored ?? (await weightsHash(path, header?.end))).slice(0, 12);
+  return (header?.hash ?? (await weightsHash(path, header?.end))).slice(0, 12);
 }
 
-/** The metadata of a safetensors file, and where its data begin. */
-async function readHeader(path: string): Promise<{ metadata: Record<string, string>; end: number }> {
-  const file = await open(path);
-  try {
-    const { buffer } = await file.read(Buffer.alloc(8), 0, 8, 0);
-    const length = Number(buffer.readBigUInt64LE());
-    const { buffer: text } = await file.read(Buffer.alloc(length), 0, length, 8);
-    return { metadata: JSON.parse(text.toString('utf8')).__metadata__ ?? {}, end: 8 + length };
-  } finally {
-    await file.close();
-  }
+/** The hash in the metadata of a safetensors file, and where its data begin. */
+function readHeader(path: string) {
+  return withPlainFile(path, async ({ read }) => {
+    const start = await read(0, 8);
+    const length = Number(new DataView(start.buffer).getBigUint64(0, true));
+    const header = parseJsonObject(utf8(await read(8, length), path), path, 'any');
+    const { sshs_model_hash: hash } = (header.__metadata__ ?? {}) as Record<string, unknown>;
+    return { hash: typeof hash === 'string' ? hash : undefined, end: 8 + length };
+  });
 }
 
 /**

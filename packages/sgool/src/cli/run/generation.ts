@@ -1,8 +1,7 @@
 /** @file One run of a method: request, folder, model, Ctrl-C, and the report at the end. */
-import { basename, extname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { NotFiniteError, UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
-import { readImage } from '../../image/read-image.ts';
 import {
   changesAtOnce,
   methodRequest,
@@ -25,6 +24,7 @@ import type { DetectionSettings } from '../../request/settings.ts';
 import { findRegions } from '../../saliency/regions.ts';
 import { DEFAULT_SYNTAX } from '../../text/prompt/prompt.ts';
 import type { Host } from '../host.ts';
+import { inputHash, inputImage, inputStem } from '../inputs.ts';
 import { loadOptionsOf, partsOf, withoutParts } from '../options/model-options.ts';
 import { promptNotes } from '../options/prompt.ts';
 import type { ImageCommand } from '../options/read-options.ts';
@@ -33,7 +33,7 @@ import { formatSeconds, shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { packageVersion } from '../version.ts';
-import { fileHash, hashNotes, modelHash, namedEmbeddings, namedLoras } from './file-hashes.ts';
+import { hashNotes, modelHash, namedEmbeddings, namedLoras } from './file-hashes.ts';
 import { forecast } from './forecast.ts';
 import { checkFolderName, claimFolder, defaultFolder } from './output-folder.ts';
 import { Recorder } from './recorder.ts';
@@ -83,8 +83,9 @@ interface RunEnd {
  */
 export async function generateImage(command: ImageCommand, host: Host): Promise<MadeImage> {
   const { maskFile } = command.values;
-  const mask = maskFile === undefined ? {} : { mask: await readImage(maskFile), saliency: 'mask' };
-  const targets = await targetsOf(command);
+  const mask =
+    maskFile === undefined ? {} : { mask: await inputImage('--mask', maskFile, host), saliency: 'mask' };
+  const targets = await targetsOf(command, host);
   return makeImage(
     command,
     parseRequest({ ...mask, ...targets, ...requestValues(command) }),
@@ -104,10 +105,13 @@ export async function refineImage(
   host: Host,
 ): Promise<MadeImage> {
   const { maskFile } = command.values;
-  const image = await readImage(command.image);
+  const image = await inputImage('the image', command.image, host);
   // In a mask that is painted on a transparent layer, what is not painted is black.
-  const mask = maskFile === undefined ? {} : { mask: await readImage(maskFile, { background: '#000000' }) };
-  const targets = await targetsOf(command);
+  const mask =
+    maskFile === undefined
+      ? {}
+      : { mask: await inputImage('--mask', maskFile, host, { background: '#000000' }) };
+  const targets = await targetsOf(command, host);
   const source = parseRefineRequest({ ...requestValues(command), ...mask, ...targets, image });
   const given = { path: command.image, source };
   const request = parseRequest({ ...methodRequest(source), method: REFINING_METHOD });
@@ -135,7 +139,7 @@ async function makeImage(
   for (const warning of command.warnings) progress.warn(warning);
   for (const note of command.notes) progress.note(note);
 
-  const subject = given ? `${basename(given.path, extname(given.path))} ${request.prompt}` : request.prompt;
+  const subject = given ? `${inputStem(given.path)} ${request.prompt}` : request.prompt;
   const wanted = resolve(host.cwd, out ?? defaultFolder(started, subject, request.seed));
   const folder = await claimFolder(wanted);
   const { dir } = folder;
@@ -192,8 +196,8 @@ function requestValues({ prompt, values }: ImageCommand) {
 }
 
 /** The target images of a command, as a part of its request. */
-async function targetsOf({ values: { targetImage } }: ImageCommand) {
-  return targetImage === undefined ? {} : { targetImages: await readTargetImages(targetImage) };
+async function targetsOf({ values: { targetImage } }: ImageCommand, host: Host) {
+  return targetImage === undefined ? {} : { targetImages: await readTargetImages(targetImage, host) };
 }
 
 /** Loads the model and runs the method. */
@@ -207,7 +211,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   try {
     const refining = given && engine.refinement(given.source);
     const method: Method = refining ?? engine.methods[request.method];
-    const planned = await taskOf(plan, method, pipeline, options);
+    const planned = await taskOf(plan, method, pipeline, options, host);
     for (const line of hashNotes(command.recordedHashes ?? {}, planned)) progress.warn(line);
     const input = refining?.prepare(planned.settings).image;
     const { model, compute } = pipeline;
@@ -323,6 +327,7 @@ async function taskOf(
   method: Method,
   pipeline: Pipeline,
   { loras = [], embeddings = [] }: LoadOptions,
+  host: Host,
 ): Promise<RunTask> {
   const { command, request, given: image, started } = plan;
   const { prompt, negativePrompt, seed, preset, allowEmpty } = request;
@@ -341,7 +346,7 @@ async function taskOf(
     preset,
     ...pipeline.compute,
     ...(allowEmpty ? { allowEmpty } : {}),
-    ...(isImageRead ? { inputHashes: await inputHashes(image?.path, command.values) } : {}),
+    ...(isImageRead ? { inputHashes: await inputHashes(image?.path, command.values, host) } : {}),
     ...(weightsPath === undefined ? {} : { modelHash: await modelHash(weightsPath) }),
     ...(loras.length === 0 ? {} : { loras: await namedLoras(loras, given.length) }),
     ...(embeddings.length === 0 ? {} : { embeddings: await namedEmbeddings(embeddings, texts) }),
@@ -357,12 +362,17 @@ async function taskOf(
   };
 }
 
-async function inputHashes(image: string | undefined, { maskFile, targetImage }: ImageCommand['values']) {
+async function inputHashes(
+  image: string | undefined,
+  { maskFile, targetImage }: ImageCommand['values'],
+  host: Host,
+) {
   const paths = targetImage?.map((text) => parseTargetFile(text, '--target-image').path);
+  const hashes = paths?.map((path) => inputHash('--target-image', path, host));
   return {
-    ...(image === undefined ? {} : { image: await fileHash(image) }),
-    ...(maskFile === undefined ? {} : { maskFile: await fileHash(maskFile) }),
-    ...(paths === undefined ? {} : { targetImage: await Promise.all(paths.map((path) => fileHash(path))) }),
+    ...(image === undefined ? {} : { image: await inputHash('the image', image, host) }),
+    ...(maskFile === undefined ? {} : { maskFile: await inputHash('--mask', maskFile, host) }),
+    ...(hashes === undefined ? {} : { targetImage: await Promise.all(hashes) }),
   };
 }
 
@@ -437,7 +447,7 @@ function conclude(
   }
   progress.note(summary(task, result));
   const { image = recorder.paths.folder } = recorder.paths;
-  if (!json) host.stdout.write(`${shownPath(image, host)}\n`);
+  if (!json) host.stdout.data(`${shownPath(image, host)}\n`);
   return { result, image: best.image };
 }
 

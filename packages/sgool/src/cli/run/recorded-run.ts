@@ -5,6 +5,8 @@ import { UserError } from '../../errors.ts';
 import { samplerOfA1111 } from '../../image/a1111-names.ts';
 import { PARAMETERS_KEYWORD, parseParameters, SGOOL_KEYWORD } from '../../image/parameters.ts';
 import { readPngText } from '../../image/png-text.ts';
+import { parseJsonObject } from '../../platform/json.ts';
+import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { VALUE_SCHEMAS, type Values } from '../options/image-options.ts';
 import { checkValue } from '../options/option.ts';
 import type { WeightHashes } from './file-hashes.ts';
@@ -36,11 +38,11 @@ export interface RecordedRun {
  * @throws UserError where the file has none
  */
 export async function readRecordedRun(path: string): Promise<RecordedRun> {
-  const file = await files.readBytes(path);
-  if (file[0] === '{'.charCodeAt(0)) return ownRun(parseJson(new TextDecoder().decode(file), path), path);
+  const file = await files.readBytes(path, SIZE_LIMITS.picture);
+  if (file[0] === '{'.charCodeAt(0)) return ownRun(parseRecord(new TextDecoder().decode(file), path), path);
   const texts = readPngText(file);
   const { [SGOOL_KEYWORD]: own, [PARAMETERS_KEYWORD]: parameters } = texts;
-  if (own !== undefined) return ownRun(parseJson(own, path), path);
+  if (own !== undefined) return ownRun(parseRecord(own, path), path);
   if (parameters !== undefined) return foreignRun(parameters, path);
   const others = Object.keys(texts);
   const holds =
@@ -52,13 +54,9 @@ export async function readRecordedRun(path: string): Promise<RecordedRun> {
   );
 }
 
-function parseJson(text: string, path: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (isRecord(value) && isRecord(value.request)) return value;
-  } catch {
-    // Said below.
-  }
+function parseRecord(text: string, path: string): Record<string, unknown> {
+  const value = parseJsonObject(text, `${path}: its record`);
+  if (isRecord(value.request)) return value;
   throw new UserError(`${path}: its record is not that of a run of sgool`);
 }
 

@@ -4,11 +4,11 @@
  */
 
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
+import { readPlainChunks } from '../../platform/plain-file.ts';
 import { makeFolders } from '../sources/make-folders.ts';
 import type { HubClient, HubFile } from './client.ts';
 import { HubInterruption, pause } from './retries.ts';
@@ -105,7 +105,7 @@ async function receive(task: DownloadTask, partial: string): Promise<{ from: num
   // A longer file is not a part of this one.
   if ((await sizeOf(partial)) > file.size) await rm(partial);
   const from = await sizeOf(partial);
-  if (from > 0) for await (const chunk of createReadStream(partial, { signal })) hash.update(chunk);
+  if (from > 0) await readPlainChunks(partial, (chunk) => hash.update(chunk), { signal });
   onBytes?.(from);
   const handle = await open(partial, from > 0 ? 'r+' : 'w');
   const arrival: Arrival = { handle, hash, bytes: from };

@@ -1,8 +1,10 @@
 /** @file A lock file, so that one process downloads a file at a time. It expires when its process or machine dies. */
 
-import { open, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { open, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
+import { files } from '#platform';
+import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { makeFolders } from '../sources/make-folders.ts';
 import { pause } from './retries.ts';
 
@@ -56,7 +58,8 @@ async function isStale(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) return false;
   if (Date.now() - found.mtimeMs > STALE_MS) return true;
-  const [pid, host] = (await readFile(path, 'utf8').catch(() => '')).split(' ');
+  const text = await files.readText(path, SIZE_LIMITS.line).catch(() => '');
+  const [pid, host] = text.split(' ');
   return host === hostname() && !isRunning(Number(pid));
 }
 

@@ -8,6 +8,7 @@
 import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
 import { product } from '../../numbers.ts';
+import { parseJsonObject } from '../../platform/json.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import { valuesOf } from '../formats/tensor-views.ts';
 import {
@@ -20,7 +21,7 @@ import { refuseAs } from '../names/known-files.ts';
 import { ldmUNetModule } from '../names/ldm-unet.ts';
 import { type LoraNetwork, type LoraPart, loraModule, loraName, otherMethod } from '../names/lora.ts';
 import { allBlocks, BLOCKS, blockOf } from '../names/lora-blocks.ts';
-import { type Config, readConfig } from '../sources/read-config.ts';
+import { readConfig } from '../sources/read-config.ts';
 import { type LoraParts, magnitudeAxis, mergedBias, mergedWeight, ruleOf } from './lora-delta.ts';
 import { checkStrength, type LoraStrength } from './lora-strength.ts';
 import type { ModelComponent } from './model-folder.ts';
@@ -93,21 +94,11 @@ async function peftConfigs(
   }
   const text = file.metadata.lora_adapter_metadata;
   if (text === undefined) return () => undefined;
-  let all: unknown;
-  try {
-    all = JSON.parse(text);
-  } catch {
-    all = undefined;
-  }
-  if (typeof all !== 'object' || all === null || Array.isArray(all)) {
-    throw new UserError(
-      `${file.path}: its lora_adapter_metadata is not a JSON object, got ${text.slice(0, 60)}`,
-    );
-  }
   const owner = `${file.path} (lora_adapter_metadata)`;
+  const all = parseJsonObject(text, owner);
   const settings = new Map(
     NETWORKS.flatMap((network) => {
-      const config = metadataOf(all as Config, network);
+      const config = metadataOf(all, network);
       return config === undefined ? [] : [[network, peftSettings(config, owner)] as const];
     }),
   );
