@@ -14,6 +14,10 @@ const REASONS: Readonly<Record<string, string>> = {
   EFBIG: 'the file is too large for this file system',
   EMFILE: 'too many files are open',
   EIO: 'the disk reported an error',
+  EINTR: 'a signal interrupted the system, try again',
+  EAGAIN: 'the system is too busy, try again',
+  EBUSY: 'another program is using it',
+  ESTALE: 'the network has lost the folder',
 };
 
 /** The reason why the file system refused, or undefined when the error did not come from the file system. */
