@@ -6,7 +6,7 @@ import { encodePng } from '../../image/png.ts';
 import type { Iteration } from '../../methods/run/iteration.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
-import { writeFileAtomic, writeFileAtomicSync } from '../../weights/sources/atomic-file.ts';
+import { refused, writeFileAtomic, writeFileAtomicSync } from '../../weights/sources/atomic-file.ts';
 import { makeFolders } from '../../weights/sources/make-folders.ts';
 import { FrameKeeper, progressImage, saliencyImage } from './images.ts';
 import { FILES, ITERATIONS_FOLDER } from './output-folder.ts';
@@ -112,7 +112,11 @@ export class Recorder {
 
   private async writeIteration(iteration: number, bytes: Uint8Array): Promise<void> {
     const folder = join(this.options.dir, ITERATIONS_FOLDER);
-    if (this.paths.iterations === undefined) await makeFolders(folder);
+    if (this.paths.iterations === undefined) {
+      await makeFolders(folder).catch((error) => {
+        throw refused(folder, error);
+      });
+    }
     this.paths.iterations = folder;
     await writeFileAtomic(join(folder, `${String(iteration).padStart(4, '0')}.png`), bytes);
   }

@@ -35,8 +35,8 @@ function temporaryIn(folder: string): string {
   return join(folder, `.sgool-${markText(ownMark)}-${randomBytes(4).toString('hex')}.tmp`);
 }
 
-/** The error that the user sees, where the file system refused; else the error itself. */
-function refused(path: string, error: unknown): unknown {
+/** The error that the user sees, where the file system refused to write; else the error itself. */
+export function refused(path: string, error: unknown): unknown {
   const reason = fileSystemReason(error);
   return reason === undefined ? error : new UserError(`cannot write ${path}: ${reason}`, { cause: error });
 }
@@ -116,7 +116,7 @@ export async function createFile(path: string, data: Uint8Array | string): Promi
   try {
     await flushed(file, () => file.writeFile(data));
   } catch (error) {
-    await rm(path, { force: true }).catch(() => undefined); // the first error is the one to report
+    await remove(path);
     throw error;
   }
   return true;
@@ -164,15 +164,13 @@ export async function replaceFolder(dir: string, fill: (folder: string) => Promi
       if (await isThere(former)) await rename(former, dir);
       throw error;
     });
-    await flushFolder(dirname(dir));
+    await flushFolder(dirname(dir)).finally(() => remove(former));
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true }).catch(() => undefined); // the first error is the one to report
+    await remove(temporary);
     // A file in the new folder was refused: its temporary name means nothing to the user.
     const { cause } = error as Error;
     throw refused(dir, fileSystemReason(cause) === undefined ? error : cause);
   }
-  // What stays here is removed by the next replacement, and nobody reads it.
-  await rm(former, { recursive: true, force: true }).catch(() => undefined);
 }
 
 /**
@@ -193,10 +191,13 @@ async function replaceEntry(path: string, make: (temporary: string) => Promise<v
     await make(temporary);
     await renameDurably(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined); // the first error is the one to report
+    await remove(temporary);
     throw refused(path, error);
   }
 }
+
+/** Removes what nobody reads. Where that fails, another error is the one to report, and a later process removes it. */
+const remove = (path: string) => rm(path, { recursive: true, force: true }).catch(() => undefined);
 
 /** Writes to an open file, flushes it to the disk and closes it. */
 async function flushed(file: FileHandle, write: () => Promise<void>): Promise<void> {
@@ -240,7 +241,7 @@ async function sweepTemporaries(folder: string): Promise<void> {
     if (mark === undefined) continue;
     const path = join(folder, name);
     if (isAlive(mark) ?? !(await isAbandoned(path))) continue;
-    await rm(path, { recursive: true, force: true }).catch(() => undefined); // in nobody's way
+    await remove(path);
   }
 }
 
