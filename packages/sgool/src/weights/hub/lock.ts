@@ -7,7 +7,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { link, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { readFile, rm, stat, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isAlive, markText, ownMark, parseMark } from '../../platform/process-mark.ts';
 import { createFile } from '../sources/atomic-file.ts';
@@ -102,6 +102,7 @@ async function take(path: string, content: string, options: LockOptions & { time
       if (await removeIf(path, seen)) {
         if (await createFile(path, content)) return isSilent;
       }
+      await pause(times.poll, signal);
       continue;
     }
     if (waits === 0) onWait?.();
@@ -132,18 +133,19 @@ function heartbeatWatch({ silence, poll }: LockTimes) {
 
 /** Removes a lock with this content. Of several processes that try it, one succeeds; none removes the lock of another one. */
 async function removeIf(path: string, content: string): Promise<boolean> {
-  const aside = `${path}.${randomBytes(4).toString('hex')}.old`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false; // another process was faster
-    throw error;
+  const guard = `${path}.takeover`;
+  if (!(await createFile(guard, markText(ownMark)))) {
+    const mark = parseMark((await contentOf(guard)) ?? '');
+    if (mark !== undefined && isAlive(mark) === false) await rm(guard, { force: true });
+    return false;
   }
-  const isRight = (await contentOf(aside)) === content;
-  // A lock that was made in between goes back, unless there is one again; its owner finds out by `check`.
-  if (!isRight) await link(aside, path).catch(() => undefined);
-  await rm(aside, { force: true });
-  return isRight;
+  try {
+    if ((await contentOf(path)) !== content) return false;
+    await rm(path, { force: true });
+    return true;
+  } finally {
+    await rm(guard, { force: true });
+  }
 }
 
 const contentOf = (path: string): Promise<string | undefined> =>
