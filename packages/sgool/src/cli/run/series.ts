@@ -1,6 +1,4 @@
 /** @file Several runs by one command: seeds one after the other, prompts from a file. One folder each, a summary and a grid. */
-import { writeFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { arrangeImages } from '../../image/draw.ts';
@@ -12,6 +10,7 @@ import { utf8 } from '../../platform/plain-file.ts';
 import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { laterSeed, readSeed, resolveSeed, type Seed, seedForJson } from '../../random/seed.ts';
 import { excerpt } from '../../text/prompt/weighted-text.ts';
+import { writeFileAtomic, writeFileAtomicSync } from '../../weights/sources/atomic-file.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { inputBytes, inputName, inputStem, STDIN } from '../inputs.ts';
@@ -153,14 +152,14 @@ class Series {
 
   /** Writes the summary and, at the end, the grid. */
   async write(status: string): Promise<void> {
-    await writeFile(join(this.#dir, SERIES_FILES.summary), this.#summary(status));
+    await writeFileAtomic(join(this.#dir, SERIES_FILES.summary), this.#summary(status));
     if (status === 'running' || this.images.length === 0) return;
-    await writeFile(join(this.#dir, SERIES_FILES.grid), encodePng(this.#grid()));
+    await writeFileAtomic(join(this.#dir, SERIES_FILES.grid), encodePng(this.#grid()));
   }
 
   /** Writes the summary without returning to the event loop. */
   writeNow(status: string): void {
-    writeFileSync(join(this.#dir, SERIES_FILES.summary), this.#summary(status));
+    writeFileAtomicSync(join(this.#dir, SERIES_FILES.summary), this.#summary(status));
   }
 
   #summary(status: string): string {

@@ -56,6 +56,11 @@ export function hubEndpoint(env: Environment = host.environment): string | undef
       `HF_ENDPOINT: not usable, got ${text}; give an address that starts with https:// or http://`,
     );
   }
+  if (url.username !== '' || url.password !== '') {
+    throw new UserError(
+      `HF_ENDPOINT: must not hold a name or password, got one for ${url.host}; put the token into HF_TOKEN`,
+    );
+  }
   return text.replace(/\/+$/, '');
 }
 
