@@ -1,7 +1,7 @@
 /**
  * @file `npm run test:mutants`: puts small faults into the sources and counts those that a test notices.
  *
- * The result is kept in `sgool-output/mutants.json` and a later run goes on from there; what has changed since is tried again.
+ * The result is kept in `sgool-output/mutants.json`, and a later run goes on from there; what has changed since is tried again.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -15,7 +15,7 @@ import { type Answer, PLAN_VARIABLE, type Plan } from './plan.ts';
 const root = join(import.meta.dirname, '../..');
 const SOURCES = 'packages/sgool/src';
 const FOLDERS = ['weights', 'diffusion', 'saliency', 'objectives'];
-const RESULTS = join(root, 'sgool-output/mutants.json');
+const RESULTS = 'sgool-output/mutants.json';
 
 const HELP = `Usage: npm run test:mutants -- [options]
 
@@ -24,6 +24,7 @@ const HELP = `Usage: npm run test:mutants -- [options]
   --seed <number>    of the draw (0)
   --tests <which>    own: tests of the same folder; all: then those of the other folders too (own)
   --again <which>    tries known ones again: survivors, or all
+  --results <file>   where results are kept (${RESULTS})
   --stall <seconds>  a mutant that takes longer counts as noticed (60)
   --minimum <share>  exit code 1 if fewer are noticed, in percent (95)
 `;
@@ -35,11 +36,14 @@ const { values: options } = parseArgs({
     seed: { type: 'string', default: '0' },
     tests: { type: 'string', default: 'own' },
     again: { type: 'string' },
+    results: { type: 'string', default: RESULTS },
     stall: { type: 'string', default: '60' },
     minimum: { type: 'string', default: '95' },
     help: { type: 'boolean', default: false },
   },
 });
+
+const resultsFile = join(root, options.results);
 
 /** What is known about a mutant. */
 interface Result {
@@ -123,13 +127,13 @@ function isEquivalent(mutant: Mutant): boolean {
 }
 
 function readResults(): Results {
-  return existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')) : {};
+  return existsSync(resultsFile) ? JSON.parse(readFileSync(resultsFile, 'utf8')) : {};
 }
 
 function writeResults(results: Results): void {
-  mkdirSync(dirname(RESULTS), { recursive: true });
-  writeFileSync(`${RESULTS}.new`, JSON.stringify(results, null, 1));
-  renameSync(`${RESULTS}.new`, RESULTS);
+  mkdirSync(dirname(resultsFile), { recursive: true });
+  writeFileSync(`${resultsFile}.new`, JSON.stringify(results, null, 1));
+  renameSync(`${resultsFile}.new`, resultsFile);
 }
 
 /** Runs sessions until every mutant has its answer. A session that stands still is ended; its mutant counts as noticed. */

@@ -1,15 +1,16 @@
+import { compile } from '@sgool/autodiff';
 import { describe, expect, it } from 'vitest';
 import { createImage, planesFromImage } from '../image/image.ts';
 import { letterboxPlanes, undoLetterbox } from '../image/letterbox.ts';
 import { clipConfig } from '../networks/clip/clip-config.ts';
 import { transalnetConfig } from '../networks/saliency/transalnet-config.ts';
-import { openFixture } from '../networks/testing.ts';
+import { openFixture, relativeError } from '../networks/testing.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import { messageOf } from '../weights/testing.ts';
 import { type DetectorParts, openDetector } from './open-detector.ts';
-import { transalnetDetector } from './transalnet-detector.ts';
+import { transalnetDetector, transalnetGraph } from './transalnet-detector.ts';
 
 const CONFIG = { image_size: [32, 64] };
 const image = createImage(
@@ -33,6 +34,19 @@ function network(answer: (red: number) => number) {
 }
 
 describe('transalnet', () => {
+  it('is the network on planes of its size', async () => {
+    const fixture = await openFixture('transalnet-res-small');
+    const config = transalnetConfig(fixture.config);
+    const area = config.image_size[0] * config.image_size[1];
+    const graph = transalnetGraph(config, fixture.weights);
+    const program = await compile(graph);
+    const picture = (await fixture.array('picture')) as Float32Array;
+    const { map } = await program.run({ planes: picture.slice(0, 3 * area) });
+    const expected = ((await fixture.array('map')) as Float32Array).slice(0, area);
+    expect(relativeError(map as Float32Array, expected)).toBeLessThan(1e-4);
+    await program.dispose();
+  });
+
   const detector = (answer: (red: number) => number, channelOrder?: 'rgb' | 'bgr') => {
     const program = network(answer);
     const config = transalnetConfig(CONFIG);

@@ -73,6 +73,8 @@ describe('saliencyThreshold', () => {
   it('of a flat map is its value (otsu)', () => {
     expect(saliencyThreshold(draw('555'))).toBe(0.5);
     expect(saliencyThreshold(draw('...'))).toBe(0);
+    const almost = { width: 2, height: 1, data: Float32Array.of(0.5, 0.5 + 5e-7) };
+    expect(saliencyThreshold(almost)).toBe(0.5);
   });
 
   it('takes the least value for the share 0, the greatest for 1 (quantile)', () => {
@@ -118,11 +120,17 @@ describe('findRegions', () => {
       { left: 3, width: 3 },
       { left: 1, width: 1 },
     ]);
+    expect(findRegions(draw('5.#'), exactly)).toHaveLength(2);
   });
 
   it('follows a component in every direction', () => {
     const map = draw('.#..', '#..#', '.##.', '....');
     expect(findRegions(map, exactly)).toMatchObject([{ left: 0, top: 0, width: 4, height: 3, mass: 1 }]);
+    expect(findRegions(draw('#.', '#.', '#.'), exactly)).toMatchObject([{ top: 0, height: 3 }]);
+    expect(findRegions(draw('###', '...'), exactly)).toMatchObject([{ left: 0, width: 3 }]);
+    expect(findRegions(draw('#.#'), exactly)).toHaveLength(2);
+    expect(findRegions(draw('#', '.', '#'), exactly)).toHaveLength(2);
+    expect(findRegions(draw('#.', '..'), exactly)).toMatchObject([{ left: 0, top: 0, width: 1, height: 1 }]);
     // The edges of the map do not touch each other.
     expect(findRegions(draw('#...#', '.....', '#...#'), { ...exactly, maxRegions: 9 })).toHaveLength(4);
     expect(findRegions(draw('...#', '#...'), exactly)).toHaveLength(2);
@@ -195,6 +203,9 @@ describe('findRegions', () => {
     expect(findRegions(map, { ...exact, regionPadding: 0.1 })).toMatchObject([
       { left: 9, top: 12, width: 12, height: 12 },
     ]);
+    expect(findRegions(boxes(40, 40, [16, 10, 4, 10, 1]), exact)).toMatchObject([
+      { left: 13, top: 10, width: 10, height: 10 },
+    ]);
     expect(findRegions(map, { ...exact, squared: false })).toMatchObject([
       { left: 10, top: 16, width: 10, height: 4 },
     ]);
@@ -219,6 +230,8 @@ describe('findRegions', () => {
     const speck = boxes(60, 20, [0, 0, 10, 10, 1], [30, 5, 2, 2, 1]);
     expect(findRegions(speck, exact)).toHaveLength(1);
     expect(findRegions(speck, { ...exact, minMass: 0.01 })).toHaveLength(2);
+    // A tenth of the largest one's mass is enough.
+    expect(findRegions(boxes(40, 4, [0, 0, 5, 2, 1], [20, 0, 1, 1, 1]), exact)).toHaveLength(2);
     const close = boxes(60, 60, [20, 20, 4, 4, 1], [25, 20, 4, 4, 1]);
     expect(findRegions(close, { ...exact, minRegionSide: 0.5 })).toHaveLength(1);
   });
