@@ -11,9 +11,18 @@ export class UserError extends Error {
   readonly exitCode: number;
 
   constructor(message: string, { exitCode = 1, cause }: { exitCode?: number; cause?: unknown } = {}) {
-    super(printable(message), cause === undefined ? undefined : { cause });
+    super(shortened(printable(message)), cause === undefined ? undefined : { cause });
     this.exitCode = exitCode;
   }
+}
+
+/** Longest message, in characters. */
+const LONGEST = 1000;
+
+/** Files may hold values of any length, and messages quote them: the middle of a long message is left out. */
+function shortened(message: string): string {
+  if (message.length <= LONGEST) return message;
+  return `${message.slice(0, 700)} ... ${message.slice(-(LONGEST - 705))}`;
 }
 
 /** Names in files may hold escape sequences, which would act on the terminal; they are shown as `\\u001b`. */
