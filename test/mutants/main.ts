@@ -116,15 +116,12 @@ function interval(hits: number, count: number): [number, number] {
 const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
-function isEquivalent(mutant: Mutant): boolean {
-  return EQUIVALENT.some(
-    ({ file, text, change, nth = mutant.nth }) =>
-      mutant.file === `${SOURCES}/${file}` &&
-      mutant.text === text &&
-      mutant.change === change &&
-      mutant.nth === nth,
-  );
-}
+const equivalent = new Set(
+  EQUIVALENT.flatMap(({ file, mutants }) =>
+    mutants.map(([text, change, nth]) => `${SOURCES}/${file} | ${text} | ${change} | ${nth}`),
+  ),
+);
+const isEquivalent = (mutant: Mutant): boolean => equivalent.has(`${mutant.file} | ${keyOf(mutant)}`);
 
 function readResults(): Results {
   return existsSync(resultsFile) ? JSON.parse(readFileSync(resultsFile, 'utf8')) : {};

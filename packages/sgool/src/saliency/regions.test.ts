@@ -131,6 +131,9 @@ describe('findRegions', () => {
     expect(findRegions(draw('#.#'), exactly)).toHaveLength(2);
     expect(findRegions(draw('#', '.', '#'), exactly)).toHaveLength(2);
     expect(findRegions(draw('#.', '..'), exactly)).toMatchObject([{ left: 0, top: 0, width: 1, height: 1 }]);
+    // Pixels with one between do not touch, from whichever of them the way comes.
+    expect(findRegions(draw('#...', '#..#', '#...', '####'), { ...exactly, minMass: 0 })).toHaveLength(2);
+    expect(findRegions(draw('..#', '#.#', '...'), { ...exactly, minMass: 0 })).toHaveLength(2);
     // The edges of the map do not touch each other.
     expect(findRegions(draw('#...#', '.....', '#...#'), { ...exactly, maxRegions: 9 })).toHaveLength(4);
     expect(findRegions(draw('...#', '#...'), exactly)).toHaveLength(2);
