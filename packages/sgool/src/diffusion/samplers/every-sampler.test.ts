@@ -1,13 +1,14 @@
 /** What is true of every sampler, whatever its formula. */
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../errors.ts';
+import { scaledNoise } from '../fresh-noise.ts';
 import { invertChain } from '../inversion.ts';
 import { linearStage } from '../linear-stage.ts';
 import { invertStage } from '../sampler.ts';
 import { SAMPLER_NAMES, type SamplerName } from '../sampler-names.ts';
 import { createSchedule, type SchedulerConfig } from '../schedule.ts';
 import { randomNormal, randomWeights, tanhDenoiser } from '../testing.ts';
-import { sample } from '../trajectory.ts';
+import { runTrajectory, sample } from '../trajectory.ts';
 import { freshNoiseCount, namedSampler, type SamplerSettings } from './named-sampler.ts';
 
 const SIZE = 6;
@@ -122,6 +123,87 @@ describe('fresh noise', () => {
     for (const stage of noisy.stages) state = await stage.run(state, denoiser);
     expect(drawn).toEqual([0, 1]);
     expect(state[0]).not.toEqual(latent);
+  });
+});
+
+describe('a chain', () => {
+  const path = pathOf();
+  const given = { freshNoise: (step: number, length: number) => randomNormal(length, step) };
+  const make = (name: SamplerName, steps = 4) => namedSampler(path, settingsOf(name, steps), given);
+
+  it.each(['ddim', 'edict', 'dpm-sde', 'pndm', 'heun'] as const)(
+    'of %s reports each step once, both ways',
+    async (name) => {
+      const sampler = make(name);
+      const all = Array.from({ length: sampler.steps }, (_, i) => i);
+      const forth: number[] = [];
+      const back: number[] = [];
+      const trajectory = await runTrajectory('checkpointed', sampler, denoiser, noise, {
+        onStep: ({ step, steps }) => void forth.push(step + 100 * steps),
+      });
+      await trajectory.pullback(trajectory.final, { onStep: ({ step }) => void back.push(step) });
+      expect(forth).toEqual(all.map((step) => step + 100 * sampler.steps));
+      expect(back).toEqual([...all].reverse());
+    },
+  );
+
+  it('reports each step of an inversion once, and can be stopped', async () => {
+    const sampler = make('edict');
+    const end = await sample(sampler, denoiser, noise);
+    const seen: number[] = [];
+    const states = await invertChain(sampler, denoiser, end, { onStep: ({ step }) => void seen.push(step) });
+    expect(seen).toEqual([3, 2, 1, 0]);
+    expect(states[0][0]).toHaveLength(SIZE);
+    const late: number[] = [];
+    await invertChain(sampler, denoiser, end, { startIndex: 2, onStep: ({ step }) => void late.push(step) });
+    expect(late).toEqual([3, 2]);
+    const stop = new AbortController();
+    const stopped = invertChain(sampler, denoiser, end, {
+      signal: stop.signal,
+      onStep: () => stop.abort(new Error('enough')),
+    });
+    await expect(stopped).rejects.toThrow('enough');
+  });
+
+  it.each(['checkpointed', 'invertible'] as const)(
+    'of a backward pass can be stopped after a step (%s)',
+    async (kind) => {
+      const sampler = make('edict');
+      const trajectory = await runTrajectory(kind, sampler, denoiser, noise);
+      const stop = new AbortController();
+      const seen: number[] = [];
+      const pullback = trajectory.pullback(trajectory.final, {
+        signal: stop.signal,
+        onStep({ step }) {
+          seen.push(step);
+          stop.abort(new Error('enough'));
+        },
+      });
+      await expect(pullback).rejects.toThrow('enough');
+      expect(seen).toEqual([3]);
+    },
+  );
+
+  it.each([-1, 4, 0.5])('does not begin at step %d of 4', async (startIndex) => {
+    await expect(sample(make('ddim'), denoiser, noise, { startIndex })).rejects.toThrow(
+      `ddim: startIndex must be a whole number from 0 to 3, got ${startIndex}`,
+    );
+    await expect(sample(make('ddim'), denoiser, noise, { startIndex: 3 })).resolves.toHaveLength(1);
+  });
+});
+
+describe('scaledNoise', () => {
+  const source = (step: number, length: number) => Float64Array.from({ length }, () => step + 1);
+  it('is the noise of the step times its deviation', () => {
+    expect(scaledNoise(source, 2, 0.5)?.(2)).toEqual(Float64Array.of(1.5, 1.5));
+  });
+
+  it.each([
+    [source, 0],
+    [source, Number.NaN],
+    [undefined, 1],
+  ])('is nothing without a source or a deviation', (given, deviation) => {
+    expect(scaledNoise(given, 0, deviation)).toBeUndefined();
   });
 });
 
