@@ -22,7 +22,7 @@ const HELP = `Usage: npm run test:mutants -- [options]
   --folder <names>   folders or files of ${SOURCES}, separated by commas (${FOLDERS.join(',')})
   --sample <count>   tries that many mutants, drawn at random (all)
   --seed <number>    of the draw (0)
-  --tests <which>    own: tests of the same folder; all: then those of the other folders too (own)
+  --tests <folders>  whose tests are run, in that order: own, all, or names of folders and files, such as own,pipeline (own)
   --again <which>    tries known ones again: survivors, or all
   --results <file>   where results are kept (${RESULTS})
   --stall <seconds>  a mutant that takes longer counts as noticed (60)
@@ -72,14 +72,22 @@ function filesBelow(folder: string): string[] {
     .sort();
 }
 
-/** Test files, nearest first: of the same folder, then of others. */
-function testsFor(folders: readonly string[]): string[] {
+/** Tests that try thousands of files: they come last, because most mutants are noticed by others. */
+const SLOW = /\/hostile\.test\.ts$/;
+
+/** Test files in the order of `--tests`. */
+function testsFor(folder: string): string[] {
   const all = filesBelow(SOURCES).filter((file) => file.endsWith('.test.ts'));
-  const own = all.filter((file) =>
-    folders.some((folder) => file.startsWith(`${SOURCES}/${folder.replace(/\/[^/]*\.ts$/, '')}/`)),
+  const below = (path: string) =>
+    all.filter((file) => file === `${SOURCES}/${path}` || file.startsWith(`${SOURCES}/${path}/`));
+  const own = below(folder.replace(/\/[^/]*\.ts$/, ''));
+  const named = options.tests
+    .split(',')
+    .flatMap((name) => (name === 'own' ? own : name === 'all' ? [...own, ...all] : below(name)));
+  const tests = [...new Set(named)];
+  return [...tests.filter((file) => !SLOW.test(file)), ...tests.filter((file) => SLOW.test(file))].map(
+    (file) => join(root, file),
   );
-  const others = all.filter((file) => !own.includes(file));
-  return (options.tests === 'all' ? [...own, ...others] : own).map((file) => join(root, file));
 }
 
 /** Numbers in [0, 1), the same for the same seed. Reference: mulberry32. */
@@ -250,7 +258,7 @@ async function main(): Promise<number> {
     let latest = Date.now();
     const plan: Plan = {
       files,
-      tests: testsFor([folder]),
+      tests: testsFor(folder),
       mutants: todo.map(({ id }) => ({ id })),
       answers: join(root, `sgool-output/mutants-${process.pid}.jsonl`),
       resume: { test: 0, tried: [] },
