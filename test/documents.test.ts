@@ -44,6 +44,29 @@ describe('documents', () => {
   });
 });
 
+describe('promises', () => {
+  const rows = read('docs/promises.md')
+    .split('\n')
+    .filter((line) => line.startsWith('| ') && line.includes('](../'))
+    .map((line) => line.split(' | '));
+
+  it.each(rows)('%s is held by tests that exist', (_, tests) => {
+    for (const part of tests.split('; ')) {
+      const [, path, names] = /^\[[\w.-]+\]\(\.\.\/(\S+\.test\.ts)\): (`.+`)/.exec(part) ?? [];
+      expect(path, part).toBeDefined();
+      const quoted = [...names.matchAll(/`([^`]+)`/g)].map(([, name]) => name);
+      expect(quoted.length).toBeGreaterThan(0);
+      // As the test is written: with its placeholders.
+      const missing = quoted.filter((name) => !read(path).includes(name));
+      expect(missing).toEqual([]);
+    }
+  });
+
+  it('are many', () => {
+    expect(rows.length).toBeGreaterThan(20);
+  });
+});
+
 describe('the workflow', () => {
   it('runs what the CI runs, on three systems and three versions of Node', () => {
     const { test } = parse(read('.github/workflows/ci.yml')).jobs;
@@ -51,6 +74,17 @@ describe('the workflow', () => {
     expect(test.strategy.matrix.os).toEqual(['ubuntu-latest', 'macos-latest', 'windows-latest']);
     expect(test.steps.at(-1).run).toBe('.ci/run');
     expect(test.defaults.run.shell).toBe('bash');
+  });
+
+  it('of the night runs commands that exist, in time for the morning', () => {
+    const { on, jobs } = parse(read('.github/workflows/nightly.yml'));
+    const { scripts } = JSON.parse(read('package.json'));
+    expect(on.schedule).toHaveLength(1);
+    const commands = Object.values<{ steps: { run?: string }[] }>(jobs).flatMap(({ steps }) =>
+      steps.flatMap(({ run }) => /npm run (\S+)/.exec(run ?? '')?.[1] ?? []),
+    );
+    expect(commands).toEqual(['fuzz', 'test:mutants']);
+    expect(commands.filter((name) => !(name in scripts))).toEqual([]);
   });
 
   it.each(readdirSync(join(root, '.github/ISSUE_TEMPLATE')))('%s is an issue template', (name) => {

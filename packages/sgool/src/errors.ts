@@ -11,7 +11,7 @@ export class UserError extends Error {
   readonly exitCode: number;
 
   constructor(message: string, { exitCode = 1, cause }: { exitCode?: number; cause?: unknown } = {}) {
-    super(printable(message), cause === undefined ? undefined : { cause });
+    super(shortened(printable(message)), cause === undefined ? undefined : { cause });
     this.exitCode = exitCode;
   }
 }
@@ -35,6 +35,15 @@ export async function withinPlace<T>(place: () => string, part: () => Promise<T>
     if (!(error instanceof NotFiniteError)) throw error;
     throw new NotFiniteError(`${place()}: ${error.message}`, { cause: error });
   }
+}
+
+/** Longest message, in characters. */
+const LONGEST = 1000;
+
+/** Files may hold values of any length, and messages quote them: the middle of a long message is left out. */
+function shortened(message: string): string {
+  if (message.length <= LONGEST) return message;
+  return `${message.slice(0, 700)} ... ${message.slice(-(LONGEST - 705))}`;
 }
 
 /** The control characters of ASCII but the line feed, those of Latin-1, and those of Unicode that turn or break lines. */

@@ -49,6 +49,13 @@ describe('what cannot be imported', () => {
     );
   });
 
+  it('names in the file are shown, and do not act on the terminal', () => {
+    const at = (name: string) => applied(writeModel({ nodes: [{ op: 'Relu', inputs: [name] }] }));
+    expect(at('a\u001b[2J\nb')).toThrow('importOnnx: Relu reads "a?[2J?b", which no node before it gives');
+    const unknown = writeModel({ nodes: [{ op: 'Re\nlu', inputs: ['x'] }] });
+    expect(() => importOnnx(unknown)).toThrow('importOnnx: no gradient rule for Re?lu;');
+  });
+
   it.each<[what: string, bytes: Uint8Array, message: string]>([
     ['no model', new TextEncoder().encode('not a model'), 'importOnnx: this is no ONNX model'],
     ['an empty file', new Uint8Array(), 'importOnnx: this is no ONNX model (it holds no graph'],

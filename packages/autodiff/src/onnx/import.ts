@@ -37,7 +37,28 @@ export interface ImportedModel {
  *
  * Reference: github.com/onnx/onnx, docs/IR.md and docs/ExternalData.md.
  */
-export function importOnnx(bytes: Uint8Array, { shapes = {}, folder }: ImportOptions = {}): ImportedModel {
+export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): ImportedModel {
+  const model = inOneLine(() => imported(bytes, options));
+  const apply = (given: TensorMap) => inOneLine(() => model(given));
+  return Object.assign(apply, { inputs: model.inputs, outputs: model.outputs });
+}
+
+/** Names in a file may hold line breaks and escape sequences, which would act on the terminal; messages show them as `\\u001b`. */
+function inOneLine<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof Error) {
+      error.message = error.message.replaceAll(
+        /\p{Cc}/gu,
+        (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+      );
+    }
+    throw error;
+  }
+}
+
+function imported(bytes: Uint8Array, { shapes = {}, folder }: ImportOptions): ImportedModel {
   const model = decodeModel(bytes);
   refuseUnknown(model.nodes);
   refuseDoubles(model);

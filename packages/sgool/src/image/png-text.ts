@@ -11,9 +11,12 @@ import { isPng, latin1Bytes, latin1Text, pngChunk } from './png-chunk.ts';
 /** Longest text that is unpacked from a compressed chunk, in bytes. */
 const MAX_TEXT_BYTES = 16_000_000;
 
+/** What may be a keyword: Latin-1 that can be printed. */
+const KEYWORD = /^[\x20-\x7e\xa1-\xff]{1,79}$/;
+
 /** A text chunk: tEXt when the text is Latin-1, iTXt (UTF-8) otherwise, as Pillow chooses. */
 export function pngTextChunk(keyword: string, text: string): Uint8Array {
-  if (!/^[\x20-\x7e\xa1-\xff]{1,79}$/.test(keyword) || text.includes('\0')) {
+  if (!KEYWORD.test(keyword) || text.includes('\0')) {
     throw new RangeError(
       `pngTextChunk: keyword or text cannot be stored, got keyword ${JSON.stringify(keyword)}`,
     );
@@ -32,6 +35,8 @@ function parseText(type: string, content: Uint8Array): [keyword: string, text: s
   const end = content.indexOf(0);
   if (end < 1) return undefined;
   const keyword = latin1Text(content.subarray(0, end));
+  // Of a damaged chunk the text may come first, and its lines would go into messages.
+  if (!KEYWORD.test(keyword)) return undefined;
   const rest = content.subarray(end + 1);
   if (type === 'tEXt') return [keyword, latin1Text(rest)];
   if (type === 'zTXt') return [keyword, latin1Text(inflate(rest.subarray(1)))];
@@ -43,7 +48,7 @@ function parseText(type: string, content: Uint8Array): [keyword: string, text: s
 }
 
 /**
- * Reads the texts of a PNG file by keyword. A file that is not a PNG has none; a broken chunk is skipped, because the image
+ * Reads the texts of a PNG file by keyword. A file that is not a PNG has none; a broken chunk is skipped, and one without a proper keyword, because the image
  * may still be useful.
  */
 export function readPngText(file: Uint8Array): Record<string, string> {

@@ -5,6 +5,7 @@ import { deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../errors.ts';
+import { concatBytes } from '../platform/bytes.ts';
 import { createImage, imageFromPlanes, planesFromImage } from './image.ts';
 import { encodePng } from './png.ts';
 import { pngChunk } from './png-chunk.ts';
@@ -51,6 +52,21 @@ describe('encodePng', () => {
 });
 
 describe('readPngText', () => {
+  it('skips what has no proper keyword', () => {
+    const chunk = (content: string) => pngChunk('tEXt', Buffer.from(content, 'latin1'));
+    const [start, end] = [
+      encodePng(createImage(1, 1)).subarray(0, 33),
+      encodePng(createImage(1, 1)).subarray(33),
+    ];
+    const file = (...contents: string[]) => concatBytes([start, ...contents.map(chunk), end]);
+    expect(
+      readPngText(file('a\0b', 'two\nlines\0b', `${'x'.repeat(80)}\0b`, `${'y'.repeat(79)}\0c`, '\0b')),
+    ).toEqual({
+      a: 'b',
+      [`${'y'.repeat(79)}`]: 'c',
+    });
+  });
+
   it('unpacks compressed text and skips what is broken', () => {
     const file = Buffer.from(encodePng(sample(4, 4)));
     const packed = pngChunk('zTXt', Buffer.concat([Buffer.from('old\0\0', 'latin1'), deflateSync('packed')]));

@@ -37,6 +37,12 @@ describe('sphericalDistance', () => {
     });
     const same = await program.run({ u: await read('sphere.u'), v: await read('sphere.u') });
     expect(Array.from(same['grad:u'] as Float32Array).every(Number.isFinite)).toBe(true);
+    for (const value of same.distance as Float32Array) expect(value).toBeCloseTo(0, 9);
+    const u = await read('sphere.u');
+    const opposite = await program.run({ u, v: u.map((value) => -value) });
+    expect(Array.from(opposite['grad:u'] as Float32Array).every(Number.isFinite)).toBe(true);
+    // Half the square of a straight angle.
+    for (const value of opposite.distance as Float32Array) expect(value).toBeCloseTo(Math.PI ** 2 / 2, 2);
     await program.dispose();
   });
 });
@@ -92,6 +98,22 @@ describe('objective', () => {
       0.5 * distances[0] + 2 * distances[2] + 3 * Math.min(distances[1], distances[2]),
       4,
     );
+  });
+
+  it('takes the best of the candidates only, even where another view is better', async () => {
+    const objective = await pipeline.objective({ ...size, views: 3, saturatedGradient: 'clamp' });
+    const crops = boxes.map((box) => boxCrop(box, sizes));
+    const critic = await pipeline.critic();
+    const own = await critic.embedImage(await pipeline.decode(latent, size), crops[0]);
+    const away = own.map((value) => -value);
+    const views = [
+      { crop: crops[0], text: own },
+      { crop: crops[1], text: away, candidate: true },
+      { crop: crops[2], text: away, candidate: true },
+    ];
+    const { distances, total } = await objective.evaluate(latent, { views, bestWeight: 1 });
+    expect(distances[0]).toBeLessThan(0.5 * Math.min(distances[1], distances[2]));
+    expect(total).toBeCloseTo(Math.min(distances[1], distances[2]), 5);
   });
 
   it('has the gradient of its total', async () => {

@@ -7,6 +7,8 @@ it.each([
   ['a big green star in front of a house', ['a big green star', 'a house']],
   ['photo of a cat', ['photo', 'a cat']],
   ['a cat', ['a cat']],
+  ['and cats, or without dogs on', ['cats', 'dogs']],
+  ['of, a cat and', ['of, a cat and']],
   ['cats', ['cats']],
   ['', ['']],
 ])('finds the things in %j', (prompt, parts) => {
@@ -23,4 +25,13 @@ it('gives every part to a region before any is given twice', () => {
   expect(assignParts(3, 2, similarity)).toEqual([0, 1, 0]);
   expect(assignParts(1, 2, similarity)).toEqual([0]);
   expect(assignParts(0, 2, similarity)).toEqual([]);
+  expect(assignParts(2, 0, similarity)).toEqual([-1, -1]);
+});
+
+it('gives the most similar pair away first', () => {
+  const likeness = [
+    [0.3, 0.2],
+    [0.9, 0.1],
+  ];
+  expect(assignParts(2, 2, (r, p) => likeness[r][p])).toEqual([1, 0]);
 });

@@ -32,10 +32,9 @@ export function promptParts(prompt: string): string[] {
 }
 
 function trimmed(words: readonly string[]): string[] {
-  let [begin, end] = [0, words.length];
-  while (begin < end && JOINTS.has(words[begin])) begin++;
-  while (end > begin && JOINTS.has(words[end - 1])) end--;
-  return words.slice(begin, end);
+  const belongs = (word: string) => !JOINTS.has(word);
+  // Without any that belongs this is the empty stretch from -1 to 0.
+  return words.slice(words.findIndex(belongs), words.findLastIndex(belongs) + 1);
 }
 
 /**
@@ -43,7 +42,7 @@ function trimmed(words: readonly string[]): string[] {
  * image lacks goes to a region that shows something else.
  *
  * @param similarity of region r and part p
- * @returns index of a part for each region
+ * @returns index of a part for each region; -1 where there are no parts
  */
 export function assignParts(
   regions: number,
@@ -57,9 +56,8 @@ export function assignParts(
   pairs.sort((a, b) => similarity(b.r, b.p) - similarity(a.r, a.p));
   const assigned = new Array<number>(regions).fill(-1);
   let free = new Set(Array.from({ length: parts }, (_, p) => p));
-  for (let left = regions; left > 0; left--) {
-    const pair = pairs.find(({ r, p }) => assigned[r] < 0 && free.has(p));
-    if (!pair) break; // no parts
+  const next = () => pairs.find(({ r, p }) => assigned[r] < 0 && free.has(p));
+  for (let pair = next(); pair !== undefined; pair = next()) {
     assigned[pair.r] = pair.p;
     free.delete(pair.p);
     if (free.size === 0) free = new Set(Array.from({ length: parts }, (_, p) => p));

@@ -1,6 +1,6 @@
 import { compile } from '@sgool/autodiff';
 import { describe, expect, it } from 'vitest';
-import { createImage } from '../image/image.ts';
+import { createImage, planesFromImage } from '../image/image.ts';
 import { CLIP_MEAN, CLIP_STD } from '../networks/clip/clip.ts';
 import { clipConfig } from '../networks/clip/clip-config.ts';
 import { openFixture } from '../networks/testing.ts';
@@ -12,6 +12,36 @@ const config = clipConfig(clip.config);
 const { image_size: side } = config.vision_config;
 const texts = (await clip.array('textEmbedding')) as Float32Array;
 const dimension = config.projection_dim;
+
+it('shows CLIP the image by colour, and spreads the map of the whole patches over it', async () => {
+  const seen: Float32Array[] = [];
+  const program = {
+    async run(inputs: Record<string, unknown>) {
+      seen.push(inputs.planes as Float32Array);
+      return { cam: Float32Array.of(0, 1, 2, 4) };
+    },
+  };
+  // Two patches of 4 fit into 10 pixels.
+  const small = { ...config, vision_config: { ...config.vision_config, image_size: 10, patch_size: 4 } };
+  const detector = gradCamDetector({
+    variant: 'grad-cam',
+    config: small,
+    program: async () => program,
+    text: texts,
+  });
+  const image = createImage(
+    10,
+    10,
+    Uint8Array.from({ length: 300 }, (_, i) => (i * i) % 251),
+  );
+  const { data } = await detector.map(image);
+  const planes = planesFromImage(image);
+  expect(seen[0]).toHaveLength(300);
+  seen[0].forEach((value, i) => {
+    expect(value).toBeCloseTo(planes[i], 6);
+  });
+  expect([data[0], data[9], data[90], data[99]]).toEqual([0, 0.25, 0.5, 1]);
+});
 
 describe.each(['grad-cam', 'grad-cam++'] as const)('%s', (variant) => {
   it('has the map that its formula gives for the activations and gradients of PyTorch', async () => {

@@ -10,7 +10,6 @@
 import {
   add,
   div,
-  equal,
   type Graph,
   grad,
   mean,
@@ -23,7 +22,6 @@ import {
   type Tensor,
   trace,
   type Weights,
-  where,
 } from '@sgool/autodiff';
 import { planesFromImage } from '../image/image.ts';
 import { bilinearMatrix, resampleMatrix, resamplePlane } from '../image/resample.ts';
@@ -62,7 +60,7 @@ function plusPlus(activation: Tensor, slope: Tensor): Tensor {
   const second = square(slope);
   const third = mul(second, slope);
   const denominator = add(add(mul(2, second), mul(sum(activation, overPatches), third)), 1e-6);
-  const alpha = where(equal(slope, 0), 0, div(second, denominator));
+  const alpha = div(second, denominator);
   return sum(mul(alpha, relu(slope)), overPatches);
 }
 

@@ -143,8 +143,7 @@ function fit(centre: number, wanted: number, smallest: number, limit: number) {
 function overlap(a: Region, b: Region): number {
   const across = Math.min(a.left + a.width, b.left + b.width) - Math.max(a.left, b.left);
   const down = Math.min(a.top + a.height, b.top + b.height) - Math.max(a.top, b.top);
-  if (across <= 0 || down <= 0) return 0;
-  const both = across * down;
+  const both = Math.max(0, across) * Math.max(0, down);
   return both / (a.width * a.height + b.width * b.height - both);
 }
 
@@ -163,8 +162,8 @@ function otsu(values: Float32Array): number {
   for (let bin = 1; bin < BINS; bin++) {
     below += counts[bin - 1];
     belowSum += counts[bin - 1] * (bin - 1);
+    // Neither is 0: the first bin has the least value, the last one the greatest.
     const above = values.length - below;
-    if (below === 0 || above === 0) continue;
     const variance = below * above * (belowSum / below - (totalSum - belowSum) / above) ** 2;
     if (variance > best.variance) best = { variance, bin };
   }

@@ -51,7 +51,7 @@ function residual(grey: Float32Array): Float32Array {
   fft2(re, im, SIDE);
   const amplitude = re.map((value, i) => Math.hypot(value, im[i]));
   // Frequencies that a plain image lacks contain only rounding noise, which must not be amplified.
-  const floor = 1e-6 * Math.max(maximum(amplitude), Number.MIN_VALUE);
+  const floor = 1e-6 * maximum(amplitude);
   const log = amplitude.map((value) => Math.log(Math.max(value, floor)));
   const mean = localMean(log);
   for (let i = 0; i < re.length; i++) {

@@ -6,9 +6,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Mutator } from '../../test/fuzz/mutator.ts';
 import { UserError } from '../errors.ts';
 import type { FileBytes } from '../platform/platform.ts';
-import { Generator } from '../random/generator.ts';
 import { openSafetensors } from './formats/safetensors.ts';
 import { readTensorFile } from './formats/tensor-file.ts';
 import { valuesOf } from './formats/tensor-views.ts';
@@ -130,57 +130,6 @@ describe('files that mean harm', () => {
     expect(said).toMatch(message);
   });
 });
-
-/** Damages bytes in the ways that find faults: wrong lengths, lost and repeated parts, other opcodes. */
-class Mutator {
-  private readonly random: Generator;
-
-  constructor(seed: number) {
-    this.random = new Generator(seed);
-  }
-
-  below(limit: number): number {
-    return Math.floor(this.random.rand([1])[0] * limit);
-  }
-
-  damage(bytes: Uint8Array): Uint8Array {
-    let out: Uint8Array = new Uint8Array(bytes);
-    for (let count = 1 + this.below(4); count > 0 && out.length > 0; count--) out = this.once(out);
-    return out;
-  }
-
-  private once(bytes: Uint8Array): Uint8Array {
-    const at = this.below(bytes.length);
-    const length = Math.min(1 + this.below(24), bytes.length - at);
-    const part = bytes.subarray(at, at + length);
-    const [before, after] = [bytes.subarray(0, at), bytes.subarray(at + length)];
-    const out = new Uint8Array(bytes);
-    switch (this.below(8)) {
-      case 0:
-        out[at] ^= 1 << this.below(8);
-        return out;
-      case 1:
-        out[at] = this.below(256);
-        return out;
-      case 2:
-        out.fill([0, 0xff, 0x80, 0x7f][this.below(4)], at, at + Math.min(length, 8));
-        return out;
-      case 3:
-        return bytes.slice(0, at); // cut off
-      case 4:
-        return new Uint8Array([...before, ...after]); // lost
-      case 5:
-        return new Uint8Array([...before, ...part, ...part, ...after]); // twice
-      case 6: {
-        const from = this.below(bytes.length);
-        return new Uint8Array([...before, ...bytes.subarray(from, from + length), ...after]); // from elsewhere
-      }
-      default:
-        out[at] = '()]}ltuseabcRQ.qrhj\x80\x81\x85\x86\x87\x8a\x93\x94'.charCodeAt(this.below(27));
-        return out;
-    }
-  }
-}
 
 /** Reads a file to the end; says how it ended. Anything but a valid reading or a UserError of one line is thrown. */
 async function outcome(bytes: Uint8Array): Promise<'read' | 'refused'> {

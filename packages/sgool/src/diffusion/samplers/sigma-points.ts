@@ -4,15 +4,15 @@ import type { NoisePath, Stops } from '../noise-path.ts';
 import type { Stage } from '../sampler.ts';
 
 export interface SigmaPoint {
-  /** Factor from x to the latent z; at the end of the chain what makes the result, so that it holds x. */
+  /** Factor from x to the latent z. */
   readonly signal: number;
   readonly sigma: number;
 }
 
-/** The points where steps begin, and the end of the chain, whose result is x itself. */
-export function sigmaPoints(path: NoisePath, { levels, endScale }: Stops): SigmaPoint[] {
-  return levels.map((level, i) => ({
-    signal: path.signal(level) * (i === levels.length - 1 ? endScale : 1),
+/** The points where steps begin, and the end of the chain, which has no noise: there z is x, and the clean latent. */
+export function sigmaPoints(path: NoisePath, { levels }: Stops): SigmaPoint[] {
+  return levels.map((level) => ({
+    signal: path.signal(level),
     sigma: path.noise(level) / path.signal(level),
   }));
 }
