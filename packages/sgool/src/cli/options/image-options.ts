@@ -172,7 +172,8 @@ function imageOptions(only?: MethodSchema): CliOption[] {
     {
       flag: 'size',
       argument: 'pixels',
-      description: 'size of the image in pixels, a side or width x height: 512 or 512x384',
+      description:
+        'size of the image in pixels, a side or width x height: 512 or 512x384; most models need multiples of 8',
       group: MAIN,
       keys: SIZE,
       parse: parseSize,

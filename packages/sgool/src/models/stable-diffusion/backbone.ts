@@ -63,7 +63,7 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
       width: columns * scaleFactor,
       height: rows * scaleFactor,
       scaleFactor,
-      sizeMultiple: scaleFactor * 2 ** (config.block_out_channels.length - 1),
+      sizeMultiple: scaleFactor,
       latentChannels,
       ...sampling,
       ...(fewStep ? { fewStep } : {}),
