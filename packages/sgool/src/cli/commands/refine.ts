@@ -19,7 +19,13 @@ optimisation continues from there; use it for larger changes.
 
 With --mask only the white part of the mask may change: all other pixels of the
 result keep their exact values. The mask must have the shape of the image; grey
-counts as white if it is brighter than the middle, transparent as black.
+counts as white if it is brighter than the middle, a colour by its luma,
+transparent as black.
+
+A model for inpainting (9 input channels) paints the white part of the mask from
+the noise of the seed: nothing is inverted, the sampler and the guidance are
+those of generation, --from is not used, and with a --strength below 1 the
+noised image is the start. --iterations 0 is then plain inpainting.
 
 For less change, use fewer --iterations or a lower --strength. --iterations 0
 shows the image as the autoencoder reproduces it.

@@ -214,13 +214,7 @@ const REFINE_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> 
     description: 'image that is white where the image may change and black where it must stay',
   },
   sampler: {
-    description: `sampler: ${INVERTIBLE_SAMPLER}, the only one that is exactly invertible`,
-    parse: (text, who) => {
-      if (text.trim() === INVERTIBLE_SAMPLER) return { sampler: INVERTIBLE_SAMPLER };
-      throw new UserError(
-        `${who}: refine needs ${INVERTIBLE_SAMPLER}, got ${text || 'nothing'}; no other sampler is exactly invertible`,
-      );
-    },
+    description: `sampler: ${INVERTIBLE_SAMPLER}, the only one that is exactly invertible; any one with a mask and a model for inpainting`,
   },
 };
 

@@ -12,6 +12,7 @@ import {
 import { type MethodName, parseRequest } from '../../methods/index.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
 import type { Method } from '../../methods/run/method.ts';
+import type { ModelInfo } from '../../models/model-info.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { withPromptLoras } from '../../pipeline/prompt-loras.ts';
 import { readSeed, resolveSeed } from '../../random/seed.ts';
@@ -188,7 +189,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
       progress,
     );
     const task = { ...planned, estimate };
-    for (const line of refining?.notes(task.settings) ?? []) progress.note(line);
+    for (const line of refining?.notes(task.settings, model) ?? paintingNotes(model)) progress.note(line);
     warnOfPrompts(task, pipeline, progress);
     const note = saliencyNote(detectionOf(task, pipeline), request, model);
     if (note !== undefined) progress.note(note);
@@ -323,6 +324,15 @@ async function inputHashes(image: string | undefined, maskFile: string | undefin
     ...(image === undefined ? {} : { image: await fileHash(image) }),
     ...(maskFile === undefined ? {} : { maskFile: await fileHash(maskFile) }),
   };
+}
+
+/** What a model for inpainting does without an image. */
+function paintingNotes({ paintsMask }: ModelInfo): string[] {
+  return paintsMask
+    ? [
+        'the model is for inpainting: without an image it paints all of it; sgool refine --mask paints a part of one',
+      ]
+    : [];
 }
 
 /** A line about the device and the precision, unless they are the defaults. */

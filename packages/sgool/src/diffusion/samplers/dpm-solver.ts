@@ -87,7 +87,7 @@ export function dpmSolver(path: NoisePath, steps: number, options: DpmSolverOpti
       'scheduler: solver_order 3 is not supported with algorithm_type sde-dpmsolver; it must be 1 or 2',
     );
   }
-  const isFew = value('lower_order_final') === true && count < MANY_STEPS;
+  const isFew = value('lower_order_final') === true && count + (stops.skipped ?? 0) < MANY_STEPS;
   const orderOf = (step: number) => {
     const isLast = step === count - 1;
     if (isLast && (value('euler_at_final') === true || isFew || at[count].sigma === 0)) return 1;

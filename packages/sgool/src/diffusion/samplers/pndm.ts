@@ -61,8 +61,8 @@ export function pndm(path: NoisePath, steps: number): Sampler {
 }
 
 /** How far a step goes down, in whole timesteps. */
-const strideOf = ({ config }: NoisePath, { timesteps }: Stops) =>
-  Math.floor(Number(config.num_train_timesteps ?? 1000) / timesteps.length);
+const strideOf = ({ config }: NoisePath, { timesteps, skipped = 0 }: Stops) =>
+  Math.floor(Number(config.num_train_timesteps ?? 1000) / (timesteps.length + skipped));
 
 /** The trial step and its correction, which begins again at the start. */
 function plmsBeginning(path: NoisePath, stops: Stops): Stage[] {

@@ -101,12 +101,7 @@ const SHAPE_TOLERANCE = 0.02;
 export function parseRefineRequest(request: unknown): ParsedRefineRequest {
   const foreign = (key: string) => noSuchOption('refine', key, METHODS);
   const parsed = checkRequest(refineSchema, 'refine', request, foreign) as ParsedRefineRequest;
-  const { image, invertMask, sampler } = parsed;
-  if (sampler !== undefined && sampler !== INVERTIBLE_SAMPLER) {
-    throw new UserError(
-      `refine: sampler must be ${INVERTIBLE_SAMPLER}, got ${sampler}; no other sampler is exactly invertible`,
-    );
-  }
+  const { image, invertMask } = parsed;
   if (parsed.mask === undefined) {
     if (invertMask) throw new UserError('refine: invertMask needs a mask; give one');
     return parsed;

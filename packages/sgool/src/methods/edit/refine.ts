@@ -6,14 +6,21 @@
  * EDICT carries two latents. Inverted from one image they end a little apart, and that difference is needed to reproduce the
  * image: the mean of the two is optimised, their difference stays.
  *
- * Reference: Wallace, Gokul, Naik 2023, "EDICT: Exact Diffusion Inversion via Coupled Transformations".
+ * A model for inpainting sees the image around a mask, and paints what the mask leaves open: then nothing is inverted, and the noise
+ * of the seed (with a strength below 1, the noised image) is optimised as in generation.
+ *
+ * Reference: Wallace, Gokul, Naik 2023, "EDICT: Exact Diffusion Inversion via Coupled Transformations"; diffusers,
+ * StableDiffusionInpaintPipeline.
  */
 import type { Denoiser } from '../../diffusion/denoiser.ts';
 import { inpaintingBlend } from '../../diffusion/inpainting-blend.ts';
 import { invertChain } from '../../diffusion/inversion.ts';
+import { pathFrom } from '../../diffusion/later-start.ts';
 import { UserError } from '../../errors.ts';
 import type { Image, ImageSize } from '../../image/image.ts';
 import { composite, openElements, softEdge } from '../../image/mask.ts';
+import type { MaskedImage } from '../../models/backbone.ts';
+import type { ModelInfo } from '../../models/model-info.ts';
 import { loadPipeline } from '../../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { withPromptLoras } from '../../pipeline/prompt-loras.ts';
@@ -44,8 +51,8 @@ const STEPS_SHORTER = 2.5;
 export interface RefineMethod extends Method<'sgool', SgoolSettings> {
   /** The image in the size of the model. @throws UserError where nothing is left of the mask in that size */
   prepare(size: ImageSize): PreparedImage;
-  /** Lines for the user about how the image is fitted to the size. */
-  notes(size: ImageSize): string[];
+  /** Lines for the user about how the image is fitted to the size, and what the model does with the mask. */
+  notes(size: ImageSize, model: Pick<ModelInfo, 'paintsMask'>): string[];
 }
 
 /** What `refine` returns: the result, and the image that it began with. */
@@ -80,6 +87,9 @@ export async function refine(request: RefineRequest, options: GenerateOptions = 
  * @param source the image, its mask, and how they are used
  */
 export function refinement(source: RefineSource): RefineMethod {
+  /** Whether the model paints what the mask leaves open itself. */
+  const paints = ({ paintsMask }: Pick<ModelInfo, 'paintsMask'>) =>
+    paintsMask === true && source.mask !== undefined;
   const prepared = new Map<string, PreparedImage>();
   function prepare(size: ImageSize): PreparedImage {
     const key = `${size.width}x${size.height}`;
@@ -95,28 +105,67 @@ export function refinement(source: RefineSource): RefineMethod {
   const definition = {
     ...sgool,
     summary: 'optimises the noise that an image comes from until the image matches the prompt',
-    everyPreset: ({ learningRate }: SgoolSettings) => ({
-      sampler: INVERTIBLE_SAMPLER,
-      // Inverted under strong guidance, an image becomes a noise that no generation begins with: decision 0010.
-      guidanceScale: 1,
-      learningRate: learningRate / STEPS_SHORTER,
-    }),
+    defaults: (model: ModelInfo) => (paints(model) ? {} : sgool.defaults(model)),
+    everyPreset: ({ learningRate }: SgoolSettings, model: ModelInfo) =>
+      paints(model)
+        ? {}
+        : {
+            sampler: INVERTIBLE_SAMPLER,
+            // Inverted under strong guidance, an image becomes a noise that no generation begins with: decision 0010.
+            guidanceScale: 1,
+            learningRate: learningRate / STEPS_SHORTER,
+          },
+    check(settings: SgoolSettings, model: ModelInfo) {
+      if (paints(model)) refuseSourcePrompt(source);
+      else refuseOtherSampler(settings);
+    },
     run(pipeline: Pipeline, run: Run<SgoolSettings>) {
-      const fitted = prepare(run.settings);
-      const masked = { ...run, request: { ...run.request, ...saliencyMask(fitted) } };
+      const { image, open } = prepare(run.settings);
+      const masked = { ...run, request: { ...run.request, ...saliencyMask({ image, open }) } };
+      const painted = paints(pipeline.model) && open ? { image, open } : undefined;
+      const begun = painted ? { ...masked, maskedImage: painted } : masked;
       return optimiseNoise(
         pipeline,
-        masked,
-        () => salientObjective(pipeline, masked),
-        (denoiser) => startFromImage(pipeline, masked, denoiser, fitted, source),
+        begun,
+        () => salientObjective(pipeline, begun),
+        (denoiser) =>
+          painted
+            ? startPainting(pipeline, begun, denoiser, painted, source)
+            : startFromImage(pipeline, begun, denoiser, { image, open }, source),
       );
     },
   };
   return {
     ...createMethod(definition, METHODS),
     prepare,
-    notes: (size) => fittingNotes(source, size),
+    notes: (size, model) => [...fittingNotes(source, size), ...paintingNotes(model, paints(model))],
   };
+}
+
+/** Lines for the user about what a model for inpainting does. */
+function paintingNotes({ paintsMask }: Pick<ModelInfo, 'paintsMask'>, paints: boolean): string[] {
+  if (!paintsMask) return [];
+  return [
+    paints
+      ? 'the model is for inpainting: it paints what the mask leaves open from the noise of the seed'
+      : 'the model is for inpainting: without a mask it sees nothing of the image but its noise; give a mask to paint a part of it',
+  ];
+}
+
+/** @throws UserError where the sampler cannot invert the image */
+function refuseOtherSampler({ sampler }: Pick<SgoolSettings, 'sampler'>): void {
+  if (sampler === INVERTIBLE_SAMPLER) return;
+  throw new UserError(
+    `refine: sampler must be ${INVERTIBLE_SAMPLER}, got ${sampler}; no other sampler is exactly invertible`,
+  );
+}
+
+/** @throws UserError where the request describes an image that is not inverted */
+function refuseSourcePrompt({ sourcePrompt }: RefineSource): void {
+  if (sourcePrompt === undefined) return;
+  throw new UserError(
+    'refine: sourcePrompt does not go together with a mask and a model for inpainting, which inverts nothing; leave it out',
+  );
 }
 
 /** The mask of the saliency model `mask`: the part that may change is salient. */
@@ -156,14 +205,43 @@ async function startFromImage(
     ],
   };
   if (!open) return { ...start, sampler };
+  const parts = openParts({ image, open }, denoiser, feather);
+  return { ...start, ...parts, sampler: inpaintingBlend(sampler, parts.free, known, startIndex) };
+}
 
-  const free = openElements(open, image.width, denoiser.latentShape);
+/** Where a model for inpainting begins: at the noise of the seed, or at the image noised to the first step that runs. */
+async function startPainting(
+  pipeline: Pipeline,
+  { settings, noise, freshNoise }: Run<SgoolSettings>,
+  denoiser: Denoiser,
+  masked: MaskedImage,
+  { strength, feather }: RefineSource,
+): Promise<Start> {
+  // Rounded down, as diffusers does.
+  const skipped = settings.steps - Math.max(1, Math.floor(strength * settings.steps));
+  const parts = openParts(masked, denoiser, feather);
+  if (skipped === 0) return { ...parts, sampler: samplerOf(pipeline, settings, { freshNoise }), noise };
+  const path = pipeline.noisePath(settings);
+  let [signal, deviation] = [0, 1];
+  const later = pathFrom(path, skipped, (level) => {
+    [signal, deviation] = [path.signal(level), path.noise(level)];
+  });
+  const sampler = samplerOf({ noisePath: () => later }, settings, { freshNoise });
+  const clean = await pipeline.encode(masked.image);
+  const noised = clean.map((value, i) => signal * value + deviation * noise[i]);
+  return { ...parts, sampler, noise: noised };
+}
+
+/** The elements of the noise that a mask leaves open, and the composition of the result. */
+function openParts(
+  { image, open }: MaskedImage,
+  { latentShape }: Denoiser,
+  feather: number | undefined,
+): Required<Pick<Start, 'free' | 'finish'>> {
   const edge = feather ?? Math.round(Math.min(image.width, image.height) / 64);
   const weights = softEdge(open, image.width, edge);
   return {
-    ...start,
-    sampler: inpaintingBlend(sampler, free, known, startIndex),
-    free,
+    free: openElements(open, image.width, latentShape),
     finish: (decoded) => composite(image, decoded, weights),
   };
 }
