@@ -28,7 +28,7 @@ export function heun(path: NoisePath, steps: number, options: HeunOptions = {}):
     const slope = path.noisePart(levels[step]);
     const move = next.signal * (next.sigma - now.sigma);
     const euler = { latent: scale + move * slope.latent, prediction: move * slope.prediction };
-    if (step === steps - 1) {
+    if (step === timesteps.length - 1) {
       return [linearStage({ step, timestep, state: ['latent'], next: { latent: euler } })];
     }
     const there = path.noisePart(levels[step + 1]);

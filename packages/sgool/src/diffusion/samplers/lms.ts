@@ -50,7 +50,7 @@ export function lms(path: NoisePath, steps: number, options: LmsOptions = {}): S
     name: 'lms',
     timesteps,
     stages: [...scaledStart(stops), ...stages],
-    ...singleLatent('lms', Math.min(steps, HISTORY.length)),
+    ...singleLatent('lms', Math.min(timesteps.length, HISTORY.length)),
   });
 }
 

@@ -34,9 +34,9 @@ export function pndm(path: NoisePath, steps: number): Sampler {
   const stops = path.stops(steps);
   const { skip_prk_steps: skips = path.config._class_name !== 'PNDMScheduler' } = path.config;
   const usesRungeKutta = skips !== true;
-  if (usesRungeKutta && steps < 4) {
+  if (usesRungeKutta && stops.timesteps.length < 4) {
     throw new UserError(
-      `pndm: needs 4 steps or more where the scheduler's file does not have skip_prk_steps true, got ${steps}`,
+      `pndm: needs 4 steps or more where the scheduler's file does not have skip_prk_steps true, got ${stops.timesteps.length}`,
     );
   }
   const beginning = usesRungeKutta ? rungeKutta(path, stops) : plmsBeginning(path, stops);
@@ -56,7 +56,7 @@ export function pndm(path: NoisePath, steps: number): Sampler {
     name: 'pndm',
     timesteps: stages.map(({ timestep }) => timestep),
     stages,
-    ...singleLatent('pndm', steps === 1 ? 0 : held),
+    ...singleLatent('pndm', stops.timesteps.length === 1 ? 0 : held),
   });
 }
 

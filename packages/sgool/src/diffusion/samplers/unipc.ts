@@ -48,7 +48,7 @@ interface Integral {
 export function unipc(path: NoisePath, steps: number, options: UniPcOptions = {}): Sampler {
   const value = (key: string) => schedulerValue('unipc', path.config, key);
   const stops = path.stops(steps, { ...options, rule: 'unipc' });
-  const { timesteps, levels } = stops;
+  const { timesteps, levels, skipped = 0 } = stops;
   const count = timesteps.length;
   const at = pathPoints(path, levels);
   const form: Form = {
@@ -66,7 +66,7 @@ export function unipc(path: NoisePath, steps: number, options: UniPcOptions = {}
     const said: Weights = {
       ...(form.solvesClean ? path.cleanLatent(levels[step]) : path.noisePart(levels[step])),
     };
-    const corrects = step > 0 && !uncorrected.includes(step - 1);
+    const corrects = step > 0 && !uncorrected.includes(step - 1 + skipped);
     const corrected = corrects ? correction(form, orderOf(step - 1), at, step, said) : { latent: 1 };
     const { latent, first, older } = integral(form, orderOf(step), at, step, false);
     const next: Record<string, Weights> = {

@@ -87,15 +87,14 @@ describe('refine with a mask', () => {
     ['euler-ancestral', 0.7, 3],
     ['dpm-solver', 1, 3],
     ['dpm-solver', 0.7, 3],
-    ['dpm-solver', 0.5, 2, 16],
     ['unipc', 0.7, 3],
     ['lms', 1, 3],
     ['pndm', 1, 3],
   ] as const)(
     'makes what the pipeline makes: %s, strength %d, guidance %d',
-    async (sampler, strength, guidanceScale, steps = 6) => {
+    async (sampler, strength, guidanceScale) => {
       const { pipeline, decoded } = watched();
-      const { before } = await refine({ ...request, sampler, strength, guidanceScale, steps }, { pipeline });
+      const { before } = await refine({ ...request, sampler, strength, guidanceScale }, { pipeline });
       expect(error(decoded[0], await read(`${sampler} ${strength} ${guidanceScale}`))).toBeLessThan(1e-4);
       const painted = await pipeline.decode(decoded[0], size);
       const open = mayChange(request.mask, false);
