@@ -302,6 +302,45 @@ describe('Stable Diffusion 2.x in one file', () => {
     expect(await predicted({ predictionType: 'epsilon' })).toEqual(['epsilon', 64]);
   });
 
+  it.each([24, 23])(
+    'knows its text encoder under the names of stable-diffusion.cpp: %i layers',
+    async (layers) => {
+      const { tensors } = await openTensorFile(`${formats}/ldm-v2/model.ckpt`);
+      const others = [...tensors].filter(([name]) => !name.startsWith('cond_stage_model.'));
+      const text = 'cond_stage_model.transformer.text_model.';
+      const zeros = (...shape: number[]): TensorToWrite => ({
+        dtype: 'U8',
+        shape,
+        data: new Uint8Array(shape.reduce((all, size) => all * size, 1)),
+      });
+      const path = join(dir, 'cpp.safetensors');
+      await writeSafetensors(path, {
+        ...Object.fromEntries(
+          others.map(([name, one]) => [name, { dtype: one.dtype, shape: one.shape, data: valuesOf(one) }]),
+        ),
+        // The width decides; the rest of a layer is not looked at.
+        [`${text}embeddings.token_embedding.weight`]: zeros(64, 1024),
+        [`${text}embeddings.position_embedding.weight`]: zeros(77, 1024),
+        [`${text}encoder.layers.0.mlp.fc1.weight`]: zeros(4096, 1024),
+        [`${text}final_layer_norm.weight`]: zeros(1024),
+        ...Object.fromEntries(
+          Array.from({ length: layers }, (_, i) => [
+            `${text}encoder.layers.${i}.layer_norm1.weight`,
+            zeros(1024),
+          ]),
+        ),
+      });
+      const model = await openModel(path);
+      const { config, weights } = componentOf(model, 'text_encoder');
+      // The last of 24 layers is not used; a file with 23 has lost it already.
+      expect(config).toMatchObject({ num_hidden_layers: 23, hidden_act: 'gelu', hidden_size: 1024 });
+      expect(weights.names().filter((name) => name.includes('layers.23.'))).toEqual([]);
+      expect(weights.names().filter((name) => name.includes('layers.22.'))).toHaveLength(1);
+      expect(model.schedulerConfig.prediction_type).toBe('v_prediction');
+      expect(model.tokenizerConfig).toEqual({ pad_token: '!' });
+    },
+  );
+
   it('reads configurations off the shapes', async () => {
     const model = await openModel(`${formats}/ldm-v2/model.ckpt`);
     expect(componentOf(model, 'unet').config).toMatchObject({
