@@ -35,10 +35,18 @@ export interface FakeOptions {
   readonly openError?: Error;
   /** Length of a prompt, in words, that is not cut off. */
   readonly maxTokens?: number;
+  /** File whose hash names the model. */
+  readonly weightsPath?: string;
 }
 
 /** A model without networks, and methods with the settings of the real ones that yield one disc after the other. */
-export function fakeEngine({ before, scores = [], openError, maxTokens = 75 }: FakeOptions = {}): Engine {
+export function fakeEngine({
+  before,
+  scores = [],
+  openError,
+  maxTokens = 75,
+  weightsPath,
+}: FakeOptions = {}): Engine {
   const model: Pipeline['model'] = {
     name: 'toybox',
     dir: 'nowhere',
@@ -49,6 +57,7 @@ export function fakeEngine({ before, scores = [], openError, maxTokens = 75 }: F
     latentChannels: 4,
     has: { clip: true, clipB: true, transalnet: false },
     hint: {},
+    ...(weightsPath === undefined ? {} : { weightsPath }),
   };
   const pipeline: Pick<Pipeline, 'model' | 'checkPrompt' | 'score' | 'detector' | 'dispose'> = {
     model,

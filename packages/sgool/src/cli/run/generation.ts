@@ -30,7 +30,7 @@ import { formatSeconds, shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { packageVersion } from '../version.ts';
-import { fileHash, modelHash, namedLoras } from './file-hashes.ts';
+import { fileHash, hashWeights } from './file-hashes.ts';
 import { forecast } from './forecast.ts';
 import { checkFolderName, claimFolder, defaultFolder } from './output-folder.ts';
 import { Recorder } from './recorder.ts';
@@ -70,7 +70,6 @@ interface RunEnd {
   readonly failure?: unknown;
   readonly error?: string;
   readonly recorder: Recorder;
-  readonly task: RunTask;
 }
 
 /**
@@ -176,6 +175,14 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   const engine = await host.loadEngine();
   const options = await withPromptLoras(loadOptionsOf(command.values), request);
   const pipeline = await engine.openPipeline(request.model, options);
+  const over = new AbortController();
+  // The hashes are needed with the first image. Whoever waits for them gets the error.
+  const hashes = hashWeights(
+    pipeline.model.weightsPath,
+    loadOptionsOf(command.values).loras ?? [],
+    AbortSignal.any([signal, over.signal]),
+  );
+  hashes.catch(() => undefined);
   try {
     const refining = given && engine.refinement(given.source);
     const method: Method = refining ?? engine.methods[request.method];
@@ -198,10 +205,11 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
       progress.note(line);
     const { saveIterations = false, metadata = true } = command.values;
     const repeat = repeatCommand(task, command.options);
-    const recorder = new Recorder({ dir, task, repeat, input, metadata, saveIterations });
+    const recorder = new Recorder({ dir, task, hashes, repeat, input, metadata, saveIterations });
     live.recorder = recorder;
     return await runMethod({ pipeline, method, request, task, recorder, progress, signal });
   } finally {
+    over.abort();
     await pipeline.dispose();
   }
 }
@@ -221,12 +229,12 @@ interface RunParts {
  * the returned value says it, and the best image so far is on the disk by then.
  */
 async function runMethod(parts: RunParts): Promise<RunEnd> {
-  const { recorder, task, signal } = parts;
+  const { recorder, signal } = parts;
   try {
     await iterate(parts);
     await recordSaliency(parts);
     await recorder.finish('done');
-    return { status: 'done', recorder, task };
+    return { status: 'done', recorder };
   } catch (failure) {
     const isStopped = signal.aborted && failure === signal.reason;
     const error = failure instanceof Error ? failure.message : String(failure);
@@ -237,7 +245,7 @@ async function runMethod(parts: RunParts): Promise<RunEnd> {
     } catch {
       // The first failure is the one to report; on a full disk this one fails as well.
     }
-    return { ...end, recorder, task };
+    return { ...end, recorder };
   }
 }
 
@@ -292,8 +300,6 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
   const { command, request, given, started } = plan;
   const { prompt, negativePrompt, seed, preset, allowEmpty } = request;
   const { maskFile } = command.values;
-  const { loras = [] } = loadOptionsOf(command.values);
-  const { weightsPath } = pipeline.model;
   const isImageRead = given !== undefined || maskFile !== undefined;
   const settings = settingsOf(method, pipeline, request);
   return {
@@ -306,8 +312,6 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
     ...pipeline.compute,
     ...(allowEmpty ? { allowEmpty } : {}),
     ...(isImageRead ? { inputHashes: await inputHashes(given?.path, maskFile) } : {}),
-    ...(weightsPath === undefined ? {} : { modelHash: await modelHash(weightsPath) }),
-    ...(loras.length === 0 ? {} : { loras: await namedLoras(loras) }),
     ...(maskFile === undefined ? {} : { maskFile }),
     ...(given === undefined ? {} : { refine: refineTask(given) }),
     parts: partsOf(command.values),
@@ -379,8 +383,8 @@ function conclude(
   exitCode: number,
   host: Host,
 ): MadeImage {
-  const { recorder, task, status, failure } = end;
-  const { best } = recorder;
+  const { recorder, status, failure } = end;
+  const { best, task } = recorder;
   if (best === undefined) {
     if (status === 'stopped') throw new UserError('stopped before there was an image', { exitCode });
     throw failure;

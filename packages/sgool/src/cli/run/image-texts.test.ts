@@ -104,7 +104,8 @@ describe('hashes of files', () => {
   const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
   async function lora(metadata: object): Promise<string> {
-    const header = Buffer.from(JSON.stringify({ __metadata__: metadata }));
+    const tensor = { dtype: 'U8', shape: [4], data_offsets: [0, 4] };
+    const header = Buffer.from(JSON.stringify({ __metadata__: metadata, tensor }));
     const length = Buffer.alloc(8);
     length.writeBigUInt64LE(BigInt(header.length));
     await writeFile(join(dir, 'x.safetensors'), Buffer.concat([length, header, Buffer.from('data')]));
@@ -116,6 +117,8 @@ describe('hashes of files', () => {
     expect(await loraHash(await lora({ note: 'one' }))).toBe(data.slice(0, 12));
     expect(await loraHash(await lora({ note: 'another one' }))).toBe(data.slice(0, 12));
     expect(await loraHash(await lora({ sshs_model_hash: 'f'.repeat(64) }))).toBe('f'.repeat(12));
+    await writeFile(join(dir, 'torch.safetensors'), 'data');
+    expect(await loraHash(join(dir, 'torch.safetensors'))).toBe(data.slice(0, 12));
     await writeFile(join(dir, 'x.ckpt'), 'data');
     expect(await loraHash(join(dir, 'x.ckpt'))).toBe(data.slice(0, 12));
     expect(await modelHash(join(dir, 'x.ckpt'))).toBe(data.slice(0, 10));

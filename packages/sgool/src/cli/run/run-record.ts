@@ -13,7 +13,7 @@ import type { Region } from '../../saliency/regions.ts';
 import type { ModelParts } from '../options/model-options.ts';
 import type { CliOption } from '../options/option.ts';
 import { quoteArgument } from '../terminal/format.ts';
-import type { NamedLora } from './file-hashes.ts';
+import type { WeightHashes } from './file-hashes.ts';
 
 /** The image that `refine` begins with, and how it is used. */
 export interface RefineTask {
@@ -27,7 +27,7 @@ export interface RefineTask {
 }
 
 /** A run with the values of everything that decides its result. */
-export interface RunTask {
+export interface RunTask extends WeightHashes {
   readonly prompt: string;
   readonly negativePrompt: string;
   readonly method: ParsedRequest['method'];
@@ -43,9 +43,6 @@ export interface RunTask {
   readonly allowEmpty?: boolean;
   /** SHA-256 of the images that the run was given, by the option that gave them. */
   readonly inputHashes?: Readonly<Partial<Record<'image' | 'maskFile', string>>>;
-  /** Hash of the file with the weights of the denoiser, as AUTOMATIC1111's web UI writes it. */
-  readonly modelHash?: string;
-  readonly loras?: readonly NamedLora[];
   /** Where parts of the model came from. */
   readonly parts: ModelParts;
   /** Those that the method has. */
