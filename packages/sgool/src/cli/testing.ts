@@ -37,6 +37,8 @@ export interface FakeOptions {
   readonly maxTokens?: number;
   /** File whose hash names the model. */
   readonly weightsPath?: string;
+  /** Whether the model is one for inpainting. */
+  readonly paintsMask?: boolean;
 }
 
 /** A model without networks, and methods with the settings of the real ones that yield one disc after the other. */
@@ -46,6 +48,7 @@ export function fakeEngine({
   openError,
   maxTokens = 75,
   weightsPath,
+  paintsMask = false,
 }: FakeOptions = {}): Engine {
   const model: Pipeline['model'] = {
     name: 'toybox',
@@ -55,6 +58,7 @@ export function fakeEngine({
     scaleFactor: 8,
     sizeMultiple: 8,
     latentChannels: 4,
+    paintsMask,
     has: { clip: true, clipB: true, transalnet: false },
     hint: {},
     ...(weightsPath === undefined ? {} : { weightsPath }),

@@ -207,7 +207,8 @@ export const generateOptions = (): CliOption[] => imageOptions();
 /** How options of `refine` differ from those of `generate`. */
 const REFINE_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> = {
   seed: {
-    description: 'seed of random cutouts and perturbations; -1 draws one and reports it (default: -1)',
+    description:
+      'seed of random cutouts and perturbations, and of the noise that a model for inpainting starts from; -1 draws one and reports it (default: -1)',
   },
   iterations: { description: 'iterations after the plain image: updates of the noise' },
   maskFile: {

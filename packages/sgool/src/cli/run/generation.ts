@@ -189,6 +189,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     const planned = await taskOf(plan, method, pipeline);
     const input = refining?.prepare(planned.settings).image;
     const { model, compute } = pipeline;
+    if (refining?.paints(model)) progress.firstIs('painted image');
     const computing = computeNote(pipeline, options.device);
     if (computing !== undefined) progress.note(computing);
     const estimate = await forecast(

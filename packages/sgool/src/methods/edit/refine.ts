@@ -51,6 +51,8 @@ const STEPS_SHORTER = 2.5;
 export interface RefineMethod extends Method<'sgool', SgoolSettings> {
   /** The image in the size of the model. @throws UserError where nothing is left of the mask in that size */
   prepare(size: ImageSize): PreparedImage;
+  /** Whether a model for inpainting paints what the mask leaves open, instead of changing what the image shows. */
+  paints(model: Pick<ModelInfo, 'paintsMask'>): boolean;
   /** Lines for the user about how the image is fitted to the size, and what the model does with the mask. */
   notes(size: ImageSize, model: Pick<ModelInfo, 'paintsMask'>): string[];
 }
@@ -138,6 +140,7 @@ export function refinement(source: RefineSource): RefineMethod {
   return {
     ...createMethod(definition, METHODS),
     prepare,
+    paints,
     notes: (size, model) => [...fittingNotes(source, size), ...paintingNotes(model, paints(model))],
   };
 }
