@@ -1,4 +1,4 @@
-/** @file The two kinds of errors: a user's mistakes, and bugs. */
+/** @file The kinds of errors: a user's mistakes, numbers that are not finite, and bugs. */
 
 /**
  * A mistake of the user, or a fault in a file that the user gave. The message is one line: what was wrong, the value, what
@@ -13,6 +13,27 @@ export class UserError extends Error {
   constructor(message: string, { exitCode = 1, cause }: { exitCode?: number; cause?: unknown } = {}) {
     super(printable(message), cause === undefined ? undefined : { cause });
     this.exitCode = exitCode;
+  }
+}
+
+/**
+ * NaN or an infinity where numbers must be finite: in what a network gives, or in what is computed from it. A run that meets one
+ * ends, and keeps the best image until then.
+ */
+export class NotFiniteError extends UserError {}
+
+/**
+ * Runs a part of a run, so that a NotFiniteError in it names the place.
+ *
+ * @param place such as `step 3 of 20`; asked for when there is an error
+ * @throws NotFiniteError as `part` does, with the place in front; anything else unchanged
+ */
+export async function withinPlace<T>(place: () => string, part: () => Promise<T>): Promise<T> {
+  try {
+    return await part();
+  } catch (error) {
+    if (!(error instanceof NotFiniteError)) throw error;
+    throw new NotFiniteError(`${place()}: ${error.message}`, { cause: error });
   }
 }
 

@@ -61,6 +61,7 @@ export type { Objective, ObjectiveInput, ObjectiveResult, View } from './objecti
 export { type LoadOptions, loadPipeline } from './pipeline/load-pipeline.ts';
 export type { ClipScores, ObjectiveOptions, Pipeline } from './pipeline/pipeline.ts';
 export type { ClipCritic } from './preference/clip-critic.ts';
+export { type Aim, type ClipTarget, clipTarget } from './preference/clip-target.ts';
 export { type LoadScorerOptions, loadScorer } from './preference/load-scorer.ts';
 export type { PromptFit, Scorer } from './preference/scorer.ts';
 export { SCORER_NAMES, SCORERS, type ScorerInfo, type ScorerName } from './preference/scorer-names.ts';
@@ -69,7 +70,7 @@ export { PhiloxGenerator } from './random/philox.ts';
 export { type RandomSource, RNG_NAMES, type RngName } from './random/random-source.ts';
 export type { Seed } from './random/seed.ts';
 export { SALIENCY_NAMES, type SaliencyName } from './request/detectors.ts';
-export type { CommonRequest, MethodRequest, ParsedRequest } from './request/request.ts';
+export type { CommonRequest, MethodRequest, ParsedRequest, TargetImage } from './request/request.ts';
 export {
   type MethodSettings,
   type SamplingSettings,

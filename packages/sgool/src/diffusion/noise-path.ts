@@ -77,8 +77,6 @@ export interface Stops {
   readonly startScale: number;
   /** Factor on the latent at the last stop that makes the result. */
   readonly endScale: number;
-  /** Steps of the chain before the first stop that are left out. Default 0. */
-  readonly skipped?: number;
 }
 
 /**

@@ -77,8 +77,12 @@ export interface Backbone {
   noisePath(size: ImageSize): NoisePath;
   /** The network under a prompt, guidance applied. */
   denoiser(options: DenoiserOptions): Promise<Denoiser>;
-  /** The latent of an image, without noise. @throws UserError where the image's sides do not fit */
-  encode(image: Image): Promise<Float64Array>;
+  /**
+   * The latent of an image: the likeliest one or, with standard normal numbers, a sample of those that the image has.
+   *
+   * @throws UserError where the image's sides do not fit
+   */
+  encode(image: Image, noise?: Float64Array): Promise<Float64Array>;
   /** The image of a latent. */
   decode(latent: Float64Array, size: ImageSize): Promise<Image>;
   /** Inside a trace: a latent as planes [1, 3, height, width], black at 0 and white at 1, not clamped. */

@@ -1,15 +1,8 @@
 /** @file Preference models as scorers of images: preprocessing, network, score, and the gradient of the score. */
-import {
-  type CompileOptions,
-  compile,
-  grad,
-  type Program,
-  type Shape,
-  type Tensor,
-  trace,
-} from '@sgool/autodiff';
+import { type CompileOptions, grad, type Shape, type Tensor, trace } from '@sgool/autodiff';
 import type { Image } from '../image/image.ts';
 import { layoutFor } from '../networks/network-weights.ts';
+import { compileNetwork, type NetworkProgram } from '../runtime/network-program.ts';
 import { imageGradient, imageView, type Preprocessing, seenPlanes } from './image-view.ts';
 import type { ScorerName } from './scorer-names.ts';
 
@@ -66,11 +59,11 @@ export interface Scorer {
 }
 
 /** A program that is compiled on first use. */
-export function lazyProgram(build: () => Promise<Program>): {
-  get(): Promise<Program>;
+export function lazyProgram(build: () => Promise<NetworkProgram>): {
+  get(): Promise<NetworkProgram>;
   dispose(): Promise<void>;
 } {
-  let program: Promise<Program> | undefined;
+  let program: Promise<NetworkProgram> | undefined;
   return {
     get() {
       if (program === undefined) {
@@ -96,13 +89,15 @@ export function createScorer(model: PreferenceModel, options: CompileOptions = {
     ...model.promptInputs,
   };
   const scoring = lazyProgram(async () =>
-    compile(
+    compileNetwork(
+      name,
       trace(inputs, ({ planes, ...prompt }) => ({ score: model.score(planes, prompt) })),
       settings,
     ),
   );
   const slope = lazyProgram(async () =>
-    compile(
+    compileNetwork(
+      `${name} gradient`,
       trace(inputs, ({ planes, ...prompt }) => {
         const score = model.score(planes, prompt);
         return { score, gradient: grad(score, [planes])[0] };
@@ -111,7 +106,7 @@ export function createScorer(model: PreferenceModel, options: CompileOptions = {
     ),
   );
 
-  async function run(program: Promise<Program>, image: Image, prompt: string) {
+  async function run(program: Promise<NetworkProgram>, image: Image, prompt: string) {
     const view = imageView(preprocessing, image, side);
     const results = await (await program).run({
       planes: seenPlanes(image, view),

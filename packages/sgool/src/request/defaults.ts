@@ -57,6 +57,8 @@ export function commonDefaults(model: ModelInfo): Settings {
     patience: 0,
     minImprovement: 0,
     targetClip: 100,
+    clipPrompt: '',
+    textWeight: 1,
     lambda: 1,
     ...detectionDefaults(model),
     saliencyEvery: 1,
@@ -74,6 +76,7 @@ export function commonDefaults(model: ModelInfo): Settings {
     learningRate: 0.1,
     perturbation: 1e-4,
     renormalise: true,
+    optimiseFrom: 0,
     clipGuidanceScale: 100,
   };
 }

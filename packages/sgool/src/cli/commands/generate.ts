@@ -23,6 +23,16 @@ With --count N or --prompts the folder holds one such folder for each run,
 summary.json, and grid.png with all the images. The model is loaded once. stdout
 gets one path (or, with --json, one object) for each run.
 
+--target-image steers towards a picture: in the CLIP loss and score it counts
+beside the text, by the weights (cat.png:0.5, --text-weight). Of several the
+weighted mean is the target. CLIP sees the middle square of each, whatever its
+size; the salient regions of sgool are compared with that whole square, too.
+--clip-prompt gives CLIP another text than the one that the image is made from.
+
+--optimise-from moves a later latent than the starting noise: the steps before
+it run once. 0.3 leaves the first 30 % of the steps, and with them the
+composition, as they are; 15 leaves 15 steps.
+
 Examples:
   sgool generate "a red cat to the left of a blue boat"
   sgool generate "a green star above a house" --method doodl --seed 7 --iterations 20
@@ -30,7 +40,9 @@ Examples:
   sgool generate "a cat in a window" --mask window.png
   sgool generate "a red cat" --seed 7 --count 12 --out cats
   sgool generate --prompts prompts.txt --method sd
-  sgool generate "a purple fish" --method sd --json --quiet`;
+  sgool generate "a purple fish" --method sd --json --quiet
+  sgool generate "a cat" --target-image my-cat.jpg --text-weight 0.5
+  sgool generate "a cat on a boat" --clip-prompt "a red cat" --optimise-from 0.3`;
 
 /** Adds arguments, options and the action. */
 export function configure(command: Command, host: Host): void {

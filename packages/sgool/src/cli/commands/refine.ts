@@ -24,11 +24,19 @@ transparent as black.
 
 A model for inpainting (9 input channels) paints the white part of the mask from
 the noise of the seed: nothing is inverted, the sampler and the guidance are
-those of generation, --from is not used, and with a --strength below 1 the
-noised image is the start. --iterations 0 is then plain inpainting.
+those of generation, and with a --strength below 1 the noised image is the start.
+--iterations 0 is then plain inpainting. This takes the place of --edit edict;
+--edit sdedit and --from are refused there.
+
+With --edit sdedit the image is not inverted: it gets as much noise as --strength
+(0.8) of the steps begins with, and is sampled again under the prompt, by any
+sampler and with guidance, as image-to-image pipelines do. It is quick, needs no
+CLIP, differs from seed to seed, and keeps less of the image. With --mask the
+protected part is put in at every step. --iterations optimises the noised latent.
 
 For less change, use fewer --iterations or a lower --strength. --iterations 0
-shows the image as the autoencoder reproduces it.
+shows the image as the autoencoder reproduces it (unless there is --from,
+--edit sdedit, or a model for inpainting with --mask).
 
 The output folder holds image.png (the best image so far), input.png (the image
 as scaled for the model), before.png (the image before the optimisation),
@@ -38,7 +46,9 @@ sgool.config.json, Ctrl-C and exit codes work as in sgool generate.
 Examples:
   sgool refine image.png "a blue cat and a green cup" --from "a red cat and a green cup"
   sgool refine photo.jpg "a red boat on a lake" --mask boat.png --iterations 40
-  sgool refine image.png "a house at night" --mask keep.png --invert-mask --strength 0.6 --json`;
+  sgool refine image.png "a house at night" --mask keep.png --invert-mask --strength 0.6 --json
+  sgool refine sketch.png "a red boat on a lake" --edit sdedit --strength 0.7 --count 4
+  sgool refine photo.jpg "a cat" --target-image my-cat.jpg:2`;
 
 /** Adds arguments, options and the action. */
 export function configure(command: Command, host: Host): void {

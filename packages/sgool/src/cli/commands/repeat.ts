@@ -8,6 +8,7 @@ import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { generateOptions, refineOptions, type Values } from '../options/image-options.ts';
 import type { ImageCommand } from '../options/read-options.ts';
+import { parseTargetFile, targetFileText } from '../options/target-images.ts';
 import { fileHash } from '../run/file-hashes.ts';
 import { generateImage, type MadeImage, refineImage } from '../run/generation.ts';
 import { ITERATIONS_FOLDER } from '../run/output-folder.ts';
@@ -19,6 +20,7 @@ interface RepeatFlags {
   readonly model?: string;
   readonly image?: string;
   readonly mask?: string;
+  readonly targetImage?: readonly string[];
   readonly out?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -28,7 +30,7 @@ const NOTES = `
 The file is an image of sgool generate or sgool refine, or the run.json beside
 it. The whole run is repeated with every setting of the record; the same version
 on the same machine makes the same bytes, and the last line says whether it did.
-The images that refine and --mask were given must still be there.
+The images that refine, --mask and --target-image were given must still be there.
 
 From an image of AUTOMATIC1111's web UI, or of a tool that writes as it does, the
 text "parameters" is taken: prompts, steps, sampler, guidance, seed, size. --model
@@ -45,6 +47,11 @@ export function configure(command: Command, host: Host): void {
     .option('--model <name>', 'the model, if it is elsewhere now or another tool named it')
     .option('--image <file>', 'the image that it began with, if it is elsewhere now')
     .option('--mask <file>', 'the mask, if it is elsewhere now')
+    .option(
+      '--target-image <file>',
+      'a target image, if they are elsewhere now: all of them, in their order',
+      (file: string, before: readonly string[] = []) => [...before, file],
+    )
     .option('--out <folder>', 'folder for the results (default: sgool-output/<date>-<prompt>-<seed>)')
     .option('--json', 'print one JSON object on stdout instead of the path')
     .option('-q, --quiet', 'show no progress')
@@ -66,10 +73,12 @@ async function repeat(file: string, flags: RepeatFlags, command: Command, host: 
     path,
     host,
   );
-  const { maskFile: _, ...rest } = recorded.values;
+  const targetImage = await targetFiles(recorded, flags.targetImage, path, host);
+  const { maskFile: _, targetImage: __, ...rest } = recorded.values;
   const values: Values = {
     ...rest,
     ...(maskFile === undefined ? {} : { maskFile }),
+    ...(targetImage.length === 0 ? {} : { targetImage }),
     model: modelOf(recorded, flags.model, path),
     ...(out === undefined ? {} : { out }),
     // One of the images of all iterations is repeated with the others.
@@ -93,6 +102,29 @@ async function repeat(file: string, flags: RepeatFlags, command: Command, host: 
   const made =
     image === undefined ? await generateImage(read, host) : await refineImage({ ...read, image }, host);
   if (recorded.version !== undefined && !quiet) await compare(path, recorded, made, host);
+}
+
+/** The target images of the record where they are now, with their weights. @throws UserError as `inputFile` does */
+async function targetFiles(
+  { values: { targetImage: recorded = [] }, inputHashes }: RecordedRun,
+  given: readonly string[] | undefined,
+  path: string,
+  host: Host,
+): Promise<string[]> {
+  if (given !== undefined && given.length !== recorded.length) {
+    throw new UserError(
+      `--target-image: ${path} was made with ${recorded.length} target images, got ${given.length}; give as many, in the same order`,
+      { exitCode: USAGE_ERROR },
+    );
+  }
+  const found: string[] = [];
+  for (const [i, text] of recorded.entries()) {
+    const target = parseTargetFile(text, path);
+    const hash = inputHashes.targetImage?.[i];
+    const place = await inputFile('target-image', target.path, given?.[i], hash, path, host);
+    found.push(targetFileText({ ...target, path: place ?? target.path }));
+  }
+  return found;
 }
 
 /** `refine` runs one method, which is no option of it. */
@@ -121,7 +153,7 @@ function modelOf(
  * @throws UserError where it is nowhere, or is not the same
  */
 async function inputFile(
-  flag: 'image' | 'mask',
+  flag: 'image' | 'mask' | 'target-image',
   recorded: string | undefined,
   given: string | undefined,
   hash: string | undefined,
@@ -141,7 +173,7 @@ async function inputFile(
   for (const place of found) if (hash === undefined || (await fileHash(place)) === hash) return place;
   const problem = found.length === 0 ? 'is not found' : `is not the same any more (${found[0]})`;
   throw new UserError(
-    `--${flag}: the ${flag} ${name} that ${path} was made from ${problem}; say where it is`,
+    `--${flag}: the ${flag.replace('-', ' ')} ${name} that ${path} was made from ${problem}; say where it is`,
     {
       exitCode: USAGE_ERROR,
     },

@@ -25,6 +25,7 @@ import {
   PART_OPTIONS,
 } from './model-options.ts';
 import { type CliOption, checkValue, type OptionValues, schemaOption, withDefault } from './option.ts';
+import { parseTargetFile, targetFileText } from './target-images.ts';
 
 /** Values about the output of a run. */
 export interface OutputValues {
@@ -37,13 +38,15 @@ export interface OutputValues {
   prompts?: string;
   /** Path of the mask image; the request holds the image. */
   maskFile?: string;
+  /** Paths of target images, each perhaps with `:weight` behind it; the request holds the images. */
+  targetImage?: readonly string[];
 }
 
 /** How `refine` uses the image that it begins with. */
 export type RefineValues = Partial<Pick<RefineRequest, keyof typeof refineShape>>;
 
 /** All values of options, without those that are not given. */
-export type Values = Partial<Omit<GenerationRequest, 'prompt' | 'mask'>> &
+export type Values = Partial<Omit<GenerationRequest, 'prompt' | 'mask' | 'targetImages'>> &
   OutputValues &
   ModelValues &
   RefineValues;
@@ -71,6 +74,17 @@ export const VALUE_SCHEMAS = {
   saveIterations: z.boolean().describe('keep the image of every iteration, in the folder iterations'),
   metadata: z.boolean().describe('write the settings into the PNG files'),
   maskFile: z.string().min(1).describe('image whose brightness is the saliency map; sets --saliency mask'),
+  targetImage: z
+    .preprocess(
+      (value) => (typeof value === 'string' ? [value] : value),
+      z
+        .array(z.string().refine(isTargetFile, 'must be file or file:weight, the weight above 0'))
+        .min(1)
+        .max(64),
+    )
+    .describe(
+      'image that CLIP compares the result with, beside the text: a file, perhaps with its weight as in cat.png:0.5 (default 1); may be given several times',
+    ),
 } satisfies Record<keyof Values, z.ZodType>;
 
 type ValueKey = keyof Values & string;
@@ -83,6 +97,7 @@ const DIFFERENCES: Readonly<Partial<Record<ValueKey, Partial<CliOption>>>> = {
   negativePrompt: { flag: 'negative' },
   sourcePrompt: { flag: 'from' },
   maskFile: { flag: 'mask', argument: 'file' },
+  targetImage: { argument: 'file', isList: true, parse: parseTargetImage },
   renormalise: { negated: true, description: 'let the norm of the noise change' },
 };
 
@@ -98,8 +113,9 @@ function option(key: ValueKey, group: string, more: Partial<CliOption> = {}): Cl
   return schemaOption(key, VALUE_SCHEMAS[key], group, { ...DIFFERENCES[key], ...more });
 }
 
-/** The name of a value in a request: the mask is a path here, an image there. */
-export const requestKey = (key: string) => (key === 'maskFile' ? 'mask' : key);
+/** The name of a value in a request: images are paths here. */
+export const requestKey = (key: string) => REQUEST_KEYS[key] ?? key;
+const REQUEST_KEYS: Readonly<Record<string, string>> = { maskFile: 'mask', targetImage: 'targetImages' };
 
 /** Whether a value is a setting or an input of some method. */
 export const isMethodOption = (key: string) => METHODS.some((method) => methodHas(method, key));
@@ -124,6 +140,19 @@ function parseSampler(text: string, who: string): OptionValues {
   if (sigmas === undefined)
     throw new UserError(`${who}: the schedule ${schedule} is not supported; leave it out`);
   return { sampler: name, sigmas: checkValue(sigmas, schedule.toLowerCase(), who) };
+}
+
+/** One file of a list. */
+function parseTargetImage(text: string, who: string): OptionValues {
+  return { targetImage: [targetFileText(parseTargetFile(text, who))] };
+}
+
+function isTargetFile(text: string): boolean {
+  try {
+    return parseTargetFile(text, '').path !== '';
+  } catch {
+    return false;
+  }
 }
 
 /** `512` or `512x384`. */
@@ -182,6 +211,7 @@ function imageOptions(only?: MethodSchema): CliOption[] {
     option('negativePrompt', MAIN),
     option('allowEmpty', MAIN),
     setting('maskFile', MAIN),
+    setting('targetImage', MAIN),
     withDefault(option('preset', MAIN), PRESETS[0]),
     ...COMPUTE_OPTIONS,
     ...PART_OPTIONS,
@@ -208,14 +238,14 @@ export const generateOptions = (): CliOption[] => imageOptions();
 const REFINE_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> = {
   seed: {
     description:
-      'seed of random cutouts and perturbations, and of the noise that a model for inpainting starts from; -1 draws one and reports it (default: -1)',
+      'seed of random cutouts and perturbations, and of the noise that sdedit and a model for inpainting start from; -1 draws one and reports it (default: -1)',
   },
   iterations: { description: 'iterations after the plain image: updates of the noise' },
   maskFile: {
     description: 'image that is white where the image may change and black where it must stay',
   },
   sampler: {
-    description: `sampler: ${INVERTIBLE_SAMPLER}, the only one that is exactly invertible; any one with a mask and a model for inpainting`,
+    description: `sampler: ${INVERTIBLE_SAMPLER}, the only one that is exactly invertible, for the edit edict; for sdedit, and for a mask and a model for inpainting, any: ${SETTINGS.sampler.options.join(', ')}`,
   },
 };
 

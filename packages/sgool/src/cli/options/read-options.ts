@@ -136,10 +136,12 @@ function checkGivenPrompt(prompt: string | undefined, { prompts, allowEmpty }: V
   if (allowEmpty !== true) checkPrompt(prompt, ', or add --allow-empty');
 }
 
-function withAbsolutePaths({ maskFile, prompts, ...rest }: Values, cwd: string): Values {
+function withAbsolutePaths({ maskFile, targetImage, prompts, ...rest }: Values, cwd: string): Values {
   return {
     ...rest,
     ...(maskFile === undefined ? {} : { maskFile: resolve(cwd, maskFile) }),
+    // A weight behind the path stays where it is.
+    ...(targetImage === undefined ? {} : { targetImage: targetImage.map((text) => resolve(cwd, text)) }),
     ...(prompts === undefined ? {} : { prompts: prompts === '-' ? prompts : resolve(cwd, prompts) }),
   };
 }

@@ -1,9 +1,10 @@
 /** @file One run of a method: request, folder, model, Ctrl-C, and the report at the end. */
 import { basename, extname, resolve } from 'node:path';
-import { UserError } from '../../errors.ts';
+import { NotFiniteError, UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { readImage } from '../../image/read-image.ts';
 import {
+  changesAtOnce,
   methodRequest,
   parseRefineRequest,
   REFINING_METHOD,
@@ -12,6 +13,7 @@ import {
 import { type MethodName, parseRequest } from '../../methods/index.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
 import type { Method } from '../../methods/run/method.ts';
+import { criticText } from '../../methods/run/run.ts';
 import type { ModelInfo } from '../../models/model-info.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { withPromptLoras } from '../../pipeline/prompt-loras.ts';
@@ -21,11 +23,11 @@ import type { ParsedRequest } from '../../request/request.ts';
 import { saliencyNote } from '../../request/resolve.ts';
 import type { DetectionSettings } from '../../request/settings.ts';
 import { findRegions } from '../../saliency/regions.ts';
-import { parsePrompt } from '../../text/prompt/prompt.ts';
 import type { Host } from '../host.ts';
 import { loadOptionsOf, partsOf, withoutParts } from '../options/model-options.ts';
 import { promptNotes } from '../options/prompt.ts';
 import type { ImageCommand } from '../options/read-options.ts';
+import { parseTargetFile, readTargetImages } from '../options/target-images.ts';
 import { formatSeconds, shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
@@ -80,7 +82,13 @@ interface RunEnd {
 export async function generateImage(command: ImageCommand, host: Host): Promise<MadeImage> {
   const { maskFile } = command.values;
   const mask = maskFile === undefined ? {} : { mask: await readImage(maskFile), saliency: 'mask' };
-  return makeImage(command, parseRequest({ ...mask, ...requestValues(command) }), undefined, host);
+  const targets = await targetsOf(command);
+  return makeImage(
+    command,
+    parseRequest({ ...mask, ...targets, ...requestValues(command) }),
+    undefined,
+    host,
+  );
 }
 
 /**
@@ -97,7 +105,8 @@ export async function refineImage(
   const image = await readImage(command.image);
   // In a mask that is painted on a transparent layer, what is not painted is black.
   const mask = maskFile === undefined ? {} : { mask: await readImage(maskFile, { background: '#000000' }) };
-  const source = parseRefineRequest({ ...requestValues(command), ...mask, image });
+  const targets = await targetsOf(command);
+  const source = parseRefineRequest({ ...requestValues(command), ...mask, ...targets, image });
   const given = { path: command.image, source };
   const request = parseRequest({ ...methodRequest(source), method: REFINING_METHOD });
   return makeImage(command, request, given, host);
@@ -119,7 +128,7 @@ async function makeImage(
   const started = host.now();
   const { out } = command.values;
   if (out !== undefined) checkFolderName(out);
-  const first = given && (given.source.sourcePrompt === undefined ? 'the image itself' : 'first change');
+  const first = given && (changesAtOnce(given.source) ? 'first change' : 'the image itself');
   const progress = createProgress(host.stderr, { quiet: command.quiet, first });
   for (const warning of command.warnings) progress.warn(warning);
   for (const note of command.notes) progress.note(note);
@@ -164,8 +173,24 @@ async function makeImage(
 /** The values of a command that are part of its request. */
 function requestValues({ prompt, values }: ImageCommand) {
   const own = withoutParts(values);
-  const { out, count, prompts, device, precision, saveIterations, metadata, maskFile, ...request } = own;
+  const {
+    out,
+    count,
+    prompts,
+    device,
+    precision,
+    saveIterations,
+    metadata,
+    maskFile,
+    targetImage,
+    ...request
+  } = own;
   return { ...request, prompt, seed: resolveSeed(readSeed(request.seed)) };
+}
+
+/** The target images of a command, as a part of its request. */
+async function targetsOf({ values: { targetImage } }: ImageCommand) {
+  return targetImage === undefined ? {} : { targetImages: await readTargetImages(targetImage) };
 }
 
 /** Loads the model and runs the method. */
@@ -241,10 +266,11 @@ async function runMethod(parts: RunParts): Promise<RunEnd> {
     const error = failure instanceof Error ? failure.message : String(failure);
     const end = isStopped ? { status: 'stopped' as const } : { status: 'failed' as const, failure, error };
     try {
-      await recordSaliency(parts);
+      // The first failure is the one to report; it may be that of the saliency model.
+      await recordSaliency(parts).catch(() => undefined);
       await recorder.finish(end.status, isStopped ? undefined : error);
     } catch {
-      // The first failure is the one to report; on a full disk this one fails as well.
+      // On a full disk this fails as well.
     }
     return { ...end, recorder };
   }
@@ -274,7 +300,7 @@ async function recordSaliency({ recorder, pipeline, task, request, progress }: R
     const { map, regions } = await locate(best.image, detectionOf(task, pipeline), request, pipeline);
     await recorder.writeSaliency(map, regions);
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError) || error instanceof NotFiniteError) throw error;
     progress.warn(`no saliency.png: ${error.message}`);
   }
 }
@@ -282,10 +308,10 @@ async function recordSaliency({ recorder, pipeline, task, request, progress }: R
 async function locate(
   image: Image,
   settings: DetectionSettings,
-  { prompt, promptSyntax, steps, mask }: ParsedRequest,
+  { prompt, clipPrompt, promptSyntax = 'a1111', steps = 1, mask }: ParsedRequest,
   pipeline: Pipeline,
 ) {
-  const { text } = parsePrompt(prompt, promptSyntax ?? 'a1111', steps ?? 1);
+  const text = criticText(prompt, { clipPrompt, promptSyntax, steps });
   const options = { prompt: text, ...(mask === undefined ? {} : { mask }) };
   const detector = await pipeline.detector(settings.saliency, options);
   const map = await detector.map(image);
@@ -300,8 +326,8 @@ function detectionOf({ settings }: RunTask, { model }: Pipeline): DetectionSetti
 async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<RunTask> {
   const { command, request, given, started } = plan;
   const { prompt, negativePrompt, seed, preset, allowEmpty } = request;
-  const { maskFile } = command.values;
-  const isImageRead = given !== undefined || maskFile !== undefined;
+  const { maskFile, targetImage } = command.values;
+  const isImageRead = given !== undefined || maskFile !== undefined || targetImage !== undefined;
   const settings = settingsOf(method, pipeline, request);
   return {
     prompt,
@@ -312,8 +338,9 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
     preset,
     ...pipeline.compute,
     ...(allowEmpty ? { allowEmpty } : {}),
-    ...(isImageRead ? { inputHashes: await inputHashes(given?.path, maskFile) } : {}),
+    ...(isImageRead ? { inputHashes: await inputHashes(given?.path, command.values) } : {}),
     ...(maskFile === undefined ? {} : { maskFile }),
+    ...(targetImage === undefined ? {} : { targetImage }),
     ...(given === undefined ? {} : { refine: refineTask(given) }),
     parts: partsOf(command.values),
     settings,
@@ -324,10 +351,12 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
   };
 }
 
-async function inputHashes(image: string | undefined, maskFile: string | undefined) {
+async function inputHashes(image: string | undefined, { maskFile, targetImage }: ImageCommand['values']) {
+  const paths = targetImage?.map((text) => parseTargetFile(text, '--target-image').path);
   return {
     ...(image === undefined ? {} : { image: await fileHash(image) }),
     ...(maskFile === undefined ? {} : { maskFile: await fileHash(maskFile) }),
+    ...(paths === undefined ? {} : { targetImage: await Promise.all(paths.map((path) => fileHash(path))) }),
   };
 }
 
@@ -352,9 +381,10 @@ function computeNote({ compute }: Pipeline, wanted: string | undefined): string 
 }
 
 function refineTask({ path, source }: GivenImage): RefineTask {
-  const { sourcePrompt, strength, fit, invertMask, feather } = source;
+  const { edit, sourcePrompt, strength, fit, invertMask, feather } = source;
   return {
     image: path,
+    edit,
     ...(sourcePrompt === undefined ? {} : { sourcePrompt }),
     strength,
     fit,
@@ -365,12 +395,14 @@ function refineTask({ path, source }: GivenImage): RefineTask {
 
 function warnOfPrompts(task: RunTask, pipeline: Pipeline, progress: Progress) {
   const { prompt, negativePrompt, model, refine, settings, parts } = task;
-  for (const [name, text] of [
-    ['prompt', prompt],
-    ['negative prompt', negativePrompt],
-    ['description of the image', refine?.sourcePrompt ?? ''],
-  ]) {
-    const fit = pipeline.checkPrompt(text, settings);
+  const asItIs = { promptSyntax: 'plain' } as const;
+  for (const [name, text, reading] of [
+    ['prompt', prompt, settings],
+    ['negative prompt', negativePrompt, settings],
+    ['description of the image', refine?.sourcePrompt ?? '', settings],
+    ['text for CLIP', settings.clipPrompt ?? '', asItIs],
+  ] as const) {
+    const fit = pipeline.checkPrompt(text, reading);
     const hasLoras = name === 'prompt' && parts.loraDir !== undefined;
     for (const line of promptNotes(name, model, fit, hasLoras)) progress.warn(line);
   }

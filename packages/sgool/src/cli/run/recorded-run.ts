@@ -7,6 +7,7 @@ import { PARAMETERS_KEYWORD, parseParameters, SGOOL_KEYWORD } from '../../image/
 import { readPngText } from '../../image/png-text.ts';
 import { VALUE_SCHEMAS, type Values } from '../options/image-options.ts';
 import { checkValue } from '../options/option.ts';
+import type { InputHashes } from './run-record.ts';
 
 /** How an image was made. */
 export interface RecordedRun {
@@ -16,7 +17,7 @@ export interface RecordedRun {
   /** Path or name of the image that it began with. */
   readonly image?: string;
   /** SHA-256 of the images that it was given. */
-  readonly inputHashes: Readonly<{ image?: string; maskFile?: string }>;
+  readonly inputHashes: InputHashes;
   readonly modelHash?: string;
   /** The iteration that the image shows; a `run.json` is of all. */
   readonly iteration?: number;
@@ -86,7 +87,11 @@ function ownRun(record: Record<string, unknown>, path: string): RecordedRun {
     prompt,
     values,
     ...(textOf(image) === undefined ? {} : { image: textOf(image) }),
-    inputHashes: { image: textOf(hashes.image), maskFile: textOf(hashes.maskFile) },
+    inputHashes: {
+      image: textOf(hashes.image),
+      maskFile: textOf(hashes.maskFile),
+      ...(Array.isArray(hashes.targetImage) && { targetImage: hashes.targetImage.map(String) }),
+    },
     modelHash: textOf(record.modelHash),
     ...(typeof record.iteration === 'number' ? { iteration: record.iteration } : {}),
     version: textOf(record.version) ?? textOf(versions.sgool),

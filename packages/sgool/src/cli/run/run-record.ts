@@ -19,11 +19,19 @@ import type { WeightHashes } from './file-hashes.ts';
 export interface RefineTask {
   /** Absolute path. */
   readonly image: string;
+  readonly edit: string;
   readonly sourcePrompt?: string;
   readonly strength: number;
   readonly fit: string;
   readonly invertMask: boolean;
   readonly feather?: number;
+}
+
+/** SHA-256 of the images that a run was given, by the option that gave them. */
+export interface InputHashes {
+  readonly image?: string;
+  readonly maskFile?: string;
+  readonly targetImage?: readonly string[];
 }
 
 /** A run with the values of everything that decides its result. */
@@ -38,11 +46,12 @@ export interface RunTask extends WeightHashes {
   readonly device: string;
   readonly precision: string;
   readonly maskFile?: string;
+  /** Paths, each perhaps with `:weight` behind it. */
+  readonly targetImage?: readonly string[];
   /** For `refine`. */
   readonly refine?: RefineTask;
   readonly allowEmpty?: boolean;
-  /** SHA-256 of the images that the run was given, by the option that gave them. */
-  readonly inputHashes?: Readonly<Partial<Record<'image' | 'maskFile', string>>>;
+  readonly inputHashes?: InputHashes;
   /** Where parts of the model came from. */
   readonly parts: ModelParts;
   /** Those that the method has. */
@@ -150,6 +159,7 @@ export function repeatCommand(task: RunTask, options: readonly CliOption[]): str
     precision: task.precision,
     ...(task.negativePrompt === '' ? {} : { negativePrompt: task.negativePrompt }),
     ...(task.maskFile === undefined ? {} : { maskFile: task.maskFile }),
+    ...(task.targetImage === undefined ? {} : { targetImage: task.targetImage }),
     ...(task.allowEmpty ? { allowEmpty: true } : {}),
   };
   const words = options.flatMap(({ flag, keys, argument, hidden = false }) => {
@@ -158,7 +168,7 @@ export function repeatCommand(task: RunTask, options: readonly CliOption[]): str
     const value = values[keys[0]];
     if (value === undefined) return [];
     if (argument === undefined) return [value === true ? `--${flag}` : `--no-${flag}`];
-    return [`--${flag}`, String(value)];
+    return [value].flat().flatMap((one) => [`--${flag}`, String(one)]);
   });
   const [name, ...operands] = task.refine ? ['refine', task.refine.image] : ['generate'];
   // Behind `--`, because a prompt may begin with a dash.
@@ -230,6 +240,7 @@ function requestOf({
   device,
   precision,
   maskFile,
+  targetImage,
   allowEmpty,
   refine,
   parts,
@@ -246,6 +257,7 @@ function requestOf({
     precision,
     ...(allowEmpty ? { allowEmpty } : {}),
     ...(maskFile === undefined ? {} : { maskFile }),
+    ...(targetImage === undefined ? {} : { targetImage }),
     ...refine,
     ...parts,
     ...settings,
@@ -260,7 +272,7 @@ function requestOf({
  */
 export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<string, string> {
   const { settings, method, loras = [] } = task;
-  const { lambda, saliency, clipGuidanceScale } = settings;
+  const { lambda, saliency, clipGuidanceScale, clipPrompt } = settings;
   const parameters = formatParameters({
     // Where the web UI looks for the LoRAs of an image.
     prompt: [task.prompt, ...loras.map(({ name, weight }) => `<lora:${name}:${weight}>`)].join(' '),
@@ -279,8 +291,13 @@ export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<s
       ...(settings.rng === 'cuda' ? { RNG: 'GPU' } : {}),
       ...(settings.sampler === 'ddim' && settings.eta > 0 ? { 'Eta DDIM': settings.eta } : {}),
       'SGOOL method': task.refine === undefined ? method : 'refine',
+      ...(task.refine === undefined ? {} : { 'SGOOL edit': task.refine.edit }),
       'SGOOL iteration': iteration.iteration,
       ...(clipGuidanceScale === undefined ? {} : { 'CLIP guidance scale': clipGuidanceScale }),
+      ...(clipPrompt ? { 'CLIP prompt': clipPrompt } : {}),
+      ...(task.targetImage === undefined
+        ? {}
+        : { 'CLIP images': task.targetImage.map((path) => basename(path)).join(', ') }),
       ...(lambda === undefined || saliency === undefined
         ? {}
         : { 'Saliency weight': lambda, Saliency: saliency }),
@@ -300,11 +317,14 @@ export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<s
 const fileStem = (path: string) => basename(path).replace(/\.(safetensors|ckpt|pth?|bin)$/i, '') || path;
 
 /** The request with the names of its images for their paths; their hashes are beside it. */
-function withoutFolders<T extends { readonly image?: string; readonly maskFile?: string }>(request: T): T {
-  const { image, maskFile } = request;
+function withoutFolders<
+  T extends { readonly image?: string; readonly maskFile?: string; readonly targetImage?: readonly string[] },
+>(request: T): T {
+  const { image, maskFile, targetImage } = request;
   return {
     ...request,
     ...(image === undefined ? {} : { image: basename(image) }),
     ...(maskFile === undefined ? {} : { maskFile: basename(maskFile) }),
+    ...(targetImage === undefined ? {} : { targetImage: targetImage.map((path) => basename(path)) }),
   };
 }

@@ -12,7 +12,7 @@
 import { linearStage } from '../linear-stage.ts';
 import type { NoisePath, StopOptions } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
-import { createSampler, singleLatent } from '../sampler.ts';
+import { createSampler, mixesAt, singleLatent } from '../sampler.ts';
 import { scaledStart, sigmaPoints } from './sigma-points.ts';
 
 export type HeunOptions = Pick<StopOptions, 'spacing' | 'sigmas'>;
@@ -28,7 +28,7 @@ export function heun(path: NoisePath, steps: number, options: HeunOptions = {}):
     const slope = path.noisePart(levels[step]);
     const move = next.signal * (next.sigma - now.sigma);
     const euler = { latent: scale + move * slope.latent, prediction: move * slope.prediction };
-    if (step === timesteps.length - 1) {
+    if (step === steps - 1) {
       return [linearStage({ step, timestep, state: ['latent'], next: { latent: euler } })];
     }
     const there = path.noisePart(levels[step + 1]);
@@ -57,6 +57,7 @@ export function heun(path: NoisePath, steps: number, options: HeunOptions = {}):
   return createSampler({
     name: 'heun',
     timesteps,
+    mixAt: mixesAt(path, stops),
     stages: [...scaledStart(stops), ...stages],
     ...singleLatent('heun'),
   });

@@ -158,10 +158,48 @@ describe('refine with a mask', () => {
     expect(without.notes(size, {})).toEqual([]);
   });
 
-  it('refuses a description of an image that is not inverted', async () => {
-    await expect(refine({ ...request, sourcePrompt: 'a dog' }, { pipeline })).rejects.toThrow(
-      /^refine: sourcePrompt does not go together with a mask and a model for inpainting/,
+  it('shows the network what a mask says, and not the bars of a letterbox', async () => {
+    const seen: unknown[] = [];
+    const denoiser: Pipeline['denoiser'] = (options) => {
+      seen.push(options.maskedImage?.open);
+      return pipeline.denoiser(options);
+    };
+    const { mask, ...unmasked } = request;
+    const letterboxed = { ...unmasked, height: 52, fit: 'letterbox', guidanceScale: 1 } as const;
+    for (const more of [request, { ...letterboxed, edit: 'sdedit' as const }])
+      await refine({ ...more, steps: 2 }, { pipeline: { ...pipeline, denoiser } });
+    expect(seen).toEqual([mayChange(mask, false), undefined]);
+  });
+
+  it('optimises a later latent, of which the mask leaves the rest where it was', async () => {
+    const { before, last } = await refine(
+      { ...request, strength: 0.7, sampler: 'euler-ancestral', optimiseFrom: 4, iterations: 1 },
+      { pipeline },
     );
+    const { before: plain } = await refine(
+      { ...request, strength: 0.7, sampler: 'euler-ancestral' },
+      { pipeline },
+    );
+    expect(before.image).toEqual(plain.image);
+    expect(before.latent).not.toEqual(plain.latent);
+    expect(last.latent[0]).toBe(before.latent[0]);
+    expect(last.latent[4 * 13 + 6]).not.toBe(before.latent[4 * 13 + 6]);
+  });
+
+  it.each<[string, object, RegExp]>([
+    [
+      'a description of an image that is not inverted',
+      { sourcePrompt: 'a dog' },
+      /^refine: sourcePrompt does not go together with a mask and a model for inpainting/,
+    ],
+    [
+      'another edit',
+      { edit: 'sdedit' },
+      /^refine: edit sdedit does not go together with a mask and a model for inpainting.*iterations 0/,
+    ],
+    ['less than a step', { strength: 0.1 }, /^refine: strength 0.1 of 6 steps is less than one step/],
+  ])('refuses %s', async (_, wrong, message) => {
+    await expect(refine({ ...request, ...wrong }, { pipeline })).rejects.toThrow(message);
   });
 });
 

@@ -5,6 +5,7 @@ import { mayChange } from '../../image/mask.ts';
 import {
   checkRequest,
   commonShape,
+  INPUTS,
   imageSchema,
   type MethodRequest,
   type MethodSchema,
@@ -16,8 +17,18 @@ import { sgool } from '../sgool.ts';
 /** Samplers that `refine` can invert. */
 export const INVERTIBLE_SAMPLER = 'edict' as const;
 
+/** How an image is taken to noise and back, with the strength that each has where none is given. */
+const DEFAULT_STRENGTH = { edict: 1, sdedit: 0.8 } as const;
+/** Name of an edit. */
+export type EditName = keyof typeof DEFAULT_STRENGTH;
+
 /** The settings that `refine` has beside those of SGOOL. */
 export const refineShape = {
+  edit: z
+    .enum(Object.keys(DEFAULT_STRENGTH) as [EditName, ...EditName[]])
+    .describe(
+      'how the image is edited: inverted to its noise, which is optimised (edict), or noised and sampled again as in image-to-image pipelines (sdedit); a model for inpainting paints a mask instead, and refuses sdedit there (default: edict)',
+    ),
   sourcePrompt: z
     .string()
     .max(10_000)
@@ -28,7 +39,7 @@ export const refineShape = {
     .gt(0)
     .max(1)
     .describe(
-      'share of the denoising steps that the image is inverted through; less keeps more of the image',
+      'share of the denoising steps that the image is taken through; less keeps more of the image (default: 1; sdedit: 0.8)',
     ),
   fit: z
     .enum(['crop', 'letterbox'])
@@ -60,8 +71,10 @@ const refineSchema = z.strictObject({
   ...z.object(sgool.settings).partial().shape,
   image: imageSchema.describe('the image to refine'),
   mask: imageSchema.optional().describe('image that is white where the image may change, black elsewhere'),
+  targetImages: INPUTS.targetImages.optional(),
   sourcePrompt: refineShape.sourcePrompt.optional(),
-  strength: refineShape.strength.default(1),
+  edit: refineShape.edit.default('edict'),
+  strength: refineShape.strength.optional(),
   fit: refineShape.fit.default('crop'),
   invertMask: refineShape.invertMask.default(false),
   feather: refineShape.feather.optional(),
@@ -79,14 +92,20 @@ type Output = z.output<typeof refineSchema>;
 export type RefineRequest = Omit<MethodRequest, 'mask'> & Pick<Input, OwnKeys & keyof Input>;
 
 /** What a request says of the image. */
-export type RefineSource = Pick<Output, OwnKeys & keyof Output>;
+export type RefineSource = Omit<Pick<Output, OwnKeys & keyof Output>, 'strength'> & {
+  readonly strength: number;
+};
+
+/** Whether iteration 0 shows a change already, instead of the image as the autoencoder reproduces it. */
+export const changesAtOnce = ({ edit, sourcePrompt }: Pick<RefineSource, 'edit' | 'sourcePrompt'>): boolean =>
+  edit === 'sdedit' || sourcePrompt !== undefined;
 
 /** A request that passed the schema. */
 export type ParsedRefineRequest = Omit<MethodRequest, 'mask'> & RefineSource;
 
 /** The part of a request that is one to the method. */
 export function methodRequest(request: ParsedRefineRequest): MethodRequest {
-  const { image, mask, sourcePrompt, fit, strength, invertMask, feather, ...rest } = request;
+  const { image, mask, edit, sourcePrompt, fit, strength, invertMask, feather, ...rest } = request;
   return rest;
 }
 
@@ -100,8 +119,14 @@ const SHAPE_TOLERANCE = 0.02;
  */
 export function parseRefineRequest(request: unknown): ParsedRefineRequest {
   const foreign = (key: string) => noSuchOption('refine', key, METHODS);
-  const parsed = checkRequest(refineSchema, 'refine', request, foreign) as ParsedRefineRequest;
-  const { image, invertMask } = parsed;
+  const given = checkRequest(refineSchema, 'refine', request, foreign) as Output & MethodRequest;
+  const parsed: ParsedRefineRequest = { ...given, strength: given.strength ?? DEFAULT_STRENGTH[given.edit] };
+  const { image, invertMask, edit, sourcePrompt } = parsed;
+  if (edit === 'sdedit' && sourcePrompt !== undefined) {
+    throw new UserError(
+      `refine: sourcePrompt ${JSON.stringify(sourcePrompt)} is the text that edit edict inverts the image under; edit sdedit inverts nothing, so leave it out`,
+    );
+  }
   if (parsed.mask === undefined) {
     if (invertMask) throw new UserError('refine: invertMask needs a mask; give one');
     return parsed;

@@ -153,7 +153,7 @@ describe('a request that cannot be met says what would be right', () => {
 
   it('another sampler', async () => {
     await expect(refine({ ...request, sampler: 'ddim' }, { pipeline })).rejects.toThrow(
-      /^refine: sampler must be edict, got ddim; no other sampler is exactly invertible$/,
+      /^refine: sampler must be edict, got ddim; no other sampler is exactly invertible, but edit sdedit takes any$/,
     );
   });
 

@@ -6,6 +6,9 @@
  * EDICT carries two latents. Inverted from one image they end a little apart, and that difference is needed to reproduce the
  * image: the mean of the two is optimised, their difference stays.
  *
+ * The edit `sdedit` is the plain rival: the image is noised to the strength and sampled again, by any sampler. With iterations, SGOOL
+ * optimises the noised latent.
+ *
  * A model for inpainting sees the image around a mask, and paints what the mask leaves open: then nothing is inverted, and the noise
  * of the seed (with a strength below 1, the noised image) is optimised as in generation.
  *
@@ -13,27 +16,38 @@
  * StableDiffusionInpaintPipeline.
  */
 import type { Denoiser } from '../../diffusion/denoiser.ts';
-import { inpaintingBlend } from '../../diffusion/inpainting-blend.ts';
+import { inpaintingBlend, mixedLatent, noisedChain } from '../../diffusion/inpainting-blend.ts';
 import { invertChain } from '../../diffusion/inversion.ts';
-import { pathFrom } from '../../diffusion/later-start.ts';
+import type { Latents, Sampler } from '../../diffusion/sampler.ts';
+import { sample } from '../../diffusion/trajectory.ts';
 import { UserError } from '../../errors.ts';
 import type { Image, ImageSize } from '../../image/image.ts';
 import { composite, openElements, softEdge } from '../../image/mask.ts';
-import type { MaskedImage } from '../../models/backbone.ts';
 import type { ModelInfo } from '../../models/model-info.ts';
 import { loadPipeline } from '../../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { withPromptLoras } from '../../pipeline/prompt-loras.ts';
-import { type MethodRequest, parseMethodRequest } from '../../request/request.ts';
+import { type RandomSource, randomSource } from '../../random/random-source.ts';
+import { parseMethodRequest } from '../../request/request.ts';
 import { type GenerateOptions, type Generation, runToEnd } from '../generate.ts';
 import { METHODS } from '../index.ts';
 import { createMethod, settingsOf } from '../run/create-method.ts';
+import type { Iteration } from '../run/iteration.ts';
 import type { Method } from '../run/method.ts';
-import { optimiseNoise, type Start } from '../run/optimise-noise.ts';
-import { denoiserOf, type Run, samplerOf, withinIteration } from '../run/run.ts';
+import { movingPart, optimiseNoise, type Start } from '../run/optimise-noise.ts';
+import {
+  denoiserOf,
+  drawFreshNoise,
+  judge,
+  type Run,
+  samplerOf,
+  stoppedIn,
+  withinIteration,
+} from '../run/run.ts';
 import { type SgoolSettings, salientObjective, sgool } from '../sgool.ts';
 import { fittingNotes, type PreparedImage, prepareImage } from './fit-image.ts';
 import {
+  type EditName,
   INVERTIBLE_SAMPLER,
   methodRequest,
   parseRefineRequest,
@@ -89,9 +103,6 @@ export async function refine(request: RefineRequest, options: GenerateOptions = 
  * @param source the image, its mask, and how they are used
  */
 export function refinement(source: RefineSource): RefineMethod {
-  /** Whether the model paints what the mask leaves open itself. */
-  const paints = ({ paintsMask }: Pick<ModelInfo, 'paintsMask'>) =>
-    paintsMask === true && source.mask !== undefined;
   const prepared = new Map<string, PreparedImage>();
   function prepare(size: ImageSize): PreparedImage {
     const key = `${size.width}x${size.height}`;
@@ -104,37 +115,22 @@ export function refinement(source: RefineSource): RefineMethod {
     prepared.set(key, fitted);
     return fitted;
   }
+  const paints = ({ paintsMask }: Pick<ModelInfo, 'paintsMask'>) =>
+    paintsMask === true && source.mask !== undefined;
+  const beginning = (model: ModelInfo) => BEGINNINGS[paints(model) ? 'painting' : source.edit];
   const definition = {
     ...sgool,
-    summary: 'optimises the noise that an image comes from until the image matches the prompt',
-    defaults: (model: ModelInfo) => (paints(model) ? {} : sgool.defaults(model)),
-    everyPreset: ({ learningRate }: SgoolSettings, model: ModelInfo) =>
-      paints(model)
-        ? {}
-        : {
-            sampler: INVERTIBLE_SAMPLER,
-            // Inverted under strong guidance, an image becomes a noise that no generation begins with: decision 0010.
-            guidanceScale: 1,
-            learningRate: learningRate / STEPS_SHORTER,
-          },
-    check(settings: SgoolSettings, model: ModelInfo) {
-      if (paints(model)) refuseSourcePrompt(source);
-      else refuseOtherSampler(settings);
-    },
+    summary: 'changes a given image until it matches the prompt',
+    defaults: (model: ModelInfo) => beginning(model).defaults(model),
+    everyPreset: (defaults: SgoolSettings, model: ModelInfo) => beginning(model).everyPreset(defaults),
+    check: (settings: SgoolSettings, model: ModelInfo) => beginning(model).check?.(settings, source),
     run(pipeline: Pipeline, run: Run<SgoolSettings>) {
-      const { image, open } = prepare(run.settings);
-      const masked = { ...run, request: { ...run.request, ...saliencyMask({ image, open }) } };
-      const painted = paints(pipeline.model) && open ? { image, open } : undefined;
-      const begun = painted ? { ...masked, maskedImage: painted } : masked;
-      return optimiseNoise(
-        pipeline,
-        begun,
-        () => salientObjective(pipeline, begun),
-        (denoiser) =>
-          painted
-            ? startPainting(pipeline, begun, denoiser, painted, source)
-            : startFromImage(pipeline, begun, denoiser, { image, open }, source),
-      );
+      const { start, runsPlain } = beginning(pipeline.model);
+      const fitted = prepare(run.settings);
+      const masked = withMask(run, fitted, source);
+      const begin = (denoiser: Denoiser) => start(pipeline, masked, denoiser, fitted, source);
+      if (runsPlain?.(run.settings)) return plainEdit(pipeline, masked, begin);
+      return optimiseNoise(pipeline, masked, () => salientObjective(pipeline, masked), begin);
     },
   };
   return {
@@ -155,96 +151,234 @@ function paintingNotes({ paintsMask }: Pick<ModelInfo, 'paintsMask'>, paints: bo
   ];
 }
 
+/** A run that knows the part that may change: it is what the saliency model `mask` finds, and what a model for inpainting paints. */
+function withMask<S extends SgoolSettings>(
+  run: Run<S>,
+  { image, open }: PreparedImage,
+  { mask }: RefineSource,
+): Run<S> {
+  if (!open) return run;
+  const data = Uint8Array.from(image.data, (_, i) => 255 * open[Math.floor(i / 3)]);
+  const request = { ...run.request, mask: { ...image, data } };
+  // The bars of a letterbox are no mask: the network sees nothing there.
+  return { ...run, request, ...(mask && { maskedImage: { image, open } }) };
+}
+
+/** A way to begin with an image. */
+interface Beginning {
+  /** Defaults that differ from the common ones. */
+  defaults(model: ModelInfo): Partial<SgoolSettings>;
+  everyPreset(defaults: SgoolSettings): Partial<SgoolSettings>;
+  /** Refuses what does not fit. @throws UserError that says what would be right */
+  check?(settings: SgoolSettings, source: RefineSource): void;
+  start(
+    pipeline: Pipeline,
+    run: Run<SgoolSettings>,
+    denoiser: Denoiser,
+    image: PreparedImage,
+    source: RefineSource,
+  ): Promise<Start>;
+  /** Whether a run with these settings makes its one image without a loss, so that no CLIP is needed. */
+  runsPlain?(settings: SgoolSettings): boolean;
+}
+
+/** The edits that a request names, and that of a mask and a model for inpainting, which takes the place of `edict`. */
+const BEGINNINGS: Readonly<Record<EditName | 'painting', Beginning>> = {
+  edict: {
+    defaults: sgool.defaults,
+    everyPreset: ({ learningRate }) => ({
+      sampler: INVERTIBLE_SAMPLER,
+      // Inverted under strong guidance, an image becomes a noise that no generation begins with: decision 0010.
+      guidanceScale: 1,
+      learningRate: learningRate / STEPS_SHORTER,
+    }),
+    check: refuseOtherSampler,
+    start: startFromInversion,
+  },
+  sdedit: {
+    // The sampler is the model's, as for plain generation, and nothing is optimised unless asked for.
+    defaults: () => ({}),
+    everyPreset: () => ({ iterations: 0 }),
+    start: startFromNoised,
+    runsPlain: ({ iterations }) => iterations === 0,
+  },
+  painting: {
+    // As in generation.
+    defaults: () => ({}),
+    everyPreset: () => ({}),
+    check: refuseEdit,
+    start: startPainting,
+  },
+};
+
 /** @throws UserError where the sampler cannot invert the image */
 function refuseOtherSampler({ sampler }: Pick<SgoolSettings, 'sampler'>): void {
   if (sampler === INVERTIBLE_SAMPLER) return;
   throw new UserError(
-    `refine: sampler must be ${INVERTIBLE_SAMPLER}, got ${sampler}; no other sampler is exactly invertible`,
+    `refine: sampler must be ${INVERTIBLE_SAMPLER}, got ${sampler}; no other sampler is exactly invertible, but edit sdedit takes any`,
   );
 }
 
-/** @throws UserError where the request describes an image that is not inverted */
-function refuseSourcePrompt({ sourcePrompt }: RefineSource): void {
-  if (sourcePrompt === undefined) return;
-  throw new UserError(
-    'refine: sourcePrompt does not go together with a mask and a model for inpainting, which inverts nothing; leave it out',
+/** @throws UserError where the request says how an image is edited that is painted instead */
+function refuseEdit(_: SgoolSettings, { edit, sourcePrompt }: RefineSource): void {
+  if (edit === 'sdedit') {
+    throw new UserError(
+      'refine: edit sdedit does not go together with a mask and a model for inpainting, which paints the mask from noise itself; leave it out, and give iterations 0 for plain inpainting',
+    );
+  }
+  if (sourcePrompt !== undefined) {
+    throw new UserError(
+      'refine: sourcePrompt does not go together with a mask and a model for inpainting, which inverts nothing; leave it out',
+    );
+  }
+}
+
+/** The image of a start as it is: one pass through the sampler. */
+async function* plainEdit(
+  pipeline: Pipeline,
+  run: Run<SgoolSettings>,
+  begin: (denoiser: Denoiser) => Promise<Start>,
+): AsyncGenerator<Iteration> {
+  const { settings, signal } = run;
+  const denoiser = await denoiserOf(pipeline, run);
+  const start = await begin(denoiser);
+  const { sampler, noise, startIndex } = start;
+  const [final] = await withinIteration('refine', 0, () =>
+    sample(sampler, denoiser, start.latents?.(noise) ?? noise, {
+      signal,
+      startIndex,
+      onStep: run.stepReporter('denoise', 0),
+    }),
   );
+  const decoded = await pipeline.decode(final, settings);
+  const edited = start.finish?.(decoded) ?? decoded;
+  const { clip, failure } = await judge(pipeline, run, edited);
+  yield run.report({ iteration: 0, latent: noise, image: edited, clip, best: true });
+  if (failure) throw stoppedIn('refine', 0, failure);
 }
 
-/** The mask of the saliency model `mask`: the part that may change is salient. */
-function saliencyMask({ image, open }: PreparedImage): Pick<MethodRequest, 'mask'> {
-  if (!open) return {};
-  const data = Uint8Array.from(image.data, (_, i) => 255 * open[Math.floor(i / 3)]);
-  return { mask: { ...image, data } };
-}
-
-async function startFromImage(
+/** EDICT's inversion of the image. */
+async function startFromInversion(
   pipeline: Pipeline,
   run: Run<SgoolSettings>,
   denoiser: Denoiser,
-  { image, open }: PreparedImage,
+  prepared: PreparedImage,
   { sourcePrompt, strength, feather }: RefineSource,
 ): Promise<Start> {
   const { settings, signal, stepReporter } = run;
   const startIndex = settings.steps - Math.max(1, Math.round(strength * settings.steps));
   // EDICT's published code lets the pair take turns from the first step that runs.
   const sampler = samplerOf(pipeline, settings, { firstStep: startIndex });
-  const clean = await pipeline.encode(image);
+  const clean = await pipeline.encode(prepared.image);
   const onStep = stepReporter('invert', 0);
   const back =
     sourcePrompt === undefined ? denoiser : await denoiserOf(pipeline, run, { prompt: sourcePrompt });
   const known = await withinIteration('refine', 0, () =>
     invertChain(sampler, back, [clean, clean], { startIndex, signal, onStep }),
   );
-  const [x, y] = known[0];
-  const mean = x.map((value, i) => (value + y[i]) / 2);
-  const apart = x.map((value, i) => (value - y[i]) / 2);
-  const start = {
-    noise: mean,
-    startIndex,
-    latents: (noise: Float64Array) => [
-      noise.map((value, i) => value + apart[i]),
-      noise.map((value, i) => value - apart[i]),
-    ],
-  };
-  if (!open) return { ...start, sampler };
-  const parts = openParts({ image, open }, denoiser, feather);
-  return { ...start, ...parts, sampler: inpaintingBlend(sampler, parts.free, known, startIndex) };
+  const start = { ...movingPart(known[0]), startIndex };
+  return { ...start, ...withinMask(sampler, known, startIndex, denoiser, prepared, feather) };
 }
 
-/** Where a model for inpainting begins: at the noise of the seed, or at the image noised to the first step that runs. */
-async function startPainting(
+/**
+ * The image with as much noise as a later step of the sampler begins with.
+ *
+ * A sample of the autoencoder's posterior, the noise, and the noise that stochastic samplers add are drawn from the stream of the
+ * seed in this order, as diffusers' StableDiffusionImg2ImgPipeline draws them.
+ *
+ * Reference: Meng et al. 2022, "SDEdit: Guided Image Synthesis and Editing with Stochastic Differential Equations".
+ *
+ * @throws UserError where the strength is less than one step
+ */
+async function startFromNoised(
   pipeline: Pipeline,
-  { settings, noise, freshNoise }: Run<SgoolSettings>,
+  { settings, seed }: Run<SgoolSettings>,
   denoiser: Denoiser,
-  masked: MaskedImage,
+  prepared: PreparedImage,
   { strength, feather }: RefineSource,
 ): Promise<Start> {
-  // Rounded down, as diffusers does.
-  const skipped = settings.steps - Math.max(1, Math.floor(strength * settings.steps));
-  const parts = openParts(masked, denoiser, feather);
-  if (skipped === 0) return { ...parts, sampler: samplerOf(pipeline, settings, { freshNoise }), noise };
-  const path = pipeline.noisePath(settings);
-  let [signal, deviation] = [0, 1];
-  const later = pathFrom(path, skipped, (level) => {
-    [signal, deviation] = [path.signal(level), path.noise(level)];
-  });
-  const sampler = samplerOf({ noisePath: () => later }, settings, { freshNoise });
-  const clean = await pipeline.encode(masked.image);
-  const noised = clean.map((value, i) => signal * value + deviation * noise[i]);
-  return { ...parts, sampler, noise: noised };
+  const startIndex = firstNoisedStep(strength, settings.steps);
+  const random = randomSource(settings.rng, seed);
+  const posterior = Float64Array.from(random.randn(denoiser.latentShape));
+  const clean = await pipeline.encode(prepared.image, posterior);
+  const { noise, sampler } = noisyChain(pipeline, settings, denoiser, random, startIndex);
+  const known = prepared.open && noisedChain(sampler, clean, noise, startIndex);
+  return {
+    noise: mixedLatent(sampler, clean, noise, startIndex),
+    startIndex,
+    ...withinMask(sampler, known, startIndex, denoiser, prepared, feather),
+  };
 }
 
-/** The elements of the noise that a mask leaves open, and the composition of the result. */
-function openParts(
-  { image, open }: MaskedImage,
+/**
+ * Where a model for inpainting begins: at the noise of the seed, or with a strength below 1 at the image noised to the first step that
+ * runs, as diffusers' StableDiffusionInpaintPipeline does.
+ *
+ * @throws UserError where the strength is less than one step
+ */
+async function startPainting(
+  pipeline: Pipeline,
+  { settings, seed }: Run<SgoolSettings>,
+  denoiser: Denoiser,
+  prepared: PreparedImage,
+  { strength, feather }: RefineSource,
+): Promise<Start> {
+  const startIndex = firstNoisedStep(strength, settings.steps);
+  const random = randomSource(settings.rng, seed);
+  const { noise, sampler } = noisyChain(pipeline, settings, denoiser, random, startIndex);
+  const noised = async () => mixedLatent(sampler, await pipeline.encode(prepared.image), noise, startIndex);
+  return {
+    noise: startIndex === 0 ? noise : await noised(),
+    startIndex,
+    ...withinMask(sampler, undefined, startIndex, denoiser, prepared, feather),
+  };
+}
+
+/**
+ * The first step of a chain that a strength leaves so many steps of, rounded down as diffusers does.
+ *
+ * @throws UserError where that is less than one step
+ */
+function firstNoisedStep(strength: number, steps: number): number {
+  const taken = Math.floor(strength * steps);
+  if (taken > 0) return steps - taken;
+  throw new UserError(
+    `refine: strength ${strength} of ${steps} steps is less than one step; use ${Math.ceil(1e4 / steps) / 1e4} or more, or more steps`,
+  );
+}
+
+/** The next noise of a stream, and a sampler that begins at a step with its own draws right behind that noise. */
+function noisyChain(
+  pipeline: Pipeline,
+  settings: SgoolSettings,
   { latentShape }: Denoiser,
+  random: RandomSource,
+  startIndex: number,
+): { noise: Float64Array; sampler: Sampler } {
+  const noise = Float64Array.from(random.randn(latentShape));
+  const freshNoise = drawFreshNoise(pipeline, settings, noise.length, random, startIndex);
+  return { noise, sampler: samplerOf(pipeline, settings, { freshNoise, firstStep: startIndex }) };
+}
+
+/**
+ * What keeps the part that a mask protects: a sampler that follows a known chain there (none is known where the network itself sees
+ * that part), and the pixels of the image at the end.
+ */
+function withinMask(
+  sampler: Sampler,
+  known: readonly (Latents | undefined)[] | undefined,
+  startIndex: number,
+  { latentShape }: Denoiser,
+  { image, open }: PreparedImage,
   feather: number | undefined,
-): Required<Pick<Start, 'free' | 'finish'>> {
+): Pick<Start, 'sampler' | 'free' | 'finish'> {
+  if (!open) return { sampler };
+  const free = openElements(open, image.width, latentShape);
   const edge = feather ?? Math.round(Math.min(image.width, image.height) / 64);
   const weights = softEdge(open, image.width, edge);
   return {
-    free: openElements(open, image.width, latentShape),
+    sampler: known ? inpaintingBlend(sampler, free, known, startIndex) : sampler,
+    free,
     finish: (decoded) => composite(image, decoded, weights),
   };
 }

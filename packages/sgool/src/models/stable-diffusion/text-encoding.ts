@@ -6,7 +6,7 @@ import { textEncoder } from '../../networks/text/text-encoder.ts';
 import { type ClipTextConfig, clipTextConfig } from '../../networks/text/text-encoder-config.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 import { FIRST_EMBEDDING_ID } from '../../text/embedding-tokens.ts';
-import { fittedIds } from '../../text/fitted-ids.ts';
+import { checkIds, fittedIds } from '../../text/fitted-ids.ts';
 import { emptyChunk, type PromptChunk, promptChunks } from '../../text/prompt/chunks.ts';
 import type { ParsedPrompt } from '../../text/prompt/prompt.ts';
 import { type PromptPart, textOf } from '../../text/prompt/weighted-text.ts';
@@ -72,12 +72,7 @@ export function promptEncoder(
   const known = new Map<string, Promise<Float32Array>>();
 
   async function run(ids: Int32Array, clipSkip: number): Promise<Float32Array> {
-    const outside = ids.find((id) => id >= config.vocab_size && id < FIRST_EMBEDDING_ID);
-    if (outside !== undefined) {
-      throw new UserError(
-        `${component.dir}: the tokenizer gives a token the id ${outside}, but there are embeddings for ${config.vocab_size} tokens only`,
-      );
-    }
+    checkIds(ids, config.vocab_size, component.dir, FIRST_EMBEDDING_ID);
     const layers = config.num_hidden_layers - (clipSkip - 1);
     if (layers < 1) {
       throw new UserError(

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { dot } from '../numbers.ts';
 import { VALUES } from '../request/testing.ts';
-import { pathFrom } from './later-start.ts';
 import type { Latents } from './sampler.ts';
 import { SAMPLER_NAMES } from './sampler-names.ts';
 import { namedSampler } from './samplers/named-sampler.ts';
@@ -24,21 +23,19 @@ const path = createSchedule({
 });
 const denoiser = tanhDenoiser(randomWeights(SIZE));
 const freshNoise = (step: number) => randomNormal(SIZE, 40 + step);
-/** The noise of the whole chain at the same place. */
-const laterNoise = (step: number) => freshNoise(step + SKIPPED);
 
 it.each(SAMPLER_NAMES.filter((name) => name !== 'dpm-sde'))(
   '%s: once they have a history, the steps are those of the whole chain',
   async (sampler) => {
     const settings = { ...VALUES, sampler, steps: STEPS, eta: 0, edictOutput: 'both' } as const;
     const whole = namedSampler(path, settings, { freshNoise });
-    const later = namedSampler(pathFrom(path, SKIPPED), settings, { freshNoise: laterNoise });
-    expect(later.timesteps).toHaveLength(whole.timesteps.length - SKIPPED);
+    const later = namedSampler(path, settings, { freshNoise, firstStep: SKIPPED });
+    expect(later.timesteps).toEqual(whole.timesteps);
     let state: Latents = whole.initial(randomNormal(SIZE));
     for (let step = 0; step < whole.steps; step++) {
       const next = await runStep(whole, state, step, denoiser);
       if (step >= SKIPPED + 4) {
-        const same = await runStep(later, state, step - SKIPPED, denoiser);
+        const same = await runStep(later, state, step, denoiser);
         same.forEach((latent, i) => {
           expect(maxDifference(latent, next[i]), `step ${step}, latent ${i}`).toBeLessThan(1e-9); // EDICT rounds to a grid of its chain
         });
@@ -48,14 +45,15 @@ it.each(SAMPLER_NAMES.filter((name) => name !== 'dpm-sde'))(
   },
 );
 
-/** Of so many last steps of the chain, and with a trial step where there is one. */
 describe.each([1, 2, 3])('the last %i steps alone', (left) => {
   it.each(SAMPLER_NAMES)('%s: make a chain with a gradient', async (sampler) => {
     const settings = { ...VALUES, sampler, steps: STEPS, eta: 0, edictOutput: 'x' } as const;
-    const chain = namedSampler(pathFrom(path, STEPS - left), settings, { freshNoise });
+    const startIndex = STEPS - left;
+    const chain = namedSampler(path, settings, { freshNoise, firstStep: startIndex });
     const [noise, cotangent] = [randomNormal(SIZE, 2), randomNormal(SIZE, 3)];
-    const along = (start: Float64Array) => sample(chain, denoiser, start).then(([end]) => end);
-    const trajectory = await runTrajectory('checkpointed', chain, denoiser, noise);
+    const along = (start: Float64Array) =>
+      sample(chain, denoiser, start, { startIndex }).then(([end]) => end);
+    const trajectory = await runTrajectory('checkpointed', chain, denoiser, noise, { startIndex });
     const gradient = await trajectory.pullback([cotangent]);
     const step = 1e-4;
     const moved = async (i: number, by: number) =>
@@ -71,22 +69,15 @@ it('UniPC counts the steps that it does not correct from the beginning of the wh
   const settings = { ...VALUES, sampler: 'unipc', steps: STEPS } as const;
   const end = async (disable_corrector: number[]) => {
     const scheduler = createSchedule({ ...path.config, disable_corrector });
-    const chain = namedSampler(pathFrom(scheduler, SKIPPED), settings);
-    return (await sample(chain, denoiser, randomNormal(SIZE)))[0];
+    const chain = namedSampler(scheduler, settings, { firstStep: SKIPPED });
+    return (await sample(chain, denoiser, randomNormal(SIZE), { startIndex: SKIPPED }))[0];
   };
   expect(await end([0])).toEqual(await end([]));
   expect(await end([SKIPPED])).not.toEqual(await end([]));
 });
 
-it('begins at the level of its first step, with the latent as it is given', async () => {
-  const levels: number[] = [];
-  const later = namedSampler(
-    pathFrom(path, SKIPPED, (level) => levels.push(level)),
-    { ...VALUES, sampler: 'ddim', steps: STEPS },
-  );
-  const stops = path.stops(STEPS);
-  expect(levels).toEqual([stops.levels[SKIPPED]]);
-  expect(later.timesteps).toEqual(stops.timesteps.slice(SKIPPED));
-  const noise = randomNormal(SIZE);
-  expect(later.initial(noise)).toEqual([noise]);
+it('mixes image and noise to the level where the first step begins', () => {
+  const later = namedSampler(path, { ...VALUES, sampler: 'ddim', steps: STEPS }, { firstStep: SKIPPED });
+  const level = path.stops(STEPS).levels[SKIPPED];
+  expect(later.mixAt(SKIPPED)).toEqual({ signal: path.signal(level), noise: path.noise(level) });
 });
