@@ -82,7 +82,7 @@ export {
 } from './ops/optimisers.ts';
 export { avgPool2d, maxPool2d, type PoolOptions, resizeNearest } from './ops/pool.ts';
 export { max, mean, min } from './ops/reduce.ts';
-export { resizeBilinear } from './ops/resize.ts';
+export { resizeBilinear, resizeNearestTo } from './ops/resize.ts';
 export { type AxisSlice, concat, full, pad, slice, split, stack, transpose, zerosLike } from './ops/shape.ts';
 export { logSoftmax, softmax } from './ops/softmax.ts';
 export { upsampledConv2d } from './ops/upsampled-conv.ts';

@@ -52,6 +52,7 @@ export type { Method } from './methods/run/method.ts';
 export type {
   Backbone,
   DenoiserOptions,
+  MaskedImage,
   PromptFit as ModelPromptFit,
   PromptReading,
 } from './models/backbone.ts';

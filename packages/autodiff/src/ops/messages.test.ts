@@ -33,6 +33,7 @@ import {
   reshape,
   resizeBilinear,
   resizeNearest,
+  resizeNearestTo,
   scalar,
   slice,
   softmax,
@@ -149,6 +150,11 @@ const table: [what: string, program: (given: Given) => unknown, message: string]
     'resizeNearest',
     ({ image }) => resizeNearest(image, 1.5),
     'resizeNearest: needs [batch, channels, h, w] and a whole factor, got [2,3,6,6] and 1.5',
+  ],
+  [
+    'resizeNearestTo',
+    ({ a }) => resizeNearestTo(a, 2, 2),
+    'resizeNearestTo: needs [batch, channels, h, w], got [2,3]',
   ],
   [
     'resizeBilinear',

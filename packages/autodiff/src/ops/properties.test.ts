@@ -31,6 +31,7 @@ import {
   reshape,
   resizeBilinear,
   resizeNearest,
+  resizeNearestTo,
   type Shape,
   silu,
   slice,
@@ -180,6 +181,7 @@ it('pooling and resizing', () =>
       await expectGradient(shapes, ({ x }) => square(maxPool2d(x, options)), { seed: s, values: apart });
       await expectGradient(shapes, ({ x }) => resizeNearest(x, kernel), { seed: s });
       await expectGradient(shapes, ({ x }) => resizeBilinear(x, ...size), { seed: s });
+      await expectGradient(shapes, ({ x }) => resizeNearestTo(x, ...size), { seed: s });
       await expectGradient(shapes, ({ x }) => square(avgPool2d(x, options)), { seed: s, twice: true });
     },
   ));

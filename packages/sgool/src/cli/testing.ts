@@ -37,10 +37,21 @@ export interface FakeOptions {
   readonly openError?: Error;
   /** Length of a prompt, in words, that is not cut off. */
   readonly maxTokens?: number;
+  /** File whose hash names the model. */
+  readonly weightsPath?: string;
+  /** Whether the model is one for inpainting. */
+  readonly paintsMask?: boolean;
 }
 
 /** A model without networks, and methods with the settings of the real ones that yield one disc after the other. */
-export function fakeEngine({ before, scores = [], openError, maxTokens = 75 }: FakeOptions = {}): Engine {
+export function fakeEngine({
+  before,
+  scores = [],
+  openError,
+  maxTokens = 75,
+  weightsPath,
+  paintsMask = false,
+}: FakeOptions = {}): Engine {
   const model: Pipeline['model'] = {
     name: 'toybox',
     dir: 'nowhere',
@@ -49,8 +60,10 @@ export function fakeEngine({ before, scores = [], openError, maxTokens = 75 }: F
     scaleFactor: 8,
     sizeMultiple: 8,
     latentChannels: 4,
+    paintsMask,
     has: { clip: true, clipB: true, transalnet: false },
     hint: {},
+    ...(weightsPath === undefined ? {} : { weightsPath }),
   };
   const pipeline: Pick<Pipeline, 'model' | 'checkPrompt' | 'score' | 'detector' | 'dispose'> = {
     model,

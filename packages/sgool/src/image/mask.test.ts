@@ -15,6 +15,18 @@ it('takes the brighter half of the greys for what may change, or the darker one'
   expect([...mayChange(mask, true)]).toEqual([0, 0, 1, 1]);
 });
 
+it.each([
+  [[0, 255, 0], 1],
+  [[255, 0, 0], 0],
+  [[0, 0, 255], 0],
+  [[255, 0, 255], 0],
+  [[255, 255, 0], 1],
+  [[127, 127, 127], 0],
+  [[128, 128, 128], 1],
+] as const)('takes colours by their luma: %j', (colour, open) => {
+  expect([...mayChange(createImage(1, 1, colour), false)]).toEqual([open]);
+});
+
 it('frees each element of the latent that has an open pixel, in all channels', () => {
   const open = mayChange(maskOf('#...', '....', '....', '..#.'), false);
   expect([...openElements(open, 4, [1, 2, 2, 2])]).toEqual([1, 0, 0, 1, 1, 0, 0, 1]);

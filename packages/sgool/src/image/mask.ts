@@ -2,12 +2,17 @@
 import { maximum } from '../numbers.ts';
 import { createImage, type Image } from './image.ts';
 
-/** 1 for each pixel that may change: those brighter than middle grey, or the others where the mask is inverted. */
+/**
+ * 1 for each pixel that may change: those brighter than middle grey, or the others where the mask is inverted. Colours count by
+ * their luma, in whole numbers as Pillow computes it.
+ *
+ * Reference: Pillow, src/libImaging/Convert.c (rgb2l); diffusers, VaeImageProcessor (do_convert_grayscale, do_binarize)
+ */
 export function mayChange({ width, height, data }: Image, inverted: boolean): Uint8Array {
   const open = new Uint8Array(width * height);
   for (let i = 0; i < open.length; i++) {
-    const bright = data[3 * i] + data[3 * i + 1] + data[3 * i + 2] >= 1.5 * 255;
-    open[i] = bright === inverted ? 0 : 1;
+    const luma = (19595 * data[3 * i] + 38470 * data[3 * i + 1] + 7471 * data[3 * i + 2] + 32768) >> 16;
+    open[i] = luma >= 128 === inverted ? 0 : 1;
   }
   return open;
 }

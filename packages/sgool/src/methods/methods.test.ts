@@ -53,6 +53,20 @@ describe.each(METHOD_NAMES)('%s', (name) => {
     if (rounds.length > 1) expect(rounds[1].image.data).not.toEqual(rounds[0].image.data);
   });
 
+  it.each([
+    [20, 28],
+    [36, 8],
+    [8, 60],
+  ])('makes images whose latents the strides of the UNet do not divide: %i x %i', async (width, height) => {
+    const settings = { ...request, iterations: 1, steps: 2, width, height };
+    const rounds = await collect(methods[name].run(pipeline, requestTo(name, settings)));
+    for (const { image, latent } of rounds) {
+      expect(image).toMatchObject({ width, height });
+      expect(latent).toHaveLength((4 * width * height) / 16);
+    }
+    if (rounds.length > 1) expect(rounds[1].image.data).not.toEqual(rounds[0].image.data);
+  });
+
   it("takes everything from torch's generator of a graphics card where rng says so", async () => {
     const settings = { ...request, iterations: 1, rng: 'cuda' as const };
     const [first] = await collect(methods[name].run(pipeline, requestTo(name, settings)));

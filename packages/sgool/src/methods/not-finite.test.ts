@@ -24,15 +24,17 @@ const image = {
 };
 const request = { prompt: 'a red cat', seed: 1, steps: 2, iterations: 1 };
 
-type User = MethodName | 'refine';
-const ALL: readonly User[] = [...METHOD_NAMES, 'refine'];
+type User = MethodName | 'refine' | 'sdedit';
+const ALL: readonly User[] = [...METHOD_NAMES, 'refine', 'sdedit'];
 
 /** Runs a method and gives its images and how it ended. */
 async function run(user: User, pipeline: Awaited<ReturnType<typeof loadPipeline>>) {
   const { iterations, ...short } = request;
-  const hasIterations = user === 'refine' || Object.hasOwn(methods[user].settings, 'iterations');
+  const isEdit = user === 'refine' || user === 'sdedit';
+  const edit = user === 'sdedit' ? user : 'edict';
+  const method = isEdit ? refinement(parseRefineRequest({ ...short, image, edit })) : methods[user];
+  const hasIterations = user !== 'sdedit' && Object.hasOwn(method.settings, 'iterations');
   const input = hasIterations ? request : short;
-  const method = user === 'refine' ? refinement(parseRefineRequest({ ...input, image })) : methods[user];
   const given: Iteration[] = [];
   try {
     for await (const iteration of method.run(pipeline, input)) given.push(iteration);
@@ -74,8 +76,8 @@ const NETWORKS: readonly [
   [
     'vae',
     ['encoder.conv_in.weight', 'quant_conv.bias'],
-    /encoder \S+: its output latent holds/,
-    ['refine'],
+    /encoder \S+.*: its output latent holds/,
+    ['refine', 'sdedit'],
     0,
   ],
   [
@@ -96,7 +98,7 @@ const NETWORKS: readonly [
     'clip',
     ['text_model.embeddings.position_embedding.weight', 'text_projection.weight'],
     /clip text 12: its output embedding holds/,
-    ['sd', 'best-of'],
+    ['sd', 'best-of', 'sdedit'],
     1,
   ],
   [

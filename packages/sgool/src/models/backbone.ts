@@ -35,6 +35,14 @@ export interface PromptReading {
   readonly clipSkip?: number;
 }
 
+/** An image of which a part is painted anew. */
+export interface MaskedImage {
+  /** In the size of the result. */
+  readonly image: Image;
+  /** 1 for each pixel that is painted, 0 for those that are seen. */
+  readonly open: Uint8Array;
+}
+
 export interface DenoiserOptions extends ImageSize, PromptReading {
   readonly prompt: string;
   /** Default: the empty prompt. */
@@ -46,6 +54,8 @@ export interface DenoiserOptions extends ImageSize, PromptReading {
   readonly guidanceStop?: number;
   /** How far the guided prediction is scaled back to the deviation of the unguided one, 0 to 1. Default 0. */
   readonly guidanceRescale?: number;
+  /** What a network sees that paints masks (`BackboneInfo.paintsMask`); others ignore it. Default: all is open. */
+  readonly maskedImage?: MaskedImage;
   /** The times of the sampler's steps, noisiest first; needed by prompts that change from step to step. */
   readonly timesteps?: readonly number[];
   /** Counted up by every call. */

@@ -22,6 +22,11 @@ export interface BackboneInfo {
   /** Pixels that both sides of an image must be a multiple of. */
   readonly sizeMultiple: number;
   readonly latentChannels: number;
+  /**
+   * Whether the network also sees a mask and the image around it, and so paints what the mask leaves open (an inpainting model).
+   * Without a mask it paints the whole image.
+   */
+  readonly paintsMask?: boolean;
   /** The sampler that the model's files name. */
   readonly sampler?: SamplerName;
   /** What is wrong with the sampler that they name, in one line; then a sampler has to be chosen. */

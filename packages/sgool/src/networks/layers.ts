@@ -9,6 +9,7 @@ import {
   linear,
   type Padding,
   reshape,
+  resizeNearestTo,
   scoped,
   type Tensor,
   transpose,
@@ -57,10 +58,22 @@ export function convLayer(
   });
 }
 
-/** 3x3 convolution of [batch, channels, h, w] after nearest-neighbour upsampling by 2: [batch, outChannels, 2 * h, 2 * w]. */
-export function upsampleLayer(weights: Weights, name: string, x: Tensor, outChannels: number): Tensor {
+/**
+ * 3x3 convolution of [batch, channels, h, w] after nearest-neighbour upsampling: [batch, outChannels, height, width].
+ *
+ * @param size height and width of the result. Default twice those of x
+ */
+export function upsampleLayer(
+  weights: Weights,
+  name: string,
+  x: Tensor,
+  outChannels: number,
+  [height, width]: readonly [number, number] = [2 * x.shape[2], 2 * x.shape[3]],
+): Tensor {
   const weight = weights.get(`${name}.weight`, [outChannels, x.shape[1], 3, 3]);
-  return upsampledConv2d(x, weight, weights.get(`${name}.bias`, [outChannels]));
+  const bias = weights.get(`${name}.bias`, [outChannels]);
+  if (height === 2 * x.shape[2] && width === 2 * x.shape[3]) return upsampledConv2d(x, weight, bias);
+  return conv2d(resizeNearestTo(x, height, width), weight, bias, { padding: 1 });
 }
 
 /** Group norm of [batch, channels, ...], with `<name>.weight` and `<name>.bias` [channels], optionally followed by SiLU. */

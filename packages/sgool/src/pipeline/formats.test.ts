@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compile, type TensorMap, type TensorSpec, trace } from '@sgool/autodiff';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { required } from '../errors.ts';
 import { runToEnd } from '../methods/generate.ts';
 import { methods } from '../methods/index.ts';
 import { componentOf } from '../models/components.ts';
@@ -15,10 +16,11 @@ import { unet } from '../networks/unet/unet.ts';
 import { unetConfig } from '../networks/unet/unet-config.ts';
 import { openSafetensors, readTypedTensor } from '../weights/formats/safetensors.ts';
 import { openTensorFile } from '../weights/formats/tensor-file.ts';
-import { valuesOf } from '../weights/formats/tensor-views.ts';
+import { float32Of, valuesOf } from '../weights/formats/tensor-views.ts';
 import { type TensorToWrite, writeSafetensors } from '../weights/formats/write-safetensors.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import { openModel } from '../weights/open/open-model.ts';
+import { readConfig } from '../weights/sources/read-config.ts';
 import { type LoadOptions, loadPipeline } from './load-pipeline.ts';
 
 const data = new URL('../../../../fixtures/data/', import.meta.url).pathname;
@@ -171,6 +173,39 @@ describe('checkpoints that are put together in other ways', () => {
     expect(model.schedulerConfig._class_name).toBe('LCMScheduler');
   });
 
+  it('opens a model for inpainting, by the input of its UNet', async () => {
+    const first = 'model.diffusion_model.input_blocks.0.0.weight';
+    const { tensors } = await openTensorFile(`${formats}/ldm-v1-legacy.ckpt`);
+    const plain = required(tensors.get(first));
+    const [width] = plain.shape;
+    // Weights of zero for the mask and the masked image: it makes what the plain model makes.
+    const data = new Float32Array(width * 9 * 9);
+    float32Of(plain).forEach((value, i) => {
+      data[Math.floor(i / 36) * 81 + (i % 36)] = value;
+    });
+    const path = await written('ldm-v1-legacy.ckpt', (name) => (name === first ? undefined : name), {
+      [first]: { dtype: 'F32', shape: [width, 9, 3, 3], data },
+    });
+    expect(componentOf(await openModel(path), 'unet').config.in_channels).toBe(9);
+    const options = { config: await inpaintingConfig(), clip: folder };
+    const pipeline = await loadPipeline(path, options);
+    expect(pipeline.model).toMatchObject({ paintsMask: true, latentChannels: 4 });
+    await pipeline.dispose();
+    const expected = await results(folder);
+    const actual = await results(path, options);
+    const levels = actual.image.map((value, i) => Math.abs(value - expected.image[i]));
+    expect(Math.max(...levels)).toBeLessThanOrEqual(1);
+  });
+
+  /** The configurations of the plain folder, but for the UNet's input. */
+  async function inpaintingConfig() {
+    const config = join(dir, 'config');
+    await cp(folder, config, { recursive: true });
+    const place = join(config, 'unet', 'config.json');
+    await writeFile(place, JSON.stringify({ ...(await readConfig(place)), in_channels: 9 }));
+    return config;
+  }
+
   it('takes an autoencoder from elsewhere, of a checkpoint or with names of its own', async () => {
     const expected = await results(folder);
     const bare = await written('ldm-v1-legacy.ckpt', (name) =>
@@ -211,7 +246,11 @@ describe('checkpoints that are put together in other ways', () => {
     const inputs = (channels: number) => ({
       [first]: { dtype: 'F32', shape: [1, channels, 1, 1], data: new Float32Array(channels) },
     });
-    await refused(inputs(9), /an inpainting model \(9 input channels\)/, first);
+    await refused(
+      inputs(6),
+      /a model with 6 input channels is not supported; 4 are, and 9 for inpainting/,
+      first,
+    );
     await refused(inputs(5), /a model with a depth map \(5 input channels\)/, first);
     await refused({ 'conditioner.embedders.1.model.ln_final.weight': row }, /Stable Diffusion XL/);
     await refused({ 'model.diffusion_model.joint_blocks.0.x': row }, /Stable Diffusion 3/);
@@ -262,6 +301,45 @@ describe('Stable Diffusion 2.x in one file', () => {
     expect(await predicted()).toEqual(['v_prediction', 96]);
     expect(await predicted({ predictionType: 'epsilon' })).toEqual(['epsilon', 64]);
   });
+
+  it.each([24, 23])(
+    'knows its text encoder under the names of stable-diffusion.cpp: %i layers',
+    async (layers) => {
+      const { tensors } = await openTensorFile(`${formats}/ldm-v2/model.ckpt`);
+      const others = [...tensors].filter(([name]) => !name.startsWith('cond_stage_model.'));
+      const text = 'cond_stage_model.transformer.text_model.';
+      const zeros = (...shape: number[]): TensorToWrite => ({
+        dtype: 'U8',
+        shape,
+        data: new Uint8Array(shape.reduce((all, size) => all * size, 1)),
+      });
+      const path = join(dir, 'cpp.safetensors');
+      await writeSafetensors(path, {
+        ...Object.fromEntries(
+          others.map(([name, one]) => [name, { dtype: one.dtype, shape: one.shape, data: valuesOf(one) }]),
+        ),
+        // The width decides; the rest of a layer is not looked at.
+        [`${text}embeddings.token_embedding.weight`]: zeros(64, 1024),
+        [`${text}embeddings.position_embedding.weight`]: zeros(77, 1024),
+        [`${text}encoder.layers.0.mlp.fc1.weight`]: zeros(4096, 1024),
+        [`${text}final_layer_norm.weight`]: zeros(1024),
+        ...Object.fromEntries(
+          Array.from({ length: layers }, (_, i) => [
+            `${text}encoder.layers.${i}.layer_norm1.weight`,
+            zeros(1024),
+          ]),
+        ),
+      });
+      const model = await openModel(path);
+      const { config, weights } = componentOf(model, 'text_encoder');
+      // The last of 24 layers is not used; a file with 23 has lost it already.
+      expect(config).toMatchObject({ num_hidden_layers: 23, hidden_act: 'gelu', hidden_size: 1024 });
+      expect(weights.names().filter((name) => name.includes('layers.23.'))).toEqual([]);
+      expect(weights.names().filter((name) => name.includes('layers.22.'))).toHaveLength(1);
+      expect(model.schedulerConfig.prediction_type).toBe('v_prediction');
+      expect(model.tokenizerConfig).toEqual({ pad_token: '!' });
+    },
+  );
 
   it('reads configurations off the shapes', async () => {
     const model = await openModel(`${formats}/ldm-v2/model.ckpt`);

@@ -28,7 +28,7 @@ describe('pipeline', () => {
       width: 32,
       height: 32,
       scaleFactor: 4,
-      sizeMultiple: 8,
+      sizeMultiple: 4,
       latentChannels: 4,
       has: { clip: true, clipB: true, transalnet: true },
     });

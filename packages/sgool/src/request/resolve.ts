@@ -42,9 +42,11 @@ export function resolveSettings<S extends MethodSettings>(
     );
   }
   for (const side of ['width', 'height'] as const) {
-    if (settings[side] % model.sizeMultiple !== 0) {
+    const { sizeMultiple: unit, name } = model;
+    if (settings[side] % unit !== 0) {
+      const below = unit * Math.max(1, Math.floor(settings[side] / unit));
       throw new UserError(
-        `request: ${side} must be a multiple of ${model.sizeMultiple} for ${model.name}, got ${settings[side]}`,
+        `request: ${side} must be a multiple of ${unit} for ${name}, got ${settings[side]}; use ${below} or ${below + unit}`,
       );
     }
   }

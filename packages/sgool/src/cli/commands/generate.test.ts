@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -84,6 +84,36 @@ describe('generate', () => {
     if (code === 0) expect(stdout).not.toContain(join('out', 'image.png'));
     else expect(stderr).toMatch(/^sgool: /);
     expect(await readFile(inFolder('run.json'), 'utf8')).toBe(first);
+  });
+
+  it('hashes the weights while it runs, and names them in every record', async () => {
+    const weightsPath = join(cwd, 'model.ckpt');
+    await writeFile(weightsPath, 'abc');
+    expect(await sgool(generate(), { fake: { weightsPath } })).toMatchObject({ code: 0 });
+    const record = JSON.parse(await readFile(inFolder('run.json'), 'utf8'));
+    expect(record).toMatchObject({ modelHash: 'ba7816bf8f' });
+    const { parameters } = readPngText(await readFile(inFolder('before.png')));
+    expect(parameters).toMatch(/Model hash: ba7816bf8f/);
+  });
+
+  it('stops at Ctrl-C while it hashes, and keeps the image that it has', async () => {
+    const weightsPath = join(cwd, 'large.ckpt');
+    await writeFile(weightsPath, '');
+    // Some minutes of hashing.
+    await truncate(weightsPath, 2 ** 37);
+    const host = fakeHost(cwd, {
+      engine: fakeEngine({
+        weightsPath,
+        before: (iteration) => {
+          if (iteration === 0) setTimeout(() => host.interrupt(), 50);
+        },
+      }),
+    });
+    expect(await runCli(generate(), host)).toBe(130);
+    const record = JSON.parse(await readFile(inFolder('run.json'), 'utf8'));
+    expect(record).toMatchObject({ status: 'stopped' });
+    expect(record).not.toHaveProperty('modelHash');
+    expect(await readdir(join(cwd, 'out'))).toContain('image.png');
   });
 
   it('stops at Ctrl-C with the best so far', async () => {

@@ -55,6 +55,27 @@ describe('refine', () => {
     expect(parseParameters(defined(parameters)).settings).toMatchObject({ 'Denoising strength': '0.5' });
   });
 
+  it.each([
+    [{ paintsMask: true }, ['--mask', 'mask.png'], /painted image in/, /paints what the mask leaves open/],
+    [{ paintsMask: true }, [], /the image itself in/, /for inpainting: without a mask/],
+    [{}, ['--mask', 'mask.png'], /the image itself in/, undefined],
+  ])('says what the model makes of the image: %j with %j', async (fake, more, first, note) => {
+    const { code, stderr } = await sgool(refine(...more), { fake, isTTY: true });
+    expect(code).toBe(0);
+    expect(stderr).toMatch(first);
+    if (note) expect(stderr).toMatch(note);
+    else expect(stderr).not.toMatch(/for inpainting/);
+  });
+
+  it('takes any sampler for a model that paints masks, and its defaults are those of generation', async () => {
+    const fake = { paintsMask: true };
+    const { code } = await sgool(refine('--mask', 'mask.png', '--sampler', 'euler'), { fake });
+    expect(code).toBe(0);
+    expect((await savedRun()).request).toMatchObject({ sampler: 'euler', guidanceScale: 7.5 });
+    const { stderr } = await sgool(['generate', PROMPT, '--out', 'plain'], { fake });
+    expect(stderr).toMatch(/the model is for inpainting: without an image it paints all of it/);
+  });
+
   it('writes down a command that does the same again', async () => {
     await sgool(refine('--mask', 'mask.png', '--no-invert-mask', '--feather', '3', '--fit', 'letterbox'));
     const { repeat } = await savedRun();

@@ -20,17 +20,24 @@ optimisation continues from there; use it for larger changes.
 
 With --mask only the white part of the mask may change: all other pixels of the
 result keep their exact values. The mask must have the shape of the image; grey
-counts as white if it is brighter than the middle, transparent as black.
+counts as white if it is brighter than the middle, a colour by its luma,
+transparent as black.
+
+A model for inpainting (9 input channels) paints the white part of the mask from
+the noise of the seed: nothing is inverted, the sampler and the guidance are
+those of generation, and with a --strength below 1 the noised image is the start.
+--iterations 0 is then plain inpainting. This takes the place of --edit edict;
+--edit sdedit and --from are refused there.
 
 With --edit sdedit the image is not inverted: it gets as much noise as --strength
 (0.8) of the steps begins with, and is sampled again under the prompt, by any
-sampler and with guidance, as image-to-image pipelines do. It is quick, needs no CLIP, differs from seed to seed, and keeps
-less of the image. With --mask the protected part is put in at every step.
---iterations optimises the noised latent.
+sampler and with guidance, as image-to-image pipelines do. It is quick, needs no
+CLIP, differs from seed to seed, and keeps less of the image. With --mask the
+protected part is put in at every step. --iterations optimises the noised latent.
 
 For less change, use fewer --iterations or a lower --strength. --iterations 0
-shows the image as the autoencoder reproduces it (unless there is --from or
---edit sdedit).
+shows the image as the autoencoder reproduces it (unless there is --from,
+--edit sdedit, or a model for inpainting with --mask).
 
 The output folder holds image.png (the best image so far), input.png (the image
 as scaled for the model), before.png (the image before the optimisation),

@@ -204,7 +204,8 @@ function imageOptions(only?: MethodSchema): CliOption[] {
     {
       flag: 'size',
       argument: 'pixels',
-      description: 'size of the image in pixels, a side or width x height: 512 or 512x384',
+      description:
+        'size of the image in pixels, a side or width x height: 512 or 512x384; most models need multiples of 8',
       group: MAIN,
       keys: SIZE,
       parse: parseSize,
@@ -240,14 +241,15 @@ export const generateOptions = (): CliOption[] => imageOptions();
 /** How options of `refine` differ from those of `generate`. */
 const REFINE_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> = {
   seed: {
-    description: 'seed of random cutouts and perturbations; -1 draws one and reports it (default: -1)',
+    description:
+      'seed of random cutouts and perturbations, and of the noise that sdedit and a model for inpainting start from; -1 draws one and reports it (default: -1)',
   },
   iterations: { description: 'iterations after the plain image: updates of the noise' },
   maskFile: {
     description: 'image that is white where the image may change and black where it must stay',
   },
   sampler: {
-    description: `sampler: ${INVERTIBLE_SAMPLER}, the only one that is exactly invertible, for the edit edict; for sdedit any: ${SETTINGS.sampler.options.join(', ')}`,
+    description: `sampler: ${INVERTIBLE_SAMPLER}, the only one that is exactly invertible, for the edit edict; for sdedit, and for a mask and a model for inpainting, any: ${SETTINGS.sampler.options.join(', ')}`,
   },
 };
 

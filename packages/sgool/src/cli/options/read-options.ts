@@ -13,7 +13,7 @@ import { listOf, type MethodSchema, noSuchOption } from '../../request/request.t
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { inputPath } from '../inputs.ts';
-import type { WeightHashes } from '../run/file-hashes.ts';
+import type { RecordedHashes } from '../run/file-hashes.ts';
 import { quoteArgument } from '../terminal/format.ts';
 import {
   generateOptions,
@@ -65,7 +65,7 @@ export interface ImageCommand {
   readonly warnings: readonly string[];
   readonly notes: readonly string[];
   /** Hashes of the weights that the run should have, for a repeated one. */
-  readonly recordedHashes?: WeightHashes;
+  readonly recordedHashes?: RecordedHashes;
 }
 
 /** Adds the options, and those that all such commands have. */

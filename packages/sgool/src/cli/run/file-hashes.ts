@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
-import { parseJsonObject } from '../../platform/json.ts';
-import { readPlainChunks, utf8, withPlainFile } from '../../platform/plain-file.ts';
+import { readPlainChunks } from '../../platform/plain-file.ts';
 import { occursIn } from '../../text/embedding-tokens.ts';
+import { openSafetensors } from '../../weights/formats/safetensors.ts';
 import type { LoraChoice } from '../../weights/open/lora.ts';
 import type { LoraStrength } from '../../weights/open/lora-strength.ts';
 import { type EmbeddingChoice, openEmbedding } from '../../weights/open/textual-inversion.ts';
@@ -26,34 +26,49 @@ export interface NamedEmbedding {
   readonly hash: string;
 }
 
-/** What names the weights of a run. */
+/** What the records of a run say of its weights. */
 export interface WeightHashes {
+  /** Of the file with the weights of the denoiser, as AUTOMATIC1111's web UI writes it. */
   readonly modelHash?: string;
-  readonly loras?: readonly Pick<NamedLora, 'name' | 'hash'>[];
+  readonly loras?: readonly NamedLora[];
+  /** Those that occur in the prompts. */
   readonly embeddings?: readonly NamedEmbedding[];
 }
 
-/** SHA-256 of a file from a place in it on, in hexadecimal digits. */
-export async function fileHash(path: string, start = 0): Promise<string> {
+/** What a record of any tool says: of LoRAs no more than name and hash. */
+export interface RecordedHashes extends Omit<WeightHashes, 'loras'> {
+  readonly loras?: readonly Pick<NamedLora, 'name' | 'hash'>[];
+}
+
+export interface HashOptions {
+  /** First byte that counts. Default 0. */
+  readonly start?: number;
+  /** Ends it, with an error. */
+  readonly signal?: AbortSignal;
+}
+
+/** SHA-256 of a file, in hexadecimal digits. */
+export async function fileHash(path: string, { start = 0, signal }: HashOptions = {}): Promise<string> {
   const hash = createHash('sha256');
-  await readPlainChunks(path, (chunk) => hash.update(chunk), { start });
+  await readPlainChunks(path, (chunk) => hash.update(chunk), { start, ...(signal && { signal }) });
   return hash.digest('hex');
 }
 
 /** Hashes of weights by file as it is now: a series of runs on one model reads its gigabytes once. */
 const known = new Map<string, Promise<string>>();
 
-async function weightsHash(path: string, start = 0): Promise<string> {
+async function weightsHash(path: string, options: HashOptions = {}): Promise<string> {
   const { size, mtimeMs } = await stat(path);
-  const key = `${path} ${size} ${mtimeMs} ${start}`;
-  const hash = known.get(key) ?? fileHash(path, start);
+  const key = `${path} ${size} ${mtimeMs} ${options.start ?? 0}`;
+  const hash = known.get(key) ?? fileHash(path, options);
   known.set(key, hash);
   hash.catch(() => known.delete(key));
   return hash;
 }
 
 /** The web UI's `Model hash`: the first ten digits. */
-export const modelHash = async (path: string): Promise<string> => (await weightsHash(path)).slice(0, 10);
+export const modelHash = async (path: string, options?: Pick<HashOptions, 'signal'>): Promise<string> =>
+  (await weightsHash(path, options)).slice(0, 10);
 
 /**
  * The web UI's hash of a LoRA, twelve digits: what its training stored, else of the bytes behind the header, which does not change
@@ -61,34 +76,30 @@ export const modelHash = async (path: string): Promise<string> => (await weights
  *
  * Reference: AUTOMATIC1111/stable-diffusion-webui, extensions-builtin/Lora/network.py, modules/hashes.py
  */
-export async function loraHash(path: string): Promise<string> {
-  const header = extname(path) === '.safetensors' ? await readHeader(path) : undefined;
-  return (header?.hash ?? (await weightsHash(path, header?.end))).slice(0, 12);
-}
-
-/** The hash in the metadata of a safetensors file, and where its data begin. */
-function readHeader(path: string) {
-  return withPlainFile(path, async ({ read }) => {
-    const start = await read(0, 8);
-    const length = Number(new DataView(start.buffer).getBigUint64(0, true));
-    const header = parseJsonObject(utf8(await read(8, length), path), path, 'any');
-    const { sshs_model_hash: hash } = (header.__metadata__ ?? {}) as Record<string, unknown>;
-    return { hash: typeof hash === 'string' ? hash : undefined, end: 8 + length };
-  });
+export async function loraHash(path: string, options?: Pick<HashOptions, 'signal'>): Promise<string> {
+  // A file of another format may have this ending, too.
+  const header =
+    extname(path) === '.safetensors' ? await openSafetensors(path).catch(() => undefined) : undefined;
+  const stored = header?.metadata.sshs_model_hash;
+  return (stored ?? (await weightsHash(path, { ...options, start: header?.dataStart }))).slice(0, 12);
 }
 
 /**
- * The LoRAs of a run with their hashes. Call it when the model is open: their files have been checked by then.
+ * The LoRAs of a run with their hashes.
  *
  * @param given number of those that the prompt does not name, which come first
  */
-export function namedLoras(loras: readonly LoraChoice[], given: number): Promise<NamedLora[]> {
+function namedLoras(
+  loras: readonly LoraChoice[],
+  given: number,
+  options: Pick<HashOptions, 'signal'>,
+): Promise<NamedLora[]> {
   return Promise.all(
     loras.map(async ({ path, weight = 1, ...strength }, i) => ({
       name: basename(path, extname(path)),
       weight,
       ...strength,
-      hash: await loraHash(path),
+      hash: await loraHash(path, options),
       ...(i < given ? {} : { isInPrompt: true }),
     })),
   );
@@ -101,15 +112,16 @@ export function namedLoras(loras: readonly LoraChoice[], given: number): Promise
  *
  * @param texts that the text encoder reads
  */
-export async function namedEmbeddings(
+async function namedEmbeddings(
   choices: readonly EmbeddingChoice[],
   texts: readonly string[],
+  options: Pick<HashOptions, 'signal'>,
 ): Promise<NamedEmbedding[]> {
   const named: NamedEmbedding[] = [];
   for (const choice of choices) {
     const embedding = await openEmbedding(choice);
     if (!texts.some((text) => occursIn(text, embedding))) continue;
-    named.push({ name: embedding.word, hash: (await weightsHash(embedding.path)).slice(0, 12) });
+    named.push({ name: embedding.word, hash: (await weightsHash(embedding.path, options)).slice(0, 12) });
   }
   return named;
 }
@@ -124,7 +136,7 @@ function isSameHash(a: string, b: string): boolean {
 const OLD_MODEL_HASH = 8;
 
 /** What is not the same in a repeated run, one line each. */
-export function hashNotes(recorded: WeightHashes, now: WeightHashes): string[] {
+export function hashNotes(recorded: RecordedHashes, now: RecordedHashes): string[] {
   const notes: string[] = [];
   const { modelHash } = recorded;
   if (modelHash !== undefined && now.modelHash !== undefined) {
@@ -151,4 +163,40 @@ export function hashNotes(recorded: WeightHashes, now: WeightHashes): string[] {
     }
   }
   return notes;
+}
+
+/** The files whose hashes a run records. The model is open by then, so that they have been checked. */
+export interface WeightFiles {
+  /** Of the denoiser. */
+  readonly weightsPath?: string;
+  readonly loras?: readonly LoraChoice[];
+  /** Number of LoRAs that the prompt does not name, which come first. */
+  readonly given: number;
+  readonly embeddings?: readonly EmbeddingChoice[];
+  /** What the text encoder reads. */
+  readonly texts: readonly string[];
+}
+
+/**
+ * Hashes the weights of a run: gigabytes, while the run begins.
+ *
+ * @param signal ends it at once: then the weights are not named
+ * @throws where a file cannot be read any more
+ */
+export async function hashWeights(
+  { weightsPath, loras = [], given, embeddings = [], texts }: WeightFiles,
+  signal: AbortSignal,
+): Promise<WeightHashes> {
+  try {
+    return {
+      ...(weightsPath === undefined ? {} : { modelHash: await modelHash(weightsPath, { signal }) }),
+      ...(loras.length === 0 ? {} : { loras: await namedLoras(loras, given, { signal }) }),
+      ...(embeddings.length === 0
+        ? {}
+        : { embeddings: await namedEmbeddings(embeddings, texts, { signal }) }),
+    };
+  } catch (error) {
+    if (signal.aborted) return {};
+    throw error;
+  }
 }

@@ -13,7 +13,7 @@ import { type MethodName, parseRequest } from '../../methods/index.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
 import type { Method } from '../../methods/run/method.ts';
 import { criticText } from '../../methods/run/run.ts';
-import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
+import type { ModelInfo } from '../../models/model-info.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { withPromptFiles } from '../../pipeline/prompt-files.ts';
 import { readSeed, resolveSeed } from '../../random/seed.ts';
@@ -33,7 +33,7 @@ import { formatSeconds, shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { packageVersion } from '../version.ts';
-import { hashNotes, modelHash, namedEmbeddings, namedLoras } from './file-hashes.ts';
+import { hashNotes, hashWeights } from './file-hashes.ts';
 import { forecast } from './forecast.ts';
 import { checkFolderName, claimFolder, defaultFolder } from './output-folder.ts';
 import { Recorder } from './recorder.ts';
@@ -73,7 +73,6 @@ interface RunEnd {
   readonly failure?: unknown;
   readonly error?: string;
   readonly recorder: Recorder;
-  readonly task: RunTask;
 }
 
 /**
@@ -208,13 +207,32 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   const sourcePrompt = given?.source.sourcePrompt;
   const options = await withPromptFiles(loadOptionsOf(command.values), { ...request, sourcePrompt });
   const pipeline = await engine.openPipeline(request.model, options);
+  const over = new AbortController();
+  // The hashes are needed with the first image. Whoever waits for them gets the error.
+  const { loras = [], embeddings = [] } = options;
+  const hashes = hashWeights(
+    {
+      weightsPath: pipeline.model.weightsPath,
+      loras,
+      given: loadOptionsOf(command.values).loras?.length ?? 0,
+      embeddings,
+      texts: [request.prompt, request.negativePrompt, sourcePrompt ?? ''],
+    },
+    AbortSignal.any([signal, over.signal]),
+  );
+  hashes.then(
+    (found) => {
+      for (const line of hashNotes(command.recordedHashes ?? {}, found)) progress.warn(line);
+    },
+    () => undefined,
+  );
   try {
     const refining = given && engine.refinement(given.source);
     const method: Method = refining ?? engine.methods[request.method];
-    const planned = await taskOf(plan, method, pipeline, options, host);
-    for (const line of hashNotes(command.recordedHashes ?? {}, planned)) progress.warn(line);
+    const planned = await taskOf(plan, method, pipeline, host);
     const input = refining?.prepare(planned.settings).image;
     const { model, compute } = pipeline;
+    if (refining?.paints(model)) progress.firstIs('painted image');
     const computing = computeNote(pipeline, options.device);
     if (computing !== undefined) progress.note(computing);
     const estimate = await forecast(
@@ -222,7 +240,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
       progress,
     );
     const task = { ...planned, estimate };
-    for (const line of refining?.notes(task.settings) ?? []) progress.note(line);
+    for (const line of refining?.notes(task.settings, model) ?? paintingNotes(model)) progress.note(line);
     warnOfPrompts(task, pipeline, progress);
     const note = saliencyNote(detectionOf(task, pipeline), request, model);
     if (note !== undefined) progress.note(note);
@@ -231,10 +249,11 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
       progress.note(line);
     const { saveIterations = false, metadata = true } = command.values;
     const repeat = repeatCommand(task, command.options);
-    const recorder = new Recorder({ dir, task, repeat, input, metadata, saveIterations });
+    const recorder = new Recorder({ dir, task, hashes, repeat, input, metadata, saveIterations });
     live.recorder = recorder;
     return await runMethod({ pipeline, method, request, task, recorder, progress, signal });
   } finally {
+    over.abort();
     await pipeline.dispose();
   }
 }
@@ -254,12 +273,12 @@ interface RunParts {
  * the returned value says it, and the best image so far is on the disk by then.
  */
 async function runMethod(parts: RunParts): Promise<RunEnd> {
-  const { recorder, task, signal } = parts;
+  const { recorder, signal } = parts;
   try {
     await iterate(parts);
     await recordSaliency(parts);
     await recorder.finish('done');
-    return { status: 'done', recorder, task };
+    return { status: 'done', recorder };
   } catch (failure) {
     const isStopped = signal.aborted && failure === signal.reason;
     const error = failure instanceof Error ? failure.message : String(failure);
@@ -271,7 +290,7 @@ async function runMethod(parts: RunParts): Promise<RunEnd> {
     } catch {
       // On a full disk this fails as well.
     }
-    return { ...end, recorder, task };
+    return { ...end, recorder };
   }
 }
 
@@ -322,19 +341,10 @@ function detectionOf({ settings }: RunTask, { model }: Pipeline): DetectionSetti
   return { ...detectionDefaults(model), ...settings };
 }
 
-async function taskOf(
-  plan: Plan,
-  method: Method,
-  pipeline: Pipeline,
-  { loras = [], embeddings = [] }: LoadOptions,
-  host: Host,
-): Promise<RunTask> {
+async function taskOf(plan: Plan, method: Method, pipeline: Pipeline, host: Host): Promise<RunTask> {
   const { command, request, given: image, started } = plan;
   const { prompt, negativePrompt, seed, preset, allowEmpty } = request;
   const { maskFile, targetImage } = command.values;
-  const { loras: given = [] } = loadOptionsOf(command.values);
-  const texts = [prompt, negativePrompt, plan.given?.source.sourcePrompt ?? ''];
-  const { weightsPath } = pipeline.model;
   const isImageRead = image !== undefined || maskFile !== undefined || targetImage !== undefined;
   const settings = settingsOf(method, pipeline, request);
   return {
@@ -347,9 +357,6 @@ async function taskOf(
     ...pipeline.compute,
     ...(allowEmpty ? { allowEmpty } : {}),
     ...(isImageRead ? { inputHashes: await inputHashes(image?.path, command.values, host) } : {}),
-    ...(weightsPath === undefined ? {} : { modelHash: await modelHash(weightsPath) }),
-    ...(loras.length === 0 ? {} : { loras: await namedLoras(loras, given.length) }),
-    ...(embeddings.length === 0 ? {} : { embeddings: await namedEmbeddings(embeddings, texts) }),
     ...(maskFile === undefined ? {} : { maskFile }),
     ...(targetImage === undefined ? {} : { targetImage }),
     ...(image === undefined ? {} : { refine: refineTask(image) }),
@@ -374,6 +381,15 @@ async function inputHashes(
     ...(maskFile === undefined ? {} : { maskFile: await inputHash('--mask', maskFile, host) }),
     ...(hashes === undefined ? {} : { targetImage: await Promise.all(hashes) }),
   };
+}
+
+/** What a model for inpainting does without an image. */
+function paintingNotes({ paintsMask }: ModelInfo): string[] {
+  return paintsMask
+    ? [
+        'the model is for inpainting: without an image it paints all of it; sgool refine --mask paints a part of one',
+      ]
+    : [];
 }
 
 /** A line about the device and the precision, unless they are the defaults. */
@@ -428,8 +444,8 @@ function conclude(
   exitCode: number,
   host: Host,
 ): MadeImage {
-  const { recorder, task, status, failure } = end;
-  const { best } = recorder;
+  const { recorder, status, failure } = end;
+  const { best, task } = recorder;
   if (best === undefined) {
     if (status === 'stopped') throw new UserError('stopped before there was an image', { exitCode });
     throw failure;

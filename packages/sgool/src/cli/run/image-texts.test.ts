@@ -7,7 +7,7 @@ import { a1111Sampler, samplerOfA1111 } from '../../image/a1111-names.ts';
 import { FIXTURES } from '../../networks/testing.ts';
 import { SETTINGS } from '../../request/settings.ts';
 import { VALUES } from '../../request/testing.ts';
-import { hashNotes, loraHash, modelHash, namedEmbeddings } from './file-hashes.ts';
+import { hashNotes, hashWeights, loraHash, modelHash } from './file-hashes.ts';
 import { imageTexts, type RunTask } from './run-record.ts';
 
 /** AUTOMATIC1111's own regular expressions, modules/infotext_utils.py: `re_param` and `re_imagesize`. */
@@ -108,7 +108,8 @@ describe('hashes of files', () => {
   const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
   async function lora(metadata: object): Promise<string> {
-    const header = Buffer.from(JSON.stringify({ __metadata__: metadata }));
+    const tensor = { dtype: 'U8', shape: [4], data_offsets: [0, 4] };
+    const header = Buffer.from(JSON.stringify({ __metadata__: metadata, tensor }));
     const length = Buffer.alloc(8);
     length.writeBigUInt64LE(BigInt(header.length));
     await writeFile(join(dir, 'x.safetensors'), Buffer.concat([length, header, Buffer.from('data')]));
@@ -120,6 +121,8 @@ describe('hashes of files', () => {
     expect(await loraHash(await lora({ note: 'one' }))).toBe(data.slice(0, 12));
     expect(await loraHash(await lora({ note: 'another one' }))).toBe(data.slice(0, 12));
     expect(await loraHash(await lora({ sshs_model_hash: 'f'.repeat(64) }))).toBe('f'.repeat(12));
+    await writeFile(join(dir, 'torch.safetensors'), 'data');
+    expect(await loraHash(join(dir, 'torch.safetensors'))).toBe(data.slice(0, 12));
     await writeFile(join(dir, 'x.ckpt'), 'data');
     expect(await loraHash(join(dir, 'x.ckpt'))).toBe(data.slice(0, 12));
     expect(await modelHash(join(dir, 'x.ckpt'))).toBe(data.slice(0, 10));
@@ -132,7 +135,10 @@ describe('hashes of files', () => {
       { path, name: 'one' },
       { path, name: 'two' },
     ];
-    expect(await namedEmbeddings(choices, ['a cat', 'TWO dogs'])).toEqual([{ name: 'two', hash }]);
+    const files = { given: 0, embeddings: choices, texts: ['a cat', 'TWO dogs'] };
+    expect(await hashWeights(files, new AbortController().signal)).toEqual({
+      embeddings: [{ name: 'two', hash }],
+    });
   });
 });
 

@@ -9,7 +9,7 @@ import { parseJsonObject } from '../../platform/json.ts';
 import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { VALUE_SCHEMAS, type Values } from '../options/image-options.ts';
 import { checkValue } from '../options/option.ts';
-import type { WeightHashes } from './file-hashes.ts';
+import type { RecordedHashes } from './file-hashes.ts';
 import type { InputHashes } from './run-record.ts';
 
 /** How an image was made. */
@@ -22,7 +22,7 @@ export interface RecordedRun {
   /** SHA-256 of the images that it was given. */
   readonly inputHashes: InputHashes;
   /** What names its weights. */
-  readonly weightHashes: WeightHashes;
+  readonly weightHashes: RecordedHashes;
   /** The iteration that the image shows; a `run.json` is of all. */
   readonly iteration?: number;
   /** Version of sgool; none where another tool made it. */

@@ -8,6 +8,7 @@ import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
 import { refused, writeFileAtomic, writeFileAtomicSync } from '../../weights/sources/atomic-file.ts';
 import { makeFolders } from '../../weights/sources/make-folders.ts';
+import type { WeightHashes } from './file-hashes.ts';
 import { FrameKeeper, progressImage, saliencyImage } from './images.ts';
 import { FILES, ITERATIONS_FOLDER } from './output-folder.ts';
 import {
@@ -25,6 +26,8 @@ export interface RecorderOptions {
   /** Absolute path of the folder that was claimed for the run. */
   readonly dir: string;
   readonly task: RunTask;
+  /** The hashes of the weights, which the first record waits for. */
+  readonly hashes?: Promise<WeightHashes>;
   /** The command that repeats the run. */
   readonly repeat: string;
   /** The image that the run begins with, in the size of the model. */
@@ -38,6 +41,8 @@ export class Recorder {
   readonly paths: RunPaths;
   /** The best iteration so far. */
   best: Iteration | undefined;
+  /** The run, with the hashes of its weights as soon as there is a record. */
+  task: RunTask;
   private readonly options: RecorderOptions;
   private readonly frames = new FrameKeeper();
   private readonly iterations: IterationNumbers[] = [];
@@ -45,11 +50,13 @@ export class Recorder {
 
   constructor(options: RecorderOptions) {
     this.options = options;
+    this.task = options.task;
     this.paths = { folder: options.dir, run: join(options.dir, FILES.run) };
   }
 
   /** Records an iteration: the plain image, a better image, its numbers. */
   async add(iteration: Iteration): Promise<void> {
+    this.task = { ...this.options.task, ...(await this.options.hashes) };
     const numbers = numbersOf(iteration);
     this.iterations.push(numbers);
     const { image, best, clip } = iteration;
@@ -101,7 +108,7 @@ export class Recorder {
   }
 
   private encode(image: Image, numbers: IterationNumbers): Uint8Array {
-    return encodePng(image, this.options.metadata ? { text: imageTexts(this.options.task, numbers) } : {});
+    return encodePng(image, this.options.metadata ? { text: imageTexts(this.task, numbers) } : {});
   }
 
   private async write(name: Exclude<keyof typeof FILES, 'run'>, bytes: Uint8Array): Promise<void> {
@@ -126,7 +133,7 @@ export class Recorder {
   }
 
   private content(status: RunStatus, error?: string): string {
-    const { task, repeat } = this.options;
-    return `${JSON.stringify(runJson(task, this.state(status, error), repeat), null, 2)}\n`;
+    const { repeat } = this.options;
+    return `${JSON.stringify(runJson(this.task, this.state(status, error), repeat), null, 2)}\n`;
   }
 }

@@ -14,7 +14,7 @@ import { loraTag } from '../../weights/open/lora-strength.ts';
 import type { ModelParts } from '../options/model-options.ts';
 import type { CliOption } from '../options/option.ts';
 import { quoteArgument } from '../terminal/format.ts';
-import type { NamedEmbedding, NamedLora } from './file-hashes.ts';
+import type { NamedEmbedding, WeightHashes } from './file-hashes.ts';
 
 /** The image that `refine` begins with, and how it is used. */
 export interface RefineTask {
@@ -36,7 +36,7 @@ export interface InputHashes {
 }
 
 /** A run with the values of everything that decides its result. */
-export interface RunTask {
+export interface RunTask extends WeightHashes {
   readonly prompt: string;
   readonly negativePrompt: string;
   readonly method: ParsedRequest['method'];
@@ -53,11 +53,6 @@ export interface RunTask {
   readonly refine?: RefineTask;
   readonly allowEmpty?: boolean;
   readonly inputHashes?: InputHashes;
-  /** Hash of the file with the weights of the denoiser, as AUTOMATIC1111's web UI writes it. */
-  readonly modelHash?: string;
-  readonly loras?: readonly NamedLora[];
-  /** Those that occur in the prompts. */
-  readonly embeddings?: readonly NamedEmbedding[];
   /** Where parts of the model came from. */
   readonly parts: ModelParts;
   /** Those that the method has. */

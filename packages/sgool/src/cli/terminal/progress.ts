@@ -6,6 +6,8 @@ import { formatSeconds } from './format.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface Progress {
+  /** Names the image of iteration 0, where the model decides what it is. */
+  firstIs(name: string): void;
   /** The current activity, outside of iterations. */
   status(text: string): void;
   step(progress: StepProgress): void;
@@ -63,6 +65,7 @@ class Quiet implements Progress {
   constructor(out: Terminal) {
     this.out = out;
   }
+  firstIs(_name: string): void {}
   status(_text: string): void {}
   step(_progress: StepProgress): void {}
   iteration(_iteration: Iteration): void {}
@@ -106,11 +109,15 @@ class TerminalProgress extends Quiet {
   private before: Iteration['clip'] | undefined;
   private drawnAt = 0;
   private isOpen = false;
-  private readonly first: string;
+  private first: string;
 
   constructor(out: Terminal, first: string) {
     super(out);
     this.first = first;
+  }
+
+  override firstIs(name: string): void {
+    this.first = name;
   }
 
   override status(text: string): void {

@@ -28,7 +28,7 @@ export const refineShape = {
   edit: z
     .enum(Object.keys(DEFAULT_STRENGTH) as [EditName, ...EditName[]])
     .describe(
-      'how the image is edited: inverted to its noise, which is optimised (edict), or noised and sampled again as in image-to-image pipelines (sdedit) (default: edict)',
+      'how the image is edited: inverted to its noise, which is optimised (edict), or noised and sampled again as in image-to-image pipelines (sdedit); a model for inpainting paints a mask instead, and refuses sdedit there (default: edict)',
     ),
   sourcePrompt: promptText
     .refine((text) => text.trim() !== '', 'must not be empty')
@@ -120,12 +120,7 @@ export function parseRefineRequest(request: unknown): ParsedRefineRequest {
   const foreign = (key: string) => noSuchOption('refine', key, METHODS);
   const given = checkRequest(refineSchema, 'refine', request, foreign) as Output & MethodRequest;
   const parsed: ParsedRefineRequest = { ...given, strength: given.strength ?? DEFAULT_STRENGTH[given.edit] };
-  const { image, invertMask, sampler, edit, sourcePrompt } = parsed;
-  if (edit === 'edict' && sampler !== undefined && sampler !== INVERTIBLE_SAMPLER) {
-    throw new UserError(
-      `refine: sampler must be ${INVERTIBLE_SAMPLER}, got ${sampler}; no other sampler is exactly invertible, but edit sdedit takes any`,
-    );
-  }
+  const { image, invertMask, edit, sourcePrompt } = parsed;
   if (edit === 'sdedit' && sourcePrompt !== undefined) {
     throw new UserError(
       `refine: sourcePrompt ${JSON.stringify(sourcePrompt)} is the text that edit edict inverts the image under; edit sdedit inverts nothing, so leave it out`,

@@ -126,11 +126,6 @@ describe('refine', () => {
 describe('a request that cannot be met says what would be right', () => {
   it.each<[string, object, RegExp]>([
     [
-      'another sampler',
-      { sampler: 'ddim' },
-      /^refine: sampler must be edict, got ddim; no other sampler is exactly invertible, but edit sdedit takes any$/,
-    ],
-    [
       'a mask of another shape',
       { mask: createImage(32, 16, [255, 255, 255]) },
       /32 x 16.*32 x 32.*same shape/,
@@ -154,6 +149,12 @@ describe('a request that cannot be met says what would be right', () => {
     ['no prompt', { prompt: ' ' }, /refine: prompt.*must not be empty/],
   ])('%s', (_, wrong, message) => {
     expect(() => parseRefineRequest({ ...request, ...wrong })).toThrow(message);
+  });
+
+  it('another sampler', async () => {
+    await expect(refine({ ...request, sampler: 'ddim' }, { pipeline })).rejects.toThrow(
+      /^refine: sampler must be edict, got ddim; no other sampler is exactly invertible, but edit sdedit takes any$/,
+    );
   });
 
   it('a mask of which nothing is left', () => {

@@ -9,7 +9,11 @@
  * The edit `sdedit` is the plain rival: the image is noised to the strength and sampled again, by any sampler. With iterations, SGOOL
  * optimises the noised latent.
  *
- * Reference: Wallace, Gokul, Naik 2023, "EDICT: Exact Diffusion Inversion via Coupled Transformations".
+ * A model for inpainting sees the image around a mask, and paints what the mask leaves open: then nothing is inverted, and the noise
+ * of the seed (with a strength below 1, the noised image) is optimised as in generation.
+ *
+ * Reference: Wallace, Gokul, Naik 2023, "EDICT: Exact Diffusion Inversion via Coupled Transformations"; diffusers,
+ * StableDiffusionInpaintPipeline.
  */
 import type { Denoiser } from '../../diffusion/denoiser.ts';
 import { inpaintingBlend, mixedLatent, noisedChain } from '../../diffusion/inpainting-blend.ts';
@@ -23,15 +27,23 @@ import type { ModelInfo } from '../../models/model-info.ts';
 import { loadPipeline } from '../../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { withPromptFiles } from '../../pipeline/prompt-files.ts';
-import { randomSource } from '../../random/random-source.ts';
-import { type MethodRequest, parseMethodRequest } from '../../request/request.ts';
+import { type RandomSource, randomSource } from '../../random/random-source.ts';
+import { parseMethodRequest } from '../../request/request.ts';
 import { type GenerateOptions, type Generation, runToEnd } from '../generate.ts';
 import { METHODS } from '../index.ts';
 import { createMethod, settingsOf } from '../run/create-method.ts';
 import type { Iteration } from '../run/iteration.ts';
 import type { Method } from '../run/method.ts';
 import { movingPart, optimiseNoise, type Start } from '../run/optimise-noise.ts';
-import { denoiserOf, drawFreshNoise, type Run, samplerOf, withinIteration } from '../run/run.ts';
+import {
+  denoiserOf,
+  drawFreshNoise,
+  judge,
+  type Run,
+  samplerOf,
+  stoppedIn,
+  withinIteration,
+} from '../run/run.ts';
 import { type SgoolSettings, salientObjective, sgool } from '../sgool.ts';
 import { fittingNotes, type PreparedImage, prepareImage } from './fit-image.ts';
 import {
@@ -53,8 +65,10 @@ const STEPS_SHORTER = 2.5;
 export interface RefineMethod extends Method<'sgool', SgoolSettings> {
   /** The image in the size of the model. @throws UserError where nothing is left of the mask in that size */
   prepare(size: ImageSize): PreparedImage;
-  /** Lines for the user about how the image is fitted to the size. */
-  notes(size: ImageSize): string[];
+  /** Whether a model for inpainting paints what the mask leaves open, instead of changing what the image shows. */
+  paints(model: Pick<ModelInfo, 'paintsMask'>): boolean;
+  /** Lines for the user about how the image is fitted to the size, and what the model does with the mask. */
+  notes(size: ImageSize, model: Pick<ModelInfo, 'paintsMask'>): string[];
 }
 
 /** What `refine` returns: the result, and the image that it began with. */
@@ -101,42 +115,62 @@ export function refinement(source: RefineSource): RefineMethod {
     prepared.set(key, fitted);
     return fitted;
   }
-  const { start, runsPlain, ...own } = EDITS[source.edit];
+  const paints = ({ paintsMask }: Pick<ModelInfo, 'paintsMask'>) =>
+    paintsMask === true && source.mask !== undefined;
+  const beginning = (model: ModelInfo) => BEGINNINGS[paints(model) ? 'painting' : source.edit];
   const definition = {
     ...sgool,
-    ...own,
+    summary: 'changes a given image until it matches the prompt',
+    defaults: (model: ModelInfo) => beginning(model).defaults(model),
+    everyPreset: (defaults: SgoolSettings, model: ModelInfo) => beginning(model).everyPreset(defaults),
+    check: (settings: SgoolSettings, model: ModelInfo) => beginning(model).check?.(settings, source),
     run(pipeline: Pipeline, run: Run<SgoolSettings>) {
+      const { start, runsPlain } = beginning(pipeline.model);
       const fitted = prepare(run.settings);
-      const masked = { ...run, request: { ...run.request, ...saliencyMask(fitted) } };
-      if (runsPlain?.(run.settings)) return plainEdit(pipeline, masked, fitted, source);
-      return optimiseNoise(
-        pipeline,
-        masked,
-        () => salientObjective(pipeline, masked),
-        (denoiser) => start(pipeline, masked, denoiser, fitted, source),
-      );
+      const masked = withMask(run, fitted, source);
+      const begin = (denoiser: Denoiser) => start(pipeline, masked, denoiser, fitted, source);
+      if (runsPlain?.(run.settings)) return plainEdit(pipeline, masked, begin);
+      return optimiseNoise(pipeline, masked, () => salientObjective(pipeline, masked), begin);
     },
   };
   return {
     ...createMethod(definition, METHODS),
     prepare,
-    notes: (size) => fittingNotes(source, size),
+    paints,
+    notes: (size, model) => [...fittingNotes(source, size), ...paintingNotes(model, paints(model))],
   };
 }
 
-/** The mask of the saliency model `mask`: the part that may change is salient. */
-function saliencyMask({ image, open }: PreparedImage): Pick<MethodRequest, 'mask'> {
-  if (!open) return {};
+/** Lines for the user about what a model for inpainting does. */
+function paintingNotes({ paintsMask }: Pick<ModelInfo, 'paintsMask'>, paints: boolean): string[] {
+  if (!paintsMask) return [];
+  return [
+    paints
+      ? 'the model is for inpainting: it paints what the mask leaves open from the noise of the seed'
+      : 'the model is for inpainting: without a mask it sees nothing of the image but its noise; give a mask to paint a part of it',
+  ];
+}
+
+/** A run that knows the part that may change: it is what the saliency model `mask` finds, and what a model for inpainting paints. */
+function withMask<S extends SgoolSettings>(
+  run: Run<S>,
+  { image, open }: PreparedImage,
+  { mask }: RefineSource,
+): Run<S> {
+  if (!open) return run;
   const data = Uint8Array.from(image.data, (_, i) => 255 * open[Math.floor(i / 3)]);
-  return { mask: { ...image, data } };
+  const request = { ...run.request, mask: { ...image, data } };
+  // The bars of a letterbox are no mask: the network sees nothing there.
+  return { ...run, request, ...(mask && { maskedImage: { image, open } }) };
 }
 
 /** A way to begin with an image. */
-interface Edit {
-  readonly summary: string;
-  /** Defaults that differ from the common ones, where they are not those of SGOOL. */
-  readonly defaults?: (model: ModelInfo) => Partial<SgoolSettings>;
-  readonly everyPreset: (defaults: SgoolSettings) => Partial<SgoolSettings>;
+interface Beginning {
+  /** Defaults that differ from the common ones. */
+  defaults(model: ModelInfo): Partial<SgoolSettings>;
+  everyPreset(defaults: SgoolSettings): Partial<SgoolSettings>;
+  /** Refuses what does not fit. @throws UserError that says what would be right */
+  check?(settings: SgoolSettings, source: RefineSource): void;
   start(
     pipeline: Pipeline,
     run: Run<SgoolSettings>,
@@ -145,48 +179,82 @@ interface Edit {
     source: RefineSource,
   ): Promise<Start>;
   /** Whether a run with these settings makes its one image without a loss, so that no CLIP is needed. */
-  readonly runsPlain?: (settings: SgoolSettings) => boolean;
+  runsPlain?(settings: SgoolSettings): boolean;
 }
 
-const EDITS: Readonly<Record<EditName, Edit>> = {
+/** The edits that a request names, and that of a mask and a model for inpainting, which takes the place of `edict`. */
+const BEGINNINGS: Readonly<Record<EditName | 'painting', Beginning>> = {
   edict: {
-    summary: 'optimises the noise that an image comes from until the image matches the prompt',
+    defaults: sgool.defaults,
     everyPreset: ({ learningRate }) => ({
       sampler: INVERTIBLE_SAMPLER,
       // Inverted under strong guidance, an image becomes a noise that no generation begins with: decision 0010.
       guidanceScale: 1,
       learningRate: learningRate / STEPS_SHORTER,
     }),
+    check: refuseOtherSampler,
     start: startFromInversion,
   },
   sdedit: {
-    summary: 'noises an image and samples it again under the prompt',
     // The sampler is the model's, as for plain generation, and nothing is optimised unless asked for.
     defaults: () => ({}),
     everyPreset: () => ({ iterations: 0 }),
     start: startFromNoised,
     runsPlain: ({ iterations }) => iterations === 0,
   },
+  painting: {
+    // As in generation.
+    defaults: () => ({}),
+    everyPreset: () => ({}),
+    check: refuseEdit,
+    start: startPainting,
+  },
 };
+
+/** @throws UserError where the sampler cannot invert the image */
+function refuseOtherSampler({ sampler }: Pick<SgoolSettings, 'sampler'>): void {
+  if (sampler === INVERTIBLE_SAMPLER) return;
+  throw new UserError(
+    `refine: sampler must be ${INVERTIBLE_SAMPLER}, got ${sampler}; no other sampler is exactly invertible, but edit sdedit takes any`,
+  );
+}
+
+/** @throws UserError where the request says how an image is edited that is painted instead */
+function refuseEdit(_: SgoolSettings, { edit, sourcePrompt }: RefineSource): void {
+  if (edit === 'sdedit') {
+    throw new UserError(
+      'refine: edit sdedit does not go together with a mask and a model for inpainting, which paints the mask from noise itself; leave it out, and give iterations 0 for plain inpainting',
+    );
+  }
+  if (sourcePrompt !== undefined) {
+    throw new UserError(
+      'refine: sourcePrompt does not go together with a mask and a model for inpainting, which inverts nothing; leave it out',
+    );
+  }
+}
 
 /** The image of a start as it is: one pass through the sampler. */
 async function* plainEdit(
   pipeline: Pipeline,
   run: Run<SgoolSettings>,
-  image: PreparedImage,
-  source: RefineSource,
+  begin: (denoiser: Denoiser) => Promise<Start>,
 ): AsyncGenerator<Iteration> {
   const { settings, signal } = run;
   const denoiser = await denoiserOf(pipeline, run);
-  const start = await startFromNoised(pipeline, run, denoiser, image, source);
+  const start = await begin(denoiser);
   const { sampler, noise, startIndex } = start;
   const [final] = await withinIteration('refine', 0, () =>
-    sample(sampler, denoiser, noise, { signal, startIndex, onStep: run.stepReporter('denoise', 0) }),
+    sample(sampler, denoiser, start.latents?.(noise) ?? noise, {
+      signal,
+      startIndex,
+      onStep: run.stepReporter('denoise', 0),
+    }),
   );
   const decoded = await pipeline.decode(final, settings);
   const edited = start.finish?.(decoded) ?? decoded;
-  const clip = await pipeline.score(edited, run.target);
+  const { clip, failure } = await judge(pipeline, run, edited);
   yield run.report({ iteration: 0, latent: noise, image: edited, clip, best: true });
+  if (failure) throw stoppedIn('refine', 0, failure);
 }
 
 /** EDICT's inversion of the image. */
@@ -229,20 +297,11 @@ async function startFromNoised(
   prepared: PreparedImage,
   { strength, feather }: RefineSource,
 ): Promise<Start> {
-  const { steps, rng } = settings;
-  const taken = Math.floor(strength * steps);
-  if (taken === 0) {
-    throw new UserError(
-      `refine: strength ${strength} of ${steps} steps is less than one step; use ${Math.ceil(1e4 / steps) / 1e4} or more, or more steps`,
-    );
-  }
-  const startIndex = steps - taken;
-  const random = randomSource(rng, seed);
-  const draw = () => Float64Array.from(random.randn(denoiser.latentShape));
-  const clean = await pipeline.encode(prepared.image, draw());
-  const noise = draw();
-  const freshNoise = drawFreshNoise(pipeline, settings, noise.length, random, startIndex);
-  const sampler = samplerOf(pipeline, settings, { freshNoise, firstStep: startIndex });
+  const startIndex = firstNoisedStep(strength, settings.steps);
+  const random = randomSource(settings.rng, seed);
+  const posterior = Float64Array.from(random.randn(denoiser.latentShape));
+  const clean = await pipeline.encode(prepared.image, posterior);
+  const { noise, sampler } = noisyChain(pipeline, settings, denoiser, random, startIndex);
   const known = prepared.open && noisedChain(sampler, clean, noise, startIndex);
   return {
     noise: mixedLatent(sampler, clean, noise, startIndex),
@@ -251,7 +310,60 @@ async function startFromNoised(
   };
 }
 
-/** What keeps the part that a mask protects: a sampler that follows a known chain there, and the pixels of the image at the end. */
+/**
+ * Where a model for inpainting begins: at the noise of the seed, or with a strength below 1 at the image noised to the first step that
+ * runs, as diffusers' StableDiffusionInpaintPipeline does.
+ *
+ * @throws UserError where the strength is less than one step
+ */
+async function startPainting(
+  pipeline: Pipeline,
+  { settings, seed }: Run<SgoolSettings>,
+  denoiser: Denoiser,
+  prepared: PreparedImage,
+  { strength, feather }: RefineSource,
+): Promise<Start> {
+  const startIndex = firstNoisedStep(strength, settings.steps);
+  const random = randomSource(settings.rng, seed);
+  const { noise, sampler } = noisyChain(pipeline, settings, denoiser, random, startIndex);
+  const noised = async () => mixedLatent(sampler, await pipeline.encode(prepared.image), noise, startIndex);
+  return {
+    noise: startIndex === 0 ? noise : await noised(),
+    startIndex,
+    ...withinMask(sampler, undefined, startIndex, denoiser, prepared, feather),
+  };
+}
+
+/**
+ * The first step of a chain that a strength leaves so many steps of, rounded down as diffusers does.
+ *
+ * @throws UserError where that is less than one step
+ */
+function firstNoisedStep(strength: number, steps: number): number {
+  const taken = Math.floor(strength * steps);
+  if (taken > 0) return steps - taken;
+  throw new UserError(
+    `refine: strength ${strength} of ${steps} steps is less than one step; use ${Math.ceil(1e4 / steps) / 1e4} or more, or more steps`,
+  );
+}
+
+/** The next noise of a stream, and a sampler that begins at a step with its own draws right behind that noise. */
+function noisyChain(
+  pipeline: Pipeline,
+  settings: SgoolSettings,
+  { latentShape }: Denoiser,
+  random: RandomSource,
+  startIndex: number,
+): { noise: Float64Array; sampler: Sampler } {
+  const noise = Float64Array.from(random.randn(latentShape));
+  const freshNoise = drawFreshNoise(pipeline, settings, noise.length, random, startIndex);
+  return { noise, sampler: samplerOf(pipeline, settings, { freshNoise, firstStep: startIndex }) };
+}
+
+/**
+ * What keeps the part that a mask protects: a sampler that follows a known chain there (none is known where the network itself sees
+ * that part), and the pixels of the image at the end.
+ */
 function withinMask(
   sampler: Sampler,
   known: readonly (Latents | undefined)[] | undefined,
@@ -260,12 +372,12 @@ function withinMask(
   { image, open }: PreparedImage,
   feather: number | undefined,
 ): Pick<Start, 'sampler' | 'free' | 'finish'> {
-  if (!open || !known) return { sampler };
+  if (!open) return { sampler };
   const free = openElements(open, image.width, latentShape);
   const edge = feather ?? Math.round(Math.min(image.width, image.height) / 64);
   const weights = softEdge(open, image.width, edge);
   return {
-    sampler: inpaintingBlend(sampler, free, known, startIndex),
+    sampler: known ? inpaintingBlend(sampler, free, known, startIndex) : sampler,
     free,
     finish: (decoded) => composite(image, decoded, weights),
   };

@@ -137,11 +137,6 @@ describe('a request that cannot be met says what would be right', () => {
       { edit: 'img2img' },
       /edit is not usable, got "img2img"; choose one of edict, sdedit/,
     ],
-    [
-      'a sampler that edict has not',
-      { edit: 'edict', sampler: 'ddim' },
-      /sampler must be edict.*sdedit takes any/,
-    ],
   ])('%s', (_, wrong, message) => {
     expect(() => parseRefineRequest({ ...request, ...wrong })).toThrow(message);
   });
@@ -156,6 +151,11 @@ describe('a request that cannot be met says what would be right', () => {
       'a variable before the image',
       { optimiseFrom: 1, iterations: 1 },
       /step 1 of 6, .* enters at step 2; give 2 or more/,
+    ],
+    [
+      'a sampler that edict has not',
+      { edit: 'edict', sampler: 'ddim' },
+      /sampler must be edict.*sdedit takes any/,
     ],
   ])('%s', async (_, wrong, message) => {
     await expect(refine({ ...request, ...wrong }, { pipeline })).rejects.toThrow(message);

@@ -31,8 +31,9 @@ export function createMethod<Name extends string, S extends MethodSettings>(
         ...definition.defaults(model),
       });
       const settings = presetDefaults(method, own as S, model, preset);
-      return { ...settings, ...definition.everyPreset?.(settings) };
+      return { ...settings, ...definition.everyPreset?.(settings, model) };
     },
+    check: definition.check,
     async *run(pipeline, input, options) {
       const request = parseMethodRequest(input, method, all);
       const resolved = settingsOf(method, pipeline, request);
@@ -59,12 +60,14 @@ export function createMethod<Name extends string, S extends MethodSettings>(
  * @throws UserError where the request does not fit the model
  */
 export function settingsOf<S extends MethodSettings>(
-  method: Pick<Method<string, S>, 'settings' | 'defaults'>,
+  method: Pick<Method<string, S>, 'settings' | 'defaults' | 'check'>,
   { model }: Pick<Pipeline, 'model'>,
   request: ParsedRequest,
 ): S {
   refuseMissingSampler(method, model, request);
-  return resolveSettings(method.settings, method.defaults(model, request.preset), request, model);
+  const settings = resolveSettings(method.settings, method.defaults(model, request.preset), request, model);
+  method.check?.(settings, model);
+  return settings;
 }
 
 /** @throws UserError where the sampler is left to the model, and the one that its files name is not here */

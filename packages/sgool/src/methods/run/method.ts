@@ -23,7 +23,9 @@ export interface MethodDefinition<Name extends string, S extends MethodSettings>
   /** The settings whose defaults are others than the common ones, as published. */
   defaults(model: ModelInfo): Partial<S>;
   /** Defaults that hold under every preset, over the model's hints. */
-  everyPreset?(defaults: S): Partial<S>;
+  everyPreset?(defaults: S, model: ModelInfo): Partial<S>;
+  /** Refuses settings that do not fit the model. @throws UserError that says what would be right */
+  check?(settings: S, model: ModelInfo): void;
   /** Index of the last iteration, if the number of iterations is no setting. */
   readonly lastIteration?: number;
   /** Runs the method: see {@link Method.run}. */
@@ -40,6 +42,8 @@ export interface Method<Name extends string = string, S extends MethodSettings =
    * @throws UserError where the model's `sgool.json` is broken
    */
   defaults(model: ModelInfo, preset?: Preset): S;
+  /** Refuses settings that do not fit the model. @throws UserError that says what would be right */
+  check?(settings: S, model: ModelInfo): void;
   /**
    * Runs the method. Each iteration is yielded as soon as its image exists, the plain one first.
    *

@@ -11,7 +11,7 @@ import {
 import type { StepInfo } from '../../diffusion/trajectory.ts';
 import { NotFiniteError, UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
-import type { DenoiserOptions } from '../../models/backbone.ts';
+import type { DenoiserOptions, MaskedImage } from '../../models/backbone.ts';
 import type { ClipScores, Pipeline } from '../../pipeline/pipeline.ts';
 import { type ClipTarget, clipTarget } from '../../preference/clip-target.ts';
 import { type RandomSource, randomSource } from '../../random/random-source.ts';
@@ -44,6 +44,8 @@ export interface Run<S extends MethodSettings = MethodSettings> {
    */
   readonly freshNoise?: FreshNoise;
   readonly evaluations: { forward: number; pullback: number };
+  /** The image around what is painted, for a model that paints masks. */
+  readonly maskedImage?: MaskedImage;
   readonly signal?: AbortSignal;
   /** For `onStep` of samplers and trajectories. */
   stepReporter(phase: StepProgress['phase'], iteration: number): (info: StepInfo) => void;
@@ -122,11 +124,12 @@ export function samplerOf(
 /** The network of a run under its prompts. */
 export function denoiserOf(
   pipeline: Pick<Pipeline, 'denoiser' | 'noisePath'>,
-  { request, settings, freshNoise, evaluations }: Omit<Run<SamplingSettings>, 'stepReporter' | 'report'>,
+  run: Omit<Run<SamplingSettings>, 'stepReporter' | 'report'>,
   changes: Partial<Pick<DenoiserOptions, 'prompt' | 'guidanceScale'>> = {},
 ): Promise<Denoiser> {
+  const { request, settings, freshNoise, maskedImage, evaluations } = run;
   const { timesteps } = samplerOf(pipeline, settings, { freshNoise });
-  return pipeline.denoiser({ ...request, ...settings, timesteps, evaluations, ...changes });
+  return pipeline.denoiser({ ...request, ...settings, timesteps, maskedImage, evaluations, ...changes });
 }
 
 /**

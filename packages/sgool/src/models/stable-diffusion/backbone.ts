@@ -17,6 +17,7 @@ import { fewStepSampling } from './few-step.ts';
 import { promptFit } from './prompt-fit.ts';
 import { denoiserBySteps, promptForSteps } from './prompt-steps.ts';
 import { stableDiffusionSchedule } from './schedule.ts';
+import { surroundingsOf } from './surroundings.ts';
 import { promptEncoder, TEXT_ENCODER } from './text-encoding.ts';
 
 /** Side of the latent that a UNet was trained on if its configuration does not say. */
@@ -29,7 +30,7 @@ export const stableDiffusion: ModelFamily = {
   // XL has a second text encoder beside the same folders. If the UNet is missing, only the class name shows it.
   matches: ({ className, entries }) =>
     !entries.includes('text_encoder_2') &&
-    (entries.includes('unet') || className === 'StableDiffusionPipeline'),
+    (entries.includes('unet') || /^StableDiffusion(Inpaint)?Pipeline$/.test(className ?? '')),
   open,
 };
 
@@ -40,9 +41,12 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
 
   const config = unetConfig(unet.config, `${unet.dir}/config.json`);
   const vaeConfig = autoencoderConfig(vae.config, `${vae.dir}/config.json`);
-  if (config.in_channels !== vaeConfig.latent_channels) {
+  const latentChannels = vaeConfig.latent_channels;
+  // A UNet for inpainting also sees a mask and the latent of the masked image.
+  const paintsMask = config.in_channels === 2 * latentChannels + 1;
+  if (config.in_channels !== latentChannels && !paintsMask) {
     throw new UserError(
-      `${folder.dir}: the UNet takes ${config.in_channels} channels, the autoencoder gives ${vaeConfig.latent_channels}; they must be the same`,
+      `${folder.dir}: the UNet takes ${config.in_channels} channels, the autoencoder gives ${latentChannels}; they must be the same, or ${2 * latentChannels + 1} for inpainting`,
     );
   }
   checkNetworksFit(
@@ -60,7 +64,6 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
   const prompts = promptEncoder(encoder, tokenizer, programs, folder.embeddings);
 
   const scaleFactor = scaleFactorOf(vaeConfig);
-  const latentChannels = vaeConfig.latent_channels;
   const sampleSize = config.sample_size ?? DEFAULT_SAMPLE_SIZE;
   const [rows, columns] = typeof sampleSize === 'number' ? [sampleSize, sampleSize] : sampleSize;
   const fewStep = fewStepSampling(schedule.config, config);
@@ -70,8 +73,9 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
       width: columns * scaleFactor,
       height: rows * scaleFactor,
       scaleFactor,
-      sizeMultiple: scaleFactor * 2 ** (config.block_out_channels.length - 1),
+      sizeMultiple: scaleFactor,
       latentChannels,
+      ...(paintsMask ? { paintsMask } : {}),
       ...sampling,
       ...(fewStep ? { fewStep } : {}),
       ...(config.time_cond_proj_dim ? { embedsGuidance: true } : {}),
@@ -89,6 +93,10 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
       const longest = Math.max(...encoded.flat().map(({ tokens }) => tokens));
       const conditional = await prompts.padded(encoded[0], longest, clipSkip);
       const unconditional = await prompts.padded(encoded[1], longest, clipSkip);
+      const latentShape = backbone.latentShape(options);
+      const surroundings = paintsMask
+        ? await surroundingsOf(programs, decoder, options, latentShape, options.maskedImage)
+        : undefined;
       // The encodings are cached; few runs have a third text.
       await programs.release(TEXT_ENCODER);
       return denoiserBySteps(
@@ -108,7 +116,8 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
             guidanceStart: options.guidanceStart,
             guidanceStop: options.guidanceStop,
             guidanceRescale: options.guidanceRescale,
-            latentShape: backbone.latentShape(options),
+            latentShape,
+            surroundings,
             evaluations,
           }),
       );

@@ -8,6 +8,7 @@ import {
   mul,
   split,
   sub,
+  type Tensor,
   trace,
   type Weights,
 } from '@sgool/autodiff';
@@ -24,6 +25,12 @@ import { rescaledCotangents, rescaledGuidance } from './guidance-rescale.ts';
 export interface TextContext {
   readonly tokens: number;
   readonly width: number;
+  readonly data: Float32Array;
+}
+
+/** Channels of the network's input behind those of the latent. */
+export interface Surroundings {
+  readonly channels: number;
   readonly data: Float32Array;
 }
 
@@ -56,6 +63,8 @@ export interface DenoiserParts {
   readonly guidanceRescale?: number;
   /** `[1, channels, height, width]`. */
   readonly latentShape: readonly number[];
+  /** What the network sees beside the latent, `[1, channels, height, width]`: the same in every call. */
+  readonly surroundings?: Surroundings;
   /** Counted up by every call; shared by the denoisers of a run. */
   readonly evaluations: { forward: number; pullback: number };
 }
@@ -72,11 +81,12 @@ export interface DenoiserParts {
  */
 export function createDenoiser(parts: DenoiserParts): Denoiser {
   const { programs, schedule, conditional, unconditional, guidanceScale, latentShape, evaluations } = parts;
-  const { guidanceStart = 0, guidanceStop = 1 } = parts;
+  const { guidanceStart = 0, guidanceStop = 1, surroundings } = parts;
   const embeddingWidth = parts.config.time_cond_proj_dim;
   const embedded: Record<string, Float32Array> = embeddingWidth
     ? { timestepCondition: guidanceEmbedding(guidanceScale, embeddingWidth) }
     : {};
+  const seen: Record<string, Float32Array> = surroundings ? { surroundings: surroundings.data } : {};
   const conditioned = (
     prompts: 1 | 2,
     context: TextContext,
@@ -88,6 +98,7 @@ export function createDenoiser(parts: DenoiserParts): Denoiser {
       latent: Float32Array.from(latent),
       timestep: Float32Array.of(timestep),
       context: context.data,
+      ...seen,
       ...others,
     });
     return {
@@ -201,30 +212,35 @@ function guidedSequentially(
 
 /** A trace of the network, guidance applied where there are two prompts (the first is the negative one). */
 function predictionGraph(
-  { config, weights, checkpointBlocks, latentShape }: DenoiserParts,
+  { config, weights, checkpointBlocks, latentShape, surroundings }: DenoiserParts,
   prompts: 1 | 2,
   { tokens, width }: TextContext,
 ): Graph {
   const network = unet(config, weights, { checkpointBlocks });
+  const [batch, , rows, columns] = latentShape;
   const shapes = {
     latent: { shape: latentShape },
     timestep: { shape: [1] },
     context: { shape: [prompts, tokens, width] },
+    ...(surroundings && { surroundings: { shape: [batch, surroundings.channels, rows, columns] } }),
   };
+  /** The latent first, then what surrounds it. */
+  const sampleOf = (given: { latent: Tensor; surroundings?: Tensor }) =>
+    given.surroundings ? concat([given.latent, given.surroundings], 1) : given.latent;
   if (config.time_cond_proj_dim) {
     const condition = { timestepCondition: { shape: [1, config.time_cond_proj_dim] } };
-    return trace({ ...shapes, ...condition }, ({ latent, ...others }) => ({
-      prediction: network({ sample: latent, ...others }),
+    return trace({ ...shapes, ...condition }, ({ timestep, context, timestepCondition, ...given }) => ({
+      prediction: network({ sample: sampleOf(given), timestep, context, timestepCondition }),
     }));
   }
   if (prompts === 1) {
-    return trace(shapes, ({ latent, timestep, context }) => ({
-      prediction: network({ sample: latent, timestep, context }),
+    return trace(shapes, ({ timestep, context, ...given }) => ({
+      prediction: network({ sample: sampleOf(given), timestep, context }),
     }));
   }
-  return trace({ ...shapes, guidance: { shape: [1] } }, ({ latent, timestep, context, guidance }) => {
-    const sample = concat([latent, latent], 0);
-    const both = network({ sample, timestep: expand(timestep, [2]), context });
+  return trace({ ...shapes, guidance: { shape: [1] } }, ({ timestep, context, guidance, ...given }) => {
+    const one = sampleOf(given);
+    const both = network({ sample: concat([one, one], 0), timestep: expand(timestep, [2]), context });
     const [unconditional, conditional] = split(both, [1, 1], 0);
     return { prediction: add(unconditional, mul(guidance, sub(conditional, unconditional))) };
   });

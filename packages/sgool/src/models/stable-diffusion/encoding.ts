@@ -1,7 +1,7 @@
 /** @file From images to latents. */
 import { add, exp, mul, trace } from '@sgool/autodiff';
 import { UserError } from '../../errors.ts';
-import { type Image, planesFromImage } from '../../image/image.ts';
+import { type Image, type ImageSize, planesFromImage } from '../../image/image.ts';
 import { autoencoder } from '../../networks/autoencoder/autoencoder.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 import { type DecoderParts, scaleFactorOf } from './decoding.ts';
@@ -14,13 +14,27 @@ import { type DecoderParts, scaleFactorOf } from './decoding.ts';
  * @returns `[1, channels, height, width]` of the latent, as float64
  * @throws UserError where the sides are not multiples of the autoencoder's stride
  */
-export async function encodeImage(
+export function encodeImage(
   programs: ProgramCache,
-  { config, weights }: DecoderParts,
+  parts: DecoderParts,
   image: Image,
   noise?: Float64Array,
 ): Promise<Float64Array> {
-  const { width, height } = image;
+  return encodePlanes(programs, parts, planesFromImage(image, [-1, 1]), image, noise);
+}
+
+/**
+ * The same of planes.
+ *
+ * @param planes `[3, height, width]`, black at -1 and white at 1
+ */
+export async function encodePlanes(
+  programs: ProgramCache,
+  { config, weights }: DecoderParts,
+  planes: Float32Array,
+  { width, height }: ImageSize,
+  noise?: Float64Array,
+): Promise<Float64Array> {
   const scale = scaleFactorOf(config);
   if (width % scale !== 0 || height % scale !== 0) {
     throw new UserError(
@@ -36,7 +50,7 @@ export async function encodeImage(
       };
     }),
   );
-  const { latent, deviation } = await program.run({ image: planesFromImage(image, [-1, 1]) });
+  const { latent, deviation } = await program.run({ image: planes });
   const mean = Float64Array.from(latent as Float32Array);
   return noise ? mean.map((value, i) => value + Number(deviation[i]) * noise[i]) : mean;
 }

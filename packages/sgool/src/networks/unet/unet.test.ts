@@ -8,6 +8,9 @@ it.each([
   { name: 'unet-conv', layout: 'lean', checkpointBlocks: true },
   { name: 'unet-linear', layout: 'fast', checkpointBlocks: false },
   { name: 'unet-sd1', layout: 'fast', checkpointBlocks: false },
+  { name: 'unet-odd', layout: 'fast', checkpointBlocks: false },
+  { name: 'unet-odd', layout: 'lean', checkpointBlocks: true },
+  { name: 'unet-odd-unpadded', layout: 'fast', checkpointBlocks: false },
 ] as const)(
   '$name ($layout, checkpoints $checkpointBlocks): predicts and differentiates as diffusers does',
   async ({ name, layout, checkpointBlocks }) => {

@@ -23,7 +23,7 @@ export interface UNetOptions {
 
 /** What a UNet reads. */
 export interface UNetInputs {
-  /** Noisy latents [batch, in_channels, h, w]; h and w are multiples of the total stride, 2^(blocks - 1). */
+  /** Noisy latents [batch, in_channels, h, w], of any size: maps of an odd side are doubled to the size of their skip. */
   readonly sample: Tensor;
   /** Timesteps [batch], float32. */
   readonly timestep: Tensor;
@@ -38,7 +38,7 @@ export type UNet = (inputs: UNetInputs) => Tensor;
 
 /**
  * A UNet2DConditionModel: a convolution, blocks that halve the map, a middle block, blocks that double it and read the maps
- * of the first half as skips, a convolution.
+ * of the first half as skips, a convolution. Halves are rounded up, and doubled to the size of the skip.
  *
  * @param weights under diffusers' names
  * @throws UserError when the inputs do not fit the configuration
@@ -87,7 +87,7 @@ export function unet(
     let hidden = convLayer(weights, 'conv_in', sample, channels[0]);
     const skips = [hidden];
 
-    // 3. Down: level i maps to [batch, channels[i], h / 2^i, w / 2^i]; every map on the way is kept as a skip.
+    // 3. Down: level i maps to [batch, channels[i], h / 2^i, w / 2^i], rounded up; every map on the way is kept as a skip.
     config.down_block_types.forEach((type, level) => {
       const block = `down_blocks.${level}`;
       for (let i = 0; i < config.layers_per_block[level]; i++) {
@@ -120,7 +120,9 @@ export function unet(
         if (type === 'CrossAttnUpBlock2D') hidden = transformer(`${block}.attentions.${j}`, hidden, level);
       }
       if (level > 0) {
-        hidden = upsampleLayer(weights, `${block}.upsamplers.0.conv`, hidden, channels[level]);
+        const [, , rows, columns] = required(skips.at(-1), 'skip').shape as [number, number, number, number];
+        const name = `${block}.upsamplers.0.conv`;
+        hidden = upsampleLayer(weights, name, hidden, channels[level], [rows, columns]);
       }
     });
 
@@ -151,12 +153,9 @@ function checkInputs(
   context: Tensor,
   condition: Tensor | undefined,
 ): void {
-  const [batch, channels, height, width] = sample.shape;
-  const stride = 2 ** (config.block_out_channels.length - 1);
-  if (sample.rank !== 4 || channels !== config.in_channels || height % stride || width % stride) {
-    throw new UserError(
-      `unet: sample must be [batch, ${config.in_channels}, h, w] with h and w multiples of ${stride}, got [${sample.shape}]`,
-    );
+  const [batch, channels] = sample.shape;
+  if (sample.rank !== 4 || channels !== config.in_channels) {
+    throw new UserError(`unet: sample must be [batch, ${config.in_channels}, h, w], got [${sample.shape}]`);
   }
   if (timestep.rank !== 1 || timestep.shape[0] !== batch) {
     throw new UserError(`unet: timestep must be [${batch}], got [${timestep.shape}]`);

@@ -93,6 +93,25 @@ function decodeQ6K(block: Uint8Array, out: Float32Array): void {
   }
 }
 
+/** What the 16 values of IQ4_NL and IQ4_XS stand for. */
+const IQ4_VALUES = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113] as const;
+
+/** 32 weights of 4 bits that name values of a table, the lower halves of all bytes first. */
+function decodeIQ4(block: Uint8Array, at: number, scale: number, out: Float32Array, to: number): void {
+  for (let i = 0; i < 32; i++)
+    out[to + i] = scale * IQ4_VALUES[(block[at + (i & 15)] >> (i < 16 ? 0 : 4)) & 15];
+}
+
+/** Eight parts of 32, whose six-bit scales lie four bits here and two bits there. */
+function decodeIQ4XS(block: Uint8Array, out: Float32Array): void {
+  const scale = half(block, 0);
+  for (let part = 0; part < 8; part++) {
+    const low = (block[4 + (part >> 1)] >> (part & 1 ? 4 : 0)) & 15;
+    const high = (block[2 + (part >> 2)] >> (2 * (part & 3))) & 3;
+    decodeIQ4(block, 8 + 16 * part, fround(scale * ((low | (high << 4)) - 32)), out, 32 * part);
+  }
+}
+
 /** By the number of the type in the file. */
 export const BLOCK_TYPES: Readonly<Record<number, BlockType>> = {
   2: { name: 'Q4_0', weights: 32, bytes: 18, decode: (b, o) => decode4(b, o, { at: 2, offset: 8 }) },
@@ -128,6 +147,8 @@ export const BLOCK_TYPES: Readonly<Record<number, BlockType>> = {
   12: { name: 'Q4_K', weights: 256, bytes: 144, decode: (b, o) => decodeK45(b, o, false) },
   13: { name: 'Q5_K', weights: 256, bytes: 176, decode: (b, o) => decodeK45(b, o, true) },
   14: { name: 'Q6_K', weights: 256, bytes: 210, decode: decodeQ6K },
+  20: { name: 'IQ4_NL', weights: 32, bytes: 18, decode: (b, o) => decodeIQ4(b, 2, half(b, 0), o, 0) },
+  23: { name: 'IQ4_XS', weights: 256, bytes: 136, decode: decodeIQ4XS },
 };
 
 /** Decodes blocks that lie one after the other. */

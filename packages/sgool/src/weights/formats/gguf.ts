@@ -30,7 +30,7 @@ const PLAIN: Readonly<Record<number, Dtype>> = {
   30: 'BF16',
 };
 
-/** Types that are not read, for messages. */
+/** Types that are not read, for messages. With the two tables of types that are read, all that the format has. */
 const OTHERS: Readonly<Record<number, string>> = {
   9: 'Q8_1',
   15: 'Q8_K',
@@ -38,15 +38,14 @@ const OTHERS: Readonly<Record<number, string>> = {
   17: 'IQ2_XS',
   18: 'IQ3_XXS',
   19: 'IQ1_S',
-  20: 'IQ4_NL',
   21: 'IQ3_S',
   22: 'IQ2_S',
-  23: 'IQ4_XS',
   29: 'IQ1_M',
   34: 'TQ1_0',
   35: 'TQ2_0',
   39: 'MXFP4',
   40: 'NVFP4',
+  41: 'Q1_0',
 };
 
 /** Whether the first bytes are those of a GGUF file. */
@@ -231,7 +230,7 @@ export async function readGguf(file: FileBytes): Promise<TensorFile> {
     const block = BLOCK_TYPES[info.type];
     if (plain === undefined && block === undefined) {
       throw new UserError(
-        `${file.path}: ${who} has the type ${OTHERS[info.type] ?? info.type}, which is not read; F16, Q8_0, Q4_0 to Q5_1 and Q2_K to Q6_K are`,
+        `${file.path}: ${who} has the type ${OTHERS[info.type] ?? info.type}, which is not read; F16, Q8_0, Q4_0 to Q5_1, Q2_K to Q6_K, IQ4_NL and IQ4_XS are`,
       );
     }
     if (block !== undefined && Number(info.shape.at(-1) ?? 1) % block.weights !== 0) {

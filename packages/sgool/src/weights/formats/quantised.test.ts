@@ -1,4 +1,5 @@
 /** 8-bit floats and GGUF against torch and gguf-py: fixtures/make/quantised.py. */
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { required, UserError } from '../../errors.ts';
 import { Generator } from '../../random/generator.ts';
 import { openSingleFile } from '../open/single-file.ts';
 import { bytesAsFile, FORMATS, messageOf } from '../testing.ts';
+import { BLOCK_TYPES } from './gguf-blocks.ts';
 import { openSafetensors, readTensor } from './safetensors.ts';
 import { openTensorFile, readTensorFile } from './tensor-file.ts';
 import { float32Of } from './tensor-views.ts';
@@ -70,14 +72,56 @@ describe('8-bit floats', () => {
   });
 });
 
+const u32 = (value: number) => {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
+};
+const u64 = (value: bigint | number) => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(BigInt(value));
+  return bytes;
+};
+const text = (value: string) => Buffer.concat([u64(value.length), Buffer.from(value)]);
+const tensor = (shape: number[], type: number, offset: number | bigint = 0) =>
+  Buffer.concat([text('w'), u32(shape.length), ...shape.map(u64), u32(type), u64(offset)]);
+const head = (version: number, tensors: number, keys: number) =>
+  Buffer.concat([Buffer.from('GGUF'), u32(version), u64(tensors), u64(keys)]);
+
+/** Every type of the format. */
+const TYPES: { type: number; name: string; weights: number; bytes: number }[] = JSON.parse(
+  readFileSync(`${QUANTISED}gguf-types.json`, 'utf8'),
+);
+
 describe('GGUF', () => {
-  it.each(['Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0', 'Q2_K', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K', 'F32', 'F16'])(
+  it.each([...Object.values(BLOCK_TYPES).map(({ name }) => name), 'F32', 'F16'])(
     '%s has the values of gguf-py, to the bit',
     async (name) => {
       const { tensors } = await openTensorFile(`${QUANTISED}blocks.gguf`);
       const tensor = required(tensors.get(name));
-      expect(tensor.shape).toEqual(name.startsWith('F') ? [2, 3, 1] : [2, name.endsWith('K') ? 768 : 96]);
+      const isWide = name.endsWith('K') || name === 'IQ4_XS';
+      expect(tensor.shape).toEqual(name.startsWith('F') ? [2, 3, 1] : [2, isWide ? 768 : 96]);
       expect(float32Of(tensor)).toEqual(await wanted(name));
+    },
+  );
+
+  it.each(TYPES)(
+    'knows the type $name of the format: it is read or named',
+    async ({ type, name, weights, bytes }) => {
+      const rows = Buffer.concat([head(3, 1, 0), tensor([weights], type)]);
+      const start = Math.ceil(rows.length / 32) * 32;
+      const whole = new Uint8Array(start + bytes);
+      whole.set(rows);
+      const read = readTensorFile(bytesAsFile(whole, 'x.gguf'));
+      const block = BLOCK_TYPES[type];
+      if (block !== undefined) expect(block).toMatchObject({ name, weights, bytes });
+      const isRead = block !== undefined || /^(F|BF|I)\d+$/.test(name);
+      if (isRead) {
+        expect((await read).tensors.get('w')?.shape).toEqual([weights]);
+        // One byte less is not enough: the size of its blocks is known.
+        const short = readTensorFile(bytesAsFile(whole.slice(0, -1), 'x.gguf'));
+        expect(await messageOf(short)).toMatch(/"w" goes beyond the end/);
+      } else expect(await messageOf(read)).toMatch(new RegExp(`"w" has the type ${name}, which is not read`));
     },
   );
 
@@ -87,25 +131,35 @@ describe('GGUF', () => {
     expect(tensors.get('F16')).toHaveProperty('byteOffset');
   });
 
-  it('a checkpoint of Stable Diffusion is opened as one, with the weights of the float32 file', async () => {
-    const [packed, plain] = [
-      await openSingleFile(`${QUANTISED}ldm-v1.gguf`),
-      await openSingleFile(`${FORMATS}ldm-v1-legacy.ckpt`),
-    ];
-    for (const name of ['unet', 'vae', 'text_encoder']) {
-      const [a, b] = [required(packed.components.get(name)), required(plain.components.get(name))];
-      expect(a.config, name).toEqual(b.config);
-      expect(a.weights.names().sort()).toEqual(b.weights.names().sort());
-      for (const weight of a.weights.names()) {
-        const [actual, exact] = [float32Of(a.weights.get(weight)), float32Of(b.weights.get(weight))];
-        expect(a.weights.get(weight).shape, weight).toEqual(b.weights.get(weight).shape);
-        const size = Math.max(1e-6, ...exact.map(Math.abs));
-        expect(Math.max(...exact.map((value, i) => Math.abs(value - actual[i]))) / size, weight).toBeLessThan(
-          0.005,
-        );
+  it.each([
+    ['1.x', 'ldm-v1.gguf', 'ldm-v1-legacy.ckpt', 'epsilon'],
+    ["2.x, with OpenCLIP's names", 'ldm-v2.gguf', 'ldm-v2/model.ckpt', 'v_prediction'],
+  ])(
+    'a checkpoint of Stable Diffusion %s is opened as one, with the weights of the plain file',
+    async (_, from, as, predicts) => {
+      const [packed, plain] = [
+        await openSingleFile(`${QUANTISED}${from}`),
+        await openSingleFile(`${FORMATS}${as}`),
+      ];
+      expect(packed.schedulerConfig).toEqual(plain.schedulerConfig);
+      expect(packed.schedulerConfig.prediction_type).toBe(predicts);
+      expect(packed.tokenizerConfig).toEqual(plain.tokenizerConfig);
+      for (const name of ['unet', 'vae', 'text_encoder']) {
+        const [a, b] = [required(packed.components.get(name)), required(plain.components.get(name))];
+        expect(a.config, name).toEqual(b.config);
+        expect(a.weights.names().sort()).toEqual(b.weights.names().sort());
+        for (const weight of a.weights.names()) {
+          const [actual, exact] = [float32Of(a.weights.get(weight)), float32Of(b.weights.get(weight))];
+          expect(a.weights.get(weight).shape, weight).toEqual(b.weights.get(weight).shape);
+          const size = Math.max(1e-6, ...exact.map(Math.abs));
+          expect(
+            Math.max(...exact.map((value, i) => Math.abs(value - actual[i]))) / size,
+            weight,
+          ).toBeLessThan(0.005);
+        }
       }
-    }
-  });
+    },
+  );
 
   it('damaged files end in one line or are read', async () => {
     const good = new Uint8Array(await readFile(`${QUANTISED}blocks.gguf`));
@@ -132,21 +186,6 @@ describe('GGUF', () => {
     expect(ends.refused).toBeGreaterThan(300);
   });
 
-  const u32 = (value: number) => {
-    const bytes = Buffer.alloc(4);
-    bytes.writeUInt32LE(value);
-    return bytes;
-  };
-  const u64 = (value: bigint | number) => {
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigUInt64LE(BigInt(value));
-    return bytes;
-  };
-  const text = (value: string) => Buffer.concat([u64(value.length), Buffer.from(value)]);
-  const tensor = (shape: number[], type: number, offset: number | bigint = 0) =>
-    Buffer.concat([text('w'), u32(shape.length), ...shape.map(u64), u32(type), u64(offset)]);
-  const head = (version: number, tensors: number, keys: number) =>
-    Buffer.concat([Buffer.from('GGUF'), u32(version), u64(tensors), u64(keys)]);
   const cases: [string, Buffer, RegExp][] = [
     ['the first version', head(1, 0, 0), /version 1; 2 and 3 are read/],
     ['big-endian', head(0x03000000, 0, 0), /it is not little-endian/],
@@ -160,8 +199,8 @@ describe('GGUF', () => {
     ['an offset beyond any file', Buffer.concat([head(3, 1, 0), tensor([1], 0, 2n ** 60n)]), /an offset of/],
     [
       'a type of other quants',
-      Buffer.concat([head(3, 1, 0), tensor([256], 23)]),
-      /"w" has the type IQ4_XS, which is not read; F16, Q8_0/,
+      Buffer.concat([head(3, 1, 0), tensor([256], 16)]),
+      /"w" has the type IQ2_XXS, which is not read; F16, Q8_0/,
     ],
     ['a type that does not exist', Buffer.concat([head(3, 1, 0), tensor([256], 99)]), /has the type 99/],
     [

@@ -25,6 +25,8 @@ export interface TensorEntry {
 /** The checked header of a safetensors file. */
 export interface SafetensorsHeader {
   metadata: Readonly<Record<string, string>>;
+  /** Bytes before the data: the length of the header, and the header. */
+  dataStart: number;
   /** In the order of the data in the file. */
   tensors: ReadonlyMap<string, TensorEntry>;
 }
@@ -187,5 +189,5 @@ export function parseSafetensorsHeader(json: Uint8Array, fileBytes: number, path
   entries.sort(([, a], [, b]) => a.byteOffset - b.byteOffset || a.byteLength - b.byteLength);
   checkContiguous(entries, dataStart, fileBytes, path);
   checkText(text, path);
-  return { metadata, tensors: new Map(entries) };
+  return { metadata, dataStart, tensors: new Map(entries) };
 }

@@ -69,10 +69,6 @@ const CHANNELS: Readonly<Record<number, Known>> = {
   5: { what: 'a model with a depth map (5 input channels)', ...OTHER },
   7: { what: 'an upscaler (7 input channels)', ...OTHER },
   8: { what: 'a model that follows instructions (InstructPix2Pix, 8 input channels)', ...OTHER },
-  9: {
-    what: 'an inpainting model (9 input channels)',
-    works: 'use the plain one; refine --mask keeps what is outside a mask with any model',
-  },
 };
 
 function knownUNet(config: Config): Known | undefined {

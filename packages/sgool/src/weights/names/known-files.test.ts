@@ -130,12 +130,12 @@ const KINDS: [string, string[], RegExp, Door[]][] = [
   ['Flux', ['double_blocks.0.img_attn.qkv.weight'], /\(Flux\)/, []],
   ['SD3', ['model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight'], /\(Stable Diffusion 3\)/, []],
   ['PixArt', ['transformer_blocks.0.attn1.to_q.weight', 'pos_embed.proj.weight'], /PixArt, Wan/, []],
-  ['inpainting', [`${LDM} [320, 9, 3, 3]`], /an inpainting model \(9 input channels\)/, []],
+  ['inpainting', [`${LDM} [320, 9, 3, 3]`], /a Stable Diffusion checkpoint/, ['model', 'vae']],
   [
     'inpainting UNet',
     ['conv_in.weight [320, 9, 3, 3]', 'down_blocks.0.resnets.0.conv1.weight'],
-    /an inpainting model/,
-    [],
+    /a UNet with the names of diffusers/,
+    ['unet'],
   ],
   ['InstructPix2Pix', [`${LDM} [320, 8, 3, 3]`], /InstructPix2Pix/, []],
   ['upscaler', [`${LDM} [320, 7, 3, 3]`], /an upscaler \(7/, []],
@@ -279,7 +279,6 @@ describe('what a file is', () => {
 describe('what a configuration is', () => {
   it.each([
     ['unet', { addition_embed_type: 'text_time' }, /the UNet of Stable Diffusion XL/],
-    ['unet', { in_channels: 9 }, /an inpainting model \(9/],
     ['unet', { in_channels: 8 }, /InstructPix2Pix/],
     ['unet', { in_channels: 7 }, /an upscaler/],
     ['unet', { in_channels: 5 }, /depth map/],

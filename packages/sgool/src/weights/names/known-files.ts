@@ -190,11 +190,6 @@ const SIGNATURES: readonly Signature[] = [
       !file.has(/down_blocks\.|input_blocks\./),
   },
   {
-    what: 'an inpainting model (9 input channels), which is not supported',
-    works: 'use the plain one; refine --mask keeps what is outside a mask with any model',
-    is: (file) => channels(file) === 9,
-  },
-  {
     what: 'a model that follows instructions (InstructPix2Pix, 8 input channels), which is not supported',
     works: 'use a plain 1.x or 2.x model',
     is: (file) => channels(file) === 8,

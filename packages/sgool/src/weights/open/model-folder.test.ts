@@ -76,12 +76,30 @@ describe('openModelFolder', () => {
     expect(weights.get('c')).toMatchObject({ path: expect.stringContaining(shard(2)) });
     expect(components.get('unet')?.weights.get('f32')).toMatchObject({ dtype: 'F32', shape: [4, 6] });
 
+    await addNetwork('text_encoder', 'model-00003.safetensors', ['c']);
     for (const [map, message] of [
+      [
+        { a: shard(1), b: shard(1), c: 'model-00003.safetensors', toString: shard(2) },
+        /model-00002-of-00002\.safetensors holds "c", which the index expects in model-00003\.safetensors/,
+      ],
       [{ a: 'model\0.safetensors' }, /a shard must be a file beside the index, got "model\\u0000/],
       [{ a: '../model.safetensors' }, /a shard must be a file beside the index, got "\.\.\/model/],
+      [{ ['__proto__']: shard(1) }, /the key __proto__ is refused/],
       [{ a: 7 }, /a file beside the index, got 7/],
       [{ a: 'absent.safetensors' }, /absent\.safetensors: the file does not exist/],
-      [{ d: shard(1) }, /model-00001-of-00002\.safetensors does not hold d/],
+      [{ a: '/etc/passwd' }, /a shard must be a file beside the index, got "\/etc\/passwd"/],
+      [{ a: 'C:model.safetensors' }, /a shard must be a file beside the index/],
+      [{ a: '.model.safetensors' }, /a shard must be a file beside the index/],
+      [{ a: '..' }, /a shard must be a file beside the index/],
+      [{ a: shard(1), b: shard(1), d: shard(1) }, /model-00001-of-00002\.safetensors does not hold "d"/],
+      [
+        { a: shard(1), c: shard(2) },
+        /index\.json: model-00001-of-00002\.safetensors holds "b", which the index does not list; download/,
+      ],
+      [
+        { a: shard(1), b: shard(2), c: shard(2) },
+        /model-00001-of-00002\.safetensors holds "b", which the index expects in model-00002-of-00002\.safetensors/,
+      ],
       [{}, /weight_map is empty/],
       [undefined, /has no weight_map/],
     ] as const) {

@@ -83,7 +83,8 @@ function refuseOthers(file: TensorFile, wantsVae: boolean): void {
   if (!some(/^model\.diffusion_model\./))
     refuse('not a Stable Diffusion checkpoint: no tensor begins with model.diffusion_model.');
   const channels = file.tensors.get(`${UNET}input_blocks.0.0.weight`)?.shape[1];
-  if (channels !== 4) refuse(`a model with ${channels ?? 'no'} input channels is not supported; 4 are`);
+  if (channels !== 4 && channels !== 9)
+    refuse(`a model with ${channels ?? 'no'} input channels is not supported; 4 are, and 9 for inpainting`);
   if (wantsVae && !some(/^first_stage_model\./))
     refuse('it has no autoencoder (first_stage_model.); give one with the option vae');
   if (!some(/^(cond_stage_model|conditioner\.embedders\.0)\./))
@@ -226,7 +227,7 @@ async function configured(folder: string | undefined, name: string, inferred: ()
  * Opens a single-file checkpoint of Stable Diffusion 1.x or 2.x as if it were a model folder. It has no tokenizer and no
  * CLIP: `tokenizerDir` is a folder `tokenizer` beside the file, or in the folder of configurations.
  *
- * @throws UserError when the file is broken, or holds another model: XL, inpainting, a LoRA, a single network
+ * @throws UserError when the file is broken, or holds another model: XL, a LoRA, a single network
  */
 export async function openSingleFile(
   path: string,

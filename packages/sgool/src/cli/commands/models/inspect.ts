@@ -36,14 +36,17 @@ async function inspect(
 }
 
 function describe(report: ModelReport, withTensors: boolean): string {
-  const { name, dir, pipeline, resolution, latent, predictionType, parameters, bytes, components, notes } =
-    report;
+  const { name, dir, pipeline, resolution, latent, inputChannels, predictionType } = report;
+  const { parameters, bytes, components, notes } = report;
   const facts = [
     ['model', name],
     ['folder', dir],
     ['pipeline', pipeline ?? 'not stated'],
     ['image', resolution === undefined ? 'not stated' : `${resolution.width} x ${resolution.height}`],
     ['latent', latent === undefined ? 'not stated' : latent.join(' x ')],
+    ...(inputChannels === undefined
+      ? []
+      : [['input', `${inputChannels} channels: latent, mask, masked image`]]),
     ['prediction', predictionType],
     ['parameters', `${formatCount(parameters)} in ${formatBytes(bytes)}`],
   ];

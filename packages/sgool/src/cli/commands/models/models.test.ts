@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { FIXTURES } from '../../../networks/testing.ts';
 import { writeTinyModel } from '../../../pipeline/testing.ts';
 import { defined } from '../../../testing.ts';
 import { type FakeHub, startHub } from '../../../weights/hub/testing.ts';
@@ -149,4 +150,20 @@ it('a single file is hashed; that it is no Stable Diffusion is said and no fault
     /^other.safetensors .* no hash known +[0-9a-f]{64}\n\nother.safetensors +not checked: .*: not a Stable Diffusion checkpoint/,
   );
   expect(code).toBe(0);
+});
+
+it('a model for inpainting is inspected and verified with what its UNet takes', async () => {
+  const dir = path.join(cwd, 'inpainting');
+  await cp(`${FIXTURES}pipeline`, dir, { recursive: true });
+  const plain = JSON.parse((await sgool('models', 'inspect', dir, '--json')).stdout);
+  expect(plain.latent).toEqual([4, 8, 8]);
+  expect(plain).not.toHaveProperty('inputChannels');
+  await cp(`${FIXTURES}inpainting`, dir, { recursive: true });
+  const report = JSON.parse((await sgool('models', 'inspect', dir, '--json')).stdout);
+  expect(report).toMatchObject({ latent: [4, 8, 8], inputChannels: 9 });
+  expect((await sgool('models', 'inspect', dir)).stdout).toMatch(
+    /\ninput +9 channels: latent, mask, masked image\n/,
+  );
+  const { stdout } = await sgool('models', 'verify', dir);
+  expect(stdout).toMatch(/unet +\d+ weights +ok/);
 });

@@ -29,6 +29,8 @@ export interface ModelReport {
   readonly resolution?: { readonly width: number; readonly height: number };
   /** `[channels, height, width]`. */
   readonly latent?: readonly number[];
+  /** Channels of the UNet's input, where it takes more than the latent: 9 for inpainting. */
+  readonly inputChannels?: number;
   /** What the network predicts: `epsilon` (the noise), `v_prediction`, `sample`. */
   readonly predictionType: string;
   readonly parameters: number;
@@ -106,15 +108,22 @@ function sides(value: unknown): [height: number, width: number] | undefined {
 }
 
 /** From the latent that the UNet was trained for and the number of halvings in the autoencoder. */
-function imageSize({ components }: ModelFolder): Pick<ModelReport, 'resolution' | 'latent'> {
+function imageSize({
+  components,
+}: ModelFolder): Pick<ModelReport, 'resolution' | 'latent' | 'inputChannels'> {
   const unet = components.get('unet')?.config ?? {};
   const blocks = list(components.get('vae')?.config.block_out_channels);
   const size = sides(unet.sample_size);
-  const channels = whole(unet.in_channels);
+  const inputs = whole(unet.in_channels);
+  const channels = whole(components.get('vae')?.config.latent_channels) ?? inputs;
   if (size === undefined || blocks === undefined || channels === undefined) return {};
   const [height, width] = size;
   const scale = 2 ** (blocks.length - 1);
-  return { resolution: { width: width * scale, height: height * scale }, latent: [channels, height, width] };
+  return {
+    resolution: { width: width * scale, height: height * scale },
+    latent: [channels, height, width],
+    ...(inputs === undefined || inputs === channels ? {} : { inputChannels: inputs }),
+  };
 }
 
 /** Keys of configurations that say how large a network is, and their words. */
