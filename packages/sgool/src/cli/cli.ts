@@ -48,6 +48,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/prompt.ts'),
   },
   {
+    name: 'suites',
+    summary: 'list, add and fetch the prompt suites of evaluations',
+    load: () => import('./commands/suites.ts'),
+  },
+  {
     name: 'models',
     summary: 'list, inspect, download and check models',
     load: () => import('./commands/models.ts'),

@@ -39,6 +39,8 @@ export {
   median,
   standardDeviation,
 } from '../evaluate/statistics.ts';
+export type { Clause } from '../evaluate/suites/clause.ts';
+export type { Suite, SuitePrompt } from '../evaluate/suites/suite.ts';
 export { markdownTable, percent, replaceBetween, signed } from '../evaluate/table.ts';
 export {
   JUDGE_GRID,

@@ -2,8 +2,12 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { PROMPTS_FILE } from '../paths.ts';
+import { PROMPTS_FILE, suiteFile } from '../paths.ts';
 import { promptsJson } from './prompt-sets.ts';
+import { SUITES, suiteText, toyboxSuites } from './suites.ts';
 
 await mkdir(path.dirname(PROMPTS_FILE), { recursive: true });
 await writeFile(PROMPTS_FILE, promptsJson());
+
+const suites = toyboxSuites();
+for (const name of SUITES) await writeFile(suiteFile(name), suiteText(suites[name]));
