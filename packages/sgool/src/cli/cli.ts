@@ -48,6 +48,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/prompt.ts'),
   },
   {
+    name: 'evaluate',
+    summary: 'run methods over prompt suites, score every image, report',
+    load: () => import('./commands/evaluate.ts'),
+  },
+  {
     name: 'suites',
     summary: 'list, add and fetch the prompt suites of evaluations',
     load: () => import('./commands/suites.ts'),

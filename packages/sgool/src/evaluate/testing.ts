@@ -129,7 +129,7 @@ export async function fakeEvaluation(folder: string, options: FakeOptions = {}) 
                   iteration,
                   scores: { judge: judge - method.gain + (method.gain * Math.min(iteration, 3)) / 3 },
                 })),
-                regions: [{ x: 2, y: 2, width: side / 2, height: side / 2 }],
+                regions: [{ left: 2, top: 2, width: side / 2, height: side / 2, mass: 1 }],
               }
             : {}),
         };

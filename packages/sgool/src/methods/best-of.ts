@@ -4,6 +4,7 @@ import { randomSource } from '../random/random-source.ts';
 import { laterSeed } from '../random/seed.ts';
 import { type SettingsOf, samplingSettings, selectionSettings } from '../request/settings.ts';
 import type { MethodDefinition } from './run/method.ts';
+import { GUIDING_CLIP } from './run/roles.ts';
 import { bestKeeper, denoiserOf, drawFreshNoise, samplerOf, stopRule, withinIteration } from './run/run.ts';
 
 const { iterations, targetClip } = selectionSettings;
@@ -15,6 +16,7 @@ export const bestOf: MethodDefinition<'best-of', SettingsOf<typeof settings>> = 
   settings,
   movesNoise: false,
   defaults: () => ({ iterations: 15 }),
+  roles: () => ({ guides: [], selects: [GUIDING_CLIP] }),
   async *run(pipeline, run) {
     const { settings, signal } = run;
     await pipeline.critic();

@@ -29,6 +29,8 @@ export interface Pipeline
   readonly compute: Compute;
   /** The CLIP that guides (folder `clip`). @throws UserError where the model has none */
   critic(): Promise<ClipCritic>;
+  /** The CLIP that only reports (folder `clip_b`), where the model has one. */
+  reporter(): Promise<ClipCritic | undefined>;
   /** The loss of a latent under the guiding CLIP. @throws UserError where the model has none */
   objective(options: ObjectiveOptions): Promise<Objective>;
   score(image: Image, prompt: string): Promise<ClipScores>;

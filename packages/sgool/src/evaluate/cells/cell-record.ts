@@ -5,7 +5,14 @@ import { cellSchema } from './cell.ts';
 /** Version of the file. A newer one is refused. */
 export const RECORD_FORMAT = 1;
 
-const regionSchema = z.object({ x: z.number(), y: z.number(), width: z.number(), height: z.number() });
+const regionSchema = z.strictObject({
+  left: z.number(),
+  top: z.number(),
+  width: z.number(),
+  height: z.number(),
+  /** Share of the saliency in it. */
+  mass: z.number(),
+});
 
 /** Values of scores by the names of `scores/`; null where a scorer could not score this cell, which `notes` explains. */
 const scoresSchema = z.record(z.string(), z.number().nullable());

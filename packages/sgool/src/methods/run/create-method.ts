@@ -33,6 +33,7 @@ export function createMethod<Name extends string, S extends MethodSettings>(
       const settings = presetDefaults(method, own as S, model, preset);
       return { ...settings, ...definition.everyPreset?.(settings) };
     },
+    roles: (settings) => definition.roles(settings),
     async *run(pipeline, input, options) {
       const request = parseMethodRequest(input, method, all);
       const resolved = settingsOf(method, pipeline, request);
