@@ -13,5 +13,8 @@ export const JUDGE_FILE = fromHere('../../toybox-models/judge/judge.safetensors'
 /** The prompts of the evaluations, with their truth. */
 export const PROMPTS_FILE = fromHere('../../toybox-models/prompts/held-out.json');
 
+/** A prompt suite with its truth. */
+export const suiteFile = (name: string) => fromHere(`../../toybox-models/prompts/${name}.jsonl`);
+
 /** Curves and figures of the trainings whose weights are published. */
 export const TRAINING_FOLDER = fromHere('../training');

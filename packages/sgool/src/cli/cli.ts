@@ -49,6 +49,16 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/prompt.ts'),
   },
   {
+    name: 'evaluate',
+    summary: 'run methods over prompt suites, score every image, report',
+    load: () => import('./commands/evaluate.ts'),
+  },
+  {
+    name: 'suites',
+    summary: 'list, add and fetch the prompt suites of evaluations',
+    load: () => import('./commands/suites.ts'),
+  },
+  {
     name: 'models',
     summary: 'list, inspect, download and check models',
     load: () => import('./commands/models.ts'),

@@ -31,14 +31,19 @@ export {
   unetModelFlops,
 } from '../evaluate/model-flops.ts';
 export { mixBits, mulberry32 } from '../evaluate/mulberry32.ts';
+export { bootstrapInterval, groupedInterval, type Interval } from '../evaluate/statistics/bootstrap.ts';
 export {
-  bootstrapInterval,
   type Comparison,
+  compareGroups,
   comparePairs,
-  type Interval,
-  median,
-  standardDeviation,
-} from '../evaluate/statistics.ts';
+  type GroupedComparison,
+  promptsNeeded,
+} from '../evaluate/statistics/compare.ts';
+export { median, standardDeviation } from '../evaluate/statistics/descriptive.ts';
+export { type EquivalentN, equivalentN, expectedMaximum } from '../evaluate/statistics/equivalent-n.ts';
+export { holm, type SignedRank, signedRankTest } from '../evaluate/statistics/wilcoxon.ts';
+export type { Clause } from '../evaluate/suites/clause.ts';
+export type { Suite, SuitePrompt } from '../evaluate/suites/suite.ts';
 export { markdownTable, percent, replaceBetween, signed } from '../evaluate/table.ts';
 export {
   JUDGE_GRID,

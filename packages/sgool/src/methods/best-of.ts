@@ -5,6 +5,7 @@ import { laterSeed } from '../random/seed.ts';
 import { INPUTS } from '../request/request.ts';
 import { type SettingsOf, samplingSettings, selectionSettings, targetSettings } from '../request/settings.ts';
 import type { MethodDefinition } from './run/method.ts';
+import { GUIDING_CLIP } from './run/roles.ts';
 import {
   bestKeeper,
   denoiserOf,
@@ -27,6 +28,7 @@ export const bestOf: MethodDefinition<'best-of', SettingsOf<typeof settings>> = 
   inputs: { targetImages },
   movesNoise: false,
   defaults: () => ({ iterations: 15 }),
+  roles: () => ({ guides: [], selects: [GUIDING_CLIP] }),
   async *run(pipeline, run) {
     const { settings, signal } = run;
     await pipeline.critic();

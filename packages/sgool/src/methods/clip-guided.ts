@@ -27,6 +27,7 @@ import {
   targetSettings,
 } from '../request/settings.ts';
 import type { MethodDefinition } from './run/method.ts';
+import { guidedByClip } from './run/roles.ts';
 import {
   assertFinite,
   bestKeeper,
@@ -60,6 +61,7 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
   lastIteration: 1,
   // The published method returns the guided image, whatever CLIP says of it.
   defaults: () => ({ keep: 'last', cutouts: 4, cutPower: 1, cutReduction: 'mean' }),
+  roles: guidedByClip,
   // A hint of the model for all methods may name a sampler that this one does not have.
   everyPreset: ({ sampler }) => ((sampler as string) === 'edict' ? { sampler: 'ddim' } : {}),
   async *run(pipeline, run) {

@@ -20,6 +20,7 @@ import {
 } from '../request/settings.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { optimiseNoise } from './run/optimise-noise.ts';
+import { guidedByClip } from './run/roles.ts';
 
 const settings = {
   ...samplingSettings,
@@ -39,6 +40,7 @@ export const doodl: MethodDefinition<'doodl', SettingsOf<typeof settings>> = {
   inputs: { targetImages },
   movesNoise: true,
   defaults: (model) => pairDefaults(model, 'checkpointed'),
+  roles: guidedByClip,
   run: (pipeline, run) =>
     optimiseNoise(pipeline, run, async () => {
       const { settings, random } = run;

@@ -11,6 +11,7 @@ export const sd: MethodDefinition<'sd', SamplingSettings> = {
   movesNoise: false,
   lastIteration: 0,
   defaults: () => ({}),
+  roles: () => ({ guides: [], selects: [] }),
   async *run(pipeline, run) {
     const { settings, noise, freshNoise, signal } = run;
     const denoiser = await denoiserOf(pipeline, run);

@@ -36,6 +36,7 @@ import type { SaliencyMap } from '../saliency/detector.ts';
 import { findRegions, type Region } from '../saliency/regions.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { type BuiltObjective, type ObjectiveBuilder, optimiseNoise } from './run/optimise-noise.ts';
+import { guidedByClip } from './run/roles.ts';
 import type { Run } from './run/run.ts';
 
 const settings = {
@@ -56,6 +57,7 @@ export const sgool: MethodDefinition<'sgool', SgoolSettings> = {
   inputs: INPUTS,
   movesNoise: true,
   defaults: (model) => pairDefaults(model, 'invertible'),
+  roles: guidedByClip,
   run: (pipeline, run) => optimiseNoise(pipeline, run, () => salientObjective(pipeline, run)),
 };
 

@@ -80,7 +80,7 @@ async function openCritics(
   folder: ModelFolder,
   programs: ProgramCache,
   backbone: Backbone,
-): Promise<Pick<Pipeline, 'critic' | 'objective' | 'score' | 'detector'>> {
+): Promise<Pick<Pipeline, 'critic' | 'reporter' | 'objective' | 'score' | 'detector'>> {
   const guide = await openClipCritic(folder, 'clip', programs, backbone.clipTokenizer);
   const reporter = await openClipCritic(folder, 'clip_b', programs, backbone.clipTokenizer);
   const critic = async () => {
@@ -91,6 +91,7 @@ async function openCritics(
   };
   return {
     critic,
+    reporter: async () => reporter,
     objective: async ({ width, height, saturatedGradient, views }) =>
       createObjective({
         programs,

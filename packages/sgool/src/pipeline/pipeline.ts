@@ -30,6 +30,8 @@ export interface Pipeline
   readonly compute: Compute;
   /** The CLIP that guides (folder `clip`). @throws UserError where the model has none */
   critic(): Promise<ClipCritic>;
+  /** The CLIP that only reports (folder `clip_b`), where the model has one. */
+  reporter(): Promise<ClipCritic | undefined>;
   /** The loss of a latent under the guiding CLIP. @throws UserError where the model has none */
   objective(options: ObjectiveOptions): Promise<Objective>;
   /** @param target plain text (`parsePrompt(...).text` gives that of a prompt with weights and tags), or a text with target images */

@@ -25,6 +25,8 @@ export interface ClipCritic {
   readonly weights: Weights;
   /** Side of its square input images, in pixels. */
   readonly side: number;
+  /** Whether a text is too long, so that only its first tokens are read. */
+  truncates(text: string): boolean;
   /** Unit vector of `projection_dim` numbers. A text that is too long is cut off, its end token kept. */
   embedText(text: string): Promise<Float32Array>;
   /** Unit vector of the image after CLIP's preprocessing, or of a crop of it. */
@@ -69,8 +71,10 @@ export function clipCritic(
   const side = config.vision_config.image_size;
   const known = new Map<string, Promise<Float32Array>>();
 
+  const longest = config.text_config.max_position_embeddings;
+
   async function encode(text: string): Promise<Float32Array> {
-    const { ids, length } = fittedIds(tokenizer, text, config.text_config.max_position_embeddings);
+    const { ids, length } = fittedIds(tokenizer, text, longest);
     checkIds(ids, config.text_config.vocab_size, component.dir);
     const shapes = {
       ids: { shape: [1, ids.length], dtype: 'int32' },
@@ -89,6 +93,7 @@ export function clipCritic(
     config,
     weights,
     side,
+    truncates: (text) => tokenizer.encode(text).length > longest,
     embedText(text) {
       let embedding = known.get(text);
       if (!embedding) {

@@ -241,6 +241,13 @@ export function relatedCaption(
   return RELATED[0].say({ things: [subject, object], relation });
 }
 
+/** Two things in the words of a template: a template of relations, or of one of the other phenomena. @throws RangeError for an unknown name */
+export function describeAs(name: string, things: readonly ThingClaim[], relation?: Relation): string {
+  const template = [...RELATED, ...PHENOMENA].find((one) => one.name === name);
+  if (template === undefined) throw new RangeError(`describe: no template is called ${name}`);
+  return template.say({ things, relation });
+}
+
 /** Whether a claim about one thing holds for an object of the scene. */
 function fits(claim: ThingClaim, scene: Scene, index: number): boolean {
   const object = scene.objects[index];

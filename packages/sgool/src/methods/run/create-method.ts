@@ -34,6 +34,7 @@ export function createMethod<Name extends string, S extends MethodSettings>(
       return { ...settings, ...definition.everyPreset?.(settings, model) };
     },
     check: definition.check,
+    roles: (settings) => definition.roles(settings),
     async *run(pipeline, input, options) {
       const request = parseMethodRequest(input, method, all);
       const resolved = settingsOf(method, pipeline, request);

@@ -18,6 +18,18 @@ export interface MethodFacts<Name extends string = string> extends MethodDefault
   readonly summary: string;
 }
 
+/**
+ * What scores are to a method. A result is never judged by a score that guided it or chose it.
+ *
+ * Names are those of `sgool evaluate`: `clip_a` is the CLIP in the model's folder `clip`.
+ */
+export interface ScoreRoles {
+  /** Scores whose gradient it follows. */
+  readonly guides: readonly string[];
+  /** Scores by which it chooses among iterates or candidates. */
+  readonly selects: readonly string[];
+}
+
 /** A method as its file defines it. `S` are the values of its settings. */
 export interface MethodDefinition<Name extends string, S extends MethodSettings> extends MethodFacts<Name> {
   /** The settings whose defaults are others than the common ones, as published. */
@@ -28,6 +40,8 @@ export interface MethodDefinition<Name extends string, S extends MethodSettings>
   check?(settings: S, model: ModelInfo): void;
   /** Index of the last iteration, if the number of iterations is no setting. */
   readonly lastIteration?: number;
+  /** What guides it and what selects. */
+  roles(settings: S): ScoreRoles;
   /** Runs the method: see {@link Method.run}. */
   run(pipeline: Pipeline, run: Run<S>): AsyncGenerator<Iteration>;
 }
@@ -44,6 +58,8 @@ export interface Method<Name extends string = string, S extends MethodSettings =
   defaults(model: ModelInfo, preset?: Preset): S;
   /** Refuses settings that do not fit the model. @throws UserError that says what would be right */
   check?(settings: S, model: ModelInfo): void;
+  /** What guides it and what selects, with these settings. */
+  roles(settings: S): ScoreRoles;
   /**
    * Runs the method. Each iteration is yielded as soon as its image exists, the plain one first.
    *

@@ -1,0 +1,34 @@
+/** @file Programs that count the floating-point operations that they execute. */
+import { type Graph, graphCost } from '@sgool/autodiff';
+import { ProgramCache, type Runnable } from '../../runtime/program-cache.ts';
+
+/** Programs of the CLIP that only reports: no method needs it. */
+const REPORTING = 'clip_b ';
+
+/**
+ * A program cache that counts what its programs execute: every network of a method, forward and backward, recomputation
+ * included. The reporting CLIP is left out.
+ */
+export class MeteredPrograms extends ProgramCache {
+  /** Floating-point operations since the start. */
+  flops = 0;
+  readonly #costs = new Map<string, number>();
+
+  override async get(key: string, build: () => Graph, precision = this.options.precision): Promise<Runnable> {
+    const runnable = await super.get(
+      key,
+      () => {
+        const graph = build();
+        this.#costs.set(key, graphCost(graph, this.options.layout).flops);
+        return graph;
+      },
+      precision,
+    );
+    return {
+      run: (...inputs) => {
+        if (!key.startsWith(REPORTING)) this.flops += this.#costs.get(key) ?? 0;
+        return runnable.run(...inputs);
+      },
+    };
+  }
+}

@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import { COLOURS, type Colour, type Kind } from '../../networks/judge/vocabulary.ts';
+import type { Clause } from '../suites/clause.ts';
+import { judgeClauses } from './clauses.ts';
+import type { Detection } from './detections.ts';
+
+/** A detection that is sure of its colour up to `sure`; x is the centre, all have the side `side`. */
+function seen(
+  kind: Kind,
+  colour: Colour,
+  x: number,
+  { confidence = 0.9, sure = 0.8, side = 0.2 } = {},
+): Detection {
+  const rest = (1 - sure) / (COLOURS.length - 1);
+  return {
+    kind,
+    colour,
+    confidence,
+    colours: COLOURS.map((one) => (one === colour ? sure : rest)),
+    box: { x0: x - side / 2, x1: x + side / 2, y0: 0.5 - side / 2, y1: 0.5 + side / 2 },
+    covered: 0,
+    hollow: 0,
+  };
+}
+
+const redCat: Clause = { claim: 'present', kind: 'cat', colour: 'red' };
+const blueCat: Clause = { claim: 'present', kind: 'cat', colour: 'blue' };
+const boat: Clause = { claim: 'present', kind: 'boat' };
+const cat = seen('cat', 'red', 0.25);
+
+describe('judgeClauses', () => {
+  it('scores a thing by the probability of its kind and of its colour', () => {
+    const verdict = judgeClauses([cat], [[redCat]]);
+    expect(verdict).toEqual({
+      score: 0.9 * 0.8,
+      correct: 1,
+      thing: 1,
+      colour: 1,
+      relation: null,
+      absence: null,
+    });
+    expect(judgeClauses([seen('boat', 'blue', 0.5)], [[boat]])).toMatchObject({
+      score: 0.9,
+      correct: 1,
+      colour: null,
+    });
+  });
+
+  it('tells a missing thing from one in another colour', () => {
+    expect(judgeClauses([cat], [[blueCat]])).toMatchObject({ correct: 0, thing: 1, colour: 0 });
+    expect(judgeClauses([], [[blueCat]])).toMatchObject({ score: 0, correct: 0, thing: 0, colour: 0 });
+  });
+
+  it('uses each detection for one thing only, and assigns them so that the score is highest', () => {
+    expect(judgeClauses([cat], [[redCat, blueCat]])).toMatchObject({ correct: 0, thing: 0.5, colour: 0.5 });
+    // The surest red cat is needed as the blue one: greedy assignment in the order of the prompt would fail.
+    const both = [seen('cat', 'red', 0.2, { sure: 0.5 }), seen('cat', 'red', 0.8, { sure: 0.9 })];
+    const { score } = judgeClauses(both, [[redCat, blueCat]]);
+    expect(score).toBeCloseTo((0.9 * 0.9 + 0.9 * (0.5 / 7)) / 2, 12);
+  });
+
+  it('checks what must be absent, in its colour if there is one', () => {
+    const noBoat: Clause = { claim: 'absent', kind: 'boat' };
+    const noRedBoat: Clause = { claim: 'absent', kind: 'boat', colour: 'red' };
+    expect(judgeClauses([cat], [[redCat, noBoat]])).toMatchObject({ correct: 1, absence: 1 });
+    const withBoat = [cat, seen('boat', 'blue', 0.7)];
+    expect(judgeClauses(withBoat, [[redCat, noBoat]])).toMatchObject({ correct: 0, absence: 0 });
+    expect(judgeClauses(withBoat, [[redCat, noBoat]]).score).toBeCloseTo((0.72 + 0.1) / 2, 12);
+    expect(judgeClauses(withBoat, [[redCat, noRedBoat]])).toMatchObject({ correct: 1, absence: 1 });
+  });
+
+  it('checks relations and sizes between the things of the reading', () => {
+    const things = [cat, seen('boat', 'blue', 0.75, { side: 0.3 })];
+    const relation = (subject: number, object: number): Clause => ({
+      claim: 'relation',
+      subject,
+      relation: 'left of',
+      object,
+    });
+    expect(judgeClauses(things, [[redCat, boat, relation(0, 1)]])).toMatchObject({ correct: 1, relation: 1 });
+    expect(judgeClauses(things, [[redCat, boat, relation(1, 0)]])).toMatchObject({ correct: 0, relation: 0 });
+    expect(judgeClauses(things, [[boat, redCat, relation(1, 0)]])).toMatchObject({ correct: 1, relation: 1 });
+    const size: Clause = { claim: 'size', larger: 1, smaller: 0 };
+    expect(judgeClauses(things, [[redCat, boat, size]])).toMatchObject({ correct: 1, relation: 1 });
+    expect(judgeClauses(things, [[boat, redCat, size]])).toMatchObject({ correct: 0, relation: 0 });
+    expect(judgeClauses([cat], [[redCat, boat, size]])).toMatchObject({ correct: 0, relation: 0 });
+    expect(() => judgeClauses(things, [[redCat, relation(0, 1)]])).toThrow('has no thing 1');
+  });
+
+  it('accepts each reading of an ambiguous prompt', () => {
+    const redBoat: Clause = { claim: 'present', kind: 'boat', colour: 'red' };
+    const readings = [
+      [redCat, redBoat],
+      [redCat, boat],
+    ];
+    expect(judgeClauses([cat, seen('boat', 'blue', 0.7)], readings)).toMatchObject({ correct: 1 });
+    expect(judgeClauses([cat, seen('boat', 'red', 0.7)], readings)).toMatchObject({ correct: 1 });
+    expect(judgeClauses([cat], readings)).toMatchObject({ correct: 0 });
+    expect(() => judgeClauses([cat], [])).toThrow('at least one reading');
+  });
+});

@@ -1,0 +1,121 @@
+/** @file CLIP scores in the three public conventions, of the whole image and of its salient regions. */
+import { boxCrop } from '../../image/crops.ts';
+import { dot, mean } from '../../numbers.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { ClipCritic } from '../../preference/clip-critic.ts';
+import type { ScoreInfo } from '../cells/manifest.ts';
+import type { ImageScorer, ScoredImage, ScoreValues } from './image-scorer.ts';
+
+/** CLIPScore's weight, and the words that it puts before a caption. Reference: Hessel et al. 2021, "CLIPScore", equation 1. */
+const CLIPSCORE = { weight: 2.5, prefix: 'A photo depicts ' } as const;
+
+/** Differences of 100·cos up to this one are ties. */
+const TIE = 0.1;
+
+interface NamedCritic {
+  /** As in the names of scores. */
+  readonly name: 'clip_a' | 'clip_b';
+  readonly title: string;
+  readonly critic: ClipCritic;
+  readonly weights?: string;
+}
+
+/**
+ * The scores of the CLIPs of a model. `clip_b`: 100·cos, not below 0, as torchmetrics has it. `clip_b:cosine`: the cosine, as
+ * T2I-CompBench and ImageReward have it. `clip_b:clipscore`: 2.5·cos, not below 0, of the prompt after "A photo depicts ", as CLIPScore
+ * has it. `clip_b@regions`: 100·cos, mean over the salient regions.
+ *
+ * @param weights SHA-256 of the weights of each CLIP, by its folder
+ */
+export async function clipScorer(
+  pipeline: Pick<Pipeline, 'critic' | 'reporter' | 'model'>,
+  weights: Readonly<Record<string, string>>,
+): Promise<ImageScorer> {
+  const { has } = pipeline.model;
+  const reporter = await pipeline.reporter();
+  const critics: NamedCritic[] = [
+    ...(has.clip ? [named('clip_a', 'CLIP A', await pipeline.critic(), weights)] : []),
+    ...(reporter === undefined ? [] : [named('clip_b', 'CLIP B', reporter, weights)]),
+  ];
+  return {
+    infos: critics.flatMap(infosOf),
+    async score(scored) {
+      const values: Record<string, number | null> = {};
+      for (const critic of critics) Object.assign(values, await scoresOf(critic, scored));
+      return values;
+    },
+    truncates: (prompt) => critics.filter(({ critic }) => critic.truncates(prompt)).map(({ name }) => name),
+    async features(image) {
+      const found = critics.map(async ({ name, critic }) => [name, await critic.embedImage(image)] as const);
+      return Object.fromEntries(await Promise.all(found));
+    },
+    // The networks belong to the pipeline.
+    dispose: async () => {},
+  };
+}
+
+function named(
+  name: NamedCritic['name'],
+  title: string,
+  critic: ClipCritic,
+  weights: Readonly<Record<string, string>>,
+): NamedCritic {
+  const hash = weights[critic.name];
+  return { name, title, critic, ...(hash === undefined ? {} : { weights: hash }) };
+}
+
+function infosOf({ name, title, critic, weights }: NamedCritic): ScoreInfo[] {
+  const shared = {
+    higherIsBetter: true,
+    isAveraged: true,
+    preprocessing: `CLIP: shorter side to ${critic.side}, bicubic, centre crop`,
+    ...(weights === undefined ? {} : { weights }),
+  };
+  return [
+    { ...shared, name, title, scale: '100·cos, not below 0 (torchmetrics)', digits: 2, tie: TIE },
+    {
+      ...shared,
+      name: `${name}:cosine`,
+      title: `${title}, cosine`,
+      scale: 'cosine (T2I-CompBench)',
+      digits: 4,
+      tie: TIE / 100,
+    },
+    {
+      ...shared,
+      name: `${name}:clipscore`,
+      title: `${title}, CLIPScore`,
+      scale: '2.5·cos, not below 0, of "A photo depicts" and the prompt (CLIPScore)',
+      digits: 4,
+      tie: (CLIPSCORE.weight * TIE) / 100,
+    },
+    {
+      ...shared,
+      name: `${name}@regions`,
+      title: `${title} of the salient regions`,
+      scale: '100·cos, not below 0, mean over the regions',
+      digits: 2,
+      tie: TIE,
+    },
+  ];
+}
+
+async function scoresOf(
+  { name, critic }: NamedCritic,
+  { image, prompt, regions }: ScoredImage,
+): Promise<ScoreValues> {
+  const whole = await critic.score(image, prompt.text);
+  const described = await critic.score(image, CLIPSCORE.prefix + prompt.text);
+  const text = await critic.embedText(prompt.text);
+  const parts: number[] = [];
+  for (const region of regions) {
+    const seen = await critic.embedImage(image, boxCrop(region, { ...image, side: critic.side }));
+    parts.push(Math.max(0, 100 * dot(seen, text)));
+  }
+  return {
+    [name]: Math.max(0, whole),
+    [`${name}:cosine`]: whole / 100,
+    [`${name}:clipscore`]: (CLIPSCORE.weight * Math.max(0, described)) / 100,
+    [`${name}@regions`]: parts.length === 0 ? null : mean(parts),
+  };
+}

@@ -1,0 +1,30 @@
+/** @file What every scorer of an evaluation is: it says which scores it gives, and gives them for an image of a prompt. */
+import type { Image } from '../../image/image.ts';
+import type { Region } from '../../saliency/regions.ts';
+import type { ScoreInfo } from '../cells/manifest.ts';
+import type { Clause } from '../suites/clause.ts';
+
+/** An image that is to be scored. */
+export interface ScoredImage {
+  readonly image: Image;
+  readonly prompt: {
+    readonly text: string;
+    readonly readings?: readonly (readonly Clause[])[];
+  };
+  /** Salient boxes of the image in pixels, most salient first. */
+  readonly regions: readonly Region[];
+}
+
+/** Values by the names of scores. Null where an image has no such score: a prompt without colours, an image without regions. */
+export type ScoreValues = Readonly<Record<string, number | null>>;
+
+/** A scorer that is ready to run. */
+export interface ImageScorer {
+  readonly infos: readonly ScoreInfo[];
+  score(scored: ScoredImage): Promise<ScoreValues>;
+  /** Names of the scores that read only a part of a prompt, because it is too long for them. */
+  truncates(prompt: string): readonly string[];
+  /** Features of an image, of length 1, by the name of the network; for diversity. */
+  features?(image: Image): Promise<Readonly<Record<string, Float32Array>>>;
+  dispose(): Promise<void>;
+}

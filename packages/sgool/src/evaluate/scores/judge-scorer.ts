@@ -1,0 +1,59 @@
+/** @file The judge's scores: what is in the image, clause by clause. It never guides and never selects. */
+import { UserError } from '../../errors.ts';
+import { JUDGE_IMAGE } from '../../networks/judge/network.ts';
+import type { ScoreInfo } from '../cells/manifest.ts';
+import { type ClauseVerdict, judgeClauses } from '../judge/clauses.ts';
+import { type Judge, judgeFile, loadJudge } from '../judge/judge.ts';
+import type { ImageScorer } from './image-scorer.ts';
+import { fileSha256 } from './weights-hash.ts';
+
+/** Differences of a score up to this one are ties; those of shares are whole clauses. */
+const TIE = 0.01;
+
+const TITLES: Readonly<Record<keyof ClauseVerdict, readonly [name: string, title: string, scale: string]>> = {
+  score: ['judge', 'judge', 'mean probability of the clauses, 0 to 1'],
+  correct: ['judge:correct', 'all right', '1 if every clause is fulfilled, else 0'],
+  thing: ['judge:thing', 'judge, things', 'share of the things that are there in any colour'],
+  colour: ['judge:colour', 'judge, colours', 'share of the things that are there in their colour'],
+  relation: ['judge:relation', 'judge, relations', 'share of the relations and comparisons that hold'],
+  absence: ['judge:absence', 'judge, absences', 'share of what must not be there and is not'],
+};
+const KEYS = Object.keys(TITLES) as (keyof ClauseVerdict)[];
+
+/**
+ * The judge of Toybox, for images of 128 x 128 pixels and prompts whose truth is known. Other prompts have no such scores.
+ *
+ * @throws UserError where its weights are not installed
+ */
+export async function judgeScorer(load: () => Promise<Judge> = loadJudge): Promise<ImageScorer> {
+  const weights = await fileSha256(judgeFile());
+  const judge = await load();
+  return {
+    infos: KEYS.map((key): ScoreInfo => {
+      const [name, title, scale] = TITLES[key];
+      return {
+        name,
+        title,
+        scale,
+        digits: 3,
+        higherIsBetter: true,
+        isAveraged: true,
+        tie: key === 'score' ? TIE : 0,
+        weights,
+        preprocessing: `none: ${JUDGE_IMAGE} x ${JUDGE_IMAGE} RGB`,
+      };
+    }),
+    async score({ image, prompt: { readings } }) {
+      if (readings === undefined) return Object.fromEntries(KEYS.map((key) => [TITLES[key][0], null]));
+      if (image.width !== JUDGE_IMAGE || image.height !== JUDGE_IMAGE) {
+        throw new UserError(
+          `judge: sees images of ${JUDGE_IMAGE} x ${JUDGE_IMAGE} pixels only, got ${image.width} x ${image.height}`,
+        );
+      }
+      const verdict = judgeClauses(await judge.detect(image.data), readings);
+      return Object.fromEntries(KEYS.map((key) => [TITLES[key][0], verdict[key]]));
+    },
+    truncates: () => [],
+    dispose: () => judge.dispose(),
+  };
+}

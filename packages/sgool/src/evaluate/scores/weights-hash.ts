@@ -1,0 +1,43 @@
+/** @file SHA-256 of files of weights, and of whole models: what a result was made and scored with. */
+import { createHash } from 'node:crypto';
+import { readdir, stat } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import { readPlainChunks } from '../../platform/plain-file.ts';
+
+/** SHA-256 of a file, in hexadecimal digits. */
+export async function fileSha256(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await readPlainChunks(path, (chunk) => hash.update(chunk));
+  return hash.digest('hex');
+}
+
+/** What decides the images of a model beside its weights: configurations, vocabularies, hints. */
+const COUNTS = /\.(safetensors|bin|pth?|ckpt|gguf|json|txt)$/;
+
+/**
+ * SHA-256 over the names and hashes of all files of a model; of a single file, its own. The same model in another place has the
+ * same one.
+ *
+ * @param place folder or file
+ */
+export async function modelSha256(place: string): Promise<string> {
+  if (!(await stat(place)).isDirectory()) return fileSha256(place);
+  const hash = createHash('sha256');
+  for (const path of await filesBelow(place)) {
+    if (!COUNTS.test(path)) continue;
+    hash.update(`${relative(place, path).split(sep).join('/')} ${await fileSha256(path)}\n`);
+  }
+  return hash.digest('hex');
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const names = (await readdir(folder)).toSorted();
+  const found = await Promise.all(
+    names.map(async (name) => {
+      const path = join(folder, name);
+      // Followed, because a snapshot of the Hub consists of links.
+      return (await stat(path)).isDirectory() ? filesBelow(path) : [path];
+    }),
+  );
+  return found.flat();
+}
