@@ -33,6 +33,16 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/repeat.ts'),
   },
   {
+    name: 'runs',
+    summary: 'list runs: those that go on, are finished, were stopped or died',
+    load: () => import('./commands/runs.ts'),
+  },
+  {
+    name: 'resume',
+    summary: 'go on with a run that was stopped or died',
+    load: () => import('./commands/resume.ts'),
+  },
+  {
     name: 'saliency',
     summary: 'show the salient regions of an image',
     load: () => import('./commands/saliency.ts'),
@@ -65,6 +75,7 @@ Examples:
   sgool generate "a green star above a house" --method sd --seed 7 --json
   sgool refine image.png "a blue cat and a green cup"
   sgool repeat image.png
+  sgool resume sgool-output/2026-11-22-a-red-cat-7
   sgool score image.png "a red cat"
   sgool models inspect toybox
 

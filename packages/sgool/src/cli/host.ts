@@ -20,6 +20,8 @@ export interface Host {
   onInterrupt(listener: (signal: EndSignal) => void): () => void;
   /** The whole standard input. */
   readInput(): Promise<string>;
+  /** Makes a folder the one that relative paths start from, for what reads models. @throws where it cannot be entered */
+  enter(folder: string): void;
   /** Ends the process at once. */
   exit(code: number): void;
   now(): Date;
@@ -44,6 +46,7 @@ export function processHost(): Host {
       };
     },
     readInput: () => text(process.stdin),
+    enter: (folder) => process.chdir(folder),
     exit: (code) => process.exit(code),
     now: () => new Date(),
     loadEngine: () => import('./engine.ts').then(({ engine }) => engine),

@@ -30,6 +30,7 @@ import { type CliOption, checkValue, type OptionValues, schemaOption, withDefaul
 export interface OutputValues {
   out?: string;
   saveIterations?: boolean;
+  keepState?: boolean;
   metadata?: boolean;
   /** Number of seeds, one after the other. */
   count?: number;
@@ -69,6 +70,9 @@ export const VALUE_SCHEMAS = {
     .min(1)
     .describe('file of prompts, one per line, or - for the standard input; a run for each, or --count runs'),
   saveIterations: z.boolean().describe('keep the image of every iteration, in the folder iterations'),
+  keepState: z
+    .boolean()
+    .describe('keep what sgool resume needs when the run is finished, in the folder state'),
   metadata: z.boolean().describe('write the settings into the PNG files'),
   maskFile: z.string().min(1).describe('image whose brightness is the saliency map; sets --saliency mask'),
 } satisfies Record<keyof Values, z.ZodType>;
@@ -188,6 +192,7 @@ function imageOptions(only?: MethodSchema): CliOption[] {
     option('count', OUTPUT),
     option('prompts', OUTPUT, { argument: 'file' }),
     option('saveIterations', OUTPUT),
+    option('keepState', OUTPUT),
     option('metadata', OUTPUT, { negated: true, description: 'write no settings into the PNG files' }),
     ...SETTING_GROUPS.flatMap(([heading, settings]) =>
       group(

@@ -1,0 +1,151 @@
+/** @file Reading what a run or a series says of itself, and taking over the folder of one that does not run any more. */
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { open, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '../../errors.ts';
+import { fileSystemReason } from '../../platform/file-errors.ts';
+import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
+import { makeFolders } from '../../weights/sources/make-folders.ts';
+import { FILES, type OutputFolder, SERIES_FILES, STATE_FOLDER } from './output-folder.ts';
+import { isAlive, isProcessRecord, type ProcessRecord, thisProcess } from './process-record.ts';
+
+/** The record of a run or a series, as it lies on the disk. */
+export interface RunFile {
+  /** Absolute path of the folder. */
+  readonly dir: string;
+  /** Name of the file: `run.json`, or `summary.json` of a series. */
+  readonly name: string;
+  readonly content: Readonly<Record<string, unknown>>;
+  readonly status: ListedStatus;
+  /** The process that it belongs to, unless it has ended properly. */
+  readonly process?: ProcessRecord;
+}
+
+/** `dead`: it says that it runs, but its process has ended. `unknown`: its process is on another computer. */
+export const LISTED_STATUSES = ['running', 'unknown', 'dead', 'stopped', 'failed', 'done'] as const;
+/** How a run stands. */
+export type ListedStatus = (typeof LISTED_STATUSES)[number];
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * The record in a folder.
+ *
+ * @returns undefined where there is none
+ * @throws UserError where it cannot be read
+ */
+export async function readRunFile(dir: string): Promise<RunFile | undefined> {
+  for (const name of [FILES.run, SERIES_FILES.summary]) {
+    const path = join(dir, name);
+    let text: string;
+    try {
+      text = await readFile(path, 'utf8');
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') continue;
+      const reason = code === 'EISDIR' ? 'it is a folder' : fileSystemReason(error);
+      if (reason === undefined) throw error;
+      throw new UserError(`cannot read ${path}: ${reason}`, { cause: error });
+    }
+    const content = parsed(text);
+    // A process that was killed in the moment in which it took the folder.
+    if (text.trim() === '') return { dir, name, content: {}, status: 'dead' };
+    if (content === undefined || typeof content.status !== 'string') {
+      throw new UserError(`${path}: its record is not that of a run of sgool`);
+    }
+    return { dir, name, content, ...standing(content) };
+  }
+  return undefined;
+}
+
+function parsed(text: string): Record<string, unknown> | undefined {
+  try {
+    const content: unknown = JSON.parse(text);
+    return isRecord(content) ? content : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function standing(content: Readonly<Record<string, unknown>>): Pick<RunFile, 'status' | 'process'> {
+  const { status, process } = content;
+  if (status !== 'running') {
+    return { status: LISTED_STATUSES.find((one) => one === status) ?? 'failed' };
+  }
+  // Versions before this one did not write it.
+  if (!isProcessRecord(process)) return { status: 'dead' };
+  const alive = isAlive(process);
+  return { status: alive === undefined ? 'unknown' : alive ? 'running' : 'dead', process };
+}
+
+const CLAIM = /^claim-(\d+)\.json$/;
+/** How long a process may take between making a claim and writing into it. */
+const CLAIM_MS = 10_000;
+
+/**
+ * Takes over the folder of a run for this process. Of several processes that try it at once, one succeeds.
+ *
+ * @param force take it even from a process on another computer, which cannot be asked
+ * @throws UserError where its process still runs
+ */
+export async function takeOver(
+  dir: string,
+  { force }: { readonly force: boolean },
+): Promise<{ file: RunFile; folder: OutputFolder }> {
+  const state = join(dir, STATE_FOLDER);
+  try {
+    await makeFolders(state);
+    const numbers = (await readdir(state)).flatMap((name) => CLAIM.exec(name)?.slice(1).map(Number) ?? []);
+    const last = Math.max(0, ...numbers);
+    const lastClaim = join(state, `claim-${last}.json`);
+    if (last > 0 && isClaimed(lastClaim, force)) throw isTakenOver(dir);
+    const claim = await open(join(state, `claim-${last + 1}.json`), 'wx');
+    try {
+      await claim.writeFile(JSON.stringify(thisProcess()));
+    } finally {
+      await claim.close();
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw isTakenOver(dir);
+    const reason = fileSystemReason(error);
+    if (reason === undefined) throw error;
+    throw new UserError(`cannot write to the folder ${dir}: ${reason}`, { cause: error });
+  }
+  // Read again: it may have been finished in between.
+  const file = await readRunFile(dir);
+  if (!file) throw new UserError(`${dir}: there is no run any more`);
+  refuseLiving(file, force);
+  const { error: _, ...content } = file.content;
+  const path = join(dir, file.name);
+  await writeFileAtomic(path, text({ ...content, status: 'running', process: thisProcess() }));
+  return { file, folder: { dir, release: () => markAsStopped(path) } };
+}
+
+const text = (content: unknown) => `${JSON.stringify(content, null, 2)}\n`;
+const isTakenOver = (dir: string) => new UserError(`${dir}: another process goes on with it`);
+
+function isClaimed(path: string, force: boolean): boolean {
+  const record = parsed(readFileSync(path, 'utf8'));
+  if (!isProcessRecord(record)) return Date.now() - statSync(path).mtimeMs < CLAIM_MS;
+  return isAlive(record) ?? !force;
+}
+
+/** @throws UserError where the process of a run still lives, or may */
+export function refuseLiving({ dir, status, process }: RunFile, force: boolean): void {
+  if (status === 'running') {
+    throw new UserError(`${dir}: still runs, as process ${process?.pid}; stop that one first`);
+  }
+  if (status === 'unknown' && !force) {
+    throw new UserError(
+      `${dir}: runs as process ${process?.pid} on the computer ${process?.host}, which cannot be asked from here; if it has ended there, add --force`,
+    );
+  }
+}
+
+/** Says of a run that could not go on that it does not run. At once: the process may be about to end. */
+export function markAsStopped(path: string): void {
+  const { process: _, ...content } = parsed(readFileSync(path, 'utf8')) ?? {};
+  writeFileSync(path, text({ ...content, status: 'stopped' }));
+}

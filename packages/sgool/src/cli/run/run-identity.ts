@@ -1,0 +1,91 @@
+/** @file What a run must have in common with the state that it goes on from, or it would end with other bytes. */
+import { createHash } from 'node:crypto';
+import { open, readdir, stat } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
+import { UserError } from '../../errors.ts';
+import type { ModelInfo } from '../../models/model-info.ts';
+import { seedForJson } from '../../random/seed.ts';
+import { FILES, SERIES_FILES } from './output-folder.ts';
+import type { ResumeRecord, RunTask } from './run-record.ts';
+import type { RunIdentity } from './saved-state.ts';
+
+/** Bytes of each part of a large file that are hashed: its beginning, its middle and its end. */
+const SAMPLE_BYTES = 2 ** 20;
+const MAX_DEPTH = 4;
+
+/** What is the same in every part of one run: its settings, and the files that it is made from. */
+export async function identityOf(
+  task: RunTask,
+  { dir, weightsPath }: Pick<ModelInfo, 'dir' | 'weightsPath'>,
+  { cwd }: Pick<ResumeRecord, 'cwd'>,
+): Promise<RunIdentity> {
+  const { prompt, negativePrompt, method, model, device, precision, settings, refine, parts } = task;
+  const { modelHash, loras, inputHashes } = task;
+  // A single file lies among files that have nothing to do with it.
+  const isSingleFile = weightsPath !== undefined && dirname(weightsPath) === dir;
+  const files = await filesUnder(isSingleFile ? weightsPath : dir);
+  const others = Object.values(parts).flatMap((value) => (typeof value === 'string' ? value.split(',') : []));
+  for (const place of others) Object.assign(files, await filesUnder(resolve(cwd, place)));
+  const { image: _, ...edit } = refine ?? {};
+  return {
+    ...{ prompt, negativePrompt, method, model, device, precision, seed: seedForJson(task.seed) },
+    ...{ ...settings, ...edit, ...parts },
+    ...{ modelHash, loras: loras?.map(({ name, hash }) => `${name} ${hash}`), inputHashes },
+    ...Object.fromEntries(Object.entries(files).map(([path, hash]) => [`the file ${path}`, hash])),
+  };
+}
+
+/** @throws UserError that names what differs */
+export function refuseOtherRun(before: RunIdentity, now: RunIdentity, folder: string): void {
+  for (const key of new Set([...Object.keys(before), ...Object.keys(now)])) {
+    const [then, today] = [before[key], now[key]].map((value) => JSON.stringify(value) ?? 'nothing');
+    if (then === today) continue;
+    const what = key.startsWith('the file ') ? `${key} has changed` : `${key} is ${today}, it was ${then}`;
+    throw new UserError(
+      `${folder}: cannot go on: ${what} since the run began; put it back, or make the image anew with sgool repeat`,
+    );
+  }
+}
+
+/** Hashes of a file, or of the files of a folder, by path; nothing where there is neither. */
+async function filesUnder(path: string): Promise<Record<string, string>> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isFile()) return { [path]: await sampledHash(path, found.size) };
+  if (!found?.isDirectory()) return {};
+  const hashes: Record<string, string> = {};
+  for await (const file of filesOf(path, MAX_DEPTH)) {
+    const { size } = await stat(file);
+    hashes[relative(path, file)] = await sampledHash(file, size);
+  }
+  return hashes;
+}
+
+async function* filesOf(dir: string, depth: number): AsyncGenerator<string> {
+  const entries = await readdir(dir, { withFileTypes: true });
+  // A run may write into the folder of its model.
+  if (entries.some(({ name }) => name === FILES.run || name === SERIES_FILES.summary)) return;
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = join(dir, entry.name);
+    // A file of a Hub snapshot is a link.
+    const found = entry.isSymbolicLink() ? await stat(path).catch(() => undefined) : entry;
+    if (found?.isFile()) yield path;
+    else if (found?.isDirectory() && depth > 0) yield* filesOf(path, depth - 1);
+  }
+}
+
+/** SHA-256 of the size and of three samples of a file: trained weights that differ do so everywhere. */
+async function sampledHash(path: string, size: number): Promise<string> {
+  const hash = createHash('sha256').update(String(size));
+  const starts = size <= 3 * SAMPLE_BYTES ? [0] : [0, Math.floor(size / 2), size - SAMPLE_BYTES];
+  const length = starts.length === 1 ? size : SAMPLE_BYTES;
+  const file = await open(path);
+  try {
+    for (const start of starts) {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, start);
+      hash.update(buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close();
+  }
+  return hash.digest('hex').slice(0, 16);
+}
