@@ -2,9 +2,9 @@
 import { text } from 'node:stream/consumers';
 import type { Engine } from './engine.ts';
 
-/** A stream that text is written to. */
+/** A stream that is written to. It never throws: what cannot be written decides the exit code. */
 export interface Sink {
-  write(text: string): unknown;
+  write(chunk: string | Uint8Array): unknown;
   readonly isTTY?: boolean;
   /** Width of the terminal in characters. */
   readonly columns?: number;
@@ -21,7 +21,12 @@ export interface Host {
   /** The whole standard input. */
   readInput(): Promise<string>;
   /** Makes a folder the one that relative paths start from, for what reads models. @throws where it cannot be entered */
-  enter(folder: string): void;
+  enter(folder: string): Promise<void>;
+  /**
+   * Names the record of something that runs. If the process has to end while a computation cannot be interrupted, the record is
+   * finished all the same. Returns a function to call when the record is finished.
+   */
+  guard(record: string): () => void;
   /** Ends the process at once. */
   exit(code: number): void;
   now(): Date;
@@ -29,14 +34,14 @@ export interface Host {
 }
 
 /** Ctrl-C, the request to end, the terminal that is gone. */
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export type EndSignal = (typeof SIGNALS)[number];
 
-/** The host of the real process. */
-export function processHost(): Host {
+/** The host of the real process, for commands that compute in its main thread. */
+export function processHost({ stdout, stderr }: Pick<Host, 'stdout' | 'stderr'>): Host {
   return {
-    stdout: process.stdout,
-    stderr: process.stderr,
+    stdout,
+    stderr,
     env: process.env,
     cwd: process.cwd(),
     onInterrupt(listener) {
@@ -46,7 +51,8 @@ export function processHost(): Host {
       };
     },
     readInput: () => text(process.stdin),
-    enter: (folder) => process.chdir(folder),
+    enter: async (folder) => process.chdir(folder),
+    guard: () => () => {},
     exit: (code) => process.exit(code),
     now: () => new Date(),
     loadEngine: () => import('./engine.ts').then(({ engine }) => engine),

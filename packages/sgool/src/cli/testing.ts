@@ -138,7 +138,7 @@ export function fakeHost(
   const listeners = new Set<(signal: EndSignal) => void>();
   const sink = (name: keyof typeof written): Sink => ({
     write: (text) => {
-      written[name] += text;
+      written[name] += typeof text === 'string' ? text : Buffer.from(text).toString('latin1');
     },
     isTTY,
     columns: 100,
@@ -158,7 +158,8 @@ export function fakeHost(
       return () => listeners.delete(listener);
     },
     readInput: async () => input,
-    enter: () => {},
+    enter: async () => {},
+    guard: () => () => {},
     exit: (code) => exits.push(code),
     now: () => new Date(2026, 10, 22, 12),
     loadEngine: async () => engine,

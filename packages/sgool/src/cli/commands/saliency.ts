@@ -102,7 +102,7 @@ async function saliency(path: string, flags: SaliencyFlags, host: Host): Promise
     });
     const map = await detector.map(image);
     const regions = findRegions(map, typed);
-    await writeImage(target, saliencyImage(image, map, regions));
+    await writeImage(target, saliencyImage(image, map, regions), host.stdout);
     const result = {
       image: resolve(host.cwd, path),
       detector: name,

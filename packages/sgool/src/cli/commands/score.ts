@@ -149,7 +149,7 @@ async function score(words: readonly string[], flags: ScoreFlags, host: Host): P
     : formatRows(sorted, columns, chosen ?? 'table', host);
   if (target === undefined) host.stdout.write(text);
   else {
-    await writeOutput(target, text);
+    await writeOutput(target, text, host.stdout);
     if (!target.isStdout) host.stdout.write(`${shownPath(target.path, host)}\n`);
   }
   if (failures > 0) throw new UserError(`${failures} of ${images.length} images could not be scored`);

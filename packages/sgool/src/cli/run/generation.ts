@@ -1,5 +1,5 @@
 /** @file One run of a method: request, folder, model, Ctrl-C, and the report at the end. */
-import { basename, extname, resolve } from 'node:path';
+import { basename, extname, join, resolve } from 'node:path';
 import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { readImage } from '../../image/read-image.ts';
@@ -179,6 +179,7 @@ async function makeImage(
       host.stderr.write(`sgool: stopped${rest}\n`);
     },
   });
+  const unguard = host.guard(join(dir, FILES.run));
   let end: RunEnd | undefined;
   try {
     end = await runOn(
@@ -192,6 +193,7 @@ async function makeImage(
     interrupt.dispose();
     // Nothing was made: remove the empty folder.
     if (end?.recorder.best === undefined) folder.release();
+    unguard();
   }
   return conclude(end, command, progress, interrupt.exitCode, host);
 }

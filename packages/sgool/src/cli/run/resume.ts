@@ -54,7 +54,7 @@ export async function resumeRun(found: RunFile, flags: ResumeFlags, host: Host):
       warnings: [],
       notes: [],
     };
-    enterFolder(begin.cwd, host);
+    await enterFolder(begin.cwd, host);
     if (image === undefined) return await generateImage(command, host, begun);
     const { method: _, ...own } = command.values;
     return await refineImage({ ...command, values: own, image }, host, begun);
@@ -96,9 +96,9 @@ export async function recordedCommand({ dir, name, content }: RunFile, host: Hos
 }
 
 /** @throws UserError where the folder is gone */
-export function enterFolder(folder: string, host: Host): void {
+export async function enterFolder(folder: string, host: Host): Promise<void> {
   try {
-    host.enter(folder);
+    await host.enter(folder);
   } catch (error) {
     throw new UserError(
       `the folder ${folder}, in which the command was typed, cannot be entered; names of models start from it`,

@@ -112,7 +112,7 @@ export async function resumeSeries(found: RunFile, flags: ResumeFlags, host: Hos
   const { file, folder } = await takeOver(found.dir, flags);
   const command = await recordedCommand(file, host);
   const { prompts } = file.content.resume as { prompts?: readonly string[] };
-  enterFolder(command.cwd, host);
+  await enterFolder(command.cwd, host);
   const { image } = command;
   const plan: SeriesPlan = { ...command, ...(prompts && { prompts }), version: await packageVersion() };
   const options = image === undefined ? generateOptions() : refineOptions();
@@ -169,6 +169,7 @@ async function runSeries(
     isStopped = true;
     series.writeNow('stopped');
   });
+  const unguard = host.guard(join(dir, SERIES_FILES.summary));
   const shared = shareEngine(host);
   try {
     for (const [i, { prompt, seed }] of all.entries()) {
@@ -201,6 +202,7 @@ async function runSeries(
     throw error;
   } finally {
     stopListening();
+    unguard();
     await shared.dispose();
   }
 }
