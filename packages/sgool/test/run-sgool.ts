@@ -3,7 +3,14 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
-const ARGUMENTS = ['--import', import.meta.resolve('tsx'), '--conditions', '@sgool/source', MAIN];
+/** Arguments of Node for the command line, before those of `sgool`. */
+export const SGOOL_ARGUMENTS: readonly string[] = [
+  '--import',
+  import.meta.resolve('./with-tsx.mjs'),
+  '--conditions',
+  '@sgool/source',
+  MAIN,
+];
 
 export interface Ended {
   readonly code: number | null;
@@ -32,7 +39,7 @@ export function runSgool(
 ): Promise<Ended> {
   // Variables of whoever runs the tests must not change what they see.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SGOOL_')));
-  const child = spawn(process.execPath, [...ARGUMENTS, ...words], { cwd, env: { ...env, ...more } });
+  const child = spawn(process.execPath, [...SGOOL_ARGUMENTS, ...words], { cwd, env: { ...env, ...more } });
   const stdout: Buffer[] = [];
   let [stderr, interrupted] = ['', false];
   child.stdin.end(input);

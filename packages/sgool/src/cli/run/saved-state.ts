@@ -85,7 +85,12 @@ export class StateFolder {
   async read(): Promise<RestoredState | undefined> {
     const names = await readdir(this.dir).catch((): string[] => []);
     if (!names.includes(ROOT)) return undefined;
-    const state = (await this.#file(ROOT)) as SavedState;
+    const state = await this.#file(ROOT);
+    if (!isSavedState(state)) {
+      throw new UserError(
+        `the state of the run cannot be read: ${join(this.dir, ROOT)} holds no state of a run`,
+      );
+    }
     const images = new Map<number, KeptIteration>();
     for (const iteration of imagesOf(state)) {
       images.set(iteration, (await this.#file(imageFile(iteration))) as KeptIteration);
@@ -113,6 +118,12 @@ export class StateFolder {
   remove(): void {
     rmSync(this.dir, { recursive: true, force: true });
   }
+}
+
+/** Whether data has the parts of a state. Its checksum and the version of its run have been checked, so what is in them is as written. */
+function isSavedState(data: unknown): data is SavedState {
+  const parts: readonly (keyof SavedState)[] = ['identity', 'method', 'iterations', 'frames', 'best'];
+  return typeof data === 'object' && data !== null && parts.every((part) => part in data);
 }
 
 /** The iterations whose images a state needs. */
