@@ -94,17 +94,20 @@ async function workFolder(root: string): Promise<string> {
 }
 
 /** Kills a command, and each process that goes on with it, after these times; then lets one end. @returns what is there then */
-export async function killed(words: readonly string[], moments: readonly number[], root: string) {
+export async function killed(
+  words: readonly string[],
+  moments: readonly number[],
+  root: string,
+  onKilled: (cwd: string) => Promise<unknown> = async () => {},
+) {
   const cwd = await workFolder(root);
-  const statuses: string[] = [];
   for (const milliseconds of moments) {
     await killAfter(cwd, existsSync(path.join(cwd, 'out')) ? ['resume', 'out'] : words, milliseconds);
-    const { stdout } = await runSgool(cwd, ['runs', '.', '--json']);
-    statuses.push(...JSON.parse(stdout).runs.map((run: { status: string }) => run.status));
+    await onKilled(cwd);
   }
   const { code, lines } = await runSgool(cwd, existsSync(path.join(cwd, 'out')) ? ['resume', 'out'] : words);
   if (code !== 0) throw new Error(`sgool resume, after ${moments}: ${lines.join('\n')}`);
-  return { content: await contentOf(path.join(cwd, 'out')), statuses };
+  return contentOf(path.join(cwd, 'out'));
 }
 
 function killAfter(cwd: string, words: readonly string[], milliseconds: number): Promise<void> {
@@ -132,10 +135,12 @@ async function main(): Promise<void> {
       const moments = Array.from(random.rand([Math.min(5, kills - done)]), (share) =>
         Math.round(share * whole.milliseconds),
       );
-      const ended = await killed(words, moments, folder.dir);
-      for (const status of ended.statuses) statuses[status] = (statuses[status] ?? 0) + 1;
-      const names = Object.keys({ ...whole.content, ...ended.content });
-      const others = names.filter((name) => whole.content[name] !== ended.content[name]);
+      const content = await killed(words, moments, folder.dir, async (cwd) => {
+        const { stdout } = await runSgool(cwd, ['runs', '.', '--json']);
+        for (const { status } of JSON.parse(stdout).runs) statuses[status] = (statuses[status] ?? 0) + 1;
+      });
+      const names = Object.keys({ ...whole.content, ...content });
+      const others = names.filter((name) => whole.content[name] !== content[name]);
       if (others.length > 0) {
         throw new Error(
           `seed ${seed}: sgool ${words.join(' ')}, killed after ${moments} ms, differs in ${others}`,

@@ -103,8 +103,8 @@ function listed({ dir, name, content, status, process }: RunFile, host: Host): L
   const { started, prompt, method, total, request, clip, resume } = content as Record<string, unknown>;
   const last = kind === 'series' ? total : partOf(request, 'iterations');
   const score = partOf(partOf(clip, 'after'), 'A');
-  const prompts = partOf(resume, 'prompts');
-  const shown = prompt ?? (Array.isArray(prompts) ? prompts.join(' | ') : undefined);
+  const own = itemsOf(partOf(resume, 'prompts') ?? done.map((run) => partOf(run, 'prompt')));
+  const shown = prompt ?? (own.length > 0 ? [...new Set(own)].join(' | ') : undefined);
   return {
     folder: dir,
     kind,

@@ -39,7 +39,7 @@ export interface RecordedCommand {
 export async function resumeRun(found: RunFile, flags: ResumeFlags, host: Host): Promise<MadeImage> {
   refuseLiving(found, flags.force);
   await recordedCommand(found, host);
-  const { file, folder } = await takeOver(found.dir, flags);
+  const { file, folder, giveBack } = await takeOver(found.dir, flags);
   try {
     const { prompt, image, values, ...begin } = await recordedCommand(file, host);
     const state = await new StateFolder(file.dir).read();
@@ -62,6 +62,8 @@ export async function resumeRun(found: RunFile, flags: ResumeFlags, host: Host):
     // Whatever goes wrong before the run goes on: it does not run.
     if (error instanceof UserError) await endIfRunning(file.dir, folder.release);
     throw error;
+  } finally {
+    giveBack();
   }
 }
 

@@ -1,5 +1,5 @@
 /** @file Reading what a run or a series says of itself, and taking over the folder of one that does not run any more. */
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../errors.ts';
@@ -79,6 +79,15 @@ function standing(content: Readonly<Record<string, unknown>>): Pick<RunFile, 'st
   return { status: alive === undefined ? 'unknown' : alive ? 'running' : 'dead', process };
 }
 
+/** A run that this process has taken over. */
+export interface TakenRun {
+  readonly file: RunFile;
+  /** Its `release` says of it that it was stopped. */
+  readonly folder: OutputFolder;
+  /** Lets another process take it over. */
+  giveBack(): void;
+}
+
 const CLAIM = /^claim-(\d+)\.json$/;
 /** How long a process may take between making a claim and writing into it. */
 const CLAIM_MS = 10_000;
@@ -89,18 +98,18 @@ const CLAIM_MS = 10_000;
  * @param force take it even from a process on another computer, which cannot be asked
  * @throws UserError where its process still runs
  */
-export async function takeOver(
-  dir: string,
-  { force }: { readonly force: boolean },
-): Promise<{ file: RunFile; folder: OutputFolder }> {
+export async function takeOver(dir: string, { force }: { readonly force: boolean }): Promise<TakenRun> {
   const state = join(dir, STATE_FOLDER);
+  let own: string | undefined;
   try {
     await makeFolders(state);
     const numbers = (await readdir(state)).flatMap((name) => CLAIM.exec(name)?.slice(1).map(Number) ?? []);
     const last = Math.max(0, ...numbers);
     const lastClaim = join(state, `claim-${last}.json`);
     if (last > 0 && isClaimed(lastClaim, force)) throw isTakenOver(dir);
-    const claim = await open(join(state, `claim-${last + 1}.json`), 'wx');
+    const next = join(state, `claim-${last + 1}.json`);
+    const claim = await open(next, 'wx');
+    own = next;
     try {
       await claim.writeFile(JSON.stringify(thisProcess()));
     } finally {
@@ -113,14 +122,20 @@ export async function takeOver(
     if (reason === undefined) throw error;
     throw new UserError(`cannot write to the folder ${dir}: ${reason}`, { cause: error });
   }
-  // Read again: it may have been finished in between.
-  const file = await readRunFile(dir);
-  if (!file) throw new UserError(`${dir}: there is no run any more`);
-  refuseLiving(file, force);
-  const { error: _, ...content } = file.content;
-  const path = join(dir, file.name);
-  await writeFileAtomic(path, text({ ...content, status: 'running', process: thisProcess() }));
-  return { file, folder: { dir, release: () => markAsStopped(path) } };
+  const giveBack = () => rmSync(own ?? '', { force: true });
+  try {
+    // Read again: it may have been finished in between.
+    const file = await readRunFile(dir);
+    if (!file || file.status === 'done') throw new UserError(`${dir}: was finished by another process`);
+    refuseLiving(file, force);
+    const { error: _, ...content } = file.content;
+    const path = join(dir, file.name);
+    await writeFileAtomic(path, text({ ...content, status: 'running', process: thisProcess() }));
+    return { file, folder: { dir, release: () => markAsStopped(path) }, giveBack };
+  } catch (error) {
+    giveBack();
+    throw error;
+  }
 }
 
 const text = (content: unknown) => `${JSON.stringify(content, null, 2)}\n`;

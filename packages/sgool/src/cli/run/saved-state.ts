@@ -17,6 +17,11 @@ import type { IterationNumbers } from './run-record.ts';
 import { readStateFile, writeStateFile } from './state-file.ts';
 
 const ROOT = 'run.safetensors';
+/**
+ * Flushing to the disk takes this share of the time at most, as 1 of so many. A state that was not flushed outlives its process, but maybe
+ * not its machine; the checksum tells.
+ */
+const FLUSH_PAUSE = 200;
 const IMAGE = /^iteration-\d+\.safetensors$/;
 const imageFile = (iteration: number) => `iteration-${String(iteration).padStart(4, '0')}.safetensors`;
 
@@ -48,7 +53,9 @@ export interface RestoredState extends SavedState {
 /** The folder of a run's state. */
 export class StateFolder {
   readonly dir: string;
-  #written = new Set<number>();
+  /** Images that are there, and whether they are flushed to the disk. */
+  #written = new Map<number, boolean>();
+  #flushes = { at: Number.NEGATIVE_INFINITY, milliseconds: 0 };
 
   /** @param runFolder absolute path of the folder of the run */
   constructor(runFolder: string) {
@@ -62,14 +69,17 @@ export class StateFolder {
    * @throws UserError where the file system refuses; the state before is kept
    */
   async write(state: SavedState, images: ReadonlyMap<number, KeptIteration>): Promise<void> {
+    const began = performance.now();
+    const flushed = began - this.#flushes.at >= FLUSH_PAUSE * this.#flushes.milliseconds;
     await makeFolders(this.dir);
     for (const [iteration, kept] of images) {
-      if (this.#written.has(iteration)) continue;
-      await writeStateFile(join(this.dir, imageFile(iteration)), kept);
-      this.#written.add(iteration);
+      if (this.#written.get(iteration) === true || (this.#written.has(iteration) && !flushed)) continue;
+      await writeStateFile(join(this.dir, imageFile(iteration)), kept, flushed);
+      this.#written.set(iteration, flushed);
     }
-    await writeStateFile(join(this.dir, ROOT), state);
-    const dropped = [...this.#written].filter((iteration) => !images.has(iteration));
+    await writeStateFile(join(this.dir, ROOT), state, flushed);
+    if (flushed) this.#flushes = { at: performance.now(), milliseconds: performance.now() - began };
+    const dropped = [...this.#written.keys()].filter((iteration) => !images.has(iteration));
     for (const iteration of dropped) {
       await rm(join(this.dir, imageFile(iteration)), { force: true });
       this.#written.delete(iteration);
@@ -95,7 +105,7 @@ export class StateFolder {
     for (const iteration of imagesOf(state)) {
       images.set(iteration, (await this.#file(imageFile(iteration))) as KeptIteration);
     }
-    this.#written = new Set(images.keys());
+    this.#written = new Map([...images.keys()].map((iteration) => [iteration, true]));
     const named = new Set([ROOT, ...[...images.keys()].map(imageFile)]);
     const left = names.filter((name) => (IMAGE.test(name) || name.endsWith('.tmp')) && !named.has(name));
     for (const name of left) await rm(join(this.dir, name), { force: true });

@@ -109,21 +109,27 @@ export async function makeSeries<Command extends ImageCommand & { readonly image
 export async function resumeSeries(found: RunFile, flags: ResumeFlags, host: Host): Promise<void> {
   refuseLiving(found, flags.force);
   await recordedCommand(found, host);
-  const { file, folder } = await takeOver(found.dir, flags);
-  const command = await recordedCommand(file, host);
-  const { prompts } = file.content.resume as { prompts?: readonly string[] };
-  await enterFolder(command.cwd, host);
-  const { image } = command;
-  const plan: SeriesPlan = { ...command, ...(prompts && { prompts }), version: await packageVersion() };
-  const options = image === undefined ? generateOptions() : refineOptions();
-  const shared = { options, typed: command.typed, ...flags, warnings: [], notes: [] };
-  await runSeries(plan, folder, flags.quiet, host, async (prompt, values, sharedHost) => {
-    const one = { ...shared, prompt, values };
-    const begun = await readRunFile(values.out ?? '');
-    if (begun?.status === 'done') return finishedRun(begun);
-    if (begun && Object.keys(begun.content).length > 0) return resumeRun(begun, flags, sharedHost);
-    return image === undefined ? generateImage(one, sharedHost) : refineImage({ ...one, image }, sharedHost);
-  });
+  const { file, folder, giveBack } = await takeOver(found.dir, flags);
+  try {
+    const command = await recordedCommand(file, host);
+    const { prompts } = file.content.resume as { prompts?: readonly string[] };
+    await enterFolder(command.cwd, host);
+    const { image } = command;
+    const plan: SeriesPlan = { ...command, ...(prompts && { prompts }), version: await packageVersion() };
+    const options = image === undefined ? generateOptions() : refineOptions();
+    const shared = { options, typed: command.typed, ...flags, warnings: [], notes: [] };
+    await runSeries(plan, folder, flags.quiet, host, async (prompt, values, sharedHost) => {
+      const one = { ...shared, prompt, values };
+      const begun = await readRunFile(values.out ?? '');
+      if (begun?.status === 'done') return finishedRun(begun);
+      if (begun && Object.keys(begun.content).length > 0) return resumeRun(begun, flags, sharedHost);
+      return image === undefined
+        ? generateImage(one, sharedHost)
+        : refineImage({ ...one, image }, sharedHost);
+    });
+  } finally {
+    giveBack();
+  }
 }
 
 /** An image that was made before. */

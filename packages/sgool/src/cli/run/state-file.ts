@@ -29,13 +29,14 @@ type Tensors = Record<string, TensorToWrite>;
  * Writes data whole or not at all: texts, numbers (also those that are not finite), bigints, lists, plain objects, and typed arrays of float64,
  * float32, uint32 and uint8.
  *
+ * @param flushed whether it is flushed to the disk
  * @throws UserError where the file system refuses
  */
-export async function writeStateFile(path: string, data: unknown): Promise<void> {
+export async function writeStateFile(path: string, data: unknown, flushed = true): Promise<void> {
   const tensors: Tensors = {};
   const content = JSON.stringify(encode(data, 'state', tensors));
   const checksum = checksumOf(content, tensors);
-  await writeSafetensors(path, tensors, { format: FORMAT, content, checksum });
+  await writeSafetensors(path, tensors, { format: FORMAT, content, checksum }, flushed);
 }
 
 /**

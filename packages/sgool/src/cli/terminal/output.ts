@@ -9,6 +9,7 @@ export interface OutputStream {
   on(event: 'error', listener: (error: Error) => void): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly _handle?: { setBlocking?(isBlocking: boolean): void };
 }
 
 type StreamName = 'the standard output' | 'the standard error';
@@ -24,6 +25,8 @@ class SafeStream implements Sink {
     this.#stream = stream;
     this.#onFailure = onFailure;
     stream.on('error', (error) => this.#fail(error));
+    // A pipe whose reader has fallen asleep must not keep this thread from hearing signals. Node has no public way to say so.
+    if (stream.isTTY !== true) stream._handle?.setBlocking?.(false);
   }
 
   get isTTY(): boolean {

@@ -11,9 +11,15 @@ import { fileSystemReason } from '../../platform/file-errors.ts';
  * holds either its old content or all of the new one. On failure the temporary file is removed.
  *
  * @param write receives the open temporary file
+ * @param flushed whether it is flushed to the disk. Without it the file survives the end of the process, but maybe not that of the
+ *   machine
  * @throws UserError when the disk is full, the folder is missing or not writable, and the like
  */
-export async function replaceFile(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+export async function replaceFile(
+  path: string,
+  write: (file: FileHandle) => Promise<void>,
+  flushed = true,
+): Promise<void> {
   const temporary = join(
     dirname(path),
     `.${basename(path)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`,
@@ -22,7 +28,7 @@ export async function replaceFile(path: string, write: (file: FileHandle) => Pro
     const file = await open(temporary, 'wx');
     try {
       await write(file);
-      await file.sync();
+      if (flushed) await file.sync();
     } finally {
       await file.close();
     }
