@@ -91,6 +91,8 @@ export async function runInThread(entry: URL, argv: readonly string[], outputs: 
   async function endProcess(code: number): Promise<never> {
     await Promise.race([outputs.finish(code), after(FLUSH_MS)]);
     const hasEnded = await Promise.race([worker.terminate().then(() => true), after(FLUSH_MS)]);
+    // The thread may have been about to write, also after it had finished its record.
+    finishRecords(guarded, 'stopped');
     if (hasEnded !== true && first !== undefined) {
       for (const signal of SIGNALS) process.off(signal, onSignal);
       // Shells see 128 + n of a process that a signal has ended.
