@@ -5,7 +5,10 @@ var needed = [20, 19];
 var own = process.versions.node.split('.').map(Number);
 if (own[0] > needed[0] || (own[0] === needed[0] && own[1] >= needed[1])) {
   import('../dist/cli/main.js').catch((error) => {
-    console.error(error);
+    // What keeps the program itself from being read: too few descriptors or too little memory, or a broken installation.
+    console.error(
+      process.env.SGOOL_DEBUG ? error : `sgool: cannot start: ${String(error.message).split('\n')[0]}`,
+    );
     process.exitCode = 1;
   });
 } else {

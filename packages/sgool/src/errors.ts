@@ -1,4 +1,4 @@
-/** @file The two kinds of errors: a user's mistakes, and bugs. */
+/** @file The kinds of errors: a user's mistakes, numbers that are not finite, and bugs. */
 
 /**
  * A mistake of the user, or a fault in a file that the user gave. The message is one line: what was wrong, the value, what
@@ -16,12 +16,41 @@ export class UserError extends Error {
   }
 }
 
-/** Names in files may hold escape sequences, which would act on the terminal; they are shown as `\\u001b`. */
-export function printable(message: string): string {
+/**
+ * NaN or an infinity where numbers must be finite: in what a network gives, or in what is computed from it. A run that meets one
+ * ends, and keeps the best image until then.
+ */
+export class NotFiniteError extends UserError {}
+
+/**
+ * Runs a part of a run, so that a NotFiniteError in it names the place.
+ *
+ * @param place such as `step 3 of 20`; asked for when there is an error
+ * @throws NotFiniteError as `part` does, with the place in front; anything else unchanged
+ */
+export async function withinPlace<T>(place: () => string, part: () => Promise<T>): Promise<T> {
+  try {
+    return await part();
+  } catch (error) {
+    if (!(error instanceof NotFiniteError)) throw error;
+    throw new NotFiniteError(`${place()}: ${error.message}`, { cause: error });
+  }
+}
+
+/** The control characters of ASCII but the line feed, those of Latin-1, and those of Unicode that turn or break lines. */
+const CONTROLS =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-  return message.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
+  /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff\ufff9-\ufffb]/g;
+
+/**
+ * Names in files may hold escape sequences, which would act on the terminal, and marks that show a text in another order; they are shown
+ * as `\\u001b`. In JSON that is the same text.
+ */
+export function printable(message: string): string {
+  return message.replace(
+    CONTROLS,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /**

@@ -60,6 +60,7 @@ export type { Objective, ObjectiveInput, ObjectiveResult, View } from './objecti
 export { type LoadOptions, loadPipeline } from './pipeline/load-pipeline.ts';
 export type { ClipScores, ObjectiveOptions, Pipeline } from './pipeline/pipeline.ts';
 export type { ClipCritic } from './preference/clip-critic.ts';
+export { type Aim, type ClipTarget, clipTarget } from './preference/clip-target.ts';
 export { type LoadScorerOptions, loadScorer } from './preference/load-scorer.ts';
 export type { PromptFit, Scorer } from './preference/scorer.ts';
 export { SCORER_NAMES, SCORERS, type ScorerInfo, type ScorerName } from './preference/scorer-names.ts';
@@ -68,7 +69,7 @@ export { PhiloxGenerator } from './random/philox.ts';
 export { type RandomSource, RNG_NAMES, type RngName } from './random/random-source.ts';
 export type { Seed } from './random/seed.ts';
 export { SALIENCY_NAMES, type SaliencyName } from './request/detectors.ts';
-export type { CommonRequest, MethodRequest, ParsedRequest } from './request/request.ts';
+export type { CommonRequest, MethodRequest, ParsedRequest, TargetImage } from './request/request.ts';
 export {
   type MethodSettings,
   type SamplingSettings,
@@ -82,6 +83,7 @@ export type { MachineSpeed } from './runtime/machine-speed.ts';
 export type { Memory, ProgramCache, ProgramOptions, Runnable } from './runtime/program-cache.ts';
 export type { Detector, SaliencyMap } from './saliency/detector.ts';
 export { findRegions, type Region, type RegionOptions } from './saliency/regions.ts';
+export type { CompelClause, CompelFragment, CompelText } from './text/prompt/compel.ts';
 export type { NetworkTag } from './text/prompt/networks.ts';
 export {
   type ParsedPrompt,
@@ -93,5 +95,6 @@ export {
 export type { PromptPart } from './text/prompt/weighted-text.ts';
 export { DEFAULT_MODEL, listModels, type ModelLocation } from './weights/open/locate-model.ts';
 export type { LoraChoice } from './weights/open/lora.ts';
+export type { LoraStrength } from './weights/open/lora-strength.ts';
 export type { Prediction } from './weights/open/single-file.ts';
 export type { EmbeddingChoice } from './weights/open/textual-inversion.ts';

@@ -121,7 +121,7 @@ describeOnToybox('sgool generate', () => {
       expect(code).toBe(1);
       expect(JSON.parse(stdout)).toMatchObject({ status: 'failed', bestIteration: 0 });
       expect(lines.at(-1)).toMatch(
-        /^sgool: sgool: stopped in iteration 0: the loss holds NaN.*is in poisoned/,
+        /^sgool: sgool: stopped in iteration 0: clip image: its output embedding holds NaN.*is in poisoned/,
       );
       expect((await readdir(inFolder('poisoned'))).sort()).toEqual(FILES);
     });

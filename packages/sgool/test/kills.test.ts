@@ -1,8 +1,11 @@
-/** @file kill -9 at a few random moments; `npm run test:kills` does the same at many. */
+/** @file kill -9 at a few random moments of a run with the fake model; `npm run test:kills` does it at many, with Toybox. */
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
 import { Generator } from 'sgool';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { KILLED, killed, undisturbed } from './kills.ts';
-import { describeOnToybox, temporaryFolder } from './toybox-model.ts';
+import { killed, undisturbed } from './kills.ts';
+import { FAKE_ARGUMENTS } from './run-sgool.ts';
+import { temporaryFolder } from './toybox-model.ts';
 
 vi.setConfig({ testTimeout: 300_000 });
 
@@ -12,13 +15,16 @@ beforeAll(async () => {
 });
 afterAll(() => folder?.remove());
 
-describeOnToybox('a run that is killed four times', () => {
-  it('ends with the bytes of one that nothing happens to', async () => {
-    const [words] = KILLED;
-    const whole = await undisturbed(words, folder.dir);
-    const seed = Date.now() % 1e6;
-    const shares = new Generator(seed).rand([4]);
-    const moments = Array.from(shares, (share) => Math.round((0.4 + 0.5 * share) * whole.milliseconds));
-    expect(await killed(words, moments, folder.dir), `seed ${seed}`).toEqual(whole.content);
-  });
+it.concurrent.each([
+  ['run', ['generate', 'a red cat', '--seed', '5', '--iterations', '5', '--out', 'out']],
+  ['series', ['generate', 'a red cat', '--seed', '5', '--count', '3', '--iterations', '1', '--out', 'out']],
+])('a %s that is killed twice ends with the bytes of one that nothing happens to', async (name, words) => {
+  const how = { program: FAKE_ARGUMENTS, env: { SGOOL_FAKE_MS: '150' } };
+  const root = path.join(folder.dir, name);
+  await mkdir(root);
+  const whole = await undisturbed(words, root, how);
+  const seed = Date.now() % 1e6;
+  const shares = new Generator(seed).rand([2]);
+  const moments = Array.from(shares, (share) => Math.round((0.5 + 0.5 * share) * whole.milliseconds));
+  expect(await killed(words, moments, root, how), `seed ${seed}`).toEqual(whole.content);
 });

@@ -11,7 +11,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { encodePng, Generator } from 'sgool';
 import { discImage } from '../src/cli/testing.ts';
-import { runSgool, SGOOL_ARGUMENTS } from './run-sgool.ts';
+import { type RunWith, runSgool, SGOOL_ARGUMENTS } from './run-sgool.ts';
 import { temporaryFolder } from './toybox-model.ts';
 
 const few = [
@@ -62,6 +62,9 @@ const {
 /** What is killed, one after the other. */
 export const KILLED: readonly (readonly string[])[] = [all, refine, series, bestOf, clipGuided];
 
+/** What is run; `sgool` itself, unless it says otherwise. */
+type Program = Pick<RunWith, 'program' | 'env'>;
+
 /** Everything in a folder, by path; without times, memory, and where the folder is. */
 export async function contentOf(dir: string): Promise<Record<string, string>> {
   const content: Record<string, string> = {};
@@ -77,11 +80,11 @@ export async function contentOf(dir: string): Promise<Record<string, string>> {
   return content;
 }
 
-/** Runs a command to its end in a folder of its own. */
-export async function undisturbed(words: readonly string[], root: string) {
+/** Runs a command to its end in a folder of its own. @param how the program, and its environment */
+export async function undisturbed(words: readonly string[], root: string, how: Program = {}) {
   const cwd = await workFolder(root);
   const started = performance.now();
-  const { code, lines } = await runSgool(cwd, words);
+  const { code, lines } = await runSgool(cwd, words, how);
   if (code !== 0) throw new Error(`sgool ${words.join(' ')}: ${lines.join('\n')}`);
   return { content: await contentOf(path.join(cwd, 'out')), milliseconds: performance.now() - started };
 }
@@ -98,20 +101,34 @@ export async function killed(
   words: readonly string[],
   moments: readonly number[],
   root: string,
+  how: Program = {},
   onKilled: (cwd: string) => Promise<unknown> = async () => {},
 ) {
   const cwd = await workFolder(root);
   for (const milliseconds of moments) {
-    await killAfter(cwd, existsSync(path.join(cwd, 'out')) ? ['resume', 'out'] : words, milliseconds);
+    await killAfter(cwd, existsSync(path.join(cwd, 'out')) ? ['resume', 'out'] : words, milliseconds, how);
     await onKilled(cwd);
   }
-  const { code, lines } = await runSgool(cwd, existsSync(path.join(cwd, 'out')) ? ['resume', 'out'] : words);
+  const { code, lines } = await runSgool(
+    cwd,
+    existsSync(path.join(cwd, 'out')) ? ['resume', 'out'] : words,
+    how,
+  );
   if (code !== 0) throw new Error(`sgool resume, after ${moments}: ${lines.join('\n')}`);
   return contentOf(path.join(cwd, 'out'));
 }
 
-function killAfter(cwd: string, words: readonly string[], milliseconds: number): Promise<void> {
-  const child = spawn(process.execPath, [...SGOOL_ARGUMENTS, ...words], { cwd, stdio: 'ignore' });
+function killAfter(
+  cwd: string,
+  words: readonly string[],
+  milliseconds: number,
+  { program = SGOOL_ARGUMENTS, env = {} }: Program,
+): Promise<void> {
+  const child = spawn(process.execPath, [...program, ...words], {
+    cwd,
+    stdio: 'ignore',
+    env: { ...process.env, ...env },
+  });
   const timer = setTimeout(() => child.kill('SIGKILL'), milliseconds);
   return new Promise((resolve) => {
     child.on('close', () => {
@@ -135,7 +152,7 @@ async function main(): Promise<void> {
       const moments = Array.from(random.rand([Math.min(5, kills - done)]), (share) =>
         Math.round(share * whole.milliseconds),
       );
-      const content = await killed(words, moments, folder.dir, async (cwd) => {
+      const content = await killed(words, moments, folder.dir, {}, async (cwd) => {
         const { stdout } = await runSgool(cwd, ['runs', '.', '--json']);
         for (const { status } of JSON.parse(stdout).runs) statuses[status] = (statuses[status] ?? 0) + 1;
       });

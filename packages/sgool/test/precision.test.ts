@@ -52,7 +52,7 @@ describeOnToybox('a model whose numbers grow beyond float16', () => {
       const failure = generate(request, { precision: 'float16' });
       await expect(failure).rejects.toThrow(UserError);
       await expect(failure).rejects.toThrow(
-        /^sd: stopped in iteration 0: unet .* at timestep \d+: float16: numbers beyond 65504 in prediction; take precision float32/,
+        /^sd: stopped in iteration 0: step 1 of 2: unet .* at timestep \d+: float16: numbers beyond 65504 in prediction; take precision float32/,
       );
       await expect(generate(request)).resolves.toBeDefined();
     } finally {

@@ -31,9 +31,6 @@ async function stopped(name: string, signals: readonly (keyof typeof NUMBERS)[])
   const record = path.join(dir, 'run.json');
   await writeFile(record, JSON.stringify({ status: 'running', process: { pid: 1 }, prompt: 'a red cat' }));
   const child = spawn(process.execPath, [...ARGUMENTS, record], { stdio: ['ignore', 'ignore', 'pipe'] });
-  for (const place of ['.image.png', 'state/.run.safetensors']) {
-    await writeFile(path.join(dir, `${place}.${child.pid}-0a1b2c3d.tmp`), 'half');
-  }
   let [stderr, since] = ['', 0];
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;

@@ -228,11 +228,14 @@ describeOnToybox('on Toybox', () => {
       try {
         const given: Iteration[] = [];
         await expect(collect(methods.sgool.run(poisoned, request), given)).rejects.toThrow(
-          /^sgool: stopped in iteration 0: the loss holds NaN/,
+          /^sgool: stopped in iteration 0: clip image: its output embedding holds NaN/,
         );
         expect(given.map(({ best }) => best)).toEqual([true]);
-        const [only] = await collect(methods.sd.run(poisoned, plain));
-        expect(sameBytes(given[0].image, only.image)).toBe(true);
+        const only: Iteration[] = [];
+        await expect(collect(methods.sd.run(poisoned, plain), only)).rejects.toThrow(
+          /^sd: stopped in iteration 0: clip image: its output embedding holds NaN/,
+        );
+        expect(sameBytes(given[0].image, only[0].image)).toBe(true);
       } finally {
         await poisoned.dispose();
       }
@@ -245,7 +248,7 @@ describeOnToybox('on Toybox', () => {
         const run = collect(methods.sd.run(poisoned, plain));
         await expect(run).rejects.toThrow(UserError);
         await expect(run).rejects.toThrow(
-          /^sd: stopped in iteration 0: .*noise prediction at timestep \d+ holds NaN/,
+          /^sd: stopped in iteration 0: step 1 of \d+: unet .* at timestep \d+: its output prediction holds NaN/,
         );
       } finally {
         await poisoned.dispose();

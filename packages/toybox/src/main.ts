@@ -1,8 +1,9 @@
 /** @file `npm run train -w @sgool/toybox -- <stage>`: trains one stage, or resumes its training. */
 
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { writeFileAtomic } from 'sgool/node';
 import { TRAINING_FOLDER } from './paths.ts';
 import { type Recipe, STAGES, type StageName } from './stages/stages.ts';
 import { curveSvg } from './train/curve.ts';
@@ -56,9 +57,9 @@ progress.stop();
 if (values.publish || (result.finished && values.steps === undefined)) {
   await recipe.exportTo(result);
   await mkdir(TRAINING_FOLDER, { recursive: true });
-  await writeFile(path.join(TRAINING_FOLDER, `${name}.svg`), curveSvg(name, result.history));
+  await writeFileAtomic(path.join(TRAINING_FOLDER, `${name}.svg`), curveSvg(name, result.history));
   const { step, seconds, history } = result;
-  await writeFile(recordOf(name), `${JSON.stringify({ step, seconds, history }, undefined, 1)}\n`);
+  await writeFileAtomic(recordOf(name), `${JSON.stringify({ step, seconds, history }, undefined, 1)}\n`);
   progress.note(`${name}: published after ${result.step} steps`);
 }
 if (!result.finished) progress.note(`${name}: stopped at step ${result.step}; the same command resumes it`);

@@ -53,7 +53,13 @@ export type ConstantSource =
   | {
       readonly dtype: DType;
       readonly shape: Shape;
-      readonly file: { readonly path: string; readonly byteOffset: number; readonly byteLength: number };
+      readonly file: {
+        readonly path: string;
+        readonly byteOffset: number;
+        readonly byteLength: number;
+        /** The folder that the file must be in when links are resolved, for a path that was read from a file. Default: any. */
+        readonly within?: string;
+      };
     };
 
 export type Attribute = number | string | readonly number[] | { readonly float: number };

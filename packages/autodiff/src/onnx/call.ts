@@ -3,6 +3,10 @@ import { show } from '../graph/shape.ts';
 import { constant, Tensor } from '../graph/trace.ts';
 import { cast } from '../ops/arithmetic.ts';
 import type { ModelAttribute, ModelNode, StoredTensor } from './decode.ts';
+import { quoted } from './limits.ts';
+
+/** An error that names the node already. */
+export class ImportError extends Error {}
 
 /** Numbers that are known while importing: initializers, and results of shape arithmetic. */
 export type Known = Extract<StoredTensor, { data: unknown }>;
@@ -21,7 +25,9 @@ export class Call {
 
   fail(message: string): never {
     const { op, name, outputs } = this.node;
-    throw new Error(`importOnnx: ${op} "${name || outputs[0]}": ${message}`);
+    throw new ImportError(
+      `importOnnx: ${quoted(op).slice(1, -1)} ${quoted(name || (outputs[0] ?? ''))}: ${message}`,
+    );
   }
 
   get count(): number {

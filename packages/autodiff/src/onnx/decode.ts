@@ -5,6 +5,7 @@
 import { BinaryReader, type WireType } from '@bufbuild/protobuf/wire';
 import { BYTES_PER_ELEMENT, type DType, ONNX_DTYPE, type TypedArray } from '../graph/dtype.ts';
 import { type Shape, sizeOf } from '../graph/shape.ts';
+import { quoted, shapeProblem } from './limits.ts';
 
 /** Numbers that are stored in the model or in a file beside it. */
 export type StoredTensor =
@@ -56,7 +57,8 @@ export function decodeModel(bytes: Uint8Array): Model {
     return { opset, ...decodeGraph(graph) };
   } catch (cause) {
     if (cause instanceof UnsupportedTensor) throw cause;
-    throw new Error(`importOnnx: this is no ONNX model (${(cause as Error).message})`, { cause });
+    const [reason] = String((cause as Error).message).split('\n');
+    throw new Error(`importOnnx: this is no ONNX model (${reason})`, { cause });
   }
 }
 
@@ -115,6 +117,7 @@ function decodeGraph(bytes: Uint8Array): Omit<Model, 'opset'> {
     if (field === 1) nodes.push(decodeNode(reader.bytes()));
     else if (field === 5) {
       const [name, tensor] = decodeTensor(reader.bytes());
+      if (initializers.has(name)) throw new Error(`the tensor ${quoted(name)} is there twice`);
       initializers.set(name, tensor);
     } else if (field === 11) inputs.push(decodeValue(reader.bytes()));
     else if (field === 12) outputs.push(decodeValue(reader.bytes()));
@@ -134,6 +137,7 @@ function decodeNode(bytes: Uint8Array): ModelNode {
     else if (field === 4) node.op = reader.string();
     else if (field === 5) {
       const [name, value] = decodeAttribute(reader.bytes());
+      if (attributes.has(name)) throw new Error(`a node has the attribute ${quoted(name)} twice`);
       attributes.set(name, value);
     } else if (field === 7) node.domain = reader.string();
     else return false;
@@ -194,13 +198,15 @@ function decodeTensor(bytes: Uint8Array): [string, StoredTensor] {
   const dtype = dtypeOf(type);
   if (!dtype) {
     throw new UnsupportedTensor(
-      `importOnnx: tensor "${name}" has the element type ${type} of onnx.TensorProto; only float32, float16, int32, int64 and bool can be imported`,
+      `importOnnx: tensor ${quoted(name)} has the element type ${type} of onnx.TensorProto; only float32, float16, int32, int64 and bool can be imported`,
     );
   }
+  const problem = shapeProblem(shape);
+  if (problem !== undefined) throw new UnsupportedTensor(`importOnnx: tensor ${quoted(name)} has ${problem}`);
   if (outside) return [name, { dtype, shape, external }];
   const size = sizeOf(shape);
   const length = raw ? raw.length / BYTES_PER_ELEMENT[dtype] : numbers.length;
-  if (length !== size) throw new Error(`tensor "${name}" [${shape}] holds ${length} numbers`);
+  if (length !== size) throw new Error(`tensor ${quoted(name)} [${shape}] holds ${length} numbers`);
   return [name, { dtype, shape, data: raw ? typedBytes(dtype, raw) : typedNumbers(dtype, numbers) }];
 }
 

@@ -6,15 +6,19 @@ import type { DType, TypedArray } from '../graph/dtype.ts';
 import { axisOf, broadcastShape, type Shape, sizeOf } from '../graph/shape.ts';
 import { type Call, type Known, numbersOf } from './call.ts';
 import { dtypeOf } from './decode.ts';
+import { LARGEST_FOLDED_WHILE_IMPORTING as LARGEST, shapeProblem } from './limits.ts';
 
-/** Larger tensors are no shape arithmetic and are left to ONNX Runtime. */
-const LARGEST = 4096;
+/** Whether a result is no shape arithmetic and is left to ONNX Runtime. To be asked before anything is computed. */
+const isLarge = (shape: Shape) => !(sizeOf(shape) <= LARGEST);
 
 function known(dtype: DType, shape: Shape, numbers: readonly number[]): Known {
   return { dtype, shape, data: typed(dtype, numbers) };
 }
 
 function typed(dtype: DType, numbers: readonly number[]): TypedArray {
+  const whole = dtype === 'int64' || dtype === 'int32';
+  const bad = whole ? numbers.find((n) => !Number.isFinite(n)) : undefined;
+  if (bad !== undefined) throw new RangeError(`${bad} is no ${dtype}; is it a division by zero?`);
   if (dtype === 'int64') return BigInt64Array.from(numbers, (n) => BigInt(Math.trunc(n)));
   if (dtype === 'int32') return Int32Array.from(numbers);
   if (dtype === 'bool') return Uint8Array.from(numbers, (n) => (n === 0 ? 0 : 1));
@@ -41,10 +45,11 @@ function places(shape: Shape, steps: readonly number[], start = 0): number[] {
   return found;
 }
 
-function zip(call: Call, dtype: DType | undefined, fn: (a: number, b: number) => number): Known {
+function zip(call: Call, dtype: DType | undefined, fn: (a: number, b: number) => number): Known | undefined {
   const [a, b] = [call.value(0) as Known, call.value(1) as Known];
   const shape =
     broadcastShape(a.shape, b.shape) ?? call.fail(`[${a.shape}] and [${b.shape}] do not broadcast`);
+  if (isLarge(shape)) return undefined;
   const [na, nb] = [numbersOf(a), numbersOf(b)];
   const [pa, pb] = [places(shape, strides(a.shape, shape)), places(shape, strides(b.shape, shape))];
   return known(
@@ -81,6 +86,7 @@ const folds: Readonly<Record<string, Fold>> = {
     const [a, b] = [call.value(1) as Known, call.value(2) as Known];
     const inner = broadcastShape(a.shape, b.shape);
     const shape = (inner && broadcastShape(condition.shape, inner)) ?? call.fail('operands do not broadcast');
+    if (isLarge(shape)) return undefined;
     const at = (v: Known) => {
       const numbers = numbersOf(v);
       return places(shape, strides(v.shape, shape)).map((place) => numbers[place]);
@@ -94,15 +100,19 @@ const folds: Readonly<Record<string, Fold>> = {
   },
   ConstantOfShape(call, x) {
     const shape = numbersOf(x);
+    if (isLarge(shape) || shape.some((length) => length < 0)) return undefined;
     const value = call.stored('value') as Known | undefined;
     const numbers = new Array<number>(sizeOf(shape)).fill(value ? numbersOf(value)[0] : 0);
-    return numbers.length > LARGEST ? undefined : known(value?.dtype ?? 'float32', shape, numbers);
+    return known(value?.dtype ?? 'float32', shape, numbers);
   },
   Range(call, start) {
     const [from, limit, step] = [start, call.value(1) as Known, call.value(2) as Known].map(
       (v) => numbersOf(v)[0],
     );
     const length = Math.max(0, Math.ceil((limit - from) / step));
+    if (!(length <= LARGEST)) {
+      call.fail(`from ${from} to ${limit} by ${step} are ${length} numbers; there may be ${LARGEST}`);
+    }
     return known(
       start.dtype,
       [length],
@@ -113,11 +123,15 @@ const folds: Readonly<Record<string, Fold>> = {
     const indices = call.value(1) as Known;
     const axis = axisOf(call.number('axis', 0), x.shape, 'importOnnx: Gather');
     const [outer, inner] = [x.shape.slice(0, axis), x.shape.slice(axis + 1)];
+    if (isLarge([...outer, ...indices.shape, ...inner])) return undefined;
     const numbers = numbersOf(x);
     const length = x.shape[axis];
     const width = sizeOf(inner);
+    const places = numbersOf(indices);
+    const outside = places.find((index) => index < -length || index >= length);
+    if (outside !== undefined) call.fail(`index ${outside} is not inside an axis of length ${length}`);
     const picked = Array.from({ length: sizeOf(outer) }, (_, o) =>
-      numbersOf(indices).flatMap((index) => {
+      places.flatMap((index) => {
         const start = (o * length + (index < 0 ? index + length : index)) * width;
         return numbers.slice(start, start + width);
       }),
@@ -126,7 +140,8 @@ const folds: Readonly<Record<string, Fold>> = {
   },
   Concat(call, x) {
     const parts = Array.from({ length: call.count }, (_, i) => call.value(i) as Known);
-    if (x.shape.length !== 1) return undefined;
+    if (x.shape.length !== 1 || isLarge([parts.map(({ data }) => data.length).reduce((a, b) => a + b)]))
+      return undefined;
     const numbers = parts.flatMap(numbersOf);
     return known(x.dtype, [numbers.length], numbers);
   },
@@ -141,6 +156,9 @@ const folds: Readonly<Record<string, Fold>> = {
   },
   Transpose(call, x) {
     const order = call.list('perm') ?? x.shape.map((_, i) => x.shape.length - 1 - i);
+    const isPermutation =
+      order.length === x.shape.length && [...order].sort((a, b) => a - b).every((axis, i) => axis === i);
+    if (!isPermutation) call.fail(`perm [${order}] is not an order of ${x.shape.length} axes`);
     const steps = strides(x.shape).map((step, i) => (x.shape[i] === 1 ? 0 : step));
     const shape = order.map((axis) => x.shape[axis]);
     const numbers = numbersOf(x);
@@ -178,7 +196,7 @@ export function fold(call: Call, operands: readonly unknown[]): Known | undefine
     return known('int64', [shape.length], shape);
   }
   if (op === 'Size' && call.has(0)) return known('int64', [], [sizeOf(call.shape(0))]);
-  const rule = folds[op];
+  const rule = Object.hasOwn(folds, op) ? folds[op] : undefined;
   const small = (v: unknown) =>
     typeof v === 'object' &&
     v !== null &&
@@ -186,7 +204,15 @@ export function fold(call: Call, operands: readonly unknown[]): Known | undefine
     (v as Known).dtype !== 'float16' &&
     (v as Known).data.length <= LARGEST;
   if (!rule || call.node.domain !== '' || operands.length === 0) return undefined;
-  return operands.every((v) => v === undefined || small(v)) ? rule(call, operands[0] as Known) : undefined;
+  if (!operands.every((v) => v === undefined || small(v))) return undefined;
+  const result = rule(call, operands[0] as Known);
+  if (result === undefined) return undefined;
+  const problem = shapeProblem(result.shape);
+  if (problem !== undefined) call.fail(`its result has ${problem}`);
+  if (result.data.length !== sizeOf(result.shape)) {
+    call.fail(`[${result.shape}] is no shape for ${result.data.length} numbers`);
+  }
+  return result;
 }
 
 /** The shape operand of a Reshape: 0 keeps a length, -1 is computed. */
@@ -194,7 +220,16 @@ export function resolveShape(call: Call, from: Shape, wanted: readonly number[])
   const keepsZero = call.number('allowzero', 0) === 1;
   const lengths = wanted.map((length, i) => (length === 0 && !keepsZero ? from[i] : length));
   const rest = lengths.reduce((n, length) => (length === -1 ? n : n * length), 1);
-  return lengths.map((length) => (length === -1 ? sizeOf(from) / rest : length));
+  const shape = lengths.map((length) => (length === -1 ? sizeOf(from) / rest : length));
+  const isOneOpen = lengths.filter((length) => length === -1).length <= 1;
+  if (
+    !isOneOpen ||
+    !shape.every((length) => Number.isSafeInteger(length)) ||
+    sizeOf(shape) !== sizeOf(from)
+  ) {
+    call.fail(`[${from}] cannot take the shape [${wanted}]`);
+  }
+  return shape;
 }
 
 /** Axes as an operand (newer operator sets) or as an attribute (older ones). */
@@ -205,7 +240,7 @@ export function axesOf(call: Call): number[] | undefined {
 export function unsqueezed(call: Call, shape: Shape, axes: readonly number[]): number[] {
   const rank = shape.length + axes.length;
   const added = new Set(axes.map((axis) => (axis < 0 ? axis + rank : axis)));
-  if (added.size !== axes.length || [...added].some((axis) => axis >= rank))
+  if (added.size !== axes.length || [...added].some((axis) => !(axis >= 0 && axis < rank)))
     call.fail(`axes [${axes}] do not fit`);
   let next = 0;
   return Array.from({ length: rank }, (_, i) => (added.has(i) ? 1 : shape[next++]));
@@ -231,10 +266,13 @@ export function sliceRanges(call: Call, shape: Shape): SliceRange[] {
     : [call.list('starts') ?? [], call.list('ends') ?? []];
   const axes = (call.has(3) ? call.numbers(3) : call.list('axes')) ?? starts.map((_, i) => i);
   const steps = call.has(4) ? call.numbers(4) : starts.map(() => 1);
+  if (starts.length !== axes.length || ends.length !== axes.length)
+    call.fail('it needs a start and an end for each axis');
   return axes.map((given, i) => {
     const axis = axisOf(given, shape, 'importOnnx: Slice');
     const length = shape[axis];
-    const step = steps[i];
+    const step = steps[i] ?? 1;
+    if (step === 0 || !Number.isSafeInteger(step)) call.fail(`a step of ${step} is no step`);
     const clamp = (n: number, low: number, high: number) =>
       Math.min(Math.max(n < 0 ? n + length : n, low), high);
     const from = step > 0 ? clamp(starts[i], 0, length) : clamp(starts[i], -1, length - 1);

@@ -1,10 +1,10 @@
 /** Scorers that PyTorch exported (fixtures/make/ops_onnx.py): same score and same gradient to the image, to 1e-5. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { compile, grad, importOnnx, sum, trace } from '@sgool/autodiff';
 import { describe, expect, it } from 'vitest';
 import { expectClose, stored } from '../testing/fixtures.ts';
+import { writeModel } from '../testing/onnx-model.ts';
 
 const scorer = (name: string) =>
   readFile(fileURLToPath(new URL(`../../../../fixtures/data/ops-scorer-${name}.onnx`, import.meta.url)));
@@ -29,75 +29,16 @@ describe.each(['script', 'export'])('models of the %s exporter', (exporter) => {
   );
 });
 
-interface SmallModel {
-  readonly nodes: readonly {
-    readonly op: string;
-    readonly inputs: string[];
-    readonly ints?: Record<string, number[]>;
-  }[];
-  readonly shape?: readonly (number | string)[];
-  readonly type?: number;
-}
-
-/** A chain of nodes from `x` to `y`, written by hand. */
-function smallModel({ nodes, shape = [1, 2, 4, 4], type = 1 }: SmallModel): Uint8Array {
-  const message = (w: BinaryWriter, field: number, write: (inner: BinaryWriter) => void) => {
-    const inner = new BinaryWriter();
-    write(inner);
-    w.tag(field, WireType.LengthDelimited).bytes(inner.finish());
-  };
-  const text = (w: BinaryWriter, field: number, value: string) =>
-    w.tag(field, WireType.LengthDelimited).string(value);
-  const value = (w: BinaryWriter, name: string) => {
-    text(w, 1, name);
-    message(w, 2, (t) =>
-      message(t, 1, (tensor) => {
-        tensor.tag(1, WireType.Varint).int32(type);
-        message(tensor, 2, (dims) => {
-          for (const length of shape) {
-            message(dims, 1, (d) => {
-              if (typeof length === 'string') text(d, 2, length);
-              else d.tag(1, WireType.Varint).int64(length);
-            });
-          }
-        });
-      }),
-    );
-  };
-  const model = new BinaryWriter();
-  message(model, 7, (graph) => {
-    nodes.forEach(({ op, inputs, ints = {} }, i) => {
-      message(graph, 1, (node) => {
-        for (const input of inputs) text(node, 1, input);
-        text(node, 2, i === nodes.length - 1 ? 'y' : `t${i}`);
-        text(node, 3, `node ${i}`);
-        text(node, 4, op);
-        for (const [name, list] of Object.entries(ints)) {
-          message(node, 5, (attribute) => {
-            text(attribute, 1, name);
-            for (const n of list) attribute.tag(8, WireType.Varint).int64(n);
-            attribute.tag(20, WireType.Varint).int32(7);
-          });
-        }
-      });
-    });
-    message(graph, 11, (w) => value(w, 'x'));
-    message(graph, 12, (w) => value(w, 'y'));
-  });
-  message(model, 8, (opset) => opset.tag(2, WireType.Varint).int64(17));
-  return model.finish();
-}
-
 describe('what cannot be imported', () => {
   const applied = (bytes: Uint8Array) => () => {
     const model = importOnnx(bytes);
     trace(model.inputs, (given) => model(given));
   };
   const pool = (ints: Record<string, number[]>) =>
-    smallModel({ nodes: [{ op: 'MaxPool', inputs: ['x'], ints }] });
+    writeModel({ nodes: [{ op: 'MaxPool', inputs: ['x'], ints }] });
 
   it('operators without a rule are named all at once', () => {
-    const bytes = smallModel({
+    const bytes = writeModel({
       nodes: [
         { op: 'TopK', inputs: ['x'] },
         { op: 'Loop', inputs: ['t0'] },
@@ -123,18 +64,18 @@ describe('what cannot be imported', () => {
     ],
     [
       'a shape that depends on numbers',
-      smallModel({ nodes: [{ op: 'Reshape', inputs: ['x', 'x'] }] }),
+      writeModel({ nodes: [{ op: 'Reshape', inputs: ['x', 'x'] }] }),
       'importOnnx: Reshape "node 0": operand 1 float32[1,2,4,4] depends on the inputs\' numbers',
     ],
     [
       'a name that nothing gives',
-      smallModel({ nodes: [{ op: 'Relu', inputs: ['z'] }] }),
+      writeModel({ nodes: [{ op: 'Relu', inputs: ['z'] }] }),
       'importOnnx: Relu reads "z", which no node before it gives',
     ],
-    ['a missing operand', smallModel({ nodes: [{ op: 'Add', inputs: ['x'] }] }), 'operand 1 is missing'],
+    ['a missing operand', writeModel({ nodes: [{ op: 'Add', inputs: ['x'] }] }), 'operand 1 is missing'],
     [
       'doubles',
-      smallModel({ nodes: [{ op: 'Relu', inputs: ['x'] }], type: 11 }),
+      writeModel({ nodes: [{ op: 'Relu', inputs: ['x'] }], type: 11 }),
       'importOnnx: input "x" has the element type 11 of onnx.TensorProto',
     ],
   ])('%s', (_, bytes, message) => {
@@ -142,7 +83,7 @@ describe('what cannot be imported', () => {
   });
 
   it('open lengths come from options, or an error says so', () => {
-    const bytes = smallModel({ nodes: [{ op: 'Relu', inputs: ['x'] }], shape: ['batch', 3] });
+    const bytes = writeModel({ nodes: [{ op: 'Relu', inputs: ['x'] }], shape: ['batch', 3] });
     expect(() => importOnnx(bytes)).toThrow(
       'importOnnx: input "x" is [batch,3] in the model, got no shape for it; give all its lengths in options.shapes',
     );
@@ -155,7 +96,7 @@ describe('what cannot be imported', () => {
   });
 
   it('inputs of another shape are refused', () => {
-    const model = importOnnx(smallModel({ nodes: [{ op: 'Relu', inputs: ['x'] }] }));
+    const model = importOnnx(writeModel({ nodes: [{ op: 'Relu', inputs: ['x'] }] }));
     expect(() => trace({ x: { shape: [2] } }, ({ x }) => model({ x }))).toThrow(
       'importOnnx: input "x" must be float32[1,2,4,4], got float32[2]',
     );

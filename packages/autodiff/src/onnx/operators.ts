@@ -96,8 +96,15 @@ function pooling(call: Call) {
   if (call.same('dilations', 1) !== 1) call.fail('dilations are not supported');
   const pads = padding(call) as readonly number[];
   if (pads.some((n) => n !== pads[0])) call.fail(`pads ${show(pads)} are not equal`);
-  return { kernel: call.same('kernel_shape', 0), stride: call.same('strides', 1), padding: pads[0] };
+  const kernel = call.same('kernel_shape', 0);
+  if (!(kernel >= 1)) call.fail(`kernel_shape must be at least 1, got ${kernel}`);
+  return { kernel, stride: call.same('strides', 1), padding: pads[0] };
 }
+
+/** Largest factor of a resize by repeating pixels. */
+const MOST_TIMES = 64;
+/** Numbers in the matrices of a resize: enough from 4096 to 4096 pixels. */
+const LARGEST_MATRICES = 2 ** 25;
 
 function resize(call: Call): Tensor {
   call.require('antialias', 0);
@@ -111,10 +118,23 @@ function resize(call: Call): Tensor {
   const mode = call.text('mode', 'nearest');
   if (mode === 'linear') {
     call.require('coordinate_transformation_mode', 'half_pixel', 'pytorch_half_pixel');
+    // A product with a matrix for each axis.
+    const matrices = height * x.shape[2] + width * x.shape[3];
+    if (!(height > 0 && width > 0 && matrices <= LARGEST_MATRICES)) {
+      call.fail(
+        `from ${show(x.shape)} to ${show(sizes)} is not supported: it needs matrices of ${matrices} numbers; there may be ${LARGEST_MATRICES}`,
+      );
+    }
     return resizeBilinear(x, height, width);
   }
   const factor = height / x.shape[2];
-  if (mode !== 'nearest' || !Number.isInteger(factor) || width / x.shape[3] !== factor) {
+  if (
+    mode !== 'nearest' ||
+    !Number.isInteger(factor) ||
+    factor < 1 ||
+    factor > MOST_TIMES ||
+    width / x.shape[3] !== factor
+  ) {
     call.fail(
       `mode ${mode} from ${show(x.shape)} to ${show(sizes)} is not supported; only linear, or nearest by a whole factor`,
     );

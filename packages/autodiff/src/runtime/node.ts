@@ -10,6 +10,7 @@ import type { Device } from '../passes/target.ts';
 import {
   commonOptions,
   type DeviceState,
+  type FileNeeds,
   type OnnxRuntime,
   providerOf,
   type Session,
@@ -50,8 +51,8 @@ function notLoaded(cause: unknown): Error {
 }
 
 export const runtime: OnnxRuntime = {
-  sessionBuilder(ends) {
-    const files = realFiles(ends);
+  sessionBuilder(needs) {
+    const files = realFiles(needs);
     const folder = commonFolder(files.values());
     return {
       locationOf(file) {
@@ -98,17 +99,27 @@ class NodeSession implements Session {
 }
 
 /** The files with links resolved, which ONNX Runtime refuses, each checked to be long enough. */
-function realFiles(ends: ReadonlyMap<string, number>): Map<string, string> {
+function realFiles(needs: ReadonlyMap<string, FileNeeds>): Map<string, string> {
   const real = new Map<string, string>();
-  for (const [file, end] of ends) {
-    const size = statSync(file, { throwIfNoEntry: false })?.size;
-    if (size === undefined) throw new Error(`compile: the weights file ${file} does not exist`);
+  for (const [file, { bytes: end, folders }] of needs) {
+    const found = statSync(file, { throwIfNoEntry: false });
+    if (found === undefined) throw new Error(`compile: the weights file ${file} does not exist`);
+    if (!found.isFile()) throw new Error(`compile: the weights file ${file} is no plain file`);
+    const { size } = found;
     if (size < end) {
       throw new RangeError(
         `compile: the weights file ${file} ends early, got ${size} bytes; constants need ${end}`,
       );
     }
-    real.set(file, realpathSync(file));
+    const resolved = realpathSync(file);
+    for (const folder of folders) {
+      const inside = path.relative(realpathSync(folder), resolved);
+      if (inside.split(path.sep)[0] !== '..' && !path.isAbsolute(inside)) continue;
+      throw new Error(
+        `compile: the weights file ${file} is a link to ${resolved}, outside of the model's folder; copy the file into it`,
+      );
+    }
+    real.set(file, resolved);
   }
   return real;
 }

@@ -55,12 +55,20 @@ export type DeviceState =
       readonly reason: string;
     };
 
+/** What must be true of a file with constants. */
+export interface FileNeeds {
+  /** The number of bytes that it must have. */
+  readonly bytes: number;
+  /** Folders that it must be in when links are resolved; a browser has no links. */
+  readonly folders: readonly string[];
+}
+
 export interface OnnxRuntime {
   /**
-   * @param ends path of each file with constants, to the number of bytes that it must have
-   * @throws where a file is missing or too short
+   * @param files by their paths
+   * @throws where a file is missing, too short, or outside of a folder
    */
-  sessionBuilder(ends: ReadonlyMap<string, number>): SessionBuilder;
+  sessionBuilder(files: ReadonlyMap<string, FileNeeds>): SessionBuilder;
   /** Whether `device` works here, and how fast it is. */
   probe(device: Device): Promise<DeviceState>;
 }

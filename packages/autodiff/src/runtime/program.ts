@@ -7,7 +7,7 @@ import { encodeModel } from '../onnx/encode.ts';
 import { runPasses } from '../passes/pipeline.ts';
 import { DEVICES, type Device, type Layout, type Precision } from '../passes/target.ts';
 import { LossScaler } from './loss-scaler.ts';
-import type { Session, Value } from './onnx-runtime.ts';
+import type { FileNeeds, Session, Value } from './onnx-runtime.ts';
 
 /** Options of `compile`. */
 export interface CompileOptions {
@@ -130,7 +130,7 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
   if (!DEVICES.includes(device)) {
     throw new RangeError(`compile: no such device, got "${device}"; there are ${DEVICES.join(', ')}`);
   }
-  const builder = runtime.sessionBuilder(endsOfFiles(graph.trace.constants.values()));
+  const builder = runtime.sessionBuilder(filesOf(graph.trace.constants.values()));
   const lean = device === 'cpu' && layout === 'lean';
   const program = runPasses(graph, { device, precision });
   const { bytes, nodeCount, castsAtRunTime } = encodeModel(program, builder.locationOf, { lean });
@@ -151,13 +151,17 @@ function lacksKernel(device: Device, nodes: readonly Node[], cause: unknown): Er
   });
 }
 
-/** Each file with constants, and the number of bytes that it must have. */
-function endsOfFiles(constants: Iterable<ConstantSource>): Map<string, number> {
-  const ends = new Map<string, number>();
+/** Each file with constants, and what must be true of it. */
+function filesOf(constants: Iterable<ConstantSource>): Map<string, FileNeeds> {
+  const files = new Map<string, FileNeeds>();
   for (const source of constants) {
     if (!('file' in source)) continue;
-    const { path, byteOffset, byteLength } = source.file;
-    ends.set(path, Math.max(ends.get(path) ?? 0, byteOffset + byteLength));
+    const { path, byteOffset, byteLength, within } = source.file;
+    const { bytes = 0, folders = [] } = files.get(path) ?? {};
+    files.set(path, {
+      bytes: Math.max(bytes, byteOffset + byteLength),
+      folders: within === undefined || folders.includes(within) ? folders : [...folders, within],
+    });
   }
-  return ends;
+  return files;
 }

@@ -28,7 +28,7 @@ function load(device: Device): Promise<Library> {
 }
 
 export const runtime: OnnxRuntime = {
-  sessionBuilder(ends) {
+  sessionBuilder(needs) {
     const locations = new Map<string, string>();
     return {
       locationOf(file) {
@@ -40,7 +40,7 @@ export const runtime: OnnxRuntime = {
         const files = await Promise.all(
           [...locations].map(async ([file, location]) => ({
             path: location,
-            data: await fetched(file, ends.get(file) ?? 0),
+            data: await fetched(file, needs.get(file)?.bytes ?? 0),
           })),
         );
         return createSession(model, options, files);

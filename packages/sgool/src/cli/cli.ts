@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../errors.ts';
+import { fileSystemReason } from '../platform/file-errors.ts';
 import { EXIT_CODES, USAGE_ERROR } from './exit-codes.ts';
 import type { Host } from './host.ts';
 import { meaningOf } from './options/other-names.ts';
@@ -180,6 +181,21 @@ function commanderLine(text: string): string {
     );
 }
 
+/** What the machine refused somewhere on the way, where no other message says it: files, descriptors, memory. */
+function machineReason(error: unknown): string | undefined {
+  const { message = '', path } = (error ?? {}) as { message?: string; path?: string };
+  if (/too many open files|EMFILE|ENFILE/i.test(message)) {
+    return 'too many files are open; raise the limit (ulimit -n)';
+  }
+  if (/bad_alloc|allocation failed|allocate memory|out of memory|ENOMEM|spawn .* EAGAIN/i.test(message)) {
+    return `not enough memory: ${message}; try --memory low or a smaller --size, or raise the limit (ulimit -v)`;
+  }
+  const reason = fileSystemReason(error);
+  return reason === undefined
+    ? undefined
+    : `${path === undefined ? message : `cannot use ${path}`}: ${reason}`;
+}
+
 function report(error: unknown, { stderr, env }: Host): number {
   const debug = env.SGOOL_DEBUG !== undefined && env.SGOOL_DEBUG !== '' && env.SGOOL_DEBUG !== '0';
   // Commander has written its own message, the help or the version by now.
@@ -188,6 +204,11 @@ function report(error: unknown, { stderr, env }: Host): number {
   if (error instanceof UserError) {
     stderr.write(`sgool: ${oneLine(error.message)}\n`);
     return error.exitCode;
+  }
+  const machine = machineReason(error);
+  if (machine !== undefined) {
+    stderr.write(`sgool: ${oneLine(machine)}\n`);
+    return 1;
   }
   const message = oneLine(error instanceof Error ? error.message : String(error));
   stderr.write(`sgool: unexpected error: ${message}\n`);

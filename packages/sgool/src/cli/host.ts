@@ -1,25 +1,19 @@
 /** @file What the command line needs from the process around it; tests replace it. */
-import { text } from 'node:stream/consumers';
-import type { Engine } from './engine.ts';
 
-/** A stream that is written to. It never throws: what cannot be written decides the exit code. */
-export interface Sink {
-  write(chunk: string | Uint8Array): unknown;
-  readonly isTTY?: boolean;
-  /** Width of the terminal in characters. */
-  readonly columns?: number;
-}
+import type { Engine } from './engine.ts';
+import { type ReadInput, readOnce, readStandardInput } from './standard-input.ts';
+import { type Sink, Terminal } from './terminal/terminal.ts';
 
 export interface Host {
-  readonly stdout: Sink;
-  readonly stderr: Sink;
+  readonly stdout: Terminal;
+  readonly stderr: Terminal;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Folder that relative paths start from. */
   readonly cwd: string;
   /** Calls back at each Ctrl-C or request to end; returns a function that removes the listener. */
   onInterrupt(listener: (signal: EndSignal) => void): () => void;
   /** The whole standard input. */
-  readInput(): Promise<string>;
+  readonly readInput: ReadInput;
   /** Makes a folder the one that relative paths start from, for what reads models. @throws where it cannot be entered */
   enter(folder: string): Promise<void>;
   /**
@@ -38,9 +32,10 @@ export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export type EndSignal = (typeof SIGNALS)[number];
 
 /** The host of the real process, for commands that compute in its main thread. */
-export function processHost({ stdout, stderr }: Pick<Host, 'stdout' | 'stderr'>): Host {
+export function processHost(outputs: { readonly stdout: Sink; readonly stderr: Sink }): Host {
+  const stderr = new Terminal(outputs.stderr);
   return {
-    stdout,
+    stdout: new Terminal(outputs.stdout),
     stderr,
     env: process.env,
     cwd: process.cwd(),
@@ -50,7 +45,7 @@ export function processHost({ stdout, stderr }: Pick<Host, 'stdout' | 'stderr'>)
         for (const signal of SIGNALS) process.off(signal, listener);
       };
     },
-    readInput: () => text(process.stdin),
+    readInput: readOnce((limit) => readStandardInput(stderr, limit)),
     enter: async (folder) => process.chdir(folder),
     guard: () => () => {},
     exit: (code) => process.exit(code),

@@ -11,7 +11,9 @@ import { centreDetector } from '../saliency/simple-detectors.ts';
 import { spectralResidual } from '../saliency/spectral-residual.ts';
 import { runCli } from './cli.ts';
 import type { Engine } from './engine.ts';
-import type { EndSignal, Host, Sink } from './host.ts';
+import type { EndSignal, Host } from './host.ts';
+import { readOnce } from './standard-input.ts';
+import { Terminal } from './terminal/terminal.ts';
 
 const SIDE = 32;
 
@@ -131,33 +133,34 @@ export function fakeHost(
     env = {},
     isTTY = false,
     input = '',
-  }: { engine?: Engine; env?: Host['env']; isTTY?: boolean; input?: string } = {},
+  }: { engine?: Engine; env?: Host['env']; isTTY?: boolean; input?: string | Uint8Array } = {},
 ): FakeHost {
   const written = { stdout: '', stderr: '' };
   const exits: number[] = [];
   const listeners = new Set<(signal: EndSignal) => void>();
-  const sink = (name: keyof typeof written): Sink => ({
-    write: (text) => {
-      written[name] += typeof text === 'string' ? text : Buffer.from(text).toString('latin1');
-    },
-    isTTY,
-    columns: 100,
-  });
+  const terminal = (name: keyof typeof written) =>
+    new Terminal({
+      write: (text) => {
+        written[name] += typeof text === 'string' ? text : Buffer.from(text).toString('latin1');
+      },
+      isTTY,
+      columns: 100,
+    });
   return {
     written,
     exits,
     interrupt: (signal = 'SIGINT') => {
       for (const listener of listeners) listener(signal);
     },
-    stdout: sink('stdout'),
-    stderr: sink('stderr'),
+    stdout: terminal('stdout'),
+    stderr: terminal('stderr'),
     env,
     cwd,
     onInterrupt(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    readInput: async () => input,
+    readInput: readOnce(async () => Buffer.from(input)),
     enter: async () => {},
     guard: () => () => {},
     exit: (code) => exits.push(code),
@@ -172,7 +175,7 @@ export interface Setting {
   readonly isTTY?: boolean;
   readonly fake?: FakeOptions;
   /** The standard input. */
-  readonly input?: string;
+  readonly input?: string | Uint8Array;
 }
 
 /** Runs one command line in a folder, with the fake model and methods. */

@@ -5,14 +5,16 @@
  * The main thread owns the process: streams, signals, the working folder. If the thread does not answer a signal in time, the main
  * thread finishes the records of what was running and ends the process.
  */
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { type MessagePort, Worker } from 'node:worker_threads';
+import { UserError } from '../errors.ts';
+import type { SizeLimit } from '../platform/size-limits.ts';
 import { FAILED, STOPPED_BY } from './exit-codes.ts';
 import { type EndSignal, type Host, SIGNALS } from './host.ts';
+import { finishRecords } from './run/run-file.ts';
+import { readOnce, readStandardInput } from './standard-input.ts';
 import { oneLine } from './terminal/format.ts';
 import type { Outputs } from './terminal/output.ts';
+import { Terminal } from './terminal/terminal.ts';
 
 type StreamName = 'stdout' | 'stderr';
 
@@ -21,16 +23,29 @@ type FromThread =
   | { readonly kind: 'write'; readonly stream: StreamName; readonly chunk: string | Uint8Array }
   | { readonly kind: 'guard'; readonly record: string }
   | { readonly kind: 'release'; readonly record: string }
-  | { readonly kind: 'ask'; readonly id: number; readonly folder?: string }
+  | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
   /** The process is to end at once. */
   | { readonly kind: 'exit'; readonly code: number }
   | { readonly kind: 'ended'; readonly code: number };
+
+/** What only the main thread can do. */
+type Question =
+  | { readonly kind: 'enter'; readonly folder: string }
+  | { readonly kind: 'input'; readonly limit: SizeLimit };
+
+interface Answer {
+  readonly kind: 'answer';
+  readonly id: number;
+  /** The standard input. */
+  readonly bytes?: Uint8Array;
+  readonly error?: { readonly message: string; readonly exitCode?: number };
+}
 
 /** What the thread hears. */
 type ToThread =
   | { readonly kind: 'signal'; readonly signal: EndSignal }
   | { readonly kind: 'columns'; readonly stream: StreamName; readonly columns?: number }
-  | { readonly kind: 'answer'; readonly id: number; readonly value: string; readonly error?: string };
+  | Answer;
 
 /** What the thread knows from the beginning. */
 export interface ThreadData {
@@ -61,6 +76,7 @@ export async function runInThread(entry: URL, argv: readonly string[], outputs: 
     argv,
     streams: { stdout: describe('stdout'), stderr: describe('stderr') },
   };
+  const stderr = new Terminal(outputs.stderr);
   const worker = new Worker(entry, { workerData });
   const say = (message: ToThread) => worker.postMessage(message);
 
@@ -83,7 +99,7 @@ export async function runInThread(entry: URL, argv: readonly string[], outputs: 
 
   function force(signal: EndSignal): void {
     finishRecords(guarded, 'stopped');
-    outputs.stderr.write('sgool: stopped in the middle of a computation; sgool runs shows what is kept\n');
+    stderr.write('sgool: stopped in the middle of a computation; sgool runs shows what is kept\n');
     void endProcess(STOPPED_BY[signal]);
   }
 
@@ -104,13 +120,13 @@ export async function runInThread(entry: URL, argv: readonly string[], outputs: 
   }
 
   for (const signal of SIGNALS) process.on(signal, onSignal);
-  process.stderr.on('resize', onResize);
+  outputs.onResize(onResize);
   const code = await new Promise<number>((resolve) => {
     worker.on('message', (message: FromThread) => {
       if (message.kind === 'write') outputs[message.stream].write(message.chunk);
       else if (message.kind === 'guard') guarded.add(message.record);
       else if (message.kind === 'release') guarded.delete(message.record);
-      else if (message.kind === 'ask') void answer(message.id, message.folder).then(say);
+      else if (message.kind === 'ask') void answer(message, stderr).then(say);
       else if (message.kind === 'exit') void endProcess(message.code);
       else resolve(message.code);
     });
@@ -118,58 +134,36 @@ export async function runInThread(entry: URL, argv: readonly string[], outputs: 
       // The thread has run out of memory, or a library has thrown where nobody could catch it.
       const message = oneLine(error.message);
       finishRecords(guarded, 'failed', message);
-      outputs.stderr.write(`sgool: unexpected error: ${message}\n`);
+      stderr.write(`sgool: unexpected error: ${message}\n`);
       resolve(FAILED);
     });
     worker.on('exit', () => resolve(FAILED));
   });
   clearTimeout(timer);
   for (const signal of SIGNALS) process.off(signal, onSignal);
-  process.stderr.off('resize', onResize);
   await worker.terminate();
   return code;
 }
 
 const after = (milliseconds: number) => new Promise<void>((done) => setTimeout(done, milliseconds));
 
-async function answer(id: number, folder: string | undefined): Promise<ToThread> {
+async function answer(
+  { id, question }: Extract<FromThread, { kind: 'ask' }>,
+  stderr: Terminal,
+): Promise<Answer> {
   try {
-    if (folder === undefined) return { kind: 'answer', id, value: await text(process.stdin) };
-    process.chdir(folder);
-    return { kind: 'answer', id, value: '' };
-  } catch (error) {
-    return { kind: 'answer', id, value: '', error: (error as Error).message };
-  }
-}
-
-/**
- * Finishes the records of runs whose thread cannot do it any more, and removes the files that it was about to write. What cannot be
- * written stays as it is: the process is about to end, and its record names it.
- */
-export function finishRecords(records: Iterable<string>, status: 'stopped' | 'failed', error?: string): void {
-  for (const record of records) {
-    const folder = dirname(record);
-    for (const dir of [folder, join(folder, 'state'), join(folder, 'iterations')]) sweep(dir);
-    try {
-      const { process: _, ...content } = JSON.parse(readFileSync(record, 'utf8')) as Record<string, unknown>;
-      if (content.status !== 'running') continue;
-      const temporary = `${record}.tmp`;
-      const ended = { ...content, status, ...(error === undefined ? {} : { error }) };
-      writeFileSync(temporary, `${JSON.stringify(ended, null, 2)}\n`);
-      renameSync(temporary, record);
-    } catch {
-      // See above.
+    if (question.kind === 'input') {
+      return { kind: 'answer', id, bytes: await readStandardInput(stderr, question.limit) };
     }
-  }
-}
-
-/** Removes the temporary files of this process. */
-function sweep(dir: string): void {
-  try {
-    const own = readdirSync(dir).filter((name) => name.endsWith('.tmp') && name.includes(`.${process.pid}-`));
-    for (const name of own) rmSync(join(dir, name), { force: true });
-  } catch {
-    // There is no such folder.
+    process.chdir(question.folder);
+    return { kind: 'answer', id };
+  } catch (error) {
+    const { message } = error as Error;
+    return {
+      kind: 'answer',
+      id,
+      error: { message, ...(error instanceof UserError && { exitCode: error.exitCode }) },
+    };
   }
 }
 
@@ -181,7 +175,7 @@ export async function inThread(
 ): Promise<void> {
   const say = (message: FromThread) => port.postMessage(message);
   const listeners = new Set<(signal: EndSignal) => void>();
-  const answers = new Map<number, (answer: Extract<ToThread, { kind: 'answer' }>) => void>();
+  const answers = new Map<number, (answer: Answer) => void>();
   const columns = { stdout: streams.stdout.columns, stderr: streams.stderr.columns };
   port.on('message', (message: ToThread) => {
     if (message.kind === 'columns') columns[message.stream] = message.columns;
@@ -190,15 +184,16 @@ export async function inThread(
     else for (const listener of [...listeners]) listener(message.signal);
   });
   let asked = 0;
-  async function ask(folder?: string): Promise<string> {
+  async function ask(question: Question): Promise<Uint8Array> {
     const id = asked++;
-    say({ kind: 'ask', id, ...(folder === undefined ? {} : { folder }) });
-    const { value, error } = await new Promise<Extract<ToThread, { kind: 'answer' }>>((resolve) =>
+    say({ kind: 'ask', id, question });
+    const { bytes = new Uint8Array(), error } = await new Promise<Answer>((resolve) =>
       answers.set(id, resolve),
     );
     answers.delete(id);
-    if (error !== undefined) throw new Error(error);
-    return value;
+    if (error === undefined) return bytes;
+    const { message, exitCode } = error;
+    throw exitCode === undefined ? new Error(message) : new UserError(message, { exitCode });
   }
   const sink = (stream: StreamName) => ({
     isTTY: streams[stream].isTTY,
@@ -208,17 +203,17 @@ export async function inThread(
     write: (chunk: string | Uint8Array) => say({ kind: 'write', stream, chunk }),
   });
   const code = await command({
-    stdout: sink('stdout'),
-    stderr: sink('stderr'),
+    stdout: new Terminal(sink('stdout')),
+    stderr: new Terminal(sink('stderr')),
     env: process.env,
     cwd: process.cwd(),
     onInterrupt(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    readInput: () => ask(),
+    readInput: readOnce((limit) => ask({ kind: 'input', limit })),
     enter: async (folder) => {
-      await ask(folder);
+      await ask({ kind: 'enter', folder });
     },
     guard(record) {
       say({ kind: 'guard', record });

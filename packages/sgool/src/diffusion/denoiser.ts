@@ -4,7 +4,7 @@
  * Guidance, prompt, precision and device are the business of the model family that makes the denoiser; samplers see latents
  * only.
  */
-import { UserError } from '../errors.ts';
+import { NotFiniteError, UserError } from '../errors.ts';
 import type { Predicted } from './noise-path.ts';
 
 /**
@@ -33,7 +33,7 @@ export interface Denoiser {
 /**
  * `denoiser.predict`, with its result checked.
  *
- * @throws UserError if the prediction has the wrong length or holds a number that is not finite.
+ * @throws UserError if the prediction has the wrong length, NotFiniteError if it holds a number that is not finite.
  */
 export async function checkedPrediction(denoiser: Denoiser, latent: Float64Array, timestep: number) {
   const prediction = await denoiser.predict(latent, timestep);
@@ -43,7 +43,7 @@ export async function checkedPrediction(denoiser: Denoiser, latent: Float64Array
 /**
  * `denoiser.pullback`, with its result checked.
  *
- * @throws UserError if the gradient has the wrong length or holds a number that is not finite.
+ * @throws UserError if the gradient has the wrong length, NotFiniteError if it holds a number that is not finite.
  */
 export async function checkedPullback(
   denoiser: Denoiser,
@@ -63,7 +63,7 @@ function checked(what: string, values: Float64Array, length: number, timestep: n
   }
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) {
-    throw new UserError(
+    throw new NotFiniteError(
       `denoiser: the ${what} at timestep ${timestep} holds ${values[bad]} at index ${bad}; every value must be finite`,
     );
   }

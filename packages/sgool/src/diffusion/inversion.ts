@@ -3,7 +3,7 @@ import { UserError } from '../errors.ts';
 import type { Denoiser } from './denoiser.ts';
 import type { Latents, Sampler } from './sampler.ts';
 import { invertStage } from './sampler.ts';
-import type { ChainOptions } from './trajectory.ts';
+import { atStep, type ChainOptions } from './trajectory.ts';
 
 /** Options of an inversion. */
 export interface InvertOptions extends ChainOptions {
@@ -36,7 +36,7 @@ export async function invertChain(
   const states: Latents[] = [end];
   for (const [k, stage] of [...stages.entries()].reverse()) {
     signal?.throwIfAborted();
-    const before = await invertStage(stage, states[0], denoiser);
+    const before = await atStep(sampler, stage, () => invertStage(stage, states[0], denoiser));
     states.unshift(before);
     if (onStep && stages[k - 1]?.step !== stage.step) {
       const { step, timestep } = stage;

@@ -6,6 +6,7 @@
  * are pure functions of the state; trajectory.ts runs them and decides what to remember for the backward pass.
  */
 import type { Denoiser } from './denoiser.ts';
+import type { NoisePath, Stops } from './noise-path.ts';
 
 /** A state: the latents that a sampler carries from stage to stage. Never changed in place. */
 export type Latents = readonly Float64Array[];
@@ -23,6 +24,12 @@ export interface Stage {
   invert?(state: Latents, denoiser: Denoiser): Promise<Latents>;
 }
 
+/** Weights of clean latent and noise. */
+export interface NoiseMix {
+  readonly signal: number;
+  readonly noise: number;
+}
+
 /** A sampler for a number of steps: a chain of differentiable stages. */
 export interface Sampler {
   readonly name: string;
@@ -30,6 +37,10 @@ export interface Sampler {
   readonly steps: number;
   /** The time that the network gets at each step, noisiest first. */
   readonly timesteps: readonly number[];
+  /** The latent that `initial` takes at the beginning of a step, as a mix of the clean latent and standard normal noise. */
+  mixAt(startIndex: number): NoiseMix;
+  /** Index of the step at which each step that users count begins, if one is several here (PNDM). Default: its own. */
+  readonly begins?: readonly number[];
   /** The stages of all steps in order. */
   readonly stages: readonly Stage[];
   /** Whether every stage has an exact inverse. */
@@ -53,6 +64,18 @@ export function createSampler(parts: SamplerParts): Sampler {
     ...parts,
     steps: parts.timesteps.length,
     invertible: parts.stages.every((stage) => stage.invert !== undefined),
+  };
+}
+
+/**
+ * `mixAt` of a chain whose every step begins at a stop of its own. The first stage of a chain may scale the noise; what is
+ * mixed for step 0 goes through it, too.
+ */
+export function mixesAt(path: NoisePath, { levels, startScale }: Stops): Sampler['mixAt'] {
+  return (startIndex) => {
+    const scale = startIndex === 0 ? startScale : 1;
+    const level = levels[startIndex];
+    return { signal: path.signal(level) / scale, noise: path.noise(level) / scale };
   };
 }
 

@@ -27,6 +27,11 @@ const key = (byDefault: unknown, right: string, accepts: (value: unknown) => boo
   right,
   accepts,
 });
+/** Most timesteps of a training: Stable Diffusion has 1000, improved DDPM 4000. */
+const MOST_TIMESTEPS = 10_000;
+/** Largest ratio of noise to signal in a file: Stable Diffusion begins with 14.6, variance-exploding paths with some hundred. */
+const MOST_NOISE = 10_000;
+
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
 const flag = (byDefault: boolean) =>
   key(byDefault, 'true or false', (v) => typeof v === 'boolean' || v === null);
@@ -37,13 +42,21 @@ const oneOf = (byDefault: unknown, choices: readonly unknown[]) =>
 const number = (byDefault: number, right: string, accepts: (value: number) => boolean) =>
   key(byDefault, right, (v) => isNumber(v) && accepts(v));
 const count = (byDefault: number, least: number) =>
-  number(byDefault, `a whole number from ${least} up`, (v) => Number.isInteger(v) && v >= least);
+  number(
+    byDefault,
+    `a whole number from ${least} to ${MOST_TIMESTEPS}`,
+    (v) => Number.isInteger(v) && v >= least && v <= MOST_TIMESTEPS,
+  );
 const share = (byDefault: number) => number(byDefault, 'a number between 0 and 1', (v) => v > 0 && v < 1);
 const inert = (byDefault: unknown): SchedulerKey => ({
   ...key(byDefault, 'anything', () => true),
   inert: true,
 });
-const positiveOrNull = key(null, 'a number above 0, or null', (v) => v === null || (isNumber(v) && v > 0));
+const positiveOrNull = key(
+  null,
+  `a number from 1e-6 to ${MOST_NOISE}, or null`,
+  (v) => v === null || (isNumber(v) && v >= 1e-6 && v <= MOST_NOISE),
+);
 
 const PREDICTIONS = ['epsilon', 'v_prediction', 'sample'];
 const SPACINGS = ['leading', 'trailing', 'linspace'];
@@ -105,8 +118,8 @@ const CONSISTENCY: Keys = {
   ...clipping(false),
   ...THRESHOLDING,
   ...ZERO_SNR,
-  original_inference_steps: number(50, 'a whole number above 0', (v) => Number.isInteger(v) && v > 0),
-  timestep_scaling: number(10, 'a number above 0', (v) => v > 0),
+  original_inference_steps: count(50, 1),
+  timestep_scaling: number(10, 'a number from 0.001 to 1000', (v) => v >= 0.001 && v <= 1000),
   set_alpha_to_one: flag(true),
 };
 
@@ -169,8 +182,12 @@ export const SCHEDULERS = {
       use_lu_lambdas: flag(false),
       lambda_min_clipped: key(
         Number.NEGATIVE_INFINITY,
-        'a number, or -Infinity',
-        (v) => isNumber(v) || v === Number.NEGATIVE_INFINITY || v === '-Infinity' || v === null,
+        'a number from -100 to 100, or -Infinity',
+        (v) =>
+          (isNumber(v) && Math.abs(v) <= 100) ||
+          v === Number.NEGATIVE_INFINITY ||
+          v === '-Infinity' ||
+          v === null,
       ),
       variance_type: key(
         null,
@@ -309,6 +326,24 @@ export function schedulerValue(sampler: SamplerName, config: Config, name: strin
   const value = config[name];
   if (value === undefined || (value === null && typeof known.default === 'boolean')) return known.default;
   return value;
+}
+
+/** The numbers that make a schedule, whichever sampler takes it. */
+const SCHEDULE_NUMBERS: Keys = { ...LINEAR, ...spaced('leading') };
+
+/**
+ * Checks the numbers that make a schedule.
+ *
+ * @throws UserError that names the key and the value
+ */
+export function checkScheduleNumbers(config: Config): void {
+  for (const name of ['num_train_timesteps', 'beta_start', 'beta_end', 'trained_betas', 'steps_offset']) {
+    const value = config[name];
+    const { right, accepts } = SCHEDULE_NUMBERS[name];
+    if (value === undefined || value === null || accepts(value)) continue;
+    const got = typeof value === 'number' ? value : JSON.stringify(value).slice(0, 80);
+    throw new UserError(`createSchedule: ${name} is not usable, got ${got}; it must be ${right}`);
+  }
 }
 
 /**

@@ -4,7 +4,7 @@ import { scaledNoise } from './fresh-noise.ts';
 import { linearStage } from './linear-stage.ts';
 import { endOf, type NoisePath, type Stops } from './noise-path.ts';
 import type { Sampler } from './sampler.ts';
-import { createSampler, singleLatent } from './sampler.ts';
+import { createSampler, mixesAt, singleLatent } from './sampler.ts';
 
 export interface StepChainOptions {
   /** Share of the noise that each step draws afresh, 0 to 1. Default 0. */
@@ -39,5 +39,5 @@ export function stepChain(
     const next = { latent: { latent: startScale } };
     stages.unshift(linearStage({ step: 0, timestep: timesteps[0], state, next }));
   }
-  return createSampler({ name, timesteps, stages, ...singleLatent(name) });
+  return createSampler({ name, timesteps, stages, mixAt: mixesAt(path, stops), ...singleLatent(name) });
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { dot, sum } from '../numbers.ts';
 import type { Denoiser } from './denoiser.ts';
+import { invertChain } from './inversion.ts';
 import type { Sampler } from './sampler.ts';
 import { ddim } from './samplers/ddim.ts';
 import { dpmSolver } from './samplers/dpm-solver.ts';
@@ -166,7 +167,18 @@ describe('a run', () => {
       predict: async (latent, timestep) => (timestep < 500 ? latent.map(() => Number.NaN) : latent),
     };
     await expect(sample(ddim(schedule, 10), broken, noise)).rejects.toThrow(
-      'the noise prediction at timestep 401 holds NaN at index 0',
+      'step 6 of 10: denoiser: the noise prediction at timestep 401 holds NaN at index 0',
+    );
+    const lost: Denoiser = {
+      ...denoiser,
+      pullback: async (latent, timestep) => (timestep < 300 ? latent.map(() => Number.NaN) : latent),
+    };
+    await expect(gradientOf('checkpointed', ddim(schedule, 10), lost)).rejects.toThrow(
+      /^step 10 of 10: denoiser: the gradient of the noise prediction at timestep 1 holds NaN/,
+    );
+    const end = noise.slice();
+    await expect(invertChain(edict(schedule, 10), broken, [end, end])).rejects.toThrow(
+      /^step 10 of 10: denoiser: the noise prediction at timestep 1 holds NaN/,
     );
     const short: Denoiser = { ...denoiser, predict: async () => new Float64Array(3) };
     await expect(sample(ddim(schedule, 10), short, noise)).rejects.toThrow('has 3 values; it must have 32');

@@ -5,10 +5,10 @@
  * the end state alone and recomputes each earlier one by the sampler's exact inverse, one network call more per stage.
  * Both run the network again for the gradient, and both give the same gradient.
  */
-import { UserError } from '../errors.ts';
+import { UserError, withinPlace } from '../errors.ts';
 import { product } from '../numbers.ts';
 import type { Denoiser } from './denoiser.ts';
-import type { Latents, Sampler } from './sampler.ts';
+import type { Latents, Sampler, Stage } from './sampler.ts';
 import { invertStage } from './sampler.ts';
 
 /** What a caller gets after each step. */
@@ -114,10 +114,11 @@ export async function runTrajectory(
       let before = kept[k];
       if (!before) {
         signal?.throwIfAborted();
-        before = await invertStage(stage, after, denoiser);
+        before = await atStep(sampler, stage, () => invertStage(stage, after, denoiser));
       }
       signal?.throwIfAborted();
-      cotangent = await stage.pullback(before, cotangent, denoiser);
+      const given = cotangent;
+      cotangent = await atStep(sampler, stage, () => stage.pullback(before, given, denoiser));
       after = before;
       if (onStep && stages[k - 1]?.step !== stage.step) {
         const { step, timestep } = stage;
@@ -137,12 +138,17 @@ export async function runTrajectory(
   };
 }
 
+/** Runs a stage, so that a number in it that is not finite is reported with its step. */
+export function atStep<T>({ steps }: Sampler, { step }: Stage, part: () => Promise<T>): Promise<T> {
+  return withinPlace(() => `step ${step + 1} of ${steps}`, part);
+}
+
 /** Runs the stages of a chain, and shows each state to `beforeStage`. */
-async function runChain(
+export async function runChain(
   sampler: Sampler,
   denoiser: Denoiser,
   noise: Float64Array | Latents,
-  { startIndex = 0, onStep, signal }: SampleOptions,
+  { startIndex = 0, endIndex = sampler.steps, onStep, signal }: SampleOptions & { endIndex?: number },
   beforeStage?: (state: Latents, step: number) => void,
 ): Promise<Latents> {
   if (!Number.isInteger(startIndex) || startIndex < 0 || startIndex >= sampler.steps) {
@@ -152,11 +158,12 @@ async function runChain(
   }
   let state = sampler.initial(noise, startIndex);
   checkSize(sampler, denoiser, state);
-  const stages = sampler.stages.filter(({ step }) => step >= startIndex);
+  const stages = sampler.stages.filter(({ step }) => step >= startIndex && step < endIndex);
   for (const [k, stage] of stages.entries()) {
     signal?.throwIfAborted();
     beforeStage?.(state, stage.step);
-    state = await stage.run(state, denoiser);
+    const given = state;
+    state = await atStep(sampler, stage, () => stage.run(given, denoiser));
     if (onStep && stages[k + 1]?.step !== stage.step) {
       const { step, timestep } = stage;
       await onStep({ step, steps: sampler.steps, timestep, latents: sampler.finalLatents(state) });

@@ -16,7 +16,8 @@ export type {
   Stops,
   TimestepSpacing,
 } from '../diffusion/noise-path.ts';
-export type { Latents, Sampler, Stage } from '../diffusion/sampler.ts';
+export { type RestOfChain, restOfChain } from '../diffusion/rest-of-chain.ts';
+export type { Latents, NoiseMix, Sampler, Stage } from '../diffusion/sampler.ts';
 export { type DdimOptions, ddim } from '../diffusion/samplers/ddim.ts';
 export { type EdictOptions, edict } from '../diffusion/samplers/edict.ts';
 export {

@@ -19,6 +19,8 @@ const COMPRESSIONS: Readonly<Record<number, string>> = {
   5: 'a PNG inside',
 };
 
+const BLACK: Colour = [0, 0, 0];
+
 /** Where the bits of a colour lie in a pixel. */
 interface Channel {
   readonly shift: number;
@@ -57,6 +59,7 @@ export function decodeBmp(file: Uint8Array, background: Colour, accept: AcceptSi
   const stride = Math.ceil((width * bits) / 32) * 4;
   const palette = bits <= 8 ? readPalette(view, { isCore, headerBytes, bits, dataStart }) : [];
   const [red, green, blue, alpha] = channelsOf(view, bits, isMasked, headerBytes);
+  if (dataStart + stride * height > file.length) throw new RangeError('the file is cut off');
   const { data } = createImage(width, height);
   for (let row = 0; row < height; row++) {
     const y = signedHeight > 0 ? height - 1 - row : row;
@@ -65,7 +68,8 @@ export function decodeBmp(file: Uint8Array, background: Colour, accept: AcceptSi
       const pixel = readPixel(view, start, x, bits);
       const to = 3 * (y * width + x);
       if (bits <= 8) {
-        data.set(palette[pixel] ?? [0, 0, 0], to);
+        const colour = palette[pixel] ?? BLACK;
+        for (let c = 0; c < 3; c++) data[to + c] = colour[c];
         continue;
       }
       const opacity = alpha === undefined ? 1 : level(pixel, alpha) / 255;

@@ -3,7 +3,7 @@
  *
  * Reference: W3C, Portable Network Graphics (third edition), 5.3 (chunk layout), annex D (CRC)
  */
-import { sum } from '../numbers.ts';
+import { concatBytes } from '../platform/bytes.ts';
 
 /** The first eight bytes of every PNG file. */
 export const PNG_SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
@@ -23,17 +23,6 @@ function crc32(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of bytes) crc = CRC_TABLE[(crc ^ byte) & 0xff] ^ (crc >>> 8);
   return (crc ^ 0xffffffff) >>> 0;
-}
-
-/** Puts arrays of bytes one behind the other. */
-export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(sum(parts.map(({ length }) => length)));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }
 
 /** Text as Latin-1 bytes; every character must be below U+0100. */

@@ -5,7 +5,8 @@
  */
 
 import { compression } from '#platform';
-import { concatBytes, isPng, latin1Bytes, latin1Text, pngChunk } from './png-chunk.ts';
+import { concatBytes } from '../platform/bytes.ts';
+import { isPng, latin1Bytes, latin1Text, pngChunk } from './png-chunk.ts';
 
 /** Longest text that is unpacked from a compressed chunk, in bytes. */
 const MAX_TEXT_BYTES = 16_000_000;

@@ -1,8 +1,9 @@
 /** @file Writing PNG files. */
 
 import { compression } from '#platform';
+import { concatBytes } from '../platform/bytes.ts';
 import type { Image } from './image.ts';
-import { concatBytes, PNG_SIGNATURE, pngChunk } from './png-chunk.ts';
+import { PNG_SIGNATURE, pngChunk } from './png-chunk.ts';
 import { pngTextChunk } from './png-text.ts';
 
 const BYTES_PER_PIXEL = 3;

@@ -33,16 +33,17 @@ class Reader {
       if (byte === HASH) while (byte !== NEWLINE) byte = this.byte();
       byte = this.byte();
     }
-    let text = '';
+    let value = 0;
+    let length = 0;
     while (byte >= 0x30 && byte <= 0x39) {
-      text += String.fromCharCode(byte);
-      if (text.length === digits || this.#at >= this.#file.length) break;
+      value = 10 * value + byte - 0x30;
+      if (++length === digits || this.#at >= this.#file.length) break;
       byte = this.byte();
       // One space behind a number belongs to it.
       if (!(byte >= 0x30 && byte <= 0x39)) break;
     }
-    if (text === '') throw new RangeError('a number is missing');
-    return Number(text);
+    if (length === 0) throw new RangeError('a number is missing');
+    return value;
   }
 }
 
@@ -68,10 +69,13 @@ export function decodePnm(file: Uint8Array, accept: AcceptSize): DecodedImage {
     : most > 255
       ? () => reader.byte() * 256 + reader.byte()
       : () => reader.byte();
-  const toLevel = (raw: number) => {
+  const levels = Uint8Array.from({ length: most + 1 }, (_, raw) => {
     if (isBitmap) return raw === 0 ? 255 : 0;
-    return roundHalfToEven((Math.min(raw, most) / most) * 255);
-  };
+    return roundHalfToEven((raw / most) * 255);
+  });
+  const toLevel = (raw: number) => levels[Math.min(raw, most)];
+  // Each pixel has a bit, or in text a digit; before anything is allocated for them.
+  if (width * height > file.length * (kind === 4 ? 8 : 1)) throw new RangeError('the file is cut off');
   const { data } = createImage(width, height);
   for (let y = 0; y < height; y++) {
     let bits = 0;
@@ -79,11 +83,11 @@ export function decodePnm(file: Uint8Array, accept: AcceptSize): DecodedImage {
       const to = 3 * (y * width + x);
       if (kind === 4) {
         if (x % 8 === 0) bits = reader.byte();
-        data.fill(toLevel((bits >> (7 - (x % 8))) & 1), to, to + 3);
+        data[to] = data[to + 1] = data[to + 2] = toLevel((bits >> (7 - (x % 8))) & 1);
       } else if (channels === 3) {
         for (let c = 0; c < 3; c++) data[to + c] = toLevel(value());
       } else {
-        data.fill(toLevel(value()), to, to + 3);
+        data[to] = data[to + 1] = data[to + 2] = toLevel(value());
       }
     }
   }

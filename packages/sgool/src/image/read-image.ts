@@ -2,6 +2,8 @@
 
 import { files, imageDecoder } from '#platform';
 import { UserError } from '../errors.ts';
+import { SIZE_LIMITS } from '../platform/size-limits.ts';
+import { isAnimated } from './animation.ts';
 import { decodeBmp, isBmp } from './bmp.ts';
 import type { AcceptSize, DecodedImage } from './decoded-image.ts';
 import { type Colour, createImage, type Image } from './image.ts';
@@ -12,6 +14,9 @@ import { decodePnm, isPnm } from './pnm.ts';
 export const MAX_PIXELS = 2 ** 26;
 /** Longest side that is decoded, in pixels; JPEG has no longer one. Resampling matrices grow with it. */
 export const MAX_SIDE = 2 ** 16 - 1;
+
+/** Most memory that decoding may take, in bytes: with the program around it, it stays below 500 MB. */
+export const MAX_DECODING_BYTES = 384e6;
 
 /** How an image is decoded. */
 export interface ReadOptions {
@@ -25,8 +30,8 @@ export interface ReadOptions {
  * Decodes an image: turned upright as its EXIF data says, sRGB, transparent parts over `background`.
  *
  * @param name of the image, for messages
- * @throws UserError when it is not an image, is broken, is a drawing (SVG), has more than `maxPixels` pixels or a side of more than
- *   `MAX_SIDE`
+ * @throws UserError when it is not an image, is broken, is a drawing (SVG), has several frames or pages, more than `maxPixels` pixels,
+ *   a side of more than `MAX_SIDE`, or needs more than `MAX_DECODING_BYTES`
  */
 export async function decodeImage(
   file: Uint8Array,
@@ -34,14 +39,18 @@ export async function decodeImage(
   { maxPixels = MAX_PIXELS, background = '#ffffff' }: ReadOptions = {},
 ): Promise<Image> {
   try {
-    const { width, height, data } = await decodeAny(file, background, (width, height) => {
-      if (Math.max(width, height) > MAX_SIDE) {
-        throw new UserError(
-          `${width} x ${height} has a side of more than ${MAX_SIDE} pixels; scale it down first`,
-        );
-      }
-      if (width * height <= maxPixels) return;
-      throw new UserError(`${width} x ${height} is more than ${maxPixels} pixels; scale it down first`);
+    const { width, height, data } = await decodeAny(file, background, (width, height, bytesPerPixel = 3) => {
+      const size = `${width} x ${height}`;
+      if (Math.max(width, height) > MAX_SIDE)
+        throw new UserError(`${size} has a side of more than ${MAX_SIDE} pixels; scale it down first`);
+      if (width * height > maxPixels)
+        throw new UserError(`${size} is more than ${maxPixels} pixels; scale it down first`);
+      const needed = width * height * bytesPerPixel + file.length;
+      if (needed <= MAX_DECODING_BYTES) return;
+      const [megabytes, most] = [needed, MAX_DECODING_BYTES].map((bytes) => Math.ceil(bytes / 1e6));
+      throw new UserError(
+        `${size} needs ${megabytes} MB to be decoded in this format, more than ${most} MB; scale it down first, or save it as a plain PNG or JPEG (not interlaced, not progressive, upright)`,
+      );
     });
     return createImage(width, height, data);
   } catch (error) {
@@ -63,7 +72,13 @@ async function decodeAny(file: Uint8Array, background: string, accept: AcceptSiz
   if (isPnm(file)) return decodePnm(file, accept);
   const drawing = drawingOf(file);
   if (drawing !== undefined) throw new UserError(`${drawing}, which is not read; export it as PNG`);
-  if (!isBmp(file)) return imageDecoder.decode(withoutTextChunks(file), background, accept);
+  if (!isBmp(file)) {
+    // Only these reach the decoder: what else it knows, such as drawings, it finds in any text.
+    if (!DECODED.test(startOf(file)))
+      throw new Error(file.length === 0 ? 'it is empty' : 'its format is unknown');
+    if (isAnimated(file)) throw new UserError('an animation; save one of its frames as a PNG');
+    return imageDecoder.decode(withoutTextChunks(file), background, accept);
+  }
   try {
     return decodeBmp(file, colourOf(background), accept);
   } catch (error) {
@@ -114,8 +129,13 @@ const SIGNATURES: readonly (readonly [start: number, bytes: string, what: string
   [0, '<html', 'a web page'],
 ];
 
+/** The first bytes of PNG, JPEG, GIF, WebP, TIFF, BigTIFF, and AVIF among the other files of boxes. */
+const DECODED = /^(?:\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|II[*+]\0|MM\0[*+]|....ftyp)/s;
+
+const startOf = (file: Uint8Array): string => latin1Text(file.subarray(0, 32));
+
 function formatOf(file: Uint8Array): string | undefined {
-  const start = Array.from(file.subarray(0, 32), (byte) => String.fromCharCode(byte)).join('');
+  const start = startOf(file);
   return SIGNATURES.find(([at, bytes]) => start.startsWith(bytes, at))?.[2];
 }
 
@@ -125,5 +145,5 @@ function formatOf(file: Uint8Array): string | undefined {
  * @throws UserError also when the file cannot be read
  */
 export async function readImage(path: string, options: ReadOptions = {}): Promise<Image> {
-  return decodeImage(await files.readBytes(path), path, options);
+  return decodeImage(await files.readBytes(path, SIZE_LIMITS.picture), path, options);
 }

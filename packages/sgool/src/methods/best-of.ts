@@ -2,17 +2,29 @@
 import { sample } from '../diffusion/trajectory.ts';
 import { randomSource } from '../random/random-source.ts';
 import { laterSeed } from '../random/seed.ts';
-import { type SettingsOf, samplingSettings, selectionSettings } from '../request/settings.ts';
+import { INPUTS } from '../request/request.ts';
+import { type SettingsOf, samplingSettings, selectionSettings, targetSettings } from '../request/settings.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { bestKeeper, denoiserOf, drawFreshNoise, samplerOf, stopRule, withinIteration } from './run/run.ts';
+import {
+  bestKeeper,
+  denoiserOf,
+  drawFreshNoise,
+  judge,
+  samplerOf,
+  stoppedIn,
+  stopRule,
+  withinIteration,
+} from './run/run.ts';
 
 const { iterations, targetClip } = selectionSettings;
-const settings = { ...samplingSettings, iterations, targetClip };
+const settings = { ...samplingSettings, iterations, targetClip, ...targetSettings };
+const { targetImages } = INPUTS;
 
 export const bestOf: MethodDefinition<'best-of', SettingsOf<typeof settings>> = {
   name: 'best-of',
   summary: 'plain images for several seeds; CLIP selects the best',
   settings,
+  inputs: { targetImages },
   movesNoise: false,
   defaults: () => ({ iterations: 15 }),
   async *run(pipeline, run) {
@@ -33,8 +45,9 @@ export const bestOf: MethodDefinition<'best-of', SettingsOf<typeof settings>> = 
         sample(sampler, denoiser, latent, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
       const image = await pipeline.decode(final, settings);
-      const clip = await pipeline.score(image, run.text);
+      const { clip, failure } = await judge(pipeline, run, image);
       yield run.report({ iteration, latent, image, clip, best: keeper.isBest({ clip }), seed });
+      if (failure) throw stoppedIn(run.method, iteration, failure);
       if (stop.isEnough({ clip })) return;
     }
   },

@@ -17,15 +17,26 @@ import { sample } from '../diffusion/trajectory.ts';
 import type { Objective, ObjectiveInput } from '../objectives/objective.ts';
 import { wholeViews } from '../objectives/whole-views.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { INPUTS } from '../request/request.ts';
 import {
   clipGuidanceSettings,
   cutoutSettings,
   type SettingsOf,
   samplingSettings,
   selectionSettings,
+  targetSettings,
 } from '../request/settings.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { assertFinite, bestKeeper, denoiserOf, type Run, samplerOf, withinIteration } from './run/run.ts';
+import {
+  assertFinite,
+  bestKeeper,
+  denoiserOf,
+  judge,
+  type Run,
+  samplerOf,
+  stoppedIn,
+  withinIteration,
+} from './run/run.ts';
 
 const settings = {
   ...samplingSettings,
@@ -33,15 +44,18 @@ const settings = {
   sampler: samplingSettings.sampler.exclude(['edict']).describe(samplingSettings.sampler.description ?? ''),
   // The guidance has no loss of its own that two images could be compared by.
   keep: selectionSettings.keep.exclude(['loss']).describe(selectionSettings.keep.description ?? ''),
+  ...targetSettings,
   ...cutoutSettings,
   ...clipGuidanceSettings,
 };
+const { targetImages } = INPUTS;
 type ClipGuidedSettings = SettingsOf<typeof settings>;
 
 export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
   name: 'clip-guided',
   summary: 'steers every denoising step towards the prompt by the gradient of CLIP',
   settings,
+  inputs: { targetImages },
   movesNoise: false,
   lastIteration: 1,
   // The published method returns the guided image, whatever CLIP says of it.
@@ -60,8 +74,9 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
         sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
       const image = await pipeline.decode(final, settings);
-      const clip = await pipeline.score(image, run.text);
+      const { clip, failure } = await judge(pipeline, run, image);
       yield run.report({ iteration, latent: noise, image, clip, best: keeper.isBest({ clip }) });
+      if (failure) throw stoppedIn(run.method, iteration, failure);
     }
   },
 };
@@ -78,8 +93,8 @@ async function clipGuidedDenoiser(
   const { settings, evaluations, random } = run;
   const path = pipeline.noisePath(settings);
   const critic = await pipeline.critic();
-  const text = await critic.embedText(run.text);
-  const whole = wholeViews(settings, { ...settings, side: critic.side }, text, random, 'bilinear');
+  const aim = await run.target.aim(critic);
+  const whole = wholeViews(settings, { ...settings, side: critic.side }, aim, random, 'bilinear');
   const objective = await pipeline.objective({ ...settings, views: whole.count });
   const guidanceScale = pipeline.model.embedsGuidance ? settings.guidanceScale : 1;
   const conditional = await denoiserOf(pipeline, run, { guidanceScale });

@@ -8,6 +8,7 @@
 
 import { wholeViews } from '../objectives/whole-views.ts';
 import { pairDefaults } from '../request/defaults.ts';
+import { INPUTS } from '../request/request.ts';
 import {
   cutoutSettings,
   differentiationSettings,
@@ -15,6 +16,7 @@ import {
   type SettingsOf,
   samplingSettings,
   selectionSettings,
+  targetSettings,
 } from '../request/settings.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { optimiseNoise } from './run/optimise-noise.ts';
@@ -23,22 +25,26 @@ const settings = {
   ...samplingSettings,
   ...differentiationSettings,
   ...selectionSettings,
+  ...targetSettings,
   ...cutoutSettings,
   ...optimiserSettings,
 };
+
+const { targetImages } = INPUTS;
 
 export const doodl: MethodDefinition<'doodl', SettingsOf<typeof settings>> = {
   name: 'doodl',
   summary: 'optimises the noise until the whole image matches the prompt',
   settings,
+  inputs: { targetImages },
   movesNoise: true,
   defaults: (model) => pairDefaults(model, 'checkpointed'),
   run: (pipeline, run) =>
     optimiseNoise(pipeline, run, async () => {
       const { settings, random } = run;
       const critic = await pipeline.critic();
-      const text = await critic.embedText(run.text);
-      const whole = wholeViews(settings, { ...settings, side: critic.side }, text, random, 'bilinear');
+      const aim = await run.target.aim(critic);
+      const whole = wholeViews(settings, { ...settings, side: critic.side }, aim, random, 'bilinear');
       const built = {
         objective: () => ({ views: whole.draw(), bestWeight: whole.bestWeight }),
         parts: (distances: Float32Array) => ({ whole: whole.distance(distances) }),

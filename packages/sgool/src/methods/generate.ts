@@ -2,7 +2,7 @@
 
 import { type LoadOptions, loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { type PromptLoraOptions, withPromptLoras } from '../pipeline/prompt-loras.ts';
+import { type PromptFileOptions, withPromptFiles } from '../pipeline/prompt-files.ts';
 import { type GenerationRequest, methods, parseRequest } from './index.ts';
 import type { Iteration, RunOptions } from './run/iteration.ts';
 
@@ -16,7 +16,7 @@ export interface Generation {
 }
 
 /** Options of `generate`: how the model is opened, and callbacks of the run. */
-export interface GenerateOptions extends RunOptions, LoadOptions, PromptLoraOptions {
+export interface GenerateOptions extends RunOptions, LoadOptions, PromptFileOptions {
   /** A loaded model to use; without it the request's model is loaded and freed again. */
   readonly pipeline?: Pipeline;
   /** Called with every iteration. */
@@ -34,7 +34,7 @@ export async function generate(
 ): Promise<Generation> {
   const parsed = parseRequest(request);
   const { method, model } = parsed;
-  const pipeline = options.pipeline ?? (await loadPipeline(model, await withPromptLoras(options, parsed)));
+  const pipeline = options.pipeline ?? (await loadPipeline(model, await withPromptFiles(options, parsed)));
   try {
     return await runToEnd(methods[method].run(pipeline, request, options), options);
   } finally {

@@ -7,7 +7,7 @@ import { Generator } from '../random/generator.ts';
 import type { MethodRequest } from '../request/request.ts';
 import { SETTINGS } from '../request/settings.ts';
 import { refinement } from './edit/refine.ts';
-import { parseRefineRequest } from './edit/refine-request.ts';
+import { parseRefineRequest, type RefineRequest } from './edit/refine-request.ts';
 import { METHOD_NAMES, methods } from './index.ts';
 import type { Iteration, MethodState } from './run/iteration.ts';
 import type { Method } from './run/method.ts';
@@ -36,6 +36,17 @@ const request: MethodRequest = {
   patience: 5,
   sampler: 'ddim',
 };
+
+/** An image of noise. */
+const picture = (seed: number) =>
+  createImage(
+    32,
+    32,
+    Uint8Array.from(new Generator(seed).rand([32 * 32 * 3]), (value) => 255 * value),
+  );
+const targetImages = [{ image: picture(2), weight: 0.5 }, { image: picture(3) }];
+/** What has an effect beside the prompt: pictures, a text of CLIP's own. */
+const target: Partial<MethodRequest> = { targetImages, textWeight: 2, clipPrompt: 'a blue cat' };
 
 const comparable = ({ seconds: _, ...rest }: Iteration) => rest;
 
@@ -83,30 +94,43 @@ describe('a run that goes on from any of its states ends with the same numbers',
     ['an invertible trajectory', { sampler: 'edict', iterations: 2 }],
     ['patience', { patience: 2, minImprovement: 1 }],
     ['the lowest loss', { keep: 'loss' }],
+    ['target images', target],
+    ['target images for parts of the prompt', { ...target, regionText: 'parts' }],
+    ['a later start', { optimiseFrom: 0.5 }],
+    ['a later start of a sampler with fresh noise', { optimiseFrom: 1, sampler: 'euler-ancestral' }],
+    ['a later start of an invertible pair', { optimiseFrom: 1, sampler: 'edict', iterations: 2 }],
   ])('%s', (_, settings) =>
     expectSameFromEveryState(methods.sgool, { ...request, ...settings }).then(() => {}),
   );
 
-  it.each([false, true])('refine, with a mask: %s', async (isMasked) => {
-    const pixels = new Generator(1).rand([32 * 32 * 3]);
-    const image = createImage(
-      32,
-      32,
-      Uint8Array.from(pixels, (value) => 255 * value),
+  it.each(['best-of', 'clip-guided'] as const)('%s with target images', async (name) => {
+    const { states } = await expectSameFromEveryState(
+      methods[name],
+      requestTo(name, { ...request, iterations: 2, ...target }),
     );
-    const mask = createImage(
-      32,
-      32,
-      Uint8Array.from(pixels, (_, i) => (Math.floor(i / 3) % 32 < 16 ? 255 : 0)),
-    );
-    const source = parseRefineRequest({
-      prompt: request.prompt,
-      image,
-      sourcePrompt: 'a cat',
-      ...(isMasked && { mask }),
-    });
-    const { sampler: _, ...settings } = request;
-    await expectSameFromEveryState(refinement(source), { ...settings, iterations: 2, saliency: 'centre' });
+    expect(states.length).toBeGreaterThan(0);
+  });
+
+  const { sampler: _, ...settings } = request;
+  const mask = createImage(
+    32,
+    32,
+    Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => (Math.floor(i / 3) % 32 < 16 ? 255 : 0)),
+  );
+  const from = { sourcePrompt: 'a cat' };
+  const sdedit = { edit: 'sdedit', strength: 1 } as const;
+  it.each<[string, Omit<RefineRequest, 'prompt' | 'image'>, Partial<MethodRequest>, number]>([
+    ['a description', from, {}, 2],
+    ['a description and a mask', { ...from, mask }, {}, 2],
+    ['target images and a later start', { mask }, { ...target, optimiseFrom: 1 }, 2],
+    ['image-to-image', sdedit, { sampler: 'euler-ancestral', iterations: 0 }, 0],
+    ['image-to-image with iterations', sdedit, { sampler: 'euler-ancestral' }, 2],
+    ['image-to-image with iterations and a mask', { ...sdedit, mask }, { sampler: 'ddim', ...target }, 2],
+  ])('refine with %s', async (_, how, more, states) => {
+    const source = parseRefineRequest({ prompt: request.prompt, image: picture(1), ...how });
+    const input = { ...settings, iterations: 2, saliency: 'centre', ...more } as const;
+    const whole = await expectSameFromEveryState(refinement(source), input);
+    expect(whole.states).toHaveLength(states);
   });
 });
 

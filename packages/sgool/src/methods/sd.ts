@@ -2,7 +2,7 @@
 import { sample } from '../diffusion/trajectory.ts';
 import { type SamplingSettings, samplingSettings } from '../request/settings.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { denoiserOf, samplerOf, withinIteration } from './run/run.ts';
+import { denoiserOf, judge, samplerOf, stoppedIn, withinIteration } from './run/run.ts';
 
 export const sd: MethodDefinition<'sd', SamplingSettings> = {
   name: 'sd',
@@ -21,7 +21,8 @@ export const sd: MethodDefinition<'sd', SamplingSettings> = {
       }),
     );
     const image = await pipeline.decode(final, settings);
-    const clip = await pipeline.score(image, run.text);
+    const { clip, failure } = await judge(pipeline, run, image);
     yield run.report({ iteration: 0, latent: noise, image, clip, best: true });
+    if (failure) throw stoppedIn(run.method, 0, failure);
   },
 };

@@ -3,7 +3,8 @@
  *
  *     L = D(CLIP(whole), text) + λ · mean over regions k of D(CLIP(region k), text)
  *
- * D is the spherical distance. The regions come from the saliency map of the image; no gradient flows through the map.
+ * D is the spherical distance. With target images (preference/clip-target.ts) both answer to text and images by their weights.
+ * The regions come from the saliency map of the image; no gradient flows through the map.
  *
  * Reference: Wang, Zhou, Zhu, Li, Li 2024, "Saliency Guided Optimization of Diffusion Latents". Written from the published
  * description, without code: threshold and box rule, λ, the text of a region, optimiser and selection are choices of this
@@ -17,6 +18,7 @@ import { assignParts, promptParts } from '../objectives/prompt-parts.ts';
 import { wholeViews } from '../objectives/whole-views.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
+import type { Aim, ClipTarget } from '../preference/clip-target.ts';
 import { pairDefaults } from '../request/defaults.ts';
 import { INPUTS } from '../request/request.ts';
 import {
@@ -28,6 +30,7 @@ import {
   type SettingsOf,
   samplingSettings,
   selectionSettings,
+  targetSettings,
 } from '../request/settings.ts';
 import type { SaliencyMap } from '../saliency/detector.ts';
 import { findRegions, type Region } from '../saliency/regions.ts';
@@ -40,6 +43,7 @@ const settings = {
   ...samplingSettings,
   ...differentiationSettings,
   ...selectionSettings,
+  ...targetSettings,
   ...regionSettings,
   ...cutoutSettings,
   ...optimiserSettings,
@@ -66,14 +70,13 @@ interface Located {
 /** The loss of the whole image and its salient regions. */
 export async function salientObjective(
   pipeline: Pipeline,
-  { settings, request, text: prompt, random }: Run<SgoolSettings>,
+  { settings, request, target, random }: Run<SgoolSettings>,
 ): Promise<ObjectiveBuilder> {
   const critic = await pipeline.critic();
-  const detector = await pipeline.detector(settings.saliency, { ...request, prompt });
+  const detector = await pipeline.detector(settings.saliency, { ...request, prompt: target.text });
   const sizes = { ...settings, side: critic.side };
-  const text = await critic.embedText(prompt);
-  const whole = wholeViews(settings, sizes, text, random);
-  const regionTexts = await textsOfRegions(critic, prompt, settings);
+  const whole = wholeViews(settings, sizes, await target.aim(critic), random);
+  const regionAims = await aimsOfRegions(critic, target, settings);
   let latest: Located | undefined;
 
   async function locate(image: Image) {
@@ -103,9 +106,9 @@ export async function salientObjective(
       const { saliencyEvery: every } = settings;
       if (!latest || (every > 0 && iteration % every === 0)) latest = await locate(image);
       const { saliency, regions, crops } = latest;
-      const texts = await regionTexts(image, regions, sizes);
+      const aims = await regionAims(image, regions, sizes);
       const weight = settings.lambda / Math.max(1, regions.length);
-      const salient = crops.map((crop, k) => ({ crop, text: texts[k], weight }));
+      const salient = crops.map((crop, k) => ({ crop, ...aims[k], weight }));
       return {
         saliency,
         regions,
@@ -119,15 +122,18 @@ export async function salientObjective(
   };
 }
 
-/** Embeddings of the text that each region is compared with: the whole prompt, or the part of it that fits best. */
-async function textsOfRegions(critic: ClipCritic, prompt: string, { regionText }: RegionSettings) {
-  const parts = regionText === 'parts' ? promptParts(prompt) : [prompt];
-  const texts = await Promise.all(parts.map((part) => critic.embedText(part)));
-  return async (image: Image, regions: readonly Region[], sizes: CropSizes): Promise<Float32Array[]> => {
-    if (texts.length === 1) return regions.map(() => texts[0]);
+/**
+ * What each region is compared with: the whole text, or the part of it that fits best; and beside it, by their weights, the whole
+ * target images.
+ */
+async function aimsOfRegions(critic: ClipCritic, target: ClipTarget, { regionText }: RegionSettings) {
+  const parts = regionText === 'parts' ? promptParts(target.text) : [target.text];
+  const aims = await Promise.all(parts.map((part) => target.aim(critic, part)));
+  return async (image: Image, regions: readonly Region[], sizes: CropSizes): Promise<Aim[]> => {
+    if (aims.length === 1) return regions.map(() => aims[0]);
     const images: Float32Array[] = [];
     for (const region of regions) images.push(await critic.embedImage(image, boxCrop(region, sizes)));
-    const similarity = (r: number, p: number) => dot(images[r], texts[p]);
-    return assignParts(regions.length, texts.length, similarity).map((p) => texts[p]);
+    const similarity = (r: number, p: number) => dot(images[r], aims[p].text);
+    return assignParts(regions.length, aims.length, similarity).map((p) => aims[p]);
   };
 }

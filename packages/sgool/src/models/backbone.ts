@@ -15,6 +15,8 @@ import type { BackboneInfo } from './model-info.ts';
 
 /** How a prompt fits a text encoder. */
 export interface PromptFit extends Pick<EncodedPrompt, 'tokens' | 'truncated' | 'lost'> {
+  /** The syntax that it was read under. */
+  readonly syntax?: PromptSyntax;
   /** Number of chunks in which it is read: more than one only where the syntax allows prompts of any length. */
   readonly chunks?: number;
   /** Whether weights, breaks or changes were read in it. */
@@ -67,8 +69,12 @@ export interface Backbone {
   noisePath(size: ImageSize): NoisePath;
   /** The network under a prompt, guidance applied. */
   denoiser(options: DenoiserOptions): Promise<Denoiser>;
-  /** The latent of an image, without noise. @throws UserError where the image's sides do not fit */
-  encode(image: Image): Promise<Float64Array>;
+  /**
+   * The latent of an image: the likeliest one or, with standard normal numbers, a sample of those that the image has.
+   *
+   * @throws UserError where the image's sides do not fit
+   */
+  encode(image: Image, noise?: Float64Array): Promise<Float64Array>;
   /** The image of a latent. */
   decode(latent: Float64Array, size: ImageSize): Promise<Image>;
   /** Inside a trace: a latent as planes [1, 3, height, width], black at 0 and white at 1, not clamped. */

@@ -81,7 +81,9 @@ it.each(['fast', 'lean'] as const)(
       changes: { unet: new Map([['base', { parts: { up, down }, scale: 0.5 }]]), text_encoder: new Map() },
     };
     const component = { name: 'unet', dir: folder, config: {}, weights: source };
-    const changed = required(applyLora(new Map([['unet', component]]), lora, 0.3).get('unet')).weights;
+    const changed = required(
+      applyLora(new Map([['unet', component]]), lora, { weight: 0.3 }).get('unet'),
+    ).weights;
     const { lowRank: _, ...merged } = changed.get('base.weight') as ComputedTensor;
     const x = random.randn([1, 4, 6, 6]);
     const run = async (source: WeightSource) => {

@@ -13,7 +13,7 @@ import {
   type Tensor,
   type Weights,
 } from '@sgool/autodiff';
-import { UserError } from '../errors.ts';
+import { NotFiniteError, UserError } from '../errors.ts';
 import { isFloat } from '../weights/formats/dtypes.ts';
 import type { SafetensorsFile } from '../weights/formats/safetensors.ts';
 import { float32Of } from '../weights/formats/tensor-views.ts';
@@ -38,15 +38,28 @@ const LEAN_FROM_BYTES = 500e6;
 /** The layout with which to compile a network, by the size of its weights in bytes. */
 export const layoutFor = (bytes: number): Layout => (bytes >= LEAN_FROM_BYTES ? 'lean' : 'fast');
 
+/** How the weights of a network are given. */
+export interface NetworkWeightsOptions {
+  /**
+   * Whether the numbers of each weight are read and checked. Needed for networks with ReLU or max pooling, where ONNX Runtime turns
+   * NaN into zero: what leaves such a network is finite even if its weights are not. Default false: all others give NaN where a
+   * weight is not finite.
+   */
+  readonly checkNumbers?: boolean;
+}
+
 /**
  * Frozen weights for a network. float16 and bfloat16 weights are cast to float32; float64 weights and those computed from
  * others are kept in memory as float32.
  *
  * @param file an opened file, or a view of one under other names
  * @throws UserError from `get` when a weight is missing, has another shape than its configuration says, or is stored
- *   in an integer type that is not supported
+ *   in an integer type that is not supported; NotFiniteError when a weight that is checked holds NaN or an infinity
  */
-export function networkWeights(file: SafetensorsFile | TensorFile | WeightSource): Weights {
+export function networkWeights(
+  file: SafetensorsFile | TensorFile | WeightSource,
+  { checkNumbers = false }: NetworkWeightsOptions = {},
+): Weights {
   const source = 'get' in file ? file : weightSource(file);
   // One source per tensor, so that a program contains it once.
   const constants = new Map<WeightTensor, ConstantSource>();
@@ -70,6 +83,7 @@ export function networkWeights(file: SafetensorsFile | TensorFile | WeightSource
     get(name, shape) {
       const tensor = source.get(name);
       check(name, shape, tensor);
+      if (checkNumbers && isFloat(tensor.dtype)) checkFinite(name, tensor);
       return symbol(name, tensor);
     },
   };
@@ -92,4 +106,10 @@ function check(name: string, shape: readonly number[], stored: WeightTensor): vo
       `${stored.path}: weight ${name} has shape [${stored.shape}], its configuration needs [${shape}]`,
     );
   }
+}
+
+function checkFinite(name: string, tensor: WeightTensor): void {
+  const bad = float32Of(tensor).find((value) => !Number.isFinite(value));
+  if (bad === undefined) return;
+  throw new NotFiniteError(`${tensor.path}: weight ${name} holds ${bad}; every number must be finite`);
 }

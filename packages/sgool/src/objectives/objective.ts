@@ -2,7 +2,8 @@
  * @file The loss of a latent: decoder, crops, CLIP and distances as one differentiable program.
  *
  * Crops are inputs as matrices and weights as numbers, so that boxes and weights change without a new program: the whole image,
- * cutouts by their mean or their best, λ times the mean over salient regions all run the same program.
+ * cutouts by their mean or their best, λ times the mean over salient regions all run the same program. Target images beside the
+ * text take a program of their own, with a second distance for each view.
  */
 import {
   add,
@@ -28,13 +29,12 @@ import type { Backbone } from '../models/backbone.ts';
 import { clip } from '../networks/clip/clip.ts';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
+import type { Aim } from '../preference/clip-target.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 
-/** A crop and the text that it is compared with. */
-export interface View {
+/** A crop and what it is compared with. */
+export interface View extends Aim {
   readonly crop: Crop;
-  /** Unit vector, the critic's embedding of the text. */
-  readonly text: Float32Array;
   /** Factor on its distance. Default 0. */
   readonly weight?: number;
   /** Whether it is a candidate: of those only the best counts. Default false. */
@@ -51,7 +51,7 @@ export interface ObjectiveInput {
 /** The loss of a latent, its parts and its gradient. */
 export interface ObjectiveResult {
   readonly total: number;
-  /** Spherical distance of each view to its text. */
+  /** Spherical distance of each view to its text and target images. */
   readonly distances: Float32Array;
   /** d total / d latent. */
   readonly gradient: Float64Array;
@@ -89,7 +89,7 @@ export function createObjective(parts: ObjectiveParts): Objective {
   const { side } = critic;
   const dimension = critic.config.projection_dim;
 
-  const graph = (count: number) => {
+  const graph = (count: number, hasPictures: boolean) => {
     const shapes = {
       latent: { shape: latentShape },
       rows: { shape: [count, side, height] },
@@ -98,34 +98,56 @@ export function createObjective(parts: ObjectiveParts): Objective {
       weights: { shape: [count] },
       penalties: { shape: [count] },
       bestWeight: { shape: [] },
+      ...(hasPictures && { pictures: { shape: [count, dimension] }, shares: { shape: [count] } }),
     };
-    const forward = trace(shapes, ({ latent, rows, columns, texts, weights, penalties, bestWeight }) => {
-      const planes = clampPlanes(backbone.decodedPlanes(latent), saturatedGradient);
+    const forward = trace(shapes, (inputs) => {
+      const { latent, rows, columns, texts, weights, penalties, bestWeight, pictures, shares } = inputs;
+      const decoded = backbone.decodedPlanes(latent);
+      const planes = clampPlanes(decoded, saturatedGradient);
       const pixels = clipPixels(cropped(planes, rows, columns));
       const { embedding } = clip(critic.config, critic.weights).image(pixels);
-      const distances = sphericalDistance(embedding, texts);
+      const words = sphericalDistance(embedding, texts);
+      const distances =
+        pictures && shares
+          ? add(mul(sub(1, shares), words), mul(shares, sphericalDistance(embedding, pictures)))
+          : words;
       const best = min(add(distances, penalties));
-      return { distances, total: add(sum(mul(weights, distances)), mul(bestWeight, best)) };
+      return {
+        distances,
+        total: add(sum(mul(weights, distances)), mul(bestWeight, best)),
+        // Zero, unless a plane holds an infinity, which the clamping makes white or black.
+        planesTimesZero: sum(mul(decoded, 0)),
+      };
     });
-    return gradient(forward, { of: 'total', wrt: ['latent'], keep: ['distances', 'total'] });
+    return gradient(forward, {
+      of: 'total',
+      wrt: ['latent'],
+      keep: ['distances', 'total', 'planesTimesZero'],
+    });
   };
 
   return {
     side,
     async evaluate(latent, { views, bestWeight = 0 }) {
       const count = Math.max(views.length, parts.views);
-      const program = await programs.get(
-        `objective ${critic.name} ${latentShape.join('x')}, ${count} views, ${saturatedGradient}`,
-        () => graph(count),
+      const hasPictures = views.some(({ picture }) => picture !== undefined);
+      const kind = `${count} views${hasPictures ? ' with pictures' : ''}, ${saturatedGradient}`;
+      const program = await programs.get(`objective ${critic.name} ${latentShape.join('x')}, ${kind}`, () =>
+        graph(count, hasPictures),
       );
       const rows = new Float32Array(count * side * height);
       const columns = new Float32Array(count * side * width);
       const texts = new Float32Array(count * dimension);
+      const pictures = new Float32Array(hasPictures ? count * dimension : 0);
+      const shares = new Float32Array(hasPictures ? count : 0);
       for (let i = 0; i < count; i++) {
-        const { crop, text } = views[Math.min(i, views.length - 1)];
+        const { crop, text, picture } = views[Math.min(i, views.length - 1)];
         rows.set(crop.rows, i * side * height);
         columns.set(crop.columns, i * side * width);
         texts.set(text, i * dimension);
+        // A view without a picture has share 0: what its picture is does not matter.
+        if (hasPictures) pictures.set(picture?.embedding ?? text, i * dimension);
+        if (picture) shares[i] = picture.share;
       }
       const result = await program.run({
         latent: Float32Array.from(latent),
@@ -135,6 +157,7 @@ export function createObjective(parts: ObjectiveParts): Objective {
         weights: Float32Array.from({ length: count }, (_, i) => views[i]?.weight ?? 0),
         penalties: Float32Array.from({ length: count }, (_, i) => (views[i]?.candidate ? 0 : NO_CANDIDATE)),
         bestWeight: Float32Array.of(bestWeight),
+        ...(hasPictures && { pictures, shares }),
       });
       return {
         total: result.total[0] as number,

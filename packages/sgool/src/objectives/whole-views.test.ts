@@ -6,7 +6,13 @@ import { wholeViews } from './whole-views.ts';
 const sizes = { width: 48, height: 48, side: 16 };
 const settings = { cutouts: 0, cutSize: 1, cutPower: 1, cutReduction: 'mean' } as const;
 const crop = (...resize: ['bilinear'?]) => {
-  const [view] = wholeViews(settings, sizes, Float32Array.of(1), new Generator(0), ...resize).draw();
+  const [view] = wholeViews(
+    settings,
+    sizes,
+    { text: Float32Array.of(1) },
+    new Generator(0),
+    ...resize,
+  ).draw();
   return view.crop;
 };
 

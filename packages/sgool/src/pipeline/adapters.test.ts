@@ -282,7 +282,7 @@ describe('what is not supported is named', () => {
     const path = join(dir, 'metadata.safetensors');
     await writeSafetensors(path, low, { lora_adapter_metadata: '{"unet' });
     await expect(openModel(folder, { loras: [{ path }] })).rejects.toThrow(
-      /lora_adapter_metadata is not a JSON/,
+      /\(lora_adapter_metadata\): not valid JSON/,
     );
   });
 

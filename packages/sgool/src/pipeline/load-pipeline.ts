@@ -1,12 +1,14 @@
 /** @file Loading a model: headers and configurations now, programs when they are first needed. */
 import { UserError } from '../errors.ts';
+import type { Image } from '../image/image.ts';
 import type { Backbone, ModelFamily } from '../models/backbone.ts';
 import { componentOf } from '../models/components.ts';
 import { familyOf } from '../models/families.ts';
 import { type ModelInfo, modelInfo } from '../models/model-info.ts';
 import { layoutFor } from '../networks/network-weights.ts';
 import { createObjective } from '../objectives/objective.ts';
-import { openClipCritic } from '../preference/clip-critic.ts';
+import { type ClipCritic, openClipCritic } from '../preference/clip-critic.ts';
+import { type ClipTarget, clipScore } from '../preference/clip-target.ts';
 import { type ComputeOptions, chooseCompute } from '../runtime/compute.ts';
 import { type Memory, ProgramCache, type ProgramOptions } from '../runtime/program-cache.ts';
 import { openDetector } from '../saliency/open-detector.ts';
@@ -98,12 +100,17 @@ async function openCritics(
         saturatedGradient,
         views,
       }),
-    score: async (image, prompt) => ({
-      A: await guide?.score(image, prompt),
-      B: await reporter?.score(image, prompt),
+    score: async (image, target) => ({
+      A: await scored(guide, image, target),
+      B: await scored(reporter, image, target),
     }),
     detector: (detector, options) => openDetector(detector, { ...options, folder, programs, critic }),
   };
+}
+
+async function scored(critic: ClipCritic | undefined, image: Image, target: string | ClipTarget) {
+  if (!critic) return undefined;
+  return typeof target === 'string' ? critic.score(image, target) : clipScore(critic, image, target);
 }
 
 /** How programs are compiled for a model of this size. */

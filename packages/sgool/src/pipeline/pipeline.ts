@@ -4,11 +4,12 @@ import type { Backbone } from '../models/backbone.ts';
 import type { ModelInfo } from '../models/model-info.ts';
 import type { Objective, ObjectiveParts } from '../objectives/objective.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
+import type { ClipTarget } from '../preference/clip-target.ts';
 import type { SaliencyName } from '../request/detectors.ts';
 import type { Compute } from '../runtime/compute.ts';
 import type { Detector } from '../saliency/detector.ts';
 
-/** CLIP scores, 100·cos, of an image and a prompt: A guides, B only reports. Absent where the model lacks that CLIP. */
+/** CLIP scores, 100·cos, of an image and a prompt or a target: A guides, B only reports. Absent where the model lacks that CLIP. */
 export interface ClipScores {
   readonly A?: number;
   readonly B?: number;
@@ -31,11 +32,12 @@ export interface Pipeline
   critic(): Promise<ClipCritic>;
   /** The loss of a latent under the guiding CLIP. @throws UserError where the model has none */
   objective(options: ObjectiveOptions): Promise<Objective>;
-  score(image: Image, prompt: string): Promise<ClipScores>;
+  /** @param target plain text (`parsePrompt(...).text` gives that of a prompt with weights and tags), or a text with target images */
+  score(image: Image, target: string | ClipTarget): Promise<ClipScores>;
   /**
    * A saliency detector by name.
    *
-   * @param options.prompt the text whose evidence Grad-CAM shows
+   * @param options.prompt the text whose evidence Grad-CAM shows; plain, as for `score`
    * @param options.mask the image of the `mask` detector
    * @throws UserError where the model lacks the network it needs
    */

@@ -2,8 +2,9 @@
 import { files, places } from '#platform';
 import { UserError } from '../errors.ts';
 import type { NetworkTag } from '../text/prompt/networks.ts';
-import { type PromptSyntax, parsePrompt } from '../text/prompt/prompt.ts';
+import { DEFAULT_SYNTAX, type PromptSyntax, parsePrompt } from '../text/prompt/prompt.ts';
 import type { LoraChoice } from '../weights/open/lora.ts';
+import { loraStrength } from '../weights/open/lora-strength.ts';
 import type { LoadOptions } from './load-pipeline.ts';
 
 /** Where the LoRAs are that prompts name. */
@@ -18,16 +19,14 @@ const ENDINGS = ['.safetensors', '.pt', '.ckpt', '.bin'];
 export const isLoraTag = ({ kind }: NetworkTag): boolean => kind === 'lora' || kind === 'lyco';
 
 async function choiceOf({ text, values: [name, ...given] }: NetworkTag, dir: string): Promise<LoraChoice> {
-  const weights = given.map(Number);
-  if (weights.length > 1 || weights.some((weight) => !Number.isFinite(weight)) || given.includes('')) {
-    throw new UserError(`prompt: ${text}: not supported; a LoRA has one weight, as in <lora:name:0.8>`);
-  }
+  const strength = loraStrength(given, `prompt: ${text}`);
+  if (name.trim() === '') throw new UserError(`prompt: ${text}: the name of the LoRA is missing`);
   if (name.split(/[\\/]/).includes('..')) {
     throw new UserError(`prompt: ${text}: the name of a LoRA must not leave its folder`);
   }
   for (const ending of ENDINGS) {
     const path = places.join(dir, `${name}${ending}`);
-    if (await files.exists(path)) return weights.length === 0 ? { path } : { path, weight: weights[0] };
+    if (await files.exists(path)) return { path, ...strength };
   }
   throw new UserError(
     `prompt: ${text}: ${dir} has no file ${name}.safetensors (nor ${ENDINGS.slice(1).join(', ')})`,
@@ -41,7 +40,10 @@ async function choiceOf({ text, values: [name, ...given] }: NetworkTag, dir: str
  */
 export async function withPromptLoras<T extends LoadOptions & PromptLoraOptions>(
   { loraDir, ...options }: T,
-  { prompt, promptSyntax = 'a1111' }: { readonly prompt: string; readonly promptSyntax?: PromptSyntax },
+  {
+    prompt,
+    promptSyntax = DEFAULT_SYNTAX,
+  }: { readonly prompt: string; readonly promptSyntax?: PromptSyntax },
 ): Promise<Omit<T, 'loraDir'>> {
   const named = parsePrompt(prompt, promptSyntax, 1).networks.filter(isLoraTag);
   if (loraDir === undefined || named.length === 0) return options;

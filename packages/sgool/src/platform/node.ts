@@ -1,133 +1,84 @@
 /** @file The platform on Node; see `platform.ts`. */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  statSync,
-} from 'node:fs';
-import { type FileHandle, open, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { deflateSync, gunzipSync, inflateSync } from 'node:zlib';
+import type { Metadata } from 'sharp';
 import { UserError } from '../errors.ts';
-import { fileSystemReason } from './file-errors.ts';
+import {
+  readPlainFile,
+  readPlainFileSync,
+  readPlainRangeSync,
+  refused,
+  utf8,
+  withPlainFile,
+} from './plain-file.ts';
 import type { Compression, Disk, Files, Host, ImageDecoder, Places } from './platform.ts';
 
 export const places: Places = { join, dirname, basename, resolve };
 
-/** One `read` takes at most 2 GiB on Linux. */
-const READ_BYTES = 2 ** 30;
-
-function refused(path: string, error: unknown): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  const reason =
-    code === 'ENOENT'
-      ? 'the file does not exist'
-      : code === 'EISDIR'
-        ? 'it is a folder'
-        : fileSystemReason(error);
-  return reason === undefined ? error : new UserError(`cannot read ${path}: ${reason}`, { cause: error });
-}
-
-function truncated(path: string, end: number): UserError {
-  return new UserError(`${path}: the file ends at byte ${end}, it is truncated`);
-}
-
-async function readFrom(file: FileHandle, offset: number, length: number, path: string) {
-  const bytes = new Uint8Array(length);
-  let done = 0;
-  while (done < length) {
-    const part = bytes.subarray(done, Math.min(length, done + READ_BYTES));
-    const { bytesRead } = await file.read(part, 0, part.length, offset + done);
-    if (bytesRead === 0) throw truncated(path, offset + done);
-    done += bytesRead;
-  }
-  return bytes;
-}
-
-async function read<T>(path: string, how: () => Promise<T>): Promise<T> {
-  try {
-    return await how();
-  } catch (error) {
-    throw refused(path, error);
-  }
-}
-
 const statOf = (path: string) => stat(path).catch(() => undefined);
 
+/** Whether an error says that there is nothing. Anything else, such as a circle of links, is something that is there. */
+const isNothing = (error: unknown) =>
+  ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException | undefined)?.code ?? '');
+
 export const files: Files = {
-  readText: (path) => read(path, () => readFile(path, 'utf8')),
-  readBytes: (path) => read(path, () => readFile(path)),
-  exists: async (path) => (await statOf(path)) !== undefined,
+  readText: async (path, limit) => utf8(await readPlainFile(path, limit), path),
+  readBytes: readPlainFile,
+  async exists(path) {
+    try {
+      await stat(path);
+      return true;
+    } catch (error) {
+      if (isNothing(error)) return false;
+      throw refused(path, error);
+    }
+  },
   isFile: async (path) => (await statOf(path))?.isFile() === true,
   isFolder: async (path) => (await statOf(path))?.isDirectory() === true,
-  list: (folder) => read(folder, () => readdir(folder)),
-
-  async withFile(path, use) {
+  async list(folder) {
     try {
-      // Non-blocking, so that a named pipe is refused below instead of waited for.
-      const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-      try {
-        const found = await handle.stat();
-        if (!found.isFile()) throw new UserError(`cannot read ${path}: it is not a file`);
-        const { size } = found;
-        return await use({
-          path,
-          realPath: await realpath(path),
-          size,
-          read(offset, length) {
-            // Checked before anything is allocated: lengths come from headers that cannot be trusted.
-            if (offset + length > size) throw truncated(path, size);
-            return readFrom(handle, offset, length, path);
-          },
-        });
-      } finally {
-        await handle.close();
-      }
+      return await readdir(folder);
     } catch (error) {
-      throw refused(path, error);
+      throw refused(folder, error);
     }
   },
-
-  readRangeSync(path, offset, length) {
-    try {
-      const file = openSync(path, 'r');
-      try {
-        const bytes = new Uint8Array(length);
-        let done = 0;
-        while (done < length) {
-          const part = Math.min(length - done, READ_BYTES);
-          const count = readSync(file, bytes, done, part, offset + done);
-          if (count === 0) throw truncated(path, offset + done);
-          done += count;
-        }
-        return bytes;
-      } finally {
-        closeSync(file);
-      }
-    } catch (error) {
-      throw refused(path, error);
-    }
-  },
+  withFile: (path, use) =>
+    withPlainFile(path, async ({ size, read }) => use({ path, realPath: await realpath(path), size, read })),
+  readRangeSync: readPlainRangeSync,
 };
 
-const found = (path: string) => statSync(path, { throwIfNoEntry: false });
+/** What there is; nothing also where the way to it cannot be gone. */
+function found(path: string) {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
 
 export const disk: Disk = {
   exists: existsSync,
   isFolder: (path) => found(path)?.isDirectory() === true,
-  list: (path) => (existsSync(path) ? readdirSync(path) : []),
-  size: (path) => found(path)?.size ?? 0,
-  readText(path) {
+  isLink: (path) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true,
+  list(path) {
+    if (found(path)?.isDirectory() !== true) return [];
     try {
-      return readFileSync(path, 'utf8');
-    } catch {
-      return undefined;
+      return readdirSync(path);
+    } catch (error) {
+      throw refused(path, error);
+    }
+  },
+  size: (path) => found(path)?.size ?? 0,
+  readText(path, limit) {
+    try {
+      return utf8(readPlainFileSync(path, limit), path);
+    } catch (error) {
+      if (isNothing((error as Error).cause)) return undefined;
+      throw error;
     }
   },
 };
@@ -138,12 +89,52 @@ export const compression: Compression = {
   gunzip: (bytes, maxBytes) => gunzipSync(bytes, { maxOutputLength: maxBytes }),
 };
 
+const SAMPLE_BYTES: Readonly<Record<string, number>> = {
+  ushort: 2,
+  short: 2,
+  uint: 4,
+  int: 4,
+  float: 4,
+  complex: 8,
+  double: 8,
+  dpcomplex: 16,
+};
+
+/**
+ * Bytes that decoding takes for each pixel: 3 for the decoded ones, and more where a format cannot be decoded row by row. Measured as
+ * peaks of the resident memory for 8192 x 8192 pixels, rounded up.
+ */
+function decodingBytes({ format, channels, depth, isProgressive, orientation = 1 }: Metadata): number {
+  const samples = channels * (SAMPLE_BYTES[depth] ?? 1);
+  const turned = orientation > 1 ? 3 : 0;
+  const whole: Readonly<Record<string, number>> = {
+    png: isProgressive ? samples : 0,
+    // Coefficients of 16 bits.
+    jpeg: isProgressive ? 2 * channels : 0,
+    webp: 5,
+    gif: 4,
+    // The whole image may be one strip.
+    tiff: samples,
+    heif: 15,
+  };
+  return 3 + turned + (whole[format] ?? 15);
+}
+
 export const imageDecoder: ImageDecoder = {
   async decode(file, background, accept) {
-    const { default: sharp } = await import('sharp');
-    const open = () => sharp(file, { limitInputPixels: false, failOn: 'error' });
-    const { width, height } = await open().metadata();
-    accept(width, height);
+    const { default: sharp } = await import('sharp').catch((cause: Error) => {
+      const [reason] = cause.message.split('\n');
+      throw new UserError(`the decoder of pictures (sharp) cannot be loaded: ${reason}`, { cause });
+    });
+    // The limit is that of `accept`, which knows the format.
+    const open = () => sharp(file, { limitInputPixels: false, failOn: 'error', sequentialRead: true });
+    const found = await open().metadata();
+    const { width, height, pages = 1 } = found;
+    if (pages > 1) {
+      const parts = found.format === 'tiff' ? 'pages' : 'frames';
+      throw new UserError(`${pages} ${parts}; save one of them as a PNG`);
+    }
+    accept(width, height, decodingBytes(found));
     const { data, info } = await open()
       .autoOrient()
       .flatten({ background })

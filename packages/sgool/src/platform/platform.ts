@@ -4,6 +4,7 @@
  *
  * A *place* is the path of a file or folder on Node, and its URL in a browser.
  */
+import type { SizeLimit } from './size-limits.ts';
 
 /** A file that is open for reading, or bytes that stand for one. */
 export interface FileBytes {
@@ -28,10 +29,10 @@ export interface Places {
 
 /** Files that are read. Paths on Node; URLs in a browser. */
 export interface Files {
-  /** @throws UserError when the file is missing or cannot be read */
-  readText(place: string): Promise<string>;
-  /** @throws UserError when the file is missing or cannot be read */
-  readBytes(place: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** @throws UserError when the file is missing, cannot be read, is larger than the limit, or is not in UTF-8 */
+  readText(place: string, limit: SizeLimit): Promise<string>;
+  /** @throws UserError when the file is missing, cannot be read, or is larger than the limit */
+  readBytes(place: string, limit: SizeLimit): Promise<Uint8Array<ArrayBuffer>>;
   /** Whether there is a file or folder. A browser knows this for files only. */
   exists(place: string): Promise<boolean>;
   /** Whether the place is a file; false for a folder and where there is nothing. */
@@ -59,12 +60,18 @@ export interface Files {
 export interface Disk {
   exists(path: string): boolean;
   isFolder(path: string): boolean;
+  /** Whether the path is a symbolic link. */
+  isLink(path: string): boolean;
   /** Names of the entries of a folder; none where there is no such folder. */
   list(path: string): string[];
   /** Size of a file in bytes; 0 where there is none. */
   size(path: string): number;
-  /** The text of a file, or undefined where it cannot be read. */
-  readText(path: string): string | undefined;
+  /**
+   * The text of a file, or undefined where there is none.
+   *
+   * @throws UserError where there is one that cannot be read
+   */
+  readText(path: string, limit: SizeLimit): string | undefined;
 }
 
 /** zlib and gzip. */
@@ -91,13 +98,14 @@ export interface ImageDecoder {
    * Decodes PNG, JPEG, WebP and whatever else the platform knows: upright as the EXIF data says, sRGB, transparent parts
    * over `background`.
    *
-   * @param accept called with the size, on Node before the pixels are decoded; may throw to refuse the image
-   * @throws an error of the decoder when the file is not an image or is broken
+   * @param accept called with the size and the memory that a pixel takes, on Node before the pixels are decoded; may throw to refuse
+   *   the image
+   * @throws UserError when it has several frames or pages; an error of the decoder when the file is not an image or is broken
    */
   decode(
     file: Uint8Array,
     background: string,
-    accept: (width: number, height: number) => void,
+    accept: (width: number, height: number, bytesPerPixel?: number) => void,
   ): Promise<Pixels>;
 }
 

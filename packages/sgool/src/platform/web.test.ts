@@ -8,6 +8,7 @@ import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { resolveModel } from '../weights/open/locate-model.ts';
 import { openModelFolder } from '../weights/open/model-folder.ts';
 import { PIPELINE } from '../weights/testing.ts';
+import { SIZE_LIMITS } from './size-limits.ts';
 import { compression, files, host, places } from './web.ts';
 
 // Everything above the platform reads from URLs in this file.
@@ -61,7 +62,7 @@ describe('places', () => {
 
 describe('files', () => {
   it('says what is missing in one line', async () => {
-    await expect(files.readText(`${url}/none.json`)).rejects.toThrow(
+    await expect(files.readText(`${url}/none.json`, SIZE_LIMITS.config)).rejects.toThrow(
       `cannot read ${url}/none.json: the file does not exist`,
     );
     expect(await files.exists(`${url}/none.json`)).toBe(false);

@@ -4,7 +4,9 @@
  */
 import { Gunzip, Unzlib, zlibSync } from 'fflate';
 import { UserError } from '../errors.ts';
+import { concatBytes } from './bytes.ts';
 import type { Compression, Disk, Files, Host, ImageDecoder, Places } from './platform.ts';
+import { overLimit, type SizeLimit } from './size-limits.ts';
 
 // What is used of the browser's own types. TypeScript's DOM library would declare all of them in Node's files too.
 declare const location: { readonly href: string } | undefined;
@@ -66,6 +68,25 @@ async function request(url: string, init?: RequestInit): Promise<Response> {
 
 const bytesOf = async (response: Response) => new Uint8Array(await response.arrayBuffer());
 
+/** A whole file, up to a limit. */
+async function whole(url: string, limit: SizeLimit): Promise<Uint8Array<ArrayBuffer>> {
+  const { body } = await request(url);
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  // Counted while it arrives: what the server says of the length need not be true.
+  for (const reader = body?.getReader(); reader !== undefined; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    length += value.length;
+    if (length > limit.bytes) {
+      await reader.cancel();
+      throw new UserError(`cannot read ${url}: ${overLimit(limit)}`);
+    }
+    parts.push(value);
+  }
+  return concatBytes(parts);
+}
+
 /** A range of bytes as HTTP writes it; both ends are included. */
 const rangeHeader = (offset: number, length: number) => `bytes=${offset}-${offset + length - 1}`;
 
@@ -79,8 +100,9 @@ async function hasFile(url: string): Promise<boolean> {
 const FILE = /\.(safetensors|ckpt|pth?|bin|onnx|json|txt|gz|png|jpe?g|webp)$/i;
 
 export const files: Files = {
-  readText: async (url) => (await request(url)).text(),
-  readBytes: async (url) => bytesOf(await request(url)),
+  readText: async (url, limit) =>
+    new TextDecoder('utf-8', { ignoreBOM: true }).decode(await whole(url, limit)),
+  readBytes: whole,
   exists: hasFile,
   isFile: async (url) => FILE.test(new URL(url, base()).pathname) && (await hasFile(url)),
   isFolder: async (url) => !FILE.test(new URL(url, base()).pathname),
@@ -142,6 +164,7 @@ export const files: Files = {
 export const disk: Disk = {
   exists: () => false,
   isFolder: () => false,
+  isLink: () => false,
   list: () => [],
   size: () => 0,
   readText: () => undefined,
@@ -160,13 +183,7 @@ function unpack(stream: Gunzip | Unzlib, bytes: Uint8Array, maxBytes: number): U
   for (let at = 0; at < bytes.length; at += step) {
     stream.push(bytes.subarray(at, at + step), at + step >= bytes.length);
   }
-  const out = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
+  return concatBytes(parts);
 }
 
 /** The checksum at the end of zlib data. Reference: RFC 1950, section 9 */

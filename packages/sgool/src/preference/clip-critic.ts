@@ -12,7 +12,7 @@ import { clipPixels } from '../networks/clip/clip-pixels.ts';
 import { networkWeights } from '../networks/network-weights.ts';
 import { dot } from '../numbers.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
-import { fittedIds } from '../text/fitted-ids.ts';
+import { checkIds, fittedIds } from '../text/fitted-ids.ts';
 import { hasTokenizer, loadTokenizer } from '../text/load-tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { ModelComponent, ModelFolder } from '../weights/open/model-folder.ts';
@@ -71,6 +71,7 @@ export function clipCritic(
 
   async function encode(text: string): Promise<Float32Array> {
     const { ids, length } = fittedIds(tokenizer, text, config.text_config.max_position_embeddings);
+    checkIds(ids, config.text_config.vocab_size, component.dir);
     const shapes = {
       ids: { shape: [1, ids.length], dtype: 'int32' },
       end: { shape: [1], dtype: 'int32' },

@@ -1,10 +1,11 @@
 /** @file The preference models with the architecture of CLIP: Human Preference Score v1, v2 and v2.1, PickScore. */
-import { type CompileOptions, compile, exp, mul, sum, trace } from '@sgool/autodiff';
+import { type CompileOptions, exp, mul, sum, trace } from '@sgool/autodiff';
 import { clip } from '../networks/clip/clip.ts';
 import { clipConfig } from '../networks/clip/clip-config.ts';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
 import { layoutFor, networkWeights } from '../networks/network-weights.ts';
-import { fittedIds } from '../text/fitted-ids.ts';
+import { compileNetwork } from '../runtime/network-program.ts';
+import { checkIds, fittedIds } from '../text/fitted-ids.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { weightBytes } from '../weights/formats/weight-source.ts';
 import type { ModelComponent } from '../weights/open/model-folder.ts';
@@ -43,7 +44,8 @@ export function clipPreference(
   const length = Math.min(tokenizer.maxLength, config.text_config.max_position_embeddings);
 
   const words = lazyProgram(async () =>
-    compile(
+    compileNetwork(
+      `${name} text`,
       trace(
         { ids: { shape: [1, length], dtype: 'int32' }, end: { shape: [1], dtype: 'int32' } },
         ({ ids, end }) => ({ text: clip(config, weights).text(ids, end).embedding }),
@@ -54,6 +56,7 @@ export function clipPreference(
   const known = new Map<string, Promise<PromptInputs>>();
   async function embed(prompt: string): Promise<PromptInputs> {
     const { ids, length: end } = fittedIds(tokenizer, prompt, length);
+    checkIds(ids, config.text_config.vocab_size, component.dir);
     const { text } = await (await words.get()).run({ ids, end: Int32Array.of(end - 1) });
     return { text: text as Float32Array };
   }

@@ -4,6 +4,7 @@ import { clipPixels } from '../networks/clip/clip-pixels.ts';
 import { networkWeights } from '../networks/network-weights.ts';
 import { imageReward } from '../networks/preference/image-reward.ts';
 import { imageRewardConfig } from '../networks/preference/image-reward-config.ts';
+import { checkIds } from '../text/fitted-ids.ts';
 import type { WordPieceTokenizer } from '../text/word-piece.ts';
 import { weightBytes } from '../weights/formats/weight-source.ts';
 import type { ModelComponent } from '../weights/open/model-folder.ts';
@@ -36,6 +37,7 @@ export function imageRewardPreference(
     promptInputs: { ids: { shape, dtype: 'int32' }, words: { shape, dtype: 'float32' } },
     async encode(prompt) {
       const { ids, length } = tokenizer.encode(prompt, tokens);
+      checkIds(ids, config.text_config.vocab_size, component.dir);
       return { ids, words: new Float32Array(tokens).fill(1, 0, length) };
     },
     score(planes, { ids, words }) {

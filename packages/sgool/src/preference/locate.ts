@@ -1,6 +1,7 @@
 /** @file Finding the weights and the vocabulary of a preference model: added by file, or pulled from the Hub. */
 import { disk, files, places } from '#platform';
 import { UserError } from '../errors.ts';
+import { SIZE_LIMITS } from '../platform/size-limits.ts';
 import { clipTokenizerFiles, openClipTokenizer } from '../text/clip-vocabulary.ts';
 import { loadBlipTokenizer } from '../text/word-piece.ts';
 import { findSnapshot, listCachedModels } from '../weights/hub/cache.ts';
@@ -62,7 +63,7 @@ const BLIP_VOCABULARY: VocabularyKind = {
   files: ['vocab.txt'],
   whole: /\.txt$/,
   size: async (place) => (await loadBlipTokenizer(blipFile(place))).vocabSize,
-  texts: async (place) => ({ 'vocab.txt': await files.readText(blipFile(place)) }),
+  texts: async (place) => ({ 'vocab.txt': await files.readText(blipFile(place), SIZE_LIMITS.vocabulary) }),
   missing:
     'the vocabulary of bert-base-uncased is not here; give its vocab.txt with --tokenizer, or fetch it with: sgool models pull google-bert/bert-base-uncased --file vocab.txt',
 };

@@ -1,15 +1,8 @@
 /** @file Preference models as scorers of images: preprocessing, network, score, and the gradient of the score. */
-import {
-  type CompileOptions,
-  compile,
-  grad,
-  type Program,
-  type Shape,
-  type Tensor,
-  trace,
-} from '@sgool/autodiff';
+import { type CompileOptions, grad, type Shape, type Tensor, trace } from '@sgool/autodiff';
 import type { Image } from '../image/image.ts';
 import { layoutFor } from '../networks/network-weights.ts';
+import { compileNetwork, type NetworkProgram } from '../runtime/network-program.ts';
 import { imageGradient, imageView, type Preprocessing, seenPlanes } from './image-view.ts';
 import type { ScorerName } from './scorer-names.ts';
 
@@ -38,6 +31,7 @@ export interface PreferenceModel {
   readonly promptInputs: Readonly<
     Record<string, { readonly shape: Shape; readonly dtype: 'float32' | 'int32' }>
   >;
+  /** @param prompt plain text */
   encode(prompt: string): Promise<PromptInputs>;
   /**
    * The score, a scalar.
@@ -49,7 +43,10 @@ export interface PreferenceModel {
   dispose(): Promise<void>;
 }
 
-/** A preference model that is ready to run. For the scale of its scores see {@link SCORERS}. */
+/**
+ * A preference model that is ready to run. For the scale of its scores see {@link SCORERS}. Its prompts are plain text: brackets are
+ * characters, and `parsePrompt(...).text` gives the text of a prompt with weights and tags.
+ */
 export interface Scorer {
   readonly name: ScorerName;
   /** How much of a prompt is read. */
@@ -66,11 +63,11 @@ export interface Scorer {
 }
 
 /** A program that is compiled on first use. */
-export function lazyProgram(build: () => Promise<Program>): {
-  get(): Promise<Program>;
+export function lazyProgram(build: () => Promise<NetworkProgram>): {
+  get(): Promise<NetworkProgram>;
   dispose(): Promise<void>;
 } {
-  let program: Promise<Program> | undefined;
+  let program: Promise<NetworkProgram> | undefined;
   return {
     get() {
       if (program === undefined) {
@@ -96,13 +93,15 @@ export function createScorer(model: PreferenceModel, options: CompileOptions = {
     ...model.promptInputs,
   };
   const scoring = lazyProgram(async () =>
-    compile(
+    compileNetwork(
+      name,
       trace(inputs, ({ planes, ...prompt }) => ({ score: model.score(planes, prompt) })),
       settings,
     ),
   );
   const slope = lazyProgram(async () =>
-    compile(
+    compileNetwork(
+      `${name} gradient`,
       trace(inputs, ({ planes, ...prompt }) => {
         const score = model.score(planes, prompt);
         return { score, gradient: grad(score, [planes])[0] };
@@ -111,7 +110,7 @@ export function createScorer(model: PreferenceModel, options: CompileOptions = {
     ),
   );
 
-  async function run(program: Promise<Program>, image: Image, prompt: string) {
+  async function run(program: Promise<NetworkProgram>, image: Image, prompt: string) {
     const view = imageView(preprocessing, image, side);
     const results = await (await program).run({
       planes: seenPlanes(image, view),

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
 import type { ModelInfo } from '../models/model-info.ts';
+import { DEFAULT_SYNTAX } from '../text/prompt/prompt.ts';
 import { defaultDetector } from './detectors.ts';
 import type { MethodSchema, Preset } from './request.ts';
 import {
@@ -44,7 +45,7 @@ export function commonDefaults(model: ModelInfo): Settings {
     sigmas: 'model',
     eta: 0,
     stepEnds: 'reference',
-    promptSyntax: 'a1111',
+    promptSyntax: DEFAULT_SYNTAX,
     clipSkip: 1,
     rng: 'cpu',
     mixingWeight: 0.93,
@@ -57,6 +58,8 @@ export function commonDefaults(model: ModelInfo): Settings {
     patience: 0,
     minImprovement: 0,
     targetClip: 100,
+    clipPrompt: '',
+    textWeight: 1,
     lambda: 1,
     ...detectionDefaults(model),
     saliencyEvery: 1,
@@ -74,6 +77,7 @@ export function commonDefaults(model: ModelInfo): Settings {
     learningRate: 0.1,
     perturbation: 1e-4,
     renormalise: true,
+    optimiseFrom: 0,
     clipGuidanceScale: 100,
   };
 }

@@ -19,6 +19,11 @@ describe('parseRequest', () => {
   it.each([
     [{ prompt: ' ' }, /prompt is not usable, got " "; must not be empty/],
     [{}, /prompt is not usable, got nothing/],
+    [{ prompt: 'a'.repeat(50_001) }, /prompt is not usable, .*; must have at most 50000 characters/],
+    [
+      { prompt: 'a', negativePrompt: 'a'.repeat(50_001) },
+      /negativePrompt .*; must have at most 50000 characters/,
+    ],
     [
       { prompt: 'a cat', method: 'magic' },
       /method .* got "magic"; choose one of sd, clip-guided, doodl, sgool, best-of/,

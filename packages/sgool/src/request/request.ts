@@ -11,14 +11,20 @@ import type { Settings, SettingsShape } from './settings.ts';
 export const PRESETS = ['model', 'fast', 'paper'] as const;
 export type Preset = (typeof PRESETS)[number];
 
+/** Longest prompt, in characters; some eight thousand words. */
+const MAX_PROMPT = 50_000;
+
+/** A prompt. */
+export const promptText = z.string().max(MAX_PROMPT, `must have at most ${MAX_PROMPT} characters`);
+
 /** The part of a request that all methods share; `method` itself is a name from the table of methods. */
 export const commonShape = {
-  prompt: z.string().max(10_000).describe('what the image should show'),
+  prompt: promptText.describe('what the image should show'),
   allowEmpty: z
     .boolean()
     .describe('allow an empty prompt: an image of whatever the model makes without a text')
     .optional(),
-  negativePrompt: z.string().max(10_000).describe('what the image should not show').default(''),
+  negativePrompt: promptText.describe('what the image should not show').default(''),
   model: z
     .string()
     .min(1)
@@ -46,12 +52,29 @@ export const imageSchema = z.object({
   data: z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'must be a Uint8Array'),
 });
 
+/** An image that CLIP compares the result with, and its weight beside the other ones and the text. */
+export interface TargetImage {
+  readonly image: Image;
+  /** Above 0, up to 1000. Default 1. */
+  readonly weight?: number;
+}
+
+/** Weight of a target image. */
+export const targetWeight = z.number().gt(0, 'must be above 0').max(1000);
+
 /** Images that a method may take beside its settings. */
 export const INPUTS = {
   mask: imageSchema.describe('RGB image whose brightness is the saliency map (saliency model mask)'),
+  targetImages: z
+    .array(z.strictObject({ image: imageSchema, weight: targetWeight.optional() }))
+    .min(1)
+    .max(64)
+    .describe(
+      'images that CLIP compares the result with, each with its weight beside the others and the text',
+    ),
 };
 /** @inline */
-export type Inputs = { readonly mask?: Image };
+export type Inputs = { readonly mask?: Image; readonly targetImages?: readonly TargetImage[] };
 
 /** What the parsing of a request must know of a method. */
 export interface MethodSchema {
@@ -142,7 +165,14 @@ export function parseMethodRequest(
   });
   const input = isRecord(request) ? { ...request, method: name } : request;
   const describeKey = (key: string) => noSuchOption(`method ${name}`, key, methods);
-  return checkRequest(schema, 'request', input, describeKey) as ParsedRequest;
+  const parsed = checkRequest(schema, 'request', input, describeKey) as ParsedRequest;
+  const { textWeight = 1, targetImages } = parsed;
+  if (textWeight !== 1 && targetImages === undefined) {
+    throw new UserError(
+      `request: textWeight ${textWeight} weighs the text beside target images, and there are none; give targetImages`,
+    );
+  }
+  return parsed;
 }
 
 /**
@@ -167,6 +197,10 @@ export function checkRequest<Schema extends z.ZodObject>(
     );
   }
   const [issue] = result.error.issues;
+  const place = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys' && place !== '') {
+    throw new UserError(`${who}: ${place} has no key ${issue.keys.join(', ')}; leave it out`);
+  }
   if (issue.code === 'unrecognized_keys') {
     for (const key of issue.keys) {
       const message = foreign(key);
@@ -178,7 +212,7 @@ export function checkRequest<Schema extends z.ZodObject>(
   const got = issue.path.reduce<unknown>((value, key) => (isRecord(value) ? value[key] : undefined), request);
   const wanted =
     issue.code === 'invalid_value' ? `choose one of ${issue.values.join(', ')}` : lowerFirst(issue.message);
-  throw new UserError(`${who}: ${issue.path.join('.') || 'it'} is not usable, got ${shown(got)}; ${wanted}`);
+  throw new UserError(`${who}: ${place || 'it'} is not usable, got ${shown(got)}; ${wanted}`);
 }
 
 const isRecord = (value: unknown): value is Record<PropertyKey, unknown> =>

@@ -35,6 +35,12 @@ export function resolveSettings<S extends MethodSettings>(
       `request: guidanceStart must not lie behind guidanceStop, got ${guidanceStart} and ${guidanceStop}`,
     );
   }
+  const { optimiseFrom = 0, steps } = settings;
+  if (optimiseFrom >= 1 && !(Number.isInteger(optimiseFrom) && optimiseFrom < steps)) {
+    throw new UserError(
+      `request: optimiseFrom must be a share below 1 or a whole number of steps below ${steps}, got ${optimiseFrom}`,
+    );
+  }
   for (const side of ['width', 'height'] as const) {
     if (settings[side] % model.sizeMultiple !== 0) {
       throw new UserError(

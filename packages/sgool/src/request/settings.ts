@@ -65,7 +65,7 @@ export const samplingSettings = {
   promptSyntax: z
     .enum(PROMPT_SYNTAXES)
     .describe(
-      'how prompts are read: weights as in (red:1.3), [a:b:0.5], [a|b], BREAK and any length (a1111), or as they are, cut where they are too long (plain)',
+      'how prompts are read: (red:1.3), [a:b:0.5], [a|b] and BREAK (a1111), (red)1.3, red++, .blend() and .and() (compel), or as they are, cut where they are too long (plain)',
     ),
   clipSkip: z
     .int()
@@ -79,8 +79,15 @@ export const samplingSettings = {
     ),
 };
 
-/** How the gradient of the starting noise is computed. */
+/** What the gradient is taken of, and how it is computed. */
 export const differentiationSettings = {
+  optimiseFrom: z
+    .number()
+    .min(0)
+    .max(999)
+    .describe(
+      'where the latent is optimised: below 1 a share of the steps, from 1 on a number of steps that run once before; 0 for the starting noise',
+    ),
   edictOutput: z
     .enum(['both', 'x'])
     .describe('latents of the EDICT pair that the loss is computed on: both, or x alone'),
@@ -130,6 +137,21 @@ export const selectionSettings = {
     .min(-100)
     .max(100)
     .describe('stop when the CLIP A score reaches this value; 100 for never'),
+};
+
+/** What CLIP compares the image with, beside the target images of the request. */
+export const targetSettings = {
+  clipPrompt: z
+    .string()
+    .max(10_000)
+    .describe(
+      'text that CLIP steers to and scores instead of the prompt, read as it is; empty for the prompt itself',
+    ),
+  textWeight: z
+    .number()
+    .min(0)
+    .max(1000)
+    .describe('weight of the text in the CLIP loss beside target images; 0 for the images alone'),
 };
 
 /** How the whole image enters the CLIP loss. */
@@ -243,7 +265,7 @@ export const optimiserSettings = {
     .min(0)
     .max(10)
     .describe('standard deviation of the noise that is added after each update'),
-  renormalise: z.boolean().describe('keep the norm of the starting noise'),
+  renormalise: z.boolean().describe('keep the norm of the latent that is optimised'),
 };
 
 /** How CLIP steers the sampling itself. */
@@ -264,6 +286,7 @@ export type SettingsOf<Shape extends SettingsShape> = { [Key in keyof Shape]: z.
 export type SamplingSettings = SettingsOf<typeof samplingSettings>;
 export type DifferentiationSettings = SettingsOf<typeof differentiationSettings>;
 export type SelectionSettings = SettingsOf<typeof selectionSettings>;
+export type TargetSettings = SettingsOf<typeof targetSettings>;
 export type CutoutSettings = SettingsOf<typeof cutoutSettings>;
 export type DetectionSettings = SettingsOf<typeof detectionSettings>;
 export type RegionSettings = SettingsOf<typeof regionSettings>;
@@ -273,6 +296,7 @@ export type OptimiserSettings = SettingsOf<typeof optimiserSettings>;
 export const SETTING_GROUPS: readonly (readonly [heading: string, settings: SettingsShape])[] = [
   ['Sampling', samplingSettings],
   ['Iterations', selectionSettings],
+  ['Target of CLIP', targetSettings],
   ['Salient regions', regionSettings],
   ['Cutouts', cutoutSettings],
   ['Optimiser', optimiserSettings],
@@ -285,6 +309,7 @@ export const SETTINGS = {
   ...samplingSettings,
   ...differentiationSettings,
   ...selectionSettings,
+  ...targetSettings,
   ...regionSettings,
   ...cutoutSettings,
   ...optimiserSettings,

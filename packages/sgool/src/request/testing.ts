@@ -27,6 +27,8 @@ export const VALUES: Settings = {
   patience: 3,
   minImprovement: 0.1,
   targetClip: 50,
+  clipPrompt: 'a cat',
+  textWeight: 1,
   lambda: 2,
   saliency: 'centre',
   saliencyEvery: 2,
@@ -49,13 +51,18 @@ export const VALUES: Settings = {
   learningRate: 0.01,
   perturbation: 0,
   renormalise: false,
+  optimiseFrom: 0.5,
   clipGuidanceScale: 10,
 };
 
 /** The methods that have a setting, if not all have it. */
 const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
-  ...keyed(['edictOutput', 'trajectory', 'gradientSteps', 'jacobianShare'], ['doodl', 'sgool']),
+  ...keyed(
+    ['optimiseFrom', 'edictOutput', 'trajectory', 'gradientSteps', 'jacobianShare'],
+    ['doodl', 'sgool'],
+  ),
   ...keyed(['iterations', 'targetClip'], ['doodl', 'sgool', 'best-of']),
+  ...keyed(['clipPrompt', 'textWeight'], ['clip-guided', 'doodl', 'sgool', 'best-of']),
   ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool']),
   ...keyed(['patience', 'minImprovement'], ['doodl', 'sgool']),
   ...keyed(['lambda', 'saliency', 'saliencyEvery', 'thresholdRule', 'thresholdValue'], ['sgool']),

@@ -1,20 +1,11 @@
 /** @file Compiled programs: made when first needed, kept as long as the memory budget allows. */
-import {
-  type CompileOptions,
-  compile,
-  type Graph,
-  type GraphCost,
-  graphCost,
-  OverflowError,
-  type Precision,
-  type Program,
-} from '@sgool/autodiff';
-import { UserError } from '../errors.ts';
+import { type CompileOptions, type Graph, type GraphCost, graphCost, type Precision } from '@sgool/autodiff';
 import { sum } from '../numbers.ts';
 import { MemoryBudget } from './memory-budget.ts';
+import { compileNetwork, type NetworkProgram } from './network-program.ts';
 
 /** The part of a program that its users need. */
-export type Runnable = Pick<Program, 'run'>;
+export type Runnable = Pick<NetworkProgram, 'run'>;
 
 /** How much memory compiled programs may hold, so that they need not be compiled again. */
 export type Memory = 'auto' | 'plenty' | 'low';
@@ -49,7 +40,7 @@ export function isLarge(cost: GraphCost): boolean {
 }
 
 interface Compiled {
-  readonly program: Program;
+  readonly program: NetworkProgram;
   /** Heap of a large program; undefined for the others, which always stay. */
   readonly bytes: number | undefined;
   /** Its runs that are in progress. */
@@ -85,9 +76,7 @@ export class ProgramCache {
           if (bytes !== undefined) await this.fitBudget(key, bytes);
           // Meanwhile it may have been evicted for another.
           if (this.programs.get(key) !== compiled) continue;
-          const run = program.run(...inputs).catch((error: unknown) => {
-            throw error instanceof OverflowError ? overflow(key, inputs[0].timestep?.[0], error) : error;
-          });
+          const run = program.run(...inputs);
           running.add(run);
           return run.finally(() => running.delete(run));
         }
@@ -126,7 +115,7 @@ export class ProgramCache {
     const cost = graphCost(graph, options.layout);
     const bytes = isLarge(cost) ? heapBytes(cost) : undefined;
     if (bytes !== undefined) await this.fitBudget(key, bytes);
-    return { program: await compile(graph, options), bytes, running: new Set() };
+    return { program: await compileNetwork(key, graph, options), bytes, running: new Set() };
   }
 
   /** Notes the use of a program, and frees those that do not fit beside it. */
@@ -154,13 +143,4 @@ export class ProgramCache {
     this.programs.clear();
     for (const each of programs) if (each.status === 'fulfilled') await each.value.program.dispose();
   }
-}
-
-/** An overflow of float16 with the program, the timestep and what helps. */
-function overflow(key: string, timestep: number | bigint | undefined, cause: OverflowError): UserError {
-  const when = timestep === undefined ? '' : ` at timestep ${timestep}`;
-  return new UserError(
-    `${key}${when}: ${cause.message}; take precision float32, or less guidance where it is high`,
-    { cause },
-  );
 }

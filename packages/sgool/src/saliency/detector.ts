@@ -19,12 +19,12 @@ export interface Detector {
 }
 
 /**
- * Min-max normalisation: the least value becomes 0, the greatest 1. A map that is constant or not finite becomes 0 everywhere,
- * because it marks no region.
+ * Min-max normalisation: the least value becomes 0, the greatest 1. A map that is constant becomes 0 everywhere, because it marks no
+ * region.
  */
 export function minMaxNormalise(values: Float32Array): Float32Array {
   const least = minimum(values);
   const range = maximum(values) - least;
-  if (!(range > 0 && Number.isFinite(range))) return new Float32Array(values.length);
+  if (range === 0) return new Float32Array(values.length);
   return values.map((value) => (value - least) / range);
 }

@@ -60,10 +60,10 @@ function openTranSalNet({ folder, programs }: DetectorParts): Detector {
     );
   }
   const config = transalnetConfig(found.config, `${found.dir}/config.json`);
+  const weights = networkWeights(found.weights, { checkNumbers: true });
   return transalnetDetector({
     config,
-    program: () =>
-      programs.get('transalnet', () => transalnetGraph(config, networkWeights(found.weights)), EXACT),
+    program: () => programs.get('transalnet', () => transalnetGraph(config, weights), EXACT),
     channelOrder: found.config.channel_order === 'bgr' ? 'bgr' : 'rgb',
   });
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { NotFiniteError } from '../errors.ts';
 import type { SaliencyMap } from './detector.ts';
 import { findRegions, saliencyThreshold } from './regions.ts';
 
@@ -129,3 +130,13 @@ describe('findRegions', () => {
     );
   });
 });
+
+it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+  'finds no regions in a map that holds %d, and says so',
+  (value) => {
+    const map = boxes(8, 8, [2, 2, 3, 3, 1]);
+    map.data[60] = value;
+    expect(() => findRegions(map, exact)).toThrow(NotFiniteError);
+    expect(() => findRegions(map, exact)).toThrow('saliency map: it holds NaN or an infinity');
+  },
+);

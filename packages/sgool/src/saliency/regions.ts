@@ -4,6 +4,7 @@
  * The SGOOL paper crops one or more salient regions and leaves open how they are found. The rule here: connected components of
  * the thresholded map, in descending order of their total saliency, each as a padded square inside the image.
  */
+import { NotFiniteError } from '../errors.ts';
 import type { CropBox } from '../image/crops.ts';
 import { clamp, maximum, minimum, sum } from '../numbers.ts';
 import { REGION_DEFAULTS } from '../request/defaults.ts';
@@ -51,10 +52,18 @@ export function saliencyThreshold({ data }: SaliencyMap, options: ThresholdOptio
   return sorted[Math.min(sorted.length - 1, Math.floor(thresholdValue * sorted.length))];
 }
 
-/** The salient regions of a map, in descending order of saliency; none if the map is flat or not finite. */
+/**
+ * The salient regions of a map, in descending order of saliency; none if the map is flat.
+ *
+ * @throws NotFiniteError where the map holds a number that is not finite
+ */
 export function findRegions(map: SaliencyMap, options: RegionOptions = {}): Region[] {
   const { maxRegions, minMass = 0.1 } = { ...REGION_DEFAULTS, ...options };
-  if (!(maximum(map.data) - minimum(map.data) >= FLAT)) return [];
+  const range = maximum(map.data) - minimum(map.data);
+  if (!Number.isFinite(range)) {
+    throw new NotFiniteError('saliency map: it holds NaN or an infinity; every value must be in [0, 1]');
+  }
+  if (range < FLAT) return [];
   const components = connectedComponents(map, saliencyThreshold(map, options)).sort((a, b) => b.sum - a.sum);
   const total = sum(map.data);
   const regions: Region[] = [];

@@ -1,6 +1,7 @@
 /** @file CLIP's vocabulary in either of its published forms: a tokenizer's folder, or OpenAI's own file. */
 import { compression, files } from '#platform';
 import { UserError } from '../errors.ts';
+import { SIZE_LIMITS } from '../platform/size-limits.ts';
 import { byteSymbolsById, END_OF_WORD, type Vocabulary } from './byte-pairs.ts';
 import type { Cleaning } from './clean.ts';
 import {
@@ -52,7 +53,7 @@ export function parseOpenaiVocabulary(text: string, path: string): Vocabulary {
  * @throws UserError when it cannot be read or is something else
  */
 export async function readOpenaiVocabulary(path: string): Promise<Vocabulary> {
-  const packed = await files.readBytes(path);
+  const packed = await files.readBytes(path, SIZE_LIMITS.vocabulary);
   let text: string;
   try {
     text = new TextDecoder().decode(compression.gunzip(packed, MAX_BYTES));

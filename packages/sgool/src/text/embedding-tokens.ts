@@ -12,6 +12,17 @@ export interface EmbeddingWord {
   readonly isWholeWord: boolean;
 }
 
+const LETTER = '[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}]';
+
+/** Whether a text holds the word of an embedding, without regard to case. */
+export function occursIn(
+  text: string,
+  { word, isWholeWord }: Pick<EmbeddingWord, 'word' | 'isWholeWord'>,
+): boolean {
+  const escaped = word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return new RegExp(isWholeWord ? `(?<!${LETTER})${escaped}(?!${LETTER})` : escaped, 'iu').test(text);
+}
+
 /**
  * The added tokens of embeddings. A word with several vectors stands for as many tokens, `word`, `word_1`, `word_2`, and in diffusers' form
  * each but the first may be written alone.

@@ -1,19 +1,15 @@
 /** @file CLIP's tokenizer from the files of a `tokenizer` folder. */
 import { files, places } from '#platform';
 import { UserError } from '../errors.ts';
+import { parseJsonObject } from '../platform/json.ts';
+import { SIZE_LIMITS } from '../platform/size-limits.ts';
 import type { AddedToken } from './added-tokens.ts';
 import type { Vocabulary } from './byte-pairs.ts';
 import type { Cleaning } from './clean.ts';
 import { type EmbeddingWord, embeddingTokens } from './embedding-tokens.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 import { parseTokenizerJson } from './tokenizer-json.ts';
-import {
-  type JsonObject,
-  parseAddedToken,
-  parseIds,
-  parseJsonObject,
-  tokenFlags,
-} from './tokenizer-values.ts';
+import { type JsonObject, parseAddedToken, parseIds, tokenFlags } from './tokenizer-values.ts';
 
 /** The texts of a tokenizer's files: either `tokenizer`, or `vocab` and `merges`. */
 export interface TokenizerTexts {
@@ -132,7 +128,7 @@ function addedTokens(
     ),
   );
   const path = pathOf('addedTokens');
-  const ids = parseIds(parseJsonObject(texts.addedTokens ?? '{}', path), path);
+  const ids = parseIds(parseJsonObject(texts.addedTokens ?? '{}', `tokenizer: ${path}`, 'any'), path);
   const separate = Object.entries(ids).map(([content, id]) => ({
     content,
     id,
@@ -175,7 +171,7 @@ function parseVocabulary(texts: TokenizerTexts, pathOf: (name: keyof TokenizerTe
   }
   const path = pathOf('vocab');
   return {
-    vocab: parseIds(parseJsonObject(texts.vocab, path), path),
+    vocab: parseIds(parseJsonObject(texts.vocab, `tokenizer: ${path}`, 'any'), path),
     merges: parseMerges(texts.merges, pathOf('merges')),
     added: [],
   };
@@ -195,12 +191,12 @@ export function parseTokenizer(
   { config: overriding = {}, cleaning, embeddings = [] }: LoadTokenizerOptions = {},
 ): Tokenizer {
   const pathOf = (name: keyof TokenizerTexts) => places.join(dir, TOKENIZER_FILES[name]);
-  const stated = parseJsonObject(texts.config ?? '{}', pathOf('config'));
+  const stated = parseJsonObject(texts.config ?? '{}', `tokenizer: ${pathOf('config')}`);
   checkConfig(stated, pathOf('config'));
   const special =
     'added_tokens_decoder' in stated
       ? {}
-      : parseJsonObject(texts.specialTokens ?? '{}', pathOf('specialTokens'));
+      : parseJsonObject(texts.specialTokens ?? '{}', `tokenizer: ${pathOf('specialTokens')}`);
   const config: JsonObject = { ...stated, ...special, ...overriding };
   const { vocab, merges, added: inFile } = parseVocabulary(texts, pathOf);
   const added = settle(vocab, addedTokens(texts, config, inFile, pathOf), config, dir);
@@ -244,7 +240,7 @@ export async function readTokenizerTexts(dir: string): Promise<TokenizerTexts> {
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {
-  return (await files.exists(path)) ? files.readText(path) : undefined;
+  return (await files.exists(path)) ? files.readText(path, SIZE_LIMITS.vocabulary) : undefined;
 }
 
 /**

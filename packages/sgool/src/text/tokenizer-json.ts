@@ -1,8 +1,9 @@
 /** @file `tokenizer.json`: a whole tokenizer in one file, as the library tokenizers writes it. */
 import { UserError } from '../errors.ts';
+import { parseJsonObject } from '../platform/json.ts';
 import type { AddedToken } from './added-tokens.ts';
 import { END_OF_WORD, type Vocabulary } from './byte-pairs.ts';
-import { type JsonObject, parseAddedToken, parseIds, parseJsonObject } from './tokenizer-values.ts';
+import { type JsonObject, parseAddedToken, parseIds } from './tokenizer-values.ts';
 
 /** What such a file holds. */
 export interface TokenizerJson extends Vocabulary {
@@ -80,7 +81,12 @@ function parsePairs(value: unknown, path: string): string[] {
  * @throws UserError when it is something else, or of another kind of tokenizer; the part that differs is named
  */
 export function parseTokenizerJson(text: string, path: string): TokenizerJson {
-  const { model, normalizer, pre_tokenizer, added_tokens = [] } = parseJsonObject(text, path);
+  const {
+    model,
+    normalizer,
+    pre_tokenizer,
+    added_tokens = [],
+  } = parseJsonObject(text, `tokenizer: ${path}`, 'any');
   if (typeof model !== 'object' || model === null) throw new UserError(`tokenizer: ${path} has no model`);
   const stated = model as JsonObject;
   for (const [key, allowed] of Object.entries(MODEL_VALUES)) {

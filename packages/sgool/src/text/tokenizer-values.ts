@@ -1,24 +1,12 @@
 /** @file Values that the files of a tokenizer have in common. */
 import { UserError } from '../errors.ts';
 import type { AddedToken } from './added-tokens.ts';
+import { FIRST_EMBEDDING_ID } from './embedding-tokens.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** @throws UserError when the text is not a JSON object */
-export function parseJsonObject(text: string, path: string): JsonObject {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    value = undefined;
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new UserError(`tokenizer: ${path} must hold a JSON object`);
-  }
-  return value as JsonObject;
-}
-
-const isId = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isId = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < FIRST_EMBEDDING_ID;
 
 /** @throws UserError when a value is not an id */
 export function parseIds(value: unknown, path: string): Record<string, number> {
@@ -28,7 +16,9 @@ export function parseIds(value: unknown, path: string): Record<string, number> {
   const wrong = Object.entries(value).find(([, id]) => !isId(id));
   if (wrong !== undefined) {
     const [symbol, id] = wrong.map((each) => JSON.stringify(each));
-    throw new UserError(`tokenizer: ${path}: ${symbol} has id ${id}; ids must be whole numbers from 0`);
+    throw new UserError(
+      `tokenizer: ${path}: ${symbol} has id ${id}; ids must be whole numbers from 0 to ${FIRST_EMBEDDING_ID - 1}`,
+    );
   }
   return value as Record<string, number>;
 }

@@ -75,12 +75,21 @@ function tokenText(value: unknown): string | undefined {
   return typeof content === 'string' ? content : undefined;
 }
 
-/** Copies of CLIP's config without a limit contain a huge number. */
-function maxLengthOf(config: Readonly<Record<string, unknown>>): number {
-  const length = config.model_max_length;
-  return typeof length === 'number' && length >= 2 && length <= 10_000
-    ? Math.floor(length)
-    : DEFAULT_MAX_LENGTH;
+/** Longest sequence that is meant as one. */
+const LONGEST = 10_000;
+
+/**
+ * Copies of CLIP's config without a limit contain a huge number.
+ *
+ * @throws UserError for anything but a length
+ */
+function maxLengthOf({ model_max_length: length }: Readonly<Record<string, unknown>>): number {
+  if (length === undefined || length === null) return DEFAULT_MAX_LENGTH;
+  if (typeof length === 'number' && length > LONGEST) return DEFAULT_MAX_LENGTH;
+  if (typeof length === 'number' && Number.isInteger(length) && length >= 2) return length;
+  throw new UserError(
+    `tokenizer: model_max_length is not usable, got ${JSON.stringify(length).slice(0, 80)}; it must be a whole number from 2 up`,
+  );
 }
 
 function matchesAt(words: readonly Word[], at: number, wanted: readonly Word[]): boolean {

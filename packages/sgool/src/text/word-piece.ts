@@ -4,6 +4,7 @@
  */
 import { files } from '#platform';
 import { UserError } from '../errors.ts';
+import { SIZE_LIMITS } from '../platform/size-limits.ts';
 
 const [PADDING, UNKNOWN, START, END] = ['[PAD]', '[UNK]', '[CLS]', '[SEP]'] as const;
 /** Tokens that are kept whole wherever a text contains them. */
@@ -119,7 +120,7 @@ function splitBertWords(text: string): string[] {
  * @throws UserError when it cannot be read or is something else
  */
 export async function loadBlipTokenizer(path: string): Promise<WordPieceTokenizer> {
-  const text = await files.readText(path);
+  const text = await files.readText(path, SIZE_LIMITS.vocabulary);
   const lines = text.split('\n').map((line) => line.replace(/\r$/, ''));
   if (lines.at(-1) === '') lines.pop();
   return createWordPieceTokenizer(lines, BLIP_TOKENS);

@@ -1,7 +1,9 @@
 /** @file For tests: the stored files of fixtures/make/formats.py, archives made by hand, and what errors say. */
+import { readFile, writeFile } from 'node:fs/promises';
 import { expect } from 'vitest';
 import { UserError } from '../errors.ts';
 import type { FileBytes } from '../platform/platform.ts';
+import { encodeFloat16 } from './formats/float16.ts';
 
 export const FORMATS = new URL('../../../../fixtures/data/formats/', import.meta.url).pathname;
 /** The same model as a folder. */
@@ -129,4 +131,23 @@ export function tensorPickle({
 } = {}): string {
   const id = `(X\x07\x00\x00\x00storage${storage}X\x01\x00\x00\x000X\x03\x00\x00\x00cpu${length}tQ`;
   return `\x80\x02}X\x01\x00\x00\x00wctorch._utils\n_rebuild_tensor_v2\n(${id}${offset}${shape}${strides}\x89NtRs.`;
+}
+
+/**
+ * Puts one number into a tensor of a safetensors file.
+ *
+ * @param value its float16 or float32 bits are written, as the tensor's dtype says
+ * @returns puts back what was there
+ */
+export async function plant(path: string, tensor: string, value: number): Promise<() => Promise<void>> {
+  const whole = await readFile(path);
+  const length = Number(whole.readBigUInt64LE(0));
+  const header = JSON.parse(whole.toString('utf8', 8, 8 + length));
+  const { dtype, data_offsets } = header[tensor] ?? expect.fail(`${path} has no tensor ${tensor}`);
+  const changed = Buffer.from(whole);
+  const at = 8 + length + data_offsets[0];
+  if (dtype === 'F32') changed.writeFloatLE(value, at);
+  else changed.writeUInt16LE(encodeFloat16(Float32Array.of(value))[0], at);
+  await writeFile(path, changed);
+  return () => writeFile(path, whole);
 }

@@ -18,7 +18,7 @@ import { writeFileAtomic } from 'sgool/node';
 import type { PromptSpec } from '../world/prompts.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { openResults, type Result } from './results.ts';
-import { generateAndScore } from './scoring.ts';
+import { generateAndScore, READING } from './scoring.ts';
 
 export interface ComparisonOptions {
   readonly pipeline: Pipeline;
@@ -58,7 +58,7 @@ export async function runComparison(options: ComparisonOptions): Promise<Compari
   await mkdir(path.join(folder, 'images'), { recursive: true });
   const runs = options.methods.map((method) => {
     const own = overrides(method, iterations);
-    const request = parseRequest({ prompt: prompts[0].text, method, ...own });
+    const request = parseRequest({ prompt: prompts[0].text, method, ...READING, ...own });
     return { method, own, settings: settingsOf(methods[method], pipeline, request), results: [] as Result[] };
   });
   for (const [index, spec] of prompts.entries()) {

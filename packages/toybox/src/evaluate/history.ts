@@ -5,6 +5,7 @@ import { type Judge, judgePrompt } from 'sgool/evaluate';
 import type { PromptSpec } from '../world/prompts.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { ResultKey, ResultStore } from './results.ts';
+import { READING } from './scoring.ts';
 import type { Variant } from './variants.ts';
 
 /** Scores and cost of the image of an iteration. */
@@ -42,7 +43,7 @@ export interface TraceOptions {
 export async function traceOf(options: TraceOptions): Promise<Trace> {
   const { pipeline, judge, model, spec, seed, variant, store, signal } = options;
   const { method, preset, settings } = variant;
-  const request = { prompt: spec.text, method, preset, seed, ...settings };
+  const request = { prompt: spec.text, method, preset, seed, ...READING, ...settings };
   const resolved = settingsOf<MethodSettings>(methods[method], pipeline, parseRequest(request));
   const key = { prompt: spec.text, method, seed, fingerprint: fingerprintOf(model, resolved) };
   const known = store.find(key);

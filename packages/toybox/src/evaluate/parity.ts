@@ -16,6 +16,7 @@ import { describe } from '../world/describe.ts';
 import { sceneFromSeed } from '../world/sample.ts';
 import { sceneGenerator } from '../world/scene-generator.ts';
 import { runProgram, wholeNumber } from './program.ts';
+import { READING } from './scoring.ts';
 
 const CAPTIONS = 100;
 /** What the world's captions do not contain: no word at all, capitals, words outside the vocabulary, too many words. */
@@ -46,7 +47,7 @@ await runProgram('parity', async () => {
   const { width, height } = pipeline.model;
   const shape = [...pipeline.latentShape({ width, height })];
   const noise = new Generator(seed).randn(shape);
-  const denoiser = await pipeline.denoiser({ prompt, guidanceScale, width, height });
+  const denoiser = await pipeline.denoiser({ prompt, ...READING, guidanceScale, width, height });
   const [latent] = await sample(
     ddim(pipeline.noisePath({ width, height }), steps),
     denoiser,

@@ -11,6 +11,9 @@ import {
 import { type Judge, judgePrompt } from 'sgool/evaluate';
 import type { PromptSpec } from '../world/prompts.ts';
 
+/** The prompts of the world are plain text. */
+export const READING = { promptSyntax: 'plain' } as const satisfies Partial<Settings>;
+
 /** Scores and cost of a finished image. */
 export interface Scores {
   /** 100 times the cosine; A guides, B only reports. */
@@ -38,7 +41,7 @@ export interface ScoreOptions {
 /** Runs the method and scores its result. */
 export async function generateAndScore(options: ScoreOptions): Promise<{ image: Image; scores: Scores }> {
   const { pipeline, judge, spec, method, seed, settings, signal, onStep } = options;
-  const request = { prompt: spec.text, method, seed, ...settings };
+  const request = { prompt: spec.text, method, seed, ...READING, ...settings };
   const { best, last } = await generate(request, { pipeline, signal, onStep });
   const verdict = judgePrompt(await judge.detect(best.image.data), spec);
   return {

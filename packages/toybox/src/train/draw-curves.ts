@@ -1,7 +1,8 @@
 /** @file `npm run make:curves -w @sgool/toybox`: draws `training/<stage>.svg` from the published records, `training/<stage>.json`. */
 
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { writeFileAtomic } from 'sgool/node';
 import { TRAINING_FOLDER } from '../paths.ts';
 import type { HistoryEntry } from './checkpoint.ts';
 import { curveSvg } from './curve.ts';
@@ -11,5 +12,5 @@ for (const file of await readdir(TRAINING_FOLDER)) {
   const stage = path.basename(file, '.json');
   const record = JSON.parse(await readFile(path.join(TRAINING_FOLDER, file), 'utf8'));
   const { history } = record as { history: HistoryEntry[] };
-  await writeFile(path.join(TRAINING_FOLDER, `${stage}.svg`), curveSvg(stage, history));
+  await writeFileAtomic(path.join(TRAINING_FOLDER, `${stage}.svg`), curveSvg(stage, history));
 }

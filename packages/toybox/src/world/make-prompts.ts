@@ -1,9 +1,10 @@
 /** @file `npm run make:prompts -w @sgool/toybox`: writes the prompts of the evaluations, with their truth, to `@sgool/toybox-models`. */
 
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { writeFileAtomic } from 'sgool/node';
 import { PROMPTS_FILE } from '../paths.ts';
 import { promptsJson } from './prompt-sets.ts';
 
 await mkdir(path.dirname(PROMPTS_FILE), { recursive: true });
-await writeFile(PROMPTS_FILE, promptsJson());
+await writeFileAtomic(PROMPTS_FILE, promptsJson());

@@ -4,6 +4,7 @@ import { DEFAULT_METHOD, methods } from '../../methods/index.ts';
 import type { Host } from '../host.ts';
 import { generateOptions } from '../options/image-options.ts';
 import { addImageOptions, type ImageCommandKind, readImageCommand } from '../options/read-options.ts';
+import { explainPrompts } from '../run/explain-prompts.ts';
 import { generateImage } from '../run/generation.ts';
 import { isSeries, makeSeries } from '../run/series.ts';
 
@@ -25,6 +26,16 @@ With --count N or --prompts the folder holds one such folder for each run,
 summary.json, and grid.png with all the images. The model is loaded once. stdout
 gets one path (or, with --json, one object) for each run.
 
+--target-image steers towards a picture: in the CLIP loss and score it counts
+beside the text, by the weights (cat.png:0.5, --text-weight). Of several the
+weighted mean is the target. CLIP sees the middle square of each, whatever its
+size; the salient regions of sgool are compared with that whole square, too.
+--clip-prompt gives CLIP another text than the one that the image is made from.
+
+--optimise-from moves a later latent than the starting noise: the steps before
+it run once. 0.3 leaves the first 30 % of the steps, and with them the
+composition, as they are; 15 leaves 15 steps.
+
 Examples:
   sgool generate "a red cat to the left of a blue boat"
   sgool generate "a green star above a house" --method doodl --seed 7 --iterations 20
@@ -32,7 +43,10 @@ Examples:
   sgool generate "a cat in a window" --mask window.png
   sgool generate "a red cat" --seed 7 --count 12 --out cats
   sgool generate --prompts prompts.txt --method sd
-  sgool generate "a purple fish" --method sd --json --quiet`;
+  sgool generate "a (red:1.3) cat" --explain
+  sgool generate "a purple fish" --method sd --json --quiet
+  sgool generate "a cat" --target-image my-cat.jpg --text-weight 0.5
+  sgool generate "a cat on a boat" --clip-prompt "a red cat" --optimise-from 0.3`;
 
 /** Adds arguments, options and the action. */
 export function configure(command: Command, host: Host): void {
@@ -49,7 +63,8 @@ export function configure(command: Command, host: Host): void {
     .addHelpText('after', NOTES)
     .action(async (prompt: string | undefined, flags: Readonly<Record<string, unknown>>) => {
       const read = await readImageCommand(command, prompt, flags, kind, host);
-      if (isSeries(read)) await makeSeries(read, generateImage, host);
+      if (read.values.explain) await explainPrompts(read, host);
+      else if (isSeries(read)) await makeSeries(read, generateImage, host);
       else await generateImage(read, host);
     });
 }

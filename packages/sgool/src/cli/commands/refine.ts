@@ -1,10 +1,11 @@
 /** @file `sgool refine <image> <prompt>`: reads the options and makes the image. */
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { REFINE } from '../../methods/edit/refine-request.ts';
 import type { Host } from '../host.ts';
+import { inputPath } from '../inputs.ts';
 import { refineOptions } from '../options/image-options.ts';
 import { addImageOptions, type ImageCommandKind, readImageCommand } from '../options/read-options.ts';
+import { explainPrompts } from '../run/explain-prompts.ts';
 import { refineImage } from '../run/generation.ts';
 import { isSeries, makeSeries } from '../run/series.ts';
 
@@ -21,8 +22,15 @@ With --mask only the white part of the mask may change: all other pixels of the
 result keep their exact values. The mask must have the shape of the image; grey
 counts as white if it is brighter than the middle, transparent as black.
 
+With --edit sdedit the image is not inverted: it gets as much noise as --strength
+(0.8) of the steps begins with, and is sampled again under the prompt, by any
+sampler and with guidance, as image-to-image pipelines do. It is quick, needs no CLIP, differs from seed to seed, and keeps
+less of the image. With --mask the protected part is put in at every step.
+--iterations optimises the noised latent.
+
 For less change, use fewer --iterations or a lower --strength. --iterations 0
-shows the image as the autoencoder reproduces it.
+shows the image as the autoencoder reproduces it (unless there is --from or
+--edit sdedit).
 
 The output folder holds image.png (the best image so far), input.png (the image
 as scaled for the model), before.png (the image before the optimisation),
@@ -32,7 +40,9 @@ sgool.config.json, Ctrl-C and exit codes work as in sgool generate.
 Examples:
   sgool refine image.png "a blue cat and a green cup" --from "a red cat and a green cup"
   sgool refine photo.jpg "a red boat on a lake" --mask boat.png --iterations 40
-  sgool refine image.png "a house at night" --mask keep.png --invert-mask --strength 0.6 --json`;
+  sgool refine image.png "a house at night" --mask keep.png --invert-mask --strength 0.6 --json
+  sgool refine sketch.png "a red boat on a lake" --edit sdedit --strength 0.7 --count 4
+  sgool refine photo.jpg "a cat" --target-image my-cat.jpg:2`;
 
 /** Adds arguments, options and the action. */
 export function configure(command: Command, host: Host): void {
@@ -41,14 +51,15 @@ export function configure(command: Command, host: Host): void {
     subject: () => ({ method: REFINE, title: REFINE.name }),
   };
   command
-    .argument('<image>', 'image file: PNG, JPEG, WebP ...')
+    .argument('<image>', 'image file: PNG, JPEG, WebP ..., or - for the standard input')
     .argument('[prompt]', 'what the image should show; needed unless --prompts gives prompts');
   addImageOptions(command, kind.options)
     .addHelpText('after', NOTES)
     .action(async (path: string, prompt: string | undefined, flags: Readonly<Record<string, unknown>>) => {
       const read = await readImageCommand(command, prompt, flags, kind, host);
-      const refined = { ...read, image: resolve(host.cwd, path) };
-      if (isSeries(refined)) await makeSeries(refined, refineImage, host);
+      const refined = { ...read, image: inputPath(path, host) };
+      if (read.values.explain) await explainPrompts(read, host);
+      else if (isSeries(refined)) await makeSeries(refined, refineImage, host);
       else await refineImage(refined, host);
     });
 }

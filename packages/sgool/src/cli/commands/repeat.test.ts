@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodePng } from '../../image/png.ts';
 import { readPngText } from '../../image/png-text.ts';
 import { METHOD_NAMES } from '../../methods/index.ts';
+import { FIXTURES } from '../../networks/testing.ts';
 import { discImage, runOnFakes, type Setting } from '../testing.ts';
 
 let cwd: string;
@@ -94,6 +95,58 @@ describe('repeat', () => {
         .update(await bytes('disc.png'))
         .digest('hex'),
     );
+  });
+
+  it('checks LoRAs and embeddings against the hashes of the record, own or foreign', async () => {
+    const styles = join(cwd, 'styles');
+    await mkdir(styles);
+    await copyFile(join(FIXTURES, 'embeddings', 'web.pt'), join(styles, 'oldpaint.pt'));
+    for (const name of ['own', 'named']) {
+      await copyFile(
+        join(FIXTURES, 'formats', 'lora-kohya.safetensors'),
+        join(styles, `${name}.safetensors`),
+      );
+    }
+    const folders = ['--lora-dir', 'styles', '--embeddings-dir', 'styles'];
+    const words = [
+      'generate',
+      'a cat <lora:named:0.5>',
+      '--negative',
+      'oldpaint',
+      '--lora',
+      'styles/own.safetensors:0.7',
+    ];
+    const at = { cwd: process.cwd() };
+    process.chdir(cwd);
+    try {
+      expect((await sgool([...words, ...folders, '--out', 'a'])).stderr).not.toContain('warning');
+      const { parameters = '' } = readPngText(await bytes('a', 'image.png'));
+      expect(parameters).toMatch(/^a cat <lora:named:0\.5> <lora:own:0\.7>\n/);
+      expect(parameters).toMatch(
+        /Lora hashes: "own: [0-9a-f]{12}, named: [0-9a-f]{12}", TI hashes: "?oldpaint: [0-9a-f]{12}/,
+      );
+      const again = await sgool(['repeat', 'a/image.png', '--out', 'b']);
+      expect(again.stderr).toContain('has the same bytes');
+      expect(again.stderr).not.toContain('of the record');
+      await copyFile(join(FIXTURES, 'embeddings', 'web-params.pt'), join(styles, 'oldpaint.pt'));
+      await copyFile(join(FIXTURES, 'formats', 'lora-peft.safetensors'), join(styles, 'own.safetensors'));
+      const { code, stderr } = await sgool(['repeat', 'a/image.png', '--out', 'b']);
+      expect(code).toBe(0);
+      expect(stderr.match(/the (LoRA|embedding) \w+ is not the one of the record/g)).toEqual([
+        'the LoRA own is not the one of the record',
+        'the embedding oldpaint is not the one of the record',
+      ]);
+      await withText({ parameters: parameters.replace(/, SGOOL method.*?(?=, Lora hashes)/, '') });
+      const foreign = await sgool(['repeat', 'x.png', '--out', 'c', ...folders]);
+      expect(foreign.stderr).toMatch(/the LoRA own is not the one of the record/);
+      expect(foreign.stderr).toMatch(/the embedding oldpaint is not the one of the record/);
+      await withText({ parameters });
+      expect((await sgool(['repeat', 'x.png', '--out', 'd'])).stderr).toMatch(
+        /the LoRA named of the record .* is missing/,
+      );
+    } finally {
+      process.chdir(at.cwd);
+    }
   });
 
   it("takes over what AUTOMATIC1111's text says, and names what it cannot", async () => {

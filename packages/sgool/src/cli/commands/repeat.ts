@@ -1,13 +1,14 @@
 /** @file `sgool repeat <file>`: makes an image again from what it says of itself. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../errors.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
+import { inputHash, inputPath, STDIN } from '../inputs.ts';
 import { generateOptions, refineOptions, type Values } from '../options/image-options.ts';
 import type { ImageCommand } from '../options/read-options.ts';
+import { parseTargetFile, targetFileText } from '../options/target-images.ts';
 import { fileHash } from '../run/file-hashes.ts';
 import { generateImage, type MadeImage, refineImage } from '../run/generation.ts';
 import { ITERATIONS_FOLDER } from '../run/output-folder.ts';
@@ -19,6 +20,9 @@ interface RepeatFlags {
   readonly model?: string;
   readonly image?: string;
   readonly mask?: string;
+  readonly targetImage?: readonly string[];
+  readonly loraDir?: string;
+  readonly embeddingsDir?: string;
   readonly out?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -28,11 +32,14 @@ const NOTES = `
 The file is an image of sgool generate or sgool refine, or the run.json beside
 it. The whole run is repeated with every setting of the record; the same version
 on the same machine makes the same bytes, and the last line says whether it did.
-The images that refine and --mask were given must still be there.
+The images that refine, --mask and --target-image were given must still be there.
 
 From an image of AUTOMATIC1111's web UI, or of a tool that writes as it does, the
 text "parameters" is taken: prompts, steps, sampler, guidance, seed, size. --model
-says where its model is. What cannot be repeated is named.
+says where its model is, --lora-dir and --embeddings-dir where its LoRAs and
+embeddings are. What cannot be repeated is named.
+
+A model, LoRA or embedding whose hash is not that of the record is named.
 
 Examples:
   sgool repeat image.png
@@ -45,6 +52,16 @@ export function configure(command: Command, host: Host): void {
     .option('--model <name>', 'the model, if it is elsewhere now or another tool named it')
     .option('--image <file>', 'the image that it began with, if it is elsewhere now')
     .option('--mask <file>', 'the mask, if it is elsewhere now')
+    .option(
+      '--target-image <file>',
+      'a target image, if they are elsewhere now: all of them, in their order',
+      (file: string, before: readonly string[] = []) => [...before, file],
+    )
+    .option('--lora-dir <folder>', 'folder with the LoRAs that the prompt names, if it is elsewhere now')
+    .option(
+      '--embeddings-dir <folder>',
+      'folder with the embeddings that prompts name, if it is elsewhere now',
+    )
     .option('--out <folder>', 'folder for the results (default: sgool-output/<date>-<prompt>-<seed>)')
     .option('--json', 'print one JSON object on stdout instead of the path')
     .option('-q, --quiet', 'show no progress')
@@ -55,7 +72,7 @@ export function configure(command: Command, host: Host): void {
 async function repeat(file: string, flags: RepeatFlags, command: Command, host: Host): Promise<void> {
   const path = resolve(host.cwd, file);
   const recorded = await readRecordedRun(path);
-  const { json = false, quiet = false, out } = flags;
+  const { json = false, quiet = false, out, loraDir, embeddingsDir } = flags;
   const { inputHashes } = recorded;
   const image = await inputFile('image', recorded.image, flags.image, inputHashes.image, path, host);
   const maskFile = await inputFile(
@@ -66,11 +83,15 @@ async function repeat(file: string, flags: RepeatFlags, command: Command, host: 
     path,
     host,
   );
-  const { maskFile: _, ...rest } = recorded.values;
+  const targetImage = await targetFiles(recorded, flags.targetImage, path, host);
+  const { maskFile: _, targetImage: __, ...rest } = recorded.values;
   const values: Values = {
     ...rest,
     ...(maskFile === undefined ? {} : { maskFile }),
+    ...(targetImage.length === 0 ? {} : { targetImage }),
     model: modelOf(recorded, flags.model, path),
+    ...(loraDir === undefined ? {} : { loraDir }),
+    ...(embeddingsDir === undefined ? {} : { embeddingsDir }),
     ...(out === undefined ? {} : { out }),
     // One of the images of all iterations is repeated with the others.
     ...(basename(dirname(path)) === ITERATIONS_FOLDER ? { saveIterations: true } : {}),
@@ -86,6 +107,7 @@ async function repeat(file: string, flags: RepeatFlags, command: Command, host: 
     json,
     quiet,
     warnings: recorded.notes,
+    recordedHashes: recorded.weightHashes,
     notes: isOther
       ? [`it was made by sgool ${recorded.version}, this is ${version}; the bytes may differ`]
       : [],
@@ -93,6 +115,29 @@ async function repeat(file: string, flags: RepeatFlags, command: Command, host: 
   const made =
     image === undefined ? await generateImage(read, host) : await refineImage({ ...read, image }, host);
   if (recorded.version !== undefined && !quiet) await compare(path, recorded, made, host);
+}
+
+/** The target images of the record where they are now, with their weights. @throws UserError as `inputFile` does */
+async function targetFiles(
+  { values: { targetImage: recorded = [] }, inputHashes }: RecordedRun,
+  given: readonly string[] | undefined,
+  path: string,
+  host: Host,
+): Promise<string[]> {
+  if (given !== undefined && given.length !== recorded.length) {
+    throw new UserError(
+      `--target-image: ${path} was made with ${recorded.length} target images, got ${given.length}; give as many, in the same order`,
+      { exitCode: USAGE_ERROR },
+    );
+  }
+  const found: string[] = [];
+  for (const [i, text] of recorded.entries()) {
+    const target = parseTargetFile(text, path);
+    const hash = inputHashes.targetImage?.[i];
+    const place = await inputFile('target-image', target.path, given?.[i], hash, path, host);
+    found.push(targetFileText({ ...target, path: place ?? target.path }));
+  }
+  return found;
 }
 
 /** `refine` runs one method, which is no option of it. */
@@ -121,7 +166,7 @@ function modelOf(
  * @throws UserError where it is nowhere, or is not the same
  */
 async function inputFile(
-  flag: 'image' | 'mask',
+  flag: 'image' | 'mask' | 'target-image',
   recorded: string | undefined,
   given: string | undefined,
   hash: string | undefined,
@@ -132,16 +177,23 @@ async function inputFile(
     if (given === undefined) return undefined;
     throw new UserError(`--${flag}: ${path} was made without one`, { exitCode: USAGE_ERROR });
   }
-  const name = basename(recorded);
+  const name = recorded === STDIN ? 'from the standard input' : basename(recorded);
   const places =
-    given === undefined
-      ? [recorded, join(dirname(path), name), join(dirname(path), '..', name), join(host.cwd, name)]
-      : [given];
-  const found = places.map((place) => resolve(host.cwd, place)).filter((place) => existsSync(place));
-  for (const place of found) if (hash === undefined || (await fileHash(place)) === hash) return place;
+    given !== undefined
+      ? [inputPath(given, host)]
+      : recorded === STDIN
+        ? []
+        : [recorded, join(dirname(path), name), join(dirname(path), '..', name), join(host.cwd, name)].map(
+            (place) => resolve(host.cwd, place),
+          );
+  const who = flag === 'image' ? 'the image' : `--${flag}`;
+  const found = places.filter((place) => place === STDIN || existsSync(place));
+  for (const place of found) {
+    if (hash === undefined || (await inputHash(who, place, host)) === hash) return place;
+  }
   const problem = found.length === 0 ? 'is not found' : `is not the same any more (${found[0]})`;
   throw new UserError(
-    `--${flag}: the ${flag} ${name} that ${path} was made from ${problem}; say where it is`,
+    `--${flag}: the ${flag.replace('-', ' ')} ${name} that ${path} was made from ${problem}; say where it is`,
     {
       exitCode: USAGE_ERROR,
     },
@@ -166,7 +218,7 @@ async function compare(
         : paths.iterations &&
           join(paths.folder, ITERATIONS_FOLDER, `${String(iteration).padStart(4, '0')}.png`);
   if (again === undefined) return;
-  const [old, made] = await Promise.all([readFile(path), readFile(again)]);
-  const verdict = old.equals(made) ? 'has the same bytes as' : 'differs from';
+  const [old, made] = await Promise.all([path, again].map((file) => fileHash(file)));
+  const verdict = old === made ? 'has the same bytes as' : 'differs from';
   host.stderr.write(`sgool: ${shownPath(again, host)} ${verdict} ${shownPath(path, host)}\n`);
 }

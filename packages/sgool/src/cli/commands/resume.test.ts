@@ -1,9 +1,12 @@
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../errors.ts';
+import { createImage } from '../../image/image.ts';
 import { encodePng } from '../../image/png.ts';
+import { markText, ownMark } from '../../platform/process-mark.ts';
+import { thisProcess } from '../run/process-record.ts';
 import { writeStateFile } from '../run/state-file.ts';
 import { discImage, type FakeOptions, runOnFakes } from '../testing.ts';
 
@@ -11,15 +14,18 @@ let cwd: string;
 beforeEach(async () => {
   cwd = await mkdtemp(join(tmpdir(), 'sgool-resume-'));
   await writeFile(join(cwd, 'disc.png'), encodePng(discImage(7)));
+  await writeFile(join(cwd, 'white.png'), encodePng(createImage(32, 32, [255, 255, 255])));
 });
 afterEach(() => rm(cwd, { recursive: true }));
 
-const sgool = (argv: readonly string[], fake?: FakeOptions) => runOnFakes(cwd, argv, { fake });
+const sgool = (argv: readonly string[], fake?: FakeOptions, input = encodePng(discImage(7))) =>
+  runOnFakes(cwd, argv, { fake, input });
 const SCORES = [20, 29, 21, 25, 30, 24];
 const generate = ['generate', 'a red cat', '--seed', '5', '--iterations', '5', '--out', 'out'];
 
-/** Number of a process that has ended. */
-const DEAD = 2 ** 22 + 1;
+/** A process that has ended: its number is beyond those of Linux. */
+const DEAD = { ...thisProcess(), mark: markText({ ...ownMark, pid: 2 ** 22 + 1 }) };
+const ELSEWHERE = { ...thisProcess(), pid: 1, host: 'elsewhere', mark: '00000000-1-1' };
 
 type Content = Record<string, unknown>;
 const record = async (name = 'out/run.json'): Promise<Content> =>
@@ -68,12 +74,12 @@ async function kill(argv: readonly string[], until: number, out = 'out'): Promis
   await rm(join(cwd, 'copy'), { recursive: true });
   for (const name of await readdir(join(cwd, out), { recursive: true })) {
     if (/claim-\d+\.json$/.test(name)) {
-      await edit((claim) => ({ ...claim, pid: DEAD }), join(out, name));
+      await edit(() => DEAD, join(out, name));
     }
     if (!/(^|\/)(run|summary)\.json$/.test(name)) continue;
     const file = join(out, name);
     if ((await record(file)).status !== 'running') continue;
-    await edit((content) => ({ ...content, process: { ...(content.process as Content), pid: DEAD } }), file);
+    await edit((content) => ({ ...content, process: DEAD }), file);
   }
 }
 
@@ -86,19 +92,45 @@ async function whole(argv: readonly string[]) {
 }
 
 describe('resume', () => {
-  it.each<[string, readonly string[]]>([
-    ['generate', generate],
-    ['best-of', [...generate, '--method', 'best-of']],
-    ['clip-guided', ['generate', 'a red cat', '--seed', '5', '--method', 'clip-guided', '--out', 'out']],
+  it.each<[string, readonly number[], readonly string[]]>([
+    ['generate', [0, 2, 4], generate],
+    ['best-of', [3], [...generate, '--method', 'best-of']],
+    ['clip-guided', [0], ['generate', 'a red cat', '--seed', '5', '--method', 'clip-guided', '--out', 'out']],
     [
       'a seed beyond 2^53, all iterations kept',
+      [2],
       [...generate.slice(0, 3), '18446744073709551615', ...generate.slice(4), '--save-iterations'],
     ],
-    ['refine', ['refine', 'disc.png', 'a cat', ...generate.slice(2), '--from', 'a disc']],
-  ])('ends with the same files as if nothing had happened: %s', async (_, argv) => {
+    ['refine', [3], ['refine', 'disc.png', 'a cat', ...generate.slice(2), '--from', 'a disc']],
+    [
+      'target images, a text for CLIP, a later start',
+      [2],
+      [
+        ...generate,
+        '--target-image',
+        'disc.png:0.5',
+        '--target-image',
+        'white.png',
+        ...['--clip-prompt', 'a disc', '--optimise-from', '0.3'],
+      ],
+    ],
+    [
+      'image-to-image',
+      [0, 2],
+      [
+        'refine',
+        'disc.png',
+        'a cat',
+        ...generate.slice(2),
+        '--edit',
+        'sdedit',
+        '--target-image',
+        'white.png',
+      ],
+    ],
+  ])('ends with the same files as if nothing had happened: %s', async (_, moments, argv) => {
     const expected = await whole(argv);
-    const images = Object.keys(JSON.parse(expected['run.json']).iterations).length;
-    for (let until = 0; until < images; until += 2) {
+    for (const until of moments) {
       await kill(argv, until);
       const { code, stderr, stdout } = await sgool(['resume', 'out'], { scores: SCORES });
       expect([code, stderr.match(/going on after iteration \d+/)?.[0]], `killed at ${until}`).toEqual([
@@ -109,6 +141,19 @@ describe('resume', () => {
       expect(await filesIn('out')).toEqual(expected);
       await rm(join(cwd, 'out'), { recursive: true });
     }
+  });
+
+  it('reads the standard input again, which must hold the same', async () => {
+    const argv = ['refine', '-', ...generate.slice(1)];
+    const expected = await whole(argv);
+    await kill(argv, 2);
+    const other = await sgool(['resume', 'out'], { scores: SCORES }, encodePng(discImage(1)));
+    expect([other.code, other.stderr]).toEqual([
+      1,
+      expect.stringMatching(/cannot go on: inputHashes is .* since the run began/),
+    ]);
+    expect((await sgool(['resume', 'out'], { scores: SCORES })).code).toBe(0);
+    expect(await filesIn('out')).toEqual(expected);
   });
 
   it('does so after any number of ends, by Ctrl-C and by kill -9', async () => {
@@ -152,7 +197,7 @@ describe('resume', () => {
     expect((await sgool(['runs', '.'])).stdout).toContain('sgool resume out');
   });
 
-  const ours = { pid: process.pid, host: hostname() };
+  const ours = thisProcess();
   it.each<[string, (content: Content) => unknown, RegExp]>([
     [
       'still runs',
@@ -161,7 +206,7 @@ describe('resume', () => {
     ],
     [
       'runs on another computer',
-      (content) => ({ ...content, process: { pid: 1, host: 'elsewhere' } }),
+      (content) => ({ ...content, process: ELSEWHERE }),
       /runs as process 1 on the computer elsewhere, which cannot be asked from here.*--force\n$/,
     ],
     [
@@ -189,7 +234,7 @@ describe('resume', () => {
       ({ resume: _, ...content }) => content,
       /^sgool: out: says nothing that it could go on from; .*sgool repeat out\/run\.json\n$/,
     ],
-    ['is no record', () => [], /run\.json: its record is not that of a run of sgool\n$/],
+    ['is no record', () => [], /run\.json: must hold a JSON object, got \[\]\n$/],
   ])('is refused where the run %s, in one line, with nothing changed', async (_, change, message) => {
     await kill(generate, 3);
     await edit(change);
@@ -203,7 +248,7 @@ describe('resume', () => {
 
   it('goes on with a run of another computer where it is told to', async () => {
     await kill(generate, 3);
-    await edit((content) => ({ ...content, process: { pid: 1, host: 'elsewhere' } }));
+    await edit((content) => ({ ...content, process: ELSEWHERE }));
     expect((await sgool(['resume', 'out', '--force'], { scores: SCORES })).code).toBe(0);
   });
 
@@ -241,7 +286,7 @@ describe('resume', () => {
     await writeFile(join(cwd, 'out/state/claim-1.json'), JSON.stringify(ours));
     const { code, stderr } = await sgool(['resume', 'out']);
     expect([code, stderr]).toEqual([1, `sgool: ${join(cwd, 'out')}: another process goes on with it\n`]);
-    await writeFile(join(cwd, 'out/state/claim-1.json'), JSON.stringify({ ...ours, pid: DEAD }));
+    await writeFile(join(cwd, 'out/state/claim-1.json'), JSON.stringify(DEAD));
     expect((await sgool(['resume', 'out'], { scores: SCORES })).code).toBe(0);
   });
 
@@ -268,29 +313,28 @@ describe('resume of a series', () => {
     '--seed',
     '5',
     '--count',
-    '3',
-    '--iterations',
     '2',
+    '--iterations',
+    '1',
     '--out',
     'out',
   ];
 
-  it.each<[string, readonly string[]]>([
-    ['seeds', series],
-    ['prompts', ['generate', '--prompts', 'prompts.txt', ...series.slice(2)]],
-    ['refine', ['refine', 'disc.png', ...series.slice(1)]],
-  ])('keeps what is finished, goes on with what was begun, makes the rest: %s', async (_, argv) => {
+  // In the first image, between two runs, in the last image of two.
+  it.each<[string, readonly number[], readonly string[]]>([
+    ['seeds', [0, 3], series],
+    ['prompts', [5], ['generate', '--prompts', 'prompts.txt', ...series.slice(2)]],
+    ['refine', [2], ['refine', 'disc.png', ...series.slice(1)]],
+  ])('keeps what is finished, goes on with what was begun, makes the rest: %s', async (_, moments, argv) => {
     await writeFile(join(cwd, 'prompts.txt'), 'a red cat\na blue boat\n');
     const expected = await whole(argv);
-    // In the first image, between two runs, in the last one.
-    for (const until of [0, 4]) {
+    for (const until of moments) {
       await kill(argv, until);
       await rm(join(cwd, 'prompts.txt'), { force: true });
       const { code, stdout } = await sgool(['resume', 'out', '--quiet'], { scores: SCORES });
       expect(code, `killed at ${until}`).toBe(0);
-      const left = Math.ceil(
-        (Object.keys(expected).filter((name) => name.endsWith('/image.png')).length * 3 - until) / 3,
-      );
+      const all = Object.keys(expected).filter((name) => name.endsWith('/image.png')).length;
+      const left = Math.ceil((2 * all - until) / 2);
       expect(stdout.trim().split('\n')).toHaveLength(left);
       expect(await filesIn('out')).toEqual(expected);
       await rm(join(cwd, 'out'), { recursive: true });
@@ -302,7 +346,7 @@ describe('resume of a series', () => {
     const expected = await whole(series);
     let images = 0;
     const full = () => {
-      if (images++ === 4) throw new UserError('no space left on the disk');
+      if (images++ === 3) throw new UserError('no space left on the disk');
     };
     expect((await sgool(series, { before: full, scores: SCORES })).code).toBe(1);
     expect((await record('out/summary.json')).status).toBe('failed');
@@ -311,7 +355,7 @@ describe('resume of a series', () => {
   });
 
   it('is one line of sgool runs, and its folder has the others', async () => {
-    await kill(series, 4);
+    await kill(series, 3);
     const { runs } = JSON.parse((await sgool(['runs', '.', '--json'])).stdout);
     expect(runs).toMatchObject([
       {
@@ -319,7 +363,7 @@ describe('resume of a series', () => {
         status: 'dead',
         prompt: 'a red cat',
         finished: 1,
-        total: 3,
+        total: 2,
         resume: 'sgool resume out',
       },
     ]);
@@ -330,12 +374,13 @@ describe('resume of a series', () => {
 
 describe('runs', () => {
   it('tells those that run, are finished, were stopped, failed and died', async () => {
+    await sgool(generate);
     for (const name of ['running', 'done', 'stopped', 'failed', 'dead', 'unknown']) {
-      await sgool([...generate.slice(0, -1), `all/${name}`]);
+      await cp(join(cwd, 'out'), join(cwd, `all/${name}`), { recursive: true });
       const process = {
-        running: { pid: globalThis.process.pid, host: hostname() },
-        dead: { pid: DEAD, host: hostname() },
-        unknown: { pid: 1, host: 'elsewhere' },
+        running: thisProcess(),
+        dead: DEAD,
+        unknown: ELSEWHERE,
       }[name];
       const status = process ? 'running' : name;
       await edit(
@@ -366,12 +411,13 @@ describe('runs', () => {
   });
 
   it('lists the newest first', async () => {
+    await sgool(generate);
     for (const [name, day] of [
       ['old', 1],
       ['new', 3],
       ['middle', 2],
     ] as const) {
-      await sgool([...generate.slice(0, -1), `all/${name}`]);
+      await cp(join(cwd, 'out'), join(cwd, `all/${name}`), { recursive: true });
       await edit((content) => ({ ...content, started: `2026-11-0${day}T00:00:00Z` }), `all/${name}/run.json`);
     }
     const { runs } = JSON.parse((await sgool(['runs', 'all', '--json'])).stdout);
@@ -384,7 +430,7 @@ describe('runs', () => {
 
   it('names a record that cannot be read, and lists the others', async () => {
     await sgool([...generate.slice(0, -1), 'all/good']);
-    await sgool([...generate.slice(0, -1), 'all/bad']);
+    await cp(join(cwd, 'all/good'), join(cwd, 'all/bad'), { recursive: true });
     await writeFile(join(cwd, 'all/bad/run.json'), '{"status": 7}');
     const { code, stdout, stderr } = await sgool(['runs', 'all', '--json']);
     expect([code, JSON.parse(stdout).runs.length]).toEqual([0, 1]);

@@ -1,23 +1,26 @@
 /** @file `sgool saliency <image>`: the saliency map of an image, and its salient regions. */
 import { existsSync } from 'node:fs';
-import { basename, extname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../errors.ts';
-import { readImage } from '../../image/read-image.ts';
 import { REGION_DEFAULTS } from '../../request/defaults.ts';
 import { defaultDetector, type SaliencyName, type SaliencyNetworks } from '../../request/detectors.ts';
 import { type DetectionSettings, detectionSettings, pickSettings } from '../../request/settings.ts';
 import { findRegions } from '../../saliency/regions.ts';
+import type { PromptSyntax } from '../../text/prompt/prompt.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
+import { inputFiles, inputImage, inputPath, inputStem } from '../inputs.ts';
 import { loadOptionsOf, sharedOptions, sharedValues } from '../options/model-options.ts';
 import { type OptionValues, schemaOption, toCommander, typedValues, withDefault } from '../options/option.ts';
+import { criticsText, promptSyntaxOption } from '../options/prompt.ts';
 import { saliencyImage } from '../run/images.ts';
 import { imageTarget, writeImage } from '../run/write-output.ts';
 import { shownPath } from '../terminal/format.ts';
 
 interface SaliencyFlags extends OptionValues {
   readonly prompt?: string;
+  readonly promptSyntax: PromptSyntax;
   readonly mask?: string;
   readonly out?: string;
   readonly json?: boolean;
@@ -48,10 +51,11 @@ const REGION_OPTIONS = Object.entries(regionSchemas).map(([key, schema]) =>
 const OPTIONS = [DETECTOR_OPTION, ...REGION_OPTIONS];
 
 export function configure(command: Command, host: Host): void {
-  command.argument('<image>', 'image file: PNG, JPEG, WebP ...');
+  command.argument('<image>', 'image file: PNG, JPEG, WebP ..., or - for the standard input');
   for (const option of toCommander(DETECTOR_OPTION)) command.addOption(option);
   command
     .option('--prompt <text>', 'prompt for Grad-CAM')
+    .addOption(promptSyntaxOption())
     .option('--mask <file>', 'image whose brightness is the saliency map (detector mask)');
   for (const option of [...sharedOptions(SHARED), ...REGION_OPTIONS.flatMap(toCommander)]) {
     command.addOption(option);
@@ -66,8 +70,10 @@ export function configure(command: Command, host: Host): void {
     .action((image: string, flags: SaliencyFlags) => saliency(image, flags, host));
 }
 
-async function saliency(path: string, flags: SaliencyFlags, host: Host): Promise<void> {
-  const { prompt, mask, out, json = false } = flags;
+async function saliency(given: string, flags: SaliencyFlags, host: Host): Promise<void> {
+  const { prompt, promptSyntax, out, json = false } = flags;
+  const path = inputPath(given, host);
+  const mask = flags.mask === undefined ? undefined : inputPath(flags.mask, host);
   const typed: Partial<DetectionSettings> = pickSettings(detectionSettings, typedValues(flags, OPTIONS));
   const wanted = typed.saliency;
   const isGradCam = wanted?.startsWith('grad-cam') ?? false;
@@ -81,30 +87,30 @@ async function saliency(path: string, flags: SaliencyFlags, host: Host): Promise
       exitCode: USAGE_ERROR,
     });
   }
-  const inputs = [path, ...(mask === undefined ? [] : [mask])].map((one) => resolve(host.cwd, one));
   const target = await imageTarget(
     out === undefined ? freePath(path, host.cwd) : resolve(host.cwd, out),
     '--out',
-    inputs,
+    inputFiles([path, mask]),
   );
-  const image = await readImage(resolve(host.cwd, path));
-  const maskImage = mask === undefined ? undefined : await readImage(resolve(host.cwd, mask));
+  const image = await inputImage('the image', path, host);
+  const maskImage = mask === undefined ? undefined : await inputImage('--mask', mask, host);
   const started = performance.now();
   const engine = await host.loadEngine();
   const values = sharedValues(flags, SHARED, host);
   const pipeline = await engine.openPipeline(values.model, loadOptionsOf(values));
   for (const line of pipeline.model.notes ?? []) host.stderr.write(`sgool: ${line}\n`);
   try {
+    const text = prompt === undefined ? undefined : criticsText('mapped', prompt, promptSyntax, host);
     const name = wanted ?? detectorFor(pipeline.model.has, mask, prompt);
     const detector = await pipeline.detector(name, {
-      ...(prompt === undefined ? {} : { prompt }),
+      ...(text === undefined ? {} : { prompt: text }),
       ...(maskImage === undefined ? {} : { mask: maskImage }),
     });
     const map = await detector.map(image);
     const regions = findRegions(map, typed);
     await writeImage(target, saliencyImage(image, map, regions), host.stdout);
     const result = {
-      image: resolve(host.cwd, path),
+      image: path,
       detector: name,
       width: image.width,
       height: image.height,
@@ -114,7 +120,8 @@ async function saliency(path: string, flags: SaliencyFlags, host: Host): Promise
     };
     // The image itself is on stdout then.
     if (target.isStdout) return;
-    host.stdout.write(json ? `${JSON.stringify(result)}\n` : `${shownPath(target.path, host)}\n`);
+    if (json) host.stdout.write(`${JSON.stringify(result)}\n`);
+    else host.stdout.data(`${shownPath(target.path, host)}\n`);
   } finally {
     await pipeline.dispose();
   }
@@ -133,7 +140,7 @@ function detectorFor(
 
 /** `<image>-saliency.png` in the current folder, or the next number that is free. */
 function freePath(image: string, cwd: string): string {
-  const stem = basename(image, extname(image));
+  const stem = inputStem(image);
   for (let number = 1; ; number++) {
     const path = join(cwd, `${stem}-saliency${number === 1 ? '' : `-${number}`}.png`);
     if (!existsSync(path)) return path;

@@ -145,7 +145,7 @@ describe('sgool score of several', () => {
     const engine = fakeEngine();
     const openPipeline: typeof engine.openPipeline = async (...args) => ({
       ...(await engine.openPipeline(...args)),
-      score: async ({ width }, prompt) => ({ A: width + prompt.length }),
+      score: async ({ width }, target) => ({ A: width + String(target).length }),
     });
     const host = fakeHost(dir, { engine: { ...engine, openPipeline }, input });
     return { code: await runCli(['score', ...argv], host), ...host.written };

@@ -1,18 +1,18 @@
 /** @file `sgool score <image...> <prompt>`: CLIP scores, and scores of preference models; a table where there are several. */
-import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { files } from '#platform';
 import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
-import { readImage } from '../../image/read-image.ts';
 import type { ClipScores } from '../../pipeline/pipeline.ts';
 import { SCORER_NAMES, SCORERS, type ScorerName } from '../../preference/scorer-names.ts';
-import { hasSyntax, parsePrompt } from '../../text/prompt/prompt.ts';
+import type { PromptSyntax } from '../../text/prompt/prompt.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
+import { inputFiles, inputImage, inputPath, STDIN } from '../inputs.ts';
 import { loadOptionsOf, type SharedValues, sharedOptions, sharedValues } from '../options/model-options.ts';
 import type { OptionValues } from '../options/option.ts';
-import { checkPrompt, tooLong } from '../options/prompt.ts';
+import { checkPrompt, criticsText, promptSyntaxOption, tooLong } from '../options/prompt.ts';
 import { didYouMean } from '../options/suggest.ts';
 import { readPrompts } from '../run/series.ts';
 import { type OutputTarget, outputTarget, writeOutput } from '../run/write-output.ts';
@@ -21,6 +21,7 @@ import { formatTable, oneLine, shownPath } from '../terminal/format.ts';
 interface ScoreFlags extends OptionValues {
   readonly scorer?: readonly Wanted[];
   readonly prompts?: string;
+  readonly promptSyntax: PromptSyntax;
   readonly format?: string;
   readonly sort?: string;
   readonly out?: string;
@@ -62,7 +63,7 @@ export function configure(command: Command, host: Host): void {
     .usage('[options] <image...> <prompt>')
     .argument(
       '<image...>',
-      'image files (PNG, JPEG, WebP, BMP, PPM ...) and folders of them, then the prompt',
+      'image files (PNG, JPEG, WebP, BMP, PPM ...), folders of them, or - for the standard input, then the prompt',
     );
   for (const option of sharedOptions(SHARED)) command.addOption(option);
   command
@@ -75,6 +76,7 @@ export function configure(command: Command, host: Host): void {
       '--prompts <file>',
       'file of prompts, one per line, or - for the standard input; all words are images then',
     )
+    .addOption(promptSyntaxOption())
     .option('--format <name>', `${FORMATS.join(', ')} (default: table, or what the name of --out says)`)
     .option(
       '--sort <column>',
@@ -104,42 +106,33 @@ function parseScorers(text: string): Wanted[] {
   });
 }
 
-/** The text of a prompt without weights and tags, as `generate` gives it to its critics. */
-function scoredText(prompt: string, { stderr }: Host): string {
-  const parsed = parsePrompt(prompt, 'a1111', 1);
-  if (!hasSyntax(parsed) && parsed.networks.length === 0) return prompt;
-  stderr.write(`sgool: scored is the text without weights and tags: ${parsed.text}\n`);
-  return parsed.text;
-}
-
 /** What is scored. */
 interface Work {
   /** Absolute paths. */
   readonly images: readonly string[];
   readonly prompts: readonly string[];
+  readonly promptSyntax: PromptSyntax;
   readonly wanted: readonly Wanted[];
   readonly values: SharedValues;
 }
 
 async function score(words: readonly string[], flags: ScoreFlags, host: Host): Promise<void> {
-  const { scorer: wanted = [{ name: 'clip' }], format, sort, json = false, out, prompts: promptFile } = flags;
+  const { scorer: wanted = [{ name: 'clip' }], format, sort, json = false, out, promptSyntax } = flags;
+  const promptFile = flags.prompts === undefined ? undefined : inputPath(flags.prompts, host);
   const places = promptFile === undefined ? words.slice(0, -1) : words;
   if (places.length === 0) throw wrong("missing required argument 'prompt'");
-  const prompts =
-    promptFile === undefined
-      ? words.slice(-1)
-      : await readPrompts(promptFile === '-' ? promptFile : resolve(host.cwd, promptFile), host);
+  const prompts = promptFile === undefined ? words.slice(-1) : await readPrompts(promptFile, host);
   for (const prompt of prompts) checkPrompt(prompt);
   const { images, hasFolder } = await imagesIn(places, host);
   const isOne = images.length === 1 && prompts.length === 1 && !hasFolder;
   const target =
     out === undefined
       ? undefined
-      : await outputTarget(resolve(host.cwd, out), '--out', [...images, ...inputPath(promptFile, host)]);
+      : await outputTarget(resolve(host.cwd, out), '--out', inputFiles([...images, promptFile]));
   const chosen = formatFor(format, target);
   const columns = columnsOf(wanted);
   checkSort(sort, columns);
-  const work = { images, prompts, wanted, values: sharedValues(flags, SHARED, host) };
+  const work = { images, prompts, promptSyntax, wanted, values: sharedValues(flags, SHARED, host) };
   if (isOne && chosen === undefined && sort === undefined) return scoreOne(work, json, host);
 
   const { rows, failures } = await scoreAll(work, columns, host);
@@ -147,18 +140,17 @@ async function score(words: readonly string[], flags: ScoreFlags, host: Host): P
   const text = json
     ? `${JSON.stringify({ model: work.values.model, results: sorted.map(rowForJson) })}\n`
     : formatRows(sorted, columns, chosen ?? 'table', host);
-  if (target === undefined) host.stdout.write(text);
-  else {
+  if (target === undefined) {
+    if (json || chosen === undefined || chosen === 'table') host.stdout.write(text);
+    else host.stdout.data(text);
+  } else {
     await writeOutput(target, text, host.stdout);
-    if (!target.isStdout) host.stdout.write(`${shownPath(target.path, host)}\n`);
+    if (!target.isStdout) host.stdout.data(`${shownPath(target.path, host)}\n`);
   }
   if (failures > 0) throw new UserError(`${failures} of ${images.length} images could not be scored`);
 }
 
 const wrong = (message: string) => new UserError(message, { exitCode: USAGE_ERROR });
-
-const inputPath = (promptFile: string | undefined, host: Host) =>
-  promptFile === undefined || promptFile === '-' ? [] : [resolve(host.cwd, promptFile)];
 
 /** One image and one prompt: a line for each score. */
 async function scoreOne(work: Work, json: boolean, host: Host): Promise<void> {
@@ -204,7 +196,7 @@ async function scoreAll(work: Work, columns: readonly string[], host: Host) {
   let failures = 0;
   for (const path of work.images) {
     try {
-      await readImage(path);
+      await inputImage(IMAGES, path, host);
       readable.push(path);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
@@ -239,10 +231,13 @@ interface Scored {
 /** Every image with every prompt. One scorer after the other, so that one network at a time is in memory. */
 async function scoresOf(
   images: readonly string[],
-  { prompts, wanted, values }: Work,
+  { prompts, promptSyntax, wanted, values }: Work,
   host: Host,
 ): Promise<Scored[]> {
-  const texts = prompts.map((prompt) => ({ prompt, text: scoredText(prompt, host) }));
+  const texts = prompts.map((prompt) => ({
+    prompt,
+    text: criticsText('scored', prompt, promptSyntax, host),
+  }));
   const pairs = images.flatMap((path) =>
     texts.map((each): Scored => ({ path, ...each, scores: {}, truncated: false })),
   );
@@ -253,11 +248,13 @@ async function scoresOf(
   return pairs;
 }
 
+const IMAGES = 'the image';
+
 /** Reads images, and keeps the last one for the next prompt. */
-function imageReader(): (path: string) => Promise<Image> {
+function imageReader(host: Host): (path: string) => Promise<Image> {
   let last: { path: string; image: Image } | undefined;
   return async (path) => {
-    if (last?.path !== path) last = { path, image: await readImage(path) };
+    if (last?.path !== path) last = { path, image: await inputImage(IMAGES, path, host) };
     return last.image;
   };
 }
@@ -268,7 +265,7 @@ async function addClipScores(pairs: readonly Scored[], values: SharedValues, hos
   const pipeline = await engine.openPipeline(model, loadOptionsOf(values));
   for (const line of pipeline.model.notes ?? []) host.stderr.write(`sgool: ${line}\n`);
   const warned = new Set<string>();
-  const read = imageReader();
+  const read = imageReader(host);
   try {
     for (const scored of pairs) {
       const { path, text } = scored;
@@ -301,7 +298,7 @@ async function addPreferenceScores(
     ...(tokenizer === undefined ? {} : { tokenizer }),
   });
   const warned = new Set<string>();
-  const read = imageReader();
+  const read = imageReader(host);
   try {
     for (const scored of pairs) {
       const { path, text } = scored;
@@ -328,14 +325,13 @@ async function imagesIn(places: readonly string[], host: Host) {
   const images: string[] = [];
   let hasFolder = false;
   for (const place of places) {
-    const path = resolve(host.cwd, place);
-    const found = await stat(path).catch(() => undefined);
-    if (!found?.isDirectory()) {
+    const path = inputPath(place, host);
+    if (path === STDIN || !(await files.isFolder(path))) {
       images.push(path);
       continue;
     }
     hasFolder = true;
-    const inside = (await readdir(path)).filter((name) => IMAGE_FILE.test(name)).sort();
+    const inside = ((await files.list(path)) ?? []).filter((name) => IMAGE_FILE.test(name)).sort();
     if (inside.length === 0) throw wrong(`${place}: the folder holds no image`);
     images.push(...inside.map((name) => join(path, name)));
   }

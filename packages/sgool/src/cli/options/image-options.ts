@@ -25,10 +25,13 @@ import {
   PART_OPTIONS,
 } from './model-options.ts';
 import { type CliOption, checkValue, type OptionValues, schemaOption, withDefault } from './option.ts';
+import { parseTargetFile, targetFileText } from './target-images.ts';
 
 /** Values about the output of a run. */
 export interface OutputValues {
   out?: string;
+  /** Show what the prompts are read as, and make nothing. */
+  explain?: boolean;
   saveIterations?: boolean;
   keepState?: boolean;
   metadata?: boolean;
@@ -38,13 +41,15 @@ export interface OutputValues {
   prompts?: string;
   /** Path of the mask image; the request holds the image. */
   maskFile?: string;
+  /** Paths of target images, each perhaps with `:weight` behind it; the request holds the images. */
+  targetImage?: readonly string[];
 }
 
 /** How `refine` uses the image that it begins with. */
 export type RefineValues = Partial<Pick<RefineRequest, keyof typeof refineShape>>;
 
 /** All values of options, without those that are not given. */
-export type Values = Partial<Omit<GenerationRequest, 'prompt' | 'mask'>> &
+export type Values = Partial<Omit<GenerationRequest, 'prompt' | 'mask' | 'targetImages'>> &
   OutputValues &
   ModelValues &
   RefineValues;
@@ -69,12 +74,24 @@ export const VALUE_SCHEMAS = {
     .string()
     .min(1)
     .describe('file of prompts, one per line, or - for the standard input; a run for each, or --count runs'),
+  explain: z.boolean().describe('show what the prompts are read as, as sgool prompt does, and make nothing'),
   saveIterations: z.boolean().describe('keep the image of every iteration, in the folder iterations'),
   keepState: z
     .boolean()
     .describe('keep what sgool resume needs when the run is finished, in the folder state'),
   metadata: z.boolean().describe('write the settings into the PNG files'),
   maskFile: z.string().min(1).describe('image whose brightness is the saliency map; sets --saliency mask'),
+  targetImage: z
+    .preprocess(
+      (value) => (typeof value === 'string' ? [value] : value),
+      z
+        .array(z.string().refine(isTargetFile, 'must be file or file:weight, the weight above 0'))
+        .min(1)
+        .max(64),
+    )
+    .describe(
+      'image that CLIP compares the result with, beside the text: a file, perhaps with its weight as in cat.png:0.5 (default 1); may be given several times',
+    ),
 } satisfies Record<keyof Values, z.ZodType>;
 
 type ValueKey = keyof Values & string;
@@ -87,6 +104,7 @@ const DIFFERENCES: Readonly<Partial<Record<ValueKey, Partial<CliOption>>>> = {
   negativePrompt: { flag: 'negative' },
   sourcePrompt: { flag: 'from' },
   maskFile: { flag: 'mask', argument: 'file' },
+  targetImage: { argument: 'file', isList: true, parse: parseTargetImage },
   renormalise: { negated: true, description: 'let the norm of the noise change' },
 };
 
@@ -102,8 +120,9 @@ function option(key: ValueKey, group: string, more: Partial<CliOption> = {}): Cl
   return schemaOption(key, VALUE_SCHEMAS[key], group, { ...DIFFERENCES[key], ...more });
 }
 
-/** The name of a value in a request: the mask is a path here, an image there. */
-export const requestKey = (key: string) => (key === 'maskFile' ? 'mask' : key);
+/** The name of a value in a request: images are paths here. */
+export const requestKey = (key: string) => REQUEST_KEYS[key] ?? key;
+const REQUEST_KEYS: Readonly<Record<string, string>> = { maskFile: 'mask', targetImage: 'targetImages' };
 
 /** Whether a value is a setting or an input of some method. */
 export const isMethodOption = (key: string) => METHODS.some((method) => methodHas(method, key));
@@ -128,6 +147,19 @@ function parseSampler(text: string, who: string): OptionValues {
   if (sigmas === undefined)
     throw new UserError(`${who}: the schedule ${schedule} is not supported; leave it out`);
   return { sampler: name, sigmas: checkValue(sigmas, schedule.toLowerCase(), who) };
+}
+
+/** One file of a list. */
+function parseTargetImage(text: string, who: string): OptionValues {
+  return { targetImage: [targetFileText(parseTargetFile(text, who))] };
+}
+
+function isTargetFile(text: string): boolean {
+  try {
+    return parseTargetFile(text, '').path !== '';
+  } catch {
+    return false;
+  }
 }
 
 /** `512` or `512x384`. */
@@ -185,12 +217,14 @@ function imageOptions(only?: MethodSchema): CliOption[] {
     option('negativePrompt', MAIN),
     option('allowEmpty', MAIN),
     setting('maskFile', MAIN),
+    setting('targetImage', MAIN),
     withDefault(option('preset', MAIN), PRESETS[0]),
     ...COMPUTE_OPTIONS,
     ...PART_OPTIONS,
     option('out', OUTPUT, { argument: 'folder' }),
     option('count', OUTPUT),
     option('prompts', OUTPUT, { argument: 'file' }),
+    option('explain', OUTPUT),
     option('saveIterations', OUTPUT),
     option('keepState', OUTPUT),
     option('metadata', OUTPUT, { negated: true, description: 'write no settings into the PNG files' }),
@@ -218,13 +252,7 @@ const REFINE_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> 
     description: 'image that is white where the image may change and black where it must stay',
   },
   sampler: {
-    description: `sampler: ${INVERTIBLE_SAMPLER}, the only one that is exactly invertible`,
-    parse: (text, who) => {
-      if (text.trim() === INVERTIBLE_SAMPLER) return { sampler: INVERTIBLE_SAMPLER };
-      throw new UserError(
-        `${who}: refine needs ${INVERTIBLE_SAMPLER}, got ${text || 'nothing'}; no other sampler is exactly invertible`,
-      );
-    },
+    description: `sampler: ${INVERTIBLE_SAMPLER}, the only one that is exactly invertible, for the edit edict; for sdedit any: ${SETTINGS.sampler.options.join(', ')}`,
   },
 };
 

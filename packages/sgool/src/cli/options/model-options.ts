@@ -7,7 +7,7 @@ import type { Option } from 'commander';
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
 import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
-import type { PromptLoraOptions } from '../../pipeline/prompt-loras.ts';
+import type { PromptFileOptions } from '../../pipeline/prompt-files.ts';
 import { commonShape } from '../../request/request.ts';
 import {
   DEVICE_NAMES,
@@ -16,6 +16,8 @@ import {
   type PrecisionName,
 } from '../../runtime/compute-names.ts';
 import { DEFAULT_MODEL } from '../../weights/open/locate-model.ts';
+import type { LoraChoice } from '../../weights/open/lora.ts';
+import { loraStrength } from '../../weights/open/lora-strength.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import {
@@ -35,6 +37,7 @@ export interface ModelParts {
   lora?: string;
   loraDir?: string;
   embedding?: string;
+  embeddingsDir?: string;
   modelConfig?: string;
   variant?: string;
   prediction?: 'epsilon' | 'v_prediction';
@@ -62,7 +65,7 @@ const PART_SCHEMAS = {
     .string()
     .min(1)
     .describe(
-      'LoRA, LyCORIS or PEFT files or folders with optional weights, separated by commas: style.safetensors:0.8,adapter/',
+      'LoRA, LyCORIS or PEFT files or folders with optional weights, separated by commas: style.safetensors:0.8,adapter/; text encoder and UNet apart: file:0.8:0.5; by block: file:0.8:lbw=OUTD, or 17 or 26 numbers',
     ),
   loraDir: z
     .string()
@@ -72,7 +75,13 @@ const PART_SCHEMAS = {
     .string()
     .min(1)
     .describe(
-      'textual inversion files, each with the word that the prompt names it by if it is not its own, separated by commas: cat-toy.bin,style.pt=oldpaint',
+      'textual inversion files or folders of diffusers, each with the word that the prompt names it by if it is not its own, separated by commas: cat-toy.bin,style.pt=oldpaint',
+    ),
+  embeddingsDir: z
+    .string()
+    .min(1)
+    .describe(
+      'folder with textual inversion files: a word of a prompt that is the name of one stands for it',
     ),
   modelConfig: z
     .string()
@@ -110,6 +119,7 @@ const DIFFERENCES: Readonly<Partial<Record<keyof ModelValues, Partial<CliOption>
   lora: { argument: 'files', isList: true },
   loraDir: { argument: 'folder' },
   embedding: { argument: 'files', isList: true },
+  embeddingsDir: { argument: 'folder' },
   modelConfig: { argument: 'folder' },
   ema: { negated: true, description: 'do not use the moving average of the weights, if a file has both' },
 };
@@ -138,17 +148,35 @@ export const PART_OPTIONS: readonly CliOption[] = PART_KEYS.map((key) =>
   modelOption(key, 'Parts of the model:'),
 );
 
-/** `file` or `file:weight`, several with commas. */
-function parseLoras(text: string) {
-  return text.split(',').map((item) => {
-    const [, path, weight] = /^\s*(.*?)(?::([-+]?(?:\d+\.?\d*|\.\d+)))?\s*$/.exec(item) ?? [];
+/** A number, and perhaps what else is said of the LoRA behind it. */
+const NUMBER = /^\s*[-+]?(?:\d+\.?\d*|\.\d+)\s*(?=:|$)/;
+
+/** The items of a list of LoRAs: the commas between weights of blocks divide nothing. */
+function loraItems(text: string): string[] {
+  const items: string[] = [];
+  for (const part of text.split(',')) {
+    const last = items.at(-1);
+    if (last !== undefined && NUMBER.test(part) && /:(lbw|w)=[^:]*$/.test(last)) {
+      items[items.length - 1] = `${last},${part}`;
+    } else items.push(part);
+  }
+  return items;
+}
+
+/** `file`, `file:0.8`, or `file:0.8:0.5:lbw=IND`, several with commas. */
+function parseLoras(text: string): LoraChoice[] {
+  return loraItems(text).map((item) => {
+    // A drive's colon on Windows has neither a number nor a name= behind it.
+    const [, path, rest = ''] =
+      /^\s*(.*?)((?::\s*(?:[-+]?(?:\d+\.?\d*|\.\d+)|[A-Za-z]\w*=[^:]*))*)\s*$/.exec(item) ?? [];
     if (!path) {
       throw new UserError(
         `--lora: not usable, got ${text}; give file or file:weight, several separated by commas`,
         { exitCode: USAGE_ERROR },
       );
     }
-    return weight === undefined ? { path } : { path, weight: Number(weight) };
+    const values = rest === '' ? [] : rest.slice(1).split(':');
+    return { path, ...loraStrength(values, `--lora: ${item.trim()}`) };
   });
 }
 
@@ -181,7 +209,7 @@ export function withoutParts<T extends ModelParts>(values: T): Omit<T, keyof Mod
 }
 
 /** The options for `loadPipeline`. @throws UserError where the list of LoRAs cannot be read */
-export function loadOptionsOf(values: ModelValues): LoadOptions & PromptLoraOptions {
+export function loadOptionsOf(values: ModelValues): LoadOptions & PromptFileOptions {
   const { device = DEVICE_NAMES[0], precision = PRECISION_NAMES[0] } = values;
   const { lora, embedding, modelConfig, prediction, ...same } = partsOf(values);
   return {

@@ -19,7 +19,7 @@ export interface CliOption {
   readonly hidden?: boolean;
   /** A switch that is on by default is shown as `--no-x`. */
   readonly negated?: boolean;
-  /** May be given several times: the texts are joined by commas. */
+  /** May be given several times: lists are joined, texts with commas. */
   readonly isList?: boolean;
   readonly description: string;
   /** Heading of its group in the help. */
@@ -108,9 +108,10 @@ export function toCommander(option: CliOption): Option[] {
   }
   const parse = (who: string) => (text: string, before?: OptionValues) => {
     const [key] = option.keys;
-    const all = isList && before?.[key] !== undefined ? `${before[key]},${text}` : text;
+    const known = isList ? before?.[key] : undefined;
     try {
-      return option.parse(all, who);
+      if (Array.isArray(known)) return { [key]: [...known, ...(option.parse(text, who)[key] as unknown[])] };
+      return option.parse(known === undefined ? text : `${known},${text}`, who);
     } catch (error) {
       if (error instanceof UserError) throw new UserError(error.message, { exitCode: USAGE_ERROR });
       throw error;
@@ -205,6 +206,7 @@ function expectation({
   if (choices) return `choose one of ${choices.join(', ')}`;
   if (type === 'boolean') return 'give true or false';
   if (type === 'string') return 'give a text';
+  if (type === 'array') return 'give a list of texts';
   const least = exclusiveMinimum === undefined ? `from ${minimum}` : `above ${exclusiveMinimum}`;
   const isOpen = maximum === undefined || maximum >= Number.MAX_SAFE_INTEGER;
   const most =

@@ -38,6 +38,10 @@ const SAME: Readonly<Record<string, readonly string[]>> = {
   'clip-guidance-scale': ['clip-guidance', 'clip-scale'],
   cutouts: ['num-cutouts', 'cutn', 'num-cuts'],
   'cut-power': ['cut-pow'],
+  'target-image': ['target', 'reference-image', 'ref-image', 'reference', 'image-prompt', 'clip-viz-paths'],
+  edit: ['img2img', 'image-to-image', 'sdedit', 'edit-mode', 'edit-method'],
+  'optimise-from': ['optimize-from', 'opt-t', 'optimise-at', 'optimize-at', 'start-step'],
+  'clip-prompt': ['clip-text', 'guidance-prompt'],
   'mixing-weight': ['mix-weight', 'init-mix-weight', 'edict-p'],
   lambda: ['saliency-weight'],
   saliency: ['detector', 'saliency-model'],
@@ -60,6 +64,10 @@ const INSTEAD: Readonly<Record<string, string>> = {
   ...each(
     ['init-img', 'init-image', 'input-image', 'input', 'img', 'image', 'i'],
     'to begin with an image: sgool refine <image> "<prompt>"',
+  ),
+  ...each(
+    ['edit', 'img2img', 'image-to-image', 'sdedit'],
+    'image-to-image is: sgool refine <image> "<prompt>" --edit sdedit',
   ),
   ...each(
     [

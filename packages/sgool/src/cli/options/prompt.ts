@@ -1,8 +1,18 @@
 /** @file Messages about a prompt that is empty or too long. */
+import { Option } from 'commander';
 import { UserError } from '../../errors.ts';
 import type { PromptFit } from '../../models/backbone.ts';
 import { isLoraTag } from '../../pipeline/prompt-loras.ts';
+import {
+  DEFAULT_SYNTAX,
+  hasSyntax as isMarkedUp,
+  PROMPT_SYNTAXES,
+  type PromptSyntax,
+  parsePrompt,
+} from '../../text/prompt/prompt.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
+import type { Host } from '../host.ts';
+import { oneLine } from '../terminal/format.ts';
 
 /**
  * @param instead what else the command offers
@@ -15,6 +25,25 @@ export function checkPrompt(prompt: string, instead = ''): void {
   });
 }
 
+/** `--prompt-syntax`, for commands whose prompts only critics read. */
+export const promptSyntaxOption = (): Option =>
+  new Option('--prompt-syntax <name>', 'how the prompt is read')
+    .choices([...PROMPT_SYNTAXES])
+    .default(DEFAULT_SYNTAX);
+
+/** The text of a prompt without weights and tags, as `generate` gives it to its critics; one line says where that is another text. */
+export function criticsText(
+  what: string,
+  prompt: string,
+  syntax: PromptSyntax,
+  { stderr }: Pick<Host, 'stderr'>,
+): string {
+  const parsed = parsePrompt(prompt, syntax, 1);
+  if (!isMarkedUp(parsed) && parsed.networks.length === 0) return prompt;
+  stderr.write(`sgool: ${what} is the text without weights and tags: ${oneLine(parsed.text)}\n`);
+  return parsed.text;
+}
+
 /**
  * What is not as its writer may expect, one line each: cut off, long, with weights, not supported.
  *
@@ -23,7 +52,7 @@ export function checkPrompt(prompt: string, instead = ''): void {
 export function promptNotes(
   what: string,
   who: string,
-  { tokens, truncated, lost, chunks = 1, hasSyntax = false, networks = [], notes = [] }: PromptFit,
+  { syntax, tokens, truncated, lost, chunks = 1, hasSyntax = false, networks = [], notes = [] }: PromptFit,
   hasLoras: boolean,
 ): string[] {
   const lines = truncated ? [tooLong(what, who, tokens.length, lost)] : [];
@@ -32,7 +61,8 @@ export function promptNotes(
       `the ${what} has ${tokens.length} tokens: the image is made from all of them, in ${chunks} chunks`,
     );
   }
-  if (hasSyntax) {
+  // Only what is read without being asked for may surprise.
+  if (hasSyntax && syntax === DEFAULT_SYNTAX) {
     lines.push(
       `brackets in the ${what} are weights, as (red:1.3); see them with: sgool prompt; for brackets as text: --prompt-syntax plain`,
     );

@@ -2,14 +2,18 @@
  * @file Where values come from: command line before environment before file; the defaults are the method's. A setting that the
  * method does not have is refused on the command line, and passed over elsewhere.
  */
-import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { type Command, Option } from 'commander';
+import { disk } from '#platform';
 import { UserError } from '../../errors.ts';
 import { METHODS } from '../../methods/index.ts';
+import { parseJsonObject } from '../../platform/json.ts';
+import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { listOf, type MethodSchema, noSuchOption } from '../../request/request.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
+import { inputPath } from '../inputs.ts';
+import type { WeightHashes } from '../run/file-hashes.ts';
 import { quoteArgument } from '../terminal/format.ts';
 import {
   generateOptions,
@@ -33,6 +37,7 @@ import {
 import { kebabName, meaningOf } from './other-names.ts';
 import { checkPrompt } from './prompt.ts';
 import { closest, didYouMean } from './suggest.ts';
+import { parseTargetFile, targetFileText } from './target-images.ts';
 
 /** Read from the folder that the command is run in, if it is there. */
 export const CONFIG_FILE = 'sgool.config.json';
@@ -59,6 +64,8 @@ export interface ImageCommand {
   readonly quiet: boolean;
   readonly warnings: readonly string[];
   readonly notes: readonly string[];
+  /** Hashes of the weights that the run should have, for a repeated one. */
+  readonly recordedHashes?: WeightHashes;
 }
 
 /** Adds the options, and those that all such commands have. */
@@ -115,7 +122,7 @@ export async function readImageCommand(
   const kept: Values = Object.fromEntries(Object.entries(values).filter(([key]) => !isForeign(key)));
   return {
     prompt: prompt ?? '',
-    values: withAbsolutePaths(kept, host.cwd),
+    values: withAbsolutePaths(kept, host),
     options,
     typed: typedCommand(command),
     json: flags.json === true,
@@ -136,11 +143,19 @@ function checkGivenPrompt(prompt: string | undefined, { prompts, allowEmpty }: V
   if (allowEmpty !== true) checkPrompt(prompt, ', or add --allow-empty');
 }
 
-function withAbsolutePaths({ maskFile, prompts, ...rest }: Values, cwd: string): Values {
+function absoluteTarget(text: string, host: Host): string {
+  const target = parseTargetFile(text, '--target-image');
+  return targetFileText({ ...target, path: inputPath(target.path, host) });
+}
+
+function withAbsolutePaths({ maskFile, targetImage, prompts, ...rest }: Values, host: Host): Values {
   return {
     ...rest,
-    ...(maskFile === undefined ? {} : { maskFile: resolve(cwd, maskFile) }),
-    ...(prompts === undefined ? {} : { prompts: prompts === '-' ? prompts : resolve(cwd, prompts) }),
+    ...(maskFile === undefined ? {} : { maskFile: inputPath(maskFile, host) }),
+    ...(targetImage === undefined
+      ? {}
+      : { targetImage: targetImage.map((text) => absoluteTarget(text, host)) }),
+    ...(prompts === undefined ? {} : { prompts: inputPath(prompts, host) }),
   };
 }
 
@@ -198,25 +213,12 @@ function environmentValues(env: Host['env'], options: readonly CliOption[]): Env
  * `{ "model": "toybox", "guidanceScale": 5, "out": "images" }`. The name of a flag is a key as well: `guidance`, `size`,
  * `no-metadata`. It may hold keys that another command has.
  *
- * @throws UserError where it is unreadable, no object, or has an unknown key, or two keys say the same
+ * @throws UserError where it is unreadable, no object, or has an unknown key or one twice, or two keys say the same
  */
 async function fileValues(cwd: string): Promise<Values> {
-  let text: string;
-  try {
-    text = await readFile(join(cwd, CONFIG_FILE), 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
-    throw new UserError(`cannot read ${CONFIG_FILE}: ${(error as Error).message}`, { cause: error });
-  }
-  let content: unknown;
-  try {
-    content = JSON.parse(text);
-  } catch (error) {
-    throw new UserError(`${CONFIG_FILE}: not valid JSON: ${(error as Error).message}`, { cause: error });
-  }
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
-    throw new UserError(`${CONFIG_FILE}: must hold a JSON object, got ${text.trim().slice(0, 60)}`);
-  }
+  const text = disk.readText(join(cwd, CONFIG_FILE), SIZE_LIMITS.settings);
+  if (text === undefined) return {};
+  const content = parseJsonObject(text, CONFIG_FILE);
   const given = Object.entries(content)
     .filter(([key]) => key !== '$schema')
     .map(([key, value]) => ({ name: `${CONFIG_FILE}: ${key}`, values: fileValue(key, value) }));

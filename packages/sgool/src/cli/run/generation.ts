@@ -1,9 +1,9 @@
 /** @file One run of a method: request, folder, model, Ctrl-C, and the report at the end. */
-import { basename, extname, join, resolve } from 'node:path';
-import { UserError } from '../../errors.ts';
+import { join, resolve } from 'node:path';
+import { NotFiniteError, UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
-import { readImage } from '../../image/read-image.ts';
 import {
+  changesAtOnce,
   methodRequest,
   parseRefineRequest,
   REFINING_METHOD,
@@ -13,24 +13,28 @@ import { type MethodName, parseRequest } from '../../methods/index.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
 import type { MethodState } from '../../methods/run/iteration.ts';
 import type { Method } from '../../methods/run/method.ts';
+import { criticText } from '../../methods/run/run.ts';
+import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { withPromptLoras } from '../../pipeline/prompt-loras.ts';
+import { withPromptFiles } from '../../pipeline/prompt-files.ts';
 import { readSeed, resolveSeed } from '../../random/seed.ts';
 import { detectionDefaults } from '../../request/defaults.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import { saliencyNote } from '../../request/resolve.ts';
 import type { DetectionSettings } from '../../request/settings.ts';
 import { findRegions } from '../../saliency/regions.ts';
-import { parsePrompt } from '../../text/prompt/prompt.ts';
+import { DEFAULT_SYNTAX } from '../../text/prompt/prompt.ts';
 import type { Host } from '../host.ts';
+import { inputHash, inputImage, inputStem } from '../inputs.ts';
 import { loadOptionsOf, partsOf, withoutParts } from '../options/model-options.ts';
 import { promptNotes } from '../options/prompt.ts';
 import type { ImageCommand } from '../options/read-options.ts';
+import { parseTargetFile, readTargetImages } from '../options/target-images.ts';
 import { formatSeconds, resumeCommand, shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { packageVersion } from '../version.ts';
-import { fileHash, modelHash, namedLoras } from './file-hashes.ts';
+import { hashNotes, modelHash, namedEmbeddings, namedLoras } from './file-hashes.ts';
 import { forecast } from './forecast.ts';
 import { checkFolderName, claimFolder, defaultFolder, FILES, type OutputFolder } from './output-folder.ts';
 import { Recorder } from './recorder.ts';
@@ -88,8 +92,11 @@ interface RunEnd {
  */
 export async function generateImage(command: ImageCommand, host: Host, begun?: BegunRun): Promise<MadeImage> {
   const { maskFile } = command.values;
-  const mask = maskFile === undefined ? {} : { mask: await readImage(maskFile), saliency: 'mask' };
-  return makeImage(command, parseRequest({ ...mask, ...requestValues(command) }), undefined, host, begun);
+  const mask =
+    maskFile === undefined ? {} : { mask: await inputImage('--mask', maskFile, host), saliency: 'mask' };
+  const targets = await targetsOf(command, host);
+  const request = parseRequest({ ...mask, ...targets, ...requestValues(command) });
+  return makeImage(command, request, undefined, host, begun);
 }
 
 /**
@@ -104,10 +111,14 @@ export async function refineImage(
   begun?: BegunRun,
 ): Promise<MadeImage> {
   const { maskFile } = command.values;
-  const image = await readImage(command.image);
+  const image = await inputImage('the image', command.image, host);
   // In a mask that is painted on a transparent layer, what is not painted is black.
-  const mask = maskFile === undefined ? {} : { mask: await readImage(maskFile, { background: '#000000' }) };
-  const source = parseRefineRequest({ ...requestValues(command), ...mask, image });
+  const mask =
+    maskFile === undefined
+      ? {}
+      : { mask: await inputImage('--mask', maskFile, host, { background: '#000000' }) };
+  const targets = await targetsOf(command, host);
+  const source = parseRefineRequest({ ...requestValues(command), ...mask, ...targets, image });
   const given = { path: command.image, source };
   const request = parseRequest({ ...methodRequest(source), method: REFINING_METHOD });
   return makeImage(command, request, given, host, begun);
@@ -143,12 +154,12 @@ async function makeImage(
   const started = begun?.started ?? host.now();
   const { out } = command.values;
   if (out !== undefined) checkFolderName(out);
-  const first = given && (given.source.sourcePrompt === undefined ? 'the image itself' : 'first change');
+  const first = given && (changesAtOnce(given.source) ? 'first change' : 'the image itself');
   const progress = createProgress(host.stderr, { quiet: command.quiet, first });
   for (const warning of command.warnings) progress.warn(warning);
   for (const note of command.notes) progress.note(note);
 
-  const subject = given ? `${basename(given.path, extname(given.path))} ${request.prompt}` : request.prompt;
+  const subject = given ? `${inputStem(given.path)} ${request.prompt}` : request.prompt;
   const wanted = resolve(host.cwd, out ?? defaultFolder(started, subject, request.seed));
   const resume = resumeRecord(command.values, request.seed, begun?.cwd ?? host.cwd);
   const folder = begun?.folder ?? (await claimFolder(wanted, { name: FILES.run, content: await markOf() }));
@@ -205,15 +216,22 @@ function requestValues({ prompt, values }: ImageCommand) {
     out,
     count,
     prompts,
+    explain,
     device,
     precision,
     saveIterations,
     keepState,
     metadata,
     maskFile,
+    targetImage,
     ...request
   } = own;
   return { ...request, prompt, seed: resolveSeed(readSeed(request.seed)) };
+}
+
+/** The target images of a command, as a part of its request. */
+async function targetsOf({ values: { targetImage } }: ImageCommand, host: Host) {
+  return targetImage === undefined ? {} : { targetImages: await readTargetImages(targetImage, host) };
 }
 
 /** Loads the model and runs the method. */
@@ -221,12 +239,14 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   const { command, request, given, dir, resume, begun, live } = plan;
   progress.status(`loading ${request.model}`);
   const engine = await host.loadEngine();
-  const options = await withPromptLoras(loadOptionsOf(command.values), request);
+  const sourcePrompt = given?.source.sourcePrompt;
+  const options = await withPromptFiles(loadOptionsOf(command.values), { ...request, sourcePrompt });
   const pipeline = await engine.openPipeline(request.model, options);
   try {
     const refining = given && engine.refinement(given.source);
     const method: Method = refining ?? engine.methods[request.method];
-    const planned = await taskOf(plan, method, pipeline);
+    const planned = await taskOf(plan, method, pipeline, options, host);
+    for (const line of hashNotes(command.recordedHashes ?? {}, planned)) progress.warn(line);
     const input = refining?.prepare(planned.settings).image;
     const { model, compute } = pipeline;
     const computing = computeNote(pipeline, options.device);
@@ -300,10 +320,11 @@ async function runMethod(parts: RunParts): Promise<RunEnd> {
     const error = failure instanceof Error ? failure.message : String(failure);
     const end = isStopped ? { status: 'stopped' as const } : { status: 'failed' as const, failure, error };
     try {
-      await recordSaliency(parts);
+      // The first failure is the one to report; it may be that of the saliency model.
+      await recordSaliency(parts).catch(() => undefined);
       await recorder.finish(end.status, isStopped ? undefined : error);
     } catch {
-      // The first failure is the one to report; on a full disk this one fails as well.
+      // On a full disk this fails as well.
     }
     return { ...end, recorder, task };
   }
@@ -343,7 +364,7 @@ async function recordSaliency({ recorder, pipeline, task, request, progress }: R
     const { map, regions } = await locate(best.image, detectionOf(task, pipeline), request, pipeline);
     await recorder.writeSaliency(map, regions);
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError) || error instanceof NotFiniteError) throw error;
     progress.warn(`no saliency.png: ${error.message}`);
   }
 }
@@ -351,10 +372,10 @@ async function recordSaliency({ recorder, pipeline, task, request, progress }: R
 async function locate(
   image: Image,
   settings: DetectionSettings,
-  { prompt, promptSyntax, steps, mask }: ParsedRequest,
+  { prompt, clipPrompt, promptSyntax = DEFAULT_SYNTAX, steps = 1, mask }: ParsedRequest,
   pipeline: Pipeline,
 ) {
-  const { text } = parsePrompt(prompt, promptSyntax ?? 'a1111', steps ?? 1);
+  const text = criticText(prompt, { clipPrompt, promptSyntax, steps });
   const options = { prompt: text, ...(mask === undefined ? {} : { mask }) };
   const detector = await pipeline.detector(settings.saliency, options);
   const map = await detector.map(image);
@@ -366,13 +387,20 @@ function detectionOf({ settings }: RunTask, { model }: Pipeline): DetectionSetti
   return { ...detectionDefaults(model), ...settings };
 }
 
-async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<RunTask> {
-  const { command, request, given, started } = plan;
+async function taskOf(
+  plan: Plan,
+  method: Method,
+  pipeline: Pipeline,
+  { loras = [], embeddings = [] }: LoadOptions,
+  host: Host,
+): Promise<RunTask> {
+  const { command, request, given: image, started } = plan;
   const { prompt, negativePrompt, seed, preset, allowEmpty } = request;
-  const { maskFile } = command.values;
-  const { loras = [] } = loadOptionsOf(command.values);
+  const { maskFile, targetImage } = command.values;
+  const { loras: given = [] } = loadOptionsOf(command.values);
+  const texts = [prompt, negativePrompt, plan.given?.source.sourcePrompt ?? ''];
   const { weightsPath } = pipeline.model;
-  const isImageRead = given !== undefined || maskFile !== undefined;
+  const isImageRead = image !== undefined || maskFile !== undefined || targetImage !== undefined;
   const settings = settingsOf(method, pipeline, request);
   return {
     prompt,
@@ -383,11 +411,13 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
     preset,
     ...pipeline.compute,
     ...(allowEmpty ? { allowEmpty } : {}),
-    ...(isImageRead ? { inputHashes: await inputHashes(given?.path, maskFile) } : {}),
+    ...(isImageRead ? { inputHashes: await inputHashes(image?.path, command.values, host) } : {}),
     ...(weightsPath === undefined ? {} : { modelHash: await modelHash(weightsPath) }),
-    ...(loras.length === 0 ? {} : { loras: await namedLoras(loras) }),
+    ...(loras.length === 0 ? {} : { loras: await namedLoras(loras, given.length) }),
+    ...(embeddings.length === 0 ? {} : { embeddings: await namedEmbeddings(embeddings, texts) }),
     ...(maskFile === undefined ? {} : { maskFile }),
-    ...(given === undefined ? {} : { refine: refineTask(given) }),
+    ...(targetImage === undefined ? {} : { targetImage }),
+    ...(image === undefined ? {} : { refine: refineTask(image) }),
     parts: partsOf(command.values),
     settings,
     truncated: pipeline.checkPrompt(prompt, settings).truncated,
@@ -397,10 +427,17 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline): Promise<R
   };
 }
 
-async function inputHashes(image: string | undefined, maskFile: string | undefined) {
+async function inputHashes(
+  image: string | undefined,
+  { maskFile, targetImage }: ImageCommand['values'],
+  host: Host,
+) {
+  const paths = targetImage?.map((text) => parseTargetFile(text, '--target-image').path);
+  const hashes = paths?.map((path) => inputHash('--target-image', path, host));
   return {
-    ...(image === undefined ? {} : { image: await fileHash(image) }),
-    ...(maskFile === undefined ? {} : { maskFile: await fileHash(maskFile) }),
+    ...(image === undefined ? {} : { image: await inputHash('the image', image, host) }),
+    ...(maskFile === undefined ? {} : { maskFile: await inputHash('--mask', maskFile, host) }),
+    ...(hashes === undefined ? {} : { targetImage: await Promise.all(hashes) }),
   };
 }
 
@@ -416,9 +453,10 @@ function computeNote({ compute }: Pipeline, wanted: string | undefined): string 
 }
 
 function refineTask({ path, source }: GivenImage): RefineTask {
-  const { sourcePrompt, strength, fit, invertMask, feather } = source;
+  const { edit, sourcePrompt, strength, fit, invertMask, feather } = source;
   return {
     image: path,
+    edit,
     ...(sourcePrompt === undefined ? {} : { sourcePrompt }),
     strength,
     fit,
@@ -429,14 +467,21 @@ function refineTask({ path, source }: GivenImage): RefineTask {
 
 function warnOfPrompts(task: RunTask, pipeline: Pipeline, progress: Progress) {
   const { prompt, negativePrompt, model, refine, settings, parts } = task;
-  for (const [name, text] of [
-    ['prompt', prompt],
-    ['negative prompt', negativePrompt],
-    ['description of the image', refine?.sourcePrompt ?? ''],
-  ]) {
-    const fit = pipeline.checkPrompt(text, settings);
+  const asItIs = { promptSyntax: 'plain' } as const;
+  for (const [name, text, reading] of [
+    ['prompt', prompt, settings],
+    ['negative prompt', negativePrompt, settings],
+    ['description of the image', refine?.sourcePrompt ?? '', settings],
+    ['text for CLIP', settings.clipPrompt ?? '', asItIs],
+  ] as const) {
+    const fit = pipeline.checkPrompt(text, reading);
     const hasLoras = name === 'prompt' && parts.loraDir !== undefined;
     for (const line of promptNotes(name, model, fit, hasLoras)) progress.warn(line);
+  }
+  if (criticText(prompt, settings) === '') {
+    progress.warn(
+      'the prompt has no words: CLIP, where it guides or scores, compares the image with an empty text',
+    );
   }
 }
 
@@ -470,7 +515,7 @@ function conclude(
   }
   progress.note(summary(task, result));
   const { image = recorder.paths.folder } = recorder.paths;
-  if (!json) host.stdout.write(`${shownPath(image, host)}\n`);
+  if (!json) host.stdout.data(`${shownPath(image, host)}\n`);
   return { result, image: best.image };
 }
 

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { a1111Sampler, samplerOfA1111 } from '../../image/a1111-names.ts';
+import { FIXTURES } from '../../networks/testing.ts';
 import { SETTINGS } from '../../request/settings.ts';
 import { VALUES } from '../../request/testing.ts';
-import { loraHash, modelHash } from './file-hashes.ts';
+import { hashNotes, loraHash, modelHash, namedEmbeddings } from './file-hashes.ts';
 import { imageTexts, type RunTask } from './run-record.ts';
 
 /** AUTOMATIC1111's own regular expressions, modules/infotext_utils.py: `re_param` and `re_imagesize`. */
@@ -35,8 +36,10 @@ const task = {
   modelHash: '6ce0161689',
   loras: [
     { name: 'style', weight: 0.8, hash: '0123456789ab' },
-    { name: 'hands', weight: 1, hash: 'ba9876543210' },
+    { name: 'hands', weight: 1, textEncoderWeight: 0.5, hash: 'ba9876543210' },
+    { name: 'named', weight: 1, hash: '111111111111', isInPrompt: true },
   ],
+  embeddings: [{ name: 'bad_hands', hash: '222222222222' }],
   parts: { vae: 'vae/better.safetensors', lora: 'style.safetensors:0.8,hands.safetensors' },
   settings: { ...VALUES, saliency: 'grad-cam', lambda: 0.5, eta: 0.5 },
   truncated: false,
@@ -56,7 +59,7 @@ describe('the text for other tools', () => {
   it("names method, LoRAs and model, and is read by AUTOMATIC1111's expressions", () => {
     const { parameters = '' } = imageTexts(task, iteration);
     expect(parameters.split('\n').slice(0, 2)).toEqual([
-      'a red cat <lora:style:0.8> <lora:hands:1>',
+      'a red cat <lora:style:0.8> <lora:hands:0.5:1>',
       'Negative prompt: grey',
     ]);
     expect(parsed(parameters)).toMatchObject({
@@ -69,7 +72,8 @@ describe('the text for other tools', () => {
       'SGOOL method': 'sgool',
       'SGOOL iteration': '3',
       'Saliency weight': '0.5',
-      'Lora hashes': 'style: 0123456789ab, hands: ba9876543210',
+      'Lora hashes': 'style: 0123456789ab, hands: ba9876543210, named: 111111111111',
+      'TI hashes': 'bad_hands: 222222222222',
       Version: 'sgool 1.2.3',
     });
   });
@@ -119,5 +123,53 @@ describe('hashes of files', () => {
     await writeFile(join(dir, 'x.ckpt'), 'data');
     expect(await loraHash(join(dir, 'x.ckpt'))).toBe(data.slice(0, 12));
     expect(await modelHash(join(dir, 'x.ckpt'))).toBe(data.slice(0, 10));
+  });
+
+  it('are given to the embeddings that a prompt holds', async () => {
+    const path = join(FIXTURES, 'embeddings', 'web.pt');
+    const hash = sha256(await readFile(path)).slice(0, 12);
+    const choices = [
+      { path, name: 'one' },
+      { path, name: 'two' },
+    ];
+    expect(await namedEmbeddings(choices, ['a cat', 'TWO dogs'])).toEqual([{ name: 'two', hash }]);
+  });
+});
+
+describe('hashes of a record', () => {
+  const now = {
+    modelHash: '6ce0161689',
+    loras: [{ name: 'style', hash: '0123456789ab' }],
+    embeddings: [{ name: 'bad_hands', hash: '222222222222' }],
+  };
+
+  it('are the same in an equal run, also where they have fewer digits', () => {
+    expect(hashNotes(now, now)).toEqual([]);
+    expect(hashNotes({}, now)).toEqual([]);
+    expect(
+      hashNotes({ modelHash: '6CE0161689ff', loras: [{ name: 'Style', hash: '0123456789' }] }, now),
+    ).toEqual([]);
+  });
+
+  it.each([
+    [
+      { modelHash: '6ce0161680' },
+      'the model is not the one of the record: its hash is 6ce0161689, there 6ce0161680',
+    ],
+    [
+      { modelHash: '7460a6fa' },
+      'whether the model is the same is not known: its hash 7460a6fa in the record is of the old kind',
+    ],
+    [
+      { loras: [{ name: 'style', hash: '0123456789ac' }] },
+      'the LoRA style is not the one of the record: its hash is 0123456789ab, there 0123456789ac',
+    ],
+    [{ loras: [{ name: 'x', hash: 'abc' }] }, 'the LoRA x of the record (hash abc) is missing'],
+    [
+      { embeddings: [{ name: 'bad_hands', hash: '3' }] },
+      'the embedding bad_hands is not the one of the record: its hash is 222222222222, there 3',
+    ],
+  ])('that differ are named: %j', (recorded, note) => {
+    expect(hashNotes(recorded, now)).toEqual([note]);
   });
 });

@@ -1,10 +1,10 @@
 /** @file The folder that a run writes to. No run overwrites the files of another one. */
 import { existsSync, rmdirSync, rmSync, statSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
 import type { Seed } from '../../random/seed.ts';
+import { createFile } from '../../weights/sources/atomic-file.ts';
 import { makeFolders } from '../../weights/sources/make-folders.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 
@@ -96,17 +96,11 @@ export async function claimFolder(wanted: string, { name: markName, content }: M
     try {
       const firstCreated = await makeFolders(dir);
       if (isTaken(dir)) continue;
-      const mark = await open(join(dir, markName), 'wx');
-      try {
-        await mark.writeFile(content);
-      } finally {
-        await mark.close();
-      }
+      // Another run may have claimed it in between.
+      if (!(await createFile(join(dir, markName), content))) continue;
       return { dir, release: () => release(dir, markName, firstCreated) };
     } catch (error) {
-      const { code, path } = error as NodeJS.ErrnoException;
-      // Another run has claimed it in between.
-      if (code === 'EEXIST' && path?.endsWith(markName)) continue;
+      const { code } = error as NodeJS.ErrnoException;
       const reason = code === 'EEXIST' ? 'a file of that name is in the way' : fileSystemReason(error);
       if (reason === undefined) throw error;
       throw new UserError(`cannot write to the folder ${dir}: ${reason}`, { cause: error });

@@ -5,8 +5,12 @@ import { UserError } from '../../errors.ts';
 import { samplerOfA1111 } from '../../image/a1111-names.ts';
 import { PARAMETERS_KEYWORD, parseParameters, SGOOL_KEYWORD } from '../../image/parameters.ts';
 import { readPngText } from '../../image/png-text.ts';
+import { parseJsonObject } from '../../platform/json.ts';
+import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { VALUE_SCHEMAS, type Values } from '../options/image-options.ts';
 import { checkValue } from '../options/option.ts';
+import type { WeightHashes } from './file-hashes.ts';
+import type { InputHashes } from './run-record.ts';
 
 /** How an image was made. */
 export interface RecordedRun {
@@ -16,8 +20,9 @@ export interface RecordedRun {
   /** Path or name of the image that it began with. */
   readonly image?: string;
   /** SHA-256 of the images that it was given. */
-  readonly inputHashes: Readonly<{ image?: string; maskFile?: string }>;
-  readonly modelHash?: string;
+  readonly inputHashes: InputHashes;
+  /** What names its weights. */
+  readonly weightHashes: WeightHashes;
   /** The iteration that the image shows; a `run.json` is of all. */
   readonly iteration?: number;
   /** Version of sgool; none where another tool made it. */
@@ -33,11 +38,11 @@ export interface RecordedRun {
  * @throws UserError where the file has none
  */
 export async function readRecordedRun(path: string): Promise<RecordedRun> {
-  const file = await files.readBytes(path);
-  if (file[0] === '{'.charCodeAt(0)) return ownRun(parseJson(new TextDecoder().decode(file), path), path);
+  const file = await files.readBytes(path, SIZE_LIMITS.picture);
+  if (file[0] === '{'.charCodeAt(0)) return ownRun(parseRecord(new TextDecoder().decode(file), path), path);
   const texts = readPngText(file);
   const { [SGOOL_KEYWORD]: own, [PARAMETERS_KEYWORD]: parameters } = texts;
-  if (own !== undefined) return ownRun(parseJson(own, path), path);
+  if (own !== undefined) return ownRun(parseRecord(own, path), path);
   if (parameters !== undefined) return foreignRun(parameters, path);
   const others = Object.keys(texts);
   const holds =
@@ -49,19 +54,32 @@ export async function readRecordedRun(path: string): Promise<RecordedRun> {
   );
 }
 
-function parseJson(text: string, path: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (isRecord(value) && isRecord(value.request)) return value;
-  } catch {
-    // Said below.
-  }
+function parseRecord(text: string, path: string): Record<string, unknown> {
+  const value = parseJsonObject(text, `${path}: its record`);
+  if (isRecord(value.request)) return value;
   throw new UserError(`${path}: its record is not that of a run of sgool`);
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const textOf = (value: unknown) => (typeof value === 'string' ? value : undefined);
+
+/** The names and hashes of a list in our record. */
+function namedHashes(list: unknown): { name: string; hash: string }[] {
+  return (Array.isArray(list) ? list : []).flatMap((entry: unknown) => {
+    if (!isRecord(entry)) return [];
+    const [name, hash] = [textOf(entry.name), textOf(entry.hash)];
+    return name === undefined || hash === undefined ? [] : [{ name, hash }];
+  });
+}
+
+/** `style: 0123456789ab, hands: ba9876543210` */
+function listedHashes(text = ''): { name: string; hash: string }[] {
+  return [...text.matchAll(/\s*([^,]*?)\s*:\s*([0-9a-fA-F]+)\s*(?:,|$)/g)].map(([, name, hash]) => ({
+    name,
+    hash,
+  }));
+}
 
 /** Our own record. */
 function ownRun(record: Record<string, unknown>, path: string): RecordedRun {
@@ -74,8 +92,16 @@ function ownRun(record: Record<string, unknown>, path: string): RecordedRun {
     prompt,
     values,
     ...(textOf(image) === undefined ? {} : { image: textOf(image) }),
-    inputHashes: { image: textOf(hashes.image), maskFile: textOf(hashes.maskFile) },
-    modelHash: textOf(record.modelHash),
+    inputHashes: {
+      image: textOf(hashes.image),
+      maskFile: textOf(hashes.maskFile),
+      ...(Array.isArray(hashes.targetImage) && { targetImage: hashes.targetImage.map(String) }),
+    },
+    weightHashes: {
+      modelHash: textOf(record.modelHash),
+      loras: namedHashes(record.loras),
+      embeddings: namedHashes(record.embeddings),
+    },
     ...(typeof record.iteration === 'number' ? { iteration: record.iteration } : {}),
     version: textOf(record.version) ?? textOf(versions.sgool),
     notes: [],
@@ -159,7 +185,12 @@ function foreignRun(text: string, path: string): RecordedRun {
       'RNG is not named: the noise is that of a graphics card (--rng cuda), as the web UI draws it by default',
     );
   }
-  return { prompt, values, inputHashes: {}, modelHash: settings['Model hash'], notes };
+  const weightHashes = {
+    modelHash: settings['Model hash'],
+    loras: listedHashes(settings['Lora hashes']),
+    embeddings: listedHashes(settings['TI hashes']),
+  };
+  return { prompt, values, inputHashes: {}, weightHashes, notes };
 }
 
 const isSpread = (value: string, has: (key: string) => boolean) =>

@@ -1,13 +1,12 @@
 /** @file Records a run while it goes on, so that the best image so far is always on the disk. */
 
-import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image } from '../../image/image.ts';
 import { encodePng } from '../../image/png.ts';
 import type { Iteration, MethodState } from '../../methods/run/iteration.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
-import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
+import { refused, writeFileAtomic, writeFileAtomicSync } from '../../weights/sources/atomic-file.ts';
 import { makeFolders } from '../../weights/sources/make-folders.ts';
 import { FrameKeeper, progressImage, saliencyImage } from './images.ts';
 import { FILES, ITERATIONS_FOLDER } from './output-folder.ts';
@@ -163,10 +162,7 @@ export class Recorder {
 
   /** Writes the final state to `run.json` without returning to the event loop: the process is about to end. */
   finishNow(): void {
-    const { run } = this.paths;
-    const temporary = `${run}.tmp`;
-    writeFileSync(temporary, this.content('stopped'));
-    renameSync(temporary, run);
+    writeFileAtomicSync(this.paths.run, this.content('stopped'));
   }
 
   /** The state of the run. */
@@ -192,7 +188,11 @@ export class Recorder {
 
   private async writeIteration(iteration: number, bytes: Uint8Array): Promise<void> {
     const folder = join(this.options.dir, ITERATIONS_FOLDER);
-    if (this.paths.iterations === undefined) await makeFolders(folder);
+    if (this.paths.iterations === undefined) {
+      await makeFolders(folder).catch((error) => {
+        throw refused(folder, error);
+      });
+    }
     this.paths.iterations = folder;
     await writeFileAtomic(join(folder, `${String(iteration).padStart(4, '0')}.png`), bytes);
   }

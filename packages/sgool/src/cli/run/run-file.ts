@@ -1,13 +1,21 @@
 /** @file Reading what a run or a series says of itself, and taking over the folder of one that does not run any more. */
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { open, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rmSync, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { disk } from '#platform';
 import { UserError } from '../../errors.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
-import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
+import { parseJsonObject } from '../../platform/json.ts';
+import { SIZE_LIMITS } from '../../platform/size-limits.ts';
+import {
+  createFile,
+  sweepOwnSync,
+  writeFileAtomic,
+  writeFileAtomicSync,
+} from '../../weights/sources/atomic-file.ts';
 import { makeFolders } from '../../weights/sources/make-folders.ts';
-import { FILES, type OutputFolder, SERIES_FILES, STATE_FOLDER } from './output-folder.ts';
-import { isAlive, isProcessRecord, type ProcessRecord, thisProcess } from './process-record.ts';
+import { FILES, ITERATIONS_FOLDER, type OutputFolder, SERIES_FILES, STATE_FOLDER } from './output-folder.ts';
+import { isProcessRecord, type ProcessRecord, stillRuns, thisProcess } from './process-record.ts';
 
 /** The record of a run or a series, as it lies on the disk. */
 export interface RunFile {
@@ -21,13 +29,10 @@ export interface RunFile {
   readonly process?: ProcessRecord;
 }
 
-/** `dead`: it says that it runs, but its process has ended. `unknown`: its process is on another computer. */
+/** `dead`: it says that it runs, but its process has ended. `unknown`: that process cannot be asked, as on another computer. */
 export const LISTED_STATUSES = ['running', 'unknown', 'dead', 'stopped', 'failed', 'done'] as const;
 /** How a run stands. */
 export type ListedStatus = (typeof LISTED_STATUSES)[number];
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
  * The record in a folder.
@@ -38,34 +43,17 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 export async function readRunFile(dir: string): Promise<RunFile | undefined> {
   for (const name of [FILES.run, SERIES_FILES.summary]) {
     const path = join(dir, name);
-    let text: string;
-    try {
-      text = await readFile(path, 'utf8');
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ENOENT' || code === 'ENOTDIR') continue;
-      const reason = code === 'EISDIR' ? 'it is a folder' : fileSystemReason(error);
-      if (reason === undefined) throw error;
-      throw new UserError(`cannot read ${path}: ${reason}`, { cause: error });
-    }
-    const content = parsed(text);
+    const written = disk.readText(path, SIZE_LIMITS.record);
+    if (written === undefined) continue;
     // A process that was killed in the moment in which it took the folder.
-    if (text.trim() === '') return { dir, name, content: {}, status: 'dead' };
-    if (content === undefined || typeof content.status !== 'string') {
+    if (written.trim() === '') return { dir, name, content: {}, status: 'dead' };
+    const content = parseJsonObject(written, path);
+    if (typeof content.status !== 'string') {
       throw new UserError(`${path}: its record is not that of a run of sgool`);
     }
     return { dir, name, content, ...standing(content) };
   }
   return undefined;
-}
-
-function parsed(text: string): Record<string, unknown> | undefined {
-  try {
-    const content: unknown = JSON.parse(text);
-    return isRecord(content) ? content : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function standing(content: Readonly<Record<string, unknown>>): Pick<RunFile, 'status' | 'process'> {
@@ -75,7 +63,7 @@ function standing(content: Readonly<Record<string, unknown>>): Pick<RunFile, 'st
   }
   // Versions before this one did not write it.
   if (!isProcessRecord(process)) return { status: 'dead' };
-  const alive = isAlive(process);
+  const alive = stillRuns(process);
   return { status: alive === undefined ? 'unknown' : alive ? 'running' : 'dead', process };
 }
 
@@ -108,16 +96,9 @@ export async function takeOver(dir: string, { force }: { readonly force: boolean
     const lastClaim = join(state, `claim-${last}.json`);
     if (last > 0 && isClaimed(lastClaim, force)) throw isTakenOver(dir);
     const next = join(state, `claim-${last + 1}.json`);
-    const claim = await open(next, 'wx');
+    if (!(await createFile(next, text(thisProcess())))) throw isTakenOver(dir);
     own = next;
-    try {
-      await claim.writeFile(JSON.stringify(thisProcess()));
-    } finally {
-      await claim.close();
-    }
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') throw isTakenOver(dir);
     const reason = fileSystemReason(error);
     if (reason === undefined) throw error;
     throw new UserError(`cannot write to the folder ${dir}: ${reason}`, { cause: error });
@@ -142,9 +123,9 @@ const text = (content: unknown) => `${JSON.stringify(content, null, 2)}\n`;
 const isTakenOver = (dir: string) => new UserError(`${dir}: another process goes on with it`);
 
 function isClaimed(path: string, force: boolean): boolean {
-  const record = parsed(readFileSync(path, 'utf8'));
+  const record = contentOf(path);
   if (!isProcessRecord(record)) return Date.now() - statSync(path).mtimeMs < CLAIM_MS;
-  return isAlive(record) ?? !force;
+  return stillRuns(record) ?? !force;
 }
 
 /** @throws UserError where the process of a run still lives, or may */
@@ -161,6 +142,35 @@ export function refuseLiving({ dir, status, process }: RunFile, force: boolean):
 
 /** Says of a run that could not go on that it does not run. At once: the process may be about to end. */
 export function markAsStopped(path: string): void {
-  const { process: _, ...content } = parsed(readFileSync(path, 'utf8')) ?? {};
-  writeFileSync(path, text({ ...content, status: 'stopped' }));
+  const { process: _, ...content } = contentOf(path) ?? {};
+  writeFileAtomicSync(path, text({ ...content, status: 'stopped' }));
+}
+
+/** What a record or a claim holds; nothing where it is half-written, or gone. */
+function contentOf(path: string): Record<string, unknown> | undefined {
+  try {
+    const written = disk.readText(path, SIZE_LIMITS.record);
+    return written === undefined ? undefined : parseJsonObject(written, path);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Finishes the records of runs whose thread cannot do it any more, and removes the files that it was about to write. What cannot be
+ * written stays as it is: the process is about to end, and its record names it.
+ */
+export function finishRecords(records: Iterable<string>, status: 'stopped' | 'failed', error?: string): void {
+  for (const record of records) {
+    const folder = dirname(record);
+    for (const dir of [folder, join(folder, STATE_FOLDER), join(folder, ITERATIONS_FOLDER)])
+      sweepOwnSync(dir);
+    const { process: _, ...content } = contentOf(record) ?? {};
+    if (content.status !== 'running') continue;
+    try {
+      writeFileAtomicSync(record, text({ ...content, status, ...(error === undefined ? {} : { error }) }));
+    } catch {
+      // See above.
+    }
+  }
 }

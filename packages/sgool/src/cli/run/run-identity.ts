@@ -1,10 +1,12 @@
 /** @file What a run must have in common with the state that it goes on from, or it would end with other bytes. */
 import { createHash } from 'node:crypto';
-import { open, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
+import { files } from '#platform';
 import { UserError } from '../../errors.ts';
 import type { ModelInfo } from '../../models/model-info.ts';
 import { seedForJson } from '../../random/seed.ts';
+import type { NamedEmbedding } from './file-hashes.ts';
 import { FILES, SERIES_FILES } from './output-folder.ts';
 import type { ResumeRecord, RunTask } from './run-record.ts';
 import type { RunIdentity } from './saved-state.ts';
@@ -20,20 +22,31 @@ export async function identityOf(
   { cwd }: Pick<ResumeRecord, 'cwd'>,
 ): Promise<RunIdentity> {
   const { prompt, negativePrompt, method, model, device, precision, settings, refine, parts } = task;
-  const { modelHash, loras, inputHashes } = task;
+  const { modelHash, loras, embeddings, targetImage, inputHashes } = task;
   // A single file lies among files that have nothing to do with it.
   const isSingleFile = weightsPath !== undefined && dirname(weightsPath) === dir;
-  const files = await filesUnder(isSingleFile ? weightsPath : dir);
-  const others = Object.values(parts).flatMap((value) => (typeof value === 'string' ? value.split(',') : []));
-  for (const place of others) Object.assign(files, await filesUnder(resolve(cwd, place)));
-  const { image: _, ...edit } = refine ?? {};
+  const hashes = await filesUnder(isSingleFile ? weightsPath : dir);
+  // Of what lies in these folders, only what the prompts name decides; it is among the LoRAs and embeddings below.
+  const { loraDir: _, embeddingsDir: __, ...whole } = parts;
+  const others = Object.values(whole).flatMap((value) => (typeof value === 'string' ? value.split(',') : []));
+  for (const place of others) Object.assign(hashes, await filesUnder(resolve(cwd, place)));
+  const { image: ___, ...edit } = refine ?? {};
   return {
     ...{ prompt, negativePrompt, method, model, device, precision, seed: seedForJson(task.seed) },
     ...{ ...settings, ...edit, ...parts },
-    ...{ modelHash, loras: loras?.map(({ name, hash }) => `${name} ${hash}`), inputHashes },
-    ...Object.fromEntries(Object.entries(files).map(([path, hash]) => [`the file ${path}`, hash])),
+    ...{
+      modelHash,
+      loras: namesAndHashes(loras),
+      embeddings: namesAndHashes(embeddings),
+      targetImage,
+      inputHashes,
+    },
+    ...Object.fromEntries(Object.entries(hashes).map(([path, hash]) => [`the file ${path}`, hash])),
   };
 }
+
+const namesAndHashes = (named: readonly NamedEmbedding[] | undefined) =>
+  named?.map(({ name, hash }) => `${name} ${hash}`);
 
 /** @throws UserError that names what differs */
 export function refuseOtherRun(before: RunIdentity, now: RunIdentity, folder: string): void {
@@ -50,12 +63,11 @@ export function refuseOtherRun(before: RunIdentity, now: RunIdentity, folder: st
 /** Hashes of a file, or of the files of a folder, by path; nothing where there is neither. */
 async function filesUnder(path: string): Promise<Record<string, string>> {
   const found = await stat(path).catch(() => undefined);
-  if (found?.isFile()) return { [path]: await sampledHash(path, found.size) };
+  if (found?.isFile()) return { [path]: await sampledHash(path) };
   if (!found?.isDirectory()) return {};
   const hashes: Record<string, string> = {};
   for await (const file of filesOf(path, MAX_DEPTH)) {
-    const { size } = await stat(file);
-    hashes[relative(path, file)] = await sampledHash(file, size);
+    hashes[relative(path, file)] = await sampledHash(file);
   }
   return hashes;
 }
@@ -74,18 +86,12 @@ async function* filesOf(dir: string, depth: number): AsyncGenerator<string> {
 }
 
 /** SHA-256 of the size and of three samples of a file: trained weights that differ do so everywhere. */
-async function sampledHash(path: string, size: number): Promise<string> {
-  const hash = createHash('sha256').update(String(size));
-  const starts = size <= 3 * SAMPLE_BYTES ? [0] : [0, Math.floor(size / 2), size - SAMPLE_BYTES];
-  const length = starts.length === 1 ? size : SAMPLE_BYTES;
-  const file = await open(path);
-  try {
-    for (const start of starts) {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, start);
-      hash.update(buffer.subarray(0, bytesRead));
-    }
-  } finally {
-    await file.close();
-  }
-  return hash.digest('hex').slice(0, 16);
+async function sampledHash(path: string): Promise<string> {
+  return files.withFile(path, async ({ size, read }) => {
+    const hash = createHash('sha256').update(String(size));
+    const starts = size <= 3 * SAMPLE_BYTES ? [0] : [0, Math.floor(size / 2), size - SAMPLE_BYTES];
+    const length = starts.length === 1 ? size : SAMPLE_BYTES;
+    for (const start of starts) hash.update(await read(start, length));
+    return hash.digest('hex').slice(0, 16);
+  });
 }

@@ -10,23 +10,32 @@ import { resolveSeed, type Seed, seedForJson } from '../../random/seed.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import type { MethodSettings } from '../../request/settings.ts';
 import type { Region } from '../../saliency/regions.ts';
+import { loraTag } from '../../weights/open/lora-strength.ts';
 import type { Values } from '../options/image-options.ts';
 import type { ModelParts } from '../options/model-options.ts';
 import type { CliOption } from '../options/option.ts';
 import type { ImageCommand } from '../options/read-options.ts';
 import { quoteArgument } from '../terminal/format.ts';
-import type { NamedLora } from './file-hashes.ts';
+import type { NamedEmbedding, NamedLora } from './file-hashes.ts';
 import { thisProcess } from './process-record.ts';
 
 /** The image that `refine` begins with, and how it is used. */
 export interface RefineTask {
   /** Absolute path. */
   readonly image: string;
+  readonly edit: string;
   readonly sourcePrompt?: string;
   readonly strength: number;
   readonly fit: string;
   readonly invertMask: boolean;
   readonly feather?: number;
+}
+
+/** SHA-256 of the images that a run was given, by the option that gave them. */
+export interface InputHashes {
+  readonly image?: string;
+  readonly maskFile?: string;
+  readonly targetImage?: readonly string[];
 }
 
 /** A run with the values of everything that decides its result. */
@@ -41,14 +50,17 @@ export interface RunTask {
   readonly device: string;
   readonly precision: string;
   readonly maskFile?: string;
+  /** Paths, each perhaps with `:weight` behind it. */
+  readonly targetImage?: readonly string[];
   /** For `refine`. */
   readonly refine?: RefineTask;
   readonly allowEmpty?: boolean;
-  /** SHA-256 of the images that the run was given, by the option that gave them. */
-  readonly inputHashes?: Readonly<Partial<Record<'image' | 'maskFile', string>>>;
+  readonly inputHashes?: InputHashes;
   /** Hash of the file with the weights of the denoiser, as AUTOMATIC1111's web UI writes it. */
   readonly modelHash?: string;
   readonly loras?: readonly NamedLora[];
+  /** Those that occur in the prompts. */
+  readonly embeddings?: readonly NamedEmbedding[];
   /** Where parts of the model came from. */
   readonly parts: ModelParts;
   /** Those that the method has. */
@@ -81,7 +93,7 @@ export interface ResumeRecord {
 
 /** A command for `run.json`, before anything was made. */
 export function resumeRecord(
-  { out, count, prompts, ...values }: Values,
+  { out, count, prompts, explain, ...values }: Values,
   seed: Seed,
   cwd: string,
 ): ResumeRecord {
@@ -200,6 +212,7 @@ export function repeatCommand(task: RunTask, options: readonly CliOption[]): str
     precision: task.precision,
     ...(task.negativePrompt === '' ? {} : { negativePrompt: task.negativePrompt }),
     ...(task.maskFile === undefined ? {} : { maskFile: task.maskFile }),
+    ...(task.targetImage === undefined ? {} : { targetImage: task.targetImage }),
     ...(task.allowEmpty ? { allowEmpty: true } : {}),
   };
   const words = options.flatMap(({ flag, keys, argument, hidden = false }) => {
@@ -208,7 +221,7 @@ export function repeatCommand(task: RunTask, options: readonly CliOption[]): str
     const value = values[keys[0]];
     if (value === undefined) return [];
     if (argument === undefined) return [value === true ? `--${flag}` : `--no-${flag}`];
-    return [`--${flag}`, String(value)];
+    return [value].flat().flatMap((one) => [`--${flag}`, String(one)]);
   });
   const [name, ...operands] = task.refine ? ['refine', task.refine.image] : ['generate'];
   // Behind `--`, because a prompt may begin with a dash.
@@ -259,9 +272,10 @@ export function runJson(task: RunTask, state: RunState, repeat: string) {
 }
 
 /** What names the files that decide the result. */
-const filesOf = ({ modelHash, loras = [], inputHashes }: RunTask) => ({
+const filesOf = ({ modelHash, loras = [], embeddings = [], inputHashes }: RunTask) => ({
   ...(modelHash === undefined ? {} : { modelHash }),
   ...(loras.length === 0 ? {} : { loras }),
+  ...(embeddings.length === 0 ? {} : { embeddings }),
   ...(inputHashes === undefined ? {} : { inputHashes }),
 });
 
@@ -280,6 +294,7 @@ function requestOf({
   device,
   precision,
   maskFile,
+  targetImage,
   allowEmpty,
   refine,
   parts,
@@ -296,6 +311,7 @@ function requestOf({
     precision,
     ...(allowEmpty ? { allowEmpty } : {}),
     ...(maskFile === undefined ? {} : { maskFile }),
+    ...(targetImage === undefined ? {} : { targetImage }),
     ...refine,
     ...parts,
     ...settings,
@@ -309,11 +325,12 @@ function requestOf({
  * @param iteration the one that the image is of; the plain image is iteration 0
  */
 export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<string, string> {
-  const { settings, method, loras = [] } = task;
-  const { lambda, saliency, clipGuidanceScale } = settings;
+  const { settings, method, loras = [], embeddings = [] } = task;
+  const given = loras.filter(({ isInPrompt }) => !isInPrompt);
+  const { lambda, saliency, clipGuidanceScale, clipPrompt } = settings;
   const parameters = formatParameters({
     // Where the web UI looks for the LoRAs of an image.
-    prompt: [task.prompt, ...loras.map(({ name, weight }) => `<lora:${name}:${weight}>`)].join(' '),
+    prompt: [task.prompt, ...given.map((lora) => loraTag(lora.name, lora))].join(' '),
     negativePrompt: task.negativePrompt,
     settings: {
       Steps: settings.steps,
@@ -329,14 +346,18 @@ export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<s
       ...(settings.rng === 'cuda' ? { RNG: 'GPU' } : {}),
       ...(settings.sampler === 'ddim' && settings.eta > 0 ? { 'Eta DDIM': settings.eta } : {}),
       'SGOOL method': task.refine === undefined ? method : 'refine',
+      ...(task.refine === undefined ? {} : { 'SGOOL edit': task.refine.edit }),
       'SGOOL iteration': iteration.iteration,
       ...(clipGuidanceScale === undefined ? {} : { 'CLIP guidance scale': clipGuidanceScale }),
+      ...(clipPrompt ? { 'CLIP prompt': clipPrompt } : {}),
+      ...(task.targetImage === undefined
+        ? {}
+        : { 'CLIP images': task.targetImage.map((path) => basename(path)).join(', ') }),
       ...(lambda === undefined || saliency === undefined
         ? {}
         : { 'Saliency weight': lambda, Saliency: saliency }),
-      ...(loras.length === 0
-        ? {}
-        : { 'Lora hashes': loras.map(({ name, hash }) => `${name}: ${hash}`).join(', ') }),
+      ...(loras.length === 0 ? {} : { 'Lora hashes': hashList(loras) }),
+      ...(embeddings.length === 0 ? {} : { 'TI hashes': hashList(embeddings) }),
       Version: `sgool ${task.versions.sgool}`,
     },
   });
@@ -346,15 +367,22 @@ export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<s
   return { [PARAMETERS_KEYWORD]: parameters, [SGOOL_KEYWORD]: JSON.stringify(own) };
 }
 
+/** `style: 0123456789ab, hands: ba9876543210` */
+const hashList = (named: readonly NamedEmbedding[]) =>
+  named.map(({ name, hash }) => `${name}: ${hash}`).join(', ');
+
 /** `v1-5` for `models/v1-5.safetensors`. */
 const fileStem = (path: string) => basename(path).replace(/\.(safetensors|ckpt|pth?|bin)$/i, '') || path;
 
 /** The request with the names of its images for their paths; their hashes are beside it. */
-function withoutFolders<T extends { readonly image?: string; readonly maskFile?: string }>(request: T): T {
-  const { image, maskFile } = request;
+function withoutFolders<
+  T extends { readonly image?: string; readonly maskFile?: string; readonly targetImage?: readonly string[] },
+>(request: T): T {
+  const { image, maskFile, targetImage } = request;
   return {
     ...request,
     ...(image === undefined ? {} : { image: basename(image) }),
     ...(maskFile === undefined ? {} : { maskFile: basename(maskFile) }),
+    ...(targetImage === undefined ? {} : { targetImage: targetImage.map((path) => basename(path)) }),
   };
 }

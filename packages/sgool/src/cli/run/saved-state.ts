@@ -107,7 +107,7 @@ export class StateFolder {
     }
     this.#written = new Map([...images.keys()].map((iteration) => [iteration, true]));
     const named = new Set([ROOT, ...[...images.keys()].map(imageFile)]);
-    const left = names.filter((name) => (IMAGE.test(name) || name.endsWith('.tmp')) && !named.has(name));
+    const left = names.filter((name) => IMAGE.test(name) && !named.has(name));
     for (const name of left) await rm(join(this.dir, name), { force: true });
     return { ...state, images };
   }

@@ -1,7 +1,5 @@
 /** @file Several runs by one command: seeds one after the other, prompts from a file. One folder each, a summary and a grid. */
-import { writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { basename, extname, join, relative, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { arrangeImages } from '../../image/draw.ts';
 import type { Image } from '../../image/image.ts';
@@ -9,11 +7,14 @@ import { encodePng } from '../../image/png.ts';
 import { readImage } from '../../image/read-image.ts';
 import { resizeImage } from '../../image/resize.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { fileSystemReason } from '../../platform/file-errors.ts';
+import { utf8 } from '../../platform/plain-file.ts';
+import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { laterSeed, readSeed, resolveSeed, type Seed, seedForJson } from '../../random/seed.ts';
-import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
+import { excerpt } from '../../text/prompt/weighted-text.ts';
+import { writeFileAtomic, writeFileAtomicSync } from '../../weights/sources/atomic-file.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
+import { inputBytes, inputName, inputStem, STDIN } from '../inputs.ts';
 import { generateOptions, refineOptions, type Values } from '../options/image-options.ts';
 import type { ImageCommand } from '../options/read-options.ts';
 import { oneLine, shownPath } from '../terminal/format.ts';
@@ -266,7 +267,10 @@ class Series {
     });
     const isFromFile = this.#plan.prompts !== undefined;
     const score = clip.after.A === undefined ? '' : `  CLIP ${clip.after.A.toFixed(2)}`;
-    this.images.push({ image: framed(image), caption: `${isFromFile ? prompt : `seed ${seed}`}${score}` });
+    this.images.push({
+      image: framed(image),
+      caption: `${isFromFile ? excerpt(prompt) : `seed ${seed}`}${score}`,
+    });
   }
 
   fail(prompt: string, seed: Seed, status: 'failed' | 'stopped', error: string): void {
@@ -284,7 +288,7 @@ class Series {
 
   /** Writes the summary without returning to the event loop. */
   writeNow(status: string): void {
-    writeFileSync(join(this.#dir, SERIES_FILES.summary), this.#summary(status));
+    writeFileAtomicSync(join(this.#dir, SERIES_FILES.summary), this.#summary(status));
   }
 
   #summary(status: string): string {
@@ -316,8 +320,7 @@ function runFolder(index: number, total: number, prompt: string, seed: Seed): st
   return [number, ...(prompt === '' ? [] : [slug(prompt)]), String(seed)].join('-');
 }
 
-const nameOf = (promptFile: string) =>
-  promptFile === '-' ? 'prompts' : basename(promptFile, extname(promptFile));
+const nameOf = (promptFile: string) => (promptFile === STDIN ? 'prompts' : inputStem(promptFile));
 
 /**
  * The prompts of a file, one per line; empty lines are skipped.
@@ -326,8 +329,8 @@ const nameOf = (promptFile: string) =>
  * @throws UserError where it cannot be read, holds none, or a line begins with an option
  */
 export async function readPrompts(path: string, host: Host): Promise<string[]> {
-  const name = path === '-' ? 'the standard input' : path;
-  const text = path === '-' ? await host.readInput() : await textOf(path);
+  const name = inputName(path);
+  const text = await textOf(path, host);
   const lines = text.replace(/^\ufeff/, '').split(/\r\n|\n|\r/);
   const prompts = lines.flatMap((line, i) => {
     const prompt = line.trim();
@@ -345,24 +348,12 @@ export async function readPrompts(path: string, host: Host): Promise<string[]> {
   return prompts;
 }
 
-async function textOf(path: string): Promise<string> {
-  let bytes: Uint8Array;
+async function textOf(path: string, host: Host): Promise<string> {
   try {
-    bytes = await readFile(path);
+    return utf8(await inputBytes('--prompts', path, SIZE_LIMITS.prompts, host), inputName(path));
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const reason =
-      code === 'ENOENT'
-        ? 'the file does not exist'
-        : code === 'EISDIR'
-          ? 'it is a folder'
-          : fileSystemReason(error);
-    throw wrong(`--prompts: cannot read ${path}: ${reason ?? (error as Error).message}`);
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw wrong(`--prompts: ${path} is not text in UTF-8`);
+    if (!(error instanceof UserError)) throw error;
+    throw wrong(`--prompts: ${error.message.replace(/^--prompts: /, '')}`);
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { UserError } from '../../errors.ts';
+import { parseJson } from '../../platform/json.ts';
 import { encodeTensor } from '../../weights/formats/dtypes.ts';
 import { openSafetensors, readAll } from '../../weights/formats/safetensors.ts';
 import { type TensorToWrite, writeSafetensors } from '../../weights/formats/write-safetensors.ts';
@@ -29,14 +30,14 @@ type Tensors = Record<string, TensorToWrite>;
  * Writes data whole or not at all: texts, numbers (also those that are not finite), bigints, lists, plain objects, and typed arrays of float64,
  * float32, uint32 and uint8.
  *
- * @param flushed whether it is flushed to the disk
+ * @param isFlushed whether it is flushed to the disk
  * @throws UserError where the file system refuses
  */
-export async function writeStateFile(path: string, data: unknown, flushed = true): Promise<void> {
+export async function writeStateFile(path: string, data: unknown, isFlushed = true): Promise<void> {
   const tensors: Tensors = {};
   const content = JSON.stringify(encode(data, 'state', tensors));
   const checksum = checksumOf(content, tensors);
-  await writeSafetensors(path, tensors, { format: FORMAT, content, checksum }, flushed);
+  await writeSafetensors(path, tensors, { format: FORMAT, content, checksum }, isFlushed);
 }
 
 /**
@@ -52,7 +53,7 @@ export async function readStateFile(path: string): Promise<unknown> {
   if (checksumOf(content, tensors) !== checksum) {
     throw new UserError(`${path}: is damaged, its checksum is not that of its content`);
   }
-  return decode(JSON.parse(content), tensors);
+  return decode(parseJson(content, path), tensors);
 }
 
 function checksumOf(content: string, tensors: Tensors): string {

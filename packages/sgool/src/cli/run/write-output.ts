@@ -11,7 +11,7 @@ import { encodePng } from '../../image/png.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
 import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
-import type { Sink } from '../host.ts';
+import type { Terminal } from '../terminal/terminal.ts';
 
 /** Formats of images by the ending of a name. */
 const IMAGE_ENDINGS = ['.png', '.jpg', '.jpeg', '.webp'] as const;
@@ -113,7 +113,7 @@ export async function imageTarget(
 }
 
 /** Writes an image in the format of its name. @throws UserError where the system refuses */
-export async function writeImage(target: ImageTarget, image: Image, stdout: Sink): Promise<void> {
+export async function writeImage(target: ImageTarget, image: Image, stdout: Terminal): Promise<void> {
   await writeOutput(target, await encoded(image, target.ending), stdout);
 }
 
@@ -135,12 +135,12 @@ async function encoded(image: Image, ending: ImageEnding): Promise<Uint8Array> {
 export async function writeOutput(
   { path, isPlain, isStdout }: OutputTarget,
   content: Uint8Array | string,
-  stdout: Sink,
+  stdout: Terminal,
 ): Promise<void> {
   if (isPlain) return writeFileAtomic(path, content);
   const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
   if (isStdout) {
-    stdout.write(bytes);
+    stdout.data(bytes);
     return;
   }
   try {

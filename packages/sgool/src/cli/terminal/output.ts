@@ -1,12 +1,13 @@
 /** @file The standard output and the standard error of the process. Everything that is written to them goes through here. */
 import { fileSystemReason } from '../../platform/file-errors.ts';
 import { FAILED, READER_GONE } from '../exit-codes.ts';
-import type { Sink } from '../host.ts';
+import type { Sink } from './terminal.ts';
 
 /** What a stream of the process has of a stream. */
 export interface OutputStream {
   write(chunk: string | Uint8Array, done: (error?: Error | null) => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'resize', listener: () => void): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly _handle?: { setBlocking?(isBlocking: boolean): void };
@@ -70,6 +71,8 @@ class SafeStream implements Sink {
 export interface Outputs {
   readonly stdout: Sink;
   readonly stderr: Sink;
+  /** Calls back when the width of a terminal changes. */
+  onResize(listener: () => void): void;
   /** Waits for what was written, and gives the exit code that is true then. @param code of the command itself */
   finish(code: number): Promise<number>;
 }
@@ -93,6 +96,9 @@ export function openOutputs(
   return {
     stdout,
     stderr,
+    onResize(listener) {
+      for (const stream of [streams.stdout, streams.stderr]) stream.on('resize', listener);
+    },
     async finish(code) {
       await stdout.flush();
       await stderr.flush();

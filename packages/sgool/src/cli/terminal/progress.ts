@@ -1,7 +1,9 @@
 /** @file Progress on stderr: on a terminal a line for each iteration and a bar while it runs, elsewhere lines of JSON. */
+
+import { printable } from '../../errors.ts';
 import type { Iteration, StepProgress } from '../../methods/run/iteration.ts';
-import type { Sink } from '../host.ts';
 import { formatSeconds } from './format.ts';
+import type { Terminal } from './terminal.ts';
 
 export interface Progress {
   /** The current activity, outside of iterations. */
@@ -48,7 +50,7 @@ class Pace {
 
 /** @param first name of the image of iteration 0 */
 export function createProgress(
-  stderr: Sink,
+  stderr: Terminal,
   { quiet, first = 'plain image' }: { quiet: boolean; first?: string },
 ): Progress {
   if (quiet) return new Quiet(stderr);
@@ -57,8 +59,8 @@ export function createProgress(
 
 /** Warnings only. */
 class Quiet implements Progress {
-  protected readonly out: Sink;
-  constructor(out: Sink) {
+  protected readonly out: Terminal;
+  constructor(out: Terminal) {
     this.out = out;
   }
   status(_text: string): void {}
@@ -106,7 +108,7 @@ class TerminalProgress extends Quiet {
   private isOpen = false;
   private readonly first: string;
 
-  constructor(out: Sink, first: string) {
+  constructor(out: Terminal, first: string) {
     super(out);
     this.first = first;
   }
@@ -141,12 +143,13 @@ class TerminalProgress extends Quiet {
   }
 
   override end(): void {
-    if (this.isOpen) this.out.write('\r\x1b[2K');
+    if (this.isOpen) this.out.clearLine();
     this.isOpen = false;
   }
 
   private draw(text: string): void {
-    this.out.write(`\r\x1b[2K${text.slice(0, (this.out.columns ?? 80) - 1)}`);
+    this.out.clearLine();
+    this.out.write(printable(text).slice(0, (this.out.columns ?? 80) - 1));
     this.isOpen = true;
   }
 

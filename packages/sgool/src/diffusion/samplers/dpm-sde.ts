@@ -17,7 +17,7 @@ import type { FreshNoise } from '../fresh-noise.ts';
 import { linearStage } from '../linear-stage.ts';
 import type { NoisePath, StopOptions } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
-import { createSampler, singleLatent } from '../sampler.ts';
+import { createSampler, mixesAt, singleLatent } from '../sampler.ts';
 import { scaledStart, sigmaPoints } from './sigma-points.ts';
 
 export interface DpmSdeOptions extends Pick<StopOptions, 'spacing' | 'sigmas'> {
@@ -99,6 +99,7 @@ export function dpmSde(path: NoisePath, steps: number, options: DpmSdeOptions = 
   return createSampler({
     name: 'dpm-sde',
     timesteps,
+    mixAt: mixesAt(path, stops),
     stages: [...scaledStart(stops), ...stages],
     ...singleLatent('dpm-sde'),
   });

@@ -17,7 +17,7 @@ import { scaledNoise } from '../fresh-noise.ts';
 import { linearStage, type Weights } from '../linear-stage.ts';
 import type { Combination, NoisePath, StopOptions } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
-import { createSampler, singleLatent } from '../sampler.ts';
+import { createSampler, mixesAt, singleLatent } from '../sampler.ts';
 import { schedulerValue } from '../scheduler-keys.ts';
 
 const ALGORITHMS = ['dpmsolver++', 'dpmsolver', 'sde-dpmsolver++', 'sde-dpmsolver'] as const;
@@ -28,6 +28,8 @@ export interface DpmSolverOptions extends Pick<StopOptions, 'spacing' | 'finalNo
   readonly algorithm?: Algorithm;
   /** Needed by the algorithms `sde-...`. */
   readonly freshNoise?: FreshNoise;
+  /** Step that the chain begins with: what it remembers of steps before it is nothing. Default 0. */
+  readonly firstStep?: number;
 }
 
 /** From so many steps on, diffusers takes last steps that end with noise at full order. */
@@ -66,7 +68,7 @@ export function pathPoints(path: NoisePath, levels: readonly number[]): PathPoin
  * @throws UserError for combinations that DPM-Solver does not define, or without `freshNoise` where it is needed
  */
 export function dpmSolver(path: NoisePath, steps: number, options: DpmSolverOptions = {}): Sampler {
-  const { algorithm = dpmAlgorithm(path), freshNoise } = options;
+  const { algorithm = dpmAlgorithm(path), freshNoise, firstStep = 0 } = options;
   const value = (key: string) => schedulerValue('dpm-solver', path.config, key);
   const isStochastic = algorithm.startsWith('sde-');
   const solvesClean = algorithm.endsWith('++');
@@ -92,27 +94,29 @@ export function dpmSolver(path: NoisePath, steps: number, options: DpmSolverOpti
     const isLast = step === count - 1;
     if (isLast && (value('euler_at_final') === true || isFew || at[count].sigma === 0)) return 1;
     const most = isFew && step === count - 2 ? Math.min(solverOrder, 2) : solverOrder;
-    return Math.min(most, step + 1);
+    return Math.min(most, step - firstStep + 1);
   };
   const form: Form = { algorithm, isHeun: value('solver_type') === 'heun' };
 
-  const stages = stops.timesteps.map((timestep, step) => {
+  const stages = stops.timesteps.slice(firstStep).map((timestep, i) => {
+    const step = firstStep + i;
     const order = orderOf(step);
     const { latent, history, deviation } = multistep(form, order, at, step);
     const said = solvesClean ? path.cleanLatent(stops.levels[step]) : path.noisePart(stops.levels[step]);
     return linearStage({
       step,
       timestep,
-      state: ['latent', ...HISTORY.slice(0, Math.min(step, HISTORY.length))],
-      next: remembered({ latent, newest: history[0], older: history.slice(1) }, said, step),
+      state: ['latent', ...HISTORY.slice(0, Math.min(i, HISTORY.length))],
+      next: remembered({ latent, newest: history[0], older: history.slice(1) }, said, i),
       shift: scaledNoise(freshNoise, step, deviation),
     });
   });
   return createSampler({
     name: 'dpm-solver',
     timesteps: stops.timesteps,
+    mixAt: mixesAt(path, stops),
     stages,
-    ...singleLatent('dpm-solver', Math.min(count, HISTORY.length)),
+    ...singleLatent('dpm-solver', Math.min(count - firstStep, HISTORY.length)),
   });
 }
 
@@ -120,9 +124,9 @@ export function dpmSolver(path: NoisePath, steps: number, options: DpmSolverOpti
 function remembered(
   { latent, newest, older }: { latent: number; newest: number; older: readonly number[] },
   said: Combination,
-  step: number,
+  before: number,
 ): Record<string, Weights> {
-  const known = HISTORY.slice(0, Math.min(step, HISTORY.length - 1));
+  const known = HISTORY.slice(0, Math.min(before, HISTORY.length - 1));
   return {
     latent: {
       latent: latent + newest * said.latent,

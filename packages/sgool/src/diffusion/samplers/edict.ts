@@ -19,7 +19,7 @@ import type { Denoiser } from '../denoiser.ts';
 import { checkedPrediction, checkedPullback } from '../denoiser.ts';
 import { endOf, type NoisePath, type StopOptions } from '../noise-path.ts';
 import type { Latents, Sampler, Stage } from '../sampler.ts';
-import { createSampler } from '../sampler.ts';
+import { createSampler, mixesAt } from '../sampler.ts';
 import type { Lift, LiftGrids } from './edict-grid.ts';
 import { edictGrids, snap } from './edict-grid.ts';
 
@@ -83,6 +83,7 @@ export function edict(
   return createSampler({
     name: 'edict',
     timesteps,
+    mixAt: mixesAt(path, stops),
     stages: stages.map((stage) => liftStage(stage, grids)),
     initial(noise, startIndex = 0) {
       const pair = noise instanceof Float64Array ? [noise, noise] : noise;

@@ -12,7 +12,7 @@
 import { linearStage } from '../linear-stage.ts';
 import type { NoisePath, StopOptions } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
-import { createSampler, singleLatent } from '../sampler.ts';
+import { createSampler, mixesAt, singleLatent } from '../sampler.ts';
 import { scaledStart, sigmaPoints } from './sigma-points.ts';
 
 export type HeunOptions = Pick<StopOptions, 'spacing' | 'sigmas'>;
@@ -57,6 +57,7 @@ export function heun(path: NoisePath, steps: number, options: HeunOptions = {}):
   return createSampler({
     name: 'heun',
     timesteps,
+    mixAt: mixesAt(path, stops),
     stages: [...scaledStart(stops), ...stages],
     ...singleLatent('heun'),
   });

@@ -15,7 +15,7 @@ import { scaledNoise } from '../fresh-noise.ts';
 import { linearStage } from '../linear-stage.ts';
 import type { NoisePath } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
-import { createSampler, singleLatent } from '../sampler.ts';
+import { createSampler, mixesAt, singleLatent } from '../sampler.ts';
 
 /** Standard deviation of clean latents that the boundary condition assumes. */
 const SIGMA_DATA = 0.5;
@@ -37,7 +37,8 @@ export function lcm(path: NoisePath, steps: number, { freshNoise }: LcmOptions =
     throw new UserError('lcm: more than one step needs freshNoise, a source of noise');
   }
   const scaling = timestepScaling(path);
-  const { timesteps, levels } = path.stops(steps, { rule: 'lcm' });
+  const stops = path.stops(steps, { rule: 'lcm' });
+  const { timesteps, levels } = stops;
   const stages = timesteps.map((timestep, step) => {
     const scaled = timestep * scaling;
     const skip = SIGMA_DATA ** 2 / (scaled ** 2 + SIGMA_DATA ** 2);
@@ -57,7 +58,13 @@ export function lcm(path: NoisePath, steps: number, { freshNoise }: LcmOptions =
       shift: scaledNoise(freshNoise, step, path.noise(levels[step + 1])),
     });
   });
-  return createSampler({ name: 'lcm', timesteps, stages, ...singleLatent('lcm') });
+  return createSampler({
+    name: 'lcm',
+    timesteps,
+    stages,
+    mixAt: mixesAt(path, stops),
+    ...singleLatent('lcm'),
+  });
 }
 
 function timestepScaling({ config }: NoisePath): number {

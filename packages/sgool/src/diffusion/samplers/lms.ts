@@ -11,22 +11,26 @@
 import { linearStage } from '../linear-stage.ts';
 import type { NoisePath, StopOptions } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
-import { createSampler, singleLatent } from '../sampler.ts';
+import { createSampler, mixesAt, singleLatent } from '../sampler.ts';
 import { scaledStart, sigmaPoints } from './sigma-points.ts';
 
-export type LmsOptions = Pick<StopOptions, 'spacing' | 'sigmas'>;
+export interface LmsOptions extends Pick<StopOptions, 'spacing' | 'sigmas'> {
+  /** Step that the chain begins with: what it remembers of steps before it is nothing. Default 0. */
+  readonly firstStep?: number;
+}
 
 /** Names of the slopes that are kept, newest first; with the newest one they make order 4. */
 const HISTORY = ['before', 'before2', 'before3'] as const;
 
 /** The LMS sampler, of order 4. One network call per step; it has a gradient (`checkpointed`), but no inverse. */
-export function lms(path: NoisePath, steps: number, options: LmsOptions = {}): Sampler {
+export function lms(path: NoisePath, steps: number, { firstStep = 0, ...options }: LmsOptions = {}): Sampler {
   const stops = path.stops(steps, { ...options, rule: 'lms' });
   const { timesteps, levels } = stops;
   const at = sigmaPoints(path, stops);
-  const stages = timesteps.map((timestep, step) => {
+  const stages = timesteps.slice(firstStep).map((timestep, i) => {
+    const step = firstStep + i;
     const [now, next] = [at[step], at[step + 1]];
-    const known = HISTORY.slice(0, Math.min(step, HISTORY.length));
+    const known = HISTORY.slice(0, Math.min(i, HISTORY.length));
     const sigmas = Array.from({ length: known.length + 1 }, (_, k) => at[step - k].sigma);
     const [newest, ...older] = sigmas.map((_, k) => next.signal * slopeWeight(sigmas, k, next.sigma));
     const slope = path.noisePart(levels[step]);
@@ -49,8 +53,9 @@ export function lms(path: NoisePath, steps: number, options: LmsOptions = {}): S
   return createSampler({
     name: 'lms',
     timesteps,
-    stages: [...scaledStart(stops), ...stages],
-    ...singleLatent('lms', Math.min(steps, HISTORY.length)),
+    mixAt: mixesAt(path, stops),
+    stages: [...(firstStep === 0 ? scaledStart(stops) : []), ...stages],
+    ...singleLatent('lms', Math.min(steps - firstStep, HISTORY.length)),
   });
 }
 

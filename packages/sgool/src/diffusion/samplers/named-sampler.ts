@@ -70,7 +70,7 @@ export function freshNoiseCount(
 export interface NamedSamplerOptions {
   /** For stochastic samplers ({@link freshNoiseCount}). */
   readonly freshNoise?: FreshNoise;
-  /** Step that the chain begins with: EDICT's turns are counted from it. Default 0. */
+  /** Step that the chain begins with: EDICT's turns are counted from it, and multistep samplers remember nothing before it. Default 0. */
   readonly firstStep?: number;
 }
 
@@ -106,19 +106,19 @@ export function namedSampler(
     case 'edict':
       return edict(path, steps, { mixingWeight, output: edictOutput, stepEnds, firstStep });
     case 'pndm':
-      return pndm(path, steps);
+      return pndm(path, steps, { firstStep });
     case 'dpm-solver':
-      return dpmSolver(path, steps, { sigmas, freshNoise });
+      return dpmSolver(path, steps, { sigmas, freshNoise, firstStep });
     case 'dpm-2m-sde':
-      return dpmSolver(path, steps, { sigmas, freshNoise, algorithm: 'sde-dpmsolver++' });
+      return dpmSolver(path, steps, { sigmas, freshNoise, firstStep, algorithm: 'sde-dpmsolver++' });
     case 'dpm-sde':
       return dpmSde(path, steps, { sigmas, freshNoise });
     case 'unipc':
-      return unipc(path, steps, { sigmas });
+      return unipc(path, steps, { sigmas, firstStep });
     case 'heun':
       return heun(path, steps, { sigmas });
     case 'lms':
-      return lms(path, steps, { sigmas });
+      return lms(path, steps, { sigmas, firstStep });
     case 'euler':
       return euler(path, steps, { sigmas });
     case 'euler-ancestral':

@@ -24,13 +24,21 @@ const ADAMS_BASHFORTH = [
 /** Names of the predictions that are kept, newest first. */
 const HISTORY = ['before', 'before2', 'before3'] as const;
 
+export interface PndmOptions {
+  /**
+   * Call that the chain begins with; of its `steps + 1` calls the second and the third are at the same timestep. As in diffusers'
+   * image-to-image, the chain begins there with a trial step and its correction, whichever timesteps the two calls have. Default 0.
+   */
+  readonly firstStep?: number;
+}
+
 /**
  * The PNDM sampler: PLMS, or with three Runge-Kutta steps of four calls at the beginning where the file of a PNDMScheduler does not
  * say `skip_prk_steps` true. It has a gradient (`checkpointed`), but no inverse.
  *
- * @throws UserError for fewer than four steps with Runge-Kutta steps
+ * @throws UserError for fewer than four steps with Runge-Kutta steps, or where these do not begin at step 0
  */
-export function pndm(path: NoisePath, steps: number): Sampler {
+export function pndm(path: NoisePath, steps: number, { firstStep = 0 }: PndmOptions = {}): Sampler {
   const stops = path.stops(steps);
   const { skip_prk_steps: skips = path.config._class_name !== 'PNDMScheduler' } = path.config;
   const usesRungeKutta = skips !== true;
@@ -39,24 +47,44 @@ export function pndm(path: NoisePath, steps: number): Sampler {
       `pndm: needs 4 steps or more where the scheduler's file does not have skip_prk_steps true, got ${steps}`,
     );
   }
-  const beginning = usesRungeKutta ? rungeKutta(path, stops) : plmsBeginning(path, stops);
-  const first = usesRungeKutta ? RUNGE_KUTTA_STEPS : 1;
-  const multistep = stops.timesteps.slice(first).map((timestep, i) => {
+  if (usesRungeKutta && firstStep > 0) {
+    throw new UserError(
+      "pndm: cannot begin in the middle of the chain where the scheduler's file does not have skip_prk_steps true; take another sampler, as ddim",
+    );
+  }
+  const whole = stops.timesteps.map((_, stop) => stop);
+  // The stop of each call; that of the trial step's end comes twice.
+  const calls = steps === 1 ? whole : [0, 1, ...whole.slice(1)];
+  const visited = calls.slice(firstStep);
+  const beginning = usesRungeKutta ? rungeKutta(path, stops) : plmsBeginning(path, stops, visited, firstStep);
+  const rest = usesRungeKutta ? whole.slice(RUNGE_KUTTA_STEPS) : visited.slice(2);
+  const multistep = rest.map((stop, i) => {
     const known = HISTORY.slice(0, usesRungeKutta ? HISTORY.length : i + 1);
     return linearStage({
-      step: beginning.length + i,
-      timestep,
+      step: firstStep + beginning.length + i,
+      timestep: stops.timesteps[stop],
       state: ['latent', ...known],
-      next: multistepWeights(path.step(stops.levels[first + i], endOf(stops, first + i)), known),
+      next: multistepWeights(path.step(stops.levels[stop], endOf(stops, stop)), known),
     });
   });
   const stages = [...beginning, ...multistep];
+  const timesteps = usesRungeKutta
+    ? stages.map(({ timestep }) => timestep)
+    : calls.map((stop) => stops.timesteps[stop]);
+  const begins = usesRungeKutta
+    ? whole.map((stop) => (stop < RUNGE_KUTTA_STEPS ? 4 * stop : 3 * RUNGE_KUTTA_STEPS + stop))
+    : whole.map((stop) => (stop === 0 ? 0 : stop + 1));
   const held = usesRungeKutta ? HISTORY.length : Math.min(multistep.length + 1, HISTORY.length);
   return createSampler({
     name: 'pndm',
-    timesteps: stages.map(({ timestep }) => timestep),
+    timesteps,
+    begins,
+    mixAt(call) {
+      const level = path.level(timesteps[call]);
+      return { signal: path.signal(level), noise: path.noise(level) };
+    },
     stages,
-    ...singleLatent('pndm', steps === 1 ? 0 : held),
+    ...singleLatent('pndm', visited.length === 1 ? 0 : held),
   });
 }
 
@@ -64,26 +92,32 @@ export function pndm(path: NoisePath, steps: number): Sampler {
 const strideOf = ({ config }: NoisePath, { timesteps }: Stops) =>
   Math.floor(Number(config.num_train_timesteps ?? 1000) / timesteps.length);
 
-/** The trial step and its correction, which begins again at the start. */
-function plmsBeginning(path: NoisePath, stops: Stops): Stage[] {
-  const [first, second] = stops.timesteps;
-  const { latent, prediction } = path.step(stops.levels[0], endOf(stops, 0));
-  if (second === undefined) {
+/** The trial step and its correction, which begins again at the start: the first two of the calls, at the given stops. */
+function plmsBeginning(
+  path: NoisePath,
+  stops: Stops,
+  [trial, corrected]: readonly number[],
+  firstStep: number,
+): Stage[] {
+  const { latent, prediction } = path.step(stops.levels[trial], endOf(stops, trial));
+  const first = stops.timesteps[trial];
+  if (corrected === undefined) {
     const next = { latent: { latent, prediction } };
-    return [linearStage({ step: 0, timestep: first, state: ['latent'], next })];
+    return [linearStage({ step: firstStep, timestep: first, state: ['latent'], next })];
   }
+  const second = stops.timesteps[corrected];
   // diffusers takes the beginning of the step from its end, which differs where steps do not divide the trained timesteps.
-  const from = stops.ends ? path.level(second + strideOf(path, stops)) : stops.levels[0];
-  const again = path.step(from, stops.levels[1]);
+  const from = stops.ends ? path.level(second + strideOf(path, stops)) : stops.levels[corrected - 1];
+  const again = path.step(from, stops.levels[corrected]);
   return [
     linearStage({
-      step: 0,
+      step: firstStep,
       timestep: first,
       state: ['latent'],
       next: { latent: { latent, prediction }, before: { prediction: 1 }, start: { latent: 1 } },
     }),
     linearStage({
-      step: 1,
+      step: firstStep + 1,
       timestep: second,
       state: ['latent', 'before', 'start'],
       next: {

@@ -14,7 +14,7 @@ import { scaledNoise } from '../fresh-noise.ts';
 import { linearStage } from '../linear-stage.ts';
 import type { NoisePath } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
-import { createSampler, singleLatent } from '../sampler.ts';
+import { createSampler, mixesAt, singleLatent } from '../sampler.ts';
 
 export interface TcdOptions {
   /** 0 (deterministic) to 1 (all noise afresh). Default 0, as diffusers' pipeline passes it. */
@@ -35,7 +35,8 @@ export function tcd(path: NoisePath, steps: number, { eta = 0, freshNoise }: Tcd
   if (eta > 0 && steps > 1 && !freshNoise) {
     throw new UserError(`tcd: eta ${eta} needs freshNoise, a source of noise`);
   }
-  const { timesteps, levels } = path.stops(steps, { rule: 'lcm' });
+  const stops = path.stops(steps, { rule: 'lcm' });
+  const { timesteps, levels } = stops;
   const stages = timesteps.map((timestep, step) => {
     const isLast = step === timesteps.length - 1;
     const next = isLast ? 0 : timesteps[step + 1];
@@ -50,5 +51,11 @@ export function tcd(path: NoisePath, steps: number, { eta = 0, freshNoise }: Tcd
       shift: scaledNoise(freshNoise, step, Math.sqrt(1 - kept ** 2)),
     });
   });
-  return createSampler({ name: 'tcd', timesteps, stages, ...singleLatent('tcd') });
+  return createSampler({
+    name: 'tcd',
+    timesteps,
+    stages,
+    mixAt: mixesAt(path, stops),
+    ...singleLatent('tcd'),
+  });
 }

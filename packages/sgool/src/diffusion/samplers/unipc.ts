@@ -14,11 +14,14 @@ import { UserError } from '../../errors.ts';
 import { linearStage, type Weights } from '../linear-stage.ts';
 import type { NoisePath, StopOptions } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
-import { createSampler, singleLatent } from '../sampler.ts';
+import { createSampler, mixesAt, singleLatent } from '../sampler.ts';
 import { schedulerValue } from '../scheduler-keys.ts';
 import { type PathPoint, pathPoints } from './dpm-solver.ts';
 
-export type UniPcOptions = Pick<StopOptions, 'spacing' | 'finalNoise' | 'sigmas'>;
+export interface UniPcOptions extends Pick<StopOptions, 'spacing' | 'finalNoise' | 'sigmas'> {
+  /** Step that the chain begins with: what it remembers of steps before it is nothing. Default 0. */
+  readonly firstStep?: number;
+}
 
 /** Names of what the network said in the steps before, newest first. */
 const HISTORY = ['before', 'before2', 'before3'] as const;
@@ -45,7 +48,11 @@ interface Integral {
  *
  * @throws UserError where a combination of keys divides by zero
  */
-export function unipc(path: NoisePath, steps: number, options: UniPcOptions = {}): Sampler {
+export function unipc(
+  path: NoisePath,
+  steps: number,
+  { firstStep = 0, ...options }: UniPcOptions = {},
+): Sampler {
   const value = (key: string) => schedulerValue('unipc', path.config, key);
   const stops = path.stops(steps, { ...options, rule: 'unipc' });
   const { timesteps, levels } = stops;
@@ -59,14 +66,15 @@ export function unipc(path: NoisePath, steps: number, options: UniPcOptions = {}
   const solverOrder = Number(value('solver_order'));
   const most = (step: number) =>
     value('lower_order_final') === true ? Math.min(solverOrder, count - step) : solverOrder;
-  const orderOf = (step: number) => Math.min(most(step), step + 1);
+  const orderOf = (step: number) => Math.min(most(step), step - firstStep + 1);
 
-  const stages = timesteps.map((timestep, step) => {
-    const known = HISTORY.slice(0, Math.min(step, HISTORY.length));
+  const stages = timesteps.slice(firstStep).map((timestep, i) => {
+    const step = firstStep + i;
+    const known = HISTORY.slice(0, Math.min(i, HISTORY.length));
     const said: Weights = {
       ...(form.solvesClean ? path.cleanLatent(levels[step]) : path.noisePart(levels[step])),
     };
-    const corrects = step > 0 && !uncorrected.includes(step - 1);
+    const corrects = i > 0 && !uncorrected.includes(step - 1);
     const corrected = corrects ? correction(form, orderOf(step - 1), at, step, said) : { latent: 1 };
     const { latent, first, older } = integral(form, orderOf(step), at, step, false);
     const next: Record<string, Weights> = {
@@ -82,13 +90,14 @@ export function unipc(path: NoisePath, steps: number, options: UniPcOptions = {}
       ),
     };
     refuseInfinite(next, timestep);
-    return linearStage({ step, timestep, state: ['latent', ...(step > 0 ? ['start'] : []), ...known], next });
+    return linearStage({ step, timestep, state: ['latent', ...(i > 0 ? ['start'] : []), ...known], next });
   });
   return createSampler({
     name: 'unipc',
     timesteps,
+    mixAt: mixesAt(path, stops),
     stages,
-    ...singleLatent('unipc', 1 + Math.min(count, HISTORY.length)),
+    ...singleLatent('unipc', 1 + Math.min(count - firstStep, HISTORY.length)),
   });
 }
 

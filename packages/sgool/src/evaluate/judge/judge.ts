@@ -1,9 +1,10 @@
 /** @file The trained judge. */
 
-import { compile, trace } from '@sgool/autodiff';
+import { trace } from '@sgool/autodiff';
 import { UserError } from '../../errors.ts';
 import { JUDGE_IMAGE, judgeNetwork } from '../../networks/judge/network.ts';
 import { networkWeights } from '../../networks/network-weights.ts';
+import { compileNetwork } from '../../runtime/network-program.ts';
 import { openSafetensors } from '../../weights/formats/safetensors.ts';
 import { packagedPath } from '../../weights/open/locate-model.ts';
 import type { Detection } from './detections.ts';
@@ -36,7 +37,7 @@ export async function loadJudge({ threads }: { threads?: number } = {}): Promise
   const graph = trace({ image: { shape: [1, 3, JUDGE_IMAGE, JUDGE_IMAGE] } }, ({ image }) => ({
     ...judgeNetwork(weights, image),
   }));
-  const program = await compile(graph, { threads });
+  const program = await compileNetwork('judge', graph, { threads });
   return {
     detect(image) {
       if (image.length !== 3 * JUDGE_IMAGE * JUDGE_IMAGE) {

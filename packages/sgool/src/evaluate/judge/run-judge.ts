@@ -10,7 +10,7 @@ import { type Detection, decodeMaps, type JudgeMaps } from './detections.ts';
  * @param image RGB bytes of a 128 x 128 image, row by row
  * @returns detections, most confident first
  */
-export async function runJudge(program: Program, image: Uint8Array): Promise<Detection[]> {
+export async function runJudge(program: Pick<Program, 'run'>, image: Uint8Array): Promise<Detection[]> {
   const pixels = JUDGE_IMAGE * JUDGE_IMAGE;
   const planes = new Float32Array(3 * pixels);
   for (let i = 0; i < pixels; i++)

@@ -5,10 +5,12 @@ import { mayChange } from '../../image/mask.ts';
 import {
   checkRequest,
   commonShape,
+  INPUTS,
   imageSchema,
   type MethodRequest,
   type MethodSchema,
   noSuchOption,
+  promptText,
 } from '../../request/request.ts';
 import { METHODS } from '../index.ts';
 import { sgool } from '../sgool.ts';
@@ -16,11 +18,19 @@ import { sgool } from '../sgool.ts';
 /** Samplers that `refine` can invert. */
 export const INVERTIBLE_SAMPLER = 'edict' as const;
 
+/** How an image is taken to noise and back, with the strength that each has where none is given. */
+const DEFAULT_STRENGTH = { edict: 1, sdedit: 0.8 } as const;
+/** Name of an edit. */
+export type EditName = keyof typeof DEFAULT_STRENGTH;
+
 /** The settings that `refine` has beside those of SGOOL. */
 export const refineShape = {
-  sourcePrompt: z
-    .string()
-    .max(10_000)
+  edit: z
+    .enum(Object.keys(DEFAULT_STRENGTH) as [EditName, ...EditName[]])
+    .describe(
+      'how the image is edited: inverted to its noise, which is optimised (edict), or noised and sampled again as in image-to-image pipelines (sdedit) (default: edict)',
+    ),
+  sourcePrompt: promptText
     .refine((text) => text.trim() !== '', 'must not be empty')
     .describe('what the image shows now; where it differs from the prompt, the image changes at once'),
   strength: z
@@ -28,7 +38,7 @@ export const refineShape = {
     .gt(0)
     .max(1)
     .describe(
-      'share of the denoising steps that the image is inverted through; less keeps more of the image',
+      'share of the denoising steps that the image is taken through; less keeps more of the image (default: 1; sdedit: 0.8)',
     ),
   fit: z
     .enum(['crop', 'letterbox'])
@@ -60,8 +70,10 @@ const refineSchema = z.strictObject({
   ...z.object(sgool.settings).partial().shape,
   image: imageSchema.describe('the image to refine'),
   mask: imageSchema.optional().describe('image that is white where the image may change, black elsewhere'),
+  targetImages: INPUTS.targetImages.optional(),
   sourcePrompt: refineShape.sourcePrompt.optional(),
-  strength: refineShape.strength.default(1),
+  edit: refineShape.edit.default('edict'),
+  strength: refineShape.strength.optional(),
   fit: refineShape.fit.default('crop'),
   invertMask: refineShape.invertMask.default(false),
   feather: refineShape.feather.optional(),
@@ -79,14 +91,20 @@ type Output = z.output<typeof refineSchema>;
 export type RefineRequest = Omit<MethodRequest, 'mask'> & Pick<Input, OwnKeys & keyof Input>;
 
 /** What a request says of the image. */
-export type RefineSource = Pick<Output, OwnKeys & keyof Output>;
+export type RefineSource = Omit<Pick<Output, OwnKeys & keyof Output>, 'strength'> & {
+  readonly strength: number;
+};
+
+/** Whether iteration 0 shows a change already, instead of the image as the autoencoder reproduces it. */
+export const changesAtOnce = ({ edit, sourcePrompt }: Pick<RefineSource, 'edit' | 'sourcePrompt'>): boolean =>
+  edit === 'sdedit' || sourcePrompt !== undefined;
 
 /** A request that passed the schema. */
 export type ParsedRefineRequest = Omit<MethodRequest, 'mask'> & RefineSource;
 
 /** The part of a request that is one to the method. */
 export function methodRequest(request: ParsedRefineRequest): MethodRequest {
-  const { image, mask, sourcePrompt, fit, strength, invertMask, feather, ...rest } = request;
+  const { image, mask, edit, sourcePrompt, fit, strength, invertMask, feather, ...rest } = request;
   return rest;
 }
 
@@ -100,11 +118,17 @@ const SHAPE_TOLERANCE = 0.02;
  */
 export function parseRefineRequest(request: unknown): ParsedRefineRequest {
   const foreign = (key: string) => noSuchOption('refine', key, METHODS);
-  const parsed = checkRequest(refineSchema, 'refine', request, foreign) as ParsedRefineRequest;
-  const { image, invertMask, sampler } = parsed;
-  if (sampler !== undefined && sampler !== INVERTIBLE_SAMPLER) {
+  const given = checkRequest(refineSchema, 'refine', request, foreign) as Output & MethodRequest;
+  const parsed: ParsedRefineRequest = { ...given, strength: given.strength ?? DEFAULT_STRENGTH[given.edit] };
+  const { image, invertMask, sampler, edit, sourcePrompt } = parsed;
+  if (edit === 'edict' && sampler !== undefined && sampler !== INVERTIBLE_SAMPLER) {
     throw new UserError(
-      `refine: sampler must be ${INVERTIBLE_SAMPLER}, got ${sampler}; no other sampler is exactly invertible`,
+      `refine: sampler must be ${INVERTIBLE_SAMPLER}, got ${sampler}; no other sampler is exactly invertible, but edit sdedit takes any`,
+    );
+  }
+  if (edit === 'sdedit' && sourcePrompt !== undefined) {
+    throw new UserError(
+      `refine: sourcePrompt ${JSON.stringify(sourcePrompt)} is the text that edit edict inverts the image under; edit sdedit inverts nothing, so leave it out`,
     );
   }
   if (parsed.mask === undefined) {

@@ -128,7 +128,7 @@ describe('a request that cannot be met says what would be right', () => {
     [
       'another sampler',
       { sampler: 'ddim' },
-      /^refine: sampler must be edict, got ddim; no other sampler is exactly invertible$/,
+      /^refine: sampler must be edict, got ddim; no other sampler is exactly invertible, but edit sdedit takes any$/,
     ],
     [
       'a mask of another shape',

@@ -1,5 +1,5 @@
 /** @file From the definition of a method to what callers use: its requests are checked and its settings resolved. */
-import { UserError } from '../../errors.ts';
+import { NotFiniteError, UserError } from '../../errors.ts';
 import type { ModelInfo } from '../../models/model-info.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { commonDefaults, presetDefaults } from '../../request/defaults.ts';
@@ -7,7 +7,7 @@ import { type MethodSchema, type ParsedRequest, parseMethodRequest } from '../..
 import { resolveSettings } from '../../request/resolve.ts';
 import { type MethodSettings, pickSettings } from '../../request/settings.ts';
 import type { Method, MethodDefinition } from './method.ts';
-import { beginRun } from './run.ts';
+import { beginRun, stoppedIn } from './run.ts';
 
 /**
  * Makes a method of its definition.
@@ -37,7 +37,17 @@ export function createMethod<Name extends string, S extends MethodSettings>(
       const request = parseMethodRequest(input, method, all);
       const resolved = settingsOf(method, pipeline, request);
       const start = { method: name, request, settings: resolved, lastIteration, ...options };
-      yield* definition.run(pipeline, beginRun(pipeline, start));
+      let iteration = 0;
+      try {
+        for await (const done of definition.run(pipeline, beginRun(pipeline, start))) {
+          iteration = done.iteration;
+          yield done;
+          iteration++;
+        }
+      } catch (error) {
+        if (!(error instanceof NotFiniteError)) throw error;
+        throw stoppedIn(name, iteration, error);
+      }
     },
   };
   return method;

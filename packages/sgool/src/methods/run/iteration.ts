@@ -33,11 +33,14 @@ export interface Iteration {
   readonly iteration: number;
   /** Index of the last iteration of this run. */
   readonly iterations: number;
-  /** The starting noise that makes this image, float64, `[channels, height, width]`. */
+  /**
+   * The starting noise that makes this image, float64, `[channels, height, width]`; with `optimiseFrom` the latent behind the
+   * first steps.
+   */
   readonly latent: Float64Array;
   readonly image: Image;
   readonly loss?: LossParts;
-  /** CLIP scores, 100·cos, of the image and the prompt: A guides, B only reports. */
+  /** CLIP scores, 100·cos, of the image and the target of the run (the prompt, unless it says otherwise): A guides, B only reports. */
   readonly clip: { readonly A?: number; readonly B?: number };
   /** The saliency map that this iteration's regions come from, for methods that use one. */
   readonly saliency?: SaliencyMap;

@@ -2,14 +2,21 @@
  * @file The loop that DOODL and SGOOL share: image from noise, loss of the image, gradient of the noise, update. The methods
  * differ in the loss.
  *
+ * With `optimiseFrom` the first steps run once, and the latent after them takes the place of the starting noise: it moves, and
+ * keeps the norm that it has there (that of the noise would be wrong: a latent in the middle of the chain holds signal). Departures
+ * from DOODL's published code, which renormalises to the norm of the noise and sets EDICT's pair to its mean: here the mean moves
+ * and the difference of the pair stays, so that iteration 0 is the plain image.
+ *
  * Reference: Wallace et al. 2023 (DOODL); Wang et al. 2024 (SGOOL).
  */
 import type { Denoiser } from '../../diffusion/denoiser.ts';
+import { restOfChain } from '../../diffusion/rest-of-chain.ts';
 import type { Latents, Sampler } from '../../diffusion/sampler.ts';
 import { sparseJacobian } from '../../diffusion/sparse-jacobian.ts';
 import { runTrajectory, sample, type Trajectory } from '../../diffusion/trajectory.ts';
+import { NotFiniteError, UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
-import type { ObjectiveInput, ObjectiveResult } from '../../objectives/objective.ts';
+import type { Objective, ObjectiveInput, ObjectiveResult } from '../../objectives/objective.ts';
 import { freeElements, onFreeElements } from '../../optimisers/free-elements.ts';
 import { createOptimiser } from '../../optimisers/index.ts';
 import { norm } from '../../optimisers/sphere.ts';
@@ -29,6 +36,7 @@ import {
   assertFinite,
   bestKeeper,
   denoiserOf,
+  judge,
   type Run,
   samplerOf,
   stopRule,
@@ -69,11 +77,55 @@ export interface Start {
   /** Step that the sampler begins with. Default 0. */
   readonly startIndex?: number;
   /** The latents that the sampler begins with, from the noise. Default the noise itself. */
-  readonly latents?: (noise: Float64Array) => Float64Array | Latents;
+  readonly latents?: ((noise: Float64Array) => Float64Array | Latents) | undefined;
   /** 1 for each element of the noise that may move, 0 for the others. Default all. */
   readonly free?: Uint8Array;
   /** The image of the iteration, from the decoded one. */
   readonly finish?: (image: Image) => Image;
+}
+
+/** What moves of the latents that a sampler starts with: the one; of EDICT's pair the mean, while their difference stays. */
+export function movingPart([x, y]: Latents): Pick<Start, 'noise' | 'latents'> {
+  if (y === undefined) return { noise: x };
+  const apart = x.map((value, i) => (value - y[i]) / 2);
+  return {
+    noise: x.map((value, i) => (value + y[i]) / 2),
+    latents: (noise) => [
+      noise.map((value, i) => value + apart[i]),
+      noise.map((value, i) => value - apart[i]),
+    ],
+  };
+}
+
+/**
+ * The start behind the first steps, where the settings say so: they run now, once, and without gradient.
+ *
+ * @throws UserError where the run begins behind that step
+ */
+async function laterStart(start: Start, denoiser: Denoiser, run: Run<NoiseSettings>): Promise<Start> {
+  const { settings, method, signal } = run;
+  const { optimiseFrom, steps } = settings;
+  const { sampler, startIndex = 0, noise } = start;
+  // A share of the steps, but for the rounding of the product.
+  const step = optimiseFrom < 1 ? Math.floor(optimiseFrom * steps + 1e-9) : optimiseFrom;
+  if (step === 0) return start;
+  const endIndex = sampler.begins?.[step] ?? step;
+  if (endIndex < startIndex) {
+    throw new UserError(
+      `${method}: optimiseFrom ${optimiseFrom} is step ${step} of ${steps}, but the given image enters at step ${startIndex}; give ${startIndex} or more, or 0`,
+    );
+  }
+  const options = { signal, startIndex, endIndex, onStep: run.stepReporter('denoise', 0) };
+  const rest = await withinIteration(method, 0, () =>
+    restOfChain(sampler, denoiser, start.latents?.(noise) ?? noise, options),
+  );
+  return {
+    ...start,
+    latents: undefined,
+    ...movingPart(rest.latents),
+    sampler: rest.sampler,
+    startIndex: rest.startIndex,
+  };
 }
 
 /** Plain generation: everything comes from the noise of the seed. */
@@ -98,7 +150,8 @@ export async function* optimiseNoise(
   const differentiated = withSparseJacobian(denoiser, run);
   const builder = await createBuilder();
   const objective = await pipeline.objective({ ...settings, views: builder.views });
-  const start = (await createStart?.(denoiser)) ?? startFromSeed(pipeline, run);
+  const begun = (await createStart?.(denoiser)) ?? startFromSeed(pipeline, run);
+  const start = await laterStart(begun, denoiser, run);
   const { sampler, free, startIndex = 0 } = start;
   const latentsOf = start.latents ?? ((noise: Float64Array) => noise);
   const unrestricted = createOptimiser(settings, {
@@ -109,7 +162,7 @@ export async function* optimiseNoise(
   const keeper = bestKeeper(settings.keep);
   const stop = stopRule(settings);
   /** Latents that the sampler starts from the one noise: EDICT's pair. */
-  const copies = sampler.initial(latentsOf(start.noise), startIndex).length;
+  const copies = begun.sampler.initial(begun.latents?.(begun.noise) ?? begun.noise, begun.startIndex).length;
 
   let latent = start.noise;
   const held = heldState<Float64Array>(
@@ -136,15 +189,12 @@ export async function* optimiseNoise(
     signal?.throwIfAborted();
     const decoded = await pipeline.decode(finals[0], settings);
     const image = start.finish?.(decoded) ?? decoded;
-    const clip = await pipeline.score(image, run.text);
-    const built = await builder.build(image, iteration);
-
-    const results: ObjectiveResult[] = [];
-    for (const final of finals) {
-      signal?.throwIfAborted();
-      results.push(await objective.evaluate(final, built.objective()));
-    }
-    const loss = meanLoss(results.map(({ total, distances }) => ({ total, ...built.parts(distances) })));
+    const { clip, failure: unjudged } = await judge(pipeline, run, image);
+    const valued = unjudged
+      ? { results: [] }
+      : await value({ builder, objective, signal }, image, iteration, finals);
+    const { built, results, failure = unjudged }: Value = valued;
+    const loss = meanLoss(results.map(({ total, distances }) => ({ total, ...built?.parts(distances) })));
     const usable = Number.isFinite(loss.total);
     const isEnd = stop.isEnough({ loss, clip }) || isLast;
     yield run.report({
@@ -153,11 +203,12 @@ export async function* optimiseNoise(
       image,
       loss: usable ? loss : undefined,
       clip,
-      saliency: built.saliency,
-      regions: built.regions,
+      saliency: built?.saliency,
+      regions: built?.regions,
       best: keeper.isBest({ loss, clip }),
     });
     await withinIteration(run.method, iteration, async () => {
+      if (failure) throw failure;
       assertFinite('the loss', [loss.total]);
       if (!trajectory || isEnd) return;
       const other = optimiser.reconsider?.(latent, loss.total);
@@ -176,6 +227,36 @@ export async function* optimiseNoise(
       latent = optimiser.update(latent, perCopy, loss.total);
     });
     if (isEnd) return;
+  }
+}
+
+/** What the objective says of an image. */
+interface Value {
+  readonly built?: BuiltObjective;
+  /** One for each result of the sampler. */
+  readonly results: readonly ObjectiveResult[];
+  /** Of a network that gave no finite numbers: to be thrown when the image was given out. */
+  readonly failure?: NotFiniteError;
+}
+
+async function value(
+  { builder, objective, signal }: { builder: ObjectiveBuilder; objective: Objective; signal?: AbortSignal },
+  image: Image,
+  iteration: number,
+  finals: readonly Float64Array[],
+): Promise<Value> {
+  const results: ObjectiveResult[] = [];
+  let built: BuiltObjective | undefined;
+  try {
+    built = await builder.build(image, iteration);
+    for (const final of finals) {
+      signal?.throwIfAborted();
+      results.push(await objective.evaluate(final, built.objective()));
+    }
+    return { built, results };
+  } catch (failure) {
+    if (!(failure instanceof NotFiniteError)) throw failure;
+    return { built, results: [], failure };
   }
 }
 

@@ -9,9 +9,11 @@ import {
   namedSampler,
 } from '../../diffusion/samplers/named-sampler.ts';
 import type { StepInfo } from '../../diffusion/trajectory.ts';
-import { UserError } from '../../errors.ts';
+import { NotFiniteError, UserError } from '../../errors.ts';
+import type { Image } from '../../image/image.ts';
 import type { DenoiserOptions } from '../../models/backbone.ts';
-import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { ClipScores, Pipeline } from '../../pipeline/pipeline.ts';
+import { type ClipTarget, clipTarget } from '../../preference/clip-target.ts';
 import { type RandomSource, randomSource } from '../../random/random-source.ts';
 import { resolveSeed, type Seed } from '../../random/seed.ts';
 import type { ParsedRequest } from '../../request/request.ts';
@@ -30,8 +32,8 @@ export interface Run<S extends MethodSettings = MethodSettings> {
   readonly method: string;
   readonly request: ParsedRequest;
   readonly settings: S;
-  /** The prompt without weights and tags, as critics read it. */
-  readonly text: string;
+  /** What critics compare its images with: the prompt without weights and tags, or another text; target images. */
+  readonly target: ClipTarget;
   readonly seed: Seed;
   /** The stream that the noise was drawn from; perturbations and cutouts are drawn from it next. */
   readonly random: RandomSource;
@@ -69,6 +71,12 @@ export interface RunStart<S extends MethodSettings> extends RunOptions {
   readonly lastIteration?: number;
 }
 
+/** The text that critics read: the one for CLIP, else the prompt without weights and tags. */
+export const criticText = (
+  prompt: string,
+  { clipPrompt, promptSyntax, steps }: Pick<MethodSettings, 'clipPrompt' | 'promptSyntax' | 'steps'>,
+): string => clipPrompt || parsePrompt(prompt, promptSyntax, steps).text;
+
 /** Begins a run: draws its noise and starts its clock. */
 export function beginRun<S extends MethodSettings>(
   pipeline: Pick<Pipeline, 'latentShape' | 'noisePath'>,
@@ -86,7 +94,7 @@ export function beginRun<S extends MethodSettings>(
     method,
     request,
     settings,
-    text: parsePrompt(request.prompt, settings.promptSyntax, settings.steps).text,
+    target: clipTarget(criticText(request.prompt, settings), request.targetImages, settings.textWeight),
     seed,
     random,
     noise,
@@ -169,15 +177,23 @@ export function denoiserOf(
   return pipeline.denoiser({ ...request, ...settings, timesteps, evaluations, ...changes });
 }
 
-/** Draws the noise that a stochastic sampler adds between its steps; nothing for the others. */
+/**
+ * Draws the noise that a stochastic sampler adds between its steps; nothing for the others.
+ *
+ * @param startIndex first step that runs: the first draw is its. Default 0
+ */
 export function drawFreshNoise(
   { noisePath }: Pick<Pipeline, 'noisePath'>,
   settings: SamplingSettings,
   length: number,
   random: RandomSource,
+  startIndex = 0,
 ): FreshNoise | undefined {
   const draws = freshNoiseCount(noisePath(settings), settings);
-  return draws === 0 ? undefined : fixedNoise(draws, length, (count) => random.randn([count]));
+  if (draws === 0) return undefined;
+  const skipped = (draws / settings.steps) * startIndex;
+  const drawn = fixedNoise(draws - skipped, length, (count) => random.randn([count]));
+  return skipped === 0 ? drawn : (step, wanted) => drawn(step - skipped, wanted);
 }
 
 /** Tells whether an image is better than the best so far. Its state is the lowest cost. */
@@ -239,6 +255,27 @@ export function stopRule({
   };
 }
 
+/** What critics say of an image. */
+export interface Judgement {
+  readonly clip: ClipScores;
+  /** Of a critic that gave no finite numbers: to be thrown when the image was given out. */
+  readonly failure?: NotFiniteError;
+}
+
+/** The CLIP scores of an image. A critic that gives no finite numbers ends the run, but not before the image was given out. */
+export async function judge(
+  pipeline: Pick<Pipeline, 'score'>,
+  { target }: Pick<Run, 'target'>,
+  image: Image,
+): Promise<Judgement> {
+  try {
+    return { clip: await pipeline.score(image, target) };
+  } catch (failure) {
+    if (!(failure instanceof NotFiniteError)) throw failure;
+    return { clip: {}, failure };
+  }
+}
+
 /**
  * Runs a part of an iteration, so that an error in it names the method and the iteration.
  *
@@ -253,14 +290,19 @@ export async function withinIteration<T>(
     return await part();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    throw new UserError(`${method}: stopped in iteration ${iteration}: ${error.message}`, { cause: error });
+    throw stoppedIn(method, iteration, error);
   }
 }
 
-/** @throws UserError where a value is not finite */
+/** An error with the method and the iteration that it stopped. */
+export function stoppedIn(method: string, iteration: number, cause: UserError): UserError {
+  return new UserError(`${method}: stopped in iteration ${iteration}: ${cause.message}`, { cause });
+}
+
+/** @throws NotFiniteError where a value is not finite */
 export function assertFinite(what: string, values: ArrayLike<number>): void {
   for (let i = 0; i < values.length; i++) {
     if (Number.isFinite(values[i])) continue;
-    throw new UserError(`${what} holds ${values[i]} at index ${i}; every value must be finite`);
+    throw new NotFiniteError(`${what} holds ${values[i]} at index ${i}; every value must be finite`);
   }
 }

@@ -1,11 +1,12 @@
 /** @file Stable Diffusion 1.x and 2.x and what was distilled from them: CLIP's text encoder, a UNet, a KL autoencoder. */
 import { UserError } from '../../errors.ts';
-import { autoencoderConfig } from '../../networks/autoencoder/autoencoder-config.ts';
+import { type AutoencoderConfig, autoencoderConfig } from '../../networks/autoencoder/autoencoder-config.ts';
 import { networkWeights } from '../../networks/network-weights.ts';
-import { unetConfig } from '../../networks/unet/unet-config.ts';
+import { type ClipTextConfig, clipTextConfig } from '../../networks/text/text-encoder-config.ts';
+import { type UNetConfig, unetConfig } from '../../networks/unet/unet-config.ts';
 import type { EmbeddingWord } from '../../text/embedding-tokens.ts';
 import { hasTokenizer, loadTokenizer } from '../../text/load-tokenizer.ts';
-import { parsePrompt } from '../../text/prompt/prompt.ts';
+import { DEFAULT_SYNTAX, parsePrompt } from '../../text/prompt/prompt.ts';
 import type { ModelFolder } from '../../weights/open/model-folder.ts';
 import type { Backbone, BackboneParts, ModelFamily } from '../backbone.ts';
 import { componentOf } from '../components.ts';
@@ -44,6 +45,12 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
       `${folder.dir}: the UNet takes ${config.in_channels} channels, the autoencoder gives ${vaeConfig.latent_channels}; they must be the same`,
     );
   }
+  checkNetworksFit(
+    folder.dir,
+    config,
+    vaeConfig,
+    clipTextConfig(encoder.config, `${encoder.dir}/config.json`),
+  );
   const { schedule, ...sampling } = stableDiffusionSchedule(folder);
   const clipTokenizer = await openTokenizer(folder);
   const tokenizer = folder.embeddings ? await openTokenizer(folder, folder.embeddings) : clipTokenizer;
@@ -70,11 +77,11 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
       ...(config.time_cond_proj_dim ? { embedsGuidance: true } : {}),
     },
     clipTokenizer,
-    checkPrompt: (prompt, { promptSyntax = 'a1111' } = {}) =>
+    checkPrompt: (prompt, { promptSyntax = DEFAULT_SYNTAX } = {}) =>
       promptFit(parsePrompt(prompt, promptSyntax, 1), prompts, tokenizer),
     latentShape: ({ width, height }) => [1, latentChannels, height / scaleFactor, width / scaleFactor],
     noisePath: () => schedule,
-    async denoiser({ prompt, negativePrompt = '', promptSyntax = 'a1111', timesteps, ...options }) {
+    async denoiser({ prompt, negativePrompt = '', promptSyntax = DEFAULT_SYNTAX, timesteps, ...options }) {
       const { clipSkip = 1, evaluations = { forward: 0, pullback: 0 } } = options;
       const positive = promptForSteps(prompt, promptSyntax, timesteps);
       const negative = promptForSteps(negativePrompt, promptSyntax, timesteps);
@@ -106,11 +113,45 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
           }),
       );
     },
-    encode: (image) => encodeImage(programs, decoder, image),
+    encode: (image, noise) => encodeImage(programs, decoder, image, noise),
     decode: (latent, size) => decodeLatent(programs, decoder, latent, backbone.latentShape(size), size),
     decodedPlanes: (latent) => decodedPlanes(decoder, latent),
   };
   return backbone;
+}
+
+/** Largest default side of an image; the same as that of the request. */
+const LARGEST_SIDE = 4096;
+
+/** @throws UserError where the configurations of the networks contradict each other */
+function checkNetworksFit(dir: string, unet: UNetConfig, vae: AutoencoderConfig, text: ClipTextConfig): void {
+  const wrong = (what: string, fix: string) => new UserError(`${dir}: ${what}; ${fix}`);
+  if (unet.out_channels !== vae.latent_channels) {
+    throw wrong(
+      `the UNet gives ${unet.out_channels} channels, the autoencoder's latent has ${vae.latent_channels}`,
+      'they must be the same',
+    );
+  }
+  if (vae.in_channels !== 3 || vae.out_channels !== 3) {
+    throw wrong(
+      `the autoencoder takes ${vae.in_channels} and gives ${vae.out_channels} channels`,
+      'images have 3: red, green and blue',
+    );
+  }
+  const width = unet.cross_attention_dim.find((each) => each !== text.hidden_size);
+  if (width !== undefined) {
+    throw wrong(
+      `the UNet reads text of width ${width} (cross_attention_dim), the text encoder gives ${text.hidden_size} (hidden_size)`,
+      'they must be the same',
+    );
+  }
+  const side = Math.max(...[unet.sample_size ?? DEFAULT_SAMPLE_SIZE].flat()) * scaleFactorOf(vae);
+  if (side > LARGEST_SIDE) {
+    throw wrong(
+      `sample_size of the UNet and block_out_channels of the autoencoder make images of ${side} pixels`,
+      `sides must be at most ${LARGEST_SIDE}`,
+    );
+  }
 }
 
 async function openTokenizer(

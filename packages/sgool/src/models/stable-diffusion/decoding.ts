@@ -1,5 +1,5 @@
 /** @file From latents to images. */
-import { add, clip as clamp, div, mul, type Tensor, trace, type Weights } from '@sgool/autodiff';
+import { add, div, mul, type Tensor, trace, type Weights } from '@sgool/autodiff';
 import { type Image, type ImageSize, imageFromPlanes } from '../../image/image.ts';
 import { autoencoder } from '../../networks/autoencoder/autoencoder.ts';
 import type { AutoencoderConfig } from '../../networks/autoencoder/autoencoder-config.ts';
@@ -32,9 +32,8 @@ export async function decodeLatent(
   { width, height }: ImageSize,
 ): Promise<Image> {
   const program = await programs.get(`decoder ${latentShape.join('x')}`, () =>
-    trace({ latent: { shape: latentShape } }, (inputs) => ({
-      planes: clamp(decodedPlanes(parts, inputs.latent), 0, 1),
-    })),
+    // Not clamped here: an infinity would leave as white.
+    trace({ latent: { shape: latentShape } }, (inputs) => ({ planes: decodedPlanes(parts, inputs.latent) })),
   );
   const { planes } = await program.run({ latent: Float32Array.from(latent) });
   return imageFromPlanes(planes as Float32Array, width, height);

@@ -1,5 +1,5 @@
 /** @file From images to latents. */
-import { add, mul, trace } from '@sgool/autodiff';
+import { add, exp, mul, trace } from '@sgool/autodiff';
 import { UserError } from '../../errors.ts';
 import { type Image, planesFromImage } from '../../image/image.ts';
 import { autoencoder } from '../../networks/autoencoder/autoencoder.ts';
@@ -7,9 +7,10 @@ import type { ProgramCache } from '../../runtime/program-cache.ts';
 import { type DecoderParts, scaleFactorOf } from './decoding.ts';
 
 /**
- * The latent of an image: the mean of the autoencoder's posterior, at the scale of the UNet. `decodeLatent` inverts it up to
- * what the autoencoder loses.
+ * The latent of an image at the scale of the UNet: the mean of the autoencoder's posterior, or with noise a sample of it, as
+ * diffusers' pipelines take. `decodeLatent` inverts it up to what the autoencoder loses.
  *
+ * @param noise standard normal numbers, as many as the latent has
  * @returns `[1, channels, height, width]` of the latent, as float64
  * @throws UserError where the sides are not multiples of the autoencoder's stride
  */
@@ -17,6 +18,7 @@ export async function encodeImage(
   programs: ProgramCache,
   { config, weights }: DecoderParts,
   image: Image,
+  noise?: Float64Array,
 ): Promise<Float64Array> {
   const { width, height } = image;
   const scale = scaleFactorOf(config);
@@ -25,12 +27,16 @@ export async function encodeImage(
       `encode: sides must be multiples of ${scale}, got ${width} x ${height}; resize the image first`,
     );
   }
-  const program = await programs.get(`encoder ${width}x${height}`, () =>
+  const program = await programs.get(`encoder ${width}x${height}${noise ? ' with deviation' : ''}`, () =>
     trace({ image: { shape: [1, 3, height, width] } }, (inputs) => {
-      const { mean } = autoencoder(config, weights).encode(inputs.image);
-      return { latent: mul(add(mean, -(config.shift_factor ?? 0)), config.scaling_factor) };
+      const { mean, logvar } = autoencoder(config, weights).encode(inputs.image);
+      return {
+        latent: mul(add(mean, -(config.shift_factor ?? 0)), config.scaling_factor),
+        ...(noise && { deviation: mul(exp(mul(0.5, logvar)), config.scaling_factor) }),
+      };
     }),
   );
-  const { latent } = await program.run({ image: planesFromImage(image, [-1, 1]) });
-  return Float64Array.from(latent as Float32Array);
+  const { latent, deviation } = await program.run({ image: planesFromImage(image, [-1, 1]) });
+  const mean = Float64Array.from(latent as Float32Array);
+  return noise ? mean.map((value, i) => value + Number(deviation[i]) * noise[i]) : mean;
 }

@@ -21,10 +21,10 @@ afterAll(() => programs.dispose());
 
 const expected = async (name: string) => (await readTypedTensor(file, name)).data as Float32Array;
 
-function expectClose(ours: Float32Array, theirs: Float32Array) {
+function expectClose(ours: Float32Array, theirs: Float32Array, tolerance = 2e-5) {
   expect(ours.length).toBe(theirs.length);
   const apart = ours.map((value, i) => Math.abs(value - theirs[i]));
-  expect(Math.max(...apart)).toBeLessThan(2e-5);
+  expect(Math.max(...apart)).toBeLessThan(tolerance);
 }
 
 describe('prompts of the web UI', () => {
@@ -51,6 +51,19 @@ describe('prompts of the web UI', () => {
     const [plain] = await prompts.encode(parsePrompt(prompt, 'plain', 10), 1);
     expect(weighted).toEqual(plain);
   });
+});
+
+describe('prompts of compel', () => {
+  it.each(fixture.compel.map((each, index) => ({ ...each, index })))(
+    'are encoded as there: $prompt',
+    async ({ prompt, clipSkip, index }) => {
+      const parsed = parsePrompt(prompt, 'compel', 10);
+      const [{ data, tokens }] = await prompts.encode(parsed, clipSkip);
+      expectClose(data, await expected(`compel.${index}`), 1e-5);
+      const [stage] = parsed.stages;
+      expect(prompts.chunkCount('compel', stage) * fixture.config.max_position_embeddings).toBe(tokens);
+    },
+  );
 });
 
 describe('promptEncoder', () => {

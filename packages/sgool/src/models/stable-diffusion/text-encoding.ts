@@ -6,22 +6,26 @@ import { textEncoder } from '../../networks/text/text-encoder.ts';
 import { type ClipTextConfig, clipTextConfig } from '../../networks/text/text-encoder-config.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 import { FIRST_EMBEDDING_ID } from '../../text/embedding-tokens.ts';
-import { fittedIds } from '../../text/fitted-ids.ts';
+import { checkIds, fittedIds } from '../../text/fitted-ids.ts';
 import { emptyChunk, type PromptChunk, promptChunks } from '../../text/prompt/chunks.ts';
-import type { ParsedPrompt } from '../../text/prompt/prompt.ts';
+import type { ParsedPrompt, PromptStage } from '../../text/prompt/prompt.ts';
 import { type PromptPart, textOf } from '../../text/prompt/weighted-text.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { ModelComponent } from '../../weights/open/model-folder.ts';
 import type { TextEmbedding } from '../../weights/open/textual-inversion.ts';
+import { clauseChunks, encodeClauses } from './compel-encoding.ts';
 import type { TextContext } from './denoising.ts';
 
 /** Prefix of the keys of its programs. */
 export const TEXT_ENCODER = 'text encoder';
 
+/** Added to the scores of a token that no other may attend to; also float16 holds it. */
+const HIDDEN = -1e4;
+
 /** The text encoder of a model. */
 export interface PromptEncoder {
-  /** Chunks of the text of a prompt: more than one only where its syntax allows prompts of any length. */
-  chunks(syntax: ParsedPrompt['syntax'], parts: readonly PromptPart[]): PromptChunk[];
+  /** Number of chunks of a stage of a prompt: more than one only where its syntax allows prompts of any length. */
+  chunkCount(syntax: ParsedPrompt['syntax'], stage: PromptStage): number;
   /**
    * Conditioning for each stage of a prompt, all of the same length.
    *
@@ -71,38 +75,48 @@ export function promptEncoder(
   const rows = rowsOf(embeddings, config, component.dir);
   const known = new Map<string, Promise<Float32Array>>();
 
-  async function run(ids: Int32Array, clipSkip: number): Promise<Float32Array> {
-    const outside = ids.find((id) => id >= config.vocab_size && id < FIRST_EMBEDDING_ID);
-    if (outside !== undefined) {
-      throw new UserError(
-        `${component.dir}: the tokenizer gives a token the id ${outside}, but there are embeddings for ${config.vocab_size} tokens only`,
-      );
-    }
+  async function run(
+    ids: Int32Array,
+    clipSkip: number,
+    hidden: Float32Array | undefined,
+  ): Promise<Float32Array> {
+    checkIds(ids, config.vocab_size, component.dir, FIRST_EMBEDDING_ID);
     const layers = config.num_hidden_layers - (clipSkip - 1);
     if (layers < 1) {
       throw new UserError(
         `request: clipSkip must be at most ${config.num_hidden_layers} for this text encoder, got ${clipSkip}`,
       );
     }
-    const name = `${TEXT_ENCODER} ${ids.length}${clipSkip > 1 ? `, ${layers} layers` : ''}`;
+    const name = `${TEXT_ENCODER} ${ids.length}${clipSkip > 1 ? `, ${layers} layers` : ''}${hidden ? ', masked' : ''}`;
+    const shape = { ids: { shape: [1, ids.length], dtype: 'int32' } } as const;
+    const encoder = textEncoder({ ...config, num_hidden_layers: layers }, weights, rows);
     const program = await programs.get(name, () =>
-      trace({ ids: { shape: [1, ids.length], dtype: 'int32' } }, (inputs) => ({
-        states: textEncoder({ ...config, num_hidden_layers: layers }, weights, rows)(inputs.ids)
-          .lastHiddenState,
-      })),
+      hidden === undefined
+        ? trace(shape, (inputs) => ({ states: encoder(inputs.ids).lastHiddenState }))
+        : trace({ ...shape, hidden: { shape: [1, 1, 1, ids.length], dtype: 'float32' } }, (inputs) => ({
+            states: encoder(inputs.ids, inputs.hidden).lastHiddenState,
+          })),
     );
     // The rows of embeddings follow those of the vocabulary.
     const inTable = ids.map((id) =>
       id < FIRST_EMBEDDING_ID ? id : config.vocab_size + id - FIRST_EMBEDDING_ID,
     );
-    return (await program.run({ ids: inTable })).states as Float32Array;
+    return (await program.run({ ids: inTable, ...(hidden === undefined ? {} : { hidden }) }))
+      .states as Float32Array;
   }
 
-  function encodeIds(ids: Int32Array, clipSkip: number): Promise<Float32Array> {
-    const key = `${clipSkip}: ${ids.join(' ')}`;
+  function encodeIds(
+    ids: Int32Array,
+    clipSkip: number,
+    isHidden?: readonly boolean[],
+  ): Promise<Float32Array> {
+    const hidden = isHidden?.includes(true)
+      ? Float32Array.from(isHidden, (each) => (each ? HIDDEN : 0))
+      : undefined;
+    const key = `${clipSkip}: ${ids.join(' ')} ${hidden?.join(' ') ?? ''}`;
     let states = known.get(key);
     if (!states) {
-      states = run(ids, clipSkip);
+      states = run(ids, clipSkip, hidden);
       known.set(key, states);
       states.catch(() => known.delete(key));
     }
@@ -122,10 +136,20 @@ export function promptEncoder(
     return [{ ids, length, weights: new Float32Array(ids.length).fill(1) }];
   }
 
+  const parts = { size, width: config.hidden_size, tokenizer };
+
   return {
-    chunks: chunksOf,
+    chunkCount(syntax, { parts: own, clauses }) {
+      if (clauses === undefined) return chunksOf(syntax, own).length;
+      return clauses.reduce((sum, clause) => sum + clauseChunks(clause, parts), 0);
+    },
 
     async encode({ syntax, stages }, clipSkip) {
+      const [{ clauses }] = stages;
+      if (clauses !== undefined) {
+        const encode = (ids: Int32Array, isHidden?: readonly boolean[]) => encodeIds(ids, clipSkip, isHidden);
+        return [contextOf(await encodeClauses(clauses, parts, encode))];
+      }
       const chunked = stages.map(({ parts }) => chunksOf(syntax, parts));
       const count = Math.max(...chunked.map((chunks) => chunks.length));
       const encoded: Float32Array[][] = chunked.map(() => []);

@@ -1,22 +1,23 @@
 /** @file The `config.json` of a CLIPModel. */
 import { z } from 'zod';
-import { count, isObject, parseConfig } from '../parse-config.ts';
+import { limited } from '../config-limits.ts';
+import { checkHeads, checkPatches, isObject, parseConfig } from '../parse-config.ts';
 import { clipTextSchema, encoderKeys } from '../text/text-encoder-config.ts';
 
 const clipVisionSchema = z.object({
   ...encoderKeys,
-  hidden_size: count.default(768),
-  intermediate_size: count.default(3072),
-  num_attention_heads: count.default(12),
-  num_channels: count.default(3),
-  image_size: count.default(224),
-  patch_size: count.default(32),
+  hidden_size: limited('hidden_size').default(768),
+  intermediate_size: limited('intermediate_size').default(3072),
+  num_attention_heads: limited('num_attention_heads').default(12),
+  num_channels: limited('num_channels').default(3),
+  image_size: limited('image_size').default(224),
+  patch_size: limited('patch_size').default(32),
 });
 
 const clipSchema = z.object({
   text_config: clipTextSchema.prefault({}),
-  vision_config: clipVisionSchema.prefault({}),
-  projection_dim: count.default(512),
+  vision_config: clipVisionSchema.superRefine(checkHeads).superRefine(checkPatches).prefault({}),
+  projection_dim: limited('projection_dim').default(512),
 });
 
 /**

@@ -1,29 +1,30 @@
 /** @file The `config.json` of a TranSalNet: sgool's own format, since the authors publish none. */
 import { z } from 'zod';
-import { count, parseConfig } from '../parse-config.ts';
+import { type LimitedKey, limited } from '../config-limits.ts';
+import { parseConfig } from '../parse-config.ts';
 
-const three = z.tuple([count, count, count]);
-const four = z.tuple([count, count, count, count]);
+const three = (key: LimitedKey) => z.tuple([limited(key), limited(key), limited(key)]);
+const four = (key: LimitedKey) => z.tuple([limited(key), limited(key), limited(key), limited(key)]);
 
 const transalnetSchema = z
   .object({
     /** `res` for TranSalNet_Res (ResNet-50), `dense` for TranSalNet_Dense (DenseNet-161). */
     variant: z.enum(['res', 'dense']).default('res'),
     /** Height and width of the input; the position embeddings fix them. */
-    image_size: z.tuple([count, count]).default([288, 384]),
+    image_size: z.tuple([limited('image_size'), limited('image_size')]).default([288, 384]),
     /** Channels after the first convolution: 64 for ResNet-50, 96 for DenseNet-161. */
-    base_width: count.optional(),
+    base_width: limited('base_width').optional(),
     /** Layers of the four backbone stages. */
-    stage_layers: four.optional(),
+    stage_layers: four('stage_layers').optional(),
     /** Channels that each layer of a DenseNet adds. */
-    growth_rate: count.default(48),
+    growth_rate: limited('growth_rate').default(48),
     /** Widths of the transformers behind the last, the middle and the first tap. */
-    hidden_sizes: three.default([768, 768, 512]),
-    heads: three.default([12, 12, 8]),
-    transformer_layers: count.default(2),
-    mlp_ratio: count.default(4),
+    hidden_sizes: three('hidden_sizes').default([768, 768, 512]),
+    heads: three('heads').default([12, 12, 8]),
+    transformer_layers: limited('transformer_layers').default(2),
+    mlp_ratio: limited('mlp_ratio').default(4),
     /** Channels after decoder convolutions 3 to 6. */
-    decoder_widths: four.default([256, 128, 64, 32]),
+    decoder_widths: four('decoder_widths').default([256, 128, 64, 32]),
   })
   .transform((config, ctx) => {
     if (config.image_size.some((side) => side % 32 !== 0)) {

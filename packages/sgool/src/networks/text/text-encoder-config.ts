@@ -1,25 +1,28 @@
 /** @file The `config.json` of a CLIPTextModel. */
 import { z } from 'zod';
-import { count, parseConfig } from '../parse-config.ts';
+import { limited } from '../config-limits.ts';
+import { checkHeads, parseConfig } from '../parse-config.ts';
 
 /** Keys that both towers of CLIP have. */
 export const encoderKeys = {
-  intermediate_size: count,
-  num_hidden_layers: count.default(12),
-  num_attention_heads: count,
+  intermediate_size: limited('intermediate_size'),
+  num_hidden_layers: limited('num_hidden_layers').default(12),
+  num_attention_heads: limited('num_attention_heads'),
   hidden_act: z.enum(['quick_gelu', 'gelu']).default('quick_gelu'),
-  layer_norm_eps: z.number().positive().default(1e-5),
+  layer_norm_eps: limited('layer_norm_eps').default(1e-5),
 };
 
 /** Schema of CLIP's text tower. */
-export const clipTextSchema = z.object({
-  ...encoderKeys,
-  vocab_size: count.default(49408),
-  hidden_size: count.default(512),
-  intermediate_size: count.default(2048),
-  num_attention_heads: count.default(8),
-  max_position_embeddings: count.default(77),
-});
+export const clipTextSchema = z
+  .object({
+    ...encoderKeys,
+    vocab_size: limited('vocab_size').default(49408),
+    hidden_size: limited('hidden_size').default(512),
+    intermediate_size: limited('intermediate_size').default(2048),
+    num_attention_heads: limited('num_attention_heads').default(8),
+    max_position_embeddings: limited('max_position_embeddings').default(77),
+  })
+  .superRefine(checkHeads);
 
 /**
  * Configuration of a CLIPTextModel.

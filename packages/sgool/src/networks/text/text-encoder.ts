@@ -22,8 +22,12 @@ export interface TextEncoderResult {
   readonly lastHiddenState: Tensor;
 }
 
-/** Token ids [batch, tokens] (int32) to hidden states. */
-export type TextEncoder = (ids: Tensor) => TextEncoderResult;
+/**
+ * Token ids [batch, tokens] (int32) to hidden states.
+ *
+ * @param hidden added to the scores of every token, [1, 1, 1, tokens]: a large negative number for one that no other attends to
+ */
+export type TextEncoder = (ids: Tensor, hidden?: Tensor) => TextEncoderResult;
 
 /**
  * A CLIPTextModel.
@@ -40,7 +44,7 @@ export function textEncoder(
   const probe = 'embeddings.token_embedding.weight';
   const bare = weights.has(probe) && !weights.has(`text_model.${probe}`);
   const own = bare ? weights : scoped(weights, 'text_model');
-  return (ids) => {
+  return (ids, hidden) => {
     const length = ids.shape[1];
     const { max_position_embeddings: longest, hidden_size: width } = config;
     if (ids.rank !== 2 || length > longest) {
@@ -53,7 +57,9 @@ export function textEncoder(
     const positions = own.get('embeddings.position_embedding.weight', [longest, width]);
     const x = add(tokens, slice(positions, [{ axis: 0, start: 0, end: length }]));
     // Causal transformer and final layer norm, of the same shape.
-    const { output } = clipEncoder(config, scoped(own, 'encoder'), x, causalMask(length));
+    const causal = causalMask(length);
+    const mask = hidden === undefined ? causal : add(causal, hidden);
+    const { output } = clipEncoder(config, scoped(own, 'encoder'), x, mask);
     return { lastHiddenState: layerNormLayer(own, 'final_layer_norm', output, config.layer_norm_eps) };
   };
 }

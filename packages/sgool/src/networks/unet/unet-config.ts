@@ -1,13 +1,18 @@
 /** @file The `config.json` of a UNet2DConditionModel. */
 import { z } from 'zod';
-import { count, off, parseConfig, perBlock, spread } from '../parse-config.ts';
+import { describeLimit, limited, PRODUCTS } from '../config-limits.ts';
+import { blocks, misfit, off, parseConfig, perBlock, spread } from '../parse-config.ts';
 
 const unetSchema = z
   .object({
-    in_channels: count.default(4),
-    out_channels: count.default(4),
-    sample_size: z.union([count, z.tuple([count, count])]).nullish(),
-    block_out_channels: z.array(count).nonempty().default([320, 640, 1280, 1280]),
+    in_channels: limited('in_channels').default(4),
+    out_channels: limited('out_channels').default(4),
+    sample_size: z
+      .union([limited('sample_size'), z.tuple([limited('sample_size'), limited('sample_size')])], {
+        error: `${describeLimit('sample_size')}, or two of them`,
+      })
+      .nullish(),
+    block_out_channels: blocks('block_out_channels').default([320, 640, 1280, 1280]),
     down_block_types: z
       .array(z.enum(['CrossAttnDownBlock2D', 'DownBlock2D']))
       .default(['CrossAttnDownBlock2D', 'CrossAttnDownBlock2D', 'CrossAttnDownBlock2D', 'DownBlock2D']),
@@ -15,19 +20,19 @@ const unetSchema = z
     up_block_types: z
       .array(z.enum(['CrossAttnUpBlock2D', 'UpBlock2D']))
       .default(['UpBlock2D', 'CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'CrossAttnUpBlock2D']),
-    layers_per_block: perBlock(2),
+    layers_per_block: perBlock('layers_per_block', 2),
     /** The number of HEADS, whatever its name says: a historic misnaming that every public file keeps. */
-    attention_head_dim: perBlock(8),
+    attention_head_dim: perBlock('attention_head_dim', 8),
     num_attention_heads: off,
-    cross_attention_dim: perBlock(1280),
-    transformer_layers_per_block: perBlock(1),
+    cross_attention_dim: perBlock('cross_attention_dim', 1280),
+    transformer_layers_per_block: perBlock('transformer_layers_per_block', 1),
     use_linear_projection: z.boolean().default(false),
     /** Width of the guidance embedding, a second condition of distilled networks beside the timestep. */
-    time_cond_proj_dim: count.nullish(),
-    norm_num_groups: count.default(32),
-    norm_eps: z.number().positive().default(1e-5),
+    time_cond_proj_dim: limited('time_cond_proj_dim').nullish(),
+    norm_num_groups: limited('norm_num_groups').default(32),
+    norm_eps: limited('norm_eps').default(1e-5),
     flip_sin_to_cos: z.boolean().default(true),
-    freq_shift: z.number().default(0),
+    freq_shift: limited('freq_shift').default(0),
     downsample_padding: z.union([z.literal(0), z.literal(1)]).default(1),
     act_fn: z.enum(['silu', 'swish']).default('silu'),
     // Features of other architectures; what is listed is what Stable Diffusion 1.x has.
@@ -55,17 +60,17 @@ const unetSchema = z
     attention_type: z.literal('default').optional(),
   })
   .transform((config, ctx) => {
-    const blocks = config.block_out_channels.length;
+    const count = config.block_out_channels.length;
     for (const key of ['down_block_types', 'up_block_types'] as const) {
-      if (config[key].length !== blocks) {
+      if (config[key].length !== count) {
         ctx.addIssue({
           code: 'custom',
           path: [key],
-          message: `must name ${blocks} blocks, as block_out_channels does`,
+          message: `must name ${count} blocks, as block_out_channels does`,
         });
       }
     }
-    const heads = spread('attention_head_dim', config.attention_head_dim, blocks, ctx);
+    const heads = spread('attention_head_dim', config.attention_head_dim, count, ctx);
     config.block_out_channels.forEach((channels, i) => {
       if (channels % config.norm_num_groups !== 0) {
         const message = `must be multiples of norm_num_groups (${config.norm_num_groups})`;
@@ -76,17 +81,25 @@ const unetSchema = z
         ctx.addIssue({ code: 'custom', path: ['attention_head_dim'], message });
       }
     });
+    const layers = spread('layers_per_block', config.layers_per_block, count, ctx);
+    const depths = spread('transformer_layers_per_block', config.transformer_layers_per_block, count, ctx);
+    // On the way down, in the middle, and one more on the way up.
+    const attentionLayers = depths
+      .map((depth, i) => depth * (2 * layers[i] + 1))
+      .reduce((a, b) => a + b, depths[count - 1]);
+    if (attentionLayers > PRODUCTS.attentionLayers) {
+      misfit(
+        ctx,
+        ['transformer_layers_per_block'],
+        `makes ${attentionLayers} layers of attention; there must be at most ${PRODUCTS.attentionLayers}`,
+      );
+    }
     return {
       ...config,
-      layers_per_block: spread('layers_per_block', config.layers_per_block, blocks, ctx),
+      layers_per_block: layers,
       attention_head_dim: heads,
-      cross_attention_dim: spread('cross_attention_dim', config.cross_attention_dim, blocks, ctx),
-      transformer_layers_per_block: spread(
-        'transformer_layers_per_block',
-        config.transformer_layers_per_block,
-        blocks,
-        ctx,
-      ),
+      cross_attention_dim: spread('cross_attention_dim', config.cross_attention_dim, count, ctx),
+      transformer_layers_per_block: depths,
     };
   });
 

@@ -11,7 +11,7 @@ export interface PromptChunk {
 }
 
 /** A token with its weight. */
-interface Piece {
+export interface WeightedPiece {
   readonly id: number;
   readonly weight: number;
 }
@@ -19,7 +19,12 @@ interface Piece {
 /** How near the end of a chunk a comma must be so that what follows it moves to the next chunk. */
 const COMMA_BACKTRACK = 20;
 
-function complete(pieces: readonly Piece[], size: number, { startId, endId, padId }: Tokenizer): PromptChunk {
+/** Adds start, end and padding to tokens that fit. */
+export function completeChunk(
+  pieces: readonly WeightedPiece[],
+  size: number,
+  { startId, endId, padId }: Tokenizer,
+): PromptChunk {
   const ids = new Int32Array(size).fill(padId);
   const weights = new Float32Array(size).fill(1);
   ids[0] = startId;
@@ -32,7 +37,8 @@ function complete(pieces: readonly Piece[], size: number, { startId, endId, padI
 }
 
 /** A chunk without text, which pads shorter prompts. */
-export const emptyChunk = (size: number, tokenizer: Tokenizer): PromptChunk => complete([], size, tokenizer);
+export const emptyChunk = (size: number, tokenizer: Tokenizer): PromptChunk =>
+  completeChunk([], size, tokenizer);
 
 /**
  * Divides a prompt into chunks. A chunk that is full ends behind its last comma if that is near its end; `BREAK` ends one
@@ -51,10 +57,10 @@ export function promptChunks(
   const room = size - 2;
   const commaId = tokenizer.idOf(',</w>');
   const chunks: PromptChunk[] = [];
-  let pieces: Piece[] = [];
+  let pieces: WeightedPiece[] = [];
   let lastComma = -1;
   const finish = (until = pieces.length) => {
-    chunks.push(complete(pieces.slice(0, until), size, tokenizer));
+    chunks.push(completeChunk(pieces.slice(0, until), size, tokenizer));
     pieces = pieces.slice(until);
     lastComma = -1;
   };

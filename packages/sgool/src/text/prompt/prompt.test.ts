@@ -77,7 +77,7 @@ it('names what is not supported', () => {
   expect(notes('a cat, (red:1.2) - blue, e.g. 3.5 (boats)')).toEqual([]);
   expect(notes('a cat AND a dog')).toEqual([expect.stringContaining('composable diffusion')]);
   for (const compel of ['a (red)1.3 cat', 'a red++ cat', '(a cat)-- b', '("a", "b").blend(1, 1)']) {
-    expect(notes(compel), compel).toEqual([expect.stringContaining("compel's syntax")]);
+    expect(notes(compel), compel).toEqual([expect.stringContaining('--prompt-syntax compel')]);
   }
   expect(() => parsePrompt('(red:1.2.3)', 'a1111', 1)).toThrow(/"1\.2\.3" is not a number/);
 });

@@ -17,6 +17,15 @@ export function joinEqualWeights(parts: readonly PromptPart[]): PromptPart[] {
   return joined;
 }
 
+/** Longest piece of a prompt in a message. */
+const SHOWN = 60;
+
+/** A piece of a prompt for a message: in one line, and not long. */
+export function excerpt(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length <= SHOWN ? line : `${line.slice(0, SHOWN)}...`;
+}
+
 /** The text alone, as critics read it: breaks are spaces, white space is collapsed. */
 export function textOf(parts: readonly PromptPart[]): string {
   const text = parts.map((part) => (part === 'break' ? ' ' : part.text)).join('');

@@ -166,7 +166,7 @@ describe('a folder in place of a file, and the reverse', () => {
   it('a file in place of a folder of configurations', async () => {
     const config = join(PIPELINE, 'model_index.json');
     expect(await messageOf(openModel(`${FORMATS}ldm-v1.ckpt`, { config }))).toMatch(
-      /model config: .*model_index\.json is a file; give a folder/,
+      /model config: .*model_index\.json is no folder; give a folder/,
     );
   });
 

@@ -127,10 +127,11 @@ function checkContiguous(
 
 /**
  * Refuses what `JSON.parse` accepts and the reference does not: a field of a tensor that is there twice, metadata that is
- * there twice, and numbers that are written as fractions. (Of a tensor that is there twice the last one counts.)
+ * there twice, numbers that are written as fractions or with a sign, and halves of surrogate pairs. (Of a tensor that is there
+ * twice the last one counts.)
  */
 function checkText(text: string, path: string): void {
-  const tokens = /"(?:[^"\\]|\\.)*"|[{}]|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|:/g;
+  const tokens = /"(?:[^"\\]|\\.)*"|[{}]|-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|:/g;
   /** Keys of the open objects. */
   const open: Set<string>[] = [];
   let before = '';
@@ -139,13 +140,17 @@ function checkText(text: string, path: string): void {
     if (token === '{') open.push(new Set());
     else if (token === '}') open.pop();
     else if (token === ':') {
-      const key = before;
+      // Written with or without escapes, it is the same key.
+      const key = JSON.parse(before) as string;
       const keys = open.at(-1);
       if (open.length === 1) parent = key;
-      const isField = open.length === 1 ? key === '"__metadata__"' : parent !== '"__metadata__"';
-      if (isField && keys?.has(key)) fail(path, `the field ${quote(key.slice(1, -1))} is there twice`);
+      const isField = open.length === 1 ? key === '__metadata__' : parent !== '__metadata__';
+      if (isField && keys?.has(key)) fail(path, `the field ${quote(key)} is there twice`);
       keys?.add(key);
-    } else if (/^\d+[.eE]/.test(token)) fail(path, `${token} is not written as a whole number`);
+    } else if (/^-|^\d+[.eE]/.test(token)) fail(path, `${token} is not written as a whole number from 0`);
+    else if (token.includes('\\u') && /\p{Cs}/u.test(JSON.parse(token))) {
+      fail(path, `${quote(token)} holds half of a surrogate pair`);
+    }
     before = token;
   }
 }

@@ -25,14 +25,14 @@ function inFileOrder(tensors: Record<string, TensorToWrite>): [string, TensorToW
  *
  * @param tensors by name; `data.length` must be the product of `shape`
  * @param metadata texts by key, for instance `{ format: 'pt' }`, which transformers and diffusers look for
- * @param flushed see {@link replaceFile}
+ * @param isFlushed see {@link replaceFile}
  * @throws UserError when the file system refuses (full disk, missing or unwritable folder)
  */
 export async function writeSafetensors(
   path: string,
   tensors: Record<string, TensorToWrite>,
   metadata?: Record<string, string>,
-  flushed = true,
+  isFlushed = true,
 ): Promise<void> {
   const ordered = inFileOrder(tensors);
   const header: Record<string, unknown> = {};
@@ -62,6 +62,6 @@ export async function writeSafetensors(
       await file.writeFile(padded);
       for (const [, { dtype, data }] of ordered) await file.writeFile(encodeTensor(dtype, data));
     },
-    flushed,
+    isFlushed,
   );
 }

@@ -1,6 +1,6 @@
 /** @file Messages for a Hub that does not answer or refuses. */
 import { UserError } from '../../errors.ts';
-import { HubInterruption } from './retries.ts';
+import { HubInterruption, retryAfter } from './retries.ts';
 
 /** What was requested. */
 export interface Question {
@@ -11,14 +11,24 @@ export interface Question {
 
 /** Error codes of a Hub that cannot be reached at all; retrying does not help. */
 const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
+/** Error codes of certificates, of encryption, of servers that do not speak HTTP, and of broken compression. */
+const NOT_A_HUB =
+  /^(CERT_|ERR_TLS|ERR_SSL|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|HOSTNAME_MISMATCH|EPROTO|HPE_|UND_ERR_HEADERS_OVERFLOW|ERR_INVALID|Z_|ERR__ERROR_)/;
+/** Statuses after which a retry may help. Reference: RFC 9110, section 15; RFC 6585, section 4 */
+const TEMPORARY = new Set([408, 425, 429, 500, 502, 503, 504]);
 
-/** The reason why there was no answer. */
+/** The reason why there was no answer, or no whole one. */
 export function connectionError(error: unknown, endpoint: string): Error {
   const cause = (error as { cause?: { code?: string; message?: string } }).cause;
-  const reason = cause?.code ?? cause?.message ?? (error as Error).message;
+  const code = cause?.code;
+  const reason = code ?? cause?.message ?? (error as Error).message;
+  if (code !== undefined && NOT_A_HUB.test(code)) {
+    return new UserError(`hub: ${endpoint} does not answer as a Hub does: ${reason}; check HF_ENDPOINT`, {
+      cause: error,
+    });
+  }
   const message = `hub: cannot reach ${endpoint}: ${reason}`;
-  if (cause?.code === undefined || !UNREACHABLE.has(cause.code))
-    return new HubInterruption(message, { cause: error });
+  if (code === undefined || !UNREACHABLE.has(code)) return new HubInterruption(message, { cause: error });
   return new UserError(`${message}; check the network and HF_ENDPOINT, or set HF_HUB_OFFLINE=1`, {
     cause: error,
   });
@@ -32,8 +42,10 @@ export function answerError(
 ): Error {
   const { status } = response;
   const code = response.headers.get('x-error-code');
-  if (status === 408 || status === 429 || status >= 500) {
-    return new HubInterruption(`hub: ${endpoint} answers ${status} for ${path ?? id}`);
+  if (TEMPORARY.has(status)) {
+    return new HubInterruption(`hub: ${endpoint} answers ${status} for ${path ?? id}`, {
+      retryAfter: retryAfter(response.headers),
+    });
   }
   if (code === 'GatedRepo' || status === 403) {
     const first = `access is limited to approved users (${status}); accept the terms on ${endpoint}/${id}`;

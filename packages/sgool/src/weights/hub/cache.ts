@@ -4,6 +4,7 @@
  */
 import { disk, places } from '#platform';
 import { sum } from '../../numbers.ts';
+import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { type Environment, hubCacheDir } from './environment.ts';
 
 /** A model at one commit, as it lies in the cache. */
@@ -54,7 +55,7 @@ export function modelPath({ dir }: HubSnapshot): string {
 }
 
 function readRef(model: string, name: string): string | undefined {
-  const commit = disk.readText(places.join(model, 'refs', name))?.trim();
+  const commit = disk.readText(places.join(model, 'refs', name), SIZE_LIMITS.line)?.trim();
   return commit !== undefined && isCommit(commit) ? commit : undefined;
 }
 
@@ -97,7 +98,10 @@ export function listCachedModels(env?: Environment): CachedModel[] {
 function filesBelow(dir: string, prefix = ''): string[] {
   return disk.list(dir).flatMap((name) => {
     const path = places.join(dir, name);
-    if (disk.isFolder(path)) return filesBelow(path, `${prefix}${name}/`);
+    if (disk.isFolder(path)) {
+      // A cache links files only; links between folders may lead in a circle, whose ways double with every level.
+      return disk.isLink(path) ? [] : filesBelow(path, `${prefix}${name}/`);
+    }
     return disk.exists(path) ? [prefix + name] : [];
   });
 }

@@ -1,6 +1,7 @@
 /** @file The environment variables of the Hugging Face tools: the cache, the Hub, the token. */
 import { disk, host, places } from '#platform';
 import { UserError } from '../../errors.ts';
+import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -37,7 +38,7 @@ export function hubToken(env: Environment = host.environment): string | undefine
   const own = variable(env, 'HF_TOKEN') ?? variable(env, 'HUGGING_FACE_HUB_TOKEN');
   if (own !== undefined || isOn(env, 'HF_HUB_DISABLE_IMPLICIT_TOKEN')) return own;
   const path = variable(env, 'HF_TOKEN_PATH');
-  const text = disk.readText(path ? expandHome(path) : places.join(hubHome(env), 'token'));
+  const text = disk.readText(path ? expandHome(path) : places.join(hubHome(env), 'token'), SIZE_LIMITS.token);
   return text?.trim() || undefined;
 }
 
@@ -53,6 +54,11 @@ export function hubEndpoint(env: Environment = host.environment): string | undef
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     throw new UserError(
       `HF_ENDPOINT: not usable, got ${text}; give an address that starts with https:// or http://`,
+    );
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new UserError(
+      `HF_ENDPOINT: must not hold a name or password, got one for ${url.host}; put the token into HF_TOKEN`,
     );
   }
   return text.replace(/\/+$/, '');

@@ -4,6 +4,7 @@ import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { required, UserError } from '../../errors.ts';
+import { markText, ownMark } from '../../platform/process-mark.ts';
 import { resolveModel } from '../open/locate-model.ts';
 import { findSnapshot, listCachedModels } from './cache.ts';
 import { type PullOptions, type PullProgress, pullModel } from './pull.ts';
@@ -183,8 +184,8 @@ it('pulls at the same time fetch each file once', async () => {
 it('a lock that a dead process left behind does not stop anyone', async () => {
   const locks = path.join(hub.cache, '.locks/models--somebody--diffusion-v1-4');
   await mkdir(locks, { recursive: true });
-  const { hostname } = await import('node:os');
-  await writeFile(path.join(locks, `${sha256(content(UNET))}.sgool`), `999999999 ${hostname()}`);
+  const dead = markText({ ...ownMark, pid: 999_999_999 });
+  await writeFile(path.join(locks, `${sha256(content(UNET))}.sgool`), `${dead} 0`);
   expect((await pull()).dir).toContain(COMMIT);
 });
 

@@ -7,10 +7,12 @@ import { fileSystemReason } from '../../platform/file-errors.ts';
 import { readConfig } from '../sources/read-config.ts';
 import { findSnapshot, isCommit, modelCacheDir } from './cache.ts';
 import { createHubClient, type HubClient, type HubFile } from './client.ts';
-import { type DownloadOptions, downloadFile, incompletePath, megabytes } from './download.ts';
+import { downloadFile, incompletePath, megabytes } from './download.ts';
 import { type Environment, hubCacheDir, hubEndpoint, hubToken, isHubOffline } from './environment.ts';
+import { checkFileNames } from './file-names.ts';
 import { freeBytes } from './free-bytes.ts';
-import { withLock } from './lock.ts';
+import { HUB_LIMITS, type HubLimits } from './limits.ts';
+import { type HeldLock, LostLock, withLock } from './lock.ts';
 import { requireModelId } from './model-id.ts';
 import { type FileChoice, selectFiles } from './select-files.ts';
 import { linkIntoSnapshot, writeRef } from './write-cache.ts';
@@ -39,8 +41,8 @@ export interface PullOptions extends FileChoice {
   readonly onProgress?: (progress: PullProgress) => void;
   /** Stops the pull; the bytes that arrived are kept. */
   readonly signal?: AbortSignal;
-  /** Retries and timeouts. */
-  readonly network?: Partial<DownloadOptions>;
+  /** Retries, and limits of time and size, where they are not to be the usual ones. */
+  readonly network?: Partial<HubLimits>;
 }
 
 /** The result of a pull. */
@@ -59,7 +61,6 @@ export interface PulledModel {
   readonly offline: boolean;
 }
 
-const NETWORK: DownloadOptions = { retries: 5, retryDelay: 500, stall: 30_000 };
 /** Number of files that are fetched at the same time: enough to hide the round trips of small ones. */
 const CONNECTIONS = 4;
 
@@ -75,15 +76,19 @@ export async function pullModel(name: string, options: PullOptions = {}): Promis
   const { env = process.env, signal } = options;
   const { id, revision = 'main' } = requireModelId(name, options.revision);
   if (isHubOffline(env)) return pulledBefore(id, revision, options);
-  const network = { ...NETWORK, ...options.network };
-  const client = createHubClient({ endpoint: hubEndpoint(env), token: hubToken(env), ...network });
+  const limits = { ...HUB_LIMITS, ...options.network };
+  const client = createHubClient({ endpoint: hubEndpoint(env), token: hubToken(env), limits });
   const commit = await client.commit(id, revision, signal);
   const model = modelCacheDir(id, env);
   const dir = join(model, 'snapshots', commit);
-  const pull: Pull = { client, id, commit, model, network, options };
+  const pull: Pull = { client, id, commit, model, limits, options };
   try {
     const listed = await client.files(id, commit, signal);
     const wanted = selectFiles(id, listed, options, await modelIndexOf(listed, pull));
+    checkFileNames(
+      id,
+      wanted.map(({ path }) => path),
+    );
     const downloaded = await fetchFiles(wanted, pull);
     // Last, so that neither the snapshot nor `main` ever names an incomplete model.
     for (const file of wanted) await linkIntoSnapshot(blobPath(file, pull), join(dir, file.path), file.size);
@@ -109,7 +114,7 @@ interface Pull {
   readonly commit: string;
   /** Folder of the model in the cache. */
   readonly model: string;
-  readonly network: DownloadOptions;
+  readonly limits: HubLimits;
   readonly options: PullOptions;
 }
 
@@ -129,6 +134,11 @@ function pulledBefore(id: string, revision: string, { env }: PullOptions): Pulle
 async function modelIndexOf(files: readonly HubFile[], pull: Pull) {
   const index = files.find(({ path }) => path === 'model_index.json');
   if (index === undefined) return undefined;
+  if (index.size > pull.limits.answerBytes) {
+    throw new UserError(
+      `hub: ${pull.id}: model_index.json has ${megabytes(index.size)}, which is no list of parts`,
+    );
+  }
   await fetchFile(index, pull, () => undefined);
   return readConfig(blobPath(index, pull));
 }
@@ -192,24 +202,40 @@ async function bytesHere(file: HubFile, pull: Pull): Promise<number> {
   return partial > file.size ? 0 : partial;
 }
 
+/** Times that a file is begun again after another process has taken over its lock. */
+const TAKEOVERS = 3;
+
 /** Downloads a file to the blobs unless it is there. */
 async function fetchFile(
   file: HubFile,
   pull: Pull,
   onState: (state: 'downloading' | 'waiting', bytes: number) => void,
-  signal = pull.options.signal,
+  outer = pull.options.signal,
 ): Promise<void> {
-  const { client, id, commit, model, network } = pull;
+  const { client, id, commit, model, limits } = pull;
   const target = blobPath(file, pull);
-  const lock = join(model, '..', '.locks', `models--${id.replace('/', '--')}`, `${file.hash}.sgool`);
+  const path = join(model, '..', '.locks', `models--${id.replace('/', '--')}`, `${file.hash}.sgool`);
   const isHere = async () => (await sizeOf(target)) === file.size;
   if (await isHere()) return;
-  const download = async () => {
+  const onBytes = (bytes: number) => onState('downloading', bytes);
+  const download = async (lock: HeldLock) => {
     if (await isHere()) return; // another process was faster
-    const onBytes = (bytes: number) => onState('downloading', bytes);
-    await downloadFile({ client, id, commit, file, target, options: network, signal, onBytes });
+    const signal = outer === undefined ? lock.signal : AbortSignal.any([outer, lock.signal]);
+    await downloadFile({ client, id, commit, file, target, limits, lock, signal, onBytes });
   };
-  await withLock(lock, download, { signal, onWait: () => onState('waiting', 0) });
+  for (let takeovers = 0; ; takeovers++) {
+    try {
+      await withLock(path, download, { signal: outer, onWait: () => onState('waiting', 0) });
+      return;
+    } catch (error) {
+      if (!(error instanceof LostLock)) throw error;
+      if (takeovers < TAKEOVERS) continue;
+      throw new UserError(
+        `hub: other processes have taken over the download of ${file.path} ${TAKEOVERS + 1} times, because this one stood still; run the same command again`,
+        { cause: error },
+      );
+    }
+  }
 }
 
 /** @throws UserError when the disk has too little space for the missing bytes */

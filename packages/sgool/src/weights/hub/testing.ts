@@ -49,6 +49,10 @@ export interface FakeHub {
   readonly requests: SeenRequest[];
   /** Called for each request for content; `attempt` counts the requests for that path, from 0. */
   fault: (path: string, attempt: number) => Fault | undefined;
+  /** Called first for each request; answers it itself where it returns true. */
+  intercept: (request: IncomingMessage, response: ServerResponse, isStorage: boolean) => boolean;
+  /** Address of the storage, which has another origin. */
+  readonly storage: string;
   /** Variables that point at this Hub, with an empty cache. */
   readonly env: Readonly<Record<string, string>>;
   readonly cache: string;
@@ -107,6 +111,7 @@ export async function startHub(models: Record<string, FakeModel>): Promise<FakeH
 
   const storage = await listen((request, response) => {
     note(request, true);
+    if (hub.intercept(request, response, true)) return;
     const name = decodeURIComponent((request.url ?? '').slice(1));
     const [id, file] = name.split('//') as [string, string];
     send(request, response, file, bytesOf(hub.models[id].files[file]));
@@ -114,6 +119,7 @@ export async function startHub(models: Record<string, FakeModel>): Promise<FakeH
 
   const main = await listen((request, response) => {
     note(request, false);
+    if (hub.intercept(request, response, false)) return;
     const refuse = (status: number, code: string) =>
       response.writeHead(status, { 'x-error-code': code, 'x-error-message': code }).end();
     const url = new URL(request.url ?? '', hub.endpoint);
@@ -167,6 +173,8 @@ export async function startHub(models: Record<string, FakeModel>): Promise<FakeH
     models,
     requests,
     fault: () => undefined,
+    intercept: () => false,
+    storage: storage.url,
     cache: path.join(home, 'hub'),
     env: { HF_ENDPOINT: main.url, HF_HOME: home },
     async close() {
@@ -189,7 +197,8 @@ function json(response: ServerResponse, value: unknown, headers: Record<string, 
     .end(JSON.stringify(value));
 }
 
-async function listen(handle: (request: IncomingMessage, response: ServerResponse) => unknown) {
+/** A server on loopback. */
+export async function listen(handle: (request: IncomingMessage, response: ServerResponse) => unknown) {
   const server: Server = createServer(handle);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

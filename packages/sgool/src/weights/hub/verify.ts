@@ -1,10 +1,10 @@
 /** @file Checking that the files of a model are unchanged since they were downloaded. Node only. */
 
-import { createReadStream, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { sum } from '../../numbers.ts';
-import { fileSystemReason } from '../../platform/file-errors.ts';
+import { readPlainChunks, refused } from '../../platform/plain-file.ts';
 import { hubHash } from './download.ts';
 
 /** The result for one file. */
@@ -39,7 +39,7 @@ export interface VerifyOptions {
  * @throws UserError when a file cannot be read
  */
 export async function verifyFiles(path: string, options: VerifyOptions = {}): Promise<FileCheck[]> {
-  const files = statSync(path).isDirectory() ? filesOf(path) : [foundFile(path, basename(path))];
+  const files = filesAt(path);
   const total = sum(files.map(({ size }) => size));
   const checks: FileCheck[] = [];
   let before = 0;
@@ -48,6 +48,14 @@ export async function verifyFiles(path: string, options: VerifyOptions = {}): Pr
     before += found.size;
   }
   return checks;
+}
+
+function filesAt(path: string): FoundFile[] {
+  try {
+    return statSync(path).isDirectory() ? filesOf(path) : [foundFile(path, basename(path))];
+  } catch (error) {
+    throw refused(path, error);
+  }
 }
 
 interface FoundFile {
@@ -59,13 +67,18 @@ interface FoundFile {
   readonly isMissing: boolean;
 }
 
-function filesOf(dir: string, prefix = ''): FoundFile[] {
+/** @param above the real paths of the folders around it: links may lead into a circle, whose ways double with every level */
+function filesOf(dir: string, prefix = '', above: readonly string[] = []): FoundFile[] {
+  const real = realpathSync(dir);
+  if (above.includes(real)) throw new UserError(`cannot read ${dir}: its symbolic links lead in a circle`);
   return readdirSync(dir)
     .sort()
     .flatMap((name) => {
       const path = join(dir, name);
       const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory();
-      return isFolder ? filesOf(path, `${prefix}${name}/`) : [foundFile(path, prefix + name)];
+      return isFolder
+        ? filesOf(path, `${prefix}${name}/`, [...above, real])
+        : [foundFile(path, prefix + name)];
     });
 }
 
@@ -90,17 +103,14 @@ async function check(
   if (isMissing) return { path, file, size, state: 'missing' };
   const hash = hubHash({ hash: expected ?? '0'.repeat(64), size });
   let done = 0;
-  try {
-    for await (const chunk of createReadStream(file, { signal })) {
+  await readPlainChunks(
+    file,
+    (chunk) => {
       hash.update(chunk);
       onBytes((done += chunk.length));
-    }
-  } catch (error) {
-    signal?.throwIfAborted();
-    const reason = fileSystemReason(error);
-    if (reason === undefined) throw error;
-    throw new UserError(`cannot read ${file}: ${reason}`, { cause: error });
-  }
+    },
+    { signal },
+  );
   const actual = hash.digest('hex');
   if (expected === undefined) return { path, file, size, state: 'unknown', hash: actual };
   if (actual === expected) return { path, file, size, state: 'ok', hash: actual };

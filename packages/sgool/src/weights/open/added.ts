@@ -4,6 +4,7 @@
  */
 import { disk, host, places } from '#platform';
 import type { Environment } from '../hub/environment.ts';
+import { formerFolder } from '../sources/former-folder.ts';
 
 /** Networks that can be added by file. */
 export const ADDED_NAMES = [
@@ -37,5 +38,6 @@ export const addedDir = (name: AddedName, env?: Environment) =>
 /** The folder of weights that were added under this name: a network's folder, as in a model. */
 export function findAdded(name: AddedName, env?: Environment): string | undefined {
   const dir = addedDir(name, env);
-  return disk.exists(places.join(dir, 'config.json')) ? dir : undefined;
+  // The second one is there where a process was killed while it replaced the first.
+  return [dir, formerFolder(dir)].find((folder) => disk.exists(places.join(folder, 'config.json')));
 }

@@ -8,6 +8,7 @@
 import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
 import { product } from '../../numbers.ts';
+import { parseJsonObject } from '../../platform/json.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import { valuesOf } from '../formats/tensor-views.ts';
 import {
@@ -19,8 +20,10 @@ import {
 import { refuseAs } from '../names/known-files.ts';
 import { ldmUNetModule } from '../names/ldm-unet.ts';
 import { type LoraNetwork, type LoraPart, loraModule, loraName, otherMethod } from '../names/lora.ts';
-import { type Config, readConfig } from '../sources/read-config.ts';
+import { allBlocks, BLOCKS, blockOf } from '../names/lora-blocks.ts';
+import { readConfig } from '../sources/read-config.ts';
 import { type LoraParts, magnitudeAxis, mergedBias, mergedWeight, ruleOf } from './lora-delta.ts';
+import { checkStrength, type LoraStrength } from './lora-strength.ts';
 import type { ModelComponent } from './model-folder.ts';
 import { metadataOf, type PeftSettings, peftSettings } from './peft-settings.ts';
 
@@ -39,11 +42,9 @@ export interface Lora {
 }
 
 /** A LoRA and its strength. */
-export interface LoraChoice {
+export interface LoraChoice extends LoraStrength {
   /** A file, or the folder of an adapter of PEFT or diffusers. */
   readonly path: string;
-  /** 1 is the strength of its training, 0 is off; negative values and values above 1 are allowed. Default 1. */
-  readonly weight?: number;
 }
 
 const NETWORKS = ['unet', 'text_encoder'] as const;
@@ -93,21 +94,11 @@ async function peftConfigs(
   }
   const text = file.metadata.lora_adapter_metadata;
   if (text === undefined) return () => undefined;
-  let all: unknown;
-  try {
-    all = JSON.parse(text);
-  } catch {
-    all = undefined;
-  }
-  if (typeof all !== 'object' || all === null || Array.isArray(all)) {
-    throw new UserError(
-      `${file.path}: its lora_adapter_metadata is not a JSON object, got ${text.slice(0, 60)}`,
-    );
-  }
   const owner = `${file.path} (lora_adapter_metadata)`;
+  const all = parseJsonObject(text, owner);
   const settings = new Map(
     NETWORKS.flatMap((network) => {
-      const config = metadataOf(all as Config, network);
+      const config = metadataOf(all, network);
       return config === undefined ? [] : [[network, peftSettings(config, owner)] as const];
     }),
   );
@@ -300,19 +291,31 @@ function changedBias(
   };
 }
 
+/** A module of a network. */
+interface NamedModule {
+  /** As the network's own tensors have it. */
+  readonly path: string;
+  /** As blocks are counted: for a UNet LDM's path, where it has one. */
+  readonly blockPath?: string;
+}
+
 /** Modules of a network by the names that a LoRA may have for them: with diffusers' paths, for a UNet also with LDM's. */
-function modulePaths({ name, config, weights }: ModelComponent): Map<string, string> {
+function modulePaths({ name, config, weights }: ModelComponent): Map<string, NamedModule> {
   const modules = new Set<string>();
   for (const tensor of weights.tensors.keys()) modules.add(tensor.replace(/\.(weight|bias)$/, ''));
-  const found = new Map<string, string>();
+  const found = new Map<string, NamedModule>();
   const layers = [config.layers_per_block ?? 2].flat();
   for (const module of modules) {
-    found.set(loraModule(module), module);
-    if (name !== 'unet') continue;
+    if (name !== 'unet') {
+      found.set(loraModule(module), { path: module, blockPath: module });
+      continue;
+    }
     const ldm = ldmUNetModule(module, { layersPerBlock: Number(layers[0]) }, (block) =>
       modules.has(`up_blocks.${block}.attentions.0.norm`),
     );
-    if (ldm !== undefined) found.set(loraModule(ldm), module);
+    const named = { path: module, ...(ldm === undefined ? {} : { blockPath: ldm }) };
+    found.set(loraModule(module), named);
+    if (ldm !== undefined) found.set(loraModule(ldm), named);
   }
   return found;
 }
@@ -321,8 +324,14 @@ function applyTo(
   component: ModelComponent,
   lora: Lora,
   network: LoraNetwork,
-  weight: number,
+  { weight = 1, textEncoderWeight = weight, blockWeights }: LoraStrength,
 ): ModelComponent {
+  const strength = network === 'unet' ? weight : textEncoderWeight;
+  const blocks = blockWeights && allBlocks(blockWeights);
+  const factorOf = ({ blockPath }: NamedModule) => {
+    const block = blocks && blockPath !== undefined ? blockOf(network, blockPath) : undefined;
+    return blocks && block !== undefined ? (blocks[BLOCKS.indexOf(block)] ?? 1) : 1;
+  };
   const tensors = new Map(component.weights.tensors);
   const paths = modulePaths(component);
   const changes = lora.changes[network];
@@ -332,14 +341,18 @@ function applyTo(
       `${lora.path}: it was made for another model: the ${network} has no module ${left[0]}${left.length > 1 ? `, nor ${left.length - 1} more` : ''}`,
     );
   }
-  for (const [module, change] of changes) {
-    const path = paths.get(module) ?? module;
+  for (const [module, { parts, scale }] of changes) {
+    const named = paths.get(module) ?? { path: module };
+    const { path } = named;
+    const factor = factorOf(named);
+    // As in the extension, what a block weighs is the change before a magnitude is restored (DoRA).
+    const change = { parts, scale: scale * factor };
     const [weightName, biasName] = [`${path}.weight`, `${path}.bias`];
     const base = tensors.get(weightName);
     if (base === undefined) {
       throw new UserError(`${lora.path}: it was made for another model: ${path} has no weight`);
     }
-    tensors.set(weightName, changedWeight(lora, weightName, base, change, weight));
+    tensors.set(weightName, changedWeight(lora, weightName, base, change, strength));
     if (!BIAS_PARTS.some((part) => change.parts[part] !== undefined)) continue;
     const bias = tensors.get(biasName);
     if (bias === undefined) {
@@ -347,7 +360,7 @@ function applyTo(
         `${lora.path}: it was made for another model: it changes the bias of ${path}, which has none`,
       );
     }
-    tensors.set(biasName, changedBias(lora, biasName, bias, change, weight));
+    tensors.set(biasName, changedBias(lora, biasName, bias, { parts, scale }, strength * factor));
   }
   return { ...component, weights: sourceOf(component.weights.path, tensors) };
 }
@@ -360,9 +373,9 @@ function applyTo(
 export function applyLora(
   components: ReadonlyMap<string, ModelComponent>,
   lora: Lora,
-  weight = 1,
+  strength: LoraStrength = {},
 ): Map<string, ModelComponent> {
-  if (!Number.isFinite(weight)) throw new UserError(`LoRA: the weight must be a number, got ${weight}`);
+  checkStrength(strength);
   const result = new Map(components);
   for (const network of NETWORKS) {
     if (lora.changes[network].size === 0) continue;
@@ -370,7 +383,7 @@ export function applyLora(
     if (component === undefined) {
       throw new UserError(`${lora.path}: it changes the ${network}, which this model does not have`);
     }
-    result.set(network, applyTo(component, lora, network, weight));
+    result.set(network, applyTo(component, lora, network, strength));
   }
   return result;
 }

@@ -101,8 +101,18 @@ function checkPreprocessing(config: unknown, path: string): void {
   }
 }
 
-const countOf = (value: unknown): number | undefined =>
-  Number.isSafeInteger(value) && (value as number) > 0 ? (value as number) : undefined;
+/** Most heads of a tower, and the width of the widest head: bigG has 20 heads of 64 and 16 of 104. */
+const MOST = 1024;
+
+/** A number of the file, or undefined where it has none. @throws UserError where it is not a sensible one */
+function countOf(part: Config, where: string, key: string, path: string): number | undefined {
+  const value = part[key] ?? undefined;
+  if (value === undefined) return undefined;
+  if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MOST) return value as number;
+  throw new UserError(
+    `${path}: model_cfg.${where}.${key} is not supported, got ${JSON.stringify(value).slice(0, 80)}; it must be a whole number from 1 to ${MOST}`,
+  );
+}
 
 /**
  * Reads `open_clip_config.json` beside a file of weights.
@@ -123,8 +133,8 @@ export async function openClipSettings(weights: string): Promise<OpenClipSetting
   checkPreprocessing(preprocessing, path);
   return {
     activation: model.quick_gelu === true ? 'quick_gelu' : 'gelu',
-    visionHeadWidth: countOf(model.vision_cfg.head_width) ?? 64,
-    textHeads: countOf(model.text_cfg.heads),
+    visionHeadWidth: countOf(model.vision_cfg, 'vision_cfg', 'head_width', path) ?? 64,
+    textHeads: countOf(model.text_cfg, 'text_cfg', 'heads', path),
   };
 }
 

@@ -130,17 +130,17 @@ async function findTokenizer(
  */
 export async function openModel(path: string, options: OpenModelOptions = {}): Promise<ModelFolder> {
   const config = options.config === undefined ? undefined : located(options.config, options.env);
-  if (config !== undefined && (await files.isFile(config))) {
+  if (config !== undefined && !(await files.isFolder(config))) {
     throw new UserError(
-      `model config: ${config} is a file; give a folder in the diffusers layout, of which only configurations are read`,
+      `model config: ${config} is no folder; give a folder in the diffusers layout, of which only configurations are read`,
     );
   }
   const model = (await files.isFile(path))
     ? await openSingleFile(path, { ...options, config })
     : await openModelFolder(path, options);
   let components = new Map(model.components);
-  for (const { path: file, weight } of options.loras ?? []) {
-    components = applyLora(components, await openLora(file), weight);
+  for (const { path: file, ...strength } of options.loras ?? []) {
+    components = applyLora(components, await openLora(file), strength);
   }
   if (options.clip !== undefined)
     components.set('clip', await openClip(options.clip, { ...options, config }));

@@ -7,6 +7,7 @@
 import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
 import { mean } from '../../numbers.ts';
+import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import { float32Of, squeezed } from '../formats/tensor-views.ts';
 import {
@@ -162,8 +163,9 @@ function withoutLast(all: WeightSource, whole?: number): { weights: WeightSource
 
 /** `parameterization` in the `.yaml` that is published with a checkpoint; its default is `eps`. */
 async function predictionBeside(path: string): Promise<Prediction | undefined> {
-  const text = await files.readText(path.replace(/\.[^./\\]+$/, '.yaml')).catch(() => undefined);
-  if (text === undefined) return undefined;
+  const beside = path.replace(/\.[^./\\]+$/, '.yaml');
+  if (beside === path || !(await files.exists(beside))) return undefined;
+  const text = await files.readText(beside, SIZE_LIMITS.config);
   const [, value] = /^\s*parameterization:\s*["']?(\w+)/m.exec(text) ?? [];
   return value === 'v' ? 'v_prediction' : 'epsilon';
 }

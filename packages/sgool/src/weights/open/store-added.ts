@@ -1,15 +1,14 @@
 /** @file Storing weights that were added by file, for `findAdded`. Node only. */
 
-import { randomBytes } from 'node:crypto';
-import { rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
 import { valuesOf } from '../formats/tensor-views.ts';
 import type { WeightTensor } from '../formats/weight-source.ts';
 import { type TensorToWrite, writeSafetensors } from '../formats/write-safetensors.ts';
 import type { Environment } from '../hub/environment.ts';
-import { writeFileAtomic } from '../sources/atomic-file.ts';
+import { withLock } from '../hub/lock.ts';
+import { replaceFolder, writeFileAtomic } from '../sources/atomic-file.ts';
 import { makeFolders } from '../sources/make-folders.ts';
 import type { Config } from '../sources/read-config.ts';
 import { type AddedName, addedDir } from './added.ts';
@@ -31,16 +30,18 @@ export async function storeAdded(
   files: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   const dir = addedDir(name, env);
-  const temporary = `${dir}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
   try {
-    await makeFolders(temporary);
-    await writeSafetensors(join(temporary, 'model.safetensors'), lazily(tensors), { format: 'pt' });
-    for (const [file, text] of Object.entries(files)) await writeFileAtomic(join(temporary, file), text);
-    await writeFileAtomic(join(temporary, 'config.json'), `${JSON.stringify(config, undefined, 2)}\n`);
-    await rm(dir, { recursive: true, force: true });
-    await rename(temporary, dir);
+    await makeFolders(dirname(dir));
+    // Not in the weights' folder: every name there is that of a network.
+    const lock = join(dirname(dirname(dir)), 'locks', name);
+    await withLock(lock, () =>
+      replaceFolder(dir, async (folder) => {
+        await writeSafetensors(join(folder, 'model.safetensors'), lazily(tensors), { format: 'pt' });
+        for (const [file, text] of Object.entries(files)) await writeFileAtomic(join(folder, file), text);
+        await writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify(config, undefined, 2)}\n`);
+      }),
+    );
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     const reason = fileSystemReason(error);
     if (reason === undefined) throw error;
     throw new UserError(`cannot write ${dir}: ${reason}`, { cause: error });

@@ -3,7 +3,7 @@
  *
  * Reference: Gal et al. 2022, An Image is Worth One Word; diffusers, loaders/textual_inversion.py; A1111, modules/textual_inversion
  */
-import { places } from '#platform';
+import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import { float32Of } from '../formats/tensor-views.ts';
@@ -12,10 +12,12 @@ import { refuseAs } from '../names/known-files.ts';
 
 /** A file of an embedding, and the word that stands for it. */
 export interface EmbeddingChoice {
-  /** A .pt, .bin or .safetensors file in the form of diffusers or of AUTOMATIC1111's web UI. */
+  /** A .pt, .bin or .safetensors file in the form of diffusers or of AUTOMATIC1111's web UI, or diffusers' folder with one. */
   readonly path: string;
   /** The word of the prompt. Default: in diffusers' form the token in the file, in the web UI's form the file's name without its ending. */
   readonly name?: string;
+  /** Whether the word counts only where no letter or digit touches it. Default: in the web UI's form. */
+  readonly isWholeWord?: boolean;
 }
 
 /** An opened embedding. */
@@ -30,6 +32,9 @@ export interface TextEmbedding {
   /** [vectors, width]. */
   readonly data: Float32Array;
 }
+
+/** Names of an embedding in diffusers' folders. */
+export const LEARNED_EMBEDS = ['learned_embeds.safetensors', 'learned_embeds.bin'] as const;
 
 const A1111_PT = 'string_to_param.';
 const A1111_SAFE = 'emb_params';
@@ -59,12 +64,29 @@ function vectorsIn({ path, tensors }: TensorFile): { tensor: WeightTensor; token
   return stored.length > 0 || name === A1111_SAFE ? { tensor } : { tensor, token: name };
 }
 
+/** The file itself, or that of diffusers' folder. */
+export async function embeddingFile(path: string): Promise<string> {
+  if (!(await files.isFolder(path)) || (await files.isFile(path))) return path;
+  for (const name of LEARNED_EMBEDS) {
+    const file = places.join(path, name);
+    if (await files.exists(file)) return file;
+  }
+  throw new UserError(
+    `${path}: a folder without an embedding; give the file itself, or a folder with ${LEARNED_EMBEDS.join(' or ')}`,
+  );
+}
+
 /**
  * Opens an embedding.
  *
  * @throws UserError when the file is none, or is made for another kind of model
  */
-export async function openEmbedding({ path, name }: EmbeddingChoice): Promise<TextEmbedding> {
+export async function openEmbedding({
+  path: given,
+  name,
+  isWholeWord,
+}: EmbeddingChoice): Promise<TextEmbedding> {
+  const path = await embeddingFile(given);
   const file = await openTensorFile(path);
   refuseAs('embedding', file);
   const { tensor, token } = vectorsIn(file);
@@ -73,7 +95,14 @@ export async function openEmbedding({ path, name }: EmbeddingChoice): Promise<Te
   if (word === '') throw new UserError(`${path}: the word of an embedding must not be empty`);
   const width = tensor.shape.at(-1) ?? 0;
   const vectors = tensor.shape.length === 1 ? 1 : tensor.shape[0];
-  return { path, word, isWholeWord: token === undefined, vectors, width, data: float32Of(tensor) };
+  return {
+    path,
+    word,
+    isWholeWord: isWholeWord ?? token === undefined,
+    vectors,
+    width,
+    data: float32Of(tensor),
+  };
 }
 
 /**

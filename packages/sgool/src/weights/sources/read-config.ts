@@ -1,6 +1,7 @@
 /** @file The JSON files of a model. */
 import { files } from '#platform';
-import { UserError } from '../../errors.ts';
+import { parseJsonObject } from '../../platform/json.ts';
+import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 
 /** The content of a config file, unchecked; each network reads the keys that it knows. */
 export type Config = Readonly<Record<string, unknown>>;
@@ -8,20 +9,11 @@ export type Config = Readonly<Record<string, unknown>>;
 /**
  * Reads a JSON file that must hold an object.
  *
- * @throws UserError when it is missing, unreadable, or not an object
+ * @throws UserError when it is missing, unreadable, too large, nested too deeply, not an object, or has a key twice
  */
 export async function readConfig(path: string): Promise<Config> {
-  const text = await files.readText(path);
-  let value: unknown;
-  try {
-    value = JSON.parse(withoutPythonNumbers(text));
-  } catch (error) {
-    throw new UserError(`${path}: not valid JSON: ${(error as Error).message}`, { cause: error });
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new UserError(`${path}: must hold a JSON object, got ${JSON.stringify(value).slice(0, 60)}`);
-  }
-  return value as Config;
+  const text = await files.readText(path, SIZE_LIMITS.config);
+  return parseJsonObject(withoutPythonNumbers(text), path);
 }
 
 /**

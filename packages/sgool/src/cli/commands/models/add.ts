@@ -1,7 +1,7 @@
 /** @file `sgool models add <name> <file>`: adds weights from a file that the user downloaded. */
-import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { files } from '#platform';
 import { UserError } from '../../../errors.ts';
 import { SCORER_NAMES, type ScorerName } from '../../../preference/scorer-names.ts';
 import { openTensorFile } from '../../../weights/formats/tensor-file.ts';
@@ -82,7 +82,8 @@ async function add(name: string, path: string, { tokenizer, json = false }: AddO
     if (vocabulary === undefined) {
       progress.note('no vocabulary was found for it; give one with --tokenizer, here or to sgool score');
     }
-    host.stdout.write(json ? `${JSON.stringify({ name: known, title, bytes, dir })}\n` : `${dir}\n`);
+    if (json) host.stdout.write(`${JSON.stringify({ name: known, title, bytes, dir })}\n`);
+    else host.stdout.data(`${dir}\n`);
   } finally {
     progress.end();
   }
@@ -100,15 +101,15 @@ const WEIGHTS = /\.(safetensors|pth?|bin)$/;
 
 /** Opens a file, a folder with one file of weights, or a folder with several and a configuration, as transformers has it. */
 async function openWeights(path: string): Promise<TensorFile> {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return openTensorFile(path);
-  const names = readdirSync(path);
-  const files = names.filter((name) => WEIGHTS.test(name));
-  if (files.length === 1) return openTensorFile(join(path, files[0]));
+  if (!(await files.isFolder(path))) return openTensorFile(path);
+  const names = (await files.list(path)) ?? [];
+  const found = names.filter((name) => WEIGHTS.test(name));
+  if (found.length === 1) return openTensorFile(join(path, found[0]));
   if (names.includes('config.json')) {
     const { weights } = await openComponent(path);
     return { path: weights.path, tensors: weights.tensors, metadata: {} };
   }
   throw new UserError(
-    `models add: ${path} holds ${files.length === 0 ? 'no weights' : files.join(', ')}; give the file itself`,
+    `models add: ${path} holds ${found.length === 0 ? 'no weights' : found.join(', ')}; give the file itself`,
   );
 }

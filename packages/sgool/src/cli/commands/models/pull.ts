@@ -80,7 +80,8 @@ async function pull(
     progress.note(
       `downloaded ${formatBytes(downloaded)} of ${formatBytes(bytes)}, commit ${commit.slice(0, 7)}`,
     );
-  host.stdout.write(json ? `${JSON.stringify(pulled)}\n` : `${dir}\n`);
+  if (json) host.stdout.write(`${JSON.stringify(pulled)}\n`);
+  else host.stdout.data(`${dir}\n`);
 }
 
 /** Shortest time between two updates of the bar. */

@@ -1,0 +1,59 @@
+/** @file `--explain`: what the prompts of a command are read as, without a model. */
+import { UserError } from '../../errors.ts';
+import { DEFAULT_SYNTAX, type PromptSyntax, parsePrompt } from '../../text/prompt/prompt.ts';
+import type { Host } from '../host.ts';
+import { EXPLAINED_STEPS, explainPrompt } from '../options/explain-prompt.ts';
+import type { ImageCommand } from '../options/read-options.ts';
+import { readPrompts } from './series.ts';
+
+/**
+ * Prints what every prompt of a command is read as.
+ *
+ * @throws UserError where the prompts cannot be read, or one cannot be used
+ */
+export async function explainPrompts({ prompt, values, json }: ImageCommand, host: Host): Promise<void> {
+  const {
+    prompts: file,
+    negativePrompt = '',
+    sourcePrompt = '',
+    promptSyntax = DEFAULT_SYNTAX,
+    steps,
+  } = values;
+  const own = file === undefined ? [prompt] : await readPrompts(file, host);
+  const texts = [
+    ...own.map((text) => ({ what: 'prompt', text })),
+    ...(negativePrompt === '' ? [] : [{ what: 'negative prompt', text: negativePrompt }]),
+    ...(sourcePrompt === '' ? [] : [{ what: 'description of the image', text: sourcePrompt }]),
+  ];
+  let refused = 0;
+  for (const { what, text } of texts) {
+    if (texts.length > 1 && !json) host.stdout.write(`${what}: ${text}\n`);
+    try {
+      show(what, text, { promptSyntax, steps, json }, host);
+    } catch (error) {
+      if (!(error instanceof UserError) || texts.length === 1) throw error;
+      refused++;
+      host.stderr.write(`sgool: ${error.message}\n`);
+    }
+  }
+  if (refused > 0) throw new UserError(`${refused} of ${texts.length} prompts cannot be used`);
+}
+
+interface Reading {
+  readonly promptSyntax: PromptSyntax;
+  readonly steps: number | undefined;
+  readonly json: boolean;
+}
+
+function show(what: string, text: string, { promptSyntax, steps, json }: Reading, { stdout }: Host): void {
+  const count = steps ?? EXPLAINED_STEPS;
+  const parsed = parsePrompt(text, promptSyntax, count);
+  if (json) {
+    stdout.write(`${JSON.stringify({ what, prompt: text, ...parsed })}\n`);
+    return;
+  }
+  stdout.write(explainPrompt(parsed, count));
+  if (parsed.stages.length > 1 && steps === undefined) {
+    stdout.write(`for ${count} steps; --steps says how many there are\n`);
+  }
+}

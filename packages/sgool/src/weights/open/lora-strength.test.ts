@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest';
+import { ATTENTION_BLOCKS, allBlocks, BLOCK_PRESETS, BLOCKS, blockOf } from '../names/lora-blocks.ts';
+import { loraStrength, loraTag } from './lora-strength.ts';
+
+// What the web UI makes of the same words: its order is text encoder, UNet; a UNet without a weight takes that of the text encoder.
+it.each([
+  [[], {}],
+  [['0.8'], { weight: 0.8 }],
+  [[' -.5 '], { weight: -0.5 }],
+  [['0.8', '0.5'], { weight: 0.5, textEncoderWeight: 0.8 }],
+  [['te=0.5'], { weight: 0.5 }],
+  [['unet=0.5'], { weight: 0.5, textEncoderWeight: 1 }],
+  [['te=0', 'unet=1'], { weight: 1, textEncoderWeight: 0 }],
+  [['0.8', 'te=0.5'], { weight: 0.5 }],
+  [['0.8', 'unet=0.5'], { weight: 0.5, textEncoderWeight: 0.8 }],
+  [['0.8', '0.5', 'te=1'], { weight: 0.5, textEncoderWeight: 1 }],
+  [['1', 'lbw=NONE'], { weight: 1, blockWeights: BLOCK_PRESETS.NONE }],
+  [['1', 'w=ALL0.5'], { weight: 1, blockWeights: BLOCK_PRESETS['ALL0.5'] }],
+  [['1', 'IND'], { weight: 1, blockWeights: BLOCK_PRESETS.IND }],
+  [['1', '1,0,0,0,1,1,1,0,0,0,0,0,0,0,0,0,0'], { weight: 1, blockWeights: BLOCK_PRESETS.IND }],
+])('reads %j', (values, strength) => {
+  expect(loraStrength(values, 'x')).toEqual(strength);
+});
+
+it('writes what it reads', () => {
+  for (const values of [['0.8'], ['0.8', '0.5'], ['1', `lbw=${BLOCK_PRESETS.OUTD.join(',')}`]]) {
+    expect(loraTag('a', loraStrength(values, 'x'))).toBe(`<lora:a:${values.join(':')}>`);
+  }
+  expect(loraTag('a', {})).toBe('<lora:a:1>');
+});
+
+// The extension's own lists, as its file has them.
+const EXTENSION_17 =
+  'BASE,IN01,IN02,IN04,IN05,IN07,IN08,M00,OUT03,OUT04,OUT05,OUT06,OUT07,OUT08,OUT09,OUT10,OUT11';
+const EXTENSION_26 =
+  'BASE,IN00,IN01,IN02,IN03,IN04,IN05,IN06,IN07,IN08,IN09,IN10,IN11,M00,OUT00,OUT01,OUT02,OUT03,OUT04,OUT05,OUT06,OUT07,OUT08,OUT09,OUT10,OUT11';
+const EXTENSION_PRESETS: Readonly<Record<string, string>> = {
+  NONE: '0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0',
+  ALL: '1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1',
+  INS: '1,1,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0',
+  IND: '1,0,0,0,1,1,1,0,0,0,0,0,0,0,0,0,0',
+  INALL: '1,1,1,1,1,1,1,0,0,0,0,0,0,0,0,0,0',
+  MIDD: '1,0,0,0,1,1,1,1,1,1,1,1,0,0,0,0,0',
+  OUTD: '1,0,0,0,0,0,0,0,1,1,1,1,0,0,0,0,0',
+  OUTS: '1,0,0,0,0,0,0,0,0,0,0,0,1,1,1,1,1',
+  OUTALL: '1,0,0,0,0,0,0,0,1,1,1,1,1,1,1,1,1',
+  'ALL0.5': '0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5',
+};
+
+describe("blocks of the web UI's extension", () => {
+  it('have its names and order', () => {
+    expect(ATTENTION_BLOCKS.join(',')).toBe(EXTENSION_17);
+    expect(BLOCKS.join(',')).toBe(EXTENSION_26);
+  });
+
+  it('have its presets', () => {
+    const ours = Object.entries(BLOCK_PRESETS).map(([name, weights]) => [name, weights.join(',')]);
+    expect(Object.fromEntries(ours)).toEqual(EXTENSION_PRESETS);
+  });
+
+  it('are 0 where a list of 17 does not name them', () => {
+    const all = allBlocks(BLOCK_PRESETS.ALL) ?? [];
+    const off = BLOCKS.filter((_, i) => all[i] === 0);
+    expect(off.join(',')).toBe('IN00,IN03,IN06,IN09,IN10,IN11,OUT00,OUT01,OUT02');
+  });
+
+  it.each([
+    ['unet', 'input_blocks.0.0', 'IN00'],
+    ['unet', 'input_blocks.1.1.transformer_blocks.0.attn1.to_q', 'IN01'],
+    ['unet', 'input_blocks.3.0.op', 'IN03'],
+    ['unet', 'input_blocks.11.0.in_layers.2', 'IN11'],
+    ['unet', 'middle_block.1.proj_in', 'M00'],
+    ['unet', 'middle_block.2.out_layers.3', 'M00'],
+    ['unet', 'output_blocks.0.0.in_layers.2', 'OUT00'],
+    ['unet', 'output_blocks.5.2.conv', 'OUT05'],
+    ['unet', 'output_blocks.11.1.proj_out', 'OUT11'],
+    ['unet', 'time_embed.0', undefined],
+    ['unet', 'out.2', undefined],
+    ['text_encoder', 'text_model.encoder.layers.3.mlp.fc1', 'BASE'],
+    ['text_encoder', 'encoder.layers.3.mlp.fc1', 'BASE'],
+    ['text_encoder', 'text_model.embeddings.token_embedding', undefined],
+  ] as const)('hold the modules that it gives them: %s %s', (network, path, block) => {
+    expect(blockOf(network, path)).toBe(block);
+  });
+});
