@@ -21,7 +21,8 @@ which there is no state begins again, in its folder.
 
 Of a series the finished images are kept, the one in progress goes on, and the
 rest is made. A run that is finished already is named, with exit code 0. A run
-whose process still lives is refused. sgool runs lists what can go on.
+whose process still lives is refused. sgool runs lists what can go on. A run that
+read the standard input needs the same bytes there again.
 
 Examples:
   sgool resume sgool-output/2026-11-22-a-red-cat-7

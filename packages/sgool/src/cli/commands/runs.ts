@@ -18,8 +18,8 @@ const PROMPT_LENGTH = 40;
 const NOTES = `
 status is running, done, stopped (by Ctrl-C or a signal), failed, dead (its
 process has ended without a word: killed, or the computer was switched off), or
-unknown (it runs on another computer). Runs that are not done go on with the
-command in the last column.
+unknown (it runs on another computer or in another container). Runs that are not
+done go on with the command in the last column.
 
 Without a folder the runs below ${DEFAULT_FOLDER} are listed. A series is one line;
 give its folder to see its runs. The newest comes first.
