@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -154,6 +154,33 @@ describe('resume', () => {
     ]);
     expect((await sgool(['resume', 'out'], { scores: SCORES })).code).toBe(0);
     expect(await filesIn('out')).toEqual(expected);
+  });
+
+  it('does not mind what else lies in the folders of LoRAs and embeddings', async () => {
+    for (const name of ['loras', 'words']) {
+      await mkdir(join(cwd, name));
+      await writeFile(join(cwd, name, 'first.safetensors'), 'x');
+    }
+    const argv = [...generate, '--lora-dir', join(cwd, 'loras'), '--embeddings-dir', join(cwd, 'words')];
+    const expected = await whole(argv);
+    await kill(argv, 2);
+    await writeFile(join(cwd, 'loras/other.safetensors'), 'x');
+    await writeFile(join(cwd, 'words/other.pt'), 'x');
+    const { code, stderr } = await sgool(['resume', 'out'], { scores: SCORES });
+    expect(code, stderr).toBe(0);
+    expect(await filesIn('out')).toEqual(expected);
+  });
+
+  it.each([
+    ['target image', 'inputHashes', ['--target-image', 'disc.png:2']],
+    ['mask', 'inputHashes', ['--mask', 'disc.png']],
+    ['autoencoder', 'the file .*disc.png', ['--vae', 'disc.png']],
+  ])('is refused where the %s has changed', async (_, key, words) => {
+    await kill([...generate, ...words], 2);
+    await writeFile(join(cwd, 'disc.png'), encodePng(discImage(1)));
+    const { code, stderr } = await sgool(['resume', 'out', '--quiet'], { scores: SCORES });
+    expect([code, stderr.split('\n').length]).toEqual([1, 2]);
+    expect(stderr).toMatch(new RegExp(`cannot go on: ${key} (is|has)`));
   });
 
   it('does so after any number of ends, by Ctrl-C and by kill -9', async () => {
