@@ -47,7 +47,7 @@ export {
   parseRequest,
 } from './methods/index.ts';
 export { settingsOf } from './methods/run/create-method.ts';
-export type { Iteration, LossParts, RunOptions, StepProgress } from './methods/run/iteration.ts';
+export type { Iteration, LossParts, MethodState, RunOptions, StepProgress } from './methods/run/iteration.ts';
 export type { Method } from './methods/run/method.ts';
 export type {
   Backbone,

@@ -69,9 +69,11 @@ describeOnToybox('sgool generate', () => {
     const words = ['generate', PROMPT, ...FEW_STEPS, '--iterations', '5000', '--out', 'stopped', '--json'];
     const { code, stdout, lines } = await sgool(words, { interruptAt: '{"iteration":2,' });
     expect(code).toBe(130);
-    expect(lines.at(-1)).toMatch(/^sgool: stopped; the best image so far \(iteration \d+\) is in stopped/);
+    expect(lines.at(-1)).toMatch(
+      /^sgool: stopped; the best image so far \(iteration \d+\) is in stopped; to go on: sgool resume stopped$/,
+    );
     expect(JSON.parse(stdout)).toMatchObject({ status: 'stopped' });
-    expect((await readdir(inFolder('stopped'))).sort()).toEqual(FILES);
+    expect((await readdir(inFolder('stopped'))).sort()).toEqual([...FILES, 'state']);
     const { status, loss, bestIteration } = await savedRun('stopped');
     expect(status).toBe('stopped');
     expect(loss.length).toBeGreaterThanOrEqual(3);

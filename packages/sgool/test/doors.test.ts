@@ -148,6 +148,8 @@ describeOnToybox('a signal', () => {
     expect([130, 143]).toContain(code);
     expect(lines.at(-1)).toMatch(/^sgool: stopped; the best image so far/);
     expect(await savedRun('twice')).toMatchObject({ status: 'stopped' });
+    const left = await readdir(inFolder('twice'), { recursive: true });
+    expect(left.filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 });
 

@@ -18,7 +18,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { claimFolder } from '../src/cli/run/output-folder.ts';
 import { imageTarget, writeImage } from '../src/cli/run/write-output.ts';
-import { runOnFakes } from '../src/cli/testing.ts';
+import { fakeHost, runOnFakes } from '../src/cli/testing.ts';
 import { markText, ownMark, type ProcessMark } from '../src/platform/process-mark.ts';
 import { openTensorFile } from '../src/weights/formats/tensor-file.ts';
 import { writeSafetensors } from '../src/weights/formats/write-safetensors.ts';
@@ -30,6 +30,7 @@ import { storeAdded } from '../src/weights/open/store-added.ts';
 import {
   createFile,
   replaceByLink,
+  replaceFile,
   replaceFolder,
   writeFileAtomic,
   writeFileAtomicSync,
@@ -65,6 +66,7 @@ function tree(folder: string, prefix = ''): Map<string, string> {
 /** Whether a file that holds other content each time is whole, as its ending says. */
 function isWhole(path: string, content: string): boolean {
   if (path.endsWith('.png')) return content.endsWith('IEND\xaeB`\x82');
+  if (path.endsWith('.safetensors')) return isWholeState(content);
   if (!path.endsWith('.json')) return false;
   try {
     JSON.parse(content);
@@ -72,6 +74,17 @@ function isWhole(path: string, content: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Whether a file of a run's state, as latin1, has all the bytes that its header names. */
+function isWholeState(content: string): boolean {
+  const header = Number(Buffer.from(content.slice(0, 8), 'latin1').readBigUInt64LE());
+  const { __metadata__: _, ...tensors } = JSON.parse(content.slice(8, 8 + header)) as Record<
+    string,
+    { data_offsets: [number, number] }
+  >;
+  const ends = Object.values(tensors).map(({ data_offsets: [, end] }) => end);
+  return content.length === 8 + header + Math.max(0, ...ends);
 }
 
 interface Writer {
@@ -85,6 +98,7 @@ interface Writer {
   readonly isRaw?: boolean;
 }
 
+const MARK = { name: 'run.json', content: '{}\n' };
 const disc = { width: 8, height: 8, data: new Uint8Array(192).fill(7) };
 const env = () => ({ SGOOL_DATA_DIR: join(dir, 'data') });
 const file = () => join(dir, 'a.txt');
@@ -109,6 +123,10 @@ const WRITERS: Readonly<Record<string, Writer>> = {
   'a file': {
     before: () => writeFileAtomic(file(), 'old'),
     write: () => writeFileAtomic(file(), 'new text'),
+  },
+  'a file that is not flushed': {
+    before: () => writeFileAtomic(file(), 'old'),
+    write: () => replaceFile(file(), (open) => open.writeFile('new text'), false),
   },
   'a new file': { write: () => writeFileAtomic(file(), 'new text') },
   'a file of a process that ends': {
@@ -139,10 +157,11 @@ const WRITERS: Readonly<Record<string, Writer>> = {
       }),
   },
   'added weights': { before: () => add(0), write: () => add(1) },
-  'the claim of a folder': { write: () => claimFolder(join(dir, 'a/b')) },
+  'the claim of a folder': { write: () => claimFolder(join(dir, 'a/b'), MARK) },
   'a saliency picture': {
     before: () => writeFileAtomic(join(dir, 'map.png'), 'old'),
-    write: async () => writeImage(await imageTarget(join(dir, 'map.png'), '--out'), disc),
+    write: async () =>
+      writeImage(await imageTarget(join(dir, 'map.png'), '--out'), disc, fakeHost(dir).stdout),
   },
   'a run': {
     isLong: true,
@@ -214,6 +233,7 @@ describe.each(Object.entries(WRITERS))('%s', (name, writer) => {
     // Each writer opens, writes, flushes, closes, renames, as far as it makes a file.
     const needed: Record<string, readonly Call[]> = {
       'a link': ['link', 'rename', 'fsync'],
+      'a file that is not flushed': ['open', 'write', 'close', 'rename'],
       'the claim of a folder': ['mkdir', 'open', 'write', 'close'],
       'a file that nobody else may have': ['open', 'write', 'fsync', 'close'],
     };
@@ -266,6 +286,12 @@ describe('the order of system calls', () => {
       'fsync',
       'close',
     ]);
+  });
+
+  it('without a flush there is none, and nothing else is different', async () => {
+    disk.plan();
+    await replaceFile(file(), (open) => open.writeFile('text'), false);
+    expect(calls()).toEqual(['open /TEMPORARY', 'write /TEMPORARY', 'close /TEMPORARY', 'rename /a.txt']);
   });
 
   it('a folder is flushed with its files before it gets its name, and the one above after that', async () => {
@@ -374,6 +400,6 @@ it('added weights are found while they are being replaced', async () => {
 });
 
 it('of many runs that start at once, each has its own folder', async () => {
-  const claimed = await Promise.all(Array.from({ length: 8 }, () => claimFolder(join(dir, 'run'))));
+  const claimed = await Promise.all(Array.from({ length: 8 }, () => claimFolder(join(dir, 'run'), MARK)));
   expect(new Set(claimed.map((one) => one.dir)).size).toBe(8);
 });

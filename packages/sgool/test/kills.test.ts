@@ -1,101 +1,30 @@
-/**
- * @file `kill -9` at random moments while weights are added or a model is pulled: the store is always valid. SGOOL_KILLS says how
- * often; `npm run test:kills` kills 50 times.
- */
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { required } from '../src/errors.ts';
-import { openSafetensors, readTensor } from '../src/weights/formats/safetensors.ts';
-import { findSnapshot } from '../src/weights/hub/cache.ts';
-import { pullModel } from '../src/weights/hub/pull.ts';
-import { fakePipeline, gitHash, sha256, startHub } from '../src/weights/hub/testing.ts';
-import { findAdded } from '../src/weights/open/added.ts';
-import { storeAdded } from '../src/weights/open/store-added.ts';
+/** @file kill -9 at a few random moments of a run with the fake model; `npm run test:kills` does it at many, with Toybox. */
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { Generator } from 'sgool';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { killed, undisturbed } from './kills.ts';
+import { FAKE_ARGUMENTS } from './run-sgool.ts';
+import { temporaryFolder } from './toybox-model.ts';
 
-const KILLS = Number(process.env.SGOOL_KILLS ?? 3);
-const TIME = 60_000 + 5000 * KILLS;
+vi.setConfig({ testTimeout: 300_000 });
 
-let dir: string;
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'sgool-kills-'));
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+beforeAll(async () => {
+  folder = await temporaryFolder();
 });
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
+afterAll(() => folder?.remove());
 
-/** Starts the target and kills it some time after it is ready. @returns whether it had ended by itself */
-async function kill(
-  words: readonly string[],
-  milliseconds: number,
-  env: Readonly<Record<string, string>> = {},
-) {
-  const script = fileURLToPath(new URL('kill-target.ts', import.meta.url));
-  const child = spawn(
-    process.execPath,
-    ['--import', import.meta.resolve('tsx'), '--conditions', '@sgool/source', script, ...words],
-    // The target's own files go into the folder of the test.
-    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TMPDIR: dir, ...env } },
-  );
-  const ended = new Promise((resolve) => child.on('close', resolve));
-  await new Promise((resolve) => child.stdout.once('data', resolve));
-  await wait(milliseconds);
-  child.kill('SIGKILL');
-  await ended;
-  return child.signalCode === null;
-}
-
-it('added weights are whole after every kill, the old ones or the new ones', { timeout: TIME }, async () => {
-  const env = { SGOOL_DATA_DIR: join(dir, 'data') };
-  const weights = join(dir, 'data/weights');
-  for (let n = 0; n < KILLS; n++) {
-    expect(await kill(['add', join(dir, 'data')], 40 * Math.random())).toBe(false);
-    const found = required(findAdded('hps-v2', env));
-    const { value } = JSON.parse(readFileSync(join(found, 'config.json'), 'utf8'));
-    expect(readFileSync(join(found, 'vocab.txt'), 'utf8')).toBe(String(value));
-    const file = await openSafetensors(join(found, 'model.safetensors'));
-    expect(file.tensors.size).toBe(8);
-    for (const name of file.tensors.keys()) {
-      expect(new Set((await readTensor(file, name)) as Float32Array)).toEqual(new Set([value]));
-    }
-  }
-  // The next process cleans up: this one has not written here yet.
-  await storeAdded('hps-v2', { value: 2 }, new Map(), env);
-  expect(readdirSync(weights)).toEqual(['hps-v2']);
-  expect(readdirSync(join(dir, 'data/locks'))).toEqual([]);
-});
-
-it('a pulled model is whole or not found after every kill, and the next pull goes on', {
-  timeout: TIME,
-}, async () => {
-  const id = 'some/model';
-  const hub = await startHub({ [id]: fakePipeline() });
-  const env = { HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: join(dir, 'hub'), HF_TOKEN: 'x' };
-  const blobs = join(dir, 'hub/models--some--model/blobs');
-  try {
-    for (let n = 0; n < KILLS; n++) {
-      await kill(['pull', id], 400 * Math.random(), env);
-      for (const name of existsSync(blobs) ? readdirSync(blobs) : []) {
-        const content = readFileSync(join(blobs, name));
-        if (!name.includes('incomplete')) expect([sha256(content), gitHash(content)]).toContain(name);
-      }
-      const found = findSnapshot(id, 'main', env);
-      if (found === undefined) continue;
-      expect(readFileSync(join(found.dir, 'unet/diffusion_pytorch_model.safetensors'), 'latin1')).toMatch(
-        /^(unet32)+un$/,
-      );
-      rmSync(join(dir, 'hub'), { recursive: true });
-    }
-    const pulled = await pullModel(id, { env });
-    for (const name of pulled.files) {
-      expect(basename(name), name).not.toMatch(/tmp|incomplete/);
-      expect(readFileSync(join(pulled.dir, name))).toEqual(Buffer.from(hub.models[id].files[name] as string));
-    }
-    const left = readdirSync(join(dir, 'hub'), { recursive: true, encoding: 'utf8' });
-    expect(left.filter((path) => /\.tmp$|incomplete|\.sgool$|\.old$/.test(path))).toEqual([]);
-  } finally {
-    await hub.close();
-  }
+it.concurrent.each([
+  ['run', ['generate', 'a red cat', '--seed', '5', '--iterations', '5', '--out', 'out']],
+  ['series', ['generate', 'a red cat', '--seed', '5', '--count', '3', '--iterations', '1', '--out', 'out']],
+])('a %s that is killed twice ends with the bytes of one that nothing happens to', async (name, words) => {
+  const how = { program: FAKE_ARGUMENTS, env: { SGOOL_FAKE_MS: '150' } };
+  const root = path.join(folder.dir, name);
+  await mkdir(root);
+  const whole = await undisturbed(words, root, how);
+  const seed = Date.now() % 1e6;
+  const shares = new Generator(seed).rand([2]);
+  const moments = Array.from(shares, (share) => Math.round((0.5 + 0.5 * share) * whole.milliseconds));
+  expect(await killed(words, moments, root, how), `seed ${seed}`).toEqual(whole.content);
 });

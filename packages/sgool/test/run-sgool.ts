@@ -2,8 +2,18 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
-const ARGUMENTS = ['--import', import.meta.resolve('tsx'), '--conditions', '@sgool/source', MAIN];
+/** Arguments of Node for a program of the sources, before the program's own. */
+const argumentsFor = (program: string): readonly string[] => [
+  '--import',
+  import.meta.resolve('./with-tsx.mjs'),
+  '--conditions',
+  '@sgool/source',
+  fileURLToPath(new URL(program, import.meta.url)),
+];
+/** For the command line. */
+export const SGOOL_ARGUMENTS = argumentsFor('../src/cli/main.ts');
+/** For the one with the fake model. */
+export const FAKE_ARGUMENTS = argumentsFor('fake-sgool.ts');
 
 export interface Ended {
   readonly code: number | null;
@@ -20,22 +30,25 @@ export interface RunWith {
   /** Default SIGINT. */
   readonly signals?: readonly NodeJS.Signals[];
   /** The standard input. */
-  readonly input?: string;
+  readonly input?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
+  /** Default {@link SGOOL_ARGUMENTS}. */
+  readonly program?: readonly string[];
 }
 
 /** Runs `sgool` to its end. */
 export function runSgool(
   cwd: string,
   words: readonly string[],
-  { interruptAt, signals = ['SIGINT'], input = '', env: more = {} }: RunWith = {},
+  { interruptAt, signals = ['SIGINT'], input = '', env: more = {}, program = SGOOL_ARGUMENTS }: RunWith = {},
 ): Promise<Ended> {
   // Variables of whoever runs the tests must not change what they see.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SGOOL_')));
-  const child = spawn(process.execPath, [...ARGUMENTS, ...words], { cwd, env: { ...env, ...more } });
+  const child = spawn(process.execPath, [...program, ...words], { cwd, env: { ...env, ...more } });
   const stdout: Buffer[] = [];
   let [stderr, interrupted] = ['', false];
-  child.stdin.end(input);
+  // It may end before it has read everything.
+  child.stdin.on('error', () => {}).end(input);
   child.stdout.on('data', (part: Buffer) => stdout.push(part));
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;

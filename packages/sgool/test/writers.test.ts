@@ -25,11 +25,13 @@ const ALLOWED: Readonly<Record<string, readonly [calls: string, why: string]>> =
   'weights/sources/make-folders.ts': ['mkdir', 'folders'],
   'weights/hub/lock.ts': ['rm utimes', 'locks; they hold nothing that could be lost'],
   'platform/plain-file.ts': ['open openSync', 'opens to read'],
-  'cli/run/write-output.ts': ['open writeSync', 'devices and pipes, which cannot be renamed to'],
+  'cli/run/write-output.ts': ['open', 'devices and pipes, which cannot be renamed to'],
   'evaluate/suites/stored-suites.ts': ['rm', 'removes the copy that the user wants removed'],
   'evaluate/cells/write-cell.ts': ['rm', 'removes the record of a cell that is to be run again'],
   'cli/commands/evaluate/rebuild.ts': ['rm', 'removes the index, which is made again of the files'],
   'cli/run/output-folder.ts': ['rmSync rmdirSync', 'takes back the claim of a folder'],
+  'cli/run/run-file.ts': ['rmSync', 'takes back a claim'],
+  'cli/run/saved-state.ts': ['rm rmSync', 'what a state does not need any more'],
 };
 
 const sources = fs

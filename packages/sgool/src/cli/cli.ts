@@ -5,7 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../errors.ts';
 import { fileSystemReason } from '../platform/file-errors.ts';
-import { USAGE_ERROR } from './exit-codes.ts';
+import { EXIT_CODES, USAGE_ERROR } from './exit-codes.ts';
 import type { Host } from './host.ts';
 import { meaningOf } from './options/other-names.ts';
 import { oneLine } from './terminal/format.ts';
@@ -14,24 +14,40 @@ import { packageVersion } from './version.ts';
 interface CommandEntry {
   readonly name: string;
   readonly summary: string;
+  /** Whether it makes images: then it runs in a thread, and signals stop it in an orderly way. */
+  readonly makesImages?: true;
   load(): Promise<{ configure(command: Command, host: Host): void }>;
 }
 
 const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'generate',
+    makesImages: true,
     summary: 'make an image that matches a prompt',
     load: () => import('./commands/generate.ts'),
   },
   {
     name: 'refine',
+    makesImages: true,
     summary: 'change an image until it matches a prompt better',
     load: () => import('./commands/refine.ts'),
   },
   {
     name: 'repeat',
+    makesImages: true,
     summary: 'make an image again from what it says of itself',
     load: () => import('./commands/repeat.ts'),
+  },
+  {
+    name: 'runs',
+    summary: 'list runs: those that go on, are finished, were stopped or died',
+    load: () => import('./commands/runs.ts'),
+  },
+  {
+    name: 'resume',
+    makesImages: true,
+    summary: 'go on with a run that was stopped or died',
+    load: () => import('./commands/resume.ts'),
   },
   {
     name: 'saliency',
@@ -76,15 +92,41 @@ Examples:
   sgool generate "a green star above a house" --method sd --seed 7 --json
   sgool refine image.png "a blue cat and a green cup"
   sgool repeat image.png
+  sgool resume sgool-output/2026-11-22-a-red-cat-7
   sgool score image.png "a red cat"
   sgool models inspect toybox
 
 sgool <command> --help shows the options of a command.`;
 
+/** Exit codes, for the help. */
+const CODES = `
+Exit codes:
+${EXIT_CODES.map(([code, meaning]) => wrapped(`  ${code.padEnd(13)}  ${meaning}`, 17)).join('\n')}`;
+
+/** A line of the help, broken before 80 characters; further lines are indented. */
+function wrapped(line: string, indent: number): string {
+  const lines = [''];
+  for (const word of line.match(/\s*\S+/g) ?? []) {
+    const last = lines.length - 1;
+    if (lines[last].length + word.length <= 80) lines[last] += word;
+    else lines.push(' '.repeat(indent) + word.trimStart());
+  }
+  return lines.join('\n');
+}
+
+/** Whether a command line is to run in a thread. */
+export function runsInThread(argv: readonly string[]): boolean {
+  return wantedBy(argv)?.makesImages === true;
+}
+
+/** The command that a command line names. */
+const wantedBy = (argv: readonly string[]) =>
+  COMMANDS.find(({ name }) => name === argv.find((word) => COMMANDS.some((one) => one.name === word)));
+
 /**
  * Runs `sgool` with these arguments.
  *
- * @returns the exit code: 0 done, 1 failed, 2 the command line was wrong, 130 stopped by Ctrl-C
+ * @returns the exit code, one of those in exit-codes.ts
  */
 export async function runCli(argv: readonly string[], host: Host): Promise<number> {
   try {
@@ -103,7 +145,7 @@ async function createCommand(argv: readonly string[], host: Host): Promise<Comma
     .version(await packageVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', `${CODES}\n${EXAMPLES}`)
     .showSuggestionAfterError()
     .configureHelp({ helpWidth: host.stdout.columns })
     .exitOverride()
@@ -112,7 +154,7 @@ async function createCommand(argv: readonly string[], host: Host): Promise<Comma
       writeErr: (text) => host.stderr.write(text),
       outputError: (text, write) => write(`sgool: ${usageLine(text, flagsOf(sgool, wanted))}\n`),
     });
-  const wanted = argv.find((argument) => COMMANDS.some(({ name }) => name === argument));
+  const wanted = wantedBy(argv)?.name;
   for (const { name, summary, load } of COMMANDS) {
     const command = sgool.command(name).description(summary).helpOption('-h, --help', 'show this help');
     if (name === wanted) (await load()).configure(command, host);

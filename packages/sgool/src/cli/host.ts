@@ -1,8 +1,8 @@
 /** @file What the command line needs from the process around it; tests replace it. */
 
 import type { Engine } from './engine.ts';
-import { type ReadInput, readOnce, readStream } from './standard-input.ts';
-import { Terminal } from './terminal/terminal.ts';
+import { type ReadInput, readOnce, readStandardInput } from './standard-input.ts';
+import { type Sink, Terminal } from './terminal/terminal.ts';
 
 export interface Host {
   readonly stdout: Terminal;
@@ -14,6 +14,13 @@ export interface Host {
   onInterrupt(listener: (signal: EndSignal) => void): () => void;
   /** The whole standard input. */
   readonly readInput: ReadInput;
+  /** Makes a folder the one that relative paths start from, for what reads models. @throws where it cannot be entered */
+  enter(folder: string): Promise<void>;
+  /**
+   * Names the record of something that runs. If the process has to end while a computation cannot be interrupted, the record is
+   * finished all the same. Returns a function to call when the record is finished.
+   */
+  guard(record: string): () => void;
   /** Ends the process at once. */
   exit(code: number): void;
   now(): Date;
@@ -21,14 +28,14 @@ export interface Host {
 }
 
 /** Ctrl-C, the request to end, the terminal that is gone. */
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export type EndSignal = (typeof SIGNALS)[number];
 
-/** The host of the real process. */
-export function processHost(): Host {
-  const stderr = new Terminal(process.stderr);
+/** The host of the real process, for commands that compute in its main thread. */
+export function processHost(outputs: { readonly stdout: Sink; readonly stderr: Sink }): Host {
+  const stderr = new Terminal(outputs.stderr);
   return {
-    stdout: new Terminal(process.stdout),
+    stdout: new Terminal(outputs.stdout),
     stderr,
     env: process.env,
     cwd: process.cwd(),
@@ -38,10 +45,9 @@ export function processHost(): Host {
         for (const signal of SIGNALS) process.off(signal, listener);
       };
     },
-    readInput: readOnce((limit) => {
-      if (process.stdin.isTTY) stderr.write('sgool: reading the standard input; end it with Ctrl-D\n');
-      return readStream(process.stdin, 'the standard input', limit);
-    }),
+    readInput: readOnce((limit) => readStandardInput(stderr, limit)),
+    enter: async (folder) => process.chdir(folder),
+    guard: () => () => {},
     exit: (code) => process.exit(code),
     now: () => new Date(),
     loadEngine: () => import('./engine.ts').then(({ engine }) => engine),

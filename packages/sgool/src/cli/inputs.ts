@@ -18,6 +18,8 @@ const STDIN_NAMES = [STDIN, '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0'];
 
 /** A descriptor that the shell has opened for this process, as bash does for `<(command)`. */
 const OWN_DESCRIPTOR = /^\/(?:dev|proc\/self)\/fd\/(\d+)$/;
+/** What was read of such descriptors, by path: it is there once, and a series and the hash need it again. */
+const readPipes = new Map<string, Promise<Uint8Array>>();
 
 /**
  * An input as it was typed: absolute, or `-`.
@@ -57,10 +59,14 @@ export async function inputBytes(
   host: Host,
 ): Promise<Uint8Array> {
   if (path === STDIN) return host.readInput(who, limit);
+  const known = readPipes.get(path);
+  if (known !== undefined) return known;
   const [, descriptor] = OWN_DESCRIPTOR.exec(path) ?? [];
   const isPipe = descriptor !== undefined && !(await files.isFile(path)) && !(await files.isFolder(path));
   if (!isPipe) return files.readBytes(path, limit);
-  return readStream(new Socket({ fd: Number(descriptor), writable: false }), path, limit);
+  const bytes = readStream(new Socket({ fd: Number(descriptor), writable: false }), path, limit);
+  readPipes.set(path, bytes);
+  return bytes;
 }
 
 /** An image; see {@link inputBytes} and {@link decodeImage}. */
@@ -76,8 +82,8 @@ export async function inputImage(
 
 /** SHA-256 of an input that was read. */
 export async function inputHash(who: string, path: string, host: Host): Promise<string> {
-  if (path !== STDIN) return fileHash(path);
+  if (path !== STDIN && !readPipes.has(path)) return fileHash(path);
   return createHash('sha256')
-    .update(await host.readInput(who, SIZE_LIMITS.picture))
+    .update(await inputBytes(who, path, SIZE_LIMITS.picture, host))
     .digest('hex');
 }

@@ -1,16 +1,28 @@
 #!/usr/bin/env node
-/** @file The binary. It stays light: each command imports the networks and images that it needs. */
-import { runCli } from './cli.ts';
+/**
+ * @file The binary. It stays light: each command imports the networks and images that it needs. Commands that make images run in a
+ * thread, which begins with this file as well.
+ */
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { runCli, runsInThread } from './cli.ts';
+import { READER_GONE } from './exit-codes.ts';
 import { processHost } from './host.ts';
+import { openOutputs } from './terminal/output.ts';
+import { inThread, runInThread, type ThreadData } from './thread.ts';
 
-for (const stream of [process.stdout, process.stderr]) {
-  // The reader at the other end of a pipe (`| head`) is gone.
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    // The terminal is gone: the run is ended by SIGHUP, with its record.
-    if (error.code === 'EIO') return;
-    throw error;
-  });
+async function main(argv: readonly string[]): Promise<void> {
+  const isThreaded = runsInThread(argv);
+  // What a run makes is in its folder, so it goes on without a reader. Other commands have nobody left to work for.
+  const outputs = openOutputs(process, isThreaded ? undefined : () => process.exit(READER_GONE));
+  const code = isThreaded
+    ? await runInThread(new URL(import.meta.url), argv, outputs)
+    : await runCli(argv, processHost(outputs));
+  process.exitCode = await outputs.finish(code);
 }
 
-process.exitCode = await runCli(process.argv.slice(2), processHost());
+if (isMainThread || !parentPort) {
+  await main(process.argv.slice(2));
+} else {
+  const data = workerData as ThreadData;
+  await inThread(parentPort, data, (host) => runCli(data.argv, host));
+}

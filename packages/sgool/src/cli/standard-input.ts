@@ -5,6 +5,7 @@ import { concatBytes } from '../platform/bytes.ts';
 import { refused } from '../platform/plain-file.ts';
 import { overLimit, type SizeLimit } from '../platform/size-limits.ts';
 import { USAGE_ERROR } from './exit-codes.ts';
+import type { Terminal } from './terminal/terminal.ts';
 
 /**
  * The whole of a stream; the same bytes for the same reader.
@@ -33,6 +34,12 @@ export async function readStream(stream: Readable, name: string, limit: SizeLimi
     throw refused(name, error);
   }
   return concatBytes(parts);
+}
+
+/** Reads the standard input of this process to its end; see {@link readStream}. Not for threads: theirs is empty. */
+export function readStandardInput(stderr: Terminal, limit: SizeLimit): Promise<Uint8Array> {
+  if (process.stdin.isTTY) stderr.write('sgool: reading the standard input; end it with Ctrl-D\n');
+  return readStream(process.stdin, 'the standard input', limit);
 }
 
 /**

@@ -84,10 +84,13 @@ export function fakeEngine({
     return {
       ...real,
       defaults: (...args: Parameters<Method['defaults']>) => ({ ...real.defaults(...args), ...short }),
-      async *run(_pipeline, request, { signal, onStep } = {}) {
+      async *run(_pipeline, request, { signal, onStep, state, onState } = {}) {
         const iterations = hasIterations ? (request.iterations ?? 3) : 0;
-        let most = Number.NEGATIVE_INFINITY;
-        for (let iteration = 0; iteration <= iterations; iteration++) {
+        let most = (state?.parts.most as number | undefined) ?? Number.NEGATIVE_INFINITY;
+        const seed = readSeed(request.seed) ?? 0;
+        const first = state?.iteration ?? 0;
+        for (let iteration = first; iteration <= iterations; iteration++) {
+          if (iteration > first) await onState?.({ method: real.name, seed, iteration, parts: { most } });
           onStep?.({ iteration, iterations, phase: 'denoise', step: 1, steps: 5 });
           await before?.(iteration, signal);
           signal?.throwIfAborted();
@@ -104,7 +107,7 @@ export function fakeEngine({
             evaluations: { forward: 10 * (iteration + 1), pullback: 5 * iteration },
             seconds: { iteration: 0.01, total: 0.01 * (iteration + 1) },
             best,
-            seed: readSeed(request.seed) ?? 0,
+            seed,
           } satisfies Iteration;
         }
       },
@@ -151,7 +154,7 @@ export function fakeHost(
   const terminal = (name: keyof typeof written) =>
     new Terminal({
       write: (text) => {
-        written[name] += text;
+        written[name] += typeof text === 'string' ? text : Buffer.from(text).toString('latin1');
       },
       isTTY,
       columns: 100,
@@ -171,6 +174,8 @@ export function fakeHost(
       return () => listeners.delete(listener);
     },
     readInput: readOnce(async () => Buffer.from(input)),
+    enter: async () => {},
+    guard: () => () => {},
     exit: (code) => exits.push(code),
     now: () => new Date(2026, 10, 22, 12),
     loadEngine: async () => engine,

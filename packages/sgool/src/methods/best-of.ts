@@ -33,10 +33,10 @@ export const bestOf: MethodDefinition<'best-of', SettingsOf<typeof settings>> = 
     const { settings, signal } = run;
     await pipeline.critic();
     const denoiser = await denoiserOf(pipeline, run);
-    const isBest = bestKeeper('clip');
+    const keeper = bestKeeper('clip');
     // Images of other seeds are independent: there is no loss that falls.
-    const isEnough = stopRule({ targetClip: settings.targetClip, patience: 0, minImprovement: 0 });
-    for (let iteration = 0; iteration <= settings.iterations; iteration++) {
+    const stop = stopRule({ targetClip: settings.targetClip, patience: 0, minImprovement: 0 });
+    for await (const iteration of run.iterations({ keeper, stop })) {
       const seed = laterSeed(run.seed, iteration);
       const random = randomSource(settings.rng, seed);
       const latent = Float64Array.from(random.randn(pipeline.latentShape(settings)));
@@ -48,9 +48,9 @@ export const bestOf: MethodDefinition<'best-of', SettingsOf<typeof settings>> = 
       );
       const image = await pipeline.decode(final, settings);
       const { clip, failure } = await judge(pipeline, run, image);
-      yield run.report({ iteration, latent, image, clip, best: isBest({ clip }), seed });
+      yield run.report({ iteration, latent, image, clip, best: keeper.isBest({ clip }), seed });
       if (failure) throw stoppedIn(run.method, iteration, failure);
-      if (isEnough({ clip })) return;
+      if (stop.isEnough({ clip })) return;
     }
   },
 };

@@ -66,17 +66,18 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
   everyPreset: ({ sampler }) => ((sampler as string) === 'edict' ? { sampler: 'ddim' } : {}),
   async *run(pipeline, run) {
     const { settings, noise, freshNoise, signal } = run;
-    const isBest = bestKeeper(settings.keep);
+    const keeper = bestKeeper(settings.keep);
     const plain = await denoiserOf(pipeline, run);
     const guided = await clipGuidedDenoiser(pipeline, run, plain);
     const sampler = samplerOf(pipeline, settings, { freshNoise });
-    for (const [iteration, denoiser] of [plain, guided].entries()) {
+    for await (const iteration of run.iterations({ keeper })) {
+      const denoiser = iteration === 0 ? plain : guided;
       const [final] = await withinIteration(run.method, iteration, () =>
         sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
       const image = await pipeline.decode(final, settings);
       const { clip, failure } = await judge(pipeline, run, image);
-      yield run.report({ iteration, latent: noise, image, clip, best: isBest({ clip }) });
+      yield run.report({ iteration, latent: noise, image, clip, best: keeper.isBest({ clip }) });
       if (failure) throw stoppedIn(run.method, iteration, failure);
     }
   },

@@ -34,6 +34,7 @@ import {
 } from '../request/settings.ts';
 import type { SaliencyMap } from '../saliency/detector.ts';
 import { findRegions, type Region } from '../saliency/regions.ts';
+import { heldState } from '../state.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { type BuiltObjective, type ObjectiveBuilder, optimiseNoise } from './run/optimise-noise.ts';
 import { guidedByClip } from './run/roles.ts';
@@ -61,6 +62,13 @@ export const sgool: MethodDefinition<'sgool', SgoolSettings> = {
   run: (pipeline, run) => optimiseNoise(pipeline, run, () => salientObjective(pipeline, run)),
 };
 
+/** Where the salient regions are, and how they are cut out. */
+interface Located {
+  readonly saliency: SaliencyMap;
+  readonly regions: readonly Region[];
+  readonly crops: readonly Crop[];
+}
+
 /** The loss of the whole image and its salient regions. */
 export async function salientObjective(
   pipeline: Pipeline,
@@ -71,16 +79,31 @@ export async function salientObjective(
   const sizes = { ...settings, side: critic.side };
   const whole = wholeViews(settings, sizes, await target.aim(critic), random);
   const regionAims = await aimsOfRegions(critic, target, settings);
-  let latest: { saliency: SaliencyMap; regions: Region[]; crops: Crop[] } | undefined;
+  let latest: Located | undefined;
 
   async function locate(image: Image) {
     const saliency = await detector.map(image);
     const regions = findRegions(saliency, settings);
-    return { saliency, regions, crops: regions.map((region) => boxCrop(region, sizes)) };
+    return located({ saliency, regions });
   }
+  const located = ({ saliency, regions }: Omit<Located, 'crops'>): Located => ({
+    saliency,
+    regions,
+    crops: regions.map((region) => boxCrop(region, sizes)),
+  });
 
   return {
     views: whole.count + settings.maxRegions,
+    memory: heldState<Omit<Located, 'crops'> | undefined>(
+      // Located anew in every iteration, nothing is remembered.
+      () =>
+        latest && settings.saliencyEvery !== 1
+          ? { saliency: latest.saliency, regions: latest.regions }
+          : undefined,
+      (state) => {
+        latest = state && located(state);
+      },
+    ),
     async build(image, iteration): Promise<BuiltObjective> {
       const { saliencyEvery: every } = settings;
       if (!latest || (every > 0 && iteration % every === 0)) latest = await locate(image);

@@ -3,6 +3,12 @@ import type { OptimiserSettings } from '../request/settings.ts';
 import { type LatentOptimiser, type LatentOptimiserOptions, perturbed } from './optimiser.ts';
 import { renormalised } from './sphere.ts';
 
+interface AdamState {
+  readonly steps: number;
+  readonly mean?: Float64Array;
+  readonly square?: Float64Array;
+}
+
 /**
  * Adam on the elements of the latent, which returns to the sphere after each step.
  *
@@ -35,6 +41,12 @@ export function adamOptimiser(
         next[i] -= (learningRate * first) / (Math.sqrt(second) + 1e-12);
       }
       return renormalised(perturbed(next, perturbation, noise), length);
+    },
+    state: (): AdamState => ({ steps, mean: mean?.slice(), square: square?.slice() }),
+    restore(state: AdamState) {
+      steps = state.steps;
+      mean = state.mean?.slice();
+      square = state.square?.slice();
     },
   };
 }

@@ -1,5 +1,6 @@
 /** @file The update rule of DOODL. */
 import type { OptimiserSettings } from '../request/settings.ts';
+import { heldState } from '../state.ts';
 import { type LatentOptimiser, type LatentOptimiserOptions, perturbed } from './optimiser.ts';
 import { renormalised } from './sphere.ts';
 
@@ -39,5 +40,11 @@ export function doodlOptimiser(
       const next = latent.map((value, i) => value + step[i]);
       return renormalised(perturbed(next, perturbation, noise), length);
     },
+    ...heldState<Float64Array | undefined>(
+      () => velocity,
+      (state) => {
+        velocity = state;
+      },
+    ),
   };
 }

@@ -16,6 +16,8 @@ export function onFreeElements(optimiser: LatentOptimiser, free: Uint8Array): La
     update(latent, gradient, loss) {
       return merged(latent, optimiser.update(freeElements(latent, free), freeElements(gradient, free), loss));
     },
+    state: () => optimiser.state(),
+    restore: (state) => optimiser.restore(state),
   };
 }
 

@@ -7,6 +7,18 @@ import { turned } from './sphere.ts';
 /** Most images along one line before the next gradient. */
 const PROBES = 4;
 
+interface Probe {
+  readonly angle: number;
+  readonly loss: number;
+}
+
+interface LineSearchState {
+  readonly angle: number;
+  readonly line?: Line;
+  readonly best?: Probe;
+  readonly probes: number;
+}
+
 /**
  * Descent on the sphere with a line search: the angle doubles as long as the loss falls, and halves as long as no step made it
  * fall. Each probe is an iteration without a gradient. The next line begins with the angle of this one.
@@ -20,7 +32,7 @@ export function lineSearchOptimiser({
   let angle = learningRate;
   let line: Line | undefined;
   /** The best probe of the line. */
-  let best: { readonly angle: number; readonly loss: number } | undefined;
+  let best: Probe | undefined;
   let probes = 0;
   return {
     name: 'line-search',
@@ -46,6 +58,10 @@ export function lineSearchOptimiser({
       best = undefined;
       probes = 0;
       return turned(latent, line.direction, angle);
+    },
+    state: (): LineSearchState => ({ angle, line, best, probes }),
+    restore(state: LineSearchState) {
+      ({ angle, line, best, probes } = state);
     },
   };
 }

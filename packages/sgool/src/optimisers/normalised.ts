@@ -1,5 +1,6 @@
 /** @file Steps of one angle along the sphere. */
 import type { OptimiserSettings } from '../request/settings.ts';
+import { heldState } from '../state.ts';
 import { type LatentOptimiser, type LatentOptimiserOptions, perturbed } from './optimiser.ts';
 import { norm, renormalised, runningMean, tangent, turned, unit } from './sphere.ts';
 
@@ -27,5 +28,11 @@ export function normalisedOptimiser(
       const next = turned(latent, back, learningRate);
       return renormalised(perturbed(next, perturbation, noise), length);
     },
+    ...heldState<Float64Array | undefined>(
+      () => velocity,
+      (state) => {
+        velocity = state;
+      },
+    ),
   };
 }

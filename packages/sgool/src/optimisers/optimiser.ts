@@ -5,8 +5,10 @@
  * on noise of another length.
  */
 import type { OptimiserName } from '../request/settings.ts';
+import type { Stateful } from '../state.ts';
 
-export interface LatentOptimiser {
+/** Its state is what it remembers of earlier gradients: running means, lines, angles. */
+export interface LatentOptimiser extends Stateful {
   readonly name: OptimiserName;
   /**
    * For optimisers that compare losses: called with each latent before its gradient is taken. The returned latent is evaluated

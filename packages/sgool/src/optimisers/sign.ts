@@ -1,5 +1,6 @@
 /** @file Descent along the sign of the gradient. */
 import type { OptimiserSettings } from '../request/settings.ts';
+import { heldState } from '../state.ts';
 import { type LatentOptimiser, type LatentOptimiserOptions, perturbed } from './optimiser.ts';
 import { renormalised, runningMean } from './sphere.ts';
 
@@ -26,5 +27,11 @@ export function signOptimiser(
       const next = latent.map((value, i) => value - learningRate * Math.sign(blended[i]));
       return renormalised(perturbed(next, perturbation, noise), length);
     },
+    ...heldState<Float64Array | undefined>(
+      () => mean,
+      (state) => {
+        mean = state;
+      },
+    ),
   };
 }

@@ -4,6 +4,12 @@ import { LARGEST_ANGLE, type Line, lineFrom } from './line.ts';
 import type { LatentOptimiser } from './optimiser.ts';
 import { turned } from './sphere.ts';
 
+interface TrustRegionState {
+  readonly angle: number;
+  readonly line?: Line;
+  readonly steepest?: Line;
+}
+
 /**
  * Descent on the sphere within an angle that is trusted: it doubles if the loss fell by more than three quarters of what the
  * gradient predicted, and halves if it fell by less than a quarter. A step that made the loss worse is undone, and tried
@@ -35,6 +41,10 @@ export function trustRegionOptimiser({
       steepest = lineFrom(latent, gradient, loss, 0, undefined);
       line = lineFrom(latent, gradient, loss, momentum, line);
       return turned(latent, line.direction, angle);
+    },
+    state: (): TrustRegionState => ({ angle, line, steepest }),
+    restore(state: TrustRegionState) {
+      ({ angle, line, steepest } = state);
     },
   };
 }

@@ -1,7 +1,7 @@
 /** @file torch's CPU generator: the numbers of `torch.manual_seed(seed)`, bit for bit. */
 
 import { log32, sinCos32 } from './float32-math.ts';
-import { MersenneTwister } from './mersenne-twister.ts';
+import { MersenneTwister, type TwisterState } from './mersenne-twister.ts';
 import { checkSeed, countOf, rangeOf } from './shape.ts';
 
 const f32 = Math.fround;
@@ -31,6 +31,13 @@ function normalBlock64(values: Float64Array, at: number): void {
   }
 }
 
+/** Position of a {@link Generator} in its stream. */
+export interface GeneratorState {
+  readonly engine: TwisterState;
+  /** The second of a pair of normal numbers, if it has not been given out. */
+  readonly spareNormal?: number;
+}
+
 /**
  * A stream of random numbers, the same as torch's CPU generator gives after `torch.manual_seed(seed)`, in the same
  * order of calls.
@@ -47,6 +54,17 @@ export class Generator {
   constructor(seed: number | bigint) {
     checkSeed(seed);
     this.#engine = new MersenneTwister(seed);
+  }
+
+  /** Its position in the stream. */
+  state(): GeneratorState {
+    return { engine: this.#engine.state(), spareNormal: this.#spareNormal };
+  }
+
+  /** Goes on from a position, of a generator of any seed. */
+  restore({ engine, spareNormal }: GeneratorState): void {
+    this.#engine.restore(engine);
+    this.#spareNormal = spareNormal;
   }
 
   /** 24 random bits over 2^24. */

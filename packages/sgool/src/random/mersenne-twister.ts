@@ -6,6 +6,12 @@
 const SIZE = 624;
 const SHIFT = 397;
 
+/** Position of an engine in its stream. */
+export interface TwisterState {
+  readonly words: Uint32Array;
+  readonly next: number;
+}
+
 /** Draws unsigned 32-bit words. */
 export class MersenneTwister {
   readonly #state = new Uint32Array(SIZE);
@@ -29,6 +35,17 @@ export class MersenneTwister {
     word ^= (word << 7) & 0x9d2c5680;
     word ^= (word << 15) & 0xefc60000;
     return (word ^ (word >>> 18)) >>> 0;
+  }
+
+  /** Its 624 words, and the one that comes next. */
+  state(): TwisterState {
+    return { words: this.#state.slice(), next: this.#next };
+  }
+
+  /** Goes on from a state. */
+  restore({ words, next }: TwisterState): void {
+    this.#state.set(words);
+    this.#next = next;
   }
 
   #refill(): void {

@@ -68,6 +68,16 @@ export class PhiloxGenerator {
     this.#key = [Number(bits & 0xffffffffn), Number(bits >> 32n)];
   }
 
+  /** How many calls were made so far. */
+  state(): number {
+    return this.#offset;
+  }
+
+  /** Goes on after so many calls. */
+  restore(calls: number): void {
+    this.#offset = calls;
+  }
+
   /** The words of each of `count` threads for the next call. */
   #draw<T extends Float32Array | Float64Array>(values: T, number: (words: Words) => number): T {
     const offset = this.#offset++ >>> 0;

@@ -19,6 +19,8 @@ The output folder holds image.png (the best image so far), before.png (the plain
 image), saliency.png, progress.png and run.json. The path of image.png goes to
 stdout, progress to stderr. Ctrl-C stops the run and keeps the best image so
 far, a second one stops at once; SIGTERM and SIGHUP stop it within ten seconds.
+sgool resume <folder> goes on with a run that was stopped or died, sgool runs
+lists them. Exit codes: sgool --help.
 
 With --count N or --prompts the folder holds one such folder for each run,
 summary.json, and grid.png with all the images. The model is loaded once. stdout

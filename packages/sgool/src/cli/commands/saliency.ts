@@ -108,7 +108,7 @@ async function saliency(given: string, flags: SaliencyFlags, host: Host): Promis
     });
     const map = await detector.map(image);
     const regions = findRegions(map, typed);
-    await writeImage(target, saliencyImage(image, map, regions));
+    await writeImage(target, saliencyImage(image, map, regions), host.stdout);
     const result = {
       image: path,
       detector: name,

@@ -144,7 +144,7 @@ async function score(words: readonly string[], flags: ScoreFlags, host: Host): P
     if (json || chosen === undefined || chosen === 'table') host.stdout.write(text);
     else host.stdout.data(text);
   } else {
-    await writeOutput(target, text);
+    await writeOutput(target, text, host.stdout);
     if (!target.isStdout) host.stdout.data(`${shownPath(target.path, host)}\n`);
   }
   if (failures > 0) throw new UserError(`${failures} of ${images.length} images could not be scored`);

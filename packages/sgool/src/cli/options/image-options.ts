@@ -33,6 +33,7 @@ export interface OutputValues {
   /** Show what the prompts are read as, and make nothing. */
   explain?: boolean;
   saveIterations?: boolean;
+  keepState?: boolean;
   metadata?: boolean;
   /** Number of seeds, one after the other. */
   count?: number;
@@ -75,6 +76,9 @@ export const VALUE_SCHEMAS = {
     .describe('file of prompts, one per line, or - for the standard input; a run for each, or --count runs'),
   explain: z.boolean().describe('show what the prompts are read as, as sgool prompt does, and make nothing'),
   saveIterations: z.boolean().describe('keep the image of every iteration, in the folder iterations'),
+  keepState: z
+    .boolean()
+    .describe('keep what sgool resume needs when the run is finished, in the folder state'),
   metadata: z.boolean().describe('write the settings into the PNG files'),
   maskFile: z.string().min(1).describe('image whose brightness is the saliency map; sets --saliency mask'),
   targetImage: z
@@ -223,6 +227,7 @@ function imageOptions(only?: MethodSchema): CliOption[] {
     option('prompts', OUTPUT, { argument: 'file' }),
     option('explain', OUTPUT),
     option('saveIterations', OUTPUT),
+    option('keepState', OUTPUT),
     option('metadata', OUTPUT, { negated: true, description: 'write no settings into the PNG files' }),
     ...SETTING_GROUPS.flatMap(([heading, settings]) =>
       group(

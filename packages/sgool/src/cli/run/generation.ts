@@ -1,5 +1,5 @@
 /** @file One run of a method: request, folder, model, Ctrl-C, and the report at the end. */
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { NotFiniteError, UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import {
@@ -11,6 +11,7 @@ import {
 } from '../../methods/edit/refine-request.ts';
 import { type MethodName, parseRequest } from '../../methods/index.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
+import type { MethodState } from '../../methods/run/iteration.ts';
 import type { Method } from '../../methods/run/method.ts';
 import { criticText } from '../../methods/run/run.ts';
 import type { ModelInfo } from '../../models/model-info.ts';
@@ -29,23 +30,28 @@ import { loadOptionsOf, partsOf, withoutParts } from '../options/model-options.t
 import { promptNotes } from '../options/prompt.ts';
 import type { ImageCommand } from '../options/read-options.ts';
 import { parseTargetFile, readTargetImages } from '../options/target-images.ts';
-import { formatSeconds, shownPath } from '../terminal/format.ts';
+import { formatSeconds, resumeCommand, shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { packageVersion } from '../version.ts';
 import { hashNotes, hashWeights } from './file-hashes.ts';
 import { forecast } from './forecast.ts';
-import { checkFolderName, claimFolder, defaultFolder } from './output-folder.ts';
+import { checkFolderName, claimFolder, defaultFolder, FILES, type OutputFolder } from './output-folder.ts';
 import { Recorder } from './recorder.ts';
+import { identityOf, refuseOtherRun } from './run-identity.ts';
 import {
   type RefineTask,
+  type ResumeRecord,
   type RunResult,
   type RunStatus,
   type RunTask,
   repeatCommand,
   resultOf,
+  resumeRecord,
+  startOfRun,
   versions,
 } from './run-record.ts';
+import type { RestoredState } from './saved-state.ts';
 
 /** What is known before the model is loaded. */
 interface Plan {
@@ -56,6 +62,8 @@ interface Plan {
   readonly started: Date;
   /** Absolute path of the folder that was claimed for the run. */
   readonly dir: string;
+  readonly resume: ResumeRecord;
+  readonly begun?: BegunRun;
   /** Receives the recorder as soon as there is one. */
   readonly live: { recorder?: Recorder };
 }
@@ -78,19 +86,16 @@ interface RunEnd {
 /**
  * Makes an image from a seed, and its folder.
  *
+ * @param begun the run to go on with
  * @throws UserError in one line; the best image until then is in the folder
  */
-export async function generateImage(command: ImageCommand, host: Host): Promise<MadeImage> {
+export async function generateImage(command: ImageCommand, host: Host, begun?: BegunRun): Promise<MadeImage> {
   const { maskFile } = command.values;
   const mask =
     maskFile === undefined ? {} : { mask: await inputImage('--mask', maskFile, host), saliency: 'mask' };
   const targets = await targetsOf(command, host);
-  return makeImage(
-    command,
-    parseRequest({ ...mask, ...targets, ...requestValues(command) }),
-    undefined,
-    host,
-  );
+  const request = parseRequest({ ...mask, ...targets, ...requestValues(command) });
+  return makeImage(command, request, undefined, host, begun);
 }
 
 /**
@@ -102,6 +107,7 @@ export async function generateImage(command: ImageCommand, host: Host): Promise<
 export async function refineImage(
   command: ImageCommand & { readonly image: string },
   host: Host,
+  begun?: BegunRun,
 ): Promise<MadeImage> {
   const { maskFile } = command.values;
   const image = await inputImage('the image', command.image, host);
@@ -114,7 +120,20 @@ export async function refineImage(
   const source = parseRefineRequest({ ...requestValues(command), ...mask, ...targets, image });
   const given = { path: command.image, source };
   const request = parseRequest({ ...methodRequest(source), method: REFINING_METHOD });
-  return makeImage(command, request, given, host);
+  return makeImage(command, request, given, host, begun);
+}
+
+/** A run that goes on. */
+export interface BegunRun {
+  /** The folder of the run, claimed for this process. */
+  readonly folder: OutputFolder;
+  readonly started: Date;
+  /** The command as it was typed then. */
+  readonly typed: string;
+  /** Where relative paths of models start from. */
+  readonly cwd: string;
+  /** Undefined where the run has to begin with its first image. */
+  readonly state?: RestoredState;
 }
 
 /** What a run has left. */
@@ -129,8 +148,9 @@ async function makeImage(
   request: ParsedRequest<MethodName>,
   given: GivenImage | undefined,
   host: Host,
+  begun: BegunRun | undefined,
 ): Promise<MadeImage> {
-  const started = host.now();
+  const started = begun?.started ?? host.now();
   const { out } = command.values;
   if (out !== undefined) checkFolderName(out);
   const first = given && (changesAtOnce(given.source) ? 'first change' : 'the image itself');
@@ -140,12 +160,18 @@ async function makeImage(
 
   const subject = given ? `${inputStem(given.path)} ${request.prompt}` : request.prompt;
   const wanted = resolve(host.cwd, out ?? defaultFolder(started, subject, request.seed));
-  const folder = await claimFolder(wanted);
+  const resume = resumeRecord(command.values, request.seed, begun?.cwd ?? host.cwd);
+  const folder = begun?.folder ?? (await claimFolder(wanted, { name: FILES.run, content: await markOf() }));
   const { dir } = folder;
-  if (dir !== wanted)
+  if (begun === undefined && dir !== wanted)
     progress.note(
       `${shownPath(wanted, host)} holds an earlier run; this one goes to ${shownPath(dir, host)}`,
     );
+
+  async function markOf(): Promise<string> {
+    const version = await packageVersion();
+    return startOfRun(command, request, { image: given?.path, started, resume, version });
+  }
 
   const live: { recorder?: Recorder } = {};
   const kept = () =>
@@ -163,14 +189,21 @@ async function makeImage(
       host.stderr.write(`sgool: stopped${rest}\n`);
     },
   });
+  const unguard = host.guard(join(dir, FILES.run));
   let end: RunEnd | undefined;
   try {
-    end = await runOn({ command, request, given, started, dir, live }, progress, interrupt.signal, host);
+    end = await runOn(
+      { command, request, given, started, dir, resume, begun, live },
+      progress,
+      interrupt.signal,
+      host,
+    );
   } finally {
     progress.end();
     interrupt.dispose();
     // Nothing was made: remove the empty folder.
     if (end?.recorder.best === undefined) folder.release();
+    unguard();
   }
   return conclude(end, command, progress, interrupt.exitCode, host);
 }
@@ -186,6 +219,7 @@ function requestValues({ prompt, values }: ImageCommand) {
     device,
     precision,
     saveIterations,
+    keepState,
     metadata,
     maskFile,
     targetImage,
@@ -201,7 +235,7 @@ async function targetsOf({ values: { targetImage } }: ImageCommand, host: Host) 
 
 /** Loads the model and runs the method. */
 async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: Host): Promise<RunEnd> {
-  const { command, request, given, dir, live } = plan;
+  const { command, request, given, dir, resume, begun, live } = plan;
   progress.status(`loading ${request.model}`);
   const engine = await host.loadEngine();
   const sourcePrompt = given?.source.sourcePrompt;
@@ -235,10 +269,15 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     if (refining?.paints(model)) progress.firstIs('painted image');
     const computing = computeNote(pipeline, options.device);
     if (computing !== undefined) progress.note(computing);
-    const estimate = await forecast(
-      { engine, method, request, options: { ...options, ...compute }, model, settings: planned.settings },
-      progress,
-    );
+    const identity = hashes.then((found) => identityOf({ ...planned, ...found }, model, resume));
+    identity.catch(() => undefined);
+    if (begun?.state) refuseOtherRun(begun.state.identity, await identity, shownPath(dir, host));
+    const estimate =
+      begun?.state?.estimate ??
+      (await forecast(
+        { engine, method, request, options: { ...options, ...compute }, model, settings: planned.settings },
+        progress,
+      ));
     const task = { ...planned, estimate };
     for (const line of refining?.notes(task.settings, model) ?? paintingNotes(model)) progress.note(line);
     warnOfPrompts(task, pipeline, progress);
@@ -247,11 +286,27 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     const { sampler } = task.settings;
     for (const line of [...(model.notes ?? []), ...(model.samplerNotes?.(sampler) ?? [])])
       progress.note(line);
-    const { saveIterations = false, metadata = true } = command.values;
+    const { saveIterations = false, keepState = false, metadata = true } = command.values;
     const repeat = repeatCommand(task, command.options);
-    const recorder = new Recorder({ dir, task, hashes, repeat, input, metadata, saveIterations });
+    const recorder = new Recorder({
+      dir,
+      task,
+      hashes,
+      repeat,
+      input,
+      metadata,
+      saveIterations,
+      keepState,
+      identity,
+      resume,
+    });
+    if (begun?.state) {
+      await recorder.restore(begun.state);
+      progress.note(`going on after iteration ${begun.state.method.iteration - 1}`);
+    }
     live.recorder = recorder;
-    return await runMethod({ pipeline, method, request, task, recorder, progress, signal });
+    const state = begun?.state?.method;
+    return await runMethod({ pipeline, method, request, task, recorder, progress, signal, state });
   } finally {
     over.abort();
     await pipeline.dispose();
@@ -266,6 +321,8 @@ interface RunParts {
   readonly recorder: Recorder;
   readonly progress: Progress;
   readonly signal: AbortSignal;
+  /** Where the run goes on. */
+  readonly state?: MethodState;
 }
 
 /**
@@ -294,12 +351,22 @@ async function runMethod(parts: RunParts): Promise<RunEnd> {
   }
 }
 
-async function iterate({ method, pipeline, request, recorder, progress, signal }: RunParts): Promise<void> {
+async function iterate({
+  method,
+  pipeline,
+  request,
+  recorder,
+  progress,
+  signal,
+  state,
+}: RunParts): Promise<void> {
   signal.throwIfAborted();
   const { method: _, ...input } = request;
   for await (const iteration of method.run(pipeline, input, {
     signal,
     onStep: (step) => progress.step(step),
+    onState: (one) => recorder.save(one),
+    ...(state && { state }),
   })) {
     await recorder.add(iteration);
     progress.iteration(iteration);
@@ -363,7 +430,7 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline, host: Host
     parts: partsOf(command.values),
     settings,
     truncated: pipeline.checkPrompt(prompt, settings).truncated,
-    command: command.typed,
+    command: plan.begun?.typed ?? command.typed,
     versions: versions(await packageVersion()),
     started,
   };
@@ -453,7 +520,10 @@ function conclude(
   const result = resultOf(task, recorder.state(status, end.error));
   if (json) host.stdout.write(`${JSON.stringify(result)}\n`);
   const kept = `the best image so far (iteration ${best.iteration}) is in ${shownPath(recorder.paths.folder, host)}`;
-  if (status === 'stopped') throw new UserError(`stopped; ${kept}`, { exitCode });
+  if (status === 'stopped') {
+    const goOn = resumeCommand(recorder.paths.folder, host);
+    throw new UserError(`stopped; ${kept}; to go on: ${goOn}`, { exitCode });
+  }
   if (status === 'failed') {
     if (failure instanceof UserError) {
       throw new UserError(`${failure.message}; ${kept}`, { exitCode: failure.exitCode, cause: failure });

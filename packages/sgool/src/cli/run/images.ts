@@ -39,6 +39,14 @@ export interface Frame {
   readonly score?: number;
 }
 
+/** Iterations by what their images are kept for. */
+export interface FrameKeeperState {
+  readonly stride: number;
+  readonly kept: readonly number[];
+  readonly last?: number;
+  readonly best?: number;
+}
+
 /** Keeps a bounded number of images of a run of any length, enough for a strip. */
 export class FrameKeeper {
   private stride = 1;
@@ -54,6 +62,28 @@ export class FrameKeeper {
     if (this.kept.length <= 4 * MAX_FRAMES) return;
     this.stride *= 2;
     this.kept = this.kept.filter(({ iteration }) => iteration % this.stride === 0);
+  }
+
+  /** The iterations whose images it keeps. */
+  state(): FrameKeeperState {
+    return {
+      stride: this.stride,
+      kept: this.kept.map(({ iteration }) => iteration),
+      last: this.last?.iteration,
+      best: this.best?.iteration,
+    };
+  }
+
+  /** Goes on from a state. @param frameOf the frame of an iteration that the state names */
+  restore({ stride, kept, last, best }: FrameKeeperState, frameOf: (iteration: number) => Frame): void {
+    this.stride = stride;
+    const frames = new Map(
+      [...kept, last, best].flatMap((one) => (one === undefined ? [] : [[one, frameOf(one)] as const])),
+    );
+    this.kept = kept.flatMap((iteration) => frames.get(iteration) ?? []);
+    // The same objects again: they are compared.
+    this.last = last === undefined ? undefined : frames.get(last);
+    this.best = best === undefined ? undefined : frames.get(best);
   }
 
   /** At most eight frames, evenly chosen; the first, the last and the best are among them. */

@@ -21,11 +21,19 @@ export const FILES = {
 export const SERIES_FILES = { summary: 'summary.json', grid: 'grid.png' } as const;
 /** Folder for the images of all iterations. */
 export const ITERATIONS_FOLDER = 'iterations';
+/** Folder for what a run needs to go on, until it is finished. */
+export const STATE_FOLDER = 'state';
 
 export interface OutputFolder {
   readonly dir: string;
   /** Removes the folder if nothing has been written to it. At once: the process may be about to end. */
   release(): void;
+}
+
+/** A file that says what has taken a folder. */
+export interface Mark {
+  readonly name: string;
+  readonly content: string;
 }
 
 const SLUG_LENGTH = 40;
@@ -71,7 +79,7 @@ export function checkFolderName(out: string): void {
 }
 
 const isTaken = (dir: string) =>
-  [...Object.values(FILES), ...Object.values(SERIES_FILES), ITERATIONS_FOLDER].some((name) =>
+  [...Object.values(FILES), ...Object.values(SERIES_FILES), ITERATIONS_FOLDER, STATE_FOLDER].some((name) =>
     existsSync(join(dir, name)),
   );
 
@@ -79,17 +87,17 @@ const isTaken = (dir: string) =>
  * Makes `wanted`, or `wanted-2`, `wanted-3` ... if it holds the files of an earlier run, and marks it as taken at once, so
  * that two runs that start together do not share it.
  *
- * @param markName file that marks it as taken
+ * @param mark the file that marks it as taken
  * @throws UserError when it cannot be written to
  */
-export async function claimFolder(wanted: string, markName: string = FILES.run): Promise<OutputFolder> {
+export async function claimFolder(wanted: string, { name: markName, content }: Mark): Promise<OutputFolder> {
   for (let number = 1; number <= MAX_TRIES; number++) {
     const dir = number === 1 ? wanted : `${wanted}-${number}`;
     try {
       const firstCreated = await makeFolders(dir);
       if (isTaken(dir)) continue;
       // Another run may have claimed it in between.
-      if (!(await createFile(join(dir, markName), '{ "status": "running" }\n'))) continue;
+      if (!(await createFile(join(dir, markName), content))) continue;
       return { dir, release: () => release(dir, markName, firstCreated) };
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;

@@ -85,19 +85,7 @@ function listedHashes(text = ''): { name: string; hash: string }[] {
 function ownRun(record: Record<string, unknown>, path: string): RecordedRun {
   const { prompt, image, ...request } = record.request as Record<string, unknown>;
   if (typeof prompt !== 'string') throw new UserError(`${path}: its record has no prompt`);
-  const values = Object.fromEntries(
-    Object.entries(request)
-      .filter(([key, value]) => !(key === 'negativePrompt' && value === ''))
-      .map(([key, value]) => {
-        const who = `${path}: ${key}`;
-        if (!Object.hasOwn(VALUE_SCHEMAS, key)) {
-          throw new UserError(
-            `${who}: this version of sgool has no such setting; the image was made by another`,
-          );
-        }
-        return [key, checkValue(VALUE_SCHEMAS[key as keyof typeof VALUE_SCHEMAS], value, who)];
-      }),
-  );
+  const values = checkedValues(request, path);
   const hashes = isRecord(record.inputHashes) ? record.inputHashes : {};
   const versions = isRecord(record.versions) ? record.versions : {};
   return {
@@ -118,6 +106,27 @@ function ownRun(record: Record<string, unknown>, path: string): RecordedRun {
     version: textOf(record.version) ?? textOf(versions.sgool),
     notes: [],
   };
+}
+
+/**
+ * Values of options from a record.
+ *
+ * @throws UserError where one is not usable, or no option of this version
+ */
+export function checkedValues(recorded: Readonly<Record<string, unknown>>, path: string): Values {
+  return Object.fromEntries(
+    Object.entries(recorded)
+      .filter(([key, value]) => !(key === 'negativePrompt' && value === ''))
+      .map(([key, value]) => {
+        const who = `${path}: ${key}`;
+        if (!Object.hasOwn(VALUE_SCHEMAS, key)) {
+          throw new UserError(
+            `${who}: this version of sgool has no such setting; the image was made by another`,
+          );
+        }
+        return [key, checkValue(VALUE_SCHEMAS[key as keyof typeof VALUE_SCHEMAS], value, who)];
+      }),
+  );
 }
 
 /** Keys of the web UI that say nothing about how the image is made here. */

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import type { Image } from '../../image/image.ts';
 import { encodePng } from '../../image/png.ts';
-import type { Iteration } from '../../methods/run/iteration.ts';
+import type { Iteration, MethodState } from '../../methods/run/iteration.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
 import { refused, writeFileAtomic, writeFileAtomicSync } from '../../weights/sources/atomic-file.ts';
@@ -11,16 +11,25 @@ import { makeFolders } from '../../weights/sources/make-folders.ts';
 import type { WeightHashes } from './file-hashes.ts';
 import { FrameKeeper, progressImage, saliencyImage } from './images.ts';
 import { FILES, ITERATIONS_FOLDER } from './output-folder.ts';
+import { thisProcess } from './process-record.ts';
 import {
   type IterationNumbers,
   imageTexts,
   numbersOf,
+  type ResumeRecord,
   type RunPaths,
   type RunState,
   type RunStatus,
   type RunTask,
   runJson,
 } from './run-record.ts';
+import {
+  imagesOf,
+  type KeptIteration,
+  type RestoredState,
+  type RunIdentity,
+  StateFolder,
+} from './saved-state.ts';
 
 export interface RecorderOptions {
   /** Absolute path of the folder that was claimed for the run. */
@@ -35,23 +44,84 @@ export interface RecorderOptions {
   /** Whether settings are written into the images. */
   readonly metadata: boolean;
   readonly saveIterations: boolean;
+  /** Whether the state stays when the run is finished. */
+  readonly keepState: boolean;
+  /** What the state of the run belongs to. */
+  readonly identity: Promise<RunIdentity>;
+  /** What `sgool resume` begins with. */
+  readonly resume: ResumeRecord;
 }
 
 export class Recorder {
   readonly paths: RunPaths;
   /** The best iteration so far. */
-  best: Iteration | undefined;
+  best: KeptIteration | undefined;
   /** The run, with the hashes of its weights as soon as there is a record. */
   task: RunTask;
   private readonly options: RecorderOptions;
   private readonly frames = new FrameKeeper();
   private readonly iterations: IterationNumbers[] = [];
-  private readonly startedAt = performance.now();
+  private readonly stateFolder: StateFolder;
+  /** Images that the next state may need, by iteration. */
+  private images = new Map<number, KeptIteration>();
+  private startedAt = performance.now();
 
   constructor(options: RecorderOptions) {
     this.options = options;
     this.task = options.task;
     this.paths = { folder: options.dir, run: join(options.dir, FILES.run) };
+    this.stateFolder = new StateFolder(options.dir);
+  }
+
+  /**
+   * Goes on from a state: the images that an uninterrupted run has written by then are written again, since the run may have been
+   * killed between two of them.
+   */
+  async restore({ iterations, frames, best, seconds, images }: RestoredState): Promise<void> {
+    this.task = { ...this.options.task, ...(await this.options.hashes) };
+    this.iterations.push(...iterations);
+    this.startedAt = performance.now() - 1000 * seconds;
+    this.images = new Map(images);
+    const kept = (iteration: number): KeptIteration => {
+      const found = images.get(iteration);
+      if (!found) throw new Error(`Recorder: the state has no image of iteration ${iteration}`);
+      return found;
+    };
+    this.frames.restore(frames, (iteration) => ({
+      iteration,
+      image: kept(iteration).image,
+      score: iterations[iteration].clip.A,
+    }));
+    this.best = kept(best);
+    await this.writeBefore(this.encode(kept(0).image, iterations[0]));
+    await this.write('image', this.encode(this.best.image, iterations[best]));
+    if (this.options.saveIterations) this.paths.iterations = join(this.options.dir, ITERATIONS_FOLDER);
+    await this.writeRun('running');
+  }
+
+  /** Writes the state after the last iteration that was added, so that the run can go on from there. */
+  async save(method: MethodState): Promise<void> {
+    const { best } = this;
+    if (best === undefined) throw new Error('Recorder: a state before the first image');
+    const { task } = this.options;
+    const frames = this.frames.state();
+    const needed = imagesOf({ frames, best: best.iteration });
+    this.images = new Map([...this.images].filter(([iteration]) => needed.has(iteration)));
+    const { estimate } = task;
+    const state = {
+      identity: await this.options.identity,
+      method,
+      iterations: this.iterations,
+      frames,
+      best: best.iteration,
+      seconds: this.seconds(),
+      estimate,
+    };
+    await this.stateFolder.write(state, this.images);
+  }
+
+  private seconds(): number {
+    return (performance.now() - this.startedAt) / 1000;
   }
 
   /** Records an iteration: the plain image, a better image, its numbers. */
@@ -60,22 +130,28 @@ export class Recorder {
     const numbers = numbersOf(iteration);
     this.iterations.push(numbers);
     const { image, best, clip } = iteration;
+    // The map is needed of the best iteration alone.
+    const { saliency, regions } = best ? iteration : {};
+    const kept = { iteration: iteration.iteration, image, saliency, regions };
+    this.images.set(iteration.iteration, kept);
     this.frames.add({ iteration: iteration.iteration, image, score: clip.A }, best);
     const png = (() => {
       let bytes: Uint8Array | undefined;
       return () => (bytes ??= this.encode(image, numbers));
     })();
-    if (iteration.iteration === 0) {
-      const { input } = this.options;
-      if (input !== undefined) await this.write('input', encodePng(input));
-      await this.write('before', png());
-    }
+    if (iteration.iteration === 0) await this.writeBefore(png());
     if (best) {
       await this.write('image', png());
-      this.best = iteration;
+      this.best = kept;
     }
     if (this.options.saveIterations) await this.writeIteration(iteration.iteration, png());
     await this.writeRun('running');
+  }
+
+  private async writeBefore(png: Uint8Array): Promise<void> {
+    const { input } = this.options;
+    if (input !== undefined) await this.write('input', encodePng(input));
+    await this.write('before', png);
   }
 
   /** Draws the saliency map and the regions of the best image. */
@@ -89,6 +165,7 @@ export class Recorder {
     const { frames, best } = this.frames.chosen();
     if (frames.length > 0) await this.write('progress', encodePng(progressImage(frames, best)));
     await this.writeRun(status, error);
+    if (status === 'done' && !this.options.keepState) this.stateFolder.remove();
   }
 
   /** Writes the final state to `run.json` without returning to the event loop: the process is about to end. */
@@ -101,7 +178,7 @@ export class Recorder {
     return {
       status,
       ...(error === undefined ? {} : { error }),
-      seconds: Number(((performance.now() - this.startedAt) / 1000).toFixed(3)),
+      seconds: Number(this.seconds().toFixed(3)),
       iterations: this.iterations,
       paths: this.paths,
     };
@@ -133,7 +210,12 @@ export class Recorder {
   }
 
   private content(status: RunStatus, error?: string): string {
-    const { repeat } = this.options;
-    return `${JSON.stringify(runJson(this.task, this.state(status, error), repeat), null, 2)}\n`;
+    const { repeat, resume, keepState } = this.options;
+    const content = {
+      ...runJson(this.task, this.state(status, error), repeat),
+      ...(status === 'running' ? { process: thisProcess() } : {}),
+      ...(status === 'done' && !keepState ? {} : { resume }),
+    };
+    return `${JSON.stringify(content, null, 2)}\n`;
   }
 }

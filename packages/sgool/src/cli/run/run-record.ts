@@ -6,15 +6,18 @@ import { formatParameters, PARAMETERS_KEYWORD, SGOOL_KEYWORD } from '../../image
 import type { RunEstimate } from '../../methods/estimate.ts';
 import type { Iteration, LossParts } from '../../methods/run/iteration.ts';
 import type { ClipScores } from '../../pipeline/pipeline.ts';
-import { type Seed, seedForJson } from '../../random/seed.ts';
+import { resolveSeed, type Seed, seedForJson } from '../../random/seed.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import type { MethodSettings } from '../../request/settings.ts';
 import type { Region } from '../../saliency/regions.ts';
 import { loraTag } from '../../weights/open/lora-strength.ts';
+import type { Values } from '../options/image-options.ts';
 import type { ModelParts } from '../options/model-options.ts';
 import type { CliOption } from '../options/option.ts';
+import type { ImageCommand } from '../options/read-options.ts';
 import { quoteArgument } from '../terminal/format.ts';
 import type { NamedEmbedding, WeightHashes } from './file-hashes.ts';
+import { thisProcess } from './process-record.ts';
 
 /** The image that `refine` begins with, and how it is used. */
 export interface RefineTask {
@@ -75,6 +78,50 @@ export interface Versions {
 }
 
 export type RunStatus = 'running' | 'done' | 'stopped' | 'failed';
+
+/** What `sgool resume` needs beside the prompt and the image: the command, with the seed that was drawn. */
+export interface ResumeRecord {
+  /** The folder that relative paths of models start from. */
+  readonly cwd: string;
+  readonly values: Values;
+}
+
+/** A command for `run.json`, before anything was made. */
+export function resumeRecord(
+  { out, count, prompts, explain, ...values }: Values,
+  seed: Seed,
+  cwd: string,
+): ResumeRecord {
+  return { cwd, values: { ...values, seed: seedForJson(seed) } };
+}
+
+/** `run.json` from the moment in which a run takes its folder until its first image is there. */
+export function startOfRun(
+  { prompt, typed }: Pick<ImageCommand, 'prompt' | 'typed'>,
+  request: Pick<ParsedRequest, 'method' | 'model' | 'seed'>,
+  {
+    image,
+    started,
+    resume,
+    version,
+  }: { image?: string; started: Date; resume: ResumeRecord; version: string },
+): string {
+  const { method, model, seed } = request;
+  const content = {
+    status: 'running',
+    process: thisProcess(),
+    method,
+    model,
+    seed: seedForJson(resolveSeed(seed)),
+    ...(image === undefined ? {} : { image }),
+    prompt,
+    started: started.toISOString(),
+    command: typed,
+    versions: versions(version),
+    resume,
+  };
+  return `${JSON.stringify(content, null, 2)}\n`;
+}
 
 /** Numbers of one iteration. */
 export interface IterationNumbers {

@@ -4,6 +4,7 @@ import { UserError } from '../../errors.ts';
 import { arrangeImages } from '../../image/draw.ts';
 import type { Image } from '../../image/image.ts';
 import { encodePng } from '../../image/png.ts';
+import { readImage } from '../../image/read-image.ts';
 import { resizeImage } from '../../image/resize.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { utf8 } from '../../platform/plain-file.ts';
@@ -14,11 +15,25 @@ import { writeFileAtomic, writeFileAtomicSync } from '../../weights/sources/atom
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { inputBytes, inputName, inputStem, STDIN } from '../inputs.ts';
+import { generateOptions, refineOptions, type Values } from '../options/image-options.ts';
 import type { ImageCommand } from '../options/read-options.ts';
 import { oneLine, shownPath } from '../terminal/format.ts';
-import type { MadeImage } from './generation.ts';
-import { checkFolderName, claimFolder, defaultFolder, SERIES_FILES, slug } from './output-folder.ts';
+import { packageVersion } from '../version.ts';
+import { generateImage, type MadeImage, refineImage } from './generation.ts';
+import {
+  checkFolderName,
+  claimFolder,
+  defaultFolder,
+  FILES,
+  type OutputFolder,
+  SERIES_FILES,
+  slug,
+} from './output-folder.ts';
+import { thisProcess } from './process-record.ts';
+import { enterFolder, type ResumeFlags, recordedCommand, resumeRun } from './resume.ts';
+import { type RunFile, readRunFile, refuseLiving, takeOver } from './run-file.ts';
 import type { RunResult } from './run-record.ts';
+import { StateFolder } from './saved-state.ts';
 
 /** Most images in the grid. */
 const GRID_IMAGES = 64;
@@ -27,6 +42,15 @@ const MAX_PROMPTS = 10_000;
 
 /** Makes one image of a series. */
 export type MakeOne<Command extends ImageCommand> = (command: Command, host: Host) => Promise<MadeImage>;
+
+/** What the summary takes of the result of a run. */
+type SeriesResult = Pick<RunResult, 'clip' | 'bestIteration' | 'seconds'>;
+
+/** An image of a series, as the summary and the grid need it. */
+interface MadeRun {
+  readonly image: Image;
+  readonly result: SeriesResult & { readonly paths: Pick<RunResult['paths'], 'folder'> };
+}
 
 /** One run of a series, in the summary. */
 interface SeriesRun {
@@ -50,39 +74,116 @@ export const isSeries = ({ values: { count = 1, prompts } }: ImageCommand): bool
  *
  * @throws UserError where the prompts cannot be read, all runs fail, or it is stopped
  */
-export async function makeSeries<Command extends ImageCommand>(
+export async function makeSeries<Command extends ImageCommand & { readonly image?: string }>(
   command: Command,
   make: MakeOne<Command>,
   host: Host,
 ): Promise<void> {
-  const { count = 1, prompts: promptFile, seed: given, out } = command.values;
-  const prompts = promptFile === undefined ? [command.prompt] : await readPrompts(promptFile, host);
-  const first = resolveSeed(readSeed(given));
-  const seeds = Array.from({ length: count }, (_, i) => laterSeed(first, i));
-  const all = prompts.flatMap((prompt) => seeds.map((seed) => ({ prompt, seed })));
+  const { prompts: promptFile, seed: given, out } = command.values;
+  const prompts = promptFile === undefined ? undefined : await readPrompts(promptFile, host);
+  const seed = resolveSeed(readSeed(given));
   if (out !== undefined) checkFolderName(out);
   const subject = promptFile === undefined ? command.prompt : nameOf(promptFile);
-  const wanted = resolve(host.cwd, out ?? `${defaultFolder(host.now(), subject, first)}-series`);
-  const { dir, release } = await claimFolder(wanted, SERIES_FILES.summary);
-  const series = new Series(dir, command, all.length);
+  const wanted = resolve(host.cwd, out ?? `${defaultFolder(host.now(), subject, seed)}-series`);
+  const plan: SeriesPlan = {
+    prompt: command.prompt,
+    ...(prompts && { prompts }),
+    ...(command.image === undefined ? {} : { image: command.image }),
+    typed: command.typed,
+    started: host.now(),
+    cwd: host.cwd,
+    values: { ...command.values, seed },
+    version: await packageVersion(),
+  };
+  const content = summaryText(plan, 'running', []);
+  const folder = await claimFolder(wanted, { name: SERIES_FILES.summary, content });
+  await runSeries(plan, folder, command.quiet, host, (prompt, values, shared) =>
+    make({ ...command, prompt, values }, shared),
+  );
+}
+
+/**
+ * Goes on with a series: finished images are kept, the run in progress goes on, the others are made.
+ *
+ * @throws UserError as {@link makeSeries} does, and where it cannot be gone on with
+ */
+export async function resumeSeries(found: RunFile, flags: ResumeFlags, host: Host): Promise<void> {
+  refuseLiving(found, flags.force);
+  await recordedCommand(found, host);
+  const { file, folder, giveBack } = await takeOver(found.dir, flags);
+  try {
+    const command = await recordedCommand(file, host);
+    const { prompts } = file.content.resume as { prompts?: readonly string[] };
+    await enterFolder(command.cwd, host);
+    const { image } = command;
+    const plan: SeriesPlan = { ...command, ...(prompts && { prompts }), version: await packageVersion() };
+    const options = image === undefined ? generateOptions() : refineOptions();
+    const shared = { options, typed: command.typed, ...flags, warnings: [], notes: [] };
+    await runSeries(plan, folder, flags.quiet, host, async (prompt, values, sharedHost) => {
+      const one = { ...shared, prompt, values };
+      const begun = await readRunFile(values.out ?? '');
+      if (begun?.status === 'done') return finishedRun(begun);
+      if (begun && Object.keys(begun.content).length > 0) return resumeRun(begun, flags, sharedHost);
+      return image === undefined
+        ? generateImage(one, sharedHost)
+        : refineImage({ ...one, image }, sharedHost);
+    });
+  } finally {
+    giveBack();
+  }
+}
+
+/** An image that was made before. */
+async function finishedRun({ dir, content }: RunFile): Promise<MadeRun> {
+  const image = await readImage(join(dir, FILES.image));
+  const { clip, bestIteration, seconds } = content as unknown as SeriesResult;
+  return { image, result: { clip, bestIteration, seconds, paths: { folder: dir } } };
+}
+
+/** A series with everything that its images depend on. */
+interface SeriesPlan {
+  /** The prompt of all, without `prompts`. */
+  readonly prompt: string;
+  /** One after the other, each with every seed. */
+  readonly prompts?: readonly string[];
+  /** The image that each begins with. */
+  readonly image?: string;
+  readonly typed: string;
+  readonly started: Date;
+  readonly cwd: string;
+  /** With the first seed. */
+  readonly values: Values;
+  readonly version: string;
+}
+
+/** Makes, or fetches, one image of a series; `values.out` is the folder for it. */
+type MakeRun = (prompt: string, values: Values, host: Host) => Promise<MadeRun>;
+
+async function runSeries(
+  plan: SeriesPlan,
+  { dir, release }: OutputFolder,
+  quiet: boolean,
+  host: Host,
+  make: MakeRun,
+): Promise<void> {
+  const { prompts = [plan.prompt], values: given } = plan;
+  const { count = 1, seed: first } = given;
+  const seeds = Array.from({ length: count }, (_, i) => laterSeed(resolveSeed(readSeed(first)), i));
+  const all = prompts.flatMap((prompt) => seeds.map((seed) => ({ prompt, seed })));
+  const series = new Series(dir, plan);
   let isStopped = false;
   const stopListening = host.onInterrupt(() => {
     isStopped = true;
     series.writeNow('stopped');
   });
+  const unguard = host.guard(join(dir, SERIES_FILES.summary));
   const shared = shareEngine(host);
   try {
     for (const [i, { prompt, seed }] of all.entries()) {
-      const folder = runFolder(i, all.length, promptFile === undefined ? '' : prompt, seed);
-      const values = {
-        ...command.values,
-        seed,
-        out: join(dir, folder),
-        count: undefined,
-        prompts: undefined,
-      };
+      const folder = runFolder(i, all.length, plan.prompts ? prompt : '', seed);
+      const values = { ...given, seed, out: join(dir, folder), count: undefined, prompts: undefined };
       try {
-        series.add(prompt, seed, await make({ ...command, prompt, values }, shared.host));
+        series.add(prompt, seed, await make(prompt, values, shared.host));
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         series.fail(prompt, seed, isStopped ? 'stopped' : 'failed', error.message);
@@ -91,12 +192,13 @@ export async function makeSeries<Command extends ImageCommand>(
       }
       await series.write('running');
     }
-    await series.write('done');
     const { failures } = series;
     if (failures > 0) {
       throw new UserError(`${failures} of ${all.length} runs failed; ${shownPath(dir, host)} has the others`);
     }
-    if (!command.quiet) {
+    await series.write('done');
+    new StateFolder(dir).remove();
+    if (!quiet) {
       host.stderr.write(
         `sgool: ${all.length} images, the grid and the summary are in ${shownPath(dir, host)}\n`,
       );
@@ -107,8 +209,36 @@ export async function makeSeries<Command extends ImageCommand>(
     throw error;
   } finally {
     stopListening();
+    unguard();
     await shared.dispose();
   }
+}
+
+/** What `summary.json` says. */
+function summaryText(
+  { prompt, prompts, image, typed, started, cwd, values, version }: SeriesPlan,
+  status: string,
+  runs: readonly SeriesRun[],
+): string {
+  const { out, prompts: _, ...own } = values;
+  const resume = {
+    cwd,
+    values: { ...own, seed: seedForJson(resolveSeed(readSeed(own.seed))) },
+    ...(prompts && { prompts }),
+  };
+  const content = {
+    status,
+    ...(status === 'running' ? { process: thisProcess() } : {}),
+    total: (prompts?.length ?? 1) * (values.count ?? 1),
+    ...(prompts ? {} : { prompt }),
+    ...(image === undefined ? {} : { image }),
+    started: started.toISOString(),
+    command: typed,
+    versions: { sgool: version },
+    runs,
+    ...(status === 'done' ? {} : { resume }),
+  };
+  return `${JSON.stringify(content, null, 2)}\n`;
 }
 
 /** The runs of a series so far, and what is written of them. */
@@ -117,16 +247,14 @@ class Series {
   failures = 0;
   readonly #runs: SeriesRun[] = [];
   readonly #dir: string;
-  readonly #command: ImageCommand;
-  readonly #total: number;
+  readonly #plan: SeriesPlan;
 
-  constructor(dir: string, command: ImageCommand, total: number) {
+  constructor(dir: string, plan: SeriesPlan) {
     this.#dir = dir;
-    this.#command = command;
-    this.#total = total;
+    this.#plan = plan;
   }
 
-  add(prompt: string, seed: Seed, { result, image }: MadeImage): void {
+  add(prompt: string, seed: Seed, { result, image }: MadeRun): void {
     const { paths, clip, bestIteration, seconds } = result;
     this.#runs.push({
       prompt,
@@ -137,7 +265,7 @@ class Series {
       bestIteration,
       seconds,
     });
-    const isFromFile = this.#command.values.prompts !== undefined;
+    const isFromFile = this.#plan.prompts !== undefined;
     const score = clip.after.A === undefined ? '' : `  CLIP ${clip.after.A.toFixed(2)}`;
     this.images.push({
       image: framed(image),
@@ -152,9 +280,10 @@ class Series {
 
   /** Writes the summary and, at the end, the grid. */
   async write(status: string): Promise<void> {
+    if (status !== 'running' && this.images.length > 0) {
+      await writeFileAtomic(join(this.#dir, SERIES_FILES.grid), encodePng(this.#grid()));
+    }
     await writeFileAtomic(join(this.#dir, SERIES_FILES.summary), this.#summary(status));
-    if (status === 'running' || this.images.length === 0) return;
-    await writeFileAtomic(join(this.#dir, SERIES_FILES.grid), encodePng(this.#grid()));
   }
 
   /** Writes the summary without returning to the event loop. */
@@ -163,13 +292,13 @@ class Series {
   }
 
   #summary(status: string): string {
-    const content = { status, total: this.#total, command: this.#command.typed, runs: this.#runs };
-    return `${JSON.stringify(content, null, 2)}\n`;
+    return summaryText(this.#plan, status, this.#runs);
   }
 
   #grid(): Image {
     const shown = this.images.slice(0, GRID_IMAGES);
-    const { prompts, count = 1 } = this.#command.values;
+    const { prompts, values } = this.#plan;
+    const { count = 1 } = values;
     // A row for each prompt, where there are several seeds for each.
     const columns = prompts !== undefined && count > 1 ? count : Math.ceil(Math.sqrt(shown.length));
     return arrangeImages(

@@ -2,7 +2,7 @@
  * @file Writing a file where the user says: links are followed, devices and pipes are written through, the input itself is never
  * overwritten, and the format is the one that the name says.
  */
-import { constants, fstatSync, writeSync } from 'node:fs';
+import { constants, fstatSync } from 'node:fs';
 import { lstat, open, readlink, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { UserError } from '../../errors.ts';
@@ -11,6 +11,7 @@ import { encodePng } from '../../image/png.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
 import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
+import type { Terminal } from '../terminal/terminal.ts';
 
 /** Formats of images by the ending of a name. */
 const IMAGE_ENDINGS = ['.png', '.jpg', '.jpeg', '.webp'] as const;
@@ -112,8 +113,8 @@ export async function imageTarget(
 }
 
 /** Writes an image in the format of its name. @throws UserError where the system refuses */
-export async function writeImage(target: ImageTarget, image: Image): Promise<void> {
-  await writeOutput(target, await encoded(image, target.ending));
+export async function writeImage(target: ImageTarget, image: Image, stdout: Terminal): Promise<void> {
+  await writeOutput(target, await encoded(image, target.ending), stdout);
 }
 
 async function encoded(image: Image, ending: ImageEnding): Promise<Uint8Array> {
@@ -134,29 +135,22 @@ async function encoded(image: Image, ending: ImageEnding): Promise<Uint8Array> {
 export async function writeOutput(
   { path, isPlain, isStdout }: OutputTarget,
   content: Uint8Array | string,
+  stdout: Terminal,
 ): Promise<void> {
   if (isPlain) return writeFileAtomic(path, content);
   const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
+  if (isStdout) {
+    stdout.data(bytes);
+    return;
+  }
   try {
-    if (isStdout) writeAll(bytes);
-    else await writeThrough(path, bytes);
+    await writeThrough(path, bytes);
   } catch (error) {
     if (error instanceof UserError) throw error;
     const { code } = error as NodeJS.ErrnoException;
     const reason =
       code === 'EPIPE' ? 'the reader has gone' : (fileSystemReason(error) ?? (error as Error).message);
     throw new UserError(`cannot write ${path}: ${reason}`, { cause: error });
-  }
-}
-
-function writeAll(bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) {
-    try {
-      at += writeSync(STDOUT, bytes, at);
-    } catch (error) {
-      // A pipe that is full for the moment.
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
-    }
   }
 }
 

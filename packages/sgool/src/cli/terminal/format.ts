@@ -59,6 +59,10 @@ export function quoteArgument(argument: string): string {
   return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }
 
+/** The command that goes on with the run, or the series, in a folder. */
+export const resumeCommand = (folder: string, where: { readonly cwd: string }): string =>
+  `sgool resume ${quoteArgument(shownPath(folder, where))}`;
+
 /** Text on one line. */
 export const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, ' ').trim();
 

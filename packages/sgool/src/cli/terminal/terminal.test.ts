@@ -3,7 +3,7 @@ import { Terminal } from './terminal.ts';
 
 function terminal(isTTY: boolean) {
   const written: string[] = [];
-  const out = new Terminal({ write: (text) => written.push(text), isTTY, columns: 80 });
+  const out = new Terminal({ write: (text) => written.push(String(text)), isTTY, columns: 80 });
   return { out, written };
 }
 

@@ -1,9 +1,9 @@
 /** @file What is written for people. Whatever a text holds, only this file's own sequences act on the terminal. */
 import { printable } from '../../errors.ts';
 
-/** A stream that text is written to. */
+/** A stream that is written to. It never throws: what cannot be written decides the exit code. */
 export interface Sink {
-  write(text: string): unknown;
+  write(chunk: string | Uint8Array): unknown;
   readonly isTTY?: boolean;
   /** Width of the terminal in characters. */
   readonly columns?: number;
@@ -31,8 +31,12 @@ export class Terminal {
     this.#sink.write(printable(text));
   }
 
-  /** Data for programs, such as a path or CSV: as it is, unless it goes to a terminal. */
-  data(text: string): void {
+  /** Data for programs, such as a path or CSV: as it is, unless it goes to a terminal. Bytes are never changed. */
+  data(text: string | Uint8Array): void {
+    if (typeof text !== 'string') {
+      this.#sink.write(text);
+      return;
+    }
     // Lines of CSV end in CR LF.
     this.#sink.write(this.isTTY ? text.split('\r\n').map(printable).join('\r\n') : text);
   }

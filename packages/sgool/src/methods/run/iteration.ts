@@ -4,6 +4,20 @@ import type { Seed } from '../../random/seed.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
 
+/**
+ * Where a run stands between two iterations: everything that the rest of it depends on beside the model and the request. Plain data and
+ * typed arrays, a few times the size of the latent.
+ */
+export interface MethodState {
+  readonly method: string;
+  /** The seed of the run, which a request with seed -1 does not say. */
+  readonly seed: Seed;
+  /** The iteration that comes next. */
+  readonly iteration: number;
+  /** States of the parts of the run, by name. */
+  readonly parts: Readonly<Record<string, unknown>>;
+}
+
 /** Loss of an iteration; absent for methods without one (plain generation). Lower is better. */
 export interface LossParts {
   readonly total: number;
@@ -58,4 +72,11 @@ export interface RunOptions {
   /** Checked before each network call; a run that is aborted throws the signal's reason. */
   readonly signal?: AbortSignal;
   readonly onStep?: (progress: StepProgress) => void;
+  /**
+   * Goes on from here, with the same model and request, and gives the same numbers as the run that was left. Iterations before it are
+   * not yielded again.
+   */
+  readonly state?: MethodState;
+  /** Called between two iterations, and waited for: what `state` takes. */
+  readonly onState?: (state: MethodState) => void | Promise<void>;
 }

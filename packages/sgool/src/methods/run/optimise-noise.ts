@@ -30,6 +30,7 @@ import type {
 } from '../../request/settings.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
+import { heldState, type Stateful } from '../../state.ts';
 import type { Iteration, LossParts } from './iteration.ts';
 import {
   assertFinite,
@@ -64,6 +65,8 @@ export interface ObjectiveBuilder {
   /** Most views that `objective` will give. */
   readonly views: number;
   build(image: Image, iteration: number): Promise<BuiltObjective>;
+  /** What it remembers from one iteration to the next, if it does. */
+  readonly memory?: Stateful;
 }
 
 /** Where the loop begins, and which part of the noise it may change. */
@@ -156,13 +159,21 @@ export async function* optimiseNoise(
     noise: (count) => random.randn([count]),
   });
   const optimiser = free ? onFreeElements(unrestricted, free) : unrestricted;
-  const isBest = bestKeeper(settings.keep);
-  const isEnough = stopRule(settings);
+  const keeper = bestKeeper(settings.keep);
+  const stop = stopRule(settings);
   /** Latents that the sampler starts from the one noise: EDICT's pair. */
   const copies = begun.sampler.initial(begun.latents?.(begun.noise) ?? begun.noise, begun.startIndex).length;
 
   let latent = start.noise;
-  for (let iteration = 0; iteration <= settings.iterations; iteration++) {
+  const held = heldState<Float64Array>(
+    () => latent,
+    (state) => {
+      latent = state;
+    },
+  );
+  const { memory } = builder;
+  const parts = { latent: held, optimiser, keeper, stop, ...(memory && { objective: memory }) };
+  for await (const iteration of run.iterations(parts)) {
     const walk = { signal, startIndex, onStep: run.stepReporter('denoise', iteration) };
     const isLast = iteration === settings.iterations;
     let trajectory: Trajectory | undefined;
@@ -185,7 +196,7 @@ export async function* optimiseNoise(
     const { built, results, failure = unjudged }: Value = valued;
     const loss = meanLoss(results.map(({ total, distances }) => ({ total, ...built?.parts(distances) })));
     const usable = Number.isFinite(loss.total);
-    const isEnd = isEnough({ loss, clip }) || isLast;
+    const isEnd = stop.isEnough({ loss, clip }) || isLast;
     yield run.report({
       iteration,
       latent,
@@ -194,7 +205,7 @@ export async function* optimiseNoise(
       clip,
       saliency: built?.saliency,
       regions: built?.regions,
-      best: isBest({ loss, clip }),
+      best: keeper.isBest({ loss, clip }),
     });
     await withinIteration(run.method, iteration, async () => {
       if (failure) throw failure;

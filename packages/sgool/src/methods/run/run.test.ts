@@ -3,7 +3,7 @@ import { stopRule } from './run.ts';
 
 const never = { patience: 0, minImprovement: 0, targetClip: 100 };
 const stops = (settings: Partial<typeof never>, losses: number[], clips: (number | undefined)[] = []) => {
-  const isEnough = stopRule({ ...never, ...settings });
+  const { isEnough } = stopRule({ ...never, ...settings });
   return losses.map((total, i) => isEnough({ loss: { total }, clip: { A: clips[i] } }));
 };
 

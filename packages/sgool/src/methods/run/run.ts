@@ -23,8 +23,9 @@ import type {
   SamplingSettings,
   SelectionSettings,
 } from '../../request/settings.ts';
+import { heldState, type Stateful } from '../../state.ts';
 import { parsePrompt } from '../../text/prompt/prompt.ts';
-import type { Iteration, RunOptions, StepProgress } from './iteration.ts';
+import type { Iteration, MethodState, RunOptions, StepProgress } from './iteration.ts';
 
 export interface Run<S extends MethodSettings = MethodSettings> {
   /** Name of the method, for messages. */
@@ -47,6 +48,14 @@ export interface Run<S extends MethodSettings = MethodSettings> {
   /** The image around what is painted, for a model that paints masks. */
   readonly maskedImage?: MaskedImage;
   readonly signal?: AbortSignal;
+  /**
+   * The iterations that are left, each begun when the caller asks for it. Between two of them the state of the run is handed to
+   * `onState`; a run that goes on from a state begins with it.
+   *
+   * @param parts what the method remembers from one iteration to the next. Everything that they are made from must exist by then; random
+   *   numbers, counters and the clock of the run are added.
+   */
+  iterations(parts: Readonly<Record<string, Stateful>>): AsyncGenerator<number>;
   /** For `onStep` of samplers and trajectories. */
   stepReporter(phase: StepProgress['phase'], iteration: number): (info: StepInfo) => void;
   /** Completes an iteration: counters and clock. Call it when the image exists, once per iteration. */
@@ -73,11 +82,12 @@ export const criticText = (
 /** Begins a run: draws its noise and starts its clock. */
 export function beginRun<S extends MethodSettings>(
   pipeline: Pick<Pipeline, 'latentShape' | 'noisePath'>,
-  { method, request, settings, lastIteration, signal, onStep }: RunStart<S>,
+  { method, request, settings, lastIteration, signal, onStep, state, onState }: RunStart<S>,
 ): Run<S> {
-  const started = performance.now();
+  refuseOtherState(method, request.seed, state);
+  let started = performance.now();
   let reported = started;
-  const seed = resolveSeed(request.seed);
+  const seed = state?.seed ?? resolveSeed(request.seed);
   const random = randomSource(settings.rng, seed);
   const evaluations = { forward: 0, pullback: 0 };
   const iterations = lastIteration ?? settings.iterations ?? 0;
@@ -99,6 +109,31 @@ export function beginRun<S extends MethodSettings>(
         const done = phase === 'denoise' ? step + 1 : steps - step;
         onStep?.({ iteration, iterations, phase, step: done, steps });
       },
+    async *iterations(parts) {
+      const all: Readonly<Record<string, Stateful>> = {
+        ...parts,
+        random,
+        evaluations: heldState(
+          () => ({ ...evaluations }),
+          (counts: typeof evaluations) => Object.assign(evaluations, counts),
+        ),
+        seconds: heldState(
+          () => (performance.now() - started) / 1000,
+          (seconds: number) => {
+            started = performance.now() - 1000 * seconds;
+          },
+        ),
+      };
+      if (state) for (const [name, part] of Object.entries(all)) part.restore(state.parts[name]);
+      const first = state?.iteration ?? 0;
+      for (let iteration = first; iteration <= iterations; iteration++) {
+        if (iteration > first && onState) {
+          const states = Object.entries(all).map(([name, part]) => [name, part.state()]);
+          await onState({ method, seed, iteration, parts: Object.fromEntries(states) });
+        }
+        yield iteration;
+      }
+    },
     report(parts) {
       const now = performance.now();
       const seconds = { iteration: (now - reported) / 1000, total: (now - started) / 1000 };
@@ -106,6 +141,19 @@ export function beginRun<S extends MethodSettings>(
       return { seed, ...parts, iterations, evaluations: { ...evaluations }, seconds };
     },
   };
+}
+
+/** @throws UserError where the state is that of another run */
+function refuseOtherState(method: string, seed: Seed | undefined, state: MethodState | undefined): void {
+  if (!state) return;
+  if (state.method !== method) {
+    throw new UserError(`${method}: cannot go on from the state of a run of ${state.method}`);
+  }
+  if (seed !== undefined && seed !== -1 && resolveSeed(seed) !== state.seed) {
+    throw new UserError(
+      `${method}: cannot go on from the state of a run with seed ${state.seed}, got seed ${seed}`,
+    );
+  }
 }
 
 /**
@@ -151,34 +199,62 @@ export function drawFreshNoise(
   return skipped === 0 ? drawn : (step, wanted) => drawn(step - skipped, wanted);
 }
 
+/** Tells whether an image is better than the best so far. Its state is the lowest cost. */
+export interface BestKeeper extends Stateful<number | undefined> {
+  isBest(iteration: Pick<Iteration, 'loss' | 'clip'>): boolean;
+}
+
 /** Whether an image is better than the best so far, by the rule in the settings. The first one always is. */
-export function bestKeeper(
-  keep: SelectionSettings['keep'],
-): (iteration: Pick<Iteration, 'loss' | 'clip'>) => boolean {
+export function bestKeeper(keep: SelectionSettings['keep']): BestKeeper {
   let lowest: number | undefined;
-  return ({ loss, clip }) => {
-    const cost = keep === 'clip' ? -(clip.A ?? Number.NaN) : (loss?.total ?? Number.NaN);
-    const isBest = keep === 'last' || lowest === undefined || cost < lowest;
-    if (isBest) lowest = Number.isNaN(cost) ? Number.POSITIVE_INFINITY : cost;
-    return isBest;
+  return {
+    isBest({ loss, clip }) {
+      const cost = keep === 'clip' ? -(clip.A ?? Number.NaN) : (loss?.total ?? Number.NaN);
+      const isBest = keep === 'last' || lowest === undefined || cost < lowest;
+      if (isBest) lowest = Number.isNaN(cost) ? Number.POSITIVE_INFINITY : cost;
+      return isBest;
+    },
+    ...heldState<number | undefined>(
+      () => lowest,
+      (state) => {
+        lowest = state;
+      },
+    ),
   };
 }
 
-/** Whether a run ends before its last iteration, by the rules in the settings. Call it once per iteration. */
+/** Tells when a run ends before its last iteration. Its state is the lowest loss, and for how long none was lower. */
+export interface StopRule extends Stateful<StopState> {
+  /** Call it once per iteration. */
+  isEnough(iteration: Pick<Iteration, 'loss' | 'clip'>): boolean;
+}
+
+interface StopState {
+  readonly lowest: number;
+  readonly waited: number;
+}
+
+/** Whether a run ends before its last iteration, by the rules in the settings. */
 export function stopRule({
   patience,
   minImprovement,
   targetClip,
-}: Pick<SelectionSettings, 'patience' | 'minImprovement' | 'targetClip'>): (
-  iteration: Pick<Iteration, 'loss' | 'clip'>,
-) => boolean {
+}: Pick<SelectionSettings, 'patience' | 'minImprovement' | 'targetClip'>): StopRule {
   let lowest = Number.POSITIVE_INFINITY;
   let waited = 0;
-  return ({ loss, clip }) => {
-    const total = loss?.total ?? Number.POSITIVE_INFINITY;
-    waited = total < lowest - minImprovement ? 0 : waited + 1;
-    if (waited === 0) lowest = total;
-    return (patience > 0 && waited >= patience) || (targetClip < 100 && (clip.A ?? -100) >= targetClip);
+  return {
+    isEnough({ loss, clip }) {
+      const total = loss?.total ?? Number.POSITIVE_INFINITY;
+      waited = total < lowest - minImprovement ? 0 : waited + 1;
+      if (waited === 0) lowest = total;
+      return (patience > 0 && waited >= patience) || (targetClip < 100 && (clip.A ?? -100) >= targetClip);
+    },
+    ...heldState<StopState>(
+      () => ({ lowest, waited }),
+      (state) => {
+        ({ lowest, waited } = state);
+      },
+    ),
   };
 }
 

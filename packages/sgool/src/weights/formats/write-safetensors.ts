@@ -25,12 +25,14 @@ function inFileOrder(tensors: Record<string, TensorToWrite>): [string, TensorToW
  *
  * @param tensors by name; `data.length` must be the product of `shape`
  * @param metadata texts by key, for instance `{ format: 'pt' }`, which transformers and diffusers look for
+ * @param isFlushed see {@link replaceFile}
  * @throws UserError when the file system refuses (full disk, missing or unwritable folder)
  */
 export async function writeSafetensors(
   path: string,
   tensors: Record<string, TensorToWrite>,
   metadata?: Record<string, string>,
+  isFlushed = true,
 ): Promise<void> {
   const ordered = inFileOrder(tensors);
   const header: Record<string, unknown> = {};
@@ -54,8 +56,12 @@ export async function writeSafetensors(
   new DataView(padded.buffer).setBigUint64(0, BigInt(padded.length - 8), true);
   padded.set(json, 8);
 
-  await replaceFile(path, async (file) => {
-    await file.writeFile(padded);
-    for (const [, { dtype, data }] of ordered) await file.writeFile(encodeTensor(dtype, data));
-  });
+  await replaceFile(
+    path,
+    async (file) => {
+      await file.writeFile(padded);
+      for (const [, { dtype, data }] of ordered) await file.writeFile(encodeTensor(dtype, data));
+    },
+    isFlushed,
+  );
 }

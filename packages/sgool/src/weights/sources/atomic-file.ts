@@ -8,7 +8,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import {
   copyFile,
   type FileHandle,
@@ -46,13 +46,23 @@ export function refused(path: string, error: unknown): unknown {
  * removed.
  *
  * @param write receives the open temporary file
+ * @param isFlushed whether it is flushed to the disk. Without it the file survives the end of the process, but maybe not that of the
+ *   machine
  * @throws UserError when the disk is full, the folder is missing or not writable, and the like
  */
-export async function replaceFile(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
-  await replaceEntry(path, async (temporary) => {
-    const file = await open(temporary, 'wx');
-    await flushed(file, () => write(file));
-  });
+export async function replaceFile(
+  path: string,
+  write: (file: FileHandle) => Promise<void>,
+  isFlushed = true,
+): Promise<void> {
+  await replaceEntry(
+    path,
+    async (temporary) => {
+      const file = await open(temporary, 'wx');
+      await written(file, () => write(file), isFlushed);
+    },
+    isFlushed,
+  );
 }
 
 /**
@@ -114,7 +124,7 @@ export async function createFile(path: string, data: Uint8Array | string): Promi
     throw error;
   }
   try {
-    await flushed(file, () => file.writeFile(data));
+    await written(file, () => file.writeFile(data));
   } catch (error) {
     await remove(path);
     throw error;
@@ -134,7 +144,7 @@ export async function replaceByLink(path: string, target: string): Promise<void>
       .catch(async () => {
         await copyFile(target, temporary);
         const file = await open(temporary, 'r+');
-        await flushed(file, async () => undefined);
+        await written(file, async () => undefined);
       });
   });
 }
@@ -184,12 +194,17 @@ export async function renameDurably(from: string, to: string): Promise<void> {
 }
 
 /** @param make makes the new entry under the temporary name that it receives */
-async function replaceEntry(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
+async function replaceEntry(
+  path: string,
+  make: (temporary: string) => Promise<void>,
+  isFlushed = true,
+): Promise<void> {
   const temporary = temporaryIn(dirname(path));
   try {
     await sweepTemporaries(dirname(path));
     await make(temporary);
-    await renameDurably(temporary, path);
+    if (isFlushed) await renameDurably(temporary, path);
+    else await rename(temporary, path);
   } catch (error) {
     await remove(temporary);
     throw refused(path, error);
@@ -199,11 +214,11 @@ async function replaceEntry(path: string, make: (temporary: string) => Promise<v
 /** Removes what nobody reads. Where that fails, another error is the one to report, and a later process removes it. */
 const remove = (path: string) => rm(path, { recursive: true, force: true }).catch(() => undefined);
 
-/** Writes to an open file, flushes it to the disk and closes it. */
-async function flushed(file: FileHandle, write: () => Promise<void>): Promise<void> {
+/** Writes to an open file, flushes it to the disk unless it is told not to, and closes it. */
+async function written(file: FileHandle, write: () => Promise<void>, isFlushed = true): Promise<void> {
   try {
     await write();
-    await file.sync();
+    if (isFlushed) await file.sync();
   } finally {
     await file.close();
   }
@@ -242,6 +257,21 @@ async function sweepTemporaries(folder: string): Promise<void> {
     const path = join(folder, name);
     if (isAlive(mark) ?? !(await isAbandoned(path))) continue;
     await remove(path);
+  }
+}
+
+/**
+ * Removes the temporaries of this process in a folder, at once: it is about to end, and what was writing them will not. What cannot
+ * be removed is left to the next process.
+ */
+export function sweepOwnSync(folder: string): void {
+  try {
+    for (const name of readdirSync(folder)) {
+      if (TEMPORARY.exec(name)?.[1] === markText(ownMark))
+        rmSync(join(folder, name), { force: true, recursive: true });
+    }
+  } catch {
+    // See above; or there is no such folder.
   }
 }
 
