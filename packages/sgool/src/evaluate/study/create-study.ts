@@ -35,8 +35,8 @@ export interface StudyOptions {
   readonly methods?: readonly string[];
   /** Every two methods, or each against the reference. */
   readonly pairing: Pairing;
-  /** Most pairs, without the checks. */
-  readonly pairs: number;
+  /** Most pairs, without the checks; default 40. */
+  readonly pairs?: number;
   /** Pairs that each rater sees; default all. */
   readonly perRater?: number;
   /** Attention checks; default one for every eight pairs of a rater, and at least two. */
@@ -58,6 +58,8 @@ export interface CreatedStudy {
 type Shown = EvaluatedCell & { readonly record: DoneCell };
 const isShown = (cell: EvaluatedCell): cell is Shown => cell.record?.status === 'done';
 
+/** What a person rates in some ten minutes. */
+const MOST_PAIRS = 40;
 /** Squares along a side of a degraded picture: too few to tell anything by. */
 const MOSAIC = 6;
 /** Raters are left out who answer more than this share of the checks wrongly, two at least. */
@@ -84,7 +86,7 @@ export async function createStudy(evaluation: Evaluation, options: StudyOptions)
     categories.get(JSON.stringify([suite, prompt])) ?? '';
   const rows = shuffled([...groupsBy(evaluation.cells, rowOf).values()], uniformFrom(`study ${seed}`));
   const { candidates, identical, missing } = pairsOf(evaluation, rows, methods, options.pairing);
-  const chosen = choosePairs(candidates, options.pairs, categoryOf);
+  const chosen = choosePairs(candidates, options.pairs ?? MOST_PAIRS, categoryOf);
   if (chosen.length === 0) {
     throw new UserError(
       `${evaluation.folder}: no prompt has different pictures of ${methods.join(' and ')}; see sgool evaluate status`,
@@ -92,12 +94,14 @@ export async function createStudy(evaluation: Evaluation, options: StudyOptions)
   }
   const perRater = Math.min(options.perRater ?? chosen.length, chosen.length);
   const notes = [
-    ...(missing > 0 ? [`${missing} pairs are left out: a picture of them was not made`] : []),
+    ...(missing > 0
+      ? [`left out: ${missing} ${missing === 1 ? 'pair' : 'pairs'} of which a picture was not made`]
+      : []),
     ...identical.map(
       ({ methods: [a, b], pairs }) =>
-        `${pairs} pairs of ${a} and ${b} are left out: both pictures are the same`,
+        `left out: ${pairs} ${pairs === 1 ? 'pair' : 'pairs'} of ${a} and ${b} whose pictures are the same`,
     ),
-    ...(chosen.length < options.pairs
+    ...(options.pairs !== undefined && chosen.length < options.pairs
       ? [`there are ${chosen.length} pairs, not the ${options.pairs} asked for`]
       : []),
   ];

@@ -27,7 +27,7 @@ interface CreateFlags {
   readonly title: string;
   readonly methods?: string;
   readonly pairing: Pairing;
-  readonly pairs: string;
+  readonly pairs?: string;
   readonly perRater?: string;
   readonly checks?: string;
   readonly question?: readonly Question[];
@@ -50,7 +50,7 @@ export function configureCreate(parent: Command, host: Host): void {
         .choices(PAIRINGS)
         .default('all'),
     )
-    .option('--pairs <n>', 'most pairs in the study, without the checks', '40')
+    .option('--pairs <n>', 'most pairs in the study, without the checks (default: 40)')
     .option('--per-rater <n>', 'pairs that each rater sees (default: all)')
     .option('--checks <n>', 'attention checks (default: one for eight pairs, two at least)')
     .option(
@@ -82,7 +82,7 @@ async function create(folder: string, flags: CreateFlags, host: Host): Promise<v
     title,
     methods: methods?.split(',').map((label) => label.trim()),
     pairing: flags.pairing,
-    pairs: wholeNumber('--pairs', flags.pairs, 1, 10_000),
+    pairs: flags.pairs === undefined ? undefined : wholeNumber('--pairs', flags.pairs, 1, 10_000),
     perRater,
     checks,
     questions,

@@ -46,7 +46,7 @@ export function pageHtml(title: string): string {
       <span id="count"></span>
     </div>
     <h1 id="question" tabindex="-1"></h1>
-    <p id="text" hidden></p>
+    <p id="text"></p>
   </header>
   <div class="pair" id="pair">
     <figure>

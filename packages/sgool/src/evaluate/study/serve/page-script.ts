@@ -145,8 +145,8 @@ async function present(at) {
   const place = 'Pair ' + (session.steps.indexOf(step) + 1) + ' of ' + session.steps.length;
   $('count').textContent = place;
   $('question').textContent = question.text;
-  $('text').textContent = '“' + step.text + '”';
-  $('text').hidden = !question.showsText;
+  // The line is kept where the text is not shown, so that the pictures stay where they are.
+  $('text').textContent = question.showsText ? '“' + step.text + '”' : '\u00a0';
   $('left').setAttribute('aria-label', 'Picture 1. ' + question.text);
   $('right').setAttribute('aria-label', 'Picture 2. ' + question.text);
   $('announce').textContent = place + '. ' + question.text + (question.showsText ? ' ' + step.text : '');
@@ -315,7 +315,7 @@ async function open() {
     }
   }
   show('start');
-  $('begin').focus();
+  $('begin').focus({ preventScroll: true });
 }
 
 open().catch((error) => problem('This page cannot be opened: ' + error.message));

@@ -30,7 +30,7 @@ kbd { font: 600 .8em system-ui, sans-serif; border: 1px solid var(--line); borde
 .text h1 { font-size: 1.6rem; line-height: 1.25; margin: .5rem 0 1rem; }
 .text h2 { font-size: 1.05rem; margin: 1.5rem 0 .25rem; }
 .text p { margin: .5rem 0; }
-form { display: grid; gap: .5rem; margin: 1.5rem 0; }
+form { display: grid; gap: .6rem; margin: 1.5rem 0; }
 input { padding: .6rem .8rem; border: 1px solid var(--line); border-radius: 10px; background: var(--card); min-height: 44px; }
 label { font-weight: 600; }
 .keys { margin-top: 1.5rem !important; line-height: 2; }
@@ -46,8 +46,8 @@ progress::-moz-progress-bar { background: var(--accent); }
 #question { font-size: clamp(1.1rem, 2.5vw, 1.5rem); margin: .4rem 0 0; line-height: 1.3; }
 #text { margin: .1rem 0 0; font-size: clamp(1rem, 2vw, 1.2rem); overflow-wrap: anywhere; max-height: 5.2em; overflow-y: auto; }
 .pair { flex: 1; min-height: 0; display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
-figure { margin: 0; min-width: 0; min-height: 0; display: flex; flex-direction: column; align-items: center; justify-content: center; gap: .35rem; }
-.picture { flex: 0 1 auto; min-height: 0; aspect-ratio: 1; height: 100%; max-width: 100%; padding: 6px; border-width: 2px; display: flex; }
+figure { container-type: size; margin: 0; min-width: 0; min-height: 0; display: flex; flex-direction: column; align-items: center; justify-content: center; gap: .35rem; }
+.picture { flex: none; aspect-ratio: 1; width: min(100cqw, 100cqh - 52px); padding: 6px; border-width: 2px; display: flex; }
 .picture img { width: 100%; height: 100%; object-fit: contain; border-radius: 5px; user-select: none; -webkit-user-drag: none; }
 .pair.loading img { visibility: hidden; }
 @media (hover: hover) { .picture:not(:disabled):hover, nav button:not(:disabled):hover { border-color: var(--accent); } }
@@ -60,15 +60,15 @@ nav { display: flex; justify-content: center; gap: .75rem; }
 @media (orientation: portrait) {
   .pair { grid-template-columns: 1fr; grid-template-rows: 1fr 1fr; gap: .5rem; }
   figure { flex-direction: row; }
-  .picture { max-width: calc(100% - 60px); }
+  .picture { width: min(100cqw - 60px, 100cqh); }
   figcaption { flex-direction: column; }
   nav { gap: .5rem; }
-  nav button { flex: 1; padding: .6rem .4rem; }
+  nav button { flex: 1; padding: .6rem .2rem; font-size: .92rem; }
 }
 @media (orientation: landscape) and (max-height: 480px) {
   figure { flex-direction: row; }
   figcaption { flex-direction: column; }
-  .picture { max-width: calc(100% - 60px); }
+  .picture { width: min(100cqw - 60px, 100cqh); }
   #rate header { display: flex; gap: 1rem; align-items: center; }
   .progress { flex: 0 0 9rem; }
   #question, #text { margin: 0; font-size: 1rem; }
