@@ -50,11 +50,11 @@ export function pageHtml(title: string): string {
   </header>
   <div class="pair" id="pair">
     <figure>
-      <button class="picture" id="left" aria-label="Picture 1 is better"><img id="left-image" alt="" draggable="false"></button>
+      <button class="picture" id="left" aria-label="Picture 1"><img id="left-image" alt="" draggable="false"></button>
       <figcaption><kbd>1</kbd><button class="zoom" data-side="left" aria-label="Picture 1, larger">⤢</button></figcaption>
     </figure>
     <figure>
-      <button class="picture" id="right" aria-label="Picture 2 is better"><img id="right-image" alt="" draggable="false"></button>
+      <button class="picture" id="right" aria-label="Picture 2"><img id="right-image" alt="" draggable="false"></button>
       <figcaption><kbd>2</kbd><button class="zoom" data-side="right" aria-label="Picture 2, larger">⤢</button></figcaption>
     </figure>
   </div>
