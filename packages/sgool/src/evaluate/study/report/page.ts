@@ -79,7 +79,8 @@ function coupleSection(couple: Couple): string {
 ${table(header, rows)}`;
 }
 
-const sentence = (text: string) => `${text[0].toUpperCase()}${text.slice(1)}.`;
+/** As a sentence. Names of methods stay as they are. */
+const sentence = (text: string) => `${text.replace(/^no/, 'No')}.`;
 
 function strengthsTable({ strengths, tie }: QuestionResults, reference: string): string {
   const rows = strengths
