@@ -56,11 +56,14 @@ async function report(folder: string, { out, json = false }: ReportFlags, host: 
       ];
     }),
   );
+  const answered = results.raters.filter(({ answers }) => answers > 0).length;
   const excluded = results.raters.filter(({ isExcluded }) => isExcluded).length;
-  host.stderr.write(
-    rows.length === 0
-      ? `sgool: ${folder}: nobody has answered yet\n`
-      : `${formatTable(rows)}\nsgool: ${results.raters.length} raters${excluded === 0 ? '' : `, ${excluded} left out who failed the checks`}\n`,
-  );
+  const left = excluded === 0 ? '' : `, ${excluded} left out who failed the checks`;
+  if (rows.length > 0) host.stderr.write(`${formatTable(rows)}\nsgool: ${answered} raters${left}\n`);
+  else if (excluded > 0)
+    host.stderr.write(
+      `sgool: no answers are left: ${answered} raters${left}; the page has the figures with them\n`,
+    );
+  else host.stderr.write(`sgool: ${folder}: nobody has compared two pictures yet\n`);
   host.stdout.write(`${shownPath(page, host)}\n`);
 }

@@ -178,7 +178,7 @@ ${kept
     (question) => `<section>
 <h2>${escaped(question.text)}</h2>
 ${question.couples.map(coupleSection).join('\n')}
-${question.couples.length === 0 ? '<p>No answers.</p>' : strengthsTable(question, study.reference)}
+${question.couples.length === 0 ? '<p>No answers of raters who count.</p>' : strengthsTable(question, study.reference)}
 </section>`,
   )
   .join('\n')}

@@ -16,10 +16,11 @@ import { fakeStudy, serveStudy } from '../testing.ts';
 import { type RaterLog, VoteFiles } from '../votes.ts';
 
 const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-const executablePath = (process.env.PATH ?? '')
-  .split(delimiter)
-  .flatMap((dir) => BROWSERS.map((name) => join(dir, name)))
-  .find((path) => existsSync(path));
+/** `CHROMIUM`, or what is found in the path. */
+const executablePath = [
+  process.env.CHROMIUM ?? '',
+  ...(process.env.PATH ?? '').split(delimiter).flatMap((dir) => BROWSERS.map((name) => join(dir, name))),
+].find((path) => path !== '' && existsSync(path));
 
 let root = '';
 let folder = '';
