@@ -34,7 +34,7 @@ th, td { text-align: right; padding: .35rem .75rem; border-bottom: 1px solid var
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 thead th { color: var(--quiet); font-weight: 600; }
 tr.whole td { font-weight: 600; } tr.out td { color: var(--quiet); }
-svg { width: 100%; max-width: 760px; height: auto; display: block; margin: 1rem 0; }
+svg { width: 100%; min-width: 36rem; max-width: 760px; height: auto; display: block; margin: 1rem 0; }
 @media print { main { max-width: none; } }
 `;
 
@@ -63,7 +63,7 @@ function shareRow(name: string, share: Share, kind?: Row['kind']): Row {
 function coupleSection(couple: Couple): string {
   const { method, against, all, categories, alpha } = couple;
   const header = [
-    'prompts',
+    'category',
     `prefers ${escaped(method)}`,
     '95% interval',
     escaped(method),
@@ -172,7 +172,7 @@ export function reportPage(
 ${findings.join('\n')}
 </ul>
 ${notes.map((note) => `<p class="quiet">${escaped(note)}.</p>`).join('\n')}
-${charts.map(({ svg }) => svg).join('\n')}
+${charts.map(({ svg }) => `<div class="scroll">${svg}</div>`).join('\n')}
 ${kept
   .map(
     (question) => `<section>
