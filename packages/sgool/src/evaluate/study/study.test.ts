@@ -232,6 +232,7 @@ describe('what a rater sees', () => {
           .flatMap((pair) => (pair.check ? [] : [pair.id])),
       ),
     );
+    expect(often).toHaveLength(30);
     expect(Math.max(...often) - Math.min(...often)).toBeLessThanOrEqual(1);
     const couples = stepsFor(study, raters[0]).flatMap(({ pair }) => (pair.check ? [] : [coupleOf(pair)]));
     expect(Object.values(counts(couples))).toEqual([3, 3, 3]);

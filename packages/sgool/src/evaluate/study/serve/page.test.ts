@@ -189,7 +189,10 @@ describe('by the keyboard alone', () => {
     await page.click('#begin');
     await isReady(page);
     await page.waitForTimeout(230);
-    for (let i = 0; i < 6; i++) await page.keyboard.down('1');
+    for (let i = 0; i < 10; i++) {
+      await page.keyboard.down('1');
+      await page.waitForTimeout(60);
+    }
     await page.keyboard.up('1');
     await page.keyboard.press('Control+0');
     await isReady(page);

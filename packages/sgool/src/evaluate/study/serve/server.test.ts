@@ -48,8 +48,8 @@ async function raw(port: number, path: string, { method = 'GET', headers = {}, b
   return { status: response.statusCode, headers: response.headers, text: await text(response) };
 }
 
-/** What the server says to these bytes until it ends the connection. */
-function exchange(port: number, bytes: string): Promise<string> {
+/** What the server says to these bytes, and to those that come drop by drop, until it ends the connection. */
+function exchange(port: number, bytes: string, drip = ''): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   let said = '';
   return new Promise((resolve) => {
@@ -57,7 +57,11 @@ function exchange(port: number, bytes: string): Promise<string> {
       said += part;
     });
     socket.on('error', () => undefined);
-    socket.on('close', () => resolve(said));
+    const timer = setInterval(() => socket.write(drip), 50);
+    socket.on('close', () => {
+      clearInterval(timer);
+      resolve(said);
+    });
     socket.write(bytes);
   });
 }
@@ -377,14 +381,17 @@ describe('votes', () => {
     expect((await fetch(`${base}/api/study`)).status).toBe(200);
   });
 
-  it('whose body never comes are ended, and others are answered meanwhile', async () => {
+  it.each([
+    ['body never comes', ''],
+    ['body comes drop by drop', ' '],
+  ])('whose %s are ended, and others are answered meanwhile', async (_, drip) => {
     const { base, port } = await start({ requestMs: 600 });
-    const ended = exchange(
-      port,
-      'POST /api/raters HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{',
-    );
+    const begun = performance.now();
+    const head = 'POST /api/raters HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
+    const ended = exchange(port, `${head}Content-Length: 1000\r\n\r\n{`, drip);
     await TestRater.begin(base);
     expect(await ended).toMatch(/^(HTTP\/1\.1 408|$)/);
+    expect(performance.now() - begun).toBeLessThan(10_000);
   });
 
   it('are bounded in number, and say when to come back', async () => {
