@@ -170,7 +170,7 @@ describe('shares', () => {
       const { interval = { low: 1, high: 0 } } = coupleOf(results, 0, 'sgool', 'sd').all;
       if (interval.low <= 0.5 && interval.high >= 0.5) held++;
     }
-    expect(held / runs).toBeGreaterThanOrEqual(0.93);
+    expect(held / runs).toBeGreaterThanOrEqual(0.95);
   });
 });
 
