@@ -70,6 +70,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/evaluate.ts'),
   },
   {
+    name: 'study',
+    summary: 'put the images of an evaluation before people: make, serve and report a study',
+    load: () => import('./commands/study.ts'),
+  },
+  {
     name: 'suites',
     summary: 'list, add and fetch the prompt suites of evaluations',
     load: () => import('./commands/suites.ts'),

@@ -33,15 +33,29 @@ export {
 export { mixBits, mulberry32 } from '../evaluate/mulberry32.ts';
 export { bootstrapInterval, groupedInterval, type Interval } from '../evaluate/statistics/bootstrap.ts';
 export {
+  bradleyTerry,
+  davidsonChances,
+  type PairCounts,
+  type Strengths,
+} from '../evaluate/statistics/bradley-terry.ts';
+export {
   type Comparison,
   compareGroups,
   comparePairs,
   type GroupedComparison,
   promptsNeeded,
 } from '../evaluate/statistics/compare.ts';
+export {
+  type CrossedOptions,
+  type CrossedPlace,
+  crossedInterval,
+  crossedResamples,
+} from '../evaluate/statistics/crossed-bootstrap.ts';
 export { median, standardDeviation } from '../evaluate/statistics/descriptive.ts';
 export { type EquivalentN, equivalentN, expectedMaximum } from '../evaluate/statistics/equivalent-n.ts';
+export { krippendorffAlpha } from '../evaluate/statistics/krippendorff.ts';
 export { holm, type SignedRank, signedRankTest } from '../evaluate/statistics/wilcoxon.ts';
+export { wilsonInterval } from '../evaluate/statistics/wilson.ts';
 export type { Clause } from '../evaluate/suites/clause.ts';
 export type { Suite, SuitePrompt } from '../evaluate/suites/suite.ts';
 export { markdownTable, percent, replaceBetween, signed } from '../evaluate/table.ts';
