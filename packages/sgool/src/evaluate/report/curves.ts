@@ -9,8 +9,8 @@ import type { Scope } from './results.ts';
 export interface CurvePoint {
   readonly iteration: number;
   readonly judge: number;
-  /** 95%, prompts and seeds resampled. */
-  readonly interval: Interval;
+  /** 95%, prompts and seeds resampled; null for fewer than two prompts. */
+  readonly interval: Interval | null;
   /** Of the score that guides or selects; absent where iterates have no such score. */
   readonly followed?: number;
 }
@@ -62,7 +62,7 @@ export function curveOf(
     return {
       iteration,
       judge: mean(judged.map(mean)),
-      interval: groupedInterval(judged),
+      interval: judged.length < 2 ? null : groupedInterval(judged),
       ...(follows.length === at.flat().length ? { followed: mean(follows) } : {}),
     };
   });

@@ -18,8 +18,11 @@ export function signedQuantity(value: number, digits: number): string {
   return value > 0 && Number(text.replaceAll(',', '')) !== 0 ? `+${text}` : text;
 }
 
-export function interval({ low, high }: Interval, digits: number): string {
-  return `${quantity(low, digits)} to ${quantity(high, digits)}`;
+/** `0.61 to 0.69`; `none` where there is no interval. */
+export function intervalText(interval: Interval | null, digits: number): string {
+  return interval === null
+    ? 'none'
+    : `${quantity(interval.low, digits)} to ${quantity(interval.high, digits)}`;
 }
 
 /** `< 0.001`, `= 0.034`. */

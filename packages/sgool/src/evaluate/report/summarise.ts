@@ -172,6 +172,10 @@ const placeOf = ({ suite, category }: Scope): Place => ({
   ...(category === undefined ? {} : { category }),
 });
 
+/** A single prompt says nothing of others. */
+const intervalOf = (groups: readonly (readonly number[])[]) =>
+  groups.length < 2 ? null : groupedInterval(groups);
+
 function meanRows(
   scope: Scope,
   methods: readonly EvaluatedMethod[],
@@ -190,7 +194,7 @@ function meanRows(
           prompts: groups.length,
           images: groups.flat().length,
           mean: mean(groups.map(mean)),
-          interval: groupedInterval(groups),
+          interval: intervalOf(groups),
         };
       }),
     );
@@ -216,9 +220,9 @@ function corrected(rows: readonly Uncorrected[], { higherIsBetter }: ScoreInfo):
   }));
 }
 
-function outcomeOf({ low, high }: Interval, p: number, higherIsBetter: boolean): Outcome {
-  if (p >= ALPHA || (low <= 0 && high >= 0)) return 'not told apart';
-  return low > 0 === higherIsBetter ? 'better' : 'worse';
+function outcomeOf(interval: Interval | null, p: number, higherIsBetter: boolean): Outcome {
+  if (interval === null || p >= ALPHA || (interval.low <= 0 && interval.high >= 0)) return 'not told apart';
+  return interval.low > 0 === higherIsBetter ? 'better' : 'worse';
 }
 
 function comparison(
@@ -241,7 +245,7 @@ function comparison(
     prompts: compared.prompts,
     pairs: compared.pairs,
     difference: compared.difference,
-    interval: compared.interval,
+    interval: compared.prompts < 2 ? null : compared.interval,
     p: compared.test.p,
     wins: score.higherIsBetter ? wins : losses,
     ties: compared.ties,
@@ -418,7 +422,7 @@ function diversityRows(
         network,
         prompts: distances.length,
         distance: mean(distances),
-        interval: groupedInterval(distances.map((distance) => [distance])),
+        interval: intervalOf(distances.map((distance) => [distance])),
       };
     }),
   );

@@ -22,8 +22,8 @@ export interface MeanRow extends Place {
   readonly images: number;
   /** Over prompts of the means over seeds. */
   readonly mean: number;
-  /** 95%, prompts and seeds resampled. */
-  readonly interval: Interval;
+  /** 95%, prompts and seeds resampled; null for fewer than two prompts. */
+  readonly interval: Interval | null;
 }
 
 /** What a comparison says: a method is better or worse where p after Holm is below 0.05 and the interval is on one side of 0. */
@@ -40,7 +40,7 @@ export interface ComparisonRow extends Place {
   readonly prompts: number;
   readonly pairs: number;
   readonly difference: number;
-  readonly interval: Interval;
+  readonly interval: Interval | null;
   /** Wilcoxon signed-rank over prompts, two-sided. */
   readonly p: number;
   /** After Holm's correction over the methods of this place and score. */
@@ -111,7 +111,7 @@ export interface DiversityRow extends Place {
   readonly prompts: number;
   /** Mean pairwise cosine distance over the seeds of a prompt, mean over prompts. */
   readonly distance: number;
-  readonly interval: Interval;
+  readonly interval: Interval | null;
 }
 
 export interface MethodRow {

@@ -1,6 +1,6 @@
 /** @file The answer of an evaluation in a few sentences, by rule: nothing is said that the figures do not hold. */
 import type { ScoreInfo } from '../cells/manifest.ts';
-import { interval, pText, quantity, shortRatio, signedQuantity } from './format.ts';
+import { intervalText, pText, quantity, shortRatio, signedQuantity } from './format.ts';
 import type { ComparisonRow, EquivalentRow, Summary } from './summary.ts';
 
 /** A run with fewer prompts or seeds is called small: the spread over seeds is then as large as usual differences. */
@@ -61,7 +61,7 @@ function answer(
 }
 
 function figures(row: ComparisonRow, { digits }: ScoreInfo): string {
-  return `${signedQuantity(row.difference, digits)} (95% interval ${interval(row.interval, digits)}; p ${pText(row.pHolm)} after Holm; ${row.wins} better, ${row.ties} tied, ${row.losses} worse of ${row.pairs} pairs)`;
+  return `${signedQuantity(row.difference, digits)} (95% interval ${intervalText(row.interval, digits)}; p ${pText(row.pHolm)} after Holm; ${row.wins} better, ${row.ties} tied, ${row.losses} worse of ${row.pairs} pairs)`;
 }
 
 function winner(row: ComparisonRow, judge: ScoreInfo, ties: readonly string[]): string {
