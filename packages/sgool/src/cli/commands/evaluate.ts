@@ -3,12 +3,21 @@ import type { Command } from 'commander';
 import type { Host } from '../host.ts';
 import { configureMerge } from './evaluate/merge.ts';
 import { configureRebuild } from './evaluate/rebuild.ts';
+import { configureReport } from './evaluate/report.ts';
 import { configureRetry } from './evaluate/retry.ts';
 import { configureRun } from './evaluate/run.ts';
 import { configureStatus } from './evaluate/status.ts';
 
 export function configure(command: Command, host: Host): void {
+  // An option after the name of a subcommand is the subcommand's, though a run has one of the same name.
+  command.enablePositionalOptions();
   configureRun(command, host);
-  for (const configureOne of [configureStatus, configureRetry, configureRebuild, configureMerge])
+  for (const configureOne of [
+    configureStatus,
+    configureReport,
+    configureRetry,
+    configureRebuild,
+    configureMerge,
+  ])
     configureOne(command, host);
 }

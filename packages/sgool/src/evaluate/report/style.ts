@@ -28,9 +28,11 @@ table { border-collapse: collapse; font-size: 0.93rem; font-variant-numeric: tab
 caption { text-align: left; padding-bottom: 0.35rem; font-size: 0.9rem; }
 th, td { text-align: left; vertical-align: top; padding: 0.35rem 0.7rem 0.35rem 0; border-bottom: 1px solid var(--line); }
 thead th { border-bottom: 2px solid var(--text); vertical-align: bottom; }
-tbody th { font-weight: 500; min-width: 7rem; max-width: 16rem; overflow-wrap: anywhere; }
-td { max-width: 26rem; overflow-wrap: anywhere; }
-td.n, th.n { text-align: right; padding-left: 0.7rem; padding-right: 0; white-space: nowrap; }
+tbody th { font-weight: 500; min-width: 7rem; max-width: 16rem; overflow-wrap: break-word; }
+td { min-width: 4rem; max-width: 26rem; overflow-wrap: break-word; }
+td:not(.n) { min-width: 8rem; }
+td code { display: inline-block; min-width: 16rem; }
+td.n, th.n { text-align: right; padding-left: 0.7rem; white-space: nowrap; }
 td.n small { display: block; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); gap: 1.5rem; align-items: start; margin: 1rem 0; }
 figure { margin: 0; min-width: 0; }

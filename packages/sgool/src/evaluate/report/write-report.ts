@@ -1,16 +1,9 @@
 /** @file Writing the report of an evaluation: a page, its figures and tables, and the summary. */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
 import { makeFolders } from '../../weights/sources/make-folders.ts';
 import { EVALUATION_FILES, type Evaluation } from '../cells/run-folder.ts';
-import { csvFiles } from './csv.ts';
-import { drawFigures } from './figures/all.ts';
-import { standalone, WIDTH } from './figures/compose.ts';
-import { gallery, greatestChanges } from './gallery.ts';
-import { page } from './page.ts';
-import { Pictures } from './pictures.ts';
 import { type SummariseOptions, summarise } from './summarise.ts';
 import type { Summary } from './summary.ts';
 
@@ -31,13 +24,8 @@ export interface WrittenReport {
   readonly files: readonly string[];
 }
 
-const PAGE = 'index.html';
 const SUMMARY = 'summary.json';
 const PICTURE_BYTES = 8_000_000;
-/** Of the PNG files, in pixels. */
-const PNG_WIDTH = 3 * WIDTH;
-/** Pixels per inch at which a pixel of an SVG is one of the PNG. */
-const SVG_DENSITY = 72;
 
 /**
  * Writes the report of an evaluation, whole or in part done: `index.html`, a page that needs no other file; its figures as
@@ -49,44 +37,21 @@ export async function writeReport(
   evaluation: Evaluation,
   options: ReportOptions = {},
 ): Promise<WrittenReport> {
-  const { signal } = options;
+  const { signal, pictureBytes = PICTURE_BYTES } = options;
   const folder = options.out ?? join(evaluation.folder, EVALUATION_FILES.report);
   const summary = summarise(evaluation, options);
-  signal?.throwIfAborted();
-  const figures = drawFigures(evaluation, summary);
-  const pictures = new Pictures(evaluation.folder, options.pictureBytes ?? PICTURE_BYTES);
-  // The changes first: they are few, and say more than a page of prompts.
-  const changes = await greatestChanges(evaluation, summary, pictures);
-  signal?.throwIfAborted();
-  const content = {
-    evaluation,
-    summary,
-    figures,
-    changes,
-    gallery: await gallery(evaluation, pictures),
-  };
-  signal?.throwIfAborted();
+  // Charts and pictures need large libraries, which nothing else of an evaluation does.
+  const { PAGE, reportFiles } = await import('./report-files.ts');
   await makeFolders(folder);
   const before = await filesOfReport(folder);
   const written: string[] = [];
-  const write = async (name: string, data: Uint8Array | string) => {
+  for await (const { name, data } of reportFiles(evaluation, summary, pictureBytes)) {
     signal?.throwIfAborted();
     await writeFileAtomic(join(folder, name), data);
     written.push(name);
-  };
-  for (const figure of Object.values(figures).flat()) {
-    const svg = standalone(figure);
-    await write(`${figure.name}.svg`, svg);
-    const density = (SVG_DENSITY * PNG_WIDTH) / WIDTH;
-    await write(
-      `${figure.name}.png`,
-      await sharp(Buffer.from(svg), { density }).flatten({ background: '#fff' }).png().toBuffer(),
-    );
   }
-  for (const [name, text] of Object.entries(csvFiles(evaluation, summary))) await write(name, text);
-  await write(PAGE, page(content));
   const files = [...written, SUMMARY].toSorted();
-  await write(SUMMARY, `${JSON.stringify({ ...summary, files }, undefined, 1)}\n`);
+  await writeFileAtomic(join(folder, SUMMARY), `${JSON.stringify({ ...summary, files }, undefined, 1)}\n`);
   for (const name of before) if (!files.includes(name)) await rm(join(folder, name), { force: true });
   return { folder, page: join(folder, PAGE), summary, files };
 }

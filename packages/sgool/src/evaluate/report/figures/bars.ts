@@ -14,6 +14,7 @@ import {
   widthOf,
 } from './compose.ts';
 import { seriesOf } from './series.ts';
+import { ticksOf } from './ticks.ts';
 
 /** One bar; `index` is the place of its method among all methods. */
 export interface BarRow {
@@ -64,15 +65,21 @@ function rangeOf(rows: readonly BarRow[]): Range {
     interval === null ? [value] : [value, interval.low, interval.high],
   );
   const [low, high] = [Math.min(0, ...ends), Math.max(0, ...ends)];
-  return low === high ? [0, 1] : [low, high];
+  // A little room, so that no end of an interval lies on the edge.
+  const room = 0.03 * (high - low);
+  return low === high ? [0, 1] : [low < 0 ? low - room : 0, high > 0 ? high + room : 0];
 }
 
 /** By how much the ends of an interval are lower than its bar, and the line at zero higher. */
 const END = 3;
 
-function marks(rows: readonly BarRow[], inset: { readonly insetTop: number; readonly insetBottom: number }) {
+function marks(
+  rows: readonly BarRow[],
+  ticks: readonly number[],
+  inset: { readonly insetTop: number; readonly insetBottom: number },
+) {
   return [
-    Plot.gridX({ strokeOpacity: GRID, ticks: 5 }),
+    Plot.gridX([...ticks], { strokeOpacity: GRID }),
     ...rows.map(({ label, index, value }) =>
       Plot.barX([{ row: label, value }], {
         x: 'value',
@@ -114,16 +121,17 @@ function marks(rows: readonly BarRow[], inset: { readonly insetTop: number; read
 }
 
 function barPanel(rows: readonly BarRow[], digits: number, domain: Range): PlotElement {
+  const ticks = ticksOf(domain, WIDTH - 2 * SIDE);
   return plot({
     height: 46 * rows.length + 34,
     marginLeft: SIDE,
     marginRight: SIDE,
     marginTop: 6,
     marginBottom: 28,
-    x: { label: null, nice: true, domain, ticks: 5 },
+    x: { label: null, domain, ticks: [...ticks.values], tickFormat: ticks.text },
     y: { axis: null, domain: rows.map(({ label }) => label), padding: 0 },
     marks: [
-      ...marks(rows, { insetTop: 16, insetBottom: 16 }),
+      ...marks(rows, ticks.values, { insetTop: 16, insetBottom: 16 }),
       ...rows.flatMap(({ label, value, interval }) => {
         const figures =
           interval === null
@@ -150,16 +158,18 @@ const LABELS = 96;
 /** Low bars with the label to the left and the value to the right. */
 function slimPanel(rows: readonly BarRow[], digits: number, domain: Range): PlotElement {
   const figures = rows.map(({ value }) => quantity(value, digits));
+  const right = Math.max(...figures.map((figure) => widthOf(figure, FONT.small))) + 10;
+  const ticks = ticksOf(domain, WIDTH - LABELS - right);
   return plot({
     height: 19 * rows.length + 26,
     marginLeft: LABELS,
-    marginRight: Math.max(...figures.map((figure) => widthOf(figure, FONT.small))) + 10,
+    marginRight: right,
     marginTop: 2,
     marginBottom: 24,
-    x: { label: null, nice: true, domain, ticks: 4 },
+    x: { label: null, domain, ticks: [...ticks.values], tickFormat: ticks.text },
     y: { axis: null, domain: rows.map(({ label }) => label), padding: 0 },
     marks: [
-      ...marks(rows, { insetTop: 4, insetBottom: 4 }),
+      ...marks(rows, ticks.values, { insetTop: 4, insetBottom: 4 }),
       Plot.text(rows, {
         y: 'label',
         frameAnchor: 'left',

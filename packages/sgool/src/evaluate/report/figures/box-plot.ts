@@ -1,10 +1,11 @@
 /** @file Box plots: the values of a score, one box per method. */
 import * as Plot from '@observablehq/plot';
-import { mean } from '../../../numbers.ts';
+import { maximum, mean, minimum } from '../../../numbers.ts';
 import { median } from '../../statistics/descriptive.ts';
 import { quantity } from '../format.ts';
 import { compose, type Figure, FONT, GRID, plot, shortened, WIDTH, widthOf } from './compose.ts';
 import { seriesOf } from './series.ts';
+import { ticksOf } from './ticks.ts';
 
 /** The values of a method; `index` is its place among all methods. */
 export interface BoxGroup {
@@ -30,16 +31,24 @@ export function boxPlot(
 ): Figure {
   const rows = groups.flatMap(({ label, values }) => values.map((value) => ({ row: label, value })));
   const height = ROW * groups.length + 34;
+  const all = groups.flatMap(({ values }) => values);
+  const [low, high] = [
+    Math.min(...(zero ? [0] : []), minimum(all)),
+    Math.max(...(zero ? [0] : []), maximum(all)),
+  ];
+  const room = 0.03 * (high - low || Math.abs(high) || 1);
+  const domain: [number, number] = [low - room, high + room];
+  const ticks = ticksOf(domain, WIDTH - 2 * SIDE);
   const drawn = plot({
     height,
     marginLeft: SIDE,
     marginRight: SIDE,
     marginTop: 6,
     marginBottom: 28,
-    x: { label: null, nice: true, ticks: 5 },
+    x: { label: null, domain, ticks: [...ticks.values], tickFormat: ticks.text },
     y: { axis: null, domain: groups.map(({ label }) => label), padding: 0 },
     marks: [
-      Plot.gridX({ strokeOpacity: GRID, ticks: 5 }),
+      Plot.gridX([...ticks.values], { strokeOpacity: GRID }),
       ...(zero ? [Plot.ruleX([0], { strokeOpacity: 0.6, strokeDasharray: '3,3' })] : []),
       ...groups.map(({ label, index }) =>
         Plot.boxX(

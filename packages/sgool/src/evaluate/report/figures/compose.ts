@@ -50,7 +50,8 @@ export const widthOf = (text: string, size: number = FONT.text) => LETTER * size
 
 /** A text that is at most this many pixels wide; what is cut off is shown as `…`. */
 export function shortened(text: string, width: number, size: number = FONT.text): string {
-  const letters = [...text];
+  const shown = printable(text);
+  const letters = [...shown];
   const most = Math.max(1, Math.floor(width / (LETTER * size)));
   return letters.length <= most
     ? text
