@@ -9,8 +9,6 @@ import { configureRun } from './evaluate/run.ts';
 import { configureStatus } from './evaluate/status.ts';
 
 export function configure(command: Command, host: Host): void {
-  // An option after the name of a subcommand is the subcommand's, though a run has one of the same name.
-  command.enablePositionalOptions();
   configureRun(command, host);
   for (const configureOne of [
     configureStatus,
