@@ -29,7 +29,7 @@ export interface Curve {
 }
 
 /** Iterations whose interval is computed at most: more could not be told apart in a chart. */
-const MOST_POINTS = 60;
+const MOST_POINTS = 40;
 
 /**
  * The curve of a method, over the cells that have one. A cell that stopped early keeps its last value, so that every point is a

@@ -3,6 +3,7 @@ import * as Plot from '@observablehq/plot';
 import type { Interval } from '../../statistics/bootstrap.ts';
 import { expectedMaximum } from '../../statistics/equivalent-n.ts';
 import { shortRatio } from '../format.ts';
+import { printable } from '../text.ts';
 import { compose, type Figure, FONT, GRID, plot, shortened, WIDTH, widthOf } from './compose.ts';
 import { type Label, placeLabels } from './labels.ts';
 import { seriesOf } from './series.ts';
@@ -83,13 +84,13 @@ export function costChart(
     marginTop: MARGIN.top,
     marginBottom: MARGIN.bottom,
     x: { type: 'log', domain: x, axis: null },
-    y: { domain: y, label: `↑ ${scale}`, ticks: 5 },
+    y: { domain: y, label: printable(`↑ ${scale}`), ticks: 5 },
     marks: [
       Plot.frame({ strokeOpacity: 0.25 }),
       // The text of each tick: a logarithmic scale would leave some of them out.
       Plot.axisX(ticks, {
         text: (tick: number) => tick.toLocaleString('en'),
-        label: `cost in ${unit} →`,
+        label: printable(`cost in ${unit} →`),
         labelOffset: 36,
       }),
       Plot.gridX({ strokeOpacity: GRID, ticks }),
@@ -100,7 +101,6 @@ export function costChart(
         strokeDasharray: '4,3',
         strokeWidth: 1.5,
         strokeOpacity: 0.7,
-        clip: true,
       }),
       ...points.flatMap(({ index, cost, value, interval }) => {
         const { colour, symbol } = seriesOf(index);
