@@ -53,12 +53,11 @@ export function shortened(text: string, width: number, size: number = FONT.text)
   const shown = printable(text);
   const letters = [...shown];
   const most = Math.max(1, Math.floor(width / (LETTER * size)));
-  return letters.length <= most
-    ? text
-    : `${letters
-        .slice(0, most - 1)
-        .join('')
-        .trimEnd()}…`;
+  if (letters.length <= most) return shown;
+  return `${letters
+    .slice(0, most - 1)
+    .join('')
+    .trimEnd()}…`;
 }
 
 /** Lines of whole words. */
