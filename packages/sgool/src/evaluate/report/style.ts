@@ -33,6 +33,7 @@ td { min-width: 4rem; max-width: 26rem; overflow-wrap: break-word; }
 td:not(.n) { min-width: 8rem; }
 td code { display: inline-block; min-width: 16rem; }
 td.n, th.n { text-align: right; padding-left: 0.7rem; white-space: nowrap; }
+thead th.n { white-space: normal; max-width: 10rem; }
 td.n small { display: block; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); gap: 1.5rem; align-items: start; margin: 1rem 0; }
 figure { margin: 0; min-width: 0; }

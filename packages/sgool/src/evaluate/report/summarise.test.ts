@@ -489,7 +489,9 @@ describe('the verdict', () => {
       /^One image of sgool is worth the best of \d\.\d images of sd by judge, for the cost of 20: 0\.\d\d per unit of cost\.$/,
     );
     expect(verdict[3]).toMatch(/^CLIP B says the same of sgool and sd \(better\)/);
-    expect(verdict.at(-1)).toMatch(/^This is a small run \(16 prompts, 2 seeds\)/);
+    expect(verdict.at(-1)).toMatch(
+      /^The run is smaller than .* needs: 16 prompts of at least 100 and 2 seeds of at least 3\.$/,
+    );
   });
 
   it('says not told apart, and how many prompts would be needed', () => {
@@ -526,7 +528,8 @@ describe('the verdict', () => {
 
   it('is for each suite, and for all', () => {
     const { verdict } = summarise(twoSuites());
-    expect(verdict.filter((line) => /^(fake|other|Over all suites): By judge/.test(line))).toHaveLength(3);
+    const starts = verdict.flatMap((line) => /^(.*): By judge/.exec(line)?.[1] ?? []);
+    expect(starts).toEqual(['Over all suites', 'fake', 'other']);
   });
 
   it('calls no run of 100 prompts and 3 seeds small', () => {
@@ -534,8 +537,8 @@ describe('the verdict', () => {
     const [suite] = lean.manifest.suites;
     const prompts = Array.from({ length: 100 }, (_, i) => suite.prompts[i] ?? { id: `x${i}`, text: `x${i}` });
     const large = withManifest(many, { suites: [{ ...suite, prompts }] });
-    expect(summarise(large).verdict.join()).not.toContain('small run');
-    expect(summarise(many).verdict.join()).toContain('small run');
+    expect(summarise(large).verdict.join()).not.toContain('smaller than');
+    expect(summarise(many).verdict.join()).toContain('needs: 16 prompts of at least 100.');
   });
 });
 

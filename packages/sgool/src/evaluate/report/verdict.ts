@@ -19,7 +19,12 @@ export function verdictOf(summary: Figures): string[] {
       'Add a scorer that no method uses.',
     ];
   }
-  const places = [...new Set(summary.best.map(({ suite }) => suite))];
+  const all = new Set(summary.best.map(({ suite }) => suite));
+  // All suites together first; a sort would put what is undefined last.
+  const places = [
+    ...(all.has(undefined) ? [undefined] : []),
+    ...[...all].filter((suite) => suite !== undefined),
+  ];
   const sentences = places.flatMap((suite) => answer(summary, judge, suite, places.length > 1));
   if (sentences.length === 0) return [`There is no answer yet: ${judge.title} has not scored two methods.`];
   return [...sentences, ...smallRun(summary)];
@@ -154,10 +159,13 @@ function otherJudges(
 }
 
 function smallRun({ prompts, seeds }: Figures): string[] {
-  if (prompts >= ENOUGH.prompts && seeds >= ENOUGH.seeds) return [];
-  return [
-    `This is a small run (${prompts} prompt${prompts === 1 ? '' : 's'}, ${seeds} seed${seeds === 1 ? '' : 's'}): a result that is to last needs ${ENOUGH.prompts} prompts and ${ENOUGH.seeds} seeds.`,
+  const few = [
+    ...(prompts < ENOUGH.prompts
+      ? [`${prompts} prompt${prompts === 1 ? '' : 's'} of at least ${ENOUGH.prompts}`]
+      : []),
+    ...(seeds < ENOUGH.seeds ? [`${seeds} seed${seeds === 1 ? '' : 's'} of at least ${ENOUGH.seeds}`] : []),
   ];
+  return few.length === 0 ? [] : [`The run is smaller than a result that is to last needs: ${listed(few)}.`];
 }
 
 function listed(names: readonly string[]): string {

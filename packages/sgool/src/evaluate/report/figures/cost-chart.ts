@@ -60,7 +60,9 @@ export function costChart(
   });
   const middle = search[Math.floor(0.6 * search.length)];
   const labels = [
-    ...points.map(({ label, cost, value }) => labelAt(shortened(label, MOST_LABEL), cost, value)),
+    ...points.map(({ label, index, cost, value }) =>
+      labelAt(`${seriesOf(index).glyph} ${shortened(label, MOST_LABEL)}`, cost, value),
+    ),
     ...(middle === undefined ? [] : [labelAt(SEARCH, middle.cost, middle.value)]),
   ];
   const places = placeLabels(

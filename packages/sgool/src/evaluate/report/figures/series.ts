@@ -11,14 +11,21 @@ const COLOURS = [
   '#7d6bd6',
   '#22899a',
 ] as const;
-const SYMBOLS = ['circle', 'square', 'triangle', 'diamond', 'star', 'cross', 'wye'] as const;
+const SYMBOLS = ['circle', 'square', 'triangle', 'diamond', 'star', 'cross'] as const;
+/** The same as letters, for labels of points that lie close together. */
+const GLYPHS = ['●', '■', '▲', '◆', '★', '✚'] as const;
 
 export interface Series {
   readonly colour: string;
   readonly symbol: (typeof SYMBOLS)[number];
+  readonly glyph: string;
 }
 
 /** Of the i-th method. */
 export function seriesOf(i: number): Series {
-  return { colour: COLOURS[i % COLOURS.length], symbol: SYMBOLS[i % SYMBOLS.length] };
+  return {
+    colour: COLOURS[i % COLOURS.length],
+    symbol: SYMBOLS[i % SYMBOLS.length],
+    glyph: GLYPHS[i % GLYPHS.length],
+  };
 }

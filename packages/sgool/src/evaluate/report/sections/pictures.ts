@@ -1,7 +1,14 @@
 /** @file Sections of the page: prompts x methods in pictures, and the greatest changes. */
 import type { CellRecord, DoneCell } from '../../cells/cell-record.ts';
 import { quantity, signedQuantity } from '../format.ts';
-import { type Change, type Changes, type Gallery, type GalleryCell, leftOut } from '../gallery.ts';
+import {
+  type Change,
+  type Changes,
+  type Gallery,
+  type GalleryCell,
+  type GalleryRow,
+  leftOut,
+} from '../gallery.ts';
 import { type Content, html, type Markup } from '../html.ts';
 import type { NoPicture, Picture } from '../pictures.ts';
 import type { Summary } from '../summary.ts';
@@ -11,6 +18,9 @@ const NO_PICTURE: Readonly<Record<NoPicture, string>> = {
   unreadable: 'the image file cannot be read',
   'over the limit': 'left out: the page would be too large',
 };
+
+/** Prompts that are shown at once; the others are folded away. */
+const FIRST = 24;
 
 interface Shown {
   readonly alt: string;
@@ -60,16 +70,18 @@ export function gallerySection(summary: Summary, found: Gallery): Markup {
       picture,
       hasBoxes: true,
     })}<figcaption><b>${method}</b> ${judgeText(summary, record)}</figcaption></figure>`;
+  const row = ({ suite, prompt, text, category, cells }: GalleryRow) => html`<div class="row">
+<p><b><bdi>${text}</bdi></b> <small class="muted">${suite} ${prompt}${category !== undefined && `, ${category}`}</small></p>
+<div class="pictures">${cells.map((one) => cell(one, text))}</div></div>
+`;
   return html`<h2 id="images">Images</h2>
 <p>Each prompt with its first seed (${rows[0]?.seed ?? 'none'}) under each method, at most 160 pixels large. The full images are in the folder <code>cells</code>, scores of every image in scores.csv.</p>
 ${left > 0 && html`<p><b>${quantity(left, 0)} of ${quantity(left + rows.length, 0)} prompts are left out</b>, because the page would be too large with their images; every category has its share of those shown.</p>`}
 <input class="toggle" type="checkbox" id="boxes" checked> <label for="boxes">draw the salient regions</label>
-<div class="rows">${rows.map(
-    ({ suite, prompt, text, category, cells }) => html`<div class="row">
-<p><b><bdi>${text}</bdi></b> <small class="muted">${suite} ${prompt}${category !== undefined && `, ${category}`}</small></p>
-<div class="pictures">${cells.map((one) => cell(one, text))}</div></div>
-`,
-  )}</div>
+<div class="rows">${rows.slice(0, FIRST).map(row)}${
+    rows.length > FIRST &&
+    html`<details><summary>The other ${rows.length - FIRST} prompts</summary>${rows.slice(FIRST).map(row)}</details>`
+  }</div>
 `;
 }
 
