@@ -35,6 +35,8 @@ export {
   unetModelFlops,
 } from '../evaluate/model-flops.ts';
 export { mixBits, mulberry32 } from '../evaluate/mulberry32.ts';
+export type { Curve, CurvePoint } from '../evaluate/report/curves.ts';
+export type { SharedSetting } from '../evaluate/report/fairness.ts';
 export { type SummariseOptions, summarise } from '../evaluate/report/summarise.ts';
 export type {
   BestRow,
