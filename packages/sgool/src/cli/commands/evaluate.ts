@@ -1,5 +1,7 @@
 /** @file `sgool evaluate`: runs methods over prompt suites; its subcommands have files of their own in `evaluate/`. */
 import type { Command } from 'commander';
+import { UserError } from '../../errors.ts';
+import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { configureMerge } from './evaluate/merge.ts';
 import { configureRebuild } from './evaluate/rebuild.ts';
@@ -10,6 +12,14 @@ import { configureStatus } from './evaluate/status.ts';
 
 export function configure(command: Command, host: Host): void {
   configureRun(command, host);
+  command.hook('preSubcommand', (run) => {
+    const given = run.options.find((option) => run.getOptionValueSource(option.attributeName()) === 'cli');
+    if (given === undefined) return;
+    throw new UserError(
+      `evaluate: ${given.long} is an option of a run and comes before a subcommand; the options of a subcommand come after its name`,
+      { exitCode: USAGE_ERROR },
+    );
+  });
   for (const configureOne of [
     configureStatus,
     configureReport,

@@ -60,6 +60,18 @@ describe('sgool evaluate report', () => {
 });
 
 describe('sgool evaluate', () => {
+  it.each([['--json'], ['--limit', '3'], ['--no-report']])(
+    'refuses an option of a run before a subcommand: %s',
+    async (...given) => {
+      const { code, stderr, stdout } = await runOnFakes(folder, ['evaluate', ...given, 'status', 'run']);
+      expect(stderr).toBe(
+        `sgool: evaluate: ${given[0]} is an option of a run and comes before a subcommand; the options of a subcommand come after its name\n`,
+      );
+      expect(stdout).toBe('');
+      expect(code).toBe(2);
+    },
+  );
+
   it('ends with a report, unless told otherwise, and other options keep their command', async () => {
     await writeFile(join(folder, 'one.txt'), 'a red cat\n');
     const run = async (...given: string[]) => {
