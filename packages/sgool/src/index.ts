@@ -48,7 +48,7 @@ export {
 } from './methods/index.ts';
 export { settingsOf } from './methods/run/create-method.ts';
 export type { Iteration, LossParts, MethodState, RunOptions, StepProgress } from './methods/run/iteration.ts';
-export type { Method } from './methods/run/method.ts';
+export type { Method, ScoreRoles } from './methods/run/method.ts';
 export type {
   Backbone,
   DenoiserOptions,

@@ -152,6 +152,8 @@ async function createCommand(argv: readonly string[], host: Host): Promise<Comma
     .helpCommand('help [command]', 'show the help of a command')
     .addHelpText('after', `${CODES}\n${EXAMPLES}`)
     .showSuggestionAfterError()
+    // An option after the name of a subcommand is the subcommand's, though the command before it has one of the same name.
+    .enablePositionalOptions()
     .configureHelp({ helpWidth: host.stdout.columns })
     .exitOverride()
     .configureOutput({

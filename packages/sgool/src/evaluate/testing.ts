@@ -123,11 +123,17 @@ export async function fakeEvaluation(folder: string, options: FakeOptions = {}) 
             judge,
             'hps-v2.1': 0.25 + 0.02 * judge,
           },
+          features: {
+            clip_b: base64Of(featuresAt(FAKE_ANGLE * Number(seed) * (label === 'sgool' ? 0.5 : 1))),
+          },
           ...(label === 'sgool'
             ? {
                 curve: [0, 1, 2, 3, 4].map((iteration) => ({
                   iteration,
-                  scores: { judge: judge - method.gain + (method.gain * Math.min(iteration, 3)) / 3 },
+                  scores: {
+                    clip_a: 33 + iteration,
+                    judge: judge - method.gain + (method.gain * Math.min(iteration, 3)) / 3,
+                  },
                 })),
                 regions: [{ left: 2, top: 2, width: side / 2, height: side / 2, mass: 1 }],
               }
@@ -144,6 +150,12 @@ export async function fakeEvaluation(folder: string, options: FakeOptions = {}) 
   await writeFile(join(folder, EVALUATION_FILES.manifest), JSON.stringify(manifest));
   return readEvaluation(folder);
 }
+
+/** Angle between the features of two neighbouring seeds, in radians; half of it under `sgool`. */
+export const FAKE_ANGLE = 0.8;
+
+const featuresAt = (angle: number) => Float32Array.of(Math.cos(angle), Math.sin(angle));
+const base64Of = (values: Float32Array) => Buffer.from(values.buffer).toString('base64');
 
 function score(name: string, title: string, digits: number) {
   return { name, title, scale: 'made for tests', digits, higherIsBetter: true, isAveraged: true, tie: 0 };

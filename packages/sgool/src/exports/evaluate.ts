@@ -4,6 +4,10 @@
  *
  * @packageDocumentation
  */
+export type { Cell } from '../evaluate/cells/cell.ts';
+export type { CellRecord, DoneCell } from '../evaluate/cells/cell-record.ts';
+export type { Manifest, ScoreInfo, ScoreRole } from '../evaluate/cells/manifest.ts';
+export { type EvaluatedCell, type Evaluation, readEvaluation } from '../evaluate/cells/run-folder.ts';
 export {
   type Axis,
   decadeAxis,
@@ -31,6 +35,24 @@ export {
   unetModelFlops,
 } from '../evaluate/model-flops.ts';
 export { mixBits, mulberry32 } from '../evaluate/mulberry32.ts';
+export type { Curve, CurvePoint } from '../evaluate/report/curves.ts';
+export type { SharedSetting } from '../evaluate/report/fairness.ts';
+export { type SummariseOptions, summarise } from '../evaluate/report/summarise.ts';
+export type {
+  BestRow,
+  ComparisonRow,
+  CostRow,
+  DiversityRow,
+  EqualCostRow,
+  EquivalentRow,
+  FailureRow,
+  MeanRow,
+  MethodRow,
+  Outcome,
+  Place,
+  Summary,
+} from '../evaluate/report/summary.ts';
+export { type ReportOptions, type WrittenReport, writeReport } from '../evaluate/report/write-report.ts';
 export { bootstrapInterval, groupedInterval, type Interval } from '../evaluate/statistics/bootstrap.ts';
 export {
   bradleyTerry,

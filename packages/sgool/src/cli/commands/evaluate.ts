@@ -1,14 +1,31 @@
 /** @file `sgool evaluate`: runs methods over prompt suites; its subcommands have files of their own in `evaluate/`. */
 import type { Command } from 'commander';
+import { UserError } from '../../errors.ts';
+import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { configureMerge } from './evaluate/merge.ts';
 import { configureRebuild } from './evaluate/rebuild.ts';
+import { configureReport } from './evaluate/report.ts';
 import { configureRetry } from './evaluate/retry.ts';
 import { configureRun } from './evaluate/run.ts';
 import { configureStatus } from './evaluate/status.ts';
 
 export function configure(command: Command, host: Host): void {
   configureRun(command, host);
-  for (const configureOne of [configureStatus, configureRetry, configureRebuild, configureMerge])
+  command.hook('preSubcommand', (run) => {
+    const given = run.options.find((option) => run.getOptionValueSource(option.attributeName()) === 'cli');
+    if (given === undefined) return;
+    throw new UserError(
+      `evaluate: ${given.long} is an option of a run and comes before a subcommand; the options of a subcommand come after its name`,
+      { exitCode: USAGE_ERROR },
+    );
+  });
+  for (const configureOne of [
+    configureStatus,
+    configureReport,
+    configureRetry,
+    configureRebuild,
+    configureMerge,
+  ])
     configureOne(command, host);
 }

@@ -7,7 +7,8 @@ import { UserError } from '../../../errors.ts';
 import { MANIFEST_FORMAT, type Manifest } from '../../../evaluate/cells/manifest.ts';
 import { MeteredPrograms } from '../../../evaluate/cells/metered-programs.ts';
 import { type PlannedCell, planCells } from '../../../evaluate/cells/plan.ts';
-import { EVALUATION_FILES, readManifest } from '../../../evaluate/cells/run-folder.ts';
+import { EVALUATION_FILES, readEvaluation, readManifest } from '../../../evaluate/cells/run-folder.ts';
+import { type WrittenReport, writeReport } from '../../../evaluate/report/write-report.ts';
 import { runEvaluation, syncStore } from '../../../evaluate/run-evaluation.ts';
 import {
   EVALUATION_SCORERS,
@@ -19,7 +20,7 @@ import { modelSha256 } from '../../../evaluate/scores/weights-hash.ts';
 import { choosePrompts, readShard, type Shard } from '../../../evaluate/setup/choose-prompts.ts';
 import { checkSameEvaluation, evaluatedMethod, evaluatedSuite } from '../../../evaluate/setup/manifest-of.ts';
 import { checkLabels, namedMethods, variant, type WantedMethod } from '../../../evaluate/setup/variants.ts';
-import { CellStore } from '../../../evaluate/store/cell-store.ts';
+import { type CellCounts, CellStore } from '../../../evaluate/store/cell-store.ts';
 import { openSuite } from '../../../evaluate/suites/open-suite.ts';
 import { METHOD_NAMES, parseRequest } from '../../../methods/index.ts';
 import type { Pipeline } from '../../../pipeline/pipeline.ts';
@@ -36,6 +37,7 @@ import { versions } from '../../run/run-record.ts';
 import { formatSeconds, oneLine, quoteArgument, shownPath } from '../../terminal/format.ts';
 import { watchInterrupts } from '../../terminal/interrupt.ts';
 import { packageVersion } from '../../version.ts';
+import { sayReport } from './report.ts';
 
 const SHARED = ['model', 'device', 'precision', 'clip', 'tokenizer'] as const;
 
@@ -75,6 +77,7 @@ interface RunFlags extends OptionValues {
   readonly only?: string;
   readonly shard?: Shard;
   readonly out?: string;
+  readonly report?: boolean;
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
@@ -82,7 +85,7 @@ interface RunFlags extends OptionValues {
 export function configureRun(command: Command, host: Host): void {
   for (const option of sharedOptions(SHARED)) command.addOption(option);
   command
-    .usage('[options] | status | retry | rebuild | merge')
+    .usage('[options] | status | report | retry | rebuild | merge')
     .option('--suite <names>', 'suites, separated by commas: see sgool suites list; or files of prompts')
     .option(
       '--methods <names>',
@@ -105,6 +108,7 @@ export function configureRun(command: Command, host: Host): void {
     .option('--only <names>', 'only these categories or prompts (by id) of each suite, separated by commas')
     .option('--shard <i/n>', 'only this share of the prompts; see merge', readShard)
     .option('--out <folder>', 'folder of the evaluation (default: sgool-output/evaluate-<suites>)')
+    .option('--no-report', 'write no report at the end; see sgool evaluate report')
     .option('--quiet', 'show no progress')
     .option('--json', 'print one JSON object on stdout')
     .addHelpText('after', NOTES)
@@ -208,7 +212,8 @@ async function evaluate(flags: RunFlags, host: Host): Promise<void> {
           },
         },
       );
-      const result = { folder, ...counts };
+      const written = await reportAtEnd(folder, flags, counts, interrupt.signal, say, host);
+      const result = { folder, ...counts, ...(written === undefined ? {} : { report: written.page }) };
       host.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `${shownPath(folder, host)}\n`);
       if (counts.failed > 0) {
         throw new UserError(
@@ -227,6 +232,31 @@ async function evaluate(flags: RunFlags, host: Host): Promise<void> {
     interrupt.dispose();
     await pipeline.dispose();
   }
+}
+
+/** Writes the report where this process ended the evaluation, or says who will. */
+async function reportAtEnd(
+  folder: string,
+  { report = true, shard, quiet = false }: RunFlags,
+  { waiting, running }: CellCounts,
+  signal: AbortSignal,
+  say: (text: string) => void,
+  host: Host,
+): Promise<WrittenReport | undefined> {
+  if (!report) return undefined;
+  if (shard !== undefined) {
+    say(
+      'no report of a share: put the shares together with sgool evaluate merge, then sgool evaluate report',
+    );
+    return undefined;
+  }
+  if (waiting + running > 0) {
+    say('no report yet: another process is at work; later, sgool evaluate report writes it');
+    return undefined;
+  }
+  const written = await writeReport(await readEvaluation(folder), { signal });
+  if (!quiet) sayReport(written, host);
+  return written;
 }
 
 function wholeNumber(who: string, text: string | undefined): number | undefined {

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { csv } from './csv.ts';
+import { html, Markup, table } from './html.ts';
+import { escapeHtml, printable } from './text.ts';
+
+describe('texts by others', () => {
+  const cases: readonly [name: string, text: string, shown: string][] = [
+    ['plain letters of any alphabet', 'a café 猫 😀', 'a café 猫 😀'],
+    ['line ends and tabs', 'a\r\n\tb', 'a b'],
+    ['control characters', 'a\u0000\u001b[31mb\u007f', 'a␀␛[31mb␡'],
+    ['control characters beyond ASCII', 'a\u0085\u009bb', 'a\ufffd\ufffdb'],
+    ['marks of direction', 'a\u202eb\u2066c', 'a\ufffdb\ufffdc'],
+    ['halves of characters', 'a\ud800b\udfff', 'a\ufffdb\ufffd'],
+    ['what is no character', 'a\uffffb', 'a\ufffdb'],
+  ];
+  it.each(cases)('can be seen and do nothing: %s', (_, text, shown) => {
+    expect(printable(text)).toBe(shown);
+  });
+
+  it('are escaped in HTML, in elements and in attributes', () => {
+    const text = `<img src=x onerror="alert('1')"> & &lt;`;
+    const escaped = '&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt; &amp; &amp;lt;';
+    expect(escapeHtml(text)).toBe(escaped);
+    expect(html`<p title="${text}">${text}</p>`.text).toBe(`<p title="${escaped}">${escaped}</p>`);
+  });
+});
+
+describe('HTML', () => {
+  it('takes numbers, lists and HTML, and leaves out what is not there', () => {
+    expect(html`${1}${[html`<b>${'<'}</b>`, 'x']}${undefined}${false}${new Markup('<i>')}`.text).toBe(
+      '1<b>&lt;</b>x<i>',
+    );
+    expect(html`\n${0}`.text).toBe('\n0');
+  });
+
+  it('has tables with a caption, scopes and a box that the keyboard reaches', () => {
+    const { text } = table(
+      'a "caption"',
+      [
+        { title: 'name', cell: ({ name }: { name: string; size: number }) => name },
+        { title: 'size', isNumber: true, cell: ({ size }) => size },
+      ],
+      [{ name: 'x', size: 2 }],
+    );
+    expect(text).toContain('role="region" tabindex="0" aria-label="a &quot;caption&quot;"');
+    expect(text).toContain('<caption>a &quot;caption&quot;</caption>');
+    expect(text).toContain('<th scope="col">name</th><th scope="col" class="n">size</th>');
+    expect(text).toContain('<th scope="row">x</th><td class="n">2</td>');
+  });
+});
+
+describe('CSV', () => {
+  it('quotes what would end a field, and leaves empty what is not there', () => {
+    expect(
+      csv(
+        ['a', 'b'],
+        [
+          ['x, "y"\nz', null],
+          [1.5, undefined],
+          [' edge', true],
+        ],
+      ),
+    ).toBe('a,b\r\n"x, ""y""\nz",\r\n1.5,\r\n" edge",true\r\n');
+  });
+});

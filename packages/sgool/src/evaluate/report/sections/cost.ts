@@ -1,0 +1,110 @@
+/** @file Sections of the page: cost three times, equivalent N, diversity. */
+import type { Figure } from '../figures/compose.ts';
+import { intervalText, quantity, shortRatio, withUnit } from '../format.ts';
+import { type Content, html, type Markup, table } from '../html.ts';
+import type { CostRow, DiversityRow, EquivalentRow, Summary } from '../summary.ts';
+import { figuresOf } from './results.ts';
+
+const times = (ratio: number | null) => (ratio === null ? 'unknown' : `${shortRatio(ratio)}×`);
+
+/** What one image costs, what it is worth in plain images, and the charts of both. */
+export function costSection(summary: Summary, figures: readonly Figure[]): Markup {
+  const { reference, cost, equivalent, scores, equalCost } = summary;
+  const several = new Set(equivalent.map(({ suite }) => suite)).size > 1;
+  return html`<h2 id="cost">Cost</h2>
+<p>Means of one image, three times: network calls of the denoiser (forward, and backward for gradients), floating-point operations of all networks, and seconds. Small: relative to ${reference}.</p>
+${table(
+  'Cost of one image',
+  [
+    { title: 'method', cell: ({ method }: CostRow) => method },
+    { title: 'calls forward', isNumber: true, cell: ({ forward }) => quantity(forward, 0) },
+    { title: 'calls backward', isNumber: true, cell: ({ pullback }) => quantity(pullback, 0) },
+    {
+      title: 'calls, relative',
+      isNumber: true,
+      cell: ({ relative }) => times(relative.calls),
+    },
+    {
+      title: 'FLOPs',
+      isNumber: true,
+      cell: ({ flops, relative }) => html`${withUnit(flops)}<small>${times(relative.flops)}</small>`,
+    },
+    {
+      title: 'seconds',
+      isNumber: true,
+      cell: ({ seconds, relative }) => html`${quantity(seconds, 2)}<small>${times(relative.seconds)}</small>`,
+    },
+    {
+      title: 'search of the nearest cost',
+      cell: ({ method }): Content => {
+        const row = equalCost.find((one) => one.method === method);
+        if (row === undefined) return 'not needed';
+        if (row.search === undefined || row.ratio === undefined) return 'missing';
+        return `${row.search}, ${row.isEqual ? 'equal cost' : `${times(row.ratio)} its cost`}`;
+      },
+    },
+  ],
+  cost,
+)}
+${
+  equivalent.length > 0 &&
+  html`<h3>Equivalent N</h3>
+<p>The N whose best of N images of ${reference}, if the judge itself chose it, has the method's mean score. N over cost above 1: the method does what search would do for more. From the spread of the plain images within a prompt, taken as about normal.</p>
+${table(
+  'Equivalent N',
+  [
+    { title: 'method', cell: ({ method }: EquivalentRow) => method },
+    { title: 'score', cell: ({ score }) => scores.find(({ name }) => name === score)?.title ?? score },
+    ...(several ? [{ title: 'suite', cell: ({ suite }: EquivalentRow) => suite ?? 'all' }] : []),
+    {
+      title: 'equivalent N',
+      isNumber: true,
+      cell: ({ n, isAtLeast }) => `${isAtLeast ? 'at least ' : ''}${shortRatio(n)}`,
+    },
+    { title: 'cost', isNumber: true, cell: (row) => times(row.cost) },
+    {
+      title: 'N over cost',
+      isNumber: true,
+      cell: ({ perCost }) => (perCost === null ? 'unknown' : quantity(perCost, 2)),
+    },
+  ],
+  equivalent,
+)}`
+}
+${figuresOf(figures)}
+`;
+}
+
+/** How different the images of one prompt are. */
+export function diversitySection({ diversity, seeds, methods }: Summary): Markup {
+  const several = new Set(diversity.map(({ suite }) => suite)).size > 1;
+  return html`<h2 id="diversity">Diversity</h2>
+${
+  diversity.length === 0
+    ? html`<p>${seeds < 2 ? 'There is one seed for each prompt: diversity needs two or more.' : 'No two images of one prompt have stored features.'}</p>`
+    : html`<p>Mean pairwise cosine distance of the features of the images of one prompt over its seeds. A method that makes all images alike is lower.</p>
+${table(
+  'Diversity',
+  [
+    { title: 'method', cell: ({ method }: DiversityRow) => method },
+    { title: 'features of', cell: ({ network, method }) => networkText(network, method, methods) },
+    ...(several ? [{ title: 'suite', cell: ({ suite }: DiversityRow) => suite ?? 'all' }] : []),
+    {
+      title: 'distance',
+      isNumber: true,
+      cell: ({ distance, interval }) =>
+        html`${quantity(distance, 3)}<small>${intervalText(interval, 3)}</small>`,
+    },
+    { title: 'prompts', isNumber: true, cell: ({ prompts }) => quantity(prompts, 0) },
+  ],
+  diversity,
+)}`
+}
+`;
+}
+
+/** A network that guided or selected the method sees its images with other eyes. */
+function networkText(network: string, method: string, methods: Summary['methods']): string {
+  const role = methods.find(({ label }) => label === method)?.roles[network];
+  return role === 'guides' || role === 'selects' ? `${network} (which ${role} it)` : network;
+}

@@ -1,0 +1,509 @@
+/** @file Computing the summary of an evaluation. */
+import { UserError } from '../../errors.ts';
+import { mean } from '../../numbers.ts';
+import type { CellRecord } from '../cells/cell-record.ts';
+import type { EvaluatedMethod, Manifest, ScoreInfo } from '../cells/manifest.ts';
+import type { Evaluation } from '../cells/run-folder.ts';
+import { groupedInterval, type Interval } from '../statistics/bootstrap.ts';
+import { compareGroups } from '../statistics/compare.ts';
+import { equivalentN, withinDeviation } from '../statistics/equivalent-n.ts';
+import { holm, signedRankTest } from '../statistics/wilcoxon.ts';
+import { curveOf } from './curves.ts';
+import { distancesOf } from './diversity.ts';
+import { noiseLine, samplingLines, sharedSettings } from './fairness.ts';
+import { shortRatio } from './format.ts';
+import {
+  categoryScopes,
+  differencesOf,
+  type PromptResults,
+  promptResults,
+  type Scope,
+  suiteScopes,
+  valuesOf,
+} from './results.ts';
+import { isHeadline, judgingScores, roleOf } from './roles.ts';
+import {
+  type BestRow,
+  type ComparisonRow,
+  type CostRow,
+  type DiversityRow,
+  type EqualCostRow,
+  type EquivalentRow,
+  type MeanRow,
+  type MethodRow,
+  type Outcome,
+  type Place,
+  SUMMARY_FORMAT,
+  type Summary,
+} from './summary.ts';
+import { verdictOf } from './verdict.ts';
+
+export interface SummariseOptions {
+  /** The score that decides; default the first of those that may judge every method. */
+  readonly judge?: string;
+}
+
+/** Below this a difference counts, after Holm's correction. */
+export const ALPHA = 0.05;
+/** Costs within this factor of each other are called equal. */
+const EQUAL_COST = 1.25;
+
+/**
+ * Computes what a report says. The files of the evaluation are not changed.
+ *
+ * @throws UserError where `judge` is no score of the evaluation, or guided or selected a method
+ */
+export function summarise(evaluation: Evaluation, options: SummariseOptions = {}): Summary {
+  const { manifest, cells } = evaluation;
+  const { methods, reference, scores } = manifest;
+  const judging = orderedJudges(manifest, options.judge);
+  const judges = judging.map(({ name }) => name);
+  const prompts = promptResults(evaluation);
+  const scopes = suiteScopes(prompts);
+  const records = [...new Map(cells.flatMap(({ id, record }) => (record ? [[id, record]] : []))).values()];
+  const done = records.filter((record) => record.status === 'done');
+
+  const headlines = scores.filter(isHeadline);
+  const categories = scopes.flatMap(categoryScopes);
+  const means = [
+    ...scopes.flatMap((scope) => meanRows(scope, methods, scores)),
+    ...categories.flatMap((scope) => meanRows(scope, methods, headlines)),
+  ];
+  const comparisons = [
+    ...scopes.flatMap((scope) => scores.flatMap((score) => comparisonRows(scope, manifest, score))),
+    ...categories.flatMap((scope) => headlines.flatMap((score) => comparisonRows(scope, manifest, score))),
+  ];
+  const cost = costRows(manifest, cells);
+  const equalCost = equalCostRows(manifest, cost);
+  const againstSearch = scopes.flatMap((scope) =>
+    judging.flatMap((score) => searchRows(scope, manifest, score, equalCost)),
+  );
+  const best = scopes.flatMap((scope) => scores.flatMap((score) => bestRow(scope, manifest, score) ?? []));
+  const noise = noiseLine(prompts);
+  const partial = {
+    format: SUMMARY_FORMAT,
+    created: manifest.created,
+    command: manifest.command,
+    model: manifest.model,
+    reference,
+    methods: methods.map((method) => methodRow(method, manifest, cells)),
+    scores: scores.map((score) => ({
+      ...score,
+      isHeadline: isHeadline(score),
+      judgesAll: methods.every((method) => roleOf(method, score, scores) === 'judges'),
+    })),
+    judges,
+    prompts: prompts.length,
+    seeds: manifest.seeds.length,
+    cells: {
+      total: new Set(cells.map(({ id }) => id)).size,
+      done: done.length,
+      failed: records.length - done.length,
+    },
+    means,
+    comparisons,
+    againstSearch,
+    best,
+    cost,
+    equalCost,
+    equivalent: scopes.flatMap((scope) =>
+      judging
+        .filter(({ isAveraged }) => isAveraged)
+        .flatMap((score) => equivalentRows(scope, manifest, score, cost)),
+    ),
+    diversity: scopes.flatMap((scope) => diversityRows(scope, methods, done)),
+    curves:
+      judging.length === 0
+        ? []
+        : scopes
+            .filter((scope) => scope.suite !== undefined)
+            .flatMap((scope) => methods.flatMap((method) => curveOf(scope, method, judging[0].name) ?? [])),
+    failures: cells.flatMap(({ record, suite, prompt, label, seed, cell }) =>
+      record?.status === 'failed'
+        ? [
+            {
+              suite,
+              prompt,
+              text: cell.prompt,
+              method: label,
+              seed: String(seed),
+              error: record.error,
+              attempts: record.attempts,
+            },
+          ]
+        : [],
+    ),
+    truncated: truncatedPrompts(prompts),
+    defects: manifest.suites.flatMap(({ name, defects }) =>
+      defects.map((defect) => ({ suite: name, defect })),
+    ),
+    noise,
+    settings: sharedSettings(methods),
+    machines: [...new Set(records.map(({ machine }) => machine))],
+    notes: countedNotes(done),
+  };
+  const warnings = warningsOf(manifest, partial, judging);
+  return { ...partial, warnings, verdict: verdictOf({ ...partial, warnings }) };
+}
+
+function orderedJudges(manifest: Manifest, wanted: string | undefined): ScoreInfo[] {
+  const judging = judgingScores(manifest);
+  if (wanted === undefined) return judging;
+  const score = manifest.scores.find(({ name }) => name === wanted);
+  if (score === undefined) {
+    const names = manifest.scores.map(({ name }) => name).join(', ');
+    throw new UserError(`--judge: the evaluation has no score ${wanted}; it has ${names || 'none'}`, {
+      exitCode: 2,
+    });
+  }
+  const taught = manifest.methods.find((method) => roleOf(method, score, manifest.scores) !== 'judges');
+  if (taught !== undefined) {
+    const names = judging.map(({ name }) => name).join(', ');
+    throw new UserError(
+      `--judge: ${wanted} ${roleOf(taught, score, manifest.scores)} ${taught.label}, so it cannot judge it; these may: ${names || 'none'}`,
+      { exitCode: 2 },
+    );
+  }
+  return [score, ...judging.filter(({ name }) => name !== wanted)];
+}
+
+const placeOf = ({ suite, category }: Scope): Place => ({
+  ...(suite === undefined ? {} : { suite }),
+  ...(category === undefined ? {} : { category }),
+});
+
+/** A single prompt says nothing of others. */
+const intervalOf = (groups: readonly (readonly number[])[]) =>
+  groups.length < 2 ? null : groupedInterval(groups);
+
+function meanRows(
+  scope: Scope,
+  methods: readonly EvaluatedMethod[],
+  scores: readonly ScoreInfo[],
+): MeanRow[] {
+  return scores
+    .filter(({ isAveraged }) => isAveraged)
+    .flatMap(({ name }) =>
+      methods.flatMap(({ label }) => {
+        const groups = valuesOf(scope, label, name);
+        if (groups.length === 0) return [];
+        return {
+          ...placeOf(scope),
+          method: label,
+          score: name,
+          prompts: groups.length,
+          images: groups.flat().length,
+          mean: mean(groups.map(mean)),
+          interval: intervalOf(groups),
+        };
+      }),
+    );
+}
+
+/** All methods against the reference, with Holm's correction over them. */
+function comparisonRows(scope: Scope, manifest: Manifest, score: ScoreInfo): ComparisonRow[] {
+  const others = manifest.methods.filter(({ label }) => label !== manifest.reference);
+  return corrected(
+    others.flatMap((method) => comparison(scope, manifest, method, manifest.reference, score) ?? []),
+    score,
+  );
+}
+
+type Uncorrected = Omit<ComparisonRow, 'pHolm' | 'outcome'>;
+
+function corrected(rows: readonly Uncorrected[], { higherIsBetter }: ScoreInfo): ComparisonRow[] {
+  const adjusted = holm(rows.map(({ p }) => p));
+  return rows.map((row, i) => ({
+    ...row,
+    pHolm: adjusted[i],
+    outcome: outcomeOf(row.interval, adjusted[i], higherIsBetter),
+  }));
+}
+
+function outcomeOf(interval: Interval | null, p: number, higherIsBetter: boolean): Outcome {
+  if (interval === null || p >= ALPHA || (interval.low <= 0 && interval.high >= 0)) return 'not told apart';
+  return interval.low > 0 === higherIsBetter ? 'better' : 'worse';
+}
+
+function comparison(
+  scope: Scope,
+  { scores }: Manifest,
+  method: EvaluatedMethod,
+  to: string,
+  score: ScoreInfo,
+): Uncorrected | undefined {
+  const groups = differencesOf(scope, to, method.label, score.name);
+  if (groups.length === 0) return undefined;
+  const compared = compareGroups(groups, score.tie);
+  const { wins, losses } = compared;
+  return {
+    ...placeOf(scope),
+    method: method.label,
+    to,
+    score: score.name,
+    role: roleOf(method, score, scores),
+    prompts: compared.prompts,
+    pairs: compared.pairs,
+    difference: compared.difference,
+    interval: compared.prompts < 2 ? null : compared.interval,
+    p: compared.test.p,
+    wins: score.higherIsBetter ? wins : losses,
+    ties: compared.ties,
+    losses: score.higherIsBetter ? losses : wins,
+    effectSize: finite(compared.effectSize),
+    promptsNeeded: finite(compared.needed),
+  };
+}
+
+const finite = (value: number) => (Number.isFinite(value) ? value : null);
+
+/** The best of the methods that the score may judge, by its mean, or by its wins where a mean has no meaning. */
+function bestRow(scope: Scope, manifest: Manifest, score: ScoreInfo): BestRow | undefined {
+  const judged = manifest.methods.filter((method) => roleOf(method, score, manifest.scores) === 'judges');
+  const sign = score.higherIsBetter ? 1 : -1;
+  const heights = judged.flatMap(({ label }) => {
+    // Relative to the reference where absolute values do not compare: then it is 0 itself.
+    const groups = score.isAveraged
+      ? valuesOf(scope, label, score.name)
+      : differencesOf(scope, manifest.reference, label, score.name);
+    return groups.length === 0 ? [] : [{ label, height: sign * mean(groups.map(mean)) }];
+  });
+  if (heights.length < 2) return undefined;
+  const [best, ...others] = heights.toSorted((a, b) => b.height - a.height);
+  const tests = others.map(({ label }) => {
+    const groups = differencesOf(scope, label, best.label, score.name);
+    return groups.length === 0 ? 1 : signedRankTest(groups.map(mean)).p;
+  });
+  const adjusted = holm(tests);
+  return {
+    ...placeOf(scope),
+    score: score.name,
+    method: best.label,
+    ties: others.filter((_, i) => adjusted[i] >= ALPHA).map(({ label }) => label),
+  };
+}
+
+function costRows({ methods, reference }: Manifest, cells: Evaluation['cells']): CostRow[] {
+  const rows = methods.flatMap(({ label }) => {
+    const costs = [
+      ...new Map(
+        cells.flatMap(({ id, label: one, record }) =>
+          one === label && record?.status === 'done' ? [[id, record.cost] as const] : [],
+        ),
+      ).values(),
+    ];
+    if (costs.length === 0) return [];
+    const of = (key: 'forward' | 'pullback' | 'flops' | 'seconds') => mean(costs.map((cost) => cost[key]));
+    return {
+      method: label,
+      images: costs.length,
+      forward: of('forward'),
+      pullback: of('pullback'),
+      flops: of('flops'),
+      seconds: of('seconds'),
+    };
+  });
+  const plain = rows.find(({ method }) => method === reference);
+  const over = (a: number, b: number | undefined) => (b !== undefined && b > 0 ? a / b : null);
+  return rows.map((row) => ({
+    ...row,
+    relative: {
+      calls: over(row.forward + row.pullback, plain && plain.forward + plain.pullback),
+      flops: over(row.flops, plain?.flops),
+      seconds: over(row.seconds, plain?.seconds),
+    },
+  }));
+}
+
+/** Whether a method only selects among images that nothing guided. */
+const isSearch = ({ guides, selects }: EvaluatedMethod) => guides.length === 0 && selects.length > 0;
+
+/** Cost by FLOPs of all networks; by network calls where no FLOPs were counted. */
+const workOf = ({ flops, forward, pullback }: CostRow) => (flops > 0 ? flops : forward + pullback);
+
+/** The search of the nearest cost beside each method that is no search itself. */
+function equalCostRows({ methods, reference }: Manifest, cost: readonly CostRow[]): EqualCostRow[] {
+  const workBy = new Map(cost.map((row) => [row.method, workOf(row)]));
+  const searches = methods.filter((method) => isSearch(method) && workBy.has(method.label));
+  return methods
+    .filter((method) => !isSearch(method) && method.label !== reference)
+    .map(({ label }) => {
+      const work = workBy.get(label);
+      if (work === undefined || searches.length === 0) return { method: label, isEqual: false };
+      const [nearest] = searches
+        .map((search) => ({ search: search.label, ratio: (workBy.get(search.label) ?? Number.NaN) / work }))
+        .sort((a, b) => Math.abs(Math.log(a.ratio)) - Math.abs(Math.log(b.ratio)));
+      if (!Number.isFinite(nearest.ratio) || nearest.ratio <= 0) return { method: label, isEqual: false };
+      return {
+        method: label,
+        ...nearest,
+        isEqual: nearest.ratio <= EQUAL_COST && nearest.ratio >= 1 / EQUAL_COST,
+      };
+    });
+}
+
+function searchRows(
+  scope: Scope,
+  manifest: Manifest,
+  score: ScoreInfo,
+  equalCost: readonly EqualCostRow[],
+): ComparisonRow[] {
+  return corrected(
+    equalCost.flatMap(({ method: label, search }) => {
+      const method = manifest.methods.find((one) => one.label === label);
+      return method === undefined || search === undefined
+        ? []
+        : (comparison(scope, manifest, method, search, score) ?? []);
+    }),
+    score,
+  );
+}
+
+/** Equivalent N of each method against the plain images of the reference; none where these were guided or selected. */
+function equivalentRows(
+  scope: Scope,
+  { methods, reference }: Manifest,
+  score: ScoreInfo,
+  cost: readonly CostRow[],
+): EquivalentRow[] {
+  const plain = methods.find(({ label }) => label === reference);
+  if (plain === undefined || plain.guides.length + plain.selects.length > 0) return [];
+  const sign = score.higherIsBetter ? 1 : -1;
+  const up = (groups: readonly (readonly number[])[]) =>
+    groups.map((group) => group.map((value) => sign * value));
+  const all = up(valuesOf(scope, reference, score.name));
+  const deviation = withinDeviation(all);
+  return methods.flatMap(({ label }) => {
+    if (label === reference) return [];
+    // The same prompts for both, the spread from all plain images.
+    const shared: Scope = {
+      ...scope,
+      prompts: scope.prompts.filter((prompt) =>
+        [label, reference].every((one) => valuesOf({ prompts: [prompt] }, one, score.name).length > 0),
+      ),
+    };
+    const groups = up(valuesOf(shared, label, score.name));
+    if (groups.length === 0) return [];
+    const found = equivalentN(up(valuesOf(shared, reference, score.name)), mean(groups.map(mean)));
+    if (found === undefined) return [];
+    const isAtLeast = !Number.isFinite(found.n);
+    const n = isAtLeast ? 1e6 : found.n;
+    const row = cost.find(({ method }) => method === label);
+    const relative = row?.relative.flops ?? row?.relative.calls ?? null;
+    return {
+      ...placeOf(scope),
+      method: label,
+      score: score.name,
+      n,
+      isAtLeast,
+      cost: relative,
+      perCost: relative === null || relative === 0 ? null : n / relative,
+      plain: {
+        mean: sign * found.mean,
+        deviation: Number.isFinite(found.deviation) ? found.deviation : deviation,
+      },
+    };
+  });
+}
+
+function diversityRows(
+  scope: Scope,
+  methods: readonly EvaluatedMethod[],
+  done: readonly Extract<CellRecord, { status: 'done' }>[],
+): DiversityRow[] {
+  const networks = [...new Set(done.flatMap(({ features }) => Object.keys(features ?? {})))];
+  return networks.flatMap((network) =>
+    methods.flatMap(({ label }) => {
+      const distances = distancesOf(scope, label, network);
+      if (distances.length === 0) return [];
+      return {
+        ...placeOf(scope),
+        method: label,
+        network,
+        prompts: distances.length,
+        distance: mean(distances),
+        interval: intervalOf(distances.map((distance) => [distance])),
+      };
+    }),
+  );
+}
+
+function methodRow(method: EvaluatedMethod, { scores }: Manifest, cells: Evaluation['cells']): MethodRow {
+  const own = [
+    ...new Map(cells.filter(({ label }) => label === method.label).map((cell) => [cell.id, cell])).values(),
+  ];
+  const count = (status: CellRecord['status']) =>
+    own.filter(({ record }) => record?.status === status).length;
+  const [done, failed] = [count('done'), count('failed')];
+  return {
+    label: method.label,
+    method: method.method,
+    guides: method.guides,
+    selects: method.selects,
+    roles: Object.fromEntries(scores.map((score) => [score.name, roleOf(method, score, scores)])),
+    done,
+    failed,
+    missing: own.length - done - failed,
+  };
+}
+
+function truncatedPrompts(prompts: readonly PromptResults[]): Summary['truncated'] {
+  return prompts.flatMap(({ suite, id, byMethod }) => {
+    const scores = new Set(
+      [...byMethod.values()].flatMap((cells) => cells.flatMap(({ cell }) => cell.truncated ?? [])),
+    );
+    return scores.size === 0 ? [] : { suite, prompt: id, scores: [...scores] };
+  });
+}
+
+function countedNotes(done: readonly Extract<CellRecord, { status: 'done' }>[]): Summary['notes'] {
+  const counts = new Map<string, number>();
+  for (const { notes = [] } of done) for (const note of notes) counts.set(note, (counts.get(note) ?? 0) + 1);
+  return [...counts].map(([note, cells]) => ({ note, cells }));
+}
+
+function warningsOf(
+  { methods, reference, seeds }: Manifest,
+  { cells, noise, equalCost, scores, equivalent }: Omit<Summary, 'warnings' | 'verdict'>,
+  judging: readonly ScoreInfo[],
+): string[] {
+  const isPlain = methods.some(
+    ({ label, guides, selects }) => label === reference && guides.length + selects.length === 0,
+  );
+  const waiting = cells.total - cells.done - cells.failed;
+  const unaveraged = scores.filter(({ isAveraged, isHeadline: is }) => is && !isAveraged);
+  return [
+    ...(waiting > 0 ? [`${waiting} of ${cells.total} images are not made yet.`] : []),
+    ...(cells.failed > 0
+      ? [`${cells.failed} of ${cells.total} images failed; pairs without both images are left out.`]
+      : []),
+    ...(noise.isEqual ? [] : [noise.text]),
+    ...samplingLines(methods),
+    ...(judging.length === 0
+      ? ['Every score guided or selected a method: none may judge, so there is no result.']
+      : []),
+    ...equalCost.filter(({ isEqual }) => !isEqual).map(unequalLine),
+    ...(isPlain
+      ? equivalent.length === 0 && judging.some(({ isAveraged }) => isAveraged) && methods.length > 1
+        ? [
+            seeds.length < 2
+              ? `Equivalent N is missing: it needs two or more seeds of ${reference} for each prompt.`
+              : `Equivalent N is missing: ${reference} has no prompt with two different finished images.`,
+          ]
+        : []
+      : [`Equivalent N is missing: ${reference} is no plain generation, a score guides or selects it.`]),
+    ...(seeds.length < 2 ? ['Diversity is missing: it needs two or more seeds for each prompt.'] : []),
+    ...unaveraged.map(
+      ({ title }) =>
+        `${title} compares images of one prompt only: it has no means here, but differences within prompts and wins.`,
+    ),
+  ];
+}
+
+function unequalLine({ method, search, ratio }: EqualCostRow): string {
+  if (search === undefined || ratio === undefined) {
+    return `Best-of at equal cost is missing for ${method}: no method that only selects among plain images was run.`;
+  }
+  const times = ratio >= 1 ? `${shortRatio(ratio)} times` : `1/${shortRatio(1 / ratio)} of`;
+  return `Best-of at equal cost is missing for ${method}: the nearest, ${search}, has ${times} its cost.`;
+}
