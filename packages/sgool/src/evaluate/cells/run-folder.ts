@@ -12,6 +12,7 @@ export const EVALUATION_FILES = {
   manifest: 'evaluation.json',
   cells: 'cells',
   index: 'index.sqlite',
+  lock: '.evaluation.lock',
   report: 'report',
   study: 'study',
 } as const;
