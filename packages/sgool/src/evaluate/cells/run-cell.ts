@@ -21,7 +21,7 @@ export interface CellRunner {
   readonly methods: Readonly<Record<string, Method>>;
   readonly scorers: readonly ImageScorer[];
   /** Those of the pipeline. */
-  readonly programs: Pick<MeteredPrograms, 'flops' | 'compileSeconds'>;
+  readonly programs: Pick<MeteredPrograms, 'flops' | 'compileSeconds' | 'forgetResults'>;
   /** In one line: host, processor, device, precision. */
   readonly machine: string;
   now(): Date;
@@ -62,6 +62,8 @@ export async function runCell(
     seed: cell.seed,
   };
   const prompt = { text: cell.prompt, ...(readings === undefined ? {} : { readings }) };
+  // Each cell pays for its own texts, whatever was run before it.
+  programs.forgetResults();
   const before = { flops: programs.flops, compileSeconds: programs.compileSeconds };
   let cost = { flops: 0, seconds: 0 };
   let first: Iteration | undefined;

@@ -264,7 +264,7 @@ async function runOn(
           pipeline,
           methods: engine.methods,
           scorers,
-          programs: programs ?? { flops: 0, compileSeconds: 0 },
+          programs: programs ?? { flops: 0, compileSeconds: 0, forgetResults() {} },
           machine: `${hostname()}: ${cpus()[0]?.model ?? 'unknown processor'}, ${pipeline.compute.device}, ${pipeline.compute.precision}`,
           now: host.now,
         },
