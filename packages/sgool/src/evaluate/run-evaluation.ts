@@ -29,7 +29,7 @@ export interface EndedCell {
   /** Processes that are at work. */
   readonly processes: number;
   /** The cells that wait. */
-  waiting(): readonly PlannedCell[];
+  readonly waiting: readonly PlannedCell[];
 }
 
 export interface EvaluationOptions {
@@ -153,8 +153,9 @@ async function runWaiting(work: Work): Promise<void> {
       const { record, isScoredOnly } = await endCell(work, task);
       store.note(claim.id, record);
       unwritten = 0;
-      const waiting = () =>
-        [...store.states()].flatMap(([id, state]) => (state === 'waiting' ? (byId.get(id) ?? []) : []));
+      const waiting = [...store.states()].flatMap(([id, state]) =>
+        state === 'waiting' ? (byId.get(id) ?? []) : [],
+      );
       const seconds = (performance.now() - started) / 1000;
       const [counts, processes] = [store.counts(), store.workers().length];
       onCell?.({ planned, record, isScoredOnly, seconds, counts, processes, waiting });

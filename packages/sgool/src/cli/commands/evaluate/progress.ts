@@ -72,7 +72,7 @@ class Quiet implements CellProgress {
   end(): void {}
 
   protected left({ waiting, processes }: EndedCell): string {
-    const seconds = this.pace.secondsLeft(waiting(), processes);
+    const seconds = this.pace.secondsLeft(waiting, processes);
     return seconds === undefined || seconds === 0 ? '' : `  ${formatSeconds(seconds)} left`;
   }
 }
@@ -95,7 +95,8 @@ class Lines extends Quiet {
 class Terminal extends Quiet {
   #drawnAt = 0;
   #isOpen = false;
-  #ended: EndedCell | undefined;
+  /** How far the run is, as it stands before the work. */
+  #place = `[${'.'.repeat(BAR_CELLS)}]`;
 
   override note(text: string): void {
     this.end();
@@ -118,8 +119,11 @@ class Terminal extends Quiet {
 
   override cell(ended: EndedCell): void {
     super.cell(ended);
-    this.#ended = ended;
-    const { planned, record } = ended;
+    const { planned, record, counts } = ended;
+    const count = counts.done + counts.failed;
+    const share = Math.floor((count / counts.total) * BAR_CELLS);
+    const bar = '#'.repeat(share) + '.'.repeat(BAR_CELLS - share);
+    this.#place = `${count}/${counts.total} [${bar}]${this.left(ended)}`;
     if (record.status === 'failed' || record.notes !== undefined)
       this.note(`${planned.suite} ${planned.prompt}, ${planned.label}: ${outcome(ended)}`);
     this.draw(`${planned.suite} ${planned.prompt}, ${planned.label}`);
@@ -131,13 +135,7 @@ class Terminal extends Quiet {
   }
 
   private draw(work: string): void {
-    const { counts } = this.#ended ?? {};
-    const ended = counts === undefined ? 0 : counts.done + counts.failed;
-    const share = counts === undefined ? 0 : Math.floor((ended / counts.total) * BAR_CELLS);
-    const bar = '#'.repeat(share) + '.'.repeat(BAR_CELLS - share);
-    const place = counts === undefined ? '' : `${ended}/${counts.total} `;
-    const left = this.#ended === undefined ? '' : this.left(this.#ended);
-    this.out.write(`\r\x1b[2K${`${place}[${bar}]${left}  ${work}`.slice(0, (this.out.columns ?? 80) - 1)}`);
+    this.out.write(`\r\x1b[2K${`${this.#place}  ${work}`.slice(0, (this.out.columns ?? 80) - 1)}`);
     this.#isOpen = true;
   }
 }
