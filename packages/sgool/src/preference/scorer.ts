@@ -34,6 +34,8 @@ export interface PreferenceModel {
   readonly side: number;
   /** Size of its weights in bytes. */
   readonly bytes: number;
+  /** Real paths of the files of its weights. */
+  readonly files: readonly string[];
   fit(prompt: string): PromptFit;
   readonly promptInputs: Readonly<
     Record<string, { readonly shape: Shape; readonly dtype: 'float32' | 'int32' }>
@@ -52,6 +54,8 @@ export interface PreferenceModel {
 /** A preference model that is ready to run. For the scale of its scores see {@link SCORERS}. */
 export interface Scorer {
   readonly name: ScorerName;
+  /** Real paths of the files of its weights. */
+  readonly files: readonly string[];
   /** How much of a prompt is read. */
   fit(prompt: string): PromptFit;
   /** The predicted preference for this image given this prompt, in the authors' scale; more is better. */
@@ -122,6 +126,7 @@ export function createScorer(model: PreferenceModel, options: CompileOptions = {
 
   return {
     name,
+    files: model.files,
     fit: model.fit,
     score: async (image, prompt) => (await run(scoring.get(), image, prompt)).score,
     async gradient(image, prompt) {

@@ -4,6 +4,7 @@ import { fileSystemReason } from '../../platform/file-errors.ts';
 import type { CellRecord } from './cell-record.ts';
 import { RECORD_FORMAT } from './cell-record.ts';
 import type { CellTask } from './run-cell.ts';
+import { errorLine } from './score-image.ts';
 
 /** What the runtimes say where memory is too small. */
 const OUT_OF_MEMORY = /out of memory|bad_alloc|failed to allocate|allocation failed|array buffer allocation/i;
@@ -39,7 +40,3 @@ export function failedRecord(
     finished: now.toISOString(),
   };
 }
-
-/** An error in one line. */
-const errorLine = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, ' ');
