@@ -20,30 +20,31 @@ export const cellJobSchema = z.strictObject({
   /** Where it stands in the tables; for people. */
   place: z.string(),
   precision: z.enum(['float32', 'float16']),
-  /** Scorers beside CLIP. */
-  scorers: z.array(z.strictObject({ name: z.string(), weights: z.string().optional() })),
-  /** Names of all scores, with the hashes of their weights. */
+  /** Parts of the model that came from elsewhere. */
+  clip: z.string().optional(),
+  tokenizer: z.string().optional(),
+  /** Scorers beside CLIP, as the command line has them. */
+  scorers: z.array(z.string()),
+  /** Names of all scores, with the hashes of their weights; empty for those that have none. */
   scores: z.record(z.string(), z.string()),
 });
 /** What a job holds. */
 export type CellJob = z.output<typeof cellJobSchema>;
 
-/** What workers must open beside the model. */
-export type JobScorers = CellJob['scorers'];
+/** What is the same in all jobs of an evaluation. */
+export type JobSetup = Pick<CellJob, 'results' | 'precision' | 'scorers' | 'scores' | 'clip' | 'tokenizer'>;
 
 /** The jobs of cells, by id. A cell that stands in two suites is one job. */
 export function cellJobs(
   manifest: Manifest,
   plan: readonly PlannedCell[],
-  results: string,
-  scorers: JobScorers,
+  setup: JobSetup,
 ): Map<string, z.input<typeof cellJobSchema>> {
   const readingsOf = new Map(
     manifest.suites.flatMap(({ name, prompts }) =>
       prompts.map(({ id, readings }) => [`${name} ${id}`, readings] as const),
     ),
   );
-  const scores = Object.fromEntries(manifest.scores.map(({ name, weights = '' }) => [name, weights]));
   return new Map(
     plan.map(({ id, cell, suite, prompt, label }) => {
       const readings = readingsOf.get(`${suite} ${prompt}`);
@@ -53,11 +54,8 @@ export function cellJobs(
           format: JOB_FORMAT,
           cell: cellForJson(cell),
           ...(readings === undefined ? {} : { readings }),
-          results,
           place: `${suite} ${prompt} ${label}`,
-          precision: manifest.precision === 'float16' ? 'float16' : 'float32',
-          scorers: [...scorers],
-          scores,
+          ...setup,
         },
       ];
     }),

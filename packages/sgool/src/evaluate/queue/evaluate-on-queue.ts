@@ -95,6 +95,7 @@ async function settleFailure(
   { queue, jobs, results, server, now }: QueuedEvaluation,
   id: string,
 ): Promise<boolean> {
+  if ((await results.read(id)) !== undefined) return true;
   const job = await queue.getJob(id);
   const wanted = jobs.get(id);
   if (job === undefined || wanted === undefined) return false;

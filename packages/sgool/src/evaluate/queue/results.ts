@@ -1,8 +1,11 @@
 /** @file Where the files of cells go that many machines make: a folder that they share, or a bucket. */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../errors.ts';
+import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
+import { makeFolders } from '../../weights/sources/make-folders.ts';
 import { type CellRecord, cellRecordSchema } from '../cells/cell-record.ts';
 import type { MadeCell } from '../cells/run-cell.ts';
 import { cellPaths, EVALUATION_FILES, readRecord } from '../cells/run-folder.ts';
@@ -44,7 +47,12 @@ export function folderResults(folder: string): Results {
         );
       }
     },
-    begin: async () => {},
+    async begin(manifest) {
+      const path = join(folder, EVALUATION_FILES.manifest);
+      if (existsSync(path)) return;
+      await makeFolders(folder);
+      await writeFileAtomic(path, manifest);
+    },
     async read(id) {
       const record = await readRecord(folder, id);
       if (record?.status !== 'done') return record && { record };

@@ -10,15 +10,19 @@ import { syncStore } from '../../../evaluate/run-evaluation.ts';
 import { bytesSha256 } from '../../../evaluate/scores/weights-hash.ts';
 import { CellStore } from '../../../evaluate/store/cell-store.ts';
 import type { Host } from '../../host.ts';
+import { addQueueOption, type QueueFlags, updateFromQueue } from './on-queue.ts';
 
 export function configureRebuild(parent: Command, host: Host): void {
-  parent
-    .command('rebuild')
+  addQueueOption(parent.command('rebuild'))
     .description(
       'make the index of an evaluation again, of its files; images that do not fit their record are made again',
     )
     .argument('<folder>', 'folder of the evaluation')
-    .action((folder: string) => rebuild(resolve(host.cwd, folder), host));
+    .action(async (folder: string, { queue }: Pick<QueueFlags, 'queue'>) => {
+      const path = resolve(host.cwd, folder);
+      if (queue !== undefined) await updateFromQueue(path, queue, host);
+      await rebuild(path, host);
+    });
 }
 
 async function rebuild(folder: string, { stderr }: Host): Promise<void> {

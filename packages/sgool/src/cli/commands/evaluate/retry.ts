@@ -6,20 +6,30 @@ import { withoutFailedScores } from '../../../evaluate/cells/score-image.ts';
 import { removeRecord, writeRecord } from '../../../evaluate/cells/write-cell.ts';
 import { CellStore } from '../../../evaluate/store/cell-store.ts';
 import type { Host } from '../../host.ts';
+import { addQueueOption, type QueueFlags, retryFailed } from './on-queue.ts';
 
 export function configureRetry(parent: Command, host: Host): void {
-  parent
-    .command('retry')
+  addQueueOption(parent.command('retry'))
     .description('let cells that failed, and scores that could not be given, be tried by the next run')
     .argument('<folder>', 'folder of the evaluation')
     .option(
       '--all',
       'also cells for which another attempt does not help by itself: wrong settings, values that are not finite, too little memory',
     )
-    .action((folder: string, options: { all?: boolean }) => retry(resolve(host.cwd, folder), options, host));
+    .action((folder: string, options: RetryFlags) => retry(resolve(host.cwd, folder), options, host));
 }
 
-async function retry(folder: string, { all = false }: { all?: boolean }, { stderr }: Host): Promise<void> {
+interface RetryFlags extends Pick<QueueFlags, 'queue'> {
+  readonly all?: boolean;
+}
+
+async function retry(folder: string, { all = false, queue }: RetryFlags, host: Host): Promise<void> {
+  const { stderr } = host;
+  if (queue !== undefined) {
+    const count = await retryFailed(folder, queue, all, host);
+    stderr.write(`sgool: ${count} cells wait in the queue again\n`);
+    return;
+  }
   const { manifest, cells } = await readEvaluation(folder);
   const store = CellStore.open(folder);
   try {

@@ -1,6 +1,4 @@
 /** @file `sgool evaluate --suite toybox`: makes and scores every image that is still missing. */
-import { createHash } from 'node:crypto';
-import { cpus, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../../errors.ts';
@@ -17,7 +15,6 @@ import {
   type WantedScorer,
   wantedScorers,
 } from '../../../evaluate/scores/open-scorers.ts';
-import { modelSha256 } from '../../../evaluate/scores/weights-hash.ts';
 import { choosePrompts, readShard, type Shard } from '../../../evaluate/setup/choose-prompts.ts';
 import { claimEvaluation } from '../../../evaluate/setup/claim-evaluation.ts';
 import { fairnessNotes, noiseDifferences } from '../../../evaluate/setup/fairness.ts';
@@ -31,7 +28,6 @@ import { SCORER_NAMES } from '../../../preference/scorer-names.ts';
 import { laterSeed, readSeed, SEED_RULE, type Seed } from '../../../random/seed.ts';
 import { PRESETS } from '../../../request/request.ts';
 import { SETTINGS, type SettingKey } from '../../../request/settings.ts';
-import { resolveModel } from '../../../weights/open/locate-model.ts';
 import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
 import { loadOptionsOf, type ModelValues, sharedOptions, sharedValues } from '../../options/model-options.ts';
@@ -40,7 +36,9 @@ import { versions } from '../../run/run-record.ts';
 import { quoteArgument, shownPath } from '../../terminal/format.ts';
 import { watchInterrupts } from '../../terminal/interrupt.ts';
 import { packageVersion } from '../../version.ts';
+import { addQueueOptions, type QueueFlags, runOnQueue } from './on-queue.ts';
 import { CellPace, type CellProgress, cellProgress } from './progress.ts';
+import { machineLine, weightsHash } from './this-machine.ts';
 
 const SHARED = ['model', 'device', 'precision', 'clip', 'tokenizer'] as const;
 
@@ -73,9 +71,11 @@ Examples:
   sgool evaluate --suite prompts.csv --methods sd --variant "long: sgool iterations=50"
   sgool evaluate --suite toybox --scorer hps-v2.1,onnx:scorers/mine.onnx
   sgool evaluate status sgool-output/evaluate-toybox
-  sgool evaluate --suite toybox --shard 1/2 --out part-1`;
+  sgool evaluate --suite toybox --shard 1/2 --out part-1
+  sgool evaluate --suite toybox --queue redis://queue.local --out /shared/toybox
+      (many machines: see sgool worker --help)`;
 
-interface RunFlags extends OptionValues {
+interface RunFlags extends OptionValues, QueueFlags {
   readonly suite?: string;
   readonly methods?: string;
   readonly variant?: readonly WantedMethod[];
@@ -93,7 +93,7 @@ interface RunFlags extends OptionValues {
 
 export function configureRun(command: Command, host: Host): void {
   for (const option of sharedOptions(SHARED)) command.addOption(option);
-  command
+  addQueueOptions(command)
     .usage('[options] | status | retry | rebuild | merge')
     .option('--suite <names>', 'suites, separated by commas: see sgool suites list; or files of prompts')
     .option(
@@ -214,6 +214,8 @@ async function runOn(
   let programs: MeteredPrograms | undefined;
   const pipeline = await engine.openPipeline(values.model, {
     ...loadOptionsOf(values),
+    // Its workers have the device; here only the settings are resolved.
+    ...(flags.queue === undefined ? {} : { device: 'cpu' as const, precision: 'float32' as const }),
     programs: (options) => (programs = new MeteredPrograms(options)),
   });
   try {
@@ -236,8 +238,7 @@ async function runOn(
         created: host.now().toISOString(),
         command: typedCommand(flags, values),
         model: { name: values.model, hash: await weightsHash(pipeline, values) },
-        device: pipeline.compute.device,
-        precision: pipeline.compute.precision,
+        ...(flags.queue === undefined ? pipeline.compute : workersCompute(values)),
         methods: wanted.map((one) => resolved(one, engine.methods[one.method], pipeline)),
         reference,
         suites: [...suites],
@@ -255,6 +256,14 @@ async function runOn(
         );
       }
       const plan = shareOf(planCells(manifest), manifest, flags.shard);
+      if (flags.queue !== undefined) {
+        const note = (text: string) => progress.note(text);
+        const setup = jobSetup(manifest, flags.scorer ?? [], scorers, values, host);
+        return await runOnQueue(
+          { folder, manifest, plan, setup, flags, device: manifest.device, signal, note },
+          host,
+        );
+      }
       await begin(folder, plan, scoreNames(scorers), progress, pace);
       return await runEvaluation(
         folder,
@@ -265,7 +274,7 @@ async function runOn(
           methods: engine.methods,
           scorers,
           programs: programs ?? { flops: 0, compileSeconds: 0, forgetResults() {} },
-          machine: `${hostname()}: ${cpus()[0]?.model ?? 'unknown processor'}, ${pipeline.compute.device}, ${pipeline.compute.precision}`,
+          machine: machineLine(pipeline),
           now: host.now,
         },
         {
@@ -282,6 +291,30 @@ async function runOn(
   } finally {
     await pipeline.dispose();
   }
+}
+
+/** The device and the precision that workers are to have. */
+function workersCompute({ device = 'cpu', precision = 'float32' }: ModelValues) {
+  return { device, precision };
+}
+
+/** What workers need beside the cell. */
+function jobSetup(
+  { precision }: Manifest,
+  wanted: readonly WantedScorer[],
+  scorers: readonly ImageScorer[],
+  { clip, tokenizer }: ModelValues,
+  host: Host,
+) {
+  return {
+    precision: precision === 'float16' ? ('float16' as const) : ('float32' as const),
+    ...(clip === undefined ? {} : { clip }),
+    ...(tokenizer === undefined ? {} : { tokenizer }),
+    scorers: located(wanted, host).map(scorerText),
+    scores: Object.fromEntries(
+      scorers.flatMap(({ infos }) => infos.map(({ name, weights = '' }) => [name, weights])),
+    ),
+  };
 }
 
 /** Brings the index up to date, and says what there is to do. */
@@ -339,17 +372,6 @@ async function conclude(
       `${counts.failed} of ${counts.total} cells failed: sgool evaluate status ${quoteArgument(shown)} says why`,
     );
   }
-}
-
-/** SHA-256 of the model, and of the parts that came from elsewhere. */
-async function weightsHash({ model }: Pipeline, { clip, tokenizer }: ModelValues): Promise<string> {
-  const parts = [clip, tokenizer].filter((place) => place !== undefined);
-  const own = await modelSha256(model.dir);
-  if (parts.length === 0) return own;
-  const others = await Promise.all(parts.map((place) => modelSha256(resolveModel(place).dir)));
-  return createHash('sha256')
-    .update([own, ...others].join('\n'))
-    .digest('hex');
 }
 
 /** Files are given from the working folder on. */
@@ -448,9 +470,13 @@ function typedCommand(flags: RunFlags, values: ModelValues): string {
     ['scorer', flags.scorer?.map(scorerText).join(',')],
     ['reference', flags.reference],
     ['out', flags.out],
+    ['queue-name', flags.queueName],
+    ['results', flags.results],
   ];
   const given = texts.flatMap(([name, text]) =>
     text === undefined ? [] : [`--${name} ${quoteArgument(text)}`],
   );
-  return `sgool evaluate ${given.join(' ')}`;
+  // Without its address, which may hold a password.
+  const queue = flags.queue === undefined ? '' : ' --queue';
+  return `sgool evaluate ${given.join(' ')}${queue}`;
 }

@@ -6,20 +6,24 @@ import { syncStore } from '../../../evaluate/run-evaluation.ts';
 import { CELL_STATES, CellStore } from '../../../evaluate/store/cell-store.ts';
 import type { Host } from '../../host.ts';
 import { formatSeconds, formatTable, oneLine, quoteArgument } from '../../terminal/format.ts';
+import { addQueueOption, type QueueFlags, type QueueState, updateFromQueue } from './on-queue.ts';
 import { CellPace } from './progress.ts';
 
 export function configureStatus(parent: Command, host: Host): void {
-  parent
-    .command('status')
+  addQueueOption(parent.command('status'))
     .description('show how far an evaluation is, and what failed')
     .argument('<folder>', 'folder of the evaluation')
     .option('--json', 'print one JSON object on stdout')
-    .action((folder: string, options: { json?: boolean }) =>
-      status(resolve(host.cwd, folder), options, host),
-    );
+    .action((folder: string, options: StatusFlags) => status(resolve(host.cwd, folder), options, host));
 }
 
-async function status(folder: string, { json = false }: { json?: boolean }, { stdout }: Host): Promise<void> {
+interface StatusFlags extends Pick<QueueFlags, 'queue'> {
+  readonly json?: boolean;
+}
+
+async function status(folder: string, { json = false, queue: url }: StatusFlags, host: Host): Promise<void> {
+  const { stdout } = host;
+  const queue = url === undefined ? undefined : await updateFromQueue(folder, url, host);
   const { manifest, cells } = await readEvaluation(folder);
   const store = await openIndex(
     folder,
@@ -53,11 +57,14 @@ async function status(folder: string, { json = false }: { json?: boolean }, { st
     );
     if (json) {
       const left = secondsLeft === undefined ? {} : { secondsLeft };
-      stdout.write(`${JSON.stringify({ folder, ...counts, ...left, workers, failures, notes })}\n`);
+      stdout.write(
+        `${JSON.stringify({ folder, ...counts, ...left, workers, failures, notes, ...(queue && { queue }) })}\n`,
+      );
       return;
     }
     const rows = [...CELL_STATES, 'total' as const].map((state) => [state, String(counts[state])]);
     stdout.write(`${formatTable(rows)}\n`);
+    if (queue !== undefined) stdout.write(`${queueLine(queue)}\n`);
     for (const { process: pid, host } of workers) stdout.write(`at work: process ${pid} on ${host}\n`);
     if (secondsLeft !== undefined && secondsLeft > 0) {
       stdout.write(`about ${formatSeconds(secondsLeft)} left with ${Math.max(1, workers.length)} at work\n`);
@@ -76,6 +83,9 @@ async function status(folder: string, { json = false }: { json?: boolean }, { st
     store.close();
   }
 }
+
+const queueLine = ({ name, server, waiting, active, delayed, failed, workers }: QueueState) =>
+  `queue ${name} on ${server}: ${waiting} waiting, ${active} running, ${delayed} to be tried again, ${failed} failed, ${workers} ${workers === 1 ? 'worker' : 'workers'}`;
 
 /** The index as it is; where there is none, it is made of the files. */
 async function openIndex(folder: string, plan: readonly string[]): Promise<CellStore> {

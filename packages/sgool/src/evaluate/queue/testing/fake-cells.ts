@@ -24,17 +24,30 @@ export interface FakeQueueEvaluation {
 }
 
 /** The manifest of an evaluation of which nothing has run yet. */
-export async function fakePlan(folder: string, prompts: number, results = folder): Promise<FakeQueueEvaluation> {
+export async function fakePlan(
+  folder: string,
+  prompts: number,
+  results = folder,
+): Promise<FakeQueueEvaluation> {
   const { manifest } = await fakeEvaluation(folder, { prompts, seeds: 1, side: 4 });
   rmSync(join(folder, EVALUATION_FILES.cells), { recursive: true });
   const plan = planCells(manifest);
-  return { manifest, plan, jobs: cellJobs(manifest, plan, results, []) };
+  const scores = Object.fromEntries(FAKE_SCORES.map((name) => [name, '']));
+  return {
+    manifest,
+    plan,
+    jobs: cellJobs(manifest, plan, { results, precision: 'float32', scorers: [], scores }),
+  };
 }
 
 /** The result of a cell. */
 export function fakeCell(id: string, cell: Cell): MadeCell {
   const digest = createHash('sha256').update(id).digest();
-  const png = encodePng({ width: 4, height: 4, data: Uint8Array.from({ length: 48 }, (_, i) => digest[i % 32]) });
+  const png = encodePng({
+    width: 4,
+    height: 4,
+    data: Uint8Array.from({ length: 48 }, (_, i) => digest[i % 32]),
+  });
   const scores = Object.fromEntries(FAKE_SCORES.map((name, i) => [name, digest[i] / 255]));
   return {
     png,
@@ -87,7 +100,8 @@ export function fakeParts({
       return results;
     },
     async lane(_index, job) {
-      if (job.cell.model.hash !== model) throw new Refusal(`model ${job.cell.model.name}: is another one here`);
+      if (job.cell.model.hash !== model)
+        throw new Refusal(`model ${job.cell.model.name}: is another one here`);
       return {
         machine: 'fake',
         async run(id, { cell }, signal) {

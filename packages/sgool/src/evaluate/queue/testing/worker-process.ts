@@ -13,7 +13,8 @@ export interface WorkerArguments extends FakeWorkerOptions {
 
 const { url, queue, hold, ...fake } = JSON.parse(process.argv[2]) as WorkerArguments;
 const controller = new AbortController();
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => controller.abort(new Error('stopped')));
+for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  process.on(signal, () => controller.abort(new Error('stopped')));
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 const server = await connectQueue(readQueueUrl(url));
 say('ready');
