@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { Cell } from '../cells/cell.ts';
 import type { Results } from './results.ts';
 import { readS3Url, s3Results } from './s3-results.ts';
@@ -37,10 +37,13 @@ const environment = () => ({
   AWS_SECRET_ACCESS_KEY: 'secret',
 });
 beforeAll(async () => {
+  // The client says on the console that it will need Node 22 some day.
+  vi.stubEnv('AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED', 'true');
   s3 = await startFakeS3('results');
   results = await s3Results('s3://results/run 1/', environment());
 });
 afterAll(async () => {
+  vi.unstubAllEnvs();
   results.close();
   await s3.stop();
 });

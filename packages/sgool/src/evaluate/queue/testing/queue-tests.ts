@@ -172,7 +172,7 @@ export function queueTests(engine: QueueEngine, start: () => Promise<TestServer>
       }
 
       test('two workers, one killed every second: every cell once, exactly the rows of one machine', async () => {
-        const evaluation = await newEvaluation(20);
+        const evaluation = await newEvaluation(16);
         const { folder, name, plan } = evaluation;
         const log = join(folder, 'made.log');
         const options = { url: machine.url, queue: name, hold: HOLD, milliseconds: 70, log };
@@ -199,7 +199,7 @@ export function queueTests(engine: QueueEngine, start: () => Promise<TestServer>
         expect(await steady.exit, steady.output()).toBe(0);
         expect(kills).toBeGreaterThanOrEqual(2);
         await gather(evaluation, folder);
-        expect(await records(folder)).toEqual(await onOneMachine(20));
+        expect(await records(folder)).toEqual(await onOneMachine(16));
         const made = readFileSync(log, 'utf8')
           .trim()
           .split('\n')
