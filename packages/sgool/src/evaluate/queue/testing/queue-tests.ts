@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { failedRecord } from '../../cells/failure.ts';
 import { readEvaluation } from '../../cells/run-folder.ts';
 import { removeRecord, writeCell } from '../../cells/write-cell.ts';
 import type { HoldTimes } from '../cell-job.ts';
@@ -334,6 +335,22 @@ export function queueTests(engine: QueueEngine, start: () => Promise<TestServer>
           failed: 0,
         });
         for (const { id } of plan) expect((await queue.getJob(id))?.attemptsMade).toBe(0);
+      });
+
+      test.skipIf(engine === 'redis')('a row stays as it is, except that of a failure', async () => {
+        const { plan } = await newEvaluation(1);
+        const [{ id, cell }] = plan;
+        const { record } = fakeCell(id.replace(/^../, 'ff'), cell);
+        const parts = { attempts: 1, machine: 'fake', now: new Date(0) };
+        const failed = failedRecord({ id: record.id, cell }, new Error('busy'), parts);
+        const seen: string[] = [];
+        for (const next of [failed, record, failed, { ...record, machine: 'another' }]) {
+          await server.rows?.add(next);
+          const [row] = await rows([record.id]);
+          seen.push(`${row.status} ${JSON.stringify(row.scores)?.length > 4 ? 'scored' : 'not scored'}`);
+          if (next !== failed) expect(row.record).toEqual(record);
+        }
+        expect(seen).toEqual(['failed not scored', 'done scored', 'done scored', 'done scored']);
       });
 
       test('a cell that waits for another folder is named', async () => {
