@@ -98,7 +98,7 @@ export function configureRun(command: Command, host: Host): void {
     .option('--suite <names>', 'suites, separated by commas: see sgool suites list; or files of prompts')
     .option(
       '--methods <names>',
-      `methods, separated by commas: ${METHOD_NAMES.join(', ')} (default: ${DEFAULT_METHODS})`,
+      `methods, separated by commas: ${METHOD_NAMES.join(', ')} (default: ${DEFAULT_METHODS}; none with --variant)`,
     )
     .option(
       '--variant <text>',
@@ -165,9 +165,11 @@ interface Asked {
 }
 
 async function askedFor(flags: RunFlags, host: Host): Promise<Asked> {
-  const { suite: suiteNames, methods = DEFAULT_METHODS, variant: variants = [] } = flags;
+  const { suite: suiteNames, methods, variant: variants = [] } = flags;
   if (suiteNames === undefined) throw wrong('evaluate: needs --suite; see sgool suites list');
-  const wanted = [...namedMethods(methods), ...variants];
+  // Variants alone are the whole table.
+  const named = methods ?? (variants.length > 0 ? undefined : DEFAULT_METHODS);
+  const wanted = [...(named === undefined ? [] : namedMethods(named)), ...variants];
   checkLabels(wanted);
   const reference = flags.reference ?? wanted[0].label;
   if (!wanted.some(({ label }) => label === reference)) {
