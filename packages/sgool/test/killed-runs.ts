@@ -42,6 +42,9 @@ function withoutTimes(value: unknown, folder: string): unknown {
   return JSON.parse(text.replaceAll(path.basename(folder), 'the folder'));
 }
 
+/** About the time of a cell, in milliseconds. */
+const CELL_MS = 150;
+
 /** A moment in the life of an evaluation. */
 interface Moment {
   /** Cells that are done; for 0 the wait begins with the process. */
@@ -79,43 +82,39 @@ function killAt(
   });
 }
 
-/** How often a process was killed, and at which of them how many cells were done. */
-export interface Kills {
-  readonly killed: number;
-  readonly doneAtKill: readonly number[];
-}
-
 /**
  * Kills `times` evaluations, each at another moment of its life, lets the same command finish, and compares.
  *
  * @param random numbers in [0, 1)
  * @param compare called with what the disturbed and the undisturbed evaluation have left
+ * @returns at each kill, how many cells were done
  */
 export async function killedRuns(
   cwd: string,
   { times, prompts, random }: { times: number; prompts: number; random: () => number },
   compare: (disturbed: unknown, undisturbed: unknown) => void,
-): Promise<Kills> {
+): Promise<number[]> {
   const total = 2 * prompts;
   const started = performance.now();
   const first = await runSgool(cwd, evaluation('undisturbed', prompts));
   if (first.code !== 0) throw new Error(`the undisturbed run failed: ${first.lines.join('\n')}`);
-  const cellTime = (performance.now() - started) / (2 * total);
+  const life = performance.now() - started;
   const undisturbed = await traces(path.join(cwd, 'undisturbed'));
   const doneAtKill: number[] = [];
-  for (let i = 0; i < times; i++) {
+  for (let i = 0; doneAtKill.length < times; i++) {
     const out = `killed-${i}`;
     const cells = Math.floor(random() * total);
     // Before the first cell: from the start of the process on, most of which is loading.
-    const wait = random() * (cells === 0 ? total * cellTime : cellTime);
+    const wait = random() * (cells === 0 ? life / 2 : CELL_MS);
     const { wasKilled } = await killAt(cwd, evaluation(out, prompts), { cells, wait });
+    // It was quicker than its killer.
     if (!wasKilled) continue;
     doneAtKill.push(await recordsIn(path.join(cwd, out)));
     const again = await runSgool(cwd, evaluation(out, prompts));
     if (again.code !== 0) throw new Error(`the second run failed: ${again.lines.join('\n')}`);
     compare(await traces(path.join(cwd, out)), undisturbed);
   }
-  return { killed: doneAtKill.length, doneAtKill };
+  return doneAtKill;
 }
 
 async function recordsIn(folder: string): Promise<number> {
