@@ -104,6 +104,8 @@ async function createCommand(argv: readonly string[], host: Host): Promise<Comma
     .helpCommand('help [command]', 'show the help of a command')
     .addHelpText('after', EXAMPLES)
     .showSuggestionAfterError()
+    // What stands after a command belongs to it: --json of evaluate status is not that of evaluate.
+    .enablePositionalOptions()
     .configureHelp({ helpWidth: host.stdout.columns })
     .exitOverride()
     .configureOutput({

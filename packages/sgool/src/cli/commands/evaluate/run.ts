@@ -396,8 +396,12 @@ function resolved(
 ) {
   const given: Record<string, unknown> = { promptSyntax: 'plain' };
   for (const [key, text] of Object.entries(settings)) Object.assign(given, settingValue(label, key, text));
-  const request = parseRequest({ prompt: 'a prompt', method: name, model: pipeline.model.name, ...given });
-  return evaluatedMethod(label, method, pipeline, given, request);
+  try {
+    const request = parseRequest({ prompt: 'a prompt', method: name, model: pipeline.model.name, ...given });
+    return evaluatedMethod(label, method, pipeline, given, request);
+  } catch (error) {
+    throw error instanceof UserError ? wrong(`method ${label}: ${error.message}`) : error;
+  }
 }
 
 function settingValue(label: string, key: string, text: string): OptionValues {
