@@ -326,13 +326,14 @@ async function conclude(
   // A share has no whole table.
   const isWhole = counts.waiting === 0 && counts.running === 0 && flags.shard === undefined;
   if (isWhole) {
-    const differences = noiseDifferences((await readEvaluation(folder)).cells);
+    const evaluation = await readEvaluation(folder);
+    const differences = noiseDifferences(evaluation.cells);
     if (differences.length > 0) {
       stderr.write(
         `sgool: warning: ${differences.length} cells began with other noise than those beside them, for instance ${differences[0]}\n`,
       );
     }
-    // The report is written here: writeReport(folder), unless --no-report.
+    // The report is written here: writeReport(evaluation), unless --no-report.
   }
   stdout.write(flags.json ? `${JSON.stringify({ folder, ...counts })}\n` : `${shown}\n`);
   if (counts.running > 0) say(`${counts.running} cells are still run by another process`);
