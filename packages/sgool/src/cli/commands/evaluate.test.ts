@@ -322,6 +322,66 @@ describe('the index', () => {
   });
 });
 
+describe('a scorer that is added later', () => {
+  const description = {
+    image: { input: 'image', size: 16, resize: 'squash' },
+    scale: 'made up',
+    higherIsBetter: true,
+    averaged: true,
+  };
+  beforeAll(async () => {
+    const model = new URL('../../../../../fixtures/data/ops-scorer-transformer-script.onnx', import.meta.url);
+    await cp(model, join(folder, 'taste.onnx'));
+    await writeFile(join(folder, 'taste.json'), JSON.stringify(description));
+  });
+
+  it('scores the images that are there, and extends the list of scores', async () => {
+    await small('later');
+    const before = await readEvaluation(join(folder, 'later'));
+    const { code, stderr } = await small('later', '--scorer', 'onnx:taste.onnx');
+    expect(code).toBe(0);
+    expect(stderr).toContain('sgool: 9 cells: 0 done, 0 failed, 9 to do');
+    expect(stderr).toMatch(/9\/9 {2}mine 3 {2}sgool {2}scored again: clip_b/);
+    const after = await readEvaluation(join(folder, 'later'));
+    expect(after.manifest.scores.map(({ name }) => name)).toEqual([
+      ...before.manifest.scores.map(({ name }) => name),
+      'taste',
+    ]);
+    for (const [i, { record }] of after.cells.entries()) {
+      const old = before.cells[i].record;
+      expect(record).toMatchObject({ ...old, scores: { taste: expect.any(Number) } });
+    }
+    expect((await small('later', '--scorer', 'onnx:taste.onnx')).stderr).toContain('9 cells: 9 done');
+  });
+
+  it('is missed in one line where the command leaves it out', async () => {
+    const { code, stderr } = await small('later');
+    expect(code).toBe(0);
+    expect(stderr).toContain(
+      'sgool: warning: the evaluation also has taste; what is made now goes without, until --scorer names them\n',
+    );
+  });
+
+  it('that fails leaves notes, which status shows and retry lets be tried again', async () => {
+    await small('notes');
+    await writeFile(join(folder, 'taste.json'), JSON.stringify({ ...description, index: 5 }));
+    const { code, stderr } = await small('notes', '--scorer', 'onnx:taste.onnx');
+    expect(code).toBe(0);
+    expect(stderr).toMatch(
+      /1\/9 {2}mine 1 {2}sd {2}not scored: taste: scorer onnx: .*index: the output score/,
+    );
+    const { stdout } = await evaluate(['status', 'notes']);
+    expect(stdout).toMatch(/^not scored: mine 1, sd: taste: /m);
+    await writeFile(join(folder, 'taste.json'), JSON.stringify(description));
+    expect((await evaluate(['retry', 'notes'])).stderr).toContain(
+      '0 cells wait again, 9 images are scored again;',
+    );
+    expect((await small('notes', '--scorer', 'onnx:taste.onnx')).stderr).toContain('scored again: ');
+    const { cells } = await readEvaluation(join(folder, 'notes'));
+    for (const { record } of cells) expect(record).toMatchObject({ scores: { taste: expect.any(Number) } });
+  });
+});
+
 describe('what cannot be run is named in one line, and nothing is lost', () => {
   beforeAll(async () => {
     await run('there', '--methods', 'sd', '--limit', '1');
