@@ -302,6 +302,16 @@ describe('the index', () => {
     expect((await small('index')).code).toBe(0);
   });
 
+  it('is made by retry where it is missing', async () => {
+    const words = ['--suite', 'mine.csv', '--out', 'retried', '--methods', 'sd,sgool'];
+    await evaluate(words, { fake: { before: (i) => void (i === 2 && fail()) } });
+    await cp(join(folder, 'retried'), join(folder, 'copied'), {
+      recursive: true,
+      filter: (path) => !path.includes('sqlite'),
+    });
+    expect((await evaluate(['retry', 'copied', '--all'])).stderr).toMatch(/^sgool: 3 cells wait again;/);
+  });
+
   it('is made by status where it is missing', async () => {
     await small('no-index');
     for (const ending of ['', '-wal', '-shm'])
