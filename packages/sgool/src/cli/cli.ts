@@ -107,10 +107,10 @@ async function createCommand(argv: readonly string[], host: Host): Promise<Comma
     .version(await packageVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
-    // What follows a command belongs to it: `evaluate status --json` is the option of status, not of evaluate.
-    .enablePositionalOptions()
     .addHelpText('after', EXAMPLES)
     .showSuggestionAfterError()
+    // What stands after a command belongs to it: --json of evaluate status is not that of evaluate.
+    .enablePositionalOptions()
     .configureHelp({ helpWidth: host.stdout.columns })
     .exitOverride()
     .configureOutput({

@@ -8,6 +8,7 @@ import { configureRun } from './evaluate/run.ts';
 import { configureStatus } from './evaluate/status.ts';
 
 export function configure(command: Command, host: Host): void {
+  command.enablePositionalOptions();
   configureRun(command, host);
   for (const configureOne of [configureStatus, configureRetry, configureRebuild, configureMerge])
     configureOne(command, host);

@@ -4,9 +4,9 @@ import type { Command } from 'commander';
 import { readEvaluation } from '../../../evaluate/cells/run-folder.ts';
 import { withoutFailedScores } from '../../../evaluate/cells/score-image.ts';
 import { removeRecord, writeRecord } from '../../../evaluate/cells/write-cell.ts';
-import { CellStore } from '../../../evaluate/store/cell-store.ts';
 import type { Host } from '../../host.ts';
 import { addQueueOption, type QueueFlags, retryFailed } from './on-queue.ts';
+import { openIndex } from './open-index.ts';
 
 export function configureRetry(parent: Command, host: Host): void {
   addQueueOption(parent.command('retry'))
@@ -31,7 +31,10 @@ async function retry(folder: string, { all = false, queue }: RetryFlags, host: H
     return;
   }
   const { manifest, cells } = await readEvaluation(folder);
-  const store = CellStore.open(folder);
+  const store = await openIndex(
+    folder,
+    cells.map(({ id }) => id),
+  );
   try {
     const ids = store.retry(all);
     for (const id of ids) await removeRecord(folder, id);

@@ -98,7 +98,7 @@ export function configureRun(command: Command, host: Host): void {
     .option('--suite <names>', 'suites, separated by commas: see sgool suites list; or files of prompts')
     .option(
       '--methods <names>',
-      `methods, separated by commas: ${METHOD_NAMES.join(', ')} (default: ${DEFAULT_METHODS})`,
+      `methods, separated by commas: ${METHOD_NAMES.join(', ')} (default: ${DEFAULT_METHODS}; none with --variant)`,
     )
     .option(
       '--variant <text>',
@@ -165,9 +165,11 @@ interface Asked {
 }
 
 async function askedFor(flags: RunFlags, host: Host): Promise<Asked> {
-  const { suite: suiteNames, methods = DEFAULT_METHODS, variant: variants = [] } = flags;
+  const { suite: suiteNames, methods, variant: variants = [] } = flags;
   if (suiteNames === undefined) throw wrong('evaluate: needs --suite; see sgool suites list');
-  const wanted = [...namedMethods(methods), ...variants];
+  // Variants alone are the whole table.
+  const named = methods ?? (variants.length > 0 ? undefined : DEFAULT_METHODS);
+  const wanted = [...(named === undefined ? [] : namedMethods(named)), ...variants];
   checkLabels(wanted);
   const reference = flags.reference ?? wanted[0].label;
   if (!wanted.some(({ label }) => label === reference)) {
@@ -357,13 +359,14 @@ async function conclude(
   // A share has no whole table.
   const isWhole = counts.waiting === 0 && counts.running === 0 && flags.shard === undefined;
   if (isWhole) {
-    const differences = noiseDifferences((await readEvaluation(folder)).cells);
+    const evaluation = await readEvaluation(folder);
+    const differences = noiseDifferences(evaluation.cells);
     if (differences.length > 0) {
       stderr.write(
         `sgool: warning: ${differences.length} cells began with other noise than those beside them, for instance ${differences[0]}\n`,
       );
     }
-    // The report is written here: writeReport(folder), unless --no-report.
+    // The report is written here: writeReport(evaluation), unless --no-report.
   }
   stdout.write(flags.json ? `${JSON.stringify({ folder, ...counts })}\n` : `${shown}\n`);
   if (counts.running > 0) say(`${counts.running} cells are still run by another process`);
@@ -416,8 +419,12 @@ function resolved(
 ) {
   const given: Record<string, unknown> = { promptSyntax: 'plain' };
   for (const [key, text] of Object.entries(settings)) Object.assign(given, settingValue(label, key, text));
-  const request = parseRequest({ prompt: 'a prompt', method: name, model: pipeline.model.name, ...given });
-  return evaluatedMethod(label, method, pipeline, given, request);
+  try {
+    const request = parseRequest({ prompt: 'a prompt', method: name, model: pipeline.model.name, ...given });
+    return evaluatedMethod(label, method, pipeline, given, request);
+  } catch (error) {
+    throw error instanceof UserError ? wrong(`method ${label}: ${error.message}`) : error;
+  }
 }
 
 function settingValue(label: string, key: string, text: string): OptionValues {

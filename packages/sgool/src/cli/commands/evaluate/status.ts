@@ -2,11 +2,11 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { readEvaluation } from '../../../evaluate/cells/run-folder.ts';
-import { syncStore } from '../../../evaluate/run-evaluation.ts';
-import { CELL_STATES, CellStore } from '../../../evaluate/store/cell-store.ts';
+import { CELL_STATES } from '../../../evaluate/store/cell-store.ts';
 import type { Host } from '../../host.ts';
 import { formatSeconds, formatTable, oneLine, quoteArgument } from '../../terminal/format.ts';
 import { addQueueOption, type QueueFlags, type QueueState, updateFromQueue } from './on-queue.ts';
+import { openIndex } from './open-index.ts';
 import { CellPace } from './progress.ts';
 
 export function configureStatus(parent: Command, host: Host): void {
@@ -86,14 +86,3 @@ async function status(folder: string, { json = false, queue: url }: StatusFlags,
 
 const queueLine = ({ name, server, waiting, active, delayed, failed, workers }: QueueState) =>
   `queue ${name} on ${server}: ${waiting} waiting, ${active} running, ${delayed} to be tried again, ${failed} failed, ${workers} ${workers === 1 ? 'worker' : 'workers'}`;
-
-/** The index as it is; where there is none, it is made of the files. */
-async function openIndex(folder: string, plan: readonly string[]): Promise<CellStore> {
-  const found = CellStore.open(folder);
-  found.reclaim();
-  if (found.counts().total > 0) return found;
-  found.close();
-  const made = CellStore.open(folder, plan);
-  await syncStore(folder, made);
-  return made;
-}
