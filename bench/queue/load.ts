@@ -26,8 +26,8 @@ const HELP = `Usage: npm run bench -- queue [options]
   --seconds <n>         how long workers are idle, and hold a job (default: 5)
 
 Servers to measure with:
-  redis-server --port 7777 --save '' --appendonly yes --dir /tmp
-  initdb -D /tmp/pg -U me && postgres -D /tmp/pg -p 7778 -k /tmp -c max_connections=500
+  mkdir data && redis-server --port 7777 --save '' --appendonly yes --dir data
+  initdb -D pg -U me && postgres -D pg -p 7778 -k '' -c max_connections=500
 `;
 
 const { values } = parseArgs({
