@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  resolve: { conditions: ['@sgool/source', 'node', 'import', 'default'] },
-  ssr: { resolve: { conditions: ['@sgool/source', 'node', 'import', 'default'] } },
+  // Not `import`: Vite adds it where it applies, and Node would be told to use it for `require`, too.
+  resolve: { conditions: ['@sgool/source', 'node'] },
+  ssr: { resolve: { conditions: ['@sgool/source', 'node'] } },
   test: {
     include: [
       'packages/*/{src,test}/**/*.test.ts',

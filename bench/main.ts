@@ -5,6 +5,7 @@ const PROGRAMS = {
   ops: () => import('./engine/ops.ts'),
   alternatives: () => import('./engine/alternatives.ts'),
   networks: () => import('./networks/measure.ts'),
+  queue: () => import('./queue/load.ts'),
   make: () => import('./networks/make.ts'),
 } as const;
 
@@ -14,6 +15,7 @@ const HELP = `Usage: npm run bench -- [program] [options]
   ops           GFLOP/s of single ops, and the time of each part of a UNet's pullback (npm run bench:ops)
   alternatives  several ways to compute the gradients of a convolution
   networks      time and memory of the parts of a full-size model (npm run bench:full-size)
+  queue         what many workers do to the store of an evaluation: claims, heartbeats, connections
   make          writes a full-size model with random weights (npm run make:full-size)
 
 \`npm run bench -- <program> --help\` lists the options of a program. bench/README.md has the details.

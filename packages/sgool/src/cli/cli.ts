@@ -75,6 +75,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/study.ts'),
   },
   {
+    name: 'worker',
+    summary: 'run the cells of evaluations from a queue, on many machines',
+    load: () => import('./commands/worker.ts'),
+  },
+  {
     name: 'suites',
     summary: 'list, add and fetch the prompt suites of evaluations',
     load: () => import('./commands/suites.ts'),

@@ -1,11 +1,14 @@
 /** @file A fake model, fake methods, and a host that records what was written, for tests of the command line. */
+import { fileURLToPath } from 'node:url';
 import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import { refinement } from '../methods/edit/refine.ts';
 import { methods } from '../methods/index.ts';
 import type { Iteration } from '../methods/run/iteration.ts';
 import type { Method } from '../methods/run/method.ts';
+import { dot } from '../numbers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { ClipCritic } from '../preference/clip-critic.ts';
 import { readSeed } from '../random/seed.ts';
 import { centreDetector } from '../saliency/simple-detectors.ts';
 import { spectralResidual } from '../saliency/spectral-residual.ts';
@@ -27,6 +30,27 @@ export function discImage(iteration: number, side = SIDE): Image {
     }
   }
   return { width: side, height: side, data };
+}
+
+/** A CLIP that sees the mean colour of an image, and that of its name in every text. */
+function fakeCritic(name: string, maxTokens: number): ClipCritic {
+  const embedImage: ClipCritic['embedImage'] = async ({ data }) => {
+    const colour = [0, 1, 2].map((c) => data.reduce((sum, value, i) => (i % 3 === c ? sum + value : sum), 0));
+    return Float32Array.from(colour, (value) => value / Math.hypot(...colour));
+  };
+  const embedText = async () => (name === 'clip' ? Float32Array.of(1, 0, 0) : Float32Array.of(0, 0.6, 0.8));
+  return {
+    name,
+    config: { projection_dim: 3 } as ClipCritic['config'],
+    weights: {} as ClipCritic['weights'],
+    // Any file: its hash is that of the weights.
+    files: [fileURLToPath(new URL(name === 'clip' ? './host.ts' : './version.ts', import.meta.url))],
+    side: SIDE,
+    truncates: (text) => text.split(/\s+/).length > maxTokens,
+    embedText,
+    embedImage,
+    score: async (image) => 100 * dot(await embedImage(image), await embedText()),
+  };
 }
 
 export interface FakeOptions {
@@ -54,7 +78,8 @@ export function fakeEngine({
 }: FakeOptions = {}): Engine {
   const model: Pipeline['model'] = {
     name: 'toybox',
-    dir: 'nowhere',
+    // A folder without any file of a model.
+    dir: fileURLToPath(new URL('.', import.meta.url)),
     width: SIDE,
     height: SIDE,
     scaleFactor: 8,
@@ -65,8 +90,13 @@ export function fakeEngine({
     hint: {},
     ...(weightsPath === undefined ? {} : { weightsPath }),
   };
-  const pipeline: Pick<Pipeline, 'model' | 'checkPrompt' | 'score' | 'detector' | 'dispose'> = {
+  const pipeline: Pick<
+    Pipeline,
+    'model' | 'critic' | 'reporter' | 'checkPrompt' | 'score' | 'detector' | 'dispose'
+  > = {
     model,
+    critic: async () => fakeCritic('clip', maxTokens),
+    reporter: async () => fakeCritic('clip_b', maxTokens),
     checkPrompt(prompt) {
       const tokens = prompt.split(/\s+/).filter((word) => word !== '');
       const lost = Math.max(0, tokens.length - maxTokens);

@@ -32,6 +32,12 @@ describe('openClipCritic', () => {
     expect(await critic?.score(image, 'a red cat')).toBeCloseTo(100 * dot(seen ?? [], words ?? []), 4);
   });
 
+  it('says which texts it reads only a part of, also where its tokenizer cuts them off itself', async () => {
+    const critic = await openClipCritic(folder, 'clip', programs, shared);
+    expect(critic?.truncates('a red cat')).toBe(false);
+    expect(critic?.truncates('a red cat '.repeat(60))).toBe(true);
+  });
+
   it('finds none where the model has none', async () => {
     expect(await openClipCritic(folder, 'clip_b', programs, shared)).toBeUndefined();
   });

@@ -15,6 +15,7 @@ import type { ProgramCache } from '../runtime/program-cache.ts';
 import { checkIds, fittedIds } from '../text/fitted-ids.ts';
 import { hasTokenizer, loadTokenizer } from '../text/load-tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
+import { weightFiles } from '../weights/formats/weight-source.ts';
 import type { ModelComponent, ModelFolder } from '../weights/open/model-folder.ts';
 
 /** A CLIP that is ready to run: embeddings of texts and images. */
@@ -23,6 +24,8 @@ export interface ClipCritic {
   readonly name: string;
   readonly config: ClipConfig;
   readonly weights: Weights;
+  /** Real paths of the files of its weights. */
+  readonly files: readonly string[];
   /** Side of its square input images, in pixels. */
   readonly side: number;
   /** Whether a text is too long, so that only its first tokens are read. */
@@ -69,7 +72,7 @@ export function clipCritic(
   const config = clipConfig(component.config, `${component.dir}/config.json`);
   const weights = networkWeights(component.weights);
   const side = config.vision_config.image_size;
-  const known = new Map<string, Promise<Float32Array>>();
+  const known = programs.resultsOf(`${name} text`);
 
   const longest = config.text_config.max_position_embeddings;
 
@@ -92,8 +95,12 @@ export function clipCritic(
     name,
     config,
     weights,
+    files: weightFiles(component.weights),
     side,
-    truncates: (text) => tokenizer.encode(text).length > longest,
+    truncates(text) {
+      const { length, truncated } = tokenizer.encode(text);
+      return truncated || length > longest;
+    },
     embedText(text) {
       let embedding = known.get(text);
       if (!embedding) {

@@ -7,7 +7,7 @@ import { layoutFor, networkWeights } from '../networks/network-weights.ts';
 import { compileNetwork } from '../runtime/network-program.ts';
 import { checkIds, fittedIds } from '../text/fitted-ids.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { weightBytes } from '../weights/formats/weight-source.ts';
+import { weightBytes, weightFiles } from '../weights/formats/weight-source.ts';
 import type { ModelComponent } from '../weights/open/model-folder.ts';
 import type { Preprocessing } from './image-view.ts';
 import { lazyProgram, type PreferenceModel, type PromptInputs } from './scorer.ts';
@@ -66,6 +66,7 @@ export function clipPreference(
     preprocessing: PREPROCESSING[name],
     side: config.vision_config.image_size,
     bytes,
+    files: weightFiles(component.weights),
     fit(prompt) {
       const { tokens, lost } = tokenizer.encode(prompt);
       const kept = Math.min(tokens.length, length - 2);

@@ -6,7 +6,7 @@ import { imageReward } from '../networks/preference/image-reward.ts';
 import { imageRewardConfig } from '../networks/preference/image-reward-config.ts';
 import { checkIds } from '../text/fitted-ids.ts';
 import type { WordPieceTokenizer } from '../text/word-piece.ts';
-import { weightBytes } from '../weights/formats/weight-source.ts';
+import { weightBytes, weightFiles } from '../weights/formats/weight-source.ts';
 import type { ModelComponent } from '../weights/open/model-folder.ts';
 import type { PreferenceModel } from './scorer.ts';
 
@@ -30,6 +30,7 @@ export function imageRewardPreference(
     preprocessing: 'torchvision',
     side: config.vision_config.image_size,
     bytes: weightBytes(component.weights.tensors),
+    files: weightFiles(component.weights),
     fit(prompt) {
       const { length, lost } = tokenizer.encode(prompt, tokens);
       return { kept: length - 2, lost, truncated: lost > 0 };

@@ -27,6 +27,8 @@ export interface PreferenceModel {
   readonly side: number;
   /** Size of its weights in bytes. */
   readonly bytes: number;
+  /** Real paths of the files of its weights. */
+  readonly files: readonly string[];
   fit(prompt: string): PromptFit;
   readonly promptInputs: Readonly<
     Record<string, { readonly shape: Shape; readonly dtype: 'float32' | 'int32' }>
@@ -49,6 +51,8 @@ export interface PreferenceModel {
  */
 export interface Scorer {
   readonly name: ScorerName;
+  /** Real paths of the files of its weights. */
+  readonly files: readonly string[];
   /** How much of a prompt is read. */
   fit(prompt: string): PromptFit;
   /** The predicted preference for this image given this prompt, in the authors' scale; more is better. */
@@ -121,6 +125,7 @@ export function createScorer(model: PreferenceModel, options: CompileOptions = {
 
   return {
     name,
+    files: model.files,
     fit: model.fit,
     score: async (image, prompt) => (await run(scoring.get(), image, prompt)).score,
     async gradient(image, prompt) {

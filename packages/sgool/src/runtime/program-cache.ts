@@ -53,6 +53,7 @@ export class ProgramCache {
   private readonly programs = new Map<string, Promise<Compiled>>();
   protected readonly budget: MemoryBudget;
   private disposed = false;
+  private readonly remembered = new Map<string, Map<string, Promise<Float32Array>>>();
 
   constructor(options: ProgramOptions) {
     this.options = options;
@@ -82,6 +83,22 @@ export class ProgramCache {
         }
       },
     };
+  }
+
+  /**
+   * Results of a network that need not be computed again, by their input: of the same texts.
+   *
+   * @param network the same map each time for the same name
+   */
+  resultsOf(network: string): Map<string, Promise<Float32Array>> {
+    const found = this.remembered.get(network) ?? new Map<string, Promise<Float32Array>>();
+    this.remembered.set(network, found);
+    return found;
+  }
+
+  /** Forgets all results, so that what a run costs does not depend on the runs before it. */
+  forgetResults(): void {
+    for (const results of this.remembered.values()) results.clear();
   }
 
   /**

@@ -11,6 +11,7 @@ import { configureRun } from './evaluate/run.ts';
 import { configureStatus } from './evaluate/status.ts';
 
 export function configure(command: Command, host: Host): void {
+  command.enablePositionalOptions();
   configureRun(command, host);
   command.hook('preSubcommand', (run) => {
     const given = run.options.find((option) => run.getOptionValueSource(option.attributeName()) === 'cli');

@@ -12,17 +12,26 @@ const REPORTING = 'clip_b ';
 export class MeteredPrograms extends ProgramCache {
   /** Floating-point operations since the start. */
   flops = 0;
+  /** Seconds since the start in which a program was being made. A method does not cost them: they are spent once a run. */
+  get compileSeconds(): number {
+    return (this.#compiledMs + (this.#compiling > 0 ? performance.now() - this.#compileStart : 0)) / 1000;
+  }
+  #compiledMs = 0;
+  #compiling = 0;
+  #compileStart = 0;
   readonly #costs = new Map<string, number>();
 
   override async get(key: string, build: () => Graph, precision = this.options.precision): Promise<Runnable> {
-    const runnable = await super.get(
-      key,
-      () => {
-        const graph = build();
-        this.#costs.set(key, graphCost(graph, this.options.layout).flops);
-        return graph;
-      },
-      precision,
+    const runnable = await this.#timed(() =>
+      super.get(
+        key,
+        () => {
+          const graph = build();
+          this.#costs.set(key, graphCost(graph, this.options.layout).flops);
+          return graph;
+        },
+        precision,
+      ),
     );
     return {
       run: (...inputs) => {
@@ -30,5 +39,15 @@ export class MeteredPrograms extends ProgramCache {
         return runnable.run(...inputs);
       },
     };
+  }
+
+  /** Programs may be made at once: time in which several are counts once. */
+  async #timed<T>(make: () => Promise<T>): Promise<T> {
+    if (this.#compiling++ === 0) this.#compileStart = performance.now();
+    try {
+      return await make();
+    } finally {
+      if (--this.#compiling === 0) this.#compiledMs += performance.now() - this.#compileStart;
+    }
   }
 }

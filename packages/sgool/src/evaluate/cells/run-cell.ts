@@ -1,5 +1,4 @@
 /** @file Making the image of a cell, and scoring it. */
-import { createHash } from 'node:crypto';
 import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { encodePng } from '../../image/png.ts';
@@ -10,9 +9,11 @@ import { detectionDefaults } from '../../request/defaults.ts';
 import type { MethodRequest } from '../../request/request.ts';
 import { findRegions, type Region } from '../../saliency/regions.ts';
 import type { ImageScorer, ScoredImage } from '../scores/image-scorer.ts';
+import { bytesSha256 } from '../scores/weights-hash.ts';
 import type { Cell } from './cell.ts';
 import { type DoneCell, RECORD_FORMAT } from './cell-record.ts';
 import type { MeteredPrograms } from './metered-programs.ts';
+import { scoreImage } from './score-image.ts';
 
 /** What cells are run on. */
 export interface CellRunner {
@@ -20,7 +21,7 @@ export interface CellRunner {
   readonly methods: Readonly<Record<string, Method>>;
   readonly scorers: readonly ImageScorer[];
   /** Those of the pipeline. */
-  readonly programs: Pick<MeteredPrograms, 'flops'>;
+  readonly programs: Pick<MeteredPrograms, 'flops' | 'compileSeconds' | 'forgetResults'>;
   /** In one line: host, processor, device, precision. */
   readonly machine: string;
   now(): Date;
@@ -61,86 +62,72 @@ export async function runCell(
     seed: cell.seed,
   };
   const prompt = { text: cell.prompt, ...(readings === undefined ? {} : { readings }) };
-  const flopsBefore = programs.flops;
-  let flops = 0;
+  // Each cell pays for its own texts, whatever was run before it.
+  programs.forgetResults();
+  const before = { flops: programs.flops, compileSeconds: programs.compileSeconds };
+  let cost = { flops: 0, seconds: 0 };
   let first: Iteration | undefined;
   let best: Iteration | undefined;
   let last: Iteration | undefined;
-  const curve: { iteration: number; scores: Record<string, number | null> }[] = [];
-  const images: Image[] = [];
+  const iterates: { readonly image: Image; readonly scores: Record<string, number | null> }[] = [];
   for await (const iteration of method.run(pipeline, request, options)) {
-    flops = programs.flops - flopsBefore;
+    const compiling = programs.compileSeconds - before.compileSeconds;
+    cost = {
+      flops: programs.flops - before.flops,
+      seconds: Math.max(0, iteration.seconds.total - compiling),
+    };
     first ??= iteration;
     if (iteration.best) best = iteration;
     last = iteration;
-    const { A, B } = iteration.clip;
-    const scores = { ...(A === undefined ? {} : { clip_a: A }), ...(B === undefined ? {} : { clip_b: B }) };
-    curve.push({ iteration: iteration.iteration, scores });
-    images.push(iteration.image);
+    iterates.push({ image: iteration.image, scores: clipScores(iteration) });
   }
   if (first === undefined || best === undefined || last === undefined) {
     throw new Error(`evaluate: method ${cell.method} yielded no iteration`);
   }
   // After the method, so that its time and its network calls are its own.
   const regions = await regionsOf(pipeline, best, cell.prompt);
-  const scored: ScoredImage = { image: best.image, prompt, regions };
+  const scored = await scoreImage(runner.scorers, { image: best.image, prompt, regions });
   const png = encodePng(best.image);
-  const judges =
-    readings === undefined
-      ? []
-      : runner.scorers.filter(({ infos }) => infos.some(({ name }) => name === 'judge'));
-  if (images.length > 1) {
-    for (const [i, image] of images.entries()) {
-      for (const judge of judges)
-        Object.assign(curve[i].scores, await judge.score({ image, prompt, regions: [] }));
-    }
-  }
   const record: DoneCell = {
     format: RECORD_FORMAT,
     id,
     cell,
     status: 'done',
-    image: { sha256: sha256(png), width: best.image.width, height: best.image.height },
-    noise: sha256(new Uint8Array(first.latent.buffer, first.latent.byteOffset, first.latent.byteLength)),
+    image: { sha256: bytesSha256(png), width: best.image.width, height: best.image.height },
+    noise: bytesSha256(new Uint8Array(first.latent.buffer, first.latent.byteOffset, first.latent.byteLength)),
     iteration: best.iteration,
     iterations: last.iteration,
-    cost: { ...last.evaluations, flops, seconds: last.seconds.total },
-    scores: await scoresOf(runner.scorers, scored),
-    ...(curve.length > 1 ? { curve } : {}),
+    cost: { ...last.evaluations, ...cost },
+    ...scored,
+    ...(iterates.length > 1 ? { curve: await curveOf(iterates, prompt, runner.scorers) } : {}),
     regions: [...regions],
-    features: await featuresOf(runner.scorers, best.image),
-    truncated: runner.scorers.flatMap((scorer) => scorer.truncates(cell.prompt)),
     machine,
     finished: runner.now().toISOString(),
   };
   return { record, png };
 }
 
-/** The values of all scorers. @throws UserError where one is not finite, which no table could show */
-export async function scoresOf(
-  scorers: readonly ImageScorer[],
-  scored: ScoredImage,
-): Promise<Record<string, number | null>> {
-  const all: Record<string, number | null> = {};
-  for (const scorer of scorers) {
-    for (const [name, value] of Object.entries(await scorer.score(scored))) {
-      if (value !== null && !Number.isFinite(value))
-        throw new UserError(`score ${name}: is ${value}, not a number`);
-      all[name] = value;
-    }
-  }
-  return all;
+/** The scores that a method computes of each iterate anyway. */
+function clipScores({ clip: { A, B } }: Iteration): Record<string, number | null> {
+  return {
+    ...(A === undefined ? {} : { clip_a: Math.max(0, A) }),
+    ...(B === undefined ? {} : { clip_b: Math.max(0, B) }),
+  };
 }
 
-/** Features as base64 of their float32 numbers. */
-async function featuresOf(scorers: readonly ImageScorer[], image: Image): Promise<Record<string, string>> {
-  const all: Record<string, string> = {};
-  for (const { features } of scorers) {
-    for (const [name, values] of Object.entries((await features?.(image)) ?? {})) {
-      all[name] = Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('base64');
-    }
+/** Scores of all iterates, for the over-optimisation curve; the judge's, too, where the truth of the prompt is known. */
+async function curveOf(
+  iterates: readonly { readonly image: Image; readonly scores: Readonly<Record<string, number | null>> }[],
+  prompt: ScoredImage['prompt'],
+  scorers: readonly ImageScorer[],
+): Promise<DoneCell['curve']> {
+  const judges = prompt.readings === undefined ? [] : scorers.filter(({ ofIterates }) => ofIterates);
+  const curve: DoneCell['curve'] = [];
+  for (const [iteration, { image, scores }] of iterates.entries()) {
+    const judged = await scoreImage(judges, { image, prompt, regions: [] });
+    curve.push({ iteration, scores: { ...scores, ...judged.scores } });
   }
-  return all;
+  return curve;
 }
 
 /** The salient regions of an image: the method's own, or found by the defaults for this model. */
@@ -154,5 +141,3 @@ async function regionsOf(
   const detector = await pipeline.detector(settings.saliency, { prompt });
   return findRegions(await detector.map(image), settings);
 }
-
-const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');

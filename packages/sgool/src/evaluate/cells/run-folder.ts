@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { UserError } from '../../errors.ts';
+import { fileSystemReason } from '../../platform/file-errors.ts';
 import { type CellRecord, cellRecordSchema, RECORD_FORMAT } from './cell-record.ts';
 import { MANIFEST_FORMAT, type Manifest, manifestSchema } from './manifest.ts';
 import { type PlannedCell, planCells } from './plan.ts';
@@ -12,6 +13,7 @@ export const EVALUATION_FILES = {
   manifest: 'evaluation.json',
   cells: 'cells',
   index: 'index.sqlite',
+  lock: '.evaluation.lock',
   report: 'report',
   study: 'study',
 } as const;
@@ -82,7 +84,8 @@ async function readJson<Schema extends z.ZodType>(
     text = await readFile(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    const reason = fileSystemReason(error) ?? (error as Error).message;
+    throw new UserError(`${path}: cannot be read: ${reason}`, { cause: error });
   }
   let value: unknown;
   try {

@@ -5,6 +5,7 @@ import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { ClipCritic } from '../../preference/clip-critic.ts';
 import type { ScoreInfo } from '../cells/manifest.ts';
 import type { ImageScorer, ScoredImage, ScoreValues } from './image-scorer.ts';
+import { filesSha256 } from './weights-hash.ts';
 
 /** CLIPScore's weight, and the words that it puts before a caption. Reference: Hessel et al. 2021, "CLIPScore", equation 1. */
 const CLIPSCORE = { weight: 2.5, prefix: 'A photo depicts ' } as const;
@@ -17,25 +18,23 @@ interface NamedCritic {
   readonly name: 'clip_a' | 'clip_b';
   readonly title: string;
   readonly critic: ClipCritic;
-  readonly weights?: string;
+  /** SHA-256. */
+  readonly weights: string;
 }
 
 /**
  * The scores of the CLIPs of a model. `clip_b`: 100·cos, not below 0, as torchmetrics has it. `clip_b:cosine`: the cosine, as
  * T2I-CompBench and ImageReward have it. `clip_b:clipscore`: 2.5·cos, not below 0, of the prompt after "A photo depicts ", as CLIPScore
  * has it. `clip_b@regions`: 100·cos, mean over the salient regions.
- *
- * @param weights SHA-256 of the weights of each CLIP, by its folder
  */
 export async function clipScorer(
   pipeline: Pick<Pipeline, 'critic' | 'reporter' | 'model'>,
-  weights: Readonly<Record<string, string>>,
 ): Promise<ImageScorer> {
   const { has } = pipeline.model;
   const reporter = await pipeline.reporter();
   const critics: NamedCritic[] = [
-    ...(has.clip ? [named('clip_a', 'CLIP A', await pipeline.critic(), weights)] : []),
-    ...(reporter === undefined ? [] : [named('clip_b', 'CLIP B', reporter, weights)]),
+    ...(has.clip ? [await named('clip_a', 'CLIP A', await pipeline.critic())] : []),
+    ...(reporter === undefined ? [] : [await named('clip_b', 'CLIP B', reporter)]),
   ];
   return {
     infos: critics.flatMap(infosOf),
@@ -54,14 +53,8 @@ export async function clipScorer(
   };
 }
 
-function named(
-  name: NamedCritic['name'],
-  title: string,
-  critic: ClipCritic,
-  weights: Readonly<Record<string, string>>,
-): NamedCritic {
-  const hash = weights[critic.name];
-  return { name, title, critic, ...(hash === undefined ? {} : { weights: hash }) };
+async function named(name: NamedCritic['name'], title: string, critic: ClipCritic): Promise<NamedCritic> {
+  return { name, title, critic, weights: await filesSha256(critic.files) };
 }
 
 function infosOf({ name, title, critic, weights }: NamedCritic): ScoreInfo[] {
@@ -69,7 +62,7 @@ function infosOf({ name, title, critic, weights }: NamedCritic): ScoreInfo[] {
     higherIsBetter: true,
     isAveraged: true,
     preprocessing: `CLIP: shorter side to ${critic.side}, bicubic, centre crop`,
-    ...(weights === undefined ? {} : { weights }),
+    weights,
   };
   return [
     { ...shared, name, title, scale: '100·cos, not below 0 (torchmetrics)', digits: 2, tie: TIE },

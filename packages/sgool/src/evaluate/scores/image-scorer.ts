@@ -21,6 +21,8 @@ export type ScoreValues = Readonly<Record<string, number | null>>;
 /** A scorer that is ready to run. */
 export interface ImageScorer {
   readonly infos: readonly ScoreInfo[];
+  /** Whether it also scores each iterate of a method, for the over-optimisation curve. It must be quick. */
+  readonly ofIterates?: boolean;
   score(scored: ScoredImage): Promise<ScoreValues>;
   /** Names of the scores that read only a part of a prompt, because it is too long for them. */
   truncates(prompt: string): readonly string[];

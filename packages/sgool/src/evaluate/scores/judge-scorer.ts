@@ -43,6 +43,7 @@ export async function judgeScorer(load: () => Promise<Judge> = loadJudge): Promi
         preprocessing: `none: ${JUDGE_IMAGE} x ${JUDGE_IMAGE} RGB`,
       };
     }),
+    ofIterates: true,
     async score({ image, prompt: { readings } }) {
       if (readings === undefined) return Object.fromEntries(KEYS.map((key) => [TITLES[key][0], null]));
       if (image.width !== JUDGE_IMAGE || image.height !== JUDGE_IMAGE) {

@@ -1,85 +1,135 @@
 /** @file The scorers of an evaluation by their names. */
 import { UserError } from '../../errors.ts';
+import { JUDGE_IMAGE } from '../../networks/judge/network.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { LoadScorerOptions } from '../../preference/load-scorer.ts';
 import { SCORER_NAMES, type ScorerName } from '../../preference/scorer-names.ts';
+import { aestheticScorer } from './aesthetic-scorer.ts';
 import { clipScorer } from './clip-scorer.ts';
 import type { ImageScorer } from './image-scorer.ts';
 import { judgeScorer } from './judge-scorer.ts';
+import { onnxScorer } from './onnx-scorer.ts';
 import { preferenceScorer } from './preference-scorer.ts';
-import { modelSha256 } from './weights-hash.ts';
 
-/** Scorers that a run may have beside CLIP, which every run has. */
-export const EVALUATION_SCORERS = ['clip', 'judge', ...SCORER_NAMES] as const;
-export type EvaluationScorer = (typeof EVALUATION_SCORERS)[number];
+/** Scorers that a run may have beside CLIP, which every run has. `onnx:<file>` is any other. */
+export const EVALUATION_SCORERS = ['clip', 'judge', ...SCORER_NAMES, 'aesthetic'] as const;
 
-/** A scorer, and perhaps the file of its weights. */
-export interface WantedScorer {
-  readonly name: EvaluationScorer;
-  readonly weights?: string;
-}
+/** A scorer, and the file of its weights. */
+export type WantedScorer =
+  | { readonly kind: 'clip' | 'judge' }
+  | { readonly kind: 'preference'; readonly name: ScorerName; readonly weights?: string }
+  | { readonly kind: 'aesthetic' | 'onnx'; readonly weights: string };
 
-/** `hps-v2.1,pickscore=file.pt`. @throws UserError that names all scorers */
+/**
+ * `hps-v2.1,pickscore=file.pt,aesthetic=head.pth,onnx:scorer.onnx`.
+ *
+ * @throws UserError that names all scorers
+ */
 export function wantedScorers(text: string): WantedScorer[] {
   return text.split(',').map((item) => {
-    const [, name, weights] = /^\s*([^=]*?)\s*(?:=\s*(.+?)\s*)?$/.exec(item) ?? [];
-    const known = EVALUATION_SCORERS.find((one) => one === name);
-    if (known === undefined || (weights !== undefined && !isPreference(known))) {
-      throw new UserError(
-        `--scorer: not usable, got ${item || 'nothing'}; choose from ${EVALUATION_SCORERS.join(', ')}`,
-        {
-          exitCode: 2,
-        },
-      );
+    const [, name, weights] = /^\s*(onnx(?=:)|[^=]*?)\s*(?:[=:]\s*(.+?)\s*)?$/.exec(item) ?? [];
+    const preference = SCORER_NAMES.find((one) => one === name);
+    if (preference !== undefined) {
+      return { kind: 'preference', name: preference, ...(weights === undefined ? {} : { weights }) };
     }
-    return weights === undefined ? { name: known } : { name: known, weights };
+    if ((name === 'clip' || name === 'judge') && weights === undefined) return { kind: name };
+    if ((name === 'aesthetic' || name === 'onnx') && weights !== undefined) return { kind: name, weights };
+    const all = [
+      ...EVALUATION_SCORERS.filter((one) => one !== 'aesthetic'),
+      'aesthetic=<file>',
+      'onnx:<file>',
+    ];
+    throw new UserError(`--scorer: not usable, got ${item || 'nothing'}; choose from ${all.join(', ')}`, {
+      exitCode: 2,
+    });
   });
 }
 
-const isPreference = (name: EvaluationScorer): name is ScorerName =>
-  (SCORER_NAMES as readonly string[]).includes(name);
+/** A scorer as the command line has it. */
+export function scorerText(wanted: WantedScorer): string {
+  if (wanted.kind === 'onnx') return `onnx:${wanted.weights}`;
+  if (wanted.kind === 'aesthetic') return `aesthetic=${wanted.weights}`;
+  if (wanted.kind !== 'preference') return wanted.kind;
+  return wanted.weights === undefined ? wanted.name : `${wanted.name}=${wanted.weights}`;
+}
+
+/** Scorers that are ready to run, and what to tell the user about them. */
+export interface OpenScorers {
+  readonly scorers: readonly ImageScorer[];
+  /** In one line each. */
+  readonly notes: readonly string[];
+  dispose(): Promise<void>;
+}
 
 /**
- * Opens scorers. Close each with `dispose`.
+ * Opens scorers.
  *
  * @param hasTruth whether a prompt has clauses that the judge can check
- * @throws UserError where weights are missing
+ * @throws UserError where weights are missing, a scorer cannot score these images, or two would have one name
  */
 export async function openScorers(
   wanted: readonly WantedScorer[],
   pipeline: Pipeline,
   hasTruth: boolean,
   options: LoadScorerOptions = {},
-): Promise<ImageScorer[]> {
-  const names = new Map(wanted.map((one) => [one.name, one]));
+): Promise<OpenScorers> {
   const scorers: ImageScorer[] = [];
-  try {
-    const { has } = pipeline.model;
-    if (has.clip || has.clipB) scorers.push(await clipScorer(pipeline, await clipHashes(pipeline)));
-    if (hasTruth || names.has('judge')) scorers.push(await judgeScorer());
-    for (const { name, weights } of names.values()) {
-      if (!isPreference(name)) continue;
-      scorers.push(
-        await preferenceScorer(
-          name,
-          { ...options, ...(weights === undefined ? {} : { weights }) },
-          undefined,
-        ),
-      );
-    }
-    return scorers;
-  } catch (error) {
+  const notes: string[] = [];
+  const dispose = async () => {
     for (const scorer of scorers) await scorer.dispose();
+  };
+  const { has } = pipeline.model;
+  try {
+    if (has.clip || has.clipB) scorers.push(await clipScorer(pipeline));
+    if (wanted.some(({ kind }) => kind === 'judge')) {
+      checkJudge(pipeline, hasTruth);
+      scorers.push(await judgeScorer());
+    } else if (hasTruth) {
+      const reason = refusalOfJudge(pipeline);
+      if (reason === undefined) scorers.push(await judgeScorer());
+      else notes.push(`the judge does not score: ${reason}`);
+    }
+    for (const one of wanted) {
+      if (one.kind === 'preference') {
+        const { name, weights } = one;
+        scorers.push(
+          await preferenceScorer(name, { ...options, ...(weights === undefined ? {} : { weights }) }),
+        );
+      } else if (one.kind === 'aesthetic') scorers.push(await aestheticScorer(one.weights, pipeline));
+      else if (one.kind === 'onnx') scorers.push(await onnxScorer(one.weights, options));
+    }
+    checkNames(scorers);
+    return { scorers, notes, dispose };
+  } catch (error) {
+    await dispose();
     throw error;
   }
 }
 
-/** SHA-256 of the folders of the CLIPs, where the model is a folder that holds them. */
-async function clipHashes({ model }: Pipeline): Promise<Record<string, string>> {
-  const hashes: Record<string, string> = {};
-  for (const name of ['clip', 'clip_b']) {
-    const hash = await modelSha256(`${model.dir}/${name}`).catch(() => undefined);
-    if (hash !== undefined) hashes[name] = hash;
+/** Why the judge cannot score the images of a model, if so. */
+function refusalOfJudge({ model: { name, width, height } }: Pipeline): string | undefined {
+  if (width === JUDGE_IMAGE && height === JUDGE_IMAGE) return undefined;
+  return `it sees images of ${JUDGE_IMAGE} x ${JUDGE_IMAGE} pixels of Toybox's world, and those of ${name} are ${width} x ${height}`;
+}
+
+function checkJudge(pipeline: Pipeline, hasTruth: boolean): void {
+  const reason = hasTruth
+    ? refusalOfJudge(pipeline)
+    : 'it checks clauses, and no prompt of the suites has any; suite toybox does';
+  if (reason !== undefined) throw new UserError(`--scorer judge: ${reason}`, { exitCode: 2 });
+}
+
+function checkNames(scorers: readonly ImageScorer[]): void {
+  const seen = new Set<string>();
+  for (const { name } of scorers.flatMap(({ infos }) => infos)) {
+    if (seen.has(name)) {
+      throw new UserError(
+        `--scorer: two scores are called ${name}; give each scorer once, or rename the file`,
+        {
+          exitCode: 2,
+        },
+      );
+    }
+    seen.add(name);
   }
-  return hashes;
 }

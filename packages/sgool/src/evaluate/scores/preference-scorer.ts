@@ -2,6 +2,7 @@
 import { type LoadScorerOptions, loadScorer } from '../../preference/load-scorer.ts';
 import { SCORERS, type ScorerName } from '../../preference/scorer-names.ts';
 import type { ImageScorer } from './image-scorer.ts';
+import { filesSha256 } from './weights-hash.ts';
 
 /** Whether a mean over prompts means anything: HPS and PickScore compare images of one prompt. */
 const IS_AVERAGED: Readonly<Record<ScorerName, boolean>> = {
@@ -15,14 +16,9 @@ const IS_AVERAGED: Readonly<Record<ScorerName, boolean>> = {
 /**
  * A preference model.
  *
- * @param weights SHA-256 of its file
  * @throws UserError where its weights or vocabulary are missing
  */
-export async function preferenceScorer(
-  name: ScorerName,
-  options: LoadScorerOptions,
-  weights?: string,
-): Promise<ImageScorer> {
+export async function preferenceScorer(name: ScorerName, options: LoadScorerOptions): Promise<ImageScorer> {
   const scorer = await loadScorer(name, options);
   const { title, scale, digits } = SCORERS[name];
   return {
@@ -36,7 +32,7 @@ export async function preferenceScorer(
         isAveraged: IS_AVERAGED[name],
         tie: 10 ** -digits,
         preprocessing: "the authors' own",
-        ...(weights === undefined ? {} : { weights }),
+        weights: await filesSha256(scorer.files),
       },
     ],
     score: async ({ image, prompt }) => ({ [name]: await scorer.score(image, prompt.text) }),

@@ -11,6 +11,17 @@ export async function fileSha256(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
+/** SHA-256 of bytes, in hexadecimal digits. */
+export function bytesSha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** SHA-256 of the weights in several files: of one, its own; of more, over theirs in the order of the paths. */
+export async function filesSha256(paths: readonly string[]): Promise<string> {
+  const hashes = await Promise.all(paths.toSorted().map(fileSha256));
+  return hashes.length === 1 ? hashes[0] : createHash('sha256').update(hashes.join('\n')).digest('hex');
+}
+
 /** What decides the images of a model beside its weights: configurations, vocabularies, hints. */
 const COUNTS = /\.(safetensors|bin|pth?|ckpt|gguf|json|txt)$/;
 

@@ -60,10 +60,24 @@ export function checkSameEvaluation(folder: string, found: Manifest, wanted: Man
     (key) => canonicalJson(comparable(found[key])) !== canonicalJson(comparable(wanted[key])),
   );
   if (differ.length === 0) return;
+  const what = differ.map((key) => difference(key, found, wanted)).join(', ');
   throw new UserError(
-    `--out: ${folder} holds another evaluation, with other ${differ.join(' and ')}; give another folder, or the command that began it: ${found.command}`,
+    `--out: ${folder} holds another evaluation: ${what}; give another folder, or the command that began it: ${found.command}`,
     { exitCode: 2 },
   );
+}
+
+/** What differs, with its values where they are short. */
+function difference(key: (typeof SAME)[number], found: Manifest, wanted: Manifest): string {
+  if (key === 'model') {
+    const [there, here] = [found.model, wanted.model].map(
+      ({ name, hash }) => `${name} (${hash.slice(0, 8)})`,
+    );
+    return `model ${there}, not ${here}`;
+  }
+  if (key === 'device' || key === 'precision' || key === 'reference')
+    return `${key} ${found[key]}, not ${wanted[key]}`;
+  return `other ${key}`;
 }
 
 /** Large seeds are bigints, which JSON does not have; a model may have been opened by another name. */

@@ -16,8 +16,13 @@ const STORE_VERSION = 1;
 
 /** How long other processes are waited for that write at the moment. */
 const BUSY_MS = 10_000;
-/** A worker that has not said for this long that it is alive has lost its cells. */
+/** A worker on another machine that has not said for this long that it is alive has lost its cells. */
 export const STALE_MS = 60_000;
+/**
+ * The same for a worker of this machine whose process runs: it may be compiling a large network, which blocks it, or its number
+ * may by now be that of another process.
+ */
+const STALE_HERE_MS = 15 * 60_000;
 /** How often a worker says that it is alive. */
 export const HEARTBEAT_MS = 5_000;
 
@@ -32,8 +37,7 @@ const SCHEMA = `
     owner TEXT,
     attempts INTEGER NOT NULL DEFAULT 0,
     error TEXT,
-    retry INTEGER NOT NULL DEFAULT 1,
-    seconds REAL
+    retry INTEGER NOT NULL DEFAULT 1
   ) STRICT;
   CREATE INDEX cells_by_state ON cells (state, position);
   CREATE TABLE workers (owner TEXT PRIMARY KEY, host TEXT NOT NULL, process INTEGER NOT NULL, seen INTEGER NOT NULL) STRICT;
@@ -61,14 +65,13 @@ export function thisWorker(): Worker {
 
 export interface CellCounts extends Readonly<Record<CellState, number>> {
   readonly total: number;
-  /** Mean time of the cells that are done, in seconds; NaN for none. */
-  readonly meanSeconds: number;
 }
 
-/** What another process may ask while an evaluation runs. */
+/** A cell that failed. */
 export interface FailedRow {
   readonly id: string;
   readonly error: string;
+  /** How often it has failed. */
   readonly attempts: number;
   readonly retry: boolean;
 }
@@ -76,125 +79,117 @@ export interface FailedRow {
 /** The index of an evaluation. Close it at the end. */
 export class CellStore {
   readonly #database: Database;
+  readonly #path: string;
 
-  private constructor(database: Database) {
-    this.#database = database;
+  private constructor(path: string) {
+    this.#path = path;
+    try {
+      this.#database = new DatabaseSync(path);
+    } catch (error) {
+      throw new UserError(`${path}: cannot be opened: ${(error as Error).message}`, { cause: error });
+    }
   }
 
   /**
    * Opens the index of a folder, or makes one.
    *
-   * @throws UserError where a newer sgool wrote it, or it cannot be written
+   * @param plan ids of the cells that this process takes, counts and lists, in their order; they are added as waiting where they are
+   *   not in the index yet. Default: all cells of the index
+   * @throws UserError where a newer sgool wrote it, it is broken, or it cannot be written
    */
-  static open(folder: string): CellStore {
-    const path = join(folder, EVALUATION_FILES.index);
-    const store = new CellStore(openDatabase(path));
+  static open(folder: string, plan?: readonly string[]): CellStore {
+    const store = new CellStore(join(folder, EVALUATION_FILES.index));
     try {
-      store.#prepare(path);
+      store.#prepare(plan && [...new Set(plan)]);
       return store;
     } catch (error) {
       store.close();
-      if (error instanceof UserError) throw error;
-      throw new UserError(
-        `${path}: cannot be used: ${(error as Error).message}; remove it, it is made again of the files`,
-        {
-          cause: error,
-        },
-      );
+      throw error;
     }
   }
 
-  #prepare(path: string): void {
+  #prepare(plan: readonly string[] | undefined): void {
     const database = this.#database;
-    database.exec(
-      `PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;`,
-    );
+    this.#named(() => {
+      database.exec(
+        `PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;`,
+      );
+    });
     this.#exclusively(() => {
       const { user_version: version } = database.prepare('PRAGMA user_version').get() as {
         user_version: number;
       };
       if (version > STORE_VERSION) {
         throw new UserError(
-          `${path}: a newer sgool made it (version ${version}), this one reads up to ${STORE_VERSION}`,
+          `${this.#path}: a newer sgool made it (version ${version}), this one reads up to ${STORE_VERSION}`,
         );
       }
       if (version === 0) database.exec(SCHEMA);
-    });
-  }
-
-  /** Adds the cells of a plan that are not in the index yet, as waiting, in the order of the plan. */
-  add(ids: readonly string[]): void {
-    this.#exclusively(() => {
-      const insert = this.#database.prepare(
+      const which = plan === undefined ? '' : 'WHERE id IN (SELECT id FROM plan)';
+      database.exec(
+        `CREATE TEMP TABLE plan (id TEXT PRIMARY KEY) STRICT; CREATE TEMP VIEW mine AS SELECT * FROM cells ${which};`,
+      );
+      const insert = database.prepare(
         "INSERT INTO cells (id, position, state) VALUES (?, ?, 'waiting') ON CONFLICT (id) DO UPDATE SET position = excluded.position",
       );
-      ids.forEach((id, position) => void insert.run(id, position));
+      const note = database.prepare('INSERT INTO plan (id) VALUES (?)');
+      for (const [position, id] of (plan ?? []).entries()) {
+        insert.run(id, position);
+        note.run(id);
+      }
     });
   }
 
-  /** Notes what the files say: the record of a cell, or that there is none. */
+  /**
+   * Notes what the files say: the record of a cell, or that it waits. A cell that a worker has in work is left to it, unless its
+   * record is there.
+   */
   note(id: string, record: CellRecord | undefined): void {
-    const database = this.#database;
-    if (record === undefined) {
-      database
-        .prepare(
-          "UPDATE cells SET state = 'waiting', owner = NULL WHERE id = ? AND state IN ('done', 'failed')",
-        )
-        .run(id);
-    } else if (record.status === 'done') {
-      database
-        .prepare("UPDATE cells SET state = 'done', owner = NULL, error = NULL, seconds = ? WHERE id = ?")
-        .run(record.cost.seconds, id);
-    } else {
-      database
-        .prepare(
-          "UPDATE cells SET state = 'failed', owner = NULL, error = ?, attempts = ?, retry = ? WHERE id = ?",
-        )
-        .run(record.error, record.attempts, Number(record.retry), id);
-    }
+    const [query, ...values] = noted(record);
+    this.#run(query, ...values, id);
   }
 
   /** Says that a worker is alive. Call it every {@link HEARTBEAT_MS}. */
   heartbeat({ owner, host, process: pid }: Worker, now: number = Date.now()): void {
-    this.#database
-      .prepare(
-        'INSERT INTO workers (owner, host, process, seen) VALUES (?, ?, ?, ?) ON CONFLICT (owner) DO UPDATE SET seen = excluded.seen',
-      )
-      .run(owner, host, pid, now);
+    this.#run(
+      'INSERT INTO workers (owner, host, process, seen) VALUES (?, ?, ?, ?) ON CONFLICT (owner) DO UPDATE SET seen = excluded.seen',
+      owner,
+      host,
+      pid,
+      now,
+    );
   }
 
   /**
-   * Takes the next cell that waits, and counts the attempt.
+   * Takes the next cell that waits.
    *
-   * @returns its id, or undefined where none waits
+   * @returns its id and how often it has failed, or undefined where none waits
    */
-  claim({ owner }: Worker): string | undefined {
-    return this.#exclusively(() => {
-      const row = this.#database
-        .prepare(
-          `UPDATE cells SET state = 'running', owner = ?, attempts = attempts + 1
-           WHERE id = (SELECT id FROM cells WHERE state = 'waiting' ORDER BY position LIMIT 1) RETURNING id`,
-        )
-        .get(owner) as { id: string } | undefined;
-      return row?.id;
-    });
+  claim({ owner }: Worker): { readonly id: string; readonly attempts: number } | undefined {
+    return this.#exclusively(
+      () =>
+        this.#database
+          .prepare(
+            `UPDATE cells SET state = 'running', owner = ?
+             WHERE id = (SELECT id FROM mine WHERE state = 'waiting' ORDER BY position LIMIT 1) RETURNING id, attempts`,
+          )
+          .get(owner) as { id: string; attempts: number } | undefined,
+    );
   }
 
-  /** Gives a cell back that was not finished: it waits again, and the attempt does not count. */
+  /** Gives a cell back that was not finished: it waits again. */
   release(id: string, { owner }: Worker): void {
-    this.#database
-      .prepare(
-        "UPDATE cells SET state = 'waiting', owner = NULL, attempts = attempts - 1 WHERE id = ? AND owner = ? AND state = 'running'",
-      )
-      .run(id, owner);
+    this.#run(
+      "UPDATE cells SET state = 'waiting', owner = NULL WHERE id = ? AND owner = ? AND state = 'running'",
+      id,
+      owner,
+    );
   }
 
-  /** Whether a worker still holds a cell: it was not taken for dead meanwhile. */
+  /** Whether a worker still has a cell. Another one may have taken it for dead, because the machine slept. */
   holds(id: string, { owner }: Worker): boolean {
     return (
-      this.#database
-        .prepare("SELECT 1 FROM cells WHERE id = ? AND owner = ? AND state = 'running'")
-        .get(id, owner) !== undefined
+      this.#all("SELECT 1 FROM cells WHERE id = ? AND owner = ? AND state = 'running'", id, owner).length > 0
     );
   }
 
@@ -205,30 +200,33 @@ export class CellStore {
    */
   reclaim(now: number = Date.now(), isAlive: (pid: number) => boolean = isRunning): number {
     return this.#exclusively(() => {
+      const host = hostname();
       const workers = this.#database
         .prepare('SELECT owner, host, process, seen FROM workers')
         .all() as unknown as (Worker & {
         seen: number;
       })[];
-      const host = hostname();
-      const alive = workers.filter(
-        (worker) => now - worker.seen < STALE_MS && (worker.host !== host || isAlive(worker.process)),
-      );
-      for (const { owner } of workers) {
-        if (!alive.some((worker) => worker.owner === owner)) {
-          this.#database.prepare('DELETE FROM workers WHERE owner = ?').run(owner);
-        }
+      for (const worker of workers) {
+        const silence = now - worker.seen;
+        const isHere = worker.host === host;
+        if (isHere ? isAlive(worker.process) && silence < STALE_HERE_MS : silence < STALE_MS) continue;
+        this.#database.prepare('DELETE FROM workers WHERE owner = ?').run(worker.owner);
       }
       const { changes } = this.#database
         .prepare(
-          "UPDATE cells SET state = 'waiting', owner = NULL WHERE state = 'running' AND (owner IS NULL OR owner NOT IN (SELECT owner FROM workers))",
+          "UPDATE cells SET state = 'waiting', owner = NULL WHERE state = 'running' AND owner NOT IN (SELECT owner FROM workers)",
         )
         .run();
       return Number(changes);
     });
   }
 
-  /** Lets failed cells wait again. @param all also those for which another attempt does not help @returns how many */
+  /**
+   * Lets failed cells wait again.
+   *
+   * @param all also those for which another attempt does not help
+   * @returns their ids
+   */
   retry(all: boolean): string[] {
     return this.#exclusively(() => {
       const rows = this.#database
@@ -242,43 +240,28 @@ export class CellStore {
 
   /** Removes a worker that ends. */
   leave({ owner }: Worker): void {
-    this.#database.prepare('DELETE FROM workers WHERE owner = ?').run(owner);
+    this.#run('DELETE FROM workers WHERE owner = ?', owner);
   }
 
   counts(): CellCounts {
-    const rows = this.#database
-      .prepare('SELECT state, count(*) AS count FROM cells GROUP BY state')
-      .all() as unknown as {
-      state: CellState;
-      count: number;
-    }[];
+    const rows = this.#all<{ state: CellState; count: number }>(
+      'SELECT state, count(*) AS count FROM mine GROUP BY state',
+    );
     const of = (state: CellState) => rows.find((row) => row.state === state)?.count ?? 0;
-    const { mean } = this.#database
-      .prepare("SELECT avg(seconds) AS mean FROM cells WHERE state = 'done'")
-      .get() as {
-      mean: number | null;
-    };
     const counts = { waiting: of('waiting'), running: of('running'), done: of('done'), failed: of('failed') };
-    return {
-      ...counts,
-      total: counts.waiting + counts.running + counts.done + counts.failed,
-      meanSeconds: mean ?? Number.NaN,
-    };
+    return { ...counts, total: counts.waiting + counts.running + counts.done + counts.failed };
   }
 
-  /** States by id. */
+  /** States by id, in the order of the plan. */
   states(): ReadonlyMap<string, CellState> {
-    const rows = this.#database.prepare('SELECT id, state FROM cells ORDER BY position').all() as unknown as {
-      id: string;
-      state: CellState;
-    }[];
+    const rows = this.#all<{ id: string; state: CellState }>('SELECT id, state FROM mine ORDER BY position');
     return new Map(rows.map(({ id, state }) => [id, state]));
   }
 
   failures(): FailedRow[] {
-    const rows = this.#database
-      .prepare("SELECT id, error, attempts, retry FROM cells WHERE state = 'failed' ORDER BY position")
-      .all() as unknown as { id: string; error: string | null; attempts: number; retry: number }[];
+    const rows = this.#all<{ id: string; error: string | null; attempts: number; retry: number }>(
+      "SELECT id, error, attempts, retry FROM mine WHERE state = 'failed' ORDER BY position",
+    );
     return rows.map(({ id, error, attempts, retry }) => ({
       id,
       error: error ?? '',
@@ -287,37 +270,71 @@ export class CellStore {
     }));
   }
 
-  /** Workers that have been heard of lately. */
-  workers(now: number = Date.now()): Worker[] {
-    return this.#database
-      .prepare('SELECT owner, host, process FROM workers WHERE seen > ?')
-      .all(now - STALE_MS) as unknown as Worker[];
+  /** Workers that are at work. Call `reclaim` before, which removes those that are dead. */
+  workers(): Worker[] {
+    return this.#all<Worker & object>('SELECT owner, host, process FROM workers ORDER BY owner');
   }
 
   close(): void {
     this.#database.close();
   }
 
+  #run(query: string, ...values: SqlValue[]): void {
+    this.#named(() => this.#database.prepare(query).run(...values));
+  }
+
+  #all<Row extends object>(query: string, ...values: SqlValue[]): Row[] {
+    return this.#named(() => this.#database.prepare(query).all(...values) as unknown as Row[]);
+  }
+
   /** Runs `work` in a transaction that no other process writes in between. */
   #exclusively<T>(work: () => T): T {
-    this.#database.exec('BEGIN IMMEDIATE');
+    return this.#named(() => {
+      this.#database.exec('BEGIN IMMEDIATE');
+      try {
+        const result = work();
+        this.#database.exec('COMMIT');
+        return result;
+      } catch (error) {
+        this.#database.exec('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
+  /** Names the index in the errors of SQLite: a full disk, a broken file, a lock that another process holds for too long. */
+  #named<T>(work: () => T): T {
     try {
-      const result = work();
-      this.#database.exec('COMMIT');
-      return result;
+      return work();
     } catch (error) {
-      this.#database.exec('ROLLBACK');
-      throw error;
+      if (error instanceof UserError) throw error;
+      throw new UserError(
+        `${this.#path}: cannot be used: ${(error as Error).message}; if it is broken, make it again with: sgool evaluate rebuild`,
+        { cause: error },
+      );
     }
   }
 }
 
-function openDatabase(path: string): Database {
-  try {
-    return new DatabaseSync(path);
-  } catch (error) {
-    throw new UserError(`${path}: cannot be opened: ${(error as Error).message}`, { cause: error });
+type SqlValue = string | number | null;
+
+/** The query that notes a record in the row of a cell, and its values before the id. */
+function noted(record: CellRecord | undefined): readonly [query: string, ...values: SqlValue[]] {
+  if (record === undefined) {
+    return ["UPDATE cells SET state = 'waiting', owner = NULL WHERE id = ? AND state IN ('done', 'failed')"];
   }
+  if (record.status === 'done') {
+    return [
+      "UPDATE cells SET state = 'done', owner = NULL, error = NULL, attempts = 0, retry = 1 WHERE id = ?",
+    ];
+  }
+  const { error, attempts, retry } = record;
+  return [
+    "UPDATE cells SET state = 'failed', owner = NULL, error = ?, attempts = ?, retry = ? WHERE id = ?",
+    error,
+    attempts,
+    Number(retry),
+  ];
 }
 
 /** Whether a process of this machine runs. One of another user does, too. */

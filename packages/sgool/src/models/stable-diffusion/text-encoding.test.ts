@@ -81,7 +81,8 @@ describe('promptEncoder', () => {
     const small = { ...component, config: { ...fixture.config, vocab_size: 300 } };
     const tensors = new Map(weights.tensors);
     tensors.delete('embeddings.token_embedding.weight');
-    const encoder = promptEncoder({ ...small, weights: { ...weights, tensors } }, tokenizer, programs);
+    const own = new ProgramCache({});
+    const encoder = promptEncoder({ ...small, weights: { ...weights, tensors } }, tokenizer, own);
     await expect(encoder.encode(prompt, 1)).rejects.toThrow(/the id \d+, but there are embeddings for 300/);
   });
 });

@@ -41,6 +41,11 @@ export function weightBytes(tensors: ReadonlyMap<string, Pick<WeightTensor, 'byt
   return sum(Array.from(tensors.values(), ({ byteLength }) => byteLength));
 }
 
+/** Real paths of the files that tensors lie in, or are made from. */
+export function weightFiles({ tensors }: Pick<WeightSource, 'tensors'>): string[] {
+  return [...new Set(Array.from(tensors.values(), ({ path }) => path))].toSorted();
+}
+
 /** An opened file of tensors: names, shapes, places. */
 export interface TensorFile {
   /** Real path of the file, or of the first of several. */

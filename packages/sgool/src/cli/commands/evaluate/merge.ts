@@ -44,9 +44,16 @@ async function merge(folder: string, parts: readonly string[], host: Host): Prom
   for (const id of new Set(plan.map((planned) => planned.id))) {
     for (const part of parts) await copyCell(part, folder, id);
   }
-  const store = CellStore.open(folder);
+  const store = CellStore.open(
+    folder,
+    plan.map(({ id }) => id),
+  );
   try {
-    await syncStore(folder, plan, store);
+    await syncStore(
+      folder,
+      store,
+      first.scores.map(({ name }) => name),
+    );
     const { total, done, failed } = store.counts();
     host.stderr.write(`sgool: ${total} cells, ${done} done, ${failed} failed\n`);
     host.stdout.write(`${shownPath(folder, host)}\n`);

@@ -1,45 +1,50 @@
 /** @file `sgool evaluate --suite toybox`: makes and scores every image that is still missing. */
-import { existsSync } from 'node:fs';
-import { cpus, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../../errors.ts';
-import { MANIFEST_FORMAT, type Manifest } from '../../../evaluate/cells/manifest.ts';
+import { type EvaluatedSuite, MANIFEST_FORMAT, type Manifest } from '../../../evaluate/cells/manifest.ts';
 import { MeteredPrograms } from '../../../evaluate/cells/metered-programs.ts';
 import { type PlannedCell, planCells } from '../../../evaluate/cells/plan.ts';
-import { EVALUATION_FILES, readEvaluation, readManifest } from '../../../evaluate/cells/run-folder.ts';
+import { readEvaluation, readRecord } from '../../../evaluate/cells/run-folder.ts';
+import { scoreNames } from '../../../evaluate/cells/score-image.ts';
 import { type WrittenReport, writeReport } from '../../../evaluate/report/write-report.ts';
 import { runEvaluation, syncStore } from '../../../evaluate/run-evaluation.ts';
+import type { ImageScorer } from '../../../evaluate/scores/image-scorer.ts';
 import {
-  EVALUATION_SCORERS,
   openScorers,
+  scorerText,
   type WantedScorer,
   wantedScorers,
 } from '../../../evaluate/scores/open-scorers.ts';
-import { modelSha256 } from '../../../evaluate/scores/weights-hash.ts';
 import { choosePrompts, readShard, type Shard } from '../../../evaluate/setup/choose-prompts.ts';
-import { checkSameEvaluation, evaluatedMethod, evaluatedSuite } from '../../../evaluate/setup/manifest-of.ts';
+import { claimEvaluation } from '../../../evaluate/setup/claim-evaluation.ts';
+import { fairnessNotes, noiseDifferences } from '../../../evaluate/setup/fairness.ts';
+import { evaluatedMethod, evaluatedSuite } from '../../../evaluate/setup/manifest-of.ts';
 import { checkLabels, namedMethods, variant, type WantedMethod } from '../../../evaluate/setup/variants.ts';
 import { type CellCounts, CellStore } from '../../../evaluate/store/cell-store.ts';
 import { openSuite } from '../../../evaluate/suites/open-suite.ts';
 import { METHOD_NAMES, parseRequest } from '../../../methods/index.ts';
 import type { Pipeline } from '../../../pipeline/pipeline.ts';
-import { laterSeed, readSeed, SEED_RULE, seedForJson } from '../../../random/seed.ts';
+import { SCORER_NAMES } from '../../../preference/scorer-names.ts';
+import { laterSeed, readSeed, SEED_RULE, type Seed } from '../../../random/seed.ts';
 import { PRESETS } from '../../../request/request.ts';
 import { SETTINGS, type SettingKey } from '../../../request/settings.ts';
-import { writeFileAtomic } from '../../../weights/sources/atomic-file.ts';
-import { makeFolders } from '../../../weights/sources/make-folders.ts';
 import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
-import { loadOptionsOf, sharedOptions, sharedValues } from '../../options/model-options.ts';
+import { loadOptionsOf, type ModelValues, sharedOptions, sharedValues } from '../../options/model-options.ts';
 import { type OptionValues, schemaOption } from '../../options/option.ts';
 import { versions } from '../../run/run-record.ts';
-import { formatSeconds, oneLine, quoteArgument, shownPath } from '../../terminal/format.ts';
+import { quoteArgument, shownPath } from '../../terminal/format.ts';
 import { watchInterrupts } from '../../terminal/interrupt.ts';
 import { packageVersion } from '../../version.ts';
+import { addQueueOptions, type QueueFlags, runOnQueue } from './on-queue.ts';
+import { CellPace, type CellProgress, cellProgress } from './progress.ts';
 import { sayReport } from './report.ts';
+import { machineLine, weightsHash } from './this-machine.ts';
 
 const SHARED = ['model', 'device', 'precision', 'clip', 'tokenizer'] as const;
+
+const DEFAULT_METHODS = 'sd,best-of,sgool';
 
 const NOTES = `
 Every prompt is run with every method and every seed; prompt and seed decide the
@@ -56,16 +61,23 @@ method followed.
   --variant "fast: sgool steps=8"   one more column: label, method, settings
 
 Scorers: CLIP always; the judge where the suite's truth is known (toybox); with
---scorer also ${EVALUATION_SCORERS.filter((name) => name !== 'clip' && name !== 'judge').join(', ')}.
+--scorer also ${SCORER_NAMES.join(', ')},
+aesthetic=<file> (LAION's head on a CLIP ViT-L/14), and onnx:<file>: any scorer
+that was exported to ONNX, with a file.json beside it that says what it reads.
+A scorer may be added later: the same command with one more --scorer scores the
+images that are there.
 
 Examples:
   sgool evaluate --suite toybox --methods sd,clip-guided,doodl,sgool,best-of --limit 40
   sgool evaluate --suite csp,drawbench --methods sd,sgool --model ./sd-1.4 --seeds 2
   sgool evaluate --suite prompts.csv --methods sd --variant "long: sgool iterations=50"
+  sgool evaluate --suite toybox --scorer hps-v2.1,onnx:scorers/mine.onnx
   sgool evaluate status sgool-output/evaluate-toybox
-  sgool evaluate --suite toybox --shard 1/2 --out part-1`;
+  sgool evaluate --suite toybox --shard 1/2 --out part-1
+  sgool evaluate --suite toybox --queue redis://queue.local --out /shared/toybox
+      (many machines: see sgool worker --help)`;
 
-interface RunFlags extends OptionValues {
+interface RunFlags extends OptionValues, QueueFlags {
   readonly suite?: string;
   readonly methods?: string;
   readonly variant?: readonly WantedMethod[];
@@ -84,12 +96,12 @@ interface RunFlags extends OptionValues {
 
 export function configureRun(command: Command, host: Host): void {
   for (const option of sharedOptions(SHARED)) command.addOption(option);
-  command
+  addQueueOptions(command)
     .usage('[options] | status | report | retry | rebuild | merge')
     .option('--suite <names>', 'suites, separated by commas: see sgool suites list; or files of prompts')
     .option(
       '--methods <names>',
-      `methods, separated by commas: ${METHOD_NAMES.join(', ')} (default: sd,sgool)`,
+      `methods, separated by commas: ${METHOD_NAMES.join(', ')} (default: ${DEFAULT_METHODS}; none with --variant)`,
     )
     .option(
       '--variant <text>',
@@ -101,7 +113,7 @@ export function configureRun(command: Command, host: Host): void {
     .option('--seed <n>', 'the first seed (default: 0)')
     .option(
       '--scorer <names>',
-      `scorers beside CLIP, separated by commas, each with =<file> if its weights are not found: ${EVALUATION_SCORERS.join(', ')}`,
+      `scorers beside CLIP, separated by commas, each with =<file> if its weights are not found: ${SCORER_NAMES.join(', ')}, aesthetic=<file>, onnx:<file>`,
       (text: string, before: readonly WantedScorer[] = []) => [...before, ...wantedScorers(text)],
     )
     .option('--limit <n>', 'only the first n prompts of each suite')
@@ -118,145 +130,307 @@ export function configureRun(command: Command, host: Host): void {
 const wrong = (message: string) => new UserError(message, { exitCode: USAGE_ERROR });
 
 async function evaluate(flags: RunFlags, host: Host): Promise<void> {
-  const { suite: suiteNames, methods = 'sd,sgool', variant: variants = [], shard } = flags;
-  if (suiteNames === undefined) throw wrong('evaluate: needs --suite; see sgool suites list');
-  const wanted = [...namedMethods(methods), ...variants];
-  checkLabels(wanted);
-  const reference = flags.reference ?? wanted[0].label;
-  if (!wanted.some(({ label }) => label === reference)) {
-    throw wrong(
-      `--reference: is none of the methods, got ${reference}; choose from ${wanted.map(({ label }) => label).join(', ')}`,
-    );
-  }
-  const limit = wholeNumber('--limit', flags.limit);
-  const seedCount = wholeNumber('--seeds', flags.seeds) ?? 1;
-  const first = readSeed(flags.seed ?? 0);
-  if (first === undefined || first === -1)
-    throw wrong(`--seed: ${SEED_RULE.replace('-1 (random) or ', '')}, got ${flags.seed}`);
-  const only = flags.only === undefined ? [] : flags.only.split(',').map((name) => name.trim());
-  const names = [...new Set(suiteNames.split(',').map((name) => name.trim()))];
-  const suites = await Promise.all(names.map((name) => openSuite(name, host.cwd, host.env)));
-  const chosen = suites.map((suite) => evaluatedSuite(suite, choosePrompts(suite, only, limit)));
-
-  const folder = resolve(
-    host.cwd,
-    flags.out ?? join('sgool-output', `evaluate-${suites.map(({ name }) => name).join('-')}`),
-  );
-  const say = (text: string) => void (flags.quiet !== true && host.stderr.write(`sgool: ${text}\n`));
+  const asked = await askedFor(flags, host);
+  const { folder } = asked;
+  const pace = new CellPace();
+  const progress = cellProgress(host.stderr, pace, flags.quiet === true);
   const interrupt = watchInterrupts(host, {
-    onFirst: () => say('stopping; what is finished is kept, the same command goes on'),
-    onForced: () => undefined,
+    onFirst: (signal) => {
+      const again = signal === 'SIGINT' ? '; Ctrl-C again stops at once' : '';
+      progress.note(`stopping, what is finished is kept${again}`);
+    },
+    onForced() {
+      progress.end();
+      host.stderr.write(`sgool: stopped; the same command goes on in ${shownPath(folder, host)}\n`);
+    },
   });
-  const values = sharedValues(flags, SHARED, host);
-  const engine = await host.loadEngine();
-  let programs: MeteredPrograms | undefined;
-  const pipeline = await engine.openPipeline(values.model, {
-    ...loadOptionsOf(values),
-    programs: (options) => (programs = new MeteredPrograms(options)),
-  });
-  const hasTruth = chosen.some(({ prompts }) => prompts.some(({ readings }) => readings !== undefined));
   try {
-    const scorers = await openScorers(flags.scorer ?? [], pipeline, hasTruth, pipeline.compute);
-    try {
-      const manifest: Manifest = {
-        format: MANIFEST_FORMAT,
-        created: host.now().toISOString(),
-        command: typedCommand(flags, values),
-        model: { name: values.model, hash: await modelSha256(pipeline.model.dir) },
-        device: pipeline.compute.device,
-        precision: pipeline.compute.precision,
-        methods: wanted.map((one) => resolved(one, engine.methods[one.method], pipeline)),
-        reference,
-        suites: chosen,
-        seeds: Array.from({ length: seedCount }, (_, i) => laterSeed(first, i)),
-        scores: scorers.flatMap(({ infos }) => infos),
-        versions: { ...versions(await packageVersion()) } as Record<string, string>,
-      };
-      const kept = await claimEvaluation(folder, manifest);
-      const plan = shareOf(planCells(kept), kept, shard);
-      const store = CellStore.open(folder);
-      let waiting: number;
-      try {
-        await syncStore(folder, plan, store);
-        const { total, done, failed } = store.counts();
-        waiting = total - done - failed;
-        say(
-          `${total} cells: ${wanted.length} methods, ${seedCount} seed${seedCount === 1 ? '' : 's'}, ${plan.length / wanted.length / seedCount} prompts; ${done} done, ${failed} failed, ${waiting} to do`,
-        );
-      } finally {
-        store.close();
-      }
-      const started = Date.now();
-      let made = 0;
-      const counts = await runEvaluation(
-        folder,
-        kept,
-        plan,
-        {
-          pipeline,
-          methods: engine.methods,
-          scorers,
-          programs: programs ?? { flops: 0 },
-          machine: `${hostname()}: ${cpus()[0]?.model ?? 'unknown processor'}, ${pipeline.compute.device}, ${pipeline.compute.precision}`,
-          now: host.now,
-        },
-        {
-          signal: interrupt.signal,
-          onCell({ planned, record, counts: now }) {
-            made++;
-            const left = ((Date.now() - started) / 1000 / made) * now.waiting;
-            const place = `${now.done + now.failed}/${now.total}  ${planned.suite} ${planned.prompt}  ${planned.label}`;
-            const outcome =
-              record.status === 'failed' ? `failed: ${oneLine(record.error)}` : shownScores(record.scores);
-            say(`${place}  ${outcome}  ${formatSeconds(left)} left`);
-          },
-        },
-      );
-      const written = await reportAtEnd(folder, flags, counts, interrupt.signal, say, host);
-      const result = { folder, ...counts, ...(written === undefined ? {} : { report: written.page }) };
-      host.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `${shownPath(folder, host)}\n`);
-      if (counts.failed > 0) {
-        throw new UserError(
-          `${counts.failed} of ${counts.total} cells failed: sgool evaluate status ${quoteArgument(shownPath(folder, host))} says why`,
-        );
-      }
-    } finally {
-      for (const scorer of scorers) await scorer.dispose();
-    }
+    const counts = await runOn(asked, { flags, host, progress, pace, signal: interrupt.signal });
+    progress.end();
+    await conclude(folder, counts, flags, interrupt.signal, host);
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
     throw new UserError(`stopped; the same command goes on in ${shownPath(folder, host)}`, {
       exitCode: interrupt.exitCode,
     });
   } finally {
+    progress.end();
     interrupt.dispose();
+  }
+}
+
+/** What a command asks for, before any model is opened. */
+interface Asked {
+  readonly folder: string;
+  readonly wanted: readonly WantedMethod[];
+  readonly reference: string;
+  readonly suites: readonly EvaluatedSuite[];
+  readonly seeds: readonly Seed[];
+}
+
+async function askedFor(flags: RunFlags, host: Host): Promise<Asked> {
+  const { suite: suiteNames, methods, variant: variants = [] } = flags;
+  if (suiteNames === undefined) throw wrong('evaluate: needs --suite; see sgool suites list');
+  // Variants alone are the whole table.
+  const named = methods ?? (variants.length > 0 ? undefined : DEFAULT_METHODS);
+  const wanted = [...(named === undefined ? [] : namedMethods(named)), ...variants];
+  checkLabels(wanted);
+  const reference = flags.reference ?? wanted[0].label;
+  if (!wanted.some(({ label }) => label === reference)) {
+    throw wrong(
+      `--reference: is none of the methods, got ${reference || 'nothing'}; choose from ${wanted.map(({ label }) => label).join(', ')}`,
+    );
+  }
+  const limit = wholeNumber('--limit', flags.limit);
+  const seedCount = wholeNumber('--seeds', flags.seeds) ?? 1;
+  const first = readSeed(flags.seed ?? 0);
+  if (first === undefined || first === -1) {
+    throw wrong(`--seed: ${SEED_RULE.replace('-1 (random) or ', '')}, got ${flags.seed || 'nothing'}`);
+  }
+  const only = flags.only === undefined ? [] : flags.only.split(',').map((name) => name.trim());
+  const names = [...new Set(suiteNames.split(',').map((name) => name.trim()))];
+  const suites = await Promise.all(names.map((name) => openSuite(name, host.cwd, host.env)));
+  const out = flags.out ?? join('sgool-output', `evaluate-${suites.map(({ name }) => name).join('-')}`);
+  if (out === '') throw wrong('--out: give the folder of the evaluation, got nothing');
+  return {
+    folder: resolve(host.cwd, out),
+    wanted,
+    reference,
+    suites: suites.map((suite) => evaluatedSuite(suite, choosePrompts(suite, only, limit))),
+    seeds: Array.from({ length: seedCount }, (_, i) => laterSeed(first, i)),
+  };
+}
+
+interface Surroundings {
+  readonly flags: RunFlags;
+  readonly host: Host;
+  readonly progress: CellProgress;
+  readonly pace: CellPace;
+  readonly signal: AbortSignal;
+}
+
+/** Opens model and scorers, and runs what waits. */
+async function runOn(
+  asked: Asked,
+  { flags, host, progress, pace, signal }: Surroundings,
+): Promise<CellCounts> {
+  const { folder, wanted, reference, suites, seeds } = asked;
+  const values = sharedValues(flags, SHARED, host);
+  const engine = await host.loadEngine();
+  let programs: MeteredPrograms | undefined;
+  const pipeline = await engine.openPipeline(values.model, {
+    ...loadOptionsOf(values),
+    // Its workers have the device; here only the settings are resolved.
+    ...(flags.queue === undefined ? {} : { device: 'cpu' as const, precision: 'float32' as const }),
+    programs: (options) => (programs = new MeteredPrograms(options)),
+  });
+  try {
+    const hasTruth = suites.some(({ prompts }) => prompts.some(({ readings }) => readings !== undefined));
+    const { tokenizer } = values;
+    const scorerOptions = {
+      ...pipeline.compute,
+      env: host.env,
+      ...(tokenizer === undefined ? {} : { tokenizer }),
+    };
+    const { scorers, notes, dispose } = await openScorers(
+      located(flags.scorer ?? [], host),
+      pipeline,
+      hasTruth,
+      scorerOptions,
+    );
+    try {
+      const manifest = await claimEvaluation(folder, {
+        format: MANIFEST_FORMAT,
+        created: host.now().toISOString(),
+        command: typedCommand(flags, values),
+        model: { name: values.model, hash: await weightsHash(pipeline, values) },
+        ...(flags.queue === undefined ? pipeline.compute : workersCompute(values)),
+        methods: wanted.map((one) => resolved(one, engine.methods[one.method], pipeline)),
+        reference,
+        suites: [...suites],
+        seeds: [...seeds],
+        scores: scorers.flatMap(({ infos }) => infos),
+        versions: { ...versions(await packageVersion()) },
+      });
+      for (const note of notes) progress.note(note);
+      for (const note of fairnessNotes(manifest)) progress.note(note);
+      for (const warning of tooLong(manifest, pipeline, scorers)) progress.warn(warning);
+      const missing = manifest.scores.filter(({ name }) => !scoreNames(scorers).includes(name));
+      if (missing.length > 0) {
+        progress.warn(
+          `the evaluation also has ${missing.map(({ name }) => name).join(', ')}; what is made now goes without, until --scorer names them`,
+        );
+      }
+      const plan = shareOf(planCells(manifest), manifest, flags.shard);
+      if (flags.queue !== undefined) {
+        const note = (text: string) => progress.note(text);
+        const setup = jobSetup(manifest, flags.scorer ?? [], scorers, values, host);
+        return await runOnQueue(
+          { folder, manifest, plan, setup, flags, device: manifest.device, signal, note },
+          host,
+        );
+      }
+      await begin(folder, plan, scoreNames(scorers), progress, pace);
+      return await runEvaluation(
+        folder,
+        manifest,
+        plan,
+        {
+          pipeline,
+          methods: engine.methods,
+          scorers,
+          programs: programs ?? { flops: 0, compileSeconds: 0, forgetResults() {} },
+          machine: machineLine(pipeline),
+          now: host.now,
+        },
+        {
+          signal,
+          onCell: (ended) => progress.cell(ended),
+          onStep: (planned, step) => progress.step(planned, step),
+          onUnwritten: ({ suite, prompt, label }, error) =>
+            progress.warn(`${suite} ${prompt}, ${label}: ${error.message}; it is tried again`),
+        },
+      );
+    } finally {
+      await dispose();
+    }
+  } finally {
     await pipeline.dispose();
   }
 }
 
-/** Writes the report where this process ended the evaluation, or says who will. */
+/** The device and the precision that workers are to have. */
+function workersCompute({ device = 'cpu', precision = 'float32' }: ModelValues) {
+  return { device, precision };
+}
+
+/** What workers need beside the cell. */
+function jobSetup(
+  { precision }: Manifest,
+  wanted: readonly WantedScorer[],
+  scorers: readonly ImageScorer[],
+  { clip, tokenizer }: ModelValues,
+  host: Host,
+) {
+  return {
+    precision: precision === 'float16' ? ('float16' as const) : ('float32' as const),
+    ...(clip === undefined ? {} : { clip }),
+    ...(tokenizer === undefined ? {} : { tokenizer }),
+    scorers: located(wanted, host).map(scorerText),
+    scores: Object.fromEntries(
+      scorers.flatMap(({ infos }) => infos.map(({ name, weights = '' }) => [name, weights])),
+    ),
+  };
+}
+
+/** Brings the index up to date, and says what there is to do. */
+async function begin(
+  folder: string,
+  plan: readonly PlannedCell[],
+  scores: readonly string[],
+  progress: CellProgress,
+  pace: CellPace,
+): Promise<void> {
+  const store = CellStore.open(
+    folder,
+    plan.map(({ id }) => id),
+  );
+  try {
+    await syncStore(folder, store, scores);
+    const { total, done, failed, waiting, running } = store.counts();
+    const others = running === 0 ? '' : `, ${running} run by another process`;
+    progress.note(`${total} cells: ${done} done, ${failed} failed${others}, ${waiting} to do`);
+    if (waiting === 0) return;
+    // What the methods took before the run was stopped.
+    for (const { label, id } of plan) {
+      const record = await readRecord(folder, id);
+      if (record?.status === 'done') pace.add(label, record.cost.seconds);
+    }
+  } finally {
+    store.close();
+  }
+}
+
+/** What was made, the report, and what to do next. @throws UserError where cells failed */
+async function conclude(
+  folder: string,
+  counts: CellCounts,
+  flags: RunFlags,
+  signal: AbortSignal,
+  host: Host,
+): Promise<void> {
+  const { stdout, stderr } = host;
+  const shown = shownPath(folder, host);
+  const say = (text: string) => void (flags.quiet !== true && stderr.write(`sgool: ${text}\n`));
+  const written = await reportAtEnd(folder, flags, counts, signal, say, host);
+  const result = { folder, ...counts, ...(written === undefined ? {} : { report: written.page }) };
+  stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `${shown}\n`);
+  if (counts.running > 0) say(`${counts.running} cells are still run by another process`);
+  if (counts.failed > 0) {
+    throw new UserError(
+      `${counts.failed} of ${counts.total} cells failed: sgool evaluate status ${quoteArgument(shown)} says why`,
+    );
+  }
+}
+
+/** Checks the starting noise and writes the report, where this process ended the evaluation; else says who will. */
 async function reportAtEnd(
   folder: string,
-  { report = true, shard, quiet = false }: RunFlags,
+  { report = true, shard, detach, quiet = false }: RunFlags,
   { waiting, running }: CellCounts,
   signal: AbortSignal,
   say: (text: string) => void,
   host: Host,
 ): Promise<WrittenReport | undefined> {
-  if (!report) return undefined;
   if (shard !== undefined) {
+    // A share has no whole table.
     say(
       'no report of a share: put the shares together with sgool evaluate merge, then sgool evaluate report',
     );
     return undefined;
   }
   if (waiting + running > 0) {
-    say('no report yet: another process is at work; later, sgool evaluate report writes it');
+    if (detach !== true) say('no report yet: cells are missing; later, sgool evaluate report writes it');
     return undefined;
   }
-  const written = await writeReport(await readEvaluation(folder), { signal });
+  const evaluation = await readEvaluation(folder);
+  const differences = noiseDifferences(evaluation.cells);
+  if (differences.length > 0) {
+    host.stderr.write(
+      `sgool: warning: ${differences.length} cells began with other noise than those beside them, for instance ${differences[0]}\n`,
+    );
+  }
+  if (!report) return undefined;
+  const written = await writeReport(evaluation, { signal });
   if (!quiet) sayReport(written, host);
   return written;
+}
+
+/** Files are given from the working folder on. */
+function located(wanted: readonly WantedScorer[], { cwd }: Host): WantedScorer[] {
+  return wanted.map((one) =>
+    one.kind === 'aesthetic' || one.kind === 'onnx' ? { ...one, weights: resolve(cwd, one.weights) } : one,
+  );
+}
+
+/** Prompts of which an encoder or a scorer reads only the beginning: one line for each of those. */
+function tooLong({ suites }: Manifest, pipeline: Pipeline, scorers: readonly ImageScorer[]): string[] {
+  const prompts = suites.flatMap(({ name, prompts }) =>
+    prompts.map((prompt) => ({ ...prompt, suite: name })),
+  );
+  const cut = new Map<string, string[]>();
+  for (const { suite, id, text } of prompts) {
+    const readers = [
+      ...(pipeline.checkPrompt(text, { promptSyntax: 'plain' }).truncated ? ['the model'] : []),
+      ...scorers.flatMap((scorer) => scorer.truncates(text)),
+    ];
+    for (const reader of readers) cut.set(reader, [...(cut.get(reader) ?? []), `${suite} ${id}`]);
+  }
+  return [...cut].map(([reader, places]) => {
+    const some = places.slice(0, 3).join(', ');
+    const rest = places.length > 3 ? ', ...' : '';
+    return `${reader} reads only the beginning of ${places.length} of ${prompts.length} prompts: ${some}${rest}`;
+  });
 }
 
 function wholeNumber(who: string, text: string | undefined): number | undefined {
@@ -274,8 +448,12 @@ function resolved(
 ) {
   const given: Record<string, unknown> = { promptSyntax: 'plain' };
   for (const [key, text] of Object.entries(settings)) Object.assign(given, settingValue(label, key, text));
-  const request = parseRequest({ prompt: 'a prompt', method: name, model: pipeline.model.name, ...given });
-  return evaluatedMethod(label, method, pipeline, given, request);
+  try {
+    const request = parseRequest({ prompt: 'a prompt', method: name, model: pipeline.model.name, ...given });
+    return evaluatedMethod(label, method, pipeline, given, request);
+  } catch (error) {
+    throw error instanceof UserError ? wrong(`method ${label}: ${error.message}`) : error;
+  }
 }
 
 function settingValue(label: string, key: string, text: string): OptionValues {
@@ -290,21 +468,6 @@ function settingValue(label: string, key: string, text: string): OptionValues {
   } catch (error) {
     throw error instanceof UserError ? wrong(error.message) : error;
   }
-}
-
-/** Makes the folder of an evaluation, or finds it. @returns its manifest @throws UserError where it holds another one */
-async function claimEvaluation(folder: string, manifest: Manifest): Promise<Manifest> {
-  const path = join(folder, EVALUATION_FILES.manifest);
-  const text = () =>
-    `${JSON.stringify({ ...manifest, seeds: manifest.seeds.map(seedForJson) }, undefined, 1)}\n`;
-  if (!existsSync(path)) {
-    await makeFolders(folder);
-    await writeFileAtomic(path, text());
-    return readManifest(folder);
-  }
-  const found = await readManifest(folder);
-  checkSameEvaluation(folder, found, manifest);
-  return found;
 }
 
 /** The cells of a share of the prompts: whole prompts, so that methods stay comparable. */
@@ -322,14 +485,8 @@ function shareOf(
   );
 }
 
-const SHOWN = ['judge', 'clip_b', 'clip_a', 'hps-v2.1'] as const;
-const shownScores = (scores: Readonly<Record<string, number | null>>) =>
-  SHOWN.flatMap((name) =>
-    typeof scores[name] === 'number' ? [`${name} ${scores[name].toFixed(3)}`] : [],
-  ).join(', ');
-
 /** The command, for the manifest. */
-function typedCommand(flags: RunFlags, values: { readonly model: string }): string {
+function typedCommand(flags: RunFlags, values: ModelValues): string {
   const texts: [string, string | undefined][] = [
     ['suite', flags.suite],
     ['methods', flags.methods],
@@ -338,21 +495,24 @@ function typedCommand(flags: RunFlags, values: { readonly model: string }): stri
       `${label}: ${[method, ...Object.entries(settings).map(([key, value]) => `${key}=${value}`)].join(' ')}`,
     ]),
     ['model', values.model],
+    ['clip', values.clip],
+    ['tokenizer', values.tokenizer],
+    ['device', values.device],
+    ['precision', values.precision],
     ['seeds', flags.seeds],
     ['seed', flags.seed],
     ['limit', flags.limit],
     ['only', flags.only],
-    [
-      'scorer',
-      flags.scorer
-        ?.map(({ name, weights }) => (weights === undefined ? name : `${name}=${weights}`))
-        .join(','),
-    ],
+    ['scorer', flags.scorer?.map(scorerText).join(',')],
     ['reference', flags.reference],
     ['out', flags.out],
+    ['queue-name', flags.queueName],
+    ['results', flags.results],
   ];
   const given = texts.flatMap(([name, text]) =>
     text === undefined ? [] : [`--${name} ${quoteArgument(text)}`],
   );
-  return `sgool evaluate ${given.join(' ')}`;
+  // Without its address, which may hold a password.
+  const queue = flags.queue === undefined ? '' : ' --queue';
+  return `sgool evaluate ${given.join(' ')}${queue}`;
 }

@@ -1,0 +1,60 @@
+import { graphCost, matmul, trace } from '@sgool/autodiff';
+import { afterAll, describe, expect, it } from 'vitest';
+import { MeteredPrograms } from './metered-programs.ts';
+
+const programs = new MeteredPrograms({ threads: 1 });
+afterAll(() => programs.dispose());
+
+const build = () =>
+  trace({ a: { shape: [4, 8] }, b: { shape: [8, 2] } }, ({ a, b }) => ({ product: matmul(a, b) }));
+const inputs = { a: new Float32Array(32), b: new Float32Array(16) };
+const cost = graphCost(build()).flops;
+
+describe('metered programs', () => {
+  it('count what they execute, each time, and not what only reports', async () => {
+    expect(cost).toBe(2 * 4 * 8 * 2);
+    const program = await programs.get('unet x', build);
+    expect(programs.flops).toBe(0);
+    await program.run(inputs);
+    await (await programs.get('unet x', build)).run(inputs);
+    expect(programs.flops).toBe(2 * cost);
+    await (await programs.get('clip_b image', build)).run(inputs);
+    expect(programs.flops).toBe(2 * cost);
+  });
+
+  it('know how long they were being made, and programs that are made at once count once', async () => {
+    const before = programs.compileSeconds;
+    const started = performance.now();
+    await Promise.all(['c', 'd', 'e'].map((key) => programs.get(key, build)));
+    const wall = (performance.now() - started) / 1000;
+    const made = programs.compileSeconds - before;
+    expect(made).toBeGreaterThan(0);
+    expect(made).toBeLessThanOrEqual(wall);
+    await programs.get('c', build);
+    const again = programs.compileSeconds;
+    await (await programs.get('c', build)).run(inputs);
+    expect(programs.compileSeconds - again).toBeLessThan(made / 2);
+  });
+
+  it('count from the first of several that are being made', async () => {
+    const before = programs.compileSeconds;
+    const busy = 40;
+    const slow = () => {
+      for (const started = performance.now(); performance.now() - started < busy; );
+      void programs.get('during', build);
+      return build();
+    };
+    await programs.get('slow', slow);
+    expect(programs.compileSeconds - before).toBeGreaterThanOrEqual(busy / 1000);
+  });
+
+  it('give the results of a network by their inputs until they are forgotten', async () => {
+    const results = programs.resultsOf('text');
+    results.set('a cat', Promise.resolve(Float32Array.of(1)));
+    expect(programs.resultsOf('text').size).toBe(1);
+    expect(programs.resultsOf('other').size).toBe(0);
+    programs.forgetResults();
+    expect(results.size).toBe(0);
+    expect(programs.resultsOf('text')).toBe(results);
+  });
+});

@@ -1,0 +1,91 @@
+/** @file The description of an ONNX scorer: `scorer.json` beside `scorer.onnx`. */
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { UserError } from '../../errors.ts';
+import { fileSystemReason } from '../../platform/file-errors.ts';
+
+const colour = z.tuple([z.number(), z.number(), z.number()]);
+
+const imageSchema = z.strictObject({
+  /** Name of the input. */
+  input: z.string().min(1),
+  /** Side of the square image, in pixels. */
+  size: z.int().min(1).max(4096),
+  layout: z.enum(['NCHW', 'NHWC']).default('NCHW'),
+  /** Values of black and white, before mean and std. */
+  range: z
+    .tuple([z.number(), z.number()])
+    .refine(([black, white]) => black !== white, 'black and white must differ')
+    .default([0, 1]),
+  /** Subtracted from red, green, blue. */
+  mean: colour.default([0, 0, 0]),
+  /** Divided by. */
+  std: colour.refine((values) => values.every((value) => value > 0), 'must be above 0').default([1, 1, 1]),
+  /** `crop`: shorter side to size, centre; `pad`: longer side to size, on black; `squash`: both sides. Bicubic. */
+  resize: z.enum(['crop', 'pad', 'squash']).default('crop'),
+});
+
+const textSchema = z.strictObject({
+  /** Name of the input of token ids. */
+  input: z.string().min(1),
+  /** Folder with CLIP's tokenizer (`tokenizer.json`, or `vocab.json` and `merges.txt`), from the file on; or a pulled model. */
+  tokenizer: z.string().min(1),
+  /** Number of ids; longer prompts are cut off, their end token kept. */
+  length: z.int().min(3).max(4096).default(77),
+  /** Name of an input that is 1 for ids of the prompt and 0 for those after it. */
+  mask: z.string().min(1).optional(),
+});
+
+const descriptionSchema = z.strictObject({
+  /** As in the tables; default: the name of the file. */
+  title: z.string().min(1).optional(),
+  image: imageSchema,
+  text: textSchema.optional(),
+  /** Name of the output; default: the only one. */
+  output: z.string().min(1).optional(),
+  /** Which number of the output, of those of one image. */
+  index: z.int().min(0).default(0),
+  /** Scale and meaning, in one line. */
+  scale: z.string().min(1),
+  higherIsBetter: z.boolean(),
+  /** Whether a mean over prompts means anything. */
+  averaged: z.boolean(),
+  /** Decimals that distinguish images. */
+  digits: z.int().min(0).max(10).default(3),
+  /** Differences up to this one are ties; default: one unit of the last decimal. */
+  tie: z.number().min(0).optional(),
+});
+/** What an ONNX scorer reads and gives. */
+export type OnnxDescription = z.output<typeof descriptionSchema>;
+
+/** A description that works for many models, for messages. */
+const EXAMPLE =
+  '{"image": {"input": "image", "size": 224}, "scale": "0 to 1", "higherIsBetter": true, "averaged": true}';
+
+/**
+ * Reads the description beside an ONNX file.
+ *
+ * @throws UserError in one line: there is none, it is not JSON, or which key is wrong
+ */
+export async function readDescription(path: string): Promise<OnnxDescription> {
+  const who = `scorer onnx: ${path}`;
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const reason = isMissing
+      ? 'there is no such file'
+      : (fileSystemReason(error) ?? (error as Error).message);
+    throw new UserError(`${who}: ${reason}; it describes the scorer, for instance ${EXAMPLE}`, {
+      cause: error,
+    });
+  });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`${who}: is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+  const result = descriptionSchema.safeParse(value);
+  if (result.success) return result.data;
+  const [{ path: key, message }] = result.error.issues;
+  throw new UserError(`${who}: ${key.join('.') || 'the whole'}: ${message}`);
+}
