@@ -211,7 +211,7 @@ describe('a disk that is full', () => {
     const folder = await newFolder();
     await writeFile(join(folder, EVALUATION_FILES.cells), 'a file');
     await expect(run(folder, fakeRunner())).rejects.toThrow(
-      /cells.*json: cannot be read: a part of the path is a file, not a folder$/,
+      /cannot make the folder .*cells.*: a part of the path is a file, not a folder$/,
     );
   });
 });

@@ -1,9 +1,10 @@
 /** @file Running the cells of an evaluation that wait, until none does. Several processes may do it at once. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { files } from '#platform';
 import { UserError } from '../errors.ts';
 import { decodeImage } from '../image/read-image.ts';
 import type { RunOptions, StepProgress } from '../methods/run/iteration.ts';
+import { SIZE_LIMITS } from '../platform/size-limits.ts';
 import type { CellRecord, DoneCell } from './cells/cell-record.ts';
 import { failedRecord } from './cells/failure.ts';
 import { removeLeftovers } from './cells/leftovers.ts';
@@ -233,7 +234,7 @@ async function scoredAgain(
   const path = cellPaths(folder, id).image;
   const record = await readRecord(folder, id);
   if (record?.status !== 'done' || !existsSync(path)) return undefined;
-  const bytes = await readFile(path);
+  const bytes = await files.readBytes(path, SIZE_LIMITS.picture);
   // A file that was changed or cut off is made again.
   if (bytesSha256(bytes) !== record.image.sha256) return undefined;
   const image = await decodeImage(bytes, path);

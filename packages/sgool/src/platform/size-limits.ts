@@ -25,7 +25,9 @@ export const SIZE_LIMITS = {
   prompts: { what: 'a file of prompts', bytes: 16 * MB },
   /** Uncompressed, 44 megapixels. What a picture may need in memory bounds it further (`image/read-image.ts`). */
   picture: { what: 'a picture', bytes: 128 * MB },
-  /** `run.json` of the longest run: a few numbers for each of 10,000 iterations. */
+  /** One file of a scorer; larger ones keep their weights beside it. Protocol Buffers end at this size. */
+  onnx: { what: 'an ONNX file', bytes: 2048 * MB - 1 },
+  /** `run.json` of the longest run: a few numbers for each of 10,000 iterations. Records of evaluations and studies are smaller. */
   record: { what: 'the record of a run', bytes: 32 * MB },
   /** Tokens of the Hub have 37 letters. */
   token: { what: 'a token of the Hub', bytes: 64 * KB },

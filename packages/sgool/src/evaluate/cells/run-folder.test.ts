@@ -67,7 +67,7 @@ describe('cells', () => {
     expect(await readRecord(dir, cells[0].id)).toBeUndefined();
     expect((await readEvaluation(dir)).cells[0].record).toBeUndefined();
     await writeFile(record, text.slice(0, 40));
-    await expect(readEvaluation(dir)).rejects.toThrow('is not JSON');
+    await expect(readEvaluation(dir)).rejects.toThrow('not valid JSON');
     await writeFile(record, text.replace('"format":1', '"format":2'));
     await expect(readEvaluation(dir)).rejects.toThrow('a newer sgool wrote it (format 2)');
     await writeFile(record, text.replace('"status":"done"', '"status":"other"'));

@@ -1,9 +1,10 @@
 /** @file The folder of an evaluation: where its files are, and how they are read. The files are the truth, the index is not. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
+import { files } from '#platform';
 import { UserError } from '../../errors.ts';
-import { fileSystemReason } from '../../platform/file-errors.ts';
+import { parseJson } from '../../platform/json.ts';
+import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { type CellRecord, cellRecordSchema, RECORD_FORMAT } from './cell-record.ts';
 import { MANIFEST_FORMAT, type Manifest, manifestSchema } from './manifest.ts';
 import { type PlannedCell, planCells } from './plan.ts';
@@ -79,20 +80,8 @@ async function readJson<Schema extends z.ZodType>(
   schema: Schema,
   format: number,
 ): Promise<z.output<Schema> | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    const reason = fileSystemReason(error) ?? (error as Error).message;
-    throw new UserError(`${path}: cannot be read: ${reason}`, { cause: error });
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new UserError(`${path}: is not JSON; remove it, and the cell is run again`);
-  }
+  if (!(await files.exists(path))) return undefined;
+  const value = parseJson(await files.readText(path, SIZE_LIMITS.record), path);
   const found = (value as { format?: unknown } | null)?.format;
   if (typeof found === 'number' && found > format) {
     throw new UserError(`${path}: a newer sgool wrote it (format ${found}), this one reads up to ${format}`);

@@ -1,9 +1,12 @@
 /** @file Where the files of cells go that many machines make: a folder that they share, or a bucket. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { access, readFile } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
+import { files } from '#platform';
 import { UserError } from '../../errors.ts';
+import { parseJson } from '../../platform/json.ts';
+import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
 import { makeFolders } from '../../weights/sources/make-folders.ts';
 import { type CellRecord, cellRecordSchema } from '../cells/cell-record.ts';
@@ -56,7 +59,9 @@ export function folderResults(folder: string): Results {
     async read(id) {
       const record = await readRecord(folder, id);
       if (record?.status !== 'done') return record && { record };
-      const png = await readFile(cellPaths(folder, id).image).catch(() => undefined);
+      const png = await files
+        .readBytes(cellPaths(folder, id).image, SIZE_LIMITS.picture)
+        .catch(() => undefined);
       return whole(record, png);
     },
     write: (made) => writeCell(folder, made),
@@ -82,13 +87,7 @@ export function whole(record: CellRecord, png: Uint8Array | undefined): KeptCell
 
 /** The record in a text. @throws UserError where it is none */
 export function parseRecord(text: string, where: string): CellRecord {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new UserError(`${where}: is not JSON; remove it, and the cell is run again`, { cause: error });
-  }
-  const result = cellRecordSchema.safeParse(value);
+  const result = cellRecordSchema.safeParse(parseJson(text, where));
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   throw new UserError(`${where}: ${issue.path.join('.') || 'file'}: ${issue.message}`);

@@ -1,6 +1,9 @@
 /** @file Writing the report of an evaluation: a page, its figures and tables, and the summary. */
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { files } from '#platform';
+import { parseJson } from '../../platform/json.ts';
+import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
 import { makeFolders } from '../../weights/sources/make-folders.ts';
 import { EVALUATION_FILES, type Evaluation } from '../cells/run-folder.ts';
@@ -59,7 +62,10 @@ export async function writeReport(
 /** The files that an earlier report wrote, by its summary; none where there was none. Other files are not the report's. */
 async function filesOfReport(folder: string): Promise<string[]> {
   try {
-    const found: unknown = JSON.parse(await readFile(join(folder, SUMMARY), 'utf8'));
+    const found: unknown = parseJson(
+      await files.readText(join(folder, SUMMARY), SIZE_LIMITS.record),
+      SUMMARY,
+    );
     const names: unknown = typeof found === 'object' && found !== null && 'files' in found ? found.files : [];
     return Array.isArray(names)
       ? names.filter(

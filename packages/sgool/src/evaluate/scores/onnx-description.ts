@@ -1,8 +1,9 @@
 /** @file The description of an ONNX scorer: `scorer.json` beside `scorer.onnx`. */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { files } from '#platform';
 import { UserError } from '../../errors.ts';
-import { fileSystemReason } from '../../platform/file-errors.ts';
+import { parseJson } from '../../platform/json.ts';
+import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 
 const colour = z.tuple([z.number(), z.number(), z.number()]);
 
@@ -69,22 +70,11 @@ const EXAMPLE =
  */
 export async function readDescription(path: string): Promise<OnnxDescription> {
   const who = `scorer onnx: ${path}`;
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    const reason = isMissing
-      ? 'there is no such file'
-      : (fileSystemReason(error) ?? (error as Error).message);
-    throw new UserError(`${who}: ${reason}; it describes the scorer, for instance ${EXAMPLE}`, {
-      cause: error,
-    });
-  });
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new UserError(`${who}: is not JSON: ${(error as Error).message}`, { cause: error });
+  if (!(await files.exists(path))) {
+    throw new UserError(`${who}: there is no such file; it describes the scorer, for instance ${EXAMPLE}`);
   }
-  const result = descriptionSchema.safeParse(value);
+  const text = await files.readText(path, SIZE_LIMITS.settings);
+  const result = descriptionSchema.safeParse(parseJson(text, who));
   if (result.success) return result.data;
   const [{ path: key, message }] = result.error.issues;
   throw new UserError(`${who}: ${key.join('.') || 'the whole'}: ${message}`);

@@ -1,5 +1,4 @@
 /** @file Any scorer that was exported to ONNX: `<name>.onnx`, and `<name>.json` that says what it reads. */
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import {
   type CompileOptions,
@@ -10,11 +9,12 @@ import {
   type Shape,
   trace,
 } from '@sgool/autodiff';
+import { files } from '#platform';
 import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { resampleMatrix } from '../../image/resample.ts';
 import { layoutFor } from '../../networks/network-weights.ts';
-import { fileSystemReason } from '../../platform/file-errors.ts';
+import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { type ImageView, imageView, seenPlanes } from '../../preference/image-view.ts';
 import { fittedIds } from '../../text/fitted-ids.ts';
 import { hasTokenizer, loadTokenizer } from '../../text/load-tokenizer.ts';
@@ -42,10 +42,8 @@ export async function onnxScorer(path: string, options: CompileOptions = {}): Pr
   const who = `scorer onnx: ${path}`;
   const wrong = (what: string, cause?: unknown) => new UserError(`${who}: ${what}`, { cause });
   const descriptionPath = join(dirname(path), `${name}.json`);
-  const bytes = await readFile(path).catch((error: unknown) => {
-    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw wrong(isMissing ? 'there is no such file' : (fileSystemReason(error) ?? 'cannot be read'), error);
-  });
+  if (!(await files.exists(path))) throw wrong('there is no such file');
+  const bytes = await files.readBytes(path, SIZE_LIMITS.onnx);
   const described = await readDescription(descriptionPath);
   const { image, text, index } = described;
   const model = openModel(bytes, path, described, wrong);

@@ -145,7 +145,7 @@ describe('an ONNX scorer', () => {
       undefined,
       /mine\.json: there is no such file; it describes the scorer, for instance \{"image"/,
     ],
-    ['no JSON', last, '{', /mine\.json: is not JSON/],
+    ['no JSON', last, '{', /mine\.json: not valid JSON/],
     ['no object', last, [], /the whole: /],
     ['no image', last, COMMON, /image: /],
     ['no scale', last, { ...LAST, scale: undefined }, /scale: /],

@@ -1,8 +1,10 @@
 /** @file From what a user asked for to the manifest of an evaluation, and whether a folder holds the same one. */
+
 import { UserError } from '../../errors.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
 import type { Method } from '../../methods/run/method.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { parseJson } from '../../platform/json.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import { canonicalJson } from '../cells/cell.ts';
 import type { EvaluatedMethod, EvaluatedSuite, Manifest } from '../cells/manifest.ts';
@@ -28,7 +30,8 @@ export function evaluatedMethod(
   };
 }
 
-const jsonObject = (value: object) => JSON.parse(JSON.stringify(value)) as EvaluatedMethod['settings'];
+const jsonObject = (value: object) =>
+  parseJson(JSON.stringify(value), 'settings') as EvaluatedMethod['settings'];
 
 /** The suite with the prompts that are run. */
 export function evaluatedSuite(suite: Suite, prompts: readonly SuitePrompt[]): EvaluatedSuite {

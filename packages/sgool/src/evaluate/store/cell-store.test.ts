@@ -116,6 +116,8 @@ store.heartbeat(worker);
 const claimed = [];
 for (let found = store.claim(worker); found !== undefined; found = store.claim(worker)) {
   claimed.push(found.id);
+  // As if a cell took some time, so that the others get theirs.
+  await new Promise((resolve) => setTimeout(resolve, 2));
   if (process.argv[3] === 'hang') { console.log(JSON.stringify(claimed)); setInterval(() => {}, 1000); await new Promise(() => {}); }
 }
 console.log(JSON.stringify(claimed));

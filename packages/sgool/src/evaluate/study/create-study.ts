@@ -1,13 +1,14 @@
 /** @file From an evaluation to a blinded study: which pairs, which checks, and copies of the pictures that say nothing. */
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { files } from '#platform';
 import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { encodePng } from '../../image/png.ts';
 import { decodeImage } from '../../image/read-image.ts';
 import { resizeImage } from '../../image/resize.ts';
+import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { seedForJson } from '../../random/seed.ts';
 import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
 import { makeFolders } from '../../weights/sources/make-folders.ts';
@@ -240,7 +241,7 @@ class PictureWriter {
   /** The picture of a cell. @throws UserError where its file is gone or is another one than the record says */
   async read({ id, record }: Shown): Promise<Image> {
     const path = cellPaths(this.#evaluation.folder, id).image;
-    const file = await readFile(path).catch((error: unknown) => {
+    const file = await files.readBytes(path, SIZE_LIMITS.picture).catch((error: unknown) => {
       throw new UserError(
         `${path}: the picture is missing; run sgool evaluate rebuild, then the evaluation`,
         {

@@ -187,7 +187,7 @@ describe('making a study', () => {
     await writeFile(path, text.replace('"perRater"', '"perrater"'));
     await expect(readStudy(dir)).rejects.toThrow('perRater');
     await writeFile(path, text.slice(0, 100));
-    await expect(readStudy(dir)).rejects.toThrow('is not JSON');
+    await expect(readStudy(dir)).rejects.toThrow('not valid JSON');
   });
 });
 

@@ -1,8 +1,10 @@
 /** @file `<study>/study.json`: a blinded study of pairs of pictures. It knows what raters must not; the server tells them ids only. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { files } from '#platform';
 import { UserError } from '../../errors.ts';
+import { parseJson } from '../../platform/json.ts';
+import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { seedSchema } from '../cells/cell.ts';
 
 /** Version of the file. A newer one is refused. */
@@ -101,18 +103,13 @@ export function picturePath(folder: string, { sha256 }: Pick<StudyPicture, 'sha2
 /** @throws UserError where there is none, it is broken, or a newer sgool wrote it */
 export async function readStudy(folder: string): Promise<Study> {
   const path = join(folder, STUDY_FILES.study);
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  const text = await files.readText(path, SIZE_LIMITS.record).catch((error: unknown) => {
     throw new UserError(
       `${folder}: is no study, it has no ${STUDY_FILES.study}; make one with sgool study create <evaluation>`,
       { cause: error },
     );
   });
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new UserError(`${path}: is not JSON`, { cause: error });
-  }
+  const value = parseJson(text, path);
   const found = (value as { format?: unknown } | null)?.format;
   if (typeof found === 'number' && found > STUDY_FORMAT) {
     throw new UserError(

@@ -3,11 +3,14 @@
  * ever added, and a vote is answered when it is on the disk.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { open, readdir, readFile } from 'node:fs/promises';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { files } from '#platform';
 import { UserError } from '../../errors.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
+import { parseJson } from '../../platform/json.ts';
+import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { makeFolders } from '../../weights/sources/make-folders.ts';
 import { STUDY_FILES, STUDY_FORMAT, type Study } from './study.ts';
 
@@ -85,7 +88,7 @@ export function parseVotes(text: string): { lines: VoteLine[]; torn: number } {
 
 function jsonOf(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text, 'a vote');
   } catch {
     return undefined;
   }
@@ -189,7 +192,9 @@ export class VoteFiles {
   /** Every line as it stands in the files. */
   async lines(): Promise<VoteLine[]> {
     const logs = await this.all();
-    const texts = await Promise.all(logs.map(({ rater }) => readFile(this.#path(rater.rater), 'utf8')));
+    const texts = await Promise.all(
+      logs.map(({ rater }) => files.readText(this.#path(rater.rater), SIZE_LIMITS.record)),
+    );
     return texts.flatMap((text) => parseVotes(text).lines);
   }
 
@@ -212,13 +217,9 @@ export class VoteFiles {
   }
 
   async #read(rater: string): Promise<RaterLog | undefined> {
-    let text: string;
-    try {
-      text = await readFile(this.#path(rater), 'utf8');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
-    }
+    const path = this.#path(rater);
+    if (!(await files.exists(path))) return undefined;
+    const text = await files.readText(path, SIZE_LIMITS.record);
     const { lines, torn } = parseVotes(text);
     const log = foldVotes(lines, torn);
     return log?.rater.study === this.#study.id ? log : undefined;

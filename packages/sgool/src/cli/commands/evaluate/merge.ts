@@ -1,8 +1,8 @@
 /** @file `sgool evaluate merge <folder> <part...>`: puts the shares of an evaluation together. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { files } from '#platform';
 import { UserError } from '../../../errors.ts';
 import { planCells } from '../../../evaluate/cells/plan.ts';
 import { cellPaths, EVALUATION_FILES, readManifest, readRecord } from '../../../evaluate/cells/run-folder.ts';
@@ -10,6 +10,7 @@ import { writeCell, writeRecord } from '../../../evaluate/cells/write-cell.ts';
 import { syncStore } from '../../../evaluate/run-evaluation.ts';
 import { checkSameEvaluation } from '../../../evaluate/setup/manifest-of.ts';
 import { CellStore } from '../../../evaluate/store/cell-store.ts';
+import { SIZE_LIMITS } from '../../../platform/size-limits.ts';
 import { writeFileAtomic } from '../../../weights/sources/atomic-file.ts';
 import { makeFolders } from '../../../weights/sources/make-folders.ts';
 import type { Host } from '../../host.ts';
@@ -38,7 +39,10 @@ async function merge(folder: string, parts: readonly string[], host: Host): Prom
   if (existsSync(path)) checkSameEvaluation(folder, await readManifest(folder), first);
   else {
     await makeFolders(folder);
-    await writeFileAtomic(path, await readFile(join(parts[0], EVALUATION_FILES.manifest)));
+    await writeFileAtomic(
+      path,
+      await files.readBytes(join(parts[0], EVALUATION_FILES.manifest), SIZE_LIMITS.record),
+    );
   }
   const plan = planCells(first);
   for (const id of new Set(plan.map((planned) => planned.id))) {
@@ -75,8 +79,10 @@ async function copyCell(from: string, to: string, id: string): Promise<void> {
     await writeRecord(to, record);
     return;
   }
-  const png = await readFile(cellPaths(from, id).image).catch((error: unknown) => {
-    throw new UserError(`${from}: the image of cell ${id.slice(0, 12)} is missing`, { cause: error });
-  });
+  const png = await files
+    .readBytes(cellPaths(from, id).image, SIZE_LIMITS.picture)
+    .catch((error: unknown) => {
+      throw new UserError(`${from}: the image of cell ${id.slice(0, 12)} is missing`, { cause: error });
+    });
   await writeCell(to, { record, png });
 }

@@ -1,8 +1,8 @@
 /** @file `sgool evaluate ... --queue <url>`: the cells of an evaluation as jobs that `sgool worker` takes on many machines. */
-import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { files } from '#platform';
 import { UserError } from '../../../errors.ts';
 import type { Manifest } from '../../../evaluate/cells/manifest.ts';
 import { type PlannedCell, planCells } from '../../../evaluate/cells/plan.ts';
@@ -22,6 +22,8 @@ import { folderResults, type Results } from '../../../evaluate/queue/results.ts'
 import { isS3, s3Results } from '../../../evaluate/queue/s3-results.ts';
 import { syncStore } from '../../../evaluate/run-evaluation.ts';
 import { type CellCounts, CellStore } from '../../../evaluate/store/cell-store.ts';
+import { parseJson } from '../../../platform/json.ts';
+import { SIZE_LIMITS } from '../../../platform/size-limits.ts';
 import { writeFileAtomic } from '../../../weights/sources/atomic-file.ts';
 import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
@@ -121,7 +123,7 @@ export async function runOnQueue(task: ToQueue, host: Host): Promise<CellCounts>
   const results = await openResults(setup.results, host);
   const server = await connectQueue(address);
   try {
-    await results.begin(await readFile(join(folder, EVALUATION_FILES.manifest)));
+    await results.begin(await files.readBytes(join(folder, EVALUATION_FILES.manifest), SIZE_LIMITS.record));
     await results.check();
     const file = { format: 1, queue: name, setup } satisfies z.input<typeof queueFileSchema>;
     await writeFileAtomic(join(folder, QUEUE_FILE), `${JSON.stringify(file, undefined, 1)}\n`);
@@ -217,9 +219,11 @@ async function withQueue<T>(
   work: (evaluation: QueuedEvaluation, name: string) => Promise<T>,
 ): Promise<T> {
   const manifest = await readManifest(folder);
-  const text = await readFile(join(folder, QUEUE_FILE), 'utf8').catch((error: unknown) => {
-    throw new UserError(`${folder}: was not run on a queue; leave out --queue`, { cause: error });
-  });
+  const text = await files
+    .readText(join(folder, QUEUE_FILE), SIZE_LIMITS.settings)
+    .catch((error: unknown) => {
+      throw new UserError(`${folder}: was not run on a queue; leave out --queue`, { cause: error });
+    });
   const { queue: name, setup } = parsed(text, join(folder, QUEUE_FILE));
   const server = await connectQueue(queueAddress(queue, host));
   const results = await openResults(setup.results, host);
@@ -244,7 +248,7 @@ async function withQueue<T>(
 
 function parsed(text: string, path: string): z.output<typeof queueFileSchema> {
   try {
-    return queueFileSchema.parse(JSON.parse(text));
+    return queueFileSchema.parse(parseJson(text, path));
   } catch (error) {
     throw new UserError(`${path}: cannot be read; the command that filled the queue makes it again`, {
       cause: error,

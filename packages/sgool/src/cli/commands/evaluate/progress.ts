@@ -1,4 +1,6 @@
 /** @file Progress of an evaluation on stderr: a bar with the time left on a terminal, a line for each cell elsewhere. */
+
+import { printable } from '../../../errors.ts';
 import type { PlannedCell } from '../../../evaluate/cells/plan.ts';
 import type { EndedCell } from '../../../evaluate/run-evaluation.ts';
 import type { StepProgress } from '../../../methods/run/iteration.ts';
@@ -50,7 +52,7 @@ export interface CellProgress {
 
 export function cellProgress(out: Terminal, pace: CellPace, quiet: boolean): CellProgress {
   if (quiet) return new Quiet(out, pace);
-  return out.isTTY ? new Terminal(out, pace) : new Lines(out, pace);
+  return out.isTTY ? new Bar(out, pace) : new Lines(out, pace);
 }
 
 /** Warnings only. */
@@ -92,7 +94,7 @@ class Lines extends Quiet {
 }
 
 /** One bar that moves. Failures and notes stay above it. */
-class Terminal extends Quiet {
+class Bar extends Quiet {
   #drawnAt = 0;
   #isOpen = false;
   /** How far the run is, as it stands before the work. */
@@ -130,12 +132,13 @@ class Terminal extends Quiet {
   }
 
   override end(): void {
-    if (this.#isOpen) this.out.write('\r\x1b[2K');
+    if (this.#isOpen) this.out.clearLine();
     this.#isOpen = false;
   }
 
   private draw(work: string): void {
-    this.out.write(`\r\x1b[2K${`${this.#place}  ${work}`.slice(0, (this.out.columns ?? 80) - 1)}`);
+    this.out.clearLine();
+    this.out.write(printable(`${this.#place}  ${work}`).slice(0, (this.out.columns ?? 80) - 1));
     this.#isOpen = true;
   }
 }

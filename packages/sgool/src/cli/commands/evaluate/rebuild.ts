@@ -1,7 +1,8 @@
 /** @file `sgool evaluate rebuild <folder>`: makes the index of an evaluation again, of its files. */
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { files } from '#platform';
 import { UserError } from '../../../errors.ts';
 import { planCells } from '../../../evaluate/cells/plan.ts';
 import { cellPaths, EVALUATION_FILES, readManifest, readRecord } from '../../../evaluate/cells/run-folder.ts';
@@ -9,6 +10,7 @@ import { removeRecord } from '../../../evaluate/cells/write-cell.ts';
 import { syncStore } from '../../../evaluate/run-evaluation.ts';
 import { bytesSha256 } from '../../../evaluate/scores/weights-hash.ts';
 import { CellStore } from '../../../evaluate/store/cell-store.ts';
+import { SIZE_LIMITS } from '../../../platform/size-limits.ts';
 import type { Host } from '../../host.ts';
 import { addQueueOption, type QueueFlags, updateFromQueue } from './on-queue.ts';
 
@@ -74,6 +76,8 @@ function refuseBusy(folder: string): void {
 async function fits(folder: string, id: string): Promise<boolean> {
   const record = await readRecord(folder, id);
   if (record?.status !== 'done') return true;
-  const image = await readFile(cellPaths(folder, id).image).catch(() => undefined);
+  const image = await files
+    .readBytes(cellPaths(folder, id).image, SIZE_LIMITS.picture)
+    .catch(() => undefined);
   return image !== undefined && bytesSha256(image) === record.image.sha256;
 }

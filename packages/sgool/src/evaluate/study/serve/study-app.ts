@@ -2,14 +2,16 @@
  * @file The study as a web application: a page, pictures by id, and votes. It asks nothing of any other machine, and tells raters
  * no method.
  */
-import { readFile } from 'node:fs/promises';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { getCookie, setCookie } from 'hono/cookie';
 import { HTTPException } from 'hono/http-exception';
 import { z } from 'zod';
+import { files } from '#platform';
 import { UserError } from '../../../errors.ts';
+import { parseJson } from '../../../platform/json.ts';
+import { SIZE_LIMITS } from '../../../platform/size-limits.ts';
 import { type Step, stepsFor } from '../assignment.ts';
 import { picturePath, type Study } from '../study.ts';
 import { answerKey, CHOICES, type Outcome, type RaterLog, VoteFiles } from '../votes.ts';
@@ -140,9 +142,9 @@ export function studyApp(options: StudyAppOptions): StudyApp {
   app.get('/pictures/:id', async (c) => {
     const picture = pictures.get(c.req.param('id'));
     if (picture === undefined) return refuse(c, 404, 'there is no such picture');
-    const file = await readFile(picturePath(folder, picture));
+    const file = await files.readBytes(picturePath(folder, picture), SIZE_LIMITS.picture);
     // Pictures never change; a browser may keep those that it has preloaded.
-    return c.body(new Uint8Array(file), 200, {
+    return c.body(file, 200, {
       'Content-Type': 'image/png',
       'Cache-Control': 'private, max-age=86400, immutable',
     });
@@ -247,7 +249,7 @@ async function bodyOf<Schema extends z.ZodType>(c: Context, schema: Schema): Pro
     throw refusal(415, 'the body must be application/json');
   let value: unknown;
   try {
-    value = JSON.parse(await c.req.text());
+    value = parseJson(await c.req.text(), 'the body');
   } catch {
     throw refusal(400, 'the body is not JSON');
   }
