@@ -36,7 +36,7 @@ describeOnToybox('sgool evaluate', () => {
     // The same command on what is finished does nothing.
     const before = await traces(inFolder('undisturbed'));
     const again = await runSgool(folder.dir, evaluation('undisturbed', 2));
-    expect(again.lines.at(-1)).toBe('sgool: 4 cells: 4 done, 0 failed, 0 to do');
+    expect(again.lines).toContain('sgool: 4 cells: 4 done, 0 failed, 0 to do');
     expect(await traces(inFolder('undisturbed'))).toEqual(before);
   });
 

@@ -1,5 +1,7 @@
 /** @file The command line in a process of its own, from the sources. */
+
 import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 /** Arguments of Node for a program of the sources, before the program's own. */
@@ -58,7 +60,9 @@ export function runSgool(
   });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code) => {
+    child.on('close', (exit, signal) => {
+      // As a shell shows it.
+      const code = signal === null ? exit : 128 + constants.signals[signal];
       const bytes = Buffer.concat(stdout);
       resolve({ code, bytes, stdout: bytes.toString('utf8'), lines: stderr.split('\n').slice(0, -1) });
     });
