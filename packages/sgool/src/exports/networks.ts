@@ -20,7 +20,7 @@ export {
   clip,
 } from '../networks/clip/clip.ts';
 export { type ClipConfig, type ClipVisionConfig, clipConfig } from '../networks/clip/clip-config.ts';
-export { networkWeights } from '../networks/network-weights.ts';
+export { type NetworkWeightsOptions, networkWeights } from '../networks/network-weights.ts';
 export type { BatchNormOptions } from '../networks/saliency/batch-norm.ts';
 export { type TranSalNet, transalnet } from '../networks/saliency/transalnet.ts';
 export { type TranSalNetConfig, transalnetConfig } from '../networks/saliency/transalnet-config.ts';
