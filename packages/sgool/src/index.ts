@@ -66,6 +66,7 @@ export { type LoadScorerOptions, loadScorer } from './preference/load-scorer.ts'
 export type { PromptFit, Scorer } from './preference/scorer.ts';
 export { SCORER_NAMES, SCORERS, type ScorerInfo, type ScorerName } from './preference/scorer-names.ts';
 export { Generator, type GeneratorState } from './random/generator.ts';
+export type { TwisterState } from './random/mersenne-twister.ts';
 export { PhiloxGenerator } from './random/philox.ts';
 export { type RandomSource, RNG_NAMES, type RngName } from './random/random-source.ts';
 export type { Seed } from './random/seed.ts';
