@@ -7,7 +7,7 @@
 export type { Cell } from '../evaluate/cells/cell.ts';
 export type { CellRecord, DoneCell } from '../evaluate/cells/cell-record.ts';
 export type { Manifest, ScoreInfo, ScoreRole } from '../evaluate/cells/manifest.ts';
-export { type EvaluatedCell, type Evaluation, readEvaluation } from '../evaluate/cells/run-folder.ts';
+export type { EvaluatedCell, Evaluation } from '../evaluate/cells/run-folder.ts';
 export {
   type Axis,
   decadeAxis,
@@ -37,7 +37,7 @@ export {
 export { mixBits, mulberry32 } from '../evaluate/mulberry32.ts';
 export type { Curve, CurvePoint } from '../evaluate/report/curves.ts';
 export type { SharedSetting } from '../evaluate/report/fairness.ts';
-export { type SummariseOptions, summarise } from '../evaluate/report/summarise.ts';
+export type { SummariseOptions } from '../evaluate/report/summarise.ts';
 export type {
   BestRow,
   ComparisonRow,
@@ -52,7 +52,7 @@ export type {
   Place,
   Summary,
 } from '../evaluate/report/summary.ts';
-export { type ReportOptions, type WrittenReport, writeReport } from '../evaluate/report/write-report.ts';
+export type { ReportOptions, WrittenReport } from '../evaluate/report/write-report.ts';
 export { bootstrapInterval, groupedInterval, type Interval } from '../evaluate/statistics/bootstrap.ts';
 export {
   bradleyTerry,

@@ -1,14 +1,6 @@
 /** @file Any scorer that was exported to ONNX: `<name>.onnx`, and `<name>.json` that says what it reads. */
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import {
-  type CompileOptions,
-  compile,
-  type ImportedModel,
-  importOnnx,
-  type Program,
-  type Shape,
-  trace,
-} from '@sgool/autodiff';
+import { type CompileOptions, type ImportedModel, importOnnx, type Shape, trace } from '@sgool/autodiff';
 import { files } from '#platform';
 import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
@@ -16,6 +8,7 @@ import { resampleMatrix } from '../../image/resample.ts';
 import { layoutFor } from '../../networks/network-weights.ts';
 import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { type ImageView, imageView, seenPlanes } from '../../preference/image-view.ts';
+import { compileNetwork, type NetworkProgram } from '../../runtime/network-program.ts';
 import { fittedIds } from '../../text/fitted-ids.ts';
 import { hasTokenizer, loadTokenizer } from '../../text/load-tokenizer.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
@@ -52,10 +45,11 @@ export async function onnxScorer(path: string, options: CompileOptions = {}): Pr
   const tokenizer = text && (await openTokenizer(text, dirname(descriptionPath), wrong));
 
   const layout = layoutFor(bytes.length);
-  let program: Promise<Program> | undefined;
+  let program: Promise<NetworkProgram> | undefined;
   const compiled = () => {
     program ??= Promise.resolve().then(() =>
-      compile(
+      compileNetwork(
+        who,
         trace(model.inputs, (inputs) => ({ score: model(inputs)[output] })),
         { layout, ...options },
       ),
