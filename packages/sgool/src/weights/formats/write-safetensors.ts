@@ -25,7 +25,7 @@ function inFileOrder(tensors: Record<string, TensorToWrite>): [string, TensorToW
  *
  * @param tensors by name; `data.length` must be the product of `shape`
  * @param metadata texts by key, for instance `{ format: 'pt' }`, which transformers and diffusers look for
- * @param isFlushed see {@link replaceFile}
+ * @param isFlushed see `replaceFile`
  * @throws UserError when the file system refuses (full disk, missing or unwritable folder)
  */
 export async function writeSafetensors(
