@@ -1,5 +1,4 @@
 /** @file Where the files of cells go that many machines make: a folder that they share, or a bucket. */
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,6 +12,7 @@ import { type CellRecord, cellRecordSchema } from '../cells/cell-record.ts';
 import type { MadeCell } from '../cells/run-cell.ts';
 import { cellPaths, EVALUATION_FILES, readRecord } from '../cells/run-folder.ts';
 import { removeRecord, writeCell, writeRecord } from '../cells/write-cell.ts';
+import { bytesSha256 } from '../scores/weights-hash.ts';
 
 /** The files of an evaluation, wherever they are. Everything may be done twice: the second time changes nothing. */
 export interface Results {
@@ -80,8 +80,7 @@ export function folderResults(folder: string): Results {
  */
 export function whole(record: CellRecord, png: Uint8Array | undefined): KeptCell | undefined {
   if (record.status !== 'done') return { record };
-  if (png === undefined || createHash('sha256').update(png).digest('hex') !== record.image.sha256)
-    return undefined;
+  if (png === undefined || bytesSha256(png) !== record.image.sha256) return undefined;
   return { record, png };
 }
 

@@ -1,5 +1,5 @@
 /** @file From an evaluation to a blinded study: which pairs, which checks, and copies of the pictures that say nothing. */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { files } from '#platform';
@@ -14,6 +14,7 @@ import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
 import { makeFolders } from '../../weights/sources/make-folders.ts';
 import type { DoneCell } from '../cells/cell-record.ts';
 import { cellPaths, EVALUATION_FILES, type EvaluatedCell, type Evaluation } from '../cells/run-folder.ts';
+import { bytesSha256 } from '../scores/weights-hash.ts';
 import { groupsBy, shuffled, uniformFrom } from './order.ts';
 import {
   picturePath,
@@ -140,7 +141,7 @@ export async function createStudy(evaluation: Evaluation, options: StudyOptions)
     rule: RULE,
     pairs,
     identical,
-    pictures: sha256(pairs.map(({ a, b }) => `${a.sha256} ${b.sha256}`).join('\n')),
+    pictures: bytesSha256(Buffer.from(pairs.map(({ a, b }) => `${a.sha256} ${b.sha256}`).join('\n'))),
   };
   const stored = { ...study, pairs: pairs.map((pair) => ({ ...pair, seed: seedForJson(pair.seed) })) };
   // Last: where there is a study, all of its pictures are there.
@@ -148,7 +149,6 @@ export async function createStudy(evaluation: Evaluation, options: StudyOptions)
   return { folder, study, notes };
 }
 
-const sha256 = (data: string | Uint8Array) => createHash('sha256').update(data).digest('hex');
 const randomId = () => randomBytes(8).toString('hex');
 const rowOf = ({ suite, prompt, seed }: EvaluatedCell) => JSON.stringify([suite, prompt, String(seed)]);
 
@@ -249,7 +249,7 @@ class PictureWriter {
         },
       );
     });
-    if (sha256(file) !== record.image.sha256)
+    if (bytesSha256(file) !== record.image.sha256)
       throw new UserError(`${path}: is not the picture that was scored, its SHA-256 differs from the record`);
     return decodeImage(file, path);
   }
@@ -258,7 +258,7 @@ class PictureWriter {
     const png = encodePng(image);
     const picture = {
       id: randomId(),
-      sha256: sha256(png),
+      sha256: bytesSha256(png),
       width: image.width,
       height: image.height,
       cell,
