@@ -1,10 +1,6 @@
 /** @file What each score is to each method, and which scores may judge all of them. */
 import type { EvaluatedMethod, Manifest, ScoreInfo, ScoreRole } from '../cells/manifest.ts';
-
-/** Scores that differ in convention or in what part of the image they read have the name of one network before `:` or `@`. */
-export function networkOf(score: string): string {
-  return score.split(/[:@]/)[0];
-}
+import { networkOf } from '../scores/network-of.ts';
 
 /** Whether it is the score of the whole image in the network's usual convention: what charts and sentences speak of. */
 export function isHeadline({ name }: ScoreInfo): boolean {

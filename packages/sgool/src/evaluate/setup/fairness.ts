@@ -1,19 +1,17 @@
 /** @file Whether the methods of an evaluation are compared fairly: the same noise, the same sampling, scores that may judge. */
 import type { EvaluatedMethod, Manifest, ScoreInfo } from '../cells/manifest.ts';
 import type { EvaluatedCell } from '../cells/run-folder.ts';
+import { networkOf } from '../scores/network-of.ts';
 
 /** Settings of sampling; methods that differ in one of them are not compared like with like. */
 const SAMPLING = ['sampler', 'steps', 'guidanceScale', 'eta', 'width', 'height', 'rng'] as const;
-
-/** The network of a score: `clip_a` of `clip_a:cosine` and `clip_a@regions`. */
-export const scoreFamily = (name: string): string => name.replace(/[:@].*$/, '');
 
 /** Whether a score may judge a method: neither it, nor another one of the same network, guides the method or selects for it. */
 export function mayJudge(
   { guides, selects }: Pick<EvaluatedMethod, 'guides' | 'selects'>,
   score: string,
 ): boolean {
-  return ![...guides, ...selects].some((name) => scoreFamily(name) === scoreFamily(score));
+  return ![...guides, ...selects].some((name) => networkOf(name) === networkOf(score));
 }
 
 /** What is not fair about an evaluation and only its reader can judge, in one line each. */
@@ -57,7 +55,7 @@ function sameNetworks(scores: readonly ScoreInfo[]): string[] {
   const owners = new Map<string, string>();
   return scores.flatMap(({ name, weights }) => {
     if (weights === undefined) return [];
-    const family = scoreFamily(name);
+    const family = networkOf(name);
     const owner = owners.get(weights);
     owners.set(weights, owner ?? family);
     if (owner === undefined || owner === family || name !== family) return [];
