@@ -86,6 +86,22 @@ it('nothing is written to stdout and stderr but through a Terminal', async () =>
   expect(found).toEqual([]);
 });
 
+/** Who may call `fetch` itself: with a reason for each. */
+const REQUESTERS: Readonly<Record<string, string>> = {
+  'platform/http.ts': 'listens to its signal itself, which `fetch` of Node 20 may forget',
+  'platform/web.ts': 'files of a page, which no signal stops',
+  'evaluate/study/serve/page-script.ts': "the study's page, in the browser",
+};
+
+it('answers over HTTP are waited for and read in one place', async () => {
+  const found = (await sources()).filter(
+    ({ name, text }) =>
+      /\bfetch\(|getReader\(|await \(?[^\n]*\.body\b/.test(text.replace(/^\s*\*.*$/gm, '')) &&
+      !Object.hasOwn(REQUESTERS, name),
+  );
+  expect(found.map(({ name }) => name)).toEqual([]);
+});
+
 /** Where text is parsed as JSON that is not a file's, or has rules of its own. */
 const PARSERS: Readonly<Record<string, string>> = {
   'platform/json.ts': 'the one parser',

@@ -5,6 +5,7 @@
 import { Gunzip, Unzlib, zlibSync } from 'fflate';
 import { UserError } from '../errors.ts';
 import { concatBytes } from './bytes.ts';
+import { readBody } from './http.ts';
 import type { Compression, Disk, Files, Host, ImageDecoder, Places } from './platform.ts';
 import { overLimit, type SizeLimit } from './size-limits.ts';
 
@@ -70,19 +71,14 @@ const bytesOf = async (response: Response) => new Uint8Array(await response.arra
 
 /** A whole file, up to a limit. */
 async function whole(url: string, limit: SizeLimit): Promise<Uint8Array<ArrayBuffer>> {
-  const { body } = await request(url);
+  const response = await request(url);
   const parts: Uint8Array[] = [];
   let length = 0;
   // Counted while it arrives: what the server says of the length need not be true.
-  for (const reader = body?.getReader(); reader !== undefined; ) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    length += value.length;
-    if (length > limit.bytes) {
-      await reader.cancel();
-      throw new UserError(`cannot read ${url}: ${overLimit(limit)}`);
-    }
-    parts.push(value);
+  for await (const part of readBody(response)) {
+    length += part.length;
+    if (length > limit.bytes) throw new UserError(`cannot read ${url}: ${overLimit(limit)}`);
+    parts.push(part);
   }
   return concatBytes(parts);
 }

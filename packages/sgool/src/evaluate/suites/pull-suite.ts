@@ -1,5 +1,6 @@
 /** @file Fetching a public prompt list from the repository that published it, at a fixed commit. */
 import { UserError } from '../../errors.ts';
+import { dropBody, fetchUntil, readBody } from '../../platform/http.ts';
 import type { GivenFile, KnownSuite } from './known-suites.ts';
 
 /** Most bytes of a file, and most time for it. The largest list has 200 kB. */
@@ -32,17 +33,17 @@ export async function fetchSuite(
 async function textAt(
   url: string,
   who: string,
-  { signal, fetch: request = fetch }: { readonly signal?: AbortSignal; readonly fetch?: typeof fetch },
+  { signal, fetch: request }: { readonly signal?: AbortSignal; readonly fetch?: typeof fetch },
 ): Promise<string> {
   const timeout = AbortSignal.timeout(MOST_MS);
   const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
   try {
-    const answer = await request(url, { signal: either });
+    const answer = await fetchUntil(url, { signal: either }, request);
     if (!answer.ok) {
-      await answer.body?.cancel();
+      await dropBody(answer);
       throw new UserError(`${who}: ${url} answers ${answer.status}`);
     }
-    return await limitedText(answer, `${who}: ${url}`);
+    return await limitedText(readBody(answer, either), `${who}: ${url}`);
   } catch (error) {
     if (error instanceof UserError) throw error;
     signal?.throwIfAborted();
@@ -54,10 +55,10 @@ async function textAt(
   }
 }
 
-async function limitedText(answer: Response, who: string): Promise<string> {
+async function limitedText(body: AsyncIterable<Uint8Array>, who: string): Promise<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let [text, bytes] = ['', 0];
-  for await (const part of answer.body ?? []) {
+  for await (const part of body) {
     bytes += part.length;
     if (bytes > MOST_BYTES)
       throw new UserError(`${who}: is larger than ${MOST_BYTES} bytes, which no list is`);

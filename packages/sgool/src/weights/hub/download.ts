@@ -7,13 +7,14 @@ import { createHash, type Hash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
+import { dropBody, readBody } from '../../platform/http.ts';
 import { makeFolders } from '../sources/make-folders.ts';
 import { discard, PartialFile, sizeOf } from '../sources/partial-file.ts';
 import { connectionError } from './answer-errors.ts';
 import type { HubClient, HubFile } from './client.ts';
 import { fileTime, type HubLimits, watchSpeed } from './limits.ts';
 import { type HeldLock, LostLock } from './lock.ts';
-import { drop, tooSlow } from './request.ts';
+import { tooSlow } from './request.ts';
 import { HubInterruption, pauseBeforeRetry } from './retries.ts';
 
 /** One file to download. */
@@ -162,7 +163,7 @@ async function attempt(task: DownloadTask, arrival: Arrival): Promise<void> {
     watch.restart();
     await placeResponse(response, task, arrival);
     arrival.pieces++;
-    for await (const chunk of response.body ?? []) {
+    for await (const chunk of readBody(response, watch.signal)) {
       watch.got(chunk.length);
       await append(chunk, task, arrival);
       task.onBytes?.(partial.bytes);
@@ -175,7 +176,7 @@ async function attempt(task: DownloadTask, arrival: Arrival): Promise<void> {
     throw error;
   } finally {
     watch.stop();
-    if (response !== undefined) await drop(response);
+    if (response !== undefined) await dropBody(response);
   }
   if (partial.bytes < file.size) throw new HubInterruption('hub: the connection was closed too early');
 }

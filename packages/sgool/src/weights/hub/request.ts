@@ -3,6 +3,7 @@
  * help, or a `UserError`, where it would not. Node only.
  */
 import { UserError } from '../../errors.ts';
+import { dropBody, fetchUntil, readBody } from '../../platform/http.ts';
 import { parseJson } from '../../platform/json.ts';
 import { answerError, connectionError, type Question } from './answer-errors.ts';
 import { type HubLimits, watchSpeed } from './limits.ts';
@@ -40,7 +41,7 @@ export async function send(request: Request, route: Route): Promise<Response> {
   for (;;) {
     seen.add(url.href);
     const isOwn = url.origin === new URL(endpoint).origin;
-    const response = await fetch(url, {
+    const response = await fetchUntil(url, {
       headers: {
         ...request.headers,
         ...(isOwn && token !== undefined ? { authorization: `Bearer ${token}` } : {}),
@@ -66,18 +67,13 @@ export async function send(request: Request, route: Route): Promise<Response> {
           `hub: ${endpoint} redirects more than ${limits.redirects} times, last to ${shown(next)}`,
         );
       }
-      await drop(response);
+      await dropBody(response);
       url = next;
     } catch (error) {
-      await drop(response);
+      await dropBody(response);
       throw error;
     }
   }
-}
-
-/** An abandoned body would keep its connection open, and with it the process. */
-export async function drop(response: Response): Promise<void> {
-  if (response.body?.locked === false) await response.body.cancel().catch(() => undefined);
 }
 
 /** Without the query, which may hold a signature. */
@@ -119,7 +115,7 @@ export async function requestJson(
       route,
     );
     watch.restart();
-    const text = await readText(response, request.what, route, watch.got);
+    const text = await readText(readBody(response, watch.signal), request.what, route, watch.got);
     return { value: parse(text, response, endpoint), headers: response.headers };
   } catch (error) {
     request.signal.throwIfAborted();
@@ -127,7 +123,7 @@ export async function requestJson(
     throw error;
   } finally {
     watch.stop();
-    if (response !== undefined) await drop(response);
+    if (response !== undefined) await dropBody(response);
   }
 }
 
@@ -140,7 +136,7 @@ export const tooSlow = ({ lowestSpeed, stall }: HubLimits, cause: unknown): HubI
 
 /** The text of an answer, read piece by piece, so that no more than the limit is ever in memory. */
 async function readText(
-  response: Response,
+  body: AsyncIterable<Uint8Array>,
   { id, path }: Question,
   { endpoint, limits }: Route,
   onBytes: (bytes: number) => void,
@@ -149,7 +145,7 @@ async function readText(
   let bytes = 0;
   let text = '';
   try {
-    for await (const chunk of response.body ?? []) {
+    for await (const chunk of body) {
       onBytes(chunk.length);
       bytes += chunk.length;
       if (bytes > limits.answerBytes) {
