@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { SAMPLER_NAMES } from './sampler-names.ts';
-import { createSchedule } from './schedule.ts';
 import { namedSampler } from './samplers/named-sampler.ts';
+import { createSchedule } from './schedule.ts';
 import { steeredSampler } from './steered-sampler.ts';
 import { randomNormal, randomWeights, tanhDenoiser } from './testing.ts';
 import { sample } from './trajectory.ts';

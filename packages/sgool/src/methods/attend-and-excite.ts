@@ -16,12 +16,8 @@ import type { Steering } from '../diffusion/steered-sampler.ts';
 import { steeredSampler } from '../diffusion/steered-sampler.ts';
 import { sample } from '../diffusion/trajectory.ts';
 import { UserError } from '../errors.ts';
-import {
-  type AttentionObjective,
-  type AttentionResult,
-  attentionObjective,
-} from '../objectives/attention/attention-objective.ts';
-import { ATTENTION_LOSSES } from '../objectives/attention/losses/index.ts';
+import type { AttentionObjective, AttentionResult } from '../objectives/attention/attention-objective.ts';
+import { LOSS_FACTS } from '../objectives/attention/loss-facts.ts';
 import {
   parseRequirement,
   type Requirement,
@@ -77,7 +73,7 @@ export const attendAndExcite: MethodDefinition<'attend-and-excite', AttendSettin
         'request: tokens and require both say what the attention must do; give one of them',
       );
     }
-    if (tokens !== '' && !ATTENTION_LOSSES[attentionLoss].relations.includes('exists')) {
+    if (tokens !== '' && !LOSS_FACTS[attentionLoss].relations.includes('exists')) {
       throw new UserError(
         `request: tokens says which things must exist, for which the attentionLoss ${attentionLoss} has no term; give require`,
       );
@@ -111,10 +107,10 @@ export const attendAndExcite: MethodDefinition<'attend-and-excite', AttendSettin
 async function objectiveOf(pipeline: Pipeline, run: Run<AttendSettings>): Promise<AttentionObjective> {
   const { settings, request } = run;
   const { attentionLoss: loss, attentionResolution: resolution } = settings;
-  const attention = await pipeline.crossAttention(denoiserOptionsOf(pipeline, run));
   const { text } = parsePrompt(request.prompt, settings.promptSyntax, settings.steps);
   const { who, requirement } = requirementOf(run.method, text, settings);
-  return attentionObjective(attention, { loss, requirement, resolution, who });
+  const options = denoiserOptionsOf(pipeline, run);
+  return pipeline.attentionObjective(options, { loss, requirement, resolution, who });
 }
 
 /** What the attention shall do, and the name of the option that says it. */
@@ -129,7 +125,7 @@ export function requirementOf(
     for (const word of tokens.split(',')) built.exists(word.trim().toLowerCase());
     return { who: 'tokens', requirement: built.done() };
   }
-  const { relations } = ATTENTION_LOSSES[attentionLoss];
+  const { relations } = LOSS_FACTS[attentionLoss];
   const things = promptThings(text);
   for (const { noun, occurrence, attributes } of things) {
     const named = (word: string, number: number) => `${word}#${number}`;
@@ -161,7 +157,7 @@ export function thresholdsOf({
 }: Pick<AttentionSettings, 'refineThresholds' | 'attentionLoss'> & {
   steps: number;
 }): ReadonlyMap<number, number> {
-  const { thresholds: published, relations } = ATTENTION_LOSSES[attentionLoss];
+  const { thresholds: published, relations } = LOSS_FACTS[attentionLoss];
   if (text.trim() === 'none') return new Map();
   if (text.trim() === 'published') return new Map(published.map(([at, least]) => [stepOf(at, steps), least]));
   if (!relations.includes('exists')) {

@@ -6,6 +6,7 @@ import { componentOf } from '../models/components.ts';
 import { familyOf } from '../models/families.ts';
 import { type ModelInfo, modelInfo } from '../models/model-info.ts';
 import { layoutFor } from '../networks/network-weights.ts';
+import { attentionObjective } from '../objectives/attention/attention-objective.ts';
 import { createObjective } from '../objectives/objective.ts';
 import { type ClipCritic, openClipCritic } from '../preference/clip-critic.ts';
 import { type ClipTarget, clipScore } from '../preference/clip-target.ts';
@@ -60,6 +61,10 @@ export async function loadPipeline(
   const backbone = await family.open({ folder, programs, checkpointBlocks: memory === 'low' });
   const info = await modelInfo(name, folder, backbone.info);
   const { noisePath, checkPrompt, latentShape, denoiser, encode, decode } = backbone;
+  const crossAttention: Pipeline['crossAttention'] = async (options) => {
+    if (backbone.crossAttention) return backbone.crossAttention(options);
+    throw new UserError(`model ${name}: its network has no cross-attention, which this needs`);
+  };
   return {
     model: { ...info, weightsPath: componentOf(folder, family.denoiser).weights.path },
     compute,
@@ -67,10 +72,8 @@ export async function loadPipeline(
     checkPrompt,
     latentShape,
     denoiser,
-    crossAttention: async (options) => {
-      if (backbone.crossAttention) return backbone.crossAttention(options);
-      throw new UserError(`model ${name}: its network has no cross-attention, which this needs`);
-    },
+    crossAttention,
+    attentionObjective: async (options, wanted) => attentionObjective(await crossAttention(options), wanted),
     encode,
     decode,
     ...(await openCritics(info, folder, programs, backbone)),

@@ -3,6 +3,10 @@ import type { Image, ImageSize } from '../image/image.ts';
 import type { Backbone, DenoiserOptions } from '../models/backbone.ts';
 import type { CrossAttention } from '../models/cross-attention.ts';
 import type { ModelInfo } from '../models/model-info.ts';
+import type {
+  AttentionObjective,
+  AttentionObjectiveOptions,
+} from '../objectives/attention/attention-objective.ts';
 import type { Objective, ObjectiveParts } from '../objectives/objective.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
 import type { ClipTarget } from '../preference/clip-target.ts';
@@ -35,6 +39,15 @@ export interface Pipeline
    * @throws UserError where the model has no cross-attention, or the tokens of the prompt are not one row
    */
   crossAttention(options: DenoiserOptions): Promise<CrossAttention>;
+  /**
+   * The loss of a noisy latent by the network's cross-attention.
+   *
+   * @throws UserError as `crossAttention` does, and where a word is not in the prompt, or the loss has no term for what is required
+   */
+  attentionObjective(
+    options: DenoiserOptions,
+    wanted: AttentionObjectiveOptions,
+  ): Promise<AttentionObjective>;
   /** The CLIP that guides (folder `clip`). @throws UserError where the model has none */
   critic(): Promise<ClipCritic>;
   /** The CLIP that only reports (folder `clip_b`), where the model has one. */

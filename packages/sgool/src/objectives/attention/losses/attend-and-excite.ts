@@ -14,16 +14,7 @@ import { smoothed } from '../word-maps.ts';
 import type { AttentionLoss } from './attention-loss.ts';
 import { chosen } from './terms.ts';
 
-export const attendAndExcite: AttentionLoss = {
-  name: 'attend-and-excite',
-  relations: ['exists'],
-  thresholds: [
-    [0, 0.05],
-    [0.2, 0.5],
-    [0.4, 0.8],
-  ],
-  trace({ sharpened, requirement }) {
-    const peaks = max(smoothed(chosen(sharpened, requirement.exists)), { axes: [1, 2] });
-    return { loss: max(relu(sub(1, peaks))), presence: min(peaks) };
-  },
+export const attendAndExcite: AttentionLoss = ({ sharpened, requirement }) => {
+  const peaks = max(smoothed(chosen(sharpened, requirement.exists)), { axes: [1, 2] });
+  return { loss: max(relu(sub(1, peaks))), presence: min(peaks) };
 };
