@@ -36,7 +36,8 @@ function load(): Promise<Library> {
 
 /**
  * ONNX Runtime's package for Node collects telemetry: it writes a device id and a database of events under the home folder.
- * It reads this variable once, when its library is loaded. A value that is already set stays.
+ * It reads this variable once, when its library is loaded, from the environment of the process: a thread that has a copy of that (the
+ * default of `new Worker`) cannot switch it off. A value that is already set stays.
  */
 function switchTelemetryOff(): void {
   process.env.ORT_DISABLE_TELEMETRY ??= '1';
