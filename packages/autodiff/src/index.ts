@@ -98,5 +98,5 @@ export {
   runtimeLibrary,
 } from './runtime/device.ts';
 export { OverflowError } from './runtime/loss-scaler.ts';
-export type { DeviceState } from './runtime/onnx-runtime.ts';
+export type { DeviceState, RuntimeLibrary } from './runtime/onnx-runtime.ts';
 export { type Arrays, type CompileOptions, compile, type Program } from './runtime/program.ts';
