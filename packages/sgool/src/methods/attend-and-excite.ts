@@ -23,7 +23,7 @@ import {
   type Requirement,
   requirementBuilder,
 } from '../objectives/attention/requirement.ts';
-import { promptThings } from '../objectives/prompt-things.ts';
+import { type PromptWord, promptThings } from '../objectives/prompt-things.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { stepOf } from '../request/resolve.ts';
 import {
@@ -127,17 +127,15 @@ export function requirementOf(
   }
   const { relations } = LOSS_FACTS[attentionLoss];
   const things = promptThings(text);
-  for (const { noun, occurrence, attributes } of things) {
-    const named = (word: string, number: number) => `${word}#${number}`;
-    if (relations.includes('exists')) built.exists(named(noun, occurrence));
+  const named = ({ word, occurrence }: PromptWord) => `${word}#${occurrence}`;
+  for (const { noun, attributes } of things) {
+    if (relations.includes('exists')) built.exists(named(noun));
     if (!relations.includes('belongs')) continue;
-    for (const { word, occurrence: number } of attributes) {
-      built.belongs(named(word, number), named(noun, occurrence));
-    }
+    for (const attribute of attributes) built.belongs(named(attribute), named(noun));
   }
   const requirement = built.done();
   if (things.length < 2 || requirement.words.length === 0) {
-    const found = things.length === 0 ? 'none' : things.map(({ noun }) => noun).join(', ');
+    const found = things.length === 0 ? 'none' : things.map(({ noun }) => noun.word).join(', ');
     throw new UserError(
       `${method}: needs a prompt with two things or more${things.length < 2 ? '' : ' and their attributes'}, got ${JSON.stringify(text.slice(0, 80))} (found: ${found}); name them with the option tokens or require`,
     );

@@ -7,7 +7,7 @@ import type { Image } from '../image/image.ts';
 import type { CrossAttentionLayer } from '../models/cross-attention.ts';
 import { tokensOf } from '../objectives/attention/requirement.ts';
 import { tokenShares, wordMaps } from '../objectives/attention/word-maps.ts';
-import { promptThings } from '../objectives/prompt-things.ts';
+import { type PromptWord, promptThings } from '../objectives/prompt-things.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Seed } from '../random/seed.ts';
 import { parseMethodRequest } from '../request/request.ts';
@@ -125,8 +125,10 @@ function wordsToMap(text: string, tokens: string): string[] {
     );
   }
   // A second cat has a map of its own.
-  const isTwice = (noun: string) => things.filter((one) => one.noun === noun).length > 1;
-  return things.map(({ noun, occurrence }) => (isTwice(noun) ? `${noun}#${occurrence}` : noun));
+  const isTwice = ({ word, occurrence }: PromptWord) =>
+    things.some(({ noun }) => noun.word === word && noun.occurrence !== occurrence);
+  const words = things.map(({ noun }) => (isTwice(noun) ? `${noun.word}#${noun.occurrence}` : noun.word));
+  return [...new Set(words)];
 }
 
 /** The steps that were named, or five that are spread evenly. */

@@ -1,4 +1,5 @@
 /** @file Loading a model: headers and configurations now, programs when they are first needed. */
+import { freeMemory } from '@sgool/autodiff';
 import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import type { Backbone, ModelFamily } from '../models/backbone.ts';
@@ -6,6 +7,7 @@ import { componentOf } from '../models/components.ts';
 import { familyOf } from '../models/families.ts';
 import { type ModelInfo, modelInfo } from '../models/model-info.ts';
 import { layoutFor } from '../networks/network-weights.ts';
+import { attentionDetector } from '../objectives/attention/attention-detector.ts';
 import { attentionObjective } from '../objectives/attention/attention-objective.ts';
 import { createObjective } from '../objectives/objective.ts';
 import { type ClipCritic, openClipCritic } from '../preference/clip-critic.ts';
@@ -56,7 +58,13 @@ export async function loadPipeline(
   const opened = await openModel(dir, { ...options, env, required: family.required });
   const folder = await withAddedWeights(opened, env);
 
-  const programOptions: ProgramOptions = { ...compute, threads, memory, layout: layoutOf(family, folder) };
+  const programOptions: ProgramOptions = {
+    ...compute,
+    threads,
+    memory,
+    freeMemory: await freeMemory(compute.device),
+    layout: layoutOf(family, folder),
+  };
   const programs = makePrograms?.(programOptions) ?? new ProgramCache(programOptions);
   const backbone = await family.open({ folder, programs, checkpointBlocks: memory === 'low' });
   const info = await modelInfo(name, folder, backbone.info);
@@ -76,7 +84,7 @@ export async function loadPipeline(
     attentionObjective: async (options, wanted) => attentionObjective(await crossAttention(options), wanted),
     encode,
     decode,
-    ...(await openCritics(info, folder, programs, backbone)),
+    ...(await openCritics(info, folder, programs, { ...backbone, crossAttention })),
     dispose: () => programs.dispose(),
   };
 }
@@ -86,7 +94,7 @@ async function openCritics(
   { name }: ModelInfo,
   folder: ModelFolder,
   programs: ProgramCache,
-  backbone: Backbone,
+  backbone: Backbone & Pick<Pipeline, 'crossAttention'>,
 ): Promise<Pick<Pipeline, 'critic' | 'reporter' | 'objective' | 'score' | 'detector'>> {
   const guide = await openClipCritic(folder, 'clip', programs, backbone.clipTokenizer);
   const reporter = await openClipCritic(folder, 'clip_b', programs, backbone.clipTokenizer);
@@ -112,7 +120,14 @@ async function openCritics(
       A: await scored(guide, image, target),
       B: await scored(reporter, image, target),
     }),
-    detector: (detector, options) => openDetector(detector, { ...options, folder, programs, critic }),
+    detector: (detector, options) =>
+      openDetector(detector, {
+        ...options,
+        folder,
+        programs,
+        critic,
+        attention: (prompt) => attentionDetector(backbone, prompt),
+      }),
   };
 }
 
