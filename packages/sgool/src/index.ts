@@ -34,6 +34,13 @@ export { readPngText } from './image/png-text.ts';
 export { type ReadOptions, readImage } from './image/read-image.ts';
 export type { ResampleFilter } from './image/resample.ts';
 export { resizeImage } from './image/resize.ts';
+export {
+  type AttentionMaps,
+  type MappedImage,
+  type MappedWord,
+  mapAttention,
+} from './methods/attention-maps.ts';
+export type { AttentionMapsRequest } from './methods/attention-maps-request.ts';
 export { type Refinement, refine } from './methods/edit/refine.ts';
 export type { RefineRequest } from './methods/edit/refine-request.ts';
 export { type EstimateOptions, estimateRun, type RunEstimate } from './methods/estimate.ts';
@@ -56,7 +63,19 @@ export type {
   PromptFit as ModelPromptFit,
   PromptReading,
 } from './models/backbone.ts';
+export type {
+  CrossAttention,
+  CrossAttentionLayer,
+  MapsComputation,
+  MapsProgram,
+} from './models/cross-attention.ts';
 export type { BackboneInfo, FewStepSampling, ModelInfo } from './models/model-info.ts';
+export type {
+  AttentionObjective,
+  AttentionObjectiveOptions,
+  AttentionResult,
+} from './objectives/attention/attention-objective.ts';
+export { parseRequirement, type Requirement } from './objectives/attention/requirement.ts';
 export type { Objective, ObjectiveInput, ObjectiveResult, View } from './objectives/objective.ts';
 export { type LoadOptions, loadPipeline } from './pipeline/load-pipeline.ts';
 export type { ClipScores, ObjectiveOptions, Pipeline } from './pipeline/pipeline.ts';
@@ -73,6 +92,7 @@ export type { Seed } from './random/seed.ts';
 export { SALIENCY_NAMES, type SaliencyName } from './request/detectors.ts';
 export type { CommonRequest, MethodRequest, ParsedRequest, TargetImage } from './request/request.ts';
 export {
+  type AttentionLossName,
   type MethodSettings,
   type SamplingSettings,
   SETTING_GROUPS,

@@ -9,6 +9,7 @@ import type { ClipCritic } from '../preference/clip-critic.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import { messageOf } from '../weights/testing.ts';
+import type { Detector } from './detector.ts';
 import { type DetectorParts, openDetector } from './open-detector.ts';
 import { transalnetDetector, transalnetGraph } from './transalnet-detector.ts';
 
