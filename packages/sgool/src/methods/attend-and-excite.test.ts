@@ -142,12 +142,6 @@ describe('thresholds', () => {
   ])('are refused: %s', (text, message) => {
     expect(() => at(text)).toThrow(message);
   });
-
-  it('are refused for a loss that measures no thing', () => {
-    expect(() => at('0:0.5', 50, 'syngen')).toThrow(
-      'the attentionLoss syngen measures no thing that a threshold could be compared with; use none',
-    );
-  });
 });
 
 describe('a run', () => {

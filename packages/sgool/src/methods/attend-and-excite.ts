@@ -110,7 +110,14 @@ async function objectiveOf(pipeline: Pipeline, run: Run<AttendSettings>): Promis
   const { text } = parsePrompt(request.prompt, settings.promptSyntax, settings.steps);
   const { who, requirement } = requirementOf(run.method, text, settings);
   const options = denoiserOptionsOf(pipeline, run);
-  return pipeline.attentionObjective(options, { loss, requirement, resolution, who });
+  const objective = await pipeline.attentionObjective(options, { loss, requirement, resolution, who });
+  const isGiven = !['published', 'none'].includes(settings.refineThresholds.trim());
+  if (isGiven && !objective.hasPresence) {
+    throw new UserError(
+      `${run.method}: refineThresholds: nothing is required to exist that a threshold could be compared with; use none`,
+    );
+  }
+  return objective;
 }
 
 /** What the attention shall do, and the name of the option that says it. */
@@ -146,7 +153,7 @@ export function requirementOf(
 /**
  * The thresholds by the step at which they hold.
  *
- * @throws UserError where a step is not one of the chain, a threshold is above 1, or the loss has nothing to compare with it
+ * @throws UserError where a step is not one of the chain, or a threshold is above 1
  */
 export function thresholdsOf({
   refineThresholds: text,
@@ -155,14 +162,9 @@ export function thresholdsOf({
 }: Pick<AttentionSettings, 'refineThresholds' | 'attentionLoss'> & {
   steps: number;
 }): ReadonlyMap<number, number> {
-  const { thresholds: published, relations } = LOSS_FACTS[attentionLoss];
+  const { thresholds: published } = LOSS_FACTS[attentionLoss];
   if (text.trim() === 'none') return new Map();
   if (text.trim() === 'published') return new Map(published.map(([at, least]) => [stepOf(at, steps), least]));
-  if (!relations.includes('exists')) {
-    throw new UserError(
-      `request: refineThresholds: the attentionLoss ${attentionLoss} measures no thing that a threshold could be compared with; use none`,
-    );
-  }
   return new Map(
     text.split(',').map((pair) => {
       const [place, threshold] = pair.split(':').map(Number);
