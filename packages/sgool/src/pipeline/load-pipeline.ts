@@ -69,9 +69,11 @@ export async function loadPipeline(
   const backbone = await family.open({ folder, programs, checkpointBlocks: memory === 'low' });
   const info = await modelInfo(name, folder, backbone.info);
   const { noisePath, checkPrompt, latentShape, denoiser, encode, decode } = backbone;
+  const noAttention = () =>
+    new UserError(`model ${name}: its network has no cross-attention, which this needs`);
   const crossAttention: Pipeline['crossAttention'] = async (options) => {
     if (backbone.crossAttention) return backbone.crossAttention(options);
-    throw new UserError(`model ${name}: its network has no cross-attention, which this needs`);
+    throw noAttention();
   };
   return {
     model: { ...info, weightsPath: componentOf(folder, family.denoiser).weights.path },
@@ -81,6 +83,10 @@ export async function loadPipeline(
     latentShape,
     denoiser,
     crossAttention,
+    async pairedDenoiser(options) {
+      if (backbone.pairedDenoiser) return backbone.pairedDenoiser(options);
+      throw noAttention();
+    },
     attentionObjective: async (options, wanted) => attentionObjective(await crossAttention(options), wanted),
     encode,
     decode,

@@ -1,6 +1,8 @@
 /** @file A loaded model as methods use it: a backbone, critics, saliency detectors, and the programs that they share. */
+
+import type { Denoiser } from '../diffusion/denoiser.ts';
 import type { Image, ImageSize } from '../image/image.ts';
-import type { Backbone, DenoiserOptions } from '../models/backbone.ts';
+import type { Backbone, DenoiserOptions, PairedOptions } from '../models/backbone.ts';
 import type { CrossAttention } from '../models/cross-attention.ts';
 import type { ModelInfo } from '../models/model-info.ts';
 import type {
@@ -47,6 +49,12 @@ export interface Pipeline
    * @throws UserError where the model has no cross-attention, or the tokens of the prompt are not one row
    */
   crossAttention(options: DenoiserOptions): Promise<CrossAttention>;
+  /**
+   * Two prompts side by side, of which the attention of the second follows that of the first.
+   *
+   * @throws UserError where the model has no cross-attention, or the tokens of a prompt are not one row
+   */
+  pairedDenoiser(options: DenoiserOptions & PairedOptions): Promise<Denoiser>;
   /**
    * The loss of a noisy latent by the network's cross-attention.
    *
