@@ -55,7 +55,7 @@ export const VALUES: Settings = {
   renormalise: false,
   optimiseFrom: 0.5,
   clipGuidanceScale: 10,
-  tokens: '',
+  tokens: 'cat',
   require: 'cat and boat',
   attentionLoss: 'predicated',
   attentionResolution: 8,
