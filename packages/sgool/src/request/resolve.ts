@@ -29,6 +29,7 @@ export function resolveSettings<S extends MethodSettings>(
   if (settings.trajectory !== undefined && settings.sampler !== 'edict' && given.trajectory === undefined) {
     settings.trajectory = 'checkpointed';
   }
+  if (settings.cutouts === 0 && given.cutouts === undefined) refuseCutoutDetails(given);
   const { guidanceStart, guidanceStop } = settings;
   if (guidanceStart > guidanceStop) {
     throw new UserError(
@@ -51,6 +52,15 @@ export function resolveSettings<S extends MethodSettings>(
     }
   }
   return settings;
+}
+
+/** @throws UserError where it is said how cutouts shall be, but not that there shall be any */
+function refuseCutoutDetails(given: Partial<Settings>): void {
+  const detail = (['cutSize', 'cutPower', 'cutReduction'] as const).find((key) => given[key] !== undefined);
+  if (detail === undefined) return;
+  throw new UserError(
+    `request: ${detail} has no effect without cutouts, got ${given[detail]}; give cutouts as well, such as 16`,
+  );
 }
 
 /**
