@@ -6,7 +6,6 @@ import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
 import { parseMethodRequest } from './request.ts';
-import { resolveSettings } from './resolve.ts';
 
 const plain = { prompt: 'a cat', seed: 0, steps: 2 };
 const request = { ...plain, cutouts: 0 };
@@ -79,22 +78,6 @@ describe('settings', () => {
     const turned = collect(methods.sd.run(pipeline, { ...half, guidanceStart: 0.7 }));
     await expect(turned).rejects.toThrow(/guidanceStart must not lie behind guidanceStop, got 0.7 and 0.6/);
   });
-
-  it.each(['cutSize', 'cutPower', 'cutReduction'] as const)(
-    'refuse %s where there are no cutouts',
-    async (key) => {
-      const value = { cutSize: 0.5, cutPower: 1, cutReduction: 'mean' } as const;
-      const model = { ...pipeline.model, hint: {} };
-      const resolved = (request: object) =>
-        resolveSettings(methods.doodl.settings, methods.doodl.defaults(model), request, model);
-      expect(() => resolved({ [key]: value[key] })).toThrow(
-        `request: ${key} has no effect without cutouts, got ${value[key]}; give cutouts as well, such as 16`,
-      );
-      expect(resolved({ [key]: value[key], cutouts: 4 })).toMatchObject({ cutouts: 4, [key]: value[key] });
-      // All settings, as a run records them, may be given again.
-      expect(resolved({ [key]: value[key], cutouts: 0 })).toMatchObject({ cutouts: 0 });
-    },
-  );
 
   it('see the whole image, but under the preset `paper`, where they see cutouts as the published code does', () => {
     const { sgool, doodl, sd } = methods;
