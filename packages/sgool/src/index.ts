@@ -64,7 +64,7 @@ export type { ClipCritic } from './preference/clip-critic.ts';
 export { type Aim, type ClipTarget, clipTarget } from './preference/clip-target.ts';
 export { type LoadScorerOptions, loadScorer } from './preference/load-scorer.ts';
 export type { PromptFit, Scorer } from './preference/scorer.ts';
-export { SCORER_NAMES, SCORERS, type ScorerInfo, type ScorerName } from './preference/scorer-names.ts';
+export { SCORER_NAMES, SCORERS, type ScorerInfo, type ScorerName } from './request/scorer-names.ts';
 export { Generator, type GeneratorState } from './random/generator.ts';
 export type { TwisterState } from './random/mersenne-twister.ts';
 export { PhiloxGenerator } from './random/philox.ts';

@@ -1,5 +1,12 @@
 /** @file Compiled programs: made when first needed, kept as long as the memory budget allows. */
-import { type CompileOptions, type Graph, type GraphCost, graphCost, type Precision } from '@sgool/autodiff';
+import {
+  type CompileOptions,
+  type Graph,
+  type GraphCost,
+  graphCost,
+  type Layout,
+  type Precision,
+} from '@sgool/autodiff';
 import { sum } from '../numbers.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { compileNetwork, type NetworkProgram } from './network-program.ts';
@@ -20,6 +27,12 @@ const BUDGETS: Readonly<Record<Memory, number>> = { auto: 5e9, plenty: Number.PO
 export interface ProgramOptions extends CompileOptions {
   /** Default `auto`. */
   readonly memory?: Memory;
+}
+
+/** What a program may have for itself. */
+interface ProgramKind {
+  readonly precision: Precision | undefined;
+  readonly layout: Layout | undefined;
 }
 
 /** Memory that the runtime keeps, over the activations alive at once in the order of tracing; measured (docs/LOG.md). */
@@ -65,9 +78,15 @@ export class ProgramCache {
    * of the key.
    *
    * @param precision if other than that of the other programs
+   * @param layout if other than that of the other programs
    */
-  async get(key: string, build: () => Graph, precision = this.options.precision): Promise<Runnable> {
-    const make = () => this.compiled(key, build, precision);
+  async get(
+    key: string,
+    build: () => Graph,
+    precision = this.options.precision,
+    layout = this.options.layout,
+  ): Promise<Runnable> {
+    const make = () => this.compiled(key, build, { precision, layout });
     await make();
     return {
       run: async (...inputs) => {
@@ -109,23 +128,19 @@ export class ProgramCache {
     if (this.options.layout === 'lean') await this.free((key) => key.startsWith(prefix));
   }
 
-  private compiled(key: string, build: () => Graph, precision: Precision | undefined): Promise<Compiled> {
+  private compiled(key: string, build: () => Graph, how: ProgramKind): Promise<Compiled> {
     if (this.disposed) throw new Error('pipeline: it was disposed');
     let compiled = this.programs.get(key);
     if (!compiled) {
-      compiled = this.compile(key, build, precision);
+      compiled = this.compile(key, build, how);
       this.programs.set(key, compiled);
       compiled.catch(() => this.programs.delete(key));
     }
     return compiled;
   }
 
-  private async compile(
-    key: string,
-    build: () => Graph,
-    precision: Precision | undefined,
-  ): Promise<Compiled> {
-    const { memory, ...options } = { ...this.options, precision };
+  private async compile(key: string, build: () => Graph, how: ProgramKind): Promise<Compiled> {
+    const { memory, ...options } = { ...this.options, ...how };
     // Later, so that what tracing throws becomes a rejection after the program is noted.
     await undefined;
     const graph = build();

@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dot } from '../../numbers.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { ClipCritic } from '../../preference/clip-critic.ts';
-import { SCORER_NAMES } from '../../preference/scorer-names.ts';
 import { PREFERENCE, TOKENIZER } from '../../preference/testing.ts';
+import { SCORER_NAMES } from '../../request/scorer-names.ts';
 import { fittedIds } from '../../text/fitted-ids.ts';
 import { loadTokenizer } from '../../text/load-tokenizer.ts';
 import { openAestheticHead } from './aesthetic-head.ts';
@@ -143,7 +143,7 @@ describe('an ONNX scorer', () => {
       'no description',
       last,
       undefined,
-      /mine\.json: there is no such file; it describes the scorer, for instance \{"image"/,
+      /mine\.json: there is no such file; it describes the network, for instance \{"image"/,
     ],
     ['no JSON', last, '{', /mine\.json: not valid JSON/],
     ['no object', last, [], /the whole: /],
