@@ -11,7 +11,7 @@ import type { Tokenizer } from '../text/tokenizer.ts';
 import { weightBytes, weightFiles } from '../weights/formats/weight-source.ts';
 import type { ModelComponent } from '../weights/open/model-folder.ts';
 import { imageView, type Preprocessing } from './image-view.ts';
-import type { PromptInputs, TraceableScorer } from './scorer.ts';
+import { type PromptInputs, programKey, type TraceableScorer } from './scorer.ts';
 
 /** Name of such a model. */
 export type ClipScorerName = Exclude<ScorerName, 'image-reward'>;
@@ -40,13 +40,14 @@ export function clipPreference(
 ): TraceableScorer {
   const config = clipConfig(component.config, `${component.dir}/config.json`);
   const weights = networkWeights(component.weights);
+  const sources = weightFiles(component.weights);
   const bytes = weightBytes(component.weights.tensors);
   const side = config.vision_config.image_size;
   const length = Math.min(tokenizer.maxLength, config.text_config.max_position_embeddings);
 
   const words = () =>
     programs.get(
-      `${name} text`,
+      `${programKey({ name, files: sources })} text`,
       () =>
         trace(
           { ids: { shape: [1, length], dtype: 'int32' }, end: { shape: [1], dtype: 'int32' } },
@@ -67,7 +68,7 @@ export function clipPreference(
     name,
     side,
     bytes,
-    files: weightFiles(component.weights),
+    files: sources,
     view: (size) => imageView(PREPROCESSING[name], size, side),
     fit(prompt) {
       const { tokens, lost } = tokenizer.encode(prompt);

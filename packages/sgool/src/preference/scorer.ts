@@ -71,6 +71,10 @@ export interface Scorer {
   dispose(): Promise<void>;
 }
 
+/** What the programs of a scorer are called: those of the same name from another file are others. */
+export const programKey = ({ name, files: [file] }: Pick<TraceableScorer, 'name' | 'files'>): string =>
+  `${name} of ${file}`;
+
 /** Shapes of the inputs of a program for several views of as many prompts. */
 export function batchShapes(shapes: PromptShapes, views: number) {
   return Object.fromEntries(
@@ -88,6 +92,7 @@ export function createScorer(
   programs: Pick<ProgramCache, 'get'>,
 ): Omit<Scorer, 'dispose'> {
   const { name, side } = model;
+  const key = programKey(model);
   const layout = layoutFor(model.bytes);
   const inputs = {
     planes: { shape: [1, 3, side, side], dtype: 'float32' as const },
@@ -95,14 +100,14 @@ export function createScorer(
   };
   const scoring = () =>
     programs.get(
-      name,
+      key,
       () => trace(inputs, ({ planes, ...prompts }) => ({ score: model.score(planes, prompts) })),
       undefined,
       layout,
     );
   const slope = () =>
     programs.get(
-      `${name} gradient`,
+      `${key} gradient`,
       () =>
         trace(inputs, ({ planes, ...prompts }) => {
           const score = model.score(planes, prompts);

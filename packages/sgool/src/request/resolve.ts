@@ -2,6 +2,7 @@
 import { UserError } from '../errors.ts';
 import type { ModelInfo } from '../models/model-info.ts';
 import { defaultDetector } from './detectors.ts';
+import { DEFAULT_OBJECTIVE, isDefaultObjective } from './objective-text.ts';
 import type { ParsedRequest } from './request.ts';
 import { type MethodSettings, pickSettings, type Settings, type SettingsShape } from './settings.ts';
 
@@ -28,6 +29,11 @@ export function resolveSettings<S extends MethodSettings>(
   // Only EDICT has an exact inverse. Another sampler is no mistake if `invertible` is only a default.
   if (settings.trajectory !== undefined && settings.sampler !== 'edict' && given.trajectory === undefined) {
     settings.trajectory = 'checkpointed';
+  }
+  // By default the scorer that guides selects.
+  const { objective = DEFAULT_OBJECTIVE } = settings;
+  if (settings.keep === 'clip' && given.keep === undefined && !isDefaultObjective(objective)) {
+    settings.keep = 'objective';
   }
   const { guidanceStart, guidanceStop } = settings;
   if (guidanceStart > guidanceStop) {

@@ -23,6 +23,7 @@ export interface DryRunCounts {
 
 /** A program cache that compiles and runs nothing, and counts both. */
 export class DryRunPrograms extends ProgramCache {
+  override readonly computes = false;
   readonly costs = new Map<string, GraphCost>();
   private readonly compilations = new Map<string, number>();
   private readonly executions = new Map<string, number>();

@@ -63,6 +63,8 @@ interface Compiled {
 /** Compiles programs on first use and keeps them by key, within the memory budget. */
 export class ProgramCache {
   readonly options: ProgramOptions;
+  /** Whether programs are run; a dry run only counts them. */
+  readonly computes: boolean = true;
   private readonly programs = new Map<string, Promise<Compiled>>();
   protected readonly budget: MemoryBudget;
   private disposed = false;

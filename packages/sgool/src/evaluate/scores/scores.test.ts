@@ -207,6 +207,7 @@ const critic = (name: string, features: readonly number[] = wanted.features): Cl
   name,
   config: { projection_dim: features.length } as ClipCritic['config'],
   weights: {} as ClipCritic['weights'],
+  bytes: 0,
   files: [`${SCORERS}${name === 'clip' ? 'pair' : 'last'}.onnx`],
   side: 224,
   truncates: () => false,

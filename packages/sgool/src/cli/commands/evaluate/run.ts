@@ -25,9 +25,9 @@ import { type CellCounts, CellStore } from '../../../evaluate/store/cell-store.t
 import { openSuite } from '../../../evaluate/suites/open-suite.ts';
 import { METHOD_NAMES, parseRequest } from '../../../methods/index.ts';
 import type { Pipeline } from '../../../pipeline/pipeline.ts';
-import { SCORER_NAMES } from '../../../request/scorer-names.ts';
 import { laterSeed, readSeed, SEED_RULE, type Seed } from '../../../random/seed.ts';
 import { PRESETS } from '../../../request/request.ts';
+import { SCORER_NAMES } from '../../../request/scorer-names.ts';
 import { SETTINGS, type SettingKey } from '../../../request/settings.ts';
 import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
