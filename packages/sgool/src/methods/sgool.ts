@@ -11,10 +11,10 @@
  * project, and settings.
  */
 
-import { boxCrop } from '../image/crops.ts';
 import type { Image } from '../image/image.ts';
 import { dot } from '../numbers.ts';
 import { assignParts, promptParts } from '../objectives/prompt-parts.ts';
+import { regionCrop } from '../objectives/region-views.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { pairDefaults } from '../request/defaults.ts';
 import { INPUTS } from '../request/request.ts';
@@ -73,11 +73,16 @@ export async function salientObjective(
   pipeline: Pipeline,
   run: Run<SgoolSettings>,
 ): Promise<ObjectiveBuilder> {
-  const { settings, request, target } = run;
+  const { settings, request, target, random } = run;
   const scorers = await runScorers(pipeline, run);
   const { lambda, maxRegions } = settings;
   const guidance = await createGuidance(run, scorers, { regions: { lambda, most: maxRegions } });
-  const detector = await pipeline.detector(settings.saliency, { ...request, prompt: target.text });
+  const detector = await pipeline.detector(settings.saliency, {
+    prompt: target.text,
+    mask: request.mask,
+    random,
+    centreBias: settings.centreBias,
+  });
   const aimed = aimsOfRegions(pipeline, run);
   let latest: Located | undefined;
 
@@ -104,23 +109,28 @@ export async function salientObjective(
       const { saliencyEvery: every } = settings;
       if (!latest || (every > 0 && iteration % every === 0)) latest = await locate(image);
       const { saliency, regions } = latest;
-      return { saliency, regions, ...(await guidance.aimed(await aimed(image, regions))) };
+      return { saliency, regions, ...(await guidance.aimed(await aimed(image, latest))) };
     },
   };
 }
 
-/** What each region is compared with: the whole text, or the part of it that fits best by the CLIP of the model. */
+/**
+ * What each region is compared with: the whole text, or the part of it that fits best by the CLIP of the model. Nothing, where the text
+ * names only what it excludes: then regions do not count.
+ */
 function aimsOfRegions(pipeline: Pipeline, { settings, target }: Run<SgoolSettings>) {
   const parts = settings.regionText === 'parts' ? promptParts(target.text) : [target.text];
-  return async (image: Image, regions: readonly Region[]): Promise<AimedRegion[]> => {
-    if (parts.length === 1) return regions.map((box) => ({ box, text: parts[0] }));
+  return async (image: Image, { regions, saliency }: Located): Promise<AimedRegion[]> => {
+    const crops = regions.map(
+      (region) => (side: number) => regionCrop(settings.regionView, region, saliency, { ...settings, side }),
+    );
+    if (parts.length <= 1) return crops.flatMap((crop) => parts.map((text) => ({ crop, text })));
     const critic = await pipeline.critic();
     const texts = await Promise.all(parts.map((part) => critic.embedText(part)));
     const images: Float32Array[] = [];
-    for (const box of regions)
-      images.push(await critic.embedImage(image, boxCrop(box, { ...settings, side: critic.side })));
+    for (const crop of crops) images.push(await critic.embedImage(image, crop(critic.side)));
     const similarity = (r: number, p: number) => dot(images[r], texts[p]);
-    const chosen = assignParts(regions.length, parts.length, similarity);
-    return regions.map((box, r) => ({ box, text: parts[chosen[r]] }));
+    const chosen = assignParts(crops.length, parts.length, similarity);
+    return crops.map((crop, r) => ({ crop, text: parts[chosen[r]] }));
   };
 }

@@ -5,11 +5,12 @@
  *
  * Crops are inputs as matrices and weights as numbers, so that boxes and weights change without a new program: the whole image,
  * cutouts by their mean or their best, λ times the mean over salient regions all run the same program. Target images beside the
- * text of a CLIP take a program of their own, with a second distance for each view.
+ * text of a CLIP take a program of their own, with a second distance for each view, and so do views with masks.
  */
 import {
   add,
   clip as clamp,
+  constant,
   gradient,
   matmul,
   min,
@@ -26,6 +27,7 @@ import {
 import type { Crop } from '../image/crops.ts';
 import type { ImageSize } from '../image/image.ts';
 import type { Backbone } from '../models/backbone.ts';
+import { CLIP_MEAN } from '../networks/clip/clip.ts';
 import { layoutFor } from '../networks/network-weights.ts';
 import { sum as addUp, product } from '../numbers.ts';
 import type { Guide } from '../preference/guide.ts';
@@ -177,21 +179,25 @@ function partProgram(
   const { side } = guide;
   const count = Math.max(views.length, most);
   const filled = Array.from({ length: count }, (_, i) => views[Math.min(i, views.length - 1)]);
+  const hasMasks = views.some(({ crop }) => crop.mask !== undefined);
+  const masks = new Float32Array(hasMasks ? count * side * side : 0).fill(1);
   const aimed = Object.entries(guide.shapes).filter(([name]) => views.some(({ aim }) => name in aim));
   const rows = new Float32Array(count * side * height);
   const columns = new Float32Array(count * side * width);
   filled.forEach(({ crop }, i) => {
+    if (crop.mask) masks.set(crop.mask, i * side * side);
     rows.set(crop.rows, i * side * height);
     columns.set(crop.columns, i * side * width);
   });
   return {
-    kind: `${guide.key}, ${count} views${aimed.map(([name]) => ` ${name}`).join('')}`,
+    kind: `${guide.key}, ${count} views${aimed.map(([name]) => ` ${name}`).join('')}${hasMasks ? ' masks' : ''}`,
     shapes: {
       rows: { shape: [count, side, height] },
       columns: { shape: [count, side, width] },
       weights: { shape: [count] },
       penalties: { shape: [count] },
       bestWeight: { shape: [] },
+      ...(hasMasks && { masks: { shape: [count, 1, side, side] } }),
       ...Object.fromEntries(
         Object.entries(batchShapes(Object.fromEntries(aimed), count)).map(([name, spec]) => [
           aimName(name),
@@ -205,6 +211,7 @@ function partProgram(
       weights: Float32Array.from({ length: count }, (_, i) => views[i]?.weight ?? 0),
       penalties: Float32Array.from({ length: count }, (_, i) => (views[i]?.candidate ? 0 : NO_CANDIDATE)),
       bestWeight: Float32Array.of(bestWeight),
+      ...(hasMasks && { masks }),
       ...Object.fromEntries(
         aimed.map(([name, { shape }]) => [
           aimName(name),
@@ -232,14 +239,21 @@ function joined<T extends PromptInputs[string]>(arrays: readonly (T | undefined)
 
 /** The losses of the views of a scorer, and what they add to the total. */
 function tracePart(guide: Guide, planes: Tensor, inputs: Readonly<Record<string, Tensor>>) {
-  const { rows, columns, weights, penalties, bestWeight } = inputs;
+  const { rows, columns, weights, penalties, bestWeight, masks } = inputs;
   const aims = Object.keys(guide.shapes).flatMap((name) => {
     const aim = inputs[aimName(name)];
     return aim === undefined ? [] : [[name, aim] as const];
   });
-  const losses = guide.loss(cropped(planes, rows, columns), Object.fromEntries(aims));
+  const losses = guide.loss(masked(cropped(planes, rows, columns), masks), Object.fromEntries(aims));
   const best = min(add(losses, penalties));
   return { losses, total: add(sum(mul(weights, losses)), mul(bestWeight, best)) };
+}
+
+/** What a mask hides has CLIP's mean colour. */
+function masked(planes: Tensor, masks: Tensor | undefined): Tensor {
+  if (masks === undefined) return planes;
+  const mean = constant({ dtype: 'float32', shape: [1, 3, 1, 1], data: Float32Array.from(CLIP_MEAN) });
+  return add(mean, mul(masks, sub(planes, mean)));
 }
 
 /** Planes in [0, 1]. */

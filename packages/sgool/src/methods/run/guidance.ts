@@ -5,14 +5,14 @@
  *
  * A scorer with `@whole` or `@regions` has only that term. For w and u see run-scorers.ts.
  */
-import { boxCrop, type CropBox } from '../../image/crops.ts';
+import type { Crop } from '../../image/crops.ts';
 import type { ResampleFilter } from '../../image/resample.ts';
 import { mean } from '../../numbers.ts';
 import type { ObjectiveInput, ObjectivePart, PartInput } from '../../objectives/objective.ts';
 import { type WholeViews, wholeViews } from '../../objectives/whole-views.ts';
 import type { CutoutSettings, ObjectiveSettings, SamplingSettings } from '../../request/settings.ts';
 import type { Stateful } from '../../state.ts';
-import type { LossParts, ScorerLoss } from './iteration.ts';
+import type { LossPart, LossParts, ScorerLoss } from './iteration.ts';
 import type { Run } from './run.ts';
 import { type GuidingScorer, guidingScorers, type RunScorers } from './run-scorers.ts';
 
@@ -26,7 +26,8 @@ export interface GuidedRegions {
 
 /** A region, and the text that it is compared with. */
 export interface AimedRegion {
-  readonly box: CropBox;
+  /** Its view for a scorer whose input has this side. */
+  crop(side: number): Crop;
   readonly text: string;
 }
 
@@ -103,7 +104,7 @@ async function seenBy(scorer: GuidingScorer, run: GuidedRun, resize: ResampleFil
     return { scorer, whole: wholeViews(settings, { ...settings, side: guide.side }, aim, random, resize) };
   }
   const view = { crop: guide.whole(settings), aim, weight: 1 };
-  const whole: WholeViews = { count: 1, bestWeight: 0, draw: () => [view], distance: ([loss]) => loss };
+  const whole: WholeViews = { count: 1, bestWeight: 0, draw: () => [view], part: ([loss]) => ({ whole: loss }) };
   return { scorer, whole };
 }
 
@@ -111,13 +112,12 @@ async function seenBy(scorer: GuidingScorer, run: GuidedRun, resize: ResampleFil
 async function salientViews(
   { guide, place }: GuidingScorer,
   aims: readonly AimedRegion[],
-  { settings, target }: GuidedRun,
+  { target }: GuidedRun,
 ) {
   if (place === 'whole') return [];
-  const { width, height } = settings;
   return Promise.all(
-    aims.map(async ({ box, text }) => ({
-      crop: boxCrop(box, { width, height, side: guide.side }),
+    aims.map(async ({ crop, text }) => ({
+      crop: crop(guide.side),
       aim: await guide.aim(target, text),
     })),
   );
@@ -135,19 +135,19 @@ function scorerLoss(
     name,
     weight,
     unit,
-    ...(whole && { whole: whole.distance(losses) }),
+    ...whole?.part(losses),
     ...(ofRegions.length > 0 && { regions: mean(ofRegions) }),
   };
 }
 
 /** The parts of the loss, weighted and added up, and those of each scorer. */
 function lossParts(scorers: readonly ScorerLoss[]): Omit<LossParts, 'total'> {
-  const sumOf = (part: 'whole' | 'regions') => {
+  const sumOf = (part: LossPart) => {
     const terms = scorers.flatMap((scorer) => {
       const loss = scorer[part];
       return loss === undefined ? [] : [(scorer.weight / scorer.unit) * loss];
     });
     return terms.length === 0 ? undefined : terms.reduce((sum, term) => sum + term, 0);
   };
-  return { whole: sumOf('whole'), regions: sumOf('regions'), scorers };
+  return { whole: sumOf('whole'), cutouts: sumOf('cutouts'), regions: sumOf('regions'), scorers };
 }

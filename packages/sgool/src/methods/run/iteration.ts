@@ -23,11 +23,17 @@ export interface LossParts {
   readonly total: number;
   /** Of the whole image: by CLIP its spherical distance to the prompt; of several scorers their weighted sum. */
   readonly whole?: number;
+  /** The same of random cutouts of the image, which then take the place of the whole: of the best one, or their mean. */
+  readonly cutouts?: number;
   /** The same of the salient regions and their text, mean over the regions. */
   readonly regions?: number;
   /** Of each scorer of the objective. */
   readonly scorers?: readonly ScorerLoss[];
 }
+
+/** What of an image a loss is of. */
+export const LOSS_PARTS = ['whole', 'cutouts', 'regions'] as const;
+export type LossPart = (typeof LOSS_PARTS)[number];
 
 /** What one scorer says, as a loss: of a CLIP the spherical distance, of the others minus the score. */
 export interface ScorerLoss {
@@ -39,6 +45,8 @@ export interface ScorerLoss {
   readonly unit: number;
   /** Of the whole image. */
   readonly whole?: number;
+  /** Of random cutouts in its place. */
+  readonly cutouts?: number;
   /** Of the salient regions, their mean. */
   readonly regions?: number;
 }

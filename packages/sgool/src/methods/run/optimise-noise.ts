@@ -32,7 +32,7 @@ import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
 import { heldState, type Stateful } from '../../state.ts';
 import type { AimedGuidance } from './guidance.ts';
-import type { Iteration, LossParts } from './iteration.ts';
+import { type Iteration, LOSS_PARTS, type LossPart, type LossParts } from './iteration.ts';
 import {
   assertFinite,
   bestKeeper,
@@ -277,22 +277,24 @@ function meanLoss(losses: readonly LossParts[]): LossParts {
   const [first] = losses;
   return {
     total: meanOf(losses, ({ total }) => total) ?? Number.NaN,
-    whole: meanOf(losses, ({ whole }) => whole),
-    regions: meanOf(losses, ({ regions }) => regions),
+    ...partsOf(losses),
     ...(first?.scorers && {
       scorers: first.scorers.map((scorer, k) => ({
         ...scorer,
-        ...partOf('whole', losses, k),
-        ...partOf('regions', losses, k),
+        ...partsOf(losses.flatMap(({ scorers }) => scorers?.[k] ?? [])),
       })),
     }),
   };
 }
 
-/** The mean of what one scorer says of a part, where it sees it. */
-function partOf(part: 'whole' | 'regions', losses: readonly LossParts[], scorer: number) {
-  const value = meanOf(losses, ({ scorers }) => scorers?.[scorer][part]);
-  return value === undefined ? {} : { [part]: value };
+/** The means of the parts that there are. */
+function partsOf(losses: readonly Readonly<Partial<Record<LossPart, number>>>[]) {
+  return Object.fromEntries(
+    LOSS_PARTS.flatMap((part) => {
+      const value = meanOf(losses, (loss) => loss[part]);
+      return value === undefined ? [] : [[part, value]];
+    }),
+  );
 }
 
 /** Mean of the numbers that there are, undefined where there are none. */

@@ -1,5 +1,6 @@
 /** @file What guides a method and what selects, from its objective. */
 import { parseObjective } from '../../request/objective-text.ts';
+import { scoresBehind } from '../../request/detectors.ts';
 import type { ObjectiveSettings, RegionSettings, SelectionSettings } from '../../request/settings.ts';
 import { MODEL_CLIP } from '../../request/wanted-scorer.ts';
 import type { ScoreRoles } from './method.ts';
@@ -14,8 +15,8 @@ export const scorersOf = (objective: string): string[] => [
 ];
 
 /**
- * A method that follows the gradients of its objective. The CLIP of the model guides, too, where it says what is salient (Grad-CAM) or
- * which part of the prompt a region answers to, and selects where its score ends the run.
+ * A method that follows the gradients of its objective. What finds its salient regions guides as well, and so does the CLIP of the model
+ * where it says which part of the prompt a region answers to. That CLIP selects where its score ends the run.
  */
 export function guidedByObjective({
   keep,
@@ -25,10 +26,12 @@ export function guidedByObjective({
   objective,
 }: GuidedSettings): ScoreRoles {
   const scorers = scorersOf(objective);
-  const showsClip = saliency?.startsWith('grad-cam') || regionText === 'parts';
+  const finders = saliency === undefined ? [] : scoresBehind(saliency);
+  const pairing = regionText === 'parts' ? [MODEL_CLIP] : [];
+  const ending = targetClip < 100 ? [MODEL_CLIP] : [];
   return {
-    guides: showsClip ? withClip(scorers) : scorers,
-    selects: targetClip < 100 ? withClip(selectedBy(keep, scorers)) : selectedBy(keep, scorers),
+    guides: [...new Set([...scorers, ...finders, ...pairing])],
+    selects: [...new Set([...selectedBy(keep, scorers), ...ending])],
   };
 }
 
@@ -36,5 +39,3 @@ function selectedBy(keep: SelectionSettings['keep'], scorers: readonly string[])
   if (keep === 'last') return [];
   return keep === 'clip' ? [MODEL_CLIP] : scorers;
 }
-
-const withClip = (names: readonly string[]) => [...new Set([...names, MODEL_CLIP])];
