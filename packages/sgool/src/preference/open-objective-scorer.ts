@@ -54,7 +54,7 @@ export async function openObjectiveScorer(
     case 'exec': {
       if (!allowVerifiers) {
         throw new UserError(
-          `objective: ${name} gets every picture and prompt, and was not allowed; allow it with allowVerifiers where the model is loaded, or name it in the command itself`,
+          `objective: ${name} gets every picture and prompt, and was not allowed; allow it with --allow-verifiers of sgool repeat, or with allowVerifiers of loadPipeline`,
         );
       }
       const call = scorer.kind === 'http' ? httpVerifier(scorer.url) : programVerifier(scorer.program);

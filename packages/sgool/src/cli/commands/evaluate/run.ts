@@ -220,6 +220,7 @@ async function runOn(
   let programs: MeteredPrograms | undefined;
   const pipeline = await engine.openPipeline(values.model, {
     ...loadOptionsOf(values),
+    allowVerifiers: true,
     // Its workers have the device; here only the settings are resolved.
     ...(flags.queue === undefined ? {} : { device: 'cpu' as const, precision: 'float32' as const }),
     programs: (options) => (programs = new MeteredPrograms(options)),
