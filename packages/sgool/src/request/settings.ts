@@ -279,6 +279,21 @@ export const OPTIMISER_NAMES = [
 ] as const;
 export type OptimiserName = (typeof OPTIMISER_NAMES)[number];
 
+/** Settings that the optimisers of a kind share. */
+const ANGLE = ['learningRate', 'momentum'] as const;
+const STEP = [...ANGLE, 'perturbation', 'renormalise'] as const;
+
+/** The settings that each optimiser reads. */
+export const OPTIMISER_READS = {
+  doodl: ['gradScale', 'clipGradient', 'momentum', 'nesterov', 'perturbation', 'renormalise'],
+  normalised: STEP,
+  adam: STEP,
+  sign: STEP,
+  // These two move along the sphere and take no perturbed steps, so that losses can be compared.
+  'line-search': ANGLE,
+  'trust-region': ANGLE,
+} as const satisfies Readonly<Record<OptimiserName, readonly string[]>>;
+
 /** How a gradient moves the noise. */
 export const optimiserSettings = {
   optimiser: z.enum(OPTIMISER_NAMES).describe('update rule of the noise'),
