@@ -8,6 +8,7 @@ import { SAMPLER_OPTIONS } from '../diffusion/sampler-names.ts';
 import { oneOf, UserError } from '../errors.ts';
 import type { ModelInfo } from '../models/model-info.ts';
 import type { SaliencyName } from './detectors.ts';
+import { DEFAULT_OBJECTIVE, parseObjective } from './objective-text.ts';
 import type { Inputs, ParsedRequest } from './request.ts';
 import {
   differentiationSettings,
@@ -49,6 +50,8 @@ const isGuided = ({ settings: { guidanceScale = 0 }, model }: Omit<EffectContext
 
 /** Saliency models that give boxes, or nothing, in place of a map. */
 const KNOWS_BOXES: readonly string[] = ['random', 'judge', 'none'] satisfies SaliencyName[];
+
+const scorersOf = ({ objective = DEFAULT_OBJECTIVE }: Partial<Settings>) => parseObjective(objective);
 
 const CUTOUT_KEYS = ['cutSize', 'cutPower', 'cutReduction'] as const;
 
@@ -120,6 +123,27 @@ const EFFECT_RULES: readonly EffectRule[] = [
     isRead: ({ settings: { lambda = 0 } }) => lambda > 0,
     needs: 'lambda above 0',
     neutral: { regionText: 'prompt', regionView: 'crop' },
+  },
+  {
+    keys: ['spreadPictures'],
+    by: 'objective',
+    isRead: ({ settings }) => new Set(scorersOf(settings).map(({ name }) => name)).size > 1,
+    needs: 'several scorers',
+  },
+  {
+    keys: ['lambda', 'maxRegions', 'regionText', 'regionView'],
+    by: 'objective',
+    isRead: ({ settings }) => scorersOf(settings).some(({ place }) => place !== 'whole'),
+    needs: 'a scorer that sees the regions',
+    neutral: { regionText: 'prompt', regionView: 'crop' },
+  },
+  {
+    keys: ['cutouts', ...CUTOUT_KEYS],
+    by: 'objective',
+    isRead: ({ settings }) =>
+      scorersOf(settings).some(({ scorer, place }) => scorer.kind === 'clip' && place !== 'regions'),
+    needs: 'a CLIP that sees the whole image',
+    neutral: { cutouts: 0 },
   },
   {
     keys: CUTOUT_KEYS,

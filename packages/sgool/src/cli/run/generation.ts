@@ -240,7 +240,10 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   progress.status(`loading ${request.model}`);
   const engine = await host.loadEngine();
   const sourcePrompt = given?.source.sourcePrompt;
-  const options = await withPromptFiles(loadOptionsOf(command.values), { ...request, sourcePrompt });
+  const options = await withPromptFiles(
+    { ...loadOptionsOf(command.values), allowVerifiers: command.allowVerifiers ?? true },
+    { ...request, sourcePrompt },
+  );
   const pipeline = await engine.openPipeline(request.model, options);
   const over = new AbortController();
   // The hashes are needed with the first image. Whoever waits for them gets the error.
