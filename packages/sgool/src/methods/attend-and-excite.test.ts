@@ -151,10 +151,15 @@ describe('a run', () => {
   it('is plain generation where the latent does not move', async () => {
     const [plain, unmoved] = (await collect({ ...short, tokens, attentionStepSize: 0 })).finals;
     expect(unmoved).toEqual(plain);
-    const { finals, iterations } = await collect({ ...short, tokens, attendUntil: 0 });
+    const { finals, iterations } = await collect({
+      ...short,
+      tokens,
+      attendUntil: 0,
+      refineThresholds: '0:0',
+    });
     expect(finals[1]).toEqual(finals[0]);
-    // Steps at which nothing is asked for cost nothing.
-    expect(iterations[1].evaluations).toEqual({ forward: 8, pullback: 0 });
+    // The step with a threshold is looked at; the one without costs nothing.
+    expect(iterations[1].evaluations).toEqual({ forward: 9, pullback: 1 });
   });
 
   it.each([

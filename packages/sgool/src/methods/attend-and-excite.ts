@@ -17,7 +17,6 @@ import { steeredSampler } from '../diffusion/steered-sampler.ts';
 import { sample } from '../diffusion/trajectory.ts';
 import { UserError } from '../errors.ts';
 import type { AttentionObjective, AttentionResult } from '../objectives/attention/attention-objective.ts';
-import { LOSS_FACTS } from '../objectives/attention/loss-facts.ts';
 import {
   parseRequirement,
   type Requirement,
@@ -25,6 +24,7 @@ import {
 } from '../objectives/attention/requirement.ts';
 import { type PromptWord, promptThings } from '../objectives/prompt-things.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { LOSS_FACTS } from '../request/attention-losses.ts';
 import { stepOf } from '../request/resolve.ts';
 import {
   type AttentionSettings,
@@ -33,9 +33,9 @@ import {
   samplingSettings,
   selectionSettings,
 } from '../request/settings.ts';
+import { MODEL_CLIP } from '../request/wanted-scorer.ts';
 import { parsePrompt } from '../text/prompt/prompt.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { GUIDING_CLIP } from './run/roles.ts';
 import {
   assertFinite,
   bestKeeper,
@@ -53,7 +53,9 @@ const settings = {
   // Its pair of latents is one image seen twice: a move of one of them alone would end their likeness.
   sampler: samplingSettings.sampler.exclude(['edict']).describe(samplingSettings.sampler.description ?? ''),
   // Losses of different steps cannot be compared.
-  keep: selectionSettings.keep.exclude(['loss']).describe(selectionSettings.keep.description ?? ''),
+  keep: selectionSettings.keep
+    .exclude(['loss', 'objective'])
+    .describe(selectionSettings.keep.description ?? ''),
   ...attentionSettings,
 };
 type AttendSettings = SettingsOf<typeof settings>;
@@ -80,12 +82,13 @@ export const attendAndExcite: MethodDefinition<'attend-and-excite', AttendSettin
     }
     thresholdsOf(settings);
   },
-  roles: ({ keep }) => ({ guides: [], selects: keep === 'last' ? [] : [GUIDING_CLIP] }),
+  roles: ({ keep }) => ({ guides: [], selects: keep === 'last' ? [] : [MODEL_CLIP] }),
   // A hint of the model for all methods may name a sampler that this one does not have.
   everyPreset: ({ sampler }) => ((sampler as string) === 'edict' ? { sampler: 'ddim' } : {}),
   async *run(pipeline, run) {
     const { settings, noise, freshNoise, signal } = run;
     const keeper = bestKeeper(settings.keep);
+    if (settings.keep === 'clip') await pipeline.critic();
     const denoiser = await denoiserOf(pipeline, run);
     const plain = samplerOf(pipeline, settings, { freshNoise });
     const objective = await objectiveOf(pipeline, run);

@@ -2,10 +2,10 @@
 import { reshape } from '@sgool/autodiff';
 import { UserError } from '../../errors.ts';
 import type { CrossAttention, CrossAttentionLayer } from '../../models/cross-attention.ts';
+import { LOSS_FACTS, RELATIONS, type Relation } from '../../request/attention-losses.ts';
 import type { AttentionLossName } from '../../request/settings.ts';
-import { LOSS_FACTS } from './loss-facts.ts';
 import { ATTENTION_LOSSES } from './losses/index.ts';
-import { RELATIONS, type Relation, type Requirement, tokensOf } from './requirement.ts';
+import { type Requirement, tokensOf } from './requirement.ts';
 import { layersUpTo, meanOfHeads, tokenShares, wordMaps } from './word-maps.ts';
 
 /** The loss of a latent and its gradient. */

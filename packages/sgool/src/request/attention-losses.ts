@@ -1,6 +1,9 @@
-/** @file What the losses of the attention know of, without their networks: for checks of a request. */
-import type { AttentionLossName } from '../../request/settings.ts';
-import type { Relation } from './requirement.ts';
+/** @file What the losses of the attention know of, without their formulas: for checks of a request. */
+import type { AttentionLossName, Settings } from './settings.ts';
+
+/** Relations between words and places of the image. */
+export const RELATIONS = ['exists', 'apart', 'belongs'] as const;
+export type Relation = (typeof RELATIONS)[number];
 
 /** What a loss is for. */
 export interface LossFacts {
@@ -10,7 +13,7 @@ export interface LossFacts {
   readonly thresholds: readonly (readonly [place: number, presence: number])[];
 }
 
-/** By name; `losses/` has the formulas. */
+/** By name; `objectives/attention/losses/` has the formulas. */
 export const LOSS_FACTS: Readonly<Record<AttentionLossName, LossFacts>> = {
   'attend-and-excite': {
     relations: ['exists'],
@@ -31,3 +34,12 @@ export const LOSS_FACTS: Readonly<Record<AttentionLossName, LossFacts>> = {
   },
   syngen: { relations: ['belongs'], thresholds: [] },
 };
+
+/** Whether the latent is moved at some steps until a threshold is reached. */
+export function hasThresholds({
+  refineThresholds = 'none',
+  attentionLoss = 'attend-and-excite',
+}: Partial<Pick<Settings, 'refineThresholds' | 'attentionLoss'>>): boolean {
+  const isPublished = refineThresholds.trim() === 'published';
+  return isPublished ? LOSS_FACTS[attentionLoss].thresholds.length > 0 : refineThresholds.trim() !== 'none';
+}
