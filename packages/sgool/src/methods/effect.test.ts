@@ -80,6 +80,12 @@ const TRIALS: Readonly<Record<SettingKey, Trial>> = {
     off: { patience: 0 },
   },
   targetClip: { value: -100 },
+  objective: { under: { cutouts: undefined, cutSize: undefined }, value: 'clip@whole' },
+  spreadPictures: {
+    under: { objective: 'clip,clip=clip_b' },
+    value: 2,
+    off: { objective: 'clip' },
+  },
   clipPrompt: { value: 'a blue boat' },
   textWeight: { under: { targetImages: [{ image: picture }] }, value: 0, off: { targetImages: undefined } },
   lambda: { value: 20, off: { saliency: 'none', ...NO_THRESHOLD } },
