@@ -10,7 +10,8 @@ import { openOnnxDetector } from './onnx-detector.ts';
 
 /** A field of a message of Protocol Buffers: a number, or bytes. */
 function field(number: number, value: number | string | Uint8Array): Uint8Array {
-  if (typeof value === 'number') return Uint8Array.of(8 * number, value);
+  // The key of field 20 takes two bytes.
+  if (typeof value === 'number') return Uint8Array.of(...(number < 16 ? [8 * number] : [(8 * number) % 128 | 128, number >> 4]), value);
   const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : value;
   return concatBytes([Uint8Array.of(8 * number + 2, bytes.length), bytes]);
 }
@@ -82,7 +83,7 @@ it.each([
 it('is chosen as the others are', async () => {
   expect(parseRequest({ prompt: 'a cat', saliency: './mine.onnx' })).toMatchObject({ saliency: './mine.onnx' });
   expect(() => parseRequest({ prompt: 'a cat', saliency: 'mine' } as never)).toThrow(
-    /saliency is not usable, got "mine"; must be one of transalnet, .*none, or an \.onnx file/,
+    /saliency is not usable, got "mine"; choose one of transalnet, .*none, or an \.onnx file/,
   );
   await expect(openOnnxDetector('none.onnx', programs, 'float32')).rejects.toThrow(/none\.onnx: there is no such file/);
 });
