@@ -47,7 +47,14 @@ export {
   parseRequest,
 } from './methods/index.ts';
 export { settingsOf } from './methods/run/create-method.ts';
-export type { Iteration, LossParts, MethodState, RunOptions, ScorerLoss, StepProgress } from './methods/run/iteration.ts';
+export type {
+  Iteration,
+  LossParts,
+  MethodState,
+  RunOptions,
+  ScorerLoss,
+  StepProgress,
+} from './methods/run/iteration.ts';
 export type { Method, ScoreRoles } from './methods/run/method.ts';
 export type {
   Backbone,

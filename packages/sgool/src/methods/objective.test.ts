@@ -40,7 +40,11 @@ const request = {
   lambda: 2,
 } as const;
 
-async function run(name: 'sgool' | 'doodl' | 'clip-guided', settings: Partial<MethodRequest>, state?: MethodState) {
+async function run(
+  name: 'sgool' | 'doodl' | 'clip-guided',
+  settings: Partial<MethodRequest>,
+  state?: MethodState,
+) {
   const iterations: Iteration[] = [];
   const states: MethodState[] = [];
   // Of one scorer no spread is measured.
@@ -118,7 +122,14 @@ describe('a run under several scorers', () => {
   });
 
   it('has a dry run that calls nobody', async () => {
-    const request: MethodRequest = { prompt: 'a cat', steps: 2, sampler: 'ddim', seed: 1, iterations: 1, objective };
+    const request: MethodRequest = {
+      prompt: 'a cat',
+      steps: 2,
+      sampler: 'ddim',
+      seed: 1,
+      iterations: 1,
+      objective,
+    };
     const { operations } = await estimateRun({
       open: (programs) => loadPipeline(dir, { programs, threads: 1, env: { SGOOL_DATA_DIR: dir } }),
       method: methods.doodl,
@@ -143,8 +154,14 @@ describe('a run under several scorers', () => {
 
 describe('an objective that a method cannot follow', () => {
   it.each([
-    ['exec:./score.sh', /objective: score\.sh has no gradient, and method doodl follows one; take a method that searches/],
-    ['clip@regions', /objective: clip_a@regions: method doodl has no salient regions; take @whole, or method sgool/],
+    [
+      'exec:./score.sh',
+      /objective: score\.sh has no gradient, and method doodl follows one; take a method that searches/,
+    ],
+    [
+      'clip@regions',
+      /objective: clip_a@regions: method doodl has no salient regions; take @whole, or method sgool/,
+    ],
     ['clip:', /request: objective is not usable, got "clip:"; objective: each scorer must be one of clip/],
   ])('%s', async (text, says) => {
     await expect(run('doodl', { objective: text })).rejects.toThrow(says);
@@ -191,7 +208,10 @@ describe('best-of', () => {
   it('selects by scorers without gradients as well', async () => {
     const file = path.join(dir, 'score.mjs');
     // The larger the PNG, the better.
-    await writeFile(file, `#!${process.execPath}\nimport fs from 'node:fs';\nconsole.log(fs.statSync(process.argv[2]).size);`);
+    await writeFile(
+      file,
+      `#!${process.execPath}\nimport fs from 'node:fs';\nconsole.log(fs.statSync(process.argv[2]).size);`,
+    );
     await chmod(file, 0o755);
     const iterations: Iteration[] = [];
     const { sampler, steps, seed, prompt } = request;
@@ -208,7 +228,13 @@ describe('best-of', () => {
 
   it('that fails keeps the image that it failed on', async () => {
     const iterations: Iteration[] = [];
-    const asked = { prompt: 'a cat', seed: 1, steps: 2, sampler: 'ddim', objective: 'exec:./none.sh' } as const;
+    const asked = {
+      prompt: 'a cat',
+      seed: 1,
+      steps: 2,
+      sampler: 'ddim',
+      objective: 'exec:./none.sh',
+    } as const;
     const running = (async () => {
       for await (const one of methods['best-of'].run(pipeline, asked)) iterations.push(one);
     })();

@@ -11,7 +11,8 @@ import { openOnnxDetector } from './onnx-detector.ts';
 /** A field of a message of Protocol Buffers: a number, or bytes. */
 function field(number: number, value: number | string | Uint8Array): Uint8Array {
   // The key of field 20 takes two bytes.
-  if (typeof value === 'number') return Uint8Array.of(...(number < 16 ? [8 * number] : [(8 * number) % 128 | 128, number >> 4]), value);
+  if (typeof value === 'number')
+    return Uint8Array.of(...(number < 16 ? [8 * number] : [((8 * number) % 128) | 128, number >> 4]), value);
   const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : value;
   return concatBytes([Uint8Array.of(8 * number + 2, bytes.length), bytes]);
 }
@@ -58,9 +59,9 @@ it('maps an image of any shape with a network of its own', async () => {
   for (let y = 0; y < 8; y++) image.data.fill(255, 3 * (16 * y + 8), 3 * 16 * (y + 1));
   const { width, height, data } = await map(image);
   expect({ width, height, length: data.length }).toEqual({ width: 16, height: 8, length: 128 });
-  expect([data[0], data[15], data[16 * 7], data[16 * 7 + 15]].map((value) => Math.round(10 * value))).toEqual([
-    0, 10, 0, 10,
-  ]);
+  expect([data[0], data[15], data[16 * 7], data[16 * 7 + 15]].map((value) => Math.round(10 * value))).toEqual(
+    [0, 10, 0, 10],
+  );
   for (let x = 1; x < 16; x++) expect(data[x]).toBeGreaterThanOrEqual(data[x - 1] - 0.1);
 });
 
@@ -81,9 +82,13 @@ it.each([
 });
 
 it('is chosen as the others are', async () => {
-  expect(parseRequest({ prompt: 'a cat', saliency: './mine.onnx' })).toMatchObject({ saliency: './mine.onnx' });
+  expect(parseRequest({ prompt: 'a cat', saliency: './mine.onnx' })).toMatchObject({
+    saliency: './mine.onnx',
+  });
   expect(() => parseRequest({ prompt: 'a cat', saliency: 'mine' } as never)).toThrow(
     /saliency is not usable, got "mine"; choose one of transalnet, .*none, or an \.onnx file/,
   );
-  await expect(openOnnxDetector('none.onnx', programs, 'float32')).rejects.toThrow(/none\.onnx: there is no such file/);
+  await expect(openOnnxDetector('none.onnx', programs, 'float32')).rejects.toThrow(
+    /none\.onnx: there is no such file/,
+  );
 });
