@@ -74,12 +74,15 @@ describe('a server', () => {
   });
 
   it('is not followed elsewhere', async () => {
+    let asked = 0;
     answer = (_, response) => {
+      asked++;
       response.statusCode = 307;
       response.setHeader('location', `${url}/other`);
       response.end();
     };
     await expect(httpVerifier(url)(image, target)).rejects.toThrow(/it cannot be reached/);
+    expect(asked).toBe(1);
   });
 
   it('may not answer for ever, nor without end', async () => {
