@@ -165,7 +165,10 @@ export const objectiveSettings = {
       try {
         parseObjective(text);
       } catch (error) {
-        context.addIssue({ code: 'custom', message: (error as Error).message });
+        context.addIssue({
+          code: 'custom',
+          message: (error as Error).message.replace(/^objective: /, 'must be an objective: '),
+        });
       }
     })
     .describe(
@@ -210,7 +213,7 @@ export const cutoutSettings = {
 export const detectionSettings = {
   saliency: z
     .string()
-    .refine(isSaliency, `choose one of ${SALIENCY_NAMES.join(', ')}, or an .onnx file`)
+    .refine(isSaliency, `must be one of ${SALIENCY_NAMES.join(', ')}, or an .onnx file`)
     .transform((name) => name as SaliencyChoice)
     .describe(
       "saliency model: transalnet, grad-cam, grad-cam++, spectral-residual, centre, mask, or an .onnx file with its description beside it; random (a random box) and judge (the boxes of Toybox's judge, which then judges nothing) are for comparison, none is for no regions",

@@ -86,7 +86,7 @@ it('is chosen as the others are', async () => {
     saliency: './mine.onnx',
   });
   expect(() => parseRequest({ prompt: 'a cat', saliency: 'mine' } as never)).toThrow(
-    /saliency is not usable, got "mine"; choose one of transalnet, .*none, or an \.onnx file/,
+    /saliency is not usable, got "mine"; must be one of transalnet, .*none, or an \.onnx file/,
   );
   await expect(openOnnxDetector('none.onnx', programs, 'float32')).rejects.toThrow(
     /none\.onnx: there is no such file/,
