@@ -76,7 +76,7 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
   ...keyed(['iterations', 'targetClip'], ['doodl', 'sgool', 'best-of']),
   ...keyed(['clipPrompt', 'textWeight'], ['clip-guided', 'doodl', 'sgool', 'best-of']),
   ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool', 'attend-and-excite']),
-  ...keyed(['objective', 'spreadPictures'], ['clip-guided', 'doodl', 'sgool']),
+  ...keyed(['objective', 'spreadPictures'], ['clip-guided', 'doodl', 'sgool', 'best-of']),
   ...keyed(['patience', 'minImprovement'], ['doodl', 'sgool']),
   ...keyed(['lambda', 'saliency', 'saliencyEvery', 'thresholdRule', 'thresholdValue'], ['sgool']),
   ...keyed(['regionPadding', 'minRegionSide', 'maxRegions', 'regionText'], ['sgool']),
