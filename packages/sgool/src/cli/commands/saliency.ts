@@ -39,7 +39,7 @@ Examples:
   sgool saliency photo.jpg --detector spectral-residual --threshold-rule quantile --threshold-value 0.9 --json`;
 
 /** Detectors that show where a prompt is. */
-const NEEDS_PROMPT: readonly SaliencyName[] = ['grad-cam', 'grad-cam++', 'attention'];
+const NEEDS_PROMPT: readonly string[] = ['grad-cam', 'grad-cam++', 'attention'] satisfies SaliencyName[];
 
 const SHARED = ['clip', 'tokenizer', 'model', 'device'] as const;
 
