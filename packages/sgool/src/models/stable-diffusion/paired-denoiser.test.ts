@@ -7,6 +7,7 @@ import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { Generator } from '../../random/generator.ts';
 import { defined } from '../../testing.ts';
 import { openSafetensors, readTypedTensor, type SafetensorsFile } from '../../weights/formats/safetensors.ts';
+import { followsItself } from './paired-denoiser.ts';
 
 const data = new URL('../../../../../fixtures/data/', import.meta.url).pathname;
 
@@ -90,6 +91,10 @@ it('is two plain chains where nothing follows, and one twice under one prompt', 
   same.final.subarray(0, 256).forEach((value, k) => {
     expect(same.final[256 + k]).toBeCloseTo(value, 4);
   });
+});
+
+it('lets small maps alone follow in their self-attention', () => {
+  expect([followsItself(16, 16), followsItself(8, 32), followsItself(16, 17)]).toEqual([true, true, false]);
 });
 
 it('has no gradient', async () => {

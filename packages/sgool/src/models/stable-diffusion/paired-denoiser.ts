@@ -24,8 +24,8 @@ import type { ProgramCache } from '../../runtime/program-cache.ts';
 import type { PairedOptions } from '../backbone.ts';
 import type { TextContext } from './unet-inputs.ts';
 
-/** Maps of more positions keep their own self-attention, as in the published code: it would copy the source's details. */
-const MOST_POSITIONS = 16 * 16;
+/** Whether a map follows in its self-attention. That of larger ones would copy the details of the source: as in the published code. */
+export const followsItself = (rows: number, columns: number): boolean => rows * columns <= 16 * 16;
 
 /** What it is made of. */
 export interface PairedDenoiserParts extends Omit<PairedOptions, 'sourcePrompt'> {
@@ -112,7 +112,7 @@ function pairedGraph(
       if (kind === 'cross') {
         return (p) => lastOf(p, (source, target) => add(matmul(source, mapping), mul(target, keep)));
       }
-      if (rows * columns > MOST_POSITIONS) return undefined;
+      if (!followsItself(rows, columns)) return undefined;
       return (p) => lastOf(p, (source, target) => add(mul(self, source), mul(sub(1, self), target)));
     };
     const [source, target] = split(latent, [1, 1], 0);
