@@ -331,10 +331,9 @@ async function startPaired(
   const start = { ...movingPart(known[0]), startIndex };
   const { free, finish } = withinMask(sampler, undefined, startIndex, back, prepared, feather);
   if (!free) return { ...start, sampler: pairedSampler(sampler) };
-  // The source is free everywhere: it ends in the image by itself.
-  const freeOfBoth = Uint8Array.from({ length: 2 * free.length }, (_, i) =>
-    i < free.length ? 1 : free[i - free.length],
-  );
+  // All of the source is known.
+  const freeOfBoth = new Uint8Array(2 * free.length);
+  freeOfBoth.set(free, free.length);
   const knownOfBoth = known.map((state) => state.map((latent) => sideBySide(latent)));
   const blended = inpaintingBlend(sampler, freeOfBoth, knownOfBoth, startIndex);
   return { ...start, finish, sampler: pairedSampler(blended) };
