@@ -16,3 +16,6 @@ export const SAMPLER_NAMES = [
   'tcd',
 ] as const;
 export type SamplerName = (typeof SAMPLER_NAMES)[number];
+
+/** Whether the setting eta says how much fresh noise this sampler draws between its steps. */
+export const takesEta = (sampler: SamplerName): boolean => sampler === 'ddim' || sampler === 'tcd';

@@ -4,13 +4,16 @@ import type { MethodSettings } from '../request/settings.ts';
 import { bestOf } from './best-of.ts';
 import { clipGuided } from './clip-guided.ts';
 import { doodl } from './doodl.ts';
+import { resampling } from './resampling.ts';
 import { createMethod } from './run/create-method.ts';
 import type { Method, MethodDefinition, MethodFacts } from './run/method.ts';
 import { sd } from './sd.ts';
 import { sgool } from './sgool.ts';
+import { trustRegionSearch } from './trust-region-search.ts';
+import { zeroOrder } from './zero-order.ts';
 
 /** In the order of help texts. */
-const DEFINITIONS = [sd, clipGuided, doodl, sgool, bestOf] as const;
+const DEFINITIONS = [sd, clipGuided, doodl, sgool, bestOf, zeroOrder, trustRegionSearch, resampling] as const;
 type Definition = (typeof DEFINITIONS)[number];
 
 /**

@@ -7,6 +7,7 @@ import type { ClipCritic } from '../preference/clip-critic.ts';
 import type { ClipTarget } from '../preference/clip-target.ts';
 import type { SaliencyName } from '../request/detectors.ts';
 import type { Compute } from '../runtime/compute.ts';
+import type { ProgramMeter } from '../runtime/program-cache.ts';
 import type { Detector } from '../saliency/detector.ts';
 
 /** CLIP scores, 100·cos, of an image and a prompt or a target: A guides, B only reports. Absent where the model lacks that CLIP. */
@@ -28,6 +29,8 @@ export interface Pipeline
   readonly model: ModelInfo;
   /** What its networks run on. */
   readonly compute: Compute;
+  /** What its networks have cost since it was loaded, whichever run they worked for. */
+  readonly meter: ProgramMeter;
   /** The CLIP that guides (folder `clip`). @throws UserError where the model has none */
   critic(): Promise<ClipCritic>;
   /** The CLIP that only reports (folder `clip_b`), where the model has one. */

@@ -54,6 +54,7 @@ export function commonDefaults(model: ModelInfo): Settings {
     gradientSteps: 0,
     jacobianShare: 1,
     iterations: 50,
+    budget: '',
     keep: 'clip',
     patience: 0,
     minImprovement: 0,
@@ -78,6 +79,15 @@ export function commonDefaults(model: ModelInfo): Settings {
     perturbation: 1e-4,
     renormalise: true,
     optimiseFrom: 0,
+    neighbours: 4,
+    similarity: 0.95,
+    centres: 15,
+    boxSide: 0.8,
+    warmUp: 0.2,
+    particles: 4,
+    resamplings: 4,
+    resampleFrom: 0.3,
+    resampleStrength: 1,
     clipGuidanceScale: 100,
   };
 }

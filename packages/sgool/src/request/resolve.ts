@@ -1,9 +1,16 @@
 /** @file From a request to the settings of its run: request over defaults. */
+import { takesEta } from '../diffusion/sampler-names.ts';
 import { UserError } from '../errors.ts';
 import type { ModelInfo } from '../models/model-info.ts';
 import { defaultDetector } from './detectors.ts';
 import type { ParsedRequest } from './request.ts';
-import { type MethodSettings, pickSettings, type Settings, type SettingsShape } from './settings.ts';
+import {
+  type MethodSettings,
+  MOST_ITERATIONS,
+  pickSettings,
+  type Settings,
+  type SettingsShape,
+} from './settings.ts';
 
 /**
  * The settings of a run.
@@ -29,6 +36,12 @@ export function resolveSettings<S extends MethodSettings>(
   if (settings.trajectory !== undefined && settings.sampler !== 'edict' && given.trajectory === undefined) {
     settings.trajectory = 'checkpointed';
   }
+  // A budget alone makes as many iterations as fit.
+  if (settings.budget && settings.iterations !== undefined && given.iterations === undefined) {
+    settings.iterations = MOST_ITERATIONS;
+  }
+  // Likewise fresh noise between the steps, of a sampler that has none by this setting.
+  if (given.eta === undefined && !takesEta(settings.sampler)) settings.eta = 0;
   const { guidanceStart, guidanceStop } = settings;
   if (guidanceStart > guidanceStop) {
     throw new UserError(

@@ -8,6 +8,7 @@ import { SIGMA_SPREADS, STEP_ENDS } from '../diffusion/noise-path.ts';
 import { SAMPLER_NAMES } from '../diffusion/sampler-names.ts';
 import { RNG_NAMES } from '../random/random-source.ts';
 import { PROMPT_SYNTAXES } from '../text/prompt/prompt.ts';
+import { budgetText } from './budget.ts';
 import { SALIENCY_NAMES } from './detectors.ts';
 
 /** How an image is sampled from noise. */
@@ -110,13 +111,21 @@ export const differentiationSettings = {
     ),
 };
 
+/** Most iterations of a run. */
+export const MOST_ITERATIONS = 10_000;
+
 /** How many iterations there are, which one is the result, and what ends a run early. */
 export const selectionSettings = {
   iterations: z
     .int()
     .min(0)
-    .max(10_000)
-    .describe('iterations after the plain image: updates of the noise, or further seeds (best-of)'),
+    .max(MOST_ITERATIONS)
+    .describe(
+      'iterations after the plain image: updates of the noise, further noises (searches), populations (resampling)',
+    ),
+  budget: budgetText.describe(
+    'what the run may spend: 640calls (network evaluations, forward and back), 2e12flops (of all networks) or 30s; it ends before an iteration that would not fit, and without iterations makes as many as fit; empty for no limit',
+  ),
   keep: z
     .enum(['loss', 'clip', 'last'])
     .describe(
@@ -268,6 +277,65 @@ export const optimiserSettings = {
   renormalise: z.boolean().describe('keep the norm of the latent that is optimised'),
 };
 
+/** Which noise a search tries next. */
+export const searchSettings = {
+  neighbours: z
+    .int()
+    .min(1)
+    .max(1000)
+    .describe('noises that are tried around the best one before the search moves (zero-order)'),
+  similarity: z
+    .number()
+    .gt(-1)
+    .lt(1)
+    .describe('cosine similarity of these noises and the one that they are drawn around (zero-order)'),
+  centres: z
+    .int()
+    .min(1)
+    .max(1000)
+    .describe('best noises so far that have a box of their own to search in (trust-region-search)'),
+  boxSide: z
+    .number()
+    .min(0.05)
+    .max(2.4)
+    .describe(
+      'side of each box at first, in standard deviations of the noise; it grows and shrinks between 0.05 and 2.4 (trust-region-search)',
+    ),
+  warmUp: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe('share of the run that tries fresh noise before it searches in boxes (trust-region-search)'),
+};
+
+/** How particles are resampled on their way from noise to image. */
+export const resamplingSettings = {
+  particles: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .describe(
+      'images of a population, made together; fewer where the budget does not hold more (resampling)',
+    ),
+  resamplings: z
+    .int()
+    .min(0)
+    .max(1000)
+    .describe('how often the particles of a population are scored and resampled on their way (resampling)'),
+  resampleFrom: z
+    .number()
+    .min(0)
+    .lt(1)
+    .describe('share of the steps that is done before the particles are resampled first (resampling)'),
+  resampleStrength: z
+    .number()
+    .min(0)
+    .max(1000)
+    .describe(
+      'how strongly better particles are preferred at the end of the steps, per standard deviation of the scores; it rises evenly from 0 (resampling)',
+    ),
+};
+
 /** How CLIP steers the sampling itself. */
 export const clipGuidanceSettings = {
   clipGuidanceScale: z.number().min(0).max(1e6).describe('factor on the CLIP loss at each denoising step'),
@@ -291,6 +359,8 @@ export type CutoutSettings = SettingsOf<typeof cutoutSettings>;
 export type DetectionSettings = SettingsOf<typeof detectionSettings>;
 export type RegionSettings = SettingsOf<typeof regionSettings>;
 export type OptimiserSettings = SettingsOf<typeof optimiserSettings>;
+export type SearchSettings = SettingsOf<typeof searchSettings>;
+export type ResamplingSettings = SettingsOf<typeof resamplingSettings>;
 
 /** The groups under their headings, in the order in which help texts show them. */
 export const SETTING_GROUPS: readonly (readonly [heading: string, settings: SettingsShape])[] = [
@@ -300,6 +370,8 @@ export const SETTING_GROUPS: readonly (readonly [heading: string, settings: Sett
   ['Salient regions', regionSettings],
   ['Cutouts', cutoutSettings],
   ['Optimiser', optimiserSettings],
+  ['Search', searchSettings],
+  ['Resampling', resamplingSettings],
   ['Gradient', differentiationSettings],
   ['CLIP guidance', clipGuidanceSettings],
 ];
@@ -313,6 +385,8 @@ export const SETTINGS = {
   ...regionSettings,
   ...cutoutSettings,
   ...optimiserSettings,
+  ...searchSettings,
+  ...resamplingSettings,
   ...clipGuidanceSettings,
 };
 

@@ -23,6 +23,7 @@ export const VALUES: Settings = {
   gradientSteps: 1,
   jacobianShare: 0.5,
   iterations: 2,
+  budget: '640calls',
   keep: 'last',
   patience: 3,
   minImprovement: 0.1,
@@ -52,8 +53,20 @@ export const VALUES: Settings = {
   perturbation: 0,
   renormalise: false,
   optimiseFrom: 0.5,
+  neighbours: 2,
+  similarity: 0.9,
+  centres: 3,
+  boxSide: 0.5,
+  warmUp: 0.5,
+  particles: 3,
+  resamplings: 2,
+  resampleFrom: 0.5,
+  resampleStrength: 2,
   clipGuidanceScale: 10,
 };
+
+/** The methods that search without gradients. */
+const SEARCHES = ['best-of', 'zero-order', 'trust-region-search', 'resampling'];
 
 /** The methods that have a setting, if not all have it. */
 const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
@@ -61,8 +74,8 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
     ['optimiseFrom', 'edictOutput', 'trajectory', 'gradientSteps', 'jacobianShare'],
     ['doodl', 'sgool'],
   ),
-  ...keyed(['iterations', 'targetClip'], ['doodl', 'sgool', 'best-of']),
-  ...keyed(['clipPrompt', 'textWeight'], ['clip-guided', 'doodl', 'sgool', 'best-of']),
+  ...keyed(['iterations', 'budget', 'targetClip'], ['doodl', 'sgool', ...SEARCHES]),
+  ...keyed(['clipPrompt', 'textWeight'], ['clip-guided', 'doodl', 'sgool', ...SEARCHES]),
   ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool']),
   ...keyed(['patience', 'minImprovement'], ['doodl', 'sgool']),
   ...keyed(['lambda', 'saliency', 'saliencyEvery', 'thresholdRule', 'thresholdValue'], ['sgool']),
@@ -71,6 +84,9 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
   ...keyed(['saturatedGradient'], ['clip-guided', 'doodl', 'sgool']),
   ...keyed(['optimiser', 'gradScale', 'clipGradient', 'momentum', 'nesterov'], ['doodl', 'sgool']),
   ...keyed(['learningRate', 'perturbation', 'renormalise'], ['doodl', 'sgool']),
+  ...keyed(['neighbours', 'similarity'], ['zero-order']),
+  ...keyed(['centres', 'boxSide', 'warmUp'], ['trust-region-search']),
+  ...keyed(['particles', 'resamplings', 'resampleFrom', 'resampleStrength'], ['resampling']),
   ...keyed(['clipGuidanceScale'], ['clip-guided']),
 };
 

@@ -4,7 +4,7 @@ import { UserError } from '../../errors.ts';
 import type { FreshNoise } from '../fresh-noise.ts';
 import type { NoisePath, SIGMA_SPREADS, StepEnds } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
-import type { SamplerName } from '../sampler-names.ts';
+import { type SamplerName, takesEta } from '../sampler-names.ts';
 import { checkSchedulerKeys } from '../scheduler-keys.ts';
 import { ddim } from './ddim.ts';
 import { dpmSde } from './dpm-sde.ts';
@@ -92,7 +92,7 @@ export function namedSampler(
       `sigmas: ${sigmas} is not supported with the sampler ${sampler}; use ${[...SPREADS_SIGMAS].join(', ')}`,
     );
   }
-  if (eta > 0 && sampler !== 'ddim' && sampler !== 'tcd') {
+  if (eta > 0 && !takesEta(sampler)) {
     throw new UserError(`eta: ${eta} is not supported with the sampler ${sampler}; use ddim or tcd`);
   }
   if (stepEnds !== 'reference' && sampler !== 'ddim' && sampler !== 'edict') {

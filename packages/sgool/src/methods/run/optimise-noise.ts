@@ -196,7 +196,7 @@ export async function* optimiseNoise(
     const { built, results, failure = unjudged }: Value = valued;
     const loss = meanLoss(results.map(({ total, distances }) => ({ total, ...built?.parts(distances) })));
     const usable = Number.isFinite(loss.total);
-    const isEnd = stop.isEnough({ loss, clip }) || isLast;
+    const isEnough = stop.isEnough({ loss, clip });
     yield run.report({
       iteration,
       latent,
@@ -210,7 +210,7 @@ export async function* optimiseNoise(
     await withinIteration(run.method, iteration, async () => {
       if (failure) throw failure;
       assertFinite('the loss', [loss.total]);
-      if (!trajectory || isEnd) return;
+      if (!trajectory || isEnough || run.isLast(iteration)) return;
       const other = optimiser.reconsider?.(latent, loss.total);
       if (other) {
         latent = other;
@@ -226,7 +226,7 @@ export async function* optimiseNoise(
       const perCopy = copies === 1 ? gradient : gradient.map((value) => value / copies);
       latent = optimiser.update(latent, perCopy, loss.total);
     });
-    if (isEnd) return;
+    if (isEnough) return;
   }
 }
 

@@ -13,9 +13,10 @@ import { NotFiniteError, UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import type { DenoiserOptions, MaskedImage } from '../../models/backbone.ts';
 import type { ClipScores, Pipeline } from '../../pipeline/pipeline.ts';
-import { type ClipTarget, clipTarget } from '../../preference/clip-target.ts';
+import { type ClipTarget, clipScore, clipTarget } from '../../preference/clip-target.ts';
 import { type RandomSource, randomSource } from '../../random/random-source.ts';
 import { resolveSeed, type Seed } from '../../random/seed.ts';
+import { readBudget } from '../../request/budget.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import type {
   DifferentiationSettings,
@@ -26,6 +27,7 @@ import type {
 import { heldState, type Stateful } from '../../state.ts';
 import { parsePrompt } from '../../text/prompt/prompt.ts';
 import type { Iteration, MethodState, RunOptions, StepProgress } from './iteration.ts';
+import { createSpending, flopsSince, type Spending } from './spending.ts';
 
 export interface Run<S extends MethodSettings = MethodSettings> {
   /** Name of the method, for messages. */
@@ -45,12 +47,14 @@ export interface Run<S extends MethodSettings = MethodSettings> {
    */
   readonly freshNoise?: FreshNoise;
   readonly evaluations: { forward: number; pullback: number };
+  /** What the run has spent of its budget. */
+  readonly spending: Spending;
   /** The image around what is painted, for a model that paints masks. */
   readonly maskedImage?: MaskedImage;
   readonly signal?: AbortSignal;
   /**
    * The iterations that are left, each begun when the caller asks for it. Between two of them the state of the run is handed to
-   * `onState`; a run that goes on from a state begins with it.
+   * `onState`; a run that goes on from a state begins with it. They end early where the budget does not hold another one.
    *
    * @param parts what the method remembers from one iteration to the next. Everything that they are made from must exist by then; random
    *   numbers, counters and the clock of the run are added.
@@ -58,6 +62,10 @@ export interface Run<S extends MethodSettings = MethodSettings> {
   iterations(parts: Readonly<Record<string, Stateful>>): AsyncGenerator<number>;
   /** For `onStep` of samplers and trajectories. */
   stepReporter(phase: StepProgress['phase'], iteration: number): (info: StepInfo) => void;
+  /** Whether no iteration follows this one, whose image was reported: by their number, or by the budget. */
+  isLast(iteration: number): boolean;
+  /** How much of the run is over before an iteration, by number or by budget: 0 to 1. */
+  shareBefore(iteration: number): number;
   /** Completes an iteration: counters and clock. Call it when the image exists, once per iteration. */
   report(
     parts: Omit<Iteration, 'evaluations' | 'seconds' | 'iterations' | 'seed'> & { seed?: Seed },
@@ -81,7 +89,7 @@ export const criticText = (
 
 /** Begins a run: draws its noise and starts its clock. */
 export function beginRun<S extends MethodSettings>(
-  pipeline: Pick<Pipeline, 'latentShape' | 'noisePath'>,
+  pipeline: Pick<Pipeline, 'latentShape' | 'noisePath' | 'meter'>,
   { method, request, settings, lastIteration, signal, onStep, state, onState }: RunStart<S>,
 ): Run<S> {
   refuseOtherState(method, request.seed, state);
@@ -90,6 +98,12 @@ export function beginRun<S extends MethodSettings>(
   const seed = state?.seed ?? resolveSeed(request.seed);
   const random = randomSource(settings.rng, seed);
   const evaluations = { forward: 0, pullback: 0 };
+  const budget = settings.budget ? readBudget(settings.budget) : undefined;
+  const spending = createSpending(budget, {
+    calls: () => evaluations.forward + evaluations.pullback,
+    flops: flopsSince(pipeline.meter, budget),
+    s: () => (performance.now() - started) / 1000,
+  });
   const iterations = lastIteration ?? settings.iterations ?? 0;
   const noise = Float64Array.from(random.randn(pipeline.latentShape(settings)));
   return {
@@ -102,13 +116,17 @@ export function beginRun<S extends MethodSettings>(
     noise,
     freshNoise: drawFreshNoise(pipeline, settings, noise.length, random),
     evaluations,
+    spending,
     signal,
     stepReporter:
       (phase, iteration) =>
       ({ step, steps }) => {
         const done = phase === 'denoise' ? step + 1 : steps - step;
-        onStep?.({ iteration, iterations, phase, step: done, steps });
+        const last = spending.lastIteration(iteration - 1, iterations);
+        onStep?.({ iteration, iterations: last, phase, step: done, steps });
       },
+    isLast: (iteration) => iteration >= iterations || spending.isOver(),
+    shareBefore: (iteration) => Math.max(iteration / Math.max(1, iterations), spending.share()),
     async *iterations(parts) {
       const all: Readonly<Record<string, Stateful>> = {
         ...parts,
@@ -123,10 +141,12 @@ export function beginRun<S extends MethodSettings>(
             started = performance.now() - 1000 * seconds;
           },
         ),
+        ...(budget && { spending }),
       };
       if (state) for (const [name, part] of Object.entries(all)) part.restore(state.parts[name]);
       const first = state?.iteration ?? 0;
       for (let iteration = first; iteration <= iterations; iteration++) {
+        if (iteration > first && spending.isOver()) return;
         if (iteration > first && onState) {
           const states = Object.entries(all).map(([name, part]) => [name, part.state()]);
           await onState({ method, seed, iteration, parts: Object.fromEntries(states) });
@@ -138,7 +158,9 @@ export function beginRun<S extends MethodSettings>(
       const now = performance.now();
       const seconds = { iteration: (now - reported) / 1000, total: (now - started) / 1000 };
       reported = now;
-      return { seed, ...parts, iterations, evaluations: { ...evaluations }, seconds };
+      spending.note();
+      const last = spending.lastIteration(parts.iteration, iterations);
+      return { seed, ...parts, iterations: last, evaluations: { ...evaluations }, seconds };
     },
   };
 }
@@ -199,6 +221,20 @@ export function drawFreshNoise(
   return skipped === 0 ? drawn : (step, wanted) => drawn(step - skipped, wanted);
 }
 
+/** What images are selected by, the highest being the best: the score of the CLIP that guides. NaN where the model lacks it. */
+export function selectionScore({ clip }: Pick<Iteration, 'clip'>): number {
+  return clip.A ?? Number.NaN;
+}
+
+/** The same for an image that is not a result, without what only reports. @throws NotFiniteError where CLIP gives no finite number */
+export async function imageScore(
+  pipeline: Pick<Pipeline, 'critic'>,
+  { target }: Pick<Run, 'target'>,
+  image: Image,
+): Promise<number> {
+  return clipScore(await pipeline.critic(), image, target);
+}
+
 /** Tells whether an image is better than the best so far. Its state is the lowest cost. */
 export interface BestKeeper extends Stateful<number | undefined> {
   isBest(iteration: Pick<Iteration, 'loss' | 'clip'>): boolean;
@@ -209,7 +245,7 @@ export function bestKeeper(keep: SelectionSettings['keep']): BestKeeper {
   let lowest: number | undefined;
   return {
     isBest({ loss, clip }) {
-      const cost = keep === 'clip' ? -(clip.A ?? Number.NaN) : (loss?.total ?? Number.NaN);
+      const cost = keep === 'clip' ? -selectionScore({ clip }) : (loss?.total ?? Number.NaN);
       const isBest = keep === 'last' || lowest === undefined || cost < lowest;
       if (isBest) lowest = Number.isNaN(cost) ? Number.POSITIVE_INFINITY : cost;
       return isBest;

@@ -3,7 +3,6 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../../errors.ts';
 import { type EvaluatedSuite, MANIFEST_FORMAT, type Manifest } from '../../../evaluate/cells/manifest.ts';
-import { MeteredPrograms } from '../../../evaluate/cells/metered-programs.ts';
 import { type PlannedCell, planCells } from '../../../evaluate/cells/plan.ts';
 import { readEvaluation, readRecord } from '../../../evaluate/cells/run-folder.ts';
 import { scoreNames } from '../../../evaluate/cells/score-image.ts';
@@ -217,12 +216,10 @@ async function runOn(
   const { folder, wanted, reference, suites, seeds } = asked;
   const values = sharedValues(flags, SHARED, host);
   const engine = await host.loadEngine();
-  let programs: MeteredPrograms | undefined;
   const pipeline = await engine.openPipeline(values.model, {
     ...loadOptionsOf(values),
     // Its workers have the device; here only the settings are resolved.
     ...(flags.queue === undefined ? {} : { device: 'cpu' as const, precision: 'float32' as const }),
-    programs: (options) => (programs = new MeteredPrograms(options)),
   });
   try {
     const hasTruth = suites.some(({ prompts }) => prompts.some(({ readings }) => readings !== undefined));
@@ -279,7 +276,6 @@ async function runOn(
           pipeline,
           methods: engine.methods,
           scorers,
-          programs: programs ?? { flops: 0, compileSeconds: 0, forgetResults() {} },
           machine: machineLine(pipeline),
           now: host.now,
         },

@@ -1,0 +1,25 @@
+/**
+ * @file Zero-order search: noises near the best one so far are tried in rounds, and CLIP selects. No gradient is taken.
+ *
+ * Reference: see `optimisers/search/zero-order.ts`.
+ */
+import { zeroOrderSearch } from '../optimisers/search/zero-order.ts';
+import { INPUTS } from '../request/request.ts';
+import { type SettingsOf, searchSettings } from '../request/settings.ts';
+import type { MethodDefinition } from './run/method.ts';
+import { searchLoopSettings, searchNoise, searchRandom, selectedByScore } from './run/search-noise.ts';
+
+const { neighbours, similarity } = searchSettings;
+const settings = { ...searchLoopSettings, neighbours, similarity };
+const { targetImages } = INPUTS;
+
+export const zeroOrder: MethodDefinition<'zero-order', SettingsOf<typeof settings>> = {
+  name: 'zero-order',
+  summary: 'tries noises near the best one so far, round by round; CLIP selects',
+  settings,
+  inputs: { targetImages },
+  movesNoise: false,
+  defaults: () => ({ iterations: 15 }),
+  roles: selectedByScore,
+  run: (pipeline, run) => searchNoise(pipeline, run, zeroOrderSearch(run.settings, searchRandom(run))),
+};
