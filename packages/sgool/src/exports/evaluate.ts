@@ -48,6 +48,7 @@ export type {
   FailureRow,
   MeanRow,
   MethodRow,
+  NoiseTestRow,
   Outcome,
   Place,
   Summary,

@@ -94,6 +94,7 @@ export async function runCell(
     status: 'done',
     image: { sha256: bytesSha256(png), width: best.image.width, height: best.image.height },
     noise: bytesSha256(new Uint8Array(first.latent.buffer, first.latent.byteOffset, first.latent.byteLength)),
+    ...(best.noiseTests === undefined ? {} : { noiseTests: best.noiseTests }),
     iteration: best.iteration,
     iterations: last.iteration,
     cost: { ...last.evaluations, ...cost },

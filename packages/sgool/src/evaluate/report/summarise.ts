@@ -31,6 +31,7 @@ import {
   type EquivalentRow,
   type MeanRow,
   type MethodRow,
+  type NoiseTestRow,
   type Outcome,
   type Place,
   SUMMARY_FORMAT,
@@ -112,6 +113,7 @@ export function summarise(evaluation: Evaluation, options: SummariseOptions = {}
         .flatMap((score) => equivalentRows(scope, manifest, score, cost)),
     ),
     diversity: scopes.flatMap((scope) => diversityRows(scope, methods, done)),
+    noiseTests: methods.flatMap(({ label }) => noiseTestRow(label, cells) ?? []),
     curves:
       judging.length === 0
         ? []
@@ -426,6 +428,25 @@ function diversityRows(
       };
     }),
   );
+}
+
+/** Deviations that one in twenty of normal numbers exceeds. */
+const BEYOND = 2;
+
+function noiseTestRow(label: string, cells: Evaluation['cells']): NoiseTestRow | undefined {
+  const tests = cells.flatMap((cell) =>
+    cell.label === label && cell.record?.status === 'done' ? (cell.record.noiseTests ?? []) : [],
+  );
+  if (tests.length === 0) return undefined;
+  const isBeyond = ({ norm, patches }: (typeof tests)[number]) =>
+    Math.max(Math.abs(norm), Math.abs(patches)) > BEYOND;
+  return {
+    method: label,
+    images: tests.length,
+    norm: mean(tests.map(({ norm }) => norm)),
+    patches: mean(tests.map(({ patches }) => patches)),
+    beyond: tests.filter(isBeyond).length / tests.length,
+  };
 }
 
 function methodRow(method: EvaluatedMethod, { scores }: Manifest, cells: Evaluation['cells']): MethodRow {

@@ -1,5 +1,6 @@
 /** @file What a run yields, and how it reports where it is. */
 import type { Image } from '../../image/image.ts';
+import type { NoiseTests } from '../../random/noise-tests.ts';
 import type { Seed } from '../../random/seed.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
@@ -38,6 +39,8 @@ export interface Iteration {
    * first steps.
    */
   readonly latent: Float64Array;
+  /** How far `latent` is from noise; absent where it is a later latent, which is none. */
+  readonly noiseTests?: NoiseTests;
   readonly image: Image;
   readonly loss?: LossParts;
   /** CLIP scores, 100·cos, of the image and the target of the run (the prompt, unless it says otherwise): A guides, B only reports. */

@@ -200,6 +200,7 @@ export async function* optimiseNoise(
     yield run.report({
       iteration,
       latent,
+      isNoise: startIndex === 0,
       image,
       loss: usable ? loss : undefined,
       clip,

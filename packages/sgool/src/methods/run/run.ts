@@ -14,6 +14,7 @@ import type { Image } from '../../image/image.ts';
 import type { DenoiserOptions, MaskedImage } from '../../models/backbone.ts';
 import type { ClipScores, Pipeline } from '../../pipeline/pipeline.ts';
 import { type ClipTarget, clipScore, clipTarget } from '../../preference/clip-target.ts';
+import { noiseTests } from '../../random/noise-tests.ts';
 import { type RandomSource, randomSource } from '../../random/random-source.ts';
 import { resolveSeed, type Seed } from '../../random/seed.ts';
 import { readBudget } from '../../request/budget.ts';
@@ -66,9 +67,16 @@ export interface Run<S extends MethodSettings = MethodSettings> {
   isLast(iteration: number): boolean;
   /** How much of the run is over before an iteration, by number or by budget: 0 to 1. */
   shareBefore(iteration: number): number;
-  /** Completes an iteration: counters and clock. Call it when the image exists, once per iteration. */
+  /**
+   * Completes an iteration: counters, clock, tests of the noise. Call it when the image exists, once per iteration.
+   *
+   * @param parts.isNoise whether the latent is noise, as it is by default, or a later latent
+   */
   report(
-    parts: Omit<Iteration, 'evaluations' | 'seconds' | 'iterations' | 'seed'> & { seed?: Seed },
+    parts: Omit<Iteration, 'evaluations' | 'seconds' | 'iterations' | 'seed' | 'noiseTests'> & {
+      seed?: Seed;
+      isNoise?: boolean;
+    },
   ): Iteration;
 }
 
@@ -105,7 +113,8 @@ export function beginRun<S extends MethodSettings>(
     s: () => (performance.now() - started) / 1000,
   });
   const iterations = lastIteration ?? settings.iterations ?? 0;
-  const noise = Float64Array.from(random.randn(pipeline.latentShape(settings)));
+  const shape = pipeline.latentShape(settings);
+  const noise = Float64Array.from(random.randn(shape));
   return {
     method,
     request,
@@ -154,13 +163,20 @@ export function beginRun<S extends MethodSettings>(
         yield iteration;
       }
     },
-    report(parts) {
+    report({ isNoise = true, ...parts }) {
       const now = performance.now();
       const seconds = { iteration: (now - reported) / 1000, total: (now - started) / 1000 };
       reported = now;
       spending.note();
       const last = spending.lastIteration(parts.iteration, iterations);
-      return { seed, ...parts, iterations: last, evaluations: { ...evaluations }, seconds };
+      return {
+        seed,
+        ...parts,
+        ...(isNoise && { noiseTests: noiseTests(parts.latent, shape) }),
+        iterations: last,
+        evaluations: { ...evaluations },
+        seconds,
+      };
     },
   };
 }
