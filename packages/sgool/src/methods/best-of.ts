@@ -22,6 +22,7 @@ export const bestOf: MethodDefinition<'best-of', SearchLoopSettings> = {
   settings: searchLoopSettings,
   inputs: { targetImages },
   movesNoise: false,
+  noiseMakesImage: true,
   defaults: () => ({ iterations: 15 }),
   roles: selectedByScore,
   run: (pipeline, run) => searchNoise(pipeline, run, laterSeeds(pipeline, run)),

@@ -58,6 +58,7 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
   settings,
   inputs: { targetImages },
   movesNoise: false,
+  noiseMakesImage: false,
   lastIteration: 1,
   // The published method returns the guided image, whatever CLIP says of it.
   defaults: () => ({ keep: 'last', cutouts: 4, cutPower: 1, cutReduction: 'mean' }),

@@ -39,6 +39,7 @@ export const doodl: MethodDefinition<'doodl', SettingsOf<typeof settings>> = {
   settings,
   inputs: { targetImages },
   movesNoise: true,
+  noiseMakesImage: true,
   defaults: (model) => pairDefaults(model, 'checkpointed'),
   roles: guidedByClip,
   run: (pipeline, run) =>

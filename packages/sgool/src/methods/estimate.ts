@@ -126,9 +126,13 @@ export async function estimateRun({
     return slower * (running + compiling);
   };
   if (budget?.unit === 's') spent.splice(0, spent.length, ...scores.map((_, last) => secondsUntil(last)));
-  const last = budget ? lastWithin(budget.limit, spent, iterations) : iterations;
+  // A method whose iterations are no setting was run to its end.
+  const isWhole = !Object.hasOwn(method.settings, 'iterations');
+  const wanted = isWhole ? scores.length - 1 : iterations;
+  const last = budget && !isWhole ? lastWithin(budget.limit, spent, wanted) : wanted;
+  const longest = budget?.unit === 's' ? budget.limit : Number.POSITIVE_INFINITY;
   return {
-    seconds: secondsUntil(last),
+    seconds: Math.min(secondsUntil(last), longest),
     memoryBytes: BASE_BYTES + peak.bytes,
     mappedBytes: peak.mappedBytes,
     operations: total('run', ({ flops }) => flops, last),
@@ -150,6 +154,6 @@ function extrapolated(scores: readonly DryRunCounts[], which: keyof DryRunCounts
   const last = scores[at][which];
   const before = scores[at - 1]?.[which];
   // Behind the first image, and an iteration that compiled its programs, one is like all that follow.
-  const missing = at === DRY_ITERATIONS ? iterations - DRY_ITERATIONS : 0;
+  const missing = at === DRY_ITERATIONS ? iterations - at : 0;
   return new Map([...last].map(([key, count]) => [key, count + missing * (count - (before?.get(key) ?? 0))]));
 }

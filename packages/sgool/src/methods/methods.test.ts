@@ -129,6 +129,19 @@ it('leaves a latent that made the loss worse without a gradient', async () => {
   expect(rounds.map(({ evaluations }) => evaluations.pullback)).toEqual([0, 8, 8, 16]);
 });
 
+it('compares steps by one function: random cutouts cost a trust region no steps', async () => {
+  const gradients = async (settings: object) => {
+    const input = { ...request, sampler: 'ddim', steps: 2, iterations: 8, ...settings } as const;
+    const rounds = await collect(methods.doodl.run(pipeline, { ...input, optimiser: 'trust-region' }));
+    return defined(rounds.at(-1)).evaluations.pullback / 4;
+  };
+  const fixed = await gradients({ cutouts: 0 });
+  expect(fixed).toBeGreaterThanOrEqual(6);
+  const random = { cutouts: 4, cutSize: 0.3, cutReduction: 'mean' };
+  expect(await gradients(random)).toBeGreaterThanOrEqual(fixed);
+  expect(await gradients({ ...random, seed: 6 })).toBeGreaterThanOrEqual(fixed - 1);
+});
+
 it('reports progress inside an iteration', async () => {
   const seen: string[] = [];
   const onStep = ({

@@ -51,6 +51,7 @@ export const resampling: MethodDefinition<'resampling', Settings> = {
   settings,
   inputs: { targetImages },
   movesNoise: false,
+  noiseMakesImage: false,
   defaults: () => ({ sampler: 'ddim', eta: 1, iterations: 1 }),
   // A model or its hints may name a sampler without fresh noise.
   everyPreset: ({ sampler }) =>

@@ -20,6 +20,7 @@ export const trustRegionSearch: MethodDefinition<'trust-region-search', Settings
   settings,
   inputs: { targetImages },
   movesNoise: false,
+  noiseMakesImage: true,
   defaults: () => ({ iterations: 15 }),
   roles: selectedByScore,
   run: (pipeline, run) => searchNoise(pipeline, run, createSearch(run.settings, searchRandom(run))),

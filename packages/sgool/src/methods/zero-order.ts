@@ -19,6 +19,7 @@ export const zeroOrder: MethodDefinition<'zero-order', SettingsOf<typeof setting
   settings,
   inputs: { targetImages },
   movesNoise: false,
+  noiseMakesImage: true,
   defaults: () => ({ iterations: 15 }),
   roles: selectedByScore,
   run: (pipeline, run) => searchNoise(pipeline, run, zeroOrderSearch(run.settings, searchRandom(run))),

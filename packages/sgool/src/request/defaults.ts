@@ -89,6 +89,7 @@ export function commonDefaults(model: ModelInfo): Settings {
     resampleFrom: 0.3,
     resampleStrength: 1,
     clipGuidanceScale: 100,
+    plan: 'best-of:16, sgool:8',
   };
 }
 
@@ -172,7 +173,8 @@ function hintsFor({ name, settings }: MethodSchema, model: ModelInfo): Partial<S
   };
 }
 
-function checkHint(name: string, shape: SettingsShape, { dir, hint }: ModelInfo): Partial<Settings> {
+/** The model's own defaults under one name. @throws UserError where its `sgool.json` holds something else */
+export function checkHint(name: string, shape: SettingsShape, { dir, hint }: ModelInfo): Partial<Settings> {
   if (hint[name] === undefined) return {};
   const result = z.strictObject(shape).partial().safeParse(hint[name]);
   if (result.success) return result.data;

@@ -84,6 +84,7 @@ it('the table names every method by its own name', () => {
     'zero-order',
     'trust-region-search',
     'resampling',
+    'plan',
   ]);
   for (const name of METHOD_NAMES) expect(methods[name].name).toBe(name);
   expect(METHODS.filter(({ movesNoise }) => movesNoise).map(({ name }) => name)).toEqual(['doodl', 'sgool']);

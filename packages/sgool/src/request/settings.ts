@@ -336,6 +336,21 @@ export const resamplingSettings = {
     ),
 };
 
+const STAGE = /^\s*[a-z-]+\s*:\s*\d+(\.\d+)?\s*%?\s*$/;
+
+/** Which methods follow one another. */
+export const planSettings = {
+  plan: z
+    .string()
+    .refine(
+      (text) => text.split(',').every((stage) => STAGE.test(stage)),
+      'must be methods with their iterations or their share of the budget, such as "best-of:16, sgool:8" or "best-of:80%, sgool:20%"',
+    )
+    .describe(
+      'methods that follow one another, each from the best noise so far, with their iterations or their share of the budget: "best-of:16, sgool:8", "best-of:80%, sgool:20%" (plan)',
+    ),
+};
+
 /** How CLIP steers the sampling itself. */
 export const clipGuidanceSettings = {
   clipGuidanceScale: z.number().min(0).max(1e6).describe('factor on the CLIP loss at each denoising step'),
@@ -360,6 +375,7 @@ export type DetectionSettings = SettingsOf<typeof detectionSettings>;
 export type RegionSettings = SettingsOf<typeof regionSettings>;
 export type OptimiserSettings = SettingsOf<typeof optimiserSettings>;
 export type SearchSettings = SettingsOf<typeof searchSettings>;
+export type PlanSettings = SettingsOf<typeof planSettings>;
 export type ResamplingSettings = SettingsOf<typeof resamplingSettings>;
 
 /** The groups under their headings, in the order in which help texts show them. */
@@ -374,6 +390,7 @@ export const SETTING_GROUPS: readonly (readonly [heading: string, settings: Sett
   ['Resampling', resamplingSettings],
   ['Gradient', differentiationSettings],
   ['CLIP guidance', clipGuidanceSettings],
+  ['Plan', planSettings],
 ];
 
 /** Schemas of all settings by key. */
@@ -388,6 +405,7 @@ export const SETTINGS = {
   ...searchSettings,
   ...resamplingSettings,
   ...clipGuidanceSettings,
+  ...planSettings,
 };
 
 /**

@@ -63,6 +63,7 @@ export const VALUES: Settings = {
   resampleFrom: 0.5,
   resampleStrength: 2,
   clipGuidanceScale: 10,
+  plan: 'best-of:2, zero-order:3',
 };
 
 /** The methods that search without gradients. */
@@ -94,10 +95,15 @@ function keyed(keys: readonly (keyof Settings)[], names: readonly string[]) {
   return Object.fromEntries(keys.map((key) => [key, names]));
 }
 
+/** Settings that no plan has: its stages have them, or no method that can be one. */
+const NOT_OF_PLANS = ['iterations', 'keep', 'clipGuidanceScale'];
+
 /** The methods that have a setting, and how error messages say it. */
 export function ownersOf(key: string, all: readonly string[]): { names: readonly string[]; text: string } {
-  const names = OWNERS[key] ?? all;
-  const [last, ...others] = names.toReversed();
+  const single = all.filter((name) => name !== 'plan');
+  const owners = key === 'plan' ? ['plan'] : (OWNERS[key] ?? single);
+  const names = NOT_OF_PLANS.includes(key) || key === 'plan' ? owners : [...owners, 'plan'];
+  const [last, ...others] = owners.toReversed();
   const text =
     others.length === 0 ? `${last} has it` : `${others.toReversed().join(', ')} and ${last} have it`;
   return { names, text };

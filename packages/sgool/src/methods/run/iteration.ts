@@ -21,7 +21,10 @@ export interface MethodState {
 
 /** Loss of an iteration; absent for methods without one (plain generation). Lower is better. */
 export interface LossParts {
+  /** By the cutouts and regions of this iteration; of an optimiser that compares its steps, of its last gradient. */
   readonly total: number;
+  /** The total by cutouts that are the same in all iterations, where images are compared by it (keep `loss`, patience). */
+  readonly compared?: number;
   /** Spherical distance of the whole image to the prompt. */
   readonly whole?: number;
   /** Mean spherical distance of the salient regions to their text. */
@@ -75,6 +78,11 @@ export interface RunOptions {
   /** Checked before each network call; a run that is aborted throws the signal's reason. */
   readonly signal?: AbortSignal;
   readonly onStep?: (progress: StepProgress) => void;
+  /**
+   * The starting noise, instead of that of the seed: `[channels, height, width]`, the result of another method. All else is drawn as
+   * for the seed.
+   */
+  readonly noise?: Float64Array;
   /**
    * Goes on from here, with the same model and request, and gives the same numbers as the run that was left. Iterations before it are
    * not yielded again.

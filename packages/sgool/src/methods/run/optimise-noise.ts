@@ -14,9 +14,8 @@ import { restOfChain } from '../../diffusion/rest-of-chain.ts';
 import type { Latents, Sampler } from '../../diffusion/sampler.ts';
 import { sparseJacobian } from '../../diffusion/sparse-jacobian.ts';
 import { runTrajectory, sample, type Trajectory } from '../../diffusion/trajectory.ts';
-import { NotFiniteError, UserError } from '../../errors.ts';
+import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
-import type { Objective, ObjectiveInput, ObjectiveResult } from '../../objectives/objective.ts';
 import { freeElements, onFreeElements } from '../../optimisers/free-elements.ts';
 import { createOptimiser } from '../../optimisers/index.ts';
 import { norm } from '../../optimisers/sphere.ts';
@@ -28,9 +27,8 @@ import type {
   SamplingSettings,
   SelectionSettings,
 } from '../../request/settings.ts';
-import type { SaliencyMap } from '../../saliency/detector.ts';
-import type { Region } from '../../saliency/regions.ts';
-import { heldState, type Stateful } from '../../state.ts';
+import { heldState } from '../../state.ts';
+import { type ImageValue, imageLoss, type ObjectiveBuilder, totalOf } from './image-loss.ts';
 import type { Iteration, LossParts } from './iteration.ts';
 import {
   assertFinite,
@@ -49,25 +47,6 @@ export type NoiseSettings = SamplingSettings &
   SelectionSettings &
   OptimiserSettings &
   Pick<CutoutSettings, 'saturatedGradient'>;
-
-/** The objective for the image of an iteration. */
-export interface BuiltObjective {
-  /** The views for one result of the sampler; called for each of them, so that random cutouts differ. */
-  readonly objective: () => ObjectiveInput;
-  /** Names the parts of the loss, from the distances of the views. */
-  readonly parts: (distances: Float32Array) => { whole: number; regions?: number };
-  readonly saliency?: SaliencyMap;
-  readonly regions?: readonly Region[];
-}
-
-/** Made once per run, then called for each iteration's image. */
-export interface ObjectiveBuilder {
-  /** Most views that `objective` will give. */
-  readonly views: number;
-  build(image: Image, iteration: number): Promise<BuiltObjective>;
-  /** What it remembers from one iteration to the next, if it does. */
-  readonly memory?: Stateful;
-}
 
 /** Where the loop begins, and which part of the noise it may change. */
 export interface Start {
@@ -172,7 +151,16 @@ export async function* optimiseNoise(
     },
   );
   const { memory } = builder;
-  const parts = { latent: held, optimiser, keeper, stop, ...(memory && { objective: memory }) };
+  const compares = optimiser.reconsider !== undefined;
+  const losses = imageLoss({ builder, objective, compares }, run);
+  const parts = {
+    latent: held,
+    optimiser,
+    keeper,
+    stop,
+    ...(memory && { objective: memory }),
+    ...(compares && { losses }),
+  };
   for await (const iteration of run.iterations(parts)) {
     const walk = { signal, startIndex, onStep: run.stepReporter('denoise', iteration) };
     const isLast = iteration === settings.iterations;
@@ -190,11 +178,12 @@ export async function* optimiseNoise(
     const decoded = await pipeline.decode(finals[0], settings);
     const image = start.finish?.(decoded) ?? decoded;
     const { clip, failure: unjudged } = await judge(pipeline, run, image);
-    const valued = unjudged
-      ? { results: [] }
-      : await value({ builder, objective, signal }, image, iteration, finals);
-    const { built, results, failure = unjudged }: Value = valued;
-    const loss = meanLoss(results.map(({ total, distances }) => ({ total, ...built?.parts(distances) })));
+    const value: ImageValue = unjudged
+      ? { results: [], compared: Number.NaN }
+      : await losses.value(image, iteration, finals);
+    const { built, results, compared, failure = unjudged } = value;
+    const parts = results.map(({ total, distances }) => ({ total, ...built?.parts(distances) }));
+    const loss = { ...meanLoss(parts), ...(compared !== totalOf(results) && { compared }) };
     const usable = Number.isFinite(loss.total);
     const isEnough = stop.isEnough({ loss, clip });
     yield run.report({
@@ -217,7 +206,9 @@ export async function* optimiseNoise(
         latent = other;
         return;
       }
-      const cotangents = results.map(({ gradient }) => gradient);
+      const followed = await losses.forGradient(value, finals);
+      assertFinite('the loss', [totalOf(followed)]);
+      const cotangents = followed.map(({ gradient }) => gradient);
       for (const cotangent of cotangents) assertFinite('the gradient of the loss', cotangent);
       const gradient = await trajectory.pullback(cotangents, {
         signal,
@@ -225,39 +216,9 @@ export async function* optimiseNoise(
       });
       assertFinite('the gradient of the noise', gradient);
       const perCopy = copies === 1 ? gradient : gradient.map((value) => value / copies);
-      latent = optimiser.update(latent, perCopy, loss.total);
+      latent = optimiser.update(latent, perCopy, totalOf(followed));
     });
     if (isEnough) return;
-  }
-}
-
-/** What the objective says of an image. */
-interface Value {
-  readonly built?: BuiltObjective;
-  /** One for each result of the sampler. */
-  readonly results: readonly ObjectiveResult[];
-  /** Of a network that gave no finite numbers: to be thrown when the image was given out. */
-  readonly failure?: NotFiniteError;
-}
-
-async function value(
-  { builder, objective, signal }: { builder: ObjectiveBuilder; objective: Objective; signal?: AbortSignal },
-  image: Image,
-  iteration: number,
-  finals: readonly Float64Array[],
-): Promise<Value> {
-  const results: ObjectiveResult[] = [];
-  let built: BuiltObjective | undefined;
-  try {
-    built = await builder.build(image, iteration);
-    for (const final of finals) {
-      signal?.throwIfAborted();
-      results.push(await objective.evaluate(final, built.objective()));
-    }
-    return { built, results };
-  } catch (failure) {
-    if (!(failure instanceof NotFiniteError)) throw failure;
-    return { built, results: [], failure };
   }
 }
 
@@ -278,7 +239,7 @@ function meanLoss(losses: readonly LossParts[]): LossParts {
     return values.length === 0 ? undefined : mean(values);
   };
   return {
-    total: mean(losses.map(({ total }) => total)),
+    total: totalOf(losses),
     whole: meanOf('whole'),
     regions: meanOf('regions'),
   };

@@ -40,7 +40,7 @@ export interface Run<S extends MethodSettings = MethodSettings> {
   readonly seed: Seed;
   /** The stream that the noise was drawn from; perturbations and cutouts are drawn from it next. */
   readonly random: RandomSource;
-  /** The starting noise: torch's normal numbers for the seed, as float64. */
+  /** The starting noise: torch's normal numbers for the seed, as float64, or the noise that the run was given. */
   readonly noise: Float64Array;
   /**
    * The noise that stochastic samplers add between steps: drawn once, from the same stream right after `noise`, and the same in
@@ -95,10 +95,10 @@ export const criticText = (
   { clipPrompt, promptSyntax, steps }: Pick<MethodSettings, 'clipPrompt' | 'promptSyntax' | 'steps'>,
 ): string => clipPrompt || parsePrompt(prompt, promptSyntax, steps).text;
 
-/** Begins a run: draws its noise and starts its clock. */
+/** Begins a run: draws its noise and starts its clock. @throws RangeError where a given noise has another size */
 export function beginRun<S extends MethodSettings>(
   pipeline: Pick<Pipeline, 'latentShape' | 'noisePath' | 'meter'>,
-  { method, request, settings, lastIteration, signal, onStep, state, onState }: RunStart<S>,
+  { method, request, settings, lastIteration, signal, onStep, noise: given, state, onState }: RunStart<S>,
 ): Run<S> {
   refuseOtherState(method, request.seed, state);
   let started = performance.now();
@@ -114,7 +114,13 @@ export function beginRun<S extends MethodSettings>(
   });
   const iterations = lastIteration ?? settings.iterations ?? 0;
   const shape = pipeline.latentShape(settings);
-  const noise = Float64Array.from(random.randn(shape));
+  const drawn = Float64Array.from(random.randn(shape));
+  const noise = given ?? drawn;
+  if (noise.length !== drawn.length) {
+    throw new RangeError(
+      `${method}: the given noise has ${noise.length} values; for ${shape.join('x')} it must have ${drawn.length}`,
+    );
+  }
   return {
     method,
     request,
@@ -182,7 +188,11 @@ export function beginRun<S extends MethodSettings>(
 }
 
 /** @throws UserError where the state is that of another run */
-function refuseOtherState(method: string, seed: Seed | undefined, state: MethodState | undefined): void {
+export function refuseOtherState(
+  method: string,
+  seed: Seed | undefined,
+  state: MethodState | undefined,
+): void {
   if (!state) return;
   if (state.method !== method) {
     throw new UserError(`${method}: cannot go on from the state of a run of ${state.method}`);
@@ -251,6 +261,11 @@ export async function imageScore(
   return clipScore(await pipeline.critic(), image, target);
 }
 
+/** The loss by which the images of a run are compared. */
+function comparedLoss(loss: Iteration['loss']): number {
+  return loss?.compared ?? loss?.total ?? Number.NaN;
+}
+
 /** Tells whether an image is better than the best so far. Its state is the lowest cost. */
 export interface BestKeeper extends Stateful<number | undefined> {
   isBest(iteration: Pick<Iteration, 'loss' | 'clip'>): boolean;
@@ -261,7 +276,7 @@ export function bestKeeper(keep: SelectionSettings['keep']): BestKeeper {
   let lowest: number | undefined;
   return {
     isBest({ loss, clip }) {
-      const cost = keep === 'clip' ? -selectionScore({ clip }) : (loss?.total ?? Number.NaN);
+      const cost = keep === 'clip' ? -selectionScore({ clip }) : comparedLoss(loss);
       const isBest = keep === 'last' || lowest === undefined || cost < lowest;
       if (isBest) lowest = Number.isNaN(cost) ? Number.POSITIVE_INFINITY : cost;
       return isBest;
@@ -296,7 +311,7 @@ export function stopRule({
   let waited = 0;
   return {
     isEnough({ loss, clip }) {
-      const total = loss?.total ?? Number.POSITIVE_INFINITY;
+      const total = loss ? comparedLoss(loss) : Number.POSITIVE_INFINITY;
       waited = total < lowest - minImprovement ? 0 : waited + 1;
       if (waited === 0) lowest = total;
       return (patience > 0 && waited >= patience) || (targetClip < 100 && (clip.A ?? -100) >= targetClip);
