@@ -9,12 +9,11 @@ export function onFreeElements(optimiser: LatentOptimiser, free: Uint8Array): La
   };
   return {
     name: optimiser.name,
-    ...(optimiser.reconsider && {
-      reconsider(latent: Float64Array, loss: number) {
-        const moved = optimiser.reconsider?.(freeElements(latent, free), loss);
-        return moved && merged(latent, moved);
-      },
-    }),
+    ...(optimiser.compares && { compares: optimiser.compares }),
+    reconsider(latent, loss) {
+      const moved = optimiser.reconsider?.(freeElements(latent, free), loss);
+      return moved && merged(latent, moved);
+    },
     update(latent, gradient, loss) {
       return merged(latent, optimiser.update(freeElements(latent, free), freeElements(gradient, free), loss));
     },

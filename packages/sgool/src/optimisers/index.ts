@@ -5,6 +5,8 @@ import { doodlOptimiser } from './doodl.ts';
 import { lineSearchOptimiser } from './line-search.ts';
 import { normalisedOptimiser } from './normalised.ts';
 import type { LatentOptimiser, LatentOptimiserOptions } from './optimiser.ts';
+import { pcnLangevinOptimiser } from './pcn-langevin.ts';
+import { renoOptimiser } from './reno.ts';
 import { signOptimiser } from './sign.ts';
 import { trustRegionOptimiser } from './trust-region.ts';
 
@@ -26,6 +28,11 @@ export const OPTIMISERS: Readonly<Record<OptimiserName, OptimiserEntry>> = {
   normalised: { settings: STEP, create: normalisedOptimiser },
   adam: { settings: STEP, create: adamOptimiser },
   sign: { settings: STEP, create: signOptimiser },
+  reno: {
+    settings: ['learningRate', 'momentum', 'nesterov', 'clipNorm', 'normWeight'],
+    create: renoOptimiser,
+  },
+  'pcn-langevin': { settings: ['learningRate', 'temperature'], create: pcnLangevinOptimiser },
   // These two move along the sphere and take no perturbed steps, so that losses can be compared.
   'line-search': { settings: ['learningRate', 'momentum'], create: lineSearchOptimiser },
   'trust-region': { settings: ['learningRate', 'momentum'], create: trustRegionOptimiser },

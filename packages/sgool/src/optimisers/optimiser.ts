@@ -11,7 +11,12 @@ import type { Stateful } from '../state.ts';
 export interface LatentOptimiser extends Stateful {
   readonly name: OptimiserName;
   /**
-   * For optimisers that compare losses, which are then all of one function from one gradient to the next: called with each latent before its gradient is taken. The returned latent is evaluated
+   * Whether it compares losses: those between two gradients (steps), or all of them (run). The loss is then one function that long,
+   * with the same cutouts and regions.
+   */
+  readonly compares?: 'steps' | 'run';
+  /**
+   * For optimisers that compare losses: called with each latent before its gradient is taken. The returned latent is evaluated
    * next, and this one gets no gradient. If it returns none, `update` is called.
    */
   reconsider?(latent: Float64Array, loss: number): Float64Array | undefined;

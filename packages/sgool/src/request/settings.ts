@@ -244,6 +244,8 @@ export const OPTIMISER_NAMES = [
   'sign',
   'line-search',
   'trust-region',
+  'reno',
+  'pcn-langevin',
 ] as const;
 export type OptimiserName = (typeof OPTIMISER_NAMES)[number];
 
@@ -261,13 +263,28 @@ export const optimiserSettings = {
     .max(1e6)
     .describe('largest absolute value of a gradient element (optimiser doodl)'),
   momentum: z.number().min(0).lt(1).describe('share of the last step that is kept'),
-  nesterov: z.boolean().describe('Nesterov momentum (optimiser doodl)'),
+  nesterov: z.boolean().describe('Nesterov momentum (optimisers doodl and reno)'),
+  clipNorm: z
+    .number()
+    .gt(0)
+    .max(1e6)
+    .describe('longest gradient; a longer one is scaled down (optimiser reno)'),
+  normWeight: z
+    .number()
+    .min(0)
+    .max(1e6)
+    .describe('weight of the term that pulls the norm to that of noise (optimiser reno)'),
+  temperature: z
+    .number()
+    .gt(0)
+    .max(1e6)
+    .describe('loss that makes noise e times less likely (optimiser pcn-langevin)'),
   learningRate: z
     .number()
     .gt(0)
     .max(100)
     .describe(
-      'step size: per element (adam, sign), or an angle in radians (normalised; line-search and trust-region: of the first step)',
+      'step size: per element (adam, sign), or a factor on the gradient (reno), the share of fresh noise as ε (pcn-langevin), or an angle in radians (normalised; line-search and trust-region: of the first step)',
     ),
   perturbation: z
     .number()

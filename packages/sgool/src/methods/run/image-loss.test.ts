@@ -9,10 +9,10 @@ const image: Image = { width: 1, height: 1, data: new Uint8Array(3) };
 
 /** A loss that is the sum of the crops' numbers, which are drawn at random. */
 function create(
-  options: { compares?: boolean; keep?: 'loss' | 'clip'; patience?: number; fixed?: boolean } = {},
+  options: { compares?: 'steps' | 'run'; keep?: 'loss' | 'clip'; patience?: number; fixed?: boolean } = {},
 ) {
   const random = new Generator(3);
-  const { compares = false, keep = 'clip', patience = 0, fixed = false } = options;
+  const { compares, keep = 'clip', patience = 0, fixed = false } = options;
   const seen: ObjectiveInput[] = [];
   const crop = { rows: Float32Array.of(1), columns: Float32Array.of(1) };
   const view = () => ({ crop: fixed ? crop : { ...crop, rows: random.rand([1]) }, text: Float32Array.of(1) });
@@ -52,7 +52,7 @@ describe('the loss of an image', () => {
   });
 
   it('stands still from one gradient to the next, for an optimiser that compares', async () => {
-    const { value, loss, finals } = create({ compares: true });
+    const { value, loss, finals } = create({ compares: 'steps' });
     const first = await value(0);
     const followed = await loss.forGradient(first, finals);
     const [a, b] = [await value(1), await value(2)];
@@ -63,10 +63,18 @@ describe('the loss of an image', () => {
     expect(totalOf((await value(3)).results)).toBe(totalOf(next));
   });
 
+  it('stands still for the whole run, for an optimiser that compares all', async () => {
+    const { value, loss, finals, seen } = create({ compares: 'run' });
+    const first = await value(0);
+    for (const iteration of [1, 2]) await loss.forGradient(await value(iteration), finals);
+    expect(totalOf(await loss.forGradient(await value(3), finals))).not.toBe(totalOf(first.results));
+    expect(new Set(seen.slice(1).map(({ views: [{ crop }] }) => crop.rows[0])).size).toBe(1);
+  });
+
   it('stands still after a stop, too', async () => {
-    const { value, loss, finals } = create({ compares: true });
+    const { value, loss, finals } = create({ compares: 'steps' });
     await loss.forGradient(await value(0), finals);
-    const other = create({ compares: true });
+    const other = create({ compares: 'steps' });
     other.loss.restore(structuredClone(loss.state()));
     expect(totalOf((await other.value(1)).results)).toBe(totalOf((await value(1)).results));
   });
@@ -87,7 +95,7 @@ describe('the loss of an image', () => {
   );
 
   it('is not computed twice where there are no random cutouts', async () => {
-    const { value, seen, loss, finals } = create({ compares: true, keep: 'loss', fixed: true });
+    const { value, seen, loss, finals } = create({ compares: 'steps', keep: 'loss', fixed: true });
     await loss.forGradient(await value(0), finals);
     const second = await value(1);
     await loss.forGradient(second, finals);

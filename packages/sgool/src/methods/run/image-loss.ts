@@ -3,12 +3,13 @@
  *
  * Random cutouts and regions that follow the image make the loss another function in each iteration: its values say nothing of whether
  * a step was good. So, for an optimiser that compares, cutouts and regions stay those of the last gradient until the next
- * one; and where images are compared over the whole run (the lowest loss, patience), all are seen through the same cutouts.
+ * one, or of the first for the whole run; and where images are compared over the whole run (the lowest loss, patience), all are seen through the same cutouts.
  */
 import { NotFiniteError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { mean } from '../../numbers.ts';
 import type { Objective, ObjectiveInput, ObjectiveResult } from '../../objectives/objective.ts';
+import type { LatentOptimiser } from '../../optimisers/optimiser.ts';
 import { type RandomSource, randomSource } from '../../random/random-source.ts';
 import type { SelectionSettings } from '../../request/settings.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
@@ -60,8 +61,8 @@ export interface ImageLoss extends Stateful<readonly ObjectiveInput[] | undefine
 export interface ImageLossOptions {
   readonly builder: ObjectiveBuilder;
   readonly objective: Objective;
-  /** Whether the optimiser compares the losses of its steps. */
-  readonly compares: boolean;
+  /** Which losses the optimiser compares. */
+  readonly compares?: LatentOptimiser['compares'];
 }
 
 /** The loss of the images of a run. */
@@ -112,7 +113,8 @@ export function imageLoss(
     async forGradient({ built, inputs, results }, finals) {
       if (!compares || !built || !inputs) return results;
       // Of the first image, the function is its own already.
-      const next = held === undefined ? inputs : drawn(built, finals);
+      const isKept = held === undefined || compares === 'run';
+      const next = isKept ? inputs : drawn(built, finals);
       held = next;
       return sameViews(inputs, next) ? results : evaluate(finals, next);
     },

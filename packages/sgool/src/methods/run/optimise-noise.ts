@@ -151,15 +151,14 @@ export async function* optimiseNoise(
     },
   );
   const { memory } = builder;
-  const compares = optimiser.reconsider !== undefined;
-  const losses = imageLoss({ builder, objective, compares }, run);
+  const losses = imageLoss({ builder, objective, compares: optimiser.compares }, run);
   const parts = {
     latent: held,
     optimiser,
     keeper,
     stop,
     ...(memory && { objective: memory }),
-    ...(compares && { losses }),
+    ...(optimiser.compares && { losses }),
   };
   for await (const iteration of run.iterations(parts)) {
     const walk = { signal, startIndex, onStep: run.stepReporter('denoise', iteration) };
