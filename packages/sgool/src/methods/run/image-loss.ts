@@ -23,7 +23,7 @@ export interface BuiltObjective {
   /** The views for one result of the sampler; called for each of them, so that random cutouts differ. */
   readonly objective: () => ObjectiveInput;
   /** Names the parts of the loss, from the distances of the views. */
-  readonly parts: (distances: Float32Array) => { whole: number; regions?: number };
+  readonly parts: (distances: Float32Array) => Omit<LossParts, 'total' | 'compared'>;
   readonly saliency?: SaliencyMap;
   readonly regions?: readonly Region[];
 }

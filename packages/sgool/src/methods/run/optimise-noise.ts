@@ -233,13 +233,14 @@ function withSparseJacobian(
 /** Mean over the results of the sampler, part by part. */
 function meanLoss(losses: readonly LossParts[]): LossParts {
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / losses.length;
-  const meanOf = (part: 'whole' | 'regions') => {
+  const meanOf = (part: keyof LossParts) => {
     const values = losses.flatMap((loss) => loss[part] ?? []);
     return values.length === 0 ? undefined : mean(values);
   };
   return {
     total: totalOf(losses),
     whole: meanOf('whole'),
+    cutouts: meanOf('cutouts'),
     regions: meanOf('regions'),
   };
 }
