@@ -23,6 +23,7 @@ export const bestOf: MethodDefinition<'best-of', SearchLoopSettings> = {
   inputs: { targetImages },
   movesNoise: false,
   noiseMakesImage: true,
+  selectsPlainImages: true,
   defaults: () => ({ iterations: 15 }),
   roles: selectedByScore,
   run: (pipeline, run) => searchNoise(pipeline, run, laterSeeds(pipeline, run)),

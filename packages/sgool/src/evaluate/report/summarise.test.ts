@@ -269,6 +269,13 @@ describe('cost', () => {
 
   it('finds best-of at equal cost, or says that it is missing', () => {
     expect(summary.equalCost).toEqual([{ method: 'sgool', search: 'best-of', ratio: 3, isEqual: false }]);
+    // Another search is no baseline: it is compared with the one that selects among plain images.
+    const methods = fake.manifest.methods.map((one) => ({
+      ...one,
+      ...(one.label === 'sgool' && { guides: [], selects: ['clip_a'] }),
+      selectsPlainImages: one.label === 'best-of',
+    }));
+    expect(summarise(withManifest(fake, { methods })).equalCost).toEqual(summary.equalCost);
     expect(summary.warnings).toContain(
       'Best-of at equal cost is missing for sgool: the nearest, best-of, has 3.0 times its cost.',
     );

@@ -317,8 +317,9 @@ function costRows({ methods, reference }: Manifest, cells: Evaluation['cells']):
   }));
 }
 
-/** Whether a method only selects among images that nothing guided. */
-const isSearch = ({ guides, selects }: EvaluatedMethod) => guides.length === 0 && selects.length > 0;
+/** Whether a method only selects among plain images. */
+const isSearch = ({ guides, selects, selectsPlainImages }: EvaluatedMethod) =>
+  selectsPlainImages ?? (guides.length === 0 && selects.length > 0);
 
 /** Cost by FLOPs of all networks; by network calls where no FLOPs were counted. */
 const workOf = ({ flops, forward, pullback }: CostRow) => (flops > 0 ? flops : forward + pullback);

@@ -18,7 +18,8 @@ export function createMethod<Name extends string, S extends MethodSettings>(
   definition: MethodDefinition<Name, S>,
   all: readonly MethodSchema[],
 ): Method<Name, S> {
-  const { name, summary, settings, inputs, movesNoise, noiseMakesImage, lastIteration } = definition;
+  const { name, summary, settings, inputs, movesNoise, noiseMakesImage, selectsPlainImages, lastIteration } =
+    definition;
   const method: Method<Name, S> = {
     name,
     summary,
@@ -26,6 +27,7 @@ export function createMethod<Name extends string, S extends MethodSettings>(
     inputs,
     movesNoise,
     noiseMakesImage,
+    selectsPlainImages,
     defaults(model, preset) {
       const own = pickSettings(definition.settings, {
         ...commonDefaults(model),

@@ -18,6 +18,8 @@ export interface MethodFacts<Name extends string = string> extends MethodDefault
   readonly summary: string;
   /** Whether its image is what sampling makes of its noise and seed, so that another method can go on from there. */
   readonly noiseMakesImage: boolean;
+  /** Whether it only selects among independent plain images: what any other method at the same cost is compared with. Default false. */
+  readonly selectsPlainImages?: boolean;
 }
 
 /**
