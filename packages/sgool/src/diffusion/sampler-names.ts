@@ -1,4 +1,4 @@
-/** @file The names of the samplers, as users write them. */
+/** @file The names of the samplers, as users write them, and the settings that only some of them read. */
 
 export const SAMPLER_NAMES = [
   'ddim',
@@ -17,5 +17,16 @@ export const SAMPLER_NAMES = [
 ] as const;
 export type SamplerName = (typeof SAMPLER_NAMES)[number];
 
-/** Whether the setting eta says how much fresh noise this sampler draws between its steps. */
-export const takesEta = (sampler: SamplerName): boolean => sampler === 'ddim' || sampler === 'tcd';
+/** Settings that only some samplers read, with the value that asks for nothing, where there is one. */
+export const SAMPLER_OPTIONS = {
+  sigmas: {
+    readBy: ['dpm-solver', 'dpm-2m-sde', 'dpm-sde', 'unipc', 'heun', 'lms', 'euler'],
+    neutral: 'model',
+  },
+  eta: { readBy: ['ddim', 'tcd'], neutral: 0 },
+  stepEnds: { readBy: ['ddim', 'edict'], neutral: 'reference' },
+  mixingWeight: { readBy: ['edict'] },
+  edictOutput: { readBy: ['edict'] },
+} as const satisfies Readonly<
+  Record<string, { readonly readBy: readonly SamplerName[]; readonly neutral?: unknown }>
+>;

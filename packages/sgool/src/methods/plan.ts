@@ -10,6 +10,7 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import { resolveSeed, type Seed } from '../random/seed.ts';
 import { readBudget } from '../request/budget.ts';
 import { checkHint, commonDefaults } from '../request/defaults.ts';
+import { readSettings } from '../request/effect.ts';
 import {
   hasOption,
   INPUTS,
@@ -236,12 +237,14 @@ async function* runStages(
     if (!goesOn?.stageState && at > 0 && left < price) return;
     const limit = share === undefined || isLast ? left : Math.min(left, share * (budget?.limit ?? 0));
     const stageBudget = goesOn?.stageBudget ?? (budget && `${limit}${budget.unit}`);
-    const stageSettings = pickSettings(method.settings, {
+    const wanted = pickSettings(method.settings, {
       ...settings,
       iterations,
       keep: 'clip',
       budget: stageBudget ?? '',
     });
+    // What this stage does not read may differ from its own defaults: it is that of another one.
+    const stageSettings = readSettings(wanted, pipeline.model);
     const from: StageStart = goesOn?.from ?? best ?? { ...(noise && { noise }), seed };
     const start: Totals = before;
     const planned = (own: number) =>

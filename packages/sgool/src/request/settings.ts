@@ -10,6 +10,7 @@ import { RNG_NAMES } from '../random/random-source.ts';
 import { PROMPT_SYNTAXES } from '../text/prompt/prompt.ts';
 import { budgetText } from './budget.ts';
 import { SALIENCY_NAMES } from './detectors.ts';
+import { parseObjective } from './objective-text.ts';
 
 /** How an image is sampled from noise. */
 export const samplingSettings = {
@@ -127,9 +128,9 @@ export const selectionSettings = {
     'what the run may spend: 640calls (network evaluations, forward and back), 2e12flops (of all networks) or 30s; it ends before an iteration that would not fit, and without iterations makes as many as fit; empty for no limit',
   ),
   keep: z
-    .enum(['loss', 'clip', 'last'])
+    .enum(['loss', 'clip', 'objective', 'last'])
     .describe(
-      'iteration that is the result: of lowest loss (loss), of highest CLIP A score (clip), or the last (last)',
+      'iteration that is the result: of lowest loss (loss), of highest CLIP A score (clip), of highest score of the whole image by all scorers of the objective (objective), or the last (last)',
     ),
   patience: z
     .int()
@@ -161,6 +162,32 @@ export const targetSettings = {
     .min(0)
     .max(1000)
     .describe('weight of the text in the CLIP loss beside target images; 0 for the images alone'),
+};
+
+/** What is wanted of an image. */
+export const objectiveSettings = {
+  objective: z
+    .string()
+    .min(1)
+    .max(10_000)
+    .superRefine((text, context) => {
+      try {
+        parseObjective(text);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+      }
+    })
+    .describe(
+      'what guides and selects: scorers with their weights, perhaps of the whole image or the salient regions alone, such as clip,hps-v2.1:0.5,pickscore@whole:0.2',
+    ),
+  spreadPictures: z
+    .int()
+    .min(0)
+    .max(64)
+    .refine((count) => count !== 1, 'must be 0, or 2 or more')
+    .describe(
+      'plain images of the prompt by whose spread the scales of several scorers are made alike; 0 takes their scores as they are',
+    ),
 };
 
 /** Random cutouts, which take the place of the whole image in the CLIP loss. */
@@ -262,6 +289,23 @@ export const OPTIMISER_NAMES = [
   'pcn-langevin',
 ] as const;
 export type OptimiserName = (typeof OPTIMISER_NAMES)[number];
+
+/** Settings that the optimisers of a kind share. */
+const ANGLE = ['learningRate', 'momentum'] as const;
+const STEP = [...ANGLE, 'perturbation', 'renormalise'] as const;
+
+/** The settings that each optimiser reads. */
+export const OPTIMISER_READS = {
+  doodl: ['gradScale', 'clipGradient', 'momentum', 'nesterov', 'perturbation', 'renormalise'],
+  normalised: STEP,
+  adam: STEP,
+  sign: STEP,
+  reno: ['learningRate', 'momentum', 'nesterov', 'clipNorm', 'normWeight'],
+  'pcn-langevin': ['learningRate', 'temperature'],
+  // These two move along the sphere and take no perturbed steps, so that losses can be compared.
+  'line-search': ANGLE,
+  'trust-region': ANGLE,
+} as const satisfies Readonly<Record<OptimiserName, readonly string[]>>;
 
 /** How a gradient moves the noise. */
 export const optimiserSettings = {
@@ -401,6 +445,7 @@ export type SamplingSettings = SettingsOf<typeof samplingSettings>;
 export type DifferentiationSettings = SettingsOf<typeof differentiationSettings>;
 export type SelectionSettings = SettingsOf<typeof selectionSettings>;
 export type TargetSettings = SettingsOf<typeof targetSettings>;
+export type ObjectiveSettings = SettingsOf<typeof objectiveSettings>;
 export type CutoutSettings = SettingsOf<typeof cutoutSettings>;
 export type DetectionSettings = SettingsOf<typeof detectionSettings>;
 export type RegionSettings = SettingsOf<typeof regionSettings>;
@@ -413,6 +458,7 @@ export type ResamplingSettings = SettingsOf<typeof resamplingSettings>;
 export const SETTING_GROUPS: readonly (readonly [heading: string, settings: SettingsShape])[] = [
   ['Sampling', samplingSettings],
   ['Iterations', selectionSettings],
+  ['Objective', objectiveSettings],
   ['Target of CLIP', targetSettings],
   ['Salient regions', regionSettings],
   ['Cutouts', cutoutSettings],
@@ -429,6 +475,7 @@ export const SETTINGS = {
   ...samplingSettings,
   ...differentiationSettings,
   ...selectionSettings,
+  ...objectiveSettings,
   ...targetSettings,
   ...regionSettings,
   ...cutoutSettings,

@@ -15,20 +15,24 @@ function create(
   const { compares, keep = 'clip', patience = 0, fixed = false } = options;
   const seen: ObjectiveInput[] = [];
   const crop = { rows: Float32Array.of(1), columns: Float32Array.of(1) };
-  const view = () => ({ crop: fixed ? crop : { ...crop, rows: random.rand([1]) }, text: Float32Array.of(1) });
+  const view = () => ({ crop: fixed ? crop : { ...crop, rows: random.rand([1]) }, aim: {} });
   const loss = imageLoss(
     {
       compares,
       builder: {
-        views: 1,
-        build: async () => ({ objective: () => ({ views: [view()] }), parts: () => ({ whole: 0 }) }),
+        parts: [],
+        scorers: undefined as never,
+        build: async () => ({ input: () => [{ views: [view()] }], partsOf: () => ({ whole: 0 }) }),
       },
       objective: {
-        side: 1,
         async evaluate(_, input): Promise<ObjectiveResult> {
           seen.push(input);
-          const [{ crop }] = input.views;
-          return { total: crop.rows[0], distances: Float32Array.of(0), gradient: new Float64Array(1) };
+          const [
+            {
+              views: [{ crop }],
+            },
+          ] = input;
+          return { total: crop.rows[0], losses: [], gradient: new Float64Array(1) };
         },
       },
     },
@@ -68,7 +72,17 @@ describe('the loss of an image', () => {
     const first = await value(0);
     for (const iteration of [1, 2]) await loss.forGradient(await value(iteration), finals);
     expect(totalOf(await loss.forGradient(await value(3), finals))).not.toBe(totalOf(first.results));
-    expect(new Set(seen.slice(1).map(({ views: [{ crop }] }) => crop.rows[0])).size).toBe(1);
+    expect(
+      new Set(
+        seen.slice(1).map(
+          ([
+            {
+              views: [{ crop }],
+            },
+          ]) => crop.rows[0],
+        ),
+      ).size,
+    ).toBe(1);
   });
 
   it('stands still after a stop, too', async () => {

@@ -5,33 +5,38 @@
  * a step was good. So, for an optimiser that compares, cutouts and regions stay those of the last gradient until the next
  * one, or of the first for the whole run; and where images are compared over the whole run (the lowest loss, patience), all are seen through the same cutouts.
  */
-import { NotFiniteError } from '../../errors.ts';
+import { NotFiniteError, type UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { mean } from '../../numbers.ts';
-import type { Objective, ObjectiveInput, ObjectiveResult } from '../../objectives/objective.ts';
+import type {
+  Objective,
+  ObjectiveInput,
+  ObjectivePart,
+  ObjectiveResult,
+} from '../../objectives/objective.ts';
 import type { LatentOptimiser } from '../../optimisers/optimiser.ts';
 import { type RandomSource, randomSource } from '../../random/random-source.ts';
 import type { SelectionSettings } from '../../request/settings.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
 import type { Stateful } from '../../state.ts';
+import type { AimedGuidance } from './guidance.ts';
 import type { LossParts } from './iteration.ts';
 import type { Run } from './run.ts';
+import type { RunScorers } from './run-scorers.ts';
 
 /** The objective for the image of an iteration. */
-export interface BuiltObjective {
-  /** The views for one result of the sampler; called for each of them, so that random cutouts differ. */
-  readonly objective: () => ObjectiveInput;
-  /** Names the parts of the loss, from the distances of the views. */
-  readonly parts: (distances: Float32Array) => Omit<LossParts, 'total' | 'compared'>;
+export interface BuiltObjective extends AimedGuidance {
   readonly saliency?: SaliencyMap;
   readonly regions?: readonly Region[];
 }
 
 /** Made once per run, then called for each iteration's image. */
 export interface ObjectiveBuilder {
-  /** Most views that `objective` will give. */
-  readonly views: number;
+  /** Says which image is best where the objective selects. */
+  readonly scorers: RunScorers;
+  /** What guides. */
+  readonly parts: readonly ObjectivePart[];
   build(image: Image, iteration: number): Promise<BuiltObjective>;
   /** What it remembers from one iteration to the next, if it does. */
   readonly memory?: Stateful;
@@ -47,7 +52,7 @@ export interface ImageValue {
   /** By which images of the whole run are compared; lower is better. */
   readonly compared: number;
   /** Of a network that gave no finite numbers: to be thrown when the image was given out. */
-  readonly failure?: NotFiniteError;
+  readonly failure?: UserError;
 }
 
 /** Its state is the function that is held. */
@@ -90,8 +95,7 @@ export function imageLoss(
     }
     return results;
   }
-  const drawn = (built: BuiltObjective, finals: readonly Float64Array[]) =>
-    finals.map(() => built.objective());
+  const drawn = (built: BuiltObjective, finals: readonly Float64Array[]) => finals.map(() => built.input());
 
   return {
     async value(image, iteration, finals) {
@@ -142,8 +146,8 @@ function drawnFrom<T>(random: RandomSource, position: unknown, draw: () => T): T
 
 /** Whether two functions see an image through the same crops. */
 function sameViews(a: readonly ObjectiveInput[], b: readonly ObjectiveInput[]): boolean {
-  return a.every(({ views }, i) => {
-    const others = b[i].views;
-    return views.length === others.length && views.every(({ crop }, k) => crop === others[k].crop);
-  });
+  const crops = (inputs: readonly ObjectiveInput[]) =>
+    inputs.flatMap((parts) => parts.flatMap(({ views }) => views.map(({ crop }) => crop)));
+  const [those, others] = [crops(a), crops(b)];
+  return those.length === others.length && those.every((crop, i) => crop === others[i]);
 }

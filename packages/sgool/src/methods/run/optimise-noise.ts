@@ -29,7 +29,7 @@ import type {
 } from '../../request/settings.ts';
 import { heldState } from '../../state.ts';
 import { type ImageValue, imageLoss, type ObjectiveBuilder, totalOf } from './image-loss.ts';
-import type { Iteration, LossParts } from './iteration.ts';
+import { type Iteration, LOSS_PARTS, type LossPart, type LossParts } from './iteration.ts';
 import {
   assertFinite,
   bestKeeper,
@@ -40,6 +40,7 @@ import {
   stopRule,
   withinIteration,
 } from './run.ts';
+import { selection } from './run-scorers.ts';
 
 /** The settings that the loop uses. */
 export type NoiseSettings = SamplingSettings &
@@ -128,7 +129,7 @@ export async function* optimiseNoise(
   const denoiser = await denoiserOf(pipeline, run);
   const differentiated = withSparseJacobian(denoiser, run);
   const builder = await createBuilder();
-  const objective = await pipeline.objective({ ...settings, views: builder.views });
+  const objective = await pipeline.objective({ ...settings, parts: builder.parts });
   const begun = (await createStart?.(denoiser)) ?? startFromSeed(pipeline, run);
   const start = await laterStart(begun, denoiser, run);
   const { sampler, free, startIndex = 0 } = start;
@@ -176,12 +177,14 @@ export async function* optimiseNoise(
     signal?.throwIfAborted();
     const decoded = await pipeline.decode(finals[0], settings);
     const image = start.finish?.(decoded) ?? decoded;
-    const { clip, failure: unjudged } = await judge(pipeline, run, image);
+    const { clip, failure: unscored } = await judge(pipeline, run, image);
+    const chosen = await selection(builder.scorers, run, image, clip);
+    const unjudged = unscored ?? chosen.failure;
     const value: ImageValue = unjudged
       ? { results: [], compared: Number.NaN }
       : await losses.value(image, iteration, finals);
     const { built, results, compared, failure = unjudged } = value;
-    const parts = results.map(({ total, distances }) => ({ total, ...built?.parts(distances) }));
+    const parts = results.map(({ total, losses }) => ({ total, ...built?.partsOf(losses) }));
     const loss = { ...meanLoss(parts), ...(compared !== totalOf(results) && { compared }) };
     const usable = Number.isFinite(loss.total);
     const isEnough = stop.isEnough({ loss, clip });
@@ -194,7 +197,8 @@ export async function* optimiseNoise(
       clip,
       saliency: built?.saliency,
       regions: built?.regions,
-      best: keeper.isBest({ loss, clip }),
+      ...(chosen.scores && { scores: chosen.scores }),
+      best: keeper.isBest({ loss, clip, objective: chosen.objective }),
     });
     await withinIteration(run.method, iteration, async () => {
       if (failure) throw failure;
@@ -232,15 +236,32 @@ function withSparseJacobian(
 
 /** Mean over the results of the sampler, part by part. */
 function meanLoss(losses: readonly LossParts[]): LossParts {
-  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / losses.length;
-  const meanOf = (part: keyof LossParts) => {
-    const values = losses.flatMap((loss) => loss[part] ?? []);
-    return values.length === 0 ? undefined : mean(values);
-  };
+  const [first] = losses;
   return {
     total: totalOf(losses),
-    whole: meanOf('whole'),
-    cutouts: meanOf('cutouts'),
-    regions: meanOf('regions'),
+    ...partsOf(losses),
+    ...(first?.scorers && {
+      scorers: first.scorers.map((scorer, k) => ({
+        ...scorer,
+        ...partsOf(losses.flatMap(({ scorers }) => scorers?.[k] ?? [])),
+      })),
+    }),
   };
+}
+
+/** The means of the parts that there are. */
+function partsOf(losses: readonly Readonly<Partial<Record<LossPart, number>>>[]) {
+  return Object.fromEntries(
+    LOSS_PARTS.flatMap((part) => {
+      const value = meanOf(losses, (loss) => loss[part]);
+      return value === undefined ? [] : [[part, value]];
+    }),
+  );
+}
+
+/** Mean of the numbers that there are, undefined where there are none. */
+function meanOf<T>(all: readonly T[], of: (one: T) => number | undefined): number | undefined {
+  const values = all.flatMap((one) => of(one) ?? []);
+  if (values.length === 0) return undefined;
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

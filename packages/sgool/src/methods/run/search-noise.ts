@@ -13,9 +13,9 @@ import {
   selectionSettings,
   targetSettings,
 } from '../../request/settings.ts';
+import { MODEL_CLIP } from '../../request/wanted-scorer.ts';
 import type { Iteration } from './iteration.ts';
 import type { ScoreRoles } from './method.ts';
-import { GUIDING_CLIP } from './roles.ts';
 import {
   bestKeeper,
   denoiserOf,
@@ -35,7 +35,7 @@ export const searchLoopSettings = { ...samplingSettings, iterations, budget, tar
 export type SearchLoopSettings = SettingsOf<typeof searchLoopSettings>;
 
 /** What every search is to a score: its best image is the one of the highest. */
-export const selectedByScore = (): ScoreRoles => ({ guides: [], selects: [GUIDING_CLIP] });
+export const selectedByScore = (): ScoreRoles => ({ guides: [], selects: [MODEL_CLIP] });
 
 /** Random numbers of a run, for its search. */
 export const searchRandom = ({ random }: Pick<Run, 'random'>): SearchRandom => ({
