@@ -7,6 +7,7 @@
 export type { Cell } from '../evaluate/cells/cell.ts';
 export type { CellRecord, DoneCell } from '../evaluate/cells/cell-record.ts';
 export type { Manifest, ScoreInfo, ScoreRole } from '../evaluate/cells/manifest.ts';
+export { meteredWork } from '../evaluate/cells/metered-programs.ts';
 export type { EvaluatedCell, Evaluation } from '../evaluate/cells/run-folder.ts';
 export {
   type Axis,
@@ -35,10 +36,13 @@ export {
   unetModelFlops,
 } from '../evaluate/model-flops.ts';
 export { mixBits, mulberry32 } from '../evaluate/mulberry32.ts';
+export { EQUAL_COST } from '../evaluate/report/equal-cost.ts';
 export type { Curve, CurvePoint } from '../evaluate/report/curves.ts';
 export type { SharedSetting } from '../evaluate/report/fairness.ts';
 export type { SummariseOptions } from '../evaluate/report/summarise.ts';
+export type { Place } from '../evaluate/report/results.ts';
 export type {
+  AgreementRow,
   BestRow,
   ComparisonRow,
   CostRow,
@@ -49,7 +53,6 @@ export type {
   MeanRow,
   MethodRow,
   Outcome,
-  Place,
   Summary,
 } from '../evaluate/report/summary.ts';
 export type { ReportOptions, WrittenReport } from '../evaluate/report/write-report.ts';
@@ -74,8 +77,14 @@ export {
   crossedResamples,
 } from '../evaluate/statistics/crossed-bootstrap.ts';
 export { median, standardDeviation } from '../evaluate/statistics/descriptive.ts';
-export { type EquivalentN, equivalentN, expectedMaximum } from '../evaluate/statistics/equivalent-n.ts';
+export {
+  type EquivalentN,
+  equivalentN,
+  equivalentNInterval,
+  expectedMaximum,
+} from '../evaluate/statistics/equivalent-n.ts';
 export { krippendorffAlpha } from '../evaluate/statistics/krippendorff.ts';
+export { type WithinCorrelation, withinCorrelation } from '../evaluate/statistics/within-correlation.ts';
 export { holm, type SignedRank, signedRankTest } from '../evaluate/statistics/wilcoxon.ts';
 export { wilsonInterval } from '../evaluate/statistics/wilson.ts';
 export type { Clause } from '../evaluate/suites/clause.ts';

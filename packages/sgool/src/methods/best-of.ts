@@ -27,6 +27,7 @@ export const bestOf: MethodDefinition<'best-of', SettingsOf<typeof settings>> = 
   settings,
   inputs: { targetImages },
   movesNoise: false,
+  independentCandidates: true,
   defaults: () => ({ iterations: 15 }),
   roles: () => ({ guides: [], selects: [GUIDING_CLIP] }),
   async *run(pipeline, run) {

@@ -57,23 +57,20 @@ const MAPPED_BYTES_PER_SECOND = 3e9;
 /** Node, the runtimes and the sources, before any model. */
 const BASE_BYTES = 160e6;
 
-/**
- * Estimates a run.
- *
- * @throws UserError where the run itself would
- */
-export async function estimateRun({
-  open,
-  method,
-  request,
-  iterations,
-  machine,
-}: EstimateOptions): Promise<RunEstimate> {
+/** A dry run of the beginning of a run, and what of it is the same for every further iteration. */
+interface DryRun {
+  readonly programs: DryRunPrograms;
+  /** After each iteration. */
+  readonly scores: readonly DryRunCounts[];
+  /** How many times longer everything took than alone. */
+  readonly contention: number;
+}
+
+async function dryRun({ open, method, request, iterations }: EstimateOptions): Promise<DryRun> {
   let made: DryRunPrograms | undefined;
   const pipeline = await open((options) => (made = new DryRunPrograms(options)));
   if (!made) throw new Error('estimate: the pipeline was opened without the programs of the dry run');
   const programs: DryRunPrograms = made;
-  const { options, costs } = programs;
   const scores: DryRunCounts[] = [];
   const contention = contentionMeter();
   // A run that does not end early.
@@ -82,16 +79,38 @@ export async function estimateRun({
     scores.push(programs.counts);
   }
   await pipeline.dispose();
+  return { programs, scores, contention: contention() };
+}
+
+/**
+ * Floating-point operations of a run, by the key of the program that does them. Nothing is computed.
+ *
+ * @throws UserError where the run itself would
+ */
+export async function countOperations(
+  options: Omit<EstimateOptions, 'machine'>,
+): Promise<ReadonlyMap<string, number>> {
+  const { programs, scores } = await dryRun(options);
+  const runs = extrapolated(scores, 'run', options.iterations);
+  return new Map([...runs].map(([key, count]) => [key, count * programs.costOf(key).flops]));
+}
+
+/**
+ * Estimates a run.
+ *
+ * @throws UserError where the run itself would
+ */
+export async function estimateRun(options: EstimateOptions): Promise<RunEstimate> {
+  const { programs, scores, contention } = await dryRun(options);
   const { peak } = programs;
-  const slower = contention();
-  const speed = machine ?? (await measureMachine(options));
+  const speed = options.machine ?? (await measureMachine(programs.options));
 
   const total = (which: keyof DryRunCounts, of: (cost: GraphCost) => number) =>
-    [...extrapolated(scores, which, iterations)].reduce((sum, [key, count]) => {
-      const cost = costs.get(key);
-      if (!cost) throw new Error(`estimate: no cost of the program ${key}`);
-      return sum + count * of(cost);
-    }, 0);
+    sum(
+      [...extrapolated(scores, which, options.iterations)].map(
+        ([key, count]) => count * of(programs.costOf(key)),
+      ),
+    );
   const running = total(
     'run',
     ({ nodes, flops, movedBytes }) =>
@@ -105,12 +124,12 @@ export async function estimateRun({
       sum(mapped.values()) / MAPPED_BYTES_PER_SECOND,
   );
   return {
-    seconds: slower * (running + compiling),
+    seconds: contention * (running + compiling),
     memoryBytes: BASE_BYTES + peak.bytes,
     mappedBytes: peak.mappedBytes,
     operations: total('run', ({ flops }) => flops),
     machine: speed,
-    contention: slower,
+    contention,
   };
 }
 

@@ -1,9 +1,20 @@
 /** @file Programs that count the floating-point operations that they execute. */
 import { type Graph, graphCost } from '@sgool/autodiff';
+import { sum } from '../../numbers.ts';
 import { ProgramCache, type Runnable } from '../../runtime/program-cache.ts';
 
 /** Programs of the CLIP that only reports: no method needs it. */
 const REPORTING = 'clip_b ';
+
+/** Whether the operations of a program, by its key, are part of what a method costs. */
+function isMetered(key: string): boolean {
+  return !key.startsWith(REPORTING);
+}
+
+/** What a method costs, as records count it, by the operations of each of its programs. */
+export function meteredWork(operations: ReadonlyMap<string, number>): number {
+  return sum([...operations].map(([key, count]) => (isMetered(key) ? count : 0)));
+}
 
 /**
  * A program cache that counts what its programs execute: every network of a method, forward and backward, recomputation
@@ -35,7 +46,7 @@ export class MeteredPrograms extends ProgramCache {
     );
     return {
       run: (...inputs) => {
-        if (!key.startsWith(REPORTING)) this.flops += this.#costs.get(key) ?? 0;
+        if (isMetered(key)) this.flops += this.#costs.get(key) ?? 0;
         return runnable.run(...inputs);
       },
     };

@@ -1,6 +1,7 @@
 /** @file The tables of a report as CSV files in the long format: one value, or one comparison, in a row. */
 import type { Evaluation } from '../cells/run-folder.ts';
-import type { Place, Summary } from './summary.ts';
+import type { Place } from './results.ts';
+import type { Summary } from './summary.ts';
 
 type Value = string | number | boolean | null | undefined;
 
@@ -124,15 +125,45 @@ export function csvFiles({ cells, manifest }: Evaluation, summary: Summary): Rec
       ]),
     ),
     'equivalent-n.csv': csv(
-      ['suite', 'category', 'method', 'score', 'n', 'is_at_least', 'cost', 'n_per_cost'],
+      [
+        'suite',
+        'category',
+        'method',
+        'score',
+        'n',
+        'low',
+        'high',
+        'is_at_least',
+        'cost',
+        'n_per_cost',
+        'n_per_cost_low',
+        'n_per_cost_high',
+      ],
       summary.equivalent.map((row) => [
         ...placed(row),
         row.method,
         row.score,
         row.n,
+        row.interval?.low,
+        row.interval?.high,
         row.isAtLeast,
         row.cost,
         row.perCost,
+        row.perCostInterval?.low,
+        row.perCostInterval?.high,
+      ]),
+    ),
+    'agreement.csv': csv(
+      ['suite', 'category', 'score', 'judge', 'r', 'low', 'high', 'prompts', 'images'],
+      summary.agreement.map((row) => [
+        ...placed(row),
+        row.score,
+        row.judge,
+        row.r,
+        row.interval?.low,
+        row.interval?.high,
+        row.prompts,
+        row.images,
       ]),
     ),
     'diversity.csv': csv(

@@ -16,6 +16,11 @@ export interface MethodFacts<Name extends string = string> extends MethodDefault
   readonly name: Name;
   /** One line for help texts. */
   readonly summary: string;
+  /**
+   * Whether its iterations are candidates from seeds of their own, none of which depends on another, and it only selects: then the
+   * first n of them are what a run of n makes, and it is what other methods are compared with at equal cost.
+   */
+  readonly independentCandidates?: true;
 }
 
 /**
