@@ -16,7 +16,7 @@ import type { WorkOf } from './experiment/budget.ts';
 import { fullPlan, knownContenders, smallerPlan } from './experiment/plan.ts';
 import { figuresOf, resultText } from './experiment/result.ts';
 import { forecast, offers, runExperiment } from './experiment/run-experiment.ts';
-import { evaluateInProcess } from './experiment/stage.ts';
+import { stagesIn } from './experiment/stage.ts';
 import { namesFrom, runProgram } from './program.ts';
 
 const HELP = `Usage: nice npm run evaluate:experiment -- [options]
@@ -73,10 +73,8 @@ await runProgram('evaluate:experiment', async (signal) => {
   let done = 0;
   let underWay = 0;
   const results = await runExperiment(plan, offered, {
-    folder,
     prompts: { toybox: await idsOf('toybox'), tuning: await idsOf('toybox-tuning') },
-    workOf,
-    evaluate: evaluateInProcess,
+    runStage: stagesIn(folder),
     signal,
     say,
     onStage(name, count, cost) {
@@ -151,5 +149,6 @@ function shareOf(text: string): number {
   });
 }
 
-const hours = (seconds: number) =>
-  seconds < 3600 ? `${Math.ceil(seconds / 60)} minutes` : `${(seconds / 3600).toFixed(1)} hours`;
+function hours(seconds: number): string {
+  return seconds < 3600 ? `${Math.ceil(seconds / 60)} minutes` : `${(seconds / 3600).toFixed(1)} hours`;
+}

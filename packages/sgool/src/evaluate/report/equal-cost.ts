@@ -43,19 +43,20 @@ export interface WholeEvaluation extends Evaluation {
  */
 export function withFirstCandidates(evaluation: Evaluation): WholeEvaluation {
   const { manifest, cells } = evaluation;
-  const firsts = firstsNeeded(manifest, cells);
+  const columns = firstsNeeded(manifest, cells)
+    .map((first) => ({
+      first,
+      own: cells
+        .filter(({ label }) => label === first.firstOf.label)
+        .flatMap((planned) => firstCell(planned, first) ?? []),
+    }))
+    // Candidates of which no score is known say nothing.
+    .filter(({ own }) => own.length > 0);
   return {
     ...evaluation,
-    manifest: { ...manifest, methods: [...manifest.methods, ...firsts] },
-    cells: [
-      ...cells,
-      ...firsts.flatMap((first) =>
-        cells
-          .filter(({ label }) => label === first.firstOf.label)
-          .flatMap((planned) => firstCell(planned, first) ?? []),
-      ),
-    ],
-    firsts,
+    manifest: { ...manifest, methods: [...manifest.methods, ...columns.map(({ first }) => first)] },
+    cells: [...cells, ...columns.flatMap(({ own }) => own)],
+    firsts: columns.map(({ first }) => first),
   };
 }
 

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { METHOD_NAMES, methods } from '../../methods/index.ts';
+import { METHOD_NAMES, type MethodName, methods } from '../../methods/index.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
 import type { ModelInfo } from '../../models/model-info.ts';
 import type { EvaluatedMethod, Manifest } from '../cells/manifest.ts';
@@ -10,6 +10,7 @@ import { planCells } from '../cells/plan.ts';
 import type { EvaluatedCell } from '../cells/run-folder.ts';
 import { fakeInfo, fakeManifest } from '../cells/testing.ts';
 import { claimEvaluation } from './claim-evaluation.ts';
+import { withEqualSearch } from './equal-search.ts';
 import { fairnessNotes, mayJudge, noiseDifferences } from './fairness.ts';
 
 let root = '';
@@ -228,5 +229,66 @@ describe('fairness', () => {
     );
     expect(noiseDifferences(cells)).toEqual(['fake 1, seed 1: sgool began with other noise than sd']);
     expect(noiseDifferences(cells.slice(0, 3))).toEqual([]);
+  });
+});
+
+describe('the search of equal cost', () => {
+  const wanted = (label: string, method: MethodName, settings: Record<string, string> = {}) => ({
+    label,
+    method,
+    settings,
+  });
+  const resolve = ({ label, method, settings }: ReturnType<typeof wanted>): EvaluatedMethod => ({
+    label,
+    method,
+    request: settings,
+    settings: { iterations: 60, ...settings },
+    guides: [],
+    selects: [],
+  });
+  /** The prompt is read once for 5, each candidate costs 10. */
+  const workOf = async ({ method, settings }: Pick<EvaluatedMethod, 'method' | 'settings'>) =>
+    ({ 'best-of': 5 + 10 * (Number(settings.iterations) + 1), sgool: 205, doodl: 95 })[method] ?? 10;
+  const made = async (...methods: ReturnType<typeof wanted>[]) =>
+    (await withEqualSearch(methods, methods[0].label, resolve, workOf)).map(
+      ({ label, method, settings }) => `${label}: ${method} ${settings.iterations}`,
+    );
+
+  it('is added with as many candidates as the dearest method costs', async () => {
+    expect(await made(wanted('sd', 'sd'), wanted('doodl', 'doodl'), wanted('sgool', 'sgool'))).toEqual([
+      'sd: sd 60',
+      'doodl: doodl 60',
+      'sgool: sgool 60',
+      'best-of: best-of 19',
+    ]);
+    expect((await made(wanted('sd', 'sd'), wanted('doodl', 'doodl'))).at(-1)).toBe('best-of: best-of 8');
+  });
+
+  it('is the one that is wanted, where it stands, with its own settings', async () => {
+    const [sd, sgool] = [wanted('sd', 'sd'), wanted('sgool', 'sgool')];
+    expect(await made(sd, wanted('search', 'best-of', { steps: '7' }), sgool)).toEqual([
+      'sd: sd 60',
+      'search: best-of 19',
+      'sgool: sgool 60',
+    ]);
+    expect(await made(sd, wanted('mine', 'best-of', { iterations: '3' }), sgool)).toEqual([
+      'sd: sd 60',
+      'mine: best-of 3',
+      'sgool: sgool 60',
+    ]);
+  });
+
+  it('is not needed by plain images and searches alone', async () => {
+    expect(await made(wanted('sd', 'sd'))).toEqual(['sd: sd 60']);
+    expect(await made(wanted('sd', 'sd'), wanted('best-of', 'best-of'))).toEqual([
+      'sd: sd 60',
+      'best-of: best-of 60',
+    ]);
+  });
+
+  it('does not take the name of another method', async () => {
+    await expect(made(wanted('sd', 'sd'), wanted('best-of', 'sgool'))).rejects.toThrow(
+      'two methods are called best-of',
+    );
   });
 });

@@ -5,7 +5,7 @@ import { type Interval, percentileInterval, RESAMPLES } from './bootstrap.ts';
 import { normalCdf, normalDensity } from './normal.ts';
 
 /** Steps of the integration; the integrand is smooth and vanishes at both ends. */
-const STEPS = 4000;
+const STEPS = 600;
 const REACH = 12;
 /** Largest N that is told apart. */
 export const MOST_N = 1e6;

@@ -36,6 +36,9 @@ export function gains(
   );
 }
 
+/** With fewer pairs no test at 5% tells two candidates apart, however their differences are: 2 / 2^5 is above it. */
+const FEWEST_PAIRS = 6;
+
 /** A candidate with its gains so far. */
 export interface Runner {
   readonly name: string;
@@ -64,5 +67,5 @@ function isClearlyBelow(candidate: Runner, first: Runner): boolean {
     const other = first.gains.get(key);
     return other === undefined ? [] : [[gain - other]];
   });
-  return differences.length > 1 && compareGroups(differences, 0).interval.high < 0;
+  return differences.length >= FEWEST_PAIRS && compareGroups(differences, 0).interval.high < 0;
 }

@@ -3,7 +3,7 @@ import type { Evaluation } from 'sgool/evaluate';
 import { costLine, type Fitted, fitted, type WorkOf } from './budget.ts';
 import { gains, type Runner, survivors } from './halving.ts';
 import type { Contender, Given, Plan } from './plan.ts';
-import { type Column, type Evaluate, runStage, type Stage, scoredImages } from './stage.ts';
+import { type Column, type RunStage, type Stage, scoredImages } from './stage.ts';
 
 /** A candidate that is tried at a budget. */
 interface Tried extends Column, Fitted {}
@@ -28,11 +28,9 @@ export interface BudgetResult {
 }
 
 export interface ExperimentOptions {
-  readonly folder: string;
   /** Ids of all prompts of the two suites, in their order. */
   readonly prompts: { readonly toybox: readonly string[]; readonly tuning: readonly string[] };
-  readonly workOf: WorkOf;
-  readonly evaluate: Evaluate;
+  readonly runStage: RunStage;
   readonly signal: AbortSignal;
   say(line: string): void;
   /** Before a stage, with the work of its images in plain generations. */
@@ -106,9 +104,7 @@ export async function runExperiment(
 ): Promise<BudgetResult[]> {
   const results: BudgetResult[] = [];
   for (const [i, budget] of plan.budgets.entries()) {
-    const choices: Choice[] = [];
-    for (const choice of await tune(plan, i, offered, options)) choices.push(choice);
-    const reference: Column = { ...plan.reference, settings: plan.reference.settings };
+    const choices = await tune(plan, i, offered, options);
     const columns = choices.flatMap(({ label, chosen }) => {
       const contender = plan.contenders.find((one) => one.label === label);
       return chosen === undefined || contender === undefined
@@ -120,7 +116,7 @@ export async function runExperiment(
       suite: 'toybox',
       prompts: options.prompts.toybox.slice(0, plan.prompts[i]),
       seeds: plan.seeds,
-      columns: [reference, ...columns],
+      columns: [plan.reference, ...columns],
       report: true,
     };
     results.push({ budget, choices, evaluation: await run(stage, options, columns) });
@@ -190,13 +186,13 @@ async function tune(
 
 async function run(
   stage: Stage,
-  { folder, evaluate, signal, onStage, onStageDone }: ExperimentOptions,
+  { runStage, signal, onStage, onStageDone }: ExperimentOptions,
   columns: readonly { readonly cost: number }[],
 ): Promise<Evaluation> {
   const images = stage.prompts.length * stage.seeds;
   const cost = columns.reduce((total, column) => total + column.cost, 1);
   onStage?.(stage.name, images * stage.columns.length, images * cost);
-  const evaluation = await runStage(stage, folder, evaluate, signal);
+  const evaluation = await runStage(stage, signal);
   onStageDone?.(stage.name);
   return evaluation;
 }

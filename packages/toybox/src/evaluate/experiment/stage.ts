@@ -43,18 +43,32 @@ export function stageWords(
   ];
 }
 
-/** Runs `sgool evaluate` with these words to its end. @throws UserError where it fails; the signal's reason */
-export type Evaluate = (words: readonly string[], signal: AbortSignal) => Promise<void>;
+/** Makes what is missing of a stage, and reads all of it. @throws UserError where it fails; the signal's reason */
+export type RunStage = (stage: Stage, signal: AbortSignal) => Promise<Evaluation>;
 
-/** As a process of its own, with the priority of this one. A run of which some cells failed counts: the others are compared. */
-export const evaluateInProcess: Evaluate = (words, signal) =>
-  new Promise((resolve, reject) => {
+/**
+ * Stages as processes of their own, with the priority of this one, each in a folder of its name. One of which some cells failed
+ * counts: the others are compared.
+ */
+export function stagesIn(folder: string): RunStage {
+  return async (stage, signal) => {
+    await evaluate(stageWords(stage, folder), signal);
+    return readEvaluation(path.join(folder, stage.name));
+  };
+}
+
+function evaluate(words: readonly string[], signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [SGOOL_PROGRAM, 'evaluate', ...words], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const said = { out: '', error: '' };
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (said.out += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (said.error += text));
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      said.out += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said.error += text;
+    });
     const stop = () => child.kill('SIGINT');
     signal.addEventListener('abort', stop, { once: true });
     child.on('error', reject);
@@ -66,23 +80,13 @@ export const evaluateInProcess: Evaluate = (words, signal) =>
       else reject(new UserError(last.replace(/^sgool: /, '')));
     });
   });
+}
 
 /** Whether every cell was made or failed, by the JSON that the command prints at its end. */
 function isWhole(text: string): boolean {
   if (text.trim() === '') return false;
   const { waiting, running } = JSON.parse(text) as { waiting: number; running: number };
   return waiting + running === 0;
-}
-
-/** Runs a stage, or what is missing of it, and reads what it made. */
-export async function runStage(
-  stage: Stage,
-  folder: string,
-  evaluate: Evaluate,
-  signal: AbortSignal,
-): Promise<Evaluation> {
-  await evaluate(stageWords(stage, folder), signal);
-  return readEvaluation(path.join(folder, stage.name));
 }
 
 /** The finished images of a column, by prompt and seed. */
