@@ -4,6 +4,9 @@ import type { Manifest } from '../cells/manifest.ts';
 import type { Evaluation } from '../cells/run-folder.ts';
 import type { CostRow } from './summary.ts';
 
+/** Costs within this factor of each other are called equal. */
+export const EQUAL_COST = 1.25;
+
 /** What the images of each method have cost; none for a method without a finished one. */
 export function costRows({ methods, reference }: Manifest, cells: Evaluation['cells']): CostRow[] {
   const rows = methods.flatMap(({ label }) => {

@@ -1,18 +1,8 @@
 /** @file The tables of a report as CSV files in the long format: one value, or one comparison, in a row. */
 import type { Evaluation } from '../cells/run-folder.ts';
+import { csvText } from '../csv-text.ts';
 import type { Place } from './results.ts';
 import type { Summary } from './summary.ts';
-
-type Value = string | number | boolean | null | undefined;
-
-/** RFC 4180: fields with commas, quotes or line ends are quoted, lines end with CR LF. */
-export function csv(header: readonly string[], rows: readonly (readonly Value[])[]): string {
-  const field = (value: Value) => {
-    const text = value === null || value === undefined ? '' : String(value);
-    return /[",\r\n]/.test(text) || text !== text.trim() ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return [header, ...rows].map((row) => `${row.map(field).join(',')}\r\n`).join('');
-}
 
 /** The name that stands for all suites together. */
 const ALL = '(all)';
@@ -26,7 +16,7 @@ export function csvFiles({ cells, manifest }: Evaluation, summary: Summary): Rec
     ),
   );
   return {
-    'scores.csv': csv(
+    'scores.csv': csvText(
       ['suite', 'category', 'prompt', 'text', 'seed', 'method', 'score', 'value', 'cell'],
       cells.flatMap(({ suite, prompt, cell, seed, label, record, id }) =>
         record?.status === 'done'
@@ -44,7 +34,7 @@ export function csvFiles({ cells, manifest }: Evaluation, summary: Summary): Rec
           : [],
       ),
     ),
-    'means.csv': csv(
+    'means.csv': csvText(
       ['suite', 'category', 'method', 'score', 'mean', 'low', 'high', 'prompts', 'images'],
       summary.means.map((row) => [
         ...placed(row),
@@ -57,7 +47,7 @@ export function csvFiles({ cells, manifest }: Evaluation, summary: Summary): Rec
         row.images,
       ]),
     ),
-    'comparisons.csv': csv(
+    'comparisons.csv': csvText(
       [
         'suite',
         'category',
@@ -100,7 +90,7 @@ export function csvFiles({ cells, manifest }: Evaluation, summary: Summary): Rec
         row.outcome,
       ]),
     ),
-    'cost.csv': csv(
+    'cost.csv': csvText(
       [
         'method',
         'images',
@@ -124,7 +114,7 @@ export function csvFiles({ cells, manifest }: Evaluation, summary: Summary): Rec
         relative.seconds,
       ]),
     ),
-    'equivalent-n.csv': csv(
+    'equivalent-n.csv': csvText(
       [
         'suite',
         'category',
@@ -153,7 +143,7 @@ export function csvFiles({ cells, manifest }: Evaluation, summary: Summary): Rec
         row.perCostInterval?.high,
       ]),
     ),
-    'agreement.csv': csv(
+    'agreement.csv': csvText(
       ['suite', 'category', 'score', 'judge', 'r', 'low', 'high', 'prompts', 'images'],
       summary.agreement.map((row) => [
         ...placed(row),
@@ -166,7 +156,7 @@ export function csvFiles({ cells, manifest }: Evaluation, summary: Summary): Rec
         row.images,
       ]),
     ),
-    'diversity.csv': csv(
+    'diversity.csv': csvText(
       ['suite', 'category', 'method', 'network', 'distance', 'low', 'high', 'prompts'],
       summary.diversity.map((row) => [
         ...placed(row),
@@ -178,7 +168,7 @@ export function csvFiles({ cells, manifest }: Evaluation, summary: Summary): Rec
         row.prompts,
       ]),
     ),
-    'curves.csv': csv(
+    'curves.csv': csvText(
       ['suite', 'method', 'of', 'iteration', 'judge', 'mean', 'low', 'high', 'followed', 'followed_mean'],
       summary.curves.flatMap(({ suite, method, of, judge, followed, points }) =>
         points.map((point) => [
@@ -195,7 +185,7 @@ export function csvFiles({ cells, manifest }: Evaluation, summary: Summary): Rec
         ]),
       ),
     ),
-    'failures.csv': csv(
+    'failures.csv': csvText(
       ['suite', 'prompt', 'text', 'seed', 'method', 'error', 'attempts'],
       summary.failures.map(({ suite, prompt, text, seed, method, error, attempts }) => [
         suite,

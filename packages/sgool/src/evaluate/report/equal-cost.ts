@@ -7,12 +7,9 @@ import { type Cell, cellId } from '../cells/cell.ts';
 import type { DoneCell } from '../cells/cell-record.ts';
 import type { EvaluatedMethod, Manifest } from '../cells/manifest.ts';
 import type { EvaluatedCell, Evaluation } from '../cells/run-folder.ts';
-import { costRows, workOf } from './cost-rows.ts';
+import { costRows, EQUAL_COST, workOf } from './cost-rows.ts';
 import { scoreOf } from './results.ts';
 import type { CostRow, EqualCostRow } from './summary.ts';
-
-/** Costs within this factor of each other are called equal. */
-export const EQUAL_COST = 1.25;
 
 /** Whether it only selects among candidates that do not depend on each other. */
 export function isSearch({ method }: Pick<EvaluatedMethod, 'method'>): boolean {

@@ -1,9 +1,10 @@
 /** @file LAION's aesthetic score: a head, given as a file, on the image features of a CLIP ViT-L/14 that the model has. */
 import { UserError } from '../../errors.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { fileSha256 } from '../../platform/file-sha256.ts';
 import { openAestheticHead } from './aesthetic-head.ts';
 import type { ImageScorer } from './image-scorer.ts';
-import { fileSha256, filesSha256 } from './weights-hash.ts';
+import { filesSha256 } from './weights-hash.ts';
 
 /**
  * The scorer. It reads the image only, so it says nothing about the prompt.

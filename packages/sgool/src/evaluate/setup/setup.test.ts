@@ -9,9 +9,12 @@ import type { EvaluatedMethod, Manifest } from '../cells/manifest.ts';
 import { planCells } from '../cells/plan.ts';
 import type { EvaluatedCell } from '../cells/run-folder.ts';
 import { fakeInfo, fakeManifest } from '../cells/testing.ts';
+import { noiseDifferences } from '../report/fairness.ts';
+import { promptResults } from '../report/results.ts';
+import { roleOf } from '../report/roles.ts';
 import { claimEvaluation } from './claim-evaluation.ts';
 import { withEqualSearch } from './equal-search.ts';
-import { fairnessNotes, mayJudge, noiseDifferences } from './fairness.ts';
+import { fairnessNotes } from './fairness.ts';
 
 let root = '';
 beforeAll(async () => {
@@ -140,12 +143,20 @@ describe('what guides and what selects', () => {
   it('is in this table for every method', () => {
     expect([...METHOD_NAMES].toSorted()).toEqual(['best-of', 'clip-guided', 'doodl', 'sd', 'sgool']);
   });
-  it('must not judge, in any of its conventions; everything else may', () => {
-    expect(mayJudge(both, 'clip_a')).toBe(false);
-    expect(mayJudge({ guides: [], selects: ['clip_a'] }, 'clip_a@regions')).toBe(false);
-    expect(mayJudge({ guides: ['clip_a'], selects: [] }, 'clip_a:cosine')).toBe(false);
-    expect(mayJudge(both, 'clip_b')).toBe(true);
-    expect(mayJudge(none, 'clip_a')).toBe(true);
+  it('must not judge, in any of its conventions or by other names of its weights; everything else may', () => {
+    const scores = [fakeInfo('clip_a'), fakeInfo('clip_b')].map((info) => ({ ...info, weights: info.name }));
+    const of = (roles: Pick<EvaluatedMethod, 'guides' | 'selects'>, name: string, weights = name) =>
+      roleOf(
+        { label: 'm', method: 'm', request: {}, settings: {}, ...roles },
+        { ...fakeInfo(name), weights },
+        scores,
+      );
+    expect(of(both, 'clip_a')).toBe('guides');
+    expect(of({ guides: [], selects: ['clip_a'] }, 'clip_a@regions')).toBe('selects');
+    expect(of({ guides: ['clip_a'], selects: [] }, 'clip_a:cosine')).toBe('guides');
+    expect(of(both, 'mine', 'clip_a')).toBe('guides');
+    expect(of(both, 'clip_b')).toBe('judges');
+    expect(of(none, 'clip_a')).toBe('judges');
   });
 });
 
@@ -216,8 +227,18 @@ describe('fairness', () => {
     ]);
   });
 
-  it('cells that began with other noise than those beside them are named, those of other seeds are not', () => {
-    const cells = planCells(fakeManifest({ prompts: 1, seeds: 2 })).map(
+  it('a score whose weights guide under another name is no judge', () => {
+    const all = [method('sd', {}), method('sgool', {}, ['clip_a']), bestOf];
+    const scores = [score('clip_a', 'x'), score('mine', 'x')];
+    expect(fairnessNotes({ methods: all, scores })).toEqual([
+      'no score can judge sgool: clip_a guides or selects there; add another with --scorer',
+      'clip_a and mine have the same weights: where one guides, the other cannot judge',
+    ]);
+  });
+
+  it('prompts and seeds whose methods began with different noise are named, those of other seeds are not', () => {
+    const manifest = fakeManifest({ prompts: 1, seeds: 2 });
+    const cells = planCells(manifest).map(
       (planned) =>
         ({
           ...planned,
@@ -227,8 +248,10 @@ describe('fairness', () => {
           },
         }) as EvaluatedCell,
     );
-    expect(noiseDifferences(cells)).toEqual(['fake 1, seed 1: sgool began with other noise than sd']);
-    expect(noiseDifferences(cells.slice(0, 3))).toEqual([]);
+    const differences = (some: EvaluatedCell[]) =>
+      noiseDifferences(promptResults({ folder: '', manifest, cells: some }));
+    expect(differences(cells)).toEqual({ checked: 2, differing: ['fake 1 seed 1'] });
+    expect(differences(cells.filter(({ seed }) => seed === 0))).toEqual({ checked: 1, differing: [] });
   });
 });
 

@@ -12,6 +12,8 @@ import { MeteredPrograms, meteredWork } from '../../../evaluate/cells/metered-pr
 import { type PlannedCell, planCells } from '../../../evaluate/cells/plan.ts';
 import { readEvaluation, readRecord } from '../../../evaluate/cells/run-folder.ts';
 import { scoreNames } from '../../../evaluate/cells/score-image.ts';
+import { noiseDifferences } from '../../../evaluate/report/fairness.ts';
+import { promptResults } from '../../../evaluate/report/results.ts';
 import { type WrittenReport, writeReport } from '../../../evaluate/report/write-report.ts';
 import { runEvaluation, syncStore } from '../../../evaluate/run-evaluation.ts';
 import type { ImageScorer } from '../../../evaluate/scores/image-scorer.ts';
@@ -24,7 +26,7 @@ import {
 import { choosePrompts, readShard, type Shard } from '../../../evaluate/setup/choose-prompts.ts';
 import { claimEvaluation } from '../../../evaluate/setup/claim-evaluation.ts';
 import { withEqualSearch } from '../../../evaluate/setup/equal-search.ts';
-import { fairnessNotes, noiseDifferences } from '../../../evaluate/setup/fairness.ts';
+import { fairnessNotes } from '../../../evaluate/setup/fairness.ts';
 import { evaluatedMethod, evaluatedSuite } from '../../../evaluate/setup/manifest-of.ts';
 import { checkLabels, namedMethods, variant, type WantedMethod } from '../../../evaluate/setup/variants.ts';
 import { type CellCounts, CellStore } from '../../../evaluate/store/cell-store.ts';
@@ -435,10 +437,10 @@ async function reportAtEnd(
     return undefined;
   }
   const evaluation = await readEvaluation(folder);
-  const differences = noiseDifferences(evaluation.cells);
-  if (differences.length > 0) {
+  const { differing } = noiseDifferences(promptResults(evaluation));
+  if (differing.length > 0) {
     host.stderr.write(
-      `sgool: warning: ${differences.length} cells began with other noise than those beside them, for instance ${differences[0]}\n`,
+      `sgool: warning: the methods of ${differing.length} prompts and seeds began with different noise, for instance ${differing[0]}\n`,
     );
   }
   if (!report) return undefined;
