@@ -16,9 +16,10 @@ export function isSearch({ method }: Pick<EvaluatedMethod, 'method'>): boolean {
   return METHODS.find(({ name }) => name === method)?.independentCandidates === true;
 }
 
-/** The methods that are compared with a search at equal cost: all that are no search, but the plain one. */
+/** Whether a method is compared with a search at equal cost: one that is guided or selects, and is no search itself. */
 export function needsSearch(method: EvaluatedMethod, reference: string): boolean {
-  return method.label !== reference && !isSearch(method);
+  const { label, guides, selects } = method;
+  return label !== reference && guides.length + selects.length > 0 && !isSearch(method);
 }
 
 /** The label of the column that is the first `count` candidates of a search. */

@@ -266,8 +266,8 @@ describe('the search of equal cost', () => {
     method,
     request: settings,
     settings: { iterations: 60, ...settings },
-    guides: [],
-    selects: [],
+    guides: method === 'sgool' || method === 'doodl' ? ['clip_a'] : [],
+    selects: method === 'best-of' ? ['clip_a'] : [],
   });
   /** The prompt is read once for 5, each candidate costs 10. */
   const workOf = async ({ method, settings }: Pick<EvaluatedMethod, 'method' | 'settings'>) =>
@@ -302,7 +302,7 @@ describe('the search of equal cost', () => {
   });
 
   it('is not needed by plain images and searches alone', async () => {
-    expect(await made(wanted('sd', 'sd'))).toEqual(['sd: sd 60']);
+    expect(await made(wanted('sd', 'sd'), wanted('long', 'sd'))).toEqual(['sd: sd 60', 'long: sd 60']);
     expect(await made(wanted('sd', 'sd'), wanted('best-of', 'best-of'))).toEqual([
       'sd: sd 60',
       'best-of: best-of 60',
