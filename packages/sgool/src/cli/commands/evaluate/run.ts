@@ -34,9 +34,9 @@ import { openSuite } from '../../../evaluate/suites/open-suite.ts';
 import { METHOD_NAMES, type MethodName, parseRequest } from '../../../methods/index.ts';
 import type { Method } from '../../../methods/run/method.ts';
 import type { Pipeline } from '../../../pipeline/pipeline.ts';
-import { SCORER_NAMES } from '../../../preference/scorer-names.ts';
 import { laterSeed, readSeed, SEED_RULE, type Seed } from '../../../random/seed.ts';
 import { PRESETS } from '../../../request/request.ts';
+import { SCORER_NAMES } from '../../../request/scorer-names.ts';
 import { SETTINGS, type SettingKey } from '../../../request/settings.ts';
 import type { Engine } from '../../engine.ts';
 import { USAGE_ERROR } from '../../exit-codes.ts';
@@ -239,6 +239,7 @@ async function runOn(
   let programs: MeteredPrograms | undefined;
   const pipeline = await engine.openPipeline(values.model, {
     ...loadOptionsOf(values),
+    allowVerifiers: true,
     // Its workers have the device; here only the settings are resolved.
     ...(flags.queue === undefined ? {} : { device: 'cpu' as const, precision: 'float32' as const }),
     programs: (options) => (programs = new MeteredPrograms(options)),
