@@ -139,7 +139,12 @@ describe('successive halving', () => {
       ),
     ];
     expect(survivors(field)).toEqual(['first']);
-    const near = [runner('first', [1, 0, 2, 0]), runner('near', [0, 1, 0, 1.5]), field[2], field[3]];
+    const near = [
+      runner('first', [1, 0, 2, 0, 1, 0]),
+      runner('near', [0, 1, 0, 1.5, 0, 1]),
+      field[2],
+      field[3],
+    ];
     expect(survivors(near).length).toBe(2);
   });
 });
