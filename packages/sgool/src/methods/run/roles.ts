@@ -1,6 +1,7 @@
 /** @file What guides a method and what selects, from its objective. */
-import { parseObjective } from '../../request/objective-text.ts';
+
 import { scoresBehind } from '../../request/detectors.ts';
+import { parseObjective } from '../../request/objective-text.ts';
 import type { ObjectiveSettings, RegionSettings, SelectionSettings } from '../../request/settings.ts';
 import { MODEL_CLIP } from '../../request/wanted-scorer.ts';
 import type { ScoreRoles } from './method.ts';
@@ -33,6 +34,14 @@ export function guidedByObjective({
     guides: [...new Set([...scorers, ...finders, ...pairing])],
     selects: [...new Set([...selectedBy(keep, scorers), ...ending])],
   };
+}
+
+/** A method that searches: its best image is the one of the highest score by the objective. */
+export function selectedByObjective({
+  objective,
+  targetClip,
+}: Pick<ObjectiveSettings, 'objective'> & Pick<SelectionSettings, 'targetClip'>): ScoreRoles {
+  return { guides: [], selects: guidedByObjective({ keep: 'objective', objective, targetClip }).selects };
 }
 
 function selectedBy(keep: SelectionSettings['keep'], scorers: readonly string[]): readonly string[] {
