@@ -155,6 +155,8 @@ export function fakeEngine({
       device: device === 'auto' ? 'cpu' : device,
       precision,
     }),
+    // Every iteration of every method costs the same.
+    countOperations: async (_model, _options, { iterations }) => new Map([['unet', 10 * (iterations + 1)]]),
     openPipeline: async (name, { device = 'cpu', precision = 'float32' }) => {
       if (openError) throw openError;
       if (name !== 'toybox') throw new UserError(`model: unknown, got ${name}; choose one of toybox`);

@@ -19,7 +19,7 @@ export const bestOf: MethodDefinition<'best-of', SearchLoopSettings> = {
   inputs: { targetImages },
   movesNoise: false,
   noiseMakesImage: true,
-  selectsPlainImages: true,
+  independentCandidates: true,
   defaults: () => ({ iterations: 15 }),
   roles: selectedByObjective,
   run: (pipeline, run) => searchNoise(pipeline, run, laterSeeds(pipeline, run)),

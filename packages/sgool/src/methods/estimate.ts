@@ -10,7 +10,7 @@ import type { GraphCost } from '@sgool/autodiff';
 import { sum } from '../numbers.ts';
 import type { LoadOptions } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { readBudget } from '../request/budget.ts';
+import { type Budget, readBudget } from '../request/budget.ts';
 import type { MethodRequest } from '../request/request.ts';
 import { pickSettings } from '../request/settings.ts';
 import { type DryRunCounts, DryRunPrograms } from '../runtime/dry-run.ts';
@@ -61,27 +61,44 @@ const MAPPED_BYTES_PER_SECOND = 3e9;
 /** Node, the runtimes and the sources, before any model. */
 const BASE_BYTES = 160e6;
 
+const budgetOf = ({ budget }: Pick<MethodRequest, 'budget'>): Budget | undefined =>
+  budget ? readBudget(budget) : undefined;
+
 /**
- * Estimates a run.
+ * The last iteration of a run.
  *
- * @throws UserError where the run itself would
+ * @param spent after each iteration of the dry run, in the unit of the budget
  */
-export async function estimateRun({
-  open,
-  method,
-  request,
-  iterations,
-  machine,
-}: EstimateOptions): Promise<RunEstimate> {
+function lastIteration(
+  { settings }: Pick<Method, 'settings'>,
+  iterations: number,
+  budget: Budget | undefined,
+  spent: readonly number[],
+): number {
+  // A method whose iterations are no setting was run to its end.
+  if (!Object.hasOwn(settings, 'iterations')) return spent.length - 1;
+  return budget ? lastWithin(budget.limit, spent, iterations) : iterations;
+}
+
+/** A dry run of the beginning of a run, and what of it is the same for every further iteration. */
+interface DryRun {
+  readonly programs: DryRunPrograms;
+  /** After each iteration. */
+  readonly scores: readonly DryRunCounts[];
+  /** What was spent after each iteration: FLOPs where the budget is in these, else network calls. */
+  readonly spent: readonly number[];
+  /** How many times longer everything took than alone. */
+  readonly contention: number;
+}
+
+async function dryRun({ open, method, request, iterations }: EstimateOptions): Promise<DryRun> {
   let made: DryRunPrograms | undefined;
   const pipeline = await open((options) => (made = new DryRunPrograms(options)));
   if (!made) throw new Error('estimate: the pipeline was opened without the programs of the dry run');
   const programs: DryRunPrograms = made;
-  const { options, costs } = programs;
   const scores: DryRunCounts[] = [];
   const contention = contentionMeter();
-  const budget = request.budget ? readBudget(request.budget) : undefined;
-  /** What was spent of the budget after each of the first iterations. */
+  const budget = budgetOf(request);
   const spent: number[] = [];
   // A run that does not end early. Its seconds are not those of the run that it stands for.
   const whole = {
@@ -98,16 +115,39 @@ export async function estimateRun({
     spent.push(budget?.unit === 'flops' ? programs.flops : evaluations.forward + evaluations.pullback);
   }
   await pipeline.dispose();
+  return { programs, scores, spent, contention: contention() };
+}
+
+/**
+ * Floating-point operations of a run, by the key of the program that does them. Nothing is computed.
+ *
+ * @throws UserError where the run itself would
+ */
+export async function countOperations(
+  options: Omit<EstimateOptions, 'machine'>,
+): Promise<ReadonlyMap<string, number>> {
+  const { method, request, iterations } = options;
+  const { programs, scores, spent } = await dryRun(options);
+  const budget = budgetOf(request);
+  // Seconds depend on the machine: they say nothing of operations.
+  const limit = budget?.unit === 's' ? undefined : budget;
+  const runs = extrapolated(scores, 'run', lastIteration(method, iterations, limit, spent));
+  return new Map([...runs].map(([key, count]) => [key, count * programs.costOf(key).flops]));
+}
+
+/**
+ * Estimates a run.
+ *
+ * @throws UserError where the run itself would
+ */
+export async function estimateRun(options: EstimateOptions): Promise<RunEstimate> {
+  const { method, request, iterations } = options;
+  const { programs, scores, spent, contention } = await dryRun(options);
   const { peak } = programs;
-  const slower = contention();
-  const speed = machine ?? (await measureMachine(options));
+  const speed = options.machine ?? (await measureMachine(programs.options));
 
   const total = (which: keyof DryRunCounts, of: (cost: GraphCost) => number, last: number) =>
-    [...extrapolated(scores, which, last)].reduce((sum, [key, count]) => {
-      const cost = costs.get(key);
-      if (!cost) throw new Error(`estimate: no cost of the program ${key}`);
-      return sum + count * of(cost);
-    }, 0);
+    sum([...extrapolated(scores, which, last)].map(([key, count]) => count * of(programs.costOf(key))));
   const secondsUntil = (last: number) => {
     const running = total(
       'run',
@@ -123,13 +163,11 @@ export async function estimateRun({
         sum(mapped.values()) / MAPPED_BYTES_PER_SECOND,
       last,
     );
-    return slower * (running + compiling);
+    return contention * (running + compiling);
   };
-  if (budget?.unit === 's') spent.splice(0, spent.length, ...scores.map((_, last) => secondsUntil(last)));
-  // A method whose iterations are no setting was run to its end.
-  const isWhole = !Object.hasOwn(method.settings, 'iterations');
-  const wanted = isWhole ? scores.length - 1 : iterations;
-  const last = budget && !isWhole ? lastWithin(budget.limit, spent, wanted) : wanted;
+  const budget = budgetOf(request);
+  const after = budget?.unit === 's' ? scores.map((_, at) => secondsUntil(at)) : spent;
+  const last = lastIteration(method, iterations, budget, after);
   const longest = budget?.unit === 's' ? budget.limit : Number.POSITIVE_INFINITY;
   return {
     seconds: Math.min(secondsUntil(last), longest),
@@ -137,7 +175,7 @@ export async function estimateRun({
     mappedBytes: peak.mappedBytes,
     operations: total('run', ({ flops }) => flops, last),
     machine: speed,
-    contention: slower,
+    contention,
   };
 }
 

@@ -28,6 +28,14 @@ export interface ProgramMeter {
 /** Programs of the CLIP that only reports: no method needs it. */
 const REPORTING = 'clip_b ';
 
+/** Whether the operations of a program, by its key, are part of what a method costs. */
+const isMetered = (key: string): boolean => !key.startsWith(REPORTING);
+
+/** What a method costs, as a cache counts it, by the operations of each of its programs. */
+export function meteredWork(operations: ReadonlyMap<string, number>): number {
+  return sum([...operations].map(([key, count]) => (isMetered(key) ? count : 0)));
+}
+
 /** How much memory compiled programs may hold, so that they need not be compiled again. */
 export type Memory = 'auto' | 'plenty' | 'low';
 
@@ -201,7 +209,7 @@ export class ProgramCache implements ProgramMeter {
 
   /** Counts one run of a program. */
   protected count(key: string, flops: number): void {
-    if (!key.startsWith(REPORTING)) this.flops += flops;
+    if (isMetered(key)) this.flops += flops;
   }
 
   /** Programs may be made at once: time in which several are counts once. */

@@ -22,7 +22,6 @@ const methodSchema = z.strictObject({
   guides: z.array(z.string()),
   selects: z.array(z.string()),
   /** Whether it only selects among independent plain images; absent in evaluations of before there were other searches. */
-  selectsPlainImages: z.boolean().optional(),
 });
 
 const suiteSchema = z.strictObject({

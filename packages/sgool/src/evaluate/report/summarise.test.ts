@@ -273,7 +273,6 @@ describe('cost', () => {
     const methods = fake.manifest.methods.map((one) => ({
       ...one,
       ...(one.label === 'sgool' && { guides: [], selects: ['clip_a'] }),
-      selectsPlainImages: one.label === 'best-of',
     }));
     expect(summarise(withManifest(fake, { methods })).equalCost).toEqual(summary.equalCost);
     expect(summary.warnings).toContain(
@@ -395,9 +394,9 @@ describe('fairness', () => {
     }));
     const { warnings, settings } = summarise(withManifest(lean, { methods }));
     expect(warnings).toContain(
-      'steps differs: sd 50, best-of 10, sgool 10; differences between these methods are also differences of steps.',
+      'The methods differ in steps: 50 (sd), 10 (best-of, sgool); differences between these methods are also differences of steps.',
     );
-    expect(warnings.join()).not.toContain('sampler differs');
+    expect(warnings.join()).not.toContain('differ in sampler');
     expect(settings.map(({ key, isEqual }) => [key, isEqual])).toEqual([
       ['steps', false],
       ['sampler', true],

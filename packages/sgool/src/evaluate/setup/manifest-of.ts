@@ -27,7 +27,6 @@ export function evaluatedMethod(
     settings: jsonObject(settings),
     guides: [...guides],
     selects: [...selects],
-    selectsPlainImages: method.selectsPlainImages ?? false,
   };
 }
 

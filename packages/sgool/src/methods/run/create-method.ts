@@ -18,8 +18,16 @@ export function createMethod<Name extends string, S extends MethodSettings>(
   definition: MethodDefinition<Name, S>,
   all: readonly MethodSchema[],
 ): Method<Name, S> {
-  const { name, summary, settings, inputs, movesNoise, noiseMakesImage, selectsPlainImages, lastIteration } =
-    definition;
+  const {
+    name,
+    summary,
+    settings,
+    inputs,
+    movesNoise,
+    noiseMakesImage,
+    independentCandidates,
+    lastIteration,
+  } = definition;
   const method: Method<Name, S> = {
     name,
     summary,
@@ -27,7 +35,7 @@ export function createMethod<Name extends string, S extends MethodSettings>(
     inputs,
     movesNoise,
     noiseMakesImage,
-    selectsPlainImages,
+    independentCandidates,
     defaults(model, preset) {
       const own = pickSettings(definition.settings, {
         ...commonDefaults(model),

@@ -18,8 +18,11 @@ export interface MethodFacts<Name extends string = string> extends MethodDefault
   readonly summary: string;
   /** Whether its image is what sampling makes of its noise and seed, so that another method can go on from there. */
   readonly noiseMakesImage: boolean;
-  /** Whether it only selects among independent plain images: what any other method at the same cost is compared with. Default false. */
-  readonly selectsPlainImages?: boolean;
+  /**
+   * Whether its iterations are candidates from seeds of their own, none of which depends on another, and it only selects: then the
+   * first n of them are what a run of n makes, and it is what other methods are compared with at equal cost.
+   */
+  readonly independentCandidates?: true;
 }
 
 /**

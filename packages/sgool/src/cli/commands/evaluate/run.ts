@@ -2,10 +2,17 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../../errors.ts';
-import { type EvaluatedSuite, MANIFEST_FORMAT, type Manifest } from '../../../evaluate/cells/manifest.ts';
+import {
+  type EvaluatedMethod,
+  type EvaluatedSuite,
+  MANIFEST_FORMAT,
+  type Manifest,
+} from '../../../evaluate/cells/manifest.ts';
 import { type PlannedCell, planCells } from '../../../evaluate/cells/plan.ts';
 import { readEvaluation, readRecord } from '../../../evaluate/cells/run-folder.ts';
 import { scoreNames } from '../../../evaluate/cells/score-image.ts';
+import { noiseDifferences } from '../../../evaluate/report/fairness.ts';
+import { promptResults } from '../../../evaluate/report/results.ts';
 import { type WrittenReport, writeReport } from '../../../evaluate/report/write-report.ts';
 import { runEvaluation, syncStore } from '../../../evaluate/run-evaluation.ts';
 import type { ImageScorer } from '../../../evaluate/scores/image-scorer.ts';
@@ -17,17 +24,21 @@ import {
 } from '../../../evaluate/scores/open-scorers.ts';
 import { choosePrompts, readShard, type Shard } from '../../../evaluate/setup/choose-prompts.ts';
 import { claimEvaluation } from '../../../evaluate/setup/claim-evaluation.ts';
-import { fairnessNotes, noiseDifferences } from '../../../evaluate/setup/fairness.ts';
+import { withEqualSearch } from '../../../evaluate/setup/equal-search.ts';
+import { fairnessNotes } from '../../../evaluate/setup/fairness.ts';
 import { evaluatedMethod, evaluatedSuite } from '../../../evaluate/setup/manifest-of.ts';
 import { checkLabels, namedMethods, variant, type WantedMethod } from '../../../evaluate/setup/variants.ts';
 import { type CellCounts, CellStore } from '../../../evaluate/store/cell-store.ts';
 import { openSuite } from '../../../evaluate/suites/open-suite.ts';
-import { METHOD_NAMES, METHODS, parseRequest } from '../../../methods/index.ts';
+import { METHOD_NAMES, METHODS, type MethodName, parseRequest } from '../../../methods/index.ts';
+import type { Method } from '../../../methods/run/method.ts';
 import type { Pipeline } from '../../../pipeline/pipeline.ts';
 import { laterSeed, readSeed, SEED_RULE, type Seed } from '../../../random/seed.ts';
 import { PRESETS } from '../../../request/request.ts';
 import { SCORER_NAMES } from '../../../request/scorer-names.ts';
 import { SETTINGS, type SettingKey } from '../../../request/settings.ts';
+import { meteredWork } from '../../../runtime/program-cache.ts';
+import type { Engine } from '../../engine.ts';
 import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
 import { loadOptionsOf, type ModelValues, sharedOptions, sharedValues } from '../../options/model-options.ts';
@@ -55,6 +66,10 @@ that are there already are not made again.
 What guides a method, what selects among its images and what judges them are
 three things: the report names them, and never calls a score a result that the
 method followed.
+
+Best-of is always in the table: unless it is given iterations of its own, it has
+as many candidates as the dearest method costs, by a dry run. The report takes
+its first candidates for every cheaper method.
 
   --methods sd,doodl,sgool          methods with their default settings
   --variant "fast: sgool steps=8"   one more column: label, method, settings
@@ -91,6 +106,7 @@ interface RunFlags extends OptionValues, QueueFlags {
   readonly only?: string;
   readonly shard?: Shard;
   readonly out?: string;
+  readonly equalCost?: boolean;
   readonly report?: boolean;
   readonly quiet?: boolean;
   readonly json?: boolean;
@@ -126,6 +142,10 @@ export function configureRun(command: Command, host: Host): void {
     .option('--only <names>', 'only these categories or prompts (by id) of each suite, separated by commas')
     .option('--shard <i/n>', 'only this share of the prompts; see merge', readShard)
     .option('--out <folder>', 'folder of the evaluation (default: sgool-output/evaluate-<suites>)')
+    .option(
+      '--no-equal-cost',
+      'leave best-of as it is: do not add it, nor give it the cost of the dearest method',
+    )
     .option('--no-report', 'write no report at the end; see sgool evaluate report')
     .option('--quiet', 'show no progress')
     .option('--json', 'print one JSON object on stdout')
@@ -234,7 +254,7 @@ async function runOn(
   asked: Asked,
   { flags, host, progress, pace, signal }: Surroundings,
 ): Promise<CellCounts> {
-  const { folder, wanted, reference, suites, seeds } = asked;
+  const { folder, reference, suites, seeds } = asked;
   const values = sharedValues(flags, SHARED, host);
   const engine = await host.loadEngine();
   const pipeline = await engine.openPipeline(values.model, {
@@ -264,7 +284,13 @@ async function runOn(
         command: typedCommand(flags, values),
         model: { name: values.model, hash: await weightsHash(pipeline, values) },
         ...(flags.queue === undefined ? pipeline.compute : workersCompute(values)),
-        methods: wanted.map((one) => resolved(one, engine.methods[one.method], pipeline)),
+        methods: await columns(asked, flags, pipeline, engine, (method, settings) =>
+          engine.countOperations(values.model, loadOptionsOf(values), {
+            method,
+            request: { ...settings, prompt: suites[0].prompts[0].text, model: values.model, seed: seeds[0] },
+            iterations: Number(settings.iterations ?? 0),
+          }),
+        ),
         reference,
         suites: [...suites],
         seeds: [...seeds],
@@ -315,6 +341,24 @@ async function runOn(
   } finally {
     await pipeline.dispose();
   }
+}
+
+/** The methods with their settings, and best-of at the cost of the dearest of them. */
+async function columns(
+  { wanted, reference }: Asked,
+  { equalCost = true }: RunFlags,
+  pipeline: Pipeline,
+  { methods }: Engine,
+  operationsOf: (
+    method: Method,
+    settings: EvaluatedMethod['settings'],
+  ) => Promise<ReadonlyMap<string, number>>,
+): Promise<EvaluatedMethod[]> {
+  const resolve = (one: WantedMethod) => resolved(one, methods[one.method], pipeline);
+  if (!equalCost) return wanted.map(resolve);
+  return withEqualSearch(wanted, reference, resolve, async ({ method, settings }) =>
+    meteredWork(await operationsOf(methods[method as MethodName], settings)),
+  );
 }
 
 /** The device and the precision that workers are to have. */
@@ -412,10 +456,10 @@ async function reportAtEnd(
     return undefined;
   }
   const evaluation = await readEvaluation(folder);
-  const differences = noiseDifferences(evaluation.cells);
-  if (differences.length > 0) {
+  const { differing } = noiseDifferences(promptResults(evaluation));
+  if (differing.length > 0) {
     host.stderr.write(
-      `sgool: warning: ${differences.length} cells began with other noise than those beside them, for instance ${differences[0]}\n`,
+      `sgool: warning: the methods of ${differing.length} prompts and seeds began with different noise, for instance ${differing[0]}\n`,
     );
   }
   if (!report) return undefined;
@@ -533,7 +577,8 @@ function typedCommand(flags: RunFlags, values: ModelValues): string {
   const given = texts.flatMap(([name, text]) =>
     text === undefined ? [] : [`--${name} ${quoteArgument(text)}`],
   );
+  const alone = flags.equalCost === false ? ' --no-equal-cost' : '';
   // Without its address, which may hold a password.
   const queue = flags.queue === undefined ? '' : ' --queue';
-  return `sgool evaluate ${given.join(' ')}${queue}`;
+  return `sgool evaluate ${given.join(' ')}${alone}${queue}`;
 }
