@@ -46,6 +46,7 @@ interface Trial {
   readonly refused?: unknown;
 }
 
+const NO_THRESHOLD = { thresholdRule: undefined, thresholdValue: undefined };
 const doodl = { optimiser: 'doodl', learningRate: undefined } as const;
 const pair = { sampler: 'edict', iterations: 1 } as const;
 const TRIALS: Readonly<Record<SettingKey, Trial>> = {
@@ -81,15 +82,17 @@ const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   targetClip: { value: -100 },
   clipPrompt: { value: 'a blue boat' },
   textWeight: { under: { targetImages: [{ image: picture }] }, value: 0, off: { targetImages: undefined } },
-  lambda: { value: 20 },
+  lambda: { value: 20, off: { saliency: 'none', ...NO_THRESHOLD } },
   saliency: { value: 'centre' },
-  thresholdRule: { value: 'fixed' },
+  centreBias: { value: 'remove', off: { saliency: 'random', ...NO_THRESHOLD } },
+  thresholdRule: { value: 'fixed', off: { saliency: 'judge', ...NO_THRESHOLD } },
   thresholdValue: { value: 0.9, off: { thresholdRule: 'otsu' } },
-  regionPadding: { value: 0.5 },
-  minRegionSide: { value: 0.9 },
-  maxRegions: { value: 1 },
-  saliencyEvery: { value: 0 },
+  regionPadding: { value: 0.5, off: { saliency: 'none', ...NO_THRESHOLD } },
+  minRegionSide: { value: 0.9, off: { saliency: 'none', ...NO_THRESHOLD } },
+  maxRegions: { value: 1, off: { saliency: 'none', ...NO_THRESHOLD } },
+  saliencyEvery: { value: 0, off: { saliency: 'none', ...NO_THRESHOLD } },
   regionText: { value: 'parts', off: { lambda: 0 } },
+  regionView: { value: 'mask', off: { lambda: 0 } },
   cutouts: { value: 3, off: { clipGuidanceScale: 0, cutSize: undefined } },
   cutSize: { value: 0.7, off: { cutouts: 0 } },
   cutPower: { value: 3, off: { cutouts: 0, cutSize: undefined } },

@@ -1,9 +1,9 @@
-/** @file The views of the whole image that CLIP gets: the image itself, or random cutouts of which the best or all count. */
+/** @file What CLIP sees beside salient regions: the whole image, or random cutouts in its place, of which the best or all count. */
 
 import { type CropSizes, randomCutouts, wholeCrop } from '../image/crops.ts';
 import type { ResampleFilter } from '../image/resample.ts';
 import { mean } from '../numbers.ts';
-import type { Aim } from '../preference/clip-target.ts';
+import type { PromptInputs } from '../preference/scorer.ts';
 import type { RandomSource } from '../random/random-source.ts';
 import type { CutoutSettings } from '../request/settings.ts';
 import type { View } from './objective.ts';
@@ -14,12 +14,12 @@ export interface WholeViews {
   readonly bestWeight: number;
   /** The views for one evaluation; cutouts are drawn afresh. */
   draw(): View[];
-  /** The distance of the whole from those of its views. */
-  distance(distances: Float32Array): number;
+  /** The part of the loss that they are, from the distances of all views: of the whole, or of the cutouts. */
+  part(distances: Float32Array): { readonly whole: number } | { readonly cutouts: number };
 }
 
 /**
- * @param aim the critic's embeddings of prompt and target images
+ * @param aim what the views are compared with
  * @param resize of the whole image to CLIP's input, without cutouts: `bilinear` for the methods whose published code takes
  *   torchvision's `Resize`, `bicubic` as CLIP's own preprocessing does
  */
@@ -31,29 +31,29 @@ export function wholeViews(
     cutReduction,
   }: Pick<CutoutSettings, 'cutouts' | 'cutSize' | 'cutPower' | 'cutReduction'>,
   sizes: CropSizes,
-  aim: Aim,
+  aim: PromptInputs,
   random: RandomSource,
   resize: ResampleFilter = 'bicubic',
 ): WholeViews {
   // Published cutouts are no smaller than CLIP's input, so of a square image of that size all are the image itself.
   const allAlike = cutSize === 1 && sizes.width === sizes.height && sizes.width <= sizes.side;
   if (cutouts === 0 || allAlike) {
-    const view = { crop: wholeCrop(sizes, cutouts === 0 ? resize : 'bicubic'), ...aim, weight: 1 };
-    return { count: 1, bestWeight: 0, draw: () => [view], distance: ([distance]) => distance };
+    const view = { crop: wholeCrop(sizes, cutouts === 0 ? resize : 'bicubic'), aim, weight: 1 };
+    return { count: 1, bestWeight: 0, draw: () => [view], part: ([whole]) => ({ whole }) };
   }
   const crops = () => randomCutouts(cutouts, cutPower, cutSize, sizes, random);
   if (cutReduction === 'min') {
     return {
       count: cutouts,
       bestWeight: 1,
-      draw: () => crops().map((crop) => ({ crop, ...aim, candidate: true })),
-      distance: (distances) => Math.min(...distances.subarray(0, cutouts)),
+      draw: () => crops().map((crop) => ({ crop, aim, candidate: true })),
+      part: (distances) => ({ cutouts: Math.min(...distances.subarray(0, cutouts)) }),
     };
   }
   return {
     count: cutouts,
     bestWeight: 0,
-    draw: () => crops().map((crop) => ({ crop, ...aim, weight: 1 / cutouts })),
-    distance: (distances) => mean(distances.subarray(0, cutouts)),
+    draw: () => crops().map((crop) => ({ crop, aim, weight: 1 / cutouts })),
+    part: (distances) => ({ cutouts: mean(distances.subarray(0, cutouts)) }),
   };
 }

@@ -1,4 +1,5 @@
 /** @file Loading a model: headers and configurations now, programs when they are first needed. */
+import { freeMemory } from '@sgool/autodiff';
 import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import type { Backbone, ModelFamily } from '../models/backbone.ts';
@@ -9,6 +10,9 @@ import { layoutFor } from '../networks/network-weights.ts';
 import { createObjective } from '../objectives/objective.ts';
 import { type ClipCritic, openClipCritic } from '../preference/clip-critic.ts';
 import { type ClipTarget, clipScore } from '../preference/clip-target.ts';
+import type { ObjectiveScorer } from '../preference/guide.ts';
+import { openObjectiveScorer } from '../preference/open-objective-scorer.ts';
+import type { ObjectiveItem } from '../request/objective-text.ts';
 import { type ComputeOptions, chooseCompute } from '../runtime/compute.ts';
 import { type Memory, ProgramCache, type ProgramOptions } from '../runtime/program-cache.ts';
 import { openDetector } from '../saliency/open-detector.ts';
@@ -32,6 +36,11 @@ export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, Compute
    * backward pass instead of keeping them, for about a third more time. Default `auto`.
    */
   readonly memory?: Memory;
+  /**
+   * Whether an objective may name programs (`exec:`) and servers (`http:`), which get every picture and prompt. Default false: a
+   * request may come from a stranger's file.
+   */
+  readonly allowVerifiers?: boolean;
   /** Makes the cache that compiles and keeps the programs; for dry runs (see `estimateRun`). */
   readonly programs?: (options: ProgramOptions) => ProgramCache;
 }
@@ -47,7 +56,16 @@ export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, Compute
  */
 export async function loadPipeline(
   model?: string,
-  { device, precision, threads, env, memory = 'auto', programs: makePrograms, ...options }: LoadOptions = {},
+  {
+    device,
+    precision,
+    threads,
+    env,
+    memory = 'auto',
+    programs: makePrograms,
+    allowVerifiers,
+    ...options
+  }: LoadOptions = {},
 ): Promise<Pipeline> {
   const compute = await chooseCompute({ device, precision });
   const { name, dir } = resolveModel(model, env);
@@ -55,7 +73,13 @@ export async function loadPipeline(
   const opened = await openModel(dir, { ...options, env, required: family.required });
   const folder = await withAddedWeights(opened, env);
 
-  const programOptions: ProgramOptions = { ...compute, threads, memory, layout: layoutOf(family, folder) };
+  const programOptions: ProgramOptions = {
+    ...compute,
+    threads,
+    memory,
+    freeMemory: await freeMemory(compute.device),
+    layout: layoutOf(family, folder),
+  };
   const programs = makePrograms?.(programOptions) ?? new ProgramCache(programOptions);
   const backbone = await family.open({ folder, programs, checkpointBlocks: memory === 'low' });
   const info = await modelInfo(name, folder, backbone.info);
@@ -69,7 +93,7 @@ export async function loadPipeline(
     denoiser,
     encode,
     decode,
-    ...(await openCritics(info, folder, programs, backbone)),
+    ...(await openCritics(info, folder, programs, backbone, { env, allowVerifiers })),
     dispose: () => programs.dispose(),
   };
 }
@@ -80,7 +104,8 @@ async function openCritics(
   folder: ModelFolder,
   programs: ProgramCache,
   backbone: Backbone,
-): Promise<Pick<Pipeline, 'critic' | 'reporter' | 'objective' | 'score' | 'detector'>> {
+  { env, allowVerifiers }: Pick<LoadOptions, 'env' | 'allowVerifiers'>,
+): Promise<Pick<Pipeline, 'critic' | 'reporter' | 'scorers' | 'objective' | 'score' | 'detector'>> {
   const guide = await openClipCritic(folder, 'clip', programs, backbone.clipTokenizer);
   const reporter = await openClipCritic(folder, 'clip_b', programs, backbone.clipTokenizer);
   const critic = async () => {
@@ -89,18 +114,21 @@ async function openCritics(
       `model ${name}: it has no CLIP, which this needs; give one with the option clip (a folder, a file, or a pulled model such as openai/clip-vit-base-patch32), put a transformers CLIPModel into its folder clip, or use method sd`,
     );
   };
+  const { clipTokenizer } = backbone;
+  const opened = new Map<string, Promise<ObjectiveScorer>>();
+  const scorer = (item: ObjectiveItem) => {
+    const key = JSON.stringify(item.scorer);
+    const found =
+      opened.get(key) ?? openObjectiveScorer(item, { programs, critic, clipTokenizer, env, allowVerifiers });
+    opened.set(key, found);
+    return found;
+  };
   return {
     critic,
     reporter: async () => reporter,
-    objective: async ({ width, height, saturatedGradient, views }) =>
-      createObjective({
-        programs,
-        backbone,
-        critic: await critic(),
-        size: { width, height },
-        saturatedGradient,
-        views,
-      }),
+    scorers: (items) => Promise.all(items.map(scorer)),
+    objective: async ({ width, height, ...options }) =>
+      createObjective({ ...options, programs, backbone, size: { width, height } }),
     score: async (image, target) => ({
       A: await scored(guide, image, target),
       B: await scored(reporter, image, target),

@@ -5,9 +5,12 @@ import type { ModelInfo } from '../models/model-info.ts';
 import type { Objective, ObjectiveParts } from '../objectives/objective.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
 import type { ClipTarget } from '../preference/clip-target.ts';
+import type { ObjectiveScorer } from '../preference/guide.ts';
 import type { SaliencyName } from '../request/detectors.ts';
+import type { ObjectiveItem } from '../request/objective-text.ts';
 import type { Compute } from '../runtime/compute.ts';
 import type { Detector } from '../saliency/detector.ts';
+import type { DetectorParts } from '../saliency/open-detector.ts';
 
 /** CLIP scores, 100·cos, of an image and a prompt or a target: A guides, B only reports. Absent where the model lacks that CLIP. */
 export interface ClipScores {
@@ -20,7 +23,14 @@ export interface ClipScores {
  *
  * @interface
  */
-export type ObjectiveOptions = ImageSize & Pick<ObjectiveParts, 'saturatedGradient' | 'views'>;
+export type ObjectiveOptions = ImageSize & Pick<ObjectiveParts, 'saturatedGradient' | 'parts'>;
+
+/**
+ * What a saliency model may need beside the networks.
+ *
+ * @interface
+ */
+export type DetectorOptions = Pick<DetectorParts, 'prompt' | 'mask' | 'random' | 'centreBias'>;
 
 /** A loaded model. */
 export interface Pipeline
@@ -32,7 +42,13 @@ export interface Pipeline
   critic(): Promise<ClipCritic>;
   /** The CLIP that only reports (folder `clip_b`), where the model has one. */
   reporter(): Promise<ClipCritic | undefined>;
-  /** The loss of a latent under the guiding CLIP. @throws UserError where the model has none */
+  /**
+   * The scorers of an objective.
+   *
+   * @throws UserError where one is missing or broken, or is a verifier and those were not allowed
+   */
+  scorers(items: readonly ObjectiveItem[]): Promise<ObjectiveScorer[]>;
+  /** The loss of a latent under scorers that guide. */
   objective(options: ObjectiveOptions): Promise<Objective>;
   /** @param target plain text (`parsePrompt(...).text` gives that of a prompt with weights and tags), or a text with target images */
   score(image: Image, target: string | ClipTarget): Promise<ClipScores>;
@@ -41,9 +57,11 @@ export interface Pipeline
    *
    * @param options.prompt the text whose evidence Grad-CAM shows; plain, as for `score`
    * @param options.mask the image of the `mask` detector
+   * @param options.random the stream of the `random` detector; default one of its own, with seed 0
+   * @param options.centreBias whether the map keeps its centre bias (default), or it is divided out
    * @throws UserError where the model lacks the network it needs
    */
-  detector(name: SaliencyName, options?: { prompt?: string; mask?: Image }): Promise<Detector>;
+  detector(name: SaliencyName, options?: DetectorOptions): Promise<Detector>;
   /** Frees all memory that the programs hold. */
   dispose(): Promise<void>;
 }

@@ -6,7 +6,7 @@ import { UserError } from '../errors.ts';
 import { type Crop, wholeCrop } from '../image/crops.ts';
 import { type Image, planesFromImage } from '../image/image.ts';
 import { resamplePlane } from '../image/resample.ts';
-import { clip } from '../networks/clip/clip.ts';
+import { CLIP_MEAN, clip } from '../networks/clip/clip.ts';
 import { type ClipConfig, clipConfig } from '../networks/clip/clip-config.ts';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
 import { networkWeights } from '../networks/network-weights.ts';
@@ -15,7 +15,7 @@ import type { ProgramCache } from '../runtime/program-cache.ts';
 import { checkIds, fittedIds } from '../text/fitted-ids.ts';
 import { hasTokenizer, loadTokenizer } from '../text/load-tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { weightFiles } from '../weights/formats/weight-source.ts';
+import { weightBytes, weightFiles } from '../weights/formats/weight-source.ts';
 import type { ModelComponent, ModelFolder } from '../weights/open/model-folder.ts';
 
 /** A CLIP that is ready to run: embeddings of texts and images. */
@@ -24,6 +24,8 @@ export interface ClipCritic {
   readonly name: string;
   readonly config: ClipConfig;
   readonly weights: Weights;
+  /** Size of its weights in bytes. */
+  readonly bytes: number;
   /** Real paths of the files of its weights. */
   readonly files: readonly string[];
   /** Side of its square input images, in pixels. */
@@ -32,7 +34,7 @@ export interface ClipCritic {
   truncates(text: string): boolean;
   /** Unit vector of `projection_dim` numbers. A text that is too long is cut off, its end token kept. */
   embedText(text: string): Promise<Float32Array>;
-  /** Unit vector of the image after CLIP's preprocessing, or of a crop of it. */
+  /** Unit vector of the whole image (`wholeCrop`), or of another view of it. */
   embedImage(image: Image, crop?: Crop): Promise<Float32Array>;
   /** CLIP score, 100·cos (not clamped at 0). */
   score(image: Image, text: string): Promise<number>;
@@ -52,7 +54,20 @@ export async function openClipCritic(
   shared: Tokenizer | undefined,
 ): Promise<ClipCritic | undefined> {
   const found = folder.components.get(name);
-  if (!found) return undefined;
+  return found && criticOf(found, programs, shared);
+}
+
+/**
+ * Makes a critic of a component with the vocabulary in its folder.
+ *
+ * @param shared the vocabulary of a CLIP that has no files of its own
+ * @throws UserError where there is neither
+ */
+export async function criticOf(
+  found: ModelComponent,
+  programs: ProgramCache,
+  shared: Tokenizer | undefined,
+): Promise<ClipCritic> {
   for (const dir of [places.join(found.dir, 'tokenizer'), found.dir]) {
     if (await hasTokenizer(dir)) return clipCritic(found, await loadTokenizer(dir), programs);
   }
@@ -95,6 +110,7 @@ export function clipCritic(
     name,
     config,
     weights,
+    bytes: weightBytes(component.weights.tensors),
     files: weightFiles(component.weights),
     side,
     truncates(text) {
@@ -125,13 +141,17 @@ export function clipCritic(
   return critic;
 }
 
-function croppedPlanes(image: Image, { rows, columns }: Crop, side: number): Float32Array {
+/** A view's planes `[3, side, side]` in [0, 1]; what its mask hides has CLIP's mean colour. */
+function croppedPlanes(image: Image, { rows, columns, mask }: Crop, side: number): Float32Array {
   const { width, height } = image;
   const planes = planesFromImage(image);
   const cropped = new Float32Array(3 * side * side);
   for (let c = 0; c < 3; c++) {
     const plane = planes.subarray(c * width * height, (c + 1) * width * height);
-    cropped.set(resamplePlane(plane, width, rows, columns), c * side * side);
+    const view = resamplePlane(plane, width, rows, columns);
+    cropped.set(mask ? view.map((value, i) => mix(CLIP_MEAN[c], value, mask[i])) : view, c * side * side);
   }
   return cropped;
 }
+
+const mix = (from: number, to: number, share: number) => from + share * (to - from);

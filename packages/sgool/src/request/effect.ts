@@ -7,12 +7,15 @@
 import { SAMPLER_OPTIONS } from '../diffusion/sampler-names.ts';
 import { oneOf, UserError } from '../errors.ts';
 import type { ModelInfo } from '../models/model-info.ts';
+import type { SaliencyName } from './detectors.ts';
+import { DEFAULT_OBJECTIVE, parseObjective } from './objective-text.ts';
 import type { Inputs, ParsedRequest } from './request.ts';
 import {
   differentiationSettings,
   OPTIMISER_NAMES,
   OPTIMISER_READS,
   optimiserSettings,
+  regionSettings,
   type SettingKey,
   type Settings,
 } from './settings.ts';
@@ -44,6 +47,11 @@ const PLAIN_MOVE: Partial<Settings> = { nesterov: false, perturbation: 0, renorm
 /** Whether the model is asked twice in each step, with the prompt and with the negative one. */
 const isGuided = ({ settings: { guidanceScale = 0 }, model }: Omit<EffectContext, 'given'>): boolean =>
   guidanceScale > 1 && !model.embedsGuidance;
+
+/** Saliency models that give boxes, or nothing, in place of a map. */
+const KNOWS_BOXES: readonly string[] = ['random', 'judge', 'none'] satisfies SaliencyName[];
+
+const scorersOf = ({ objective = DEFAULT_OBJECTIVE }: Partial<Settings>) => parseObjective(objective);
 
 const CUTOUT_KEYS = ['cutSize', 'cutPower', 'cutReduction'] as const;
 
@@ -88,17 +96,54 @@ const EFFECT_RULES: readonly EffectRule[] = [
     needs: 'saliency mask',
   },
   {
+    keys: ['centreBias', 'thresholdRule'],
+    by: 'saliency',
+    isRead: ({ settings }) => !KNOWS_BOXES.includes(settings.saliency ?? ''),
+    needs: 'a saliency model that gives a map',
+    neutral: { centreBias: 'keep' },
+  },
+  {
+    keys: [
+      ...Object.keys(regionSettings).filter((key) => key !== 'saliency'),
+    ] as (keyof typeof regionSettings)[],
+    by: 'saliency',
+    isRead: ({ settings }) => settings.saliency !== 'none',
+    needs: 'another saliency model',
+    neutral: { regionText: 'prompt', regionView: 'crop', centreBias: 'keep' },
+  },
+  {
     keys: ['thresholdValue'],
     by: 'thresholdRule',
     isRead: ({ settings }) => settings.thresholdRule !== 'otsu',
     needs: 'thresholdRule quantile or fixed',
   },
   {
-    keys: ['regionText'],
+    keys: ['regionText', 'regionView'],
     by: 'lambda',
     isRead: ({ settings: { lambda = 0 } }) => lambda > 0,
     needs: 'lambda above 0',
-    neutral: { regionText: 'prompt' },
+    neutral: { regionText: 'prompt', regionView: 'crop' },
+  },
+  {
+    keys: ['spreadPictures'],
+    by: 'objective',
+    isRead: ({ settings }) => new Set(scorersOf(settings).map(({ name }) => name)).size > 1,
+    needs: 'several scorers',
+  },
+  {
+    keys: ['lambda', 'maxRegions', 'regionText', 'regionView'],
+    by: 'objective',
+    isRead: ({ settings }) => scorersOf(settings).some(({ place }) => place !== 'whole'),
+    needs: 'a scorer that sees the regions',
+    neutral: { regionText: 'prompt', regionView: 'crop' },
+  },
+  {
+    keys: ['cutouts', ...CUTOUT_KEYS],
+    by: 'objective',
+    isRead: ({ settings }) =>
+      scorersOf(settings).some(({ scorer, place }) => scorer.kind === 'clip' && place !== 'regions'),
+    needs: 'a CLIP that sees the whole image',
+    neutral: { cutouts: 0 },
   },
   {
     keys: CUTOUT_KEYS,

@@ -9,6 +9,7 @@ import { SAMPLER_NAMES } from '../diffusion/sampler-names.ts';
 import { RNG_NAMES } from '../random/random-source.ts';
 import { PROMPT_SYNTAXES } from '../text/prompt/prompt.ts';
 import { SALIENCY_NAMES } from './detectors.ts';
+import { parseObjective } from './objective-text.ts';
 
 /** How an image is sampled from noise. */
 export const samplingSettings = {
@@ -118,9 +119,9 @@ export const selectionSettings = {
     .max(10_000)
     .describe('iterations after the plain image: updates of the noise, or further seeds (best-of)'),
   keep: z
-    .enum(['loss', 'clip', 'last'])
+    .enum(['loss', 'clip', 'objective', 'last'])
     .describe(
-      'iteration that is the result: of lowest loss (loss), of highest CLIP A score (clip), or the last (last)',
+      'iteration that is the result: of lowest loss (loss), of highest CLIP A score (clip), of highest score of the whole image by all scorers of the objective (objective), or the last (last)',
     ),
   patience: z
     .int()
@@ -154,13 +155,39 @@ export const targetSettings = {
     .describe('weight of the text in the CLIP loss beside target images; 0 for the images alone'),
 };
 
-/** How the whole image enters the CLIP loss. */
+/** What is wanted of an image. */
+export const objectiveSettings = {
+  objective: z
+    .string()
+    .min(1)
+    .max(10_000)
+    .superRefine((text, context) => {
+      try {
+        parseObjective(text);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+      }
+    })
+    .describe(
+      'what guides and selects: scorers with their weights, perhaps of the whole image or the salient regions alone, such as clip,hps-v2.1:0.5,pickscore@whole:0.2',
+    ),
+  spreadPictures: z
+    .int()
+    .min(0)
+    .max(64)
+    .refine((count) => count !== 1, 'must be 0, or 2 or more')
+    .describe(
+      'plain images of the prompt by whose spread the scales of several scorers are made alike; 0 takes their scores as they are',
+    ),
+};
+
+/** Random cutouts, which take the place of the whole image in the CLIP loss. */
 export const cutoutSettings = {
   cutouts: z
     .int()
     .min(0)
     .max(256)
-    .describe('random cutouts of the image that CLIP sees; 0 for the whole image itself'),
+    .describe('random cutouts of the image that CLIP sees in place of the whole; 0 for the whole image'),
   cutSize: z
     .number()
     .gt(0)
@@ -181,7 +208,16 @@ export const cutoutSettings = {
 
 /** Which parts of the image are salient. */
 export const detectionSettings = {
-  saliency: z.enum(SALIENCY_NAMES).describe('saliency model'),
+  saliency: z
+    .enum(SALIENCY_NAMES)
+    .describe(
+      "saliency model; random (a random box) and judge (the boxes of Toybox's judge, which then judges nothing) are for comparison, none is for no regions",
+    ),
+  centreBias: z
+    .enum(['keep', 'remove'])
+    .describe(
+      "a saliency model's preference for the middle of the image: kept, or divided out of the map (remove; boxes of random and judge stay)",
+    ),
   thresholdRule: z
     .enum(['otsu', 'quantile', 'fixed'])
     .describe('how the threshold on the saliency map is chosen'),
@@ -223,7 +259,12 @@ export const regionSettings = {
   regionText: z
     .enum(['prompt', 'parts'])
     .describe(
-      'text that a region is compared with: the whole prompt (prompt), or its best-matching part (parts)',
+      'text that a region is compared with: the whole prompt (prompt), or its best-matching part, without what the prompt excludes (parts)',
+    ),
+  regionView: z
+    .enum(['crop', 'mask'])
+    .describe(
+      'how CLIP sees a region: cut out (crop), or the whole image with all but the salient pixels of the region faded out (mask)',
     ),
 };
 
@@ -302,6 +343,7 @@ export type SamplingSettings = SettingsOf<typeof samplingSettings>;
 export type DifferentiationSettings = SettingsOf<typeof differentiationSettings>;
 export type SelectionSettings = SettingsOf<typeof selectionSettings>;
 export type TargetSettings = SettingsOf<typeof targetSettings>;
+export type ObjectiveSettings = SettingsOf<typeof objectiveSettings>;
 export type CutoutSettings = SettingsOf<typeof cutoutSettings>;
 export type DetectionSettings = SettingsOf<typeof detectionSettings>;
 export type RegionSettings = SettingsOf<typeof regionSettings>;
@@ -311,6 +353,7 @@ export type OptimiserSettings = SettingsOf<typeof optimiserSettings>;
 export const SETTING_GROUPS: readonly (readonly [heading: string, settings: SettingsShape])[] = [
   ['Sampling', samplingSettings],
   ['Iterations', selectionSettings],
+  ['Objective', objectiveSettings],
   ['Target of CLIP', targetSettings],
   ['Salient regions', regionSettings],
   ['Cutouts', cutoutSettings],
@@ -324,6 +367,7 @@ export const SETTINGS = {
   ...samplingSettings,
   ...differentiationSettings,
   ...selectionSettings,
+  ...objectiveSettings,
   ...targetSettings,
   ...regionSettings,
   ...cutoutSettings,

@@ -4,9 +4,16 @@
  * A method on them calls the same programs in the same order as in a real run, so the cost of a run is known for every method and
  * sampler without a formula for each.
  */
-import { type Graph, type GraphCost, graphCost, type Tensor, type TypedArray } from '@sgool/autodiff';
+import {
+  type Graph,
+  type GraphCost,
+  graphCost,
+  type Precision,
+  type Tensor,
+  type TypedArray,
+} from '@sgool/autodiff';
 import { sum } from '../numbers.ts';
-import { heapBytes, isLarge, ProgramCache, type Runnable } from './program-cache.ts';
+import { deviceBytes, isLarge, ProgramCache, type Runnable } from './program-cache.ts';
 
 /** How often each program was compiled and run, by key. */
 export interface DryRunCounts {
@@ -16,6 +23,7 @@ export interface DryRunCounts {
 
 /** A program cache that compiles and runs nothing, and counts both. */
 export class DryRunPrograms extends ProgramCache {
+  override readonly computes = false;
   readonly costs = new Map<string, GraphCost>();
   private readonly compilations = new Map<string, number>();
   private readonly executions = new Map<string, number>();
@@ -23,18 +31,26 @@ export class DryRunPrograms extends ProgramCache {
   /** Programs that would be in memory now. */
   private readonly present = new Set<string>();
 
-  /** Most bytes that all programs hold at once; of these, `mappedBytes` are weights in mapped files, each counted once. */
+  /**
+   * Most bytes of the device's memory that all programs hold at once. On the CPU `mappedBytes` of these are weights in mapped files, each
+   * counted once; a card has none.
+   */
   peak = { bytes: 0, mappedBytes: 0 };
 
   get counts(): DryRunCounts {
     return { compiled: new Map(this.compilations), run: new Map(this.executions) };
   }
 
-  override async get(key: string, build: () => Graph): Promise<Runnable> {
+  override async get(
+    key: string,
+    build: () => Graph,
+    _precision?: Precision,
+    layout = this.options.layout,
+  ): Promise<Runnable> {
     let runnable = this.runnables.get(key);
     if (!runnable) {
       const graph = build();
-      this.costs.set(key, graphCost(graph, this.options.layout));
+      this.costs.set(key, graphCost(graph, layout));
       const outputs = [...graph.outputs].map(([name, tensor]) => [name, placeholder(tensor)] as const);
       runnable = {
         run: async () => {
@@ -70,16 +86,18 @@ export class DryRunPrograms extends ProgramCache {
   }
 
   private enter(key: string): void {
+    const { device = 'cpu' } = this.options;
     const cost = this.costOf(key);
     if (isLarge(cost)) {
-      for (const evicted of this.budget.enter(key, heapBytes(cost))) this.present.delete(evicted);
+      for (const evicted of this.budget.enter(key, deviceBytes(cost, device))) this.present.delete(evicted);
     }
     if (this.present.has(key)) return;
     count(this.compilations, key);
     this.present.add(key);
     const costs = [...this.present].map((each) => this.costOf(each));
-    const mappedBytes = sum(new Map(costs.flatMap(({ mapped }) => [...mapped])).values());
-    const bytes = mappedBytes + sum(costs.map(heapBytes));
+    const isMapped = device === 'cpu';
+    const mappedBytes = isMapped ? sum(new Map(costs.flatMap(({ mapped }) => [...mapped])).values()) : 0;
+    const bytes = mappedBytes + sum(costs.map((one) => deviceBytes(one, device)));
     if (bytes > this.peak.bytes) this.peak = { bytes, mappedBytes };
   }
 }

@@ -240,7 +240,10 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   progress.status(`loading ${request.model}`);
   const engine = await host.loadEngine();
   const sourcePrompt = given?.source.sourcePrompt;
-  const options = await withPromptFiles(loadOptionsOf(command.values), { ...request, sourcePrompt });
+  const options = await withPromptFiles(
+    { ...loadOptionsOf(command.values), allowVerifiers: command.allowVerifiers ?? true },
+    { ...request, sourcePrompt },
+  );
   const pipeline = await engine.openPipeline(request.model, options);
   const over = new AbortController();
   // The hashes are needed with the first image. Whoever waits for them gets the error.
@@ -401,7 +404,8 @@ async function locate(
   pipeline: Pipeline,
 ) {
   const text = criticText(prompt, { clipPrompt, promptSyntax, steps });
-  const options = { prompt: text, ...(mask === undefined ? {} : { mask }) };
+  const { centreBias } = settings;
+  const options = { prompt: text, centreBias, ...(mask === undefined ? {} : { mask }) };
   const detector = await pipeline.detector(settings.saliency, options);
   const map = await detector.map(image);
   return { map, regions: findRegions(map, settings) };
