@@ -39,7 +39,11 @@ const request = {
   lambda: 2,
 } as const;
 
-async function run(name: 'sgool' | 'doodl' | 'clip-guided', settings: Partial<MethodRequest>, state?: MethodState) {
+async function run(
+  name: 'sgool' | 'doodl' | 'clip-guided',
+  settings: Partial<MethodRequest>,
+  state?: MethodState,
+) {
   const iterations: Iteration[] = [];
   const states: MethodState[] = [];
   const keys = Object.entries({ ...request, ...settings }).filter(
@@ -115,7 +119,14 @@ describe('a run under several scorers', () => {
   });
 
   it('has a dry run that calls nobody', async () => {
-    const request: MethodRequest = { prompt: 'a cat', steps: 2, sampler: 'ddim', seed: 1, iterations: 1, objective };
+    const request: MethodRequest = {
+      prompt: 'a cat',
+      steps: 2,
+      sampler: 'ddim',
+      seed: 1,
+      iterations: 1,
+      objective,
+    };
     const { operations } = await estimateRun({
       open: (programs) => loadPipeline(dir, { programs, threads: 1, env: { SGOOL_DATA_DIR: dir } }),
       method: methods.doodl,
@@ -140,8 +151,14 @@ describe('a run under several scorers', () => {
 
 describe('an objective that a method cannot follow', () => {
   it.each([
-    ['exec:./score.sh', /objective: score\.sh has no gradient, and method doodl follows one; take a method that searches/],
-    ['clip@regions', /objective: clip_a@regions: method doodl has no salient regions; take @whole, or method sgool/],
+    [
+      'exec:./score.sh',
+      /objective: score\.sh has no gradient, and method doodl follows one; take a method that searches/,
+    ],
+    [
+      'clip@regions',
+      /objective: clip_a@regions: method doodl has no salient regions; take @whole, or method sgool/,
+    ],
     ['clip:', /request: objective is not usable, got "clip:"; objective: each scorer must be one of clip/],
   ])('%s', async (text, says) => {
     await expect(run('doodl', { objective: text })).rejects.toThrow(says);

@@ -104,7 +104,12 @@ async function seenBy(scorer: GuidingScorer, run: GuidedRun, resize: ResampleFil
     return { scorer, whole: wholeViews(settings, { ...settings, side: guide.side }, aim, random, resize) };
   }
   const view = { crop: guide.whole(settings), aim, weight: 1 };
-  const whole: WholeViews = { count: 1, bestWeight: 0, draw: () => [view], part: ([loss]) => ({ whole: loss }) };
+  const whole: WholeViews = {
+    count: 1,
+    bestWeight: 0,
+    draw: () => [view],
+    part: ([loss]) => ({ whole: loss }),
+  };
   return { scorer, whole };
 }
 

@@ -1,6 +1,7 @@
 /** @file What guides a method and what selects, from its objective. */
-import { parseObjective } from '../../request/objective-text.ts';
+
 import { scoresBehind } from '../../request/detectors.ts';
+import { parseObjective } from '../../request/objective-text.ts';
 import type { ObjectiveSettings, RegionSettings, SelectionSettings } from '../../request/settings.ts';
 import { MODEL_CLIP } from '../../request/wanted-scorer.ts';
 import type { ScoreRoles } from './method.ts';
