@@ -1,4 +1,6 @@
 /** Runs whose objective is a sum of scorers. */
+import { chmod, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -35,7 +37,6 @@ const request = {
   sampler: 'ddim',
   iterations: 2,
   saliency: 'centre',
-  spreadPictures: 3,
   lambda: 2,
 } as const;
 
@@ -46,7 +47,9 @@ async function run(
 ) {
   const iterations: Iteration[] = [];
   const states: MethodState[] = [];
-  const keys = Object.entries({ ...request, ...settings }).filter(
+  // Of one scorer no spread is measured.
+  const spread = settings.objective?.includes(',') ? { spreadPictures: 3 } : {};
+  const keys = Object.entries({ ...request, ...spread, ...settings }).filter(
     ([key]) => key in methods[name].settings || ['prompt', 'seed'].includes(key),
   );
   for await (const one of methods[name].run(pipeline, Object.fromEntries(keys) as unknown as MethodRequest, {
@@ -112,7 +115,7 @@ describe('a run under several scorers', () => {
   });
 
   it('steers the sampling of clip-guided', async () => {
-    const plain = await run('clip-guided', { objective: 'clip', spreadPictures: 0 });
+    const plain = await run('clip-guided', { objective: 'clip' });
     const { iterations } = await run('clip-guided', { objective, spreadPictures: 0, clipGuidanceScale: 20 });
     expect(iterations[0].image.data).toEqual(plain.iterations[0].image.data);
     expect(iterations[1].image.data).not.toEqual(plain.iterations[1].image.data);
@@ -159,7 +162,10 @@ describe('an objective that a method cannot follow', () => {
       'clip@regions',
       /objective: clip_a@regions: method doodl has no salient regions; take @whole, or method sgool/,
     ],
-    ['clip:', /request: objective is not usable, got "clip:"; objective: each scorer must be one of clip/],
+    [
+      'clip:',
+      /request: objective is not usable, got "clip:"; must be an objective: each scorer must be one of clip/,
+    ],
   ])('%s', async (text, says) => {
     await expect(run('doodl', { objective: text })).rejects.toThrow(says);
   });
@@ -199,4 +205,43 @@ it('its roles are all that guides and all that selects', () => {
   expect(guidedByObjective({ ...base, saliency: 'judge' }).guides).toEqual([...both, 'judge']);
   expect(guidedByObjective({ ...base, regionText: 'parts' }).guides).toEqual([...both, 'clip_a']);
   expect(guidedByObjective({ ...base, objective: 'clip=x/clip_b' }).guides).toEqual(['clip_b']);
+});
+
+describe('best-of', () => {
+  it('selects by scorers without gradients as well', async () => {
+    const file = path.join(dir, 'score.mjs');
+    // The larger the PNG, the better.
+    await writeFile(
+      file,
+      `#!${process.execPath}\nimport fs from 'node:fs';\nconsole.log(fs.statSync(process.argv[2]).size);`,
+    );
+    await chmod(file, 0o755);
+    const iterations: Iteration[] = [];
+    const { sampler, steps, seed, prompt } = request;
+    const asked = { prompt, seed, steps, sampler, iterations: 3, objective: `exec:${file}` };
+    for await (const one of methods['best-of'].run(pipeline, asked)) iterations.push(one);
+    const sizes = iterations.map(({ scores }) => defined(scores?.['score.mjs']));
+    expect(new Set(sizes).size).toBeGreaterThan(1);
+    expect(sizes[iterations.findLastIndex(({ best }) => best)]).toBe(Math.max(...sizes));
+    expect(methods['best-of'].roles({ objective: asked.objective, targetClip: 100 } as never)).toEqual({
+      guides: [],
+      selects: ['score.mjs'],
+    });
+  });
+
+  it('that fails keeps the image that it failed on', async () => {
+    const iterations: Iteration[] = [];
+    const asked = {
+      prompt: 'a cat',
+      seed: 1,
+      steps: 2,
+      sampler: 'ddim',
+      objective: 'exec:./none.sh',
+    } as const;
+    const running = (async () => {
+      for await (const one of methods['best-of'].run(pipeline, asked)) iterations.push(one);
+    })();
+    await expect(running).rejects.toThrow(/best-of: stopped in iteration 0: .*there is no such program/);
+    expect(iterations).toHaveLength(1);
+  });
 });

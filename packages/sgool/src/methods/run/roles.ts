@@ -36,6 +36,14 @@ export function guidedByObjective({
   };
 }
 
+/** A method that searches: its best image is the one of the highest score by the objective. */
+export function selectedByObjective({
+  objective,
+  targetClip,
+}: Pick<ObjectiveSettings, 'objective'> & Pick<SelectionSettings, 'targetClip'>): ScoreRoles {
+  return { guides: [], selects: guidedByObjective({ keep: 'objective', objective, targetClip }).selects };
+}
+
 function selectedBy(keep: SelectionSettings['keep'], scorers: readonly string[]): readonly string[] {
   if (keep === 'last') return [];
   return keep === 'clip' ? [MODEL_CLIP] : scorers;
