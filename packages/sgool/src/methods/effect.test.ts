@@ -90,9 +90,6 @@ const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   },
   clipPrompt: { value: 'a blue boat' },
   textWeight: { under: { targetImages: [{ image: picture }] }, value: 0, off: { targetImages: undefined } },
-  objective: { value: 'clip:2' },
-  // Compared over some pictures, the losses of two CLIPs get other scales.
-  spreadPictures: { under: { objective: 'clip,clip=MODEL/clip_b' }, value: 2, off: { objective: 'clip' } },
   lambda: { value: 20, off: { saliency: 'none', ...NO_THRESHOLD } },
   saliency: { value: 'centre' },
   centreBias: { value: 'remove', off: { saliency: 'random', ...NO_THRESHOLD } },
@@ -144,12 +141,6 @@ const ownerOf = (key: SettingKey): MethodName =>
     ),
   );
 
-/** `MODEL` stands for the folder of the model, which is not known before. */
-const inModel = (request: MethodRequest): MethodRequest =>
-  request.objective === undefined
-    ? request
-    : { ...request, objective: request.objective.replace('MODEL', model.dir) };
-
 const outcomes = new Map<string, Promise<string>>();
 /** The outcome of a run, which is run once. */
 function outcome(name: MethodName, request: MethodRequest): Promise<string> {
@@ -163,7 +154,7 @@ function outcome(name: MethodName, request: MethodRequest): Promise<string> {
 async function outcomeOf(name: MethodName, request: MethodRequest): Promise<string> {
   try {
     const all: unknown[] = [];
-    for await (const { seconds, ...rest } of methods[name].run(pipeline, requestTo(name, inModel(request)))) {
+    for await (const { seconds, ...rest } of methods[name].run(pipeline, requestTo(name, request))) {
       all.push(rest);
     }
     return JSON.stringify(all, (_, value) => (ArrayBuffer.isView(value) ? String(value) : value));
