@@ -93,9 +93,10 @@ export function fakeEngine({
   };
   const pipeline: Pick<
     Pipeline,
-    'model' | 'critic' | 'reporter' | 'checkPrompt' | 'score' | 'detector' | 'dispose'
+    'model' | 'meter' | 'critic' | 'reporter' | 'checkPrompt' | 'score' | 'detector' | 'dispose'
   > = {
     model,
+    meter: { flops: 0, compileSeconds: 0, forgetResults() {} },
     critic: async () => fakeCritic('clip', maxTokens),
     reporter: async () => fakeCritic('clip_b', maxTokens),
     checkPrompt(prompt) {

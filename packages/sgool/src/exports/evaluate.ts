@@ -39,6 +39,7 @@ export type {
   FailureRow,
   MeanRow,
   MethodRow,
+  NoiseTestRow,
   Outcome,
   Place,
   Summary,

@@ -10,6 +10,7 @@ import type { GraphCost } from '@sgool/autodiff';
 import { sum } from '../numbers.ts';
 import type { LoadOptions } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { readBudget } from '../request/budget.ts';
 import type { MethodRequest } from '../request/request.ts';
 import { pickSettings } from '../request/settings.ts';
 import { type DryRunCounts, DryRunPrograms } from '../runtime/dry-run.ts';
@@ -42,6 +43,9 @@ export interface EstimateOptions {
   /** Measured unless given. */
   readonly machine?: MachineSpeed;
 }
+
+/** Iterations of a dry run, beside the first image. */
+const DRY_ITERATIONS = 2;
 
 /** Calling a kernel, whatever it computes. */
 const SECONDS_PER_NODE = 6e-6;
@@ -76,49 +80,80 @@ export async function estimateRun({
   const { options, costs } = programs;
   const scores: DryRunCounts[] = [];
   const contention = contentionMeter();
-  // A run that does not end early.
-  const whole = { iterations: Math.min(iterations, 2), patience: 0, targetClip: 100 };
-  for await (const _ of method.run(pipeline, { ...request, ...pickSettings(method.settings, whole) })) {
+  const budget = request.budget ? readBudget(request.budget) : undefined;
+  /** What was spent of the budget after each of the first iterations. */
+  const spent: number[] = [];
+  // A run that does not end early. Its seconds are not those of the run that it stands for.
+  const whole = {
+    iterations: Math.min(iterations, DRY_ITERATIONS),
+    patience: 0,
+    targetClip: 100,
+    ...(budget?.unit === 's' && { budget: '' }),
+  };
+  for await (const { evaluations } of method.run(pipeline, {
+    ...request,
+    ...pickSettings(method.settings, whole),
+  })) {
     scores.push(programs.counts);
+    spent.push(budget?.unit === 'flops' ? programs.flops : evaluations.forward + evaluations.pullback);
   }
   await pipeline.dispose();
   const { peak } = programs;
   const slower = contention();
   const speed = machine ?? (await measureMachine(options));
 
-  const total = (which: keyof DryRunCounts, of: (cost: GraphCost) => number) =>
-    [...extrapolated(scores, which, iterations)].reduce((sum, [key, count]) => {
+  const total = (which: keyof DryRunCounts, of: (cost: GraphCost) => number, last: number) =>
+    [...extrapolated(scores, which, last)].reduce((sum, [key, count]) => {
       const cost = costs.get(key);
       if (!cost) throw new Error(`estimate: no cost of the program ${key}`);
       return sum + count * of(cost);
     }, 0);
-  const running = total(
-    'run',
-    ({ nodes, flops, movedBytes }) =>
-      nodes * SECONDS_PER_NODE + (flops + movedBytes / MOVED_PER_OPERATION) / speed.flops,
-  );
-  const compiling = total(
-    'compiled',
-    ({ nodes, copiedBytes, mapped }) =>
-      nodes * COMPILE_SECONDS_PER_NODE +
-      copiedBytes / COPIED_PER_OPERATION / speed.flops +
-      sum(mapped.values()) / MAPPED_BYTES_PER_SECOND,
-  );
+  const secondsUntil = (last: number) => {
+    const running = total(
+      'run',
+      ({ nodes, flops, movedBytes }) =>
+        nodes * SECONDS_PER_NODE + (flops + movedBytes / MOVED_PER_OPERATION) / speed.flops,
+      last,
+    );
+    const compiling = total(
+      'compiled',
+      ({ nodes, copiedBytes, mapped }) =>
+        nodes * COMPILE_SECONDS_PER_NODE +
+        copiedBytes / COPIED_PER_OPERATION / speed.flops +
+        sum(mapped.values()) / MAPPED_BYTES_PER_SECOND,
+      last,
+    );
+    return slower * (running + compiling);
+  };
+  if (budget?.unit === 's') spent.splice(0, spent.length, ...scores.map((_, last) => secondsUntil(last)));
+  // A method whose iterations are no setting was run to its end.
+  const isWhole = !Object.hasOwn(method.settings, 'iterations');
+  const wanted = isWhole ? scores.length - 1 : iterations;
+  const last = budget && !isWhole ? lastWithin(budget.limit, spent, wanted) : wanted;
+  const longest = budget?.unit === 's' ? budget.limit : Number.POSITIVE_INFINITY;
   return {
-    seconds: slower * (running + compiling),
+    seconds: Math.min(secondsUntil(last), longest),
     memoryBytes: BASE_BYTES + peak.bytes,
     mappedBytes: peak.mappedBytes,
-    operations: total('run', ({ flops }) => flops),
+    operations: total('run', ({ flops }) => flops, last),
     machine: speed,
     contention: slower,
   };
 }
 
-/** Counts of the whole run from those after each of its first iterations. */
+/** The last iteration that a budget holds, from what was spent after each of the first ones. */
+function lastWithin(limit: number, spent: readonly number[], iterations: number): number {
+  const [before = 0, now = 0] = spent.slice(-2);
+  if (spent.length <= DRY_ITERATIONS || now <= before) return Math.min(iterations, spent.length - 1);
+  return Math.max(0, Math.min(iterations, DRY_ITERATIONS + Math.floor((limit - now) / (now - before))));
+}
+
+/** Counts of a run up to an iteration, from those after each of its first iterations. */
 function extrapolated(scores: readonly DryRunCounts[], which: keyof DryRunCounts, iterations: number) {
-  const last = scores[scores.length - 1][which];
-  const before = scores.at(-2)?.[which];
-  // Three scores: the first image, an iteration that compiled its programs, and one like all that follow.
-  const missing = before && scores.length === 3 ? iterations - 2 : 0;
+  const at = Math.min(scores.length - 1, iterations);
+  const last = scores[at][which];
+  const before = scores[at - 1]?.[which];
+  // Behind the first image, and an iteration that compiled its programs, one is like all that follow.
+  const missing = at === DRY_ITERATIONS ? iterations - at : 0;
   return new Map([...last].map(([key, count]) => [key, count + missing * (count - (before?.get(key) ?? 0))]));
 }

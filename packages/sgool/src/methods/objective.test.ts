@@ -162,10 +162,7 @@ describe('an objective that a method cannot follow', () => {
       'clip@regions',
       /objective: clip_a@regions: method doodl has no salient regions; take @whole, or method sgool/,
     ],
-    [
-      'clip:',
-      /request: objective is not usable, got "clip:"; must be an objective: each scorer must be one of clip/,
-    ],
+    ['clip:', /request: objective is not usable, got "clip:"; must be an objective: each scorer must be one of clip/],
   ])('%s', async (text, says) => {
     await expect(run('doodl', { objective: text })).rejects.toThrow(says);
   });

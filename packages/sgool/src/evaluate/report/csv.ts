@@ -147,6 +147,16 @@ export function csvFiles({ cells, manifest }: Evaluation, summary: Summary): Rec
         row.prompts,
       ]),
     ),
+    'noise.csv': csv(
+      ['method', 'norm', 'patches', 'beyond', 'images'],
+      summary.noiseTests.map(({ method, norm, patches, beyond, images }) => [
+        method,
+        norm,
+        patches,
+        beyond,
+        images,
+      ]),
+    ),
     'curves.csv': csv(
       ['suite', 'method', 'of', 'iteration', 'judge', 'mean', 'low', 'high', 'followed', 'followed_mean'],
       summary.curves.flatMap(({ suite, method, of, judge, followed, points }) =>

@@ -10,7 +10,7 @@ import {
   fairnessSection,
   rolesSection,
 } from './sections/conditions.ts';
-import { costSection, diversitySection } from './sections/cost.ts';
+import { costSection, diversitySection, noiseSection } from './sections/cost.ts';
 import { changesSection, gallerySection } from './sections/pictures.ts';
 import { answerSection, comparisonsSection, figureSection, meansSection } from './sections/results.ts';
 import { STYLE } from './style.ts';
@@ -36,6 +36,7 @@ const SECTIONS = [
   ['cost', 'Cost'],
   ['curves', 'Over-optimisation'],
   ['diversity', 'Diversity'],
+  ['noise', 'Noise'],
   ['images', 'Images'],
   ['changes', 'Greatest changes'],
   ['failures', 'Failures'],
@@ -78,6 +79,7 @@ ${figureSection('categories', 'Categories', 'The same for each category of promp
 ${costSection(summary, figures.cost)}
 ${figureSection('curves', 'Over-optimisation', 'What the judge says of the images on the way. A method that goes on after the judge has its highest value gains on the score that it follows, and on nothing else.', figures.curves, 'No method has images of iterations that a judge has scored.')}
 ${diversitySection(summary)}
+${noiseSection(summary)}
 ${gallerySection(summary, gallery)}
 ${changesSection(summary, changes, gallery)}
 ${failuresSection(summary)}

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mean } from '../../numbers.ts';
+import { defined } from '../../testing.ts';
 import type { DoneCell } from '../cells/cell-record.ts';
 import type { Manifest, ScoreInfo } from '../cells/manifest.ts';
 import type { EvaluatedCell, Evaluation } from '../cells/run-folder.ts';
@@ -268,6 +269,13 @@ describe('cost', () => {
 
   it('finds best-of at equal cost, or says that it is missing', () => {
     expect(summary.equalCost).toEqual([{ method: 'sgool', search: 'best-of', ratio: 3, isEqual: false }]);
+    // Another search is no baseline: it is compared with the one that selects among plain images.
+    const methods = fake.manifest.methods.map((one) => ({
+      ...one,
+      ...(one.label === 'sgool' && { guides: [], selects: ['clip_a'] }),
+      selectsPlainImages: one.label === 'best-of',
+    }));
+    expect(summarise(withManifest(fake, { methods })).equalCost).toEqual(summary.equalCost);
     expect(summary.warnings).toContain(
       'Best-of at equal cost is missing for sgool: the nearest, best-of, has 3.0 times its cost.',
     );
@@ -320,6 +328,25 @@ describe('cost', () => {
     );
     const row = summarise(far).equivalent.find(({ method }) => method === 'sgool');
     expect(row).toMatchObject({ n: 1e6, isAtLeast: true });
+  });
+});
+
+describe('the noise of the results', () => {
+  it('is tested by the means of each method, and by the share that is far from noise', () => {
+    const rows = Object.fromEntries(summary.noiseTests.map((row) => [row.method, row]));
+    const tests = fake.cells.flatMap(({ label, record }) =>
+      label === 'sd' && record?.status === 'done' ? defined(record.noiseTests) : [],
+    );
+    const [far] = [tests.filter(({ patches }) => patches > 2).length / tests.length];
+    expect(far).toBeGreaterThan(0.1);
+    expect(rows.sd).toEqual({
+      method: 'sd',
+      images: tests.length,
+      norm: 0,
+      patches: expect.closeTo(mean(tests.map(({ patches }) => patches)), 9),
+      beyond: far,
+    });
+    expect(rows['best-of'].norm).toBeCloseTo(0.05, 9);
   });
 });
 

@@ -31,6 +31,7 @@ import {
   type EquivalentRow,
   type MeanRow,
   type MethodRow,
+  type NoiseTestRow,
   type Outcome,
   type Place,
   SUMMARY_FORMAT,
@@ -112,6 +113,7 @@ export function summarise(evaluation: Evaluation, options: SummariseOptions = {}
         .flatMap((score) => equivalentRows(scope, manifest, score, cost)),
     ),
     diversity: scopes.flatMap((scope) => diversityRows(scope, methods, done)),
+    noiseTests: methods.flatMap(({ label }) => noiseTestRow(label, cells) ?? []),
     curves:
       judging.length === 0
         ? []
@@ -315,8 +317,9 @@ function costRows({ methods, reference }: Manifest, cells: Evaluation['cells']):
   }));
 }
 
-/** Whether a method only selects among images that nothing guided. */
-const isSearch = ({ guides, selects }: EvaluatedMethod) => guides.length === 0 && selects.length > 0;
+/** Whether a method only selects among plain images. */
+const isSearch = ({ guides, selects, selectsPlainImages }: EvaluatedMethod) =>
+  selectsPlainImages ?? (guides.length === 0 && selects.length > 0);
 
 /** Cost by FLOPs of all networks; by network calls where no FLOPs were counted. */
 const workOf = ({ flops, forward, pullback }: CostRow) => (flops > 0 ? flops : forward + pullback);
@@ -426,6 +429,25 @@ function diversityRows(
       };
     }),
   );
+}
+
+/** Deviations that one in twenty of normal numbers exceeds. */
+const BEYOND = 2;
+
+function noiseTestRow(label: string, cells: Evaluation['cells']): NoiseTestRow | undefined {
+  const tests = cells.flatMap((cell) =>
+    cell.label === label && cell.record?.status === 'done' ? (cell.record.noiseTests ?? []) : [],
+  );
+  if (tests.length === 0) return undefined;
+  const isBeyond = ({ norm, patches }: (typeof tests)[number]) =>
+    Math.max(Math.abs(norm), Math.abs(patches)) > BEYOND;
+  return {
+    method: label,
+    images: tests.length,
+    norm: mean(tests.map(({ norm }) => norm)),
+    patches: mean(tests.map(({ patches }) => patches)),
+    beyond: tests.filter(isBeyond).length / tests.length,
+  };
 }
 
 function methodRow(method: EvaluatedMethod, { scores }: Manifest, cells: Evaluation['cells']): MethodRow {

@@ -114,6 +114,17 @@ export interface DiversityRow extends Place {
   readonly interval: Interval | null;
 }
 
+/** How far the noise of a method's results is from noise: means over its images, in standard deviations. */
+export interface NoiseTestRow {
+  readonly method: string;
+  readonly images: number;
+  /** Of the norm, and of the means of patches. */
+  readonly norm: number;
+  readonly patches: number;
+  /** Share of the images whose noise is beyond two standard deviations in either test; of noise about one in eleven. */
+  readonly beyond: number;
+}
+
 export interface MethodRow {
   readonly label: string;
   readonly method: string;
@@ -161,6 +172,7 @@ export interface Summary {
   readonly equalCost: readonly EqualCostRow[];
   readonly equivalent: readonly EquivalentRow[];
   readonly diversity: readonly DiversityRow[];
+  readonly noiseTests: readonly NoiseTestRow[];
   readonly curves: readonly Curve[];
   readonly failures: readonly FailureRow[];
   /** Prompts that a score read only in part. */

@@ -53,6 +53,7 @@ describe('the files of a report', () => {
       'failures.csv',
       'index.html',
       'means.csv',
+      'noise.csv',
       'scores.csv',
       'summary.json',
     ]);
@@ -140,6 +141,7 @@ describe('the page', () => {
       'cost',
       'curves',
       'diversity',
+      'noise',
       'images',
       'changes',
       'failures',

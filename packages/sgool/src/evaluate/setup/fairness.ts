@@ -20,7 +20,7 @@ export function fairnessNotes({ methods, scores }: Pick<Manifest, 'methods' | 's
     ...samplingDifferences(methods),
     ...judgesMissing(methods, scores),
     ...sameNetworks(scores),
-    ...(methods.length > 1 && !methods.some(({ method }) => method === 'best-of')
+    ...(methods.length > 1 && !methods.some(({ selectsPlainImages }) => selectsPlainImages)
       ? ['best-of is not among the methods: it shows what the same cost buys without any guidance']
       : []),
   ];

@@ -27,6 +27,7 @@ export function evaluatedMethod(
     settings: jsonObject(settings),
     guides: [...guides],
     selects: [...selects],
+    selectsPlainImages: method.selectsPlainImages ?? false,
   };
 }
 

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { METHOD_NAMES, methods } from '../../methods/index.ts';
+import { METHOD_NAMES, METHODS, methods } from '../../methods/index.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
 import type { ModelInfo } from '../../models/model-info.ts';
 import type { EvaluatedMethod, Manifest } from '../cells/manifest.ts';
@@ -124,9 +124,15 @@ describe('what guides and what selects', () => {
   };
   const none = { guides: [], selects: [] };
   const both = { guides: ['clip_a'], selects: ['clip_a'] };
+  const search = { guides: [], selects: ['clip_a'] };
   it.each([
     ['sd', {}, none],
-    ['best-of', {}, { guides: [], selects: ['clip_a'] }],
+    ['best-of', {}, search],
+    ['zero-order', {}, search],
+    ['trust-region-search', {}, search],
+    ['resampling', {}, search],
+    ['plan', { plan: 'best-of:1, zero-order:1' }, search],
+    ['plan', {}, both],
     ['clip-guided', { keep: 'best' }, both],
     ['clip-guided', { keep: 'last' }, { guides: ['clip_a'], selects: [] }],
     ['doodl', { keep: 'best' }, both],
@@ -137,7 +143,18 @@ describe('what guides and what selects', () => {
     expect(rolesOf(name, settings)).toEqual(roles);
   });
   it('is in this table for every method', () => {
-    expect([...METHOD_NAMES].toSorted()).toEqual(['best-of', 'clip-guided', 'doodl', 'sd', 'sgool']);
+    expect(METHOD_NAMES).toEqual([
+      'sd',
+      'clip-guided',
+      'doodl',
+      'sgool',
+      'best-of',
+      'zero-order',
+      'trust-region-search',
+      'resampling',
+      'plan',
+    ]);
+    expect(METHODS.filter((one) => one.selectsPlainImages).map(({ name }) => name)).toEqual(['best-of']);
   });
   it('must not judge, in any of its conventions; everything else may', () => {
     expect(mayJudge(both, 'clip_a')).toBe(false);
@@ -165,7 +182,7 @@ describe('fairness', () => {
     ...fakeInfo(name),
     ...(weights === undefined ? {} : { weights }),
   });
-  const bestOf = method('best-of', {});
+  const bestOf = { ...method('best-of', {}), selectsPlainImages: true };
 
   it('nothing is to be said where all methods sample alike, one is best-of, and a score may judge', () => {
     const settings = { sampler: 'ddim', steps: 10, guidanceScale: 7.5 };

@@ -3,7 +3,6 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../../errors.ts';
 import { type EvaluatedSuite, MANIFEST_FORMAT, type Manifest } from '../../../evaluate/cells/manifest.ts';
-import { MeteredPrograms } from '../../../evaluate/cells/metered-programs.ts';
 import { type PlannedCell, planCells } from '../../../evaluate/cells/plan.ts';
 import { readEvaluation, readRecord } from '../../../evaluate/cells/run-folder.ts';
 import { scoreNames } from '../../../evaluate/cells/score-image.ts';
@@ -23,7 +22,7 @@ import { evaluatedMethod, evaluatedSuite } from '../../../evaluate/setup/manifes
 import { checkLabels, namedMethods, variant, type WantedMethod } from '../../../evaluate/setup/variants.ts';
 import { type CellCounts, CellStore } from '../../../evaluate/store/cell-store.ts';
 import { openSuite } from '../../../evaluate/suites/open-suite.ts';
-import { METHOD_NAMES, parseRequest } from '../../../methods/index.ts';
+import { METHOD_NAMES, METHODS, parseRequest } from '../../../methods/index.ts';
 import type { Pipeline } from '../../../pipeline/pipeline.ts';
 import { laterSeed, readSeed, SEED_RULE, type Seed } from '../../../random/seed.ts';
 import { PRESETS } from '../../../request/request.ts';
@@ -59,6 +58,8 @@ method followed.
 
   --methods sd,doodl,sgool          methods with their default settings
   --variant "fast: sgool steps=8"   one more column: label, method, settings
+  --budget 640calls                 equal cost: every method that has iterations
+                                    makes as many as fit
 
 Scorers: CLIP always; the judge where the suite's truth is known (toybox); with
 --scorer also ${SCORER_NAMES.join(', ')},
@@ -81,6 +82,7 @@ interface RunFlags extends OptionValues, QueueFlags {
   readonly suite?: string;
   readonly methods?: string;
   readonly variant?: readonly WantedMethod[];
+  readonly budget?: string;
   readonly reference?: string;
   readonly seeds?: string;
   readonly seed?: string;
@@ -107,6 +109,10 @@ export function configureRun(command: Command, host: Host): void {
       '--variant <text>',
       '"label: method key=value ...": one more method, with settings of its own',
       (text: string, before: readonly WantedMethod[] = []) => [...before, variant(text)],
+    )
+    .option(
+      '--budget <text>',
+      'what each method may spend on an image, for methods with iterations: 640calls, 2e12flops or 30s (default: no limit)',
     )
     .option('--reference <label>', 'the method that the others are compared with (default: the first)')
     .option('--seeds <n>', 'seeds of each prompt (default: 1)')
@@ -159,6 +165,20 @@ async function evaluate(flags: RunFlags, host: Host): Promise<void> {
   }
 }
 
+/**
+ * The methods, each with the budget: but not those that have no such setting, whose cost is what it is, nor variants that say one.
+ *
+ * @throws UserError where none of them can have it
+ */
+function withBudget(wanted: readonly WantedMethod[], budget: string | undefined): readonly WantedMethod[] {
+  if (budget === undefined) return wanted;
+  settingValue('--budget', 'budget', budget);
+  const takes = ({ method }: WantedMethod) =>
+    METHODS.some(({ name, settings }) => name === method && Object.hasOwn(settings, 'budget'));
+  if (!wanted.some(takes)) throw wrong('--budget: none of the methods has iterations; leave it out');
+  return wanted.map((one) => (takes(one) ? { ...one, settings: { budget, ...one.settings } } : one));
+}
+
 /** What a command asks for, before any model is opened. */
 interface Asked {
   readonly folder: string;
@@ -173,7 +193,7 @@ async function askedFor(flags: RunFlags, host: Host): Promise<Asked> {
   if (suiteNames === undefined) throw wrong('evaluate: needs --suite; see sgool suites list');
   // Variants alone are the whole table.
   const named = methods ?? (variants.length > 0 ? undefined : DEFAULT_METHODS);
-  const wanted = [...(named === undefined ? [] : namedMethods(named)), ...variants];
+  const wanted = withBudget([...(named === undefined ? [] : namedMethods(named)), ...variants], flags.budget);
   checkLabels(wanted);
   const reference = flags.reference ?? wanted[0].label;
   if (!wanted.some(({ label }) => label === reference)) {
@@ -217,13 +237,11 @@ async function runOn(
   const { folder, wanted, reference, suites, seeds } = asked;
   const values = sharedValues(flags, SHARED, host);
   const engine = await host.loadEngine();
-  let programs: MeteredPrograms | undefined;
   const pipeline = await engine.openPipeline(values.model, {
     ...loadOptionsOf(values),
     allowVerifiers: true,
     // Its workers have the device; here only the settings are resolved.
     ...(flags.queue === undefined ? {} : { device: 'cpu' as const, precision: 'float32' as const }),
-    programs: (options) => (programs = new MeteredPrograms(options)),
   });
   try {
     const hasTruth = suites.some(({ prompts }) => prompts.some(({ readings }) => readings !== undefined));
@@ -280,7 +298,6 @@ async function runOn(
           pipeline,
           methods: engine.methods,
           scorers,
-          programs: programs ?? { flops: 0, compileSeconds: 0, forgetResults() {} },
           machine: machineLine(pipeline),
           now: host.now,
         },
@@ -448,7 +465,9 @@ function resolved(
   pipeline: Pipeline,
 ) {
   const given: Record<string, unknown> = { promptSyntax: 'plain' };
-  for (const [key, text] of Object.entries(settings)) Object.assign(given, settingValue(label, key, text));
+  for (const [key, text] of Object.entries(settings)) {
+    Object.assign(given, settingValue(`--variant ${label}: ${key}`, key, text));
+  }
   try {
     const request = parseRequest({ prompt: 'a prompt', method: name, model: pipeline.model.name, ...given });
     return evaluatedMethod(label, method, pipeline, given, request);
@@ -457,8 +476,8 @@ function resolved(
   }
 }
 
-function settingValue(label: string, key: string, text: string): OptionValues {
-  const who = `--variant ${label}: ${key}`;
+/** @param who names it in messages */
+function settingValue(who: string, key: string, text: string): OptionValues {
   if (key === 'preset') {
     if ((PRESETS as readonly string[]).includes(text)) return { preset: text };
     throw wrong(`${who}: not usable, got ${text}; choose one of ${PRESETS.join(', ')}`);
@@ -491,6 +510,7 @@ function typedCommand(flags: RunFlags, values: ModelValues): string {
   const texts: [string, string | undefined][] = [
     ['suite', flags.suite],
     ['methods', flags.methods],
+    ['budget', flags.budget],
     ...(flags.variant ?? []).map(({ label, method, settings }): [string, string] => [
       'variant',
       `${label}: ${[method, ...Object.entries(settings).map(([key, value]) => `${key}=${value}`)].join(' ')}`,

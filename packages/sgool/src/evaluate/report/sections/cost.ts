@@ -1,8 +1,8 @@
-/** @file Sections of the page: cost three times, equivalent N, diversity. */
+/** @file Sections of the page: cost three times, equivalent N, diversity, tests of the noise. */
 import type { Figure } from '../figures/compose.ts';
 import { intervalText, quantity, shortRatio, withUnit } from '../format.ts';
 import { type Content, html, type Markup, table } from '../html.ts';
-import type { CostRow, DiversityRow, EquivalentRow, Summary } from '../summary.ts';
+import type { CostRow, DiversityRow, EquivalentRow, NoiseTestRow, Summary } from '../summary.ts';
 import { figuresOf } from './results.ts';
 
 const times = (ratio: number | null) => (ratio === null ? 'unknown' : `${shortRatio(ratio)}×`);
@@ -98,6 +98,28 @@ ${table(
     { title: 'prompts', isNumber: true, cell: ({ prompts }) => quantity(prompts, 0) },
   ],
   diversity,
+)}`
+}
+`;
+}
+
+/** Whether the noise of the results still looks like noise. */
+export function noiseSection({ noiseTests }: Summary): Markup {
+  return html`<h2 id="noise">Noise of the results</h2>
+${
+  noiseTests.length === 0
+    ? html`<p>No image has starting noise that was tested.</p>`
+    : html`<p>How far the starting noise of the images is from noise, in standard deviations: its norm (chi-square), and the means of its patches of 8 × 8. Of noise both means are near 0 and one image in eleven is beyond 2. A method that is far from it makes images from what the model was not trained on.</p>
+${table(
+  'Noise of the results',
+  [
+    { title: 'method', cell: ({ method }: NoiseTestRow) => method },
+    { title: 'norm', isNumber: true, cell: ({ norm }) => quantity(norm, 2) },
+    { title: 'patches', isNumber: true, cell: ({ patches }) => quantity(patches, 2) },
+    { title: 'beyond 2', isNumber: true, cell: ({ beyond }) => `${quantity(100 * beyond, 0)}%` },
+    { title: 'images', isNumber: true, cell: ({ images }) => quantity(images, 0) },
+  ],
+  noiseTests,
 )}`
 }
 `;
