@@ -67,6 +67,7 @@ export type {
   Backbone,
   DenoiserOptions,
   MaskedImage,
+  PairedOptions,
   PromptFit as ModelPromptFit,
   PromptReading,
 } from './models/backbone.ts';
