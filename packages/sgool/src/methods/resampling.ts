@@ -79,22 +79,22 @@ export const resampling: MethodDefinition<'resampling', Settings> = {
     })) {
       const made = await withinIteration(run.method, iteration, async () => {
         if (iteration > 0) return population({ pipeline, run, scorers, denoiser }, steps, price, iteration);
+        // Measured before: it is no part of what a particle costs.
+        await scorers.units();
         const begun = run.spending.spent();
         const sampler = samplerOf(pipeline, settings, { freshNoise });
         const onStep = run.stepReporter('denoise', 0);
         const [final] = await sample(sampler, denoiser, noise, { signal, onStep });
-        const sampled = run.spending.spent();
-        // Measured before: it is no part of what a particle costs.
-        await scorers.units();
-        const opened = run.spending.spent();
-        await scorers.score(await pipeline.decode(final, settings));
-        const seen = run.spending.spent();
-        price = sampled - begun + (steps.length + 1) * (seen - opened);
-        return { noise, final };
+        return { noise, final, begun };
       });
+      const sampled = run.spending.spent();
       const image = await pipeline.decode(made.final, settings);
       const { clip, failure: unscored } = await judge(pipeline, run, image);
       const { failure = unscored, ...chosen } = await selection(scorers, 'objective', image, clip);
+      if (made.begun !== undefined) {
+        const seen = run.spending.spent();
+        price = sampled - made.begun + (steps.length + 1) * (seen - sampled);
+      }
       const best = keeper.isBest({ clip, ...chosen });
       yield run.report({ iteration, latent: made.noise, image, clip, ...chosen, best });
       if (failure) throw stoppedIn(run.method, iteration, failure);
@@ -137,7 +137,7 @@ async function population(
   resampledAfter: readonly number[],
   price: number,
   iteration: number,
-): Promise<{ noise: Float64Array; final: Float64Array }> {
+): Promise<{ noise: Float64Array; final: Float64Array; begun?: number }> {
   const { settings, random, spending } = run;
   const size = run.noise.length;
   const draw = () => Float64Array.from(random.randn([size]));
