@@ -39,6 +39,8 @@ export interface EstimateOptions {
   readonly request: MethodRequest;
   /** Of the request, as resolved. */
   readonly iterations: number;
+  /** Most regions of a detail pass, as resolved: which ones there are is known when the image is. */
+  readonly regions?: number;
   /** Measured unless given. */
   readonly machine?: MachineSpeed;
 }
@@ -54,6 +56,9 @@ const COPIED_PER_OPERATION = 0.002;
 /** First touch of a page of a mapped file that is in the system's cache. */
 const MAPPED_BYTES_PER_SECOND = 3e9;
 
+/** Wherever a region is, it is enlarged to one size: any box costs the same. */
+const ANY_BOX = '0,0,8,8';
+
 /** Node, the runtimes and the sources, before any model. */
 const BASE_BYTES = 160e6;
 
@@ -67,6 +72,7 @@ export async function estimateRun({
   method,
   request,
   iterations,
+  regions = 0,
   machine,
 }: EstimateOptions): Promise<RunEstimate> {
   let made: DryRunPrograms | undefined;
@@ -77,7 +83,8 @@ export async function estimateRun({
   const scores: DryRunCounts[] = [];
   const contention = contentionMeter();
   // A run that does not end early.
-  const whole = { iterations: Math.min(iterations, 2), patience: 0, targetClip: 100 };
+  const boxes = request.boxes || Array.from({ length: regions }, () => ANY_BOX).join(',');
+  const whole = { iterations: Math.min(iterations, 2), patience: 0, targetClip: 100, boxes };
   for await (const _ of method.run(pipeline, { ...request, ...pickSettings(method.settings, whole) })) {
     scores.push(programs.counts);
   }
@@ -114,11 +121,12 @@ export async function estimateRun({
   };
 }
 
-/** Counts of the whole run from those after each of its first iterations. */
+/** Counts of the whole run from those after each of its first iterations, and behind them after each region of a detail pass. */
 function extrapolated(scores: readonly DryRunCounts[], which: keyof DryRunCounts, iterations: number) {
   const last = scores[scores.length - 1][which];
-  const before = scores.at(-2)?.[which];
-  // Three scores: the first image, an iteration that compiled its programs, and one like all that follow.
-  const missing = before && scores.length === 3 ? iterations - 2 : 0;
-  return new Map([...last].map(([key, count]) => [key, count + missing * (count - (before?.get(key) ?? 0))]));
+  // The first image, an iteration that compiled its programs, and one like all that follow.
+  const [, first, second] = scores;
+  const missing = Math.max(0, iterations - 2);
+  const more = (key: string) => (second?.[which].get(key) ?? 0) - (first?.[which].get(key) ?? 0);
+  return new Map([...last].map(([key, count]) => [key, count + missing * more(key)]));
 }

@@ -1,8 +1,11 @@
 /** @file The table of all methods: the only list of them. Names, help texts and error messages come from here. */
+import { UserError } from '../errors.ts';
 import { type MethodRequest, type ParsedRequest, parseRequest as parseWith } from '../request/request.ts';
 import type { MethodSettings } from '../request/settings.ts';
 import { bestOf } from './best-of.ts';
 import { clipGuided } from './clip-guided.ts';
+import { detail } from './detail/detail.ts';
+import { hasPass, withDetailPass } from './detail/detail-pass.ts';
 import { doodl } from './doodl.ts';
 import { createMethod } from './run/create-method.ts';
 import type { Method, MethodDefinition, MethodFacts } from './run/method.ts';
@@ -10,7 +13,7 @@ import { sd } from './sd.ts';
 import { sgool } from './sgool.ts';
 
 /** In the order of help texts. */
-const DEFINITIONS = [sd, clipGuided, doodl, sgool, bestOf] as const;
+const DEFINITIONS = [sd, clipGuided, doodl, sgool, bestOf, detail] as const;
 type Definition = (typeof DEFINITIONS)[number];
 
 /**
@@ -40,15 +43,42 @@ export const METHOD_NAMES: readonly MethodName[] = DEFINITIONS.map(({ name }) =>
 /** The method of a request that names none. */
 export const DEFAULT_METHOD: MethodName = sgool.name;
 
+/** The definitions without their own settings in the type. */
+const ALL = DEFINITIONS as readonly unknown[] as readonly MethodDefinition<MethodName, MethodSettings>[];
+
 export const methods = Object.fromEntries(
-  DEFINITIONS.map((definition) => {
-    const { name } = definition;
-    return [name, createMethod(definition as MethodDefinition<MethodName, MethodSettings>, METHODS)];
-  }),
+  ALL.map((definition) => [definition.name, createMethod(definition, METHODS)]),
 ) as Methods;
 
+/** The methods with the detail pass behind their result, by name; not those that have it anyway. */
+export const detailedMethods: Readonly<Partial<Record<MethodName, Method>>> = Object.fromEntries(
+  ALL.filter(({ settings }) => !hasPass({ settings })).map((definition) => [
+    definition.name,
+    createMethod(withDetailPass(definition), METHODS),
+  ]),
+);
+
 /** A request as callers write it: only the prompt is needed, and the method has the settings that it names. */
-export type GenerationRequest = MethodRequest & { readonly method?: MethodName };
+export type GenerationRequest = MethodRequest & {
+  readonly method?: MethodName;
+  /** Whether the detail pass follows the result of the method. Default false. */
+  readonly detail?: boolean;
+};
+
+/**
+ * The method of a request.
+ *
+ * @throws UserError where the detail pass is wanted behind a method that has it
+ */
+export function methodOf({ method = DEFAULT_METHOD, detail = false }: GenerationChoice): Method {
+  if (!detail) return methods[method] as Method;
+  const detailed = detailedMethods[method];
+  if (detailed) return detailed;
+  throw new UserError(`request: detail: method ${method} has the detail pass already; leave out detail`);
+}
+
+/** What chooses the method of a request. */
+export type GenerationChoice = Pick<GenerationRequest, 'method' | 'detail'>;
 
 /**
  * Checks a request.
@@ -57,5 +87,13 @@ export type GenerationRequest = MethodRequest & { readonly method?: MethodName }
  *   have, the methods that have it
  */
 export function parseRequest(request: unknown): ParsedRequest<MethodName> {
-  return parseWith(request, METHODS, DEFAULT_METHOD) as ParsedRequest<MethodName>;
+  const isObject = typeof request === 'object' && request !== null;
+  const { detail, ...rest } = (isObject ? request : {}) as GenerationRequest;
+  if (detail === undefined) return parseWith(request, METHODS, DEFAULT_METHOD) as ParsedRequest<MethodName>;
+  if (typeof detail !== 'boolean') {
+    throw new UserError(`request: detail must be true or false, got ${JSON.stringify(detail)}`);
+  }
+  const { method = DEFAULT_METHOD } = rest;
+  const schemas = METHODS.map((one) => (one.name === method ? methodOf({ method, detail }) : one));
+  return parseWith(rest, schemas, DEFAULT_METHOD) as ParsedRequest<MethodName>;
 }

@@ -6,6 +6,7 @@ import { DEFAULT_SYNTAX } from '../text/prompt/prompt.ts';
 import { defaultDetector } from './detectors.ts';
 import type { MethodSchema, Preset } from './request.ts';
 import {
+  type DetailSettings,
   type DetectionSettings,
   type MethodSettings,
   pickSettings,
@@ -26,6 +27,39 @@ export const REGION_DEFAULTS = {
 /** The saliency model and the regions for a model, where nothing else is said. */
 export function detectionDefaults({ has }: Pick<ModelInfo, 'has'>): DetectionSettings {
   return { saliency: defaultDetector(has, true), ...REGION_DEFAULTS };
+}
+
+/**
+ * The detail pass as After Detailer sets it. Its lengths are pixels of images of 512: here they are shares of the size that the model
+ * was trained for. Its number for dilation is the side of a kernel, twice the growth on each side.
+ *
+ * Reference: Bing-su/adetailer, README (arguments)
+ */
+function detailDefaults({ width, height }: Pick<ModelInfo, 'width' | 'height'>): DetailSettings {
+  const pixels = (of512: number) => Math.round((of512 / 512) * Math.min(width, height));
+  return {
+    boxes: '',
+    regionPrompt: '',
+    regionNegativePrompt: '',
+    minRegionMass: 0,
+    minRegionArea: 0,
+    maxRegionArea: 1,
+    regionOrder: 'saliency',
+    regionOffsetX: 0,
+    regionOffsetY: 0,
+    regionDilation: pixels(2),
+    regionMerge: 'none',
+    detailStrength: 0.4,
+    detailFeather: pixels(4),
+    onlyMasked: true,
+    detailPadding: pixels(32),
+    detailWidth: 0,
+    detailHeight: 0,
+    detailSteps: 0,
+    detailGuidance: 0,
+    detailSampler: 'same',
+    detailClipSkip: 0,
+  };
 }
 
 /**
@@ -79,6 +113,7 @@ export function commonDefaults(model: ModelInfo): Settings {
     renormalise: true,
     optimiseFrom: 0,
     clipGuidanceScale: 100,
+    ...detailDefaults(model),
   };
 }
 

@@ -36,7 +36,7 @@ describe('parseRequest', () => {
     ['a cat', /request: it is not usable, got "a cat"/],
     [
       { prompt: 'a cat', method: 'sd', mask: {} },
-      /^request: mask: method sd has no such option; sgool has it$/,
+      /^request: mask: method sd has no such option; sgool and detail have it$/,
     ],
   ])('refuses %j in one line', (request, message) => {
     expect(() => parseRequest(request)).toThrow(UserError);
@@ -75,7 +75,14 @@ describe('a setting', () => {
 });
 
 it('the table names every method by its own name', () => {
-  expect(METHODS.map(({ name }) => name)).toEqual(['sd', 'clip-guided', 'doodl', 'sgool', 'best-of']);
+  expect(METHODS.map(({ name }) => name)).toEqual([
+    'sd',
+    'clip-guided',
+    'doodl',
+    'sgool',
+    'best-of',
+    'detail',
+  ]);
   for (const name of METHOD_NAMES) expect(methods[name].name).toBe(name);
   expect(METHODS.filter(({ movesNoise }) => movesNoise).map(({ name }) => name)).toEqual(['doodl', 'sgool']);
 });

@@ -1,5 +1,5 @@
 /** @file Values of settings and the methods that have them, written out for tests. */
-import type { Settings } from './settings.ts';
+import { detailSettings, type Settings } from './settings.ts';
 
 /** A value of each setting that passes its schema. */
 export const VALUES: Settings = {
@@ -53,6 +53,27 @@ export const VALUES: Settings = {
   renormalise: false,
   optimiseFrom: 0.5,
   clipGuidanceScale: 10,
+  boxes: '8,8,16,16',
+  regionPrompt: 'a cat [SEP] a boat',
+  regionNegativePrompt: 'a dog',
+  minRegionMass: 0.1,
+  minRegionArea: 0.01,
+  maxRegionArea: 0.5,
+  regionOrder: 'left-to-right',
+  regionOffsetX: 1,
+  regionOffsetY: -1,
+  regionDilation: -1,
+  regionMerge: 'merge',
+  detailStrength: 0.5,
+  detailFeather: 3,
+  onlyMasked: false,
+  detailPadding: 6,
+  detailWidth: 48,
+  detailHeight: 40,
+  detailSteps: 6,
+  detailGuidance: 2,
+  detailSampler: 'euler',
+  detailClipSkip: 2,
 };
 
 /** The methods that have a setting, if not all have it. */
@@ -65,8 +86,10 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
   ...keyed(['clipPrompt', 'textWeight'], ['clip-guided', 'doodl', 'sgool', 'best-of']),
   ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool']),
   ...keyed(['patience', 'minImprovement'], ['doodl', 'sgool']),
-  ...keyed(['lambda', 'saliency', 'saliencyEvery', 'thresholdRule', 'thresholdValue'], ['sgool']),
-  ...keyed(['regionPadding', 'minRegionSide', 'maxRegions', 'regionText'], ['sgool']),
+  ...keyed(['lambda', 'saliencyEvery'], ['sgool']),
+  ...keyed(['saliency', 'thresholdRule', 'thresholdValue'], ['sgool', 'detail']),
+  ...keyed(['regionPadding', 'minRegionSide', 'maxRegions', 'regionText'], ['sgool', 'detail']),
+  ...keyed(Object.keys(detailSettings) as (keyof Settings)[], ['detail']),
   ...keyed(['cutouts', 'cutSize', 'cutPower', 'cutReduction'], ['clip-guided', 'doodl', 'sgool']),
   ...keyed(['saturatedGradient'], ['clip-guided', 'doodl', 'sgool']),
   ...keyed(['optimiser', 'gradScale', 'clipGradient', 'momentum', 'nesterov'], ['doodl', 'sgool']),

@@ -71,6 +71,7 @@ async function estimateWith(
       method,
       request: { ...request, ...changed },
       iterations: settings.iterations ?? 0,
+      regions: settings.maxRegions ?? 0,
       ...(machine === undefined ? {} : { machine }),
     },
   );

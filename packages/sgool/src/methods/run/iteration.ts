@@ -29,9 +29,9 @@ export interface LossParts {
 
 /** The result of an iteration. Iteration 0 is always the plain image, before any optimisation. */
 export interface Iteration {
-  /** 0 for the plain image, then one more for each update (for `best-of`: for each further seed). */
+  /** 0 for the plain image, then one more for each update (for `best-of`: for each further seed; in the detail pass: for each region). */
   readonly iteration: number;
-  /** Index of the last iteration of this run. */
+  /** Index of the last iteration of this run; of those before the detail pass, as long as its regions are not found. */
   readonly iterations: number;
   /**
    * The starting noise that makes this image, float64, `[channels, height, width]`; with `optimiseFrom` the latent behind the

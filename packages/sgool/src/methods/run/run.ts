@@ -54,8 +54,14 @@ export interface Run<S extends MethodSettings = MethodSettings> {
    *
    * @param parts what the method remembers from one iteration to the next. Everything that they are made from must exist by then; random
    *   numbers, counters and the clock of the run are added.
+   * @param range index of the first and of the last iteration. Default: from the plain image to the last one of the settings
    */
-  iterations(parts: Readonly<Record<string, Stateful>>): AsyncGenerator<number>;
+  iterations(
+    parts: Readonly<Record<string, Stateful>>,
+    range?: { readonly first: number; readonly last: number },
+  ): AsyncGenerator<number>;
+  /** What the state that the run goes on from holds of a part; undefined where there is none. */
+  resumed(part: string): unknown;
   /** For `onStep` of samplers and trajectories. */
   stepReporter(phase: StepProgress['phase'], iteration: number): (info: StepInfo) => void;
   /** Completes an iteration: counters and clock. Call it when the image exists, once per iteration. */
@@ -90,7 +96,9 @@ export function beginRun<S extends MethodSettings>(
   const seed = state?.seed ?? resolveSeed(request.seed);
   const random = randomSource(settings.rng, seed);
   const evaluations = { forward: 0, pullback: 0 };
-  const iterations = lastIteration ?? settings.iterations ?? 0;
+  let last = lastIteration ?? settings.iterations ?? 0;
+  /** Until the first iterations begin, which go on from it. */
+  let left = state;
   const noise = Float64Array.from(random.randn(pipeline.latentShape(settings)));
   return {
     method,
@@ -107,9 +115,10 @@ export function beginRun<S extends MethodSettings>(
       (phase, iteration) =>
       ({ step, steps }) => {
         const done = phase === 'denoise' ? step + 1 : steps - step;
-        onStep?.({ iteration, iterations, phase, step: done, steps });
+        onStep?.({ iteration, iterations: last, phase, step: done, steps });
       },
-    async *iterations(parts) {
+    resumed: (part) => state?.parts[part],
+    async *iterations(parts, range = { first: 0, last }) {
       const all: Readonly<Record<string, Stateful>> = {
         ...parts,
         random,
@@ -124,10 +133,12 @@ export function beginRun<S extends MethodSettings>(
           },
         ),
       };
-      if (state) for (const [name, part] of Object.entries(all)) part.restore(state.parts[name]);
-      const first = state?.iteration ?? 0;
-      for (let iteration = first; iteration <= iterations; iteration++) {
-        if (iteration > first && onState) {
+      last = range.last;
+      const begun = left;
+      left = undefined;
+      if (begun) for (const [name, part] of Object.entries(all)) part.restore(begun.parts[name]);
+      for (let iteration = begun?.iteration ?? range.first; iteration <= last; iteration++) {
+        if (iteration > (begun?.iteration ?? 0) && onState) {
           const states = Object.entries(all).map(([name, part]) => [name, part.state()]);
           await onState({ method, seed, iteration, parts: Object.fromEntries(states) });
         }
@@ -138,7 +149,7 @@ export function beginRun<S extends MethodSettings>(
       const now = performance.now();
       const seconds = { iteration: (now - reported) / 1000, total: (now - started) / 1000 };
       reported = now;
-      return { seed, ...parts, iterations, evaluations: { ...evaluations }, seconds };
+      return { seed, ...parts, iterations: last, evaluations: { ...evaluations }, seconds };
     },
   };
 }
