@@ -1,6 +1,7 @@
 /** @file Defaults of settings: what all methods have in common, the hints of the model over them, and the presets. */
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
+import type { ImageSize } from '../image/image.ts';
 import type { ModelInfo } from '../models/model-info.ts';
 import { DEFAULT_SYNTAX } from '../text/prompt/prompt.ts';
 import { defaultDetector } from './detectors.ts';
@@ -29,14 +30,31 @@ export function detectionDefaults({ has }: Pick<ModelInfo, 'has'>): DetectionSet
   return { saliency: defaultDetector(has, true), ...REGION_DEFAULTS };
 }
 
+/** A linear edge that spreads as a Gaussian one of a deviation is so many times as wide. */
+export const EDGE_OF_DEVIATION = Math.sqrt(12);
+
 /**
- * The detail pass as After Detailer sets it. Its lengths are pixels of images of 512: here they are shares of the size that the model
- * was trained for. Its number for dilation is the side of a kernel, twice the growth on each side.
+ * The lengths of the detail pass as After Detailer sets them for images of 512 pixels, in an image of another size. Its number for dilation is
+ * the side of a kernel, twice the growth on each side; its blur is a Gaussian.
  *
- * Reference: Bing-su/adetailer, README (arguments)
+ * Reference: Bing-su/adetailer, README (arguments); AUTOMATIC1111/stable-diffusion-webui, modules/processing.py (mask blur)
+ *
+ * @returns in pixels of the image
  */
-function detailDefaults({ width, height }: Pick<ModelInfo, 'width' | 'height'>): DetailSettings {
+export function detailLengths({
+  width,
+  height,
+}: ImageSize): Pick<DetailSettings, 'regionDilation' | 'detailFeather' | 'detailPadding'> {
   const pixels = (of512: number) => Math.round((of512 / 512) * Math.min(width, height));
+  return {
+    regionDilation: pixels(4 / 2),
+    detailFeather: pixels(4 * EDGE_OF_DEVIATION),
+    detailPadding: pixels(32),
+  };
+}
+
+/** The detail pass as After Detailer sets it. */
+function detailDefaults(model: ImageSize): DetailSettings {
   return {
     boxes: '',
     regionPrompt: '',
@@ -47,18 +65,16 @@ function detailDefaults({ width, height }: Pick<ModelInfo, 'width' | 'height'>):
     regionOrder: 'saliency',
     regionOffsetX: 0,
     regionOffsetY: 0,
-    regionDilation: pixels(2),
     regionMerge: 'none',
     detailStrength: 0.4,
-    detailFeather: pixels(4),
     onlyMasked: true,
-    detailPadding: pixels(32),
     detailWidth: 0,
     detailHeight: 0,
     detailSteps: 0,
     detailGuidance: 0,
     detailSampler: 'same',
     detailClipSkip: 0,
+    ...detailLengths(model),
   };
 }
 

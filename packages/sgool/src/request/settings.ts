@@ -349,7 +349,7 @@ export const detailSettings = {
     .int()
     .min(0)
     .max(1024)
-    .describe('width in pixels of the soft edge inside a repainted region (mask blur)'),
+    .describe('width in pixels of the soft edge inside a repainted region (3.5 times the mask blur)'),
   onlyMasked: z
     .boolean()
     .describe(

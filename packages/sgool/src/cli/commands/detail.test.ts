@@ -202,7 +202,8 @@ describe("an image of After Detailer's", () => {
       regionOffsetY: -2,
       regionDilation: 2,
       regionMerge: 'invert',
-      detailFeather: 5,
+      // 5 is the deviation of a Gaussian.
+      detailFeather: 17,
       detailStrength: 0.35,
       onlyMasked: true,
       detailPadding: 30,

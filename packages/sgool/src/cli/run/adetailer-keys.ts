@@ -4,6 +4,8 @@
  * Reference: Bing-su/adetailer, adetailer/args.py (names of the keys, and which are left out)
  */
 
+import { EDGE_OF_DEVIATION } from '../../request/defaults.ts';
+
 /** Takes the value of a key of the text for a setting. @throws UserError where it is not usable */
 type Take = (key: string, name: string, value: unknown) => void;
 
@@ -15,7 +17,6 @@ const SAME: Readonly<Record<string, string>> = {
   'mask max ratio': 'maxRegionArea',
   'x offset': 'regionOffsetX',
   'y offset': 'regionOffsetY',
-  'mask blur': 'detailFeather',
   'denoising strength': 'detailStrength',
   'inpaint padding': 'detailPadding',
   'inpaint width': 'detailWidth',
@@ -60,6 +61,7 @@ export function takeADetailer(
   if (!name.startsWith(PREFIX)) return undefined;
   const key = name.slice(PREFIX.length);
   if (Object.hasOwn(SAME, key)) take(SAME[key], name, Number(value));
+  else if (key === 'mask blur') take('detailFeather', name, Math.round(Number(value) * EDGE_OF_DEVIATION));
   else if (key === 'prompt') take('regionPrompt', name, value);
   else if (key === 'negative prompt') take('regionNegativePrompt', name, value);
   // The side of a kernel: half of it on each side of the region.

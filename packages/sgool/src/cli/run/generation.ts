@@ -411,6 +411,7 @@ async function iterate({
   for await (const iteration of method.run(pipeline, input, {
     signal,
     onStep: (step) => progress.step(step),
+    onNote: (text) => progress.note(text),
     onState: (one) => recorder.save(one),
     ...(state && { state }),
   })) {

@@ -2,6 +2,7 @@
 import type { Image } from '../../image/image.ts';
 import { loadPipeline } from '../../pipeline/load-pipeline.ts';
 import { withPromptFiles } from '../../pipeline/prompt-files.ts';
+import { detailLengths } from '../../request/defaults.ts';
 import { type SamplingSettings, samplingSettings } from '../../request/settings.ts';
 import type { ImageMethod } from '../edit/image-method.ts';
 import { type GenerateOptions, type Generation, runToEnd } from '../generate.ts';
@@ -54,11 +55,10 @@ export function detailMethod(image: Image): ImageMethod<'detail', WithPass<Sampl
       if (failure) throw stoppedIn(run.method, 0, failure);
     },
   };
+  const repainted = withDetailPass(asItIs, () => image);
+  const definition = { ...repainted, defaults: () => detailLengths(image) };
   return {
-    ...createMethod(
-      withDetailPass(asItIs, () => image),
-      METHODS,
-    ),
+    ...createMethod(definition, METHODS),
     prepare: () => ({ image }),
     paints: () => false,
     notes: () => [],

@@ -69,9 +69,11 @@ async function run(method: Pick<Method, 'run'>, input: MethodRequest, state?: Me
   const rounds: Iteration[] = [];
   const states: MethodState[] = [];
   const onState = (one: MethodState) => void states.push(structuredClone(one));
-  for await (const round of method.run(watched, input, { onState, ...(state && { state }) }))
+  const notes: string[] = [];
+  const onNote = (text: string) => void notes.push(text);
+  for await (const round of method.run(watched, input, { onState, onNote, ...(state && { state }) }))
     rounds.push(round);
-  return { rounds, states, seen };
+  return { rounds, states, notes, seen };
 }
 
 const { detail } = methods;
@@ -176,6 +178,7 @@ describe('the detail pass', () => {
     expect(rounds).toHaveLength(2);
     const skipped = await run(detail, { ...request, regionPrompt: '[SKIP]' });
     expect(skipped.rounds).toHaveLength(1);
+    expect(skipped.notes).toEqual(['every region is skipped, so none is repainted']);
   });
 
   it('repaints in the order of the settings', async () => {
@@ -226,7 +229,11 @@ describe('the detail pass', () => {
     expect(defined(rounds[1].saliency).data).toHaveLength(32 * 32);
     const [region] = defined(rounds[1].regions);
     expect(region.mass).toBeGreaterThan(0.5);
-    expect((await run(detail, { ...found, minRegionMass: 1 })).rounds).toHaveLength(1);
+    const none = await run(detail, { ...found, minRegionMass: 1 });
+    expect(none.rounds).toHaveLength(1);
+    expect(none.notes).toEqual([
+      'no region was found, so none is repainted; give boxes, or another saliency model',
+    ]);
     expect((await run(detail, { ...found, maxRegionArea: 0.01 })).rounds).toHaveLength(1);
     const mask = createImage(32, 32);
     for (let y = 4; y < 12; y++) mask.data.fill(255, 3 * (32 * y + 2), 3 * (32 * y + 10));
@@ -358,6 +365,15 @@ describe('on an image', () => {
     expect(before.evaluations).toEqual({ forward: 0, pullback: 0 });
     expect(best.image).toMatchObject({ width: 50, height: 37 });
     expect(changed(image, best.image).length).toBeGreaterThan(100);
+  });
+
+  it('has lengths in proportion to the image, by default', () => {
+    const { model } = pipeline;
+    expect(detail.defaults(model)).toMatchObject({ regionDilation: 0, detailFeather: 1, detailPadding: 2 });
+    expect(detailMethod(picture(512, 1024)).defaults(model)).toMatchObject({
+      ...{ regionDilation: 2, detailFeather: 14, detailPadding: 32 },
+      ...{ width: 32, height: 32, detailStrength: 0.4, minRegionMass: 0, maxRegionArea: 1, onlyMasked: true },
+    });
   });
 
   it('takes boxes up to the edge of the image, and refuses settings of other methods', async () => {

@@ -203,6 +203,11 @@ async function beginPass(
 ): Promise<PassState> {
   const located = await locate(pipeline, run, image);
   const texts = await textsOf(pipeline, run, image, located.regions);
+  if (located.regions.length === 0) {
+    run.note('no region was found, so none is repainted; give boxes, or another saliency model');
+  } else if (texts.length === 0) {
+    run.note('every region is skipped, so none is repainted');
+  }
   return { image, latent, ...located, texts, first };
 }
 

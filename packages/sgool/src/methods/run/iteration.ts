@@ -72,6 +72,8 @@ export interface RunOptions {
   /** Checked before each network call; a run that is aborted throws the signal's reason. */
   readonly signal?: AbortSignal;
   readonly onStep?: (progress: StepProgress) => void;
+  /** Called with a line about what was found, for the user. */
+  readonly onNote?: (text: string) => void;
   /**
    * Goes on from here, with the same model and request, and gives the same numbers as the run that was left. Iterations before it are
    * not yielded again.
