@@ -39,8 +39,6 @@ export interface EstimateOptions {
   readonly request: MethodRequest;
   /** Of the request, as resolved. */
   readonly iterations: number;
-  /** Most regions of a detail pass, as resolved: which ones there are is known when the image is. */
-  readonly regions?: number;
   /** Measured unless given. */
   readonly machine?: MachineSpeed;
 }
@@ -56,9 +54,6 @@ const COPIED_PER_OPERATION = 0.002;
 /** First touch of a page of a mapped file that is in the system's cache. */
 const MAPPED_BYTES_PER_SECOND = 3e9;
 
-/** Wherever a region is, it is enlarged to one size: any box costs the same. */
-const ANY_BOX = '0,0,8,8';
-
 /** Node, the runtimes and the sources, before any model. */
 const BASE_BYTES = 160e6;
 
@@ -72,7 +67,6 @@ export async function estimateRun({
   method,
   request,
   iterations,
-  regions = 0,
   machine,
 }: EstimateOptions): Promise<RunEstimate> {
   let made: DryRunPrograms | undefined;
@@ -83,9 +77,9 @@ export async function estimateRun({
   const scores: DryRunCounts[] = [];
   const contention = contentionMeter();
   // A run that does not end early.
-  const boxes = request.boxes || Array.from({ length: regions }, () => ANY_BOX).join(',');
-  const whole = { iterations: Math.min(iterations, 2), patience: 0, targetClip: 100, boxes };
-  for await (const _ of method.run(pipeline, { ...request, ...pickSettings(method.settings, whole) })) {
+  const whole = { iterations: Math.min(iterations, 2), patience: 0, targetClip: 100 };
+  const wanted = { ...request, ...pickSettings(method.settings, whole) };
+  for await (const _ of method.run(pipeline, wanted, { dryRun: true })) {
     scores.push(programs.counts);
   }
   await pipeline.dispose();

@@ -71,7 +71,6 @@ async function estimateWith(
       method,
       request: { ...request, ...changed },
       iterations: settings.iterations ?? 0,
-      regions: settings.maxRegions ?? 0,
       ...(machine === undefined ? {} : { machine }),
     },
   );

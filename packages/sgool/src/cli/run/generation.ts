@@ -22,6 +22,7 @@ import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { otherPrompts, withPromptFiles } from '../../pipeline/prompt-files.ts';
 import { readSeed, resolveSeed } from '../../random/seed.ts';
 import { detectionDefaults } from '../../request/defaults.ts';
+import { negativePromptNote } from '../../request/effect.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import { saliencyNote } from '../../request/resolve.ts';
 import type { DetectionSettings } from '../../request/settings.ts';
@@ -327,8 +328,11 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     const task = { ...planned, estimate };
     for (const line of onImage?.notes(task.settings, model) ?? paintingNotes(model)) progress.note(line);
     warnOfPrompts(task, pipeline, progress);
-    const note = saliencyNote(detectionOf(task, pipeline), request, model);
-    if (note !== undefined) progress.note(note);
+    for (const note of [
+      saliencyNote(detectionOf(task, pipeline), request, model),
+      negativePromptNote({ settings: task.settings, model }, request),
+    ])
+      if (note !== undefined) progress.note(note);
     const { sampler } = task.settings;
     for (const line of [...(model.notes ?? []), ...(model.samplerNotes?.(sampler) ?? [])])
       progress.note(line);
@@ -444,7 +448,8 @@ async function locate(
   pipeline: Pipeline,
 ) {
   const text = criticText(prompt, { clipPrompt, promptSyntax, steps });
-  const options = { prompt: text, ...(mask === undefined ? {} : { mask }) };
+  const { centreBias } = settings;
+  const options = { prompt: text, centreBias, ...(mask === undefined ? {} : { mask }) };
   const detector = await pipeline.detector(settings.saliency, options);
   const map = await detector.map(image);
   return { map, regions: findRegions(map, settings) };

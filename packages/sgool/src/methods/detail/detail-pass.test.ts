@@ -164,16 +164,17 @@ describe('the detail pass', () => {
 
   it('repaints each region under its text', async () => {
     const texts = { regionPrompt: 'a cat [SEP] [PROMPT], blue', regionNegativePrompt: 'a boat [SEP]' };
-    const { seen } = await run(detail, { ...request, negativePrompt: 'red', ...texts });
+    const { seen } = await run(detail, {
+      ...request,
+      guidanceScale: 2,
+      negativePrompt: 'red',
+      ...texts,
+    });
     expect(seen.prompts.slice(1)).toEqual(['a cat', 'a red cat and a blue boat, blue']);
     expect(seen.negatives).toEqual(['red', 'a boat', 'red']);
     const { seen: parts } = await run(detail, { ...request, regionText: 'parts' });
     expect(parts.prompts.slice(1).toSorted()).toEqual(['a blue boat', 'a red cat']);
-    const { seen: merged, rounds } = await run(detail, {
-      ...request,
-      regionText: 'parts',
-      regionMerge: 'merge',
-    });
+    const { seen: merged, rounds } = await run(detail, { ...request, regionMerge: 'merge' });
     expect(merged.prompts.slice(1)).toEqual([request.prompt]);
     expect(rounds).toHaveLength(2);
     const skipped = await run(detail, { ...request, regionPrompt: '[SKIP]' });
@@ -202,7 +203,8 @@ describe('the detail pass', () => {
     };
     const image = picture(40, 32);
     for (const onlyMasked of [true, false]) {
-      const input = { ...request, boxes: '8,8,8,8', regionDilation: 0, detailPadding: 4, onlyMasked };
+      const padding = onlyMasked ? { detailPadding: 4 } : {};
+      const input = { ...request, boxes: '8,8,8,8', regionDilation: 0, onlyMasked, ...padding };
       for await (const _ of detailMethod(image).run(watched, input));
     }
     const [part, whole] = encoded;
@@ -273,7 +275,7 @@ describe('a request', () => {
     [{ boxes: '4,4,0,8' }, /^request: boxes is not usable, got "4,4,0,8"; must be x,y,width,height/],
     [{ detailWidth: 33 }, /^request: detailWidth must be a multiple of 4 for .*, got 33; use 32 or 36/],
     [
-      { minRegionArea: 0.5, maxRegionArea: 0.2 },
+      { boxes: '', minRegionArea: 0.5, maxRegionArea: 0.2 },
       /minRegionArea must not be above maxRegionArea, got 0.5 and 0.2/,
     ],
     [
@@ -283,6 +285,36 @@ describe('a request', () => {
   ])('with %j is refused before anything is made', async (more, message) => {
     const wrong = { ...request, ...more } as MethodRequest;
     await expect(detail.run(pipeline, wrong).next()).rejects.toThrow(message);
+  });
+
+  it.each([
+    [{ saliency: 'centre' }, 'request: saliency centre has no effect with boxes 4,4,8,8; it needs no boxes'],
+    [
+      { minRegionMass: 0.2 },
+      'request: minRegionMass 0.2 has no effect with boxes 4,4,8,8; it needs no boxes',
+    ],
+    [{ regionText: 'parts', regionMerge: 'merge' }, 'regionText parts has no effect with regionMerge merge'],
+    [{ detailPadding: 3, onlyMasked: false }, 'detailPadding 3 has no effect with onlyMasked false'],
+    [{ eta: 0.5, sampler: 'euler' }, 'eta 0.5 has no effect with sampler euler'],
+  ] as const)('with %j is refused, because something has no effect', async (more, message) => {
+    const wrong = { ...request, boxes: '4,4,8,8', ...more };
+    await expect(detail.run(pipeline, wrong).next()).rejects.toThrow(message);
+  });
+
+  it('leaves out options that the sampler of the regions does not read', async () => {
+    const { rounds } = await run(detail, { ...request, eta: 0.5, detailSampler: 'euler' });
+    const { rounds: same } = await run(detail, { ...request, eta: 0.5, detailSampler: 'ddim' });
+    const { rounds: again } = await run(detail, { ...request, eta: 0.5 });
+    expect(rounds[1].image.data).not.toEqual(same[1].image.data);
+    expect(again[1].image.data).toEqual(same[1].image.data);
+  });
+
+  it('may have settings that only the regions read', async () => {
+    const { rounds } = await run(detail, {
+      ...request,
+      ...{ detailGuidance: 3, guidanceStop: 0.9, regionNegativePrompt: 'a boat' },
+    });
+    expect(rounds).toHaveLength(3);
   });
 
   it('may have the pass behind any method, once', async () => {
@@ -345,7 +377,12 @@ describe('behind a method', () => {
     expect(roles(defaults(pipeline.model))).toEqual(
       methods.sgool.roles(methods.sgool.defaults(pipeline.model)),
     );
-    expect(detail.roles(detail.defaults(pipeline.model))).toEqual({ guides: [], selects: [] });
+    const own = detail.defaults(pipeline.model);
+    const guides = (more: object) => detail.roles({ ...own, ...more }).guides;
+    expect(detail.roles(own)).toEqual({ guides: [], selects: [] });
+    expect(guides({ saliency: 'judge' })).toEqual(['judge']);
+    expect(guides({ saliency: 'judge', boxes: BOXES })).toEqual([]);
+    expect(guides({ saliency: 'grad-cam', regionText: 'parts' })).toEqual(['clip_a']);
   });
 
   it('refuses the state of a run that has no pass', async () => {
@@ -390,30 +427,27 @@ describe('on an image', () => {
 
 describe('a dry run', () => {
   it('counts every region that there may be', async () => {
-    const operations = async (
-      regions: number,
-      more: object = {},
-      method: Method = detail as Method,
-      iterations = 0,
-    ) => {
+    const operations = async (more: object, method: Method = detail as Method, iterations = 0) => {
       const { boxes: _, ...given } = request;
       const estimate = await estimateRun({
         open: (programs) => loadPipeline(model.dir, { programs }),
         method,
-        request: { ...given, ...more },
+        request: { ...given, saliency: 'spectral-residual', ...more },
         iterations,
-        regions,
         machine: { flops: 1e11 },
       });
       return estimate.operations;
     };
-    const [one, two, three] = [await operations(1), await operations(2), await operations(3)];
+    const at = async (maxRegions: number) => operations({ maxRegions });
+    const [one, two, three] = [await at(1), await at(2), await at(3)];
     expect(two - one).toBeGreaterThan(0.2 * one);
     expect(three - one).toBeCloseTo(2 * (two - one), -3);
-    expect(await operations(0, { boxes: BOXES })).toBeCloseTo(two, -3);
+    expect(await operations({ maxRegions: 3, regionMerge: 'invert' })).toBeCloseTo(one, -3);
+    expect(await operations({ boxes: BOXES, saliency: undefined })).toBeCloseTo(two, -3);
     const sgool = defined(detailedMethods.sgool);
-    const at = (iterations: number) => operations(2, { iterations, cutouts: 2 }, sgool, iterations);
-    const [at2, at4, at9] = [await at(2), await at(4), await at(9)];
-    expect(at9 - at2).toBeCloseTo(3.5 * (at4 - at2), -3);
+    const after = (iterations: number) =>
+      operations({ iterations, cutouts: 2, maxRegions: 2 }, sgool, iterations);
+    const [after2, after4, after9] = [await after(2), await after(4), await after(9)];
+    expect(after9 - after2).toBeCloseTo(3.5 * (after4 - after2), -3);
   });
 });

@@ -8,6 +8,7 @@
  * Reference: Bing-su/adetailer (After Detailer), README. Its detectors find faces, hands and persons; here any saliency model finds what
  * people look at, or the user says where.
  */
+import { SAMPLER_OPTIONS, type SamplerName } from '../../diffusion/sampler-names.ts';
 import { sample } from '../../diffusion/trajectory.ts';
 import { UserError } from '../../errors.ts';
 import { boxText, parseBoxes } from '../../image/boxes.ts';
@@ -21,6 +22,7 @@ import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { isLoraTag } from '../../pipeline/prompt-loras.ts';
 import { randomSource } from '../../random/random-source.ts';
 import { laterSeed } from '../../random/seed.ts';
+import { scoresBehind } from '../../request/detectors.ts';
 import { INPUTS } from '../../request/request.ts';
 import {
   detailSettings,
@@ -38,6 +40,7 @@ import { parsePrompt } from '../../text/prompt/prompt.ts';
 import { startFromNoised, startPainting } from '../edit/sdedit.ts';
 import type { Iteration } from '../run/iteration.ts';
 import type { MethodDefinition } from '../run/method.ts';
+import { GUIDING_CLIP } from '../run/roles.ts';
 import { denoiserOf, drawFreshNoise, judge, type Run, stoppedIn, withinIteration } from '../run/run.ts';
 import { cropAround, enlargeCrop, enlargement, putBack } from './enlarged-crop.ts';
 import { filterRegions, givenRegions, orderRegions, type RepaintMask, repaintMasks } from './region-masks.ts';
@@ -103,6 +106,10 @@ export function withDetailPass<Name extends string, S extends MethodSettings>(
     defaults: (model) => definition.defaults(model) as Partial<WithPass<S>>,
     everyPreset: (defaults, model) =>
       (definition.everyPreset?.(defaults, model) ?? {}) as Partial<WithPass<S>>,
+    roles(settings) {
+      const { guides, selects } = definition.roles(settings);
+      return { guides: [...new Set([...guides, ...scoresOf(settings)])], selects };
+    },
     check(settings, model) {
       definition.check?.(settings, model);
       checkPass(settings, model, sizeOf(settings));
@@ -112,6 +119,11 @@ export function withDetailPass<Name extends string, S extends MethodSettings>(
       yield* repaintRegions(pipeline, run, begun ?? (yield* runMethod(definition, pipeline, run)));
     },
   };
+}
+
+/** The scores that say which regions are repainted, and under which texts: they cannot judge the result. */
+function scoresOf({ boxes, saliency, regionText }: PassSettings): readonly string[] {
+  return [...(boxes === '' ? scoresBehind(saliency) : []), ...(regionText === 'parts' ? [GUIDING_CLIP] : [])];
 }
 
 /** Runs a method to its end, and finds the regions of its result. */
@@ -183,15 +195,26 @@ function checkPass(settings: WithPass<MethodSettings>, model: ModelInfo, image: 
 /** How a region is sampled: the settings of the pass, where they say something, over those of the run. */
 function repaintSettings(settings: WithPass<MethodSettings>): SamplingSettings {
   const { detailWidth, detailHeight, detailSteps, detailGuidance, detailSampler, detailClipSkip } = settings;
+  const sampler = detailSampler === 'same' ? settings.sampler : detailSampler;
   return {
     ...settings,
+    ...unreadBy(sampler),
+    sampler,
     width: detailWidth || settings.width,
     height: detailHeight || settings.height,
     steps: detailSteps || settings.steps,
     guidanceScale: detailGuidance || settings.guidanceScale,
-    sampler: detailSampler === 'same' ? settings.sampler : detailSampler,
     clipSkip: detailClipSkip || settings.clipSkip,
   };
+}
+
+/** What the sampler of the run may have read, as if it were not given. */
+function unreadBy(sampler: SamplerName): Partial<SamplingSettings> {
+  const unread = Object.entries(SAMPLER_OPTIONS).flatMap(([key, option]) => {
+    const readBy: readonly SamplerName[] = option.readBy;
+    return 'neutral' in option && !readBy.includes(sampler) ? [[key, option.neutral]] : [];
+  });
+  return Object.fromEntries(unread) as Partial<SamplingSettings>;
 }
 
 /** Finds the regions and their texts. */
@@ -213,17 +236,26 @@ async function beginPass(
 
 async function locate(
   pipeline: Pipeline,
-  { settings, request, target }: Run<WithPass<MethodSettings>>,
+  { settings, request: { mask }, target, random, isDry }: Run<WithPass<MethodSettings>>,
   image: Image,
 ): Promise<Located> {
   const boxes = parseBoxes(settings.boxes) ?? [];
   const ordered = (regions: readonly Region[]) => orderRegions(regions, settings.regionOrder, image);
   if (boxes.length > 0) return { regions: ordered(givenRegions(boxes, image)) };
-  const detector = await pipeline.detector(settings.saliency, { ...request, prompt: target.text });
+  const { saliency: name, centreBias, maxRegions } = settings;
+  const detector = await pipeline.detector(name, { prompt: target.text, mask, random, centreBias });
   const saliency = await detector.map(image);
-  const found = findRegions(saliency, { ...settings, squared: false });
-  return { saliency, regions: ordered(filterRegions(found, settings, image)) };
+  const found = isDry
+    ? Array.from({ length: maxRegions }, () => leftHalf(image))
+    : filterRegions(findRegions(saliency, { ...settings, squared: false }), settings, image);
+  return { saliency, regions: ordered(found) };
 }
+
+/** A region that all costs are counted with: wherever one is, it is enlarged to the same size. */
+const leftHalf = ({ width, height }: ImageSize): Region => ({
+  ...{ left: 0, top: 0, width: Math.ceil(width / 2), height },
+  mass: 1,
+});
 
 /** What is repainted, and under which texts. */
 async function textsOf(
@@ -260,7 +292,8 @@ async function ownTexts(
   regions: readonly Region[],
 ): Promise<string[]> {
   const parts = settings.regionText === 'parts' ? promptParts(target.text) : [];
-  if (parts.length < 2) return regions.map(() => request.prompt);
+  if (parts.length === 0) return regions.map(() => request.prompt);
+  if (parts.length === 1) return regions.map(() => parts[0]);
   const critic = await pipeline.critic();
   const sizes = { width: image.width, height: image.height, side: critic.side };
   const texts: Float32Array[] = [];

@@ -128,6 +128,11 @@ export function parseRefineRequest(request: unknown): ParsedRefineRequest {
   }
   if (parsed.mask === undefined) {
     if (invertMask) throw new UserError('refine: invertMask needs a mask; give one');
+    if (parsed.feather !== undefined && parsed.fit === 'crop') {
+      throw new UserError(
+        `refine: feather ${parsed.feather} is the width of the edge of a mask, and there is none; give a mask, or leave it out`,
+      );
+    }
     return parsed;
   }
   const { width, height } = parsed.mask;

@@ -23,6 +23,8 @@ export interface LossParts {
   readonly total: number;
   /** Spherical distance of the whole image to the prompt. */
   readonly whole?: number;
+  /** The same of random cutouts of the image, which then take the place of the whole: of the best one, or their mean. */
+  readonly cutouts?: number;
   /** Mean spherical distance of the salient regions to their text. */
   readonly regions?: number;
 }
@@ -72,6 +74,8 @@ export interface RunOptions {
   /** Checked before each network call; a run that is aborted throws the signal's reason. */
   readonly signal?: AbortSignal;
   readonly onStep?: (progress: StepProgress) => void;
+  /** Whether nothing is computed: images hold nothing then, and of what is found in them, the most is assumed. */
+  readonly dryRun?: boolean;
   /** Called with a line about what was found, for the user. */
   readonly onNote?: (text: string) => void;
   /**

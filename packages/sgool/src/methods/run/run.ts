@@ -62,6 +62,8 @@ export interface Run<S extends MethodSettings = MethodSettings> {
   ): AsyncGenerator<number>;
   /** What the state that the run goes on from holds of a part; undefined where there is none. */
   resumed(part: string): unknown;
+  /** Whether nothing is computed, and the most is assumed of what is found in images. */
+  readonly isDry: boolean;
   /** Tells the user what was found, in one line. */
   note(text: string): void;
   /** For `onStep` of samplers and trajectories. */
@@ -90,7 +92,18 @@ export const criticText = (
 /** Begins a run: draws its noise and starts its clock. */
 export function beginRun<S extends MethodSettings>(
   pipeline: Pick<Pipeline, 'latentShape' | 'noisePath'>,
-  { method, request, settings, lastIteration, signal, onStep, onNote, state, onState }: RunStart<S>,
+  {
+    method,
+    request,
+    settings,
+    lastIteration,
+    signal,
+    dryRun = false,
+    onStep,
+    onNote,
+    state,
+    onState,
+  }: RunStart<S>,
 ): Run<S> {
   refuseOtherState(method, request.seed, state);
   let started = performance.now();
@@ -113,6 +126,7 @@ export function beginRun<S extends MethodSettings>(
     freshNoise: drawFreshNoise(pipeline, settings, noise.length, random),
     evaluations,
     signal,
+    isDry: dryRun,
     note: (text) => onNote?.(text),
     stepReporter:
       (phase, iteration) =>
