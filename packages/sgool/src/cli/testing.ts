@@ -44,6 +44,7 @@ function fakeCritic(name: string, maxTokens: number): ClipCritic {
     name,
     config: { projection_dim: 3 } as ClipCritic['config'],
     weights: {} as ClipCritic['weights'],
+    bytes: 0,
     // Any file: its hash is that of the weights.
     files: [fileURLToPath(new URL(name === 'clip' ? './host.ts' : './version.ts', import.meta.url))],
     side: SIDE,

@@ -4,8 +4,8 @@ import { randomSource } from '../random/random-source.ts';
 import { laterSeed } from '../random/seed.ts';
 import { INPUTS } from '../request/request.ts';
 import { type SettingsOf, samplingSettings, selectionSettings, targetSettings } from '../request/settings.ts';
+import { MODEL_CLIP } from '../request/wanted-scorer.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { GUIDING_CLIP } from './run/roles.ts';
 import {
   bestKeeper,
   denoiserOf,
@@ -28,7 +28,7 @@ export const bestOf: MethodDefinition<'best-of', SettingsOf<typeof settings>> = 
   inputs: { targetImages },
   movesNoise: false,
   defaults: () => ({ iterations: 15 }),
-  roles: () => ({ guides: [], selects: [GUIDING_CLIP] }),
+  roles: () => ({ guides: [], selects: [MODEL_CLIP] }),
   async *run(pipeline, run) {
     const { settings, signal } = run;
     await pipeline.critic();

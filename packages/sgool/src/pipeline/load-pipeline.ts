@@ -10,6 +10,9 @@ import { layoutFor } from '../networks/network-weights.ts';
 import { createObjective } from '../objectives/objective.ts';
 import { type ClipCritic, openClipCritic } from '../preference/clip-critic.ts';
 import { type ClipTarget, clipScore } from '../preference/clip-target.ts';
+import type { ObjectiveScorer } from '../preference/guide.ts';
+import { openObjectiveScorer } from '../preference/open-objective-scorer.ts';
+import type { ObjectiveItem } from '../request/objective-text.ts';
 import { type ComputeOptions, chooseCompute } from '../runtime/compute.ts';
 import { type Memory, ProgramCache, type ProgramOptions } from '../runtime/program-cache.ts';
 import { openDetector } from '../saliency/open-detector.ts';
@@ -33,6 +36,11 @@ export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, Compute
    * backward pass instead of keeping them, for about a third more time. Default `auto`.
    */
   readonly memory?: Memory;
+  /**
+   * Whether an objective may name programs (`exec:`) and servers (`http:`), which get every picture and prompt. Default false: a
+   * request may come from a stranger's file.
+   */
+  readonly allowVerifiers?: boolean;
   /** Makes the cache that compiles and keeps the programs; for dry runs (see `estimateRun`). */
   readonly programs?: (options: ProgramOptions) => ProgramCache;
 }
@@ -48,7 +56,16 @@ export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, Compute
  */
 export async function loadPipeline(
   model?: string,
-  { device, precision, threads, env, memory = 'auto', programs: makePrograms, ...options }: LoadOptions = {},
+  {
+    device,
+    precision,
+    threads,
+    env,
+    memory = 'auto',
+    programs: makePrograms,
+    allowVerifiers,
+    ...options
+  }: LoadOptions = {},
 ): Promise<Pipeline> {
   const compute = await chooseCompute({ device, precision });
   const { name, dir } = resolveModel(model, env);
@@ -76,7 +93,7 @@ export async function loadPipeline(
     denoiser,
     encode,
     decode,
-    ...(await openCritics(info, folder, programs, backbone)),
+    ...(await openCritics(info, folder, programs, backbone, { env, allowVerifiers })),
     dispose: () => programs.dispose(),
   };
 }
@@ -87,7 +104,8 @@ async function openCritics(
   folder: ModelFolder,
   programs: ProgramCache,
   backbone: Backbone,
-): Promise<Pick<Pipeline, 'critic' | 'reporter' | 'objective' | 'score' | 'detector'>> {
+  { env, allowVerifiers }: Pick<LoadOptions, 'env' | 'allowVerifiers'>,
+): Promise<Pick<Pipeline, 'critic' | 'reporter' | 'scorers' | 'objective' | 'score' | 'detector'>> {
   const guide = await openClipCritic(folder, 'clip', programs, backbone.clipTokenizer);
   const reporter = await openClipCritic(folder, 'clip_b', programs, backbone.clipTokenizer);
   const critic = async () => {
@@ -96,18 +114,21 @@ async function openCritics(
       `model ${name}: it has no CLIP, which this needs; give one with the option clip (a folder, a file, or a pulled model such as openai/clip-vit-base-patch32), put a transformers CLIPModel into its folder clip, or use method sd`,
     );
   };
+  const { clipTokenizer } = backbone;
+  const opened = new Map<string, Promise<ObjectiveScorer>>();
+  const scorer = (item: ObjectiveItem) => {
+    const key = JSON.stringify(item.scorer);
+    const found =
+      opened.get(key) ?? openObjectiveScorer(item, { programs, critic, clipTokenizer, env, allowVerifiers });
+    opened.set(key, found);
+    return found;
+  };
   return {
     critic,
     reporter: async () => reporter,
-    objective: async ({ width, height, saturatedGradient, views }) =>
-      createObjective({
-        programs,
-        backbone,
-        critic: await critic(),
-        size: { width, height },
-        saturatedGradient,
-        views,
-      }),
+    scorers: (items) => Promise.all(items.map(scorer)),
+    objective: async ({ width, height, ...options }) =>
+      createObjective({ ...options, programs, backbone, size: { width, height } }),
     score: async (image, target) => ({
       A: await scored(guide, image, target),
       B: await scored(reporter, image, target),

@@ -5,7 +5,9 @@ import type { ModelInfo } from '../models/model-info.ts';
 import type { Objective, ObjectiveParts } from '../objectives/objective.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
 import type { ClipTarget } from '../preference/clip-target.ts';
+import type { ObjectiveScorer } from '../preference/guide.ts';
 import type { SaliencyName } from '../request/detectors.ts';
+import type { ObjectiveItem } from '../request/objective-text.ts';
 import type { Compute } from '../runtime/compute.ts';
 import type { Detector } from '../saliency/detector.ts';
 import type { DetectorParts } from '../saliency/open-detector.ts';
@@ -21,7 +23,7 @@ export interface ClipScores {
  *
  * @interface
  */
-export type ObjectiveOptions = ImageSize & Pick<ObjectiveParts, 'saturatedGradient' | 'views'>;
+export type ObjectiveOptions = ImageSize & Pick<ObjectiveParts, 'saturatedGradient' | 'parts'>;
 
 /**
  * What a saliency model may need beside the networks.
@@ -40,7 +42,13 @@ export interface Pipeline
   critic(): Promise<ClipCritic>;
   /** The CLIP that only reports (folder `clip_b`), where the model has one. */
   reporter(): Promise<ClipCritic | undefined>;
-  /** The loss of a latent under the guiding CLIP. @throws UserError where the model has none */
+  /**
+   * The scorers of an objective.
+   *
+   * @throws UserError where one is missing or broken, or is a verifier and those were not allowed
+   */
+  scorers(items: readonly ObjectiveItem[]): Promise<ObjectiveScorer[]>;
+  /** The loss of a latent under scorers that guide. */
   objective(options: ObjectiveOptions): Promise<Objective>;
   /** @param target plain text (`parsePrompt(...).text` gives that of a prompt with weights and tags), or a text with target images */
   score(image: Image, target: string | ClipTarget): Promise<ClipScores>;

@@ -8,6 +8,7 @@ import { SAMPLER_OPTIONS } from '../diffusion/sampler-names.ts';
 import { oneOf, UserError } from '../errors.ts';
 import type { ModelInfo } from '../models/model-info.ts';
 import type { SaliencyName } from './detectors.ts';
+import { DEFAULT_OBJECTIVE, parseObjective } from './objective-text.ts';
 import type { Inputs, ParsedRequest } from './request.ts';
 import {
   detectionSettings,
@@ -62,6 +63,12 @@ const FINDING_KEYS = [
 
 /** Saliency models that give boxes, or nothing, in place of a map. */
 const KNOWS_BOXES: readonly string[] = ['random', 'judge', 'none'] satisfies SaliencyName[];
+
+const scorersOf = ({ objective = DEFAULT_OBJECTIVE }: Partial<Settings>) => parseObjective(objective);
+
+/** Whether a scorer of the objective sees salient regions. */
+const seesRegions = ({ settings }: Omit<EffectContext, 'given'>): boolean =>
+  scorersOf(settings).some(({ place }) => place !== 'whole');
 
 const CUTOUT_KEYS = ['cutSize', 'cutPower', 'cutReduction'] as const;
 
@@ -170,6 +177,35 @@ const EFFECT_RULES: readonly EffectRule[] = [
       (detailGuidance || guidanceScale) > 1 && !model.embedsGuidance,
     needs: 'classifier-free guidance of the regions',
     neutral: { regionNegativePrompt: '' },
+  },
+  {
+    keys: ['spreadPictures'],
+    by: 'objective',
+    isRead: ({ settings }) => new Set(scorersOf(settings).map(({ name }) => name)).size > 1,
+    needs: 'several scorers',
+  },
+  {
+    keys: ['lambda', 'regionView'],
+    by: 'objective',
+    isRead: seesRegions,
+    needs: 'a scorer that sees the regions',
+    neutral: { regionView: 'crop' },
+  },
+  {
+    keys: ['maxRegions', 'regionText'],
+    by: 'objective',
+    // The detail pass reads them too.
+    isRead: (context) => seesRegions(context) || context.settings.boxes !== undefined,
+    needs: 'a scorer that sees the regions',
+    neutral: { regionText: 'prompt' },
+  },
+  {
+    keys: ['cutouts', ...CUTOUT_KEYS],
+    by: 'objective',
+    isRead: ({ settings }) =>
+      scorersOf(settings).some(({ scorer, place }) => scorer.kind === 'clip' && place !== 'regions'),
+    needs: 'a CLIP that sees the whole image',
+    neutral: { cutouts: 0 },
   },
   {
     keys: CUTOUT_KEYS,

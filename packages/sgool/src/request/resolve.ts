@@ -3,6 +3,7 @@ import { UserError } from '../errors.ts';
 import type { ModelInfo } from '../models/model-info.ts';
 import { defaultDetector } from './detectors.ts';
 import { withoutUnread } from './effect.ts';
+import { DEFAULT_OBJECTIVE, isDefaultObjective } from './objective-text.ts';
 import type { Inputs, ParsedRequest } from './request.ts';
 import { type MethodSettings, pickSettings, type Settings, type SettingsShape } from './settings.ts';
 
@@ -26,6 +27,11 @@ export function resolveSettings<S extends MethodSettings>(
   const wanted = { ...defaults, ...given, width, height };
   // Few people have TranSalNet's weights, so its name alone must not end a run; `saliencyNote` says what is used instead.
   if (wanted.saliency === 'transalnet') wanted.saliency = defaultDetector(model.has, true);
+  // By default the scorer that guides selects.
+  const { objective = DEFAULT_OBJECTIVE } = wanted;
+  if (wanted.keep === 'clip' && given.keep === undefined && !isDefaultObjective(objective)) {
+    wanted.keep = 'objective';
+  }
   const settings = withoutUnread({ settings: wanted, given: { ...given, mask }, model }, defaults);
   const { guidanceStart, guidanceStop } = settings;
   if (guidanceStart > guidanceStop) {

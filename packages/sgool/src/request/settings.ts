@@ -10,6 +10,7 @@ import { parseBoxes } from '../image/boxes.ts';
 import { RNG_NAMES } from '../random/random-source.ts';
 import { PROMPT_SYNTAXES } from '../text/prompt/prompt.ts';
 import { SALIENCY_NAMES } from './detectors.ts';
+import { parseObjective } from './objective-text.ts';
 
 /** How an image is sampled from noise. */
 export const samplingSettings = {
@@ -119,9 +120,9 @@ export const selectionSettings = {
     .max(10_000)
     .describe('iterations after the plain image: updates of the noise, or further seeds (best-of)'),
   keep: z
-    .enum(['loss', 'clip', 'last'])
+    .enum(['loss', 'clip', 'objective', 'last'])
     .describe(
-      'iteration that is the result: of lowest loss (loss), of highest CLIP A score (clip), or the last (last)',
+      'iteration that is the result: of lowest loss (loss), of highest CLIP A score (clip), of highest score of the whole image by all scorers of the objective (objective), or the last (last)',
     ),
   patience: z
     .int()
@@ -153,6 +154,32 @@ export const targetSettings = {
     .min(0)
     .max(1000)
     .describe('weight of the text in the CLIP loss beside target images; 0 for the images alone'),
+};
+
+/** What is wanted of an image. */
+export const objectiveSettings = {
+  objective: z
+    .string()
+    .min(1)
+    .max(10_000)
+    .superRefine((text, context) => {
+      try {
+        parseObjective(text);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+      }
+    })
+    .describe(
+      'what guides and selects: scorers with their weights, perhaps of the whole image or the salient regions alone, such as clip,hps-v2.1:0.5,pickscore@whole:0.2',
+    ),
+  spreadPictures: z
+    .int()
+    .min(0)
+    .max(64)
+    .refine((count) => count !== 1, 'must be 0, or 2 or more')
+    .describe(
+      'plain images of the prompt by whose spread the scales of several scorers are made alike; 0 takes their scores as they are',
+    ),
 };
 
 /** Random cutouts, which take the place of the whole image in the CLIP loss. */
@@ -433,6 +460,7 @@ export type SamplingSettings = SettingsOf<typeof samplingSettings>;
 export type DifferentiationSettings = SettingsOf<typeof differentiationSettings>;
 export type SelectionSettings = SettingsOf<typeof selectionSettings>;
 export type TargetSettings = SettingsOf<typeof targetSettings>;
+export type ObjectiveSettings = SettingsOf<typeof objectiveSettings>;
 export type CutoutSettings = SettingsOf<typeof cutoutSettings>;
 export type DetectionSettings = SettingsOf<typeof detectionSettings>;
 export type RegionSettings = SettingsOf<typeof regionSettings>;
@@ -443,6 +471,7 @@ export type DetailSettings = SettingsOf<typeof detailSettings>;
 export const SETTING_GROUPS: readonly (readonly [heading: string, settings: SettingsShape])[] = [
   ['Sampling', samplingSettings],
   ['Iterations', selectionSettings],
+  ['Objective', objectiveSettings],
   ['Target of CLIP', targetSettings],
   ['Salient regions', regionSettings],
   ['Cutouts', cutoutSettings],
@@ -457,6 +486,7 @@ export const SETTINGS = {
   ...samplingSettings,
   ...differentiationSettings,
   ...selectionSettings,
+  ...objectiveSettings,
   ...targetSettings,
   ...regionSettings,
   ...cutoutSettings,

@@ -285,7 +285,10 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   progress.status(`loading ${request.model}`);
   const engine = await host.loadEngine();
   const naming = { ...request, sourcePrompt: given?.task.refine?.sourcePrompt };
-  const options = await withPromptFiles(loadOptionsOf(command.values), naming);
+  const options = await withPromptFiles(
+    { ...loadOptionsOf(command.values), allowVerifiers: command.allowVerifiers ?? true },
+    naming,
+  );
   const pipeline = await engine.openPipeline(request.model, options);
   const over = new AbortController();
   // The hashes are needed with the first image. Whoever waits for them gets the error.

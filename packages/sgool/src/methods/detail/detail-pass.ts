@@ -33,6 +33,7 @@ import {
   type SettingsOf,
   type SettingsShape,
 } from '../../request/settings.ts';
+import { MODEL_CLIP } from '../../request/wanted-scorer.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import { findRegions, type Region } from '../../saliency/regions.ts';
 import { heldState } from '../../state.ts';
@@ -40,7 +41,6 @@ import { parsePrompt } from '../../text/prompt/prompt.ts';
 import { startFromNoised, startPainting } from '../edit/sdedit.ts';
 import type { Iteration } from '../run/iteration.ts';
 import type { MethodDefinition } from '../run/method.ts';
-import { GUIDING_CLIP } from '../run/roles.ts';
 import { denoiserOf, drawFreshNoise, judge, type Run, stoppedIn, withinIteration } from '../run/run.ts';
 import { cropAround, enlargeCrop, enlargement, putBack } from './enlarged-crop.ts';
 import { filterRegions, givenRegions, orderRegions, type RepaintMask, repaintMasks } from './region-masks.ts';
@@ -123,7 +123,7 @@ export function withDetailPass<Name extends string, S extends MethodSettings>(
 
 /** The scores that say which regions are repainted, and under which texts: they cannot judge the result. */
 function scoresOf({ boxes, saliency, regionText }: PassSettings): readonly string[] {
-  return [...(boxes === '' ? scoresBehind(saliency) : []), ...(regionText === 'parts' ? [GUIDING_CLIP] : [])];
+  return [...(boxes === '' ? scoresBehind(saliency) : []), ...(regionText === 'parts' ? [MODEL_CLIP] : [])];
 }
 
 /** Runs a method to its end, and finds the regions of its result. */
