@@ -49,7 +49,14 @@ export {
   parseRequest,
 } from './methods/index.ts';
 export { settingsOf } from './methods/run/create-method.ts';
-export type { Iteration, LossParts, MethodState, RunOptions, ScorerLoss, StepProgress } from './methods/run/iteration.ts';
+export type {
+  Iteration,
+  LossParts,
+  MethodState,
+  RunOptions,
+  ScorerLoss,
+  StepProgress,
+} from './methods/run/iteration.ts';
 export type { Method, ScoreRoles } from './methods/run/method.ts';
 export type {
   Backbone,
@@ -80,7 +87,7 @@ export type { TwisterState } from './random/mersenne-twister.ts';
 export { PhiloxGenerator } from './random/philox.ts';
 export { type RandomSource, RNG_NAMES, type RngName } from './random/random-source.ts';
 export type { Seed } from './random/seed.ts';
-export { SALIENCY_NAMES, type SaliencyName } from './request/detectors.ts';
+export { SALIENCY_NAMES, type SaliencyChoice, type SaliencyName } from './request/detectors.ts';
 export { type ObjectiveItem, type Place, parseObjective } from './request/objective-text.ts';
 export type { CommonRequest, MethodRequest, ParsedRequest, TargetImage } from './request/request.ts';
 export { SCORER_NAMES, SCORERS, type ScorerInfo, type ScorerName } from './request/scorer-names.ts';

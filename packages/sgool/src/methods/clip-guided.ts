@@ -82,7 +82,7 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
       );
       const image = await pipeline.decode(final, settings);
       const { clip, failure: unscored } = await judge(pipeline, run, image);
-      const { scores, objective, failure = unscored } = await selection(scorers, run, image, clip);
+      const { scores, objective, failure = unscored } = await selection(scorers, settings.keep, image, clip);
       const best = keeper.isBest({ clip, objective });
       yield run.report({ iteration, latent: noise, image, clip, ...(scores && { scores }), best });
       if (failure) throw stoppedIn(run.method, iteration, failure);

@@ -1,4 +1,5 @@
 /** @file Every setting of every method has an effect, or the request is refused (request/effect.ts). */
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../errors.ts';
 import { createImage } from '../image/image.ts';
@@ -52,6 +53,7 @@ const ONE_BOX = { ...UNFOUND, boxes: '4,4,8,8' };
 const TWO_BOXES = { ...UNFOUND, boxes: '18,14,8,10,4,4,8,8' };
 const doodl = { optimiser: 'doodl', learningRate: undefined } as const;
 const pair = { sampler: 'edict', iterations: 1 } as const;
+const TWO_SCORERS = `clip,clip=${fileURLToPath(new URL('../../../../fixtures/data/pipeline/clip', import.meta.url))}`;
 const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   width: { value: 24 },
   height: { value: 24 },
@@ -83,6 +85,12 @@ const TRIALS: Readonly<Record<SettingKey, Trial>> = {
     off: { patience: 0 },
   },
   targetClip: { value: -100 },
+  objective: { under: { cutouts: undefined, cutSize: undefined }, value: 'clip@whole' },
+  spreadPictures: {
+    under: { objective: TWO_SCORERS },
+    value: 2,
+    off: { objective: 'clip' },
+  },
   clipPrompt: { value: 'a blue boat' },
   textWeight: { under: { targetImages: [{ image: picture }] }, value: 0, off: { targetImages: undefined } },
   lambda: { value: 20, off: { saliency: 'none', ...NO_THRESHOLD } },

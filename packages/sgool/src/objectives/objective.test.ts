@@ -99,7 +99,11 @@ describe('objective', () => {
   };
 
   it('embeds views through masks, and images that are not square as a whole, as CLIP does', async () => {
-    const objective = await pipeline.objective({ ...wide, parts: [{ guide: clipGuide(await pipeline.critic()), views: 3 }], saturatedGradient: 'clamp' });
+    const objective = await pipeline.objective({
+      ...wide,
+      parts: [{ guide: clipGuide(await pipeline.critic()), views: 3 }],
+      saturatedGradient: 'clamp',
+    });
     const whole = wholeCrop({ ...wide, side: 16 });
     const half = throughMask(
       whole,
@@ -122,7 +126,11 @@ describe('objective', () => {
   });
 
   it('has the gradient of its total through masks, which reaches both ends of a wide image', async () => {
-    const objective = await pipeline.objective({ ...wide, parts: [{ guide: clipGuide(await pipeline.critic()), views: 1 }], saturatedGradient: 'clamp' });
+    const objective = await pipeline.objective({
+      ...wide,
+      parts: [{ guide: clipGuide(await pipeline.critic()), views: 1 }],
+      saturatedGradient: 'clamp',
+    });
     const views = [seeing(wholeCrop({ ...wide, side: 16 }))];
     const { gradient: slope } = await objective.evaluate(wideLatent, [{ views }]);
     const length = Math.hypot(...slope);

@@ -72,7 +72,12 @@ describe.each(['hps-v2', 'pickscore', 'image-reward'] as const)('%s as a part of
     // What the authors round to whole levels is not rounded here.
     const size = Math.max(...cases.map(({ score }) => Math.abs(score)));
     expect(Math.abs(total + same[0].score) / size).toBeLessThan(0.02);
-    expect(relative(gradient, same[0].gradient.map((value) => -value))).toBeLessThan(0.1);
+    expect(
+      relative(
+        gradient,
+        same[0].gradient.map((value) => -value),
+      ),
+    ).toBeLessThan(0.1);
   });
 
   it('gives each view the score of its own prompt', async () => {
@@ -108,7 +113,12 @@ describe('a scorer whose preprocessing rounds nothing', () => {
       const { total, losses, gradient } = await onImage(image, [guide], 1).evaluate(latent, [{ views }]);
       expect(losses[0][0]).toBeCloseTo(-score, 5);
       expect(total).toBeCloseTo(-2 * score, 5);
-      expect(relative(gradient, wanted.map((value) => -2 * value))).toBeLessThan(1e-4);
+      expect(
+        relative(
+          gradient,
+          wanted.map((value) => -2 * value),
+        ),
+      ).toBeLessThan(1e-4);
     }
   });
 });
@@ -127,7 +137,10 @@ describe('a sum of scorers', () => {
     const single = await Promise.all(
       guides.map((guide, k) => onImage(image, [guide], 1).evaluate(latent, [parts[k]])),
     );
-    expect(whole.total).toBeCloseTo(single.reduce((sum, { total }) => sum + total, 0), 4);
+    expect(whole.total).toBeCloseTo(
+      single.reduce((sum, { total }) => sum + total, 0),
+      4,
+    );
     const summed = whole.gradient.map((_, i) => single.reduce((sum, { gradient }) => sum + gradient[i], 0));
     expect(relative(whole.gradient, summed)).toBeLessThan(1e-5);
     for (const { gradient } of single) expect(Math.hypot(...gradient)).toBeGreaterThan(1e-4);
@@ -135,27 +148,35 @@ describe('a sum of scorers', () => {
 });
 
 describe('an ONNX file', () => {
-  it.each([true, false])('guides by its gradient (higherIsBetter %s), of every view', async (higherIsBetter) => {
-    const path = await writeOnnxScorer(pipeline.model.dir, { higherIsBetter });
-    const [guide] = await guidesOf(`onnx:${path}`);
-    const [{ image }] = await preferenceCases('hps-v2');
-    const latent = Float64Array.from(planesFromImage(image));
-    const views = [0, 1].map((i) => ({
-      crop: i === 0 ? guide.whole(image) : wholeCrop({ ...image, side: guide.side }, 'bilinear'),
-      aim: {},
-      weight: 1,
-    }));
-    const objective = onImage(image, [guide], 2);
-    const { total, losses, gradient } = await objective.evaluate(latent, [{ views }]);
-    expect(total).toBeCloseTo(losses[0][0] + losses[0][1], 4);
-    const [scorer] = await pipeline.scorers(parseObjective(`onnx:${path}`));
-    expect(scorer.lossOf(await scorer.score(image, clipTarget('x')))).toBeCloseTo(losses[0][0], 1);
-    const length = Math.hypot(...gradient);
-    const at = async (step: number) =>
-      (await objective.evaluate(latent.map((value, i) => value + (step * gradient[i]) / length), [{ views }])).total;
-    expect(((await at(0.02)) - (await at(-0.02))) / 0.04 / length).toBeCloseTo(1, 1);
-    SIGNS.push(Math.sign(total));
-  });
+  it.each([true, false])(
+    'guides by its gradient (higherIsBetter %s), of every view',
+    async (higherIsBetter) => {
+      const path = await writeOnnxScorer(pipeline.model.dir, { higherIsBetter });
+      const [guide] = await guidesOf(`onnx:${path}`);
+      const [{ image }] = await preferenceCases('hps-v2');
+      const latent = Float64Array.from(planesFromImage(image));
+      const views = [0, 1].map((i) => ({
+        crop: i === 0 ? guide.whole(image) : wholeCrop({ ...image, side: guide.side }, 'bilinear'),
+        aim: {},
+        weight: 1,
+      }));
+      const objective = onImage(image, [guide], 2);
+      const { total, losses, gradient } = await objective.evaluate(latent, [{ views }]);
+      expect(total).toBeCloseTo(losses[0][0] + losses[0][1], 4);
+      const [scorer] = await pipeline.scorers(parseObjective(`onnx:${path}`));
+      expect(scorer.lossOf(await scorer.score(image, clipTarget('x')))).toBeCloseTo(losses[0][0], 1);
+      const length = Math.hypot(...gradient);
+      const at = async (step: number) =>
+        (
+          await objective.evaluate(
+            latent.map((value, i) => value + (step * gradient[i]) / length),
+            [{ views }],
+          )
+        ).total;
+      expect(((await at(0.02)) - (await at(-0.02))) / 0.04 / length).toBeCloseTo(1, 1);
+      SIGNS.push(Math.sign(total));
+    },
+  );
   const SIGNS: number[] = [];
   it('of which less is better is the same with the other sign', () => expect(SIGNS[0]).toBe(-SIGNS[1]));
 });
@@ -174,7 +195,13 @@ describe('a CLIP of another folder', () => {
 });
 
 it('what is not there is named in one line', async () => {
-  await expect(pipeline.scorers(parseObjective('hps-v1'))).rejects.toThrow(/scorer hps-v1: its weights are not here/);
-  await expect(pipeline.scorers(parseObjective('onnx:none.onnx'))).rejects.toThrow(/none\.onnx: there is no such file/);
-  await expect(pipeline.scorers(parseObjective('exec:./x'))).rejects.toThrow(/x gets every picture and prompt, and was not allowed/);
+  await expect(pipeline.scorers(parseObjective('hps-v1'))).rejects.toThrow(
+    /scorer hps-v1: its weights are not here/,
+  );
+  await expect(pipeline.scorers(parseObjective('onnx:none.onnx'))).rejects.toThrow(
+    /none\.onnx: there is no such file/,
+  );
+  await expect(pipeline.scorers(parseObjective('exec:./x'))).rejects.toThrow(
+    /x gets every picture and prompt, and was not allowed/,
+  );
 });

@@ -6,7 +6,7 @@ import type { Objective, ObjectiveParts } from '../objectives/objective.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
 import type { ClipTarget } from '../preference/clip-target.ts';
 import type { ObjectiveScorer } from '../preference/guide.ts';
-import type { SaliencyName } from '../request/detectors.ts';
+import type { SaliencyChoice } from '../request/detectors.ts';
 import type { ObjectiveItem } from '../request/objective-text.ts';
 import type { Compute } from '../runtime/compute.ts';
 import type { Detector } from '../saliency/detector.ts';
@@ -61,7 +61,7 @@ export interface Pipeline
    * @param options.centreBias whether the map keeps its centre bias (default), or it is divided out
    * @throws UserError where the model lacks the network it needs
    */
-  detector(name: SaliencyName, options?: DetectorOptions): Promise<Detector>;
+  detector(name: SaliencyChoice, options?: DetectorOptions): Promise<Detector>;
   /** Frees all memory that the programs hold. */
   dispose(): Promise<void>;
 }

@@ -203,7 +203,8 @@ export async function writePreferenceModels(dir: string) {
   const at = (name: string) => path.join(folder, name);
   await cp(`${DATA}preference/pickscore`, at('pickscore'), { recursive: true });
   await cp(`${DATA}preference/image-reward`, at('image-reward'), { recursive: true });
-  for (const name of ['pickscore', 'hps-v2']) await cp(`${DATA}pipeline/tokenizer`, at(name), { recursive: true });
+  for (const name of ['pickscore', 'hps-v2'])
+    await cp(`${DATA}pipeline/tokenizer`, at(name), { recursive: true });
   // As it is after `models add`, with the numbers of heads, which the shapes of a tiny network do not determine.
   const { tensors } = await openTensorFile(`${DATA}preference/HPS_v2_compressed.pt`);
   const config = JSON.parse(await readFile(`${DATA}preference/hps-v2.json`, 'utf8'));

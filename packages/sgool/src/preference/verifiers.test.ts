@@ -74,17 +74,22 @@ describe('a server', () => {
   });
 
   it('is not followed elsewhere', async () => {
+    let asked = 0;
     answer = (_, response) => {
+      asked++;
       response.statusCode = 307;
       response.setHeader('location', `${url}/other`);
       response.end();
     };
     await expect(httpVerifier(url)(image, target)).rejects.toThrow(/it cannot be reached/);
+    expect(asked).toBe(1);
   });
 
   it('may not answer for ever, nor without end', async () => {
     answer = () => undefined;
-    await expect(httpVerifier(url, { patience: 100 })(image, target)).rejects.toThrow(/no answer within 0\.1 s/);
+    await expect(httpVerifier(url, { patience: 100 })(image, target)).rejects.toThrow(
+      /no answer within 0\.1 s/,
+    );
     await expect(ask(`{"score": 1, "why": "${'x'.repeat(5000)}"}`, { largest: 1000 })).rejects.toThrow(
       /its answer has more than 1000 bytes/,
     );
@@ -137,7 +142,9 @@ describe('a program', () => {
     ['console.error("no\\nweights here"); process.exit(4)', /it failed with exit code 4: weights here/],
     ['console.log("1".repeat(70000))', /it printed more than 65536 bytes/],
   ])('is refused in one line: %s', async (script, says) => {
-    const error = await programVerifier(await program(script))(image, target).catch((thrown: unknown) => thrown);
+    const error = await programVerifier(await program(script))(image, target).catch(
+      (thrown: unknown) => thrown,
+    );
     expect(error).toMatchObject({ name: 'UserError', message: expect.stringMatching(says) });
     expect((error as Error).message).not.toContain('\n');
   });
@@ -147,7 +154,9 @@ describe('a program', () => {
       /program \.\/none\.sh: there is no such program; give its path/,
     );
     const file = await program('', 0o644);
-    await expect(programVerifier(file)(image, target)).rejects.toThrow(/it may not be run; make it executable/);
+    await expect(programVerifier(file)(image, target)).rejects.toThrow(
+      /it may not be run; make it executable/,
+    );
   });
 
   it('may not run for ever, and ends with the run', async () => {

@@ -9,7 +9,7 @@ import { SAMPLER_NAMES } from '../diffusion/sampler-names.ts';
 import { parseBoxes } from '../image/boxes.ts';
 import { RNG_NAMES } from '../random/random-source.ts';
 import { PROMPT_SYNTAXES } from '../text/prompt/prompt.ts';
-import { SALIENCY_NAMES } from './detectors.ts';
+import { isSaliency, SALIENCY_NAMES, type SaliencyChoice } from './detectors.ts';
 import { parseObjective } from './objective-text.ts';
 
 /** How an image is sampled from noise. */
@@ -166,7 +166,10 @@ export const objectiveSettings = {
       try {
         parseObjective(text);
       } catch (error) {
-        context.addIssue({ code: 'custom', message: (error as Error).message });
+        context.addIssue({
+          code: 'custom',
+          message: (error as Error).message.replace(/^objective: /, 'must be an objective: '),
+        });
       }
     })
     .describe(
@@ -210,9 +213,11 @@ export const cutoutSettings = {
 /** Which parts of the image are salient. */
 export const detectionSettings = {
   saliency: z
-    .enum(SALIENCY_NAMES)
+    .string()
+    .refine(isSaliency, `must be one of ${SALIENCY_NAMES.join(', ')}, or an .onnx file`)
+    .transform((name) => name as SaliencyChoice)
     .describe(
-      "saliency model; random (a random box) and judge (the boxes of Toybox's judge, which then judges nothing) are for comparison, none is for no regions",
+      "saliency model: transalnet, grad-cam, grad-cam++, spectral-residual, centre, mask, or an .onnx file with its description beside it; random (a random box) and judge (the boxes of Toybox's judge, which then judges nothing) are for comparison, none is for no regions",
     ),
   centreBias: z
     .enum(['keep', 'remove'])

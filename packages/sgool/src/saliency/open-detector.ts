@@ -7,7 +7,7 @@ import { transalnetConfig } from '../networks/saliency/transalnet-config.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
 import { Generator } from '../random/generator.ts';
 import type { RandomSource } from '../random/random-source.ts';
-import type { SaliencyName } from '../request/detectors.ts';
+import { isOnnxFile, type SaliencyChoice, type SaliencyName } from '../request/detectors.ts';
 import type { DetectionSettings } from '../request/settings.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
@@ -15,6 +15,7 @@ import { withoutCentreBias } from './centre-bias.ts';
 import type { Detector } from './detector.ts';
 import { gradCamDetector, gradCamGraph } from './grad-cam.ts';
 import { judgeBoxes } from './judge-boxes.ts';
+import { openOnnxDetector } from './onnx-detector.ts';
 import { randomBox } from './random-box.ts';
 import { centreDetector, maskDetector, noDetector } from './simple-detectors.ts';
 import { spectralResidual } from './spectral-residual.ts';
@@ -44,8 +45,10 @@ export interface DetectorParts {
  *
  * @throws UserError when the model lacks the network, or the request lacks the prompt or mask, that it needs
  */
-export async function openDetector(name: SaliencyName, parts: DetectorParts): Promise<Detector> {
-  const detector = await openNamed(name, parts);
+export async function openDetector(name: SaliencyChoice, parts: DetectorParts): Promise<Detector> {
+  const detector = isOnnxFile(name)
+    ? await openOnnxDetector(name, parts.programs, EXACT)
+    : await openNamed(name, parts);
   return parts.centreBias === 'remove' ? withoutCentreBias(detector) : detector;
 }
 

@@ -190,7 +190,7 @@ export async function* optimiseNoise(
     const decoded = await pipeline.decode(finals[0], settings);
     const image = start.finish?.(decoded) ?? decoded;
     const { clip, failure: unscored } = await judge(pipeline, run, image);
-    const chosen = await selection(builder.scorers, run, image, clip);
+    const chosen = await selection(builder.scorers, settings.keep, image, clip);
     const unjudged = unscored ?? chosen.failure;
     const valued = unjudged
       ? { results: [] }

@@ -18,7 +18,7 @@ import type { Guide, ObjectiveScorer } from '../../preference/guide.ts';
 import { randomSource } from '../../random/random-source.ts';
 import { laterSeed } from '../../random/seed.ts';
 import { type ObjectiveItem, parseObjective } from '../../request/objective-text.ts';
-import type { ObjectiveSettings, SamplingSettings } from '../../request/settings.ts';
+import type { ObjectiveSettings, SamplingSettings, SelectionSettings } from '../../request/settings.ts';
 import { MODEL_CLIP } from '../../request/wanted-scorer.ts';
 import { heldState, type Stateful } from '../../state.ts';
 import type { Iteration } from './iteration.ts';
@@ -111,12 +111,12 @@ export interface Selection {
 }
 
 /**
- * The score of an image by which it is selected; nothing where the settings select by something else. A scorer that fails ends the run,
+ * The score of an image by which it is selected; nothing where `keep` says something else. A scorer that fails ends the run,
  * but not before the image was given out.
  */
 export async function selection(
   scorers: RunScorers,
-  { settings: { keep } }: { readonly settings: { readonly keep?: string } },
+  keep: SelectionSettings['keep'],
   image: Image,
   { A }: Iteration['clip'],
 ): Promise<Selection> {
