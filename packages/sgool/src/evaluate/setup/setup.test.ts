@@ -133,11 +133,21 @@ describe('what guides and what selects', () => {
     ['doodl', { keep: 'last' }, { guides: ['clip_a'], selects: [] }],
     ['sgool', { keep: 'best' }, both],
     ['sgool', { keep: 'last' }, { guides: ['clip_a'], selects: [] }],
+    ['detail', { saliency: 'centre' }, none],
+    ['detail', { regionText: 'parts' }, { guides: ['clip_a'], selects: [] }],
+    ['detail', { saliency: 'judge' }, { guides: ['judge'], selects: [] }],
   ] as const)('%s %j', (name, settings, roles) => {
     expect(rolesOf(name, settings)).toEqual(roles);
   });
   it('is in this table for every method', () => {
-    expect([...METHOD_NAMES].toSorted()).toEqual(['best-of', 'clip-guided', 'doodl', 'sd', 'sgool']);
+    expect([...METHOD_NAMES].toSorted()).toEqual([
+      'best-of',
+      'clip-guided',
+      'detail',
+      'doodl',
+      'sd',
+      'sgool',
+    ]);
   });
   it('must not judge, in any of its conventions; everything else may', () => {
     expect(mayJudge(both, 'clip_a')).toBe(false);
