@@ -38,7 +38,7 @@ export { detailImage } from './methods/detail/detail-image.ts';
 export type { DetailRequest } from './methods/detail/detail-request.ts';
 export { type Refinement, refine } from './methods/edit/refine.ts';
 export type { RefineRequest } from './methods/edit/refine-request.ts';
-export { type EstimateOptions, estimateRun, type RunEstimate } from './methods/estimate.ts';
+export { countOperations, type EstimateOptions, estimateRun, type RunEstimate } from './methods/estimate.ts';
 export { type GenerateOptions, type Generation, generate } from './methods/generate.ts';
 export {
   type GenerationRequest,

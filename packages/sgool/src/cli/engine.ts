@@ -4,7 +4,7 @@ import { detailMethod } from '../methods/detail/detail-image.ts';
 import type { ImageMethod } from '../methods/edit/image-method.ts';
 import { type RefineMethod, refinement } from '../methods/edit/refine.ts';
 import type { RefineSource } from '../methods/edit/refine-request.ts';
-import { type EstimateOptions, estimateRun, type RunEstimate } from '../methods/estimate.ts';
+import { countOperations, type EstimateOptions, estimateRun, type RunEstimate } from '../methods/estimate.ts';
 import { detailedMethods, type MethodName, methods } from '../methods/index.ts';
 import type { Method } from '../methods/run/method.ts';
 import { type LoadOptions, loadPipeline } from '../pipeline/load-pipeline.ts';
@@ -26,6 +26,12 @@ export interface Engine {
   openPipeline(model: string, options: LoadOptions): Promise<Pipeline>;
   /** Time and memory of a run. @throws UserError where the run would */
   estimate?(model: string, options: LoadOptions, run: Omit<EstimateOptions, 'open'>): Promise<RunEstimate>;
+  /** Operations of a run by program. @throws UserError where the run would */
+  countOperations(
+    model: string,
+    options: LoadOptions,
+    run: Omit<EstimateOptions, 'open'>,
+  ): Promise<ReadonlyMap<string, number>>;
 }
 
 export const engine: Engine = {
@@ -37,4 +43,6 @@ export const engine: Engine = {
   openPipeline: loadPipeline,
   estimate: (model, options, run) =>
     estimateRun({ ...run, open: (programs) => loadPipeline(model, { ...options, programs }) }),
+  countOperations: (model, options, run) =>
+    countOperations({ ...run, open: (programs) => loadPipeline(model, { ...options, programs }) }),
 };

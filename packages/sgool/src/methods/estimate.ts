@@ -10,6 +10,7 @@ import type { GraphCost } from '@sgool/autodiff';
 import { sum } from '../numbers.ts';
 import type { LoadOptions } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { type Budget, readBudget } from '../request/budget.ts';
 import type { MethodRequest } from '../request/request.ts';
 import { pickSettings } from '../request/settings.ts';
 import { type DryRunCounts, DryRunPrograms } from '../runtime/dry-run.ts';
@@ -43,6 +44,9 @@ export interface EstimateOptions {
   readonly machine?: MachineSpeed;
 }
 
+/** Iterations of a dry run, beside the first image. */
+const DRY_ITERATIONS = 2;
+
 /** Calling a kernel, whatever it computes. */
 const SECONDS_PER_NODE = 6e-6;
 /** Making a kernel, and optimising the graph around it. */
@@ -57,70 +61,157 @@ const MAPPED_BYTES_PER_SECOND = 3e9;
 /** Node, the runtimes and the sources, before any model. */
 const BASE_BYTES = 160e6;
 
+const budgetOf = ({ budget }: Pick<MethodRequest, 'budget'>): Budget | undefined =>
+  budget ? readBudget(budget) : undefined;
+
+/**
+ * The last iteration of a run.
+ *
+ * @param spent after each iteration of the dry run, in the unit of the budget
+ */
+function lastIteration(
+  { settings }: Pick<Method, 'settings'>,
+  iterations: number,
+  budget: Budget | undefined,
+  spent: readonly number[],
+): number {
+  // A method whose iterations are no setting was run to its end.
+  if (!Object.hasOwn(settings, 'iterations')) return spent.length - 1;
+  return budget ? lastWithin(budget.limit, spent, iterations) : iterations;
+}
+
+/** A dry run of the beginning of a run, and what of it is the same for every further iteration. */
+interface DryRun {
+  readonly programs: DryRunPrograms;
+  /** After each iteration. */
+  readonly scores: readonly DryRunCounts[];
+  /** What was spent after each iteration: FLOPs where the budget is in these, else network calls. */
+  readonly spent: readonly number[];
+  /** Behind the last region of a detail pass, which follows the last iteration; otherwise after that one. */
+  readonly end: DryRunCounts;
+  /** How many times longer everything took than alone. */
+  readonly contention: number;
+}
+
+async function dryRun({ open, method, request, iterations }: EstimateOptions): Promise<DryRun> {
+  let made: DryRunPrograms | undefined;
+  const pipeline = await open((options) => (made = new DryRunPrograms(options)));
+  if (!made) throw new Error('estimate: the pipeline was opened without the programs of the dry run');
+  const programs: DryRunPrograms = made;
+  const scores: DryRunCounts[] = [];
+  const contention = contentionMeter();
+  const budget = budgetOf(request);
+  const spent: number[] = [];
+  // A run that does not end early. Its seconds are not those of the run that it stands for.
+  const whole = {
+    iterations: Math.min(iterations, DRY_ITERATIONS),
+    patience: 0,
+    targetClip: 100,
+    ...(budget?.unit === 's' && { budget: '' }),
+  };
+  const wanted = { ...request, ...pickSettings(method.settings, whole) };
+  for await (const { evaluations } of method.run(pipeline, wanted, { dryRun: true })) {
+    scores.push(programs.counts);
+    spent.push(budget?.unit === 'flops' ? programs.flops : evaluations.forward + evaluations.pullback);
+  }
+  await pipeline.dispose();
+  const own = Object.hasOwn(method.settings, 'iterations') ? whole.iterations + 1 : scores.length;
+  return {
+    programs,
+    scores: scores.slice(0, own),
+    spent: spent.slice(0, own),
+    end: scores[scores.length - 1],
+    contention: contention(),
+  };
+}
+
+/**
+ * Floating-point operations of a run, by the key of the program that does them. Nothing is computed.
+ *
+ * @throws UserError where the run itself would
+ */
+export async function countOperations(
+  options: Omit<EstimateOptions, 'machine'>,
+): Promise<ReadonlyMap<string, number>> {
+  const { method, request, iterations } = options;
+  const dry = await dryRun(options);
+  const { programs, spent } = dry;
+  const budget = budgetOf(request);
+  // Seconds depend on the machine: they say nothing of operations.
+  const limit = budget?.unit === 's' ? undefined : budget;
+  const runs = extrapolated(dry, 'run', lastIteration(method, iterations, limit, spent));
+  return new Map([...runs].map(([key, count]) => [key, count * programs.costOf(key).flops]));
+}
+
 /**
  * Estimates a run.
  *
  * @throws UserError where the run itself would
  */
-export async function estimateRun({
-  open,
-  method,
-  request,
-  iterations,
-  machine,
-}: EstimateOptions): Promise<RunEstimate> {
-  let made: DryRunPrograms | undefined;
-  const pipeline = await open((options) => (made = new DryRunPrograms(options)));
-  if (!made) throw new Error('estimate: the pipeline was opened without the programs of the dry run');
-  const programs: DryRunPrograms = made;
-  const { options, costs } = programs;
-  const scores: DryRunCounts[] = [];
-  const contention = contentionMeter();
-  // A run that does not end early.
-  const whole = { iterations: Math.min(iterations, 2), patience: 0, targetClip: 100 };
-  const wanted = { ...request, ...pickSettings(method.settings, whole) };
-  for await (const _ of method.run(pipeline, wanted, { dryRun: true })) {
-    scores.push(programs.counts);
-  }
-  await pipeline.dispose();
+export async function estimateRun(options: EstimateOptions): Promise<RunEstimate> {
+  const { method, request, iterations } = options;
+  const dry = await dryRun(options);
+  const { programs, scores, spent, contention } = dry;
   const { peak } = programs;
-  const slower = contention();
-  const speed = machine ?? (await measureMachine(options));
+  const speed = options.machine ?? (await measureMachine(programs.options));
 
-  const total = (which: keyof DryRunCounts, of: (cost: GraphCost) => number) =>
-    [...extrapolated(scores, which, iterations)].reduce((sum, [key, count]) => {
-      const cost = costs.get(key);
-      if (!cost) throw new Error(`estimate: no cost of the program ${key}`);
-      return sum + count * of(cost);
-    }, 0);
-  const running = total(
-    'run',
-    ({ nodes, flops, movedBytes }) =>
-      nodes * SECONDS_PER_NODE + (flops + movedBytes / MOVED_PER_OPERATION) / speed.flops,
-  );
-  const compiling = total(
-    'compiled',
-    ({ nodes, copiedBytes, mapped }) =>
-      nodes * COMPILE_SECONDS_PER_NODE +
-      copiedBytes / COPIED_PER_OPERATION / speed.flops +
-      sum(mapped.values()) / MAPPED_BYTES_PER_SECOND,
-  );
+  const total = (which: keyof DryRunCounts, of: (cost: GraphCost) => number, last: number) =>
+    sum([...extrapolated(dry, which, last)].map(([key, count]) => count * of(programs.costOf(key))));
+  const secondsUntil = (last: number) => {
+    const running = total(
+      'run',
+      ({ nodes, flops, movedBytes }) =>
+        nodes * SECONDS_PER_NODE + (flops + movedBytes / MOVED_PER_OPERATION) / speed.flops,
+      last,
+    );
+    const compiling = total(
+      'compiled',
+      ({ nodes, copiedBytes, mapped }) =>
+        nodes * COMPILE_SECONDS_PER_NODE +
+        copiedBytes / COPIED_PER_OPERATION / speed.flops +
+        sum(mapped.values()) / MAPPED_BYTES_PER_SECOND,
+      last,
+    );
+    return contention * (running + compiling);
+  };
+  const budget = budgetOf(request);
+  const after = budget?.unit === 's' ? scores.map((_, at) => secondsUntil(at)) : spent;
+  const last = lastIteration(method, iterations, budget, after);
+  const longest = budget?.unit === 's' ? budget.limit : Number.POSITIVE_INFINITY;
   return {
-    seconds: slower * (running + compiling),
+    seconds: Math.min(secondsUntil(last), longest),
     memoryBytes: BASE_BYTES + peak.bytes,
     mappedBytes: peak.mappedBytes,
-    operations: total('run', ({ flops }) => flops),
+    operations: total('run', ({ flops }) => flops, last),
     machine: speed,
-    contention: slower,
+    contention,
   };
 }
 
-/** Counts of the whole run from those after each of its first iterations, and behind them after each region of a detail pass. */
-function extrapolated(scores: readonly DryRunCounts[], which: keyof DryRunCounts, iterations: number) {
-  const last = scores[scores.length - 1][which];
-  // The first image, an iteration that compiled its programs, and one like all that follow.
-  const [, first, second] = scores;
-  const missing = Math.max(0, iterations - 2);
-  const more = (key: string) => (second?.[which].get(key) ?? 0) - (first?.[which].get(key) ?? 0);
-  return new Map([...last].map(([key, count]) => [key, count + missing * more(key)]));
+/** The last iteration that a budget holds, from what was spent after each of the first ones. */
+function lastWithin(limit: number, spent: readonly number[], iterations: number): number {
+  const [before = 0, now = 0] = spent.slice(-2);
+  if (spent.length <= DRY_ITERATIONS || now <= before) return Math.min(iterations, spent.length - 1);
+  return Math.max(0, Math.min(iterations, DRY_ITERATIONS + Math.floor((limit - now) / (now - before))));
+}
+
+/** Counts of a run up to an iteration and of the detail pass behind it, from those after each of its first iterations. */
+function extrapolated(
+  { scores, end }: Pick<DryRun, 'scores' | 'end'>,
+  which: keyof DryRunCounts,
+  iterations: number,
+) {
+  const at = Math.min(scores.length - 1, iterations);
+  const last = scores[at][which];
+  const before = scores[at - 1]?.[which];
+  const all = scores[scores.length - 1][which];
+  // Behind the first image, and an iteration that compiled its programs, one is like all that follow.
+  const missing = at === DRY_ITERATIONS ? iterations - at : 0;
+  return new Map(
+    [...end[which]].map(([key, ended]) => {
+      const count = last.get(key) ?? 0;
+      const behind = ended - (all.get(key) ?? 0);
+      return [key, count + missing * (count - (before?.get(key) ?? 0)) + behind];
+    }),
+  );
 }

@@ -3,7 +3,7 @@
 import { type LoadOptions, loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { type PromptFileOptions, withPromptFiles } from '../pipeline/prompt-files.ts';
-import { type GenerationRequest, methodOf, parseRequest } from './index.ts';
+import { type GenerationRequest, methodFor, parseRequest } from './index.ts';
 import type { Iteration, RunOptions } from './run/iteration.ts';
 
 /** What `generate` returns. */
@@ -37,7 +37,7 @@ export async function generate(
   const pipeline =
     options.pipeline ?? (await loadPipeline(parsed.model, await withPromptFiles(options, parsed)));
   try {
-    return await runToEnd(methodOf(request).run(pipeline, given, options), options);
+    return await runToEnd(methodFor(request).run(pipeline, given, options), options);
   } finally {
     if (!options.pipeline) await pipeline.dispose();
   }

@@ -7,48 +7,74 @@ import { clipGuided } from './clip-guided.ts';
 import { detail } from './detail/detail.ts';
 import { hasPass, withDetailPass } from './detail/detail-pass.ts';
 import { doodl } from './doodl.ts';
+import { createPlan, type PlanMethodSettings, planFacts } from './plan.ts';
+import { resampling } from './resampling.ts';
 import { createMethod } from './run/create-method.ts';
 import type { Method, MethodDefinition, MethodFacts } from './run/method.ts';
 import { sd } from './sd.ts';
 import { sgool } from './sgool.ts';
+import { trustRegionSearch } from './trust-region-search.ts';
+import { zeroOrder } from './zero-order.ts';
 
 /** In the order of help texts. */
-const DEFINITIONS = [sd, clipGuided, doodl, sgool, bestOf, detail] as const;
+const DEFINITIONS = [
+  sd,
+  clipGuided,
+  doodl,
+  sgool,
+  bestOf,
+  zeroOrder,
+  trustRegionSearch,
+  resampling,
+  detail,
+] as const;
 type Definition = (typeof DEFINITIONS)[number];
 
-/**
- * The name of a method.
- *
- * @useDeclaredType
- */
-export type MethodName = Definition['name'];
+type Single = {
+  readonly [D in Definition as D['name']]: D extends MethodDefinition<infer Name, infer S>
+    ? Method<Name, S>
+    : never;
+};
 
 /**
  * All methods, by name.
  *
  * @interface
  */
-export type Methods = {
-  readonly [D in Definition as D['name']]: D extends MethodDefinition<infer Name, infer S>
-    ? Method<Name, S>
-    : never;
-};
+export type Methods = Single & { readonly plan: Method<'plan', PlanMethodSettings> };
+
+/**
+ * The name of a method.
+ *
+ * @useDeclaredType
+ */
+export type MethodName = keyof Methods;
+
+const PLAN = planFacts(DEFINITIONS);
 
 /** What each method says of itself. */
-export const METHODS: readonly MethodFacts<MethodName>[] = DEFINITIONS;
+export const METHODS: readonly MethodFacts<MethodName>[] = [...DEFINITIONS, PLAN];
 
 /** Names of all methods. */
-export const METHOD_NAMES: readonly MethodName[] = DEFINITIONS.map(({ name }) => name);
+export const METHOD_NAMES: readonly MethodName[] = METHODS.map(({ name }) => name);
 
 /** The method of a request that names none. */
 export const DEFAULT_METHOD: MethodName = sgool.name;
 
+/** The method that a request means: the one that it names, or a plan where it gives one. */
+export function methodOf({ method, plan }: { readonly method?: unknown; readonly plan?: unknown }): unknown {
+  return method ?? (plan === undefined ? DEFAULT_METHOD : PLAN.name);
+}
+
 /** The definitions without their own settings in the type. */
 const ALL = DEFINITIONS as readonly unknown[] as readonly MethodDefinition<MethodName, MethodSettings>[];
 
-export const methods = Object.fromEntries(
-  ALL.map((definition) => [definition.name, createMethod(definition, METHODS)]),
-) as Methods;
+const single = ALL.map((definition) => createMethod(definition, METHODS));
+
+export const methods = {
+  ...Object.fromEntries(single.map((method) => [method.name, method])),
+  plan: createPlan(PLAN, single, METHODS),
+} as unknown as Methods;
 
 /** The methods with the detail pass behind their result, by name; not those that have it anyway. */
 export const detailedMethods: Readonly<Partial<Record<MethodName, Method>>> = Object.fromEntries(
@@ -68,17 +94,21 @@ export type GenerationRequest = MethodRequest & {
 /**
  * The method of a request.
  *
- * @throws UserError where the detail pass is wanted behind a method that has it
+ * @throws UserError where the detail pass is wanted behind a method that has it, or that it cannot follow
  */
-export function methodOf({ method = DEFAULT_METHOD, detail = false }: GenerationChoice): Method {
-  if (!detail) return methods[method] as Method;
-  const detailed = detailedMethods[method];
+export function methodFor({ detail = false, ...choice }: GenerationChoice): Method {
+  const name = methodOf(choice) as MethodName;
+  if (!detail) return methods[name] as Method;
+  const detailed = detailedMethods[name];
   if (detailed) return detailed;
-  throw new UserError(`request: detail: method ${method} has the detail pass already; leave out detail`);
+  const why = hasPass(methods[name])
+    ? 'has the detail pass already'
+    : 'cannot have the detail pass behind it';
+  throw new UserError(`request: detail: method ${name} ${why}; leave out detail`);
 }
 
 /** What chooses the method of a request. */
-export type GenerationChoice = Pick<GenerationRequest, 'method' | 'detail'>;
+export type GenerationChoice = Pick<GenerationRequest, 'method' | 'plan' | 'detail'>;
 
 /**
  * Checks a request.
@@ -89,11 +119,11 @@ export type GenerationChoice = Pick<GenerationRequest, 'method' | 'detail'>;
 export function parseRequest(request: unknown): ParsedRequest<MethodName> {
   const isObject = typeof request === 'object' && request !== null;
   const { detail, ...rest } = (isObject ? request : {}) as GenerationRequest;
-  if (detail === undefined) return parseWith(request, METHODS, DEFAULT_METHOD) as ParsedRequest<MethodName>;
+  if (detail === undefined) return parseWith(request, METHODS, methodOf) as ParsedRequest<MethodName>;
   if (typeof detail !== 'boolean') {
     throw new UserError(`request: detail must be true or false, got ${JSON.stringify(detail)}`);
   }
-  const { method = DEFAULT_METHOD } = rest;
-  const schemas = METHODS.map((one) => (one.name === method ? methodOf({ method, detail }) : one));
-  return parseWith(rest, schemas, DEFAULT_METHOD) as ParsedRequest<MethodName>;
+  const wanted = methodOf(rest);
+  const schemas = METHODS.map((one) => (one.name === wanted ? methodFor({ ...rest, detail }) : one));
+  return parseWith(rest, schemas, methodOf) as ParsedRequest<MethodName>;
 }

@@ -9,6 +9,7 @@ import type { ObjectiveScorer } from '../preference/guide.ts';
 import type { SaliencyChoice } from '../request/detectors.ts';
 import type { ObjectiveItem } from '../request/objective-text.ts';
 import type { Compute } from '../runtime/compute.ts';
+import type { ProgramMeter } from '../runtime/program-cache.ts';
 import type { Detector } from '../saliency/detector.ts';
 import type { DetectorParts } from '../saliency/open-detector.ts';
 
@@ -38,6 +39,8 @@ export interface Pipeline
   readonly model: ModelInfo;
   /** What its networks run on. */
   readonly compute: Compute;
+  /** What its networks have cost since it was loaded, whichever run they worked for. */
+  readonly meter: ProgramMeter;
   /** The CLIP that guides (folder `clip`). @throws UserError where the model has none */
   critic(): Promise<ClipCritic>;
   /** The CLIP that only reports (folder `clip_b`), where the model has one. */

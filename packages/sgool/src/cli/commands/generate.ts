@@ -1,7 +1,7 @@
 /** @file `sgool generate <prompt>`: reads the options and makes the image. */
 import type { Command } from 'commander';
 import { DETAIL } from '../../methods/detail/detail-request.ts';
-import { DEFAULT_METHOD, methodOf } from '../../methods/index.ts';
+import { type MethodName, methodFor, methodOf } from '../../methods/index.ts';
 import type { Host } from '../host.ts';
 import { generateOptions } from '../options/image-options.ts';
 import { addImageOptions, type ImageCommandKind, readImageCommand } from '../options/read-options.ts';
@@ -60,8 +60,9 @@ Examples:
 export function configure(command: Command, host: Host): void {
   const kind: ImageCommandKind = {
     options: generateOptions(),
-    subject({ method = DEFAULT_METHOD, detail }) {
-      return { method: methodOf({ method, detail }), title: `method ${method}` };
+    subject(values) {
+      const name = methodOf(values) as MethodName;
+      return { method: methodFor(values), title: `method ${name}` };
     },
     owner: { method: DETAIL, text: '--detail adds it to any method' },
   };

@@ -7,6 +7,7 @@ import { formatParameters, PARAMETERS_KEYWORD, SGOOL_KEYWORD } from '../../image
 import type { RunEstimate } from '../../methods/estimate.ts';
 import type { Iteration, LossParts } from '../../methods/run/iteration.ts';
 import type { ClipScores } from '../../pipeline/pipeline.ts';
+import type { NoiseTests } from '../../random/noise-tests.ts';
 import { resolveSeed, type Seed, seedForJson } from '../../random/seed.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import type { MethodSettings } from '../../request/settings.ts';
@@ -145,6 +146,7 @@ export interface IterationNumbers {
   readonly clip: ClipScores;
   readonly scores?: Iteration['scores'];
   readonly regions?: readonly Region[];
+  readonly noiseTests?: NoiseTests;
   readonly evaluations: Iteration['evaluations'];
   readonly seconds: Iteration['seconds'];
 }
@@ -189,7 +191,7 @@ function onnxruntimeVersion(): { onnxruntime?: string } {
 }
 
 export function numbersOf(iteration: Iteration): IterationNumbers {
-  const { best, seed, loss, clip, scores, regions, evaluations, seconds } = iteration;
+  const { best, seed, loss, clip, scores, regions, noiseTests, evaluations, seconds } = iteration;
   return {
     iteration: iteration.iteration,
     best,
@@ -198,6 +200,7 @@ export function numbersOf(iteration: Iteration): IterationNumbers {
     clip,
     ...(scores === undefined ? {} : { scores }),
     ...(regions === undefined ? {} : { regions }),
+    ...(noiseTests === undefined ? {} : { noiseTests }),
     evaluations,
     seconds,
   };

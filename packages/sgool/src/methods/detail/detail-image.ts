@@ -46,6 +46,7 @@ export function detailMethod(image: Image): ImageMethod<'detail', WithPass<Sampl
     summary: detail.summary,
     settings: samplingSettings,
     movesNoise: false,
+    noiseMakesImage: false,
     lastIteration: 0,
     defaults: () => ({}),
     roles: () => ({ guides: [], selects: [] }),

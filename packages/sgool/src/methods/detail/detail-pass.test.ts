@@ -9,7 +9,7 @@ import type { MethodRequest } from '../../request/request.ts';
 import { defined } from '../../testing.ts';
 import { estimateRun } from '../estimate.ts';
 import { generate } from '../generate.ts';
-import { detailedMethods, METHOD_NAMES, methodOf, methods, parseRequest } from '../index.ts';
+import { detailedMethods, METHOD_NAMES, methodFor, methods, parseRequest } from '../index.ts';
 import type { Iteration, MethodState } from '../run/iteration.ts';
 import type { Method } from '../run/method.ts';
 import { requestTo } from '../testing.ts';
@@ -318,9 +318,11 @@ describe('a request', () => {
   });
 
   it('may have the pass behind any method, once', async () => {
-    expect(Object.keys(detailedMethods)).toEqual(METHOD_NAMES.filter((name) => name !== 'detail'));
-    expect(methodOf({ method: 'doodl', detail: true }).settings).toHaveProperty('detailStrength');
-    expect(methodOf({ method: 'doodl' }).settings).not.toHaveProperty('detailStrength');
+    expect(Object.keys(detailedMethods)).toEqual(
+      METHOD_NAMES.filter((name) => name !== 'detail' && name !== 'plan'),
+    );
+    expect(methodFor({ method: 'doodl', detail: true }).settings).toHaveProperty('detailStrength');
+    expect(methodFor({ method: 'doodl' }).settings).not.toHaveProperty('detailStrength');
     expect(parseRequest({ prompt: 'a', method: 'sd', detail: true, boxes: '0,0,8,8' })).not.toHaveProperty(
       'detail',
     );

@@ -101,6 +101,7 @@ export function withDetailPass<Name extends string, S extends MethodSettings>(
 ): MethodDefinition<Name, WithPass<S>> {
   return {
     ...definition,
+    noiseMakesImage: false,
     settings: { ...definition.settings, ...passSettings },
     inputs: { ...definition.inputs, mask: INPUTS.mask },
     defaults: (model) => definition.defaults(model) as Partial<WithPass<S>>,

@@ -238,7 +238,8 @@ async function* plainEdit(
   const decoded = await pipeline.decode(final, settings);
   const edited = start.finish?.(decoded) ?? decoded;
   const { clip, failure } = await judge(pipeline, run, edited);
-  yield run.report({ iteration: 0, latent: noise, image: edited, clip, best: true });
+  const isNoise = (startIndex ?? 0) === 0;
+  yield run.report({ iteration: 0, latent: noise, isNoise, image: edited, clip, best: true });
   if (failure) throw stoppedIn('refine', 0, failure);
 }
 
