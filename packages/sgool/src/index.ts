@@ -34,6 +34,8 @@ export { readPngText } from './image/png-text.ts';
 export { type ReadOptions, readImage } from './image/read-image.ts';
 export type { ResampleFilter } from './image/resample.ts';
 export { resizeImage } from './image/resize.ts';
+export { detailImage } from './methods/detail/detail-image.ts';
+export type { DetailRequest } from './methods/detail/detail-request.ts';
 export { type Refinement, refine } from './methods/edit/refine.ts';
 export type { RefineRequest } from './methods/edit/refine-request.ts';
 export { countOperations, type EstimateOptions, estimateRun, type RunEstimate } from './methods/estimate.ts';

@@ -186,6 +186,26 @@ it('a picture that cannot be decoded later leaves the ones before', async () => 
   await pipeline.dispose();
 });
 
+it.each([
+  [
+    'vae/diffusion_pytorch_model',
+    'encoder.conv_in.weight',
+    /^detail: stopped in iteration 1: encoder \S+.*: its output latent holds/,
+  ],
+  ['transalnet/model', 'decoder.conv7.bias', /^detail: stopped in iteration 1: .*weight decoder\S+ holds/],
+])('the detail pass leaves the image before it: %s', async (file, tensor, message) => {
+  const repair = await plant(path.join(model.dir, `${file}.safetensors`), tensor, Number.NaN);
+  const pipeline = await loadPipeline(model.dir, { threads: 1 });
+  try {
+    const { given, error } = await run('detail', pipeline);
+    expect(given.map(({ iteration, best }) => [iteration, best])).toEqual([[0, true]]);
+    expect((error as Error).message).toMatch(message);
+  } finally {
+    await pipeline.dispose();
+    await repair();
+  }
+});
+
 it('latents that are finite and far too large make no picture', async () => {
   const pipeline = await loadPipeline(model.dir, { threads: 1 });
   const latent = new Float64Array(4 * 8 * 8).fill(1e30);
