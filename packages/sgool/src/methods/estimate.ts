@@ -87,6 +87,8 @@ interface DryRun {
   readonly scores: readonly DryRunCounts[];
   /** What was spent after each iteration: FLOPs where the budget is in these, else network calls. */
   readonly spent: readonly number[];
+  /** Behind the last region of a detail pass, which follows the last iteration; otherwise after that one. */
+  readonly end: DryRunCounts;
   /** How many times longer everything took than alone. */
   readonly contention: number;
 }
@@ -107,15 +109,20 @@ async function dryRun({ open, method, request, iterations }: EstimateOptions): P
     targetClip: 100,
     ...(budget?.unit === 's' && { budget: '' }),
   };
-  for await (const { evaluations } of method.run(pipeline, {
-    ...request,
-    ...pickSettings(method.settings, whole),
-  })) {
+  const wanted = { ...request, ...pickSettings(method.settings, whole) };
+  for await (const { evaluations } of method.run(pipeline, wanted, { dryRun: true })) {
     scores.push(programs.counts);
     spent.push(budget?.unit === 'flops' ? programs.flops : evaluations.forward + evaluations.pullback);
   }
   await pipeline.dispose();
-  return { programs, scores, spent, contention: contention() };
+  const own = Object.hasOwn(method.settings, 'iterations') ? whole.iterations + 1 : scores.length;
+  return {
+    programs,
+    scores: scores.slice(0, own),
+    spent: spent.slice(0, own),
+    end: scores[scores.length - 1],
+    contention: contention(),
+  };
 }
 
 /**
@@ -127,11 +134,12 @@ export async function countOperations(
   options: Omit<EstimateOptions, 'machine'>,
 ): Promise<ReadonlyMap<string, number>> {
   const { method, request, iterations } = options;
-  const { programs, scores, spent } = await dryRun(options);
+  const dry = await dryRun(options);
+  const { programs, spent } = dry;
   const budget = budgetOf(request);
   // Seconds depend on the machine: they say nothing of operations.
   const limit = budget?.unit === 's' ? undefined : budget;
-  const runs = extrapolated(scores, 'run', lastIteration(method, iterations, limit, spent));
+  const runs = extrapolated(dry, 'run', lastIteration(method, iterations, limit, spent));
   return new Map([...runs].map(([key, count]) => [key, count * programs.costOf(key).flops]));
 }
 
@@ -142,12 +150,13 @@ export async function countOperations(
  */
 export async function estimateRun(options: EstimateOptions): Promise<RunEstimate> {
   const { method, request, iterations } = options;
-  const { programs, scores, spent, contention } = await dryRun(options);
+  const dry = await dryRun(options);
+  const { programs, scores, spent, contention } = dry;
   const { peak } = programs;
   const speed = options.machine ?? (await measureMachine(programs.options));
 
   const total = (which: keyof DryRunCounts, of: (cost: GraphCost) => number, last: number) =>
-    sum([...extrapolated(scores, which, last)].map(([key, count]) => count * of(programs.costOf(key))));
+    sum([...extrapolated(dry, which, last)].map(([key, count]) => count * of(programs.costOf(key))));
   const secondsUntil = (last: number) => {
     const running = total(
       'run',
@@ -186,12 +195,23 @@ function lastWithin(limit: number, spent: readonly number[], iterations: number)
   return Math.max(0, Math.min(iterations, DRY_ITERATIONS + Math.floor((limit - now) / (now - before))));
 }
 
-/** Counts of a run up to an iteration, from those after each of its first iterations. */
-function extrapolated(scores: readonly DryRunCounts[], which: keyof DryRunCounts, iterations: number) {
+/** Counts of a run up to an iteration and of the detail pass behind it, from those after each of its first iterations. */
+function extrapolated(
+  { scores, end }: Pick<DryRun, 'scores' | 'end'>,
+  which: keyof DryRunCounts,
+  iterations: number,
+) {
   const at = Math.min(scores.length - 1, iterations);
   const last = scores[at][which];
   const before = scores[at - 1]?.[which];
+  const all = scores[scores.length - 1][which];
   // Behind the first image, and an iteration that compiled its programs, one is like all that follow.
   const missing = at === DRY_ITERATIONS ? iterations - at : 0;
-  return new Map([...last].map(([key, count]) => [key, count + missing * (count - (before?.get(key) ?? 0))]));
+  return new Map(
+    [...end[which]].map(([key, ended]) => {
+      const count = last.get(key) ?? 0;
+      const behind = ended - (all.get(key) ?? 0);
+      return [key, count + missing * (count - (before?.get(key) ?? 0)) + behind];
+    }),
+  );
 }

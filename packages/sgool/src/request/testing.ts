@@ -1,5 +1,5 @@
 /** @file Values of settings and the methods that have them, written out for tests. */
-import type { Settings } from './settings.ts';
+import { attentionSettings, detailSettings, type Settings } from './settings.ts';
 
 /** A value of each setting that passes its schema. */
 export const VALUES: Settings = {
@@ -78,6 +78,27 @@ export const VALUES: Settings = {
   attendUntil: 2,
   refineThresholds: '0:0.1,0.5:0.2',
   refineSteps: 3,
+  boxes: '8,8,16,16',
+  regionPrompt: 'a cat [SEP] a boat',
+  regionNegativePrompt: 'a dog',
+  minRegionMass: 0.1,
+  minRegionArea: 0.01,
+  maxRegionArea: 0.5,
+  regionOrder: 'left-to-right',
+  regionOffsetX: 1,
+  regionOffsetY: -1,
+  regionDilation: -1,
+  regionMerge: 'merge',
+  detailStrength: 0.5,
+  detailFeather: 3,
+  onlyMasked: false,
+  detailPadding: 6,
+  detailWidth: 48,
+  detailHeight: 40,
+  detailSteps: 6,
+  detailGuidance: 2,
+  detailSampler: 'euler',
+  detailClipSkip: 2,
   plan: 'best-of:2, zero-order:3',
 };
 
@@ -97,9 +118,10 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
   ),
   ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool', 'attend-and-excite']),
   ...keyed(['patience', 'minImprovement'], ['doodl', 'sgool']),
-  ...keyed(['lambda', 'saliency', 'saliencyEvery', 'thresholdRule', 'thresholdValue'], ['sgool']),
-  ...keyed(['regionPadding', 'minRegionSide', 'maxRegions', 'regionText'], ['sgool']),
-  ...keyed(['centreBias', 'regionView'], ['sgool']),
+  ...keyed(['lambda', 'saliencyEvery', 'regionView'], ['sgool']),
+  ...keyed(['saliency', 'centreBias', 'thresholdRule', 'thresholdValue'], ['sgool', 'detail']),
+  ...keyed(['regionPadding', 'minRegionSide', 'maxRegions', 'regionText'], ['sgool', 'detail']),
+  ...keyed(Object.keys(detailSettings) as (keyof Settings)[], ['detail']),
   ...keyed(['cutouts', 'cutSize', 'cutPower', 'cutReduction'], ['clip-guided', 'doodl', 'sgool']),
   ...keyed(['saturatedGradient'], ['clip-guided', 'doodl', 'sgool']),
   ...keyed(['optimiser', 'gradScale', 'clipGradient', 'momentum', 'nesterov'], ['doodl', 'sgool']),
@@ -119,9 +141,11 @@ function keyed(keys: readonly (keyof Settings)[], names: readonly string[]) {
 
 /** Settings that no plan has: its stages have them, or no method that can be one. */
 const NOT_OF_PLANS = [
-  ...['iterations', 'keep', 'clipGuidanceScale'],
-  ...['tokens', 'require', 'attentionLoss', 'attentionResolution'],
-  ...['attentionStepSize', 'attendUntil', 'refineThresholds', 'refineSteps'],
+  ...Object.keys(detailSettings),
+  ...Object.keys(attentionSettings),
+  'iterations',
+  'keep',
+  'clipGuidanceScale',
 ];
 
 /** The methods that have a setting, and how error messages say it. */
