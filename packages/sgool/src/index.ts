@@ -34,6 +34,13 @@ export { readPngText } from './image/png-text.ts';
 export { type ReadOptions, readImage } from './image/read-image.ts';
 export type { ResampleFilter } from './image/resample.ts';
 export { resizeImage } from './image/resize.ts';
+export {
+  type AttentionMaps,
+  type MappedImage,
+  type MappedWord,
+  mapAttention,
+} from './methods/attention-maps.ts';
+export type { AttentionMapsRequest } from './methods/attention-maps-request.ts';
 export { detailImage } from './methods/detail/detail-image.ts';
 export type { DetailRequest } from './methods/detail/detail-request.ts';
 export { type Refinement, refine } from './methods/edit/refine.ts';
@@ -65,7 +72,19 @@ export type {
   PromptFit as ModelPromptFit,
   PromptReading,
 } from './models/backbone.ts';
+export type {
+  CrossAttention,
+  CrossAttentionLayer,
+  MapsComputation,
+  MapsProgram,
+} from './models/cross-attention.ts';
 export type { BackboneInfo, FewStepSampling, ModelInfo } from './models/model-info.ts';
+export type {
+  AttentionObjective,
+  AttentionObjectiveOptions,
+  AttentionResult,
+} from './objectives/attention/attention-objective.ts';
+export { parseRequirement, type Requirement } from './objectives/attention/requirement.ts';
 export type {
   Objective,
   ObjectiveInput,
@@ -92,6 +111,7 @@ export { type ObjectiveItem, type Place, parseObjective } from './request/object
 export type { CommonRequest, MethodRequest, ParsedRequest, TargetImage } from './request/request.ts';
 export { SCORER_NAMES, SCORERS, type ScorerInfo, type ScorerName } from './request/scorer-names.ts';
 export {
+  type AttentionLossName,
   type MethodSettings,
   type SamplingSettings,
   SETTING_GROUPS,

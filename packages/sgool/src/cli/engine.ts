@@ -1,11 +1,14 @@
 /** @file The library's networks and methods, behind one import that only the commands make that run them. */
 import type { Image } from '../image/image.ts';
+import { type MappedImage, mapAttention } from '../methods/attention-maps.ts';
+import type { AttentionMapsRequest } from '../methods/attention-maps-request.ts';
 import { detailMethod } from '../methods/detail/detail-image.ts';
 import type { ImageMethod } from '../methods/edit/image-method.ts';
 import { type RefineMethod, refinement } from '../methods/edit/refine.ts';
 import type { RefineSource } from '../methods/edit/refine-request.ts';
 import { countOperations, type EstimateOptions, estimateRun, type RunEstimate } from '../methods/estimate.ts';
 import { detailedMethods, type MethodName, methods } from '../methods/index.ts';
+import type { RunOptions } from '../methods/run/iteration.ts';
 import type { Method } from '../methods/run/method.ts';
 import { type LoadOptions, loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -24,6 +27,12 @@ export interface Engine {
   chooseCompute(options: ComputeOptions): Promise<Compute>;
   /** @throws UserError when the model is unknown or broken, or the device does not work here */
   openPipeline(model: string, options: LoadOptions): Promise<Pipeline>;
+  /** An image and the attention maps of its making. @throws UserError where the request does not fit the prompt or the model */
+  mapAttention(
+    pipeline: Pipeline,
+    request: AttentionMapsRequest,
+    options?: Pick<RunOptions, 'signal' | 'onStep'>,
+  ): Promise<MappedImage>;
   /** Time and memory of a run. @throws UserError where the run would */
   estimate?(model: string, options: LoadOptions, run: Omit<EstimateOptions, 'open'>): Promise<RunEstimate>;
   /** Operations of a run by program. @throws UserError where the run would */
@@ -41,6 +50,7 @@ export const engine: Engine = {
   detailMethod,
   chooseCompute,
   openPipeline: loadPipeline,
+  mapAttention,
   estimate: (model, options, run) =>
     estimateRun({ ...run, open: (programs) => loadPipeline(model, { ...options, programs }) }),
   countOperations: (model, options, run) =>

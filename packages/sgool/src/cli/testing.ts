@@ -149,8 +149,34 @@ export function fakeEngine({
 
   const fakedAll = (some: Readonly<Partial<Record<string, unknown>>>) =>
     Object.fromEntries(Object.entries(some).map(([name, real]) => [name, faked(real as Method)]));
+  /** Two words, two layers, the steps that were asked for; a map of the layer's size that rises from 0. */
+  const mapAttention: Engine['mapAttention'] = async (_pipeline, { seed, atSteps, tokens }) => {
+    const layers = [
+      { name: 'down_blocks.1.attentions.0.transformer_blocks.0.attn2', heads: 2, rows: 4, columns: 4 },
+      { name: 'mid_block.attentions.0.transformer_blocks.0.attn2', heads: 2, rows: 2, columns: 2 },
+    ];
+    const steps = (atSteps ?? '1,5').split(',').map(Number);
+    const words = (tokens ?? 'red,cat').split(',').map((word, i) => ({ word, tokens: [i + 1] }));
+    const mapOf = (size: number) => Float32Array.from({ length: size }, (_, i) => i / (2 * size));
+    return {
+      image: discImage(0),
+      seed: readSeed(seed) ?? 0,
+      words,
+      layers,
+      steps,
+      maps: steps.flatMap((step) =>
+        layers.map((layer) => ({
+          layer,
+          step,
+          timestep: 1000 - step,
+          words: words.map(() => mapOf(layer.rows * layer.columns)),
+        })),
+      ),
+    };
+  };
 
   return {
+    mapAttention,
     refinement: (source) => faked(refinement(source)),
     detailMethod: (image) => faked(detailMethod(image)),
     methods: fakedAll(methods) as Engine['methods'],

@@ -2,6 +2,7 @@
 import { UserError } from '../errors.ts';
 import { type MethodRequest, type ParsedRequest, parseRequest as parseWith } from '../request/request.ts';
 import type { MethodSettings } from '../request/settings.ts';
+import { attendAndExcite } from './attend-and-excite.ts';
 import { bestOf } from './best-of.ts';
 import { clipGuided } from './clip-guided.ts';
 import { detail } from './detail/detail.ts';
@@ -23,6 +24,7 @@ const DEFINITIONS = [
   doodl,
   sgool,
   bestOf,
+  attendAndExcite,
   zeroOrder,
   trustRegionSearch,
   resampling,

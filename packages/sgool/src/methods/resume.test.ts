@@ -134,6 +134,7 @@ describe('a run that goes on from any of its states ends with the same numbers',
     ['a description and a mask', { ...from, mask }, {}, 2],
     ['target images and a later start', { mask }, { ...target, optimiseFrom: 1 }, 2],
     ['image-to-image', sdedit, { sampler: 'euler-ancestral', iterations: 0 }, 0],
+    ['Prompt-to-Prompt', { ...from, edit: 'p2p' }, { iterations: 0 }, 0],
     ['image-to-image with iterations', sdedit, { sampler: 'euler-ancestral' }, 2],
     ['image-to-image with iterations and a mask', { ...sdedit, mask }, { sampler: 'ddim', ...target }, 2],
   ])('refine with %s', async (_, how, more, states) => {

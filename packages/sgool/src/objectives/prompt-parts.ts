@@ -8,12 +8,12 @@
 const words = (text: string): ReadonlySet<string> => new Set(text.split(' '));
 
 /** Words that begin the mention of a thing. */
-const DETERMINERS = words(
+export const DETERMINERS = words(
   'a an the another some many several both this that these those one two three four five six seven eight nine ten his her its their my your our',
 );
 
 /** Words that join mentions and do not belong to the one before or after them. */
-const JOINTS = words(
+export const JOINTS = words(
   'and or but with within in on at of off to from by for as than then near next beside besides behind above below under over ' +
     'underneath beneath against along across around through inside outside into onto between among amid upon front left right top bottom ' +
     'while when where which who whose there here also only just very is are was were be being been has have had does do did it itself him himself ' +

@@ -7,6 +7,8 @@ import { componentOf } from '../models/components.ts';
 import { familyOf } from '../models/families.ts';
 import { type ModelInfo, modelInfo } from '../models/model-info.ts';
 import { layoutFor } from '../networks/network-weights.ts';
+import { attentionDetector } from '../objectives/attention/attention-detector.ts';
+import { attentionObjective } from '../objectives/attention/attention-objective.ts';
 import { createObjective } from '../objectives/objective.ts';
 import { type ClipCritic, openClipCritic } from '../preference/clip-critic.ts';
 import { type ClipTarget, clipScore } from '../preference/clip-target.ts';
@@ -84,6 +86,12 @@ export async function loadPipeline(
   const backbone = await family.open({ folder, programs, checkpointBlocks: memory === 'low' });
   const info = await modelInfo(name, folder, backbone.info);
   const { noisePath, checkPrompt, latentShape, denoiser, encode, decode } = backbone;
+  const noAttention = () =>
+    new UserError(`model ${name}: its network has no cross-attention, which this needs`);
+  const crossAttention: Pipeline['crossAttention'] = async (options) => {
+    if (backbone.crossAttention) return backbone.crossAttention(options);
+    throw noAttention();
+  };
   return {
     model: { ...info, weightsPath: componentOf(folder, family.denoiser).weights.path },
     compute,
@@ -92,9 +100,15 @@ export async function loadPipeline(
     checkPrompt,
     latentShape,
     denoiser,
+    crossAttention,
+    async pairedDenoiser(options) {
+      if (backbone.pairedDenoiser) return backbone.pairedDenoiser(options);
+      throw noAttention();
+    },
+    attentionObjective: async (options, wanted) => attentionObjective(await crossAttention(options), wanted),
     encode,
     decode,
-    ...(await openCritics(info, folder, programs, backbone, { env, allowVerifiers })),
+    ...(await openCritics(info, folder, programs, { ...backbone, crossAttention }, { env, allowVerifiers })),
     dispose: () => programs.dispose(),
   };
 }
@@ -104,7 +118,7 @@ async function openCritics(
   { name }: ModelInfo,
   folder: ModelFolder,
   programs: ProgramCache,
-  backbone: Backbone,
+  backbone: Backbone & Pick<Pipeline, 'crossAttention'>,
   { env, allowVerifiers }: Pick<LoadOptions, 'env' | 'allowVerifiers'>,
 ): Promise<Pick<Pipeline, 'critic' | 'reporter' | 'scorers' | 'objective' | 'score' | 'detector'>> {
   const guide = await openClipCritic(folder, 'clip', programs, backbone.clipTokenizer);
@@ -134,7 +148,14 @@ async function openCritics(
       A: await scored(guide, image, target),
       B: await scored(reporter, image, target),
     }),
-    detector: (detector, options) => openDetector(detector, { ...options, folder, programs, critic }),
+    detector: (detector, options) =>
+      openDetector(detector, {
+        ...options,
+        folder,
+        programs,
+        critic,
+        attention: (prompt) => attentionDetector(backbone, prompt),
+      }),
   };
 }
 

@@ -1,7 +1,14 @@
 /** @file A loaded model as methods use it: a backbone, critics, saliency detectors, and the programs that they share. */
+
+import type { Denoiser } from '../diffusion/denoiser.ts';
 import type { Image, ImageSize } from '../image/image.ts';
-import type { Backbone } from '../models/backbone.ts';
+import type { Backbone, DenoiserOptions, PairedOptions } from '../models/backbone.ts';
+import type { CrossAttention } from '../models/cross-attention.ts';
 import type { ModelInfo } from '../models/model-info.ts';
+import type {
+  AttentionObjective,
+  AttentionObjectiveOptions,
+} from '../objectives/attention/attention-objective.ts';
 import type { Objective, ObjectiveParts } from '../objectives/objective.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
 import type { ClipTarget } from '../preference/clip-target.ts';
@@ -39,6 +46,27 @@ export interface Pipeline
   readonly model: ModelInfo;
   /** What its networks run on. */
   readonly compute: Compute;
+  /**
+   * The network's cross-attention under a prompt, for the options that its denoiser gets.
+   *
+   * @throws UserError where the model has no cross-attention, or the tokens of the prompt are not one row
+   */
+  crossAttention(options: DenoiserOptions): Promise<CrossAttention>;
+  /**
+   * Two prompts side by side, of which the attention of the second follows that of the first.
+   *
+   * @throws UserError where the model has no cross-attention, or the tokens of a prompt are not one row
+   */
+  pairedDenoiser(options: DenoiserOptions & PairedOptions): Promise<Denoiser>;
+  /**
+   * The loss of a noisy latent by the network's cross-attention.
+   *
+   * @throws UserError as `crossAttention` does, and where a word is not in the prompt, or the loss has no term for what is required
+   */
+  attentionObjective(
+    options: DenoiserOptions,
+    wanted: AttentionObjectiveOptions,
+  ): Promise<AttentionObjective>;
   /** What its networks have cost since it was loaded, whichever run they worked for. */
   readonly meter: ProgramMeter;
   /** The CLIP that guides (folder `clip`). @throws UserError where the model has none */

@@ -81,7 +81,8 @@ function detailDefaults(model: ImageSize): DetailSettings {
 }
 
 /**
- * Defaults of all settings: plain Stable Diffusion, and DOODL's settings as its published code has them. Methods change some.
+ * Defaults of all settings: plain Stable Diffusion, and the settings of DOODL and Attend-and-Excite as their
+ * published code has them. Methods change some.
  */
 export function commonDefaults(model: ModelInfo): Settings {
   return {
@@ -148,6 +149,14 @@ export function commonDefaults(model: ModelInfo): Settings {
     resampleStrength: 1,
     clipGuidanceScale: 100,
     ...detailDefaults(model),
+    tokens: '',
+    require: '',
+    attentionLoss: 'attend-and-excite',
+    attentionResolution: 16,
+    attentionStepSize: 20,
+    attendUntil: 0.5,
+    refineThresholds: 'published',
+    refineSteps: 20,
     plan: 'best-of:16, sgool:8',
   };
 }

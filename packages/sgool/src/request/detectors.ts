@@ -5,6 +5,7 @@ export const SALIENCY_NAMES = [
   'transalnet',
   'grad-cam',
   'grad-cam++',
+  'attention',
   'spectral-residual',
   'centre',
   'random',

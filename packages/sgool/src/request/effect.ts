@@ -7,6 +7,7 @@
 import { SAMPLER_OPTIONS } from '../diffusion/sampler-names.ts';
 import { oneOf, UserError } from '../errors.ts';
 import type { ModelInfo } from '../models/model-info.ts';
+import { hasThresholds } from './attention-losses.ts';
 import type { SaliencyName } from './detectors.ts';
 import { DEFAULT_OBJECTIVE, parseObjective } from './objective-text.ts';
 import type { Inputs, ParsedRequest } from './request.ts';
@@ -239,6 +240,18 @@ const EFFECT_RULES: readonly EffectRule[] = [
     isRead: ({ settings: { momentum = 0 } }) => momentum > 0,
     needs: 'momentum above 0',
     neutral: { nesterov: false },
+  },
+  {
+    keys: ['refineSteps'],
+    by: 'refineThresholds',
+    isRead: ({ settings }) => hasThresholds(settings),
+    needs: 'thresholds: those of a loss that has some (published), or pairs of step and threshold',
+  },
+  {
+    keys: ['tokens', 'require', 'attentionLoss', 'attentionResolution', 'attentionStepSize'],
+    by: 'attendUntil',
+    isRead: ({ settings: { attendUntil = 0, ...settings } }) => attendUntil > 0 || hasThresholds(settings),
+    needs: 'attendUntil above 0, or refineThresholds',
   },
   {
     // Whoever asks for no iterations knows that the noise does not move. Where that is only the default, it has to be said.

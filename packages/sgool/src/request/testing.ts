@@ -91,6 +91,14 @@ export const VALUES: Settings = {
   detailGuidance: 2,
   detailSampler: 'euler',
   detailClipSkip: 2,
+  tokens: 'cat',
+  require: 'cat and boat',
+  attentionLoss: 'predicated',
+  attentionResolution: 8,
+  attentionStepSize: 10,
+  attendUntil: 2,
+  refineThresholds: '0:0.1,0.5:0.2',
+  refineSteps: 3,
   plan: 'best-of:2, zero-order:3',
 };
 
@@ -108,7 +116,7 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
     ['clipPrompt', 'textWeight', 'objective', 'spreadPictures'],
     ['clip-guided', 'doodl', 'sgool', ...SEARCHES],
   ),
-  ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool']),
+  ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool', 'attend-and-excite']),
   ...keyed(['patience', 'minImprovement'], ['doodl', 'sgool']),
   ...keyed(['lambda', 'saliencyEvery', 'regionView'], ['sgool']),
   ...keyed(['saliency', 'centreBias', 'thresholdRule', 'thresholdValue'], ['sgool', 'detail']),
@@ -123,6 +131,8 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
   ...keyed(['centres', 'boxSide', 'warmUp'], ['trust-region-search']),
   ...keyed(['particles', 'resamplings', 'resampleFrom', 'resampleStrength'], ['resampling']),
   ...keyed(['clipGuidanceScale'], ['clip-guided']),
+  ...keyed(['tokens', 'require', 'attentionLoss', 'attentionResolution'], ['attend-and-excite']),
+  ...keyed(['attentionStepSize', 'attendUntil', 'refineThresholds', 'refineSteps'], ['attend-and-excite']),
 };
 
 function keyed(keys: readonly (keyof Settings)[], names: readonly string[]) {
@@ -130,7 +140,12 @@ function keyed(keys: readonly (keyof Settings)[], names: readonly string[]) {
 }
 
 /** Settings that no plan has: its stages have them, or no method that can be one. */
-const NOT_OF_PLANS = [...Object.keys(detailSettings), 'iterations', 'keep', 'clipGuidanceScale'];
+const NOT_OF_PLANS = [
+  ...Object.keys(detailSettings),
+  ...['iterations', 'keep', 'clipGuidanceScale'],
+  ...['tokens', 'require', 'attentionLoss', 'attentionResolution'],
+  ...['attentionStepSize', 'attendUntil', 'refineThresholds', 'refineSteps'],
+];
 
 /** The methods that have a setting, and how error messages say it. */
 export function ownersOf(key: string, all: readonly string[]): { names: readonly string[]; text: string } {

@@ -32,6 +32,8 @@ export interface DetectorParts {
   readonly programs: ProgramCache;
   /** The CLIP that Grad-CAM differentiates. */
   readonly critic: () => Promise<ClipCritic>;
+  /** The saliency model `attention`, which looks with the network that makes images. */
+  readonly attention: (prompt: string) => Detector;
   readonly prompt?: string;
   readonly mask?: Image;
   /** The stream of the saliency model `random`. Default: one of its own, with seed 0. */
@@ -74,7 +76,14 @@ async function openNamed(name: SaliencyName, parts: DetectorParts): Promise<Dete
     case 'grad-cam':
     case 'grad-cam++':
       return openGradCam(name, parts);
+    case 'attention':
+      return parts.attention(promptOf(name, parts));
   }
+}
+
+function promptOf(name: SaliencyName, { prompt }: Pick<DetectorParts, 'prompt'>): string {
+  if (prompt) return prompt;
+  throw new UserError(`saliency ${name}: no prompt was given; it maps the parts that match a prompt`);
 }
 
 async function openJudgeBoxes({ programs }: DetectorParts): Promise<Detector> {
@@ -98,9 +107,9 @@ function openTranSalNet({ folder, programs }: DetectorParts): Detector {
   });
 }
 
-async function openGradCam(name: 'grad-cam' | 'grad-cam++', { programs, critic, prompt }: DetectorParts) {
-  if (!prompt)
-    throw new UserError(`saliency ${name}: no prompt was given; it maps the parts that match a prompt`);
+async function openGradCam(name: 'grad-cam' | 'grad-cam++', parts: DetectorParts) {
+  const prompt = promptOf(name, parts);
+  const { programs, critic } = parts;
   const { config, weights, embedText } = await critic();
   const program = () => programs.get(name, () => gradCamGraph(config, weights, name), EXACT);
   return gradCamDetector({ variant: name, config, program, text: await embedText(prompt) });

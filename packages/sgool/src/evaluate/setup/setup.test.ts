@@ -146,6 +146,8 @@ describe('what guides and what selects', () => {
     ['detail', { saliency: 'centre' }, none],
     ['detail', { regionText: 'parts' }, { guides: ['clip_a'], selects: [] }],
     ['detail', { saliency: 'judge' }, { guides: ['judge'], selects: [] }],
+    ['attend-and-excite', {}, none],
+    ['attend-and-excite', { keep: 'clip' }, { guides: [], selects: ['clip_a'] }],
   ] as const)('%s %j', (name, settings, roles) => {
     expect(rolesOf(name, settings)).toEqual(roles);
   });
@@ -156,6 +158,7 @@ describe('what guides and what selects', () => {
       'doodl',
       'sgool',
       'best-of',
+      'attend-and-excite',
       'zero-order',
       'trust-region-search',
       'resampling',

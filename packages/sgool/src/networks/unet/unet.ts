@@ -6,19 +6,40 @@ import { add, checkpoint, concat, scoped, silu, type Tensor, type Weights } from
 import { required, UserError } from '../../errors.ts';
 import { convLayer, groupNormLayer, linearLayer, upsampleLayer } from '../layers.ts';
 import { resnetBlock } from '../resnet-block.ts';
-import { spatialTransformer } from './spatial-transformer.ts';
+import { crossAttentionLayers } from './cross-attention-layers.ts';
+import { type BlockHooks, spatialTransformer } from './spatial-transformer.ts';
 import { timestepEmbedding } from './timestep-embedding.ts';
 import type { UNetConfig } from './unet-config.ts';
 
 /** How a UNet is traced. */
 export interface UNetOptions {
-  /**
-   * Called with the probabilities [batch, heads, h * w, contextTokens] of each cross-attention and the name of its layer,
-   * for example `down_blocks.0.attentions.0.transformer_blocks.0.attn2`, in the order of execution.
-   */
-  readonly attentionMaps?: (name: string, probabilities: Tensor) => void;
-  /** Recompute each block in the backward pass instead of keeping its activations; not together with `attentionMaps`. */
+  /** The cross-attentions whose probabilities are wanted. Without it the network is traced as if there were no such option. */
+  readonly attentionMaps?: AttentionMaps;
+  /** Changes what attention reads with. */
+  readonly attentionEdit?: AttentionEdit;
+  /** Recompute each block in the backward pass instead of keeping its activations, but for those with `attentionMaps`. */
   readonly checkpointBlocks?: boolean;
+}
+
+/**
+ * For an attention over a map of rows x columns positions: how its probabilities [batch, heads, rows * columns, keys] are changed before the
+ * values are read with them; undefined where they stay. The keys of `self` are the positions, those of `cross` the tokens of the text.
+ */
+export type AttentionEdit = (layer: {
+  readonly kind: 'self' | 'cross';
+  readonly rows: number;
+  readonly columns: number;
+}) => ((probabilities: Tensor) => Tensor) | undefined;
+
+/** Which cross-attentions give their probabilities, and to whom. */
+export interface AttentionMaps {
+  /** Names of layers, as `crossAttentionLayers` gives them. */
+  readonly layers: ReadonlySet<string>;
+  /**
+   * Called with the name of each of them and its probabilities [batch, heads, h * w, contextTokens], in the order of execution.
+   * They are differentiable with respect to inputs and weights.
+   */
+  readonly report: (name: string, probabilities: Tensor) => void;
 }
 
 /** What a UNet reads. */
@@ -41,16 +62,15 @@ export type UNet = (inputs: UNetInputs) => Tensor;
  * of the first half as skips, a convolution. Halves are rounded up, and doubled to the size of the skip.
  *
  * @param weights under diffusers' names
+ * @throws RangeError when `attentionMaps` names a layer that the network does not have
  * @throws UserError when the inputs do not fit the configuration
  */
 export function unet(
   config: UNetConfig,
   weights: Weights,
-  { attentionMaps, checkpointBlocks = false }: UNetOptions = {},
+  { attentionMaps, attentionEdit, checkpointBlocks = false }: UNetOptions = {},
 ): UNet {
-  if (attentionMaps && checkpointBlocks) {
-    throw new Error('unet: attentionMaps and checkpointBlocks exclude each other; blocks would report twice');
-  }
+  checkLayers(config, attentionMaps);
   return ({ sample, timestep, context, timestepCondition }) => {
     checkInputs(config, sample, timestep, context, timestepCondition);
     const { block_out_channels: channels, norm_num_groups: groups, norm_eps: eps } = config;
@@ -70,16 +90,28 @@ export function unet(
 
     const transformer = (name: string, x: Tensor, level: number) => {
       const at = scoped(weights, name);
+      const layers = config.transformer_layers_per_block[level];
+      const [, , rows, columns] = x.shape as [number, number, number, number];
+      const blocks = Array.from({ length: layers }, (_, i): BlockHooks => {
+        const block = `${name}.transformer_blocks.${i}`;
+        const edit = (kind: 'self' | 'cross') => attentionEdit?.({ kind, rows, columns });
+        return {
+          onCrossAttention: attentionMaps?.layers.has(`${block}.attn2`)
+            ? (probabilities: Tensor) => attentionMaps.report(`${block}.attn2`, probabilities)
+            : undefined,
+          editSelfAttention: edit('self'),
+          editCrossAttention: edit('cross'),
+        };
+      });
       const options = {
         heads: config.attention_head_dim[level],
-        layers: config.transformer_layers_per_block[level],
+        blocks,
         groups,
         linearProjection: config.use_linear_projection,
-        onCrossAttention:
-          attentionMaps &&
-          ((layer: number, p: Tensor) => attentionMaps(`${name}.transformer_blocks.${layer}.attn2`, p)),
       };
-      if (!checkpointBlocks) return spatialTransformer(at, x, context, options);
+      // A block that is computed again would report again, and what it reported first would have no gradient.
+      const isKept = blocks.some(({ onCrossAttention }) => onCrossAttention !== undefined);
+      if (!checkpointBlocks || isKept) return spatialTransformer(at, x, context, options);
       return checkpoint((y: Tensor, text: Tensor) => spatialTransformer(at, y, text, options))(x, context);
     };
 
@@ -144,6 +176,15 @@ function timeEmbedding(config: UNetConfig, weights: Weights, timestep: Tensor, c
     : waves;
   const hidden = silu(linearLayer(weights, 'time_embedding.linear_1', embedded, 4 * width));
   return linearLayer(weights, 'time_embedding.linear_2', hidden, 4 * width);
+}
+
+function checkLayers(config: UNetConfig, attentionMaps: AttentionMaps | undefined): void {
+  if (!attentionMaps) return;
+  const known = new Set(crossAttentionLayers(config, 1, 1).map(({ name }) => name));
+  const unknown = [...attentionMaps.layers].find((name) => !known.has(name));
+  if (unknown !== undefined) {
+    throw new RangeError(`unet: no cross-attention ${unknown}; there are ${[...known].join(', ')}`);
+  }
 }
 
 function checkInputs(
