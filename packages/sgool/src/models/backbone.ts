@@ -12,6 +12,7 @@ import type { PromptSyntax } from '../text/prompt/prompt.ts';
 import type { EncodedPrompt, Tokenizer } from '../text/tokenizer.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import type { BackboneInfo } from './model-info.ts';
+import type { TrainableNetwork } from './trainable-network.ts';
 
 /** How a prompt fits a text encoder. */
 export interface PromptFit extends Pick<EncodedPrompt, 'tokens' | 'truncated' | 'lost'> {
@@ -89,6 +90,10 @@ export interface Backbone {
   decode(latent: Float64Array, size: ImageSize): Promise<Image>;
   /** Inside a trace: a latent as planes [1, 3, height, width], black at 0 and white at 1, not clamped. */
   decodedPlanes(latent: Tensor): Tensor;
+  /**
+   * The network for fine-tuning. Absent where it reads more than a latent, a time and a text: a mask, or the scale of guidance.
+   */
+  readonly trainable?: TrainableNetwork;
 }
 
 /** What a family needs to open a model. */

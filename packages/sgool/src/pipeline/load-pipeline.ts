@@ -59,7 +59,7 @@ export async function loadPipeline(
   const programs = makePrograms?.(programOptions) ?? new ProgramCache(programOptions);
   const backbone = await family.open({ folder, programs, checkpointBlocks: memory === 'low' });
   const info = await modelInfo(name, folder, backbone.info);
-  const { noisePath, checkPrompt, latentShape, denoiser, encode, decode } = backbone;
+  const { noisePath, checkPrompt, latentShape, denoiser, encode, decode, trainable } = backbone;
   return {
     model: { ...info, weightsPath: componentOf(folder, family.denoiser).weights.path },
     compute,
@@ -69,6 +69,7 @@ export async function loadPipeline(
     denoiser,
     encode,
     decode,
+    ...(trainable && { trainable }),
     ...(await openCritics(info, folder, programs, backbone)),
     dispose: () => programs.dispose(),
   };

@@ -24,7 +24,10 @@ export type ObjectiveOptions = ImageSize & Pick<ObjectiveParts, 'saturatedGradie
 
 /** A loaded model. */
 export interface Pipeline
-  extends Pick<Backbone, 'noisePath' | 'checkPrompt' | 'latentShape' | 'denoiser' | 'encode' | 'decode'> {
+  extends Pick<
+    Backbone,
+    'noisePath' | 'checkPrompt' | 'latentShape' | 'denoiser' | 'encode' | 'decode' | 'trainable'
+  > {
   readonly model: ModelInfo;
   /** What its networks run on. */
   readonly compute: Compute;

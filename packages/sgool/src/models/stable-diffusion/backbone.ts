@@ -19,6 +19,7 @@ import { denoiserBySteps, promptForSteps } from './prompt-steps.ts';
 import { stableDiffusionSchedule } from './schedule.ts';
 import { surroundingsOf } from './surroundings.ts';
 import { promptEncoder, TEXT_ENCODER } from './text-encoding.ts';
+import { trainableUNet } from './trainable-unet.ts';
 
 /** Side of the latent that a UNet was trained on if its configuration does not say. */
 const DEFAULT_SAMPLE_SIZE = 64;
@@ -122,6 +123,20 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
           }),
       );
     },
+    ...(paintsMask || config.time_cond_proj_dim
+      ? {}
+      : {
+          trainable: trainableUNet({
+            programs,
+            config,
+            weights,
+            source: unet.weights,
+            prompts,
+            tokenizer,
+            latentScale: vaeConfig.scaling_factor,
+            trainTimesteps: schedule.trainTimesteps,
+          }),
+        }),
     encode: (image, noise) => encodeImage(programs, decoder, image, noise),
     decode: (latent, size) => decodeLatent(programs, decoder, latent, backbone.latentShape(size), size),
     decodedPlanes: (latent) => decodedPlanes(decoder, latent),
