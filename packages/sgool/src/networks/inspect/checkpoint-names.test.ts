@@ -9,6 +9,7 @@ import { transalnetConfig } from '../saliency/transalnet-config.ts';
 import { readKeys } from '../testing.ts';
 import { textEncoder } from '../text/text-encoder.ts';
 import { clipTextConfig } from '../text/text-encoder-config.ts';
+import { crossAttentionLayers } from '../unet/cross-attention-layers.ts';
 import { unet } from '../unet/unet.ts';
 import { unetConfig } from '../unet/unet-config.ts';
 
@@ -65,9 +66,13 @@ const SD14_UNET = {
 
 it('the UNet asks for exactly the tensors of Stable Diffusion 1.4, and names its cross-attentions', async () => {
   const maps = new Map<string, Shape>();
-  const attentionMaps = (name: string, probabilities: Tensor) => maps.set(name, probabilities.shape);
+  const config = unetConfig(SD14_UNET);
+  const attentionMaps = {
+    layers: new Set(crossAttentionLayers(config, 64, 64).map(({ name }) => name)),
+    report: (name: string, probabilities: Tensor) => void maps.set(name, probabilities.shape),
+  };
   await expectSameNames('sd14_unet', (weights) => {
-    const noise = unet(unetConfig(SD14_UNET), weights, { attentionMaps })({
+    const noise = unet(config, weights, { attentionMaps })({
       sample: input('sample', [1, 4, 64, 64]),
       timestep: input('timestep', [1]),
       context: input('context', [1, 77, 768]),

@@ -19,13 +19,11 @@ const NAMES: AttentionNames = { query: 'to_q', key: 'to_k', value: 'to_v', out: 
 /** Sizes of a spatial transformer. */
 export interface SpatialTransformerOptions {
   readonly heads: number;
-  /** Transformer blocks. */
-  readonly layers: number;
+  /** One for each transformer block: who gets its cross-attention probabilities [batch, heads, h * w, contextTokens], if anyone. */
+  readonly reporters: readonly (((probabilities: Tensor) => void) | undefined)[];
   readonly groups: number;
   /** Project tokens with a linear layer (Stable Diffusion 2) instead of maps with a 1x1 convolution. */
   readonly linearProjection: boolean;
-  /** Called with the number of each block and its cross-attention probabilities [batch, heads, h * w, contextTokens]. */
-  readonly onCrossAttention?: (layer: number, probabilities: Tensor) => void;
 }
 
 /**
@@ -40,7 +38,7 @@ export function spatialTransformer(
   weights: Weights,
   x: Tensor,
   context: Tensor,
-  { heads, layers, groups, linearProjection, onCrossAttention }: SpatialTransformerOptions,
+  { heads, reporters, groups, linearProjection }: SpatialTransformerOptions,
 ): Tensor {
   const [, channels, height, width] = x.shape as [number, number, number, number];
   // Map to tokens, [batch, h * w, channels]. A 1x1 convolution and a linear layer over tokens are the same operation.
@@ -48,8 +46,7 @@ export function spatialTransformer(
   let tokens = linearProjection
     ? linearLayer(weights, 'proj_in', mapToTokens(normal), channels)
     : mapToTokens(convLayer(weights, 'proj_in', normal, channels, { kernel: 1 }));
-  for (let i = 0; i < layers; i++) {
-    const report = onCrossAttention && ((probabilities: Tensor) => onCrossAttention(i, probabilities));
+  for (const [i, report] of reporters.entries()) {
     tokens = transformerBlock(scoped(weights, `transformer_blocks.${i}`), tokens, context, heads, report);
   }
   // Tokens back to a map, [batch, channels, h, w].

@@ -6,19 +6,28 @@ import { add, checkpoint, concat, scoped, silu, type Tensor, type Weights } from
 import { required, UserError } from '../../errors.ts';
 import { convLayer, groupNormLayer, linearLayer, upsampleLayer } from '../layers.ts';
 import { resnetBlock } from '../resnet-block.ts';
+import { crossAttentionLayers } from './cross-attention-layers.ts';
 import { spatialTransformer } from './spatial-transformer.ts';
 import { timestepEmbedding } from './timestep-embedding.ts';
 import type { UNetConfig } from './unet-config.ts';
 
 /** How a UNet is traced. */
 export interface UNetOptions {
-  /**
-   * Called with the probabilities [batch, heads, h * w, contextTokens] of each cross-attention and the name of its layer,
-   * for example `down_blocks.0.attentions.0.transformer_blocks.0.attn2`, in the order of execution.
-   */
-  readonly attentionMaps?: (name: string, probabilities: Tensor) => void;
-  /** Recompute each block in the backward pass instead of keeping its activations; not together with `attentionMaps`. */
+  /** The cross-attentions whose probabilities are wanted. Without it the network is traced as if there were no such option. */
+  readonly attentionMaps?: AttentionMaps;
+  /** Recompute each block in the backward pass instead of keeping its activations, but for those with `attentionMaps`. */
   readonly checkpointBlocks?: boolean;
+}
+
+/** Which cross-attentions give their probabilities, and to whom. */
+export interface AttentionMaps {
+  /** Names of layers, as `crossAttentionLayers` gives them. */
+  readonly layers: ReadonlySet<string>;
+  /**
+   * Called with the name of each of them and its probabilities [batch, heads, h * w, contextTokens], in the order of execution.
+   * They are differentiable with respect to inputs and weights.
+   */
+  readonly report: (name: string, probabilities: Tensor) => void;
 }
 
 /** What a UNet reads. */
@@ -41,6 +50,7 @@ export type UNet = (inputs: UNetInputs) => Tensor;
  * of the first half as skips, a convolution. Halves are rounded up, and doubled to the size of the skip.
  *
  * @param weights under diffusers' names
+ * @throws RangeError when `attentionMaps` names a layer that the network does not have
  * @throws UserError when the inputs do not fit the configuration
  */
 export function unet(
@@ -48,9 +58,7 @@ export function unet(
   weights: Weights,
   { attentionMaps, checkpointBlocks = false }: UNetOptions = {},
 ): UNet {
-  if (attentionMaps && checkpointBlocks) {
-    throw new Error('unet: attentionMaps and checkpointBlocks exclude each other; blocks would report twice');
-  }
+  checkLayers(config, attentionMaps);
   return ({ sample, timestep, context, timestepCondition }) => {
     checkInputs(config, sample, timestep, context, timestepCondition);
     const { block_out_channels: channels, norm_num_groups: groups, norm_eps: eps } = config;
@@ -70,16 +78,22 @@ export function unet(
 
     const transformer = (name: string, x: Tensor, level: number) => {
       const at = scoped(weights, name);
+      const layers = config.transformer_layers_per_block[level];
+      const reporters = Array.from({ length: layers }, (_, i) => {
+        const layer = `${name}.transformer_blocks.${i}.attn2`;
+        return attentionMaps?.layers.has(layer)
+          ? (probabilities: Tensor) => attentionMaps.report(layer, probabilities)
+          : undefined;
+      });
       const options = {
         heads: config.attention_head_dim[level],
-        layers: config.transformer_layers_per_block[level],
+        reporters,
         groups,
         linearProjection: config.use_linear_projection,
-        onCrossAttention:
-          attentionMaps &&
-          ((layer: number, p: Tensor) => attentionMaps(`${name}.transformer_blocks.${layer}.attn2`, p)),
       };
-      if (!checkpointBlocks) return spatialTransformer(at, x, context, options);
+      // A block that is computed again would report again, and what it reported first would have no gradient.
+      const isKept = reporters.some((each) => each !== undefined);
+      if (!checkpointBlocks || isKept) return spatialTransformer(at, x, context, options);
       return checkpoint((y: Tensor, text: Tensor) => spatialTransformer(at, y, text, options))(x, context);
     };
 
@@ -144,6 +158,15 @@ function timeEmbedding(config: UNetConfig, weights: Weights, timestep: Tensor, c
     : waves;
   const hidden = silu(linearLayer(weights, 'time_embedding.linear_1', embedded, 4 * width));
   return linearLayer(weights, 'time_embedding.linear_2', hidden, 4 * width);
+}
+
+function checkLayers(config: UNetConfig, attentionMaps: AttentionMaps | undefined): void {
+  if (!attentionMaps) return;
+  const known = new Set(crossAttentionLayers(config, 1, 1).map(({ name }) => name));
+  const unknown = [...attentionMaps.layers].find((name) => !known.has(name));
+  if (unknown !== undefined) {
+    throw new RangeError(`unet: no cross-attention ${unknown}; there are ${[...known].join(', ')}`);
+  }
 }
 
 function checkInputs(
