@@ -23,7 +23,7 @@ import {
   type Weights,
 } from '@sgool/autodiff';
 import { UserError } from '../errors.ts';
-import type { AttentionMap, TrainableNetwork, TrainingInputs } from '../models/trainable-network.ts';
+import type { TrainableNetwork, TrainingInputs } from '../models/trainable-network.ts';
 import { enhanceLoss, normLoss, objectMaps, separateLoss } from './losses.ts';
 import type { FineTuneSettings } from './settings.ts';
 
@@ -67,14 +67,9 @@ function gradientOf(loss: Tensor, parameters: Tensor): Tensor {
 }
 
 /** Shorter sides of the maps of all cross-attention layers, the largest first. */
-export function mapSides(network: TrainableNetwork, shape: Omit<StepShape, 'mapSide'>): number[] {
-  const sides = new Set<number>();
-  trace(networkInputs({ ...shape, mapSide: 0 }), (inputs) => ({
-    prediction: network.predict(inputs, network.weights, ({ rows, columns }) =>
-      sides.add(Math.min(rows, columns)),
-    ),
-  }));
-  return [...sides].sort((a, b) => b - a);
+export function mapSides(network: TrainableNetwork, rows: number, columns: number): number[] {
+  const sides = network.attentionLayers(rows, columns).map((layer) => Math.min(layer.rows, layer.columns));
+  return [...new Set(sides)].sort((a, b) => b - a);
 }
 
 /** The gradient of Separate and Enhance, and both losses of each sample. */
@@ -84,24 +79,26 @@ export function attentionGraph(
   shape: StepShape,
   { separateWeight, enhanceWeight }: Pick<FineTuneSettings, 'separateWeight' | 'enhanceWeight'>,
 ): Graph {
-  const { samples, tokens, objects, mapSide } = shape;
+  const { samples, tokens, objects, mapSide, latent } = shape;
+  const [, height, width] = latent;
+  const layers = network
+    .attentionLayers(height, width)
+    .filter((layer) => Math.min(layer.rows, layer.columns) === mapSide);
+  const [{ rows, columns, heads }] = layers;
+  if (layers.some((layer) => layer.heads !== heads)) {
+    throw new UserError(
+      `finetune: layers whose maps have a side of ${mapSide} have different numbers of heads; choose another mapSide`,
+    );
+  }
   const specs = { ...networkInputs(shape), words: { shape: [samples, objects, tokens] } };
   return trace(specs, ({ words, ...inputs }) => {
     const { parameters, weights } = trainedNetwork(network, layout);
-    const maps: AttentionMap[] = [];
-    network.predict(inputs, weights, (map) => {
-      if (Math.min(map.rows, map.columns) === mapSide) maps.push(map);
+    const maps: Tensor[] = [];
+    network.predict(inputs, weights, {
+      layers: new Set(layers.map(({ name }) => name)),
+      report: (_, probabilities) => void maps.push(probabilities),
     });
-    const [{ rows, columns, probabilities: first }] = maps;
-    if (maps.some(({ probabilities }) => probabilities.shape[1] !== first.shape[1])) {
-      throw new UserError(
-        `finetune: layers whose maps have a side of ${mapSide} have different numbers of heads; choose another mapSide`,
-      );
-    }
-    const ofObjects = objectMaps(
-      maps.map(({ probabilities }) => probabilities),
-      words,
-    );
+    const ofObjects = objectMaps(maps, words);
     const separate = separateLoss(ofObjects);
     const enhance = enhanceLoss(ofObjects, rows, columns);
     const loss = add(mul(separate, separateWeight), mul(enhance, enhanceWeight));

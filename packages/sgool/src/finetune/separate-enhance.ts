@@ -187,7 +187,7 @@ export async function separateEnhance(
   const [, ...latent] = pipeline.latentShape({ width, height });
   const { tokens, width: textWidth } = await network.encode('');
   const shape = { latent, tokens, width: textWidth };
-  const sides = mapSides(network, { ...shape, samples: 1, objects: 2 });
+  const sides = mapSides(network, latent[1], latent[2]);
   const task = fineTuneTask(pipeline, request, sides);
   const { settings } = task;
   const prompts = promptsOf(task);

@@ -3,6 +3,8 @@
  * cross-attention, without a word of which family it belongs to.
  */
 import type { Tensor, Weights } from '@sgool/autodiff';
+import type { CrossAttentionLayer } from '../networks/unet/cross-attention-layers.ts';
+import type { AttentionMaps } from '../networks/unet/unet.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import type { WeightTensor } from '../weights/formats/weight-source.ts';
 
@@ -28,13 +30,6 @@ export interface TrainingInputs {
   readonly context: Tensor;
 }
 
-/** A cross-attention's probabilities, [batch, heads, h * w, tokens]: `rows` is h, `columns` is w. */
-export interface AttentionMap {
-  readonly rows: number;
-  readonly columns: number;
-  readonly probabilities: Tensor;
-}
-
 export interface TrainableNetwork {
   readonly programs: ProgramCache;
   /** Its frozen weights, by the names that `projections` gives. */
@@ -49,9 +44,11 @@ export interface TrainableNetwork {
    * Inside a trace: the prediction, [batch, channels, h, w].
    *
    * @param weights of the network, perhaps some of them trained
-   * @param onMap called with the map of each cross-attention layer, in the order of execution
+   * @param attentionMaps layers whose probabilities are wanted, and who gets them
    */
-  predict(inputs: TrainingInputs, weights: Weights, onMap?: (map: AttentionMap) => void): Tensor;
+  predict(inputs: TrainingInputs, weights: Weights, attentionMaps?: AttentionMaps): Tensor;
+  /** Its cross-attentions, for latents of this size. */
+  attentionLayers(rows: number, columns: number): CrossAttentionLayer[];
   /** A text, read as it is: without weights and tags, its end cut off where it is too long. */
   encode(text: string): Promise<TrainingText>;
   /** Places of all tokens of a word or phrase among those of `encode`; none where the text does not have it. */

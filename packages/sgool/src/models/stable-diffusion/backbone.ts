@@ -130,6 +130,7 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
             programs,
             config,
             weights,
+            checkpointBlocks,
             source: unet.weights,
             prompts,
             tokenizer,
