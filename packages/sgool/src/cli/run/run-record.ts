@@ -267,8 +267,9 @@ export function runJson(task: RunTask, state: RunState, repeat: string) {
 }
 
 /** What names the files that decide the result. */
-const filesOf = ({ modelHash, loras = [], embeddings = [], inputHashes }: RunTask) => ({
+const filesOf = ({ modelHash, adapter, loras = [], embeddings = [], inputHashes }: RunTask) => ({
   ...(modelHash === undefined ? {} : { modelHash }),
+  ...(adapter === undefined ? {} : { adapter }),
   ...(loras.length === 0 ? {} : { loras }),
   ...(embeddings.length === 0 ? {} : { embeddings }),
   ...(inputHashes === undefined ? {} : { inputHashes }),
@@ -320,7 +321,7 @@ function requestOf({
  * @param iteration the one that the image is of; the plain image is iteration 0
  */
 export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<string, string> {
-  const { settings, method, loras = [], embeddings = [] } = task;
+  const { settings, method, adapter, loras = [], embeddings = [] } = task;
   const given = loras.filter(({ isInPrompt }) => !isInPrompt);
   const { lambda, saliency, clipGuidanceScale, clipPrompt } = settings;
   const parameters = formatParameters({
@@ -351,6 +352,7 @@ export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<s
       ...(lambda === undefined || saliency === undefined
         ? {}
         : { 'Saliency weight': lambda, Saliency: saliency }),
+      ...(adapter === undefined ? {} : { 'SGOOL adapter': hashList([adapter]) }),
       ...(loras.length === 0 ? {} : { 'Lora hashes': hashList(loras) }),
       ...(embeddings.length === 0 ? {} : { 'TI hashes': hashList(embeddings) }),
       Version: `sgool ${task.versions.sgool}`,
