@@ -77,7 +77,7 @@ export function parseConcepts(text: string, owner: string): Concept[] {
 export function filledTemplate(template: string, phrases: readonly string[]): string {
   return phrases.reduce(
     (text, phrase, i) =>
-      text.replace(new RegExp(`\\b(a )?\\{${i + 1}\\}`, 'i'), (_, article?: string) => {
+      text.replace(new RegExp(`(\\ba )?\\{${i + 1}\\}`, 'i'), (_, article?: string) => {
         if (article === undefined) return phrase;
         return /^[aeiou]/i.test(phrase) ? `${article.trimEnd()}n ${phrase}` : `${article}${phrase}`;
       }),

@@ -13,6 +13,7 @@ import {
   type Graph,
   grad,
   input,
+  mean,
   mul,
   type ParameterLayout,
   reshape,
@@ -24,6 +25,7 @@ import {
 } from '@sgool/autodiff';
 import { UserError } from '../errors.ts';
 import type { TrainableNetwork, TrainingInputs } from '../models/trainable-network.ts';
+import type { CrossAttentionLayer } from '../networks/unet/cross-attention-layers.ts';
 import { enhanceLoss, normLoss, objectMaps, separateLoss } from './losses.ts';
 import type { FineTuneSettings } from './settings.ts';
 
@@ -72,6 +74,50 @@ export function mapSides(network: TrainableNetwork, rows: number, columns: numbe
   return [...new Set(sides)].sort((a, b) => b - a);
 }
 
+/**
+ * The layers whose maps the losses read: those of one side.
+ *
+ * @throws UserError where they have different numbers of heads
+ */
+function layersOf(network: TrainableNetwork, { latent, mapSide }: StepShape): CrossAttentionLayer[] {
+  const layers = network
+    .attentionLayers(latent[1], latent[2])
+    .filter(({ rows, columns }) => Math.min(rows, columns) === mapSide);
+  if (layers.every(({ heads }) => heads === layers[0].heads)) return layers;
+  throw new UserError(
+    `finetune: layers whose maps have a side of ${mapSide} have different numbers of heads; choose another mapSide`,
+  );
+}
+
+/** Inside a trace: the maps of the objects, [samples, objects, heads, positions], by the trained weights. */
+function tracedMaps(
+  network: TrainableNetwork,
+  weights: Weights,
+  layers: readonly CrossAttentionLayer[],
+  { words, ...inputs }: TrainingInputs & { readonly words: Tensor },
+): Tensor {
+  const maps: Tensor[] = [];
+  network.predict(inputs, weights, {
+    layers: new Set(layers.map(({ name }) => name)),
+    report: (_, probabilities) => void maps.push(probabilities),
+  });
+  return objectMaps(maps, words);
+}
+
+const mapsInputs = (shape: StepShape) => ({
+  ...networkInputs(shape),
+  words: { shape: [shape.samples, shape.objects, shape.tokens] },
+});
+
+/** The maps of the objects, the mean over heads: [samples, objects, positions]. */
+export function mapsGraph(network: TrainableNetwork, layout: ParameterLayout, shape: StepShape): Graph {
+  const layers = layersOf(network, shape);
+  return trace(mapsInputs(shape), (inputs) => {
+    const { weights } = trainedNetwork(network, layout);
+    return { maps: mean(tracedMaps(network, weights, layers, inputs), { axes: [2] }) };
+  });
+}
+
 /** The gradient of Separate and Enhance, and both losses of each sample. */
 export function attentionGraph(
   network: TrainableNetwork,
@@ -79,28 +125,13 @@ export function attentionGraph(
   shape: StepShape,
   { separateWeight, enhanceWeight }: Pick<FineTuneSettings, 'separateWeight' | 'enhanceWeight'>,
 ): Graph {
-  const { samples, tokens, objects, mapSide, latent } = shape;
-  const [, height, width] = latent;
-  const layers = network
-    .attentionLayers(height, width)
-    .filter((layer) => Math.min(layer.rows, layer.columns) === mapSide);
-  const [{ rows, columns, heads }] = layers;
-  if (layers.some((layer) => layer.heads !== heads)) {
-    throw new UserError(
-      `finetune: layers whose maps have a side of ${mapSide} have different numbers of heads; choose another mapSide`,
-    );
-  }
-  const specs = { ...networkInputs(shape), words: { shape: [samples, objects, tokens] } };
-  return trace(specs, ({ words, ...inputs }) => {
+  const layers = layersOf(network, shape);
+  const [{ rows, columns }] = layers;
+  return trace(mapsInputs(shape), (inputs) => {
     const { parameters, weights } = trainedNetwork(network, layout);
-    const maps: Tensor[] = [];
-    network.predict(inputs, weights, {
-      layers: new Set(layers.map(({ name }) => name)),
-      report: (_, probabilities) => void maps.push(probabilities),
-    });
-    const ofObjects = objectMaps(maps, words);
-    const separate = separateLoss(ofObjects);
-    const enhance = enhanceLoss(ofObjects, rows, columns);
+    const maps = tracedMaps(network, weights, layers, inputs);
+    const separate = separateLoss(maps);
+    const enhance = enhanceLoss(maps, rows, columns);
     const loss = add(mul(separate, separateWeight), mul(enhance, enhanceWeight));
     return { gradient: gradientOf(loss, parameters), separate, enhance };
   });

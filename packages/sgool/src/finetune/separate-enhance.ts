@@ -10,10 +10,12 @@
  * Reference: Bao et al. 2024, "Separate-and-Enhance: Compositional Finetuning for Text2Image Diffusion Models".
  */
 import { z } from 'zod';
-import { UserError } from '../errors.ts';
+import { required, UserError } from '../errors.ts';
+import type { Image } from '../image/image.ts';
 import type { TrainableNetwork, TrainingText } from '../models/trainable-network.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { Generator, type GeneratorState } from '../random/generator.ts';
+import { type AdapterInfo, type WeightChange, weightsFingerprint } from '../weights/open/adapter.ts';
 import { type Concept, conceptOf } from './concepts.ts';
 import { mapSides } from './programs.ts';
 import {
@@ -25,7 +27,13 @@ import {
   type RecipeName,
 } from './settings.ts';
 import { type FineTuneLosses, Trainer, type TrainerState, type TrainingSample } from './trainer.ts';
-import { conceptPairs, onePrompt, type TrainingPrompts, wordShares } from './training-prompts.ts';
+import {
+  conceptPairs,
+  onePrompt,
+  type TrainingPrompt,
+  type TrainingPrompts,
+  wordShares,
+} from './training-prompts.ts';
 
 /** What is trained on: one prompt and its objects, or a list of concepts, and settings over those of the recipe. */
 export interface FineTuneRequest extends Partial<FineTuneSettings> {
@@ -46,9 +54,13 @@ export interface FineTuneTask {
   readonly settings: FineTuneSettings;
 }
 
-/** A weight of the network after a step. */
-export interface TrainedWeight {
-  readonly shape: readonly number[];
+/** Where a picture attends to a word. */
+export interface WordMap {
+  readonly word: string;
+  /** Positions of the map. */
+  readonly width: number;
+  readonly height: number;
+  /** [height, width], shares of attention: from 0 to 1. */
   readonly data: Float32Array;
 }
 
@@ -91,8 +103,17 @@ export interface FineTuning {
   steps(): AsyncGenerator<FineTuneStep>;
   /** Where it stands: after the last step that was done. */
   state(): FineTuneState;
-  /** The trained weights now, by the names of the network; views that the next step overwrites. */
-  weights(): Map<string, TrainedWeight>;
+  /** How much each trained weight has changed so far, by the names of the network. */
+  changes(): Map<string, WeightChange>;
+  /** The weights that are trained, as they were before. */
+  base(): Promise<AdapterInfo['base']>;
+  /**
+   * Where a picture attends to the words of a prompt under the weights as they are now: its latent with noise up to the middle of the
+   * timesteps goes through the network.
+   *
+   * @returns one map for each word, of the side `mapSide`, the mean over layers and heads
+   */
+  attention(image: Image, prompt: Pick<TrainingPrompt, 'text' | 'words'>): Promise<WordMap[]>;
 }
 
 const requestSchema = z.strictObject({
@@ -235,8 +256,59 @@ export async function separateEnhance(
       evaluations,
       seconds: secondsDone,
     }),
-    weights: () => trainer.weights(),
+    changes: () => trainer.changes(),
+    base: async () => {
+      const tensors = network.projections(settings.trains);
+      const fingerprint = await weightsFingerprint(tensors);
+      return { model: pipeline.model.name, weights: [...tensors.keys()], fingerprint };
+    },
+    attention: (image, prompt) =>
+      attentionOf(image, prompt, { network, pipeline, trainer, settings, latent }),
   };
+}
+
+/** See {@link FineTuning.attention}. */
+async function attentionOf(
+  image: Image,
+  prompt: Pick<TrainingPrompt, 'text' | 'words'>,
+  {
+    network,
+    pipeline,
+    trainer,
+    settings: { width, height, mapSide },
+    latent,
+  }: {
+    readonly network: TrainableNetwork;
+    readonly pipeline: Pipeline;
+    readonly trainer: Trainer;
+    readonly settings: FineTuneSettings;
+    readonly latent: readonly number[];
+  },
+): Promise<WordMap[]> {
+  const path = pipeline.noisePath({ width, height });
+  const timestep = Math.floor(network.trainTimesteps / 2);
+  const level = path.level(timestep);
+  const clean = await pipeline.encode(image);
+  // Always the same noise, so that maps of different steps differ by the weights alone.
+  const noise = new Generator(0).randn(latent);
+  const text = await network.encode(prompt.text);
+  const maps = await trainer.maps({
+    latent: Float32Array.from(clean, (value, i) => path.signal(level) * value + path.noise(level) * noise[i]),
+    timestep,
+    text,
+    words: wordShares(network, prompt, text.tokens),
+    single: NO_TEXT,
+  });
+  const layer = network
+    .attentionLayers(latent[1], latent[2])
+    .find(({ rows, columns }) => Math.min(rows, columns) === mapSide);
+  const { rows, columns } = required(layer, 'layer of maps');
+  return prompt.words.map((word, i) => ({
+    word,
+    width: columns,
+    height: rows,
+    data: maps.slice(i * rows * columns, (i + 1) * rows * columns),
+  }));
 }
 
 function promptsOf({ prompt, words = [], concepts = [], settings }: FineTuneTask): TrainingPrompts {

@@ -6,7 +6,14 @@ import { mean } from '../numbers.ts';
 import { allFinite } from '../runtime/network-program.ts';
 import type { Stateful } from '../state.ts';
 import { float32Of } from '../weights/formats/tensor-views.ts';
-import { attentionGraph, frozenGraph, normGraph, type StepShape, updateGraph } from './programs.ts';
+import {
+  attentionGraph,
+  frozenGraph,
+  mapsGraph,
+  normGraph,
+  type StepShape,
+  updateGraph,
+} from './programs.ts';
 import type { FineTuneSettings } from './settings.ts';
 
 /** A sample of a batch. */
@@ -99,6 +106,12 @@ export class Trainer implements Stateful<TrainerState> {
     this.#state = { parameters: parameters.slice(), first: first.slice(), second: second.slice(), updates };
   }
 
+  /** How much each trained weight has changed, by name. */
+  changes(): Map<string, { shape: readonly number[]; data: Float32Array }> {
+    const { parameters } = this.#state;
+    return this.layout.views(parameters.map((value, i) => value - this.start[i]));
+  }
+
   /** The trained weights, by name; views that the next update overwrites. */
   weights(): Map<string, { shape: readonly number[]; data: Float32Array }> {
     return this.layout.views(this.#state.parameters);
@@ -138,6 +151,20 @@ export class Trainer implements Stateful<TrainerState> {
       this.#state = before;
       throw error;
     }
+  }
+
+  /**
+   * How much each position attends to each object of a sample under the trained weights, the mean over heads.
+   *
+   * @returns [objects, rows * columns]
+   */
+  async maps(sample: TrainingSample): Promise<Float32Array> {
+    const shape = this.#shapeOf([sample]);
+    const program = await this.#network.programs.get(`finetune maps ${this.#key}`, () =>
+      mapsGraph(this.#network, this.layout, shape),
+    );
+    const { share: _, ...given } = this.#inputs([sample], 'text', 1);
+    return (await program.run({ ...given, words: sample.words })).maps as Float32Array;
   }
 
   /** The gradient of Separate and Enhance over a batch, and both losses of each sample. */

@@ -62,13 +62,34 @@ const BASE_BYTES = 160e6;
  *
  * @throws UserError where the run itself would
  */
-export async function estimateRun({
+export function estimateRun({ method, request, ...options }: EstimateOptions): Promise<RunEstimate> {
+  return estimateIterations({
+    ...options,
+    run: (pipeline, iterations) => {
+      // A run that does not end early.
+      const whole = { iterations, patience: 0, targetClip: 100 };
+      return method.run(pipeline, { ...request, ...pickSettings(method.settings, whole) });
+    },
+  });
+}
+
+/** What the estimate of anything that runs in iterations is made from. */
+export interface IterationsOptions extends Pick<EstimateOptions, 'open' | 'iterations' | 'machine'> {
+  /** Begins it, with this number for its last iteration, counted from 0. */
+  run(pipeline: Pipeline, iterations: number): AsyncIterable<unknown>;
+}
+
+/**
+ * Estimates what runs in iterations, the first of which may differ from the others.
+ *
+ * @throws UserError where the run itself would
+ */
+export async function estimateIterations({
   open,
-  method,
-  request,
+  run,
   iterations,
   machine,
-}: EstimateOptions): Promise<RunEstimate> {
+}: IterationsOptions): Promise<RunEstimate> {
   let made: DryRunPrograms | undefined;
   const pipeline = await open((options) => (made = new DryRunPrograms(options)));
   if (!made) throw new Error('estimate: the pipeline was opened without the programs of the dry run');
@@ -76,9 +97,7 @@ export async function estimateRun({
   const { options, costs } = programs;
   const scores: DryRunCounts[] = [];
   const contention = contentionMeter();
-  // A run that does not end early.
-  const whole = { iterations: Math.min(iterations, 2), patience: 0, targetClip: 100 };
-  for await (const _ of method.run(pipeline, { ...request, ...pickSettings(method.settings, whole) })) {
+  for await (const _ of run(pipeline, Math.min(iterations, 2))) {
     scores.push(programs.counts);
   }
   await pipeline.dispose();

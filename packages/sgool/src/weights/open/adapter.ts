@@ -34,6 +34,13 @@ export interface AdapterInfo {
   readonly sgool: string;
 }
 
+/** How much a weight was changed. */
+export interface WeightChange {
+  readonly shape: readonly number[];
+  /** New values minus old ones. */
+  readonly data: Float32Array;
+}
+
 /** An opened adapter. */
 export interface Adapter {
   readonly path: string;

@@ -1,14 +1,7 @@
 /** @file Writing adapters; see adapter.ts. Node only. */
 import { type TensorToWrite, writeSafetensors } from '../formats/write-safetensors.ts';
 import { loraModule } from '../names/lora.ts';
-import { ADAPTER_FORMAT, ADAPTER_KEY, type AdapterInfo } from './adapter.ts';
-
-/** How much a weight was changed. */
-export interface WeightChange {
-  readonly shape: readonly number[];
-  /** New values minus old ones. */
-  readonly data: Float32Array;
-}
+import { ADAPTER_FORMAT, ADAPTER_KEY, type AdapterInfo, type WeightChange } from './adapter.ts';
 
 /**
  * Writes an adapter whole or not at all. Weights that did not change are left out.
