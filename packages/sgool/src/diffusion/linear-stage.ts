@@ -39,6 +39,7 @@ export function linearStage({ step, timestep, state: names, next, shift }: Linea
   return {
     step,
     timestep,
+    callsNetwork: needsPrediction,
     async run(state, denoiser) {
       const terms = needsPrediction
         ? [...state, await checkedPrediction(denoiser, state[0], timestep)]

@@ -17,6 +17,8 @@ export interface Stage {
   readonly step: number;
   /** The time that the network gets. */
   readonly timestep: number;
+  /** Whether it calls the network. */
+  readonly callsNetwork: boolean;
   run(state: Latents, denoiser: Denoiser): Promise<Latents>;
   /** From the cotangent of the state after the stage to that of `state`, the one before it. */
   pullback(state: Latents, cotangent: Latents, denoiser: Denoiser): Promise<Latents>;

@@ -1,6 +1,7 @@
 /** @file The table of all methods: the only list of them. Names, help texts and error messages come from here. */
 import { type MethodRequest, type ParsedRequest, parseRequest as parseWith } from '../request/request.ts';
 import type { MethodSettings } from '../request/settings.ts';
+import { attendAndExcite } from './attend-and-excite.ts';
 import { bestOf } from './best-of.ts';
 import { clipGuided } from './clip-guided.ts';
 import { doodl } from './doodl.ts';
@@ -10,7 +11,7 @@ import { sd } from './sd.ts';
 import { sgool } from './sgool.ts';
 
 /** In the order of help texts. */
-const DEFINITIONS = [sd, clipGuided, doodl, sgool, bestOf] as const;
+const DEFINITIONS = [sd, clipGuided, doodl, sgool, bestOf, attendAndExcite] as const;
 type Definition = (typeof DEFINITIONS)[number];
 
 /**

@@ -22,7 +22,7 @@ const image = {
   height: 32,
   data: Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => (7 * i) % 256),
 };
-const request = { prompt: 'a red cat', seed: 1, steps: 2, iterations: 1 };
+const request = { prompt: 'a red cat and a blue boat', seed: 1, steps: 2, iterations: 1 };
 
 type User = MethodName | 'refine' | 'sdedit';
 const ALL: readonly User[] = [...METHOD_NAMES, 'refine', 'sdedit'];

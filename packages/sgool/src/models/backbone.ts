@@ -11,6 +11,7 @@ import type { NetworkTag } from '../text/prompt/networks.ts';
 import type { PromptSyntax } from '../text/prompt/prompt.ts';
 import type { EncodedPrompt, Tokenizer } from '../text/tokenizer.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
+import type { CrossAttention } from './cross-attention.ts';
 import type { BackboneInfo } from './model-info.ts';
 import type { TrainableNetwork } from './trainable-network.ts';
 
@@ -80,6 +81,12 @@ export interface Backbone {
   noisePath(size: ImageSize): NoisePath;
   /** The network under a prompt, guidance applied. */
   denoiser(options: DenoiserOptions): Promise<Denoiser>;
+  /**
+   * The network's cross-attention under the prompt, for families that have one.
+   *
+   * @throws UserError where the tokens of the prompt are not one row: it changes from step to step, or is read in several chunks
+   */
+  crossAttention?(options: DenoiserOptions): Promise<CrossAttention>;
   /**
    * The latent of an image: the likeliest one or, with standard normal numbers, a sample of those that the image has.
    *

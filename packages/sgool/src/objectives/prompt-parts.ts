@@ -1,14 +1,14 @@
 /** @file The things that a prompt names, as separate texts: "a red cat left of two boats" has "a red cat" and "two boats". */
 
 /** Words that begin the mention of a thing. */
-const DETERMINERS = new Set(
+export const DETERMINERS = new Set(
   'a an the another some many one two three four five six seven eight nine ten his her its their my your'.split(
     ' ',
   ),
 );
 
 /** Words that join mentions and do not belong to the one before them. */
-const JOINTS = new Set(
+export const JOINTS = new Set(
   (
     'and or but with without in on at of to from by for as than near next beside besides behind above below over under ' +
     'inside outside into onto between front left right top bottom while that which who is are was were be being has have'

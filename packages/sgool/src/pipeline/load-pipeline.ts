@@ -67,6 +67,10 @@ export async function loadPipeline(
     checkPrompt,
     latentShape,
     denoiser,
+    crossAttention: async (options) => {
+      if (backbone.crossAttention) return backbone.crossAttention(options);
+      throw new UserError(`model ${name}: its network has no cross-attention, which this needs`);
+    },
     encode,
     decode,
     ...(trainable && { trainable }),

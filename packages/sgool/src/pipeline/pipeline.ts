@@ -1,6 +1,7 @@
 /** @file A loaded model as methods use it: a backbone, critics, saliency detectors, and the programs that they share. */
 import type { Image, ImageSize } from '../image/image.ts';
-import type { Backbone } from '../models/backbone.ts';
+import type { Backbone, DenoiserOptions } from '../models/backbone.ts';
+import type { CrossAttention } from '../models/cross-attention.ts';
 import type { ModelInfo } from '../models/model-info.ts';
 import type { Objective, ObjectiveParts } from '../objectives/objective.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
@@ -31,6 +32,12 @@ export interface Pipeline
   readonly model: ModelInfo;
   /** What its networks run on. */
   readonly compute: Compute;
+  /**
+   * The network's cross-attention under a prompt, for the options that its denoiser gets.
+   *
+   * @throws UserError where the model has no cross-attention, or the tokens of the prompt are not one row
+   */
+  crossAttention(options: DenoiserOptions): Promise<CrossAttention>;
   /** The CLIP that guides (folder `clip`). @throws UserError where the model has none */
   critic(): Promise<ClipCritic>;
   /** The CLIP that only reports (folder `clip_b`), where the model has one. */

@@ -29,7 +29,8 @@ export function detectionDefaults({ has }: Pick<ModelInfo, 'has'>): DetectionSet
 }
 
 /**
- * Defaults of all settings: plain Stable Diffusion, and DOODL's settings as its published code has them. Methods change some.
+ * Defaults of all settings: plain Stable Diffusion, and the settings of DOODL and Attend-and-Excite as their
+ * published code has them. Methods change some.
  */
 export function commonDefaults(model: ModelInfo): Settings {
   return {
@@ -79,6 +80,14 @@ export function commonDefaults(model: ModelInfo): Settings {
     renormalise: true,
     optimiseFrom: 0,
     clipGuidanceScale: 100,
+    tokens: '',
+    require: '',
+    attentionLoss: 'attend-and-excite',
+    attentionResolution: 16,
+    attentionStepSize: 20,
+    attendUntil: 0.5,
+    refineThresholds: 'published',
+    refineSteps: 20,
   };
 }
 

@@ -75,7 +75,7 @@ describe('a setting', () => {
 });
 
 it('the table names every method by its own name', () => {
-  expect(METHODS.map(({ name }) => name)).toEqual(['sd', 'clip-guided', 'doodl', 'sgool', 'best-of']);
+  expect(METHODS.map(({ name }) => name)).toEqual(['sd', 'clip-guided', 'doodl', 'sgool', 'best-of', 'attend-and-excite']);
   for (const name of METHOD_NAMES) expect(methods[name].name).toBe(name);
   expect(METHODS.filter(({ movesNoise }) => movesNoise).map(({ name }) => name)).toEqual(['doodl', 'sgool']);
 });

@@ -53,6 +53,14 @@ export const VALUES: Settings = {
   renormalise: false,
   optimiseFrom: 0.5,
   clipGuidanceScale: 10,
+  tokens: '',
+  require: 'cat and boat',
+  attentionLoss: 'predicated',
+  attentionResolution: 8,
+  attentionStepSize: 10,
+  attendUntil: 2,
+  refineThresholds: '0:0.1,0.5:0.2',
+  refineSteps: 3,
 };
 
 /** The methods that have a setting, if not all have it. */
@@ -63,7 +71,7 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
   ),
   ...keyed(['iterations', 'targetClip'], ['doodl', 'sgool', 'best-of']),
   ...keyed(['clipPrompt', 'textWeight'], ['clip-guided', 'doodl', 'sgool', 'best-of']),
-  ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool']),
+  ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool', 'attend-and-excite']),
   ...keyed(['patience', 'minImprovement'], ['doodl', 'sgool']),
   ...keyed(['lambda', 'saliency', 'saliencyEvery', 'thresholdRule', 'thresholdValue'], ['sgool']),
   ...keyed(['regionPadding', 'minRegionSide', 'maxRegions', 'regionText'], ['sgool']),
@@ -72,6 +80,8 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
   ...keyed(['optimiser', 'gradScale', 'clipGradient', 'momentum', 'nesterov'], ['doodl', 'sgool']),
   ...keyed(['learningRate', 'perturbation', 'renormalise'], ['doodl', 'sgool']),
   ...keyed(['clipGuidanceScale'], ['clip-guided']),
+  ...keyed(['tokens', 'require', 'attentionLoss', 'attentionResolution'], ['attend-and-excite']),
+  ...keyed(['attentionStepSize', 'attendUntil', 'refineThresholds', 'refineSteps'], ['attend-and-excite']),
 };
 
 function keyed(keys: readonly (keyof Settings)[], names: readonly string[]) {

@@ -122,6 +122,7 @@ function liftStage({ step, timestep, lifts }: LiftStage, grids: LiftGrids | unde
   const stage: Stage = {
     step,
     timestep,
+    callsNetwork: lifts.some((lift) => lift.timestep !== undefined),
     async run(state, denoiser) {
       const next = [...state];
       for (const lift of lifts) {

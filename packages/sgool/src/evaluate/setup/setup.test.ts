@@ -133,11 +133,20 @@ describe('what guides and what selects', () => {
     ['doodl', { keep: 'last' }, { guides: ['clip_a'], selects: [] }],
     ['sgool', { keep: 'best' }, both],
     ['sgool', { keep: 'last' }, { guides: ['clip_a'], selects: [] }],
+    ['attend-and-excite', {}, none],
+    ['attend-and-excite', { keep: 'clip' }, { guides: [], selects: ['clip_a'] }],
   ] as const)('%s %j', (name, settings, roles) => {
     expect(rolesOf(name, settings)).toEqual(roles);
   });
   it('is in this table for every method', () => {
-    expect([...METHOD_NAMES].toSorted()).toEqual(['best-of', 'clip-guided', 'doodl', 'sd', 'sgool']);
+    expect([...METHOD_NAMES].toSorted()).toEqual([
+      'attend-and-excite',
+      'best-of',
+      'clip-guided',
+      'doodl',
+      'sd',
+      'sgool',
+    ]);
   });
   it('must not judge, in any of its conventions; everything else may', () => {
     expect(mayJudge(both, 'clip_a')).toBe(false);

@@ -227,7 +227,15 @@ describe('generation', () => {
 
   it.each(METHOD_NAMES)('works with %s', async (method) => {
     const { prompt, seed } = request;
-    const settings = requestTo(method, { prompt, seed, steps: 2, iterations: 1, cutouts: 2, ...size });
+    const settings = requestTo(method, {
+      prompt,
+      seed,
+      steps: 2,
+      iterations: 1,
+      cutouts: 2,
+      tokens: 'cat',
+      ...size,
+    });
     const { before, last } = await generate({ ...settings, method }, { pipeline });
     if (last !== before) expect(last.image.data).not.toEqual(before.image.data);
   });

@@ -21,6 +21,7 @@ import { freeElements, onFreeElements } from '../../optimisers/free-elements.ts'
 import { createOptimiser } from '../../optimisers/index.ts';
 import { norm } from '../../optimisers/sphere.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { stepOf } from '../../request/resolve.ts';
 import type {
   CutoutSettings,
   DifferentiationSettings,
@@ -106,8 +107,7 @@ async function laterStart(start: Start, denoiser: Denoiser, run: Run<NoiseSettin
   const { settings, method, signal } = run;
   const { optimiseFrom, steps } = settings;
   const { sampler, startIndex = 0, noise } = start;
-  // A share of the steps, but for the rounding of the product.
-  const step = optimiseFrom < 1 ? Math.floor(optimiseFrom * steps + 1e-9) : optimiseFrom;
+  const step = stepOf(optimiseFrom, steps);
   if (step === 0) return start;
   const endIndex = sampler.begins?.[step] ?? step;
   if (endIndex < startIndex) {

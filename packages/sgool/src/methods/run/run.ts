@@ -169,15 +169,23 @@ export function samplerOf(
   return namedSampler(noisePath(settings), { edictOutput: 'both', ...settings }, options);
 }
 
+/** What the network of a run is asked for. */
+export function denoiserOptionsOf(
+  pipeline: Pick<Pipeline, 'noisePath'>,
+  run: Omit<Run<SamplingSettings>, 'stepReporter' | 'report'>,
+): DenoiserOptions {
+  const { request, settings, freshNoise, maskedImage, evaluations } = run;
+  const { timesteps } = samplerOf(pipeline, settings, { freshNoise });
+  return { ...request, ...settings, timesteps, maskedImage, evaluations };
+}
+
 /** The network of a run under its prompts. */
 export function denoiserOf(
   pipeline: Pick<Pipeline, 'denoiser' | 'noisePath'>,
   run: Omit<Run<SamplingSettings>, 'stepReporter' | 'report'>,
   changes: Partial<Pick<DenoiserOptions, 'prompt' | 'guidanceScale'>> = {},
 ): Promise<Denoiser> {
-  const { request, settings, freshNoise, maskedImage, evaluations } = run;
-  const { timesteps } = samplerOf(pipeline, settings, { freshNoise });
-  return pipeline.denoiser({ ...request, ...settings, timesteps, maskedImage, evaluations, ...changes });
+  return pipeline.denoiser({ ...denoiserOptionsOf(pipeline, run), ...changes });
 }
 
 /**

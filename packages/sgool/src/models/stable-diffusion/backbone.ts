@@ -8,8 +8,9 @@ import type { EmbeddingWord } from '../../text/embedding-tokens.ts';
 import { hasTokenizer, loadTokenizer } from '../../text/load-tokenizer.ts';
 import { DEFAULT_SYNTAX, parsePrompt } from '../../text/prompt/prompt.ts';
 import type { ModelFolder } from '../../weights/open/model-folder.ts';
-import type { Backbone, BackboneParts, ModelFamily } from '../backbone.ts';
+import type { Backbone, BackboneParts, DenoiserOptions, ModelFamily } from '../backbone.ts';
 import { componentOf } from '../components.ts';
+import { createCrossAttention } from './cross-attention.ts';
 import { decodedPlanes, decodeLatent, scaleFactorOf } from './decoding.ts';
 import { createDenoiser } from './denoising.ts';
 import { encodeImage } from './encoding.ts';
@@ -69,6 +70,32 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
   const [rows, columns] = typeof sampleSize === 'number' ? [sampleSize, sampleSize] : sampleSize;
   const fewStep = fewStepSampling(schedule.config, config);
 
+  const network = { programs, config, weights, checkpointBlocks };
+
+  /** What the network reads for the prompts and the image around what is painted. */
+  async function conditioning({
+    prompt,
+    negativePrompt = '',
+    promptSyntax = DEFAULT_SYNTAX,
+    timesteps,
+    ...options
+  }: DenoiserOptions) {
+    const { clipSkip = 1 } = options;
+    const positive = promptForSteps(prompt, promptSyntax, timesteps);
+    const negative = promptForSteps(negativePrompt, promptSyntax, timesteps);
+    const encoded = [await prompts.encode(positive, clipSkip), await prompts.encode(negative, clipSkip)];
+    const longest = Math.max(...encoded.flat().map(({ tokens }) => tokens));
+    const conditional = await prompts.padded(encoded[0], longest, clipSkip);
+    const unconditional = await prompts.padded(encoded[1], longest, clipSkip);
+    const latentShape = backbone.latentShape(options);
+    const surroundings = paintsMask
+      ? await surroundingsOf(programs, decoder, options, latentShape, options.maskedImage)
+      : undefined;
+    // The encodings are cached; few runs have a third text.
+    await programs.release(TEXT_ENCODER);
+    return { positive, negative, conditional, unconditional, latentShape, surroundings };
+  }
+
   const backbone: Backbone = {
     info: {
       width: columns * scaleFactor,
@@ -86,30 +113,17 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
       promptFit(parsePrompt(prompt, promptSyntax, 1), prompts, tokenizer),
     latentShape: ({ width, height }) => [1, latentChannels, height / scaleFactor, width / scaleFactor],
     noisePath: () => schedule,
-    async denoiser({ prompt, negativePrompt = '', promptSyntax = DEFAULT_SYNTAX, timesteps, ...options }) {
-      const { clipSkip = 1, evaluations = { forward: 0, pullback: 0 } } = options;
-      const positive = promptForSteps(prompt, promptSyntax, timesteps);
-      const negative = promptForSteps(negativePrompt, promptSyntax, timesteps);
-      const encoded = [await prompts.encode(positive, clipSkip), await prompts.encode(negative, clipSkip)];
-      const longest = Math.max(...encoded.flat().map(({ tokens }) => tokens));
-      const conditional = await prompts.padded(encoded[0], longest, clipSkip);
-      const unconditional = await prompts.padded(encoded[1], longest, clipSkip);
-      const latentShape = backbone.latentShape(options);
-      const surroundings = paintsMask
-        ? await surroundingsOf(programs, decoder, options, latentShape, options.maskedImage)
-        : undefined;
-      // The encodings are cached; few runs have a third text.
-      await programs.release(TEXT_ENCODER);
+    async denoiser(options) {
+      const { timesteps, evaluations = { forward: 0, pullback: 0 } } = options;
+      const { positive, negative, conditional, unconditional, ...seen } = await conditioning(options);
       return denoiserBySteps(
         { stages: positive.stages, contexts: conditional },
         { stages: negative.stages, contexts: unconditional },
         timesteps,
         (conditional, unconditional) =>
           createDenoiser({
-            programs,
-            config,
-            weights,
-            checkpointBlocks,
+            ...network,
+            ...seen,
             schedule,
             conditional,
             unconditional,
@@ -117,8 +131,6 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
             guidanceStart: options.guidanceStart,
             guidanceStop: options.guidanceStop,
             guidanceRescale: options.guidanceRescale,
-            latentShape,
-            surroundings,
             evaluations,
           }),
       );
@@ -138,6 +150,26 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
             trainTimesteps: schedule.trainTimesteps,
           }),
         }),
+    async crossAttention(options) {
+      const { guidanceScale, evaluations = { forward: 0, pullback: 0 } } = options;
+      const { positive, conditional, latentShape, surroundings } = await conditioning(options);
+      const promptTokens = prompts.tokensOf(positive);
+      // Beside a negative prompt of several chunks the prompt is followed by empty ones.
+      if (conditional[0].tokens > prompts.chunkSize) {
+        throw new UserError(
+          'attention: the negative prompt is read in several chunks; the attention can be read beside one',
+        );
+      }
+      return createCrossAttention({
+        ...network,
+        conditional: conditional[0],
+        promptTokens,
+        guidanceScale,
+        latentShape,
+        surroundings,
+        evaluations,
+      });
+    },
     encode: (image, noise) => encodeImage(programs, decoder, image, noise),
     decode: (latent, size) => decodeLatent(programs, decoder, latent, backbone.latentShape(size), size),
     decodedPlanes: (latent) => decodedPlanes(decoder, latent),

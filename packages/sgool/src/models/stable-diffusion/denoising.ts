@@ -1,42 +1,15 @@
 /** @file The UNet under classifier-free guidance, as the denoiser that samplers call. */
-import {
-  add,
-  concat,
-  expand,
-  type Graph,
-  gradient,
-  mul,
-  split,
-  sub,
-  type Tensor,
-  trace,
-  type Weights,
-} from '@sgool/autodiff';
+import { add, type Graph, gradient, mul, split, sub, trace, type Weights } from '@sgool/autodiff';
 import type { Denoiser } from '../../diffusion/denoiser.ts';
 import type { Schedule } from '../../diffusion/schedule.ts';
 import { UserError } from '../../errors.ts';
 import { unet } from '../../networks/unet/unet.ts';
-import type { UNetConfig } from '../../networks/unet/unet-config.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
-import { guidanceEmbedding } from './guidance-embedding.ts';
 import { rescaledCotangents, rescaledGuidance } from './guidance-rescale.ts';
+import { inputNumbers, type TextContext, tracedInputs, type UNetInputParts } from './unet-inputs.ts';
 
-/** Text conditioning: hidden states of one or two prompts, `[prompts, tokens, width]`. */
-export interface TextContext {
-  readonly tokens: number;
-  readonly width: number;
-  readonly data: Float32Array;
-}
-
-/** Channels of the network's input behind those of the latent. */
-export interface Surroundings {
-  readonly channels: number;
-  readonly data: Float32Array;
-}
-
-export interface DenoiserParts {
+export interface DenoiserParts extends UNetInputParts {
   readonly programs: ProgramCache;
-  readonly config: UNetConfig;
   readonly weights: Weights;
   /** Whether gradients compute the activations of each block again instead of keeping them. Default false. */
   readonly checkpointBlocks?: boolean;
@@ -61,10 +34,6 @@ export interface DenoiserParts {
    * 1. The prompts are then evaluated one after the other, and a pullback evaluates them once more.
    */
   readonly guidanceRescale?: number;
-  /** `[1, channels, height, width]`. */
-  readonly latentShape: readonly number[];
-  /** What the network sees beside the latent, `[1, channels, height, width]`: the same in every call. */
-  readonly surroundings?: Surroundings;
   /** Counted up by every call; shared by the denoisers of a run. */
   readonly evaluations: { forward: number; pullback: number };
 }
@@ -81,26 +50,17 @@ export interface DenoiserParts {
  */
 export function createDenoiser(parts: DenoiserParts): Denoiser {
   const { programs, schedule, conditional, unconditional, guidanceScale, latentShape, evaluations } = parts;
-  const { guidanceStart = 0, guidanceStop = 1, surroundings } = parts;
+  const { guidanceStart = 0, guidanceStop = 1 } = parts;
   const embeddingWidth = parts.config.time_cond_proj_dim;
-  const embedded: Record<string, Float32Array> = embeddingWidth
-    ? { timestepCondition: guidanceEmbedding(guidanceScale, embeddingWidth) }
-    : {};
-  const seen: Record<string, Float32Array> = surroundings ? { surroundings: surroundings.data } : {};
   const conditioned = (
     prompts: 1 | 2,
     context: TextContext,
-    others: Record<string, Float32Array>,
+    others: Record<string, Float32Array> = {},
   ): ConditionedNetwork => {
     const key = `${prompts}x${latentShape.join('x')}, ${context.tokens} tokens`;
     const graph = () => predictionGraph(parts, prompts, context);
-    const inputs = (latent: Float64Array, timestep: number) => ({
-      latent: Float32Array.from(latent),
-      timestep: Float32Array.of(timestep),
-      context: context.data,
-      ...seen,
-      ...others,
-    });
+    const numbers = inputNumbers(parts, context);
+    const inputs = (latent: Float64Array, timestep: number) => ({ ...numbers(latent, timestep), ...others });
     return {
       prompts,
       async predict(latent, timestep) {
@@ -116,7 +76,7 @@ export function createDenoiser(parts: DenoiserParts): Denoiser {
       },
     };
   };
-  const plain = conditioned(1, conditional, embedded);
+  const plain = conditioned(1, conditional);
   const rescale = parts.guidanceRescale ?? 0;
   if (rescale > 0 && embeddingWidth) {
     throw new UserError(
@@ -125,7 +85,7 @@ export function createDenoiser(parts: DenoiserParts): Denoiser {
   }
   const guidedBy = (negative: TextContext) =>
     rescale > 0 || fillsThreads(parts)
-      ? guidedSequentially(conditioned(1, negative, embedded), plain, guidanceScale, rescale)
+      ? guidedSequentially(conditioned(1, negative), plain, guidanceScale, rescale)
       : conditioned(2, concatContexts(negative, conditional), { guidance: Float32Array.of(guidanceScale) });
   const guided =
     unconditional !== undefined && guidanceScale > 1 && !embeddingWidth ? guidedBy(unconditional) : plain;
@@ -211,38 +171,14 @@ function guidedSequentially(
 }
 
 /** A trace of the network, guidance applied where there are two prompts (the first is the negative one). */
-function predictionGraph(
-  { config, weights, checkpointBlocks, latentShape, surroundings }: DenoiserParts,
-  prompts: 1 | 2,
-  { tokens, width }: TextContext,
-): Graph {
+function predictionGraph(parts: DenoiserParts, prompts: 1 | 2, context: TextContext): Graph {
+  const { config, weights, checkpointBlocks } = parts;
   const network = unet(config, weights, { checkpointBlocks });
-  const [batch, , rows, columns] = latentShape;
-  const shapes = {
-    latent: { shape: latentShape },
-    timestep: { shape: [1] },
-    context: { shape: [prompts, tokens, width] },
-    ...(surroundings && { surroundings: { shape: [batch, surroundings.channels, rows, columns] } }),
-  };
-  /** The latent first, then what surrounds it. */
-  const sampleOf = (given: { latent: Tensor; surroundings?: Tensor }) =>
-    given.surroundings ? concat([given.latent, given.surroundings], 1) : given.latent;
-  if (config.time_cond_proj_dim) {
-    const condition = { timestepCondition: { shape: [1, config.time_cond_proj_dim] } };
-    return trace({ ...shapes, ...condition }, ({ timestep, context, timestepCondition, ...given }) => ({
-      prediction: network({ sample: sampleOf(given), timestep, context, timestepCondition }),
-    }));
-  }
-  if (prompts === 1) {
-    return trace(shapes, ({ timestep, context, ...given }) => ({
-      prediction: network({ sample: sampleOf(given), timestep, context }),
-    }));
-  }
-  return trace({ ...shapes, guidance: { shape: [1] } }, ({ timestep, context, guidance, ...given }) => {
-    const one = sampleOf(given);
-    const both = network({ sample: concat([one, one], 0), timestep: expand(timestep, [2]), context });
-    const [unconditional, conditional] = split(both, [1, 1], 0);
-    return { prediction: add(unconditional, mul(guidance, sub(conditional, unconditional))) };
+  const { shapes, read } = tracedInputs(parts, prompts, context);
+  if (prompts === 1) return trace(shapes, (given) => ({ prediction: network(read(given)) }));
+  return trace({ ...shapes, guidance: { shape: [1] } }, (given) => {
+    const [unconditional, conditional] = split(network(read(given)), [1, 1], 0);
+    return { prediction: add(unconditional, mul(given.guidance, sub(conditional, unconditional))) };
   });
 }
 

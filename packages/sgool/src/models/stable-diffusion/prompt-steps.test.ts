@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Denoiser } from '../../diffusion/denoiser.ts';
-import type { TextContext } from './denoising.ts';
 import { denoiserBySteps, promptForSteps } from './prompt-steps.ts';
+import type { TextContext } from './unet-inputs.ts';
 
 const TIMESTEPS = [901, 701, 501, 301, 101];
 const context = (value: number): TextContext => ({ tokens: 1, width: 1, data: Float32Array.of(value) });

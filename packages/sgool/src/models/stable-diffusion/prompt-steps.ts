@@ -2,7 +2,7 @@
 import type { Denoiser } from '../../diffusion/denoiser.ts';
 import { UserError } from '../../errors.ts';
 import { type ParsedPrompt, type PromptSyntax, parsePrompt } from '../../text/prompt/prompt.ts';
-import type { TextContext } from './denoising.ts';
+import type { TextContext } from './unet-inputs.ts';
 
 /** Where a prompt changes may be a share of the steps; with so many, every change shows. */
 const MANY_STEPS = 1000;

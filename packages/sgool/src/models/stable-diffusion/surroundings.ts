@@ -5,8 +5,8 @@ import { planesFromImage } from '../../image/image.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 import type { MaskedImage } from '../backbone.ts';
 import type { DecoderParts } from './decoding.ts';
-import type { Surroundings } from './denoising.ts';
 import { encodePlanes } from './encoding.ts';
+import type { Surroundings } from './unet-inputs.ts';
 
 /**
  * The mask (1 where the image is painted) in the size of the latent, and the latent of the image with what is painted in middle grey:

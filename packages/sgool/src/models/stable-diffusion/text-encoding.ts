@@ -9,12 +9,12 @@ import { FIRST_EMBEDDING_ID } from '../../text/embedding-tokens.ts';
 import { checkIds, fittedIds } from '../../text/fitted-ids.ts';
 import { emptyChunk, type PromptChunk, promptChunks } from '../../text/prompt/chunks.ts';
 import type { ParsedPrompt, PromptStage } from '../../text/prompt/prompt.ts';
-import { type PromptPart, textOf } from '../../text/prompt/weighted-text.ts';
+import { excerpt, type PromptPart, textOf } from '../../text/prompt/weighted-text.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { ModelComponent } from '../../weights/open/model-folder.ts';
 import type { TextEmbedding } from '../../weights/open/textual-inversion.ts';
 import { clauseChunks, encodeClauses } from './compel-encoding.ts';
-import type { TextContext } from './denoising.ts';
+import type { TextContext } from './unet-inputs.ts';
 
 /** Prefix of the keys of its programs. */
 export const TEXT_ENCODER = 'text encoder';
@@ -22,8 +22,17 @@ export const TEXT_ENCODER = 'text encoder';
 /** Added to the scores of a token that no other may attend to; also float16 holds it. */
 const HIDDEN = -1e4;
 
+/** The tokens of a prompt in its conditioning, behind the start token. */
+export interface PromptTokens {
+  readonly pieces: readonly string[];
+  /** Indices in the conditioning of the pieces of each occurrence of a word or phrase. */
+  occurrences(phrase: string): readonly (readonly number[])[];
+}
+
 /** The text encoder of a model. */
 export interface PromptEncoder {
+  /** Tokens of a chunk, start and end included. */
+  readonly chunkSize: number;
   /** Number of chunks of a stage of a prompt: more than one only where its syntax allows prompts of any length. */
   chunkCount(syntax: ParsedPrompt['syntax'], stage: PromptStage): number;
   /**
@@ -32,6 +41,12 @@ export interface PromptEncoder {
    * @param clipSkip 1 for the output of the last layer, 2 for the one before it, and so on
    */
   encode(prompt: ParsedPrompt, clipSkip: number): Promise<TextContext[]>;
+  /**
+   * Where the words of a prompt are in its conditioning. A phrase is found inside of texts of one weight only.
+   *
+   * @throws UserError where the conditioning is not one row of the prompt's tokens
+   */
+  tokensOf(prompt: ParsedPrompt): PromptTokens;
   /** Appends empty prompts to the shorter contexts. */
   padded(contexts: readonly TextContext[], tokens: number, clipSkip: number): Promise<TextContext[]>;
 }
@@ -138,10 +153,43 @@ export function promptEncoder(
 
   const parts = { size, width: config.hidden_size, tokenizer };
 
+  function chunkCount(syntax: ParsedPrompt['syntax'], { parts: own, clauses }: PromptStage): number {
+    if (clauses === undefined) return chunksOf(syntax, own).length;
+    return clauses.reduce((sum, clause) => sum + clauseChunks(clause, parts), 0);
+  }
+
   return {
-    chunkCount(syntax, { parts: own, clauses }) {
-      if (clauses === undefined) return chunksOf(syntax, own).length;
-      return clauses.reduce((sum, clause) => sum + clauseChunks(clause, parts), 0);
+    chunkSize: size,
+
+    chunkCount,
+
+    tokensOf(prompt) {
+      const texts = textsOfOneChunk(prompt);
+      const { syntax, stages } = prompt;
+      const count = chunkCount(syntax, stages[0]);
+      if (count > 1) {
+        throw new UserError(
+          `attention: the prompt ${excerpt(prompt.text)} is read in ${count} chunks; its attention can be read for ${size - 2} tokens at most, without BREAK`,
+        );
+      }
+      const all = texts.map((text) => tokenizer.pieces(text));
+      const starts = all.map((_, i) => all.slice(0, i).reduce((sum, { length }) => sum + length, 0));
+      return {
+        pieces: all
+          .flat()
+          .slice(0, size - 2)
+          .map(({ text }) => text),
+        occurrences(phrase) {
+          const { length } = tokenizer.pieces(phrase);
+          return texts.flatMap((text, i) => {
+            const places = tokenizer.tokenPositions(text, phrase).map((place) => starts[i] + place);
+            const whole = Array.from({ length: Math.floor(places.length / length) }, (_, k) =>
+              places.slice(k * length, (k + 1) * length),
+            );
+            return whole.filter((own) => own[length - 1] < size - 1);
+          });
+        },
+      };
     },
 
     async encode({ syntax, stages }, clipSkip) {
@@ -176,6 +224,26 @@ export function promptEncoder(
       });
     },
   };
+}
+
+/**
+ * The texts of a prompt, one after another, whose tokens its conditioning holds.
+ *
+ * @throws UserError where it changes from step to step, or is put together of several texts
+ */
+function textsOfOneChunk({ stages, text }: ParsedPrompt): string[] {
+  const [{ parts, clauses }] = stages;
+  if (stages.length > 1) {
+    throw new UserError(
+      `attention: the prompt ${excerpt(text)} changes from step to step, and its tokens with it; write one that does not`,
+    );
+  }
+  if (clauses === undefined) return parts.flatMap((part) => (part === 'break' ? [] : [part.text]));
+  const texts = clauses.flatMap((clause) => clause.texts);
+  if (texts.length === 1) return texts[0].fragments.map((fragment) => fragment.text);
+  throw new UserError(
+    `attention: the prompt ${excerpt(text)} is put together of ${texts.length} texts; its attention can be read for one`,
+  );
 }
 
 const meanOf = (all: readonly Float32Array[]) => {

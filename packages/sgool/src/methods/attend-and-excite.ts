@@ -1,0 +1,220 @@
+/**
+ * @file Attend-and-Excite: in the first half of the steps, the latent moves down the gradient of a loss of the cross-attention, until
+ * every thing of the prompt has a place that attends to it. The starting noise stays as it is.
+ *
+ * At a step i of N the latent becomes `z - s sqrt(1 - i / (2 (N - 1))) dL/dz`, with the gradient of one evaluation for the prompt alone.
+ * At some steps it moves on until a threshold of attention is reached. As in the published code, the loss is compared with the threshold
+ * before a move and not after it, so that there are two moves at least.
+ *
+ * What the attention shall do is a requirement (`objectives/attention/requirement.ts`) under one of several losses; the published one says
+ * that each noun exists.
+ *
+ * Reference: Chefer et al. 2023, "Attend-and-Excite: Attention-Based Semantic Guidance for Text-to-Image Diffusion Models", its published
+ * code, and diffusers' StableDiffusionAttendAndExcitePipeline.
+ */
+import type { Steering } from '../diffusion/steered-sampler.ts';
+import { steeredSampler } from '../diffusion/steered-sampler.ts';
+import { sample } from '../diffusion/trajectory.ts';
+import { UserError } from '../errors.ts';
+import {
+  type AttentionObjective,
+  type AttentionResult,
+  attentionObjective,
+} from '../objectives/attention/attention-objective.ts';
+import { ATTENTION_LOSSES } from '../objectives/attention/losses/index.ts';
+import {
+  parseRequirement,
+  type Requirement,
+  requirementBuilder,
+} from '../objectives/attention/requirement.ts';
+import { promptThings } from '../objectives/prompt-things.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { stepOf } from '../request/resolve.ts';
+import {
+  type AttentionSettings,
+  attentionSettings,
+  type SettingsOf,
+  samplingSettings,
+  selectionSettings,
+} from '../request/settings.ts';
+import { parsePrompt } from '../text/prompt/prompt.ts';
+import type { MethodDefinition } from './run/method.ts';
+import { GUIDING_CLIP } from './run/roles.ts';
+import {
+  assertFinite,
+  bestKeeper,
+  denoiserOf,
+  denoiserOptionsOf,
+  judge,
+  type Run,
+  samplerOf,
+  stoppedIn,
+  withinIteration,
+} from './run/run.ts';
+
+const settings = {
+  ...samplingSettings,
+  // Its pair of latents is one image seen twice: a move of one of them alone would end their likeness.
+  sampler: samplingSettings.sampler.exclude(['edict']).describe(samplingSettings.sampler.description ?? ''),
+  // Losses of different steps cannot be compared.
+  keep: selectionSettings.keep.exclude(['loss']).describe(selectionSettings.keep.description ?? ''),
+  ...attentionSettings,
+};
+type AttendSettings = SettingsOf<typeof settings>;
+
+export const attendAndExcite: MethodDefinition<'attend-and-excite', AttendSettings> = {
+  name: 'attend-and-excite',
+  summary: 'moves the latent of the first steps until every thing of the prompt is attended to',
+  settings,
+  movesNoise: false,
+  lastIteration: 1,
+  // The published method returns its image, whatever CLIP says of it.
+  defaults: () => ({ keep: 'last' }),
+  check: (settings) => {
+    const { tokens, require, attentionLoss } = settings;
+    if (tokens !== '' && require !== '') {
+      throw new UserError(
+        'request: tokens and require both say what the attention must do; give one of them',
+      );
+    }
+    if (tokens !== '' && !ATTENTION_LOSSES[attentionLoss].relations.includes('exists')) {
+      throw new UserError(
+        `request: tokens says which things must exist, for which the attentionLoss ${attentionLoss} has no term; give require`,
+      );
+    }
+    thresholdsOf(settings);
+  },
+  roles: ({ keep }) => ({ guides: [], selects: keep === 'last' ? [] : [GUIDING_CLIP] }),
+  // A hint of the model for all methods may name a sampler that this one does not have.
+  everyPreset: ({ sampler }) => ((sampler as string) === 'edict' ? { sampler: 'ddim' } : {}),
+  async *run(pipeline, run) {
+    const { settings, noise, freshNoise, signal } = run;
+    const keeper = bestKeeper(settings.keep);
+    const denoiser = await denoiserOf(pipeline, run);
+    const plain = samplerOf(pipeline, settings, { freshNoise });
+    const objective = await objectiveOf(pipeline, run);
+    const attending = steeredSampler(plain, attend(objective, settings, plain.steps, signal));
+    for await (const iteration of run.iterations({ keeper })) {
+      const sampler = iteration === 0 ? plain : attending;
+      const [final] = await withinIteration(run.method, iteration, () =>
+        sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
+      );
+      const image = await pipeline.decode(final, settings);
+      const { clip, failure } = await judge(pipeline, run, image);
+      yield run.report({ iteration, latent: noise, image, clip, best: keeper.isBest({ clip }) });
+      if (failure) throw stoppedIn(run.method, iteration, failure);
+    }
+  },
+};
+
+/** The loss of the attention that the settings ask for. */
+async function objectiveOf(pipeline: Pipeline, run: Run<AttendSettings>): Promise<AttentionObjective> {
+  const { settings, request } = run;
+  const { attentionLoss: loss, attentionResolution: resolution } = settings;
+  const attention = await pipeline.crossAttention(denoiserOptionsOf(pipeline, run));
+  const { text } = parsePrompt(request.prompt, settings.promptSyntax, settings.steps);
+  const { who, requirement } = requirementOf(run.method, text, settings);
+  return attentionObjective(attention, { loss, requirement, resolution, who });
+}
+
+/** What the attention shall do, and the name of the option that says it. */
+export function requirementOf(
+  method: string,
+  text: string,
+  { tokens, require, attentionLoss }: Pick<AttentionSettings, 'tokens' | 'require' | 'attentionLoss'>,
+): { who: string; requirement: Requirement } {
+  if (require !== '') return { who: 'require', requirement: parseRequirement(require) };
+  const built = requirementBuilder();
+  if (tokens !== '') {
+    for (const word of tokens.split(',')) built.exists(word.trim().toLowerCase());
+    return { who: 'tokens', requirement: built.done() };
+  }
+  const { relations } = ATTENTION_LOSSES[attentionLoss];
+  const things = promptThings(text);
+  for (const { noun, occurrence, attributes } of things) {
+    const named = (word: string, number: number) => `${word}#${number}`;
+    if (relations.includes('exists')) built.exists(named(noun, occurrence));
+    if (!relations.includes('belongs')) continue;
+    for (const { word, occurrence: number } of attributes) {
+      built.belongs(named(word, number), named(noun, occurrence));
+    }
+  }
+  const requirement = built.done();
+  if (things.length < 2 || requirement.words.length === 0) {
+    const found = things.length === 0 ? 'none' : things.map(({ noun }) => noun).join(', ');
+    throw new UserError(
+      `${method}: needs a prompt with two things or more${things.length < 2 ? '' : ' and their attributes'}, got ${JSON.stringify(text.slice(0, 80))} (found: ${found}); name them with the option tokens or require`,
+    );
+  }
+  return { who: method, requirement };
+}
+
+/**
+ * The thresholds by the step at which they hold.
+ *
+ * @throws UserError where a step is not one of the chain, a threshold is above 1, or the loss has nothing to compare with it
+ */
+export function thresholdsOf({
+  refineThresholds: text,
+  attentionLoss,
+  steps,
+}: Pick<AttentionSettings, 'refineThresholds' | 'attentionLoss'> & {
+  steps: number;
+}): ReadonlyMap<number, number> {
+  const { thresholds: published, relations } = ATTENTION_LOSSES[attentionLoss];
+  if (text.trim() === 'none') return new Map();
+  if (text.trim() === 'published') return new Map(published.map(([at, least]) => [stepOf(at, steps), least]));
+  if (!relations.includes('exists')) {
+    throw new UserError(
+      `request: refineThresholds: the attentionLoss ${attentionLoss} measures no thing that a threshold could be compared with; use none`,
+    );
+  }
+  return new Map(
+    text.split(',').map((pair) => {
+      const [place, threshold] = pair.split(':').map(Number);
+      const step = stepOf(place, steps);
+      if (Number.isInteger(step) && step < steps && threshold <= 1) return [step, threshold];
+      throw new UserError(
+        `request: refineThresholds: ${pair.trim()} is not usable; the step must be a share below 1 or a whole number below ${steps}, the threshold at most 1`,
+      );
+    }),
+  );
+}
+
+/** Moves the latent of a step down the gradient of the loss. */
+function attend(
+  objective: AttentionObjective,
+  settings: AttendSettings,
+  calls: number,
+  signal: AbortSignal | undefined,
+): Steering {
+  const thresholds = thresholdsOf(settings);
+  const until = stepOf(settings.attendUntil, settings.steps);
+  return async (latent, step, timestep) => {
+    const threshold = objective.hasPresence ? thresholds.get(step) : undefined;
+    if (step >= until && threshold === undefined) return latent;
+    // From 1 to 1/2 over all calls of the network, under the root.
+    const stepSize = settings.attentionStepSize * Math.sqrt(1 - (0.5 * step) / Math.max(1, calls - 1));
+    const evaluate = (at: Float64Array) => {
+      signal?.throwIfAborted();
+      return objective.evaluate(at, timestep);
+    };
+    const moved = (from: Float64Array, { loss, gradient }: AttentionResult) => {
+      if (loss === 0) return from;
+      assertFinite('the gradient of the attention', gradient);
+      return from.map((value, i) => value - stepSize * gradient[i]);
+    };
+    let now = latent;
+    let result = await evaluate(now);
+    const misses = ({ presence = 1 }: AttentionResult) => threshold !== undefined && presence < threshold;
+    if (misses(result)) {
+      for (let move = 1, compared = result; misses(compared) && move <= settings.refineSteps; move++) {
+        // The first move goes down the gradient that is known.
+        compared = move === 1 ? result : await evaluate(now);
+        now = moved(now, compared);
+      }
+      result = await evaluate(now);
+    }
+    return step < until ? moved(now, result) : now;
+  };
+}

@@ -1,0 +1,108 @@
+import { compile, grad, reshape, trace } from '@sgool/autodiff';
+import { describe, expect, it } from 'vitest';
+import { readFixture } from '../../../diffusion/testing.ts';
+import { relativeError } from '../../../networks/testing.ts';
+import { ATTENTION_LOSS_NAMES, type AttentionLossName } from '../../../request/settings.ts';
+import type { Requirement } from '../requirement.ts';
+import { meanOfHeads, smoothed, wordMaps } from '../word-maps.ts';
+import { ATTENTION_LOSSES } from './index.ts';
+
+const read = readFixture('attention-losses.safetensors');
+/** As in fixtures/make/attention_losses.py. */
+const [ROWS, COLUMNS, TOKENS] = [4, 6, 9];
+const WORDS = [[2], [4, 5], [7], [3]];
+const PARTS = {
+  exists: { exists: [0, 1], apart: [], belongs: [] },
+  apart: { exists: [], apart: [[0, 1]], belongs: [] },
+  belongs: {
+    exists: [],
+    apart: [],
+    belongs: [
+      [3, 1],
+      [2, 0],
+    ],
+  },
+} as const satisfies Record<string, Omit<Requirement, 'words'>>;
+
+const words = Float32Array.from(
+  WORDS.flatMap((own) => Array.from({ length: TOKENS }, (_, at) => (own.includes(at) ? 1 / own.length : 0))),
+);
+// Tokens 1 to 7 without 2, 3, 4, 5 and 7.
+const others = [0, 1].flatMap(() =>
+  Array.from({ length: TOKENS }, (_, at) => ([1, 6].includes(at) ? 0.5 : 0)),
+);
+
+/** A loss, its measure of presence and its gradient with respect to the maps of two layers. */
+async function evaluated(name: AttentionLossName, requirement: Omit<Requirement, 'words'>) {
+  const shapes = {
+    first: { shape: [2, ROWS, COLUMNS, TOKENS] },
+    second: { shape: [3, ROWS, COLUMNS, TOKENS] },
+    words: { shape: [WORDS.length, TOKENS] },
+    unrelated: { shape: [2, TOKENS] },
+  };
+  const graph = trace(shapes, ({ first, second, words, unrelated }) => {
+    const maps = wordMaps(meanOfHeads([first, second]), words);
+    const { loss, presence } = ATTENTION_LOSSES[name].trace({ ...maps, requirement, unrelated });
+    const [one, two] = grad(reshape(loss, [1]), [first, second]);
+    return { loss: reshape(loss, [1]), one, two, ...(presence && { presence: reshape(presence, [1]) }) };
+  });
+  const program = await compile(graph);
+  const results = await program.run({
+    first: Float32Array.from(read('maps 0')),
+    second: Float32Array.from(read('maps 1')),
+    words,
+    unrelated: Float32Array.from(others),
+  });
+  await program.dispose();
+  return results as Record<string, Float32Array | undefined>;
+}
+
+const CASES = ATTENTION_LOSS_NAMES.flatMap((name) =>
+  ATTENTION_LOSSES[name].relations.map((relation) => [name, relation] as const),
+);
+
+it.each(CASES)('%s of what %s is that of PyTorch, with its gradient', async (name, relation) => {
+  const { relations } = ATTENTION_LOSSES[name];
+  const key = relations.length === 1 ? name : `${name} ${relation}`;
+  const { loss, presence, one, two } = await evaluated(name, PARTS[relation]);
+  expect(relativeError(loss ?? [], read(`${key}: loss`))).toBeLessThan(1e-4);
+  expect(relativeError(one ?? [], read(`${key}: gradient 0`))).toBeLessThan(1e-4);
+  expect(relativeError(two ?? [], read(`${key}: gradient 1`))).toBeLessThan(1e-4);
+  expect(presence !== undefined).toBe(relation === 'exists');
+  if (presence) expect(relativeError(presence, read(`${key}: presence`))).toBeLessThan(1e-4);
+});
+
+it.each(['predicated', 'divide-and-bind'] as const)(
+  '%s of several things is the sum of its terms',
+  async (name) => {
+    const { relations } = ATTENTION_LOSSES[name];
+    const whole = { exists: PARTS.exists.exists, apart: [] as const, belongs: PARTS.belongs.belongs };
+    const all = relations.includes('apart') ? { ...whole, apart: PARTS.apart.apart } : whole;
+    const wanted = relations.reduce((sum, relation) => sum + read(`${name} ${relation}: loss`)[0], 0);
+    expect((await evaluated(name, all)).loss?.[0]).toBeCloseTo(wanted, 4);
+  },
+);
+
+describe('smoothing', () => {
+  async function smooth(maps: number[], rows: number, columns: number) {
+    const program = await compile(
+      trace({ maps: { shape: [1, rows, columns] } }, ({ maps }) => ({ y: smoothed(maps) })),
+    );
+    const { y } = await program.run({ maps: Float32Array.from(maps) });
+    await program.dispose();
+    return [...(y as Float32Array)];
+  }
+
+  it('spreads a point by the published kernel, mirrored at the edges', async () => {
+    const inside = await smooth([0, 0, 0, 0, 1, 0, 0, 0, 0], 3, 3);
+    // What leaves the map at one edge comes back at the other side of it: the corner of a map of 3 gets its diagonal four times.
+    [0.1796, 0.2441, 0.1796, 0.2441, 0.3319, 0.2441, 0.1796, 0.2441, 0.1796].forEach((value, i) => {
+      expect(inside[i]).toBeCloseTo(value, 3);
+    });
+  });
+
+  it('leaves maps of one position, and what is the same everywhere', async () => {
+    expect((await smooth([0.5], 1, 1))[0]).toBeCloseTo(0.5, 6);
+    for (const value of await smooth(new Array(8).fill(0.25), 2, 4)) expect(value).toBeCloseTo(0.25, 6);
+  });
+});
