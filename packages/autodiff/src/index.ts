@@ -90,7 +90,14 @@ export { upsampledConv2d } from './ops/upsampled-conv.ts';
 export { frozen, scoped, type Weights } from './ops/weights.ts';
 export { type GraphCost, graphCost } from './passes/cost.ts';
 export { DEVICES, type Device, type Layout, type Precision } from './passes/target.ts';
-export { chooseDevice, type DeviceNeeds, DeviceUnavailableError, deviceState } from './runtime/device.ts';
+export {
+  chooseDevice,
+  type DeviceNeeds,
+  DeviceUnavailableError,
+  deviceState,
+  freeMemory,
+  runtimeLibrary,
+} from './runtime/device.ts';
 export { OverflowError } from './runtime/loss-scaler.ts';
-export type { DeviceState } from './runtime/onnx-runtime.ts';
+export type { DeviceState, RuntimeLibrary } from './runtime/onnx-runtime.ts';
 export { type Arrays, type CompileOptions, compile, type Program } from './runtime/program.ts';

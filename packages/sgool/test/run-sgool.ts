@@ -34,6 +34,8 @@ export interface RunWith {
   /** The standard input. */
   readonly input?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
+  /** Variables that it does not inherit. */
+  readonly without?: readonly string[];
   /** Default {@link SGOOL_ARGUMENTS}. */
   readonly program?: readonly string[];
 }
@@ -42,10 +44,18 @@ export interface RunWith {
 export function runSgool(
   cwd: string,
   words: readonly string[],
-  { interruptAt, signals = ['SIGINT'], input = '', env: more = {}, program = SGOOL_ARGUMENTS }: RunWith = {},
+  {
+    interruptAt,
+    signals = ['SIGINT'],
+    input = '',
+    env: more = {},
+    without = [],
+    program = SGOOL_ARGUMENTS,
+  }: RunWith = {},
 ): Promise<Ended> {
   // Variables of whoever runs the tests must not change what they see.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SGOOL_')));
+  const inherited = (name: string) => !name.startsWith('SGOOL_') && !without.includes(name);
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => inherited(name)));
   const child = spawn(process.execPath, [...program, ...words], { cwd, env: { ...env, ...more } });
   const stdout: Buffer[] = [];
   let [stderr, interrupted] = ['', false];

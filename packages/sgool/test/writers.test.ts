@@ -32,6 +32,8 @@ const ALLOWED: Readonly<Record<string, readonly [calls: string, why: string]>> =
   'evaluate/report/write-report.ts': ['rm', 'removes the figures of the report before'],
   'evaluate/study/votes.ts': ['open', 'adds lines to the votes of a rater, which are never rewritten'],
   'cli/commands/evaluate/rebuild.ts': ['rm', 'removes the index, which is made again of the files'],
+  'cli/commands/devices/add.ts': ['mkdtemp rm', 'a folder for what pip downloads'],
+  'cli/commands/devices/cuda-files.ts': ['rm', 'removes the CUDA files that the user wants removed'],
   'cli/run/output-folder.ts': ['rmSync rmdirSync', 'takes back the claim of a folder'],
   'cli/run/run-file.ts': ['rmSync', 'takes back a claim'],
   'cli/run/saved-state.ts': ['rm rmSync', 'what a state does not need any more'],

@@ -48,7 +48,7 @@ function operandsOf({ op, inputs }: Node): readonly (Tensor | null)[] {
  * between one op and the next. So each result is rounded on purpose, and the numbers are those of float16.
  */
 export function useHalfPrecision(graph: NodeGraph, { device, precision }: Target): NodeGraph {
-  if (precision === 'float32') return graph;
+  if (precision !== 'float16') return graph;
   const { trace, outputs, nodes } = graph;
   const emulated = device === 'cpu';
   const rewritten: Node[] = [];

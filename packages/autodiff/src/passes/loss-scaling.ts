@@ -13,7 +13,7 @@ export const LOSS_SCALE = 'cotangent scale';
 /** Multiplies the cotangent by a further input and divides the gradients by it, both in float32. */
 export function scaleLoss(graph: NodeGraph, { precision }: Pick<Target, 'precision'>): NodeGraph {
   const { trace, backward, nodes } = graph;
-  if (!backward || precision === 'float32') return graph;
+  if (!backward || precision !== 'float16') return graph;
   const { seed, gradients } = backward;
   const scale = trace.newTensor('float32', []);
   const scaled = trace.newTensor('float32', seed.shape);

@@ -6,8 +6,11 @@ export const DEVICES = ['cuda', 'webgpu', 'cpu'] as const;
 /** A device that programs run on. */
 export type Device = (typeof DEVICES)[number];
 
-/** Element type of matrix products, convolutions and activations. */
-export type Precision = 'float32' | 'float16';
+/**
+ * How matrix products, convolutions and activations are computed. `tf32` is float32 whose products NVIDIA's cards may round to ten
+ * bits of mantissa: faster there, and other pictures come out.
+ */
+export type Precision = 'float32' | 'tf32' | 'float16';
 
 /**
  * How much ONNX Runtime may rearrange constant weights on the CPU: `fast` copies them into blocked layouts (best for small

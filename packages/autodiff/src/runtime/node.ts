@@ -13,6 +13,7 @@ import {
   type FileNeeds,
   type OnnxRuntime,
   providerOf,
+  type RuntimeLibrary,
   type Session,
   tensorsOf,
   type Values,
@@ -21,25 +22,81 @@ import { type ProbeModel, probeModels, SLOW } from './probe.ts';
 
 type Library = typeof import('onnxruntime-node');
 
-let library: Promise<Library> | undefined;
+let loaded: Promise<Library> | undefined;
 
 /** Loads ONNX Runtime when it is first needed. */
 function load(): Promise<Library> {
-  library ??= (async () => {
+  loaded ??= (async () => {
     switchTelemetryOff();
     return import('onnxruntime-node').catch((cause: unknown) => {
       throw notLoaded(cause);
     });
   })();
-  return library;
+  return loaded;
 }
 
 /**
  * ONNX Runtime's package for Node collects telemetry: it writes a device id and a database of events under the home folder.
- * It reads this variable once, when its library is loaded. A value that is already set stays.
+ * It reads this variable once, when its library is loaded, from the environment of the process: a thread that has a copy of that (the
+ * default of `new Worker`) cannot switch it off. A value that is already set stays.
  */
 function switchTelemetryOff(): void {
   process.env.ORT_DISABLE_TELEMETRY ??= '1';
+}
+
+let tf32: boolean | undefined;
+
+/**
+ * Whether NVIDIA's libraries may round products to TF32. ONNX Runtime's binding for Node does not pass the option of its provider;
+ * this variable is what is left, and the libraries read it once per process.
+ *
+ * Reference: docs.nvidia.com, cuBLAS, NVIDIA_TF32_OVERRIDE.
+ */
+export function allowTf32(allowed: boolean, env: NodeJS.ProcessEnv = process.env): void {
+  if (tf32 !== undefined && tf32 !== allowed) {
+    const [was, wanted] = tf32 ? ['tf32', 'float32'] : ['float32', 'tf32'];
+    throw new Error(
+      `compile: this process computes on cuda in ${was}, and NVIDIA's libraries keep to that; use another process for ${wanted}`,
+    );
+  }
+  tf32 = allowed;
+  if (allowed) delete env.NVIDIA_TF32_OVERRIDE;
+  else env.NVIDIA_TF32_OVERRIDE = '0';
+}
+
+/** The package as it is installed; its entry is in `dist/`. */
+function library(): RuntimeLibrary {
+  const root = path.dirname(path.dirname(entryOfLibrary()));
+  const { version } = createRequire(import.meta.url)(path.join(root, 'package.json'));
+  return { version, folder: path.join(root, 'bin', 'napi-v6', process.platform, process.arch) };
+}
+
+const entryOfLibrary = () => createRequire(import.meta.url).resolve('onnxruntime-node');
+
+/** How long the driver may take to answer. */
+const DRIVER_TIMEOUT_MS = 10_000;
+
+/** Of the card that CUDA takes first, by its driver; of the machine or container, by Node. */
+async function freeMemory(device: Device): Promise<number | undefined> {
+  if (device === 'cpu') {
+    const { availableMemory } = process as { availableMemory?: () => number };
+    return availableMemory === undefined ? undefined : availableMemory.call(process);
+  }
+  if (device !== 'cuda') return undefined;
+  const [card = '0'] = (process.env.CUDA_VISIBLE_DEVICES ?? '0').split(',');
+  const args = ['--query-gpu=memory.free', '--format=csv,noheader,nounits', `--id=${card.trim()}`];
+  const text = await new Promise<string>((resolve) => {
+    execFile('nvidia-smi', args, { timeout: DRIVER_TIMEOUT_MS }, (error, stdout) =>
+      resolve(error ? '' : stdout),
+    );
+  });
+  return freeBytes(text);
+}
+
+/** From the answer of nvidia-smi: mebibytes. */
+export function freeBytes(text: string): number | undefined {
+  const mebibytes = /^\s*(\d+)\s*$/m.exec(text)?.[1];
+  return mebibytes === undefined ? undefined : Number(mebibytes) * 2 ** 20;
 }
 
 function notLoaded(cause: unknown): Error {
@@ -62,6 +119,7 @@ export const runtime: OnnxRuntime = {
         return path.relative(folder, real);
       },
       async create(model, options) {
+        if (options.device === 'cuda') allowTf32(options.tf32 === true);
         const { InferenceSession, Tensor } = await load();
         const external = folder === undefined ? {} : { model_external_initializers_file_folder_path: folder };
         const session = await InferenceSession.create(
@@ -73,6 +131,8 @@ export const runtime: OnnxRuntime = {
     };
   },
   probe,
+  freeMemory,
+  library,
 };
 
 class NodeSession implements Session {
@@ -179,7 +239,7 @@ const say = (state) => require('node:fs').writeSync(1, JSON.stringify(state));
  * the whole process down.
  */
 async function probe(device: Device): Promise<DeviceState> {
-  const entry = createRequire(import.meta.url).resolve('onnxruntime-node');
+  const entry = entryOfLibrary();
   const text = ({ side, model }: ProbeModel) => ({ side, model: Buffer.from(model).toString('base64') });
   const { small, large, half } = probeModels();
   const models = JSON.stringify({ small: text(small), large: text(large), half: text(half) });
@@ -229,6 +289,16 @@ function output(args: readonly string[]): Promise<Output> {
   });
 }
 
+/** What a library of NVIDIA's belongs to. Its version is that of CUDA, which differs between builds of ONNX Runtime. */
+function needs(library: string): string {
+  const [, name, version] = /^lib(\w+)\.so\.(\d+)/.exec(library) ?? [];
+  if (name?.startsWith('cudnn')) return `cuDNN ${version} is needed`;
+  // cuFFT and cuRAND count for themselves.
+  return /^(cublas|cublasLt|cudart|nvrtc|nvJitLink)$/.test(name ?? '')
+    ? `CUDA ${version} is needed`
+    : 'CUDA is needed';
+}
+
 /** Translates an error of ONNX Runtime to what has to be installed. */
 export function whatIsMissing(device: Device, error: string, stderr: string): string {
   if (error.includes('not in this build')) {
@@ -241,11 +311,11 @@ export function whatIsMissing(device: Device, error: string, stderr: string): st
   // The error only says that a library could not be loaded; which one it was is in what was printed.
   const missing = /(\S+): cannot open shared object file/.exec(stderr)?.[1]?.split('/').at(-1);
   if (missing?.startsWith('libonnxruntime')) {
-    return "ONNX Runtime's CUDA files are not installed (fetch them with: ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false)";
+    return "ONNX Runtime's CUDA files are not installed (they are in the Python wheel onnxruntime-gpu of the same version)";
   }
-  if (missing) return `the library ${missing} is missing (CUDA 12 and cuDNN 9 are needed)`;
+  if (missing) return `the library ${missing} is missing (${needs(missing)})`;
   if (/driver version is insufficient|no CUDA-capable device|CUDA failure (35|100)/i.test(error)) {
-    return 'no NVIDIA card with a driver for CUDA 12 was found';
+    return 'no NVIDIA card with a driver that is new enough was found';
   }
   return error.replaceAll(/\s+/g, ' ').trim().slice(0, 200);
 }

@@ -29,6 +29,8 @@ export interface SessionOptions {
   readonly lean?: boolean;
   /** Whether constants are cast at each use. Equal casts must then not be merged. */
   readonly castsAtRunTime?: boolean;
+  /** Whether products may be rounded to TF32, on NVIDIA's cards. */
+  readonly tf32?: boolean;
   readonly threads?: number;
   readonly profilePrefix?: string;
 }
@@ -63,6 +65,13 @@ export interface FileNeeds {
   readonly folders: readonly string[];
 }
 
+/** An installed ONNX Runtime. */
+export interface RuntimeLibrary {
+  readonly version: string;
+  /** Folder with its shared libraries for this platform. */
+  readonly folder: string;
+}
+
 export interface OnnxRuntime {
   /**
    * @param files by their paths
@@ -71,6 +80,10 @@ export interface OnnxRuntime {
   sessionBuilder(files: ReadonlyMap<string, FileNeeds>): SessionBuilder;
   /** Whether `device` works here, and how fast it is. */
   probe(device: Device): Promise<DeviceState>;
+  /** Bytes of memory that are free on `device` now: its card's, or the machine's. Undefined where nobody says. */
+  freeMemory(device: Device): Promise<number | undefined>;
+  /** Where the library is that computes. Undefined in a browser. */
+  library(): RuntimeLibrary | undefined;
 }
 
 /** The options that both runtimes share. */

@@ -5,7 +5,6 @@ import { cast } from '../ops/arithmetic.ts';
 import { matmul } from '../ops/matmul.ts';
 import { max } from '../ops/reduce.ts';
 import { liveNodes } from '../passes/dead-code.ts';
-import type { Precision } from '../passes/target.ts';
 
 /** A model that returns the largest element of x x for a matrix x [side, side]; where all elements of x are 1 / side, so is it. */
 export interface ProbeModel {
@@ -13,7 +12,7 @@ export interface ProbeModel {
   readonly model: Uint8Array;
 }
 
-function probeModel(side: number, precision: Precision): ProbeModel {
+function probeModel(side: number, precision: 'float32' | 'float16'): ProbeModel {
   const graph = trace({ x: { shape: [side, side] } }, ({ x }) => {
     const factor = cast(x, precision);
     return { y: max(cast(matmul(factor, factor), 'float32')) };

@@ -131,11 +131,14 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
     throw new RangeError(`compile: no such device, got "${device}"; there are ${DEVICES.join(', ')}`);
   }
   const builder = runtime.sessionBuilder(filesOf(graph.trace.constants.values()));
+  if (precision === 'tf32' && device !== 'cuda') {
+    throw new RangeError(`compile: only cuda computes in tf32, got device "${device}"; use float32`);
+  }
   const lean = device === 'cpu' && layout === 'lean';
   const program = runPasses(graph, { device, precision });
   const { bytes, nodeCount, castsAtRunTime } = encodeModel(program, builder.locationOf, { lean });
   const session = await builder
-    .create(bytes, { device, lean, castsAtRunTime, threads, profilePrefix })
+    .create(bytes, { device, lean, castsAtRunTime, tf32: precision === 'tf32', threads, profilePrefix })
     .catch((error: unknown) => {
       throw String(error).includes('fallback to CPU EP') ? lacksKernel(device, program.nodes, error) : error;
     });

@@ -48,6 +48,9 @@ export const runtime: OnnxRuntime = {
     };
   },
   probe,
+  // Browsers do not say.
+  freeMemory: async () => undefined,
+  library: () => undefined,
 };
 
 async function fetched(url: string, end: number): Promise<Uint8Array> {

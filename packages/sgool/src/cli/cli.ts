@@ -90,6 +90,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/models.ts'),
   },
   {
+    name: 'devices',
+    summary: 'list what computes on this machine, and add the files for NVIDIA cards',
+    load: () => import('./commands/devices.ts'),
+  },
+  {
     name: 'methods',
     summary: 'list the methods and their options',
     load: () => import('./commands/methods.ts'),

@@ -5,7 +5,7 @@
  * The main thread owns the process: streams, signals, the working folder. If the thread does not answer a signal in time, the main
  * thread finishes the records of what was running and ends the process.
  */
-import { type MessagePort, Worker } from 'node:worker_threads';
+import { type MessagePort, SHARE_ENV, Worker } from 'node:worker_threads';
 import { UserError } from '../errors.ts';
 import type { SizeLimit } from '../platform/size-limits.ts';
 import { FAILED, STOPPED_BY } from './exit-codes.ts';
@@ -77,7 +77,8 @@ export async function runInThread(entry: URL, argv: readonly string[], outputs: 
     streams: { stdout: describe('stdout'), stderr: describe('stderr') },
   };
   const stderr = new Terminal(outputs.stderr);
-  const worker = new Worker(entry, { workerData });
+  // Native code reads the environment of the process, not a thread's copy of it: ONNX Runtime looks there whether its telemetry is off.
+  const worker = new Worker(entry, { workerData, env: SHARE_ENV });
   const say = (message: ToThread) => worker.postMessage(message);
 
   let first: EndSignal | undefined;

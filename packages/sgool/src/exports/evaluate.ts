@@ -18,16 +18,7 @@ export {
 } from '../evaluate/charts/axis.ts';
 export { type Bar, type BarChart, barChart } from '../evaluate/charts/bar-chart.ts';
 export { type Line, type LineChart, lineChart, type Panel } from '../evaluate/charts/line-chart.ts';
-export {
-  type Detection,
-  decodeMaps,
-  detectedRelation,
-  type JudgeMaps,
-  judgePrompt,
-  type Verdict,
-} from '../evaluate/judge/detections.ts';
 export { type Judge, loadJudge } from '../evaluate/judge/judge.ts';
-export { runJudge } from '../evaluate/judge/run-judge.ts';
 export {
   countModelFlops,
   type GuidedCall,
@@ -82,12 +73,21 @@ export type { Clause } from '../evaluate/suites/clause.ts';
 export type { Suite, SuitePrompt } from '../evaluate/suites/suite.ts';
 export { markdownTable, percent, replaceBetween, signed } from '../evaluate/table.ts';
 export {
+  type Detection,
+  decodeMaps,
+  detectedRelation,
+  type JudgeMaps,
+  judgePrompt,
+  type Verdict,
+} from '../networks/judge/detections.ts';
+export {
   JUDGE_GRID,
   JUDGE_IMAGE,
   JUDGE_TRAITS,
   type JudgeOutputs,
   judgeNetwork,
 } from '../networks/judge/network.ts';
+export { runJudge } from '../networks/judge/run-judge.ts';
 export {
   COLOURS,
   type Colour,

@@ -26,6 +26,14 @@ export { type TranSalNet, transalnet } from '../networks/saliency/transalnet.ts'
 export { type TranSalNetConfig, transalnetConfig } from '../networks/saliency/transalnet-config.ts';
 export { type TextEncoder, type TextEncoderResult, textEncoder } from '../networks/text/text-encoder.ts';
 export { type ClipTextConfig, clipTextConfig } from '../networks/text/text-encoder-config.ts';
+export { type FluxConfig, fluxConfig } from '../networks/transformer/flux-config.ts';
+export { type FluxInputs, fluxTransformer } from '../networks/transformer/flux-transformer.ts';
+export { type Sd3Config, sd3Config } from '../networks/transformer/sd3-config.ts';
+export {
+  type Sd3Inputs,
+  sd3Transformer,
+  type TransformerOptions,
+} from '../networks/transformer/sd3-transformer.ts';
 export { type UNet, type UNetInputs, type UNetOptions, unet } from '../networks/unet/unet.ts';
 export { type UNetConfig, unetConfig } from '../networks/unet/unet-config.ts';
 export type { AddedToken } from '../text/added-tokens.ts';

@@ -1,10 +1,12 @@
 /**
  * @file Views of an image for CLIP: the whole, random cutouts, salient regions. Each is a pair of matrices that crop and
- * resize in one product.
+ * resize in one product, and perhaps a mask over what they give.
  */
 
+import { clamp } from '../numbers.ts';
 import type { RandomSource } from '../random/random-source.ts';
-import { adaptiveAveragePoolMatrix, type ResampleFilter, resampleMatrix } from './resample.ts';
+import type { ImageSize } from './image.ts';
+import { adaptiveAveragePoolMatrix, type ResampleFilter, resampleMatrix, resamplePlane } from './resample.ts';
 
 /** One square view: `rows · plane · columnsᵀ` is CLIP's input for a colour plane. */
 export interface Crop {
@@ -12,6 +14,11 @@ export interface Crop {
   readonly rows: Float32Array;
   /** `[side, image width]` */
   readonly columns: Float32Array;
+  /**
+   * `[side, side]`: how much of the view counts, from 0 (CLIP's mean colour, which its normalisation makes 0) to 1 (the image). Absent
+   * where all of it does.
+   */
+  readonly mask?: Float32Array;
 }
 
 /** Sizes that a crop depends on, in pixels. */
@@ -33,14 +40,64 @@ export interface CropBox {
 }
 
 /**
- * The largest square from the middle, resized to CLIP's input. CLIP's own preprocessing is bicubic; the code of DOODL and of
- * diffusers' CLIP-guided pipeline takes torchvision's `Resize` of a tensor, which is bilinear with a low-pass filter.
+ * The whole image. An image that is not square is letterboxed: its longer side fills CLIP's input, and the borders beside it have CLIP's
+ * mean colour. So no part of it is unseen, and nothing is distorted.
+ *
+ * CLIP's own preprocessing is bicubic (and cuts the largest square from the middle); the code of DOODL and of diffusers' CLIP-guided
+ * pipeline takes torchvision's `Resize` of a tensor, which is bilinear with a low-pass filter.
  */
 export function wholeCrop({ width, height, side }: CropSizes, filter: ResampleFilter = 'bicubic'): Crop {
+  const longer = Math.max(width, height);
+  const across = letterboxedAxis(width, longer, side, filter);
+  const down = letterboxedAxis(height, longer, side, filter);
+  const view = { rows: down.matrix, columns: across.matrix };
+  if (width === height) return view;
+  const isInside = ({ begin, length }: LetterboxedAxis, at: number) => at >= begin && at < begin + length;
+  const mask = Float32Array.from({ length: side * side }, (_, i) =>
+    isInside(across, i % side) && isInside(down, Math.floor(i / side)) ? 1 : 0,
+  );
+  return { ...view, mask };
+}
+
+/** One axis of a letterboxed image in CLIP's input. */
+interface LetterboxedAxis {
+  /** `[side, image size]`, with rows of zeros in the borders. */
+  readonly matrix: Float32Array;
+  /** First pixel of the image in the view. */
+  readonly begin: number;
+  /** Pixels of the image in the view, at least 1. */
+  readonly length: number;
+}
+
+function letterboxedAxis(
+  size: number,
+  longer: number,
+  side: number,
+  filter: ResampleFilter,
+): LetterboxedAxis {
+  const length = Math.max(1, Math.round((size * side) / longer));
+  const begin = Math.floor((side - length) / 2);
+  const matrix = new Float32Array(side * size);
+  matrix.set(resampleMatrix(size, length, { filter }), begin * size);
+  return { matrix, begin, length };
+}
+
+/** The largest square from the middle, as openai/CLIP's own preprocessing takes it. */
+export function middleCrop({ width, height, side }: CropSizes): Crop {
   const shorter = Math.min(width, height);
-  const left = (width - shorter) / 2;
-  const top = (height - shorter) / 2;
-  return boxCrop({ left, top, width: shorter, height: shorter }, { width, height, side }, filter);
+  const box = { left: (width - shorter) / 2, top: (height - shorter) / 2, width: shorter, height: shorter };
+  return boxCrop(box, { width, height, side });
+}
+
+/**
+ * A view through a mask of the image's size: what the mask hides has CLIP's mean colour.
+ *
+ * @param mask `[height, width]`, every value in [0, 1]
+ */
+export function throughMask(crop: Crop, mask: Float32Array, { width }: ImageSize): Crop {
+  const seen = resamplePlane(mask, width, crop.rows, crop.columns);
+  // Bicubic values overshoot.
+  return { ...crop, mask: seen.map((value, i) => clamp(value, 0, 1) * (crop.mask?.[i] ?? 1)) };
 }
 
 /** The crop of a box, resized to CLIP's input, with a low-pass filter where it shrinks. */

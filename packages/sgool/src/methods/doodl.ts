@@ -49,7 +49,7 @@ export const doodl: MethodDefinition<'doodl', SettingsOf<typeof settings>> = {
       const whole = wholeViews(settings, { ...settings, side: critic.side }, aim, random, 'bilinear');
       const built = {
         objective: () => ({ views: whole.draw(), bestWeight: whole.bestWeight }),
-        parts: (distances: Float32Array) => ({ whole: whole.distance(distances) }),
+        parts: whole.part,
       };
       return { views: whole.count, build: async () => built };
     }),

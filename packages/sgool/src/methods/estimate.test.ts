@@ -87,6 +87,21 @@ describe('estimateRun', () => {
   });
 });
 
+it('where a card has room for all programs, none is compiled again after the first iteration', async () => {
+  const compiledAgain = async (freeMemory: number) => {
+    let programs: DryRunPrograms | undefined;
+    const pipeline = await open((options) => {
+      programs = new DryRunPrograms({ ...options, device: 'cuda', freeMemory });
+      return programs;
+    });
+    const wanted = { ...request, steps: 2, iterations: 3, width: 256, height: 256 };
+    for await (const _ of methods.sgool.run(pipeline, requestTo('sgool', wanted)));
+    return [...defined(programs).counts.compiled].filter(([, count]) => count > 1).map(([key]) => key);
+  };
+  expect(await compiledAgain(80e9)).toEqual([]);
+  expect(await compiledAgain(1e6)).not.toEqual([]);
+});
+
 describe('memory low', () => {
   it('gives the same gradients', async () => {
     const short = {

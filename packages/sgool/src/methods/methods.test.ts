@@ -161,9 +161,42 @@ describe('sgool', () => {
     for (const { loss, regions, saliency } of rounds) {
       expect(saliency).toMatchObject(size);
       expect(regions?.length).toBeGreaterThan(0);
-      const { total, whole, regions: salient } = defined(loss);
-      expect(total).toBeCloseTo(defined(whole) + 0.5 * defined(salient), 4);
+      const { total, whole, cutouts, regions: salient } = defined(loss);
+      expect(whole).toBeUndefined();
+      expect(total).toBeCloseTo(defined(cutouts) + 0.5 * defined(salient), 4);
     }
+  });
+
+  it.each(['crop', 'mask'] as const)(
+    'sees the whole without cutouts, and its regions by %s',
+    async (regionView) => {
+      const settings = { regionView, cutouts: 0, saliency: 'random', lambda: 0.5, iterations: 1 } as const;
+      for (const { loss } of await collect(methods.sgool.run(pipeline, { ...request, ...settings }))) {
+        const { total, whole, cutouts, regions } = defined(loss);
+        expect(cutouts).toBeUndefined();
+        expect(total).toBeCloseTo(defined(whole) + 0.5 * defined(regions), 4);
+      }
+    },
+  );
+
+  it.each([
+    ['no regions', { saliency: 'none' }],
+    [
+      'a prompt that excludes all that it names',
+      { regionText: 'parts', prompt: 'no boats', saliency: 'centre' },
+    ],
+  ] as const)('counts the whole alone with %s', async (_, settings) => {
+    const short = { ...request, cutouts: 0, iterations: 0, ...settings } as const;
+    const [{ loss }] = await collect(methods.sgool.run(pipeline, short));
+    expect(loss).toEqual({ total: loss?.whole, whole: loss?.whole });
+  });
+
+  it('is guided by what finds its regions', () => {
+    const roles = (saliency: 'transalnet' | 'grad-cam' | 'judge', keep: 'clip' | 'last' = 'clip') =>
+      methods.sgool.roles({ ...methods.sgool.defaults(pipeline.model), saliency, keep });
+    expect(roles('transalnet')).toEqual({ guides: ['clip_a'], selects: ['clip_a'] });
+    expect(roles('grad-cam')).toEqual({ guides: ['clip_a'], selects: ['clip_a'] });
+    expect(roles('judge', 'last')).toEqual({ guides: ['clip_a', 'judge'], selects: [] });
   });
 
   it('lowers its loss', async () => {

@@ -11,10 +11,11 @@
  * project, and settings.
  */
 
-import { boxCrop, type Crop, type CropSizes } from '../image/crops.ts';
+import type { Crop } from '../image/crops.ts';
 import type { Image } from '../image/image.ts';
 import { dot, mean } from '../numbers.ts';
 import { assignParts, promptParts } from '../objectives/prompt-parts.ts';
+import { regionCrop } from '../objectives/region-views.ts';
 import { wholeViews } from '../objectives/whole-views.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
@@ -75,7 +76,9 @@ export async function salientObjective(
   { settings, request, target, random }: Run<SgoolSettings>,
 ): Promise<ObjectiveBuilder> {
   const critic = await pipeline.critic();
-  const detector = await pipeline.detector(settings.saliency, { ...request, prompt: target.text });
+  const { saliency: detectorName, centreBias } = settings;
+  const { mask } = request;
+  const detector = await pipeline.detector(detectorName, { prompt: target.text, mask, random, centreBias });
   const sizes = { ...settings, side: critic.side };
   const whole = wholeViews(settings, sizes, await target.aim(critic), random);
   const regionAims = await aimsOfRegions(critic, target, settings);
@@ -89,7 +92,7 @@ export async function salientObjective(
   const located = ({ saliency, regions }: Omit<Located, 'crops'>): Located => ({
     saliency,
     regions,
-    crops: regions.map((region) => boxCrop(region, sizes)),
+    crops: regions.map((region) => regionCrop(settings.regionView, region, saliency, sizes)),
   });
 
   return {
@@ -108,16 +111,16 @@ export async function salientObjective(
       const { saliencyEvery: every } = settings;
       if (!latest || (every > 0 && iteration % every === 0)) latest = await locate(image);
       const { saliency, regions, crops } = latest;
-      const aims = await regionAims(image, regions, sizes);
-      const weight = settings.lambda / Math.max(1, regions.length);
-      const salient = crops.map((crop, k) => ({ crop, ...aims[k], weight }));
+      const aims = await regionAims(image, crops);
+      const weight = settings.lambda / Math.max(1, aims.length);
+      const salient = aims.map((aim, k) => ({ crop: crops[k], ...aim, weight }));
       return {
         saliency,
         regions,
         objective: () => ({ views: [...whole.draw(), ...salient], bestWeight: whole.bestWeight }),
         parts: (distances) => ({
-          whole: whole.distance(distances),
-          regions: regions.length > 0 ? mean(distances.subarray(whole.count)) : undefined,
+          ...whole.part(distances),
+          regions: aims.length > 0 ? mean(distances.subarray(whole.count)) : undefined,
         }),
       };
     },
@@ -126,16 +129,16 @@ export async function salientObjective(
 
 /**
  * What each region is compared with: the whole text, or the part of it that fits best; and beside it, by their weights, the whole
- * target images.
+ * target images. Nothing, where the text names only what it excludes: then regions do not count.
  */
 async function aimsOfRegions(critic: ClipCritic, target: ClipTarget, { regionText }: RegionSettings) {
   const parts = regionText === 'parts' ? promptParts(target.text) : [target.text];
   const aims = await Promise.all(parts.map((part) => target.aim(critic, part)));
-  return async (image: Image, regions: readonly Region[], sizes: CropSizes): Promise<Aim[]> => {
-    if (aims.length === 1) return regions.map(() => aims[0]);
+  return async (image: Image, crops: readonly Crop[]): Promise<Aim[]> => {
+    if (aims.length <= 1) return crops.flatMap(() => aims);
     const images: Float32Array[] = [];
-    for (const region of regions) images.push(await critic.embedImage(image, boxCrop(region, sizes)));
+    for (const crop of crops) images.push(await critic.embedImage(image, crop));
     const similarity = (r: number, p: number) => dot(images[r], aims[p].text);
-    return assignParts(regions.length, aims.length, similarity).map((p) => aims[p]);
+    return assignParts(crops.length, aims.length, similarity).map((p) => aims[p]);
   };
 }

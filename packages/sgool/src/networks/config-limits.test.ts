@@ -9,10 +9,17 @@ import { LIMITS, type Limit, type LimitedKey } from './config-limits.ts';
 import { imageRewardConfig } from './preference/image-reward-config.ts';
 import { transalnetConfig } from './saliency/transalnet-config.ts';
 import { clipTextConfig } from './text/text-encoder-config.ts';
+import { fluxConfig } from './transformer/flux-config.ts';
+import { sd3Config } from './transformer/sd3-config.ts';
 import { unetConfig } from './unet/unet-config.ts';
 
 type Parse = (config: unknown, owner?: string) => unknown;
 type Json = Record<string, unknown>;
+
+/** Without what is computed from other keys. */
+function given({ width: _, ...config }: Json): Json {
+  return config;
+}
 
 /** Each kind of file, with a configuration that has all of its keys. */
 const KINDS: Readonly<Record<string, { parse: Parse; complete: Json }>> = {
@@ -30,6 +37,8 @@ const KINDS: Readonly<Record<string, { parse: Parse; complete: Json }>> = {
   text_encoder: { parse: clipTextConfig, complete: { ...clipTextConfig({}) } },
   clip: { parse: clipConfig, complete: { ...clipConfig({}) } },
   transalnet: { parse: transalnetConfig, complete: { ...transalnetConfig({}) } },
+  sd3: { parse: sd3Config, complete: given(sd3Config({ dual_attention_layers: [0, 1] })) },
+  flux: { parse: fluxConfig, complete: given(fluxConfig({})) },
   'image-reward': { parse: imageRewardConfig, complete: { ...imageRewardConfig({}) } },
 };
 
@@ -75,7 +84,7 @@ const STRANGE: readonly unknown[] = [
 const PATHS = Object.entries(KINDS).flatMap(([kind, { complete }]) =>
   numbersIn(complete)
     // One of two values, not a range.
-    .filter(([key]) => key !== 'downsample_padding')
+    .filter(([key]) => key !== 'downsample_padding' && !(key === 'patch_size' && /sd3|flux/.test(kind)))
     .map((path) => [kind, path.join('.'), path] as const),
 );
 

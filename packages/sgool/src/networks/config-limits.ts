@@ -65,6 +65,16 @@ export const LIMITS = {
   growth_rate: whole(1, 512, 'DenseNet-161 has 48'),
   decoder_widths: whole(1, 8192, 'TranSalNet has 256'),
 
+  // Transformers of rectified flows: Stable Diffusion 3, Flux.
+  num_layers: whole(1, 128, 'Stable Diffusion 3.5 large has 38, Flux 19'),
+  num_single_layers: whole(0, 128, 'Flux has 38'),
+  dual_attention_layers: whole(0, 127, 'Stable Diffusion 3.5 medium has 0 to 12'),
+  joint_attention_dim: whole(1, 8192, 'T5-XXL has 4096'),
+  caption_projection_dim: whole(1, 8192, 'Stable Diffusion 3.5 large has 2432'),
+  pooled_projection_dim: whole(1, 8192, 'Stable Diffusion 3 has 2048, Flux 768'),
+  pos_embed_max_size: whole(1, 1024, 'Stable Diffusion 3.5 medium has 384'),
+  axes_dims_rope: whole(2, 256, 'Flux has 16 and 56'),
+
   // ImageReward's head.
   mlp: whole(1, 8192, 'ImageReward has 1024'),
   reward_mean: real(-1e6, 1e6, 'ImageReward has 0.17'),
@@ -75,6 +85,9 @@ export type LimitedKey = keyof typeof LIMITS;
 
 /** Most blocks of a UNet or an autoencoder: Stable Diffusion's have 4, each of which halves the sides. */
 export const MOST_BLOCKS = 6;
+
+/** Most layers that a list may name. */
+export const MOST_LAYERS = 128;
 
 /** Most patches of an image and most layers of attention in a UNet: their products are what takes memory and time. */
 export const PRODUCTS = {

@@ -1,6 +1,6 @@
 import { sum as addUp, clip as clamp, compile, gradient, reshape, trace } from '@sgool/autodiff';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { boxCrop, randomCutouts, wholeCrop } from '../image/crops.ts';
+import { boxCrop, type Crop, randomCutouts, throughMask, wholeCrop } from '../image/crops.ts';
 import { dot, sum } from '../numbers.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -80,6 +80,48 @@ describe('objective', () => {
       expect(distances[k]).toBeCloseTo(angle ** 2 / 2, 1);
     }
     expect(total).toBe(0);
+  });
+
+  const wide = { width: 32, height: 16 };
+  const wideLatent = normal(9, 128).map((value) => value * 0.3);
+  const seeing = (crop: Crop) => {
+    const { length } = crop.mask ?? [];
+    return { crop, text, weight: 1, masked: length };
+  };
+
+  it('embeds views through masks, and images that are not square as a whole, as CLIP does', async () => {
+    const objective = await pipeline.objective({ ...wide, views: 3, saturatedGradient: 'clamp' });
+    const whole = wholeCrop({ ...wide, side: 16 });
+    const half = throughMask(
+      whole,
+      Float32Array.from({ length: 512 }, (_, i) => ((i % 32) / 31) ** 2),
+      wide,
+    );
+    const crops = [whole, half, boxCrop(boxes[2], { ...wide, side: 16 })];
+    const { distances } = await objective.evaluate(wideLatent, { views: crops.map(seeing) });
+    const image = await pipeline.decode(wideLatent, wide);
+    const critic = await pipeline.critic();
+    for (const [k, crop] of crops.entries()) {
+      const angle = Math.acos(dot(await critic.embedImage(image, crop), text));
+      // The image is in whole levels.
+      expect(distances[k]).toBeCloseTo(angle ** 2 / 2, 1.5);
+    }
+    expect(await critic.embedImage(image)).toEqual(await critic.embedImage(image, whole));
+    expect(Math.abs(distances[0] - distances[1])).toBeGreaterThan(1e-3);
+  });
+
+  it('has the gradient of its total through masks, which reaches both ends of a wide image', async () => {
+    const objective = await pipeline.objective({ ...wide, views: 1, saturatedGradient: 'clamp' });
+    const views = [seeing(wholeCrop({ ...wide, side: 16 }))];
+    const { gradient: slope } = await objective.evaluate(wideLatent, { views });
+    const length = Math.hypot(...slope);
+    const at = async (step: number) => {
+      const moved = wideLatent.map((value, i) => value + (step * slope[i]) / length);
+      return (await objective.evaluate(moved, { views })).total;
+    };
+    expect(((await at(0.005)) - (await at(-0.005))) / 0.01 / length).toBeCloseTo(1, 2);
+    const column = (x: number) => Math.hypot(...slope.filter((_, i) => i % 8 === x));
+    expect(Math.min(column(0), column(7))).toBeGreaterThan(0.02 * length);
   });
 
   it('adds up weighted views and the best of the candidates', async () => {

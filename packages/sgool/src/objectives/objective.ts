@@ -3,7 +3,7 @@
  *
  * Crops are inputs as matrices and weights as numbers, so that boxes and weights change without a new program: the whole image,
  * cutouts by their mean or their best, λ times the mean over salient regions all run the same program. Target images beside the
- * text take a program of their own, with a second distance for each view.
+ * text take a program of their own, with a second distance for each view, and so do views with masks.
  */
 import {
   add,
@@ -78,6 +78,12 @@ export interface ObjectiveParts {
   readonly views: number;
 }
 
+/** What the views of a program have beside crop and text. */
+interface Kind {
+  readonly hasPictures: boolean;
+  readonly hasMasks: boolean;
+}
+
 /** Keeps a view that is no candidate from being the best: more than any distance, which is at most π²/2. */
 const NO_CANDIDATE = 100;
 
@@ -89,7 +95,7 @@ export function createObjective(parts: ObjectiveParts): Objective {
   const { side } = critic;
   const dimension = critic.config.projection_dim;
 
-  const graph = (count: number, hasPictures: boolean) => {
+  const graph = (count: number, { hasPictures, hasMasks }: Kind) => {
     const shapes = {
       latent: { shape: latentShape },
       rows: { shape: [count, side, height] },
@@ -99,13 +105,15 @@ export function createObjective(parts: ObjectiveParts): Objective {
       penalties: { shape: [count] },
       bestWeight: { shape: [] },
       ...(hasPictures && { pictures: { shape: [count, dimension] }, shares: { shape: [count] } }),
+      ...(hasMasks && { masks: { shape: [count, 1, side, side] } }),
     };
     const forward = trace(shapes, (inputs) => {
-      const { latent, rows, columns, texts, weights, penalties, bestWeight, pictures, shares } = inputs;
+      const { latent, rows, columns, texts, weights, penalties, bestWeight, pictures, shares, masks } =
+        inputs;
       const decoded = backbone.decodedPlanes(latent);
       const planes = clampPlanes(decoded, saturatedGradient);
       const pixels = clipPixels(cropped(planes, rows, columns));
-      const { embedding } = clip(critic.config, critic.weights).image(pixels);
+      const { embedding } = clip(critic.config, critic.weights).image(masks ? mul(masks, pixels) : pixels);
       const words = sphericalDistance(embedding, texts);
       const distances =
         pictures && shares
@@ -131,19 +139,22 @@ export function createObjective(parts: ObjectiveParts): Objective {
     async evaluate(latent, { views, bestWeight = 0 }) {
       const count = Math.max(views.length, parts.views);
       const hasPictures = views.some(({ picture }) => picture !== undefined);
-      const kind = `${count} views${hasPictures ? ' with pictures' : ''}, ${saturatedGradient}`;
+      const hasMasks = views.some(({ crop }) => crop.mask !== undefined);
+      const kind = `${count} views${hasPictures ? ' with pictures' : ''}${hasMasks ? ' with masks' : ''}, ${saturatedGradient}`;
       const program = await programs.get(`objective ${critic.name} ${latentShape.join('x')}, ${kind}`, () =>
-        graph(count, hasPictures),
+        graph(count, { hasPictures, hasMasks }),
       );
       const rows = new Float32Array(count * side * height);
       const columns = new Float32Array(count * side * width);
       const texts = new Float32Array(count * dimension);
       const pictures = new Float32Array(hasPictures ? count * dimension : 0);
       const shares = new Float32Array(hasPictures ? count : 0);
+      const masks = new Float32Array(hasMasks ? count * side * side : 0).fill(1);
       for (let i = 0; i < count; i++) {
         const { crop, text, picture } = views[Math.min(i, views.length - 1)];
         rows.set(crop.rows, i * side * height);
         columns.set(crop.columns, i * side * width);
+        if (crop.mask) masks.set(crop.mask, i * side * side);
         texts.set(text, i * dimension);
         // A view without a picture has share 0: what its picture is does not matter.
         if (hasPictures) pictures.set(picture?.embedding ?? text, i * dimension);
@@ -158,6 +169,7 @@ export function createObjective(parts: ObjectiveParts): Objective {
         penalties: Float32Array.from({ length: count }, (_, i) => (views[i]?.candidate ? 0 : NO_CANDIDATE)),
         bestWeight: Float32Array.of(bestWeight),
         ...(hasPictures && { pictures, shares }),
+        ...(hasMasks && { masks }),
       });
       return {
         total: result.total[0] as number,

@@ -28,7 +28,7 @@ describe('wholeViews without cutouts', () => {
     const views = wholeViews(settings, sizes, { text: Float32Array.of(1) }, new Generator(0));
     expect(views).toMatchObject({ count: 1, bestWeight: 0 });
     expect(views.draw()).toMatchObject([{ text: Float32Array.of(1), weight: 1 }]);
-    expect(views.distance(Float32Array.of(0.25, 9))).toBe(0.25);
+    expect(views.part(Float32Array.of(0.25, 9))).toEqual({ whole: 0.25 });
   });
 });
 
@@ -48,7 +48,7 @@ describe('wholeViews with cutouts', () => {
     expect(views).toMatchObject({ count: 4, bestWeight: 0 });
     const crops = randomCutouts(4, 1, 1, sizes, new Generator(0));
     expect(views.draw()).toEqual(crops.map((crop) => ({ crop, text, weight: 0.25 })));
-    expect(views.distance(Float32Array.of(1, 2, 3, 6, 99))).toBe(3);
+    expect(views.part(Float32Array.of(1, 2, 3, 6, 99))).toEqual({ cutouts: 3 });
   });
 
   it('or the best of them', () => {
@@ -56,7 +56,7 @@ describe('wholeViews with cutouts', () => {
     expect(views).toMatchObject({ count: 4, bestWeight: 1 });
     const crops = randomCutouts(4, 1, 1, sizes, new Generator(0));
     expect(views.draw()).toEqual(crops.map((crop) => ({ crop, text, candidate: true })));
-    expect(views.distance(Float32Array.of(1, 2, 3, 6, 0))).toBe(1);
+    expect(views.part(Float32Array.of(1, 2, 3, 6, 0))).toEqual({ cutouts: 1 });
   });
 
   it.each([

@@ -1,4 +1,4 @@
-/** @file The views of the whole image that CLIP gets: the image itself, or random cutouts of which the best or all count. */
+/** @file What CLIP sees beside salient regions: the whole image, or random cutouts in its place, of which the best or all count. */
 
 import { type CropSizes, randomCutouts, wholeCrop } from '../image/crops.ts';
 import type { ResampleFilter } from '../image/resample.ts';
@@ -14,8 +14,8 @@ export interface WholeViews {
   readonly bestWeight: number;
   /** The views for one evaluation; cutouts are drawn afresh. */
   draw(): View[];
-  /** The distance of the whole from those of its views. */
-  distance(distances: Float32Array): number;
+  /** The part of the loss that they are, from the distances of all views: of the whole, or of the cutouts. */
+  part(distances: Float32Array): { readonly whole: number } | { readonly cutouts: number };
 }
 
 /**
@@ -39,7 +39,7 @@ export function wholeViews(
   const allAlike = cutSize === 1 && sizes.width === sizes.height && sizes.width <= sizes.side;
   if (cutouts === 0 || allAlike) {
     const view = { crop: wholeCrop(sizes, cutouts === 0 ? resize : 'bicubic'), ...aim, weight: 1 };
-    return { count: 1, bestWeight: 0, draw: () => [view], distance: ([distance]) => distance };
+    return { count: 1, bestWeight: 0, draw: () => [view], part: ([whole]) => ({ whole }) };
   }
   const crops = () => randomCutouts(cutouts, cutPower, cutSize, sizes, random);
   if (cutReduction === 'min') {
@@ -47,13 +47,13 @@ export function wholeViews(
       count: cutouts,
       bestWeight: 1,
       draw: () => crops().map((crop) => ({ crop, ...aim, candidate: true })),
-      distance: (distances) => Math.min(...distances.subarray(0, cutouts)),
+      part: (distances) => ({ cutouts: Math.min(...distances.subarray(0, cutouts)) }),
     };
   }
   return {
     count: cutouts,
     bestWeight: 0,
     draw: () => crops().map((crop) => ({ crop, ...aim, weight: 1 / cutouts })),
-    distance: (distances) => mean(distances.subarray(0, cutouts)),
+    part: (distances) => ({ cutouts: mean(distances.subarray(0, cutouts)) }),
   };
 }

@@ -1,4 +1,5 @@
 /** @file Loading a model: headers and configurations now, programs when they are first needed. */
+import { freeMemory } from '@sgool/autodiff';
 import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import type { Backbone, ModelFamily } from '../models/backbone.ts';
@@ -55,7 +56,13 @@ export async function loadPipeline(
   const opened = await openModel(dir, { ...options, env, required: family.required });
   const folder = await withAddedWeights(opened, env);
 
-  const programOptions: ProgramOptions = { ...compute, threads, memory, layout: layoutOf(family, folder) };
+  const programOptions: ProgramOptions = {
+    ...compute,
+    threads,
+    memory,
+    freeMemory: await freeMemory(compute.device),
+    layout: layoutOf(family, folder),
+  };
   const programs = makePrograms?.(programOptions) ?? new ProgramCache(programOptions);
   const backbone = await family.open({ folder, programs, checkpointBlocks: memory === 'low' });
   const info = await modelInfo(name, folder, backbone.info);

@@ -9,6 +9,7 @@ import type { ClipTarget } from '../preference/clip-target.ts';
 import type { SaliencyName } from '../request/detectors.ts';
 import type { Compute } from '../runtime/compute.ts';
 import type { Detector } from '../saliency/detector.ts';
+import type { DetectorParts } from '../saliency/open-detector.ts';
 
 /** CLIP scores, 100·cos, of an image and a prompt or a target: A guides, B only reports. Absent where the model lacks that CLIP. */
 export interface ClipScores {
@@ -22,6 +23,13 @@ export interface ClipScores {
  * @interface
  */
 export type ObjectiveOptions = ImageSize & Pick<ObjectiveParts, 'saturatedGradient' | 'views'>;
+
+/**
+ * What a saliency model may need beside the networks.
+ *
+ * @interface
+ */
+export type DetectorOptions = Pick<DetectorParts, 'prompt' | 'mask' | 'random' | 'centreBias'>;
 
 /** A loaded model. */
 export interface Pipeline
@@ -51,9 +59,11 @@ export interface Pipeline
    *
    * @param options.prompt the text whose evidence Grad-CAM shows; plain, as for `score`
    * @param options.mask the image of the `mask` detector
+   * @param options.random the stream of the `random` detector; default one of its own, with seed 0
+   * @param options.centreBias whether the map keeps its centre bias (default), or it is divided out
    * @throws UserError where the model lacks the network it needs
    */
-  detector(name: SaliencyName, options?: { prompt?: string; mask?: Image }): Promise<Detector>;
+  detector(name: SaliencyName, options?: DetectorOptions): Promise<Detector>;
   /** Frees all memory that the programs hold. */
   dispose(): Promise<void>;
 }

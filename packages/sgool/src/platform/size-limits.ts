@@ -27,6 +27,8 @@ export const SIZE_LIMITS = {
   picture: { what: 'a picture', bytes: 128 * MB },
   /** One file of a scorer; larger ones keep their weights beside it. Protocol Buffers end at this size. */
   onnx: { what: 'an ONNX file', bytes: 2048 * MB - 1 },
+  /** A shared library, or the wheel that it comes in: ONNX Runtime's for CUDA has 272 MB. */
+  library: { what: 'a shared library', bytes: 1024 * MB },
   /** `run.json` of the longest run: a few numbers for each of 10,000 iterations. Records of evaluations and studies are smaller. */
   record: { what: 'the record of a run', bytes: 32 * MB },
   /** Tokens of the Hub have 37 letters. */

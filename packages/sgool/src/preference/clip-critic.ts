@@ -6,7 +6,7 @@ import { UserError } from '../errors.ts';
 import { type Crop, wholeCrop } from '../image/crops.ts';
 import { type Image, planesFromImage } from '../image/image.ts';
 import { resamplePlane } from '../image/resample.ts';
-import { clip } from '../networks/clip/clip.ts';
+import { CLIP_MEAN, clip } from '../networks/clip/clip.ts';
 import { type ClipConfig, clipConfig } from '../networks/clip/clip-config.ts';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
 import { networkWeights } from '../networks/network-weights.ts';
@@ -32,7 +32,7 @@ export interface ClipCritic {
   truncates(text: string): boolean;
   /** Unit vector of `projection_dim` numbers. A text that is too long is cut off, its end token kept. */
   embedText(text: string): Promise<Float32Array>;
-  /** Unit vector of the image after CLIP's preprocessing, or of a crop of it. */
+  /** Unit vector of the whole image (`wholeCrop`), or of another view of it. */
   embedImage(image: Image, crop?: Crop): Promise<Float32Array>;
   /** CLIP score, 100·cos (not clamped at 0). */
   score(image: Image, text: string): Promise<number>;
@@ -125,13 +125,17 @@ export function clipCritic(
   return critic;
 }
 
-function croppedPlanes(image: Image, { rows, columns }: Crop, side: number): Float32Array {
+/** A view's planes `[3, side, side]` in [0, 1]; what its mask hides has CLIP's mean colour. */
+function croppedPlanes(image: Image, { rows, columns, mask }: Crop, side: number): Float32Array {
   const { width, height } = image;
   const planes = planesFromImage(image);
   const cropped = new Float32Array(3 * side * side);
   for (let c = 0; c < 3; c++) {
     const plane = planes.subarray(c * width * height, (c + 1) * width * height);
-    cropped.set(resamplePlane(plane, width, rows, columns), c * side * side);
+    const view = resamplePlane(plane, width, rows, columns);
+    cropped.set(mask ? view.map((value, i) => mix(CLIP_MEAN[c], value, mask[i])) : view, c * side * side);
   }
   return cropped;
 }
+
+const mix = (from: number, to: number, share: number) => from + share * (to - from);

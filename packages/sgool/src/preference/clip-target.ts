@@ -28,8 +28,7 @@ export interface ClipTarget {
   /** The text. */
   readonly text: string;
   /**
-   * The embeddings under a CLIP. Target images are embedded once, as CLIP sees any image: the largest square from the middle,
-   * resized.
+   * The embeddings under a CLIP. Target images are embedded once, as CLIP sees any image: whole.
    *
    * @param text another one instead of the target's: a part of it
    */

@@ -16,6 +16,7 @@ import {
 
 /** How a saliency map is divided into regions. */
 export const REGION_DEFAULTS = {
+  centreBias: 'keep',
   thresholdRule: 'otsu',
   thresholdValue: 0.5,
   regionPadding: 0.1,
@@ -65,6 +66,7 @@ export function commonDefaults(model: ModelInfo): Settings {
     ...detectionDefaults(model),
     saliencyEvery: 1,
     regionText: 'prompt',
+    regionView: 'crop',
     cutouts: 16,
     cutSize: 1,
     cutPower: 0.3,
@@ -137,9 +139,12 @@ export interface MethodDefaults extends MethodSchema {
   readonly movesNoise: boolean;
 }
 
+/** Under every preset but `paper` CLIP sees the whole image. The published methods see random cutouts of it. */
+const WHOLE = { cutouts: 0 } as const satisfies Partial<Settings>;
+
 /**
- * The defaults of a method under a preset: the method's own (`paper`), with the model's hints over them (`model`), and with what
- * makes it fast over both (`fast`). A few-step model is fast by itself: there, `fast` means fewer iterations.
+ * The defaults of a method under a preset: the method's own (`paper`), with the whole image in place of cutouts and the model's hints over
+ * them (`model`), and with what makes it fast over both (`fast`). A few-step model is fast by itself: there, `fast` means fewer iterations.
  *
  * @param defaults the method's own
  * @throws UserError where the model's `sgool.json` is broken
@@ -153,7 +158,8 @@ export function presetDefaults<S extends MethodSettings>(
   if (preset === 'paper') return defaults;
   const { movesNoise } = method;
   const fewStepSettings = movesNoise && model.fewStep ? FEW_STEP_OPTIMISER : {};
-  const hinted = { ...defaults, ...fewStepSettings, ...hintsFor(method, model) };
+  const whole = pickSettings(method.settings, WHOLE);
+  const hinted = { ...defaults, ...whole, ...fewStepSettings, ...hintsFor(method, model) };
   if (preset === 'model' || !movesNoise) return hinted;
   return { ...hinted, ...(model.fewStep ? { iterations: FAST.iterations } : FAST) };
 }

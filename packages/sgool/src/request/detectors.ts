@@ -7,10 +7,26 @@ export const SALIENCY_NAMES = [
   'grad-cam++',
   'spectral-residual',
   'centre',
+  'random',
+  'judge',
   'mask',
+  'none',
 ] as const;
 /** Name of a saliency model. */
 export type SaliencyName = (typeof SALIENCY_NAMES)[number];
+
+/** What saliency models look with, by the names of `sgool evaluate`'s scores. The others look with a network that scores nothing. */
+const LOOKS_WITH: Partial<Record<SaliencyName, string>> = {
+  'grad-cam': 'clip_a',
+  'grad-cam++': 'clip_a',
+  judge: 'judge',
+};
+
+/** The scores that guide a method whose regions come from this saliency model, and so cannot judge it. */
+export function scoresBehind(name: SaliencyName): readonly string[] {
+  const score = LOOKS_WITH[name];
+  return score === undefined ? [] : [score];
+}
 
 /** The networks that decide which saliency models are available. */
 export interface SaliencyNetworks {

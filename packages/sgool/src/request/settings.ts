@@ -154,13 +154,13 @@ export const targetSettings = {
     .describe('weight of the text in the CLIP loss beside target images; 0 for the images alone'),
 };
 
-/** How the whole image enters the CLIP loss. */
+/** Random cutouts, which take the place of the whole image in the CLIP loss. */
 export const cutoutSettings = {
   cutouts: z
     .int()
     .min(0)
     .max(256)
-    .describe('random cutouts of the image that CLIP sees; 0 for the whole image itself'),
+    .describe('random cutouts of the image that CLIP sees in place of the whole; 0 for the whole image'),
   cutSize: z
     .number()
     .gt(0)
@@ -181,7 +181,16 @@ export const cutoutSettings = {
 
 /** Which parts of the image are salient. */
 export const detectionSettings = {
-  saliency: z.enum(SALIENCY_NAMES).describe('saliency model'),
+  saliency: z
+    .enum(SALIENCY_NAMES)
+    .describe(
+      "saliency model; random (a random box) and judge (the boxes of Toybox's judge, which then judges nothing) are for comparison, none is for no regions",
+    ),
+  centreBias: z
+    .enum(['keep', 'remove'])
+    .describe(
+      "a saliency model's preference for the middle of the image: kept, or divided out of the map (remove; boxes of random and judge stay)",
+    ),
   thresholdRule: z
     .enum(['otsu', 'quantile', 'fixed'])
     .describe('how the threshold on the saliency map is chosen'),
@@ -223,7 +232,12 @@ export const regionSettings = {
   regionText: z
     .enum(['prompt', 'parts'])
     .describe(
-      'text that a region is compared with: the whole prompt (prompt), or its best-matching part (parts)',
+      'text that a region is compared with: the whole prompt (prompt), or its best-matching part, without what the prompt excludes (parts)',
+    ),
+  regionView: z
+    .enum(['crop', 'mask'])
+    .describe(
+      'how CLIP sees a region: cut out (crop), or the whole image with all but the salient pixels of the region faded out (mask)',
     ),
 };
 

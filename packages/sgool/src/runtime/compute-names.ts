@@ -6,5 +6,5 @@ export const DEVICE_NAMES = ['cpu', 'webgpu', 'cuda', 'auto'] as const satisfies
 export type DeviceName = (typeof DEVICE_NAMES)[number];
 
 /** The first is the default. */
-export const PRECISION_NAMES = ['float32', 'float16'] as const satisfies readonly Precision[];
+export const PRECISION_NAMES = ['float32', 'tf32', 'float16'] as const satisfies readonly Precision[];
 export type PrecisionName = (typeof PRECISION_NAMES)[number];

@@ -6,7 +6,10 @@ import { UserError } from '../errors.ts';
 export interface ComputeOptions {
   /** `auto` takes the fastest that works here. Default `cpu`. */
   readonly device?: Device | 'auto';
-  /** `float16` halves the memory of graphics cards; norms, sums and the noise itself stay as they are. Default `float32`. */
+  /**
+   * `float16` halves the memory of graphics cards; norms, sums and the noise itself stay as they are. `tf32` is faster on NVIDIA's cards
+   * and gives other pictures. Default `float32`.
+   */
   readonly precision?: Precision;
 }
 
@@ -28,7 +31,9 @@ export async function chooseCompute({
   try {
     return { device: await chooseDevice(device, { precision }), precision };
   } catch (error) {
-    if (error instanceof DeviceUnavailableError) throw new UserError(error.message, { cause: error });
+    if (error instanceof DeviceUnavailableError) {
+      throw new UserError(`${error.message} (sgool devices lists what works)`, { cause: error });
+    }
     throw error;
   }
 }

@@ -6,7 +6,7 @@
  */
 import { type Graph, type GraphCost, graphCost, type Tensor, type TypedArray } from '@sgool/autodiff';
 import { sum } from '../numbers.ts';
-import { heapBytes, isLarge, ProgramCache, type Runnable } from './program-cache.ts';
+import { deviceBytes, isLarge, ProgramCache, type Runnable } from './program-cache.ts';
 
 /** How often each program was compiled and run, by key. */
 export interface DryRunCounts {
@@ -23,7 +23,10 @@ export class DryRunPrograms extends ProgramCache {
   /** Programs that would be in memory now. */
   private readonly present = new Set<string>();
 
-  /** Most bytes that all programs hold at once; of these, `mappedBytes` are weights in mapped files, each counted once. */
+  /**
+   * Most bytes of the device's memory that all programs hold at once. On the CPU `mappedBytes` of these are weights in mapped files, each
+   * counted once; a card has none.
+   */
   peak = { bytes: 0, mappedBytes: 0 };
 
   get counts(): DryRunCounts {
@@ -70,16 +73,18 @@ export class DryRunPrograms extends ProgramCache {
   }
 
   private enter(key: string): void {
+    const { device = 'cpu' } = this.options;
     const cost = this.costOf(key);
     if (isLarge(cost)) {
-      for (const evicted of this.budget.enter(key, heapBytes(cost))) this.present.delete(evicted);
+      for (const evicted of this.budget.enter(key, deviceBytes(cost, device))) this.present.delete(evicted);
     }
     if (this.present.has(key)) return;
     count(this.compilations, key);
     this.present.add(key);
     const costs = [...this.present].map((each) => this.costOf(each));
-    const mappedBytes = sum(new Map(costs.flatMap(({ mapped }) => [...mapped])).values());
-    const bytes = mappedBytes + sum(costs.map(heapBytes));
+    const isMapped = device === 'cpu';
+    const mappedBytes = isMapped ? sum(new Map(costs.flatMap(({ mapped }) => [...mapped])).values()) : 0;
+    const bytes = mappedBytes + sum(costs.map((one) => deviceBytes(one, device)));
     if (bytes > this.peak.bytes) this.peak = { bytes, mappedBytes };
   }
 }

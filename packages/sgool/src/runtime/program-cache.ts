@@ -1,5 +1,12 @@
 /** @file Compiled programs: made when first needed, kept as long as the memory budget allows. */
-import { type CompileOptions, type Graph, type GraphCost, graphCost, type Precision } from '@sgool/autodiff';
+import {
+  type CompileOptions,
+  type Device,
+  type Graph,
+  type GraphCost,
+  graphCost,
+  type Precision,
+} from '@sgool/autodiff';
 import { sum } from '../numbers.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { compileNetwork, type NetworkProgram } from './network-program.ts';
@@ -11,15 +18,33 @@ export type Runnable = Pick<NetworkProgram, 'run'>;
 export type Memory = 'auto' | 'plenty' | 'low';
 
 /**
- * Bytes of heap that large programs may hold together. 5 GB are enough for all of Stable Diffusion's at 256 pixels, and for
- * sampling and its backward pass at 512. With 0 there is one at a time.
+ * Bytes that large programs may hold together where nobody says how much memory there is. Of heap they are enough for all of Stable
+ * Diffusion's at 256 pixels, and for sampling and its backward pass at 512.
  */
-const BUDGETS: Readonly<Record<Memory, number>> = { auto: 5e9, plenty: Number.POSITIVE_INFINITY, low: 0 };
+const USUAL_BUDGET = 5e9;
+/** Of the memory of a card that is free when the model is opened: the rest is for what runs and for other programs. */
+const SHARE_OF_CARD = 0.8;
+/** Of the memory of a machine, which others use too. */
+const SHARE_OF_MACHINE = 0.5;
+
+/**
+ * Bytes that large programs may hold together. With 0 there is one at a time.
+ *
+ * @param free bytes that are free on the device, where its driver says so
+ */
+export function programBudget(memory: Memory, device: Device, free?: number): number {
+  if (memory === 'plenty') return Number.POSITIVE_INFINITY;
+  if (memory === 'low') return 0;
+  if (free === undefined) return USUAL_BUDGET;
+  return device === 'cpu' ? Math.min(USUAL_BUDGET, SHARE_OF_MACHINE * free) : SHARE_OF_CARD * free;
+}
 
 /** How programs are compiled, and how many of them may be kept. */
 export interface ProgramOptions extends CompileOptions {
   /** Default `auto`. */
   readonly memory?: Memory;
+  /** Bytes that are free on the device, where it says so. */
+  readonly freeMemory?: number;
 }
 
 /** Memory that the runtime keeps, over the activations alive at once in the order of tracing; measured (docs/LOG.md). */
@@ -29,6 +54,11 @@ const BYTES_PER_NODE = 15e3;
 /** Bytes that a compiled program adds to the heap; weights in mapped files are not among them. */
 export function heapBytes({ nodes, activationBytes, copiedBytes }: GraphCost): number {
   return nodes * BYTES_PER_NODE + ARENA_FACTOR * activationBytes + copiedBytes;
+}
+
+/** Bytes that a compiled program adds to the memory of its device: a card gets a copy of the weights for each program. */
+export function deviceBytes(cost: GraphCost, device: Device): number {
+  return heapBytes(cost) + (device === 'cpu' ? 0 : sum(cost.mapped.values()));
 }
 
 /** From this size on a program is worth freeing. */
@@ -57,7 +87,8 @@ export class ProgramCache {
 
   constructor(options: ProgramOptions) {
     this.options = options;
-    this.budget = new MemoryBudget(BUDGETS[options.memory ?? 'auto']);
+    const { memory = 'auto', device = 'cpu', freeMemory } = options;
+    this.budget = new MemoryBudget(programBudget(memory, device, freeMemory));
   }
 
   /**
@@ -125,12 +156,12 @@ export class ProgramCache {
     build: () => Graph,
     precision: Precision | undefined,
   ): Promise<Compiled> {
-    const { memory, ...options } = { ...this.options, precision };
+    const { memory, freeMemory, ...options } = { ...this.options, precision };
     // Later, so that what tracing throws becomes a rejection after the program is noted.
     await undefined;
     const graph = build();
     const cost = graphCost(graph, options.layout);
-    const bytes = isLarge(cost) ? heapBytes(cost) : undefined;
+    const bytes = isLarge(cost) ? deviceBytes(cost, options.device ?? 'cpu') : undefined;
     if (bytes !== undefined) await this.fitBudget(key, bytes);
     return { program: await compileNetwork(key, graph, options), bytes, running: new Set() };
   }

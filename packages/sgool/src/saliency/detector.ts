@@ -1,5 +1,6 @@
 /** @file Saliency models and saliency maps. */
 
+import type { CropBox } from '../image/crops.ts';
 import type { Image } from '../image/image.ts';
 import { maximum, minimum } from '../numbers.ts';
 
@@ -9,6 +10,8 @@ export interface SaliencyMap {
   readonly height: number;
   /** `[height, width]`, every value in [0, 1]. */
   readonly data: Float32Array;
+  /** The salient boxes, of a saliency model that knows them itself. Then no threshold is asked. */
+  readonly boxes?: readonly CropBox[];
 }
 
 /** A saliency model: predicts which parts of an image attract attention. */

@@ -1,15 +1,22 @@
 /** @file Saliency models by name. */
 import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
+import { openJudge } from '../networks/judge/open-judge.ts';
 import { networkWeights } from '../networks/network-weights.ts';
 import { transalnetConfig } from '../networks/saliency/transalnet-config.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
+import { Generator } from '../random/generator.ts';
+import type { RandomSource } from '../random/random-source.ts';
 import type { SaliencyName } from '../request/detectors.ts';
+import type { DetectionSettings } from '../request/settings.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
+import { withoutCentreBias } from './centre-bias.ts';
 import type { Detector } from './detector.ts';
 import { gradCamDetector, gradCamGraph } from './grad-cam.ts';
-import { centreDetector, maskDetector } from './simple-detectors.ts';
+import { judgeBoxes } from './judge-boxes.ts';
+import { randomBox } from './random-box.ts';
+import { centreDetector, maskDetector, noDetector } from './simple-detectors.ts';
 import { spectralResidual } from './spectral-residual.ts';
 import { transalnetDetector, transalnetGraph } from './transalnet-detector.ts';
 
@@ -26,6 +33,10 @@ export interface DetectorParts {
   readonly critic: () => Promise<ClipCritic>;
   readonly prompt?: string;
   readonly mask?: Image;
+  /** The stream of the saliency model `random`. Default: one of its own, with seed 0. */
+  readonly random?: RandomSource;
+  /** Whether the centre bias of the map is kept, or divided out. Default `keep`. */
+  readonly centreBias?: DetectionSettings['centreBias'];
 }
 
 /**
@@ -34,9 +45,20 @@ export interface DetectorParts {
  * @throws UserError when the model lacks the network, or the request lacks the prompt or mask, that it needs
  */
 export async function openDetector(name: SaliencyName, parts: DetectorParts): Promise<Detector> {
+  const detector = await openNamed(name, parts);
+  return parts.centreBias === 'remove' ? withoutCentreBias(detector) : detector;
+}
+
+async function openNamed(name: SaliencyName, parts: DetectorParts): Promise<Detector> {
   switch (name) {
     case 'centre':
       return centreDetector();
+    case 'random':
+      return randomBox(parts.random ?? new Generator(0));
+    case 'none':
+      return noDetector();
+    case 'judge':
+      return openJudgeBoxes(parts);
     case 'spectral-residual':
       return spectralResidual();
     case 'mask':
@@ -50,6 +72,11 @@ export async function openDetector(name: SaliencyName, parts: DetectorParts): Pr
     case 'grad-cam++':
       return openGradCam(name, parts);
   }
+}
+
+async function openJudgeBoxes({ programs }: DetectorParts): Promise<Detector> {
+  const graph = await openJudge();
+  return judgeBoxes(() => programs.get('judge', graph, EXACT));
 }
 
 function openTranSalNet({ folder, programs }: DetectorParts): Detector {

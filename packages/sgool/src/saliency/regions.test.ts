@@ -100,6 +100,33 @@ describe('saliencyThreshold', () => {
   });
 });
 
+describe('findRegions of boxes', () => {
+  const boxed = { left: 2, top: 1, width: 3, height: 2 };
+  const map = (...found: (typeof boxed)[]) => ({ ...boxes(10, 8, [0, 0, 10, 8, 0.5]), boxes: found });
+
+  it('takes them without a threshold, flat maps and small boxes too', () => {
+    const small = { left: 8, top: 6, width: 1, height: 1 };
+    const large = { left: 0, top: 0, width: 8, height: 6 };
+    expect(findRegions(map(boxed), { ...exact, squared: false })).toEqual([{ ...boxed, mass: 6 / 80 }]);
+    expect(findRegions(map(small, large), { ...exact, squared: false })).toEqual([
+      { ...large, mass: 48 / 80 },
+      { ...small, mass: 1 / 80 },
+    ]);
+    expect(findRegions(map(), exact)).toEqual([]);
+  });
+
+  it('with padding, least side, greatest number, and without doubles', () => {
+    expect(findRegions(map(boxed), { ...exact, regionPadding: 0.5 })).toMatchObject([
+      { width: 6, height: 6 },
+    ]);
+    expect(findRegions(map(boxed, boxed), exact)).toHaveLength(1);
+    const other = { left: 7, top: 4, width: 2, height: 2 };
+    expect(findRegions(map(other, boxed), { ...exact, maxRegions: 1, squared: false })).toMatchObject([
+      boxed,
+    ]);
+  });
+});
+
 describe('findRegions', () => {
   it('draws a box around each component, most saliency first', () => {
     const map = boxes(40, 40, [2, 3, 6, 6, 0.6], [20, 25, 10, 10, 0.9]);

@@ -1,5 +1,5 @@
 /**
- * @file Salient regions: from a saliency map to boxes by a threshold and connected components.
+ * @file Salient regions: from a saliency map to boxes by a threshold and connected components, or from boxes that the saliency model knows.
  *
  * The SGOOL paper crops one or more salient regions and leaves open how they are found. The rule here: connected components of
  * the thresholded map, in descending order of their total saliency, each as a padded square inside the image.
@@ -29,7 +29,7 @@ export interface RegionOptions
     Partial<Pick<DetectionSettings, 'regionPadding' | 'minRegionSide' | 'maxRegions'>> {
   /** Whether boxes are squares (as far as the image allows), as CLIP's input is. Default true. */
   readonly squared?: boolean;
-  /** Components with less than this fraction of the largest one's mass are ignored. Default 0.1. */
+  /** Components with less than this fraction of the largest one's mass are ignored; boxes of the saliency model are not. Default 0.1. */
   readonly minMass?: number;
 }
 
@@ -63,12 +63,12 @@ export function findRegions(map: SaliencyMap, options: RegionOptions = {}): Regi
   if (!Number.isFinite(range)) {
     throw new NotFiniteError('saliency map: it holds NaN or an infinity; every value must be in [0, 1]');
   }
-  if (range < FLAT) return [];
-  const components = connectedComponents(map, saliencyThreshold(map, options)).sort((a, b) => b.sum - a.sum);
+  const components = componentsOf(map, options).sort((a, b) => b.sum - a.sum);
+  const least = map.boxes ? 0 : minMass * (components[0]?.sum ?? 0);
   const total = sum(map.data);
   const regions: Region[] = [];
   for (const component of components) {
-    if (regions.length === maxRegions || component.sum < minMass * components[0].sum) break;
+    if (regions.length === maxRegions || component.sum < least) break;
     const region = { ...boxAround(component, map, options), mass: component.sum / total };
     if (regions.every((other) => overlap(region, other) <= SAME_BOX)) regions.push(region);
   }
@@ -82,6 +82,22 @@ interface Component {
   right: number;
   bottom: number;
   sum: number;
+}
+
+/** The boxes that the saliency model knows, or the components of what is salient; none of a flat map. */
+function componentsOf(map: SaliencyMap, options: ThresholdOptions): Component[] {
+  if (map.boxes) return map.boxes.map((box) => boxComponent(box, map));
+  if (maximum(map.data) - minimum(map.data) < FLAT) return [];
+  return connectedComponents(map, saliencyThreshold(map, options));
+}
+
+/** A box of whole pixels inside the map. */
+function boxComponent({ left, top, width, height }: CropBox, map: SaliencyMap): Component {
+  const component = { left, top, right: left + width - 1, bottom: top + height - 1, sum: 0 };
+  for (let y = top; y <= component.bottom; y++) {
+    for (let x = left; x <= component.right; x++) component.sum += map.data[y * map.width + x];
+  }
+  return component;
 }
 
 /** Components of the pixels at or above `threshold`; pixels that touch at a corner belong together. */

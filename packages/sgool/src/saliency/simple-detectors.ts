@@ -1,5 +1,5 @@
-/** @file Saliency models that do not depend on the image: a user's mask, and the centre bias. */
-import { type Image, planesFromImage } from '../image/image.ts';
+/** @file Saliency models that do not depend on the image: a user's mask, the centre bias, and none. */
+import { type Image, type ImageSize, planesFromImage } from '../image/image.ts';
 import { resizeImage } from '../image/resize.ts';
 import type { Detector } from './detector.ts';
 
@@ -26,13 +26,23 @@ export function maskDetector(mask: Image): Detector {
 export function centreDetector(): Detector {
   return {
     name: 'centre',
-    async map({ width, height }) {
-      const bell = (at: number, size: number) => Math.exp(-8 * ((at + 0.5) / size - 0.5) ** 2);
-      const data = new Float32Array(width * height);
-      for (let y = 0; y < height; y++) {
-        for (let x = 0; x < width; x++) data[y * width + x] = bell(x, width) * bell(y, height);
-      }
-      return { width, height, data };
-    },
+    map: async ({ width, height }) => ({ width, height, data: centreBias({ width, height }) }),
+  };
+}
+
+/** `[height, width]`: the Gaussian, 1 in the middle. */
+export function centreBias({ width, height }: ImageSize): Float32Array {
+  const bell = (at: number, size: number) => Math.exp(-8 * ((at + 0.5) / size - 0.5) ** 2);
+  return Float32Array.from(
+    { length: width * height },
+    (_, i) => bell(i % width, width) * bell(Math.floor(i / width), height),
+  );
+}
+
+/** The saliency model `none`: nothing is salient, so that there are no regions and the whole image is all that counts. */
+export function noDetector(): Detector {
+  return {
+    name: 'none',
+    map: async ({ width, height }) => ({ width, height, data: new Float32Array(width * height) }),
   };
 }

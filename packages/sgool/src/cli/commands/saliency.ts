@@ -29,7 +29,7 @@ interface SaliencyFlags extends OptionValues {
 const NOTES = `
 Without --detector a mask or a prompt decides (mask, grad-cam); with neither it
 is TranSalNet if its weights are there, else spectral residual. Grad-CAM shows
-where CLIP sees the prompt.
+where CLIP sees the prompt. The box of random is that of seed 0.
 
 Examples:
   sgool saliency photo.jpg
@@ -105,6 +105,7 @@ async function saliency(given: string, flags: SaliencyFlags, host: Host): Promis
     const detector = await pipeline.detector(name, {
       ...(text === undefined ? {} : { prompt: text }),
       ...(maskImage === undefined ? {} : { mask: maskImage }),
+      ...(typed.centreBias === undefined ? {} : { centreBias: typed.centreBias }),
     });
     const map = await detector.map(image);
     const regions = findRegions(map, typed);

@@ -398,7 +398,8 @@ async function locate(
   pipeline: Pipeline,
 ) {
   const text = criticText(prompt, { clipPrompt, promptSyntax, steps });
-  const options = { prompt: text, ...(mask === undefined ? {} : { mask }) };
+  const { centreBias } = settings;
+  const options = { prompt: text, centreBias, ...(mask === undefined ? {} : { mask }) };
   const detector = await pipeline.detector(settings.saliency, options);
   const map = await detector.map(image);
   return { map, regions: findRegions(map, settings) };

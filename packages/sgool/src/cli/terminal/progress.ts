@@ -176,7 +176,7 @@ function iterationLine(
 ): string {
   const columns = [`${String(iteration).padStart(String(iterations).length)}/${iterations}`];
   if (loss !== undefined) {
-    const parts = (['whole', 'regions'] as const).flatMap((part) =>
+    const parts = (['whole', 'cutouts', 'regions'] as const).flatMap((part) =>
       loss[part] === undefined ? [] : [`${part} ${loss[part].toFixed(4)}`],
     );
     columns.push(`loss ${loss.total.toFixed(4)}${parts.length > 0 ? ` (${parts.join(', ')})` : ''}`);

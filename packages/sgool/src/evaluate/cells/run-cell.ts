@@ -138,6 +138,6 @@ async function regionsOf(
 ): Promise<readonly Region[]> {
   if (regions !== undefined) return regions;
   const settings = detectionDefaults(pipeline.model);
-  const detector = await pipeline.detector(settings.saliency, { prompt });
+  const detector = await pipeline.detector(settings.saliency, { prompt, centreBias: settings.centreBias });
   return findRegions(await detector.map(image), settings);
 }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Detection } from '../../networks/judge/detections.ts';
 import { COLOURS, type Colour, type Kind } from '../../networks/judge/vocabulary.ts';
 import type { Clause } from '../suites/clause.ts';
 import { judgeClauses } from './clauses.ts';
-import type { Detection } from './detections.ts';
 
 /** A detection that is sure of its colour up to `sure`; x is the centre, all have the side `side`. */
 function seen(

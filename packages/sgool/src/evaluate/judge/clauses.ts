@@ -1,9 +1,9 @@
 /** @file How well an image fulfils the clauses of a prompt, by what the judge detects in it. */
 
+import { type Detection, detectedRelation } from '../../networks/judge/detections.ts';
 import { COLOURS } from '../../networks/judge/vocabulary.ts';
 import { mean } from '../../numbers.ts';
 import type { Clause } from '../suites/clause.ts';
-import { type Detection, detectedRelation } from './detections.ts';
 
 type Present = Extract<Clause, { claim: 'present' }>;
 

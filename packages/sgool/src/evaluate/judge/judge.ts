@@ -1,22 +1,10 @@
 /** @file The trained judge. */
 
-import { trace } from '@sgool/autodiff';
-import { UserError } from '../../errors.ts';
-import { JUDGE_IMAGE, judgeNetwork } from '../../networks/judge/network.ts';
-import { networkWeights } from '../../networks/network-weights.ts';
+import type { Detection } from '../../networks/judge/detections.ts';
+import { JUDGE_IMAGE } from '../../networks/judge/network.ts';
+import { openJudge } from '../../networks/judge/open-judge.ts';
+import { runJudge } from '../../networks/judge/run-judge.ts';
 import { compileNetwork } from '../../runtime/network-program.ts';
-import { openSafetensors } from '../../weights/formats/safetensors.ts';
-import { packagedPath } from '../../weights/open/locate-model.ts';
-import type { Detection } from './detections.ts';
-import { runJudge } from './run-judge.ts';
-
-/** Path of the judge's weights. They are not in the model's folder, because no method may use them. */
-export function judgeFile(): string {
-  const file = packagedPath('judge', 'judge.safetensors');
-  if (file === undefined)
-    throw new UserError('judge: its weights come with @sgool/toybox-models; install it');
-  return file;
-}
 
 /** The judge, ready to run. */
 export interface Judge {
@@ -33,11 +21,8 @@ export interface Judge {
  * @throws UserError when its weights are missing
  */
 export async function loadJudge({ threads }: { threads?: number } = {}): Promise<Judge> {
-  const weights = networkWeights(await openSafetensors(judgeFile()));
-  const graph = trace({ image: { shape: [1, 3, JUDGE_IMAGE, JUDGE_IMAGE] } }, ({ image }) => ({
-    ...judgeNetwork(weights, image),
-  }));
-  const program = await compileNetwork('judge', graph, { threads });
+  const graph = await openJudge();
+  const program = await compileNetwork('judge', graph(), { threads });
   return {
     detect(image) {
       if (image.length !== 3 * JUDGE_IMAGE * JUDGE_IMAGE) {

@@ -2,6 +2,7 @@
 import type { JobsOptions } from 'bullmq';
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
+import { PRECISION_NAMES } from '../../runtime/compute-names.ts';
 import { cellForJson, cellSchema } from '../cells/cell.ts';
 import type { Manifest } from '../cells/manifest.ts';
 import type { PlannedCell } from '../cells/plan.ts';
@@ -19,7 +20,7 @@ export const cellJobSchema = z.strictObject({
   results: z.string(),
   /** Where it stands in the tables; for people. */
   place: z.string(),
-  precision: z.enum(['float32', 'float16']),
+  precision: z.enum(PRECISION_NAMES),
   /** Parts of the model that came from elsewhere. */
   clip: z.string().optional(),
   tokenizer: z.string().optional(),

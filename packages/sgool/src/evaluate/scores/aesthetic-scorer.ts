@@ -1,5 +1,6 @@
 /** @file LAION's aesthetic score: a head, given as a file, on the image features of a CLIP ViT-L/14 that the model has. */
 import { UserError } from '../../errors.ts';
+import { middleCrop } from '../../image/crops.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { openAestheticHead } from './aesthetic-head.ts';
 import type { ImageScorer } from './image-scorer.ts';
@@ -43,7 +44,9 @@ export async function aestheticScorer(
         preprocessing: `features of ${critic.name} (${(await filesSha256(critic.files)).slice(0, 12)}): shorter side to ${critic.side}, bicubic, centre crop`,
       },
     ],
-    score: async ({ image }) => ({ aesthetic: head.score(await critic.embedImage(image)) }),
+    score: async ({ image }) => ({
+      aesthetic: head.score(await critic.embedImage(image, middleCrop({ ...image, side: critic.side }))),
+    }),
     truncates: () => [],
     dispose: async () => {},
   };

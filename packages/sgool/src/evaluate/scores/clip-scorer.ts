@@ -61,7 +61,7 @@ function infosOf({ name, title, critic, weights }: NamedCritic): ScoreInfo[] {
   const shared = {
     higherIsBetter: true,
     isAveraged: true,
-    preprocessing: `CLIP: shorter side to ${critic.side}, bicubic, centre crop`,
+    preprocessing: `CLIP: the whole image, longer side to ${critic.side}, bicubic, borders in CLIP's mean colour`,
     weights,
   };
   return [

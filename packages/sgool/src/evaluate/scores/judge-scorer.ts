@@ -1,9 +1,10 @@
-/** @file The judge's scores: what is in the image, clause by clause. It never guides and never selects. */
+/** @file The judge's scores: what is in the image, clause by clause. It guides and selects nothing but SGOOL by the saliency model `judge`. */
 import { UserError } from '../../errors.ts';
 import { JUDGE_IMAGE } from '../../networks/judge/network.ts';
+import { judgeFile } from '../../networks/judge/open-judge.ts';
 import type { ScoreInfo } from '../cells/manifest.ts';
 import { type ClauseVerdict, judgeClauses } from '../judge/clauses.ts';
-import { type Judge, judgeFile, loadJudge } from '../judge/judge.ts';
+import { type Judge, loadJudge } from '../judge/judge.ts';
 import type { ImageScorer } from './image-scorer.ts';
 import { fileSha256 } from './weights-hash.ts';
 

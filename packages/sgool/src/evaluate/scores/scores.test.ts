@@ -4,7 +4,10 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Crop, middleCrop } from '../../image/crops.ts';
+import type { Image } from '../../image/image.ts';
 import { dot } from '../../numbers.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { ClipCritic } from '../../preference/clip-critic.ts';
@@ -202,6 +205,10 @@ describe('an ONNX scorer', () => {
   });
 });
 
+/** Whether it is the whole image, or of an image that is not square what the aesthetic head was trained on. */
+const isWhole = (image: Image, crop: Crop | undefined) =>
+  crop === undefined || isDeepStrictEqual(crop, middleCrop({ ...image, side: 224 }));
+
 /** A CLIP whose features of every image are those of the fixture. */
 const critic = (name: string, features: readonly number[] = wanted.features): ClipCritic => ({
   name,
@@ -211,7 +218,7 @@ const critic = (name: string, features: readonly number[] = wanted.features): Cl
   side: 224,
   truncates: () => false,
   embedText: async (text) => Float32Array.of(text.startsWith('A photo depicts ') ? 0.25 : 0.5, 0),
-  embedImage: async (_, crop) => Float32Array.from(crop === undefined ? features : [-0.8, 0.6]),
+  embedImage: async (image, crop) => Float32Array.from(isWhole(image, crop) ? features : [-0.8, 0.6]),
   score: async (given, text) =>
     100 * dot(await critic(name, features).embedImage(given), await critic(name, features).embedText(text)),
 });

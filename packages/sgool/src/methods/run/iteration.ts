@@ -23,6 +23,8 @@ export interface LossParts {
   readonly total: number;
   /** Spherical distance of the whole image to the prompt. */
   readonly whole?: number;
+  /** The same of random cutouts of the image, which then take the place of the whole: of the best one, or their mean. */
+  readonly cutouts?: number;
   /** Mean spherical distance of the salient regions to their text. */
   readonly regions?: number;
 }

@@ -56,7 +56,7 @@ export interface BuiltObjective {
   /** The views for one result of the sampler; called for each of them, so that random cutouts differ. */
   readonly objective: () => ObjectiveInput;
   /** Names the parts of the loss, from the distances of the views. */
-  readonly parts: (distances: Float32Array) => { whole: number; regions?: number };
+  readonly parts: (distances: Float32Array) => Omit<LossParts, 'total'>;
   readonly saliency?: SaliencyMap;
   readonly regions?: readonly Region[];
 }
@@ -272,13 +272,14 @@ function withSparseJacobian(
 /** Mean over the results of the sampler, part by part. */
 function meanLoss(losses: readonly LossParts[]): LossParts {
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / losses.length;
-  const meanOf = (part: 'whole' | 'regions') => {
+  const meanOf = (part: keyof LossParts) => {
     const values = losses.flatMap((loss) => loss[part] ?? []);
     return values.length === 0 ? undefined : mean(values);
   };
   return {
     total: mean(losses.map(({ total }) => total)),
     whole: meanOf('whole'),
+    cutouts: meanOf('cutouts'),
     regions: meanOf('regions'),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * @file The judge: a small convolutional detector of Toybox's things, their colours and places. It is never used for guidance,
- * only for scoring. Its architecture has nothing in common with CLIP's or the UNet's.
+ * @file The judge: a small convolutional detector of Toybox's things, their colours and places. It is for scoring; as the saliency model
+ * `judge` it shows what perfect regions would be worth, and then it scores nothing. Its architecture has nothing in common with CLIP's or the UNet's.
  *
  * On a 16 x 16 grid it predicts for each kind a heat map (is the centre of such a thing in this cell?), and for each cell and
  * kind the colour, the box and two traits that distinguish relations: whether another thing covers a part of it, and whether it

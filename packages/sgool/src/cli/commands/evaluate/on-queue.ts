@@ -24,6 +24,7 @@ import { syncStore } from '../../../evaluate/run-evaluation.ts';
 import { type CellCounts, CellStore } from '../../../evaluate/store/cell-store.ts';
 import { parseJson } from '../../../platform/json.ts';
 import { SIZE_LIMITS } from '../../../platform/size-limits.ts';
+import { PRECISION_NAMES } from '../../../runtime/compute-names.ts';
 import { writeFileAtomic } from '../../../weights/sources/atomic-file.ts';
 import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
@@ -83,7 +84,7 @@ const queueFileSchema = z.strictObject({
   queue: z.string(),
   setup: z.strictObject({
     results: z.string(),
-    precision: z.enum(['float32', 'float16']),
+    precision: z.enum(PRECISION_NAMES),
     clip: z.string().optional(),
     tokenizer: z.string().optional(),
     scorers: z.array(z.string()),

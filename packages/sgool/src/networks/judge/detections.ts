@@ -1,8 +1,8 @@
 /** @file Detections, relations and scores from the judge's output maps. */
 
-import { JUDGE_GRID, JUDGE_TRAITS } from '../../networks/judge/network.ts';
-import { COLOURS, type Colour, KINDS, type Kind, type Relation } from '../../networks/judge/vocabulary.ts';
 import { sum } from '../../numbers.ts';
+import { JUDGE_GRID, JUDGE_TRAITS } from './network.ts';
+import { COLOURS, type Colour, KINDS, type Kind, type Relation } from './vocabulary.ts';
 
 /** A detected thing. */
 export interface Detection {

@@ -1,8 +1,8 @@
 /** @file Running a compiled judge on one image. */
 
 import type { Program } from '@sgool/autodiff';
-import { JUDGE_IMAGE } from '../../networks/judge/network.ts';
 import { type Detection, decodeMaps, type JudgeMaps } from './detections.ts';
+import { JUDGE_IMAGE } from './network.ts';
 
 /**
  * Runs a compiled judge.

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { JUDGE_GRID, JUDGE_TRAITS } from '../../networks/judge/network.ts';
-import { COLOURS, type Colour, KINDS, type Kind } from '../../networks/judge/vocabulary.ts';
 import { type Detection, decodeMaps, type JudgeMaps, judgePrompt } from './detections.ts';
+import { JUDGE_GRID, JUDGE_TRAITS } from './network.ts';
+import { COLOURS, type Colour, KINDS, type Kind } from './vocabulary.ts';
 
 const CELLS = JUDGE_GRID ** 2;
 

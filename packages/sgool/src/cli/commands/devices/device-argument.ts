@@ -1,0 +1,14 @@
+/** @file The device that a subcommand is given. */
+import { UserError } from '../../../errors.ts';
+import { USAGE_ERROR } from '../../exit-codes.ts';
+
+/** @throws UserError unless it is `cuda`, the only device whose files can be added */
+export function requireCuda(device: string): void {
+  if (device === 'cuda') return;
+  throw new UserError(
+    `devices: files can be added for cuda only, got "${oneWord(device)}"; the others are in ONNX Runtime's package`,
+    { exitCode: USAGE_ERROR },
+  );
+}
+
+const oneWord = (text: string) => JSON.stringify(text).slice(1, -1).slice(0, 40);

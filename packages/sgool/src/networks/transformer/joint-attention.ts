@@ -1,0 +1,112 @@
+/**
+ * @file Attention of two streams to each other: the tokens of the picture and those of the text have projections of their own and attend
+ * as one sequence.
+ *
+ * Reference: Esser et al. 2024, "Scaling Rectified Flow Transformers for High-Resolution Image Synthesis" (MM-DiT); diffusers,
+ * models/attention_processor.py (JointAttnProcessor2_0), models/transformers/transformer_flux.py.
+ */
+import {
+  add,
+  attention,
+  concat,
+  div,
+  geluTanh,
+  mean,
+  mul,
+  scoped,
+  split,
+  sqrt,
+  square,
+  type Tensor,
+  type Weights,
+} from '@sgool/autodiff';
+import { linearLayer, mergeHeads, splitHeads } from '../layers.ts';
+
+const RMS_EPS = 1e-6;
+
+/** `x weight / sqrt(mean(x²) + ε)` over the last axis, with `<name>.weight` [width]. Reference: torch.nn.RMSNorm. */
+export function rmsNormLayer(weights: Weights, name: string, x: Tensor, eps = RMS_EPS): Tensor {
+  const weight = weights.get(`${name}.weight`, [x.shape[x.rank - 1]]);
+  return mul(div(x, sqrt(add(mean(square(x), { axes: [-1], keepDims: true }), eps))), weight);
+}
+
+/** Names of the projections and norms of one stream. */
+export interface StreamNames {
+  readonly query: string;
+  readonly key: string;
+  readonly value: string;
+  readonly queryNorm: string;
+  readonly keyNorm: string;
+  /** Of the projection after attention; undefined where nothing of the stream is needed any more. */
+  readonly out?: string;
+}
+
+export const IMAGE_STREAM: StreamNames = {
+  query: 'to_q',
+  key: 'to_k',
+  value: 'to_v',
+  queryNorm: 'norm_q',
+  keyNorm: 'norm_k',
+  out: 'to_out.0',
+};
+export const TEXT_STREAM: StreamNames = {
+  query: 'add_q_proj',
+  key: 'add_k_proj',
+  value: 'add_v_proj',
+  queryNorm: 'norm_added_q',
+  keyNorm: 'norm_added_k',
+  out: 'to_add_out',
+};
+
+export interface StreamAttentionOptions {
+  readonly heads: number;
+  /** Whether queries and keys are normalised for each head. */
+  readonly normalised: boolean;
+  /** Turns queries and keys [batch, heads, tokens, headWidth] by the places of the tokens. Default: they stay. */
+  readonly rotate?: (x: Tensor) => Tensor;
+}
+
+/**
+ * Attends over the tokens of all streams, in the order given.
+ *
+ * @param streams tokens [batch, count, width] of each, with its names below `name`
+ * @returns the result of each stream, [batch, count, width], projected where it has a projection
+ */
+export function streamAttention(
+  weights: Weights,
+  name: string,
+  streams: readonly (readonly [tokens: Tensor, names: StreamNames])[],
+  { heads, normalised, rotate = (x) => x }: StreamAttentionOptions,
+): Tensor[] {
+  const own = scoped(weights, name);
+  const parts = streams.map(([x, names]) => {
+    const width = x.shape[2];
+    const projected = (part: string, norm?: string) => {
+      const y = splitHeads(linearLayer(own, part, x, width), heads);
+      return normalised && norm !== undefined ? rmsNormLayer(own, norm, y) : y;
+    };
+    return [
+      projected(names.query, names.queryNorm),
+      projected(names.key, names.keyNorm),
+      projected(names.value),
+    ] as const;
+  });
+  const joined = (which: 0 | 1 | 2) =>
+    concat(
+      parts.map((part) => part[which]),
+      2,
+    );
+  const attended = mergeHeads(attention(rotate(joined(0)), rotate(joined(1)), joined(2)));
+  const counts = streams.map(([x]) => x.shape[1]);
+  return split(attended, counts, 1).map((y, i) => {
+    const { out } = streams[i][1];
+    return out === undefined ? y : linearLayer(own, out, y, y.shape[2]);
+  });
+}
+
+/** The perceptron of a block, four times as wide inside. */
+export function feedForward(weights: Weights, name: string, x: Tensor): Tensor {
+  const width = x.shape[2];
+  const wide = geluTanh(linearLayer(weights, `${name}.net.0.proj`, x, 4 * width));
+  return linearLayer(weights, `${name}.net.2`, wide, width);
+}
