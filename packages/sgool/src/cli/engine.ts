@@ -1,4 +1,6 @@
 /** @file The library's networks and methods, behind one import that only the commands make that run them. */
+import { estimateFineTuning } from '../finetune/estimate.ts';
+import { separateEnhance } from '../finetune/separate-enhance.ts';
 import { type RefineMethod, refinement } from '../methods/edit/refine.ts';
 import type { RefineSource } from '../methods/edit/refine-request.ts';
 import { type EstimateOptions, estimateRun, type RunEstimate } from '../methods/estimate.ts';
@@ -17,6 +19,14 @@ export interface Engine {
   chooseCompute(options: ComputeOptions): Promise<Compute>;
   /** @throws UserError when the model is unknown or broken, or the device does not work here */
   openPipeline(model: string, options: LoadOptions): Promise<Pipeline>;
+  /** Begins a fine-tuning. @throws UserError where model or request do not fit */
+  separateEnhance: typeof separateEnhance;
+  /** Time and memory of a fine-tuning. @throws UserError where it would */
+  estimateFineTuning?(
+    model: string,
+    options: LoadOptions,
+    wanted: Omit<Parameters<typeof estimateFineTuning>[0], 'open'>,
+  ): Promise<RunEstimate>;
   /** Time and memory of a run. @throws UserError where the run would */
   estimate?(model: string, options: LoadOptions, run: Omit<EstimateOptions, 'open'>): Promise<RunEstimate>;
 }
@@ -26,6 +36,9 @@ export const engine: Engine = {
   refinement,
   chooseCompute,
   openPipeline: loadPipeline,
+  separateEnhance,
+  estimateFineTuning: (model, options, wanted) =>
+    estimateFineTuning({ ...wanted, open: (programs) => loadPipeline(model, { ...options, programs }) }),
   estimate: (model, options, run) =>
     estimateRun({ ...run, open: (programs) => loadPipeline(model, { ...options, programs }) }),
 };

@@ -149,6 +149,7 @@ export function fakeEngine({
     methods: Object.fromEntries(
       Object.entries(methods).map(([name, real]) => [name, faked<Method>(real)]),
     ) as Engine['methods'],
+    separateEnhance: () => Promise.reject(new Error('the fake model has no weights to train')),
     chooseCompute: async ({ device = 'cpu', precision = 'float32' }) => ({
       device: device === 'auto' ? 'cpu' : device,
       precision,

@@ -4,14 +4,10 @@
  * Departures from the published code: every sample of a batch counts (it keeps half of the batch), and the loss of each
  * sample is its own, to be averaged (it takes one maximum over all).
  *
- * Reference: Bao et al. 2024, "Separate-and-Enhance: Compositional Finetuning for Text2Image Diffusion Models", section 4;
- * smoothing as in Chefer et al. 2023, "Attend-and-Excite", and its published code.
+ * Reference: Bao et al. 2024, "Separate-and-Enhance: Compositional Finetuning for Text2Image Diffusion Models", section 4.
  */
 import {
   add,
-  concat,
-  constant,
-  conv2d,
   div,
   matmul,
   max,
@@ -19,7 +15,6 @@ import {
   min,
   mul,
   reshape,
-  slice,
   split,
   square,
   sub,
@@ -28,6 +23,7 @@ import {
   transpose,
   transposeLast,
 } from '@sgool/autodiff';
+import { smoothed } from '../objectives/attention/word-maps.ts';
 
 /** Keeps a map that is zero everywhere in float32 from being divided by zero; far below any attention that matters. */
 const TINY = 1e-12;
@@ -73,7 +69,7 @@ export function separateLoss(maps: Tensor): Tensor {
  */
 export function enhanceLoss(maps: Tensor, height: number, width: number): Tensor {
   const [batch, objects, heads] = maps.shape as [number, number, number];
-  const planes = reshape(maps, [batch * objects * heads, 1, height, width]);
+  const planes = reshape(maps, [batch * objects * heads, height, width]);
   const strongest = max(reshape(smoothed(planes), [batch, objects, heads * height * width]), { axes: [2] });
   return sub(1, min(strongest, { axes: [1] }));
 }
@@ -88,24 +84,4 @@ export function enhanceLoss(maps: Tensor, height: number, width: number): Tensor
 export function normLoss(prediction: Tensor, target: Tensor): Tensor {
   const axes = prediction.shape.map((_, axis) => axis).slice(1);
   return mean(square(sub(prediction, target)), { axes });
-}
-
-/** exp(-d²) for the distances -1, 0 and 1: sigma 0.5 as the published code writes it, without the factor 2 below. */
-const LINE = [Math.exp(-1), 1, Math.exp(-1)];
-const LINE_SUM = LINE.reduce((total, value) => total + value, 0);
-const KERNEL = Float32Array.from(LINE.flatMap((a) => LINE.map((b) => (a * b) / LINE_SUM ** 2)));
-
-/** Planes [n, 1, h, w] smoothed by a 3x3 Gaussian; beyond the edges they are mirrored. */
-function smoothed(planes: Tensor): Tensor {
-  const mirrored = mirror(mirror(planes, 2), 3);
-  return conv2d(mirrored, constant({ dtype: 'float32', shape: [1, 1, 3, 3], data: KERNEL }), undefined, {
-    padding: 0,
-  });
-}
-
-/** One more row at each end of an axis: the one beside the outermost, as torch's padding `reflect`. */
-function mirror(x: Tensor, axis: number): Tensor {
-  const length = x.shape[axis];
-  const row = (at: number) => slice(x, [{ axis, start: at, end: at + 1 }]);
-  return concat([row(1), x, row(length - 2)], axis);
 }

@@ -96,7 +96,7 @@ describe.each([
 
 it('takes the settings of the paper where the request does not say otherwise', async () => {
   const { prompt, words } = pair;
-  const individual = await separateEnhance(pipeline, { prompt, words });
+  const individual = await separateEnhance(pipeline, { prompt });
   expect(individual.task).toEqual({
     recipe: 'individual',
     prompt,
@@ -122,9 +122,11 @@ it('takes the settings of the paper where the request does not say otherwise', a
 });
 
 it.each([
-  [{}, 'needs a prompt with its words, or a list of concepts'],
+  [{}, 'needs a prompt or a list of concepts'],
   [{ ...pair, concepts: ['cat', 'boat'] }, 'takes a prompt or a list of concepts, got both'],
-  [{ prompt: 'a cat' }, 'a prompt needs the words of its objects, two or more'],
+  [{ prompt: 'a cat' }, 'needs two objects that can overlap, got "a cat", in which only cat was found; name'],
+  [{ prompt: 'left of' }, 'in which none was found'],
+  [{ prompt: 'a cat and a cat' }, '"cat" and "cat" have a token in common'],
   [{ prompt: 'a cat', words: ['cat'] }, 'words: not usable'],
   [{ ...list, words: ['cat', 'boat'] }, 'words belong to a prompt'],
   [{ ...pair, words: ['cat', 'dog'] }, '"dog" is not in the prompt "a red cat and a blue boat"'],

@@ -13,6 +13,7 @@ import { z } from 'zod';
 import { required, UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import type { TrainableNetwork, TrainingText } from '../models/trainable-network.ts';
+import { promptThings } from '../objectives/prompt-things.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { Generator, type GeneratorState } from '../random/generator.ts';
 import { type AdapterInfo, type WeightChange, weightsFingerprint } from '../weights/open/adapter.ts';
@@ -39,7 +40,7 @@ import {
 export interface FineTuneRequest extends Partial<FineTuneSettings> {
   /** The one prompt of the recipe `individual`. */
   readonly prompt?: string;
-  /** Words of its objects, two or more, as they stand in it. */
+  /** Words of its objects, two or more, as they stand in it. Default: its nouns. */
   readonly words?: readonly string[];
   /** The list of the recipe `large-scale`: two concepts or more; a text stands for one that is its own word. */
   readonly concepts?: readonly (string | Concept)[];
@@ -156,18 +157,16 @@ export function fineTuneTask(
     const path = issue.path.join('.');
     throw new UserError(`finetune: ${path === '' ? '' : `${path}: `}not usable: ${issue.message}`);
   }
-  const { prompt, words, concepts, ...given } = parsed.data;
+  const { prompt, words: givenWords, concepts, ...given } = parsed.data;
   if ((prompt === undefined) === (concepts === undefined)) {
     throw new UserError(
-      `finetune: ${prompt === undefined ? 'needs a prompt with its words, or a list of concepts' : 'takes a prompt or a list of concepts, got both'}`,
+      `finetune: ${prompt === undefined ? 'needs a prompt or a list of concepts' : 'takes a prompt or a list of concepts, got both'}`,
     );
   }
-  if (prompt !== undefined && words === undefined) {
-    throw new UserError('finetune: a prompt needs the words of its objects, two or more');
-  }
-  if (concepts !== undefined && words !== undefined) {
+  if (concepts !== undefined && givenWords !== undefined) {
     throw new UserError('finetune: words belong to a prompt; a list of concepts has its own');
   }
+  const words = prompt === undefined ? undefined : (givenWords ?? nounsOf(prompt));
   const recipe: RecipeName = prompt === undefined ? 'large-scale' : 'individual';
   const { width = model.width, height = model.height } = given;
   const { sizeMultiple, scaleFactor } = model;
@@ -191,6 +190,16 @@ export function fineTuneTask(
     ...(concepts && { concepts: concepts.map((one) => (typeof one === 'string' ? conceptOf(one) : one)) }),
     settings,
   };
+}
+
+/** @throws UserError where there are not two of them */
+function nounsOf(prompt: string): string[] {
+  const nouns = promptThings(prompt).map(({ noun }) => noun);
+  if (nouns.length >= 2) return nouns;
+  const found = nouns.length === 0 ? 'none' : `only ${nouns[0]}`;
+  throw new UserError(
+    `finetune: the prompt needs two objects that can overlap, got "${prompt}", in which ${found} was found; name them with words, as they stand in it`,
+  );
 }
 
 /**
