@@ -19,13 +19,10 @@ import { checkFolderName, claimFolder, defaultFolder, FILES, type OutputFolder }
 import { thisProcess } from './process-record.ts';
 import { enterFolder, type ResumeFlags } from './resume.ts';
 import { type RunFile, refuseLiving, takeOver } from './run-file.ts';
-import { type RunStatus, versions } from './run-record.ts';
+import { FINETUNE_KIND, type RunStatus, versions } from './run-record.ts';
 import { StateFolder } from './saved-state.ts';
 import { readTraining, type SavedTraining, TRAINING_FILES, TrainingFolder } from './training-folder.ts';
 import { defaultSamples, type SamplePrompt, sampleOf, sampleRow } from './training-samples.ts';
-
-/** What the record of a fine-tuning calls itself. */
-export const FINETUNE_KIND = 'finetune';
 
 /** A command line, read. */
 export interface FineTuneCommand {

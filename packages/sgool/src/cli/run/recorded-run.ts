@@ -11,6 +11,7 @@ import { VALUE_SCHEMAS, type Values } from '../options/image-options.ts';
 import { checkValue } from '../options/option.ts';
 import type { RecordedHashes } from './file-hashes.ts';
 import type { InputHashes } from './run-record.ts';
+import { FINETUNE_KIND } from './run-record.ts';
 
 /** How an image was made. */
 export interface RecordedRun {
@@ -83,6 +84,11 @@ function listedHashes(text = ''): { name: string; hash: string }[] {
 
 /** Our own record. */
 function ownRun(record: Record<string, unknown>, path: string): RecordedRun {
+  if (record.kind === FINETUNE_KIND) {
+    throw new UserError(
+      `${path}: is that of a fine-tuning; type its command again: ${textOf(record.command) ?? ''}`,
+    );
+  }
   const { prompt, image, ...request } = record.request as Record<string, unknown>;
   if (typeof prompt !== 'string') throw new UserError(`${path}: its record has no prompt`);
   const values = checkedValues(request, path);

@@ -19,6 +19,9 @@ import { quoteArgument } from '../terminal/format.ts';
 import type { NamedEmbedding, WeightHashes } from './file-hashes.ts';
 import { thisProcess } from './process-record.ts';
 
+/** What the record of a fine-tuning calls itself; those of images have no such word. */
+export const FINETUNE_KIND = 'finetune';
+
 /** The image that `refine` begins with, and how it is used. */
 export interface RefineTask {
   /** Absolute path. */
