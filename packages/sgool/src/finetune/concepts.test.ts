@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Generator } from '../random/generator.ts';
 import { filledTemplate, parseConcepts } from './concepts.ts';
+import { conceptPairs, onePrompt, wordShares } from './prompts.ts';
 import { RECIPES } from './settings.ts';
-import { conceptPairs, onePrompt, wordShares } from './training-prompts.ts';
 
 describe('a list of concepts', () => {
   it('has one on each line, comments, articles, and words that stand for them', () => {

@@ -19,6 +19,7 @@ import { Generator, type GeneratorState } from '../random/generator.ts';
 import { type AdapterInfo, type WeightChange, weightsFingerprint } from '../weights/open/adapter.ts';
 import { type Concept, conceptOf } from './concepts.ts';
 import { mapSides } from './programs.ts';
+import { conceptPairs, onePrompt, type TrainingPrompt, type TrainingPrompts, wordShares } from './prompts.ts';
 import {
   checkFineTuneSettings,
   defaultMicroBatch,
@@ -28,13 +29,6 @@ import {
   type RecipeName,
 } from './settings.ts';
 import { type FineTuneLosses, Trainer, type TrainerState, type TrainingSample } from './trainer.ts';
-import {
-  conceptPairs,
-  onePrompt,
-  type TrainingPrompt,
-  type TrainingPrompts,
-  wordShares,
-} from './training-prompts.ts';
 
 /** What is trained on: one prompt and its objects, or a list of concepts, and settings over those of the recipe. */
 export interface FineTuneRequest extends Partial<FineTuneSettings> {

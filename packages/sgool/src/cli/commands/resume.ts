@@ -4,13 +4,13 @@ import type { Command } from 'commander';
 import { UserError } from '../../errors.ts';
 import type { Host } from '../host.ts';
 import { resumeFineTuning } from '../run/fine-tuning.ts';
+import { TRAINING_FILES } from '../run/fine-tuning-folder.ts';
 import { FILES, SERIES_FILES } from '../run/output-folder.ts';
 import { type ResumeFlags, resumeRun } from '../run/resume.ts';
 import { type RunFile, readRunFile } from '../run/run-file.ts';
 import { FINETUNE_KIND } from '../run/run-record.ts';
 import { StateFolder } from '../run/saved-state.ts';
 import { resumeSeries } from '../run/series.ts';
-import { TRAINING_FILES } from '../run/training-folder.ts';
 import { shownPath } from '../terminal/format.ts';
 
 const NOTES = `

@@ -9,11 +9,13 @@ import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
 import type { Engine } from '../engine.ts';
 import type { Host } from '../host.ts';
 import { loadOptionsOf, type SharedValues } from '../options/model-options.ts';
+import { type TrainingProgress, trainingProgress } from '../terminal/fine-tuning-progress.ts';
 import { formatSeconds, resumeCommand, shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
-import { type TrainingProgress, trainingProgress } from '../terminal/training-progress.ts';
 import { packageVersion } from '../version.ts';
 import { fileHash } from './file-hashes.ts';
+import { readTraining, type SavedTraining, TRAINING_FILES, TrainingFolder } from './fine-tuning-folder.ts';
+import { defaultSamples, type SamplePrompt, sampleOf, sampleRow } from './fine-tuning-samples.ts';
 import { forecastLine } from './forecast.ts';
 import { checkFolderName, claimFolder, defaultFolder, FILES, type OutputFolder } from './output-folder.ts';
 import { thisProcess } from './process-record.ts';
@@ -21,8 +23,6 @@ import { enterFolder, type ResumeFlags } from './resume.ts';
 import { type RunFile, refuseLiving, takeOver } from './run-file.ts';
 import { FINETUNE_KIND, type RunStatus, versions } from './run-record.ts';
 import { StateFolder } from './saved-state.ts';
-import { readTraining, type SavedTraining, TRAINING_FILES, TrainingFolder } from './training-folder.ts';
-import { defaultSamples, type SamplePrompt, sampleOf, sampleRow } from './training-samples.ts';
 
 /** A command line, read. */
 export interface FineTuneCommand {

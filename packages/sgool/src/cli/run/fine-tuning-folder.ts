@@ -9,10 +9,10 @@ import { writeAdapter } from '../../weights/open/store-adapter.ts';
 import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
 import { makeFolders } from '../../weights/sources/make-folders.ts';
 import { packageVersion } from '../version.ts';
+import { LOSS_COLUMNS, lossesCsv, lossesSvg, lossRow } from './fine-tuning-curves.ts';
+import { sampleSheet } from './fine-tuning-samples.ts';
 import { STATE_FOLDER } from './output-folder.ts';
 import { readStateFile, writeStateFile } from './state-file.ts';
-import { LOSS_COLUMNS, lossesCsv, lossesSvg, lossRow } from './training-curves.ts';
-import { sampleSheet } from './training-samples.ts';
 
 /** Names of the files. */
 export const TRAINING_FILES = {
