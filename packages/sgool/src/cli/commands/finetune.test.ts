@@ -6,8 +6,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runSgool } from '../../../test/run-sgool.ts';
 import { separateEnhance } from '../../finetune/separate-enhance.ts';
+import { product } from '../../numbers.ts';
 import { loadPipeline } from '../../pipeline/load-pipeline.ts';
 import { writeTinyModel } from '../../pipeline/testing.ts';
+import { float32Of } from '../../weights/formats/tensor-views.ts';
+import { resolveModel } from '../../weights/open/locate-model.ts';
+import { openComponent } from '../../weights/open/model-folder.ts';
+import { writeAdapter } from '../../weights/open/store-adapter.ts';
 import { runCli } from '../cli.ts';
 import { engine } from '../engine.ts';
 import { type FakeHost, fakeHost } from '../testing.ts';
@@ -354,6 +359,34 @@ describe('sgool adapters', () => {
     expect(await keysOf(merged)).toEqual(await keysOf(model.dir, join(dir, 'one', 'adapter.safetensors')));
     expect((await readdir(merged)).toSorted()).toEqual((await readdir(model.dir)).toSorted());
     expect(await readdir(join(merged, 'unet'))).toEqual((await readdir(join(model.dir, 'unet'))).toSorted());
+  });
+
+  it('merge keeps half precision, in which the whole network is then', async () => {
+    const adapter = join(dir, 'half.safetensors');
+    const toybox = resolveModel('toybox').dir;
+    const pipeline = await loadPipeline('toybox', { threads: 1 });
+    const training = await separateEnhance(pipeline, {
+      prompt: PAIR,
+      steps: 1,
+      batch: 1,
+      learningRate: 0.01,
+    });
+    const base = await training.base();
+    const [[name, { shape }]] = training.changes();
+    const data = new Float32Array(product(shape)).fill(0.5);
+    await pipeline.dispose();
+    const info = { method: 'separate-enhance', step: 1, base, task: {}, sgool: '0' };
+    await writeAdapter(adapter, new Map([[name, { shape, data }]]), info);
+    expect(await sgool(['adapters', 'merge', 'half.safetensors', '--out', 'half'])).toMatchObject({
+      code: 0,
+    });
+    const weightsOf = (folder: string) => openComponent(join(folder, 'unet'));
+    const [before, after] = [await weightsOf(toybox), await weightsOf(join(dir, 'half'))];
+    for (const each of before.weights.names()) {
+      expect(after.weights.get(each).dtype, each).toBe(before.weights.get(each).dtype);
+    }
+    const [old, changed] = [before, after].map(({ weights }) => float32Of(weights.get(name)));
+    expect(Math.max(...changed.map((value, i) => Math.abs(value - old[i] - 0.5)))).toBeLessThan(1e-3);
   });
 
   it.each([

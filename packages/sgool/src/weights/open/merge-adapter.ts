@@ -3,6 +3,7 @@ import { dirname, join, relative } from 'node:path';
 import { disk } from '#platform';
 import { UserError } from '../../errors.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
+import type { WeightTensor } from '../formats/weight-source.ts';
 import { lazily, writeSafetensors } from '../formats/write-safetensors.ts';
 import { copyFileAtomic, replaceFolder } from '../sources/atomic-file.ts';
 import { makeFolders } from '../sources/make-folders.ts';
@@ -14,7 +15,8 @@ const UNET = 'unet';
 const CONFIG = 'config.json';
 
 /**
- * Writes a copy of a model whose UNet has the weights of an adapter. Weights that it changes are in float32, the others as they were.
+ * Writes a copy of a model whose UNet has the weights of an adapter, in the types that they had: a network of two types does not run in
+ * diffusers. So weights of a model in half precision are rounded to it.
  *
  * @param model folder in the diffusers layout
  * @param target folder that must not be there yet
@@ -28,8 +30,9 @@ export async function mergeAdapter(model: string, adapter: Adapter, target: stri
   }
   if (disk.exists(target)) throw new UserError(`${target}: is there already; give another folder`);
   const folder = await openModelFolder(model);
+  const before = folder.components.get(UNET)?.weights.tensors;
   const unet = (await applyAdapter(folder.components, adapter)).get(UNET);
-  if (unet === undefined) throw new UserError(`${model}: has no ${UNET}`);
+  if (unet === undefined || before === undefined) throw new UserError(`${model}: has no ${UNET}`);
   try {
     await makeFolders(dirname(target));
     await replaceFolder(target, async (dir) => {
@@ -40,13 +43,27 @@ export async function mergeAdapter(model: string, adapter: Adapter, target: stri
         await copyFileAtomic(join(dir, name), path);
       }
       const weights = join(dir, UNET, 'diffusion_pytorch_model.safetensors');
-      await writeSafetensors(weights, lazily(unet.weights.tensors), { format: 'pt' });
+      await writeSafetensors(weights, lazily(inOldTypes(unet.weights.tensors, before)), { format: 'pt' });
     });
   } catch (error) {
     const reason = fileSystemReason(error);
     if (reason === undefined) throw error;
     throw new UserError(`cannot write ${target}: ${reason}`, { cause: error });
   }
+}
+
+/** Weights that were computed in float32, in half precision where they were. */
+function inOldTypes(
+  now: ReadonlyMap<string, WeightTensor>,
+  before: ReadonlyMap<string, WeightTensor>,
+): Map<string, WeightTensor> {
+  return new Map(
+    [...now].map(([name, tensor]) => {
+      const dtype = before.get(name)?.dtype;
+      const isHalf = dtype === 'F16' || dtype === 'BF16';
+      return [name, isHalf && tensor.dtype === 'F32' ? { ...tensor, dtype } : tensor];
+    }),
+  );
 }
 
 /** All files of a folder, also of those that links lead to. */
