@@ -12,7 +12,7 @@
 import { z } from 'zod';
 import { required, UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
-import type { TrainableNetwork, TrainingText } from '../models/trainable-network.ts';
+import type { TrainableNetwork } from '../models/trainable-network.ts';
 import { promptThings } from '../objectives/prompt-things.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { Generator, type GeneratorState } from '../random/generator.ts';
@@ -20,6 +20,7 @@ import { type AdapterInfo, type WeightChange, weightsFingerprint } from '../weig
 import { type Concept, conceptOf } from './concepts.ts';
 import { mapSides } from './programs.ts';
 import { conceptPairs, onePrompt, type TrainingPrompt, type TrainingPrompts, wordShares } from './prompts.ts';
+import { drawSamples, NO_TEXT } from './samples.ts';
 import {
   checkFineTuneSettings,
   defaultMicroBatch,
@@ -28,7 +29,7 @@ import {
   RECIPES,
   type RecipeName,
 } from './settings.ts';
-import { type FineTuneLosses, Trainer, type TrainerState, type TrainingSample } from './trainer.ts';
+import { type FineTuneLosses, Trainer, type TrainerState } from './trainer.ts';
 
 /** What is trained on: one prompt and its objects, or a list of concepts, and settings over those of the recipe. */
 export interface FineTuneRequest extends Partial<FineTuneSettings> {
@@ -237,7 +238,7 @@ export async function separateEnhance(
     while (done < settings.steps) {
       signal?.throwIfAborted();
       const started = total();
-      const samples = await samplesOf(network, pipeline, prompts, settings, generator, latent);
+      const samples = await drawSamples(network, pipeline, prompts, settings, generator, latent);
       const { losses, gradientNorm } = await trainer.step(samples, signal);
       done++;
       position = generator.state();
@@ -317,42 +318,3 @@ async function attentionOf(
 function promptsOf({ prompt, words = [], concepts = [], settings }: FineTuneTask): TrainingPrompts {
   return prompt === undefined ? conceptPairs(concepts, settings) : onePrompt(prompt, words, settings);
 }
-
-/**
- * The batch of a step: prompts, timesteps, and latents `signal·x0 + noise·ε` with x0 and ε of standard normal numbers, x0 in the size
- * of latents.
- */
-async function samplesOf(
-  network: TrainableNetwork,
-  pipeline: Pick<Pipeline, 'noisePath'>,
-  prompts: TrainingPrompts,
-  { batch, width, height, normWeight }: FineTuneSettings,
-  generator: Generator,
-  latent: readonly number[],
-): Promise<TrainingSample[]> {
-  const path = pipeline.noisePath({ width, height });
-  const drawn = prompts.draw(generator, batch);
-  const shape = [batch, ...latent];
-  const [clean, noise] = [generator.randn(shape), generator.randn(shape)];
-  const timesteps = generator.randint(0, network.trainTimesteps, [batch]);
-  const size = clean.length / batch;
-  const samples: TrainingSample[] = [];
-  for (const [i, prompt] of drawn.entries()) {
-    const level = path.level(timesteps[i]);
-    const [signal, share] = [network.latentScale * path.signal(level), path.noise(level)];
-    const text = await network.encode(prompt.text);
-    samples.push({
-      latent: clean
-        .subarray(i * size, (i + 1) * size)
-        .map((value, at) => signal * value + share * noise[i * size + at]),
-      timestep: timesteps[i],
-      text,
-      words: wordShares(network, prompt, text.tokens),
-      single: normWeight > 0 ? await network.encode(prompt.single) : NO_TEXT,
-    });
-  }
-  return samples;
-}
-
-/** Where the regulariser is off, nothing reads its prompts. */
-const NO_TEXT: TrainingText = { tokens: 0, width: 0, data: new Float32Array() };
