@@ -1,4 +1,9 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+
+/** Weights and models that whoever runs the tests has added must not change what they see. */
+const nowhere = join(tmpdir(), 'sgool-tests-have-nothing-here');
 
 export default defineConfig({
   // Not `import`: Vite adds it where it applies, and Node would be told to use it for `require`, too.
@@ -12,6 +17,7 @@ export default defineConfig({
       'test/**/*.test.ts',
     ],
     setupFiles: ['test/software-driver.ts'],
+    env: { SGOOL_DATA_DIR: nowhere, HF_HOME: nowhere },
     testTimeout: 60_000,
     hookTimeout: 120_000,
     maxWorkers: 2,

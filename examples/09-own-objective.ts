@@ -22,13 +22,12 @@ const forward = trace({ latent: { shape: latentShape } }, ({ latent }) => ({
 }));
 const program = await compile(gradient(forward, { of: 'loss', wrt: ['latent'], keep: ['loss'] }));
 const brightness: Objective = {
-  side: 1,
-  async evaluate(latent, { views }) {
+  async evaluate(latent, parts) {
     const { loss, 'grad:latent': slope } = await program.run({ latent: Float32Array.from(latent) });
     const total = Number(loss[0]);
     return {
       total,
-      distances: new Float32Array(views.length).fill(total),
+      losses: parts.map(({ views }) => new Float32Array(views.length).fill(total)),
       gradient: Float64Array.from(slope, Number),
     };
   },

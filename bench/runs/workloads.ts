@@ -1,6 +1,6 @@
 /** @file The workloads of the benchmark in sgool. Each is prepared once and then run as often as requested. */
 import { compile, constant, matmul, trace } from '@sgool/autodiff';
-import { loadPipeline, type Pipeline, type View, wholeCrop } from 'sgool';
+import { clipGuide, loadPipeline, type Pipeline, type View, wholeCrop } from 'sgool';
 import { ddim, edict, runTrajectory } from 'sgool/diffusion';
 import { mean } from 'sgool/evaluate';
 import type { Workload, WorkloadName } from './workload.ts';
@@ -31,11 +31,15 @@ async function wholeObjective(pipeline: Pipeline, workload: Workload) {
   const critic = await pipeline.critic();
   const view: View = {
     crop: wholeCrop({ ...sizeOf(workload), side: critic.side }),
-    text: await critic.embedText(workload.prompt),
+    aim: { text: await critic.embedText(workload.prompt) },
     weight: 1,
   };
-  const objective = await pipeline.objective({ ...sizeOf(workload), saturatedGradient: 'clamp', views: 1 });
-  return (latent: Float64Array) => objective.evaluate(latent, { views: [view] });
+  const objective = await pipeline.objective({
+    ...sizeOf(workload),
+    saturatedGradient: 'clamp',
+    parts: [{ guide: clipGuide(critic), views: 1 }],
+  });
+  return (latent: Float64Array) => objective.evaluate(latent, [{ views: [view] }]);
 }
 
 export const preparations: Readonly<Record<WorkloadName, Preparation>> = {

@@ -6,6 +6,7 @@ export { type Shape, sizeOf } from './graph/shape.ts';
 export {
   type ConstantSource,
   constant,
+  constantsOf,
   type Graph,
   input,
   scalar,

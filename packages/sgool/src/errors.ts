@@ -37,6 +37,11 @@ export async function withinPlace<T>(place: () => string, part: () => Promise<T>
   }
 }
 
+/** Names to choose from: `a`, `a or b`, `a, b or c`. */
+export function oneOf(names: readonly string[]): string {
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+}
+
 /** Longest message, in characters. */
 const LONGEST = 1000;
 

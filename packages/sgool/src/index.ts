@@ -46,6 +46,13 @@ export { readPngText } from './image/png-text.ts';
 export { type ReadOptions, readImage } from './image/read-image.ts';
 export type { ResampleFilter } from './image/resample.ts';
 export { resizeImage } from './image/resize.ts';
+export {
+  type AttentionMaps,
+  type MappedImage,
+  type MappedWord,
+  mapAttention,
+} from './methods/attention-maps.ts';
+export type { AttentionMapsRequest } from './methods/attention-maps-request.ts';
 export { type Refinement, refine } from './methods/edit/refine.ts';
 export type { RefineRequest } from './methods/edit/refine-request.ts';
 export { type EstimateOptions, estimateRun, type RunEstimate } from './methods/estimate.ts';
@@ -59,7 +66,14 @@ export {
   parseRequest,
 } from './methods/index.ts';
 export { settingsOf } from './methods/run/create-method.ts';
-export type { Iteration, LossParts, MethodState, RunOptions, StepProgress } from './methods/run/iteration.ts';
+export type {
+  Iteration,
+  LossParts,
+  MethodState,
+  RunOptions,
+  ScorerLoss,
+  StepProgress,
+} from './methods/run/iteration.ts';
 export type { Method, ScoreRoles } from './methods/run/method.ts';
 export type {
   Backbone,
@@ -68,23 +82,46 @@ export type {
   PromptFit as ModelPromptFit,
   PromptReading,
 } from './models/backbone.ts';
+export type {
+  CrossAttention,
+  CrossAttentionLayer,
+  MapsComputation,
+  MapsProgram,
+} from './models/cross-attention.ts';
 export type { BackboneInfo, FewStepSampling, ModelInfo } from './models/model-info.ts';
-export type { Objective, ObjectiveInput, ObjectiveResult, View } from './objectives/objective.ts';
+export type {
+  AttentionObjective,
+  AttentionObjectiveOptions,
+  AttentionResult,
+} from './objectives/attention/attention-objective.ts';
+export { parseRequirement, type Requirement } from './objectives/attention/requirement.ts';
+export type {
+  Objective,
+  ObjectiveInput,
+  ObjectivePart,
+  ObjectiveResult,
+  PartInput,
+  View,
+} from './objectives/objective.ts';
 export { type LoadOptions, loadPipeline } from './pipeline/load-pipeline.ts';
 export type { ClipScores, ObjectiveOptions, Pipeline } from './pipeline/pipeline.ts';
 export type { ClipCritic } from './preference/clip-critic.ts';
+export { clipGuide } from './preference/clip-guide.ts';
 export { type Aim, type ClipTarget, clipTarget } from './preference/clip-target.ts';
+export type { Guide, ObjectiveScorer } from './preference/guide.ts';
 export { type LoadScorerOptions, loadScorer } from './preference/load-scorer.ts';
-export type { PromptFit, Scorer } from './preference/scorer.ts';
-export { SCORER_NAMES, SCORERS, type ScorerInfo, type ScorerName } from './preference/scorer-names.ts';
+export type { PromptFit, PromptInputs, PromptShapes, Scorer } from './preference/scorer.ts';
 export { Generator, type GeneratorState } from './random/generator.ts';
 export type { TwisterState } from './random/mersenne-twister.ts';
 export { PhiloxGenerator } from './random/philox.ts';
 export { type RandomSource, RNG_NAMES, type RngName } from './random/random-source.ts';
 export type { Seed } from './random/seed.ts';
-export { SALIENCY_NAMES, type SaliencyName } from './request/detectors.ts';
+export { SALIENCY_NAMES, type SaliencyChoice, type SaliencyName } from './request/detectors.ts';
+export { type ObjectiveItem, type Place, parseObjective } from './request/objective-text.ts';
 export type { CommonRequest, MethodRequest, ParsedRequest, TargetImage } from './request/request.ts';
+export { SCORER_NAMES, SCORERS, type ScorerInfo, type ScorerName } from './request/scorer-names.ts';
 export {
+  type AttentionLossName,
   type MethodSettings,
   type SamplingSettings,
   SETTING_GROUPS,
@@ -92,6 +129,7 @@ export {
   type Settings,
   type SettingsShape,
 } from './request/settings.ts';
+export type { WantedScorer } from './request/wanted-scorer.ts';
 export type { Compute, ComputeOptions } from './runtime/compute.ts';
 export type { MachineSpeed } from './runtime/machine-speed.ts';
 export type { NetworkProgram } from './runtime/network-program.ts';

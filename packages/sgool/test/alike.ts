@@ -1,5 +1,5 @@
 /** @file The same work on two pipelines: an image, and the gradients that its noise is moved by. */
-import { Generator, generate, type Image, type Pipeline, wholeCrop } from 'sgool';
+import { clipGuide, Generator, generate, type Image, type Pipeline, wholeCrop } from 'sgool';
 import { dot } from '../src/numbers.ts';
 
 const PROMPT = 'a red cat and a blue boat';
@@ -22,13 +22,18 @@ export async function workOn(pipeline: Pipeline, steps: number): Promise<Work> {
   const denoiserGradient = await denoiser.pullback(best.latent, 601, cotangent);
 
   const critic = await pipeline.critic();
-  const objective = await pipeline.objective({ width, height, saturatedGradient: 'through', views: 1 });
+  const objective = await pipeline.objective({
+    width,
+    height,
+    saturatedGradient: 'through',
+    parts: [{ guide: clipGuide(critic), views: 1 }],
+  });
   const view = {
     crop: wholeCrop({ width, height, side: critic.side }),
-    text: await critic.embedText(PROMPT),
+    aim: { text: await critic.embedText(PROMPT) },
     weight: 1,
   };
-  const { gradient, total } = await objective.evaluate(best.latent, { views: [view] });
+  const { gradient, total } = await objective.evaluate(best.latent, [{ views: [view] }]);
   return { image: best.image, denoiserGradient, lossGradient: gradient, loss: total };
 }
 

@@ -7,6 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { markText, ownMark } from '../src/platform/process-mark.ts';
+import { until } from '../src/testing.ts';
 import { type LockOptions, LostLock, withLock } from '../src/weights/hub/lock.ts';
 
 const times = { heartbeat: 20, silence: 200, poll: 5 };
@@ -32,13 +33,17 @@ async function holder(milliseconds: number) {
   const script = fileURLToPath(new URL('lock-holder.ts', import.meta.url));
   const words = ['--import', import.meta.resolve('tsx'), '--conditions', '@sgool/source', script, path];
   const child = spawn(process.execPath, [...words, String(milliseconds)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   children.push(child);
   let said = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (said += text));
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
-  while (!said.includes('held')) await wait(5);
+  await until(
+    () => said.includes('held'),
+    () => `the lock of another process; it said ${said}`,
+  );
   return { child, ended, said: () => said };
 }
 

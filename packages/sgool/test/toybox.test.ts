@@ -1,6 +1,7 @@
 /** @file What sgool promises of chains, gradients and methods, on the networks that it comes with. */
 import path from 'node:path';
 import {
+  clipGuide,
   type GenerationRequest,
   Generator,
   type Image,
@@ -69,9 +70,13 @@ describeOnToybox('on Toybox', () => {
   async function chain(sampler: Sampler) {
     const denoiser = await toybox.denoiser({ ...FIXED, ...SIZE });
     const critic = await toybox.critic();
-    const objective = await toybox.objective({ ...SIZE, views: 1, saturatedGradient: 'clamp' });
+    const objective = await toybox.objective({
+      ...SIZE,
+      parts: [{ guide: clipGuide(critic), views: 1 }],
+      saturatedGradient: 'clamp',
+    });
     const crop = wholeCrop({ ...SIZE, side: critic.side });
-    const input = { views: [{ crop, text: await critic.embedText(PROMPT), weight: 1 }] };
+    const input = [{ views: [{ crop, aim: { text: await critic.embedText(PROMPT) }, weight: 1 }] }];
     const evaluate = async (finals: readonly Float64Array[]) => {
       const results = [];
       for (const final of finals) results.push(await objective.evaluate(final, input));

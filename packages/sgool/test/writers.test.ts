@@ -25,6 +25,10 @@ const ALLOWED: Readonly<Record<string, readonly [calls: string, why: string]>> =
   'weights/sources/make-folders.ts': ['mkdir', 'folders'],
   'weights/hub/lock.ts': ['rm utimes', 'locks; they hold nothing that could be lost'],
   'platform/plain-file.ts': ['open openSync', 'opens to read'],
+  'platform/processes.ts': [
+    'mkdtemp rm writeFile',
+    'a picture in a folder of its own, for the program that scores it',
+  ],
   'cli/run/write-output.ts': ['open', 'devices and pipes, which cannot be renamed to'],
   'evaluate/suites/stored-suites.ts': ['rm', 'removes the copy that the user wants removed'],
   'evaluate/cells/write-cell.ts': ['rm', 'removes the record of a cell that is to be run again'],

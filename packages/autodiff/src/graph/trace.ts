@@ -48,11 +48,14 @@ export class Tensor {
  * Numbers that are fixed when a program is compiled: an array, or a range of bytes in a file that ONNX Runtime maps. In a
  * browser `path` is a URL.
  */
-export type ConstantSource =
-  | { readonly dtype: DType; readonly shape: Shape; readonly data: TypedArray }
+export type ConstantSource = {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** What it is, for messages. */
+  readonly label?: string;
+} & (
+  | { readonly data: TypedArray }
   | {
-      readonly dtype: DType;
-      readonly shape: Shape;
       readonly file: {
         readonly path: string;
         readonly byteOffset: number;
@@ -60,7 +63,8 @@ export type ConstantSource =
         /** The folder that the file must be in when links are resolved, for a path that was read from a file. Default: any. */
         readonly within?: string;
       };
-    };
+    }
+);
 
 export type Attribute = number | string | readonly number[] | { readonly float: number };
 
@@ -220,6 +224,11 @@ export function trace<const I extends Readonly<Record<string, TensorSpec>>>(
     const outputs = fn(symbols as { readonly [K in keyof I]: Tensor });
     return { trace: record, inputs: record.inputs, outputs: new Map(Object.entries(outputs)) };
   });
+}
+
+/** The constants that a program was traced with, each once. */
+export function constantsOf({ trace: { constants } }: Graph): ConstantSource[] {
+  return [...constants.values()];
 }
 
 /**

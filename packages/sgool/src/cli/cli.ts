@@ -55,6 +55,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/saliency.ts'),
   },
   {
+    name: 'attention',
+    summary: 'show which parts of an image read which words of its prompt',
+    load: () => import('./commands/attention.ts'),
+  },
+  {
     name: 'score',
     summary: 'score how well an image matches a prompt: CLIP and preference models',
     load: () => import('./commands/score.ts'),

@@ -1,10 +1,14 @@
 /** @file The library's networks and methods, behind one import that only the commands make that run them. */
 import { estimateFineTuning } from '../finetune/estimate.ts';
 import { separateEnhance } from '../finetune/separate-enhance.ts';
+
+import { type MappedImage, mapAttention } from '../methods/attention-maps.ts';
+import type { AttentionMapsRequest } from '../methods/attention-maps-request.ts';
 import { type RefineMethod, refinement } from '../methods/edit/refine.ts';
 import type { RefineSource } from '../methods/edit/refine-request.ts';
 import { type EstimateOptions, estimateRun, type RunEstimate } from '../methods/estimate.ts';
 import { type MethodName, methods } from '../methods/index.ts';
+import type { RunOptions } from '../methods/run/iteration.ts';
 import type { Method } from '../methods/run/method.ts';
 import { type LoadOptions, loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -27,6 +31,12 @@ export interface Engine {
     options: LoadOptions,
     wanted: Omit<Parameters<typeof estimateFineTuning>[0], 'open'>,
   ): Promise<RunEstimate>;
+  /** An image and the attention maps of its making. @throws UserError where the request does not fit the prompt or the model */
+  mapAttention(
+    pipeline: Pipeline,
+    request: AttentionMapsRequest,
+    options?: Pick<RunOptions, 'signal' | 'onStep'>,
+  ): Promise<MappedImage>;
   /** Time and memory of a run. @throws UserError where the run would */
   estimate?(model: string, options: LoadOptions, run: Omit<EstimateOptions, 'open'>): Promise<RunEstimate>;
 }
@@ -39,6 +49,7 @@ export const engine: Engine = {
   separateEnhance,
   estimateFineTuning: (model, options, wanted) =>
     estimateFineTuning({ ...wanted, open: (programs) => loadPipeline(model, { ...options, programs }) }),
+  mapAttention,
   estimate: (model, options, run) =>
     estimateRun({ ...run, open: (programs) => loadPipeline(model, { ...options, programs }) }),
 };

@@ -43,6 +43,7 @@ function fakeCritic(name: string, maxTokens: number): ClipCritic {
     name,
     config: { projection_dim: 3 } as ClipCritic['config'],
     weights: {} as ClipCritic['weights'],
+    bytes: 0,
     // Any file: its hash is that of the weights.
     files: [fileURLToPath(new URL(name === 'clip' ? './host.ts' : './version.ts', import.meta.url))],
     side: SIDE,
@@ -144,7 +145,34 @@ export function fakeEngine({
     };
   }
 
+  /** Two words, two layers, the steps that were asked for; a map of the layer's size that rises from 0. */
+  const mapAttention: Engine['mapAttention'] = async (_pipeline, { seed, atSteps, tokens }) => {
+    const layers = [
+      { name: 'down_blocks.1.attentions.0.transformer_blocks.0.attn2', heads: 2, rows: 4, columns: 4 },
+      { name: 'mid_block.attentions.0.transformer_blocks.0.attn2', heads: 2, rows: 2, columns: 2 },
+    ];
+    const steps = (atSteps ?? '1,5').split(',').map(Number);
+    const words = (tokens ?? 'red,cat').split(',').map((word, i) => ({ word, tokens: [i + 1] }));
+    const mapOf = (size: number) => Float32Array.from({ length: size }, (_, i) => i / (2 * size));
+    return {
+      image: discImage(0),
+      seed: readSeed(seed) ?? 0,
+      words,
+      layers,
+      steps,
+      maps: steps.flatMap((step) =>
+        layers.map((layer) => ({
+          layer,
+          step,
+          timestep: 1000 - step,
+          words: words.map(() => mapOf(layer.rows * layer.columns)),
+        })),
+      ),
+    };
+  };
+
   return {
+    mapAttention,
     refinement: (source) => faked(refinement(source)),
     methods: Object.fromEntries(
       Object.entries(methods).map(([name, real]) => [name, faked<Method>(real)]),

@@ -96,8 +96,8 @@ export function middleCrop({ width, height, side }: CropSizes): Crop {
  */
 export function throughMask(crop: Crop, mask: Float32Array, { width }: ImageSize): Crop {
   const seen = resamplePlane(mask, width, crop.rows, crop.columns);
-  // Bicubic values overshoot.
-  return { ...crop, mask: seen.map((value, i) => clamp(value, 0, 1) * (crop.mask?.[i] ?? 1)) };
+  // Bicubic values overshoot. In the borders of a letterbox the mask is 0, as its matrices are.
+  return { ...crop, mask: seen.map((value) => clamp(value, 0, 1)) };
 }
 
 /** The crop of a box, resized to CLIP's input, with a low-pass filter where it shrinks. */

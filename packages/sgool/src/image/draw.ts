@@ -141,8 +141,16 @@ export function drawText(
   return createImage(image.width, image.height, data);
 }
 
+/** Draws an image with its upper left corner at (x, y) into another one, which is changed. It must lie inside. */
+export function pasteImage(sheet: Image, { width, height, data }: Image, x: number, y: number): void {
+  for (let row = 0; row < height; row++) {
+    const line = data.subarray(3 * row * width, 3 * (row + 1) * width);
+    sheet.data.set(line, 3 * ((y + row) * sheet.width + x));
+  }
+}
+
 /** Shortens a caption to the width of its image. */
-function fitText(text: string, room: number): string {
+export function fitText(text: string, room: number): string {
   if (textWidth(text) <= room) return text;
   const letters = [...text];
   while (letters.length > 0 && textWidth(`${letters.join('')}..`) > room) letters.pop();
@@ -181,10 +189,7 @@ export function arrangeImages(images: readonly Image[], options: SheetOptions = 
   images.forEach((image, i) => {
     const x = gap + (i % across) * (width + gap);
     const y = gap + Math.floor(i / across) * (height + captionHeight + gap);
-    const { data } = resizeImage(image, width, height);
-    for (let row = 0; row < height; row++) {
-      sheet.data.set(data.subarray(3 * row * width, 3 * (row + 1) * width), 3 * ((y + row) * sheetWidth + x));
-    }
+    pasteImage(sheet, resizeImage(image, width, height), x, y);
     if (captions[i] === undefined) return;
     const caption = fitText(captions[i], Math.floor(width / textScale));
     const indent = Math.floor((width - textWidth(caption) * textScale) / 2);

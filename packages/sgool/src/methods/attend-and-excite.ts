@@ -16,19 +16,15 @@ import type { Steering } from '../diffusion/steered-sampler.ts';
 import { steeredSampler } from '../diffusion/steered-sampler.ts';
 import { sample } from '../diffusion/trajectory.ts';
 import { UserError } from '../errors.ts';
-import {
-  type AttentionObjective,
-  type AttentionResult,
-  attentionObjective,
-} from '../objectives/attention/attention-objective.ts';
-import { ATTENTION_LOSSES } from '../objectives/attention/losses/index.ts';
+import type { AttentionObjective, AttentionResult } from '../objectives/attention/attention-objective.ts';
 import {
   parseRequirement,
   type Requirement,
   requirementBuilder,
 } from '../objectives/attention/requirement.ts';
-import { promptThings } from '../objectives/prompt-things.ts';
+import { type PromptWord, promptThings } from '../objectives/prompt-things.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { LOSS_FACTS } from '../request/attention-losses.ts';
 import { stepOf } from '../request/resolve.ts';
 import {
   type AttentionSettings,
@@ -37,9 +33,9 @@ import {
   samplingSettings,
   selectionSettings,
 } from '../request/settings.ts';
+import { MODEL_CLIP } from '../request/wanted-scorer.ts';
 import { parsePrompt } from '../text/prompt/prompt.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { GUIDING_CLIP } from './run/roles.ts';
 import {
   assertFinite,
   bestKeeper,
@@ -57,7 +53,9 @@ const settings = {
   // Its pair of latents is one image seen twice: a move of one of them alone would end their likeness.
   sampler: samplingSettings.sampler.exclude(['edict']).describe(samplingSettings.sampler.description ?? ''),
   // Losses of different steps cannot be compared.
-  keep: selectionSettings.keep.exclude(['loss']).describe(selectionSettings.keep.description ?? ''),
+  keep: selectionSettings.keep
+    .exclude(['loss', 'objective'])
+    .describe(selectionSettings.keep.description ?? ''),
   ...attentionSettings,
 };
 type AttendSettings = SettingsOf<typeof settings>;
@@ -77,19 +75,20 @@ export const attendAndExcite: MethodDefinition<'attend-and-excite', AttendSettin
         'request: tokens and require both say what the attention must do; give one of them',
       );
     }
-    if (tokens !== '' && !ATTENTION_LOSSES[attentionLoss].relations.includes('exists')) {
+    if (tokens !== '' && !LOSS_FACTS[attentionLoss].relations.includes('exists')) {
       throw new UserError(
         `request: tokens says which things must exist, for which the attentionLoss ${attentionLoss} has no term; give require`,
       );
     }
     thresholdsOf(settings);
   },
-  roles: ({ keep }) => ({ guides: [], selects: keep === 'last' ? [] : [GUIDING_CLIP] }),
+  roles: ({ keep }) => ({ guides: [], selects: keep === 'last' ? [] : [MODEL_CLIP] }),
   // A hint of the model for all methods may name a sampler that this one does not have.
   everyPreset: ({ sampler }) => ((sampler as string) === 'edict' ? { sampler: 'ddim' } : {}),
   async *run(pipeline, run) {
     const { settings, noise, freshNoise, signal } = run;
     const keeper = bestKeeper(settings.keep);
+    if (settings.keep === 'clip') await pipeline.critic();
     const denoiser = await denoiserOf(pipeline, run);
     const plain = samplerOf(pipeline, settings, { freshNoise });
     const objective = await objectiveOf(pipeline, run);
@@ -111,10 +110,17 @@ export const attendAndExcite: MethodDefinition<'attend-and-excite', AttendSettin
 async function objectiveOf(pipeline: Pipeline, run: Run<AttendSettings>): Promise<AttentionObjective> {
   const { settings, request } = run;
   const { attentionLoss: loss, attentionResolution: resolution } = settings;
-  const attention = await pipeline.crossAttention(denoiserOptionsOf(pipeline, run));
   const { text } = parsePrompt(request.prompt, settings.promptSyntax, settings.steps);
   const { who, requirement } = requirementOf(run.method, text, settings);
-  return attentionObjective(attention, { loss, requirement, resolution, who });
+  const options = denoiserOptionsOf(pipeline, run);
+  const objective = await pipeline.attentionObjective(options, { loss, requirement, resolution, who });
+  const isGiven = !['published', 'none'].includes(settings.refineThresholds.trim());
+  if (isGiven && !objective.hasPresence) {
+    throw new UserError(
+      `${run.method}: refineThresholds: nothing is required to exist that a threshold could be compared with; use none`,
+    );
+  }
+  return objective;
 }
 
 /** What the attention shall do, and the name of the option that says it. */
@@ -129,19 +135,17 @@ export function requirementOf(
     for (const word of tokens.split(',')) built.exists(word.trim().toLowerCase());
     return { who: 'tokens', requirement: built.done() };
   }
-  const { relations } = ATTENTION_LOSSES[attentionLoss];
+  const { relations } = LOSS_FACTS[attentionLoss];
   const things = promptThings(text);
-  for (const { noun, occurrence, attributes } of things) {
-    const named = (word: string, number: number) => `${word}#${number}`;
-    if (relations.includes('exists')) built.exists(named(noun, occurrence));
+  const named = ({ word, occurrence }: PromptWord) => `${word}#${occurrence}`;
+  for (const { noun, attributes } of things) {
+    if (relations.includes('exists')) built.exists(named(noun));
     if (!relations.includes('belongs')) continue;
-    for (const { word, occurrence: number } of attributes) {
-      built.belongs(named(word, number), named(noun, occurrence));
-    }
+    for (const attribute of attributes) built.belongs(named(attribute), named(noun));
   }
   const requirement = built.done();
   if (things.length < 2 || requirement.words.length === 0) {
-    const found = things.length === 0 ? 'none' : things.map(({ noun }) => noun).join(', ');
+    const found = things.length === 0 ? 'none' : things.map(({ noun }) => noun.word).join(', ');
     throw new UserError(
       `${method}: needs a prompt with two things or more${things.length < 2 ? '' : ' and their attributes'}, got ${JSON.stringify(text.slice(0, 80))} (found: ${found}); name them with the option tokens or require`,
     );
@@ -152,7 +156,7 @@ export function requirementOf(
 /**
  * The thresholds by the step at which they hold.
  *
- * @throws UserError where a step is not one of the chain, a threshold is above 1, or the loss has nothing to compare with it
+ * @throws UserError where a step is not one of the chain, or a threshold is above 1
  */
 export function thresholdsOf({
   refineThresholds: text,
@@ -161,14 +165,9 @@ export function thresholdsOf({
 }: Pick<AttentionSettings, 'refineThresholds' | 'attentionLoss'> & {
   steps: number;
 }): ReadonlyMap<number, number> {
-  const { thresholds: published, relations } = ATTENTION_LOSSES[attentionLoss];
+  const { thresholds: published } = LOSS_FACTS[attentionLoss];
   if (text.trim() === 'none') return new Map();
   if (text.trim() === 'published') return new Map(published.map(([at, least]) => [stepOf(at, steps), least]));
-  if (!relations.includes('exists')) {
-    throw new UserError(
-      `request: refineThresholds: the attentionLoss ${attentionLoss} measures no thing that a threshold could be compared with; use none`,
-    );
-  }
   return new Map(
     text.split(',').map((pair) => {
       const [place, threshold] = pair.split(':').map(Number);

@@ -6,6 +6,7 @@ import type { ObjectiveResult } from '../objectives/objective.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
+import { clipGuide } from '../preference/clip-guide.ts';
 import { Generator } from '../random/generator.ts';
 
 const size = { width: 32, height: 32 };
@@ -30,9 +31,13 @@ describe('the gradient of the whole chain', () => {
     const sampler = edict(pipeline.noisePath(size), 5);
     const denoiser = await pipeline.denoiser({ prompt, guidanceScale: 2, ...size });
     const critic = await pipeline.critic();
-    const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });
+    const objective = await pipeline.objective({
+      ...size,
+      parts: [{ guide: clipGuide(await pipeline.critic()), views: 1 }],
+      saturatedGradient: 'clamp',
+    });
     const crop = wholeCrop({ ...size, side: critic.side });
-    const input = { views: [{ crop, text: await critic.embedText(prompt), weight: 1 }] };
+    const input = [{ views: [{ crop, aim: { text: await critic.embedText(prompt) }, weight: 1 }] }];
     const evaluate = async (finals: Float64Array[]) => {
       const results: ObjectiveResult[] = [];
       for (const final of finals) results.push(await objective.evaluate(final, input));

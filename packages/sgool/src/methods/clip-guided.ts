@@ -15,19 +15,20 @@ import { checkedPrediction, checkedPullback } from '../diffusion/denoiser.ts';
 import type { NoisePath } from '../diffusion/noise-path.ts';
 import { sample } from '../diffusion/trajectory.ts';
 import type { Objective, ObjectiveInput } from '../objectives/objective.ts';
-import { wholeViews } from '../objectives/whole-views.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { INPUTS } from '../request/request.ts';
 import {
   clipGuidanceSettings,
   cutoutSettings,
+  objectiveSettings,
   type SettingsOf,
   samplingSettings,
   selectionSettings,
   targetSettings,
 } from '../request/settings.ts';
+import { createGuidance, type Guidance } from './run/guidance.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { guidedByClip } from './run/roles.ts';
+import { guidedByObjective } from './run/roles.ts';
 import {
   assertFinite,
   bestKeeper,
@@ -38,6 +39,7 @@ import {
   stoppedIn,
   withinIteration,
 } from './run/run.ts';
+import { runScorers, selection } from './run/run-scorers.ts';
 
 const settings = {
   ...samplingSettings,
@@ -45,6 +47,7 @@ const settings = {
   sampler: samplingSettings.sampler.exclude(['edict']).describe(samplingSettings.sampler.description ?? ''),
   // The guidance has no loss of its own that two images could be compared by.
   keep: selectionSettings.keep.exclude(['loss']).describe(selectionSettings.keep.description ?? ''),
+  ...objectiveSettings,
   ...targetSettings,
   ...cutoutSettings,
   ...clipGuidanceSettings,
@@ -61,23 +64,27 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
   lastIteration: 1,
   // The published method returns the guided image, whatever CLIP says of it.
   defaults: () => ({ keep: 'last', cutouts: 4, cutPower: 1, cutReduction: 'mean' }),
-  roles: guidedByClip,
+  roles: ({ keep, objective }) => guidedByObjective({ keep, objective, targetClip: 100 }),
   // A hint of the model for all methods may name a sampler that this one does not have.
   everyPreset: ({ sampler }) => ((sampler as string) === 'edict' ? { sampler: 'ddim' } : {}),
   async *run(pipeline, run) {
     const { settings, noise, freshNoise, signal } = run;
     const keeper = bestKeeper(settings.keep);
     const plain = await denoiserOf(pipeline, run);
-    const guided = await clipGuidedDenoiser(pipeline, run, plain);
+    const scorers = await runScorers(pipeline, run);
+    const guidance = await createGuidance(run, scorers, { resize: 'bilinear' });
+    const guided = await clipGuidedDenoiser(pipeline, run, plain, guidance);
     const sampler = samplerOf(pipeline, settings, { freshNoise });
-    for await (const iteration of run.iterations({ keeper })) {
+    for await (const iteration of run.iterations({ keeper, objective: guidance.memory })) {
       const denoiser = iteration === 0 ? plain : guided;
       const [final] = await withinIteration(run.method, iteration, () =>
         sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
       const image = await pipeline.decode(final, settings);
-      const { clip, failure } = await judge(pipeline, run, image);
-      yield run.report({ iteration, latent: noise, image, clip, best: keeper.isBest({ clip }) });
+      const { clip, failure: unscored } = await judge(pipeline, run, image);
+      const { scores, objective, failure = unscored } = await selection(scorers, settings.keep, image, clip);
+      const best = keeper.isBest({ clip, objective });
+      yield run.report({ iteration, latent: noise, image, clip, ...(scores && { scores }), best });
       if (failure) throw stoppedIn(run.method, iteration, failure);
     }
   },
@@ -91,19 +98,21 @@ async function clipGuidedDenoiser(
   pipeline: Pipeline,
   run: Run<ClipGuidedSettings>,
   plain: Denoiser,
+  guidance: Guidance,
 ): Promise<Denoiser> {
-  const { settings, evaluations, random } = run;
+  const { settings, evaluations } = run;
   const path = pipeline.noisePath(settings);
-  const critic = await pipeline.critic();
-  const aim = await run.target.aim(critic);
-  const whole = wholeViews(settings, { ...settings, side: critic.side }, aim, random, 'bilinear');
-  const objective = await pipeline.objective({ ...settings, views: whole.count });
+  const objective = await pipeline.objective({ ...settings, parts: guidance.parts });
   const guidanceScale = pipeline.model.embedsGuidance ? settings.guidanceScale : 1;
   const conditional = await denoiserOf(pipeline, run, { guidanceScale });
-  const scaled = (): ObjectiveInput => ({
-    bestWeight: whole.bestWeight * settings.clipGuidanceScale,
-    views: whole.draw().map((view) => ({ ...view, weight: (view.weight ?? 0) * settings.clipGuidanceScale })),
-  });
+  const scale = settings.clipGuidanceScale;
+  const scaled = async (): Promise<ObjectiveInput> => {
+    const aimed = await guidance.aimed([]);
+    return aimed.input().map(({ views, bestWeight = 0 }) => ({
+      bestWeight: bestWeight * scale,
+      views: views.map((view) => ({ ...view, weight: (view.weight ?? 0) * scale })),
+    }));
+  };
   return {
     latentShape: plain.latentShape,
     predicts: plain.predicts,
@@ -114,7 +123,7 @@ async function clipGuidedDenoiser(
       const { prediction: weight } = path.noisePart(level);
       // At the pure noise of a flow the latent is the noise, whatever is predicted.
       if (weight === 0) return prediction;
-      const gradient = await sightGradient(conditional, objective, scaled(), latent, timestep, path);
+      const gradient = await sightGradient(conditional, objective, await scaled(), latent, timestep, path);
       const factor = path.noise(level) / weight;
       return prediction.map((value, i) => value + factor * gradient[i]);
     },

@@ -6,26 +6,29 @@
  * takes the last; by default the latent of each step is kept, as the published code in fact does.
  */
 
-import { wholeViews } from '../objectives/whole-views.ts';
 import { pairDefaults } from '../request/defaults.ts';
 import { INPUTS } from '../request/request.ts';
 import {
   cutoutSettings,
   differentiationSettings,
+  objectiveSettings,
   optimiserSettings,
   type SettingsOf,
   samplingSettings,
   selectionSettings,
   targetSettings,
 } from '../request/settings.ts';
+import { createGuidance } from './run/guidance.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { optimiseNoise } from './run/optimise-noise.ts';
-import { guidedByClip } from './run/roles.ts';
+import { guidedByObjective } from './run/roles.ts';
+import { runScorers } from './run/run-scorers.ts';
 
 const settings = {
   ...samplingSettings,
   ...differentiationSettings,
   ...selectionSettings,
+  ...objectiveSettings,
   ...targetSettings,
   ...cutoutSettings,
   ...optimiserSettings,
@@ -40,17 +43,11 @@ export const doodl: MethodDefinition<'doodl', SettingsOf<typeof settings>> = {
   inputs: { targetImages },
   movesNoise: true,
   defaults: (model) => pairDefaults(model, 'checkpointed'),
-  roles: guidedByClip,
+  roles: guidedByObjective,
   run: (pipeline, run) =>
     optimiseNoise(pipeline, run, async () => {
-      const { settings, random } = run;
-      const critic = await pipeline.critic();
-      const aim = await run.target.aim(critic);
-      const whole = wholeViews(settings, { ...settings, side: critic.side }, aim, random, 'bilinear');
-      const built = {
-        objective: () => ({ views: whole.draw(), bestWeight: whole.bestWeight }),
-        parts: whole.part,
-      };
-      return { views: whole.count, build: async () => built };
+      const scorers = await runScorers(pipeline, run);
+      const guidance = await createGuidance(run, scorers, { resize: 'bilinear' });
+      return { ...guidance, scorers, build: () => guidance.aimed([]) };
     }),
 };

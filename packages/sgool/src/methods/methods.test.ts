@@ -5,6 +5,7 @@ import { wholeCrop } from '../image/crops.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
+import { clipGuide } from '../preference/clip-guide.ts';
 import { Generator } from '../random/generator.ts';
 import { PhiloxGenerator } from '../random/philox.ts';
 import { defined } from '../testing.ts';
@@ -273,7 +274,7 @@ describe('clip-guided', () => {
   });
 
   it('is plain generation without the CLIP loss', async () => {
-    const unguided = requestTo('clip-guided', { ...request, clipGuidanceScale: 0 });
+    const unguided = requestTo('clip-guided', { ...request, cutouts: undefined, clipGuidanceScale: 0 });
     const rounds = await collect(methods['clip-guided'].run(pipeline, unguided));
     expect(rounds[1].image.data).toEqual(rounds[0].image.data);
   });
@@ -290,9 +291,13 @@ describe('clip-guided', () => {
   it('takes the gradient of the loss of the predicted image', async () => {
     const conditional = await pipeline.denoiser({ ...request, guidanceScale: 1, ...size });
     const critic = await pipeline.critic();
-    const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });
+    const objective = await pipeline.objective({
+      ...size,
+      parts: [{ guide: clipGuide(await pipeline.critic()), views: 1 }],
+      saturatedGradient: 'clamp',
+    });
     const crop = wholeCrop({ ...size, side: critic.side });
-    const input = { views: [{ crop, text: await critic.embedText(request.prompt), weight: 1 }] };
+    const input = [{ views: [{ crop, aim: { text: await critic.embedText(request.prompt) }, weight: 1 }] }];
     const [timestep, step] = [300, 0.02];
     const path = pipeline.noisePath(size);
     const level = path.level(timestep);

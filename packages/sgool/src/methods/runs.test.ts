@@ -17,6 +17,7 @@ import { createImage } from '../image/image.ts';
 import { guidanceEmbedding } from '../models/stable-diffusion/guidance-embedding.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { clipGuide } from '../preference/clip-guide.ts';
 import { Generator } from '../random/generator.ts';
 import { defined } from '../testing.ts';
 import { loadTokenizer } from '../text/load-tokenizer.ts';
@@ -111,9 +112,15 @@ async function lossOf(pipeline: Pipeline, final: Float64Array, loss: Loss) {
     return { total: final.reduce((sum, value, i) => sum + value * gradient[i], 0), gradient };
   }
   const critic = await pipeline.critic();
-  const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });
+  const objective = await pipeline.objective({
+    ...size,
+    parts: [{ guide: clipGuide(await pipeline.critic()), views: 1 }],
+    saturatedGradient: 'clamp',
+  });
   const crop = wholeCrop({ ...size, side: critic.side });
-  return objective.evaluate(final, { views: [{ crop, text: await critic.embedText(prompt), weight: 1 }] });
+  return objective.evaluate(final, [
+    { views: [{ crop, aim: { text: await critic.embedText(prompt) }, weight: 1 }] },
+  ]);
 }
 
 /** Runs a method to its end and keeps the latents that it decodes. */

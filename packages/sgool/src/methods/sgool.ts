@@ -11,22 +11,18 @@
  * project, and settings.
  */
 
-import type { Crop } from '../image/crops.ts';
 import type { Image } from '../image/image.ts';
-import { dot, mean } from '../numbers.ts';
+import { dot } from '../numbers.ts';
 import { assignParts, promptParts } from '../objectives/prompt-parts.ts';
 import { regionCrop } from '../objectives/region-views.ts';
-import { wholeViews } from '../objectives/whole-views.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import type { ClipCritic } from '../preference/clip-critic.ts';
-import type { Aim, ClipTarget } from '../preference/clip-target.ts';
 import { pairDefaults } from '../request/defaults.ts';
 import { INPUTS } from '../request/request.ts';
 import {
   cutoutSettings,
   differentiationSettings,
+  objectiveSettings,
   optimiserSettings,
-  type RegionSettings,
   regionSettings,
   type SettingsOf,
   samplingSettings,
@@ -36,15 +32,18 @@ import {
 import type { SaliencyMap } from '../saliency/detector.ts';
 import { findRegions, type Region } from '../saliency/regions.ts';
 import { heldState } from '../state.ts';
+import { type AimedRegion, createGuidance } from './run/guidance.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { type BuiltObjective, type ObjectiveBuilder, optimiseNoise } from './run/optimise-noise.ts';
-import { guidedByClip } from './run/roles.ts';
+import { guidedByObjective } from './run/roles.ts';
 import type { Run } from './run/run.ts';
+import { runScorers } from './run/run-scorers.ts';
 
 const settings = {
   ...samplingSettings,
   ...differentiationSettings,
   ...selectionSettings,
+  ...objectiveSettings,
   ...targetSettings,
   ...regionSettings,
   ...cutoutSettings,
@@ -59,86 +58,79 @@ export const sgool: MethodDefinition<'sgool', SgoolSettings> = {
   inputs: INPUTS,
   movesNoise: true,
   defaults: (model) => pairDefaults(model, 'invertible'),
-  roles: guidedByClip,
+  roles: guidedByObjective,
   run: (pipeline, run) => optimiseNoise(pipeline, run, () => salientObjective(pipeline, run)),
 };
 
-/** Where the salient regions are, and how they are cut out. */
+/** Where the salient regions are. */
 interface Located {
   readonly saliency: SaliencyMap;
   readonly regions: readonly Region[];
-  readonly crops: readonly Crop[];
 }
 
 /** The loss of the whole image and its salient regions. */
 export async function salientObjective(
   pipeline: Pipeline,
-  { settings, request, target, random }: Run<SgoolSettings>,
+  run: Run<SgoolSettings>,
 ): Promise<ObjectiveBuilder> {
-  const critic = await pipeline.critic();
-  const { saliency: detectorName, centreBias } = settings;
-  const { mask } = request;
-  const detector = await pipeline.detector(detectorName, { prompt: target.text, mask, random, centreBias });
-  const sizes = { ...settings, side: critic.side };
-  const whole = wholeViews(settings, sizes, await target.aim(critic), random);
-  const regionAims = await aimsOfRegions(critic, target, settings);
+  const { settings, request, target, random } = run;
+  const scorers = await runScorers(pipeline, run);
+  const { lambda, maxRegions } = settings;
+  const guidance = await createGuidance(run, scorers, { regions: { lambda, most: maxRegions } });
+  const detector = await pipeline.detector(settings.saliency, {
+    prompt: target.text,
+    mask: request.mask,
+    random,
+    centreBias: settings.centreBias,
+  });
+  const aimed = aimsOfRegions(pipeline, run);
   let latest: Located | undefined;
 
-  async function locate(image: Image) {
+  async function locate(image: Image): Promise<Located> {
     const saliency = await detector.map(image);
-    const regions = findRegions(saliency, settings);
-    return located({ saliency, regions });
+    return { saliency, regions: findRegions(saliency, settings) };
   }
-  const located = ({ saliency, regions }: Omit<Located, 'crops'>): Located => ({
-    saliency,
-    regions,
-    crops: regions.map((region) => regionCrop(settings.regionView, region, saliency, sizes)),
-  });
 
   return {
-    views: whole.count + settings.maxRegions,
-    memory: heldState<Omit<Located, 'crops'> | undefined>(
-      // Located anew in every iteration, nothing is remembered.
-      () =>
-        latest && settings.saliencyEvery !== 1
-          ? { saliency: latest.saliency, regions: latest.regions }
-          : undefined,
-      (state) => {
-        latest = state && located(state);
+    parts: guidance.parts,
+    scorers,
+    memory: heldState<{ located?: Located; units: unknown }>(
+      () => ({
+        // Located anew in every iteration, nothing is remembered.
+        ...(latest && settings.saliencyEvery !== 1 && { located: latest }),
+        units: guidance.memory.state(),
+      }),
+      ({ located, units }) => {
+        latest = located;
+        guidance.memory.restore(units);
       },
     ),
     async build(image, iteration): Promise<BuiltObjective> {
       const { saliencyEvery: every } = settings;
       if (!latest || (every > 0 && iteration % every === 0)) latest = await locate(image);
-      const { saliency, regions, crops } = latest;
-      const aims = await regionAims(image, crops);
-      const weight = settings.lambda / Math.max(1, aims.length);
-      const salient = aims.map((aim, k) => ({ crop: crops[k], ...aim, weight }));
-      return {
-        saliency,
-        regions,
-        objective: () => ({ views: [...whole.draw(), ...salient], bestWeight: whole.bestWeight }),
-        parts: (distances) => ({
-          ...whole.part(distances),
-          regions: aims.length > 0 ? mean(distances.subarray(whole.count)) : undefined,
-        }),
-      };
+      const { saliency, regions } = latest;
+      return { saliency, regions, ...(await guidance.aimed(await aimed(image, latest))) };
     },
   };
 }
 
 /**
- * What each region is compared with: the whole text, or the part of it that fits best; and beside it, by their weights, the whole
- * target images. Nothing, where the text names only what it excludes: then regions do not count.
+ * What each region is compared with: the whole text, or the part of it that fits best by the CLIP of the model. Nothing, where the text
+ * names only what it excludes: then regions do not count.
  */
-async function aimsOfRegions(critic: ClipCritic, target: ClipTarget, { regionText }: RegionSettings) {
-  const parts = regionText === 'parts' ? promptParts(target.text) : [target.text];
-  const aims = await Promise.all(parts.map((part) => target.aim(critic, part)));
-  return async (image: Image, crops: readonly Crop[]): Promise<Aim[]> => {
-    if (aims.length <= 1) return crops.flatMap(() => aims);
+function aimsOfRegions(pipeline: Pipeline, { settings, target }: Run<SgoolSettings>) {
+  const parts = settings.regionText === 'parts' ? promptParts(target.text) : [target.text];
+  return async (image: Image, { regions, saliency }: Located): Promise<AimedRegion[]> => {
+    const crops = regions.map(
+      (region) => (side: number) => regionCrop(settings.regionView, region, saliency, { ...settings, side }),
+    );
+    if (parts.length <= 1) return crops.flatMap((crop) => parts.map((text) => ({ crop, text })));
+    const critic = await pipeline.critic();
+    const texts = await Promise.all(parts.map((part) => critic.embedText(part)));
     const images: Float32Array[] = [];
-    for (const crop of crops) images.push(await critic.embedImage(image, crop));
-    const similarity = (r: number, p: number) => dot(images[r], aims[p].text);
-    return assignParts(crops.length, aims.length, similarity).map((p) => aims[p]);
+    for (const crop of crops) images.push(await critic.embedImage(image, crop(critic.side)));
+    const similarity = (r: number, p: number) => dot(images[r], texts[p]);
+    const chosen = assignParts(crops.length, parts.length, similarity);
+    return crops.map((crop, r) => ({ crop, text: parts[chosen[r]] }));
   };
 }

@@ -64,6 +64,19 @@ export interface DenoiserOptions extends ImageSize, PromptReading {
   readonly evaluations?: { forward: number; pullback: number };
 }
 
+/** How the attention under one prompt follows that under another. */
+export interface PairedOptions {
+  readonly sourcePrompt: string;
+  /** [tokens, tokens]: how much of the attention to each token of the source goes to each token of the prompt. */
+  readonly mapping: Float32Array;
+  /** [tokens]: how much each token of the prompt keeps of its own attention. */
+  readonly keep: Float32Array;
+  /** The share of the steps, from the noisiest on, in which the attention to the text follows. */
+  readonly crossShare: number;
+  /** The share in which the attention of small maps to themselves is that of the source. */
+  readonly selfShare: number;
+}
+
 /** The networks of one model that make images from noise. Latents are flat `Float64Array`s. */
 export interface Backbone {
   /** Sizes and properties of the model. */
@@ -87,6 +100,13 @@ export interface Backbone {
    * @throws UserError where the tokens of the prompt are not one row: it changes from step to step, or is read in several chunks
    */
   crossAttention?(options: DenoiserOptions): Promise<CrossAttention>;
+  /**
+   * Two chains side by side, of a source prompt and of `prompt`, whose attention follows that of the source. Its latents are two, one behind the
+   * other: `[2, ...]`. The source is not guided. It has no gradient. For families that have cross-attention.
+   *
+   * @throws UserError as `crossAttention` does, and for networks that see more than the latent, or take the guidance scale as an input
+   */
+  pairedDenoiser?(options: DenoiserOptions & PairedOptions): Promise<Denoiser>;
   /**
    * The latent of an image: the likeliest one or, with standard normal numbers, a sample of those that the image has.
    *

@@ -7,6 +7,7 @@ import {
   groupNormSilu,
   layerNorm,
   linear,
+  matmul,
   type Padding,
   reshape,
   resizeNearestTo,
@@ -138,7 +139,9 @@ export interface AttentionLayerOptions {
   /** Added to the scores; broadcasts to [batch, heads, queries, keys]. */
   readonly mask?: Tensor;
   /** Called with the attention probabilities, [batch, heads, queries, keys]. */
-  readonly onProbabilities?: (probabilities: Tensor) => void;
+  readonly onProbabilities?: ((probabilities: Tensor) => void) | undefined;
+  /** Gives the probabilities that values are read with, from those that were computed. */
+  readonly editProbabilities?: ((probabilities: Tensor) => Tensor) | undefined;
 }
 
 /** Multi-head attention of [batch, queries, width]; the result has the same shape. */
@@ -147,7 +150,7 @@ export function attentionLayer(
   name: string,
   names: AttentionNames,
   x: Tensor,
-  { heads, context = x, bias = true, mask, onProbabilities }: AttentionLayerOptions,
+  { heads, context = x, bias = true, mask, onProbabilities, editProbabilities }: AttentionLayerOptions,
 ): Tensor {
   const width = x.shape[2];
   const own = scoped(weights, name);
@@ -156,8 +159,11 @@ export function attentionLayer(
   const q = project(names.query, x);
   const [k, v] = [project(names.key, context), project(names.value, context)];
   // Without the probabilities, attention need not hold them whole in memory.
-  if (!onProbabilities) return linearLayer(own, names.out, mergeHeads(attention(q, k, v, { mask })), width);
+  if (!onProbabilities && !editProbabilities) {
+    return linearLayer(own, names.out, mergeHeads(attention(q, k, v, { mask })), width);
+  }
   const { output, probabilities } = attentionWithProbabilities(q, k, v, { mask });
-  onProbabilities(probabilities);
-  return linearLayer(own, names.out, mergeHeads(output), width);
+  onProbabilities?.(probabilities);
+  const read = editProbabilities ? matmul(editProbabilities(probabilities), v) : output;
+  return linearLayer(own, names.out, mergeHeads(read), width);
 }

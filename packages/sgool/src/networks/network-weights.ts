@@ -43,7 +43,7 @@ export interface NetworkWeightsOptions {
   /**
    * Whether the numbers of each weight are read and checked. Needed for networks with ReLU or max pooling, where ONNX Runtime turns
    * NaN into zero: what leaves such a network is finite even if its weights are not. Default false: all others give NaN where a
-   * weight is not finite.
+   * weight is not finite, and `runtime/damaged-weight.ts` finds it then.
    */
   readonly checkNumbers?: boolean;
 }
@@ -54,7 +54,7 @@ export interface NetworkWeightsOptions {
  *
  * @param file an opened file, or a view of one under other names
  * @throws UserError from `get` when a weight is missing, has another shape than its configuration says, or is stored
- *   in an integer type that is not supported; NotFiniteError when a weight that is checked holds NaN or an infinity
+ *   in an integer type that is not supported; NotFiniteError when a weight that is checked, or kept in memory, holds NaN or an infinity
  */
 export function networkWeights(
   file: SafetensorsFile | TensorFile | WeightSource,
@@ -83,7 +83,7 @@ export function networkWeights(
     get(name, shape) {
       const tensor = source.get(name);
       check(name, shape, tensor);
-      if (checkNumbers && isFloat(tensor.dtype)) checkFinite(name, tensor);
+      if (checkNumbers && isFloat(tensor.dtype)) checked(name, tensor);
       return symbol(name, tensor);
     },
   };
@@ -92,11 +92,12 @@ export function networkWeights(
 function constantOf(name: string, tensor: WeightTensor): ConstantSource {
   const { dtype, shape, path } = tensor;
   const type = DTYPES[dtype];
+  const label = `${path}: weight ${name}`;
   if (type && 'byteOffset' in tensor) {
     const { byteOffset, byteLength } = tensor;
-    return { dtype: type, shape, file: { path, byteOffset, byteLength } };
+    return { dtype: type, shape, label, file: { path, byteOffset, byteLength } };
   }
-  if (isFloat(dtype)) return { dtype: 'float32', shape, data: float32Of(tensor) };
+  if (isFloat(dtype)) return { dtype: 'float32', shape, label, data: checked(name, tensor) };
   throw new UserError(`${path}: weight ${name} is stored as ${dtype}; it must be F32, F16, BF16 or F64`);
 }
 
@@ -108,8 +109,10 @@ function check(name: string, shape: readonly number[], stored: WeightTensor): vo
   }
 }
 
-function checkFinite(name: string, tensor: WeightTensor): void {
-  const bad = float32Of(tensor).find((value) => !Number.isFinite(value));
-  if (bad === undefined) return;
+/** The numbers of a weight. @throws NotFiniteError where one is not finite */
+function checked(name: string, tensor: WeightTensor): Float32Array {
+  const values = float32Of(tensor);
+  const bad = values.find((value) => !Number.isFinite(value));
+  if (bad === undefined) return values;
   throw new NotFiniteError(`${tensor.path}: weight ${name} holds ${bad}; every number must be finite`);
 }

@@ -5,10 +5,12 @@ import { dot, sum } from '../numbers.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
+import { clipGuide } from '../preference/clip-guide.ts';
+import { sphericalDistance } from '../preference/spherical-distance.ts';
 import { Generator } from '../random/generator.ts';
 import { ProgramCache } from '../runtime/program-cache.ts';
 import { openSafetensors, readTypedTensor } from '../weights/formats/safetensors.ts';
-import { createObjective, sphericalDistance } from './objective.ts';
+import { createObjective } from './objective.ts';
 
 const size = { width: 32, height: 32 };
 const sizes = { ...size, side: 16 };
@@ -70,9 +72,16 @@ describe('objective', () => {
   ];
 
   it('embeds each view as CLIP embeds the crop of the image', async () => {
-    const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });
-    const views = boxes.map((box) => ({ crop: boxCrop(box, sizes), text }));
-    const { distances, total } = await objective.evaluate(latent, { views });
+    const objective = await pipeline.objective({
+      ...size,
+      parts: [{ guide: clipGuide(await pipeline.critic()), views: 1 }],
+      saturatedGradient: 'clamp',
+    });
+    const views = boxes.map((box) => ({ crop: boxCrop(box, sizes), aim: { text } }));
+    const {
+      losses: [distances],
+      total,
+    } = await objective.evaluate(latent, [{ views }]);
     const image = await pipeline.decode(latent, size);
     const critic = await pipeline.critic();
     for (const [k, { crop }] of views.entries()) {
@@ -86,11 +95,15 @@ describe('objective', () => {
   const wideLatent = normal(9, 128).map((value) => value * 0.3);
   const seeing = (crop: Crop) => {
     const { length } = crop.mask ?? [];
-    return { crop, text, weight: 1, masked: length };
+    return { crop, aim: { text }, weight: 1, masked: length };
   };
 
   it('embeds views through masks, and images that are not square as a whole, as CLIP does', async () => {
-    const objective = await pipeline.objective({ ...wide, views: 3, saturatedGradient: 'clamp' });
+    const objective = await pipeline.objective({
+      ...wide,
+      parts: [{ guide: clipGuide(await pipeline.critic()), views: 3 }],
+      saturatedGradient: 'clamp',
+    });
     const whole = wholeCrop({ ...wide, side: 16 });
     const half = throughMask(
       whole,
@@ -98,7 +111,9 @@ describe('objective', () => {
       wide,
     );
     const crops = [whole, half, boxCrop(boxes[2], { ...wide, side: 16 })];
-    const { distances } = await objective.evaluate(wideLatent, { views: crops.map(seeing) });
+    const {
+      losses: [distances],
+    } = await objective.evaluate(wideLatent, [{ views: crops.map(seeing) }]);
     const image = await pipeline.decode(wideLatent, wide);
     const critic = await pipeline.critic();
     for (const [k, crop] of crops.entries()) {
@@ -111,13 +126,17 @@ describe('objective', () => {
   });
 
   it('has the gradient of its total through masks, which reaches both ends of a wide image', async () => {
-    const objective = await pipeline.objective({ ...wide, views: 1, saturatedGradient: 'clamp' });
+    const objective = await pipeline.objective({
+      ...wide,
+      parts: [{ guide: clipGuide(await pipeline.critic()), views: 1 }],
+      saturatedGradient: 'clamp',
+    });
     const views = [seeing(wholeCrop({ ...wide, side: 16 }))];
-    const { gradient: slope } = await objective.evaluate(wideLatent, { views });
+    const { gradient: slope } = await objective.evaluate(wideLatent, [{ views }]);
     const length = Math.hypot(...slope);
     const at = async (step: number) => {
       const moved = wideLatent.map((value, i) => value + (step * slope[i]) / length);
-      return (await objective.evaluate(moved, { views })).total;
+      return (await objective.evaluate(moved, [{ views }])).total;
     };
     expect(((await at(0.005)) - (await at(-0.005))) / 0.01 / length).toBeCloseTo(1, 2);
     const column = (x: number) => Math.hypot(...slope.filter((_, i) => i % 8 === x));
@@ -125,16 +144,25 @@ describe('objective', () => {
   });
 
   it('adds up weighted views and the best of the candidates', async () => {
-    const objective = await pipeline.objective({ ...size, views: 5, saturatedGradient: 'clamp' });
-    const crops = boxes.map((box) => boxCrop(box, sizes));
-    const { distances, total } = await objective.evaluate(latent, {
-      views: [
-        { crop: crops[0], text, weight: 0.5 },
-        { crop: crops[1], text, candidate: true },
-        { crop: crops[2], text, candidate: true, weight: 2 },
-      ],
-      bestWeight: 3,
+    const objective = await pipeline.objective({
+      ...size,
+      parts: [{ guide: clipGuide(await pipeline.critic()), views: 5 }],
+      saturatedGradient: 'clamp',
     });
+    const crops = boxes.map((box) => boxCrop(box, sizes));
+    const {
+      losses: [distances],
+      total,
+    } = await objective.evaluate(latent, [
+      {
+        views: [
+          { crop: crops[0], aim: { text }, weight: 0.5 },
+          { crop: crops[1], aim: { text }, candidate: true },
+          { crop: crops[2], aim: { text }, candidate: true, weight: 2 },
+        ],
+        bestWeight: 3,
+      },
+    ]);
     expect(distances).toHaveLength(3);
     expect(total).toBeCloseTo(
       0.5 * distances[0] + 2 * distances[2] + 3 * Math.min(distances[1], distances[2]),
@@ -143,30 +171,41 @@ describe('objective', () => {
   });
 
   it('takes the best of the candidates only, even where another view is better', async () => {
-    const objective = await pipeline.objective({ ...size, views: 3, saturatedGradient: 'clamp' });
+    const objective = await pipeline.objective({
+      ...size,
+      parts: [{ guide: clipGuide(await pipeline.critic()), views: 3 }],
+      saturatedGradient: 'clamp',
+    });
     const crops = boxes.map((box) => boxCrop(box, sizes));
     const critic = await pipeline.critic();
     const own = await critic.embedImage(await pipeline.decode(latent, size), crops[0]);
     const away = own.map((value) => -value);
     const views = [
-      { crop: crops[0], text: own },
-      { crop: crops[1], text: away, candidate: true },
-      { crop: crops[2], text: away, candidate: true },
+      { crop: crops[0], aim: { text: own } },
+      { crop: crops[1], aim: { text: away }, candidate: true },
+      { crop: crops[2], aim: { text: away }, candidate: true },
     ];
-    const { distances, total } = await objective.evaluate(latent, { views, bestWeight: 1 });
+    const {
+      losses: [distances],
+      total,
+    } = await objective.evaluate(latent, [{ views, bestWeight: 1 }]);
     expect(distances[0]).toBeLessThan(0.5 * Math.min(distances[1], distances[2]));
     expect(total).toBeCloseTo(Math.min(distances[1], distances[2]), 5);
   });
 
   it('has the gradient of its total', async () => {
-    const objective = await pipeline.objective({ ...size, views: 3, saturatedGradient: 'clamp' });
-    const views = boxes.map((box) => ({ crop: boxCrop(box, sizes), text, weight: 1 }));
-    const { gradient: slope } = await objective.evaluate(latent, { views });
+    const objective = await pipeline.objective({
+      ...size,
+      parts: [{ guide: clipGuide(await pipeline.critic()), views: 3 }],
+      saturatedGradient: 'clamp',
+    });
+    const views = boxes.map((box) => ({ crop: boxCrop(box, sizes), aim: { text }, weight: 1 }));
+    const { gradient: slope } = await objective.evaluate(latent, [{ views }]);
     const length = Math.hypot(...slope);
     const step = 0.005;
     const at = async (sign: number) => {
       const moved = latent.map((value, i) => value + (sign * step * slope[i]) / length);
-      return (await objective.evaluate(moved, { views })).total;
+      return (await objective.evaluate(moved, [{ views }])).total;
     };
     const difference = ((await at(1)) - (await at(-1))) / (2 * step);
     expect(difference / length).toBeCloseTo(1, 2);
@@ -181,17 +220,16 @@ describe('objective', () => {
         latentShape: () => [16, 6],
         decodedPlanes: (tokens) => clamp(reshape(tokens, [1, 3, 4, 8]), -1, 2),
       },
-      critic: await pipeline.critic(),
       size: small,
       saturatedGradient: 'clamp',
-      views: 1,
+      parts: [{ guide: clipGuide(await pipeline.critic()), views: 1 }],
     });
     const tokens = normal(6, 96).map((value) => 0.5 + 0.1 * value);
-    const views = [{ crop: wholeCrop({ ...small, side: 16 }), text, weight: 1 }];
-    const { gradient: slope } = await objective.evaluate(tokens, { views });
+    const views = [{ crop: wholeCrop({ ...small, side: 16 }), aim: { text }, weight: 1 }];
+    const { gradient: slope } = await objective.evaluate(tokens, [{ views }]);
     const at = async (step: number) => {
       const moved = tokens.map((value, i) => value + (step * slope[i]) / Math.hypot(...slope));
-      return (await objective.evaluate(moved, { views })).total;
+      return (await objective.evaluate(moved, [{ views }])).total;
     };
     const difference = ((await at(0.01)) - (await at(-0.01))) / 0.02;
     expect(difference / Math.hypot(...slope)).toBeCloseTo(1, 2);
@@ -200,10 +238,14 @@ describe('objective', () => {
 
   it('has no gradient at saturated pixels, or lets it through', async () => {
     const bright = new Float64Array(256).map((_, i) => 40 * latent[i]);
-    const views = [{ crop: wholeCrop(sizes), text, weight: 1 }];
+    const views = [{ crop: wholeCrop(sizes), aim: { text }, weight: 1 }];
     const length = async (saturatedGradient: 'clamp' | 'through') => {
-      const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient });
-      return Math.hypot(...(await objective.evaluate(bright, { views })).gradient);
+      const objective = await pipeline.objective({
+        ...size,
+        parts: [{ guide: clipGuide(await pipeline.critic()), views: 1 }],
+        saturatedGradient,
+      });
+      return Math.hypot(...(await objective.evaluate(bright, [{ views }])).gradient);
     };
     expect(await length('clamp')).toBeLessThan(await length('through'));
   });

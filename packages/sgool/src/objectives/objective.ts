@@ -1,21 +1,22 @@
 /**
- * @file The loss of a latent: decoder, crops, CLIP and distances as one differentiable program.
+ * @file The loss of a latent: decoder, views, scorers and their losses as one differentiable program.
+ *
+ *     L = Σ over scorers (Σ over views w·loss(view) + b · least loss among its candidates)
  *
  * Crops are inputs as matrices and weights as numbers, so that boxes and weights change without a new program: the whole image,
  * cutouts by their mean or their best, λ times the mean over salient regions all run the same program. Target images beside the
- * text take a program of their own, with a second distance for each view, and so do views with masks.
+ * text of a CLIP take a program of their own, with a second distance for each view, and so do views with masks.
  */
 import {
   add,
-  asin,
   clip as clamp,
+  constant,
   gradient,
   matmul,
   min,
   mul,
   reshape,
-  sqrt,
-  square,
+  type Shape,
   stopGradient,
   sub,
   sum,
@@ -26,47 +27,60 @@ import {
 import type { Crop } from '../image/crops.ts';
 import type { ImageSize } from '../image/image.ts';
 import type { Backbone } from '../models/backbone.ts';
-import { clip } from '../networks/clip/clip.ts';
-import { clipPixels } from '../networks/clip/clip-pixels.ts';
-import type { ClipCritic } from '../preference/clip-critic.ts';
-import type { Aim } from '../preference/clip-target.ts';
+import { CLIP_MEAN } from '../networks/clip/clip.ts';
+import { layoutFor } from '../networks/network-weights.ts';
+import { sum as addUp, product } from '../numbers.ts';
+import type { Guide } from '../preference/guide.ts';
+import { batchShapes, type PromptInputs } from '../preference/scorer.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 
 /** A crop and what it is compared with. */
-export interface View extends Aim {
+export interface View {
   readonly crop: Crop;
-  /** Factor on its distance. Default 0. */
+  /** What the scorer compares it with: of `Guide.aim`. */
+  readonly aim: PromptInputs;
+  /** Factor on its loss. Default 0. */
   readonly weight?: number;
   /** Whether it is a candidate: of those only the best counts. Default false. */
   readonly candidate?: boolean;
 }
 
-/** The views that the loss of a latent is made of, with their weights. */
-export interface ObjectiveInput {
+/** The views that one scorer gets, with their weights. */
+export interface PartInput {
   readonly views: readonly View[];
-  /** Factor on the least distance among the candidates. Default 0. */
+  /** Factor on the least loss among the candidates. Default 0. */
   readonly bestWeight?: number;
 }
+
+/** What the loss of a latent is made of, scorer by scorer. */
+export type ObjectiveInput = readonly PartInput[];
 
 /** The loss of a latent, its parts and its gradient. */
 export interface ObjectiveResult {
   readonly total: number;
-  /** Spherical distance of each view to its text and target images. */
-  readonly distances: Float32Array;
+  /** Losses of the views of each scorer: of a CLIP spherical distances, of the others minus their scores. */
+  readonly losses: readonly Float32Array[];
   /** d total / d latent. */
   readonly gradient: Float64Array;
 }
 
 /** The loss for latents of one size, ready to run. */
 export interface Objective {
-  readonly side: number;
+  /** @param input a part for each scorer, in their order */
   evaluate(latent: Float64Array, input: ObjectiveInput): Promise<ObjectiveResult>;
+}
+
+/** A scorer that guides. */
+export interface ObjectivePart {
+  readonly guide: Guide;
+  /** Its views per run; fewer are filled up with copies of weight 0. More views need a program of their own. */
+  readonly views: number;
 }
 
 export interface ObjectiveParts {
   readonly programs: ProgramCache;
   readonly backbone: Pick<Backbone, 'latentShape' | 'decodedPlanes'>;
-  readonly critic: ClipCritic;
+  readonly parts: readonly ObjectivePart[];
   /** Of the decoded image. */
   readonly size: ImageSize;
   /**
@@ -74,110 +88,172 @@ export interface ObjectiveParts {
    * they had not been clamped.
    */
   readonly saturatedGradient: 'clamp' | 'through';
-  /** Views per run; fewer are filled up with copies of weight 0. More views need a program of their own. */
-  readonly views: number;
-}
-
-/** What the views of a program have beside crop and text. */
-interface Kind {
-  readonly hasPictures: boolean;
-  readonly hasMasks: boolean;
 }
 
 /** Keeps a view that is no candidate from being the best: more than any distance, which is at most π²/2. */
 const NO_CANDIDATE = 100;
 
 /** The objective for latents of one size. */
-export function createObjective(parts: ObjectiveParts): Objective {
-  const { programs, backbone, critic, saturatedGradient } = parts;
-  const { width, height } = parts.size;
-  const latentShape = backbone.latentShape(parts.size);
-  const { side } = critic;
-  const dimension = critic.config.projection_dim;
+export function createObjective({
+  programs,
+  backbone,
+  parts,
+  size,
+  saturatedGradient,
+}: ObjectiveParts): Objective {
+  const latentShape = backbone.latentShape(size);
+  const layout = layoutFor(addUp(parts.map(({ guide }) => guide.bytes)));
 
-  const graph = (count: number, { hasPictures, hasMasks }: Kind) => {
-    const shapes = {
-      latent: { shape: latentShape },
-      rows: { shape: [count, side, height] },
-      columns: { shape: [count, side, width] },
-      texts: { shape: [count, dimension] },
-      weights: { shape: [count] },
-      penalties: { shape: [count] },
-      bestWeight: { shape: [] },
-      ...(hasPictures && { pictures: { shape: [count, dimension] }, shares: { shape: [count] } }),
-      ...(hasMasks && { masks: { shape: [count, 1, side, side] } }),
-    };
-    const forward = trace(shapes, (inputs) => {
-      const { latent, rows, columns, texts, weights, penalties, bestWeight, pictures, shares, masks } =
-        inputs;
+  const graph = (inputs: readonly PartProgram[]) => {
+    const shapes = Object.fromEntries(
+      inputs.flatMap(({ shapes }, p) =>
+        Object.entries(shapes).map(([name, spec]) => [inputName(p, name), spec]),
+      ),
+    );
+    const specs: Readonly<Record<string, InputShape>> = { latent: { shape: latentShape }, ...shapes };
+    const forward = trace(specs, ({ latent, ...all }) => {
       const decoded = backbone.decodedPlanes(latent);
       const planes = clampPlanes(decoded, saturatedGradient);
-      const pixels = clipPixels(cropped(planes, rows, columns));
-      const { embedding } = clip(critic.config, critic.weights).image(masks ? mul(masks, pixels) : pixels);
-      const words = sphericalDistance(embedding, texts);
-      const distances =
-        pictures && shares
-          ? add(mul(sub(1, shares), words), mul(shares, sphericalDistance(embedding, pictures)))
-          : words;
-      const best = min(add(distances, penalties));
+      const traced = inputs.map((part, p) => {
+        const own = Object.keys(part.shapes).map((name) => [name, all[inputName(p, name)]]);
+        return tracePart(parts[p].guide, planes, Object.fromEntries(own));
+      });
       return {
-        distances,
-        total: add(sum(mul(weights, distances)), mul(bestWeight, best)),
+        ...Object.fromEntries(traced.map(({ losses }, p) => [inputName(p, 'losses'), losses])),
+        total: traced.map(({ total }) => total).reduce((all, one) => add(all, one)),
         // Zero, unless a plane holds an infinity, which the clamping makes white or black.
         planesTimesZero: sum(mul(decoded, 0)),
       };
     });
-    return gradient(forward, {
-      of: 'total',
-      wrt: ['latent'],
-      keep: ['distances', 'total', 'planesTimesZero'],
-    });
+    const losses = inputs.map((_, p) => inputName(p, 'losses'));
+    return gradient(forward, { of: 'total', wrt: ['latent'], keep: [...losses, 'total', 'planesTimesZero'] });
   };
 
   return {
-    side,
-    async evaluate(latent, { views, bestWeight = 0 }) {
-      const count = Math.max(views.length, parts.views);
-      const hasPictures = views.some(({ picture }) => picture !== undefined);
-      const hasMasks = views.some(({ crop }) => crop.mask !== undefined);
-      const kind = `${count} views${hasPictures ? ' with pictures' : ''}${hasMasks ? ' with masks' : ''}, ${saturatedGradient}`;
-      const program = await programs.get(`objective ${critic.name} ${latentShape.join('x')}, ${kind}`, () =>
-        graph(count, { hasPictures, hasMasks }),
+    async evaluate(latent, input) {
+      const inputs = input.map((part, p) => partProgram(parts[p], part, size));
+      const kinds = inputs.map(({ kind }) => kind).join('; ');
+      const program = await programs.get(
+        `objective ${kinds} of ${latentShape.join('x')}, ${saturatedGradient}`,
+        () => graph(inputs),
+        undefined,
+        layout === 'lean' ? layout : undefined,
       );
-      const rows = new Float32Array(count * side * height);
-      const columns = new Float32Array(count * side * width);
-      const texts = new Float32Array(count * dimension);
-      const pictures = new Float32Array(hasPictures ? count * dimension : 0);
-      const shares = new Float32Array(hasPictures ? count : 0);
-      const masks = new Float32Array(hasMasks ? count * side * side : 0).fill(1);
-      for (let i = 0; i < count; i++) {
-        const { crop, text, picture } = views[Math.min(i, views.length - 1)];
-        rows.set(crop.rows, i * side * height);
-        columns.set(crop.columns, i * side * width);
-        if (crop.mask) masks.set(crop.mask, i * side * side);
-        texts.set(text, i * dimension);
-        // A view without a picture has share 0: what its picture is does not matter.
-        if (hasPictures) pictures.set(picture?.embedding ?? text, i * dimension);
-        if (picture) shares[i] = picture.share;
-      }
-      const result = await program.run({
-        latent: Float32Array.from(latent),
-        rows,
-        columns,
-        texts,
-        weights: Float32Array.from({ length: count }, (_, i) => views[i]?.weight ?? 0),
-        penalties: Float32Array.from({ length: count }, (_, i) => (views[i]?.candidate ? 0 : NO_CANDIDATE)),
-        bestWeight: Float32Array.of(bestWeight),
-        ...(hasPictures && { pictures, shares }),
-        ...(hasMasks && { masks }),
-      });
+      const values = inputs.flatMap(({ values }, p) =>
+        Object.entries(values).map(([name, value]) => [inputName(p, name), value]),
+      );
+      const result = await program.run({ latent: Float32Array.from(latent), ...Object.fromEntries(values) });
       return {
         total: result.total[0] as number,
-        distances: (result.distances as Float32Array).subarray(0, views.length),
+        losses: input.map(({ views }, p) =>
+          (result[inputName(p, 'losses')] as Float32Array).subarray(0, views.length),
+        ),
         gradient: Float64Array.from(result['grad:latent'] as Float32Array),
       };
     },
   };
+}
+
+/** Inputs and outputs of the scorers in one program. */
+const inputName = (part: number, name: string) => `${part}.${name}`;
+
+interface InputShape {
+  readonly shape: Shape;
+  readonly dtype?: 'float32' | 'int32' | 'int64';
+}
+
+/** What a scorer adds to a program. */
+interface PartProgram {
+  /** Tells programs of other inputs apart. */
+  readonly kind: string;
+  readonly shapes: Readonly<Record<string, InputShape>>;
+  readonly values: Readonly<Record<string, Float32Array | Int32Array | BigInt64Array>>;
+}
+
+/** Matrices, weights and aims of the views as inputs of a program. */
+function partProgram(
+  { guide, views: most }: ObjectivePart,
+  { views, bestWeight = 0 }: PartInput,
+  { width, height }: ImageSize,
+): PartProgram {
+  const { side } = guide;
+  const count = Math.max(views.length, most);
+  const filled = Array.from({ length: count }, (_, i) => views[Math.min(i, views.length - 1)]);
+  const hasMasks = views.some(({ crop }) => crop.mask !== undefined);
+  const masks = new Float32Array(hasMasks ? count * side * side : 0).fill(1);
+  const aimed = Object.entries(guide.shapes).filter(([name]) => views.some(({ aim }) => name in aim));
+  const rows = new Float32Array(count * side * height);
+  const columns = new Float32Array(count * side * width);
+  filled.forEach(({ crop }, i) => {
+    if (crop.mask) masks.set(crop.mask, i * side * side);
+    rows.set(crop.rows, i * side * height);
+    columns.set(crop.columns, i * side * width);
+  });
+  return {
+    kind: `${guide.key}, ${count} views${aimed.map(([name]) => ` ${name}`).join('')}${hasMasks ? ' masks' : ''}`,
+    shapes: {
+      rows: { shape: [count, side, height] },
+      columns: { shape: [count, side, width] },
+      weights: { shape: [count] },
+      penalties: { shape: [count] },
+      bestWeight: { shape: [] },
+      ...(hasMasks && { masks: { shape: [count, 1, side, side] } }),
+      ...Object.fromEntries(
+        Object.entries(batchShapes(Object.fromEntries(aimed), count)).map(([name, spec]) => [
+          aimName(name),
+          spec,
+        ]),
+      ),
+    },
+    values: {
+      rows,
+      columns,
+      weights: Float32Array.from({ length: count }, (_, i) => views[i]?.weight ?? 0),
+      penalties: Float32Array.from({ length: count }, (_, i) => (views[i]?.candidate ? 0 : NO_CANDIDATE)),
+      bestWeight: Float32Array.of(bestWeight),
+      ...(hasMasks && { masks }),
+      ...Object.fromEntries(
+        aimed.map(([name, { shape }]) => [
+          aimName(name),
+          joined(
+            filled.map(({ aim }) => aim[name]),
+            product(shape),
+          ),
+        ]),
+      ),
+    },
+  };
+}
+
+const aimName = (name: string) => `aim.${name}`;
+
+/** Arrays of one length behind one another; an absent one is zero. */
+function joined<T extends PromptInputs[string]>(arrays: readonly (T | undefined)[], length: number): T {
+  const found = arrays.find((array) => array !== undefined) as T;
+  const all = new (found.constructor as new (length: number) => T)(arrays.length * length);
+  arrays.forEach((array, i) => {
+    if (array) (all as Float32Array).set(array as Float32Array, i * length);
+  });
+  return all;
+}
+
+/** The losses of the views of a scorer, and what they add to the total. */
+function tracePart(guide: Guide, planes: Tensor, inputs: Readonly<Record<string, Tensor>>) {
+  const { rows, columns, weights, penalties, bestWeight, masks } = inputs;
+  const aims = Object.keys(guide.shapes).flatMap((name) => {
+    const aim = inputs[aimName(name)];
+    return aim === undefined ? [] : [[name, aim] as const];
+  });
+  const losses = guide.loss(masked(cropped(planes, rows, columns), masks), Object.fromEntries(aims));
+  const best = min(add(losses, penalties));
+  return { losses, total: add(sum(mul(weights, losses)), mul(bestWeight, best)) };
+}
+
+/** What a mask hides has CLIP's mean colour. */
+function masked(planes: Tensor, masks: Tensor | undefined): Tensor {
+  if (masks === undefined) return planes;
+  const mean = constant({ dtype: 'float32', shape: [1, 3, 1, 1], data: Float32Array.from(CLIP_MEAN) });
+  return add(mean, mul(masks, sub(planes, mean)));
 }
 
 /** Planes in [0, 1]. */
@@ -192,15 +268,4 @@ function cropped(planes: Tensor, rows: Tensor, columns: Tensor): Tensor {
   const width = columns.shape[2];
   const left = matmul(reshape(rows, [views, 1, side, height]), planes);
   return matmul(left, transposeLast(reshape(columns, [views, 1, side, width])));
-}
-
-/**
- * Half the squared angle between unit vectors, [count, dimension] each, as `2·asin(|u - v| / 2)²`: [count].
- *
- * Reference: Katherine Crowson's spherical_dist_loss, in DOODL and in diffusers' CLIP-guided pipeline.
- */
-export function sphericalDistance(u: Tensor, v: Tensor): Tensor {
-  // The root has no gradient where both are equal, nor the arc sine where they are opposite; rounding may overshoot.
-  const squared = clamp(sum(square(sub(u, v)), { axes: [-1] }), 1e-12, 4 - 1e-6);
-  return mul(2, square(asin(mul(0.5, sqrt(squared)))));
 }

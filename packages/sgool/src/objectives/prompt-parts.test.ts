@@ -43,6 +43,7 @@ describe('promptParts', () => {
     ['a beach without people, boats, or a dog, with a red umbrella', ['a beach', 'a red umbrella']],
     ['a beach without people, boats, a dog', ['a beach', 'a dog']],
     ['a beach without a boat, a cat and a dog', ['a beach', 'a cat', 'a dog']],
+    ['a beach without a boat, a cat and a dog or a bird', ['a beach', 'a cat', 'a dog', 'a bird']],
     ['a beach without boats, and cats', ['a beach', 'cats']],
     ['a beach without a boat, a car or a bus', ['a beach']],
     ['a man without a hat with a beard', ['a man', 'a beard']],

@@ -1,68 +1,77 @@
 /** @file The things of a prompt as single words, with their attributes: "a red cat left of a boat" has cat (red) and boat. */
-import { DETERMINERS, JOINTS } from './prompt-parts.ts';
+import { DETERMINERS, JOINTS, promptParts } from './prompt-parts.ts';
+
+/** A word of a prompt. */
+export interface PromptWord {
+  /** In lower case. */
+  readonly word: string;
+  /** Which occurrence of this word in the prompt it is; the first is 1. */
+  readonly occurrence: number;
+}
 
 /** A thing that a prompt names. */
 export interface PromptThing {
-  /** Its noun as it is in the prompt, in lower case. */
-  readonly noun: string;
-  /** Which occurrence of this word in the prompt it is; the first is 1. */
-  readonly occurrence: number;
-  /** Words between its determiner and its noun, with their occurrences. */
-  readonly attributes: readonly { readonly word: string; readonly occurrence: number }[];
+  readonly noun: PromptWord;
+  /** The words between its determiner and its noun. */
+  readonly attributes: readonly PromptWord[];
 }
 
-/** Words for a picture itself: what it is "of" is the thing. */
-const PICTURES = new Set(
-  'photo photograph picture image painting drawing sketch illustration rendering render portrait view closeup close-up shot'.split(
-    ' ',
-  ),
-);
+const setOf = (text: string): ReadonlySet<string> => new Set(text.split(' '));
 
 /** Joints behind which a thing may follow without a determiner: "a cat with glasses". */
-const BEFORE_THINGS = new Set(
-  'and or but with without in on at of to by for near beside above below'.split(' '),
-);
+const BEFORE_THINGS = setOf('and or but with without in on at of to by for near beside above below');
 
 /** Forms of verbs behind a noun: "a man riding a horse". */
-const VERBS = new Set(
-  (
-    'sitting standing riding holding wearing eating playing running flying walking lying sleeping swimming jumping looking ' +
-    'carrying driving reading dancing chasing chased followed covered made floating hanging surrounded watching'
-  ).split(' '),
+const VERBS = setOf(
+  'sitting standing riding holding wearing eating playing running flying walking lying sleeping swimming jumping looking carrying driving ' +
+    'reading dancing chasing chased followed covered made floating hanging surrounded watching',
 );
 
+/** Adjectives that "and" joins before one noun: "a black and white cat". */
+const COLOURS = setOf('black white grey gray red orange yellow green blue purple pink brown gold silver');
+
+const isNoPart = (word: string) => DETERMINERS.has(word) || JOINTS.has(word) || VERBS.has(word);
+
 /**
- * Finds the things of a prompt by a rule of thumb, without a parser: a thing is the last word of a stretch that begins at a determiner or
- * behind a joining word, and ends before the next joining word, verb or comma. English only.
+ * The things of the noun phrases of a prompt ({@link promptParts}), by a rule of thumb without a parser: the last word of a phrase before what
+ * joins or acts, and further ones behind such words as "with". English only.
  */
 export function promptThings(prompt: string): PromptThing[] {
-  const things: PromptThing[] = [];
-  const seen = new Map<string, number>();
-  let stretch: { word: string; occurrence: number }[] = [];
-  let opens = true;
-  const close = (next: string | undefined) => {
-    const noun = stretch.at(-1);
-    const isPicture = noun !== undefined && PICTURES.has(noun.word) && next === 'of';
-    if (noun && opens && !isPicture) {
-      things.push({ noun: noun.word, occurrence: noun.occurrence, attributes: stretch.slice(0, -1) });
-    }
-    stretch = [];
+  const inPrompt = wordsOf(prompt);
+  const used = new Map<string, number>();
+  const named = (word: string): PromptWord => {
+    const most = inPrompt.filter((other) => other === word).length;
+    // What "one" stands for may have no second occurrence.
+    const occurrence = Math.max(1, Math.min(most, (used.get(word) ?? 0) + 1));
+    used.set(word, occurrence);
+    return { word, occurrence };
   };
-  for (const token of prompt.toLowerCase().match(/[\p{L}\p{N}'-]+|[,;.:]/gu) ?? []) {
-    if (/[,;.:]/.test(token) || JOINTS.has(token) || VERBS.has(token)) {
-      close(token);
-      opens = BEFORE_THINGS.has(token) || token === ',';
-    }
-    if (DETERMINERS.has(token)) {
-      close(token);
-      opens = true;
-    }
-    if (/[,;.:]/.test(token)) continue;
-    const occurrence = (seen.get(token) ?? 0) + 1;
-    seen.set(token, occurrence);
-    if (!JOINTS.has(token) && !VERBS.has(token) && !DETERMINERS.has(token))
-      stretch.push({ word: token, occurrence });
-  }
-  close(undefined);
-  return things;
+  return promptParts(prompt)
+    .flatMap(stretchesOf)
+    .map((stretch) => {
+      const words = stretch.map(named);
+      return { noun: words[words.length - 1], attributes: words.slice(0, -1) };
+    });
 }
+
+/** The words between what joins or acts in a phrase, for each thing that it names. */
+function stretchesOf(part: string): string[][] {
+  const found: string[][] = [];
+  let stretch: string[] = [];
+  let names = true;
+  for (const word of [...wordsOf(part), undefined]) {
+    if (word !== undefined && !isNoPart(word)) {
+      stretch.push(word);
+      continue;
+    }
+    const goesOn = word === 'and' && COLOURS.has(stretch[stretch.length - 1]);
+    if (goesOn) continue;
+    if (stretch.length > 0 && names) found.push(stretch);
+    stretch = [];
+    names = word !== undefined && (BEFORE_THINGS.has(word) || DETERMINERS.has(word));
+  }
+  return found;
+}
+
+const wordsOf = (text: string) =>
+  text.toLowerCase().match(/[\p{L}\p{N}](?:[\p{L}\p{N}'-]*[\p{L}\p{N}])?/gu) ?? [];

@@ -27,18 +27,18 @@ describe('wholeViews without cutouts', () => {
   it('has one view, whose distance is that of the whole', () => {
     const views = wholeViews(settings, sizes, { text: Float32Array.of(1) }, new Generator(0));
     expect(views).toMatchObject({ count: 1, bestWeight: 0 });
-    expect(views.draw()).toMatchObject([{ text: Float32Array.of(1), weight: 1 }]);
+    expect(views.draw()).toMatchObject([{ aim: { text: Float32Array.of(1) }, weight: 1 }]);
     expect(views.part(Float32Array.of(0.25, 9))).toEqual({ whole: 0.25 });
   });
 });
 
 describe('wholeViews with cutouts', () => {
-  const text = Float32Array.of(1);
+  const aim = { text: Float32Array.of(1) };
   const drawn = (change: Partial<CutoutSettings>, other: Partial<typeof sizes> = {}) =>
     wholeViews(
       { ...settings, cutouts: 4, ...change },
       { ...sizes, ...other },
-      { text },
+      aim,
       new Generator(0),
       'bilinear',
     );
@@ -47,7 +47,7 @@ describe('wholeViews with cutouts', () => {
     const views = drawn({});
     expect(views).toMatchObject({ count: 4, bestWeight: 0 });
     const crops = randomCutouts(4, 1, 1, sizes, new Generator(0));
-    expect(views.draw()).toEqual(crops.map((crop) => ({ crop, text, weight: 0.25 })));
+    expect(views.draw()).toEqual(crops.map((crop) => ({ crop, aim, weight: 0.25 })));
     expect(views.part(Float32Array.of(1, 2, 3, 6, 99))).toEqual({ cutouts: 3 });
   });
 
@@ -55,7 +55,7 @@ describe('wholeViews with cutouts', () => {
     const views = drawn({ cutReduction: 'min' });
     expect(views).toMatchObject({ count: 4, bestWeight: 1 });
     const crops = randomCutouts(4, 1, 1, sizes, new Generator(0));
-    expect(views.draw()).toEqual(crops.map((crop) => ({ crop, text, candidate: true })));
+    expect(views.draw()).toEqual(crops.map((crop) => ({ crop, aim, candidate: true })));
     expect(views.part(Float32Array.of(1, 2, 3, 6, 0))).toEqual({ cutouts: 1 });
   });
 

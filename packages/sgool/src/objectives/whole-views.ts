@@ -3,7 +3,7 @@
 import { type CropSizes, randomCutouts, wholeCrop } from '../image/crops.ts';
 import type { ResampleFilter } from '../image/resample.ts';
 import { mean } from '../numbers.ts';
-import type { Aim } from '../preference/clip-target.ts';
+import type { PromptInputs } from '../preference/scorer.ts';
 import type { RandomSource } from '../random/random-source.ts';
 import type { CutoutSettings } from '../request/settings.ts';
 import type { View } from './objective.ts';
@@ -19,7 +19,7 @@ export interface WholeViews {
 }
 
 /**
- * @param aim the critic's embeddings of prompt and target images
+ * @param aim what the views are compared with
  * @param resize of the whole image to CLIP's input, without cutouts: `bilinear` for the methods whose published code takes
  *   torchvision's `Resize`, `bicubic` as CLIP's own preprocessing does
  */
@@ -31,14 +31,14 @@ export function wholeViews(
     cutReduction,
   }: Pick<CutoutSettings, 'cutouts' | 'cutSize' | 'cutPower' | 'cutReduction'>,
   sizes: CropSizes,
-  aim: Aim,
+  aim: PromptInputs,
   random: RandomSource,
   resize: ResampleFilter = 'bicubic',
 ): WholeViews {
   // Published cutouts are no smaller than CLIP's input, so of a square image of that size all are the image itself.
   const allAlike = cutSize === 1 && sizes.width === sizes.height && sizes.width <= sizes.side;
   if (cutouts === 0 || allAlike) {
-    const view = { crop: wholeCrop(sizes, cutouts === 0 ? resize : 'bicubic'), ...aim, weight: 1 };
+    const view = { crop: wholeCrop(sizes, cutouts === 0 ? resize : 'bicubic'), aim, weight: 1 };
     return { count: 1, bestWeight: 0, draw: () => [view], part: ([whole]) => ({ whole }) };
   }
   const crops = () => randomCutouts(cutouts, cutPower, cutSize, sizes, random);
@@ -46,14 +46,14 @@ export function wholeViews(
     return {
       count: cutouts,
       bestWeight: 1,
-      draw: () => crops().map((crop) => ({ crop, ...aim, candidate: true })),
+      draw: () => crops().map((crop) => ({ crop, aim, candidate: true })),
       part: (distances) => ({ cutouts: Math.min(...distances.subarray(0, cutouts)) }),
     };
   }
   return {
     count: cutouts,
     bestWeight: 0,
-    draw: () => crops().map((crop) => ({ crop, ...aim, weight: 1 / cutouts })),
+    draw: () => crops().map((crop) => ({ crop, aim, weight: 1 / cutouts })),
     part: (distances) => ({ cutouts: mean(distances.subarray(0, cutouts)) }),
   };
 }

@@ -1,4 +1,4 @@
-/** @file The table of all optimisers: what each is made by and which settings it uses. */
+/** @file The table of all optimisers: what each is made by. `OPTIMISER_READS` (request/settings.ts) says which settings it uses. */
 import type { OptimiserName, OptimiserSettings } from '../request/settings.ts';
 import { adamOptimiser } from './adam.ts';
 import { doodlOptimiser } from './doodl.ts';
@@ -8,27 +8,15 @@ import type { LatentOptimiser, LatentOptimiserOptions } from './optimiser.ts';
 import { signOptimiser } from './sign.ts';
 import { trustRegionOptimiser } from './trust-region.ts';
 
-type OptimiserKey = Exclude<keyof OptimiserSettings & string, 'optimiser'>;
+type Create = (settings: OptimiserSettings, options: LatentOptimiserOptions) => LatentOptimiser;
 
-interface OptimiserEntry {
-  /** Settings that it uses. `renormalise` decides whether it gets a norm to keep. */
-  readonly settings: readonly OptimiserKey[];
-  create(settings: OptimiserSettings, options: LatentOptimiserOptions): LatentOptimiser;
-}
-
-const STEP = ['learningRate', 'momentum', 'perturbation', 'renormalise'] as const;
-
-export const OPTIMISERS: Readonly<Record<OptimiserName, OptimiserEntry>> = {
-  doodl: {
-    settings: ['gradScale', 'clipGradient', 'momentum', 'nesterov', 'perturbation', 'renormalise'],
-    create: doodlOptimiser,
-  },
-  normalised: { settings: STEP, create: normalisedOptimiser },
-  adam: { settings: STEP, create: adamOptimiser },
-  sign: { settings: STEP, create: signOptimiser },
-  // These two move along the sphere and take no perturbed steps, so that losses can be compared.
-  'line-search': { settings: ['learningRate', 'momentum'], create: lineSearchOptimiser },
-  'trust-region': { settings: ['learningRate', 'momentum'], create: trustRegionOptimiser },
+const OPTIMISERS: Readonly<Record<OptimiserName, Create>> = {
+  doodl: doodlOptimiser,
+  normalised: normalisedOptimiser,
+  adam: adamOptimiser,
+  sign: signOptimiser,
+  'line-search': lineSearchOptimiser,
+  'trust-region': trustRegionOptimiser,
 };
 
 /** The optimiser that the settings name. */
@@ -36,5 +24,5 @@ export function createOptimiser(
   settings: OptimiserSettings,
   options: LatentOptimiserOptions,
 ): LatentOptimiser {
-  return OPTIMISERS[settings.optimiser].create(settings, options);
+  return OPTIMISERS[settings.optimiser](settings, options);
 }

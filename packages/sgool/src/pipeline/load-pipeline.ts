@@ -7,9 +7,14 @@ import { componentOf } from '../models/components.ts';
 import { familyOf } from '../models/families.ts';
 import { type ModelInfo, modelInfo } from '../models/model-info.ts';
 import { layoutFor } from '../networks/network-weights.ts';
+import { attentionDetector } from '../objectives/attention/attention-detector.ts';
+import { attentionObjective } from '../objectives/attention/attention-objective.ts';
 import { createObjective } from '../objectives/objective.ts';
 import { type ClipCritic, openClipCritic } from '../preference/clip-critic.ts';
 import { type ClipTarget, clipScore } from '../preference/clip-target.ts';
+import type { ObjectiveScorer } from '../preference/guide.ts';
+import { openObjectiveScorer } from '../preference/open-objective-scorer.ts';
+import type { ObjectiveItem } from '../request/objective-text.ts';
 import { type ComputeOptions, chooseCompute } from '../runtime/compute.ts';
 import { type Memory, ProgramCache, type ProgramOptions } from '../runtime/program-cache.ts';
 import { openDetector } from '../saliency/open-detector.ts';
@@ -33,6 +38,11 @@ export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, Compute
    * backward pass instead of keeping them, for about a third more time. Default `auto`.
    */
   readonly memory?: Memory;
+  /**
+   * Whether an objective may name programs (`exec:`) and servers (`http:`), which get every picture and prompt. Default false: a
+   * request may come from a stranger's file.
+   */
+  readonly allowVerifiers?: boolean;
   /** Makes the cache that compiles and keeps the programs; for dry runs (see `estimateRun`). */
   readonly programs?: (options: ProgramOptions) => ProgramCache;
 }
@@ -48,7 +58,16 @@ export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, Compute
  */
 export async function loadPipeline(
   model?: string,
-  { device, precision, threads, env, memory = 'auto', programs: makePrograms, ...options }: LoadOptions = {},
+  {
+    device,
+    precision,
+    threads,
+    env,
+    memory = 'auto',
+    programs: makePrograms,
+    allowVerifiers,
+    ...options
+  }: LoadOptions = {},
 ): Promise<Pipeline> {
   const compute = await chooseCompute({ device, precision });
   const { name, dir } = resolveModel(model, env);
@@ -67,6 +86,12 @@ export async function loadPipeline(
   const backbone = await family.open({ folder, programs, checkpointBlocks: memory === 'low' });
   const info = await modelInfo(name, folder, backbone.info);
   const { noisePath, checkPrompt, latentShape, denoiser, encode, decode, trainable } = backbone;
+  const noAttention = () =>
+    new UserError(`model ${name}: its network has no cross-attention, which this needs`);
+  const crossAttention: Pipeline['crossAttention'] = async (options) => {
+    if (backbone.crossAttention) return backbone.crossAttention(options);
+    throw noAttention();
+  };
   return {
     model: { ...info, weightsPath: componentOf(folder, family.denoiser).weights.path },
     compute,
@@ -74,14 +99,16 @@ export async function loadPipeline(
     checkPrompt,
     latentShape,
     denoiser,
-    crossAttention: async (options) => {
-      if (backbone.crossAttention) return backbone.crossAttention(options);
-      throw new UserError(`model ${name}: its network has no cross-attention, which this needs`);
+    crossAttention,
+    async pairedDenoiser(options) {
+      if (backbone.pairedDenoiser) return backbone.pairedDenoiser(options);
+      throw noAttention();
     },
+    attentionObjective: async (options, wanted) => attentionObjective(await crossAttention(options), wanted),
     encode,
     decode,
     ...(trainable && { trainable }),
-    ...(await openCritics(info, folder, programs, backbone)),
+    ...(await openCritics(info, folder, programs, { ...backbone, crossAttention }, { env, allowVerifiers })),
     dispose: () => programs.dispose(),
   };
 }
@@ -91,8 +118,9 @@ async function openCritics(
   { name }: ModelInfo,
   folder: ModelFolder,
   programs: ProgramCache,
-  backbone: Backbone,
-): Promise<Pick<Pipeline, 'critic' | 'reporter' | 'objective' | 'score' | 'detector'>> {
+  backbone: Backbone & Pick<Pipeline, 'crossAttention'>,
+  { env, allowVerifiers }: Pick<LoadOptions, 'env' | 'allowVerifiers'>,
+): Promise<Pick<Pipeline, 'critic' | 'reporter' | 'scorers' | 'objective' | 'score' | 'detector'>> {
   const guide = await openClipCritic(folder, 'clip', programs, backbone.clipTokenizer);
   const reporter = await openClipCritic(folder, 'clip_b', programs, backbone.clipTokenizer);
   const critic = async () => {
@@ -101,23 +129,33 @@ async function openCritics(
       `model ${name}: it has no CLIP, which this needs; give one with the option clip (a folder, a file, or a pulled model such as openai/clip-vit-base-patch32), put a transformers CLIPModel into its folder clip, or use method sd`,
     );
   };
+  const { clipTokenizer } = backbone;
+  const opened = new Map<string, Promise<ObjectiveScorer>>();
+  const scorer = (item: ObjectiveItem) => {
+    const key = JSON.stringify(item.scorer);
+    const found =
+      opened.get(key) ?? openObjectiveScorer(item, { programs, critic, clipTokenizer, env, allowVerifiers });
+    opened.set(key, found);
+    return found;
+  };
   return {
     critic,
     reporter: async () => reporter,
-    objective: async ({ width, height, saturatedGradient, views }) =>
-      createObjective({
-        programs,
-        backbone,
-        critic: await critic(),
-        size: { width, height },
-        saturatedGradient,
-        views,
-      }),
+    scorers: (items) => Promise.all(items.map(scorer)),
+    objective: async ({ width, height, ...options }) =>
+      createObjective({ ...options, programs, backbone, size: { width, height } }),
     score: async (image, target) => ({
       A: await scored(guide, image, target),
       B: await scored(reporter, image, target),
     }),
-    detector: (detector, options) => openDetector(detector, { ...options, folder, programs, critic }),
+    detector: (detector, options) =>
+      openDetector(detector, {
+        ...options,
+        folder,
+        programs,
+        critic,
+        attention: (prompt) => attentionDetector(backbone, prompt),
+      }),
   };
 }
 

@@ -8,6 +8,7 @@ import { runToEnd } from '../methods/generate.ts';
 import { methods } from '../methods/index.ts';
 import { sum } from '../numbers.ts';
 import type { ObjectiveResult } from '../objectives/objective.ts';
+import { clipGuide } from '../preference/clip-guide.ts';
 import { openSafetensors, readTypedTensor, type SafetensorsFile } from '../weights/formats/safetensors.ts';
 import { loadPipeline } from './load-pipeline.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -57,9 +58,13 @@ describe('compared with diffusers and transformers', () => {
       const sampler: Sampler = { ddim, edict }[name](pipeline.noisePath(size), 4);
       const denoiser = await pipeline.denoiser(options);
       const critic = await pipeline.critic();
-      const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });
+      const objective = await pipeline.objective({
+        ...size,
+        parts: [{ guide: clipGuide(await pipeline.critic()), views: 1 }],
+        saturatedGradient: 'clamp',
+      });
       const crop = wholeCrop({ ...size, side: critic.side });
-      const views = [{ crop, text: await critic.embedText(prompt), weight: 1 }];
+      const views = [{ crop, aim: { text: await critic.embedText(prompt) }, weight: 1 }];
 
       const trajectory = await runTrajectory('checkpointed', sampler, denoiser, await read('noise'));
       expect(
@@ -69,7 +74,7 @@ describe('compared with diffusers and transformers', () => {
         ),
       ).toBeLessThan(1e-5);
       const results: ObjectiveResult[] = [];
-      for (const final of trajectory.final) results.push(await objective.evaluate(final, { views }));
+      for (const final of trajectory.final) results.push(await objective.evaluate(final, [{ views }]));
       const loss = sum(results.map(({ total }) => total));
       expect(loss).toBeCloseTo((await read(`${name}.loss`))[0], 5);
       const gradient = await trajectory.pullback(results.map((result) => result.gradient));

@@ -1,12 +1,20 @@
 /** @file A loaded model as methods use it: a backbone, critics, saliency detectors, and the programs that they share. */
+
+import type { Denoiser } from '../diffusion/denoiser.ts';
 import type { Image, ImageSize } from '../image/image.ts';
-import type { Backbone, DenoiserOptions } from '../models/backbone.ts';
+import type { Backbone, DenoiserOptions, PairedOptions } from '../models/backbone.ts';
 import type { CrossAttention } from '../models/cross-attention.ts';
 import type { ModelInfo } from '../models/model-info.ts';
+import type {
+  AttentionObjective,
+  AttentionObjectiveOptions,
+} from '../objectives/attention/attention-objective.ts';
 import type { Objective, ObjectiveParts } from '../objectives/objective.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
 import type { ClipTarget } from '../preference/clip-target.ts';
-import type { SaliencyName } from '../request/detectors.ts';
+import type { ObjectiveScorer } from '../preference/guide.ts';
+import type { SaliencyChoice } from '../request/detectors.ts';
+import type { ObjectiveItem } from '../request/objective-text.ts';
 import type { Compute } from '../runtime/compute.ts';
 import type { Detector } from '../saliency/detector.ts';
 import type { DetectorParts } from '../saliency/open-detector.ts';
@@ -22,7 +30,7 @@ export interface ClipScores {
  *
  * @interface
  */
-export type ObjectiveOptions = ImageSize & Pick<ObjectiveParts, 'saturatedGradient' | 'views'>;
+export type ObjectiveOptions = ImageSize & Pick<ObjectiveParts, 'saturatedGradient' | 'parts'>;
 
 /**
  * What a saliency model may need beside the networks.
@@ -46,11 +54,32 @@ export interface Pipeline
    * @throws UserError where the model has no cross-attention, or the tokens of the prompt are not one row
    */
   crossAttention(options: DenoiserOptions): Promise<CrossAttention>;
+  /**
+   * Two prompts side by side, of which the attention of the second follows that of the first.
+   *
+   * @throws UserError where the model has no cross-attention, or the tokens of a prompt are not one row
+   */
+  pairedDenoiser(options: DenoiserOptions & PairedOptions): Promise<Denoiser>;
+  /**
+   * The loss of a noisy latent by the network's cross-attention.
+   *
+   * @throws UserError as `crossAttention` does, and where a word is not in the prompt, or the loss has no term for what is required
+   */
+  attentionObjective(
+    options: DenoiserOptions,
+    wanted: AttentionObjectiveOptions,
+  ): Promise<AttentionObjective>;
   /** The CLIP that guides (folder `clip`). @throws UserError where the model has none */
   critic(): Promise<ClipCritic>;
   /** The CLIP that only reports (folder `clip_b`), where the model has one. */
   reporter(): Promise<ClipCritic | undefined>;
-  /** The loss of a latent under the guiding CLIP. @throws UserError where the model has none */
+  /**
+   * The scorers of an objective.
+   *
+   * @throws UserError where one is missing or broken, or is a verifier and those were not allowed
+   */
+  scorers(items: readonly ObjectiveItem[]): Promise<ObjectiveScorer[]>;
+  /** The loss of a latent under scorers that guide. */
   objective(options: ObjectiveOptions): Promise<Objective>;
   /** @param target plain text (`parsePrompt(...).text` gives that of a prompt with weights and tags), or a text with target images */
   score(image: Image, target: string | ClipTarget): Promise<ClipScores>;
@@ -63,7 +92,7 @@ export interface Pipeline
    * @param options.centreBias whether the map keeps its centre bias (default), or it is divided out
    * @throws UserError where the model lacks the network it needs
    */
-  detector(name: SaliencyName, options?: DetectorOptions): Promise<Detector>;
+  detector(name: SaliencyChoice, options?: DetectorOptions): Promise<Detector>;
   /** Frees all memory that the programs hold. */
   dispose(): Promise<void>;
 }

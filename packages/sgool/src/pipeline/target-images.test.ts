@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readFixture } from '../diffusion/testing.ts';
 import { wholeCrop } from '../image/crops.ts';
 import { createImage, type Image } from '../image/image.ts';
+import { aimInputs, clipGuide } from '../preference/clip-guide.ts';
 import { clipTarget } from '../preference/clip-target.ts';
 import { loadPipeline } from './load-pipeline.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -31,8 +32,14 @@ describe.each([
     const critic = await pipeline.critic();
     const aim = await target.aim(critic);
     const crop = wholeCrop({ ...size, side: critic.side });
-    const objective = await pipeline.objective({ ...size, views: 1, saturatedGradient: 'clamp' });
-    const { total, gradient } = await objective.evaluate(latent, { views: [{ crop, ...aim, weight: 1 }] });
+    const objective = await pipeline.objective({
+      ...size,
+      parts: [{ guide: clipGuide(critic), views: 1 }],
+      saturatedGradient: 'clamp',
+    });
+    const { total, gradient } = await objective.evaluate(latent, [
+      { views: [{ crop, aim: aimInputs(aim), weight: 1 }] },
+    ]);
     expect(total).toBeCloseTo(read(`target.${name}.loss`)[0], 5);
     const wanted = read(`target.${name}.gradient`);
     const length = Math.hypot(...wanted);
@@ -49,12 +56,18 @@ describe.each([
   it('take views with and without images in one program', async () => {
     const critic = await pipeline.critic();
     const crop = wholeCrop({ ...size, side: critic.side });
-    const alone = { crop, ...(await clipTarget(text).aim(critic)), weight: 1 };
-    const mixed = { crop, ...(await target.aim(critic)), weight: 1 };
-    const objective = await pipeline.objective({ ...size, views: 2, saturatedGradient: 'clamp' });
-    const { distances } = await objective.evaluate(latent, { views: [alone, mixed] });
-    const single = await objective.evaluate(latent, { views: [alone] });
-    expect(distances[0]).toBeCloseTo(single.distances[0], 6);
+    const alone = { crop, aim: aimInputs(await clipTarget(text).aim(critic)), weight: 1 };
+    const mixed = { crop, aim: aimInputs(await target.aim(critic)), weight: 1 };
+    const objective = await pipeline.objective({
+      ...size,
+      parts: [{ guide: clipGuide(critic), views: 2 }],
+      saturatedGradient: 'clamp',
+    });
+    const {
+      losses: [distances],
+    } = await objective.evaluate(latent, [{ views: [alone, mixed] }]);
+    const single = await objective.evaluate(latent, [{ views: [alone] }]);
+    expect(distances[0]).toBeCloseTo(single.losses[0][0], 6);
     expect(distances[1]).toBeCloseTo(read(`target.${name}.loss`)[0], 5);
   });
 });

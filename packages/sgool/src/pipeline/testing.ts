@@ -1,7 +1,8 @@
 /** @file For tests: a complete model folder with tiny random networks in the public layout. Not exported from the package. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { input, type Shape, type TensorMap, type TensorSpec, trace, type Weights } from '@sgool/autodiff';
 import { autoencoder } from '../networks/autoencoder/autoencoder.ts';
 import { autoencoderConfig } from '../networks/autoencoder/autoencoder-config.ts';
@@ -16,7 +17,9 @@ import { unetConfig } from '../networks/unet/unet-config.ts';
 import { product } from '../numbers.ts';
 import { Generator } from '../random/generator.ts';
 import { buildWordVocabulary, tokenizerFiles } from '../text/word-vocabulary.ts';
+import { openTensorFile } from '../weights/formats/tensor-file.ts';
 import { writeSafetensors } from '../weights/formats/write-safetensors.ts';
+import { storeAdded } from '../weights/open/store-added.ts';
 
 const WORDS = 'a red blue cat boat and left of the'.split(' ');
 const TOKENS = 12;
@@ -190,4 +193,37 @@ function randomWeights(
       return [name, { dtype: 'F32' as const, shape, data }];
     }),
   );
+}
+
+const DATA = fileURLToPath(new URL('../../../../fixtures/data/', import.meta.url));
+
+/** Tiny preference models as scorers of an objective, whose vocabularies are found beside their weights. */
+export async function writePreferenceModels(dir: string) {
+  const folder = path.join(dir, 'preference');
+  const at = (name: string) => path.join(folder, name);
+  await cp(`${DATA}preference/pickscore`, at('pickscore'), { recursive: true });
+  await cp(`${DATA}preference/image-reward`, at('image-reward'), { recursive: true });
+  for (const name of ['pickscore', 'hps-v2'])
+    await cp(`${DATA}pipeline/tokenizer`, at(name), { recursive: true });
+  // As it is after `models add`, with the numbers of heads, which the shapes of a tiny network do not determine.
+  const { tensors } = await openTensorFile(`${DATA}preference/HPS_v2_compressed.pt`);
+  const config = JSON.parse(await readFile(`${DATA}preference/hps-v2.json`, 'utf8'));
+  await storeAdded('hps-v2', { ...config, names: 'openai' }, tensors, { SGOOL_DATA_DIR: dir });
+  await cp(path.join(dir, 'weights/hps-v2'), at('hps-v2'), { recursive: true });
+  return {
+    'hps-v2': `hps-v2=${at('hps-v2')}`,
+    pickscore: `pickscore=${at('pickscore')}`,
+    'image-reward': `image-reward=${at('image-reward')}`,
+  };
+}
+
+/** An ONNX scorer with its description; its path. */
+export async function writeOnnxScorer(dir: string, description: Readonly<Record<string, unknown>> = {}) {
+  const folder = await mkdtemp(path.join(dir, 'onnx-'));
+  const file = path.join(folder, 'mine.onnx');
+  await cp(`${DATA}ops-scorer-photometric-script.onnx`, file);
+  const image = { input: 'image', size: 16, resize: 'squash' };
+  const common = { scale: 'made up', higherIsBetter: true, averaged: false };
+  await writeFile(path.join(folder, 'mine.json'), JSON.stringify({ image, ...common, ...description }));
+  return file;
 }

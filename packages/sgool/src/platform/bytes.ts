@@ -10,3 +10,14 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffe
   }
   return out;
 }
+
+/** Base64 of bytes. */
+export function base64(bytes: Uint8Array): string {
+  // `String.fromCharCode` takes some tens of thousands of arguments.
+  const piece = 2 ** 13;
+  let text = '';
+  for (let at = 0; at < bytes.length; at += piece) {
+    text += String.fromCharCode(...bytes.subarray(at, at + piece));
+  }
+  return btoa(text);
+}

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { until } from '../testing.ts';
 import { fetchUntil, readBody } from './http.ts';
 
 const stopped = new Error('stopped');
@@ -51,7 +52,7 @@ describe('fetchUntil', () => {
     soon(controller);
     await expect(fetchUntil('http://x', { signal: controller.signal }, request)).rejects.toBe(stopped);
     answer(late);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => reasons.length > 0, 'the reason of the late answer');
     expect(reasons).toHaveLength(1);
   });
 

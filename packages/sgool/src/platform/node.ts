@@ -17,6 +17,8 @@ import {
 } from './plain-file.ts';
 import type { Compression, Disk, Files, Host, ImageDecoder, Places } from './platform.ts';
 
+export { processes } from './processes.ts';
+
 export const places: Places = { join, dirname, basename, resolve };
 
 const statOf = (path: string) => stat(path).catch(() => undefined);

@@ -127,3 +127,26 @@ export interface Host {
   /** Processor time used so far in seconds, or undefined where it cannot be known. */
   cpuSeconds(): number | undefined;
 }
+
+/** How a program is called. */
+export interface ProgramCall {
+  /** A file that is written for it, and removed when it has ended; its path is the first argument. */
+  readonly file: { readonly name: string; readonly bytes: Uint8Array };
+  /** Arguments behind the path. */
+  readonly arguments: readonly string[];
+  /** Longest time, in milliseconds. */
+  readonly patience: number;
+  readonly signal?: AbortSignal;
+  /** Names the caller in messages. */
+  readonly who: string;
+}
+
+/** Programs of the user's that are called. A browser has none. */
+export interface Processes {
+  /**
+   * Runs a program without a shell, and gives what it printed on its standard output, at most 64 KB.
+   *
+   * @throws the reason of the signal when it fires; UserError in one line where it cannot be run, fails, or takes too long
+   */
+  run(program: string, call: ProgramCall): Promise<string>;
+}

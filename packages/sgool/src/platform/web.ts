@@ -6,7 +6,7 @@ import { Gunzip, Unzlib, zlibSync } from 'fflate';
 import { UserError } from '../errors.ts';
 import { concatBytes } from './bytes.ts';
 import { readBody } from './http.ts';
-import type { Compression, Disk, Files, Host, ImageDecoder, Places } from './platform.ts';
+import type { Compression, Disk, Files, Host, ImageDecoder, Places, Processes } from './platform.ts';
 import { overLimit, type SizeLimit } from './size-limits.ts';
 
 // What is used of the browser's own types. TypeScript's DOM library would declare all of them in Node's files too.
@@ -232,6 +232,12 @@ export const imageDecoder: ImageDecoder = {
     } finally {
       bitmap.close();
     }
+  },
+};
+
+export const processes: Processes = {
+  async run(_program, { who }) {
+    throw new UserError(`${who}: a browser runs no programs; give a server instead, as http://<address>`);
   },
 };
 

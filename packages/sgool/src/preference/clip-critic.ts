@@ -15,7 +15,7 @@ import type { ProgramCache } from '../runtime/program-cache.ts';
 import { checkIds, fittedIds } from '../text/fitted-ids.ts';
 import { hasTokenizer, loadTokenizer } from '../text/load-tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { weightFiles } from '../weights/formats/weight-source.ts';
+import { weightBytes, weightFiles } from '../weights/formats/weight-source.ts';
 import type { ModelComponent, ModelFolder } from '../weights/open/model-folder.ts';
 
 /** A CLIP that is ready to run: embeddings of texts and images. */
@@ -24,6 +24,8 @@ export interface ClipCritic {
   readonly name: string;
   readonly config: ClipConfig;
   readonly weights: Weights;
+  /** Size of its weights in bytes. */
+  readonly bytes: number;
   /** Real paths of the files of its weights. */
   readonly files: readonly string[];
   /** Side of its square input images, in pixels. */
@@ -52,7 +54,20 @@ export async function openClipCritic(
   shared: Tokenizer | undefined,
 ): Promise<ClipCritic | undefined> {
   const found = folder.components.get(name);
-  if (!found) return undefined;
+  return found && criticOf(found, programs, shared);
+}
+
+/**
+ * Makes a critic of a component with the vocabulary in its folder.
+ *
+ * @param shared the vocabulary of a CLIP that has no files of its own
+ * @throws UserError where there is neither
+ */
+export async function criticOf(
+  found: ModelComponent,
+  programs: ProgramCache,
+  shared: Tokenizer | undefined,
+): Promise<ClipCritic> {
   for (const dir of [places.join(found.dir, 'tokenizer'), found.dir]) {
     if (await hasTokenizer(dir)) return clipCritic(found, await loadTokenizer(dir), programs);
   }
@@ -95,6 +110,7 @@ export function clipCritic(
     name,
     config,
     weights,
+    bytes: weightBytes(component.weights.tensors),
     files: weightFiles(component.weights),
     side,
     truncates(text) {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { relativeError } from '../networks/testing.ts';
+import { ProgramCache } from '../runtime/program-cache.ts';
 import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { openClipFile } from '../weights/open/clip-file.ts';
 import { openComponent } from '../weights/open/model-folder.ts';
@@ -13,7 +14,9 @@ async function open(name: ClipScorerName, file: string): Promise<Scorer> {
     name === 'pickscore'
       ? await openComponent(PREFERENCE + file)
       : { ...(await openClipFile(PREFERENCE + file)), config: await readJson(`${name}.json`) };
-  return createScorer(clipPreference(name, component, await loadTokenizer(TOKENIZER)));
+  const programs = new ProgramCache({ device: 'cpu' });
+  const model = clipPreference(name, component, await loadTokenizer(TOKENIZER), programs);
+  return { ...createScorer(model, programs), dispose: () => programs.dispose() };
 }
 
 describe.each<[ClipScorerName, string]>([

@@ -1,5 +1,4 @@
 /** @file ImageReward, the preference model that reads prompt and image together. */
-import { reshape } from '@sgool/autodiff';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
 import { networkWeights } from '../networks/network-weights.ts';
 import { imageReward } from '../networks/preference/image-reward.ts';
@@ -8,7 +7,8 @@ import { checkIds } from '../text/fitted-ids.ts';
 import type { WordPieceTokenizer } from '../text/word-piece.ts';
 import { weightBytes, weightFiles } from '../weights/formats/weight-source.ts';
 import type { ModelComponent } from '../weights/open/model-folder.ts';
-import type { PreferenceModel } from './scorer.ts';
+import { imageView } from './image-view.ts';
+import type { TraceableScorer } from './scorer.ts';
 
 /**
  * Opens an ImageReward.
@@ -20,33 +20,29 @@ import type { PreferenceModel } from './scorer.ts';
 export function imageRewardPreference(
   component: ModelComponent,
   tokenizer: WordPieceTokenizer,
-): PreferenceModel {
+): TraceableScorer {
   const config = imageRewardConfig(component.config, component.dir);
   const weights = networkWeights(component.weights);
   const { max_length: tokens } = config;
-  const shape = [1, tokens];
+  const shape = [tokens];
+  const side = config.vision_config.image_size;
   return {
     name: 'image-reward',
-    preprocessing: 'torchvision',
-    side: config.vision_config.image_size,
+    side,
     bytes: weightBytes(component.weights.tensors),
     files: weightFiles(component.weights),
+    view: (size) => imageView('torchvision', size, side),
     fit(prompt) {
       const { length, lost } = tokenizer.encode(prompt, tokens);
       return { kept: length - 2, lost, truncated: lost > 0 };
     },
-    promptInputs: { ids: { shape, dtype: 'int32' }, words: { shape, dtype: 'float32' } },
+    promptShapes: { ids: { shape, dtype: 'int32' }, words: { shape, dtype: 'float32' } },
     async encode(prompt) {
       const { ids, length } = tokenizer.encode(prompt, tokens);
       checkIds(ids, config.text_config.vocab_size, component.dir);
       return { ids, words: new Float32Array(tokens).fill(1, 0, length) };
     },
-    score(planes, { ids, words }) {
-      return reshape(
-        imageReward(config, weights)({ pixels: clipPixels(planes), ids: ids, words: words }),
-        [],
-      );
-    },
-    dispose: async () => {},
+    score: (planes, { ids, words }) =>
+      imageReward(config, weights)({ pixels: clipPixels(planes), ids, words }),
   };
 }

@@ -4,6 +4,8 @@ import type { CompileOptions } from '@sgool/autodiff';
 import { files, places } from '#platform';
 import { clipConfig } from '../networks/clip/clip-config.ts';
 import { imageRewardConfig } from '../networks/preference/image-reward-config.ts';
+import type { ScorerName } from '../request/scorer-names.ts';
+import { ProgramCache } from '../runtime/program-cache.ts';
 import { openClipTokenizer } from '../text/clip-vocabulary.ts';
 import { loadBlipTokenizer } from '../text/word-piece.ts';
 import { openTensorFile } from '../weights/formats/tensor-file.ts';
@@ -15,11 +17,13 @@ import { readConfig } from '../weights/sources/read-config.ts';
 import { type ClipScorerName, clipPreference } from './clip-preference.ts';
 import { imageRewardPreference } from './image-reward.ts';
 import { blipFile, findScorerWeights, findVocabulary } from './locate.ts';
-import { createScorer, type Scorer } from './scorer.ts';
-import type { ScorerName } from './scorer-names.ts';
+import { createScorer, type Scorer, type TraceableScorer } from './scorer.ts';
 
 /** How a preference model is loaded. */
-export interface LoadScorerOptions extends CompileOptions {
+export interface LoadScorerOptions extends Omit<CompileOptions, 'layout'>, ScorerPlaces {}
+
+/** Where the parts of a preference model are. */
+export interface ScorerPlaces {
   /** File or folder of the weights; in a browser a URL. Default: those added by file, else those pulled from the Hub. */
   readonly weights?: string;
   /**
@@ -44,11 +48,12 @@ async function openClipWeights(name: ClipScorerName, place: string): Promise<Mod
   return 'vision_config' in config ? { ...opened, config } : opened;
 }
 
-async function loadClipScorer(
+async function openClipScorer(
   name: ClipScorerName,
   place: string,
-  { tokenizer: given, env, ...options }: LoadScorerOptions,
-): Promise<Scorer> {
+  { tokenizer: given, env }: ScorerPlaces,
+  programs: Pick<ProgramCache, 'get'>,
+): Promise<TraceableScorer> {
   const component = await openClipWeights(name, place);
   const { text_config } = clipConfig(component.config, component.dir);
   const words = text_config.vocab_size;
@@ -56,7 +61,7 @@ async function loadClipScorer(
   // The code of HPS reads prompts as OpenAI's does, PickScore's as transformers does.
   const cleaning = name === 'pickscore' ? 'transformers' : 'openai';
   const tokenizer = await openClipTokenizer(vocabulary, cleaning);
-  return createScorer(clipPreference(name, component, tokenizer, options), options);
+  return clipPreference(name, component, tokenizer, programs);
 }
 
 /** The file, or a folder with `ImageReward.pt` or `model.safetensors`, and the configurations beside it. */
@@ -75,15 +80,15 @@ async function openImageRewardWeights(place: string): Promise<ModelComponent> {
   return { name: places.basename(place), dir, config, weights: weightSource(await openTensorFile(path)) };
 }
 
-async function loadImageReward(
+async function openImageReward(
   place: string,
-  { tokenizer: given, env, ...options }: LoadScorerOptions,
-): Promise<Scorer> {
+  { tokenizer: given, env }: ScorerPlaces,
+): Promise<TraceableScorer> {
   const component = await openImageRewardWeights(place);
   const { vocab_size: words } = imageRewardConfig(component.config, component.dir).text_config;
   const vocabulary = await findVocabulary('image-reward', { words, weights: place, given, env });
   const tokenizer = await loadBlipTokenizer(blipFile(vocabulary));
-  return createScorer(imageRewardPreference(component, tokenizer), options);
+  return imageRewardPreference(component, tokenizer);
 }
 
 /**
@@ -99,8 +104,25 @@ async function loadImageReward(
  */
 export async function loadScorer(
   name: ScorerName,
-  { weights, ...options }: LoadScorerOptions = {},
+  { weights, tokenizer, env, ...options }: LoadScorerOptions = {},
 ): Promise<Scorer> {
-  const place = weights ?? findScorerWeights(name, options.env);
-  return name === 'image-reward' ? loadImageReward(place, options) : loadClipScorer(name, place, options);
+  const programs = new ProgramCache(options);
+  const model = await openScorer(name, { weights, tokenizer, env }, programs);
+  return { ...createScorer(model, programs), dispose: () => programs.dispose() };
+}
+
+/**
+ * Opens a preference model whose programs are kept by others.
+ *
+ * @throws UserError as {@link loadScorer} does
+ */
+export async function openScorer(
+  name: ScorerName,
+  where: ScorerPlaces,
+  programs: Pick<ProgramCache, 'get'>,
+): Promise<TraceableScorer> {
+  const place = where.weights ?? findScorerWeights(name, where.env);
+  return name === 'image-reward'
+    ? openImageReward(place, where)
+    : openClipScorer(name, place, where, programs);
 }

@@ -2,13 +2,13 @@
 import { disk, files, places } from '#platform';
 import { UserError } from '../errors.ts';
 import { SIZE_LIMITS } from '../platform/size-limits.ts';
+import { SCORERS, type ScorerName } from '../request/scorer-names.ts';
 import { clipTokenizerFiles, openClipTokenizer } from '../text/clip-vocabulary.ts';
 import { loadBlipTokenizer } from '../text/word-piece.ts';
 import { findSnapshot, listCachedModels } from '../weights/hub/cache.ts';
 import type { Environment } from '../weights/hub/environment.ts';
 import { ADDED_NAMES, findAdded } from '../weights/open/added.ts';
 import { resolveModel } from '../weights/open/locate-model.ts';
-import { SCORERS, type ScorerName } from './scorer-names.ts';
 
 /**
  * Finds the file or folder of a preference model's weights: those added by file, else those pulled from the Hub.

@@ -4,6 +4,7 @@ import { UserError } from '../errors.ts';
 import type { ModelInfo } from '../models/model-info.ts';
 import { DEFAULT_SYNTAX } from '../text/prompt/prompt.ts';
 import { defaultDetector } from './detectors.ts';
+import { DEFAULT_OBJECTIVE } from './objective-text.ts';
 import type { MethodSchema, Preset } from './request.ts';
 import {
   type DetectionSettings,
@@ -60,6 +61,8 @@ export function commonDefaults(model: ModelInfo): Settings {
     patience: 0,
     minImprovement: 0,
     targetClip: 100,
+    objective: DEFAULT_OBJECTIVE,
+    spreadPictures: 8,
     clipPrompt: '',
     textWeight: 1,
     lambda: 1,

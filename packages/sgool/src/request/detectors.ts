@@ -5,6 +5,7 @@ export const SALIENCY_NAMES = [
   'transalnet',
   'grad-cam',
   'grad-cam++',
+  'attention',
   'spectral-residual',
   'centre',
   'random',
@@ -15,15 +16,25 @@ export const SALIENCY_NAMES = [
 /** Name of a saliency model. */
 export type SaliencyName = (typeof SALIENCY_NAMES)[number];
 
+/** A saliency model: one of those that have names, or an ONNX file with its description beside it. */
+export type SaliencyChoice = SaliencyName | `${string}.onnx`;
+
+/** Whether a text names an ONNX file. */
+export const isOnnxFile = (text: string): text is `${string}.onnx` => /.\.onnx$/i.test(text);
+
+/** Whether a text names a saliency model. */
+export const isSaliency = (text: string): text is SaliencyChoice =>
+  isOnnxFile(text) || SALIENCY_NAMES.some((name) => name === text);
+
 /** What saliency models look with, by the names of `sgool evaluate`'s scores. The others look with a network that scores nothing. */
-const LOOKS_WITH: Partial<Record<SaliencyName, string>> = {
+const LOOKS_WITH: Readonly<Partial<Record<string, string>>> = {
   'grad-cam': 'clip_a',
   'grad-cam++': 'clip_a',
   judge: 'judge',
 };
 
 /** The scores that guide a method whose regions come from this saliency model, and so cannot judge it. */
-export function scoresBehind(name: SaliencyName): readonly string[] {
+export function scoresBehind(name: SaliencyChoice): readonly string[] {
   const score = LOOKS_WITH[name];
   return score === undefined ? [] : [score];
 }

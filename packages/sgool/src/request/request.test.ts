@@ -28,7 +28,7 @@ describe('parseRequest', () => {
       { prompt: 'a cat', method: 'magic' },
       /method .* got "magic"; choose one of sd, clip-guided, doodl, sgool, best-of/,
     ],
-    [{ prompt: 'a cat', saliency: 'eyes' }, /saliency .* got "eyes"; choose one of transalnet, grad-cam/],
+    [{ prompt: 'a cat', saliency: 'eyes' }, /saliency .* got "eyes"; must be one of transalnet, grad-cam/],
     [{ prompt: 'a cat', step: 5 }, /unknown key step; choose from prompt, .*steps/],
     [{ prompt: 'a cat', steps: 0 }, /steps is not usable, got 0; .*1/],
     [{ prompt: 'a cat', seed: 1.5 }, /seed is not usable, got 1.5/],
@@ -75,7 +75,14 @@ describe('a setting', () => {
 });
 
 it('the table names every method by its own name', () => {
-  expect(METHODS.map(({ name }) => name)).toEqual(['sd', 'clip-guided', 'doodl', 'sgool', 'best-of', 'attend-and-excite']);
+  expect(METHODS.map(({ name }) => name)).toEqual([
+    'sd',
+    'clip-guided',
+    'doodl',
+    'sgool',
+    'best-of',
+    'attend-and-excite',
+  ]);
   for (const name of METHOD_NAMES) expect(methods[name].name).toBe(name);
   expect(METHODS.filter(({ movesNoise }) => movesNoise).map(({ name }) => name)).toEqual(['doodl', 'sgool']);
 });

@@ -2,7 +2,9 @@
 import { UserError } from '../errors.ts';
 import type { ModelInfo } from '../models/model-info.ts';
 import { defaultDetector } from './detectors.ts';
-import type { ParsedRequest } from './request.ts';
+import { withoutUnread } from './effect.ts';
+import { DEFAULT_OBJECTIVE, isDefaultObjective } from './objective-text.ts';
+import type { Inputs, ParsedRequest } from './request.ts';
 import { type MethodSettings, pickSettings, type Settings, type SettingsShape } from './settings.ts';
 
 /** The step that a place in a chain names: below 1 it is a share of the steps, from 1 on the step itself. */
@@ -16,25 +18,27 @@ export function stepOf(place: number, steps: number): number {
  *
  * @param shape the settings that the method has
  * @param defaults the method's, for the model and the preset
- * @throws UserError where the image's size does not fit the model
+ * @throws UserError where the image's size does not fit the model, or one setting switches off another one of the request
  */
 export function resolveSettings<S extends MethodSettings>(
   shape: SettingsShape,
   defaults: S,
-  request: Partial<Settings>,
+  { mask, ...request }: Partial<Settings> & Inputs,
   model: ModelInfo,
 ): S {
   const given: Partial<Settings> = pickSettings(shape, request);
   // One side alone means a square, as people who type one number expect.
   const width = given.width ?? given.height ?? defaults.width;
   const height = given.height ?? given.width ?? defaults.height;
-  const settings = { ...defaults, ...given, width, height };
+  const wanted = { ...defaults, ...given, width, height };
   // Few people have TranSalNet's weights, so its name alone must not end a run; `saliencyNote` says what is used instead.
-  if (settings.saliency === 'transalnet') settings.saliency = defaultDetector(model.has, true);
-  // Only EDICT has an exact inverse. Another sampler is no mistake if `invertible` is only a default.
-  if (settings.trajectory !== undefined && settings.sampler !== 'edict' && given.trajectory === undefined) {
-    settings.trajectory = 'checkpointed';
+  if (wanted.saliency === 'transalnet') wanted.saliency = defaultDetector(model.has, true);
+  // By default the scorer that guides selects.
+  const { objective = DEFAULT_OBJECTIVE } = wanted;
+  if (wanted.keep === 'clip' && given.keep === undefined && !isDefaultObjective(objective)) {
+    wanted.keep = 'objective';
   }
+  const settings = withoutUnread({ settings: wanted, given: { ...given, mask }, model }, defaults);
   const { guidanceStart, guidanceStop } = settings;
   if (guidanceStart > guidanceStop) {
     throw new UserError(

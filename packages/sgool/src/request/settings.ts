@@ -8,7 +8,8 @@ import { SIGMA_SPREADS, STEP_ENDS } from '../diffusion/noise-path.ts';
 import { SAMPLER_NAMES } from '../diffusion/sampler-names.ts';
 import { RNG_NAMES } from '../random/random-source.ts';
 import { PROMPT_SYNTAXES } from '../text/prompt/prompt.ts';
-import { SALIENCY_NAMES } from './detectors.ts';
+import { isSaliency, SALIENCY_NAMES, type SaliencyChoice } from './detectors.ts';
+import { parseObjective } from './objective-text.ts';
 
 /** How an image is sampled from noise. */
 export const samplingSettings = {
@@ -118,9 +119,9 @@ export const selectionSettings = {
     .max(10_000)
     .describe('iterations after the plain image: updates of the noise, or further seeds (best-of)'),
   keep: z
-    .enum(['loss', 'clip', 'last'])
+    .enum(['loss', 'clip', 'objective', 'last'])
     .describe(
-      'iteration that is the result: of lowest loss (loss), of highest CLIP A score (clip), or the last (last)',
+      'iteration that is the result: of lowest loss (loss), of highest CLIP A score (clip), of highest score of the whole image by all scorers of the objective (objective), or the last (last)',
     ),
   patience: z
     .int()
@@ -154,6 +155,35 @@ export const targetSettings = {
     .describe('weight of the text in the CLIP loss beside target images; 0 for the images alone'),
 };
 
+/** What is wanted of an image. */
+export const objectiveSettings = {
+  objective: z
+    .string()
+    .min(1)
+    .max(10_000)
+    .superRefine((text, context) => {
+      try {
+        parseObjective(text);
+      } catch (error) {
+        context.addIssue({
+          code: 'custom',
+          message: (error as Error).message.replace(/^objective: /, 'must be an objective: '),
+        });
+      }
+    })
+    .describe(
+      'what guides and selects: scorers with their weights, perhaps of the whole image or the salient regions alone, such as clip,hps-v2.1:0.5,pickscore@whole:0.2',
+    ),
+  spreadPictures: z
+    .int()
+    .min(0)
+    .max(64)
+    .refine((count) => count !== 1, 'must be 0, or 2 or more')
+    .describe(
+      'plain images of the prompt by whose spread the scales of several scorers are made alike; 0 takes their scores as they are',
+    ),
+};
+
 /** Random cutouts, which take the place of the whole image in the CLIP loss. */
 export const cutoutSettings = {
   cutouts: z
@@ -182,9 +212,11 @@ export const cutoutSettings = {
 /** Which parts of the image are salient. */
 export const detectionSettings = {
   saliency: z
-    .enum(SALIENCY_NAMES)
+    .string()
+    .refine(isSaliency, `must be one of ${SALIENCY_NAMES.join(', ')}, or an .onnx file`)
+    .transform((name) => name as SaliencyChoice)
     .describe(
-      "saliency model; random (a random box) and judge (the boxes of Toybox's judge, which then judges nothing) are for comparison, none is for no regions",
+      "saliency model: transalnet, grad-cam, grad-cam++, spectral-residual, centre, mask, or an .onnx file with its description beside it; random (a random box) and judge (the boxes of Toybox's judge, which then judges nothing) are for comparison, none is for no regions",
     ),
   centreBias: z
     .enum(['keep', 'remove'])
@@ -251,6 +283,21 @@ export const OPTIMISER_NAMES = [
   'trust-region',
 ] as const;
 export type OptimiserName = (typeof OPTIMISER_NAMES)[number];
+
+/** Settings that the optimisers of a kind share. */
+const ANGLE = ['learningRate', 'momentum'] as const;
+const STEP = [...ANGLE, 'perturbation', 'renormalise'] as const;
+
+/** The settings that each optimiser reads. */
+export const OPTIMISER_READS = {
+  doodl: ['gradScale', 'clipGradient', 'momentum', 'nesterov', 'perturbation', 'renormalise'],
+  normalised: STEP,
+  adam: STEP,
+  sign: STEP,
+  // These two move along the sphere and take no perturbed steps, so that losses can be compared.
+  'line-search': ANGLE,
+  'trust-region': ANGLE,
+} as const satisfies Readonly<Record<OptimiserName, readonly string[]>>;
 
 /** How a gradient moves the noise. */
 export const optimiserSettings = {
@@ -357,6 +404,7 @@ export type SamplingSettings = SettingsOf<typeof samplingSettings>;
 export type DifferentiationSettings = SettingsOf<typeof differentiationSettings>;
 export type SelectionSettings = SettingsOf<typeof selectionSettings>;
 export type TargetSettings = SettingsOf<typeof targetSettings>;
+export type ObjectiveSettings = SettingsOf<typeof objectiveSettings>;
 export type CutoutSettings = SettingsOf<typeof cutoutSettings>;
 export type DetectionSettings = SettingsOf<typeof detectionSettings>;
 export type RegionSettings = SettingsOf<typeof regionSettings>;
@@ -368,6 +416,7 @@ export type AttentionSettings = SettingsOf<typeof attentionSettings>;
 export const SETTING_GROUPS: readonly (readonly [heading: string, settings: SettingsShape])[] = [
   ['Sampling', samplingSettings],
   ['Iterations', selectionSettings],
+  ['Objective', objectiveSettings],
   ['Target of CLIP', targetSettings],
   ['Salient regions', regionSettings],
   ['Cutouts', cutoutSettings],
@@ -382,6 +431,7 @@ export const SETTINGS = {
   ...samplingSettings,
   ...differentiationSettings,
   ...selectionSettings,
+  ...objectiveSettings,
   ...targetSettings,
   ...regionSettings,
   ...cutoutSettings,

@@ -4,7 +4,14 @@
  * A method on them calls the same programs in the same order as in a real run, so the cost of a run is known for every method and
  * sampler without a formula for each.
  */
-import { type Graph, type GraphCost, graphCost, type Tensor, type TypedArray } from '@sgool/autodiff';
+import {
+  type Graph,
+  type GraphCost,
+  graphCost,
+  type Precision,
+  type Tensor,
+  type TypedArray,
+} from '@sgool/autodiff';
 import { sum } from '../numbers.ts';
 import { deviceBytes, isLarge, ProgramCache, type Runnable } from './program-cache.ts';
 
@@ -16,6 +23,7 @@ export interface DryRunCounts {
 
 /** A program cache that compiles and runs nothing, and counts both. */
 export class DryRunPrograms extends ProgramCache {
+  override readonly computes = false;
   readonly costs = new Map<string, GraphCost>();
   private readonly compilations = new Map<string, number>();
   private readonly executions = new Map<string, number>();
@@ -33,11 +41,16 @@ export class DryRunPrograms extends ProgramCache {
     return { compiled: new Map(this.compilations), run: new Map(this.executions) };
   }
 
-  override async get(key: string, build: () => Graph): Promise<Runnable> {
+  override async get(
+    key: string,
+    build: () => Graph,
+    _precision?: Precision,
+    layout = this.options.layout,
+  ): Promise<Runnable> {
     let runnable = this.runnables.get(key);
     if (!runnable) {
       const graph = build();
-      this.costs.set(key, graphCost(graph, this.options.layout));
+      this.costs.set(key, graphCost(graph, layout));
       const outputs = [...graph.outputs].map(([name, tensor]) => [name, placeholder(tensor)] as const);
       runnable = {
         run: async () => {

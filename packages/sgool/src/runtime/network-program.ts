@@ -12,6 +12,7 @@ import {
   type TypedArray,
 } from '@sgool/autodiff';
 import { NotFiniteError } from '../errors.ts';
+import { damagedWeight, mappedWeights } from './damaged-weight.ts';
 
 /** What users of a compiled network need of it. */
 export interface NetworkProgram extends Pick<Program, 'dispose'> {
@@ -19,7 +20,7 @@ export interface NetworkProgram extends Pick<Program, 'dispose'> {
    * Runs the network once.
    *
    * @throws NotFiniteError where an output holds NaN or an infinity, or an input what float32 cannot square: the network, the timestep
-   * if it has one, the output or input
+   * if it has one, the output or input, and the weight that is damaged
    */
   run(...inputs: Parameters<Program['run']>): ReturnType<Program['run']>;
 }
@@ -36,16 +37,18 @@ export async function compileNetwork(
   options: CompileOptions = {},
 ): Promise<NetworkProgram> {
   const program = await compile(graph, options);
+  const weights = mappedWeights(graph);
+  const damage = () => damagedWeight(weights, options.precision ?? 'float32');
   return {
     async run(inputs, into) {
       for (const [input, values] of Object.entries<TypedArray>(inputs)) {
         if (!squaresFinite(values)) throw tooLarge(placeOf(name, inputs), input, values);
       }
-      const results = await program.run(inputs, into).catch((error: unknown) => {
-        throw error instanceof OverflowError ? overflow(placeOf(name, inputs), error) : error;
+      const results = await program.run(inputs, into).catch(async (error: unknown) => {
+        throw error instanceof OverflowError ? overflow(placeOf(name, inputs), error, await damage()) : error;
       });
       for (const [output, values] of Object.entries(results)) {
-        if (!allFinite(values)) throw notFinite(placeOf(name, inputs), output, values);
+        if (!allFinite(values)) throw notFinite(placeOf(name, inputs), output, values, await damage());
       }
       return results;
     },
@@ -87,18 +90,24 @@ function tooLarge(place: string, input: string, values: TypedArray): NotFiniteEr
   );
 }
 
-function notFinite(place: string, output: string, values: TypedArray): NotFiniteError {
+function notFinite(
+  place: string,
+  output: string,
+  values: TypedArray,
+  damage = 'its weights or its configuration are damaged, or a setting is far too large',
+): NotFiniteError {
   const numbers = [...(values as Float32Array)];
   const bad = numbers.filter((value) => !Number.isFinite(value));
   return new NotFiniteError(
-    `${place}: its output ${output} holds ${bad[0]}, ${bad.length} of ${numbers.length} numbers are not finite; its weights or its configuration are damaged, or a setting is far too large`,
+    `${place}: its output ${output} holds ${bad[0]}, ${bad.length} of ${numbers.length} numbers are not finite; ${damage}`,
   );
 }
 
-/** An overflow of float16 with what helps. */
-function overflow(place: string, cause: OverflowError): NotFiniteError {
-  return new NotFiniteError(
-    `${place}: ${cause.message}; take precision float32, or less guidance where it is high`,
-    { cause },
-  );
+/** An overflow of float16 with its cause, or what helps. */
+function overflow(
+  place: string,
+  cause: OverflowError,
+  damage = `${cause.message}; take precision float32, or less guidance where it is high`,
+): NotFiniteError {
+  return new NotFiniteError(`${place}: ${damage}`, { cause });
 }

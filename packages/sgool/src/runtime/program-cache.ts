@@ -5,6 +5,7 @@ import {
   type Graph,
   type GraphCost,
   graphCost,
+  type Layout,
   type Precision,
 } from '@sgool/autodiff';
 import { sum } from '../numbers.ts';
@@ -47,6 +48,12 @@ export interface ProgramOptions extends CompileOptions {
   readonly freeMemory?: number;
 }
 
+/** What a program may have for itself. */
+interface ProgramKind {
+  readonly precision: Precision | undefined;
+  readonly layout: Layout | undefined;
+}
+
 /** Memory that the runtime keeps, over the activations alive at once in the order of tracing; measured (docs/LOG.md). */
 const ARENA_FACTOR = 1.9;
 const BYTES_PER_NODE = 15e3;
@@ -80,6 +87,8 @@ interface Compiled {
 /** Compiles programs on first use and keeps them by key, within the memory budget. */
 export class ProgramCache {
   readonly options: ProgramOptions;
+  /** Whether programs are run; a dry run only counts them. */
+  readonly computes: boolean = true;
   private readonly programs = new Map<string, Promise<Compiled>>();
   protected readonly budget: MemoryBudget;
   private disposed = false;
@@ -96,9 +105,15 @@ export class ProgramCache {
    * of the key.
    *
    * @param precision if other than that of the other programs
+   * @param layout if other than that of the other programs
    */
-  async get(key: string, build: () => Graph, precision = this.options.precision): Promise<Runnable> {
-    const make = () => this.compiled(key, build, precision);
+  async get(
+    key: string,
+    build: () => Graph,
+    precision = this.options.precision,
+    layout = this.options.layout,
+  ): Promise<Runnable> {
+    const make = () => this.compiled(key, build, { precision, layout });
     await make();
     return {
       run: async (...inputs) => {
@@ -140,23 +155,19 @@ export class ProgramCache {
     if (this.options.layout === 'lean') await this.free((key) => key.startsWith(prefix));
   }
 
-  private compiled(key: string, build: () => Graph, precision: Precision | undefined): Promise<Compiled> {
+  private compiled(key: string, build: () => Graph, how: ProgramKind): Promise<Compiled> {
     if (this.disposed) throw new Error('pipeline: it was disposed');
     let compiled = this.programs.get(key);
     if (!compiled) {
-      compiled = this.compile(key, build, precision);
+      compiled = this.compile(key, build, how);
       this.programs.set(key, compiled);
       compiled.catch(() => this.programs.delete(key));
     }
     return compiled;
   }
 
-  private async compile(
-    key: string,
-    build: () => Graph,
-    precision: Precision | undefined,
-  ): Promise<Compiled> {
-    const { memory, freeMemory, ...options } = { ...this.options, precision };
+  private async compile(key: string, build: () => Graph, how: ProgramKind): Promise<Compiled> {
+    const { memory, freeMemory, ...options } = { ...this.options, ...how };
     // Later, so that what tracing throws becomes a rejection after the program is noted.
     await undefined;
     const graph = build();

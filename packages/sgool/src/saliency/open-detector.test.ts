@@ -9,6 +9,7 @@ import type { ClipCritic } from '../preference/clip-critic.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import { messageOf } from '../weights/testing.ts';
+import type { Detector } from './detector.ts';
 import { type DetectorParts, openDetector } from './open-detector.ts';
 import { transalnetDetector, transalnetGraph } from './transalnet-detector.ts';
 
@@ -108,7 +109,11 @@ describe('openDetector', () => {
       ]),
     } as unknown as ModelFolder;
     const critic = () => Promise.reject<ClipCritic>(new Error('no CLIP is expected'));
-    return { program, asked, parts: { folder, programs, critic, ...options } };
+    const attention = (prompt: string): Detector => ({
+      name: `attention to ${prompt}`,
+      map: () => Promise.reject(new Error('no image is expected')),
+    });
+    return { program, asked, parts: { folder, programs, critic, attention, ...options } };
   }
 
   it.each([
@@ -120,6 +125,11 @@ describe('openDetector', () => {
     const detector = await openDetector(name, parts(options).parts);
     expect(detector.name).toBe(name);
     expect(await detector.map(image)).toMatchObject({ width: 20, height: 10 });
+  });
+
+  it('opens attention for its prompt', async () => {
+    const detector = await openDetector('attention', parts({ prompt: 'a red cat' }).parts);
+    expect(detector.name).toBe('attention to a red cat');
   });
 
   it.each([undefined, 'rgb', 'bgr'])('reads the order of colours of transalnet: %s', async (order) => {
@@ -152,6 +162,7 @@ describe('openDetector', () => {
 
   it.each([
     ['mask', {}, /^saliency mask: no mask was given/],
+    ['attention', {}, /^saliency attention: no prompt was given/],
     ['grad-cam', {}, /^saliency grad-cam: no prompt was given/],
     ['grad-cam++', { prompt: '' }, /^saliency grad-cam\+\+: no prompt was given/],
     [

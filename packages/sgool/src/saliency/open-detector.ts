@@ -7,7 +7,7 @@ import { transalnetConfig } from '../networks/saliency/transalnet-config.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
 import { Generator } from '../random/generator.ts';
 import type { RandomSource } from '../random/random-source.ts';
-import type { SaliencyName } from '../request/detectors.ts';
+import { isOnnxFile, type SaliencyChoice, type SaliencyName } from '../request/detectors.ts';
 import type { DetectionSettings } from '../request/settings.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
@@ -15,6 +15,7 @@ import { withoutCentreBias } from './centre-bias.ts';
 import type { Detector } from './detector.ts';
 import { gradCamDetector, gradCamGraph } from './grad-cam.ts';
 import { judgeBoxes } from './judge-boxes.ts';
+import { openOnnxDetector } from './onnx-detector.ts';
 import { randomBox } from './random-box.ts';
 import { centreDetector, maskDetector, noDetector } from './simple-detectors.ts';
 import { spectralResidual } from './spectral-residual.ts';
@@ -31,6 +32,8 @@ export interface DetectorParts {
   readonly programs: ProgramCache;
   /** The CLIP that Grad-CAM differentiates. */
   readonly critic: () => Promise<ClipCritic>;
+  /** The saliency model `attention`, which looks with the network that makes images. */
+  readonly attention: (prompt: string) => Detector;
   readonly prompt?: string;
   readonly mask?: Image;
   /** The stream of the saliency model `random`. Default: one of its own, with seed 0. */
@@ -44,8 +47,10 @@ export interface DetectorParts {
  *
  * @throws UserError when the model lacks the network, or the request lacks the prompt or mask, that it needs
  */
-export async function openDetector(name: SaliencyName, parts: DetectorParts): Promise<Detector> {
-  const detector = await openNamed(name, parts);
+export async function openDetector(name: SaliencyChoice, parts: DetectorParts): Promise<Detector> {
+  const detector = isOnnxFile(name)
+    ? await openOnnxDetector(name, parts.programs, EXACT)
+    : await openNamed(name, parts);
   return parts.centreBias === 'remove' ? withoutCentreBias(detector) : detector;
 }
 
@@ -71,7 +76,14 @@ async function openNamed(name: SaliencyName, parts: DetectorParts): Promise<Dete
     case 'grad-cam':
     case 'grad-cam++':
       return openGradCam(name, parts);
+    case 'attention':
+      return parts.attention(promptOf(name, parts));
   }
+}
+
+function promptOf(name: SaliencyName, { prompt }: Pick<DetectorParts, 'prompt'>): string {
+  if (prompt) return prompt;
+  throw new UserError(`saliency ${name}: no prompt was given; it maps the parts that match a prompt`);
 }
 
 async function openJudgeBoxes({ programs }: DetectorParts): Promise<Detector> {
@@ -95,9 +107,9 @@ function openTranSalNet({ folder, programs }: DetectorParts): Detector {
   });
 }
 
-async function openGradCam(name: 'grad-cam' | 'grad-cam++', { programs, critic, prompt }: DetectorParts) {
-  if (!prompt)
-    throw new UserError(`saliency ${name}: no prompt was given; it maps the parts that match a prompt`);
+async function openGradCam(name: 'grad-cam' | 'grad-cam++', parts: DetectorParts) {
+  const prompt = promptOf(name, parts);
+  const { programs, critic } = parts;
   const { config, weights, embedText } = await critic();
   const program = () => programs.get(name, () => gradCamGraph(config, weights, name), EXACT);
   return gradCamDetector({ variant: name, config, program, text: await embedText(prompt) });

@@ -72,6 +72,15 @@ describe('generate', () => {
     expect((await sgool(generate(), { isTTY: true })).stderr).not.toContain('{"iteration"');
   });
 
+  it('says that a negative prompt has no effect without guidance', async () => {
+    const note = /the negative prompt has no effect: the guidance scale is 1, and guidance begins above 1/;
+    const args = generate('--negative', 'blur', '--guidance-scale');
+    expect((await sgool([...args, '1'])).stderr).toMatch(note);
+    for (const more of [[...args, '3'], generate('--guidance-scale', '1')]) {
+      expect((await sgool(more)).stderr).not.toMatch(/negative prompt/);
+    }
+  });
+
   it('keeps the best image, not the last', async () => {
     const result = await json(generate(), { fake: { scores: [20, 29, 21, 25] } });
     expect(result.clip.after.A).toBe(29);

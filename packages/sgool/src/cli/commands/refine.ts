@@ -27,13 +27,19 @@ A model for inpainting (9 input channels) paints the white part of the mask from
 the noise of the seed: nothing is inverted, the sampler and the guidance are
 those of generation, and with a --strength below 1 the noised image is the start.
 --iterations 0 is then plain inpainting. This takes the place of --edit edict;
---edit sdedit and --from are refused there.
+the other edits and --from are refused there.
 
 With --edit sdedit the image is not inverted: it gets as much noise as --strength
 (0.8) of the steps begins with, and is sampled again under the prompt, by any
 sampler and with guidance, as image-to-image pipelines do. It is quick, needs no
 CLIP, differs from seed to seed, and keeps less of the image. With --mask the
 protected part is put in at every step. --iterations optimises the noised latent.
+
+With --edit p2p (Prompt-to-Prompt) the image is inverted under --from, which must
+describe it, and sampled again under the prompt with the attention of --from:
+for a swapped word ("a cat" to "a dog"), for added words, and with --reweight
+red=2 for words that count more. It is quick and needs no CLIP. A lower
+--cross-replace allows larger changes of shape.
 
 For less change, use fewer --iterations or a lower --strength. --iterations 0
 shows the image as the autoencoder reproduces it (unless there is --from,
@@ -49,6 +55,7 @@ Examples:
   sgool refine photo.jpg "a red boat on a lake" --mask boat.png --iterations 40
   sgool refine image.png "a house at night" --mask keep.png --invert-mask --strength 0.6 --json
   sgool refine sketch.png "a red boat on a lake" --edit sdedit --strength 0.7 --count 4
+  sgool refine image.png "a blue cat" --edit p2p --from "a red cat" --cross-replace 0.4
   sgool refine photo.jpg "a cat" --target-image my-cat.jpg:2`;
 
 /** Adds arguments, options and the action. */

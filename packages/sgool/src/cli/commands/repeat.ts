@@ -24,6 +24,7 @@ interface RepeatFlags {
   readonly loraDir?: string;
   readonly embeddingsDir?: string;
   readonly adapter?: string;
+  readonly allowVerifiers?: boolean;
   readonly out?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -64,6 +65,7 @@ export function configure(command: Command, host: Host): void {
       '--embeddings-dir <folder>',
       'folder with the embeddings that prompts name, if it is elsewhere now',
     )
+    .option('--allow-verifiers', 'call the programs and servers that the objective of the record names')
     .option('--out <folder>', 'folder for the results (default: sgool-output/<date>-<prompt>-<seed>)')
     .option('--json', 'print one JSON object on stdout instead of the path')
     .option('-q, --quiet', 'show no progress')
@@ -74,7 +76,7 @@ export function configure(command: Command, host: Host): void {
 async function repeat(file: string, flags: RepeatFlags, command: Command, host: Host): Promise<void> {
   const path = resolve(host.cwd, file);
   const recorded = await readRecordedRun(path);
-  const { json = false, quiet = false, out, adapter, loraDir, embeddingsDir } = flags;
+  const { json = false, quiet = false, out, adapter, loraDir, embeddingsDir, allowVerifiers = false } = flags;
   const { inputHashes } = recorded;
   const image = await inputFile('image', recorded.image, flags.image, inputHashes.image, path, host);
   const maskFile = await inputFile(
@@ -109,6 +111,8 @@ async function repeat(file: string, flags: RepeatFlags, command: Command, host: 
     typed: ['sgool', ...typed].join(' '),
     json,
     quiet,
+    // The record may be a stranger's.
+    allowVerifiers,
     warnings: recorded.notes,
     recordedHashes: recorded.weightHashes,
     notes: isOther

@@ -54,7 +54,7 @@ it.each<[string, string[], string]>([
   [
     'an unknown detector',
     ['--detector', 'eyes'],
-    '--detector: not usable, got eyes; choose one of transalnet, grad-cam, grad-cam++, spectral-residual, centre, random, judge, mask, none',
+    '--detector: not usable, got eyes; it must be one of transalnet, grad-cam, grad-cam++, attention, spectral-residual, centre, random, judge, mask, none, or an .onnx file',
   ],
   [
     'a number out of range',

@@ -29,13 +29,17 @@ interface SaliencyFlags extends OptionValues {
 const NOTES = `
 Without --detector a mask or a prompt decides (mask, grad-cam); with neither it
 is TranSalNet if its weights are there, else spectral residual. Grad-CAM shows
-where CLIP sees the prompt. The box of random is that of seed 0.
+where CLIP sees the prompt, attention where the model that makes images sees the
+things of the prompt. The box of random is that of seed 0.
 
 Examples:
   sgool saliency photo.jpg
   sgool saliency photo.jpg --detector grad-cam --prompt "a red cat" --out cat.webp
   sgool saliency photo.jpg --out /dev/stdout | display
   sgool saliency photo.jpg --detector spectral-residual --threshold-rule quantile --threshold-value 0.9 --json`;
+
+/** Detectors that show where a prompt is. */
+const NEEDS_PROMPT: readonly string[] = ['grad-cam', 'grad-cam++', 'attention'] satisfies SaliencyName[];
 
 const SHARED = ['clip', 'tokenizer', 'model', 'device'] as const;
 
@@ -54,7 +58,7 @@ export function configure(command: Command, host: Host): void {
   command.argument('<image>', 'image file: PNG, JPEG, WebP ..., or - for the standard input');
   for (const option of toCommander(DETECTOR_OPTION)) command.addOption(option);
   command
-    .option('--prompt <text>', 'prompt for Grad-CAM')
+    .option('--prompt <text>', 'prompt for Grad-CAM and attention')
     .addOption(promptSyntaxOption())
     .option('--mask <file>', 'image whose brightness is the saliency map (detector mask)');
   for (const option of [...sharedOptions(SHARED), ...REGION_OPTIONS.flatMap(toCommander)]) {
@@ -76,8 +80,7 @@ async function saliency(given: string, flags: SaliencyFlags, host: Host): Promis
   const mask = flags.mask === undefined ? undefined : inputPath(flags.mask, host);
   const typed: Partial<DetectionSettings> = pickSettings(detectionSettings, typedValues(flags, OPTIONS));
   const wanted = typed.saliency;
-  const isGradCam = wanted?.startsWith('grad-cam') ?? false;
-  if (isGradCam && (prompt ?? '').trim() === '') {
+  if (wanted !== undefined && NEEDS_PROMPT.includes(wanted) && (prompt ?? '').trim() === '') {
     throw new UserError(`--prompt: the detector ${wanted} needs a prompt; give one`, {
       exitCode: USAGE_ERROR,
     });

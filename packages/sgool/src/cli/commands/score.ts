@@ -5,7 +5,7 @@ import { files } from '#platform';
 import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import type { ClipScores } from '../../pipeline/pipeline.ts';
-import { SCORER_NAMES, SCORERS, type ScorerName } from '../../preference/scorer-names.ts';
+import { SCORER_NAMES, SCORERS, type ScorerName } from '../../request/scorer-names.ts';
 import type { PromptSyntax } from '../../text/prompt/prompt.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';

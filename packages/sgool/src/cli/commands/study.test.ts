@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readStudy } from '../../evaluate/study/study.ts';
 import { fakeStudy, TestRater } from '../../evaluate/study/testing.ts';
 import { fakeEvaluation } from '../../evaluate/testing.ts';
+import { until } from '../../testing.ts';
 import { runCli } from '../cli.ts';
 import { fakeHost, runOnFakes } from '../testing.ts';
 
@@ -28,8 +29,8 @@ const study = (...words: string[]) => runOnFakes(root, ['study', ...words]);
 async function served(words: readonly string[], use: (address: string) => Promise<void>) {
   const host = fakeHost(root);
   const ended = runCli(['study', 'serve', ...words], host);
-  while (!host.written.stdout.includes('\n') && host.written.stderr === '')
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  const { written } = host;
+  await until(() => written.stdout.includes('\n') || written.stderr !== '', 'the address of the server');
   try {
     await use(host.written.stdout.trim());
   } finally {

@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
 import { samplerOfA1111 } from '../../image/a1111-names.ts';
+import { ATTENTION_MAPS, attentionMapsShape } from '../../methods/attention-maps-request.ts';
 import {
   INVERTIBLE_SAMPLER,
   REFINE,
@@ -43,6 +44,9 @@ export interface OutputValues {
   maskFile?: string;
   /** Paths of target images, each perhaps with `:weight` behind it; the request holds the images. */
   targetImage?: readonly string[];
+  /** What `attention` shows. */
+  layers?: string;
+  atSteps?: string;
 }
 
 /** How `refine` uses the image that it begins with. */
@@ -64,6 +68,7 @@ export const VALUE_SCHEMAS = {
   ...SETTINGS,
   ...MODEL_SCHEMAS,
   ...refineShape,
+  ...attentionMapsShape,
   out: z.string().min(1).describe('folder for the results (default: sgool-output/<date>-<prompt>-<seed>)'),
   count: z
     .int()
@@ -254,7 +259,7 @@ const REFINE_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> 
     description: 'image that is white where the image may change and black where it must stay',
   },
   sampler: {
-    description: `sampler: ${INVERTIBLE_SAMPLER}, the only one that is exactly invertible, for the edit edict; for sdedit, and for a mask and a model for inpainting, any: ${SETTINGS.sampler.options.join(', ')}`,
+    description: `sampler: ${INVERTIBLE_SAMPLER}, the only one that is exactly invertible, for the edits edict and p2p; for sdedit, and for a mask and a model for inpainting, any: ${SETTINGS.sampler.options.join(', ')}`,
   },
 };
 
@@ -266,4 +271,31 @@ export function refineOptions(): CliOption[] {
     const changed = { ...one, ...REFINE_DIFFERENCES[key] };
     return key === 'maskFile' ? [source, changed, ...own] : [changed];
   });
+}
+
+/** Values of `generate` that have no place where one sheet is made. */
+const NOT_OF_A_SHEET: readonly string[] = [
+  'preset',
+  'count',
+  'prompts',
+  'explain',
+  'saveIterations',
+  'keepState',
+  'metadata',
+];
+
+/** Every option of `attention`. */
+export function attentionOptions(): CliOption[] {
+  const all = imageOptions(ATTENTION_MAPS).filter(({ keys: [key] }) => !NOT_OF_A_SHEET.includes(key));
+  const shown = (['tokens', 'layers', 'atSteps'] as const).map((key) => ({
+    ...schemaOption(key, key === 'tokens' ? ATTENTION_MAPS.settings.tokens : VALUE_SCHEMAS[key], MAIN),
+    argument: key === 'layers' ? 'names' : key === 'tokens' ? 'words' : 'numbers',
+  }));
+  const out = option('out', OUTPUT, {
+    argument: 'file',
+    description:
+      'file to write: .png, .jpg, .jpeg or .webp, or a device or pipe, which gets PNG (default: attention.png in the current folder)',
+  });
+  const others = all.filter(({ keys: [key] }) => key !== 'tokens' && key !== 'out');
+  return [...shown, ...others, out];
 }

@@ -39,7 +39,7 @@ const SAME: Readonly<Record<string, readonly string[]>> = {
   cutouts: ['num-cutouts', 'cutn', 'num-cuts'],
   'cut-power': ['cut-pow'],
   'target-image': ['target', 'reference-image', 'ref-image', 'reference', 'image-prompt', 'clip-viz-paths'],
-  edit: ['img2img', 'image-to-image', 'sdedit', 'edit-mode', 'edit-method'],
+  edit: ['img2img', 'image-to-image', 'sdedit', 'p2p', 'prompt-to-prompt', 'edit-mode', 'edit-method'],
   'optimise-from': ['optimize-from', 'opt-t', 'optimise-at', 'optimize-at', 'start-step'],
   'clip-prompt': ['clip-text', 'guidance-prompt'],
   'mixing-weight': ['mix-weight', 'init-mix-weight', 'edict-p'],

@@ -64,6 +64,8 @@ export interface ImageCommand {
   readonly quiet: boolean;
   readonly warnings: readonly string[];
   readonly notes: readonly string[];
+  /** Whether its objective may call programs and servers. Default true: the user has named them. */
+  readonly allowVerifiers?: boolean;
   /** Hashes of the weights that the run should have, for a repeated one. */
   readonly recordedHashes?: RecordedHashes;
 }

@@ -19,6 +19,7 @@ import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { withPromptFiles } from '../../pipeline/prompt-files.ts';
 import { readSeed, resolveSeed } from '../../random/seed.ts';
 import { detectionDefaults } from '../../request/defaults.ts';
+import { negativePromptNote } from '../../request/effect.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import { saliencyNote } from '../../request/resolve.ts';
 import type { DetectionSettings } from '../../request/settings.ts';
@@ -239,7 +240,10 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   progress.status(`loading ${request.model}`);
   const engine = await host.loadEngine();
   const sourcePrompt = given?.source.sourcePrompt;
-  const options = await withPromptFiles(loadOptionsOf(command.values), { ...request, sourcePrompt });
+  const options = await withPromptFiles(
+    { ...loadOptionsOf(command.values), allowVerifiers: command.allowVerifiers ?? true },
+    { ...request, sourcePrompt },
+  );
   const pipeline = await engine.openPipeline(request.model, options);
   const over = new AbortController();
   // The hashes are needed with the first image. Whoever waits for them gets the error.
@@ -282,8 +286,11 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     const task = { ...planned, estimate };
     for (const line of refining?.notes(task.settings, model) ?? paintingNotes(model)) progress.note(line);
     warnOfPrompts(task, pipeline, progress);
-    const note = saliencyNote(detectionOf(task, pipeline), request, model);
-    if (note !== undefined) progress.note(note);
+    for (const note of [
+      saliencyNote(detectionOf(task, pipeline), request, model),
+      negativePromptNote({ settings: task.settings, model }, request),
+    ])
+      if (note !== undefined) progress.note(note);
     const { sampler } = task.settings;
     for (const line of [...(model.notes ?? []), ...(model.samplerNotes?.(sampler) ?? [])])
       progress.note(line);

@@ -133,6 +133,7 @@ export interface IterationNumbers {
   readonly seed?: Seed;
   readonly loss?: LossParts;
   readonly clip: ClipScores;
+  readonly scores?: Iteration['scores'];
   readonly regions?: readonly Region[];
   readonly evaluations: Iteration['evaluations'];
   readonly seconds: Iteration['seconds'];
@@ -178,13 +179,14 @@ function onnxruntimeVersion(): { onnxruntime?: string } {
 }
 
 export function numbersOf(iteration: Iteration): IterationNumbers {
-  const { best, seed, loss, clip, regions, evaluations, seconds } = iteration;
+  const { best, seed, loss, clip, scores, regions, evaluations, seconds } = iteration;
   return {
     iteration: iteration.iteration,
     best,
     ...(seed === undefined ? {} : { seed }),
     ...(loss === undefined ? {} : { loss }),
     clip,
+    ...(scores === undefined ? {} : { scores }),
     ...(regions === undefined ? {} : { regions }),
     evaluations,
     seconds,

@@ -2,6 +2,7 @@
 
 import { printable } from '../../errors.ts';
 import type { Iteration, StepProgress } from '../../methods/run/iteration.ts';
+import { MODEL_CLIP } from '../../request/wanted-scorer.ts';
 import { formatSeconds } from './format.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -89,6 +90,7 @@ class LineProgress extends Quiet {
       iterations: iteration.iterations,
       ...(iteration.loss === undefined ? {} : { loss: iteration.loss }),
       clip: { before: this.before, now: iteration.clip },
+      ...(iteration.scores === undefined ? {} : { scores: iteration.scores }),
       best: iteration.best,
       secondsPerIteration: rounded(this.pace.secondsPerIteration),
       secondsLeft: rounded(this.pace.secondsLeft(iteration.iteration, iteration.iterations)),
@@ -169,7 +171,7 @@ class TerminalProgress extends Quiet {
 const score = (value: number | undefined) => (value === undefined ? '-' : value.toFixed(2));
 
 function iterationLine(
-  { iteration, iterations, loss, clip, best, seconds }: Iteration,
+  { iteration, iterations, loss, clip, scores = {}, best, seconds }: Iteration,
   before: Iteration['clip'],
   pace: Pace,
   first: string,
@@ -183,6 +185,10 @@ function iterationLine(
   }
   if (clip.A !== undefined) {
     columns.push(iteration === 0 ? `CLIP ${score(clip.A)}` : `CLIP ${score(before.A)} -> ${score(clip.A)}`);
+  }
+  // The score of the model's CLIP is there already.
+  for (const [name, value] of Object.entries(scores)) {
+    if (name !== MODEL_CLIP) columns.push(`${name} ${value.toPrecision(4)}`);
   }
   const left = pace.secondsLeft(iteration, iterations);
   columns.push(

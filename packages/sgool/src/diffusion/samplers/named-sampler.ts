@@ -1,10 +1,10 @@
 /** @file Samplers by the names that users write. */
 
-import { UserError } from '../../errors.ts';
+import { oneOf, UserError } from '../../errors.ts';
 import type { FreshNoise } from '../fresh-noise.ts';
 import type { NoisePath, SIGMA_SPREADS, StepEnds } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
-import type { SamplerName } from '../sampler-names.ts';
+import { SAMPLER_OPTIONS, type SamplerName } from '../sampler-names.ts';
 import { checkSchedulerKeys } from '../scheduler-keys.ts';
 import { ddim } from './ddim.ts';
 import { dpmSde } from './dpm-sde.ts';
@@ -33,17 +33,6 @@ export interface SamplerSettings {
   /** edict: which latents are the result. */
   readonly edictOutput: 'both' | 'x';
 }
-
-/** Samplers whose noise levels can be spread by a rule of their own. */
-const SPREADS_SIGMAS: ReadonlySet<SamplerName> = new Set([
-  'dpm-solver',
-  'dpm-2m-sde',
-  'dpm-sde',
-  'unipc',
-  'euler',
-  'heun',
-  'lms',
-]);
 
 /** How often a sampler draws fresh noise of the size of a latent; 0 for a deterministic one. */
 export function freshNoiseCount(
@@ -87,19 +76,7 @@ export function namedSampler(
 ): Sampler {
   checkSchedulerKeys(sampler, path.config);
   const sigmas = chosen === 'model' ? undefined : chosen;
-  if (sigmas !== undefined && !SPREADS_SIGMAS.has(sampler)) {
-    throw new UserError(
-      `sigmas: ${sigmas} is not supported with the sampler ${sampler}; use ${[...SPREADS_SIGMAS].join(', ')}`,
-    );
-  }
-  if (eta > 0 && sampler !== 'ddim' && sampler !== 'tcd') {
-    throw new UserError(`eta: ${eta} is not supported with the sampler ${sampler}; use ddim or tcd`);
-  }
-  if (stepEnds !== 'reference' && sampler !== 'ddim' && sampler !== 'edict') {
-    throw new UserError(
-      `stepEnds: ${stepEnds} is not supported with the sampler ${sampler}; use ddim or edict`,
-    );
-  }
+  refuseUnread({ sampler, sigmas: chosen, eta, stepEnds });
   switch (sampler) {
     case 'ddim':
       return ddim(path, steps, { eta, freshNoise, stepEnds });
@@ -127,5 +104,19 @@ export function namedSampler(
       return lcm(path, steps, { freshNoise });
     case 'tcd':
       return tcd(path, steps, { eta, freshNoise });
+  }
+}
+
+/** @throws UserError for a value that the sampler would pass over */
+function refuseUnread({
+  sampler,
+  ...values
+}: Pick<SamplerSettings, 'sampler' | 'sigmas' | 'eta' | 'stepEnds'>): void {
+  for (const key of ['sigmas', 'eta', 'stepEnds'] as const) {
+    const { readBy, neutral } = SAMPLER_OPTIONS[key];
+    if (values[key] === neutral || (readBy as readonly SamplerName[]).includes(sampler)) continue;
+    throw new UserError(
+      `${key}: ${values[key]} is not supported with the sampler ${sampler}; use ${oneOf(readBy)}`,
+    );
   }
 }

@@ -3,7 +3,7 @@ import { UserError } from '../../errors.ts';
 import { JUDGE_IMAGE } from '../../networks/judge/network.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { LoadScorerOptions } from '../../preference/load-scorer.ts';
-import { SCORER_NAMES, type ScorerName } from '../../preference/scorer-names.ts';
+import { SCORER_NAMES, type ScorerName } from '../../request/scorer-names.ts';
 import { aestheticScorer } from './aesthetic-scorer.ts';
 import { clipScorer } from './clip-scorer.ts';
 import type { ImageScorer } from './image-scorer.ts';

@@ -1,6 +1,6 @@
 /** @file The public preference models as scorers of an evaluation. */
 import { type LoadScorerOptions, loadScorer } from '../../preference/load-scorer.ts';
-import { SCORERS, type ScorerName } from '../../preference/scorer-names.ts';
+import { SCORERS, type ScorerName } from '../../request/scorer-names.ts';
 import type { ImageScorer } from './image-scorer.ts';
 import { filesSha256 } from './weights-hash.ts';
 

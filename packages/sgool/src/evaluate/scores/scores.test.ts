@@ -11,8 +11,8 @@ import type { Image } from '../../image/image.ts';
 import { dot } from '../../numbers.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { ClipCritic } from '../../preference/clip-critic.ts';
-import { SCORER_NAMES } from '../../preference/scorer-names.ts';
 import { PREFERENCE, TOKENIZER } from '../../preference/testing.ts';
+import { SCORER_NAMES } from '../../request/scorer-names.ts';
 import { fittedIds } from '../../text/fitted-ids.ts';
 import { loadTokenizer } from '../../text/load-tokenizer.ts';
 import { openAestheticHead } from './aesthetic-head.ts';
@@ -146,7 +146,7 @@ describe('an ONNX scorer', () => {
       'no description',
       last,
       undefined,
-      /mine\.json: there is no such file; it describes the scorer, for instance \{"image"/,
+      /mine\.json: there is no such file; it describes the network, for instance \{"image"/,
     ],
     ['no JSON', last, '{', /mine\.json: not valid JSON/],
     ['no object', last, [], /the whole: /],
@@ -214,6 +214,7 @@ const critic = (name: string, features: readonly number[] = wanted.features): Cl
   name,
   config: { projection_dim: features.length } as ClipCritic['config'],
   weights: {} as ClipCritic['weights'],
+  bytes: 0,
   files: [`${SCORERS}${name === 'clip' ? 'pair' : 'last'}.onnx`],
   side: 224,
   truncates: () => false,

@@ -19,16 +19,22 @@ import { sgool } from '../sgool.ts';
 export const INVERTIBLE_SAMPLER = 'edict' as const;
 
 /** How an image is taken to noise and back, with the strength that each has where none is given. */
-const DEFAULT_STRENGTH = { edict: 1, sdedit: 0.8 } as const;
+const DEFAULT_STRENGTH = { edict: 1, sdedit: 0.8, p2p: 1 } as const;
 /** Name of an edit. */
 export type EditName = keyof typeof DEFAULT_STRENGTH;
+
+/** Words with factors: `red=2,cat=0.5`. */
+const REWEIGHT = /^\s*[^=,]+=\s*(\d{1,2}(\.\d+)?|100)\s*(,\s*[^=,]+=\s*(\d{1,2}(\.\d+)?|100)\s*)*$/;
+
+/** Settings of the edit p2p alone. */
+const P2P_KEYS = ['crossReplace', 'selfReplace', 'reweight'] as const;
 
 /** The settings that `refine` has beside those of SGOOL. */
 export const refineShape = {
   edit: z
     .enum(Object.keys(DEFAULT_STRENGTH) as [EditName, ...EditName[]])
     .describe(
-      'how the image is edited: inverted to its noise, which is optimised (edict), or noised and sampled again as in image-to-image pipelines (sdedit); a model for inpainting paints a mask instead, and refuses sdedit there (default: edict)',
+      'how the image is edited: inverted to its noise, which is optimised (edict), noised and sampled again as in image-to-image pipelines (sdedit), or inverted and sampled again with the attention of the text that it was inverted under, as in Prompt-to-Prompt (p2p); a model for inpainting paints a mask instead, and refuses the others there (default: edict)',
     ),
   sourcePrompt: promptText
     .refine((text) => text.trim() !== '', 'must not be empty')
@@ -46,6 +52,27 @@ export const refineShape = {
       'for an image of another shape: take its middle (crop), or keep all of it and extend its edges (letterbox)',
     ),
   invertMask: z.boolean().describe('swap the colours of the mask: black may change, white is protected'),
+  crossReplace: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe(
+      'edit p2p: share of the steps in which the attention to words is that of the image as it was; less allows larger changes of shape (default: 0.8)',
+    ),
+  selfReplace: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe(
+      'edit p2p: share of the steps in which the attention of the image to itself is that of the image as it was (default: 0.4)',
+    ),
+  reweight: z
+    .string()
+    .regex(
+      REWEIGHT,
+      'must be word=weight with commas between them, as red=2,cat=0.5, the weights from 0 to 100',
+    )
+    .describe('edit p2p: factors on the attention to words of the prompt: red=2,cat=0.5'),
   feather: z
     .int()
     .min(0)
@@ -76,6 +103,9 @@ const refineSchema = z.strictObject({
   strength: refineShape.strength.optional(),
   fit: refineShape.fit.default('crop'),
   invertMask: refineShape.invertMask.default(false),
+  crossReplace: refineShape.crossReplace.optional(),
+  selfReplace: refineShape.selfReplace.optional(),
+  reweight: refineShape.reweight.optional(),
   feather: refineShape.feather.optional(),
 });
 
@@ -104,7 +134,8 @@ export type ParsedRefineRequest = Omit<MethodRequest, 'mask'> & RefineSource;
 
 /** The part of a request that is one to the method. */
 export function methodRequest(request: ParsedRefineRequest): MethodRequest {
-  const { image, mask, edit, sourcePrompt, fit, strength, invertMask, feather, ...rest } = request;
+  const { image, mask, edit, sourcePrompt, fit, strength, invertMask, feather, ...others } = request;
+  const { crossReplace, selfReplace, reweight, ...rest } = others;
   return rest;
 }
 
@@ -126,8 +157,22 @@ export function parseRefineRequest(request: unknown): ParsedRefineRequest {
       `refine: sourcePrompt ${JSON.stringify(sourcePrompt)} is the text that edit edict inverts the image under; edit sdedit inverts nothing, so leave it out`,
     );
   }
+  if (edit === 'p2p' && sourcePrompt === undefined) {
+    throw new UserError(
+      'refine: edit p2p needs sourcePrompt, the text that describes the image as it is: its attention is what stays',
+    );
+  }
+  const foreignKey = edit === 'p2p' ? undefined : P2P_KEYS.find((key) => parsed[key] !== undefined);
+  if (foreignKey !== undefined) {
+    throw new UserError(`refine: ${foreignKey} is a setting of edit p2p, got edit ${edit}; leave it out`);
+  }
   if (parsed.mask === undefined) {
     if (invertMask) throw new UserError('refine: invertMask needs a mask; give one');
+    if (parsed.feather !== undefined && parsed.fit === 'crop') {
+      throw new UserError(
+        `refine: feather ${parsed.feather} is the width of the edge of a mask, and there is none; give a mask, or leave it out`,
+      );
+    }
     return parsed;
   }
   const { width, height } = parsed.mask;

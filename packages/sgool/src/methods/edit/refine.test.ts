@@ -137,6 +137,11 @@ describe('a request that cannot be met says what would be right', () => {
       /white all over/,
     ],
     ['an inverted mask that is none', { invertMask: true }, /needs a mask/],
+    [
+      'the edge of a mask that is none',
+      { feather: 3 },
+      /feather 3 is the width of the edge of a mask, and there is none/,
+    ],
     ['a strength of nothing', { strength: 0 }, /refine: strength is not usable, got 0/],
     ['an empty source prompt', { sourcePrompt: '' }, /sourcePrompt is not usable.*must not be empty/],
     [

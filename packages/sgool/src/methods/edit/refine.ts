@@ -9,6 +9,8 @@
  * The edit `sdedit` is the plain rival: the image is noised to the strength and sampled again, by any sampler. With iterations, SGOOL
  * optimises the noised latent.
  *
+ * The edit `p2p` inverts the image under its description, and samples it again under the prompt with the attention of that description.
+ *
  * A model for inpainting sees the image around a mask, and paints what the mask leaves open: then nothing is inverted, and the noise
  * of the seed (with a strength below 1, the noised image) is optimised as in generation.
  *
@@ -46,6 +48,7 @@ import {
 } from '../run/run.ts';
 import { type SgoolSettings, salientObjective, sgool } from '../sgool.ts';
 import { fittingNotes, type PreparedImage, prepareImage } from './fit-image.ts';
+import { pairedDenoiserOf, pairedSampler, sideBySide } from './prompt-to-prompt.ts';
 import {
   type EditName,
   INVERTIBLE_SAMPLER,
@@ -125,11 +128,14 @@ export function refinement(source: RefineSource): RefineMethod {
     everyPreset: (defaults: SgoolSettings, model: ModelInfo) => beginning(model).everyPreset(defaults),
     check: (settings: SgoolSettings, model: ModelInfo) => beginning(model).check?.(settings, source),
     run(pipeline: Pipeline, run: Run<SgoolSettings>) {
-      const { start, runsPlain } = beginning(pipeline.model);
+      const { start, runsPlain, denoiser } = beginning(pipeline.model);
       const fitted = prepare(run.settings);
       const masked = withMask(run, fitted, source);
       const begin = (denoiser: Denoiser) => start(pipeline, masked, denoiser, fitted, source);
-      if (runsPlain?.(run.settings)) return plainEdit(pipeline, masked, begin);
+      if (runsPlain?.(run.settings)) {
+        const open = denoiser ?? denoiserOf;
+        return plainEdit(pipeline, masked, () => open(pipeline, masked, source), begin);
+      }
       return optimiseNoise(pipeline, masked, () => salientObjective(pipeline, masked), begin);
     },
   };
@@ -178,6 +184,8 @@ interface Beginning {
     image: PreparedImage,
     source: RefineSource,
   ): Promise<Start>;
+  /** The network, if it is not that of the prompt alone; for runs without a loss. */
+  denoiser?(pipeline: Pipeline, run: Run<SgoolSettings>, source: RefineSource): Promise<Denoiser>;
   /** Whether a run with these settings makes its one image without a loss, so that no CLIP is needed. */
   runsPlain?(settings: SgoolSettings): boolean;
 }
@@ -202,6 +210,20 @@ const BEGINNINGS: Readonly<Record<EditName | 'painting', Beginning>> = {
     start: startFromNoised,
     runsPlain: ({ iterations }) => iterations === 0,
   },
+  p2p: {
+    defaults: () => ({}),
+    everyPreset: () => ({ sampler: INVERTIBLE_SAMPLER, iterations: 0 }),
+    check(settings) {
+      refuseOtherSampler(settings);
+      if (settings.iterations === 0) return;
+      throw new UserError(
+        `refine: edit p2p makes one image, got iterations ${settings.iterations}; use 0, or edit edict`,
+      );
+    },
+    denoiser: pairedDenoiserOf,
+    start: startPaired,
+    runsPlain: () => true,
+  },
   painting: {
     // As in generation.
     defaults: () => ({}),
@@ -221,9 +243,9 @@ function refuseOtherSampler({ sampler }: Pick<SgoolSettings, 'sampler'>): void {
 
 /** @throws UserError where the request says how an image is edited that is painted instead */
 function refuseEdit(_: SgoolSettings, { edit, sourcePrompt }: RefineSource): void {
-  if (edit === 'sdedit') {
+  if (edit !== 'edict') {
     throw new UserError(
-      'refine: edit sdedit does not go together with a mask and a model for inpainting, which paints the mask from noise itself; leave it out, and give iterations 0 for plain inpainting',
+      `refine: edit ${edit} does not go together with a mask and a model for inpainting, which paints the mask from noise itself; leave it out, and give iterations 0 for plain inpainting`,
     );
   }
   if (sourcePrompt !== undefined) {
@@ -237,10 +259,11 @@ function refuseEdit(_: SgoolSettings, { edit, sourcePrompt }: RefineSource): voi
 async function* plainEdit(
   pipeline: Pipeline,
   run: Run<SgoolSettings>,
+  open: () => Promise<Denoiser>,
   begin: (denoiser: Denoiser) => Promise<Start>,
 ): AsyncGenerator<Iteration> {
   const { settings, signal } = run;
-  const denoiser = await denoiserOf(pipeline, run);
+  const denoiser = await open();
   const start = await begin(denoiser);
   const { sampler, noise, startIndex } = start;
   const [final] = await withinIteration('refine', 0, () =>
@@ -257,6 +280,26 @@ async function* plainEdit(
   if (failure) throw stoppedIn('refine', 0, failure);
 }
 
+/** The states of the chain that ends in the image, and where it begins. */
+async function inverted(
+  pipeline: Pipeline,
+  run: Run<SgoolSettings>,
+  back: Denoiser,
+  { image }: PreparedImage,
+  strength: number,
+): Promise<{ sampler: Sampler; known: Latents[]; startIndex: number }> {
+  const { settings, signal, stepReporter } = run;
+  const startIndex = settings.steps - Math.max(1, Math.round(strength * settings.steps));
+  // EDICT's published code lets the pair take turns from the first step that runs.
+  const sampler = samplerOf(pipeline, settings, { firstStep: startIndex });
+  const clean = await pipeline.encode(image);
+  const onStep = stepReporter('invert', 0);
+  const known = await withinIteration('refine', 0, () =>
+    invertChain(sampler, back, [clean, clean], { startIndex, signal, onStep }),
+  );
+  return { sampler, known, startIndex };
+}
+
 /** EDICT's inversion of the image. */
 async function startFromInversion(
   pipeline: Pipeline,
@@ -265,19 +308,36 @@ async function startFromInversion(
   prepared: PreparedImage,
   { sourcePrompt, strength, feather }: RefineSource,
 ): Promise<Start> {
-  const { settings, signal, stepReporter } = run;
-  const startIndex = settings.steps - Math.max(1, Math.round(strength * settings.steps));
-  // EDICT's published code lets the pair take turns from the first step that runs.
-  const sampler = samplerOf(pipeline, settings, { firstStep: startIndex });
-  const clean = await pipeline.encode(prepared.image);
-  const onStep = stepReporter('invert', 0);
   const back =
     sourcePrompt === undefined ? denoiser : await denoiserOf(pipeline, run, { prompt: sourcePrompt });
-  const known = await withinIteration('refine', 0, () =>
-    invertChain(sampler, back, [clean, clean], { startIndex, signal, onStep }),
-  );
+  const { sampler, known, startIndex } = await inverted(pipeline, run, back, prepared, strength);
   const start = { ...movingPart(known[0]), startIndex };
   return { ...start, ...withinMask(sampler, known, startIndex, denoiser, prepared, feather) };
+}
+
+/**
+ * EDICT's inversion of the image under its description, without guidance; from there two chains go on side by side: that of the description,
+ * which ends in the image, and that of the prompt, which is the result.
+ */
+async function startPaired(
+  pipeline: Pipeline,
+  run: Run<SgoolSettings>,
+  _: Denoiser,
+  prepared: PreparedImage,
+  { sourcePrompt, strength, feather }: RefineSource,
+): Promise<Start> {
+  const back = await denoiserOf(pipeline, run, { prompt: sourcePrompt, guidanceScale: 1 });
+  const { sampler, known, startIndex } = await inverted(pipeline, run, back, prepared, strength);
+  const start = { ...movingPart(known[0]), startIndex };
+  const { free, finish } = withinMask(sampler, undefined, startIndex, back, prepared, feather);
+  if (!free) return { ...start, sampler: pairedSampler(sampler) };
+  // The source is free everywhere: it ends in the image by itself.
+  const freeOfBoth = Uint8Array.from({ length: 2 * free.length }, (_, i) =>
+    i < free.length ? 1 : free[i - free.length],
+  );
+  const knownOfBoth = known.map((state) => state.map((latent) => sideBySide(latent)));
+  const blended = inpaintingBlend(sampler, freeOfBoth, knownOfBoth, startIndex);
+  return { ...start, finish, sampler: pairedSampler(blended) };
 }
 
 /**

@@ -21,11 +21,33 @@ export interface MethodState {
 /** Loss of an iteration; absent for methods without one (plain generation). Lower is better. */
 export interface LossParts {
   readonly total: number;
-  /** Spherical distance of the whole image to the prompt. */
+  /** Of the whole image: by CLIP its spherical distance to the prompt; of several scorers their weighted sum. */
   readonly whole?: number;
   /** The same of random cutouts of the image, which then take the place of the whole: of the best one, or their mean. */
   readonly cutouts?: number;
-  /** Mean spherical distance of the salient regions to their text. */
+  /** The same of the salient regions and their text, mean over the regions. */
+  readonly regions?: number;
+  /** Of each scorer of the objective. */
+  readonly scorers?: readonly ScorerLoss[];
+}
+
+/** What of an image a loss is of. */
+export const LOSS_PARTS = ['whole', 'cutouts', 'regions'] as const;
+export type LossPart = (typeof LOSS_PARTS)[number];
+
+/** What one scorer says, as a loss: of a CLIP the spherical distance, of the others minus the score. */
+export interface ScorerLoss {
+  /** As `sgool evaluate` calls its score. */
+  readonly name: string;
+  /** Its weight in the objective. */
+  readonly weight: number;
+  /** Its scale: the spread of its loss over that of the first scorer's. The total holds `weight / unit` of its losses. */
+  readonly unit: number;
+  /** Of the whole image. */
+  readonly whole?: number;
+  /** Of random cutouts in its place. */
+  readonly cutouts?: number;
+  /** Of the salient regions, their mean. */
   readonly regions?: number;
 }
 
@@ -42,6 +64,8 @@ export interface Iteration {
   readonly latent: Float64Array;
   readonly image: Image;
   readonly loss?: LossParts;
+  /** What the scorers of the objective say of the whole image, by name; where it is selected by the objective. */
+  readonly scores?: Readonly<Record<string, number>>;
   /** CLIP scores, 100·cos, of the image and the target of the run (the prompt, unless it says otherwise): A guides, B only reports. */
   readonly clip: { readonly A?: number; readonly B?: number };
   /** The saliency map that this iteration's regions come from, for methods that use one. */

@@ -16,7 +16,7 @@ import { sparseJacobian } from '../../diffusion/sparse-jacobian.ts';
 import { runTrajectory, sample, type Trajectory } from '../../diffusion/trajectory.ts';
 import { NotFiniteError, UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
-import type { Objective, ObjectiveInput, ObjectiveResult } from '../../objectives/objective.ts';
+import type { Objective, ObjectivePart, ObjectiveResult } from '../../objectives/objective.ts';
 import { freeElements, onFreeElements } from '../../optimisers/free-elements.ts';
 import { createOptimiser } from '../../optimisers/index.ts';
 import { norm } from '../../optimisers/sphere.ts';
@@ -32,7 +32,8 @@ import type {
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
 import { heldState, type Stateful } from '../../state.ts';
-import type { Iteration, LossParts } from './iteration.ts';
+import type { AimedGuidance } from './guidance.ts';
+import { type Iteration, LOSS_PARTS, type LossPart, type LossParts } from './iteration.ts';
 import {
   assertFinite,
   bestKeeper,
@@ -43,6 +44,7 @@ import {
   stopRule,
   withinIteration,
 } from './run.ts';
+import { type RunScorers, selection } from './run-scorers.ts';
 
 /** The settings that the loop uses. */
 export type NoiseSettings = SamplingSettings &
@@ -52,19 +54,17 @@ export type NoiseSettings = SamplingSettings &
   Pick<CutoutSettings, 'saturatedGradient'>;
 
 /** The objective for the image of an iteration. */
-export interface BuiltObjective {
-  /** The views for one result of the sampler; called for each of them, so that random cutouts differ. */
-  readonly objective: () => ObjectiveInput;
-  /** Names the parts of the loss, from the distances of the views. */
-  readonly parts: (distances: Float32Array) => Omit<LossParts, 'total'>;
+export interface BuiltObjective extends AimedGuidance {
   readonly saliency?: SaliencyMap;
   readonly regions?: readonly Region[];
 }
 
 /** Made once per run, then called for each iteration's image. */
 export interface ObjectiveBuilder {
-  /** Most views that `objective` will give. */
-  readonly views: number;
+  /** Says which image is best where the objective selects. */
+  readonly scorers: RunScorers;
+  /** What guides. */
+  readonly parts: readonly ObjectivePart[];
   build(image: Image, iteration: number): Promise<BuiltObjective>;
   /** What it remembers from one iteration to the next, if it does. */
   readonly memory?: Stateful;
@@ -149,7 +149,7 @@ export async function* optimiseNoise(
   const denoiser = await denoiserOf(pipeline, run);
   const differentiated = withSparseJacobian(denoiser, run);
   const builder = await createBuilder();
-  const objective = await pipeline.objective({ ...settings, views: builder.views });
+  const objective = await pipeline.objective({ ...settings, parts: builder.parts });
   const begun = (await createStart?.(denoiser)) ?? startFromSeed(pipeline, run);
   const start = await laterStart(begun, denoiser, run);
   const { sampler, free, startIndex = 0 } = start;
@@ -189,12 +189,14 @@ export async function* optimiseNoise(
     signal?.throwIfAborted();
     const decoded = await pipeline.decode(finals[0], settings);
     const image = start.finish?.(decoded) ?? decoded;
-    const { clip, failure: unjudged } = await judge(pipeline, run, image);
+    const { clip, failure: unscored } = await judge(pipeline, run, image);
+    const chosen = await selection(builder.scorers, settings.keep, image, clip);
+    const unjudged = unscored ?? chosen.failure;
     const valued = unjudged
       ? { results: [] }
       : await value({ builder, objective, signal }, image, iteration, finals);
     const { built, results, failure = unjudged }: Value = valued;
-    const loss = meanLoss(results.map(({ total, distances }) => ({ total, ...built?.parts(distances) })));
+    const loss = meanLoss(results.map(({ total, losses }) => ({ total, ...built?.partsOf(losses) })));
     const usable = Number.isFinite(loss.total);
     const isEnd = stop.isEnough({ loss, clip }) || isLast;
     yield run.report({
@@ -205,7 +207,8 @@ export async function* optimiseNoise(
       clip,
       saliency: built?.saliency,
       regions: built?.regions,
-      best: keeper.isBest({ loss, clip }),
+      ...(chosen.scores && { scores: chosen.scores }),
+      best: keeper.isBest({ loss, clip, objective: chosen.objective }),
     });
     await withinIteration(run.method, iteration, async () => {
       if (failure) throw failure;
@@ -236,7 +239,7 @@ interface Value {
   /** One for each result of the sampler. */
   readonly results: readonly ObjectiveResult[];
   /** Of a network that gave no finite numbers: to be thrown when the image was given out. */
-  readonly failure?: NotFiniteError;
+  readonly failure?: UserError;
 }
 
 async function value(
@@ -251,7 +254,7 @@ async function value(
     built = await builder.build(image, iteration);
     for (const final of finals) {
       signal?.throwIfAborted();
-      results.push(await objective.evaluate(final, built.objective()));
+      results.push(await objective.evaluate(final, built.input()));
     }
     return { built, results };
   } catch (failure) {
@@ -271,15 +274,32 @@ function withSparseJacobian(
 
 /** Mean over the results of the sampler, part by part. */
 function meanLoss(losses: readonly LossParts[]): LossParts {
-  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / losses.length;
-  const meanOf = (part: keyof LossParts) => {
-    const values = losses.flatMap((loss) => loss[part] ?? []);
-    return values.length === 0 ? undefined : mean(values);
-  };
+  const [first] = losses;
   return {
-    total: mean(losses.map(({ total }) => total)),
-    whole: meanOf('whole'),
-    cutouts: meanOf('cutouts'),
-    regions: meanOf('regions'),
+    total: meanOf(losses, ({ total }) => total) ?? Number.NaN,
+    ...partsOf(losses),
+    ...(first?.scorers && {
+      scorers: first.scorers.map((scorer, k) => ({
+        ...scorer,
+        ...partsOf(losses.flatMap(({ scorers }) => scorers?.[k] ?? [])),
+      })),
+    }),
   };
+}
+
+/** The means of the parts that there are. */
+function partsOf(losses: readonly Readonly<Partial<Record<LossPart, number>>>[]) {
+  return Object.fromEntries(
+    LOSS_PARTS.flatMap((part) => {
+      const value = meanOf(losses, (loss) => loss[part]);
+      return value === undefined ? [] : [[part, value]];
+    }),
+  );
+}
+
+/** Mean of the numbers that there are, undefined where there are none. */
+function meanOf<T>(all: readonly T[], of: (one: T) => number | undefined): number | undefined {
+  const values = all.flatMap((one) => of(one) ?? []);
+  if (values.length === 0) return undefined;
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

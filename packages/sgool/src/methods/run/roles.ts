@@ -1,19 +1,50 @@
-/** @file What guides a method and what selects, for the methods that CLIP guides. */
+/** @file What guides a method and what selects, from its objective. */
+
 import { scoresBehind } from '../../request/detectors.ts';
-import type { DetectionSettings, SelectionSettings } from '../../request/settings.ts';
+import { parseObjective } from '../../request/objective-text.ts';
+import type { ObjectiveSettings, RegionSettings, SelectionSettings } from '../../request/settings.ts';
+import { MODEL_CLIP } from '../../request/wanted-scorer.ts';
 import type { ScoreRoles } from './method.ts';
 
-/** The score of the CLIP that guides, as `sgool score` and `sgool evaluate` call it. */
-export const GUIDING_CLIP = 'clip_a';
+type GuidedSettings = Pick<SelectionSettings, 'keep' | 'targetClip'> &
+  Pick<ObjectiveSettings, 'objective'> &
+  Partial<Pick<RegionSettings, 'saliency' | 'regionText'>>;
+
+/** The scorers of an objective, each once. */
+export const scorersOf = (objective: string): string[] => [
+  ...new Set(parseObjective(objective).map(({ name }) => name)),
+];
 
 /**
- * A method that follows the gradient of CLIP. It selects by CLIP too, unless it keeps its last image: the loss is CLIP's. What finds its
- * salient regions guides it as well.
+ * A method that follows the gradients of its objective. What finds its salient regions guides as well, and so does the CLIP of the model
+ * where it says which part of the prompt a region answers to. That CLIP selects where its score ends the run.
  */
-export function guidedByClip({
+export function guidedByObjective({
   keep,
+  targetClip,
   saliency,
-}: Pick<SelectionSettings, 'keep'> & Partial<Pick<DetectionSettings, 'saliency'>>): ScoreRoles {
-  const guides = new Set([GUIDING_CLIP, ...(saliency === undefined ? [] : scoresBehind(saliency))]);
-  return { guides: [...guides], selects: keep === 'last' ? [] : [GUIDING_CLIP] };
+  regionText,
+  objective,
+}: GuidedSettings): ScoreRoles {
+  const scorers = scorersOf(objective);
+  const finders = saliency === undefined ? [] : scoresBehind(saliency);
+  const pairing = regionText === 'parts' ? [MODEL_CLIP] : [];
+  const ending = targetClip < 100 ? [MODEL_CLIP] : [];
+  return {
+    guides: [...new Set([...scorers, ...finders, ...pairing])],
+    selects: [...new Set([...selectedBy(keep, scorers), ...ending])],
+  };
+}
+
+/** A method that searches: its best image is the one of the highest score by the objective. */
+export function selectedByObjective({
+  objective,
+  targetClip,
+}: Pick<ObjectiveSettings, 'objective'> & Pick<SelectionSettings, 'targetClip'>): ScoreRoles {
+  return { guides: [], selects: guidedByObjective({ keep: 'objective', objective, targetClip }).selects };
+}
+
+function selectedBy(keep: SelectionSettings['keep'], scorers: readonly string[]): readonly string[] {
+  if (keep === 'last') return [];
+  return keep === 'clip' ? [MODEL_CLIP] : scorers;
 }

@@ -207,17 +207,23 @@ export function drawFreshNoise(
   return skipped === 0 ? drawn : (step, wanted) => drawn(step - skipped, wanted);
 }
 
+/** What an image is selected by. */
+interface Judged extends Pick<Iteration, 'loss' | 'clip'> {
+  /** Its score by the objective; more is better. */
+  readonly objective?: number;
+}
+
 /** Tells whether an image is better than the best so far. Its state is the lowest cost. */
 export interface BestKeeper extends Stateful<number | undefined> {
-  isBest(iteration: Pick<Iteration, 'loss' | 'clip'>): boolean;
+  isBest(iteration: Judged): boolean;
 }
 
 /** Whether an image is better than the best so far, by the rule in the settings. The first one always is. */
 export function bestKeeper(keep: SelectionSettings['keep']): BestKeeper {
   let lowest: number | undefined;
   return {
-    isBest({ loss, clip }) {
-      const cost = keep === 'clip' ? -(clip.A ?? Number.NaN) : (loss?.total ?? Number.NaN);
+    isBest(image) {
+      const cost = costOf(image, keep);
       const isBest = keep === 'last' || lowest === undefined || cost < lowest;
       if (isBest) lowest = Number.isNaN(cost) ? Number.POSITIVE_INFINITY : cost;
       return isBest;
@@ -229,6 +235,11 @@ export function bestKeeper(keep: SelectionSettings['keep']): BestKeeper {
       },
     ),
   };
+}
+
+function costOf({ loss, clip, objective = Number.NaN }: Judged, keep: SelectionSettings['keep']): number {
+  if (keep === 'clip') return -(clip.A ?? Number.NaN);
+  return keep === 'objective' ? -objective : (loss?.total ?? Number.NaN);
 }
 
 /** Tells when a run ends before its last iteration. Its state is the lowest loss, and for how long none was lower. */

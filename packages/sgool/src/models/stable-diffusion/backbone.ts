@@ -15,6 +15,7 @@ import { decodedPlanes, decodeLatent, scaleFactorOf } from './decoding.ts';
 import { createDenoiser } from './denoising.ts';
 import { encodeImage } from './encoding.ts';
 import { fewStepSampling } from './few-step.ts';
+import { createPairedDenoiser } from './paired-denoiser.ts';
 import { promptFit } from './prompt-fit.ts';
 import { denoiserBySteps, promptForSteps } from './prompt-steps.ts';
 import { stableDiffusionSchedule } from './schedule.ts';
@@ -156,9 +157,7 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
       const promptTokens = prompts.tokensOf(positive);
       // Beside a negative prompt of several chunks the prompt is followed by empty ones.
       if (conditional[0].tokens > prompts.chunkSize) {
-        throw new UserError(
-          'attention: the negative prompt is read in several chunks; the attention can be read beside one',
-        );
+        throw severalChunks();
       }
       return createCrossAttention({
         ...network,
@@ -170,12 +169,31 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
         evaluations,
       });
     },
+    async pairedDenoiser({ sourcePrompt, ...options }) {
+      if (paintsMask || config.time_cond_proj_dim) {
+        throw new UserError(
+          `${folder.dir}: its network ${paintsMask ? 'paints masks' : 'takes the guidance scale as an input'}; two prompts side by side are not supported there`,
+        );
+      }
+      const { evaluations = { forward: 0, pullback: 0 } } = options;
+      const { positive, conditional, unconditional, latentShape } = await conditioning(options);
+      const source = await conditioning({ ...options, prompt: sourcePrompt });
+      for (const prompt of [positive, source.positive]) prompts.tokensOf(prompt);
+      const contexts = [unconditional[0], source.conditional[0], conditional[0]];
+      if (contexts.some(({ tokens }) => tokens > prompts.chunkSize)) throw severalChunks();
+      return createPairedDenoiser({ ...network, ...options, schedule, contexts, latentShape, evaluations });
+    },
     encode: (image, noise) => encodeImage(programs, decoder, image, noise),
     decode: (latent, size) => decodeLatent(programs, decoder, latent, backbone.latentShape(size), size),
     decodedPlanes: (latent) => decodedPlanes(decoder, latent),
   };
   return backbone;
 }
+
+const severalChunks = () =>
+  new UserError(
+    'attention: the negative prompt is read in several chunks; the attention can be read beside one',
+  );
 
 /** Largest default side of an image; the same as that of the request. */
 const LARGEST_SIDE = 4096;

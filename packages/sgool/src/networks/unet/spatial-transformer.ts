@@ -16,11 +16,21 @@ import {
 
 const NAMES: AttentionNames = { query: 'to_q', key: 'to_k', value: 'to_v', out: 'to_out.0' };
 
+/** Who looks at a transformer block while it is traced. */
+export interface BlockHooks {
+  /** Gets its cross-attention probabilities [batch, heads, h * w, contextTokens]. */
+  readonly onCrossAttention?: ((probabilities: Tensor) => void) | undefined;
+  /** Changes its self-attention probabilities [batch, heads, h * w, h * w]. */
+  readonly editSelfAttention?: ((probabilities: Tensor) => Tensor) | undefined;
+  /** Changes its cross-attention probabilities. */
+  readonly editCrossAttention?: ((probabilities: Tensor) => Tensor) | undefined;
+}
+
 /** Sizes of a spatial transformer. */
 export interface SpatialTransformerOptions {
   readonly heads: number;
-  /** One for each transformer block: who gets its cross-attention probabilities [batch, heads, h * w, contextTokens], if anyone. */
-  readonly reporters: readonly (((probabilities: Tensor) => void) | undefined)[];
+  /** One for each transformer block. */
+  readonly blocks: readonly BlockHooks[];
   readonly groups: number;
   /** Project tokens with a linear layer (Stable Diffusion 2) instead of maps with a 1x1 convolution. */
   readonly linearProjection: boolean;
@@ -38,7 +48,7 @@ export function spatialTransformer(
   weights: Weights,
   x: Tensor,
   context: Tensor,
-  { heads, reporters, groups, linearProjection }: SpatialTransformerOptions,
+  { heads, blocks, groups, linearProjection }: SpatialTransformerOptions,
 ): Tensor {
   const [, channels, height, width] = x.shape as [number, number, number, number];
   // Map to tokens, [batch, h * w, channels]. A 1x1 convolution and a linear layer over tokens are the same operation.
@@ -46,8 +56,8 @@ export function spatialTransformer(
   let tokens = linearProjection
     ? linearLayer(weights, 'proj_in', mapToTokens(normal), channels)
     : mapToTokens(convLayer(weights, 'proj_in', normal, channels, { kernel: 1 }));
-  for (const [i, report] of reporters.entries()) {
-    tokens = transformerBlock(scoped(weights, `transformer_blocks.${i}`), tokens, context, heads, report);
+  for (const [i, hooks] of blocks.entries()) {
+    tokens = transformerBlock(scoped(weights, `transformer_blocks.${i}`), tokens, context, heads, hooks);
   }
   // Tokens back to a map, [batch, channels, h, w].
   const projected = linearProjection
@@ -62,12 +72,18 @@ function transformerBlock(
   x: Tensor,
   context: Tensor,
   heads: number,
-  onProbabilities: ((probabilities: Tensor) => void) | undefined,
+  { onCrossAttention, editSelfAttention, editCrossAttention }: BlockHooks,
 ): Tensor {
   const width = x.shape[2];
   const own = { heads, bias: false };
-  let tokens = add(attentionLayer(weights, 'attn1', NAMES, layerNormLayer(weights, 'norm1', x), own), x);
-  const cross = { ...own, context, onProbabilities };
+  const self = { ...own, editProbabilities: editSelfAttention };
+  let tokens = add(attentionLayer(weights, 'attn1', NAMES, layerNormLayer(weights, 'norm1', x), self), x);
+  const cross = {
+    ...own,
+    context,
+    onProbabilities: onCrossAttention,
+    editProbabilities: editCrossAttention,
+  };
   tokens = add(
     attentionLayer(weights, 'attn2', NAMES, layerNormLayer(weights, 'norm2', tokens), cross),
     tokens,

@@ -7,7 +7,7 @@ import { required, UserError } from '../../errors.ts';
 import { convLayer, groupNormLayer, linearLayer, upsampleLayer } from '../layers.ts';
 import { resnetBlock } from '../resnet-block.ts';
 import { crossAttentionLayers } from './cross-attention-layers.ts';
-import { spatialTransformer } from './spatial-transformer.ts';
+import { type BlockHooks, spatialTransformer } from './spatial-transformer.ts';
 import { timestepEmbedding } from './timestep-embedding.ts';
 import type { UNetConfig } from './unet-config.ts';
 
@@ -15,9 +15,21 @@ import type { UNetConfig } from './unet-config.ts';
 export interface UNetOptions {
   /** The cross-attentions whose probabilities are wanted. Without it the network is traced as if there were no such option. */
   readonly attentionMaps?: AttentionMaps;
+  /** Changes what attention reads with. */
+  readonly attentionEdit?: AttentionEdit;
   /** Recompute each block in the backward pass instead of keeping its activations, but for those with `attentionMaps`. */
   readonly checkpointBlocks?: boolean;
 }
+
+/**
+ * For an attention over a map of rows x columns positions: how its probabilities [batch, heads, rows * columns, keys] are changed before the
+ * values are read with them; undefined where they stay. The keys of `self` are the positions, those of `cross` the tokens of the text.
+ */
+export type AttentionEdit = (layer: {
+  readonly kind: 'self' | 'cross';
+  readonly rows: number;
+  readonly columns: number;
+}) => ((probabilities: Tensor) => Tensor) | undefined;
 
 /** Which cross-attentions give their probabilities, and to whom. */
 export interface AttentionMaps {
@@ -56,7 +68,7 @@ export type UNet = (inputs: UNetInputs) => Tensor;
 export function unet(
   config: UNetConfig,
   weights: Weights,
-  { attentionMaps, checkpointBlocks = false }: UNetOptions = {},
+  { attentionMaps, attentionEdit, checkpointBlocks = false }: UNetOptions = {},
 ): UNet {
   checkLayers(config, attentionMaps);
   return ({ sample, timestep, context, timestepCondition }) => {
@@ -79,20 +91,26 @@ export function unet(
     const transformer = (name: string, x: Tensor, level: number) => {
       const at = scoped(weights, name);
       const layers = config.transformer_layers_per_block[level];
-      const reporters = Array.from({ length: layers }, (_, i) => {
-        const layer = `${name}.transformer_blocks.${i}.attn2`;
-        return attentionMaps?.layers.has(layer)
-          ? (probabilities: Tensor) => attentionMaps.report(layer, probabilities)
-          : undefined;
+      const [, , rows, columns] = x.shape as [number, number, number, number];
+      const blocks = Array.from({ length: layers }, (_, i): BlockHooks => {
+        const block = `${name}.transformer_blocks.${i}`;
+        const edit = (kind: 'self' | 'cross') => attentionEdit?.({ kind, rows, columns });
+        return {
+          onCrossAttention: attentionMaps?.layers.has(`${block}.attn2`)
+            ? (probabilities: Tensor) => attentionMaps.report(`${block}.attn2`, probabilities)
+            : undefined,
+          editSelfAttention: edit('self'),
+          editCrossAttention: edit('cross'),
+        };
       });
       const options = {
         heads: config.attention_head_dim[level],
-        reporters,
+        blocks,
         groups,
         linearProjection: config.use_linear_projection,
       };
       // A block that is computed again would report again, and what it reported first would have no gradient.
-      const isKept = reporters.some((each) => each !== undefined);
+      const isKept = blocks.some(({ onCrossAttention }) => onCrossAttention !== undefined);
       if (!checkpointBlocks || isKept) return spatialTransformer(at, x, context, options);
       return checkpoint((y: Tensor, text: Tensor) => spatialTransformer(at, y, text, options))(x, context);
     };

@@ -2,10 +2,11 @@
 import { reshape } from '@sgool/autodiff';
 import { UserError } from '../../errors.ts';
 import type { CrossAttention, CrossAttentionLayer } from '../../models/cross-attention.ts';
+import { LOSS_FACTS, RELATIONS, type Relation } from '../../request/attention-losses.ts';
 import type { AttentionLossName } from '../../request/settings.ts';
 import { ATTENTION_LOSSES } from './losses/index.ts';
-import { RELATIONS, type Relation, type Requirement, tokensOf } from './requirement.ts';
-import { layersUpTo, meanOfHeads, wordMaps } from './word-maps.ts';
+import { type Requirement, tokensOf } from './requirement.ts';
+import { layersUpTo, meanOfHeads, tokenShares, wordMaps } from './word-maps.ts';
 
 /** The loss of a latent and its gradient. */
 export interface AttentionResult {
@@ -52,19 +53,19 @@ export function attentionObjective(
   attention: CrossAttention,
   { loss: name, requirement, resolution, who }: AttentionObjectiveOptions,
 ): AttentionObjective {
-  const loss = ATTENTION_LOSSES[name];
-  const foreign = RELATIONS.find((key) => requirement[key].length > 0 && !loss.relations.includes(key));
+  const { relations } = LOSS_FACTS[name];
+  const foreign = RELATIONS.find((key) => requirement[key].length > 0 && !relations.includes(key));
   if (foreign !== undefined) {
-    const able = Object.values(ATTENTION_LOSSES).filter(({ relations }) => relations.includes(foreign));
+    const able = Object.entries(LOSS_FACTS).filter(([, facts]) => facts.relations.includes(foreign));
     throw new UserError(
-      `attentionLoss: ${name} has no term for ${NAMES[foreign]}; choose ${able.map((one) => one.name).join(' or ')}`,
+      `attentionLoss: ${name} has no term for ${NAMES[foreign]}; choose ${able.map(([one]) => one).join(' or ')}`,
     );
   }
   const layers = layersUpTo(attention.layers, resolution);
   const { tokens } = attention;
   const indices = requirement.words.map((word) => tokensOf(word, attention, who));
   const numbers = {
-    words: Float32Array.from(indices.flatMap((own) => shares(own, tokens))),
+    words: tokenShares(indices, tokens),
     ...(requirement.belongs.length > 0 && {
       unrelated: unrelatedShares(attention, requirement, indices),
     }),
@@ -79,14 +80,14 @@ export function attentionObjective(
     },
     outputs(maps, { words, unrelated }) {
       const all = wordMaps(meanOfHeads(maps), words);
-      const { loss: total, presence } = loss.trace({ ...all, requirement, unrelated });
+      const { loss: total, presence } = ATTENTION_LOSSES[name]({ ...all, requirement, unrelated });
       return { loss: reshape(total, [1]), ...(presence && { presence: reshape(presence, [1]) }) };
     },
     differentiated: 'loss',
   });
   return {
     layers,
-    hasPresence: loss.relations.includes('exists') && requirement.exists.length > 0,
+    hasPresence: relations.includes('exists') && requirement.exists.length > 0,
     async evaluate(latent, timestep) {
       const results = await program(latent, timestep, numbers);
       return {
@@ -98,11 +99,6 @@ export function attentionObjective(
   };
 }
 
-/** A row that shares 1 among some tokens. */
-function shares(indices: readonly number[], tokens: number): number[] {
-  return Array.from({ length: tokens }, (_, at) => (indices.includes(at) ? 1 / indices.length : 0));
-}
-
 /** For each pair of an attribute and a thing the shares of the prompt's tokens that are in no pair. */
 function unrelatedShares(
   { pieces, tokens }: Pick<CrossAttention, 'pieces' | 'tokens'>,
@@ -111,5 +107,8 @@ function unrelatedShares(
 ): Float32Array {
   const related = new Set(belongs.flat().flatMap((word) => indices[word]));
   const others = pieces.map((_, i) => i + 1).filter((at) => !related.has(at));
-  return Float32Array.from(belongs.flatMap(() => shares(others, tokens)));
+  return tokenShares(
+    belongs.map(() => others),
+    tokens,
+  );
 }

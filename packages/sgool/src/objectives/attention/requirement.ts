@@ -13,10 +13,6 @@
 import { UserError } from '../../errors.ts';
 import type { CrossAttention } from '../../models/cross-attention.ts';
 
-/** Relations between words and places of the image. */
-export const RELATIONS = ['exists', 'apart', 'belongs'] as const;
-export type Relation = (typeof RELATIONS)[number];
-
 /** What the attention shall do. Numbers are indices of words. */
 export interface Requirement {
   /** As they are in the prompt; perhaps with the number of their occurrence behind #. */

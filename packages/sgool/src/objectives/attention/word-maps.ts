@@ -77,6 +77,15 @@ export function wordMaps(maps: Tensor, words: Tensor): WordMaps {
   };
 }
 
+/** What {@link wordMaps} reads of words, [words, tokens]: each word shares 1 among its tokens. */
+export function tokenShares(words: readonly (readonly number[])[], tokens: number): Float32Array {
+  return Float32Array.from(
+    words.flatMap((own) =>
+      Array.from({ length: tokens }, (_, at) => (own.includes(at) ? 1 / own.length : 0)),
+    ),
+  );
+}
+
 /** Weights of a position and its neighbours: exp(-1), 1, exp(-1) over their sum. */
 const KERNEL = [Math.exp(-1), 1, Math.exp(-1)].map((weight) => weight / (1 + 2 * Math.exp(-1)));
 

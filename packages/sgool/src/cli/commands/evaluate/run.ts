@@ -25,9 +25,9 @@ import { type CellCounts, CellStore } from '../../../evaluate/store/cell-store.t
 import { openSuite } from '../../../evaluate/suites/open-suite.ts';
 import { METHOD_NAMES, parseRequest } from '../../../methods/index.ts';
 import type { Pipeline } from '../../../pipeline/pipeline.ts';
-import { SCORER_NAMES } from '../../../preference/scorer-names.ts';
 import { laterSeed, readSeed, SEED_RULE, type Seed } from '../../../random/seed.ts';
 import { PRESETS } from '../../../request/request.ts';
+import { SCORER_NAMES } from '../../../request/scorer-names.ts';
 import { SETTINGS, type SettingKey } from '../../../request/settings.ts';
 import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
@@ -220,6 +220,7 @@ async function runOn(
   let programs: MeteredPrograms | undefined;
   const pipeline = await engine.openPipeline(values.model, {
     ...loadOptionsOf(values),
+    allowVerifiers: true,
     // Its workers have the device; here only the settings are resolved.
     ...(flags.queue === undefined ? {} : { device: 'cpu' as const, precision: 'float32' as const }),
     programs: (options) => (programs = new MeteredPrograms(options)),

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { files } from '#platform';
 import { UserError } from '../../../errors.ts';
-import { SCORER_NAMES, type ScorerName } from '../../../preference/scorer-names.ts';
+import { SCORER_NAMES, type ScorerName } from '../../../request/scorer-names.ts';
 import { openTensorFile } from '../../../weights/formats/tensor-file.ts';
 import { type TensorFile, weightBytes } from '../../../weights/formats/weight-source.ts';
 import { ADDED_NAMES, type AddedName } from '../../../weights/open/added.ts';

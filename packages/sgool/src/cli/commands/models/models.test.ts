@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { FIXTURES } from '../../../networks/testing.ts';
 import { writeTinyModel } from '../../../pipeline/testing.ts';
-import { defined } from '../../../testing.ts';
+import { defined, until } from '../../../testing.ts';
 import { type FakeHub, startHub } from '../../../weights/hub/testing.ts';
 import { runCli } from '../../cli.ts';
 import { fakeHost } from '../../testing.ts';
@@ -114,9 +114,8 @@ it('a pull that fails says why in one line, and Ctrl-C can be taken up again', a
   hub.fault = (name) => (name === UNET ? { stallAfter: 100 } : undefined);
   const host = fakeHost(cwd, { env: hub.env });
   const running = runCli(['models', 'pull', ID], host);
-  while (!hub.requests.some(({ storage, url }) => storage && url.includes(UNET))) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  const isAsked = () => hub.requests.some(({ storage, url }) => storage && url.includes(UNET));
+  await until(isAsked, () => `the request of ${UNET}; ${host.written.stderr}`);
   host.interrupt();
   expect(await running).toBe(130);
   expect(host.written.stderr).toMatch(

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { until } from '../../../testing.ts';
 import { failedRecord } from '../../cells/failure.ts';
 import { readEvaluation } from '../../cells/run-folder.ts';
 import { removeRecord, writeCell } from '../../cells/write-cell.ts';
@@ -308,7 +309,7 @@ export function queueTests(engine: QueueEngine, start: () => Promise<TestServer>
         const evaluation = await newEvaluation(3);
         await fillQueue(evaluation);
         const other = work(evaluation.name, { model: 'e'.repeat(64) });
-        while (other.lines.length === 0) await pause(20);
+        await until(() => other.lines.length > 0, 'a line of the other worker');
         work(evaluation.name);
         await follow(evaluation);
         expect(await records(evaluation.folder)).toEqual(await onOneMachine(3));

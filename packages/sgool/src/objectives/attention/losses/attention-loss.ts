@@ -1,6 +1,6 @@
 /** @file What all losses of the attention have in common. */
 import type { Tensor } from '@sgool/autodiff';
-import type { Relation, Requirement } from '../requirement.ts';
+import type { Requirement } from '../requirement.ts';
 import type { WordMaps } from '../word-maps.ts';
 
 /** What a loss is made from, inside a trace. */
@@ -11,18 +11,10 @@ export interface LossInput extends WordMaps {
   readonly unrelated: Tensor;
 }
 
-/** A loss of the attention. */
-export interface AttentionLoss {
-  readonly name: string;
-  /** The relations that it has a term for. Requirements with others are refused. */
-  readonly relations: readonly Relation[];
-  /** The published thresholds of `presence` by place in the chain (a share of the steps); none where nothing was published. */
-  readonly thresholds: readonly (readonly [place: number, presence: number])[];
-  /**
-   * The loss, one element; lower is better.
-   *
-   * `presence`, one element, says how much place the thing has that has the least: what thresholds are compared with. It is there for losses
-   * with a term for `exists`, and requirements with one.
-   */
-  trace(input: LossInput): { readonly loss: Tensor; readonly presence?: Tensor };
-}
+/**
+ * A loss of the attention: one element; lower is better.
+ *
+ * `presence`, one element, says how much place the thing has that has the least: what thresholds are compared with. It is there for
+ * requirements by which something exists.
+ */
+export type AttentionLoss = (input: LossInput) => { readonly loss: Tensor; readonly presence?: Tensor };

@@ -47,26 +47,17 @@ function divergence(first: Tensor, second: Tensor): Tensor {
   return mul(0.5, add(fromMiddle(p), fromMiddle(q)));
 }
 
-export const divideAndBind: AttentionLoss = {
-  name: 'divide-and-bind',
-  relations: ['exists', 'belongs'],
-  thresholds: [
-    [0, 0.05],
-    [0.2, 0.2],
-    [0.4, 0.3],
-  ],
-  trace({ sharpened, requirement: { exists, belongs } }) {
-    const terms: Tensor[] = [];
-    let presence: Tensor | undefined;
-    if (exists.length > 0) {
-      const maps = smoothed(chosen(sharpened, exists));
-      presence = min(add(variation(maps, 1), variation(maps, 2)));
-      terms.push(neg(presence));
-    }
-    if (belongs.length > 0) {
-      const [attribute, thing] = sides(sharpened, belongs);
-      terms.push(divergence(attribute, thing));
-    }
-    return { loss: terms.reduce((all, term) => add(all, term)), ...(presence && { presence }) };
-  },
+export const divideAndBind: AttentionLoss = ({ sharpened, requirement: { exists, belongs } }) => {
+  const terms: Tensor[] = [];
+  let presence: Tensor | undefined;
+  if (exists.length > 0) {
+    const maps = smoothed(chosen(sharpened, exists));
+    presence = min(add(variation(maps, 1), variation(maps, 2)));
+    terms.push(neg(presence));
+  }
+  if (belongs.length > 0) {
+    const [attribute, thing] = sides(sharpened, belongs);
+    terms.push(divergence(attribute, thing));
+  }
+  return { loss: terms.reduce((all, term) => add(all, term)), ...(presence && { presence }) };
 };

@@ -2,6 +2,7 @@ import { compile, grad, reshape, trace } from '@sgool/autodiff';
 import { describe, expect, it } from 'vitest';
 import { readFixture } from '../../../diffusion/testing.ts';
 import { relativeError } from '../../../networks/testing.ts';
+import { LOSS_FACTS } from '../../../request/attention-losses.ts';
 import { ATTENTION_LOSS_NAMES, type AttentionLossName } from '../../../request/settings.ts';
 import type { Requirement } from '../requirement.ts';
 import { meanOfHeads, smoothed, wordMaps } from '../word-maps.ts';
@@ -42,7 +43,7 @@ async function evaluated(name: AttentionLossName, requirement: Omit<Requirement,
   };
   const graph = trace(shapes, ({ first, second, words, unrelated }) => {
     const maps = wordMaps(meanOfHeads([first, second]), words);
-    const { loss, presence } = ATTENTION_LOSSES[name].trace({ ...maps, requirement, unrelated });
+    const { loss, presence } = ATTENTION_LOSSES[name]({ ...maps, requirement, unrelated });
     const [one, two] = grad(reshape(loss, [1]), [first, second]);
     return { loss: reshape(loss, [1]), one, two, ...(presence && { presence: reshape(presence, [1]) }) };
   });
@@ -58,11 +59,11 @@ async function evaluated(name: AttentionLossName, requirement: Omit<Requirement,
 }
 
 const CASES = ATTENTION_LOSS_NAMES.flatMap((name) =>
-  ATTENTION_LOSSES[name].relations.map((relation) => [name, relation] as const),
+  LOSS_FACTS[name].relations.map((relation) => [name, relation] as const),
 );
 
 it.each(CASES)('%s of what %s is that of PyTorch, with its gradient', async (name, relation) => {
-  const { relations } = ATTENTION_LOSSES[name];
+  const { relations } = LOSS_FACTS[name];
   const key = relations.length === 1 ? name : `${name} ${relation}`;
   const { loss, presence, one, two } = await evaluated(name, PARTS[relation]);
   expect(relativeError(loss ?? [], read(`${key}: loss`))).toBeLessThan(1e-4);
@@ -75,7 +76,7 @@ it.each(CASES)('%s of what %s is that of PyTorch, with its gradient', async (nam
 it.each(['predicated', 'divide-and-bind'] as const)(
   '%s of several things is the sum of its terms',
   async (name) => {
-    const { relations } = ATTENTION_LOSSES[name];
+    const { relations } = LOSS_FACTS[name];
     const whole = { exists: PARTS.exists.exists, apart: [] as const, belongs: PARTS.belongs.belongs };
     const all = relations.includes('apart') ? { ...whole, apart: PARTS.apart.apart } : whole;
     const wanted = relations.reduce((sum, relation) => sum + read(`${name} ${relation}: loss`)[0], 0);

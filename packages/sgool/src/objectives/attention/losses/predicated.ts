@@ -20,28 +20,23 @@ const truth = (x: Tensor) => clip(x, LEAST, 1 - LEAST);
 /** log(1 - x) for truths. */
 const logNot = (x: Tensor) => log(truth(sub(1, x)));
 
-export const predicated: AttentionLoss = {
-  name: 'predicated',
-  relations: ['exists', 'apart', 'belongs'],
-  thresholds: [],
-  trace({ sharpened, requirement: { exists, apart, belongs } }) {
-    const terms: Tensor[] = [];
-    let presence: Tensor | undefined;
-    if (exists.length > 0) {
-      const nowhere = exp(sum(logNot(chosen(sharpened, exists)), { axes: [1, 2] }));
-      const somewhere = sub(1, nowhere);
-      terms.push(neg(sum(logNot(nowhere))));
-      presence = min(somewhere);
-    }
-    if (apart.length > 0) {
-      const [first, second] = sides(sharpened, apart);
-      terms.push(neg(sum(logNot(mul(first, second)))));
-    }
-    if (belongs.length > 0) {
-      const [attribute, thing] = sides(sharpened, belongs);
-      const implied = (one: Tensor, other: Tensor) => neg(sum(logNot(mul(one, sub(1, other)))));
-      terms.push(add(implied(attribute, thing), implied(thing, attribute)));
-    }
-    return { loss: terms.reduce((all, term) => add(all, term)), ...(presence && { presence }) };
-  },
+export const predicated: AttentionLoss = ({ sharpened, requirement: { exists, apart, belongs } }) => {
+  const terms: Tensor[] = [];
+  let presence: Tensor | undefined;
+  if (exists.length > 0) {
+    const nowhere = exp(sum(logNot(chosen(sharpened, exists)), { axes: [1, 2] }));
+    const somewhere = sub(1, nowhere);
+    terms.push(neg(sum(logNot(nowhere))));
+    presence = min(somewhere);
+  }
+  if (apart.length > 0) {
+    const [first, second] = sides(sharpened, apart);
+    terms.push(neg(sum(logNot(mul(first, second)))));
+  }
+  if (belongs.length > 0) {
+    const [attribute, thing] = sides(sharpened, belongs);
+    const implied = (one: Tensor, other: Tensor) => neg(sum(logNot(mul(one, sub(1, other)))));
+    terms.push(add(implied(attribute, thing), implied(thing, attribute)));
+  }
+  return { loss: terms.reduce((all, term) => add(all, term)), ...(presence && { presence }) };
 };

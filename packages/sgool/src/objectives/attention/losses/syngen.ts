@@ -24,19 +24,14 @@ function distance(p: Tensor, q: Tensor): Tensor {
   return mul(0.5, sum(mul(sub(p, q), sub(logOf(p), logOf(q))), { axes: [-1] }));
 }
 
-export const synGen: AttentionLoss = {
-  name: 'syngen',
-  relations: ['belongs'],
-  thresholds: [],
-  trace({ plain, tokens, unrelated, requirement: { belongs } }) {
-    const [attribute, thing] = sides(plain, belongs).map(distributions) as [Tensor, Tensor];
-    const everyToken = distributions(tokens);
-    /** Mean distance of each pair's side to the other tokens, [pairs]. */
-    const toOthers = (side: Tensor) => {
-      const one = reshape(side, [side.shape[0], 1, side.shape[1]]);
-      return sum(mul(distance(one, everyToken), unrelated), { axes: [1] });
-    };
-    const apart = mul(0.5, add(toOthers(attribute), toOthers(thing)));
-    return { loss: sum(sub(distance(attribute, thing), apart)) };
-  },
+export const synGen: AttentionLoss = ({ plain, tokens, unrelated, requirement: { belongs } }) => {
+  const [attribute, thing] = sides(plain, belongs).map(distributions) as [Tensor, Tensor];
+  const everyToken = distributions(tokens);
+  /** Mean distance of each pair's side to the other tokens, [pairs]. */
+  const toOthers = (side: Tensor) => {
+    const one = reshape(side, [side.shape[0], 1, side.shape[1]]);
+    return sum(mul(distance(one, everyToken), unrelated), { axes: [1] });
+  };
+  const apart = mul(0.5, add(toOthers(attribute), toOthers(thing)));
+  return { loss: sum(sub(distance(attribute, thing), apart)) };
 };

@@ -46,6 +46,67 @@ describe('values', () => {
   });
 });
 
+/** The bytes of a whole number. */
+const u32 = (value: number) => String.fromCharCode(...new Uint8Array(Uint32Array.of(value).buffer));
+const u64 = (value: number) => u32(value) + '\0'.repeat(4);
+
+describe('opcodes', () => {
+  it.each<[string, string, unknown]>([
+    ['false', '\x89.', false],
+    ['negative numbers', '\x8a\x02\x00\x80.', -32768],
+    ['a negative number of one byte', '\x8a\x01\xff.', -1],
+    ['a positive number of two bytes', '\x8a\x02\xff\x00.', 255],
+    ['the number of no byte', '\x8a\x00.', 0],
+    ['a number of 64 bytes', `\x8b${u32(64)}${'\0'.repeat(63)}\x40.`, 2n ** 510n],
+    ['a long text', `\x8d${u64(3)}abc.`, 'abc'],
+    ['a text of Python 2', 'U\x03abc.', 'abc'],
+    ['a long text of Python 2', `T${u32(3)}abc.`, 'abc'],
+    ['bytes', `B${u32(2)}\x01\x02.`, Buffer.from([1, 2])],
+    ['long bytes', `\x8e${u64(2)}\x01\x02.`, Buffer.from([1, 2])],
+    ['a byte array', `\x96${u64(2)}\x01\x02.`, Buffer.from([1, 2])],
+    ['a list of what is on the stack', '(K\x01K\x02l.', [1, 2]],
+    [
+      'a dictionary of what is on the stack',
+      '(K\x01K\x02K\x03K\x04d.',
+      new Map([
+        [1, 2],
+        [3, 4],
+      ]),
+    ],
+    ['a frozen set', '(K\x01K\x02\x91.', new Set([1, 2])],
+    ['a value twice', 'K\x052\x86.', [5, 5]],
+    ['a value less', 'K\x01K\x020.', 1],
+    ['a mark less', 'K\x01(0.', 1],
+    ['what is above a mark less', 'K\x01(K\x02K\x031.', 1],
+    ['a value less above a mark', 'K\x01(K\x02K\x030t\x86.', [1, [2]]],
+    ['the memo in order', ']\x94K\x07\x9400h\x01h\x00\x86.', [7, []]],
+    ['a far entry of the memo', `K\x07r${u32(300)}0j${u32(300)}.`, 7],
+    ['an object with named arguments, where there are none', 'ccollections\nOrderedDict\n)}\x92.', new Map()],
+    ['protocol 5', '\x80\x05N.', null],
+  ])('%s', (_, pickle, value) => {
+    expect(run(pickle)).toEqual(value);
+  });
+
+  it('names have a limit in length', async () => {
+    expect(await messageOf(() => run(`c${'a'.repeat(399)}\nb\n.`))).toMatch(/the Python name/);
+    expect(await messageOf(() => run(`c${'a'.repeat(400)}\nb\n.`))).toMatch(
+      /no end of the line that starts at byte 1/,
+    );
+  });
+
+  it('the places of faults are those of their opcodes', async () => {
+    expect(await messageOf(() => run('N00.'))).toMatch(/nothing on the stack at byte 2$/);
+    expect(await messageOf(() => run('Nt.'))).toMatch(/no mark on the stack at byte 1$/);
+    expect(await messageOf(() => run('\x80\x02t.'))).toMatch(/^model\.pt: /);
+  });
+
+  it('names are quoted short', async () => {
+    const named = (length: number) => messageOf(() => run(`c${'a'.repeat(length - 2)}\nb\n.`));
+    expect(await named(100)).toContain(`"${'a'.repeat(98)}.b"`);
+    expect(await named(101)).toContain(`"${'a'.repeat(97)}..."`);
+  });
+});
+
 describe('what is refused', () => {
   it.each([
     ['os.system', '\x80\x02cos\nsystem\nX\x06\x00\x00\x00rm -rf\x85R.'],
@@ -86,6 +147,18 @@ describe('what is refused', () => {
       '\x80\x04\x8d\x00\x00\x00\x00\x00\x00\x00\x80.',
       /a length of 9223372036854775808 bytes/,
     ],
+    ['a number of 65 bytes', `\x8b${u32(65)}${'\0'.repeat(65)}.`, /a number of 65 bytes, the limit is 64/],
+    ['protocol 6', '\x80\x06N.', /protocol is newer/],
+    ['a length beyond the bytes', `\x8d${u64(11)}.`, /a length of 11 bytes/],
+    ['half a name', '\x80\x04K\x01\x8c\x01a\x93.', /a class without a name/],
+    ['the other half', '\x80\x04\x8c\x01aK\x01\x93.', /a class without a name/],
+    [
+      'arguments that are no tuple',
+      'ccollections\nOrderedDict\nK\x01R.',
+      /OrderedDict is called without a tuple/,
+    ],
+    ['named arguments', 'ccollections\nOrderedDict\n)}K\x01K\x02s\x92.', /a call with named arguments/],
+    ['named arguments that are none', 'ccollections\nOrderedDict\n)N\x92.', /a call with named arguments/],
     ['a huge number', '\x80\x02\x8b\xff\xff\x00\x00.', /a number of 65535 bytes/],
     ['no end', '\x80\x02N', /1 bytes are needed/],
     ['an empty stack', '\x80\x020.', /nothing on the stack/],

@@ -1,13 +1,14 @@
-/** @file The description of an ONNX scorer: `scorer.json` beside `scorer.onnx`. */
+/** @file The description of an ONNX file: `mine.json` beside `mine.onnx`. */
 import { z } from 'zod';
-import { files } from '#platform';
+import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
 import { parseJson } from '../../platform/json.ts';
 import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 
 const colour = z.tuple([z.number(), z.number(), z.number()]);
 
-const imageSchema = z.strictObject({
+/** How a network reads an image. */
+export const imageSchema = z.strictObject({
   /** Name of the input. */
   input: z.string().min(1),
   /** Side of the square image, in pixels. */
@@ -25,6 +26,8 @@ const imageSchema = z.strictObject({
   /** `crop`: shorter side to size, centre; `pad`: longer side to size, on black; `squash`: both sides. Bicubic. */
   resize: z.enum(['crop', 'pad', 'squash']).default('crop'),
 });
+/** How a network reads an image. */
+export type OnnxImage = z.output<typeof imageSchema>;
 
 const textSchema = z.strictObject({
   /** Name of the input of token ids. */
@@ -36,14 +39,21 @@ const textSchema = z.strictObject({
   /** Name of an input that is 1 for ids of the prompt and 0 for those after it. */
   mask: z.string().min(1).optional(),
 });
+/** How a network reads a prompt. */
+export type OnnxText = z.output<typeof textSchema>;
 
-const descriptionSchema = z.strictObject({
-  /** As in the tables; default: the name of the file. */
+/** What every description has. */
+export const networkKeys = {
+  /** As in tables; default: the name of the file. */
   title: z.string().min(1).optional(),
   image: imageSchema,
-  text: textSchema.optional(),
   /** Name of the output; default: the only one. */
   output: z.string().min(1).optional(),
+};
+
+const scorerSchema = z.strictObject({
+  ...networkKeys,
+  text: textSchema.optional(),
   /** Which number of the output, of those of one image. */
   index: z.int().min(0).default(0),
   /** Scale and meaning, in one line. */
@@ -57,25 +67,41 @@ const descriptionSchema = z.strictObject({
   tie: z.number().min(0).optional(),
 });
 /** What an ONNX scorer reads and gives. */
-export type OnnxDescription = z.output<typeof descriptionSchema>;
+export type OnnxDescription = z.output<typeof scorerSchema>;
 
-/** A description that works for many models, for messages. */
+/** A description that works for many scorers, for messages. */
 const EXAMPLE =
   '{"image": {"input": "image", "size": 224}, "scale": "0 to 1", "higherIsBetter": true, "averaged": true}';
 
+/** The name of an ONNX file: without folder and ending. */
+export const onnxName = (path: string): string => places.basename(path).replace(/\.onnx$/i, '');
+
 /**
- * Reads the description beside an ONNX file.
+ * Reads the description beside an ONNX file by a schema.
  *
+ * @param who names the user of the file in messages
+ * @param example a description that works, for messages
  * @throws UserError in one line: there is none, it is not JSON, or which key is wrong
  */
-export async function readDescription(path: string): Promise<OnnxDescription> {
-  const who = `scorer onnx: ${path}`;
-  if (!(await files.exists(path))) {
-    throw new UserError(`${who}: there is no such file; it describes the scorer, for instance ${EXAMPLE}`);
+export async function readBeside<Schema extends z.ZodType>(
+  path: string,
+  who: string,
+  schema: Schema,
+  example: string,
+): Promise<z.output<Schema>> {
+  const place = places.join(places.dirname(path), `${onnxName(path)}.json`);
+  if (!(await files.exists(place))) {
+    throw new UserError(
+      `${who}: ${place}: there is no such file; it describes the network, for instance ${example}`,
+    );
   }
-  const text = await files.readText(path, SIZE_LIMITS.settings);
-  const result = descriptionSchema.safeParse(parseJson(text, who));
+  const text = await files.readText(place, SIZE_LIMITS.settings);
+  const result = schema.safeParse(parseJson(text, `${who}: ${place}`));
   if (result.success) return result.data;
   const [{ path: key, message }] = result.error.issues;
-  throw new UserError(`${who}: ${key.join('.') || 'the whole'}: ${message}`);
+  throw new UserError(`${who}: ${place}: ${key.join('.') || 'the whole'}: ${message}`);
 }
+
+/** Reads the description beside an ONNX scorer. @throws UserError as {@link readBeside} does */
+export const readScorerDescription = (path: string, who: string): Promise<OnnxDescription> =>
+  readBeside(path, who, scorerSchema, EXAMPLE);

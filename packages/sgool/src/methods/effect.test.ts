@@ -1,0 +1,262 @@
+/** @file Every setting of every method has an effect, or the request is refused (request/effect.ts). */
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { UserError } from '../errors.ts';
+import { createImage } from '../image/image.ts';
+import { loadPipeline } from '../pipeline/load-pipeline.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { writeTinyModel } from '../pipeline/testing.ts';
+import { Generator } from '../random/generator.ts';
+import { negativePromptNote } from '../request/effect.ts';
+import { type MethodRequest, parseMethodRequest } from '../request/request.ts';
+import { SETTINGS, type SettingKey } from '../request/settings.ts';
+import { defined } from '../testing.ts';
+import { METHOD_NAMES, METHODS, type MethodName, methods } from './index.ts';
+import { settingsOf } from './run/create-method.ts';
+import { requestTo } from './testing.ts';
+
+const picture = createImage(
+  32,
+  32,
+  Uint8Array.from(new Generator(3).rand([32 * 32 * 3]), (value) => 255 * value),
+);
+
+const base: MethodRequest = {
+  prompt: 'a (red:1.5) cat and a blue boat',
+  seed: 5,
+  steps: 2,
+  iterations: 2,
+  cutouts: 2,
+  cutSize: 0.5,
+  sampler: 'ddim',
+  optimiser: 'adam',
+  learningRate: 0.2,
+  saliency: 'spectral-residual',
+  thresholdRule: 'quantile',
+  thresholdValue: 0.7,
+};
+
+interface Trial {
+  /** What the setting changes under. */
+  readonly under?: Partial<MethodRequest>;
+  /** Another value than the base has. */
+  readonly value: unknown;
+  /** A request under which it is not read, and refused. */
+  readonly off?: Partial<MethodRequest>;
+  /** What is refused there, if it is not the other value. */
+  readonly refused?: unknown;
+}
+
+const NO_THRESHOLD = { thresholdRule: undefined, thresholdValue: undefined };
+const doodl = { optimiser: 'doodl', learningRate: undefined } as const;
+const pair = { sampler: 'edict', iterations: 1 } as const;
+const TWO_SCORERS = `clip,clip=${fileURLToPath(new URL('../../../../fixtures/data/pipeline/clip', import.meta.url))}`;
+const TRIALS: Readonly<Record<SettingKey, Trial>> = {
+  width: { value: 24 },
+  height: { value: 24 },
+  steps: { value: 1 },
+  guidanceScale: { value: 2 },
+  guidanceStart: { value: 0.5, off: { guidanceScale: 1 } },
+  guidanceStop: { value: 0.5, off: { guidanceScale: 1 } },
+  guidanceRescale: { value: 0.7, off: { guidanceScale: 1 } },
+  sampler: { value: 'euler' },
+  sigmas: { under: { sampler: 'dpm-solver' }, value: 'karras', off: { sampler: 'ddim' } },
+  eta: { value: 1, off: { sampler: 'euler' } },
+  stepEnds: { under: { steps: 7, iterations: 0 }, value: 'next', off: { sampler: 'euler' } },
+  mixingWeight: { under: pair, value: 0.7, off: { sampler: 'ddim' } },
+  promptSyntax: { value: 'plain' },
+  clipSkip: { value: 2 },
+  rng: { value: 'cuda' },
+  optimiseFrom: { value: 1 },
+  edictOutput: { under: pair, value: 'x', off: { sampler: 'ddim' } },
+  trajectory: { under: pair, value: 'checkpointed', refused: 'invertible', off: { sampler: 'ddim' } },
+  gradientSteps: { value: 1 },
+  jacobianShare: { value: 0 },
+  iterations: { value: 1 },
+  keep: { under: { iterations: 3 }, value: 'last' },
+  patience: { under: { minImprovement: 50 }, value: 1 },
+  // Without chance and regions, small steps do lower the loss.
+  minImprovement: {
+    under: { patience: 1, learningRate: 0.01, cutouts: 0, cutSize: undefined, lambda: 0 },
+    value: 50,
+    off: { patience: 0 },
+  },
+  targetClip: { value: -100 },
+  objective: { under: { cutouts: undefined, cutSize: undefined }, value: 'clip@whole' },
+  spreadPictures: {
+    under: { objective: TWO_SCORERS },
+    value: 2,
+    off: { objective: 'clip' },
+  },
+  clipPrompt: { value: 'a blue boat' },
+  textWeight: { under: { targetImages: [{ image: picture }] }, value: 0, off: { targetImages: undefined } },
+  lambda: { value: 20, off: { saliency: 'none', ...NO_THRESHOLD } },
+  saliency: { value: 'centre' },
+  centreBias: { value: 'remove', off: { saliency: 'random', ...NO_THRESHOLD } },
+  thresholdRule: { value: 'fixed', off: { saliency: 'judge', ...NO_THRESHOLD } },
+  thresholdValue: { value: 0.9, off: { thresholdRule: 'otsu' } },
+  regionPadding: { value: 0.5, off: { saliency: 'none', ...NO_THRESHOLD } },
+  minRegionSide: { value: 0.9, off: { saliency: 'none', ...NO_THRESHOLD } },
+  maxRegions: { value: 1, off: { saliency: 'none', ...NO_THRESHOLD } },
+  saliencyEvery: { value: 0, off: { saliency: 'none', ...NO_THRESHOLD } },
+  regionText: { value: 'parts', off: { lambda: 0 } },
+  regionView: { value: 'mask', off: { lambda: 0 } },
+  cutouts: { value: 3, off: { clipGuidanceScale: 0, cutSize: undefined } },
+  cutSize: { value: 0.7, off: { cutouts: 0 } },
+  cutPower: { value: 3, off: { cutouts: 0, cutSize: undefined } },
+  cutReduction: { value: undefined, off: { cutouts: 0, cutSize: undefined } },
+  saturatedGradient: {
+    value: 'through',
+    off: { clipGuidanceScale: 0, cutouts: undefined, cutSize: undefined },
+  },
+  optimiser: { value: 'normalised' },
+  gradScale: { under: doodl, value: 5, off: { optimiser: 'adam' } },
+  clipGradient: { under: doodl, value: 1e-5, off: { optimiser: 'adam' } },
+  momentum: { value: 0.1 },
+  nesterov: { under: doodl, value: true, off: { optimiser: 'adam' } },
+  learningRate: { value: 0.3, off: { optimiser: 'doodl' } },
+  perturbation: { value: 0.1, off: { optimiser: 'trust-region' } },
+  renormalise: { value: false, off: { optimiser: 'line-search' } },
+  clipGuidanceScale: { value: 1000 },
+  tokens: { value: 'cat' },
+  require: { value: 'boat' },
+  attentionLoss: { value: 'predicated' },
+  attentionResolution: { value: 4 },
+  attentionStepSize: { value: 1, off: { attendUntil: 0, refineThresholds: 'none' } },
+  attendUntil: { value: 2 },
+  refineThresholds: { value: 'none' },
+  refineSteps: { value: 1, off: { refineThresholds: 'none' } },
+};
+
+let pipeline: Pipeline;
+let model: Awaited<ReturnType<typeof writeTinyModel>>;
+beforeAll(async () => {
+  // With the spacing `leading` both of `stepEnds` are the same.
+  model = await writeTinyModel({ scheduler: { timestep_spacing: 'trailing' } });
+  pipeline = await loadPipeline(model.dir);
+});
+afterAll(async () => {
+  await pipeline.dispose();
+  await model.remove();
+});
+
+const keys = Object.keys(SETTINGS) as SettingKey[];
+/** The method that has a setting, the one with most settings first. */
+const ownerOf = (key: SettingKey): MethodName =>
+  defined(
+    [...(['sgool', 'clip-guided'] as const), ...METHOD_NAMES].find((name) =>
+      Object.hasOwn(methods[name].settings, key),
+    ),
+  );
+
+const outcomes = new Map<string, Promise<string>>();
+/** The outcome of a run, which is run once. */
+function outcome(name: MethodName, request: MethodRequest): Promise<string> {
+  const key = JSON.stringify([name, request], (_, value) => (ArrayBuffer.isView(value) ? '' : value));
+  const known = outcomes.get(key) ?? outcomeOf(name, request);
+  outcomes.set(key, known);
+  return known;
+}
+
+/** All that a run gives out but its seconds, or the error that it ends with. */
+async function outcomeOf(name: MethodName, request: MethodRequest): Promise<string> {
+  try {
+    const all: unknown[] = [];
+    for await (const { seconds, ...rest } of methods[name].run(pipeline, requestTo(name, request))) {
+      all.push(rest);
+    }
+    return JSON.stringify(all, (_, value) => (ArrayBuffer.isView(value) ? String(value) : value));
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return error.message;
+  }
+}
+
+const resolve = (name: MethodName, request: MethodRequest, info = pipeline.model) =>
+  settingsOf(
+    methods[name],
+    { model: info },
+    parseMethodRequest(requestTo(name, request), methods[name], METHODS),
+  );
+
+describe.each(keys)('%s', (key) => {
+  const name = ownerOf(key);
+  const { under, off } = TRIALS[key];
+  const value = TRIALS[key].value ?? (name === 'clip-guided' ? 'min' : 'mean');
+
+  it('changes the run', async () => {
+    const request = { ...base, ...under };
+    const [one, other] = [await outcome(name, request), await outcome(name, { ...request, [key]: value })];
+    expect(other === one).toBe(false);
+    // Not every error says that the setting was read.
+    if (other.startsWith('request')) expect(other).toMatch(new RegExp(`request: ${key} must`));
+  });
+
+  if (off) {
+    // A setting that only one method switches off is tried with that method.
+    const owner = 'clipGuidanceScale' in off ? 'clip-guided' : name;
+    const request = { ...base, ...under, learningRate: undefined, [key]: undefined, ...off };
+    const refused = TRIALS[key].refused ?? value;
+
+    it('is refused where another setting switches it off, unless it asks for what the run has', () => {
+      const settings = resolve(owner, request);
+      expect(() => resolve(owner, { ...request, [key]: refused })).toThrow(
+        new RegExp(`^request: ${key} ${refused} (has no effect with .*; it needs|weighs the text beside)`),
+      );
+      expect(resolve(owner, { ...request, [key]: settings[key as keyof typeof settings] })).toEqual(settings);
+    });
+
+    it('may come from a hint of the model', () => {
+      const { defaults } = methods[owner];
+      const hinted = { ...pipeline.model, hint: { [owner]: { [key]: refused } } };
+      expect(defaults(hinted)).toMatchObject({ [key]: refused });
+      expect(() => resolve(owner, request, hinted)).not.toThrow();
+    });
+  }
+});
+
+it('names the setting, its value, what switches it off, and what it needs', () => {
+  expect(() => resolve('sgool', { ...base, learningRate: 0.3, optimiser: 'doodl' })).toThrow(
+    'request: learningRate 0.3 has no effect with optimiser doodl; it needs optimiser normalised, adam, sign, line-search or trust-region',
+  );
+});
+
+it('refuses a mask that the saliency model does not read', () => {
+  const mask = picture;
+  expect(() => resolve('sgool', { ...base, mask })).toThrow(
+    'request: mask has no effect with saliency spectral-residual; it needs saliency mask',
+  );
+  expect(resolve('sgool', { ...base, mask, saliency: 'mask' })).toMatchObject({ saliency: 'mask' });
+});
+
+it('refuses an interval of guidance for a network that takes the guidance scale as an input', () => {
+  const embeds = { ...pipeline.model, embedsGuidance: true };
+  expect(() => resolve('sd', { ...base, guidanceStop: 0.5 }, embeds)).toThrow(
+    /guidanceStop 0.5 has no effect/,
+  );
+});
+
+describe('without iterations', () => {
+  const given = { ...base, learningRate: 0.3 };
+  const hint = { sgool: { iterations: 0 } };
+
+  it('refuses how the noise moves, if the request does not say that there are none', () => {
+    const none = { ...pipeline.model, hint };
+    expect(() => resolve('sgool', { ...given, iterations: undefined }, none)).toThrow(
+      /optimiser adam has no effect with iterations 0; it needs iterations above 0/,
+    );
+    expect(resolve('sgool', { ...given, iterations: 0 }, none)).toMatchObject({ learningRate: 0.3 });
+  });
+});
+
+it('names a negative prompt that is not read', () => {
+  const { model } = pipeline;
+  const note = (guidanceScale: number, negativePrompt: string, embedsGuidance = false) =>
+    negativePromptNote(
+      { settings: { guidanceScale }, model: { ...model, embedsGuidance } },
+      { negativePrompt },
+    );
+  expect(note(1, 'blur')).toMatch(/no effect: the guidance scale is 1,/);
+  expect(note(8, 'blur', true)).toMatch(/no effect: the model takes the guidance scale as an input/);
+  expect([note(1.1, 'blur'), note(1, ''), note(8, '', true)]).toEqual([undefined, undefined, undefined]);
+});

@@ -1,0 +1,196 @@
+/**
+ * @file The scorers of a run's objective, their weights and their scales.
+ *
+ * Scores have scales of their own: 100·cos of a CLIP moves by 2 between two images of a prompt, HPS by 0.02. So the loss of each scorer
+ * is divided by its spread over plain images of the prompt, relative to the spread of the first scorer:
+ *
+ *     L = Σ w_k / u_k · loss_k        u_k = σ_k / σ_1
+ *
+ * σ_k is the standard deviation of loss_k of whole images from the seeds behind that of the run. The first scorer keeps its own scale, so
+ * that what depends on the size of a gradient stays right, and an objective of one scorer is not changed at all.
+ */
+import { sample } from '../../diffusion/trajectory.ts';
+import { UserError } from '../../errors.ts';
+import type { Image } from '../../image/image.ts';
+import { mean } from '../../numbers.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Guide, ObjectiveScorer } from '../../preference/guide.ts';
+import { randomSource } from '../../random/random-source.ts';
+import { laterSeed } from '../../random/seed.ts';
+import { type ObjectiveItem, parseObjective } from '../../request/objective-text.ts';
+import type { ObjectiveSettings, SamplingSettings, SelectionSettings } from '../../request/settings.ts';
+import { MODEL_CLIP } from '../../request/wanted-scorer.ts';
+import { heldState, type Stateful } from '../../state.ts';
+import type { Iteration } from './iteration.ts';
+import { denoiserOf, drawFreshNoise, type Run, samplerOf, withinIteration } from './run.ts';
+
+/** A scorer of a run. */
+export interface RunScorer extends ObjectiveItem {
+  readonly source: ObjectiveScorer;
+}
+
+/** The objective's score of an image: minus its loss of the whole image, and what each scorer says. */
+export interface ObjectiveScore {
+  /** More is better. */
+  readonly total: number;
+  /** Scores by the names of the scorers. */
+  readonly scores: Readonly<Record<string, number>>;
+}
+
+/** The scorers of a run. */
+export interface RunScorers {
+  readonly items: readonly RunScorer[];
+  /** The scales u_k; measured with the first call. */
+  units(): Promise<readonly number[]>;
+  /** The scales, so that a run that goes on need not measure them again. */
+  readonly memory: Stateful;
+  /** @param known scores that are known already, by name */
+  score(image: Image, known?: Readonly<Record<string, number | undefined>>): Promise<ObjectiveScore>;
+}
+
+type ScoredRun = Run<SamplingSettings & ObjectiveSettings>;
+
+/**
+ * Opens the scorers of a run.
+ *
+ * @throws UserError where one is missing or broken
+ */
+export async function runScorers(pipeline: Pipeline, run: ScoredRun): Promise<RunScorers> {
+  const { objective, spreadPictures } = run.settings;
+  const parsed = parseObjective(objective);
+  const sources = await pipeline.scorers(parsed);
+  const items = parsed.map((item, k) => ({ ...item, source: sources[k] }));
+  const areAlike = new Set(items.map(({ name }) => name)).size === 1;
+  let units: readonly number[] | undefined =
+    areAlike || spreadPictures === 0 ? items.map(() => 1) : undefined;
+
+  async function scoresOf(image: Image, known: Readonly<Record<string, number | undefined>> = {}) {
+    const scores: Record<string, number> = {};
+    for (const { name, source } of items) {
+      run.signal?.throwIfAborted();
+      scores[name] ??= known[name] ?? (await source.score(image, run.target, run.signal));
+    }
+    return scores;
+  }
+  const lossesOf = (scores: Readonly<Record<string, number>>) =>
+    items.map(({ name, source }) => source.lossOf(scores[name]));
+
+  const scorers: RunScorers = {
+    items,
+    async units() {
+      if (units === undefined) {
+        const losses: number[][] = [];
+        for await (const image of plainImages(pipeline, run)) losses.push(lossesOf(await scoresOf(image)));
+        units = relativeSpreads(losses);
+      }
+      return units;
+    },
+    memory: heldState<readonly number[] | undefined>(
+      () => units,
+      (state) => {
+        units = state;
+      },
+    ),
+    async score(image, known) {
+      const scales = await scorers.units();
+      const scores = await scoresOf(image, known);
+      const losses = lossesOf(scores);
+      const total = -items.reduce((sum, { weight }, k) => sum + (weight / scales[k]) * losses[k], 0);
+      return { total, scores };
+    },
+  };
+  return scorers;
+}
+
+/** What a run's scorers say of an image that is to be selected. */
+export interface Selection {
+  readonly objective?: number;
+  readonly scores?: Readonly<Record<string, number>>;
+  /** Of a scorer that failed: to be thrown when the image was given out. */
+  readonly failure?: UserError;
+}
+
+/**
+ * The score of an image by which it is selected; nothing where `keep` says something else. A scorer that fails ends the run,
+ * but not before the image was given out.
+ */
+export async function selection(
+  scorers: RunScorers,
+  keep: SelectionSettings['keep'],
+  image: Image,
+  { A }: Iteration['clip'],
+): Promise<Selection> {
+  if (keep !== 'objective') return {};
+  try {
+    const { total, scores } = await scorers.score(image, { [MODEL_CLIP]: A });
+    return { objective: total, scores };
+  } catch (failure) {
+    if (!(failure instanceof UserError)) throw failure;
+    return { failure };
+  }
+}
+
+/** Plain images of the run's prompt from the seeds behind its own, as `best-of` makes them. */
+async function* plainImages(pipeline: Pipeline, run: ScoredRun): AsyncGenerator<Image> {
+  const { settings, signal } = run;
+  const denoiser = await denoiserOf(pipeline, run);
+  for (let k = 1; k <= settings.spreadPictures; k++) {
+    const random = randomSource(settings.rng, laterSeed(run.seed, k));
+    const noise = Float64Array.from(random.randn(pipeline.latentShape(settings)));
+    const sampler = samplerOf(pipeline, settings, {
+      freshNoise: drawFreshNoise(pipeline, settings, noise.length, random),
+    });
+    const [final] = await withinIteration(run.method, 0, () =>
+      sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', 0) }),
+    );
+    yield pipeline.decode(final, settings);
+  }
+}
+
+/**
+ * The spread of each loss over that of the first, from the losses of several images. A loss that does not move among them has no scale;
+ * it keeps its own.
+ */
+export function relativeSpreads(losses: readonly (readonly number[])[]): number[] {
+  const spreads = losses[0].map((_, k) => deviation(losses.map((all) => all[k])));
+  const [first] = spreads;
+  return spreads.map((spread) => (spread > 0 && first > 0 ? spread / first : 1));
+}
+
+/** Standard deviation of a sample. */
+function deviation(values: readonly number[]): number {
+  const middle = mean(values);
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1));
+}
+
+/** A scorer that guides. */
+export interface GuidingScorer extends RunScorer {
+  readonly guide: Guide;
+}
+
+/**
+ * The scorers of a run that follows their gradients.
+ *
+ * @param hasRegions whether the method has salient regions
+ * @throws UserError where one has no gradient, or sees regions that the method does not have
+ */
+export function guidingScorers(
+  { items }: Pick<RunScorers, 'items'>,
+  method: string,
+  hasRegions: boolean,
+): GuidingScorer[] {
+  return items.map((item) => {
+    const { guide } = item.source;
+    if (guide === undefined) {
+      throw new UserError(
+        `objective: ${item.name} has no gradient, and method ${method} follows one; take a method that searches, such as best-of, or leave it out`,
+      );
+    }
+    if (item.place === 'regions' && !hasRegions) {
+      throw new UserError(
+        `objective: ${item.name}@regions: method ${method} has no salient regions; take @whole, or method sgool`,
+      );
+    }
+    return { ...item, guide };
+  });
+}

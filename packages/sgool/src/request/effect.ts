@@ -1,0 +1,255 @@
+/**
+ * @file Which settings others switch off: a setting that a request gives is read, or refused in one line.
+ *
+ * A setting that comes from a preset or a hint of the model is no fault. Neither is a value that the run would have anyway: the
+ * record of a run names the values of all settings.
+ */
+import { SAMPLER_OPTIONS } from '../diffusion/sampler-names.ts';
+import { oneOf, UserError } from '../errors.ts';
+import type { ModelInfo } from '../models/model-info.ts';
+import { hasThresholds } from './attention-losses.ts';
+import type { SaliencyName } from './detectors.ts';
+import { DEFAULT_OBJECTIVE, parseObjective } from './objective-text.ts';
+import type { Inputs, ParsedRequest } from './request.ts';
+import {
+  differentiationSettings,
+  OPTIMISER_NAMES,
+  OPTIMISER_READS,
+  optimiserSettings,
+  regionSettings,
+  type SettingKey,
+  type Settings,
+} from './settings.ts';
+
+/** What decides whether a setting has an effect. */
+export interface EffectContext {
+  /** As resolved. */
+  readonly settings: Partial<Settings>;
+  /** What the request gives. */
+  readonly given: Partial<Settings> & Inputs;
+  readonly model: Pick<ModelInfo, 'embedsGuidance'>;
+}
+
+/** A condition under which some settings have an effect. */
+interface EffectRule {
+  readonly keys: readonly (SettingKey | keyof Inputs)[];
+  /** The setting that switches them; for methods that do not have it, the rule says nothing. */
+  readonly by: SettingKey;
+  isRead(context: EffectContext): boolean;
+  /** What gives them an effect, for messages. */
+  readonly needs: string;
+  /** The value that asks for nothing, by key, where there is one: what a run has where the setting is not read. */
+  readonly neutral?: Partial<Settings>;
+}
+
+/** What optimisers do that do not read these. */
+const PLAIN_MOVE: Partial<Settings> = { nesterov: false, perturbation: 0, renormalise: true };
+
+/** Whether the model is asked twice in each step, with the prompt and with the negative one. */
+const isGuided = ({ settings: { guidanceScale = 0 }, model }: Omit<EffectContext, 'given'>): boolean =>
+  guidanceScale > 1 && !model.embedsGuidance;
+
+/** Saliency models that give boxes, or nothing, in place of a map. */
+const KNOWS_BOXES: readonly string[] = ['random', 'judge', 'none'] satisfies SaliencyName[];
+
+const scorersOf = ({ objective = DEFAULT_OBJECTIVE }: Partial<Settings>) => parseObjective(objective);
+
+const CUTOUT_KEYS = ['cutSize', 'cutPower', 'cutReduction'] as const;
+
+/** The rules, of which all that name a setting hold. */
+const EFFECT_RULES: readonly EffectRule[] = [
+  ...Object.entries(SAMPLER_OPTIONS).map(([key, option]): EffectRule => {
+    const names: readonly string[] = option.readBy;
+    return {
+      keys: [key as keyof typeof SAMPLER_OPTIONS],
+      by: 'sampler',
+      isRead: ({ settings }) => names.includes(settings.sampler ?? ''),
+      needs: `sampler ${oneOf(names)}`,
+      ...('neutral' in option ? { neutral: { [key]: option.neutral } } : {}),
+    };
+  }),
+  {
+    // Only EDICT has an exact inverse.
+    keys: ['trajectory'],
+    by: 'sampler',
+    isRead: ({ settings }) => settings.sampler === 'edict',
+    needs: 'sampler edict',
+    neutral: { trajectory: 'checkpointed' },
+  },
+  {
+    keys: ['guidanceStart', 'guidanceStop', 'guidanceRescale'],
+    by: 'guidanceScale',
+    isRead: isGuided,
+    needs: 'classifier-free guidance: guidanceScale above 1, and a model that does not take it as an input',
+    neutral: { guidanceStart: 0, guidanceStop: 1, guidanceRescale: 0 },
+  },
+  {
+    keys: ['minImprovement'],
+    by: 'patience',
+    isRead: ({ settings: { patience = 0 } }) => patience > 0,
+    needs: 'patience above 0',
+    neutral: { minImprovement: 0 },
+  },
+  {
+    keys: ['mask'],
+    by: 'saliency',
+    isRead: ({ settings }) => settings.saliency === 'mask',
+    needs: 'saliency mask',
+  },
+  {
+    keys: ['centreBias', 'thresholdRule'],
+    by: 'saliency',
+    isRead: ({ settings }) => !KNOWS_BOXES.includes(settings.saliency ?? ''),
+    needs: 'a saliency model that gives a map',
+    neutral: { centreBias: 'keep' },
+  },
+  {
+    keys: [
+      ...Object.keys(regionSettings).filter((key) => key !== 'saliency'),
+    ] as (keyof typeof regionSettings)[],
+    by: 'saliency',
+    isRead: ({ settings }) => settings.saliency !== 'none',
+    needs: 'another saliency model',
+    neutral: { regionText: 'prompt', regionView: 'crop', centreBias: 'keep' },
+  },
+  {
+    keys: ['thresholdValue'],
+    by: 'thresholdRule',
+    isRead: ({ settings }) => settings.thresholdRule !== 'otsu',
+    needs: 'thresholdRule quantile or fixed',
+  },
+  {
+    keys: ['regionText', 'regionView'],
+    by: 'lambda',
+    isRead: ({ settings: { lambda = 0 } }) => lambda > 0,
+    needs: 'lambda above 0',
+    neutral: { regionText: 'prompt', regionView: 'crop' },
+  },
+  {
+    keys: ['spreadPictures'],
+    by: 'objective',
+    isRead: ({ settings }) => new Set(scorersOf(settings).map(({ name }) => name)).size > 1,
+    needs: 'several scorers',
+  },
+  {
+    keys: ['lambda', 'maxRegions', 'regionText', 'regionView'],
+    by: 'objective',
+    isRead: ({ settings }) => scorersOf(settings).some(({ place }) => place !== 'whole'),
+    needs: 'a scorer that sees the regions',
+    neutral: { regionText: 'prompt', regionView: 'crop' },
+  },
+  {
+    keys: ['cutouts', ...CUTOUT_KEYS],
+    by: 'objective',
+    isRead: ({ settings }) =>
+      scorersOf(settings).some(({ scorer, place }) => scorer.kind === 'clip' && place !== 'regions'),
+    needs: 'a CLIP that sees the whole image',
+    neutral: { cutouts: 0 },
+  },
+  {
+    keys: CUTOUT_KEYS,
+    by: 'cutouts',
+    isRead: ({ settings: { cutouts = 0 } }) => cutouts > 0,
+    needs: 'cutouts above 0',
+  },
+  {
+    keys: ['cutouts', ...CUTOUT_KEYS, 'saturatedGradient'],
+    by: 'clipGuidanceScale',
+    isRead: ({ settings: { clipGuidanceScale = 0 } }) => clipGuidanceScale > 0,
+    needs: 'clipGuidanceScale above 0',
+  },
+  ...(Object.keys(optimiserSettings) as (keyof typeof optimiserSettings)[])
+    .filter((key) => key !== 'optimiser')
+    .map((key): EffectRule => {
+      const names = OPTIMISER_NAMES.filter((name) =>
+        (OPTIMISER_READS[name] as readonly string[]).includes(key),
+      );
+      return {
+        keys: [key],
+        by: 'optimiser',
+        isRead: ({ settings: { optimiser } }) => optimiser !== undefined && names.includes(optimiser),
+        needs: `optimiser ${oneOf(names)}`,
+        neutral: PLAIN_MOVE,
+      };
+    }),
+  {
+    keys: ['nesterov'],
+    by: 'momentum',
+    isRead: ({ settings: { momentum = 0 } }) => momentum > 0,
+    needs: 'momentum above 0',
+    neutral: { nesterov: false },
+  },
+  {
+    keys: ['refineSteps'],
+    by: 'refineThresholds',
+    isRead: ({ settings }) => hasThresholds(settings),
+    needs: 'thresholds: those of a loss that has some (published), or pairs of step and threshold',
+  },
+  {
+    keys: ['tokens', 'require', 'attentionLoss', 'attentionResolution', 'attentionStepSize'],
+    by: 'attendUntil',
+    isRead: ({ settings: { attendUntil = 0, ...settings } }) => attendUntil > 0 || hasThresholds(settings),
+    needs: 'attendUntil above 0, or refineThresholds',
+  },
+  {
+    // Whoever asks for no iterations knows that the noise does not move. Where that is only the default, it has to be said.
+    keys: [
+      ...(Object.keys(optimiserSettings) as (keyof typeof optimiserSettings)[]),
+      ...(Object.keys(differentiationSettings) as (keyof typeof differentiationSettings)[]),
+    ],
+    by: 'iterations',
+    isRead: ({ settings: { iterations = 0 }, given }) => iterations > 0 || given.iterations === 0,
+    needs: 'iterations above 0',
+  },
+];
+
+/**
+ * The settings, where what is not read has its neutral value.
+ *
+ * @param context `settings` with what the request gives over the defaults
+ * @param defaults what the run would have without the request
+ * @throws UserError for a value of the request that another setting switches off
+ */
+export function withoutUnread<S extends Partial<Settings>>(
+  context: EffectContext & { readonly settings: S },
+  defaults: Partial<Settings>,
+): S {
+  const { settings, given } = context;
+  const neutral: Partial<Settings> = {};
+  for (const rule of EFFECT_RULES) {
+    if (settings[rule.by] === undefined || rule.isRead(context)) continue;
+    const wouldBe: Readonly<Record<string, unknown>> = { ...defaults, ...rule.neutral };
+    for (const key of rule.keys) {
+      const value = given[key];
+      if (value !== undefined && value !== wouldBe[key]) {
+        const shown = typeof value === 'object' ? key : `${key} ${value}`;
+        throw new UserError(
+          `request: ${shown} has no effect with ${rule.by} ${settings[rule.by]}; it needs ${rule.needs}`,
+        );
+      }
+    }
+    const unread = Object.entries(rule.neutral ?? {}).filter(
+      ([key]) => (rule.keys as readonly string[]).includes(key) && Object.hasOwn(settings, key),
+    );
+    Object.assign(neutral, Object.fromEntries(unread));
+  }
+  return { ...settings, ...neutral };
+}
+
+/**
+ * One line for the user where the negative prompt is not read; undefined where it is, or there is none. It is no reason to refuse the
+ * run: prompts are often kept in pairs, for models of every kind.
+ *
+ * @param context `settings` as resolved
+ */
+export function negativePromptNote(
+  context: Omit<EffectContext, 'given'>,
+  { negativePrompt }: Pick<ParsedRequest, 'negativePrompt'>,
+): string | undefined {
+  if (negativePrompt === '' || isGuided(context)) return undefined;
+  const { guidanceScale } = context.settings;
+  const cause = context.model.embedsGuidance
+    ? 'the model takes the guidance scale as an input'
+    : `the guidance scale is ${guidanceScale}, and guidance begins above 1`;
+  return `the negative prompt has no effect: ${cause}`;
+}

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { isDefaultObjective, parseObjective } from './objective-text.ts';
+
+describe('parseObjective', () => {
+  it('reads scorers, weights and places, in either order', () => {
+    expect(parseObjective('clip,hps-v2.1:0.5, pickscore@whole:2e-1 ,image-reward:3@regions')).toEqual([
+      { scorer: { kind: 'clip' }, name: 'clip_a', weight: 1 },
+      { scorer: { kind: 'preference', name: 'hps-v2.1' }, name: 'hps-v2.1', weight: 0.5 },
+      { scorer: { kind: 'preference', name: 'pickscore' }, name: 'pickscore', weight: 0.2, place: 'whole' },
+      {
+        scorer: { kind: 'preference', name: 'image-reward' },
+        name: 'image-reward',
+        weight: 3,
+        place: 'regions',
+      },
+    ]);
+  });
+
+  it.each([
+    ['clip=models/toybox/clip_b', { kind: 'clip', folder: 'models/toybox/clip_b' }, 'clip_b', 1],
+    ['hps-v2=a b.pt:0.5', { kind: 'preference', name: 'hps-v2', weights: 'a b.pt' }, 'hps-v2', 0.5],
+    ['onnx:C:\\x\\mine.onnx:2', { kind: 'onnx', file: 'C:\\x\\mine.onnx' }, 'mine', 2],
+    ['exec:./score.sh:3', { kind: 'exec', program: './score.sh' }, 'score.sh', 3],
+    // The port is no weight.
+    ['http://127.0.0.1:8080', { kind: 'http', url: 'http://127.0.0.1:8080' }, 'http://127.0.0.1:8080', 1],
+    ['http://me@h:8080/:3', { kind: 'http', url: 'http://me@h:8080/' }, 'http://me@h:8080/', 3],
+  ])('reads %s', (text, scorer, name, weight) => {
+    expect(parseObjective(text)).toEqual([{ scorer, name, weight }]);
+  });
+
+  it.each([
+    ['', /each scorer must be one of clip, .*image-reward.*got nothing/],
+    ['clip,', /got nothing/],
+    ['clop', /got clop/],
+    ['judge', /each scorer must be one of/],
+    ['clip@middle', /@middle is no part of an image; choose @whole or @regions, got clip@middle/],
+    ['clip:0', /weight must be above 0/],
+    ['clip:-1', /weight must be above 0/],
+    ['clip:1e9', /at most 1000000/],
+    ['clip,clip:2', /clip_a is there twice/],
+    ['clip@whole,clip', /clip_a is there twice/],
+  ])('refuses %j', (text, says) => {
+    expect(() => parseObjective(text)).toThrow(says);
+  });
+
+  it('lets one scorer see whole and regions by two weights', () => {
+    expect(parseObjective('clip@whole,clip@regions:2').map(({ weight }) => weight)).toEqual([1, 2]);
+  });
+});
+
+it('knows the default objective', () => {
+  expect(['clip', 'clip:2', 'clip@whole', 'clip=x', 'clip,pickscore'].map(isDefaultObjective)).toEqual([
+    true,
+    true,
+    false,
+    false,
+    false,
+  ]);
+});

@@ -1,0 +1,86 @@
+/**
+ * @file The text of an objective: scorers with weights, each on the whole image, on the salient regions, or on both.
+ *
+ *     clip, hps-v2.1:0.5, pickscore@whole:0.2, image-reward@regions
+ */
+import { UserError } from '../errors.ts';
+import { SCORER_FORMS, scorerName, type WantedScorer, wantedScorer } from './wanted-scorer.ts';
+
+/** What of an image a scorer sees. */
+export type Place = 'whole' | 'regions';
+
+/** One scorer of an objective. */
+export interface ObjectiveItem {
+  readonly scorer: WantedScorer;
+  /** As in reports. */
+  readonly name: string;
+  /** Factor on its loss. */
+  readonly weight: number;
+  /** The only thing that it sees; undefined for the whole image and, where a method has them, the regions. */
+  readonly place?: Place;
+}
+
+/** The objective where none is named. */
+export const DEFAULT_OBJECTIVE = 'clip';
+
+const LARGEST_WEIGHT = 1e6;
+
+/**
+ * Reads an objective: scorers between commas, behind each perhaps `@whole` or `@regions`, and `:weight` (default 1).
+ *
+ * @throws UserError in one line: which scorer, and what would be right
+ */
+export function parseObjective(text: string): ObjectiveItem[] {
+  const items = text.split(',').map((item) => parseItem(item.trim()));
+  items.forEach((item, i) => {
+    const other = items
+      .slice(0, i)
+      .find(({ name, place }) => name === item.name && overlap(place, item.place));
+    if (other) {
+      throw new UserError(
+        `objective: ${item.name} is there twice, got ${text}; give it once, with its weight, or once with @whole and once with @regions`,
+      );
+    }
+  });
+  return items;
+}
+
+/** Whether something is seen by both. */
+const overlap = (a: Place | undefined, b: Place | undefined) => !a || !b || a === b;
+
+function parseItem(text: string): ObjectiveItem {
+  const wrong = (what: string) => new UserError(`objective: ${what}, got ${text || 'nothing'}`);
+  const weighed = withWeight(text);
+  const [, placed, place] = /^(.*?)\s*@(whole|regions)$/.exec(weighed.rest) ?? [undefined, weighed.rest];
+  const { rest, weight = 1 } =
+    place && weighed.weight === undefined ? withWeight(placed) : { rest: placed, weight: weighed.weight };
+  const scorer = wantedScorer(rest);
+  if (scorer === undefined) {
+    const [, other] = /@(\w*)(?::|$)/.exec(text) ?? [];
+    if (other !== undefined) throw wrong(`@${other} is no part of an image; choose @whole or @regions`);
+    throw wrong(`each scorer must be one of ${SCORER_FORMS}, perhaps with @whole or @regions and :weight`);
+  }
+  if (!(weight > 0 && weight <= LARGEST_WEIGHT)) {
+    throw wrong(`a weight must be above 0 and at most ${LARGEST_WEIGHT}`);
+  }
+  return {
+    scorer,
+    name: scorerName(scorer),
+    weight,
+    ...(place === undefined ? {} : { place: place as Place }),
+  };
+}
+
+/** Splits `:weight` off. The port of a URL is none: behind it there is a path. */
+function withWeight(text: string): { readonly rest: string; readonly weight?: number } {
+  const [, rest, weight] = /^(.*?)\s*:\s*([-+]?[\d.]+(?:e[-+]?\d+)?)$/i.exec(text) ?? [];
+  if (rest === undefined || /^https?:\/\/[^/]*$/.test(rest)) return { rest: text };
+  return { rest, weight: Number(weight) };
+}
+
+/** Whether the objective is the CLIP of the model alone, on the whole image and the regions. */
+export function isDefaultObjective(text: string): boolean {
+  const items = parseObjective(text);
+  const [{ scorer, place }] = items;
+  return items.length === 1 && scorer.kind === 'clip' && scorer.folder === undefined && place === undefined;
+}
