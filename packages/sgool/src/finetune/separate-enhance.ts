@@ -189,7 +189,7 @@ export function fineTuneTask(
 
 /** @throws UserError where there are not two of them */
 function nounsOf(prompt: string): string[] {
-  const nouns = promptThings(prompt).map(({ noun }) => noun);
+  const nouns = promptThings(prompt).map(({ noun }) => noun.word);
   if (nouns.length >= 2) return nouns;
   const found = nouns.length === 0 ? 'none' : `only ${nouns[0]}`;
   throw new UserError(

@@ -34,7 +34,10 @@ export function defaultSamples({ prompt, words, concepts = [], settings }: FineT
 }
 
 /** A sample of a prompt: its nouns are its words unless they are given. */
-export const sampleOf = (text: string, words = promptThings(text).map(({ noun }) => noun)): SamplePrompt => ({
+export const sampleOf = (
+  text: string,
+  words = promptThings(text).map(({ noun }) => noun.word),
+): SamplePrompt => ({
   text,
   words,
 });
