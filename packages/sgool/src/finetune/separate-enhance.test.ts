@@ -126,7 +126,7 @@ it.each([
   [{ ...pair, concepts: ['cat', 'boat'] }, 'takes a prompt or a list of concepts, got both'],
   [{ prompt: 'a cat' }, 'needs two objects that can overlap, got "a cat", in which only cat was found; name'],
   [{ prompt: 'left of' }, 'in which none was found'],
-  [{ prompt: 'a cat and a cat' }, '"cat" and "cat" have a token in common'],
+  [{ prompt: 'a red cat and a blue cat' }, '"cat" and "cat" have a token in common'],
   [{ prompt: 'a cat', words: ['cat'] }, 'words: not usable'],
   [{ ...list, words: ['cat', 'boat'] }, 'words belong to a prompt'],
   [{ ...pair, words: ['cat', 'dog'] }, '"dog" is not in the prompt "a red cat and a blue boat"'],
