@@ -55,7 +55,7 @@ export {
 export type { AttentionMapsRequest } from './methods/attention-maps-request.ts';
 export { type Refinement, refine } from './methods/edit/refine.ts';
 export type { RefineRequest } from './methods/edit/refine-request.ts';
-export { type EstimateOptions, estimateRun, type RunEstimate } from './methods/estimate.ts';
+export { countOperations, type EstimateOptions, estimateRun, type RunEstimate } from './methods/estimate.ts';
 export { type GenerateOptions, type Generation, generate } from './methods/generate.ts';
 export {
   type GenerationRequest,

@@ -38,7 +38,7 @@ describe.each(ENTRIES)('%s in a browser', (entry) => {
       [],
     );
     // protobuf reads process.env where there is one, and checks that first.
-    const globals = /(?<![.\w$])(?:Buffer\.\w+|process\.(?!env\b)\w+|require\()/g;
+    const globals = /(?<![.\w$])(?:Buffer\.\w+|process\.(?!env\b)\w+|require\(\s*["'`])/g;
     expect(outputFiles[0].text.match(globals) ?? []).toEqual([]);
   });
 });

@@ -12,7 +12,7 @@ const ARGUMENTS = ['--import', import.meta.resolve('tsx'), '--conditions', '@sgo
 /** Cells of two methods on a few prompts, each in about a tenth of a second. */
 export const evaluation = (out: string, prompts: number): string[] => [
   ...['evaluate', '--suite', 'toybox', '--limit', String(prompts), '--out', out],
-  ...['--variant', 'plain: sd steps=2', '--variant', 'guided: sgool steps=2 iterations=1'],
+  ...['--variant', 'plain: sd steps=2', '--variant', 'guided: sgool steps=2 iterations=1', '--no-equal-cost'],
 ];
 
 /** Everything that an evaluation has left, without times: files by their names, and rows of the index. */

@@ -1,9 +1,9 @@
-/** @file kill -9 at a few random moments of a run with the fake model; `npm run test:kills` does it at many, with Toybox. */
+/** @file kill -9 at a few random moments of a run with the fake model; `npm run test:kills:runs -w sgool` does it at many, with Toybox. */
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Generator } from 'sgool';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { killed, undisturbed } from './kills.ts';
+import { killed, undisturbed } from './run-kills.ts';
 import { FAKE_ARGUMENTS } from './run-sgool.ts';
 import { temporaryFolder } from './toybox-model.ts';
 

@@ -18,3 +18,6 @@ export const suiteFile = (name: string) => fromHere(`../../toybox-models/prompts
 
 /** Curves and figures of the trainings whose weights are published. */
 export const TRAINING_FOLDER = fromHere('../training');
+
+/** The program `sgool`, as it was built. */
+export const SGOOL_PROGRAM = fromHere('../../sgool/bin/sgool.js');

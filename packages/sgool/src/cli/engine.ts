@@ -6,7 +6,7 @@ import { type MappedImage, mapAttention } from '../methods/attention-maps.ts';
 import type { AttentionMapsRequest } from '../methods/attention-maps-request.ts';
 import { type RefineMethod, refinement } from '../methods/edit/refine.ts';
 import type { RefineSource } from '../methods/edit/refine-request.ts';
-import { type EstimateOptions, estimateRun, type RunEstimate } from '../methods/estimate.ts';
+import { countOperations, type EstimateOptions, estimateRun, type RunEstimate } from '../methods/estimate.ts';
 import { type MethodName, methods } from '../methods/index.ts';
 import type { RunOptions } from '../methods/run/iteration.ts';
 import type { Method } from '../methods/run/method.ts';
@@ -39,6 +39,12 @@ export interface Engine {
   ): Promise<MappedImage>;
   /** Time and memory of a run. @throws UserError where the run would */
   estimate?(model: string, options: LoadOptions, run: Omit<EstimateOptions, 'open'>): Promise<RunEstimate>;
+  /** Operations of a run by program. @throws UserError where the run would */
+  countOperations(
+    model: string,
+    options: LoadOptions,
+    run: Omit<EstimateOptions, 'open'>,
+  ): Promise<ReadonlyMap<string, number>>;
 }
 
 export const engine: Engine = {
@@ -52,4 +58,6 @@ export const engine: Engine = {
   mapAttention,
   estimate: (model, options, run) =>
     estimateRun({ ...run, open: (programs) => loadPipeline(model, { ...options, programs }) }),
+  countOperations: (model, options, run) =>
+    countOperations({ ...run, open: (programs) => loadPipeline(model, { ...options, programs }) }),
 };

@@ -93,9 +93,10 @@ export function fakeEngine({
   };
   const pipeline: Pick<
     Pipeline,
-    'model' | 'critic' | 'reporter' | 'checkPrompt' | 'score' | 'detector' | 'dispose'
+    'model' | 'meter' | 'critic' | 'reporter' | 'checkPrompt' | 'score' | 'detector' | 'dispose'
   > = {
     model,
+    meter: { flops: 0, compileSeconds: 0, forgetResults() {} },
     critic: async () => fakeCritic('clip', maxTokens),
     reporter: async () => fakeCritic('clip_b', maxTokens),
     checkPrompt(prompt) {
@@ -182,6 +183,8 @@ export function fakeEngine({
       device: device === 'auto' ? 'cpu' : device,
       precision,
     }),
+    // Every iteration of every method costs the same.
+    countOperations: async (_model, _options, { iterations }) => new Map([['unet', 10 * (iterations + 1)]]),
     openPipeline: async (name, { device = 'cpu', precision = 'float32' }) => {
       if (openError) throw openError;
       if (name !== 'toybox') throw new UserError(`model: unknown, got ${name}; choose one of toybox`);

@@ -156,8 +156,20 @@ export async function runChain(
       `${sampler.name}: startIndex must be a whole number from 0 to ${sampler.steps - 1}, got ${startIndex}`,
     );
   }
-  let state = sampler.initial(noise, startIndex);
-  checkSize(sampler, denoiser, state);
+  const begun = sampler.initial(noise, startIndex);
+  checkSize(sampler, denoiser, begun);
+  return continueChain(sampler, denoiser, begun, { startIndex, endIndex, onStep, signal }, beforeStage);
+}
+
+/** Runs the stages of some steps on a state of the chain. */
+export async function continueChain(
+  sampler: Sampler,
+  denoiser: Denoiser,
+  begun: Latents,
+  { startIndex, endIndex, onStep, signal }: ChainOptions & { startIndex: number; endIndex: number },
+  beforeStage?: (state: Latents, step: number) => void,
+): Promise<Latents> {
+  let state = begun;
   const stages = sampler.stages.filter(({ step }) => step >= startIndex && step < endIndex);
   for (const [k, stage] of stages.entries()) {
     signal?.throwIfAborted();

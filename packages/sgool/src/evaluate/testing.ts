@@ -107,6 +107,7 @@ export async function fakeEvaluation(folder: string, options: FakeOptions = {}) 
       : {
           ...common,
           status: 'done',
+          noiseTests: { norm: method.gain, patches: 4 * base },
           image: { sha256: createHash('sha256').update(png).digest('hex'), width: side, height: side },
           noise: createHash('sha256').update(key).digest('hex'),
           iteration: label === 'sd' ? 0 : 3,

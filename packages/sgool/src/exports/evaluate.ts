@@ -26,10 +26,13 @@ export {
   unetModelFlops,
 } from '../evaluate/model-flops.ts';
 export { mixBits, mulberry32 } from '../evaluate/mulberry32.ts';
+export { EQUAL_COST } from '../evaluate/report/cost-rows.ts';
 export type { Curve, CurvePoint } from '../evaluate/report/curves.ts';
 export type { SharedSetting } from '../evaluate/report/fairness.ts';
+export type { Place } from '../evaluate/report/results.ts';
 export type { SummariseOptions } from '../evaluate/report/summarise.ts';
 export type {
+  AgreementRow,
   BestRow,
   ComparisonRow,
   CostRow,
@@ -39,11 +42,12 @@ export type {
   FailureRow,
   MeanRow,
   MethodRow,
+  NoiseTestRow,
   Outcome,
-  Place,
   Summary,
 } from '../evaluate/report/summary.ts';
 export type { ReportOptions, WrittenReport } from '../evaluate/report/write-report.ts';
+export { shuffled } from '../evaluate/shuffled.ts';
 export { bootstrapInterval, groupedInterval, type Interval } from '../evaluate/statistics/bootstrap.ts';
 export {
   bradleyTerry,
@@ -65,13 +69,20 @@ export {
   crossedResamples,
 } from '../evaluate/statistics/crossed-bootstrap.ts';
 export { median, standardDeviation } from '../evaluate/statistics/descriptive.ts';
-export { type EquivalentN, equivalentN, expectedMaximum } from '../evaluate/statistics/equivalent-n.ts';
+export {
+  type EquivalentN,
+  equivalentN,
+  equivalentNInterval,
+  expectedMaximum,
+} from '../evaluate/statistics/equivalent-n.ts';
 export { krippendorffAlpha } from '../evaluate/statistics/krippendorff.ts';
 export { holm, type SignedRank, signedRankTest } from '../evaluate/statistics/wilcoxon.ts';
 export { wilsonInterval } from '../evaluate/statistics/wilson.ts';
+export { type WithinCorrelation, withinCorrelation } from '../evaluate/statistics/within-correlation.ts';
 export type { Clause } from '../evaluate/suites/clause.ts';
 export type { Suite, SuitePrompt } from '../evaluate/suites/suite.ts';
 export { markdownTable, percent, replaceBetween, signed } from '../evaluate/table.ts';
+export { escapeMarkup } from '../evaluate/text.ts';
 export {
   type Detection,
   decodeMaps,
@@ -97,3 +108,4 @@ export {
   type Relation,
 } from '../networks/judge/vocabulary.ts';
 export { mean } from '../numbers.ts';
+export { meteredWork } from '../runtime/program-cache.ts';

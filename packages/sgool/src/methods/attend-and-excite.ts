@@ -65,6 +65,7 @@ export const attendAndExcite: MethodDefinition<'attend-and-excite', AttendSettin
   summary: 'moves the latent of the first steps until every thing of the prompt is attended to',
   settings,
   movesNoise: false,
+  noiseMakesImage: false,
   lastIteration: 1,
   // The published method returns its image, whatever CLIP says of it.
   defaults: () => ({ keep: 'last' }),

@@ -61,6 +61,7 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
   settings,
   inputs: { targetImages },
   movesNoise: false,
+  noiseMakesImage: false,
   lastIteration: 1,
   // The published method returns the guided image, whatever CLIP says of it.
   defaults: () => ({ keep: 'last', cutouts: 4, cutPower: 1, cutReduction: 'mean' }),
@@ -84,7 +85,7 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
       const { clip, failure: unscored } = await judge(pipeline, run, image);
       const { scores, objective, failure = unscored } = await selection(scorers, settings.keep, image, clip);
       const best = keeper.isBest({ clip, objective });
-      yield run.report({ iteration, latent: noise, image, clip, ...(scores && { scores }), best });
+      yield run.report({ iteration, latent: noise, image, clip, ...(scores && { scores, objective }), best });
       if (failure) throw stoppedIn(run.method, iteration, failure);
     }
   },

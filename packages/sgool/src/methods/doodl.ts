@@ -42,6 +42,7 @@ export const doodl: MethodDefinition<'doodl', SettingsOf<typeof settings>> = {
   settings,
   inputs: { targetImages },
   movesNoise: true,
+  noiseMakesImage: true,
   defaults: (model) => pairDefaults(model, 'checkpointed'),
   roles: guidedByObjective,
   run: (pipeline, run) =>

@@ -51,6 +51,7 @@ const NO_THRESHOLD = { thresholdRule: undefined, thresholdValue: undefined };
 const doodl = { optimiser: 'doodl', learningRate: undefined } as const;
 const pair = { sampler: 'edict', iterations: 1 } as const;
 const TWO_SCORERS = `clip,clip=${fileURLToPath(new URL('../../../../fixtures/data/pipeline/clip', import.meta.url))}`;
+const reno = { optimiser: 'reno', learningRate: 5 } as const;
 const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   width: { value: 24 },
   height: { value: 24 },
@@ -126,6 +127,20 @@ const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   attendUntil: { value: 2 },
   refineThresholds: { value: 'none' },
   refineSteps: { value: 1, off: { refineThresholds: 'none' } },
+  clipNorm: { under: reno, value: 1e-4, off: { optimiser: 'adam' } },
+  normWeight: { under: reno, value: 1, off: { optimiser: 'adam' } },
+  temperature: { under: { optimiser: 'pcn-langevin' }, value: 1, off: { optimiser: 'adam' } },
+  budget: { value: '9calls' },
+  neighbours: { under: { iterations: 3 }, value: 1 },
+  similarity: { value: 0.5 },
+  centres: { under: { iterations: 6, warmUp: 0 }, value: 1 },
+  boxSide: { under: { warmUp: 0 }, value: 2 },
+  warmUp: { under: { iterations: 4 }, value: 0.9 },
+  particles: { value: 2 },
+  resamplings: { under: { steps: 4, resampleStrength: 100 }, value: 1 },
+  resampleFrom: { under: { steps: 4, resampleStrength: 100 }, value: 0.75 },
+  resampleStrength: { under: { steps: 4 }, value: 100 },
+  plan: { value: 'sgool:2' },
 };
 
 let pipeline: Pipeline;
@@ -217,7 +232,7 @@ describe.each(keys)('%s', (key) => {
 
 it('names the setting, its value, what switches it off, and what it needs', () => {
   expect(() => resolve('sgool', { ...base, learningRate: 0.3, optimiser: 'doodl' })).toThrow(
-    'request: learningRate 0.3 has no effect with optimiser doodl; it needs optimiser normalised, adam, sign, line-search or trust-region',
+    'request: learningRate 0.3 has no effect with optimiser doodl; it needs optimiser normalised, adam, sign, line-search, trust-region, reno or pcn-langevin',
   );
 });
 

@@ -10,10 +10,12 @@ import type { GraphCost } from '@sgool/autodiff';
 import { sum } from '../numbers.ts';
 import type { LoadOptions } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { type Budget, readBudget } from '../request/budget.ts';
 import type { MethodRequest } from '../request/request.ts';
 import { pickSettings } from '../request/settings.ts';
 import { type DryRunCounts, DryRunPrograms } from '../runtime/dry-run.ts';
 import { contentionMeter, type MachineSpeed, measureMachine } from '../runtime/machine-speed.ts';
+import type { Iteration } from './run/iteration.ts';
 import type { Method } from './run/method.ts';
 
 /** Time, memory and operations that a run will take. */
@@ -43,6 +45,9 @@ export interface EstimateOptions {
   readonly machine?: MachineSpeed;
 }
 
+/** Iterations of a dry run, beside the first image. */
+const DRY_ITERATIONS = 2;
+
 /** Calling a kernel, whatever it computes. */
 const SECONDS_PER_NODE = 6e-6;
 /** Making a kernel, and optimising the graph around it. */
@@ -57,26 +62,120 @@ const MAPPED_BYTES_PER_SECOND = 3e9;
 /** Node, the runtimes and the sources, before any model. */
 const BASE_BYTES = 160e6;
 
+const budgetOf = ({ budget }: Pick<MethodRequest, 'budget'>): Budget | undefined =>
+  budget ? readBudget(budget) : undefined;
+
+/**
+ * The last iteration of a run.
+ *
+ * @param spent after each iteration of the dry run, in the unit of the budget
+ */
+function lastIteration(
+  { settings }: Pick<Method, 'settings'>,
+  iterations: number,
+  budget: Budget | undefined,
+  spent: readonly number[],
+): number {
+  // A method whose iterations are no setting was run to its end.
+  if (!Object.hasOwn(settings, 'iterations')) return spent.length - 1;
+  return budget ? lastWithin(budget.limit, spent, iterations) : iterations;
+}
+
+/** A dry run of the beginning of a run, and what of it is the same for every further iteration. */
+interface DryRun {
+  readonly programs: DryRunPrograms;
+  /** After each iteration. */
+  readonly scores: readonly DryRunCounts[];
+  /** What was spent after each iteration: FLOPs where the budget is in these, else network calls. */
+  readonly spent: readonly number[];
+  /** How many times longer everything took than alone. */
+  readonly contention: number;
+}
+
+/** What is counted of an iteration. */
+type Counted = Pick<Iteration, 'evaluations'>;
+
+/**
+ * Goes through iterations on programs that compute nothing.
+ *
+ * @param inFlops whether FLOPs are what is spent
+ */
+async function dryRun(
+  open: EstimateOptions['open'],
+  run: (pipeline: Pipeline) => AsyncIterable<Counted>,
+  inFlops = false,
+): Promise<DryRun> {
+  let made: DryRunPrograms | undefined;
+  const pipeline = await open((options) => (made = new DryRunPrograms(options)));
+  if (!made) throw new Error('estimate: the pipeline was opened without the programs of the dry run');
+  const programs: DryRunPrograms = made;
+  const scores: DryRunCounts[] = [];
+  const contention = contentionMeter();
+  const spent: number[] = [];
+  for await (const { evaluations } of run(pipeline)) {
+    scores.push(programs.counts);
+    spent.push(inFlops ? programs.flops : evaluations.forward + evaluations.pullback);
+  }
+  await pipeline.dispose();
+  return { programs, scores, spent, contention: contention() };
+}
+
+/** A dry run of a method. */
+function dryRunOf({ open, method, request, iterations }: EstimateOptions): Promise<DryRun> {
+  const budget = budgetOf(request);
+  // A run that does not end early. Its seconds are not those of the run that it stands for.
+  const whole = {
+    iterations: Math.min(iterations, DRY_ITERATIONS),
+    patience: 0,
+    targetClip: 100,
+    ...(budget?.unit === 's' && { budget: '' }),
+  };
+  const given = { ...request, ...pickSettings(method.settings, whole) };
+  return dryRun(open, (pipeline) => method.run(pipeline, given), budget?.unit === 'flops');
+}
+
+/**
+ * Floating-point operations of a run, by the key of the program that does them. Nothing is computed.
+ *
+ * @throws UserError where the run itself would
+ */
+export async function countOperations(
+  options: Omit<EstimateOptions, 'machine'>,
+): Promise<ReadonlyMap<string, number>> {
+  const { method, request, iterations } = options;
+  const { programs, scores, spent } = await dryRunOf(options);
+  const budget = budgetOf(request);
+  // Seconds depend on the machine: they say nothing of operations.
+  const limit = budget?.unit === 's' ? undefined : budget;
+  const runs = extrapolated(scores, 'run', lastIteration(method, iterations, limit, spent));
+  return new Map([...runs].map(([key, count]) => [key, count * programs.costOf(key).flops]));
+}
+
 /**
  * Estimates a run.
  *
  * @throws UserError where the run itself would
  */
-export function estimateRun({ method, request, ...options }: EstimateOptions): Promise<RunEstimate> {
-  return estimateIterations({
-    ...options,
-    run: (pipeline, iterations) => {
-      // A run that does not end early.
-      const whole = { iterations, patience: 0, targetClip: 100 };
-      return method.run(pipeline, { ...request, ...pickSettings(method.settings, whole) });
-    },
-  });
+export async function estimateRun(options: EstimateOptions): Promise<RunEstimate> {
+  const { method, request, iterations, machine } = options;
+  const dry = await dryRunOf(options);
+  const budget = budgetOf(request);
+  const inSeconds = budget?.unit === 's';
+  return estimateOf(dry, machine, (secondsUntil) => ({
+    last: lastIteration(
+      method,
+      iterations,
+      budget,
+      inSeconds ? dry.scores.map((_, at) => secondsUntil(at)) : dry.spent,
+    ),
+    longest: inSeconds ? budget.limit : Number.POSITIVE_INFINITY,
+  }));
 }
 
 /** What the estimate of anything that runs in iterations is made from. */
 export interface IterationsOptions extends Pick<EstimateOptions, 'open' | 'iterations' | 'machine'> {
   /** Begins it, with this number for its last iteration, counted from 0. */
-  run(pipeline: Pipeline, iterations: number): AsyncIterable<unknown>;
+  run(pipeline: Pipeline, iterations: number): AsyncIterable<Counted>;
 }
 
 /**
@@ -90,54 +189,65 @@ export async function estimateIterations({
   iterations,
   machine,
 }: IterationsOptions): Promise<RunEstimate> {
-  let made: DryRunPrograms | undefined;
-  const pipeline = await open((options) => (made = new DryRunPrograms(options)));
-  if (!made) throw new Error('estimate: the pipeline was opened without the programs of the dry run');
-  const programs: DryRunPrograms = made;
-  const { options, costs } = programs;
-  const scores: DryRunCounts[] = [];
-  const contention = contentionMeter();
-  for await (const _ of run(pipeline, Math.min(iterations, 2))) {
-    scores.push(programs.counts);
-  }
-  await pipeline.dispose();
-  const { peak } = programs;
-  const slower = contention();
-  const speed = machine ?? (await measureMachine(options));
+  const dry = await dryRun(open, (pipeline) => run(pipeline, Math.min(iterations, DRY_ITERATIONS)));
+  return estimateOf(dry, machine, () => ({ last: iterations, longest: Number.POSITIVE_INFINITY }));
+}
 
-  const total = (which: keyof DryRunCounts, of: (cost: GraphCost) => number) =>
-    [...extrapolated(scores, which, iterations)].reduce((sum, [key, count]) => {
-      const cost = costs.get(key);
-      if (!cost) throw new Error(`estimate: no cost of the program ${key}`);
-      return sum + count * of(cost);
-    }, 0);
-  const running = total(
-    'run',
-    ({ nodes, flops, movedBytes }) =>
-      nodes * SECONDS_PER_NODE + (flops + movedBytes / MOVED_PER_OPERATION) / speed.flops,
-  );
-  const compiling = total(
-    'compiled',
-    ({ nodes, copiedBytes, mapped }) =>
-      nodes * COMPILE_SECONDS_PER_NODE +
-      copiedBytes / COPIED_PER_OPERATION / speed.flops +
-      sum(mapped.values()) / MAPPED_BYTES_PER_SECOND,
-  );
+/**
+ * Time and memory from a dry run.
+ *
+ * @param endOf the last iteration, and the most seconds, from the seconds until an iteration
+ */
+async function estimateOf(
+  { programs, scores, contention }: DryRun,
+  machine: MachineSpeed | undefined,
+  endOf: (secondsUntil: (iteration: number) => number) => { readonly last: number; readonly longest: number },
+): Promise<RunEstimate> {
+  const { peak } = programs;
+  const speed = machine ?? (await measureMachine(programs.options));
+  const total = (which: keyof DryRunCounts, of: (cost: GraphCost) => number, last: number) =>
+    sum([...extrapolated(scores, which, last)].map(([key, count]) => count * of(programs.costOf(key))));
+  const secondsUntil = (last: number) => {
+    const running = total(
+      'run',
+      ({ nodes, flops, movedBytes }) =>
+        nodes * SECONDS_PER_NODE + (flops + movedBytes / MOVED_PER_OPERATION) / speed.flops,
+      last,
+    );
+    const compiling = total(
+      'compiled',
+      ({ nodes, copiedBytes, mapped }) =>
+        nodes * COMPILE_SECONDS_PER_NODE +
+        copiedBytes / COPIED_PER_OPERATION / speed.flops +
+        sum(mapped.values()) / MAPPED_BYTES_PER_SECOND,
+      last,
+    );
+    return contention * (running + compiling);
+  };
+  const { last, longest } = endOf(secondsUntil);
   return {
-    seconds: slower * (running + compiling),
+    seconds: Math.min(secondsUntil(last), longest),
     memoryBytes: BASE_BYTES + peak.bytes,
     mappedBytes: peak.mappedBytes,
-    operations: total('run', ({ flops }) => flops),
+    operations: total('run', ({ flops }) => flops, last),
     machine: speed,
-    contention: slower,
+    contention,
   };
 }
 
-/** Counts of the whole run from those after each of its first iterations. */
+/** The last iteration that a budget holds, from what was spent after each of the first ones. */
+function lastWithin(limit: number, spent: readonly number[], iterations: number): number {
+  const [before = 0, now = 0] = spent.slice(-2);
+  if (spent.length <= DRY_ITERATIONS || now <= before) return Math.min(iterations, spent.length - 1);
+  return Math.max(0, Math.min(iterations, DRY_ITERATIONS + Math.floor((limit - now) / (now - before))));
+}
+
+/** Counts of a run up to an iteration, from those after each of its first iterations. */
 function extrapolated(scores: readonly DryRunCounts[], which: keyof DryRunCounts, iterations: number) {
-  const last = scores[scores.length - 1][which];
-  const before = scores.at(-2)?.[which];
-  // Three scores: the first image, an iteration that compiled its programs, and one like all that follow.
-  const missing = before && scores.length === 3 ? iterations - 2 : 0;
+  const at = Math.min(scores.length - 1, iterations);
+  const last = scores[at][which];
+  const before = scores[at - 1]?.[which];
+  // Behind the first image, and an iteration that compiled its programs, one is like all that follow.
+  const missing = at === DRY_ITERATIONS ? iterations - at : 0;
   return new Map([...last].map(([key, count]) => [key, count + missing * (count - (before?.get(key) ?? 0))]));
 }

@@ -130,6 +130,19 @@ it('leaves a latent that made the loss worse without a gradient', async () => {
   expect(rounds.map(({ evaluations }) => evaluations.pullback)).toEqual([0, 8, 8, 16]);
 });
 
+it('compares steps by one function: random cutouts cost a trust region no steps', async () => {
+  const gradients = async (settings: object) => {
+    const input = { ...request, sampler: 'ddim', steps: 2, iterations: 8, ...settings } as const;
+    const rounds = await collect(methods.doodl.run(pipeline, { ...input, optimiser: 'trust-region' }));
+    return defined(rounds.at(-1)).evaluations.pullback / 4;
+  };
+  const fixed = await gradients({ cutouts: 0 });
+  expect(fixed).toBeGreaterThanOrEqual(6);
+  const random = { cutouts: 4, cutSize: 0.3, cutReduction: 'mean' };
+  expect(await gradients(random)).toBeGreaterThanOrEqual(fixed);
+  expect(await gradients({ ...random, seed: 6 })).toBeGreaterThanOrEqual(fixed - 1);
+});
+
 it('reports progress inside an iteration', async () => {
   const seen: string[] = [];
   const onStep = ({
@@ -189,7 +202,9 @@ describe('sgool', () => {
   ] as const)('counts the whole alone with %s', async (_, settings) => {
     const short = { ...request, cutouts: 0, iterations: 0, ...settings } as const;
     const [{ loss }] = await collect(methods.sgool.run(pipeline, short));
-    expect(loss).toEqual({ total: loss?.whole, whole: loss?.whole });
+    expect(loss).toMatchObject({ total: loss?.whole });
+    expect(loss?.regions).toBeUndefined();
+    expect(loss?.scorers?.[0]).not.toHaveProperty('regions');
   });
 
   it('is guided by what finds its regions', () => {
@@ -259,7 +274,7 @@ describe('clip-guided', () => {
     expect(await best({ keep: undefined })).toEqual([true, true]);
     expect(await best({ keep: 'clip' })).toEqual([true, false]);
     await expect(best({ keep: 'loss' })).rejects.toThrow(
-      /keep is not usable, got "loss"; choose one of clip, last/,
+      /keep is not usable, got "loss"; choose one of clip, objective, last/,
     );
   });
 

@@ -9,6 +9,7 @@ export const sd: MethodDefinition<'sd', SamplingSettings> = {
   summary: 'plain Stable Diffusion',
   settings: samplingSettings,
   movesNoise: false,
+  noiseMakesImage: true,
   lastIteration: 0,
   defaults: () => ({}),
   roles: () => ({ guides: [], selects: [] }),

@@ -33,8 +33,9 @@ import type { SaliencyMap } from '../saliency/detector.ts';
 import { findRegions, type Region } from '../saliency/regions.ts';
 import { heldState } from '../state.ts';
 import { type AimedRegion, createGuidance } from './run/guidance.ts';
+import type { BuiltObjective, ObjectiveBuilder } from './run/image-loss.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { type BuiltObjective, type ObjectiveBuilder, optimiseNoise } from './run/optimise-noise.ts';
+import { optimiseNoise } from './run/optimise-noise.ts';
 import { guidedByObjective } from './run/roles.ts';
 import type { Run } from './run/run.ts';
 import { runScorers } from './run/run-scorers.ts';
@@ -57,6 +58,7 @@ export const sgool: MethodDefinition<'sgool', SgoolSettings> = {
   settings,
   inputs: INPUTS,
   movesNoise: true,
+  noiseMakesImage: true,
   defaults: (model) => pairDefaults(model, 'invertible'),
   roles: guidedByObjective,
   run: (pipeline, run) => optimiseNoise(pipeline, run, () => salientObjective(pipeline, run)),

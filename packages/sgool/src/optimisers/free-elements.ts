@@ -9,6 +9,7 @@ export function onFreeElements(optimiser: LatentOptimiser, free: Uint8Array): La
   };
   return {
     name: optimiser.name,
+    ...(optimiser.compares && { compares: optimiser.compares }),
     reconsider(latent, loss) {
       const moved = optimiser.reconsider?.(freeElements(latent, free), loss);
       return moved && merged(latent, moved);

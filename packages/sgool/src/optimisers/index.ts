@@ -5,6 +5,8 @@ import { doodlOptimiser } from './doodl.ts';
 import { lineSearchOptimiser } from './line-search.ts';
 import { normalisedOptimiser } from './normalised.ts';
 import type { LatentOptimiser, LatentOptimiserOptions } from './optimiser.ts';
+import { pcnLangevinOptimiser } from './pcn-langevin.ts';
+import { renoOptimiser } from './reno.ts';
 import { signOptimiser } from './sign.ts';
 import { trustRegionOptimiser } from './trust-region.ts';
 
@@ -17,6 +19,8 @@ const OPTIMISERS: Readonly<Record<OptimiserName, Create>> = {
   sign: signOptimiser,
   'line-search': lineSearchOptimiser,
   'trust-region': trustRegionOptimiser,
+  reno: renoOptimiser,
+  'pcn-langevin': pcnLangevinOptimiser,
 };
 
 /** The optimiser that the settings name. */

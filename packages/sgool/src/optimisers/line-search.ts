@@ -36,6 +36,7 @@ export function lineSearchOptimiser({
   let probes = 0;
   return {
     name: 'line-search',
+    compares: 'steps',
     reconsider(_, loss) {
       if (!line || probes === PROBES) return undefined;
       probes++;

@@ -11,6 +11,11 @@ import type { Stateful } from '../state.ts';
 export interface LatentOptimiser extends Stateful {
   readonly name: OptimiserName;
   /**
+   * Whether it compares losses: those between two gradients (steps), or all of them (run). The loss is then one function that long,
+   * with the same cutouts and regions.
+   */
+  readonly compares?: 'steps' | 'run';
+  /**
    * For optimisers that compare losses: called with each latent before its gradient is taken. The returned latent is evaluated
    * next, and this one gets no gradient. If it returns none, `update` is called.
    */

@@ -28,6 +28,7 @@ export function trustRegionOptimiser({
   let steepest: Line | undefined;
   return {
     name: 'trust-region',
+    compares: 'steps',
     reconsider(_, loss) {
       if (!line || !steepest) return undefined;
       const kept = (line.loss - loss) / (angle * line.slope);

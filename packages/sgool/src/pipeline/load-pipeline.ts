@@ -95,6 +95,7 @@ export async function loadPipeline(
   return {
     model: { ...info, weightsPath: componentOf(folder, family.denoiser).weights.path },
     compute,
+    meter: programs,
     noisePath,
     checkPrompt,
     latentShape,

@@ -16,6 +16,7 @@ import type { ObjectiveScorer } from '../preference/guide.ts';
 import type { SaliencyChoice } from '../request/detectors.ts';
 import type { ObjectiveItem } from '../request/objective-text.ts';
 import type { Compute } from '../runtime/compute.ts';
+import type { ProgramMeter } from '../runtime/program-cache.ts';
 import type { Detector } from '../saliency/detector.ts';
 import type { DetectorParts } from '../saliency/open-detector.ts';
 
@@ -69,6 +70,8 @@ export interface Pipeline
     options: DenoiserOptions,
     wanted: AttentionObjectiveOptions,
   ): Promise<AttentionObjective>;
+  /** What its networks have cost since it was loaded, whichever run they worked for. */
+  readonly meter: ProgramMeter;
   /** The CLIP that guides (folder `clip`). @throws UserError where the model has none */
   critic(): Promise<ClipCritic>;
   /** The CLIP that only reports (folder `clip_b`), where the model has one. */

@@ -67,11 +67,12 @@ export function isAlive(mark: ProcessMark): boolean | undefined {
   const status = statusOf(mark.pid);
   // A killed process stays in the list until its parent has asked for its exit code.
   if (status !== undefined) return status.start === mark.start && !/^[ZX]$/.test(status.state);
-  if (!exists(mark.pid)) return false;
+  if (!isRunning(mark.pid)) return false;
   return undefined;
 }
 
-function exists(pid: number): boolean {
+/** Whether a process of this machine has this number. One of another user counts. */
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0); // signal 0 only tests whether the process exists
     return true;

@@ -57,6 +57,7 @@ export function commonDefaults(model: ModelInfo): Settings {
     gradientSteps: 0,
     jacobianShare: 1,
     iterations: 50,
+    budget: '',
     keep: 'clip',
     patience: 0,
     minImprovement: 0,
@@ -80,10 +81,22 @@ export function commonDefaults(model: ModelInfo): Settings {
     clipGradient: 1e-3,
     momentum: 0.9,
     nesterov: false,
+    clipNorm: 0.1,
+    normWeight: 0.01,
+    temperature: 0.001,
     learningRate: 0.1,
     perturbation: 1e-4,
     renormalise: true,
     optimiseFrom: 0,
+    neighbours: 4,
+    similarity: 0.95,
+    centres: 15,
+    boxSide: 0.8,
+    warmUp: 0.2,
+    particles: 4,
+    resamplings: 4,
+    resampleFrom: 0.3,
+    resampleStrength: 1,
     clipGuidanceScale: 100,
     tokens: '',
     require: '',
@@ -93,6 +106,7 @@ export function commonDefaults(model: ModelInfo): Settings {
     attendUntil: 0.5,
     refineThresholds: 'published',
     refineSteps: 20,
+    plan: 'best-of:16, sgool:8',
   };
 }
 
@@ -180,7 +194,8 @@ function hintsFor({ name, settings }: MethodSchema, model: ModelInfo): Partial<S
   };
 }
 
-function checkHint(name: string, shape: SettingsShape, { dir, hint }: ModelInfo): Partial<Settings> {
+/** The model's own defaults under one name. @throws UserError where its `sgool.json` holds something else */
+export function checkHint(name: string, shape: SettingsShape, { dir, hint }: ModelInfo): Partial<Settings> {
   if (hint[name] === undefined) return {};
   const result = z.strictObject(shape).partial().safeParse(hint[name]);
   if (result.success) return result.data;

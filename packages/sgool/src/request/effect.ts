@@ -236,6 +236,18 @@ export function withoutUnread<S extends Partial<Settings>>(
   return { ...settings, ...neutral };
 }
 
+/** Those of resolved settings that are read; the others have no effect. */
+export function readSettings<S extends Partial<Settings>>(
+  settings: S,
+  model: EffectContext['model'],
+): Partial<S> {
+  const context = { settings, given: settings, model };
+  const unread = EFFECT_RULES.filter(
+    (rule) => settings[rule.by] !== undefined && !rule.isRead(context),
+  ).flatMap(({ keys }): readonly string[] => keys);
+  return Object.fromEntries(Object.entries(settings).filter(([key]) => !unread.includes(key))) as Partial<S>;
+}
+
 /**
  * One line for the user where the negative prompt is not read; undefined where it is, or there is none. It is no reason to refuse the
  * run: prompts are often kept in pairs, for models of every kind.

@@ -26,7 +26,7 @@ describe('parseRequest', () => {
     ],
     [
       { prompt: 'a cat', method: 'magic' },
-      /method .* got "magic"; choose one of sd, clip-guided, doodl, sgool, best-of/,
+      /method .* got "magic"; choose one of sd, clip-guided, doodl, sgool, best-of, zero-order/,
     ],
     [{ prompt: 'a cat', saliency: 'eyes' }, /saliency .* got "eyes"; must be one of transalnet, grad-cam/],
     [{ prompt: 'a cat', step: 5 }, /unknown key step; choose from prompt, .*steps/],
@@ -82,6 +82,10 @@ it('the table names every method by its own name', () => {
     'sgool',
     'best-of',
     'attend-and-excite',
+    'zero-order',
+    'trust-region-search',
+    'resampling',
+    'plan',
   ]);
   for (const name of METHOD_NAMES) expect(methods[name].name).toBe(name);
   expect(METHODS.filter(({ movesNoise }) => movesNoise).map(({ name }) => name)).toEqual(['doodl', 'sgool']);

@@ -83,6 +83,8 @@ export interface MethodSchema {
   readonly settings: SettingsShape;
   /** Images that it takes beside its settings. */
   readonly inputs?: Readonly<Partial<typeof INPUTS>>;
+  /** Whether its options are those of the methods that it is made of, which own them. */
+  readonly isComposed?: boolean;
 }
 
 /**
@@ -112,7 +114,9 @@ export function listOf(names: readonly string[]): string {
 
 /** `sgool has it`, for the methods that have an option; undefined if none has. */
 function ownersOf(key: string, methods: readonly MethodSchema[]): string | undefined {
-  const owners = methods.filter((method) => hasOption(method, key)).map(({ name }) => name);
+  const having = methods.filter((method) => hasOption(method, key));
+  const single = having.filter(({ isComposed }) => !isComposed);
+  const owners = (single.length > 0 ? single : having).map(({ name }) => name);
   if (owners.length === 0) return undefined;
   return `${listOf(owners)} ${owners.length === 1 ? 'has' : 'have'} it`;
 }
@@ -131,16 +135,16 @@ export function noSuchOption(who: string, key: string, methods: readonly MethodS
  * Checks a request.
  *
  * @param methods all methods
- * @param fallback name of the method that is taken if the request names none
+ * @param methodOf the method that a request means
  * @throws UserError in one line: which key is wrong, its value, and what would be right; for a setting that the method does not
  *   have, the methods that have it
  */
 export function parseRequest(
   request: unknown,
   methods: readonly MethodSchema[],
-  fallback: string,
+  methodOf: (request: Readonly<Record<PropertyKey, unknown>>) => unknown,
 ): ParsedRequest {
-  const named = isRecord(request) ? (request.method ?? fallback) : fallback;
+  const named = methodOf(isRecord(request) ? request : {});
   const method = methods.find(({ name }) => name === named);
   if (method) return parseMethodRequest(request, method, methods);
   const names = methods.map(({ name }) => name).join(', ');

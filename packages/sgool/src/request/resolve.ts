@@ -5,7 +5,13 @@ import { defaultDetector } from './detectors.ts';
 import { withoutUnread } from './effect.ts';
 import { DEFAULT_OBJECTIVE, isDefaultObjective } from './objective-text.ts';
 import type { Inputs, ParsedRequest } from './request.ts';
-import { type MethodSettings, pickSettings, type Settings, type SettingsShape } from './settings.ts';
+import {
+  type MethodSettings,
+  MOST_ITERATIONS,
+  pickSettings,
+  type Settings,
+  type SettingsShape,
+} from './settings.ts';
 
 /** The step that a place in a chain names: below 1 it is a share of the steps, from 1 on the step itself. */
 export function stepOf(place: number, steps: number): number {
@@ -37,6 +43,10 @@ export function resolveSettings<S extends MethodSettings>(
   const { objective = DEFAULT_OBJECTIVE } = wanted;
   if (wanted.keep === 'clip' && given.keep === undefined && !isDefaultObjective(objective)) {
     wanted.keep = 'objective';
+  }
+  // A budget alone makes as many iterations as fit.
+  if (wanted.budget && wanted.iterations !== undefined && given.iterations === undefined) {
+    wanted.iterations = MOST_ITERATIONS;
   }
   const settings = withoutUnread({ settings: wanted, given: { ...given, mask }, model }, defaults);
   const { guidanceStart, guidanceStop } = settings;

@@ -8,6 +8,7 @@ import { SIGMA_SPREADS, STEP_ENDS } from '../diffusion/noise-path.ts';
 import { SAMPLER_NAMES } from '../diffusion/sampler-names.ts';
 import { RNG_NAMES } from '../random/random-source.ts';
 import { PROMPT_SYNTAXES } from '../text/prompt/prompt.ts';
+import { budgetText } from './budget.ts';
 import { isSaliency, SALIENCY_NAMES, type SaliencyChoice } from './detectors.ts';
 import { parseObjective } from './objective-text.ts';
 
@@ -111,13 +112,21 @@ export const differentiationSettings = {
     ),
 };
 
+/** Most iterations of a run. */
+export const MOST_ITERATIONS = 10_000;
+
 /** How many iterations there are, which one is the result, and what ends a run early. */
 export const selectionSettings = {
   iterations: z
     .int()
     .min(0)
-    .max(10_000)
-    .describe('iterations after the plain image: updates of the noise, or further seeds (best-of)'),
+    .max(MOST_ITERATIONS)
+    .describe(
+      'iterations after the plain image: updates of the noise, further noises (searches), populations (resampling)',
+    ),
+  budget: budgetText.describe(
+    'what the run may spend: 640calls (network evaluations, forward and back), 2e12flops (of all networks) or 30s; it ends before an iteration that would not fit, and without iterations makes as many as fit; empty for no limit',
+  ),
   keep: z
     .enum(['loss', 'clip', 'objective', 'last'])
     .describe(
@@ -281,6 +290,8 @@ export const OPTIMISER_NAMES = [
   'sign',
   'line-search',
   'trust-region',
+  'reno',
+  'pcn-langevin',
 ] as const;
 export type OptimiserName = (typeof OPTIMISER_NAMES)[number];
 
@@ -294,6 +305,8 @@ export const OPTIMISER_READS = {
   normalised: STEP,
   adam: STEP,
   sign: STEP,
+  reno: ['learningRate', 'momentum', 'nesterov', 'clipNorm', 'normWeight'],
+  'pcn-langevin': ['learningRate', 'temperature'],
   // These two move along the sphere and take no perturbed steps, so that losses can be compared.
   'line-search': ANGLE,
   'trust-region': ANGLE,
@@ -313,13 +326,28 @@ export const optimiserSettings = {
     .max(1e6)
     .describe('largest absolute value of a gradient element (optimiser doodl)'),
   momentum: z.number().min(0).lt(1).describe('share of the last step that is kept'),
-  nesterov: z.boolean().describe('Nesterov momentum (optimiser doodl)'),
+  nesterov: z.boolean().describe('Nesterov momentum (optimisers doodl and reno)'),
+  clipNorm: z
+    .number()
+    .gt(0)
+    .max(1e6)
+    .describe('longest gradient; a longer one is scaled down (optimiser reno)'),
+  normWeight: z
+    .number()
+    .min(0)
+    .max(1e6)
+    .describe('weight of the term that pulls the norm to that of noise (optimiser reno)'),
+  temperature: z
+    .number()
+    .gt(0)
+    .max(1e6)
+    .describe('loss that makes noise e times less likely (optimiser pcn-langevin)'),
   learningRate: z
     .number()
     .gt(0)
     .max(100)
     .describe(
-      'step size: per element (adam, sign), or an angle in radians (normalised; line-search and trust-region: of the first step)',
+      'step size: per element (adam, sign), or a factor on the gradient (reno), the share of fresh noise as ε (pcn-langevin), or an angle in radians (normalised; line-search and trust-region: of the first step)',
     ),
   perturbation: z
     .number()
@@ -327,6 +355,80 @@ export const optimiserSettings = {
     .max(10)
     .describe('standard deviation of the noise that is added after each update'),
   renormalise: z.boolean().describe('keep the norm of the latent that is optimised'),
+};
+
+/** Which noise a search tries next. */
+export const searchSettings = {
+  neighbours: z
+    .int()
+    .min(1)
+    .max(1000)
+    .describe('noises that are tried around the best one before the search moves (zero-order)'),
+  similarity: z
+    .number()
+    .gt(-1)
+    .lt(1)
+    .describe('cosine similarity of these noises and the one that they are drawn around (zero-order)'),
+  centres: z
+    .int()
+    .min(1)
+    .max(1000)
+    .describe('best noises so far that have a box of their own to search in (trust-region-search)'),
+  boxSide: z
+    .number()
+    .min(0.05)
+    .max(2.4)
+    .describe(
+      'side of each box at first, in standard deviations of the noise; it grows and shrinks between 0.05 and 2.4 (trust-region-search)',
+    ),
+  warmUp: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe('share of the run that tries fresh noise before it searches in boxes (trust-region-search)'),
+};
+
+/** How particles are resampled on their way from noise to image. */
+export const resamplingSettings = {
+  particles: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .describe(
+      'images of a population, made together; fewer where the budget does not hold more (resampling)',
+    ),
+  resamplings: z
+    .int()
+    .min(0)
+    .max(1000)
+    .describe('how often the particles of a population are scored and resampled on their way (resampling)'),
+  resampleFrom: z
+    .number()
+    .min(0)
+    .lt(1)
+    .describe('share of the steps that is done before the particles are resampled first (resampling)'),
+  resampleStrength: z
+    .number()
+    .min(0)
+    .max(1000)
+    .describe(
+      'how strongly better particles are preferred at the end of the steps, per standard deviation of the scores; it rises evenly from 0 (resampling)',
+    ),
+};
+
+const STAGE = /^\s*[a-z-]+\s*:\s*\d+(\.\d+)?\s*%?\s*$/;
+
+/** Which methods follow one another. */
+export const planSettings = {
+  plan: z
+    .string()
+    .refine(
+      (text) => text.split(',').every((stage) => STAGE.test(stage)),
+      'must be methods with their iterations or their share of the budget, such as "best-of:16, sgool:8" or "best-of:80%, sgool:20%"',
+    )
+    .describe(
+      'methods that follow one another, each from the best noise so far, with their iterations or their share of the budget: "best-of:16, sgool:8", "best-of:80%, sgool:20%" (plan)',
+    ),
 };
 
 /** How CLIP steers the sampling itself. */
@@ -409,6 +511,9 @@ export type CutoutSettings = SettingsOf<typeof cutoutSettings>;
 export type DetectionSettings = SettingsOf<typeof detectionSettings>;
 export type RegionSettings = SettingsOf<typeof regionSettings>;
 export type OptimiserSettings = SettingsOf<typeof optimiserSettings>;
+export type SearchSettings = SettingsOf<typeof searchSettings>;
+export type PlanSettings = SettingsOf<typeof planSettings>;
+export type ResamplingSettings = SettingsOf<typeof resamplingSettings>;
 
 export type AttentionSettings = SettingsOf<typeof attentionSettings>;
 
@@ -421,9 +526,12 @@ export const SETTING_GROUPS: readonly (readonly [heading: string, settings: Sett
   ['Salient regions', regionSettings],
   ['Cutouts', cutoutSettings],
   ['Optimiser', optimiserSettings],
+  ['Search', searchSettings],
+  ['Resampling', resamplingSettings],
   ['Gradient', differentiationSettings],
   ['CLIP guidance', clipGuidanceSettings],
   ['Attention', attentionSettings],
+  ['Plan', planSettings],
 ];
 
 /** Schemas of all settings by key. */
@@ -436,8 +544,11 @@ export const SETTINGS = {
   ...regionSettings,
   ...cutoutSettings,
   ...optimiserSettings,
+  ...searchSettings,
+  ...resamplingSettings,
   ...clipGuidanceSettings,
   ...attentionSettings,
+  ...planSettings,
 };
 
 /**

@@ -23,6 +23,7 @@ export const VALUES: Settings = {
   gradientSteps: 1,
   jacobianShare: 0.5,
   iterations: 2,
+  budget: '640calls',
   keep: 'last',
   patience: 3,
   minImprovement: 0.1,
@@ -52,10 +53,22 @@ export const VALUES: Settings = {
   clipGradient: 0.1,
   momentum: 0.5,
   nesterov: true,
+  clipNorm: 0.2,
+  normWeight: 0.1,
+  temperature: 0.1,
   learningRate: 0.01,
   perturbation: 0,
   renormalise: false,
   optimiseFrom: 0.5,
+  neighbours: 2,
+  similarity: 0.9,
+  centres: 3,
+  boxSide: 0.5,
+  warmUp: 0.5,
+  particles: 3,
+  resamplings: 2,
+  resampleFrom: 0.5,
+  resampleStrength: 2,
   clipGuidanceScale: 10,
   tokens: 'cat',
   require: 'cat and boat',
@@ -65,7 +78,11 @@ export const VALUES: Settings = {
   attendUntil: 2,
   refineThresholds: '0:0.1,0.5:0.2',
   refineSteps: 3,
+  plan: 'best-of:2, zero-order:3',
 };
+
+/** The methods that search without gradients. */
+const SEARCHES = ['best-of', 'zero-order', 'trust-region-search', 'resampling'];
 
 /** The methods that have a setting, if not all have it. */
 const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
@@ -73,10 +90,12 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
     ['optimiseFrom', 'edictOutput', 'trajectory', 'gradientSteps', 'jacobianShare'],
     ['doodl', 'sgool'],
   ),
-  ...keyed(['iterations', 'targetClip'], ['doodl', 'sgool', 'best-of']),
-  ...keyed(['clipPrompt', 'textWeight'], ['clip-guided', 'doodl', 'sgool', 'best-of']),
+  ...keyed(['iterations', 'budget', 'targetClip'], ['doodl', 'sgool', ...SEARCHES]),
+  ...keyed(
+    ['clipPrompt', 'textWeight', 'objective', 'spreadPictures'],
+    ['clip-guided', 'doodl', 'sgool', ...SEARCHES],
+  ),
   ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool', 'attend-and-excite']),
-  ...keyed(['objective', 'spreadPictures'], ['clip-guided', 'doodl', 'sgool', 'best-of']),
   ...keyed(['patience', 'minImprovement'], ['doodl', 'sgool']),
   ...keyed(['lambda', 'saliency', 'saliencyEvery', 'thresholdRule', 'thresholdValue'], ['sgool']),
   ...keyed(['regionPadding', 'minRegionSide', 'maxRegions', 'regionText'], ['sgool']),
@@ -85,6 +104,10 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
   ...keyed(['saturatedGradient'], ['clip-guided', 'doodl', 'sgool']),
   ...keyed(['optimiser', 'gradScale', 'clipGradient', 'momentum', 'nesterov'], ['doodl', 'sgool']),
   ...keyed(['learningRate', 'perturbation', 'renormalise'], ['doodl', 'sgool']),
+  ...keyed(['clipNorm', 'normWeight', 'temperature'], ['doodl', 'sgool']),
+  ...keyed(['neighbours', 'similarity'], ['zero-order']),
+  ...keyed(['centres', 'boxSide', 'warmUp'], ['trust-region-search']),
+  ...keyed(['particles', 'resamplings', 'resampleFrom', 'resampleStrength'], ['resampling']),
   ...keyed(['clipGuidanceScale'], ['clip-guided']),
   ...keyed(['tokens', 'require', 'attentionLoss', 'attentionResolution'], ['attend-and-excite']),
   ...keyed(['attentionStepSize', 'attendUntil', 'refineThresholds', 'refineSteps'], ['attend-and-excite']),
@@ -94,10 +117,15 @@ function keyed(keys: readonly (keyof Settings)[], names: readonly string[]) {
   return Object.fromEntries(keys.map((key) => [key, names]));
 }
 
+/** Settings that no plan has: its stages have them, or no method that can be one. */
+const NOT_OF_PLANS = ['iterations', 'keep', 'clipGuidanceScale'];
+
 /** The methods that have a setting, and how error messages say it. */
 export function ownersOf(key: string, all: readonly string[]): { names: readonly string[]; text: string } {
-  const names = OWNERS[key] ?? all;
-  const [last, ...others] = names.toReversed();
+  const single = all.filter((name) => name !== 'plan');
+  const owners = key === 'plan' ? ['plan'] : (OWNERS[key] ?? single);
+  const names = NOT_OF_PLANS.includes(key) || key === 'plan' ? owners : [...owners, 'plan'];
+  const [last, ...others] = owners.toReversed();
   const text =
     others.length === 0 ? `${last} has it` : `${others.toReversed().join(', ')} and ${last} have it`;
   return { names, text };

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { add, matmul, trace } from '@sgool/autodiff';
+import { add, constant, matmul, trace } from '@sgool/autodiff';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { networkWeights } from '../networks/network-weights.ts';
 import type { Dtype, TensorData } from '../weights/formats/dtypes.ts';
@@ -99,4 +99,36 @@ it('a damaged weight beyond the first block that is read is found', async () => 
   const graph = trace({}, () => ({ y: weights.get('w', [1, count]) }));
   const found = await damagedWeight(mappedWeights(graph), 'float32');
   expect(found).toContain('weight w holds NaN');
+});
+
+describe('looking through weights', () => {
+  const found = async (path: string, precision: 'float32' | 'float16') => {
+    const weights = networkWeights(await openSafetensors(path));
+    const graph = trace({}, () => ({ y: weights.get('second', [4, 4]) }));
+    return damagedWeight(mappedWeights(graph), precision);
+  };
+
+  it('takes what the precision holds', async () => {
+    expect(await found(await fileWith(65_504), 'float16')).toBeUndefined();
+    expect(await found(await fileWith(65_536), 'float32')).toBeUndefined();
+    expect(await found(await fileWith(-65_536), 'float16')).toContain(
+      'weight second holds -65536, beyond 65504',
+    );
+  });
+
+  it('is for floats that stay in a file and have a name', async () => {
+    const path = join(dir, 'whole.safetensors');
+    // As floats these would be NaN.
+    const data = new Int32Array(4).fill(-1);
+    await writeSafetensors(path, { w: { dtype: 'I32', shape: [4], data } });
+    const file = { path, byteOffset: 0, byteLength: 16 };
+    const stored = { dtype: 'int32', shape: [4], label: 'whole', file } as const;
+    const graph = trace({}, () => {
+      constant({ dtype: 'float32', shape: [4], file });
+      constant({ dtype: 'float32', shape: [1], label: 'in memory', data: Float32Array.of(Number.NaN) });
+      return { y: constant(stored) };
+    });
+    expect(mappedWeights(graph)).toEqual([stored]);
+    expect(await damagedWeight(mappedWeights(graph), 'float32')).toBeUndefined();
+  });
 });

@@ -56,6 +56,7 @@ export class DryRunPrograms extends ProgramCache {
         run: async () => {
           this.enter(key);
           count(this.executions, key);
+          this.count(key, this.costOf(key).flops);
           return Object.fromEntries(outputs.map(([name, values]) => [name, values.slice()]));
         },
       };

@@ -15,6 +15,27 @@ import { compileNetwork, type NetworkProgram } from './network-program.ts';
 /** The part of a program that its users need. */
 export type Runnable = Pick<NetworkProgram, 'run'>;
 
+/** What the programs of a cache have cost since it was made. */
+export interface ProgramMeter {
+  /** Floating-point operations of all networks, forward and backward, recomputation included; not those of the CLIP that only reports. */
+  readonly flops: number;
+  /** Seconds in which a program was being made. They are spent once, whatever is run. */
+  readonly compileSeconds: number;
+  /** Forgets results of texts, so that what a run costs does not depend on the runs before it. */
+  forgetResults(): void;
+}
+
+/** Programs of the CLIP that only reports: no method needs it. */
+const REPORTING = 'clip_b ';
+
+/** Whether the operations of a program, by its key, are part of what a method costs. */
+const isMetered = (key: string): boolean => !key.startsWith(REPORTING);
+
+/** What a method costs, as a cache counts it, by the operations of each of its programs. */
+export function meteredWork(operations: ReadonlyMap<string, number>): number {
+  return sum([...operations].map(([key, count]) => (isMetered(key) ? count : 0)));
+}
+
 /** How much memory compiled programs may hold, so that they need not be compiled again. */
 export type Memory = 'auto' | 'plenty' | 'low';
 
@@ -78,14 +99,22 @@ export function isLarge(cost: GraphCost): boolean {
 
 interface Compiled {
   readonly program: NetworkProgram;
+  readonly flops: number;
   /** Heap of a large program; undefined for the others, which always stay. */
   readonly bytes: number | undefined;
   /** Its runs that are in progress. */
   readonly running: Set<Promise<unknown>>;
 }
 
-/** Compiles programs on first use and keeps them by key, within the memory budget. */
-export class ProgramCache {
+/** Compiles programs on first use and keeps them by key, within the memory budget. Counts what they cost. */
+export class ProgramCache implements ProgramMeter {
+  flops = 0;
+  get compileSeconds(): number {
+    return (this.#compiledMs + (this.#compiling > 0 ? performance.now() - this.#compileStart : 0)) / 1000;
+  }
+  #compiledMs = 0;
+  #compiling = 0;
+  #compileStart = 0;
   readonly options: ProgramOptions;
   /** Whether programs are run; a dry run only counts them. */
   readonly computes: boolean = true;
@@ -119,10 +148,11 @@ export class ProgramCache {
       run: async (...inputs) => {
         for (;;) {
           const compiled = make();
-          const { program, running, bytes } = await compiled;
+          const { program, running, bytes, flops } = await compiled;
           if (bytes !== undefined) await this.fitBudget(key, bytes);
           // Meanwhile it may have been evicted for another.
           if (this.programs.get(key) !== compiled) continue;
+          this.count(key, flops);
           const run = program.run(...inputs);
           running.add(run);
           return run.finally(() => running.delete(run));
@@ -142,7 +172,6 @@ export class ProgramCache {
     return found;
   }
 
-  /** Forgets all results, so that what a run costs does not depend on the runs before it. */
   forgetResults(): void {
     for (const results of this.remembered.values()) results.clear();
   }
@@ -159,7 +188,7 @@ export class ProgramCache {
     if (this.disposed) throw new Error('pipeline: it was disposed');
     let compiled = this.programs.get(key);
     if (!compiled) {
-      compiled = this.compile(key, build, how);
+      compiled = this.timed(() => this.compile(key, build, how));
       this.programs.set(key, compiled);
       compiled.catch(() => this.programs.delete(key));
     }
@@ -174,7 +203,23 @@ export class ProgramCache {
     const cost = graphCost(graph, options.layout);
     const bytes = isLarge(cost) ? deviceBytes(cost, options.device ?? 'cpu') : undefined;
     if (bytes !== undefined) await this.fitBudget(key, bytes);
-    return { program: await compileNetwork(key, graph, options), bytes, running: new Set() };
+    const program = await compileNetwork(key, graph, options);
+    return { program, bytes, flops: cost.flops, running: new Set() };
+  }
+
+  /** Counts one run of a program. */
+  protected count(key: string, flops: number): void {
+    if (isMetered(key)) this.flops += flops;
+  }
+
+  /** Programs may be made at once: time in which several are counts once. */
+  private async timed<T>(make: () => Promise<T>): Promise<T> {
+    if (this.#compiling++ === 0) this.#compileStart = performance.now();
+    try {
+      return await make();
+    } finally {
+      if (--this.#compiling === 0) this.#compiledMs += performance.now() - this.#compileStart;
+    }
   }
 
   /** Notes the use of a program, and frees those that do not fit beside it. */

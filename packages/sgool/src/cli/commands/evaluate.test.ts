@@ -109,6 +109,7 @@ describe('a run', () => {
       'short: sgool steps=7 keep=last',
       '--variant',
       'edict: sd sampler=edict',
+      '--no-equal-cost',
     );
     const { manifest } = await readEvaluation(join(folder, 'variant'));
     expect(manifest.methods.map(({ label, method }) => `${label} ${method}`)).toEqual([
@@ -125,12 +126,34 @@ describe('a run', () => {
     expect(stderr).toContain('sgool: best-of is not among the methods');
   });
 
+  it('has best-of at the cost of the dearest method, as if it had been asked for', async () => {
+    const words = ['--methods', 'sd,sgool', '--limit', '1'];
+    await run('equal', ...words);
+    const { manifest } = await readEvaluation(join(folder, 'equal'));
+    expect(manifest.methods.map(({ label, settings }) => [label, settings.iterations])).toEqual([
+      ['sd', undefined],
+      ['sgool', 3],
+      ['best-of', 3],
+    ]);
+    expect((await run('equal', ...words)).stderr).toContain('3 cells: 3 done, 0 failed, 0 to do');
+    const without = await run('equal', ...words, '--no-equal-cost');
+    expect(without.stderr).toContain('holds another evaluation: other methods');
+    await run('alone', ...words, '--no-equal-cost');
+    expect((await readEvaluation(join(folder, 'alone'))).manifest).toMatchObject({
+      methods: [{ label: 'sd' }, { label: 'sgool' }],
+      command: expect.stringMatching(/ --out alone --no-equal-cost$/),
+    });
+  });
+
   it('on a terminal there is one bar with the time left, and failures stay above it', async () => {
     const broken = { scores: [], before: (i: number) => void (i === 2 && fail()) };
-    const { stderr } = await evaluate(['--suite', 'mine.csv', '--out', 'bar', '--methods', 'sd,sgool'], {
-      isTTY: true,
-      fake: broken,
-    });
+    const { stderr } = await evaluate(
+      ['--suite', 'mine.csv', '--out', 'bar', '--methods', 'sd,sgool', '--no-equal-cost'],
+      {
+        isTTY: true,
+        fake: broken,
+      },
+    );
     const bars = stderr.split('\r\x1b[2K').map((part) => part.split('\n')[0]);
     expect(bars).toContainEqual(expect.stringMatching(/^\[\.{20}\] {2}mine 1, sd, 0\/0, step 1\/5$/));
     expect(bars).toContainEqual(expect.stringMatching(/^3\/6 \[#{10}\.{10}\].* {2}mine 2, sd$/));
@@ -159,7 +182,9 @@ function fail(): never {
 
 describe('a cell that fails', () => {
   const failing = (out: string, before?: (i: number) => void) =>
-    evaluate(['--suite', 'mine.csv', '--out', out, '--methods', 'sd,sgool'], { fake: { before } });
+    evaluate(['--suite', 'mine.csv', '--out', out, '--methods', 'sd,sgool', '--no-equal-cost'], {
+      fake: { before },
+    });
 
   it('does not end the run; status says why, and retry lets it be run again', async () => {
     const { code, stdout, stderr } = await failing('fails', (i) => void (i === 2 && fail()));
@@ -309,7 +334,7 @@ describe('the index', () => {
   });
 
   it('is made by retry where it is missing', async () => {
-    const words = ['--suite', 'mine.csv', '--out', 'retried', '--methods', 'sd,sgool'];
+    const words = ['--suite', 'mine.csv', '--out', 'retried', '--methods', 'sd,sgool', '--no-equal-cost'];
     await evaluate(words, { fake: { before: (i) => void (i === 2 && fail()) } });
     await cp(join(folder, 'retried'), join(folder, 'copied'), {
       recursive: true,

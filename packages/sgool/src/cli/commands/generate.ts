@@ -1,6 +1,6 @@
 /** @file `sgool generate <prompt>`: reads the options and makes the image. */
 import type { Command } from 'commander';
-import { DEFAULT_METHOD, methods } from '../../methods/index.ts';
+import { type MethodName, methodOf, methods } from '../../methods/index.ts';
 import type { Host } from '../host.ts';
 import { generateOptions } from '../options/image-options.ts';
 import { addImageOptions, type ImageCommandKind, readImageCommand } from '../options/read-options.ts';
@@ -52,7 +52,8 @@ Examples:
 export function configure(command: Command, host: Host): void {
   const kind: ImageCommandKind = {
     options: generateOptions(),
-    subject({ method: name = DEFAULT_METHOD }) {
+    subject(values) {
+      const name = methodOf(values) as MethodName;
       return { method: methods[name], title: `method ${name}` };
     },
   };

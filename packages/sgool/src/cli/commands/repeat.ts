@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../errors.ts';
+import { fileSha256 } from '../../platform/file-sha256.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { inputHash, inputPath, STDIN } from '../inputs.ts';
 import { generateOptions, refineOptions, type Values } from '../options/image-options.ts';
 import type { ImageCommand } from '../options/read-options.ts';
 import { parseTargetFile, targetFileText } from '../options/target-images.ts';
-import { fileHash } from '../run/file-hashes.ts';
 import { generateImage, type MadeImage, refineImage } from '../run/generation.ts';
 import { ITERATIONS_FOLDER } from '../run/output-folder.ts';
 import { isSameModelName, type RecordedRun, readRecordedRun } from '../run/recorded-run.ts';
@@ -225,7 +225,7 @@ async function compare(
         : paths.iterations &&
           join(paths.folder, ITERATIONS_FOLDER, `${String(iteration).padStart(4, '0')}.png`);
   if (again === undefined) return;
-  const [old, made] = await Promise.all([path, again].map((file) => fileHash(file)));
+  const [old, made] = await Promise.all([path, again].map((file) => fileSha256(file)));
   const verdict = old === made ? 'has the same bytes as' : 'differs from';
   host.stderr.write(`sgool: ${shownPath(again, host)} ${verdict} ${shownPath(path, host)}\n`);
 }

@@ -58,16 +58,18 @@ const untimed = (json: string) =>
  */
 async function kill(argv: readonly string[], until: number, out = 'out'): Promise<void> {
   let begun = 0;
-  const reached = new Promise<void>((resolve) => {
+  await new Promise<void>((resolve, reject) => {
     const before = () => {
       if (begun++ < until) return;
       resolve();
       // A computation that never ends.
       return new Promise<void>(() => {});
     };
-    void sgool(argv, { before, scores: SCORES });
+    sgool(argv, { before, scores: SCORES }).then(
+      ({ code, stderr }) => reject(new Error(`it ended with ${code} after ${begun} images: ${stderr}`)),
+      reject,
+    );
   });
-  await reached;
   await cp(join(cwd, out), join(cwd, 'copy'), { recursive: true });
   await rm(join(cwd, out), { recursive: true });
   await cp(join(cwd, 'copy'), join(cwd, out), { recursive: true });

@@ -1,7 +1,6 @@
 /** @file `sgool worker`: takes the cells of evaluations from a queue, one after the other, until it is stopped. */
 import type { Command } from 'commander';
 import { UserError } from '../../errors.ts';
-import { MeteredPrograms } from '../../evaluate/cells/metered-programs.ts';
 import { type CellJob, queueOfDevice, readQueueName } from '../../evaluate/queue/cell-job.ts';
 import { type Lane, laneOf, Refusal, runWorker, type WorkerParts } from '../../evaluate/queue/cell-worker.ts';
 import { connectQueue } from '../../evaluate/queue/queue-server.ts';
@@ -182,10 +181,8 @@ class MachineParts implements WorkerParts {
     const name = this.#flags.model ?? cell.model.name;
     this.#note(`opens ${name}`);
     const engine = await this.#host.loadEngine();
-    let programs: MeteredPrograms | undefined;
     const pipeline = await engine.openPipeline(name, {
       ...loadOptionsOf({ ...this.#values, ...parts, adapter, precision }),
-      programs: (options) => (programs = new MeteredPrograms(options)),
     });
     try {
       const hash = await weightsHash(pipeline, { ...parts, adapter });
@@ -204,7 +201,6 @@ class MachineParts implements WorkerParts {
         pipeline,
         methods: engine.methods,
         scorers,
-        programs: programs ?? { flops: 0, compileSeconds: 0, forgetResults() {} },
         machine: machineLine(pipeline),
         now: this.#host.now,
       });

@@ -137,8 +137,10 @@ export const methodHas = (method: MethodSchema, key: string) => hasOption(method
 
 /** ` [only doodl, sgool]`, for an option that not every method has; empty for the others. */
 function ownersOf(key: string): string {
-  const owners = METHODS.filter((method) => methodHas(method, key));
-  const isShared = owners.length === 0 || owners.length === METHODS.length;
+  const having = METHODS.filter((method) => methodHas(method, key));
+  const single = having.filter(({ isComposed }) => !isComposed);
+  const owners = single.length > 0 ? single : having;
+  const isShared = owners.length === 0 || having.length === METHODS.length;
   return isShared ? '' : ` [only ${owners.map(({ name }) => name).join(', ')}]`;
 }
 

@@ -1,8 +1,7 @@
 /** @file Hashes that name the files of a run, in the forms of AUTOMATIC1111's web UI, so that others find the same files. */
-import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
-import { readPlainChunks } from '../../platform/plain-file.ts';
+import { fileSha256, type HashOptions } from '../../platform/file-sha256.ts';
 import { occursIn } from '../../text/embedding-tokens.ts';
 import { openSafetensors } from '../../weights/formats/safetensors.ts';
 import type { LoraChoice } from '../../weights/open/lora.ts';
@@ -42,27 +41,13 @@ export interface RecordedHashes extends Omit<WeightHashes, 'loras'> {
   readonly loras?: readonly Pick<NamedLora, 'name' | 'hash'>[];
 }
 
-export interface HashOptions {
-  /** First byte that counts. Default 0. */
-  readonly start?: number;
-  /** Ends it, with an error. */
-  readonly signal?: AbortSignal;
-}
-
-/** SHA-256 of a file, in hexadecimal digits. */
-export async function fileHash(path: string, { start = 0, signal }: HashOptions = {}): Promise<string> {
-  const hash = createHash('sha256');
-  await readPlainChunks(path, (chunk) => hash.update(chunk), { start, ...(signal && { signal }) });
-  return hash.digest('hex');
-}
-
 /** Hashes of weights by file as it is now: a series of runs on one model reads its gigabytes once. */
 const known = new Map<string, Promise<string>>();
 
 async function weightsHash(path: string, options: HashOptions = {}): Promise<string> {
   const { size, mtimeMs } = await stat(path);
   const key = `${path} ${size} ${mtimeMs} ${options.start ?? 0}`;
-  const hash = known.get(key) ?? fileHash(path, options);
+  const hash = known.get(key) ?? fileSha256(path, options);
   known.set(key, hash);
   hash.catch(() => known.delete(key));
   return hash;

@@ -6,6 +6,7 @@ import { formatParameters, PARAMETERS_KEYWORD, SGOOL_KEYWORD } from '../../image
 import type { RunEstimate } from '../../methods/estimate.ts';
 import type { Iteration, LossParts } from '../../methods/run/iteration.ts';
 import type { ClipScores } from '../../pipeline/pipeline.ts';
+import type { NoiseTests } from '../../random/noise-tests.ts';
 import { resolveSeed, type Seed, seedForJson } from '../../random/seed.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import type { MethodSettings } from '../../request/settings.ts';
@@ -135,6 +136,7 @@ export interface IterationNumbers {
   readonly clip: ClipScores;
   readonly scores?: Iteration['scores'];
   readonly regions?: readonly Region[];
+  readonly noiseTests?: NoiseTests;
   readonly evaluations: Iteration['evaluations'];
   readonly seconds: Iteration['seconds'];
 }
@@ -179,7 +181,7 @@ function onnxruntimeVersion(): { onnxruntime?: string } {
 }
 
 export function numbersOf(iteration: Iteration): IterationNumbers {
-  const { best, seed, loss, clip, scores, regions, evaluations, seconds } = iteration;
+  const { best, seed, loss, clip, scores, regions, noiseTests, evaluations, seconds } = iteration;
   return {
     iteration: iteration.iteration,
     best,
@@ -188,6 +190,7 @@ export function numbersOf(iteration: Iteration): IterationNumbers {
     clip,
     ...(scores === undefined ? {} : { scores }),
     ...(regions === undefined ? {} : { regions }),
+    ...(noiseTests === undefined ? {} : { noiseTests }),
     evaluations,
     seconds,
   };

@@ -35,6 +35,8 @@ const doneSchema = z.strictObject({
   image: z.strictObject({ sha256: z.string(), width: z.int(), height: z.int() }),
   /** SHA-256 of the starting noise as float64: cells of one prompt and seed have the same one. */
   noise: z.string(),
+  /** How far the noise of the result is from noise, in standard deviations (random/noise-tests.ts); absent where it has none. */
+  noiseTests: z.strictObject({ norm: z.number(), patches: z.number() }).optional(),
   /** The iteration that is the result, and the last one that ran. */
   iteration: z.int(),
   iterations: z.int(),

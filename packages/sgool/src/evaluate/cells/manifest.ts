@@ -21,6 +21,7 @@ const methodSchema = z.strictObject({
   /** Names of the scores that its gradient follows, and of those by which it chooses its result. All others may judge it. */
   guides: z.array(z.string()),
   selects: z.array(z.string()),
+  /** Whether it only selects among independent plain images; absent in evaluations of before there were other searches. */
 });
 
 const suiteSchema = z.strictObject({

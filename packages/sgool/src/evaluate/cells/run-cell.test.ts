@@ -60,8 +60,8 @@ describe('a cell', () => {
   it('forgets what networks gave for earlier cells, so that its cost does not depend on them', async () => {
     const runner = fakeRunner();
     let forgotten = 0;
-    const programs = { ...runner.programs, forgetResults: () => void forgotten++ };
-    await runCell({ ...runner, programs }, cellOf('sd'));
+    const meter = { ...runner.pipeline.meter, forgetResults: () => void forgotten++ };
+    await runCell({ ...runner, pipeline: { ...runner.pipeline, meter } }, cellOf('sd'));
     expect(forgotten).toBe(1);
   });
 

@@ -12,7 +12,7 @@ import type { ImageScorer, ScoredImage } from '../scores/image-scorer.ts';
 import { bytesSha256 } from '../scores/weights-hash.ts';
 import type { Cell } from './cell.ts';
 import { type DoneCell, RECORD_FORMAT } from './cell-record.ts';
-import type { MeteredPrograms } from './metered-programs.ts';
+
 import { scoreImage } from './score-image.ts';
 
 /** What cells are run on. */
@@ -20,8 +20,6 @@ export interface CellRunner {
   readonly pipeline: Pipeline;
   readonly methods: Readonly<Record<string, Method>>;
   readonly scorers: readonly ImageScorer[];
-  /** Those of the pipeline. */
-  readonly programs: Pick<MeteredPrograms, 'flops' | 'compileSeconds' | 'forgetResults'>;
   /** In one line: host, processor, device, precision. */
   readonly machine: string;
   now(): Date;
@@ -51,7 +49,8 @@ export async function runCell(
   { id, cell, readings }: CellTask,
   options: RunOptions = {},
 ): Promise<MadeCell> {
-  const { pipeline, methods, programs, machine } = runner;
+  const { pipeline, methods, machine } = runner;
+  const { meter } = pipeline;
   const method = methods[cell.method];
   if (method === undefined) throw new UserError(`cell ${id.slice(0, 12)}: there is no method ${cell.method}`);
   const request: MethodRequest = {
@@ -63,17 +62,17 @@ export async function runCell(
   };
   const prompt = { text: cell.prompt, ...(readings === undefined ? {} : { readings }) };
   // Each cell pays for its own texts, whatever was run before it.
-  programs.forgetResults();
-  const before = { flops: programs.flops, compileSeconds: programs.compileSeconds };
+  meter.forgetResults();
+  const before = { flops: meter.flops, compileSeconds: meter.compileSeconds };
   let cost = { flops: 0, seconds: 0 };
   let first: Iteration | undefined;
   let best: Iteration | undefined;
   let last: Iteration | undefined;
   const iterates: { readonly image: Image; readonly scores: Record<string, number | null> }[] = [];
   for await (const iteration of method.run(pipeline, request, options)) {
-    const compiling = programs.compileSeconds - before.compileSeconds;
+    const compiling = meter.compileSeconds - before.compileSeconds;
     cost = {
-      flops: programs.flops - before.flops,
+      flops: meter.flops - before.flops,
       seconds: Math.max(0, iteration.seconds.total - compiling),
     };
     first ??= iteration;
@@ -95,6 +94,7 @@ export async function runCell(
     status: 'done',
     image: { sha256: bytesSha256(png), width: best.image.width, height: best.image.height },
     noise: bytesSha256(new Uint8Array(first.latent.buffer, first.latent.byteOffset, first.latent.byteLength)),
+    ...(best.noiseTests === undefined ? {} : { noiseTests: best.noiseTests }),
     iteration: best.iteration,
     iterations: last.iteration,
     cost: { ...last.evaluations, ...cost },

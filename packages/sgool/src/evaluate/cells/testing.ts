@@ -85,7 +85,7 @@ export interface FakeRunnerOptions {
 
 /** `sd` yields one image, `sgool` four of which the third is the best. Images depend on method, prompt, seed and iteration. */
 export function fakeRunner({ scorers = [fakeScorer('fake')], before }: FakeRunnerOptions = {}): CellRunner {
-  const programs = { flops: 0, compileSeconds: 0, forgetResults() {} };
+  const meter = { flops: 0, compileSeconds: 0, forgetResults() {} };
   const model = {
     name: 'toybox',
     dir: 'nowhere',
@@ -94,8 +94,9 @@ export function fakeRunner({ scorers = [fakeScorer('fake')], before }: FakeRunne
     has: { clip: false, transalnet: false },
     hint: {},
   };
-  const pipeline: Pick<Pipeline, 'detector'> & { model: typeof model } = {
+  const pipeline: Pick<Pipeline, 'detector' | 'meter'> & { model: typeof model } = {
     model,
+    meter,
     detector: async () => centreDetector(),
   };
   const method = (name: string, last: number): Pick<Method, 'run'> => ({
@@ -105,8 +106,8 @@ export function fakeRunner({ scorers = [fakeScorer('fake')], before }: FakeRunne
         onStep?.({ iteration, iterations: last, phase: 'denoise', step: 1, steps: 1 });
         await before?.(request.prompt, name, iteration);
         signal?.throwIfAborted();
-        programs.flops += 1000;
-        programs.compileSeconds += iteration === 0 ? 2 : 0;
+        meter.flops += 1000;
+        meter.compileSeconds += iteration === 0 ? 2 : 0;
         yield {
           iteration,
           iterations: last,
@@ -125,7 +126,6 @@ export function fakeRunner({ scorers = [fakeScorer('fake')], before }: FakeRunne
     pipeline: pipeline as unknown as Pipeline,
     methods: { sd: method('sd', 0) as Method, sgool: method('sgool', 3) as Method },
     scorers,
-    programs,
     machine: 'fake',
     now: () => new Date('2026-01-02T03:04:05Z'),
   };

@@ -1,13 +1,10 @@
 /** @file The pieces of a chart as SVG text. */
+import { escapeMarkup } from '../text.ts';
 
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
 /** Height of the title and the line below it; a chart draws below. */
 export const HEADER = { title: 30, subtitle: 48 } as const;
-
-export function escaped(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
-}
 
 /** One element. Numbers are rounded to a tenth of a pixel; attributes that are undefined are left out. */
 export function element(name: string, attributes: Attributes, content = ''): string {
@@ -21,7 +18,7 @@ export function element(name: string, attributes: Attributes, content = ''): str
 
 /** Text with its baseline at `y`. */
 export function textAt(x: number, y: number, text: string, attributes: Attributes = {}): string {
-  return element('text', { x, y, ...attributes }, escaped(text));
+  return element('text', { x, y, ...attributes }, escapeMarkup(text));
 }
 
 export function lineBetween(
@@ -39,7 +36,7 @@ export function svgDocument(
 ): string {
   const frame = { xmlns: 'http://www.w3.org/2000/svg', width, height, viewBox: `0 0 ${width} ${height}` };
   const parts = [
-    element('title', {}, escaped(title)),
+    element('title', {}, escapeMarkup(title)),
     element('rect', { width, height, fill: 'white' }),
     textAt(14, 22, title, { 'font-size': 15, 'font-weight': 'bold', fill: '#222' }),
     ...(subtitle === undefined ? [] : [textAt(14, 40, subtitle, { 'font-size': 11, fill: '#555' })]),

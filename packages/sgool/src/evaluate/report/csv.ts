@@ -1,17 +1,8 @@
 /** @file The tables of a report as CSV files in the long format: one value, or one comparison, in a row. */
 import type { Evaluation } from '../cells/run-folder.ts';
-import type { Place, Summary } from './summary.ts';
-
-type Value = string | number | boolean | null | undefined;
-
-/** RFC 4180: fields with commas, quotes or line ends are quoted, lines end with CR LF. */
-export function csv(header: readonly string[], rows: readonly (readonly Value[])[]): string {
-  const field = (value: Value) => {
-    const text = value === null || value === undefined ? '' : String(value);
-    return /[",\r\n]/.test(text) || text !== text.trim() ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return [header, ...rows].map((row) => `${row.map(field).join(',')}\r\n`).join('');
-}
+import { csvText } from '../csv-text.ts';
+import type { Place } from './results.ts';
+import type { Summary } from './summary.ts';
 
 /** The name that stands for all suites together. */
 const ALL = '(all)';
@@ -25,7 +16,7 @@ export function csvFiles({ cells, manifest }: Evaluation, summary: Summary): Rec
     ),
   );
   return {
-    'scores.csv': csv(
+    'scores.csv': csvText(
       ['suite', 'category', 'prompt', 'text', 'seed', 'method', 'score', 'value', 'cell'],
       cells.flatMap(({ suite, prompt, cell, seed, label, record, id }) =>
         record?.status === 'done'
@@ -43,7 +34,7 @@ export function csvFiles({ cells, manifest }: Evaluation, summary: Summary): Rec
           : [],
       ),
     ),
-    'means.csv': csv(
+    'means.csv': csvText(
       ['suite', 'category', 'method', 'score', 'mean', 'low', 'high', 'prompts', 'images'],
       summary.means.map((row) => [
         ...placed(row),
@@ -56,7 +47,7 @@ export function csvFiles({ cells, manifest }: Evaluation, summary: Summary): Rec
         row.images,
       ]),
     ),
-    'comparisons.csv': csv(
+    'comparisons.csv': csvText(
       [
         'suite',
         'category',
@@ -99,7 +90,7 @@ export function csvFiles({ cells, manifest }: Evaluation, summary: Summary): Rec
         row.outcome,
       ]),
     ),
-    'cost.csv': csv(
+    'cost.csv': csvText(
       [
         'method',
         'images',
@@ -123,19 +114,49 @@ export function csvFiles({ cells, manifest }: Evaluation, summary: Summary): Rec
         relative.seconds,
       ]),
     ),
-    'equivalent-n.csv': csv(
-      ['suite', 'category', 'method', 'score', 'n', 'is_at_least', 'cost', 'n_per_cost'],
+    'equivalent-n.csv': csvText(
+      [
+        'suite',
+        'category',
+        'method',
+        'score',
+        'n',
+        'low',
+        'high',
+        'is_at_least',
+        'cost',
+        'n_per_cost',
+        'n_per_cost_low',
+        'n_per_cost_high',
+      ],
       summary.equivalent.map((row) => [
         ...placed(row),
         row.method,
         row.score,
         row.n,
+        row.interval?.low,
+        row.interval?.high,
         row.isAtLeast,
         row.cost,
         row.perCost,
+        row.perCostInterval?.low,
+        row.perCostInterval?.high,
       ]),
     ),
-    'diversity.csv': csv(
+    'agreement.csv': csvText(
+      ['suite', 'category', 'score', 'judge', 'r', 'low', 'high', 'prompts', 'images'],
+      summary.agreement.map((row) => [
+        ...placed(row),
+        row.score,
+        row.judge,
+        row.r,
+        row.interval?.low,
+        row.interval?.high,
+        row.prompts,
+        row.images,
+      ]),
+    ),
+    'diversity.csv': csvText(
       ['suite', 'category', 'method', 'network', 'distance', 'low', 'high', 'prompts'],
       summary.diversity.map((row) => [
         ...placed(row),
@@ -147,7 +168,17 @@ export function csvFiles({ cells, manifest }: Evaluation, summary: Summary): Rec
         row.prompts,
       ]),
     ),
-    'curves.csv': csv(
+    'noise.csv': csvText(
+      ['method', 'norm', 'patches', 'beyond', 'images'],
+      summary.noiseTests.map(({ method, norm, patches, beyond, images }) => [
+        method,
+        norm,
+        patches,
+        beyond,
+        images,
+      ]),
+    ),
+    'curves.csv': csvText(
       ['suite', 'method', 'of', 'iteration', 'judge', 'mean', 'low', 'high', 'followed', 'followed_mean'],
       summary.curves.flatMap(({ suite, method, of, judge, followed, points }) =>
         points.map((point) => [
@@ -164,7 +195,7 @@ export function csvFiles({ cells, manifest }: Evaluation, summary: Summary): Rec
         ]),
       ),
     ),
-    'failures.csv': csv(
+    'failures.csv': csvText(
       ['suite', 'prompt', 'text', 'seed', 'method', 'error', 'attempts'],
       summary.failures.map(({ suite, prompt, text, seed, method, error, attempts }) => [
         suite,

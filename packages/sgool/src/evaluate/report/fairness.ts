@@ -3,8 +3,8 @@ import { canonicalJson } from '../cells/cell.ts';
 import type { EvaluatedMethod } from '../cells/manifest.ts';
 import type { PromptResults } from './results.ts';
 
-/** Settings that decide how noise becomes an image, whatever the method. */
-const SAMPLING = ['sampler', 'steps', 'guidanceScale', 'width', 'height'] as const;
+/** Settings that decide how noise becomes an image, whatever the method; methods that differ in one are not compared like with like. */
+const SAMPLING = ['sampler', 'steps', 'guidanceScale', 'eta', 'width', 'height', 'rng'] as const;
 
 /** Places that a line names before it only counts. */
 const NAMED = 5;
@@ -31,18 +31,36 @@ export function sharedSettings(methods: readonly EvaluatedMethod[]): SharedSetti
   });
 }
 
-/** One line for each setting of the sampling that differs between methods. */
-export function samplingLines(methods: readonly EvaluatedMethod[]): string[] {
+/** The settings of the sampling that differ between methods, each with its values and who has them: `steps: 50 (sd), 10 (sgool)`. */
+export function samplingDifferences(
+  methods: readonly EvaluatedMethod[],
+): { readonly key: string; readonly text: string }[] {
   return sharedSettings(methods)
     .filter(({ key, isEqual }) => !isEqual && SAMPLING.some((name) => name === key))
     .map(({ key, values }) => {
-      const texts = Object.entries(values).map(([label, value]) => `${label} ${value}`);
-      return `${key} differs: ${texts.join(', ')}; differences between these methods are also differences of ${key}.`;
+      const labels = new Map<string, string[]>();
+      for (const [label, value] of Object.entries(values)) {
+        const text = value.replace(/^"(.*)"$/, '$1');
+        labels.set(text, [...(labels.get(text) ?? []), label]);
+      }
+      const texts = [...labels].map(([value, having]) => `${value} (${having.join(', ')})`);
+      return { key, text: `${key}: ${texts.join(', ')}` };
     });
 }
 
-/** What the starting noise says: equal for all methods of a prompt and seed, or where it is not. */
-export function noiseLine(prompts: readonly PromptResults[]): { isEqual: boolean; text: string } {
+/** One line for each setting of the sampling that differs between methods, for a report. */
+export function samplingLines(methods: readonly EvaluatedMethod[]): string[] {
+  return samplingDifferences(methods).map(
+    ({ key, text }) =>
+      `The methods differ in ${text}; differences between these methods are also differences of ${key}.`,
+  );
+}
+
+/** Prompts and seeds whose finished methods began with different noise, and how many could be compared. */
+export function noiseDifferences(prompts: readonly PromptResults[]): {
+  readonly checked: number;
+  readonly differing: readonly string[];
+} {
   let checked = 0;
   const differing: string[] = [];
   for (const { suite, id, byMethod } of prompts) {
@@ -56,6 +74,12 @@ export function noiseLine(prompts: readonly PromptResults[]): { isEqual: boolean
       if (new Set(hashes).size > 1) differing.push(`${suite} ${id} seed ${seed}`);
     }
   }
+  return { checked, differing };
+}
+
+/** What the starting noise says: equal for all methods of a prompt and seed, or where it is not. */
+export function noiseLine(prompts: readonly PromptResults[]): { isEqual: boolean; text: string } {
+  const { checked, differing } = noiseDifferences(prompts);
   if (checked === 0) {
     return { isEqual: false, text: 'Starting noise: no prompt and seed has two finished methods yet.' };
   }

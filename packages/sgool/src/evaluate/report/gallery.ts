@@ -64,8 +64,9 @@ export async function greatestChanges(
   const prompts = promptResults(evaluation);
   const sign = score.higherIsBetter ? 1 : -1;
   const all: Changes[] = [];
-  for (const { label } of summary.methods) {
-    if (label === summary.reference) continue;
+  for (const { label, firstOf } of summary.methods) {
+    // Candidates that were not the last word have no stored pictures.
+    if (label === summary.reference || firstOf !== undefined) continue;
     const pairs = pairsOf({ prompts }, summary.reference, label, score.name).flat();
     const gain = (pair: Pair) => sign * differenceOf(pair, score.name);
     const order = pairs.toSorted((a, b) => gain(b) - gain(a));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { csv } from './csv.ts';
+import { csvText } from '../csv-text.ts';
+import { escapeMarkup, printable } from '../text.ts';
 import { html, Markup, table } from './html.ts';
-import { escapeHtml, printable } from './text.ts';
 
 describe('texts by others', () => {
   const cases: readonly [name: string, text: string, shown: string][] = [
@@ -20,7 +20,7 @@ describe('texts by others', () => {
   it('are escaped in HTML, in elements and in attributes', () => {
     const text = `<img src=x onerror="alert('1')"> & &lt;`;
     const escaped = '&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt; &amp; &amp;lt;';
-    expect(escapeHtml(text)).toBe(escaped);
+    expect(escapeMarkup(text)).toBe(escaped);
     expect(html`<p title="${text}">${text}</p>`.text).toBe(`<p title="${escaped}">${escaped}</p>`);
   });
 });
@@ -52,7 +52,7 @@ describe('HTML', () => {
 describe('CSV', () => {
   it('quotes what would end a field, and leaves empty what is not there', () => {
     expect(
-      csv(
+      csvText(
         ['a', 'b'],
         [
           ['x, "y"\nz', null],
@@ -61,5 +61,12 @@ describe('CSV', () => {
         ],
       ),
     ).toBe('a,b\r\n"x, ""y""\nz",\r\n1.5,\r\n" edge",true\r\n');
+  });
+
+  it('keeps a spreadsheet from running a text as a formula, and leaves numbers', () => {
+    const rows = ['=A1', '+1', '-1', '@x', '\t=A1', 'a=b'].map((text) => [text, -1]);
+    expect(csvText(['t', 'n'], rows)).toBe(
+      "t,n\r\n'=A1,-1\r\n'+1,-1\r\n'-1,-1\r\n'@x,-1\r\n'\t=A1,-1\r\na=b,-1\r\n",
+    );
   });
 });

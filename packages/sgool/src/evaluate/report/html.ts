@@ -1,5 +1,5 @@
 /** @file HTML as tagged templates: every text that is put in is escaped, unless it is HTML itself. */
-import { escapeHtml } from './text.ts';
+import { escapeMarkup } from '../text.ts';
 
 /** Text that is HTML. */
 export class Markup {
@@ -22,7 +22,7 @@ function render(content: Content): string {
   if (content === undefined || content === false) return '';
   if (content instanceof Markup) return content.text;
   if (Array.isArray(content)) return content.map(render).join('');
-  return escapeHtml(String(content));
+  return escapeMarkup(String(content));
 }
 
 /** A column of a table. */

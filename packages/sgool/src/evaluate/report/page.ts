@@ -10,7 +10,7 @@ import {
   fairnessSection,
   rolesSection,
 } from './sections/conditions.ts';
-import { costSection, diversitySection } from './sections/cost.ts';
+import { agreementSection, costSection, diversitySection, noiseSection } from './sections/cost.ts';
 import { changesSection, gallerySection } from './sections/pictures.ts';
 import { answerSection, comparisonsSection, figureSection, meansSection } from './sections/results.ts';
 import { STYLE } from './style.ts';
@@ -34,8 +34,10 @@ const SECTIONS = [
   ['means', 'Means'],
   ['categories', 'Categories'],
   ['cost', 'Cost'],
+  ['agreement', 'Agreement with the judge'],
   ['curves', 'Over-optimisation'],
   ['diversity', 'Diversity'],
+  ['noise', 'Noise'],
   ['images', 'Images'],
   ['changes', 'Greatest changes'],
   ['failures', 'Failures'],
@@ -76,8 +78,10 @@ ${figureSection('distributions', 'Distributions', 'One box for each method.', fi
 ${figureSection('means', 'Means', 'Bars begin at zero, unless values are below it.', figures.means, 'No score has a value yet.')}
 ${figureSection('categories', 'Categories', 'The same for each category of prompts. A category of few prompts has a wide interval, or none.', figures.categories, 'The prompts have no categories.')}
 ${costSection(summary, figures.cost)}
+${agreementSection(summary)}
 ${figureSection('curves', 'Over-optimisation', 'What the judge says of the images on the way. A method that goes on after the judge has its highest value gains on the score that it follows, and on nothing else.', figures.curves, 'No method has images of iterations that a judge has scored.')}
 ${diversitySection(summary)}
+${noiseSection(summary)}
 ${gallerySection(summary, gallery)}
 ${changesSection(summary, changes, gallery)}
 ${failuresSection(summary)}

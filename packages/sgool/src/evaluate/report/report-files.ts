@@ -2,6 +2,7 @@
 import sharp from 'sharp';
 import type { Evaluation } from '../cells/run-folder.ts';
 import { csvFiles } from './csv.ts';
+import { withFirstCandidates } from './equal-cost.ts';
 import { drawFigures } from './figures/all.ts';
 import { standalone } from './figures/compose.ts';
 import { gallery, greatestChanges } from './gallery.ts';
@@ -27,7 +28,7 @@ export async function* reportFiles(
   summary: Summary,
   pictureBytes: number,
 ): AsyncGenerator<ReportFile> {
-  const figures = drawFigures(evaluation, summary);
+  const figures = drawFigures(withFirstCandidates(evaluation), summary);
   for (const figure of Object.values(figures).flat()) {
     const data = standalone(figure);
     yield { name: `${figure.name}.svg`, data };

@@ -18,13 +18,23 @@ export interface PromptResults {
   readonly byMethod: ReadonlyMap<string, readonly SeededCell[]>;
 }
 
-/** Prompts that figures are computed over. */
-export interface Scope {
-  /** Name of the suite; absent for all suites together. */
+/** Where a figure belongs: a suite, or all of them; a category of the suite, or all of it. */
+export interface Place {
+  /** Absent for all suites together. */
   readonly suite?: string;
   readonly category?: string;
+}
+
+/** Prompts that figures are computed over. */
+export interface Scope extends Place {
   readonly prompts: readonly PromptResults[];
 }
+
+/** Where the figures of a scope stand. */
+export const placeOf = ({ suite, category }: Scope): Place => ({
+  ...(suite === undefined ? {} : { suite }),
+  ...(category === undefined ? {} : { category }),
+});
 
 /** Every prompt of an evaluation, in the order of its suites. */
 export function promptResults({ manifest, cells }: Evaluation): PromptResults[] {
@@ -71,8 +81,8 @@ export function categoryScopes(scope: Scope): Scope[] {
   }));
 }
 
-/** The score of a cell, or undefined where it has none. */
-export function scoreOf({ scores }: DoneCell, score: string): number | undefined {
+/** The score of a cell, or of one of its iterates; undefined where it has none. */
+export function scoreOf({ scores }: Pick<DoneCell, 'scores'>, score: string): number | undefined {
   return scores[score] ?? undefined;
 }
 

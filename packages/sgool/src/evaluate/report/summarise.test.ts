@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mean } from '../../numbers.ts';
+import { defined } from '../../testing.ts';
 import type { DoneCell } from '../cells/cell-record.ts';
 import type { Manifest, ScoreInfo } from '../cells/manifest.ts';
 import type { EvaluatedCell, Evaluation } from '../cells/run-folder.ts';
@@ -268,6 +269,12 @@ describe('cost', () => {
 
   it('finds best-of at equal cost, or says that it is missing', () => {
     expect(summary.equalCost).toEqual([{ method: 'sgool', search: 'best-of', ratio: 3, isEqual: false }]);
+    // Another search is no baseline: it is compared with the one that selects among plain images.
+    const methods = fake.manifest.methods.map((one) => ({
+      ...one,
+      ...(one.label === 'sgool' && { guides: [], selects: ['clip_a'] }),
+    }));
+    expect(summarise(withManifest(fake, { methods })).equalCost).toEqual(summary.equalCost);
     expect(summary.warnings).toContain(
       'Best-of at equal cost is missing for sgool: the nearest, best-of, has 3.0 times its cost.',
     );
@@ -323,6 +330,25 @@ describe('cost', () => {
   });
 });
 
+describe('the noise of the results', () => {
+  it('is tested by the means of each method, and by the share that is far from noise', () => {
+    const rows = Object.fromEntries(summary.noiseTests.map((row) => [row.method, row]));
+    const tests = fake.cells.flatMap(({ label, record }) =>
+      label === 'sd' && record?.status === 'done' ? defined(record.noiseTests) : [],
+    );
+    const [far] = [tests.filter(({ patches }) => patches > 2).length / tests.length];
+    expect(far).toBeGreaterThan(0.1);
+    expect(rows.sd).toEqual({
+      method: 'sd',
+      images: tests.length,
+      norm: 0,
+      patches: expect.closeTo(mean(tests.map(({ patches }) => patches)), 9),
+      beyond: far,
+    });
+    expect(rows['best-of'].norm).toBeCloseTo(0.05, 9);
+  });
+});
+
 describe('diversity', () => {
   it('is the mean distance of features over the seeds of a prompt', () => {
     const rows = Object.fromEntries(summary.diversity.map((row) => [row.method, row]));
@@ -368,9 +394,9 @@ describe('fairness', () => {
     }));
     const { warnings, settings } = summarise(withManifest(lean, { methods }));
     expect(warnings).toContain(
-      'steps differs: sd 50, best-of 10, sgool 10; differences between these methods are also differences of steps.',
+      'The methods differ in steps: 50 (sd), 10 (best-of, sgool); differences between these methods are also differences of steps.',
     );
-    expect(warnings.join()).not.toContain('sampler differs');
+    expect(warnings.join()).not.toContain('differ in sampler');
     expect(settings.map(({ key, isEqual }) => [key, isEqual])).toEqual([
       ['steps', false],
       ['sampler', true],

@@ -6,16 +6,20 @@ import type { EvaluatedMethod, Manifest, ScoreInfo } from '../cells/manifest.ts'
 import type { Evaluation } from '../cells/run-folder.ts';
 import { groupedInterval, type Interval } from '../statistics/bootstrap.ts';
 import { compareGroups } from '../statistics/compare.ts';
-import { equivalentN, withinDeviation } from '../statistics/equivalent-n.ts';
 import { holm, signedRankTest } from '../statistics/wilcoxon.ts';
+import { agreementRows } from './agreement.ts';
+import { costRows } from './cost-rows.ts';
 import { curveOf } from './curves.ts';
 import { distancesOf } from './diversity.ts';
+import { equalCostRows, withFirstCandidates } from './equal-cost.ts';
+import { equivalentRows } from './equivalent-rows.ts';
 import { noiseLine, samplingLines, sharedSettings } from './fairness.ts';
 import { shortRatio } from './format.ts';
 import {
   categoryScopes,
   differencesOf,
   type PromptResults,
+  placeOf,
   promptResults,
   type Scope,
   suiteScopes,
@@ -25,14 +29,12 @@ import { isHeadline, judgingScores, roleOf } from './roles.ts';
 import {
   type BestRow,
   type ComparisonRow,
-  type CostRow,
   type DiversityRow,
   type EqualCostRow,
-  type EquivalentRow,
   type MeanRow,
   type MethodRow,
+  type NoiseTestRow,
   type Outcome,
-  type Place,
   SUMMARY_FORMAT,
   type Summary,
 } from './summary.ts';
@@ -45,8 +47,6 @@ export interface SummariseOptions {
 
 /** Below this a difference counts, after Holm's correction. */
 export const ALPHA = 0.05;
-/** Costs within this factor of each other are called equal. */
-const EQUAL_COST = 1.25;
 
 /**
  * Computes what a report says. The files of the evaluation are not changed.
@@ -54,11 +54,15 @@ const EQUAL_COST = 1.25;
  * @throws UserError where `judge` is no score of the evaluation, or guided or selected a method
  */
 export function summarise(evaluation: Evaluation, options: SummariseOptions = {}): Summary {
-  const { manifest, cells } = evaluation;
+  const { cells } = evaluation;
+  // With what the searches say of fewer candidates: these columns stand in the tables like every other.
+  const whole = withFirstCandidates(evaluation);
+  const { manifest } = whole;
   const { methods, reference, scores } = manifest;
+  const firstOf = new Map(whole.firsts.map(({ label, firstOf }) => [label, { firstOf }]));
   const judging = orderedJudges(manifest, options.judge);
   const judges = judging.map(({ name }) => name);
-  const prompts = promptResults(evaluation);
+  const prompts = promptResults(whole);
   const scopes = suiteScopes(prompts);
   const records = [...new Map(cells.flatMap(({ id, record }) => (record ? [[id, record]] : []))).values()];
   const done = records.filter((record) => record.status === 'done');
@@ -73,7 +77,7 @@ export function summarise(evaluation: Evaluation, options: SummariseOptions = {}
     ...scopes.flatMap((scope) => scores.flatMap((score) => comparisonRows(scope, manifest, score))),
     ...categories.flatMap((scope) => headlines.flatMap((score) => comparisonRows(scope, manifest, score))),
   ];
-  const cost = costRows(manifest, cells);
+  const cost = costRows(manifest, whole.cells);
   const equalCost = equalCostRows(manifest, cost);
   const againstSearch = scopes.flatMap((scope) =>
     judging.flatMap((score) => searchRows(scope, manifest, score, equalCost)),
@@ -86,7 +90,10 @@ export function summarise(evaluation: Evaluation, options: SummariseOptions = {}
     command: manifest.command,
     model: manifest.model,
     reference,
-    methods: methods.map((method) => methodRow(method, manifest, cells)),
+    methods: methods.map((method) => ({
+      ...methodRow(method, manifest, whole.cells),
+      ...firstOf.get(method.label),
+    })),
     scores: scores.map((score) => ({
       ...score,
       isHeadline: isHeadline(score),
@@ -111,13 +118,19 @@ export function summarise(evaluation: Evaluation, options: SummariseOptions = {}
         .filter(({ isAveraged }) => isAveraged)
         .flatMap((score) => equivalentRows(scope, manifest, score, cost)),
     ),
+    agreement: [...scopes, ...categories].flatMap((scope) =>
+      agreementRows(scope, evaluation.manifest, judging),
+    ),
     diversity: scopes.flatMap((scope) => diversityRows(scope, methods, done)),
+    noiseTests: methods.flatMap(({ label }) => noiseTestRow(label, cells) ?? []),
     curves:
       judging.length === 0
         ? []
         : scopes
             .filter((scope) => scope.suite !== undefined)
-            .flatMap((scope) => methods.flatMap((method) => curveOf(scope, method, judging[0].name) ?? [])),
+            .flatMap((scope) =>
+              evaluation.manifest.methods.flatMap((method) => curveOf(scope, method, judging[0].name) ?? []),
+            ),
     failures: cells.flatMap(({ record, suite, prompt, label, seed, cell }) =>
       record?.status === 'failed'
         ? [
@@ -166,11 +179,6 @@ function orderedJudges(manifest: Manifest, wanted: string | undefined): ScoreInf
   }
   return [score, ...judging.filter(({ name }) => name !== wanted)];
 }
-
-const placeOf = ({ suite, category }: Scope): Place => ({
-  ...(suite === undefined ? {} : { suite }),
-  ...(category === undefined ? {} : { category }),
-});
 
 /** A single prompt says nothing of others. */
 const intervalOf = (groups: readonly (readonly number[])[]) =>
@@ -283,65 +291,6 @@ function bestRow(scope: Scope, manifest: Manifest, score: ScoreInfo): BestRow | 
   };
 }
 
-function costRows({ methods, reference }: Manifest, cells: Evaluation['cells']): CostRow[] {
-  const rows = methods.flatMap(({ label }) => {
-    const costs = [
-      ...new Map(
-        cells.flatMap(({ id, label: one, record }) =>
-          one === label && record?.status === 'done' ? [[id, record.cost] as const] : [],
-        ),
-      ).values(),
-    ];
-    if (costs.length === 0) return [];
-    const of = (key: 'forward' | 'pullback' | 'flops' | 'seconds') => mean(costs.map((cost) => cost[key]));
-    return {
-      method: label,
-      images: costs.length,
-      forward: of('forward'),
-      pullback: of('pullback'),
-      flops: of('flops'),
-      seconds: of('seconds'),
-    };
-  });
-  const plain = rows.find(({ method }) => method === reference);
-  const over = (a: number, b: number | undefined) => (b !== undefined && b > 0 ? a / b : null);
-  return rows.map((row) => ({
-    ...row,
-    relative: {
-      calls: over(row.forward + row.pullback, plain && plain.forward + plain.pullback),
-      flops: over(row.flops, plain?.flops),
-      seconds: over(row.seconds, plain?.seconds),
-    },
-  }));
-}
-
-/** Whether a method only selects among images that nothing guided. */
-const isSearch = ({ guides, selects }: EvaluatedMethod) => guides.length === 0 && selects.length > 0;
-
-/** Cost by FLOPs of all networks; by network calls where no FLOPs were counted. */
-const workOf = ({ flops, forward, pullback }: CostRow) => (flops > 0 ? flops : forward + pullback);
-
-/** The search of the nearest cost beside each method that is no search itself. */
-function equalCostRows({ methods, reference }: Manifest, cost: readonly CostRow[]): EqualCostRow[] {
-  const workBy = new Map(cost.map((row) => [row.method, workOf(row)]));
-  const searches = methods.filter((method) => isSearch(method) && workBy.has(method.label));
-  return methods
-    .filter((method) => !isSearch(method) && method.label !== reference)
-    .map(({ label }) => {
-      const work = workBy.get(label);
-      if (work === undefined || searches.length === 0) return { method: label, isEqual: false };
-      const [nearest] = searches
-        .map((search) => ({ search: search.label, ratio: (workBy.get(search.label) ?? Number.NaN) / work }))
-        .sort((a, b) => Math.abs(Math.log(a.ratio)) - Math.abs(Math.log(b.ratio)));
-      if (!Number.isFinite(nearest.ratio) || nearest.ratio <= 0) return { method: label, isEqual: false };
-      return {
-        method: label,
-        ...nearest,
-        isEqual: nearest.ratio <= EQUAL_COST && nearest.ratio >= 1 / EQUAL_COST,
-      };
-    });
-}
-
 function searchRows(
   scope: Scope,
   manifest: Manifest,
@@ -357,53 +306,6 @@ function searchRows(
     }),
     score,
   );
-}
-
-/** Equivalent N of each method against the plain images of the reference; none where these were guided or selected. */
-function equivalentRows(
-  scope: Scope,
-  { methods, reference }: Manifest,
-  score: ScoreInfo,
-  cost: readonly CostRow[],
-): EquivalentRow[] {
-  const plain = methods.find(({ label }) => label === reference);
-  if (plain === undefined || plain.guides.length + plain.selects.length > 0) return [];
-  const sign = score.higherIsBetter ? 1 : -1;
-  const up = (groups: readonly (readonly number[])[]) =>
-    groups.map((group) => group.map((value) => sign * value));
-  const all = up(valuesOf(scope, reference, score.name));
-  const deviation = withinDeviation(all);
-  return methods.flatMap(({ label }) => {
-    if (label === reference) return [];
-    // The same prompts for both, the spread from all plain images.
-    const shared: Scope = {
-      ...scope,
-      prompts: scope.prompts.filter((prompt) =>
-        [label, reference].every((one) => valuesOf({ prompts: [prompt] }, one, score.name).length > 0),
-      ),
-    };
-    const groups = up(valuesOf(shared, label, score.name));
-    if (groups.length === 0) return [];
-    const found = equivalentN(up(valuesOf(shared, reference, score.name)), mean(groups.map(mean)));
-    if (found === undefined) return [];
-    const isAtLeast = !Number.isFinite(found.n);
-    const n = isAtLeast ? 1e6 : found.n;
-    const row = cost.find(({ method }) => method === label);
-    const relative = row?.relative.flops ?? row?.relative.calls ?? null;
-    return {
-      ...placeOf(scope),
-      method: label,
-      score: score.name,
-      n,
-      isAtLeast,
-      cost: relative,
-      perCost: relative === null || relative === 0 ? null : n / relative,
-      plain: {
-        mean: sign * found.mean,
-        deviation: Number.isFinite(found.deviation) ? found.deviation : deviation,
-      },
-    };
-  });
 }
 
 function diversityRows(
@@ -426,6 +328,25 @@ function diversityRows(
       };
     }),
   );
+}
+
+/** Deviations that one in twenty of normal numbers exceeds. */
+const BEYOND = 2;
+
+function noiseTestRow(label: string, cells: Evaluation['cells']): NoiseTestRow | undefined {
+  const tests = cells.flatMap((cell) =>
+    cell.label === label && cell.record?.status === 'done' ? (cell.record.noiseTests ?? []) : [],
+  );
+  if (tests.length === 0) return undefined;
+  const isBeyond = ({ norm, patches }: (typeof tests)[number]) =>
+    Math.max(Math.abs(norm), Math.abs(patches)) > BEYOND;
+  return {
+    method: label,
+    images: tests.length,
+    norm: mean(tests.map(({ norm }) => norm)),
+    patches: mean(tests.map(({ patches }) => patches)),
+    beyond: tests.filter(isBeyond).length / tests.length,
+  };
 }
 
 function methodRow(method: EvaluatedMethod, { scores }: Manifest, cells: Evaluation['cells']): MethodRow {

@@ -3,16 +3,10 @@ import type { Manifest, ScoreInfo, ScoreRole } from '../cells/manifest.ts';
 import type { Interval } from '../statistics/bootstrap.ts';
 import type { Curve } from './curves.ts';
 import type { SharedSetting } from './fairness.ts';
+import type { Place } from './results.ts';
 
 /** Version of the summary. */
 export const SUMMARY_FORMAT = 1;
-
-/** Where a figure belongs: a suite, or all of them; a category of the suite, or all of it. */
-export interface Place {
-  /** Absent for all suites together. */
-  readonly suite?: string;
-  readonly category?: string;
-}
 
 /** The mean of a score over the finished cells of a method. Only for scores whose mean has a meaning. */
 export interface MeanRow extends Place {
@@ -86,18 +80,37 @@ export interface EquivalentRow extends Place {
   readonly n: number;
   /** Whether N is at least this: the method is beyond what search would reach. */
   readonly isAtLeast: boolean;
+  /** 95% interval of N, prompts and seeds resampled, its ends up to a million; null for fewer than two prompts. */
+  readonly interval: Interval | null;
   /** Of the method, in plain images, by FLOPs. */
   readonly cost: number | null;
   /** N over the cost: above 1 the method does what search would do for more. */
   readonly perCost: number | null;
+  /** The interval of N over the cost. */
+  readonly perCostInterval: Interval | null;
   /** Of the plain images: mean over prompts, and deviation within a prompt. */
   readonly plain: { readonly mean: number; readonly deviation: number };
+}
+
+/**
+ * How a score agrees with the judge about the images of one prompt: what choosing by it is worth. The best of N by a score raises
+ * the judge by r times what the judge's own best of N would.
+ */
+export interface AgreementRow extends Place {
+  readonly score: string;
+  readonly judge: string;
+  /** Pearson's correlation within prompts. */
+  readonly r: number;
+  /** 95%, prompts resampled; null for fewer than two prompts. */
+  readonly interval: Interval | null;
+  readonly prompts: number;
+  readonly images: number;
 }
 
 /** A method beside the search whose cost is nearest to its own. */
 export interface EqualCostRow {
   readonly method: string;
-  /** A method that only selects among plain images. Absent where none was run. */
+  /** A method that only selects among plain images, or its first candidates. Absent where none was run. */
   readonly search?: string;
   /** Cost of the search over the cost of the method. */
   readonly ratio?: number;
@@ -114,8 +127,21 @@ export interface DiversityRow extends Place {
   readonly interval: Interval | null;
 }
 
+/** How far the noise of a method's results is from noise: means over its images, in standard deviations. */
+export interface NoiseTestRow {
+  readonly method: string;
+  readonly images: number;
+  /** Of the norm, and of the means of patches. */
+  readonly norm: number;
+  readonly patches: number;
+  /** Share of the images whose noise is beyond two standard deviations in either test; of noise about one in eleven. */
+  readonly beyond: number;
+}
+
 export interface MethodRow {
   readonly label: string;
+  /** Present for a column that was not run: what the search `label` selects among its first `count` candidates. */
+  readonly firstOf?: { readonly label: string; readonly count: number };
   readonly method: string;
   readonly guides: readonly string[];
   readonly selects: readonly string[];
@@ -160,7 +186,9 @@ export interface Summary {
   readonly cost: readonly CostRow[];
   readonly equalCost: readonly EqualCostRow[];
   readonly equivalent: readonly EquivalentRow[];
+  readonly agreement: readonly AgreementRow[];
   readonly diversity: readonly DiversityRow[];
+  readonly noiseTests: readonly NoiseTestRow[];
   readonly curves: readonly Curve[];
   readonly failures: readonly FailureRow[];
   /** Prompts that a score read only in part. */

@@ -45,6 +45,7 @@ describe('the files of a report', () => {
     const png = files.filter((name) => name.endsWith('.png'));
     expect(svg.map((name) => name.replace('.svg', ''))).toEqual(png.map((name) => name.replace('.png', '')));
     expect(files.filter((name) => !/\.(svg|png)$/.test(name)).toSorted()).toEqual([
+      'agreement.csv',
       'comparisons.csv',
       'cost.csv',
       'curves.csv',
@@ -53,6 +54,7 @@ describe('the files of a report', () => {
       'failures.csv',
       'index.html',
       'means.csv',
+      'noise.csv',
       'scores.csv',
       'summary.json',
     ]);
@@ -138,8 +140,10 @@ describe('the page', () => {
       'means',
       'categories',
       'cost',
+      'agreement',
       'curves',
       'diversity',
+      'noise',
       'images',
       'changes',
       'failures',

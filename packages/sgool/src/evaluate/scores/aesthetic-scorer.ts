@@ -2,9 +2,10 @@
 import { UserError } from '../../errors.ts';
 import { middleCrop } from '../../image/crops.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { fileSha256 } from '../../platform/file-sha256.ts';
 import { openAestheticHead } from './aesthetic-head.ts';
 import type { ImageScorer } from './image-scorer.ts';
-import { fileSha256, filesSha256 } from './weights-hash.ts';
+import { filesSha256 } from './weights-hash.ts';
 
 /**
  * The scorer. It reads the image only, so it says nothing about the prompt.

@@ -2,11 +2,11 @@
 import { UserError } from '../../errors.ts';
 import { JUDGE_IMAGE } from '../../networks/judge/network.ts';
 import { judgeFile } from '../../networks/judge/open-judge.ts';
+import { fileSha256 } from '../../platform/file-sha256.ts';
 import type { ScoreInfo } from '../cells/manifest.ts';
 import { type ClauseVerdict, judgeClauses } from '../judge/clauses.ts';
 import { type Judge, loadJudge } from '../judge/judge.ts';
 import type { ImageScorer } from './image-scorer.ts';
-import { fileSha256 } from './weights-hash.ts';
 
 /** Differences of a score up to this one are ties; those of shares are whole clauses. */
 const TIE = 0.01;

@@ -2,14 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
-import { readPlainChunks } from '../../platform/plain-file.ts';
-
-/** SHA-256 of a file, in hexadecimal digits. */
-export async function fileSha256(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await readPlainChunks(path, (chunk) => hash.update(chunk));
-  return hash.digest('hex');
-}
+import { fileSha256 } from '../../platform/file-sha256.ts';
 
 /** SHA-256 of bytes, in hexadecimal digits. */
 export function bytesSha256(bytes: Uint8Array): string {
@@ -18,7 +11,7 @@ export function bytesSha256(bytes: Uint8Array): string {
 
 /** SHA-256 of the weights in several files: of one, its own; of more, over theirs in the order of the paths. */
 export async function filesSha256(paths: readonly string[]): Promise<string> {
-  const hashes = await Promise.all(paths.toSorted().map(fileSha256));
+  const hashes = await Promise.all(paths.toSorted().map((path) => fileSha256(path)));
   return hashes.length === 1 ? hashes[0] : createHash('sha256').update(hashes.join('\n')).digest('hex');
 }
 

@@ -2,15 +2,19 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { METHOD_NAMES, methods } from '../../methods/index.ts';
+import { METHOD_NAMES, METHODS, type MethodName, methods } from '../../methods/index.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
 import type { ModelInfo } from '../../models/model-info.ts';
 import type { EvaluatedMethod, Manifest } from '../cells/manifest.ts';
 import { planCells } from '../cells/plan.ts';
 import type { EvaluatedCell } from '../cells/run-folder.ts';
 import { fakeInfo, fakeManifest } from '../cells/testing.ts';
+import { noiseDifferences } from '../report/fairness.ts';
+import { promptResults } from '../report/results.ts';
+import { roleOf } from '../report/roles.ts';
 import { claimEvaluation } from './claim-evaluation.ts';
-import { fairnessNotes, mayJudge, noiseDifferences } from './fairness.ts';
+import { withEqualSearch } from './equal-search.ts';
+import { fairnessNotes } from './fairness.ts';
 
 let root = '';
 beforeAll(async () => {
@@ -124,9 +128,15 @@ describe('what guides and what selects', () => {
   };
   const none = { guides: [], selects: [] };
   const both = { guides: ['clip_a'], selects: ['clip_a'] };
+  const search = { guides: [], selects: ['clip_a'] };
   it.each([
     ['sd', {}, none],
-    ['best-of', {}, { guides: [], selects: ['clip_a'] }],
+    ['best-of', {}, search],
+    ['zero-order', {}, search],
+    ['trust-region-search', {}, search],
+    ['resampling', {}, search],
+    ['plan', { plan: 'best-of:1, zero-order:1' }, search],
+    ['plan', {}, both],
     ['clip-guided', { keep: 'best' }, both],
     ['clip-guided', { keep: 'last' }, { guides: ['clip_a'], selects: [] }],
     ['doodl', { keep: 'best' }, both],
@@ -139,21 +149,34 @@ describe('what guides and what selects', () => {
     expect(rolesOf(name, settings)).toEqual(roles);
   });
   it('is in this table for every method', () => {
-    expect([...METHOD_NAMES].toSorted()).toEqual([
-      'attend-and-excite',
-      'best-of',
+    expect(METHOD_NAMES).toEqual([
+      'sd',
       'clip-guided',
       'doodl',
-      'sd',
       'sgool',
+      'best-of',
+      'attend-and-excite',
+      'zero-order',
+      'trust-region-search',
+      'resampling',
+      'plan',
     ]);
+    expect(METHODS.filter((one) => one.independentCandidates).map(({ name }) => name)).toEqual(['best-of']);
   });
-  it('must not judge, in any of its conventions; everything else may', () => {
-    expect(mayJudge(both, 'clip_a')).toBe(false);
-    expect(mayJudge({ guides: [], selects: ['clip_a'] }, 'clip_a@regions')).toBe(false);
-    expect(mayJudge({ guides: ['clip_a'], selects: [] }, 'clip_a:cosine')).toBe(false);
-    expect(mayJudge(both, 'clip_b')).toBe(true);
-    expect(mayJudge(none, 'clip_a')).toBe(true);
+  it('must not judge, in any of its conventions or by other names of its weights; everything else may', () => {
+    const scores = [fakeInfo('clip_a'), fakeInfo('clip_b')].map((info) => ({ ...info, weights: info.name }));
+    const of = (roles: Pick<EvaluatedMethod, 'guides' | 'selects'>, name: string, weights = name) =>
+      roleOf(
+        { label: 'm', method: 'm', request: {}, settings: {}, ...roles },
+        { ...fakeInfo(name), weights },
+        scores,
+      );
+    expect(of(both, 'clip_a')).toBe('guides');
+    expect(of({ guides: [], selects: ['clip_a'] }, 'clip_a@regions')).toBe('selects');
+    expect(of({ guides: ['clip_a'], selects: [] }, 'clip_a:cosine')).toBe('guides');
+    expect(of(both, 'mine', 'clip_a')).toBe('guides');
+    expect(of(both, 'clip_b')).toBe('judges');
+    expect(of(none, 'clip_a')).toBe('judges');
   });
 });
 
@@ -224,8 +247,18 @@ describe('fairness', () => {
     ]);
   });
 
-  it('cells that began with other noise than those beside them are named, those of other seeds are not', () => {
-    const cells = planCells(fakeManifest({ prompts: 1, seeds: 2 })).map(
+  it('a score whose weights guide under another name is no judge', () => {
+    const all = [method('sd', {}), method('sgool', {}, ['clip_a']), bestOf];
+    const scores = [score('clip_a', 'x'), score('mine', 'x')];
+    expect(fairnessNotes({ methods: all, scores })).toEqual([
+      'no score can judge sgool: clip_a guides or selects there; add another with --scorer',
+      'clip_a and mine have the same weights: where one guides, the other cannot judge',
+    ]);
+  });
+
+  it('prompts and seeds whose methods began with different noise are named, those of other seeds are not', () => {
+    const manifest = fakeManifest({ prompts: 1, seeds: 2 });
+    const cells = planCells(manifest).map(
       (planned) =>
         ({
           ...planned,
@@ -235,7 +268,70 @@ describe('fairness', () => {
           },
         }) as EvaluatedCell,
     );
-    expect(noiseDifferences(cells)).toEqual(['fake 1, seed 1: sgool began with other noise than sd']);
-    expect(noiseDifferences(cells.slice(0, 3))).toEqual([]);
+    const differences = (some: EvaluatedCell[]) =>
+      noiseDifferences(promptResults({ folder: '', manifest, cells: some }));
+    expect(differences(cells)).toEqual({ checked: 2, differing: ['fake 1 seed 1'] });
+    expect(differences(cells.filter(({ seed }) => seed === 0))).toEqual({ checked: 1, differing: [] });
+  });
+});
+
+describe('the search of equal cost', () => {
+  const wanted = (label: string, method: MethodName, settings: Record<string, string> = {}) => ({
+    label,
+    method,
+    settings,
+  });
+  const resolve = ({ label, method, settings }: ReturnType<typeof wanted>): EvaluatedMethod => ({
+    label,
+    method,
+    request: settings,
+    settings: { iterations: 60, ...settings },
+    guides: method === 'sgool' || method === 'doodl' ? ['clip_a'] : [],
+    selects: method === 'best-of' ? ['clip_a'] : [],
+  });
+  /** The prompt is read once for 5, each candidate costs 10. */
+  const workOf = async ({ method, settings }: Pick<EvaluatedMethod, 'method' | 'settings'>) =>
+    ({ 'best-of': 5 + 10 * (Number(settings.iterations) + 1), sgool: 205, doodl: 95 })[method] ?? 10;
+  const made = async (...methods: ReturnType<typeof wanted>[]) =>
+    (await withEqualSearch(methods, methods[0].label, resolve, workOf)).map(
+      ({ label, method, settings }) => `${label}: ${method} ${settings.iterations}`,
+    );
+
+  it('is added with as many candidates as the dearest method costs', async () => {
+    expect(await made(wanted('sd', 'sd'), wanted('doodl', 'doodl'), wanted('sgool', 'sgool'))).toEqual([
+      'sd: sd 60',
+      'doodl: doodl 60',
+      'sgool: sgool 60',
+      'best-of: best-of 19',
+    ]);
+    expect((await made(wanted('sd', 'sd'), wanted('doodl', 'doodl'))).at(-1)).toBe('best-of: best-of 8');
+  });
+
+  it('is the one that is wanted, where it stands, with its own settings', async () => {
+    const [sd, sgool] = [wanted('sd', 'sd'), wanted('sgool', 'sgool')];
+    expect(await made(sd, wanted('search', 'best-of', { steps: '7' }), sgool)).toEqual([
+      'sd: sd 60',
+      'search: best-of 19',
+      'sgool: sgool 60',
+    ]);
+    expect(await made(sd, wanted('mine', 'best-of', { iterations: '3' }), sgool)).toEqual([
+      'sd: sd 60',
+      'mine: best-of 3',
+      'sgool: sgool 60',
+    ]);
+  });
+
+  it('is not needed by plain images and searches alone', async () => {
+    expect(await made(wanted('sd', 'sd'), wanted('long', 'sd'))).toEqual(['sd: sd 60', 'long: sd 60']);
+    expect(await made(wanted('sd', 'sd'), wanted('best-of', 'best-of'))).toEqual([
+      'sd: sd 60',
+      'best-of: best-of 60',
+    ]);
+  });
+
+  it('does not take the name of another method', async () => {
+    await expect(made(wanted('sd', 'sd'), wanted('best-of', 'sgool'))).rejects.toThrow(
+      'two methods are called best-of',
+    );
   });
 });

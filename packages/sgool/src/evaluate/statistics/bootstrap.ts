@@ -7,7 +7,8 @@ export interface Interval {
   readonly high: number;
 }
 
-const RESAMPLES = 10_000;
+/** Resamples of an interval. */
+export const RESAMPLES = 10_000;
 
 /** The 2.5% and the 97.5% points of resampled values. */
 export function percentileInterval(values: Float64Array): Interval {

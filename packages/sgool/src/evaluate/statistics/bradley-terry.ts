@@ -65,7 +65,8 @@ export function davidsonChances(difference: number, tie: number): [win: number, 
   return [win / total, tie / total, loss / total];
 }
 
-function posterior(at: Float64Array, counts: readonly PairCounts[], prior: number): number {
+/** The logarithm of the posterior, but for a constant. @param at logarithms of the strengths, and last of ν */
+export function posterior(at: Float64Array, counts: readonly PairCounts[], prior: number): number {
   const logTie = at[at.length - 1];
   let total = 0;
   for (const x of at) total -= x ** 2 / (2 * prior ** 2);
@@ -81,7 +82,7 @@ function posterior(at: Float64Array, counts: readonly PairCounts[], prior: numbe
 }
 
 /** The gradient, and the negative second derivatives, which are positive definite. */
-function derivatives(at: Float64Array, counts: readonly PairCounts[], prior: number) {
+export function derivatives(at: Float64Array, counts: readonly PairCounts[], prior: number) {
   const size = at.length;
   const last = size - 1;
   const gradient = at.map((x) => -x / prior ** 2);

@@ -1,12 +1,14 @@
 /** @file Equivalent N: how many plain images the best of which is as good as a method's image. */
-import { mean } from '../../numbers.ts';
+import { mean, sum } from '../../numbers.ts';
+import { mulberry32 } from '../mulberry32.ts';
+import { type Interval, percentileInterval, RESAMPLES } from './bootstrap.ts';
 import { normalCdf, normalDensity } from './normal.ts';
 
 /** Steps of the integration; the integrand is smooth and vanishes at both ends. */
-const STEPS = 4000;
+const STEPS = 600;
 const REACH = 12;
 /** Largest N that is told apart. */
-const MOST = 1e6;
+export const MOST_N = 1e6;
 
 /**
  * E(N), the expected maximum of N independent standard normal variables: the integral of x · N φ(x) Φ(x)^(N-1). N may be any
@@ -47,22 +49,62 @@ export function equivalentN(plain: readonly (readonly number[])[], score: number
   return { mean: middle, deviation, n: countFor((score - middle) / deviation) };
 }
 
+/**
+ * The 95% interval of equivalent N by the bootstrap: prompts are drawn with replacement, and for the means within each drawn prompt
+ * its seeds. The deviation within a prompt is that of all its seeds, since a drawn group that repeats one would understate it.
+ *
+ * @param prompts pairs `[plain, method]` of each prompt, one per seed
+ * @returns ends from 1 to 1,000,000; undefined where plain images do not differ within any prompt
+ */
+export function equivalentNInterval(
+  prompts: readonly (readonly (readonly [plain: number, method: number])[])[],
+  seed = 1,
+): Interval | undefined {
+  const spreads = prompts.map((pairs) => within(pairs.map(([plain]) => plain)));
+  const uniform = mulberry32(seed);
+  const gains: number[] = [];
+  for (let resample = 0; resample < RESAMPLES; resample++) {
+    let [squares, freedom, gain] = [0, 0, 0];
+    for (let i = 0; i < prompts.length; i++) {
+      const drawn = Math.floor(uniform() * prompts.length);
+      const pairs = prompts[drawn];
+      squares += spreads[drawn].squares;
+      freedom += spreads[drawn].freedom;
+      let inner = 0;
+      for (let j = 0; j < pairs.length; j++) {
+        const [plain, method] = pairs[Math.floor(uniform() * pairs.length)];
+        inner += method - plain;
+      }
+      gain += inner / pairs.length;
+    }
+    if (squares > 0) gains.push(gain / prompts.length / Math.sqrt(squares / freedom));
+  }
+  if (gains.length === 0) return undefined;
+  // N rises with the gain, so that only the ends need be turned into it.
+  const { low, high } = percentileInterval(Float64Array.from(gains));
+  return { low: Math.min(countFor(low), MOST_N), high: Math.min(countFor(high), MOST_N) };
+}
+
+/** Squared deviations from the mean of a group, and how many of them are free. */
+function within(group: readonly number[]): { squares: number; freedom: number } {
+  const middle = mean(group);
+  return {
+    squares: sum(group.map((value) => (value - middle) ** 2)),
+    freedom: Math.max(0, group.length - 1),
+  };
+}
+
 /** sqrt of the pooled variance within groups; NaN where none has two members. */
 export function withinDeviation(groups: readonly (readonly number[])[]): number {
-  let [squares, freedom] = [0, 0];
-  for (const group of groups) {
-    const middle = mean(group);
-    for (const value of group) squares += (value - middle) ** 2;
-    freedom += Math.max(0, group.length - 1);
-  }
-  return Math.sqrt(squares / freedom);
+  const spreads = groups.map(within);
+  return Math.sqrt(sum(spreads.map(({ squares }) => squares)) / sum(spreads.map(({ freedom }) => freedom)));
 }
 
 /** The N with E(N) = z. */
 function countFor(z: number): number {
   if (z <= 0) return 1;
-  if (expectedMaximum(MOST) <= z) return Number.POSITIVE_INFINITY;
-  let [low, high] = [0, Math.log(MOST)];
+  if (expectedMaximum(MOST_N) <= z) return Number.POSITIVE_INFINITY;
+  let [low, high] = [0, Math.log(MOST_N)];
   for (let i = 0; i < 60; i++) {
     const middle = (low + high) / 2;
     if (expectedMaximum(Math.exp(middle)) < z) low = middle;

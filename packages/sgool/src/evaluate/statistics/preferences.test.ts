@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { mean } from '../../numbers.ts';
 import { mulberry32 } from '../mulberry32.ts';
-import { bradleyTerry, davidsonChances, type PairCounts } from './bradley-terry.ts';
+import { bradleyTerry, davidsonChances, derivatives, type PairCounts, posterior } from './bradley-terry.ts';
 import { crossedInterval, crossedResamples } from './crossed-bootstrap.ts';
 import { krippendorffAlpha } from './krippendorff.ts';
 import { wilsonInterval } from './wilson.ts';
@@ -157,5 +157,28 @@ describe('the bootstrap over rows and columns', () => {
     const byLuck = width(values(() => (uniform() < 0.5 ? 0 : 1)));
     expect(byRater).toBeGreaterThan(0.5);
     expect(byLuck).toBeLessThan(0.15);
+  });
+});
+
+describe("the derivatives of Davidson's model", () => {
+  it('are those of the posterior: slopes, and curvatures between strengths and ties', () => {
+    const counts = [
+      { a: 0, b: 1, wins: 7, ties: 2, losses: 3 },
+      { a: 2, b: 0, wins: 1, ties: 4, losses: 0.5 },
+    ];
+    // Far from balance, where wins and losses of a couple do not cancel in the cross term with the tie.
+    const at = Float64Array.of(0.9, -0.4, 0.2, -0.3);
+    const step = 1e-4;
+    const moved = (i: number, by: number) => at.map((x, k) => (k === i ? x + by : x));
+    const { gradient, hessian } = derivatives(at, counts, 4);
+    for (let i = 0; i < at.length; i++) {
+      const [above, below] = [moved(i, step), moved(i, -step)];
+      const slope = (posterior(above, counts, 4) - posterior(below, counts, 4)) / (2 * step);
+      expect(gradient[i]).toBeCloseTo(slope, 6);
+      const [up, down] = [above, below].map((place) => derivatives(place, counts, 4).gradient);
+      for (let j = 0; j < at.length; j++) {
+        expect(hessian[i][j], `${i} ${j}`).toBeCloseTo(-(up[j] - down[j]) / (2 * step), 6);
+      }
+    }
   });
 });

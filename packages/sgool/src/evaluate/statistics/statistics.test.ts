@@ -6,9 +6,10 @@ import { mulberry32 } from '../mulberry32.ts';
 import { bootstrapInterval, groupedInterval } from './bootstrap.ts';
 import { compareGroups, comparePairs, promptsNeeded, sampleDeviation } from './compare.ts';
 import { median, standardDeviation } from './descriptive.ts';
-import { equivalentN, expectedMaximum, withinDeviation } from './equivalent-n.ts';
+import { equivalentN, equivalentNInterval, expectedMaximum, withinDeviation } from './equivalent-n.ts';
 import { normalCdf, normalQuantile, normalTail } from './normal.ts';
 import { holm, signedRankTest } from './wilcoxon.ts';
+import { withinCorrelation } from './within-correlation.ts';
 
 /** Numbers of SciPy (fixtures/make/evaluate_statistics.py). */
 const scipy = JSON.parse(
@@ -215,5 +216,118 @@ describe('equivalent N', () => {
     expect(equivalentN(plain, 9)?.n).toBe(Number.POSITIVE_INFINITY);
     expect(equivalentN([[1], [2]], 1)).toBeUndefined();
     expect(equivalentN([[1, 1]], 1)).toBeUndefined();
+  });
+
+  it('has an interval that holds the truth in about 95 of 100 experiments', () => {
+    const uniform = mulberry32(21);
+    const normal = () => Array.from({ length: 12 }, uniform).reduce((a, b) => a + b) - 6;
+    let held = 0;
+    for (let trial = 0; trial < 20; trial++) {
+      // The method is above the plain image of its seed by as much as the best of 8 is, and not the same every time.
+      const prompts = Array.from({ length: 30 }, () => {
+        const middle = 2 * normal();
+        return Array.from({ length: 3 }, () => {
+          const plain = middle + normal();
+          return [plain, plain + expectedMaximum(8) + 0.5 * normal()] as const;
+        });
+      });
+      const interval = equivalentNInterval(prompts, trial + 1) ?? { low: 0, high: 0 };
+      if (interval.low <= 8 && interval.high >= 8) held++;
+    }
+    expect(held).toBeGreaterThanOrEqual(16);
+  });
+
+  it('has an interval by prompts, seeds and the spread of plain images', () => {
+    // One prompt gains 1, one gains 0; plain images of both spread alike, so that only the drawn prompts matter.
+    const pairs = [
+      [
+        [0, 1],
+        [2, 3],
+      ],
+      [
+        [0, 0],
+        [2, 2],
+      ],
+    ] as const;
+    const both = equivalentNInterval(pairs);
+    expect(both?.low).toBe(1);
+    expect(both?.high).toBeCloseTo(equivalentN([[0, 2]], 2)?.n ?? Number.NaN, 9);
+    // Seeds of one prompt that gain differently.
+    const seeds = equivalentNInterval([
+      [
+        [0, 0],
+        [2, 4],
+      ],
+    ]);
+    expect(seeds?.low).toBe(1);
+    expect(seeds?.high).toBeCloseTo(equivalentN([[0, 2]], 3)?.n ?? Number.NaN, 9);
+    // A spread of one prompt only is not shared by the other.
+    const spread = equivalentNInterval([
+      [
+        [0, 2],
+        [2, 4],
+      ],
+      [[1, 3]],
+    ]);
+    expect(spread?.low).toBeCloseTo(equivalentN([[0, 2]], 3)?.n ?? Number.NaN, 9);
+    expect(spread?.high).toBe(spread?.low);
+    expect(equivalentNInterval([[[1, 2]], [[3, 9]]])).toBeUndefined();
+    expect(
+      equivalentNInterval([
+        [
+          [0, 1e9],
+          [1, 1e9],
+        ],
+      ]),
+    ).toEqual({ low: 1e6, high: 1e6 });
+  });
+});
+
+describe('correlation within groups', () => {
+  it('does not see how groups differ', () => {
+    const found = withinCorrelation([
+      [
+        [0, 100],
+        [1, 101],
+      ],
+      [
+        [50, 3],
+        [51, 4],
+        [52, 5],
+      ],
+      [[7, -80]],
+    ]);
+    expect(found).toEqual({ r: expect.closeTo(1, 12), interval: expect.anything(), groups: 2, pairs: 5 });
+  });
+
+  it('is that of the sums over groups, and its interval is over groups', () => {
+    const up: [number, number][] = [
+      [0, 0],
+      [2, 1],
+    ];
+    const down: [number, number][] = [
+      [0, 2],
+      [1, 0],
+    ];
+    // xx: 2 and 0.5, yy: 0.5 and 2, xy: 1 and -1.
+    expect(withinCorrelation([up, down])?.r).toBeCloseTo(0, 12);
+    expect(withinCorrelation([up, up, down])?.r).toBeCloseTo(1 / Math.sqrt(4.5 * 3), 12);
+    expect(withinCorrelation([up, down])?.interval).toEqual({
+      low: expect.closeTo(-1, 12),
+      high: expect.closeTo(1, 12),
+    });
+    expect(withinCorrelation([up])?.interval).toBeUndefined();
+  });
+
+  it('is not known where one of them does not differ', () => {
+    expect(
+      withinCorrelation([
+        [
+          [1, 0],
+          [1, 5],
+        ],
+      ]),
+    ).toBeUndefined();
+    expect(withinCorrelation([[[1, 2]]])).toBeUndefined();
   });
 });

@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { UserError } from '../../errors.ts';
+import { isRunning } from '../../platform/process-mark.ts';
 import type { CellRecord } from '../cells/cell-record.ts';
 import { EVALUATION_FILES } from '../cells/run-folder.ts';
 
@@ -335,14 +336,4 @@ function noted(record: CellRecord | undefined): readonly [query: string, ...valu
     attempts,
     Number(retry),
   ];
-}
-
-/** Whether a process of this machine runs. One of another user does, too. */
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -1,5 +1,7 @@
 /** @file What one rater sees: which pairs, in which order, and which picture is on which side. */
-import { groupsBy, shuffled, uniformFrom } from './order.ts';
+
+import { shuffled } from '../shuffled.ts';
+import { groupsBy, uniformFrom } from './order.ts';
 import type { Study, StudyPair, StudyPicture } from './study.ts';
 
 /** A pair as a rater sees it. */

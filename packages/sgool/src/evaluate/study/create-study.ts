@@ -15,7 +15,8 @@ import { makeFolders } from '../../weights/sources/make-folders.ts';
 import type { DoneCell } from '../cells/cell-record.ts';
 import { cellPaths, EVALUATION_FILES, type EvaluatedCell, type Evaluation } from '../cells/run-folder.ts';
 import { bytesSha256 } from '../scores/weights-hash.ts';
-import { groupsBy, shuffled, uniformFrom } from './order.ts';
+import { shuffled } from '../shuffled.ts';
+import { groupsBy, uniformFrom } from './order.ts';
 import {
   picturePath,
   QUESTIONS,

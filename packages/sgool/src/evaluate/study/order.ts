@@ -2,16 +2,6 @@
 import { createHash } from 'node:crypto';
 import { mulberry32 } from '../mulberry32.ts';
 
-/** The values in a random order. Reference: Fisher and Yates; Durstenfeld 1964. */
-export function shuffled<T>(values: readonly T[], uniform: () => number): T[] {
-  const all = [...values];
-  for (let i = all.length - 1; i > 0; i--) {
-    const j = Math.floor(uniform() * (i + 1));
-    [all[i], all[j]] = [all[j], all[i]];
-  }
-  return all;
-}
-
 /** A stream of numbers in [0, 1) that a text decides. */
 export function uniformFrom(text: string): () => number {
   return mulberry32(createHash('sha256').update(text).digest().readUIntBE(0, 6));

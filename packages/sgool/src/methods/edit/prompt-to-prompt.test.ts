@@ -76,6 +76,10 @@ describe('the edit p2p', () => {
     ]) {
       expect(distance((await edited(more)).final, final), JSON.stringify(more)).toBeGreaterThan(1e-4);
     }
+    // A word that the source does not have keeps its own attention, times its factor.
+    const prompt = 'a photo of a red cat';
+    const added = (await edited({ prompt })).final;
+    expect(distance((await edited({ prompt, reweight: 'red=3' })).final, added)).toBeGreaterThan(1e-4);
     const guided = await edited({ guidanceScale: 3 });
     expect(guided.last.evaluations).toEqual({ forward: 8 + 24, pullback: 0 });
     expect(distance((await edited({ reweight: 'dog=1' })).final, final)).toBe(0);

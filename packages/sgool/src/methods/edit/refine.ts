@@ -276,7 +276,8 @@ async function* plainEdit(
   const decoded = await pipeline.decode(final, settings);
   const edited = start.finish?.(decoded) ?? decoded;
   const { clip, failure } = await judge(pipeline, run, edited);
-  yield run.report({ iteration: 0, latent: noise, image: edited, clip, best: true });
+  const isNoise = (startIndex ?? 0) === 0;
+  yield run.report({ iteration: 0, latent: noise, isNoise, image: edited, clip, best: true });
   if (failure) throw stoppedIn('refine', 0, failure);
 }
 
@@ -331,10 +332,9 @@ async function startPaired(
   const start = { ...movingPart(known[0]), startIndex };
   const { free, finish } = withinMask(sampler, undefined, startIndex, back, prepared, feather);
   if (!free) return { ...start, sampler: pairedSampler(sampler) };
-  // The source is free everywhere: it ends in the image by itself.
-  const freeOfBoth = Uint8Array.from({ length: 2 * free.length }, (_, i) =>
-    i < free.length ? 1 : free[i - free.length],
-  );
+  // All of the source is known.
+  const freeOfBoth = new Uint8Array(2 * free.length);
+  freeOfBoth.set(free, free.length);
   const knownOfBoth = known.map((state) => state.map((latent) => sideBySide(latent)));
   const blended = inpaintingBlend(sampler, freeOfBoth, knownOfBoth, startIndex);
   return { ...start, finish, sampler: pairedSampler(blended) };

@@ -18,13 +18,24 @@ export function createMethod<Name extends string, S extends MethodSettings>(
   definition: MethodDefinition<Name, S>,
   all: readonly MethodSchema[],
 ): Method<Name, S> {
-  const { name, summary, settings, inputs, movesNoise, lastIteration } = definition;
+  const {
+    name,
+    summary,
+    settings,
+    inputs,
+    movesNoise,
+    noiseMakesImage,
+    independentCandidates,
+    lastIteration,
+  } = definition;
   const method: Method<Name, S> = {
     name,
     summary,
     settings,
     inputs,
     movesNoise,
+    noiseMakesImage,
+    independentCandidates,
     defaults(model, preset) {
       const own = pickSettings(definition.settings, {
         ...commonDefaults(model),
@@ -66,7 +77,8 @@ export function settingsOf<S extends MethodSettings>(
   request: ParsedRequest,
 ): S {
   refuseMissingSampler(method, model, request);
-  const settings = resolveSettings(method.settings, method.defaults(model, request.preset), request, model);
+  const defaults = method.defaults(model, request.preset, request);
+  const settings = resolveSettings(method.settings, defaults, request, model);
   method.check?.(settings, model);
   return settings;
 }
@@ -75,12 +87,13 @@ export function settingsOf<S extends MethodSettings>(
 function refuseMissingSampler<S extends MethodSettings>(
   method: Pick<Method<string, S>, 'defaults'>,
   model: ModelInfo,
-  { sampler, preset }: ParsedRequest,
+  request: ParsedRequest,
 ): void {
+  const { sampler, preset } = request;
   if (model.unsupportedSampler === undefined || sampler !== undefined) return;
   // Methods with a sampler of their own, presets and hints do not take the model's, whichever it is.
   const taken = (['ddim', 'lms'] as const).every(
-    (named) => method.defaults({ ...model, sampler: named }, preset).sampler === named,
+    (named) => method.defaults({ ...model, sampler: named }, preset, request).sampler === named,
   );
   if (!taken) return;
   throw new UserError(

@@ -1,5 +1,6 @@
 /** @file What a run yields, and how it reports where it is. */
 import type { Image } from '../../image/image.ts';
+import type { NoiseTests } from '../../random/noise-tests.ts';
 import type { Seed } from '../../random/seed.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
@@ -20,7 +21,10 @@ export interface MethodState {
 
 /** Loss of an iteration; absent for methods without one (plain generation). Lower is better. */
 export interface LossParts {
+  /** By the cutouts and regions of this iteration; of an optimiser that compares its steps, of its last gradient. */
   readonly total: number;
+  /** The total by cutouts that are the same in all iterations, where images are compared by it (keep `loss`, patience). */
+  readonly compared?: number;
   /** Of the whole image: by CLIP its spherical distance to the prompt; of several scorers their weighted sum. */
   readonly whole?: number;
   /** The same of random cutouts of the image, which then take the place of the whole: of the best one, or their mean. */
@@ -62,12 +66,16 @@ export interface Iteration {
    * first steps.
    */
   readonly latent: Float64Array;
+  /** How far `latent` is from noise; absent where it is a later latent, which is none. */
+  readonly noiseTests?: NoiseTests;
   readonly image: Image;
   readonly loss?: LossParts;
   /** What the scorers of the objective say of the whole image, by name; where it is selected by the objective. */
   readonly scores?: Readonly<Record<string, number>>;
   /** CLIP scores, 100·cos, of the image and the target of the run (the prompt, unless it says otherwise): A guides, B only reports. */
   readonly clip: { readonly A?: number; readonly B?: number };
+  /** Score by the objective, for methods that select by it; more is better. */
+  readonly objective?: number;
   /** The saliency map that this iteration's regions come from, for methods that use one. */
   readonly saliency?: SaliencyMap;
   /** Salient boxes in pixels of the image, most salient first. */
@@ -98,6 +106,11 @@ export interface RunOptions {
   /** Checked before each network call; a run that is aborted throws the signal's reason. */
   readonly signal?: AbortSignal;
   readonly onStep?: (progress: StepProgress) => void;
+  /**
+   * The starting noise, instead of that of the seed: `[channels, height, width]`, the result of another method. All else is drawn as
+   * for the seed.
+   */
+  readonly noise?: Float64Array;
   /**
    * Goes on from here, with the same model and request, and gives the same numbers as the run that was left. Iterations before it are
    * not yielded again.

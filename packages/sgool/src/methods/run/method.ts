@@ -7,7 +7,7 @@ import type { ModelInfo } from '../../models/model-info.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { MethodDefaults } from '../../request/defaults.ts';
 import type { MethodRequest, Preset } from '../../request/request.ts';
-import type { MethodSettings } from '../../request/settings.ts';
+import type { MethodSettings, Settings } from '../../request/settings.ts';
 import type { Iteration, RunOptions } from './iteration.ts';
 import type { Run } from './run.ts';
 
@@ -16,6 +16,13 @@ export interface MethodFacts<Name extends string = string> extends MethodDefault
   readonly name: Name;
   /** One line for help texts. */
   readonly summary: string;
+  /** Whether its image is what sampling makes of its noise and seed, so that another method can go on from there. */
+  readonly noiseMakesImage: boolean;
+  /**
+   * Whether its iterations are candidates from seeds of their own, none of which depends on another, and it only selects: then the
+   * first n of them are what a run of n makes, and it is what other methods are compared with at equal cost.
+   */
+  readonly independentCandidates?: true;
 }
 
 /**
@@ -53,9 +60,10 @@ export interface Method<Name extends string = string, S extends MethodSettings =
    * All its settings, with the values that it uses with this model when the request does not say otherwise.
    *
    * @param preset `model` (default) takes the model's own hints, `fast` fewer UNet evaluations beside them, `paper` no hints
+   * @param request for a method whose defaults depend on another setting
    * @throws UserError where the model's `sgool.json` is broken
    */
-  defaults(model: ModelInfo, preset?: Preset): S;
+  defaults(model: ModelInfo, preset?: Preset, request?: Partial<Settings>): S;
   /** Refuses settings that do not fit the model. @throws UserError that says what would be right */
   check?(settings: S, model: ModelInfo): void;
   /** What guides it and what selects, with these settings. */

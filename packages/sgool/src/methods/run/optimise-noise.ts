@@ -14,9 +14,8 @@ import { restOfChain } from '../../diffusion/rest-of-chain.ts';
 import type { Latents, Sampler } from '../../diffusion/sampler.ts';
 import { sparseJacobian } from '../../diffusion/sparse-jacobian.ts';
 import { runTrajectory, sample, type Trajectory } from '../../diffusion/trajectory.ts';
-import { NotFiniteError, UserError } from '../../errors.ts';
+import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
-import type { Objective, ObjectivePart, ObjectiveResult } from '../../objectives/objective.ts';
 import { freeElements, onFreeElements } from '../../optimisers/free-elements.ts';
 import { createOptimiser } from '../../optimisers/index.ts';
 import { norm } from '../../optimisers/sphere.ts';
@@ -29,10 +28,8 @@ import type {
   SamplingSettings,
   SelectionSettings,
 } from '../../request/settings.ts';
-import type { SaliencyMap } from '../../saliency/detector.ts';
-import type { Region } from '../../saliency/regions.ts';
-import { heldState, type Stateful } from '../../state.ts';
-import type { AimedGuidance } from './guidance.ts';
+import { heldState } from '../../state.ts';
+import { type ImageValue, imageLoss, type ObjectiveBuilder, totalOf } from './image-loss.ts';
 import { type Iteration, LOSS_PARTS, type LossPart, type LossParts } from './iteration.ts';
 import {
   assertFinite,
@@ -44,7 +41,7 @@ import {
   stopRule,
   withinIteration,
 } from './run.ts';
-import { type RunScorers, selection } from './run-scorers.ts';
+import { selection } from './run-scorers.ts';
 
 /** The settings that the loop uses. */
 export type NoiseSettings = SamplingSettings &
@@ -52,23 +49,6 @@ export type NoiseSettings = SamplingSettings &
   SelectionSettings &
   OptimiserSettings &
   Pick<CutoutSettings, 'saturatedGradient'>;
-
-/** The objective for the image of an iteration. */
-export interface BuiltObjective extends AimedGuidance {
-  readonly saliency?: SaliencyMap;
-  readonly regions?: readonly Region[];
-}
-
-/** Made once per run, then called for each iteration's image. */
-export interface ObjectiveBuilder {
-  /** Says which image is best where the objective selects. */
-  readonly scorers: RunScorers;
-  /** What guides. */
-  readonly parts: readonly ObjectivePart[];
-  build(image: Image, iteration: number): Promise<BuiltObjective>;
-  /** What it remembers from one iteration to the next, if it does. */
-  readonly memory?: Stateful;
-}
 
 /** Where the loop begins, and which part of the noise it may change. */
 export interface Start {
@@ -172,7 +152,15 @@ export async function* optimiseNoise(
     },
   );
   const { memory } = builder;
-  const parts = { latent: held, optimiser, keeper, stop, ...(memory && { objective: memory }) };
+  const losses = imageLoss({ builder, objective, compares: optimiser.compares }, run);
+  const parts = {
+    latent: held,
+    optimiser,
+    keeper,
+    stop,
+    ...(memory && { objective: memory }),
+    ...(optimiser.compares && { losses }),
+  };
   for await (const iteration of run.iterations(parts)) {
     const walk = { signal, startIndex, onStep: run.stepReporter('denoise', iteration) };
     const isLast = iteration === settings.iterations;
@@ -192,34 +180,38 @@ export async function* optimiseNoise(
     const { clip, failure: unscored } = await judge(pipeline, run, image);
     const chosen = await selection(builder.scorers, settings.keep, image, clip);
     const unjudged = unscored ?? chosen.failure;
-    const valued = unjudged
-      ? { results: [] }
-      : await value({ builder, objective, signal }, image, iteration, finals);
-    const { built, results, failure = unjudged }: Value = valued;
-    const loss = meanLoss(results.map(({ total, losses }) => ({ total, ...built?.partsOf(losses) })));
+    const value: ImageValue = unjudged
+      ? { results: [], compared: Number.NaN }
+      : await losses.value(image, iteration, finals);
+    const { built, results, compared, failure = unjudged } = value;
+    const parts = results.map(({ total, losses }) => ({ total, ...built?.partsOf(losses) }));
+    const loss = { ...meanLoss(parts), ...(compared !== totalOf(results) && { compared }) };
     const usable = Number.isFinite(loss.total);
-    const isEnd = stop.isEnough({ loss, clip }) || isLast;
+    const isEnough = stop.isEnough({ loss, clip });
     yield run.report({
       iteration,
       latent,
+      isNoise: startIndex === 0,
       image,
       loss: usable ? loss : undefined,
       clip,
       saliency: built?.saliency,
       regions: built?.regions,
-      ...(chosen.scores && { scores: chosen.scores }),
+      ...(chosen.scores && { scores: chosen.scores, objective: chosen.objective }),
       best: keeper.isBest({ loss, clip, objective: chosen.objective }),
     });
     await withinIteration(run.method, iteration, async () => {
       if (failure) throw failure;
       assertFinite('the loss', [loss.total]);
-      if (!trajectory || isEnd) return;
+      if (!trajectory || isEnough || run.isLast(iteration)) return;
       const other = optimiser.reconsider?.(latent, loss.total);
       if (other) {
         latent = other;
         return;
       }
-      const cotangents = results.map(({ gradient }) => gradient);
+      const followed = await losses.forGradient(value, finals);
+      assertFinite('the loss', [totalOf(followed)]);
+      const cotangents = followed.map(({ gradient }) => gradient);
       for (const cotangent of cotangents) assertFinite('the gradient of the loss', cotangent);
       const gradient = await trajectory.pullback(cotangents, {
         signal,
@@ -227,39 +219,9 @@ export async function* optimiseNoise(
       });
       assertFinite('the gradient of the noise', gradient);
       const perCopy = copies === 1 ? gradient : gradient.map((value) => value / copies);
-      latent = optimiser.update(latent, perCopy, loss.total);
+      latent = optimiser.update(latent, perCopy, totalOf(followed));
     });
-    if (isEnd) return;
-  }
-}
-
-/** What the objective says of an image. */
-interface Value {
-  readonly built?: BuiltObjective;
-  /** One for each result of the sampler. */
-  readonly results: readonly ObjectiveResult[];
-  /** Of a network that gave no finite numbers: to be thrown when the image was given out. */
-  readonly failure?: UserError;
-}
-
-async function value(
-  { builder, objective, signal }: { builder: ObjectiveBuilder; objective: Objective; signal?: AbortSignal },
-  image: Image,
-  iteration: number,
-  finals: readonly Float64Array[],
-): Promise<Value> {
-  const results: ObjectiveResult[] = [];
-  let built: BuiltObjective | undefined;
-  try {
-    built = await builder.build(image, iteration);
-    for (const final of finals) {
-      signal?.throwIfAborted();
-      results.push(await objective.evaluate(final, built.input()));
-    }
-    return { built, results };
-  } catch (failure) {
-    if (!(failure instanceof NotFiniteError)) throw failure;
-    return { built, results: [], failure };
+    if (isEnough) return;
   }
 }
 
@@ -276,7 +238,7 @@ function withSparseJacobian(
 function meanLoss(losses: readonly LossParts[]): LossParts {
   const [first] = losses;
   return {
-    total: meanOf(losses, ({ total }) => total) ?? Number.NaN,
+    total: totalOf(losses),
     ...partsOf(losses),
     ...(first?.scorers && {
       scorers: first.scorers.map((scorer, k) => ({

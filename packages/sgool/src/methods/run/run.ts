@@ -14,8 +14,10 @@ import type { Image } from '../../image/image.ts';
 import type { DenoiserOptions, MaskedImage } from '../../models/backbone.ts';
 import type { ClipScores, Pipeline } from '../../pipeline/pipeline.ts';
 import { type ClipTarget, clipTarget } from '../../preference/clip-target.ts';
+import { noiseTests } from '../../random/noise-tests.ts';
 import { type RandomSource, randomSource } from '../../random/random-source.ts';
 import { resolveSeed, type Seed } from '../../random/seed.ts';
+import { readBudget } from '../../request/budget.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import type {
   DifferentiationSettings,
@@ -26,6 +28,7 @@ import type {
 import { heldState, type Stateful } from '../../state.ts';
 import { parsePrompt } from '../../text/prompt/prompt.ts';
 import type { Iteration, MethodState, RunOptions, StepProgress } from './iteration.ts';
+import { createSpending, flopsSince, type Spending } from './spending.ts';
 
 export interface Run<S extends MethodSettings = MethodSettings> {
   /** Name of the method, for messages. */
@@ -37,7 +40,7 @@ export interface Run<S extends MethodSettings = MethodSettings> {
   readonly seed: Seed;
   /** The stream that the noise was drawn from; perturbations and cutouts are drawn from it next. */
   readonly random: RandomSource;
-  /** The starting noise: torch's normal numbers for the seed, as float64. */
+  /** The starting noise: torch's normal numbers for the seed, as float64, or the noise that the run was given. */
   readonly noise: Float64Array;
   /**
    * The noise that stochastic samplers add between steps: drawn once, from the same stream right after `noise`, and the same in
@@ -45,12 +48,14 @@ export interface Run<S extends MethodSettings = MethodSettings> {
    */
   readonly freshNoise?: FreshNoise;
   readonly evaluations: { forward: number; pullback: number };
+  /** What the run has spent of its budget. */
+  readonly spending: Spending;
   /** The image around what is painted, for a model that paints masks. */
   readonly maskedImage?: MaskedImage;
   readonly signal?: AbortSignal;
   /**
    * The iterations that are left, each begun when the caller asks for it. Between two of them the state of the run is handed to
-   * `onState`; a run that goes on from a state begins with it.
+   * `onState`; a run that goes on from a state begins with it. They end early where the budget does not hold another one.
    *
    * @param parts what the method remembers from one iteration to the next. Everything that they are made from must exist by then; random
    *   numbers, counters and the clock of the run are added.
@@ -58,9 +63,20 @@ export interface Run<S extends MethodSettings = MethodSettings> {
   iterations(parts: Readonly<Record<string, Stateful>>): AsyncGenerator<number>;
   /** For `onStep` of samplers and trajectories. */
   stepReporter(phase: StepProgress['phase'], iteration: number): (info: StepInfo) => void;
-  /** Completes an iteration: counters and clock. Call it when the image exists, once per iteration. */
+  /** Whether no iteration follows this one, whose image was reported: by their number, or by the budget. */
+  isLast(iteration: number): boolean;
+  /** How much of the run is over before an iteration, by number or by budget: 0 to 1. */
+  shareBefore(iteration: number): number;
+  /**
+   * Completes an iteration: counters, clock, tests of the noise. Call it when the image exists, once per iteration.
+   *
+   * @param parts.isNoise whether the latent is noise, as it is by default, or a later latent
+   */
   report(
-    parts: Omit<Iteration, 'evaluations' | 'seconds' | 'iterations' | 'seed'> & { seed?: Seed },
+    parts: Omit<Iteration, 'evaluations' | 'seconds' | 'iterations' | 'seed' | 'noiseTests'> & {
+      seed?: Seed;
+      isNoise?: boolean;
+    },
   ): Iteration;
 }
 
@@ -79,10 +95,10 @@ export const criticText = (
   { clipPrompt, promptSyntax, steps }: Pick<MethodSettings, 'clipPrompt' | 'promptSyntax' | 'steps'>,
 ): string => clipPrompt || parsePrompt(prompt, promptSyntax, steps).text;
 
-/** Begins a run: draws its noise and starts its clock. */
+/** Begins a run: draws its noise and starts its clock. @throws RangeError where a given noise has another size */
 export function beginRun<S extends MethodSettings>(
-  pipeline: Pick<Pipeline, 'latentShape' | 'noisePath'>,
-  { method, request, settings, lastIteration, signal, onStep, state, onState }: RunStart<S>,
+  pipeline: Pick<Pipeline, 'latentShape' | 'noisePath' | 'meter'>,
+  { method, request, settings, lastIteration, signal, onStep, noise: given, state, onState }: RunStart<S>,
 ): Run<S> {
   refuseOtherState(method, request.seed, state);
   let started = performance.now();
@@ -90,8 +106,21 @@ export function beginRun<S extends MethodSettings>(
   const seed = state?.seed ?? resolveSeed(request.seed);
   const random = randomSource(settings.rng, seed);
   const evaluations = { forward: 0, pullback: 0 };
+  const budget = settings.budget ? readBudget(settings.budget) : undefined;
+  const spending = createSpending(budget, {
+    calls: () => evaluations.forward + evaluations.pullback,
+    flops: flopsSince(pipeline.meter, budget),
+    s: () => (performance.now() - started) / 1000,
+  });
   const iterations = lastIteration ?? settings.iterations ?? 0;
-  const noise = Float64Array.from(random.randn(pipeline.latentShape(settings)));
+  const shape = pipeline.latentShape(settings);
+  const drawn = Float64Array.from(random.randn(shape));
+  const noise = given ?? drawn;
+  if (noise.length !== drawn.length) {
+    throw new RangeError(
+      `${method}: the given noise has ${noise.length} values; for ${shape.join('x')} it must have ${drawn.length}`,
+    );
+  }
   return {
     method,
     request,
@@ -102,13 +131,17 @@ export function beginRun<S extends MethodSettings>(
     noise,
     freshNoise: drawFreshNoise(pipeline, settings, noise.length, random),
     evaluations,
+    spending,
     signal,
     stepReporter:
       (phase, iteration) =>
       ({ step, steps }) => {
         const done = phase === 'denoise' ? step + 1 : steps - step;
-        onStep?.({ iteration, iterations, phase, step: done, steps });
+        const last = spending.lastIteration(iteration - 1, iterations);
+        onStep?.({ iteration, iterations: last, phase, step: done, steps });
       },
+    isLast: (iteration) => iteration >= iterations || spending.isOver(),
+    shareBefore: (iteration) => Math.max(iteration / Math.max(1, iterations), spending.share()),
     async *iterations(parts) {
       const all: Readonly<Record<string, Stateful>> = {
         ...parts,
@@ -123,10 +156,12 @@ export function beginRun<S extends MethodSettings>(
             started = performance.now() - 1000 * seconds;
           },
         ),
+        ...(budget && { spending }),
       };
       if (state) for (const [name, part] of Object.entries(all)) part.restore(state.parts[name]);
       const first = state?.iteration ?? 0;
       for (let iteration = first; iteration <= iterations; iteration++) {
+        if (iteration > first && spending.isOver()) return;
         if (iteration > first && onState) {
           const states = Object.entries(all).map(([name, part]) => [name, part.state()]);
           await onState({ method, seed, iteration, parts: Object.fromEntries(states) });
@@ -134,17 +169,30 @@ export function beginRun<S extends MethodSettings>(
         yield iteration;
       }
     },
-    report(parts) {
+    report({ isNoise = true, ...parts }) {
       const now = performance.now();
       const seconds = { iteration: (now - reported) / 1000, total: (now - started) / 1000 };
       reported = now;
-      return { seed, ...parts, iterations, evaluations: { ...evaluations }, seconds };
+      spending.note();
+      const last = spending.lastIteration(parts.iteration, iterations);
+      return {
+        seed,
+        ...parts,
+        ...(isNoise && { noiseTests: noiseTests(parts.latent, shape) }),
+        iterations: last,
+        evaluations: { ...evaluations },
+        seconds,
+      };
     },
   };
 }
 
 /** @throws UserError where the state is that of another run */
-function refuseOtherState(method: string, seed: Seed | undefined, state: MethodState | undefined): void {
+export function refuseOtherState(
+  method: string,
+  seed: Seed | undefined,
+  state: MethodState | undefined,
+): void {
   if (!state) return;
   if (state.method !== method) {
     throw new UserError(`${method}: cannot go on from the state of a run of ${state.method}`);
@@ -207,6 +255,16 @@ export function drawFreshNoise(
   return skipped === 0 ? drawn : (step, wanted) => drawn(step - skipped, wanted);
 }
 
+/** What images are selected by, the highest being the best: the score of the CLIP that guides. NaN where the model lacks it. */
+export function selectionScore({ clip }: Pick<Iteration, 'clip'>): number {
+  return clip.A ?? Number.NaN;
+}
+
+/** The loss by which the images of a run are compared. */
+function comparedLoss(loss: Iteration['loss']): number {
+  return loss?.compared ?? loss?.total ?? Number.NaN;
+}
+
 /** What an image is selected by. */
 interface Judged extends Pick<Iteration, 'loss' | 'clip'> {
   /** Its score by the objective; more is better. */
@@ -238,8 +296,8 @@ export function bestKeeper(keep: SelectionSettings['keep']): BestKeeper {
 }
 
 function costOf({ loss, clip, objective = Number.NaN }: Judged, keep: SelectionSettings['keep']): number {
-  if (keep === 'clip') return -(clip.A ?? Number.NaN);
-  return keep === 'objective' ? -objective : (loss?.total ?? Number.NaN);
+  if (keep === 'clip') return -selectionScore({ clip });
+  return keep === 'objective' ? -objective : comparedLoss(loss);
 }
 
 /** Tells when a run ends before its last iteration. Its state is the lowest loss, and for how long none was lower. */
@@ -263,7 +321,7 @@ export function stopRule({
   let waited = 0;
   return {
     isEnough({ loss, clip }) {
-      const total = loss?.total ?? Number.POSITIVE_INFINITY;
+      const total = loss ? comparedLoss(loss) : Number.POSITIVE_INFINITY;
       waited = total < lowest - minImprovement ? 0 : waited + 1;
       if (waited === 0) lowest = total;
       return (patience > 0 && waited >= patience) || (targetClip < 100 && (clip.A ?? -100) >= targetClip);

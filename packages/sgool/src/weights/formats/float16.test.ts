@@ -38,6 +38,31 @@ describe('float16', () => {
   });
 });
 
+/** Numbers by their bits: NaN has many. */
+const fromBits = (...words: number[]) => new Float32Array(Uint32Array.from(words).buffer);
+const bitsOf = (values: Float32Array) => [...new Uint32Array(values.buffer)];
+
+describe('NaN', () => {
+  it('keeps its sign and the first bits of its payload, and is made quiet, as float16', () => {
+    const halves = encodeFloat16(
+      fromBits(0x7fc00000, 0xffc00000, 0x7f800001, 0x7fbfe000, 0xff802000, 0x7fffffff),
+    );
+    expect([...halves]).toEqual([0x7e00, 0xfe00, 0x7e00, 0x7fff, 0xfe01, 0x7fff]);
+  });
+
+  it('keeps its payload from float16', () => {
+    const values = decodeFloat16(Uint16Array.of(0x7e00, 0xfe01, 0x7fff, 0x7c01, 0x7c00, 0xfc00));
+    expect(bitsOf(values)).toEqual([0x7fc00000, 0xffc02000, 0x7fffe000, 0x7f802000, 0x7f800000, 0xff800000]);
+  });
+
+  it('keeps its first bits, and is made quiet, as bfloat16', () => {
+    const halves = encodeBfloat16(
+      fromBits(0x7fc00000, 0xffc12345, 0x7f800001, 0x7fffffff, 0xff81ffff, 0x7f800000),
+    );
+    expect([...halves]).toEqual([0x7fc0, 0xffc1, 0x7fc0, 0x7fff, 0xffc1, 0x7f80]);
+  });
+});
+
 describe('bfloat16', () => {
   it('rounds to nearest even and keeps infinities and NaN', () => {
     expect(brain(1)).toBe(0x3f80);

@@ -8,6 +8,7 @@ import { openLora } from '../open/lora.ts';
 import { openModelFolder } from '../open/model-folder.ts';
 import { openClip, openModel, openVae } from '../open/open-model.ts';
 import { FORMATS, messageOf, PIPELINE, zipOf } from '../testing.ts';
+import { refuseLeftover } from './leftovers.ts';
 import { openSafetensors } from './safetensors.ts';
 import { openSharded } from './sharded.ts';
 import { openTensorFile } from './tensor-file.ts';
@@ -178,5 +179,61 @@ describe('a folder in place of a file, and the reverse', () => {
     expect(await messageOf(openModel(folder))).toMatch(
       /unet is a file; a folder with config\.json is expected/,
     );
+  });
+});
+
+describe('what is told apart by its bytes', () => {
+  /** What is said of a file; nothing where it may be one of weights. */
+  const said = (content: string | Uint8Array, name = 'x.bin') => {
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+    try {
+      refuseLeftover(bytes, bytes.length, name);
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+
+  it('zeros, from 64 on', () => {
+    expect(said(new Uint8Array(64))).toMatch(/nothing but zeros in its first 64 bytes/);
+    expect(said(new Uint8Array(63))).toBeUndefined();
+    expect(said(new Uint8Array(64).fill(1, 63))).toBeUndefined();
+  });
+
+  it('ONNX, by the fields that it begins with', () => {
+    const onnx = [8, 7, 0x12, 7, 1, 1, 1, 1, 0xff];
+    expect(said(Uint8Array.from(onnx))).toMatch(/an ONNX file/);
+    expect(said(Uint8Array.from(onnx.slice(0, 8)))).toMatch(/an ONNX file/);
+    for (const [at, value] of [
+      [0, 9],
+      [1, 0x20],
+      [2, 0x13],
+      [7, 0],
+    ]) {
+      expect(said(Uint8Array.from(onnx.with(at, value))), `byte ${at}`).toBeUndefined();
+    }
+    expect(said(Uint8Array.from(onnx.with(1, 0x1f)))).toMatch(/an ONNX file/);
+    expect(said(Uint8Array.from(onnx.slice(0, 7)))).toBeUndefined();
+  });
+
+  it('text, by its characters', () => {
+    expect(said('a\tb\r\n\f')).toMatch(/a text/);
+    for (const control of ['\u0000', '\u001f', '\u007f', '\ufffdx'])
+      expect(said(`ab${control}`), JSON.stringify(control)).toBeUndefined();
+    // The last character may be cut off.
+    expect(said(Buffer.from('naïve').subarray(0, 3))).toMatch(/a text \("na"\)/);
+  });
+
+  it('texts, cut to a length', () => {
+    expect(said('t'.repeat(80))).toContain(`("${'t'.repeat(80)}")`);
+    expect(said('t'.repeat(81))).toContain(`("${'t'.repeat(77)}...")`);
+  });
+
+  it('pointers and messages that say less', () => {
+    expect(said('version https://git-lfs.github.com/spec/v1\n')).toMatch(
+      /: a Git LFS pointer, not weights; /,
+    );
+    expect(said('<?xml version="1.0"?><Error/>')).toMatch(/: an XML message of a server, not weights; /);
+    expect(said('\x84ab', 'flax_model.msgpack')).toMatch(/: weights of Flax \(\.msgpack\); use/);
   });
 });

@@ -1,7 +1,7 @@
 /** What the reference, safetensors 0.8, accepts and refuses of a header's JSON; each verdict is its own (`deserialize`). */
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../errors.ts';
-import { parseSafetensorsHeader } from './safetensors-header.ts';
+import { headerLength, parseSafetensorsHeader } from './safetensors-header.ts';
 
 const A = '"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}';
 const TWICE_AS_LONG = '"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}';
@@ -59,5 +59,55 @@ describe('refused', () => {
   ])('%s', (_, json, message) => {
     expect(() => parsed(json)).toThrow(UserError);
     expect(() => parsed(json)).toThrow(message);
+  });
+});
+
+describe('headers at their limits', () => {
+  const bytes = (length: bigint) => new Uint8Array(BigUint64Array.of(length).buffer);
+
+  it('a length is believed where the file can hold it', () => {
+    expect(headerLength(bytes(2n), 10, 'x')).toBe(2);
+    expect(headerLength(bytes(25_000_000n), 30_000_000, 'x')).toBe(25_000_000);
+    expect(() => headerLength(bytes(25_000_001n), 30_000_000, 'x')).toThrow(
+      'x: not a valid safetensors file: header of 25000001 bytes, the limit is 25000000',
+    );
+    expect(() => headerLength(bytes(1n), 10, 'x')).toThrow('header of 1 bytes');
+    expect(() => headerLength(bytes(3n), 10, 'x')).toThrow('goes beyond the end of the file (10 bytes)');
+    expect(() => headerLength(bytes(2n).subarray(1), 10, 'x')).toThrow('10 bytes are too few');
+    expect(() => headerLength(bytes(2n), 7, 'x')).toThrow('7 bytes are too few');
+  });
+
+  it('16 dimensions are read', () => {
+    const tensor = (rank: number) =>
+      `{"a":{"dtype":"F32","shape":[${Array(rank).fill(1)}],"data_offsets":[0,4]}}`;
+    expect(parsed(tensor(16)).tensors.get('a')?.shape).toHaveLength(16);
+    expect(() => parsed(tensor(17))).toThrow(/has shape/);
+  });
+
+  it.each([
+    ['metadata that is a list', `{"__metadata__":["x"],${A}}`, '__metadata__ is not an object'],
+    ['metadata that is a text', `{"__metadata__":"x",${A}}`, '__metadata__ is not an object'],
+    ['null', 'null', 'the header is not an object'],
+    ['bytes that are no text', new Uint8Array([0x7b, 0xff, 0x7d]), 'the header is not JSON'],
+    ['another size', `{${A.replace('[0,4]', '[1,4]')}}`, 'needs 4 bytes, its data_offsets give 3'],
+    [
+      'a hole before the first',
+      `{${A.replace('[1]', '[0]').replace('[0,4]', '[3,3]')}}`,
+      '3 unused bytes before tensor "a"',
+    ],
+    ['a long name', `{"${'n'.repeat(79)}":3}`, `tensor "${'n'.repeat(76)}... has no description`],
+    [
+      'a name of 80 characters with its quotes',
+      `{"${'n'.repeat(78)}":3}`,
+      `tensor "${'n'.repeat(78)}" has no`,
+    ],
+  ])('%s is refused', (_, json, message) => {
+    expect(() => parsed(json)).toThrow(message);
+  });
+
+  it('tensors come in the order of their data, empty ones first', () => {
+    const empty = '"e":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}';
+    const late = '"l":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}';
+    expect([...parsed(`{${late},${A},${empty}}`).tensors.keys()]).toEqual(['e', 'a', 'l']);
   });
 });

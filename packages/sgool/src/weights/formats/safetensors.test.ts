@@ -227,3 +227,42 @@ describe('broken and hostile files', () => {
     );
   });
 });
+
+describe('what is written and said', () => {
+  const one = { dtype: 'U8', shape: [1], data: Uint8Array.of(1) } as const;
+
+  it('tensors of a type come by their names, metadata too', async () => {
+    const path = join(dir, 'order.safetensors');
+    const names = ['b', 'd', 'a', 'c', 'e'];
+    const wide = { dtype: 'I64', shape: [1], data: BigInt64Array.of(1n) } as const;
+    await writeSafetensors(
+      path,
+      { ...Object.fromEntries(names.map((name) => [name, one])), z: wide },
+      Object.fromEntries(names.map((name) => [name, ''])),
+    );
+    const file = await openSafetensors(path);
+    expect([...file.tensors.keys()]).toEqual(['z', 'a', 'b', 'c', 'd', 'e']);
+    expect(Object.keys(file.metadata)).toEqual(['a', 'b', 'c', 'd', 'e']);
+    await expect(writeSafetensors(path, { __metadata__: one })).rejects.toThrow(
+      'must not be called __metadata__',
+    );
+  });
+
+  it('a tensor that is missing has up to three others of its ending', async () => {
+    const path = join(dir, 'similar.safetensors');
+    const names = ['a.bias', 'a.weight', 'b.weight', 'c.weight', 'd.weight'];
+    await writeSafetensors(path, Object.fromEntries(names.map((name) => [name, one])));
+    const said = async (name: string) => messageOf(readTypedTensor(await openSafetensors(path), name));
+    expect(await said('x.weight')).toMatch(
+      /no tensor x\.weight; .*, such as a\.weight, b\.weight, c\.weight$/,
+    );
+    expect(await said('x.bias')).toMatch(/, such as a\.bias$/);
+    expect(await said('x.scale')).toMatch(/it holds 5 tensors$/);
+  });
+
+  it('float32 is given as it is read', async () => {
+    const path = join(dir, 'plain.safetensors');
+    await writeSafetensors(path, { t: { dtype: 'F32', shape: [1], data: Float32Array.of(2) } });
+    expect(await readTensor(await openSafetensors(path), 't')).toEqual(Float32Array.of(2));
+  });
+});

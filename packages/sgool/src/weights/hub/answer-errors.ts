@@ -11,16 +11,16 @@ export interface Question {
 
 /** Error codes of a Hub that cannot be reached at all; retrying does not help. */
 const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
-/** Error codes of certificates, of encryption, of servers that do not speak HTTP, and of broken compression. */
+/** Error codes of certificates, of encryption, of servers that do not speak HTTP (from Node 24 on a name), and of broken compression. */
 const NOT_A_HUB =
-  /^(CERT_|ERR_TLS|ERR_SSL|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|HOSTNAME_MISMATCH|EPROTO|HPE_|UND_ERR_HEADERS_OVERFLOW|ERR_INVALID|Z_|ERR__ERROR_)/;
+  /^(HTTPParserError$|CERT_|ERR_TLS|ERR_SSL|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|HOSTNAME_MISMATCH|EPROTO|HPE_|UND_ERR_HEADERS_OVERFLOW|ERR_INVALID|Z_|ERR__ERROR_)/;
 /** Statuses after which a retry may help. Reference: RFC 9110, section 15; RFC 6585, section 4 */
 const TEMPORARY = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 /** The reason why there was no answer, or no whole one. */
 export function connectionError(error: unknown, endpoint: string): Error {
-  const cause = (error as { cause?: { code?: string; message?: string } }).cause;
-  const code = cause?.code;
+  const cause = (error as { cause?: { code?: string; name?: string; message?: string } }).cause;
+  const code = cause?.code ?? (cause?.name === 'HTTPParserError' ? cause.name : undefined);
   const reason = code ?? cause?.message ?? (error as Error).message;
   if (code !== undefined && NOT_A_HUB.test(code)) {
     return new UserError(`hub: ${endpoint} does not answer as a Hub does: ${reason}; check HF_ENDPOINT`, {

@@ -333,3 +333,36 @@ describe('what a configuration is', () => {
       refusePipeline('x', { _class_name: name });
   });
 });
+
+describe('what a pipeline is', () => {
+  it.each([
+    [
+      'StableDiffusionXLPipeline',
+      /Stable Diffusion XL \(StableDiffusionXLPipeline\), which is not supported; use/,
+    ],
+    ['StableDiffusion3Pipeline', /Stable Diffusion 3/],
+    ['FluxPipeline', /\(Flux\)/],
+    ['IFPipeline', /DeepFloyd IF/],
+    ['StableCascadeDecoderPipeline', /Stable Cascade/],
+    ['AltDiffusionPipeline', /AltDiffusion, whose/],
+    [`XL${'x'.repeat(70)}`, /Stable Diffusion XL \(XLx{58}\),/],
+  ])('%s', (name, message) => {
+    expect(() => refusePipeline('model_index.json', { _class_name: name })).toThrow(message);
+    expect(() => refusePipeline('model_index.json', { _class_name: [name] })).not.toThrow();
+  });
+
+  it('the kinds of Kandinsky and the name of a quantiser are cut to a length', () => {
+    for (const added of ['image', 'text_image', 'image_hint']) {
+      expect(() => refuseConfig('unet', 'x', { addition_embed_type: added })).toThrow(/Kandinsky/);
+    }
+    const method = 'q'.repeat(50);
+    expect(() => refuseConfig('unet', 'x', { quantization_config: { quant_method: method } })).toThrow(
+      `quantised by ${'q'.repeat(40)},`,
+    );
+    expect(unknownKeys('unet', 'x', { ['k'.repeat(70)]: 1 })).toEqual([
+      expect.stringContaining(`"${'k'.repeat(60)}"`),
+    ]);
+    expect(unknownKeys('constructor', 'x', { k: 1 })).toEqual([]);
+    expect(() => refuseConfig('unet', 'x', { in_channels: '8' })).not.toThrow();
+  });
+});

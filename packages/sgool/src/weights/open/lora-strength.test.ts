@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ATTENTION_BLOCKS, allBlocks, BLOCK_PRESETS, BLOCKS, blockOf } from '../names/lora-blocks.ts';
-import { loraStrength, loraTag } from './lora-strength.ts';
+import { checkStrength, loraStrength, loraTag } from './lora-strength.ts';
 
 // What the web UI makes of the same words: its order is text encoder, UNet; a UNet without a weight takes that of the text encoder.
 it.each([
@@ -82,4 +82,55 @@ describe("blocks of the web UI's extension", () => {
   ] as const)('hold the modules that it gives them: %s %s', (network, path, block) => {
     expect(blockOf(network, path)).toBe(block);
   });
+});
+
+describe('what is refused', () => {
+  it.each<[string[], RegExp]>([
+    [['abc'], /^x: the weight of a LoRA is a number, got abc$/],
+    [[' '], /^x: the weight of a LoRA is a number, got nothing$/],
+    [['Infinity'], /is a number, got Infinity/],
+    [['te='], /is a number, got nothing/],
+    // A weight that another takes the place of is read all the same.
+    [['abc', 'te=1', 'unet=1'], /is a number, got abc/],
+    [['1', '2', '3'], /^x: too many weights; one, or two/],
+    [['start=0.5'], /^x: start= is not supported: a LoRA that begins on the way$/],
+    [['xyz=0.5'], /^x: unknown xyz=; te, unet and lbw are supported$/],
+    [['toString=1'], /^x: unknown toString=/],
+    [['lbw=FOO'], /^x: unknown preset lbw=FOO; choose one of NONE, ALL, /],
+    [['lbw='], /^x: unknown preset lbw=;/],
+    [['lbw=1,R,0'], /^x: lbw takes numbers, got R \(R, U and X are not supported\)$/],
+    [['lbw=1,a,0'], /^x: lbw takes numbers, got a$/],
+    [['lbw=1,,0'], /^x: lbw takes numbers, got nothing$/],
+    [['lbw=1,Infinity'], /lbw takes numbers, got Infinity/],
+    [['lbw=1,0'], /^x: block weights are 17 numbers \(BASE, IN01, IN02, \.\.\.\) or 26, got 2$/],
+    ...[12, 20, 61].map((count): [string[], RegExp] => [
+      [`lbw=${Array(count).fill(1)}`],
+      new RegExp(`or 26, got ${count}, which are for Stable Diffusion XL or Flux$`),
+    ]),
+    [[`lbw=${Array(13).fill(1)}`], /got 13$/],
+  ])('%j', (values, message) => {
+    expect(() => loraStrength(values, 'x')).toThrow(message);
+  });
+
+  it('in what the library is given', () => {
+    expect(() => checkStrength({})).not.toThrow();
+    expect(() =>
+      checkStrength({ weight: -2, textEncoderWeight: 0, blockWeights: Array(26).fill(0.5) }),
+    ).not.toThrow();
+    expect(() => checkStrength({ weight: Number.NaN })).toThrow('LoRA: the weight must be a number, got NaN');
+    expect(() => checkStrength({ textEncoderWeight: Number.POSITIVE_INFINITY })).toThrow('got Infinity');
+    expect(() => checkStrength({ blockWeights: [1] })).toThrow('LoRA: block weights are 17 numbers');
+    const holed = Array<number>(17).fill(1).with(3, Number.NaN);
+    expect(() => checkStrength({ blockWeights: holed })).toThrow('block weights are');
+  });
+});
+
+it('blocks are given for all, or for those with attention', () => {
+  const all = BLOCKS.map((_, i) => i);
+  expect(allBlocks(all)).toBe(all);
+  expect(allBlocks(all.slice(1))).toBeUndefined();
+  const short = allBlocks(ATTENTION_BLOCKS.map((_, i) => i + 1));
+  expect(short).toEqual([
+    1, 0, 2, 3, 0, 4, 5, 0, 6, 7, 0, 0, 0, 8, 0, 0, 0, 9, 10, 11, 12, 13, 14, 15, 16, 17,
+  ]);
 });

@@ -1,13 +1,13 @@
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import { valuesOf } from '../formats/tensor-views.ts';
 import { writeSafetensors } from '../formats/write-safetensors.ts';
 import { FORMATS, messageOf, PIPELINE } from '../testing.ts';
 import { openClipFile } from './clip-file.ts';
-import { guessActivation } from './open-clip-config.ts';
+import { guessActivation, openClipSettings } from './open-clip-config.ts';
 
 /** An OpenCLIP file: the names of OpenAI, not TorchScript. */
 let dir: string;
@@ -117,5 +117,89 @@ describe('the activation of a CLIP file', () => {
     ['/x/model.safetensors', undefined, false, 'quick_gelu', true],
   ])('%s', (file, format, isWide, activation, isAssumed) => {
     expect(guessActivation(file, format, isWide)).toEqual({ activation, isAssumed });
+  });
+});
+
+describe('open_clip_config.json', () => {
+  const config = () => join(dir, 'open_clip_config.json');
+  const settings = async (model: object, more: object = {}) => {
+    const parts = { vision_cfg: {}, text_cfg: {} };
+    await writeFile(config(), JSON.stringify({ model_cfg: { ...parts, ...model }, ...more }));
+    return openClipSettings(path);
+  };
+  afterEach(() => rm(config(), { force: true }));
+
+  it('says the width of the heads of one tower, and the heads of the other', async () => {
+    expect(await openClipSettings(path)).toBeUndefined();
+    expect(await settings({})).toEqual({ activation: 'gelu', visionHeadWidth: 64, textHeads: undefined });
+    const own = { vision_cfg: { head_width: 104 }, text_cfg: { heads: 16 }, quick_gelu: true };
+    expect(await settings(own)).toEqual({ activation: 'quick_gelu', visionHeadWidth: 104, textHeads: 16 });
+    for (const heads of [1, 1024, null]) {
+      expect((await settings({ text_cfg: { heads } }))?.textHeads).toBe(heads ?? undefined);
+    }
+  });
+
+  it.each([0, 1025, 1.5, '8'])('a tower of %j heads is refused', async (heads) => {
+    expect(await messageOf(settings({ text_cfg: { heads } }))).toMatch(
+      /model_cfg\.text_cfg\.heads is not supported, got .*; it must be a whole number from 1 to 1024$/,
+    );
+  });
+
+  it.each<[string, unknown, unknown]>([
+    ['custom_text', false, true],
+    ['pool_type', 'tok', 'avg'],
+    ['global_average_pool', false, true],
+    ['attentional_pool', false, true],
+    ['no_causal_mask', false, true],
+    ['no_ln_pre', false, true],
+    ['embed_cls', false, true],
+    ['proj_bias', false, true],
+    ['pad_id', 0, 1],
+    ['pos_embed_type', 'learnable', 'sin_cos_2d'],
+    ['final_ln_after_pool', false, true],
+    ['input_patchnorm', false, true],
+    ['norm_kwargs', {}, { eps: 1e-6 }],
+    ['hf_model_name', null, 'roberta-base'],
+  ])('%s is %j', async (key, plain, other) => {
+    expect(await settings({ [key]: plain, vision_cfg: { [key]: plain } })).toBeDefined();
+    expect(await messageOf(settings({ vision_cfg: { [key]: other } }))).toMatch(
+      new RegExp(`model_cfg\\.vision_cfg\\.${key} is not supported, got .*; a plain CLIP`),
+    );
+    expect(await messageOf(settings({ text_cfg: { [key]: other } }))).toMatch(/model_cfg\.text_cfg\./);
+    expect(await messageOf(settings({ [key]: other }))).toMatch(new RegExp(`model_cfg\\.${key} is not`));
+  });
+
+  it('has a part for each tower', async () => {
+    const said = /model_cfg with vision_cfg and text_cfg is expected; is it that of a CLIP\?$/;
+    for (const model of [{ vision_cfg: 3 }, { text_cfg: [] }, { vision_cfg: null }]) {
+      expect(await messageOf(settings(model))).toMatch(said);
+    }
+    expect(await messageOf(settings({}, { model_cfg: 'ViT-B-32' }))).toMatch(said);
+  });
+
+  const mean = [0.48145466, 0.4578275, 0.40821073];
+  const std = [0.26862954, 0.26130258, 0.27577711];
+  it('has the normalisation of CLIP', async () => {
+    for (const preprocessing of [undefined, {}, { mean }, { std }, { mean, std, size: 224 }]) {
+      expect(await settings({}, { preprocess_cfg: preprocessing })).toBeDefined();
+    }
+    const off = (values: number[], i: number) => values.with(i, values[i] + 2e-6);
+    for (const [key, values] of [
+      ['mean', mean],
+      ['std', std],
+    ] as const) {
+      for (const wrong of [
+        off(values, 0),
+        off(values, 1),
+        off(values, 2),
+        values.slice(1),
+        [...values, 1],
+        0.5,
+      ]) {
+        expect(await messageOf(settings({}, { preprocess_cfg: { [key]: wrong } }))).toMatch(
+          new RegExp(`preprocess_cfg\\.${key} is not supported, got .*; that of CLIP is, \\[${values[0]}`),
+        );
+      }
+    }
   });
 });

@@ -102,3 +102,25 @@ it('the metadata of one network is that below its name', () => {
   expect(metadataOf(all, 'text_encoder')).toEqual({ r: 8 });
   expect(metadataOf(all, 'vae')).toBeUndefined();
 });
+
+describe('numbers and texts at their limits', () => {
+  it.each([-1, -0.1, Number.NaN, Number.POSITIVE_INFINITY, '8', true])(
+    'an alpha of %j is refused',
+    async (alpha) => {
+      expect(await messageOf(() => scale({ alpha_pattern: { to_q: alpha } }))).toMatch(
+        /alpha_pattern of "to_q" must be a number from 0, got/,
+      );
+    },
+  );
+
+  it('an alpha of 0, or below 1, is one', () => {
+    expect(scale({ alpha_pattern: { to_q: 0 } })).toBe(0);
+    expect(scale({ alpha_pattern: { to_q: 0.5 } })).toBe(0.0625);
+  });
+
+  it('long values are shown short', async () => {
+    const said = (length: number) => messageOf(() => scale({ lora_alpha: 'x'.repeat(length - 2) }));
+    expect(await said(80)).toContain(`"${'x'.repeat(78)}"`);
+    expect(await said(81)).toContain(`"${'x'.repeat(76)}...`);
+  });
+});

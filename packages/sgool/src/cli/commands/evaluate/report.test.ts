@@ -86,7 +86,7 @@ describe('sgool evaluate', () => {
     expect(JSON.parse(stdout)).toMatchObject({ done: 2, report: join(folder, 'real/report/index.html') });
     expect(stderr).toContain('the report is at file:///');
     const page = await readFile(join(folder, 'real/report/index.html'), 'utf8');
-    expect(page).toContain('steps differs: sd 50, two 2;');
+    expect(page).toContain('The methods differ in steps: 50 (sd), 2 (two);');
     const share = await run('--shard', '1/1');
     expect(share.stderr).toContain('no report of a share');
     const status = fakeHost(folder);

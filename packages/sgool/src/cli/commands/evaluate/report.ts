@@ -5,12 +5,12 @@ import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
 import { UserError } from '../../../errors.ts';
 import { readEvaluation } from '../../../evaluate/cells/run-folder.ts';
-import { printable } from '../../../evaluate/report/text.ts';
 import {
   type ReportOptions,
   type WrittenReport,
   writeReport,
 } from '../../../evaluate/report/write-report.ts';
+import { printable } from '../../../evaluate/text.ts';
 import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
 import { shownPath } from '../../terminal/format.ts';

@@ -2,11 +2,17 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../../errors.ts';
-import { type EvaluatedSuite, MANIFEST_FORMAT, type Manifest } from '../../../evaluate/cells/manifest.ts';
-import { MeteredPrograms } from '../../../evaluate/cells/metered-programs.ts';
+import {
+  type EvaluatedMethod,
+  type EvaluatedSuite,
+  MANIFEST_FORMAT,
+  type Manifest,
+} from '../../../evaluate/cells/manifest.ts';
 import { type PlannedCell, planCells } from '../../../evaluate/cells/plan.ts';
 import { readEvaluation, readRecord } from '../../../evaluate/cells/run-folder.ts';
 import { scoreNames } from '../../../evaluate/cells/score-image.ts';
+import { noiseDifferences } from '../../../evaluate/report/fairness.ts';
+import { promptResults } from '../../../evaluate/report/results.ts';
 import { type WrittenReport, writeReport } from '../../../evaluate/report/write-report.ts';
 import { runEvaluation, syncStore } from '../../../evaluate/run-evaluation.ts';
 import type { ImageScorer } from '../../../evaluate/scores/image-scorer.ts';
@@ -18,17 +24,21 @@ import {
 } from '../../../evaluate/scores/open-scorers.ts';
 import { choosePrompts, readShard, type Shard } from '../../../evaluate/setup/choose-prompts.ts';
 import { claimEvaluation } from '../../../evaluate/setup/claim-evaluation.ts';
-import { fairnessNotes, noiseDifferences } from '../../../evaluate/setup/fairness.ts';
+import { withEqualSearch } from '../../../evaluate/setup/equal-search.ts';
+import { fairnessNotes } from '../../../evaluate/setup/fairness.ts';
 import { evaluatedMethod, evaluatedSuite } from '../../../evaluate/setup/manifest-of.ts';
 import { checkLabels, namedMethods, variant, type WantedMethod } from '../../../evaluate/setup/variants.ts';
 import { type CellCounts, CellStore } from '../../../evaluate/store/cell-store.ts';
 import { openSuite } from '../../../evaluate/suites/open-suite.ts';
-import { METHOD_NAMES, parseRequest } from '../../../methods/index.ts';
+import { METHOD_NAMES, METHODS, type MethodName, parseRequest } from '../../../methods/index.ts';
+import type { Method } from '../../../methods/run/method.ts';
 import type { Pipeline } from '../../../pipeline/pipeline.ts';
 import { laterSeed, readSeed, SEED_RULE, type Seed } from '../../../random/seed.ts';
 import { PRESETS } from '../../../request/request.ts';
 import { SCORER_NAMES } from '../../../request/scorer-names.ts';
 import { SETTINGS, type SettingKey } from '../../../request/settings.ts';
+import { meteredWork } from '../../../runtime/program-cache.ts';
+import type { Engine } from '../../engine.ts';
 import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
 import { loadOptionsOf, type ModelValues, sharedOptions, sharedValues } from '../../options/model-options.ts';
@@ -57,8 +67,14 @@ What guides a method, what selects among its images and what judges them are
 three things: the report names them, and never calls a score a result that the
 method followed.
 
+Best-of is always in the table: unless it is given iterations of its own, it has
+as many candidates as the dearest method costs, by a dry run. The report takes
+its first candidates for every cheaper method.
+
   --methods sd,doodl,sgool          methods with their default settings
   --variant "fast: sgool steps=8"   one more column: label, method, settings
+  --budget 640calls                 equal cost: every method that has iterations
+                                    makes as many as fit
 
 Scorers: CLIP always; the judge where the suite's truth is known (toybox); with
 --scorer also ${SCORER_NAMES.join(', ')},
@@ -81,6 +97,7 @@ interface RunFlags extends OptionValues, QueueFlags {
   readonly suite?: string;
   readonly methods?: string;
   readonly variant?: readonly WantedMethod[];
+  readonly budget?: string;
   readonly reference?: string;
   readonly seeds?: string;
   readonly seed?: string;
@@ -89,6 +106,7 @@ interface RunFlags extends OptionValues, QueueFlags {
   readonly only?: string;
   readonly shard?: Shard;
   readonly out?: string;
+  readonly equalCost?: boolean;
   readonly report?: boolean;
   readonly quiet?: boolean;
   readonly json?: boolean;
@@ -108,6 +126,10 @@ export function configureRun(command: Command, host: Host): void {
       '"label: method key=value ...": one more method, with settings of its own',
       (text: string, before: readonly WantedMethod[] = []) => [...before, variant(text)],
     )
+    .option(
+      '--budget <text>',
+      'what each method may spend on an image, for methods with iterations: 640calls, 2e12flops or 30s (default: no limit)',
+    )
     .option('--reference <label>', 'the method that the others are compared with (default: the first)')
     .option('--seeds <n>', 'seeds of each prompt (default: 1)')
     .option('--seed <n>', 'the first seed (default: 0)')
@@ -120,6 +142,10 @@ export function configureRun(command: Command, host: Host): void {
     .option('--only <names>', 'only these categories or prompts (by id) of each suite, separated by commas')
     .option('--shard <i/n>', 'only this share of the prompts; see merge', readShard)
     .option('--out <folder>', 'folder of the evaluation (default: sgool-output/evaluate-<suites>)')
+    .option(
+      '--no-equal-cost',
+      'leave best-of as it is: do not add it, nor give it the cost of the dearest method',
+    )
     .option('--no-report', 'write no report at the end; see sgool evaluate report')
     .option('--quiet', 'show no progress')
     .option('--json', 'print one JSON object on stdout')
@@ -159,6 +185,20 @@ async function evaluate(flags: RunFlags, host: Host): Promise<void> {
   }
 }
 
+/**
+ * The methods, each with the budget: but not those that have no such setting, whose cost is what it is, nor variants that say one.
+ *
+ * @throws UserError where none of them can have it
+ */
+function withBudget(wanted: readonly WantedMethod[], budget: string | undefined): readonly WantedMethod[] {
+  if (budget === undefined) return wanted;
+  settingValue('--budget', 'budget', budget);
+  const takes = ({ method }: WantedMethod) =>
+    METHODS.some(({ name, settings }) => name === method && Object.hasOwn(settings, 'budget'));
+  if (!wanted.some(takes)) throw wrong('--budget: none of the methods has iterations; leave it out');
+  return wanted.map((one) => (takes(one) ? { ...one, settings: { budget, ...one.settings } } : one));
+}
+
 /** What a command asks for, before any model is opened. */
 interface Asked {
   readonly folder: string;
@@ -173,7 +213,7 @@ async function askedFor(flags: RunFlags, host: Host): Promise<Asked> {
   if (suiteNames === undefined) throw wrong('evaluate: needs --suite; see sgool suites list');
   // Variants alone are the whole table.
   const named = methods ?? (variants.length > 0 ? undefined : DEFAULT_METHODS);
-  const wanted = [...(named === undefined ? [] : namedMethods(named)), ...variants];
+  const wanted = withBudget([...(named === undefined ? [] : namedMethods(named)), ...variants], flags.budget);
   checkLabels(wanted);
   const reference = flags.reference ?? wanted[0].label;
   if (!wanted.some(({ label }) => label === reference)) {
@@ -214,16 +254,14 @@ async function runOn(
   asked: Asked,
   { flags, host, progress, pace, signal }: Surroundings,
 ): Promise<CellCounts> {
-  const { folder, wanted, reference, suites, seeds } = asked;
+  const { folder, reference, suites, seeds } = asked;
   const values = sharedValues(flags, SHARED, host);
   const engine = await host.loadEngine();
-  let programs: MeteredPrograms | undefined;
   const pipeline = await engine.openPipeline(values.model, {
     ...loadOptionsOf(values),
     allowVerifiers: true,
     // Its workers have the device; here only the settings are resolved.
     ...(flags.queue === undefined ? {} : { device: 'cpu' as const, precision: 'float32' as const }),
-    programs: (options) => (programs = new MeteredPrograms(options)),
   });
   try {
     const hasTruth = suites.some(({ prompts }) => prompts.some(({ readings }) => readings !== undefined));
@@ -246,7 +284,13 @@ async function runOn(
         command: typedCommand(flags, values),
         model: { name: values.model, hash: await weightsHash(pipeline, values) },
         ...(flags.queue === undefined ? pipeline.compute : workersCompute(values)),
-        methods: wanted.map((one) => resolved(one, engine.methods[one.method], pipeline)),
+        methods: await columns(asked, flags, pipeline, engine, (method, settings) =>
+          engine.countOperations(values.model, loadOptionsOf(values), {
+            method,
+            request: { ...settings, prompt: suites[0].prompts[0].text, model: values.model, seed: seeds[0] },
+            iterations: Number(settings.iterations ?? 0),
+          }),
+        ),
         reference,
         suites: [...suites],
         seeds: [...seeds],
@@ -280,7 +324,6 @@ async function runOn(
           pipeline,
           methods: engine.methods,
           scorers,
-          programs: programs ?? { flops: 0, compileSeconds: 0, forgetResults() {} },
           machine: machineLine(pipeline),
           now: host.now,
         },
@@ -298,6 +341,24 @@ async function runOn(
   } finally {
     await pipeline.dispose();
   }
+}
+
+/** The methods with their settings, and best-of at the cost of the dearest of them. */
+async function columns(
+  { wanted, reference }: Asked,
+  { equalCost = true }: RunFlags,
+  pipeline: Pipeline,
+  { methods }: Engine,
+  operationsOf: (
+    method: Method,
+    settings: EvaluatedMethod['settings'],
+  ) => Promise<ReadonlyMap<string, number>>,
+): Promise<EvaluatedMethod[]> {
+  const resolve = (one: WantedMethod) => resolved(one, methods[one.method], pipeline);
+  if (!equalCost) return wanted.map(resolve);
+  return withEqualSearch(wanted, reference, resolve, async ({ method, settings }) =>
+    meteredWork(await operationsOf(methods[method as MethodName], settings)),
+  );
 }
 
 /** The device and the precision that workers are to have. */
@@ -396,10 +457,10 @@ async function reportAtEnd(
     return undefined;
   }
   const evaluation = await readEvaluation(folder);
-  const differences = noiseDifferences(evaluation.cells);
-  if (differences.length > 0) {
+  const { differing } = noiseDifferences(promptResults(evaluation));
+  if (differing.length > 0) {
     host.stderr.write(
-      `sgool: warning: ${differences.length} cells began with other noise than those beside them, for instance ${differences[0]}\n`,
+      `sgool: warning: the methods of ${differing.length} prompts and seeds began with different noise, for instance ${differing[0]}\n`,
     );
   }
   if (!report) return undefined;
@@ -449,7 +510,9 @@ function resolved(
   pipeline: Pipeline,
 ) {
   const given: Record<string, unknown> = { promptSyntax: 'plain' };
-  for (const [key, text] of Object.entries(settings)) Object.assign(given, settingValue(label, key, text));
+  for (const [key, text] of Object.entries(settings)) {
+    Object.assign(given, settingValue(`--variant ${label}: ${key}`, key, text));
+  }
   try {
     const request = parseRequest({ prompt: 'a prompt', method: name, model: pipeline.model.name, ...given });
     return evaluatedMethod(label, method, pipeline, given, request);
@@ -458,8 +521,8 @@ function resolved(
   }
 }
 
-function settingValue(label: string, key: string, text: string): OptionValues {
-  const who = `--variant ${label}: ${key}`;
+/** @param who names it in messages */
+function settingValue(who: string, key: string, text: string): OptionValues {
   if (key === 'preset') {
     if ((PRESETS as readonly string[]).includes(text)) return { preset: text };
     throw wrong(`${who}: not usable, got ${text}; choose one of ${PRESETS.join(', ')}`);
@@ -492,6 +555,7 @@ function typedCommand(flags: RunFlags, values: ModelValues): string {
   const texts: [string, string | undefined][] = [
     ['suite', flags.suite],
     ['methods', flags.methods],
+    ['budget', flags.budget],
     ...(flags.variant ?? []).map(({ label, method, settings }): [string, string] => [
       'variant',
       `${label}: ${[method, ...Object.entries(settings).map(([key, value]) => `${key}=${value}`)].join(' ')}`,
@@ -515,7 +579,8 @@ function typedCommand(flags: RunFlags, values: ModelValues): string {
   const given = texts.flatMap(([name, text]) =>
     text === undefined ? [] : [`--${name} ${quoteArgument(text)}`],
   );
+  const alone = flags.equalCost === false ? ' --no-equal-cost' : '';
   // Without its address, which may hold a password.
   const queue = flags.queue === undefined ? '' : ' --queue';
-  return `sgool evaluate ${given.join(' ')}${queue}`;
+  return `sgool evaluate ${given.join(' ')}${alone}${queue}`;
 }

@@ -1,7 +1,7 @@
 /** @file Figures of a report: drawn by Observable Plot without a browser, legible at the width of a phone, light and dark. */
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
-import { printable } from '../text.ts';
+import { printable } from '../../text.ts';
 
 /** A figure as text. */
 export interface Figure {

@@ -2,8 +2,8 @@
 import * as Plot from '@observablehq/plot';
 import type { Interval } from '../../statistics/bootstrap.ts';
 import { expectedMaximum } from '../../statistics/equivalent-n.ts';
+import { printable } from '../../text.ts';
 import { shortRatio } from '../format.ts';
-import { printable } from '../text.ts';
 import { compose, type Figure, FONT, GRID, plot, shortened, WIDTH, widthOf } from './compose.ts';
 import { type Label, placeLabels } from './labels.ts';
 import { seriesOf } from './series.ts';

@@ -1,5 +1,6 @@
 /** @file The report of a study as one page that needs no other file. */
 import { percent } from '../../table.ts';
+import { escapeMarkup } from '../../text.ts';
 import type { Study } from '../study.ts';
 import {
   type Couple,
@@ -16,9 +17,6 @@ export interface Chart {
   readonly name: string;
   readonly svg: string;
 }
-
-const escaped = (text: string) =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 const STYLE = `
 :root { color-scheme: light dark; --ground: #fff; --ink: #1d1d1f; --quiet: #5c5c63; --line: #d2d2d7; --shade: #f4f4f5; }
@@ -57,25 +55,25 @@ const intervalText = ({ interval }: Share) =>
 function shareRow(name: string, share: Share, kind?: Row['kind']): Row {
   const { wins, ties, losses, skips, prompts, raters } = share;
   const counts = [wins, ties, losses, skips, prompts, raters].map(String);
-  return { cells: [escaped(name), shareText(share), intervalText(share), ...counts], kind };
+  return { cells: [escapeMarkup(name), shareText(share), intervalText(share), ...counts], kind };
 }
 
 function coupleSection(couple: Couple): string {
   const { method, against, all, categories, alpha } = couple;
   const header = [
     'category',
-    `prefers ${escaped(method)}`,
+    `prefers ${escapeMarkup(method)}`,
     '95% interval',
-    escaped(method),
+    escapeMarkup(method),
     'no difference',
-    escaped(against),
+    escapeMarkup(against),
     'skipped',
     'prompts',
     'raters',
   ];
   const rows = [shareRow('all', all, 'whole'), ...categories.map((one) => shareRow(one.category ?? '', one))];
-  return `<h3>${escaped(method)} and ${escaped(against)}</h3>
-<p>${escaped(sentence(verdict(couple)))} Agreement of the raters (Krippendorff's alpha): ${decimals(alpha)}.</p>
+  return `<h3>${escapeMarkup(method)} and ${escapeMarkup(against)}</h3>
+<p>${escapeMarkup(sentence(verdict(couple)))} Agreement of the raters (Krippendorff's alpha): ${decimals(alpha)}.</p>
 ${table(header, rows)}`;
 }
 
@@ -87,14 +85,14 @@ function strengthsTable({ strengths, tie }: QuestionResults, reference: string):
     .toSorted((a, b) => b.strength - a.strength)
     .map(({ method, strength, interval, expected }) => ({
       cells: [
-        escaped(method),
+        escapeMarkup(method),
         decimals(strength),
         interval === undefined ? '–' : `${decimals(interval.low)} to ${decimals(interval.high)}`,
         method === reference ? '–' : percent(expected),
       ],
     }));
   return `<h3>Strengths</h3>
-${table(['method', 'log strength', '95% interval', `preferred to ${escaped(reference)}`], rows)}
+${table(['method', 'log strength', '95% interval', `preferred to ${escapeMarkup(reference)}`], rows)}
 <p class="quiet">Davidson's model; ν = ${decimals(tie)}: equals are called equal with a chance of ${percent(tie / (2 + tie))}.</p>`;
 }
 
@@ -103,7 +101,7 @@ function raterTable(raters: readonly RaterResults[]): string {
   const rows = raters.map(
     ({ rater, nick, answers, ties, skips, wrong, checks, left, seconds, isExcluded }): Row => ({
       cells: [
-        `<code>${rater}</code>${nick === undefined ? '' : ` ${escaped(nick)}`}`,
+        `<code>${rater}</code>${nick === undefined ? '' : ` ${escapeMarkup(nick)}`}`,
         String(answers),
         String(ties),
         String(skips),
@@ -126,7 +124,7 @@ function withAndWithout({ kept, everyone }: StudyResults): string {
       const same = kept[i].couples.find((one) => one.method === method && one.against === against)?.all;
       return {
         cells: [
-          `${escaped(text)} ${escaped(method)} and ${escaped(against)}`,
+          `${escapeMarkup(text)} ${escapeMarkup(method)} and ${escapeMarkup(against)}`,
           same === undefined ? '–' : `${shareText(same)} (${intervalText(same)})`,
           `${shareText(couple.all)} (${intervalText(couple.all)})`,
         ],
@@ -152,7 +150,7 @@ export function reportPage(
   const findings = kept.flatMap(({ text, couples }) =>
     couples.map(
       (couple) =>
-        `<li><b>${escaped(text)}</b> ${escaped(sentence(verdict(couple)))} ${shareText(couple.all)} for ${escaped(couple.method)} (${intervalText(couple.all)}).</li>`,
+        `<li><b>${escapeMarkup(text)}</b> ${escapeMarkup(sentence(verdict(couple)))} ${shareText(couple.all)} for ${escapeMarkup(couple.method)} (${intervalText(couple.all)}).</li>`,
     ),
   );
   return `<!doctype html>
@@ -161,22 +159,22 @@ export function reportPage(
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<title>Study ${escaped(study.name)}: ${escaped(study.title)}</title>
+<title>Study ${escapeMarkup(study.name)}: ${escapeMarkup(study.title)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
 <main>
-<h1>Study ${escaped(study.name)}: ${escaped(study.methods.join(', '))}</h1>
+<h1>Study ${escapeMarkup(study.name)}: ${escapeMarkup(study.methods.join(', '))}</h1>
 <p>${raters.length} raters gave ${answers} answers about ${study.pairs.length - checks} pairs of pictures and ${checks} attention checks. ${out === 0 ? 'All raters count.' : `${out} of the raters failed the checks and are left out.`}</p>
 <ul>
 ${findings.join('\n')}
 </ul>
-${notes.map((note) => `<p class="quiet">${escaped(note)}.</p>`).join('\n')}
+${notes.map((note) => `<p class="quiet">${escapeMarkup(note)}.</p>`).join('\n')}
 ${charts.map(({ svg }) => `<div class="scroll">${svg}</div>`).join('\n')}
 ${kept
   .map(
     (question) => `<section>
-<h2>${escaped(question.text)}</h2>
+<h2>${escapeMarkup(question.text)}</h2>
 ${question.couples.map(coupleSection).join('\n')}
 ${question.couples.length === 0 ? '<p>No answers of raters who count.</p>' : strengthsTable(question, study.reference)}
 </section>`,
@@ -203,9 +201,9 @@ With one rater or one prompt it cannot say how others differ.</li>
 </section>
 <section>
 <h2>To make it again</h2>
-<p>Evaluation: <code>${escaped(study.evaluation.command)}</code>, model ${escaped(study.evaluation.model)}, ${escaped(study.evaluation.created)}.<br>
-Study: made ${escaped(study.created)}, seed ${study.seed}, pictures <code>${study.pictures}</code>.<br>
-Report: <code>sgool study report ${escaped(folder)}</code>, ${now.toISOString()}. All votes are in votes.jsonl, all figures in report.json and shares.csv.</p>
+<p>Evaluation: <code>${escapeMarkup(study.evaluation.command)}</code>, model ${escapeMarkup(study.evaluation.model)}, ${escapeMarkup(study.evaluation.created)}.<br>
+Study: made ${escapeMarkup(study.created)}, seed ${study.seed}, pictures <code>${study.pictures}</code>.<br>
+Report: <code>sgool study report ${escapeMarkup(folder)}</code>, ${now.toISOString()}. All votes are in votes.jsonl, all figures in report.json and shares.csv.</p>
 </section>
 </main>
 </body>

@@ -222,7 +222,10 @@ describe('attention checks', () => {
 });
 
 describe('100 raters by HTTP', () => {
-  it('are recovered: a preference where there is one, none where there is none, the order of the strengths', async () => {
+  // Each of 2200 answers waits for the disk, as in a real study: on a busy machine that takes its time.
+  it('are recovered: a preference where there is one, none where there is none, the order of the strengths', {
+    timeout: 300_000,
+  }, async () => {
     const made = await fakeStudy(join(root, 'hundred'), { prompts: 12, pairs: 24, perRater: 9, checks: 2 });
     const server = await serveStudy(made.folder, made.study);
     const pairs = new Map(made.study.pairs.map((pair) => [pair.id, pair]));
@@ -261,6 +264,7 @@ describe('100 raters by HTTP', () => {
     const { results, page } = await writeStudyReport(made.folder, made.study, join(made.folder, 'report'), {
       now: new Date(2026, 1, 1),
       shown: 'a/study',
+      resamples: 500,
     });
     expect(results.raters).toHaveLength(100);
     const excluded = results.raters.filter(({ isExcluded }) => isExcluded);

@@ -1,6 +1,7 @@
 /** @file The chart of the article's trial: for each question, stacked bars of what people preferred, in all and by category. */
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
+import { escapeMarkup } from '../../text.ts';
 import type { Couple, QuestionResults, Share } from './results.ts';
 
 const WIDTH = 760;
@@ -25,7 +26,6 @@ interface Bar {
 }
 
 const ALL = 'all prompts';
-const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 
 /**
  * The chart of one couple of methods, as an SVG document. Lines and text that are not on a bar have the colour of the page
@@ -109,11 +109,11 @@ function withLegend(svg: string, title: string, names: readonly string[]): strin
   const entries = names.map((name, i) => {
     const at = x;
     x += 40 + LETTER * name.length;
-    return `<rect x="${at}" y="10" width="14" height="14" fill="${PARTS[i].fill}"/><text x="${at + 20}" y="21.5" text-anchor="start" fill="currentColor">${escaped(name)}</text>`;
+    return `<rect x="${at}" y="10" width="14" height="14" fill="${PARTS[i].fill}"/><text x="${at + 20}" y="21.5" text-anchor="start" fill="currentColor">${escapeMarkup(name)}</text>`;
   });
   return svg
     .replace(/^<svg(?: xmlns="[^"]*")? /, '<svg xmlns="http://www.w3.org/2000/svg" role="img" ')
-    .replace(/^(<svg[^>]*>)/, `$1<title>${escaped(title)}</title><g>${entries.join('')}</g>`);
+    .replace(/^(<svg[^>]*>)/, `$1<title>${escapeMarkup(title)}</title><g>${entries.join('')}</g>`);
 }
 
 /** The chart as a document of its own, dark on white. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { writeFileAtomic } from '../../../weights/sources/atomic-file.ts';
 import { makeFolders } from '../../../weights/sources/make-folders.ts';
+import { type CsvValue, csvText } from '../../csv-text.ts';
 import { exportLines } from '../export-votes.ts';
 import type { Study } from '../study.ts';
 import { VoteFiles } from '../votes.ts';
@@ -78,17 +79,6 @@ const fileName = (label: string) =>
     .slice(0, 40)
     .toLowerCase();
 
-type Value = string | number | undefined;
-
-/** A table as RFC 4180 wants it. A text that a spreadsheet would run as a formula is kept from that. */
-function csv(rows: readonly (readonly Value[])[]): string {
-  const field = (value: Value) => {
-    const text = typeof value === 'string' && /^[=+@-]/.test(value) ? `'${value}` : String(value ?? '');
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return rows.map((row) => `${row.map(field).join(',')}\r\n`).join('');
-}
-
 function sharesCsv({ kept, everyone }: StudyResults): string {
   const header =
     'raters,question,category,method,against,wins,ties,losses,skips,prompts,answered_by,share,low,high';
@@ -96,7 +86,7 @@ function sharesCsv({ kept, everyone }: StudyResults): string {
     questions.flatMap(({ id, couples }) =>
       couples.flatMap(({ method, against, all, categories }) =>
         [all, ...categories].map(
-          ({ category, wins, ties, losses, skips, prompts, raters, share, interval }): Value[] => [
+          ({ category, wins, ties, losses, skips, prompts, raters, share, interval }): CsvValue[] => [
             who,
             id,
             category,
@@ -115,15 +105,15 @@ function sharesCsv({ kept, everyone }: StudyResults): string {
         ),
       ),
     );
-  return csv([header.split(','), ...rowsOf('kept', kept), ...rowsOf('everyone', everyone ?? [])]);
+  return csvText(header.split(','), [...rowsOf('kept', kept), ...rowsOf('everyone', everyone ?? [])]);
 }
 
 function ratersCsv({ raters }: StudyResults): string {
   const header = 'rater,nick,answers,ties,skips,checks,wrong,excluded,left,seconds';
-  return csv([
+  return csvText(
     header.split(','),
-    ...raters.map(
-      ({ rater, nick, answers, ties, skips, checks, wrong, isExcluded, left, seconds }): Value[] => [
+    raters.map(
+      ({ rater, nick, answers, ties, skips, checks, wrong, isExcluded, left, seconds }): CsvValue[] => [
         rater,
         nick,
         answers,
@@ -136,5 +126,5 @@ function ratersCsv({ raters }: StudyResults): string {
         seconds,
       ],
     ),
-  ]);
+  );
 }

@@ -1,7 +1,5 @@
 /** @file The page that raters see. What it says of the data must stay true: see `votes.ts` for what is stored. */
-
-const escaped = (text: string) =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
+import { escapeMarkup } from '../../text.ts';
 
 /** @param title of the study, as text */
 export function pageHtml(title: string): string {
@@ -11,7 +9,7 @@ export function pageHtml(title: string): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
 <meta name="color-scheme" content="light dark">
-<title>${escaped(title)}</title>
+<title>${escapeMarkup(title)}</title>
 <link rel="stylesheet" href="/study.css">
 <script src="/study.js" defer></script>
 </head>
@@ -20,7 +18,7 @@ export function pageHtml(title: string): string {
 <p id="problem" class="notice" role="alert" hidden></p>
 
 <main id="start" class="text" hidden>
-  <h1>${escaped(title)}</h1>
+  <h1>${escapeMarkup(title)}</h1>
   <p>You see two pictures that computers made from the same text, <b id="start-count"></b> times. Each time you say which one you prefer.
   There is no right or wrong: your own eye is what counts. A few pairs have a clear answer; they show that answers are given with care.</p>
   <ol id="start-questions"></ol>

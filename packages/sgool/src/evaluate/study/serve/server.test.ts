@@ -211,7 +211,7 @@ describe('every answer', () => {
       'Ada',
     ])
       expect(said).not.toContain(word);
-    expect(said).toContain('A &lt;fake> study');
+    expect(said).toContain('A &lt;fake&gt; study');
   });
 
   it('the page asks nothing of another place, and its script can be read', () => {

@@ -1,4 +1,4 @@
-/** @file Texts by others as a report shows them: nothing in them changes the document or is lost. */
+/** @file Texts by others as documents show them: nothing in them changes the document or is lost. */
 
 /**
  * A text whose control characters can be seen and do nothing: those of ASCII as their pictures, others, marks of direction
@@ -29,7 +29,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** The text in HTML, in an element or in an attribute within quotes. */
-export function escapeHtml(text: string): string {
+/** The text in HTML, XML or SVG, in an element or in an attribute within quotes. */
+export function escapeMarkup(text: string): string {
   return printable(text).replace(/[&<>"']/g, (sign) => ENTITIES[sign]);
 }

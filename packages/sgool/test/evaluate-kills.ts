@@ -1,7 +1,7 @@
 /**
  * @file Kills evaluations at random moments and runs them again: each must end with the same files and rows as an undisturbed one.
  *
- * npm run test:kill -w sgool -- 50
+ * npm run test:kills:evaluate -w sgool -- 50
  */
 import { deepStrictEqual } from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';

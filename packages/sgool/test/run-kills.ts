@@ -2,7 +2,7 @@
  * @file Runs that are killed at random moments and gone on with, and what they have in common with runs that nothing happens to: all bytes
  * but times.
  *
- *     npm run test:kills -w sgool -- --kills 50 --seed 1
+ *     npm run test:kills:runs -w sgool -- --kills 50 --seed 1
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,8 +1,8 @@
 import { graphCost, matmul, trace } from '@sgool/autodiff';
 import { afterAll, describe, expect, it } from 'vitest';
-import { MeteredPrograms } from './metered-programs.ts';
+import { ProgramCache } from './program-cache.ts';
 
-const programs = new MeteredPrograms({ threads: 1 });
+const programs = new ProgramCache({ threads: 1 });
 afterAll(() => programs.dispose());
 
 const build = () =>
@@ -10,7 +10,7 @@ const build = () =>
 const inputs = { a: new Float32Array(32), b: new Float32Array(16) };
 const cost = graphCost(build()).flops;
 
-describe('metered programs', () => {
+describe('the meter of programs', () => {
   it('count what they execute, each time, and not what only reports', async () => {
     expect(cost).toBe(2 * 4 * 8 * 2);
     const program = await programs.get('unet x', build);

@@ -1,0 +1,119 @@
+import { describe, expect, it } from 'vitest';
+import type { Image } from '../../image/image.ts';
+import type { ObjectiveInput, ObjectiveResult } from '../../objectives/objective.ts';
+import { Generator } from '../../random/generator.ts';
+import { defined } from '../../testing.ts';
+import { imageLoss, totalOf } from './image-loss.ts';
+
+const image: Image = { width: 1, height: 1, data: new Uint8Array(3) };
+
+/** A loss that is the sum of the crops' numbers, which are drawn at random. */
+function create(
+  options: { compares?: 'steps' | 'run'; keep?: 'loss' | 'clip'; patience?: number; fixed?: boolean } = {},
+) {
+  const random = new Generator(3);
+  const { compares, keep = 'clip', patience = 0, fixed = false } = options;
+  const seen: ObjectiveInput[] = [];
+  const crop = { rows: Float32Array.of(1), columns: Float32Array.of(1) };
+  const view = () => ({ crop: fixed ? crop : { ...crop, rows: random.rand([1]) }, aim: {} });
+  const loss = imageLoss(
+    {
+      compares,
+      builder: {
+        parts: [],
+        scorers: undefined as never,
+        build: async () => ({ input: () => [{ views: [view()] }], partsOf: () => ({ whole: 0 }) }),
+      },
+      objective: {
+        async evaluate(_, input): Promise<ObjectiveResult> {
+          seen.push(input);
+          const [
+            {
+              views: [{ crop }],
+            },
+          ] = input;
+          return { total: crop.rows[0], losses: [], gradient: new Float64Array(1) };
+        },
+      },
+    },
+    { settings: { keep, patience, rng: 'cpu' }, seed: 7, random },
+  );
+  const finals = [new Float64Array(1)];
+  const value = (iteration: number) => loss.value(image, iteration, finals);
+  return { loss, seen, finals, value, random };
+}
+
+describe('the loss of an image', () => {
+  it('is another function each time, where nothing is compared', async () => {
+    const { value, seen, loss, finals } = create();
+    const first = await value(0);
+    expect(await loss.forGradient(first, finals)).toBe(first.results);
+    const second = await value(1);
+    expect(totalOf(second.results)).not.toBe(totalOf(first.results));
+    expect(second.compared).toBe(totalOf(second.results));
+    expect(seen).toHaveLength(2);
+    expect(loss.state()).toBeUndefined();
+  });
+
+  it('stands still from one gradient to the next, for an optimiser that compares', async () => {
+    const { value, loss, finals } = create({ compares: 'steps' });
+    const first = await value(0);
+    const followed = await loss.forGradient(first, finals);
+    const [a, b] = [await value(1), await value(2)];
+    expect([a, b].map(({ results }) => totalOf(results))).toEqual([totalOf(followed), totalOf(followed)]);
+    // The gradient is taken of a function that is drawn anew, and held.
+    const next = await loss.forGradient(b, finals);
+    expect(totalOf(next)).not.toBe(totalOf(b.results));
+    expect(totalOf((await value(3)).results)).toBe(totalOf(next));
+  });
+
+  it('stands still for the whole run, for an optimiser that compares all', async () => {
+    const { value, loss, finals, seen } = create({ compares: 'run' });
+    const first = await value(0);
+    for (const iteration of [1, 2]) await loss.forGradient(await value(iteration), finals);
+    expect(totalOf(await loss.forGradient(await value(3), finals))).not.toBe(totalOf(first.results));
+    expect(
+      new Set(
+        seen.slice(1).map(
+          ([
+            {
+              views: [{ crop }],
+            },
+          ]) => crop.rows[0],
+        ),
+      ).size,
+    ).toBe(1);
+  });
+
+  it('stands still after a stop, too', async () => {
+    const { value, loss, finals } = create({ compares: 'steps' });
+    await loss.forGradient(await value(0), finals);
+    const other = create({ compares: 'steps' });
+    other.loss.restore(structuredClone(loss.state()));
+    expect(totalOf((await other.value(1)).results)).toBe(totalOf((await value(1)).results));
+  });
+
+  it.each([{ keep: 'loss' }, { patience: 2 }] as const)(
+    'is compared through the same cutouts with %j',
+    async (how) => {
+      const { value, random } = create(how);
+      const plain = create();
+      const [first, second] = [await value(0), await value(1)];
+      expect(first.compared).toBe(second.compared);
+      expect(first.compared).not.toBe(totalOf(first.results));
+      // The stream goes on as if nothing had been compared.
+      expect(totalOf(first.results)).toBe(totalOf((await plain.value(0)).results));
+      await plain.value(1);
+      expect(random.rand([1])).toEqual(plain.random.rand([1]));
+    },
+  );
+
+  it('is not computed twice where there are no random cutouts', async () => {
+    const { value, seen, loss, finals } = create({ compares: 'steps', keep: 'loss', fixed: true });
+    await loss.forGradient(await value(0), finals);
+    const second = await value(1);
+    await loss.forGradient(second, finals);
+    expect(seen).toHaveLength(2);
+    expect(defined(second).compared).toBe(totalOf(second.results));
+  });
+});

@@ -1,0 +1,79 @@
+/**
+ * @file The loop that all searches share: image from noise, score of the image, next noise. They differ in which noise is next
+ * (`optimisers/search/`).
+ */
+import { sample } from '../../diffusion/trajectory.ts';
+import type { Candidate, NoiseSearch, SearchRandom } from '../../optimisers/search/search.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import {
+  objectiveSettings,
+  type SelectionSettings,
+  type SettingsOf,
+  samplingSettings,
+  selectionSettings,
+  targetSettings,
+} from '../../request/settings.ts';
+import type { Iteration } from './iteration.ts';
+import {
+  bestKeeper,
+  denoiserOf,
+  judge,
+  type Run,
+  samplerOf,
+  stoppedIn,
+  stopRule,
+  withinIteration,
+} from './run.ts';
+import { runScorers, selection } from './run-scorers.ts';
+
+const { iterations, budget, targetClip } = selectionSettings;
+
+/** The settings that every search has. */
+export const searchLoopSettings = {
+  ...samplingSettings,
+  iterations,
+  budget,
+  targetClip,
+  ...objectiveSettings,
+  ...targetSettings,
+};
+export type SearchLoopSettings = SettingsOf<typeof searchLoopSettings>;
+
+/** Random numbers of a run, for its search. */
+export const searchRandom = ({ random }: Pick<Run, 'random'>): SearchRandom => ({
+  normal: (count) => random.randn([count]),
+  uniform: (count) => random.rand([count]),
+});
+
+/** When a search ends: there is no loss that falls. */
+export const searchStop = ({ targetClip }: Pick<SelectionSettings, 'targetClip'>) =>
+  stopRule({ targetClip, patience: 0, minImprovement: 0 });
+
+/** Runs a search. Iteration 0 is the image of the run's own noise; each later one tries a noise that the search proposes. */
+export async function* searchNoise(
+  pipeline: Pipeline,
+  run: Run<SearchLoopSettings>,
+  search: NoiseSearch,
+): AsyncGenerator<Iteration> {
+  const { settings, signal } = run;
+  const denoiser = await denoiserOf(pipeline, run);
+  const scorers = await runScorers(pipeline, run);
+  const keeper = bestKeeper('objective');
+  const stop = searchStop(settings);
+  for await (const iteration of run.iterations({ search, keeper, stop, objective: scorers.memory })) {
+    const { noise, freshNoise, seed }: Candidate =
+      iteration === 0 ? run : search.propose(iteration, run.shareBefore(iteration));
+    const sampler = samplerOf(pipeline, settings, { freshNoise: freshNoise ?? run.freshNoise });
+    const [final] = await withinIteration(run.method, iteration, () =>
+      sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
+    );
+    const image = await pipeline.decode(final, settings);
+    const { clip, failure: unscored } = await judge(pipeline, run, image);
+    const { failure = unscored, ...chosen } = await selection(scorers, 'objective', image, clip);
+    const best = keeper.isBest({ clip, ...chosen });
+    yield run.report({ iteration, latent: noise, image, clip, ...chosen, best, seed: seed ?? run.seed });
+    if (failure) throw stoppedIn(run.method, iteration, failure);
+    search.tell(noise, chosen.objective ?? Number.NaN);
+    if (stop.isEnough({ clip })) return;
+  }
+}
