@@ -83,18 +83,18 @@ export const resampling: MethodDefinition<'resampling', Settings> = {
         const sampler = samplerOf(pipeline, settings, { freshNoise });
         const onStep = run.stepReporter('denoise', 0);
         const [final] = await sample(sampler, denoiser, noise, { signal, onStep });
-        const sampled = run.spending.spent();
-        // Measured before: it is no part of what a particle costs.
-        await scorers.units();
-        const opened = run.spending.spent();
-        await scorers.score(await pipeline.decode(final, settings));
-        const seen = run.spending.spent();
-        price = sampled - begun + (steps.length + 1) * (seen - opened);
+        price = run.spending.spent() - begun;
         return { noise, final };
       });
+      const sampled = run.spending.spent();
       const image = await pipeline.decode(made.final, settings);
       const { clip, failure: unscored } = await judge(pipeline, run, image);
+      const seen = run.spending.spent();
+      // The scales are no part of what a particle costs. If they fail, so does the selection, which says it.
+      if (iteration === 0) await scorers.units().catch(() => undefined);
+      const scaled = run.spending.spent();
       const { failure = unscored, ...chosen } = await selection(scorers, 'objective', image, clip);
+      if (iteration === 0) price += (steps.length + 1) * (seen - sampled + run.spending.spent() - scaled);
       const best = keeper.isBest({ clip, ...chosen });
       yield run.report({ iteration, latent: made.noise, image, clip, ...chosen, best });
       if (failure) throw stoppedIn(run.method, iteration, failure);

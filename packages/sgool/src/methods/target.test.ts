@@ -65,7 +65,10 @@ describe.each(STEERED)('the target of %s', (name) => {
       expect(other[0].image).toEqual(plain[0].image);
       expect(other[0].clip.A).not.toBe(plain[0].clip.A);
       expect(other[0].clip.B).not.toBe(plain[0].clip.B);
-      if (name !== 'best-of') expect(other[1].image.data).not.toEqual(plain[1].image.data);
+      // Searches try the same noises until their scores differ in order.
+      if (methods[name].roles(methods[name].defaults(pipeline.model)).guides.length > 0) {
+        expect(other[1].image.data).not.toEqual(plain[1].image.data);
+      }
     }
   });
 

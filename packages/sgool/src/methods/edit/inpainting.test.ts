@@ -151,7 +151,7 @@ describe('refine with a mask', () => {
     expect(masked.notes(size, pipeline.model)).toEqual([
       expect.stringMatching(/paints what the mask leaves open/),
     ]);
-    const { mask, ...unmasked } = rest;
+    const { mask, feather, ...unmasked } = rest;
     const without = refinement(parseRefineRequest(unmasked));
     expect(without.defaults(pipeline.model)).toMatchObject({ sampler: 'edict', guidanceScale: 1 });
     expect(without.notes(size, pipeline.model)).toEqual([expect.stringMatching(/without a mask/)]);
@@ -204,7 +204,7 @@ describe('refine with a mask', () => {
 });
 
 it('inverts an image without a mask as any model does', async () => {
-  const { mask, guidanceScale, ...unmasked } = request;
+  const { mask, feather, guidanceScale, ...unmasked } = request;
   const { before } = await refine(unmasked, { pipeline });
   const roundTrip = await pipeline.decode(await pipeline.encode(request.image), size);
   const differences = before.image.data.map((value, i) => Math.abs(value - roundTrip.data[i]));
