@@ -5,6 +5,7 @@ import { UserError } from '../../errors.ts';
 import type { FineTuneRequest, FineTuning } from '../../finetune/separate-enhance.ts';
 import type { RunEstimate } from '../../methods/estimate.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { fileSha256 } from '../../platform/file-sha256.ts';
 import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
 import type { Engine } from '../engine.ts';
 import type { Host } from '../host.ts';
@@ -13,7 +14,6 @@ import { type TrainingProgress, trainingProgress } from '../terminal/fine-tuning
 import { formatSeconds, resumeCommand, shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { packageVersion } from '../version.ts';
-import { fileHash } from './file-hashes.ts';
 import { readTraining, type SavedTraining, TRAINING_FILES, TrainingFolder } from './fine-tuning-folder.ts';
 import { defaultSamples, type SamplePrompt, sampleOf, sampleRow } from './fine-tuning-samples.ts';
 import { forecastLine } from './forecast.ts';
@@ -291,7 +291,7 @@ async function conclude(
       ),
     ),
   };
-  const hash = isWritten ? { adapterHash: (await fileHash(adapter)).slice(0, 12) } : {};
+  const hash = isWritten ? { adapterHash: (await fileSha256(adapter)).slice(0, 12) } : {};
   const content = await recordOf(record, status, { ...error, ...hash, paths });
   try {
     await writeFileAtomic(join(dir, FILES.run), textOf(content));

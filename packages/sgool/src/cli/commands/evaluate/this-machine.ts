@@ -1,8 +1,9 @@
 /** @file What cells are run on, as records and manifests name it: the weights, and the machine. */
 import { createHash } from 'node:crypto';
 import { cpus, hostname } from 'node:os';
-import { fileSha256, modelSha256 } from '../../../evaluate/scores/weights-hash.ts';
+import { modelSha256 } from '../../../evaluate/scores/weights-hash.ts';
 import type { Pipeline } from '../../../pipeline/pipeline.ts';
+import { fileSha256 } from '../../../platform/file-sha256.ts';
 import { resolveModel } from '../../../weights/open/locate-model.ts';
 import type { ModelValues } from '../../options/model-options.ts';
 
