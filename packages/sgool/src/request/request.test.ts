@@ -26,7 +26,7 @@ describe('parseRequest', () => {
     ],
     [
       { prompt: 'a cat', method: 'magic' },
-      /method .* got "magic"; choose one of sd, clip-guided, doodl, sgool, best-of, zero-order/,
+      /method .* got "magic"; choose one of sd, clip-guided, doodl, sgool, best-of, attend-and-excite/,
     ],
     [{ prompt: 'a cat', saliency: 'eyes' }, /saliency .* got "eyes"; must be one of transalnet, grad-cam/],
     [{ prompt: 'a cat', step: 5 }, /unknown key step; choose from prompt, .*steps/],

@@ -118,7 +118,11 @@ function keyed(keys: readonly (keyof Settings)[], names: readonly string[]) {
 }
 
 /** Settings that no plan has: its stages have them, or no method that can be one. */
-const NOT_OF_PLANS = ['iterations', 'keep', 'clipGuidanceScale'];
+const NOT_OF_PLANS = [
+  ...['iterations', 'keep', 'clipGuidanceScale'],
+  ...['tokens', 'require', 'attentionLoss', 'attentionResolution'],
+  ...['attentionStepSize', 'attendUntil', 'refineThresholds', 'refineSteps'],
+];
 
 /** The methods that have a setting, and how error messages say it. */
 export function ownersOf(key: string, all: readonly string[]): { names: readonly string[]; text: string } {
