@@ -181,6 +181,7 @@ export function fakeEngine({
     detailMethod: (image) => faked(detailMethod(image)),
     methods: fakedAll(methods) as Engine['methods'],
     detailedMethods: fakedAll(detailedMethods),
+    separateEnhance: () => Promise.reject(new Error('the fake model has no weights to train')),
     chooseCompute: async ({ device = 'cpu', precision = 'float32' }) => ({
       device: device === 'auto' ? 'cpu' : device,
       precision,
