@@ -29,7 +29,7 @@ export const FLOORS = {
     ['objectives', 'optimisers'],
     'pipeline',
     'methods',
-    'evaluate',
+    ['finetune', 'evaluate'],
     ['exports', 'index.ts'],
     'cli',
   ],

@@ -81,6 +81,7 @@ export {
   type MuonState,
   muon,
 } from './ops/optimisers.ts';
+export { type MatrixStack, ParameterLayout, type ParameterSlot } from './ops/parameter-layout.ts';
 export { avgPool2d, maxPool2d, type PoolOptions, resizeNearest } from './ops/pool.ts';
 export { max, mean, min } from './ops/reduce.ts';
 export { resizeBilinear, resizeNearestTo } from './ops/resize.ts';

@@ -17,6 +17,18 @@
  * ```
  */
 export { UserError } from './errors.ts';
+export { type Concept, parseConcepts } from './finetune/concepts.ts';
+export {
+  type FineTuneOptions,
+  type FineTuneRequest,
+  type FineTuneState,
+  type FineTuneStep,
+  type FineTuneTask,
+  type FineTuning,
+  separateEnhance,
+  type WordMap,
+} from './finetune/separate-enhance.ts';
+export { type FineTuneSettings, RECIPES } from './finetune/settings.ts';
 export { type Crop, type CropSizes, wholeCrop } from './image/crops.ts';
 export { arrangeImages, type SheetOptions } from './image/draw.ts';
 export {

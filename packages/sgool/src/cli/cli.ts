@@ -76,6 +76,17 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/prompt.ts'),
   },
   {
+    name: 'finetune',
+    makesImages: true,
+    summary: 'change a few weights of a model, so that the objects of prompts stop covering each other',
+    load: () => import('./commands/finetune.ts'),
+  },
+  {
+    name: 'adapters',
+    summary: 'inspect the adapters of fine-tunings, and merge them into models',
+    load: () => import('./commands/adapters.ts'),
+  },
+  {
     name: 'evaluate',
     summary: 'run methods over prompt suites, score every image, report',
     load: () => import('./commands/evaluate.ts'),

@@ -1,4 +1,6 @@
 /** @file The library's networks and methods, behind one import that only the commands make that run them. */
+import { estimateFineTuning } from '../finetune/estimate.ts';
+import { separateEnhance } from '../finetune/separate-enhance.ts';
 import type { Image } from '../image/image.ts';
 import { type MappedImage, mapAttention } from '../methods/attention-maps.ts';
 import type { AttentionMapsRequest } from '../methods/attention-maps-request.ts';
@@ -27,6 +29,14 @@ export interface Engine {
   chooseCompute(options: ComputeOptions): Promise<Compute>;
   /** @throws UserError when the model is unknown or broken, or the device does not work here */
   openPipeline(model: string, options: LoadOptions): Promise<Pipeline>;
+  /** Begins a fine-tuning. @throws UserError where model or request do not fit */
+  separateEnhance: typeof separateEnhance;
+  /** Time and memory of a fine-tuning. @throws UserError where it would */
+  estimateFineTuning?(
+    model: string,
+    options: LoadOptions,
+    wanted: Omit<Parameters<typeof estimateFineTuning>[0], 'open'>,
+  ): Promise<RunEstimate>;
   /** An image and the attention maps of its making. @throws UserError where the request does not fit the prompt or the model */
   mapAttention(
     pipeline: Pipeline,
@@ -50,6 +60,9 @@ export const engine: Engine = {
   detailMethod,
   chooseCompute,
   openPipeline: loadPipeline,
+  separateEnhance,
+  estimateFineTuning: (model, options, wanted) =>
+    estimateFineTuning({ ...wanted, open: (programs) => loadPipeline(model, { ...options, programs }) }),
   mapAttention,
   estimate: (model, options, run) =>
     estimateRun({ ...run, open: (programs) => loadPipeline(model, { ...options, programs }) }),

@@ -147,6 +147,8 @@ export function fakeEngine({
     };
   }
 
+  const fakedAll = (some: Readonly<Partial<Record<string, unknown>>>) =>
+    Object.fromEntries(Object.entries(some).map(([name, real]) => [name, faked(real as Method)]));
   /** Two words, two layers, the steps that were asked for; a map of the layer's size that rises from 0. */
   const mapAttention: Engine['mapAttention'] = async (_pipeline, { seed, atSteps, tokens }) => {
     const layers = [
@@ -173,15 +175,13 @@ export function fakeEngine({
     };
   };
 
-  const fakedAll = (some: Readonly<Partial<Record<string, unknown>>>) =>
-    Object.fromEntries(Object.entries(some).map(([name, real]) => [name, faked(real as Method)]));
-
   return {
     mapAttention,
     refinement: (source) => faked(refinement(source)),
     detailMethod: (image) => faked(detailMethod(image)),
     methods: fakedAll(methods) as Engine['methods'],
     detailedMethods: fakedAll(detailedMethods),
+    separateEnhance: () => Promise.reject(new Error('the fake model has no weights to train')),
     chooseCompute: async ({ device = 'cpu', precision = 'float32' }) => ({
       device: device === 'auto' ? 'cpu' : device,
       precision,

@@ -8,4 +8,6 @@ export { type SummariseOptions, summarise } from '../evaluate/report/summarise.t
 export { type ReportOptions, type WrittenReport, writeReport } from '../evaluate/report/write-report.ts';
 export type { Dtype, TensorData } from '../weights/formats/dtypes.ts';
 export { type TensorToWrite, writeSafetensors } from '../weights/formats/write-safetensors.ts';
+export type { AdapterInfo, WeightChange } from '../weights/open/adapter.ts';
+export { writeAdapter } from '../weights/open/store-adapter.ts';
 export { writeFileAtomic } from '../weights/sources/atomic-file.ts';

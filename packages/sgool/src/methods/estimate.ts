@@ -15,6 +15,7 @@ import type { MethodRequest } from '../request/request.ts';
 import { pickSettings } from '../request/settings.ts';
 import { type DryRunCounts, DryRunPrograms } from '../runtime/dry-run.ts';
 import { contentionMeter, type MachineSpeed, measureMachine } from '../runtime/machine-speed.ts';
+import type { Iteration } from './run/iteration.ts';
 import type { Method } from './run/method.ts';
 
 /** Time, memory and operations that a run will take. */
@@ -93,29 +94,34 @@ interface DryRun {
   readonly contention: number;
 }
 
-async function dryRun({ open, method, request, iterations }: EstimateOptions): Promise<DryRun> {
+/** What is counted of an iteration. */
+type Counted = Pick<Iteration, 'evaluations'>;
+
+interface DryRunOptions {
+  /** Whether FLOPs are what is spent. */
+  readonly inFlops?: boolean;
+  /** How many of the iterations are those of the run itself; a detail pass follows them. Default: all. */
+  readonly own?: number;
+}
+
+/** Goes through iterations on programs that compute nothing. */
+async function dryRun(
+  open: EstimateOptions['open'],
+  run: (pipeline: Pipeline) => AsyncIterable<Counted>,
+  { inFlops = false, own }: DryRunOptions = {},
+): Promise<DryRun> {
   let made: DryRunPrograms | undefined;
   const pipeline = await open((options) => (made = new DryRunPrograms(options)));
   if (!made) throw new Error('estimate: the pipeline was opened without the programs of the dry run');
   const programs: DryRunPrograms = made;
   const scores: DryRunCounts[] = [];
   const contention = contentionMeter();
-  const budget = budgetOf(request);
   const spent: number[] = [];
-  // A run that does not end early. Its seconds are not those of the run that it stands for.
-  const whole = {
-    iterations: Math.min(iterations, DRY_ITERATIONS),
-    patience: 0,
-    targetClip: 100,
-    ...(budget?.unit === 's' && { budget: '' }),
-  };
-  const wanted = { ...request, ...pickSettings(method.settings, whole) };
-  for await (const { evaluations } of method.run(pipeline, wanted, { dryRun: true })) {
+  for await (const { evaluations } of run(pipeline)) {
     scores.push(programs.counts);
-    spent.push(budget?.unit === 'flops' ? programs.flops : evaluations.forward + evaluations.pullback);
+    spent.push(inFlops ? programs.flops : evaluations.forward + evaluations.pullback);
   }
   await pipeline.dispose();
-  const own = Object.hasOwn(method.settings, 'iterations') ? whole.iterations + 1 : scores.length;
   return {
     programs,
     scores: scores.slice(0, own),
@@ -123,6 +129,23 @@ async function dryRun({ open, method, request, iterations }: EstimateOptions): P
     end: scores[scores.length - 1],
     contention: contention(),
   };
+}
+
+/** A dry run of a method. */
+function dryRunOf({ open, method, request, iterations }: EstimateOptions): Promise<DryRun> {
+  const budget = budgetOf(request);
+  // A run that does not end early. Its seconds are not those of the run that it stands for.
+  const whole = {
+    iterations: Math.min(iterations, DRY_ITERATIONS),
+    patience: 0,
+    targetClip: 100,
+    ...(budget?.unit === 's' && { budget: '' }),
+  };
+  const given = { ...request, ...pickSettings(method.settings, whole) };
+  return dryRun(open, (pipeline) => method.run(pipeline, given, { dryRun: true }), {
+    inFlops: budget?.unit === 'flops',
+    ...(Object.hasOwn(method.settings, 'iterations') && { own: whole.iterations + 1 }),
+  });
 }
 
 /**
@@ -134,7 +157,7 @@ export async function countOperations(
   options: Omit<EstimateOptions, 'machine'>,
 ): Promise<ReadonlyMap<string, number>> {
   const { method, request, iterations } = options;
-  const dry = await dryRun(options);
+  const dry = await dryRunOf(options);
   const { programs, spent } = dry;
   const budget = budgetOf(request);
   // Seconds depend on the machine: they say nothing of operations.
@@ -149,12 +172,55 @@ export async function countOperations(
  * @throws UserError where the run itself would
  */
 export async function estimateRun(options: EstimateOptions): Promise<RunEstimate> {
-  const { method, request, iterations } = options;
-  const dry = await dryRun(options);
-  const { programs, scores, spent, contention } = dry;
-  const { peak } = programs;
-  const speed = options.machine ?? (await measureMachine(programs.options));
+  const { method, request, iterations, machine } = options;
+  const dry = await dryRunOf(options);
+  const budget = budgetOf(request);
+  const inSeconds = budget?.unit === 's';
+  return estimateOf(dry, machine, (secondsUntil) => ({
+    last: lastIteration(
+      method,
+      iterations,
+      budget,
+      inSeconds ? dry.scores.map((_, at) => secondsUntil(at)) : dry.spent,
+    ),
+    longest: inSeconds ? budget.limit : Number.POSITIVE_INFINITY,
+  }));
+}
 
+/** What the estimate of anything that runs in iterations is made from. */
+export interface IterationsOptions extends Pick<EstimateOptions, 'open' | 'iterations' | 'machine'> {
+  /** Begins it, with this number for its last iteration, counted from 0. */
+  run(pipeline: Pipeline, iterations: number): AsyncIterable<Counted>;
+}
+
+/**
+ * Estimates what runs in iterations, the first of which may differ from the others.
+ *
+ * @throws UserError where the run itself would
+ */
+export async function estimateIterations({
+  open,
+  run,
+  iterations,
+  machine,
+}: IterationsOptions): Promise<RunEstimate> {
+  const dry = await dryRun(open, (pipeline) => run(pipeline, Math.min(iterations, DRY_ITERATIONS)));
+  return estimateOf(dry, machine, () => ({ last: iterations, longest: Number.POSITIVE_INFINITY }));
+}
+
+/**
+ * Time and memory from a dry run.
+ *
+ * @param endOf the last iteration, and the most seconds, from the seconds until an iteration
+ */
+async function estimateOf(
+  dry: DryRun,
+  machine: MachineSpeed | undefined,
+  endOf: (secondsUntil: (iteration: number) => number) => { readonly last: number; readonly longest: number },
+): Promise<RunEstimate> {
+  const { programs, contention } = dry;
+  const { peak } = programs;
+  const speed = machine ?? (await measureMachine(programs.options));
   const total = (which: keyof DryRunCounts, of: (cost: GraphCost) => number, last: number) =>
     sum([...extrapolated(dry, which, last)].map(([key, count]) => count * of(programs.costOf(key))));
   const secondsUntil = (last: number) => {
@@ -174,10 +240,7 @@ export async function estimateRun(options: EstimateOptions): Promise<RunEstimate
     );
     return contention * (running + compiling);
   };
-  const budget = budgetOf(request);
-  const after = budget?.unit === 's' ? scores.map((_, at) => secondsUntil(at)) : spent;
-  const last = lastIteration(method, iterations, budget, after);
-  const longest = budget?.unit === 's' ? budget.limit : Number.POSITIVE_INFINITY;
+  const { last, longest } = endOf(secondsUntil);
   return {
     seconds: Math.min(secondsUntil(last), longest),
     memoryBytes: BASE_BYTES + peak.bytes,

@@ -13,6 +13,7 @@ import type { EncodedPrompt, Tokenizer } from '../text/tokenizer.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import type { CrossAttention } from './cross-attention.ts';
 import type { BackboneInfo } from './model-info.ts';
+import type { TrainableNetwork } from './trainable-network.ts';
 
 /** How a prompt fits a text encoder. */
 export interface PromptFit extends Pick<EncodedPrompt, 'tokens' | 'truncated' | 'lost'> {
@@ -116,6 +117,10 @@ export interface Backbone {
   decode(latent: Float64Array, size: ImageSize): Promise<Image>;
   /** Inside a trace: a latent as planes [1, 3, height, width], black at 0 and white at 1, not clamped. */
   decodedPlanes(latent: Tensor): Tensor;
+  /**
+   * The network for fine-tuning. Absent where it reads more than a latent, a time and a text: a mask, or the scale of guidance.
+   */
+  readonly trainable?: TrainableNetwork;
 }
 
 /** What a family needs to open a model. */

@@ -85,7 +85,7 @@ export async function loadPipeline(
   const programs = makePrograms?.(programOptions) ?? new ProgramCache(programOptions);
   const backbone = await family.open({ folder, programs, checkpointBlocks: memory === 'low' });
   const info = await modelInfo(name, folder, backbone.info);
-  const { noisePath, checkPrompt, latentShape, denoiser, encode, decode } = backbone;
+  const { noisePath, checkPrompt, latentShape, denoiser, encode, decode, trainable } = backbone;
   const noAttention = () =>
     new UserError(`model ${name}: its network has no cross-attention, which this needs`);
   const crossAttention: Pipeline['crossAttention'] = async (options) => {
@@ -108,6 +108,7 @@ export async function loadPipeline(
     attentionObjective: async (options, wanted) => attentionObjective(await crossAttention(options), wanted),
     encode,
     decode,
+    ...(trainable && { trainable }),
     ...(await openCritics(info, folder, programs, { ...backbone, crossAttention }, { env, allowVerifiers })),
     dispose: () => programs.dispose(),
   };

@@ -42,7 +42,10 @@ export type DetectorOptions = Pick<DetectorParts, 'prompt' | 'mask' | 'random' |
 
 /** A loaded model. */
 export interface Pipeline
-  extends Pick<Backbone, 'noisePath' | 'checkPrompt' | 'latentShape' | 'denoiser' | 'encode' | 'decode'> {
+  extends Pick<
+    Backbone,
+    'noisePath' | 'checkPrompt' | 'latentShape' | 'denoiser' | 'encode' | 'decode' | 'trainable'
+  > {
   readonly model: ModelInfo;
   /** What its networks run on. */
   readonly compute: Compute;

@@ -148,6 +148,7 @@ export function commonDefaults(model: ModelInfo): Settings {
     resampleFrom: 0.3,
     resampleStrength: 1,
     clipGuidanceScale: 100,
+    ...detailDefaults(model),
     tokens: '',
     require: '',
     attentionLoss: 'attend-and-excite',
@@ -156,7 +157,6 @@ export function commonDefaults(model: ModelInfo): Settings {
     attendUntil: 0.5,
     refineThresholds: 'published',
     refineSteps: 20,
-    ...detailDefaults(model),
     plan: 'best-of:16, sgool:8',
   };
 }

@@ -1,5 +1,5 @@
 /** @file Values of settings and the methods that have them, written out for tests. */
-import { attentionSettings, detailSettings, type Settings } from './settings.ts';
+import { detailSettings, type Settings } from './settings.ts';
 
 /** A value of each setting that passes its schema. */
 export const VALUES: Settings = {
@@ -70,14 +70,6 @@ export const VALUES: Settings = {
   resampleFrom: 0.5,
   resampleStrength: 2,
   clipGuidanceScale: 10,
-  tokens: 'cat',
-  require: 'cat and boat',
-  attentionLoss: 'predicated',
-  attentionResolution: 8,
-  attentionStepSize: 10,
-  attendUntil: 2,
-  refineThresholds: '0:0.1,0.5:0.2',
-  refineSteps: 3,
   boxes: '8,8,16,16',
   regionPrompt: 'a cat [SEP] a boat',
   regionNegativePrompt: 'a dog',
@@ -99,6 +91,14 @@ export const VALUES: Settings = {
   detailGuidance: 2,
   detailSampler: 'euler',
   detailClipSkip: 2,
+  tokens: 'cat',
+  require: 'cat and boat',
+  attentionLoss: 'predicated',
+  attentionResolution: 8,
+  attentionStepSize: 10,
+  attendUntil: 2,
+  refineThresholds: '0:0.1,0.5:0.2',
+  refineSteps: 3,
   plan: 'best-of:2, zero-order:3',
 };
 
@@ -142,10 +142,9 @@ function keyed(keys: readonly (keyof Settings)[], names: readonly string[]) {
 /** Settings that no plan has: its stages have them, or no method that can be one. */
 const NOT_OF_PLANS = [
   ...Object.keys(detailSettings),
-  ...Object.keys(attentionSettings),
-  'iterations',
-  'keep',
-  'clipGuidanceScale',
+  ...['iterations', 'keep', 'clipGuidanceScale'],
+  ...['tokens', 'require', 'attentionLoss', 'attentionResolution'],
+  ...['attentionStepSize', 'attendUntil', 'refineThresholds', 'refineSteps'],
 ];
 
 /** The methods that have a setting, and how error messages say it. */

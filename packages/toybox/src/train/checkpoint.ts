@@ -1,9 +1,9 @@
 /** @file The state that a killed training resumes from, in one safetensors file that is replaced atomically. */
 
 import { existsSync } from 'node:fs';
+import type { ParameterLayout } from '@sgool/autodiff';
 import { openSafetensors, readTensor } from 'sgool/networks';
 import { writeSafetensors } from 'sgool/node';
-import type { ParameterLayout } from './parameters.ts';
 
 export interface HistoryEntry {
   readonly step: number;

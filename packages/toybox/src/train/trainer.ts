@@ -18,6 +18,7 @@ import {
   input,
   mul,
   muon,
+  ParameterLayout,
   type Program,
   reshape,
   type Shape,
@@ -31,7 +32,7 @@ import {
 import { type BatchGenerator, batchGenerator } from './batch-generator.ts';
 import { loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.ts';
 import type { NamedWeights } from './export.ts';
-import { decayMask, type Initialiser, initialise, ParameterLayout, recordingWeights } from './parameters.ts';
+import { decayMask, type Initialiser, initialise, recordingWeights } from './parameters.ts';
 import type { Progress } from './progress.ts';
 
 /** Scalars by name, e.g. the parts of a loss. */

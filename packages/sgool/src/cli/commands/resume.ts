@@ -3,9 +3,12 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../errors.ts';
 import type { Host } from '../host.ts';
+import { resumeFineTuning } from '../run/fine-tuning.ts';
+import { TRAINING_FILES } from '../run/fine-tuning-folder.ts';
 import { FILES, SERIES_FILES } from '../run/output-folder.ts';
 import { type ResumeFlags, resumeRun } from '../run/resume.ts';
-import { readRunFile } from '../run/run-file.ts';
+import { type RunFile, readRunFile } from '../run/run-file.ts';
+import { FINETUNE_KIND } from '../run/run-record.ts';
 import { StateFolder } from '../run/saved-state.ts';
 import { resumeSeries } from '../run/series.ts';
 import { shownPath } from '../terminal/format.ts';
@@ -53,10 +56,17 @@ async function resume(path: string, flags: ResumeFlags, host: Host): Promise<voi
     // A process that was killed between its last two steps has left it.
     if (file.content.resume === undefined) new StateFolder(dir).remove();
     host.stderr.write(`sgool: ${shownPath(dir, host)} is finished, there is nothing to go on with\n`);
-    const result = join(dir, file.name === FILES.run ? FILES.image : SERIES_FILES.grid);
+    const result = join(dir, resultOf(file));
     host.stdout.write(flags.json ? `${JSON.stringify(file.content)}\n` : `${shownPath(result, host)}\n`);
     return;
   }
-  if (file.name === FILES.run) await resumeRun(file, flags, host);
+  if (file.content.kind === FINETUNE_KIND) await resumeFineTuning(file, flags, host);
+  else if (file.name === FILES.run) await resumeRun(file, flags, host);
   else await resumeSeries(file, flags, host);
+}
+
+/** The file that a finished run is about. */
+function resultOf({ name, content }: RunFile): string {
+  if (content.kind === FINETUNE_KIND) return TRAINING_FILES.adapter;
+  return name === FILES.run ? FILES.image : SERIES_FILES.grid;
 }

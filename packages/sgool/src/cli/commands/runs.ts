@@ -44,7 +44,7 @@ interface ListedRun {
   readonly started?: string;
   readonly prompt?: string;
   readonly method?: string;
-  /** Iterations, or runs of a series, that are finished, and how many there are to be. */
+  /** Iterations, runs of a series, or steps of a fine-tuning that are finished, and how many there are to be. */
   readonly finished: number;
   readonly total?: number;
   /** CLIP A of the best image. */
@@ -100,8 +100,12 @@ async function collect(
 function listed({ dir, name, content, status, process }: RunFile, host: Host): ListedRun {
   const kind = name === FILES.run ? 'run' : 'series';
   const done = kind === 'run' ? itemsOf(content.iterations) : itemsOf(content.runs).filter(isMade);
-  const { started, prompt, method, total, request, clip, resume } = content as Record<string, unknown>;
-  const last = kind === 'series' ? total : partOf(request, 'iterations');
+  const { started, prompt, method, total, step, steps, request, clip, resume } = content as Record<
+    string,
+    unknown
+  >;
+  const isTraining = typeof step === 'number';
+  const last = kind === 'series' ? total : isTraining ? steps : partOf(request, 'iterations');
   const score = partOf(partOf(clip, 'after'), 'A');
   const own = itemsOf(partOf(resume, 'prompts') ?? done.map((run) => partOf(run, 'prompt')));
   const shown = prompt ?? (own.length > 0 ? [...new Set(own)].join(' | ') : undefined);
@@ -113,7 +117,7 @@ function listed({ dir, name, content, status, process }: RunFile, host: Host): L
     ...(typeof shown === 'string' ? { prompt: shown } : {}),
     ...(typeof method === 'string' ? { method } : {}),
     // Iteration 0 is the plain image.
-    finished: kind === 'series' ? done.length : Math.max(0, done.length - 1),
+    finished: kind === 'series' ? done.length : isTraining ? step : Math.max(0, done.length - 1),
     ...(typeof last === 'number' ? { total: last } : {}),
     ...(typeof score === 'number' ? { score } : {}),
     ...(process && { process }),

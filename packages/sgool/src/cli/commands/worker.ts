@@ -15,7 +15,7 @@ import { watchInterrupts } from '../terminal/interrupt.ts';
 import { openResults, QUEUE_VARIABLE, queueAddress } from './evaluate/on-queue.ts';
 import { machineLine, weightsHash } from './evaluate/this-machine.ts';
 
-const SHARED = ['device', 'clip', 'tokenizer'] as const;
+const SHARED = ['device', 'clip', 'tokenizer', 'adapter'] as const;
 
 const NOTES = `
 A worker opens the model that a cell names and keeps it for the next ones. It
@@ -148,8 +148,8 @@ class MachineParts implements WorkerParts {
   }
 
   async lane(index: number, job: CellJob): Promise<Lane> {
-    const { cell, precision, scorers, scores, clip, tokenizer } = job;
-    const key = JSON.stringify([cell.model.hash, precision, scorers, scores, clip, tokenizer]);
+    const { cell, precision, scorers, scores, clip, tokenizer, adapter } = job;
+    const key = JSON.stringify([cell.model.hash, precision, scorers, scores, clip, tokenizer, adapter]);
     const found = this.#lanes.get(index);
     if (found?.key === key) return found.lane;
     const refusal = this.#refusals.get(key);
@@ -173,6 +173,7 @@ class MachineParts implements WorkerParts {
     const { cell, precision } = job;
     const clip = this.#values.clip ?? job.clip;
     const tokenizer = this.#values.tokenizer ?? job.tokenizer;
+    const adapter = this.#values.adapter ?? job.adapter;
     const parts = {
       ...(clip === undefined ? {} : { clip }),
       ...(tokenizer === undefined ? {} : { tokenizer }),
@@ -181,10 +182,10 @@ class MachineParts implements WorkerParts {
     this.#note(`opens ${name}`);
     const engine = await this.#host.loadEngine();
     const pipeline = await engine.openPipeline(name, {
-      ...loadOptionsOf({ ...this.#values, ...parts, precision }),
+      ...loadOptionsOf({ ...this.#values, ...parts, adapter, precision }),
     });
     try {
-      const hash = await weightsHash(pipeline, parts);
+      const hash = await weightsHash(pipeline, { ...parts, adapter });
       if (hash !== cell.model.hash) {
         throw new Refusal(
           `model ${name}: is another one here, ${hash.slice(0, 12)}; the cells need ${cell.model.name}, ${cell.model.hash.slice(0, 12)}`,

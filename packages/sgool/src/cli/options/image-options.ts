@@ -301,6 +301,28 @@ export function refineOptions(): CliOption[] {
   });
 }
 
+/** How options of `detail` differ from those of `generate`. */
+const DETAIL_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> = {
+  seed: {
+    description:
+      'seed of the noise of the first region; each further one takes the seed after it; -1 draws one and reports it (default: -1)',
+  },
+  width: {
+    description:
+      'size in pixels in which a region is repainted, a side or width x height (default: that of the model)',
+  },
+};
+
+/** Every option of `detail`. */
+export const detailOptions = (): CliOption[] =>
+  imageOptions(DETAIL).map((one) => ({ ...one, ...DETAIL_DIFFERENCES[one.keys[0]] }));
+
+/** The options of all commands that make images. */
+export const anyImageOptions = (): CliOption[] => [
+  ...generateOptions(),
+  ...refineOptions(),
+  ...detailOptions(),
+];
 /** Values of `generate` that have no place where one sheet is made. */
 const NOT_OF_A_SHEET: readonly string[] = [
   'preset',
@@ -327,26 +349,3 @@ export function attentionOptions(): CliOption[] {
   const others = all.filter(({ keys: [key] }) => key !== 'tokens' && key !== 'out');
   return [...shown, ...others, out];
 }
-
-/** How options of `detail` differ from those of `generate`. */
-const DETAIL_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> = {
-  seed: {
-    description:
-      'seed of the noise of the first region; each further one takes the seed after it; -1 draws one and reports it (default: -1)',
-  },
-  width: {
-    description:
-      'size in pixels in which a region is repainted, a side or width x height (default: that of the model)',
-  },
-};
-
-/** Every option of `detail`. */
-export const detailOptions = (): CliOption[] =>
-  imageOptions(DETAIL).map((one) => ({ ...one, ...DETAIL_DIFFERENCES[one.keys[0]] }));
-
-/** The options of all commands that make images. */
-export const anyImageOptions = (): CliOption[] => [
-  ...generateOptions(),
-  ...refineOptions(),
-  ...detailOptions(),
-];

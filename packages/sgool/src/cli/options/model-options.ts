@@ -34,6 +34,7 @@ export interface ModelParts {
   clip?: string;
   tokenizer?: string;
   vae?: string;
+  adapter?: string;
   lora?: string;
   loraDir?: string;
   embedding?: string;
@@ -61,6 +62,7 @@ const PART_SCHEMAS = {
     .min(1)
     .describe('tokenizer: a folder with tokenizer.json or vocab.json, or org/name of a pulled model'),
   vae: z.string().min(1).describe(`another autoencoder: ${place}`),
+  adapter: z.string().min(1).describe('adapter that sgool finetune made of this model: a .safetensors file'),
   lora: z
     .string()
     .min(1)
@@ -116,6 +118,7 @@ const DIFFERENCES: Readonly<Partial<Record<keyof ModelValues, Partial<CliOption>
   clip: { argument: 'place' },
   tokenizer: { argument: 'place' },
   vae: { argument: 'place' },
+  adapter: { argument: 'file' },
   lora: { argument: 'files', isList: true },
   loraDir: { argument: 'folder' },
   embedding: { argument: 'files', isList: true },
@@ -224,7 +227,7 @@ export function loadOptionsOf(values: ModelValues): LoadOptions & PromptFileOpti
 }
 
 /** The keys that `score` and `saliency` share with the commands that make images. */
-export type SharedKey = 'model' | 'device' | 'precision' | 'clip' | 'tokenizer';
+export type SharedKey = 'model' | 'device' | 'precision' | 'clip' | 'tokenizer' | 'adapter' | 'memory';
 
 /** What those commands read: a model is always named. */
 export type SharedValues = ModelValues & { readonly model: string };

@@ -170,8 +170,9 @@ function passedOverNote(names: readonly string[], title: string): string {
 }
 
 /** The whole command line as it was typed. */
-function typedCommand(command: Command): string {
-  const typed = (command.parent as (Command & { rawArgs?: string[] }) | null)?.rawArgs ?? [];
+export function typedCommand(command: Command): string {
+  if (command.parent) return typedCommand(command.parent);
+  const typed = (command as Command & { rawArgs?: string[] }).rawArgs ?? [];
   return ['sgool', ...typed].map(quoteArgument).join(' ');
 }
 

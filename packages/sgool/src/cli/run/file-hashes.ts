@@ -29,6 +29,8 @@ export interface NamedEmbedding {
 export interface WeightHashes {
   /** Of the file with the weights of the denoiser, as AUTOMATIC1111's web UI writes it. */
   readonly modelHash?: string;
+  /** The adapter of a fine-tuning: the first twelve digits of the hash of its file. */
+  readonly adapter?: NamedEmbedding;
   readonly loras?: readonly NamedLora[];
   /** Those that occur in the prompts. */
   readonly embeddings?: readonly NamedEmbedding[];
@@ -67,6 +69,10 @@ export async function loraHash(path: string, options?: Pick<HashOptions, 'signal
     extname(path) === '.safetensors' ? await openSafetensors(path).catch(() => undefined) : undefined;
   const stored = header?.metadata.sshs_model_hash;
   return (stored ?? (await weightsHash(path, { ...options, start: header?.dataStart }))).slice(0, 12);
+}
+
+async function namedAdapter(path: string, options: Pick<HashOptions, 'signal'>): Promise<NamedEmbedding> {
+  return { name: basename(path, extname(path)), hash: (await weightsHash(path, options)).slice(0, 12) };
 }
 
 /**
@@ -134,11 +140,12 @@ export function hashNotes(recorded: RecordedHashes, now: RecordedHashes): string
     }
   }
   for (const [kind, key] of [
+    ['adapter', 'adapter'],
     ['LoRA', 'loras'],
     ['embedding', 'embeddings'],
   ] as const) {
-    for (const { name, hash } of recorded[key] ?? []) {
-      const found = now[key]?.find((each) => each.name.toLowerCase() === name.toLowerCase());
+    for (const { name, hash } of [recorded[key] ?? []].flat()) {
+      const found = [now[key] ?? []].flat().find((each) => each.name.toLowerCase() === name.toLowerCase());
       if (found === undefined) notes.push(`the ${kind} ${name} of the record (hash ${hash}) is missing`);
       else if (!isSameHash(hash, found.hash)) {
         notes.push(
@@ -154,6 +161,7 @@ export function hashNotes(recorded: RecordedHashes, now: RecordedHashes): string
 export interface WeightFiles {
   /** Of the denoiser. */
   readonly weightsPath?: string;
+  readonly adapter?: string;
   readonly loras?: readonly LoraChoice[];
   /** Number of LoRAs that the prompt does not name, which come first. */
   readonly given: number;
@@ -169,12 +177,13 @@ export interface WeightFiles {
  * @throws where a file cannot be read any more
  */
 export async function hashWeights(
-  { weightsPath, loras = [], given, embeddings = [], texts }: WeightFiles,
+  { weightsPath, adapter, loras = [], given, embeddings = [], texts }: WeightFiles,
   signal: AbortSignal,
 ): Promise<WeightHashes> {
   try {
     return {
       ...(weightsPath === undefined ? {} : { modelHash: await modelHash(weightsPath, { signal }) }),
+      ...(adapter === undefined ? {} : { adapter: await namedAdapter(adapter, { signal }) }),
       ...(loras.length === 0 ? {} : { loras: await namedLoras(loras, given, { signal }) }),
       ...(embeddings.length === 0
         ? {}

@@ -292,10 +292,11 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   const pipeline = await engine.openPipeline(request.model, options);
   const over = new AbortController();
   // The hashes are needed with the first image. Whoever waits for them gets the error.
-  const { loras = [], embeddings = [] } = options;
+  const { adapter, loras = [], embeddings = [] } = options;
   const hashes = hashWeights(
     {
       weightsPath: pipeline.model.weightsPath,
+      ...(adapter === undefined ? {} : { adapter }),
       loras,
       given: loadOptionsOf(command.values).loras?.length ?? 0,
       embeddings,

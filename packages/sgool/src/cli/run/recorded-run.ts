@@ -12,7 +12,7 @@ import { VALUE_SCHEMAS, type Values } from '../options/image-options.ts';
 import { checkValue } from '../options/option.ts';
 import { hasADetailer, takeADetailer } from './adetailer-keys.ts';
 import type { RecordedHashes } from './file-hashes.ts';
-import { COMMAND_KINDS, type CommandKind, type InputHashes } from './run-record.ts';
+import { COMMAND_KINDS, type CommandKind, FINETUNE_KIND, type InputHashes } from './run-record.ts';
 
 /** How an image was made. */
 export interface RecordedRun {
@@ -87,6 +87,11 @@ function listedHashes(text = ''): { name: string; hash: string }[] {
 
 /** Our own record. */
 function ownRun(record: Record<string, unknown>, path: string): RecordedRun {
+  if (record.kind === FINETUNE_KIND) {
+    throw new UserError(
+      `${path}: is that of a fine-tuning; type its command again: ${textOf(record.command) ?? ''}`,
+    );
+  }
   const { prompt, image, ...request } = record.request as Record<string, unknown>;
   if (typeof prompt !== 'string') throw new UserError(`${path}: its record has no prompt`);
   const values = checkedValues(request, path);
@@ -104,6 +109,7 @@ function ownRun(record: Record<string, unknown>, path: string): RecordedRun {
     },
     weightHashes: {
       modelHash: textOf(record.modelHash),
+      ...(record.adapter === undefined ? {} : { adapter: namedHashes([record.adapter])?.[0] }),
       loras: namedHashes(record.loras),
       embeddings: namedHashes(record.embeddings),
     },

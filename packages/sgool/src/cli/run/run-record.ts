@@ -24,6 +24,8 @@ import { thisProcess } from './process-record.ts';
 /** The commands that make images. */
 export const COMMAND_KINDS = ['generate', 'refine', 'detail'] as const;
 export type CommandKind = (typeof COMMAND_KINDS)[number];
+/** What the record of a fine-tuning calls itself. */
+export const FINETUNE_KIND = 'finetune';
 
 /** How `refine` uses the image that it begins with. */
 export interface RefineTask {
@@ -287,8 +289,9 @@ export function runJson(task: RunTask, state: RunState, repeat: string) {
 }
 
 /** What names the files that decide the result. */
-const filesOf = ({ modelHash, loras = [], embeddings = [], inputHashes }: RunTask) => ({
+const filesOf = ({ modelHash, adapter, loras = [], embeddings = [], inputHashes }: RunTask) => ({
   ...(modelHash === undefined ? {} : { modelHash }),
+  ...(adapter === undefined ? {} : { adapter }),
   ...(loras.length === 0 ? {} : { loras }),
   ...(embeddings.length === 0 ? {} : { embeddings }),
   ...(inputHashes === undefined ? {} : { inputHashes }),
@@ -344,7 +347,7 @@ function requestOf({
  * @param iteration the one that the image is of; the plain image is iteration 0
  */
 export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<string, string> {
-  const { settings, method, loras = [], embeddings = [] } = task;
+  const { settings, method, adapter, loras = [], embeddings = [] } = task;
   const given = loras.filter(({ isInPrompt }) => !isInPrompt);
   const { lambda, saliency, clipGuidanceScale, clipPrompt, detailStrength } = settings;
   const { width, height } = task.size ?? settings;
@@ -377,6 +380,7 @@ export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<s
       ...(lambda === undefined || saliency === undefined
         ? {}
         : { 'Saliency weight': lambda, Saliency: saliency }),
+      ...(adapter === undefined ? {} : { 'SGOOL adapter': hashList([adapter]) }),
       ...(loras.length === 0 ? {} : { 'Lora hashes': hashList(loras) }),
       ...(embeddings.length === 0 ? {} : { 'TI hashes': hashList(embeddings) }),
       Version: `sgool ${task.versions.sgool}`,

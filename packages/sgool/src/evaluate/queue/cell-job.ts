@@ -24,6 +24,7 @@ export const cellJobSchema = z.strictObject({
   /** Parts of the model that came from elsewhere. */
   clip: z.string().optional(),
   tokenizer: z.string().optional(),
+  adapter: z.string().optional(),
   /** Scorers beside CLIP, as the command line has them. */
   scorers: z.array(z.string()),
   /** Names of all scores, with the hashes of their weights; empty for those that have none. */
@@ -33,7 +34,10 @@ export const cellJobSchema = z.strictObject({
 export type CellJob = z.output<typeof cellJobSchema>;
 
 /** What is the same in all jobs of an evaluation. */
-export type JobSetup = Pick<CellJob, 'results' | 'precision' | 'scorers' | 'scores' | 'clip' | 'tokenizer'>;
+export type JobSetup = Pick<
+  CellJob,
+  'results' | 'precision' | 'scorers' | 'scores' | 'clip' | 'tokenizer' | 'adapter'
+>;
 
 /** The jobs of cells, by id. A cell that stands in two suites is one job. */
 export function cellJobs(

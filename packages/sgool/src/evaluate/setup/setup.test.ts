@@ -143,11 +143,11 @@ describe('what guides and what selects', () => {
     ['doodl', { keep: 'last' }, { guides: ['clip_a'], selects: [] }],
     ['sgool', { keep: 'best' }, both],
     ['sgool', { keep: 'last' }, { guides: ['clip_a'], selects: [] }],
-    ['attend-and-excite', {}, none],
-    ['attend-and-excite', { keep: 'clip' }, { guides: [], selects: ['clip_a'] }],
     ['detail', { saliency: 'centre' }, none],
     ['detail', { regionText: 'parts' }, { guides: ['clip_a'], selects: [] }],
     ['detail', { saliency: 'judge' }, { guides: ['judge'], selects: [] }],
+    ['attend-and-excite', {}, none],
+    ['attend-and-excite', { keep: 'clip' }, { guides: [], selects: ['clip_a'] }],
   ] as const)('%s %j', (name, settings, roles) => {
     expect(rolesOf(name, settings)).toEqual(roles);
   });

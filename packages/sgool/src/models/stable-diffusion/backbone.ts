@@ -21,6 +21,7 @@ import { denoiserBySteps, promptForSteps } from './prompt-steps.ts';
 import { stableDiffusionSchedule } from './schedule.ts';
 import { surroundingsOf } from './surroundings.ts';
 import { promptEncoder, TEXT_ENCODER } from './text-encoding.ts';
+import { trainableUNet } from './trainable-unet.ts';
 
 /** Side of the latent that a UNet was trained on if its configuration does not say. */
 const DEFAULT_SAMPLE_SIZE = 64;
@@ -135,6 +136,21 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
           }),
       );
     },
+    ...(paintsMask || config.time_cond_proj_dim
+      ? {}
+      : {
+          trainable: trainableUNet({
+            programs,
+            config,
+            weights,
+            checkpointBlocks,
+            source: unet.weights,
+            prompts,
+            tokenizer,
+            latentScale: vaeConfig.scaling_factor,
+            trainTimesteps: schedule.trainTimesteps,
+          }),
+        }),
     async crossAttention(options) {
       const { guidanceScale, evaluations = { forward: 0, pullback: 0 } } = options;
       const { positive, conditional, latentShape, surroundings } = await conditioning(options);

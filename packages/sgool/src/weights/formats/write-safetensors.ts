@@ -2,6 +2,8 @@
 import { product } from '../../numbers.ts';
 import { replaceFile } from '../sources/atomic-file.ts';
 import { DTYPE_BYTES, type Dtype, encodeTensor, type TensorData } from './dtypes.ts';
+import { valuesOf } from './tensor-views.ts';
+import type { WeightTensor } from './weight-source.ts';
 
 /** A tensor to be written: F16 and BF16 take float32 values, any other type its own typed array. */
 export interface TensorToWrite {
@@ -63,5 +65,22 @@ export async function writeSafetensors(
       for (const [, { dtype, data }] of ordered) await file.writeFile(encodeTensor(dtype, data));
     },
     isFlushed,
+  );
+}
+
+/** Tensors that are read when they are written, so that only one of them is in memory at a time. */
+export function lazily(tensors: ReadonlyMap<string, WeightTensor>): Record<string, TensorToWrite> {
+  return Object.fromEntries(
+    [...tensors].map(([name, tensor]) => [
+      name,
+      {
+        // 8-bit floats fit into float16.
+        dtype: tensor.dtype.startsWith('F8') ? 'F16' : tensor.dtype,
+        shape: tensor.shape,
+        get data() {
+          return valuesOf(tensor);
+        },
+      },
+    ]),
   );
 }

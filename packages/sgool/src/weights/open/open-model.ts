@@ -13,6 +13,7 @@ import type { Environment } from '../hub/environment.ts';
 import { inferVaeConfig } from '../names/infer-config.ts';
 import { refuseAs } from '../names/known-files.ts';
 import { readConfig } from '../sources/read-config.ts';
+import { applyAdapter, openAdapter } from './adapter.ts';
 import { openClipFile } from './clip-file.ts';
 import { resolveModel } from './locate-model.ts';
 import { applyLora, type LoraChoice, openLora } from './lora.ts';
@@ -34,6 +35,8 @@ export interface OpenModelOptions extends OpenFolderOptions, Omit<SingleFileOpti
   readonly clip?: string;
   /** An autoencoder that replaces the model's own: its folder, or a file with LDM's or diffusers' names. */
   readonly vae?: string;
+  /** What a fine-tuning of this model changed: a file that `sgool finetune` wrote. Applied before LoRAs. */
+  readonly adapter?: string;
   /** LoRAs for the UNet and the text encoder, applied in order. */
   readonly loras?: readonly LoraChoice[];
   /** Embeddings (textual inversion): words of the prompt that files bring. */
@@ -139,6 +142,9 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
     ? await openSingleFile(path, { ...options, config })
     : await openModelFolder(path, options);
   let components = new Map(model.components);
+  if (options.adapter !== undefined) {
+    components = await applyAdapter(components, await openAdapter(options.adapter));
+  }
   for (const { path: file, ...strength } of options.loras ?? []) {
     components = applyLora(components, await openLora(file), strength);
   }

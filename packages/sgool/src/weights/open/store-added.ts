@@ -3,9 +3,8 @@
 import { dirname, join } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
-import { valuesOf } from '../formats/tensor-views.ts';
 import type { WeightTensor } from '../formats/weight-source.ts';
-import { type TensorToWrite, writeSafetensors } from '../formats/write-safetensors.ts';
+import { lazily, writeSafetensors } from '../formats/write-safetensors.ts';
 import type { Environment } from '../hub/environment.ts';
 import { withLock } from '../hub/lock.ts';
 import { replaceFolder, writeFileAtomic } from '../sources/atomic-file.ts';
@@ -47,21 +46,4 @@ export async function storeAdded(
     throw new UserError(`cannot write ${dir}: ${reason}`, { cause: error });
   }
   return dir;
-}
-
-/** Tensors that are read when they are written, so that only one of them is in memory at a time. */
-function lazily(tensors: ReadonlyMap<string, WeightTensor>): Record<string, TensorToWrite> {
-  return Object.fromEntries(
-    [...tensors].map(([name, tensor]) => [
-      name,
-      {
-        // 8-bit floats fit into float16.
-        dtype: tensor.dtype.startsWith('F8') ? 'F16' : tensor.dtype,
-        shape: tensor.shape,
-        get data() {
-          return valuesOf(tensor);
-        },
-      },
-    ]),
-  );
 }

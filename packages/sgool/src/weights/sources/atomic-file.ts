@@ -133,6 +133,19 @@ export async function createFile(path: string, data: Uint8Array | string): Promi
 }
 
 /**
+ * Copies a file, through links, so that no reader finds it half-written.
+ *
+ * @throws UserError when the file system refuses
+ */
+export async function copyFileAtomic(path: string, source: string): Promise<void> {
+  await replaceEntry(path, async (temporary) => {
+    await copyFile(source, temporary);
+    const file = await open(temporary, 'r+');
+    await written(file, async () => undefined);
+  });
+}
+
+/**
  * Makes `path` a relative link to a file, or a copy of it where links are not allowed. An earlier entry of that name is replaced.
  *
  * @throws UserError when the file system refuses

@@ -52,7 +52,7 @@ import { CellPace, type CellProgress, cellProgress } from './progress.ts';
 import { sayReport } from './report.ts';
 import { machineLine, weightsHash } from './this-machine.ts';
 
-const SHARED = ['model', 'device', 'precision', 'clip', 'tokenizer'] as const;
+const SHARED = ['model', 'device', 'precision', 'clip', 'tokenizer', 'adapter'] as const;
 
 const DEFAULT_METHODS = 'sd,best-of,sgool';
 
@@ -371,13 +371,14 @@ function jobSetup(
   { precision }: Manifest,
   wanted: readonly WantedScorer[],
   scorers: readonly ImageScorer[],
-  { clip, tokenizer }: ModelValues,
+  { clip, tokenizer, adapter }: ModelValues,
   host: Host,
 ) {
   return {
     precision: precision === 'float16' ? ('float16' as const) : ('float32' as const),
     ...(clip === undefined ? {} : { clip }),
     ...(tokenizer === undefined ? {} : { tokenizer }),
+    ...(adapter === undefined ? {} : { adapter: resolve(host.cwd, adapter) }),
     scorers: located(wanted, host).map(scorerText),
     scores: Object.fromEntries(
       scorers.flatMap(({ infos }) => infos.map(({ name, weights = '' }) => [name, weights])),
@@ -562,6 +563,7 @@ function typedCommand(flags: RunFlags, values: ModelValues): string {
     ['model', values.model],
     ['clip', values.clip],
     ['tokenizer', values.tokenizer],
+    ['adapter', values.adapter],
     ['device', values.device],
     ['precision', values.precision],
     ['seeds', flags.seeds],

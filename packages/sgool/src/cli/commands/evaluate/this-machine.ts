@@ -3,18 +3,22 @@ import { createHash } from 'node:crypto';
 import { cpus, hostname } from 'node:os';
 import { modelSha256 } from '../../../evaluate/scores/weights-hash.ts';
 import type { Pipeline } from '../../../pipeline/pipeline.ts';
+import { fileSha256 } from '../../../platform/file-sha256.ts';
 import { resolveModel } from '../../../weights/open/locate-model.ts';
 import type { ModelValues } from '../../options/model-options.ts';
 
 /** SHA-256 of the model, and of the parts that came from elsewhere. */
 export async function weightsHash(
   { model }: Pipeline,
-  { clip, tokenizer }: Pick<ModelValues, 'clip' | 'tokenizer'>,
+  { clip, tokenizer, adapter }: Pick<ModelValues, 'clip' | 'tokenizer' | 'adapter'>,
 ): Promise<string> {
   const parts = [clip, tokenizer].filter((place) => place !== undefined);
   const own = await modelSha256(model.dir);
-  if (parts.length === 0) return own;
-  const others = await Promise.all(parts.map((place) => modelSha256(resolveModel(place).dir)));
+  const others = await Promise.all([
+    ...parts.map((place) => modelSha256(resolveModel(place).dir)),
+    ...(adapter === undefined ? [] : [fileSha256(adapter)]),
+  ]);
+  if (others.length === 0) return own;
   return createHash('sha256')
     .update([own, ...others].join('\n'))
     .digest('hex');
