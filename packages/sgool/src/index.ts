@@ -53,6 +53,8 @@ export {
   mapAttention,
 } from './methods/attention-maps.ts';
 export type { AttentionMapsRequest } from './methods/attention-maps-request.ts';
+export { detailImage } from './methods/detail/detail-image.ts';
+export type { DetailRequest } from './methods/detail/detail-request.ts';
 export { type Refinement, refine } from './methods/edit/refine.ts';
 export type { RefineRequest } from './methods/edit/refine-request.ts';
 export { countOperations, type EstimateOptions, estimateRun, type RunEstimate } from './methods/estimate.ts';

@@ -33,6 +33,12 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/refine.ts'),
   },
   {
+    name: 'detail',
+    makesImages: true,
+    summary: 'repaint the salient regions of an image, each enlarged',
+    load: () => import('./commands/detail.ts'),
+  },
+  {
     name: 'repeat',
     makesImages: true,
     summary: 'make an image again from what it says of itself',
@@ -218,9 +224,9 @@ function commanderLine(text: string): string {
     .replace(/^error: /, '')
     .replace('(Did you mean', '(did you mean')
     .replace(
-      /^(too many arguments for '(generate|refine)'.*?)\.?$/,
+      /^(too many arguments for '(generate|refine|detail)'.*?)\.?$/,
       (_, message, name) =>
-        `${message}; put the prompt in quotes: sgool ${name}${name === 'refine' ? ' image.png' : ''} "a red cat"`,
+        `${message}; put the prompt in quotes: sgool ${name}${name === 'generate' ? '' : ' image.png'} "a red cat"`,
     );
 }
 

@@ -1,13 +1,15 @@
 /** @file The library's networks and methods, behind one import that only the commands make that run them. */
 import { estimateFineTuning } from '../finetune/estimate.ts';
 import { separateEnhance } from '../finetune/separate-enhance.ts';
-
+import type { Image } from '../image/image.ts';
 import { type MappedImage, mapAttention } from '../methods/attention-maps.ts';
 import type { AttentionMapsRequest } from '../methods/attention-maps-request.ts';
+import { detailMethod } from '../methods/detail/detail-image.ts';
+import type { ImageMethod } from '../methods/edit/image-method.ts';
 import { type RefineMethod, refinement } from '../methods/edit/refine.ts';
 import type { RefineSource } from '../methods/edit/refine-request.ts';
 import { countOperations, type EstimateOptions, estimateRun, type RunEstimate } from '../methods/estimate.ts';
-import { type MethodName, methods } from '../methods/index.ts';
+import { detailedMethods, type MethodName, methods } from '../methods/index.ts';
 import type { RunOptions } from '../methods/run/iteration.ts';
 import type { Method } from '../methods/run/method.ts';
 import { type LoadOptions, loadPipeline } from '../pipeline/load-pipeline.ts';
@@ -17,8 +19,12 @@ import { type Compute, type ComputeOptions, chooseCompute } from '../runtime/com
 /** The part of the library that needs networks. Tests replace it. */
 export interface Engine {
   readonly methods: Readonly<Record<MethodName, Method>>;
+  /** With the detail pass behind the result. */
+  readonly detailedMethods: Readonly<Partial<Record<MethodName, Method>>>;
   /** The method that begins with an image. */
   refinement(source: RefineSource): RefineMethod;
+  /** The method that repaints regions of an image. */
+  detailMethod(image: Image): ImageMethod;
   /** What programs beside a pipeline run on. @throws UserError where that does not work here */
   chooseCompute(options: ComputeOptions): Promise<Compute>;
   /** @throws UserError when the model is unknown or broken, or the device does not work here */
@@ -49,7 +55,9 @@ export interface Engine {
 
 export const engine: Engine = {
   methods,
+  detailedMethods,
   refinement,
+  detailMethod,
   chooseCompute,
   openPipeline: loadPipeline,
   separateEnhance,

@@ -2,8 +2,9 @@
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
+import { detailMethod } from '../methods/detail/detail-image.ts';
 import { refinement } from '../methods/edit/refine.ts';
-import { methods } from '../methods/index.ts';
+import { detailedMethods, methods } from '../methods/index.ts';
 import type { Iteration } from '../methods/run/iteration.ts';
 import type { Method } from '../methods/run/method.ts';
 import { dot } from '../numbers.ts';
@@ -146,6 +147,8 @@ export function fakeEngine({
     };
   }
 
+  const fakedAll = (some: Readonly<Partial<Record<string, unknown>>>) =>
+    Object.fromEntries(Object.entries(some).map(([name, real]) => [name, faked(real as Method)]));
   /** Two words, two layers, the steps that were asked for; a map of the layer's size that rises from 0. */
   const mapAttention: Engine['mapAttention'] = async (_pipeline, { seed, atSteps, tokens }) => {
     const layers = [
@@ -175,10 +178,10 @@ export function fakeEngine({
   return {
     mapAttention,
     refinement: (source) => faked(refinement(source)),
-    methods: Object.fromEntries(
-      Object.entries(methods).map(([name, real]) => [name, faked<Method>(real)]),
-    ) as Engine['methods'],
     separateEnhance: () => Promise.reject(new Error('the fake model has no weights to train')),
+    detailMethod: (image) => faked(detailMethod(image)),
+    methods: fakedAll(methods) as Engine['methods'],
+    detailedMethods: fakedAll(detailedMethods),
     chooseCompute: async ({ device = 'cpu', precision = 'float32' }) => ({
       device: device === 'auto' ? 'cpu' : device,
       precision,

@@ -1,11 +1,11 @@
 /**
- * @file Views of an image for CLIP: the whole, random cutouts, salient regions. Each is a pair of matrices that crop and
- * resize in one product, and perhaps a mask over what they give.
+ * @file Parts of an image: views for CLIP (the whole, random cutouts, salient regions), each a pair of matrices that crop and resize in
+ * one product, and perhaps a mask over what they give; and plain pixels.
  */
 
 import { clamp } from '../numbers.ts';
 import type { RandomSource } from '../random/random-source.ts';
-import type { ImageSize } from './image.ts';
+import { createImage, type Image, type ImageSize } from './image.ts';
 import { adaptiveAveragePoolMatrix, type ResampleFilter, resampleMatrix, resamplePlane } from './resample.ts';
 
 /** One square view: `rows · plane · columnsᵀ` is CLIP's input for a colour plane. */
@@ -137,4 +137,18 @@ export function randomCutouts(
       columns: adaptiveAveragePoolMatrix(width, side, { box: [left, left + length] }),
     };
   });
+}
+
+/**
+ * A part of an image, pixel by pixel.
+ *
+ * @param box in whole pixels, inside the image
+ */
+export function cutOut(image: Image, { left, top, width, height }: CropBox): Image {
+  const data = new Uint8Array(3 * width * height);
+  for (let y = 0; y < height; y++) {
+    const from = 3 * ((top + y) * image.width + left);
+    data.set(image.data.subarray(from, from + 3 * width), 3 * y * width);
+  }
+  return createImage(width, height, data);
 }

@@ -48,6 +48,9 @@ interface Trial {
 }
 
 const NO_THRESHOLD = { thresholdRule: undefined, thresholdValue: undefined };
+const UNFOUND = { ...NO_THRESHOLD, saliency: undefined };
+const ONE_BOX = { ...UNFOUND, boxes: '4,4,8,8' };
+const TWO_BOXES = { ...UNFOUND, boxes: '18,14,8,10,4,4,8,8' };
 const doodl = { optimiser: 'doodl', learningRate: undefined } as const;
 const pair = { sampler: 'edict', iterations: 1 } as const;
 const TWO_SCORERS = `clip,clip=${fileURLToPath(new URL('../../../../fixtures/data/pipeline/clip', import.meta.url))}`;
@@ -119,6 +122,27 @@ const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   perturbation: { value: 0.1, off: { optimiser: 'trust-region' } },
   renormalise: { value: false, off: { optimiser: 'line-search' } },
   clipGuidanceScale: { value: 1000 },
+  boxes: { under: UNFOUND, value: '4,4,8,8' },
+  regionPrompt: { value: 'a boat' },
+  regionNegativePrompt: { under: { guidanceScale: 3 }, value: 'a boat', off: { guidanceScale: 1 } },
+  minRegionMass: { value: 1, off: ONE_BOX },
+  minRegionArea: { value: 1, off: ONE_BOX },
+  maxRegionArea: { value: 0.001, off: ONE_BOX },
+  regionOrder: { under: TWO_BOXES, value: 'left-to-right', off: { regionMerge: 'merge' } },
+  regionOffsetX: { value: 4 },
+  regionOffsetY: { value: 4 },
+  regionDilation: { value: 3 },
+  regionMerge: { value: 'invert' },
+  detailStrength: { value: 1 },
+  detailFeather: { value: 6 },
+  onlyMasked: { under: TWO_BOXES, value: false },
+  detailPadding: { under: TWO_BOXES, value: 9, off: { onlyMasked: false } },
+  detailWidth: { value: 40 },
+  detailHeight: { value: 40 },
+  detailSteps: { value: 5 },
+  detailGuidance: { value: 3 },
+  detailSampler: { value: 'euler-ancestral' },
+  detailClipSkip: { value: 2 },
   tokens: { value: 'cat' },
   require: { value: 'boat' },
   attentionLoss: { value: 'predicated' },

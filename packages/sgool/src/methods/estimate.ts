@@ -88,6 +88,8 @@ interface DryRun {
   readonly scores: readonly DryRunCounts[];
   /** What was spent after each iteration: FLOPs where the budget is in these, else network calls. */
   readonly spent: readonly number[];
+  /** Behind the last region of a detail pass, which follows the last iteration; otherwise after that one. */
+  readonly end: DryRunCounts;
   /** How many times longer everything took than alone. */
   readonly contention: number;
 }
@@ -95,15 +97,18 @@ interface DryRun {
 /** What is counted of an iteration. */
 type Counted = Pick<Iteration, 'evaluations'>;
 
-/**
- * Goes through iterations on programs that compute nothing.
- *
- * @param inFlops whether FLOPs are what is spent
- */
+interface DryRunOptions {
+  /** Whether FLOPs are what is spent. */
+  readonly inFlops?: boolean;
+  /** Iterations at the beginning that belong to the loop; others, as of a detail pass, follow it. Default: all. */
+  readonly own?: number;
+}
+
+/** Goes through iterations on programs that compute nothing. */
 async function dryRun(
   open: EstimateOptions['open'],
   run: (pipeline: Pipeline) => AsyncIterable<Counted>,
-  inFlops = false,
+  { inFlops = false, own }: DryRunOptions = {},
 ): Promise<DryRun> {
   let made: DryRunPrograms | undefined;
   const pipeline = await open((options) => (made = new DryRunPrograms(options)));
@@ -117,7 +122,13 @@ async function dryRun(
     spent.push(inFlops ? programs.flops : evaluations.forward + evaluations.pullback);
   }
   await pipeline.dispose();
-  return { programs, scores, spent, contention: contention() };
+  return {
+    programs,
+    scores: scores.slice(0, own),
+    spent: spent.slice(0, own),
+    end: scores[scores.length - 1],
+    contention: contention(),
+  };
 }
 
 /** A dry run of a method. */
@@ -130,8 +141,11 @@ function dryRunOf({ open, method, request, iterations }: EstimateOptions): Promi
     targetClip: 100,
     ...(budget?.unit === 's' && { budget: '' }),
   };
-  const given = { ...request, ...pickSettings(method.settings, whole) };
-  return dryRun(open, (pipeline) => method.run(pipeline, given), budget?.unit === 'flops');
+  const wanted = { ...request, ...pickSettings(method.settings, whole) };
+  return dryRun(open, (pipeline) => method.run(pipeline, wanted, { dryRun: true }), {
+    inFlops: budget?.unit === 'flops',
+    ...(Object.hasOwn(method.settings, 'iterations') && { own: whole.iterations + 1 }),
+  });
 }
 
 /**
@@ -143,11 +157,12 @@ export async function countOperations(
   options: Omit<EstimateOptions, 'machine'>,
 ): Promise<ReadonlyMap<string, number>> {
   const { method, request, iterations } = options;
-  const { programs, scores, spent } = await dryRunOf(options);
+  const dry = await dryRunOf(options);
+  const { programs, spent } = dry;
   const budget = budgetOf(request);
   // Seconds depend on the machine: they say nothing of operations.
   const limit = budget?.unit === 's' ? undefined : budget;
-  const runs = extrapolated(scores, 'run', lastIteration(method, iterations, limit, spent));
+  const runs = extrapolated(dry, 'run', lastIteration(method, iterations, limit, spent));
   return new Map([...runs].map(([key, count]) => [key, count * programs.costOf(key).flops]));
 }
 
@@ -199,14 +214,15 @@ export async function estimateIterations({
  * @param endOf the last iteration, and the most seconds, from the seconds until an iteration
  */
 async function estimateOf(
-  { programs, scores, contention }: DryRun,
+  dry: DryRun,
   machine: MachineSpeed | undefined,
   endOf: (secondsUntil: (iteration: number) => number) => { readonly last: number; readonly longest: number },
 ): Promise<RunEstimate> {
+  const { programs, contention } = dry;
   const { peak } = programs;
   const speed = machine ?? (await measureMachine(programs.options));
   const total = (which: keyof DryRunCounts, of: (cost: GraphCost) => number, last: number) =>
-    sum([...extrapolated(scores, which, last)].map(([key, count]) => count * of(programs.costOf(key))));
+    sum([...extrapolated(dry, which, last)].map(([key, count]) => count * of(programs.costOf(key))));
   const secondsUntil = (last: number) => {
     const running = total(
       'run',
@@ -242,12 +258,23 @@ function lastWithin(limit: number, spent: readonly number[], iterations: number)
   return Math.max(0, Math.min(iterations, DRY_ITERATIONS + Math.floor((limit - now) / (now - before))));
 }
 
-/** Counts of a run up to an iteration, from those after each of its first iterations. */
-function extrapolated(scores: readonly DryRunCounts[], which: keyof DryRunCounts, iterations: number) {
+/** Counts of a run up to an iteration and of the detail pass behind it, from those after each of its first iterations. */
+function extrapolated(
+  { scores, end }: Pick<DryRun, 'scores' | 'end'>,
+  which: keyof DryRunCounts,
+  iterations: number,
+) {
   const at = Math.min(scores.length - 1, iterations);
   const last = scores[at][which];
   const before = scores[at - 1]?.[which];
+  const all = scores[scores.length - 1][which];
   // Behind the first image, and an iteration that compiled its programs, one is like all that follow.
   const missing = at === DRY_ITERATIONS ? iterations - at : 0;
-  return new Map([...last].map(([key, count]) => [key, count + missing * (count - (before?.get(key) ?? 0))]));
+  return new Map(
+    [...end[which]].map(([key, ended]) => {
+      const count = last.get(key) ?? 0;
+      const behind = ended - (all.get(key) ?? 0);
+      return [key, count + missing * (count - (before?.get(key) ?? 0)) + behind];
+    }),
+  );
 }

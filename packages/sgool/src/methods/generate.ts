@@ -3,7 +3,7 @@
 import { type LoadOptions, loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { type PromptFileOptions, withPromptFiles } from '../pipeline/prompt-files.ts';
-import { type GenerationRequest, methods, parseRequest } from './index.ts';
+import { type GenerationRequest, methodFor, parseRequest } from './index.ts';
 import type { Iteration, RunOptions } from './run/iteration.ts';
 
 /** What `generate` returns. */
@@ -33,10 +33,11 @@ export async function generate(
   options: GenerateOptions = {},
 ): Promise<Generation> {
   const parsed = parseRequest(request);
-  const { method, model } = parsed;
-  const pipeline = options.pipeline ?? (await loadPipeline(model, await withPromptFiles(options, parsed)));
+  const { detail, ...given } = request;
+  const pipeline =
+    options.pipeline ?? (await loadPipeline(parsed.model, await withPromptFiles(options, parsed)));
   try {
-    return await runToEnd(methods[method].run(pipeline, request, options), options);
+    return await runToEnd(methodFor(request).run(pipeline, given, options), options);
   } finally {
     if (!options.pipeline) await pipeline.dispose();
   }

@@ -156,7 +156,7 @@ describe('where no image is decoded before', () => {
     const crop = wholeCrop({ ...size, side: critic.side });
     const views = [{ crop, aim: { text: await critic.embedText('a cat') }, weight: 1 }];
     const evaluated = objective.evaluate(new Float64Array(4 * 8 * 8).fill(0.1), [{ views }]);
-    await expect(evaluated).rejects.toThrow(/^objective clip, .*: its output \S+ holds NaN/);
+    await expect(evaluated).rejects.toThrow(/^objective clip.*: its output \S+ holds NaN/);
     await pipeline.dispose();
     await repair();
   });
@@ -184,6 +184,26 @@ it('a picture that cannot be decoded later leaves the ones before', async () => 
     );
   }
   await pipeline.dispose();
+});
+
+it.each([
+  [
+    'vae/diffusion_pytorch_model',
+    'encoder.conv_in.weight',
+    /^detail: stopped in iteration 1: encoder \S+.*: its output latent holds/,
+  ],
+  ['transalnet/model', 'decoder.conv7.bias', /^detail: stopped in iteration 1: .*weight decoder\S+ holds/],
+])('the detail pass leaves the image before it: %s', async (file, tensor, message) => {
+  const repair = await plant(path.join(model.dir, `${file}.safetensors`), tensor, Number.NaN);
+  const pipeline = await loadPipeline(model.dir, { threads: 1 });
+  try {
+    const { given, error } = await run('detail', pipeline);
+    expect(given.map(({ iteration, best }) => [iteration, best])).toEqual([[0, true]]);
+    expect((error as Error).message).toMatch(message);
+  } finally {
+    await pipeline.dispose();
+    await repair();
+  }
 });
 
 it('latents that are finite and far too large make no picture', async () => {

@@ -79,6 +79,8 @@ export const resampling: MethodDefinition<'resampling', Settings> = {
     })) {
       const made = await withinIteration(run.method, iteration, async () => {
         if (iteration > 0) return population({ pipeline, run, scorers, denoiser }, steps, price, iteration);
+        // Measured before: it is no part of what a particle costs.
+        await scorers.units();
         const begun = run.spending.spent();
         const sampler = samplerOf(pipeline, settings, { freshNoise });
         const onStep = run.stepReporter('denoise', 0);
@@ -137,7 +139,7 @@ async function population(
   resampledAfter: readonly number[],
   price: number,
   iteration: number,
-): Promise<{ noise: Float64Array; final: Float64Array }> {
+): Promise<{ noise: Float64Array; final: Float64Array; begun?: number }> {
   const { settings, random, spending } = run;
   const size = run.noise.length;
   const draw = () => Float64Array.from(random.randn([size]));

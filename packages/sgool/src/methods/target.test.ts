@@ -49,6 +49,8 @@ const STEERED = METHODS.filter(({ settings }) => Object.hasOwn(settings, 'clipPr
   ({ name }) => name,
 );
 
+const TRIES_BEFORE_IT_LEARNS = ['best-of', 'zero-order', 'trust-region-search'];
+
 it('all methods that CLIP steers or selects by have a target', () => {
   expect(STEERED).toEqual(METHOD_NAMES.filter((name) => !['sd', 'attend-and-excite'].includes(name)));
 });
@@ -65,10 +67,9 @@ describe.each(STEERED)('the target of %s', (name) => {
       expect(other[0].image).toEqual(plain[0].image);
       expect(other[0].clip.A).not.toBe(plain[0].clip.A);
       expect(other[0].clip.B).not.toBe(plain[0].clip.B);
-      // Searches try the same noises until their scores differ in order.
-      if (methods[name].roles(methods[name].defaults(pipeline.model)).guides.length > 0) {
+      // Of a search the first noises that it tries do not depend on scores.
+      if (!TRIES_BEFORE_IT_LEARNS.includes(name))
         expect(other[1].image.data).not.toEqual(plain[1].image.data);
-      }
     }
   });
 

@@ -12,6 +12,8 @@ export interface NamingRequest {
   readonly prompt: string;
   readonly negativePrompt?: string;
   readonly sourcePrompt?: string;
+  readonly regionPrompt?: string;
+  readonly regionNegativePrompt?: string;
   readonly promptSyntax?: PromptSyntax;
 }
 
@@ -22,11 +24,21 @@ export interface NamingRequest {
  */
 export async function withPromptFiles<T extends LoadOptions & PromptFileOptions>(
   options: T,
-  { prompt, negativePrompt = '', sourcePrompt = '', promptSyntax = DEFAULT_SYNTAX }: NamingRequest,
+  { prompt, promptSyntax = DEFAULT_SYNTAX, ...others }: NamingRequest,
 ): Promise<Omit<Omit<T, 'loraDir'>, 'embeddingsDir'>> {
-  const texts = [prompt, negativePrompt, sourcePrompt];
+  const texts = [prompt, ...otherPrompts(others)];
   return withPromptEmbeddings(await withPromptLoras(options, { prompt, promptSyntax }), {
     texts,
     promptSyntax,
   });
+}
+
+/** The prompts of a request beside the first one, without those that are empty. */
+export function otherPrompts({
+  negativePrompt = '',
+  sourcePrompt = '',
+  regionPrompt = '',
+  regionNegativePrompt = '',
+}: Partial<NamingRequest>): string[] {
+  return [negativePrompt, sourcePrompt, regionPrompt, regionNegativePrompt].filter((text) => text !== '');
 }

@@ -1,12 +1,14 @@
 /** @file Defaults of settings: what all methods have in common, the hints of the model over them, and the presets. */
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
+import type { ImageSize } from '../image/image.ts';
 import type { ModelInfo } from '../models/model-info.ts';
 import { DEFAULT_SYNTAX } from '../text/prompt/prompt.ts';
 import { defaultDetector } from './detectors.ts';
 import { DEFAULT_OBJECTIVE } from './objective-text.ts';
 import type { MethodSchema, Preset } from './request.ts';
 import {
+  type DetailSettings,
   type DetectionSettings,
   type MethodSettings,
   pickSettings,
@@ -28,6 +30,54 @@ export const REGION_DEFAULTS = {
 /** The saliency model and the regions for a model, where nothing else is said. */
 export function detectionDefaults({ has }: Pick<ModelInfo, 'has'>): DetectionSettings {
   return { saliency: defaultDetector(has, true), ...REGION_DEFAULTS };
+}
+
+/** A linear edge that spreads as a Gaussian one of a deviation is so many times as wide. */
+export const EDGE_OF_DEVIATION = Math.sqrt(12);
+
+/**
+ * The lengths of the detail pass as After Detailer sets them for images of 512 pixels, in an image of another size. Its number for dilation is
+ * the side of a kernel, twice the growth on each side; its blur is a Gaussian.
+ *
+ * Reference: Bing-su/adetailer, README (arguments); AUTOMATIC1111/stable-diffusion-webui, modules/processing.py (mask blur)
+ *
+ * @returns in pixels of the image
+ */
+export function detailLengths({
+  width,
+  height,
+}: ImageSize): Pick<DetailSettings, 'regionDilation' | 'detailFeather' | 'detailPadding'> {
+  const pixels = (of512: number) => Math.round((of512 / 512) * Math.min(width, height));
+  return {
+    regionDilation: pixels(4 / 2),
+    detailFeather: pixels(4 * EDGE_OF_DEVIATION),
+    detailPadding: pixels(32),
+  };
+}
+
+/** The detail pass as After Detailer sets it. */
+function detailDefaults(model: ImageSize): DetailSettings {
+  return {
+    boxes: '',
+    regionPrompt: '',
+    regionNegativePrompt: '',
+    minRegionMass: 0,
+    minRegionArea: 0,
+    maxRegionArea: 1,
+    regionOrder: 'saliency',
+    regionOffsetX: 0,
+    regionOffsetY: 0,
+    regionMerge: 'none',
+    detailStrength: 0.4,
+    onlyMasked: true,
+    detailWidth: 0,
+    detailHeight: 0,
+    detailSteps: 0,
+    detailGuidance: 0,
+    detailSampler: 'same',
+    detailClipSkip: 0,
+    ...detailLengths(model),
+  };
 }
 
 /**
@@ -98,6 +148,7 @@ export function commonDefaults(model: ModelInfo): Settings {
     resampleFrom: 0.3,
     resampleStrength: 1,
     clipGuidanceScale: 100,
+    ...detailDefaults(model),
     tokens: '',
     require: '',
     attentionLoss: 'attend-and-excite',

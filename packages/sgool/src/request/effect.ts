@@ -12,6 +12,7 @@ import type { SaliencyName } from './detectors.ts';
 import { DEFAULT_OBJECTIVE, parseObjective } from './objective-text.ts';
 import type { Inputs, ParsedRequest } from './request.ts';
 import {
+  detectionSettings,
   differentiationSettings,
   OPTIMISER_NAMES,
   OPTIMISER_READS,
@@ -46,13 +47,29 @@ interface EffectRule {
 const PLAIN_MOVE: Partial<Settings> = { nesterov: false, perturbation: 0, renormalise: true };
 
 /** Whether the model is asked twice in each step, with the prompt and with the negative one. */
-const isGuided = ({ settings: { guidanceScale = 0 }, model }: Omit<EffectContext, 'given'>): boolean =>
-  guidanceScale > 1 && !model.embedsGuidance;
+const isGuided = ({
+  settings: { guidanceScale = 0, detailGuidance = 0 },
+  model,
+}: Omit<EffectContext, 'given'>): boolean =>
+  Math.max(guidanceScale, detailGuidance) > 1 && !model.embedsGuidance;
+
+/** Whether salient regions are in the loss. */
+const hasRegionLoss = ({ settings: { lambda = 0 } }: Omit<EffectContext, 'given'>): boolean => lambda > 0;
+
+/** What finds the regions of the detail pass, and which of them count. */
+const FINDING_KEYS = [
+  ...(Object.keys(detectionSettings) as (keyof typeof detectionSettings)[]),
+  ...(['minRegionMass', 'minRegionArea', 'maxRegionArea'] as const),
+];
 
 /** Saliency models that give boxes, or nothing, in place of a map. */
 const KNOWS_BOXES: readonly string[] = ['random', 'judge', 'none'] satisfies SaliencyName[];
 
 const scorersOf = ({ objective = DEFAULT_OBJECTIVE }: Partial<Settings>) => parseObjective(objective);
+
+/** Whether a scorer of the objective sees salient regions. */
+const seesRegions = ({ settings }: Omit<EffectContext, 'given'>): boolean =>
+  scorersOf(settings).some(({ place }) => place !== 'whole');
 
 const CUTOUT_KEYS = ['cutSize', 'cutPower', 'cutReduction'] as const;
 
@@ -108,7 +125,8 @@ const EFFECT_RULES: readonly EffectRule[] = [
       ...Object.keys(regionSettings).filter((key) => key !== 'saliency'),
     ] as (keyof typeof regionSettings)[],
     by: 'saliency',
-    isRead: ({ settings }) => settings.saliency !== 'none',
+    // Boxes of the detail pass are regions, whatever the saliency model.
+    isRead: ({ settings: { saliency, boxes = '' } }) => saliency !== 'none' || boxes !== '',
     needs: 'another saliency model',
     neutral: { regionText: 'prompt', regionView: 'crop', centreBias: 'keep' },
   },
@@ -119,11 +137,47 @@ const EFFECT_RULES: readonly EffectRule[] = [
     needs: 'thresholdRule quantile or fixed',
   },
   {
-    keys: ['regionText', 'regionView'],
+    keys: ['regionView'],
     by: 'lambda',
-    isRead: ({ settings: { lambda = 0 } }) => lambda > 0,
+    isRead: hasRegionLoss,
     needs: 'lambda above 0',
-    neutral: { regionText: 'prompt', regionView: 'crop' },
+    neutral: { regionView: 'crop' },
+  },
+  {
+    keys: ['regionText'],
+    by: 'lambda',
+    // The detail pass reads it too.
+    isRead: (context) => hasRegionLoss(context) || context.settings.boxes !== undefined,
+    needs: 'lambda above 0',
+    neutral: { regionText: 'prompt' },
+  },
+  {
+    keys: FINDING_KEYS,
+    by: 'boxes',
+    isRead: (context) => context.settings.boxes === '' || context.settings.lambda !== undefined,
+    needs: 'no boxes',
+    neutral: { centreBias: 'keep', minRegionMass: 0, minRegionArea: 0, maxRegionArea: 1 },
+  },
+  {
+    keys: ['regionText', 'regionOrder'],
+    by: 'regionMerge',
+    isRead: ({ settings }) => settings.regionMerge === 'none',
+    needs: 'regionMerge none',
+    neutral: { regionText: 'prompt', regionOrder: 'saliency' },
+  },
+  {
+    keys: ['detailPadding'],
+    by: 'onlyMasked',
+    isRead: ({ settings }) => settings.onlyMasked === true,
+    needs: 'onlyMasked',
+  },
+  {
+    keys: ['regionNegativePrompt'],
+    by: 'guidanceScale',
+    isRead: ({ settings: { guidanceScale = 0, detailGuidance = 0 }, model }) =>
+      (detailGuidance || guidanceScale) > 1 && !model.embedsGuidance,
+    needs: 'classifier-free guidance of the regions',
+    neutral: { regionNegativePrompt: '' },
   },
   {
     keys: ['spreadPictures'],
@@ -132,11 +186,19 @@ const EFFECT_RULES: readonly EffectRule[] = [
     needs: 'several scorers',
   },
   {
-    keys: ['lambda', 'maxRegions', 'regionText', 'regionView'],
+    keys: ['lambda', 'regionView'],
     by: 'objective',
-    isRead: ({ settings }) => scorersOf(settings).some(({ place }) => place !== 'whole'),
+    isRead: seesRegions,
     needs: 'a scorer that sees the regions',
-    neutral: { regionText: 'prompt', regionView: 'crop' },
+    neutral: { regionView: 'crop' },
+  },
+  {
+    keys: ['maxRegions', 'regionText'],
+    by: 'objective',
+    // The detail pass reads them too.
+    isRead: (context) => seesRegions(context) || context.settings.boxes !== undefined,
+    needs: 'a scorer that sees the regions',
+    neutral: { regionText: 'prompt' },
   },
   {
     keys: ['cutouts', ...CUTOUT_KEYS],

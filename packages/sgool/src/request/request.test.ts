@@ -36,7 +36,7 @@ describe('parseRequest', () => {
     ['a cat', /request: it is not usable, got "a cat"/],
     [
       { prompt: 'a cat', method: 'sd', mask: {} },
-      /^request: mask: method sd has no such option; sgool has it$/,
+      /^request: mask: method sd has no such option; sgool and detail have it$/,
     ],
   ])('refuses %j in one line', (request, message) => {
     expect(() => parseRequest(request)).toThrow(UserError);
@@ -85,6 +85,7 @@ it('the table names every method by its own name', () => {
     'zero-order',
     'trust-region-search',
     'resampling',
+    'detail',
     'plan',
   ]);
   for (const name of METHOD_NAMES) expect(methods[name].name).toBe(name);

@@ -1,5 +1,5 @@
 /** @file Values of settings and the methods that have them, written out for tests. */
-import type { Settings } from './settings.ts';
+import { detailSettings, type Settings } from './settings.ts';
 
 /** A value of each setting that passes its schema. */
 export const VALUES: Settings = {
@@ -70,6 +70,27 @@ export const VALUES: Settings = {
   resampleFrom: 0.5,
   resampleStrength: 2,
   clipGuidanceScale: 10,
+  boxes: '8,8,16,16',
+  regionPrompt: 'a cat [SEP] a boat',
+  regionNegativePrompt: 'a dog',
+  minRegionMass: 0.1,
+  minRegionArea: 0.01,
+  maxRegionArea: 0.5,
+  regionOrder: 'left-to-right',
+  regionOffsetX: 1,
+  regionOffsetY: -1,
+  regionDilation: -1,
+  regionMerge: 'merge',
+  detailStrength: 0.5,
+  detailFeather: 3,
+  onlyMasked: false,
+  detailPadding: 6,
+  detailWidth: 48,
+  detailHeight: 40,
+  detailSteps: 6,
+  detailGuidance: 2,
+  detailSampler: 'euler',
+  detailClipSkip: 2,
   tokens: 'cat',
   require: 'cat and boat',
   attentionLoss: 'predicated',
@@ -97,9 +118,10 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
   ),
   ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool', 'attend-and-excite']),
   ...keyed(['patience', 'minImprovement'], ['doodl', 'sgool']),
-  ...keyed(['lambda', 'saliency', 'saliencyEvery', 'thresholdRule', 'thresholdValue'], ['sgool']),
-  ...keyed(['regionPadding', 'minRegionSide', 'maxRegions', 'regionText'], ['sgool']),
-  ...keyed(['centreBias', 'regionView'], ['sgool']),
+  ...keyed(['lambda', 'saliencyEvery', 'regionView'], ['sgool']),
+  ...keyed(['saliency', 'centreBias', 'thresholdRule', 'thresholdValue'], ['sgool', 'detail']),
+  ...keyed(['regionPadding', 'minRegionSide', 'maxRegions', 'regionText'], ['sgool', 'detail']),
+  ...keyed(Object.keys(detailSettings) as (keyof Settings)[], ['detail']),
   ...keyed(['cutouts', 'cutSize', 'cutPower', 'cutReduction'], ['clip-guided', 'doodl', 'sgool']),
   ...keyed(['saturatedGradient'], ['clip-guided', 'doodl', 'sgool']),
   ...keyed(['optimiser', 'gradScale', 'clipGradient', 'momentum', 'nesterov'], ['doodl', 'sgool']),
@@ -119,6 +141,7 @@ function keyed(keys: readonly (keyof Settings)[], names: readonly string[]) {
 
 /** Settings that no plan has: its stages have them, or no method that can be one. */
 const NOT_OF_PLANS = [
+  ...Object.keys(detailSettings),
   ...['iterations', 'keep', 'clipGuidanceScale'],
   ...['tokens', 'require', 'attentionLoss', 'attentionResolution'],
   ...['attentionStepSize', 'attendUntil', 'refineThresholds', 'refineSteps'],

@@ -1,6 +1,7 @@
 /** @file `sgool generate <prompt>`: reads the options and makes the image. */
 import type { Command } from 'commander';
-import { type MethodName, methodOf, methods } from '../../methods/index.ts';
+import { DETAIL } from '../../methods/detail/detail-request.ts';
+import { type MethodName, methodFor, methodOf } from '../../methods/index.ts';
 import type { Host } from '../host.ts';
 import { generateOptions } from '../options/image-options.ts';
 import { addImageOptions, type ImageCommandKind, readImageCommand } from '../options/read-options.ts';
@@ -36,6 +37,12 @@ size; the salient regions of sgool are compared with that whole square, too.
 it run once. 0.3 leaves the first 30 % of the steps, and with them the
 composition, as they are; 15 leaves 15 steps.
 
+--detail repaints the salient regions of the result, one after the other, each
+enlarged to the size of the image, at --detail-strength of the steps, and puts it
+back with a soft edge, as After Detailer does; --method detail is that behind a
+plain image, sgool detail <image> the same for any image. --box says the regions
+instead, --region-prompt "a cat [SEP] a boat" what each shall show.
+
 Examples:
   sgool generate "a red cat to the left of a blue boat"
   sgool generate "a green star above a house" --method doodl --seed 7 --iterations 20
@@ -46,6 +53,7 @@ Examples:
   sgool generate "a (red:1.3) cat" --explain
   sgool generate "a purple fish" --method sd --json --quiet
   sgool generate "a cat" --target-image my-cat.jpg --text-weight 0.5
+  sgool generate "a red cat on a boat" --method doodl --detail --region-text parts
   sgool generate "a cat on a boat" --clip-prompt "a red cat" --optimise-from 0.3`;
 
 /** Adds arguments, options and the action. */
@@ -54,8 +62,9 @@ export function configure(command: Command, host: Host): void {
     options: generateOptions(),
     subject(values) {
       const name = methodOf(values) as MethodName;
-      return { method: methods[name], title: `method ${name}` };
+      return { method: methodFor(values), title: `method ${name}` };
     },
+    owner: { method: DETAIL, text: '--detail adds it to any method' },
   };
   addImageOptions(
     command.argument('[prompt]', 'what the image should show; needed unless --prompts gives prompts'),
@@ -65,7 +74,7 @@ export function configure(command: Command, host: Host): void {
     .action(async (prompt: string | undefined, flags: Readonly<Record<string, unknown>>) => {
       const read = await readImageCommand(command, prompt, flags, kind, host);
       if (read.values.explain) await explainPrompts(read, host);
-      else if (isSeries(read)) await makeSeries(read, generateImage, host);
+      else if (isSeries(read)) await makeSeries('generate', read, host);
       else await generateImage(read, host);
     });
 }

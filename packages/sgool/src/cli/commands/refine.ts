@@ -73,7 +73,7 @@ export function configure(command: Command, host: Host): void {
       const read = await readImageCommand(command, prompt, flags, kind, host);
       const refined = { ...read, image: inputPath(path, host) };
       if (read.values.explain) await explainPrompts(read, host);
-      else if (isSeries(refined)) await makeSeries(refined, refineImage, host);
+      else if (isSeries(refined)) await makeSeries('refine', refined, host);
       else await refineImage(refined, host);
     });
 }

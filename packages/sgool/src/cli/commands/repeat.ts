@@ -7,10 +7,10 @@ import { fileSha256 } from '../../platform/file-sha256.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { inputHash, inputPath, STDIN } from '../inputs.ts';
-import { generateOptions, refineOptions, type Values } from '../options/image-options.ts';
-import type { ImageCommand } from '../options/read-options.ts';
+import type { Values } from '../options/image-options.ts';
 import { parseTargetFile, targetFileText } from '../options/target-images.ts';
-import { generateImage, type MadeImage, refineImage } from '../run/generation.ts';
+import type { MadeImage } from '../run/generation.ts';
+import { type AnyImageCommand, IMAGE_COMMANDS } from '../run/image-commands.ts';
 import { ITERATIONS_FOLDER } from '../run/output-folder.ts';
 import { isSameModelName, type RecordedRun, readRecordedRun } from '../run/recorded-run.ts';
 import { shownPath } from '../terminal/format.ts';
@@ -31,10 +31,11 @@ interface RepeatFlags {
 }
 
 const NOTES = `
-The file is an image of sgool generate or sgool refine, or the run.json beside
+The file is an image of sgool generate, refine or detail, or the run.json beside
 it. The whole run is repeated with every setting of the record; the same version
 on the same machine makes the same bytes, and the last line says whether it did.
-The images that refine, --mask and --target-image were given must still be there.
+The images that refine, detail, --mask and --target-image were given must still
+be there.
 
 From an image of AUTOMATIC1111's web UI, or of a tool that writes as it does, the
 text "parameters" is taken: prompts, steps, sampler, guidance, seed, size. --model
@@ -104,10 +105,12 @@ async function repeat(file: string, flags: RepeatFlags, command: Command, host: 
   const version = await packageVersion();
   const isOther = recorded.version !== undefined && recorded.version !== version;
   const typed = (command.parent as (Command & { rawArgs?: string[] }) | null)?.rawArgs ?? [];
-  const read: ImageCommand = {
+  const { make, options } = IMAGE_COMMANDS[recorded.kind];
+  const read: AnyImageCommand = {
     prompt: recorded.prompt,
-    values: image === undefined ? values : forRefine(values),
-    options: image === undefined ? generateOptions() : refineOptions(),
+    ...(image === undefined ? {} : { image }),
+    values,
+    options: options(),
     typed: ['sgool', ...typed].join(' '),
     json,
     quiet,
@@ -119,8 +122,7 @@ async function repeat(file: string, flags: RepeatFlags, command: Command, host: 
       ? [`it was made by sgool ${recorded.version}, this is ${version}; the bytes may differ`]
       : [],
   };
-  const made =
-    image === undefined ? await generateImage(read, host) : await refineImage({ ...read, image }, host);
+  const made = await make(read, host);
   if (recorded.version !== undefined && !quiet) await compare(path, recorded, made, host);
 }
 
@@ -145,11 +147,6 @@ async function targetFiles(
     found.push(targetFileText({ ...target, path: place ?? target.path }));
   }
   return found;
-}
-
-/** `refine` runs one method, which is no option of it. */
-function forRefine({ method: _, ...values }: Values): Values {
-  return values;
 }
 
 /** The model of the record, or the one that was given. */

@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { UserError } from '../../errors.ts';
 import { samplerOfA1111 } from '../../image/a1111-names.ts';
 import { ATTENTION_MAPS, attentionMapsShape } from '../../methods/attention-maps-request.ts';
+import { DETAIL } from '../../methods/detail/detail-request.ts';
 import {
   INVERTIBLE_SAMPLER,
   REFINE,
@@ -65,6 +66,11 @@ export const VALUE_SCHEMAS = {
   allowEmpty: commonShape.allowEmpty.unwrap(),
   seed: commonShape.seed.unwrap(),
   preset: commonShape.preset.unwrap(),
+  detail: z
+    .boolean()
+    .describe(
+      'repaint the salient regions of the result, each enlarged: the settings of the detail pass and of the salient regions say how',
+    ),
   ...SETTINGS,
   ...MODEL_SCHEMAS,
   ...refineShape,
@@ -110,6 +116,13 @@ const DIFFERENCES: Readonly<Partial<Record<ValueKey, Partial<CliOption>>>> = {
   sourcePrompt: { flag: 'from' },
   maskFile: { flag: 'mask', argument: 'file' },
   targetImage: { argument: 'file', isList: true, parse: parseTargetImage },
+  boxes: { flag: 'box', argument: 'x,y,width,height', isList: true },
+  regionNegativePrompt: { flag: 'region-negative' },
+  detailSampler: { parse: parseDetailSampler },
+  onlyMasked: {
+    negated: true,
+    description: 'repaint the whole image for each region instead of enlarging it',
+  },
   renormalise: { negated: true, description: 'let the norm of the noise change' },
 };
 
@@ -154,6 +167,18 @@ function parseSampler(text: string, who: string): OptionValues {
   if (sigmas === undefined)
     throw new UserError(`${who}: the schedule ${schedule} is not supported; leave it out`);
   return { sampler: name, sigmas: checkValue(sigmas, schedule.toLowerCase(), who) };
+}
+
+/** The sampler of regions, by either name. */
+function parseDetailSampler(text: string, who: string): OptionValues {
+  const { options } = SETTINGS.sampler;
+  const { sampler = text.trim(), schedule } = samplerOfA1111(text, options) ?? {};
+  if (schedule !== undefined) {
+    throw new UserError(
+      `${who}: the schedule ${schedule} is that of the run; leave it out, or give it with --sigmas`,
+    );
+  }
+  return { detailSampler: checkValue(VALUE_SCHEMAS.detailSampler, sampler, who) };
 }
 
 /** One file of a list. */
@@ -208,6 +233,7 @@ function imageOptions(only?: MethodSchema): CliOption[] {
           option('method', MAIN, {
             description: `method that makes the image: ${METHOD_NAMES.join(', ')} (default: ${DEFAULT_METHOD})`,
           }),
+          option('detail', MAIN),
         ]),
     MODEL_OPTION,
     withDefault(option('seed', MAIN), -1),
@@ -275,6 +301,28 @@ export function refineOptions(): CliOption[] {
   });
 }
 
+/** How options of `detail` differ from those of `generate`. */
+const DETAIL_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> = {
+  seed: {
+    description:
+      'seed of the noise of the first region; each further one takes the seed after it; -1 draws one and reports it (default: -1)',
+  },
+  width: {
+    description:
+      'size in pixels in which a region is repainted, a side or width x height (default: that of the model)',
+  },
+};
+
+/** Every option of `detail`. */
+export const detailOptions = (): CliOption[] =>
+  imageOptions(DETAIL).map((one) => ({ ...one, ...DETAIL_DIFFERENCES[one.keys[0]] }));
+
+/** The options of all commands that make images. */
+export const anyImageOptions = (): CliOption[] => [
+  ...generateOptions(),
+  ...refineOptions(),
+  ...detailOptions(),
+];
 /** Values of `generate` that have no place where one sheet is made. */
 const NOT_OF_A_SHEET: readonly string[] = [
   'preset',

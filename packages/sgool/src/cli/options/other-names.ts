@@ -3,6 +3,33 @@
  * diffusers, of AUTOMATIC1111's web UI and its API, of CompVis' scripts, of ComfyUI and of InvokeAI.
  */
 
+/** After Detailer's names. */
+const DETAIL_NAMES: Readonly<Record<string, readonly string[]>> = {
+  detail: ['adetailer', 'after-detailer', 'ad', 'face-detailer', 'face-fix'],
+  box: ['bbox', 'bounding-box', 'region'],
+  'region-prompt': ['ad-prompt', 'detail-prompt'],
+  'region-negative': ['ad-negative-prompt', 'detail-negative'],
+  'min-region-mass': ['ad-confidence', 'confidence', 'detail-confidence'],
+  'max-regions': ['ad-mask-k', 'ad-mask-k-largest', 'top-k'],
+  'min-region-area': ['ad-mask-min-ratio', 'mask-min-ratio'],
+  'max-region-area': ['ad-mask-max-ratio', 'mask-max-ratio'],
+  'region-offset-x': ['ad-x-offset', 'x-offset'],
+  'region-offset-y': ['ad-y-offset', 'y-offset'],
+  'region-dilation': ['ad-dilate-erode', 'dilate-erode', 'dilation', 'dilate', 'erode'],
+  'region-merge': ['ad-mask-merge-invert', 'mask-merge-invert', 'merge-invert'],
+  'region-order': ['sort-bboxes', 'sortby', 'bbox-sortby'],
+  'detail-feather': ['ad-mask-blur', 'mask-blur'],
+  'detail-strength': ['ad-denoising-strength', 'detail-denoise'],
+  'only-masked': ['ad-inpaint-only-masked', 'inpaint-only-masked', 'inpaint-full-res'],
+  'detail-padding': ['ad-inpaint-only-masked-padding', 'only-masked-padding', 'inpaint-full-res-padding'],
+  'detail-width': ['ad-inpaint-width', 'inpaint-width'],
+  'detail-height': ['ad-inpaint-height', 'inpaint-height'],
+  'detail-steps': ['ad-steps'],
+  'detail-guidance': ['ad-cfg-scale'],
+  'detail-sampler': ['ad-sampler'],
+  'detail-clip-skip': ['ad-clip-skip'],
+};
+
 /** Their names in kebab-case, by the flag of ours that means the same. */
 const SAME: Readonly<Record<string, readonly string[]>> = {
   guidance: ['cfg', 'cfg-scale', 'cfgscale', 'scale', 'guidance-weight', 'unconditional-guidance-scale'],
@@ -40,6 +67,7 @@ const SAME: Readonly<Record<string, readonly string[]>> = {
   'cut-power': ['cut-pow'],
   'target-image': ['target', 'reference-image', 'ref-image', 'reference', 'image-prompt', 'clip-viz-paths'],
   edit: ['img2img', 'image-to-image', 'sdedit', 'p2p', 'prompt-to-prompt', 'edit-mode', 'edit-method'],
+  ...DETAIL_NAMES,
   'optimise-from': ['optimize-from', 'opt-t', 'optimise-at', 'optimize-at', 'start-step'],
   'clip-prompt': ['clip-text', 'guidance-prompt'],
   'mixing-weight': ['mix-weight', 'init-mix-weight', 'edict-p'],
@@ -84,7 +112,19 @@ const INSTEAD: Readonly<Record<string, string>> = {
     ['subseed', 'subseed-strength', 'variation-seed', 'variation-strength', 'seed-resize-from-w'],
     'sgool has no variation seeds; each --seed is an image of its own',
   ),
-  ...each(['restore-faces', 'face-restoration'], 'sgool does not restore faces'),
+  ...each(['restore-faces', 'face-restoration', 'ad-restore-face'], 'sgool does not restore faces'),
+  ...each(
+    ['ad-model', 'ad-model-classes', 'face-yolov8n'],
+    'sgool has no detector of faces or hands; --saliency chooses how regions are found, --box says them',
+  ),
+  ...each(
+    ['ad-checkpoint', 'ad-use-checkpoint', 'ad-vae', 'ad-use-vae', 'ad-noise-multiplier', 'noise-multiplier'],
+    'regions are repainted by the model of the run, with the noise of the sampler',
+  ),
+  ...each(
+    ['detail', 'adetailer', 'after-detailer'],
+    'to repaint the regions of an image: sgool detail <image> "<prompt>"',
+  ),
   ...each(['tiling', 'tile'], 'sgool makes no tiling images'),
   ...each(['skip-grid', 'grid', 'skip-save'], 'a grid comes with --count and --prompts'),
   ...each(['fixed-code'], 'the starting noise is fixed by --seed'),

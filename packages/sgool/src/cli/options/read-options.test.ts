@@ -101,7 +101,7 @@ describe('a setting that a method does not have', () => {
 
   it('is a mask where there is no saliency', async () => {
     await expect(read(kindOf('doodl'), { argv: ['--mask', 'mask.png'] })).rejects.toThrow(
-      '--mask: method doodl has no such option; sgool has it',
+      '--mask: method doodl has no such option; sgool and detail have it',
     );
   });
 

@@ -16,10 +16,9 @@ import { inputPath } from '../inputs.ts';
 import type { RecordedHashes } from '../run/file-hashes.ts';
 import { quoteArgument } from '../terminal/format.ts';
 import {
-  generateOptions,
+  anyImageOptions,
   isMethodOption,
   methodHas,
-  refineOptions,
   requestKey,
   VALUE_SCHEMAS,
   type Values,
@@ -50,6 +49,8 @@ export interface ImageCommandKind {
   readonly options: readonly CliOption[];
   /** What runs for these values, and what error messages call it. */
   subject(values: Values): { readonly method: MethodSchema; readonly title: string };
+  /** Something else that has options, and how they are had with it. */
+  readonly owner?: { readonly method: MethodSchema; readonly text: string };
 }
 
 /** A command line, read. */
@@ -111,7 +112,9 @@ export async function readImageCommand(
   for (const { option } of typed) {
     const key = option.keys.find(isForeign);
     if (key === undefined) continue;
-    throw new UserError(`--${option.flag}: ${noSuchOption(title, requestKey(key), METHODS)}`, {
+    const { owner } = kind;
+    const hint = owner && methodHas(owner.method, key) ? `, and ${owner.text}` : '';
+    throw new UserError(`--${option.flag}: ${noSuchOption(title, requestKey(key), METHODS)}${hint}`, {
       exitCode: USAGE_ERROR,
     });
   }
@@ -187,7 +190,7 @@ function environmentValues(env: Host['env'], options: readonly CliOption[]): Env
   const byName = (some: readonly CliOption[]) =>
     new Map(some.flatMap((option) => variablesOf(option).map((name) => [name, option] as const)));
   const own = byName(options);
-  const all = byName([...generateOptions(), ...refineOptions()]);
+  const all = byName(anyImageOptions());
   const names = [...own.keys(), ...OTHER_VARIABLES];
   const given: { name: string; option: CliOption; values: OptionValues }[] = [];
   const known: CliOption[] = [];
@@ -237,7 +240,7 @@ function fileValue(key: string, value: unknown): OptionValues {
     return { [key]: checkValue(VALUE_SCHEMAS[key as keyof typeof VALUE_SCHEMAS], value, who) };
   }
   const flags = new Map(
-    [...generateOptions(), ...refineOptions()].flatMap((option) =>
+    anyImageOptions().flatMap((option) =>
       [option.flag, ...(option.aliases ?? [])].map((flag) => [flag, option] as const),
     ),
   );

@@ -1,5 +1,6 @@
 /** @file `--explain`: what the prompts of a command are read as, without a model. */
 import { UserError } from '../../errors.ts';
+import { writtenTexts } from '../../methods/detail/region-texts.ts';
 import { DEFAULT_SYNTAX, type PromptSyntax, parsePrompt } from '../../text/prompt/prompt.ts';
 import type { Host } from '../host.ts';
 import { EXPLAINED_STEPS, explainPrompt } from '../options/explain-prompt.ts';
@@ -16,6 +17,8 @@ export async function explainPrompts({ prompt, values, json }: ImageCommand, hos
     prompts: file,
     negativePrompt = '',
     sourcePrompt = '',
+    regionPrompt = '',
+    regionNegativePrompt = '',
     promptSyntax = DEFAULT_SYNTAX,
     steps,
   } = values;
@@ -24,6 +27,8 @@ export async function explainPrompts({ prompt, values, json }: ImageCommand, hos
     ...own.map((text) => ({ what: 'prompt', text })),
     ...(negativePrompt === '' ? [] : [{ what: 'negative prompt', text: negativePrompt }]),
     ...(sourcePrompt === '' ? [] : [{ what: 'description of the image', text: sourcePrompt }]),
+    ...writtenTexts(regionPrompt).map((text) => ({ what: 'prompt of a region', text })),
+    ...writtenTexts(regionNegativePrompt).map((text) => ({ what: 'negative prompt of a region', text })),
   ];
   let refused = 0;
   for (const { what, text } of texts) {

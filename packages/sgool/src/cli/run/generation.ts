@@ -2,6 +2,9 @@
 import { join, resolve } from 'node:path';
 import { NotFiniteError, UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
+import { DETAILING_METHOD, parseDetailRequest } from '../../methods/detail/detail-request.ts';
+import { writtenTexts } from '../../methods/detail/region-texts.ts';
+import type { ImageMethod } from '../../methods/edit/image-method.ts';
 import {
   changesAtOnce,
   methodRequest,
@@ -16,7 +19,7 @@ import type { Method } from '../../methods/run/method.ts';
 import { criticText } from '../../methods/run/run.ts';
 import type { ModelInfo } from '../../models/model-info.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { withPromptFiles } from '../../pipeline/prompt-files.ts';
+import { otherPrompts, withPromptFiles } from '../../pipeline/prompt-files.ts';
 import { readSeed, resolveSeed } from '../../random/seed.ts';
 import { detectionDefaults } from '../../request/defaults.ts';
 import { negativePromptNote } from '../../request/effect.ts';
@@ -25,6 +28,7 @@ import { saliencyNote } from '../../request/resolve.ts';
 import type { DetectionSettings } from '../../request/settings.ts';
 import { findRegions } from '../../saliency/regions.ts';
 import { DEFAULT_SYNTAX } from '../../text/prompt/prompt.ts';
+import type { Engine } from '../engine.ts';
 import type { Host } from '../host.ts';
 import { inputHash, inputImage, inputStem } from '../inputs.ts';
 import { loadOptionsOf, partsOf, withoutParts } from '../options/model-options.ts';
@@ -41,6 +45,7 @@ import { checkFolderName, claimFolder, defaultFolder, FILES, type OutputFolder }
 import { Recorder } from './recorder.ts';
 import { identityOf, refuseOtherRun } from './run-identity.ts';
 import {
+  type CommandKind,
   type RefineTask,
   type ResumeRecord,
   type RunResult,
@@ -58,7 +63,6 @@ import type { RestoredState } from './saved-state.ts';
 interface Plan {
   readonly command: ImageCommand;
   readonly request: ParsedRequest<MethodName>;
-  /** The image that it begins with, for `refine`. */
   readonly given?: GivenImage;
   readonly started: Date;
   /** Absolute path of the folder that was claimed for the run. */
@@ -69,10 +73,16 @@ interface Plan {
   readonly live: { recorder?: Recorder };
 }
 
+/** The image that a command begins with. */
 interface GivenImage {
   /** Absolute path. */
   readonly path: string;
-  readonly source: RefineSource;
+  readonly kind: Exclude<CommandKind, 'generate'>;
+  /** What the image of iteration 0 is called. */
+  readonly first: string;
+  /** What the record says of it. */
+  readonly task: Pick<RunTask, 'size' | 'refine'>;
+  method(engine: Engine): ImageMethod;
 }
 
 /** How a run ended. */
@@ -91,9 +101,7 @@ interface RunEnd {
  * @throws UserError in one line; the best image until then is in the folder
  */
 export async function generateImage(command: ImageCommand, host: Host, begun?: BegunRun): Promise<MadeImage> {
-  const { maskFile } = command.values;
-  const mask =
-    maskFile === undefined ? {} : { mask: await inputImage('--mask', maskFile, host), saliency: 'mask' };
+  const mask = await maskOf(command, host);
   const targets = await targetsOf(command, host);
   const request = parseRequest({ ...mask, ...targets, ...requestValues(command) });
   return makeImage(command, request, undefined, host, begun);
@@ -119,9 +127,46 @@ export async function refineImage(
       : { mask: await inputImage('--mask', maskFile, host, { background: '#000000' }) };
   const targets = await targetsOf(command, host);
   const source = parseRefineRequest({ ...requestValues(command), ...mask, ...targets, image });
-  const given = { path: command.image, source };
+  const given: GivenImage = {
+    path: command.image,
+    kind: 'refine',
+    first: changesAtOnce(source) ? 'first change' : 'the image itself',
+    task: { refine: refineTask(source) },
+    method: (engine) => engine.refinement(source),
+  };
   const request = parseRequest({ ...methodRequest(source), method: REFINING_METHOD });
   return makeImage(command, request, given, host, begun);
+}
+
+/**
+ * Repaints regions of an image, and makes the folder.
+ *
+ * @param command.image absolute path of that image
+ * @throws UserError as {@link generateImage} does
+ */
+export async function detailImage(
+  command: ImageCommand & { readonly image: string },
+  host: Host,
+  begun?: BegunRun,
+): Promise<MadeImage> {
+  const image = await inputImage('the image', command.image, host);
+  const wanted = { ...requestValues(command), ...(await maskOf(command, host)) };
+  const { image: _, ...checked } = parseDetailRequest({ ...wanted, image });
+  const given: GivenImage = {
+    path: command.image,
+    kind: 'detail',
+    first: 'the image itself',
+    task: { size: { width: image.width, height: image.height } },
+    method: (engine) => engine.detailMethod(image),
+  };
+  return makeImage(command, parseRequest({ ...checked, method: DETAILING_METHOD }), given, host, begun);
+}
+
+/** The mask of a command as the saliency map of its request. */
+async function maskOf({ values: { maskFile } }: ImageCommand, host: Host) {
+  return maskFile === undefined
+    ? {}
+    : { mask: await inputImage('--mask', maskFile, host), saliency: 'mask' as const };
 }
 
 /** A run that goes on. */
@@ -154,8 +199,7 @@ async function makeImage(
   const started = begun?.started ?? host.now();
   const { out } = command.values;
   if (out !== undefined) checkFolderName(out);
-  const first = given && (changesAtOnce(given.source) ? 'first change' : 'the image itself');
-  const progress = createProgress(host.stderr, { quiet: command.quiet, first });
+  const progress = createProgress(host.stderr, { quiet: command.quiet, first: given?.first });
   for (const warning of command.warnings) progress.warn(warning);
   for (const note of command.notes) progress.note(note);
 
@@ -171,7 +215,8 @@ async function makeImage(
 
   async function markOf(): Promise<string> {
     const version = await packageVersion();
-    return startOfRun(command, request, { image: given?.path, started, resume, version });
+    const kind = given?.kind ?? 'generate';
+    return startOfRun(command, request, { kind, image: given?.path, started, resume, version });
   }
 
   const live: { recorder?: Recorder } = {};
@@ -239,10 +284,10 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   const { command, request, given, dir, resume, begun, live } = plan;
   progress.status(`loading ${request.model}`);
   const engine = await host.loadEngine();
-  const sourcePrompt = given?.source.sourcePrompt;
+  const naming = { ...request, sourcePrompt: given?.task.refine?.sourcePrompt };
   const options = await withPromptFiles(
     { ...loadOptionsOf(command.values), allowVerifiers: command.allowVerifiers ?? true },
-    { ...request, sourcePrompt },
+    naming,
   );
   const pipeline = await engine.openPipeline(request.model, options);
   const over = new AbortController();
@@ -255,7 +300,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
       loras,
       given: loadOptionsOf(command.values).loras?.length ?? 0,
       embeddings,
-      texts: [request.prompt, request.negativePrompt, sourcePrompt ?? ''],
+      texts: [request.prompt, ...otherPrompts(naming)],
     },
     AbortSignal.any([signal, over.signal]),
   );
@@ -266,12 +311,13 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     () => undefined,
   );
   try {
-    const refining = given && engine.refinement(given.source);
-    const method: Method = refining ?? engine.methods[request.method];
+    const onImage = given?.method(engine);
+    const detailed = command.values.detail ? engine.detailedMethods[request.method] : undefined;
+    const method: Method = onImage ?? detailed ?? engine.methods[request.method];
     const planned = await taskOf(plan, method, pipeline, host);
-    const input = refining?.prepare(planned.settings).image;
+    const input = onImage?.prepare(planned.settings).image;
     const { model, compute } = pipeline;
-    if (refining?.paints(model)) progress.firstIs('painted image');
+    if (onImage?.paints(model)) progress.firstIs('painted image');
     const computing = computeNote(pipeline, options.device);
     if (computing !== undefined) progress.note(computing);
     const identity = hashes.then((found) => identityOf({ ...planned, ...found }, model, resume));
@@ -284,7 +330,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
         progress,
       ));
     const task = { ...planned, estimate };
-    for (const line of refining?.notes(task.settings, model) ?? paintingNotes(model)) progress.note(line);
+    for (const line of onImage?.notes(task.settings, model) ?? paintingNotes(model)) progress.note(line);
     warnOfPrompts(task, pipeline, progress);
     for (const note of [
       saliencyNote(detectionOf(task, pipeline), request, model),
@@ -373,6 +419,7 @@ async function iterate({
   for await (const iteration of method.run(pipeline, input, {
     signal,
     onStep: (step) => progress.step(step),
+    onNote: (text) => progress.note(text),
     onState: (one) => recorder.save(one),
     ...(state && { state }),
   })) {
@@ -391,7 +438,7 @@ async function recordSaliency({ recorder, pipeline, task, request, progress }: R
   }
   try {
     const { map, regions } = await locate(best.image, detectionOf(task, pipeline), request, pipeline);
-    await recorder.writeSaliency(map, regions);
+    await recorder.writeSaliency(map, best.regions ?? regions);
   } catch (error) {
     if (!(error instanceof UserError) || error instanceof NotFiniteError) throw error;
     progress.warn(`no saliency.png: ${error.message}`);
@@ -435,7 +482,9 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline, host: Host
     ...(isImageRead ? { inputHashes: await inputHashes(image?.path, command.values, host) } : {}),
     ...(maskFile === undefined ? {} : { maskFile }),
     ...(targetImage === undefined ? {} : { targetImage }),
-    ...(image === undefined ? {} : { refine: refineTask(image) }),
+    kind: image?.kind ?? 'generate',
+    ...(image === undefined ? {} : { image: image.path, ...image.task }),
+    ...(command.values.detail ? { detail: true } : {}),
     parts: partsOf(command.values),
     settings,
     truncated: pipeline.checkPrompt(prompt, settings).truncated,
@@ -479,10 +528,8 @@ function computeNote({ compute }: Pipeline, wanted: string | undefined): string 
   return `computing on ${device} in ${precision}${emulated}`;
 }
 
-function refineTask({ path, source }: GivenImage): RefineTask {
-  const { edit, sourcePrompt, strength, fit, invertMask, feather } = source;
+function refineTask({ edit, sourcePrompt, strength, fit, invertMask, feather }: RefineSource): RefineTask {
   return {
-    image: path,
     edit,
     ...(sourcePrompt === undefined ? {} : { sourcePrompt }),
     strength,
@@ -494,12 +541,16 @@ function refineTask({ path, source }: GivenImage): RefineTask {
 
 function warnOfPrompts(task: RunTask, pipeline: Pipeline, progress: Progress) {
   const { prompt, negativePrompt, model, refine, settings, parts } = task;
+  const regions = writtenTexts(settings.regionPrompt ?? '').map(
+    (text) => ['prompt of a region', text, settings] as const,
+  );
   const asItIs = { promptSyntax: 'plain' } as const;
   for (const [name, text, reading] of [
     ['prompt', prompt, settings],
     ['negative prompt', negativePrompt, settings],
     ['description of the image', refine?.sourcePrompt ?? '', settings],
     ['text for CLIP', settings.clipPrompt ?? '', asItIs],
+    ...regions,
   ] as const) {
     const fit = pipeline.checkPrompt(text, reading);
     const hasLoras = name === 'prompt' && parts.loraDir !== undefined;

@@ -27,6 +27,7 @@ function parsed(text: string): Record<string, string> {
 const task = {
   prompt: 'a red cat',
   negativePrompt: 'grey',
+  kind: 'generate',
   method: 'sgool',
   model: 'models/v1-5-pruned.safetensors',
   seed: 2n ** 64n - 1n,

@@ -5,17 +5,20 @@ import { UserError } from '../../errors.ts';
 import { samplerOfA1111 } from '../../image/a1111-names.ts';
 import { PARAMETERS_KEYWORD, parseParameters, SGOOL_KEYWORD } from '../../image/parameters.ts';
 import { readPngText } from '../../image/png-text.ts';
+import { DETAILING_METHOD } from '../../methods/detail/detail-request.ts';
 import { parseJsonObject } from '../../platform/json.ts';
 import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { VALUE_SCHEMAS, type Values } from '../options/image-options.ts';
 import { checkValue } from '../options/option.ts';
+import { hasADetailer, takeADetailer } from './adetailer-keys.ts';
 import type { RecordedHashes } from './file-hashes.ts';
-import type { InputHashes } from './run-record.ts';
-import { FINETUNE_KIND } from './run-record.ts';
+import { COMMAND_KINDS, type CommandKind, FINETUNE_KIND, type InputHashes } from './run-record.ts';
 
 /** How an image was made. */
 export interface RecordedRun {
   readonly prompt: string;
+  /** The command that made it. */
+  readonly kind: CommandKind;
   /** Values of options. */
   readonly values: Values;
   /** Path or name of the image that it began with. */
@@ -96,6 +99,7 @@ function ownRun(record: Record<string, unknown>, path: string): RecordedRun {
   const versions = isRecord(record.versions) ? record.versions : {};
   return {
     prompt,
+    kind: kindOf({ kind: record.kind, image }),
     values,
     ...(textOf(image) === undefined ? {} : { image: textOf(image) }),
     inputHashes: {
@@ -164,14 +168,22 @@ function foreignRun(text: string, path: string): RecordedRun {
   }
   const notes: string[] = [];
   const values: Record<string, unknown> = {
-    method: 'sd',
+    method: hasADetailer(settings) ? DETAILING_METHOD : 'sd',
     ...(negativePrompt === '' ? {} : { negativePrompt }),
   };
   const take = (key: string, name: string, value: unknown = Number(settings[name])) => {
     values[key] = checkValue(VALUE_SCHEMAS[key as keyof typeof VALUE_SCHEMAS], value, `${path}: ${name}`);
   };
   const has = (key: string) => Object.hasOwn(VALUE_SCHEMAS, key);
+  // A sampler whose schedule is its own would be another one.
+  const detailSampler = (text: string) => {
+    const found = samplerOfA1111(text, VALUE_SCHEMAS.sampler.options);
+    return found?.schedule === undefined ? found?.sampler : undefined;
+  };
   for (const [name, value] of Object.entries(settings)) {
+    const detail = takeADetailer(name, value, take, detailSampler);
+    if (detail?.left !== undefined) notes.push(`not repeated: ${detail.left}`);
+    if (detail !== undefined) continue;
     if (name === 'Steps') take('steps', name);
     else if (name === 'CFG scale') take('guidanceScale', name);
     else if (name === 'Seed') take('seed', name, value);
@@ -197,7 +209,7 @@ function foreignRun(text: string, path: string): RecordedRun {
     loras: listedHashes(settings['Lora hashes']),
     embeddings: listedHashes(settings['TI hashes']),
   };
-  return { prompt, values, inputHashes: {}, weightHashes, notes };
+  return { prompt, kind: 'generate', values, inputHashes: {}, weightHashes, notes };
 }
 
 const isSpread = (value: string, has: (key: string) => boolean) =>
@@ -234,3 +246,8 @@ function takeSampler(
 export const isSameModelName = (a: string, b: string): boolean => stem(a) === stem(b);
 const stem = (path: string) =>
   basename(path, /\.(safetensors|ckpt|pth?|bin)$/i.test(path) ? extname(path) : '');
+
+/** The command that a record names; one without the name is older, and of `refine` if it has an image. */
+export function kindOf({ kind, image }: { readonly kind?: unknown; readonly image?: unknown }): CommandKind {
+  return COMMAND_KINDS.find((one) => one === kind) ?? (image === undefined ? 'generate' : 'refine');
+}

@@ -2,14 +2,15 @@
 import { join } from 'node:path';
 import { UserError } from '../../errors.ts';
 import type { Host } from '../host.ts';
-import { generateOptions, refineOptions, type Values } from '../options/image-options.ts';
-import type { ImageCommand } from '../options/read-options.ts';
+import type { Values } from '../options/image-options.ts';
 import { quoteArgument, shownPath } from '../terminal/format.ts';
 import { packageVersion } from '../version.ts';
-import { type BegunRun, generateImage, type MadeImage, refineImage } from './generation.ts';
+import type { BegunRun, MadeImage } from './generation.ts';
+import { type AnyImageCommand, IMAGE_COMMANDS } from './image-commands.ts';
 import { FILES } from './output-folder.ts';
-import { checkedValues } from './recorded-run.ts';
+import { checkedValues, kindOf } from './recorded-run.ts';
 import { type RunFile, readRunFile, refuseLiving, takeOver } from './run-file.ts';
+import type { CommandKind } from './run-record.ts';
 import { StateFolder } from './saved-state.ts';
 
 /** How a run is gone on with. */
@@ -22,6 +23,7 @@ export interface ResumeFlags {
 /** What a record says of the command that began it. */
 export interface RecordedCommand {
   readonly prompt: string;
+  readonly kind: CommandKind;
   /** Absolute path of the image that it began with. */
   readonly image?: string;
   readonly values: Values;
@@ -41,13 +43,15 @@ export async function resumeRun(found: RunFile, flags: ResumeFlags, host: Host):
   await recordedCommand(found, host);
   const { file, folder, giveBack } = await takeOver(found.dir, flags);
   try {
-    const { prompt, image, values, ...begin } = await recordedCommand(file, host);
+    const { prompt, kind, image, values, ...begin } = await recordedCommand(file, host);
     const state = await new StateFolder(file.dir).read();
     const begun: BegunRun = { folder, ...begin, ...(state && { state }) };
-    const command: ImageCommand = {
+    const { make, options } = IMAGE_COMMANDS[kind];
+    const command: AnyImageCommand = {
       prompt,
+      ...(image === undefined ? {} : { image }),
       values: { ...values, out: file.dir },
-      options: image === undefined ? generateOptions() : refineOptions(),
+      options: options(),
       typed: begin.typed,
       json: flags.json,
       quiet: flags.quiet,
@@ -55,9 +59,7 @@ export async function resumeRun(found: RunFile, flags: ResumeFlags, host: Host):
       notes: [],
     };
     await enterFolder(begin.cwd, host);
-    if (image === undefined) return await generateImage(command, host, begun);
-    const { method: _, ...own } = command.values;
-    return await refineImage({ ...command, values: own, image }, host, begun);
+    return await make(command, host, begun);
   } catch (error) {
     // Whatever goes wrong before the run goes on: it does not run.
     if (error instanceof UserError) await endIfRunning(file.dir, folder.release);
@@ -70,7 +72,7 @@ export async function resumeRun(found: RunFile, flags: ResumeFlags, host: Host):
 /** The command of a run or a series, from its record. @throws UserError where it cannot be gone on with */
 export async function recordedCommand({ dir, name, content }: RunFile, host: Host): Promise<RecordedCommand> {
   const shown = shownPath(dir, host);
-  const { prompt, image, started, command, resume, versions } = content;
+  const { prompt, kind, image, started, command, resume, versions } = content;
   if (Object.keys(content).length === 0) {
     throw new UserError(`${shown}: it died before it had begun; type its command again`);
   }
@@ -89,6 +91,7 @@ export async function recordedCommand({ dir, name, content }: RunFile, host: Hos
   }
   return {
     prompt: typeof prompt === 'string' ? prompt : '',
+    kind: kindOf({ kind, image }),
     ...(typeof image === 'string' ? { image } : {}),
     values: checkedValues(values as Record<string, unknown>, join(shown, name)),
     cwd,

@@ -31,10 +31,9 @@ export async function identityOf(
   const { loraDir: _, embeddingsDir: __, ...whole } = parts;
   const others = Object.values(whole).flatMap((value) => (typeof value === 'string' ? value.split(',') : []));
   for (const place of others) Object.assign(hashes, await filesUnder(resolve(cwd, place)));
-  const { image: ___, ...edit } = refine ?? {};
   return {
     ...{ prompt, negativePrompt, method, model, device, precision, seed: seedForJson(task.seed) },
-    ...{ ...settings, ...edit, ...parts },
+    ...{ ...settings, ...refine, ...parts },
     ...{
       loras: namesAndHashes(loras),
       embeddings: namesAndHashes(embeddings),

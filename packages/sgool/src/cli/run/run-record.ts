@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { basename } from 'node:path';
 import { a1111Sampler } from '../../image/a1111-names.ts';
+import type { ImageSize } from '../../image/image.ts';
 import { formatParameters, PARAMETERS_KEYWORD, SGOOL_KEYWORD } from '../../image/parameters.ts';
 import type { RunEstimate } from '../../methods/estimate.ts';
 import type { Iteration, LossParts } from '../../methods/run/iteration.ts';
@@ -20,13 +21,15 @@ import { quoteArgument } from '../terminal/format.ts';
 import type { NamedEmbedding, WeightHashes } from './file-hashes.ts';
 import { thisProcess } from './process-record.ts';
 
-/** What the record of a fine-tuning calls itself; those of images have no such word. */
+/** The commands that make images. */
+export const COMMAND_KINDS = ['generate', 'refine', 'detail'] as const;
+export type CommandKind = (typeof COMMAND_KINDS)[number];
+
+/** What the record of a fine-tuning calls itself. */
 export const FINETUNE_KIND = 'finetune';
 
-/** The image that `refine` begins with, and how it is used. */
+/** How `refine` uses the image that it begins with. */
 export interface RefineTask {
-  /** Absolute path. */
-  readonly image: string;
   readonly edit: string;
   readonly sourcePrompt?: string;
   readonly strength: number;
@@ -56,8 +59,16 @@ export interface RunTask extends WeightHashes {
   readonly maskFile?: string;
   /** Paths, each perhaps with `:weight` behind it. */
   readonly targetImage?: readonly string[];
+  /** The command that makes it. */
+  readonly kind: CommandKind;
+  /** Absolute path of the image that it begins with. */
+  readonly image?: string;
+  /** Size of the result, where it is not that of the settings. */
+  readonly size?: ImageSize;
   /** For `refine`. */
   readonly refine?: RefineTask;
+  /** Whether the detail pass follows the method. */
+  readonly detail?: boolean;
   readonly allowEmpty?: boolean;
   readonly inputHashes?: InputHashes;
   /** Where parts of the model came from. */
@@ -104,16 +115,18 @@ export function startOfRun(
   { prompt, typed }: Pick<ImageCommand, 'prompt' | 'typed'>,
   request: Pick<ParsedRequest, 'method' | 'model' | 'seed'>,
   {
+    kind,
     image,
     started,
     resume,
     version,
-  }: { image?: string; started: Date; resume: ResumeRecord; version: string },
+  }: { kind: CommandKind; image?: string; started: Date; resume: ResumeRecord; version: string },
 ): string {
   const { method, model, seed } = request;
   const content = {
     status: 'running',
     process: thisProcess(),
+    kind,
     method,
     model,
     seed: seedForJson(resolveSeed(seed)),
@@ -217,6 +230,7 @@ export function repeatCommand(task: RunTask, options: readonly CliOption[]): str
     ...(task.maskFile === undefined ? {} : { maskFile: task.maskFile }),
     ...(task.targetImage === undefined ? {} : { targetImage: task.targetImage }),
     ...(task.allowEmpty ? { allowEmpty: true } : {}),
+    ...(task.detail ? { detail: true } : {}),
   };
   const words = options.flatMap(({ flag, keys, argument, hidden = false }) => {
     if (hidden) return [];
@@ -226,9 +240,9 @@ export function repeatCommand(task: RunTask, options: readonly CliOption[]): str
     if (argument === undefined) return [value === true ? `--${flag}` : `--no-${flag}`];
     return [value].flat().flatMap((one) => [`--${flag}`, String(one)]);
   });
-  const [name, ...operands] = task.refine ? ['refine', task.refine.image] : ['generate'];
+  const operands = [...(task.image === undefined ? [] : [task.image]), task.prompt];
   // Behind `--`, because a prompt may begin with a dash.
-  return ['sgool', name, ...words, '--', ...operands, task.prompt].map(quoteArgument).join(' ');
+  return ['sgool', task.kind, ...words, '--', ...operands].map(quoteArgument).join(' ');
 }
 
 /** The result, in the form that `--json` prints. */
@@ -242,7 +256,7 @@ export function resultOf(task: RunTask, { status, error, seconds, iterations, pa
     seed: seedForJson(task.seed),
     // The image's own, for best-of.
     ...(best?.seed === undefined || best.seed === task.seed ? {} : { bestSeed: seedForJson(best.seed) }),
-    ...(task.refine === undefined ? {} : { image: task.refine.image }),
+    ...(task.image === undefined ? {} : { image: task.image }),
     prompt: task.prompt,
     truncated: task.truncated,
     status,
@@ -263,6 +277,7 @@ export type RunResult = ReturnType<typeof resultOf>;
 export function runJson(task: RunTask, state: RunState, repeat: string) {
   return {
     ...resultOf(task, state),
+    kind: task.kind,
     started: task.started.toISOString(),
     command: task.command,
     repeat,
@@ -300,7 +315,9 @@ function requestOf({
   maskFile,
   targetImage,
   allowEmpty,
+  image,
   refine,
+  detail,
   parts,
   settings,
 }: RunTask) {
@@ -316,7 +333,9 @@ function requestOf({
     ...(allowEmpty ? { allowEmpty } : {}),
     ...(maskFile === undefined ? {} : { maskFile }),
     ...(targetImage === undefined ? {} : { targetImage }),
+    ...(image === undefined ? {} : { image }),
     ...refine,
+    ...(detail ? { detail } : {}),
     ...parts,
     ...settings,
   };
@@ -331,7 +350,8 @@ function requestOf({
 export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<string, string> {
   const { settings, method, adapter, loras = [], embeddings = [] } = task;
   const given = loras.filter(({ isInPrompt }) => !isInPrompt);
-  const { lambda, saliency, clipGuidanceScale, clipPrompt } = settings;
+  const { lambda, saliency, clipGuidanceScale, clipPrompt, detailStrength } = settings;
+  const { width, height } = task.size ?? settings;
   const parameters = formatParameters({
     // Where the web UI looks for the LoRAs of an image.
     prompt: [task.prompt, ...given.map((lora) => loraTag(lora.name, lora))].join(' '),
@@ -341,7 +361,7 @@ export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<s
       Sampler: a1111Sampler(settings.sampler),
       'CFG scale': settings.guidanceScale,
       Seed: String(iteration.seed ?? task.seed),
-      Size: `${settings.width}x${settings.height}`,
+      Size: `${width}x${height}`,
       ...(settings.clipSkip > 1 ? { 'Clip skip': settings.clipSkip } : {}),
       ...(task.modelHash === undefined ? {} : { 'Model hash': task.modelHash }),
       Model: fileStem(task.model),
@@ -350,6 +370,7 @@ export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<s
       ...(settings.rng === 'cuda' ? { RNG: 'GPU' } : {}),
       ...(settings.sampler === 'ddim' && settings.eta > 0 ? { 'Eta DDIM': settings.eta } : {}),
       'SGOOL method': task.refine === undefined ? method : 'refine',
+      ...(detailStrength === undefined ? {} : { 'SGOOL detail strength': detailStrength }),
       ...(task.refine === undefined ? {} : { 'SGOOL edit': task.refine.edit }),
       'SGOOL iteration': iteration.iteration,
       ...(clipGuidanceScale === undefined ? {} : { 'CLIP guidance scale': clipGuidanceScale }),
@@ -368,7 +389,7 @@ export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<s
   });
   const { seconds: _, ...numbers } = iterationForJson(iteration);
   const request = withoutFolders(requestOf(task));
-  const own = { version: task.versions.sgool, request, ...filesOf(task), ...numbers };
+  const own = { version: task.versions.sgool, kind: task.kind, request, ...filesOf(task), ...numbers };
   return { [PARAMETERS_KEYWORD]: parameters, [SGOOL_KEYWORD]: JSON.stringify(own) };
 }
 

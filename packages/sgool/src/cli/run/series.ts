@@ -15,11 +15,11 @@ import { writeFileAtomic, writeFileAtomicSync } from '../../weights/sources/atom
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { inputBytes, inputName, inputStem, STDIN } from '../inputs.ts';
-import { generateOptions, refineOptions, type Values } from '../options/image-options.ts';
+import type { Values } from '../options/image-options.ts';
 import type { ImageCommand } from '../options/read-options.ts';
 import { oneLine, shownPath } from '../terminal/format.ts';
 import { packageVersion } from '../version.ts';
-import { generateImage, type MadeImage, refineImage } from './generation.ts';
+import { type AnyImageCommand, IMAGE_COMMANDS } from './image-commands.ts';
 import {
   checkFolderName,
   claimFolder,
@@ -32,16 +32,13 @@ import {
 import { thisProcess } from './process-record.ts';
 import { enterFolder, type ResumeFlags, recordedCommand, resumeRun } from './resume.ts';
 import { type RunFile, readRunFile, refuseLiving, takeOver } from './run-file.ts';
-import type { RunResult } from './run-record.ts';
+import type { CommandKind, RunResult } from './run-record.ts';
 import { StateFolder } from './saved-state.ts';
 
 /** Most images in the grid. */
 const GRID_IMAGES = 64;
 const GRID_SIDE = { least: 128, most: 256 };
 const MAX_PROMPTS = 10_000;
-
-/** Makes one image of a series. */
-export type MakeOne<Command extends ImageCommand> = (command: Command, host: Host) => Promise<MadeImage>;
 
 /** What the summary takes of the result of a run. */
 type SeriesResult = Pick<RunResult, 'clip' | 'bestIteration' | 'seconds'>;
@@ -72,21 +69,20 @@ export const isSeries = ({ values: { count = 1, prompts } }: ImageCommand): bool
 /**
  * Makes every image of a series, and its folder. A run that fails is named and the others go on, unless none has succeeded.
  *
+ * @param kind the command that makes each of them
  * @throws UserError where the prompts cannot be read, all runs fail, or it is stopped
  */
-export async function makeSeries<Command extends ImageCommand & { readonly image?: string }>(
-  command: Command,
-  make: MakeOne<Command>,
-  host: Host,
-): Promise<void> {
+export async function makeSeries(kind: CommandKind, command: AnyImageCommand, host: Host): Promise<void> {
   const { prompts: promptFile, seed: given, out } = command.values;
   const prompts = promptFile === undefined ? undefined : await readPrompts(promptFile, host);
   const seed = resolveSeed(readSeed(given));
   if (out !== undefined) checkFolderName(out);
   const subject = promptFile === undefined ? command.prompt : nameOf(promptFile);
   const wanted = resolve(host.cwd, out ?? `${defaultFolder(host.now(), subject, seed)}-series`);
+  const { make } = IMAGE_COMMANDS[kind];
   const plan: SeriesPlan = {
     prompt: command.prompt,
+    kind,
     ...(prompts && { prompts }),
     ...(command.image === undefined ? {} : { image: command.image }),
     typed: command.typed,
@@ -115,18 +111,16 @@ export async function resumeSeries(found: RunFile, flags: ResumeFlags, host: Hos
     const command = await recordedCommand(file, host);
     const { prompts } = file.content.resume as { prompts?: readonly string[] };
     await enterFolder(command.cwd, host);
-    const { image } = command;
+    const { kind, image } = command;
+    const { make, options } = IMAGE_COMMANDS[kind];
     const plan: SeriesPlan = { ...command, ...(prompts && { prompts }), version: await packageVersion() };
-    const options = image === undefined ? generateOptions() : refineOptions();
-    const shared = { options, typed: command.typed, ...flags, warnings: [], notes: [] };
+    const shared = { options: options(), typed: command.typed, ...flags, warnings: [], notes: [] };
     await runSeries(plan, folder, flags.quiet, host, async (prompt, values, sharedHost) => {
-      const one = { ...shared, prompt, values };
+      const one = { ...shared, prompt, values, ...(image === undefined ? {} : { image }) };
       const begun = await readRunFile(values.out ?? '');
       if (begun?.status === 'done') return finishedRun(begun);
       if (begun && Object.keys(begun.content).length > 0) return resumeRun(begun, flags, sharedHost);
-      return image === undefined
-        ? generateImage(one, sharedHost)
-        : refineImage({ ...one, image }, sharedHost);
+      return make(one, sharedHost);
     });
   } finally {
     giveBack();
@@ -146,6 +140,8 @@ interface SeriesPlan {
   readonly prompt: string;
   /** One after the other, each with every seed. */
   readonly prompts?: readonly string[];
+  /** The command that makes each. */
+  readonly kind: CommandKind;
   /** The image that each begins with. */
   readonly image?: string;
   readonly typed: string;
@@ -216,7 +212,7 @@ async function runSeries(
 
 /** What `summary.json` says. */
 function summaryText(
-  { prompt, prompts, image, typed, started, cwd, values, version }: SeriesPlan,
+  { prompt, prompts, kind, image, typed, started, cwd, values, version }: SeriesPlan,
   status: string,
   runs: readonly SeriesRun[],
 ): string {
@@ -231,6 +227,7 @@ function summaryText(
     ...(status === 'running' ? { process: thisProcess() } : {}),
     total: (prompts?.length ?? 1) * (values.count ?? 1),
     ...(prompts ? {} : { prompt }),
+    kind,
     ...(image === undefined ? {} : { image }),
     started: started.toISOString(),
     command: typed,

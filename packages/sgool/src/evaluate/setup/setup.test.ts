@@ -143,6 +143,9 @@ describe('what guides and what selects', () => {
     ['doodl', { keep: 'last' }, { guides: ['clip_a'], selects: [] }],
     ['sgool', { keep: 'best' }, both],
     ['sgool', { keep: 'last' }, { guides: ['clip_a'], selects: [] }],
+    ['detail', { saliency: 'centre' }, none],
+    ['detail', { regionText: 'parts' }, { guides: ['clip_a'], selects: [] }],
+    ['detail', { saliency: 'judge' }, { guides: ['judge'], selects: [] }],
     ['attend-and-excite', {}, none],
     ['attend-and-excite', { keep: 'clip' }, { guides: [], selects: ['clip_a'] }],
   ] as const)('%s %j', (name, settings, roles) => {
@@ -159,6 +162,7 @@ describe('what guides and what selects', () => {
       'zero-order',
       'trust-region-search',
       'resampling',
+      'detail',
       'plan',
     ]);
     expect(METHODS.filter((one) => one.independentCandidates).map(({ name }) => name)).toEqual(['best-of']);

@@ -1,12 +1,20 @@
 /** @file An image of any size in the size of the model, with its mask. */
+import { cutOut } from '../../image/crops.ts';
 import { createImage, type Image, type ImageSize } from '../../image/image.ts';
 import { letterboxPlacement } from '../../image/letterbox.ts';
 import { mayChange } from '../../image/mask.ts';
 import { resizeImage } from '../../image/resize.ts';
-import type { RefineSource } from './refine-request.ts';
 
 /** The parts of a request that decide how its image is fitted. */
-export type ImageRequest = Pick<RefineSource, 'image' | 'mask' | 'fit' | 'invertMask'>;
+export interface ImageRequest {
+  readonly image: Image;
+  /** White where the image may change. */
+  readonly mask?: Image | undefined;
+  /** For an image of another shape: its middle, or all of it with its edges extended. */
+  readonly fit: 'crop' | 'letterbox';
+  /** Whether black may change, and white is protected. */
+  readonly invertMask: boolean;
+}
 
 export interface PreparedImage {
   readonly image: Image;
@@ -70,16 +78,11 @@ function cropped(image: Image, { width, height }: ImageSize): Image {
   const high = Math.min(image.height, Math.max(1, Math.round(height * scale)));
   const left = Math.floor((image.width - wide) / 2);
   const top = Math.floor((image.height - high) / 2);
-  const data = new Uint8Array(3 * wide * high);
-  for (let y = 0; y < high; y++) {
-    const from = 3 * ((top + y) * image.width + left);
-    data.set(image.data.subarray(from, from + 3 * wide), 3 * y * wide);
-  }
-  return scaled(createImage(wide, high, data), width, height);
+  return scaled(cutOut(image, { left, top, width: wide, height: high }), width, height);
 }
 
 /** The whole image in the middle, surrounded by `border` or by the nearest pixels of its edges. */
-function letterboxed(image: Image, size: ImageSize, border?: number): Image {
+export function letterboxed(image: Image, size: ImageSize, border?: number): Image {
   const { width, height } = size;
   const { x: left, y: top, width: wide, height: high } = letterboxPlacement(image, size);
   const inner = scaled(image, wide, high);

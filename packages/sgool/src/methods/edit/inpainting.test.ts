@@ -13,6 +13,7 @@ import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { Generator } from '../../random/generator.ts';
 import { parseMethodRequest } from '../../request/request.ts';
 import { openSafetensors, readTypedTensor, type SafetensorsFile } from '../../weights/formats/safetensors.ts';
+import { detailImage } from '../detail/detail-image.ts';
 import { generate } from '../generate.ts';
 import { METHOD_NAMES, METHODS, methods } from '../index.ts';
 import { settingsOf } from '../run/create-method.ts';
@@ -239,4 +240,26 @@ describe('generation', () => {
     const { before, last } = await generate({ ...settings, method }, { pipeline });
     if (last !== before) expect(last.image.data).not.toEqual(before.image.data);
   });
+});
+
+it('the detail pass paints a region, and shows the model the image around it', async () => {
+  const seen: unknown[] = [];
+  const watched: Pipeline = {
+    ...pipeline,
+    denoiser(options) {
+      seen.push(options.maskedImage?.open.reduce((sum, value) => sum + value, 0));
+      return pipeline.denoiser(options);
+    },
+  };
+  const { image, prompt } = request;
+  const input = {
+    ...{ image, prompt, seed: 0, steps: 4, boxes: '4,4,16,16', detailPadding: 8, regionDilation: 0 },
+    ...{ guidanceScale: 1, width: 32, height: 32 },
+  };
+  const { best, before } = await detailImage(input, { pipeline: watched });
+  // 16 of 28 or fewer pixels are 16 or more of 32.
+  expect(seen).toEqual([expect.any(Number)]);
+  expect(seen[0]).toBeGreaterThanOrEqual(16 * 16);
+  expect(seen[0]).toBeLessThan(32 * 32);
+  expect(best.image.data).not.toEqual(before.image.data);
 });

@@ -18,36 +18,26 @@
  * StableDiffusionInpaintPipeline.
  */
 import type { Denoiser } from '../../diffusion/denoiser.ts';
-import { inpaintingBlend, mixedLatent, noisedChain } from '../../diffusion/inpainting-blend.ts';
+import { inpaintingBlend } from '../../diffusion/inpainting-blend.ts';
 import { invertChain } from '../../diffusion/inversion.ts';
 import type { Latents, Sampler } from '../../diffusion/sampler.ts';
 import { sample } from '../../diffusion/trajectory.ts';
 import { UserError } from '../../errors.ts';
 import type { Image, ImageSize } from '../../image/image.ts';
-import { composite, openElements, softEdge } from '../../image/mask.ts';
 import type { ModelInfo } from '../../models/model-info.ts';
 import { loadPipeline } from '../../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { withPromptFiles } from '../../pipeline/prompt-files.ts';
-import { type RandomSource, randomSource } from '../../random/random-source.ts';
 import { parseMethodRequest } from '../../request/request.ts';
 import { type GenerateOptions, type Generation, runToEnd } from '../generate.ts';
 import { METHODS } from '../index.ts';
 import { createMethod, settingsOf } from '../run/create-method.ts';
 import type { Iteration } from '../run/iteration.ts';
-import type { Method } from '../run/method.ts';
 import { movingPart, optimiseNoise, type Start } from '../run/optimise-noise.ts';
-import {
-  denoiserOf,
-  drawFreshNoise,
-  judge,
-  type Run,
-  samplerOf,
-  stoppedIn,
-  withinIteration,
-} from '../run/run.ts';
+import { denoiserOf, judge, type Run, samplerOf, stoppedIn, withinIteration } from '../run/run.ts';
 import { type SgoolSettings, salientObjective, sgool } from '../sgool.ts';
 import { fittingNotes, type PreparedImage, prepareImage } from './fit-image.ts';
+import type { ImageMethod } from './image-method.ts';
 import { pairedDenoiserOf, pairedSampler, sideBySide } from './prompt-to-prompt.ts';
 import {
   type EditName,
@@ -57,6 +47,7 @@ import {
   type RefineRequest,
   type RefineSource,
 } from './refine-request.ts';
+import { startFromNoised, startPainting, withinMask } from './sdedit.ts';
 
 /** Updates are this many times shorter than in generation, so that the image keeps its composition. */
 const STEPS_SHORTER = 2.5;
@@ -65,13 +56,9 @@ const STEPS_SHORTER = 2.5;
  * SGOOL that begins with an image instead of a seed. Iteration 0 is what the autoencoder keeps of the image; with a source
  * prompt it is the image that the same noise gives under the prompt.
  */
-export interface RefineMethod extends Method<'sgool', SgoolSettings> {
+export interface RefineMethod extends ImageMethod<'sgool', SgoolSettings> {
   /** The image in the size of the model. @throws UserError where nothing is left of the mask in that size */
   prepare(size: ImageSize): PreparedImage;
-  /** Whether a model for inpainting paints what the mask leaves open, instead of changing what the image shows. */
-  paints(model: Pick<ModelInfo, 'paintsMask'>): boolean;
-  /** Lines for the user about how the image is fitted to the size, and what the model does with the mask. */
-  notes(size: ImageSize, model: Pick<ModelInfo, 'paintsMask'>): string[];
 }
 
 /** What `refine` returns: the result, and the image that it began with. */
@@ -338,107 +325,4 @@ async function startPaired(
   const knownOfBoth = known.map((state) => state.map((latent) => sideBySide(latent)));
   const blended = inpaintingBlend(sampler, freeOfBoth, knownOfBoth, startIndex);
   return { ...start, finish, sampler: pairedSampler(blended) };
-}
-
-/**
- * The image with as much noise as a later step of the sampler begins with.
- *
- * A sample of the autoencoder's posterior, the noise, and the noise that stochastic samplers add are drawn from the stream of the
- * seed in this order, as diffusers' StableDiffusionImg2ImgPipeline draws them.
- *
- * Reference: Meng et al. 2022, "SDEdit: Guided Image Synthesis and Editing with Stochastic Differential Equations".
- *
- * @throws UserError where the strength is less than one step
- */
-async function startFromNoised(
-  pipeline: Pipeline,
-  { settings, seed }: Run<SgoolSettings>,
-  denoiser: Denoiser,
-  prepared: PreparedImage,
-  { strength, feather }: RefineSource,
-): Promise<Start> {
-  const startIndex = firstNoisedStep(strength, settings.steps);
-  const random = randomSource(settings.rng, seed);
-  const posterior = Float64Array.from(random.randn(denoiser.latentShape));
-  const clean = await pipeline.encode(prepared.image, posterior);
-  const { noise, sampler } = noisyChain(pipeline, settings, denoiser, random, startIndex);
-  const known = prepared.open && noisedChain(sampler, clean, noise, startIndex);
-  return {
-    noise: mixedLatent(sampler, clean, noise, startIndex),
-    startIndex,
-    ...withinMask(sampler, known, startIndex, denoiser, prepared, feather),
-  };
-}
-
-/**
- * Where a model for inpainting begins: at the noise of the seed, or with a strength below 1 at the image noised to the first step that
- * runs, as diffusers' StableDiffusionInpaintPipeline does.
- *
- * @throws UserError where the strength is less than one step
- */
-async function startPainting(
-  pipeline: Pipeline,
-  { settings, seed }: Run<SgoolSettings>,
-  denoiser: Denoiser,
-  prepared: PreparedImage,
-  { strength, feather }: RefineSource,
-): Promise<Start> {
-  const startIndex = firstNoisedStep(strength, settings.steps);
-  const random = randomSource(settings.rng, seed);
-  const { noise, sampler } = noisyChain(pipeline, settings, denoiser, random, startIndex);
-  const noised = async () => mixedLatent(sampler, await pipeline.encode(prepared.image), noise, startIndex);
-  return {
-    noise: startIndex === 0 ? noise : await noised(),
-    startIndex,
-    ...withinMask(sampler, undefined, startIndex, denoiser, prepared, feather),
-  };
-}
-
-/**
- * The first step of a chain that a strength leaves so many steps of, rounded down as diffusers does.
- *
- * @throws UserError where that is less than one step
- */
-function firstNoisedStep(strength: number, steps: number): number {
-  const taken = Math.floor(strength * steps);
-  if (taken > 0) return steps - taken;
-  throw new UserError(
-    `refine: strength ${strength} of ${steps} steps is less than one step; use ${Math.ceil(1e4 / steps) / 1e4} or more, or more steps`,
-  );
-}
-
-/** The next noise of a stream, and a sampler that begins at a step with its own draws right behind that noise. */
-function noisyChain(
-  pipeline: Pipeline,
-  settings: SgoolSettings,
-  { latentShape }: Denoiser,
-  random: RandomSource,
-  startIndex: number,
-): { noise: Float64Array; sampler: Sampler } {
-  const noise = Float64Array.from(random.randn(latentShape));
-  const freshNoise = drawFreshNoise(pipeline, settings, noise.length, random, startIndex);
-  return { noise, sampler: samplerOf(pipeline, settings, { freshNoise, firstStep: startIndex }) };
-}
-
-/**
- * What keeps the part that a mask protects: a sampler that follows a known chain there (none is known where the network itself sees
- * that part), and the pixels of the image at the end.
- */
-function withinMask(
-  sampler: Sampler,
-  known: readonly (Latents | undefined)[] | undefined,
-  startIndex: number,
-  { latentShape }: Denoiser,
-  { image, open }: PreparedImage,
-  feather: number | undefined,
-): Pick<Start, 'sampler' | 'free' | 'finish'> {
-  if (!open) return { sampler };
-  const free = openElements(open, image.width, latentShape);
-  const edge = feather ?? Math.round(Math.min(image.width, image.height) / 64);
-  const weights = softEdge(open, image.width, edge);
-  return {
-    sampler: known ? inpaintingBlend(sampler, free, known, startIndex) : sampler,
-    free,
-    finish: (decoded) => composite(image, decoded, weights),
-  };
 }

@@ -57,9 +57,9 @@ export interface ScorerLoss {
 
 /** The result of an iteration. Iteration 0 is always the plain image, before any optimisation. */
 export interface Iteration {
-  /** 0 for the plain image, then one more for each update (for `best-of`: for each further seed). */
+  /** 0 for the plain image, then one more for each update (for `best-of`: for each further seed; in the detail pass: for each region). */
   readonly iteration: number;
-  /** Index of the last iteration of this run. */
+  /** Index of the last iteration of this run; of those before the detail pass, as long as its regions are not found. */
   readonly iterations: number;
   /**
    * The starting noise that makes this image, float64, `[channels, height, width]`; with `optimiseFrom` the latent behind the
@@ -106,6 +106,10 @@ export interface RunOptions {
   /** Checked before each network call; a run that is aborted throws the signal's reason. */
   readonly signal?: AbortSignal;
   readonly onStep?: (progress: StepProgress) => void;
+  /** Whether nothing is computed: images hold nothing then, and of what is found in them, the most is assumed. */
+  readonly dryRun?: boolean;
+  /** Called with a line about what was found, for the user. */
+  readonly onNote?: (text: string) => void;
   /**
    * The starting noise, instead of that of the seed: `[channels, height, width]`, the result of another method. All else is drawn as
    * for the seed.

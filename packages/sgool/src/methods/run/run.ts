@@ -59,8 +59,18 @@ export interface Run<S extends MethodSettings = MethodSettings> {
    *
    * @param parts what the method remembers from one iteration to the next. Everything that they are made from must exist by then; random
    *   numbers, counters and the clock of the run are added.
+   * @param range index of the first and of the last iteration. Default: from the plain image to the last one of the settings
    */
-  iterations(parts: Readonly<Record<string, Stateful>>): AsyncGenerator<number>;
+  iterations(
+    parts: Readonly<Record<string, Stateful>>,
+    range?: { readonly first: number; readonly last: number },
+  ): AsyncGenerator<number>;
+  /** What the state that the run goes on from holds of a part; undefined where there is none. */
+  resumed(part: string): unknown;
+  /** Whether nothing is computed, and the most is assumed of what is found in images. */
+  readonly isDry: boolean;
+  /** Tells the user what was found, in one line. */
+  note(text: string): void;
   /** For `onStep` of samplers and trajectories. */
   stepReporter(phase: StepProgress['phase'], iteration: number): (info: StepInfo) => void;
   /** Whether no iteration follows this one, whose image was reported: by their number, or by the budget. */
@@ -98,7 +108,19 @@ export const criticText = (
 /** Begins a run: draws its noise and starts its clock. @throws RangeError where a given noise has another size */
 export function beginRun<S extends MethodSettings>(
   pipeline: Pick<Pipeline, 'latentShape' | 'noisePath' | 'meter'>,
-  { method, request, settings, lastIteration, signal, onStep, noise: given, state, onState }: RunStart<S>,
+  {
+    method,
+    request,
+    settings,
+    lastIteration,
+    signal,
+    dryRun = false,
+    onStep,
+    onNote,
+    noise: given,
+    state,
+    onState,
+  }: RunStart<S>,
 ): Run<S> {
   refuseOtherState(method, request.seed, state);
   let started = performance.now();
@@ -113,6 +135,10 @@ export function beginRun<S extends MethodSettings>(
     s: () => (performance.now() - started) / 1000,
   });
   const iterations = lastIteration ?? settings.iterations ?? 0;
+  /** Until the first iterations begin, which go on from it. */
+  let left = state;
+  /** The last iteration of a part of the run that neither the settings nor the budget end. */
+  let end: number | undefined;
   const shape = pipeline.latentShape(settings);
   const drawn = Float64Array.from(random.randn(shape));
   const noise = given ?? drawn;
@@ -133,16 +159,19 @@ export function beginRun<S extends MethodSettings>(
     evaluations,
     spending,
     signal,
+    isDry: dryRun,
+    note: (text) => onNote?.(text),
     stepReporter:
       (phase, iteration) =>
       ({ step, steps }) => {
         const done = phase === 'denoise' ? step + 1 : steps - step;
-        const last = spending.lastIteration(iteration - 1, iterations);
+        const last = end ?? spending.lastIteration(iteration - 1, iterations);
         onStep?.({ iteration, iterations: last, phase, step: done, steps });
       },
     isLast: (iteration) => iteration >= iterations || spending.isOver(),
     shareBefore: (iteration) => Math.max(iteration / Math.max(1, iterations), spending.share()),
-    async *iterations(parts) {
+    resumed: (part) => state?.parts[part],
+    async *iterations(parts, range) {
       const all: Readonly<Record<string, Stateful>> = {
         ...parts,
         random,
@@ -158,11 +187,15 @@ export function beginRun<S extends MethodSettings>(
         ),
         ...(budget && { spending }),
       };
-      if (state) for (const [name, part] of Object.entries(all)) part.restore(state.parts[name]);
-      const first = state?.iteration ?? 0;
-      for (let iteration = first; iteration <= iterations; iteration++) {
-        if (iteration > first && spending.isOver()) return;
-        if (iteration > first && onState) {
+      end = range?.last;
+      const begun = left;
+      left = undefined;
+      if (begun) for (const [name, part] of Object.entries(all)) part.restore(begun.parts[name]);
+      const first = begun?.iteration ?? range?.first ?? 0;
+      for (let iteration = first; iteration <= (end ?? iterations); iteration++) {
+        const isBegun = iteration > (begun?.iteration ?? 0);
+        if (isBegun && range === undefined && spending.isOver()) return;
+        if (isBegun && onState) {
           const states = Object.entries(all).map(([name, part]) => [name, part.state()]);
           await onState({ method, seed, iteration, parts: Object.fromEntries(states) });
         }
@@ -174,7 +207,7 @@ export function beginRun<S extends MethodSettings>(
       const seconds = { iteration: (now - reported) / 1000, total: (now - started) / 1000 };
       reported = now;
       spending.note();
-      const last = spending.lastIteration(parts.iteration, iterations);
+      const last = end ?? spending.lastIteration(parts.iteration, iterations);
       return {
         seed,
         ...parts,
