@@ -267,10 +267,15 @@ async function steps({ record, training, engine, progress, signal }: TrainParts)
 /** Finishes the record, and reports: the path of the adapter or the JSON on stdout, the rest on stderr. */
 async function conclude(
   { status, failure }: End,
-  { record, training, exitCode }: { record: RecordParts; training: TrainingFolder; exitCode: number },
+  parts: {
+    readonly record: RecordParts;
+    readonly training: TrainingFolder;
+    readonly exitCode: number;
+  },
   progress: TrainingProgress,
   host: Host,
 ): Promise<void> {
+  const { record, training, exitCode } = parts;
   const { dir } = training;
   const { json } = record.command;
   const { step, seconds } = record.fineTuning.state();
@@ -296,7 +301,7 @@ async function conclude(
   try {
     await writeFileAtomic(join(dir, FILES.run), textOf(content));
   } catch (refused) {
-    if (status === 'done') throw refused;
+    if (status === 'done') return conclude({ status: 'failed', failure: refused }, parts, progress, host);
   }
   if (status === 'done') new StateFolder(dir).remove();
   if (json) host.stdout.write(`${JSON.stringify(content)}\n`);
