@@ -105,7 +105,7 @@ describe.each([Number.NaN, Number.POSITIVE_INFINITY])('%f', (value) => {
     const weights = path.join(cwd, 'pickscore/model.safetensors');
     for (const [tensor, message] of [
       ['visual_projection.weight', /pickscore of .*: its output score holds/],
-      ['text_projection.weight', /pickscore text: its output text holds/],
+      ['text_projection.weight', /pickscore of .* text: its output text holds/],
     ] as const) {
       const argv = ['score', 'disc.png', 'a cat', ...scorer];
       const { code, stdout, stderr } = await runWith(weights, tensor, value, argv);

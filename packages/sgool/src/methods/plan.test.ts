@@ -56,6 +56,15 @@ describe('a plan', () => {
     }
   });
 
+  it('refuses an objective whose scales differ from stage to stage', async () => {
+    const objective = 'clip,hps-v2.1';
+    expect(await message({ plan: 'best-of:1, sgool:1', objective })).toBe(
+      'plan: an objective of several scorers has another scale in each stage (spreadPictures 8); give spreadPictures 0 and weights of your own',
+    );
+    expect(await message({ plan: 'best-of:1, sgool:1', objective, spreadPictures: 0 })).toMatch(/hps-v2.1/);
+    expect(await message({ plan: 'best-of:1', objective: 'clip@whole:2' })).toBe('no error');
+  });
+
   it('begins as its first method would', async () => {
     const alone = await run({ iterations: 2, sampler: 'ddim' }, 'best-of').catch(() => []);
     const rounds = await run({ plan: 'best-of:2, zero-order:0', cutouts: undefined, saliency: undefined });

@@ -11,6 +11,7 @@ import { resolveSeed, type Seed } from '../random/seed.ts';
 import { readBudget } from '../request/budget.ts';
 import { checkHint, commonDefaults } from '../request/defaults.ts';
 import { readSettings } from '../request/effect.ts';
+import { parseObjective } from '../request/objective-text.ts';
 import {
   hasOption,
   INPUTS,
@@ -55,6 +56,15 @@ export function planFacts(methods: readonly MethodFacts[]): MethodFacts<typeof N
     noiseMakesImage: false,
     isComposed: true,
   };
+}
+
+/** @throws UserError where each stage would measure spreads of its own, and their scores could not be compared */
+function checkScales({ objective, spreadPictures = 0 }: Partial<Settings>): void {
+  if (objective === undefined || spreadPictures === 0) return;
+  if (new Set(parseObjective(objective).map(({ name }) => name)).size <= 1) return;
+  throw new UserError(
+    `plan: an objective of several scorers has another scale in each stage (spreadPictures ${spreadPictures}); give spreadPictures 0 and weights of your own`,
+  );
 }
 
 const canBeStage = ({ settings }: MethodSchema) => Object.hasOwn(settings, 'iterations');
@@ -128,6 +138,7 @@ export function createPlan(
       return { ...pickSettings(facts.settings, merged), budget, plan, ...hint } as PlanMethodSettings;
     },
     check: (settings, model) => {
+      checkScales(settings);
       for (const stage of stagesOf(settings.plan, methods)) stage.method.check?.(settings, model);
     },
     roles(settings) {
