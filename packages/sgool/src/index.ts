@@ -81,6 +81,7 @@ export type {
   Backbone,
   DenoiserOptions,
   MaskedImage,
+  PairedOptions,
   PromptFit as ModelPromptFit,
   PromptReading,
 } from './models/backbone.ts';

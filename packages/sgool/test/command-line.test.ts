@@ -142,7 +142,7 @@ const withoutCuda: [string, string[], number, RegExp] = [
   'device without a driver',
   ['generate', PROMPT, '--device', 'cuda'],
   1,
-  /device cuda: does not work on this machine, .*; usable here: .*cpu$/,
+  /device cuda: does not work on this machine, .*; usable here: .*cpu \(sgool devices lists what works\)$/,
 ];
 
 describe('a mistake ends in one line', () => {

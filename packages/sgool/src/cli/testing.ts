@@ -178,10 +178,10 @@ export function fakeEngine({
   return {
     mapAttention,
     refinement: (source) => faked(refinement(source)),
-    separateEnhance: () => Promise.reject(new Error('the fake model has no weights to train')),
     detailMethod: (image) => faked(detailMethod(image)),
     methods: fakedAll(methods) as Engine['methods'],
     detailedMethods: fakedAll(detailedMethods),
+    separateEnhance: () => Promise.reject(new Error('the fake model has no weights to train')),
     chooseCompute: async ({ device = 'cpu', precision = 'float32' }) => ({
       device: device === 'auto' ? 'cpu' : device,
       precision,

@@ -26,6 +26,7 @@ export {
   type Schedule,
   type SchedulerConfig,
 } from '../diffusion/schedule.ts';
+export { type Steering, steeredSampler } from '../diffusion/steered-sampler.ts';
 export {
   type ChainOptions,
   runTrajectory,

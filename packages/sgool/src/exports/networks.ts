@@ -34,7 +34,15 @@ export {
   sd3Transformer,
   type TransformerOptions,
 } from '../networks/transformer/sd3-transformer.ts';
-export { type UNet, type UNetInputs, type UNetOptions, unet } from '../networks/unet/unet.ts';
+export { type CrossAttentionLayer, crossAttentionLayers } from '../networks/unet/cross-attention-layers.ts';
+export {
+  type AttentionEdit,
+  type AttentionMaps,
+  type UNet,
+  type UNetInputs,
+  type UNetOptions,
+  unet,
+} from '../networks/unet/unet.ts';
 export { type UNetConfig, unetConfig } from '../networks/unet/unet-config.ts';
 export type { AddedToken } from '../text/added-tokens.ts';
 export { byteSymbolsById, END_OF_WORD, type Vocabulary } from '../text/byte-pairs.ts';

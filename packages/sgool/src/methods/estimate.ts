@@ -100,7 +100,7 @@ type Counted = Pick<Iteration, 'evaluations'>;
 interface DryRunOptions {
   /** Whether FLOPs are what is spent. */
   readonly inFlops?: boolean;
-  /** Iterations at the beginning that belong to the loop; others, as of a detail pass, follow it. Default: all. */
+  /** How many of the iterations are those of the run itself; a detail pass follows them. Default: all. */
   readonly own?: number;
 }
 
@@ -141,8 +141,8 @@ function dryRunOf({ open, method, request, iterations }: EstimateOptions): Promi
     targetClip: 100,
     ...(budget?.unit === 's' && { budget: '' }),
   };
-  const wanted = { ...request, ...pickSettings(method.settings, whole) };
-  return dryRun(open, (pipeline) => method.run(pipeline, wanted, { dryRun: true }), {
+  const given = { ...request, ...pickSettings(method.settings, whole) };
+  return dryRun(open, (pipeline) => method.run(pipeline, given, { dryRun: true }), {
     inFlops: budget?.unit === 'flops',
     ...(Object.hasOwn(method.settings, 'iterations') && { own: whole.iterations + 1 }),
   });

@@ -58,6 +58,7 @@ it('an image from a single file, with CLIP and LoRAs from others, and the comman
   expect(stderr).toMatch(/CLIP A/);
   expect(code).toBe(0);
   expect(options).toEqual({
+    allowVerifiers: true,
     device: 'cpu',
     precision: 'float32',
     clip,

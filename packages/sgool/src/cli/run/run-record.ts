@@ -24,6 +24,8 @@ import { thisProcess } from './process-record.ts';
 /** The commands that make images. */
 export const COMMAND_KINDS = ['generate', 'refine', 'detail'] as const;
 export type CommandKind = (typeof COMMAND_KINDS)[number];
+/** What the record of a fine-tuning calls itself. */
+export const FINETUNE_KIND = 'finetune';
 
 /** What the record of a fine-tuning calls itself. */
 export const FINETUNE_KIND = 'finetune';
