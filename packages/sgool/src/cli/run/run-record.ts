@@ -27,9 +27,6 @@ export type CommandKind = (typeof COMMAND_KINDS)[number];
 /** What the record of a fine-tuning calls itself. */
 export const FINETUNE_KIND = 'finetune';
 
-/** What the record of a fine-tuning calls itself. */
-export const FINETUNE_KIND = 'finetune';
-
 /** How `refine` uses the image that it begins with. */
 export interface RefineTask {
   readonly edit: string;
