@@ -62,7 +62,7 @@ describe('a plan', () => {
       'plan: an objective of several scorers has another scale in each stage (spreadPictures 8); give spreadPictures 0 and weights of your own',
     );
     expect(await message({ plan: 'best-of:1, sgool:1', objective, spreadPictures: 0 })).toMatch(/hps-v2.1/);
-    expect(await message({ plan: 'best-of:1', objective: 'clip@whole:2' })).toBe('no error');
+    expect(await message({ plan: 'best-of:1, sgool:1', objective: 'clip@whole:2' })).toBe('no error');
   });
 
   it('begins as its first method would', async () => {
