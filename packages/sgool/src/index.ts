@@ -18,6 +18,7 @@
  */
 export { UserError } from './errors.ts';
 export { type Concept, parseConcepts } from './finetune/concepts.ts';
+export type { TrainingPrompt } from './finetune/prompts.ts';
 export {
   type FineTuneOptions,
   type FineTuneRequest,
@@ -29,7 +30,8 @@ export {
   type WordMap,
 } from './finetune/separate-enhance.ts';
 export { type FineTuneSettings, RECIPES } from './finetune/settings.ts';
-export { type Crop, type CropSizes, wholeCrop } from './image/crops.ts';
+export type { FineTuneLosses, TrainerState } from './finetune/trainer.ts';
+export { type Crop, type CropBox, type CropSizes, wholeCrop } from './image/crops.ts';
 export { arrangeImages, type SheetOptions } from './image/draw.ts';
 export {
   type Colour,
@@ -54,6 +56,7 @@ export {
 } from './methods/attention-maps.ts';
 export type { AttentionMapsRequest } from './methods/attention-maps-request.ts';
 export { detailImage } from './methods/detail/detail-image.ts';
+export type { PassSettings, WithPass } from './methods/detail/detail-pass.ts';
 export type { DetailRequest } from './methods/detail/detail-request.ts';
 export { type Refinement, refine } from './methods/edit/refine.ts';
 export type { RefineRequest } from './methods/edit/refine-request.ts';
@@ -67,6 +70,7 @@ export {
   methods,
   parseRequest,
 } from './methods/index.ts';
+export type { PlanMethodSettings } from './methods/plan.ts';
 export { settingsOf } from './methods/run/create-method.ts';
 export type {
   Iteration,
@@ -92,6 +96,7 @@ export type {
   MapsProgram,
 } from './models/cross-attention.ts';
 export type { BackboneInfo, FewStepSampling, ModelInfo } from './models/model-info.ts';
+export type { TrainableNetwork, TrainingInputs, TrainingText } from './models/trainable-network.ts';
 export type {
   AttentionObjective,
   AttentionObjectiveOptions,
@@ -107,7 +112,7 @@ export type {
   View,
 } from './objectives/objective.ts';
 export { type LoadOptions, loadPipeline } from './pipeline/load-pipeline.ts';
-export type { ClipScores, ObjectiveOptions, Pipeline } from './pipeline/pipeline.ts';
+export type { ClipScores, DetectorOptions, ObjectiveOptions, Pipeline } from './pipeline/pipeline.ts';
 export type { ClipCritic } from './preference/clip-critic.ts';
 export { clipGuide } from './preference/clip-guide.ts';
 export { type Aim, type ClipTarget, clipTarget } from './preference/clip-target.ts';
@@ -116,6 +121,7 @@ export { type LoadScorerOptions, loadScorer } from './preference/load-scorer.ts'
 export type { PromptFit, PromptInputs, PromptShapes, Scorer } from './preference/scorer.ts';
 export { Generator, type GeneratorState } from './random/generator.ts';
 export type { TwisterState } from './random/mersenne-twister.ts';
+export type { NoiseTests } from './random/noise-tests.ts';
 export { PhiloxGenerator } from './random/philox.ts';
 export { type RandomSource, RNG_NAMES, type RngName } from './random/random-source.ts';
 export type { Seed } from './random/seed.ts';
@@ -124,8 +130,10 @@ export { type ObjectiveItem, type Place, parseObjective } from './request/object
 export type { CommonRequest, MethodRequest, ParsedRequest, TargetImage } from './request/request.ts';
 export { SCORER_NAMES, SCORERS, type ScorerInfo, type ScorerName } from './request/scorer-names.ts';
 export {
+  ATTENTION_LOSS_NAMES,
   type AttentionLossName,
   type MethodSettings,
+  type PlanSettings,
   type SamplingSettings,
   SETTING_GROUPS,
   SETTINGS,
@@ -136,7 +144,13 @@ export type { WantedScorer } from './request/wanted-scorer.ts';
 export type { Compute, ComputeOptions } from './runtime/compute.ts';
 export type { MachineSpeed } from './runtime/machine-speed.ts';
 export type { NetworkProgram } from './runtime/network-program.ts';
-export type { Memory, ProgramCache, ProgramOptions, Runnable } from './runtime/program-cache.ts';
+export type {
+  Memory,
+  ProgramCache,
+  ProgramMeter,
+  ProgramOptions,
+  Runnable,
+} from './runtime/program-cache.ts';
 export type { Detector, SaliencyMap } from './saliency/detector.ts';
 export { findRegions, type Region, type RegionOptions } from './saliency/regions.ts';
 export type { CompelClause, CompelFragment, CompelText } from './text/prompt/compel.ts';

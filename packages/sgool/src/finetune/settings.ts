@@ -59,6 +59,11 @@ export const fineTuneSettings = {
     .describe('seed of latents, noise, timesteps and the order of the concepts'),
 };
 
+/**
+ * The settings of a fine-tuning.
+ *
+ * @interface
+ */
 export type FineTuneSettings = {
   readonly [K in keyof typeof fineTuneSettings]: z.output<(typeof fineTuneSettings)[K]>;
 };

@@ -67,9 +67,9 @@ export interface DenoiserOptions extends ImageSize, PromptReading {
 /** How the attention under one prompt follows that under another. */
 export interface PairedOptions {
   readonly sourcePrompt: string;
-  /** [tokens, tokens]: how much of the attention to each token of the source goes to each token of the prompt. */
+  /** How much of the attention to each token of the source goes to each token of the prompt, [tokens, tokens]. */
   readonly mapping: Float32Array;
-  /** [tokens]: how much each token of the prompt keeps of its own attention. */
+  /** How much each token of the prompt keeps of its own attention, [tokens]. */
   readonly keep: Float32Array;
   /** The share of the steps, from the noisiest on, in which the attention to the text follows. */
   readonly crossShare: number;

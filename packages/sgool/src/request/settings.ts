@@ -630,6 +630,7 @@ export type RegionSettings = SettingsOf<typeof regionSettings>;
 export type OptimiserSettings = SettingsOf<typeof optimiserSettings>;
 export type DetailSettings = SettingsOf<typeof detailSettings>;
 export type SearchSettings = SettingsOf<typeof searchSettings>;
+/** @interface */
 export type PlanSettings = SettingsOf<typeof planSettings>;
 export type ResamplingSettings = SettingsOf<typeof resamplingSettings>;
 

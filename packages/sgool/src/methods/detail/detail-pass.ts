@@ -51,7 +51,8 @@ const { regionText } = regionSettings;
 /** The settings of the pass. */
 export const passSettings = { ...detectionSettings, regionText, ...detailSettings };
 
-type PassSettings = SettingsOf<typeof passSettings>;
+/** @interface */
+export type PassSettings = SettingsOf<typeof passSettings>;
 
 /** Whether a method has the pass. */
 export const hasPass = ({ settings }: { readonly settings: SettingsShape }): boolean =>
