@@ -85,7 +85,7 @@ describe('the outcome', () => {
     const svg = chartSvg(lines, 'on <this> machine');
     expect(svg.match(/<rect/g)).toHaveLength(2);
     expect(svg).toContain('0.50  (1.25 s : 2.50 s)');
-    expect(svg).toContain('on &lt;this> machine');
+    expect(svg).toContain('on &lt;this&gt; machine');
   });
 });
 
