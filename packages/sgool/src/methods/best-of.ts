@@ -1,13 +1,11 @@
 /** @file Best of N: plain images for seed, seed + 1, ..., of which the one with the highest score by the objective is the result. */
 import type { NoiseSearch } from '../optimisers/search/search.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { randomSource } from '../random/random-source.ts';
-import { laterSeed } from '../random/seed.ts';
 import { INPUTS } from '../request/request.ts';
 import { heldState } from '../state.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { selectedByObjective } from './run/roles.ts';
-import { drawFreshNoise, type Run } from './run/run.ts';
+import { drawLaterSeed, type Run } from './run/run.ts';
 import { type SearchLoopSettings, searchLoopSettings, searchNoise } from './run/search-noise.ts';
 
 const { targetImages } = INPUTS;
@@ -26,14 +24,9 @@ export const bestOf: MethodDefinition<'best-of', SearchLoopSettings> = {
 };
 
 /** The noise of one seed after another, whatever the scores, with all that plain generation draws for that seed. */
-function laterSeeds(pipeline: Pipeline, { seed: first, settings }: Run<SearchLoopSettings>): NoiseSearch {
+function laterSeeds(pipeline: Pipeline, run: Run<SearchLoopSettings>): NoiseSearch {
   return {
-    propose(iteration) {
-      const seed = laterSeed(first, iteration);
-      const random = randomSource(settings.rng, seed);
-      const noise = Float64Array.from(random.randn(pipeline.latentShape(settings)));
-      return { seed, noise, freshNoise: drawFreshNoise(pipeline, settings, noise.length, random) };
-    },
+    propose: (iteration) => drawLaterSeed(pipeline, run, iteration),
     tell: () => undefined,
     ...heldState(
       () => undefined,

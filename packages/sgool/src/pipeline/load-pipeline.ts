@@ -79,7 +79,7 @@ export async function loadPipeline(
     ...compute,
     threads,
     memory,
-    freeMemory: await freeMemory(compute.device),
+    freeMemory: memory === 'auto' ? await freeMemory(compute.device) : undefined,
     layout: layoutOf(family, folder),
   };
   const programs = makePrograms?.(programOptions) ?? new ProgramCache(programOptions);

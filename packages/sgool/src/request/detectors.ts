@@ -39,6 +39,12 @@ export function scoresBehind(name: SaliencyChoice): readonly string[] {
   return score === undefined ? [] : [score];
 }
 
+/** Saliency models that give boxes, or nothing, in place of a map. */
+const WITHOUT_MAP: readonly string[] = ['random', 'judge', 'none'] satisfies SaliencyName[];
+
+/** Whether a saliency model gives a map, of which a threshold makes the regions. */
+export const givesMap = (name: string): boolean => !WITHOUT_MAP.includes(name);
+
 /** The networks that decide which saliency models are available. */
 export interface SaliencyNetworks {
   readonly clip: boolean;

@@ -8,7 +8,7 @@ import { SAMPLER_OPTIONS } from '../diffusion/sampler-names.ts';
 import { oneOf, UserError } from '../errors.ts';
 import type { ModelInfo } from '../models/model-info.ts';
 import { hasThresholds } from './attention-losses.ts';
-import type { SaliencyName } from './detectors.ts';
+import { givesMap } from './detectors.ts';
 import { DEFAULT_OBJECTIVE, parseObjective } from './objective-text.ts';
 import type { Inputs, ParsedRequest } from './request.ts';
 import {
@@ -62,9 +62,6 @@ const FINDING_KEYS = [
   ...(['minRegionMass', 'minRegionArea', 'maxRegionArea'] as const),
 ];
 
-/** Saliency models that give boxes, or nothing, in place of a map. */
-const KNOWS_BOXES: readonly string[] = ['random', 'judge', 'none'] satisfies SaliencyName[];
-
 const scorersOf = ({ objective = DEFAULT_OBJECTIVE }: Partial<Settings>) => parseObjective(objective);
 
 /** Whether a scorer of the objective sees salient regions. */
@@ -116,7 +113,7 @@ const EFFECT_RULES: readonly EffectRule[] = [
   {
     keys: ['centreBias', 'thresholdRule'],
     by: 'saliency',
-    isRead: ({ settings }) => !KNOWS_BOXES.includes(settings.saliency ?? ''),
+    isRead: ({ settings }) => givesMap(settings.saliency ?? ''),
     needs: 'a saliency model that gives a map',
     neutral: { centreBias: 'keep' },
   },

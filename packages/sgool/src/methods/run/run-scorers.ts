@@ -15,14 +15,12 @@ import type { Image } from '../../image/image.ts';
 import { mean } from '../../numbers.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { Guide, ObjectiveScorer } from '../../preference/guide.ts';
-import { randomSource } from '../../random/random-source.ts';
-import { laterSeed } from '../../random/seed.ts';
 import { type ObjectiveItem, parseObjective } from '../../request/objective-text.ts';
 import type { ObjectiveSettings, SamplingSettings, SelectionSettings } from '../../request/settings.ts';
 import { MODEL_CLIP } from '../../request/wanted-scorer.ts';
 import { heldState, type Stateful } from '../../state.ts';
 import type { Iteration } from './iteration.ts';
-import { denoiserOf, drawFreshNoise, type Run, samplerOf, withinIteration } from './run.ts';
+import { denoiserOf, drawLaterSeed, type Run, samplerOf, withinIteration } from './run.ts';
 
 /** A scorer of a run. */
 export interface RunScorer extends ObjectiveItem {
@@ -135,11 +133,8 @@ async function* plainImages(pipeline: Pipeline, run: ScoredRun): AsyncGenerator<
   const { settings, signal } = run;
   const denoiser = await denoiserOf(pipeline, run);
   for (let k = 1; k <= settings.spreadPictures; k++) {
-    const random = randomSource(settings.rng, laterSeed(run.seed, k));
-    const noise = Float64Array.from(random.randn(pipeline.latentShape(settings)));
-    const sampler = samplerOf(pipeline, settings, {
-      freshNoise: drawFreshNoise(pipeline, settings, noise.length, random),
-    });
+    const { noise, freshNoise } = drawLaterSeed(pipeline, run, k);
+    const sampler = samplerOf(pipeline, settings, { freshNoise });
     const [final] = await withinIteration(run.method, 0, () =>
       sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', 0) }),
     );

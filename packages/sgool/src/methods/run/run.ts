@@ -16,7 +16,7 @@ import type { ClipScores, Pipeline } from '../../pipeline/pipeline.ts';
 import { type ClipTarget, clipTarget } from '../../preference/clip-target.ts';
 import { noiseTests } from '../../random/noise-tests.ts';
 import { type RandomSource, randomSource } from '../../random/random-source.ts';
-import { resolveSeed, type Seed } from '../../random/seed.ts';
+import { laterSeed, resolveSeed, type Seed } from '../../random/seed.ts';
 import { readBudget } from '../../request/budget.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import type {
@@ -286,6 +286,18 @@ export function drawFreshNoise(
   const skipped = (draws / settings.steps) * startIndex;
   const drawn = fixedNoise(draws - skipped, length, (count) => random.randn([count]));
   return skipped === 0 ? drawn : (step, wanted) => drawn(step - skipped, wanted);
+}
+
+/** What plain generation draws for the seed `count` behind that of the run. */
+export function drawLaterSeed(
+  pipeline: Pick<Pipeline, 'latentShape' | 'noisePath'>,
+  { seed: first, settings }: Pick<Run<SamplingSettings>, 'seed' | 'settings'>,
+  count: number,
+): { readonly seed: Seed; readonly noise: Float64Array; readonly freshNoise?: FreshNoise } {
+  const seed = laterSeed(first, count);
+  const random = randomSource(settings.rng, seed);
+  const noise = Float64Array.from(random.randn(pipeline.latentShape(settings)));
+  return { seed, noise, freshNoise: drawFreshNoise(pipeline, settings, noise.length, random) };
 }
 
 /** What images are selected by, the highest being the best: the score of the CLIP that guides. NaN where the model lacks it. */

@@ -6,9 +6,7 @@ import { USAGE_ERROR } from '../../exit-codes.ts';
 export function requireCuda(device: string): void {
   if (device === 'cuda') return;
   throw new UserError(
-    `devices: files can be added for cuda only, got "${oneWord(device)}"; the others are in ONNX Runtime's package`,
+    `devices: files can be added for cuda only, got "${device.slice(0, 40)}"; the others are in ONNX Runtime's package`,
     { exitCode: USAGE_ERROR },
   );
 }
-
-const oneWord = (text: string) => JSON.stringify(text).slice(1, -1).slice(0, 40);

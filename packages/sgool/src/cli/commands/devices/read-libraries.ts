@@ -30,16 +30,8 @@ async function fromFolder(path: string, version: string): Promise<Libraries> {
   for (const place of PLACES) {
     const folder = join(path, place);
     const names: readonly string[] = await readdir(folder).catch(() => []);
-    const library = names.find((name) => NUMBERED.test(name));
-    if (library === undefined) continue;
-    checkVersion(library, version, path);
-    const missing = PROVIDERS.find((name) => !names.includes(name));
-    if (missing !== undefined) throw incomplete(path, missing);
-    const read = (name: string) => files.readBytes(join(folder, name), SIZE_LIMITS.library);
-    return new Map([
-      [LIBRARY, await read(library)],
-      ...(await Promise.all(PROVIDERS.map(async (name) => [name, await read(name)] as const))),
-    ]);
+    if (!names.some((name) => NUMBERED.test(name))) continue;
+    return taken(path, version, names, (name) => files.readBytes(join(folder, name), SIZE_LIMITS.library));
   }
   throw incomplete(path, `libonnxruntime.so.${version}`);
 }
@@ -64,17 +56,25 @@ async function fromWheel(path: string, version: string): Promise<Libraries> {
       },
     );
   }
-  const libraries = new Map(Object.entries(unpacked).map(([name, content]) => [basename(name), content]));
-  const library = [...libraries.keys()].find((name) => NUMBERED.test(name));
+  const contents = new Map(Object.entries(unpacked).map(([name, content]) => [basename(name), content]));
+  return taken(path, version, [...contents.keys()], async (name) => contents.get(name) as Uint8Array);
+}
+
+/** The files for CUDA among those that there are. @throws UserError where one is missing or of another version */
+async function taken(
+  path: string,
+  version: string,
+  names: readonly string[],
+  read: (name: string) => Promise<Uint8Array>,
+): Promise<Libraries> {
+  const library = names.find((name) => NUMBERED.test(name));
   if (library === undefined) throw incomplete(path, `libonnxruntime.so.${version}`);
   checkVersion(library, version, path);
-  const missing = PROVIDERS.find((name) => !libraries.has(name));
+  const missing = PROVIDERS.find((name) => !names.includes(name));
   if (missing !== undefined) throw incomplete(path, missing);
-  const content = libraries.get(library) as Uint8Array;
-  return new Map([
-    [LIBRARY, content],
-    ...PROVIDERS.map((name) => [name, libraries.get(name) as Uint8Array] as const),
-  ]);
+  const libraries = new Map([[LIBRARY, await read(library)]]);
+  for (const name of PROVIDERS) libraries.set(name, await read(name));
+  return libraries;
 }
 
 function checkVersion(library: string, version: string, path: string): void {
