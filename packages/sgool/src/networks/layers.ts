@@ -3,6 +3,7 @@ import {
   attention,
   attentionWithProbabilities,
   conv2d,
+  geglu,
   groupNorm,
   groupNormSilu,
   layerNorm,
@@ -12,6 +13,7 @@ import {
   reshape,
   resizeNearestTo,
   scoped,
+  split,
   type Tensor,
   transpose,
   upsampledConv2d,
@@ -95,6 +97,21 @@ export function groupNormLayer(
 export function layerNormLayer(weights: Weights, name: string, x: Tensor, eps = 1e-5): Tensor {
   const width = [x.shape[x.rank - 1]];
   return layerNorm(x, weights.get(`${name}.weight`, width), weights.get(`${name}.bias`, width), eps);
+}
+
+/**
+ * A perceptron of four times the width, gated by as many more (GEGLU), with the linear layers `<name>.0.proj` and `<name>.2`.
+ *
+ * @param x [..., width]
+ * @returns the same shape
+ *
+ * Reference: diffusers, models/attention.py (FeedForward with GEGLU).
+ */
+export function gatedPerceptron(weights: Weights, name: string, x: Tensor): Tensor {
+  const width = x.shape[x.rank - 1];
+  const wide = linearLayer(weights, `${name}.0.proj`, x, 8 * width);
+  const [value, gate] = split(wide, [4 * width, 4 * width], x.rank - 1) as [Tensor, Tensor];
+  return linearLayer(weights, `${name}.2`, geglu(value, gate), width);
 }
 
 /** [batch, tokens, width] to [batch, heads, tokens, width / heads]. */
