@@ -28,7 +28,8 @@ vi.mock(import('../train/latents.ts'), async (importOriginal) => ({
 
 const stage = await motionStage();
 await stage.prepare?.('unused');
-const batch = () => stage.batch(batchGenerator(5), 0) as Record<'sample' | 'noise' | 'timestep', Float32Array>;
+const batch = () =>
+  stage.batch(batchGenerator(5), 0) as Record<'sample' | 'noise' | 'timestep', Float32Array>;
 
 it('has noisy clips whose frames lie behind their channels', () => {
   const { alphasCumprod } = createSchedule(SCHEDULER_CONFIG);

@@ -35,7 +35,14 @@ import {
   writeFolder,
 } from '../train/export.ts';
 import { importanceOf, LATENT, latentsOf, mixNoise } from '../train/latents.ts';
-import { HELD_OUT_SEED, IMAGE, poolClips, type ScenePool, TRAINING_CLIPS, writePlanes } from '../train/scenes.ts';
+import {
+  HELD_OUT_SEED,
+  IMAGE,
+  poolClips,
+  type ScenePool,
+  TRAINING_CLIPS,
+  writePlanes,
+} from '../train/scenes.ts';
 import type { Metrics, Stage, TrainResult } from '../train/trainer.ts';
 import { describeClip, describeStill } from '../world/describe-moves.ts';
 import { type Clip, FRAMES, sceneAt } from '../world/moves.ts';
@@ -91,7 +98,11 @@ function framesBehindChannels(frames: Float32Array): Float32Array {
   const map = LATENT / 4;
   for (let at = 0; at < frames.length; at += map) {
     const index = at / map;
-    const [clip, frame, channel] = [Math.floor(index / (4 * FRAMES)), Math.floor(index / 4) % FRAMES, index % 4];
+    const [clip, frame, channel] = [
+      Math.floor(index / (4 * FRAMES)),
+      Math.floor(index / 4) % FRAMES,
+      index % 4,
+    ];
     latents.set(frames.subarray(at, at + map), clip * CLIP + (channel * FRAMES + frame) * map);
   }
   return latents;

@@ -77,12 +77,7 @@ const GAMMA = 5;
 export const importanceOf = (alpha: number): number => Math.min(1, (GAMMA * (1 - alpha)) / alpha);
 
 /** Writes a latent with noise, sqrt(alpha) latent + sqrt(1 - alpha) noise, into an array of the same length. */
-export function mixNoise(
-  into: Float32Array,
-  latent: Float32Array,
-  noise: Float32Array,
-  alpha: number,
-): void {
+export function mixNoise(into: Float32Array, latent: Float32Array, noise: Float32Array, alpha: number): void {
   const [signal, spread] = [Math.sqrt(alpha), Math.sqrt(1 - alpha)];
   for (let i = 0; i < into.length; i++) into[i] = signal * latent[i] + spread * noise[i];
 }
