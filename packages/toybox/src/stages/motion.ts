@@ -33,6 +33,7 @@ import {
   withoutPrefix,
   writeComponent,
   writeFolder,
+  writeScheduler,
 } from '../train/export.ts';
 import { importanceOf, LATENT, latentsOf, mixNoise } from '../train/latents.ts';
 import {
@@ -276,11 +277,13 @@ export async function storedMotion(): Promise<NamedWeights> {
 }
 
 /**
- * Writes `toybox-motion/`, and puts the words of moves behind those of pictures in `text_encoder/` and `tokenizer/` of the model: every prompt
+ * Writes `toybox-motion/` with the scheduler that it was trained for, and puts the words of moves behind those of pictures in `text_encoder/` and `tokenizer/` of the model: every prompt
  * without them has the tokens and embeddings that it had.
  */
 export async function exportMotion({ weights }: TrainResult): Promise<void> {
   await writeFolder(MOTION_FOLDER, MOTION_CONFIG, DIFFUSERS_FILE, withoutPrefix(weights, 'motion.'));
+  // Other adapters are trained with other betas than the models that they are for.
+  await writeScheduler(MOTION_FOLDER, SCHEDULER_CONFIG);
   const text = await pictureTextEncoder();
   const [table, rows] = [text.get(TABLE), weights.get(ROWS)];
   if (!table || !rows) throw new Error(`exportMotion: the training has no weight "${ROWS}"`);
