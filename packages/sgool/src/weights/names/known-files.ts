@@ -9,7 +9,7 @@ import { UserError } from '../../errors.ts';
 import type { TensorFile } from '../formats/weight-source.ts';
 
 /** Where a file is given. */
-export type Door = 'model' | 'lora' | 'embedding' | 'clip' | 'vae' | 'unet' | 'text_encoder';
+export type Door = 'model' | 'lora' | 'embedding' | 'clip' | 'vae' | 'unet' | 'text_encoder' | 'motion';
 
 /** What is expected there. */
 const EXPECTED: Readonly<Record<Door, string>> = {
@@ -20,6 +20,7 @@ const EXPECTED: Readonly<Record<Door, string>> = {
   vae: 'an autoencoder of Stable Diffusion 1.x or 2.x',
   unet: 'a UNet of Stable Diffusion 1.x or 2.x',
   text_encoder: 'a text encoder of Stable Diffusion 1.x or 2.x',
+  motion: 'a motion adapter of AnimateDiff for Stable Diffusion 1.x',
 };
 
 interface Signature {
@@ -115,8 +116,9 @@ const SIGNATURES: readonly Signature[] = [
       !file.has(/(down|up)_blocks[._]|mid_block|(input|output|middle)_block|text_model|encoder[._]layers/),
   },
   {
-    what: 'a LoRA for AnimateDiff',
-    works: OTHER_LORA,
+    what: 'a LoRA for the motion modules of AnimateDiff',
+    works: 'give the model and its motion adapter, and this file as a LoRA',
+    doors: ['lora'],
     is: (file) => isLora(file) && file.has(/motion_modules/),
   },
   {
@@ -136,8 +138,15 @@ const SIGNATURES: readonly Signature[] = [
         file.shapes().every((shape) => isWord(shape) && file.has(/^(?!weight$|bias$)[^.]+$/))),
   },
   {
-    what: 'a motion module of AnimateDiff, which is not supported',
-    works: 'use a model for still images',
+    what: 'a SparseCtrl network of AnimateDiff, which is not supported',
+    works: 'use the motion adapter alone',
+    is: (file) => file.has(/motion_modules\./) && file.has(/(input_hint_block|controlnet_cond_embedding)\./),
+  },
+  {
+    what: 'motion modules of AnimateDiff',
+    works: 'give it as the motion adapter of a model (--motion)',
+    // Beside the weights of a UNet they are those of a UNetMotionModel.
+    doors: ['motion', 'unet'],
     is: (file) => file.has(/motion_modules\.|temporal_transformer\./),
   },
   {

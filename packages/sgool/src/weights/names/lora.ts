@@ -6,6 +6,8 @@
  * lycoris/modules (weight_list of each class); huggingface/peft, utils/save_and_load.py; ComfyUI, comfy/lora.py
  */
 
+import { isMotionName, motionName } from './motion.ts';
+
 /** The network that a LoRA changes. */
 export type LoraNetwork = 'unet' | 'text_encoder';
 
@@ -135,12 +137,16 @@ export function loraName(name: string): LoraName | undefined {
       changed = true;
     }
   }
-  const found = (stem: string, part: LoraPart): LoraName => ({
-    network: network ?? (TEXT_PATH.test(stem) ? 'text_encoder' : 'unet'),
-    module: loraModule(stem),
-    path: stem,
-    part,
-  });
+  const found = (stemInFile: string, part: LoraPart): LoraName => {
+    const stem = isMotionName(stemInFile) ? (motionName(stemInFile) ?? stemInFile) : stemInFile;
+    const isText = TEXT_PATH.test(stem);
+    return {
+      network: network ?? (isText ? 'text_encoder' : 'unet'),
+      module: loraModule(stem),
+      path: stem,
+      part,
+    };
+  };
   const [, attention, projection, side] = PROCESSOR.exec(path) ?? [];
   if (attention !== undefined) {
     return found(`${attention}.${projection === 'to_out' ? 'to_out.0' : projection}`, side as 'down' | 'up');

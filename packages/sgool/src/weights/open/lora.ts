@@ -54,6 +54,8 @@ const FOLDER_FILES = [
   'adapter_model.bin',
   'pytorch_lora_weights.safetensors',
   'pytorch_lora_weights.bin',
+  // The motion LoRAs that diffusers' authors published.
+  'diffusion_pytorch_model.safetensors',
 ];
 const ADAPTER_CONFIG = 'adapter_config.json';
 
@@ -336,6 +338,14 @@ function applyTo(
   const paths = modulePaths(component);
   const changes = lora.changes[network];
   const left = [...changes.keys()].filter((module) => !paths.has(module));
+  if (
+    left.some((module) => module.includes('motion_modules')) &&
+    ![...paths.keys()].some((module) => module.includes('motion_modules'))
+  ) {
+    throw new UserError(
+      `${lora.path}: it changes motion modules, which this model does not have; give a motion adapter too (option motion, --motion)`,
+    );
+  }
   if (left.length > 0) {
     throw new UserError(
       `${lora.path}: it was made for another model: the ${network} has no module ${left[0]}${left.length > 1 ? `, nor ${left.length - 1} more` : ''}`,

@@ -37,6 +37,8 @@ export interface ModelFolder {
   schedulerConfig: Config;
   /** Folder with `vocab.json` and `merges.txt`. */
   tokenizerDir: string;
+  /** How the motion adapter was trained, where its own folder says it. */
+  motionSchedulerConfig?: Config;
   /** Keys that override those of the folder's `tokenizer_config.json`. */
   tokenizerConfig?: Config;
   /** Words that files of embeddings bring; none where no such file was given. */
@@ -176,6 +178,12 @@ async function openComponents(
   return components;
 }
 
+/** `scheduler/scheduler_config.json` of a folder, or undefined where it has none. */
+export async function schedulerConfigOf(dir: string): Promise<Config | undefined> {
+  const path = places.join(dir, 'scheduler', 'scheduler_config.json');
+  return (await files.exists(path)) ? readConfig(path) : undefined;
+}
+
 /**
  * Opens a model folder. The headers of all weights are checked; no weight is read.
  *
@@ -197,14 +205,12 @@ export async function openModelFolder(
   const modelIndex = await readConfig(indexPath);
   refusePipeline(indexPath, modelIndex);
   const components = await openComponents(dir, modelIndex, { required, variant });
-  const schedulerPath = places.join(dir, 'scheduler', 'scheduler_config.json');
-  const schedulerConfig = (await files.exists(schedulerPath)) ? await readConfig(schedulerPath) : {};
   return {
     dir,
     name: places.basename(dir),
     modelIndex,
     components,
-    schedulerConfig,
+    schedulerConfig: (await schedulerConfigOf(dir)) ?? {},
     tokenizerDir: places.join(dir, 'tokenizer'),
   };
 }

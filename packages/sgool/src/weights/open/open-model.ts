@@ -12,7 +12,8 @@ import {
 import type { Environment } from '../hub/environment.ts';
 import { inferVaeConfig } from '../names/infer-config.ts';
 import { refuseAs } from '../names/known-files.ts';
-import { readConfig } from '../sources/read-config.ts';
+import { isMotionName } from '../names/motion.ts';
+import { type Config, readConfig } from '../sources/read-config.ts';
 import { applyAdapter, openAdapter } from './adapter.ts';
 import { openClipFile } from './clip-file.ts';
 import { resolveModel } from './locate-model.ts';
@@ -24,6 +25,12 @@ import {
   openComponent,
   openModelFolder,
 } from './model-folder.ts';
+import {
+  MOTION_ADAPTER,
+  type MotionAdapter,
+  openMotionAdapter,
+  withMotionModules,
+} from './motion-adapter.ts';
 import { ldmVaeSource, openSingleFile, type SingleFileOptions } from './single-file.ts';
 import { type EmbeddingChoice, embeddingNote, openEmbeddings } from './textual-inversion.ts';
 
@@ -37,6 +44,8 @@ export interface OpenModelOptions extends OpenFolderOptions, Omit<SingleFileOpti
   readonly vae?: string;
   /** What a fine-tuning of this model changed: a file that `sgool finetune` wrote. Applied before LoRAs. */
   readonly adapter?: string;
+  /** A motion adapter (AnimateDiff), with which the model makes clips: its folder, a file, or the name of a pulled one. */
+  readonly motion?: string;
   /** LoRAs for the UNet and the text encoder, applied in order. */
   readonly loras?: readonly LoraChoice[];
   /** Embeddings (textual inversion): words of the prompt that files bring. */
@@ -126,6 +135,28 @@ async function findTokenizer(
 }
 
 /**
+ * The networks of a model with the motion modules of the adapter that was given, else of the one in its folder. A UNet that has modules of
+ * its own keeps them unless an adapter was given.
+ */
+async function addMotion(
+  { components }: ModelFolder,
+  { motion, env }: OpenModelOptions,
+): Promise<{ components: Map<string, ModelComponent>; schedulerConfig?: Config }> {
+  const result = new Map(components);
+  const unet = components.get('unet');
+  const hasModules = unet?.weights.names().some(isMotionName);
+  const adapter: MotionAdapter | undefined =
+    motion === undefined ? components.get(MOTION_ADAPTER) : await openMotionAdapter(motion, env);
+  if (unet === undefined || adapter === undefined || (hasModules && motion === undefined)) {
+    result.delete(MOTION_ADAPTER);
+    return { components: result };
+  }
+  result.set('unet', withMotionModules(unet, adapter)).set(MOTION_ADAPTER, adapter);
+  const { schedulerConfig } = adapter;
+  return { components: result, ...(schedulerConfig && { schedulerConfig }) };
+}
+
+/**
  * Opens a model: a folder in the diffusers layout, or a single .ckpt or .safetensors file of Stable Diffusion 1.x or 2.x, with
  * a tokenizer, CLIP and autoencoder from elsewhere where they are given.
  *
@@ -141,7 +172,8 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
   const model = (await files.isFile(path))
     ? await openSingleFile(path, { ...options, config })
     : await openModelFolder(path, options);
-  let components = new Map(model.components);
+  const { components: withMotion, schedulerConfig: motionSchedulerConfig } = await addMotion(model, options);
+  let components = withMotion;
   if (options.adapter !== undefined) {
     components = await applyAdapter(components, await openAdapter(options.adapter));
   }
@@ -167,6 +199,7 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
     ...model,
     name: places.basename(path),
     components,
+    ...(motionSchedulerConfig && { motionSchedulerConfig }),
     ...(embeddings.length === 0 ? {} : { embeddings }),
     tokenizerDir: await findTokenizer(model, options),
   };
