@@ -437,6 +437,17 @@ export const clipGuidanceSettings = {
   clipGuidanceScale: z.number().min(0).max(1e6).describe('factor on the CLIP loss at each denoising step'),
 };
 
+/** How the latent of each denoising step is moved while what the network says of it is held. */
+export const steeringSettings = {
+  steeringSteps: z.int().min(1).max(1000).describe('steps of Adam at each denoising step'),
+  steeringRate: z.number().positive().max(100).describe("Adam's learning rate there"),
+  steeringStop: z
+    .number()
+    .positive()
+    .max(1)
+    .describe('share of the denoising steps at which the latent is moved, from the first one on'),
+};
+
 /**
  * Which regions the detail pass repaints, and how. The names in brackets are those of After Detailer's settings.
  *
@@ -649,6 +660,7 @@ export const SETTING_GROUPS: readonly (readonly [heading: string, settings: Sett
   ['Resampling', resamplingSettings],
   ['Gradient', differentiationSettings],
   ['CLIP guidance', clipGuidanceSettings],
+  ['Steering', steeringSettings],
   ['Detail pass', detailSettings],
   ['Attention', attentionSettings],
   ['Plan', planSettings],
@@ -667,6 +679,7 @@ export const SETTINGS = {
   ...searchSettings,
   ...resamplingSettings,
   ...clipGuidanceSettings,
+  ...steeringSettings,
   ...detailSettings,
   ...attentionSettings,
   ...planSettings,

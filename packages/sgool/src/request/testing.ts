@@ -70,6 +70,9 @@ export const VALUES: Settings = {
   resampleFrom: 0.5,
   resampleStrength: 2,
   clipGuidanceScale: 10,
+  steeringSteps: 2,
+  steeringRate: 0.2,
+  steeringStop: 0.5,
   boxes: '8,8,16,16',
   regionPrompt: 'a cat [SEP] a boat',
   regionNegativePrompt: 'a dog',
@@ -114,16 +117,16 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
   ...keyed(['iterations', 'budget', 'targetClip'], ['doodl', 'sgool', ...SEARCHES]),
   ...keyed(
     ['clipPrompt', 'textWeight', 'objective', 'spreadPictures'],
-    ['clip-guided', 'doodl', 'sgool', ...SEARCHES],
+    ['clip-guided', 'doodl', 'sgool', 'flowchef', ...SEARCHES],
   ),
-  ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool', 'attend-and-excite']),
+  ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool', 'attend-and-excite', 'flowchef']),
   ...keyed(['patience', 'minImprovement'], ['doodl', 'sgool']),
   ...keyed(['lambda', 'saliencyEvery', 'regionView'], ['sgool']),
   ...keyed(['saliency', 'centreBias', 'thresholdRule', 'thresholdValue'], ['sgool', 'detail']),
   ...keyed(['regionPadding', 'minRegionSide', 'maxRegions', 'regionText'], ['sgool', 'detail']),
   ...keyed(Object.keys(detailSettings) as (keyof Settings)[], ['detail']),
-  ...keyed(['cutouts', 'cutSize', 'cutPower', 'cutReduction'], ['clip-guided', 'doodl', 'sgool']),
-  ...keyed(['saturatedGradient'], ['clip-guided', 'doodl', 'sgool']),
+  ...keyed(['cutouts', 'cutSize', 'cutPower', 'cutReduction'], ['clip-guided', 'doodl', 'sgool', 'flowchef']),
+  ...keyed(['saturatedGradient'], ['clip-guided', 'doodl', 'sgool', 'flowchef']),
   ...keyed(['optimiser', 'gradScale', 'clipGradient', 'momentum', 'nesterov'], ['doodl', 'sgool']),
   ...keyed(['learningRate', 'perturbation', 'renormalise'], ['doodl', 'sgool']),
   ...keyed(['clipNorm', 'normWeight', 'temperature'], ['doodl', 'sgool']),
@@ -131,6 +134,7 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
   ...keyed(['centres', 'boxSide', 'warmUp'], ['trust-region-search']),
   ...keyed(['particles', 'resamplings', 'resampleFrom', 'resampleStrength'], ['resampling']),
   ...keyed(['clipGuidanceScale'], ['clip-guided']),
+  ...keyed(['steeringSteps', 'steeringRate', 'steeringStop'], ['flowchef']),
   ...keyed(['tokens', 'require', 'attentionLoss', 'attentionResolution'], ['attend-and-excite']),
   ...keyed(['attentionStepSize', 'attendUntil', 'refineThresholds', 'refineSteps'], ['attend-and-excite']),
 };
@@ -142,7 +146,7 @@ function keyed(keys: readonly (keyof Settings)[], names: readonly string[]) {
 /** Settings that no plan has: its stages have them, or no method that can be one. */
 const NOT_OF_PLANS = [
   ...Object.keys(detailSettings),
-  ...['iterations', 'keep', 'clipGuidanceScale'],
+  ...['iterations', 'keep', 'clipGuidanceScale', 'steeringSteps', 'steeringRate', 'steeringStop'],
   ...['tokens', 'require', 'attentionLoss', 'attentionResolution'],
   ...['attentionStepSize', 'attendUntil', 'refineThresholds', 'refineSteps'],
 ];
