@@ -117,7 +117,7 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
   ...keyed(['iterations', 'budget', 'targetClip'], ['doodl', 'sgool', ...SEARCHES]),
   ...keyed(
     ['clipPrompt', 'textWeight', 'objective', 'spreadPictures'],
-    ['clip-guided', 'doodl', 'sgool', 'flowchef', ...SEARCHES],
+    ['clip-guided', 'doodl', 'sgool', 'best-of', 'flowchef', ...SEARCHES.slice(1)],
   ),
   ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool', 'attend-and-excite', 'flowchef']),
   ...keyed(['patience', 'minImprovement'], ['doodl', 'sgool']),
