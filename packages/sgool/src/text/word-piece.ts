@@ -30,6 +30,8 @@ export interface WordPieceTokenizer {
   readonly vocabSize: number;
   /** @param maxLength of `ids`, start and end included */
   encode(text: string, maxLength: number): WordPieces;
+  /** The words of a text that cannot be composed of pieces, each once: they become the unknown token. */
+  unknownWords(text: string): readonly string[];
 }
 
 /**
@@ -77,12 +79,23 @@ export function createWordPieceTokenizer(
     return found;
   }
 
+  /** A text divided at special tokens, which are numbers, into words. */
+  const divided = (text: string): (number | string)[] =>
+    text
+      .split(pattern)
+      .flatMap<number | string>((part) => (special.has(part) ? idOf(part) : splitBertWords(part)));
+
   return {
     vocabSize: ids.size,
+    unknownWords: (text) => [
+      ...new Set(
+        divided(text).filter(
+          (part): part is string => typeof part === 'string' && pieces(part)[0] === unknown,
+        ),
+      ),
+    ],
     encode(text, maxLength) {
-      const all = text
-        .split(pattern)
-        .flatMap((part) => (special.has(part) ? idOf(part) : splitBertWords(part).flatMap(pieces)));
+      const all = divided(text).flatMap((part) => (typeof part === 'string' ? pieces(part) : part));
       const kept = all.slice(0, Math.max(0, maxLength - 2));
       const out = new Int32Array(maxLength).fill(padding);
       out.set([start, ...kept, end].slice(0, maxLength));

@@ -3,7 +3,6 @@ import { join, resolve } from 'node:path';
 import { NotFiniteError, UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { DETAILING_METHOD, parseDetailRequest } from '../../methods/detail/detail-request.ts';
-import { writtenTexts } from '../../methods/detail/region-texts.ts';
 import type { ImageMethod } from '../../methods/edit/image-method.ts';
 import {
   changesAtOnce,
@@ -32,7 +31,6 @@ import type { Engine } from '../engine.ts';
 import type { Host } from '../host.ts';
 import { inputHash, inputImage, inputStem } from '../inputs.ts';
 import { loadOptionsOf, partsOf, withoutParts } from '../options/model-options.ts';
-import { promptNotes } from '../options/prompt.ts';
 import type { ImageCommand } from '../options/read-options.ts';
 import { parseTargetFile, readTargetImages } from '../options/target-images.ts';
 import { formatSeconds, resumeCommand, shownPath } from '../terminal/format.ts';
@@ -42,6 +40,7 @@ import { packageVersion } from '../version.ts';
 import { hashNotes, hashWeights } from './file-hashes.ts';
 import { forecast } from './forecast.ts';
 import { checkFolderName, claimFolder, defaultFolder, FILES, type OutputFolder } from './output-folder.ts';
+import { promptWarnings } from './prompt-warnings.ts';
 import { Recorder } from './recorder.ts';
 import { identityOf, refuseOtherRun } from './run-identity.ts';
 import {
@@ -331,7 +330,12 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
       ));
     const task = { ...planned, estimate };
     for (const line of onImage?.notes(task.settings, model) ?? paintingNotes(model)) progress.note(line);
-    warnOfPrompts(task, pipeline, progress);
+    const texts = {
+      ...task,
+      sourcePrompt: task.refine?.sourcePrompt,
+      hasLoras: task.parts.loraDir !== undefined,
+    };
+    for (const line of await promptWarnings(texts, pipeline)) progress.warn(line);
     for (const note of [
       saliencyNote(detectionOf(task, pipeline), request, model),
       negativePromptNote({ settings: task.settings, model }, request),
@@ -537,30 +541,6 @@ function refineTask({ edit, sourcePrompt, strength, fit, invertMask, feather }: 
     invertMask,
     ...(feather === undefined ? {} : { feather }),
   };
-}
-
-function warnOfPrompts(task: RunTask, pipeline: Pipeline, progress: Progress) {
-  const { prompt, negativePrompt, model, refine, settings, parts } = task;
-  const regions = writtenTexts(settings.regionPrompt ?? '').map(
-    (text) => ['prompt of a region', text, settings] as const,
-  );
-  const asItIs = { promptSyntax: 'plain' } as const;
-  for (const [name, text, reading] of [
-    ['prompt', prompt, settings],
-    ['negative prompt', negativePrompt, settings],
-    ['description of the image', refine?.sourcePrompt ?? '', settings],
-    ['text for CLIP', settings.clipPrompt ?? '', asItIs],
-    ...regions,
-  ] as const) {
-    const fit = pipeline.checkPrompt(text, reading);
-    const hasLoras = name === 'prompt' && parts.loraDir !== undefined;
-    for (const line of promptNotes(name, model, fit, hasLoras)) progress.warn(line);
-  }
-  if (criticText(prompt, settings) === '') {
-    progress.warn(
-      'the prompt has no words: CLIP, where it guides or scores, compares the image with an empty text',
-    );
-  }
 }
 
 /** Reports the result: the path of the image or the JSON on stdout, the rest on stderr. */

@@ -19,6 +19,7 @@ import { type ObjectiveItem, parseObjective } from '../../request/objective-text
 import type { ObjectiveSettings, SamplingSettings, SelectionSettings } from '../../request/settings.ts';
 import { MODEL_CLIP } from '../../request/wanted-scorer.ts';
 import { heldState, type Stateful } from '../../state.ts';
+import { fitNotes } from '../../text/fit-notes.ts';
 import type { Iteration } from './iteration.ts';
 import { denoiserOf, drawLaterSeed, type Run, samplerOf, withinIteration } from './run.ts';
 
@@ -58,6 +59,7 @@ export async function runScorers(pipeline: Pipeline, run: ScoredRun): Promise<Ru
   const parsed = parseObjective(objective);
   const sources = await pipeline.scorers(parsed);
   const items = parsed.map((item, k) => ({ ...item, source: sources[k] }));
+  noteFits(items, run);
   const areAlike = new Set(items.map(({ name }) => name)).size === 1;
   let units: readonly number[] | undefined =
     areAlike || spreadPictures === 0 ? items.map(() => 1) : undefined;
@@ -98,6 +100,15 @@ export async function runScorers(pipeline: Pipeline, run: ScoredRun): Promise<Ru
     },
   };
   return scorers;
+}
+
+/** Names what scorers do not read of the text. What the model's own CLIP does not read is said where the model is opened. */
+function noteFits(items: readonly RunScorer[], { target, note }: ScoredRun): void {
+  const named = new Map(items.map(({ name, source }) => [name, source]));
+  for (const [name, { fit }] of named) {
+    if (name === MODEL_CLIP || fit === undefined) continue;
+    for (const line of fitNotes('prompt', name, fit(target.text))) note(line);
+  }
 }
 
 /** What a run's scorers say of an image that is to be selected. */

@@ -2,7 +2,7 @@
 import { concat, neg, reshape, slice, type Tensor } from '@sgool/autodiff';
 import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
-import { fittedIds } from '../../text/fitted-ids.ts';
+import { fittedIds, textFit } from '../../text/fitted-ids.ts';
 import { hasTokenizer, loadTokenizer } from '../../text/load-tokenizer.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import { resolveModel } from '../../weights/open/locate-model.ts';
@@ -40,10 +40,8 @@ export async function openOnnxScorer(path: string): Promise<OnnxScorer> {
       files: network.files,
       view: (size) => onnxView(image, size),
       fit(prompt) {
-        if (!text || !tokenizer) return { truncated: false, kept: 0, lost: 0 };
-        const { tokens, lost } = tokenizer.encode(prompt);
-        const kept = Math.min(tokens.length, text.length - 2);
-        return { kept, lost: lost + tokens.length - kept, truncated: lost + tokens.length > kept };
+        if (!text || !tokenizer) return { truncated: false, kept: 0, lost: 0, unknown: [] };
+        return textFit(tokenizer, prompt, text.length);
       },
       promptShapes: Object.fromEntries(
         Object.entries(others).map(([name, shape]) => [name, { shape, dtype: typeOf(network, name, who) }]),

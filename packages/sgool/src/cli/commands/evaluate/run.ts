@@ -299,7 +299,7 @@ async function runOn(
       });
       for (const note of notes) progress.note(note);
       for (const note of fairnessNotes(manifest)) progress.note(note);
-      for (const warning of tooLong(manifest, pipeline, scorers)) progress.warn(warning);
+      for (const warning of unreadPrompts(manifest, pipeline, scorers)) progress.warn(warning);
       const missing = manifest.scores.filter(({ name }) => !scoreNames(scorers).includes(name));
       if (missing.length > 0) {
         progress.warn(
@@ -476,24 +476,38 @@ function located(wanted: readonly WantedScorer[], { cwd }: Host): WantedScorer[]
   );
 }
 
-/** Prompts of which an encoder or a scorer reads only the beginning: one line for each of those. */
-function tooLong({ suites }: Manifest, pipeline: Pipeline, scorers: readonly ImageScorer[]): string[] {
+/** What encoders and scorers do not read of the prompts: one line for each of them that cuts some off, or lacks words of some. */
+function unreadPrompts({ suites }: Manifest, pipeline: Pipeline, scorers: readonly ImageScorer[]): string[] {
   const prompts = suites.flatMap(({ name, prompts }) =>
-    prompts.map((prompt) => ({ ...prompt, suite: name })),
+    prompts.map((prompt) => ({ ...prompt, place: `${name} ${prompt.id}` })),
   );
   const cut = new Map<string, string[]>();
-  for (const { suite, id, text } of prompts) {
+  const lacking = new Map<string, { readonly places: string[]; readonly words: Set<string> }>();
+  for (const { place, text } of prompts) {
     const readers = [
-      ...(pipeline.checkPrompt(text, { promptSyntax: 'plain' }).truncated ? ['the model'] : []),
-      ...scorers.flatMap((scorer) => scorer.truncates(text)),
+      ['the model', pipeline.checkPrompt(text, { promptSyntax: 'plain' })] as const,
+      ...scorers.flatMap((scorer) => Object.entries(scorer.fits(text))),
     ];
-    for (const reader of readers) cut.set(reader, [...(cut.get(reader) ?? []), `${suite} ${id}`]);
+    for (const [reader, { truncated, unknown }] of readers) {
+      if (truncated) cut.set(reader, [...(cut.get(reader) ?? []), place]);
+      if (unknown.length === 0) continue;
+      const found = lacking.get(reader) ?? { places: [], words: new Set() };
+      lacking.set(reader, found);
+      found.places.push(place);
+      for (const word of unknown) found.words.add(word);
+    }
   }
-  return [...cut].map(([reader, places]) => {
-    const some = places.slice(0, 3).join(', ');
-    const rest = places.length > 3 ? ', ...' : '';
-    return `${reader} reads only the beginning of ${places.length} of ${prompts.length} prompts: ${some}${rest}`;
-  });
+  const someOf = (all: readonly string[]) => `${all.slice(0, 3).join(', ')}${all.length > 3 ? ', ...' : ''}`;
+  const share = (places: readonly string[]) => `${places.length} of ${prompts.length} prompts`;
+  return [
+    ...[...cut].map(
+      ([reader, places]) => `${reader} reads only the beginning of ${share(places)}: ${someOf(places)}`,
+    ),
+    ...[...lacking].map(
+      ([reader, { places, words }]) =>
+        `the vocabulary of ${reader} lacks words of ${share(places)}, which mean nothing to it: ${someOf([...words])} (${someOf(places)})`,
+    ),
+  ];
 }
 
 function wholeNumber(who: string, text: string | undefined): number | undefined {
