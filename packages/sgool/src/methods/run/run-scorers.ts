@@ -57,8 +57,9 @@ type ScoredRun = Run<SamplingSettings & ObjectiveSettings & Partial<Pick<Selecti
 export async function runScorers(pipeline: Pipeline, run: ScoredRun): Promise<RunScorers> {
   const { objective, selector = '' } = run.settings;
   const guiding = await scorersOf(pipeline, run, objective);
-  if (selector === '') return guiding;
-  const selecting = await scorersOf(pipeline, run, selector);
+  const selecting = selector === '' ? guiding : await scorersOf(pipeline, run, selector);
+  noteFits([...guiding.items, ...selecting.items], run);
+  if (selecting === guiding) return guiding;
   return {
     ...guiding,
     score: selecting.score,
@@ -78,7 +79,6 @@ async function scorersOf(pipeline: Pipeline, run: ScoredRun, objective: string):
   const parsed = parseObjective(objective);
   const sources = await pipeline.scorers(parsed);
   const items = parsed.map((item, k) => ({ ...item, source: sources[k] }));
-  noteFits(items, run);
   const areAlike = new Set(items.map(({ name }) => name)).size === 1;
   let units: readonly number[] | undefined =
     areAlike || spreadPictures === 0 ? items.map(() => 1) : undefined;
