@@ -227,7 +227,7 @@ export function applyLora(
   strength: LoraStrength = {},
 ): Map<string, ModelComponent> {
   checkStrength(strength);
-  if (strength.blockWeights !== undefined && !components.has(UNET)) {
+  if (strength.blockWeights !== undefined && components.has(TRANSFORMER)) {
     throw new UserError(
       `${lora.path}: weights by block (lbw) are for Stable Diffusion 1.x and 2.x; this model has other blocks`,
     );
