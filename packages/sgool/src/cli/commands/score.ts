@@ -6,14 +6,16 @@ import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import type { ClipScores } from '../../pipeline/pipeline.ts';
 import { SCORER_NAMES, SCORERS, type ScorerName } from '../../request/scorer-names.ts';
+import { fitNotes } from '../../text/fit-notes.ts';
 import type { PromptSyntax } from '../../text/prompt/prompt.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { inputFiles, inputImage, inputPath, STDIN } from '../inputs.ts';
 import { loadOptionsOf, type SharedValues, sharedOptions, sharedValues } from '../options/model-options.ts';
 import type { OptionValues } from '../options/option.ts';
-import { checkPrompt, criticsText, promptSyntaxOption, tooLong } from '../options/prompt.ts';
+import { checkPrompt, criticsText, promptSyntaxOption } from '../options/prompt.ts';
 import { didYouMean } from '../options/suggest.ts';
+import { clipNotes, clipsOf } from '../run/prompt-warnings.ts';
 import { readPrompts } from '../run/series.ts';
 import { type OutputTarget, outputTarget, writeOutput } from '../run/write-output.ts';
 import { formatTable, oneLine, shownPath } from '../terminal/format.ts';
@@ -267,12 +269,12 @@ async function addClipScores(pairs: readonly Scored[], values: SharedValues, hos
   const warned = new Set<string>();
   const read = imageReader(host);
   try {
+    const critics = await clipsOf(pipeline);
     for (const scored of pairs) {
       const { path, text } = scored;
-      const { truncated, tokens, lost } = pipeline.checkPrompt(text, { promptSyntax: 'plain' });
-      if (truncated && !warned.has(text)) warnOfCut(model, tokens.length, lost, host);
+      for (const line of warned.has(text) ? [] : clipNotes('prompt', text, critics)) warn(line, host);
       warned.add(text);
-      scored.truncated ||= truncated;
+      scored.truncated ||= critics.some(({ critic }) => critic.fit(text).truncated);
       scored.clip = await pipeline.score(await read(path), text);
       if (scored.clip.A === undefined && scored.clip.B === undefined)
         throw new UserError(`model: ${model} has no CLIP to score with; choose another one`);
@@ -302,10 +304,10 @@ async function addPreferenceScores(
   try {
     for (const scored of pairs) {
       const { path, text } = scored;
-      const { truncated, kept, lost } = scorer.fit(text);
-      if (truncated && !warned.has(text)) warnOfCut(name, kept, lost, host);
+      const fit = scorer.fit(text);
+      for (const line of warned.has(text) ? [] : fitNotes('prompt', name, fit)) warn(line, host);
       warned.add(text);
-      scored.truncated ||= truncated;
+      scored.truncated ||= fit.truncated;
       scored.scores[name] = await scorer.score(await read(path), text);
     }
   } finally {
@@ -313,8 +315,8 @@ async function addPreferenceScores(
   }
 }
 
-function warnOfCut(who: string, kept: number, lost: number, { stderr }: Host): void {
-  stderr.write(`sgool: warning: ${tooLong('prompt', who, kept, lost)}\n`);
+function warn(line: string, { stderr }: Host): void {
+  stderr.write(`sgool: warning: ${line}\n`);
 }
 
 /** Endings of the files in a folder that are taken for images. */
