@@ -45,6 +45,7 @@ const settings = {
     .describe(samplingSettings.sampler.description ?? ''),
   // Losses of different steps cannot be compared.
   keep: selectionSettings.keep.exclude(['loss']).describe(selectionSettings.keep.description ?? ''),
+  selector: selectionSettings.selector,
   ...objectiveSettings,
   ...targetSettings,
   ...cutoutSettings,
@@ -66,7 +67,7 @@ export const flowchef: MethodDefinition<'flowchef', FlowChefSettings> = {
   lastIteration: 1,
   // The published method returns its image, whatever CLIP says of it.
   defaults: () => ({ keep: 'last' }),
-  roles: ({ keep, objective }) => guidedByObjective({ keep, objective, targetClip: 100 }),
+  roles: ({ keep, selector, objective }) => guidedByObjective({ keep, selector, objective, targetClip: 100 }),
   // A hint of the model for all methods may name a sampler that this one does not have.
   everyPreset: ({ sampler }) => (isPairSampler(sampler ?? '') ? { sampler: 'ddim' } : {}),
   async *run(pipeline, run) {
