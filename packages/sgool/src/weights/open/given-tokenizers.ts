@@ -1,7 +1,7 @@
 /** @file Tokenizers from elsewhere, each put where the model has a text encoder that it belongs to. */
 import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
-import { hasTokenizer } from '../../text/load-tokenizer.ts';
+import { tokenizerModel } from '../../text/load-tokenizer.ts';
 import type { Environment } from '../hub/environment.ts';
 import { PADDING, tokenizerName } from './flow-file.ts';
 import { textEncoderPlaces } from './given-text-encoders.ts';
