@@ -6,7 +6,11 @@ import type { Environment } from '../hub/environment.ts';
 import { flowModelOf } from '../names/flow-models.ts';
 import { inferVaeConfig } from '../names/infer-config.ts';
 import { isMotionName } from '../names/motion.ts';
+<<<<<<< HEAD
 import { type Config, configured, readConfig } from '../sources/read-config.ts';
+=======
+import { type Config, readConfig } from '../sources/read-config.ts';
+>>>>>>> motion
 import { applyAdapter, openAdapter } from './adapter.ts';
 import { applyLora } from './apply-lora.ts';
 import { checkWhole } from './check-whole.ts';
@@ -115,7 +119,10 @@ async function withVae(
 }
 
 /**
+<<<<<<< HEAD
 /**
+=======
+>>>>>>> motion
  * The networks of a model with the motion modules of the adapter that was given, else of the one in its folder. A UNet that has modules of
  * its own keeps them unless an adapter was given.
  */
@@ -153,10 +160,15 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
   const model = (await files.isFile(path))
     ? await openSingleFile(path, { ...options, config })
     : await openModelFolder(path, options);
+<<<<<<< HEAD
   const encoders = await withTextEncoders(model, options.textEncoders ?? [], { ...options, config });
   const moving = await addMotion(encoders, options);
   const motionSchedulerConfig = moving.schedulerConfig;
   let { components } = moving;
+=======
+  const { components: withMotion, schedulerConfig: motionSchedulerConfig } = await addMotion(model, options);
+  let components = await withTextEncoders({ ...model, components: withMotion }, options.textEncoders ?? [], options.env);
+>>>>>>> motion
   if (options.adapter !== undefined) {
     components = await applyAdapter(components, await openAdapter(options.adapter));
   }
