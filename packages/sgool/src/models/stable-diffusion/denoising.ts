@@ -3,7 +3,8 @@ import { add, type Graph, gradient, mul, split, sub, trace, type Weights } from 
 import type { Denoiser } from '../../diffusion/denoiser.ts';
 import type { Schedule } from '../../diffusion/schedule.ts';
 import { UserError } from '../../errors.ts';
-import { unet } from '../../networks/unet/unet.ts';
+import { type Motion, unet } from '../../networks/unet/unet.ts';
+import { product } from '../../numbers.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 import { rescaledCotangents, rescaledGuidance } from './guidance-rescale.ts';
 import { inputNumbers, type TextContext, tracedInputs, type UNetInputParts } from './unet-inputs.ts';
@@ -11,6 +12,8 @@ import { inputNumbers, type TextContext, tracedInputs, type UNetInputParts } fro
 export interface DenoiserParts extends UNetInputParts {
   readonly programs: ProgramCache;
   readonly weights: Weights;
+  /** What mixes the frames of clips. */
+  readonly motion?: Motion | undefined;
   /** Whether gradients compute the activations of each block again instead of keeping them. Default false. */
   readonly checkpointBlocks?: boolean;
   readonly schedule: Schedule;
@@ -126,7 +129,7 @@ const BUSY_POSITIONS = 4096;
 /** Whether a batch of two prompts is no faster, and takes twice the memory. */
 function fillsThreads({ programs, latentShape }: DenoiserParts): boolean {
   const onProcessor = (programs.options.device ?? 'cpu') === 'cpu';
-  return onProcessor && latentShape[2] * latentShape[3] >= BUSY_POSITIONS;
+  return onProcessor && product(latentShape) / latentShape[1] >= BUSY_POSITIONS;
 }
 
 /** Guidance with two networks that are evaluated one after the other. */
@@ -172,8 +175,8 @@ function guidedSequentially(
 
 /** A trace of the network, guidance applied where there are two prompts (the first is the negative one). */
 function predictionGraph(parts: DenoiserParts, prompts: 1 | 2, context: TextContext): Graph {
-  const { config, weights, checkpointBlocks } = parts;
-  const network = unet(config, weights, { checkpointBlocks });
+  const { config, weights, checkpointBlocks, motion } = parts;
+  const network = unet(config, weights, { checkpointBlocks, motion });
   const { shapes, read } = tracedInputs(parts, prompts, context);
   if (prompts === 1) return trace(shapes, (given) => ({ prediction: network(read(given)) }));
   return trace({ ...shapes, guidance: { shape: [1] } }, (given) => {
