@@ -9,7 +9,7 @@ import { UserError } from '../errors.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { resolveSeed, type Seed } from '../random/seed.ts';
 import { readBudget } from '../request/budget.ts';
-import { checkHint, commonDefaults } from '../request/defaults.ts';
+import { checkHint, commonDefaults, takesHints } from '../request/defaults.ts';
 import { readSettings } from '../request/effect.ts';
 import { parseObjective } from '../request/objective-text.ts';
 import {
@@ -38,7 +38,7 @@ import { refuseOtherState } from './run/run.ts';
 const NAME = 'plan';
 
 /** Settings that each stage has for itself: how long it runs, and which of its images counts. */
-const OF_STAGES: readonly string[] = ['iterations', 'keep'];
+const OF_STAGES: readonly string[] = ['iterations', 'keep', 'selector'];
 
 export type PlanMethodSettings = MethodSettings & PlanSettings;
 
@@ -50,6 +50,8 @@ export function planFacts(methods: readonly MethodFacts[]): MethodFacts<typeof N
   return {
     name: NAME,
     summary: 'methods one after the other, each from the best noise so far',
+    cost: 'the sum of its methods',
+    useFor: 'a search that finds the composition, and a gradient that refines it',
     settings: { ...(Object.fromEntries(shared) as SettingsShape), ...planSettings },
     inputs: INPUTS,
     movesNoise: false,
@@ -129,7 +131,7 @@ export function createPlan(
     ...facts,
     defaults(model, preset, request) {
       const { plan, budget } = commonDefaults(model);
-      const hint: Partial<Settings> = preset === 'paper' ? {} : checkHint(NAME, facts.settings, model);
+      const hint: Partial<Settings> = takesHints(preset) ? checkHint(NAME, facts.settings, model) : {};
       const stages = stagesOf(request?.plan ?? hint.plan ?? plan, methods);
       const merged: Record<string, unknown> = Object.assign(
         {},

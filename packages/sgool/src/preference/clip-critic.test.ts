@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createImage } from '../image/image.ts';
+import { tokenizerOf } from '../models/components.ts';
 import { dot } from '../numbers.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
 import { ProgramCache } from '../runtime/program-cache.ts';
@@ -17,7 +18,7 @@ describe('openClipCritic', () => {
     const model = await writeTinyModel({ without: ['clip_b', 'transalnet'] });
     remove = model.remove;
     folder = await openModelFolder(model.dir);
-    shared = await loadTokenizer(folder.tokenizerDir);
+    shared = await loadTokenizer(tokenizerOf(folder).dir);
   });
   afterAll(async () => {
     await programs.dispose();
@@ -34,8 +35,8 @@ describe('openClipCritic', () => {
 
   it('says which texts it reads only a part of, also where its tokenizer cuts them off itself', async () => {
     const critic = await openClipCritic(folder, 'clip', programs, shared);
-    expect(critic?.truncates('a red cat')).toBe(false);
-    expect(critic?.truncates('a red cat '.repeat(60))).toBe(true);
+    expect(critic?.fit('a red cat')).toEqual({ kept: 3, lost: 0, truncated: false, unknown: [] });
+    expect(critic?.fit('a red cat '.repeat(60))).toMatchObject({ truncated: true });
   });
 
   it('finds none where the model has none', async () => {

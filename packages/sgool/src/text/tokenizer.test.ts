@@ -5,9 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import cases from '../../../../fixtures/data/text/cases.json' with { type: 'json' };
 import { byteSymbolsById } from './byte-pairs.ts';
+import { parseTokenizer } from './clip-tokenizer-files.ts';
 import { openClipTokenizer } from './clip-vocabulary.ts';
-import { loadTokenizer, parseTokenizer, type TokenizerTexts } from './load-tokenizer.ts';
+import { loadTokenizer } from './load-tokenizer.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
+import type { TokenizerTexts } from './tokenizer-files.ts';
 import { buildWordVocabulary, tokenizerFiles } from './word-vocabulary.ts';
 
 const FIXTURE = fileURLToPath(new URL('../../../../fixtures/data/text', import.meta.url));
@@ -145,6 +147,31 @@ describe('buildWordVocabulary', () => {
     expect(words.endId).toBe(words.vocabSize - 1);
     expect(words.startId).toBe(words.vocabSize - 2);
     for (const { text, ids } of cases.sentences) expect([...words.encode(text).ids]).toEqual(ids);
+  });
+
+  it('knows which words it lacks: those that are not in its list, though they have pieces', () => {
+    const vocabulary = buildWordVocabulary(['a', 'cat', 'on', ',']);
+    const files = tokenizerFiles(vocabulary);
+    const closed = parseTokenizer(
+      { vocab: files['vocab.json'], merges: files['merges.txt'], config: files['tokenizer_config.json'] },
+      'here',
+    );
+    expect(closed.unknownWords('A cat, on a Dragon; on x, a dragon')).toEqual(['dragon', ';', 'x']);
+    expect(closed.pieces('dragon')).not.toContainEqual(expect.objectContaining({ id: closed.endId }));
+    expect(closed.unknownWords('<|endoftext|> cat')).toEqual([]);
+    const open = createTokenizer(vocabulary);
+    expect(open.unknownWords('a dragon')).toEqual([]);
+  });
+
+  it('knows which words have pieces without an id, and names a list that is none', () => {
+    const { vocab, merges } = buildWordVocabulary(['a', 'cat']);
+    const { d, ...rest } = vocab;
+    const lacking = createTokenizer({ vocab: rest, merges });
+    expect(d).toBeDefined();
+    expect(lacking.unknownWords('a dog, a cat and a dog')).toEqual(['dog']);
+    expect(() => createTokenizer({ vocab, merges, config: { closed_vocabulary: 'cat' } })).toThrow(
+      /closed_vocabulary must be a list of words, got "cat"/,
+    );
   });
 
   it('extends a vocabulary without a change to what its words are', () => {

@@ -4,6 +4,7 @@ import { UserError } from '../errors.ts';
 import { type AddedToken, addedTokenSplitter, type Segment } from './added-tokens.ts';
 import { mergePairs, toSymbols, type Vocabulary } from './byte-pairs.ts';
 import { type Cleaning, cleanPrompt, splitWords } from './clean.ts';
+import { tokenText } from './tokenizer-values.ts';
 
 /** The token that begins every prompt. */
 export const START_OF_TEXT = '<|startoftext|>';
@@ -15,11 +16,11 @@ const DEFAULT_MAX_LENGTH = 77;
 
 /** A prompt as token ids. */
 export interface EncodedPrompt {
-  /** `[start, ...pieces, end, padding ...]`, exactly `maxLength` ids. */
+  /** `[start, ...pieces, end, padding ...]`, exactly as many as were asked for; T5 has no start. */
   ids: Int32Array;
-  /** The pieces in `ids`, without start, end and padding; the last piece of a word ends in `</w>`. */
+  /** The pieces in `ids`, without start, end and padding; in CLIP the last piece of a word ends in `</w>`. */
   tokens: string[];
-  /** Ids before the padding: `tokens.length + 2`. */
+  /** Ids before the padding: those of `tokens`, the start and the end. */
   length: number;
   /** True when the prompt was too long; its first tokens and the end token are kept. */
   truncated: boolean;
@@ -43,11 +44,17 @@ export interface Tokenizer {
   readonly startId: number;
   readonly endId: number;
   readonly padId: number;
-  encode(text: string): EncodedPrompt;
+  /** @param length of `ids`, at least 2. Default `maxLength` */
+  encode(text: string, length?: number): EncodedPrompt;
   /** The id of a symbol or an added token, if there is one. */
   idOf(token: string): number | undefined;
   /** The ids of a text of any length without start, end and padding, each with its piece. */
   pieces(text: string): readonly TokenPiece[];
+  /**
+   * The words of a text that the vocabulary lacks, each once, as they are after cleaning: a piece of them has no id, or they are not in
+   * the closed list of words that the vocabulary was made for. Whoever reads the ids learns nothing from them.
+   */
+  unknownWords(text: string): readonly string[];
   /**
    * Indices in `encode(text).ids` of all pieces of every occurrence of a word or phrase, in order; the first token after the
    * start has index 1. Indices lost by truncation are left out. The list is empty when the word does not occur.
@@ -59,20 +66,13 @@ export interface Tokenizer {
 export interface TokenizerOptions extends Vocabulary {
   /**
    * Content of tokenizer_config.json; `model_max_length` and the tokens `bos_token`, `eos_token`, `unk_token` and `pad_token` are
-   * read, each a text or an object with it.
+   * read, each a text or an object with it; and `closed_vocabulary`, where a vocabulary was made for a list of words: that list.
    */
   config?: Readonly<Record<string, unknown>>;
   /** Tokens beside those of the vocabulary. The special tokens of `config` need not be among them. */
   added?: readonly AddedToken[];
   /** Whose rules clean prompts. Default those of transformers. */
   cleaning?: Cleaning;
-}
-
-/** A special token is written as text or as an object with its text. */
-function tokenText(value: unknown): string | undefined {
-  if (typeof value === 'string') return value;
-  const content = (value as { content?: unknown } | null | undefined)?.content;
-  return typeof content === 'string' ? content : undefined;
 }
 
 /** Longest sequence that is meant as one. */
@@ -89,6 +89,19 @@ function maxLengthOf({ model_max_length: length }: Readonly<Record<string, unkno
   if (typeof length === 'number' && Number.isInteger(length) && length >= 2) return length;
   throw new UserError(
     `tokenizer: model_max_length is not usable, got ${JSON.stringify(length).slice(0, 80)}; it must be a whole number from 2 up`,
+  );
+}
+
+/**
+ * The words that a vocabulary was made for; undefined for one that is open to any.
+ *
+ * @throws UserError for anything but a list of words
+ */
+function closedWords({ closed_vocabulary: words }: Readonly<Record<string, unknown>>) {
+  if (words === undefined || words === null) return undefined;
+  if (Array.isArray(words) && words.every((word) => typeof word === 'string')) return new Set<string>(words);
+  throw new UserError(
+    `tokenizer: closed_vocabulary must be a list of words, got ${JSON.stringify(words).slice(0, 80)}`,
   );
 }
 
@@ -109,6 +122,8 @@ interface Word {
   readonly text: string;
   readonly ids: readonly number[];
   readonly pieces: readonly string[];
+  /** Whether the vocabulary has it. */
+  readonly isKnown: boolean;
   /** Whether its ids stay together where a prompt is divided. */
   readonly isWhole?: boolean;
 }
@@ -120,6 +135,7 @@ function wordOf({ id, content, following = 0 }: AddedToken): Word {
     text: content,
     ids: [id, ...behind.map((i) => id + i)],
     pieces: [content, ...behind.map((i) => `${content}_${i}`)],
+    isKnown: true,
     ...(following === 0 ? {} : { isWhole: true }),
   };
 }
@@ -147,6 +163,7 @@ export function createTokenizer({
   const unknownId = idOf(special.unknown) ?? endId;
   const padId = idOf(special.pad) ?? endId;
   const maxLength = maxLengthOf(config);
+  const closed = closedWords(config);
   const ranks = new Map(merges.map((pair, rank) => [pair, rank]));
   const cache = new Map<string, Word>();
 
@@ -164,13 +181,15 @@ export function createTokenizer({
 
   function toWord(text: string): Word {
     if (cleaning === 'openai' && (text === START_OF_TEXT || text === END_OF_TEXT)) {
-      return { text, ids: [idOf(text) ?? unknownId], pieces: [text] };
+      return { text, ids: [idOf(text) ?? unknownId], pieces: [text], isKnown: true };
     }
     let found = cache.get(text);
     if (found === undefined) {
       const pieces = mergePairs(toSymbols(text), ranks);
       // A piece that the vocabulary lacks becomes the unknown token, which is CLIP's end token.
-      found = { text, pieces, ids: pieces.map((piece) => idOf(piece) ?? unknownId) };
+      const ids = pieces.map(idOf);
+      const isKnown = closed?.has(text) ?? !ids.includes(undefined);
+      found = { text, pieces, ids: ids.map((id) => id ?? unknownId), isKnown };
       cache.set(text, found);
     }
     return found;
@@ -199,11 +218,14 @@ export function createTokenizer({
     padId,
     idOf,
     pieces: piecesOf,
+    unknownWords: (text) => [
+      ...new Set(wordsOf(text).flatMap(({ text: word, isKnown }) => (isKnown ? [] : [word]))),
+    ],
 
-    encode(text) {
+    encode(text, length = maxLength) {
       const all = piecesOf(text);
-      const kept = all.slice(0, maxLength - 2);
-      const ids = new Int32Array(maxLength).fill(padId);
+      const kept = all.slice(0, length - 2);
+      const ids = new Int32Array(length).fill(padId);
       ids[0] = startId;
       kept.forEach(({ id }, i) => {
         ids[i + 1] = id;

@@ -4,6 +4,11 @@ import { byteSymbolsById, END_OF_WORD, mergePairs, toSymbols, type Vocabulary } 
 import { cleanPrompt, splitWords } from './clean.ts';
 import { END_OF_TEXT, START_OF_TEXT } from './tokenizer.ts';
 
+/** A vocabulary that was made for a list of words. */
+export interface WordVocabulary extends Vocabulary {
+  readonly words: readonly string[];
+}
+
 /**
  * Makes a vocabulary in which each of the given words is one token; any other text still has tokens, if
  * need be one for each byte.
@@ -18,7 +23,7 @@ import { END_OF_TEXT, START_OF_TEXT } from './tokenizer.ts';
  * @param base a vocabulary that is extended: its words keep their ids, and the symbols of further words follow behind its end token
  * @throws Error when an entry is not one lower-case word
  */
-export function buildWordVocabulary(words: readonly string[], base?: Vocabulary): Vocabulary {
+export function buildWordVocabulary(words: readonly string[], base?: WordVocabulary): WordVocabulary {
   const symbols = new Set(base ? tokensById(base.vocab) : oneByteSymbols());
   const ranks = new Map(base?.merges.map((pair, rank) => [pair, rank]));
   for (const word of words) {
@@ -35,7 +40,11 @@ export function buildWordVocabulary(words: readonly string[], base?: Vocabulary)
     }
   }
   const tokens = [...new Set([...symbols, START_OF_TEXT, END_OF_TEXT])];
-  return { vocab: Object.fromEntries(tokens.map((token, id) => [token, id])), merges: [...ranks.keys()] };
+  return {
+    vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+    merges: [...ranks.keys()],
+    words: [...(base?.words ?? []), ...words],
+  };
 }
 
 function oneByteSymbols(): string[] {
@@ -51,9 +60,15 @@ const tokensById = (vocab: Vocabulary['vocab']) =>
 /**
  * The files of a `tokenizer` folder, by name, that transformers' CLIPTokenizer and {@link loadTokenizer} read.
  *
+ * A list of words is kept as `closed_vocabulary` of tokenizer_config.json, a key that transformers passes over: it says which words a
+ * model was trained with.
+ *
  * @param maxLength tokens of a prompt, start and end included
  */
-export function tokenizerFiles({ vocab, merges }: Vocabulary, maxLength = 77): Record<string, string> {
+export function tokenizerFiles(
+  { vocab, merges, words }: Vocabulary & Partial<WordVocabulary>,
+  maxLength = 77,
+): Record<string, string> {
   const special = {
     bos_token: START_OF_TEXT,
     eos_token: END_OF_TEXT,
@@ -67,6 +82,7 @@ export function tokenizerFiles({ vocab, merges }: Vocabulary, maxLength = 77): R
     errors: 'replace',
     model_max_length: maxLength,
     tokenizer_class: 'CLIPTokenizer',
+    ...(words === undefined ? {} : { closed_vocabulary: words }),
   };
   return {
     'vocab.json': `${JSON.stringify(vocab)}\n`,

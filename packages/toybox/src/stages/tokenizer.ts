@@ -8,6 +8,7 @@ import {
   type Tokenizer,
   tokenizerFiles,
   type Vocabulary,
+  type WordVocabulary,
 } from 'sgool/networks';
 import { writeFileAtomic } from 'sgool/node';
 import { WEIGHTS_FOLDER } from '../paths.ts';
@@ -16,10 +17,10 @@ import { MOVE_WORDS } from '../world/describe-moves.ts';
 import { MAX_TOKENS } from './configs.ts';
 
 /** The vocabulary of pictures, which every text tower of Toybox reads. */
-export const pictureVocabulary = (): Vocabulary => buildWordVocabulary(WORDS);
+export const pictureVocabulary = (): WordVocabulary => buildWordVocabulary(WORDS);
 
 /** That of the text encoder once toybox-motion is trained: the words of pictures keep their ids, the words of moves come behind them. */
-export const clipVocabulary = (): Vocabulary => buildWordVocabulary(MOVE_WORDS, pictureVocabulary());
+export const clipVocabulary = (): WordVocabulary => buildWordVocabulary(MOVE_WORDS, pictureVocabulary());
 
 /** The tokenizer of a vocabulary. Default: that of pictures. */
 export function toyboxTokenizer({ vocab, merges }: Vocabulary = pictureVocabulary()): Tokenizer {
@@ -29,7 +30,7 @@ export function toyboxTokenizer({ vocab, merges }: Vocabulary = pictureVocabular
 /** Writes the tokenizer's public files into a component folder, e.g. `tokenizer`. */
 export async function writeTokenizer(
   component: string,
-  vocabulary: Vocabulary = pictureVocabulary(),
+  vocabulary: WordVocabulary = pictureVocabulary(),
 ): Promise<void> {
   const folder = path.join(WEIGHTS_FOLDER, component);
   await mkdir(folder, { recursive: true });

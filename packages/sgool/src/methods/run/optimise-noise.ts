@@ -20,7 +20,6 @@ import { freeElements, onFreeElements } from '../../optimisers/free-elements.ts'
 import { createOptimiser } from '../../optimisers/index.ts';
 import { norm } from '../../optimisers/sphere.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { stepOf } from '../../request/resolve.ts';
 import type {
   CutoutSettings,
   DifferentiationSettings,
@@ -28,6 +27,7 @@ import type {
   SamplingSettings,
   SelectionSettings,
 } from '../../request/settings.ts';
+import { stepOf } from '../../request/step-of.ts';
 import { heldState } from '../../state.ts';
 import { type ImageValue, imageLoss, type ObjectiveBuilder, totalOf } from './image-loss.ts';
 import { type Iteration, LOSS_PARTS, type LossPart, type LossParts } from './iteration.ts';
@@ -141,8 +141,6 @@ export async function* optimiseNoise(
   const optimiser = free ? onFreeElements(unrestricted, free) : unrestricted;
   const keeper = bestKeeper(settings.keep);
   const stop = stopRule(settings);
-  /** Latents that the sampler starts from the one noise: EDICT's pair. */
-  const copies = begun.sampler.initial(begun.latents?.(begun.noise) ?? begun.noise, begun.startIndex).length;
 
   let latent = start.noise;
   const held = heldState<Float64Array>(
@@ -187,7 +185,7 @@ export async function* optimiseNoise(
     const parts = results.map(({ total, losses }) => ({ total, ...built?.partsOf(losses) }));
     const loss = { ...meanLoss(parts), ...(compared !== totalOf(results) && { compared }) };
     const usable = Number.isFinite(loss.total);
-    const isEnough = stop.isEnough({ loss, clip });
+    const isEnough = stop.isEnough({ loss, clip, objective: chosen.objective });
     yield run.report({
       iteration,
       latent,
@@ -218,8 +216,9 @@ export async function* optimiseNoise(
         onStep: run.stepReporter('gradient', iteration),
       });
       assertFinite('the gradient of the noise', gradient);
-      const perCopy = copies === 1 ? gradient : gradient.map((value) => value / copies);
-      latent = optimiser.update(latent, perCopy, totalOf(followed));
+      // Of the mean of the losses, as they are reported.
+      const mean = finals.length === 1 ? gradient : gradient.map((value) => value / finals.length);
+      latent = optimiser.update(latent, mean, totalOf(followed));
     });
     if (isEnough) return;
   }
