@@ -10,8 +10,11 @@ import path from 'node:path';
 import {
   add,
   compile,
+  constant,
+  gather,
   mean,
   mul,
+  reshape,
   scoped,
   square,
   sub,
@@ -20,7 +23,7 @@ import {
   type Weights,
 } from '@sgool/autodiff';
 import { createSchedule } from 'sgool/diffusion';
-import { clipTextConfig, motionConfig, textEncoder, unet, unetConfig } from 'sgool/networks';
+import { clipTextConfig, motionConfig, sinusoidalPositions, textEncoder, unet, unetConfig } from 'sgool/networks';
 import { MOTION_FOLDER } from '../paths.ts';
 import { type BatchGenerator, batchGenerator, below, fillNormal } from '../train/batch-generator.ts';
 import {
@@ -53,8 +56,9 @@ import { MAX_TOKENS, MOTION_CONFIG, SCHEDULER_CONFIG, textEncoderConfig, UNET_CO
 import { clipVocabulary, pictureVocabulary, toyboxTokenizer, writeTokenizer } from './tokenizer.ts';
 import { TABLE, wordRows } from './words.ts';
 
-/** Clips of a step. */
-const BATCH = 4;
+/** Clips of a step, of which all frames are seen, and those of which only two are. */
+const WHOLE = 2;
+const PAIRS = 8;
 const POOL = TRAINING_CLIPS;
 const HELD_OUT: ScenePool = { firstSeed: HELD_OUT_SEED, count: 48 };
 /** Share of the captions that are dropped, for classifier-free guidance, and of those that do not say how things move. */
@@ -65,6 +69,7 @@ const CLIP = FRAMES * LATENT;
 
 const pictures = toyboxTokenizer(pictureVocabulary());
 const tokenizer = toyboxTokenizer(clipVocabulary());
+const POSITIONS = 'pos_embed.pe';
 const { alphasCumprod } = createSchedule(SCHEDULER_CONFIG);
 
 interface Clips {
@@ -126,19 +131,40 @@ async function clipTextEncoder(): Promise<NamedWeights> {
   return new Map(text).set(TABLE, { shape: [tokenizer.vocabSize, table.shape[1]], data });
 }
 
-/** Weights without the tables of positions, which are no parameters: the motion modules then compute them. */
-const withoutPositions = (weights: Weights): Weights => ({
-  ...weights,
-  has: (name) => !name.endsWith('pos_embed.pe') && weights.has(name),
+/** Weights whose tables of positions, which are no parameters, hold the given frames. @param frames int32 [frames] */
+const withPositions = (weights: Weights, frames: Tensor): Weights => ({
+  has: (name) => name.endsWith(POSITIONS) || weights.has(name),
+  get(name, shape) {
+    if (!name.endsWith(POSITIONS)) return weights.get(name, shape);
+    const [, length, width] = shape as [number, number, number];
+    const table = constant({ dtype: 'float32', shape: [length, width], data: sinusoidalPositions(length, width) });
+    return reshape(gather(table, frames), [1, frames.shape[0], width]);
+  },
 });
 
-const INPUTS = {
-  sample: { shape: [BATCH, 4, FRAMES, 16, 16] },
-  noise: { shape: [BATCH, 4, FRAMES, 16, 16] },
-  timestep: { shape: [BATCH] },
-  importance: { shape: [BATCH, 1, 1, 1, 1] },
-  ids: { shape: [BATCH, MAX_TOKENS], dtype: 'int32' },
-} as const;
+/** What a batch holds of `clips` clips of `frames` frames. */
+const inputsOf = (clips: number, frames: number) =>
+  ({
+    sample: { shape: [clips, 4, frames, 16, 16] },
+    noise: { shape: [clips, 4, frames, 16, 16] },
+    timestep: { shape: [clips] },
+    importance: { shape: [clips, 1, 1, 1, 1] },
+    ids: { shape: [clips, MAX_TOKENS], dtype: 'int32' },
+    /** Which frames they are. */
+    frames: { shape: [frames], dtype: 'int32' },
+  }) as const;
+
+/** Names with a prefix. */
+const named = <T>(prefix: string, values: Readonly<Record<string, T>>): Record<string, T> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [`${prefix}.${name}`, value]));
+
+/** Those with a prefix, without it. */
+const under = <T>(prefix: string, values: Readonly<Record<string, T>>): Record<string, T> =>
+  Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) =>
+      name.startsWith(`${prefix}.`) ? [[name.slice(prefix.length + 1), value]] : [],
+    ),
+  );
 
 /** Signal over noise below which the error counts no more than here: at such steps a clip is noise. */
 const FAINT = 0.01;
@@ -151,9 +177,9 @@ const FAINT = 0.01;
  */
 const emphasisOf = (alpha: number) => Math.max(1, 1 / Math.max(FAINT, alpha / (1 - alpha)));
 
-/** The number of a timestep: half of them from the noisiest fifth, the others in proportion to their number. */
-function drawTimestep(generator: BatchGenerator): number {
-  const share = generator() < 0.5 ? 0.8 + 0.2 * generator() : Math.sqrt(generator());
+/** The number of a timestep, in proportion to itself; or from the noisiest fifth. */
+function drawTimestep(generator: BatchGenerator, onlyNoisy: boolean): number {
+  const share = onlyNoisy ? 0.8 + 0.2 * generator() : Math.sqrt(generator());
   return Math.floor(alphasCumprod.length * share);
 }
 
@@ -165,30 +191,52 @@ function drawTimestep(generator: BatchGenerator): number {
  */
 const CHANGES = 4;
 
-/** A batch of noisy clips, the same noise for all clips that the generator is asked for. */
-function noisyBatch(
-  { clips, latents }: Clips,
-  generator: BatchGenerator,
-  indexOf: (b: number) => number,
-  captionOf: (clip: Clip, words: SceneGenerator) => string,
-) {
-  const noise = fillNormal(new Float32Array(BATCH * CLIP), generator);
-  const sample = new Float32Array(BATCH * CLIP);
-  const timestep = new Float32Array(BATCH);
-  const importance = new Float32Array(BATCH);
-  const ids = new Int32Array(BATCH * MAX_TOKENS);
+/** Which clips are asked for, and what of them. */
+interface Wanted {
+  readonly count: number;
+  readonly frames: readonly number[];
+  readonly onlyNoisy: boolean;
+  readonly indexOf: (b: number) => number;
+  readonly captionOf: (clip: Clip, words: SceneGenerator) => string;
+}
+
+/** A batch of noisy clips. */
+function noisyBatch({ clips, latents }: Clips, generator: BatchGenerator, wanted: Wanted) {
+  const { count, frames, onlyNoisy, indexOf, captionOf } = wanted;
+  const size = frames.length * LATENT;
+  const map = LATENT / 4;
+  const noise = fillNormal(new Float32Array(count * size), generator);
+  const sample = new Float32Array(count * size);
+  const timestep = new Float32Array(count);
+  const importance = new Float32Array(count);
+  const ids = new Int32Array(count * MAX_TOKENS);
   const words = sceneGenerator(below(generator, 0x7fffffff));
-  const part = (of: Float32Array, at: number) => of.subarray(at * CLIP, (at + 1) * CLIP);
-  for (let b = 0; b < BATCH; b++) {
+  for (let b = 0; b < count; b++) {
     const index = indexOf(b);
-    const t = drawTimestep(generator);
+    const t = drawTimestep(generator, onlyNoisy);
     const alpha = alphasCumprod[t];
-    mixNoise(part(sample, b), part(latents, index), part(noise, b), alpha);
+    for (let channel = 0; channel < 4; channel++) {
+      frames.forEach((frame, f) => {
+        const at = b * size + (channel * frames.length + f) * map;
+        const from = index * CLIP + (channel * FRAMES + frame) * map;
+        const clean = latents.subarray(from, from + map);
+        mixNoise(sample.subarray(at, at + map), clean, noise.subarray(at, at + map), alpha);
+      });
+    }
     timestep[b] = t;
     importance[b] = importanceOf(alpha) * emphasisOf(alpha);
     ids.set(tokenizer.encode(captionOf(clips[index], words)).ids, b * MAX_TOKENS);
   }
-  return { sample, noise, timestep, importance, ids };
+  return { sample, noise, timestep, importance, ids, frames: Int32Array.from(frames) };
+}
+
+const ALL_FRAMES = Array.from({ length: FRAMES }, (_, frame) => frame);
+
+/** Two frames of a clip, in order. */
+function drawPair(generator: BatchGenerator): number[] {
+  const first = below(generator, FRAMES);
+  const second = (first + 1 + below(generator, FRAMES - 1)) % FRAMES;
+  return [Math.min(first, second), Math.max(first, second)];
 }
 
 export async function motionStage(): Promise<Stage> {
@@ -200,8 +248,11 @@ export async function motionStage(): Promise<Stage> {
   let pool: Clips = { clips: [], latents: new Float32Array() };
   let heldOut: Clips = pool;
 
-  function objective(weights: Weights, { sample, noise, timestep, importance, ids }: Record<string, Tensor>) {
-    const motion = { config, weights: withoutPositions(scoped(weights, 'motion')) };
+  function clipLoss(
+    weights: Weights,
+    { sample, noise, timestep, importance, ids, frames }: Record<string, Tensor>,
+  ) {
+    const motion = { config, weights: withPositions(scoped(weights, 'motion'), frames) };
     const context = textEncoder(textSettings, text)(ids).lastHiddenState;
     const predicted = unet(unetSettings, network, { motion })({ sample, timestep, context });
     const error = sub(predicted, noise);
@@ -209,11 +260,16 @@ export async function motionStage(): Promise<Stage> {
     const both = add(square(error), mul(square(changing), CHANGES));
     return { loss: mean(mul(both, importance)), mse: mean(square(error)) };
   }
+  function objective(weights: Weights, inputs: Record<string, Tensor>) {
+    const whole = clipLoss(weights, under('whole', inputs));
+    const pairs = clipLoss(weights, under('pairs', inputs));
+    return { loss: add(whole.loss, pairs.loss), mse: whole.mse, whole: whole.loss };
+  }
 
   return {
     name: 'motion',
     seed: 81,
-    inputs: INPUTS,
+    inputs: { ...named('whole', inputsOf(WHOLE, FRAMES)), ...named('pairs', inputsOf(PAIRS, 2)) },
     optimiser: {
       steps: 8000,
       learningRate: 3e-3,
@@ -236,20 +292,24 @@ export async function motionStage(): Promise<Stage> {
       heldOut = await encoded(HELD_OUT, path.join(folder, 'motion.held-out.safetensors'));
     },
     batch(generator) {
-      return noisyBatch(
-        pool,
-        generator,
-        () => below(generator, POOL.count),
-        (clip, words) => {
+      const drawn = {
+        indexOf: () => below(generator, POOL.count),
+        captionOf(clip: Clip, words: SceneGenerator) {
           const caption = describeClip(clip, words);
           const chance = generator();
           if (chance < DROPPED) return '';
           return chance < DROPPED + UNSAID ? describeStill(clip) : caption;
         },
-      );
+      };
+      const whole = { ...drawn, count: WHOLE, frames: ALL_FRAMES, onlyNoisy: false };
+      const pairs = { ...drawn, count: PAIRS, frames: drawPair(generator), onlyNoisy: true };
+      return {
+        ...named('whole', noisyBatch(pool, generator, whole)),
+        ...named('pairs', noisyBatch(pool, generator, pairs)),
+      };
     },
     validateEvery: 250,
-    validate: (weights) => heldOutLoss(weights, objective, heldOut),
+    validate: (weights) => heldOutLoss(weights, clipLoss, heldOut),
   };
 }
 
@@ -259,18 +319,21 @@ export async function motionStage(): Promise<Stage> {
  */
 async function heldOutLoss(
   weights: NamedWeights,
-  objective: Stage['objective'],
+  clipLoss: Stage['objective'],
   heldOut: Clips,
 ): Promise<Metrics> {
   const trained = constantWeights(weights);
-  const program = await compile(trace(INPUTS, (batch) => ({ loss: objective(trained, batch).loss })));
-  const lossWith = async (captionOf: (clip: Clip, words: SceneGenerator) => string) => {
+  const inputs = inputsOf(PAIRS, FRAMES);
+  const program = await compile(trace(inputs, (batch) => ({ loss: clipLoss(trained, batch).loss })));
+  const lossWith = async (captionOf: Wanted['captionOf']) => {
     let total = 0;
-    for (let i = 0; i < HELD_OUT.count; i += BATCH) {
-      const batch = noisyBatch(heldOut, batchGenerator(i), (b) => i + b, captionOf);
-      total += ((await program.run(batch)).loss as Float32Array)[0];
+    for (let i = 0; i < HELD_OUT.count; i += PAIRS) {
+      const indexOf = (b: number) => i + b;
+      const wanted = { count: PAIRS, frames: ALL_FRAMES, onlyNoisy: true, indexOf, captionOf };
+      const { loss } = await program.run(noisyBatch(heldOut, batchGenerator(i), wanted));
+      total += (loss as Float32Array)[0];
     }
-    return (total * BATCH) / HELD_OUT.count;
+    return (total * PAIRS) / HELD_OUT.count;
   };
   const loss = await lossWith(describeClip);
   const unsaid = await lossWith(describeStill);
