@@ -370,6 +370,17 @@ describe('a part that does not fit', () => {
   });
 });
 
+it('takes no embeddings', async () => {
+  const embeddings = [
+    {
+      path: `${DATA}embeddings/${(await readdir(`${DATA}embeddings`)).find((name) => name.endsWith('.pt'))}`,
+    },
+  ];
+  expect(await messageOf(openModel(`${FILES}sd3.safetensors`, { embeddings }))).toMatch(
+    /embeddings \(textual inversion\) are for Stable Diffusion 1\.x and 2\.x; the text encoders of sd3\.safetensors take none/,
+  );
+});
+
 describe('a flow model that is not read', () => {
   const copy = async (name: string, metadata = {}) => {
     const { tensors } = await openTensorFile(`${FILES}flux.safetensors`);

@@ -133,6 +133,11 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
   if (options.vae !== undefined)
     components = await withVae(components, model, options.vae, { ...options, config });
   const embeddings = await openEmbeddings(options.embeddings ?? []);
+  if (embeddings.length > 0 && flowModelOf(model.modelIndex) !== undefined) {
+    throw new UserError(
+      `${embeddings[0].path}: embeddings (textual inversion) are for Stable Diffusion 1.x and 2.x; the text encoders of ${places.basename(path)} take none; leave it out`,
+    );
+  }
   const encoder = components.get('text_encoder');
   if (encoder !== undefined && embeddings.length > 0) {
     const notes = [...(encoder.notes ?? []), ...embeddings.map(embeddingNote)];
