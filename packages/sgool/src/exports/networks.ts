@@ -73,7 +73,7 @@ export {
 export type { TokenizerTexts } from '../text/tokenizer-files.ts';
 export type { UnigramTokenizer } from '../text/unigram/unigram-tokenizer.ts';
 export type { WordPieceTokenizer } from '../text/word-piece.ts';
-export { buildWordVocabulary, tokenizerFiles } from '../text/word-vocabulary.ts';
+export { buildWordVocabulary, tokenizerFiles, type WordVocabulary } from '../text/word-vocabulary.ts';
 export type { Dtype, TensorData } from '../weights/formats/dtypes.ts';
 export { encodeFloat16 } from '../weights/formats/float16.ts';
 export { openSafetensors, readTensor, type SafetensorsFile } from '../weights/formats/safetensors.ts';

@@ -174,6 +174,19 @@ describe('buildWordVocabulary', () => {
     );
   });
 
+  it('extends a vocabulary without a change to what its words are', () => {
+    const base = buildWordVocabulary(['rise', '7', 'red', 'cat']);
+    const [before, after] = [base, buildWordVocabulary(['rising', 'cats'], base)].map(createTokenizer);
+    for (const text of ['a red cat', 'rise 7 cat']) {
+      expect([...after.encode(text).ids]).toEqual([...before.encode(text).ids]);
+    }
+    expect([after.startId, after.endId]).toEqual([before.startId, before.endId]);
+    expect(after.encode('rising cats').tokens).toEqual(['rising</w>', 'cats</w>']);
+    const added = [...after.encode('rising cats').ids].slice(1, 3);
+    expect(Math.min(...added)).toBeGreaterThanOrEqual(before.vocabSize);
+    expect(Math.max(...added)).toBeLessThan(after.vocabSize);
+  });
+
   it('refuses what is not one word', () => {
     expect(() => buildWordVocabulary(['two words'])).toThrow(/one lower-case word, got "two words"/);
     expect(() => buildWordVocabulary(['Cat'])).toThrow(/got "Cat"/);

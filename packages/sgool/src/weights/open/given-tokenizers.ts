@@ -1,23 +1,26 @@
 /** @file Tokenizers from elsewhere, each put where the model has a text encoder that it belongs to. */
 import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
-import { tokenizerModel } from '../../text/load-tokenizer.ts';
+import { TOKENIZER_OWNERS, tokenizerModel } from '../../text/load-tokenizer.ts';
 import type { Environment } from '../hub/environment.ts';
 import { PADDING, tokenizerName } from './flow-file.ts';
 import { textEncoderPlaces } from './given-text-encoders.ts';
 import type { ModelFolder, TokenizerPlace } from './model-folder.ts';
 import { located } from './place.ts';
 
-/** Whose tokenizer a folder holds, so far as models here have text encoders for it. */
-export type TokenizerKind = 'CLIP' | 'T5';
+/** Whose tokenizer it is. */
+export type TokenizerKind = (typeof TOKENIZER_OWNERS)[keyof typeof TOKENIZER_OWNERS];
 
 const FOLDERS = ['', 'tokenizer', 'tokenizer_2', 'tokenizer_3'];
 
-/** Which kind of tokenizer a folder holds; undefined where it holds none, or another. */
+/**
+ * Which kind of tokenizer a folder holds; undefined where it holds none.
+ *
+ * @throws UserError as `tokenizerModel` does
+ */
 export async function tokenizerKind(dir: string): Promise<TokenizerKind | undefined> {
   const model = await tokenizerModel(dir);
-  if (model === 'Unigram') return 'T5';
-  return model === 'BPE' ? 'CLIP' : undefined;
+  return model && TOKENIZER_OWNERS[model];
 }
 
 interface Found {
@@ -76,7 +79,7 @@ export async function findTokenizers(
     const found = await tokenizersIn(place, env);
     if (found.length === 0) {
       throw new UserError(
-        `tokenizer: ${place} has neither tokenizer.json nor vocab.json; give a folder with tokenizer.json, or vocab.json and merges.txt, of a CLIP, or spiece.model of a T5`,
+        `tokenizer: ${place} has no tokenizer; give a folder with tokenizer.json, or vocab.json and merges.txt (CLIP's) or spiece.model (T5's)`,
       );
     }
     const useful = found.filter(({ kind }) => [...wanted.values()].some((each) => each.kind === kind));
