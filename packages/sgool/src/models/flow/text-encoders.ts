@@ -1,0 +1,70 @@
+/** @file The text encoders that the flows share, with their tokenizers. */
+import { UserError } from '../../errors.ts';
+import { t5Config } from '../../networks/text/t5-config.ts';
+import { type ClipTextConfig, clipTextConfig } from '../../networks/text/text-encoder-config.ts';
+import type { ProgramCache } from '../../runtime/program-cache.ts';
+import { fittedIds } from '../../text/fitted-ids.ts';
+import { hasTokenizer, loadTokenizer } from '../../text/load-tokenizer.ts';
+import type { Tokenizer } from '../../text/tokenizer.ts';
+import type { ModelFolder, TokenizerPlace } from '../../weights/open/model-folder.ts';
+import { componentOf, tokenizerOf } from '../components.ts';
+import { type ClipStates, clipStates } from '../text/clip-states.ts';
+import { t5States } from '../text/t5-states.ts';
+import type { TextFit } from './prompts.ts';
+
+/** Where an encoder and its tokenizer are in a model folder. */
+export interface EncoderNames {
+  readonly encoder: string;
+  readonly tokenizer: string;
+}
+
+/** A CLIP text encoder of a model. */
+export interface ClipEncoder {
+  readonly config: ClipTextConfig;
+  readonly tokenizer: Tokenizer;
+  /** Ids that it gets, start, end and padding included. */
+  readonly size: number;
+  /** @throws UserError where there are not so many layers to skip */
+  states(text: string, clipSkip: number): Promise<ClipStates>;
+  fit(text: string): Omit<TextFit, 'notes'>;
+}
+
+/** Opens a CLIP text encoder. @throws UserError where it or its tokenizer is missing or broken */
+export async function openClipEncoder(
+  folder: ModelFolder,
+  names: EncoderNames,
+  programs: ProgramCache,
+): Promise<ClipEncoder> {
+  const component = componentOf(folder, names.encoder);
+  const config = clipTextConfig(component.config, `${component.dir}/config.json`);
+  const { dir, config: settings } = await tokenizerPlace(folder, names, 'CLIP');
+  const tokenizer = await loadTokenizer(dir, { config: settings });
+  const size = Math.min(tokenizer.maxLength, config.max_position_embeddings);
+  return {
+    config,
+    tokenizer,
+    size,
+    async states(text, clipSkip) {
+      const states = await clipStates(component, programs, fittedIds(tokenizer, text, size).ids, { clipSkip });
+      await programs.release(component.name);
+      return states;
+    },
+    fit(text) {
+      const { tokens, lost } = tokenizer.encode(text);
+      const cut = Math.max(0, tokens.length + 2 - size);
+      return { tokens: tokens.slice(0, size - 2), truncated: lost + cut > 0, lost: lost + cut };
+    },
+  };
+}
+
+async function tokenizerPlace(
+  folder: ModelFolder,
+  { tokenizer }: EncoderNames,
+  kind: string,
+): Promise<TokenizerPlace> {
+  const place = tokenizerOf(folder, tokenizer);
+  if (await hasTokenizer(place.dir)) return place;
+  throw new UserError(
+    `${folder.dir}: it has no tokenizer for its ${kind} text encoder, expected in ${place.dir}: put tokenizer.json of the published model there`,
+  );
+}
