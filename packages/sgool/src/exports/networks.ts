@@ -24,6 +24,8 @@ export { type NetworkWeightsOptions, networkWeights } from '../networks/network-
 export type { BatchNormOptions } from '../networks/saliency/batch-norm.ts';
 export { type TranSalNet, transalnet } from '../networks/saliency/transalnet.ts';
 export { type TranSalNetConfig, transalnetConfig } from '../networks/saliency/transalnet-config.ts';
+export { type T5Config, t5Config } from '../networks/text/t5-config.ts';
+export { type T5Encoder, t5Encoder } from '../networks/text/t5-encoder.ts';
 export { type TextEncoder, type TextEncoderResult, textEncoder } from '../networks/text/text-encoder.ts';
 export { type ClipTextConfig, clipTextConfig } from '../networks/text/text-encoder-config.ts';
 export { type FluxConfig, fluxConfig } from '../networks/transformer/flux-config.ts';
