@@ -4,10 +4,12 @@ import { UserError } from '../errors.ts';
 import { refusePipeline } from '../weights/names/known-configs.ts';
 import { readConfig } from '../weights/sources/read-config.ts';
 import type { FolderContents, ModelFamily } from './backbone.ts';
+import { flux } from './flux/backbone.ts';
+import { sd3 } from './sd3/backbone.ts';
 import { stableDiffusion } from './stable-diffusion/backbone.ts';
 
 /** A new family is one more entry. */
-export const FAMILIES: readonly ModelFamily[] = [stableDiffusion];
+export const FAMILIES: readonly ModelFamily[] = [stableDiffusion, sd3, flux];
 
 /**
  * The family of a model.

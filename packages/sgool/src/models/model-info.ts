@@ -37,6 +37,13 @@ export interface BackboneInfo {
   samplerNotes?(sampler: SamplerName): string[];
   /** How it is sampled if it was distilled to make images in a few steps. */
   readonly fewStep?: FewStepSampling;
+  /** Steps and guidance scale of the published examples, for a model that takes many steps. */
+  readonly published?: Pick<FewStepSampling, 'steps' | 'guidanceScale'>;
+  /**
+   * Whether methods that are published with EDICT's pair take the model's own sampler instead. On a rectified flow under guidance the latents
+   * of a pair part: its error is a hundred times that of Euler (docs/LOG.md).
+   */
+  readonly keepsSampler?: boolean;
   /** Whether the guidance scale is an input of the network, so that guidance costs no second evaluation. */
   readonly embedsGuidance?: boolean;
 }

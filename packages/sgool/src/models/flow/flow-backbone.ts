@@ -70,6 +70,7 @@ export function flowBackbone({ folder, programs, checkpointBlocks }: BackbonePar
       scaleFactor,
       sizeMultiple,
       latentChannels,
+      keepsSampler: true,
       ...sampling,
       ...family.info,
       notes: [...sampling.notes, ...(family.info.notes ?? [])],

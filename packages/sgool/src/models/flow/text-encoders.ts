@@ -5,9 +5,10 @@ import { type ClipTextConfig, clipTextConfig } from '../../networks/text/text-en
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 import { fittedIds } from '../../text/fitted-ids.ts';
 import { hasTokenizer, loadTokenizer } from '../../text/load-tokenizer.ts';
+import { loadUnigramTokenizer } from '../../text/standin.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
-import type { ModelFolder, TokenizerPlace } from '../../weights/open/model-folder.ts';
-import { componentOf, tokenizerOf } from '../components.ts';
+import type { ModelFolder } from '../../weights/open/model-folder.ts';
+import { componentOf, type TokenizerPlace, tokenizerOf } from '../components.ts';
 import { type ClipStates, clipStates } from '../text/clip-states.ts';
 import { t5States } from '../text/t5-states.ts';
 import type { TextFit } from './prompts.ts';
@@ -21,6 +22,8 @@ export interface EncoderNames {
 /** A CLIP text encoder of a model. */
 export interface ClipEncoder {
   readonly config: ClipTextConfig;
+  /** Of its pooled text. */
+  readonly pooledWidth: number;
   readonly tokenizer: Tokenizer;
   /** Ids that it gets, start, end and padding included. */
   readonly size: number;
@@ -42,6 +45,7 @@ export async function openClipEncoder(
   const size = Math.min(tokenizer.maxLength, config.max_position_embeddings);
   return {
     config,
+    pooledWidth: component.weights.has('text_projection.weight') ? config.projection_dim : config.hidden_size,
     tokenizer,
     size,
     async states(text, clipSkip) {
@@ -54,6 +58,43 @@ export async function openClipEncoder(
       const cut = Math.max(0, tokens.length + 2 - size);
       return { tokens: tokens.slice(0, size - 2), truncated: lost + cut > 0, lost: lost + cut };
     },
+  };
+}
+
+/** A T5 text encoder of a model. */
+export interface T5Encoder {
+  /** Of its states. */
+  readonly width: number;
+  /** States [tokens, width] of texts; padding is read like words. */
+  states(texts: readonly string[]): Promise<Float32Array[]>;
+  fit(text: string): Omit<TextFit, 'notes'>;
+}
+
+/**
+ * Opens a T5 text encoder.
+ *
+ * @param tokens that it reads, the end and padding included
+ * @throws UserError where it or its tokenizer is missing or broken
+ */
+export async function openT5Encoder(
+  folder: ModelFolder,
+  names: EncoderNames,
+  programs: ProgramCache,
+  tokens: number,
+): Promise<T5Encoder> {
+  const component = componentOf(folder, names.encoder);
+  const { d_model: width } = t5Config(component.config, `${component.dir}/config.json`);
+  const { dir } = await tokenizerPlace(folder, names, 'T5');
+  const tokenizer = await loadUnigramTokenizer(dir);
+  return {
+    width,
+    states: (texts) =>
+      t5States(
+        component,
+        programs,
+        texts.map((text) => tokenizer.encode(text, tokens).ids),
+      ),
+    fit: (text) => tokenizer.encode(text, tokens),
   };
 }
 
