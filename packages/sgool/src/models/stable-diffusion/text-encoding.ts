@@ -88,7 +88,7 @@ export function promptEncoder(
   const weights = networkWeights(component.weights);
   const size = Math.min(tokenizer.maxLength, config.max_position_embeddings);
   const rows = rowsOf(embeddings, config, component.dir);
-  const known = programs.resultsOf(TEXT_ENCODER);
+  const known = programs.resultsOf<Float32Array>(TEXT_ENCODER);
 
   async function run(
     ids: Int32Array,
