@@ -8,9 +8,3 @@ export function componentOf(folder: ModelFolder, name: string): ModelComponent {
   if (!found) throw new UserError(`${folder.dir}: it has no folder ${name}`);
   return found;
 }
-
-/** Where a tokenizer of a model is. */
-export function tokenizerOf({ dir }: ModelFolder, name = 'tokenizer'): TokenizerPlace {
-  return { dir: `${dir}/${name}` };
-}
-export interface TokenizerPlace { dir: string; config?: Record<string, unknown> }

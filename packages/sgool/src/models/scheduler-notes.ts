@@ -1,7 +1,12 @@
 /** @file What a scheduler's file says of sampling: the sampler that it names, and lines for the user about what it says otherwise. */
 import type { PathKind } from '../diffusion/noise-path.ts';
 import type { SamplerName } from '../diffusion/sampler-names.ts';
-import { schedulerClass, unknownKeys, unreadKeys } from '../diffusion/scheduler-keys.ts';
+import {
+  schedulerClass,
+  unknownKeys,
+  unreadKeys,
+  unsupportedScheduler,
+} from '../diffusion/scheduler-keys.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import type { BackboneInfo } from './model-info.ts';
 
@@ -18,7 +23,9 @@ export function schedulerInfo(
   const own = schedulerClass(config, kind);
   const indexed = Array.isArray(modelIndex.scheduler) ? modelIndex.scheduler[1] : undefined;
   const isOther = indexed !== undefined && config._class_name !== undefined && indexed !== config._class_name;
-  const unknown = unknownKeys(config, kind);
+  // Of a class without a sampler here nobody knows the keys.
+  const isKnown = own !== undefined || typeof config._class_name !== 'string';
+  const unknown = isKnown ? unknownKeys(config, kind) : [];
   return {
     ...(own ? { sampler: own.sampler } : {}),
     notes: [

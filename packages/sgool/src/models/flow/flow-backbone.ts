@@ -11,7 +11,7 @@ import { guidedDenoiser } from '../guided-denoiser.ts';
 import type { BackboneInfo } from '../model-info.ts';
 import { denoiserBySteps } from '../prompt-steps.ts';
 import { flowPrompts, type TextEncoders } from './prompts.ts';
-import { flowSchedule, type FlowScheduleParts } from './schedule.ts';
+import { type FlowScheduleParts, flowSchedule } from './schedule.ts';
 import { type FlowTransformer, transformerNetwork } from './transformer.ts';
 
 /** What differs from family to family. */
@@ -36,7 +36,10 @@ export interface FlowFamily {
 }
 
 /** The Backbone of a flow. @throws UserError where autoencoder and transformer do not fit each other */
-export function flowBackbone({ folder, programs, checkpointBlocks }: BackboneParts, family: FlowFamily): Backbone {
+export function flowBackbone(
+  { folder, programs, checkpointBlocks }: BackboneParts,
+  family: FlowFamily,
+): Backbone {
   const { transformer, encoders, latentChannels, patchSize, pooledWidth, embedsGuidance } = family;
   const vae = componentOf(folder, 'vae');
   const vaeConfig = autoencoderConfig(vae.config, `${vae.dir}/config.json`);

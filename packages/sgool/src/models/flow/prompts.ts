@@ -1,6 +1,6 @@
 /** @file Prompts as the conditioning of a flow's transformer: texts that several encoders read, without weights. */
 import type { ProgramCache } from '../../runtime/program-cache.ts';
-import { DEFAULT_SYNTAX, hasSyntax, type ParsedPrompt, parsePrompt } from '../../text/prompt/prompt.ts';
+import { DEFAULT_SYNTAX, type ParsedPrompt, parsePrompt } from '../../text/prompt/prompt.ts';
 import { textOf } from '../../text/prompt/weighted-text.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { DenoiserOptions, PromptFit, PromptReading } from '../backbone.ts';
@@ -8,7 +8,9 @@ import { promptForSteps, type StagedContext } from '../prompt-steps.ts';
 import type { TextContext } from '../text-context.ts';
 
 /** How a text fits the encoders. */
-export type TextFit = Pick<PromptFit, 'tokens' | 'truncated' | 'lost'> & { readonly notes: readonly string[] };
+export type TextFit = Pick<PromptFit, 'tokens' | 'truncated' | 'lost'> & {
+  readonly notes: readonly string[];
+};
 
 /** The text encoders of a model together. */
 export interface TextEncoders {
@@ -80,7 +82,7 @@ export function flowPrompts(encoders: TextEncoders, programs: ProgramCache): Flo
         ...longest,
         syntax: promptSyntax,
         chunks: 1,
-        hasSyntax: hasSyntax(parsed),
+        hasSyntax: parsed.stages.length > 1,
         networks: parsed.networks,
         notes: [...parsed.notes, ...unreadSyntax(parsed), ...longest.notes],
       };

@@ -49,7 +49,9 @@ export async function openClipEncoder(
     tokenizer,
     size,
     async states(text, clipSkip) {
-      const states = await clipStates(component, programs, fittedIds(tokenizer, text, size).ids, { clipSkip });
+      const states = await clipStates(component, programs, fittedIds(tokenizer, text, size).ids, {
+        clipSkip,
+      });
       await programs.release(component.name);
       return states;
     },

@@ -41,9 +41,7 @@ export function transformerNetwork({
   embeddedGuidance,
 }: TransformerNetworkParts): GuidedNetwork {
   const fixed: Record<string, Float32Array> =
-    embeddedGuidance === undefined
-      ? {}
-      : { guidance: Float32Array.of(SCALE_OF_GUIDANCE * embeddedGuidance) };
+    embeddedGuidance === undefined ? {} : { guidance: Float32Array.of(SCALE_OF_GUIDANCE * embeddedGuidance) };
   return {
     name: 'transformer',
     embedsGuidance: embeddedGuidance !== undefined,

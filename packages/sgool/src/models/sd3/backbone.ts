@@ -44,7 +44,9 @@ async function open(parts: BackboneParts): Promise<Backbone> {
       published: PUBLISHED,
       notes: folder.components.has(THIRD.encoder)
         ? []
-        : [`${folder.dir} has no T5 (${THIRD.encoder}): its place is zero, as published; prompts are read by the CLIPs alone`],
+        : [
+            `${folder.dir} has no T5 (${THIRD.encoder}): its place is zero, as published; prompts are read by the CLIPs alone`,
+          ],
     },
   });
 }
