@@ -49,12 +49,13 @@ export { type UNetConfig, unetConfig } from '../networks/unet/unet-config.ts';
 export type { AddedToken } from '../text/added-tokens.ts';
 export { byteSymbolsById, END_OF_WORD, type Vocabulary } from '../text/byte-pairs.ts';
 export type { Cleaning } from '../text/clean.ts';
+export { type LoadTokenizerOptions, parseTokenizer } from '../text/clip-tokenizer-files.ts';
 export type { EmbeddingWord } from '../text/embedding-tokens.ts';
 export {
-  type LoadTokenizerOptions,
+  loadT5Tokenizer,
   loadTokenizer,
-  parseTokenizer,
-  type TokenizerTexts,
+  type OpenedTokenizer,
+  openTokenizer,
 } from '../text/load-tokenizer.ts';
 export {
   createTokenizer,
@@ -65,6 +66,9 @@ export {
   type TokenizerOptions,
   type TokenPiece,
 } from '../text/tokenizer.ts';
+export type { TokenizerTexts } from '../text/tokenizer-files.ts';
+export type { UnigramTokenizer } from '../text/unigram/unigram-tokenizer.ts';
+export type { WordPieceTokenizer } from '../text/word-piece.ts';
 export { buildWordVocabulary, tokenizerFiles } from '../text/word-vocabulary.ts';
 export type { Dtype, TensorData } from '../weights/formats/dtypes.ts';
 export { encodeFloat16 } from '../weights/formats/float16.ts';

@@ -1,7 +1,7 @@
 /** @file Opening a model in any supported form, with parts from elsewhere. */
 import { files, host, places } from '#platform';
 import { UserError } from '../../errors.ts';
-import { hasTokenizer } from '../../text/load-tokenizer.ts';
+import { hasTokenizer } from '../../text/tokenizer-files.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import {
   renameVaeAttention,
