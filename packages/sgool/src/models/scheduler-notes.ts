@@ -1,12 +1,7 @@
 /** @file What a scheduler's file says of sampling: the sampler that it names, and lines for the user about what it says otherwise. */
 import type { PathKind } from '../diffusion/noise-path.ts';
 import type { SamplerName } from '../diffusion/sampler-names.ts';
-import {
-  schedulerClass,
-  unknownKeys,
-  unreadKeys,
-  unsupportedScheduler,
-} from '../diffusion/scheduler-keys.ts';
+import { schedulerClass, unknownKeys, unreadKeys } from '../diffusion/scheduler-keys.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import type { BackboneInfo } from './model-info.ts';
 

@@ -4,11 +4,11 @@ import { t5Config } from '../../networks/text/t5-config.ts';
 import { type ClipTextConfig, clipTextConfig } from '../../networks/text/text-encoder-config.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 import { fittedIds } from '../../text/fitted-ids.ts';
-import { hasTokenizer, loadTokenizer } from '../../text/load-tokenizer.ts';
-import { loadUnigramTokenizer } from '../../text/standin.ts';
+import { loadT5Tokenizer, loadTokenizer } from '../../text/load-tokenizer.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
-import type { ModelFolder } from '../../weights/open/model-folder.ts';
-import { componentOf, type TokenizerPlace, tokenizerOf } from '../components.ts';
+import { hasTokenizer } from '../../text/tokenizer-files.ts';
+import type { ModelFolder, TokenizerPlace } from '../../weights/open/model-folder.ts';
+import { componentOf, tokenizerOf } from '../components.ts';
 import { type ClipStates, clipStates } from '../text/clip-states.ts';
 import { t5States } from '../text/t5-states.ts';
 import type { TextFit } from './prompts.ts';
@@ -87,7 +87,7 @@ export async function openT5Encoder(
   const component = componentOf(folder, names.encoder);
   const { d_model: width } = t5Config(component.config, `${component.dir}/config.json`);
   const { dir } = await tokenizerPlace(folder, names, 'T5');
-  const tokenizer = await loadUnigramTokenizer(dir);
+  const tokenizer = await loadT5Tokenizer(dir);
   return {
     width,
     states: (texts) =>

@@ -25,6 +25,13 @@ export interface ModelComponent {
   notes?: readonly string[];
 }
 
+/** Where the files of a tokenizer are. Nothing says that they are there. */
+export interface TokenizerPlace {
+  readonly dir: string;
+  /** Keys that override those of the folder's `tokenizer_config.json`. */
+  readonly config?: Config;
+}
+
 /** An opened model. */
 export interface ModelFolder {
   dir: string;
@@ -35,17 +42,15 @@ export interface ModelFolder {
   components: ReadonlyMap<string, ModelComponent>;
   /** `scheduler/scheduler_config.json`, or an empty object when the folder has none. */
   schedulerConfig: Config;
-  /** Folder with `vocab.json` and `merges.txt`. */
-  tokenizerDir: string;
-  /** Keys that override those of the folder's `tokenizer_config.json`. */
-  tokenizerConfig?: Config;
+  /** Where its tokenizers are, by folder name: `tokenizer`, and for more text encoders `tokenizer_2`, `tokenizer_3`. */
+  tokenizers: ReadonlyMap<string, TokenizerPlace>;
   /** Words that files of embeddings bring; none where no such file was given. */
   embeddings?: readonly TextEmbedding[];
 }
 
 /** How a model folder is opened. */
 export interface OpenModelOptions {
-  /** Networks that must be there. Default: `unet`, `vae`, `text_encoder`. */
+  /** Networks that must be there. Default: of a folder `vae`, `text_encoder` and what denoises, `transformer` if the index names one, else `unet`. */
   required?: readonly string[];
   /** Variant of the weights, for instance `fp16`. Default: the plain file, else the `fp16` one. */
   variant?: string;
@@ -127,7 +132,8 @@ export async function openComponent(
   const found = await findWeights(dir, variant);
   if (found === undefined) throw new UserError(`${dir}: ${await explainMissingWeights(dir, variant)}`);
   const file = await (found.endsWith('.json') ? openSharded(found) : openTensorFile(found));
-  const door = role === 'clip_b' ? 'clip' : DOORS.find((each) => each === role);
+  const kind = role.replace(/_(b|\d)$/, '');
+  const door = DOORS.find((each) => each === kind);
   if (door !== undefined) refuseAs(door, file);
   const notes = unknownKeys(role, configPath, config);
   return {
@@ -140,7 +146,7 @@ export async function openComponent(
 }
 
 /** Networks whose files are looked at for what they are. */
-const DOORS = ['unet', 'vae', 'text_encoder', 'clip'] as const;
+const DOORS = ['unet', 'transformer', 'vae', 'text_encoder', 'clip'] as const;
 
 /** What a folder is that is no model, for a message. */
 async function explainFolder(dir: string): Promise<string> {
@@ -159,14 +165,12 @@ async function explainFolder(dir: string): Promise<string> {
 
 async function openComponents(
   dir: string,
-  modelIndex: Config,
+  entries: readonly string[],
   { required, variant }: Required<Pick<OpenModelOptions, 'required'>> & OpenModelOptions,
 ) {
   const components = new Map<string, ModelComponent>();
   for (const name of required) components.set(name, await openComponent(places.join(dir, name), { variant }));
-  // Where a folder cannot be listed, the index names its networks, except for sgool's own.
-  const names = (await files.list(dir)) ?? [...Object.keys(modelIndex), ...EXTRA_NETWORKS];
-  for (const name of names) {
+  for (const name of entries) {
     if (components.has(name) || IGNORED.has(name) || name.startsWith('_')) continue;
     const path = places.join(dir, name);
     if (!(await files.exists(places.join(path, 'config.json')))) continue;
@@ -184,7 +188,7 @@ async function openComponents(
  */
 export async function openModelFolder(
   path: string,
-  { required = ['unet', 'vae', 'text_encoder'], variant }: OpenModelOptions = {},
+  { required, variant }: OpenModelOptions = {},
 ): Promise<ModelFolder> {
   const dir = places.resolve(path);
   if (!(await files.isFolder(dir))) {
@@ -196,7 +200,11 @@ export async function openModelFolder(
   }
   const modelIndex = await readConfig(indexPath);
   refusePipeline(indexPath, modelIndex);
-  const components = await openComponents(dir, modelIndex, { required, variant });
+  // Where a folder cannot be listed, the index names its networks, except for sgool's own.
+  const entries = (await files.list(dir)) ?? [...Object.keys(modelIndex), ...EXTRA_NETWORKS];
+  const denoiser = 'transformer' in modelIndex ? 'transformer' : 'unet';
+  const needed = required ?? [denoiser, 'vae', 'text_encoder'];
+  const components = await openComponents(dir, entries, { required: needed, variant });
   const schedulerPath = places.join(dir, 'scheduler', 'scheduler_config.json');
   const schedulerConfig = (await files.exists(schedulerPath)) ? await readConfig(schedulerPath) : {};
   return {
@@ -205,6 +213,11 @@ export async function openModelFolder(
     modelIndex,
     components,
     schedulerConfig,
-    tokenizerDir: places.join(dir, 'tokenizer'),
+    tokenizers: new Map(
+      [...new Set(['tokenizer', ...entries.filter((entry) => /^tokenizer_\d$/.test(entry))])].map((entry) => [
+        entry,
+        { dir: places.join(dir, entry) },
+      ]),
+    ),
   };
 }
