@@ -14,7 +14,7 @@ import { refuseAs } from '../names/known-files.ts';
 import { partsByName } from '../names/transformer-naming.ts';
 import { type Config, configured } from '../sources/read-config.ts';
 import type { ModelComponent, ModelFolder, TokenizerPlace } from './model-folder.ts';
-import type { SingleFileOptions } from './single-file.ts';
+import type { SingleFileOptions } from './single-file-options.ts';
 import { textEncodersIn } from './text-encoder-file.ts';
 import { findVae } from './vae-file.ts';
 
@@ -37,13 +37,13 @@ function transformerIn(file: TensorFile, { naming, marks }: FlowModel, prefix: s
   }
   const partsOf = partsByName(naming, [...tensors.keys()]);
   const unknown = [...tensors.keys()].filter((name) => partsOf(name).length === 0 && !WHOLE_MODEL.test(name));
-  const more = unknown.length > 1 ? ` and ${unknown.length - 1} more are` : ' is';
+  const which =
+    unknown.length > 1
+      ? `and ${unknown.length - 1} more are not of this network and have`
+      : 'is not of this network and has';
   return {
     weights: partSource({ path, tensors }, partsOf),
-    notes:
-      unknown.length === 0
-        ? []
-        : [`${path}: the tensor ${unknown[0].slice(0, 80)}${more} not one of this network and has no effect`],
+    notes: unknown.length === 0 ? [] : [`${path}: the tensor ${unknown[0].slice(0, 80)} ${which} no effect`],
   };
 }
 

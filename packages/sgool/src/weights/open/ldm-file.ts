@@ -23,7 +23,7 @@ import { emaName, ldmUNetLayout, ldmUNetName } from '../names/ldm-unet.ts';
 import { type Config, configured } from '../sources/read-config.ts';
 import { openClipSource } from './clip-file.ts';
 import type { ModelComponent, ModelFolder } from './model-folder.ts';
-import type { Prediction, SingleFileOptions } from './single-file.ts';
+import type { Prediction, SingleFileOptions } from './single-file-options.ts';
 import { ldmVaeSource } from './vae-file.ts';
 
 const UNET = 'model.diffusion_model.';

@@ -20,7 +20,8 @@ import {
   openModelFolder,
 } from './model-folder.ts';
 import { located, partIn } from './place.ts';
-import { openSingleFile, type SingleFileOptions } from './single-file.ts';
+import { openSingleFile } from './single-file.ts';
+import type { SingleFileOptions } from './single-file-options.ts';
 import { type EmbeddingChoice, embeddingNote, openEmbeddings } from './textual-inversion.ts';
 import { vaeSource } from './vae-file.ts';
 
