@@ -3,12 +3,27 @@ import { createFlowPath, type FlowPathOptions, type FlowSchedulerConfig } from '
 import type { NoisePath } from '../../diffusion/noise-path.ts';
 import { flowValue, refuseForeignScheduler } from '../../diffusion/scheduler-keys.ts';
 import type { ModelFolder } from '../../weights/open/model-folder.ts';
+import type { ModelSummary } from '../backbone.ts';
+import { latentSize, notesOrFault } from '../latent-size.ts';
 import { type SchedulerInfo, schedulerInfo } from '../scheduler-notes.ts';
 
 /** What a family's pipeline adds to the scheduler's file. */
 export interface FlowScheduleParts extends FlowPathOptions {
   /** The file of the published models, for folders without one. */
   readonly published: FlowSchedulerConfig;
+}
+
+/** What the configurations of a flow say. */
+export function flowSummary(
+  folder: ModelFolder,
+  schedule: FlowScheduleParts,
+  sampleSize: unknown,
+): ModelSummary {
+  return {
+    ...latentSize(folder, sampleSize, undefined),
+    predictionType: 'velocity',
+    notes: notesOrFault(() => flowSchedule(folder, schedule).sampling.notes),
+  };
 }
 
 /** The paths of a model. */

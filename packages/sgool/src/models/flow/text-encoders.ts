@@ -1,13 +1,11 @@
 /** @file The text encoders that the flows share, with their tokenizers. */
-import { UserError } from '../../errors.ts';
 import { t5Config } from '../../networks/text/t5-config.ts';
 import { type ClipTextConfig, clipTextConfig } from '../../networks/text/text-encoder-config.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 import { fittedIds } from '../../text/fitted-ids.ts';
 import { loadT5Tokenizer, loadTokenizer } from '../../text/load-tokenizer.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
-import { hasTokenizer } from '../../text/tokenizer-files.ts';
-import type { ModelFolder, TokenizerPlace } from '../../weights/open/model-folder.ts';
+import type { ModelFolder } from '../../weights/open/model-folder.ts';
 import { componentOf, tokenizerOf } from '../components.ts';
 import { type ClipStates, clipStates } from '../text/clip-states.ts';
 import { t5States } from '../text/t5-states.ts';
@@ -40,7 +38,7 @@ export async function openClipEncoder(
 ): Promise<ClipEncoder> {
   const component = componentOf(folder, names.encoder);
   const config = clipTextConfig(component.config, `${component.dir}/config.json`);
-  const { dir, config: settings } = await tokenizerPlace(folder, names, 'CLIP');
+  const { dir, config: settings } = tokenizerOf(folder, names.tokenizer);
   const tokenizer = await loadTokenizer(dir, { config: settings });
   const size = Math.min(tokenizer.maxLength, config.max_position_embeddings);
   return {
@@ -86,7 +84,7 @@ export async function openT5Encoder(
 ): Promise<T5Encoder> {
   const component = componentOf(folder, names.encoder);
   const { d_model: width } = t5Config(component.config, `${component.dir}/config.json`);
-  const { dir } = await tokenizerPlace(folder, names, 'T5');
+  const { dir } = tokenizerOf(folder, names.tokenizer);
   const tokenizer = await loadT5Tokenizer(dir);
   return {
     width,
@@ -98,16 +96,4 @@ export async function openT5Encoder(
       ),
     fit: (text) => tokenizer.encode(text, tokens),
   };
-}
-
-async function tokenizerPlace(
-  folder: ModelFolder,
-  { tokenizer }: EncoderNames,
-  kind: string,
-): Promise<TokenizerPlace> {
-  const place = tokenizerOf(folder, tokenizer);
-  if (await hasTokenizer(place.dir)) return place;
-  throw new UserError(
-    `${folder.dir}: it has no tokenizer for its ${kind} text encoder, expected in ${place.dir}: put tokenizer.json of the published model there`,
-  );
 }

@@ -6,6 +6,7 @@ import { sd3Transformer } from '../../networks/transformer/sd3-transformer.ts';
 import type { Backbone, BackboneParts, ModelFamily } from '../backbone.ts';
 import { componentOf } from '../components.ts';
 import { flowBackbone } from '../flow/flow-backbone.ts';
+import { type FlowScheduleParts, flowSummary } from '../flow/schedule.ts';
 import { sd3TextEncoders, THIRD } from './text-encoders.ts';
 
 export const sd3: ModelFamily = {
@@ -13,8 +14,17 @@ export const sd3: ModelFamily = {
   required: ['transformer', 'vae', 'text_encoder', 'text_encoder_2'],
   denoiser: 'transformer',
   matches: ({ className }) => className === 'StableDiffusion3Pipeline',
+  summary: (folder) =>
+    flowSummary(folder, SCHEDULE, folder.components.get('transformer')?.config.sample_size ?? SAMPLE_SIZE),
   open,
 };
+
+const SCHEDULE: FlowScheduleParts = {
+  published: { _class_name: 'FlowMatchEulerDiscreteScheduler', shift: 3 },
+};
+
+/** Side of the latent of a transformer whose file does not say. */
+const SAMPLE_SIZE = 128;
 
 /** What StableDiffusion3Pipeline takes where nothing is said. */
 const PUBLISHED = { steps: 28, guidanceScale: 7 } as const;
@@ -39,7 +49,7 @@ async function open(parts: BackboneParts): Promise<Backbone> {
     sampleSize: config.sample_size,
     mostPatches: config.pos_embed_max_size,
     embedsGuidance: false,
-    schedule: { published: { _class_name: 'FlowMatchEulerDiscreteScheduler', shift: 3 } },
+    schedule: SCHEDULE,
     info: {
       published: PUBLISHED,
       notes: folder.components.has(THIRD.encoder)

@@ -13,6 +13,7 @@ import type { Backbone, BackboneParts, DenoiserOptions, ModelFamily } from '../b
 import { componentOf, tokenizerOf } from '../components.ts';
 import { decodedPlanes, decodeLatent, scaleFactorOf } from '../decoding.ts';
 import { encodeImage } from '../encoding.ts';
+import { latentSize, notesOrFault } from '../latent-size.ts';
 import { denoiserBySteps, promptForSteps } from '../prompt-steps.ts';
 import { createCrossAttention } from './cross-attention.ts';
 import { createDenoiser } from './denoising.ts';
@@ -35,6 +36,15 @@ export const stableDiffusion: ModelFamily = {
   matches: ({ className, entries }) =>
     !entries.includes('text_encoder_2') &&
     (entries.includes('unet') || /^StableDiffusion(Inpaint)?Pipeline$/.test(className ?? '')),
+  summary(folder) {
+    const { sample_size: side, in_channels: inputs } = folder.components.get('unet')?.config ?? {};
+    const { prediction_type: predicts } = folder.schedulerConfig;
+    return {
+      ...latentSize(folder, side, inputs),
+      predictionType: typeof predicts === 'string' ? predicts : 'epsilon',
+      notes: notesOrFault(() => stableDiffusionSchedule(folder).notes ?? []),
+    };
+  },
   open,
 };
 
