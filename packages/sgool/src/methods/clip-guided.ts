@@ -13,6 +13,7 @@
 import type { Denoiser } from '../diffusion/denoiser.ts';
 import { checkedPrediction, checkedPullback } from '../diffusion/denoiser.ts';
 import type { NoisePath } from '../diffusion/noise-path.ts';
+import { isPairSampler, PAIR_SAMPLERS } from '../diffusion/sampler-names.ts';
 import { sample } from '../diffusion/trajectory.ts';
 import type { Objective, ObjectiveInput } from '../objectives/objective.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -43,8 +44,10 @@ import { runScorers, selection } from './run/run-scorers.ts';
 
 const settings = {
   ...samplingSettings,
-  // EDICT calls the network twice per step, at points that no published form of this guidance uses.
-  sampler: samplingSettings.sampler.exclude(['edict']).describe(samplingSettings.sampler.description ?? ''),
+  // They call the network at points that no published form of this guidance uses.
+  sampler: samplingSettings.sampler
+    .exclude(PAIR_SAMPLERS)
+    .describe(samplingSettings.sampler.description ?? ''),
   // The guidance has no loss of its own that two images could be compared by.
   keep: selectionSettings.keep.exclude(['loss']).describe(selectionSettings.keep.description ?? ''),
   ...objectiveSettings,
@@ -67,7 +70,7 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
   defaults: () => ({ keep: 'last', cutouts: 4, cutPower: 1, cutReduction: 'mean' }),
   roles: ({ keep, objective }) => guidedByObjective({ keep, objective, targetClip: 100 }),
   // A hint of the model for all methods may name a sampler that this one does not have.
-  everyPreset: ({ sampler }) => ((sampler as string) === 'edict' ? { sampler: 'ddim' } : {}),
+  everyPreset: ({ sampler }) => (isPairSampler(sampler ?? '') ? { sampler: 'ddim' } : {}),
   async *run(pipeline, run) {
     const { settings, noise, freshNoise, signal } = run;
     const keeper = bestKeeper(settings.keep);

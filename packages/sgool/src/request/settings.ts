@@ -43,12 +43,12 @@ export const samplingSettings = {
   sampler: z
     .enum(SAMPLER_NAMES)
     .describe(
-      'sampler; edict is exactly invertible and calls the network twice per step, as heun and dpm-sde do, the others once',
+      'sampler; edict and reversible-heun are exactly invertible; edict, heun, midpoint and dpm-sde call the network twice per step, the others once',
     ),
   sigmas: z
     .enum(['model', ...SIGMA_SPREADS])
     .describe(
-      "spread of the noise levels of euler, heun, lms, unipc and the dpm samplers; model for what the scheduler's file says",
+      "spread of the noise levels of euler, heun, midpoint, reversible-heun, lms, unipc and the dpm samplers; model for what the scheduler's file says",
     ),
   eta: z
     .number()
@@ -97,7 +97,7 @@ export const differentiationSettings = {
   trajectory: z
     .enum(['invertible', 'checkpointed'])
     .describe(
-      'source of the latents in the backward pass: inversion of each step (invertible, edict only) or memory (checkpointed)',
+      'source of the latents in the backward pass: inversion of each step (invertible, edict and reversible-heun only) or memory (checkpointed)',
     ),
   gradientSteps: z
     .int()
