@@ -13,9 +13,8 @@ import { networkWeights } from '../networks/network-weights.ts';
 import { dot } from '../numbers.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import { checkIds, fittedIds } from '../text/fitted-ids.ts';
-import { loadTokenizer } from '../text/load-tokenizer.ts';
+import { hasTokenizer, loadTokenizer } from '../text/load-tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { hasTokenizer } from '../text/tokenizer-files.ts';
 import { weightBytes, weightFiles } from '../weights/formats/weight-source.ts';
 import type { ModelComponent, ModelFolder } from '../weights/open/model-folder.ts';
 

@@ -5,8 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { messageOf } from '../weights/testing.ts';
-import { loadT5Tokenizer, loadTokenizer, openTokenizer } from './load-tokenizer.ts';
-import { hasTokenizer } from './tokenizer-files.ts';
+import {
+  hasTokenizer,
+  loadT5Tokenizer,
+  loadTokenizer,
+  openTokenizer,
+  tokenizerModel,
+} from './load-tokenizer.ts';
 
 const DATA = fileURLToPath(new URL('../../../../fixtures/data/', import.meta.url));
 
@@ -58,6 +63,7 @@ describe('the files of a folder decide which tokenizer it is', () => {
     expect(await openTokenizer(bert)).toMatchObject({ model: 'WordPiece' });
     for (const dir of [`${DATA}text`, t5, bert]) expect(await hasTokenizer(dir)).toBe(true);
     expect(await hasTokenizer(root)).toBe(false);
+    expect(await tokenizerModel(root)).toBeUndefined();
   });
 
   it('by the model that tokenizer.json states, whatever is beside it', async () => {

@@ -1,17 +1,18 @@
 /**
  * @file The tokenizer of a `tokenizer` folder, of whatever kind it is: its files say which one.
  */
+import { files, places } from '#platform';
 import { UserError } from '../errors.ts';
 import { parseJsonObject } from '../platform/json.ts';
+import { SIZE_LIMITS } from '../platform/size-limits.ts';
 import { parseBertTokenizer } from './bert-tokenizer-files.ts';
 import { type LoadTokenizerOptions, parseTokenizer } from './clip-tokenizer-files.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import {
-  pathsIn,
   readSentencePiece,
   readTokenizerTexts,
   SENTENCE_PIECE_FILE,
-  type TokenizerTexts,
+  TOKENIZER_FILES,
 } from './tokenizer-files.ts';
 import type { JsonObject } from './tokenizer-values.ts';
 import { parseT5Tokenizer } from './unigram/t5-tokenizer-files.ts';
@@ -31,6 +32,14 @@ const OWNERS: Readonly<Record<Model, string>> = { BPE: 'CLIP', WordPiece: 'BERT'
 
 const isModel = (value: unknown): value is Model => typeof value === 'string' && Object.hasOwn(OWNERS, value);
 
+/** The file that each model is known by, where there is no `tokenizer.json`; the first that is there counts. */
+const KNOWN_BY: Readonly<Record<string, Model>> = {
+  [TOKENIZER_FILES.vocab]: 'BPE',
+  [TOKENIZER_FILES.merges]: 'BPE',
+  [SENTENCE_PIECE_FILE]: 'Unigram',
+  [TOKENIZER_FILES.wordPieces]: 'WordPiece',
+};
+
 /** What `tokenizer.json` says of its model; old files do not, where it is of byte pairs. */
 function statedModel(text: string, path: string): Model {
   const { model } = parseJsonObject(text, `tokenizer: ${path}`, 'any');
@@ -45,6 +54,31 @@ function statedModel(text: string, path: string): Model {
 }
 
 /**
+ * Which model the tokenizer of a folder has.
+ *
+ * @returns undefined where there is no tokenizer
+ * @throws UserError where `tokenizer.json` states one that is not supported
+ */
+export async function tokenizerModel(dir: string): Promise<OpenedTokenizer['model'] | undefined> {
+  const whole = places.join(dir, TOKENIZER_FILES.tokenizer);
+  if (await files.exists(whole)) {
+    return statedModel(await files.readText(whole, SIZE_LIMITS.vocabulary), whole);
+  }
+  for (const [name, model] of Object.entries(KNOWN_BY)) {
+    if (await files.exists(places.join(dir, name))) return model;
+  }
+  return undefined;
+}
+
+/** Whether a folder holds a tokenizer, of any kind. */
+export async function hasTokenizer(dir: string): Promise<boolean> {
+  for (const name of [TOKENIZER_FILES.tokenizer, ...Object.keys(KNOWN_BY)]) {
+    if (await files.exists(places.join(dir, name))) return true;
+  }
+  return false;
+}
+
+/**
  * Opens the tokenizer of a model folder: `tokenizer.json`, whose model says what it is; or `vocab.json` and `merges.txt` (CLIP), `spiece.model` (T5),
  * `vocab.txt` (BERT); and, where they exist, `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`.
  *
@@ -56,23 +90,16 @@ export async function openTokenizer(
   dir: string,
   options: LoadTokenizerOptions = {},
 ): Promise<OpenedTokenizer> {
+  const model = await tokenizerModel(dir);
+  if (model === undefined) {
+    throw new UserError(
+      `tokenizer: ${dir} has none; it must hold tokenizer.json, or vocab.json and merges.txt (CLIP's), ${SENTENCE_PIECE_FILE} (T5's) or vocab.txt (BERT's)`,
+    );
+  }
   const texts = await readTokenizerTexts(dir);
-  const sentencePiece = await readSentencePiece(dir);
-  const model = modelOf(texts, sentencePiece !== undefined, dir);
   if (model === 'WordPiece') return { model, tokenizer: parseBertTokenizer(texts, dir) };
-  if (model === 'Unigram') return { model, tokenizer: parseT5Tokenizer(texts, sentencePiece, dir) };
-  return { model, tokenizer: parseTokenizer(texts, dir, options) };
-}
-
-function modelOf(texts: TokenizerTexts, hasSentencePiece: boolean, dir: string): Model {
-  const pathOf = pathsIn(dir);
-  if (texts.tokenizer !== undefined) return statedModel(texts.tokenizer, pathOf('tokenizer'));
-  if (texts.vocab !== undefined || texts.merges !== undefined) return 'BPE';
-  if (hasSentencePiece) return 'Unigram';
-  if (texts.wordPieces !== undefined) return 'WordPiece';
-  throw new UserError(
-    `tokenizer: ${dir} has none; it must hold tokenizer.json, or vocab.json and merges.txt (CLIP's), ${SENTENCE_PIECE_FILE} (T5's) or vocab.txt (BERT's)`,
-  );
+  if (model === 'BPE') return { model, tokenizer: parseTokenizer(texts, dir, options) };
+  return { model, tokenizer: parseT5Tokenizer(texts, await readSentencePiece(dir), dir) };
 }
 
 const otherModel = (dir: string, found: Model, needed: Model) =>

@@ -42,15 +42,6 @@ export const pathsIn =
   (name) =>
     places.join(dir, TOKENIZER_FILES[name]);
 
-/** Whether a folder holds a vocabulary, of any kind. */
-export async function hasTokenizer(dir: string): Promise<boolean> {
-  const { tokenizer, vocab, wordPieces } = TOKENIZER_FILES;
-  for (const name of [vocab, tokenizer, SENTENCE_PIECE_FILE, wordPieces]) {
-    if (await files.exists(places.join(dir, name))) return true;
-  }
-  return false;
-}
-
 /**
  * Reads the texts of a tokenizer's folder as they are.
  *

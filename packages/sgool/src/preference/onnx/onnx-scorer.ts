@@ -2,8 +2,7 @@
 import { concat, neg, reshape, slice, type Tensor } from '@sgool/autodiff';
 import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
-import { type OpenedTokenizer, openTokenizer } from '../../text/load-tokenizer.ts';
-import { hasTokenizer } from '../../text/tokenizer-files.ts';
+import { hasTokenizer, type OpenedTokenizer, openTokenizer } from '../../text/load-tokenizer.ts';
 import { resolveModel } from '../../weights/open/locate-model.ts';
 import type { PromptInputs, PromptShapes, TraceableScorer } from '../scorer.ts';
 import { type OnnxDescription, type OnnxText, onnxName, readScorerDescription } from './onnx-description.ts';

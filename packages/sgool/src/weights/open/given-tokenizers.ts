@@ -2,7 +2,7 @@
 import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
 import { SIZE_LIMITS } from '../../platform/size-limits.ts';
-import { hasTokenizer } from '../../text/tokenizer-files.ts';
+import { hasTokenizer } from '../../text/load-tokenizer.ts';
 import type { Environment } from '../hub/environment.ts';
 import { PADDING, tokenizerName } from './flow-file.ts';
 import { textEncoderPlaces } from './given-text-encoders.ts';
