@@ -1,6 +1,6 @@
 /** @file What a model says of itself, without compiling or reading any weights. */
 import { files, places } from '#platform';
-import type { SamplerName } from '../diffusion/sampler-names.ts';
+import type { PAIR_SAMPLERS, SamplerName } from '../diffusion/sampler-names.ts';
 import { UserError } from '../errors.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import { type Config, readConfig } from '../weights/sources/read-config.ts';
@@ -44,6 +44,8 @@ export interface BackboneInfo {
    * of a pair part: its error is a hundred times that of Euler (docs/LOG.md).
    */
   readonly keepsSampler?: boolean;
+  /** How an image is inverted to its noise, if not by EDICT without guidance. */
+  readonly inversion?: { readonly sampler: (typeof PAIR_SAMPLERS)[number]; readonly guidanceScale: number };
   /** Whether the guidance scale is an input of the network, so that guidance costs no second evaluation. */
   readonly embedsGuidance?: boolean;
 }

@@ -77,6 +77,11 @@ export function flowBackbone(
       ...sampling,
       ...family.info,
       notes: [...sampling.notes, ...(family.info.notes ?? [])],
+      // Guidance that is an input changes neither the price nor the exactness of an inversion.
+      inversion: {
+        sampler: 'reversible-heun',
+        guidanceScale: embedsGuidance ? (family.info.published?.guidanceScale ?? 1) : 1,
+      },
       ...(embedsGuidance ? { embedsGuidance } : {}),
     },
     clipTokenizer: encoders.clipTokenizer,
