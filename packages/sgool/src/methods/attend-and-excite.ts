@@ -26,7 +26,6 @@ import {
 import { type PromptWord, promptThings } from '../objectives/prompt-things.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { LOSS_FACTS } from '../request/attention-losses.ts';
-import { stepOf } from '../request/resolve.ts';
 import {
   type AttentionSettings,
   attentionSettings,
@@ -34,6 +33,7 @@ import {
   samplingSettings,
   selectionSettings,
 } from '../request/settings.ts';
+import { stepOf } from '../request/step-of.ts';
 import { MODEL_CLIP } from '../request/wanted-scorer.ts';
 import { parsePrompt } from '../text/prompt/prompt.ts';
 import type { MethodDefinition } from './run/method.ts';

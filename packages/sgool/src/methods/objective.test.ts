@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { writeOnnxScorer, writePreferenceModels, writeTinyModel } from '../pipeline/testing.ts';
+import { clipTarget } from '../preference/clip-target.ts';
+import { parseObjective } from '../request/objective-text.ts';
 import type { MethodRequest } from '../request/request.ts';
 import { defined } from '../testing.ts';
 import { estimateRun } from './estimate.ts';
@@ -17,11 +19,13 @@ let pipeline: Pipeline;
 let dir: string;
 let remove: () => Promise<void>;
 let objective: string;
+let imageReward: string;
 beforeAll(async () => {
   const model = await writeTinyModel({ without: ['transalnet'] });
   ({ dir, remove } = model);
   const onnx = await writeOnnxScorer(dir);
-  const { pickscore } = await writePreferenceModels(dir);
+  const { pickscore, 'image-reward': reward } = await writePreferenceModels(dir);
+  imageReward = reward;
   objective = `clip,onnx:${onnx}@whole:0.5,${pickscore}:0.25`;
   pipeline = await loadPipeline(dir, { threads: 1, allowVerifiers: true, env: { SGOOL_DATA_DIR: dir } });
 });
@@ -48,7 +52,7 @@ async function run(
   const iterations: Iteration[] = [];
   const states: MethodState[] = [];
   // Of one scorer no spread is measured.
-  const spread = settings.objective?.includes(',') ? { spreadPictures: 3 } : {};
+  const spread = `${settings.objective}${settings.selector}`.includes(',') ? { spreadPictures: 3 } : {};
   const keys = Object.entries({ ...request, ...spread, ...settings }).filter(
     ([key]) => key in methods[name].settings || ['prompt', 'seed'].includes(key),
   );
@@ -84,6 +88,23 @@ describe('a run under several scorers', () => {
     expect(iterations[1].image.data).not.toEqual(iterations[0].image.data);
   });
 
+  it('says what its scorers do not read of the prompt, but not of the CLIP of the model', async () => {
+    const notes: string[] = [];
+    const { saliency: _, lambda: __, ...rest } = request;
+    const settings = { ...rest, iterations: 0, spreadPictures: 0 };
+    const prompt = `a Ж ${'cat '.repeat(40)}`;
+    for await (const _ of methods.doodl.run(
+      pipeline,
+      { ...settings, prompt, objective: `${objective},${imageReward}` },
+      { onNote: (text) => notes.push(text) },
+    ));
+    expect(notes).toEqual([
+      'the prompt is too long for pickscore: its first 14 tokens are used, the last 29 are left out',
+      'the prompt is too long for image-reward: its first 33 tokens are used, the last 9 are left out',
+      'the vocabulary of image-reward lacks words of the prompt, which mean nothing to it: ж',
+    ]);
+  });
+
   it('is selected by them, whole image by whole image', async () => {
     const { iterations } = await run('sgool', { objective, spreadPictures: 0 });
     const costs = iterations.map(({ scores, clip }) => {
@@ -95,6 +116,31 @@ describe('a run under several scorers', () => {
     expect(costs[best]).toBe(Math.min(...costs));
     const [kept] = (await run('sgool', { objective, keep: 'clip', iterations: 0 })).iterations;
     expect(kept.scores).toBeUndefined();
+  });
+
+  it('is selected by the selector, which guides nothing', async () => {
+    const plain = await run('doodl', { objective: 'clip', iterations: 3 });
+    const { iterations } = await run('doodl', { objective: 'clip', selector: 'clip_c', iterations: 3 });
+    const [third] = await pipeline.scorers(parseObjective('clip_c'));
+    const scores = await Promise.all(
+      iterations.map(({ image }) => third.score(image, clipTarget(request.prompt))),
+    );
+    expect(iterations.map(({ scores }) => scores?.clip_c)).toEqual(scores);
+    expect(scores).not.toContain(iterations[0].clip.A);
+    expect(iterations.map(({ best }) => best)).toEqual(
+      scores.map((score, i) => score > Math.max(-1000, ...scores.slice(0, i))),
+    );
+    expect(iterations.map(({ image }) => image)).toEqual(plain.iterations.map(({ image }) => image));
+  });
+
+  it('goes on with the scales of those that select', async () => {
+    const settings = { objective: 'clip', selector: 'clip_c, clip:0.5' } as const;
+    const whole = await run('doodl', settings);
+    for (const state of whole.states) {
+      const { iterations } = await run('doodl', settings, state);
+      const scores = (all: readonly Iteration[]) => all.map(({ objective, scores }) => [objective, scores]);
+      expect(scores(iterations)).toEqual(scores(whole.iterations.slice(state.iteration)));
+    }
   });
 
   it('measures their spread once, and goes on from any state with the same bytes', async () => {
@@ -200,6 +246,7 @@ it('its roles are all that guides and all that selects', () => {
   expect(guidedByObjective(base)).toEqual({ guides: both, selects: both });
   expect(guidedByObjective({ ...base, keep: 'last' })).toEqual({ guides: both, selects: [] });
   expect(guidedByObjective({ ...base, keep: 'clip' }).selects).toEqual(['clip_a']);
+  expect(guidedByObjective({ ...base, selector: 'clip_c' })).toEqual({ guides: both, selects: ['clip_c'] });
   expect(guidedByObjective({ ...base, keep: 'last', targetClip: 30 }).selects).toEqual(['clip_a']);
   expect(guidedByObjective({ ...base, saliency: 'grad-cam' }).guides).toEqual([...both, 'clip_a']);
   expect(guidedByObjective({ ...base, saliency: 'judge' }).guides).toEqual([...both, 'judge']);

@@ -2,6 +2,7 @@
 import { files, places } from '#platform';
 import type { PAIR_SAMPLERS, SamplerName } from '../diffusion/sampler-names.ts';
 import { UserError } from '../errors.ts';
+import { clipConfig } from '../networks/clip/clip-config.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import { type Config, readConfig } from '../weights/sources/read-config.ts';
 
@@ -10,6 +11,16 @@ export interface FewStepSampling {
   readonly sampler: SamplerName;
   readonly steps: number;
   readonly guidanceScale: number;
+}
+
+/** The clips that a model makes. */
+export interface MotionInfo {
+  /** Frames of a clip if nothing is said. */
+  readonly frames: number;
+  /** Most frames that it sees at once. */
+  readonly mostFrames: number;
+  /** Frames per second that it was trained with. */
+  readonly fps: number;
 }
 
 /** Sizes and properties of a model, from its family. */
@@ -46,6 +57,8 @@ export interface BackboneInfo {
   readonly keepsSampler?: boolean;
   /** How an image is inverted to its noise, if not by EDICT without guidance. */
   readonly inversion?: { readonly sampler: (typeof PAIR_SAMPLERS)[number]; readonly guidanceScale: number };
+  /** There where the model makes clips, and not only pictures. */
+  readonly motion?: MotionInfo;
   /** Whether the guidance scale is an input of the network, so that guidance costs no second evaluation. */
   readonly embedsGuidance?: boolean;
 }
@@ -59,6 +72,8 @@ export interface ModelInfo extends BackboneInfo {
   readonly weightsPath?: string;
   /** Networks beside the diffusion model that are in the folder. */
   readonly has: { readonly clip: boolean; readonly clipB: boolean; readonly transalnet: boolean };
+  /** Side of the square input of the CLIP that guides, in pixels. */
+  readonly clipSide?: number;
   /** `defaults` of the folder's `sgool.json`: settings by method name, or `*`; checked when settings are resolved. */
   readonly hint: Readonly<Record<string, unknown>>;
 }
@@ -74,6 +89,7 @@ export async function modelInfo(
   { dir, components }: ModelFolder,
   info: BackboneInfo,
 ): Promise<ModelInfo> {
+  const clip = components.get('clip');
   const notes = [...(info.notes ?? []), ...[...components.values()].flatMap((one) => one.notes ?? [])];
   return {
     name,
@@ -85,6 +101,9 @@ export async function modelInfo(
       clipB: components.has('clip_b'),
       transalnet: components.has('transalnet'),
     },
+    ...(clip === undefined
+      ? {}
+      : { clipSide: clipConfig(clip.config, `${clip.dir}/config.json`).vision_config.image_size }),
     hint: await readHint(dir),
   };
 }

@@ -253,7 +253,7 @@ describe('checkpoints that are put together in other ways', () => {
     );
     await refused(inputs(5), /a model with a depth map \(5 input channels\)/, first);
     await refused({ 'conditioner.embedders.1.model.ln_final.weight': row }, /Stable Diffusion XL/);
-    await refused({ 'model.diffusion_model.joint_blocks.0.x': row }, /Stable Diffusion 3/);
+    await refused({ 'model.diffusion_model.single_stream_modulation.lin.weight': row }, /FLUX\.2/);
   });
 });
 

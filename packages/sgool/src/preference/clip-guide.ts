@@ -21,6 +21,7 @@ export function clipObjectiveScorer(name: string, critic: ClipCritic): Objective
     name,
     score: (image, target) => clipScore(critic, image, target),
     lossOf: (score) => distanceOfCosine(score / 100),
+    fit: critic.fit,
     guide: clipGuide(critic),
   };
 }

@@ -32,6 +32,13 @@ it("gives the ids of transformers' BertTokenizer for hard strings", async () => 
   }
 });
 
+it('names the words that become the unknown token, each once', () => {
+  const small = createWordPieceTokenizer(['[PAD]', '[UNK]', '[CLS]', '[SEP]', 'a', 'cat', '##s']);
+  expect(small.unknownWords('A dragon, cats, a DRAGON [UNK]')).toEqual(['dragon', ',']);
+  expect([...small.encode('cats dragon [UNK]', 6).ids]).toEqual([2, 5, 6, 1, 1, 3]);
+  expect(small.unknownWords(`a ${'s'.repeat(101)}`)).toEqual(['s'.repeat(101)]);
+});
+
 it('any text fits into the length that is asked for', () => {
   const letters = fc.oneof(fc.integer({ min: 0, max: 0x10ffff }), fc.integer({ min: 32, max: 126 }));
   const texts = fc.array(letters, { maxLength: 20 }).map((codes) => String.fromCodePoint(...codes));

@@ -115,8 +115,8 @@ describe('an ONNX scorer', () => {
 
   it('says which prompts it reads only a part of', async () => {
     const scorer = await onnx(`${SCORERS}pair.onnx`, PAIR);
-    expect(scorer.truncates('a cat')).toEqual([]);
-    expect(scorer.truncates('a cat and a dog and a bird')).toEqual(['mine']);
+    expect(scorer.fits('a cat')).toMatchObject({ mine: { truncated: false, kept: 2 } });
+    expect(scorer.fits('a cat and a dog and a bird')).toMatchObject({ mine: { truncated: true } });
     await scorer.dispose();
   });
 
@@ -217,7 +217,7 @@ const critic = (name: string, features: readonly number[] = wanted.features): Cl
   bytes: 0,
   files: [`${SCORERS}${name === 'clip' ? 'pair' : 'last'}.onnx`],
   side: 224,
-  truncates: () => false,
+  fit: () => ({ truncated: false, kept: 1, lost: 0, unknown: [] }),
   embedText: async (text) => Float32Array.of(text.startsWith('A photo depicts ') ? 0.25 : 0.5, 0),
   embedImage: async (image, crop) => Float32Array.from(isWhole(image, crop) ? features : [-0.8, 0.6]),
   score: async (given, text) =>

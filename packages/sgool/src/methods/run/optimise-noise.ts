@@ -20,7 +20,6 @@ import { freeElements, onFreeElements } from '../../optimisers/free-elements.ts'
 import { createOptimiser } from '../../optimisers/index.ts';
 import { norm } from '../../optimisers/sphere.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { stepOf } from '../../request/resolve.ts';
 import type {
   CutoutSettings,
   DifferentiationSettings,
@@ -28,6 +27,7 @@ import type {
   SamplingSettings,
   SelectionSettings,
 } from '../../request/settings.ts';
+import { stepOf } from '../../request/step-of.ts';
 import { heldState } from '../../state.ts';
 import { type ImageValue, imageLoss, type ObjectiveBuilder, totalOf } from './image-loss.ts';
 import { type Iteration, LOSS_PARTS, type LossPart, type LossParts } from './iteration.ts';
@@ -185,7 +185,7 @@ export async function* optimiseNoise(
     const parts = results.map(({ total, losses }) => ({ total, ...built?.partsOf(losses) }));
     const loss = { ...meanLoss(parts), ...(compared !== totalOf(results) && { compared }) };
     const usable = Number.isFinite(loss.total);
-    const isEnough = stop.isEnough({ loss, clip });
+    const isEnough = stop.isEnough({ loss, clip, objective: chosen.objective });
     yield run.report({
       iteration,
       latent,

@@ -19,6 +19,7 @@ import { type ObjectiveItem, parseObjective } from '../../request/objective-text
 import type { ObjectiveSettings, SamplingSettings, SelectionSettings } from '../../request/settings.ts';
 import { MODEL_CLIP } from '../../request/wanted-scorer.ts';
 import { heldState, type Stateful } from '../../state.ts';
+import { fitNotes } from '../../text/fit-notes.ts';
 import type { Iteration } from './iteration.ts';
 import { denoiserOf, drawLaterSeed, type Run, samplerOf, withinIteration } from './run.ts';
 
@@ -42,11 +43,11 @@ export interface RunScorers {
   units(): Promise<readonly number[]>;
   /** The scales, so that a run that goes on need not measure them again. */
   readonly memory: Stateful;
-  /** @param known scores that are known already, by name */
+  /** By the scorers of `selector`, where there are some. @param known scores that are known already, by name */
   score(image: Image, known?: Readonly<Record<string, number | undefined>>): Promise<ObjectiveScore>;
 }
 
-type ScoredRun = Run<SamplingSettings & ObjectiveSettings>;
+type ScoredRun = Run<SamplingSettings & ObjectiveSettings & Partial<Pick<SelectionSettings, 'selector'>>>;
 
 /**
  * Opens the scorers of a run.
@@ -54,7 +55,27 @@ type ScoredRun = Run<SamplingSettings & ObjectiveSettings>;
  * @throws UserError where one is missing or broken
  */
 export async function runScorers(pipeline: Pipeline, run: ScoredRun): Promise<RunScorers> {
-  const { objective, spreadPictures } = run.settings;
+  const { objective, selector = '' } = run.settings;
+  const guiding = await scorersOf(pipeline, run, objective);
+  const selecting = selector === '' ? guiding : await scorersOf(pipeline, run, selector);
+  noteFits([...guiding.items, ...selecting.items], run);
+  if (selecting === guiding) return guiding;
+  return {
+    ...guiding,
+    score: selecting.score,
+    memory: heldState<readonly [unknown, unknown]>(
+      () => [guiding.memory.state(), selecting.memory.state()],
+      ([guides, selects]) => {
+        guiding.memory.restore(guides);
+        selecting.memory.restore(selects);
+      },
+    ),
+  };
+}
+
+/** The scorers of an objective. */
+async function scorersOf(pipeline: Pipeline, run: ScoredRun, objective: string): Promise<RunScorers> {
+  const { spreadPictures } = run.settings;
   const parsed = parseObjective(objective);
   const sources = await pipeline.scorers(parsed);
   const items = parsed.map((item, k) => ({ ...item, source: sources[k] }));
@@ -98,6 +119,15 @@ export async function runScorers(pipeline: Pipeline, run: ScoredRun): Promise<Ru
     },
   };
   return scorers;
+}
+
+/** Names what scorers do not read of the text. What the model's own CLIP does not read is said where the model is opened. */
+function noteFits(items: readonly RunScorer[], { target, note }: ScoredRun): void {
+  const named = new Map(items.map(({ name, source }) => [name, source]));
+  for (const [name, { fit }] of named) {
+    if (name === MODEL_CLIP || fit === undefined) continue;
+    for (const line of fitNotes('prompt', name, fit(target.text))) note(line);
+  }
 }
 
 /** What a run's scorers say of an image that is to be selected. */

@@ -1,6 +1,6 @@
 /** @file What the rectified flows share: a transformer over latents of an autoencoder with a shift, under texts of several encoders. */
 import { UserError } from '../../errors.ts';
-import type { ImageSize } from '../../image/image.ts';
+import type { ClipSize, ImageSize } from '../../image/image.ts';
 import { autoencoderConfig } from '../../networks/autoencoder/autoencoder-config.ts';
 import { networkWeights } from '../../networks/network-weights.ts';
 import type { Backbone, BackboneParts } from '../backbone.ts';
@@ -54,7 +54,12 @@ export function flowBackbone(
   const prompts = flowPrompts(encoders, programs);
   const { sampling, trainTimesteps, pathOf } = flowSchedule(folder, family.schedule);
 
-  function latentShape({ width, height }: ImageSize): readonly number[] {
+  function latentShape({ width, height, frames = 1 }: ClipSize): readonly number[] {
+    if (frames > 1) {
+      throw new UserError(
+        `request: ${folder.name} makes pictures, not clips; frames must be 1, got ${frames}`,
+      );
+    }
     const largest = (family.mostPatches ?? Number.POSITIVE_INFINITY) * sizeMultiple;
     if (Math.max(width, height) > largest) {
       throw new UserError(

@@ -8,7 +8,7 @@ import { promptForSteps, type StagedContext } from '../prompt-steps.ts';
 import type { TextContext } from '../text-context.ts';
 
 /** How a text fits the encoders. */
-export type TextFit = Pick<PromptFit, 'tokens' | 'truncated' | 'lost'> & {
+export type TextFit = Pick<PromptFit, 'tokens' | 'truncated' | 'lost' | 'unknown'> & {
   readonly notes: readonly string[];
 };
 
@@ -80,6 +80,7 @@ export function flowPrompts(encoders: TextEncoders, programs: ProgramCache): Flo
       const longest = fits.reduce((a, b) => (b.tokens.length + b.lost > a.tokens.length + a.lost ? b : a));
       return {
         ...longest,
+        unknown: [...new Set(fits.flatMap(({ unknown }) => unknown))],
         syntax: promptSyntax,
         chunks: 1,
         hasSyntax: parsed.stages.length > 1,

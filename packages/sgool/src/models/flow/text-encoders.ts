@@ -56,7 +56,12 @@ export async function openClipEncoder(
     fit(text) {
       const { tokens, lost } = tokenizer.encode(text);
       const cut = Math.max(0, tokens.length + 2 - size);
-      return { tokens: tokens.slice(0, size - 2), truncated: lost + cut > 0, lost: lost + cut };
+      return {
+        tokens: tokens.slice(0, size - 2),
+        truncated: lost + cut > 0,
+        lost: lost + cut,
+        unknown: tokenizer.unknownWords(text),
+      };
     },
   };
 }
@@ -67,7 +72,7 @@ export interface T5Encoder {
   readonly width: number;
   /** States [tokens, width] of texts; padding is read like words. */
   states(texts: readonly string[]): Promise<Float32Array[]>;
-  fit(text: string): Omit<TextFit, 'notes'>;
+  fit(text: string): Omit<TextFit, 'notes' | 'unknown'>;
 }
 
 /**

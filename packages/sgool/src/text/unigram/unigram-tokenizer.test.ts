@@ -66,6 +66,12 @@ describe('the ids of transformers', () => {
     expect(tokenizer.vocabSize).toBe(2100);
   });
 
+  it('names what no piece has', () => {
+    const tokenizer = parseT5Tokenizer(textsWith(), undefined, 't5');
+    expect(tokenizer.unknownWords('a house \u4e16\u754c, a \u4e16\u754c </s>')).toEqual(['\u4e16\u754c']);
+    expect(tokenizer.unknownWords('a house')).toEqual([]);
+  });
+
   it('of a file in the form of transformers 4', () => {
     const { normalizer } = JSON.parse(textsWith().tokenizer);
     const spaces = [

@@ -132,7 +132,8 @@ export async function openComponent(
   const found = await findWeights(dir, variant);
   if (found === undefined) throw new UserError(`${dir}: ${await explainMissingWeights(dir, variant)}`);
   const file = await (found.endsWith('.json') ? openSharded(found) : openTensorFile(found));
-  const kind = role.replace(/_(b|\d)$/, '');
+  // A second or third network of a kind: clip_b, text_encoder_2.
+  const kind = role.replace(/_(b|c|\d)$/, '');
   const door = DOORS.find((each) => each === kind);
   if (door !== undefined) refuseAs(door, file);
   const notes = unknownKeys(role, configPath, config);

@@ -7,11 +7,12 @@ import { flowModelOf } from '../names/flow-models.ts';
 import { inferVaeConfig } from '../names/infer-config.ts';
 import { readConfig } from '../sources/read-config.ts';
 import { applyAdapter, openAdapter } from './adapter.ts';
+import { applyLora } from './apply-lora.ts';
 import { checkWhole } from './check-whole.ts';
 import { openClipFile } from './clip-file.ts';
 import { withTextEncoders } from './given-text-encoders.ts';
 import { findTokenizers } from './given-tokenizers.ts';
-import { applyLora, type LoraChoice, openLora } from './lora.ts';
+import { type LoraChoice, openLora } from './lora.ts';
 import {
   type ModelComponent,
   type ModelFolder,
