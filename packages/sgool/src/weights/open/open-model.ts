@@ -6,11 +6,7 @@ import type { Environment } from '../hub/environment.ts';
 import { flowModelOf } from '../names/flow-models.ts';
 import { inferVaeConfig } from '../names/infer-config.ts';
 import { isMotionName } from '../names/motion.ts';
-<<<<<<< HEAD
 import { type Config, configured, readConfig } from '../sources/read-config.ts';
-=======
-import { type Config, readConfig } from '../sources/read-config.ts';
->>>>>>> motion
 import { applyAdapter, openAdapter } from './adapter.ts';
 import { applyLora } from './apply-lora.ts';
 import { checkWhole } from './check-whole.ts';
@@ -119,10 +115,6 @@ async function withVae(
 }
 
 /**
-<<<<<<< HEAD
-/**
-=======
->>>>>>> motion
  * The networks of a model with the motion modules of the adapter that was given, else of the one in its folder. A UNet that has modules of
  * its own keeps them unless an adapter was given.
  */
@@ -160,15 +152,10 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
   const model = (await files.isFile(path))
     ? await openSingleFile(path, { ...options, config })
     : await openModelFolder(path, options);
-<<<<<<< HEAD
   const encoders = await withTextEncoders(model, options.textEncoders ?? [], { ...options, config });
   const moving = await addMotion(encoders, options);
   const motionSchedulerConfig = moving.schedulerConfig;
   let { components } = moving;
-=======
-  const { components: withMotion, schedulerConfig: motionSchedulerConfig } = await addMotion(model, options);
-  let components = await withTextEncoders({ ...model, components: withMotion }, options.textEncoders ?? [], options.env);
->>>>>>> motion
   if (options.adapter !== undefined) {
     components = await applyAdapter(components, await openAdapter(options.adapter));
   }
@@ -180,6 +167,11 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
   if (options.vae !== undefined)
     components = await withVae(components, model, options.vae, { ...options, config });
   const embeddings = await openEmbeddings(options.embeddings ?? []);
+  if (embeddings.length > 0 && flowModelOf(model.modelIndex) !== undefined) {
+    throw new UserError(
+      `${embeddings[0].path}: embeddings (textual inversion) are for Stable Diffusion 1.x and 2.x; the text encoders of ${places.basename(path)} take none; leave it out`,
+    );
+  }
   const encoder = components.get('text_encoder');
   if (encoder !== undefined && embeddings.length > 0) {
     const notes = [...(encoder.notes ?? []), ...embeddings.map(embeddingNote)];
