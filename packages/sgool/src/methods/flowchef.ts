@@ -10,8 +10,8 @@
  * decoder and scorers for each step of Adam. The starting noise stays as it is.
  *
  * Reference: Patel et al. 2024, "Steering Rectified Flow Models in the Vector Field for Controlled Image Generation", algorithm 1; Adam,
- * begun anew in each step, as in its code for inverse problems. There a = 1. On a variance-preserving path with a network that predicts
- * the noise, a = 1 / signal.
+ * begun anew in each step, as in its code for inverse problems. There a = 1; on a variance-preserving path with a network that predicts
+ * the noise it is 1 / signal.
  */
 import type { Denoiser } from '../diffusion/denoiser.ts';
 import { checkedPrediction } from '../diffusion/denoiser.ts';
@@ -117,11 +117,8 @@ async function steeredChain(
       const image = moved.map((value, i) => clean.latent * value + clean.prediction * prediction[i]);
       const { total, gradient } = await objective.evaluate(image, aimed.input());
       assertFinite(`the gradient of the loss at timestep ${timestep}`, gradient);
-      moved = adam.update(
-        moved,
-        gradient.map((value) => clean.latent * value),
-        total,
-      );
+      // dL/dz is a times this gradient, and Adam does not depend on the scale.
+      moved = adam.update(moved, gradient, total);
     }
     held = { latent: moved, prediction };
     return moved;

@@ -6,6 +6,7 @@ import type { Tensor } from '@sgool/autodiff';
 import type { Denoiser } from '../diffusion/denoiser.ts';
 import type { NoisePath } from '../diffusion/noise-path.ts';
 import type { ClipSize, Image, ImageSize } from '../image/image.ts';
+import type { MotionNorm } from '../networks/motion/motion-module.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import type { NetworkTag } from '../text/prompt/networks.ts';
 import type { PromptSyntax } from '../text/prompt/prompt.ts';
@@ -96,9 +97,9 @@ export interface Backbone {
   latentShape(size: ClipSize): readonly number[];
   /**
    * How much signal and how much noise there is at each level from pure noise to the clean image. Some families spread its stops by the size of
-   * the image.
+   * the image; clips may have one of their own.
    */
-  noisePath(size: ImageSize): NoisePath;
+  noisePath(size: ClipSize): NoisePath;
   /** The network under a prompt, guidance applied. */
   denoiser(options: DenoiserOptions): Promise<Denoiser>;
   /**
@@ -136,6 +137,8 @@ export interface BackboneParts {
   readonly programs: ProgramCache;
   /** Whether gradients compute the activations of each block again instead of keeping them. */
   readonly checkpointBlocks: boolean;
+  /** How motion modules standardise the frames of a clip, for families that have them. Default: together. */
+  readonly motionNorm?: MotionNorm | undefined;
 }
 
 /** The contents of a model folder, before any file is opened. */

@@ -70,6 +70,8 @@ export interface ModelInfo extends BackboneInfo {
   readonly dir: string;
   /** Path of the file that holds the denoiser's weights, or of the first of several; a URL in a browser. */
   readonly weightsPath?: string;
+  /** The same of its motion adapter, where it has one. */
+  readonly motionPath?: string;
   /** Networks beside the diffusion model that are in the folder. */
   readonly has: { readonly clip: boolean; readonly clipB: boolean; readonly transalnet: boolean };
   /** Side of the square input of the CLIP that guides, in pixels. */

@@ -118,7 +118,7 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
   ...keyed(['iterations', 'budget', 'targetClip'], ['doodl', 'sgool', ...SEARCHES]),
   ...keyed(
     ['clipPrompt', 'textWeight', 'objective', 'spreadPictures'],
-    ['clip-guided', 'doodl', 'sgool', 'flowchef', ...SEARCHES],
+    ['clip-guided', 'doodl', 'sgool', 'best-of', 'flowchef', ...SEARCHES.slice(1)],
   ),
   ...keyed(['selector'], ['clip-guided', 'doodl', 'sgool', 'flowchef']),
   ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool', 'attend-and-excite', 'flowchef']),
