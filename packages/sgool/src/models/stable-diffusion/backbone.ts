@@ -17,7 +17,7 @@ import { decodedPlanes, decodeLatent, scaleFactorOf } from './decoding.ts';
 import { createDenoiser } from './denoising.ts';
 import { encodeImage } from './encoding.ts';
 import { fewStepSampling } from './few-step.ts';
-import { framesIn, motionInfo, motionOf, unetParts } from './motion.ts';
+import { framesIn, openMotion, unetParts } from './motion.ts';
 import { createPairedDenoiser } from './paired-denoiser.ts';
 import { promptFit } from './prompt-fit.ts';
 import { denoiserBySteps, promptForSteps } from './prompt-steps.ts';
@@ -40,7 +40,12 @@ export const stableDiffusion: ModelFamily = {
   open,
 };
 
-async function open({ folder, programs, checkpointBlocks, motionNorm }: BackboneParts): Promise<Backbone> {
+async function open({
+  folder,
+  programs,
+  checkpointBlocks,
+  clipOptions = {},
+}: BackboneParts): Promise<Backbone> {
   const unet = componentOf(folder, 'unet');
   const vae = componentOf(folder, 'vae');
   const encoder = componentOf(folder, 'text_encoder');
@@ -76,8 +81,7 @@ async function open({ folder, programs, checkpointBlocks, motionNorm }: Backbone
   const [rows, columns] = typeof sampleSize === 'number' ? [sampleSize, sampleSize] : sampleSize;
   const fewStep = fewStepSampling(schedule.config, config);
 
-  const motion = motionOf(modules, weights, motionNorm);
-  const clips = modules && motionInfo(modules);
+  const { motion, clips } = openMotion(modules, weights, clipOptions) ?? {};
   const network = { programs, config, weights, checkpointBlocks, motion };
 
   /** The shape of a latent where pictures alone are supported. @throws UserError for clips */

@@ -118,11 +118,16 @@ async function withVae(
  * its own keeps them unless an adapter was given.
  */
 async function addMotion(
-  { components }: ModelFolder,
+  { components, dir }: ModelFolder,
   { motion, env }: OpenModelOptions,
 ): Promise<{ components: Map<string, ModelComponent>; schedulerConfig?: Config }> {
   const result = new Map(components);
   const unet = components.get('unet');
+  if (unet === undefined && motion !== undefined) {
+    throw new UserError(
+      `${motion}: a motion adapter needs a UNet of Stable Diffusion 1.x, which ${dir} does not have`,
+    );
+  }
   const hasModules = unet?.weights.names().some(isMotionName);
   const adapter: MotionAdapter | undefined =
     motion === undefined ? components.get(MOTION_ADAPTER) : await openMotionAdapter(motion, env);
@@ -152,7 +157,11 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
     ? await openSingleFile(path, { ...options, config })
     : await openModelFolder(path, options);
   const { components: withMotion, schedulerConfig: motionSchedulerConfig } = await addMotion(model, options);
-  let components = await withTextEncoders({ ...model, components: withMotion }, options.textEncoders ?? [], options.env);
+  let components = await withTextEncoders(
+    { ...model, components: withMotion },
+    options.textEncoders ?? [],
+    options.env,
+  );
   if (options.adapter !== undefined) {
     components = await applyAdapter(components, await openAdapter(options.adapter));
   }
