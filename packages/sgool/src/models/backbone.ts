@@ -131,14 +131,24 @@ export interface Backbone {
   readonly trainable?: TrainableNetwork;
 }
 
+/** How clips are made. */
+export interface ClipOptions {
+  /** What the group norm of motion modules standardises: all frames together, as diffusers (default), or each by itself, as AnimateDiff. */
+  readonly motionNorm?: MotionNorm | undefined;
+  /** Frames of the windows in which longer clips are seen. Without it a clip is seen as a whole. */
+  readonly contextFrames?: number | undefined;
+  /** Frames from one window to the next. Default 4. */
+  readonly contextStride?: number | undefined;
+}
+
 /** What a family needs to open a model. */
 export interface BackboneParts {
   readonly folder: ModelFolder;
   readonly programs: ProgramCache;
   /** Whether gradients compute the activations of each block again instead of keeping them. */
   readonly checkpointBlocks: boolean;
-  /** How motion modules standardise the frames of a clip, for families that have them. Default: together. */
-  readonly motionNorm?: MotionNorm | undefined;
+  /** How clips are made, for families that make them. */
+  readonly clipOptions?: ClipOptions | undefined;
 }
 
 /** The contents of a model folder, before any file is opened. */

@@ -19,7 +19,7 @@ import { denoiserBySteps, promptForSteps } from '../prompt-steps.ts';
 import { createCrossAttention } from './cross-attention.ts';
 import { createDenoiser } from './denoising.ts';
 import { fewStepSampling } from './few-step.ts';
-import { framesIn, motionInfo, motionOf, unetParts } from './motion.ts';
+import { framesIn, openMotion, unetParts } from './motion.ts';
 import { createPairedDenoiser } from './paired-denoiser.ts';
 import { promptFit } from './prompt-fit.ts';
 import { clipSchedule, stableDiffusionSchedule } from './schedule.ts';
@@ -50,7 +50,12 @@ export const stableDiffusion: ModelFamily = {
   open,
 };
 
-async function open({ folder, programs, checkpointBlocks, motionNorm }: BackboneParts): Promise<Backbone> {
+async function open({
+  folder,
+  programs,
+  checkpointBlocks,
+  clipOptions = {},
+}: BackboneParts): Promise<Backbone> {
   const unet = componentOf(folder, 'unet');
   const vae = componentOf(folder, 'vae');
   const encoder = componentOf(folder, 'text_encoder');
@@ -86,8 +91,7 @@ async function open({ folder, programs, checkpointBlocks, motionNorm }: Backbone
   const [rows, columns] = typeof sampleSize === 'number' ? [sampleSize, sampleSize] : sampleSize;
   const fewStep = fewStepSampling(schedule.config, config);
 
-  const motion = motionOf(modules, weights, motionNorm);
-  const clips = modules && motionInfo(modules);
+  const { motion, clips } = openMotion(modules, weights, clipOptions) ?? {};
   const network = { programs, config, weights, checkpointBlocks, motion };
 
   /** The shape of a latent where pictures alone are supported. @throws UserError for clips */

@@ -119,11 +119,16 @@ async function withVae(
  * its own keeps them unless an adapter was given.
  */
 async function addMotion(
-  components: ReadonlyMap<string, ModelComponent>,
+  { components, dir }: Pick<ModelFolder, 'components' | 'dir'>,
   { motion, env }: OpenModelOptions,
 ): Promise<{ components: Map<string, ModelComponent>; schedulerConfig?: Config }> {
   const result = new Map(components);
   const unet = components.get('unet');
+  if (unet === undefined && motion !== undefined) {
+    throw new UserError(
+      `${motion}: a motion adapter needs a UNet of Stable Diffusion 1.x, which ${dir} does not have`,
+    );
+  }
   const hasModules = unet?.weights.names().some(isMotionName);
   const adapter: MotionAdapter | undefined =
     motion === undefined ? components.get(MOTION_ADAPTER) : await openMotionAdapter(motion, env);
@@ -153,7 +158,7 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
     ? await openSingleFile(path, { ...options, config })
     : await openModelFolder(path, options);
   const encoders = await withTextEncoders(model, options.textEncoders ?? [], { ...options, config });
-  const moving = await addMotion(encoders, options);
+  const moving = await addMotion({ components: encoders, dir: model.dir }, options);
   const motionSchedulerConfig = moving.schedulerConfig;
   let { components } = moving;
   if (options.adapter !== undefined) {
