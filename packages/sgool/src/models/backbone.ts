@@ -131,14 +131,24 @@ export interface Backbone {
   readonly trainable?: TrainableNetwork;
 }
 
+/** How clips are made. */
+export interface ClipOptions {
+  /** What the group norm of motion modules standardises: all frames together, as diffusers (default), or each by itself, as AnimateDiff. */
+  readonly motionNorm?: MotionNorm | undefined;
+  /** Frames of the windows in which longer clips are seen. Without it a clip is seen as a whole. */
+  readonly contextFrames?: number | undefined;
+  /** Frames from one window to the next. Default 4. */
+  readonly contextStride?: number | undefined;
+}
+
 /** What a family needs to open a model. */
 export interface BackboneParts {
   readonly folder: ModelFolder;
   readonly programs: ProgramCache;
   /** Whether gradients compute the activations of each block again instead of keeping them. */
   readonly checkpointBlocks: boolean;
-  /** How motion modules standardise the frames of a clip, for families that have them. Default: together. */
-  readonly motionNorm?: MotionNorm | undefined;
+  /** How clips are made, for families that make them. */
+  readonly clipOptions?: ClipOptions | undefined;
 }
 
 /** The contents of a model folder, before any file is opened. */
@@ -147,6 +157,20 @@ export interface FolderContents {
   readonly className: string | undefined;
   /** Names of its files and folders. */
   readonly entries: readonly string[];
+}
+
+/** What the configurations of a model say of it, before its networks are opened. What they do not say is absent. */
+export interface ModelSummary {
+  /** Size of the images that the model was trained for, in pixels. */
+  readonly resolution?: ImageSize;
+  /** `[channels, height, width]`. */
+  readonly latent?: readonly number[];
+  /** Channels of the denoising network's input, where it takes more than the latent: 9 for inpainting. */
+  readonly inputChannels?: number;
+  /** What the network predicts: `epsilon` (the noise), `v_prediction`, `sample`, or `velocity` of a flow. */
+  readonly predictionType: string;
+  /** What of the scheduler's file is read in a way that it does not say. */
+  readonly notes: readonly string[];
 }
 
 /** A kind of model that can be run. */
@@ -159,6 +183,8 @@ export interface ModelFamily {
   readonly denoiser: string;
   /** Whether a folder holds a model of this family. */
   matches(contents: FolderContents): boolean;
+  /** What the configurations of a folder say. Values that are not supported are passed over: opening the model names them. */
+  summary(folder: ModelFolder): ModelSummary;
   /** @throws UserError where a part is missing, broken or does not fit the others */
   open(parts: BackboneParts): Promise<Backbone>;
 }

@@ -2,11 +2,10 @@
 import { freeMemory } from '@sgool/autodiff';
 import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
-import type { Backbone, ModelFamily } from '../models/backbone.ts';
+import type { Backbone, ClipOptions, ModelFamily } from '../models/backbone.ts';
 import { componentOf } from '../models/components.ts';
 import { familyOf } from '../models/families.ts';
 import { type ModelInfo, modelInfo } from '../models/model-info.ts';
-import type { MotionNorm } from '../networks/motion/motion-module.ts';
 import { layoutFor } from '../networks/network-weights.ts';
 import { attentionDetector } from '../objectives/attention/attention-detector.ts';
 import { attentionObjective } from '../objectives/attention/attention-objective.ts';
@@ -30,7 +29,7 @@ import { type OpenModelOptions, openModel } from '../weights/open/open-model.ts'
 import type { Pipeline } from './pipeline.ts';
 
 /** How a model is opened and what it runs on. */
-export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, ComputeOptions {
+export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, ComputeOptions, ClipOptions {
   /** Threads of the networks; by default as many as ONNX Runtime takes. */
   readonly threads?: number;
   /** Variables that say where the Hub's cache and the user's own weights are; `process.env` unless given. */
@@ -41,8 +40,6 @@ export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, Compute
    * backward pass instead of keeping them, for about a third more time. Default `auto`.
    */
   readonly memory?: Memory;
-  /** What the group norm of motion modules standardises: all frames together, as diffusers (default), or each by itself, as AnimateDiff. */
-  readonly motionNorm?: MotionNorm;
   /**
    * Whether an objective may name programs (`exec:`) and servers (`http:`), which get every picture and prompt. Default false: a
    * request may come from a stranger's file.
@@ -70,6 +67,8 @@ export async function loadPipeline(
     env,
     memory = 'auto',
     motionNorm,
+    contextFrames,
+    contextStride,
     programs: makePrograms,
     allowVerifiers,
     ...options
@@ -89,7 +88,13 @@ export async function loadPipeline(
     layout: layoutOf(family, folder),
   };
   const programs = makePrograms?.(programOptions) ?? new ProgramCache(programOptions);
-  const backbone = await family.open({ folder, programs, checkpointBlocks: memory === 'low', motionNorm });
+  const backbone = await family.open({
+    folder,
+    programs,
+    checkpointBlocks: memory === 'low',
+    clipOptions: { motionNorm, contextFrames, contextStride },
+  });
+  refuseUnread(name, backbone.info, { motionNorm, contextFrames, contextStride });
   const info = await modelInfo(name, folder, backbone.info);
   const { noisePath, checkPrompt, latentShape, denoiser, encode, decode, trainable } = backbone;
   const adapter = folder.components.get(MOTION_ADAPTER);
@@ -123,6 +128,15 @@ export async function loadPipeline(
     ...(await openCritics(info, folder, programs, { ...backbone, crossAttention }, { env, allowVerifiers })),
     dispose: () => programs.dispose(),
   };
+}
+
+/** @throws UserError where clips are asked for in a way that a model for pictures does not read */
+function refuseUnread(name: string, { motion }: Pick<ModelInfo, 'motion'>, options: ClipOptions): void {
+  const given = Object.entries(options).find(([, value]) => value !== undefined);
+  if (motion || given === undefined) return;
+  throw new UserError(
+    `model ${name}: it makes no clips, so ${given[0]} changes nothing, got ${given[1]}; leave it out, or give a motion adapter (option motion, --motion)`,
+  );
 }
 
 /** The part of a pipeline that judges images: critics, their objective and saliency. */

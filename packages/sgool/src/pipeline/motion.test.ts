@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ddim } from '../diffusion/samplers/ddim.ts';
 import { runTrajectory } from '../diffusion/trajectory.ts';
 import { addFrameLatent, frameLatent } from '../models/frames.ts';
+import { rescheduledNoise } from '../models/free-noise.ts';
 import { relativeError } from '../networks/testing.ts';
 import { dot } from '../numbers.ts';
 import { Generator } from '../random/generator.ts';
@@ -23,12 +24,13 @@ const clip = { ...size, frames: 3 };
 const options = { prompt: 'a photo of a cat', negativePrompt: 'dog', guidanceScale: 3 };
 
 let dir: string;
-let expected: Readonly<Record<'noise' | 'plain' | 'lora' | 'frames', Float32Array>>;
+const NAMES = ['noise', 'plain', 'lora', 'frames', 'long.noise', 'long.plain', 'long.rescheduled'] as const;
+let expected: Readonly<Record<(typeof NAMES)[number], Float32Array>>;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'sgool-motion-'));
   const file = await openSafetensors(`${data}motion/expected.safetensors`);
   const read = async (name: string) => [name, await readTensor(file, name)] as const;
-  expected = Object.fromEntries(await Promise.all(['noise', 'plain', 'lora', 'frames'].map(read))) as never;
+  expected = Object.fromEntries(await Promise.all(NAMES.map(read))) as never;
 });
 afterAll(() => rm(dir, { recursive: true }));
 
@@ -123,6 +125,39 @@ describe('clips as diffusers makes them', () => {
     await withPipeline({ motion, loras }, async (pipeline) => {
       expect(relativeError(await madeBy(pipeline), expected.lora)).toBeLessThan(2e-5);
     });
+  });
+});
+
+describe('longer clips, in windows', () => {
+  const long = { ...size, frames: 8 };
+  const windows = { motion, contextFrames: 4, contextStride: 2 };
+
+  it('as diffusers makes them with FreeNoise', async () => {
+    await withPipeline(windows, async (pipeline) => {
+      expect(pipeline.model.motion).toMatchObject({ windows: { frames: 4, stride: 2 } });
+      const denoiser = await pipeline.denoiser({ ...options, ...long });
+      const sampler = ddim(pipeline.noisePath(long), 3);
+      const start = Float64Array.from(expected['long.noise']);
+      const { final } = await runTrajectory('checkpointed', sampler, denoiser, start);
+      expect(relativeError(final[0], expected['long.plain'])).toBeLessThan(2e-5);
+      const shape = pipeline.latentShape(long);
+      const random = new Generator(1);
+      const drawn = Float64Array.from(random.randn(shape));
+      expect([...rescheduledNoise(drawn, shape, pipeline.model.motion?.windows, random)]).toEqual([
+        ...expected['long.rescheduled'],
+      ]);
+    });
+  });
+
+  it('windows that the adapter does not see at once, or that leave gaps, are refused', async () => {
+    const refused = (given: LoadOptions, message: RegExp, folder?: string) =>
+      expect(withPipeline({ ...windows, ...given }, async () => {}, folder)).rejects.toThrow(message);
+    await refused({ contextFrames: 7 }, /contextFrames: must be a whole number from 2 to 6, .* got 7/);
+    await refused(
+      { contextStride: 5 },
+      /contextStride: must be a whole number from 1 to contextFrames \(4\), got 5/,
+    );
+    await refused({ motion: undefined }, /it makes no clips, so contextFrames changes nothing, got 4/);
   });
 });
 

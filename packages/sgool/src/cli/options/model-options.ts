@@ -39,6 +39,8 @@ export interface ModelParts {
   adapter?: string;
   motion?: string;
   motionNorm?: MotionNorm;
+  contextFrames?: number;
+  contextStride?: number;
   lora?: string;
   loraDir?: string;
   embedding?: string;
@@ -84,6 +86,14 @@ const PART_SCHEMAS = {
     .describe(
       'what motion modules standardise: all frames of a clip together (joint), as diffusers, or each by itself (frame), as AnimateDiff',
     ),
+  contextFrames: z
+    .number()
+    .int()
+    .min(2)
+    .describe(
+      'frames of the windows in which clips are seen that are longer than the motion adapter sees at once',
+    ),
+  contextStride: z.number().int().min(1).describe('frames from one of these windows to the next'),
   lora: z
     .string()
     .min(1)
@@ -156,6 +166,7 @@ const DEFAULTS: Readonly<Partial<Record<keyof ModelValues, string>>> = {
   precision: PRECISION_NAMES[0],
   memory: 'auto',
   motionNorm: MOTION_NORMS[0],
+  contextStride: '4',
 };
 
 function modelOption(key: keyof ModelValues, group: string): CliOption {

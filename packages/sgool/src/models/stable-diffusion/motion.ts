@@ -2,13 +2,14 @@
 import type { Weights } from '@sgool/autodiff';
 import { UserError } from '../../errors.ts';
 import type { ClipSize } from '../../image/image.ts';
+import type { ContextWindows } from '../../networks/motion/context-windows.ts';
 import { checkMotionFits, type MotionConfig, motionConfig } from '../../networks/motion/motion-config.ts';
-import type { MotionNorm } from '../../networks/motion/motion-module.ts';
 import { motionUNetConfig } from '../../networks/motion/motion-unet.ts';
 import type { Motion } from '../../networks/unet/unet.ts';
 import { type UNetConfig, unetConfig } from '../../networks/unet/unet-config.ts';
 import type { ModelFolder } from '../../weights/open/model-folder.ts';
 import { MOTION_ADAPTER } from '../../weights/open/motion-adapter.ts';
+import type { ClipOptions } from '../backbone.ts';
 import { componentOf } from '../components.ts';
 import type { MotionInfo } from '../model-info.ts';
 
@@ -42,19 +43,45 @@ export function unetParts(folder: ModelFolder): UNetParts {
   return { config: own.unet, motion, isForClips };
 }
 
-/** What clips a UNet with these modules makes. */
-export const motionInfo = ({ motion_max_seq_length: most }: MotionConfig): MotionInfo => ({
-  frames: Math.min(USUAL.frames, most),
-  mostFrames: most,
-  fps: USUAL.fps,
-});
+/** Of diffusers and FreeNoise. */
+const CONTEXT_STRIDE = 4;
 
-/** The modules as the UNet takes them. */
-export const motionOf = (
+/** @throws UserError where the windows do not fit the modules, or each other */
+function windowsOf(
+  { contextFrames: frames, contextStride: stride = CONTEXT_STRIDE }: ClipOptions,
+  { motion_max_seq_length: most }: MotionConfig,
+): ContextWindows | undefined {
+  if (frames === undefined) return undefined;
+  if (!(Number.isSafeInteger(frames) && frames >= 2 && frames <= most)) {
+    throw new UserError(
+      `contextFrames: must be a whole number from 2 to ${most}, which the motion modules see at once, got ${frames}`,
+    );
+  }
+  if (!(Number.isSafeInteger(stride) && stride >= 1 && stride <= frames)) {
+    throw new UserError(
+      `contextStride: must be a whole number from 1 to contextFrames (${frames}), got ${stride}`,
+    );
+  }
+  return { frames, stride };
+}
+
+/** The modules of a UNet as it takes them, and what clips they make. */
+export function openMotion(
   config: MotionConfig | undefined,
   weights: Weights,
-  norm: MotionNorm | undefined,
-): Motion | undefined => config && { config, weights, norm };
+  options: ClipOptions,
+): { motion: Motion; clips: MotionInfo } | undefined {
+  if (config === undefined) return undefined;
+  const windows = windowsOf(options, config);
+  const { motion_max_seq_length: most } = config;
+  const clips = {
+    frames: Math.min(USUAL.frames, most),
+    mostFrames: windows ? Number.POSITIVE_INFINITY : most,
+    fps: USUAL.fps,
+    ...(windows && { windows }),
+  };
+  return { motion: { config, weights, norm: options.motionNorm, windows }, clips };
+}
 
 /**
  * Number of frames of a size.
@@ -74,7 +101,7 @@ export function framesIn({ frames = 1 }: ClipSize, info: MotionInfo | undefined,
   }
   if (frames > info.mostFrames) {
     throw new UserError(
-      `frames: ${frames} are more than the motion modules see at once; take at most ${info.mostFrames}`,
+      `frames: ${frames} are more than the motion modules see at once; take at most ${info.mostFrames}, or windows of frames (option contextFrames, --context-frames)`,
     );
   }
   return frames;

@@ -179,13 +179,8 @@ function applyTo(
     throw new UserError(`${lora.path}: it was made for another model${is}: ${why}`);
   };
   const left = [...changes.keys()].filter((module) => !modules.has(module));
-<<<<<<< HEAD
-  const moves = (module: string) => module.includes('motion_modules');
-  if (left.some(moves) && ![...modules.keys()].some(moves)) {
-=======
   const isMotion = (module: string) => module.includes('motion_modules');
   if (left.some(isMotion) && ![...modules.keys()].some(isMotion)) {
->>>>>>> motion
     throw new UserError(
       `${lora.path}: it changes motion modules, which this model does not have; give a motion adapter too (option motion, --motion)`,
     );

@@ -2,7 +2,13 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { DEFAULT_MODEL, listModels, packagedPath, resolveModel, resolveMotionAdapter } from './locate-model.ts';
+import {
+  DEFAULT_MODEL,
+  listModels,
+  packagedPath,
+  resolveModel,
+  resolveMotionAdapter,
+} from './locate-model.ts';
 
 let dir: string;
 beforeAll(() => {

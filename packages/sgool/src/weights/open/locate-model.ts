@@ -89,10 +89,7 @@ export function resolveModel(
  *
  * @throws UserError where there is none
  */
-export function resolveMotionAdapter(
-  nameOrPath: string,
-  env: Environment = host.environment,
-): ModelLocation {
+export function resolveMotionAdapter(nameOrPath: string, env: Environment = host.environment): ModelLocation {
   if (PACKAGED_ADAPTERS.some((name) => name === nameOrPath)) {
     return { name: nameOrPath, dir: packagedFolder(nameOrPath) };
   }

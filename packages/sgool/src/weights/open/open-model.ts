@@ -6,11 +6,7 @@ import type { Environment } from '../hub/environment.ts';
 import { flowModelOf } from '../names/flow-models.ts';
 import { inferVaeConfig } from '../names/infer-config.ts';
 import { isMotionName } from '../names/motion.ts';
-<<<<<<< HEAD
 import { type Config, configured, readConfig } from '../sources/read-config.ts';
-=======
-import { type Config, readConfig } from '../sources/read-config.ts';
->>>>>>> motion
 import { applyAdapter, openAdapter } from './adapter.ts';
 import { applyLora } from './apply-lora.ts';
 import { checkWhole } from './check-whole.ts';
@@ -119,19 +115,20 @@ async function withVae(
 }
 
 /**
-<<<<<<< HEAD
-/**
-=======
->>>>>>> motion
  * The networks of a model with the motion modules of the adapter that was given, else of the one in its folder. A UNet that has modules of
  * its own keeps them unless an adapter was given.
  */
 async function addMotion(
-  components: ReadonlyMap<string, ModelComponent>,
+  { components, dir }: Pick<ModelFolder, 'components' | 'dir'>,
   { motion, env }: OpenModelOptions,
 ): Promise<{ components: Map<string, ModelComponent>; schedulerConfig?: Config }> {
   const result = new Map(components);
   const unet = components.get('unet');
+  if (unet === undefined && motion !== undefined) {
+    throw new UserError(
+      `${motion}: a motion adapter needs a UNet of Stable Diffusion 1.x, which ${dir} does not have`,
+    );
+  }
   const hasModules = unet?.weights.names().some(isMotionName);
   const adapter: MotionAdapter | undefined =
     motion === undefined ? components.get(MOTION_ADAPTER) : await openMotionAdapter(motion, env);
@@ -160,15 +157,10 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
   const model = (await files.isFile(path))
     ? await openSingleFile(path, { ...options, config })
     : await openModelFolder(path, options);
-<<<<<<< HEAD
   const encoders = await withTextEncoders(model, options.textEncoders ?? [], { ...options, config });
-  const moving = await addMotion(encoders, options);
+  const moving = await addMotion({ components: encoders, dir: model.dir }, options);
   const motionSchedulerConfig = moving.schedulerConfig;
   let { components } = moving;
-=======
-  const { components: withMotion, schedulerConfig: motionSchedulerConfig } = await addMotion(model, options);
-  let components = await withTextEncoders({ ...model, components: withMotion }, options.textEncoders ?? [], options.env);
->>>>>>> motion
   if (options.adapter !== undefined) {
     components = await applyAdapter(components, await openAdapter(options.adapter));
   }
@@ -180,6 +172,11 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
   if (options.vae !== undefined)
     components = await withVae(components, model, options.vae, { ...options, config });
   const embeddings = await openEmbeddings(options.embeddings ?? []);
+  if (embeddings.length > 0 && flowModelOf(model.modelIndex) !== undefined) {
+    throw new UserError(
+      `${embeddings[0].path}: embeddings (textual inversion) are for Stable Diffusion 1.x and 2.x; the text encoders of ${places.basename(path)} take none; leave it out`,
+    );
+  }
   const encoder = components.get('text_encoder');
   if (encoder !== undefined && embeddings.length > 0) {
     const notes = [...(encoder.notes ?? []), ...embeddings.map(embeddingNote)];
