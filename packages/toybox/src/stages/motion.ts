@@ -23,7 +23,14 @@ import {
   type Weights,
 } from '@sgool/autodiff';
 import { createSchedule } from 'sgool/diffusion';
-import { clipTextConfig, motionConfig, sinusoidalPositions, textEncoder, unet, unetConfig } from 'sgool/networks';
+import {
+  clipTextConfig,
+  motionConfig,
+  sinusoidalPositions,
+  textEncoder,
+  unet,
+  unetConfig,
+} from 'sgool/networks';
 import { MOTION_FOLDER } from '../paths.ts';
 import { type BatchGenerator, batchGenerator, below, fillNormal } from '../train/batch-generator.ts';
 import {
@@ -137,7 +144,11 @@ const withPositions = (weights: Weights, frames: Tensor): Weights => ({
   get(name, shape) {
     if (!name.endsWith(POSITIONS)) return weights.get(name, shape);
     const [, length, width] = shape as [number, number, number];
-    const table = constant({ dtype: 'float32', shape: [length, width], data: sinusoidalPositions(length, width) });
+    const table = constant({
+      dtype: 'float32',
+      shape: [length, width],
+      data: sinusoidalPositions(length, width),
+    });
     return reshape(gather(table, frames), [1, frames.shape[0], width]);
   },
 });
