@@ -48,6 +48,16 @@ export { readPngText } from './image/png-text.ts';
 export { type ReadOptions, readImage } from './image/read-image.ts';
 export type { ResampleFilter } from './image/resample.ts';
 export { resizeImage } from './image/resize.ts';
+export { encodeApng } from './image/video/apng.ts';
+export {
+  VIDEO_FORMATS,
+  type VideoEncoder,
+  type VideoFormat,
+  type VideoOptions,
+  videoEncoder,
+} from './image/video/encode-video.ts';
+export { decodeVideo, readVideo } from './image/video/read-video.ts';
+export type { Video } from './image/video/video.ts';
 export {
   type AttentionMaps,
   type MappedImage,
