@@ -47,6 +47,7 @@ const settings = {
   sampler: samplingSettings.sampler.exclude(['edict']).describe(samplingSettings.sampler.description ?? ''),
   // The guidance has no loss of its own that two images could be compared by.
   keep: selectionSettings.keep.exclude(['loss']).describe(selectionSettings.keep.description ?? ''),
+  selector: selectionSettings.selector,
   ...objectiveSettings,
   ...targetSettings,
   ...cutoutSettings,
@@ -65,7 +66,7 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
   lastIteration: 1,
   // The published method returns the guided image, whatever CLIP says of it.
   defaults: () => ({ keep: 'last', cutouts: 4, cutPower: 1, cutReduction: 'mean' }),
-  roles: ({ keep, objective }) => guidedByObjective({ keep, objective, targetClip: 100 }),
+  roles: ({ keep, selector, objective }) => guidedByObjective({ keep, selector, objective, targetClip: 100 }),
   // A hint of the model for all methods may name a sampler that this one does not have.
   everyPreset: ({ sampler }) => ((sampler as string) === 'edict' ? { sampler: 'ddim' } : {}),
   async *run(pipeline, run) {

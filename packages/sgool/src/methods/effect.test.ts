@@ -78,6 +78,11 @@ const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   jacobianShare: { value: 0 },
   iterations: { value: 1 },
   keep: { under: { iterations: 3 }, value: 'last' },
+  selector: {
+    under: { iterations: 3, keep: 'objective' },
+    value: 'hps-v2.1',
+    off: { keep: 'last' },
+  },
   patience: { under: { minImprovement: 50 }, value: 1 },
   // Without chance and regions, small steps do lower the loss.
   minImprovement: {

@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { writeOnnxScorer, writePreferenceModels, writeTinyModel } from '../pipeline/testing.ts';
+import { clipTarget } from '../preference/clip-target.ts';
+import { parseObjective } from '../request/objective-text.ts';
 import type { MethodRequest } from '../request/request.ts';
 import { defined } from '../testing.ts';
 import { estimateRun } from './estimate.ts';
@@ -48,7 +50,7 @@ async function run(
   const iterations: Iteration[] = [];
   const states: MethodState[] = [];
   // Of one scorer no spread is measured.
-  const spread = settings.objective?.includes(',') ? { spreadPictures: 3 } : {};
+  const spread = `${settings.objective}${settings.selector}`.includes(',') ? { spreadPictures: 3 } : {};
   const keys = Object.entries({ ...request, ...spread, ...settings }).filter(
     ([key]) => key in methods[name].settings || ['prompt', 'seed'].includes(key),
   );
@@ -95,6 +97,31 @@ describe('a run under several scorers', () => {
     expect(costs[best]).toBe(Math.min(...costs));
     const [kept] = (await run('sgool', { objective, keep: 'clip', iterations: 0 })).iterations;
     expect(kept.scores).toBeUndefined();
+  });
+
+  it('is selected by the selector, which guides nothing', async () => {
+    const plain = await run('doodl', { objective: 'clip', iterations: 3 });
+    const { iterations } = await run('doodl', { objective: 'clip', selector: 'clip_c', iterations: 3 });
+    const [third] = await pipeline.scorers(parseObjective('clip_c'));
+    const scores = await Promise.all(
+      iterations.map(({ image }) => third.score(image, clipTarget(request.prompt))),
+    );
+    expect(iterations.map(({ scores }) => scores?.clip_c)).toEqual(scores);
+    expect(scores).not.toContain(iterations[0].clip.A);
+    expect(iterations.map(({ best }) => best)).toEqual(
+      scores.map((score, i) => score > Math.max(-1000, ...scores.slice(0, i))),
+    );
+    expect(iterations.map(({ image }) => image)).toEqual(plain.iterations.map(({ image }) => image));
+  });
+
+  it('goes on with the scales of those that select', async () => {
+    const settings = { objective: 'clip', selector: 'clip_c, clip:0.5' } as const;
+    const whole = await run('doodl', settings);
+    for (const state of whole.states) {
+      const { iterations } = await run('doodl', settings, state);
+      const scores = (all: readonly Iteration[]) => all.map(({ objective, scores }) => [objective, scores]);
+      expect(scores(iterations)).toEqual(scores(whole.iterations.slice(state.iteration)));
+    }
   });
 
   it('measures their spread once, and goes on from any state with the same bytes', async () => {
@@ -200,6 +227,7 @@ it('its roles are all that guides and all that selects', () => {
   expect(guidedByObjective(base)).toEqual({ guides: both, selects: both });
   expect(guidedByObjective({ ...base, keep: 'last' })).toEqual({ guides: both, selects: [] });
   expect(guidedByObjective({ ...base, keep: 'clip' }).selects).toEqual(['clip_a']);
+  expect(guidedByObjective({ ...base, selector: 'clip_c' })).toEqual({ guides: both, selects: ['clip_c'] });
   expect(guidedByObjective({ ...base, keep: 'last', targetClip: 30 }).selects).toEqual(['clip_a']);
   expect(guidedByObjective({ ...base, saliency: 'grad-cam' }).guides).toEqual([...both, 'clip_a']);
   expect(guidedByObjective({ ...base, saliency: 'judge' }).guides).toEqual([...both, 'judge']);

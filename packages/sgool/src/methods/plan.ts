@@ -38,7 +38,7 @@ import { refuseOtherState } from './run/run.ts';
 const NAME = 'plan';
 
 /** Settings that each stage has for itself: how long it runs, and which of its images counts. */
-const OF_STAGES: readonly string[] = ['iterations', 'keep'];
+const OF_STAGES: readonly string[] = ['iterations', 'keep', 'selector'];
 
 export type PlanMethodSettings = MethodSettings & PlanSettings;
 

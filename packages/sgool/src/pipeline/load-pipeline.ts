@@ -15,6 +15,7 @@ import { type ClipTarget, clipScore } from '../preference/clip-target.ts';
 import type { ObjectiveScorer } from '../preference/guide.ts';
 import { openObjectiveScorer } from '../preference/open-objective-scorer.ts';
 import type { ObjectiveItem } from '../request/objective-text.ts';
+import type { ClipPart } from '../request/wanted-scorer.ts';
 import { type ComputeOptions, chooseCompute } from '../runtime/compute.ts';
 import { type Memory, ProgramCache, type ProgramOptions } from '../runtime/program-cache.ts';
 import { openDetector } from '../saliency/open-detector.ts';
@@ -49,7 +50,7 @@ export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, Compute
 
 /**
  * Loads a model: a name, a folder in the diffusers layout, or a model of the Hub that was pulled; with `clip/` (a CLIPModel;
- * guides), and perhaps `clip_b/` (another one; reports) and `transalnet/` (else the one that the user has added). A single
+ * guides), and perhaps `clip_b/` and `clip_c/` (others; one reports, one selects) and `transalnet/` (else the one that the user has added). A single
  * .ckpt or .safetensors file of Stable Diffusion 1.x or 2.x will do as well: its tokenizer and CLIP come from the options of
  * these names, or the tokenizer from a folder beside it. Headers and configurations are checked now; programs are compiled on
  * first use.
@@ -124,8 +125,15 @@ async function openCritics(
 ): Promise<Pick<Pipeline, 'critic' | 'reporter' | 'scorers' | 'objective' | 'score' | 'detector'>> {
   const guide = await openClipCritic(folder, 'clip', programs, backbone.clipTokenizer);
   const reporter = await openClipCritic(folder, 'clip_b', programs, backbone.clipTokenizer);
-  const critic = async () => {
-    if (guide) return guide;
+  const selector = await openClipCritic(folder, 'clip_c', programs, backbone.clipTokenizer);
+  const critic = async (part: ClipPart = 'clip') => {
+    const found = part === 'clip' ? guide : selector;
+    if (found) return found;
+    if (part !== 'clip') {
+      throw new UserError(
+        `model ${name}: it has no ${part}, a CLIP that selects; put a transformers CLIPModel into its folder ${part}, or give one with clip=<folder>`,
+      );
+    }
     throw new UserError(
       `model ${name}: it has no CLIP, which this needs; give one with the option clip (a folder, a file, or a pulled model such as openai/clip-vit-base-patch32), put a transformers CLIPModel into its folder clip, or use method sd`,
     );
@@ -140,7 +148,7 @@ async function openCritics(
     return found;
   };
   return {
-    critic,
+    critic: () => critic(),
     reporter: async () => reporter,
     scorers: (items) => Promise.all(items.map(scorer)),
     objective: async ({ width, height, ...options }) =>
@@ -154,7 +162,7 @@ async function openCritics(
         ...options,
         folder,
         programs,
-        critic,
+        critic: () => critic(),
         attention: (prompt) => attentionDetector(backbone, prompt),
       }),
   };

@@ -81,7 +81,7 @@ export interface TinyModelOptions {
   readonly scheduler?: Record<string, unknown>;
   /** Content of `sgool.json`. */
   readonly hint?: unknown;
-  /** Folders to leave out: `clip`, `clip_b`, `transalnet`. */
+  /** Folders to leave out: `clip`, `clip_b`, `clip_c`, `transalnet`. */
   readonly without?: readonly string[];
 }
 
@@ -145,6 +145,7 @@ export async function writeTinyModel({ scheduler = {}, hint, without = [] }: Tin
   for (const [name, width, seed] of [
     ['clip', 16, 4],
     ['clip_b', 8, 5],
+    ['clip_c', 16, 7],
   ] as const) {
     const config = clipSettings(width);
     const pixels = { shape: [1, 3, 16, 16] };

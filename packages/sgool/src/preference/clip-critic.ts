@@ -20,7 +20,7 @@ import type { ModelComponent, ModelFolder } from '../weights/open/model-folder.t
 
 /** A CLIP that is ready to run: embeddings of texts and images. */
 export interface ClipCritic {
-  /** Folder of the model that it lies in: `clip` or `clip_b`. */
+  /** Folder of the model that it lies in: one of `CLIP_NETWORKS`. */
   readonly name: string;
   readonly config: ClipConfig;
   readonly weights: Weights;
@@ -43,7 +43,7 @@ export interface ClipCritic {
 /**
  * Opens the CLIP in a folder of a model, if there is one.
  *
- * @param name `clip` or `clip_b`
+ * @param name one of `CLIP_NETWORKS`
  * @param shared the vocabulary of a CLIP that has no files of its own
  * @throws UserError where there is neither, or the CLIP is broken
  */

@@ -2,6 +2,7 @@
 import { places } from '#platform';
 import { UserError } from '../errors.ts';
 import type { ObjectiveItem } from '../request/objective-text.ts';
+import type { ClipPart } from '../request/wanted-scorer.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Environment } from '../weights/hub/environment.ts';
@@ -18,8 +19,8 @@ import { programVerifier } from './program-verifier.ts';
 /** What scorers may need. */
 export interface ObjectiveScorerParts {
   readonly programs: ProgramCache;
-  /** The CLIP of the model. @throws UserError where the model has none */
-  readonly critic: () => Promise<ClipCritic>;
+  /** A CLIP of the model; default the one that guides. @throws UserError where the model has none */
+  readonly critic: (part?: ClipPart) => Promise<ClipCritic>;
   /** The vocabulary of a CLIP that has no files of its own. */
   readonly clipTokenizer?: Tokenizer | undefined;
   readonly env?: Environment | undefined;
@@ -38,7 +39,7 @@ export async function openObjectiveScorer(
 ): Promise<ObjectiveScorer> {
   switch (scorer.kind) {
     case 'clip': {
-      if (scorer.folder === undefined) return clipObjectiveScorer(name, await critic());
+      if (scorer.folder === undefined) return clipObjectiveScorer(name, await critic(scorer.part));
       const component = { ...(await openClip(scorer.folder, { env })), name: `clip ${scorer.folder}` };
       return clipObjectiveScorer(name, await criticOf(component, programs, clipTokenizer));
     }

@@ -109,6 +109,7 @@ export function commonDefaults(model: ModelInfo): Settings {
     iterations: 50,
     budget: '',
     keep: 'clip',
+    selector: '',
     patience: 0,
     minImprovement: 0,
     targetClip: 100,

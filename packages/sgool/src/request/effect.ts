@@ -64,6 +64,9 @@ const FINDING_KEYS = [
 
 const scorersOf = ({ objective = DEFAULT_OBJECTIVE }: Partial<Settings>) => parseObjective(objective);
 
+const hasSeveral = (objective = '') =>
+  objective !== '' && new Set(parseObjective(objective).map(({ name }) => name)).size > 1;
+
 /** Whether a scorer of the objective sees salient regions. */
 const seesRegions = ({ settings }: Omit<EffectContext, 'given'>): boolean =>
   scorersOf(settings).some(({ place }) => place !== 'whole');
@@ -177,9 +180,16 @@ const EFFECT_RULES: readonly EffectRule[] = [
     neutral: { regionNegativePrompt: '' },
   },
   {
+    keys: ['selector'],
+    by: 'keep',
+    isRead: ({ settings: { keep } }) => keep === 'objective',
+    needs: 'keep objective',
+    neutral: { selector: '' },
+  },
+  {
     keys: ['spreadPictures'],
     by: 'objective',
-    isRead: ({ settings }) => new Set(scorersOf(settings).map(({ name }) => name)).size > 1,
+    isRead: ({ settings }) => hasSeveral(settings.objective) || hasSeveral(settings.selector),
     needs: 'several scorers',
   },
   {

@@ -18,6 +18,7 @@ describe('parseObjective', () => {
 
   it.each([
     ['clip=models/toybox/clip_b', { kind: 'clip', folder: 'models/toybox/clip_b' }, 'clip_b', 1],
+    ['clip_c:2', { kind: 'clip', part: 'clip_c' }, 'clip_c', 2],
     ['hps-v2=a b.pt:0.5', { kind: 'preference', name: 'hps-v2', weights: 'a b.pt' }, 'hps-v2', 0.5],
     ['onnx:C:\\x\\mine.onnx:2', { kind: 'onnx', file: 'C:\\x\\mine.onnx' }, 'mine', 2],
     ['exec:./score.sh:3', { kind: 'exec', program: './score.sh' }, 'score.sh', 3],
@@ -32,6 +33,8 @@ describe('parseObjective', () => {
     ['', /each scorer must be one of clip, .*image-reward.*got nothing/],
     ['clip,', /got nothing/],
     ['clop', /got clop/],
+    ['clip_b', /each scorer must be one of/],
+    ['clip_c=x', /each scorer must be one of/],
     ['judge', /each scorer must be one of/],
     ['clip@middle', /@middle is no part of an image; choose @whole or @regions, got clip@middle/],
     ['clip:0', /weight must be above 0/],
@@ -49,11 +52,7 @@ describe('parseObjective', () => {
 });
 
 it('knows the default objective', () => {
-  expect(['clip', 'clip:2', 'clip@whole', 'clip=x', 'clip,pickscore'].map(isDefaultObjective)).toEqual([
-    true,
-    true,
-    false,
-    false,
-    false,
-  ]);
+  expect(
+    ['clip', 'clip:2', 'clip_c', 'clip@whole', 'clip=x', 'clip,pickscore'].map(isDefaultObjective),
+  ).toEqual([true, true, false, false, false, false]);
 });

@@ -4,7 +4,7 @@
  *     clip, hps-v2.1:0.5, pickscore@whole:0.2, image-reward@regions
  */
 import { UserError } from '../errors.ts';
-import { SCORER_FORMS, scorerName, type WantedScorer, wantedScorer } from './wanted-scorer.ts';
+import { MODEL_CLIP, SCORER_FORMS, scorerName, type WantedScorer, wantedScorer } from './wanted-scorer.ts';
 
 /** What of an image a scorer sees. */
 export type Place = 'whole' | 'regions';
@@ -82,5 +82,5 @@ function withWeight(text: string): { readonly rest: string; readonly weight?: nu
 export function isDefaultObjective(text: string): boolean {
   const items = parseObjective(text);
   const [{ scorer, place }] = items;
-  return items.length === 1 && scorer.kind === 'clip' && scorer.folder === undefined && place === undefined;
+  return items.length === 1 && scorerName(scorer) === MODEL_CLIP && place === undefined;
 }

@@ -39,9 +39,10 @@ export function resolveSettings<S extends MethodSettings>(
   const wanted = { ...defaults, ...given, width, height };
   // Few people have TranSalNet's weights, so its name alone must not end a run; `saliencyNote` says what is used instead.
   if (wanted.saliency === 'transalnet') wanted.saliency = defaultDetector(model.has, true);
-  // By default the scorer that guides selects.
-  const { objective = DEFAULT_OBJECTIVE } = wanted;
-  if (wanted.keep === 'clip' && given.keep === undefined && !isDefaultObjective(objective)) {
+  // By default what guides selects, or what is there to select.
+  const { objective = DEFAULT_OBJECTIVE, selector = '' } = wanted;
+  const isPlain = selector === '' && isDefaultObjective(objective);
+  if (wanted.keep === 'clip' && given.keep === undefined && !isPlain) {
     wanted.keep = 'objective';
   }
   // A budget alone makes as many iterations as fit.

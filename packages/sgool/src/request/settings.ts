@@ -116,6 +116,24 @@ export const differentiationSettings = {
 /** Most iterations of a run. */
 export const MOST_ITERATIONS = 10_000;
 
+/** The text of an objective, perhaps an empty one. */
+const scorersText = (shortest: 0 | 1) =>
+  z
+    .string()
+    .min(shortest)
+    .max(10_000)
+    .superRefine((text, context) => {
+      if (text === '') return;
+      try {
+        parseObjective(text);
+      } catch (error) {
+        context.addIssue({
+          code: 'custom',
+          message: (error as Error).message.replace(/^objective: /, 'must be an objective: '),
+        });
+      }
+    });
+
 /** How many iterations there are, which one is the result, and what ends a run early. */
 export const selectionSettings = {
   iterations: z
@@ -131,18 +149,23 @@ export const selectionSettings = {
   keep: z
     .enum(['loss', 'clip', 'objective', 'last'])
     .describe(
-      'iteration that is the result: of lowest loss (loss), of highest CLIP A score (clip), of highest score of the whole image by all scorers of the objective (objective), or the last (last)',
+      'iteration that is the result: of lowest loss (loss), of highest CLIP A score (clip), of highest score of the whole image by the scorers of selector, or else of the objective (objective), or the last (last)',
     ),
+  selector: scorersText(0).describe(
+    'scorers of the whole image that select the result where keep is objective, written like an objective, such as clip_c; empty for the objective itself',
+  ),
   patience: z
     .int()
     .min(0)
     .max(10_000)
-    .describe('stop after this many iterations in which the lowest loss did not fall; 0 for never'),
+    .describe(
+      'stop after this many iterations that brought no lower loss or, with keep objective, no higher score; 0 for never',
+    ),
   minImprovement: z
     .number()
     .min(0)
     .max(100)
-    .describe('how far the lowest loss must fall to count as fallen (see patience)'),
+    .describe('how far the loss must fall, or the score rise, to count (see patience)'),
   targetClip: z
     .number()
     .min(-100)
@@ -167,23 +190,9 @@ export const targetSettings = {
 
 /** What is wanted of an image. */
 export const objectiveSettings = {
-  objective: z
-    .string()
-    .min(1)
-    .max(10_000)
-    .superRefine((text, context) => {
-      try {
-        parseObjective(text);
-      } catch (error) {
-        context.addIssue({
-          code: 'custom',
-          message: (error as Error).message.replace(/^objective: /, 'must be an objective: '),
-        });
-      }
-    })
-    .describe(
-      'what guides and selects: scorers with their weights, perhaps of the whole image or the salient regions alone, such as clip,hps-v2.1:0.5,pickscore@whole:0.2',
-    ),
+  objective: scorersText(1).describe(
+    'what guides and selects: scorers with their weights, perhaps of the whole image or the salient regions alone, such as clip,hps-v2.1:0.5,pickscore@whole:0.2',
+  ),
   spreadPictures: z
     .int()
     .min(0)

@@ -25,6 +25,7 @@ export const VALUES: Settings = {
   iterations: 2,
   budget: '640calls',
   keep: 'last',
+  selector: 'clip',
   patience: 3,
   minImprovement: 0.1,
   targetClip: 50,
@@ -116,6 +117,7 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
     ['clipPrompt', 'textWeight', 'objective', 'spreadPictures'],
     ['clip-guided', 'doodl', 'sgool', ...SEARCHES],
   ),
+  ...keyed(['selector'], ['clip-guided', 'doodl', 'sgool']),
   ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool', 'attend-and-excite']),
   ...keyed(['patience', 'minImprovement'], ['doodl', 'sgool']),
   ...keyed(['lambda', 'saliencyEvery', 'regionView'], ['sgool']),
@@ -142,7 +144,7 @@ function keyed(keys: readonly (keyof Settings)[], names: readonly string[]) {
 /** Settings that no plan has: its stages have them, or no method that can be one. */
 const NOT_OF_PLANS = [
   ...Object.keys(detailSettings),
-  ...['iterations', 'keep', 'clipGuidanceScale'],
+  ...['iterations', 'keep', 'selector', 'clipGuidanceScale'],
   ...['tokens', 'require', 'attentionLoss', 'attentionResolution'],
   ...['attentionStepSize', 'attendUntil', 'refineThresholds', 'refineSteps'],
 ];

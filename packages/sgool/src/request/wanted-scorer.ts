@@ -1,10 +1,13 @@
 /** @file A scorer as users write it: `hps-v2.1`, `pickscore=file.pt`, `onnx:scorer.onnx`, `clip=folder`, `exec:./score.sh`, a URL. */
 import { SCORER_NAMES, type ScorerName } from './scorer-names.ts';
 
+/** The CLIPs of a model that a run may ask: `clip`, which guides, and `clip_c`, which selects. `clip_b` only reports. */
+export type ClipPart = 'clip' | 'clip_c';
+
 /** A scorer that is asked for. */
 export type WantedScorer =
-  /** The CLIP of the model, or the one in another folder. */
-  | { readonly kind: 'clip'; readonly folder?: string }
+  /** A CLIP of the model, or the one in another folder. */
+  | { readonly kind: 'clip'; readonly part?: ClipPart; readonly folder?: string }
   /** A preference model, perhaps with the file or folder of its weights. */
   | { readonly kind: 'preference'; readonly name: ScorerName; readonly weights?: string }
   /** An ONNX file with its description beside it. */
@@ -15,7 +18,7 @@ export type WantedScorer =
   | { readonly kind: 'exec'; readonly program: string };
 
 /** What may be asked for, for messages. */
-export const SCORER_FORMS = `clip, clip=<folder>, ${SCORER_NAMES.join(', ')}, onnx:<file>, exec:<program>, http://<address>`;
+export const SCORER_FORMS = `clip, clip_c, clip=<folder>, ${SCORER_NAMES.join(', ')}, onnx:<file>, exec:<program>, http://<address>`;
 
 /** @returns undefined where the text is no scorer */
 export function wantedScorer(text: string): WantedScorer | undefined {
@@ -24,6 +27,7 @@ export function wantedScorer(text: string): WantedScorer | undefined {
   if (prefix === 'onnx') return { kind: 'onnx', file: rest.trim() };
   if (prefix === 'exec') return { kind: 'exec', program: rest.trim() };
   const [, name, given] = /^([^=]*?)\s*(?:=\s*(.+))?$/.exec(text) ?? [];
+  if (name === 'clip_c' && given === undefined) return { kind: 'clip', part: 'clip_c' };
   if (name === 'clip') return { kind: 'clip', ...(given === undefined ? {} : { folder: given }) };
   const known = SCORER_NAMES.find((one) => one === name);
   return known && { kind: 'preference', name: known, ...(given === undefined ? {} : { weights: given }) };
@@ -39,7 +43,7 @@ export const MODEL_CLIP = 'clip_a';
 export function scorerName(wanted: WantedScorer): string {
   switch (wanted.kind) {
     case 'clip':
-      return wanted.folder === undefined ? MODEL_CLIP : lastPart(wanted.folder);
+      return wanted.folder === undefined ? nameOfPart(wanted.part) : lastPart(wanted.folder);
     case 'preference':
       return wanted.name;
     case 'onnx':
@@ -50,6 +54,8 @@ export function scorerName(wanted: WantedScorer): string {
       return lastPart(wanted.program);
   }
 }
+
+const nameOfPart = (part: ClipPart = 'clip') => (part === 'clip' ? MODEL_CLIP : part);
 
 /** The part of a path behind the last slash, of either kind. */
 const lastPart = (path: string) => /([^/\\]+)[/\\]*$/.exec(path)?.[1] ?? path;

@@ -82,7 +82,7 @@ export function imageLoss(
     readonly settings: Pick<SelectionSettings, 'keep' | 'patience'> & { readonly rng: 'cpu' | 'cuda' };
   },
 ): ImageLoss {
-  const isCompared = settings.keep === 'loss' || settings.patience > 0;
+  const isCompared = settings.keep === 'loss' || (settings.patience > 0 && settings.keep !== 'objective');
   /** The position of the stream from which the cutouts are drawn that all images are compared through. */
   const always = randomSource(settings.rng, seed).state();
   let held: readonly ObjectiveInput[] | undefined;

@@ -187,7 +187,7 @@ export async function* optimiseNoise(
     const parts = results.map(({ total, losses }) => ({ total, ...built?.partsOf(losses) }));
     const loss = { ...meanLoss(parts), ...(compared !== totalOf(results) && { compared }) };
     const usable = Number.isFinite(loss.total);
-    const isEnough = stop.isEnough({ loss, clip });
+    const isEnough = stop.isEnough({ loss, clip, objective: chosen.objective });
     yield run.report({
       iteration,
       latent,

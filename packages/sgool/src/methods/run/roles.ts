@@ -7,6 +7,7 @@ import { MODEL_CLIP } from '../../request/wanted-scorer.ts';
 import type { ScoreRoles } from './method.ts';
 
 type GuidedSettings = Pick<SelectionSettings, 'keep' | 'targetClip'> &
+  Partial<Pick<SelectionSettings, 'selector'>> &
   Pick<ObjectiveSettings, 'objective'> &
   Partial<Pick<RegionSettings, 'saliency' | 'regionText'>>;
 
@@ -25,6 +26,7 @@ export function guidedByObjective({
   saliency,
   regionText,
   objective,
+  selector = '',
 }: GuidedSettings): ScoreRoles {
   const scorers = scorersOf(objective);
   const finders = saliency === undefined ? [] : scoresBehind(saliency);
@@ -32,7 +34,7 @@ export function guidedByObjective({
   const ending = targetClip < 100 ? [MODEL_CLIP] : [];
   return {
     guides: [...new Set([...scorers, ...finders, ...pairing])],
-    selects: [...new Set([...selectedBy(keep, scorers), ...ending])],
+    selects: [...new Set([...selectedBy(keep, selector === '' ? scorers : scorersOf(selector)), ...ending])],
   };
 }
 

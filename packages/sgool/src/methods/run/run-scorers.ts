@@ -42,11 +42,11 @@ export interface RunScorers {
   units(): Promise<readonly number[]>;
   /** The scales, so that a run that goes on need not measure them again. */
   readonly memory: Stateful;
-  /** @param known scores that are known already, by name */
+  /** By the scorers of `selector`, where there are some. @param known scores that are known already, by name */
   score(image: Image, known?: Readonly<Record<string, number | undefined>>): Promise<ObjectiveScore>;
 }
 
-type ScoredRun = Run<SamplingSettings & ObjectiveSettings>;
+type ScoredRun = Run<SamplingSettings & ObjectiveSettings & Partial<Pick<SelectionSettings, 'selector'>>>;
 
 /**
  * Opens the scorers of a run.
@@ -54,7 +54,26 @@ type ScoredRun = Run<SamplingSettings & ObjectiveSettings>;
  * @throws UserError where one is missing or broken
  */
 export async function runScorers(pipeline: Pipeline, run: ScoredRun): Promise<RunScorers> {
-  const { objective, spreadPictures } = run.settings;
+  const { objective, selector = '' } = run.settings;
+  const guiding = await scorersOf(pipeline, run, objective);
+  if (selector === '') return guiding;
+  const selecting = await scorersOf(pipeline, run, selector);
+  return {
+    ...guiding,
+    score: selecting.score,
+    memory: heldState<readonly [unknown, unknown]>(
+      () => [guiding.memory.state(), selecting.memory.state()],
+      ([guides, selects]) => {
+        guiding.memory.restore(guides);
+        selecting.memory.restore(selects);
+      },
+    ),
+  };
+}
+
+/** The scorers of an objective. */
+async function scorersOf(pipeline: Pipeline, run: ScoredRun, objective: string): Promise<RunScorers> {
+  const { spreadPictures } = run.settings;
   const parsed = parseObjective(objective);
   const sources = await pipeline.scorers(parsed);
   const items = parsed.map((item, k) => ({ ...item, source: sources[k] }));

@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { stopRule } from './run.ts';
 
-const never = { patience: 0, minImprovement: 0, targetClip: 100 };
-const stops = (settings: Partial<typeof never>, losses: number[], clips: (number | undefined)[] = []) => {
+const never = { keep: 'clip', patience: 0, minImprovement: 0, targetClip: 100 } as const;
+const stops = (
+  settings: Partial<Record<Exclude<keyof typeof never, 'keep'>, number>>,
+  losses: number[],
+  clips: (number | undefined)[] = [],
+) => {
   const { isEnough } = stopRule({ ...never, ...settings });
   return losses.map((total, i) => isEnough({ loss: { total }, clip: { A: clips[i] } }));
 };
@@ -17,6 +21,15 @@ describe('stopRule', () => {
     expect(stops({ patience: 2, minImprovement: 0.2 }, [1, 0.9, 0.85])).toEqual([false, false, true]);
     // Many small falls add up to one that counts.
     expect(stops({ patience: 2, minImprovement: 0.15 }, [1, 0.9, 0.8, 0.7])).toEqual(Array(4).fill(false));
+  });
+
+  it('goes by the score where that selects', () => {
+    const { isEnough } = stopRule({ ...never, keep: 'objective', patience: 2, minImprovement: 0.1 });
+    const scores = [1, 2, 2.05, undefined, 5];
+    const losses = [5, 4, 3, 2, 1];
+    expect(
+      scores.map((objective, i) => isEnough({ loss: { total: losses[i] }, clip: {}, objective })),
+    ).toEqual([false, false, false, true, false]);
   });
 
   it('ends a run that has reached its score', () => {

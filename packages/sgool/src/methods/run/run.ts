@@ -345,10 +345,10 @@ function costOf({ loss, clip, objective = Number.NaN }: Judged, keep: SelectionS
   return keep === 'objective' ? -objective : comparedLoss(loss);
 }
 
-/** Tells when a run ends before its last iteration. Its state is the lowest loss, and for how long none was lower. */
+/** Tells when a run ends before its last iteration. Its state is the lowest cost, and for how long none was lower. */
 export interface StopRule extends Stateful<StopState> {
   /** Call it once per iteration. */
-  isEnough(iteration: Pick<Iteration, 'loss' | 'clip'>): boolean;
+  isEnough(iteration: Pick<Iteration, 'loss' | 'clip' | 'objective'>): boolean;
 }
 
 interface StopState {
@@ -358,17 +358,18 @@ interface StopState {
 
 /** Whether a run ends before its last iteration, by the rules in the settings. */
 export function stopRule({
+  keep,
   patience,
   minImprovement,
   targetClip,
-}: Pick<SelectionSettings, 'patience' | 'minImprovement' | 'targetClip'>): StopRule {
+}: Pick<SelectionSettings, 'keep' | 'patience' | 'minImprovement' | 'targetClip'>): StopRule {
   let lowest = Number.POSITIVE_INFINITY;
   let waited = 0;
   return {
-    isEnough({ loss, clip }) {
-      const total = loss ? comparedLoss(loss) : Number.POSITIVE_INFINITY;
-      waited = total < lowest - minImprovement ? 0 : waited + 1;
-      if (waited === 0) lowest = total;
+    isEnough({ loss, clip, objective = Number.NEGATIVE_INFINITY }) {
+      const cost = keep === 'objective' ? -objective : loss ? comparedLoss(loss) : Number.POSITIVE_INFINITY;
+      waited = cost < lowest - minImprovement ? 0 : waited + 1;
+      if (waited === 0) lowest = cost;
       return (patience > 0 && waited >= patience) || (targetClip < 100 && (clip.A ?? -100) >= targetClip);
     },
     ...heldState<StopState>(

@@ -47,7 +47,7 @@ export const searchRandom = ({ random }: Pick<Run, 'random'>): SearchRandom => (
 
 /** When a search ends: there is no loss that falls. */
 export const searchStop = ({ targetClip }: Pick<SelectionSettings, 'targetClip'>) =>
-  stopRule({ targetClip, patience: 0, minImprovement: 0 });
+  stopRule({ keep: 'objective', targetClip, patience: 0, minImprovement: 0 });
 
 /** Runs a search. Iteration 0 is the image of the run's own noise; each later one tries a noise that the search proposes. */
 export async function* searchNoise(

@@ -1,6 +1,7 @@
 /** @file Checking that a file has the tensors that a network needs: names and shapes, before anything is computed. */
 import { input, type Shape, type Tensor, trace, type Weights } from '@sgool/autodiff';
 import type { WeightSource } from '../../weights/formats/weight-source.ts';
+import { CLIP_NETWORKS } from '../../weights/names/extra-networks.ts';
 import { autoencoder } from '../autoencoder/autoencoder.ts';
 import { autoencoderConfig } from '../autoencoder/autoencoder-config.ts';
 import { clip } from '../clip/clip.ts';
@@ -113,8 +114,7 @@ const BUILDS: Readonly<Record<string, Build>> = {
       textEncoder(settings, weights)(input('ids', [1, 8], 'int32'));
     };
   },
-  clip: buildClip,
-  clip_b: buildClip,
+  ...Object.fromEntries(CLIP_NETWORKS.map((name) => [name, buildClip])),
   transalnet(config, owner) {
     const settings = transalnetConfig(config, owner);
     return (weights) => {

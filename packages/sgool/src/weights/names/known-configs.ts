@@ -134,7 +134,7 @@ export function refusePipeline(path: string, { _class_name: name }: Config): voi
 /**
  * Refuses the configuration of a network that is known not to be read.
  *
- * @param role the network's place in a model: `unet`, `vae`, `text_encoder`, `clip`, `clip_b`
+ * @param role the network's place in a model: `unet`, `vae`, `text_encoder`, or one of `CLIP_NETWORKS`
  * @throws UserError that says what it is and what would work
  */
 export function refuseConfig(role: string, path: string, config: Config): void {

@@ -8,7 +8,7 @@ import { UserError } from '../../errors.ts';
 import { openSharded } from '../formats/sharded.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import { type WeightSource, weightSource } from '../formats/weight-source.ts';
-import { EXTRA_NETWORKS } from '../names/extra-networks.ts';
+import { CLIP_NETWORKS, EXTRA_NETWORKS } from '../names/extra-networks.ts';
 import { refuseConfig, refusePipeline, unknownKeys } from '../names/known-configs.ts';
 import { refuseAs } from '../names/known-files.ts';
 import { type Config, readConfig } from '../sources/read-config.ts';
@@ -127,7 +127,8 @@ export async function openComponent(
   const found = await findWeights(dir, variant);
   if (found === undefined) throw new UserError(`${dir}: ${await explainMissingWeights(dir, variant)}`);
   const file = await (found.endsWith('.json') ? openSharded(found) : openTensorFile(found));
-  const door = role === 'clip_b' ? 'clip' : DOORS.find((each) => each === role);
+  const isClip = CLIP_NETWORKS.some((each) => each === role);
+  const door = isClip ? 'clip' : DOORS.find((each) => each === role);
   if (door !== undefined) refuseAs(door, file);
   const notes = unknownKeys(role, configPath, config);
   return {
@@ -140,7 +141,7 @@ export async function openComponent(
 }
 
 /** Networks whose files are looked at for what they are. */
-const DOORS = ['unet', 'vae', 'text_encoder', 'clip'] as const;
+const DOORS = ['unet', 'vae', 'text_encoder'] as const;
 
 /** What a folder is that is no model, for a message. */
 async function explainFolder(dir: string): Promise<string> {
