@@ -5,7 +5,7 @@
 import type { Tensor } from '@sgool/autodiff';
 import type { Denoiser } from '../diffusion/denoiser.ts';
 import type { NoisePath } from '../diffusion/noise-path.ts';
-import type { Image, ImageSize } from '../image/image.ts';
+import type { ClipSize, Image, ImageSize } from '../image/image.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import type { NetworkTag } from '../text/prompt/networks.ts';
 import type { PromptSyntax } from '../text/prompt/prompt.ts';
@@ -45,7 +45,7 @@ export interface MaskedImage {
   readonly open: Uint8Array;
 }
 
-export interface DenoiserOptions extends ImageSize, PromptReading {
+export interface DenoiserOptions extends ClipSize, PromptReading {
   readonly prompt: string;
   /** Default: the empty prompt. */
   readonly negativePrompt?: string;
@@ -85,8 +85,13 @@ export interface Backbone {
   readonly clipTokenizer?: Tokenizer;
   /** How a prompt fits the text encoder; under `plain`, what is too long is cut off, the end token kept. */
   checkPrompt(prompt: string, reading?: Pick<PromptReading, 'promptSyntax'>): PromptFit;
-  /** Shape of the latent of an image, of any rank; for Stable Diffusion `[1, channels, height / 8, width / 8]`. */
-  latentShape(size: ImageSize): readonly number[];
+  /**
+   * Shape of the latent of an image, of any rank; for Stable Diffusion `[1, channels, height / 8, width / 8]`. That of a clip has its frames
+   * behind the channels: `[1, channels, frames, height / 8, width / 8]`; `frameLatent` takes one of them out.
+   *
+   * @throws UserError for more than one frame where the model makes no clips (`info.motion`), or not of so many frames
+   */
+  latentShape(size: ClipSize): readonly number[];
   /**
    * How much signal and how much noise there is at each level from pure noise to the clean image. Some families spread its stops by the size of
    * the image.
@@ -113,7 +118,7 @@ export interface Backbone {
    * @throws UserError where the image's sides do not fit
    */
   encode(image: Image, noise?: Float64Array): Promise<Float64Array>;
-  /** The image of a latent. */
+  /** The image of a latent; clips are decoded frame by frame. */
   decode(latent: Float64Array, size: ImageSize): Promise<Image>;
   /** Inside a trace: a latent as planes [1, 3, height, width], black at 0 and white at 1, not clamped. */
   decodedPlanes(latent: Tensor): Tensor;

@@ -12,6 +12,16 @@ export interface FewStepSampling {
   readonly guidanceScale: number;
 }
 
+/** The clips that a model makes. */
+export interface MotionInfo {
+  /** Frames of a clip if nothing is said. */
+  readonly frames: number;
+  /** Most frames that it sees at once. */
+  readonly mostFrames: number;
+  /** Frames per second that it was trained with. */
+  readonly fps: number;
+}
+
 /** Sizes and properties of a model, from its family. */
 export interface BackboneInfo {
   /** Image that the model was trained for, in pixels. */
@@ -37,6 +47,8 @@ export interface BackboneInfo {
   samplerNotes?(sampler: SamplerName): string[];
   /** How it is sampled if it was distilled to make images in a few steps. */
   readonly fewStep?: FewStepSampling;
+  /** There where the model makes clips, and not only pictures. */
+  readonly motion?: MotionInfo;
   /** Whether the guidance scale is an input of the network, so that guidance costs no second evaluation. */
   readonly embedsGuidance?: boolean;
 }
