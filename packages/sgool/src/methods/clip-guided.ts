@@ -14,18 +14,22 @@ import type { Denoiser } from '../diffusion/denoiser.ts';
 import { checkedPrediction, checkedPullback } from '../diffusion/denoiser.ts';
 import type { NoisePath } from '../diffusion/noise-path.ts';
 import { sample } from '../diffusion/trajectory.ts';
-import type { Objective, ObjectiveInput } from '../objectives/objective.ts';
+import { framesOf } from '../models/frames.ts';
+import { evaluateFrames, type FrameInput, stratifiedFrames } from '../objectives/frames.ts';
+import type { ObjectiveInput } from '../objectives/objective.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { INPUTS } from '../request/request.ts';
 import {
   clipGuidanceSettings,
   cutoutSettings,
+  frameLossSettings,
   objectiveSettings,
   type SettingsOf,
   samplingSettings,
   selectionSettings,
   targetSettings,
 } from '../request/settings.ts';
+import { decodeFrames, judge, shownFrames } from './run/frames.ts';
 import { createGuidance, type Guidance } from './run/guidance.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { guidedByObjective } from './run/roles.ts';
@@ -33,7 +37,6 @@ import {
   assertFinite,
   bestKeeper,
   denoiserOf,
-  judge,
   type Run,
   samplerOf,
   stoppedIn,
@@ -52,6 +55,7 @@ const settings = {
   ...targetSettings,
   ...cutoutSettings,
   ...clipGuidanceSettings,
+  lossFrames: frameLossSettings.lossFrames,
 };
 const { targetImages } = INPUTS;
 type ClipGuidedSettings = SettingsOf<typeof settings>;
@@ -82,11 +86,20 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
       const [final] = await withinIteration(run.method, iteration, () =>
         sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
-      const image = await pipeline.decode(final, settings);
-      const { clip, failure: unscored } = await judge(pipeline, run, image);
-      const { scores, objective, failure = unscored } = await selection(scorers, settings.keep, image, clip);
-      const best = keeper.isBest({ clip, objective });
-      yield run.report({ iteration, latent: noise, image, clip, ...(scores && { scores, objective }), best });
+      const frames = await decodeFrames(pipeline, run, final, iteration);
+      const { frameScores, failure: unscored, ...judged } = await judge(pipeline, run, frames);
+      const chosen = await selection(scorers, settings.keep, frames, frameScores);
+      const { scores, objective, failure = unscored } = chosen;
+      const best = keeper.isBest({ ...judged, objective });
+      const selected = scores && { scores, objective };
+      yield run.report({
+        iteration,
+        latent: noise,
+        ...shownFrames(frames, settings),
+        ...judged,
+        ...selected,
+        best,
+      });
       if (failure) throw stoppedIn(run.method, iteration, failure);
     }
   },
@@ -108,12 +121,20 @@ async function clipGuidedDenoiser(
   const guidanceScale = pipeline.model.embedsGuidance ? settings.guidanceScale : 1;
   const conditional = await denoiserOf(pipeline, run, { guidanceScale });
   const scale = settings.clipGuidanceScale;
+  const shape = pipeline.latentShape(settings);
   const scaled = async (): Promise<ObjectiveInput> => {
     const aimed = await guidance.aimed([]);
     return aimed.input().map(({ views, bestWeight = 0 }) => ({
       bestWeight: bestWeight * scale,
       views: views.map((view) => ({ ...view, weight: (view.weight ?? 0) * scale })),
     }));
+  };
+  /** The loss by some frames, drawn anew in each step. */
+  const loss = async (latent: Float64Array) => {
+    const drawn = stratifiedFrames(framesOf(shape), settings.lossFrames, () => run.random.rand([1])[0]);
+    const inputs: FrameInput[] = [];
+    for (const share of drawn) inputs.push({ ...share, input: await scaled() });
+    return evaluateFrames(objective, latent, shape, inputs, run.signal);
   };
   return {
     latentShape: plain.latentShape,
@@ -125,7 +146,7 @@ async function clipGuidedDenoiser(
       const { prediction: weight } = path.noisePart(level);
       // At the pure noise of a flow the latent is the noise, whatever is predicted.
       if (weight === 0) return prediction;
-      const gradient = await sightGradient(conditional, objective, await scaled(), latent, timestep, path);
+      const gradient = await sightGradient(conditional, loss, latent, timestep, path);
       const factor = path.noise(level) / weight;
       return prediction.map((value, i) => value + factor * gradient[i]);
     },
@@ -140,8 +161,7 @@ async function clipGuidedDenoiser(
  */
 export async function sightGradient(
   conditional: Denoiser,
-  objective: Objective,
-  input: ObjectiveInput,
+  loss: (latent: Float64Array) => Promise<{ readonly gradient: Float64Array }>,
   latent: Float64Array,
   timestep: number,
   path: NoisePath,
@@ -154,7 +174,7 @@ export async function sightGradient(
   const own = spread * clean.latent + (1 - spread);
   const predicted = spread * clean.prediction;
   const sight = latent.map((value, i) => own * value + predicted * prediction[i]);
-  const { gradient } = await objective.evaluate(sight, input);
+  const { gradient } = await loss(sight);
   assertFinite(`the gradient of the loss at timestep ${timestep}`, gradient);
   const through = await checkedPullback(conditional, latent, timestep, gradient);
   return gradient.map((value, i) => own * value + predicted * through[i]);

@@ -5,6 +5,11 @@ import { detailSettings, type Settings } from './settings.ts';
 export const VALUES: Settings = {
   width: 64,
   height: 64,
+  frames: 1,
+  fps: 12,
+  sharedNoise: 0.5,
+  lossFrames: 2,
+  motionWeight: 2,
   steps: 5,
   guidanceScale: 3,
   guidanceStart: 0,
@@ -109,9 +114,10 @@ const SEARCHES = ['best-of', 'zero-order', 'trust-region-search', 'resampling'];
 /** The methods that have a setting, if not all have it. */
 const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
   ...keyed(
-    ['optimiseFrom', 'edictOutput', 'trajectory', 'gradientSteps', 'jacobianShare'],
+    ['optimiseFrom', 'edictOutput', 'trajectory', 'gradientSteps', 'jacobianShare', 'motionWeight'],
     ['doodl', 'sgool'],
   ),
+  ...keyed(['lossFrames'], ['clip-guided', 'doodl', 'sgool']),
   ...keyed(['iterations', 'budget', 'targetClip'], ['doodl', 'sgool', ...SEARCHES]),
   ...keyed(
     ['clipPrompt', 'textWeight', 'objective', 'spreadPictures'],

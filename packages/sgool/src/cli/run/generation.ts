@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path';
 import { NotFiniteError, UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
+import { VIDEO_FORMATS } from '../../image/video/encode-video.ts';
 import { DETAILING_METHOD, parseDetailRequest } from '../../methods/detail/detail-request.ts';
 import { writtenTexts } from '../../methods/detail/region-texts.ts';
 import type { ImageMethod } from '../../methods/edit/image-method.ts';
@@ -26,7 +27,9 @@ import { negativePromptNote } from '../../request/effect.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import { saliencyNote } from '../../request/resolve.ts';
 import type { DetectionSettings } from '../../request/settings.ts';
+import type { SaliencyMap } from '../../saliency/detector.ts';
 import { findRegions } from '../../saliency/regions.ts';
+import { followRegions } from '../../saliency/track.ts';
 import { DEFAULT_SYNTAX } from '../../text/prompt/prompt.ts';
 import type { Engine } from '../engine.ts';
 import type { Host } from '../host.ts';
@@ -39,6 +42,7 @@ import { formatSeconds, resumeCommand, shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { packageVersion } from '../version.ts';
+import { type ClipFormat, clipFormat } from './clips.ts';
 import { hashNotes, hashWeights } from './file-hashes.ts';
 import { forecast } from './forecast.ts';
 import { checkFolderName, claimFolder, defaultFolder, FILES, type OutputFolder } from './output-folder.ts';
@@ -64,6 +68,8 @@ interface Plan {
   readonly command: ImageCommand;
   readonly request: ParsedRequest<MethodName>;
   readonly given?: GivenImage;
+  /** How the clip is written, if it is one. */
+  readonly format?: ClipFormat | undefined;
   readonly started: Date;
   /** Absolute path of the folder that was claimed for the run. */
   readonly dir: string;
@@ -77,13 +83,17 @@ interface Plan {
 interface GivenImage {
   /** Absolute path. */
   readonly path: string;
-  readonly kind: Exclude<CommandKind, 'generate'>;
+  readonly kind: Exclude<CommandKind, 'generate' | 'video'>;
   /** What the image of iteration 0 is called. */
   readonly first: string;
   /** What the record says of it. */
   readonly task: Pick<RunTask, 'size' | 'refine'>;
   method(engine: Engine): ImageMethod;
 }
+
+/** The command that a plan is of. */
+const kindOf = ({ given, format }: Pick<Plan, 'given' | 'format'>): CommandKind =>
+  given?.kind ?? (format ? 'video' : 'generate');
 
 /** How a run ended. */
 interface RunEnd {
@@ -101,10 +111,23 @@ interface RunEnd {
  * @throws UserError in one line; the best image until then is in the folder
  */
 export async function generateImage(command: ImageCommand, host: Host, begun?: BegunRun): Promise<MadeImage> {
+  return makeImage(command, await requestOf(command, host), undefined, host, begun);
+}
+
+/**
+ * Makes a clip from a seed, and its folder.
+ *
+ * @throws UserError as {@link generateImage} does
+ */
+export async function generateVideo(command: ImageCommand, host: Host, begun?: BegunRun): Promise<MadeImage> {
+  const format = await clipFormat(command.values.format ?? VIDEO_FORMATS[0]);
+  return makeImage(command, await requestOf(command, host), undefined, host, begun, format);
+}
+
+async function requestOf(command: ImageCommand, host: Host): Promise<ParsedRequest<MethodName>> {
   const mask = await maskOf(command, host);
   const targets = await targetsOf(command, host);
-  const request = parseRequest({ ...mask, ...targets, ...requestValues(command) });
-  return makeImage(command, request, undefined, host, begun);
+  return parseRequest({ ...mask, ...targets, ...requestValues(command) });
 }
 
 /**
@@ -195,6 +218,7 @@ async function makeImage(
   given: GivenImage | undefined,
   host: Host,
   begun: BegunRun | undefined,
+  format?: ClipFormat,
 ): Promise<MadeImage> {
   const started = begun?.started ?? host.now();
   const { out } = command.values;
@@ -215,8 +239,13 @@ async function makeImage(
 
   async function markOf(): Promise<string> {
     const version = await packageVersion();
-    const kind = given?.kind ?? 'generate';
-    return startOfRun(command, request, { kind, image: given?.path, started, resume, version });
+    return startOfRun(command, request, {
+      kind: kindOf({ given, format }),
+      image: given?.path,
+      started,
+      resume,
+      version,
+    });
   }
 
   const live: { recorder?: Recorder } = {};
@@ -239,7 +268,7 @@ async function makeImage(
   let end: RunEnd | undefined;
   try {
     end = await runOn(
-      { command, request, given, started, dir, resume, begun, live },
+      { command, request, given, format, started, dir, resume, begun, live },
       progress,
       interrupt.signal,
       host,
@@ -267,6 +296,7 @@ function requestValues({ prompt, values }: ImageCommand) {
     saveIterations,
     keepState,
     metadata,
+    format,
     maskFile,
     targetImage,
     ...request
@@ -279,17 +309,27 @@ async function targetsOf({ values: { targetImage } }: ImageCommand, host: Host) 
   return targetImage === undefined ? {} : { targetImages: await readTargetImages(targetImage, host) };
 }
 
+/** The request with as many frames as the model was trained with, where it names none. @throws UserError for one frame, which is no clip */
+function asClip<R extends ParsedRequest>(request: R, { motion, name }: ModelInfo): R {
+  if (motion === undefined) {
+    throw new UserError(`model ${name} makes pictures and no clips; give it a motion adapter with --motion`);
+  }
+  const { frames = motion.frames } = request;
+  if (frames > 1) return { ...request, frames };
+  throw new UserError(`--frames: a clip has 2 frames or more, got ${frames}; for a picture: sgool generate`);
+}
+
 /** Loads the model and runs the method. */
 async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: Host): Promise<RunEnd> {
-  const { command, request, given, dir, resume, begun, live } = plan;
-  progress.status(`loading ${request.model}`);
+  const { command, given, format, dir, resume, begun, live } = plan;
+  progress.status(`loading ${plan.request.model}`);
   const engine = await host.loadEngine();
-  const naming = { ...request, sourcePrompt: given?.task.refine?.sourcePrompt };
+  const naming = { ...plan.request, sourcePrompt: given?.task.refine?.sourcePrompt };
   const options = await withPromptFiles(
     { ...loadOptionsOf(command.values), allowVerifiers: command.allowVerifiers ?? true },
     naming,
   );
-  const pipeline = await engine.openPipeline(request.model, options);
+  const pipeline = await engine.openPipeline(plan.request.model, options);
   const over = new AbortController();
   // The hashes are needed with the first image. Whoever waits for them gets the error.
   const { adapter, loras = [], embeddings = [] } = options;
@@ -300,7 +340,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
       loras,
       given: loadOptionsOf(command.values).loras?.length ?? 0,
       embeddings,
-      texts: [request.prompt, ...otherPrompts(naming)],
+      texts: [plan.request.prompt, ...otherPrompts(naming)],
     },
     AbortSignal.any([signal, over.signal]),
   );
@@ -311,10 +351,11 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     () => undefined,
   );
   try {
+    const request = format ? asClip(plan.request, pipeline.model) : plan.request;
     const onImage = given?.method(engine);
     const detailed = command.values.detail ? engine.detailedMethods[request.method] : undefined;
     const method: Method = onImage ?? detailed ?? engine.methods[request.method];
-    const planned = await taskOf(plan, method, pipeline, host);
+    const planned = await taskOf({ ...plan, request }, method, pipeline, host);
     const input = onImage?.prepare(planned.settings).image;
     const { model, compute } = pipeline;
     if (onImage?.paints(model)) progress.firstIs('painted image');
@@ -350,6 +391,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
       input,
       metadata,
       saveIterations,
+      clipFormat: format,
       keepState,
       identity,
       resume,
@@ -431,22 +473,35 @@ async function iterate({
 /** Draws the saliency map of the best image. Methods with salient regions have it already; for the others it is computed now. */
 async function recordSaliency({ recorder, pipeline, task, request, progress }: RunParts): Promise<void> {
   const { best } = recorder;
-  if (best === undefined || recorder.paths.saliency !== undefined) return;
+  if (best === undefined || recorder.paths.saliency !== undefined || recorder.paths.frames !== undefined)
+    return;
+  const what = best.frames ? FILES.frames : FILES.saliency;
   if (best.saliency !== undefined) {
     await recorder.writeSaliency(best.saliency, best.regions ?? []);
     return;
   }
   try {
+    if (best.frames) {
+      const maps = await mapsOf(best.frames, detectionOf(task, pipeline), request, pipeline);
+      await recorder.writeFrames(followRegions(maps, detectionOf(task, pipeline)));
+      return;
+    }
     const { map, regions } = await locate(best.image, detectionOf(task, pipeline), request, pipeline);
     await recorder.writeSaliency(map, best.regions ?? regions);
   } catch (error) {
     if (!(error instanceof UserError) || error instanceof NotFiniteError) throw error;
-    progress.warn(`no saliency.png: ${error.message}`);
+    progress.warn(`no ${what}: ${error.message}`);
   }
 }
 
-async function locate(
-  image: Image,
+async function locate(image: Image, settings: DetectionSettings, request: ParsedRequest, pipeline: Pipeline) {
+  const [map] = await mapsOf([image], settings, request, pipeline);
+  return { map, regions: findRegions(map, settings) };
+}
+
+/** The saliency map of each frame. */
+async function mapsOf(
+  frames: readonly Image[],
   settings: DetectionSettings,
   { prompt, clipPrompt, promptSyntax = DEFAULT_SYNTAX, steps = 1, mask }: ParsedRequest,
   pipeline: Pipeline,
@@ -455,8 +510,9 @@ async function locate(
   const { centreBias } = settings;
   const options = { prompt: text, centreBias, ...(mask === undefined ? {} : { mask }) };
   const detector = await pipeline.detector(settings.saliency, options);
-  const map = await detector.map(image);
-  return { map, regions: findRegions(map, settings) };
+  const maps: SaliencyMap[] = [];
+  for (const frame of frames) maps.push(await detector.map(frame));
+  return maps;
 }
 
 /** The saliency model and the regions of a run; the defaults if its method has no such settings. */
@@ -482,7 +538,8 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline, host: Host
     ...(isImageRead ? { inputHashes: await inputHashes(image?.path, command.values, host) } : {}),
     ...(maskFile === undefined ? {} : { maskFile }),
     ...(targetImage === undefined ? {} : { targetImage }),
-    kind: image?.kind ?? 'generate',
+    kind: kindOf(plan),
+    ...(plan.format ? { format: plan.format.format } : {}),
     ...(image === undefined ? {} : { image: image.path, ...image.task }),
     ...(command.values.detail ? { detail: true } : {}),
     parts: partsOf(command.values),
@@ -592,8 +649,8 @@ function conclude(
     throw failure;
   }
   progress.note(summary(task, result));
-  const { image = recorder.paths.folder } = recorder.paths;
-  if (!json) host.stdout.data(`${shownPath(image, host)}\n`);
+  const { folder, image = folder, video = image } = recorder.paths;
+  if (!json) host.stdout.data(`${shownPath(video, host)}\n`);
   return { result, image: best.image };
 }
 
