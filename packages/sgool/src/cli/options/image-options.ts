@@ -18,6 +18,7 @@ import {
   refineShape,
 } from '../../methods/edit/refine-request.ts';
 import { DEFAULT_METHOD, type GenerationRequest, METHOD_NAMES, METHODS } from '../../methods/index.ts';
+import type { MethodFacts } from '../../methods/run/method.ts';
 import { commonShape, hasOption, type MethodSchema, PRESETS } from '../../request/request.ts';
 import {
   attentionSettings,
@@ -142,7 +143,7 @@ const DIFFERENCES: Readonly<Partial<Record<ValueKey, Partial<CliOption>>>> = {
 };
 
 /** Methods that make clips. */
-const CLIP_METHODS = METHODS.filter(({ picturesOnly }) => !picturesOnly).map(({ name }) => name);
+const CLIP_METHODS = METHODS.filter(({ picturesOnly }) => !picturesOnly);
 
 const MAIN = 'Options:';
 const OUTPUT = 'Output:';
@@ -167,11 +168,11 @@ export const isMethodOption = (key: string) => METHODS.some((method) => methodHa
 export const methodHas = (method: MethodSchema, key: string) => hasOption(method, requestKey(key));
 
 /** ` [only doodl, sgool]`, for an option that not every method has; empty for the others. */
-function ownersOf(key: string): string {
-  const having = METHODS.filter((method) => methodHas(method, key));
+function ownersOf(key: string, methods: readonly MethodFacts[]): string {
+  const having = methods.filter((method) => methodHas(method, key));
   const single = having.filter(({ isComposed }) => !isComposed);
   const owners = single.length > 0 ? single : having;
-  const isShared = owners.length === 0 || having.length === METHODS.length;
+  const isShared = owners.length === 0 || having.length === methods.length;
   return isShared ? '' : ` [only ${owners.map(({ name }) => name).join(', ')}]`;
 }
 
@@ -229,11 +230,11 @@ function parseSize(text: string, who: string): OptionValues {
 /**
  * The options of a command that makes images.
  *
- * @param only the method that the command runs. Without it the command runs any method, and the help says which methods have an
+ * @param only the method that the command runs. Without it the command runs any of `among`, and the help says which methods have an
  *   option that not all have: in the heading of a group whose options belong to the same methods, else at each option.
  */
-function imageOptions(only?: MethodSchema): CliOption[] {
-  const owners = (key: string) => (only ? '' : ownersOf(key));
+function imageOptions(only?: MethodSchema, among: readonly MethodFacts[] = METHODS): CliOption[] {
+  const owners = (key: string) => (only ? '' : ownersOf(key, among));
   const setting = (key: string, group: string) => {
     const one = option(key as ValueKey, group);
     return { ...one, description: one.description + owners(key) };
@@ -306,7 +307,7 @@ export const generateOptions = (): CliOption[] => pictureOptions();
 /** How options of `video` differ from those of `generate`. */
 const VIDEO_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> = {
   method: {
-    description: `method that makes the clip: ${CLIP_METHODS.join(', ')} (default: ${DEFAULT_METHOD})`,
+    description: `method that makes the clip: ${CLIP_METHODS.map(({ name }) => name).join(', ')} (default: ${DEFAULT_METHOD})`,
   },
   frames: { group: MAIN, description: 'frames of the clip (default: as many as the model was trained with)' },
   fps: {
@@ -323,7 +324,7 @@ const isOfPictures = ({ keys: [key] }: CliOption) =>
 
 /** Every option of `video`. */
 export const videoOptions = (): CliOption[] =>
-  imageOptions()
+  imageOptions(undefined, CLIP_METHODS)
     .filter((one) => !isOfPictures(one))
     .map((one) => ({ ...one, ...VIDEO_DIFFERENCES[one.keys[0]] }));
 

@@ -1,6 +1,6 @@
 /** @file One run of a method: request, folder, model, Ctrl-C, and the report at the end. */
 import { join, resolve } from 'node:path';
-import { NotFiniteError, UserError } from '../../errors.ts';
+import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { VIDEO_FORMATS } from '../../image/video/encode-video.ts';
 import { DETAILING_METHOD, parseDetailRequest } from '../../methods/detail/detail-request.ts';
@@ -22,15 +22,9 @@ import type { ModelInfo } from '../../models/model-info.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { otherPrompts, withPromptFiles } from '../../pipeline/prompt-files.ts';
 import { readSeed, resolveSeed } from '../../random/seed.ts';
-import { detectionDefaults } from '../../request/defaults.ts';
 import { negativePromptNote } from '../../request/effect.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import { saliencyNote } from '../../request/resolve.ts';
-import type { DetectionSettings } from '../../request/settings.ts';
-import type { SaliencyMap } from '../../saliency/detector.ts';
-import { findRegions } from '../../saliency/regions.ts';
-import { followRegions } from '../../saliency/track.ts';
-import { DEFAULT_SYNTAX } from '../../text/prompt/prompt.ts';
 import type { Engine } from '../engine.ts';
 import type { Host } from '../host.ts';
 import { inputHash, inputImage, inputStem } from '../inputs.ts';
@@ -46,6 +40,7 @@ import { type ClipFormat, clipFormat } from './clips.ts';
 import { hashNotes, hashWeights } from './file-hashes.ts';
 import { forecast } from './forecast.ts';
 import { checkFolderName, claimFolder, defaultFolder, FILES, type OutputFolder } from './output-folder.ts';
+import { detectionOf, recordSaliency } from './record-saliency.ts';
 import { Recorder } from './recorder.ts';
 import { identityOf, refuseOtherRun } from './run-identity.ts';
 import {
@@ -468,56 +463,6 @@ async function iterate({
     await recorder.add(iteration);
     progress.iteration(iteration);
   }
-}
-
-/** Draws the saliency map of the best image. Methods with salient regions have it already; for the others it is computed now. */
-async function recordSaliency({ recorder, pipeline, task, request, progress }: RunParts): Promise<void> {
-  const { best } = recorder;
-  if (best === undefined || recorder.paths.saliency !== undefined || recorder.paths.frames !== undefined)
-    return;
-  const what = best.frames ? FILES.frames : FILES.saliency;
-  if (best.saliency !== undefined) {
-    await recorder.writeSaliency(best.saliency, best.regions ?? []);
-    return;
-  }
-  try {
-    if (best.frames) {
-      const maps = await mapsOf(best.frames, detectionOf(task, pipeline), request, pipeline);
-      await recorder.writeFrames(followRegions(maps, detectionOf(task, pipeline)));
-      return;
-    }
-    const { map, regions } = await locate(best.image, detectionOf(task, pipeline), request, pipeline);
-    await recorder.writeSaliency(map, best.regions ?? regions);
-  } catch (error) {
-    if (!(error instanceof UserError) || error instanceof NotFiniteError) throw error;
-    progress.warn(`no ${what}: ${error.message}`);
-  }
-}
-
-async function locate(image: Image, settings: DetectionSettings, request: ParsedRequest, pipeline: Pipeline) {
-  const [map] = await mapsOf([image], settings, request, pipeline);
-  return { map, regions: findRegions(map, settings) };
-}
-
-/** The saliency map of each frame. */
-async function mapsOf(
-  frames: readonly Image[],
-  settings: DetectionSettings,
-  { prompt, clipPrompt, promptSyntax = DEFAULT_SYNTAX, steps = 1, mask }: ParsedRequest,
-  pipeline: Pipeline,
-) {
-  const text = criticText(prompt, { clipPrompt, promptSyntax, steps });
-  const { centreBias } = settings;
-  const options = { prompt: text, centreBias, ...(mask === undefined ? {} : { mask }) };
-  const detector = await pipeline.detector(settings.saliency, options);
-  const maps: SaliencyMap[] = [];
-  for (const frame of frames) maps.push(await detector.map(frame));
-  return maps;
-}
-
-/** The saliency model and the regions of a run; the defaults if its method has no such settings. */
-function detectionOf({ settings }: RunTask, { model }: Pipeline): DetectionSettings {
-  return { ...detectionDefaults(model), ...settings };
 }
 
 async function taskOf(plan: Plan, method: Method, pipeline: Pipeline, host: Host): Promise<RunTask> {

@@ -196,10 +196,16 @@ export class Recorder {
     };
   }
 
-  /** Draws all frames of the best clip with their salient things. */
+  /** Draws all frames of the best clip with their salient things; how much they shake becomes one of its numbers. */
   async writeFrames(located: LocatedFrames): Promise<void> {
     const { frames, fps = 1 } = this.best ?? {};
-    if (frames) await this.write('frames', encodePng(clipSheet(frames, located, fps)));
+    if (!frames) return;
+    const at = this.iterations.findIndex(({ iteration }) => iteration === this.best?.iteration);
+    const { motion } = this.iterations[at];
+    const { jitter } = located;
+    if (motion && jitter !== undefined)
+      this.iterations[at] = { ...this.iterations[at], motion: { jitter, ...motion } };
+    await this.write('frames', encodePng(clipSheet(frames, located, fps)));
   }
 
   private texts(numbers: IterationNumbers): Record<string, string> {
