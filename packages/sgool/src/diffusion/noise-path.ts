@@ -24,6 +24,12 @@ export interface StepCoefficients extends Combination {
   readonly freshNoise: number;
 }
 
+/**
+ * The two kinds of path: `variance-preserving`, whose signal² and noise² add up to 1 (DDPM, Stable Diffusion), and `rectified-flow`,
+ * whose signal and noise do (SD3, Flux).
+ */
+export type PathKind = 'variance-preserving' | 'rectified-flow';
+
 /** Whose rule spreads the stops of a chain; the names are those of diffusers' schedulers. */
 export type StopRule =
   | 'ddim'
@@ -84,6 +90,8 @@ export interface Stops {
  * variance-preserving one, s (σ) for a rectified flow.
  */
 export interface NoisePath {
+  /** Samplers whose formula holds on one kind only are refused on the other by it. */
+  readonly kind: PathKind;
   /** The keys of `scheduler_config.json`, for samplers that have some of their own. */
   readonly config: Readonly<Record<string, unknown>>;
   /** What denoisers of this path predict. */

@@ -1,4 +1,6 @@
-/** @file The names of the samplers, as users write them, and the settings that only some of them read. */
+/** @file The names of the samplers, as users write them, the paths that they work on, and the settings that only some of them read. */
+import { oneOf, UserError } from '../errors.ts';
+import type { PathKind } from './noise-path.ts';
 
 export const SAMPLER_NAMES = [
   'ddim',
@@ -30,3 +32,28 @@ export const SAMPLER_OPTIONS = {
 } as const satisfies Readonly<
   Record<string, { readonly readBy: readonly SamplerName[]; readonly neutral?: unknown }>
 >;
+
+/** Samplers that do not work on a kind of path, and why. */
+const NOT_ON: Readonly<Record<PathKind, Partial<Record<SamplerName, string>>>> = {
+  'variance-preserving': {},
+  'rectified-flow': {
+    pndm: 'its weights are for steps of equal length',
+    'dpm-sde': 'it divides by the signal, and there is none where a flow begins',
+    tcd: 'it belongs to models that were distilled from Stable Diffusion',
+  },
+};
+
+const IN_WORDS: Readonly<Record<PathKind, string>> = {
+  'variance-preserving': 'with a variance-preserving schedule',
+  'rectified-flow': 'on a rectified flow',
+};
+
+/** @throws UserError for a sampler that does not work on that kind of path */
+export function refuseSampler(sampler: SamplerName, kind: PathKind): void {
+  const why = NOT_ON[kind][sampler];
+  if (why === undefined) return;
+  const others = SAMPLER_NAMES.filter((name) => NOT_ON[kind][name] === undefined);
+  throw new UserError(
+    `sampler: ${sampler} is not supported ${IN_WORDS[kind]}, because ${why}; use ${oneOf(others)}`,
+  );
+}

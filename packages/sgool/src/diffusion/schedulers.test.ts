@@ -6,11 +6,10 @@ import { SAMPLER_NAMES } from './sampler-names.ts';
 import { edict } from './samplers/edict.ts';
 import { freshNoiseCount, namedSampler, type SamplerSettings } from './samplers/named-sampler.ts';
 import { createSchedule, type SchedulerConfig } from './schedule.ts';
+import { SCHEDULERS, type SchedulerClass } from './scheduler-classes.ts';
 import {
   checkSchedulerKeys,
   refuseForeignScheduler,
-  SCHEDULERS,
-  type SchedulerClass,
   schedulerClass,
   unknownKeys,
   unreadKeys,

@@ -1,6 +1,7 @@
 /** @file Stand-in networks for tests: small, smooth, with a gradient written out. Not exported from the package. */
 import { readFileSync } from 'node:fs';
 import type { Denoiser } from './denoiser.ts';
+import { createFlowPath } from './flow-path.ts';
 import type { NoisePath, StepCoefficients } from './noise-path.ts';
 import type { Latents, Sampler } from './sampler.ts';
 import { createSchedule } from './schedule.ts';
@@ -118,26 +119,8 @@ export async function runStep(sampler: Sampler, state: Latents, index: number, d
   return current;
 }
 
-/** z = (1 - s)·x0 + s·ε; the network predicts the velocity ε - x0 and gets 1000·s. A level is s. */
-export const rectifiedFlow: NoisePath = {
-  config: {},
-  predicts: 'velocity',
-  level: (timestep) => timestep / 1000,
-  levelOfRatio: (ratio) => ratio / (1 + ratio),
-  timestepOfRatio: (ratio) => (1000 * ratio) / (1 + ratio),
-  signal: (s) => 1 - s,
-  noise: (s) => s,
-  cleanLatent: (s) => ({ latent: 1, prediction: -s }),
-  noisePart: (s) => ({ latent: 1, prediction: 1 - s }),
-  step: (from, to, eta = 0) =>
-    eta === 0
-      ? { latent: 1, prediction: to - from, freshNoise: 0 }
-      : composedStep(rectifiedFlow, from, to, eta),
-  stops(steps) {
-    const levels = Array.from({ length: steps + 1 }, (_, i) => 1 - i / steps);
-    return { timesteps: levels.slice(0, -1).map((s) => 1000 * s), levels, startScale: 1, endScale: 1 };
-  },
-};
+/** z = (1 - s)·x0 + s·ε; the network predicts the velocity ε - x0 and gets 1000·s. A level is s, in even steps. */
+export const rectifiedFlow: NoisePath = createFlowPath({}, 256, { sigmas: 'even' });
 
 /** A step from its definition: the predicted clean latent and noise, put together again at the next level. */
 export function composedStep(path: NoisePath, from: number, to: number, eta: number): StepCoefficients {

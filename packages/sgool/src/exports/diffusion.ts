@@ -4,11 +4,18 @@
  * @packageDocumentation
  */
 export type { Denoiser } from '../diffusion/denoiser.ts';
+export {
+  createFlowPath,
+  type FlowPathOptions,
+  type FlowSchedulerConfig,
+  type FlowSigmas,
+} from '../diffusion/flow-path.ts';
 export type { FreshNoise } from '../diffusion/fresh-noise.ts';
 export { type InvertOptions, invertChain } from '../diffusion/inversion.ts';
 export type {
   Combination,
   NoisePath,
+  PathKind,
   Predicted,
   StepCoefficients,
   StopOptions,

@@ -24,6 +24,8 @@ export { type NetworkWeightsOptions, networkWeights } from '../networks/network-
 export type { BatchNormOptions } from '../networks/saliency/batch-norm.ts';
 export { type TranSalNet, transalnet } from '../networks/saliency/transalnet.ts';
 export { type TranSalNetConfig, transalnetConfig } from '../networks/saliency/transalnet-config.ts';
+export { type T5Config, t5Config } from '../networks/text/t5-config.ts';
+export { type T5Encoder, t5Encoder } from '../networks/text/t5-encoder.ts';
 export { type TextEncoder, type TextEncoderResult, textEncoder } from '../networks/text/text-encoder.ts';
 export { type ClipTextConfig, clipTextConfig } from '../networks/text/text-encoder-config.ts';
 export { type FluxConfig, fluxConfig } from '../networks/transformer/flux-config.ts';
@@ -47,12 +49,13 @@ export { type UNetConfig, unetConfig } from '../networks/unet/unet-config.ts';
 export type { AddedToken } from '../text/added-tokens.ts';
 export { byteSymbolsById, END_OF_WORD, type Vocabulary } from '../text/byte-pairs.ts';
 export type { Cleaning } from '../text/clean.ts';
+export { type LoadTokenizerOptions, parseTokenizer } from '../text/clip-tokenizer-files.ts';
 export type { EmbeddingWord } from '../text/embedding-tokens.ts';
 export {
-  type LoadTokenizerOptions,
+  loadT5Tokenizer,
   loadTokenizer,
-  parseTokenizer,
-  type TokenizerTexts,
+  type OpenedTokenizer,
+  openTokenizer,
 } from '../text/load-tokenizer.ts';
 export {
   createTokenizer,
@@ -63,6 +66,9 @@ export {
   type TokenizerOptions,
   type TokenPiece,
 } from '../text/tokenizer.ts';
+export type { TokenizerTexts } from '../text/tokenizer-files.ts';
+export type { UnigramTokenizer } from '../text/unigram/unigram-tokenizer.ts';
+export type { WordPieceTokenizer } from '../text/word-piece.ts';
 export { buildWordVocabulary, tokenizerFiles } from '../text/word-vocabulary.ts';
 export type { Dtype, TensorData } from '../weights/formats/dtypes.ts';
 export { encodeFloat16 } from '../weights/formats/float16.ts';

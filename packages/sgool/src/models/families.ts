@@ -2,6 +2,7 @@
 import { files, places } from '#platform';
 import { UserError } from '../errors.ts';
 import { refusePipeline } from '../weights/names/known-configs.ts';
+import { singleFilePipeline } from '../weights/open/single-file.ts';
 import { readConfig } from '../weights/sources/read-config.ts';
 import type { FolderContents, ModelFamily } from './backbone.ts';
 import { stableDiffusion } from './stable-diffusion/backbone.ts';
@@ -12,8 +13,8 @@ export const FAMILIES: readonly ModelFamily[] = [stableDiffusion];
 /**
  * The family of a model.
  *
- * @param path a folder in the diffusers layout, or a single file: those are of Stable Diffusion, and others are refused when
- *   they are opened, as are folders without `model_index.json`
+ * @param path a folder in the diffusers layout, or a single file, whose names say what it is. Folders without `model_index.json`, and files
+ *   of other kinds, are refused when they are opened
  * @throws UserError where no family knows the folder
  */
 export async function familyOf(path: string): Promise<ModelFamily> {
@@ -29,6 +30,7 @@ export async function familyOf(path: string): Promise<ModelFamily> {
 }
 
 async function contentsOf(place: string): Promise<FolderContents | undefined> {
+  if (await files.isFile(place)) return { className: await singleFilePipeline(place), entries: [] };
   const index = places.join(place, 'model_index.json');
   if (!(await files.isFile(index))) return undefined;
   const { _class_name: className, ...components } = await readConfig(index);

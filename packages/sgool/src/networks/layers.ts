@@ -1,17 +1,23 @@
 /** @file Layers that the networks share. Each gets its weights by the names of the corresponding torch module. */
 import {
+  add,
   attention,
   attentionWithProbabilities,
   conv2d,
+  div,
   groupNorm,
   groupNormSilu,
   layerNorm,
   linear,
   matmul,
+  mean,
+  mul,
   type Padding,
   reshape,
   resizeNearestTo,
   scoped,
+  sqrt,
+  square,
   type Tensor,
   transpose,
   upsampledConv2d,
@@ -95,6 +101,12 @@ export function groupNormLayer(
 export function layerNormLayer(weights: Weights, name: string, x: Tensor, eps = 1e-5): Tensor {
   const width = [x.shape[x.rank - 1]];
   return layerNorm(x, weights.get(`${name}.weight`, width), weights.get(`${name}.bias`, width), eps);
+}
+
+/** `x weight / sqrt(mean(x²) + ε)` over the last axis, with `<name>.weight` [width]. Reference: torch.nn.RMSNorm. */
+export function rmsNormLayer(weights: Weights, name: string, x: Tensor, eps = 1e-6): Tensor {
+  const weight = weights.get(`${name}.weight`, [x.shape[x.rank - 1]]);
+  return mul(div(x, sqrt(add(mean(square(x), { axes: [-1], keepDims: true }), eps))), weight);
 }
 
 /** [batch, tokens, width] to [batch, heads, tokens, width / heads]. */

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { required } from '../errors.ts';
 import { runToEnd } from '../methods/generate.ts';
 import { methods } from '../methods/index.ts';
-import { componentOf } from '../models/components.ts';
+import { componentOf, tokenizerOf } from '../models/components.ts';
 import { autoencoder } from '../networks/autoencoder/autoencoder.ts';
 import { autoencoderConfig } from '../networks/autoencoder/autoencoder-config.ts';
 import { networkWeights } from '../networks/network-weights.ts';
@@ -271,7 +271,7 @@ describe('Stable Diffusion 2.x in one file', () => {
     const { states, prediction } = await errors(model, expectedPath);
     expect(states).toBeLessThan(1e-5);
     expect(prediction).toBeLessThan(1e-4);
-    expect(model.tokenizerConfig).toEqual({ pad_token: '!' });
+    expect(tokenizerOf(model).config).toEqual({ pad_token: '!' });
 
     const file = await openSafetensors(expectedPath);
     const { config, weights } = componentOf(model, 'vae');
@@ -337,7 +337,7 @@ describe('Stable Diffusion 2.x in one file', () => {
       expect(weights.names().filter((name) => name.includes('layers.23.'))).toEqual([]);
       expect(weights.names().filter((name) => name.includes('layers.22.'))).toHaveLength(1);
       expect(model.schedulerConfig.prediction_type).toBe('v_prediction');
-      expect(model.tokenizerConfig).toEqual({ pad_token: '!' });
+      expect(tokenizerOf(model).config).toEqual({ pad_token: '!' });
     },
   );
 

@@ -5,9 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import cases from '../../../../fixtures/data/text/cases.json' with { type: 'json' };
 import { byteSymbolsById } from './byte-pairs.ts';
+import { parseTokenizer } from './clip-tokenizer-files.ts';
 import { openClipTokenizer } from './clip-vocabulary.ts';
-import { loadTokenizer, parseTokenizer, type TokenizerTexts } from './load-tokenizer.ts';
+import { loadTokenizer } from './load-tokenizer.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
+import type { TokenizerTexts } from './tokenizer-files.ts';
 import { buildWordVocabulary, tokenizerFiles } from './word-vocabulary.ts';
 
 const FIXTURE = fileURLToPath(new URL('../../../../fixtures/data/text', import.meta.url));

@@ -74,7 +74,7 @@ export function namedSampler(
   { sampler, steps, eta, sigmas: chosen, stepEnds, mixingWeight, edictOutput }: SamplerSettings,
   { freshNoise, firstStep }: NamedSamplerOptions = {},
 ): Sampler {
-  checkSchedulerKeys(sampler, path.config);
+  checkSchedulerKeys(sampler, path.config, path.kind);
   const sigmas = chosen === 'model' ? undefined : chosen;
   refuseUnread({ sampler, sigmas: chosen, eta, stepEnds });
   switch (sampler) {

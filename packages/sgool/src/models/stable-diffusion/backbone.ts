@@ -9,7 +9,7 @@ import { hasTokenizer, loadTokenizer } from '../../text/load-tokenizer.ts';
 import { DEFAULT_SYNTAX, parsePrompt } from '../../text/prompt/prompt.ts';
 import type { ModelFolder } from '../../weights/open/model-folder.ts';
 import type { Backbone, BackboneParts, DenoiserOptions, ModelFamily } from '../backbone.ts';
-import { componentOf } from '../components.ts';
+import { componentOf, tokenizerOf } from '../components.ts';
 import { createCrossAttention } from './cross-attention.ts';
 import { decodedPlanes, decodeLatent, scaleFactorOf } from './decoding.ts';
 import { createDenoiser } from './denoising.ts';
@@ -229,14 +229,12 @@ function checkNetworksFit(dir: string, unet: UNetConfig, vae: AutoencoderConfig,
   }
 }
 
-async function openTokenizer(
-  { dir, tokenizerDir, tokenizerConfig }: ModelFolder,
-  embeddings?: readonly EmbeddingWord[],
-) {
-  if (!(await hasTokenizer(tokenizerDir))) {
+async function openTokenizer(folder: ModelFolder, embeddings?: readonly EmbeddingWord[]) {
+  const { dir, config } = tokenizerOf(folder);
+  if (!(await hasTokenizer(dir))) {
     throw new UserError(
-      `${dir}: it has no tokenizer, expected in ${tokenizerDir}; give one with the option tokenizer: a folder with tokenizer.json, or vocab.json and merges.txt, of a CLIP, or a pulled model such as openai/clip-vit-large-patch14`,
+      `${folder.dir}: it has no tokenizer, expected in ${dir}; give one with the option tokenizer: a folder with tokenizer.json, or vocab.json and merges.txt, of a CLIP, or a pulled model such as openai/clip-vit-large-patch14`,
     );
   }
-  return loadTokenizer(tokenizerDir, { config: tokenizerConfig, embeddings });
+  return loadTokenizer(dir, { config, embeddings });
 }

@@ -5,19 +5,25 @@
  */
 import { UserError } from '../../errors.ts';
 import type { Config } from '../sources/read-config.ts';
+import { USE_A_MODEL } from './supported.ts';
 
 interface Known {
   readonly what: string;
   readonly works: string;
 }
 
-const OTHER: Pick<Known, 'works'> = { works: 'use a 1.x or 2.x model' };
+const OTHER: Pick<Known, 'works'> = { works: USE_A_MODEL };
+
+const FLUX: Pick<Known, 'works'> = { works: 'use Flux.1 dev or schnell' };
 
 /** Pipelines by the `_class_name` of `model_index.json`, first match first. */
 const PIPELINES: readonly (readonly [RegExp, Known])[] = [
+  [/ControlNet/, { what: 'a pipeline with a ControlNet', ...OTHER }],
   [/XL/, { what: 'Stable Diffusion XL', ...OTHER }],
-  [/StableDiffusion3/, { what: 'a diffusion transformer (Stable Diffusion 3)', ...OTHER }],
-  [/Flux/, { what: 'a diffusion transformer (Flux)', ...OTHER }],
+  [/^Flux(Fill|Control|Inpaint)/, { what: 'Flux with a picture as part of its prompt', ...FLUX }],
+  [/^FluxKontext/, { what: 'Flux Kontext, which edits pictures', ...FLUX }],
+  [/^FluxPriorRedux/, { what: 'Flux Redux, whose prompt is an image', ...FLUX }],
+  [/^Flux[23]/, { what: 'FLUX.2 or a later Flux', ...OTHER }],
   [/UnCLIP|ImageVariation|Kandinsky/i, { what: 'an unCLIP model (its prompt is an image)', ...OTHER }],
   [/Wuerstchen|StableCascade/, { what: 'Stable Cascade', ...OTHER }],
   [
@@ -26,7 +32,6 @@ const PIPELINES: readonly (readonly [RegExp, Known])[] = [
   ],
   [/AnimateDiff|Video|^Wan|^LTX|CogVideo|Mochi|^I2VGen/, { what: 'a video model', ...OTHER }],
   [/Audio|MusicLDM|Music/, { what: 'a model for sound', ...OTHER }],
-  [/ControlNet/, { what: 'a pipeline with a ControlNet', ...OTHER }],
   [/Upscale/, { what: 'an upscaler', ...OTHER }],
   [/InstructPix2Pix/, { what: 'a model that follows instructions (InstructPix2Pix)', ...OTHER }],
   [/Depth2Img/, { what: 'a model with a depth map', ...OTHER }],
@@ -57,8 +62,12 @@ const CLASSES: Readonly<Record<string, Known>> = {
   UNetSpatioTemporalConditionModel: { what: 'Stable Video Diffusion', ...OTHER },
   UNet2DModel: { what: 'a UNet without a prompt', ...OTHER },
   PriorTransformer: { what: 'the prior of an unCLIP model', ...OTHER },
-  SD3Transformer2DModel: { what: 'a diffusion transformer (Stable Diffusion 3)', ...OTHER },
-  FluxTransformer2DModel: { what: 'a diffusion transformer (Flux)', ...OTHER },
+  SD3ControlNetModel: { what: 'a ControlNet of Stable Diffusion 3', works: 'use the model alone' },
+  FluxControlNetModel: { what: 'a ControlNet of Flux', works: 'use the model alone' },
+  Flux2Transformer2DModel: { what: 'the transformer of FLUX.2', ...OTHER },
+  QwenImageTransformer2DModel: { what: 'the transformer of Qwen-Image', ...OTHER },
+  ZImageTransformer2DModel: { what: 'the transformer of Z-Image', ...OTHER },
+  SanaTransformer2DModel: { what: 'the transformer of SANA', ...OTHER },
   Transformer2DModel: { what: 'a diffusion transformer (DiT, PixArt)', ...OTHER },
   PixArtTransformer2DModel: { what: 'a diffusion transformer (PixArt)', ...OTHER },
   StableCascadeUNet: { what: 'Stable Cascade', ...OTHER },
@@ -84,9 +93,17 @@ function knownUNet(config: Config): Known | undefined {
   return typeof channels === 'number' ? CHANNELS[channels] : undefined;
 }
 
+/** Channels of a token of Flux that sees more than a latent: an inpainted picture with its mask, or a control image. */
+const FLUX_CHANNELS: readonly unknown[] = [96, 128, 384];
+
+function knownTransformer({ _class_name: name, in_channels: channels }: Config): Known | undefined {
+  return name === 'FluxTransformer2DModel' && FLUX_CHANNELS.includes(channels)
+    ? { what: `Flux with a picture as part of its prompt (${channels} input channels)`, ...FLUX }
+    : undefined;
+}
+
 /** Text and image encoders by the `model_type` of transformers. */
 const TYPES: Readonly<Record<string, Known>> = {
-  t5: { what: 'a T5 text encoder (of Stable Diffusion 3, Flux or PixArt)', ...OTHER },
   roberta_series: { what: 'the text encoder of AltDiffusion', ...OTHER },
   'xlm-roberta': { what: 'an XLM-RoBERTa text encoder', ...OTHER },
   bert: { what: 'a BERT text encoder', ...OTHER },
@@ -109,13 +126,20 @@ function knownNetwork(role: string, config: Config): Known | undefined {
     };
   }
   if (typeof name === 'string' && Object.hasOwn(CLASSES, name)) return CLASSES[name];
+  if (role === 'unet' && typeof name === 'string' && name.includes('Transformer')) {
+    return {
+      what: 'a diffusion transformer in the place of a UNet',
+      works: 'put it into the folder transformer',
+    };
+  }
   if (role === 'unet') return knownUNet(config);
+  if (role === 'transformer') return knownTransformer(config);
+  if (role === 'text_encoder' && type === 't5') {
+    return { what: 'a T5 as the first text encoder (of PixArt or a like model)', ...OTHER };
+  }
   if (typeof type === 'string' && Object.hasOwn(TYPES, type)) return TYPES[type];
   if (role.startsWith('clip') && type === 'clip_text_model') {
     return { what: "a CLIP's text encoder alone", works: 'give a whole CLIP, with its image tower' };
-  }
-  if (role === 'vae' && config.latent_channels === 16) {
-    return { what: 'an autoencoder of Flux or Stable Diffusion 3 (16 latent channels)', ...VAE };
   }
   return undefined;
 }
