@@ -8,6 +8,7 @@ import { clipGuided } from './clip-guided.ts';
 import { detail } from './detail/detail.ts';
 import { hasPass, withDetailPass } from './detail/detail-pass.ts';
 import { doodl } from './doodl.ts';
+import { freeInit } from './free-init.ts';
 import { createPlan, type PlanMethodSettings, planFacts } from './plan.ts';
 import { resampling } from './resampling.ts';
 import { createMethod } from './run/create-method.ts';
@@ -28,6 +29,7 @@ const DEFINITIONS = [
   zeroOrder,
   trustRegionSearch,
   resampling,
+  freeInit,
   detail,
 ] as const;
 type Definition = (typeof DEFINITIONS)[number];

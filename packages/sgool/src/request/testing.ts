@@ -109,7 +109,7 @@ export const VALUES: Settings = {
 };
 
 /** The methods that search without gradients. */
-const SEARCHES = ['best-of', 'zero-order', 'trust-region-search', 'resampling'];
+const SEARCHES = ['best-of', 'zero-order', 'trust-region-search', 'resampling', 'free-init'];
 
 /** The methods that have a setting, if not all have it. */
 const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
@@ -123,8 +123,8 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
     ['clipPrompt', 'textWeight', 'objective', 'spreadPictures'],
     ['clip-guided', 'doodl', 'sgool', ...SEARCHES],
   ),
-  ...keyed(['selector'], ['clip-guided', 'doodl', 'sgool']),
-  ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool', 'attend-and-excite']),
+  ...keyed(['selector'], ['clip-guided', 'doodl', 'sgool', 'free-init']),
+  ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool', 'attend-and-excite', 'free-init']),
   ...keyed(['patience', 'minImprovement'], ['doodl', 'sgool']),
   ...keyed(['lambda', 'saliencyEvery', 'regionView'], ['sgool']),
   ...keyed(['saliency', 'centreBias', 'thresholdRule', 'thresholdValue'], ['sgool', 'detail']),
