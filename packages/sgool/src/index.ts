@@ -34,6 +34,7 @@ export type { FineTuneLosses, TrainerState } from './finetune/trainer.ts';
 export { type Crop, type CropBox, type CropSizes, wholeCrop } from './image/crops.ts';
 export { arrangeImages, type SheetOptions } from './image/draw.ts';
 export {
+  type ClipSize,
   type Colour,
   createImage,
   type Image,
@@ -44,6 +45,7 @@ export {
 } from './image/image.ts';
 export { letterboxPlanes } from './image/letterbox.ts';
 export { encodePng } from './image/png.ts';
+export { readPictureText } from './image/picture-text.ts';
 export { readPngText } from './image/png-text.ts';
 export { type ReadOptions, readImage } from './image/read-image.ts';
 export type { ResampleFilter } from './image/resample.ts';
@@ -86,6 +88,7 @@ export type {
   Iteration,
   LossParts,
   MethodState,
+  MotionReport,
   RunOptions,
   ScorerLoss,
   StepProgress,
@@ -105,7 +108,7 @@ export type {
   MapsComputation,
   MapsProgram,
 } from './models/cross-attention.ts';
-export type { BackboneInfo, FewStepSampling, ModelInfo } from './models/model-info.ts';
+export type { BackboneInfo, FewStepSampling, ModelInfo, MotionInfo } from './models/model-info.ts';
 export type { TrainableNetwork, TrainingInputs, TrainingText } from './models/trainable-network.ts';
 export type {
   AttentionObjective,
