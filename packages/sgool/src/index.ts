@@ -44,8 +44,8 @@ export {
   type ValueRange,
 } from './image/image.ts';
 export { letterboxPlanes } from './image/letterbox.ts';
-export { encodePng } from './image/png.ts';
 export { readPictureText } from './image/picture-text.ts';
+export { encodePng } from './image/png.ts';
 export { readPngText } from './image/png-text.ts';
 export { type ReadOptions, readImage } from './image/read-image.ts';
 export type { ResampleFilter } from './image/resample.ts';
@@ -85,10 +85,10 @@ export {
 export type { PlanMethodSettings } from './methods/plan.ts';
 export { settingsOf } from './methods/run/create-method.ts';
 export type {
+  FramesReport,
   Iteration,
   LossParts,
   MethodState,
-  MotionReport,
   RunOptions,
   ScorerLoss,
   StepProgress,

@@ -144,7 +144,7 @@ export function fakeEngine({
               { fps: request.fps ?? 8 },
             ),
             ...((request.frames ?? 1) > 1 && {
-              motion: { least: { A: A - 2, B: A - 3 }, consistency: 0.9, motion: 0.05 },
+              overFrames: { least: { A: A - 2, B: A - 3 }, consistency: 0.9, motion: 0.05 },
             }),
             ...(real.movesNoise ? { loss: { total: 1 / (1 + iteration), whole: 0.5, regions: 0.25 } } : {}),
             clip: { A, B: A - 1 },

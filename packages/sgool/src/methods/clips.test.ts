@@ -56,7 +56,7 @@ describe.each(ofClips)('%s', (name) => {
   it('makes clips, scores all frames, and goes on from any state with the same numbers', async () => {
     const states: MethodState[] = [];
     const whole = await run(name, request, { onState: (state) => void states.push(structuredClone(state)) });
-    for (const { frames = [], image, clip, motion, latent, fps } of whole) {
+    for (const { frames = [], image, clip, overFrames, latent, fps } of whole) {
       expect(latent).toHaveLength(4 * FRAMES * 8 * 8);
       expect({ count: frames.length, fps }).toEqual({ count: FRAMES, fps: 8 });
       expect(image).toBe(frames[1]);
@@ -64,10 +64,10 @@ describe.each(ofClips)('%s', (name) => {
       for (const critic of ['A', 'B'] as const) {
         const own = scores.map((score) => score[critic] as number);
         expect(clip[critic]).toBeCloseTo(mean(own), 4);
-        expect(motion?.least[critic]).toBeCloseTo(Math.min(...own), 4);
+        expect(overFrames?.least[critic]).toBeCloseTo(Math.min(...own), 4);
       }
-      expect(motion?.motion).toBeGreaterThan(0);
-      expect(motion?.consistency).toBeLessThan(1);
+      expect(overFrames?.motion).toBeGreaterThan(0);
+      expect(overFrames?.consistency).toBeLessThan(1);
     }
     for (const state of states) {
       const rest = await run(name, request, { state });
@@ -95,7 +95,7 @@ it.each(['sd', 'sgool', 'best-of'] as const)('%s makes the same pictures with on
   const [one, other] = [await run(name, { ...picture, frames: 1 }), await run(name, picture, {}, plain)];
   expect(comparable(one)).toEqual(comparable(other));
   expect(one[0]).not.toHaveProperty('frames');
-  expect(one[0]).not.toHaveProperty('motion');
+  expect(one[0]).not.toHaveProperty('overFrames');
 });
 
 it('progress counts the frames that are decoded', async () => {

@@ -40,13 +40,13 @@ describe('video', () => {
     const { frames } = await readVideo(inFolder('frames.png'));
     expect(frames[0].width).toBeGreaterThan(4 * 128);
     expect(JSON.parse(defined(stderr.split('\n').find((line) => line.startsWith('{'))))).toMatchObject({
-      motion: { least: { A: 18, B: 17 }, motion: 0.05 },
+      overFrames: { least: { A: 18, B: 17 }, motion: 0.05 },
     });
     expect(JSON.parse(await readFile(inFolder('run.json'), 'utf8'))).toMatchObject({
       kind: 'video',
       request: { frames: 4, fps: 8, format: 'webp' },
       clip: { before: { A: 20 }, after: { A: 23 } },
-      motion: { before: { least: { A: 18 } }, after: { least: { A: 21 }, consistency: 0.9 } },
+      overFrames: { before: { least: { A: 18 } }, after: { least: { A: 21 }, consistency: 0.9 } },
     });
   });
 

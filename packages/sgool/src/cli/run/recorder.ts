@@ -201,10 +201,11 @@ export class Recorder {
     const { frames, fps = 1 } = this.best ?? {};
     if (!frames) return;
     const at = this.iterations.findIndex(({ iteration }) => iteration === this.best?.iteration);
-    const { motion } = this.iterations[at];
+    const { overFrames } = this.iterations[at];
     const { jitter } = located;
-    if (motion && jitter !== undefined)
-      this.iterations[at] = { ...this.iterations[at], motion: { jitter, ...motion } };
+    if (overFrames && jitter !== undefined) {
+      this.iterations[at] = { ...this.iterations[at], overFrames: { jitter, ...overFrames } };
+    }
     await this.write('frames', encodePng(clipSheet(frames, located, fps)));
   }
 

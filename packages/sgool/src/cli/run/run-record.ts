@@ -6,7 +6,7 @@ import type { ImageSize } from '../../image/image.ts';
 import { formatParameters, PARAMETERS_KEYWORD, SGOOL_KEYWORD } from '../../image/parameters.ts';
 import type { VideoFormat } from '../../image/video/encode-video.ts';
 import type { RunEstimate } from '../../methods/estimate.ts';
-import type { Iteration, LossParts, MotionReport } from '../../methods/run/iteration.ts';
+import type { FramesReport, Iteration, LossParts } from '../../methods/run/iteration.ts';
 import type { ClipScores } from '../../pipeline/pipeline.ts';
 import type { NoiseTests } from '../../random/noise-tests.ts';
 import { resolveSeed, type Seed, seedForJson } from '../../random/seed.ts';
@@ -151,7 +151,7 @@ export interface IterationNumbers {
   readonly clip: ClipScores;
   readonly scores?: Iteration['scores'];
   readonly regions?: readonly Region[];
-  readonly motion?: MotionReport;
+  readonly overFrames?: FramesReport;
   readonly noiseTests?: NoiseTests;
   readonly evaluations: Iteration['evaluations'];
   readonly seconds: Iteration['seconds'];
@@ -202,7 +202,7 @@ function onnxruntimeVersion(): { onnxruntime?: string } {
 }
 
 export function numbersOf(iteration: Iteration): IterationNumbers {
-  const { best, seed, loss, clip, scores, regions, motion, noiseTests, evaluations, seconds } = iteration;
+  const { best, seed, loss, clip, scores, regions, overFrames, noiseTests, evaluations, seconds } = iteration;
   return {
     iteration: iteration.iteration,
     best,
@@ -211,7 +211,7 @@ export function numbersOf(iteration: Iteration): IterationNumbers {
     clip,
     ...(scores === undefined ? {} : { scores }),
     ...(regions === undefined ? {} : { regions }),
-    ...(motion === undefined ? {} : { motion }),
+    ...(overFrames === undefined ? {} : { overFrames }),
     ...(noiseTests === undefined ? {} : { noiseTests }),
     evaluations,
     seconds,
@@ -272,7 +272,9 @@ export function resultOf(task: RunTask, { status, error, seconds, iterations, pa
     status,
     ...(error === undefined ? {} : { error }),
     clip: { before: iterations[0]?.clip ?? {}, after: best?.clip ?? {} },
-    ...(best?.motion && { motion: { before: iterations[0].motion, after: best.motion } }),
+    ...(best?.overFrames && {
+      overFrames: { before: iterations[0].overFrames, after: best.overFrames },
+    }),
     bestIteration: best?.iteration ?? null,
     loss: iterations.map(({ loss }) => loss ?? null),
     evaluations: iterations.at(-1)?.evaluations ?? { forward: 0, pullback: 0 },

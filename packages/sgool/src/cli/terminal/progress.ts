@@ -96,7 +96,7 @@ class LineProgress extends Quiet {
       ...(iteration.loss === undefined ? {} : { loss: iteration.loss }),
       clip: { before: this.before, now: iteration.clip },
       ...(iteration.scores === undefined ? {} : { scores: iteration.scores }),
-      ...(iteration.motion === undefined ? {} : { motion: iteration.motion }),
+      ...(iteration.overFrames === undefined ? {} : { overFrames: iteration.overFrames }),
       best: iteration.best,
       secondsPerIteration: rounded(this.pace.secondsPerIteration),
       secondsLeft: rounded(this.pace.secondsLeft(iteration.iteration, iteration.iterations)),
@@ -177,7 +177,7 @@ class TerminalProgress extends Quiet {
 const score = (value: number | undefined) => (value === undefined ? '-' : value.toFixed(2));
 
 function iterationLine(
-  { iteration, iterations, loss, clip, motion, scores = {}, best, seconds }: Iteration,
+  { iteration, iterations, loss, clip, overFrames, scores = {}, best, seconds }: Iteration,
   before: Iteration['clip'],
   pace: Pace,
   first: string,
@@ -196,8 +196,9 @@ function iterationLine(
   for (const [name, value] of Object.entries(scores)) {
     if (name !== MODEL_CLIP) columns.push(`${name} ${value.toPrecision(4)}`);
   }
-  if (motion !== undefined)
-    columns.push(`least ${score(motion.least.A)}  motion ${motion.motion.toFixed(3)}`);
+  if (overFrames !== undefined) {
+    columns.push(`least ${score(overFrames.least.A)}  motion ${overFrames.motion.toFixed(3)}`);
+  }
   const left = pace.secondsLeft(iteration, iterations);
   columns.push(
     iteration === 0

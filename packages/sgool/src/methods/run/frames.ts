@@ -5,7 +5,7 @@ import { frameLatent, framesOf } from '../../models/frames.ts';
 import { dot, mean, minimum } from '../../numbers.ts';
 import type { ClipScores, Pipeline } from '../../pipeline/pipeline.ts';
 import type { SamplingSettings } from '../../request/settings.ts';
-import type { Iteration, MotionReport } from './iteration.ts';
+import type { FramesReport, Iteration } from './iteration.ts';
 import type { Run } from './run.ts';
 
 /**
@@ -42,7 +42,7 @@ export interface Judgement {
   /** Of each frame. */
   readonly frameScores: readonly ClipScores[];
   /** Of a clip. */
-  readonly motion?: MotionReport;
+  readonly overFrames?: FramesReport;
   /** Of a critic that gave no finite numbers: to be thrown when the image was given out. */
   readonly failure?: NotFiniteError;
 }
@@ -61,7 +61,7 @@ export async function judge(
     }
     const clip = scoresBy(frameScores, mean);
     if (frames.length === 1) return { clip, frameScores };
-    return { clip, frameScores, motion: await motionReport(pipeline, frames, frameScores) };
+    return { clip, frameScores, overFrames: await framesReport(pipeline, frames, frameScores) };
   } catch (failure) {
     if (!(failure instanceof NotFiniteError)) throw failure;
     return { clip: {}, frameScores: [], failure };
@@ -82,11 +82,11 @@ function scoresBy(scores: readonly ClipScores[], of: (values: readonly number[])
 }
 
 /** What is said of a clip beside its scores. */
-async function motionReport(
+async function framesReport(
   pipeline: Pick<Pipeline, 'critic' | 'model'>,
   frames: readonly Image[],
   scores: readonly ClipScores[],
-): Promise<MotionReport> {
+): Promise<FramesReport> {
   const consistency = pipeline.model.has.clip ? await frameConsistency(pipeline, frames) : undefined;
   return {
     least: scoresBy(scores, minimum),

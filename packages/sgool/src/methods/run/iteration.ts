@@ -58,7 +58,7 @@ export interface ScorerLoss {
 }
 
 /** What is said of a clip beside its scores. A frozen clip wins every consistency, so its motion stands beside it. */
-export interface MotionReport {
+export interface FramesReport {
   /** The lowest CLIP scores of its frames. */
   readonly least: Iteration['clip'];
   /** Mean cosine of neighbouring frames under the CLIP that guides; absent where the model lacks it. */
@@ -100,7 +100,7 @@ export interface Iteration {
    */
   readonly clip: { readonly A?: number; readonly B?: number };
   /** Of a clip. */
-  readonly motion?: MotionReport;
+  readonly overFrames?: FramesReport;
   /** Score by the objective, for methods that select by it; more is better. */
   readonly objective?: number;
   /** The saliency map that this iteration's regions come from, for methods that use one. */

@@ -182,7 +182,7 @@ export async function* optimiseNoise(
     const decoded = await decodeFrames(pipeline, run, finals[0], iteration);
     const { finish } = start;
     const frames = finish ? decoded.map((frame) => finish(frame)) : decoded;
-    const { clip, frameScores, motion, failure: unscored } = await judge(pipeline, run, frames);
+    const { clip, frameScores, overFrames, failure: unscored } = await judge(pipeline, run, frames);
     const chosen = await selection(builder.scorers, settings.keep, frames, frameScores);
     const unjudged = unscored ?? chosen.failure;
     const value: ImageValue = unjudged
@@ -208,7 +208,7 @@ export async function* optimiseNoise(
       clip,
       saliency: built?.saliency,
       regions: built?.regions,
-      ...(motion && { motion: { ...motion, ...(jitter === undefined ? {} : { jitter }) } }),
+      ...(overFrames && { overFrames: { ...overFrames, ...(jitter === undefined ? {} : { jitter }) } }),
       ...(chosen.scores && { scores: chosen.scores, objective: chosen.objective }),
       best: keeper.isBest({ loss, clip, objective: chosen.objective }),
     });
