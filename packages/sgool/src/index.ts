@@ -131,7 +131,7 @@ export { clipGuide } from './preference/clip-guide.ts';
 export { type Aim, type ClipTarget, clipTarget } from './preference/clip-target.ts';
 export type { Guide, ObjectiveScorer } from './preference/guide.ts';
 export { type LoadScorerOptions, loadScorer } from './preference/load-scorer.ts';
-export type { PromptFit, PromptInputs, PromptShapes, Scorer } from './preference/scorer.ts';
+export type { PromptInputs, PromptShapes, Scorer } from './preference/scorer.ts';
 export { Generator, type GeneratorState } from './random/generator.ts';
 export type { TwisterState } from './random/mersenne-twister.ts';
 export type { NoiseTests } from './random/noise-tests.ts';
@@ -166,6 +166,7 @@ export type {
 } from './runtime/program-cache.ts';
 export type { Detector, SaliencyMap } from './saliency/detector.ts';
 export { findRegions, type Region, type RegionOptions } from './saliency/regions.ts';
+export type { TextFit as PromptFit } from './text/fit-notes.ts';
 export type { CompelClause, CompelFragment, CompelText } from './text/prompt/compel.ts';
 export type { NetworkTag } from './text/prompt/networks.ts';
 export {

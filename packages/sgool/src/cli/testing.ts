@@ -35,6 +35,9 @@ export function discImage(iteration: number, side = SIDE, frame = 0): Image {
 }
 
 /** A CLIP that sees the mean colour of an image, and that of its name in every text. */
+/** The vocabulary of the fake model and its CLIPs lacks dragons. */
+const unknownIn = (text: string) => [...new Set(text.match(/\bdragons?\b/g) ?? [])];
+
 function fakeCritic(name: string, maxTokens: number): ClipCritic {
   const embedImage: ClipCritic['embedImage'] = async ({ data }) => {
     const colour = [0, 1, 2].map((c) => data.reduce((sum, value, i) => (i % 3 === c ? sum + value : sum), 0));
@@ -49,7 +52,11 @@ function fakeCritic(name: string, maxTokens: number): ClipCritic {
     // Any file: its hash is that of the weights.
     files: [fileURLToPath(new URL(name === 'clip' ? './host.ts' : './version.ts', import.meta.url))],
     side: SIDE,
-    truncates: (text) => text.split(/\s+/).length > maxTokens,
+    fit(text) {
+      const { length } = text.split(/\s+/);
+      const kept = Math.min(length, maxTokens);
+      return { kept, lost: length - kept, truncated: length > kept, unknown: unknownIn(text) };
+    },
     embedText,
     embedImage,
     score: async (image) => 100 * dot(await embedImage(image), await embedText()),
@@ -108,7 +115,7 @@ export function fakeEngine({
     checkPrompt(prompt) {
       const tokens = prompt.split(/\s+/).filter((word) => word !== '');
       const lost = Math.max(0, tokens.length - maxTokens);
-      return { tokens: tokens.slice(0, maxTokens), truncated: lost > 0, lost };
+      return { tokens: tokens.slice(0, maxTokens), truncated: lost > 0, lost, unknown: unknownIn(prompt) };
     },
     score: async () => ({ A: 25.5, B: 24.25 }),
     detector: async (name) => (name === 'centre' ? centreDetector() : spectralResidual()),

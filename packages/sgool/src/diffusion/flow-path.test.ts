@@ -13,9 +13,9 @@ interface FixtureRun {
   readonly levels: readonly number[];
   readonly timesteps: readonly number[];
 }
-const { classes, runs } = JSON.parse(
+const { classes, steps: runs } = JSON.parse(
   readFileSync(new URL('../../../../fixtures/data/flow-path.json', import.meta.url), 'utf8'),
-) as { classes: Record<string, Record<string, unknown>>; runs: FixtureRun[] };
+) as { classes: Record<string, Record<string, unknown>>; steps: FixtureRun[] };
 
 const levelsOf = (config: FlowSchedulerConfig, steps: number, sigmas: FlowSigmas, tokens = 1024) =>
   createFlowPath(config, tokens, { sigmas }).stops(steps).levels;
@@ -109,6 +109,20 @@ describe('the path', () => {
       expect(onNoise ** 2 + step.freshNoise ** 2).toBeCloseTo(to ** 2, 14);
     }
     if (to > 0) expect(path.step(from, to, 1).freshNoise).toBeGreaterThan(0);
+  });
+});
+
+describe('the start of UniPC', () => {
+  it('is just below pure noise, where there is a log-SNR', () => {
+    const path = createFlowPath({}, 1024, { sigmas: 'even' });
+    const least = Math.fround(1 - 1e-6);
+    expect(path.stops(2, { rule: 'unipc' })).toEqual({
+      timesteps: [Math.fround(1000 * least), 500],
+      levels: [least, 0.5, 0],
+      startScale: 1,
+      endScale: 1,
+    });
+    expect(path.stops(2, { rule: 'dpm-solver' }).levels[0]).toBe(1);
   });
 });
 

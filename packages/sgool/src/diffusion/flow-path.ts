@@ -76,6 +76,13 @@ export function createFlowPath(
     cleanLatent: (s) => ({ latent: 1, prediction: -s }),
     noisePart: (s) => ({ latent: 1, prediction: 1 - s }),
     step: flowStep,
+    // dz/ds = v
+    ode: {
+      scale: () => 1,
+      time: (s) => s,
+      slope: () => ({ latent: 0, prediction: 1 }),
+      level: (time) => time,
+    },
     stops(steps, options = {}) {
       checkStops(steps, trained, options);
       const shifted = terminal(
@@ -84,10 +91,10 @@ export function createFlowPath(
       );
       const spread = options.sigmas ?? spreadOf(config);
       const s = spread === undefined ? shifted : respread(spread, shifted);
-      const levels = s.map(Math.fround);
-      const timesteps = levels.map((level) => Math.fround(level * trained));
       // UniPC weighs steps by their log-SNR, which is infinite without signal; diffusers begins it here, too.
-      if (options.rule === 'unipc') levels[0] = Math.min(levels[0], 1 - LEAST_SIGNAL);
+      const largest = options.rule === 'unipc' ? 1 - LEAST_SIGNAL : 1;
+      const levels = s.map((value) => Math.fround(Math.min(value, largest)));
+      const timesteps = levels.map((level) => Math.fround(level * trained));
       return { timesteps, levels: [...levels, 0], startScale: 1, endScale: 1 };
     },
   };

@@ -137,6 +137,8 @@ export function createSchedule(config: SchedulerConfig = {}): Schedule {
     ...meaning,
     // A level without signal says nothing of the clean latent to a network that predicts noise.
     step: predictionType === 'epsilon' ? ddimStep : (from, to, eta) => composedStep(meaning, from, to, eta),
+    // Karras et al. 2022, equation 4, for x = z / signal: dx/dσ = ε.
+    ode: { scale: signal, time: noiseRatio, slope: meaning.noisePart, level: levelOfRatio },
     timesteps: (steps, spacing = timestepSpacing ?? 'leading') => ddimTimesteps(trained, steps, spacing),
     stops(steps, options = {}) {
       const spread = spreadTimesteps(trained, steps, options);

@@ -293,15 +293,20 @@ export const FLOW_PATH: Keys = {
 };
 export const STOCHASTIC: Keys = { stochastic_sampling: flag(false) };
 
+/** Latents that grow from step to step. */
+const UPSCALED: Keys = { scale_factors: unset, upscale_mode: inert('bicubic') };
+
 /** The scheduler classes of rectified flows that have a sampler here. */
 export const FLOW_SCHEDULERS = {
   FlowMatchEulerDiscreteScheduler: { sampler: 'euler', keys: { ...FLOW_PATH, ...STOCHASTIC } },
   FlowMatchHeunDiscreteScheduler: { sampler: 'heun', keys: SHIFTED },
+  FlowMatchLCMScheduler: { sampler: 'lcm', keys: { ...FLOW_PATH, ...UPSCALED } },
 } as const satisfies Record<string, SchedulerClass>;
 
 /** What samplers read on a rectified flow beside the keys of the path. */
 export const READ_ON_FLOW: Partial<Record<SamplerName, Keys>> = {
   euler: STOCHASTIC,
+  lcm: UPSCALED,
   'dpm-solver': DPM_SOLVER,
   'dpm-2m-sde': DPM_SOLVER,
   unipc: UNIPC,

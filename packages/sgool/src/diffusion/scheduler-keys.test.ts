@@ -178,7 +178,7 @@ describe('the scheduler of a rectified flow', () => {
     expect(() => refuseForeignScheduler({}, 'rectified-flow')).not.toThrow();
     for (const _class_name of ['DDIMScheduler', 'DEISMultistepScheduler', 'toString'])
       expect(() => refuseForeignScheduler({ _class_name }, 'rectified-flow')).toThrow(
-        `scheduler: "${_class_name}" is not a scheduler of rectified flows; put one of FlowMatchEulerDiscreteScheduler, FlowMatchHeunDiscreteScheduler into`,
+        `scheduler: "${_class_name}" is not a scheduler of rectified flows; put one of FlowMatchEulerDiscreteScheduler, FlowMatchHeunDiscreteScheduler, FlowMatchLCMScheduler into`,
       );
   });
 
@@ -208,5 +208,12 @@ describe('the scheduler of a rectified flow', () => {
       ),
     );
     expect(() => checkSchedulerKeys(sampler, {})).not.toThrow();
+  });
+
+  it('alone has the sampler reversible-heun', () => {
+    expect(() => checkSchedulerKeys('reversible-heun', {}, 'rectified-flow')).not.toThrow();
+    expect(() => checkSchedulerKeys('reversible-heun', {})).toThrow(
+      /^sampler: reversible-heun is not supported with a variance-preserving schedule, because .*; use ddim, edict, /,
+    );
   });
 });

@@ -47,7 +47,7 @@ const NEAREST: Readonly<Record<string, string>> = {
   DPMSolverMultistepInverseScheduler: 'dpm-solver',
 };
 
-/** The class whose keys a sampler reads on a variance-preserving path. EDICT is built on DDIM's steps. */
+/** The class whose keys a sampler reads on a variance-preserving path. EDICT is built on DDIM's steps, and other methods of second order on Heun's. */
 const CLASS_OF: Readonly<Record<SamplerName, keyof typeof SCHEDULERS>> = {
   ddim: 'DDIMScheduler',
   edict: 'DDIMScheduler',
@@ -58,6 +58,8 @@ const CLASS_OF: Readonly<Record<SamplerName, keyof typeof SCHEDULERS>> = {
   euler: 'EulerDiscreteScheduler',
   'euler-ancestral': 'EulerAncestralDiscreteScheduler',
   heun: 'HeunDiscreteScheduler',
+  midpoint: 'HeunDiscreteScheduler',
+  'reversible-heun': 'HeunDiscreteScheduler',
   lms: 'LMSDiscreteScheduler',
   unipc: 'UniPCMultistepScheduler',
   lcm: 'LCMScheduler',

@@ -41,6 +41,61 @@ export function tanhDenoiser({ first, second, shift }: TanhWeights, { float32 = 
   };
 }
 
+/** A mixture of normal distributions with one deviation, each as likely as the others. */
+export interface Mixture {
+  readonly means: readonly Float64Array[];
+  readonly deviation: number;
+}
+
+/**
+ * The velocity of the rectified flow of a mixture, `E[ε - x0 | z]`, in closed form:
+ * `v = a·(z - (1-s)·M) - M`, M the mean of the means by how likely each is at z, and `a = (s - (1-s)·τ²) / ((1-s)²·τ² + s²)`.
+ *
+ * @param float32 rounds what goes in and what comes out to float32, as real networks do
+ */
+export function mixtureFlow({ means, deviation }: Mixture, { float32 = false } = {}): Denoiser {
+  const size = means[0].length;
+  const cast = (values: Float64Array) => (float32 ? values.map(Math.fround) : values);
+  const at = (latent: Float64Array, s: number) => {
+    const variance = ((1 - s) * deviation) ** 2 + s ** 2;
+    const logs = means.map(
+      (mean) => -latent.reduce((sum, value, i) => sum + (value - (1 - s) * mean[i]) ** 2, 0) / (2 * variance),
+    );
+    const largest = Math.max(...logs);
+    const weights = logs.map((log) => Math.exp(log - largest));
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    const likely = weights.map((weight) => weight / total);
+    const mean = latent.map((_, i) => means.reduce((sum, one, k) => sum + likely[k] * one[i], 0));
+    return { likely, mean, variance, slope: (s - (1 - s) * deviation ** 2) / variance };
+  };
+  const evaluations = { forward: 0, pullback: 0 };
+  return {
+    latentShape: [size],
+    predicts: 'velocity',
+    evaluations,
+    async predict(latent, timestep) {
+      evaluations.forward++;
+      const s = timestep / 1000;
+      const seen = cast(latent);
+      const { mean, slope } = at(seen, s);
+      return cast(seen.map((value, i) => slope * (value - (1 - s) * mean[i]) - mean[i]));
+    },
+    async pullback(latent, timestep, cotangent) {
+      evaluations.pullback++;
+      const s = timestep / 1000;
+      const { likely, mean, variance, slope } = at(cast(latent), s);
+      const factor = ((1 + slope * (1 - s)) * (1 - s)) / variance;
+      const along = means.map((one) =>
+        one.reduce((sum, value, i) => sum + (value - mean[i]) * cotangent[i], 0),
+      );
+      return cotangent.map(
+        (value, i) =>
+          slope * value - factor * means.reduce((sum, one, k) => sum + likely[k] * along[k] * one[i], 0),
+      );
+    },
+  };
+}
+
 /** Random weights of a size, the same for the same seed. */
 export function randomWeights(size: number, seed = 1): TanhWeights {
   const scale = (count: number, factor: number) => randomNormal(count, seed++).map((value) => value * factor);

@@ -20,6 +20,9 @@ export {
   clip,
 } from '../networks/clip/clip.ts';
 export { type ClipConfig, type ClipVisionConfig, clipConfig } from '../networks/clip/clip-config.ts';
+export { type MotionConfig, motionConfig } from '../networks/motion/motion-config.ts';
+export { type MotionNorm, sinusoidalPositions } from '../networks/motion/motion-module.ts';
+export { motionUNetConfig } from '../networks/motion/motion-unet.ts';
 export { type NetworkWeightsOptions, networkWeights } from '../networks/network-weights.ts';
 export type { BatchNormOptions } from '../networks/saliency/batch-norm.ts';
 export { type TranSalNet, transalnet } from '../networks/saliency/transalnet.ts';
@@ -40,6 +43,7 @@ export { type CrossAttentionLayer, crossAttentionLayers } from '../networks/unet
 export {
   type AttentionEdit,
   type AttentionMaps,
+  type Motion,
   type UNet,
   type UNetInputs,
   type UNetOptions,
@@ -69,7 +73,7 @@ export {
 export type { TokenizerTexts } from '../text/tokenizer-files.ts';
 export type { UnigramTokenizer } from '../text/unigram/unigram-tokenizer.ts';
 export type { WordPieceTokenizer } from '../text/word-piece.ts';
-export { buildWordVocabulary, tokenizerFiles } from '../text/word-vocabulary.ts';
+export { buildWordVocabulary, tokenizerFiles, type WordVocabulary } from '../text/word-vocabulary.ts';
 export type { Dtype, TensorData } from '../weights/formats/dtypes.ts';
 export { encodeFloat16 } from '../weights/formats/float16.ts';
 export { openSafetensors, readTensor, type SafetensorsFile } from '../weights/formats/safetensors.ts';

@@ -113,6 +113,17 @@ export function boxCrop(
 }
 
 /**
+ * The sides between which random cutouts lie, in pixels of the image. Where both are the same, all cutouts have one size; of a square
+ * image all are then the image itself.
+ *
+ * @param share of CLIP's input, or of the image's shorter side if that is less, which a cutout has at least
+ */
+export function cutoutSides(share: number, { width, height, side }: CropSizes) {
+  const largest = Math.min(width, height);
+  return { largest, smallest: Math.ceil(share * Math.min(largest, side)) };
+}
+
+/**
  * Random square cutouts, as in CLIP guidance: side `u^power·(max - min) + min` with u uniform in [0, 1), max the image's
  * shorter side, and min the lesser of max and CLIP's input; then average pooling. `share` below 1 scales min down, because
  * an image that is no larger than CLIP's input would have no cutouts otherwise.
@@ -123,11 +134,11 @@ export function randomCutouts(
   count: number,
   power: number,
   share: number,
-  { width, height, side }: CropSizes,
+  sizes: CropSizes,
   random: RandomSource,
 ): Crop[] {
-  const largest = Math.min(width, height);
-  const smallest = Math.ceil(share * Math.min(largest, side));
+  const { width, height, side } = sizes;
+  const { smallest, largest } = cutoutSides(share, sizes);
   return Array.from({ length: count }, () => {
     const length = Math.floor(random.rand([1])[0] ** power * (largest - smallest) + smallest);
     const [left] = random.randint(0, width - length + 1, [1]);

@@ -12,6 +12,7 @@
  * Reference: Chefer et al. 2023, "Attend-and-Excite: Attention-Based Semantic Guidance for Text-to-Image Diffusion Models", its published
  * code, and diffusers' StableDiffusionAttendAndExcitePipeline.
  */
+import { isPairSampler, PAIR_SAMPLERS } from '../diffusion/sampler-names.ts';
 import type { Steering } from '../diffusion/steered-sampler.ts';
 import { steeredSampler } from '../diffusion/steered-sampler.ts';
 import { sample } from '../diffusion/trajectory.ts';
@@ -25,7 +26,6 @@ import {
 import { type PromptWord, promptThings } from '../objectives/prompt-things.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { LOSS_FACTS } from '../request/attention-losses.ts';
-import { stepOf } from '../request/resolve.ts';
 import {
   type AttentionSettings,
   attentionSettings,
@@ -33,6 +33,7 @@ import {
   samplingSettings,
   selectionSettings,
 } from '../request/settings.ts';
+import { stepOf } from '../request/step-of.ts';
 import { MODEL_CLIP } from '../request/wanted-scorer.ts';
 import { parsePrompt } from '../text/prompt/prompt.ts';
 import { decodeFrames, judge, shownFrames } from './run/frames.ts';
@@ -51,7 +52,9 @@ import {
 const settings = {
   ...samplingSettings,
   // Its pair of latents is one image seen twice: a move of one of them alone would end their likeness.
-  sampler: samplingSettings.sampler.exclude(['edict']).describe(samplingSettings.sampler.description ?? ''),
+  sampler: samplingSettings.sampler
+    .exclude(PAIR_SAMPLERS)
+    .describe(samplingSettings.sampler.description ?? ''),
   // Losses of different steps cannot be compared.
   keep: selectionSettings.keep
     .exclude(['loss', 'objective'])
@@ -86,7 +89,7 @@ export const attendAndExcite: MethodDefinition<'attend-and-excite', AttendSettin
   },
   roles: ({ keep }) => ({ guides: [], selects: keep === 'last' ? [] : [MODEL_CLIP] }),
   // A hint of the model for all methods may name a sampler that this one does not have.
-  everyPreset: ({ sampler }) => ((sampler as string) === 'edict' ? { sampler: 'ddim' } : {}),
+  everyPreset: ({ sampler }) => (isPairSampler(sampler ?? '') ? { sampler: 'ddim' } : {}),
   async *run(pipeline, run) {
     const { settings, noise, freshNoise, signal } = run;
     const keeper = bestKeeper(settings.keep);

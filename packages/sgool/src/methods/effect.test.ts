@@ -134,6 +134,9 @@ const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   perturbation: { value: 0.1, off: { optimiser: 'trust-region' } },
   renormalise: { value: false, off: { optimiser: 'line-search' } },
   clipGuidanceScale: { value: 1000 },
+  steeringSteps: { value: 2 },
+  steeringRate: { value: 0.5 },
+  steeringStop: { value: 0.5 },
   boxes: { under: UNFOUND, value: '4,4,8,8' },
   regionPrompt: { value: 'a boat' },
   regionNegativePrompt: { under: { guidanceScale: 3 }, value: 'a boat', off: { guidanceScale: 1 } },
@@ -270,6 +273,71 @@ it('names the setting, its value, what switches it off, and what it needs', () =
   expect(() => resolve('sgool', { ...base, learningRate: 0.3, optimiser: 'doodl' })).toThrow(
     'request: learningRate 0.3 has no effect with optimiser doodl; it needs optimiser normalised, adam, sign, line-search, trust-region, reno or pcn-langevin',
   );
+});
+
+describe('what the size of the image switches off', () => {
+  // The CLIP of the tiny model sees 16 pixels.
+  const cut = { ...base, cutouts: undefined, cutSize: 1, width: 16, height: 16 } as const;
+  const refused = (request: MethodRequest, name: MethodName = 'sgool') => {
+    try {
+      // The number of cutouts comes from the model's hint, which is no fault.
+      resolve(name, request, { ...pipeline.model, hint: { '*': { cutouts: 5 } } });
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  const isOff = (key: string) =>
+    expect.stringMatching(
+      new RegExp(`^request: ${key} \\S+ has no effect with cutSize 1; it needs a smaller cutSize`),
+    );
+
+  it('are cutouts of a small square image', () => {
+    expect(refused({ ...cut, cutouts: 3 })).toEqual(isOff('cutouts'));
+    expect(refused({ ...cut, cutReduction: 'mean' }, 'doodl')).toEqual(isOff('cutReduction'));
+    expect(refused({ ...cut, cutPower: 3 }, 'doodl')).toEqual(isOff('cutPower'));
+    expect(refused({ ...cut, cutouts: 0, cutSize: undefined })).toBeUndefined();
+    for (const less of [{ width: 24, height: 24 }, { cutSize: 0.9 }]) {
+      const other = { ...cut, ...less, cutouts: 3, cutPower: 3, cutReduction: 'mean' } as const;
+      expect(refused(other, 'doodl')).toBeUndefined();
+    }
+    // 0.95 of 16 pixels are 16 whole ones.
+    expect(refused({ ...cut, cutSize: 0.95, cutouts: 3 })).toMatch(
+      /^request: cutouts 3 has no effect with cutSize 0.95/,
+    );
+  });
+
+  it('is only their size where they can be elsewhere', () => {
+    const wide = { ...cut, width: 24, cutouts: 3, cutReduction: 'mean' } as const;
+    expect(refused(wide, 'doodl')).toBeUndefined();
+    expect(refused({ ...wide, cutPower: 3 }, 'doodl')).toEqual(isOff('cutPower'));
+  });
+
+  it('is not known of another CLIP, or of none', () => {
+    const other = { ...cut, cutouts: 3, objective: TWO_SCORERS };
+    expect(refused(other)).toBeUndefined();
+    expect(() =>
+      resolve('sgool', { ...cut, cutouts: 3 }, { ...pipeline.model, clipSide: undefined }),
+    ).not.toThrow();
+  });
+
+  it('is a side of a region below a pixel', () => {
+    expect(refused({ ...base, width: 16, height: 24, minRegionSide: 1 / 16 })).toMatch(
+      /^request: minRegionSide 0.0625 has no effect with width 16; it needs a share of more than one pixel/,
+    );
+    expect(refused({ ...base, width: 16, height: 24, minRegionSide: 0.07 })).toBeUndefined();
+    expect(refused({ ...base, width: 16, height: 24, minRegionSide: 0 })).toBeUndefined();
+  });
+});
+
+it('one cutout is not combined, and a place before the first step is none', () => {
+  expect(() => resolve('doodl', { ...base, cutouts: 1, cutReduction: 'mean' })).toThrow(
+    'request: cutReduction mean has no effect with cutouts 1; it needs several cutouts',
+  );
+  expect(() => resolve('sgool', { ...base, steps: 10, optimiseFrom: 0.09 })).toThrow(
+    'request: optimiseFrom 0.09 has no effect with steps 10; it needs a share of at least one step',
+  );
+  expect(resolve('sgool', { ...base, steps: 10, optimiseFrom: 0.1 })).toMatchObject({ optimiseFrom: 0.1 });
 });
 
 it('refuses a mask that the saliency model does not read', () => {

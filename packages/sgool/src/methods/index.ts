@@ -8,6 +8,7 @@ import { clipGuided } from './clip-guided.ts';
 import { detail } from './detail/detail.ts';
 import { hasPass, withDetailPass } from './detail/detail-pass.ts';
 import { doodl } from './doodl.ts';
+import { flowchef } from './flowchef.ts';
 import { freeInit } from './free-init.ts';
 import { createPlan, type PlanMethodSettings, planFacts } from './plan.ts';
 import { resampling } from './resampling.ts';
@@ -26,6 +27,7 @@ const DEFINITIONS = [
   sgool,
   bestOf,
   attendAndExcite,
+  flowchef,
   zeroOrder,
   trustRegionSearch,
   resampling,

@@ -19,11 +19,13 @@ let pipeline: Pipeline;
 let dir: string;
 let remove: () => Promise<void>;
 let objective: string;
+let imageReward: string;
 beforeAll(async () => {
   const model = await writeTinyModel({ without: ['transalnet'] });
   ({ dir, remove } = model);
   const onnx = await writeOnnxScorer(dir);
-  const { pickscore } = await writePreferenceModels(dir);
+  const { pickscore, 'image-reward': reward } = await writePreferenceModels(dir);
+  imageReward = reward;
   objective = `clip,onnx:${onnx}@whole:0.5,${pickscore}:0.25`;
   pipeline = await loadPipeline(dir, { threads: 1, allowVerifiers: true, env: { SGOOL_DATA_DIR: dir } });
 });
@@ -84,6 +86,23 @@ describe('a run under several scorers', () => {
       expect(defined(loss?.whole) + 2 * defined(loss?.regions)).toBeCloseTo(total, 3);
     }
     expect(iterations[1].image.data).not.toEqual(iterations[0].image.data);
+  });
+
+  it('says what its scorers do not read of the prompt, but not of the CLIP of the model', async () => {
+    const notes: string[] = [];
+    const { saliency: _, lambda: __, ...rest } = request;
+    const settings = { ...rest, iterations: 0, spreadPictures: 0 };
+    const prompt = `a Ж ${'cat '.repeat(40)}`;
+    for await (const _ of methods.doodl.run(
+      pipeline,
+      { ...settings, prompt, objective: `${objective},${imageReward}` },
+      { onNote: (text) => notes.push(text) },
+    ));
+    expect(notes).toEqual([
+      'the prompt is too long for pickscore: its first 14 tokens are used, the last 29 are left out',
+      'the prompt is too long for image-reward: its first 33 tokens are used, the last 9 are left out',
+      'the vocabulary of image-reward lacks words of the prompt, which mean nothing to it: ж',
+    ]);
   });
 
   it('is selected by them, whole image by whole image', async () => {

@@ -17,6 +17,8 @@ import type { TrainableNetwork } from './trainable-network.ts';
 
 /** How a prompt fits a text encoder. */
 export interface PromptFit extends Pick<EncodedPrompt, 'tokens' | 'truncated' | 'lost'> {
+  /** Words of it that the vocabulary lacks: they mean nothing to the model. */
+  readonly unknown: readonly string[];
   /** The syntax that it was read under. */
   readonly syntax?: PromptSyntax;
   /** Number of chunks in which it is read: more than one only where the syntax allows prompts of any length. */

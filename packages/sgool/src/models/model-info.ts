@@ -2,6 +2,7 @@
 import { files, places } from '#platform';
 import type { SamplerName } from '../diffusion/sampler-names.ts';
 import { UserError } from '../errors.ts';
+import { clipConfig } from '../networks/clip/clip-config.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import { type Config, readConfig } from '../weights/sources/read-config.ts';
 
@@ -62,6 +63,8 @@ export interface ModelInfo extends BackboneInfo {
   readonly weightsPath?: string;
   /** Networks beside the diffusion model that are in the folder. */
   readonly has: { readonly clip: boolean; readonly clipB: boolean; readonly transalnet: boolean };
+  /** Side of the square input of the CLIP that guides, in pixels. */
+  readonly clipSide?: number;
   /** `defaults` of the folder's `sgool.json`: settings by method name, or `*`; checked when settings are resolved. */
   readonly hint: Readonly<Record<string, unknown>>;
 }
@@ -77,6 +80,7 @@ export async function modelInfo(
   { dir, components }: ModelFolder,
   info: BackboneInfo,
 ): Promise<ModelInfo> {
+  const clip = components.get('clip');
   const notes = [...(info.notes ?? []), ...[...components.values()].flatMap((one) => one.notes ?? [])];
   return {
     name,
@@ -88,6 +92,9 @@ export async function modelInfo(
       clipB: components.has('clip_b'),
       transalnet: components.has('transalnet'),
     },
+    ...(clip === undefined
+      ? {}
+      : { clipSide: clipConfig(clip.config, `${clip.dir}/config.json`).vision_config.image_size }),
     hint: await readHint(dir),
   };
 }

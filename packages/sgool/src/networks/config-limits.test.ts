@@ -6,6 +6,7 @@ import { UserError } from '../errors.ts';
 import { autoencoderConfig } from './autoencoder/autoencoder-config.ts';
 import { clipConfig } from './clip/clip-config.ts';
 import { LIMITS, type Limit, type LimitedKey } from './config-limits.ts';
+import { motionConfig } from './motion/motion-config.ts';
 import { imageRewardConfig } from './preference/image-reward-config.ts';
 import { transalnetConfig } from './saliency/transalnet-config.ts';
 import { t5Config } from './text/t5-config.ts';
@@ -41,6 +42,15 @@ const KINDS: Readonly<Record<string, { parse: Parse; complete: Json }>> = {
   transalnet: { parse: transalnetConfig, complete: { ...transalnetConfig({}) } },
   sd3: { parse: sd3Config, complete: given(sd3Config({ dual_attention_layers: [0, 1] })) },
   flux: { parse: fluxConfig, complete: given(fluxConfig({})) },
+  motion: {
+    parse: motionConfig,
+    complete: {
+      ...motionConfig({}),
+      motion_layers_per_block: 2,
+      motion_num_attention_heads: 8,
+      motion_transformer_layers_per_block: 1,
+    },
+  },
   'image-reward': { parse: imageRewardConfig, complete: { ...imageRewardConfig({}) } },
 };
 

@@ -1,6 +1,6 @@
 /** @file What CLIP sees beside salient regions: the whole image, or random cutouts in its place, of which the best or all count. */
 
-import { type CropSizes, randomCutouts, wholeCrop } from '../image/crops.ts';
+import { type CropSizes, cutoutSides, randomCutouts, wholeCrop } from '../image/crops.ts';
 import type { ResampleFilter } from '../image/resample.ts';
 import { mean } from '../numbers.ts';
 import type { PromptInputs } from '../preference/scorer.ts';
@@ -36,7 +36,8 @@ export function wholeViews(
   resize: ResampleFilter = 'bicubic',
 ): WholeViews {
   // Published cutouts are no smaller than CLIP's input, so of a square image of that size all are the image itself.
-  const allAlike = cutSize === 1 && sizes.width === sizes.height && sizes.width <= sizes.side;
+  const { smallest, largest } = cutoutSides(cutSize, sizes);
+  const allAlike = smallest === largest && sizes.width === sizes.height;
   if (cutouts === 0 || allAlike) {
     const view = { crop: wholeCrop(sizes, cutouts === 0 ? resize : 'bicubic'), aim, weight: 1 };
     return { count: 1, bestWeight: 0, draw: () => [view], part: ([whole]) => ({ whole }) };

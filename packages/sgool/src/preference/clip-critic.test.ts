@@ -35,8 +35,8 @@ describe('openClipCritic', () => {
 
   it('says which texts it reads only a part of, also where its tokenizer cuts them off itself', async () => {
     const critic = await openClipCritic(folder, 'clip', programs, shared);
-    expect(critic?.truncates('a red cat')).toBe(false);
-    expect(critic?.truncates('a red cat '.repeat(60))).toBe(true);
+    expect(critic?.fit('a red cat')).toEqual({ kept: 3, lost: 0, truncated: false, unknown: [] });
+    expect(critic?.fit('a red cat '.repeat(60))).toMatchObject({ truncated: true });
   });
 
   it('finds none where the model has none', async () => {

@@ -12,7 +12,8 @@ import { clipPixels } from '../networks/clip/clip-pixels.ts';
 import { networkWeights } from '../networks/network-weights.ts';
 import { dot } from '../numbers.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
-import { checkIds, fittedIds } from '../text/fitted-ids.ts';
+import type { TextFit } from '../text/fit-notes.ts';
+import { checkIds, fittedIds, textFit } from '../text/fitted-ids.ts';
 import { hasTokenizer, loadTokenizer } from '../text/load-tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { weightBytes, weightFiles } from '../weights/formats/weight-source.ts';
@@ -30,8 +31,8 @@ export interface ClipCritic {
   readonly files: readonly string[];
   /** Side of its square input images, in pixels. */
   readonly side: number;
-  /** Whether a text is too long, so that only its first tokens are read. */
-  truncates(text: string): boolean;
+  /** How much of a text is read. */
+  fit(text: string): TextFit;
   /** Unit vector of `projection_dim` numbers. A text that is too long is cut off, its end token kept. */
   embedText(text: string): Promise<Float32Array>;
   /** Unit vector of the whole image (`wholeCrop`), or of another view of it. */
@@ -113,10 +114,7 @@ export function clipCritic(
     bytes: weightBytes(component.weights.tensors),
     files: weightFiles(component.weights),
     side,
-    truncates(text) {
-      const { length, truncated } = tokenizer.encode(text);
-      return truncated || length > longest;
-    },
+    fit: (text) => textFit(tokenizer, text, longest),
     embedText(text) {
       let embedding = known.get(text);
       if (!embedding) {

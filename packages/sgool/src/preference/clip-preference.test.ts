@@ -47,7 +47,7 @@ describe.each<[ClipScorerName, string]>([
   });
 
   it('says how much of a prompt counts', () => {
-    expect(scorer.fit('two yellow boats')).toEqual({ truncated: false, kept: 3, lost: 0 });
+    expect(scorer.fit('two yellow boats')).toEqual({ truncated: false, kept: 3, lost: 0, unknown: [] });
     const { truncated, kept, lost } = scorer.fit(cases[3].prompt);
     expect({ truncated, kept }).toEqual({ truncated: true, kept: 14 });
     expect(lost).toBeGreaterThan(0);

@@ -6,7 +6,7 @@ import { clipPixels } from '../networks/clip/clip-pixels.ts';
 import { layoutFor, networkWeights } from '../networks/network-weights.ts';
 import type { ScorerName } from '../request/scorer-names.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
-import { checkIds, fittedIds } from '../text/fitted-ids.ts';
+import { checkIds, fittedIds, textFit } from '../text/fitted-ids.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { weightBytes, weightFiles } from '../weights/formats/weight-source.ts';
 import type { ModelComponent } from '../weights/open/model-folder.ts';
@@ -70,11 +70,7 @@ export function clipPreference(
     bytes,
     files: sources,
     view: (size) => imageView(PREPROCESSING[name], size, side),
-    fit(prompt) {
-      const { tokens, lost } = tokenizer.encode(prompt);
-      const kept = Math.min(tokens.length, length - 2);
-      return { kept, lost: lost + tokens.length - kept, truncated: lost + tokens.length > kept };
-    },
+    fit: (prompt) => textFit(tokenizer, prompt, length),
     promptShapes: { text: { shape: [config.projection_dim], dtype: 'float32' } },
     encode(prompt) {
       let embedding = known.get(prompt);

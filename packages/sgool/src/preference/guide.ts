@@ -2,6 +2,7 @@
 import type { Tensor } from '@sgool/autodiff';
 import type { Crop } from '../image/crops.ts';
 import type { Image, ImageSize } from '../image/image.ts';
+import type { TextFit } from '../text/fit-notes.ts';
 import type { ClipTarget } from './clip-target.ts';
 import type { PromptInputs, PromptShapes } from './scorer.ts';
 
@@ -13,6 +14,8 @@ export interface ObjectiveScorer {
   score(image: Image, target: ClipTarget, signal?: AbortSignal): Promise<number>;
   /** The loss that stands for a score; less is better. */
   lossOf(score: number): number;
+  /** How much of a text it reads; absent where nobody here can say. */
+  fit?(text: string): TextFit;
   /** Its gradient. Absent where it has none: then it may search and select, and not guide. */
   readonly guide?: Guide;
 }

@@ -27,6 +27,6 @@ it('gives the gradient of the reward with respect to the image', async () => {
 });
 
 it('counts 33 word pieces of a prompt', () => {
-  expect(scorer.fit('two yellow boats')).toEqual({ truncated: false, kept: 3, lost: 0 });
-  expect(scorer.fit('a cat '.repeat(17))).toEqual({ truncated: true, kept: 33, lost: 1 });
+  expect(scorer.fit('two yellow boats')).toEqual({ truncated: false, kept: 3, lost: 0, unknown: [] });
+  expect(scorer.fit('a cat '.repeat(17))).toEqual({ truncated: true, kept: 33, lost: 1, unknown: [] });
 });

@@ -34,7 +34,7 @@ export function imageRewardPreference(
     view: (size) => imageView('torchvision', size, side),
     fit(prompt) {
       const { length, lost } = tokenizer.encode(prompt, tokens);
-      return { kept: length - 2, lost, truncated: lost > 0 };
+      return { kept: length - 2, lost, truncated: lost > 0, unknown: tokenizer.unknownWords(prompt) };
     },
     promptShapes: { ids: { shape, dtype: 'int32' }, words: { shape, dtype: 'float32' } },
     async encode(prompt) {

@@ -15,6 +15,7 @@ export function networkObjectiveScorer(
     name,
     score: (image, { text }) => scorer.score(image, text),
     lossOf: (score) => -score,
+    fit: model.fit,
     guide: {
       key: programKey(model),
       side,

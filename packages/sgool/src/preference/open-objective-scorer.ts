@@ -1,6 +1,6 @@
 /** @file Scorers of an objective by what is asked for. */
 import { places } from '#platform';
-import { UserError } from '../errors.ts';
+import { required, UserError } from '../errors.ts';
 import type { ObjectiveItem } from '../request/objective-text.ts';
 import type { ClipPart } from '../request/wanted-scorer.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
@@ -19,10 +19,12 @@ import { programVerifier } from './program-verifier.ts';
 /** What scorers may need. */
 export interface ObjectiveScorerParts {
   readonly programs: ProgramCache;
-  /** A CLIP of the model; default the one that guides. @throws UserError where the model has none */
-  readonly critic: (part?: ClipPart) => Promise<ClipCritic>;
+  /** A CLIP of the model; default the one that guides. Only a CLIP needs it. @throws UserError where the model has none */
+  readonly critic?: (part?: ClipPart) => Promise<ClipCritic>;
   /** The vocabulary of a CLIP that has no files of its own. */
   readonly clipTokenizer?: Tokenizer | undefined;
+  /** The vocabulary of preference models; by default it is looked for. */
+  readonly tokenizer?: string | undefined;
   readonly env?: Environment | undefined;
   /** Whether an objective may call programs and servers. */
   readonly allowVerifiers?: boolean | undefined;
@@ -34,18 +36,22 @@ export interface ObjectiveScorerParts {
  * @throws UserError where its weights are missing or broken, or it is a verifier and those are not allowed
  */
 export async function openObjectiveScorer(
-  { scorer, name }: ObjectiveItem,
-  { programs, critic, clipTokenizer, env, allowVerifiers = false }: ObjectiveScorerParts,
+  { scorer, name }: Pick<ObjectiveItem, 'scorer' | 'name'>,
+  { programs, critic, clipTokenizer, tokenizer, env, allowVerifiers = false }: ObjectiveScorerParts,
 ): Promise<ObjectiveScorer> {
   switch (scorer.kind) {
     case 'clip': {
-      if (scorer.folder === undefined) return clipObjectiveScorer(name, await critic(scorer.part));
-      const component = { ...(await openClip(scorer.folder, { env })), name: `clip ${scorer.folder}` };
-      return clipObjectiveScorer(name, await criticOf(component, programs, clipTokenizer));
+      const { folder, part, loss } = scorer;
+      if (folder === undefined) return clipObjectiveScorer(name, await required(critic, 'model')(part), loss);
+      const component = { ...(await openClip(folder, { env })), name: `clip ${folder}` };
+      return clipObjectiveScorer(name, await criticOf(component, programs, clipTokenizer), loss);
     }
     case 'preference': {
       const { weights } = scorer;
-      return networkObjectiveScorer(await openScorer(scorer.name, { weights, env }, programs), programs);
+      return networkObjectiveScorer(
+        await openScorer(scorer.name, { weights, tokenizer, env }, programs),
+        programs,
+      );
     }
     case 'onnx': {
       const { model } = await openOnnxScorer(places.resolve(scorer.file));

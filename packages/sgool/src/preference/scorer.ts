@@ -3,6 +3,7 @@ import { grad, type Shape, sum, type Tensor, trace } from '@sgool/autodiff';
 import type { Image, ImageSize } from '../image/image.ts';
 import { layoutFor } from '../networks/network-weights.ts';
 import type { ProgramCache, Runnable } from '../runtime/program-cache.ts';
+import type { TextFit } from '../text/fit-notes.ts';
 import { type ImageView, imageGradient, seenPlanes } from './image-view.ts';
 
 /** Encodings of a prompt, by the names of a program's inputs. */
@@ -12,16 +13,6 @@ export type PromptInputs = Readonly<Record<string, Float32Array | Int32Array | B
 export type PromptShapes = Readonly<
   Record<string, { readonly shape: Shape; readonly dtype: 'float32' | 'int32' | 'int64' }>
 >;
-
-/** How much of a prompt a model reads. */
-export interface PromptFit {
-  /** Whether the prompt was too long; its first tokens are read. */
-  readonly truncated: boolean;
-  /** Number of tokens that are read. */
-  readonly kept: number;
-  /** Number of tokens that are ignored. */
-  readonly lost: number;
-}
 
 /** A scorer that can be traced into any program, and so be differentiated. */
 export interface TraceableScorer {
@@ -36,7 +27,7 @@ export interface TraceableScorer {
   /** How it sees a whole image of this size: its authors' preprocessing. */
   view(size: ImageSize): ImageView;
   /** How much of a prompt it reads. */
-  fit(prompt: string): PromptFit;
+  fit(prompt: string): TextFit;
   /** What `encode` gives for one prompt. */
   readonly promptShapes: PromptShapes;
   /** @param prompt plain text */
@@ -59,7 +50,7 @@ export interface Scorer {
   /** Real paths of the files of its weights. */
   readonly files: readonly string[];
   /** How much of a prompt is read. */
-  fit(prompt: string): PromptFit;
+  fit(prompt: string): TextFit;
   /** The predicted preference for this image given this prompt, in the authors' scale; more is better. */
   score(image: Image, prompt: string): Promise<number>;
   /**

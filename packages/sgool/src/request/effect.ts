@@ -4,8 +4,9 @@
  * A setting that comes from a preset or a hint of the model is no fault. Neither is a value that the run would have anyway: the
  * record of a run names the values of all settings.
  */
-import { SAMPLER_OPTIONS } from '../diffusion/sampler-names.ts';
+import { isPairSampler, PAIR_SAMPLERS, SAMPLER_OPTIONS } from '../diffusion/sampler-names.ts';
 import { oneOf, UserError } from '../errors.ts';
+import { cutoutSides } from '../image/crops.ts';
 import type { ModelInfo } from '../models/model-info.ts';
 import { hasThresholds } from './attention-losses.ts';
 import { givesMap } from './detectors.ts';
@@ -21,6 +22,7 @@ import {
   type SettingKey,
   type Settings,
 } from './settings.ts';
+import { stepOf } from './step-of.ts';
 
 /** What decides whether a setting has an effect. */
 export interface EffectContext {
@@ -28,7 +30,7 @@ export interface EffectContext {
   readonly settings: Partial<Settings>;
   /** What the request gives. */
   readonly given: Partial<Settings> & Inputs;
-  readonly model: Pick<ModelInfo, 'embedsGuidance'>;
+  readonly model: Pick<ModelInfo, 'embedsGuidance' | 'clipSide'>;
 }
 
 /** A condition under which some settings have an effect. */
@@ -73,6 +75,17 @@ const seesRegions = ({ settings }: Omit<EffectContext, 'given'>): boolean =>
 
 const CUTOUT_KEYS = ['cutSize', 'cutPower', 'cutReduction'] as const;
 
+/** What of random cutouts can differ. Without the model's CLIP, or with another one beside it, it is not known: all of it. */
+function cutoutsVary({ settings, model: { clipSide: side } }: Omit<EffectContext, 'given'>) {
+  const { width = 0, height = 0, cutSize = 0 } = settings;
+  const areOthers = scorersOf(settings).some(
+    ({ scorer }) => scorer.kind === 'clip' && (scorer.folder !== undefined || scorer.part !== undefined),
+  );
+  if (side === undefined || areOthers) return { size: true, place: true };
+  const { smallest, largest } = cutoutSides(cutSize, { width, height, side });
+  return { size: smallest < largest, place: smallest < largest || width !== height };
+}
+
 /** The rules, of which all that name a setting hold. */
 const EFFECT_RULES: readonly EffectRule[] = [
   ...Object.entries(SAMPLER_OPTIONS).map(([key, option]): EffectRule => {
@@ -86,11 +99,11 @@ const EFFECT_RULES: readonly EffectRule[] = [
     };
   }),
   {
-    // Only EDICT has an exact inverse.
+    // The others have no exact inverse.
     keys: ['trajectory'],
     by: 'sampler',
-    isRead: ({ settings }) => settings.sampler === 'edict',
-    needs: 'sampler edict',
+    isRead: ({ settings }) => isPairSampler(settings.sampler ?? ''),
+    needs: `sampler ${oneOf(PAIR_SAMPLERS)}`,
     neutral: { trajectory: 'checkpointed' },
   },
   {
@@ -106,6 +119,13 @@ const EFFECT_RULES: readonly EffectRule[] = [
     isRead: ({ settings: { frames = 1 } }) => frames > 1,
     needs: 'frames above 1',
     neutral: { sharedNoise: 0 },
+  },
+  {
+    keys: ['optimiseFrom'],
+    by: 'steps',
+    isRead: ({ settings: { optimiseFrom = 0, steps = 0 } }) => stepOf(optimiseFrom, steps) > 0,
+    needs: 'a share of at least one step',
+    neutral: { optimiseFrom: 0 },
   },
   {
     keys: ['minImprovement'],
@@ -136,6 +156,15 @@ const EFFECT_RULES: readonly EffectRule[] = [
     isRead: ({ settings: { saliency, boxes = '' } }) => saliency !== 'none' || boxes !== '',
     needs: 'another saliency model',
     neutral: { regionText: 'prompt', regionView: 'crop', centreBias: 'keep' },
+  },
+  {
+    keys: ['minRegionSide'],
+    by: 'width',
+    // The detail pass may see an image of another size.
+    isRead: ({ settings: { minRegionSide = 0, width = 0, height = 0, boxes } }) =>
+      boxes !== undefined || minRegionSide * Math.min(width, height) > 1,
+    needs: 'a share of more than one pixel of the shorter side',
+    neutral: { minRegionSide: 0 },
   },
   {
     keys: ['thresholdValue'],
@@ -227,6 +256,25 @@ const EFFECT_RULES: readonly EffectRule[] = [
     by: 'cutouts',
     isRead: ({ settings: { cutouts = 0 } }) => cutouts > 0,
     needs: 'cutouts above 0',
+  },
+  {
+    keys: ['cutReduction'],
+    by: 'cutouts',
+    isRead: ({ settings: { cutouts } }) => cutouts !== 1,
+    needs: 'several cutouts',
+  },
+  {
+    // No cutouts at all are another view than cutouts that are all the whole image.
+    keys: ['cutouts', 'cutReduction'],
+    by: 'cutSize',
+    isRead: (context) => context.settings.cutouts === 0 || cutoutsVary(context).place,
+    needs: "a smaller cutSize, or an image that is not square or is larger than CLIP's input",
+  },
+  {
+    keys: ['cutPower'],
+    by: 'cutSize',
+    isRead: (context) => cutoutsVary(context).size,
+    needs: "a smaller cutSize, or an image whose shorter side is larger than CLIP's input",
   },
   {
     keys: ['cutouts', ...CUTOUT_KEYS, 'saturatedGradient'],

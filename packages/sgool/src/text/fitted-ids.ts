@@ -1,11 +1,20 @@
 /** @file Token ids that fit a network: in number, and in size. */
 import { UserError } from '../errors.ts';
+import type { TextFit } from './fit-notes.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** Token ids of a text, as many as the tokenizer gives or `longest`, the end token kept, and the number of ids before the padding. */
 export function fittedIds(tokenizer: Tokenizer, text: string, longest: number) {
   const { ids, length } = tokenizer.encode(text, Math.min(longest, tokenizer.maxLength));
   return { ids, length };
+}
+
+/** How much of a text fits into `longest` ids, start and end included, and which of its words the vocabulary lacks. */
+export function textFit(tokenizer: Tokenizer, text: string, longest: number): TextFit {
+  const { tokens, lost } = tokenizer.encode(text);
+  const kept = Math.min(tokens.length, longest - 2);
+  const all = tokens.length + lost;
+  return { kept, lost: all - kept, truncated: all > kept, unknown: tokenizer.unknownWords(text) };
 }
 
 /**

@@ -149,6 +149,44 @@ describe('buildWordVocabulary', () => {
     for (const { text, ids } of cases.sentences) expect([...words.encode(text).ids]).toEqual(ids);
   });
 
+  it('knows which words it lacks: those that are not in its list, though they have pieces', () => {
+    const vocabulary = buildWordVocabulary(['a', 'cat', 'on', ',']);
+    const files = tokenizerFiles(vocabulary);
+    const closed = parseTokenizer(
+      { vocab: files['vocab.json'], merges: files['merges.txt'], config: files['tokenizer_config.json'] },
+      'here',
+    );
+    expect(closed.unknownWords('A cat, on a Dragon; on x, a dragon')).toEqual(['dragon', ';', 'x']);
+    expect(closed.pieces('dragon')).not.toContainEqual(expect.objectContaining({ id: closed.endId }));
+    expect(closed.unknownWords('<|endoftext|> cat')).toEqual([]);
+    const open = createTokenizer(vocabulary);
+    expect(open.unknownWords('a dragon')).toEqual([]);
+  });
+
+  it('knows which words have pieces without an id, and names a list that is none', () => {
+    const { vocab, merges } = buildWordVocabulary(['a', 'cat']);
+    const { d, ...rest } = vocab;
+    const lacking = createTokenizer({ vocab: rest, merges });
+    expect(d).toBeDefined();
+    expect(lacking.unknownWords('a dog, a cat and a dog')).toEqual(['dog']);
+    expect(() => createTokenizer({ vocab, merges, config: { closed_vocabulary: 'cat' } })).toThrow(
+      /closed_vocabulary must be a list of words, got "cat"/,
+    );
+  });
+
+  it('extends a vocabulary without a change to what its words are', () => {
+    const base = buildWordVocabulary(['rise', '7', 'red', 'cat']);
+    const [before, after] = [base, buildWordVocabulary(['rising', 'cats'], base)].map(createTokenizer);
+    for (const text of ['a red cat', 'rise 7 cat']) {
+      expect([...after.encode(text).ids]).toEqual([...before.encode(text).ids]);
+    }
+    expect([after.startId, after.endId]).toEqual([before.startId, before.endId]);
+    expect(after.encode('rising cats').tokens).toEqual(['rising</w>', 'cats</w>']);
+    const added = [...after.encode('rising cats').ids].slice(1, 3);
+    expect(Math.min(...added)).toBeGreaterThanOrEqual(before.vocabSize);
+    expect(Math.max(...added)).toBeLessThan(after.vocabSize);
+  });
+
   it('refuses what is not one word', () => {
     expect(() => buildWordVocabulary(['two words'])).toThrow(/one lower-case word, got "two words"/);
     expect(() => buildWordVocabulary(['Cat'])).toThrow(/got "Cat"/);

@@ -51,6 +51,11 @@ export interface Tokenizer {
   /** The ids of a text of any length without start, end and padding, each with its piece. */
   pieces(text: string): readonly TokenPiece[];
   /**
+   * The words of a text that the vocabulary lacks, each once, as they are after cleaning: a piece of them has no id, or they are not in
+   * the closed list of words that the vocabulary was made for. Whoever reads the ids learns nothing from them.
+   */
+  unknownWords(text: string): readonly string[];
+  /**
    * Indices in `encode(text).ids` of all pieces of every occurrence of a word or phrase, in order; the first token after the
    * start has index 1. Indices lost by truncation are left out. The list is empty when the word does not occur.
    */
@@ -61,7 +66,7 @@ export interface Tokenizer {
 export interface TokenizerOptions extends Vocabulary {
   /**
    * Content of tokenizer_config.json; `model_max_length` and the tokens `bos_token`, `eos_token`, `unk_token` and `pad_token` are
-   * read, each a text or an object with it.
+   * read, each a text or an object with it; and `closed_vocabulary`, where a vocabulary was made for a list of words: that list.
    */
   config?: Readonly<Record<string, unknown>>;
   /** Tokens beside those of the vocabulary. The special tokens of `config` need not be among them. */
@@ -87,6 +92,19 @@ function maxLengthOf({ model_max_length: length }: Readonly<Record<string, unkno
   );
 }
 
+/**
+ * The words that a vocabulary was made for; undefined for one that is open to any.
+ *
+ * @throws UserError for anything but a list of words
+ */
+function closedWords({ closed_vocabulary: words }: Readonly<Record<string, unknown>>) {
+  if (words === undefined || words === null) return undefined;
+  if (Array.isArray(words) && words.every((word) => typeof word === 'string')) return new Set<string>(words);
+  throw new UserError(
+    `tokenizer: closed_vocabulary must be a list of words, got ${JSON.stringify(words).slice(0, 80)}`,
+  );
+}
+
 function matchesAt(words: readonly Word[], at: number, wanted: readonly Word[]): boolean {
   return wanted.every(({ text }, i) => words[at + i].text === text);
 }
@@ -104,6 +122,8 @@ interface Word {
   readonly text: string;
   readonly ids: readonly number[];
   readonly pieces: readonly string[];
+  /** Whether the vocabulary has it. */
+  readonly isKnown: boolean;
   /** Whether its ids stay together where a prompt is divided. */
   readonly isWhole?: boolean;
 }
@@ -115,6 +135,7 @@ function wordOf({ id, content, following = 0 }: AddedToken): Word {
     text: content,
     ids: [id, ...behind.map((i) => id + i)],
     pieces: [content, ...behind.map((i) => `${content}_${i}`)],
+    isKnown: true,
     ...(following === 0 ? {} : { isWhole: true }),
   };
 }
@@ -142,6 +163,7 @@ export function createTokenizer({
   const unknownId = idOf(special.unknown) ?? endId;
   const padId = idOf(special.pad) ?? endId;
   const maxLength = maxLengthOf(config);
+  const closed = closedWords(config);
   const ranks = new Map(merges.map((pair, rank) => [pair, rank]));
   const cache = new Map<string, Word>();
 
@@ -159,13 +181,15 @@ export function createTokenizer({
 
   function toWord(text: string): Word {
     if (cleaning === 'openai' && (text === START_OF_TEXT || text === END_OF_TEXT)) {
-      return { text, ids: [idOf(text) ?? unknownId], pieces: [text] };
+      return { text, ids: [idOf(text) ?? unknownId], pieces: [text], isKnown: true };
     }
     let found = cache.get(text);
     if (found === undefined) {
       const pieces = mergePairs(toSymbols(text), ranks);
       // A piece that the vocabulary lacks becomes the unknown token, which is CLIP's end token.
-      found = { text, pieces, ids: pieces.map((piece) => idOf(piece) ?? unknownId) };
+      const ids = pieces.map(idOf);
+      const isKnown = closed?.has(text) ?? !ids.includes(undefined);
+      found = { text, pieces, ids: ids.map((id) => id ?? unknownId), isKnown };
       cache.set(text, found);
     }
     return found;
@@ -194,6 +218,9 @@ export function createTokenizer({
     padId,
     idOf,
     pieces: piecesOf,
+    unknownWords: (text) => [
+      ...new Set(wordsOf(text).flatMap(({ text: word, isKnown }) => (isKnown ? [] : [word]))),
+    ],
 
     encode(text, length = maxLength) {
       const all = piecesOf(text);

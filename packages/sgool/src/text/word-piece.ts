@@ -22,6 +22,8 @@ export interface WordPieceTokenizer {
   readonly padId: number;
   /** @param maxLength of `ids`, start and end included */
   encode(text: string, maxLength: number): EncodedPrompt;
+  /** The words of a text that cannot be composed of pieces, each once: they become the unknown token. */
+  unknownWords(text: string): readonly string[];
 }
 
 /**
@@ -70,15 +72,20 @@ export function createWordPieceTokenizer(
     return found;
   }
 
+  /** The words of a text; special tokens are whole. */
+  const divided = (text: string): string[] =>
+    text.split(pattern).flatMap((part) => (special.has(part) ? [part] : splitBertWords(part)));
+
   return {
     vocabSize: ids.size,
     padId,
+    unknownWords: (text) => [
+      ...new Set(divided(text).filter((part) => !special.has(part) && pieces(part)[0].id === unknown)),
+    ],
     encode(text, maxLength) {
-      const all = text
-        .split(pattern)
-        .flatMap((part) =>
-          special.has(part) ? [{ id: idOf(part), text: part }] : splitBertWords(part).flatMap(pieces),
-        );
+      const all = divided(text).flatMap((part) =>
+        special.has(part) ? [{ id: idOf(part), text: part }] : pieces(part),
+      );
       const kept = all.slice(0, Math.max(0, maxLength - 2));
       const out = new Int32Array(maxLength).fill(padId);
       out.set([start, ...kept.map(({ id }) => id), end].slice(0, maxLength));

@@ -4,6 +4,11 @@ import { byteSymbolsById, END_OF_WORD, mergePairs, toSymbols, type Vocabulary } 
 import { cleanPrompt, splitWords } from './clean.ts';
 import { END_OF_TEXT, START_OF_TEXT } from './tokenizer.ts';
 
+/** A vocabulary that was made for a list of words. */
+export interface WordVocabulary extends Vocabulary {
+  readonly words: readonly string[];
+}
+
 /**
  * Makes a vocabulary in which each of the given words is one token; any other text still has tokens, if
  * need be one for each byte.
@@ -15,12 +20,12 @@ import { END_OF_TEXT, START_OF_TEXT } from './tokenizer.ts';
  * word, because the lowest rank is merged first, so the order of `words` does not matter.
  *
  * @param words lower case, each one word by CLIP's pattern: letters, or one digit, or punctuation
+ * @param base a vocabulary that is extended: its words keep their ids, and the symbols of further words follow behind its end token
  * @throws Error when an entry is not one lower-case word
  */
-export function buildWordVocabulary(words: readonly string[]): Vocabulary {
-  const bytes = byteSymbolsById();
-  const symbols = new Set([...bytes, ...bytes.map((symbol) => symbol + END_OF_WORD)]);
-  const ranks = new Map<string, number>();
+export function buildWordVocabulary(words: readonly string[], base?: WordVocabulary): WordVocabulary {
+  const symbols = new Set(base ? tokensById(base.vocab) : oneByteSymbols());
+  const ranks = new Map(base?.merges.map((pair, rank) => [pair, rank]));
   for (const word of words) {
     if (cleanPrompt(word, 'transformers') !== word || splitWords(word, 'transformers').length !== 1) {
       throw new Error(
@@ -34,16 +39,36 @@ export function buildWordVocabulary(words: readonly string[]): Vocabulary {
       pieces = mergePairs(toSymbols(word), ranks);
     }
   }
-  const tokens = [...symbols, START_OF_TEXT, END_OF_TEXT];
-  return { vocab: Object.fromEntries(tokens.map((token, id) => [token, id])), merges: [...ranks.keys()] };
+  const tokens = [...new Set([...symbols, START_OF_TEXT, END_OF_TEXT])];
+  return {
+    vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+    merges: [...ranks.keys()],
+    words: [...(base?.words ?? []), ...words],
+  };
 }
+
+function oneByteSymbols(): string[] {
+  const bytes = byteSymbolsById();
+  return [...bytes, ...bytes.map((symbol) => symbol + END_OF_WORD)];
+}
+
+const tokensById = (vocab: Vocabulary['vocab']) =>
+  Object.entries(vocab)
+    .sort(([, a], [, b]) => a - b)
+    .map(([token]) => token);
 
 /**
  * The files of a `tokenizer` folder, by name, that transformers' CLIPTokenizer and {@link loadTokenizer} read.
  *
+ * A list of words is kept as `closed_vocabulary` of tokenizer_config.json, a key that transformers passes over: it says which words a
+ * model was trained with.
+ *
  * @param maxLength tokens of a prompt, start and end included
  */
-export function tokenizerFiles({ vocab, merges }: Vocabulary, maxLength = 77): Record<string, string> {
+export function tokenizerFiles(
+  { vocab, merges, words }: Vocabulary & Partial<WordVocabulary>,
+  maxLength = 77,
+): Record<string, string> {
   const special = {
     bos_token: START_OF_TEXT,
     eos_token: END_OF_TEXT,
@@ -57,6 +82,7 @@ export function tokenizerFiles({ vocab, merges }: Vocabulary, maxLength = 77): R
     errors: 'replace',
     model_max_length: maxLength,
     tokenizer_class: 'CLIPTokenizer',
+    ...(words === undefined ? {} : { closed_vocabulary: words }),
   };
   return {
     'vocab.json': `${JSON.stringify(vocab)}\n`,

@@ -7,6 +7,7 @@ import { ATTENTION_MAPS } from '../../methods/attention-maps-request.ts';
 import type { StepProgress } from '../../methods/run/iteration.ts';
 import { withPromptFiles } from '../../pipeline/prompt-files.ts';
 import { seedForJson } from '../../random/seed.ts';
+import { DEFAULT_SYNTAX } from '../../text/prompt/prompt.ts';
 import { DEFAULT_MODEL } from '../../weights/open/locate-model.ts';
 import type { Host } from '../host.ts';
 import { attentionOptions } from '../options/image-options.ts';
@@ -18,6 +19,7 @@ import {
   readImageCommand,
 } from '../options/read-options.ts';
 import { attentionSheet } from '../run/attention-sheet.ts';
+import { readingNotes } from '../run/prompt-warnings.ts';
 import { imageTarget, writeImage } from '../run/write-output.ts';
 import { shownPath } from '../terminal/format.ts';
 import { createProgress } from '../terminal/progress.ts';
@@ -65,6 +67,8 @@ async function attention(command: ImageCommand, host: Host): Promise<void> {
   const pipeline = await engine.openPipeline(values.model ?? DEFAULT_MODEL, options);
   try {
     for (const line of pipeline.model.notes ?? []) progress.note(line);
+    const { promptSyntax = DEFAULT_SYNTAX } = values;
+    for (const line of await readingNotes(prompt, promptSyntax, pipeline)) progress.warn(line);
     const onStep = (step: StepProgress) => progress.step(step);
     const mapped = await engine.mapAttention(pipeline, request, { onStep });
     progress.end();

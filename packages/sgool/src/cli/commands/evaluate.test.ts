@@ -176,6 +176,26 @@ describe('a run', () => {
   });
 });
 
+it('says which words of prompts mean nothing to the model and its CLIPs', async () => {
+  await writeFile(join(folder, 'far.txt'), ['a red dragon', 'one cat', 'two dragons'].join('\n'));
+  const { stderr } = await evaluate([
+    '--suite',
+    'far.txt',
+    '--out',
+    'far',
+    '--methods',
+    'sd',
+    '--no-equal-cost',
+  ]);
+  const lines = stderr.split('\n').filter((line) => line.includes('lacks'));
+  expect(lines).toEqual(
+    ['the model', 'clip_a', 'clip_b'].map(
+      (who) =>
+        `sgool: warning: the vocabulary of ${who} lacks words of 2 of 3 prompts, which mean nothing to it: dragon, dragons (far 1, far 3)`,
+    ),
+  );
+});
+
 function fail(): never {
   throw new UserError('unet: not finite');
 }

@@ -121,8 +121,9 @@ it('pairs of a list are trained, with the regulariser', async () => {
     '--single-template',
     'the {1}',
   ];
-  const { code } = await sgool([...train('list', ...templates), '--concepts', 'list.txt']);
+  const { code, stderr } = await sgool([...train('list', ...templates), '--concepts', 'list.txt']);
   expect(code).toBe(0);
+  expect(stderr).not.toContain('lacks');
   expect((await record('list')).request).toMatchObject({
     recipe: 'large-scale',
     concepts: [{ word: 'cat' }, { phrase: 'red boat', word: 'boat' }, { word: 'left' }],
@@ -136,6 +137,23 @@ it('pairs of a list are trained, with the regulariser', async () => {
   expect(same.code).toBe(0);
   const [listed, piped] = [await bytes('list'), await bytes('piped')];
   expect(piped).toEqual(listed);
+});
+
+it('names words that the vocabulary lacks, of each text in one line', async () => {
+  await writeFile(join(dir, 'far.txt'), 'cat\nred owl = owl\n');
+  const templates = ['--template', 'x {1} and {2}', '--single-template', 'my {1}'];
+  const { stderr } = await sgool([...train('far', ...templates), '--dry-run', '--concepts', 'far.txt']);
+  const lines = stderr.split('\n').filter((line) => line.includes('lacks'));
+  expect(lines.map((line) => line.replace(/^.* words of the /, ''))).toEqual([
+    'concepts, which mean nothing to it: owl',
+    'templates, which mean nothing to it: x, my',
+  ]);
+  const sample = ['--sample-prompt', 'two cats'];
+  const one = await sgool([...train('near', ...sample), '--dry-run', 'a cat and a red owl']);
+  expect(one.stderr).toMatch(
+    /^sgool: warning: .* lacks words of the prompt, which mean nothing to it: owl$/m,
+  );
+  expect(one.stderr).toMatch(/lacks words of the sample prompts, which mean nothing to it: two, cats$/m);
 });
 
 describe('going on', () => {

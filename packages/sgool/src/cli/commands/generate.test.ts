@@ -154,6 +154,23 @@ describe('generate', () => {
   });
 });
 
+it('names words that the vocabulary lacks, before anything is made', async () => {
+  const { stderr } = await sgool([
+    'generate',
+    'a red dragon',
+    '--negative-prompt',
+    'dragons',
+    '--out',
+    'out',
+  ]);
+  expect(
+    stderr.match(/lacks words of the (negative )?prompt, which mean nothing to it: dragons?$/gm),
+  ).toEqual([
+    'lacks words of the prompt, which mean nothing to it: dragon',
+    'lacks words of the negative prompt, which mean nothing to it: dragons',
+  ]);
+});
+
 describe('where options come from', () => {
   const iterations = async (argv: readonly string[], env: Record<string, string> = {}) =>
     (await json(generate(...argv, '--method', 'doodl', '--out', `o${Math.random()}`), { env })).loss.length -

@@ -31,6 +31,16 @@ it('shows a plain prompt as it is', async () => {
   });
 });
 
+it('says what a model does not read', async () => {
+  const line = 'the vocabulary of toybox lacks words of the prompt, which mean nothing to it: dragon';
+  expect((await prompt('a red dragon', '--model', 'toybox')).stdout).toContain(`\n${line}\n`);
+  const { stdout } = await prompt('a red dragon', '--model', 'toybox', '--json');
+  expect(JSON.parse(stdout).model).toEqual({ name: 'toybox', notes: [line] });
+  expect((await prompt('a red dragon')).stdout).not.toContain('lacks');
+  const explained = await runOnFakes('/', ['generate', 'a red dragon', '--explain']);
+  expect(explained.stderr).toBe(`sgool: warning: ${line}\n`);
+});
+
 it('names a number of steps that cannot be', async () => {
   const { code, stderr } = await prompt('a cat', '--steps', 'x');
   expect(code).not.toBe(0);

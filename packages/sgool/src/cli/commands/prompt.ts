@@ -1,8 +1,9 @@
-/** @file `sgool prompt <text>`: how a prompt is read, without a model. */
+/** @file `sgool prompt <text>`: how a prompt is read, by itself or by a model. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_SYNTAX, PROMPT_SYNTAXES, type PromptSyntax, parsePrompt } from '../../text/prompt/prompt.ts';
 import type { Host } from '../host.ts';
 import { EXPLAINED_STEPS, explainPrompt } from '../options/explain-prompt.ts';
+import { readingNotes } from '../run/prompt-warnings.ts';
 
 const NOTES = `
 a1111, as AUTOMATIC1111's web UI reads prompts:
@@ -26,17 +27,20 @@ compel, as the library of this name reads them for diffusers:
 
 plain: everything is text, and what is too long is cut off.
 Under the other two a prompt may have any length. CLIP and other scorers read
-its text alone.
+its text alone. A model with a small vocabulary, such as toybox, knows only its
+words: --model names those that it lacks.
 
 Examples:
   sgool prompt "a (red:1.3) cat, [day:night:0.5]"
   sgool prompt "a cat (on a chair)" --prompt-syntax plain
   sgool prompt "a [cow|horse]" --steps 4 --json
+  sgool prompt "a red dragon" --model toybox
   sgool prompt '("a cat", "a (red)1.4 dog").blend(0.7, 0.3)' --prompt-syntax compel`;
 
 interface PromptOptions {
   readonly promptSyntax: PromptSyntax;
   readonly steps: number;
+  readonly model?: string;
   readonly json?: boolean;
 }
 
@@ -46,8 +50,19 @@ function parseSteps(text: string): number {
   throw new InvalidArgumentError('It must be a whole number from 1 to 1000.');
 }
 
+/** What a model does not read of a prompt. @throws UserError where it cannot be opened */
+async function notesOf(model: string, prompt: string, promptSyntax: PromptSyntax, host: Host) {
+  const engine = await host.loadEngine();
+  const pipeline = await engine.openPipeline(model, {});
+  try {
+    return await readingNotes(prompt, promptSyntax, pipeline);
+  } finally {
+    await pipeline.dispose();
+  }
+}
+
 /** Adds arguments, options and the action. */
-export function configure(command: Command, { stdout }: Host): void {
+export function configure(command: Command, host: Host): void {
   command
     .argument('<text>', 'the prompt')
     .addOption(
@@ -56,10 +71,14 @@ export function configure(command: Command, { stdout }: Host): void {
         .default(DEFAULT_SYNTAX),
     )
     .option('--steps <n>', 'denoising steps, of which changes may be a share', parseSteps, EXPLAINED_STEPS)
+    .option('--model <name>', 'a model, of which is said what it does not read of the prompt')
     .option('--json', 'print one JSON object on stdout')
     .addHelpText('after', NOTES)
-    .action((text: string, { promptSyntax, steps, json = false }: PromptOptions) => {
+    .action(async (text: string, { promptSyntax, steps, model, json = false }: PromptOptions) => {
       const prompt = parsePrompt(text, promptSyntax, steps);
-      stdout.write(json ? `${JSON.stringify(prompt)}\n` : explainPrompt(prompt, steps));
+      const lines = model === undefined ? [] : await notesOf(model, text, promptSyntax, host);
+      const found = model === undefined ? prompt : { ...prompt, model: { name: model, notes: lines } };
+      const rest = lines.map((line) => `${line}\n`).join('');
+      host.stdout.write(json ? `${JSON.stringify(found)}\n` : explainPrompt(prompt, steps) + rest);
     });
 }

@@ -9,7 +9,7 @@ import type { Host } from '../host.ts';
 import { inputHash, inputPath, STDIN } from '../inputs.ts';
 import type { Values } from '../options/image-options.ts';
 import { parseTargetFile, targetFileText } from '../options/target-images.ts';
-import type { MadeImage } from '../run/generation.ts';
+import type { MadeImage } from '../run/conclude.ts';
 import { type AnyImageCommand, IMAGE_COMMANDS } from '../run/image-commands.ts';
 import { ITERATIONS_FOLDER } from '../run/output-folder.ts';
 import { isSameModelName, type RecordedRun, readRecordedRun } from '../run/recorded-run.ts';

@@ -15,6 +15,7 @@ import { loadOptionsOf, sharedOptions, sharedValues } from '../options/model-opt
 import { type OptionValues, schemaOption, toCommander, typedValues, withDefault } from '../options/option.ts';
 import { criticsText, promptSyntaxOption } from '../options/prompt.ts';
 import { saliencyImage } from '../run/images.ts';
+import { clipNotes, clipsOf } from '../run/prompt-warnings.ts';
 import { imageTarget, writeImage } from '../run/write-output.ts';
 import { shownPath } from '../terminal/format.ts';
 
@@ -104,6 +105,10 @@ async function saliency(given: string, flags: SaliencyFlags, host: Host): Promis
   for (const line of pipeline.model.notes ?? []) host.stderr.write(`sgool: ${line}\n`);
   try {
     const text = prompt === undefined ? undefined : criticsText('mapped', prompt, promptSyntax, host);
+    if (text !== undefined) {
+      const clips = await clipsOf(pipeline);
+      for (const line of clipNotes('prompt', text, clips)) host.stderr.write(`sgool: warning: ${line}\n`);
+    }
     const name = wanted ?? detectorFor(pipeline.model.has, mask, prompt);
     const detector = await pipeline.detector(name, {
       ...(text === undefined ? {} : { prompt: text }),

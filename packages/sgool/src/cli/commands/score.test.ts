@@ -1,9 +1,16 @@
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePng } from '../../image/png.ts';
+import { writeOnnxScorer } from '../../pipeline/testing.ts';
+import { openOnnxScorer } from '../../preference/onnx/onnx-scorer.ts';
+import { createScorer } from '../../preference/scorer.ts';
 import { PREFERENCE, type PreferenceCase, preferenceCases, TOKENIZER } from '../../preference/testing.ts';
+import { ProgramCache } from '../../runtime/program-cache.ts';
 import { defined } from '../../testing.ts';
 import { openTensorFile } from '../../weights/formats/tensor-file.ts';
 import { findAdded } from '../../weights/open/added.ts';
@@ -86,7 +93,30 @@ describe('sgool score --scorer', () => {
 
   const mistakes: [string, string[], number, RegExp][] = [
     ['an unknown scorer', ['--scorer', 'pickscor'], 2, /--scorer: .*got pickscor.*did you mean pickscore/],
-    ['a file for CLIP', ['--scorer', 'clip=x.pt'], 2, /give another CLIP with --clip/],
+    [
+      'a scorer twice',
+      ['--scorer', 'clip,hps-v2,clip'],
+      2,
+      /--scorer: two scores are called clip_a; give each/,
+    ],
+    [
+      'an ONNX file that is not there',
+      ['--scorer', 'onnx:none.onnx'],
+      1,
+      /scorer onnx: .*none\.onnx: there is no such file/,
+    ],
+    [
+      'a program that is not there',
+      ['--scorer', 'exec:/none/score.sh'],
+      1,
+      /objective: program \/none\/score\.sh: /,
+    ],
+    [
+      'a server that is not there',
+      ['--scorer', 'http://127.0.0.1:9/score'],
+      1,
+      /objective: verifier http:\/\/127\.0\.0\.1:9\/score: /,
+    ],
     [
       'weights that are not here',
       ['--scorer', 'hps-v2.1'],
@@ -107,6 +137,54 @@ describe('sgool score --scorer', () => {
     expect({ code, stdout }).toEqual({ code: exit, stdout: '' });
     expect(stderr).toMatch(message);
     expect(stderr.trim()).not.toContain('\n');
+  });
+
+  it('takes the scorers of an objective: ONNX files, programs, servers', async () => {
+    const onnx = await writeOnnxScorer(cwd);
+    const program = path.join(cwd, 'length.sh');
+    await writeFile(program, '#!/bin/sh\nprintf %s "$2" | wc -c\n');
+    await chmod(program, 0o755);
+    const server = createServer(async (request, response) => {
+      const { prompt, width } = (await json(request)) as { prompt: string; width: number };
+      response.end(JSON.stringify({ score: prompt.length + width / 1000 }));
+    });
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/score`;
+    const names = `onnx:${path.relative(cwd, onnx)},exec:${program},${url},hps-v2`;
+    const { code, stdout, stderr } = await score('--scorer', names, '--model', 'nowhere', '--json');
+    server.close();
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { image, prompt } = cases['hps-v2'];
+    const { scores } = JSON.parse(stdout);
+    expect(Object.keys(scores)).toEqual(['mine', 'length.sh', url, 'hps-v2']);
+    expect(scores['length.sh']).toBe(prompt.length);
+    expect(scores[url]).toBeCloseTo(prompt.length + image.width / 1000, 9);
+    const { model } = await openOnnxScorer(onnx);
+    const programs = new ProgramCache({});
+    const mine = await createScorer(model, programs).score(image, prompt);
+    await programs.dispose();
+    expect(scores.mine).toBeCloseTo(mine, 5);
+  });
+
+  it('takes another CLIP from the model', async () => {
+    const engine = fakeEngine();
+    const asked: unknown[] = [];
+    const openPipeline: typeof engine.openPipeline = async (...args) => ({
+      ...(await engine.openPipeline(...args)),
+      scorers: async (items) => {
+        asked.push(...items);
+        const fit = () => ({ truncated: true, kept: 2, lost: 1, unknown: ['red'] });
+        return [{ name: 'other', lossOf: (one) => -one, score: async () => 31.456, fit }];
+      },
+    });
+    const host = fakeHost(cwd, { engine: { ...engine, openPipeline } });
+    await runCli(['score', 'image.png', 'a red cat', '--scorer', 'clip_c,clip=other'], host);
+    expect(host.written.stdout).toBe('clip_c  31.46\nother   31.4560\n');
+    expect(asked).toMatchObject([
+      { scorer: { kind: 'clip', part: 'clip_c' } },
+      { scorer: { kind: 'clip', folder: 'other' }, name: 'other' },
+    ]);
+    expect(host.written.stderr).toMatch(/the prompt is too long for clip_c: .*\n.* clip_c lacks .*: red\n/);
   });
 
   it('says where a vocabulary would come from', async () => {

@@ -5,15 +5,25 @@ import { files } from '#platform';
 import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import type { ClipScores } from '../../pipeline/pipeline.ts';
+import type { ObjectiveItem } from '../../request/objective-text.ts';
 import { SCORER_NAMES, SCORERS, type ScorerName } from '../../request/scorer-names.ts';
+import {
+  MODEL_CLIP,
+  SCORER_FORMS,
+  scorerName,
+  type WantedScorer,
+  wantedScorer,
+} from '../../request/wanted-scorer.ts';
+import { fitNotes } from '../../text/fit-notes.ts';
 import type { PromptSyntax } from '../../text/prompt/prompt.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { inputFiles, inputImage, inputPath, STDIN } from '../inputs.ts';
 import { loadOptionsOf, type SharedValues, sharedOptions, sharedValues } from '../options/model-options.ts';
 import type { OptionValues } from '../options/option.ts';
-import { checkPrompt, criticsText, promptSyntaxOption, tooLong } from '../options/prompt.ts';
+import { checkPrompt, criticsText, promptSyntaxOption } from '../options/prompt.ts';
 import { didYouMean } from '../options/suggest.ts';
+import { clipNotes, clipsOf } from '../run/prompt-warnings.ts';
 import { readPrompts } from '../run/series.ts';
 import { type OutputTarget, outputTarget, writeOutput } from '../run/write-output.ts';
 import { formatTable, oneLine, shownPath } from '../terminal/format.ts';
@@ -30,21 +40,25 @@ interface ScoreFlags extends OptionValues {
 
 const SHARED = ['clip', 'tokenizer', 'model', 'device', 'precision'] as const;
 
-/** A scorer, and perhaps its weights. */
-interface Wanted {
-  readonly name: 'clip' | ScorerName;
-  readonly weights?: string;
-}
+/** A scorer by its name in reports. */
+type Wanted = Pick<ObjectiveItem, 'scorer' | 'name'>;
 
-const NAMES = ['clip', ...SCORER_NAMES] as const;
+/** The CLIPs of the model: without a name of its own, because they are two. */
+const MODEL_CLIPS: Wanted = { scorer: { kind: 'clip' }, name: MODEL_CLIP };
+
+const areModelClips = ({ name }: Wanted) => name === MODEL_CLIP;
 
 const NOTES = `
   clip          100 times the cosine of image and prompt, by the CLIPs of the model: A guides, B only reports
 ${SCORER_NAMES.map((name) => `  ${name.padEnd(12)}  ${SCORERS[name].scale}`).join('\n')}
+  clip=<folder> another CLIP; clip_c that of the model which selects
+  onnx:<file>   an ONNX file, with a description beside it; minus its score where less is better
+  exec:<program>, http://<address>  a program or a server, which gets every image and prompt (docs/verifiers.md)
 
 Higher is better for every scorer. Compare only scores of the same scorer for
 the same prompt. The weights of preference models are those that were added
 (sgool models add) or pulled (sgool models pull), or those of <name>=<file>.
+They are those of --objective of sgool generate, under the same names.
 Their vocabularies are searched for beside the weights, unless --tokenizer gives
 one.
 
@@ -56,7 +70,8 @@ Examples:
   sgool score cats/*/image.png "a red cat" --format csv
   sgool score photos --prompts prompts.txt --sort image --out scores.jsonl
   sgool score image.png "a red cat" --scorer hps-v2.1,pickscore,image-reward
-  sgool score image.png "a red cat" --scorer hps-v2=HPS_v2_compressed.pt --json`;
+  sgool score image.png "a red cat" --scorer hps-v2=HPS_v2_compressed.pt --json
+  sgool score image.png "a red cat" --scorer clip,onnx:mine.onnx,exec:./score.sh`;
 
 export function configure(command: Command, host: Host): void {
   command
@@ -69,7 +84,7 @@ export function configure(command: Command, host: Host): void {
   command
     .option(
       '--scorer <names>',
-      `scorers, separated by commas: ${NAMES.join(', ')} (default: clip)`,
+      `scorers, separated by commas: ${SCORER_FORMS} (default: clip)`,
       (text: string, before: readonly Wanted[] = []) => [...before, ...parseScorers(text)],
     )
     .option(
@@ -88,22 +103,26 @@ export function configure(command: Command, host: Host): void {
     .action((words: readonly string[], flags: ScoreFlags) => score(words, flags, host));
 }
 
-/** `name` or `name=file`, several with commas. */
+/**
+ * Reads scorers between commas.
+ *
+ * @throws UserError that names what may be asked for
+ */
 function parseScorers(text: string): Wanted[] {
   return text.split(',').map((item) => {
-    const [, name, weights] = /^\s*([^=]*?)\s*(?:=\s*(.+?)\s*)?$/.exec(item) ?? [];
-    const known = NAMES.find((one) => one === name);
-    if (known === undefined || (known === 'clip' && weights !== undefined)) {
-      const right =
-        known === undefined
-          ? `choose from ${NAMES.join(', ')}${didYouMean(name ?? '', NAMES)}`
-          : 'give another CLIP with --clip';
-      throw new UserError(`--scorer: not usable, got ${item || 'nothing'}; ${right}`, {
-        exitCode: USAGE_ERROR,
-      });
-    }
-    return { name: known, weights };
+    const scorer = wantedScorer(item.trim());
+    if (scorer !== undefined) return { scorer, name: scorerName(scorer) };
+    throw wrong(
+      `--scorer: not usable, got ${item || 'nothing'}; choose from ${SCORER_FORMS}${didYouMean(item.trim(), ['clip', ...SCORER_NAMES])}`,
+    );
   });
+}
+
+/** @throws UserError where two scores would have one name */
+function checkNames(wanted: readonly Wanted[]): void {
+  const twice = wanted.find(({ name }, i) => wanted.findIndex((other) => other.name === name) < i);
+  if (twice === undefined) return;
+  throw wrong(`--scorer: two scores are called ${twice.name}; give each scorer once, or rename the file`);
 }
 
 /** What is scored. */
@@ -117,12 +136,13 @@ interface Work {
 }
 
 async function score(words: readonly string[], flags: ScoreFlags, host: Host): Promise<void> {
-  const { scorer: wanted = [{ name: 'clip' }], format, sort, json = false, out, promptSyntax } = flags;
+  const { scorer: wanted = [MODEL_CLIPS], format, sort, json = false, out, promptSyntax } = flags;
   const promptFile = flags.prompts === undefined ? undefined : inputPath(flags.prompts, host);
   const places = promptFile === undefined ? words.slice(0, -1) : words;
   if (places.length === 0) throw wrong("missing required argument 'prompt'");
   const prompts = promptFile === undefined ? words.slice(-1) : await readPrompts(promptFile, host);
   for (const prompt of prompts) checkPrompt(prompt);
+  checkNames(wanted);
   const { images, hasFolder } = await imagesIn(places, host);
   const isOne = images.length === 1 && prompts.length === 1 && !hasFolder;
   const target =
@@ -159,7 +179,7 @@ async function scoreOne(work: Work, json: boolean, host: Host): Promise<void> {
   const { wanted, values } = work;
   const [{ clip, scores, truncated }] = await scoresOf([path], work, host);
   if (json) {
-    const isClip = wanted.some(({ name }) => name === 'clip');
+    const isClip = wanted.some(areModelClips);
     const result = {
       image: path,
       prompt,
@@ -176,10 +196,7 @@ async function scoreOne(work: Work, json: boolean, host: Host): Promise<void> {
       const value = clip?.[name];
       return value === undefined ? [] : [[`CLIP ${name}`, value.toFixed(2)]];
     }),
-    ...SCORER_NAMES.flatMap((name) => {
-      const value = scores[name];
-      return value === undefined ? [] : [[name, value.toFixed(SCORERS[name].digits)]];
-    }),
+    ...Object.entries(scores).map(([name, value]) => [name, value.toFixed(digitsOf(name))]),
   ];
   host.stdout.write(`${formatTable(rows)}\n`);
 }
@@ -207,7 +224,7 @@ async function scoreAll(work: Work, columns: readonly string[], host: Host) {
   if (readable.length === 0) throw new UserError('none of the images could be read');
   const scored = await scoresOf(readable, work, host);
   const rows = scored.map(({ path, prompt, clip, scores }): Row => {
-    const named: Record<string, number | undefined> = { clip_a: clip?.A, clip_b: clip?.B, ...scores };
+    const named: Record<string, number | undefined> = { [MODEL_CLIP]: clip?.A, clip_b: clip?.B, ...scores };
     const known = columns.flatMap((column) => {
       const value = named[column];
       return value === undefined ? [] : [[column, value] as const];
@@ -224,7 +241,7 @@ interface Scored {
   /** Without weights and tags, as scorers read it. */
   readonly text: string;
   clip?: ClipScores;
-  readonly scores: Partial<Record<ScorerName, number>>;
+  readonly scores: Record<string, number>;
   truncated: boolean;
 }
 
@@ -241,9 +258,8 @@ async function scoresOf(
   const pairs = images.flatMap((path) =>
     texts.map((each): Scored => ({ path, ...each, scores: {}, truncated: false })),
   );
-  if (wanted.some(({ name }) => name === 'clip')) await addClipScores(pairs, values, host);
-  for (const { name, weights } of wanted) {
-    if (name !== 'clip') await addPreferenceScores(name, weights, pairs, values, host);
+  for (const one of wanted) {
+    await (areModelClips(one) ? addClipScores(pairs, values, host) : addScores(one, pairs, values, host));
   }
   return pairs;
 }
@@ -267,12 +283,12 @@ async function addClipScores(pairs: readonly Scored[], values: SharedValues, hos
   const warned = new Set<string>();
   const read = imageReader(host);
   try {
+    const critics = await clipsOf(pipeline);
     for (const scored of pairs) {
       const { path, text } = scored;
-      const { truncated, tokens, lost } = pipeline.checkPrompt(text, { promptSyntax: 'plain' });
-      if (truncated && !warned.has(text)) warnOfCut(model, tokens.length, lost, host);
+      for (const line of warned.has(text) ? [] : clipNotes('prompt', text, critics)) warn(line, host);
       warned.add(text);
-      scored.truncated ||= truncated;
+      scored.truncated ||= critics.some(({ critic }) => critic.fit(text).truncated);
       scored.clip = await pipeline.score(await read(path), text);
       if (scored.clip.A === undefined && scored.clip.B === undefined)
         throw new UserError(`model: ${model} has no CLIP to score with; choose another one`);
@@ -282,39 +298,60 @@ async function addClipScores(pairs: readonly Scored[], values: SharedValues, hos
   }
 }
 
-async function addPreferenceScores(
-  name: ScorerName,
-  weights: string | undefined,
+async function addScores(
+  wanted: Wanted,
   pairs: readonly Scored[],
-  { device, precision, tokenizer }: SharedValues,
+  values: SharedValues,
   host: Host,
 ): Promise<void> {
-  const { chooseCompute } = await host.loadEngine();
-  const { loadScorer } = await import('../../preference/load-scorer.ts');
-  const scorer = await loadScorer(name, {
-    ...(await chooseCompute({ device, precision })),
-    env: host.env,
-    ...(weights === undefined ? {} : { weights: resolve(host.cwd, weights) }),
-    ...(tokenizer === undefined ? {} : { tokenizer }),
-  });
+  const { name } = wanted;
+  const { scorer, dispose } = await openOne(wanted, values, host);
+  const { clipTarget } = await import('../../preference/clip-target.ts');
   const warned = new Set<string>();
   const read = imageReader(host);
   try {
     for (const scored of pairs) {
       const { path, text } = scored;
-      const { truncated, kept, lost } = scorer.fit(text);
-      if (truncated && !warned.has(text)) warnOfCut(name, kept, lost, host);
+      const fit = scorer.fit?.(text);
+      const lines = fit === undefined || warned.has(text) ? [] : fitNotes('prompt', name, fit);
+      for (const line of lines) warn(line, host);
       warned.add(text);
-      scored.truncated ||= truncated;
-      scored.scores[name] = await scorer.score(await read(path), text);
+      scored.truncated ||= fit?.truncated ?? false;
+      scored.scores[name] = await scorer.score(await read(path), clipTarget(text));
     }
   } finally {
-    await scorer.dispose();
+    await dispose();
   }
 }
 
-function warnOfCut(who: string, kept: number, lost: number, { stderr }: Host): void {
-  stderr.write(`sgool: warning: ${tooLong('prompt', who, kept, lost)}\n`);
+/** Opens a scorer by itself; only a CLIP needs the model. @throws UserError where that cannot be */
+async function openOne({ scorer, name }: Wanted, values: SharedValues, host: Host) {
+  const engine = await host.loadEngine();
+  if (scorer.kind === 'clip') {
+    const pipeline = await engine.openPipeline(values.model, loadOptionsOf(values));
+    const [opened] = await pipeline.scorers([{ scorer: located(scorer, host), name, weight: 1 }]);
+    return { scorer: opened, dispose: () => pipeline.dispose() };
+  }
+  const { device, precision, tokenizer } = values;
+  const { openObjectiveScorer } = await import('../../preference/open-objective-scorer.ts');
+  const { ProgramCache } = await import('../../runtime/program-cache.ts');
+  const programs = new ProgramCache(await engine.chooseCompute({ device, precision }));
+  const parts = { programs, tokenizer, env: host.env, allowVerifiers: true };
+  const opened = await openObjectiveScorer({ scorer: located(scorer, host), name }, parts);
+  return { scorer: opened, dispose: () => programs.dispose() };
+}
+
+/** Files are given from the working folder on. */
+function located(scorer: WantedScorer, { cwd }: Host): WantedScorer {
+  if (scorer.kind === 'onnx') return { ...scorer, file: resolve(cwd, scorer.file) };
+  if (scorer.kind === 'preference' && scorer.weights !== undefined) {
+    return { ...scorer, weights: resolve(cwd, scorer.weights) };
+  }
+  return scorer;
+}
+
+function warn(line: string, { stderr }: Host): void {
+  stderr.write(`sgool: warning: ${line}\n`);
 }
 
 /** Endings of the files in a folder that are taken for images. */
@@ -366,9 +403,15 @@ function formatFor(format: string | undefined, target: OutputTarget | undefined)
 }
 
 /** The columns of scores. */
-const columnsOf = (wanted: readonly Wanted[]): string[] => [
-  ...new Set(wanted.flatMap(({ name }) => (name === 'clip' ? ['clip_a', 'clip_b'] : [name]))),
-];
+const columnsOf = (wanted: readonly Wanted[]): string[] =>
+  wanted.flatMap((one) => (areModelClips(one) ? [MODEL_CLIP, 'clip_b'] : [one.name]));
+
+/** Digits behind the point of a score: those of the scales that are known. */
+function digitsOf(column: string): number {
+  const isKnown = (name: string): name is ScorerName => SCORER_NAMES.some((one) => one === name);
+  if (isKnown(column)) return SCORERS[column].digits;
+  return column.startsWith('clip') ? 2 : 4;
+}
 
 const SORT_NAMES = ['image', 'prompt', 'none'] as const;
 
@@ -405,10 +448,9 @@ function formatRows(rows: readonly Row[], columns: readonly string[], format: Fo
       .map((row) => `${row.map(csvCell).join(',')}\r\n`)
       .join('');
   }
-  const digits = (column: string) => SCORERS[column as ScorerName]?.digits ?? 2;
   const hasPrompts = rows.some(({ prompt }) => prompt !== rows[0].prompt);
   const table = rows.map(({ image, prompt, scores }) => [
-    ...used.map((column) => scores[column]?.toFixed(digits(column)) ?? '-'),
+    ...used.map((column) => scores[column]?.toFixed(digitsOf(column)) ?? '-'),
     shownPath(image, host),
     ...(hasPrompts ? [oneLine(prompt)] : []),
   ]);

@@ -181,7 +181,7 @@ describe('--target-image', () => {
     const { stderr } = await sgool(generate('--clip-prompt', 'a red disc on white'), {
       fake: { maxTokens: 3 },
     });
-    expect(stderr).toMatch(/the text for CLIP is too long for toybox: .* the last 2 are left out/);
+    expect(stderr).toMatch(/the text for CLIP is too long for CLIP A and CLIP B: .* the last 2 are left out/);
   });
 });
 

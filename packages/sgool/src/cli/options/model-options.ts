@@ -33,6 +33,7 @@ import {
 export interface ModelParts {
   clip?: string;
   tokenizer?: string;
+  textEncoders?: string;
   vae?: string;
   adapter?: string;
   lora?: string;
@@ -60,7 +61,15 @@ const PART_SCHEMAS = {
   tokenizer: z
     .string()
     .min(1)
-    .describe('tokenizer: a folder with tokenizer.json or vocab.json, or org/name of a pulled model'),
+    .describe(
+      'tokenizer: a folder with tokenizer.json, vocab.json or spiece.model, or org/name of a pulled model; models with a CLIP and a T5 take two, separated by commas',
+    ),
+  textEncoders: z
+    .string()
+    .min(1)
+    .describe(
+      'text encoders of Stable Diffusion 3 or Flux that the model file lacks: files or folders, separated by commas: clip_l.safetensors,t5xxl_fp16.safetensors',
+    ),
   vae: z.string().min(1).describe(`another autoencoder: ${place}`),
   adapter: z.string().min(1).describe('adapter that sgool finetune made of this model: a .safetensors file'),
   lora: z
@@ -116,7 +125,8 @@ const MAIN = 'Options:';
 const DIFFERENCES: Readonly<Partial<Record<keyof ModelValues, Partial<CliOption>>>> = {
   model: { argument: 'name' },
   clip: { argument: 'place' },
-  tokenizer: { argument: 'place' },
+  tokenizer: { argument: 'places', isList: true },
+  textEncoders: { argument: 'places', isList: true },
   vae: { argument: 'place' },
   adapter: { argument: 'file' },
   lora: { argument: 'files', isList: true },
@@ -197,6 +207,9 @@ function parseEmbeddings(text: string) {
   });
 }
 
+/** Places separated by commas. */
+const placesOf = (text: string): string[] => text.split(',').map((place) => place.trim());
+
 /** The parts among other values, without those that are not given. */
 export function partsOf(values: ModelParts): ModelParts {
   return Object.fromEntries(
@@ -214,11 +227,13 @@ export function withoutParts<T extends ModelParts>(values: T): Omit<T, keyof Mod
 /** The options for `loadPipeline`. @throws UserError where the list of LoRAs cannot be read */
 export function loadOptionsOf(values: ModelValues): LoadOptions & PromptFileOptions {
   const { device = DEVICE_NAMES[0], precision = PRECISION_NAMES[0] } = values;
-  const { lora, embedding, modelConfig, prediction, ...same } = partsOf(values);
+  const { lora, embedding, tokenizer, textEncoders, modelConfig, prediction, ...same } = partsOf(values);
   return {
     ...same,
     ...(lora === undefined ? {} : { loras: parseLoras(lora) }),
     ...(embedding === undefined ? {} : { embeddings: parseEmbeddings(embedding) }),
+    ...(tokenizer === undefined ? {} : { tokenizer: placesOf(tokenizer) }),
+    ...(textEncoders === undefined ? {} : { textEncoders: placesOf(textEncoders) }),
     ...(modelConfig === undefined ? {} : { config: modelConfig }),
     ...(prediction === undefined ? {} : { predictionType: prediction }),
     device,

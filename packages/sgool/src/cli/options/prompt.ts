@@ -3,6 +3,7 @@ import { Option } from 'commander';
 import { UserError } from '../../errors.ts';
 import type { PromptFit } from '../../models/backbone.ts';
 import { isLoraTag } from '../../pipeline/prompt-loras.ts';
+import { fitNotes } from '../../text/fit-notes.ts';
 import {
   DEFAULT_SYNTAX,
   hasSyntax as isMarkedUp,
@@ -45,17 +46,13 @@ export function criticsText(
 }
 
 /**
- * What is not as its writer may expect, one line each: cut off, long, with weights, not supported.
+ * What is not as its writer may expect, one line each: cut off, unknown words, long, with weights, not supported.
  *
  * @param hasLoras whether the LoRAs that it names are applied
  */
-export function promptNotes(
-  what: string,
-  who: string,
-  { syntax, tokens, truncated, lost, chunks = 1, hasSyntax = false, networks = [], notes = [] }: PromptFit,
-  hasLoras: boolean,
-): string[] {
-  const lines = truncated ? [tooLong(what, who, tokens.length, lost)] : [];
+export function promptNotes(what: string, who: string, fit: PromptFit, hasLoras: boolean): string[] {
+  const { syntax, tokens, chunks = 1, hasSyntax = false, networks = [], notes = [] } = fit;
+  const lines = fitNotes(what, who, { ...fit, kept: tokens.length });
   if (chunks > 1) {
     lines.push(
       `the ${what} has ${tokens.length} tokens: the image is made from all of them, in ${chunks} chunks`,
@@ -76,14 +73,4 @@ export function promptNotes(
     lines.push(`${tag.text} in the ${what} ${how}`);
   }
   return [...lines, ...notes];
-}
-
-/**
- * One line about a text that is cut off.
- *
- * @param what the text is
- * @param who cuts it off
- */
-export function tooLong(what: string, who: string, kept: number, lost: number): string {
-  return `the ${what} is too long for ${who}: its first ${kept} tokens are used, the last ${lost} are left out`;
 }

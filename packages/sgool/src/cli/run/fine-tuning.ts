@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path';
 import { disk } from '#platform';
 import { UserError } from '../../errors.ts';
+import { filledTemplate } from '../../finetune/concepts.ts';
 import type { FineTuneRequest, FineTuning } from '../../finetune/separate-enhance.ts';
 import type { RunEstimate } from '../../methods/estimate.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
@@ -19,6 +20,7 @@ import { defaultSamples, type SamplePrompt, sampleOf, sampleRow } from './fine-t
 import { forecastLine } from './forecast.ts';
 import { checkFolderName, claimFolder, defaultFolder, FILES, type OutputFolder } from './output-folder.ts';
 import { thisProcess } from './process-record.ts';
+import { lackingNotes } from './prompt-warnings.ts';
 import { enterFolder, type ResumeFlags } from './resume.ts';
 import { type RunFile, refuseLiving, takeOver } from './run-file.ts';
 import { FINETUNE_KIND, type RunStatus, versions } from './run-record.ts';
@@ -76,6 +78,7 @@ export async function fineTuneModel(command: FineTuneCommand, host: Host, begun?
       signal: interrupt.signal,
       ...(begun?.saved && { state: begun.saved.state }),
     });
+    for (const line of unknownWords(command, fineTuning, pipeline)) progress.note(`warning: ${line}`);
     const base = await fineTuning.base();
     if (begun?.saved && begun.saved.fingerprint !== base.fingerprint) {
       throw new UserError(
@@ -114,6 +117,35 @@ export async function fineTuneModel(command: FineTuneCommand, host: Host, begun?
     interrupt.dispose();
     await pipeline.dispose();
   }
+}
+
+/** What the model lacks of the texts of a fine-tuning: one line for each of them. */
+function unknownWords(
+  { samplePrompts }: FineTuneCommand,
+  { task }: FineTuning,
+  pipeline: Pipeline,
+): string[] {
+  const { prompt, concepts = [], settings } = task;
+  const { templates, singleTemplate, normWeight } = settings;
+  const used = [...(prompt === undefined ? templates : []), ...(normWeight === 0 ? [] : [singleTemplate])];
+  return [
+    ...lackingNotes('prompt', prompt === undefined ? [] : [prompt], pipeline),
+    ...lackingNotes(
+      'concepts',
+      concepts.map(({ phrase }) => phrase),
+      pipeline,
+    ),
+    ...lackingNotes(
+      'templates',
+      used.map((template) => filledTemplate(template, ['', ''])),
+      pipeline,
+    ),
+    ...lackingNotes(
+      'sample prompts',
+      samplePrompts.map(({ text }) => text),
+      pipeline,
+    ),
+  ];
 }
 
 /** Says time and memory. They are known for processors only. */

@@ -1,10 +1,8 @@
-/** @file One run of a method: request, folder, model, Ctrl-C, and the report at the end. */
+/** @file One run of a method: request, folder, model and Ctrl-C. */
 import { join, resolve } from 'node:path';
 import { UserError } from '../../errors.ts';
-import type { Image } from '../../image/image.ts';
 import { VIDEO_FORMATS } from '../../image/video/encode-video.ts';
 import { DETAILING_METHOD, parseDetailRequest } from '../../methods/detail/detail-request.ts';
-import { writtenTexts } from '../../methods/detail/region-texts.ts';
 import type { ImageMethod } from '../../methods/edit/image-method.ts';
 import {
   changesAtOnce,
@@ -15,13 +13,12 @@ import {
 } from '../../methods/edit/refine-request.ts';
 import { type MethodName, parseRequest } from '../../methods/index.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
-import type { MethodState } from '../../methods/run/iteration.ts';
 import type { Method } from '../../methods/run/method.ts';
-import { criticText } from '../../methods/run/run.ts';
 import type { ModelInfo } from '../../models/model-info.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { otherPrompts, withPromptFiles } from '../../pipeline/prompt-files.ts';
 import { readSeed, resolveSeed } from '../../random/seed.ts';
+import { presetNote } from '../../request/defaults.ts';
 import { negativePromptNote } from '../../request/effect.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import { saliencyNote } from '../../request/resolve.ts';
@@ -29,29 +26,28 @@ import type { Engine } from '../engine.ts';
 import type { Host } from '../host.ts';
 import { inputHash, inputImage, inputStem } from '../inputs.ts';
 import { loadOptionsOf, partsOf, withoutParts } from '../options/model-options.ts';
-import { promptNotes } from '../options/prompt.ts';
 import type { ImageCommand } from '../options/read-options.ts';
 import { parseTargetFile, readTargetImages } from '../options/target-images.ts';
-import { formatSeconds, resumeCommand, shownPath } from '../terminal/format.ts';
+import { shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { packageVersion } from '../version.ts';
 import { type ClipFormat, clipFormat } from './clips.ts';
+import { conclude, type MadeImage } from './conclude.ts';
 import { hashNotes, hashWeights } from './file-hashes.ts';
 import { forecast } from './forecast.ts';
 import { checkFolderName, claimFolder, defaultFolder, FILES, type OutputFolder } from './output-folder.ts';
-import { detectionOf, recordSaliency } from './record-saliency.ts';
+import { promptWarnings } from './prompt-warnings.ts';
+import { detectionOf } from './record-saliency.ts';
 import { Recorder } from './recorder.ts';
 import { identityOf, refuseOtherRun } from './run-identity.ts';
+import { type RunEnd, runMethod } from './run-method.ts';
 import {
   type CommandKind,
   type RefineTask,
   type ResumeRecord,
-  type RunResult,
-  type RunStatus,
   type RunTask,
   repeatCommand,
-  resultOf,
   resumeRecord,
   startOfRun,
   versions,
@@ -89,15 +85,6 @@ interface GivenImage {
 /** The command that a plan is of. */
 const kindOf = ({ given, format }: Pick<Plan, 'given' | 'format'>): CommandKind =>
   given?.kind ?? (format ? 'video' : 'generate');
-
-/** How a run ended. */
-interface RunEnd {
-  readonly status: Exclude<RunStatus, 'running'>;
-  /** The thrown value, if it failed. */
-  readonly failure?: unknown;
-  readonly error?: string;
-  readonly recorder: Recorder;
-}
 
 /**
  * Makes an image from a seed, and its folder.
@@ -198,13 +185,6 @@ export interface BegunRun {
   readonly cwd: string;
   /** Undefined where the run has to begin with its first image. */
   readonly state?: RestoredState;
-}
-
-/** What a run has left. */
-export interface MadeImage {
-  readonly result: RunResult;
-  /** The best image. */
-  readonly image: Image;
 }
 
 async function makeImage(
@@ -367,8 +347,14 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
       ));
     const task = { ...planned, estimate };
     for (const line of onImage?.notes(task.settings, model) ?? paintingNotes(model)) progress.note(line);
-    warnOfPrompts(task, pipeline, progress);
+    const texts = {
+      ...task,
+      sourcePrompt: task.refine?.sourcePrompt,
+      hasLoras: task.parts.loraDir !== undefined,
+    };
+    for (const line of await promptWarnings(texts, pipeline)) progress.warn(line);
     for (const note of [
+      presetNote(task.preset, method, model),
       saliencyNote(detectionOf(task, pipeline), request, model),
       negativePromptNote({ settings: task.settings, model }, request),
     ])
@@ -401,67 +387,6 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
   } finally {
     over.abort();
     await pipeline.dispose();
-  }
-}
-
-interface RunParts {
-  readonly pipeline: Pipeline;
-  readonly method: Method;
-  readonly request: ParsedRequest;
-  readonly task: RunTask;
-  readonly recorder: Recorder;
-  readonly progress: Progress;
-  readonly signal: AbortSignal;
-  /** Where the run goes on. */
-  readonly state?: MethodState;
-}
-
-/**
- * Runs a method to its end, to Ctrl-C, or to its failure, and records every iteration. Throws nothing of what goes wrong in a run:
- * the returned value says it, and the best image so far is on the disk by then.
- */
-async function runMethod(parts: RunParts): Promise<RunEnd> {
-  const { recorder, signal } = parts;
-  try {
-    await iterate(parts);
-    await recordSaliency(parts);
-    await recorder.finish('done');
-    return { status: 'done', recorder };
-  } catch (failure) {
-    const isStopped = signal.aborted && failure === signal.reason;
-    const error = failure instanceof Error ? failure.message : String(failure);
-    const end = isStopped ? { status: 'stopped' as const } : { status: 'failed' as const, failure, error };
-    try {
-      // The first failure is the one to report; it may be that of the saliency model.
-      await recordSaliency(parts).catch(() => undefined);
-      await recorder.finish(end.status, isStopped ? undefined : error);
-    } catch {
-      // On a full disk this fails as well.
-    }
-    return { ...end, recorder };
-  }
-}
-
-async function iterate({
-  method,
-  pipeline,
-  request,
-  recorder,
-  progress,
-  signal,
-  state,
-}: RunParts): Promise<void> {
-  signal.throwIfAborted();
-  const { method: _, ...input } = request;
-  for await (const iteration of method.run(pipeline, input, {
-    signal,
-    onStep: (step) => progress.step(step),
-    onNote: (text) => progress.note(text),
-    onState: (one) => recorder.save(one),
-    ...(state && { state }),
-  })) {
-    await recorder.add(iteration);
-    progress.iteration(iteration);
   }
 }
 
@@ -539,72 +464,4 @@ function refineTask({ edit, sourcePrompt, strength, fit, invertMask, feather }: 
     invertMask,
     ...(feather === undefined ? {} : { feather }),
   };
-}
-
-function warnOfPrompts(task: RunTask, pipeline: Pipeline, progress: Progress) {
-  const { prompt, negativePrompt, model, refine, settings, parts } = task;
-  const regions = writtenTexts(settings.regionPrompt ?? '').map(
-    (text) => ['prompt of a region', text, settings] as const,
-  );
-  const asItIs = { promptSyntax: 'plain' } as const;
-  for (const [name, text, reading] of [
-    ['prompt', prompt, settings],
-    ['negative prompt', negativePrompt, settings],
-    ['description of the image', refine?.sourcePrompt ?? '', settings],
-    ['text for CLIP', settings.clipPrompt ?? '', asItIs],
-    ...regions,
-  ] as const) {
-    const fit = pipeline.checkPrompt(text, reading);
-    const hasLoras = name === 'prompt' && parts.loraDir !== undefined;
-    for (const line of promptNotes(name, model, fit, hasLoras)) progress.warn(line);
-  }
-  if (criticText(prompt, settings) === '') {
-    progress.warn(
-      'the prompt has no words: CLIP, where it guides or scores, compares the image with an empty text',
-    );
-  }
-}
-
-/** Reports the result: the path of the image or the JSON on stdout, the rest on stderr. */
-function conclude(
-  end: RunEnd,
-  { json }: ImageCommand,
-  progress: Progress,
-  exitCode: number,
-  host: Host,
-): MadeImage {
-  const { recorder, status, failure } = end;
-  const { best, task } = recorder;
-  if (best === undefined) {
-    if (status === 'stopped') throw new UserError('stopped before there was an image', { exitCode });
-    throw failure;
-  }
-  const result = resultOf(task, recorder.state(status, end.error));
-  if (json) host.stdout.write(`${JSON.stringify(result)}\n`);
-  const kept = `the best image so far (iteration ${best.iteration}) is in ${shownPath(recorder.paths.folder, host)}`;
-  if (status === 'stopped') {
-    const goOn = resumeCommand(recorder.paths.folder, host);
-    throw new UserError(`stopped; ${kept}; to go on: ${goOn}`, { exitCode });
-  }
-  if (status === 'failed') {
-    if (failure instanceof UserError) {
-      throw new UserError(`${failure.message}; ${kept}`, { exitCode: failure.exitCode, cause: failure });
-    }
-    progress.note(kept);
-    throw failure;
-  }
-  progress.note(summary(task, result));
-  const { folder, image = folder, video = image } = recorder.paths;
-  if (!json) host.stdout.data(`${shownPath(video, host)}\n`);
-  return { result, image: best.image };
-}
-
-function summary({ seed }: RunTask, { clip, seconds, bestIteration, loss }: RunResult): string {
-  const scores = (['A', 'B'] as const).flatMap((name) => {
-    const [before, after] = [clip.before[name], clip.after[name]];
-    if (before === undefined || after === undefined) return [];
-    return [`CLIP ${name} ${before.toFixed(2)} -> ${after.toFixed(2)}`];
-  });
-  const best = loss.length > 1 ? [`best: iteration ${bestIteration} of ${loss.length - 1}`] : [];
-  return [...scores, ...best, `seed ${seed}`, formatSeconds(seconds)].join(', ');
 }

@@ -4,14 +4,8 @@ import type { Host } from '../host.ts';
 import { detailOptions, generateOptions, refineOptions, videoOptions } from '../options/image-options.ts';
 import type { CliOption } from '../options/option.ts';
 import type { ImageCommand } from '../options/read-options.ts';
-import {
-  type BegunRun,
-  detailImage,
-  generateImage,
-  generateVideo,
-  type MadeImage,
-  refineImage,
-} from './generation.ts';
+import type { MadeImage } from './conclude.ts';
+import { type BegunRun, detailImage, generateImage, generateVideo, refineImage } from './generation.ts';
 import type { CommandKind } from './run-record.ts';
 
 /** A command with the image that it begins with, if it does. */

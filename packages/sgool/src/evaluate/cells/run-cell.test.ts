@@ -86,6 +86,8 @@ describe('a cell', () => {
   });
 });
 
+const fit = (truncated: boolean) => ({ truncated, kept: 2, lost: Number(truncated), unknown: [] });
+
 describe('scores', () => {
   const scored = {
     image: { width: 1, height: 1, data: Uint8Array.of(255, 0, 0) },
@@ -114,7 +116,10 @@ describe('scores', () => {
 
   it('names those that read only a part of the prompt, and keeps features exactly', async () => {
     const features = async () => ({ net: Float32Array.of(0.25, -3) });
-    const long = fakeScorer('long', undefined, { truncates: () => ['long'], features });
+    const long = fakeScorer('long', undefined, {
+      fits: () => ({ long: fit(true), short: fit(false) }),
+      features,
+    });
     const result = await scoreImage([long, fakeScorer('short')], scored);
     expect(result.truncated).toEqual(['long']);
     const bytes = Buffer.from(result.features?.net ?? '', 'base64');
@@ -125,7 +130,7 @@ describe('scores', () => {
     const { record } = await runCell(fakeRunner(), cellOf('sd'));
     let calls = 0;
     const old = fakeScorer('fake', () => ({ fake: ++calls }));
-    const later = fakeScorer('later', () => ({ later: 7 }), { truncates: () => ['later'] });
+    const later = fakeScorer('later', () => ({ later: 7 }), { fits: () => ({ later: fit(true) }) });
     const added = await withMissingScores(record, [old, later], scored);
     expect(added.scores).toEqual({ ...record.scores, later: 7 });
     expect(added.truncated).toEqual(['later']);

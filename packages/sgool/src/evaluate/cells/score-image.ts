@@ -36,7 +36,7 @@ export async function scoreImage(scorers: readonly ImageScorer[], scored: Scored
       notes.push(`${names[0]}: ${errorLine(error)}`);
     }
   }
-  const truncated = scorers.flatMap((scorer) => scorer.truncates(scored.prompt.text));
+  const truncated = scorers.flatMap((scorer) => cutBy(scorer, scored.prompt.text));
   return {
     scores,
     features,
@@ -44,6 +44,10 @@ export async function scoreImage(scorers: readonly ImageScorer[], scored: Scored
     ...(notes.length === 0 ? {} : { notes }),
   };
 }
+
+/** Names of the scores that read only the beginning of a prompt. */
+const cutBy = (scorer: ImageScorer, prompt: string): string[] =>
+  Object.entries(scorer.fits(prompt)).flatMap(([name, { truncated }]) => (truncated ? [name] : []));
 
 /** Features as base64 of their float32 numbers. */
 async function featuresOf(scorer: ImageScorer, image: Image): Promise<Record<string, string>> {

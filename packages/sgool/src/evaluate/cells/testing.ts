@@ -65,7 +65,7 @@ export function fakeScorer(
   return {
     infos: [fakeInfo(name)],
     score: async (scored) => score(scored),
-    truncates: () => [],
+    fits: () => ({}),
     dispose: async () => {},
     ...more,
   };

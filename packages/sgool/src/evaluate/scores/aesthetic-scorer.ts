@@ -48,7 +48,7 @@ export async function aestheticScorer(
     score: async ({ image }) => ({
       aesthetic: head.score(await critic.embedImage(image, middleCrop({ ...image, side: critic.side }))),
     }),
-    truncates: () => [],
+    fits: () => ({}),
     dispose: async () => {},
   };
 }

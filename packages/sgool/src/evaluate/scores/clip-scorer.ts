@@ -43,7 +43,7 @@ export async function clipScorer(
       for (const critic of critics) Object.assign(values, await scoresOf(critic, scored));
       return values;
     },
-    truncates: (prompt) => critics.filter(({ critic }) => critic.truncates(prompt)).map(({ name }) => name),
+    fits: (prompt) => Object.fromEntries(critics.map(({ name, critic }) => [name, critic.fit(prompt)])),
     async features(image) {
       const found = critics.map(async ({ name, critic }) => [name, await critic.embedImage(image)] as const);
       return Object.fromEntries(await Promise.all(found));

@@ -1,6 +1,7 @@
 /** @file What every scorer of an evaluation is: it says which scores it gives, and gives them for an image of a prompt. */
 import type { Image } from '../../image/image.ts';
 import type { Region } from '../../saliency/regions.ts';
+import type { TextFit } from '../../text/fit-notes.ts';
 import type { ScoreInfo } from '../cells/manifest.ts';
 import type { Clause } from '../suites/clause.ts';
 
@@ -24,8 +25,8 @@ export interface ImageScorer {
   /** Whether it also scores each iterate of a method, for the over-optimisation curve. It must be quick. */
   readonly ofIterates?: boolean;
   score(scored: ScoredImage): Promise<ScoreValues>;
-  /** Names of the scores that read only a part of a prompt, because it is too long for them. */
-  truncates(prompt: string): readonly string[];
+  /** How much of a prompt is read, by the names of those scores that read one. */
+  fits(prompt: string): Readonly<Record<string, TextFit>>;
   /** Features of an image, of length 1, by the name of the network; for diversity. */
   features?(image: Image): Promise<Readonly<Record<string, Float32Array>>>;
   dispose(): Promise<void>;

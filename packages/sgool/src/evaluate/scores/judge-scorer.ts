@@ -55,7 +55,7 @@ export async function judgeScorer(load: () => Promise<Judge> = loadJudge): Promi
       const verdict = judgeClauses(await judge.detect(image.data), readings);
       return Object.fromEntries(KEYS.map((key) => [TITLES[key][0], verdict[key]]));
     },
-    truncates: () => [],
+    fits: () => ({}),
     dispose: () => judge.dispose(),
   };
 }

@@ -38,7 +38,7 @@ export async function onnxScorer(
       },
     ],
     score: async ({ image, prompt }) => ({ [name]: sign * (await scorer.score(image, prompt.text)) }),
-    truncates: (prompt) => (scorer.fit(prompt).truncated ? [name] : []),
+    fits: (prompt) => ({ [name]: scorer.fit(prompt) }),
     dispose: () => programs.dispose(),
   };
 }

@@ -36,7 +36,7 @@ export async function preferenceScorer(name: ScorerName, options: LoadScorerOpti
       },
     ],
     score: async ({ image, prompt }) => ({ [name]: await scorer.score(image, prompt.text) }),
-    truncates: (prompt) => (scorer.fit(prompt).truncated ? [name] : []),
+    fits: (prompt) => ({ [name]: scorer.fit(prompt) }),
     dispose: () => scorer.dispose(),
   };
 }

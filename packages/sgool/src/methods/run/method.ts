@@ -61,7 +61,7 @@ export interface Method<Name extends string = string, S extends MethodSettings =
   /**
    * All its settings, with the values that it uses with this model when the request does not say otherwise.
    *
-   * @param preset `model` (default) takes the model's own hints, `fast` fewer UNet evaluations beside them, `paper` no hints
+   * @param preset `model` (default) takes the model's own hints, `fast` fewer UNet evaluations beside them, `paper` no hints, `reno` ReNO's settings
    * @param request for a method whose defaults depend on another setting
    * @throws UserError where the model's `sgool.json` is broken
    */

@@ -20,7 +20,6 @@ import { freeElements, onFreeElements } from '../../optimisers/free-elements.ts'
 import { createOptimiser } from '../../optimisers/index.ts';
 import { norm } from '../../optimisers/sphere.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { stepOf } from '../../request/resolve.ts';
 import type {
   CutoutSettings,
   DifferentiationSettings,
@@ -28,6 +27,7 @@ import type {
   SamplingSettings,
   SelectionSettings,
 } from '../../request/settings.ts';
+import { stepOf } from '../../request/step-of.ts';
 import { heldState } from '../../state.ts';
 import { drawFrameNoise, sharedGradient } from './frame-noise.ts';
 import { decodeFrames, judge, shownFrames, worstFrame } from './frames.ts';
@@ -145,8 +145,6 @@ export async function* optimiseNoise(
   const optimiser = free ? onFreeElements(unrestricted, free) : unrestricted;
   const keeper = bestKeeper(settings.keep);
   const stop = stopRule(settings);
-  /** Latents that the sampler starts from the one noise: EDICT's pair. */
-  const copies = begun.sampler.initial(begun.latents?.(begun.noise) ?? begun.noise, begun.startIndex).length;
 
   let latent = start.noise;
   const held = heldState<Float64Array>(
@@ -230,9 +228,9 @@ export async function* optimiseNoise(
         onStep: run.stepReporter('gradient', iteration),
       });
       assertFinite('the gradient of the noise', gradient);
-      const perCopy = copies === 1 ? gradient : gradient.map((value) => value / copies);
-      const shared = sharedGradient(perCopy, shape, settings.sharedNoise);
-      latent = optimiser.update(latent, shared, totalOf(followed));
+      // Of the mean of the losses, as they are reported.
+      const mean = finals.length === 1 ? gradient : gradient.map((value) => value / finals.length);
+      latent = optimiser.update(latent, sharedGradient(mean, shape, settings.sharedNoise), totalOf(followed));
     });
     if (isEnough) return;
   }

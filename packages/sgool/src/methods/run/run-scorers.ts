@@ -19,6 +19,7 @@ import { type ObjectiveItem, parseObjective } from '../../request/objective-text
 import type { ObjectiveSettings, SamplingSettings, SelectionSettings } from '../../request/settings.ts';
 import { MODEL_CLIP } from '../../request/wanted-scorer.ts';
 import { heldState, type Stateful } from '../../state.ts';
+import { fitNotes } from '../../text/fit-notes.ts';
 import { decodeFrames } from './frames.ts';
 import { denoiserOf, drawLaterSeed, type Run, samplerOf, withinIteration } from './run.ts';
 
@@ -62,8 +63,9 @@ type ScoredRun = Run<SamplingSettings & ObjectiveSettings & Partial<Pick<Selecti
 export async function runScorers(pipeline: Pipeline, run: ScoredRun): Promise<RunScorers> {
   const { objective, selector = '' } = run.settings;
   const guiding = await scorersOf(pipeline, run, objective);
-  if (selector === '') return guiding;
-  const selecting = await scorersOf(pipeline, run, selector);
+  const selecting = selector === '' ? guiding : await scorersOf(pipeline, run, selector);
+  noteFits([...guiding.items, ...selecting.items], run);
+  if (selecting === guiding) return guiding;
   return {
     ...guiding,
     score: selecting.score,
@@ -135,6 +137,15 @@ async function scorersOf(pipeline: Pipeline, run: ScoredRun, objective: string):
     },
   };
   return scorers;
+}
+
+/** Names what scorers do not read of the text. What the model's own CLIP does not read is said where the model is opened. */
+function noteFits(items: readonly RunScorer[], { target, note }: ScoredRun): void {
+  const named = new Map(items.map(({ name, source }) => [name, source]));
+  for (const [name, { fit }] of named) {
+    if (name === MODEL_CLIP || fit === undefined) continue;
+    for (const line of fitNotes('prompt', name, fit(target.text))) note(line);
+  }
 }
 
 /** What a run's scorers say of an image that is to be selected. */

@@ -13,17 +13,33 @@ export function promptFit(
   const { syntax, stages, networks, text, notes } = prompt;
   if (syntax === 'plain') {
     const { tokens, truncated, lost } = tokenizer.encode(text);
-    return { syntax, tokens, truncated, lost, chunks: 1, hasSyntax: hasSyntax(prompt), networks, notes };
+    const unknown = tokenizer.unknownWords(text);
+    return {
+      syntax,
+      tokens,
+      truncated,
+      lost,
+      unknown,
+      chunks: 1,
+      hasSyntax: hasSyntax(prompt),
+      networks,
+      notes,
+    };
   }
-  const tokensOf = ({ parts }: ParsedPrompt['stages'][number]) =>
-    parts.flatMap((part) => (part === 'break' ? [] : tokenizer.pieces(part.text).map((piece) => piece.text)));
-  const texts = stages.map(tokensOf).sort((a, b) => b.length - a.length);
+  const readParts = ({ parts }: ParsedPrompt['stages'][number]) => parts.filter((part) => part !== 'break');
+  const texts = stages
+    .map((stage) =>
+      readParts(stage).flatMap((part) => tokenizer.pieces(part.text).map((piece) => piece.text)),
+    )
+    .sort((a, b) => b.length - a.length);
+  const unknown = stages.flatMap(readParts).flatMap((part) => tokenizer.unknownWords(part.text));
   const count = Math.max(...stages.map((stage) => chunkCount(syntax, stage)));
   return {
     syntax,
     tokens: texts[0],
     truncated: false,
     lost: 0,
+    unknown: [...new Set(unknown)],
     chunks: count,
     hasSyntax: hasSyntax(prompt),
     networks,

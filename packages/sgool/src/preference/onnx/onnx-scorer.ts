@@ -38,9 +38,9 @@ export async function openOnnxScorer(path: string): Promise<OnnxScorer> {
       files: network.files,
       view: (size) => onnxView(image, size),
       fit(prompt) {
-        if (!text || !tokenizer) return { truncated: false, kept: 0, lost: 0 };
+        if (!text || !tokenizer) return { truncated: false, kept: 0, lost: 0, unknown: [] };
         const { tokens, lost, truncated } = tokenizer.encode(prompt, text.length);
-        return { kept: tokens.length, lost, truncated };
+        return { kept: tokens.length, lost, truncated, unknown: tokenizer.unknownWords(prompt) };
       },
       promptShapes: Object.fromEntries(
         Object.entries(others).map(([name, shape]) => [name, { shape, dtype: typeOf(network, name, who) }]),
@@ -80,7 +80,7 @@ function numberOf(output: Tensor, { batch, outputName }: OnnxNetwork, index: num
 }
 
 /** What is needed of a tokenizer, of whichever kind. */
-type AnyTokenizer = Pick<OpenedTokenizer['tokenizer'], 'encode'>;
+type AnyTokenizer = Pick<OpenedTokenizer['tokenizer'], 'encode' | 'unknownWords'>;
 
 async function tokenizerOf({ tokenizer }: OnnxText, folder: string, who: string): Promise<AnyTokenizer> {
   const beside = places.join(folder, tokenizer);

@@ -44,6 +44,8 @@ export interface UnigramTokenizer {
   encode(text: string, maxLength: number): EncodedPrompt;
   /** The ids of a text of any length without end and padding, each with its piece. */
   pieces(text: string): readonly TokenPiece[];
+  /** The parts of a text that no piece has, each once: they become the unknown token. */
+  unknownWords(text: string): readonly string[];
 }
 
 /** Builds a tokenizer from a vocabulary in memory. */
@@ -72,6 +74,9 @@ export function createUnigramTokenizer(options: UnigramOptions): UnigramTokenize
     endId,
     padId,
     pieces,
+    unknownWords: (text) => [
+      ...new Set(pieces(text).flatMap(({ id, text: piece }) => (id === options.unknownId ? [piece] : []))),
+    ],
     encode(text, maxLength) {
       const all = pieces(text);
       const kept = all.slice(0, maxLength - 1);

@@ -1,7 +1,7 @@
 /** @file Weights of a network whose tensors are parts of those in a file: rows of a joint projection, halves in another order. */
 import { UserError } from '../../errors.ts';
-import { product } from '../../numbers.ts';
-import { computed, rows, transposed, valuesOf } from './tensor-views.ts';
+import { product, sum } from '../../numbers.ts';
+import { computed, float32Of, rows, transposed, valuesOf } from './tensor-views.ts';
 import { sourceOf, type TensorFile, type WeightSource, type WeightTensor } from './weight-source.ts';
 
 /** One tensor of a network, as a part of a tensor in a file. */
@@ -56,6 +56,27 @@ export function partOf(tensor: WeightTensor, { band, transpose, swap }: TensorPa
   }
   if (swap) part = swappedHalves(part);
   return transpose ? transposed(part) : part;
+}
+
+/**
+ * The tensor of a file from its parts: the way back from `partOf`. One part alone is the tensor itself.
+ *
+ * @param tensors in the order of their parts, which have bands one after the other
+ */
+export function joined(tensors: readonly WeightTensor[], parts: readonly TensorPart[]): WeightTensor {
+  const [first] = tensors;
+  if (tensors.length === 1) return parts[0].swap ? swappedHalves(first) : first;
+  const shape = [sum(tensors.map((each) => each.shape[0])), ...first.shape.slice(1)];
+  return computed(first, shape, () => {
+    const all = tensors.map(float32Of);
+    const values = new Float32Array(sum(all.map(({ length }) => length)));
+    let at = 0;
+    for (const each of all) {
+      values.set(each, at);
+      at += each.length;
+    }
+    return values;
+  });
 }
 
 /**

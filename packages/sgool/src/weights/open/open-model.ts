@@ -5,13 +5,14 @@ import { openTensorFile } from '../formats/tensor-file.ts';
 import type { Environment } from '../hub/environment.ts';
 import { flowModelOf } from '../names/flow-models.ts';
 import { inferVaeConfig } from '../names/infer-config.ts';
-import { readConfig } from '../sources/read-config.ts';
+import { configured, readConfig } from '../sources/read-config.ts';
 import { applyAdapter, openAdapter } from './adapter.ts';
+import { applyLora } from './apply-lora.ts';
 import { checkWhole } from './check-whole.ts';
 import { openClipFile } from './clip-file.ts';
 import { withTextEncoders } from './given-text-encoders.ts';
 import { findTokenizers } from './given-tokenizers.ts';
-import { applyLora, type LoraChoice, openLora } from './lora.ts';
+import { type LoraChoice, openLora } from './lora.ts';
 import {
   type ModelComponent,
   type ModelFolder,
@@ -87,7 +88,7 @@ async function withVae(
   components: ReadonlyMap<string, ModelComponent>,
   { modelIndex }: ModelFolder,
   place: string,
-  env?: Environment,
+  { config, env }: Pick<OpenModelOptions, 'config' | 'env'>,
 ): Promise<Map<string, ModelComponent>> {
   const vae = await openVae(place, env);
   const own = components.get('vae')?.config;
@@ -97,10 +98,11 @@ async function withVae(
       `${place}: an autoencoder with ${has} latent channels; this model needs one with ${needs}`,
     );
   }
+  if (!(await files.isFile(located(place, env)))) return new Map(components).set('vae', vae);
   // A file has no configuration of its own; that of the model is more exact than what is inferred from shapes.
-  const isOneFile = await files.isFile(located(place, env));
-  const config = isOneFile ? (own ?? { ...vae.config, ...flowModelOf(modelIndex)?.vae }) : vae.config;
-  return new Map(components).set('vae', { ...vae, config });
+  const inferred = () => ({ ...vae.config, ...flowModelOf(modelIndex)?.vae });
+  const settings = own ?? (await configured(config, 'vae/config.json', inferred));
+  return new Map(components).set('vae', { ...vae, config: settings });
 }
 
 /**
@@ -119,7 +121,7 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
   const model = (await files.isFile(path))
     ? await openSingleFile(path, { ...options, config })
     : await openModelFolder(path, options);
-  let components = await withTextEncoders(model, options.textEncoders ?? [], options.env);
+  let components = await withTextEncoders(model, options.textEncoders ?? [], { ...options, config });
   if (options.adapter !== undefined) {
     components = await applyAdapter(components, await openAdapter(options.adapter));
   }
@@ -128,7 +130,8 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
   }
   if (options.clip !== undefined)
     components.set('clip', await openClip(options.clip, { ...options, config }));
-  if (options.vae !== undefined) components = await withVae(components, model, options.vae, options.env);
+  if (options.vae !== undefined)
+    components = await withVae(components, model, options.vae, { ...options, config });
   const embeddings = await openEmbeddings(options.embeddings ?? []);
   const encoder = components.get('text_encoder');
   if (encoder !== undefined && embeddings.length > 0) {

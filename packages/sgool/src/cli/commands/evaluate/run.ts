@@ -1,13 +1,8 @@
 /** @file `sgool evaluate --suite toybox`: makes and scores every image that is still missing. */
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../../errors.ts';
-import {
-  type EvaluatedMethod,
-  type EvaluatedSuite,
-  MANIFEST_FORMAT,
-  type Manifest,
-} from '../../../evaluate/cells/manifest.ts';
+import { type EvaluatedMethod, MANIFEST_FORMAT, type Manifest } from '../../../evaluate/cells/manifest.ts';
 import { type PlannedCell, planCells } from '../../../evaluate/cells/plan.ts';
 import { readEvaluation, readRecord } from '../../../evaluate/cells/run-folder.ts';
 import { scoreNames } from '../../../evaluate/cells/score-image.ts';
@@ -22,39 +17,32 @@ import {
   type WantedScorer,
   wantedScorers,
 } from '../../../evaluate/scores/open-scorers.ts';
-import { choosePrompts, readShard, type Shard } from '../../../evaluate/setup/choose-prompts.ts';
+import { readShard, type Shard } from '../../../evaluate/setup/choose-prompts.ts';
 import { claimEvaluation } from '../../../evaluate/setup/claim-evaluation.ts';
 import { withEqualSearch } from '../../../evaluate/setup/equal-search.ts';
 import { fairnessNotes } from '../../../evaluate/setup/fairness.ts';
-import { evaluatedMethod, evaluatedSuite } from '../../../evaluate/setup/manifest-of.ts';
-import { checkLabels, namedMethods, variant, type WantedMethod } from '../../../evaluate/setup/variants.ts';
+import { variant, type WantedMethod } from '../../../evaluate/setup/variants.ts';
 import { type CellCounts, CellStore } from '../../../evaluate/store/cell-store.ts';
-import { openSuite } from '../../../evaluate/suites/open-suite.ts';
-import { METHOD_NAMES, METHODS, type MethodName, parseRequest } from '../../../methods/index.ts';
+import { METHOD_NAMES, type MethodName } from '../../../methods/index.ts';
 import type { Method } from '../../../methods/run/method.ts';
 import type { Pipeline } from '../../../pipeline/pipeline.ts';
-import { laterSeed, readSeed, SEED_RULE, type Seed } from '../../../random/seed.ts';
-import { PRESETS } from '../../../request/request.ts';
 import { SCORER_NAMES } from '../../../request/scorer-names.ts';
-import { SETTINGS, type SettingKey } from '../../../request/settings.ts';
 import { meteredWork } from '../../../runtime/program-cache.ts';
 import type { Engine } from '../../engine.ts';
-import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
 import { loadOptionsOf, type ModelValues, sharedOptions, sharedValues } from '../../options/model-options.ts';
-import { type OptionValues, schemaOption } from '../../options/option.ts';
 import { versions } from '../../run/run-record.ts';
 import { quoteArgument, shownPath } from '../../terminal/format.ts';
 import { watchInterrupts } from '../../terminal/interrupt.ts';
 import { packageVersion } from '../../version.ts';
-import { addQueueOptions, type QueueFlags, runOnQueue } from './on-queue.ts';
+import { type Asked, askedFor, DEFAULT_METHODS, type RunFlags, resolved, typedCommand } from './asked.ts';
+import { addQueueOptions, runOnQueue } from './on-queue.ts';
 import { CellPace, type CellProgress, cellProgress } from './progress.ts';
 import { sayReport } from './report.ts';
 import { machineLine, weightsHash } from './this-machine.ts';
+import { unreadPrompts } from './unread-prompts.ts';
 
 const SHARED = ['model', 'device', 'precision', 'clip', 'tokenizer', 'adapter'] as const;
-
-const DEFAULT_METHODS = 'sd,best-of,sgool';
 
 const NOTES = `
 Every prompt is run with every method and every seed; prompt and seed decide the
@@ -92,25 +80,6 @@ Examples:
   sgool evaluate --suite toybox --shard 1/2 --out part-1
   sgool evaluate --suite toybox --queue redis://queue.local --out /shared/toybox
       (many machines: see sgool worker --help)`;
-
-interface RunFlags extends OptionValues, QueueFlags {
-  readonly suite?: string;
-  readonly methods?: string;
-  readonly variant?: readonly WantedMethod[];
-  readonly budget?: string;
-  readonly reference?: string;
-  readonly seeds?: string;
-  readonly seed?: string;
-  readonly scorer?: readonly WantedScorer[];
-  readonly limit?: string;
-  readonly only?: string;
-  readonly shard?: Shard;
-  readonly out?: string;
-  readonly equalCost?: boolean;
-  readonly report?: boolean;
-  readonly quiet?: boolean;
-  readonly json?: boolean;
-}
 
 export function configureRun(command: Command, host: Host): void {
   for (const option of sharedOptions(SHARED)) command.addOption(option);
@@ -153,8 +122,6 @@ export function configureRun(command: Command, host: Host): void {
     .action((flags: RunFlags) => evaluate(flags, host));
 }
 
-const wrong = (message: string) => new UserError(message, { exitCode: USAGE_ERROR });
-
 async function evaluate(flags: RunFlags, host: Host): Promise<void> {
   const asked = await askedFor(flags, host);
   const { folder } = asked;
@@ -183,62 +150,6 @@ async function evaluate(flags: RunFlags, host: Host): Promise<void> {
     progress.end();
     interrupt.dispose();
   }
-}
-
-/**
- * The methods, each with the budget: but not those that have no such setting, whose cost is what it is, nor variants that say one.
- *
- * @throws UserError where none of them can have it
- */
-function withBudget(wanted: readonly WantedMethod[], budget: string | undefined): readonly WantedMethod[] {
-  if (budget === undefined) return wanted;
-  settingValue('--budget', 'budget', budget);
-  const takes = ({ method }: WantedMethod) =>
-    METHODS.some(({ name, settings }) => name === method && Object.hasOwn(settings, 'budget'));
-  if (!wanted.some(takes)) throw wrong('--budget: none of the methods has iterations; leave it out');
-  return wanted.map((one) => (takes(one) ? { ...one, settings: { budget, ...one.settings } } : one));
-}
-
-/** What a command asks for, before any model is opened. */
-interface Asked {
-  readonly folder: string;
-  readonly wanted: readonly WantedMethod[];
-  readonly reference: string;
-  readonly suites: readonly EvaluatedSuite[];
-  readonly seeds: readonly Seed[];
-}
-
-async function askedFor(flags: RunFlags, host: Host): Promise<Asked> {
-  const { suite: suiteNames, methods, variant: variants = [] } = flags;
-  if (suiteNames === undefined) throw wrong('evaluate: needs --suite; see sgool suites list');
-  // Variants alone are the whole table.
-  const named = methods ?? (variants.length > 0 ? undefined : DEFAULT_METHODS);
-  const wanted = withBudget([...(named === undefined ? [] : namedMethods(named)), ...variants], flags.budget);
-  checkLabels(wanted);
-  const reference = flags.reference ?? wanted[0].label;
-  if (!wanted.some(({ label }) => label === reference)) {
-    throw wrong(
-      `--reference: is none of the methods, got ${reference || 'nothing'}; choose from ${wanted.map(({ label }) => label).join(', ')}`,
-    );
-  }
-  const limit = wholeNumber('--limit', flags.limit);
-  const seedCount = wholeNumber('--seeds', flags.seeds) ?? 1;
-  const first = readSeed(flags.seed ?? 0);
-  if (first === undefined || first === -1) {
-    throw wrong(`--seed: ${SEED_RULE.replace('-1 (random) or ', '')}, got ${flags.seed || 'nothing'}`);
-  }
-  const only = flags.only === undefined ? [] : flags.only.split(',').map((name) => name.trim());
-  const names = [...new Set(suiteNames.split(',').map((name) => name.trim()))];
-  const suites = await Promise.all(names.map((name) => openSuite(name, host.cwd, host.env)));
-  const out = flags.out ?? join('sgool-output', `evaluate-${suites.map(({ name }) => name).join('-')}`);
-  if (out === '') throw wrong('--out: give the folder of the evaluation, got nothing');
-  return {
-    folder: resolve(host.cwd, out),
-    wanted,
-    reference,
-    suites: suites.map((suite) => evaluatedSuite(suite, choosePrompts(suite, only, limit))),
-    seeds: Array.from({ length: seedCount }, (_, i) => laterSeed(first, i)),
-  };
 }
 
 interface Surroundings {
@@ -299,7 +210,7 @@ async function runOn(
       });
       for (const note of notes) progress.note(note);
       for (const note of fairnessNotes(manifest)) progress.note(note);
-      for (const warning of tooLong(manifest, pipeline, scorers)) progress.warn(warning);
+      for (const warning of unreadPrompts(manifest, pipeline, scorers)) progress.warn(warning);
       const missing = manifest.scores.filter(({ name }) => !scoreNames(scorers).includes(name));
       if (missing.length > 0) {
         progress.warn(
@@ -476,65 +387,6 @@ function located(wanted: readonly WantedScorer[], { cwd }: Host): WantedScorer[]
   );
 }
 
-/** Prompts of which an encoder or a scorer reads only the beginning: one line for each of those. */
-function tooLong({ suites }: Manifest, pipeline: Pipeline, scorers: readonly ImageScorer[]): string[] {
-  const prompts = suites.flatMap(({ name, prompts }) =>
-    prompts.map((prompt) => ({ ...prompt, suite: name })),
-  );
-  const cut = new Map<string, string[]>();
-  for (const { suite, id, text } of prompts) {
-    const readers = [
-      ...(pipeline.checkPrompt(text, { promptSyntax: 'plain' }).truncated ? ['the model'] : []),
-      ...scorers.flatMap((scorer) => scorer.truncates(text)),
-    ];
-    for (const reader of readers) cut.set(reader, [...(cut.get(reader) ?? []), `${suite} ${id}`]);
-  }
-  return [...cut].map(([reader, places]) => {
-    const some = places.slice(0, 3).join(', ');
-    const rest = places.length > 3 ? ', ...' : '';
-    return `${reader} reads only the beginning of ${places.length} of ${prompts.length} prompts: ${some}${rest}`;
-  });
-}
-
-function wholeNumber(who: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (/^\d+$/.test(text.trim()) && value >= 1 && value <= 1_000_000) return value;
-  throw wrong(`${who}: not usable, got ${text || 'nothing'}; give a whole number from 1 up to 1000000`);
-}
-
-/** A method with the settings that it will run with. Prompts are read as they are: `(red)` is not a weight. */
-function resolved(
-  { label, method: name, settings }: WantedMethod,
-  method: Parameters<typeof evaluatedMethod>[1],
-  pipeline: Pipeline,
-) {
-  const given: Record<string, unknown> = { promptSyntax: 'plain' };
-  for (const [key, text] of Object.entries(settings)) {
-    Object.assign(given, settingValue(`--variant ${label}: ${key}`, key, text));
-  }
-  try {
-    const request = parseRequest({ prompt: 'a prompt', method: name, model: pipeline.model.name, ...given });
-    return evaluatedMethod(label, method, pipeline, given, request);
-  } catch (error) {
-    throw error instanceof UserError ? wrong(`method ${label}: ${error.message}`) : error;
-  }
-}
-
-/** @param who names it in messages */
-function settingValue(who: string, key: string, text: string): OptionValues {
-  if (key === 'preset') {
-    if ((PRESETS as readonly string[]).includes(text)) return { preset: text };
-    throw wrong(`${who}: not usable, got ${text}; choose one of ${PRESETS.join(', ')}`);
-  }
-  if (!Object.hasOwn(SETTINGS, key)) throw wrong(`${who}: there is no such setting; see sgool methods`);
-  try {
-    return schemaOption(key, SETTINGS[key as SettingKey], '').parse(text, who);
-  } catch (error) {
-    throw error instanceof UserError ? wrong(error.message) : error;
-  }
-}
-
 /** The cells of a share of the prompts: whole prompts, so that methods stay comparable. */
 function shareOf(
   plan: readonly PlannedCell[],
@@ -548,39 +400,4 @@ function shareOf(
   return plan.filter(
     ({ suite, prompt }) => (order.get(`${suite} ${prompt}`) ?? 0) % shard.count === shard.index - 1,
   );
-}
-
-/** The command, for the manifest. */
-function typedCommand(flags: RunFlags, values: ModelValues): string {
-  const texts: [string, string | undefined][] = [
-    ['suite', flags.suite],
-    ['methods', flags.methods],
-    ['budget', flags.budget],
-    ...(flags.variant ?? []).map(({ label, method, settings }): [string, string] => [
-      'variant',
-      `${label}: ${[method, ...Object.entries(settings).map(([key, value]) => `${key}=${value}`)].join(' ')}`,
-    ]),
-    ['model', values.model],
-    ['clip', values.clip],
-    ['tokenizer', values.tokenizer],
-    ['adapter', values.adapter],
-    ['device', values.device],
-    ['precision', values.precision],
-    ['seeds', flags.seeds],
-    ['seed', flags.seed],
-    ['limit', flags.limit],
-    ['only', flags.only],
-    ['scorer', flags.scorer?.map(scorerText).join(',')],
-    ['reference', flags.reference],
-    ['out', flags.out],
-    ['queue-name', flags.queueName],
-    ['results', flags.results],
-  ];
-  const given = texts.flatMap(([name, text]) =>
-    text === undefined ? [] : [`--${name} ${quoteArgument(text)}`],
-  );
-  const alone = flags.equalCost === false ? ' --no-equal-cost' : '';
-  // Without its address, which may hold a password.
-  const queue = flags.queue === undefined ? '' : ' --queue';
-  return `sgool evaluate ${given.join(' ')}${alone}${queue}`;
 }

@@ -1,5 +1,5 @@
 /**
- * @file Grids that make EDICT's inverse exact to the last bit.
+ * @file Grids that make the inverse of EDICT and of reversible Heun exact to the last bit.
  *
  * In plain float64 a chain of lifts is undone with errors near 1e-13. That is small, but now and then it tips the float32
  * rounding of a network input to the other side, and mixing then multiplies the difference by p⁻² for every step: of 40
@@ -7,10 +7,11 @@
  * grid, as whole multiples of a spacing, and every lift rounds its target. A lift can be undone without loss if it scales
  * the target up by more than the spacing grows:
  *
- *     |a·n·before + w·f - m·after| ≤ after / 2   and   after < a·before   ⟹   n = round((m·after - w·f) / (a·before))
+ *     |a·n·before + w·f - m·after| ≤ after / 2   and   after < |a|·before   ⟹   n = round((m·after - w·f) / (a·before))
  *
  * Denoising lifts scale up (A ≥ 1; on a rectified flow A = 1) and so let the grid grow coarser; mixing lifts scale down (p < 1) and
  * make it finer. On Stable Diffusion's schedule with p = 0.93 the coarsest spacing is 8e-11 at 50 steps and 3.4e-9 at 100.
+ * Reversible Heun does neither (a = ±1).
  */
 
 /** One update of the pair in place, `target ← scale·target + weight·f(source)`: f is the network if a timestep is given. */
@@ -41,12 +42,12 @@ const COARSEST = 2 ** -24;
  *
  * @returns undefined if the chain would need a spacing that is too coarse: it then has no exact inverse.
  */
-export function edictGrids(lifts: readonly Lift[]): LiftGrids | undefined {
+export function liftGrids(lifts: readonly Lift[]): LiftGrids | undefined {
   const spacing = [1, 1];
   const relative = lifts.map((lift) => {
     const before = spacing[lift.target];
     const isIdentity = lift.scale === 1 && lift.weight === 0;
-    const after = isIdentity ? before : before * lift.scale * MARGIN;
+    const after = isIdentity ? before : before * Math.abs(lift.scale) * MARGIN;
     spacing[lift.target] = after;
     return { lift, before, after };
   });

@@ -1,0 +1,176 @@
+/** @file What `sgool evaluate` is asked for: its flags, read. */
+import { join, resolve } from 'node:path';
+import { UserError } from '../../../errors.ts';
+import type { EvaluatedSuite } from '../../../evaluate/cells/manifest.ts';
+import { scorerText, type WantedScorer } from '../../../evaluate/scores/open-scorers.ts';
+import { choosePrompts, type Shard } from '../../../evaluate/setup/choose-prompts.ts';
+import { evaluatedMethod, evaluatedSuite } from '../../../evaluate/setup/manifest-of.ts';
+import { checkLabels, namedMethods, type WantedMethod } from '../../../evaluate/setup/variants.ts';
+import { openSuite } from '../../../evaluate/suites/open-suite.ts';
+import { METHODS, parseRequest } from '../../../methods/index.ts';
+import type { Pipeline } from '../../../pipeline/pipeline.ts';
+import { laterSeed, readSeed, SEED_RULE, type Seed } from '../../../random/seed.ts';
+import { PRESETS } from '../../../request/request.ts';
+import { SETTINGS, type SettingKey } from '../../../request/settings.ts';
+import { USAGE_ERROR } from '../../exit-codes.ts';
+import type { Host } from '../../host.ts';
+import type { ModelValues } from '../../options/model-options.ts';
+import { type OptionValues, schemaOption } from '../../options/option.ts';
+import { quoteArgument } from '../../terminal/format.ts';
+import type { QueueFlags } from './on-queue.ts';
+
+/** The methods of an evaluation that names none. */
+export const DEFAULT_METHODS = 'sd,best-of,sgool';
+
+/** The options of the command. */
+export interface RunFlags extends OptionValues, QueueFlags {
+  readonly suite?: string;
+  readonly methods?: string;
+  readonly variant?: readonly WantedMethod[];
+  readonly budget?: string;
+  readonly reference?: string;
+  readonly seeds?: string;
+  readonly seed?: string;
+  readonly scorer?: readonly WantedScorer[];
+  readonly limit?: string;
+  readonly only?: string;
+  readonly shard?: Shard;
+  readonly out?: string;
+  readonly equalCost?: boolean;
+  readonly report?: boolean;
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+}
+
+const wrong = (message: string) => new UserError(message, { exitCode: USAGE_ERROR });
+
+/**
+ * The methods, each with the budget: but not those that have no such setting, whose cost is what it is, nor variants that say one.
+ *
+ * @throws UserError where none of them can have it
+ */
+function withBudget(wanted: readonly WantedMethod[], budget: string | undefined): readonly WantedMethod[] {
+  if (budget === undefined) return wanted;
+  settingValue('--budget', 'budget', budget);
+  const takes = ({ method }: WantedMethod) =>
+    METHODS.some(({ name, settings }) => name === method && Object.hasOwn(settings, 'budget'));
+  if (!wanted.some(takes)) throw wrong('--budget: none of the methods has iterations; leave it out');
+  return wanted.map((one) => (takes(one) ? { ...one, settings: { budget, ...one.settings } } : one));
+}
+
+/** What a command asks for, before any model is opened. */
+export interface Asked {
+  readonly folder: string;
+  readonly wanted: readonly WantedMethod[];
+  readonly reference: string;
+  readonly suites: readonly EvaluatedSuite[];
+  readonly seeds: readonly Seed[];
+}
+
+/** @throws UserError in one line, before anything is opened */
+export async function askedFor(flags: RunFlags, host: Host): Promise<Asked> {
+  const { suite: suiteNames, methods, variant: variants = [] } = flags;
+  if (suiteNames === undefined) throw wrong('evaluate: needs --suite; see sgool suites list');
+  // Variants alone are the whole table.
+  const named = methods ?? (variants.length > 0 ? undefined : DEFAULT_METHODS);
+  const wanted = withBudget([...(named === undefined ? [] : namedMethods(named)), ...variants], flags.budget);
+  checkLabels(wanted);
+  const reference = flags.reference ?? wanted[0].label;
+  if (!wanted.some(({ label }) => label === reference)) {
+    throw wrong(
+      `--reference: is none of the methods, got ${reference || 'nothing'}; choose from ${wanted.map(({ label }) => label).join(', ')}`,
+    );
+  }
+  const limit = wholeNumber('--limit', flags.limit);
+  const seedCount = wholeNumber('--seeds', flags.seeds) ?? 1;
+  const first = readSeed(flags.seed ?? 0);
+  if (first === undefined || first === -1) {
+    throw wrong(`--seed: ${SEED_RULE.replace('-1 (random) or ', '')}, got ${flags.seed || 'nothing'}`);
+  }
+  const only = flags.only === undefined ? [] : flags.only.split(',').map((name) => name.trim());
+  const names = [...new Set(suiteNames.split(',').map((name) => name.trim()))];
+  const suites = await Promise.all(names.map((name) => openSuite(name, host.cwd, host.env)));
+  const out = flags.out ?? join('sgool-output', `evaluate-${suites.map(({ name }) => name).join('-')}`);
+  if (out === '') throw wrong('--out: give the folder of the evaluation, got nothing');
+  return {
+    folder: resolve(host.cwd, out),
+    wanted,
+    reference,
+    suites: suites.map((suite) => evaluatedSuite(suite, choosePrompts(suite, only, limit))),
+    seeds: Array.from({ length: seedCount }, (_, i) => laterSeed(first, i)),
+  };
+}
+
+function wholeNumber(who: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (/^\d+$/.test(text.trim()) && value >= 1 && value <= 1_000_000) return value;
+  throw wrong(`${who}: not usable, got ${text || 'nothing'}; give a whole number from 1 up to 1000000`);
+}
+
+/** A method with the settings that it will run with. Prompts are read as they are: `(red)` is not a weight. */
+export function resolved(
+  { label, method: name, settings }: WantedMethod,
+  method: Parameters<typeof evaluatedMethod>[1],
+  pipeline: Pipeline,
+) {
+  const given: Record<string, unknown> = { promptSyntax: 'plain' };
+  for (const [key, text] of Object.entries(settings)) {
+    Object.assign(given, settingValue(`--variant ${label}: ${key}`, key, text));
+  }
+  try {
+    const request = parseRequest({ prompt: 'a prompt', method: name, model: pipeline.model.name, ...given });
+    return evaluatedMethod(label, method, pipeline, given, request);
+  } catch (error) {
+    throw error instanceof UserError ? wrong(`method ${label}: ${error.message}`) : error;
+  }
+}
+
+/** @param who names it in messages */
+function settingValue(who: string, key: string, text: string): OptionValues {
+  if (key === 'preset') {
+    if ((PRESETS as readonly string[]).includes(text)) return { preset: text };
+    throw wrong(`${who}: not usable, got ${text}; choose one of ${PRESETS.join(', ')}`);
+  }
+  if (!Object.hasOwn(SETTINGS, key)) throw wrong(`${who}: there is no such setting; see sgool methods`);
+  try {
+    return schemaOption(key, SETTINGS[key as SettingKey], '').parse(text, who);
+  } catch (error) {
+    throw error instanceof UserError ? wrong(error.message) : error;
+  }
+}
+
+/** The command, for the manifest. */
+export function typedCommand(flags: RunFlags, values: ModelValues): string {
+  const texts: [string, string | undefined][] = [
+    ['suite', flags.suite],
+    ['methods', flags.methods],
+    ['budget', flags.budget],
+    ...(flags.variant ?? []).map(({ label, method, settings }): [string, string] => [
+      'variant',
+      `${label}: ${[method, ...Object.entries(settings).map(([key, value]) => `${key}=${value}`)].join(' ')}`,
+    ]),
+    ['model', values.model],
+    ['clip', values.clip],
+    ['tokenizer', values.tokenizer],
+    ['adapter', values.adapter],
+    ['device', values.device],
+    ['precision', values.precision],
+    ['seeds', flags.seeds],
+    ['seed', flags.seed],
+    ['limit', flags.limit],
+    ['only', flags.only],
+    ['scorer', flags.scorer?.map(scorerText).join(',')],
+    ['reference', flags.reference],
+    ['out', flags.out],
+    ['queue-name', flags.queueName],
+    ['results', flags.results],
+  ];
+  const given = texts.flatMap(([name, text]) =>
+    text === undefined ? [] : [`--${name} ${quoteArgument(text)}`],
+  );
+  const alone = flags.equalCost === false ? ' --no-equal-cost' : '';
+  // Without its address, which may hold a password.
+  const queue = flags.queue === undefined ? '' : ' --queue';
+  return `sgool evaluate ${given.join(' ')}${alone}${queue}`;
+}
