@@ -251,7 +251,7 @@ export const EQUIVALENT: readonly EquivalentMutants[] = [
     ],
   },
   {
-    file: 'diffusion/samplers/edict-grid.ts',
+    file: 'diffusion/lift-grid.ts',
     reason: 'a write beyond the end of a typed array does nothing',
     mutants: [
       [

@@ -1,6 +1,12 @@
 /** @file The public exports of @sgool/autodiff. */
 
-export { checkpoint, type GradientOptions, grad, gradient } from './gradient/gradient.ts';
+export {
+  type CheckpointOptions,
+  checkpoint,
+  type GradientOptions,
+  grad,
+  gradient,
+} from './gradient/gradient.ts';
 export type { DType, TypedArray } from './graph/dtype.ts';
 export { type Shape, sizeOf } from './graph/shape.ts';
 export {

@@ -167,5 +167,5 @@ export type { PromptPart } from './text/prompt/weighted-text.ts';
 export { DEFAULT_MODEL, listModels, type ModelLocation } from './weights/open/locate-model.ts';
 export type { LoraChoice } from './weights/open/lora.ts';
 export type { LoraStrength } from './weights/open/lora-strength.ts';
-export type { Prediction } from './weights/open/single-file.ts';
+export type { Prediction } from './weights/open/single-file-options.ts';
 export type { EmbeddingChoice } from './weights/open/textual-inversion.ts';

@@ -7,6 +7,9 @@ const fromHere = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 /** The model folder (`model_index.json`, `unet/`, `vae/`, ...) of the package that carries the weights. */
 export const WEIGHTS_FOLDER = fromHere('../../toybox-models/toybox');
 
+/** The folder of the motion adapter over it. */
+export const MOTION_FOLDER = fromHere('../../toybox-models/toybox-motion');
+
 /** The judge's weights. */
 export const JUDGE_FILE = fromHere('../../toybox-models/judge/judge.safetensors');
 

@@ -1,5 +1,6 @@
 import {
   add,
+  type CheckpointOptions,
   cast,
   checkpoint,
   compile,
@@ -21,6 +22,8 @@ import { executedOps } from '../testing/profile.ts';
 const SHAPE = [3, 3];
 type Wrap = <A extends readonly Tensor[]>(fn: (...inputs: A) => Tensor) => (...inputs: A) => Tensor;
 const kept: Wrap = (fn) => fn;
+/** As `checkpoint`, in two pieces of unequal length. */
+const inPieces: Wrap = (fn) => checkpoint(fn, { pieces: 2 });
 
 /** Three blocks that differ in their ops, each with a weight from outside. */
 function threeBlocks(wrap: Wrap) {
@@ -97,4 +100,40 @@ it('the gradient of a checkpointed gradient is that of the plain one', async () 
   got.second.forEach((value, i) => {
     expect(value).toBeCloseTo(Number(want.second[i]), 4);
   });
+});
+
+it('in pieces, values and gradients are those of the whole, those of captured weights too', async () => {
+  const [plain, pieces] = await Promise.all([compile(threeBlocks(kept)), compile(threeBlocks(inPieces))]);
+  const [want, got] = [await plain.run(inputs), await pieces.run(inputs)];
+  for (const name of ['loss', 'dx', 'dw']) {
+    got[name].forEach((value, i) => {
+      expect(value, `${name} ${i}`).toBeCloseTo(Number(want[name][i]), 5);
+    });
+  }
+});
+
+it('cuts several inputs along any axis, and joins the results along it', async () => {
+  const build = (options: CheckpointOptions) =>
+    trace({ x: { shape: [2, 3] }, y: { shape: [1, 3] } }, ({ x, y }) => {
+      const out = checkpoint((a: Tensor, b: Tensor) => mul(sin(a), b), options)(x, y);
+      const [dx, dy] = grad(sum(square(out)), [x, y]);
+      return { out, dx, dy };
+    });
+  const given = { x: numbers(6, 1), y: numbers(3, 2) };
+  const [whole, cut] = await Promise.all([compile(build({})), compile(build({ pieces: 3, axis: 1 }))]);
+  expect(await cut.run(given)).toEqual(await whole.run(given));
+  expect(() => build({ pieces: 4, axis: 1 })).toThrow('4 pieces do not fit axis 1 of [2,3], [1,3]');
+  expect(() => build({ pieces: 2 })).toThrow('2 pieces do not fit axis 0 of [2,3], [1,3]');
+});
+
+it.each(['fast', 'lean'] as const)('computes one piece after the other (%s layout)', async (layout) => {
+  const graph = trace({ x: { shape: SHAPE } }, ({ x }) => {
+    const y = checkpoint((t: Tensor) => tanh(erf(sin(t))), { pieces: 3 })(x);
+    return { y, dx: grad(sum(square(y)), [x])[0] };
+  });
+  const order = scores(await executedOps(graph, { x: inputs.x }, { layout }));
+  const forward = ['Sin', 'Erf', 'Tanh'];
+  expect(order.slice(0, 9)).toEqual([...forward, ...forward, ...forward]);
+  // Each piece is computed again when the gradient of the piece before is done.
+  expect(order.slice(9)).toEqual([...forward, ...forward, ...forward]);
 });

@@ -12,7 +12,7 @@ import {
 } from '../graph/trace.ts';
 import { controlDependency } from '../ops/control-dependency.ts';
 import { add, expand } from '../ops/core.ts';
-import { zerosLike } from '../ops/shape.ts';
+import { concat, slice, zerosLike } from '../ops/shape.ts';
 
 /** Options of `grad`. */
 export interface GradientOptions {
@@ -124,6 +124,17 @@ function reverse(
   return wrt.map((t) => cotangents.get(t));
 }
 
+/** How a block is computed. */
+export interface CheckpointOptions {
+  /**
+   * Number of pieces that its inputs are cut into along an axis, as equal as they can be. They are computed one after the other, forward and
+   * backward, so that the working memory is that of one. Default 1.
+   */
+  readonly pieces?: number;
+  /** The axis: of the same length in all inputs, and in the output that of the piece. Default 0. */
+  readonly axis?: number;
+}
+
 /**
  * A block whose activations are not kept: the backward pass computes them again. It trades time for memory.
  *
@@ -131,42 +142,102 @@ function reverse(
  * the incoming cotangent, so that ONNX Runtime neither merges it with the first one nor runs it early. Results that depend
  * on tensors from outside alone are kept.
  *
+ * In pieces, each piece waits for the one before, or ONNX Runtime would hold several at once.
+ *
+ * @throws RangeError where the inputs do not have as many places along the axis as there are pieces
+ *
  * Reference: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"; torch.utils.checkpoint.
  */
 export function checkpoint<A extends readonly Tensor[]>(
   fn: (...inputs: A) => Tensor,
+  { pieces = 1, axis = 0 }: CheckpointOptions = {},
 ): (...inputs: A) => Tensor {
   return (...inputs) => {
     const record = currentTrace('checkpoint');
     const outerTape = record.tape;
-    if (!outerTape) return fn(...inputs);
-    const runOnOwnTape = (...xs: A): [Tensor, TapeEntry[]] => {
+    const ranges = rangesOf(inputs, pieces, axis);
+    /** Takes one piece of each tensor, which is there only after those of `after`. */
+    const piece = (xs: readonly Tensor[], range: Range, after: readonly Tensor[]) =>
+      xs.map((x) => controlDependency(pieces === 1 ? x : slice(x, [{ axis, ...range }]), after));
+    const inOrder = <T>(compute: (range: Range, before: readonly T[]) => T): T[] => {
+      const done: T[] = [];
+      for (const range of ranges) done.push(compute(range, done.slice(-1)));
+      return done;
+    };
+    const joined = (parts: readonly Tensor[]) => (parts.length === 1 ? parts[0] : concat(parts, axis));
+    if (!outerTape) {
+      return joined(
+        inOrder<Tensor>((range, before) => fn(...(piece(inputs, range, before) as unknown as A))),
+      );
+    }
+    const onTape = <T>(tape: TapeEntry[], run: () => T): T => {
       const before = record.tape;
-      const own: TapeEntry[] = [];
-      record.tape = own;
+      record.tape = tape;
       try {
-        return [fn(...xs), own];
+        return run();
       } finally {
         record.tape = before;
       }
     };
-    const [output, block] = runOnOwnTape(...inputs);
-    const captured = capturedBy(block, inputs);
+    const runOnOwnTape = (xs: readonly Tensor[]): [Tensor, TapeEntry[]] => {
+      const own: TapeEntry[] = [];
+      return [onTape(own, () => fn(...(xs as unknown as A))), own];
+    };
+    const captured = new Set<Tensor>();
+    // What cuts and joins is part of the block, and so not on the tape outside of it.
+    const output = onTape([], () =>
+      joined(
+        inOrder<Tensor>((range, before) => {
+          const xs = piece(inputs, range, before);
+          const [result, block] = runOnOwnTape(xs);
+          for (const t of capturedBy(block, xs)) captured.add(t);
+          return result;
+        }),
+      ),
+    );
     outerTape.push({
       name: 'checkpoint',
       inputs: [...inputs, ...captured],
       outputs: [output],
       pullback: ([cotangent]) => {
         if (!cotangent) return [];
-        const waiting = inputs.map((x) => controlDependency(x, [cotangent])) as unknown as A;
-        const [again, tape] = runOnOwnTape(...waiting);
-        // So that the gradient can be differentiated too.
-        record.tape?.push(...tape);
-        return reverse(tape, new Map([[again, cotangent]]), [...waiting, ...captured]);
+        const gradients = inOrder<(Tensor | undefined)[]>((range, [before = []]) => {
+          const [seed] = piece([cotangent], range, []);
+          const done = before.find((t) => t !== undefined);
+          const waiting = piece(inputs, range, done ? [seed, done] : [seed]);
+          const [again, tape] = runOnOwnTape(waiting);
+          // So that the gradient can be differentiated too.
+          record.tape?.push(...tape);
+          return reverse(tape, new Map([[again, seed]]), [...waiting, ...captured]);
+        });
+        return [...inputs, ...captured].map((_, i) => {
+          const parts = gradients.map((each) => each[i]);
+          const found = parts.filter((t) => t !== undefined);
+          if (found.length === 0) return undefined;
+          if (i >= inputs.length) return found.reduce((sum, t) => add(sum, t));
+          return joined(parts.map((t, k) => t ?? zerosLike(piece([inputs[i]], ranges[k], [])[0])));
+        });
       },
     });
     return output;
   };
+}
+
+type Range = { readonly start: number; readonly end: number };
+
+/** Ranges of nearly equal length that make up an axis. A single piece is the whole, whatever its axes are. */
+function rangesOf(inputs: readonly Tensor[], pieces: number, axis: number): Range[] {
+  if (pieces === 1) return [{ start: 0, end: 0 }];
+  const [length, ...others] = inputs.map((x) => x.shape[axis]);
+  if (others.some((other) => other !== length) || !(pieces >= 1 && pieces <= length)) {
+    throw new RangeError(
+      `checkpoint: ${pieces} pieces do not fit axis ${axis} of ${inputs.map((x) => show(x.shape)).join(', ')}`,
+    );
+  }
+  return Array.from({ length: pieces }, (_, i) => ({
+    start: Math.floor((i * length) / pieces),
+    end: Math.floor(((i + 1) * length) / pieces),
+  }));
 }
 
 function capturedBy(block: readonly TapeEntry[], inputs: readonly Tensor[]): Tensor[] {

@@ -82,7 +82,7 @@ const SHORT = ['--steps', '1', '--method', 'sd', '--out', 'out'];
 const LETTERS = ['words', ESCAPE, 'bytes', 'bomb', 'twice', 'proto', 'page', 'drawing'];
 const DOORS: readonly Door[] = [
   { name: 'generate --model', words: (place) => ['generate', 'a', ...SHORT, '--model', place] },
-  ...['clip', 'tokenizer', 'vae', 'lora', 'embedding', 'model-config'].map((flag) => ({
+  ...['clip', 'tokenizer', 'text-encoders', 'vae', 'lora', 'embedding', 'model-config'].map((flag) => ({
     name: `generate --${flag}`,
     words: (place: string) => ['generate', 'a', ...SHORT, `--${flag}`, place],
   })),

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { dot } from '../numbers.ts';
 import { VALUES } from '../request/testing.ts';
+import { createFlowPath } from './flow-path.ts';
+import type { NoisePath } from './noise-path.ts';
 import type { Latents } from './sampler.ts';
-import { SAMPLER_NAMES } from './sampler-names.ts';
+import { type SamplerName, samplersOn } from './sampler-names.ts';
 import { namedSampler } from './samplers/named-sampler.ts';
 import { createSchedule } from './schedule.ts';
 import { maxDifference, randomNormal, randomWeights, runStep, tanhDenoiser } from './testing.ts';
@@ -11,7 +13,7 @@ import { runTrajectory, sample } from './trajectory.ts';
 const STEPS = 16;
 const SKIPPED = 8;
 const SIZE = 6;
-const path = createSchedule({
+const schedule = createSchedule({
   beta_start: 0.00085,
   beta_end: 0.012,
   beta_schedule: 'scaled_linear',
@@ -22,11 +24,15 @@ const path = createSchedule({
   final_sigmas_type: 'sigma_min',
 });
 const denoiser = tanhDenoiser(randomWeights(SIZE));
+const flow = createFlowPath({ shift: 3, solver_order: 3 }, 1024);
+const CASES: [SamplerName, NoisePath][] = [schedule, flow].flatMap((path) =>
+  samplersOn(path.kind).map((name): [SamplerName, NoisePath] => [name, path]),
+);
 const freshNoise = (step: number) => randomNormal(SIZE, 40 + step);
 
-it.each(SAMPLER_NAMES.filter((name) => name !== 'dpm-sde'))(
-  '%s: once they have a history, the steps are those of the whole chain',
-  async (sampler) => {
+it.each(CASES.filter(([name]) => name !== 'dpm-sde'))(
+  '%s ($1.kind): once they have a history, the steps are those of the whole chain',
+  async (sampler, path) => {
     const settings = { ...VALUES, sampler, steps: STEPS, eta: 0, edictOutput: 'both' } as const;
     const whole = namedSampler(path, settings, { freshNoise });
     const later = namedSampler(path, settings, { freshNoise, firstStep: SKIPPED });
@@ -46,7 +52,7 @@ it.each(SAMPLER_NAMES.filter((name) => name !== 'dpm-sde'))(
 );
 
 describe.each([1, 2, 3])('the last %i steps alone', (left) => {
-  it.each(SAMPLER_NAMES)('%s: make a chain with a gradient', async (sampler) => {
+  it.each(CASES)('%s ($1.kind): make a chain with a gradient', async (sampler, path) => {
     const settings = { ...VALUES, sampler, steps: STEPS, eta: 0, edictOutput: 'x' } as const;
     const startIndex = STEPS - left;
     const chain = namedSampler(path, settings, { freshNoise, firstStep: startIndex });
@@ -68,7 +74,7 @@ describe.each([1, 2, 3])('the last %i steps alone', (left) => {
 it('UniPC counts the steps that it does not correct from the beginning of the whole chain', async () => {
   const settings = { ...VALUES, sampler: 'unipc', steps: STEPS } as const;
   const end = async (disable_corrector: number[]) => {
-    const scheduler = createSchedule({ ...path.config, disable_corrector });
+    const scheduler = createSchedule({ ...schedule.config, disable_corrector });
     const chain = namedSampler(scheduler, settings, { firstStep: SKIPPED });
     return (await sample(chain, denoiser, randomNormal(SIZE), { startIndex: SKIPPED }))[0];
   };
@@ -77,7 +83,7 @@ it('UniPC counts the steps that it does not correct from the beginning of the wh
 });
 
 it('mixes image and noise to the level where the first step begins', () => {
-  const later = namedSampler(path, { ...VALUES, sampler: 'ddim', steps: STEPS }, { firstStep: SKIPPED });
-  const level = path.stops(STEPS).levels[SKIPPED];
-  expect(later.mixAt(SKIPPED)).toEqual({ signal: path.signal(level), noise: path.noise(level) });
+  const later = namedSampler(schedule, { ...VALUES, sampler: 'ddim', steps: STEPS }, { firstStep: SKIPPED });
+  const level = schedule.stops(STEPS).levels[SKIPPED];
+  expect(later.mixAt(SKIPPED)).toEqual({ signal: schedule.signal(level), noise: schedule.noise(level) });
 });

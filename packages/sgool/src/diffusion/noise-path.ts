@@ -24,6 +24,12 @@ export interface StepCoefficients extends Combination {
   readonly freshNoise: number;
 }
 
+/**
+ * The two kinds of path: `variance-preserving`, whose signal² and noise² add up to 1 (DDPM, Stable Diffusion), and `rectified-flow`,
+ * whose signal and noise do (SD3, Flux).
+ */
+export type PathKind = 'variance-preserving' | 'rectified-flow';
+
 /** Whose rule spreads the stops of a chain; the names are those of diffusers' schedulers. */
 export type StopRule =
   | 'ddim'
@@ -80,10 +86,25 @@ export interface Stops {
 }
 
 /**
+ * The path as an ordinary differential equation `dy/dtime = slope` of `y = z / scale`: what solvers of higher order integrate, over a
+ * time in which the solution is nearly straight.
+ */
+export interface PathOde {
+  scale(level: number): number;
+  time(level: number): number;
+  /** From a latent z, not y, and the prediction at it. */
+  slope(level: number): Combination;
+  /** The level of a time. */
+  level(time: number): number;
+}
+
+/**
  * A path from noise to image. A level is a number that names a point of the path, in the path's own unit: ᾱ for the
  * variance-preserving one, s (σ) for a rectified flow.
  */
 export interface NoisePath {
+  /** Samplers whose formula holds on one kind only are refused on the other by it. */
+  readonly kind: PathKind;
   /** The keys of `scheduler_config.json`, for samplers that have some of their own. */
   readonly config: Readonly<Record<string, unknown>>;
   /** What denoisers of this path predict. */
@@ -108,9 +129,14 @@ export interface NoisePath {
    * @param eta share of the noise that is drawn afresh: 0 (none, the default) to 1 (as much as DDPM, an ancestral step)
    */
   step(from: number, to: number, eta?: number): StepCoefficients;
+  readonly ode: PathOde;
   /** The stops of a chain of `steps` steps. @throws UserError where there cannot be that many */
   stops(steps: number, options?: StopOptions): Stops;
 }
+
+/** The time that a network gets at a level, with fractions. */
+export const timestepAt = (path: NoisePath, level: number): number =>
+  path.timestepOfRatio(path.noise(level) / path.signal(level));
 
 /** Where a step ends. */
 export const endOf = ({ levels, ends }: Pick<Stops, 'levels' | 'ends'>, step: number): number =>

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { dot, sum } from '../numbers.ts';
+import { createFlowPath } from './flow-path.ts';
 import type { FreshNoise } from './fresh-noise.ts';
+import type { NoisePath } from './noise-path.ts';
 import { restOfChain } from './rest-of-chain.ts';
 import type { Latents } from './sampler.ts';
-import { SAMPLER_NAMES } from './sampler-names.ts';
+import { type SamplerName, samplersOn } from './sampler-names.ts';
 import { euler } from './samplers/euler.ts';
 import { namedSampler } from './samplers/named-sampler.ts';
 import { maxDifference, randomNormal, randomWeights, stableSchedule, tanhDenoiser } from './testing.ts';
@@ -17,9 +19,10 @@ const noise = randomNormal(size, 5);
 const direction = randomNormal(size, 6);
 const freshNoise: FreshNoise = (step, length) => randomNormal(length, 100 + step);
 
-const samplerOf = (sampler: (typeof SAMPLER_NAMES)[number]) =>
+const flow = createFlowPath({ shift: 3 }, 1024);
+const samplerOf = (sampler: SamplerName, path: NoisePath = schedule) =>
   namedSampler(
-    schedule,
+    path,
     {
       sampler,
       steps,
@@ -31,17 +34,18 @@ const samplerOf = (sampler: (typeof SAMPLER_NAMES)[number]) =>
     },
     { freshNoise },
   );
-const begunAt = async (name: (typeof SAMPLER_NAMES)[number], step: number) => {
-  const sampler = samplerOf(name);
+const begunAt = async (name: SamplerName, path: NoisePath, step: number) => {
+  const sampler = samplerOf(name, path);
   const endIndex = sampler.begins?.[step] ?? step;
   return restOfChain(sampler, denoiser, noise, { startIndex: 0, endIndex });
 };
 const energy = (finals: readonly Float64Array[]) => sum(finals.map((one) => dot(one, one) / 2));
 
-describe.each(SAMPLER_NAMES)('the rest of a chain: %s', (name) => {
+const CASES = [schedule, flow].flatMap((path) => samplersOn(path.kind).map((name) => [name, path] as const));
+describe.each(CASES)('the rest of a chain: %s ($1.kind)', (name, path) => {
   it.each([1, 3, 5])('ends as the whole chain does, from step %i', async (step) => {
-    const whole = await sample(samplerOf(name), denoiser, noise);
-    const { sampler, latents, startIndex } = await begunAt(name, step);
+    const whole = await sample(samplerOf(name, path), denoiser, noise);
+    const { sampler, latents, startIndex } = await begunAt(name, path, step);
     const rest = await sample(sampler, denoiser, latents, { startIndex });
     rest.forEach((final, i) => {
       expect(maxDifference(final, whole[i])).toBe(0);
@@ -49,7 +53,7 @@ describe.each(SAMPLER_NAMES)('the rest of a chain: %s', (name) => {
   });
 
   it('has the gradient with respect to the latent it begins with', async () => {
-    const { sampler, latents, startIndex } = await begunAt(name, 3);
+    const { sampler, latents, startIndex } = await begunAt(name, path, 3);
     const moved = (distance: number): Latents =>
       latents.map((latent) => latent.map((value, i) => value + distance * direction[i]));
     const at = async (distance: number) =>

@@ -8,7 +8,8 @@
  */
 import { UserError } from '../errors.ts';
 import type { NoisePath, StepCoefficients, StopRule, TimestepSpacing } from './noise-path.ts';
-import { checkScheduleNumbers, SCHEDULERS, type SchedulerClass, schedulerClass } from './scheduler-keys.ts';
+import { SCHEDULERS, type SchedulerClass } from './scheduler-classes.ts';
+import { checkScheduleNumbers, schedulerClass } from './scheduler-keys.ts';
 import {
   ddimTimesteps,
   type Point,
@@ -21,7 +22,7 @@ export type BetaSchedule = 'linear' | 'scaled_linear' | 'squaredcos_cap_v2' | 'e
 /** What a network predicts: the noise, the velocity, or the clean latent. */
 export type PredictionType = 'epsilon' | 'v_prediction' | 'sample';
 
-/** The keys of diffusers' `scheduler_config.json` that fix the schedule; scheduler-keys.ts has all keys. */
+/** The keys of diffusers' `scheduler_config.json` that fix the schedule; scheduler-classes.ts has all keys. */
 export interface SchedulerConfig {
   /** Decides the defaults of the other keys, which differ from class to class. */
   _class_name?: string;
@@ -121,6 +122,7 @@ export function createSchedule(config: SchedulerConfig = {}): Schedule {
   };
   const meaning = MEANINGS[predictionType];
   return {
+    kind: 'variance-preserving',
     config,
     trainTimesteps,
     betas,
@@ -135,6 +137,8 @@ export function createSchedule(config: SchedulerConfig = {}): Schedule {
     ...meaning,
     // A level without signal says nothing of the clean latent to a network that predicts noise.
     step: predictionType === 'epsilon' ? ddimStep : (from, to, eta) => composedStep(meaning, from, to, eta),
+    // Karras et al. 2022, equation 4, for x = z / signal: dx/dσ = ε.
+    ode: { scale: signal, time: noiseRatio, slope: meaning.noisePart, level: levelOfRatio },
     timesteps: (steps, spacing = timestepSpacing ?? 'leading') => ddimTimesteps(trained, steps, spacing),
     stops(steps, options = {}) {
       const spread = spreadTimesteps(trained, steps, options);

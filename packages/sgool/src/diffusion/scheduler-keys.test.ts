@@ -3,11 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { messageOf } from '../weights/testing.ts';
 import type { SamplerName } from './sampler-names.ts';
 import { createSchedule } from './schedule.ts';
+import { SCHEDULERS } from './scheduler-classes.ts';
 import {
   checkSchedulerKeys,
   refuseForeignScheduler,
-  SCHEDULERS,
+  schedulerClass,
   schedulerValue,
+  unknownKeys,
   unreadKeys,
   unsupportedScheduler,
 } from './scheduler-keys.ts';
@@ -158,5 +160,60 @@ describe('classes', () => {
       }),
     ).toEqual([]);
     expect(unreadKeys('ddim', { sigma_min: 0.1 })).toEqual([]);
+  });
+});
+
+describe('the scheduler of a rectified flow', () => {
+  const file = {
+    _class_name: 'FlowMatchEulerDiscreteScheduler',
+    shift: 3,
+    stochastic_sampling: true,
+    solver_order: 3,
+    other: 1,
+  };
+  it('has its own classes, and no others', () => {
+    expect(schedulerClass(file, 'rectified-flow')?.sampler).toBe('euler');
+    expect(schedulerClass(file)).toBeUndefined();
+    expect(() => refuseForeignScheduler(file, 'rectified-flow')).not.toThrow();
+    expect(() => refuseForeignScheduler({}, 'rectified-flow')).not.toThrow();
+    for (const _class_name of ['DDIMScheduler', 'DEISMultistepScheduler', 'toString'])
+      expect(() => refuseForeignScheduler({ _class_name }, 'rectified-flow')).toThrow(
+        `scheduler: "${_class_name}" is not a scheduler of rectified flows; put one of FlowMatchEulerDiscreteScheduler, FlowMatchHeunDiscreteScheduler, FlowMatchLCMScheduler into`,
+      );
+  });
+
+  it('has keys that some samplers read, and names the others', () => {
+    expect(unreadKeys('euler', file, 'rectified-flow')).toEqual([]);
+    expect(unreadKeys('ddim', file, 'rectified-flow')).toEqual(['stochastic_sampling']);
+    expect(unknownKeys(file, 'rectified-flow')).toEqual(['other']);
+    expect(unknownKeys(file)).toEqual(['shift', 'stochastic_sampling', 'other']);
+  });
+
+  it('is checked with the keys that a sampler reads beside those of the path', () => {
+    const check = (sampler: SamplerName, config: Record<string, unknown>) => () =>
+      checkSchedulerKeys(sampler, config, 'rectified-flow');
+    expect(check('dpm-solver', { use_dynamic_shifting: true, beta_start: 7 })).not.toThrow();
+    expect(check('dpm-solver', { solver_order: 4 })).toThrow(
+      'scheduler: solver_order 4 is not supported with the sampler dpm-solver on a rectified flow; it must be one of 1, 2, 3',
+    );
+    expect(check('ddim', { solver_order: 4 })).not.toThrow();
+    expect(check('ddim', { invert_sigmas: true })).toThrow('invert_sigmas true');
+    expect(check('euler', { stochastic_sampling: 1 })).toThrow('stochastic_sampling 1');
+  });
+
+  it.each(['pndm', 'dpm-sde', 'tcd'] as const)('has no sampler %s', (sampler) => {
+    expect(() => checkSchedulerKeys(sampler, {}, 'rectified-flow')).toThrow(
+      new RegExp(
+        `^sampler: ${sampler} is not supported on a rectified flow, because .*; use ddim, edict, .* or lcm$`,
+      ),
+    );
+    expect(() => checkSchedulerKeys(sampler, {})).not.toThrow();
+  });
+
+  it('alone has the sampler reversible-heun', () => {
+    expect(() => checkSchedulerKeys('reversible-heun', {}, 'rectified-flow')).not.toThrow();
+    expect(() => checkSchedulerKeys('reversible-heun', {})).toThrow(
+      /^sampler: reversible-heun is not supported with a variance-preserving schedule, because .*; use ddim, edict, /,
+    );
   });
 });

@@ -5,7 +5,7 @@
  * Reference: Karras et al. 2022, equation 5; Lee et al. 2024, "Beta Sampling is All You Need".
  */
 import { betaQuantile } from './beta-distribution.ts';
-import type { SigmaSpread } from './noise-path.ts';
+import { type NoisePath, SIGMA_SPREADS, type SigmaSpread } from './noise-path.ts';
 
 /** Karras' ρ: most steps fall where there is little noise. */
 const RHO = 7;
@@ -29,4 +29,9 @@ export function spreadSigmas(
     beta: (share) => smallest + betaQuantile(1 - share, BETA_SHAPE, BETA_SHAPE) * (largest - smallest),
   };
   return Array.from({ length: steps }, (_, i) => sigmaAt[spread](i / Math.max(steps - 1, 1)));
+}
+
+/** The spread that the file asks for. */
+export function spreadOf(config: NoisePath['config']): SigmaSpread | undefined {
+  return SIGMA_SPREADS.find((spread) => config[`use_${spread}_sigmas`] === true);
 }

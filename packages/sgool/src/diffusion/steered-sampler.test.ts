@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { SAMPLER_NAMES } from './sampler-names.ts';
+import { isPairSampler, type SamplerName, samplersOn } from './sampler-names.ts';
 import { namedSampler } from './samplers/named-sampler.ts';
 import { createSchedule } from './schedule.ts';
 import { steeredSampler } from './steered-sampler.ts';
@@ -16,7 +16,7 @@ const path = createSchedule({
   // Samplers of σ scale the noise first, in a stage that does not call the network.
   timestep_spacing: 'trailing',
 });
-const samplerOf = (sampler: (typeof SAMPLER_NAMES)[number]) =>
+const samplerOf = (sampler: SamplerName) =>
   namedSampler(
     path,
     {
@@ -47,7 +47,7 @@ function watched() {
   };
 }
 
-it.each(SAMPLER_NAMES.filter((name) => name !== 'edict'))(
+it.each(samplersOn('variance-preserving').filter((name) => !isPairSampler(name)))(
   '%s is steered once per step, at what the network sees',
   async (name) => {
     const sampler = samplerOf(name);

@@ -1,6 +1,7 @@
 /** @file Stand-in networks for tests: small, smooth, with a gradient written out. Not exported from the package. */
 import { readFileSync } from 'node:fs';
 import type { Denoiser } from './denoiser.ts';
+import { createFlowPath } from './flow-path.ts';
 import type { NoisePath, StepCoefficients } from './noise-path.ts';
 import type { Latents, Sampler } from './sampler.ts';
 import { createSchedule } from './schedule.ts';
@@ -36,6 +37,61 @@ export function tanhDenoiser({ first, second, shift }: TanhWeights, { float32 = 
       const active = hidden(latent, timestep);
       const back = multiplyTransposed(second, cotangent).map((value, i) => value * (1 - active[i] ** 2));
       return multiplyTransposed(first, back);
+    },
+  };
+}
+
+/** A mixture of normal distributions with one deviation, each as likely as the others. */
+export interface Mixture {
+  readonly means: readonly Float64Array[];
+  readonly deviation: number;
+}
+
+/**
+ * The velocity of the rectified flow of a mixture, `E[ε - x0 | z]`, in closed form:
+ * `v = a·(z - (1-s)·M) - M`, M the mean of the means by how likely each is at z, and `a = (s - (1-s)·τ²) / ((1-s)²·τ² + s²)`.
+ *
+ * @param float32 rounds what goes in and what comes out to float32, as real networks do
+ */
+export function mixtureFlow({ means, deviation }: Mixture, { float32 = false } = {}): Denoiser {
+  const size = means[0].length;
+  const cast = (values: Float64Array) => (float32 ? values.map(Math.fround) : values);
+  const at = (latent: Float64Array, s: number) => {
+    const variance = ((1 - s) * deviation) ** 2 + s ** 2;
+    const logs = means.map(
+      (mean) => -latent.reduce((sum, value, i) => sum + (value - (1 - s) * mean[i]) ** 2, 0) / (2 * variance),
+    );
+    const largest = Math.max(...logs);
+    const weights = logs.map((log) => Math.exp(log - largest));
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    const likely = weights.map((weight) => weight / total);
+    const mean = latent.map((_, i) => means.reduce((sum, one, k) => sum + likely[k] * one[i], 0));
+    return { likely, mean, variance, slope: (s - (1 - s) * deviation ** 2) / variance };
+  };
+  const evaluations = { forward: 0, pullback: 0 };
+  return {
+    latentShape: [size],
+    predicts: 'velocity',
+    evaluations,
+    async predict(latent, timestep) {
+      evaluations.forward++;
+      const s = timestep / 1000;
+      const seen = cast(latent);
+      const { mean, slope } = at(seen, s);
+      return cast(seen.map((value, i) => slope * (value - (1 - s) * mean[i]) - mean[i]));
+    },
+    async pullback(latent, timestep, cotangent) {
+      evaluations.pullback++;
+      const s = timestep / 1000;
+      const { likely, mean, variance, slope } = at(cast(latent), s);
+      const factor = ((1 + slope * (1 - s)) * (1 - s)) / variance;
+      const along = means.map((one) =>
+        one.reduce((sum, value, i) => sum + (value - mean[i]) * cotangent[i], 0),
+      );
+      return cotangent.map(
+        (value, i) =>
+          slope * value - factor * means.reduce((sum, one, k) => sum + likely[k] * along[k] * one[i], 0),
+      );
     },
   };
 }
@@ -118,26 +174,8 @@ export async function runStep(sampler: Sampler, state: Latents, index: number, d
   return current;
 }
 
-/** z = (1 - s)·x0 + s·ε; the network predicts the velocity ε - x0 and gets 1000·s. A level is s. */
-export const rectifiedFlow: NoisePath = {
-  config: {},
-  predicts: 'velocity',
-  level: (timestep) => timestep / 1000,
-  levelOfRatio: (ratio) => ratio / (1 + ratio),
-  timestepOfRatio: (ratio) => (1000 * ratio) / (1 + ratio),
-  signal: (s) => 1 - s,
-  noise: (s) => s,
-  cleanLatent: (s) => ({ latent: 1, prediction: -s }),
-  noisePart: (s) => ({ latent: 1, prediction: 1 - s }),
-  step: (from, to, eta = 0) =>
-    eta === 0
-      ? { latent: 1, prediction: to - from, freshNoise: 0 }
-      : composedStep(rectifiedFlow, from, to, eta),
-  stops(steps) {
-    const levels = Array.from({ length: steps + 1 }, (_, i) => 1 - i / steps);
-    return { timesteps: levels.slice(0, -1).map((s) => 1000 * s), levels, startScale: 1, endScale: 1 };
-  },
-};
+/** z = (1 - s)·x0 + s·ε; the network predicts the velocity ε - x0 and gets 1000·s. A level is s, in even steps. */
+export const rectifiedFlow: NoisePath = createFlowPath({}, 256, { sigmas: 'even' });
 
 /** A step from its definition: the predicted clean latent and noise, put together again at the next level. */
 export function composedStep(path: NoisePath, from: number, to: number, eta: number): StepCoefficients {

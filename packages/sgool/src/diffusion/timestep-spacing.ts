@@ -6,16 +6,8 @@
  */
 import { UserError } from '../errors.ts';
 import { roundHalfToEven } from '../numbers.ts';
-import {
-  type NoisePath,
-  SIGMA_SPREADS,
-  type SigmaSpread,
-  type StopOptions,
-  type StopRule,
-  type Stops,
-  type TimestepSpacing,
-} from './noise-path.ts';
-import { spreadSigmas } from './sigma-spreads.ts';
+import type { NoisePath, SigmaSpread, StopOptions, StopRule, Stops, TimestepSpacing } from './noise-path.ts';
+import { spreadOf, spreadSigmas } from './sigma-spreads.ts';
 
 /** What the rules need of a schedule. */
 export interface TrainedTimesteps {
@@ -162,11 +154,6 @@ function dpmRatios(
   const [largest, smallest] = ends.map((timestep) => roundedRatio(trained, timestep));
   const [from, to] = rule === 'unipc' ? limits(trained, largest, smallest) : [largest, smallest];
   return spreadSigmas(spread, steps, from, to);
-}
-
-/** The spread that the file asks for. */
-function spreadOf(config: NoisePath['config']): SigmaSpread | undefined {
-  return SIGMA_SPREADS.find((spread) => config[`use_${spread}_sigmas`] === true);
 }
 
 /** The largest and the smallest σ: the file's, else the given ones. */

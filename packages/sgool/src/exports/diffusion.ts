@@ -4,11 +4,19 @@
  * @packageDocumentation
  */
 export type { Denoiser } from '../diffusion/denoiser.ts';
+export {
+  createFlowPath,
+  type FlowPathOptions,
+  type FlowSchedulerConfig,
+  type FlowSigmas,
+} from '../diffusion/flow-path.ts';
 export type { FreshNoise } from '../diffusion/fresh-noise.ts';
 export { type InvertOptions, invertChain } from '../diffusion/inversion.ts';
 export type {
   Combination,
   NoisePath,
+  PathKind,
+  PathOde,
   Predicted,
   StepCoefficients,
   StopOptions,
@@ -20,6 +28,8 @@ export { type RestOfChain, restOfChain } from '../diffusion/rest-of-chain.ts';
 export type { Latents, NoiseMix, Sampler, Stage } from '../diffusion/sampler.ts';
 export { type DdimOptions, ddim } from '../diffusion/samplers/ddim.ts';
 export { type EdictOptions, edict } from '../diffusion/samplers/edict.ts';
+export { type MidpointOptions, midpoint } from '../diffusion/samplers/midpoint.ts';
+export { type ReversibleHeunOptions, reversibleHeun } from '../diffusion/samplers/reversible-heun.ts';
 export {
   createSchedule,
   type PredictionType,

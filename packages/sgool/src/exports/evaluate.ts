@@ -23,7 +23,7 @@ export {
   countModelFlops,
   type GuidedCall,
   type ModelFlops,
-  unetModelFlops,
+  networkModelFlops,
 } from '../evaluate/model-flops.ts';
 export { mixBits, mulberry32 } from '../evaluate/mulberry32.ts';
 export { EQUAL_COST } from '../evaluate/report/cost-rows.ts';
@@ -91,6 +91,8 @@ export {
   judgePrompt,
   type Verdict,
 } from '../networks/judge/detections.ts';
+export { type ClipVerdict, judgeClip, trackThing, type WantedMove } from '../networks/judge/judge-clip.ts';
+export { hop, MOVES, type MoveKind, moveOf, type Track, type TrackPoint } from '../networks/judge/moves.ts';
 export {
   JUDGE_GRID,
   JUDGE_IMAGE,

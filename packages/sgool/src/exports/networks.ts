@@ -20,10 +20,15 @@ export {
   clip,
 } from '../networks/clip/clip.ts';
 export { type ClipConfig, type ClipVisionConfig, clipConfig } from '../networks/clip/clip-config.ts';
+export { type MotionConfig, motionConfig } from '../networks/motion/motion-config.ts';
+export { type MotionNorm, sinusoidalPositions } from '../networks/motion/motion-module.ts';
+export { motionUNetConfig } from '../networks/motion/motion-unet.ts';
 export { type NetworkWeightsOptions, networkWeights } from '../networks/network-weights.ts';
 export type { BatchNormOptions } from '../networks/saliency/batch-norm.ts';
 export { type TranSalNet, transalnet } from '../networks/saliency/transalnet.ts';
 export { type TranSalNetConfig, transalnetConfig } from '../networks/saliency/transalnet-config.ts';
+export { type T5Config, t5Config } from '../networks/text/t5-config.ts';
+export { type T5Encoder, t5Encoder } from '../networks/text/t5-encoder.ts';
 export { type TextEncoder, type TextEncoderResult, textEncoder } from '../networks/text/text-encoder.ts';
 export { type ClipTextConfig, clipTextConfig } from '../networks/text/text-encoder-config.ts';
 export { type FluxConfig, fluxConfig } from '../networks/transformer/flux-config.ts';
@@ -38,6 +43,7 @@ export { type CrossAttentionLayer, crossAttentionLayers } from '../networks/unet
 export {
   type AttentionEdit,
   type AttentionMaps,
+  type Motion,
   type UNet,
   type UNetInputs,
   type UNetOptions,
@@ -47,12 +53,13 @@ export { type UNetConfig, unetConfig } from '../networks/unet/unet-config.ts';
 export type { AddedToken } from '../text/added-tokens.ts';
 export { byteSymbolsById, END_OF_WORD, type Vocabulary } from '../text/byte-pairs.ts';
 export type { Cleaning } from '../text/clean.ts';
+export { type LoadTokenizerOptions, parseTokenizer } from '../text/clip-tokenizer-files.ts';
 export type { EmbeddingWord } from '../text/embedding-tokens.ts';
 export {
-  type LoadTokenizerOptions,
+  loadT5Tokenizer,
   loadTokenizer,
-  parseTokenizer,
-  type TokenizerTexts,
+  type OpenedTokenizer,
+  openTokenizer,
 } from '../text/load-tokenizer.ts';
 export {
   createTokenizer,
@@ -63,7 +70,10 @@ export {
   type TokenizerOptions,
   type TokenPiece,
 } from '../text/tokenizer.ts';
-export { buildWordVocabulary, tokenizerFiles } from '../text/word-vocabulary.ts';
+export type { TokenizerTexts } from '../text/tokenizer-files.ts';
+export type { UnigramTokenizer } from '../text/unigram/unigram-tokenizer.ts';
+export type { WordPieceTokenizer } from '../text/word-piece.ts';
+export { buildWordVocabulary, tokenizerFiles, type WordVocabulary } from '../text/word-vocabulary.ts';
 export type { Dtype, TensorData } from '../weights/formats/dtypes.ts';
 export { encodeFloat16 } from '../weights/formats/float16.ts';
 export { openSafetensors, readTensor, type SafetensorsFile } from '../weights/formats/safetensors.ts';

@@ -7,6 +7,12 @@ export interface ImageSize {
   readonly height: number;
 }
 
+/** Sides of a picture, or of each frame of a clip, in pixels. */
+export interface ClipSize extends ImageSize {
+  /** Number of frames, a whole number from 1. Absent or 1: a picture. */
+  readonly frames?: number;
+}
+
 /** An eight-bit RGB image. */
 export interface Image extends ImageSize {
   /** `height * width * 3` values, row by row, red green blue. */

@@ -12,6 +12,7 @@
  * Reference: Chefer et al. 2023, "Attend-and-Excite: Attention-Based Semantic Guidance for Text-to-Image Diffusion Models", its published
  * code, and diffusers' StableDiffusionAttendAndExcitePipeline.
  */
+import { isPairSampler, PAIR_SAMPLERS } from '../diffusion/sampler-names.ts';
 import type { Steering } from '../diffusion/steered-sampler.ts';
 import { steeredSampler } from '../diffusion/steered-sampler.ts';
 import { sample } from '../diffusion/trajectory.ts';
@@ -51,7 +52,9 @@ import {
 const settings = {
   ...samplingSettings,
   // Its pair of latents is one image seen twice: a move of one of them alone would end their likeness.
-  sampler: samplingSettings.sampler.exclude(['edict']).describe(samplingSettings.sampler.description ?? ''),
+  sampler: samplingSettings.sampler
+    .exclude(PAIR_SAMPLERS)
+    .describe(samplingSettings.sampler.description ?? ''),
   // Losses of different steps cannot be compared.
   keep: selectionSettings.keep
     .exclude(['loss', 'objective'])
@@ -87,7 +90,7 @@ export const attendAndExcite: MethodDefinition<'attend-and-excite', AttendSettin
   },
   roles: ({ keep }) => ({ guides: [], selects: keep === 'last' ? [] : [MODEL_CLIP] }),
   // A hint of the model for all methods may name a sampler that this one does not have.
-  everyPreset: ({ sampler }) => ((sampler as string) === 'edict' ? { sampler: 'ddim' } : {}),
+  everyPreset: ({ sampler }) => (isPairSampler(sampler ?? '') ? { sampler: 'ddim' } : {}),
   async *run(pipeline, run) {
     const { settings, noise, freshNoise, signal } = run;
     const keeper = bestKeeper(settings.keep);

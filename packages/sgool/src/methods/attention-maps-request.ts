@@ -1,5 +1,6 @@
 /** @file What is asked for when attention is mapped. */
 import { z } from 'zod';
+import { PAIR_SAMPLERS } from '../diffusion/sampler-names.ts';
 import type { MethodRequest, MethodSchema } from '../request/request.ts';
 import { attentionSettings, samplingSettings } from '../request/settings.ts';
 
@@ -20,7 +21,9 @@ export const attentionMapsShape = {
 const settings = {
   ...samplingSettings,
   // A pair of latents is no one chain that could be shown.
-  sampler: samplingSettings.sampler.exclude(['edict']).describe(samplingSettings.sampler.description ?? ''),
+  sampler: samplingSettings.sampler
+    .exclude(PAIR_SAMPLERS)
+    .describe(samplingSettings.sampler.description ?? ''),
   tokens: attentionSettings.tokens.describe(
     'words of the prompt whose attention is shown, with commas between them; cat#2 is the second cat; empty for its nouns',
   ),

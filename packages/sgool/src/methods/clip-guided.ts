@@ -13,7 +13,7 @@
 import type { Denoiser } from '../diffusion/denoiser.ts';
 import { checkedPrediction, checkedPullback } from '../diffusion/denoiser.ts';
 import type { NoisePath } from '../diffusion/noise-path.ts';
-import { sample } from '../diffusion/trajectory.ts';
+import { isPairSampler, PAIR_SAMPLERS } from '../diffusion/sampler-names.ts';
 import type { Objective, ObjectiveInput } from '../objectives/objective.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { INPUTS } from '../request/request.ts';
@@ -28,23 +28,17 @@ import {
 } from '../request/settings.ts';
 import { createGuidance, type Guidance } from './run/guidance.ts';
 import type { MethodDefinition } from './run/method.ts';
+import { plainAndGuided } from './run/plain-and-guided.ts';
 import { guidedByObjective } from './run/roles.ts';
-import {
-  assertFinite,
-  bestKeeper,
-  denoiserOf,
-  judge,
-  type Run,
-  samplerOf,
-  stoppedIn,
-  withinIteration,
-} from './run/run.ts';
-import { runScorers, selection } from './run/run-scorers.ts';
+import { assertFinite, denoiserOf, type Run, samplerOf } from './run/run.ts';
+import { runScorers } from './run/run-scorers.ts';
 
 const settings = {
   ...samplingSettings,
-  // EDICT calls the network twice per step, at points that no published form of this guidance uses.
-  sampler: samplingSettings.sampler.exclude(['edict']).describe(samplingSettings.sampler.description ?? ''),
+  // They call the network at points that no published form of this guidance uses.
+  sampler: samplingSettings.sampler
+    .exclude(PAIR_SAMPLERS)
+    .describe(samplingSettings.sampler.description ?? ''),
   // The guidance has no loss of its own that two images could be compared by.
   keep: selectionSettings.keep.exclude(['loss']).describe(selectionSettings.keep.description ?? ''),
   selector: selectionSettings.selector,
@@ -70,27 +64,19 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
   defaults: () => ({ keep: 'last', cutouts: 4, cutPower: 1, cutReduction: 'mean' }),
   roles: ({ keep, selector, objective }) => guidedByObjective({ keep, selector, objective, targetClip: 100 }),
   // A hint of the model for all methods may name a sampler that this one does not have.
-  everyPreset: ({ sampler }) => ((sampler as string) === 'edict' ? { sampler: 'ddim' } : {}),
+  everyPreset: ({ sampler }) => (isPairSampler(sampler ?? '') ? { sampler: 'ddim' } : {}),
   async *run(pipeline, run) {
-    const { settings, noise, freshNoise, signal } = run;
-    const keeper = bestKeeper(settings.keep);
+    const { settings, freshNoise } = run;
     const plain = await denoiserOf(pipeline, run);
     const scorers = await runScorers(pipeline, run);
     const guidance = await createGuidance(run, scorers, { resize: 'bilinear' });
     const guided = await clipGuidedDenoiser(pipeline, run, plain, guidance);
     const sampler = samplerOf(pipeline, settings, { freshNoise });
-    for await (const iteration of run.iterations({ keeper, objective: guidance.memory })) {
-      const denoiser = iteration === 0 ? plain : guided;
-      const [final] = await withinIteration(run.method, iteration, () =>
-        sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
-      );
-      const image = await pipeline.decode(final, settings);
-      const { clip, failure: unscored } = await judge(pipeline, run, image);
-      const { scores, objective, failure = unscored } = await selection(scorers, settings.keep, image, clip);
-      const best = keeper.isBest({ clip, objective });
-      yield run.report({ iteration, latent: noise, image, clip, ...(scores && { scores, objective }), best });
-      if (failure) throw stoppedIn(run.method, iteration, failure);
-    }
+    yield* plainAndGuided(pipeline, run, {
+      scorers,
+      plain: { sampler, denoiser: plain },
+      guided: { sampler, denoiser: guided },
+    });
   },
 };
 

@@ -8,6 +8,7 @@ import { clipGuided } from './clip-guided.ts';
 import { detail } from './detail/detail.ts';
 import { hasPass, withDetailPass } from './detail/detail-pass.ts';
 import { doodl } from './doodl.ts';
+import { flowchef } from './flowchef.ts';
 import { createPlan, type PlanMethodSettings, planFacts } from './plan.ts';
 import { resampling } from './resampling.ts';
 import { createMethod } from './run/create-method.ts';
@@ -25,6 +26,7 @@ const DEFINITIONS = [
   sgool,
   bestOf,
   attendAndExcite,
+  flowchef,
   zeroOrder,
   trustRegionSearch,
   resampling,

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import { familyOf } from './families.ts';
+import { flux } from './flux/backbone.ts';
+import { sd3 } from './sd3/backbone.ts';
 import { stableDiffusion } from './stable-diffusion/backbone.ts';
 
 const made: string[] = [];
@@ -29,21 +31,29 @@ describe('the family of a model', () => {
     expect(await familyOf(await folderOf(modelIndex, ...folders))).toBe(stableDiffusion);
   });
 
+  it.each([
+    ['StableDiffusion3Pipeline', sd3],
+    ['FluxPipeline', flux],
+  ])('is that of the pipeline %s', async (className, family) => {
+    const folder = await folderOf({ _class_name: className }, 'transformer', 'vae', 'text_encoder_2');
+    expect(await familyOf(folder)).toBe(family);
+    await expect(loadPipeline(folder)).rejects.toThrow(/transformer\/config\.json/);
+  });
+
   it('is recognised in a folder without a UNet, whose error then says that the UNet is missing', async () => {
     const dir = await folderOf({ _class_name: 'StableDiffusionPipeline' }, 'vae');
     await expect(loadPipeline(dir)).rejects.toThrow(/unet does not exist/);
   });
 
   it.each([
-    ['StableDiffusion3Pipeline', ['transformer', 'vae'], 'a diffusion transformer (Stable Diffusion 3)'],
     ['StableDiffusionXLPipeline', ['unet', 'vae', 'text_encoder', 'text_encoder_2'], 'Stable Diffusion XL'],
-    ['FluxPipeline', ['transformer', 'vae'], 'a diffusion transformer (Flux)'],
+    ['FluxKontextPipeline', ['transformer', 'vae'], 'Flux Kontext, which edits pictures'],
     ['WanPipeline', ['transformer', 'vae'], 'a video model'],
     ['StableCascadeDecoderPipeline', ['decoder'], 'Stable Cascade'],
   ])('%s is refused by its name', async (_class_name, folders, what) => {
     const dir = await folderOf({ _class_name }, ...folders);
     await expect(loadPipeline(dir)).rejects.toThrow(
-      `${dir}: ${what} (${_class_name}), which is not supported; use a 1.x or 2.x model`,
+      `${dir}: ${what} (${_class_name}), which is not supported; use `,
     );
   });
 

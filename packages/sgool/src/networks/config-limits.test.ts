@@ -6,8 +6,10 @@ import { UserError } from '../errors.ts';
 import { autoencoderConfig } from './autoencoder/autoencoder-config.ts';
 import { clipConfig } from './clip/clip-config.ts';
 import { LIMITS, type Limit, type LimitedKey } from './config-limits.ts';
+import { motionConfig } from './motion/motion-config.ts';
 import { imageRewardConfig } from './preference/image-reward-config.ts';
 import { transalnetConfig } from './saliency/transalnet-config.ts';
+import { t5Config } from './text/t5-config.ts';
 import { clipTextConfig } from './text/text-encoder-config.ts';
 import { fluxConfig } from './transformer/flux-config.ts';
 import { sd3Config } from './transformer/sd3-config.ts';
@@ -35,10 +37,20 @@ const KINDS: Readonly<Record<string, { parse: Parse; complete: Json }>> = {
   },
   vae: { parse: autoencoderConfig, complete: { ...autoencoderConfig({}), shift_factor: 0.1 } },
   text_encoder: { parse: clipTextConfig, complete: { ...clipTextConfig({}) } },
+  t5: { parse: t5Config, complete: { ...t5Config({}) } },
   clip: { parse: clipConfig, complete: { ...clipConfig({}) } },
   transalnet: { parse: transalnetConfig, complete: { ...transalnetConfig({}) } },
   sd3: { parse: sd3Config, complete: given(sd3Config({ dual_attention_layers: [0, 1] })) },
   flux: { parse: fluxConfig, complete: given(fluxConfig({})) },
+  motion: {
+    parse: motionConfig,
+    complete: {
+      ...motionConfig({}),
+      motion_layers_per_block: 2,
+      motion_num_attention_heads: 8,
+      motion_transformer_layers_per_block: 1,
+    },
+  },
   'image-reward': { parse: imageRewardConfig, complete: { ...imageRewardConfig({}) } },
 };
 
@@ -247,6 +259,9 @@ it('takes what is published', () => {
     ],
     [clipTextConfig, tower(768, 3072, 12, 12)],
     [clipTextConfig, tower(1024, 4096, 23, 16)],
+    [clipTextConfig, { ...tower(1280, 5120, 32, 20), projection_dim: 1280, eos_token_id: 2 }],
+    [t5Config, { d_model: 512, d_ff: 1024, d_kv: 64, num_heads: 6, num_layers: 8 }],
+    [t5Config, { d_model: 1024, d_ff: 65_536, d_kv: 128, num_heads: 128, num_layers: 24 }],
     [clipConfig, clipOf(tower(512, 2048, 12, 8), { ...tower(768, 3072, 12, 12), patch_size: 32 }, 512)],
     [clipConfig, clipOf(tower(768, 3072, 12, 12), { ...tower(1024, 4096, 24, 16), patch_size: 14 }, 768)],
     [

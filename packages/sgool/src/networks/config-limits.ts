@@ -39,6 +39,17 @@ export const LIMITS = {
   max_length: whole(3, 4096, 'ImageReward reads 35'),
   layer_norm_eps: real(1e-15, 0.1, 'BERT has 1e-12, CLIP 1e-5; less than 1e-15 is lost in float32'),
 
+  eos_token_id: whole(0, 999_999, 'CLIP has 49407, in older files 2'),
+
+  // T5.
+  d_model: whole(1, 8192, 'T5-XXL has 4096'),
+  d_kv: whole(1, 512, 'T5-XXL has 64'),
+  d_ff: whole(1, 131_072, 'T5-XXL has 10240, the first T5 of 11 billion weights 65536'),
+  num_heads: whole(1, 256, 'T5-XXL has 64'),
+  relative_attention_num_buckets: whole(4, 4096, 'T5 has 32; each direction needs 2'),
+  relative_attention_max_distance: whole(2, 1_000_000, 'T5 has 128'),
+  layer_norm_epsilon: real(1e-15, 0.1, 'T5 has 1e-6; less than 1e-15 is lost in float32'),
+
   // Images.
   image_size: whole(1, 1024, 'CLIP has 224 to 448, TranSalNet 384'),
   patch_size: whole(1, 256, 'CLIP has 14 to 32'),
@@ -57,6 +68,17 @@ export const LIMITS = {
   norm_num_groups: whole(1, 256, 'Stable Diffusion has 32'),
   norm_eps: real(1e-15, 0.1, 'Stable Diffusion has 1e-5; less than 1e-15 is lost in float32'),
   freq_shift: real(0, 1, 'Stable Diffusion has 0, DDPM 1'),
+  motion_layers_per_block: whole(1, 16, 'AnimateDiff has 2'),
+  motion_transformer_layers_per_block: whole(1, 64, 'AnimateDiff has 1'),
+  motion_mid_block_layers_per_block: whole(
+    1,
+    1,
+    'the middle block of a UNet has one place for a motion module',
+  ),
+  motion_transformer_layers_per_mid_block: whole(1, 64, 'AnimateDiff has 1'),
+  motion_num_attention_heads: whole(1, 256, 'AnimateDiff has 8'),
+  motion_norm_num_groups: whole(1, 256, 'AnimateDiff has 32'),
+  motion_max_seq_length: whole(1, 4096, 'AnimateDiff has 24 and 32'),
   sample_size: whole(1, 256, 'Stable Diffusion has 64 and 96, XL 128'),
   scaling_factor: real(0.001, 100, 'autoencoders have 0.13 to 1.53'),
   shift_factor: real(-100, 100, 'autoencoders have up to 0.12'),
@@ -66,7 +88,7 @@ export const LIMITS = {
   decoder_widths: whole(1, 8192, 'TranSalNet has 256'),
 
   // Transformers of rectified flows: Stable Diffusion 3, Flux.
-  num_layers: whole(1, 128, 'Stable Diffusion 3.5 large has 38, Flux 19'),
+  num_layers: whole(1, 128, 'Stable Diffusion 3.5 large has 38, Flux 19, T5-XXL 24'),
   num_single_layers: whole(0, 128, 'Flux has 38'),
   dual_attention_layers: whole(0, 127, 'Stable Diffusion 3.5 medium has 0 to 12'),
   joint_attention_dim: whole(1, 8192, 'T5-XXL has 4096'),

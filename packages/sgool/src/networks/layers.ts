@@ -1,17 +1,25 @@
 /** @file Layers that the networks share. Each gets its weights by the names of the corresponding torch module. */
 import {
+  add,
   attention,
   attentionWithProbabilities,
   conv2d,
+  div,
+  geglu,
   groupNorm,
   groupNormSilu,
   layerNorm,
   linear,
   matmul,
+  mean,
+  mul,
   type Padding,
   reshape,
   resizeNearestTo,
   scoped,
+  split,
+  sqrt,
+  square,
   type Tensor,
   transpose,
   upsampledConv2d,
@@ -95,6 +103,27 @@ export function groupNormLayer(
 export function layerNormLayer(weights: Weights, name: string, x: Tensor, eps = 1e-5): Tensor {
   const width = [x.shape[x.rank - 1]];
   return layerNorm(x, weights.get(`${name}.weight`, width), weights.get(`${name}.bias`, width), eps);
+}
+
+/** `x weight / sqrt(mean(x²) + ε)` over the last axis, with `<name>.weight` [width]. Reference: torch.nn.RMSNorm. */
+export function rmsNormLayer(weights: Weights, name: string, x: Tensor, eps = 1e-6): Tensor {
+  const weight = weights.get(`${name}.weight`, [x.shape[x.rank - 1]]);
+  return mul(div(x, sqrt(add(mean(square(x), { axes: [-1], keepDims: true }), eps))), weight);
+}
+
+/**
+ * A perceptron of four times the width, gated by as many more (GEGLU), with the linear layers `<name>.0.proj` and `<name>.2`.
+ *
+ * @param x [..., width]
+ * @returns the same shape
+ *
+ * Reference: diffusers, models/attention.py (FeedForward with GEGLU).
+ */
+export function gatedPerceptron(weights: Weights, name: string, x: Tensor): Tensor {
+  const width = x.shape[x.rank - 1];
+  const wide = linearLayer(weights, `${name}.0.proj`, x, 8 * width);
+  const [value, gate] = split(wide, [4 * width, 4 * width], x.rank - 1) as [Tensor, Tensor];
+  return linearLayer(weights, `${name}.2`, geglu(value, gate), width);
 }
 
 /** [batch, tokens, width] to [batch, heads, tokens, width / heads]. */

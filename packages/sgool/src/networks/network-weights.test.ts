@@ -13,7 +13,7 @@ import {
   weightSource,
 } from '../weights/formats/weight-source.ts';
 import { writeSafetensors } from '../weights/formats/write-safetensors.ts';
-import { applyLora } from '../weights/open/lora.ts';
+import { applyLora } from '../weights/open/apply-lora.ts';
 import { networkWeights } from './network-weights.ts';
 import { relativeError } from './testing.ts';
 

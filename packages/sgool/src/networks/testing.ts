@@ -50,9 +50,12 @@ export async function openFixture(
   };
 }
 
-/** Names and shapes of a published checkpoint, by the name of its table in `networks-keys.tsv.gz`. */
-export async function readKeys(table: string): Promise<Map<string, Shape>> {
-  const text = gunzipSync(await readFile(path.join(FIXTURES, 'networks-keys.tsv.gz'))).toString();
+/** Names and shapes of a published checkpoint, by the name of its table in a file of such tables. */
+export async function readKeys(
+  table: string,
+  file: 'networks-keys' | 'networks-text-keys' = 'networks-keys',
+): Promise<Map<string, Shape>> {
+  const text = gunzipSync(await readFile(path.join(FIXTURES, `${file}.tsv.gz`))).toString();
   const rows = text.split('\n').map((line) => line.split('\t'));
   return new Map(
     rows

@@ -15,7 +15,8 @@ import { openSafetensors, readTensor, type SafetensorsFile } from '../weights/fo
 import { openTensorFile } from '../weights/formats/tensor-file.ts';
 import { valuesOf } from '../weights/formats/tensor-views.ts';
 import { writeSafetensors } from '../weights/formats/write-safetensors.ts';
-import { applyLora, type LoraChoice, openLora } from '../weights/open/lora.ts';
+import { applyLora } from '../weights/open/apply-lora.ts';
+import { type LoraChoice, openLora } from '../weights/open/lora.ts';
 import { openModel } from '../weights/open/open-model.ts';
 import { peftSettings } from '../weights/open/peft-settings.ts';
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import cases from '../../../../fixtures/data/embeddings/cases.json' with { type: 'json' };
+import { tokenizerOf } from '../models/components.ts';
 import { promptEncoder } from '../models/stable-diffusion/text-encoding.ts';
 import { FIXTURES } from '../networks/testing.ts';
 import { ProgramCache } from '../runtime/program-cache.ts';
@@ -35,7 +36,7 @@ afterAll(async () => {
 /** States of a prompt by the text encoder of a model with embeddings. */
 async function statesOf(prompt: string, embeddings: readonly EmbeddingChoice[]): Promise<Float32Array> {
   const model = await openModel(folder, { embeddings });
-  const tokenizer = await loadTokenizer(model.tokenizerDir, { embeddings: model.embeddings });
+  const tokenizer = await loadTokenizer(tokenizerOf(model).dir, { embeddings: model.embeddings });
   const component = model.components.get('text_encoder');
   if (component === undefined) throw new Error('no text encoder');
   const own = new ProgramCache({});

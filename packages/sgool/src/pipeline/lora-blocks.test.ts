@@ -5,7 +5,8 @@ import { readKeys } from '../networks/testing.ts';
 import { sourceOf, type WeightTensor } from '../weights/formats/weight-source.ts';
 import { loraModule } from '../weights/names/lora.ts';
 import { BLOCKS } from '../weights/names/lora-blocks.ts';
-import { applyLora, type Lora } from '../weights/open/lora.ts';
+import { applyLora } from '../weights/open/apply-lora.ts';
+import type { Lora } from '../weights/open/lora.ts';
 
 const one: WeightTensor = {
   dtype: 'F32',

@@ -21,3 +21,16 @@ export function base64(bytes: Uint8Array): string {
   }
   return btoa(text);
 }
+
+/** The bytes of a text in base64; undefined where it is something else. */
+export function bytesOfBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  let letters: string;
+  try {
+    letters = atob(text);
+  } catch {
+    return undefined;
+  }
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
+  return bytes;
+}

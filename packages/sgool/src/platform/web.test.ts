@@ -84,13 +84,13 @@ describe('files', () => {
 
   it('opens a model folder and its tokenizer, of the weights only the headers', async () => {
     requests.length = 0;
-    const { components, tokenizerDir, name } = await openModelFolder(`${url}/sub/..`);
+    const { components, tokenizers, name } = await openModelFolder(`${url}/sub/..`);
     expect([...components.keys()].slice(0, 3)).toEqual(['unet', 'vae', 'text_encoder']);
     expect(name).toBe('');
     const weights = requests.filter((line) => line.startsWith('GET') && line.includes('.safetensors'));
     expect(weights.length).toBeGreaterThan(0);
     expect(weights.every((line) => line.includes('bytes='))).toBe(true);
-    expect((await loadTokenizer(tokenizerDir)).vocabSize).toBeGreaterThan(0);
+    expect((await loadTokenizer(tokenizers.get('tokenizer')?.dir ?? '')).vocabSize).toBeGreaterThan(0);
   });
 });
 

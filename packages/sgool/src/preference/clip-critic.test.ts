@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createImage } from '../image/image.ts';
+import { tokenizerOf } from '../models/components.ts';
 import { dot } from '../numbers.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
 import { ProgramCache } from '../runtime/program-cache.ts';
@@ -17,7 +18,7 @@ describe('openClipCritic', () => {
     const model = await writeTinyModel({ without: ['clip_b', 'transalnet'] });
     remove = model.remove;
     folder = await openModelFolder(model.dir);
-    shared = await loadTokenizer(folder.tokenizerDir);
+    shared = await loadTokenizer(tokenizerOf(folder).dir);
   });
   afterAll(async () => {
     await programs.dispose();

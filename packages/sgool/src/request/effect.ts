@@ -4,7 +4,7 @@
  * A setting that comes from a preset or a hint of the model is no fault. Neither is a value that the run would have anyway: the
  * record of a run names the values of all settings.
  */
-import { SAMPLER_OPTIONS } from '../diffusion/sampler-names.ts';
+import { isPairSampler, PAIR_SAMPLERS, SAMPLER_OPTIONS } from '../diffusion/sampler-names.ts';
 import { oneOf, UserError } from '../errors.ts';
 import { cutoutSides } from '../image/crops.ts';
 import type { ModelInfo } from '../models/model-info.ts';
@@ -99,11 +99,11 @@ const EFFECT_RULES: readonly EffectRule[] = [
     };
   }),
   {
-    // Only EDICT has an exact inverse.
+    // The others have no exact inverse.
     keys: ['trajectory'],
     by: 'sampler',
-    isRead: ({ settings }) => settings.sampler === 'edict',
-    needs: 'sampler edict',
+    isRead: ({ settings }) => isPairSampler(settings.sampler ?? ''),
+    needs: `sampler ${oneOf(PAIR_SAMPLERS)}`,
     neutral: { trajectory: 'checkpointed' },
   },
   {

@@ -82,6 +82,7 @@ it('the table names every method by its own name', () => {
     'sgool',
     'best-of',
     'attend-and-excite',
+    'flowchef',
     'zero-order',
     'trust-region-search',
     'resampling',

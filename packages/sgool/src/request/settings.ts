@@ -43,12 +43,12 @@ export const samplingSettings = {
   sampler: z
     .enum(SAMPLER_NAMES)
     .describe(
-      'sampler; edict is exactly invertible and calls the network twice per step, as heun and dpm-sde do, the others once',
+      'sampler; edict and reversible-heun are exactly invertible; edict, heun, midpoint and dpm-sde call the network twice per step, the others once',
     ),
   sigmas: z
     .enum(['model', ...SIGMA_SPREADS])
     .describe(
-      "spread of the noise levels of euler, heun, lms, unipc and the dpm samplers; model for what the scheduler's file says",
+      "spread of the noise levels of euler, heun, midpoint, reversible-heun, lms, unipc and the dpm samplers; model for what the scheduler's file says",
     ),
   eta: z
     .number()
@@ -97,7 +97,7 @@ export const differentiationSettings = {
   trajectory: z
     .enum(['invertible', 'checkpointed'])
     .describe(
-      'source of the latents in the backward pass: inversion of each step (invertible, edict only) or memory (checkpointed)',
+      'source of the latents in the backward pass: inversion of each step (invertible, edict and reversible-heun only) or memory (checkpointed)',
     ),
   gradientSteps: z
     .int()
@@ -446,6 +446,17 @@ export const clipGuidanceSettings = {
   clipGuidanceScale: z.number().min(0).max(1e6).describe('factor on the CLIP loss at each denoising step'),
 };
 
+/** How the latent of each denoising step is moved while what the network says of it is held. */
+export const steeringSettings = {
+  steeringSteps: z.int().min(1).max(1000).describe('steps of Adam at each denoising step'),
+  steeringRate: z.number().positive().max(100).describe("Adam's learning rate there"),
+  steeringStop: z
+    .number()
+    .positive()
+    .max(1)
+    .describe('share of the denoising steps at which the latent is moved, from the first one on'),
+};
+
 /**
  * Which regions the detail pass repaints, and how. The names in brackets are those of After Detailer's settings.
  *
@@ -658,6 +669,7 @@ export const SETTING_GROUPS: readonly (readonly [heading: string, settings: Sett
   ['Resampling', resamplingSettings],
   ['Gradient', differentiationSettings],
   ['CLIP guidance', clipGuidanceSettings],
+  ['Steering', steeringSettings],
   ['Detail pass', detailSettings],
   ['Attention', attentionSettings],
   ['Plan', planSettings],
@@ -676,6 +688,7 @@ export const SETTINGS = {
   ...searchSettings,
   ...resamplingSettings,
   ...clipGuidanceSettings,
+  ...steeringSettings,
   ...detailSettings,
   ...attentionSettings,
   ...planSettings,

@@ -4,14 +4,10 @@ import { UserError } from '../errors.ts';
 import { SIZE_LIMITS } from '../platform/size-limits.ts';
 import { byteSymbolsById, END_OF_WORD, type Vocabulary } from './byte-pairs.ts';
 import type { Cleaning } from './clean.ts';
-import {
-  loadTokenizer,
-  parseTokenizer,
-  readTokenizerTexts,
-  TOKENIZER_FILES,
-  type TokenizerTexts,
-} from './load-tokenizer.ts';
+import { parseTokenizer } from './clip-tokenizer-files.ts';
+import { loadTokenizer } from './load-tokenizer.ts';
 import { createTokenizer, END_OF_TEXT, START_OF_TEXT, type Tokenizer } from './tokenizer.ts';
+import { readTokenizerTexts, TOKENIZER_FILES, type TokenizerTexts } from './tokenizer-files.ts';
 import { tokenizerFiles } from './word-vocabulary.ts';
 
 /** The number of merges that CLIP uses; the file has many more. */

@@ -3,13 +3,10 @@ import { UserError } from '../errors.ts';
 import type { TextFit } from './fit-notes.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
-/** Token ids of a text, truncated to `longest` with the end token kept, and the number of ids before the padding. */
+/** Token ids of a text, as many as the tokenizer gives or `longest`, the end token kept, and the number of ids before the padding. */
 export function fittedIds(tokenizer: Tokenizer, text: string, longest: number) {
-  const { ids, length } = tokenizer.encode(text);
-  if (ids.length <= longest) return { ids, length };
-  const cut = ids.slice(0, longest);
-  if (length > longest) cut[longest - 1] = tokenizer.endId;
-  return { ids: cut, length: Math.min(length, longest) };
+  const { ids, length } = tokenizer.encode(text, Math.min(longest, tokenizer.maxLength));
+  return { ids, length };
 }
 
 /** How much of a text fits into `longest` ids, start and end included, and which of its words the vocabulary lacks. */

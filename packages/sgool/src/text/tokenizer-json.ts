@@ -3,7 +3,7 @@ import { UserError } from '../errors.ts';
 import { parseJsonObject } from '../platform/json.ts';
 import type { AddedToken } from './added-tokens.ts';
 import { END_OF_WORD, type Vocabulary } from './byte-pairs.ts';
-import { type JsonObject, parseAddedToken, parseIds } from './tokenizer-values.ts';
+import { type JsonObject, parseAddedToken, parseIds, sequenceOf } from './tokenizer-values.ts';
 
 /** What such a file holds. */
 export interface TokenizerJson extends Vocabulary {
@@ -15,16 +15,11 @@ const WORD_PATTERNS = ['', '<\\|startoftext\\|>|<\\|endoftext\\|>|'].map(
   (special) => `${special}'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+`,
 );
 
-const sequence = (value: unknown, list: string): unknown[] => {
-  const { type, [list]: parts } = (value ?? {}) as JsonObject;
-  return type === 'Sequence' && Array.isArray(parts) ? parts : [value];
-};
-
 const same = (value: unknown, wanted: unknown) => JSON.stringify(value) === JSON.stringify(wanted);
 
 /** The normalizer of CLIP: composed, white space collapsed, lower case. */
 function isClipNormalizer(value: unknown): boolean {
-  const [nfc, replace, lower, ...others] = sequence(value, 'normalizers') as JsonObject[];
+  const [nfc, replace, lower, ...others] = sequenceOf(value, 'normalizers') as JsonObject[];
   return (
     others.length === 0 &&
     nfc?.type === 'NFC' &&
@@ -37,7 +32,7 @@ function isClipNormalizer(value: unknown): boolean {
 
 /** The pre-tokenizer of CLIP: the words, then their bytes. */
 function isClipPreTokenizer(value: unknown): boolean {
-  const [split, bytes, ...others] = sequence(value, 'pretokenizers') as JsonObject[];
+  const [split, bytes, ...others] = sequenceOf(value, 'pretokenizers') as JsonObject[];
   const pattern = (split?.pattern as JsonObject | undefined)?.Regex;
   return (
     others.length === 0 &&

@@ -44,3 +44,16 @@ export function parseAddedToken(value: unknown, id: unknown, path: string): Adde
   }
   return { ...tokenFlags(token), id, content: token.content };
 }
+
+/** The parts of a sequence in `tokenizer.json`, under the key `list`; anything else is its only part. */
+export function sequenceOf(value: unknown, list: string): unknown[] {
+  const { type, [list]: parts } = (value ?? {}) as JsonObject;
+  return type === 'Sequence' && Array.isArray(parts) ? parts : [value];
+}
+
+/** A special token is written as text or as an object with its text. */
+export function tokenText(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  const content = (value as { content?: unknown } | null | undefined)?.content;
+  return typeof content === 'string' ? content : undefined;
+}

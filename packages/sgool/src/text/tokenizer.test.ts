@@ -5,9 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import cases from '../../../../fixtures/data/text/cases.json' with { type: 'json' };
 import { byteSymbolsById } from './byte-pairs.ts';
+import { parseTokenizer } from './clip-tokenizer-files.ts';
 import { openClipTokenizer } from './clip-vocabulary.ts';
-import { loadTokenizer, parseTokenizer, type TokenizerTexts } from './load-tokenizer.ts';
+import { loadTokenizer } from './load-tokenizer.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
+import type { TokenizerTexts } from './tokenizer-files.ts';
 import { buildWordVocabulary, tokenizerFiles } from './word-vocabulary.ts';
 
 const FIXTURE = fileURLToPath(new URL('../../../../fixtures/data/text', import.meta.url));
@@ -170,6 +172,19 @@ describe('buildWordVocabulary', () => {
     expect(() => createTokenizer({ vocab, merges, config: { closed_vocabulary: 'cat' } })).toThrow(
       /closed_vocabulary must be a list of words, got "cat"/,
     );
+  });
+
+  it('extends a vocabulary without a change to what its words are', () => {
+    const base = buildWordVocabulary(['rise', '7', 'red', 'cat']);
+    const [before, after] = [base, buildWordVocabulary(['rising', 'cats'], base)].map(createTokenizer);
+    for (const text of ['a red cat', 'rise 7 cat']) {
+      expect([...after.encode(text).ids]).toEqual([...before.encode(text).ids]);
+    }
+    expect([after.startId, after.endId]).toEqual([before.startId, before.endId]);
+    expect(after.encode('rising cats').tokens).toEqual(['rising</w>', 'cats</w>']);
+    const added = [...after.encode('rising cats').ids].slice(1, 3);
+    expect(Math.min(...added)).toBeGreaterThanOrEqual(before.vocabSize);
+    expect(Math.max(...added)).toBeLessThan(after.vocabSize);
   });
 
   it('refuses what is not one word', () => {

@@ -4,6 +4,7 @@ import { UserError } from '../errors.ts';
 import { type AddedToken, addedTokenSplitter, type Segment } from './added-tokens.ts';
 import { mergePairs, toSymbols, type Vocabulary } from './byte-pairs.ts';
 import { type Cleaning, cleanPrompt, splitWords } from './clean.ts';
+import { tokenText } from './tokenizer-values.ts';
 
 /** The token that begins every prompt. */
 export const START_OF_TEXT = '<|startoftext|>';
@@ -15,11 +16,11 @@ const DEFAULT_MAX_LENGTH = 77;
 
 /** A prompt as token ids. */
 export interface EncodedPrompt {
-  /** `[start, ...pieces, end, padding ...]`, exactly `maxLength` ids. */
+  /** `[start, ...pieces, end, padding ...]`, exactly as many as were asked for; T5 has no start. */
   ids: Int32Array;
-  /** The pieces in `ids`, without start, end and padding; the last piece of a word ends in `</w>`. */
+  /** The pieces in `ids`, without start, end and padding; in CLIP the last piece of a word ends in `</w>`. */
   tokens: string[];
-  /** Ids before the padding: `tokens.length + 2`. */
+  /** Ids before the padding: those of `tokens`, the start and the end. */
   length: number;
   /** True when the prompt was too long; its first tokens and the end token are kept. */
   truncated: boolean;
@@ -43,7 +44,8 @@ export interface Tokenizer {
   readonly startId: number;
   readonly endId: number;
   readonly padId: number;
-  encode(text: string): EncodedPrompt;
+  /** @param length of `ids`, at least 2. Default `maxLength` */
+  encode(text: string, length?: number): EncodedPrompt;
   /** The id of a symbol or an added token, if there is one. */
   idOf(token: string): number | undefined;
   /** The ids of a text of any length without start, end and padding, each with its piece. */
@@ -71,13 +73,6 @@ export interface TokenizerOptions extends Vocabulary {
   added?: readonly AddedToken[];
   /** Whose rules clean prompts. Default those of transformers. */
   cleaning?: Cleaning;
-}
-
-/** A special token is written as text or as an object with its text. */
-function tokenText(value: unknown): string | undefined {
-  if (typeof value === 'string') return value;
-  const content = (value as { content?: unknown } | null | undefined)?.content;
-  return typeof content === 'string' ? content : undefined;
 }
 
 /** Longest sequence that is meant as one. */
@@ -227,10 +222,10 @@ export function createTokenizer({
       ...new Set(wordsOf(text).flatMap(({ text: word, isKnown }) => (isKnown ? [] : [word]))),
     ],
 
-    encode(text) {
+    encode(text, length = maxLength) {
       const all = piecesOf(text);
-      const kept = all.slice(0, maxLength - 2);
-      const ids = new Int32Array(maxLength).fill(padId);
+      const kept = all.slice(0, length - 2);
+      const ids = new Int32Array(length).fill(padId);
       ids[0] = startId;
       kept.forEach(({ id }, i) => {
         ids[i + 1] = id;

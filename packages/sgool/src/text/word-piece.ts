@@ -5,6 +5,7 @@
 import { files } from '#platform';
 import { UserError } from '../errors.ts';
 import { SIZE_LIMITS } from '../platform/size-limits.ts';
+import type { EncodedPrompt, TokenPiece } from './tokenizer.ts';
 
 const [PADDING, UNKNOWN, START, END] = ['[PAD]', '[UNK]', '[CLS]', '[SEP]'] as const;
 /** Tokens that are kept whole wherever a text contains them. */
@@ -14,22 +15,13 @@ export const BLIP_TOKENS = ['[DEC]', '[ENC]'] as const;
 /** Longer words (in characters) become the unknown token. */
 const LONGEST_WORD = 100;
 
-/** A text as ids of word pieces. */
-export interface WordPieces {
-  /** `[start, ...pieces, end, padding ...]`, exactly `maxLength` ids. */
-  readonly ids: Int32Array;
-  /** Ids before the padding. */
-  readonly length: number;
-  /** Number of pieces that were cut off. */
-  readonly lost: number;
-}
-
 /** BERT's tokenizer. */
 export interface WordPieceTokenizer {
   /** Added tokens included. */
   readonly vocabSize: number;
+  readonly padId: number;
   /** @param maxLength of `ids`, start and end included */
-  encode(text: string, maxLength: number): WordPieces;
+  encode(text: string, maxLength: number): EncodedPrompt;
   /** The words of a text that cannot be composed of pieces, each once: they become the unknown token. */
   unknownWords(text: string): readonly string[];
 }
@@ -51,7 +43,7 @@ export function createWordPieceTokenizer(
     if (id !== undefined) return id;
     throw new UserError(`word pieces: the vocabulary has no ${piece}; vocab.txt of bert-base-uncased has it`);
   };
-  const [padding, unknown, start, end] = [PADDING, UNKNOWN, START, END].map(idOf) as [
+  const [padId, unknown, start, end] = [PADDING, UNKNOWN, START, END].map(idOf) as [
     number,
     number,
     number,
@@ -61,45 +53,50 @@ export function createWordPieceTokenizer(
   const pattern = new RegExp(`(${[...special].map((token) => token.replace(/[[\]]/g, '\\$&')).join('|')})`);
 
   /** Takes the longest piece that fits, again and again. A word that cannot be composed of pieces is unknown as a whole. */
-  function pieces(word: string): number[] {
+  function pieces(word: string): TokenPiece[] {
     const letters = [...word];
-    if (letters.length > LONGEST_WORD) return [unknown];
-    const found: number[] = [];
+    const unknownWord = { id: unknown, text: UNKNOWN };
+    if (letters.length > LONGEST_WORD) return [unknownWord];
+    const found: TokenPiece[] = [];
     for (let at = 0; at < letters.length; ) {
       let until = letters.length;
-      let id: number | undefined;
+      let text = '';
       for (; until > at; until--) {
-        id = ids.get((at > 0 ? '##' : '') + letters.slice(at, until).join(''));
-        if (id !== undefined) break;
+        text = (at > 0 ? '##' : '') + letters.slice(at, until).join('');
+        if (ids.has(text)) break;
       }
-      if (id === undefined) return [unknown];
-      found.push(id);
+      if (until === at) return [unknownWord];
+      found.push({ id: idOf(text), text });
       at = until;
     }
     return found;
   }
 
-  /** A text divided at special tokens, which are numbers, into words. */
-  const divided = (text: string): (number | string)[] =>
-    text
-      .split(pattern)
-      .flatMap<number | string>((part) => (special.has(part) ? idOf(part) : splitBertWords(part)));
+  /** The words of a text; special tokens are whole. */
+  const divided = (text: string): string[] =>
+    text.split(pattern).flatMap((part) => (special.has(part) ? [part] : splitBertWords(part)));
 
   return {
     vocabSize: ids.size,
+    padId,
     unknownWords: (text) => [
-      ...new Set(
-        divided(text).filter(
-          (part): part is string => typeof part === 'string' && pieces(part)[0] === unknown,
-        ),
-      ),
+      ...new Set(divided(text).filter((part) => !special.has(part) && pieces(part)[0].id === unknown)),
     ],
     encode(text, maxLength) {
-      const all = divided(text).flatMap((part) => (typeof part === 'string' ? pieces(part) : part));
+      const all = divided(text).flatMap((part) =>
+        special.has(part) ? [{ id: idOf(part), text: part }] : pieces(part),
+      );
       const kept = all.slice(0, Math.max(0, maxLength - 2));
-      const out = new Int32Array(maxLength).fill(padding);
-      out.set([start, ...kept, end].slice(0, maxLength));
-      return { ids: out, length: Math.min(maxLength, kept.length + 2), lost: all.length - kept.length };
+      const out = new Int32Array(maxLength).fill(padId);
+      out.set([start, ...kept.map(({ id }) => id), end].slice(0, maxLength));
+      const lost = all.length - kept.length;
+      return {
+        ids: out,
+        tokens: kept.map((piece) => piece.text),
+        length: Math.min(maxLength, kept.length + 2),
+        truncated: lost > 0,
+        lost,
+      };
     },
   };
 }
@@ -133,8 +130,11 @@ function splitBertWords(text: string): string[] {
  * @throws UserError when it cannot be read or is something else
  */
 export async function loadBlipTokenizer(path: string): Promise<WordPieceTokenizer> {
-  const text = await files.readText(path, SIZE_LIMITS.vocabulary);
+  return createWordPieceTokenizer(linesOf(await files.readText(path, SIZE_LIMITS.vocabulary)), BLIP_TOKENS);
+}
+
+/** The pieces of a `vocab.txt`, one a line. */
+export function linesOf(text: string): string[] {
   const lines = text.split('\n').map((line) => line.replace(/\r$/, ''));
-  if (lines.at(-1) === '') lines.pop();
-  return createWordPieceTokenizer(lines, BLIP_TOKENS);
+  return lines.at(-1) === '' ? lines.slice(0, -1) : lines;
 }

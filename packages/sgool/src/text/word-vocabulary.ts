@@ -20,12 +20,12 @@ export interface WordVocabulary extends Vocabulary {
  * word, because the lowest rank is merged first, so the order of `words` does not matter.
  *
  * @param words lower case, each one word by CLIP's pattern: letters, or one digit, or punctuation
+ * @param base a vocabulary that is extended: its words keep their ids, and the symbols of further words follow behind its end token
  * @throws Error when an entry is not one lower-case word
  */
-export function buildWordVocabulary(words: readonly string[]): WordVocabulary {
-  const bytes = byteSymbolsById();
-  const symbols = new Set([...bytes, ...bytes.map((symbol) => symbol + END_OF_WORD)]);
-  const ranks = new Map<string, number>();
+export function buildWordVocabulary(words: readonly string[], base?: WordVocabulary): WordVocabulary {
+  const symbols = new Set(base ? tokensById(base.vocab) : oneByteSymbols());
+  const ranks = new Map(base?.merges.map((pair, rank) => [pair, rank]));
   for (const word of words) {
     if (cleanPrompt(word, 'transformers') !== word || splitWords(word, 'transformers').length !== 1) {
       throw new Error(
@@ -39,13 +39,23 @@ export function buildWordVocabulary(words: readonly string[]): WordVocabulary {
       pieces = mergePairs(toSymbols(word), ranks);
     }
   }
-  const tokens = [...symbols, START_OF_TEXT, END_OF_TEXT];
+  const tokens = [...new Set([...symbols, START_OF_TEXT, END_OF_TEXT])];
   return {
     vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
     merges: [...ranks.keys()],
-    words: [...words],
+    words: [...(base?.words ?? []), ...words],
   };
 }
+
+function oneByteSymbols(): string[] {
+  const bytes = byteSymbolsById();
+  return [...bytes, ...bytes.map((symbol) => symbol + END_OF_WORD)];
+}
+
+const tokensById = (vocab: Vocabulary['vocab']) =>
+  Object.entries(vocab)
+    .sort(([, a], [, b]) => a - b)
+    .map(([token]) => token);
 
 /**
  * The files of a `tokenizer` folder, by name, that transformers' CLIPTokenizer and {@link loadTokenizer} read.

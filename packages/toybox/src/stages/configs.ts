@@ -1,5 +1,8 @@
 /** @file The public configurations of Toybox's networks: the architectures of Stable Diffusion 1.x and CLIP, narrow. */
 
+import type { Tokenizer } from 'sgool/networks';
+import { FRAMES } from '../world/moves.ts';
+
 export const VAE_CONFIG = {
   _class_name: 'AutoencoderKL',
   _diffusers_version: '0.30.0',
@@ -43,6 +46,22 @@ export const UNET_CONFIG = {
   up_block_types: ['CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'UpBlock2D'],
 };
 
+/** The motion modules over the UNet, and its numbers of blocks, channels and groups. */
+export const MOTION_CONFIG = {
+  _class_name: 'MotionAdapter',
+  _diffusers_version: '0.30.0',
+  block_out_channels: UNET_CONFIG.block_out_channels,
+  conv_in_channels: null,
+  motion_layers_per_block: UNET_CONFIG.layers_per_block,
+  motion_max_seq_length: FRAMES,
+  motion_mid_block_layers_per_block: 1,
+  motion_norm_num_groups: UNET_CONFIG.norm_num_groups,
+  motion_num_attention_heads: 4,
+  motion_transformer_layers_per_block: 1,
+  motion_transformer_layers_per_mid_block: 1,
+  use_motion_mid_block: true,
+};
+
 export const SCHEDULER_CONFIG = {
   _class_name: 'DDIMScheduler',
   _diffusers_version: '0.30.0',
@@ -58,7 +77,7 @@ export const SCHEDULER_CONFIG = {
   trained_betas: null,
 };
 
-/** A CLIPTextModel's configuration; ids follow the vocabulary, whose last two entries are start and end. */
+/** A CLIPTextModel's configuration. @param vocabulary its last two entries are start and end */
 export function textConfig(
   vocabulary: number,
   hidden: number,
@@ -85,10 +104,13 @@ export function textConfig(
 }
 
 /** The text encoder of the UNet. It has the shape of CLIP A's text tower, whose weights it starts from. */
-export function textEncoderConfig(vocabulary: number) {
+export function textEncoderConfig({ vocabSize, startId, endId }: Tokenizer) {
   return {
     architectures: ['CLIPTextModel'],
-    ...textConfig(vocabulary, CLIP_A.hidden, CLIP_A.textLayers, CLIP_A.heads, CLIP_A.hidden),
+    ...textConfig(vocabSize, CLIP_A.hidden, CLIP_A.textLayers, CLIP_A.heads, CLIP_A.hidden),
+    bos_token_id: startId,
+    eos_token_id: endId,
+    pad_token_id: endId,
   };
 }
 

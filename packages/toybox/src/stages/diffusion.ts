@@ -1,86 +1,39 @@
 /**
  * @file Stage: text encoder and UNet together, on latents of rendered scenes. Noise prediction for classifier-free guidance (10% of
- * the captions are dropped), with min-SNR weights, gamma 5, which a small model with few training steps needs.
- *
- * Reference: Hang et al. 2023, "Efficient diffusion training via min-SNR weighting strategy".
+ * the captions are dropped), with min-SNR weights.
  */
 
-import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { compile, mean, mul, scoped, square, sub, trace } from '@sgool/autodiff';
+import { mean, mul, scoped, square, sub } from '@sgool/autodiff';
 import { createSchedule } from 'sgool/diffusion';
-import {
-  autoencoder,
-  autoencoderConfig,
-  clipTextConfig,
-  networkWeights,
-  openComponent,
-  openSafetensors,
-  readTensor,
-  textEncoder,
-  unet,
-  unetConfig,
-} from 'sgool/networks';
-import { writeFileAtomic, writeSafetensors } from 'sgool/node';
+import { clipTextConfig, textEncoder, unet, unetConfig } from 'sgool/networks';
+import { writeFileAtomic } from 'sgool/node';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 import { below, fillNormal } from '../train/batch-generator.ts';
 import {
   DIFFUSERS_FILE,
+  jsonText,
   type NamedWeights,
   readComponent,
   TRANSFORMERS_FILE,
+  withoutPrefix,
   writeComponent,
+  writeScheduler,
 } from '../train/export.ts';
-import { IMAGE, PIXELS, poolScenes, TRAINING_POOLS, writePlanes } from '../train/scenes.ts';
+import { importanceOf, LATENT, latentsOf, mixNoise } from '../train/latents.ts';
+import { IMAGE, poolScenes, TRAINING_POOLS, writePlanes } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
 import { describe } from '../world/describe.ts';
 import { renderScene } from '../world/render.ts';
 import type { Scene } from '../world/scene.ts';
 import { sceneGenerator } from '../world/scene-generator.ts';
 import { MAX_TOKENS, SCHEDULER_CONFIG, textEncoderConfig, UNET_CONFIG } from './configs.ts';
+import { pictureTextEncoder } from './motion.ts';
 import { toyboxTokenizer, writeTokenizer } from './tokenizer.ts';
 
 const BATCH = 32;
-const LATENT = 4 * 16 * 16;
 const POOL = TRAINING_POOLS.diffusion;
 const DROP = 0.1;
-const GAMMA = 5;
-
-/** Scenes and their latents, scaled to standard deviation 1. The latents are stored in `folder` for the next start. */
-async function encodedPool(folder: string): Promise<{ scenes: Scene[]; latents: Float32Array }> {
-  const scenes = poolScenes(POOL);
-  const { config: raw, weights } = await openComponent(path.join(WEIGHTS_FOLDER, 'vae'));
-  const config = autoencoderConfig(raw);
-  const file = path.join(folder, 'diffusion.latents.safetensors');
-  const made = `${POOL.count} scenes from ${POOL.firstSeed}, scaling factor ${config.scaling_factor}`;
-  if (existsSync(file)) {
-    const kept = await openSafetensors(file);
-    if (kept.metadata?.made === made) return { scenes, latents: await readTensor(kept, 'latents') };
-  }
-  const encode = await compile(
-    trace({ image: { shape: [4, 3, IMAGE, IMAGE] } }, ({ image }) => ({
-      latent: autoencoder(config, networkWeights(weights)).encode(image).mean,
-    })),
-  );
-  const latents = new Float32Array(POOL.count * LATENT);
-  const image = new Float32Array(4 * 3 * PIXELS);
-  for (let i = 0; i < POOL.count; i += 4) {
-    for (let b = 0; b < 4; b++) writePlanes(renderScene(scenes[i + b], IMAGE), image, b * 3 * PIXELS);
-    const { latent } = await encode.run({ image });
-    latents.set(
-      (latent as Float32Array).map((v) => v * config.scaling_factor),
-      i * LATENT,
-    );
-  }
-  await encode.dispose();
-  await writeSafetensors(
-    file,
-    { latents: { dtype: 'F32', shape: [POOL.count, 4, 16, 16], data: latents } },
-    { made },
-  );
-  return { scenes, latents };
-}
 
 /**
  * The text tower of CLIP A, whose weights the text encoder starts from: it already distinguishes kinds, colours and their order,
@@ -94,14 +47,14 @@ async function clipTextTower(): Promise<NamedWeights> {
 /** What an earlier training left in the model folder. */
 export async function storedDiffusion(): Promise<NamedWeights> {
   const unetWeights = await readComponent('unet', DIFFUSERS_FILE, 'unet.');
-  return new Map([...unetWeights, ...(await readComponent('text_encoder', TRANSFORMERS_FILE, 'text.'))]);
+  return new Map([...unetWeights, ...(await pictureTextEncoder('text.'))]);
 }
 
 export async function diffusionStage(): Promise<Stage> {
   const tower = await clipTextTower();
   const tokenizer = toyboxTokenizer();
   const unetSettings = unetConfig(UNET_CONFIG);
-  const textSettings = clipTextConfig(textEncoderConfig(tokenizer.vocabSize));
+  const textSettings = clipTextConfig(textEncoderConfig(tokenizer));
   const { alphasCumprod } = createSchedule(SCHEDULER_CONFIG);
   let scenes: Scene[] = [];
   let latents: Float32Array = new Float32Array();
@@ -144,7 +97,13 @@ export async function diffusionStage(): Promise<Stage> {
       return { loss: mean(mul(error, importance)), mse: mean(error) };
     },
     async prepare(folder) {
-      ({ scenes, latents } = await encodedPool(folder));
+      scenes = poolScenes(POOL);
+      latents = await latentsOf({
+        file: path.join(folder, 'diffusion.latents.safetensors'),
+        what: `${POOL.count} scenes from ${POOL.firstSeed}`,
+        count: POOL.count,
+        paint: (i, planes) => writePlanes(renderScene(scenes[i], IMAGE), planes, 0),
+      });
     },
     batch(generator) {
       const noise = fillNormal(new Float32Array(BATCH * LATENT), generator);
@@ -157,13 +116,10 @@ export async function diffusionStage(): Promise<Stage> {
         const index = below(generator, POOL.count);
         const t = below(generator, alphasCumprod.length);
         const alpha = alphasCumprod[t];
-        const [signal, spread] = [Math.sqrt(alpha), Math.sqrt(1 - alpha)];
-        for (let i = 0; i < LATENT; i++) {
-          const at = b * LATENT + i;
-          sample[at] = signal * latents[index * LATENT + i] + spread * noise[at];
-        }
+        const part = (of: Float32Array, at: number) => of.subarray(at * LATENT, (at + 1) * LATENT);
+        mixNoise(part(sample, b), part(latents, index), part(noise, b), alpha);
         timestep[b] = t;
-        importance[b] = Math.min(1, (GAMMA * (1 - alpha)) / alpha);
+        importance[b] = importanceOf(alpha);
         const encoded =
           generator() < DROP ? nothing : tokenizer.encode(describe(scenes[index], words).text).ids;
         ids.set(encoded, b * MAX_TOKENS);
@@ -174,35 +130,20 @@ export async function diffusionStage(): Promise<Stage> {
   };
 }
 
-/** Weights below a prefix, without it. */
-function withoutPrefix(weights: NamedWeights, prefix: string): NamedWeights {
-  return new Map(
-    [...weights].flatMap(([name, value]) =>
-      name.startsWith(prefix) ? [[name.slice(prefix.length), value] as const] : [],
-    ),
-  );
-}
-
 /** Writes `unet/`, `text_encoder/`, `tokenizer/`, `scheduler/` and `model_index.json`. */
 export async function exportDiffusion(result: TrainResult): Promise<void> {
   await writeComponent('unet', UNET_CONFIG, DIFFUSERS_FILE, withoutPrefix(result.weights, 'unet.'));
-  const { vocabSize } = toyboxTokenizer();
   await writeComponent(
     'text_encoder',
-    textEncoderConfig(vocabSize),
+    textEncoderConfig(toyboxTokenizer()),
     TRANSFORMERS_FILE,
     withoutPrefix(result.weights, 'text.'),
   );
   await writeTokenizer('tokenizer');
-  const json = (value: object) => `${JSON.stringify(value, undefined, 2)}\n`;
-  await mkdir(path.join(WEIGHTS_FOLDER, 'scheduler'), { recursive: true });
-  await writeFileAtomic(
-    path.join(WEIGHTS_FOLDER, 'scheduler', 'scheduler_config.json'),
-    json(SCHEDULER_CONFIG),
-  );
+  await writeScheduler(WEIGHTS_FOLDER, SCHEDULER_CONFIG);
   await writeFileAtomic(
     path.join(WEIGHTS_FOLDER, 'model_index.json'),
-    json({
+    jsonText({
       _class_name: 'StableDiffusionPipeline',
       _diffusers_version: '0.30.0',
       feature_extractor: [null, null],

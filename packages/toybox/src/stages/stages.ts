@@ -15,6 +15,7 @@ import { CLIP_A, CLIP_B } from './configs.ts';
 import * as decoder from './decoder.ts';
 import * as diffusion from './diffusion.ts';
 import * as judge from './judge.ts';
+import * as motion from './motion.ts';
 import * as transalnet from './transalnet.ts';
 
 export interface Recipe {
@@ -52,6 +53,7 @@ export const STAGES = {
     exportTo: diffusion.exportDiffusion,
     stored: diffusion.storedDiffusion,
   },
+  motion: { stage: motion.motionStage, exportTo: motion.exportMotion, stored: motion.storedMotion },
   transalnet: {
     stage: transalnet.transalnetStage,
     exportTo: transalnet.exportTransalnet,

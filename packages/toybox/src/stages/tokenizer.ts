@@ -1,24 +1,40 @@
-/** @file The tokenizer of Toybox: CLIP's format over the world's closed list of words. */
+/** @file The tokenizers of Toybox: CLIP's format over the world's closed lists of words. */
 
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { buildWordVocabulary, createTokenizer, type Tokenizer, tokenizerFiles } from 'sgool/networks';
+import {
+  buildWordVocabulary,
+  createTokenizer,
+  type Tokenizer,
+  tokenizerFiles,
+  type Vocabulary,
+  type WordVocabulary,
+} from 'sgool/networks';
 import { writeFileAtomic } from 'sgool/node';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 import { WORDS } from '../world/describe.ts';
+import { MOVE_WORDS } from '../world/describe-moves.ts';
 import { MAX_TOKENS } from './configs.ts';
 
-/** The tokenizer, made from the word list. */
-export function toyboxTokenizer(): Tokenizer {
-  const { vocab, merges } = buildWordVocabulary(WORDS);
+/** The vocabulary of pictures, which every text tower of Toybox reads. */
+export const pictureVocabulary = (): WordVocabulary => buildWordVocabulary(WORDS);
+
+/** That of the text encoder once toybox-motion is trained: the words of pictures keep their ids, the words of moves come behind them. */
+export const clipVocabulary = (): WordVocabulary => buildWordVocabulary(MOVE_WORDS, pictureVocabulary());
+
+/** The tokenizer of a vocabulary. Default: that of pictures. */
+export function toyboxTokenizer({ vocab, merges }: Vocabulary = pictureVocabulary()): Tokenizer {
   return createTokenizer({ vocab, merges, config: { model_max_length: MAX_TOKENS } });
 }
 
 /** Writes the tokenizer's public files into a component folder, e.g. `tokenizer`. */
-export async function writeTokenizer(component: string): Promise<void> {
+export async function writeTokenizer(
+  component: string,
+  vocabulary: WordVocabulary = pictureVocabulary(),
+): Promise<void> {
   const folder = path.join(WEIGHTS_FOLDER, component);
   await mkdir(folder, { recursive: true });
-  for (const [name, text] of Object.entries(tokenizerFiles(buildWordVocabulary(WORDS), MAX_TOKENS))) {
+  for (const [name, text] of Object.entries(tokenizerFiles(vocabulary, MAX_TOKENS))) {
     await writeFileAtomic(path.join(folder, name), text);
   }
 }

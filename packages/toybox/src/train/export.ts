@@ -46,15 +46,42 @@ export function readComponent(component: string, file: string, prefix = ''): Pro
   return readWeights(path.join(WEIGHTS_FOLDER, component, file), prefix);
 }
 
+/** Weights below a prefix, without it. */
+export function withoutPrefix(weights: NamedWeights, prefix: string): NamedWeights {
+  return new Map(
+    [...weights].flatMap(([name, value]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), value] as const] : [],
+    ),
+  );
+}
+
 /** Writes one component of the model folder: its `config.json` and its weights. */
-export async function writeComponent(
+export function writeComponent(
   component: string,
   config: object,
   file: string,
   weights: NamedWeights,
 ): Promise<void> {
-  const folder = path.join(WEIGHTS_FOLDER, component);
+  return writeFolder(path.join(WEIGHTS_FOLDER, component), config, file, weights);
+}
+
+/** Writes a network into a folder of its own: its `config.json` and its weights. */
+export async function writeFolder(
+  folder: string,
+  config: object,
+  file: string,
+  weights: NamedWeights,
+): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeWeights(path.join(folder, file), weights);
-  await writeFileAtomic(path.join(folder, 'config.json'), `${JSON.stringify(config, undefined, 2)}\n`);
+  await writeFileAtomic(path.join(folder, 'config.json'), jsonText(config));
 }
+
+/** Writes the scheduler into a model's folder, or an adapter's. */
+export async function writeScheduler(folder: string, config: object): Promise<void> {
+  await mkdir(path.join(folder, 'scheduler'), { recursive: true });
+  await writeFileAtomic(path.join(folder, 'scheduler', 'scheduler_config.json'), jsonText(config));
+}
+
+/** The text of a configuration file. */
+export const jsonText = (value: object): string => `${JSON.stringify(value, undefined, 2)}\n`;

@@ -1,5 +1,6 @@
 /** @file The rendered scenes that trainings draw from, and those that tests use. */
 
+import { type Clip, clipFromSeed } from '../world/moves.ts';
 import type { ObjectMask } from '../world/render.ts';
 import { renderScene, renderWithMasks } from '../world/render.ts';
 import { sceneFromSeed } from '../world/sample.ts';
@@ -34,6 +35,9 @@ export const TRAINING_POOLS = {
   visionStart: { firstSeed: 0, count: 60 },
 } as const satisfies Record<string, ScenePool>;
 
+/** The clips that toybox-motion is trained on; its held-out loss and its tests draw from {@link HELD_OUT_SEED} on. */
+export const TRAINING_CLIPS: ScenePool = { firstSeed: 8_000_000, count: 4000 };
+
 export interface PooledScene {
   readonly scene: Scene;
   /** RGB bytes, row by row. */
@@ -47,6 +51,11 @@ export interface PooledMasks extends PooledScene {
 /** The scenes of a pool without images. Held-out combinations never occur in them. */
 export function poolScenes({ firstSeed, count }: ScenePool): Scene[] {
   return Array.from({ length: count }, (_, i) => sceneFromSeed(firstSeed + i, { split: 'train' }));
+}
+
+/** The clips of a pool. Held-out combinations never occur in them. */
+export function poolClips({ firstSeed, count }: ScenePool): Clip[] {
+  return Array.from({ length: count }, (_, i) => clipFromSeed(firstSeed + i, { split: 'train' }));
 }
 
 /** The scenes of a pool with their images. */

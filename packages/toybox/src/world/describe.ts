@@ -74,7 +74,9 @@ export function nounPhrase(thing: ThingClaim, article: 'a' | 'the' | '' = 'a'): 
 }
 
 const [first, second] = [(c: Claims) => c.things[0], (c: Claims) => c.things[1]];
-const place = (c: Claims) => (c.background ? ` ${BACKGROUND_PHRASE[c.background]}` : '');
+/** ` on the grass under the sky`: where a scene is, behind what is there. */
+export const backgroundPhrase = (background: BackgroundKind) => ` ${BACKGROUND_PHRASE[background]}`;
+const place = (c: Claims) => (c.background ? backgroundPhrase(c.background) : '');
 const list = (c: Claims) => {
   const phrases = c.things.map((thing) => nounPhrase(thing));
   return phrases.length < 3
@@ -187,7 +189,12 @@ export const WORDS: readonly string[] = (() => {
   return [...words].sort();
 })();
 
-function claimOf(scene: Scene, index: number, generator: SceneGenerator, detail: number): ThingClaim {
+/**
+ * What a caption says of one thing: kind and colour, sometimes size and pattern.
+ *
+ * @param detail 0..1, how often a size is said, and how much more often a pattern than in a quarter of the captions
+ */
+export function claimOf(scene: Scene, index: number, generator: SceneGenerator, detail: number): ThingClaim {
   const { kind, colour, size, pattern } = scene.objects[index];
   return {
     kind,

@@ -1,6 +1,12 @@
 /** @file The prompts of each evaluation. `make-prompts.ts` writes them to `@sgool/toybox-models`, for evaluations elsewhere. */
 
-import { heldOutPairPrompts, heldOutRelationPrompts, type PromptSpec, singlePrompts } from './prompts.ts';
+import {
+  heldOutMovingPrompts,
+  heldOutPairPrompts,
+  heldOutRelationPrompts,
+  type PromptSpec,
+  singlePrompts,
+} from './prompts.ts';
 
 interface PromptSet {
   readonly about: string;
@@ -36,6 +42,12 @@ export const PROMPT_SETS = {
     draw: heldOutPairPrompts,
     seed: 3,
     count: 200,
+  },
+  moves: {
+    about: 'clips of two things and how they move; nothing is tuned on them',
+    draw: heldOutMovingPrompts,
+    seed: 6,
+    count: 100,
   },
   relations: {
     about: 'two things and the relation between them; nothing is tuned on them',

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import { MOVES } from 'sgool/evaluate';
 import { describe, expect, it } from 'vitest';
 import { PROMPTS_FILE } from '../paths.ts';
 import { poolScenes, TRAINING_POOLS } from '../train/scenes.ts';
 import { claimsHold } from './describe.ts';
 import { PROMPT_SETS, type PromptSetName, promptSet, promptsJson } from './prompt-sets.ts';
-import type { PromptSpec } from './prompts.ts';
+import { heldOutMovingPrompts, type PromptSpec } from './prompts.ts';
 import { sampleScene } from './sample.ts';
 import { sceneGenerator } from './scene-generator.ts';
 import type { NamedThing } from './split.ts';
@@ -64,4 +65,13 @@ describe('the committed prompts', () => {
       }
     }
   });
+});
+
+it('the prompts of clips say the move of every thing, each move in turn, of all things and of the first alone', () => {
+  const prompts = heldOutMovingPrompts(36);
+  expect(prompts[0].text).toMatch(/, both drifting leftward$/);
+  expect(prompts[0].things.map(({ move }) => move)).toEqual(['left', 'left']);
+  expect(prompts[14].text).toMatch(/ growing beside /);
+  expect(prompts[14].things.map(({ move }) => move)).toEqual(['grow', 'still']);
+  expect(new Set(prompts.map(({ things }) => things[0].move)).size).toBe(MOVES.length);
 });

@@ -1,7 +1,8 @@
 /** @file Prompts whose truth is known, for evaluation. */
 
-import { COLOURS, KINDS, RELATIONS, type Relation } from 'sgool/evaluate';
+import { COLOURS, KINDS, MOVES, RELATIONS, type Relation, type WantedMove } from 'sgool/evaluate';
 import { relatedCaption, shortCaption } from './describe.ts';
+import { movingCaption } from './describe-moves.ts';
 import { CONTAINERS } from './kinds.ts';
 import { type SceneGenerator, sceneGenerator } from './scene-generator.ts';
 import { isHeldOut, type NamedThing } from './split.ts';
@@ -41,6 +42,29 @@ export function heldOutRelationPrompts(count: number, seed = 1): PromptSpec[] {
     if (!isHeldOut(things) || (relation === 'inside' && !CONTAINERS.includes(things[1].kind))) return;
     const text = relatedCaption([things[0], things[1]], relation);
     return { text, things, relation: { subject: 0, relation, object: 1 } };
+  });
+}
+
+/** A prompt of a clip: every thing has the move that the text says. */
+export interface MovingPrompt {
+  readonly text: string;
+  readonly things: readonly WantedMove[];
+}
+
+/**
+ * `count` different prompts of clips of two things, a combination that no training shows. The moves take turns; in every other round all things
+ * move alike, in the others the first one alone.
+ */
+export function heldOutMovingPrompts(count: number, seed = 1): MovingPrompt[] {
+  return heldOutPairPrompts(count, seed).map(({ things }, i) => {
+    const move = MOVES[i % MOVES.length];
+    const movers = Math.floor(i / MOVES.length) % 2 === 0 ? 'all' : 'first';
+    const text = movingCaption({ things, movers }, move);
+    const moving = things.map((thing, k) => ({
+      ...thing,
+      move: movers === 'all' || k === 0 ? move : ('still' as const),
+    }));
+    return { text, things: moving };
   });
 }
 

@@ -7,6 +7,7 @@ import { FORMATS, PIPELINE } from '../../weights/testing.ts';
 import { runCli } from '../cli.ts';
 import { engine } from '../engine.ts';
 import { fakeHost } from '../testing.ts';
+import { loadOptionsOf, PART_OPTIONS } from './model-options.ts';
 
 let cwd: string;
 beforeAll(async () => {
@@ -125,4 +126,15 @@ it('an embedding without a file or a word is a mistake of the command line', asy
   const { code, stderr } = await sgool('generate', 'a cat', '--embedding', 'a.pt=');
   expect(code).toBe(2);
   expect(stderr).toContain('--embedding: not usable, got a.pt=; give file or file=word');
+});
+
+it('places separated by commas are several, and may be given one by one', () => {
+  expect(
+    loadOptionsOf({ tokenizer: 'words, pieces', textEncoders: 'clip_l.safetensors,t5xxl.safetensors' }),
+  ).toMatchObject({
+    tokenizer: ['words', 'pieces'],
+    textEncoders: ['clip_l.safetensors', 't5xxl.safetensors'],
+  });
+  const option = PART_OPTIONS.find(({ flag }) => flag === 'text-encoders');
+  expect(option?.isList).toBe(true);
 });

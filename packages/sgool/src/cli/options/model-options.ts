@@ -6,6 +6,7 @@
 import type { Option } from 'commander';
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
+import { MOTION_NORMS, type MotionNorm } from '../../networks/motion/motion-module.ts';
 import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
 import type { PromptFileOptions } from '../../pipeline/prompt-files.ts';
 import { commonShape } from '../../request/request.ts';
@@ -33,8 +34,13 @@ import {
 export interface ModelParts {
   clip?: string;
   tokenizer?: string;
+  textEncoders?: string;
   vae?: string;
   adapter?: string;
+  motion?: string;
+  motionNorm?: MotionNorm;
+  contextFrames?: number;
+  contextStride?: number;
   lora?: string;
   loraDir?: string;
   embedding?: string;
@@ -60,9 +66,34 @@ const PART_SCHEMAS = {
   tokenizer: z
     .string()
     .min(1)
-    .describe('tokenizer: a folder with tokenizer.json or vocab.json, or org/name of a pulled model'),
+    .describe(
+      'tokenizer: a folder with tokenizer.json, vocab.json or spiece.model, or org/name of a pulled model; models with a CLIP and a T5 take two, separated by commas',
+    ),
+  textEncoders: z
+    .string()
+    .min(1)
+    .describe(
+      'text encoders of Stable Diffusion 3 or Flux that the model file lacks: files or folders, separated by commas: clip_l.safetensors,t5xxl_fp16.safetensors',
+    ),
   vae: z.string().min(1).describe(`another autoencoder: ${place}`),
   adapter: z.string().min(1).describe('adapter that sgool finetune made of this model: a .safetensors file'),
+  motion: z
+    .string()
+    .min(1)
+    .describe(`motion adapter (AnimateDiff), with which the model makes clips: ${place}`),
+  motionNorm: z
+    .enum(MOTION_NORMS)
+    .describe(
+      'what motion modules standardise: all frames of a clip together (joint), as diffusers, or each by itself (frame), as AnimateDiff',
+    ),
+  contextFrames: z
+    .number()
+    .int()
+    .min(2)
+    .describe(
+      'frames of the windows in which clips are seen that are longer than the motion adapter sees at once',
+    ),
+  contextStride: z.number().int().min(1).describe('frames from one of these windows to the next'),
   lora: z
     .string()
     .min(1)
@@ -116,9 +147,11 @@ const MAIN = 'Options:';
 const DIFFERENCES: Readonly<Partial<Record<keyof ModelValues, Partial<CliOption>>>> = {
   model: { argument: 'name' },
   clip: { argument: 'place' },
-  tokenizer: { argument: 'place' },
+  tokenizer: { argument: 'places', isList: true },
+  textEncoders: { argument: 'places', isList: true },
   vae: { argument: 'place' },
   adapter: { argument: 'file' },
+  motion: { argument: 'place' },
   lora: { argument: 'files', isList: true },
   loraDir: { argument: 'folder' },
   embedding: { argument: 'files', isList: true },
@@ -132,6 +165,8 @@ const DEFAULTS: Readonly<Partial<Record<keyof ModelValues, string>>> = {
   device: DEVICE_NAMES[0],
   precision: PRECISION_NAMES[0],
   memory: 'auto',
+  motionNorm: MOTION_NORMS[0],
+  contextStride: '4',
 };
 
 function modelOption(key: keyof ModelValues, group: string): CliOption {
@@ -197,6 +232,9 @@ function parseEmbeddings(text: string) {
   });
 }
 
+/** Places separated by commas. */
+const placesOf = (text: string): string[] => text.split(',').map((place) => place.trim());
+
 /** The parts among other values, without those that are not given. */
 export function partsOf(values: ModelParts): ModelParts {
   return Object.fromEntries(
@@ -214,11 +252,13 @@ export function withoutParts<T extends ModelParts>(values: T): Omit<T, keyof Mod
 /** The options for `loadPipeline`. @throws UserError where the list of LoRAs cannot be read */
 export function loadOptionsOf(values: ModelValues): LoadOptions & PromptFileOptions {
   const { device = DEVICE_NAMES[0], precision = PRECISION_NAMES[0] } = values;
-  const { lora, embedding, modelConfig, prediction, ...same } = partsOf(values);
+  const { lora, embedding, tokenizer, textEncoders, modelConfig, prediction, ...same } = partsOf(values);
   return {
     ...same,
     ...(lora === undefined ? {} : { loras: parseLoras(lora) }),
     ...(embedding === undefined ? {} : { embeddings: parseEmbeddings(embedding) }),
+    ...(tokenizer === undefined ? {} : { tokenizer: placesOf(tokenizer) }),
+    ...(textEncoders === undefined ? {} : { textEncoders: placesOf(textEncoders) }),
     ...(modelConfig === undefined ? {} : { config: modelConfig }),
     ...(prediction === undefined ? {} : { predictionType: prediction }),
     device,

@@ -48,7 +48,12 @@ const SAME: Readonly<Record<string, readonly string[]>> = {
     ...['sd-model-checkpoint', 'pretrained-model-name-or-path'],
   ],
   vae: ['sd-vae', 'vae-path', 'autoencoder', 'vae-name'],
+  'text-encoders': [
+    ...['text-encoder', 'text-encoder-2', 'text-encoder-3', 'clip-l', 'clip-g', 't5xxl', 't5', 'clip-name1'],
+    ...['clip-name2', 'text-encoder-path'],
+  ],
   lora: ['loras', 'lora-weights', 'lora-path', 'lora-name', 'adapter', 'lora-model'],
+  motion: ['motion-module', 'motion-adapter', 'mm', 'motion-model', 'animatediff', 'mm-filename'],
   embedding: ['embeddings', 'textual-inversion', 'embeddings-dir', 'learned-embeds', 'ti'],
   out: ['outdir', 'output', 'output-dir', 'output-path', 'o', 'outfile', 'save', 'save-dir', 'folder'],
   mask: ['mask-image', 'mask-path', 'inpaint-mask', 'image-mask'],

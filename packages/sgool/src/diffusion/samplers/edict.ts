@@ -15,13 +15,11 @@
  * That the pair takes turns is in the published code, not in the equations.
  */
 import { UserError } from '../../errors.ts';
-import type { Denoiser } from '../denoiser.ts';
-import { checkedPrediction, checkedPullback } from '../denoiser.ts';
+import { type Lift, liftGrids, snap } from '../lift-grid.ts';
+import { type LiftStage, liftStage, other } from '../lift-stage.ts';
 import { endOf, type NoisePath, type StopOptions } from '../noise-path.ts';
-import type { Latents, Sampler, Stage } from '../sampler.ts';
+import type { Sampler } from '../sampler.ts';
 import { createSampler, mixesAt } from '../sampler.ts';
-import type { Lift, LiftGrids } from './edict-grid.ts';
-import { edictGrids, snap } from './edict-grid.ts';
 
 /** Options of the EDICT sampler. */
 export interface EdictOptions extends Pick<StopOptions, 'stepEnds'> {
@@ -44,7 +42,7 @@ export interface EdictOptions extends Pick<StopOptions, 'stepEnds'> {
  * The EDICT sampler with `steps` steps, two network calls each.
  *
  * `initial` makes the pair from one latent: both start as the given noise. The inverse is exact bit for bit: latents are multiples of a
- * spacing far finer than float32 (edict-grid.ts), so the network sees the same bits again. Where float64 has no room for that
+ * spacing far finer than float32 (lift-grid.ts), so the network sees the same bits again. Where float64 has no room for that
  * (on Stable Diffusion's schedule above 129 steps at p = 0.93, 92 at 0.9, 256 at 0.97) the sampler is not `invertible`.
  *
  * @throws UserError if `mixingWeight` is out of range.
@@ -78,7 +76,7 @@ export function edict(
       { step, timestep, lifts: [second, ...mixing] },
     ];
   });
-  const grids = edictGrids(stages.flatMap(({ lifts }) => lifts));
+  const grids = liftGrids(stages.flatMap(({ lifts }) => lifts));
 
   return createSampler({
     name: 'edict',
@@ -98,68 +96,7 @@ export function edict(
   });
 }
 
-interface LiftStage {
-  readonly step: number;
-  readonly timestep: number;
-  /** At most one lift goes through the network, and it comes first. */
-  readonly lifts: readonly Lift[];
-}
-
-const other = (latent: 0 | 1): 0 | 1 => (latent === 0 ? 1 : 0);
-
 function mixingLifts(mixingWeight: number): Lift[] {
   if (mixingWeight === 1) return [];
   return ([0, 1] as const).map((target) => ({ target, scale: mixingWeight, weight: 1 - mixingWeight }));
-}
-
-function liftStage({ step, timestep, lifts }: LiftStage, grids: LiftGrids | undefined): Stage {
-  /** f(source) of a lift. The source is the same before and after it, which is what makes it invertible. */
-  const sourceOf = ({ target, timestep }: Lift, state: Latents, denoiser: Denoiser) => {
-    const source = state[other(target)];
-    return timestep === undefined ? source : checkedPrediction(denoiser, source, timestep);
-  };
-
-  const stage: Stage = {
-    step,
-    timestep,
-    callsNetwork: lifts.some((lift) => lift.timestep !== undefined),
-    async run(state, denoiser) {
-      const next = [...state];
-      for (const lift of lifts) {
-        const { target, scale, weight } = lift;
-        const source = await sourceOf(lift, next, denoiser);
-        const lifted = next[target].map((value, i) => scale * value + weight * source[i]);
-        next[target] = snap(lifted, grids?.get(lift)?.after);
-      }
-      return next;
-    },
-    async pullback(state, cotangent, denoiser) {
-      const before = [...cotangent];
-      for (const { target, scale, weight, timestep } of lifts.toReversed()) {
-        const source = other(target);
-        const weighted = before[target].map((value) => weight * value);
-        // The network lift comes first in its stage, so its source is still the one in `state`.
-        const through =
-          timestep === undefined
-            ? weighted
-            : await checkedPullback(denoiser, state[source], timestep, weighted);
-        before[source] = before[source].map((value, i) => value + through[i]);
-        before[target] = before[target].map((value) => scale * value);
-      }
-      return before;
-    },
-  };
-  if (grids) {
-    stage.invert = async (state, denoiser) => {
-      const before = [...state];
-      for (const lift of lifts.toReversed()) {
-        const { target, scale, weight } = lift;
-        const source = await sourceOf(lift, before, denoiser);
-        const lowered = before[target].map((value, i) => (value - weight * source[i]) / scale);
-        before[target] = snap(lowered, grids.get(lift)?.before);
-      }
-      return before;
-    };
-  }
-  return stage;
 }

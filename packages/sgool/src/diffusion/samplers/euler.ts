@@ -15,19 +15,41 @@ import { UserError } from '../../errors.ts';
 import type { FreshNoise } from '../fresh-noise.ts';
 import type { NoisePath, StopOptions } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
+import { flowValue } from '../scheduler-keys.ts';
 import { stepChain } from '../step-chain.ts';
+import { renoisingChain } from './lcm.ts';
 
-export type EulerOptions = Pick<StopOptions, 'spacing' | 'finalNoise' | 'sigmas'>;
+export interface EulerOptions extends Pick<StopOptions, 'spacing' | 'finalNoise' | 'sigmas'> {
+  /** Needed where the scheduler's file of a rectified flow has `stochastic_sampling` true. */
+  freshNoise?: FreshNoise;
+}
 
 export interface EulerAncestralOptions extends Pick<StopOptions, 'spacing'> {
   /** Needed where there is more than one step. */
   freshNoise?: FreshNoise;
 }
 
-/** Euler's sampler. One network call per step; it has a gradient (`checkpointed`), but no inverse. */
-export function euler(path: NoisePath, steps: number, options: EulerOptions = {}): Sampler {
-  return stepChain('euler', path, path.stops(steps, { ...options, rule: 'euler' }));
+/**
+ * Euler's sampler. One network call per step; it has a gradient (`checkpointed`), but no inverse.
+ *
+ * With `stochastic_sampling` in the scheduler's file of a rectified flow, each step goes to the clean latent and back with fresh noise.
+ *
+ * @throws UserError without `freshNoise` where that is needed
+ */
+export function euler(
+  path: NoisePath,
+  steps: number,
+  { freshNoise, ...options }: EulerOptions = {},
+): Sampler {
+  const stops = path.stops(steps, { ...options, rule: 'euler' });
+  return renoises(path)
+    ? renoisingChain('euler', path, stops, { freshNoise })
+    : stepChain('euler', path, stops);
 }
+
+/** Whether the scheduler's file asks for fresh noise in each step of Euler's sampler. */
+export const renoises = ({ kind, config }: NoisePath): boolean =>
+  kind === 'rectified-flow' && flowValue(config, 'stochastic_sampling') === true;
 
 /**
  * Euler's ancestral sampler: each step but the last goes to less noise than the next level has, and fresh noise makes up for

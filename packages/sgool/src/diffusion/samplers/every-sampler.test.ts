@@ -1,11 +1,13 @@
 /** What is true of every sampler, whatever its formula. */
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../errors.ts';
+import { createFlowPath } from '../flow-path.ts';
 import { scaledNoise } from '../fresh-noise.ts';
 import { invertChain } from '../inversion.ts';
 import { linearStage } from '../linear-stage.ts';
+import type { NoisePath } from '../noise-path.ts';
 import { invertStage } from '../sampler.ts';
-import { SAMPLER_NAMES, type SamplerName } from '../sampler-names.ts';
+import { type SamplerName, samplersOn } from '../sampler-names.ts';
 import { createSchedule, type SchedulerConfig } from '../schedule.ts';
 import { randomNormal, randomWeights, tanhDenoiser } from '../testing.ts';
 import { runTrajectory, sample } from '../trajectory.ts';
@@ -35,34 +37,38 @@ const settingsOf = (
 
 const COUNTS = [1, 2, 3, 4, 5, 7, 16];
 const PLMS = ['plms', pathOf()] as const;
-const PATHS: [string, ReturnType<typeof pathOf>][] = [
+const PATHS: [string, NoisePath][] = [
   [...PLMS],
   ['runge-kutta', pathOf({ _class_name: 'PNDMScheduler' })],
+  ['flow', createFlowPath({}, 1024)],
 ];
 
 describe.each(PATHS)('samplers of a schedule (%s)', (kind, path) => {
   const counts = (name: SamplerName) =>
     COUNTS.filter((steps) => kind === 'plms' || name !== 'pndm' || steps >= 4);
 
-  it.each(SAMPLER_NAMES)('%s counts its steps from 0 and knows the state that it ends with', async (name) => {
-    for (const steps of counts(name)) {
-      const sampler = namedSampler(path, settingsOf(name, steps), {
-        freshNoise: (step, length) => randomNormal(length, step),
-      });
-      const numbers = sampler.stages.map(({ step }) => step);
-      expect([...new Set(numbers)]).toEqual(Array.from({ length: sampler.steps }, (_, i) => i));
-      expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
-      expect(numbers.length === 0 || sampler.stages[0].timestep === sampler.timesteps[0]).toBe(true);
-      expect(sampler.invertible).toBe(sampler.stages.every(({ invert }) => invert !== undefined));
+  it.each(samplersOn(path.kind))(
+    '%s counts its steps from 0 and knows the state that it ends with',
+    async (name) => {
+      for (const steps of counts(name)) {
+        const sampler = namedSampler(path, settingsOf(name, steps), {
+          freshNoise: (step, length) => randomNormal(length, step),
+        });
+        const numbers = sampler.stages.map(({ step }) => step);
+        expect([...new Set(numbers)]).toEqual(Array.from({ length: sampler.steps }, (_, i) => i));
+        expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+        expect(numbers.length === 0 || sampler.stages[0].timestep === sampler.timesteps[0]).toBe(true);
+        expect(sampler.invertible).toBe(sampler.stages.every(({ invert }) => invert !== undefined));
 
-      let state = sampler.initial(noise);
-      for (const stage of sampler.stages) state = await stage.run(state, denoiser);
-      const results = sampler.finalLatents(state);
-      expect(sampler.finalPullback(results)).toHaveLength(state.length);
-    }
-  });
+        let state = sampler.initial(noise);
+        for (const stage of sampler.stages) state = await stage.run(state, denoiser);
+        const results = sampler.finalLatents(state);
+        expect(sampler.finalPullback(results)).toHaveLength(state.length);
+      }
+    },
+  );
 
-  it.each(SAMPLER_NAMES)('%s starts from one latent, or a pair', (name) => {
+  it.each(samplersOn(path.kind))('%s starts from one latent, or a pair', (name) => {
     const sampler = namedSampler(path, settingsOf(name, 4), {
       freshNoise: (_, length) => new Float64Array(length),
     });
@@ -222,7 +228,7 @@ describe('what samplers refuse', () => {
     expect(() => namedSampler(own, settingsOf('pndm', 4))).not.toThrow();
   });
 
-  it.each(SAMPLER_NAMES.filter((name) => name !== 'lcm' && name !== 'tcd'))(
+  it.each(samplersOn('variance-preserving').filter((name) => name !== 'lcm' && name !== 'tcd'))(
     '%s: steps that are none',
     (name) => {
       const given = { freshNoise: (_: number, length: number) => new Float64Array(length) };

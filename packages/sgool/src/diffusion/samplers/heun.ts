@@ -1,37 +1,39 @@
 /**
  * @file Heun's method: an Euler step to the next noise level, and the same step again with the mean of the slopes at both ends.
  *
- * For `x = z / signal` and σ = noise / signal the slope is the noise ε:
+ * On a variance-preserving path y = z / signal, the time is σ = noise / signal, and the slope f is the noise ε; on a rectified flow y is
+ * z, the time is s, and the slope the velocity:
  *
- *     x̂ = x + (σ' - σ)·ε(x)        x' = x + (σ' - σ)·(ε(x) + ε(x̂)) / 2
+ *     ŷ = y + (t' - t)·f(y)        y' = y + (t' - t)·(f(y) + f(ŷ)) / 2
  *
- * The last step, to σ' = 0, is Euler's.
+ * The last step, to no noise, is Euler's.
  *
- * Reference: Karras et al. 2022, algorithm 1 (no churn); details as in diffusers' HeunDiscreteScheduler.
+ * Reference: Karras et al. 2022, algorithm 1 (no churn); details as in diffusers' HeunDiscreteScheduler and
+ * FlowMatchHeunDiscreteScheduler.
  */
 import { linearStage } from '../linear-stage.ts';
 import type { NoisePath, StopOptions } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
 import { createSampler, mixesAt, singleLatent } from '../sampler.ts';
-import { scaledStart, sigmaPoints } from './sigma-points.ts';
+import { odePoints, scaledStart } from './sigma-points.ts';
 
 export type HeunOptions = Pick<StopOptions, 'spacing' | 'sigmas'>;
 
 /** Heun's sampler. Two network calls per step, but one in the last; it has a gradient (`checkpointed`), but no inverse. */
 export function heun(path: NoisePath, steps: number, options: HeunOptions = {}): Sampler {
   const stops = path.stops(steps, { ...options, rule: 'heun' });
-  const { timesteps, levels } = stops;
-  const at = sigmaPoints(path, stops);
+  const { timesteps } = stops;
+  const at = odePoints(path, stops);
   const stages = timesteps.flatMap((timestep, step) => {
     const [now, next] = [at[step], at[step + 1]];
-    const scale = next.signal / now.signal;
-    const slope = path.noisePart(levels[step]);
-    const move = next.signal * (next.sigma - now.sigma);
+    const scale = next.scale / now.scale;
+    const { slope } = now;
+    const move = next.scale * (next.time - now.time);
     const euler = { latent: scale + move * slope.latent, prediction: move * slope.prediction };
     if (step === steps - 1) {
       return [linearStage({ step, timestep, state: ['latent'], next: { latent: euler } })];
     }
-    const there = path.noisePart(levels[step + 1]);
+    const there = next.slope;
     return [
       linearStage({
         step,

@@ -13,7 +13,7 @@ import { UserError } from '../../errors.ts';
 import type { FreshNoise } from '../fresh-noise.ts';
 import { scaledNoise } from '../fresh-noise.ts';
 import { linearStage } from '../linear-stage.ts';
-import type { NoisePath } from '../noise-path.ts';
+import type { NoisePath, Stops } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
 import { createSampler, mixesAt, singleLatent } from '../sampler.ts';
 
@@ -28,21 +28,48 @@ export interface LcmOptions {
 /**
  * The LCM sampler. One network call per step; it has a gradient (`checkpointed`), but no inverse.
  *
- * Reads `original_inference_steps` (50) and `timestep_scaling` (10) from the scheduler's file.
+ * Reads `original_inference_steps` (50) and `timestep_scaling` (10) from the scheduler's file. On a rectified flow there is no
+ * boundary condition, and it is the step that diffusers' FlowMatchLCMScheduler has.
  *
  * @throws UserError for more steps than the model was distilled for, or more than one without `freshNoise`.
  */
 export function lcm(path: NoisePath, steps: number, { freshNoise }: LcmOptions = {}): Sampler {
-  if (steps > 1 && !freshNoise) {
-    throw new UserError('lcm: more than one step needs freshNoise, a source of noise');
-  }
-  const scaling = timestepScaling(path);
-  const stops = path.stops(steps, { rule: 'lcm' });
-  const { timesteps, levels } = stops;
-  const stages = timesteps.map((timestep, step) => {
+  const boundary = path.kind === 'rectified-flow' ? NO_BOUNDARY : lcmBoundary(timestepScaling(path));
+  return renoisingChain('lcm', path, path.stops(steps, { rule: 'lcm' }), { freshNoise, boundary });
+}
+
+/** Weights of the latent and of the clean latent in what a consistency model gives. */
+type Boundary = (timestep: number) => { readonly skip: number; readonly out: number };
+
+const NO_BOUNDARY: Boundary = () => ({ skip: 0, out: 1 });
+
+const lcmBoundary =
+  (scaling: number): Boundary =>
+  (timestep) => {
     const scaled = timestep * scaling;
-    const skip = SIGMA_DATA ** 2 / (scaled ** 2 + SIGMA_DATA ** 2);
-    const out = scaled / Math.sqrt(scaled ** 2 + SIGMA_DATA ** 2);
+    return {
+      skip: SIGMA_DATA ** 2 / (scaled ** 2 + SIGMA_DATA ** 2),
+      out: scaled / Math.sqrt(scaled ** 2 + SIGMA_DATA ** 2),
+    };
+  };
+
+/**
+ * The chain whose every step goes to the clean latent, and back to the noise of the next level with fresh noise alone.
+ *
+ * @throws UserError for more than one step without `freshNoise`
+ */
+export function renoisingChain(
+  name: string,
+  path: NoisePath,
+  stops: Stops,
+  { freshNoise, boundary = NO_BOUNDARY }: LcmOptions & { boundary?: Boundary },
+): Sampler {
+  const { timesteps, levels } = stops;
+  if (timesteps.length > 1 && !freshNoise) {
+    throw new UserError(`${name}: more than one step needs freshNoise, a source of noise`);
+  }
+  const stages = timesteps.map((timestep, step) => {
+    const { skip, out } = boundary(timestep);
     const clean = path.cleanLatent(levels[step]);
     const signal = path.signal(levels[step + 1]);
     return linearStage({
@@ -58,13 +85,7 @@ export function lcm(path: NoisePath, steps: number, { freshNoise }: LcmOptions =
       shift: scaledNoise(freshNoise, step, path.noise(levels[step + 1])),
     });
   });
-  return createSampler({
-    name: 'lcm',
-    timesteps,
-    stages,
-    mixAt: mixesAt(path, stops),
-    ...singleLatent('lcm'),
-  });
+  return createSampler({ name, timesteps, stages, mixAt: mixesAt(path, stops), ...singleLatent(name) });
 }
 
 function timestepScaling({ config }: NoisePath): number {

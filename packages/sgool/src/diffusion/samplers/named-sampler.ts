@@ -10,11 +10,13 @@ import { ddim } from './ddim.ts';
 import { dpmSde } from './dpm-sde.ts';
 import { dpmAlgorithm, dpmSolver } from './dpm-solver.ts';
 import { edict } from './edict.ts';
-import { euler, eulerAncestral } from './euler.ts';
+import { euler, eulerAncestral, renoises } from './euler.ts';
 import { heun } from './heun.ts';
 import { lcm } from './lcm.ts';
 import { lms } from './lms.ts';
+import { midpoint } from './midpoint.ts';
 import { pndm } from './pndm.ts';
+import { reversibleHeun } from './reversible-heun.ts';
 import { tcd } from './tcd.ts';
 import { unipc } from './unipc.ts';
 
@@ -46,6 +48,8 @@ export function freshNoiseCount(
       return steps;
     case 'dpm-sde':
       return 2 * steps;
+    case 'euler':
+      return renoises(path) ? steps : 0;
     case 'dpm-solver':
       return dpmAlgorithm(path).startsWith('sde-') ? steps : 0;
     case 'ddim':
@@ -74,7 +78,7 @@ export function namedSampler(
   { sampler, steps, eta, sigmas: chosen, stepEnds, mixingWeight, edictOutput }: SamplerSettings,
   { freshNoise, firstStep }: NamedSamplerOptions = {},
 ): Sampler {
-  checkSchedulerKeys(sampler, path.config);
+  checkSchedulerKeys(sampler, path.config, path.kind);
   const sigmas = chosen === 'model' ? undefined : chosen;
   refuseUnread({ sampler, sigmas: chosen, eta, stepEnds });
   switch (sampler) {
@@ -94,10 +98,14 @@ export function namedSampler(
       return unipc(path, steps, { sigmas, firstStep });
     case 'heun':
       return heun(path, steps, { sigmas });
+    case 'midpoint':
+      return midpoint(path, steps, { sigmas });
+    case 'reversible-heun':
+      return reversibleHeun(path, steps, { sigmas, firstStep });
     case 'lms':
       return lms(path, steps, { sigmas, firstStep });
     case 'euler':
-      return euler(path, steps, { sigmas });
+      return euler(path, steps, { sigmas, freshNoise });
     case 'euler-ancestral':
       return eulerAncestral(path, steps, { freshNoise });
     case 'lcm':

@@ -1,6 +1,6 @@
-/** @file What the samplers share that are written for `x = z / signal`, with noise levels σ = noise / signal. */
+/** @file What the samplers share that integrate the path's differential equation, or are written for σ = noise / signal. */
 import { linearStage } from '../linear-stage.ts';
-import type { NoisePath, Stops } from '../noise-path.ts';
+import type { Combination, NoisePath, Stops } from '../noise-path.ts';
 import type { Stage } from '../sampler.ts';
 
 export interface SigmaPoint {
@@ -16,6 +16,25 @@ export function sigmaPoints(path: NoisePath, { levels }: Stops): SigmaPoint[] {
     sigma: path.noise(level) / path.signal(level),
   }));
 }
+
+/** A point of the path's differential equation. */
+export interface OdePoint {
+  /** Factor from y to the latent z. */
+  readonly scale: number;
+  readonly time: number;
+  readonly slope: Combination;
+}
+
+/** The points where steps begin, and the end of the chain. */
+export function odePoints({ ode }: NoisePath, { levels }: Stops): OdePoint[] {
+  return levels.map((level) => odePoint(ode, level));
+}
+
+export const odePoint = (ode: NoisePath['ode'], level: number): OdePoint => ({
+  scale: ode.scale(level),
+  time: ode.time(level),
+  slope: ode.slope(level),
+});
 
 /** The stage that scales standard normal noise to the first stop; none where it fits already. */
 export function scaledStart({ startScale, timesteps }: Stops): Stage[] {

@@ -68,7 +68,10 @@ export interface Iteration {
   readonly latent: Float64Array;
   /** How far `latent` is from noise; absent where it is a later latent, which is none. */
   readonly noiseTests?: NoiseTests;
+  /** The picture; of a clip its middle frame. */
   readonly image: Image;
+  /** All frames of a clip, in order; absent for a picture. */
+  readonly frames?: readonly Image[];
   readonly loss?: LossParts;
   /** What the scorers of the objective say of the whole image, by name; where it is selected by the objective. */
   readonly scores?: Readonly<Record<string, number>>;

@@ -141,8 +141,6 @@ export async function* optimiseNoise(
   const optimiser = free ? onFreeElements(unrestricted, free) : unrestricted;
   const keeper = bestKeeper(settings.keep);
   const stop = stopRule(settings);
-  /** Latents that the sampler starts from the one noise: EDICT's pair. */
-  const copies = begun.sampler.initial(begun.latents?.(begun.noise) ?? begun.noise, begun.startIndex).length;
 
   let latent = start.noise;
   const held = heldState<Float64Array>(
@@ -218,8 +216,9 @@ export async function* optimiseNoise(
         onStep: run.stepReporter('gradient', iteration),
       });
       assertFinite('the gradient of the noise', gradient);
-      const perCopy = copies === 1 ? gradient : gradient.map((value) => value / copies);
-      latent = optimiser.update(latent, perCopy, totalOf(followed));
+      // Of the mean of the losses, as they are reported.
+      const mean = finals.length === 1 ? gradient : gradient.map((value) => value / finals.length);
+      latent = optimiser.update(latent, mean, totalOf(followed));
     });
     if (isEnough) return;
   }

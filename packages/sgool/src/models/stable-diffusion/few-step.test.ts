@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SAMPLER_NAMES } from '../../diffusion/sampler-names.ts';
+import { samplersOn } from '../../diffusion/sampler-names.ts';
 import { methods } from '../../methods/index.ts';
 import type { Iteration } from '../../methods/run/iteration.ts';
 import { requestTo } from '../../methods/testing.ts';
@@ -156,7 +156,7 @@ describe('fresh noise', () => {
 });
 
 describe('every sampler', () => {
-  it.each(SAMPLER_NAMES)('%s makes an image and has a gradient', async (sampler) => {
+  it.each(samplersOn('variance-preserving'))('%s makes an image and has a gradient', async (sampler) => {
     const settings = { sampler, steps: 3, iterations: 1, guidanceScale: 2 } as const;
     const [plain] = await collect('sd', turbo, settings);
     const rounds = await collect('doodl', turbo, settings);

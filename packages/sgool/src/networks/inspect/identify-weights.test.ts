@@ -107,8 +107,8 @@ describe.skipIf(!hasTables)('the published files (skipped where ../shared/refere
 
   it('PickScore has the tensors of HPS v2 under the names of transformers', async () => {
     const converted = (await readTable('hpsv2_vit_h14')).flatMap(([key, shape]) =>
-      openClipParts(key).map(({ name, third, transpose }): [string, Shape] => {
-        if (third !== undefined) return [name, [shape[0] / 3, ...shape.slice(1)]];
+      openClipParts(key).map(({ name, band, transpose }): [string, Shape] => {
+        if (band !== undefined) return [name, [shape[0] / 3, ...shape.slice(1)]];
         return [name, transpose ? [...shape].reverse() : shape];
       }),
     );

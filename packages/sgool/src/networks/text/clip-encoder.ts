@@ -24,6 +24,8 @@ export type ClipEncoderConfig = Pick<
 export interface ClipEncoderResult {
   /** After the last layer, [batch, tokens, width]. */
   readonly output: Tensor;
+  /** The input, and the output of each layer in order. */
+  readonly hiddenStates: readonly Tensor[];
   /** Outputs of the first norm of each layer, in order; Grad-CAM uses the last. */
   readonly normalisedInputs: readonly Tensor[];
 }
@@ -45,6 +47,7 @@ export function clipEncoder(
   const activation = config.hidden_act === 'gelu' ? gelu : quickGelu;
   const width = x.shape[2];
   const normalisedInputs: Tensor[] = [];
+  const hiddenStates = [x];
   let hidden = x;
   for (let i = 0; i < config.num_hidden_layers; i++) {
     const layer = scoped(weights, `layers.${i}`);
@@ -58,8 +61,9 @@ export function clipEncoder(
       config.intermediate_size,
     );
     hidden = add(hidden, linearLayer(layer, 'mlp.fc2', activation(wide), width));
+    hiddenStates.push(hidden);
   }
-  return { output: hidden, normalisedInputs };
+  return { output: hidden, hiddenStates, normalisedInputs };
 }
 
 const masks = new Map<number, ConstantSource>();

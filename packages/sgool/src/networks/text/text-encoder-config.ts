@@ -21,6 +21,8 @@ export const clipTextSchema = z
     intermediate_size: limited('intermediate_size').default(2048),
     num_attention_heads: limited('num_attention_heads').default(8),
     max_position_embeddings: limited('max_position_embeddings').default(77),
+    projection_dim: limited('projection_dim').default(512),
+    eos_token_id: limited('eos_token_id').default(49407),
   })
   .superRefine(checkHeads);
 

@@ -20,6 +20,11 @@ import type { ClipTextConfig } from './text-encoder-config.ts';
 export interface TextEncoderResult {
   /** [batch, tokens, width], after the final layer norm: what Stable Diffusion conditions on. */
   readonly lastHiddenState: Tensor;
+  /**
+   * The embeddings, and the output of each layer in order, without the final layer norm, each [batch, tokens, width]: what
+   * transformers calls `hidden_states`.
+   */
+  readonly hiddenStates: readonly Tensor[];
 }
 
 /**
@@ -59,8 +64,9 @@ export function textEncoder(
     // Causal transformer and final layer norm, of the same shape.
     const causal = causalMask(length);
     const mask = hidden === undefined ? causal : add(causal, hidden);
-    const { output } = clipEncoder(config, scoped(own, 'encoder'), x, mask);
-    return { lastHiddenState: layerNormLayer(own, 'final_layer_norm', output, config.layer_norm_eps) };
+    const { output, hiddenStates } = clipEncoder(config, scoped(own, 'encoder'), x, mask);
+    const lastHiddenState = layerNormLayer(own, 'final_layer_norm', output, config.layer_norm_eps);
+    return { lastHiddenState, hiddenStates };
   };
 }
 

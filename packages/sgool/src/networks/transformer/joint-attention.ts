@@ -5,30 +5,8 @@
  * Reference: Esser et al. 2024, "Scaling Rectified Flow Transformers for High-Resolution Image Synthesis" (MM-DiT); diffusers,
  * models/attention_processor.py (JointAttnProcessor2_0), models/transformers/transformer_flux.py.
  */
-import {
-  add,
-  attention,
-  concat,
-  div,
-  geluTanh,
-  mean,
-  mul,
-  scoped,
-  split,
-  sqrt,
-  square,
-  type Tensor,
-  type Weights,
-} from '@sgool/autodiff';
-import { linearLayer, mergeHeads, splitHeads } from '../layers.ts';
-
-const RMS_EPS = 1e-6;
-
-/** `x weight / sqrt(mean(x²) + ε)` over the last axis, with `<name>.weight` [width]. Reference: torch.nn.RMSNorm. */
-export function rmsNormLayer(weights: Weights, name: string, x: Tensor, eps = RMS_EPS): Tensor {
-  const weight = weights.get(`${name}.weight`, [x.shape[x.rank - 1]]);
-  return mul(div(x, sqrt(add(mean(square(x), { axes: [-1], keepDims: true }), eps))), weight);
-}
+import { attention, concat, geluTanh, scoped, split, type Tensor, type Weights } from '@sgool/autodiff';
+import { linearLayer, mergeHeads, rmsNormLayer, splitHeads } from '../layers.ts';
 
 /** Names of the projections and norms of one stream. */
 export interface StreamNames {

@@ -2,11 +2,12 @@
  * @file The transformer in which a map attends to itself and to the text. Reference: diffusers,
  * models/transformers/transformer_2d.py, models/attention.py (BasicTransformerBlock, GEGLU).
  */
-import { add, geglu, scoped, split, type Tensor, type Weights } from '@sgool/autodiff';
+import { add, scoped, type Tensor, type Weights } from '@sgool/autodiff';
 import {
   type AttentionNames,
   attentionLayer,
   convLayer,
+  gatedPerceptron,
   groupNormLayer,
   layerNormLayer,
   linearLayer,
@@ -74,7 +75,6 @@ function transformerBlock(
   heads: number,
   { onCrossAttention, editSelfAttention, editCrossAttention }: BlockHooks,
 ): Tensor {
-  const width = x.shape[2];
   const own = { heads, bias: false };
   const self = { ...own, editProbabilities: editSelfAttention };
   let tokens = add(attentionLayer(weights, 'attn1', NAMES, layerNormLayer(weights, 'norm1', x), self), x);
@@ -88,8 +88,5 @@ function transformerBlock(
     attentionLayer(weights, 'attn2', NAMES, layerNormLayer(weights, 'norm2', tokens), cross),
     tokens,
   );
-  // GEGLU: twice four times the width, one half of which gates the other.
-  const wide = linearLayer(weights, 'ff.net.0.proj', layerNormLayer(weights, 'norm3', tokens), 8 * width);
-  const [value, gate] = split(wide, [4 * width, 4 * width], 2) as [Tensor, Tensor];
-  return add(linearLayer(weights, 'ff.net.2', geglu(value, gate), width), tokens);
+  return add(gatedPerceptron(weights, 'ff.net', layerNormLayer(weights, 'norm3', tokens)), tokens);
 }

@@ -32,7 +32,7 @@ export type OnnxImage = z.output<typeof imageSchema>;
 const textSchema = z.strictObject({
   /** Name of the input of token ids. */
   input: z.string().min(1),
-  /** Folder with CLIP's tokenizer (`tokenizer.json`, or `vocab.json` and `merges.txt`), from the file on; or a pulled model. */
+  /** Folder with a tokenizer (`tokenizer.json`; CLIP's `vocab.json` and `merges.txt`, T5's `spiece.model`, BERT's `vocab.txt`), from the file on; or a pulled model. */
   tokenizer: z.string().min(1),
   /** Number of ids; longer prompts are cut off, their end token kept. */
   length: z.int().min(3).max(4096).default(77),

@@ -2,9 +2,7 @@
 import { concat, neg, reshape, slice, type Tensor } from '@sgool/autodiff';
 import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
-import { fittedIds, textFit } from '../../text/fitted-ids.ts';
-import { hasTokenizer, loadTokenizer } from '../../text/load-tokenizer.ts';
-import type { Tokenizer } from '../../text/tokenizer.ts';
+import { hasTokenizer, type OpenedTokenizer, openTokenizer } from '../../text/load-tokenizer.ts';
 import { resolveModel } from '../../weights/open/locate-model.ts';
 import type { PromptInputs, PromptShapes, TraceableScorer } from '../scorer.ts';
 import { type OnnxDescription, type OnnxText, onnxName, readScorerDescription } from './onnx-description.ts';
@@ -30,7 +28,7 @@ export async function openOnnxScorer(path: string): Promise<OnnxScorer> {
   const { image, text, output, index, higherIsBetter } = described;
   const others = Object.fromEntries(text ? idInputs(text).map((name) => [name, [text.length]]) : []);
   const network = await openOnnxNetwork(path, who, { image, output, others });
-  const tokenizer = text && (await openTokenizer(text, places.dirname(path), who));
+  const tokenizer = text && (await tokenizerOf(text, places.dirname(path), who));
   return {
     described,
     model: {
@@ -41,7 +39,8 @@ export async function openOnnxScorer(path: string): Promise<OnnxScorer> {
       view: (size) => onnxView(image, size),
       fit(prompt) {
         if (!text || !tokenizer) return { truncated: false, kept: 0, lost: 0, unknown: [] };
-        return textFit(tokenizer, prompt, text.length);
+        const { tokens, lost, truncated } = tokenizer.encode(prompt, text.length);
+        return { kept: tokens.length, lost, truncated, unknown: tokenizer.unknownWords(prompt) };
       },
       promptShapes: Object.fromEntries(
         Object.entries(others).map(([name, shape]) => [name, { shape, dtype: typeOf(network, name, who) }]),
@@ -80,14 +79,17 @@ function numberOf(output: Tensor, { batch, outputName }: OnnxNetwork, index: num
   return slice(reshape(output, [output.size]), [{ axis: 0, start: index, end: index + 1 }]);
 }
 
-async function openTokenizer({ tokenizer }: OnnxText, folder: string, who: string): Promise<Tokenizer> {
+/** What is needed of a tokenizer, of whichever kind. */
+type AnyTokenizer = Pick<OpenedTokenizer['tokenizer'], 'encode' | 'unknownWords'>;
+
+async function tokenizerOf({ tokenizer }: OnnxText, folder: string, who: string): Promise<AnyTokenizer> {
   const beside = places.join(folder, tokenizer);
   const { dir } = (await hasTokenizer(beside)) ? { dir: beside } : resolveModel(tokenizer);
   for (const place of [dir, places.join(dir, 'tokenizer')]) {
-    if (await hasTokenizer(place)) return loadTokenizer(place);
+    if (await hasTokenizer(place)) return (await openTokenizer(place)).tokenizer;
   }
   throw new UserError(
-    `${who}: text.tokenizer: ${tokenizer} has no tokenizer of a CLIP; give a folder with tokenizer.json, or vocab.json and merges.txt`,
+    `${who}: text.tokenizer: ${tokenizer} has no tokenizer; give a folder with tokenizer.json, or vocab.json and merges.txt (CLIP's), spiece.model (T5's) or vocab.txt (BERT's)`,
   );
 }
 
@@ -95,16 +97,18 @@ async function openTokenizer({ tokenizer }: OnnxText, folder: string, who: strin
 function encoded(
   prompt: string,
   { input, length, mask }: OnnxText,
-  tokenizer: Tokenizer,
+  tokenizer: AnyTokenizer,
   { inputs }: OnnxNetwork,
 ): PromptInputs {
-  const fitted = fittedIds(tokenizer, prompt, length);
-  const padded = Array.from({ length }, (_, i) => fitted.ids[i] ?? tokenizer.padId);
-  const own = padded.map((_, i) => Number(i < fitted.length));
+  const fitted = tokenizer.encode(prompt, length);
+  const own = Array.from({ length }, (_, i) => Number(i < fitted.length));
   const typed = (name: string, numbers: readonly number[]) => {
     const { dtype } = inputs[name];
     if (dtype === 'int64') return BigInt64Array.from(numbers, BigInt);
     return dtype === 'float32' ? Float32Array.from(numbers) : Int32Array.from(numbers);
   };
-  return { [input]: typed(input, padded), ...(mask === undefined ? {} : { [mask]: typed(mask, own) }) };
+  return {
+    [input]: typed(input, [...fitted.ids]),
+    ...(mask === undefined ? {} : { [mask]: typed(mask, own) }),
+  };
 }

@@ -143,7 +143,7 @@ describe('GGUF', () => {
       ];
       expect(packed.schedulerConfig).toEqual(plain.schedulerConfig);
       expect(packed.schedulerConfig.prediction_type).toBe(predicts);
-      expect(packed.tokenizerConfig).toEqual(plain.tokenizerConfig);
+      expect(packed.tokenizers.get('tokenizer')?.config).toEqual(plain.tokenizers.get('tokenizer')?.config);
       for (const name of ['unet', 'vae', 'text_encoder']) {
         const [a, b] = [required(packed.components.get(name)), required(plain.components.get(name))];
         expect(a.config, name).toEqual(b.config);

@@ -108,6 +108,15 @@ export function weightSource(
   return sourceOf(file.path, tensors);
 }
 
+/** The tensors whose names begin with a prefix, without it. */
+export function below({ tensors }: Pick<TensorFile, 'tensors'>, prefix: string): Map<string, WeightTensor> {
+  const found = new Map<string, WeightTensor>();
+  for (const [name, tensor] of tensors) {
+    if (name.startsWith(prefix)) found.set(name.slice(prefix.length), tensor);
+  }
+  return found;
+}
+
 const VAE_ATTENTION_NAMES: Record<string, string> = {
   query: 'to_q',
   key: 'to_k',

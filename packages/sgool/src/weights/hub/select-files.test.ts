@@ -69,6 +69,23 @@ it('a single network at the root of a repository: a CLIP, say', () => {
   expect(selected(files.filter((name) => name !== 'model.safetensors'))).toContain('pytorch_model.bin');
 });
 
+it('the tokenizers of several text encoders, in each of their forms', () => {
+  const files = [
+    'tokenizer/merges.txt',
+    'tokenizer_3/spiece.model',
+    'tokenizer_3/notes.md',
+    'tokenizer_2/vocab.json',
+  ];
+  const index = Object.fromEntries(
+    ['tokenizer', 'tokenizer_2', 'tokenizer_3'].map((name) => [name, ['t', 'T']]),
+  );
+  expect(selected(files, {}, index).sort()).toEqual([
+    'tokenizer/merges.txt',
+    'tokenizer_2/vocab.json',
+    'tokenizer_3/spiece.model',
+  ]);
+});
+
 it('a repository of single files: the only one, the safe one, or the one that is named', () => {
   expect(selected(['README.md', 'ImageReward.pt', 'med_config.json'])).toEqual([
     'med_config.json',

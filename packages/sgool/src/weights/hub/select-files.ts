@@ -15,7 +15,7 @@ export interface FileChoice {
 const NEVER = new Set(['safety_checker', 'image_encoder']);
 
 /** Configurations and tokenizers, but not code, images and the like. */
-const SMALL = /(^|\/)([\w.-]+\.json|merges\.txt|vocab\.txt)$/;
+const SMALL = /(^|\/)([\w.-]+\.json|merges\.txt|vocab\.txt|spiece\.model)$/;
 const SINGLE = /^[^/]+\.(safetensors|ckpt|pth?)$/;
 
 const WEIGHTS =

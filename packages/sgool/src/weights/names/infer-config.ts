@@ -16,7 +16,8 @@ const SD1_HEADS = 8;
 /** Width of a vision head in OpenCLIP's larger models (H, g, bigG), by the width of the tower. */
 const VISION_HEAD_WIDTHS: Readonly<Record<number, number>> = { 1280: 80, 1408: 88, 1664: 104 };
 
-function shapeOf(source: WeightSource, name: string, rank: number): readonly number[] {
+/** The shape of a weight. @throws UserError where it has another number of axes */
+export function shapeOf(source: WeightSource, name: string, rank: number): readonly number[] {
   const { shape } = source.get(name);
   if (shape.length !== rank || shape.includes(0)) {
     throw new UserError(`${source.path}: weight ${name} has shape [${shape}]; ${rank} sizes are expected`);
@@ -25,7 +26,7 @@ function shapeOf(source: WeightSource, name: string, rank: number): readonly num
 }
 
 /** The number of consecutive names `prefix0`, `prefix1`, ... */
-function countOf(source: WeightSource, prefix: string): number {
+export function countOf(source: WeightSource, prefix: string): number {
   const numbers = new Set<number>();
   for (const name of source.tensors.keys()) {
     if (!name.startsWith(prefix)) continue;
@@ -37,12 +38,12 @@ function countOf(source: WeightSource, prefix: string): number {
   return count;
 }
 
-const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
+export const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 const startsWith = (source: WeightSource, prefix: string) =>
   source.names().some((name) => name.startsWith(prefix));
 
 /** Number of heads for a width, at least one. */
-function heads(width: number, headWidth = HEAD_WIDTH): number {
+export function heads(width: number, headWidth = HEAD_WIDTH): number {
   return Math.max(1, Math.floor(width / headWidth));
 }
 

@@ -5,28 +5,33 @@
  */
 import { UserError } from '../../errors.ts';
 import type { Config } from '../sources/read-config.ts';
+import { USE_A_MODEL } from './supported.ts';
 
 interface Known {
   readonly what: string;
   readonly works: string;
 }
 
-const OTHER: Pick<Known, 'works'> = { works: 'use a 1.x or 2.x model' };
+const OTHER: Pick<Known, 'works'> = { works: USE_A_MODEL };
+
+const FLUX: Pick<Known, 'works'> = { works: 'use Flux.1 dev or schnell' };
 
 /** Pipelines by the `_class_name` of `model_index.json`, first match first. */
 const PIPELINES: readonly (readonly [RegExp, Known])[] = [
+  [/ControlNet/, { what: 'a pipeline with a ControlNet', ...OTHER }],
   [/XL/, { what: 'Stable Diffusion XL', ...OTHER }],
-  [/StableDiffusion3/, { what: 'a diffusion transformer (Stable Diffusion 3)', ...OTHER }],
-  [/Flux/, { what: 'a diffusion transformer (Flux)', ...OTHER }],
+  [/^Flux(Fill|Control|Inpaint)/, { what: 'Flux with a picture as part of its prompt', ...FLUX }],
+  [/^FluxKontext/, { what: 'Flux Kontext, which edits pictures', ...FLUX }],
+  [/^FluxPriorRedux/, { what: 'Flux Redux, whose prompt is an image', ...FLUX }],
+  [/^Flux[23]/, { what: 'FLUX.2 or a later Flux', ...OTHER }],
   [/UnCLIP|ImageVariation|Kandinsky/i, { what: 'an unCLIP model (its prompt is an image)', ...OTHER }],
   [/Wuerstchen|StableCascade/, { what: 'Stable Cascade', ...OTHER }],
   [
     /^IF(Pipeline|Img2Img|Inpainting|Super)/,
     { what: 'DeepFloyd IF, a model without an autoencoder', ...OTHER },
   ],
-  [/AnimateDiff|Video|^Wan|^LTX|CogVideo|Mochi|^I2VGen/, { what: 'a video model', ...OTHER }],
+  [/AnimateDiff(?!Pipeline$)|Video|^Wan|^LTX|CogVideo|Mochi|^I2VGen/, { what: 'a video model', ...OTHER }],
   [/Audio|MusicLDM|Music/, { what: 'a model for sound', ...OTHER }],
-  [/ControlNet/, { what: 'a pipeline with a ControlNet', ...OTHER }],
   [/Upscale/, { what: 'an upscaler', ...OTHER }],
   [/InstructPix2Pix/, { what: 'a model that follows instructions (InstructPix2Pix)', ...OTHER }],
   [/Depth2Img/, { what: 'a model with a depth map', ...OTHER }],
@@ -51,18 +56,27 @@ const CLASSES: Readonly<Record<string, Known>> = {
   VQModel: { what: 'an autoencoder with a codebook', ...VAE },
   ControlNetModel: { what: 'a ControlNet', works: 'use the model alone' },
   T2IAdapter: { what: 'a T2I-Adapter', works: 'use the model alone' },
-  MotionAdapter: { what: 'a motion module of AnimateDiff', works: 'use the model alone' },
-  UNetMotionModel: { what: 'a UNet for video (AnimateDiff)', ...OTHER },
+  MotionAdapter: {
+    what: 'a motion adapter of AnimateDiff',
+    works: 'give it as the motion adapter of a model (--motion)',
+  },
   UNet3DConditionModel: { what: 'a UNet for video', ...OTHER },
   UNetSpatioTemporalConditionModel: { what: 'Stable Video Diffusion', ...OTHER },
   UNet2DModel: { what: 'a UNet without a prompt', ...OTHER },
   PriorTransformer: { what: 'the prior of an unCLIP model', ...OTHER },
-  SD3Transformer2DModel: { what: 'a diffusion transformer (Stable Diffusion 3)', ...OTHER },
-  FluxTransformer2DModel: { what: 'a diffusion transformer (Flux)', ...OTHER },
+  SD3ControlNetModel: { what: 'a ControlNet of Stable Diffusion 3', works: 'use the model alone' },
+  FluxControlNetModel: { what: 'a ControlNet of Flux', works: 'use the model alone' },
+  Flux2Transformer2DModel: { what: 'the transformer of FLUX.2', ...OTHER },
+  QwenImageTransformer2DModel: { what: 'the transformer of Qwen-Image', ...OTHER },
+  ZImageTransformer2DModel: { what: 'the transformer of Z-Image', ...OTHER },
+  SanaTransformer2DModel: { what: 'the transformer of SANA', ...OTHER },
   Transformer2DModel: { what: 'a diffusion transformer (DiT, PixArt)', ...OTHER },
   PixArtTransformer2DModel: { what: 'a diffusion transformer (PixArt)', ...OTHER },
   StableCascadeUNet: { what: 'Stable Cascade', ...OTHER },
 };
+
+/** The class that a network of a role has, where other roles are told what it is. */
+const OWN_CLASS: Readonly<Record<string, string>> = { motion_adapter: 'MotionAdapter' };
 
 /** Channels of the UNet's input, for models that take more than a latent. */
 const CHANNELS: Readonly<Record<number, Known>> = {
@@ -84,9 +98,17 @@ function knownUNet(config: Config): Known | undefined {
   return typeof channels === 'number' ? CHANNELS[channels] : undefined;
 }
 
+/** Channels of a token of Flux that sees more than a latent: an inpainted picture with its mask, or a control image. */
+const FLUX_CHANNELS: readonly unknown[] = [96, 128, 384];
+
+function knownTransformer({ _class_name: name, in_channels: channels }: Config): Known | undefined {
+  return name === 'FluxTransformer2DModel' && FLUX_CHANNELS.includes(channels)
+    ? { what: `Flux with a picture as part of its prompt (${channels} input channels)`, ...FLUX }
+    : undefined;
+}
+
 /** Text and image encoders by the `model_type` of transformers. */
 const TYPES: Readonly<Record<string, Known>> = {
-  t5: { what: 'a T5 text encoder (of Stable Diffusion 3, Flux or PixArt)', ...OTHER },
   roberta_series: { what: 'the text encoder of AltDiffusion', ...OTHER },
   'xlm-roberta': { what: 'an XLM-RoBERTa text encoder', ...OTHER },
   bert: { what: 'a BERT text encoder', ...OTHER },
@@ -108,14 +130,22 @@ function knownNetwork(role: string, config: Config): Known | undefined {
       works: 'use the float16 folder of the model',
     };
   }
-  if (typeof name === 'string' && Object.hasOwn(CLASSES, name)) return CLASSES[name];
+  if (typeof name === 'string' && Object.hasOwn(CLASSES, name) && name !== OWN_CLASS[role])
+    return CLASSES[name];
+  if (role === 'unet' && typeof name === 'string' && name.includes('Transformer')) {
+    return {
+      what: 'a diffusion transformer in the place of a UNet',
+      works: 'put it into the folder transformer',
+    };
+  }
   if (role === 'unet') return knownUNet(config);
+  if (role === 'transformer') return knownTransformer(config);
+  if (role === 'text_encoder' && type === 't5') {
+    return { what: 'a T5 as the first text encoder (of PixArt or a like model)', ...OTHER };
+  }
   if (typeof type === 'string' && Object.hasOwn(TYPES, type)) return TYPES[type];
   if (role.startsWith('clip') && type === 'clip_text_model') {
     return { what: "a CLIP's text encoder alone", works: 'give a whole CLIP, with its image tower' };
-  }
-  if (role === 'vae' && config.latent_channels === 16) {
-    return { what: 'an autoencoder of Flux or Stable Diffusion 3 (16 latent channels)', ...VAE };
   }
   return undefined;
 }
@@ -142,7 +172,7 @@ export function refuseConfig(role: string, path: string, config: Config): void {
   if (known !== undefined) refuse(path, known);
 }
 
-/** Parameters of diffusers' classes: what their `config.json` may hold. */
+/** Parameters of diffusers' classes, by the role of a network or its class: what their `config.json` may hold. */
 const KEYS: Readonly<Record<string, readonly string[]>> = {
   unet: [
     'sample_size',
@@ -214,11 +244,58 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
     'use_post_quant_conv',
     'mid_block_add_attention',
   ],
+  motion_adapter: [
+    'block_out_channels',
+    'motion_layers_per_block',
+    'motion_transformer_layers_per_block',
+    'motion_mid_block_layers_per_block',
+    'motion_transformer_layers_per_mid_block',
+    'motion_num_attention_heads',
+    'motion_norm_num_groups',
+    'motion_max_seq_length',
+    'use_motion_mid_block',
+    'conv_in_channels',
+  ],
+  UNetMotionModel: [
+    'sample_size',
+    'in_channels',
+    'out_channels',
+    'down_block_types',
+    'up_block_types',
+    'block_out_channels',
+    'layers_per_block',
+    'downsample_padding',
+    'mid_block_scale_factor',
+    'act_fn',
+    'norm_num_groups',
+    'norm_eps',
+    'cross_attention_dim',
+    'transformer_layers_per_block',
+    'reverse_transformer_layers_per_block',
+    'temporal_transformer_layers_per_block',
+    'reverse_temporal_transformer_layers_per_block',
+    'transformer_layers_per_mid_block',
+    'temporal_transformer_layers_per_mid_block',
+    'use_linear_projection',
+    'num_attention_heads',
+    'motion_max_seq_length',
+    'motion_num_attention_heads',
+    'reverse_motion_num_attention_heads',
+    'use_motion_mid_block',
+    'mid_block_layers',
+    'encoder_hid_dim',
+    'encoder_hid_dim_type',
+    'addition_embed_type',
+    'addition_time_embed_dim',
+    'projection_class_embeddings_input_dim',
+    'time_cond_proj_dim',
+  ],
 };
 
 /** Lines for the user about keys that diffusers does not know and ignores, as is done here. */
 export function unknownKeys(role: string, path: string, config: Config): string[] {
-  const known = Object.hasOwn(KEYS, role) ? KEYS[role] : undefined;
+  const kind = config._class_name === 'UNetMotionModel' ? config._class_name : role;
+  const known = Object.hasOwn(KEYS, kind) ? KEYS[kind] : undefined;
   if (known === undefined) return [];
   return Object.entries(config)
     .filter(([key, value]) => !key.startsWith('_') && value !== null && !known.includes(key))

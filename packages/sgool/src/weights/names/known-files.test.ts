@@ -5,7 +5,8 @@ import { openTensorFile } from '../formats/tensor-file.ts';
 import type { WeightTensor } from '../formats/weight-source.ts';
 import { FORMATS, PIPELINE } from '../testing.ts';
 import { refuseConfig, refusePipeline, unknownKeys } from './known-configs.ts';
-import { type Door, describeFile, refuseAs } from './known-files.ts';
+import { describeFile, refuseAs } from './known-files.ts';
+import type { Door } from './signature.ts';
 
 /** A file with these names; a name may end in its shape, `conv_in.weight [320, 9, 3, 3]`. */
 function fileOf(...names: string[]) {
@@ -77,13 +78,57 @@ const KINDS: [string, string[], RegExp, Door[]][] = [
     /LoRA for Stable Diffusion XL/,
     [],
   ],
-  ['Flux LoRA', ['transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight'], /LoRA for Flux/, []],
-  ['Flux LoRA of kohya', ['lora_unet_double_blocks_0_img_attn_proj.lora_down.weight'], /LoRA for Flux/, []],
+  [
+    'Flux LoRA',
+    ['transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight'],
+    /^a LoRA for Flux$/,
+    ['lora'],
+  ],
+  [
+    'Flux LoRA of kohya',
+    ['lora_unet_double_blocks_0_img_attn_proj.lora_down.weight'],
+    /^a LoRA for Flux$/,
+    ['lora'],
+  ],
+  ['Flux LoRA of XLabs', ['double_blocks.0.processor.qkv_lora1.down.weight'], /^a LoRA for Flux$/, ['lora']],
+  [
+    'Flux LoRA of OneTrainer',
+    ['lora_transformer_single_transformer_blocks_0_attn_to_k.lora_down.weight', 'lora_te2_x.alpha'],
+    /^a LoRA for Flux$/,
+    ['lora'],
+  ],
+  [
+    'Flux control LoRA',
+    ['double_blocks.0.img_attn.qkv.lora_A.weight', 'double_blocks.0.img_attn.norm.query_norm.scale'],
+    /LoRA for Flux with a control image/,
+    [],
+  ],
+  [
+    'FLUX.2 LoRA',
+    ['transformer.single_transformer_blocks.0.attn.to_qkv_mlp_proj.lora_A.weight'],
+    /LoRA for FLUX.2/,
+    [],
+  ],
+  [
+    'Qwen-Image LoRA',
+    ['transformer.transformer_blocks.0.img_mlp.net.2.lora_A.weight'],
+    /LoRA for Qwen-Image/,
+    [],
+  ],
   [
     'SD3 LoRA',
     ['transformer.transformer_blocks.0.attn.add_k_proj.lora_A.weight'],
-    /LoRA for Stable Diffusion 3/,
-    [],
+    /LoRA for Stable Diffusion 3 or Flux/,
+    ['lora'],
+  ],
+  [
+    'SD3 LoRA of kohya',
+    [
+      'lora_unet_joint_blocks_0_x_block_attn_qkv.lora_down.weight',
+      'lora_te2_text_model_encoder_layers_0_mlp_fc1.alpha',
+    ],
+    /LoRA for Stable Diffusion 3$/,
+    ['lora'],
   ],
   ['Wan LoRA', ['diffusion_model.blocks.0.self_attn.q.lora_A.weight'], /LoRA for a video model/, []],
   [
@@ -91,8 +136,8 @@ const KINDS: [string, string[], RegExp, Door[]][] = [
     [
       'down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0.processor.to_q_lora.down.weight',
     ],
-    /LoRA for (a video model|AnimateDiff)/,
-    [],
+    /a LoRA for the motion modules of AnimateDiff/,
+    ['lora'],
   ],
   ['textual inversion of A1111', ['emb_params [2, 768]'], /textual inversion/, []],
   ['textual inversion of diffusers', ['<cat-toy> [768]'], /textual inversion/, []],
@@ -101,7 +146,16 @@ const KINDS: [string, string[], RegExp, Door[]][] = [
   [
     'AnimateDiff',
     ['down_blocks.0.motion_modules.0.temporal_transformer.norm.weight'],
-    /motion module of AnimateDiff/,
+    /^motion modules of AnimateDiff/,
+    ['motion', 'unet'],
+  ],
+  [
+    'SparseCtrl',
+    [
+      'controlnet_cond_embedding.conv_in.weight',
+      'down_blocks.0.motion_modules.0.temporal_transformer.norm.weight',
+    ],
+    /SparseCtrl network/,
     [],
   ],
   ['ControlNet of LDM', ['control_model.input_blocks.0.0.weight'], /a ControlNet/, []],
@@ -127,9 +181,100 @@ const KINDS: [string, string[], RegExp, Door[]][] = [
     [],
   ],
   ['Stable Cascade', ['clip_txt_mapper.weight'], /Stable Cascade/, []],
-  ['Flux', ['double_blocks.0.img_attn.qkv.weight'], /\(Flux\)/, []],
-  ['SD3', ['model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight'], /\(Stable Diffusion 3\)/, []],
-  ['PixArt', ['transformer_blocks.0.attn1.to_q.weight', 'pos_embed.proj.weight'], /PixArt, Wan/, []],
+  ['Flux', ['double_blocks.0.img_attn.qkv.weight', 'img_in.weight [3072, 64]'], /^Flux$/, ['model', 'vae']],
+  [
+    'Flux in diffusers',
+    [
+      'transformer_blocks.0.attn.add_q_proj.weight',
+      'single_transformer_blocks.0.proj_mlp.weight',
+      'x_embedder.weight [3072, 64]',
+    ],
+    /transformer of Flux with the names of diffusers/,
+    ['model', 'transformer'],
+  ],
+  [
+    'Flux Fill',
+    ['double_blocks.0.img_attn.qkv.weight', 'img_in.weight [3072, 384]'],
+    /\(Fill, Depth, Canny\)/,
+    [],
+  ],
+  [
+    'Flux Depth in diffusers',
+    ['single_transformer_blocks.0.proj_mlp.weight', 'x_embedder.weight [3072, 128]'],
+    /\(Fill, Depth, Canny\)/,
+    [],
+  ],
+  ['Flux Redux', ['redux_up.weight', 'redux_down.weight'], /Redux/, []],
+  [
+    'Flux ControlNet',
+    [
+      'controlnet_x_embedder.weight',
+      'transformer_blocks.0.attn.add_q_proj.weight',
+      'single_transformer_blocks.0.proj_mlp.weight',
+    ],
+    /a ControlNet of Flux or Stable Diffusion 3/,
+    [],
+  ],
+  [
+    'SD3 ControlNet',
+    ['controlnet_blocks.0.weight', 'transformer_blocks.0.attn.add_q_proj.weight', 'pos_embed.pos_embed'],
+    /a ControlNet of Flux or Stable Diffusion 3/,
+    [],
+  ],
+  ['FLUX.2', ['double_blocks.0.img_attn.qkv.weight', 'single_stream_modulation.lin.weight'], /FLUX\.2/, []],
+  [
+    'FLUX.2 in diffusers',
+    ['single_transformer_blocks.0.attn.to_out.weight', 'double_stream_modulation_img.linear.weight'],
+    /FLUX\.2/,
+    [],
+  ],
+  ['Chroma', ['double_blocks.0.img_attn.qkv.weight', 'distilled_guidance_layer.in_proj.bias'], /Chroma/, []],
+  [
+    'HunyuanVideo',
+    ['double_blocks.0.img_attn_qkv.weight', 'txt_in.individual_token_refiner.blocks.0.norm1.weight'],
+    /HunyuanVideo/,
+    [],
+  ],
+  ['HiDream', ['double_stream_blocks.0.block.adaLN_modulation.1.bias'], /HiDream/, []],
+  ['AuraFlow', ['double_layers.0.attn.w2q.weight', 't_embedder.mlp.0.weight'], /AuraFlow/, []],
+  ['Z-Image', ['layers.0.adaLN_modulation.0.weight', 'cap_embedder.0.weight'], /Z-Image/, []],
+  [
+    'Qwen-Image',
+    ['transformer_blocks.0.img_mod.1.weight', 'transformer_blocks.0.attn.add_q_proj.weight'],
+    /Qwen-Image/,
+    [],
+  ],
+  ['SANA', ['blocks.0.cross_attn.q_linear.weight', 'blocks.0.attn.qkv.weight'], /SANA/, []],
+  [
+    'SANA in diffusers',
+    [
+      'transformer_blocks.0.ff.conv_inverted.weight',
+      'transformer_blocks.0.attn1.to_q.weight',
+      'caption_norm.weight',
+    ],
+    /SANA/,
+    [],
+  ],
+  [
+    'SD3',
+    ['model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight'],
+    /^Stable Diffusion 3 or 3\.5$/,
+    ['model', 'vae'],
+  ],
+  [
+    'SD3 in diffusers',
+    ['transformer_blocks.0.attn.add_q_proj.weight', 'pos_embed.pos_embed'],
+    /transformer of Stable Diffusion 3 or 3\.5 with/,
+    ['model', 'transformer'],
+  ],
+  [
+    'another joint transformer',
+    ['transformer_blocks.0.attn.add_q_proj.weight'],
+    /another transformer with joint/,
+    [],
+  ],
+  ['PixArt', ['transformer_blocks.0.attn1.to_q.weight', 'adaln_single.linear.weight'], /PixArt/, []],
+  ['Wan', ['blocks.0.self_attn.q.weight', 'head.modulation'], /Wan, Hunyuan or/, []],
   ['inpainting', [`${LDM} [320, 9, 3, 3]`], /a Stable Diffusion checkpoint/, ['model', 'vae']],
   [
     'inpainting UNet',
@@ -171,7 +316,7 @@ const KINDS: [string, string[], RegExp, Door[]][] = [
     'Flux VAE',
     ['decoder.conv_in.weight [512, 16, 3, 3]', 'encoder.down.0.block.0.conv1.weight'],
     /16 latent channels/,
-    [],
+    ['vae'],
   ],
   [
     'VAE of LDM',
@@ -215,11 +360,11 @@ const KINDS: [string, string[], RegExp, Door[]][] = [
     /CLIP's text encoder alone/,
     ['text_encoder'],
   ],
-  ['T5', ['encoder.block.0.layer.0.SelfAttention.q.weight', 'shared.weight'], /T5/, []],
+  ['T5', ['encoder.block.0.layer.0.SelfAttention.q.weight', 'shared.weight'], /T5/, ['text_encoder']],
   ['language model', ['token_embd.weight', 'blk.0.attn_q.weight'], /a language model/, []],
   ['ESRGAN', ['model.0.weight', 'model.1.sub.0.RDB1.conv1.0.weight'], /ESRGAN/, []],
 ];
-const DOORS: Door[] = ['model', 'lora', 'clip', 'vae', 'unet', 'text_encoder'];
+const DOORS: Door[] = ['model', 'lora', 'clip', 'vae', 'unet', 'transformer', 'text_encoder', 'motion'];
 
 describe('what a file is', () => {
   it.each(KINDS)('%s', (_, names, what, doors) => {
@@ -285,14 +430,32 @@ describe('what a configuration is', () => {
     ['unet', { in_channels: 4, class_embed_type: 'projection' }, /unCLIP/],
     ['unet', { addition_embed_type: 'image' }, /Kandinsky/],
     ['unet', { addition_embed_type: 'text' }, /DeepFloyd/],
-    ['unet', { _class_name: 'UNetMotionModel' }, /AnimateDiff/],
-    ['unet', { _class_name: 'FluxTransformer2DModel' }, /Flux/],
+    ['unet', { _class_name: 'UNet3DConditionModel' }, /a UNet for video/],
+    ['unet', { _class_name: 'FluxTransformer2DModel' }, /in the place of a UNet/],
+    [
+      'transformer',
+      { _class_name: 'FluxTransformer2DModel', in_channels: 384 },
+      /a picture as part of its prompt \(384 /,
+    ],
+    [
+      'transformer',
+      { _class_name: 'FluxTransformer2DModel', in_channels: 128 },
+      /a picture as part of its prompt/,
+    ],
+    ['transformer', { _class_name: 'FluxControlNetModel' }, /ControlNet of Flux/],
+    ['transformer', { _class_name: 'SD3ControlNetModel' }, /ControlNet of Stable Diffusion 3/],
+    ['transformer', { _class_name: 'Flux2Transformer2DModel' }, /FLUX\.2/],
+    ['transformer', { _class_name: 'QwenImageTransformer2DModel' }, /Qwen-Image/],
+    ['transformer', { _class_name: 'ZImageTransformer2DModel' }, /Z-Image/],
+    ['transformer', { _class_name: 'SanaTransformer2DModel' }, /SANA/],
+    ['transformer', { _class_name: 'PixArtTransformer2DModel' }, /PixArt/],
+    ['transformer', { quantization_config: { quant_method: 'bitsandbytes' } }, /quantised by bitsandbytes/],
     ['unet', { quantization_config: { quant_method: 'bitsandbytes' } }, /quantised by bitsandbytes/],
     ['vae', { _class_name: 'AutoencoderTiny' }, /TAESD/],
     ['vae', { _class_name: 'VQModel' }, /codebook/],
-    ['vae', { _class_name: 'AutoencoderKL', latent_channels: 16 }, /16 latent channels/],
+    ['vae', { _class_name: 'AutoencoderDC' }, /Sana/],
     ['vae', { _class_name: 'ConsistencyDecoderVAE' }, /consistency decoder/],
-    ['text_encoder', { model_type: 't5' }, /T5/],
+    ['text_encoder', { model_type: 't5' }, /T5 as the first/],
     ['text_encoder', { model_type: 'clip_vision_model' }, /image tower/],
     ['clip', { model_type: 'siglip' }, /SigLIP/],
     ['clip_b', { model_type: 'clip_text_model' }, /text encoder alone/],
@@ -322,6 +485,11 @@ describe('what a configuration is', () => {
       addition_embed_type: null,
     });
     refuseConfig('vae', 'x', { _class_name: 'AutoencoderKL', latent_channels: 4 });
+    refuseConfig('vae', 'x', { _class_name: 'AutoencoderKL', latent_channels: 16 });
+    refuseConfig('transformer', 'x', { _class_name: 'FluxTransformer2DModel', in_channels: 64 });
+    refuseConfig('transformer', 'x', { _class_name: 'SD3Transformer2DModel', in_channels: 16 });
+    refuseConfig('text_encoder_2', 'x', { model_type: 't5' });
+    refuseConfig('text_encoder_3', 'x', { model_type: 't5' });
     refuseConfig('text_encoder', 'x', { model_type: 'clip_text_model' });
     refuseConfig('clip', 'x', { model_type: 'clip' });
     refuseConfig('vae', 'x', { _class_name: 'constructor' });
@@ -329,8 +497,23 @@ describe('what a configuration is', () => {
       'StableDiffusionPipeline',
       'LatentConsistencyModelPipeline',
       'StableDiffusionImg2ImgPipeline',
+      'StableDiffusion3Pipeline',
+      'FluxPipeline',
     ])
       refusePipeline('x', { _class_name: name });
+  });
+
+  it('a motion adapter is one in its own place alone', () => {
+    const config = { _class_name: 'MotionAdapter' };
+    expect(() => refuseConfig('motion_adapter', 'config.json', config)).not.toThrow();
+    expect(() => refuseConfig('unet', 'config.json', config)).toThrow(/a motion adapter of AnimateDiff/);
+    expect(() => refuseConfig('unet', 'config.json', { _class_name: 'UNetMotionModel' })).not.toThrow();
+  });
+
+  it('keys of a UNet with motion modules are those of its own class', () => {
+    const config = { motion_max_seq_length: 32 };
+    expect(unknownKeys('unet', 'config.json', { ...config, _class_name: 'UNetMotionModel' })).toEqual([]);
+    expect(unknownKeys('unet', 'config.json', config)).toHaveLength(1);
   });
 });
 
@@ -340,8 +523,17 @@ describe('what a pipeline is', () => {
       'StableDiffusionXLPipeline',
       /Stable Diffusion XL \(StableDiffusionXLPipeline\), which is not supported; use/,
     ],
-    ['StableDiffusion3Pipeline', /Stable Diffusion 3/],
-    ['FluxPipeline', /\(Flux\)/],
+    ['StableDiffusion3ControlNetPipeline', /a pipeline with a ControlNet/],
+    ['FluxControlNetPipeline', /a pipeline with a ControlNet/],
+    ['FluxFillPipeline', /Flux with a picture as part of its prompt/],
+    ['FluxControlPipeline', /Flux with a picture as part of its prompt/],
+    ['FluxKontextPipeline', /Flux Kontext/],
+    ['FluxPriorReduxPipeline', /Flux Redux/],
+    ['Flux2Pipeline', /FLUX\.2/],
+    ['SanaPipeline', /a diffusion transformer or another large model/],
+    ['QwenImagePipeline', /a diffusion transformer or another large model/],
+    ['ZImagePipeline', /a diffusion transformer or another large model/],
+    ['PixArtAlphaPipeline', /a diffusion transformer or another large model/],
     ['IFPipeline', /DeepFloyd IF/],
     ['StableCascadeDecoderPipeline', /Stable Cascade/],
     ['AltDiffusionPipeline', /AltDiffusion, whose/],

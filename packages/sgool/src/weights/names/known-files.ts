@@ -7,66 +7,24 @@
  */
 import { UserError } from '../../errors.ts';
 import type { TensorFile } from '../formats/weight-source.ts';
-
-/** Where a file is given. */
-export type Door = 'model' | 'lora' | 'embedding' | 'clip' | 'vae' | 'unet' | 'text_encoder';
+import { LORAS } from './known-loras.ts';
+import { TRANSFORMERS } from './known-transformers.ts';
+import { type Door, Names, type Signature } from './signature.ts';
+import { FAMILIES_IN_WORDS, USE_A_MODEL } from './supported.ts';
 
 /** What is expected there. */
 const EXPECTED: Readonly<Record<Door, string>> = {
-  model: 'a Stable Diffusion checkpoint of 1.x or 2.x',
-  lora: 'a LoRA for Stable Diffusion 1.x or 2.x',
+  model: `a checkpoint of ${FAMILIES_IN_WORDS}`,
+  lora: `a LoRA for ${FAMILIES_IN_WORDS}`,
   embedding: 'an embedding (textual inversion) for Stable Diffusion 1.x or 2.x',
   clip: 'a CLIP',
-  vae: 'an autoencoder of Stable Diffusion 1.x or 2.x',
+  vae: `an autoencoder of ${FAMILIES_IN_WORDS}`,
   unet: 'a UNet of Stable Diffusion 1.x or 2.x',
-  text_encoder: 'a text encoder of Stable Diffusion 1.x or 2.x',
+  transformer: 'a transformer of Stable Diffusion 3 or 3.5, or Flux.1',
+  text_encoder: `a text encoder of ${FAMILIES_IN_WORDS}`,
+  motion: 'a motion adapter of AnimateDiff for Stable Diffusion 1.x',
 };
 
-interface Signature {
-  /** What the file is. */
-  readonly what: string;
-  /** What would work. */
-  readonly works: string;
-  /** Where it is read. */
-  readonly doors?: readonly Door[];
-  is(file: Names): boolean;
-}
-
-/** Names and shapes of a file, for the table. */
-class Names {
-  readonly names: readonly string[];
-  private readonly file: Pick<TensorFile, 'tensors'>;
-
-  constructor(file: Pick<TensorFile, 'tensors'>) {
-    this.file = file;
-    this.names = [...file.tensors.keys()];
-  }
-
-  has(pattern: RegExp): boolean {
-    return this.names.some((name) => pattern.test(name));
-  }
-
-  all(pattern: RegExp): boolean {
-    return this.names.every((name) => pattern.test(name));
-  }
-
-  /** The shape of the first tensor whose name fits. */
-  shape(pattern: RegExp): readonly number[] | undefined {
-    const name = this.names.find((each) => pattern.test(each));
-    return name === undefined ? undefined : this.file.tensors.get(name)?.shape;
-  }
-
-  shapes(): (readonly number[])[] {
-    return [...this.file.tensors.values()].map(({ shape }) => shape);
-  }
-}
-
-const OTHER_MODEL = 'which is not supported; use a 1.x or 2.x model';
-const OTHER_LORA = 'use one for Stable Diffusion 1.x or 2.x';
-
-const LORA_PART =
-  /(^|[._])(lora_(up|down|mid|A|B|embedding_[AB]|magnitude_vector)\b|lora\.(up|down)\.|to_(q|k|v|out)_lora\.|lora_linear_layer\.|hada_[wt][12]|lokr_[wt][12]|oft_blocks|oft_diag|oft_R|dora_scale|diff_b?$|w_norm|b_norm|on_input|ia3_l|a1\.weight$)|\.(diff|diff_b|w_norm|b_norm)$|^(lora|lycoris)_(unet|te)/;
-const isLora = (file: Names) => file.has(LORA_PART);
 const LDM_INPUT = /^(model\.diffusion_model\.input_blocks\.0\.0|conv_in)\.weight$/;
 /** One vector or a few, of the width of a published text encoder. */
 const isWord = (shape: readonly number[]) =>
@@ -79,52 +37,7 @@ const latentChannels = (file: Names) =>
 
 /** In the order in which they are tried: what contains another comes first. */
 const SIGNATURES: readonly Signature[] = [
-  // LoRA, by the model that it belongs to.
-  {
-    what: 'a LoRA for Stable Diffusion XL',
-    works: OTHER_LORA,
-    is: (file) =>
-      isLora(file) &&
-      (file.has(/^lora_te2_|(^|\.)text_encoder_2\.|^lora_unet_(add_embedding|label_emb)|(^|\.)clip_g\./) ||
-        // Blocks of more than one layer, which no UNet of 1.x and 2.x has.
-        file.has(
-          /(down_blocks[._]\d|up_blocks[._]\d|mid_block|input_blocks[._]\d+[._]1|output_blocks[._]\d+[._]1|middle_block[._]1)([._]attentions[._]\d)?[._]transformer_blocks[._]1[._]/,
-        )),
-  },
-  {
-    what: 'a LoRA for Stable Diffusion 3',
-    works: OTHER_LORA,
-    is: (file) =>
-      isLora(file) &&
-      file.has(/joint_blocks|transformer_blocks[._]\d+[._]attn[._]add_[kqv]_proj/) &&
-      !file.has(/single_transformer_blocks/),
-  },
-  {
-    what: 'a LoRA for Flux',
-    works: OTHER_LORA,
-    is: (file) => isLora(file) && file.has(/(double|single)_blocks|single_transformer_blocks/),
-  },
-  {
-    what: 'a LoRA for a video model or another diffusion transformer',
-    works: OTHER_LORA,
-    is: (file) =>
-      isLora(file) &&
-      file.has(
-        /motion_modules|(^|[._])(blocks|layers|transformer_blocks|temporal_transformer_blocks)[._]\d+[._](self_attn|cross_attn|attn\d?|attention|ffn?)[._]/,
-      ) &&
-      !file.has(/(down|up)_blocks[._]|mid_block|(input|output|middle)_block|text_model|encoder[._]layers/),
-  },
-  {
-    what: 'a LoRA for AnimateDiff',
-    works: OTHER_LORA,
-    is: (file) => isLora(file) && file.has(/motion_modules/),
-  },
-  {
-    what: 'a LoRA, which changes a model',
-    works: 'give the model itself, and this file as a LoRA',
-    doors: ['lora'],
-    is: isLora,
-  },
+  ...LORAS,
   // Small files that belong to a prompt or to a network.
   {
     what: 'a textual inversion (the embedding of a word of the prompt)',
@@ -136,8 +49,15 @@ const SIGNATURES: readonly Signature[] = [
         file.shapes().every((shape) => isWord(shape) && file.has(/^(?!weight$|bias$)[^.]+$/))),
   },
   {
-    what: 'a motion module of AnimateDiff, which is not supported',
-    works: 'use a model for still images',
+    what: 'a SparseCtrl network of AnimateDiff, which is not supported',
+    works: 'use the motion adapter alone',
+    is: (file) => file.has(/motion_modules\./) && file.has(/(input_hint_block|controlnet_cond_embedding)\./),
+  },
+  {
+    what: 'motion modules of AnimateDiff',
+    works: 'give it as the motion adapter of a model (--motion)',
+    // Beside the weights of a UNet they are those of a UNetMotionModel.
+    doors: ['motion', 'unet'],
     is: (file) => file.has(/motion_modules\.|temporal_transformer\./),
   },
   {
@@ -156,6 +76,7 @@ const SIGNATURES: readonly Signature[] = [
     is: (file) => file.has(/^(image_proj|ip_adapter)\./),
   },
   // Other models.
+  ...TRANSFORMERS,
   {
     what: 'an unCLIP model (its prompt is an image), which is not supported',
     works: 'use a 1.x or 2.x model for text',
@@ -163,31 +84,14 @@ const SIGNATURES: readonly Signature[] = [
   },
   {
     what: 'Stable Diffusion XL, which is not supported',
-    works: 'use a 1.x or 2.x model',
+    works: USE_A_MODEL,
     is: (file) =>
       file.has(/^conditioner\.embedders\.1\.|^model\.diffusion_model\.label_emb\.|^add_embedding\./),
   },
   {
     what: 'Stable Cascade, which is not supported',
-    works: 'use a 1.x or 2.x model',
+    works: USE_A_MODEL,
     is: (file) => file.has(/clip_txt_mapper|clip_txt_pooled_mapper/),
-  },
-  {
-    what: `a diffusion transformer (Flux), ${OTHER_MODEL.split('; ')[0]}`,
-    works: 'use a 1.x or 2.x model',
-    is: (file) => file.has(/double_blocks\.\d|single_transformer_blocks\.\d/),
-  },
-  {
-    what: 'a diffusion transformer (Stable Diffusion 3), which is not supported',
-    works: 'use a 1.x or 2.x model',
-    is: (file) => file.has(/joint_blocks\.|transformer_blocks\.\d+\.attn\.add_/),
-  },
-  {
-    what: 'a diffusion transformer (PixArt, Wan, Hunyuan or a like model), which is not supported',
-    works: 'use a 1.x or 2.x model',
-    is: (file) =>
-      file.has(/(^|\.)(blocks|transformer_blocks)\.0\.(self_attn|cross_attn|scale_shift_table|attn1)\b/) &&
-      !file.has(/down_blocks\.|input_blocks\./),
   },
   {
     what: 'a model that follows instructions (InstructPix2Pix, 8 input channels), which is not supported',
@@ -235,8 +139,9 @@ const SIGNATURES: readonly Signature[] = [
     is: (file) => file.has(/time_conv_out|temporal_res_block|time_mix_conv/),
   },
   {
-    what: 'an autoencoder of Flux or Stable Diffusion 3 (16 latent channels), which is not supported',
-    works: 'use one with 4 latent channels, of Stable Diffusion 1.x or 2.x',
+    what: 'an autoencoder of Flux or Stable Diffusion 3 (16 latent channels)',
+    works: 'give it as the VAE of one of them',
+    doors: ['vae'],
     is: (file) => latentChannels(file) === 16,
   },
   {
@@ -260,13 +165,15 @@ const SIGNATURES: readonly Signature[] = [
   },
   {
     what: "a CLIP's text encoder alone",
-    works: 'put it into the folder text_encoder of a model, beside its config.json',
+    works:
+      'give it as a text encoder of Stable Diffusion 3 or Flux, or put it into the folder text_encoder of a model, beside its config.json',
     doors: ['text_encoder'],
     is: (file) => file.has(/^(text_model\.)?encoder\.layers\.\d+\.self_attn\.|^text_model\.embeddings\./),
   },
   {
-    what: 'a T5 text encoder (of Stable Diffusion 3, Flux or PixArt), which is not supported',
-    works: 'use a 1.x or 2.x model, which has a CLIP',
+    what: 'a T5 text encoder (of Stable Diffusion 3, Flux or PixArt)',
+    works: 'give it as a text encoder of Stable Diffusion 3 or Flux',
+    doors: ['text_encoder'],
     is: (file) => file.has(/(^|\.)encoder\.block\.0\.layer\.0\.SelfAttention\./),
   },
   {
@@ -276,7 +183,7 @@ const SIGNATURES: readonly Signature[] = [
   },
   {
     what: 'a language model',
-    works: 'use a Stable Diffusion 1.x or 2.x model',
+    works: USE_A_MODEL,
     is: (file) =>
       file.has(
         /^(token_embd\.weight|blk\.0\.attn_q\.weight|(model\.)?layers\.0\.self_attn\.q_proj\.weight)$/,
@@ -284,7 +191,7 @@ const SIGNATURES: readonly Signature[] = [
   },
   {
     what: 'an upscaler of images (ESRGAN), which is not a diffusion model',
-    works: 'use a Stable Diffusion 1.x or 2.x model',
+    works: USE_A_MODEL,
     is: (file) => file.has(/^(model\.0\.weight|model\.1\.sub\.|conv_first\.weight|RRDB_trunk\.)/),
   },
 ];

@@ -55,7 +55,7 @@ export function allBlocks(weights: readonly number[]): BlockWeights | undefined 
  * @param path with dots, of the UNet in LDM's names, of the text encoder in any
  */
 export function blockOf(network: LoraNetwork, path: string): string | undefined {
-  if (network === 'text_encoder') return /(^|\.)encoder\./.test(path) ? 'BASE' : undefined;
+  if (network !== 'unet') return /(^|\.)encoder\./.test(path) ? 'BASE' : undefined;
   if (path.startsWith('middle_block.')) return 'M00';
   const [, side, number] = /^(input|output)_blocks\.(\d+)\./.exec(path) ?? [];
   if (side === undefined) return undefined;

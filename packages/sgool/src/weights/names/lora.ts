@@ -6,8 +6,13 @@
  * lycoris/modules (weight_list of each class); huggingface/peft, utils/save_and_load.py; ComfyUI, comfy/lora.py
  */
 
-/** The network that a LoRA changes. */
-export type LoraNetwork = 'unet' | 'text_encoder';
+import { isMotionName, motionName } from './motion.ts';
+
+/**
+ * The network that a LoRA changes. `unet` is what denoises, as kohya's scripts call it for transformers too. T5 has another place in each
+ * model, so it has a name of its own.
+ */
+export type LoraNetwork = 'unet' | 'text_encoder' | 'text_encoder_2' | 't5';
 
 /** What a tensor is for its module, by the ending of its name in any of the namings. */
 const ENDINGS = {
@@ -95,19 +100,43 @@ export function loraModule(path: string): string {
   return path.replace(/^text_model[._]/, '').replaceAll('.', '_');
 }
 
-const KOHYA = /^(?:lora|lycoris)_(?:(unet|te|te1)_)?([^.]+)\.(.+)$/;
+const KOHYA = /^(?:lora|lycoris)_(?:(unet|transformer|te|te1|te2|te3)_)?([^.]+)\.(.+)$/;
+/** What these names say in short. */
+const SHORT: Readonly<Record<string, LoraNetwork>> = {
+  unet: 'unet',
+  transformer: 'unet',
+  te: 'text_encoder',
+  te1: 'text_encoder',
+  te2: 'text_encoder_2',
+  te3: 't5',
+};
 /** What other programs put in front of the module's path, and the network that it says. */
 const PREFIXES: readonly (readonly [RegExp, LoraNetwork | undefined])[] = [
   [/^base_model\.model\./, undefined],
   [/^unet\./, 'unet'],
   [/^(text_encoder|te|te1|clip_l)\./, 'text_encoder'],
+  [/^(text_encoder_2|te2|clip_g)\./, 'text_encoder_2'],
+  [/^(text_encoder_3|te3|t5xxl)\./, 't5'],
   [/^(model\.)?diffusion_model\./, 'unet'],
   [/^text_encoders\.clip_l\.(transformer\.)?/, 'text_encoder'],
+  [/^text_encoders\.clip_g\.(transformer\.)?/, 'text_encoder_2'],
+  [/^text_encoders\.t5xxl\.(transformer\.)?/, 't5'],
   [/^transformer\.(?=text_model\.)/, 'text_encoder'],
+  [/^transformer\.(?!text_model\.)/, 'unet'],
 ];
 /** The oldest of diffusers: `attn1.processor.to_q_lora.down.weight`. */
 const PROCESSOR = /^(.+?)(?:\.processor)?\.(to_q|to_k|to_v|to_out)_lora\.(down|up)\.weight$/;
+/** XLabs': the joint projections of picture (1) and text (2), or of both in a block of one sequence. */
+const XLABS = /^(double|single)_blocks\.(\d+)\.processor\.(qkv|proj)_lora([12]?)\.(down|up)\.weight$/;
+const T5_PATH = /^encoder[._]block[._]/;
 const TEXT_PATH = /^(text_model[._]|encoder[._]layers[._]|embeddings[._]token|final_layer_norm)/;
+
+/** The network that a module belongs to, by what its name says and by its path. */
+function networkOf(module: string, said: LoraNetwork | undefined): LoraNetwork {
+  // OneTrainer counts the text encoders of each model.
+  if (T5_PATH.test(module) && said !== 'unet') return 't5';
+  return said ?? (TEXT_PATH.test(module) ? 'text_encoder' : 'unet');
+}
 
 /**
  * Parses a name.
@@ -121,8 +150,7 @@ export function loraName(name: string): LoraName | undefined {
     // IA3's factors are called `weight`; whole weights have no place in these namings.
     const part = found === 'weight' ? 'factor' : found;
     if (part === undefined || part === 'bias') return undefined;
-    const isText = short === undefined ? TEXT_PATH.test(module) : short !== 'unet';
-    return { network: isText ? 'text_encoder' : 'unet', module: loraModule(module), part };
+    return { network: networkOf(module, SHORT[short]), module: loraModule(module), part };
   }
   let path = name;
   let network: LoraNetwork | undefined;
@@ -135,12 +163,17 @@ export function loraName(name: string): LoraName | undefined {
       changed = true;
     }
   }
-  const found = (stem: string, part: LoraPart): LoraName => ({
-    network: network ?? (TEXT_PATH.test(stem) ? 'text_encoder' : 'unet'),
-    module: loraModule(stem),
-    path: stem,
-    part,
-  });
+  const found = (stemInFile: string, part: LoraPart): LoraName => {
+    const stem = isMotionName(stemInFile) ? (motionName(stemInFile) ?? stemInFile) : stemInFile;
+    return { network: networkOf(stem, network), module: loraModule(stem), path: stem, part };
+  };
+  const [, kind, block, joint, stream, direction] = XLABS.exec(path) ?? [];
+  if (kind !== undefined) {
+    const place = `${kind}_blocks.${block}`;
+    const single = joint === 'qkv' ? 'qkv' : 'linear2';
+    const inner = kind === 'single' ? single : `${stream === '2' ? 'txt' : 'img'}_attn.${joint}`;
+    return found(`${place}.${inner}`, direction as 'down' | 'up');
+  }
   const [, attention, projection, side] = PROCESSOR.exec(path) ?? [];
   if (attention !== undefined) {
     return found(`${attention}.${projection === 'to_out' ? 'to_out.0' : projection}`, side as 'down' | 'up');

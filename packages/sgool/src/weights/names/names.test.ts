@@ -39,9 +39,9 @@ describe('published names', () => {
 
   it('of CLIP ViT-B/32', () => {
     const notes: Record<string, object> = {
-      '[rows 0..d]': { third: 0 },
-      '[rows d..2d]': { third: 1 },
-      '[rows 2d..3d]': { third: 2 },
+      '[rows 0..d]': { band: { first: 0, count: 1, of: 3 } },
+      '[rows d..2d]': { band: { first: 1, count: 1, of: 3 } },
+      '[rows 2d..3d]': { band: { first: 2, count: 1, of: 3 } },
       '(transposed)': { transpose: true },
       '(768x512, transposed)': { transpose: true },
     };

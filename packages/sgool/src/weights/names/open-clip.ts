@@ -4,16 +4,9 @@
  * Reference: openai/CLIP, clip/model.py; names of transformers' CLIPModel
  */
 
-/** The counterpart of one tensor in transformers. */
-export interface ClipPart {
-  readonly name: string;
-  /** Which third of the rows: query, key and value are stored one after the other in one tensor. */
-  readonly third?: 0 | 1 | 2;
-  /** Stored for multiplication from the right: rows and columns must be exchanged. */
-  readonly transpose?: true;
-}
+import { evenParts, type TensorPart } from '../formats/part-source.ts';
 
-const OUTER: Readonly<Record<string, ClipPart>> = {
+const OUTER: Readonly<Record<string, TensorPart>> = {
   logit_scale: { name: 'logit_scale' },
   'token_embedding.weight': { name: 'text_model.embeddings.token_embedding.weight' },
   positional_embedding: { name: 'text_model.embeddings.position_embedding.weight' },
@@ -38,7 +31,7 @@ const LAYER: Readonly<Record<string, string>> = {
   'attn.out_proj': 'self_attn.out_proj',
 };
 
-const THIRDS = ['q_proj', 'k_proj', 'v_proj'] as const;
+const THIRDS = ['q_proj', 'k_proj', 'v_proj'];
 
 /**
  * Translates one of OpenAI's names to transformers'.
@@ -46,17 +39,14 @@ const THIRDS = ['q_proj', 'k_proj', 'v_proj'] as const;
  * @returns three for the joint projection of query, key and value; none for a tensor that the network does not need (OpenAI's
  *   archive stores the network's sizes as tensors)
  */
-export function openClipParts(name: string): readonly ClipPart[] {
+export function openClipParts(name: string): readonly TensorPart[] {
   if (Object.hasOwn(OUTER, name)) return [OUTER[name]];
   const [, visual, layer, module] = /^(visual\.)?transformer\.resblocks\.(\d+)\.(.+)$/.exec(name) ?? [];
   if (module === undefined) return [];
   const place = `${visual === undefined ? 'text' : 'vision'}_model.encoder.layers.${layer}`;
   const [, joint] = /^attn\.in_proj_(weight|bias)$/.exec(module) ?? [];
   if (joint !== undefined) {
-    return THIRDS.map((third, i) => ({
-      name: `${place}.self_attn.${third}.${joint}`,
-      third: i as 0 | 1 | 2,
-    }));
+    return evenParts(...THIRDS.map((third) => `${place}.self_attn.${third}.${joint}`));
   }
   const [, stem, end] = /^(.+)\.(weight|bias)$/.exec(module) ?? [];
   return stem !== undefined && Object.hasOwn(LAYER, stem) ? [{ name: `${place}.${LAYER[stem]}.${end}` }] : [];

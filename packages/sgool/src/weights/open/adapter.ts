@@ -9,7 +9,8 @@ import { encodeFloat16 } from '../formats/float16.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import { float32Of } from '../formats/tensor-views.ts';
 import type { WeightTensor } from '../formats/weight-source.ts';
-import { applyLora, type Lora, openLora } from './lora.ts';
+import { applyLora } from './apply-lora.ts';
+import { type Lora, openLora } from './lora.ts';
 import type { ModelComponent } from './model-folder.ts';
 
 /** Key of the metadata. */

@@ -1,14 +1,12 @@
 /** @file A CLIP in one file: OpenAI's archives, OpenCLIP and models trained from it (HPS), or transformers' names. */
 import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
+import { partSource } from '../formats/part-source.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
-import { rows, transposed } from '../formats/tensor-views.ts';
 import {
   dropPositionIds,
-  sourceOf,
   type TensorFile,
   type WeightSource,
-  type WeightTensor,
   weightSource,
 } from '../formats/weight-source.ts';
 import { inferClipConfig } from '../names/infer-config.ts';
@@ -25,21 +23,9 @@ import { guessActivation, openClipSettings } from './open-clip-config.ts';
  * @param prefix in front of all names, for instance `cond_stage_model.model.` in a checkpoint of Stable Diffusion 2
  */
 export function openClipSource(file: Pick<TensorFile, 'path' | 'tensors'>, prefix = ''): WeightSource {
-  const tensors = new Map<string, WeightTensor>();
-  for (const [nameInFile, tensor] of file.tensors) {
-    if (!nameInFile.startsWith(prefix)) continue;
-    for (const { name, third, transpose } of openClipParts(nameInFile.slice(prefix.length))) {
-      const size = tensor.shape[0] / 3;
-      if (third !== undefined && !Number.isInteger(size)) {
-        throw new UserError(
-          `${file.path}: ${nameInFile} of shape [${tensor.shape}] is not a joint projection`,
-        );
-      }
-      const part = third === undefined ? tensor : rows(tensor, third * size, size);
-      tensors.set(name, transpose ? transposed(part) : part);
-    }
-  }
-  return sourceOf(file.path, tensors);
+  return partSource(file, (name) =>
+    name.startsWith(prefix) ? openClipParts(name.slice(prefix.length)) : [],
+  );
 }
 
 /** The weights of a file under transformers' names. @throws UserError when it holds no supported CLIP */

@@ -43,7 +43,7 @@ describe('openModelFolder', () => {
     expect(model.components.get('vae')?.weights.path).toMatch(/fp16\.safetensors$/);
     expect(model.components.get('unet')?.config.width).toBe(8);
     expect(model.schedulerConfig).toEqual({ beta_start: 0.00085 });
-    expect(model.tokenizerDir).toBe(join(dir, 'tokenizer'));
+    expect(model.tokenizers.get('tokenizer')?.dir).toBe(join(dir, 'tokenizer'));
   });
 
   it('takes the variant that is asked for, or says which weights there are', async () => {

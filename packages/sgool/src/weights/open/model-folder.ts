@@ -8,7 +8,7 @@ import { UserError } from '../../errors.ts';
 import { openSharded } from '../formats/sharded.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import { type WeightSource, weightSource } from '../formats/weight-source.ts';
-import { CLIP_NETWORKS, EXTRA_NETWORKS } from '../names/extra-networks.ts';
+import { EXTRA_NETWORKS } from '../names/extra-networks.ts';
 import { refuseConfig, refusePipeline, unknownKeys } from '../names/known-configs.ts';
 import { refuseAs } from '../names/known-files.ts';
 import { type Config, readConfig } from '../sources/read-config.ts';
@@ -25,6 +25,13 @@ export interface ModelComponent {
   notes?: readonly string[];
 }
 
+/** Where the files of a tokenizer are. Nothing says that they are there. */
+export interface TokenizerPlace {
+  readonly dir: string;
+  /** Keys that override those of the folder's `tokenizer_config.json`. */
+  readonly config?: Config;
+}
+
 /** An opened model. */
 export interface ModelFolder {
   dir: string;
@@ -35,17 +42,17 @@ export interface ModelFolder {
   components: ReadonlyMap<string, ModelComponent>;
   /** `scheduler/scheduler_config.json`, or an empty object when the folder has none. */
   schedulerConfig: Config;
-  /** Folder with `vocab.json` and `merges.txt`. */
-  tokenizerDir: string;
-  /** Keys that override those of the folder's `tokenizer_config.json`. */
-  tokenizerConfig?: Config;
+  /** Where its tokenizers are, by folder name: `tokenizer`, and for more text encoders `tokenizer_2`, `tokenizer_3`. */
+  tokenizers: ReadonlyMap<string, TokenizerPlace>;
+  /** How the motion adapter was trained, where its own folder says it. */
+  motionSchedulerConfig?: Config;
   /** Words that files of embeddings bring; none where no such file was given. */
   embeddings?: readonly TextEmbedding[];
 }
 
 /** How a model folder is opened. */
 export interface OpenModelOptions {
-  /** Networks that must be there. Default: `unet`, `vae`, `text_encoder`. */
+  /** Networks that must be there. Default: of a folder `vae`, `text_encoder` and what denoises, `transformer` if the index names one, else `unet`. */
   required?: readonly string[];
   /** Variant of the weights, for instance `fp16`. Default: the plain file, else the `fp16` one. */
   variant?: string;
@@ -127,8 +134,9 @@ export async function openComponent(
   const found = await findWeights(dir, variant);
   if (found === undefined) throw new UserError(`${dir}: ${await explainMissingWeights(dir, variant)}`);
   const file = await (found.endsWith('.json') ? openSharded(found) : openTensorFile(found));
-  const isClip = CLIP_NETWORKS.some((each) => each === role);
-  const door = isClip ? 'clip' : DOORS.find((each) => each === role);
+  // A second or third network of a kind: clip_b, text_encoder_2.
+  const kind = role.replace(/_(b|c|\d)$/, '');
+  const door = DOORS.find((each) => each === kind);
   if (door !== undefined) refuseAs(door, file);
   const notes = unknownKeys(role, configPath, config);
   return {
@@ -141,7 +149,7 @@ export async function openComponent(
 }
 
 /** Networks whose files are looked at for what they are. */
-const DOORS = ['unet', 'vae', 'text_encoder'] as const;
+const DOORS = ['unet', 'transformer', 'vae', 'text_encoder', 'clip'] as const;
 
 /** What a folder is that is no model, for a message. */
 async function explainFolder(dir: string): Promise<string> {
@@ -160,14 +168,12 @@ async function explainFolder(dir: string): Promise<string> {
 
 async function openComponents(
   dir: string,
-  modelIndex: Config,
+  entries: readonly string[],
   { required, variant }: Required<Pick<OpenModelOptions, 'required'>> & OpenModelOptions,
 ) {
   const components = new Map<string, ModelComponent>();
   for (const name of required) components.set(name, await openComponent(places.join(dir, name), { variant }));
-  // Where a folder cannot be listed, the index names its networks, except for sgool's own.
-  const names = (await files.list(dir)) ?? [...Object.keys(modelIndex), ...EXTRA_NETWORKS];
-  for (const name of names) {
+  for (const name of entries) {
     if (components.has(name) || IGNORED.has(name) || name.startsWith('_')) continue;
     const path = places.join(dir, name);
     if (!(await files.exists(places.join(path, 'config.json')))) continue;
@@ -175,6 +181,12 @@ async function openComponents(
     components.set(name, await openComponent(path));
   }
   return components;
+}
+
+/** `scheduler/scheduler_config.json` of a folder, or undefined where it has none. */
+export async function schedulerConfigOf(dir: string): Promise<Config | undefined> {
+  const path = places.join(dir, 'scheduler', 'scheduler_config.json');
+  return (await files.exists(path)) ? readConfig(path) : undefined;
 }
 
 /**
@@ -185,7 +197,7 @@ async function openComponents(
  */
 export async function openModelFolder(
   path: string,
-  { required = ['unet', 'vae', 'text_encoder'], variant }: OpenModelOptions = {},
+  { required, variant }: OpenModelOptions = {},
 ): Promise<ModelFolder> {
   const dir = places.resolve(path);
   if (!(await files.isFolder(dir))) {
@@ -197,15 +209,22 @@ export async function openModelFolder(
   }
   const modelIndex = await readConfig(indexPath);
   refusePipeline(indexPath, modelIndex);
-  const components = await openComponents(dir, modelIndex, { required, variant });
-  const schedulerPath = places.join(dir, 'scheduler', 'scheduler_config.json');
-  const schedulerConfig = (await files.exists(schedulerPath)) ? await readConfig(schedulerPath) : {};
+  // Where a folder cannot be listed, the index names its networks, except for sgool's own.
+  const entries = (await files.list(dir)) ?? [...Object.keys(modelIndex), ...EXTRA_NETWORKS];
+  const denoiser = 'transformer' in modelIndex ? 'transformer' : 'unet';
+  const needed = required ?? [denoiser, 'vae', 'text_encoder'];
+  const components = await openComponents(dir, entries, { required: needed, variant });
   return {
     dir,
     name: places.basename(dir),
     modelIndex,
     components,
-    schedulerConfig,
-    tokenizerDir: places.join(dir, 'tokenizer'),
+    schedulerConfig: (await schedulerConfigOf(dir)) ?? {},
+    tokenizers: new Map(
+      [...new Set(['tokenizer', ...entries.filter((entry) => /^tokenizer_\d$/.test(entry))])].map((entry) => [
+        entry,
+        { dir: places.join(dir, entry) },
+      ]),
+    ),
   };
 }

@@ -1,22 +1,19 @@
 /** @file Opening a model in any supported form, with parts from elsewhere. */
-import { files, host, places } from '#platform';
+import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
-import { hasTokenizer } from '../../text/load-tokenizer.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
-import {
-  renameVaeAttention,
-  type TensorFile,
-  type WeightSource,
-  weightSource,
-} from '../formats/weight-source.ts';
 import type { Environment } from '../hub/environment.ts';
+import { flowModelOf } from '../names/flow-models.ts';
 import { inferVaeConfig } from '../names/infer-config.ts';
-import { refuseAs } from '../names/known-files.ts';
-import { readConfig } from '../sources/read-config.ts';
+import { isMotionName } from '../names/motion.ts';
+import { type Config, configured, readConfig } from '../sources/read-config.ts';
 import { applyAdapter, openAdapter } from './adapter.ts';
+import { applyLora } from './apply-lora.ts';
+import { checkWhole } from './check-whole.ts';
 import { openClipFile } from './clip-file.ts';
-import { resolveModel } from './locate-model.ts';
-import { applyLora, type LoraChoice, openLora } from './lora.ts';
+import { withTextEncoders } from './given-text-encoders.ts';
+import { findTokenizers } from './given-tokenizers.ts';
+import { type LoraChoice, openLora } from './lora.ts';
 import {
   type ModelComponent,
   type ModelFolder,
@@ -24,34 +21,44 @@ import {
   openComponent,
   openModelFolder,
 } from './model-folder.ts';
-import { ldmVaeSource, openSingleFile, type SingleFileOptions } from './single-file.ts';
+import {
+  MOTION_ADAPTER,
+  type MotionAdapter,
+  openMotionAdapter,
+  withMotionModules,
+} from './motion-adapter.ts';
+import { located, partIn } from './place.ts';
+import { openSingleFile } from './single-file.ts';
+import type { SingleFileOptions } from './single-file-options.ts';
 import { type EmbeddingChoice, embeddingNote, openEmbeddings } from './textual-inversion.ts';
+import { vaeSource } from './vae-file.ts';
 
 /** Where the parts of a model are. Each is a folder, a file where that makes sense, or the name of a pulled model of the Hub. */
 export interface OpenModelOptions extends OpenFolderOptions, Omit<SingleFileOptions, 'vae'> {
-  /** Folder with `tokenizer.json`, or `vocab.json` and `merges.txt`, or a model folder with a folder `tokenizer`. */
-  readonly tokenizer?: string;
+  /**
+   * Folders with `tokenizer.json`, `vocab.json` and `merges.txt`, or `spiece.model`, or model folders with folders `tokenizer`,
+   * `tokenizer_2`, `tokenizer_3`. Models with a CLIP and a T5 need one for each.
+   */
+  readonly tokenizer?: string | readonly string[];
+  /**
+   * Text encoders of a flow model that its file lacks, or that replace its own: files such as `clip_l`, `clip_g` and `t5xxl`, or folders.
+   * Which is which is seen from their names and shapes.
+   */
+  readonly textEncoders?: readonly string[];
   /** The CLIP that guides: a CLIPModel's folder, or a file of OpenAI, OpenCLIP, HPS or transformers. */
   readonly clip?: string;
   /** An autoencoder that replaces the model's own: its folder, or a file with LDM's or diffusers' names. */
   readonly vae?: string;
   /** What a fine-tuning of this model changed: a file that `sgool finetune` wrote. Applied before LoRAs. */
   readonly adapter?: string;
+  /** A motion adapter (AnimateDiff), with which the model makes clips: its folder, a file, or the name of a pulled one. */
+  readonly motion?: string;
   /** LoRAs for the UNet and the text encoder, applied in order. */
   readonly loras?: readonly LoraChoice[];
   /** Embeddings (textual inversion): words of the prompt that files bring. */
   readonly embeddings?: readonly EmbeddingChoice[];
   /** Variables that say where the Hub's cache is; `process.env` unless given. */
   readonly env?: Environment;
-}
-
-/** A path, or the place of a model that is known by its name. */
-const located = (nameOrPath: string, env?: Environment): string =>
-  host.locate(nameOrPath) === undefined ? resolveModel(nameOrPath, env).dir : nameOrPath;
-
-/** The folder itself, or, where it is a whole model, the folder of the part inside it. */
-async function partOf(dir: string, part: string): Promise<string> {
-  return (await files.exists(places.join(dir, 'config.json'))) ? dir : places.join(dir, part);
 }
 
 /**
@@ -67,7 +74,7 @@ export async function openClip(
 ): Promise<ModelComponent> {
   const path = located(nameOrPath, env);
   if (!(await files.isFile(path)))
-    return { ...(await openComponent(await partOf(path, 'clip'), { role: 'clip' })), name: 'clip' };
+    return { ...(await openComponent(await partIn(path, 'clip'), { role: 'clip' })), name: 'clip' };
   const found = await openClipFile(path);
   const stated = config === undefined ? undefined : places.join(config, 'clip', 'config.json');
   const isStated = stated !== undefined && (await files.exists(stated));
@@ -76,60 +83,69 @@ export async function openClip(
     : { ...found, name: 'clip' };
 }
 
-function vaeSource(file: TensorFile): WeightSource {
-  refuseAs('vae', file);
-  const prefix = 'first_stage_model.';
-  const names = [...file.tensors.keys()];
-  const own = names.some((name) => name.startsWith(prefix))
-    ? new Map(
-        [...file.tensors].flatMap(([name, x]) =>
-          name.startsWith(prefix) ? [[name.slice(prefix.length), x]] : [],
-        ),
-      )
-    : file.tensors;
-  if (own.has('encoder.down.0.block.0.conv1.weight')) return ldmVaeSource(file.path, own);
-  if (own.has('encoder.down_blocks.0.resnets.0.conv1.weight')) return weightSource(file, renameVaeAttention);
-  throw new UserError(`${file.path}: not an autoencoder: no tensor encoder.down.0.block.0.conv1.weight`);
-}
-
 /** Opens an autoencoder as the part of a model. @throws UserError when there is none, or it is broken */
 export async function openVae(nameOrPath: string, env?: Environment): Promise<ModelComponent> {
   const path = located(nameOrPath, env);
   if (!(await files.isFile(path)))
-    return { ...(await openComponent(await partOf(path, 'vae'), { role: 'vae' })), name: 'vae' };
+    return { ...(await openComponent(await partIn(path, 'vae'), { role: 'vae' })), name: 'vae' };
   const weights = vaeSource(await openTensorFile(path));
   return { name: 'vae', dir: path, config: inferVaeConfig(weights), weights };
 }
 
-/** The folder with the tokenizer of a model or CLIP: the folder itself, or `tokenizer` inside it. */
-async function tokenizerIn(nameOrPath: string, env?: Environment): Promise<string | undefined> {
-  const path = located(nameOrPath, env);
-  if (await hasTokenizer(path)) return path;
-  const inside = places.join(path, 'tokenizer');
-  return (await hasTokenizer(inside)) ? inside : undefined;
-}
-
-/** The tokenizer that was given, else the model's own, else that of the CLIP that was given. */
-async function findTokenizer(
-  model: ModelFolder,
-  { tokenizer, clip, env }: OpenModelOptions,
-): Promise<string> {
-  if (tokenizer !== undefined) {
-    const found = await tokenizerIn(tokenizer, env);
-    if (found !== undefined) return found;
+/** The components with an autoencoder from elsewhere. @throws UserError where it has other latents than the model's own */
+async function withVae(
+  components: ReadonlyMap<string, ModelComponent>,
+  { modelIndex }: ModelFolder,
+  place: string,
+  { config, env }: Pick<OpenModelOptions, 'config' | 'env'>,
+): Promise<Map<string, ModelComponent>> {
+  const vae = await openVae(place, env);
+  const own = components.get('vae')?.config;
+  const [has, needs] = [vae.config.latent_channels, own?.latent_channels];
+  if (needs !== undefined && has !== undefined && has !== needs) {
     throw new UserError(
-      `tokenizer: ${tokenizer} has neither tokenizer.json nor vocab.json; give a folder with tokenizer.json, or vocab.json and merges.txt, of a CLIP`,
+      `${place}: an autoencoder with ${has} latent channels; this model needs one with ${needs}`,
     );
   }
-  if (clip === undefined || (await hasTokenizer(model.tokenizerDir))) return model.tokenizerDir;
-  return (await tokenizerIn(clip, env)) ?? model.tokenizerDir;
+  if (!(await files.isFile(located(place, env)))) return new Map(components).set('vae', vae);
+  // A file has no configuration of its own; that of the model is more exact than what is inferred from shapes.
+  const inferred = () => ({ ...vae.config, ...flowModelOf(modelIndex)?.vae });
+  const settings = own ?? (await configured(config, 'vae/config.json', inferred));
+  return new Map(components).set('vae', { ...vae, config: settings });
 }
 
 /**
- * Opens a model: a folder in the diffusers layout, or a single .ckpt or .safetensors file of Stable Diffusion 1.x or 2.x, with
- * a tokenizer, CLIP and autoencoder from elsewhere where they are given.
+ * The networks of a model with the motion modules of the adapter that was given, else of the one in its folder. A UNet that has modules of
+ * its own keeps them unless an adapter was given.
+ */
+async function addMotion(
+  { components, dir }: Pick<ModelFolder, 'components' | 'dir'>,
+  { motion, env }: OpenModelOptions,
+): Promise<{ components: Map<string, ModelComponent>; schedulerConfig?: Config }> {
+  const result = new Map(components);
+  const unet = components.get('unet');
+  if (unet === undefined && motion !== undefined) {
+    throw new UserError(
+      `${motion}: a motion adapter needs a UNet of Stable Diffusion 1.x, which ${dir} does not have`,
+    );
+  }
+  const hasModules = unet?.weights.names().some(isMotionName);
+  const adapter: MotionAdapter | undefined =
+    motion === undefined ? components.get(MOTION_ADAPTER) : await openMotionAdapter(motion, env);
+  if (unet === undefined || adapter === undefined || (hasModules && motion === undefined)) {
+    result.delete(MOTION_ADAPTER);
+    return { components: result };
+  }
+  result.set('unet', withMotionModules(unet, adapter)).set(MOTION_ADAPTER, adapter);
+  const { schedulerConfig } = adapter;
+  return { components: result, ...(schedulerConfig && { schedulerConfig }) };
+}
+
+/**
+ * Opens a model: a folder in the diffusers layout, or a single file of Stable Diffusion or Flux, with tokenizers, text encoders, a CLIP
+ * and an autoencoder from elsewhere where they are given.
  *
- * @throws UserError when a part is missing or broken
+ * @throws UserError when a part is broken, or one that is required is missing
  */
 export async function openModel(path: string, options: OpenModelOptions = {}): Promise<ModelFolder> {
   const config = options.config === undefined ? undefined : located(options.config, options.env);
@@ -141,7 +157,10 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
   const model = (await files.isFile(path))
     ? await openSingleFile(path, { ...options, config })
     : await openModelFolder(path, options);
-  let components = new Map(model.components);
+  const encoders = await withTextEncoders(model, options.textEncoders ?? [], { ...options, config });
+  const moving = await addMotion({ components: encoders, dir: model.dir }, options);
+  const motionSchedulerConfig = moving.schedulerConfig;
+  let { components } = moving;
   if (options.adapter !== undefined) {
     components = await applyAdapter(components, await openAdapter(options.adapter));
   }
@@ -150,24 +169,29 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
   }
   if (options.clip !== undefined)
     components.set('clip', await openClip(options.clip, { ...options, config }));
-  if (options.vae !== undefined) {
-    const vae = await openVae(options.vae, options.env);
-    // A file has no configuration of its own; that of the model is more exact than what is inferred from shapes.
-    const isOneFile = await files.isFile(located(options.vae, options.env));
-    const own = isOneFile ? components.get('vae') : undefined;
-    components.set('vae', { ...vae, config: own?.config ?? vae.config });
-  }
+  if (options.vae !== undefined)
+    components = await withVae(components, model, options.vae, { ...options, config });
   const embeddings = await openEmbeddings(options.embeddings ?? []);
+  if (embeddings.length > 0 && flowModelOf(model.modelIndex) !== undefined) {
+    throw new UserError(
+      `${embeddings[0].path}: embeddings (textual inversion) are for Stable Diffusion 1.x and 2.x; the text encoders of ${places.basename(path)} take none; leave it out`,
+    );
+  }
   const encoder = components.get('text_encoder');
   if (encoder !== undefined && embeddings.length > 0) {
     const notes = [...(encoder.notes ?? []), ...embeddings.map(embeddingNote)];
     components.set('text_encoder', { ...encoder, notes });
   }
-  return {
+  const { tokenizer, clip, textEncoders = [], env, required = [] } = options;
+  const beside = [...textEncoders, ...(clip === undefined ? [] : [clip])];
+  const opened: ModelFolder = {
     ...model,
     name: places.basename(path),
     components,
+    ...(motionSchedulerConfig && { motionSchedulerConfig }),
     ...(embeddings.length === 0 ? {} : { embeddings }),
-    tokenizerDir: await findTokenizer(model, options),
+    tokenizers: await findTokenizers(model, { tokenizer, beside, env }),
   };
+  await checkWhole(opened, required);
+  return opened;
 }

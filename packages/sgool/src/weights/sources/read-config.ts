@@ -1,5 +1,5 @@
 /** @file The JSON files of a model. */
-import { files } from '#platform';
+import { files, places } from '#platform';
 import { parseJsonObject } from '../../platform/json.ts';
 import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 
@@ -26,4 +26,18 @@ function withoutPythonNumbers(text: string): string {
     if (found === 'NaN') return 'null';
     return found.startsWith('-') ? '-1e999' : '1e999';
   });
+}
+
+/**
+ * The configuration of that name in a folder of configurations, else the inferred one.
+ *
+ * @throws UserError as `readConfig` does
+ */
+export async function configured(
+  folder: string | undefined,
+  name: string,
+  inferred: () => Config,
+): Promise<Config> {
+  const path = folder === undefined ? undefined : places.join(folder, name);
+  return path !== undefined && (await files.exists(path)) ? readConfig(path) : inferred();
 }

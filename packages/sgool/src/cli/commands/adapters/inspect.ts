@@ -19,7 +19,7 @@ export function configureInspectAdapter(parent: Command, host: Host): void {
 
 async function inspect(file: string, json: boolean, { cwd, stdout }: Host): Promise<void> {
   const { info, lora } = await openAdapter(resolve(cwd, file));
-  const weights = [...lora.changes.unet].map(([module, { parts }]) => {
+  const weights = [...(lora.changes.unet ?? [])].map(([module, { parts }]) => {
     const values = parts.diff === undefined ? new Float32Array() : float32Of(parts.diff);
     return {
       module,
