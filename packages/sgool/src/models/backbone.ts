@@ -6,6 +6,7 @@ import type { Tensor } from '@sgool/autodiff';
 import type { Denoiser } from '../diffusion/denoiser.ts';
 import type { NoisePath } from '../diffusion/noise-path.ts';
 import type { ClipSize, Image, ImageSize } from '../image/image.ts';
+import type { MotionNorm } from '../networks/motion/motion-module.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import type { NetworkTag } from '../text/prompt/networks.ts';
 import type { PromptSyntax } from '../text/prompt/prompt.ts';
@@ -96,9 +97,9 @@ export interface Backbone {
   latentShape(size: ClipSize): readonly number[];
   /**
    * How much signal and how much noise there is at each level from pure noise to the clean image. Some families spread its stops by the size of
-   * the image.
+   * the image; clips may have one of their own.
    */
-  noisePath(size: ImageSize): NoisePath;
+  noisePath(size: ClipSize): NoisePath;
   /** The network under a prompt, guidance applied. */
   denoiser(options: DenoiserOptions): Promise<Denoiser>;
   /**
@@ -136,6 +137,8 @@ export interface BackboneParts {
   readonly programs: ProgramCache;
   /** Whether gradients compute the activations of each block again instead of keeping them. */
   readonly checkpointBlocks: boolean;
+  /** How motion modules standardise the frames of a clip, for families that have them. Default: together. */
+  readonly motionNorm?: MotionNorm | undefined;
 }
 
 /** The contents of a model folder, before any file is opened. */
@@ -144,6 +147,20 @@ export interface FolderContents {
   readonly className: string | undefined;
   /** Names of its files and folders. */
   readonly entries: readonly string[];
+}
+
+/** What the configurations of a model say of it, before its networks are opened. What they do not say is absent. */
+export interface ModelSummary {
+  /** Size of the images that the model was trained for, in pixels. */
+  readonly resolution?: ImageSize;
+  /** `[channels, height, width]`. */
+  readonly latent?: readonly number[];
+  /** Channels of the denoising network's input, where it takes more than the latent: 9 for inpainting. */
+  readonly inputChannels?: number;
+  /** What the network predicts: `epsilon` (the noise), `v_prediction`, `sample`, or `velocity` of a flow. */
+  readonly predictionType: string;
+  /** What of the scheduler's file is read in a way that it does not say. */
+  readonly notes: readonly string[];
 }
 
 /** A kind of model that can be run. */
@@ -156,6 +173,8 @@ export interface ModelFamily {
   readonly denoiser: string;
   /** Whether a folder holds a model of this family. */
   matches(contents: FolderContents): boolean;
+  /** What the configurations of a folder say. Values that are not supported are passed over: opening the model names them. */
+  summary(folder: ModelFolder): ModelSummary;
   /** @throws UserError where a part is missing, broken or does not fit the others */
   open(parts: BackboneParts): Promise<Backbone>;
 }

@@ -6,6 +6,7 @@ import type { Backbone, ModelFamily } from '../models/backbone.ts';
 import { componentOf } from '../models/components.ts';
 import { familyOf } from '../models/families.ts';
 import { type ModelInfo, modelInfo } from '../models/model-info.ts';
+import type { MotionNorm } from '../networks/motion/motion-module.ts';
 import { layoutFor } from '../networks/network-weights.ts';
 import { attentionDetector } from '../objectives/attention/attention-detector.ts';
 import { attentionObjective } from '../objectives/attention/attention-objective.ts';
@@ -24,6 +25,7 @@ import type { Environment } from '../weights/hub/environment.ts';
 import { findAdded } from '../weights/open/added.ts';
 import { resolveModel } from '../weights/open/locate-model.ts';
 import { type ModelFolder, openComponent } from '../weights/open/model-folder.ts';
+import { MOTION_ADAPTER } from '../weights/open/motion-adapter.ts';
 import { type OpenModelOptions, openModel } from '../weights/open/open-model.ts';
 import type { Pipeline } from './pipeline.ts';
 
@@ -39,6 +41,8 @@ export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, Compute
    * backward pass instead of keeping them, for about a third more time. Default `auto`.
    */
   readonly memory?: Memory;
+  /** What the group norm of motion modules standardises: all frames together, as diffusers (default), or each by itself, as AnimateDiff. */
+  readonly motionNorm?: MotionNorm;
   /**
    * Whether an objective may name programs (`exec:`) and servers (`http:`), which get every picture and prompt. Default false: a
    * request may come from a stranger's file.
@@ -65,6 +69,7 @@ export async function loadPipeline(
     threads,
     env,
     memory = 'auto',
+    motionNorm,
     programs: makePrograms,
     allowVerifiers,
     ...options
@@ -84,9 +89,10 @@ export async function loadPipeline(
     layout: layoutOf(family, folder),
   };
   const programs = makePrograms?.(programOptions) ?? new ProgramCache(programOptions);
-  const backbone = await family.open({ folder, programs, checkpointBlocks: memory === 'low' });
+  const backbone = await family.open({ folder, programs, checkpointBlocks: memory === 'low', motionNorm });
   const info = await modelInfo(name, folder, backbone.info);
   const { noisePath, checkPrompt, latentShape, denoiser, encode, decode, trainable } = backbone;
+  const adapter = folder.components.get(MOTION_ADAPTER);
   const noAttention = () =>
     new UserError(`model ${name}: its network has no cross-attention, which this needs`);
   const crossAttention: Pipeline['crossAttention'] = async (options) => {
@@ -94,7 +100,11 @@ export async function loadPipeline(
     throw noAttention();
   };
   return {
-    model: { ...info, weightsPath: componentOf(folder, family.denoiser).weights.path },
+    model: {
+      ...info,
+      weightsPath: componentOf(folder, family.denoiser).weights.path,
+      ...(adapter && { motionPath: adapter.weights.path }),
+    },
     compute,
     meter: programs,
     noisePath,

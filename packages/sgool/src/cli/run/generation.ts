@@ -16,6 +16,7 @@ import type { ModelInfo } from '../../models/model-info.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { otherPrompts, withPromptFiles } from '../../pipeline/prompt-files.ts';
 import { readSeed, resolveSeed } from '../../random/seed.ts';
+import { presetNote } from '../../request/defaults.ts';
 import { negativePromptNote } from '../../request/effect.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import { saliencyNote } from '../../request/resolve.ts';
@@ -271,6 +272,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     {
       weightsPath: pipeline.model.weightsPath,
       ...(adapter === undefined ? {} : { adapter }),
+      motionPath: pipeline.model.motionPath,
       loras,
       given: loadOptionsOf(command.values).loras?.length ?? 0,
       embeddings,
@@ -312,6 +314,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     };
     for (const line of await promptWarnings(texts, pipeline)) progress.warn(line);
     for (const note of [
+      presetNote(task.preset, method, model),
       saliencyNote(detectionOf(task, pipeline), request, model),
       negativePromptNote({ settings: task.settings, model }, request),
     ])
