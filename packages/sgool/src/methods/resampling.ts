@@ -42,6 +42,8 @@ export const resampling: MethodDefinition<'resampling', Settings> = {
   name: 'resampling',
   summary:
     'makes several images together and goes on with those that promise most; the objective scores and selects',
+  cost: 'iterations x particles x steps',
+  useFor: "a few images' worth, where bad ones are to end early; samplers with fresh noise only",
   settings,
   inputs: { targetImages },
   movesNoise: false,

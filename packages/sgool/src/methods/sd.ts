@@ -7,6 +7,8 @@ import { denoiserOf, judge, samplerOf, stoppedIn, withinIteration } from './run/
 export const sd: MethodDefinition<'sd', SamplingSettings> = {
   name: 'sd',
   summary: 'plain Stable Diffusion',
+  cost: 'steps',
+  useFor: 'a first look, and what every other method is compared with',
   settings: samplingSettings,
   movesNoise: false,
   noiseMakesImage: true,

@@ -13,6 +13,7 @@ import {
 import type { Denoiser } from '../diffusion/denoiser.ts';
 import type { Predicted } from '../diffusion/noise-path.ts';
 import { UserError } from '../errors.ts';
+import { product } from '../numbers.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import { rescaledCotangents, rescaledGuidance } from './guidance-rescale.ts';
 import { joinContexts, type TextContext } from './text-context.ts';
@@ -164,7 +165,7 @@ const BUSY_POSITIONS = 4096;
 /** Whether a batch of two prompts is no faster, and takes twice the memory. */
 function fillsThreads({ programs, latentShape }: GuidedDenoiserParts): boolean {
   const onProcessor = (programs.options.device ?? 'cpu') === 'cpu';
-  return onProcessor && latentShape[2] * latentShape[3] >= BUSY_POSITIONS;
+  return onProcessor && product(latentShape) / latentShape[1] >= BUSY_POSITIONS;
 }
 
 /** Guidance with two networks that are evaluated one after the other. */

@@ -3,6 +3,7 @@ import { files, places } from '#platform';
 import type { PAIR_SAMPLERS, SamplerName } from '../diffusion/sampler-names.ts';
 import { UserError } from '../errors.ts';
 import { clipConfig } from '../networks/clip/clip-config.ts';
+import type { ContextWindows } from '../networks/motion/context-windows.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import { type Config, readConfig } from '../weights/sources/read-config.ts';
 
@@ -17,8 +18,10 @@ export interface FewStepSampling {
 export interface MotionInfo {
   /** Frames of a clip if nothing is said. */
   readonly frames: number;
-  /** Most frames that it sees at once. */
+  /** Most frames of a clip: as many as the model sees at once, or with windows any number. */
   readonly mostFrames: number;
+  /** The windows in which longer clips are seen. */
+  readonly windows?: ContextWindows;
   /** Frames per second that it was trained with. */
   readonly fps: number;
 }
@@ -70,6 +73,8 @@ export interface ModelInfo extends BackboneInfo {
   readonly dir: string;
   /** Path of the file that holds the denoiser's weights, or of the first of several; a URL in a browser. */
   readonly weightsPath?: string;
+  /** The same of its motion adapter, where it has one. */
+  readonly motionPath?: string;
   /** Networks beside the diffusion model that are in the folder. */
   readonly has: { readonly clip: boolean; readonly clipB: boolean; readonly transalnet: boolean };
   /** Side of the square input of the CLIP that guides, in pixels. */

@@ -1,7 +1,6 @@
 import { gradient, trace } from '@sgool/autodiff';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createImage, planesFromImage } from '../image/image.ts';
-import { tokenizerOf } from '../models/components.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
 import { Generator } from '../random/generator.ts';
 import { ProgramCache } from '../runtime/program-cache.ts';
@@ -17,7 +16,7 @@ beforeAll(async () => {
   const { dir, remove } = await writeTinyModel();
   const programs = new ProgramCache({});
   const folder = await openModelFolder(dir);
-  const found = await openClipCritic(folder, 'clip', programs, await loadTokenizer(tokenizerOf(folder).dir));
+  const found = await openClipCritic(folder, 'clip', programs, await loadTokenizer(`${dir}/tokenizer`));
   if (!found) throw new Error('the tiny model has a CLIP');
   critic = found;
   close = async () => {

@@ -24,6 +24,39 @@ const STABLE_DIFFUSION = {
 
 type Sampling = Pick<BackboneInfo, 'sampler' | 'unsupportedSampler' | 'notes' | 'samplerNotes'>;
 
+/** How much a clip's noise spreads over time where nothing else is said: as AnimateDiff was trained. */
+const CLIP_BETAS = 'linear';
+
+/**
+ * The schedule of clips, where it is not that of pictures.
+ *
+ * Motion adapters are trained with linear betas, on models for pictures with scaled linear ones, and diffusers' users exchange the scheduler
+ * with the adapter. So of a folder for pictures all keys are kept but `beta_schedule`; an adapter's own scheduler, if it has one, is taken as
+ * it is; a folder for clips has the right one.
+ *
+ * Reference: Guo et al. 2023, "AnimateDiff", section 4 and its published configurations.
+ *
+ * @param isForClips whether the folder is itself one of a model for clips
+ */
+export function clipSchedule(
+  { dir, schedulerConfig, motionSchedulerConfig }: ModelFolder,
+  isForClips: boolean,
+): { schedule: Schedule; notes: readonly string[] } | undefined {
+  if (motionSchedulerConfig !== undefined) {
+    refuseForeignScheduler(motionSchedulerConfig);
+    return { schedule: createSchedule({ ...motionSchedulerConfig, steps_offset: 1 }), notes: [] };
+  }
+  const isMissing = Object.keys(schedulerConfig).length === 0;
+  const given: SchedulerConfig = isMissing ? STABLE_DIFFUSION : schedulerConfig;
+  const { beta_schedule: betas = 'linear' } = given;
+  if (isForClips || betas === CLIP_BETAS || given.trained_betas) return undefined;
+  const note = `${dir}: clips are sampled with ${CLIP_BETAS} betas, as motion adapters are trained, where its scheduler says ${betas} for pictures`;
+  return {
+    schedule: createSchedule({ ...given, beta_schedule: CLIP_BETAS, steps_offset: 1 }),
+    notes: [note],
+  };
+}
+
 /**
  * The schedule of a folder. As `StableDiffusionPipeline` of diffusers does, `steps_offset` becomes 1 whatever the file says, and
  * latents are never clipped.

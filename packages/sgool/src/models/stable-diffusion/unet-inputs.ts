@@ -14,7 +14,7 @@ export interface Surroundings {
 /** What the inputs depend on, beside the prompts. */
 export interface UNetInputParts {
   readonly config: UNetConfig;
-  /** `[1, channels, height, width]`. */
+  /** `[1, channels, height, width]`; of a clip `[1, channels, frames, height, width]`. */
   readonly latentShape: readonly number[];
   /** What the network sees beside the latent, `[1, channels, height, width]`: the same in every call. */
   readonly surroundings?: Surroundings | undefined;
