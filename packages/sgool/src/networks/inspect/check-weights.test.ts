@@ -13,6 +13,7 @@ it.each([
     { hidden_size: 768, intermediate_size: 3072, num_attention_heads: 12 },
   ],
   ['clip', 'clip_vit_b32_hf', {}],
+  ['motion_adapter', 'motion_adapter_v2', {}],
 ])('a published %s has what its configuration asks for; a lack is named', async (name, table, config) => {
   const entries = [...(await readKeys(table))].map(([key, shape]): [string, WeightTensor] => [
     key,
