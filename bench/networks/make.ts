@@ -18,6 +18,7 @@ const HELP = `Usage: npm run make:full-size -- --folder <folder> [options]
   --names <name>      tensor names as in the old published files or in the new ones (old for fp32, new for fp16)
   --divisor <n>       of all widths, for a smaller model of the same depth: 1, 2, 4 or 8 (1)
   --seed <n>          of the weights (0)
+  --motion            also writes a motion adapter of the shape of AnimateDiff's v3
 `;
 
 const { values } = parseArgs({
@@ -28,6 +29,7 @@ const { values } = parseArgs({
     names: { type: 'string' },
     divisor: { type: 'string', default: '1' },
     seed: { type: 'string', default: '0' },
+    motion: { type: 'boolean', default: false },
   },
 });
 
@@ -69,7 +71,7 @@ const SCHEDULER = {
 await main();
 
 async function main(): Promise<void> {
-  const files = networkFiles(divisor);
+  const files = networkFiles(divisor, values.motion);
   await mkdir(folder, { recursive: true });
   await checkSpace(files);
   for (const name of ['scheduler', 'tokenizer']) await mkdir(join(folder, name), { recursive: true });

@@ -53,7 +53,7 @@ const options: PartOptions = {
 };
 
 async function measureAll(): Promise<void> {
-  const names = values.parts?.split(',').map((name) => name.trim()) ?? Object.keys(PARTS);
+  const names = values.parts?.split(',').map((name) => name.trim()) ?? (await partsOf());
   const weights = await weightBytes();
   const results: Record<string, PartResult | { error: string }> = {};
   process.stdout.write(
@@ -118,14 +118,26 @@ async function weightBytes() {
     textEncoder: of('text_encoder'),
     decoder: of('vae', (name) => /^(decoder|post_quant_conv)\./.test(name)),
     clip: of('clip'),
+    motion: of('motion_adapter'),
   };
 }
 
 function usedBytes(part: string, weights: Awaited<ReturnType<typeof weightBytes>>): number {
-  const { unet, textEncoder, decoder, clip } = weights;
+  const { unet, textEncoder, decoder, clip, motion } = weights;
   if (part === 'load') return 0;
-  return unet + textEncoder + (/^(plain|sgool)/.test(part) ? decoder + clip : 0);
+  return (
+    unet + textEncoder + (isForClips(part) ? motion : 0) + (/^(plain|sgool)/.test(part) ? decoder + clip : 0)
+  );
 }
+
+/** All parts that the model has. */
+async function partsOf(): Promise<string[]> {
+  const { components } = await openModelFolder(folder);
+  return Object.keys(PARTS).filter((name) => !isForClips(name) || components.has('motion_adapter'));
+}
+
+/** Whether a part makes clips: `8x256` are 8 frames. */
+const isForClips = (part: string): boolean => /\dx\d/.test(part);
 
 const gigabytes = (bytes: number) => (bytes === 0 ? '' : `${(bytes / 1e9).toFixed(2)} GB`);
 

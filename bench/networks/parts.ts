@@ -46,14 +46,14 @@ const PROMPT = 'a red cat to the left of a blue boat';
 
 const square = (side: number) => ({ width: side, height: side });
 
-/** Guided steps of the UNet, a batch of two. The first one compiles the program and reads the weights. */
-function step(side: number, guidanceScale = 7.5): Part {
+/** Guided steps of the UNet, two prompts. The first one compiles the program and reads the weights. */
+function step(side: number, frames = 1, guidanceScale = 7.5): Part {
   return {
     async measure(pipeline, clock) {
       const denoiser = await clock('text', () =>
-        pipeline.denoiser({ prompt: PROMPT, guidanceScale, ...square(side) }),
+        pipeline.denoiser({ prompt: PROMPT, guidanceScale, frames, ...square(side) }),
       );
-      const noise = noiseOf(pipeline, side);
+      const noise = noiseOf(denoiser.latentShape);
       await clock('first', () => denoiser.predict(noise, 500));
       const prediction = await clock('again', () => denoiser.predict(noise, 500));
       return { deviation: standardDeviation(prediction) };
@@ -62,13 +62,13 @@ function step(side: number, guidanceScale = 7.5): Part {
 }
 
 /** A pullback through the UNet, one prompt. */
-function pullback(side: number): Part {
+function pullback(side: number, frames = 1): Part {
   return {
     async measure(pipeline, clock) {
       const denoiser = await clock('text', () =>
-        pipeline.denoiser({ prompt: PROMPT, guidanceScale: 1, ...square(side) }),
+        pipeline.denoiser({ prompt: PROMPT, guidanceScale: 1, frames, ...square(side) }),
       );
-      const noise = noiseOf(pipeline, side);
+      const noise = noiseOf(denoiser.latentShape);
       const cotangent = noise.toReversed();
       await clock('first', () => denoiser.pullback(noise, 500, cotangent));
       const gradient = await clock('again', () => denoiser.pullback(noise, 500, cotangent));
@@ -109,6 +109,11 @@ export const PARTS: Readonly<Record<string, Part>> = {
   'step 512': step(512),
   'pullback 256': pullback(256),
   'pullback 512': pullback(512),
+  // Of models with a motion adapter.
+  'step 8x256': step(256, 8),
+  'step 32x256': step(256, 32),
+  'pullback 8x256': pullback(256, 8),
+  'pullback 32x256': pullback(256, 32),
   'plain 256': plain(256),
   'plain 512': plain(512),
   'sgool 256': sgool(256),
@@ -159,7 +164,6 @@ function statusBytes(key: string): number {
   return Number(new RegExp(`${key}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1024;
 }
 
-function noiseOf(pipeline: Pipeline, side: number): Float64Array {
-  const size = sizeOf(pipeline.latentShape(square(side)));
-  return Float64Array.from({ length: size }, (_, i) => 1.4 * Math.sin(i * i + 1));
+function noiseOf(shape: readonly number[]): Float64Array {
+  return Float64Array.from({ length: sizeOf(shape) }, (_, i) => 1.4 * Math.sin(i * i + 1));
 }

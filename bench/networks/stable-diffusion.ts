@@ -6,12 +6,13 @@ import {
   clip,
   clipConfig,
   clipTextConfig,
+  motionConfig,
   textEncoder,
   unet,
   unetConfig,
 } from 'sgool/networks';
 
-export type NetworkName = 'unet' | 'vae' | 'text_encoder' | 'clip';
+export type NetworkName = 'unet' | 'vae' | 'text_encoder' | 'clip' | 'motion_adapter';
 export type Precision = 'fp32' | 'fp16';
 /** `old` as the published float32 files have them, `new` as the float16 ones. */
 export type Names = 'old' | 'new';
@@ -38,12 +39,13 @@ export const MAX_TOKENS = 77;
  * All networks of the model.
  *
  * @param divisor of all widths: 1 for the real ones; 2, 4 or 8 for smaller models of the same depth
+ * @param withMotion adds a motion adapter of the shape of AnimateDiff's v3, with which the model makes clips
  */
-export function networkFiles(divisor: number): NetworkFile[] {
+export function networkFiles(divisor: number, withMotion = false): NetworkFile[] {
   const widths = (...sizes: number[]) => sizes.map((size) => size / divisor);
   const groups = 32 / divisor;
   const full = divisor === 1;
-  return [unetFile(), vaeFile(), textEncoderFile(), clipFile()];
+  return [unetFile(), vaeFile(), textEncoderFile(), clipFile(), ...(withMotion ? [motionFile()] : [])];
 
   function unetFile(): NetworkFile {
     const config = {
@@ -83,6 +85,35 @@ export function networkFiles(divisor: number): NetworkFile[] {
         });
       }),
       published: full ? { fp32: 3_438_167_534, fp16: 1_719_125_304 } : {},
+    };
+  }
+
+  function motionFile(): NetworkFile {
+    const config = {
+      _class_name: 'MotionAdapter',
+      block_out_channels: widths(320, 640, 1280, 1280),
+      motion_layers_per_block: 2,
+      motion_max_seq_length: 32,
+      motion_mid_block_layers_per_block: 1,
+      motion_norm_num_groups: groups,
+      motion_num_attention_heads: 8,
+      use_motion_mid_block: false,
+    };
+    const { config: around } = unetFile();
+    const settings = unetConfig(around);
+    return {
+      name: 'motion_adapter',
+      stem: 'diffusion_pytorch_model',
+      config,
+      positionIds: new Map(),
+      shapes: shapesOf((weights) => {
+        unet(settings, anyWeights('around'), { motion: { config: motionConfig(config), weights } })({
+          sample: input('sample', [1, 4, 2, 8, 8]),
+          timestep: input('timestep', [1]),
+          context: input('context', [1, 2, settings.cross_attention_dim[0]]),
+        });
+      }),
+      published: {},
     };
   }
 
@@ -198,17 +229,22 @@ export function networkFile(name: NetworkName, divisor: number): NetworkFile {
 function shapesOf(build: (weights: Weights) => void): Map<string, Shape> {
   const requested = new Map<string, Tensor>();
   trace({}, () => {
-    build({
-      has: () => false,
-      get(name, shape) {
-        const tensor = requested.get(name) ?? input(`weight ${name}`, shape);
-        requested.set(name, tensor);
-        return tensor;
-      },
-    });
+    build(anyWeights('weight', requested));
     return {};
   });
   return new Map([...requested].map(([name, { shape }]) => [name, shape]));
+}
+
+/** Weights that are whatever a network asks for. */
+function anyWeights(label: string, requested = new Map<string, Tensor>()): Weights {
+  return {
+    has: () => false,
+    get(name, shape) {
+      const tensor = requested.get(name) ?? input(`${label} ${name}`, shape);
+      requested.set(name, tensor);
+      return tensor;
+    },
+  };
 }
 
 const OLD_ATTENTION: Readonly<Record<string, string>> = {

@@ -37,6 +37,7 @@ it.each([
     },
   ],
   ['transformer', 'flux_dev_transformer', { _class_name: 'FluxTransformer2DModel', guidance_embeds: true }],
+  ['motion_adapter', 'motion_adapter_v2', {}],
 ])('a published %s has what its configuration asks for; a lack is named', async (name, table, config) => {
   const entries = [...(await readKeys(table))].map(([key, shape]): [string, WeightTensor] => [
     key,

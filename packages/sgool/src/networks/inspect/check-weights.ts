@@ -7,6 +7,9 @@ import { autoencoderConfig } from '../autoencoder/autoencoder-config.ts';
 import { clip } from '../clip/clip.ts';
 import { clipConfig } from '../clip/clip-config.ts';
 import { linearLayer } from '../layers.ts';
+import { motionConfig } from '../motion/motion-config.ts';
+import { motionUNetConfig } from '../motion/motion-unet.ts';
+import { isObject } from '../parse-config.ts';
 import { transalnet } from '../saliency/transalnet.ts';
 import { transalnetConfig } from '../saliency/transalnet-config.ts';
 import { t5Config } from '../text/t5-config.ts';
@@ -17,8 +20,8 @@ import { fluxConfig, PACKED_SIDE } from '../transformer/flux-config.ts';
 import { fluxTransformer } from '../transformer/flux-transformer.ts';
 import { sd3Config } from '../transformer/sd3-config.ts';
 import { sd3Transformer } from '../transformer/sd3-transformer.ts';
-import { unet } from '../unet/unet.ts';
-import { unetConfig } from '../unet/unet-config.ts';
+import { type Motion, unet } from '../unet/unet.ts';
+import { type UNetConfig, unetConfig } from '../unet/unet-config.ts';
 
 /** A weight that is missing or has the wrong shape. */
 export interface WeightProblem {
@@ -141,19 +144,51 @@ const flowInputs = (channels: number, width: number, pooled: number) => ({
   pooled: input('pooled', [1, pooled]),
 });
 
+/** Traces a UNet on a picture, or with motion modules on a clip. */
+function buildUNet(settings: UNetConfig, weights: Weights, motion?: Motion): void {
+  unet(settings, weights, { motion })({
+    sample: input('sample', [1, settings.in_channels, ...(motion ? [2] : []), SIDE, SIDE]),
+    timestep: input('timestep', [1]),
+    context: input('context', [1, 8, settings.cross_attention_dim[0]]),
+  });
+}
+
+/** Weights that are whatever a network asks for. */
+function anyWeights(): Weights {
+  const known = new Map<string, Tensor>();
+  return {
+    has: () => false,
+    get(name, shape) {
+      const tensor = known.get(name) ?? input(`any ${name}`, shape);
+      known.set(name, tensor);
+      return tensor;
+    },
+  };
+}
+
 const BUILDS: Readonly<Record<string, Build>> = {
   unet(config, owner) {
-    const settings = unetConfig(config, owner);
-    return (weights) => {
-      unet(
-        settings,
-        weights,
-      )({
-        sample: input('sample', [1, settings.in_channels, SIDE, SIDE]),
-        timestep: input('timestep', [1]),
-        context: input('context', [1, 8, settings.cross_attention_dim[0]]),
-      });
-    };
+    const hasModules = isObject(config) && config._class_name === 'UNetMotionModel';
+    if (!hasModules) {
+      const settings = unetConfig(config, owner);
+      return (weights) => buildUNet(settings, weights);
+    }
+    const { unet: settings, motion } = motionUNetConfig(config, owner);
+    return (weights) => buildUNet(settings, weights, { config: motion, weights });
+  },
+  motion_adapter(config, owner) {
+    const settings = motionConfig(config, owner);
+    const { block_out_channels: widths, motion_layers_per_block: layers } = settings;
+    // A UNet that has the places of its modules.
+    const around = unetConfig({
+      block_out_channels: widths,
+      layers_per_block: layers,
+      norm_num_groups: settings.motion_norm_num_groups,
+      attention_head_dim: 1,
+      down_block_types: widths.map(() => 'DownBlock2D'),
+      up_block_types: widths.map(() => 'UpBlock2D'),
+    });
+    return (weights) => buildUNet(around, anyWeights(), { config: settings, weights });
   },
   vae(config, owner) {
     const settings = autoencoderConfig(config, owner);

@@ -4,6 +4,7 @@ import { autoencoder } from '../autoencoder/autoencoder.ts';
 import { autoencoderConfig } from '../autoencoder/autoencoder-config.ts';
 import { clip } from '../clip/clip.ts';
 import { clipConfig } from '../clip/clip-config.ts';
+import { motionConfig } from '../motion/motion-config.ts';
 import { transalnet } from '../saliency/transalnet.ts';
 import { transalnetConfig } from '../saliency/transalnet-config.ts';
 import { readKeys } from '../testing.ts';
@@ -38,7 +39,7 @@ async function expectSameNames(table: string, build: (weights: Weights) => void)
     return {};
   });
   const published = [...(await readKeys(table))].filter(
-    ([name]) => !/position_ids$|num_batches_tracked$/.test(name),
+    ([name]) => !/position_ids$|num_batches_tracked$|pos_embed\.pe$/.test(name),
   );
   const sorted = (entries: Iterable<[string, Shape]>) => [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
   expect(sorted(asked)).toEqual(sorted(published));
@@ -82,6 +83,19 @@ it('the UNet asks for exactly the tensors of Stable Diffusion 1.4, and names its
   expect(maps.size).toBe(16);
   expect([...maps.values()].filter((shape) => shape[2] === 256)).toHaveLength(5);
   expect(maps.get('mid_block.attentions.0.transformer_blocks.0.attn2')).toEqual([1, 8, 64, 77]);
+});
+
+it('motion modules ask for exactly the tensors of the published adapter v2, but for the tables of positions', async () => {
+  const config = unetConfig(SD14_UNET);
+  const { weights: own } = recordingWeights();
+  await expectSameNames('motion_adapter_v2', (weights) => {
+    const noise = unet(config, own, { motion: { config: motionConfig({}), weights } })({
+      sample: input('sample', [1, 4, 2, 8, 8]),
+      timestep: input('timestep', [1]),
+      context: input('context', [1, 77, 768]),
+    });
+    expect(noise.shape).toEqual([1, 4, 2, 8, 8]);
+  });
 });
 
 it('the autoencoder asks for exactly the tensors of Stable Diffusion 1.4', async () => {

@@ -55,7 +55,7 @@ async function openFile(path: string): Promise<MotionAdapter> {
     ...(others.length === 0
       ? []
       : [
-          `${path}: ${others.length} tensors that are not of motion modules are left out, such as ${others[0]}`,
+          `${path}: what is not of motion modules is left out: ${others[0]}${others.length > 1 ? ` and ${others.length - 1} more` : ''}`,
         ]),
     ...(isOwn
       ? []

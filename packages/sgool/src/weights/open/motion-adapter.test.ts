@@ -1,0 +1,52 @@
+/** @file Opening motion adapters in every form: fixtures/make/animate_diff.py. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openTensorFile } from '../formats/tensor-file.ts';
+import { lazily, writeSafetensors } from '../formats/write-safetensors.ts';
+import { openMotionAdapter } from './motion-adapter.ts';
+
+const data = new URL('../../../../../fixtures/data/motion/', import.meta.url).pathname;
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'sgool-adapter-'));
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+const INFERRED = {
+  block_out_channels: [8, 16],
+  motion_layers_per_block: [1, 1],
+  motion_transformer_layers_per_block: [1, 1],
+  use_motion_mid_block: true,
+  motion_transformer_layers_per_mid_block: 1,
+  motion_max_seq_length: 6,
+};
+
+test('the published names become those of diffusers, and the shapes say what the configuration is', async () => {
+  const [published, own] = [
+    await openMotionAdapter(`${data}original.ckpt`),
+    await openMotionAdapter(`${data}adapter`),
+  ];
+  const names = own.weights.names().filter((name) => !name.endsWith('.pos_embed.pe'));
+  expect(published.weights.names().sort()).toEqual(names.sort());
+  expect(published.config).toMatchObject(INFERRED);
+  expect(published.notes?.join()).toMatch(
+    /has no config\.json: its motion modules are read with 8 heads and 32 groups/,
+  );
+  expect(own.config).toMatchObject({ block_out_channels: [8, 16], motion_max_seq_length: 6 });
+  expect(own.notes).toBeUndefined();
+});
+
+test('without tables and a middle block; what is not of motion modules is named', async () => {
+  const { tensors } = await openTensorFile(`${data}original.ckpt`);
+  const some = [...tensors].filter(([name]) => !/pos_encoder|^mid_block/.test(name));
+  const [[, any]] = some;
+  const path = join(dir, 'mm.safetensors');
+  await writeSafetensors(path, lazily(new Map([...some, ['conv_norm_out.weight', any]])), {});
+  const { config, notes, weights } = await openMotionAdapter(path);
+  const { motion_max_seq_length: _, motion_transformer_layers_per_mid_block: __, ...rest } = INFERRED;
+  expect(config).toEqual({ _class_name: 'MotionAdapter', ...rest, use_motion_mid_block: false });
+  expect(weights.has('conv_norm_out.weight')).toBe(false);
+  expect(notes?.[0]).toMatch(/what is not of motion modules is left out: conv_norm_out\.weight$/);
+});
