@@ -1,3 +1,4 @@
+import { compile, trace } from '@sgool/autodiff';
 import { createSchedule } from 'sgool/diffusion';
 import { expect, it, vi } from 'vitest';
 import { batchGenerator } from '../train/batch-generator.ts';
@@ -10,7 +11,7 @@ import { KEY_WORDS, MOVE_WORDS } from '../world/describe-moves.ts';
 import { FRAMES } from '../world/moves.ts';
 import { sceneGenerator } from '../world/scene-generator.ts';
 import { SCHEDULER_CONFIG } from './configs.ts';
-import { motionStage, pictureTextEncoder } from './motion.ts';
+import { errorLoss, motionStage, pictureTextEncoder } from './motion.ts';
 import { clipVocabulary, pictureVocabulary, toyboxTokenizer } from './tokenizer.ts';
 import { wordRows } from './words.ts';
 
@@ -90,6 +91,25 @@ it('has the same batch for the same numbers, with more noise more often and more
       expect(importance[b]).toBeCloseTo(ratio > 5 ? 5 / ratio : ratio > 1 ? 1 : Math.min(100, 1 / ratio), 4);
     });
   }
+});
+
+it('counts what differs from frame to frame five times, what stays once', async () => {
+  const program = await compile(
+    trace({ error: { shape: [2, 1, 2, 1, 1] }, importance: { shape: [2, 1, 1, 1, 1] } }, (t) =>
+      errorLoss(t.error, t.importance),
+    ),
+  );
+  const lossOf = async (error: number[]) => {
+    const { loss, mse } = await program.run({
+      error: Float32Array.from(error),
+      importance: Float32Array.of(1, 10),
+    });
+    return [loss, mse].map((value) => (value as Float32Array)[0]);
+  };
+  expect(await lossOf([2, 2, 0, 0])).toEqual([2, 2]);
+  expect(await lossOf([2, -2, 0, 0])).toEqual([10, 2]);
+  expect(await lossOf([0, 0, 2, -2])).toEqual([100, 2]);
+  await program.dispose();
 });
 
 it('trains motion modules, small enough for the package, and nothing else', () => {

@@ -206,6 +206,13 @@ function drawTimestep(generator: BatchGenerator, isDecisive: boolean): number {
  */
 const CHANGES = 4;
 
+/** The loss of an error of the noise prediction, [clips, 4, frames, h, w]. @param importance [clips, 1, 1, 1, 1] */
+export function errorLoss(error: Tensor, importance: Tensor): { loss: Tensor; mse: Tensor } {
+  const changing = sub(error, mean(error, { axes: [2], keepDims: true }));
+  const both = add(square(error), mul(square(changing), CHANGES));
+  return { loss: mean(mul(both, importance)), mse: mean(square(error)) };
+}
+
 /** Which clips are asked for, and what of them. */
 interface Wanted {
   readonly count: number;
@@ -270,10 +277,7 @@ export async function motionStage(): Promise<Stage> {
     const motion = { config, weights: withPositions(scoped(weights, 'motion'), frames) };
     const context = textEncoder(textSettings, text)(ids).lastHiddenState;
     const predicted = unet(unetSettings, network, { motion })({ sample, timestep, context });
-    const error = sub(predicted, noise);
-    const changing = sub(error, mean(error, { axes: [2], keepDims: true }));
-    const both = add(square(error), mul(square(changing), CHANGES));
-    return { loss: mean(mul(both, importance)), mse: mean(square(error)) };
+    return errorLoss(sub(predicted, noise), importance);
   }
   function objective(weights: Weights, inputs: Record<string, Tensor>) {
     const whole = clipLoss(weights, under('whole', inputs));
