@@ -124,7 +124,7 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'methods',
-    summary: 'list the methods and their options',
+    summary: 'list the methods: what each does, what it costs, when to take it, its options',
     load: () => import('./commands/methods.ts'),
   },
 ];

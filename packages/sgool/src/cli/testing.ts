@@ -204,6 +204,10 @@ export function fakeEngine({
       device: device === 'auto' ? 'cpu' : device,
       precision,
     }),
+    countEvaluations: async (_model, _options, { iterations }) => ({
+      forward: 10 * (iterations + 1),
+      pullback: 0,
+    }),
     // Every iteration of every method costs the same.
     countOperations: async (_model, _options, { iterations }) => new Map([['unet', 10 * (iterations + 1)]]),
     openPipeline: async (name, { device = 'cpu', precision = 'float32' }) => {

@@ -66,6 +66,8 @@ type AttendSettings = SettingsOf<typeof settings>;
 export const attendAndExcite: MethodDefinition<'attend-and-excite', AttendSettings> = {
   name: 'attend-and-excite',
   summary: 'moves the latent of the first steps until every thing of the prompt is attended to',
+  cost: 'a plain image before it, then steps, and up to half of them forward and back once more, or refine-steps times at thresholds',
+  useFor: 'one of two or three things is missing, and the model has cross-attention',
   settings,
   movesNoise: false,
   noiseMakesImage: false,

@@ -40,6 +40,8 @@ const { targetImages } = INPUTS;
 export const doodl: MethodDefinition<'doodl', SettingsOf<typeof settings>> = {
   name: 'doodl',
   summary: 'optimises the noise until the whole image matches the prompt',
+  cost: 'iterations x steps, forward and back; twice that with EDICT',
+  useFor: 'a single thing or a mood, where no part of the image matters more than another',
   settings,
   inputs: { targetImages },
   movesNoise: true,

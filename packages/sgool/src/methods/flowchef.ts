@@ -63,6 +63,8 @@ const MOMENTUM = 0.9;
 export const flowchef: MethodDefinition<'flowchef', FlowChefSettings> = {
   name: 'flowchef',
   summary: 'moves the latent of every denoising step towards the prompt, without a gradient of the network',
+  cost: 'a plain image before it, then steps; gradients go through decoder and scorers alone',
+  useFor: 'some guidance of a large network, whose gradients take too long or too much memory',
   settings,
   inputs: { targetImages },
   movesNoise: false,

@@ -50,6 +50,8 @@ export function planFacts(methods: readonly MethodFacts[]): MethodFacts<typeof N
   return {
     name: NAME,
     summary: 'methods one after the other, each from the best noise so far',
+    cost: 'the sum of its methods',
+    useFor: 'a search that finds the composition, and a gradient that refines it',
     settings: { ...(Object.fromEntries(shared) as SettingsShape), ...planSettings },
     inputs: INPUTS,
     movesNoise: false,

@@ -21,11 +21,18 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import { INPUTS } from '../request/request.ts';
 import { resamplingSettings, type SettingsOf, samplingSettings } from '../request/settings.ts';
 import { heldState } from '../state.ts';
-import { drawFrameNoise } from './run/frame-noise.ts';
 import { decodeFrames, judge, shownFrames } from './run/frames.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { selectedByObjective } from './run/roles.ts';
-import { bestKeeper, denoiserOf, type Run, samplerOf, stoppedIn, withinIteration } from './run/run.ts';
+import {
+  bestKeeper,
+  denoiserOf,
+  drawNoise,
+  type Run,
+  samplerOf,
+  stoppedIn,
+  withinIteration,
+} from './run/run.ts';
 import { type RunScorers, runScorers, selection } from './run/run-scorers.ts';
 import { searchLoopSettings, searchStop } from './run/search-noise.ts';
 
@@ -44,6 +51,8 @@ export const resampling: MethodDefinition<'resampling', Settings> = {
   name: 'resampling',
   summary:
     'makes several images together and goes on with those that promise most; the objective scores and selects',
+  cost: 'iterations x particles x steps',
+  useFor: "a few images' worth, where bad ones are to end early; samplers with fresh noise only",
   settings,
   inputs: { targetImages },
   movesNoise: false,
@@ -159,7 +168,7 @@ async function population(
   const advance = stepper(run, sampler, watched, count, iteration);
 
   let particles: Particle[] = Array.from({ length: count }, () => {
-    const noise = drawFrameNoise(random, pipeline.latentShape(settings), settings.sharedNoise);
+    const noise = drawNoise(pipeline, settings, random);
     return { noise, state: sampler.initial(noise), reached: Number.NEGATIVE_INFINITY };
   });
   let begun = 0;

@@ -8,6 +8,8 @@ import { denoiserOf, samplerOf, stoppedIn, withinIteration } from './run/run.ts'
 export const sd: MethodDefinition<'sd', SamplingSettings> = {
   name: 'sd',
   summary: 'plain Stable Diffusion',
+  cost: 'steps',
+  useFor: 'a first look, and what every other method is compared with',
   settings: samplingSettings,
   movesNoise: false,
   noiseMakesImage: true,

@@ -55,6 +55,8 @@ export type SgoolSettings = SettingsOf<typeof settings>;
 export const sgool: MethodDefinition<'sgool', SgoolSettings> = {
   name: 'sgool',
   summary: 'optimises the noise until the whole image and its salient regions match the prompt',
+  cost: 'iterations x steps, forward and back; a saliency map for each',
+  useFor: 'several things with attributes of their own, of which plain images miss some',
   settings,
   inputs: INPUTS,
   movesNoise: true,

@@ -6,6 +6,7 @@ import type { Tensor } from '@sgool/autodiff';
 import type { Denoiser } from '../diffusion/denoiser.ts';
 import type { NoisePath } from '../diffusion/noise-path.ts';
 import type { ClipSize, Image, ImageSize } from '../image/image.ts';
+import type { MotionNorm } from '../networks/motion/motion-module.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import type { NetworkTag } from '../text/prompt/networks.ts';
 import type { PromptSyntax } from '../text/prompt/prompt.ts';
@@ -96,9 +97,9 @@ export interface Backbone {
   latentShape(size: ClipSize): readonly number[];
   /**
    * How much signal and how much noise there is at each level from pure noise to the clean image. Some families spread its stops by the size of
-   * the image.
+   * the image; clips may have one of their own.
    */
-  noisePath(size: ImageSize): NoisePath;
+  noisePath(size: ClipSize): NoisePath;
   /** The network under a prompt, guidance applied. */
   denoiser(options: DenoiserOptions): Promise<Denoiser>;
   /**
@@ -130,12 +131,24 @@ export interface Backbone {
   readonly trainable?: TrainableNetwork;
 }
 
+/** How clips are made. */
+export interface ClipOptions {
+  /** What the group norm of motion modules standardises: all frames together, as diffusers (default), or each by itself, as AnimateDiff. */
+  readonly motionNorm?: MotionNorm | undefined;
+  /** Frames of the windows in which longer clips are seen. Without it a clip is seen as a whole. */
+  readonly contextFrames?: number | undefined;
+  /** Frames from one window to the next. Default 4. */
+  readonly contextStride?: number | undefined;
+}
+
 /** What a family needs to open a model. */
 export interface BackboneParts {
   readonly folder: ModelFolder;
   readonly programs: ProgramCache;
   /** Whether gradients compute the activations of each block again instead of keeping them. */
   readonly checkpointBlocks: boolean;
+  /** How clips are made, for families that make them. */
+  readonly clipOptions?: ClipOptions | undefined;
 }
 
 /** The contents of a model folder, before any file is opened. */
@@ -144,6 +157,20 @@ export interface FolderContents {
   readonly className: string | undefined;
   /** Names of its files and folders. */
   readonly entries: readonly string[];
+}
+
+/** What the configurations of a model say of it, before its networks are opened. What they do not say is absent. */
+export interface ModelSummary {
+  /** Size of the images that the model was trained for, in pixels. */
+  readonly resolution?: ImageSize;
+  /** `[channels, height, width]`. */
+  readonly latent?: readonly number[];
+  /** Channels of the denoising network's input, where it takes more than the latent: 9 for inpainting. */
+  readonly inputChannels?: number;
+  /** What the network predicts: `epsilon` (the noise), `v_prediction`, `sample`, or `velocity` of a flow. */
+  readonly predictionType: string;
+  /** What of the scheduler's file is read in a way that it does not say. */
+  readonly notes: readonly string[];
 }
 
 /** A kind of model that can be run. */
@@ -156,6 +183,8 @@ export interface ModelFamily {
   readonly denoiser: string;
   /** Whether a folder holds a model of this family. */
   matches(contents: FolderContents): boolean;
+  /** What the configurations of a folder say. Values that are not supported are passed over: opening the model names them. */
+  summary(folder: ModelFolder): ModelSummary;
   /** @throws UserError where a part is missing, broken or does not fit the others */
   open(parts: BackboneParts): Promise<Backbone>;
 }

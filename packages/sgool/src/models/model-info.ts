@@ -1,8 +1,9 @@
 /** @file What a model says of itself, without compiling or reading any weights. */
 import { files, places } from '#platform';
-import type { SamplerName } from '../diffusion/sampler-names.ts';
+import type { PAIR_SAMPLERS, SamplerName } from '../diffusion/sampler-names.ts';
 import { UserError } from '../errors.ts';
 import { clipConfig } from '../networks/clip/clip-config.ts';
+import type { ContextWindows } from '../networks/motion/context-windows.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import { type Config, readConfig } from '../weights/sources/read-config.ts';
 
@@ -17,8 +18,10 @@ export interface FewStepSampling {
 export interface MotionInfo {
   /** Frames of a clip if nothing is said. */
   readonly frames: number;
-  /** Most frames that it sees at once. */
+  /** Most frames of a clip: as many as the model sees at once, or with windows any number. */
   readonly mostFrames: number;
+  /** The windows in which longer clips are seen. */
+  readonly windows?: ContextWindows;
   /** Frames per second that it was trained with. */
   readonly fps: number;
 }
@@ -48,6 +51,15 @@ export interface BackboneInfo {
   samplerNotes?(sampler: SamplerName): string[];
   /** How it is sampled if it was distilled to make images in a few steps. */
   readonly fewStep?: FewStepSampling;
+  /** Steps and guidance scale of the published examples, for a model that takes many steps. */
+  readonly published?: Pick<FewStepSampling, 'steps' | 'guidanceScale'>;
+  /**
+   * Whether methods that are published with EDICT's pair take the model's own sampler instead. On a rectified flow under guidance the latents
+   * of a pair part: its error is a hundred times that of Euler (docs/LOG.md).
+   */
+  readonly keepsSampler?: boolean;
+  /** How an image is inverted to its noise, if not by EDICT without guidance. */
+  readonly inversion?: { readonly sampler: (typeof PAIR_SAMPLERS)[number]; readonly guidanceScale: number };
   /** There where the model makes clips, and not only pictures. */
   readonly motion?: MotionInfo;
   /** Whether the guidance scale is an input of the network, so that guidance costs no second evaluation. */
@@ -61,6 +73,8 @@ export interface ModelInfo extends BackboneInfo {
   readonly dir: string;
   /** Path of the file that holds the denoiser's weights, or of the first of several; a URL in a browser. */
   readonly weightsPath?: string;
+  /** The same of its motion adapter, where it has one. */
+  readonly motionPath?: string;
   /** Networks beside the diffusion model that are in the folder. */
   readonly has: { readonly clip: boolean; readonly clipB: boolean; readonly transalnet: boolean };
   /** Side of the square input of the CLIP that guides, in pixels. */

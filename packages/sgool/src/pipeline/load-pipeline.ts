@@ -2,7 +2,7 @@
 import { freeMemory } from '@sgool/autodiff';
 import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
-import type { Backbone, ModelFamily } from '../models/backbone.ts';
+import type { Backbone, ClipOptions, ModelFamily } from '../models/backbone.ts';
 import { componentOf } from '../models/components.ts';
 import { familyOf } from '../models/families.ts';
 import { type ModelInfo, modelInfo } from '../models/model-info.ts';
@@ -24,11 +24,12 @@ import type { Environment } from '../weights/hub/environment.ts';
 import { findAdded } from '../weights/open/added.ts';
 import { resolveModel } from '../weights/open/locate-model.ts';
 import { type ModelFolder, openComponent } from '../weights/open/model-folder.ts';
+import { MOTION_ADAPTER } from '../weights/open/motion-adapter.ts';
 import { type OpenModelOptions, openModel } from '../weights/open/open-model.ts';
 import type { Pipeline } from './pipeline.ts';
 
 /** How a model is opened and what it runs on. */
-export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, ComputeOptions {
+export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, ComputeOptions, ClipOptions {
   /** Threads of the networks; by default as many as ONNX Runtime takes. */
   readonly threads?: number;
   /** Variables that say where the Hub's cache and the user's own weights are; `process.env` unless given. */
@@ -65,6 +66,9 @@ export async function loadPipeline(
     threads,
     env,
     memory = 'auto',
+    motionNorm,
+    contextFrames,
+    contextStride,
     programs: makePrograms,
     allowVerifiers,
     ...options
@@ -84,9 +88,16 @@ export async function loadPipeline(
     layout: layoutOf(family, folder),
   };
   const programs = makePrograms?.(programOptions) ?? new ProgramCache(programOptions);
-  const backbone = await family.open({ folder, programs, checkpointBlocks: memory === 'low' });
+  const backbone = await family.open({
+    folder,
+    programs,
+    checkpointBlocks: memory === 'low',
+    clipOptions: { motionNorm, contextFrames, contextStride },
+  });
+  refuseUnread(name, backbone.info, { motionNorm, contextFrames, contextStride });
   const info = await modelInfo(name, folder, backbone.info);
   const { noisePath, checkPrompt, latentShape, denoiser, encode, decode, trainable } = backbone;
+  const adapter = folder.components.get(MOTION_ADAPTER);
   const noAttention = () =>
     new UserError(`model ${name}: its network has no cross-attention, which this needs`);
   const crossAttention: Pipeline['crossAttention'] = async (options) => {
@@ -94,7 +105,11 @@ export async function loadPipeline(
     throw noAttention();
   };
   return {
-    model: { ...info, weightsPath: componentOf(folder, family.denoiser).weights.path },
+    model: {
+      ...info,
+      weightsPath: componentOf(folder, family.denoiser).weights.path,
+      ...(adapter && { motionPath: adapter.weights.path }),
+    },
     compute,
     meter: programs,
     noisePath,
@@ -113,6 +128,15 @@ export async function loadPipeline(
     ...(await openCritics(info, folder, programs, { ...backbone, crossAttention }, { env, allowVerifiers })),
     dispose: () => programs.dispose(),
   };
+}
+
+/** @throws UserError where clips are asked for in a way that a model for pictures does not read */
+function refuseUnread(name: string, { motion }: Pick<ModelInfo, 'motion'>, options: ClipOptions): void {
+  const given = Object.entries(options).find(([, value]) => value !== undefined);
+  if (motion || given === undefined) return;
+  throw new UserError(
+    `model ${name}: it makes no clips, so ${given[0]} changes nothing, got ${given[1]}; leave it out, or give a motion adapter (option motion, --motion)`,
+  );
 }
 
 /** The part of a pipeline that judges images: critics, their objective and saliency. */

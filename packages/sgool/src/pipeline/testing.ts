@@ -249,6 +249,29 @@ function randomWeights(
   );
 }
 
+/** Tiny flows of fixtures/make/flow_pipelines.py by name: folders laid over each other, and parts that are left out. */
+const FLOWS = {
+  sd3: { folders: ['sd3'], without: [] },
+  'sd3-without-t5': { folders: ['sd3'], without: ['text_encoder_3', 'tokenizer_3'] },
+  'flux-schnell': { folders: ['flux-schnell'], without: [] },
+  'flux-dev': { folders: ['flux-schnell', 'flux-dev'], without: [] },
+} as const satisfies Record<string, { folders: readonly string[]; without: readonly string[] }>;
+
+export type TinyFlow = keyof typeof FLOWS;
+
+/**
+ * Copies a tiny flow into a new folder, with a CLIP, and gives its path, and a way to remove it. Images of all are meant to have 32 x 32
+ * pixels; files of Flux do not say so.
+ */
+export async function writeTinyFlow(name: TinyFlow) {
+  const dir = await mkdtemp(path.join(os.tmpdir(), 'sgool-flow-'));
+  const { folders, without } = FLOWS[name];
+  for (const folder of folders) await cp(`${DATA}flow/${folder}`, dir, { recursive: true });
+  for (const part of without) await rm(path.join(dir, part), { recursive: true });
+  await cp(`${DATA}pipeline/clip`, path.join(dir, 'clip'), { recursive: true });
+  return { dir, remove: () => rm(dir, { recursive: true, force: true }) };
+}
+
 const DATA = fileURLToPath(new URL('../../../../fixtures/data/', import.meta.url));
 
 /** Tiny preference models as scorers of an objective, whose vocabularies are found beside their weights. */

@@ -16,7 +16,7 @@ beforeAll(async () => {
   const { dir, remove } = await writeTinyModel();
   const programs = new ProgramCache({});
   const folder = await openModelFolder(dir);
-  const found = await openClipCritic(folder, 'clip', programs, await loadTokenizer(folder.tokenizerDir));
+  const found = await openClipCritic(folder, 'clip', programs, await loadTokenizer(`${dir}/tokenizer`));
   if (!found) throw new Error('the tiny model has a CLIP');
   critic = found;
   close = async () => {

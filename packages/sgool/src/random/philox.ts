@@ -113,4 +113,17 @@ export class PhiloxGenerator {
       range >= WIDE_RANGE ? wide(words) + low : (words[0] % range) + low,
     );
   }
+
+  /**
+   * The numbers 0 to count - 1 in random order, with whole numbers drawn as `randint` draws them. torch has another rule on a card, which was not
+   * compared.
+   */
+  randperm(count: number): Int32Array<ArrayBuffer> {
+    const order = Int32Array.from({ length: count }, (_, i) => i);
+    for (let i = 0; i + 1 < count; i++) {
+      const [j] = this.randint(i, count, [1]);
+      [order[i], order[j]] = [order[j], order[i]];
+    }
+    return order;
+  }
 }

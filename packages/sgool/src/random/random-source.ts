@@ -11,7 +11,7 @@ export const RNG_NAMES = ['cpu', 'cuda'] as const;
 export type RngName = (typeof RNG_NAMES)[number];
 
 /** A stream of random numbers. Its state is its position. */
-export interface RandomSource extends Pick<Generator, 'rand' | 'randn' | 'randint'>, Stateful {}
+export interface RandomSource extends Pick<Generator, 'rand' | 'randn' | 'randint' | 'randperm'>, Stateful {}
 
 /** The generator of a name, as after `torch.manual_seed(seed)`. */
 export function randomSource(rng: RngName, seed: Seed): RandomSource {

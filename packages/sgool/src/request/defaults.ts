@@ -99,6 +99,7 @@ export function commonDefaults(model: ModelInfo): Settings {
     guidanceStop: 1,
     guidanceRescale: 0,
     sampler: model.sampler ?? 'ddim',
+    ...model.published,
     ...model.fewStep,
     sigmas: 'model',
     eta: 0,
@@ -172,13 +173,13 @@ export function commonDefaults(model: ModelInfo): Settings {
 
 /**
  * The EDICT pair, for methods that are published with it. A few-step model keeps its own sampler: in one to four steps the two
- * latents of the pair do not converge, and EDICT doubles the network calls that such models exist to save.
+ * latents of the pair do not converge, and EDICT doubles the network calls that such models exist to save. So do models that say so.
  */
 export function pairDefaults(
-  { fewStep }: ModelInfo,
+  { fewStep, keepsSampler = false }: ModelInfo,
   trajectory: Settings['trajectory'],
 ): Partial<Pick<Settings, 'sampler' | 'trajectory'>> {
-  return fewStep ? {} : { sampler: 'edict', trajectory };
+  return fewStep || keepsSampler ? {} : { sampler: 'edict', trajectory };
 }
 
 /**

@@ -1,7 +1,7 @@
 /**
  * @file Stage: toybox-motion, on latents of rendered clips. Motion modules are trained over the frozen UNet, and with them the embeddings of the
  * words of moves: motion modules read no text, so what a caption says of moves reaches them through the cross-attention of the UNet. No
- * other weight changes (docs/decisions/0021-words-of-moves.md). The loss is that of the stage `diffusion`.
+ * other weight changes (docs/decisions/0021-words-of-moves.md).
  *
  * Reference: Guo et al. 2023, "AnimateDiff: Animate Your Personalized Text-to-Image Diffusion Models without Specific Tuning"
  */
@@ -33,6 +33,7 @@ import {
   withoutPrefix,
   writeComponent,
   writeFolder,
+  writeScheduler,
 } from '../train/export.ts';
 import { importanceOf, LATENT, latentsOf, mixNoise } from '../train/latents.ts';
 import {
@@ -143,6 +144,14 @@ const INPUTS = {
   ids: { shape: [BATCH, MAX_TOKENS], dtype: 'int32' },
 } as const;
 
+/**
+ * How much more the error counts where there is more noise than signal. There the noise prediction is nearly the noise itself, whatever the clip
+ * is, and yet how things move is decided. So the error counts like one of the clean latent by the square root of signal over noise.
+ *
+ * @param alpha share of the signal's variance, in (0, 1]
+ */
+const emphasisOf = (alpha: number) => Math.max(1, Math.sqrt((1 - alpha) / alpha));
+
 /** A batch of noisy clips, the same noise for all clips that the generator is asked for. */
 function noisyBatch(
   { clips, latents }: Clips,
@@ -159,12 +168,12 @@ function noisyBatch(
   const part = (of: Float32Array, at: number) => of.subarray(at * CLIP, (at + 1) * CLIP);
   for (let b = 0; b < BATCH; b++) {
     const index = indexOf(b);
-    // How things move is decided where there is much noise, so such steps are drawn more often: in proportion to their number.
+    // In proportion to its number, for the same reason.
     const t = Math.floor(alphasCumprod.length * Math.sqrt(generator()));
     const alpha = alphasCumprod[t];
     mixNoise(part(sample, b), part(latents, index), part(noise, b), alpha);
     timestep[b] = t;
-    importance[b] = importanceOf(alpha);
+    importance[b] = importanceOf(alpha) * emphasisOf(alpha);
     ids.set(tokenizer.encode(captionOf(clips[index], words)).ids, b * MAX_TOKENS);
   }
   return { sample, noise, timestep, importance, ids };
@@ -192,7 +201,7 @@ export async function motionStage(): Promise<Stage> {
     seed: 81,
     inputs: INPUTS,
     optimiser: {
-      steps: 4500,
+      steps: 7000,
       learningRate: 1e-3,
       warmup: 100,
       weightDecay: 0.01,
@@ -268,11 +277,13 @@ export async function storedMotion(): Promise<NamedWeights> {
 }
 
 /**
- * Writes `toybox-motion/`, and puts the words of moves behind those of pictures in `text_encoder/` and `tokenizer/` of the model: every prompt
+ * Writes `toybox-motion/` with the scheduler that it was trained for, and puts the words of moves behind those of pictures in `text_encoder/` and `tokenizer/` of the model: every prompt
  * without them has the tokens and embeddings that it had.
  */
 export async function exportMotion({ weights }: TrainResult): Promise<void> {
   await writeFolder(MOTION_FOLDER, MOTION_CONFIG, DIFFUSERS_FILE, withoutPrefix(weights, 'motion.'));
+  // Other adapters are trained with other betas than the models that they are for.
+  await writeScheduler(MOTION_FOLDER, SCHEDULER_CONFIG);
   const text = await pictureTextEncoder();
   const [table, rows] = [text.get(TABLE), weights.get(ROWS)];
   if (!table || !rows) throw new Error(`exportMotion: the training has no weight "${ROWS}"`);

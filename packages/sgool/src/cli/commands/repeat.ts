@@ -24,6 +24,7 @@ interface RepeatFlags {
   readonly loraDir?: string;
   readonly embeddingsDir?: string;
   readonly adapter?: string;
+  readonly motion?: string;
   readonly allowVerifiers?: boolean;
   readonly out?: string;
   readonly json?: boolean;
@@ -39,8 +40,8 @@ be there.
 
 From an image of AUTOMATIC1111's web UI, or of a tool that writes as it does, the
 text "parameters" is taken: prompts, steps, sampler, guidance, seed, size. --model
-says where its model is, --adapter its adapter, --lora-dir and --embeddings-dir where its LoRAs and
-embeddings are. What cannot be repeated is named.
+says where its model is, --adapter and --motion its adapters, --lora-dir and
+--embeddings-dir where its LoRAs and embeddings are. What cannot be repeated is named.
 
 A model, adapter, LoRA or embedding whose hash is not that of the record is named.
 
@@ -61,6 +62,7 @@ export function configure(command: Command, host: Host): void {
       (file: string, before: readonly string[] = []) => [...before, file],
     )
     .option('--adapter <file>', 'the adapter of the record, if it is elsewhere now')
+    .option('--motion <place>', 'the motion adapter of the record, if it is elsewhere now')
     .option('--lora-dir <folder>', 'folder with the LoRAs that the prompt names, if it is elsewhere now')
     .option(
       '--embeddings-dir <folder>',
@@ -77,7 +79,16 @@ export function configure(command: Command, host: Host): void {
 async function repeat(file: string, flags: RepeatFlags, command: Command, host: Host): Promise<void> {
   const path = resolve(host.cwd, file);
   const recorded = await readRecordedRun(path);
-  const { json = false, quiet = false, out, adapter, loraDir, embeddingsDir, allowVerifiers = false } = flags;
+  const {
+    json = false,
+    quiet = false,
+    out,
+    adapter,
+    motion,
+    loraDir,
+    embeddingsDir,
+    allowVerifiers = false,
+  } = flags;
   const { inputHashes } = recorded;
   const image = await inputFile('image', recorded.image, flags.image, inputHashes.image, path, host);
   const maskFile = await inputFile(
@@ -96,6 +107,7 @@ async function repeat(file: string, flags: RepeatFlags, command: Command, host: 
     ...(targetImage.length === 0 ? {} : { targetImage }),
     model: modelOf(recorded, flags.model, path),
     ...(adapter === undefined ? {} : { adapter }),
+    ...(motion === undefined ? {} : { motion }),
     ...(loraDir === undefined ? {} : { loraDir }),
     ...(embeddingsDir === undefined ? {} : { embeddingsDir }),
     ...(out === undefined ? {} : { out }),

@@ -6,17 +6,13 @@
  * (`someName`) in `sgool.config.json`.
  */
 import { z } from 'zod';
+import { PAIR_SAMPLERS } from '../../diffusion/sampler-names.ts';
 import { UserError } from '../../errors.ts';
 import { samplerOfA1111 } from '../../image/a1111-names.ts';
 import { VIDEO_FORMATS, type VideoFormat } from '../../image/video/encode-video.ts';
 import { ATTENTION_MAPS, attentionMapsShape } from '../../methods/attention-maps-request.ts';
 import { DETAIL } from '../../methods/detail/detail-request.ts';
-import {
-  INVERTIBLE_SAMPLER,
-  REFINE,
-  type RefineRequest,
-  refineShape,
-} from '../../methods/edit/refine-request.ts';
+import { REFINE, type RefineRequest, refineShape } from '../../methods/edit/refine-request.ts';
 import { DEFAULT_METHOD, type GenerationRequest, METHOD_NAMES, METHODS } from '../../methods/index.ts';
 import type { MethodFacts } from '../../methods/run/method.ts';
 import { commonShape, hasOption, type MethodSchema, PRESETS } from '../../request/request.ts';
@@ -339,7 +335,7 @@ const REFINE_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> 
     description: 'image that is white where the image may change and black where it must stay',
   },
   sampler: {
-    description: `sampler: ${INVERTIBLE_SAMPLER}, the only one that is exactly invertible, for the edits edict and p2p; for sdedit, and for a mask and a model for inpainting, any: ${SETTINGS.sampler.options.join(', ')}`,
+    description: `sampler: ${PAIR_SAMPLERS.join(' or, on a rectified flow, ')}, which are exactly invertible, for the edits edict and p2p; for sdedit, and for a mask and a model for inpainting, any: ${SETTINGS.sampler.options.join(', ')}`,
   },
 };
 

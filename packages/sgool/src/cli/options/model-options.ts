@@ -6,6 +6,7 @@
 import type { Option } from 'commander';
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
+import { MOTION_NORMS, type MotionNorm } from '../../networks/motion/motion-module.ts';
 import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
 import type { PromptFileOptions } from '../../pipeline/prompt-files.ts';
 import { commonShape } from '../../request/request.ts';
@@ -36,6 +37,10 @@ export interface ModelParts {
   textEncoders?: string;
   vae?: string;
   adapter?: string;
+  motion?: string;
+  motionNorm?: MotionNorm;
+  contextFrames?: number;
+  contextStride?: number;
   lora?: string;
   loraDir?: string;
   embedding?: string;
@@ -72,6 +77,23 @@ const PART_SCHEMAS = {
     ),
   vae: z.string().min(1).describe(`another autoencoder: ${place}`),
   adapter: z.string().min(1).describe('adapter that sgool finetune made of this model: a .safetensors file'),
+  motion: z
+    .string()
+    .min(1)
+    .describe(`motion adapter (AnimateDiff), with which the model makes clips: ${place}`),
+  motionNorm: z
+    .enum(MOTION_NORMS)
+    .describe(
+      'what motion modules standardise: all frames of a clip together (joint), as diffusers, or each by itself (frame), as AnimateDiff',
+    ),
+  contextFrames: z
+    .number()
+    .int()
+    .min(2)
+    .describe(
+      'frames of the windows in which clips are seen that are longer than the motion adapter sees at once',
+    ),
+  contextStride: z.number().int().min(1).describe('frames from one of these windows to the next'),
   lora: z
     .string()
     .min(1)
@@ -129,6 +151,7 @@ const DIFFERENCES: Readonly<Partial<Record<keyof ModelValues, Partial<CliOption>
   textEncoders: { argument: 'places', isList: true },
   vae: { argument: 'place' },
   adapter: { argument: 'file' },
+  motion: { argument: 'place' },
   lora: { argument: 'files', isList: true },
   loraDir: { argument: 'folder' },
   embedding: { argument: 'files', isList: true },
@@ -142,6 +165,8 @@ const DEFAULTS: Readonly<Partial<Record<keyof ModelValues, string>>> = {
   device: DEVICE_NAMES[0],
   precision: PRECISION_NAMES[0],
   memory: 'auto',
+  motionNorm: MOTION_NORMS[0],
+  contextStride: '4',
 };
 
 function modelOption(key: keyof ModelValues, group: string): CliOption {

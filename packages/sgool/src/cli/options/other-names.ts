@@ -53,6 +53,7 @@ const SAME: Readonly<Record<string, readonly string[]>> = {
     ...['clip-name2', 'text-encoder-path'],
   ],
   lora: ['loras', 'lora-weights', 'lora-path', 'lora-name', 'adapter', 'lora-model'],
+  motion: ['motion-module', 'motion-adapter', 'mm', 'motion-model', 'animatediff', 'mm-filename'],
   embedding: ['embeddings', 'textual-inversion', 'embeddings-dir', 'learned-embeds', 'ti'],
   out: ['outdir', 'output', 'output-dir', 'output-path', 'o', 'outfile', 'save', 'save-dir', 'folder'],
   mask: ['mask-image', 'mask-path', 'inpaint-mask', 'image-mask'],

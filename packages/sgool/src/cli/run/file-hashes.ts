@@ -31,6 +31,8 @@ export interface WeightHashes {
   readonly modelHash?: string;
   /** The adapter of a fine-tuning: the first twelve digits of the hash of its file. */
   readonly adapter?: NamedEmbedding;
+  /** The same of the motion adapter. */
+  readonly motion?: NamedEmbedding;
   readonly loras?: readonly NamedLora[];
   /** Those that occur in the prompts. */
   readonly embeddings?: readonly NamedEmbedding[];
@@ -141,6 +143,7 @@ export function hashNotes(recorded: RecordedHashes, now: RecordedHashes): string
   }
   for (const [kind, key] of [
     ['adapter', 'adapter'],
+    ['motion adapter', 'motion'],
     ['LoRA', 'loras'],
     ['embedding', 'embeddings'],
   ] as const) {
@@ -162,6 +165,7 @@ export interface WeightFiles {
   /** Of the denoiser. */
   readonly weightsPath?: string;
   readonly adapter?: string;
+  readonly motionPath?: string;
   readonly loras?: readonly LoraChoice[];
   /** Number of LoRAs that the prompt does not name, which come first. */
   readonly given: number;
@@ -177,13 +181,14 @@ export interface WeightFiles {
  * @throws where a file cannot be read any more
  */
 export async function hashWeights(
-  { weightsPath, adapter, loras = [], given, embeddings = [], texts }: WeightFiles,
+  { weightsPath, adapter, motionPath, loras = [], given, embeddings = [], texts }: WeightFiles,
   signal: AbortSignal,
 ): Promise<WeightHashes> {
   try {
     return {
       ...(weightsPath === undefined ? {} : { modelHash: await modelHash(weightsPath, { signal }) }),
       ...(adapter === undefined ? {} : { adapter: await namedAdapter(adapter, { signal }) }),
+      ...(motionPath === undefined ? {} : { motion: await namedAdapter(motionPath, { signal }) }),
       ...(loras.length === 0 ? {} : { loras: await namedLoras(loras, given, { signal }) }),
       ...(embeddings.length === 0
         ? {}

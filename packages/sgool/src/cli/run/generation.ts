@@ -312,6 +312,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     {
       weightsPath: pipeline.model.weightsPath,
       ...(adapter === undefined ? {} : { adapter }),
+      motionPath: pipeline.model.motionPath,
       loras,
       given: loadOptionsOf(command.values).loras?.length ?? 0,
       embeddings,

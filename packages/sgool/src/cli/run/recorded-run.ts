@@ -110,6 +110,7 @@ function ownRun(record: Record<string, unknown>, path: string): RecordedRun {
     weightHashes: {
       modelHash: textOf(record.modelHash),
       ...(record.adapter === undefined ? {} : { adapter: namedHashes([record.adapter])?.[0] }),
+      ...(record.motion === undefined ? {} : { motion: namedHashes([record.motion])?.[0] }),
       loras: namedHashes(record.loras),
       embeddings: namedHashes(record.embeddings),
     },

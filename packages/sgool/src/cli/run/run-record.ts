@@ -303,9 +303,10 @@ export function runJson(task: RunTask, state: RunState, repeat: string) {
 }
 
 /** What names the files that decide the result. */
-const filesOf = ({ modelHash, adapter, loras = [], embeddings = [], inputHashes }: RunTask) => ({
+const filesOf = ({ modelHash, adapter, motion, loras = [], embeddings = [], inputHashes }: RunTask) => ({
   ...(modelHash === undefined ? {} : { modelHash }),
   ...(adapter === undefined ? {} : { adapter }),
+  ...(motion === undefined ? {} : { motion }),
   ...(loras.length === 0 ? {} : { loras }),
   ...(embeddings.length === 0 ? {} : { embeddings }),
   ...(inputHashes === undefined ? {} : { inputHashes }),
@@ -363,7 +364,7 @@ function requestOf({
  * @param iteration the one that the image is of; the plain image is iteration 0
  */
 export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<string, string> {
-  const { settings, method, adapter, loras = [], embeddings = [] } = task;
+  const { settings, method, adapter, motion, loras = [], embeddings = [] } = task;
   const given = loras.filter(({ isInPrompt }) => !isInPrompt);
   const { lambda, saliency, clipGuidanceScale, clipPrompt, detailStrength } = settings;
   const { width, height } = task.size ?? settings;
@@ -397,6 +398,7 @@ export function imageTexts(task: RunTask, iteration: IterationNumbers): Record<s
         ? {}
         : { 'Saliency weight': lambda, Saliency: saliency }),
       ...(adapter === undefined ? {} : { 'SGOOL adapter': hashList([adapter]) }),
+      ...(motion === undefined ? {} : { 'SGOOL motion': hashList([motion]) }),
       ...(loras.length === 0 ? {} : { 'Lora hashes': hashList(loras) }),
       ...(embeddings.length === 0 ? {} : { 'TI hashes': hashList(embeddings) }),
       Version: `sgool ${task.versions.sgool}`,

@@ -45,6 +45,8 @@ export function detailMethod(image: Image): ImageMethod<'detail', WithPass<Sampl
   const asItIs: MethodDefinition<'detail', SamplingSettings> = {
     name: detail.name,
     summary: detail.summary,
+    cost: detail.cost,
+    useFor: detail.useFor,
     settings: samplingSettings,
     movesNoise: false,
     noiseMakesImage: false,

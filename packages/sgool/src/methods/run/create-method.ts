@@ -21,6 +21,8 @@ export function createMethod<Name extends string, S extends MethodSettings>(
   const {
     name,
     summary,
+    cost,
+    useFor,
     settings,
     inputs,
     movesNoise,
@@ -32,6 +34,8 @@ export function createMethod<Name extends string, S extends MethodSettings>(
   const method: Method<Name, S> = {
     name,
     summary,
+    cost,
+    useFor,
     settings,
     inputs,
     movesNoise,

@@ -16,6 +16,10 @@ export interface MethodFacts<Name extends string = string> extends MethodDefault
   readonly name: Name;
   /** One line for help texts. */
   readonly summary: string;
+  /** Evaluations of the denoiser's network, in terms of settings. */
+  readonly cost: string;
+  /** When to take it. */
+  readonly useFor: string;
   /** Whether its image is what sampling makes of its noise and seed, so that another method can go on from there. */
   readonly noiseMakesImage: boolean;
   /**

@@ -11,6 +11,7 @@ import {
 import type { StepInfo } from '../../diffusion/trajectory.ts';
 import { NotFiniteError, UserError } from '../../errors.ts';
 import type { DenoiserOptions, MaskedImage } from '../../models/backbone.ts';
+import { rescheduledNoise } from '../../models/free-noise.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { type ClipTarget, clipTarget } from '../../preference/clip-target.ts';
 import { noiseTests } from '../../random/noise-tests.ts';
@@ -110,7 +111,7 @@ export const criticText = (
 
 /** Begins a run: draws its noise and starts its clock. @throws RangeError where a given noise has another size */
 export function beginRun<S extends MethodSettings>(
-  pipeline: Pick<Pipeline, 'latentShape' | 'noisePath' | 'meter'>,
+  pipeline: Pick<Pipeline, 'latentShape' | 'noisePath' | 'meter' | 'model'>,
   {
     method,
     request,
@@ -143,7 +144,7 @@ export function beginRun<S extends MethodSettings>(
   /** The last iteration of a part of the run that neither the settings nor the budget end. */
   let end: number | undefined;
   const shape = pipeline.latentShape(settings);
-  const drawn = drawFrameNoise(random, shape, settings.sharedNoise);
+  const drawn = drawNoise(pipeline, settings, random);
   const noise = given ?? drawn;
   if (noise.length !== drawn.length) {
     throw new RangeError(
@@ -292,15 +293,26 @@ export function drawFreshNoise(
   return skipped === 0 ? drawn : (step, wanted) => drawn(step - skipped, wanted);
 }
 
+/** The noise that a picture or a clip begins with. */
+export function drawNoise(
+  { model, latentShape }: Pick<Pipeline, 'model' | 'latentShape'>,
+  settings: SamplingSettings,
+  random: RandomSource,
+): Float64Array {
+  const shape = latentShape(settings);
+  const drawn = drawFrameNoise(random, shape, settings.sharedNoise);
+  return rescheduledNoise(drawn, shape, model.motion?.windows, random);
+}
+
 /** What plain generation draws for the seed `count` behind that of the run. */
 export function drawLaterSeed(
-  pipeline: Pick<Pipeline, 'latentShape' | 'noisePath'>,
+  pipeline: Pick<Pipeline, 'latentShape' | 'noisePath' | 'model'>,
   { seed: first, settings }: Pick<Run<SamplingSettings>, 'seed' | 'settings'>,
   count: number,
 ): { readonly seed: Seed; readonly noise: Float64Array; readonly freshNoise?: FreshNoise } {
   const seed = laterSeed(first, count);
   const random = randomSource(settings.rng, seed);
-  const noise = drawFrameNoise(random, pipeline.latentShape(settings), settings.sharedNoise);
+  const noise = drawNoise(pipeline, settings, random);
   return { seed, noise, freshNoise: drawFreshNoise(pipeline, settings, noise.length, random) };
 }
 

@@ -1,24 +1,28 @@
 /** @file Stable Diffusion 1.x and 2.x and what was distilled from them: CLIP's text encoder, a UNet, a KL autoencoder. */
 import { UserError } from '../../errors.ts';
+import type { ClipSize } from '../../image/image.ts';
 import { type AutoencoderConfig, autoencoderConfig } from '../../networks/autoencoder/autoencoder-config.ts';
 import { networkWeights } from '../../networks/network-weights.ts';
 import { type ClipTextConfig, clipTextConfig } from '../../networks/text/text-encoder-config.ts';
-import { type UNetConfig, unetConfig } from '../../networks/unet/unet-config.ts';
+import type { UNetConfig } from '../../networks/unet/unet-config.ts';
 import type { EmbeddingWord } from '../../text/embedding-tokens.ts';
 import { hasTokenizer, loadTokenizer } from '../../text/load-tokenizer.ts';
 import { DEFAULT_SYNTAX, parsePrompt } from '../../text/prompt/prompt.ts';
 import type { ModelFolder } from '../../weights/open/model-folder.ts';
 import type { Backbone, BackboneParts, DenoiserOptions, ModelFamily } from '../backbone.ts';
 import { componentOf, tokenizerOf } from '../components.ts';
+import { decodedPlanes, decodeLatent, scaleFactorOf } from '../decoding.ts';
+import { encodeImage } from '../encoding.ts';
+import { framesOf } from '../frames.ts';
+import { latentSize, notesOrFault } from '../latent-size.ts';
+import { denoiserBySteps, promptForSteps } from '../prompt-steps.ts';
 import { createCrossAttention } from './cross-attention.ts';
-import { decodedPlanes, decodeLatent, scaleFactorOf } from './decoding.ts';
 import { createDenoiser } from './denoising.ts';
-import { encodeImage } from './encoding.ts';
 import { fewStepSampling } from './few-step.ts';
+import { framesIn, openMotion, unetParts } from './motion.ts';
 import { createPairedDenoiser } from './paired-denoiser.ts';
 import { promptFit } from './prompt-fit.ts';
-import { denoiserBySteps, promptForSteps } from './prompt-steps.ts';
-import { stableDiffusionSchedule } from './schedule.ts';
+import { clipSchedule, stableDiffusionSchedule } from './schedule.ts';
 import { surroundingsOf } from './surroundings.ts';
 import { promptEncoder, TEXT_ENCODER } from './text-encoding.ts';
 import { trainableUNet } from './trainable-unet.ts';
@@ -34,15 +38,29 @@ export const stableDiffusion: ModelFamily = {
   matches: ({ className, entries }) =>
     !entries.includes('text_encoder_2') &&
     (entries.includes('unet') || /^StableDiffusion(Inpaint)?Pipeline$/.test(className ?? '')),
+  summary(folder) {
+    const { sample_size: side, in_channels: inputs } = folder.components.get('unet')?.config ?? {};
+    const { prediction_type: predicts } = folder.schedulerConfig;
+    return {
+      ...latentSize(folder, side, inputs),
+      predictionType: typeof predicts === 'string' ? predicts : 'epsilon',
+      notes: notesOrFault(() => stableDiffusionSchedule(folder).notes ?? []),
+    };
+  },
   open,
 };
 
-async function open({ folder, programs, checkpointBlocks }: BackboneParts): Promise<Backbone> {
+async function open({
+  folder,
+  programs,
+  checkpointBlocks,
+  clipOptions = {},
+}: BackboneParts): Promise<Backbone> {
   const unet = componentOf(folder, 'unet');
   const vae = componentOf(folder, 'vae');
   const encoder = componentOf(folder, 'text_encoder');
 
-  const config = unetConfig(unet.config, `${unet.dir}/config.json`);
+  const { config, motion: modules, isForClips } = unetParts(folder);
   const vaeConfig = autoencoderConfig(vae.config, `${vae.dir}/config.json`);
   const latentChannels = vaeConfig.latent_channels;
   // A UNet for inpainting also sees a mask and the latent of the masked image.
@@ -58,7 +76,9 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
     vaeConfig,
     clipTextConfig(encoder.config, `${encoder.dir}/config.json`),
   );
-  const { schedule, ...sampling } = stableDiffusionSchedule(folder);
+  const { schedule, notes = [], ...sampling } = stableDiffusionSchedule(folder);
+  const ofClips = modules && clipSchedule(folder, isForClips);
+  const scheduleOf = ({ frames = 1 }: ClipSize) => (frames > 1 && ofClips ? ofClips.schedule : schedule);
   const clipTokenizer = await openTokenizer(folder);
   const tokenizer = folder.embeddings ? await openTokenizer(folder, folder.embeddings) : clipTokenizer;
 
@@ -71,7 +91,15 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
   const [rows, columns] = typeof sampleSize === 'number' ? [sampleSize, sampleSize] : sampleSize;
   const fewStep = fewStepSampling(schedule.config, config);
 
-  const network = { programs, config, weights, checkpointBlocks };
+  const { motion, clips } = openMotion(modules, weights, clipOptions) ?? {};
+  const network = { programs, config, weights, checkpointBlocks, motion };
+
+  /** The shape of a latent where pictures alone are supported. @throws UserError for clips */
+  function pictureShape(options: ClipSize, what: string): readonly number[] {
+    const shape = backbone.latentShape(options);
+    if (framesOf(shape) === 1) return shape;
+    throw new UserError(`frames: ${what} pictures only, got ${framesOf(shape)} frames; take one frame`);
+  }
 
   /** What the network reads for the prompts and the image around what is painted. */
   async function conditioning({
@@ -88,7 +116,9 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
     const longest = Math.max(...encoded.flat().map(({ tokens }) => tokens));
     const conditional = await prompts.padded(encoded[0], longest, clipSkip);
     const unconditional = await prompts.padded(encoded[1], longest, clipSkip);
-    const latentShape = backbone.latentShape(options);
+    const latentShape = paintsMask
+      ? pictureShape(options, `the network of ${folder.dir}, which paints masks, makes`)
+      : backbone.latentShape(options);
     const surroundings = paintsMask
       ? await surroundingsOf(programs, decoder, options, latentShape, options.maskedImage)
       : undefined;
@@ -106,14 +136,20 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
       latentChannels,
       ...(paintsMask ? { paintsMask } : {}),
       ...sampling,
+      notes: [...notes, ...(ofClips?.notes ?? [])],
+      ...(clips ? { motion: clips } : {}),
       ...(fewStep ? { fewStep } : {}),
       ...(config.time_cond_proj_dim ? { embedsGuidance: true } : {}),
     },
     clipTokenizer,
     checkPrompt: (prompt, { promptSyntax = DEFAULT_SYNTAX } = {}) =>
       promptFit(parsePrompt(prompt, promptSyntax, 1), prompts, tokenizer),
-    latentShape: ({ width, height }) => [1, latentChannels, height / scaleFactor, width / scaleFactor],
-    noisePath: () => schedule,
+    latentShape(size) {
+      const frames = framesIn(size, clips, folder.dir);
+      const sides = [size.height / scaleFactor, size.width / scaleFactor];
+      return [1, latentChannels, ...(frames > 1 ? [frames] : []), ...sides];
+    },
+    noisePath: scheduleOf,
     async denoiser(options) {
       const { timesteps, evaluations = { forward: 0, pullback: 0 } } = options;
       const { positive, negative, conditional, unconditional, ...seen } = await conditioning(options);
@@ -125,7 +161,7 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
           createDenoiser({
             ...network,
             ...seen,
-            schedule,
+            schedule: scheduleOf(options),
             conditional,
             unconditional,
             guidanceScale: options.guidanceScale,
@@ -153,6 +189,7 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
         }),
     async crossAttention(options) {
       const { guidanceScale, evaluations = { forward: 0, pullback: 0 } } = options;
+      pictureShape(options, 'the maps of attention are read of');
       const { positive, conditional, latentShape, surroundings } = await conditioning(options);
       const promptTokens = prompts.tokensOf(positive);
       // Beside a negative prompt of several chunks the prompt is followed by empty ones.
@@ -176,6 +213,7 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
         );
       }
       const { evaluations = { forward: 0, pullback: 0 } } = options;
+      pictureShape(options, 'two prompts side by side make');
       const { positive, conditional, unconditional, latentShape } = await conditioning(options);
       const source = await conditioning({ ...options, prompt: sourcePrompt });
       for (const prompt of [positive, source.positive]) prompts.tokensOf(prompt);
@@ -184,7 +222,8 @@ async function open({ folder, programs, checkpointBlocks }: BackboneParts): Prom
       return createPairedDenoiser({ ...network, ...options, schedule, contexts, latentShape, evaluations });
     },
     encode: (image, noise) => encodeImage(programs, decoder, image, noise),
-    decode: (latent, size) => decodeLatent(programs, decoder, latent, backbone.latentShape(size), size),
+    decode: (latent, { width, height }) =>
+      decodeLatent(programs, decoder, latent, backbone.latentShape({ width, height }), { width, height }),
     decodedPlanes: (latent) => decodedPlanes(decoder, latent),
   };
   return backbone;

@@ -1,15 +1,13 @@
 /** @file The noise schedule of a Stable Diffusion folder, and what its pipeline changes in the scheduler's file. */
-import type { SamplerName } from '../../diffusion/sampler-names.ts';
 import { createSchedule, type Schedule, type SchedulerConfig } from '../../diffusion/schedule.ts';
 import {
   refuseForeignScheduler,
   schedulerClass,
-  unknownKeys,
-  unreadKeys,
   unsupportedScheduler,
 } from '../../diffusion/scheduler-keys.ts';
 import type { ModelFolder } from '../../weights/open/model-folder.ts';
 import type { BackboneInfo } from '../model-info.ts';
+import { schedulerInfo } from '../scheduler-notes.ts';
 
 /** What all published Stable Diffusion 1.x models were trained with. */
 const STABLE_DIFFUSION = {
@@ -25,6 +23,39 @@ const STABLE_DIFFUSION = {
 } as const;
 
 type Sampling = Pick<BackboneInfo, 'sampler' | 'unsupportedSampler' | 'notes' | 'samplerNotes'>;
+
+/** How much a clip's noise spreads over time where nothing else is said: as AnimateDiff was trained. */
+const CLIP_BETAS = 'linear';
+
+/**
+ * The schedule of clips, where it is not that of pictures.
+ *
+ * Motion adapters are trained with linear betas, on models for pictures with scaled linear ones, and diffusers' users exchange the scheduler
+ * with the adapter. So of a folder for pictures all keys are kept but `beta_schedule`; an adapter's own scheduler, if it has one, is taken as
+ * it is; a folder for clips has the right one.
+ *
+ * Reference: Guo et al. 2023, "AnimateDiff", section 4 and its published configurations.
+ *
+ * @param isForClips whether the folder is itself one of a model for clips
+ */
+export function clipSchedule(
+  { dir, schedulerConfig, motionSchedulerConfig }: ModelFolder,
+  isForClips: boolean,
+): { schedule: Schedule; notes: readonly string[] } | undefined {
+  if (motionSchedulerConfig !== undefined) {
+    refuseForeignScheduler(motionSchedulerConfig);
+    return { schedule: createSchedule({ ...motionSchedulerConfig, steps_offset: 1 }), notes: [] };
+  }
+  const isMissing = Object.keys(schedulerConfig).length === 0;
+  const given: SchedulerConfig = isMissing ? STABLE_DIFFUSION : schedulerConfig;
+  const { beta_schedule: betas = 'linear' } = given;
+  if (isForClips || betas === CLIP_BETAS || given.trained_betas) return undefined;
+  const note = `${dir}: clips are sampled with ${CLIP_BETAS} betas, as motion adapters are trained, where its scheduler says ${betas} for pictures`;
+  return {
+    schedule: createSchedule({ ...given, beta_schedule: CLIP_BETAS, steps_offset: 1 }),
+    notes: [note],
+  };
+}
 
 /**
  * The schedule of a folder. As `StableDiffusionPipeline` of diffusers does, `steps_offset` becomes 1 whatever the file says, and
@@ -44,36 +75,21 @@ export function stableDiffusionSchedule({
   }
   refuseForeignScheduler(schedulerConfig);
   const given: SchedulerConfig = schedulerConfig;
-  const own = schedulerClass(given);
+  const { notes, ...sampling } = schedulerInfo({ modelIndex, schedulerConfig }, 'variance-preserving');
   const unsupported = unsupportedScheduler(given);
-  const notes: string[] = [];
-  if (unsupported !== undefined) notes.push(unsupported);
-  const indexed = Array.isArray(modelIndex.scheduler) ? modelIndex.scheduler[1] : undefined;
-  if (indexed !== undefined && given._class_name !== undefined && indexed !== given._class_name) {
-    notes.push(
-      `scheduler: model_index.json names ${indexed}, scheduler_config.json ${given._class_name}; the latter is taken`,
-    );
-  }
   const offset = given.steps_offset;
-  const spacing = given.timestep_spacing ?? own?.keys.timestep_spacing.default ?? 'leading';
-  if (offset !== undefined && offset !== 1 && spacing === 'leading') {
-    notes.push(`scheduler: steps_offset ${offset} is taken as 1, as the pipeline of Stable Diffusion does`);
-  }
-  const unknown = unknownKeys(given);
-  if (unknown.length > 0 && unsupported === undefined) {
-    notes.push(`scheduler: ${unknown.join(', ')}: no sampler reads that`);
-  }
+  const spacing = given.timestep_spacing ?? schedulerClass(given)?.keys.timestep_spacing.default ?? 'leading';
+  const isMoved = offset !== undefined && offset !== 1 && spacing === 'leading';
   return {
     schedule: createSchedule({ ...given, steps_offset: 1 }),
-    ...(own ? { sampler: own.sampler } : {}),
+    ...sampling,
     ...(unsupported === undefined ? {} : { unsupportedSampler: unsupported }),
-    notes,
-    samplerNotes: (sampler: SamplerName) => {
-      const unread = unreadKeys(sampler, given);
-      if (unread.length === 0) return [];
-      return [
-        `scheduler: ${unread.join(', ')} of ${given._class_name}: the sampler ${sampler} does not read that`,
-      ];
-    },
+    notes: [
+      ...(unsupported === undefined ? [] : [unsupported]),
+      ...notes,
+      ...(isMoved
+        ? [`scheduler: steps_offset ${offset} is taken as 1, as the pipeline of Stable Diffusion does`]
+        : []),
+    ],
   };
 }

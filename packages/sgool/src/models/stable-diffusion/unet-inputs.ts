@@ -2,14 +2,8 @@
 import { concat, expand, type Tensor, type TensorSpec } from '@sgool/autodiff';
 import type { UNetInputs } from '../../networks/unet/unet.ts';
 import type { UNetConfig } from '../../networks/unet/unet-config.ts';
+import type { TextContext } from '../text-context.ts';
 import { guidanceEmbedding } from './guidance-embedding.ts';
-
-/** Text conditioning: hidden states of one or two prompts, `[prompts, tokens, width]`. */
-export interface TextContext {
-  readonly tokens: number;
-  readonly width: number;
-  readonly data: Float32Array;
-}
 
 /** Channels of the network's input behind those of the latent. */
 export interface Surroundings {
@@ -20,7 +14,7 @@ export interface Surroundings {
 /** What the inputs depend on, beside the prompts. */
 export interface UNetInputParts {
   readonly config: UNetConfig;
-  /** `[1, channels, height, width]`. */
+  /** `[1, channels, height, width]`; of a clip `[1, channels, frames, height, width]`. */
   readonly latentShape: readonly number[];
   /** What the network sees beside the latent, `[1, channels, height, width]`: the same in every call. */
   readonly surroundings?: Surroundings | undefined;

@@ -136,7 +136,7 @@ test('positions are sines on even channels and cosines on odd ones', () => {
 test('clips that are too long, or that nothing mixes, are refused in one line', async () => {
   const { config, weights } = await openFixture('motion-mid');
   expect(() => trace(shapesOf(7), (inputs) => ({ y: network(config, weights)(inputs) }))).toThrow(
-    'a clip of 7 frames is longer than the table of positions',
+    '7 frames at once are more than the table of positions of the motion modules has',
   );
   const alone = unet(motionUNetConfig(config).unet, frozen(new Map(), 'none'));
   expect(() => trace(shapesOf(2), (inputs) => ({ y: alone(inputs) }))).toThrow(

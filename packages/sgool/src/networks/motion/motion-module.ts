@@ -27,6 +27,7 @@ import {
 } from '@sgool/autodiff';
 import { UserError } from '../../errors.ts';
 import { gatedPerceptron, layerNormLayer, linearLayer } from '../layers.ts';
+import { type ContextWindows, overWindows } from './context-windows.ts';
 
 /**
  * What the group norm of a motion module standardises: all frames of a clip together, as diffusers does, or each frame by itself, as the
@@ -46,6 +47,8 @@ export interface MotionModuleOptions {
   /** Most frames: the length of the table of positions. */
   readonly mostFrames: number;
   readonly norm: MotionNorm;
+  /** How clips of more frames are seen. Without it there are none. */
+  readonly windows?: ContextWindows | undefined;
   /** Number of pieces along the frames for the statistics, and along the pixels for all else. More than one is computed again backward. */
   readonly pieces: { readonly frames: number; readonly pixels: number };
   /** Whether the backward pass computes the activations again instead of keeping them. */
@@ -63,10 +66,11 @@ const NORM_EPS = 1e-6;
  * @throws UserError where there are more frames than positions
  */
 export function motionModule(weights: Weights, x: Tensor, options: MotionModuleOptions): Tensor {
-  const { frames, mostFrames, layers, heads, pieces, recompute } = options;
-  if (frames > mostFrames) {
+  const { frames, mostFrames, layers, pieces, recompute, windows } = options;
+  const seen = Math.min(frames, windows?.frames ?? frames);
+  if (seen > mostFrames) {
     throw new UserError(
-      `motion: a clip of ${frames} frames is longer than the table of positions of its motion modules; it must have at most ${mostFrames}`,
+      `motion: ${seen} frames at once are more than the table of positions of the motion modules has; there must be at most ${mostFrames}`,
     );
   }
   const [all, channels, rows, columns] = x.shape as [number, number, number, number];
@@ -76,7 +80,7 @@ export function motionModule(weights: Weights, x: Tensor, options: MotionModuleO
     const normal = transpose(standard(part), [0, 1, 3, 2]);
     let tokens = linearLayer(weights, 'proj_in', normal, channels);
     for (let i = 0; i < layers; i++) {
-      tokens = transformerLayer(scoped(weights, `transformer_blocks.${i}`), tokens, heads, mostFrames);
+      tokens = transformerLayer(scoped(weights, `transformer_blocks.${i}`), tokens, options);
     }
     return add(transpose(linearLayer(weights, 'proj_out', tokens, channels), [0, 1, 3, 2]), part);
   };
@@ -126,13 +130,21 @@ function standardised(
 }
 
 /** Two self-attentions over the frames, each of which sees their positions, and a gated perceptron. @param x [clips, frames, pixels, width] */
-function transformerLayer(weights: Weights, x: Tensor, heads: number, mostFrames: number): Tensor {
-  const positions = positionsOf(weights, x, mostFrames);
-  let tokens = x;
-  for (const i of [1, 2]) {
-    const seen = add(layerNormLayer(weights, `norm${i}`, tokens), positions);
-    tokens = add(attentionOverFrames(scoped(weights, `attn${i}`), seen, heads), tokens);
-  }
+function transformerLayer(
+  weights: Weights,
+  x: Tensor,
+  { heads, mostFrames, windows }: Pick<MotionModuleOptions, 'heads' | 'mostFrames' | 'windows'>,
+): Tensor {
+  const attend = (frames: Tensor): Tensor => {
+    const positions = positionsOf(weights, frames, mostFrames);
+    let tokens = frames;
+    for (const i of [1, 2]) {
+      const seen = add(layerNormLayer(weights, `norm${i}`, tokens), positions);
+      tokens = add(attentionOverFrames(scoped(weights, `attn${i}`), seen, heads), tokens);
+    }
+    return tokens;
+  };
+  const tokens = windows ? overWindows(x, windows, attend) : attend(x);
   return add(gatedPerceptron(weights, 'ff.net', layerNormLayer(weights, 'norm3', tokens)), tokens);
 }
 

@@ -16,6 +16,7 @@ import {
 } from '@sgool/autodiff';
 import { required, UserError } from '../../errors.ts';
 import { convLayer, groupNormLayer, linearLayer, upsampleLayer } from '../layers.ts';
+import type { ContextWindows } from '../motion/context-windows.ts';
 import type { MotionConfig } from '../motion/motion-config.ts';
 import { type MotionNorm, motionModule } from '../motion/motion-module.ts';
 import { resnetBlock } from '../resnet-block.ts';
@@ -30,7 +31,9 @@ export interface Motion {
   /** Under diffusers' names, as `down_blocks.0.motion_modules.0.norm.weight`. */
   readonly weights: Weights;
   /** Default `joint`. */
-  readonly norm?: MotionNorm;
+  readonly norm?: MotionNorm | undefined;
+  /** How clips are seen that are longer than a window. Default: as a whole. */
+  readonly windows?: ContextWindows | undefined;
 }
 
 /** How a UNet is traced. */
@@ -146,6 +149,7 @@ export function unet(
         groups: own.motion_norm_num_groups,
         mostFrames: own.motion_max_seq_length,
         norm: motion.norm ?? 'joint',
+        windows: motion.windows,
         pieces: {
           frames: piecesOf(x.size, all),
           pixels: piecesOf(PERCEPTRON * x.size, rows * columns),

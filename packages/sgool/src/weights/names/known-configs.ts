@@ -30,7 +30,7 @@ const PIPELINES: readonly (readonly [RegExp, Known])[] = [
     /^IF(Pipeline|Img2Img|Inpainting|Super)/,
     { what: 'DeepFloyd IF, a model without an autoencoder', ...OTHER },
   ],
-  [/AnimateDiff|Video|^Wan|^LTX|CogVideo|Mochi|^I2VGen/, { what: 'a video model', ...OTHER }],
+  [/AnimateDiff(?!Pipeline$)|Video|^Wan|^LTX|CogVideo|Mochi|^I2VGen/, { what: 'a video model', ...OTHER }],
   [/Audio|MusicLDM|Music/, { what: 'a model for sound', ...OTHER }],
   [/Upscale/, { what: 'an upscaler', ...OTHER }],
   [/InstructPix2Pix/, { what: 'a model that follows instructions (InstructPix2Pix)', ...OTHER }],
@@ -56,8 +56,10 @@ const CLASSES: Readonly<Record<string, Known>> = {
   VQModel: { what: 'an autoencoder with a codebook', ...VAE },
   ControlNetModel: { what: 'a ControlNet', works: 'use the model alone' },
   T2IAdapter: { what: 'a T2I-Adapter', works: 'use the model alone' },
-  MotionAdapter: { what: 'a motion module of AnimateDiff', works: 'use the model alone' },
-  UNetMotionModel: { what: 'a UNet for video (AnimateDiff)', ...OTHER },
+  MotionAdapter: {
+    what: 'a motion adapter of AnimateDiff',
+    works: 'give it as the motion adapter of a model (--motion)',
+  },
   UNet3DConditionModel: { what: 'a UNet for video', ...OTHER },
   UNetSpatioTemporalConditionModel: { what: 'Stable Video Diffusion', ...OTHER },
   UNet2DModel: { what: 'a UNet without a prompt', ...OTHER },
@@ -72,6 +74,9 @@ const CLASSES: Readonly<Record<string, Known>> = {
   PixArtTransformer2DModel: { what: 'a diffusion transformer (PixArt)', ...OTHER },
   StableCascadeUNet: { what: 'Stable Cascade', ...OTHER },
 };
+
+/** The class that a network of a role has, where other roles are told what it is. */
+const OWN_CLASS: Readonly<Record<string, string>> = { motion_adapter: 'MotionAdapter' };
 
 /** Channels of the UNet's input, for models that take more than a latent. */
 const CHANNELS: Readonly<Record<number, Known>> = {
@@ -125,7 +130,8 @@ function knownNetwork(role: string, config: Config): Known | undefined {
       works: 'use the float16 folder of the model',
     };
   }
-  if (typeof name === 'string' && Object.hasOwn(CLASSES, name)) return CLASSES[name];
+  if (typeof name === 'string' && Object.hasOwn(CLASSES, name) && name !== OWN_CLASS[role])
+    return CLASSES[name];
   if (role === 'unet' && typeof name === 'string' && name.includes('Transformer')) {
     return {
       what: 'a diffusion transformer in the place of a UNet',
@@ -166,7 +172,7 @@ export function refuseConfig(role: string, path: string, config: Config): void {
   if (known !== undefined) refuse(path, known);
 }
 
-/** Parameters of diffusers' classes: what their `config.json` may hold. */
+/** Parameters of diffusers' classes, by the role of a network or its class: what their `config.json` may hold. */
 const KEYS: Readonly<Record<string, readonly string[]>> = {
   unet: [
     'sample_size',
@@ -238,11 +244,58 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
     'use_post_quant_conv',
     'mid_block_add_attention',
   ],
+  motion_adapter: [
+    'block_out_channels',
+    'motion_layers_per_block',
+    'motion_transformer_layers_per_block',
+    'motion_mid_block_layers_per_block',
+    'motion_transformer_layers_per_mid_block',
+    'motion_num_attention_heads',
+    'motion_norm_num_groups',
+    'motion_max_seq_length',
+    'use_motion_mid_block',
+    'conv_in_channels',
+  ],
+  UNetMotionModel: [
+    'sample_size',
+    'in_channels',
+    'out_channels',
+    'down_block_types',
+    'up_block_types',
+    'block_out_channels',
+    'layers_per_block',
+    'downsample_padding',
+    'mid_block_scale_factor',
+    'act_fn',
+    'norm_num_groups',
+    'norm_eps',
+    'cross_attention_dim',
+    'transformer_layers_per_block',
+    'reverse_transformer_layers_per_block',
+    'temporal_transformer_layers_per_block',
+    'reverse_temporal_transformer_layers_per_block',
+    'transformer_layers_per_mid_block',
+    'temporal_transformer_layers_per_mid_block',
+    'use_linear_projection',
+    'num_attention_heads',
+    'motion_max_seq_length',
+    'motion_num_attention_heads',
+    'reverse_motion_num_attention_heads',
+    'use_motion_mid_block',
+    'mid_block_layers',
+    'encoder_hid_dim',
+    'encoder_hid_dim_type',
+    'addition_embed_type',
+    'addition_time_embed_dim',
+    'projection_class_embeddings_input_dim',
+    'time_cond_proj_dim',
+  ],
 };
 
 /** Lines for the user about keys that diffusers does not know and ignores, as is done here. */
 export function unknownKeys(role: string, path: string, config: Config): string[] {
-  const known = Object.hasOwn(KEYS, role) ? KEYS[role] : undefined;
+  const kind = config._class_name === 'UNetMotionModel' ? config._class_name : role;
+  const known = Object.hasOwn(KEYS, kind) ? KEYS[kind] : undefined;
   if (known === undefined) return [];
   return Object.entries(config)
     .filter(([key, value]) => !key.startsWith('_') && value !== null && !known.includes(key))

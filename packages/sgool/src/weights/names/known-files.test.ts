@@ -136,8 +136,8 @@ const KINDS: [string, string[], RegExp, Door[]][] = [
     [
       'down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0.processor.to_q_lora.down.weight',
     ],
-    /LoRA for (a video model|AnimateDiff)/,
-    [],
+    /a LoRA for the motion modules of AnimateDiff/,
+    ['lora'],
   ],
   ['textual inversion of A1111', ['emb_params [2, 768]'], /textual inversion/, []],
   ['textual inversion of diffusers', ['<cat-toy> [768]'], /textual inversion/, []],
@@ -146,7 +146,16 @@ const KINDS: [string, string[], RegExp, Door[]][] = [
   [
     'AnimateDiff',
     ['down_blocks.0.motion_modules.0.temporal_transformer.norm.weight'],
-    /motion module of AnimateDiff/,
+    /^motion modules of AnimateDiff/,
+    ['motion', 'unet'],
+  ],
+  [
+    'SparseCtrl',
+    [
+      'controlnet_cond_embedding.conv_in.weight',
+      'down_blocks.0.motion_modules.0.temporal_transformer.norm.weight',
+    ],
+    /SparseCtrl network/,
     [],
   ],
   ['ControlNet of LDM', ['control_model.input_blocks.0.0.weight'], /a ControlNet/, []],
@@ -355,7 +364,7 @@ const KINDS: [string, string[], RegExp, Door[]][] = [
   ['language model', ['token_embd.weight', 'blk.0.attn_q.weight'], /a language model/, []],
   ['ESRGAN', ['model.0.weight', 'model.1.sub.0.RDB1.conv1.0.weight'], /ESRGAN/, []],
 ];
-const DOORS: Door[] = ['model', 'lora', 'clip', 'vae', 'unet', 'transformer', 'text_encoder'];
+const DOORS: Door[] = ['model', 'lora', 'clip', 'vae', 'unet', 'transformer', 'text_encoder', 'motion'];
 
 describe('what a file is', () => {
   it.each(KINDS)('%s', (_, names, what, doors) => {
@@ -421,7 +430,7 @@ describe('what a configuration is', () => {
     ['unet', { in_channels: 4, class_embed_type: 'projection' }, /unCLIP/],
     ['unet', { addition_embed_type: 'image' }, /Kandinsky/],
     ['unet', { addition_embed_type: 'text' }, /DeepFloyd/],
-    ['unet', { _class_name: 'UNetMotionModel' }, /AnimateDiff/],
+    ['unet', { _class_name: 'UNet3DConditionModel' }, /a UNet for video/],
     ['unet', { _class_name: 'FluxTransformer2DModel' }, /in the place of a UNet/],
     [
       'transformer',
@@ -492,6 +501,19 @@ describe('what a configuration is', () => {
       'FluxPipeline',
     ])
       refusePipeline('x', { _class_name: name });
+  });
+
+  it('a motion adapter is one in its own place alone', () => {
+    const config = { _class_name: 'MotionAdapter' };
+    expect(() => refuseConfig('motion_adapter', 'config.json', config)).not.toThrow();
+    expect(() => refuseConfig('unet', 'config.json', config)).toThrow(/a motion adapter of AnimateDiff/);
+    expect(() => refuseConfig('unet', 'config.json', { _class_name: 'UNetMotionModel' })).not.toThrow();
+  });
+
+  it('keys of a UNet with motion modules are those of its own class', () => {
+    const config = { motion_max_seq_length: 32 };
+    expect(unknownKeys('unet', 'config.json', { ...config, _class_name: 'UNetMotionModel' })).toEqual([]);
+    expect(unknownKeys('unet', 'config.json', config)).toHaveLength(1);
   });
 });
 

@@ -22,6 +22,7 @@ const EXPECTED: Readonly<Record<Door, string>> = {
   unet: 'a UNet of Stable Diffusion 1.x or 2.x',
   transformer: 'a transformer of Stable Diffusion 3 or 3.5, or Flux.1',
   text_encoder: `a text encoder of ${FAMILIES_IN_WORDS}`,
+  motion: 'a motion adapter of AnimateDiff for Stable Diffusion 1.x',
 };
 
 const LDM_INPUT = /^(model\.diffusion_model\.input_blocks\.0\.0|conv_in)\.weight$/;
@@ -48,8 +49,15 @@ const SIGNATURES: readonly Signature[] = [
         file.shapes().every((shape) => isWord(shape) && file.has(/^(?!weight$|bias$)[^.]+$/))),
   },
   {
-    what: 'a motion module of AnimateDiff, which is not supported',
-    works: 'use a model for still images',
+    what: 'a SparseCtrl network of AnimateDiff, which is not supported',
+    works: 'use the motion adapter alone',
+    is: (file) => file.has(/motion_modules\./) && file.has(/(input_hint_block|controlnet_cond_embedding)\./),
+  },
+  {
+    what: 'motion modules of AnimateDiff',
+    works: 'give it as the motion adapter of a model (--motion)',
+    // Beside the weights of a UNet they are those of a UNetMotionModel.
+    doors: ['motion', 'unet'],
     is: (file) => file.has(/motion_modules\.|temporal_transformer\./),
   },
   {

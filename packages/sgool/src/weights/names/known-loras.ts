@@ -75,8 +75,9 @@ export const LORAS: readonly Signature[] = [
       !file.has(/(down|up)_blocks[._]|mid_block|(input|output|middle)_block|text_model|encoder[._]layers/),
   },
   {
-    what: 'a LoRA for AnimateDiff',
-    works: OTHER_LORA,
+    what: 'a LoRA for the motion modules of AnimateDiff',
+    works: 'give the model and its motion adapter, and this file as a LoRA',
+    doors: ['lora'],
     is: (file) => isLora(file) && file.has(/motion_modules/),
   },
   {

@@ -6,6 +6,8 @@
  * lycoris/modules (weight_list of each class); huggingface/peft, utils/save_and_load.py; ComfyUI, comfy/lora.py
  */
 
+import { isMotionName, motionName } from './motion.ts';
+
 /**
  * The network that a LoRA changes. `unet` is what denoises, as kohya's scripts call it for transformers too. T5 has another place in each
  * model, so it has a name of its own.
@@ -161,12 +163,10 @@ export function loraName(name: string): LoraName | undefined {
       changed = true;
     }
   }
-  const found = (stem: string, part: LoraPart): LoraName => ({
-    network: networkOf(stem, network),
-    module: loraModule(stem),
-    path: stem,
-    part,
-  });
+  const found = (stemInFile: string, part: LoraPart): LoraName => {
+    const stem = isMotionName(stemInFile) ? (motionName(stemInFile) ?? stemInFile) : stemInFile;
+    return { network: networkOf(stem, network), module: loraModule(stem), path: stem, part };
+  };
   const [, kind, block, joint, stream, direction] = XLABS.exec(path) ?? [];
   if (kind !== undefined) {
     const place = `${kind}_blocks.${block}`;

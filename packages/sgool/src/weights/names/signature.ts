@@ -2,7 +2,16 @@
 import type { TensorFile } from '../formats/weight-source.ts';
 
 /** Where a file is given. */
-export type Door = 'model' | 'lora' | 'embedding' | 'clip' | 'vae' | 'unet' | 'transformer' | 'text_encoder';
+export type Door =
+  | 'model'
+  | 'lora'
+  | 'embedding'
+  | 'clip'
+  | 'vae'
+  | 'unet'
+  | 'transformer'
+  | 'text_encoder'
+  | 'motion';
 
 /** A kind of file. */
 export interface Signature {

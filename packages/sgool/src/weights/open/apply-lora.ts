@@ -179,6 +179,12 @@ function applyTo(
     throw new UserError(`${lora.path}: it was made for another model${is}: ${why}`);
   };
   const left = [...changes.keys()].filter((module) => !modules.has(module));
+  const isMotion = (module: string) => module.includes('motion_modules');
+  if (left.some(isMotion) && ![...modules.keys()].some(isMotion)) {
+    throw new UserError(
+      `${lora.path}: it changes motion modules, which this model does not have; give a motion adapter too (option motion, --motion)`,
+    );
+  }
   if (left.length > 0) {
     refuse(
       `the ${component.name} has no module ${left[0]}${left.length > 1 ? `, nor ${left.length - 1} more` : ''}`,

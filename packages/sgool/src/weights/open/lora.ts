@@ -55,6 +55,8 @@ const FOLDER_FILES = [
   'adapter_model.bin',
   'pytorch_lora_weights.safetensors',
   'pytorch_lora_weights.bin',
+  // The motion LoRAs that diffusers' authors published.
+  'diffusion_pytorch_model.safetensors',
 ];
 const ADAPTER_CONFIG = 'adapter_config.json';
 

@@ -44,6 +44,8 @@ export interface ModelFolder {
   schedulerConfig: Config;
   /** Where its tokenizers are, by folder name: `tokenizer`, and for more text encoders `tokenizer_2`, `tokenizer_3`. */
   tokenizers: ReadonlyMap<string, TokenizerPlace>;
+  /** How the motion adapter was trained, where its own folder says it. */
+  motionSchedulerConfig?: Config;
   /** Words that files of embeddings bring; none where no such file was given. */
   embeddings?: readonly TextEmbedding[];
 }
@@ -181,6 +183,12 @@ async function openComponents(
   return components;
 }
 
+/** `scheduler/scheduler_config.json` of a folder, or undefined where it has none. */
+export async function schedulerConfigOf(dir: string): Promise<Config | undefined> {
+  const path = places.join(dir, 'scheduler', 'scheduler_config.json');
+  return (await files.exists(path)) ? readConfig(path) : undefined;
+}
+
 /**
  * Opens a model folder. The headers of all weights are checked; no weight is read.
  *
@@ -206,14 +214,12 @@ export async function openModelFolder(
   const denoiser = 'transformer' in modelIndex ? 'transformer' : 'unet';
   const needed = required ?? [denoiser, 'vae', 'text_encoder'];
   const components = await openComponents(dir, entries, { required: needed, variant });
-  const schedulerPath = places.join(dir, 'scheduler', 'scheduler_config.json');
-  const schedulerConfig = (await files.exists(schedulerPath)) ? await readConfig(schedulerPath) : {};
   return {
     dir,
     name: places.basename(dir),
     modelIndex,
     components,
-    schedulerConfig,
+    schedulerConfig: (await schedulerConfigOf(dir)) ?? {},
     tokenizers: new Map(
       [...new Set(['tokenizer', ...entries.filter((entry) => /^tokenizer_\d$/.test(entry))])].map((entry) => [
         entry,

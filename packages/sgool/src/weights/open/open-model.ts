@@ -5,7 +5,8 @@ import { openTensorFile } from '../formats/tensor-file.ts';
 import type { Environment } from '../hub/environment.ts';
 import { flowModelOf } from '../names/flow-models.ts';
 import { inferVaeConfig } from '../names/infer-config.ts';
-import { configured, readConfig } from '../sources/read-config.ts';
+import { isMotionName } from '../names/motion.ts';
+import { type Config, configured, readConfig } from '../sources/read-config.ts';
 import { applyAdapter, openAdapter } from './adapter.ts';
 import { applyLora } from './apply-lora.ts';
 import { checkWhole } from './check-whole.ts';
@@ -20,6 +21,12 @@ import {
   openComponent,
   openModelFolder,
 } from './model-folder.ts';
+import {
+  MOTION_ADAPTER,
+  type MotionAdapter,
+  openMotionAdapter,
+  withMotionModules,
+} from './motion-adapter.ts';
 import { located, partIn } from './place.ts';
 import { openSingleFile } from './single-file.ts';
 import type { SingleFileOptions } from './single-file-options.ts';
@@ -44,6 +51,8 @@ export interface OpenModelOptions extends OpenFolderOptions, Omit<SingleFileOpti
   readonly vae?: string;
   /** What a fine-tuning of this model changed: a file that `sgool finetune` wrote. Applied before LoRAs. */
   readonly adapter?: string;
+  /** A motion adapter (AnimateDiff), with which the model makes clips: its folder, a file, or the name of a pulled one. */
+  readonly motion?: string;
   /** LoRAs for the UNet and the text encoder, applied in order. */
   readonly loras?: readonly LoraChoice[];
   /** Embeddings (textual inversion): words of the prompt that files bring. */
@@ -106,6 +115,33 @@ async function withVae(
 }
 
 /**
+ * The networks of a model with the motion modules of the adapter that was given, else of the one in its folder. A UNet that has modules of
+ * its own keeps them unless an adapter was given.
+ */
+async function addMotion(
+  { components, dir }: Pick<ModelFolder, 'components' | 'dir'>,
+  { motion, env }: OpenModelOptions,
+): Promise<{ components: Map<string, ModelComponent>; schedulerConfig?: Config }> {
+  const result = new Map(components);
+  const unet = components.get('unet');
+  if (unet === undefined && motion !== undefined) {
+    throw new UserError(
+      `${motion}: a motion adapter needs a UNet of Stable Diffusion 1.x, which ${dir} does not have`,
+    );
+  }
+  const hasModules = unet?.weights.names().some(isMotionName);
+  const adapter: MotionAdapter | undefined =
+    motion === undefined ? components.get(MOTION_ADAPTER) : await openMotionAdapter(motion, env);
+  if (unet === undefined || adapter === undefined || (hasModules && motion === undefined)) {
+    result.delete(MOTION_ADAPTER);
+    return { components: result };
+  }
+  result.set('unet', withMotionModules(unet, adapter)).set(MOTION_ADAPTER, adapter);
+  const { schedulerConfig } = adapter;
+  return { components: result, ...(schedulerConfig && { schedulerConfig }) };
+}
+
+/**
  * Opens a model: a folder in the diffusers layout, or a single file of Stable Diffusion or Flux, with tokenizers, text encoders, a CLIP
  * and an autoencoder from elsewhere where they are given.
  *
@@ -121,7 +157,10 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
   const model = (await files.isFile(path))
     ? await openSingleFile(path, { ...options, config })
     : await openModelFolder(path, options);
-  let components = await withTextEncoders(model, options.textEncoders ?? [], { ...options, config });
+  const encoders = await withTextEncoders(model, options.textEncoders ?? [], { ...options, config });
+  const moving = await addMotion({ components: encoders, dir: model.dir }, options);
+  const motionSchedulerConfig = moving.schedulerConfig;
+  let { components } = moving;
   if (options.adapter !== undefined) {
     components = await applyAdapter(components, await openAdapter(options.adapter));
   }
@@ -133,6 +172,11 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
   if (options.vae !== undefined)
     components = await withVae(components, model, options.vae, { ...options, config });
   const embeddings = await openEmbeddings(options.embeddings ?? []);
+  if (embeddings.length > 0 && flowModelOf(model.modelIndex) !== undefined) {
+    throw new UserError(
+      `${embeddings[0].path}: embeddings (textual inversion) are for Stable Diffusion 1.x and 2.x; the text encoders of ${places.basename(path)} take none; leave it out`,
+    );
+  }
   const encoder = components.get('text_encoder');
   if (encoder !== undefined && embeddings.length > 0) {
     const notes = [...(encoder.notes ?? []), ...embeddings.map(embeddingNote)];
@@ -144,6 +188,7 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
     ...model,
     name: places.basename(path),
     components,
+    ...(motionSchedulerConfig && { motionSchedulerConfig }),
     ...(embeddings.length === 0 ? {} : { embeddings }),
     tokenizers: await findTokenizers(model, { tokenizer, beside, env }),
   };
