@@ -64,7 +64,7 @@ it.each(['whole', 'pairs'] as const)('has noisy clips whose frames lie behind th
   }
 });
 
-it('shows all frames of some clips and two of others, and those with much noise', () => {
+it('shows all frames of some clips and two of others, and those where it is decided how things move', () => {
   expect(part('whole').frames).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   const seen = new Set<number>();
   for (let seed = 0; seed < 60; seed++) {
@@ -72,7 +72,8 @@ it('shows all frames of some clips and two of others, and those with much noise'
     expect(frames).toHaveLength(2);
     expect(frames[0]).toBeLessThan(frames[1]);
     for (const frame of frames) seen.add(frame);
-    expect(Math.min(...timestep)).toBeGreaterThanOrEqual(800);
+    expect(Math.min(...timestep)).toBeGreaterThanOrEqual(700);
+    expect(Math.max(...timestep)).toBeLessThan(950);
   }
   expect(seen.size).toBe(FRAMES);
 });
