@@ -132,7 +132,7 @@ it.each(SAMPLER_NAMES)('optimises the noise through %s, or says in one line why 
 
 it('optimises one step of a model like schnell by ReNO, at one evaluation and one pullback an iteration', async () => {
   const pipeline = await pipelineOf('flux-schnell');
-  const settings = { ...request, steps: 1, iterations: 2, cutouts: 0, lambda: 0, optimiser: 'reno' };
+  const settings = { ...request, steps: 1, iterations: 2, cutouts: 0, lambda: 0, optimiser: 'reno' } as const;
   const rounds = await collect(methods.sgool.run(pipeline, requestTo('sgool', settings)));
   expect(rounds.map(({ evaluations }) => evaluations)).toEqual([
     { forward: 1, pullback: 0 },
