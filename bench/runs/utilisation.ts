@@ -2,7 +2,7 @@
  * @file Model FLOPs utilisation of the UNet: its model FLOPs per second as a share of the machine's peak, which is the fastest
  * matrix product that either program reaches.
  */
-import { median, unetModelFlops } from 'sgool/evaluate';
+import { median, networkModelFlops } from 'sgool/evaluate';
 import { type Bench, contender } from './contender.ts';
 import { log } from './log.ts';
 import { type Times, timeInTurns } from './measure.ts';
@@ -39,7 +39,7 @@ export async function utilisationLines(
     const [{ workload, pixels, flops, goal }] = rows;
     const { folder, prompt, guidanceScale } = (await contender(bench, 'ours', { workload, pixels })).workload;
     const call = { prompt, guidanceScale, width: pixels, height: pixels };
-    const needed = (await unetModelFlops(folder, call))[flops];
+    const needed = (await networkModelFlops(folder, call))[flops];
     const ours = needed / median(rows.flatMap(({ runs }) => runs.ours)) / peak;
     const peers = rows.flatMap(({ peer }) => peer ?? []);
     shares.push({

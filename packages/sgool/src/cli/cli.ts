@@ -27,6 +27,12 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/generate.ts'),
   },
   {
+    name: 'video',
+    makesImages: true,
+    summary: 'make a clip that matches a prompt',
+    load: () => import('./commands/video.ts'),
+  },
+  {
     name: 'refine',
     makesImages: true,
     summary: 'change an image until it matches a prompt better',
@@ -118,7 +124,7 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'methods',
-    summary: 'list the methods and their options',
+    summary: 'list the methods: what each does, what it costs, when to take it, its options',
     load: () => import('./commands/methods.ts'),
   },
 ];

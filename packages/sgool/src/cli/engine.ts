@@ -8,9 +8,15 @@ import { detailMethod } from '../methods/detail/detail-image.ts';
 import type { ImageMethod } from '../methods/edit/image-method.ts';
 import { type RefineMethod, refinement } from '../methods/edit/refine.ts';
 import type { RefineSource } from '../methods/edit/refine-request.ts';
-import { countOperations, type EstimateOptions, estimateRun, type RunEstimate } from '../methods/estimate.ts';
+import {
+  countEvaluations,
+  countOperations,
+  type EstimateOptions,
+  estimateRun,
+  type RunEstimate,
+} from '../methods/estimate.ts';
 import { detailedMethods, type MethodName, methods } from '../methods/index.ts';
-import type { RunOptions } from '../methods/run/iteration.ts';
+import type { Iteration, RunOptions } from '../methods/run/iteration.ts';
 import type { Method } from '../methods/run/method.ts';
 import { type LoadOptions, loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -45,6 +51,12 @@ export interface Engine {
   ): Promise<MappedImage>;
   /** Time and memory of a run. @throws UserError where the run would */
   estimate?(model: string, options: LoadOptions, run: Omit<EstimateOptions, 'open'>): Promise<RunEstimate>;
+  /** Evaluations of the denoiser's network in a run. @throws UserError where the run would */
+  countEvaluations(
+    model: string,
+    options: LoadOptions,
+    run: Omit<EstimateOptions, 'open'>,
+  ): Promise<Iteration['evaluations']>;
   /** Operations of a run by program. @throws UserError where the run would */
   countOperations(
     model: string,
@@ -66,6 +78,8 @@ export const engine: Engine = {
   mapAttention,
   estimate: (model, options, run) =>
     estimateRun({ ...run, open: (programs) => loadPipeline(model, { ...options, programs }) }),
+  countEvaluations: (model, options, run) =>
+    countEvaluations({ ...run, open: (programs) => loadPipeline(model, { ...options, programs }) }),
   countOperations: (model, options, run) =>
     countOperations({ ...run, open: (programs) => loadPipeline(model, { ...options, programs }) }),
 };

@@ -1,6 +1,6 @@
 import { matmul, sizeOf, trace } from '@sgool/autodiff';
 import { describe, expect, it } from 'vitest';
-import { countModelFlops, unetModelFlops } from './model-flops.ts';
+import { countModelFlops, networkModelFlops } from './model-flops.ts';
 
 describe('model FLOPs', () => {
   it('count attention twice in the backward pass, and nothing for what has no backward pass', () => {
@@ -22,8 +22,8 @@ describe('model FLOPs', () => {
 
   it('of a guided UNet grow with the image, and its pullback needs about twice the forward run', async () => {
     const call = { prompt: 'a red cat', guidanceScale: 3 };
-    const small = await unetModelFlops('toybox', { ...call, width: 64, height: 64 });
-    const large = await unetModelFlops('toybox', { ...call, width: 128, height: 128 });
+    const small = await networkModelFlops('toybox', { ...call, width: 64, height: 64 });
+    const large = await networkModelFlops('toybox', { ...call, width: 128, height: 128 });
     expect(large.forward / small.forward).toBeGreaterThan(3);
     for (const { forward, pullback } of [small, large]) {
       expect(pullback / forward).toBeGreaterThan(1.8);

@@ -37,8 +37,8 @@ export interface GuidedCall {
   readonly height: number;
 }
 
-/** Model FLOPs of one guided evaluation of a model's UNet, with and without prompt. Nothing is executed. */
-export async function unetModelFlops(folder: string, call: GuidedCall): Promise<ModelFlops> {
+/** Model FLOPs of one guided evaluation of a model's denoising network, with and without prompt. Nothing is executed. */
+export async function networkModelFlops(folder: string, call: GuidedCall): Promise<ModelFlops> {
   const opened: TracedPrograms[] = [];
   const pipeline = await loadPipeline(folder, {
     programs: (options) => {
@@ -52,14 +52,14 @@ export async function unetModelFlops(folder: string, call: GuidedCall): Promise<
     await denoiser.predict(new Float64Array(sizeOf(denoiser.latentShape)), 500);
     for (const { graphs, counts } of opened) {
       for (const [key, graph] of graphs) {
-        if (!key.startsWith('unet ')) continue;
+        if (!graph.outputs.has('prediction')) continue;
         // The two prompts run as one batch, or one after the other.
         const runs = counts.run.get(key) ?? 0;
         const { forward, pullback } = countModelFlops(graph, 'latent');
         return { forward: runs * forward, pullback: runs * pullback };
       }
     }
-    throw new Error(`unetModelFlops: ${folder} ran no UNet`);
+    throw new Error(`networkModelFlops: ${folder} ran no network that denoises`);
   } finally {
     await pipeline.dispose();
   }

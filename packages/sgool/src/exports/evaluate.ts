@@ -23,7 +23,7 @@ export {
   countModelFlops,
   type GuidedCall,
   type ModelFlops,
-  unetModelFlops,
+  networkModelFlops,
 } from '../evaluate/model-flops.ts';
 export { mixBits, mulberry32 } from '../evaluate/mulberry32.ts';
 export { EQUAL_COST } from '../evaluate/report/cost-rows.ts';

@@ -36,13 +36,13 @@ import {
 import { stepOf } from '../request/step-of.ts';
 import { MODEL_CLIP } from '../request/wanted-scorer.ts';
 import { parsePrompt } from '../text/prompt/prompt.ts';
+import { decodeFrames, judge, shownFrames } from './run/frames.ts';
 import type { MethodDefinition } from './run/method.ts';
 import {
   assertFinite,
   bestKeeper,
   denoiserOf,
   denoiserOptionsOf,
-  judge,
   type Run,
   samplerOf,
   stoppedIn,
@@ -66,9 +66,12 @@ type AttendSettings = SettingsOf<typeof settings>;
 export const attendAndExcite: MethodDefinition<'attend-and-excite', AttendSettings> = {
   name: 'attend-and-excite',
   summary: 'moves the latent of the first steps until every thing of the prompt is attended to',
+  cost: 'a plain image before it, then steps, and up to half of them forward and back once more, or refine-steps times at thresholds',
+  useFor: 'one of two or three things is missing, and the model has cross-attention',
   settings,
   movesNoise: false,
   noiseMakesImage: false,
+  picturesOnly: true,
   lastIteration: 1,
   // The published method returns its image, whatever CLIP says of it.
   defaults: () => ({ keep: 'last' }),
@@ -102,9 +105,10 @@ export const attendAndExcite: MethodDefinition<'attend-and-excite', AttendSettin
       const [final] = await withinIteration(run.method, iteration, () =>
         sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
-      const image = await pipeline.decode(final, settings);
-      const { clip, failure } = await judge(pipeline, run, image);
-      yield run.report({ iteration, latent: noise, image, clip, best: keeper.isBest({ clip }) });
+      const frames = await decodeFrames(pipeline, run, final, iteration);
+      const { frameScores: _, failure, ...judged } = await judge(pipeline, run, frames);
+      const best = keeper.isBest(judged);
+      yield run.report({ iteration, latent: noise, ...shownFrames(frames, settings), ...judged, best });
       if (failure) throw stoppedIn(run.method, iteration, failure);
     }
   },

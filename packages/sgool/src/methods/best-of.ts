@@ -13,6 +13,8 @@ const { targetImages } = INPUTS;
 export const bestOf: MethodDefinition<'best-of', SearchLoopSettings> = {
   name: 'best-of',
   summary: 'plain images for several seeds; the objective selects the best',
+  cost: 'iterations x steps',
+  useFor: 'any prompt, where seeds are free to change: hard to beat at equal cost, and it needs no gradient',
   settings: searchLoopSettings,
   inputs: { targetImages },
   movesNoise: false,

@@ -19,6 +19,7 @@ import {
   targetSettings,
 } from '../request/settings.ts';
 import { createGuidance } from './run/guidance.ts';
+import type { ObjectiveBuilder } from './run/image-loss.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { optimiseNoise } from './run/optimise-noise.ts';
 import { guidedByObjective } from './run/roles.ts';
@@ -39,6 +40,8 @@ const { targetImages } = INPUTS;
 export const doodl: MethodDefinition<'doodl', SettingsOf<typeof settings>> = {
   name: 'doodl',
   summary: 'optimises the noise until the whole image matches the prompt',
+  cost: 'iterations x steps, forward and back; twice that with EDICT',
+  useFor: 'a single thing or a mood, where no part of the image matters more than another',
   settings,
   inputs: { targetImages },
   movesNoise: true,
@@ -49,6 +52,10 @@ export const doodl: MethodDefinition<'doodl', SettingsOf<typeof settings>> = {
     optimiseNoise(pipeline, run, async () => {
       const scorers = await runScorers(pipeline, run);
       const guidance = await createGuidance(run, scorers, { resize: 'bilinear' });
-      return { ...guidance, scorers, build: () => guidance.aimed([]) };
+      const build: ObjectiveBuilder['build'] = async (_, chosen) => {
+        const all = await guidance.aimed([]);
+        return { objectives: chosen.map(() => all) };
+      };
+      return { ...guidance, scorers, build };
     }),
 };

@@ -88,6 +88,8 @@ interface DryRun {
   readonly scores: readonly DryRunCounts[];
   /** What was spent after each iteration: FLOPs where the budget is in these, else network calls. */
   readonly spent: readonly number[];
+  /** Evaluations of the network after each iteration. */
+  readonly evaluations: readonly Iteration['evaluations'][];
   /** Behind the last region of a detail pass, which follows the last iteration; otherwise after that one. */
   readonly end: DryRunCounts;
   /** How many times longer everything took than alone. */
@@ -117,8 +119,10 @@ async function dryRun(
   const scores: DryRunCounts[] = [];
   const contention = contentionMeter();
   const spent: number[] = [];
+  const counted: Iteration['evaluations'][] = [];
   for await (const { evaluations } of run(pipeline)) {
     scores.push(programs.counts);
+    counted.push(evaluations);
     spent.push(inFlops ? programs.flops : evaluations.forward + evaluations.pullback);
   }
   await pipeline.dispose();
@@ -126,6 +130,7 @@ async function dryRun(
     programs,
     scores: scores.slice(0, own),
     spent: spent.slice(0, own),
+    evaluations: counted.slice(0, own),
     end: scores[scores.length - 1],
     contention: contention(),
   };
@@ -164,6 +169,26 @@ export async function countOperations(
   const limit = budget?.unit === 's' ? undefined : budget;
   const runs = extrapolated(dry, 'run', lastIteration(method, iterations, limit, spent));
   return new Map([...runs].map(([key, count]) => [key, count * programs.costOf(key).flops]));
+}
+
+/**
+ * Evaluations of the denoiser's network in a run, forward and back, under one prompt each: guidance takes two. Nothing is computed.
+ *
+ * @throws UserError where the run itself would
+ */
+export async function countEvaluations(
+  options: Omit<EstimateOptions, 'machine'>,
+): Promise<Iteration['evaluations']> {
+  const { method, request, iterations } = options;
+  const { spent, evaluations } = await dryRunOf(options);
+  const last = lastIteration(method, iterations, budgetOf(request), spent);
+  const at = Math.min(evaluations.length - 1, last);
+  const count = (kind: keyof Iteration['evaluations']) => {
+    const now = evaluations[at][kind];
+    // Behind the first iterations, one is like all that follow.
+    return now + (last - at) * (now - (evaluations[at - 1]?.[kind] ?? 0));
+  };
+  return { forward: count('forward'), pullback: count('pullback') };
 }
 
 /**

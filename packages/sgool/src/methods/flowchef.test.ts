@@ -123,6 +123,12 @@ describe.each<[string, () => NoisePath]>([
     expect(away(2)).toBeLessThan(0.41);
   });
 
+  it('leaves the step alone that begins where it stops', async () => {
+    const { watching, looked } = watched(pathOf());
+    await run(watching, { steps: 4, steeringStop: 0.5 });
+    expect(looked).toHaveLength(2);
+  });
+
   it('lowers the loss of the image', async () => {
     const { watching, looked } = watched(pathOf());
     const rounds = await run(watching, { steeringSteps: 4, steps: 6 });

@@ -10,8 +10,8 @@
  * decoder and scorers for each step of Adam. The starting noise stays as it is.
  *
  * Reference: Patel et al. 2024, "Steering Rectified Flow Models in the Vector Field for Controlled Image Generation", algorithm 1; Adam,
- * begun anew in each step, as in its code for inverse problems. There a = 1. On a variance-preserving path with a network that predicts
- * the noise, a = 1 / signal.
+ * begun anew in each step, as in its code for inverse problems. There a = 1; on a variance-preserving path with a network that predicts
+ * the noise it is 1 / signal.
  */
 import type { Denoiser } from '../diffusion/denoiser.ts';
 import { checkedPrediction } from '../diffusion/denoiser.ts';
@@ -23,6 +23,7 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import { INPUTS } from '../request/request.ts';
 import {
   cutoutSettings,
+  frameLossSettings,
   objectiveSettings,
   type SettingsOf,
   samplingSettings,
@@ -30,6 +31,7 @@ import {
   steeringSettings,
   targetSettings,
 } from '../request/settings.ts';
+import { drawnFramesLoss } from './run/drawn-frames.ts';
 import { createGuidance, type Guidance } from './run/guidance.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { type Chain, plainAndGuided } from './run/plain-and-guided.ts';
@@ -50,6 +52,7 @@ const settings = {
   ...targetSettings,
   ...cutoutSettings,
   ...steeringSettings,
+  lossFrames: frameLossSettings.lossFrames,
 };
 const { targetImages } = INPUTS;
 type FlowChefSettings = SettingsOf<typeof settings>;
@@ -60,6 +63,8 @@ const MOMENTUM = 0.9;
 export const flowchef: MethodDefinition<'flowchef', FlowChefSettings> = {
   name: 'flowchef',
   summary: 'moves the latent of every denoising step towards the prompt, without a gradient of the network',
+  cost: 'a plain image before it, then steps; gradients go through decoder and scorers alone',
+  useFor: 'some guidance of a large network, whose gradients take too long or too much memory',
   settings,
   inputs: { targetImages },
   movesNoise: false,
@@ -98,6 +103,7 @@ async function steeredChain(
   }
   const objective = await pipeline.objective({ ...settings, parts: guidance.parts });
   const aimed = await guidance.aimed([]);
+  const loss = drawnFramesLoss(pipeline, run, objective, aimed.input);
   const noNoise = () => {
     throw new Error(`${method}: its optimiser draws no noise`);
   };
@@ -115,13 +121,10 @@ async function steeredChain(
     for (let k = 0; k < steeringSteps; k++) {
       signal?.throwIfAborted();
       const image = moved.map((value, i) => clean.latent * value + clean.prediction * prediction[i]);
-      const { total, gradient } = await objective.evaluate(image, aimed.input());
+      const { total, gradient } = await loss(image);
       assertFinite(`the gradient of the loss at timestep ${timestep}`, gradient);
-      moved = adam.update(
-        moved,
-        gradient.map((value) => clean.latent * value),
-        total,
-      );
+      // dL/dz is a times this gradient, and Adam does not depend on the scale.
+      moved = adam.update(moved, gradient, total);
     }
     held = { latent: moved, prediction };
     return moved;

@@ -9,7 +9,7 @@ import { UserError } from '../errors.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { resolveSeed, type Seed } from '../random/seed.ts';
 import { readBudget } from '../request/budget.ts';
-import { checkHint, commonDefaults } from '../request/defaults.ts';
+import { checkHint, commonDefaults, takesHints } from '../request/defaults.ts';
 import { readSettings } from '../request/effect.ts';
 import { parseObjective } from '../request/objective-text.ts';
 import {
@@ -50,6 +50,8 @@ export function planFacts(methods: readonly MethodFacts[]): MethodFacts<typeof N
   return {
     name: NAME,
     summary: 'methods one after the other, each from the best noise so far',
+    cost: 'the sum of its methods',
+    useFor: 'a search that finds the composition, and a gradient that refines it',
     settings: { ...(Object.fromEntries(shared) as SettingsShape), ...planSettings },
     inputs: INPUTS,
     movesNoise: false,
@@ -129,7 +131,7 @@ export function createPlan(
     ...facts,
     defaults(model, preset, request) {
       const { plan, budget } = commonDefaults(model);
-      const hint: Partial<Settings> = preset === 'paper' ? {} : checkHint(NAME, facts.settings, model);
+      const hint: Partial<Settings> = takesHints(preset) ? checkHint(NAME, facts.settings, model) : {};
       const stages = stagesOf(request?.plan ?? hint.plan ?? plan, methods);
       const merged: Record<string, unknown> = Object.assign(
         {},

@@ -113,7 +113,7 @@ describe('a run that goes on from any of its states ends with the same numbers',
     expectSameFromEveryState(methods.sgool, { ...request, ...settings }).then(() => {}),
   );
 
-  it.each(['best-of', 'clip-guided'] as const)('%s with target images', async (name) => {
+  it.each(['best-of', 'clip-guided', 'flowchef'] as const)('%s with target images', async (name) => {
     const { states } = await expectSameFromEveryState(
       methods[name],
       requestTo(name, { ...request, iterations: 2, ...target }),

@@ -18,6 +18,8 @@ const { targetImages } = INPUTS;
 export const trustRegionSearch: MethodDefinition<'trust-region-search', SettingsOf<typeof settings>> = {
   name: 'trust-region-search',
   summary: 'tries noises in boxes around the best ones so far; the objective selects',
+  cost: 'iterations x steps',
+  useFor: 'scorers without a gradient, and a budget of many images',
   settings,
   inputs: { targetImages },
   movesNoise: false,

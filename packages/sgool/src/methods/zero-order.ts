@@ -17,6 +17,8 @@ const { targetImages } = INPUTS;
 export const zeroOrder: MethodDefinition<'zero-order', SettingsOf<typeof settings>> = {
   name: 'zero-order',
   summary: 'tries noises near the best one so far, round by round; the objective selects',
+  cost: 'iterations x steps',
+  useFor: 'scorers without a gradient, where the best image so far is nearly right',
   settings,
   inputs: { targetImages },
   movesNoise: false,

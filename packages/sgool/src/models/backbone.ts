@@ -159,6 +159,20 @@ export interface FolderContents {
   readonly entries: readonly string[];
 }
 
+/** What the configurations of a model say of it, before its networks are opened. What they do not say is absent. */
+export interface ModelSummary {
+  /** Size of the images that the model was trained for, in pixels. */
+  readonly resolution?: ImageSize;
+  /** `[channels, height, width]`. */
+  readonly latent?: readonly number[];
+  /** Channels of the denoising network's input, where it takes more than the latent: 9 for inpainting. */
+  readonly inputChannels?: number;
+  /** What the network predicts: `epsilon` (the noise), `v_prediction`, `sample`, or `velocity` of a flow. */
+  readonly predictionType: string;
+  /** What of the scheduler's file is read in a way that it does not say. */
+  readonly notes: readonly string[];
+}
+
 /** A kind of model that can be run. */
 export interface ModelFamily {
   /** As users know it. */
@@ -169,6 +183,8 @@ export interface ModelFamily {
   readonly denoiser: string;
   /** Whether a folder holds a model of this family. */
   matches(contents: FolderContents): boolean;
+  /** What the configurations of a folder say. Values that are not supported are passed over: opening the model names them. */
+  summary(folder: ModelFolder): ModelSummary;
   /** @throws UserError where a part is missing, broken or does not fit the others */
   open(parts: BackboneParts): Promise<Backbone>;
 }

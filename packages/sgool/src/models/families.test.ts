@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import { familyOf } from './families.ts';
+import { flux } from './flux/backbone.ts';
+import { sd3 } from './sd3/backbone.ts';
 import { stableDiffusion } from './stable-diffusion/backbone.ts';
 
 const made: string[] = [];
@@ -27,6 +29,15 @@ describe('the family of a model', () => {
     [{}, ['unet', 'vae', 'text_encoder']],
   ])('is Stable Diffusion where there is its UNet: %j', async (modelIndex, folders) => {
     expect(await familyOf(await folderOf(modelIndex, ...folders))).toBe(stableDiffusion);
+  });
+
+  it.each([
+    ['StableDiffusion3Pipeline', sd3],
+    ['FluxPipeline', flux],
+  ])('is that of the pipeline %s', async (className, family) => {
+    const folder = await folderOf({ _class_name: className }, 'transformer', 'vae', 'text_encoder_2');
+    expect(await familyOf(folder)).toBe(family);
+    await expect(loadPipeline(folder)).rejects.toThrow(/transformer\/config\.json/);
   });
 
   it('is recognised in a folder without a UNet, whose error then says that the UNet is missing', async () => {

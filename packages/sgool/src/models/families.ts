@@ -2,13 +2,16 @@
 import { files, places } from '#platform';
 import { UserError } from '../errors.ts';
 import { refusePipeline } from '../weights/names/known-configs.ts';
+import type { ModelFolder } from '../weights/open/model-folder.ts';
 import { singleFilePipeline } from '../weights/open/single-file.ts';
 import { readConfig } from '../weights/sources/read-config.ts';
 import type { FolderContents, ModelFamily } from './backbone.ts';
+import { flux } from './flux/backbone.ts';
+import { sd3 } from './sd3/backbone.ts';
 import { stableDiffusion } from './stable-diffusion/backbone.ts';
 
 /** A new family is one more entry. */
-export const FAMILIES: readonly ModelFamily[] = [stableDiffusion];
+export const FAMILIES: readonly ModelFamily[] = [stableDiffusion, sd3, flux];
 
 /**
  * The family of a model.
@@ -27,6 +30,16 @@ export async function familyOf(path: string): Promise<ModelFamily> {
   throw new UserError(
     `${path}: a model of an unknown family, got ${contents.className ?? 'no _class_name in model_index.json'}; known are ${known}`,
   );
+}
+
+/** The family of an opened model, if one knows it. */
+export function familyOfOpened({ modelIndex, components }: ModelFolder): ModelFamily | undefined {
+  const { _class_name: className } = modelIndex;
+  const contents = {
+    className: typeof className === 'string' ? className : undefined,
+    entries: [...components.keys()],
+  };
+  return FAMILIES.find(({ matches }) => matches(contents));
 }
 
 async function contentsOf(place: string): Promise<FolderContents | undefined> {

@@ -1,6 +1,6 @@
 /** @file What a model says of itself, without compiling or reading any weights. */
 import { files, places } from '#platform';
-import type { SamplerName } from '../diffusion/sampler-names.ts';
+import type { PAIR_SAMPLERS, SamplerName } from '../diffusion/sampler-names.ts';
 import { UserError } from '../errors.ts';
 import { clipConfig } from '../networks/clip/clip-config.ts';
 import type { ContextWindows } from '../networks/motion/context-windows.ts';
@@ -51,6 +51,15 @@ export interface BackboneInfo {
   samplerNotes?(sampler: SamplerName): string[];
   /** How it is sampled if it was distilled to make images in a few steps. */
   readonly fewStep?: FewStepSampling;
+  /** Steps and guidance scale of the published examples, for a model that takes many steps. */
+  readonly published?: Pick<FewStepSampling, 'steps' | 'guidanceScale'>;
+  /**
+   * Whether methods that are published with EDICT's pair take the model's own sampler instead. On a rectified flow under guidance the latents
+   * of a pair part: its error is a hundred times that of Euler (docs/LOG.md).
+   */
+  readonly keepsSampler?: boolean;
+  /** How an image is inverted to its noise, if not by EDICT without guidance. */
+  readonly inversion?: { readonly sampler: (typeof PAIR_SAMPLERS)[number]; readonly guidanceScale: number };
   /** There where the model makes clips, and not only pictures. */
   readonly motion?: MotionInfo;
   /** Whether the guidance scale is an input of the network, so that guidance costs no second evaluation. */

@@ -58,7 +58,7 @@ export type ObjectiveInput = readonly PartInput[];
 /** The loss of a latent, its parts and its gradient. */
 export interface ObjectiveResult {
   readonly total: number;
-  /** Losses of the views of each scorer: of a CLIP spherical distances, of the others minus their scores. */
+  /** Losses of the views of each scorer: of a CLIP spherical distances or minus the score, of the others minus their scores. */
   readonly losses: readonly Float32Array[];
   /** d total / d latent. */
   readonly gradient: Float64Array;
@@ -90,8 +90,8 @@ export interface ObjectiveParts {
   readonly saturatedGradient: 'clamp' | 'through';
 }
 
-/** Keeps a view that is no candidate from being the best: more than any distance, which is at most π²/2. */
-const NO_CANDIDATE = 100;
+/** Keeps a view that is no candidate from being the best: more than the losses of a CLIP differ, which is at most 200. */
+const NO_CANDIDATE = 1000;
 
 /** The objective for latents of one size. */
 export function createObjective({

@@ -88,7 +88,7 @@ export function clipCritic(
   const config = clipConfig(component.config, `${component.dir}/config.json`);
   const weights = networkWeights(component.weights);
   const side = config.vision_config.image_size;
-  const known = programs.resultsOf(`${name} text`);
+  const known = programs.resultsOf<Float32Array>(`${name} text`);
 
   const longest = config.text_config.max_position_embeddings;
 

@@ -3,9 +3,12 @@
  *
  *     D = (1 - s)·D(u, text) + s·D(u, target images)
  *
- * with u the embedding of the view and s the share of the target images (clip-target.ts).
+ * with u the embedding of the view and s the share of the target images (clip-target.ts); or, linear in the cosine, minus its score, as in
+ * ReNO's mixture (`clip-cosine`):
+ *
+ *     D'(u, v) = -100·u·v
  */
-import { add, mul, sub } from '@sgool/autodiff';
+import { add, mul, sub, sum, type Tensor } from '@sgool/autodiff';
 import { wholeCrop } from '../image/crops.ts';
 import { clip } from '../networks/clip/clip.ts';
 import { clipPixels } from '../networks/clip/clip-pixels.ts';
@@ -15,23 +18,44 @@ import type { Guide, ObjectiveScorer } from './guide.ts';
 import type { PromptInputs } from './scorer.ts';
 import { distanceOfCosine, sphericalDistance } from './spherical-distance.ts';
 
-/** @param name as in reports */
-export function clipObjectiveScorer(name: string, critic: ClipCritic): ObjectiveScorer {
+/** How an embedding of a view is compared with another: [count] losses of [count, dimension] each, and the same by the score. */
+interface ClipLoss {
+  of(u: Tensor, v: Tensor): Tensor;
+  ofScore(score: number): number;
+}
+
+const DISTANCE: ClipLoss = {
+  of: sphericalDistance,
+  ofScore: (score) => distanceOfCosine(score / 100),
+};
+
+/** Reference: Eyring et al. 2024, "ReNO", published code: `100 - logits_per_image`, whose scale is 100. */
+const COSINE: ClipLoss = {
+  of: (u, v) => mul(-100, sum(mul(u, v), { axes: [-1] })),
+  ofScore: (score) => -score,
+};
+
+/**
+ * @param name as in reports
+ * @param loss default: the spherical distance
+ */
+export function clipObjectiveScorer(name: string, critic: ClipCritic, loss?: 'cosine'): ObjectiveScorer {
   return {
     name,
     score: (image, target) => clipScore(critic, image, target),
-    lossOf: (score) => distanceOfCosine(score / 100),
+    lossOf: (loss === 'cosine' ? COSINE : DISTANCE).ofScore,
     fit: critic.fit,
-    guide: clipGuide(critic),
+    guide: clipGuide(critic, loss),
   };
 }
 
 /** The loss of a CLIP. */
-export function clipGuide(critic: ClipCritic): Guide {
+export function clipGuide(critic: ClipCritic, loss?: 'cosine'): Guide {
+  const compared = loss === 'cosine' ? COSINE : DISTANCE;
   const { side, config, weights } = critic;
   const shape = [config.projection_dim];
   return {
-    key: critic.name,
+    key: loss === undefined ? critic.name : `${critic.name} ${loss}`,
     side,
     bytes: critic.bytes,
     takesCutouts: true,
@@ -44,9 +68,9 @@ export function clipGuide(critic: ClipCritic): Guide {
     },
     loss(planes, { text, picture, share }) {
       const { embedding } = clip(config, weights).image(clipPixels(planes));
-      const words = sphericalDistance(embedding, text);
+      const words = compared.of(embedding, text);
       if (picture === undefined) return words;
-      return add(mul(sub(1, share), words), mul(share, sphericalDistance(embedding, picture)));
+      return add(mul(sub(1, share), words), mul(share, compared.of(embedding, picture)));
     },
   };
 }

@@ -41,10 +41,10 @@ export async function openObjectiveScorer(
 ): Promise<ObjectiveScorer> {
   switch (scorer.kind) {
     case 'clip': {
-      if (scorer.folder === undefined)
-        return clipObjectiveScorer(name, await required(critic, 'model')(scorer.part));
-      const component = { ...(await openClip(scorer.folder, { env })), name: `clip ${scorer.folder}` };
-      return clipObjectiveScorer(name, await criticOf(component, programs, clipTokenizer));
+      const { folder, part, loss } = scorer;
+      if (folder === undefined) return clipObjectiveScorer(name, await required(critic, 'model')(part), loss);
+      const component = { ...(await openClip(folder, { env })), name: `clip ${folder}` };
+      return clipObjectiveScorer(name, await criticOf(component, programs, clipTokenizer), loss);
     }
     case 'preference': {
       const { weights } = scorer;

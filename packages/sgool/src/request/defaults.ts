@@ -88,12 +88,18 @@ export function commonDefaults(model: ModelInfo): Settings {
   return {
     width: model.width,
     height: model.height,
+    frames: 1,
+    fps: model.motion?.fps ?? 8,
+    sharedNoise: 0,
+    lossFrames: 4,
+    motionWeight: 1,
     steps: 50,
     guidanceScale: 7.5,
     guidanceStart: 0,
     guidanceStop: 1,
     guidanceRescale: 0,
     sampler: model.sampler ?? 'ddim',
+    ...model.published,
     ...model.fewStep,
     sigmas: 'model',
     eta: 0,
@@ -167,13 +173,13 @@ export function commonDefaults(model: ModelInfo): Settings {
 
 /**
  * The EDICT pair, for methods that are published with it. A few-step model keeps its own sampler: in one to four steps the two
- * latents of the pair do not converge, and EDICT doubles the network calls that such models exist to save.
+ * latents of the pair do not converge, and EDICT doubles the network calls that such models exist to save. So do models that say so.
  */
 export function pairDefaults(
-  { fewStep }: ModelInfo,
+  { fewStep, keepsSampler = false }: ModelInfo,
   trajectory: Settings['trajectory'],
 ): Partial<Pick<Settings, 'sampler' | 'trajectory'>> {
-  return fewStep ? {} : { sampler: 'edict', trajectory };
+  return fewStep || keepsSampler ? {} : { sampler: 'edict', trajectory };
 }
 
 /**
@@ -205,6 +211,31 @@ const FAST = {
   perturbation: 0,
 } as const satisfies Partial<Settings>;
 
+/**
+ * The preset `reno`: ReNO as published, for methods that follow gradients; the others take of it what they have. The rewards are its mixture
+ * `5·(1 - HPS v2.1) + (2 - ImageReward) + 0.05·(30 - PickScore) + 0.01·(100 - CLIP)` without the constants.
+ *
+ * Departures: the CLIP is that of the model, which is ReNO's where the option clip names laion/CLIP-ViT-H-14-laion2B-s32B-b79K; every
+ * scorer sees the image by its own authors' preprocessing, where ReNO resizes and crops it once for all (the same for square images);
+ * numbers are float32, not float16; a model of several steps is differentiated through all of them.
+ *
+ * Reference: Eyring et al. 2024, "ReNO: Enhancing One-step Text-to-Image Models through Reward-based Noise Optimization", section 3 and
+ * published code (arguments.py, training/trainer.py, rewards/).
+ */
+const RENO = {
+  objective: 'hps-v2.1:5,image-reward:1,pickscore:0.05,clip-cosine:0.01',
+  spreadPictures: 0,
+  keep: 'objective',
+  iterations: 50,
+  optimiser: 'reno',
+  learningRate: 5,
+  momentum: 0.9,
+  nesterov: true,
+  clipNorm: 0.1,
+  normWeight: 0.01,
+  trajectory: 'checkpointed',
+} as const satisfies Partial<Settings>;
+
 /** What the defaults of a method depend on. */
 export interface MethodDefaults extends MethodSchema {
   /** Whether it optimises the starting noise. */
@@ -214,9 +245,12 @@ export interface MethodDefaults extends MethodSchema {
 /** Under every preset but `paper` CLIP sees the whole image. The published methods see random cutouts of it. */
 const WHOLE = { cutouts: 0 } as const satisfies Partial<Settings>;
 
+/** Whether a preset has the model's hints over the published settings. */
+export const takesHints = (preset: Preset = 'model'): boolean => preset === 'model' || preset === 'fast';
+
 /**
  * The defaults of a method under a preset: the method's own (`paper`), with the whole image in place of cutouts and the model's hints over
- * them (`model`), and with what makes it fast over both (`fast`). A few-step model is fast by itself: there, `fast` means fewer iterations.
+ * them (`model`), with what makes it fast over both (`fast`), or with ReNO's settings in place of them (`reno`). A few-step model is fast by itself: there, `fast` means fewer iterations.
  *
  * @param defaults the method's own
  * @throws UserError where the model's `sgool.json` is broken
@@ -228,6 +262,10 @@ export function presetDefaults<S extends MethodSettings>(
   preset: Preset = 'model',
 ): S {
   if (preset === 'paper') return defaults;
+  if (preset === 'reno') {
+    const { sampler } = commonDefaults(model);
+    return { ...defaults, ...pickSettings(method.settings, { ...WHOLE, ...RENO, sampler }) };
+  }
   const { movesNoise } = method;
   const fewStepSettings = movesNoise && model.fewStep ? FEW_STEP_OPTIMISER : {};
   const whole = pickSettings(method.settings, WHOLE);
@@ -260,4 +298,25 @@ export function checkHint(name: string, shape: SettingsShape, { dir, hint }: Mod
   const path = ['defaults', name, ...issue.path, ...(foreign ? [foreign] : [])].join('.');
   const message = foreign ? `method ${name} has no such option` : issue.message;
   throw new UserError(`${dir}: sgool.json: ${path}: ${message}`);
+}
+
+/**
+ * One line for the user where a preset is used for what it was not made for; undefined elsewhere.
+ *
+ * @param settings those that the method has
+ */
+export function presetNote(
+  preset: Preset,
+  { name, settings }: Pick<MethodDefaults, 'name' | 'settings'>,
+  model: Pick<ModelInfo, 'name' | 'fewStep'>,
+): string | undefined {
+  if (preset !== 'reno') return undefined;
+  if (!Object.hasOwn(settings, 'objective')) {
+    return `preset reno: method ${name} has no scorers and moves no noise: it runs as it does by default`;
+  }
+  if (!Object.hasOwn(settings, 'optimiser')) {
+    return `preset reno: method ${name} takes its scorers; it has no steps along a gradient`;
+  }
+  if (model.fewStep) return undefined;
+  return `preset reno is for models of one to four steps, and ${model.name} needs many: each of its iterations goes back through all of them`;
 }

@@ -51,6 +51,15 @@ describe('parseObjective', () => {
   });
 });
 
+it('reads a CLIP whose loss is linear in its cosine, which is no default', () => {
+  expect(parseObjective('clip-cosine:0.01,clip-cosine=some/folder')).toEqual([
+    { scorer: { kind: 'clip', loss: 'cosine' }, name: 'clip_a', weight: 0.01 },
+    { scorer: { kind: 'clip', loss: 'cosine', folder: 'some/folder' }, name: 'folder', weight: 1 },
+  ]);
+  expect(isDefaultObjective('clip-cosine')).toBe(false);
+  expect(() => parseObjective('clip,clip-cosine')).toThrow(/clip_a is there twice/);
+});
+
 it('knows the default objective', () => {
   expect(
     ['clip', 'clip:2', 'clip_c', 'clip@whole', 'clip=x', 'clip,pickscore'].map(isDefaultObjective),

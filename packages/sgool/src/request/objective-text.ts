@@ -78,9 +78,10 @@ function withWeight(text: string): { readonly rest: string; readonly weight?: nu
   return { rest, weight: Number(weight) };
 }
 
-/** Whether the objective is the CLIP of the model alone, on the whole image and the regions. */
+/** Whether the objective is the CLIP of the model alone, by its distance on the whole image and the regions. */
 export function isDefaultObjective(text: string): boolean {
   const items = parseObjective(text);
   const [{ scorer, place }] = items;
-  return items.length === 1 && scorerName(scorer) === MODEL_CLIP && place === undefined;
+  const isDistance = scorer.kind === 'clip' && scorer.loss === undefined;
+  return items.length === 1 && scorerName(scorer) === MODEL_CLIP && isDistance && place === undefined;
 }

@@ -8,7 +8,7 @@ import type { Image } from '../image/image.ts';
 import { readSeed, SEED_RULE, type Seed } from '../random/seed.ts';
 import type { Settings, SettingsShape } from './settings.ts';
 
-export const PRESETS = ['model', 'fast', 'paper'] as const;
+export const PRESETS = ['model', 'fast', 'paper', 'reno'] as const;
 export type Preset = (typeof PRESETS)[number];
 
 /** Longest prompt, in characters; some eight thousand words. */
@@ -40,7 +40,7 @@ export const commonShape = {
   preset: z
     .enum(PRESETS)
     .describe(
-      'where the defaults come from: tuned for the model (model), for few network evaluations (fast), or as published (paper)',
+      "where the defaults come from: tuned for the model (model), for few network evaluations (fast), as published (paper), or ReNO's mixture of scorers and its steps, for models of one to four steps (reno)",
     )
     .default('model'),
 };

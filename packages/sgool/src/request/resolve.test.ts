@@ -5,6 +5,7 @@ import type { Iteration } from '../methods/run/iteration.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { writeTinyModel } from '../pipeline/testing.ts';
+import { presetNote } from './defaults.ts';
 import { parseMethodRequest } from './request.ts';
 
 const plain = { prompt: 'a cat', seed: 0, steps: 2 };
@@ -111,6 +112,46 @@ describe('settings', () => {
       doodl.run(pipeline, { ...request, preset: 'fast', sampler: 'ddim', steps: 1, iterations: 1 }),
     );
     expect(rounds.at(-1)?.evaluations).toEqual({ forward: 4, pullback: 2 });
+  });
+
+  it("are ReNO's under the preset `reno`, on the sampling of the model, without its hints", () => {
+    const { sgool, doodl, sd, plan, 'best-of': bestOf } = methods;
+    const RENO = {
+      objective: 'hps-v2.1:5,image-reward:1,pickscore:0.05,clip-cosine:0.01',
+      spreadPictures: 0,
+      keep: 'objective',
+      iterations: 50,
+    };
+    const steps = {
+      optimiser: 'reno',
+      learningRate: 5,
+      momentum: 0.9,
+      nesterov: true,
+      clipNorm: 0.1,
+      normWeight: 0.01,
+    };
+    const turbo = { sampler: 'euler', steps: 1, guidanceScale: 1 } as const;
+    const model = { ...pipeline.model, fewStep: turbo };
+    for (const method of [sgool, doodl]) {
+      expect(method.defaults(model, 'reno')).toMatchObject({ ...RENO, ...steps, ...turbo, cutouts: 0 });
+      const many = method.defaults({ ...pipeline.model, sampler: 'pndm' }, 'reno');
+      expect(many).toMatchObject({ ...steps, sampler: 'pndm', steps: 50, trajectory: 'checkpointed' });
+    }
+    const { keep: _, ...scorers } = RENO;
+    expect(bestOf.defaults(pipeline.model, 'reno')).toMatchObject(scorers);
+    expect(plan.defaults(pipeline.model, 'reno')).toMatchObject({ ...steps, objective: RENO.objective });
+    expect(sd.defaults(pipeline.model, 'reno')).toEqual(sd.defaults(pipeline.model, 'paper'));
+    const note = (method: (typeof methods)[keyof typeof methods], info: typeof pipeline.model) =>
+      presetNote('reno', method, info);
+    expect(note(sgool, model)).toBeUndefined();
+    expect(presetNote('fast', sgool, pipeline.model)).toBeUndefined();
+    expect(note(sgool, pipeline.model)).toMatch(
+      /^preset reno is for models of one to four steps, and .* needs many: each/,
+    );
+    expect(note(bestOf, model)).toBe(
+      'preset reno: method best-of takes its scorers; it has no steps along a gradient',
+    );
+    expect(note(sd, model)).toMatch(/^preset reno: method sd has no scorers and moves no noise/);
   });
 
   it('refuse hints that are none, or of another method', () => {

@@ -6,8 +6,13 @@ export type ClipPart = 'clip' | 'clip_c';
 
 /** A scorer that is asked for. */
 export type WantedScorer =
-  /** A CLIP of the model, or the one in another folder. */
-  | { readonly kind: 'clip'; readonly part?: ClipPart; readonly folder?: string }
+  /** A CLIP of the model, or the one in another folder. Its loss is the spherical distance, or linear in the cosine. */
+  | {
+      readonly kind: 'clip';
+      readonly part?: ClipPart;
+      readonly folder?: string;
+      readonly loss?: 'cosine';
+    }
   /** A preference model, perhaps with the file or folder of its weights. */
   | { readonly kind: 'preference'; readonly name: ScorerName; readonly weights?: string }
   /** An ONNX file with its description beside it. */
@@ -18,7 +23,7 @@ export type WantedScorer =
   | { readonly kind: 'exec'; readonly program: string };
 
 /** What may be asked for, for messages. */
-export const SCORER_FORMS = `clip, clip_c, clip=<folder>, ${SCORER_NAMES.join(', ')}, onnx:<file>, exec:<program>, http://<address>`;
+export const SCORER_FORMS = `clip, clip_c, clip=<folder>, clip-cosine, clip-cosine=<folder>, ${SCORER_NAMES.join(', ')}, onnx:<file>, exec:<program>, http://<address>`;
 
 /** @returns undefined where the text is no scorer */
 export function wantedScorer(text: string): WantedScorer | undefined {
@@ -28,7 +33,10 @@ export function wantedScorer(text: string): WantedScorer | undefined {
   if (prefix === 'exec') return { kind: 'exec', program: rest.trim() };
   const [, name, given] = /^([^=]*?)\s*(?:=\s*(.+))?$/.exec(text) ?? [];
   if (name === 'clip_c' && given === undefined) return { kind: 'clip', part: 'clip_c' };
-  if (name === 'clip') return { kind: 'clip', ...(given === undefined ? {} : { folder: given }) };
+  if (name === 'clip' || name === 'clip-cosine') {
+    const loss = name === 'clip' ? {} : { loss: 'cosine' as const };
+    return { kind: 'clip', ...loss, ...(given === undefined ? {} : { folder: given }) };
+  }
   const known = SCORER_NAMES.find((one) => one === name);
   return known && { kind: 'preference', name: known, ...(given === undefined ? {} : { weights: given }) };
 }

@@ -121,7 +121,7 @@ export class ProgramCache implements ProgramMeter {
   private readonly programs = new Map<string, Promise<Compiled>>();
   protected readonly budget: MemoryBudget;
   private disposed = false;
-  private readonly remembered = new Map<string, Map<string, Promise<Float32Array>>>();
+  private readonly remembered = new Map<string, Map<string, Promise<unknown>>>();
 
   constructor(options: ProgramOptions) {
     this.options = options;
@@ -164,12 +164,12 @@ export class ProgramCache implements ProgramMeter {
   /**
    * Results of a network that need not be computed again, by their input: of the same texts.
    *
-   * @param network the same map each time for the same name
+   * @param network the same map each time for the same name, whose results are of one type
    */
-  resultsOf(network: string): Map<string, Promise<Float32Array>> {
-    const found = this.remembered.get(network) ?? new Map<string, Promise<Float32Array>>();
+  resultsOf<Result>(network: string): Map<string, Promise<Result>> {
+    const found = this.remembered.get(network) ?? new Map<string, Promise<unknown>>();
     this.remembered.set(network, found);
-    return found;
+    return found as Map<string, Promise<Result>>;
   }
 
   forgetResults(): void {

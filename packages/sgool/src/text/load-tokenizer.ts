@@ -28,9 +28,14 @@ export type OpenedTokenizer =
 type Model = OpenedTokenizer['model'];
 
 /** Whose tokenizer each model is. */
-const OWNERS: Readonly<Record<Model, string>> = { BPE: 'CLIP', WordPiece: 'BERT', Unigram: 'T5' };
+export const TOKENIZER_OWNERS = {
+  BPE: 'CLIP',
+  WordPiece: 'BERT',
+  Unigram: 'T5',
+} as const satisfies Readonly<Record<Model, string>>;
 
-const isModel = (value: unknown): value is Model => typeof value === 'string' && Object.hasOwn(OWNERS, value);
+const isModel = (value: unknown): value is Model =>
+  typeof value === 'string' && Object.hasOwn(TOKENIZER_OWNERS, value);
 
 /** The file that each model is known by, where there is no `tokenizer.json`; the first that is there counts. */
 const KNOWN_BY: Readonly<Record<string, Model>> = {
@@ -47,7 +52,7 @@ function statedModel(text: string, path: string): Model {
   const { type, merges } = model as JsonObject;
   if (isModel(type)) return type;
   if (type === undefined && merges !== undefined) return 'BPE';
-  const known = Object.entries(OWNERS).map(([name, owner]) => `${name} (${owner}'s)`);
+  const known = Object.entries(TOKENIZER_OWNERS).map(([name, owner]) => `${name} (${owner}'s)`);
   throw new UserError(
     `tokenizer: ${path}: model.type is ${JSON.stringify(type)}, which is not supported; known are ${known.join(', ')}`,
   );
@@ -104,7 +109,7 @@ export async function openTokenizer(
 
 const otherModel = (dir: string, found: Model, needed: Model) =>
   new UserError(
-    `tokenizer: ${dir}: its model is ${found}, that of ${OWNERS[found]}'s tokenizer; ${OWNERS[needed]}'s is needed here, whose model is ${needed}`,
+    `tokenizer: ${dir}: its model is ${found}, that of ${TOKENIZER_OWNERS[found]}'s tokenizer; ${TOKENIZER_OWNERS[needed]}'s is needed here, whose model is ${needed}`,
   );
 
 /**

@@ -29,7 +29,15 @@ it("gives the ids of transformers' BertTokenizer for hard strings", async () => 
       length,
       lost,
     });
+    expect(ours.truncated).toBe(lost > 0);
+    expect(ours.tokens).toHaveLength(length - 2);
   }
+});
+
+it('names its pieces', () => {
+  const { tokens } = tokenizer.encode('A Photo, \u732b', 35);
+  expect(tokens.join(' ')).toMatch(/^a photo , (\u732b|\[UNK\])$/);
+  expect(tokenizer.encode('a a', 3)).toMatchObject({ truncated: true, lost: 1, tokens: ['a'] });
 });
 
 it('names the words that become the unknown token, each once', () => {

@@ -3,7 +3,6 @@
  * the captions are dropped), with min-SNR weights.
  */
 
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { mean, mul, scoped, square, sub } from '@sgool/autodiff';
 import { createSchedule } from 'sgool/diffusion';
@@ -13,11 +12,13 @@ import { WEIGHTS_FOLDER } from '../paths.ts';
 import { below, fillNormal } from '../train/batch-generator.ts';
 import {
   DIFFUSERS_FILE,
+  jsonText,
   type NamedWeights,
   readComponent,
   TRANSFORMERS_FILE,
   withoutPrefix,
   writeComponent,
+  writeScheduler,
 } from '../train/export.ts';
 import { importanceOf, LATENT, latentsOf, mixNoise } from '../train/latents.ts';
 import { IMAGE, poolScenes, TRAINING_POOLS, writePlanes } from '../train/scenes.ts';
@@ -139,15 +140,10 @@ export async function exportDiffusion(result: TrainResult): Promise<void> {
     withoutPrefix(result.weights, 'text.'),
   );
   await writeTokenizer('tokenizer');
-  const json = (value: object) => `${JSON.stringify(value, undefined, 2)}\n`;
-  await mkdir(path.join(WEIGHTS_FOLDER, 'scheduler'), { recursive: true });
-  await writeFileAtomic(
-    path.join(WEIGHTS_FOLDER, 'scheduler', 'scheduler_config.json'),
-    json(SCHEDULER_CONFIG),
-  );
+  await writeScheduler(WEIGHTS_FOLDER, SCHEDULER_CONFIG);
   await writeFileAtomic(
     path.join(WEIGHTS_FOLDER, 'model_index.json'),
-    json({
+    jsonText({
       _class_name: 'StableDiffusionPipeline',
       _diffusers_version: '0.30.0',
       feature_extractor: [null, null],

@@ -74,5 +74,14 @@ export async function writeFolder(
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeWeights(path.join(folder, file), weights);
-  await writeFileAtomic(path.join(folder, 'config.json'), `${JSON.stringify(config, undefined, 2)}\n`);
+  await writeFileAtomic(path.join(folder, 'config.json'), jsonText(config));
 }
+
+/** Writes the scheduler into a model's folder, or an adapter's. */
+export async function writeScheduler(folder: string, config: object): Promise<void> {
+  await mkdir(path.join(folder, 'scheduler'), { recursive: true });
+  await writeFileAtomic(path.join(folder, 'scheduler', 'scheduler_config.json'), jsonText(config));
+}
+
+/** The text of a configuration file. */
+export const jsonText = (value: object): string => `${JSON.stringify(value, undefined, 2)}\n`;

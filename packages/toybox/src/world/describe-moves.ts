@@ -13,17 +13,30 @@ interface Phrase {
 
 const drift = (where: string): Phrase => ({ doing: `drifting ${where}`, does: `drifts ${where}` });
 
-/** How each move is said; the first phrase is the one of prompts. */
-export const MOVE_PHRASES: Readonly<Record<MoveKind, readonly [Phrase, ...Phrase[]]>> = {
-  left: [drift('to the left'), drift('leftward')],
-  right: [drift('to the right'), drift('rightward')],
-  up: [drift('upward'), { doing: 'rising', does: 'rises' }],
-  down: [drift('downward'), { doing: 'sinking', does: 'sinks' }],
-  bounce: [{ doing: 'bouncing', does: 'bounces' }],
-  grow: [{ doing: 'growing', does: 'grows' }],
-  shrink: [{ doing: 'shrinking', does: 'shrinks' }],
-  orbit: [{ doing: 'circling', does: 'circles' }],
-  still: [{ doing: 'standing still', does: 'stands still' }],
+/** How each move is said. */
+export const MOVE_PHRASES: Readonly<Record<MoveKind, Phrase>> = {
+  left: drift('leftward'),
+  right: drift('rightward'),
+  up: drift('upward'),
+  down: drift('downward'),
+  bounce: { doing: 'bouncing', does: 'bounces' },
+  grow: { doing: 'growing', does: 'grows' },
+  shrink: { doing: 'shrinking', does: 'shrinks' },
+  orbit: { doing: 'circling', does: 'circles' },
+  still: { doing: 'standing still', does: 'stands still' },
+};
+
+/** The words that tell one move from another: they mean the same in either form. */
+export const KEY_WORDS: Readonly<Record<MoveKind, readonly string[]>> = {
+  left: ['leftward'],
+  right: ['rightward'],
+  up: ['upward'],
+  down: ['downward'],
+  bounce: ['bouncing', 'bounces'],
+  grow: ['growing', 'grows'],
+  shrink: ['shrinking', 'shrinks'],
+  orbit: ['circling', 'circles'],
+  still: ['still'],
 };
 
 /** What a caption of a clip says: the things, the first of which is the one that moves where not all do, and how. */
@@ -49,7 +62,7 @@ const BESIDE: readonly ((a: string, b: string, phrase: Phrase) => string)[] = [
   (a, b, { does }) => `${a} that ${does}, beside ${b}`,
 ];
 
-/** A sentence of claims and a phrase, by the number of its template. */
+/** A sentence of claims and a phrase. @param template number of the way to say it */
 function say({ things, movers }: MovingClaims, phrase: Phrase, template = 0): string {
   const [a, b] = things.map((thing) => nounPhrase(thing)) as [string, string | undefined];
   const choose = <T>(templates: readonly T[]) => templates[template % templates.length];
@@ -60,15 +73,15 @@ function say({ things, movers }: MovingClaims, phrase: Phrase, template = 0): st
 /** The words that captions of clips use beside those of pictures, sorted. */
 export const MOVE_WORDS: readonly string[] = [
   ...new Set(
-    [...Object.values(MOVE_PHRASES).flat(), { doing: 'beside', does: 'that' }].flatMap(({ doing, does }) =>
+    [...Object.values(MOVE_PHRASES), { doing: 'beside', does: 'that' }].flatMap(({ doing, does }) =>
       `${doing} ${does}`.split(' '),
     ),
   ),
 ].sort();
 
-/** `a red cat drifting to the left`, `a red cat and a blue boat, both growing`: the first way to say it. */
+/** `a red cat drifting leftward`, `a red cat and a blue boat, both growing`: the first way to say it. */
 export function movingCaption(claims: MovingClaims, move: MoveKind): string {
-  return say(claims, MOVE_PHRASES[move][0]);
+  return say(claims, MOVE_PHRASES[move]);
 }
 
 /** Which things of a clip move. */
@@ -83,7 +96,7 @@ export function describeClip(clip: Clip, generator: SceneGenerator): string {
   const movers = moversOf(clip);
   if (movers === 'all' && generator.chance(0.5)) things.reverse();
   const place = generator.chance(0.3) ? backgroundPhrase(scene.background.kind) : '';
-  return `${say({ things, movers }, generator.pick(MOVE_PHRASES[moves[0].kind]), generator.int(2))}${place}`;
+  return `${say({ things, movers }, MOVE_PHRASES[moves[0].kind], generator.int(2))}${place}`;
 }
 
 /** A true caption that says nothing of moves. */

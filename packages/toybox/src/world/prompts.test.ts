@@ -69,7 +69,7 @@ describe('the committed prompts', () => {
 
 it('the prompts of clips say the move of every thing, each move in turn, of all things and of the first alone', () => {
   const prompts = heldOutMovingPrompts(36);
-  expect(prompts[0].text).toMatch(/, both drifting to the left$/);
+  expect(prompts[0].text).toMatch(/, both drifting leftward$/);
   expect(prompts[0].things.map(({ move }) => move)).toEqual(['left', 'left']);
   expect(prompts[14].text).toMatch(/ growing beside /);
   expect(prompts[14].things.map(({ move }) => move)).toEqual(['grow', 'still']);

@@ -1,7 +1,7 @@
 /** @file The estimate before a run: its time and memory, and what helps if memory is short. */
 import { existsSync } from 'node:fs';
 import { freemem } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { UserError } from '../../errors.ts';
 import type { EstimateOptions, RunEstimate } from '../../methods/estimate.ts';
 import type { ModelInfo } from '../../models/model-info.ts';
@@ -138,15 +138,18 @@ function remediesOf({ options, model, settings }: ForecastParts): Remedy[] {
     ...(halved.every((side) => side % model.sizeMultiple === 0)
       ? [{ flag: `--size ${halved.join('x')}`, settings: { width: halved[0], height: halved[1] } }]
       : []),
-    ...(guidanceScale > 1 ? [{ flag: '--guidance 1', settings: { guidanceScale: 1 } }] : []),
+    ...(guidanceScale > 1 && !model.embedsGuidance
+      ? [{ flag: '--guidance 1', settings: { guidanceScale: 1 } }]
+      : []),
   ];
 }
 
 /** Whether the folder also holds the same weights in half precision. */
-function hasHalf({ dir }: ModelInfo): boolean {
+function hasHalf({ weightsPath }: ModelInfo): boolean {
+  if (weightsPath === undefined) return false;
   const has = (variant: string) =>
     ['safetensors', 'bin'].some((end) =>
-      existsSync(join(dir, 'unet', `diffusion_pytorch_model${variant}.${end}`)),
+      existsSync(join(dirname(weightsPath), `diffusion_pytorch_model${variant}.${end}`)),
     );
   return has('') && has('.fp16');
 }

@@ -1,10 +1,11 @@
 /** Scorers of evaluations against PyTorch: fixtures/make/scorers.py and fixtures/make/ops_onnx.py. */
 import { readFileSync } from 'node:fs';
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Crop, middleCrop } from '../../image/crops.ts';
 import type { Image } from '../../image/image.ts';
@@ -14,7 +15,7 @@ import type { ClipCritic } from '../../preference/clip-critic.ts';
 import { PREFERENCE, TOKENIZER } from '../../preference/testing.ts';
 import { SCORER_NAMES } from '../../request/scorer-names.ts';
 import { fittedIds } from '../../text/fitted-ids.ts';
-import { loadTokenizer } from '../../text/load-tokenizer.ts';
+import { loadTokenizer, openTokenizer } from '../../text/load-tokenizer.ts';
 import { openAestheticHead } from './aesthetic-head.ts';
 import { aestheticScorer } from './aesthetic-scorer.ts';
 import { clipScorer } from './clip-scorer.ts';
@@ -84,6 +85,25 @@ describe('an ONNX scorer', () => {
     const { ids, length } = fittedIds(tokenizer, 'a red cat', 6);
     const words = wanted.words.reduce((sum, word, i) => sum + (i < length ? word * ids[i] : 0), 0);
     expect((await scorer.score(scored())).mine).toBeCloseTo(wanted.image + words, 3);
+    await scorer.dispose();
+  });
+
+  it.each([
+    ['bert', 'vocab.txt', () => readFileSync(`${DATA}preference/vocab.txt`)],
+    ['t5', 'spiece.model', () => gunzipSync(readFileSync(`${DATA}text/t5/spiece.model.gz`))],
+  ])('reads prompts as a %s does', async (kind, file, read) => {
+    const place = join(folder, kind);
+    await mkdir(place);
+    await writeFile(join(place, file), read());
+    const scorer = await onnx(`${SCORERS}pair.onnx`, { ...PAIR, text: { ...PAIR.text, tokenizer: place } });
+    const { tokenizer } = await openTokenizer(place);
+    const { ids, length } = tokenizer.encode('a red cat', 6);
+    const words = wanted.words.reduce((sum, word, i) => sum + (i < length ? word * ids[i] : 0), 0);
+    expect((await scorer.score(scored())).mine).toBeCloseTo(wanted.image + words, 1);
+    expect(scorer.fits('a red cat')).toMatchObject({ mine: { truncated: false } });
+    expect(scorer.fits('a '.repeat(6))).toMatchObject({
+      mine: { truncated: true, lost: kind === 'bert' ? 2 : 1 },
+    });
     await scorer.dispose();
   });
 

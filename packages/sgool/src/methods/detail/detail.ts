@@ -8,4 +8,6 @@ export const detail: MethodDefinition<'detail', WithPass<SamplingSettings>> = wi
   ...sd,
   name: 'detail',
   summary: 'repaints the salient regions of a plain image, each enlarged',
+  cost: 'steps, and for each region detail-strength x steps',
+  useFor: 'small faces and things that lack detail; the composition stays',
 });

@@ -104,7 +104,7 @@ describe('the edit p2p', () => {
       'refine: reweight is a setting of edit p2p',
     ],
     [{ iterations: 3 }, 'refine: edit p2p makes one image, got iterations 3; use 0, or edit edict'],
-    [{ sampler: 'ddim' }, 'refine: sampler must be edict, got ddim'],
+    [{ sampler: 'ddim' }, 'refine: sampler must be edict or reversible-heun, got ddim'],
     [{ reweight: 'cat=2' }, 'reweight: "cat" is not in the prompt, whose words are: a photo of a dog'],
     [{ reweight: 'dog' }, 'reweight is not usable, got "dog"; must be word=weight with commas between them'],
     [{ reweight: 'dog=101' }, 'reweight is not usable, got "dog=101"'],

@@ -15,8 +15,8 @@ import {
 import { METHODS } from '../index.ts';
 import { sgool } from '../sgool.ts';
 
-/** Samplers that `refine` can invert. */
-export const INVERTIBLE_SAMPLER = 'edict' as const;
+/** How `refine` inverts an image, where the model says nothing else. */
+export const DEFAULT_INVERSION = { sampler: 'edict', guidanceScale: 1 } as const;
 
 /** How an image is taken to noise and back, with the strength that each has where none is given. */
 const DEFAULT_STRENGTH = { edict: 1, sdedit: 0.8, p2p: 1 } as const;

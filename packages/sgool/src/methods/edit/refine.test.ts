@@ -158,7 +158,7 @@ describe('a request that cannot be met says what would be right', () => {
 
   it('another sampler', async () => {
     await expect(refine({ ...request, sampler: 'ddim' }, { pipeline })).rejects.toThrow(
-      /^refine: sampler must be edict, got ddim; no other sampler is exactly invertible, but edit sdedit takes any$/,
+      /^refine: sampler must be edict or reversible-heun, got ddim; no other sampler is exactly invertible, but edit sdedit takes any$/,
     );
   });
 

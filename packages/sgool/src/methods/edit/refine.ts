@@ -21,8 +21,9 @@ import type { Denoiser } from '../../diffusion/denoiser.ts';
 import { inpaintingBlend } from '../../diffusion/inpainting-blend.ts';
 import { invertChain } from '../../diffusion/inversion.ts';
 import type { Latents, Sampler } from '../../diffusion/sampler.ts';
+import { isPairSampler, PAIR_SAMPLERS } from '../../diffusion/sampler-names.ts';
 import { sample } from '../../diffusion/trajectory.ts';
-import { UserError } from '../../errors.ts';
+import { oneOf, UserError } from '../../errors.ts';
 import type { Image, ImageSize } from '../../image/image.ts';
 import type { ModelInfo } from '../../models/model-info.ts';
 import { loadPipeline } from '../../pipeline/load-pipeline.ts';
@@ -32,16 +33,17 @@ import { parseMethodRequest } from '../../request/request.ts';
 import { type GenerateOptions, type Generation, runToEnd } from '../generate.ts';
 import { METHODS } from '../index.ts';
 import { createMethod, settingsOf } from '../run/create-method.ts';
+import { judge } from '../run/frames.ts';
 import type { Iteration } from '../run/iteration.ts';
 import { movingPart, optimiseNoise, type Start } from '../run/optimise-noise.ts';
-import { denoiserOf, judge, type Run, samplerOf, stoppedIn, withinIteration } from '../run/run.ts';
+import { denoiserOf, type Run, samplerOf, stoppedIn, withinIteration } from '../run/run.ts';
 import { type SgoolSettings, salientObjective, sgool } from '../sgool.ts';
 import { fittingNotes, type PreparedImage, prepareImage } from './fit-image.ts';
 import type { ImageMethod } from './image-method.ts';
 import { pairedDenoiserOf, pairedSampler, sideBySide } from './prompt-to-prompt.ts';
 import {
+  DEFAULT_INVERSION,
   type EditName,
-  INVERTIBLE_SAMPLER,
   methodRequest,
   parseRefineRequest,
   type RefineRequest,
@@ -111,8 +113,9 @@ export function refinement(source: RefineSource): RefineMethod {
   const definition = {
     ...sgool,
     summary: 'changes a given image until it matches the prompt',
+    picturesOnly: true as const,
     defaults: (model: ModelInfo) => beginning(model).defaults(model),
-    everyPreset: (defaults: SgoolSettings, model: ModelInfo) => beginning(model).everyPreset(defaults),
+    everyPreset: (defaults: SgoolSettings, model: ModelInfo) => beginning(model).everyPreset(defaults, model),
     check: (settings: SgoolSettings, model: ModelInfo) => beginning(model).check?.(settings, source),
     run(pipeline: Pipeline, run: Run<SgoolSettings>) {
       const { start, runsPlain, denoiser } = beginning(pipeline.model);
@@ -161,7 +164,7 @@ function withMask<S extends SgoolSettings>(
 interface Beginning {
   /** Defaults that differ from the common ones. */
   defaults(model: ModelInfo): Partial<SgoolSettings>;
-  everyPreset(defaults: SgoolSettings): Partial<SgoolSettings>;
+  everyPreset(defaults: SgoolSettings, model: ModelInfo): Partial<SgoolSettings>;
   /** Refuses what does not fit. @throws UserError that says what would be right */
   check?(settings: SgoolSettings, source: RefineSource): void;
   start(
@@ -181,10 +184,9 @@ interface Beginning {
 const BEGINNINGS: Readonly<Record<EditName | 'painting', Beginning>> = {
   edict: {
     defaults: sgool.defaults,
-    everyPreset: ({ learningRate }) => ({
-      sampler: INVERTIBLE_SAMPLER,
+    everyPreset: ({ learningRate }, { inversion = DEFAULT_INVERSION }) => ({
       // Inverted under strong guidance, an image becomes a noise that no generation begins with: decision 0010.
-      guidanceScale: 1,
+      ...inversion,
       learningRate: learningRate / STEPS_SHORTER,
     }),
     check: refuseOtherSampler,
@@ -199,7 +201,7 @@ const BEGINNINGS: Readonly<Record<EditName | 'painting', Beginning>> = {
   },
   p2p: {
     defaults: () => ({}),
-    everyPreset: () => ({ sampler: INVERTIBLE_SAMPLER, iterations: 0 }),
+    everyPreset: () => ({ sampler: DEFAULT_INVERSION.sampler, iterations: 0 }),
     check(settings) {
       refuseOtherSampler(settings);
       if (settings.iterations === 0) return;
@@ -222,9 +224,9 @@ const BEGINNINGS: Readonly<Record<EditName | 'painting', Beginning>> = {
 
 /** @throws UserError where the sampler cannot invert the image */
 function refuseOtherSampler({ sampler }: Pick<SgoolSettings, 'sampler'>): void {
-  if (sampler === INVERTIBLE_SAMPLER) return;
+  if (isPairSampler(sampler)) return;
   throw new UserError(
-    `refine: sampler must be ${INVERTIBLE_SAMPLER}, got ${sampler}; no other sampler is exactly invertible, but edit sdedit takes any`,
+    `refine: sampler must be ${oneOf(PAIR_SAMPLERS)}, got ${sampler}; no other sampler is exactly invertible, but edit sdedit takes any`,
   );
 }
 
@@ -262,7 +264,7 @@ async function* plainEdit(
   );
   const decoded = await pipeline.decode(final, settings);
   const edited = start.finish?.(decoded) ?? decoded;
-  const { clip, failure } = await judge(pipeline, run, edited);
+  const { clip, failure } = await judge(pipeline, run, [edited]);
   const isNoise = (startIndex ?? 0) === 0;
   yield run.report({ iteration: 0, latent: noise, isNoise, image: edited, clip, best: true });
   if (failure) throw stoppedIn('refine', 0, failure);
@@ -288,7 +290,7 @@ async function inverted(
   return { sampler, known, startIndex };
 }
 
-/** EDICT's inversion of the image. */
+/** The inversion of the image by a sampler that has an exact one. */
 async function startFromInversion(
   pipeline: Pipeline,
   run: Run<SgoolSettings>,

@@ -155,7 +155,7 @@ describe('a request that cannot be met says what would be right', () => {
     [
       'a sampler that edict has not',
       { edit: 'edict', sampler: 'ddim' },
-      /sampler must be edict.*sdedit takes any/,
+      /sampler must be edict or reversible-heun.*sdedit takes any/,
     ],
   ])('%s', async (_, wrong, message) => {
     await expect(refine({ ...request, ...wrong }, { pipeline })).rejects.toThrow(message);

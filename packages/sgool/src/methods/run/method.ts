@@ -16,6 +16,10 @@ export interface MethodFacts<Name extends string = string> extends MethodDefault
   readonly name: Name;
   /** One line for help texts. */
   readonly summary: string;
+  /** Evaluations of the denoiser's network, in terms of settings. */
+  readonly cost: string;
+  /** When to take it. */
+  readonly useFor: string;
   /** Whether its image is what sampling makes of its noise and seed, so that another method can go on from there. */
   readonly noiseMakesImage: boolean;
   /**
@@ -23,6 +27,8 @@ export interface MethodFacts<Name extends string = string> extends MethodDefault
    * first n of them are what a run of n makes, and it is what other methods are compared with at equal cost.
    */
   readonly independentCandidates?: true;
+  /** Whether it makes pictures and no clips. */
+  readonly picturesOnly?: true;
 }
 
 /**
@@ -59,7 +65,7 @@ export interface Method<Name extends string = string, S extends MethodSettings =
   /**
    * All its settings, with the values that it uses with this model when the request does not say otherwise.
    *
-   * @param preset `model` (default) takes the model's own hints, `fast` fewer UNet evaluations beside them, `paper` no hints
+   * @param preset `model` (default) takes the model's own hints, `fast` fewer UNet evaluations beside them, `paper` no hints, `reno` ReNO's settings
    * @param request for a method whose defaults depend on another setting
    * @throws UserError where the model's `sgool.json` is broken
    */

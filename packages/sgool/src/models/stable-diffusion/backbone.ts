@@ -11,16 +11,17 @@ import { DEFAULT_SYNTAX, parsePrompt } from '../../text/prompt/prompt.ts';
 import type { ModelFolder } from '../../weights/open/model-folder.ts';
 import type { Backbone, BackboneParts, DenoiserOptions, ModelFamily } from '../backbone.ts';
 import { componentOf, tokenizerOf } from '../components.ts';
+import { decodedPlanes, decodeLatent, scaleFactorOf } from '../decoding.ts';
+import { encodeImage } from '../encoding.ts';
 import { framesOf } from '../frames.ts';
+import { latentSize, notesOrFault } from '../latent-size.ts';
+import { denoiserBySteps, promptForSteps } from '../prompt-steps.ts';
 import { createCrossAttention } from './cross-attention.ts';
-import { decodedPlanes, decodeLatent, scaleFactorOf } from './decoding.ts';
 import { createDenoiser } from './denoising.ts';
-import { encodeImage } from './encoding.ts';
 import { fewStepSampling } from './few-step.ts';
 import { framesIn, openMotion, unetParts } from './motion.ts';
 import { createPairedDenoiser } from './paired-denoiser.ts';
 import { promptFit } from './prompt-fit.ts';
-import { denoiserBySteps, promptForSteps } from './prompt-steps.ts';
 import { clipSchedule, stableDiffusionSchedule } from './schedule.ts';
 import { surroundingsOf } from './surroundings.ts';
 import { promptEncoder, TEXT_ENCODER } from './text-encoding.ts';
@@ -37,6 +38,15 @@ export const stableDiffusion: ModelFamily = {
   matches: ({ className, entries }) =>
     !entries.includes('text_encoder_2') &&
     (entries.includes('unet') || /^StableDiffusion(Inpaint)?Pipeline$/.test(className ?? '')),
+  summary(folder) {
+    const { sample_size: side, in_channels: inputs } = folder.components.get('unet')?.config ?? {};
+    const { prediction_type: predicts } = folder.schedulerConfig;
+    return {
+      ...latentSize(folder, side, inputs),
+      predictionType: typeof predicts === 'string' ? predicts : 'epsilon',
+      notes: notesOrFault(() => stableDiffusionSchedule(folder).notes ?? []),
+    };
+  },
   open,
 };
 

@@ -5,8 +5,9 @@ import { crossAttentionLayers } from '../../networks/unet/cross-attention-layers
 import { unet } from '../../networks/unet/unet.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 import type { CrossAttention, MapsComputation } from '../cross-attention.ts';
+import type { TextContext } from '../text-context.ts';
 import type { PromptTokens } from './text-encoding.ts';
-import { inputNumbers, type TextContext, tracedInputs, type UNetInputParts } from './unet-inputs.ts';
+import { inputNumbers, tracedInputs, type UNetInputParts } from './unet-inputs.ts';
 
 /** What it is made of. */
 export interface CrossAttentionParts extends UNetInputParts {

@@ -8,8 +8,8 @@ import { Generator } from '../../random/generator.ts';
 import { ProgramCache } from '../../runtime/program-cache.ts';
 import { openModelFolder } from '../../weights/open/model-folder.ts';
 import { componentOf } from '../components.ts';
+import { rescaledGuidance } from '../guidance-rescale.ts';
 import { createDenoiser, type DenoiserParts } from './denoising.ts';
-import { rescaledGuidance } from './guidance-rescale.ts';
 
 const normal = (seed: number, count = 256) => Float64Array.from(new Generator(seed).randn([count]));
 const along = (a: Float64Array, b: Float64Array, step: number) => a.map((value, i) => value + step * b[i]);

@@ -22,7 +22,7 @@ import { type AttentionEdit, unet } from '../../networks/unet/unet.ts';
 import type { UNetConfig } from '../../networks/unet/unet-config.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 import type { PairedOptions } from '../backbone.ts';
-import type { TextContext } from './unet-inputs.ts';
+import type { TextContext } from '../text-context.ts';
 
 /** Whether a map follows in its self-attention. That of larger ones would copy the details of the source: as in the published code. */
 export const followsItself = (rows: number, columns: number): boolean => rows * columns <= 16 * 16;

@@ -1,15 +1,13 @@
 /** @file The noise schedule of a Stable Diffusion folder, and what its pipeline changes in the scheduler's file. */
-import type { SamplerName } from '../../diffusion/sampler-names.ts';
 import { createSchedule, type Schedule, type SchedulerConfig } from '../../diffusion/schedule.ts';
 import {
   refuseForeignScheduler,
   schedulerClass,
-  unknownKeys,
-  unreadKeys,
   unsupportedScheduler,
 } from '../../diffusion/scheduler-keys.ts';
 import type { ModelFolder } from '../../weights/open/model-folder.ts';
 import type { BackboneInfo } from '../model-info.ts';
+import { schedulerInfo } from '../scheduler-notes.ts';
 
 /** What all published Stable Diffusion 1.x models were trained with. */
 const STABLE_DIFFUSION = {
@@ -77,36 +75,21 @@ export function stableDiffusionSchedule({
   }
   refuseForeignScheduler(schedulerConfig);
   const given: SchedulerConfig = schedulerConfig;
-  const own = schedulerClass(given);
+  const { notes, ...sampling } = schedulerInfo({ modelIndex, schedulerConfig }, 'variance-preserving');
   const unsupported = unsupportedScheduler(given);
-  const notes: string[] = [];
-  if (unsupported !== undefined) notes.push(unsupported);
-  const indexed = Array.isArray(modelIndex.scheduler) ? modelIndex.scheduler[1] : undefined;
-  if (indexed !== undefined && given._class_name !== undefined && indexed !== given._class_name) {
-    notes.push(
-      `scheduler: model_index.json names ${indexed}, scheduler_config.json ${given._class_name}; the latter is taken`,
-    );
-  }
   const offset = given.steps_offset;
-  const spacing = given.timestep_spacing ?? own?.keys.timestep_spacing.default ?? 'leading';
-  if (offset !== undefined && offset !== 1 && spacing === 'leading') {
-    notes.push(`scheduler: steps_offset ${offset} is taken as 1, as the pipeline of Stable Diffusion does`);
-  }
-  const unknown = unknownKeys(given);
-  if (unknown.length > 0 && unsupported === undefined) {
-    notes.push(`scheduler: ${unknown.join(', ')}: no sampler reads that`);
-  }
+  const spacing = given.timestep_spacing ?? schedulerClass(given)?.keys.timestep_spacing.default ?? 'leading';
+  const isMoved = offset !== undefined && offset !== 1 && spacing === 'leading';
   return {
     schedule: createSchedule({ ...given, steps_offset: 1 }),
-    ...(own ? { sampler: own.sampler } : {}),
+    ...sampling,
     ...(unsupported === undefined ? {} : { unsupportedSampler: unsupported }),
-    notes,
-    samplerNotes: (sampler: SamplerName) => {
-      const unread = unreadKeys(sampler, given);
-      if (unread.length === 0) return [];
-      return [
-        `scheduler: ${unread.join(', ')} of ${given._class_name}: the sampler ${sampler} does not read that`,
-      ];
-    },
+    notes: [
+      ...(unsupported === undefined ? [] : [unsupported]),
+      ...notes,
+      ...(isMoved
+        ? [`scheduler: steps_offset ${offset} is taken as 1, as the pipeline of Stable Diffusion does`]
+        : []),
+    ],
   };
 }

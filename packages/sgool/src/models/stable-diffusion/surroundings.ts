@@ -4,8 +4,8 @@ import type { ImageSize } from '../../image/image.ts';
 import { planesFromImage } from '../../image/image.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 import type { MaskedImage } from '../backbone.ts';
-import type { DecoderParts } from './decoding.ts';
-import { encodePlanes } from './encoding.ts';
+import type { DecoderParts } from '../decoding.ts';
+import { encodePlanes } from '../encoding.ts';
 import type { Surroundings } from './unet-inputs.ts';
 
 /**

@@ -13,8 +13,8 @@ import { excerpt, type PromptPart, textOf } from '../../text/prompt/weighted-tex
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { ModelComponent } from '../../weights/open/model-folder.ts';
 import type { TextEmbedding } from '../../weights/open/textual-inversion.ts';
+import type { TextContext } from '../text-context.ts';
 import { clauseChunks, encodeClauses } from './compel-encoding.ts';
-import type { TextContext } from './unet-inputs.ts';
 
 /** Prefix of the keys of its programs. */
 export const TEXT_ENCODER = 'text encoder';
@@ -88,7 +88,7 @@ export function promptEncoder(
   const weights = networkWeights(component.weights);
   const size = Math.min(tokenizer.maxLength, config.max_position_embeddings);
   const rows = rowsOf(embeddings, config, component.dir);
-  const known = programs.resultsOf(TEXT_ENCODER);
+  const known = programs.resultsOf<Float32Array>(TEXT_ENCODER);
 
   async function run(
     ids: Int32Array,

@@ -2,14 +2,8 @@
 import { concat, expand, type Tensor, type TensorSpec } from '@sgool/autodiff';
 import type { UNetInputs } from '../../networks/unet/unet.ts';
 import type { UNetConfig } from '../../networks/unet/unet-config.ts';
+import type { TextContext } from '../text-context.ts';
 import { guidanceEmbedding } from './guidance-embedding.ts';
-
-/** Text conditioning: hidden states of one or two prompts, `[prompts, tokens, width]`. */
-export interface TextContext {
-  readonly tokens: number;
-  readonly width: number;
-  readonly data: Float32Array;
-}
 
 /** Channels of the network's input behind those of the latent. */
 export interface Surroundings {

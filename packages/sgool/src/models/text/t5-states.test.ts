@@ -7,6 +7,7 @@ import { networkWeights } from '../../networks/network-weights.ts';
 import { openFixture, relativeError } from '../../networks/testing.ts';
 import { t5Config } from '../../networks/text/t5-config.ts';
 import { t5Encoder } from '../../networks/text/t5-encoder.ts';
+import { DryRunPrograms } from '../../runtime/dry-run.ts';
 import { ProgramCache } from '../../runtime/program-cache.ts';
 import type { StoredTensor } from '../../weights/formats/weight-source.ts';
 import { messageOf } from '../../weights/testing.ts';
@@ -80,6 +81,17 @@ describe.each(caches)('a T5 read layer by layer, $layout', ({ programs }) => {
   });
 });
 
+it('a dry run counts each part once, and the work of all texts', async () => {
+  const [first, second] = await rows();
+  const component = await fixtureComponent('t5');
+  const dry = new DryRunPrograms({ layout: 'lean' });
+  const states = await t5States(component, dry, [first.ids, second.ids]);
+  expect(states.map(({ length }) => length)).toEqual([11 * 20, 11 * 20]);
+  const { compiled, run } = dry.counts;
+  expect([...compiled.values()]).toEqual([1, 1, 1, 1, 1]);
+  expect([...run]).toContainEqual(['t5 layer 2, 11 tokens', 2]);
+});
+
 describe('what does not fit', () => {
   const [{ programs }] = caches;
 
@@ -100,7 +112,8 @@ describe('what does not fit', () => {
       await writeFile(place, bytes);
       const damaged = await fixtureComponent('t5-relu', {}, place);
       const message = await messageOf(t5States(damaged, programs, [Int32Array.of(5, 1)]));
-      expect(message).toContain(`weight ${name} holds NaN`);
+      // Before anything runs: what leaves the network may be finite.
+      expect(message).toBe(`${damaged.weights.path}: weight ${name} holds NaN; every number must be finite`);
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -33,7 +33,7 @@ export async function t5States(
   for (const ids of texts) checkIds(ids, config.vocab_size, dir);
   const [{ length: tokens }] = texts;
   const { d_model: width, num_heads: heads, num_layers: layers } = config;
-  // ONNX Runtime's ReLU makes zero of NaN, so that a damaged weight would not show.
+  // A ReLU that ONNX Runtime fuses with a product makes zero of NaN, so that a damaged weight would not show.
   const checkNumbers = perceptronOf(config.feed_forward_proj).activation === 'relu';
   const encoder = t5Encoder(config, networkWeights(source, { checkNumbers }));
   const layout = layoutFor(weightBytes(source.tensors));

@@ -14,6 +14,30 @@ it.each([
   ],
   ['clip', 'clip_vit_b32_hf', {}],
   ['motion_adapter', 'motion_adapter_v2', {}],
+  [
+    'vae',
+    'vae16',
+    {
+      block_out_channels: [128, 256, 512, 512],
+      layers_per_block: 2,
+      latent_channels: 16,
+      use_quant_conv: false,
+      use_post_quant_conv: false,
+    },
+  ],
+  [
+    'transformer',
+    'sd35_large_transformer',
+    {
+      _class_name: 'SD3Transformer2DModel',
+      num_layers: 38,
+      num_attention_heads: 38,
+      caption_projection_dim: 2432,
+      pos_embed_max_size: 192,
+      qk_norm: 'rms_norm',
+    },
+  ],
+  ['transformer', 'flux_dev_transformer', { _class_name: 'FluxTransformer2DModel', guidance_embeds: true }],
 ])('a published %s has what its configuration asks for; a lack is named', async (name, table, config) => {
   const entries = [...(await readKeys(table))].map(([key, shape]): [string, WeightTensor] => [
     key,

@@ -6,13 +6,20 @@ import { autoencoder } from '../autoencoder/autoencoder.ts';
 import { autoencoderConfig } from '../autoencoder/autoencoder-config.ts';
 import { clip } from '../clip/clip.ts';
 import { clipConfig } from '../clip/clip-config.ts';
+import { linearLayer } from '../layers.ts';
 import { motionConfig } from '../motion/motion-config.ts';
 import { motionUNetConfig } from '../motion/motion-unet.ts';
 import { isObject } from '../parse-config.ts';
 import { transalnet } from '../saliency/transalnet.ts';
 import { transalnetConfig } from '../saliency/transalnet-config.ts';
-import { textEncoder } from '../text/text-encoder.ts';
+import { t5Config } from '../text/t5-config.ts';
+import { t5Encoder } from '../text/t5-encoder.ts';
+import { textEncoder, tokenAt } from '../text/text-encoder.ts';
 import { clipTextConfig } from '../text/text-encoder-config.ts';
+import { fluxConfig, PACKED_SIDE } from '../transformer/flux-config.ts';
+import { fluxTransformer } from '../transformer/flux-transformer.ts';
+import { sd3Config } from '../transformer/sd3-config.ts';
+import { sd3Transformer } from '../transformer/sd3-transformer.ts';
 import { type Motion, unet } from '../unet/unet.ts';
 import { type UNetConfig, unetConfig } from '../unet/unet-config.ts';
 
@@ -110,6 +117,53 @@ function anyWeights(): Weights {
     },
   };
 }
+/** A text encoder of any place: a T5, or a CLIP with or without a projection. */
+const buildTextEncoder: Build = (config, owner) => {
+  const ids = () => input('ids', [1, 8], 'int32');
+  if ((config as { model_type?: unknown }).model_type === 't5') {
+    const settings = t5Config(config, owner);
+    return (weights) => {
+      const encoder = t5Encoder(settings, weights);
+      encoder.encode(encoder.embed(ids()));
+    };
+  }
+  const settings = clipTextConfig(config, owner);
+  return (weights) => {
+    const { lastHiddenState } = textEncoder(settings, weights)(ids());
+    if (!weights.has('text_projection.weight')) return;
+    const pooled = tokenAt(lastHiddenState, input('end', [1], 'int32'));
+    linearLayer(weights, 'text_projection', pooled, settings.projection_dim, { bias: false });
+  };
+};
+
+const buildTransformer: Build = (config, owner) => {
+  if ((config as { _class_name?: unknown })._class_name === 'FluxTransformer2DModel') {
+    const settings = fluxConfig(config, owner);
+    const { in_channels: channels, joint_attention_dim: width, pooled_projection_dim: pooled } = settings;
+    return (weights) => {
+      fluxTransformer(
+        settings,
+        weights,
+      )({
+        ...flowInputs(channels / PACKED_SIDE ** 2, width, pooled),
+        ...(settings.guidance_embeds && { guidance: input('guidance', [1]) }),
+      });
+    };
+  }
+  const settings = sd3Config(config, owner);
+  const { in_channels: channels, joint_attention_dim: width, pooled_projection_dim: pooled } = settings;
+  return (weights) => {
+    sd3Transformer(settings, weights)(flowInputs(channels, width, pooled));
+  };
+};
+
+/** The smallest latent that has patches. */
+const flowInputs = (channels: number, width: number, pooled: number) => ({
+  sample: input('sample', [1, channels, PACKED_SIDE, PACKED_SIDE]),
+  timestep: input('timestep', [1]),
+  context: input('context', [1, 8, width]),
+  pooled: input('pooled', [1, pooled]),
+});
 
 const BUILDS: Readonly<Record<string, Build>> = {
   unet(config, owner) {
@@ -143,12 +197,10 @@ const BUILDS: Readonly<Record<string, Build>> = {
       vae.decode(input('latent', [1, settings.latent_channels, 8, 8]));
     };
   },
-  text_encoder(config, owner) {
-    const settings = clipTextConfig(config, owner);
-    return (weights) => {
-      textEncoder(settings, weights)(input('ids', [1, 8], 'int32'));
-    };
-  },
+  transformer: buildTransformer,
+  text_encoder: buildTextEncoder,
+  text_encoder_2: buildTextEncoder,
+  text_encoder_3: buildTextEncoder,
   ...Object.fromEntries(CLIP_NETWORKS.map((name) => [name, buildClip])),
   transalnet(config, owner) {
     const settings = transalnetConfig(config, owner);

@@ -117,30 +117,45 @@ it('any text has ids of the vocabulary, and its pieces make the words', () => {
   fc.assert(fits, { numRuns: 200 });
 });
 
-it('takes the first of equally likely ways, and joins unknown letters', () => {
-  const tokenizer = createUnigramTokenizer({
-    pieces: [
-      ['<unk>', 0],
-      ['\u2581', -1],
-      ['a', -1],
-      ['ab', -2],
-      ['b', -1],
-      ['bc', -2],
-      ['c', -1],
-    ],
-    unknownId: 0,
-    endId: 0,
-    padId: 0,
-    normalise: (text) => text,
-    added: [],
+describe('a vocabulary in memory, with the ids of the Rust tokenizer', () => {
+  /** Ids and pieces of a text, of a vocabulary whose first piece is the unknown one. */
+  function divided(scored: Readonly<Record<string, number>>, text: string): string {
+    const tokenizer = createUnigramTokenizer({
+      pieces: [['<unk>', 0], ...Object.entries(scored)],
+      unknownId: 0,
+      endId: 0,
+      padId: 0,
+      normalise: (given) => given,
+      added: [],
+    });
+    return tokenizer
+      .pieces(text)
+      .map((piece) => `${piece.id} ${piece.text}`)
+      .join(' ');
+  }
+  const even = { '\u2581': -1, a: -1, ab: -2, b: -1, bc: -2, c: -1 };
+
+  it('takes the first of equally likely ways to each place', () => {
+    expect(divided(even, 'ababc')).toBe('1 \u2581 3 ab 2 a 5 bc');
   });
-  const pieces = (text: string) => tokenizer.pieces(text).map((piece) => `${piece.id} ${piece.text}`);
-  // All ways are as likely, and the first one to each place stays, as in the Rust tokenizer.
-  expect(pieces('ababc')).toEqual(['1 \u2581', '3 ab', '2 a', '5 bc']);
-  expect(pieces('bcab<unk>x')).toEqual(['1 \u2581', '5 bc', '3 ab', '0 <unk>x']);
-  expect(pieces('xya zz')).toEqual(['1 \u2581', '0 xy', '2 a', '1 \u2581', '0 zz']);
-  // A letter of two UTF-16 units is one, and half of one is the replacement character.
-  expect(pieces('\u{1f431}a\ud83d')).toEqual(['1 \u2581', '0 \u{1f431}', '2 a', '0 \ufffd']);
+
+  it('joins unknown letters, of whatever length in UTF-16', () => {
+    expect(divided(even, 'xya zz')).toBe('1 \u2581 0 xy 2 a 1 \u2581 0 zz');
+    expect(divided(even, 'bcab<unk>x')).toBe('1 \u2581 5 bc 3 ab 0 <unk>x');
+    expect(divided(even, '\u{1f431}a\ud83d')).toBe('1 \u2581 0 \u{1f431} 2 a 0 \ufffd');
+  });
+
+  const uneven = { '\u2581': -1, a: -2, ab: -1, b: -3, bc: -9, '\u2581a': -4 };
+
+  it('avoids unknown letters: each costs 10 more than the least likely piece', () => {
+    expect(divided(uneven, 'babc')).toBe('1 \u2581 4 b 2 a 5 bc');
+  });
+
+  it('begins a word at the sign of the space as well, and puts none in front of it', () => {
+    expect(divided(uneven, '\u2581\u2581b a\u2581b\u2581 \u2581b')).toBe(
+      '1 \u2581 1 \u2581 4 b 1 \u2581 2 a 1 \u2581 4 b 1 \u2581 1 \u2581 4 b',
+    );
+  });
 });
 
 describe('a broken file is refused in one line', () => {

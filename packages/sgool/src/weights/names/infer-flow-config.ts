@@ -83,6 +83,8 @@ export function inferProjectedTextConfig(source: WeightSource, activation: 'quic
     architectures: ['CLIPTextModelWithProjection'],
     model_type: 'clip_text_model',
     ...config,
+    // As in the published files: the end token is the largest id.
+    eos_token_id: 2,
     projection_dim: source.has(projection) ? shapeOf(source, projection, 2)[0] : config.hidden_size,
   };
 }

@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -310,7 +310,7 @@ describe('what a file of a flow model lacks', () => {
     );
     expect(await messageOf(open(t5))).toMatch(/no tokenizer for its CLIP-L text encoder/);
     expect((await open([t5, clip])).tokenizers.get('tokenizer_3')).toEqual({ dir: t5 });
-    expect(await messageOf(open(FILES))).toMatch(/has neither tokenizer\.json nor vocab\.json/);
+    expect(await messageOf(open(FILES))).toMatch(/has no tokenizer; give a folder with tokenizer\.json/);
     const without = openModel(`${FILES}flux.safetensors`, { ...FLUX, tokenizer: t5 });
     expect((await without).tokenizers.get('tokenizer_2')?.dir).toBe(t5);
     const sd1 = openModel(`${DATA}formats/ldm-v1.ckpt`, { tokenizer: t5 });
@@ -368,6 +368,17 @@ describe('a part that does not fit', () => {
       /a T5 of the first version, which is not supported; use one of version 1\.1/,
     );
   });
+});
+
+it('takes no embeddings', async () => {
+  const embeddings = [
+    {
+      path: `${DATA}embeddings/${(await readdir(`${DATA}embeddings`)).find((name) => name.endsWith('.pt'))}`,
+    },
+  ];
+  expect(await messageOf(openModel(`${FILES}sd3.safetensors`, { embeddings }))).toMatch(
+    /embeddings \(textual inversion\) are for Stable Diffusion 1\.x and 2\.x; the text encoders of sd3\.safetensors take none/,
+  );
 });
 
 describe('a flow model that is not read', () => {

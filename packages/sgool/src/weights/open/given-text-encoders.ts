@@ -4,6 +4,7 @@ import { UserError } from '../../errors.ts';
 import { openTensorFile } from '../formats/tensor-file.ts';
 import type { Environment } from '../hub/environment.ts';
 import { flowModelOf, type TextEncoderKind } from '../names/flow-models.ts';
+import { configured } from '../sources/read-config.ts';
 import { type ModelComponent, type ModelFolder, openComponent } from './model-folder.ts';
 import { located, partIn } from './place.ts';
 import { textEncoderKind, textEncodersOf } from './text-encoder-file.ts';
@@ -13,7 +14,7 @@ export function textEncoderPlaces({ modelIndex }: ModelFolder): Readonly<Record<
   return flowModelOf(modelIndex)?.textEncoders ?? {};
 }
 
-type Given = Omit<ModelComponent, 'name'> & { readonly kind: TextEncoderKind };
+type Given = Omit<ModelComponent, 'name'> & { readonly kind: TextEncoderKind; readonly isInferred?: true };
 
 /** Folders of text encoders in that of a model in the diffusers layout. */
 const FOLDERS = ['text_encoder', 'text_encoder_2', 'text_encoder_3'];
@@ -21,7 +22,7 @@ const FOLDERS = ['text_encoder', 'text_encoder_2', 'text_encoder_3'];
 async function openGiven(nameOrPath: string, env?: Environment): Promise<Given[]> {
   const dir = located(nameOrPath, env);
   if (await files.isFile(dir)) {
-    return textEncodersOf(await openTensorFile(dir)).map((found) => ({ ...found, dir }));
+    return textEncodersOf(await openTensorFile(dir)).map((found) => ({ ...found, dir, isInferred: true }));
   }
   const found: Given[] = [];
   for (const folder of FOLDERS) {
@@ -41,18 +42,19 @@ async function openGiven(nameOrPath: string, env?: Environment): Promise<Given[]
  * The components of a model with other text encoders.
  *
  * @param given files, folders, or names of pulled models; what each is, its names and shapes say
+ * @param config folder of configurations, for files
  * @throws UserError where one is of a kind that the model does not have, or two are of one kind
  */
 export async function withTextEncoders(
   model: ModelFolder,
   given: readonly string[],
-  env?: Environment,
+  { config, env }: { readonly config?: string; readonly env?: Environment } = {},
 ): Promise<Map<string, ModelComponent>> {
   const components = new Map(model.components);
   const slots = Object.entries(textEncoderPlaces(model));
   const taken = new Map<string, string>();
   for (const place of given) {
-    for (const { kind, ...encoder } of await openGiven(place, env)) {
+    for (const { kind, isInferred, ...encoder } of await openGiven(place, env)) {
       const name = slots.find(([, each]) => each === kind)?.[0];
       if (name === undefined) {
         const kinds = slots.map(([, each]) => each).join(', ');
@@ -65,7 +67,9 @@ export async function withTextEncoders(
         throw new UserError(`text encoders: ${other} and ${place} are both a ${kind}; give one of them`);
       }
       taken.set(name, place);
-      components.set(name, { ...encoder, name });
+      const stated = isInferred ? config : undefined;
+      const settings = await configured(stated, `${name}/config.json`, () => encoder.config);
+      components.set(name, { ...encoder, name, config: settings });
     }
   }
   return components;

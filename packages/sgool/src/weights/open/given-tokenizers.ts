@@ -1,29 +1,26 @@
 /** @file Tokenizers from elsewhere, each put where the model has a text encoder that it belongs to. */
 import { files, places } from '#platform';
 import { UserError } from '../../errors.ts';
-import { SIZE_LIMITS } from '../../platform/size-limits.ts';
-import { hasTokenizer } from '../../text/load-tokenizer.ts';
+import { TOKENIZER_OWNERS, tokenizerModel } from '../../text/load-tokenizer.ts';
 import type { Environment } from '../hub/environment.ts';
 import { PADDING, tokenizerName } from './flow-file.ts';
 import { textEncoderPlaces } from './given-text-encoders.ts';
 import type { ModelFolder, TokenizerPlace } from './model-folder.ts';
 import { located } from './place.ts';
 
-/** The two kinds of vocabularies: byte pairs, and SentencePiece's unigrams. */
-export type TokenizerKind = 'CLIP' | 'T5';
+/** Whose tokenizer it is. */
+export type TokenizerKind = (typeof TOKENIZER_OWNERS)[keyof typeof TOKENIZER_OWNERS];
 
-/** The vocabulary of SentencePiece. */
-const PIECES = 'spiece.model';
 const FOLDERS = ['', 'tokenizer', 'tokenizer_2', 'tokenizer_3'];
 
-/** Which kind of tokenizer a folder holds; undefined where it holds none. */
+/**
+ * Which kind of tokenizer a folder holds; undefined where it holds none.
+ *
+ * @throws UserError as `tokenizerModel` does
+ */
 export async function tokenizerKind(dir: string): Promise<TokenizerKind | undefined> {
-  if (await files.exists(places.join(dir, PIECES))) return 'T5';
-  if (!(await hasTokenizer(dir))) return undefined;
-  const whole = places.join(dir, 'tokenizer.json');
-  if (!(await files.exists(whole))) return 'CLIP';
-  const text = await files.readText(whole, SIZE_LIMITS.vocabulary);
-  return /"type"\s*:\s*"Unigram"/.test(text) ? 'T5' : 'CLIP';
+  const model = await tokenizerModel(dir);
+  return model && TOKENIZER_OWNERS[model];
 }
 
 interface Found {
@@ -82,7 +79,7 @@ export async function findTokenizers(
     const found = await tokenizersIn(place, env);
     if (found.length === 0) {
       throw new UserError(
-        `tokenizer: ${place} has neither tokenizer.json nor vocab.json; give a folder with tokenizer.json, or vocab.json and merges.txt, of a CLIP`,
+        `tokenizer: ${place} has no tokenizer; give a folder with tokenizer.json, or vocab.json and merges.txt (CLIP's) or spiece.model (T5's)`,
       );
     }
     const useful = found.filter(({ kind }) => [...wanted.values()].some((each) => each.kind === kind));

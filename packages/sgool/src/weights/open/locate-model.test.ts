@@ -2,7 +2,13 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { DEFAULT_MODEL, listModels, packagedPath, resolveModel } from './locate-model.ts';
+import {
+  DEFAULT_MODEL,
+  listModels,
+  packagedPath,
+  resolveModel,
+  resolveMotionAdapter,
+} from './locate-model.ts';
 
 let dir: string;
 beforeAll(() => {
@@ -18,6 +24,15 @@ it('finds the packaged model by its name, and where no name is given', () => {
   expect(resolveModel(DEFAULT_MODEL)).toEqual(found);
   expect(resolveModel()).toEqual(found);
   expect(listModels()).toEqual([found]);
+});
+
+it('finds the packaged motion adapter by its name, and others as models', () => {
+  expect(resolveMotionAdapter('toybox-motion')).toEqual({
+    name: 'toybox-motion',
+    dir: packagedPath('toybox-motion'),
+  });
+  expect(resolveMotionAdapter(dir)).toEqual({ name: dir, dir });
+  expect(() => resolveModel('toybox-motion')).toThrow('model: unknown, got toybox-motion');
 });
 
 it('finds a folder by its path', () => {

@@ -22,6 +22,9 @@ const MODELS_PACKAGE = '@sgool/toybox-models';
 
 const PACKAGED = [DEFAULT_MODEL] as const;
 
+/** Motion adapters of the package, over models of the package. */
+const PACKAGED_ADAPTERS = ['toybox-motion'] as const;
+
 /**
  * A file or folder of the package that carries the named models.
  *
@@ -81,15 +84,30 @@ export function resolveModel(
   );
 }
 
-function packagedModel(name: string): string {
-  const dir = packagedPath(name);
-  if (dir === undefined) {
-    throw new UserError(
-      host.kind === 'browser'
-        ? `model: ${name} is part of the package ${MODELS_PACKAGE}; give the URL of its folder, or an import map with an entry for ${MODELS_PACKAGE}/`
-        : `model: ${name} needs the package ${MODELS_PACKAGE}; install it`,
-    );
+/**
+ * Finds a motion adapter: one of the package by its name, any other as {@link resolveModel} finds models.
+ *
+ * @throws UserError where there is none
+ */
+export function resolveMotionAdapter(nameOrPath: string, env: Environment = host.environment): ModelLocation {
+  if (PACKAGED_ADAPTERS.some((name) => name === nameOrPath)) {
+    return { name: nameOrPath, dir: packagedFolder(nameOrPath) };
   }
+  return resolveModel(nameOrPath, env);
+}
+
+function packagedFolder(name: string): string {
+  const dir = packagedPath(name);
+  if (dir !== undefined) return dir;
+  throw new UserError(
+    host.kind === 'browser'
+      ? `model: ${name} is part of the package ${MODELS_PACKAGE}; give the URL of its folder, or an import map with an entry for ${MODELS_PACKAGE}/`
+      : `model: ${name} needs the package ${MODELS_PACKAGE}; install it`,
+  );
+}
+
+function packagedModel(name: string): string {
+  const dir = packagedFolder(name);
   if (!isModelFolder(dir)) throw new UserError(`model: ${name} has no weights yet, expected them in ${dir}`);
   return dir;
 }

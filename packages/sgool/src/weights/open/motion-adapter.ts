@@ -7,7 +7,7 @@ import type { Environment } from '../hub/environment.ts';
 import { refuseAs } from '../names/known-files.ts';
 import { isMotionName, motionName, ORIGINAL_TABLE } from '../names/motion.ts';
 import { type Config, readConfig } from '../sources/read-config.ts';
-import { resolveModel } from './locate-model.ts';
+import { resolveMotionAdapter } from './locate-model.ts';
 import { type ModelComponent, openComponent, schedulerConfigOf } from './model-folder.ts';
 
 /** Name of the adapter among the networks of a model, as in diffusers' AnimateDiffPipeline. */
@@ -23,11 +23,11 @@ export interface MotionAdapter extends ModelComponent {
  * Opens a motion adapter. No weight is read.
  *
  * @param nameOrPath a folder of diffusers' MotionAdapter, the folder of a model that has one, a file with the names of diffusers or AnimateDiff,
- *   or the name of a pulled adapter of the Hub
+ *   the name of one that comes with sgool (`toybox-motion`), or of a pulled adapter of the Hub
  * @throws UserError where there is none, or it is broken or of another kind
  */
 export async function openMotionAdapter(nameOrPath: string, env?: Environment): Promise<MotionAdapter> {
-  const path = host.locate(nameOrPath) === undefined ? resolveModel(nameOrPath, env).dir : nameOrPath;
+  const path = host.locate(nameOrPath) === undefined ? resolveMotionAdapter(nameOrPath, env).dir : nameOrPath;
   if (await files.isFile(path)) return openFile(path);
   const inside = places.join(path, MOTION_ADAPTER);
   const isModel = await files.exists(places.join(inside, 'config.json'));

@@ -6,7 +6,7 @@ import type { Environment } from '../hub/environment.ts';
 import { flowModelOf } from '../names/flow-models.ts';
 import { inferVaeConfig } from '../names/infer-config.ts';
 import { isMotionName } from '../names/motion.ts';
-import { type Config, readConfig } from '../sources/read-config.ts';
+import { type Config, configured, readConfig } from '../sources/read-config.ts';
 import { applyAdapter, openAdapter } from './adapter.ts';
 import { applyLora } from './apply-lora.ts';
 import { checkWhole } from './check-whole.ts';
@@ -97,7 +97,7 @@ async function withVae(
   components: ReadonlyMap<string, ModelComponent>,
   { modelIndex }: ModelFolder,
   place: string,
-  env?: Environment,
+  { config, env }: Pick<OpenModelOptions, 'config' | 'env'>,
 ): Promise<Map<string, ModelComponent>> {
   const vae = await openVae(place, env);
   const own = components.get('vae')?.config;
@@ -107,10 +107,11 @@ async function withVae(
       `${place}: an autoencoder with ${has} latent channels; this model needs one with ${needs}`,
     );
   }
+  if (!(await files.isFile(located(place, env)))) return new Map(components).set('vae', vae);
   // A file has no configuration of its own; that of the model is more exact than what is inferred from shapes.
-  const isOneFile = await files.isFile(located(place, env));
-  const config = isOneFile ? (own ?? { ...vae.config, ...flowModelOf(modelIndex)?.vae }) : vae.config;
-  return new Map(components).set('vae', { ...vae, config });
+  const inferred = () => ({ ...vae.config, ...flowModelOf(modelIndex)?.vae });
+  const settings = own ?? (await configured(config, 'vae/config.json', inferred));
+  return new Map(components).set('vae', { ...vae, config: settings });
 }
 
 /**
@@ -118,7 +119,7 @@ async function withVae(
  * its own keeps them unless an adapter was given.
  */
 async function addMotion(
-  { components, dir }: ModelFolder,
+  { components, dir }: Pick<ModelFolder, 'components' | 'dir'>,
   { motion, env }: OpenModelOptions,
 ): Promise<{ components: Map<string, ModelComponent>; schedulerConfig?: Config }> {
   const result = new Map(components);
@@ -156,12 +157,10 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
   const model = (await files.isFile(path))
     ? await openSingleFile(path, { ...options, config })
     : await openModelFolder(path, options);
-  const { components: withMotion, schedulerConfig: motionSchedulerConfig } = await addMotion(model, options);
-  let components = await withTextEncoders(
-    { ...model, components: withMotion },
-    options.textEncoders ?? [],
-    options.env,
-  );
+  const encoders = await withTextEncoders(model, options.textEncoders ?? [], { ...options, config });
+  const moving = await addMotion({ components: encoders, dir: model.dir }, options);
+  const motionSchedulerConfig = moving.schedulerConfig;
+  let { components } = moving;
   if (options.adapter !== undefined) {
     components = await applyAdapter(components, await openAdapter(options.adapter));
   }
@@ -170,8 +169,14 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
   }
   if (options.clip !== undefined)
     components.set('clip', await openClip(options.clip, { ...options, config }));
-  if (options.vae !== undefined) components = await withVae(components, model, options.vae, options.env);
+  if (options.vae !== undefined)
+    components = await withVae(components, model, options.vae, { ...options, config });
   const embeddings = await openEmbeddings(options.embeddings ?? []);
+  if (embeddings.length > 0 && flowModelOf(model.modelIndex) !== undefined) {
+    throw new UserError(
+      `${embeddings[0].path}: embeddings (textual inversion) are for Stable Diffusion 1.x and 2.x; the text encoders of ${places.basename(path)} take none; leave it out`,
+    );
+  }
   const encoder = components.get('text_encoder');
   if (encoder !== undefined && embeddings.length > 0) {
     const notes = [...(encoder.notes ?? []), ...embeddings.map(embeddingNote)];

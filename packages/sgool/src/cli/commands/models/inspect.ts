@@ -47,7 +47,7 @@ function describe(report: ModelReport, withTensors: boolean): string {
     ...(inputChannels === undefined
       ? []
       : [['input', `${inputChannels} channels: latent, mask, masked image`]]),
-    ['prediction', predictionType],
+    ['prediction', predictionType ?? 'not stated'],
     ['parameters', `${formatCount(parameters)} in ${formatBytes(bytes)}`],
   ];
   const rows = components.map((component) => [

@@ -1,6 +1,6 @@
 /** @file The facts about a model that its configurations and file headers hold; no weight is read. */
-import { UserError } from '../../../errors.ts';
-import { stableDiffusionSchedule } from '../../../models/stable-diffusion/schedule.ts';
+import type { ModelSummary } from '../../../models/backbone.ts';
+import { familyOfOpened } from '../../../models/families.ts';
 import { weightBytes } from '../../../weights/formats/weight-source.ts';
 import type { ModelComponent, ModelFolder } from '../../../weights/open/model-folder.ts';
 import type { Config } from '../../../weights/sources/read-config.ts';
@@ -21,18 +21,10 @@ export interface ComponentReport {
   }[];
 }
 
-export interface ModelReport {
+export interface ModelReport extends Partial<ModelSummary> {
   readonly name: string;
   readonly dir: string;
   readonly pipeline?: string;
-  /** Size of the images that the model was trained for, in pixels. */
-  readonly resolution?: { readonly width: number; readonly height: number };
-  /** `[channels, height, width]`. */
-  readonly latent?: readonly number[];
-  /** Channels of the UNet's input, where it takes more than the latent: 9 for inpainting. */
-  readonly inputChannels?: number;
-  /** What the network predicts: `epsilon` (the noise), `v_prediction`, `sample`. */
-  readonly predictionType: string;
   readonly parameters: number;
   readonly bytes: number;
   readonly components: readonly ComponentReport[];
@@ -50,8 +42,7 @@ export function inspectModel(name: string, folder: ModelFolder): ModelReport {
     name,
     dir: folder.dir,
     ...(className === undefined ? {} : { pipeline: className }),
-    ...imageSize(folder),
-    predictionType: text(folder.schedulerConfig.prediction_type) ?? 'epsilon',
+    ...familyOfOpened(folder)?.summary(folder),
     parameters: total('parameters'),
     bytes: total('bytes'),
     components,
@@ -62,13 +53,7 @@ export function inspectModel(name: string, folder: ModelFolder): ModelReport {
 /** What of a model's files is assumed, or not used, as the commands that open it say it. */
 export function modelNotes(folder: ModelFolder): string[] {
   const own = [...folder.components.values()].flatMap(({ notes = [] }) => notes);
-  if (!folder.components.has('unet')) return own;
-  try {
-    return [...(stableDiffusionSchedule(folder).notes ?? []), ...own];
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return [error.message, ...own];
-  }
+  return [...(familyOfOpened(folder)?.summary(folder).notes ?? []), ...own];
 }
 
 /** The report without the list of tensors: their number instead. */
@@ -98,33 +83,6 @@ const text = (value: unknown) => (typeof value === 'string' ? value : undefined)
 const whole = (value: unknown) => (Number.isSafeInteger(value) ? (value as number) : undefined);
 const list = (value: unknown) =>
   Array.isArray(value) && value.length > 0 ? (value as unknown[]) : undefined;
-
-/** A side, or height and width. */
-function sides(value: unknown): [height: number, width: number] | undefined {
-  const side = whole(value);
-  if (side !== undefined) return [side, side];
-  const [height, width] = list(value)?.map(whole) ?? [];
-  return height === undefined || width === undefined ? undefined : [height, width];
-}
-
-/** From the latent that the UNet was trained for and the number of halvings in the autoencoder. */
-function imageSize({
-  components,
-}: ModelFolder): Pick<ModelReport, 'resolution' | 'latent' | 'inputChannels'> {
-  const unet = components.get('unet')?.config ?? {};
-  const blocks = list(components.get('vae')?.config.block_out_channels);
-  const size = sides(unet.sample_size);
-  const inputs = whole(unet.in_channels);
-  const channels = whole(components.get('vae')?.config.latent_channels) ?? inputs;
-  if (size === undefined || blocks === undefined || channels === undefined) return {};
-  const [height, width] = size;
-  const scale = 2 ** (blocks.length - 1);
-  return {
-    resolution: { width: width * scale, height: height * scale },
-    latent: [channels, height, width],
-    ...(inputs === undefined || inputs === channels ? {} : { inputChannels: inputs }),
-  };
-}
 
 /** Keys of configurations that say how large a network is, and their words. */
 const SIZE_KEYS: readonly (readonly [key: string, words: (value: string) => string])[] = [

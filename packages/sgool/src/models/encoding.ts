@@ -1,9 +1,9 @@
 /** @file From images to latents. */
 import { add, exp, mul, trace } from '@sgool/autodiff';
-import { UserError } from '../../errors.ts';
-import { type Image, type ImageSize, planesFromImage } from '../../image/image.ts';
-import { autoencoder } from '../../networks/autoencoder/autoencoder.ts';
-import type { ProgramCache } from '../../runtime/program-cache.ts';
+import { UserError } from '../errors.ts';
+import { type Image, type ImageSize, planesFromImage } from '../image/image.ts';
+import { autoencoder } from '../networks/autoencoder/autoencoder.ts';
+import type { ProgramCache } from '../runtime/program-cache.ts';
 import { type DecoderParts, scaleFactorOf } from './decoding.ts';
 
 /**

@@ -1,10 +1,10 @@
 import { compile, trace } from '@sgool/autodiff';
 import { describe, expect, it } from 'vitest';
-import { imageFromPlanes } from '../../image/image.ts';
-import { autoencoderConfig } from '../../networks/autoencoder/autoencoder-config.ts';
-import { openFixture, relativeError } from '../../networks/testing.ts';
-import { ProgramCache } from '../../runtime/program-cache.ts';
-import { messageOf } from '../../weights/testing.ts';
+import { imageFromPlanes } from '../image/image.ts';
+import { autoencoderConfig } from '../networks/autoencoder/autoencoder-config.ts';
+import { openFixture, relativeError } from '../networks/testing.ts';
+import { ProgramCache } from '../runtime/program-cache.ts';
+import { messageOf } from '../weights/testing.ts';
 import { decodedPlanes, decodeLatent, scaleFactorOf } from './decoding.ts';
 import { encodeImage } from './encoding.ts';
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import type { Denoiser } from '../../diffusion/denoiser.ts';
+import type { Denoiser } from '../diffusion/denoiser.ts';
 import { denoiserBySteps, promptForSteps } from './prompt-steps.ts';
-import type { TextContext } from './unet-inputs.ts';
+import type { TextContext } from './text-context.ts';
 
 const TIMESTEPS = [901, 701, 501, 301, 101];
 const context = (value: number): TextContext => ({ tokens: 1, width: 1, data: Float32Array.of(value) });

@@ -1,9 +1,9 @@
 /** @file From latents to images. */
 import { add, div, mul, type Tensor, trace, type Weights } from '@sgool/autodiff';
-import { type Image, type ImageSize, imageFromPlanes } from '../../image/image.ts';
-import { autoencoder } from '../../networks/autoencoder/autoencoder.ts';
-import type { AutoencoderConfig } from '../../networks/autoencoder/autoencoder-config.ts';
-import type { ProgramCache } from '../../runtime/program-cache.ts';
+import { type Image, type ImageSize, imageFromPlanes } from '../image/image.ts';
+import { autoencoder } from '../networks/autoencoder/autoencoder.ts';
+import type { AutoencoderConfig } from '../networks/autoencoder/autoencoder-config.ts';
+import type { ProgramCache } from '../runtime/program-cache.ts';
 
 export interface DecoderParts {
   readonly config: AutoencoderConfig;

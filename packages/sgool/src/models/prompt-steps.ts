@@ -1,8 +1,8 @@
 /** @file Prompts that change from step to step, as one denoiser. */
-import type { Denoiser } from '../../diffusion/denoiser.ts';
-import { UserError } from '../../errors.ts';
-import { type ParsedPrompt, type PromptSyntax, parsePrompt } from '../../text/prompt/prompt.ts';
-import type { TextContext } from './unet-inputs.ts';
+import type { Denoiser } from '../diffusion/denoiser.ts';
+import { UserError } from '../errors.ts';
+import { type ParsedPrompt, type PromptSyntax, parsePrompt } from '../text/prompt/prompt.ts';
+import type { TextContext } from './text-context.ts';
 
 /** Where a prompt changes may be a share of the steps; with so many, every change shows. */
 const MANY_STEPS = 1000;

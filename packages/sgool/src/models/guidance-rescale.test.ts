@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { maxDifference, readFixture } from '../../diffusion/testing.ts';
+import { maxDifference, readFixture } from '../diffusion/testing.ts';
 import { rescaledCotangents, rescaledGuidance } from './guidance-rescale.ts';
 
 it('rescales guidance as diffusers does, with its gradient', () => {

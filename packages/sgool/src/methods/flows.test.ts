@@ -1,0 +1,130 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { SAMPLER_NAMES, type SamplerName } from '../diffusion/sampler-names.ts';
+import { createImage } from '../image/image.ts';
+import { loadPipeline } from '../pipeline/load-pipeline.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { type TinyFlow, writeTinyFlow } from '../pipeline/testing.ts';
+import { Generator } from '../random/generator.ts';
+import { defined } from '../testing.ts';
+import { messageOf } from '../weights/testing.ts';
+import { refine } from './edit/refine.ts';
+import { METHOD_NAMES, type MethodName, methods } from './index.ts';
+import type { Iteration } from './run/iteration.ts';
+import { requestTo } from './testing.ts';
+
+const size = { width: 32, height: 32 };
+const request = { prompt: 'a cat and a dog', seed: 5, steps: 3, iterations: 1, cutouts: 2, ...size };
+
+const picture = createImage(
+  32,
+  32,
+  Uint8Array.from(new Generator(1).rand([32 * 32 * 3]), (value) => 255 * value),
+);
+
+/** Samplers whose formula needs a variance-preserving path. */
+const UNSUPPORTED: readonly SamplerName[] = ['pndm', 'dpm-sde', 'tcd'];
+
+async function collect(iterations: AsyncGenerator<Iteration>): Promise<Iteration[]> {
+  const all: Iteration[] = [];
+  for await (const iteration of iterations) all.push(iteration);
+  return all;
+}
+
+const opened = new Map<TinyFlow, Promise<Pipeline>>();
+const removals: (() => Promise<void>)[] = [];
+afterAll(async () => {
+  for (const pipeline of opened.values()) await (await pipeline).dispose();
+  for (const remove of removals) await remove();
+});
+
+function pipelineOf(name: TinyFlow): Promise<Pipeline> {
+  const pipeline = opened.get(name) ?? open(name);
+  opened.set(name, pipeline);
+  return pipeline;
+}
+
+async function open(name: TinyFlow): Promise<Pipeline> {
+  const { dir, remove } = await writeTinyFlow(name);
+  removals.push(remove);
+  return loadPipeline(dir, { threads: 1 });
+}
+
+describe.each(['sd3-without-t5', 'flux-dev'] as const satisfies TinyFlow[])('%s', (name) => {
+  const run = async (method: MethodName) =>
+    collect(methods[method].run(await pipelineOf(name), requestTo(method, request)));
+
+  it.each(METHOD_NAMES.filter((method) => method !== 'attend-and-excite'))(
+    'runs %s: the plain image first, then one per round, the same bytes for the same seed',
+    async (method) => {
+      const rounds = await run(method);
+      expect(rounds.map(({ iteration }) => iteration)).toEqual(
+        Array.from({ length: defined(rounds.at(-1)).iterations + 1 }, (_, i) => i),
+      );
+      expect(rounds[0].latent).toEqual(Float64Array.from(new Generator(5).randn([1, 16, 8, 8])));
+      for (const { image, clip } of rounds) {
+        expect(image).toMatchObject(size);
+        expect(clip.A).toBeTypeOf('number');
+      }
+      if (rounds.length > 1) expect(rounds[1].image.data).not.toEqual(rounds[0].image.data);
+      const again = await run(method);
+      expect(again.map(({ image }) => image.data)).toEqual(rounds.map(({ image }) => image.data));
+    },
+  );
+
+  it('refines an image: inverts it to a noise that makes it, and moves on from there', async () => {
+    const pipeline = await pipelineOf(name);
+    const { prompt, seed, steps } = request;
+    const settings = {
+      ...size,
+      image: picture,
+      prompt,
+      seed,
+      steps,
+      iterations: 1,
+      saliency: 'centre',
+    } as const;
+    const { before, last } = await refine(settings, { pipeline });
+    const kept = await pipeline.decode(await pipeline.encode(picture), size);
+    const differences = before.image.data.map((value, i) => Math.abs(value - kept.data[i]));
+    expect(Math.max(...differences)).toBeLessThanOrEqual(1);
+    expect(last.image.data).not.toEqual(before.image.data);
+    expect(pipeline.model.inversion).toEqual({
+      sampler: 'reversible-heun',
+      guidanceScale: name === 'flux-dev' ? 3.5 : 1,
+    });
+  });
+
+  it('noises an image and samples it again', async () => {
+    const { prompt, seed } = request;
+    const settings = {
+      ...size,
+      image: picture,
+      prompt,
+      seed,
+      steps: 4,
+      edit: 'sdedit',
+      strength: 0.5,
+    } as const;
+    const { before } = await refine(settings, { pipeline: await pipelineOf(name) });
+    expect(before.evaluations.forward).toBe(name === 'flux-dev' ? 2 : 4);
+  });
+
+  it('says in one line that it has no cross-attention', async () => {
+    expect(await messageOf(run('attend-and-excite'))).toContain(
+      'its network has no cross-attention, which this needs',
+    );
+  });
+});
+
+it.each(SAMPLER_NAMES)('optimises the noise through %s, or says in one line why not', async (sampler) => {
+  const pipeline = await pipelineOf('flux-dev');
+  const settings = { ...request, sampler };
+  const rounds = collect(methods.sgool.run(pipeline, requestTo('sgool', settings)));
+  if (UNSUPPORTED.includes(sampler)) {
+    expect(await messageOf(rounds)).toContain(`sampler: ${sampler} is not supported on a rectified flow`);
+    return;
+  }
+  const [before, after] = await rounds;
+  expect(after.latent).not.toEqual(before.latent);
+  expect(after.image.data).not.toEqual(before.image.data);
+});
