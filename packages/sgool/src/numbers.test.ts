@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { dot, mean, product, roundHalfToEven, sum } from './numbers.ts';
+import { dot, mean, populationDeviation, product, roundHalfToEven, sampleDeviation, sum } from './numbers.ts';
 
 it('sums, multiplies and averages, with 0 and 1 for nothing', () => {
   expect(sum([1, 2, 4])).toBe(7);
@@ -9,6 +9,15 @@ it('sums, multiplies and averages, with 0 and 1 for nothing', () => {
   expect(product([])).toBe(1);
   expect(mean(Float32Array.of(1, 2, 6))).toBe(3);
   expect(mean([])).toBeNaN();
+});
+
+it('has the deviation of all values, and the one of a sample', () => {
+  expect(populationDeviation([1, 3, 1, 3])).toBe(1);
+  expect(sampleDeviation([1, 3, 1, 3])).toBeCloseTo(Math.sqrt(4 / 3), 12);
+  expect(populationDeviation(Uint8Array.of(5))).toBe(0);
+  expect(sampleDeviation([5])).toBeNaN();
+  // Far from zero, where the mean of the squares has no digits left.
+  expect(populationDeviation([1e9 + 1, 1e9 + 3])).toBe(1);
 });
 
 it('multiplies vectors', () => {

@@ -26,6 +26,23 @@ export function mean(values: ArrayLike<number> & Iterable<number>): number {
   return sum(values) / values.length;
 }
 
+/** The standard deviation of all values there are: √(Σ (x - mean)² / n). NaN for none. */
+export function populationDeviation(values: ArrayLike<number> & Iterable<number>): number {
+  return Math.sqrt(squaresAround(values) / values.length);
+}
+
+/** The standard deviation that a sample lets expect: √(Σ (x - mean)² / (n - 1)). NaN for fewer than two values. */
+export function sampleDeviation(values: ArrayLike<number> & Iterable<number>): number {
+  return Math.sqrt(squaresAround(values) / (values.length - 1));
+}
+
+function squaresAround(values: ArrayLike<number> & Iterable<number>): number {
+  const middle = mean(values);
+  let total = 0;
+  for (const value of values) total += (value - middle) ** 2;
+  return total;
+}
+
 /** The value, or the limit that it is beyond. */
 export function clamp(value: number, low: number, high: number): number {
   return Math.min(Math.max(value, low), high);

@@ -68,7 +68,7 @@ export {
   crossedInterval,
   crossedResamples,
 } from '../evaluate/statistics/crossed-bootstrap.ts';
-export { median, standardDeviation } from '../evaluate/statistics/descriptive.ts';
+export { median } from '../evaluate/statistics/descriptive.ts';
 export {
   type EquivalentN,
   equivalentN,
@@ -109,5 +109,5 @@ export {
   RELATIONS,
   type Relation,
 } from '../networks/judge/vocabulary.ts';
-export { mean } from '../numbers.ts';
+export { mean, populationDeviation as standardDeviation } from '../numbers.ts';
 export { meteredWork } from '../runtime/program-cache.ts';

@@ -100,7 +100,7 @@ describe.each<[string, () => NoisePath]>([
         ),
       ).toBe(0);
       // The first step of Adam is the sign of the gradient.
-      const moved = latent.map((value, k) => value - 0.05 * Math.sign(looked[i].gradient[k]));
+      const moved = latent.map((value, k) => value - 0.03 * Math.sign(looked[i].gradient[k]));
       const step = path.step(levels[i], levels[i + 1]);
       const next = moved.map((value, k) => step.latent * value + step.prediction * prediction[k]);
       expect(maxDifference(seen[i + 4].latent, next)).toBeLessThan(1e-5);

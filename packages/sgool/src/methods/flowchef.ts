@@ -9,6 +9,9 @@
  * Then the sampler takes its step from the moved latent with the same v. A step costs one evaluation of the network, and one gradient of
  * decoder and scorers for each step of Adam. The starting noise stays as it is.
  *
+ * Its code has a learning rate of 0.05 for inverse problems in 50 steps; here it is 0.03, since on Toybox 0.05 and more make images that
+ * CLIP likes and the judge does not.
+ *
  * Reference: Patel et al. 2024, "Steering Rectified Flow Models in the Vector Field for Controlled Image Generation", algorithm 1; Adam,
  * begun anew in each step, as in its code for inverse problems. There a = 1; on a variance-preserving path with a network that predicts
  * the noise it is 1 / signal.

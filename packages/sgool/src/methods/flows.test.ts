@@ -5,6 +5,7 @@ import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { type TinyFlow, writeTinyFlow } from '../pipeline/testing.ts';
 import { Generator } from '../random/generator.ts';
+import { DryRunPrograms } from '../runtime/dry-run.ts';
 import { defined } from '../testing.ts';
 import { messageOf } from '../weights/testing.ts';
 import { refine } from './edit/refine.ts';
@@ -127,4 +128,36 @@ it.each(SAMPLER_NAMES)('optimises the noise through %s, or says in one line why 
   const [before, after] = await rounds;
   expect(after.latent).not.toEqual(before.latent);
   expect(after.image.data).not.toEqual(before.image.data);
+});
+
+it('optimises one step of a model like schnell by ReNO, at one evaluation and one pullback an iteration', async () => {
+  const pipeline = await pipelineOf('flux-schnell');
+  const settings = { ...request, steps: 1, iterations: 2, cutouts: 0, lambda: 0, optimiser: 'reno' };
+  const rounds = await collect(methods.sgool.run(pipeline, requestTo('sgool', settings)));
+  expect(rounds.map(({ evaluations }) => evaluations)).toEqual([
+    { forward: 1, pullback: 0 },
+    { forward: 2, pullback: 1 },
+    { forward: 3, pullback: 2 },
+  ]);
+  const losses = rounds.map(({ loss }) => defined(loss?.total));
+  expect(Math.min(...losses.slice(1))).toBeLessThan(losses[0]);
+});
+
+it.each(['sd3', 'flux-schnell'] as const)('is counted by a dry run, computing nothing: %s', async (name) => {
+  const { dir, remove } = await writeTinyFlow(name);
+  removals.push(remove);
+  let programs: DryRunPrograms | undefined;
+  const pipeline = await loadPipeline(dir, {
+    programs: (options) => (programs = new DryRunPrograms(options)),
+  });
+  const rounds = await collect(methods.sgool.run(pipeline, requestTo('sgool', request)));
+  const runs = (pattern: RegExp) =>
+    [...defined(programs).counts.run]
+      .filter(([key]) => pattern.test(key))
+      .reduce((sum, [key, count]) => sum + count * Number(/(\d)x1x16/.exec(key)?.[1]), 0);
+  const counted = { forward: runs(/^transformer \d/), pullback: runs(/^transformer pullback/) };
+  expect(counted).toEqual(defined(rounds.at(-1)).evaluations);
+  // Each layer of T5 once, for both prompts.
+  const layers = [...defined(programs).counts.run].filter(([key]) => /^text_encoder_\d layer/.test(key));
+  expect(layers.map(([, count]) => count)).toEqual([2, 2]);
 });

@@ -36,8 +36,8 @@ const TRAINED_TIMESTEPS = 1000;
 export const freeInit: MethodDefinition<'free-init', SettingsOf<typeof settings>> = {
   name: 'free-init',
   summary: 'begins the noise anew, with the low frequencies of the clip that it became',
-  cost: 'iterations x steps',
-  useFor: 'clips whose frames drift apart; it follows no prompt better by itself',
+  cost: '(iterations + 1) x steps, without gradients',
+  useFor: 'clips whose frames do not hold together, where gradients are out of reach',
   settings,
   inputs: { targetImages },
   movesNoise: false,
@@ -88,7 +88,7 @@ export const freeInit: MethodDefinition<'free-init', SettingsOf<typeof settings>
       if (run.isLast(iteration)) continue;
       const [signalShare, noiseShare] = [path.signal(level), path.noise(level)];
       const diffused = final.map((value, i) => signalShare * value + noiseShare * run.noise[i]);
-      latent = mixFrequencies(diffused, drawNoise(pipeline, settings, random), shape);
+      latent = mixFrequencies(diffused, drawNoise(pipeline, random, shape, settings.sharedNoise), shape);
     }
   },
 };

@@ -156,7 +156,7 @@ export function commonDefaults(model: ModelInfo): Settings {
     resampleStrength: 1,
     clipGuidanceScale: 100,
     steeringSteps: 1,
-    steeringRate: 0.05,
+    steeringRate: 0.03,
     steeringStop: 1,
     ...detailDefaults(model),
     tokens: '',

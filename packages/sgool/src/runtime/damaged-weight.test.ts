@@ -75,6 +75,16 @@ it('a weight that float16 does not hold is named as what it is', async () => {
   expect(await errorOf(path, 'float32')).toBe('none');
 });
 
+it('a file that the network is called by is named once', async () => {
+  const path = await fileWith(Number.NaN);
+  const { get } = networkWeights(await openSafetensors(path));
+  const graph = trace({}, () => ({ y: get('second', [4, 4]) }));
+  const named = await damagedWeight(mappedWeights(graph), 'float32', `pickscore of ${path}`);
+  expect(named).toBe('weight second holds NaN; every number must be finite: get the file again');
+  const other = await damagedWeight(mappedWeights(graph), 'float32', 'pickscore');
+  expect(other).toBe(`${path}: ${named}`);
+});
+
 it('a weight that is kept in memory is refused when it is read', async () => {
   const path = await fileWith(Number.NaN);
   const file = await openSafetensors(path);

@@ -24,19 +24,24 @@ export function mappedWeights(graph: Graph): MappedWeight[] {
 /**
  * Looks through weights for one that no network can compute with. It reads all of them: for a run that has failed.
  *
+ * @param network what the network is called; where that names the file, the answer does not name it again
  * @returns file, name, number and what would be right, in one line; undefined where every weight is usable
  */
 export async function damagedWeight(
   weights: readonly MappedWeight[],
   precision: Precision,
+  network = '',
 ): Promise<string | undefined> {
   for (const { label, dtype, file } of weights) {
     if (!(dtype in DTYPES)) continue;
     const bad = await firstUnusable(file, DTYPES[dtype as keyof typeof DTYPES], precision);
     if (bad === undefined) continue;
+    const inFile = `${file.path}: `;
+    const blamed =
+      network.includes(file.path) && label.startsWith(inFile) ? label.slice(inFile.length) : label;
     return Number.isFinite(bad)
-      ? `${label} holds ${bad}, beyond ${LARGEST_HALF}, the largest number of float16; take precision float32`
-      : `${label} holds ${bad}; every number must be finite: get the file again`;
+      ? `${blamed} holds ${bad}, beyond ${LARGEST_HALF}, the largest number of float16; take precision float32`
+      : `${blamed} holds ${bad}; every number must be finite: get the file again`;
   }
   return undefined;
 }

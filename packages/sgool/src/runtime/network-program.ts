@@ -38,7 +38,7 @@ export async function compileNetwork(
 ): Promise<NetworkProgram> {
   const program = await compile(graph, options);
   const weights = mappedWeights(graph);
-  const damage = () => damagedWeight(weights, options.precision ?? 'float32');
+  const damage = () => damagedWeight(weights, options.precision ?? 'float32', name);
   return {
     async run(inputs, into) {
       for (const [input, values] of Object.entries<TypedArray>(inputs)) {

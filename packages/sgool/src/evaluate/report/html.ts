@@ -37,15 +37,22 @@ export interface Column<Row> {
  * A table in a box of its own, which scrolls where the table is wider than the page. The first column heads the rows.
  *
  * @param caption names it, above the table
+ * @param kindOf a class of a row, for the style
  */
-export function table<Row>(caption: string, columns: readonly Column<Row>[], rows: readonly Row[]): Markup {
-  const kind = ({ isNumber }: Column<Row>) => (isNumber ? html` class="n"` : undefined);
+export function table<Row>(
+  caption: string,
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  kindOf?: (row: Row) => string | undefined,
+): Markup {
+  const classOf = (name: string | undefined) => name !== undefined && html` class="${name}"`;
+  const kind = ({ isNumber }: Column<Row>) => classOf(isNumber ? 'n' : undefined);
   return html`<div class="scroll" role="region" tabindex="0" aria-label="${caption}"><table>
 <caption>${caption}</caption>
 <thead><tr>${columns.map((column) => html`<th scope="col"${kind(column)}>${column.title}</th>`)}</tr></thead>
 <tbody>${rows.map(
     (row) =>
-      html`<tr>${columns.map((column, i) =>
+      html`<tr${classOf(kindOf?.(row))}>${columns.map((column, i) =>
         i === 0
           ? html`<th scope="row">${column.cell(row)}</th>`
           : html`<td${kind(column)}>${column.cell(row)}</td>`,

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { mean } from '../../numbers.ts';
+import { mean, populationDeviation } from '../../numbers.ts';
 import { mulberry32 } from '../mulberry32.ts';
 import { bootstrapInterval, groupedInterval } from './bootstrap.ts';
 import { compareGroups, comparePairs, promptsNeeded, sampleDeviation } from './compare.ts';
-import { median, standardDeviation } from './descriptive.ts';
+import { median } from './descriptive.ts';
 import { equivalentN, equivalentNInterval, expectedMaximum, withinDeviation } from './equivalent-n.ts';
 import { normalCdf, normalQuantile, normalTail } from './normal.ts';
 import { holm, signedRankTest } from './wilcoxon.ts';
@@ -27,7 +27,7 @@ describe('averages', () => {
     expect(mean([1, 2, 6])).toBe(3);
     expect([median([3, 1, 9]), median([4, 1, 2, 100])]).toEqual([3, 3]);
     expect(() => median([])).toThrow('needs at least one value');
-    expect(standardDeviation([1, 3, 1, 3])).toBe(1);
+    expect(populationDeviation([1, 3, 1, 3])).toBe(1);
   });
 });
 
@@ -45,7 +45,7 @@ describe('the bootstrap', () => {
   it('agrees with the normal interval where that holds', () => {
     const values = Array.from({ length: 100 }, (_, i) => ((i * 37) % 100) / 100);
     const { low, high } = bootstrapInterval(values);
-    expect(high - low).toBeCloseTo((2 * 1.96 * standardDeviation(values)) / 10, 2);
+    expect(high - low).toBeCloseTo((2 * 1.96 * populationDeviation(values)) / 10, 2);
   });
 });
 

@@ -12,7 +12,7 @@
 import { sample } from '../../diffusion/trajectory.ts';
 import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
-import { mean } from '../../numbers.ts';
+import { mean, sampleDeviation } from '../../numbers.ts';
 import type { ClipScores, Pipeline } from '../../pipeline/pipeline.ts';
 import type { Guide, ObjectiveScorer } from '../../preference/guide.ts';
 import { type ObjectiveItem, parseObjective } from '../../request/objective-text.ts';
@@ -198,15 +198,9 @@ async function* plainImages(pipeline: Pipeline, run: ScoredRun): AsyncGenerator<
  * it keeps its own.
  */
 export function relativeSpreads(losses: readonly (readonly number[])[]): number[] {
-  const spreads = losses[0].map((_, k) => deviation(losses.map((all) => all[k])));
+  const spreads = losses[0].map((_, k) => sampleDeviation(losses.map((all) => all[k])));
   const [first] = spreads;
   return spreads.map((spread) => (spread > 0 && first > 0 ? spread / first : 1));
-}
-
-/** Standard deviation of a sample. */
-function deviation(values: readonly number[]): number {
-  const middle = mean(values);
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1));
 }
 
 /** A scorer that guides. */

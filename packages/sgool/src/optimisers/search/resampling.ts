@@ -6,7 +6,7 @@
  * Over-optimization" (DAS), for the rising temperature and for SSP. Departure: scores count in standard deviations over
  * the particles, so that the strength means the same for every score.
  */
-import { maximum, mean, sum } from '../../numbers.ts';
+import { maximum, mean, populationDeviation, sum } from '../../numbers.ts';
 
 /**
  * Weights of particles, which add up to 1: `exp(strength·(score - mean)/deviation)`. Equal where all scores are.
@@ -15,7 +15,7 @@ import { maximum, mean, sum } from '../../numbers.ts';
  */
 export function particleWeights(scores: readonly number[], strength: number): number[] {
   const middle = mean(scores);
-  const deviation = Math.sqrt(mean(scores.map((score) => (score - middle) ** 2)));
+  const deviation = populationDeviation(scores);
   const exponents = scores.map((score) => (deviation > 0 ? (strength * (score - middle)) / deviation : 0));
   const most = maximum(exponents);
   const weights = exponents.map((exponent) => Math.exp(exponent - most));

@@ -103,3 +103,15 @@ it('a repository of single files: the only one, the safe one, or the one that is
     /has no file HPS.pt; it has HPS_v2_compressed.pt,/,
   );
 });
+
+it('a variant is asked of weights alone: a repository without any has none to lack', () => {
+  const files = ['tokenizer.json', 'vocab.json', 'merges.txt', 'tokenizer_config.json'];
+  const wanted = (variant: string | undefined) => {
+    try {
+      return selected(files, variant === undefined ? {} : { variant }, undefined);
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  expect(wanted('fp16')).toEqual(wanted(undefined));
+});

@@ -1,6 +1,6 @@
 /** @file The report of a study as one page that needs no other file. */
+import { html, Markup, table } from '../../report/html.ts';
 import { percent } from '../../table.ts';
-import { escapeMarkup } from '../../text.ts';
 import type { Study } from '../study.ts';
 import {
   type Couple,
@@ -28,23 +28,14 @@ h1 { font-size: 1.6rem; line-height: 1.25; } h2 { font-size: 1.25rem; margin: 2.
 p, li { max-width: 46rem; } code { overflow-wrap: anywhere; }
 .quiet { color: var(--quiet); } .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .93rem; }
-th, td { text-align: right; padding: .35rem .75rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
+caption { text-align: left; color: var(--quiet); padding: .35rem 0; }
+th, td { text-align: left; padding: .35rem .75rem; border-bottom: 1px solid var(--line); white-space: nowrap; font-weight: 400; }
+th:first-child { padding-left: 0; } .n { text-align: right; }
 thead th { color: var(--quiet); font-weight: 600; }
-tr.whole td { font-weight: 600; } tr.out td { color: var(--quiet); }
+tr.whole > * { font-weight: 600; } tr.out > * { color: var(--quiet); }
 svg { width: 100%; min-width: 36rem; max-width: 760px; height: auto; display: block; margin: 1rem 0; }
 @media print { main { max-width: none; } }
 `;
-
-type Row = { readonly cells: readonly string[]; readonly kind?: 'whole' | 'out' };
-
-/** The first cell of a row may be HTML; all others are figures. */
-function table(header: readonly string[], rows: readonly Row[]): string {
-  const line = ({ cells, kind }: Row) =>
-    `<tr${kind === undefined ? '' : ` class="${kind}"`}>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
-  return `<div class="scroll"><table><thead><tr>${header.map((title) => `<th scope="col">${title}</th>`).join('')}</tr></thead>
-<tbody>${rows.map(line).join('\n')}</tbody></table></div>`;
-}
 
 const decimals = (value: number | undefined, digits = 2) =>
   value === undefined ? '–' : value.toFixed(digits);
@@ -52,87 +43,109 @@ const shareText = ({ share }: Share) => (share === undefined ? '–' : percent(s
 const intervalText = ({ interval }: Share) =>
   interval === undefined ? '–' : `${percent(interval.low)} to ${percent(interval.high)}`;
 
-function shareRow(name: string, share: Share, kind?: Row['kind']): Row {
-  const { wins, ties, losses, skips, prompts, raters } = share;
-  const counts = [wins, ties, losses, skips, prompts, raters].map(String);
-  return { cells: [escapeMarkup(name), shareText(share), intervalText(share), ...counts], kind };
-}
-
-function coupleSection(couple: Couple): string {
+function coupleSection(couple: Couple): Markup {
   const { method, against, all, categories, alpha } = couple;
-  const header = [
-    'category',
-    `prefers ${escapeMarkup(method)}`,
-    '95% interval',
-    escapeMarkup(method),
-    'no difference',
-    escapeMarkup(against),
-    'skipped',
-    'prompts',
-    'raters',
+  const rows = [
+    { name: 'all', ...all, isWhole: true },
+    ...categories.map((one) => ({ name: one.category ?? '', ...one, isWhole: false })),
   ];
-  const rows = [shareRow('all', all, 'whole'), ...categories.map((one) => shareRow(one.category ?? '', one))];
-  return `<h3>${escapeMarkup(method)} and ${escapeMarkup(against)}</h3>
-<p>${escapeMarkup(sentence(verdict(couple)))} Agreement of the raters (Krippendorff's alpha): ${decimals(alpha)}.</p>
-${table(header, rows)}`;
+  return html`<h3>${method} and ${against}</h3>
+<p>${sentence(verdict(couple))} Agreement of the raters (Krippendorff's alpha): ${decimals(alpha)}.</p>
+${table<(typeof rows)[number]>(
+  `${method} and ${against}, by category`,
+  [
+    { title: 'category', cell: ({ name }) => name },
+    { title: `prefers ${method}`, isNumber: true, cell: shareText },
+    { title: '95% interval', isNumber: true, cell: intervalText },
+    { title: method, isNumber: true, cell: ({ wins }) => wins },
+    { title: 'no difference', isNumber: true, cell: ({ ties }) => ties },
+    { title: against, isNumber: true, cell: ({ losses }) => losses },
+    { title: 'skipped', isNumber: true, cell: ({ skips }) => skips },
+    { title: 'prompts', isNumber: true, cell: ({ prompts }) => prompts },
+    { title: 'raters', isNumber: true, cell: ({ raters }) => raters },
+  ],
+  rows,
+  ({ isWhole }) => (isWhole ? 'whole' : undefined),
+)}`;
 }
 
 /** As a sentence. Names of methods stay as they are. */
 const sentence = (text: string) => `${text.replace(/^no/, 'No')}.`;
 
-function strengthsTable({ strengths, tie }: QuestionResults, reference: string): string {
-  const rows = strengths
-    .toSorted((a, b) => b.strength - a.strength)
-    .map(({ method, strength, interval, expected }) => ({
-      cells: [
-        escapeMarkup(method),
-        decimals(strength),
+function strengthsTable({ strengths, tie }: QuestionResults, reference: string): Markup {
+  return html`<h3>Strengths</h3>
+${table(
+  'Strengths of the methods',
+  [
+    { title: 'method', cell: ({ method }) => method },
+    { title: 'log strength', isNumber: true, cell: ({ strength }) => decimals(strength) },
+    {
+      title: '95% interval',
+      isNumber: true,
+      cell: ({ interval }) =>
         interval === undefined ? '–' : `${decimals(interval.low)} to ${decimals(interval.high)}`,
-        method === reference ? '–' : percent(expected),
-      ],
-    }));
-  return `<h3>Strengths</h3>
-${table(['method', 'log strength', '95% interval', `preferred to ${escapeMarkup(reference)}`], rows)}
+    },
+    {
+      title: `preferred to ${reference}`,
+      isNumber: true,
+      cell: ({ method, expected }) => (method === reference ? '–' : percent(expected)),
+    },
+  ],
+  strengths.toSorted((a, b) => b.strength - a.strength),
+)}
 <p class="quiet">Davidson's model; ν = ${decimals(tie)}: equals are called equal with a chance of ${percent(tie / (2 + tie))}.</p>`;
 }
 
-function raterTable(raters: readonly RaterResults[]): string {
-  const header = ['rater', 'answers', 'ties', 'skips', 'checks wrong', 'left side', 'median time', ''];
-  const rows = raters.map(
-    ({ rater, nick, answers, ties, skips, wrong, checks, left, seconds, isExcluded }): Row => ({
-      cells: [
-        `<code>${rater}</code>${nick === undefined ? '' : ` ${escapeMarkup(nick)}`}`,
-        String(answers),
-        String(ties),
-        String(skips),
-        `${wrong} of ${checks}`,
-        left === undefined ? '–' : percent(left, 0),
-        seconds === undefined ? '–' : `${decimals(seconds, 1)} s`,
-        isExcluded ? 'left out' : '',
-      ],
-      kind: isExcluded ? 'out' : undefined,
-    }),
+function raterTable(raters: readonly RaterResults[]): Markup {
+  return table(
+    'Raters',
+    [
+      {
+        title: 'rater',
+        cell: ({ rater, nick }) => html`<code>${rater}</code>${nick !== undefined && ` ${nick}`}`,
+      },
+      { title: 'answers', isNumber: true, cell: ({ answers }) => answers },
+      { title: 'ties', isNumber: true, cell: ({ ties }) => ties },
+      { title: 'skips', isNumber: true, cell: ({ skips }) => skips },
+      { title: 'checks wrong', isNumber: true, cell: ({ wrong, checks }) => `${wrong} of ${checks}` },
+      {
+        title: 'left side',
+        isNumber: true,
+        cell: ({ left }) => (left === undefined ? '–' : percent(left, 0)),
+      },
+      {
+        title: 'median time',
+        isNumber: true,
+        cell: ({ seconds }) => (seconds === undefined ? '–' : `${decimals(seconds, 1)} s`),
+      },
+      { title: '', cell: ({ isExcluded }) => isExcluded && 'left out' },
+    ],
+    raters,
+    ({ isExcluded }) => (isExcluded ? 'out' : undefined),
   );
-  return table(header, rows);
 }
 
-function withAndWithout({ kept, everyone }: StudyResults): string {
-  if (everyone === undefined) return '';
+function withAndWithout({ kept, everyone }: StudyResults): Markup | undefined {
+  if (everyone === undefined) return undefined;
+  const textOf = (share: Share | undefined) =>
+    share === undefined ? '–' : `${shareText(share)} (${intervalText(share)})`;
   const rows = everyone.flatMap(({ text, couples }, i) =>
-    couples.map((couple): Row => {
-      const { method, against } = couple;
-      const same = kept[i].couples.find((one) => one.method === method && one.against === against)?.all;
-      return {
-        cells: [
-          `${escapeMarkup(text)} ${escapeMarkup(method)} and ${escapeMarkup(against)}`,
-          same === undefined ? '–' : `${shareText(same)} (${intervalText(same)})`,
-          `${shareText(couple.all)} (${intervalText(couple.all)})`,
-        ],
-      };
-    }),
+    couples.map(({ method, against, all }) => ({
+      question: `${text} ${method} and ${against}`,
+      without: kept[i].couples.find((one) => one.method === method && one.against === against)?.all,
+      all,
+    })),
   );
-  return `<h3>With and without the raters who failed the checks</h3>
-${table(['question', 'without them', 'with them'], rows)}`;
+  return html`<h3>With and without the raters who failed the checks</h3>
+${table(
+  'Shares with and without the raters who failed the checks',
+  [
+    { title: 'question', cell: ({ question }) => question },
+    { title: 'without them', isNumber: true, cell: ({ without }) => textOf(without) },
+    { title: 'with them', isNumber: true, cell: ({ all }) => textOf(all) },
+  ],
+  rows,
+)}`;
 }
 
 /** The page. @param now when it is made */
@@ -150,36 +163,34 @@ export function reportPage(
   const findings = kept.flatMap(({ text, couples }) =>
     couples.map(
       (couple) =>
-        `<li><b>${escapeMarkup(text)}</b> ${escapeMarkup(sentence(verdict(couple)))} ${shareText(couple.all)} for ${escapeMarkup(couple.method)} (${intervalText(couple.all)}).</li>`,
+        html`<li><b>${text}</b> ${sentence(verdict(couple))} ${shareText(couple.all)} for ${couple.method} (${intervalText(couple.all)}).</li>\n`,
     ),
   );
-  return `<!doctype html>
+  return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<title>Study ${escapeMarkup(study.name)}: ${escapeMarkup(study.title)}</title>
-<style>${STYLE}</style>
+<title>Study ${study.name}: ${study.title}</title>
+<style>${new Markup(STYLE)}</style>
 </head>
 <body>
 <main>
-<h1>Study ${escapeMarkup(study.name)}: ${escapeMarkup(study.methods.join(', '))}</h1>
+<h1>Study ${study.name}: ${study.methods.join(', ')}</h1>
 <p>${raters.length} raters gave ${answers} answers about ${study.pairs.length - checks} pairs of pictures and ${checks} attention checks. ${out === 0 ? 'All raters count.' : `${out} of the raters failed the checks and are left out.`}</p>
 <ul>
-${findings.join('\n')}
+${findings}
 </ul>
-${notes.map((note) => `<p class="quiet">${escapeMarkup(note)}.</p>`).join('\n')}
-${charts.map(({ svg }) => `<div class="scroll">${svg}</div>`).join('\n')}
-${kept
-  .map(
-    (question) => `<section>
-<h2>${escapeMarkup(question.text)}</h2>
-${question.couples.map(coupleSection).join('\n')}
-${question.couples.length === 0 ? '<p>No answers of raters who count.</p>' : strengthsTable(question, study.reference)}
-</section>`,
-  )
-  .join('\n')}
+${notes.map((note) => html`<p class="quiet">${note}.</p>\n`)}
+${charts.map(({ svg }) => html`<div class="scroll">${new Markup(svg)}</div>\n`)}
+${kept.map(
+  (question) => html`<section>
+<h2>${question.text}</h2>
+${question.couples.map(coupleSection)}
+${question.couples.length === 0 ? html`<p>No answers of raters who count.</p>` : strengthsTable(question, study.reference)}
+</section>\n`,
+)}
 <section>
 <h2>Raters</h2>
 <p>A rater is left out who answers more than ${percent(study.rule.wrongShare, 0)} of the attention checks wrongly, and at least ${study.rule.least} of them; "no difference" is wrong there, a skip is no answer.
@@ -201,12 +212,12 @@ With one rater or one prompt it cannot say how others differ.</li>
 </section>
 <section>
 <h2>To make it again</h2>
-<p>Evaluation: <code>${escapeMarkup(study.evaluation.command)}</code>, model ${escapeMarkup(study.evaluation.model)}, ${escapeMarkup(study.evaluation.created)}.<br>
-Study: made ${escapeMarkup(study.created)}, seed ${study.seed}, pictures <code>${study.pictures}</code>.<br>
-Report: <code>sgool study report ${escapeMarkup(folder)}</code>, ${now.toISOString()}. All votes are in votes.jsonl, all figures in report.json and shares.csv.</p>
+<p>Evaluation: <code>${study.evaluation.command}</code>, model ${study.evaluation.model}, ${study.evaluation.created}.<br>
+Study: made ${study.created}, seed ${study.seed}, pictures <code>${study.pictures}</code>.<br>
+Report: <code>sgool study report ${folder}</code>, ${now.toISOString()}. All votes are in votes.jsonl, all figures in report.json and shares.csv.</p>
 </section>
 </main>
 </body>
 </html>
-`;
+`.text;
 }

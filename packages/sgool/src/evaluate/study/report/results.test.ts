@@ -258,8 +258,9 @@ describe('100 raters by HTTP', () => {
     } finally {
       await server.close();
     }
-    // Each method was as often on the left as on the right.
-    expect(lefts.method / lefts.all).toBeCloseTo(0.5, 1.5);
+    // Each method was as often on the left as on the right. A rater with 7 pairs has 3 or 4 of them there, by a token that is drawn anew in
+    // each run: of 94 raters the share has a deviation of 0.0074, of which 4 are allowed.
+    expect(Math.abs(lefts.method / lefts.all - 0.5)).toBeLessThan(0.03);
 
     const { results, page } = await writeStudyReport(made.folder, made.study, join(made.folder, 'report'), {
       now: new Date(2026, 1, 1),
