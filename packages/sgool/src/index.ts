@@ -34,6 +34,7 @@ export type { FineTuneLosses, TrainerState } from './finetune/trainer.ts';
 export { type Crop, type CropBox, type CropSizes, wholeCrop } from './image/crops.ts';
 export { arrangeImages, type SheetOptions } from './image/draw.ts';
 export {
+  type ClipSize,
   type Colour,
   createImage,
   type Image,
@@ -43,11 +44,22 @@ export {
   type ValueRange,
 } from './image/image.ts';
 export { letterboxPlanes } from './image/letterbox.ts';
+export { readPictureText } from './image/picture-text.ts';
 export { encodePng } from './image/png.ts';
 export { readPngText } from './image/png-text.ts';
 export { type ReadOptions, readImage } from './image/read-image.ts';
 export type { ResampleFilter } from './image/resample.ts';
 export { resizeImage } from './image/resize.ts';
+export { encodeApng } from './image/video/apng.ts';
+export {
+  VIDEO_FORMATS,
+  type VideoEncoder,
+  type VideoFormat,
+  type VideoOptions,
+  videoEncoder,
+} from './image/video/encode-video.ts';
+export { decodeVideo, readVideo } from './image/video/read-video.ts';
+export type { Video } from './image/video/video.ts';
 export {
   type AttentionMaps,
   type MappedImage,
@@ -73,6 +85,7 @@ export {
 export type { PlanMethodSettings } from './methods/plan.ts';
 export { settingsOf } from './methods/run/create-method.ts';
 export type {
+  FramesReport,
   Iteration,
   LossParts,
   MethodState,
@@ -95,7 +108,7 @@ export type {
   MapsComputation,
   MapsProgram,
 } from './models/cross-attention.ts';
-export type { BackboneInfo, FewStepSampling, ModelInfo } from './models/model-info.ts';
+export type { BackboneInfo, FewStepSampling, ModelInfo, MotionInfo } from './models/model-info.ts';
 export type { TrainableNetwork, TrainingInputs, TrainingText } from './models/trainable-network.ts';
 export type {
   AttentionObjective,

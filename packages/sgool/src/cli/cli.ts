@@ -27,6 +27,12 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/generate.ts'),
   },
   {
+    name: 'video',
+    makesImages: true,
+    summary: 'make a clip that matches a prompt',
+    load: () => import('./commands/video.ts'),
+  },
+  {
     name: 'refine',
     makesImages: true,
     summary: 'change an image until it matches a prompt better',

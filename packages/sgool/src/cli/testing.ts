@@ -5,6 +5,7 @@ import type { Image } from '../image/image.ts';
 import { detailMethod } from '../methods/detail/detail-image.ts';
 import { refinement } from '../methods/edit/refine.ts';
 import { detailedMethods, methods } from '../methods/index.ts';
+import { shownFrames } from '../methods/run/frames.ts';
 import type { Iteration } from '../methods/run/iteration.ts';
 import type { Method } from '../methods/run/method.ts';
 import { dot } from '../numbers.ts';
@@ -21,12 +22,12 @@ import { Terminal } from './terminal/terminal.ts';
 
 const SIDE = 32;
 
-/** A disc on a ground that changes with the iteration. */
-export function discImage(iteration: number, side = SIDE): Image {
+/** A disc on a ground that changes with the iteration; in each frame of a clip a pixel further to the right. */
+export function discImage(iteration: number, side = SIDE, frame = 0): Image {
   const data = new Uint8Array(side * side * 3);
   for (let y = 0; y < side; y++) {
     for (let x = 0; x < side; x++) {
-      const inside = (x - side / 3) ** 2 + (y - side / 2) ** 2 < (side / 5) ** 2;
+      const inside = (x - frame - side / 3) ** 2 + (y - side / 2) ** 2 < (side / 5) ** 2;
       data.set(inside ? [220, 60, 50] : [80 + 15 * iteration, 150, 220 - 15 * iteration], 3 * (y * side + x));
     }
   }
@@ -74,6 +75,8 @@ export interface FakeOptions {
   readonly weightsPath?: string;
   /** Whether the model is one for inpainting. */
   readonly paintsMask?: boolean;
+  /** Whether the model makes clips, of 4 frames if nothing is said. */
+  readonly moves?: boolean;
 }
 
 /** A model without networks, and methods with the settings of the real ones that yield one disc after the other. */
@@ -84,6 +87,7 @@ export function fakeEngine({
   maxTokens = 75,
   weightsPath,
   paintsMask = false,
+  moves = false,
 }: FakeOptions = {}): Engine {
   const model: Pipeline['model'] = {
     name: 'toybox',
@@ -95,6 +99,7 @@ export function fakeEngine({
     sizeMultiple: 8,
     latentChannels: 4,
     paintsMask,
+    ...(moves ? { motion: { frames: 4, mostFrames: 8, fps: 8 } } : {}),
     has: { clip: true, clipB: true, transalnet: false },
     hint: {},
     ...(weightsPath === undefined ? {} : { weightsPath }),
@@ -141,7 +146,13 @@ export function fakeEngine({
             iteration,
             iterations,
             latent: new Float64Array(4),
-            image: discImage(iteration),
+            ...shownFrames(
+              Array.from({ length: request.frames ?? 1 }, (_, frame) => discImage(iteration, SIDE, frame)),
+              { fps: request.fps ?? 8 },
+            ),
+            ...((request.frames ?? 1) > 1 && {
+              overFrames: { least: { A: A - 2, B: A - 3 }, consistency: 0.9, motion: 0.05 },
+            }),
             ...(real.movesNoise ? { loss: { total: 1 / (1 + iteration), whole: 0.5, regions: 0.25 } } : {}),
             clip: { A, B: A - 1 },
             evaluations: { forward: 10 * (iteration + 1), pullback: 5 * iteration },
@@ -265,15 +276,18 @@ export interface Setting {
   readonly fake?: FakeOptions;
   /** The standard input. */
   readonly input?: string | Uint8Array;
+  /** Gets the host before the command runs. */
+  readonly onHost?: (host: FakeHost) => void;
 }
 
 /** Runs one command line in a folder, with the fake model and methods. */
 export async function runOnFakes(
   cwd: string,
   argv: readonly string[],
-  { env, isTTY, fake, input }: Setting = {},
+  { env, isTTY, fake, input, onHost }: Setting = {},
 ) {
   const host = fakeHost(cwd, { engine: fakeEngine(fake), env, isTTY, input });
+  onHost?.(host);
   const code = await runCli(argv, host);
   return { code, host, ...host.written };
 }

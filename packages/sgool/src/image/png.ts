@@ -2,7 +2,7 @@
 
 import { compression } from '#platform';
 import { concatBytes } from '../platform/bytes.ts';
-import type { Image } from './image.ts';
+import type { Image, ImageSize } from './image.ts';
 import { PNG_SIGNATURE, pngChunk } from './png-chunk.ts';
 import { pngTextChunk } from './png-text.ts';
 
@@ -53,6 +53,26 @@ function filterRows({ width, height, data }: Image): Uint8Array {
   return out;
 }
 
+/** The header of a PNG file of this size: eight bits, RGB. */
+export function pngHeader({ width, height }: ImageSize): Uint8Array {
+  const header = new Uint8Array(13);
+  const sizes = new DataView(header.buffer);
+  sizes.setUint32(0, width);
+  sizes.setUint32(4, height);
+  header.set([8, 2, 0, 0, 0], 8); // eight bits, RGB, deflate, adaptive filters, not interlaced
+  return pngChunk('IHDR', header);
+}
+
+/** The pixels of an image as a PNG file holds them: rows filtered, then in zlib format. */
+export const pngPixels = (image: Image): Uint8Array => compression.deflate(filterRows(image));
+
+/** Chunks with texts by keyword. @throws RangeError when a keyword or text cannot be stored */
+export const pngTexts = (text: Readonly<Record<string, string>>): Uint8Array[] =>
+  Object.entries(text).map(([keyword, value]) => pngTextChunk(keyword, value));
+
+/** The last chunk of a PNG file. */
+export const pngEnd = (): Uint8Array => pngChunk('IEND', new Uint8Array(0));
+
 /**
  * Encodes an image as a PNG file: eight bits, RGB.
  *
@@ -63,16 +83,11 @@ export function encodePng(
   image: Image,
   { text = {} }: { text?: Readonly<Record<string, string>> } = {},
 ): Uint8Array {
-  const header = new Uint8Array(13);
-  const sizes = new DataView(header.buffer);
-  sizes.setUint32(0, image.width);
-  sizes.setUint32(4, image.height);
-  header.set([8, 2, 0, 0, 0], 8); // eight bits, RGB, deflate, adaptive filters, not interlaced
   return concatBytes([
     PNG_SIGNATURE,
-    pngChunk('IHDR', header),
-    ...Object.entries(text).map(([keyword, value]) => pngTextChunk(keyword, value)),
-    pngChunk('IDAT', compression.deflate(filterRows(image))),
-    pngChunk('IEND', new Uint8Array(0)),
+    pngHeader(image),
+    ...pngTexts(text),
+    pngChunk('IDAT', pngPixels(image)),
+    pngEnd(),
   ]);
 }

@@ -36,13 +36,13 @@ import {
 import { stepOf } from '../request/step-of.ts';
 import { MODEL_CLIP } from '../request/wanted-scorer.ts';
 import { parsePrompt } from '../text/prompt/prompt.ts';
+import { decodeFrames, judge, shownFrames } from './run/frames.ts';
 import type { MethodDefinition } from './run/method.ts';
 import {
   assertFinite,
   bestKeeper,
   denoiserOf,
   denoiserOptionsOf,
-  judge,
   type Run,
   samplerOf,
   stoppedIn,
@@ -71,6 +71,7 @@ export const attendAndExcite: MethodDefinition<'attend-and-excite', AttendSettin
   settings,
   movesNoise: false,
   noiseMakesImage: false,
+  picturesOnly: true,
   lastIteration: 1,
   // The published method returns its image, whatever CLIP says of it.
   defaults: () => ({ keep: 'last' }),
@@ -104,9 +105,10 @@ export const attendAndExcite: MethodDefinition<'attend-and-excite', AttendSettin
       const [final] = await withinIteration(run.method, iteration, () =>
         sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
-      const image = await pipeline.decode(final, settings);
-      const { clip, failure } = await judge(pipeline, run, image);
-      yield run.report({ iteration, latent: noise, image, clip, best: keeper.isBest({ clip }) });
+      const frames = await decodeFrames(pipeline, run, final, iteration);
+      const { frameScores: _, failure, ...judged } = await judge(pipeline, run, frames);
+      const best = keeper.isBest(judged);
+      yield run.report({ iteration, latent: noise, ...shownFrames(frames, settings), ...judged, best });
       if (failure) throw stoppedIn(run.method, iteration, failure);
     }
   },

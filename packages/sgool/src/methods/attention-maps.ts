@@ -65,7 +65,7 @@ export async function mapAttention(
     return (plain.sampler as string) === 'edict' ? { ...plain, sampler: 'ddim' } : plain;
   };
   const resolved = settingsOf<SamplingSettings>(
-    { settings: ATTENTION_MAPS.settings, defaults },
+    { settings: ATTENTION_MAPS.settings, defaults, picturesOnly: true, name: ATTENTION_MAPS.name },
     pipeline,
     request,
   );

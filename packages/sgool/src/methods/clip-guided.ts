@@ -14,18 +14,20 @@ import type { Denoiser } from '../diffusion/denoiser.ts';
 import { checkedPrediction, checkedPullback } from '../diffusion/denoiser.ts';
 import type { NoisePath } from '../diffusion/noise-path.ts';
 import { isPairSampler, PAIR_SAMPLERS } from '../diffusion/sampler-names.ts';
-import type { Objective, ObjectiveInput } from '../objectives/objective.ts';
+import type { ObjectiveInput } from '../objectives/objective.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { INPUTS } from '../request/request.ts';
 import {
   clipGuidanceSettings,
   cutoutSettings,
+  frameLossSettings,
   objectiveSettings,
   type SettingsOf,
   samplingSettings,
   selectionSettings,
   targetSettings,
 } from '../request/settings.ts';
+import { drawnFramesLoss } from './run/drawn-frames.ts';
 import { createGuidance, type Guidance } from './run/guidance.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { plainAndGuided } from './run/plain-and-guided.ts';
@@ -46,6 +48,7 @@ const settings = {
   ...targetSettings,
   ...cutoutSettings,
   ...clipGuidanceSettings,
+  lossFrames: frameLossSettings.lossFrames,
 };
 const { targetImages } = INPUTS;
 type ClipGuidedSettings = SettingsOf<typeof settings>;
@@ -103,6 +106,7 @@ async function clipGuidedDenoiser(
       views: views.map((view) => ({ ...view, weight: (view.weight ?? 0) * scale })),
     }));
   };
+  const loss = drawnFramesLoss(pipeline, run, objective, scaled);
   return {
     latentShape: plain.latentShape,
     predicts: plain.predicts,
@@ -113,7 +117,7 @@ async function clipGuidedDenoiser(
       const { prediction: weight } = path.noisePart(level);
       // At the pure noise of a flow the latent is the noise, whatever is predicted.
       if (weight === 0) return prediction;
-      const gradient = await sightGradient(conditional, objective, await scaled(), latent, timestep, path);
+      const gradient = await sightGradient(conditional, loss, latent, timestep, path);
       const factor = path.noise(level) / weight;
       return prediction.map((value, i) => value + factor * gradient[i]);
     },
@@ -128,8 +132,7 @@ async function clipGuidedDenoiser(
  */
 export async function sightGradient(
   conditional: Denoiser,
-  objective: Objective,
-  input: ObjectiveInput,
+  loss: (latent: Float64Array) => Promise<{ readonly gradient: Float64Array }>,
   latent: Float64Array,
   timestep: number,
   path: NoisePath,
@@ -142,7 +145,7 @@ export async function sightGradient(
   const own = spread * clean.latent + (1 - spread);
   const predicted = spread * clean.prediction;
   const sight = latent.map((value, i) => own * value + predicted * prediction[i]);
-  const { gradient } = await objective.evaluate(sight, input);
+  const { gradient } = await loss(sight);
   assertFinite(`the gradient of the loss at timestep ${timestep}`, gradient);
   const through = await checkedPullback(conditional, latent, timestep, gradient);
   return gradient.map((value, i) => own * value + predicted * through[i]);

@@ -19,6 +19,7 @@ import {
   targetSettings,
 } from '../request/settings.ts';
 import { createGuidance } from './run/guidance.ts';
+import type { ObjectiveBuilder } from './run/image-loss.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { optimiseNoise } from './run/optimise-noise.ts';
 import { guidedByObjective } from './run/roles.ts';
@@ -51,6 +52,10 @@ export const doodl: MethodDefinition<'doodl', SettingsOf<typeof settings>> = {
     optimiseNoise(pipeline, run, async () => {
       const scorers = await runScorers(pipeline, run);
       const guidance = await createGuidance(run, scorers, { resize: 'bilinear' });
-      return { ...guidance, scorers, build: () => guidance.aimed([]) };
+      const build: ObjectiveBuilder['build'] = async (_, chosen) => {
+        const all = await guidance.aimed([]);
+        return { objectives: chosen.map(() => all) };
+      };
+      return { ...guidance, scorers, build };
     }),
 };

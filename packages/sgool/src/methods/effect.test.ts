@@ -5,7 +5,7 @@ import { UserError } from '../errors.ts';
 import { createImage } from '../image/image.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { writeTinyModel } from '../pipeline/testing.ts';
+import { withMotion, writeTinyModel } from '../pipeline/testing.ts';
 import { Generator } from '../random/generator.ts';
 import { negativePromptNote } from '../request/effect.ts';
 import { type MethodRequest, parseMethodRequest } from '../request/request.ts';
@@ -54,10 +54,17 @@ const TWO_BOXES = { ...UNFOUND, boxes: '18,14,8,10,4,4,8,8' };
 const doodl = { optimiser: 'doodl', learningRate: undefined } as const;
 const pair = { sampler: 'edict', iterations: 1 } as const;
 const TWO_SCORERS = `clip,clip=${fileURLToPath(new URL('../../../../fixtures/data/pipeline/clip', import.meta.url))}`;
+const clip = { frames: 3 };
 const reno = { optimiser: 'reno', learningRate: 5 } as const;
 const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   width: { value: 24 },
   height: { value: 24 },
+  frames: { value: 2 },
+  fps: { under: clip, value: 12, off: { frames: 1 } },
+  sharedNoise: { under: clip, value: 0.5, off: { frames: 1 } },
+  lossFrames: { under: clip, value: 1, off: { frames: 1 } },
+  // Two iterations later, as the motion leaves its band.
+  motionWeight: { under: { ...clip, learningRate: 1 }, value: 50, off: { frames: 1 } },
   steps: { value: 1 },
   guidanceScale: { value: 2 },
   guidanceStart: { value: 0.5, off: { guidanceScale: 1 } },
@@ -180,7 +187,7 @@ let model: Awaited<ReturnType<typeof writeTinyModel>>;
 beforeAll(async () => {
   // With the spacing `leading` both of `stepEnds` are the same.
   model = await writeTinyModel({ scheduler: { timestep_spacing: 'trailing' } });
-  pipeline = await loadPipeline(model.dir);
+  pipeline = withMotion(await loadPipeline(model.dir));
 });
 afterAll(async () => {
   await pipeline.dispose();

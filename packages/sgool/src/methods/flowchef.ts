@@ -23,6 +23,7 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import { INPUTS } from '../request/request.ts';
 import {
   cutoutSettings,
+  frameLossSettings,
   objectiveSettings,
   type SettingsOf,
   samplingSettings,
@@ -30,6 +31,7 @@ import {
   steeringSettings,
   targetSettings,
 } from '../request/settings.ts';
+import { drawnFramesLoss } from './run/drawn-frames.ts';
 import { createGuidance, type Guidance } from './run/guidance.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { type Chain, plainAndGuided } from './run/plain-and-guided.ts';
@@ -50,6 +52,7 @@ const settings = {
   ...targetSettings,
   ...cutoutSettings,
   ...steeringSettings,
+  lossFrames: frameLossSettings.lossFrames,
 };
 const { targetImages } = INPUTS;
 type FlowChefSettings = SettingsOf<typeof settings>;
@@ -100,6 +103,7 @@ async function steeredChain(
   }
   const objective = await pipeline.objective({ ...settings, parts: guidance.parts });
   const aimed = await guidance.aimed([]);
+  const loss = drawnFramesLoss(pipeline, run, objective, aimed.input);
   const noNoise = () => {
     throw new Error(`${method}: its optimiser draws no noise`);
   };
@@ -117,7 +121,7 @@ async function steeredChain(
     for (let k = 0; k < steeringSteps; k++) {
       signal?.throwIfAborted();
       const image = moved.map((value, i) => clean.latent * value + clean.prediction * prediction[i]);
-      const { total, gradient } = await objective.evaluate(image, aimed.input());
+      const { total, gradient } = await loss(image);
       assertFinite(`the gradient of the loss at timestep ${timestep}`, gradient);
       // dL/dz is a times this gradient, and Adam does not depend on the scale.
       moved = adam.update(moved, gradient, total);

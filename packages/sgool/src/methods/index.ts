@@ -9,6 +9,7 @@ import { detail } from './detail/detail.ts';
 import { hasPass, withDetailPass } from './detail/detail-pass.ts';
 import { doodl } from './doodl.ts';
 import { flowchef } from './flowchef.ts';
+import { freeInit } from './free-init.ts';
 import { createPlan, type PlanMethodSettings, planFacts } from './plan.ts';
 import { resampling } from './resampling.ts';
 import { createMethod } from './run/create-method.ts';
@@ -30,6 +31,7 @@ const DEFINITIONS = [
   zeroOrder,
   trustRegionSearch,
   resampling,
+  freeInit,
   detail,
 ] as const;
 type Definition = (typeof DEFINITIONS)[number];

@@ -317,7 +317,13 @@ describe('clip-guided', () => {
     const path = pipeline.noisePath(size);
     const level = path.level(timestep);
     const noise = Float64Array.from(new Generator(5).randn([256]));
-    const slope = await sightGradient(conditional, objective, input, noise, timestep, path);
+    const slope = await sightGradient(
+      conditional,
+      (sight) => objective.evaluate(sight, input),
+      noise,
+      timestep,
+      path,
+    );
     const length = Math.hypot(...slope);
     const [signal, spread] = [path.signal(level), path.noise(level)];
     const at = async (sign: number) => {

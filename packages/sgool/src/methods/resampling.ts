@@ -21,9 +21,18 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import { INPUTS } from '../request/request.ts';
 import { resamplingSettings, type SettingsOf, samplingSettings } from '../request/settings.ts';
 import { heldState } from '../state.ts';
+import { decodeFrames, judge, shownFrames } from './run/frames.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { selectedByObjective } from './run/roles.ts';
-import { bestKeeper, denoiserOf, judge, type Run, samplerOf, stoppedIn, withinIteration } from './run/run.ts';
+import {
+  bestKeeper,
+  denoiserOf,
+  drawNoise,
+  type Run,
+  samplerOf,
+  stoppedIn,
+  withinIteration,
+} from './run/run.ts';
 import { type RunScorers, runScorers, selection } from './run/run-scorers.ts';
 import { searchLoopSettings, searchStop } from './run/search-noise.ts';
 
@@ -91,18 +100,25 @@ export const resampling: MethodDefinition<'resampling', Settings> = {
         return { noise, final };
       });
       const sampled = run.spending.spent();
-      const image = await pipeline.decode(made.final, settings);
-      const { clip, failure: unscored } = await judge(pipeline, run, image);
+      const frames = await decodeFrames(pipeline, run, made.final, iteration);
+      const { frameScores, failure: unscored, ...judged } = await judge(pipeline, run, frames);
       const seen = run.spending.spent();
       // The scales are no part of what a particle costs. If they fail, so does the selection, which says it.
       if (iteration === 0) await scorers.units().catch(() => undefined);
       const scaled = run.spending.spent();
-      const { failure = unscored, ...chosen } = await selection(scorers, 'objective', image, clip);
+      const { failure = unscored, ...chosen } = await selection(scorers, 'objective', frames, frameScores);
       if (iteration === 0) price += (steps.length + 1) * (seen - sampled + run.spending.spent() - scaled);
-      const best = keeper.isBest({ clip, ...chosen });
-      yield run.report({ iteration, latent: made.noise, image, clip, ...chosen, best });
+      const best = keeper.isBest({ ...judged, ...chosen });
+      yield run.report({
+        iteration,
+        latent: made.noise,
+        ...shownFrames(frames, settings),
+        ...judged,
+        ...chosen,
+        best,
+      });
       if (failure) throw stoppedIn(run.method, iteration, failure);
-      if (stop.isEnough({ clip })) return;
+      if (stop.isEnough(judged)) return;
     }
   },
 };
@@ -152,7 +168,7 @@ async function population(
   const advance = stepper(run, sampler, watched, count, iteration);
 
   let particles: Particle[] = Array.from({ length: count }, () => {
-    const noise = draw();
+    const noise = drawNoise(pipeline, random, pipeline.latentShape(settings), settings.sharedNoise);
     return { noise, state: sampler.initial(noise), reached: Number.NEGATIVE_INFINITY };
   });
   let begun = 0;
@@ -160,7 +176,7 @@ async function population(
     const moved: Particle[] = [];
     for (const { noise, state, reached } of particles) {
       const next = await advance(state, begun, end);
-      const predicted = await pipeline.decode(watched.predicted(), settings);
+      const predicted = await decodeFrames(pipeline, run, watched.predicted(), iteration);
       const { total: score } = await scorers.score(predicted);
       moved.push({ noise, state: next, reached: Math.max(reached, score) });
     }
@@ -170,7 +186,7 @@ async function population(
   const results: { noise: Float64Array; final: Float64Array; score: number }[] = [];
   for (const { noise, state } of particles) {
     const [final] = sampler.finalLatents(await advance(state, begun, sampler.steps));
-    const { total: score } = await scorers.score(await pipeline.decode(final, settings));
+    const { total: score } = await scorers.score(await decodeFrames(pipeline, run, final, iteration));
     results.push({ noise, final, score });
   }
   const most = maximum(results.map(({ score }) => score));

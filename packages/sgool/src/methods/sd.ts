@@ -1,8 +1,9 @@
 /** @file Plain Stable Diffusion: one image, no optimisation. All other methods are compared with it. */
 import { sample } from '../diffusion/trajectory.ts';
 import { type SamplingSettings, samplingSettings } from '../request/settings.ts';
+import { decodeFrames, judge, shownFrames } from './run/frames.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { denoiserOf, judge, samplerOf, stoppedIn, withinIteration } from './run/run.ts';
+import { denoiserOf, samplerOf, stoppedIn, withinIteration } from './run/run.ts';
 
 export const sd: MethodDefinition<'sd', SamplingSettings> = {
   name: 'sd',
@@ -24,9 +25,15 @@ export const sd: MethodDefinition<'sd', SamplingSettings> = {
         onStep: run.stepReporter('denoise', 0),
       }),
     );
-    const image = await pipeline.decode(final, settings);
-    const { clip, failure } = await judge(pipeline, run, image);
-    yield run.report({ iteration: 0, latent: noise, image, clip, best: true });
+    const frames = await decodeFrames(pipeline, run, final, 0);
+    const { frameScores: _, failure, ...judged } = await judge(pipeline, run, frames);
+    yield run.report({
+      iteration: 0,
+      latent: noise,
+      ...shownFrames(frames, settings),
+      ...judged,
+      best: true,
+    });
     if (failure) throw stoppedIn(run.method, 0, failure);
   },
 };

@@ -30,7 +30,7 @@ import {
   targetSettings,
 } from '../request/settings.ts';
 import type { SaliencyMap } from '../saliency/detector.ts';
-import { findRegions, type Region } from '../saliency/regions.ts';
+import { followRegions, type LocatedFrames, type LocatedRegions } from '../saliency/track.ts';
 import { heldState } from '../state.ts';
 import { type AimedRegion, createGuidance } from './run/guidance.ts';
 import type { BuiltObjective, ObjectiveBuilder } from './run/image-loss.ts';
@@ -66,12 +66,6 @@ export const sgool: MethodDefinition<'sgool', SgoolSettings> = {
   run: (pipeline, run) => optimiseNoise(pipeline, run, () => salientObjective(pipeline, run)),
 };
 
-/** Where the salient regions are. */
-interface Located {
-  readonly saliency: SaliencyMap;
-  readonly regions: readonly Region[];
-}
-
 /** The loss of the whole image and its salient regions. */
 export async function salientObjective(
   pipeline: Pipeline,
@@ -88,17 +82,21 @@ export async function salientObjective(
     centreBias: settings.centreBias,
   });
   const aimed = aimsOfRegions(pipeline, run);
-  let latest: Located | undefined;
+  let latest: LocatedFrames | undefined;
 
-  async function locate(image: Image): Promise<Located> {
-    const saliency = await detector.map(image);
-    return { saliency, regions: findRegions(saliency, settings) };
+  async function locate(frames: readonly Image[]): Promise<LocatedFrames> {
+    const maps: SaliencyMap[] = [];
+    for (const frame of frames) {
+      if (frames.length > 1) run.signal?.throwIfAborted();
+      maps.push(await detector.map(frame));
+    }
+    return followRegions(maps, settings);
   }
 
   return {
     parts: guidance.parts,
     scorers,
-    memory: heldState<{ located?: Located; units: unknown }>(
+    memory: heldState<{ located?: LocatedFrames; units: unknown }>(
       () => ({
         // Located anew in every iteration, nothing is remembered.
         ...(latest && settings.saliencyEvery !== 1 && { located: latest }),
@@ -109,11 +107,16 @@ export async function salientObjective(
         guidance.memory.restore(units);
       },
     ),
-    async build(image, iteration): Promise<BuiltObjective> {
+    async build(frames, chosen, iteration) {
       const { saliencyEvery: every } = settings;
-      if (!latest || (every > 0 && iteration % every === 0)) latest = await locate(image);
-      const { saliency, regions } = latest;
-      return { saliency, regions, ...(await guidance.aimed(await aimed(image, latest))) };
+      if (!latest || (every > 0 && iteration % every === 0)) latest = await locate(frames);
+      const objectives: BuiltObjective[] = [];
+      for (const frame of chosen) {
+        const located = latest.frames[frame];
+        const guided = await guidance.aimed(await aimed(frames[frame], located));
+        objectives.push({ ...located, ...guided });
+      }
+      return { objectives, ...(latest.jitter === undefined ? {} : { jitter: latest.jitter }) };
     },
   };
 }
@@ -124,7 +127,7 @@ export async function salientObjective(
  */
 function aimsOfRegions(pipeline: Pipeline, { settings, target }: Run<SgoolSettings>) {
   const parts = settings.regionText === 'parts' ? promptParts(target.text) : [target.text];
-  return async (image: Image, { regions, saliency }: Located): Promise<AimedRegion[]> => {
+  return async (image: Image, { regions, saliency }: LocatedRegions): Promise<AimedRegion[]> => {
     const crops = regions.map(
       (region) => (side: number) => regionCrop(settings.regionView, region, saliency, { ...settings, side }),
     );

@@ -4,6 +4,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { input, type Shape, type TensorMap, type TensorSpec, trace, type Weights } from '@sgool/autodiff';
+import type { ClipSize } from '../image/image.ts';
+import { addFrameLatent, frameLatent, framesOf } from '../models/frames.ts';
 import { autoencoder } from '../networks/autoencoder/autoencoder.ts';
 import { autoencoderConfig } from '../networks/autoencoder/autoencoder-config.ts';
 import { clip } from '../networks/clip/clip.ts';
@@ -14,12 +16,13 @@ import { textEncoder } from '../networks/text/text-encoder.ts';
 import { clipTextConfig } from '../networks/text/text-encoder-config.ts';
 import { unet } from '../networks/unet/unet.ts';
 import { unetConfig } from '../networks/unet/unet-config.ts';
-import { product } from '../numbers.ts';
+import { mean, product } from '../numbers.ts';
 import { Generator } from '../random/generator.ts';
 import { buildWordVocabulary, tokenizerFiles } from '../text/word-vocabulary.ts';
 import { openTensorFile } from '../weights/formats/tensor-file.ts';
 import { writeSafetensors } from '../weights/formats/write-safetensors.ts';
 import { storeAdded } from '../weights/open/store-added.ts';
+import type { Pipeline } from './pipeline.ts';
 
 const WORDS = 'a red blue cat boat and left of the'.split(' ');
 const TOKENS = 12;
@@ -162,6 +165,56 @@ export async function writeTinyModel({ scheduler = {}, hint, without = [] }: Tin
     out: transalnet(transalnetConfig(TRANSALNET), weights)(image),
   }));
   return { dir, remove: () => rm(dir, { recursive: true, force: true }) };
+}
+
+/**
+ * A pipeline that makes clips, by a network that makes pictures: each frame is predicted from itself, and a third of that is exchanged with the mean
+ * of all predictions.
+ */
+export function withMotion(pipeline: Pipeline): Pipeline {
+  const share = 1 / 3;
+  const mixed = (all: readonly Float64Array[]) => {
+    const middle = all[0].map((_, i) => mean(all.map((one) => one[i])));
+    return all.map((one) => one.map((value, i) => (1 - share) * value + share * middle[i]));
+  };
+  const shapeOf = (size: ClipSize) => {
+    const [one, channels, ...sides] = pipeline.latentShape({ width: size.width, height: size.height });
+    return (size.frames ?? 1) > 1 ? [one, channels, size.frames ?? 1, ...sides] : [one, channels, ...sides];
+  };
+  return {
+    ...pipeline,
+    model: { ...pipeline.model, motion: { frames: 4, mostFrames: 8, fps: 8 } },
+    latentShape: shapeOf,
+    async denoiser(options) {
+      const picture = await pipeline.denoiser(options);
+      const shape = shapeOf(options);
+      const count = framesOf(shape);
+      if (count === 1) return picture;
+      const parted = (latent: Float64Array) =>
+        Array.from({ length: count }, (_, frame) => frameLatent(latent, shape, frame));
+      const joined = (parts: readonly Float64Array[], length: number) => {
+        const all = new Float64Array(length);
+        for (const [frame, part] of parts.entries()) addFrameLatent(all, shape, frame, part);
+        return all;
+      };
+      return {
+        ...picture,
+        latentShape: shape,
+        async predict(latent, timestep) {
+          const all: Float64Array[] = [];
+          for (const part of parted(latent)) all.push(await picture.predict(part, timestep));
+          return joined(mixed(all), latent.length);
+        },
+        async pullback(latent, timestep, cotangent) {
+          const all: Float64Array[] = [];
+          const cotangents = mixed(parted(cotangent));
+          for (const [frame, part] of parted(latent).entries())
+            all.push(await picture.pullback(part, timestep, cotangents[frame]));
+          return joined(all, latent.length);
+        },
+      };
+    },
+  };
 }
 
 /** Random numbers for every weight that a network gets while it is traced. */

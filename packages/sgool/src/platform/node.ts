@@ -7,6 +7,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { deflateSync, gunzipSync, inflateSync } from 'node:zlib';
 import type { Metadata } from 'sharp';
 import { UserError } from '../errors.ts';
+import { loadSharp } from './load-sharp.ts';
 import {
   readPlainFile,
   readPlainFileSync,
@@ -17,6 +18,7 @@ import {
 } from './plain-file.ts';
 import type { Compression, Disk, Files, Host, ImageDecoder, Places } from './platform.ts';
 
+export { movingPictures } from './moving-pictures.ts';
 export { processes } from './processes.ts';
 
 export const places: Places = { join, dirname, basename, resolve };
@@ -124,10 +126,7 @@ function decodingBytes({ format, channels, depth, isProgressive, orientation = 1
 
 export const imageDecoder: ImageDecoder = {
   async decode(file, background, accept) {
-    const { default: sharp } = await import('sharp').catch((cause: Error) => {
-      const [reason] = cause.message.split('\n');
-      throw new UserError(`the decoder of pictures (sharp) cannot be loaded: ${reason}`, { cause });
-    });
+    const sharp = await loadSharp();
     // The limit is that of `accept`, which knows the format.
     const open = () => sharp(file, { limitInputPixels: false, failOn: 'error', sequentialRead: true });
     const found = await open().metadata();

@@ -109,6 +109,49 @@ export interface ImageDecoder {
   ): Promise<Pixels>;
 }
 
+/** Frames of a moving picture, all of one size, and how long they are shown. */
+export interface MovingPixels {
+  readonly frames: readonly Pixels[];
+  /** How long each frame is shown, in seconds. */
+  readonly seconds: readonly number[];
+}
+
+/** Formats of moving pictures that the platform writes; animated PNG is written in `image/video/apng.ts`. */
+export type MovingFormat = 'webp' | 'gif' | 'mp4';
+
+/** A moving picture that is to be written. */
+export interface MovingInput {
+  /** One or more, all of one size. */
+  readonly frames: readonly Pixels[];
+  readonly fps: number;
+  /** How long each frame is shown, in milliseconds. */
+  readonly delays: readonly number[];
+  /** 1 to 100, or without loss; for WebP. */
+  readonly quality: number | 'lossless';
+  /** Whether the file gets room for EXIF data; of WebP. */
+  readonly hasExif?: boolean;
+}
+
+/** Writers and readers of moving pictures. */
+export interface MovingPictures {
+  /**
+   * The writer of a format.
+   *
+   * @throws UserError where the platform has none, in one line that says what would help
+   */
+  writer(format: MovingFormat): Promise<(video: MovingInput) => Promise<Uint8Array>>;
+  /**
+   * Decodes all frames of a WebP or GIF file, transparent parts over `background`.
+   *
+   * @param accept called with the size and the memory that a pixel of it takes before anything is decoded; may throw
+   */
+  decode(
+    file: Uint8Array,
+    background: string,
+    accept: (width: number, height: number, bytesPerPixel?: number) => void,
+  ): Promise<MovingPixels>;
+}
+
 /** The process and its surroundings. */
 export interface Host {
   readonly kind: 'node' | 'browser';

@@ -6,7 +6,16 @@ import { Gunzip, Unzlib, zlibSync } from 'fflate';
 import { UserError } from '../errors.ts';
 import { concatBytes } from './bytes.ts';
 import { readBody } from './http.ts';
-import type { Compression, Disk, Files, Host, ImageDecoder, Places, Processes } from './platform.ts';
+import type {
+  Compression,
+  Disk,
+  Files,
+  Host,
+  ImageDecoder,
+  MovingPictures,
+  Places,
+  Processes,
+} from './platform.ts';
 import { overLimit, type SizeLimit } from './size-limits.ts';
 
 // What is used of the browser's own types. TypeScript's DOM library would declare all of them in Node's files too.
@@ -232,6 +241,15 @@ export const imageDecoder: ImageDecoder = {
     } finally {
       bitmap.close();
     }
+  },
+};
+
+export const movingPictures: MovingPictures = {
+  async writer(format) {
+    throw new UserError(`${format}: is not written in a browser; take apng`);
+  },
+  async decode() {
+    throw new UserError('an animation, of which a browser reads animated PNG alone; save it as one');
   },
 };
 

@@ -88,6 +88,11 @@ export function commonDefaults(model: ModelInfo): Settings {
   return {
     width: model.width,
     height: model.height,
+    frames: 1,
+    fps: model.motion?.fps ?? 8,
+    sharedNoise: 0,
+    lossFrames: 4,
+    motionWeight: 1,
     steps: 50,
     guidanceScale: 7.5,
     guidanceStart: 0,

@@ -114,6 +114,13 @@ const EFFECT_RULES: readonly EffectRule[] = [
     neutral: { guidanceStart: 0, guidanceStop: 1, guidanceRescale: 0 },
   },
   {
+    keys: ['fps', 'sharedNoise', 'lossFrames', 'motionWeight'],
+    by: 'frames',
+    isRead: ({ settings: { frames = 1 } }) => frames > 1,
+    needs: 'frames above 1',
+    neutral: { sharedNoise: 0 },
+  },
+  {
     keys: ['optimiseFrom'],
     by: 'steps',
     isRead: ({ settings: { optimiseFrom = 0, steps = 0 } }) => stepOf(optimiseFrom, steps) > 0,

@@ -86,6 +86,7 @@ it('the table names every method by its own name', () => {
     'zero-order',
     'trust-region-search',
     'resampling',
+    'free-init',
     'detail',
     'plan',
   ]);

@@ -56,6 +56,11 @@ export function resolveSettings<S extends MethodSettings>(
       `request: optimiseFrom must be a share below 1 or a whole number of steps below ${steps}, got ${optimiseFrom}`,
     );
   }
+  if (settings.frames > 1 && model.motion === undefined) {
+    throw new UserError(
+      `request: frames must be 1 for ${model.name}, which makes pictures, got ${settings.frames}; give it a motion adapter`,
+    );
+  }
   for (const side of ['width', 'height'] as const) {
     const { sizeMultiple: unit, name } = model;
     if (settings[side] % unit !== 0) {

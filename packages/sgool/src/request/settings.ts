@@ -7,14 +7,40 @@ import { z } from 'zod';
 import { SIGMA_SPREADS, STEP_ENDS } from '../diffusion/noise-path.ts';
 import { SAMPLER_NAMES } from '../diffusion/sampler-names.ts';
 import { parseBoxes } from '../image/boxes.ts';
+import { FPS } from '../image/video/video.ts';
 import { RNG_NAMES } from '../random/random-source.ts';
 import { PROMPT_SYNTAXES } from '../text/prompt/prompt.ts';
 import { budgetText } from './budget.ts';
 import { isSaliency, SALIENCY_NAMES, type SaliencyChoice } from './detectors.ts';
 import { parseObjective } from './objective-text.ts';
 
-/** How an image is sampled from noise. */
+/** Most frames of a clip. */
+const MOST_FRAMES = 1024;
+
+/** What a clip is made of: frames that one model makes together. */
+export const clipSettings = {
+  frames: z
+    .int()
+    .min(1)
+    .max(MOST_FRAMES)
+    .describe('frames of a clip, for a model that has motion; 1 for a picture'),
+  fps: z
+    .int()
+    .min(FPS.least)
+    .max(FPS.most)
+    .describe('frames per second that a clip is shown with; it changes no frame'),
+  sharedNoise: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe(
+      'share of the noise that all frames have in common, by its variance: more keeps them alike; its gradient moves all of them',
+    ),
+};
+
+/** How an image, or a clip, is sampled from noise. */
 export const samplingSettings = {
+  ...clipSettings,
   width: z.int().min(8).max(4096).describe('width of the image in pixels'),
   height: z.int().min(8).max(4096).describe('height of the image in pixels'),
   steps: z.int().min(1).max(1000).describe('denoising steps'),
@@ -82,8 +108,27 @@ export const samplingSettings = {
     ),
 };
 
+/** How the loss of a clip is taken of its frames. */
+export const frameLossSettings = {
+  lossFrames: z
+    .int()
+    .min(0)
+    .max(MOST_FRAMES)
+    .describe(
+      'frames of a clip whose loss is taken in each iteration: the worst one, and one drawn from each of as many parts as are left; 0 for all',
+    ),
+  motionWeight: z
+    .number()
+    .min(0)
+    .max(1000)
+    .describe(
+      'weight of what keeps the motion of a clip: the loss rises where its frames differ much less or more than those of the plain clip',
+    ),
+};
+
 /** What the gradient is taken of, and how it is computed. */
 export const differentiationSettings = {
+  ...frameLossSettings,
   optimiseFrom: z
     .number()
     .min(0)
@@ -656,9 +701,13 @@ export type ResamplingSettings = SettingsOf<typeof resamplingSettings>;
 
 export type AttentionSettings = SettingsOf<typeof attentionSettings>;
 
+const without = (shape: SettingsShape, others: SettingsShape): SettingsShape =>
+  Object.fromEntries(Object.entries(shape).filter(([key]) => !Object.hasOwn(others, key)));
+
 /** The groups under their headings, in the order in which help texts show them. */
 export const SETTING_GROUPS: readonly (readonly [heading: string, settings: SettingsShape])[] = [
-  ['Sampling', samplingSettings],
+  ['Clip', { ...clipSettings, ...frameLossSettings }],
+  ['Sampling', without(samplingSettings, clipSettings)],
   ['Iterations', selectionSettings],
   ['Objective', objectiveSettings],
   ['Target of CLIP', targetSettings],
@@ -667,7 +716,7 @@ export const SETTING_GROUPS: readonly (readonly [heading: string, settings: Sett
   ['Optimiser', optimiserSettings],
   ['Search', searchSettings],
   ['Resampling', resamplingSettings],
-  ['Gradient', differentiationSettings],
+  ['Gradient', without(differentiationSettings, frameLossSettings)],
   ['CLIP guidance', clipGuidanceSettings],
   ['Steering', steeringSettings],
   ['Detail pass', detailSettings],

@@ -5,6 +5,11 @@ import { detailSettings, type Settings } from './settings.ts';
 export const VALUES: Settings = {
   width: 64,
   height: 64,
+  frames: 1,
+  fps: 12,
+  sharedNoise: 0.5,
+  lossFrames: 2,
+  motionWeight: 2,
   steps: 5,
   guidanceScale: 3,
   guidanceStart: 0,
@@ -107,21 +112,22 @@ export const VALUES: Settings = {
 };
 
 /** The methods that search without gradients. */
-const SEARCHES = ['best-of', 'zero-order', 'trust-region-search', 'resampling'];
+const SEARCHES = ['best-of', 'zero-order', 'trust-region-search', 'resampling', 'free-init'];
 
 /** The methods that have a setting, if not all have it. */
 const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
   ...keyed(
-    ['optimiseFrom', 'edictOutput', 'trajectory', 'gradientSteps', 'jacobianShare'],
+    ['optimiseFrom', 'edictOutput', 'trajectory', 'gradientSteps', 'jacobianShare', 'motionWeight'],
     ['doodl', 'sgool'],
   ),
+  ...keyed(['lossFrames'], ['clip-guided', 'doodl', 'sgool', 'flowchef']),
   ...keyed(['iterations', 'budget', 'targetClip'], ['doodl', 'sgool', ...SEARCHES]),
   ...keyed(
     ['clipPrompt', 'textWeight', 'objective', 'spreadPictures'],
     ['clip-guided', 'doodl', 'sgool', 'best-of', 'flowchef', ...SEARCHES.slice(1)],
   ),
-  ...keyed(['selector'], ['clip-guided', 'doodl', 'sgool', 'flowchef']),
-  ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool', 'attend-and-excite', 'flowchef']),
+  ...keyed(['selector'], ['clip-guided', 'doodl', 'sgool', 'flowchef', 'free-init']),
+  ...keyed(['keep'], ['clip-guided', 'doodl', 'sgool', 'attend-and-excite', 'flowchef', 'free-init']),
   ...keyed(['patience', 'minImprovement'], ['doodl', 'sgool']),
   ...keyed(['lambda', 'saliencyEvery', 'regionView'], ['sgool']),
   ...keyed(['saliency', 'centreBias', 'thresholdRule', 'thresholdValue'], ['sgool', 'detail']),

@@ -156,7 +156,8 @@ function fit(centre: number, wanted: number, smallest: number, limit: number) {
   return { begin, length };
 }
 
-function overlap(a: Region, b: Region): number {
+/** Intersection over union of two boxes. */
+export function overlap(a: CropBox, b: CropBox): number {
   const across = Math.min(a.left + a.width, b.left + b.width) - Math.max(a.left, b.left);
   const down = Math.min(a.top + a.height, b.top + b.height) - Math.max(a.top, b.top);
   const both = Math.max(0, across) * Math.max(0, down);

@@ -22,6 +22,10 @@ export const THRESHOLDS = {
   pair: { name: 'plain generation: two things, held out', least: 0.45, most: 0.85, unit: 'share' },
   cc: { name: 'TranSalNet: CC', least: 0.85, unit: 'number' },
   nss: { name: 'TranSalNet: NSS', least: 1.5, unit: 'number' },
+  judgeMoves: { name: 'judge: moves of rendered clips', least: 0.98, unit: 'share' },
+  clipFrames: { name: 'clips: both things right, of all frames', least: 0.6, unit: 'share' },
+  clipMoves: { name: 'clips: both things move as the caption says', least: 0.8, unit: 'share' },
+  motionSize: { name: 'weights of toybox-motion', most: 10, unit: 'MB' },
   size: { name: 'all weights', most: 25, unit: 'MB' },
 } as const satisfies Record<string, Threshold>;
 

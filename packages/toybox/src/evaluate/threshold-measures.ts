@@ -12,18 +12,21 @@ import {
   openComponent,
   transalnetConfig,
 } from 'sgool/networks';
-import { JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
+import { JUDGE_FILE, MOTION_FOLDER, WEIGHTS_FOLDER } from '../paths.ts';
 import { testScenes } from '../train/scenes.ts';
-import { promptSet } from '../world/prompt-sets.ts';
+import { FRAMES } from '../world/moves.ts';
+import { movingPrompts, promptSet } from '../world/prompt-sets.ts';
 import type { PromptSpec } from '../world/prompts.ts';
 import { captionChoice } from './measures/caption-choice.ts';
+import { clipQuality } from './measures/clip-quality.ts';
 import { judgeTally } from './measures/judge-accuracy.ts';
+import { movesRight } from './measures/moves-right.ts';
 import { reconstructionQuality } from './measures/reconstruction.ts';
 import { saliencyQuality } from './measures/saliency.ts';
 import { generateAndScore } from './scoring.ts';
 import type { Measurement, ThresholdKey } from './threshold-list.ts';
 
-export const PARTS = ['autoencoder', 'judge', 'clip', 'generation', 'transalnet', 'size'] as const;
+export const PARTS = ['autoencoder', 'judge', 'clip', 'generation', 'clips', 'transalnet', 'size'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Counts {
@@ -124,6 +127,25 @@ export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSigna
     }
   },
 
+  async clips({ scenes, prompts }, signal) {
+    const judge = await loadJudge();
+    try {
+      const rendered = await movesRight(judge, scenes);
+      const found: Found = { judgeMoves: { value: rendered.moves, of: scenes } };
+      const pipeline = await loadPipeline('toybox', { motion: 'toybox-motion' });
+      try {
+        const { frames, moves } = await clipQuality(pipeline, judge, movingPrompts(prompts), signal);
+        found.clipFrames = { value: frames, of: FRAMES * prompts };
+        found.clipMoves = { value: moves, of: prompts };
+      } finally {
+        await pipeline.dispose();
+      }
+      return found;
+    } finally {
+      await judge.dispose();
+    }
+  },
+
   async transalnet({ scenes }) {
     const { config, weights } = await folderOf('transalnet');
     const { cc, nss } = await saliencyQuality(
@@ -139,7 +161,8 @@ export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSigna
     const files = inside.map((name) => path.join(WEIGHTS_FOLDER, name)).concat(JUDGE_FILE);
     let bytes = 0;
     for (const file of files) if (file.endsWith('.safetensors')) bytes += await sizeOf(file);
-    return { size: { value: bytes / 1e6 } };
+    const motion = await sizeOf(path.join(MOTION_FOLDER, 'diffusion_pytorch_model.safetensors'));
+    return { size: { value: bytes / 1e6 }, motionSize: { value: motion / 1e6 } };
   },
 };
 

@@ -1,16 +1,18 @@
 import { createSchedule } from 'sgool/diffusion';
 import { expect, it, vi } from 'vitest';
 import { batchGenerator } from '../train/batch-generator.ts';
+import { DIFFUSERS_FILE, readComponent } from '../train/export.ts';
 import { LATENT, type Rendered } from '../train/latents.ts';
 import { poolScenes } from '../train/scenes.ts';
 import { inspectStage } from '../train/trainer.ts';
-import { describe as describeScene } from '../world/describe.ts';
-import { MOVE_WORDS } from '../world/describe-moves.ts';
+import { describe as describeScene, WORDS } from '../world/describe.ts';
+import { KEY_WORDS, MOVE_WORDS } from '../world/describe-moves.ts';
 import { FRAMES } from '../world/moves.ts';
 import { sceneGenerator } from '../world/scene-generator.ts';
 import { SCHEDULER_CONFIG } from './configs.ts';
-import { motionStage } from './motion.ts';
+import { motionStage, pictureTextEncoder } from './motion.ts';
 import { clipVocabulary, pictureVocabulary, toyboxTokenizer } from './tokenizer.ts';
+import { wordRows } from './words.ts';
 
 const CLIPS = 6;
 
@@ -28,48 +30,71 @@ vi.mock(import('../train/latents.ts'), async (importOriginal) => ({
 
 const stage = await motionStage();
 await stage.prepare?.('unused');
-const batch = () =>
-  stage.batch(batchGenerator(5), 0) as Record<'sample' | 'noise' | 'timestep', Float32Array>;
+const { alphasCumprod } = createSchedule(SCHEDULER_CONFIG);
 
-it('has noisy clips whose frames lie behind their channels', () => {
-  const { alphasCumprod } = createSchedule(SCHEDULER_CONFIG);
-  const { sample, noise, timestep } = batch();
-  const [clips, channels, frames, rows, columns] = stage.inputs.sample.shape as number[];
-  expect([channels, frames, sample.length]).toEqual([4, FRAMES, clips * FRAMES * LATENT]);
+/** What a batch holds of whole clips, or of pairs of frames. */
+function part(kind: 'whole' | 'pairs', seed = 5) {
+  const batch = stage.batch(batchGenerator(seed), 0);
+  const of = (name: string) => batch[`${kind}.${name}`] as Float32Array;
+  const shape = stage.inputs[`${kind}.sample`].shape as [number, number, number, number, number];
+  return {
+    shape,
+    ...{ sample: of('sample'), noise: of('noise'), timestep: of('timestep'), importance: of('importance') },
+    frames: [...of('frames')],
+  };
+}
+
+it.each(['whole', 'pairs'] as const)('has noisy clips whose frames lie behind their channels: %s', (kind) => {
+  const { shape, sample, noise, timestep, frames } = part(kind);
+  const [clips, channels, length, rows, columns] = shape;
+  expect([channels, length, sample.length]).toEqual([4, frames.length, clips * length * LATENT]);
   for (let b = 0; b < clips; b++) {
     const alpha = alphasCumprod[timestep[b]];
-    const clean = (channel: number, frame: number) => {
-      const at = ((b * channels + channel) * frames + frame) * rows * columns;
+    const clean = (channel: number, f: number) => {
+      const at = ((b * channels + channel) * length + f) * rows * columns;
       return (sample[at] - Math.sqrt(1 - alpha) * noise[at]) / Math.sqrt(alpha);
     };
-    const clip = Math.round(clean(0, 0) / (4 * FRAMES));
+    const clip = Math.floor((clean(0, 0) + 0.5) / (4 * FRAMES));
     expect(clip).toBeLessThan(CLIPS);
-    for (const [channel, frame] of [
-      [0, 0],
-      [1, 0],
-      [0, 1],
-      [2, 5],
-      [3, 7],
-    ]) {
-      expect(clean(channel, frame)).toBeCloseTo(4 * (clip * FRAMES + frame) + channel, 3);
+    for (let channel = 0; channel < channels; channel++) {
+      frames.forEach((frame, f) => {
+        expect(clean(channel, f)).toBeCloseTo(4 * (clip * FRAMES + frame) + channel, 2);
+      });
     }
   }
 });
 
-it('has the same batch for the same numbers, and more noise more often', () => {
-  expect(batch()).toEqual(batch());
-  const times = Array.from({ length: 100 }, (_, i) => [
-    ...(stage.batch(batchGenerator(i), 0).timestep as Float32Array),
-  ]).flat();
-  expect(times.reduce((a, b) => a + b, 0) / times.length).toBeGreaterThan(600);
-  expect(Math.min(...times)).toBeLessThan(200);
+it('shows all frames of some clips and two of others, and those with much noise', () => {
+  expect(part('whole').frames).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  const seen = new Set<number>();
+  for (let seed = 0; seed < 60; seed++) {
+    const { frames, timestep } = part('pairs', seed);
+    expect(frames).toHaveLength(2);
+    expect(frames[0]).toBeLessThan(frames[1]);
+    for (const frame of frames) seen.add(frame);
+    expect(Math.min(...timestep)).toBeGreaterThanOrEqual(800);
+  }
+  expect(seen.size).toBe(FRAMES);
 });
 
-it('trains motion modules and the rows of new words, small enough for the package, and nothing else', () => {
+it('has the same batch for the same numbers, with more noise more often and more important', () => {
+  expect(part('whole')).toEqual(part('whole'));
+  const times = Array.from({ length: 60 }, (_, i) => [...part('whole', i).timestep]).flat();
+  expect(times.reduce((a, b) => a + b, 0) / times.length).toBeGreaterThan(600);
+  expect(Math.min(...times)).toBeLessThan(250);
+  const found = Array.from({ length: 60 }, (_, i) => part('whole', i));
+  for (const { timestep, importance } of found) {
+    timestep.forEach((t, b) => {
+      const ratio = alphasCumprod[t] / (1 - alphasCumprod[t]);
+      expect(importance[b]).toBeCloseTo(ratio > 5 ? 5 / ratio : ratio > 1 ? 1 : Math.min(100, 1 / ratio), 4);
+    });
+  }
+});
+
+it('trains motion modules, small enough for the package, and nothing else', () => {
   const { layout } = inspectStage(stage);
   const names = layout.slots.map(({ name }) => name);
-  expect(names.filter((name) => !name.startsWith('motion.'))).toEqual(['words.token_embedding.weight']);
-  expect(names.filter((name) => !/motion_modules|^words/.test(name))).toEqual([]);
+  expect(names.filter((name) => !/^motion\..*motion_modules/.test(name))).toEqual([]);
   expect(names.some((name) => name.includes('pos_embed'))).toBe(false);
   expect(2 * layout.total).toBeLessThan(10e6);
 });
@@ -82,4 +107,28 @@ it('leaves the tokens of pictures as they are, and has one for each word of move
     expect([...after.encode(text).ids]).toEqual([...before.encode(text).ids]);
   }
   for (const word of MOVE_WORDS) expect(after.encode(word).tokens).toEqual([`${word}</w>`]);
+});
+
+it('has loud embeddings for the words that tell moves apart, one for each move', async () => {
+  const [pictures, tokenizer] = [pictureVocabulary(), clipVocabulary()].map(toyboxTokenizer);
+  const unet = await readComponent('unet', DIFFUSERS_FILE);
+  const { shape, data } = await wordRows({ text: await pictureTextEncoder(), unet, pictures }, tokenizer);
+  const [rows, width] = shape;
+  expect(rows).toBe(tokenizer.vocabSize - pictures.vocabSize);
+  const rowOf = (word: string) => {
+    const at = (tokenizer.encode(word).ids[1] - pictures.vocabSize) * width;
+    return data.subarray(at, at + width);
+  };
+  const deviation = (word: string) => Math.sqrt(rowOf(word).reduce((sum, v) => sum + v * v, 0) / width);
+  for (const words of Object.values(KEY_WORDS)) {
+    for (const word of words) {
+      expect(rowOf(word)).toEqual(rowOf(words[0]));
+      expect(deviation(word)).toBeGreaterThan(0.5);
+    }
+  }
+  expect(new Set(Object.values(KEY_WORDS).map(([word]) => rowOf(word)[0])).size).toBe(9);
+  const keys = Object.values(KEY_WORDS).flat();
+  for (const word of MOVE_WORDS.filter((each) => !keys.includes(each) && !WORDS.includes(each))) {
+    expect(deviation(word)).toBeLessThan(0.1);
+  }
 });

@@ -8,10 +8,13 @@
 
 import path from 'node:path';
 import {
+  add,
   compile,
-  concat,
+  constant,
+  gather,
   mean,
   mul,
+  reshape,
   scoped,
   square,
   sub,
@@ -20,7 +23,14 @@ import {
   type Weights,
 } from '@sgool/autodiff';
 import { createSchedule } from 'sgool/diffusion';
-import { clipTextConfig, motionConfig, textEncoder, unet, unetConfig } from 'sgool/networks';
+import {
+  clipTextConfig,
+  motionConfig,
+  sinusoidalPositions,
+  textEncoder,
+  unet,
+  unetConfig,
+} from 'sgool/networks';
 import { MOTION_FOLDER } from '../paths.ts';
 import { type BatchGenerator, batchGenerator, below, fillNormal } from '../train/batch-generator.ts';
 import {
@@ -51,9 +61,11 @@ import { renderScene } from '../world/render.ts';
 import { type SceneGenerator, sceneGenerator } from '../world/scene-generator.ts';
 import { MAX_TOKENS, MOTION_CONFIG, SCHEDULER_CONFIG, textEncoderConfig, UNET_CONFIG } from './configs.ts';
 import { clipVocabulary, pictureVocabulary, toyboxTokenizer, writeTokenizer } from './tokenizer.ts';
+import { TABLE, wordRows } from './words.ts';
 
-/** Clips of a step. */
-const BATCH = 4;
+/** Clips of a step, of which all frames are seen, and those of which only two are. */
+const WHOLE = 2;
+const PAIRS = 8;
 const POOL = TRAINING_CLIPS;
 const HELD_OUT: ScenePool = { firstSeed: HELD_OUT_SEED, count: 48 };
 /** Share of the captions that are dropped, for classifier-free guidance, and of those that do not say how things move. */
@@ -62,14 +74,9 @@ const UNSAID = 0.05;
 /** Numbers of a clip's latent, [4, frames, 16, 16]. */
 const CLIP = FRAMES * LATENT;
 
-const TABLE = 'text_model.embeddings.token_embedding.weight';
-const ROWS = 'words.token_embedding.weight';
-/** Standard deviation of the embeddings of the words that are known already. */
-const KNOWN = 0.075;
-
 const pictures = toyboxTokenizer(pictureVocabulary());
 const tokenizer = toyboxTokenizer(clipVocabulary());
-const ADDED = tokenizer.vocabSize - pictures.vocabSize;
+const POSITIONS = 'pos_embed.pe';
 const { alphasCumprod } = createSchedule(SCHEDULER_CONFIG);
 
 interface Clips {
@@ -118,126 +125,202 @@ export async function pictureTextEncoder(prefix = ''): Promise<NamedWeights> {
   return new Map(stored).set(prefix + TABLE, { shape, data: table.data.slice(0, shape[0] * shape[1]) });
 }
 
-/** The text encoder's weights with the embeddings of the words of moves behind the frozen table. */
-function withWords(frozen: Weights, words: Weights): Weights {
-  return {
-    has: (name) => frozen.has(name),
-    get(name, shape) {
-      if (name !== TABLE) return frozen.get(name, shape);
-      const [, width] = shape as [number, number];
-      return concat([frozen.get(name, [pictures.vocabSize, width]), words.get(ROWS, [ADDED, width])], 0);
-    },
-  };
+/** The text encoder with the words of moves behind those of pictures in its table. */
+async function clipTextEncoder(): Promise<NamedWeights> {
+  const text = await pictureTextEncoder();
+  const table = text.get(TABLE);
+  if (!table) throw new Error(`text_encoder: has no weight ${TABLE}`);
+  const unet = await readComponent('unet', DIFFUSERS_FILE);
+  const rows = await wordRows({ text, unet, pictures }, tokenizer);
+  const data = new Float32Array(table.data.length + rows.data.length);
+  data.set(table.data);
+  data.set(rows.data, table.data.length);
+  return new Map(text).set(TABLE, { shape: [tokenizer.vocabSize, table.shape[1]], data });
 }
 
-/** Weights without the tables of positions, which are no parameters: the motion modules then compute them. */
-const withoutPositions = (weights: Weights): Weights => ({
-  ...weights,
-  has: (name) => !name.endsWith('pos_embed.pe') && weights.has(name),
+/** Weights whose tables of positions, which are no parameters, hold the given frames. @param frames int32 [frames] */
+const withPositions = (weights: Weights, frames: Tensor): Weights => ({
+  has: (name) => name.endsWith(POSITIONS) || weights.has(name),
+  get(name, shape) {
+    if (!name.endsWith(POSITIONS)) return weights.get(name, shape);
+    const [, length, width] = shape as [number, number, number];
+    const table = constant({
+      dtype: 'float32',
+      shape: [length, width],
+      data: sinusoidalPositions(length, width),
+    });
+    return reshape(gather(table, frames), [1, frames.shape[0], width]);
+  },
 });
 
-const INPUTS = {
-  sample: { shape: [BATCH, 4, FRAMES, 16, 16] },
-  noise: { shape: [BATCH, 4, FRAMES, 16, 16] },
-  timestep: { shape: [BATCH] },
-  importance: { shape: [BATCH, 1, 1, 1, 1] },
-  ids: { shape: [BATCH, MAX_TOKENS], dtype: 'int32' },
-} as const;
+/** What a batch holds of `clips` clips of `frames` frames. */
+const inputsOf = (clips: number, frames: number) =>
+  ({
+    sample: { shape: [clips, 4, frames, 16, 16] },
+    noise: { shape: [clips, 4, frames, 16, 16] },
+    timestep: { shape: [clips] },
+    importance: { shape: [clips, 1, 1, 1, 1] },
+    ids: { shape: [clips, MAX_TOKENS], dtype: 'int32' },
+    /** Which frames they are. */
+    frames: { shape: [frames], dtype: 'int32' },
+  }) as const;
+
+/** Names with a prefix. */
+const named = <T>(prefix: string, values: Readonly<Record<string, T>>): Record<string, T> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [`${prefix}.${name}`, value]));
+
+/** Those with a prefix, without it. */
+const under = <T>(prefix: string, values: Readonly<Record<string, T>>): Record<string, T> =>
+  Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) =>
+      name.startsWith(`${prefix}.`) ? [[name.slice(prefix.length + 1), value]] : [],
+    ),
+  );
+
+/** Signal over noise below which the error counts no more than here: at such steps a clip is noise. */
+const FAINT = 0.01;
 
 /**
  * How much more the error counts where there is more noise than signal. There the noise prediction is nearly the noise itself, whatever the clip
- * is, and yet how things move is decided. So the error counts like one of the clean latent by the square root of signal over noise.
+ * is, and yet how things move is decided. So the error counts like one of the clean latent: by noise over signal.
  *
  * @param alpha share of the signal's variance, in (0, 1]
  */
-const emphasisOf = (alpha: number) => Math.max(1, Math.sqrt((1 - alpha) / alpha));
+const emphasisOf = (alpha: number) => Math.max(1, 1 / Math.max(FAINT, alpha / (1 - alpha)));
 
-/** A batch of noisy clips, the same noise for all clips that the generator is asked for. */
-function noisyBatch(
-  { clips, latents }: Clips,
-  generator: BatchGenerator,
-  indexOf: (b: number) => number,
-  captionOf: (clip: Clip, words: SceneGenerator) => string,
-) {
-  const noise = fillNormal(new Float32Array(BATCH * CLIP), generator);
-  const sample = new Float32Array(BATCH * CLIP);
-  const timestep = new Float32Array(BATCH);
-  const importance = new Float32Array(BATCH);
-  const ids = new Int32Array(BATCH * MAX_TOKENS);
+/** The number of a timestep, in proportion to itself; or from the noisiest fifth. */
+function drawTimestep(generator: BatchGenerator, onlyNoisy: boolean): number {
+  const share = onlyNoisy ? 0.8 + 0.2 * generator() : Math.sqrt(generator());
+  return Math.floor(alphasCumprod.length * share);
+}
+
+/**
+ * How much more the part of the error counts that differs from frame to frame. What stays the same, the look of the things, is the UNet's; what is
+ * new is how they move, and of that the look would hide most.
+ *
+ * Reference: Zhao et al. 2023, "MotionDirector: Motion Customization of Text-to-Video Diffusion Models", section 4.3, has such a loss.
+ */
+const CHANGES = 4;
+
+/** Which clips are asked for, and what of them. */
+interface Wanted {
+  readonly count: number;
+  readonly frames: readonly number[];
+  readonly onlyNoisy: boolean;
+  readonly indexOf: (b: number) => number;
+  readonly captionOf: (clip: Clip, words: SceneGenerator) => string;
+}
+
+/** A batch of noisy clips. */
+function noisyBatch({ clips, latents }: Clips, generator: BatchGenerator, wanted: Wanted) {
+  const { count, frames, onlyNoisy, indexOf, captionOf } = wanted;
+  const size = frames.length * LATENT;
+  const map = LATENT / 4;
+  const noise = fillNormal(new Float32Array(count * size), generator);
+  const sample = new Float32Array(count * size);
+  const timestep = new Float32Array(count);
+  const importance = new Float32Array(count);
+  const ids = new Int32Array(count * MAX_TOKENS);
   const words = sceneGenerator(below(generator, 0x7fffffff));
-  const part = (of: Float32Array, at: number) => of.subarray(at * CLIP, (at + 1) * CLIP);
-  for (let b = 0; b < BATCH; b++) {
+  for (let b = 0; b < count; b++) {
     const index = indexOf(b);
-    // In proportion to its number, for the same reason.
-    const t = Math.floor(alphasCumprod.length * Math.sqrt(generator()));
+    const t = drawTimestep(generator, onlyNoisy);
     const alpha = alphasCumprod[t];
-    mixNoise(part(sample, b), part(latents, index), part(noise, b), alpha);
+    for (let channel = 0; channel < 4; channel++) {
+      frames.forEach((frame, f) => {
+        const at = b * size + (channel * frames.length + f) * map;
+        const from = index * CLIP + (channel * FRAMES + frame) * map;
+        const clean = latents.subarray(from, from + map);
+        mixNoise(sample.subarray(at, at + map), clean, noise.subarray(at, at + map), alpha);
+      });
+    }
     timestep[b] = t;
     importance[b] = importanceOf(alpha) * emphasisOf(alpha);
     ids.set(tokenizer.encode(captionOf(clips[index], words)).ids, b * MAX_TOKENS);
   }
-  return { sample, noise, timestep, importance, ids };
+  return { sample, noise, timestep, importance, ids, frames: Int32Array.from(frames) };
+}
+
+const ALL_FRAMES = Array.from({ length: FRAMES }, (_, frame) => frame);
+
+/** Two frames of a clip, in order. */
+function drawPair(generator: BatchGenerator): number[] {
+  const first = below(generator, FRAMES);
+  const second = (first + 1 + below(generator, FRAMES - 1)) % FRAMES;
+  return [Math.min(first, second), Math.max(first, second)];
 }
 
 export async function motionStage(): Promise<Stage> {
   const textSettings = clipTextConfig(textEncoderConfig(tokenizer));
-  const text = constantWeights(await pictureTextEncoder());
+  const text = constantWeights(await clipTextEncoder());
   const network = constantWeights(await readComponent('unet', DIFFUSERS_FILE));
   const unetSettings = unetConfig(UNET_CONFIG);
   const config = motionConfig(MOTION_CONFIG);
   let pool: Clips = { clips: [], latents: new Float32Array() };
   let heldOut: Clips = pool;
 
-  function objective(weights: Weights, { sample, noise, timestep, importance, ids }: Record<string, Tensor>) {
-    const motion = { config, weights: withoutPositions(scoped(weights, 'motion')) };
-    const context = textEncoder(textSettings, withWords(text, weights))(ids).lastHiddenState;
+  function clipLoss(
+    weights: Weights,
+    { sample, noise, timestep, importance, ids, frames }: Record<string, Tensor>,
+  ) {
+    const motion = { config, weights: withPositions(scoped(weights, 'motion'), frames) };
+    const context = textEncoder(textSettings, text)(ids).lastHiddenState;
     const predicted = unet(unetSettings, network, { motion })({ sample, timestep, context });
-    const error = square(sub(predicted, noise));
-    return { loss: mean(mul(error, importance)), mse: mean(error) };
+    const error = sub(predicted, noise);
+    const changing = sub(error, mean(error, { axes: [2], keepDims: true }));
+    const both = add(square(error), mul(square(changing), CHANGES));
+    return { loss: mean(mul(both, importance)), mse: mean(square(error)) };
+  }
+  function objective(weights: Weights, inputs: Record<string, Tensor>) {
+    const whole = clipLoss(weights, under('whole', inputs));
+    const pairs = clipLoss(weights, under('pairs', inputs));
+    return { loss: add(whole.loss, pairs.loss), mse: whole.mse, whole: whole.loss };
   }
 
   return {
     name: 'motion',
     seed: 81,
-    inputs: INPUTS,
+    inputs: { ...named('whole', inputsOf(WHOLE, FRAMES)), ...named('pairs', inputsOf(PAIRS, 2)) },
     optimiser: {
-      steps: 7000,
-      learningRate: 1e-3,
+      steps: 8000,
+      learningRate: 3e-3,
       warmup: 100,
       weightDecay: 0.01,
       beta2: 0.99,
       emaDecay: 0.998,
       maxNorm: 1,
       finalShare: 0.03,
-      muon: { select: (name, shape) => shape.length === 2 && name.startsWith('motion.'), learningRate: 0.01 },
+      muon: {
+        select: (name, shape) => shape.length === 2 && name.startsWith('motion.'),
+        learningRate: 0.03,
+      },
     },
-    // Motion modules start as the identity, and words as long as known ones.
-    initialise: (name, shape, generator) =>
-      name === ROWS
-        ? fillNormal(new Float32Array(shape[0] * shape[1]), generator).map((v) => KNOWN * v)
-        : name.endsWith('proj_out.weight')
-          ? 0
-          : undefined,
+    // Motion modules start as the identity.
+    initialise: (name) => (name.endsWith('proj_out.weight') ? 0 : undefined),
     objective,
     async prepare(folder) {
       pool = await encoded(POOL, path.join(folder, 'motion.latents.safetensors'));
       heldOut = await encoded(HELD_OUT, path.join(folder, 'motion.held-out.safetensors'));
     },
     batch(generator) {
-      return noisyBatch(
-        pool,
-        generator,
-        () => below(generator, POOL.count),
-        (clip, words) => {
+      const drawn = {
+        indexOf: () => below(generator, POOL.count),
+        captionOf(clip: Clip, words: SceneGenerator) {
           const caption = describeClip(clip, words);
           const chance = generator();
           if (chance < DROPPED) return '';
           return chance < DROPPED + UNSAID ? describeStill(clip) : caption;
         },
-      );
+      };
+      const whole = { ...drawn, count: WHOLE, frames: ALL_FRAMES, onlyNoisy: false };
+      const pairs = { ...drawn, count: PAIRS, frames: drawPair(generator), onlyNoisy: true };
+      return {
+        ...named('whole', noisyBatch(pool, generator, whole)),
+        ...named('pairs', noisyBatch(pool, generator, pairs)),
+      };
     },
     validateEvery: 250,
-    validate: (weights) => heldOutLoss(weights, objective, heldOut),
+    validate: (weights) => heldOutLoss(weights, clipLoss, heldOut),
   };
 }
 
@@ -247,18 +330,21 @@ export async function motionStage(): Promise<Stage> {
  */
 async function heldOutLoss(
   weights: NamedWeights,
-  objective: Stage['objective'],
+  clipLoss: Stage['objective'],
   heldOut: Clips,
 ): Promise<Metrics> {
   const trained = constantWeights(weights);
-  const program = await compile(trace(INPUTS, (batch) => ({ loss: objective(trained, batch).loss })));
-  const lossWith = async (captionOf: (clip: Clip, words: SceneGenerator) => string) => {
+  const inputs = inputsOf(PAIRS, FRAMES);
+  const program = await compile(trace(inputs, (batch) => ({ loss: clipLoss(trained, batch).loss })));
+  const lossWith = async (captionOf: Wanted['captionOf']) => {
     let total = 0;
-    for (let i = 0; i < HELD_OUT.count; i += BATCH) {
-      const batch = noisyBatch(heldOut, batchGenerator(i), (b) => i + b, captionOf);
-      total += ((await program.run(batch)).loss as Float32Array)[0];
+    for (let i = 0; i < HELD_OUT.count; i += PAIRS) {
+      const indexOf = (b: number) => i + b;
+      const wanted = { count: PAIRS, frames: ALL_FRAMES, onlyNoisy: true, indexOf, captionOf };
+      const { loss } = await program.run(noisyBatch(heldOut, batchGenerator(i), wanted));
+      total += (loss as Float32Array)[0];
     }
-    return (total * BATCH) / HELD_OUT.count;
+    return (total * PAIRS) / HELD_OUT.count;
   };
   const loss = await lossWith(describeClip);
   const unsaid = await lossWith(describeStill);
@@ -266,15 +352,9 @@ async function heldOutLoss(
   return { loss, wordsGain: unsaid / loss - 1 };
 }
 
-/** What an earlier training left: the adapter, and the rows of the text encoder. */
-export async function storedMotion(): Promise<NamedWeights> {
-  const stored = await readWeights(path.join(MOTION_FOLDER, DIFFUSERS_FILE), 'motion.');
-  const table = (await readComponent('text_encoder', TRANSFORMERS_FILE)).get(TABLE);
-  if (!table) throw new Error(`text_encoder: has no weight ${TABLE}`);
-  const [, width] = table.shape as [number, number];
-  const rows = { shape: [ADDED, width], data: table.data.slice(pictures.vocabSize * width) };
-  return new Map(stored).set(ROWS, rows);
-}
+/** What an earlier training left. */
+export const storedMotion = (): Promise<NamedWeights> =>
+  readWeights(path.join(MOTION_FOLDER, DIFFUSERS_FILE), 'motion.');
 
 /**
  * Writes `toybox-motion/` with the scheduler that it was trained for, and puts the words of moves behind those of pictures in `text_encoder/` and `tokenizer/` of the model: every prompt
@@ -284,13 +364,7 @@ export async function exportMotion({ weights }: TrainResult): Promise<void> {
   await writeFolder(MOTION_FOLDER, MOTION_CONFIG, DIFFUSERS_FILE, withoutPrefix(weights, 'motion.'));
   // Other adapters are trained with other betas than the models that they are for.
   await writeScheduler(MOTION_FOLDER, SCHEDULER_CONFIG);
-  const text = await pictureTextEncoder();
-  const [table, rows] = [text.get(TABLE), weights.get(ROWS)];
-  if (!table || !rows) throw new Error(`exportMotion: the training has no weight "${ROWS}"`);
-  const data = new Float32Array(table.data.length + rows.data.length);
-  data.set(table.data);
-  data.set(rows.data, table.data.length);
-  const extended = new Map(text).set(TABLE, { shape: [tokenizer.vocabSize, table.shape[1]], data });
-  await writeComponent('text_encoder', textEncoderConfig(tokenizer), TRANSFORMERS_FILE, extended);
+  const text = await clipTextEncoder();
+  await writeComponent('text_encoder', textEncoderConfig(tokenizer), TRANSFORMERS_FILE, text);
   await writeTokenizer('tokenizer', clipVocabulary());
 }

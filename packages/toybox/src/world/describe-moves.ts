@@ -26,6 +26,19 @@ export const MOVE_PHRASES: Readonly<Record<MoveKind, Phrase>> = {
   still: { doing: 'standing still', does: 'stands still' },
 };
 
+/** The words that tell one move from another: they mean the same in either form. */
+export const KEY_WORDS: Readonly<Record<MoveKind, readonly string[]>> = {
+  left: ['leftward'],
+  right: ['rightward'],
+  up: ['upward'],
+  down: ['downward'],
+  bounce: ['bouncing', 'bounces'],
+  grow: ['growing', 'grows'],
+  shrink: ['shrinking', 'shrinks'],
+  orbit: ['circling', 'circles'],
+  still: ['still'],
+};
+
 /** What a caption of a clip says: the things, the first of which is the one that moves where not all do, and how. */
 export interface MovingClaims {
   readonly things: readonly ThingClaim[];

@@ -4,6 +4,7 @@ import {
   heldOutMovingPrompts,
   heldOutPairPrompts,
   heldOutRelationPrompts,
+  type MovingPrompt,
   type PromptSpec,
   singlePrompts,
 } from './prompts.ts';
@@ -68,6 +69,10 @@ export function promptSet(name: PromptSetName, count: number): PromptSpec[] {
   const { draw, seed } = PROMPT_SETS[name];
   return draw(count, seed);
 }
+
+/** The first `count` prompts of the set `moves`. */
+export const movingPrompts = (count: number): MovingPrompt[] =>
+  heldOutMovingPrompts(count, PROMPT_SETS.moves.seed);
 
 /** The committed file: a line for each prompt. */
 export function promptsJson(): string {

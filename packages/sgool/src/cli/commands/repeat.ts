@@ -1,6 +1,6 @@
 /** @file `sgool repeat <file>`: makes an image again from what it says of itself. */
 import { existsSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../errors.ts';
 import { fileSha256 } from '../../platform/file-sha256.ts';
@@ -32,8 +32,8 @@ interface RepeatFlags {
 }
 
 const NOTES = `
-The file is an image of sgool generate, refine or detail, or the run.json beside
-it. The whole run is repeated with every setting of the record; the same version
+The file is an image of sgool generate, refine or detail, a clip of sgool video
+(PNG or WebP), or the run.json beside it. The whole run is repeated with every setting of the record; the same version
 on the same machine makes the same bytes, and the last line says whether it did.
 The images that refine, detail, --mask and --target-image were given must still
 be there.
@@ -52,7 +52,7 @@ Examples:
 
 export function configure(command: Command, host: Host): void {
   command
-    .argument('<file>', 'PNG file or run.json that says how it was made')
+    .argument('<file>', 'PNG or WebP file, or run.json, that says how it was made')
     .option('--model <name>', 'the model, if it is elsewhere now or another tool named it')
     .option('--image <file>', 'the image that it began with, if it is elsewhere now')
     .option('--mask <file>', 'the mask, if it is elsewhere now')
@@ -216,6 +216,12 @@ async function inputFile(
   );
 }
 
+/** The result in the format of a file: a clip is there in two. */
+function resultLike(path: string, { image, clip, video }: MadeImage['result']['paths']): string | undefined {
+  const all = [clip, video].filter((one) => one !== undefined);
+  return all.find((one) => extname(one) === extname(path).toLowerCase()) ?? clip ?? image;
+}
+
 /** Says whether the bytes are the same again. */
 async function compare(
   path: string,
@@ -228,7 +234,7 @@ async function compare(
   const { paths, bestIteration } = result;
   const again =
     iteration === bestIteration
-      ? paths.image
+      ? resultLike(path, paths)
       : iteration === 0
         ? paths.before
         : paths.iterations &&

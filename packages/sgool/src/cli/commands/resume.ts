@@ -2,7 +2,9 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../errors.ts';
+import type { VideoFormat } from '../../image/video/encode-video.ts';
 import type { Host } from '../host.ts';
+import { clipName } from '../run/clips.ts';
 import { resumeFineTuning } from '../run/fine-tuning.ts';
 import { TRAINING_FILES } from '../run/fine-tuning-folder.ts';
 import { FILES, SERIES_FILES } from '../run/output-folder.ts';
@@ -68,5 +70,7 @@ async function resume(path: string, flags: ResumeFlags, host: Host): Promise<voi
 /** The file that a finished run is about. */
 function resultOf({ name, content }: RunFile): string {
   if (content.kind === FINETUNE_KIND) return TRAINING_FILES.adapter;
-  return name === FILES.run ? FILES.image : SERIES_FILES.grid;
+  if (name !== FILES.run) return SERIES_FILES.grid;
+  const { format } = content.request as { readonly format?: VideoFormat };
+  return format === undefined ? FILES.image : clipName(format);
 }

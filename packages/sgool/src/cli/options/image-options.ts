@@ -9,12 +9,21 @@ import { z } from 'zod';
 import { PAIR_SAMPLERS } from '../../diffusion/sampler-names.ts';
 import { UserError } from '../../errors.ts';
 import { samplerOfA1111 } from '../../image/a1111-names.ts';
+import { VIDEO_FORMATS, type VideoFormat } from '../../image/video/encode-video.ts';
 import { ATTENTION_MAPS, attentionMapsShape } from '../../methods/attention-maps-request.ts';
 import { DETAIL } from '../../methods/detail/detail-request.ts';
 import { REFINE, type RefineRequest, refineShape } from '../../methods/edit/refine-request.ts';
 import { DEFAULT_METHOD, type GenerationRequest, METHOD_NAMES, METHODS } from '../../methods/index.ts';
+import type { MethodFacts } from '../../methods/run/method.ts';
 import { commonShape, hasOption, type MethodSchema, PRESETS } from '../../request/request.ts';
-import { SETTING_GROUPS, SETTINGS } from '../../request/settings.ts';
+import {
+  attentionSettings,
+  clipSettings,
+  detailSettings,
+  frameLossSettings,
+  SETTING_GROUPS,
+  SETTINGS,
+} from '../../request/settings.ts';
 import {
   COMPUTE_OPTIONS,
   MODEL_OPTION,
@@ -31,6 +40,8 @@ export interface OutputValues {
   /** Show what the prompts are read as, and make nothing. */
   explain?: boolean;
   saveIterations?: boolean;
+  /** What a clip is written as. */
+  format?: VideoFormat;
   keepState?: boolean;
   metadata?: boolean;
   /** Number of seeds, one after the other. */
@@ -83,6 +94,11 @@ export const VALUE_SCHEMAS = {
     .describe('file of prompts, one per line, or - for the standard input; a run for each, or --count runs'),
   explain: z.boolean().describe('show what the prompts are read as, as sgool prompt does, and make nothing'),
   saveIterations: z.boolean().describe('keep the image of every iteration, in the folder iterations'),
+  format: z
+    .enum(VIDEO_FORMATS)
+    .describe(
+      'format of the clip: webp (animated WebP), apng (animated PNG, lossless), gif (256 colours) or mp4 (H.264; needs ffmpeg or the package h264-mp4-encoder)',
+    ),
   keepState: z
     .boolean()
     .describe('keep what sgool resume needs when the run is finished, in the folder state'),
@@ -122,6 +138,9 @@ const DIFFERENCES: Readonly<Partial<Record<ValueKey, Partial<CliOption>>>> = {
   renormalise: { negated: true, description: 'let the norm of the noise change' },
 };
 
+/** Methods that make clips. */
+const CLIP_METHODS = METHODS.filter(({ picturesOnly }) => !picturesOnly);
+
 const MAIN = 'Options:';
 const OUTPUT = 'Output:';
 
@@ -145,11 +164,11 @@ export const isMethodOption = (key: string) => METHODS.some((method) => methodHa
 export const methodHas = (method: MethodSchema, key: string) => hasOption(method, requestKey(key));
 
 /** ` [only doodl, sgool]`, for an option that not every method has; empty for the others. */
-function ownersOf(key: string): string {
-  const having = METHODS.filter((method) => methodHas(method, key));
+function ownersOf(key: string, methods: readonly MethodFacts[]): string {
+  const having = methods.filter((method) => methodHas(method, key));
   const single = having.filter(({ isComposed }) => !isComposed);
   const owners = single.length > 0 ? single : having;
-  const isShared = owners.length === 0 || having.length === METHODS.length;
+  const isShared = owners.length === 0 || having.length === methods.length;
   return isShared ? '' : ` [only ${owners.map(({ name }) => name).join(', ')}]`;
 }
 
@@ -207,11 +226,11 @@ function parseSize(text: string, who: string): OptionValues {
 /**
  * The options of a command that makes images.
  *
- * @param only the method that the command runs. Without it the command runs any method, and the help says which methods have an
+ * @param only the method that the command runs. Without it the command runs any of `among`, and the help says which methods have an
  *   option that not all have: in the heading of a group whose options belong to the same methods, else at each option.
  */
-function imageOptions(only?: MethodSchema): CliOption[] {
-  const owners = (key: string) => (only ? '' : ownersOf(key));
+function imageOptions(only?: MethodSchema, among: readonly MethodFacts[] = METHODS): CliOption[] {
+  const owners = (key: string) => (only ? '' : ownersOf(key, among));
   const setting = (key: string, group: string) => {
     const one = option(key as ValueKey, group);
     return { ...one, description: one.description + owners(key) };
@@ -255,6 +274,7 @@ function imageOptions(only?: MethodSchema): CliOption[] {
     option('count', OUTPUT),
     option('prompts', OUTPUT, { argument: 'file' }),
     option('explain', OUTPUT),
+    withDefault(option('format', OUTPUT), VIDEO_FORMATS[0]),
     option('saveIterations', OUTPUT),
     option('keepState', OUTPUT),
     option('metadata', OUTPUT, { negated: true, description: 'write no settings into the PNG files' }),
@@ -269,8 +289,40 @@ function imageOptions(only?: MethodSchema): CliOption[] {
   return all.filter(({ keys: [key] }) => !isMethodOption(key) || methodHas(only, key));
 }
 
+/** Options that only clips have. */
+const isOfClips = ({ keys: [key] }: CliOption) =>
+  key === 'format' || Object.hasOwn(clipSettings, key) || Object.hasOwn(frameLossSettings, key);
+
+/** The options of a command that makes pictures. */
+const pictureOptions = (only?: MethodSchema): CliOption[] =>
+  imageOptions(only).filter((one) => !isOfClips(one));
+
 /** Every option of `generate`. */
-export const generateOptions = (): CliOption[] => imageOptions();
+export const generateOptions = (): CliOption[] => pictureOptions();
+
+/** How options of `video` differ from those of `generate`. */
+const VIDEO_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> = {
+  method: {
+    description: `method that makes the clip: ${CLIP_METHODS.map(({ name }) => name).join(', ')} (default: ${DEFAULT_METHOD})`,
+  },
+  frames: { group: MAIN, description: 'frames of the clip (default: as many as the model was trained with)' },
+  fps: {
+    group: MAIN,
+    description: 'frames per second that the clip is shown with (default: those of the model)',
+  },
+  count: { description: 'clips, from as many seeds: the seed, the one after it, ... (default: 1)' },
+  saveIterations: { description: 'keep the clip of every iteration, in the folder iterations' },
+};
+
+/** Options that a picture has and no clip: the detail pass repaints one picture, and attention is that of one. */
+const isOfPictures = ({ keys: [key] }: CliOption) =>
+  key === 'detail' || Object.hasOwn(detailSettings, key) || Object.hasOwn(attentionSettings, key);
+
+/** Every option of `video`. */
+export const videoOptions = (): CliOption[] =>
+  imageOptions(undefined, CLIP_METHODS)
+    .filter((one) => !isOfPictures(one))
+    .map((one) => ({ ...one, ...VIDEO_DIFFERENCES[one.keys[0]] }));
 
 /** How options of `refine` differ from those of `generate`. */
 const REFINE_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> = {
@@ -290,7 +342,7 @@ const REFINE_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> 
 /** Every option of `refine`. */
 export function refineOptions(): CliOption[] {
   const [source, ...own] = Object.keys(refineShape).map((key) => option(key as ValueKey, MAIN));
-  return imageOptions(REFINE).flatMap((one) => {
+  return pictureOptions(REFINE).flatMap((one) => {
     const [key] = one.keys;
     const changed = { ...one, ...REFINE_DIFFERENCES[key] };
     return key === 'maskFile' ? [source, changed, ...own] : [changed];
@@ -311,11 +363,12 @@ const DETAIL_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> 
 
 /** Every option of `detail`. */
 export const detailOptions = (): CliOption[] =>
-  imageOptions(DETAIL).map((one) => ({ ...one, ...DETAIL_DIFFERENCES[one.keys[0]] }));
+  pictureOptions(DETAIL).map((one) => ({ ...one, ...DETAIL_DIFFERENCES[one.keys[0]] }));
 
 /** The options of all commands that make images. */
 export const anyImageOptions = (): CliOption[] => [
   ...generateOptions(),
+  ...videoOptions(),
   ...refineOptions(),
   ...detailOptions(),
 ];
@@ -332,7 +385,7 @@ const NOT_OF_A_SHEET: readonly string[] = [
 
 /** Every option of `attention`. */
 export function attentionOptions(): CliOption[] {
-  const all = imageOptions(ATTENTION_MAPS).filter(({ keys: [key] }) => !NOT_OF_A_SHEET.includes(key));
+  const all = pictureOptions(ATTENTION_MAPS).filter(({ keys: [key] }) => !NOT_OF_A_SHEET.includes(key));
   const shown = (['tokens', 'layers', 'atSteps'] as const).map((key) => ({
     ...schemaOption(key, key === 'tokens' ? ATTENTION_MAPS.settings.tokens : VALUE_SCHEMAS[key], MAIN),
     argument: key === 'layers' ? 'names' : key === 'tokens' ? 'words' : 'numbers',

@@ -44,8 +44,8 @@ export function conclude(
     throw failure;
   }
   progress.note(summary(task, result));
-  const { image = recorder.paths.folder } = recorder.paths;
-  if (!json) host.stdout.data(`${shownPath(image, host)}\n`);
+  const { folder, image = folder, video = image } = recorder.paths;
+  if (!json) host.stdout.data(`${shownPath(video, host)}\n`);
   return { result, image: best.image };
 }
 

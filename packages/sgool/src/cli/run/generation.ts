@@ -1,5 +1,7 @@
 /** @file One run of a method: request, folder, model and Ctrl-C. */
 import { join, resolve } from 'node:path';
+import { UserError } from '../../errors.ts';
+import { VIDEO_FORMATS } from '../../image/video/encode-video.ts';
 import { DETAILING_METHOD, parseDetailRequest } from '../../methods/detail/detail-request.ts';
 import type { ImageMethod } from '../../methods/edit/image-method.ts';
 import {
@@ -30,14 +32,16 @@ import { shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { packageVersion } from '../version.ts';
+import { type ClipFormat, clipFormat } from './clips.ts';
 import { conclude, type MadeImage } from './conclude.ts';
 import { hashNotes, hashWeights } from './file-hashes.ts';
 import { forecast } from './forecast.ts';
 import { checkFolderName, claimFolder, defaultFolder, FILES, type OutputFolder } from './output-folder.ts';
 import { promptWarnings } from './prompt-warnings.ts';
+import { detectionOf } from './record-saliency.ts';
 import { Recorder } from './recorder.ts';
 import { identityOf, refuseOtherRun } from './run-identity.ts';
-import { detectionOf, type RunEnd, runMethod } from './run-method.ts';
+import { type RunEnd, runMethod } from './run-method.ts';
 import {
   type CommandKind,
   type RefineTask,
@@ -55,6 +59,8 @@ interface Plan {
   readonly command: ImageCommand;
   readonly request: ParsedRequest<MethodName>;
   readonly given?: GivenImage;
+  /** How the clip is written, if it is one. */
+  readonly format?: ClipFormat | undefined;
   readonly started: Date;
   /** Absolute path of the folder that was claimed for the run. */
   readonly dir: string;
@@ -68,13 +74,17 @@ interface Plan {
 interface GivenImage {
   /** Absolute path. */
   readonly path: string;
-  readonly kind: Exclude<CommandKind, 'generate'>;
+  readonly kind: Exclude<CommandKind, 'generate' | 'video'>;
   /** What the image of iteration 0 is called. */
   readonly first: string;
   /** What the record says of it. */
   readonly task: Pick<RunTask, 'size' | 'refine'>;
   method(engine: Engine): ImageMethod;
 }
+
+/** The command that a plan is of. */
+const kindOf = ({ given, format }: Pick<Plan, 'given' | 'format'>): CommandKind =>
+  given?.kind ?? (format ? 'video' : 'generate');
 
 /**
  * Makes an image from a seed, and its folder.
@@ -83,10 +93,23 @@ interface GivenImage {
  * @throws UserError in one line; the best image until then is in the folder
  */
 export async function generateImage(command: ImageCommand, host: Host, begun?: BegunRun): Promise<MadeImage> {
+  return makeImage(command, await requestOf(command, host), undefined, host, begun);
+}
+
+/**
+ * Makes a clip from a seed, and its folder.
+ *
+ * @throws UserError as {@link generateImage} does
+ */
+export async function generateVideo(command: ImageCommand, host: Host, begun?: BegunRun): Promise<MadeImage> {
+  const format = await clipFormat(command.values.format ?? VIDEO_FORMATS[0]);
+  return makeImage(command, await requestOf(command, host), undefined, host, begun, format);
+}
+
+async function requestOf(command: ImageCommand, host: Host): Promise<ParsedRequest<MethodName>> {
   const mask = await maskOf(command, host);
   const targets = await targetsOf(command, host);
-  const request = parseRequest({ ...mask, ...targets, ...requestValues(command) });
-  return makeImage(command, request, undefined, host, begun);
+  return parseRequest({ ...mask, ...targets, ...requestValues(command) });
 }
 
 /**
@@ -170,6 +193,7 @@ async function makeImage(
   given: GivenImage | undefined,
   host: Host,
   begun: BegunRun | undefined,
+  format?: ClipFormat,
 ): Promise<MadeImage> {
   const started = begun?.started ?? host.now();
   const { out } = command.values;
@@ -190,8 +214,13 @@ async function makeImage(
 
   async function markOf(): Promise<string> {
     const version = await packageVersion();
-    const kind = given?.kind ?? 'generate';
-    return startOfRun(command, request, { kind, image: given?.path, started, resume, version });
+    return startOfRun(command, request, {
+      kind: kindOf({ given, format }),
+      image: given?.path,
+      started,
+      resume,
+      version,
+    });
   }
 
   const live: { recorder?: Recorder } = {};
@@ -214,7 +243,7 @@ async function makeImage(
   let end: RunEnd | undefined;
   try {
     end = await runOn(
-      { command, request, given, started, dir, resume, begun, live },
+      { command, request, given, format, started, dir, resume, begun, live },
       progress,
       interrupt.signal,
       host,
@@ -242,6 +271,7 @@ function requestValues({ prompt, values }: ImageCommand) {
     saveIterations,
     keepState,
     metadata,
+    format,
     maskFile,
     targetImage,
     ...request
@@ -254,17 +284,27 @@ async function targetsOf({ values: { targetImage } }: ImageCommand, host: Host) 
   return targetImage === undefined ? {} : { targetImages: await readTargetImages(targetImage, host) };
 }
 
+/** The request with as many frames as the model was trained with, where it names none. @throws UserError for one frame, which is no clip */
+function asClip<R extends ParsedRequest>(request: R, { motion, name }: ModelInfo): R {
+  if (motion === undefined) {
+    throw new UserError(`model ${name} makes pictures and no clips; give it a motion adapter with --motion`);
+  }
+  const { frames = motion.frames } = request;
+  if (frames > 1) return { ...request, frames };
+  throw new UserError(`--frames: a clip has 2 frames or more, got ${frames}; for a picture: sgool generate`);
+}
+
 /** Loads the model and runs the method. */
 async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: Host): Promise<RunEnd> {
-  const { command, request, given, dir, resume, begun, live } = plan;
-  progress.status(`loading ${request.model}`);
+  const { command, given, format, dir, resume, begun, live } = plan;
+  progress.status(`loading ${plan.request.model}`);
   const engine = await host.loadEngine();
-  const naming = { ...request, sourcePrompt: given?.task.refine?.sourcePrompt };
+  const naming = { ...plan.request, sourcePrompt: given?.task.refine?.sourcePrompt };
   const options = await withPromptFiles(
     { ...loadOptionsOf(command.values), allowVerifiers: command.allowVerifiers ?? true },
     naming,
   );
-  const pipeline = await engine.openPipeline(request.model, options);
+  const pipeline = await engine.openPipeline(plan.request.model, options);
   const over = new AbortController();
   // The hashes are needed with the first image. Whoever waits for them gets the error.
   const { adapter, loras = [], embeddings = [] } = options;
@@ -276,7 +316,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
       loras,
       given: loadOptionsOf(command.values).loras?.length ?? 0,
       embeddings,
-      texts: [request.prompt, ...otherPrompts(naming)],
+      texts: [plan.request.prompt, ...otherPrompts(naming)],
     },
     AbortSignal.any([signal, over.signal]),
   );
@@ -287,10 +327,11 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     () => undefined,
   );
   try {
+    const request = format ? asClip(plan.request, pipeline.model) : plan.request;
     const onImage = given?.method(engine);
     const detailed = command.values.detail ? engine.detailedMethods[request.method] : undefined;
     const method: Method = onImage ?? detailed ?? engine.methods[request.method];
-    const planned = await taskOf(plan, method, pipeline, host);
+    const planned = await taskOf({ ...plan, request }, method, pipeline, host);
     const input = onImage?.prepare(planned.settings).image;
     const { model, compute } = pipeline;
     if (onImage?.paints(model)) progress.firstIs('painted image');
@@ -332,6 +373,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
       input,
       metadata,
       saveIterations,
+      clipFormat: format,
       keepState,
       identity,
       resume,
@@ -367,7 +409,8 @@ async function taskOf(plan: Plan, method: Method, pipeline: Pipeline, host: Host
     ...(isImageRead ? { inputHashes: await inputHashes(image?.path, command.values, host) } : {}),
     ...(maskFile === undefined ? {} : { maskFile }),
     ...(targetImage === undefined ? {} : { targetImage }),
-    kind: image?.kind ?? 'generate',
+    kind: kindOf(plan),
+    ...(plan.format ? { format: plan.format.format } : {}),
     ...(image === undefined ? {} : { image: image.path, ...image.task }),
     ...(command.values.detail ? { detail: true } : {}),
     parts: partsOf(command.values),

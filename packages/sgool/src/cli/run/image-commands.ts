@@ -1,11 +1,11 @@
 /** @file The commands that make images, by what a record calls them: with it a run is repeated or gone on with. */
 import { UserError } from '../../errors.ts';
 import type { Host } from '../host.ts';
-import { detailOptions, generateOptions, refineOptions } from '../options/image-options.ts';
+import { detailOptions, generateOptions, refineOptions, videoOptions } from '../options/image-options.ts';
 import type { CliOption } from '../options/option.ts';
 import type { ImageCommand } from '../options/read-options.ts';
 import type { MadeImage } from './conclude.ts';
-import { type BegunRun, detailImage, generateImage, refineImage } from './generation.ts';
+import { type BegunRun, detailImage, generateImage, generateVideo, refineImage } from './generation.ts';
 import type { CommandKind } from './run-record.ts';
 
 /** A command with the image that it begins with, if it does. */
@@ -36,6 +36,7 @@ function onImage(
 
 export const IMAGE_COMMANDS: Readonly<Record<CommandKind, ImageMaker>> = {
   generate: { options: generateOptions, make: generateImage },
+  video: { options: videoOptions, make: generateVideo },
   refine: onImage(refineOptions, refineImage),
   detail: onImage(detailOptions, detailImage),
 };

@@ -11,9 +11,13 @@ import { USAGE_ERROR } from '../exit-codes.ts';
 /** Names of the files that a run writes. */
 export const FILES = {
   image: 'image.png',
+  /** The same of a clip: an animated PNG. */
+  clip: 'clip.png',
   input: 'input.png',
   before: 'before.png',
   saliency: 'saliency.png',
+  /** The same of a clip: all its frames. */
+  frames: 'frames.png',
   progress: 'progress.png',
   run: 'run.json',
 } as const;
@@ -70,7 +74,7 @@ export function defaultFolder(date: Date, subject: string, seed: Seed): string {
 
 /** @throws UserError where the name is that of an image, which a folder is rarely meant to have */
 export function checkFolderName(out: string): void {
-  const [ending] = /\.(png|jpe?g|webp|gif|bmp|tiff?|avif|json)$/i.exec(out) ?? [];
+  const [ending] = /\.(png|jpe?g|webp|gif|bmp|tiff?|avif|mp4|json)$/i.exec(out) ?? [];
   if (ending === undefined || (existsSync(out) && statSync(out).isDirectory())) return;
   throw new UserError(
     `--out: is the folder for all files of a run, got ${out}; leave out ${ending}, the image in it is called ${FILES.image}`,

@@ -4,7 +4,7 @@ import { files } from '#platform';
 import { UserError } from '../../errors.ts';
 import { samplerOfA1111 } from '../../image/a1111-names.ts';
 import { PARAMETERS_KEYWORD, parseParameters, SGOOL_KEYWORD } from '../../image/parameters.ts';
-import { readPngText } from '../../image/png-text.ts';
+import { readPictureText } from '../../image/picture-text.ts';
 import { DETAILING_METHOD } from '../../methods/detail/detail-request.ts';
 import { parseJsonObject } from '../../platform/json.ts';
 import { SIZE_LIMITS } from '../../platform/size-limits.ts';
@@ -44,14 +44,14 @@ export interface RecordedRun {
 export async function readRecordedRun(path: string): Promise<RecordedRun> {
   const file = await files.readBytes(path, SIZE_LIMITS.picture);
   if (file[0] === '{'.charCodeAt(0)) return ownRun(parseRecord(new TextDecoder().decode(file), path), path);
-  const texts = readPngText(file);
+  const texts = readPictureText(file);
   const { [SGOOL_KEYWORD]: own, [PARAMETERS_KEYWORD]: parameters } = texts;
   if (own !== undefined) return ownRun(parseRecord(own, path), path);
   if (parameters !== undefined) return foreignRun(parameters, path);
   const others = Object.keys(texts);
   const holds =
     others.length === 0
-      ? 'it is no run.json, and no PNG file with texts'
+      ? 'it is no run.json, and no PNG or WebP file with texts'
       : `its texts are ${others.join(', ')}`;
   throw new UserError(
     `${path}: does not say how it was made: ${holds}; needs a text ${SGOOL_KEYWORD} or ${PARAMETERS_KEYWORD}`,

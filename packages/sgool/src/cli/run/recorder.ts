@@ -6,8 +6,10 @@ import { encodePng } from '../../image/png.ts';
 import type { Iteration, MethodState } from '../../methods/run/iteration.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
+import type { LocatedFrames } from '../../saliency/track.ts';
 import { refused, writeFileAtomic, writeFileAtomicSync } from '../../weights/sources/atomic-file.ts';
 import { makeFolders } from '../../weights/sources/make-folders.ts';
+import { type ClipFormat, clipSheet, encodeShown, type Shown } from './clips.ts';
 import type { WeightHashes } from './file-hashes.ts';
 import { FrameKeeper, progressImage, saliencyImage } from './images.ts';
 import { FILES, ITERATIONS_FOLDER } from './output-folder.ts';
@@ -44,6 +46,8 @@ export interface RecorderOptions {
   /** Whether settings are written into the images. */
   readonly metadata: boolean;
   readonly saveIterations: boolean;
+  /** How a clip is written beside its lossless file. */
+  readonly clipFormat?: ClipFormat | undefined;
   /** Whether the state stays when the run is finished. */
   readonly keepState: boolean;
   /** What the state of the run belongs to. */
@@ -93,8 +97,8 @@ export class Recorder {
       score: iterations[iteration].clip.A,
     }));
     this.best = kept(best);
-    await this.writeBefore(this.encode(kept(0).image, iterations[0]));
-    await this.write('image', this.encode(this.best.image, iterations[best]));
+    await this.writeBefore(this.encode(kept(0), iterations[0]));
+    await this.writeResult(this.best, this.encode(this.best, iterations[best]), iterations[best]);
     if (this.options.saveIterations) this.paths.iterations = join(this.options.dir, ITERATIONS_FOLDER);
     await this.writeRun('running');
   }
@@ -129,19 +133,27 @@ export class Recorder {
     this.task = { ...this.options.task, ...(await this.options.hashes) };
     const numbers = numbersOf(iteration);
     this.iterations.push(numbers);
-    const { image, best, clip } = iteration;
+    const { image, frames, fps, best, clip } = iteration;
     // The map is needed of the best iteration alone.
     const { saliency, regions } = best ? iteration : {};
-    const kept = { iteration: iteration.iteration, image, saliency, regions };
+    const kept: KeptIteration = {
+      iteration: iteration.iteration,
+      image,
+      saliency,
+      regions,
+      ...(frames && { frames, fps }),
+    };
     this.images.set(iteration.iteration, kept);
+    if (!best) this.forgetFrames(kept);
     this.frames.add({ iteration: iteration.iteration, image, score: clip.A }, best);
     const png = (() => {
       let bytes: Uint8Array | undefined;
-      return () => (bytes ??= this.encode(image, numbers));
+      return () => (bytes ??= this.encode(kept, numbers));
     })();
     if (iteration.iteration === 0) await this.writeBefore(png());
     if (best) {
-      await this.write('image', png());
+      await this.writeResult(kept, png(), numbers);
+      this.forgetFrames(this.best);
       this.best = kept;
     }
     if (this.options.saveIterations) await this.writeIteration(iteration.iteration, png());
@@ -184,8 +196,49 @@ export class Recorder {
     };
   }
 
-  private encode(image: Image, numbers: IterationNumbers): Uint8Array {
-    return encodePng(image, this.options.metadata ? { text: imageTexts(this.task, numbers) } : {});
+  /** Draws all frames of the best clip with their salient things; how much they shake becomes one of its numbers. */
+  async writeFrames(located: LocatedFrames): Promise<void> {
+    const { frames, fps = 1 } = this.best ?? {};
+    if (!frames) return;
+    const at = this.iterations.findIndex(({ iteration }) => iteration === this.best?.iteration);
+    const { overFrames } = this.iterations[at];
+    const { jitter } = located;
+    if (overFrames && jitter !== undefined) {
+      this.iterations[at] = { ...this.iterations[at], overFrames: { jitter, ...overFrames } };
+    }
+    await this.write('frames', encodePng(clipSheet(frames, located, fps)));
+  }
+
+  private texts(numbers: IterationNumbers): Record<string, string> {
+    return this.options.metadata ? imageTexts(this.task, numbers) : {};
+  }
+
+  private encode(shown: Shown, numbers: IterationNumbers): Uint8Array {
+    return encodeShown(shown, this.texts(numbers));
+  }
+
+  /** Writes the best image; of a clip the lossless file first, then the one in the wanted format. */
+  private async writeResult(
+    { frames, fps = 1 }: KeptIteration,
+    png: Uint8Array,
+    numbers: IterationNumbers,
+  ): Promise<void> {
+    await this.write(frames ? 'clip' : 'image', png);
+    const { clipFormat } = this.options;
+    if (!frames || !clipFormat) return;
+    const path = join(this.options.dir, clipFormat.name);
+    if (clipFormat.name !== FILES.clip) {
+      const options = { text: this.texts(numbers) };
+      await writeFileAtomic(path, await clipFormat.encode({ frames, fps }, options));
+    }
+    this.paths.video = path;
+  }
+
+  /** Of a clip that is no longer the best one the middle frame is enough, but for the plain clip. */
+  private forgetFrames(former: KeptIteration | undefined): void {
+    if (!former?.frames || former.iteration === 0 || !this.images.has(former.iteration)) return;
+    const { frames: _, ...rest } = former;
+    this.images.set(former.iteration, rest);
   }
 
   private async write(name: Exclude<keyof typeof FILES, 'run'>, bytes: Uint8Array): Promise<void> {

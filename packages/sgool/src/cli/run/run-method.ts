@@ -1,16 +1,10 @@
 /** @file Runs a method to its end, to Ctrl-C or to its failure, into a recorder. */
-import { NotFiniteError, UserError } from '../../errors.ts';
-import type { Image } from '../../image/image.ts';
 import type { MethodState } from '../../methods/run/iteration.ts';
 import type { Method } from '../../methods/run/method.ts';
-import { criticText } from '../../methods/run/run.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { detectionDefaults } from '../../request/defaults.ts';
 import type { ParsedRequest } from '../../request/request.ts';
-import type { DetectionSettings } from '../../request/settings.ts';
-import { findRegions } from '../../saliency/regions.ts';
-import { DEFAULT_SYNTAX } from '../../text/prompt/prompt.ts';
 import type { Progress } from '../terminal/progress.ts';
+import { recordSaliency } from './record-saliency.ts';
 import type { Recorder } from './recorder.ts';
 import type { RunStatus, RunTask } from './run-record.ts';
 
@@ -82,40 +76,4 @@ async function iterate({
     await recorder.add(iteration);
     progress.iteration(iteration);
   }
-}
-
-/** Draws the saliency map of the best image. Methods with salient regions have it already; for the others it is computed now. */
-async function recordSaliency({ recorder, pipeline, task, request, progress }: RunParts): Promise<void> {
-  const { best } = recorder;
-  if (best === undefined || recorder.paths.saliency !== undefined) return;
-  if (best.saliency !== undefined) {
-    await recorder.writeSaliency(best.saliency, best.regions ?? []);
-    return;
-  }
-  try {
-    const { map, regions } = await locate(best.image, detectionOf(task, pipeline), request, pipeline);
-    await recorder.writeSaliency(map, best.regions ?? regions);
-  } catch (error) {
-    if (!(error instanceof UserError) || error instanceof NotFiniteError) throw error;
-    progress.warn(`no saliency.png: ${error.message}`);
-  }
-}
-
-async function locate(
-  image: Image,
-  settings: DetectionSettings,
-  { prompt, clipPrompt, promptSyntax = DEFAULT_SYNTAX, steps = 1, mask }: ParsedRequest,
-  pipeline: Pipeline,
-) {
-  const text = criticText(prompt, { clipPrompt, promptSyntax, steps });
-  const { centreBias } = settings;
-  const options = { prompt: text, centreBias, ...(mask === undefined ? {} : { mask }) };
-  const detector = await pipeline.detector(settings.saliency, options);
-  const map = await detector.map(image);
-  return { map, regions: findRegions(map, settings) };
-}
-
-/** The saliency model and the regions of a run; the defaults if its method has no such settings. */
-export function detectionOf({ settings }: RunTask, { model }: Pipeline): DetectionSettings {
-  return { ...detectionDefaults(model), ...settings };
 }

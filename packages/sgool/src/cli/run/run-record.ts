@@ -4,8 +4,9 @@ import { basename } from 'node:path';
 import { a1111Sampler } from '../../image/a1111-names.ts';
 import type { ImageSize } from '../../image/image.ts';
 import { formatParameters, PARAMETERS_KEYWORD, SGOOL_KEYWORD } from '../../image/parameters.ts';
+import type { VideoFormat } from '../../image/video/encode-video.ts';
 import type { RunEstimate } from '../../methods/estimate.ts';
-import type { Iteration, LossParts } from '../../methods/run/iteration.ts';
+import type { FramesReport, Iteration, LossParts } from '../../methods/run/iteration.ts';
 import type { ClipScores } from '../../pipeline/pipeline.ts';
 import type { NoiseTests } from '../../random/noise-tests.ts';
 import { resolveSeed, type Seed, seedForJson } from '../../random/seed.ts';
@@ -22,7 +23,7 @@ import type { NamedEmbedding, WeightHashes } from './file-hashes.ts';
 import { thisProcess } from './process-record.ts';
 
 /** The commands that make images. */
-export const COMMAND_KINDS = ['generate', 'refine', 'detail'] as const;
+export const COMMAND_KINDS = ['generate', 'video', 'refine', 'detail'] as const;
 export type CommandKind = (typeof COMMAND_KINDS)[number];
 /** What the record of a fine-tuning calls itself. */
 export const FINETUNE_KIND = 'finetune';
@@ -68,6 +69,8 @@ export interface RunTask extends WeightHashes {
   readonly refine?: RefineTask;
   /** Whether the detail pass follows the method. */
   readonly detail?: boolean;
+  /** For `video`: the format that a clip is written in beside the lossless one. */
+  readonly format?: VideoFormat;
   readonly allowEmpty?: boolean;
   readonly inputHashes?: InputHashes;
   /** Where parts of the model came from. */
@@ -148,6 +151,7 @@ export interface IterationNumbers {
   readonly clip: ClipScores;
   readonly scores?: Iteration['scores'];
   readonly regions?: readonly Region[];
+  readonly overFrames?: FramesReport;
   readonly noiseTests?: NoiseTests;
   readonly evaluations: Iteration['evaluations'];
   readonly seconds: Iteration['seconds'];
@@ -157,9 +161,14 @@ export interface RunPaths {
   readonly folder: string;
   readonly run: string;
   image?: string;
+  /** Of a clip: the lossless file, and the one in the wanted format. */
+  clip?: string;
+  video?: string;
   input?: string;
   before?: string;
   saliency?: string;
+  /** Of a clip: the sheet of its frames. */
+  frames?: string;
   progress?: string;
   iterations?: string;
 }
@@ -193,7 +202,7 @@ function onnxruntimeVersion(): { onnxruntime?: string } {
 }
 
 export function numbersOf(iteration: Iteration): IterationNumbers {
-  const { best, seed, loss, clip, scores, regions, noiseTests, evaluations, seconds } = iteration;
+  const { best, seed, loss, clip, scores, regions, overFrames, noiseTests, evaluations, seconds } = iteration;
   return {
     iteration: iteration.iteration,
     best,
@@ -202,6 +211,7 @@ export function numbersOf(iteration: Iteration): IterationNumbers {
     clip,
     ...(scores === undefined ? {} : { scores }),
     ...(regions === undefined ? {} : { regions }),
+    ...(overFrames === undefined ? {} : { overFrames }),
     ...(noiseTests === undefined ? {} : { noiseTests }),
     evaluations,
     seconds,
@@ -230,6 +240,7 @@ export function repeatCommand(task: RunTask, options: readonly CliOption[]): str
     ...(task.targetImage === undefined ? {} : { targetImage: task.targetImage }),
     ...(task.allowEmpty ? { allowEmpty: true } : {}),
     ...(task.detail ? { detail: true } : {}),
+    ...(task.format === undefined ? {} : { format: task.format }),
   };
   const words = options.flatMap(({ flag, keys, argument, hidden = false }) => {
     if (hidden) return [];
@@ -261,6 +272,9 @@ export function resultOf(task: RunTask, { status, error, seconds, iterations, pa
     status,
     ...(error === undefined ? {} : { error }),
     clip: { before: iterations[0]?.clip ?? {}, after: best?.clip ?? {} },
+    ...(best?.overFrames && {
+      overFrames: { before: iterations[0].overFrames, after: best.overFrames },
+    }),
     bestIteration: best?.iteration ?? null,
     loss: iterations.map(({ loss }) => loss ?? null),
     evaluations: iterations.at(-1)?.evaluations ?? { forward: 0, pullback: 0 },
@@ -318,6 +332,7 @@ function requestOf({
   image,
   refine,
   detail,
+  format,
   parts,
   settings,
 }: RunTask) {
@@ -336,6 +351,7 @@ function requestOf({
     ...(image === undefined ? {} : { image }),
     ...refine,
     ...(detail ? { detail } : {}),
+    ...(format === undefined ? {} : { format }),
     ...parts,
     ...settings,
   };

@@ -43,7 +43,10 @@ export interface SavedState {
 }
 
 /** An iteration whose image is needed later. */
-export type KeptIteration = Pick<Iteration, 'iteration' | 'image' | 'saliency' | 'regions'>;
+export type KeptIteration = Pick<
+  Iteration,
+  'iteration' | 'image' | 'frames' | 'fps' | 'saliency' | 'regions'
+>;
 
 /** A state with the images that it needs. */
 export interface RestoredState extends SavedState {

@@ -1,4 +1,5 @@
 /** @file Several runs by one command: seeds one after the other, prompts from a file. One folder each, a summary and a grid. */
+import { existsSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { arrangeImages } from '../../image/draw.ts';
@@ -6,6 +7,8 @@ import type { Image } from '../../image/image.ts';
 import { encodePng } from '../../image/png.ts';
 import { readImage } from '../../image/read-image.ts';
 import { resizeImage } from '../../image/resize.ts';
+import { readVideo } from '../../image/video/read-video.ts';
+import { middleFrame } from '../../methods/run/frames.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { utf8 } from '../../platform/plain-file.ts';
 import { SIZE_LIMITS } from '../../platform/size-limits.ts';
@@ -127,9 +130,15 @@ export async function resumeSeries(found: RunFile, flags: ResumeFlags, host: Hos
   }
 }
 
+/** The best image of a run; of a clip its middle frame. */
+async function resultIn(dir: string): Promise<Image> {
+  const clip = join(dir, FILES.clip);
+  return existsSync(clip) ? middleFrame((await readVideo(clip)).frames) : readImage(join(dir, FILES.image));
+}
+
 /** An image that was made before. */
 async function finishedRun({ dir, content }: RunFile): Promise<MadeRun> {
-  const image = await readImage(join(dir, FILES.image));
+  const image = await resultIn(dir);
   const { clip, bestIteration, seconds } = content as unknown as SeriesResult;
   return { image, result: { clip, bestIteration, seconds, paths: { folder: dir } } };
 }

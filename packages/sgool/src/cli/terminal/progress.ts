@@ -22,7 +22,12 @@ export interface Progress {
 }
 
 /** Of one length, so that the numbers after them do not move. */
-const PHASES = { invert: 'inverting', denoise: 'denoising', gradient: 'gradient ' } as const;
+const PHASES = {
+  invert: 'inverting',
+  denoise: 'denoising',
+  decode: 'decoding ',
+  gradient: 'gradient ',
+} as const;
 /** Shortest time between two updates of the bar. */
 const REDRAW_MS = 80;
 const BAR_CELLS = 20;
@@ -91,6 +96,7 @@ class LineProgress extends Quiet {
       ...(iteration.loss === undefined ? {} : { loss: iteration.loss }),
       clip: { before: this.before, now: iteration.clip },
       ...(iteration.scores === undefined ? {} : { scores: iteration.scores }),
+      ...(iteration.overFrames === undefined ? {} : { overFrames: iteration.overFrames }),
       best: iteration.best,
       secondsPerIteration: rounded(this.pace.secondsPerIteration),
       secondsLeft: rounded(this.pace.secondsLeft(iteration.iteration, iteration.iterations)),
@@ -171,7 +177,7 @@ class TerminalProgress extends Quiet {
 const score = (value: number | undefined) => (value === undefined ? '-' : value.toFixed(2));
 
 function iterationLine(
-  { iteration, iterations, loss, clip, scores = {}, best, seconds }: Iteration,
+  { iteration, iterations, loss, clip, overFrames, scores = {}, best, seconds }: Iteration,
   before: Iteration['clip'],
   pace: Pace,
   first: string,
@@ -189,6 +195,9 @@ function iterationLine(
   // The score of the model's CLIP is there already.
   for (const [name, value] of Object.entries(scores)) {
     if (name !== MODEL_CLIP) columns.push(`${name} ${value.toPrecision(4)}`);
+  }
+  if (overFrames !== undefined) {
+    columns.push(`least ${score(overFrames.least.A)}  motion ${overFrames.motion.toFixed(3)}`);
   }
   const left = pace.secondsLeft(iteration, iterations);
   columns.push(

@@ -3,8 +3,8 @@ import type { BackendFactory, Queue, QueueOptions, RedisQueueBackend, Worker, Wo
 import type { Redis } from 'ioredis';
 import type { Pool } from 'pg';
 import { UserError } from '../../errors.ts';
+import { optionalPackage } from '../../platform/optional-package.ts';
 import { CellRows } from './cell-rows.ts';
-import { optionalPackage } from './optional-package.ts';
 import type { QueueAddress } from './queue-url.ts';
 
 /** Any queue of BullMQ; jobs are checked where they are read. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { optionalPackage } from '../../platform/optional-package.ts';
 import { queueOfDevice, readQueueName } from './cell-job.ts';
-import { optionalPackage } from './optional-package.ts';
 import { readQueueUrl } from './queue-url.ts';
 
 describe('addresses', () => {

@@ -4,10 +4,10 @@
  */
 import type { S3Client } from '@aws-sdk/client-s3';
 import { UserError } from '../../errors.ts';
+import { optionalPackage } from '../../platform/optional-package.ts';
 import { cellForJson } from '../cells/cell.ts';
 import type { CellRecord } from '../cells/cell-record.ts';
 import { EVALUATION_FILES } from '../cells/run-folder.ts';
-import { optionalPackage } from './optional-package.ts';
 import { type KeptCell, parseRecord, type Results, whole } from './results.ts';
 
 /** Whether a place is a bucket. */

@@ -8,8 +8,9 @@ import type { ImageMethod } from '../edit/image-method.ts';
 import { type GenerateOptions, type Generation, runToEnd } from '../generate.ts';
 import { METHODS } from '../index.ts';
 import { createMethod } from '../run/create-method.ts';
+import { judge } from '../run/frames.ts';
 import type { MethodDefinition } from '../run/method.ts';
-import { judge, stoppedIn } from '../run/run.ts';
+import { stoppedIn } from '../run/run.ts';
 import { detail } from './detail.ts';
 import { type WithPass, withDetailPass } from './detail-pass.ts';
 import { type DetailRequest, parseDetailRequest } from './detail-request.ts';
@@ -53,7 +54,7 @@ export function detailMethod(image: Image): ImageMethod<'detail', WithPass<Sampl
     defaults: () => ({}),
     roles: () => ({ guides: [], selects: [] }),
     async *run(pipeline, run) {
-      const { clip, failure } = await judge(pipeline, run, image);
+      const { clip, failure } = await judge(pipeline, run, [image]);
       yield run.report({ iteration: 0, latent: run.noise, image, clip, best: true });
       if (failure) throw stoppedIn(run.method, 0, failure);
     },

@@ -39,9 +39,10 @@ import { findRegions, type Region } from '../../saliency/regions.ts';
 import { heldState } from '../../state.ts';
 import { parsePrompt } from '../../text/prompt/prompt.ts';
 import { startFromNoised, startPainting } from '../edit/sdedit.ts';
+import { judge } from '../run/frames.ts';
 import type { Iteration } from '../run/iteration.ts';
 import type { MethodDefinition } from '../run/method.ts';
-import { denoiserOf, drawFreshNoise, judge, type Run, stoppedIn, withinIteration } from '../run/run.ts';
+import { denoiserOf, drawFreshNoise, type Run, stoppedIn, withinIteration } from '../run/run.ts';
 import { cropAround, enlargeCrop, enlargement, putBack } from './enlarged-crop.ts';
 import { filterRegions, givenRegions, orderRegions, type RepaintMask, repaintMasks } from './region-masks.ts';
 import { regionTexts, writtenTexts } from './region-texts.ts';
@@ -103,6 +104,7 @@ export function withDetailPass<Name extends string, S extends MethodSettings>(
   return {
     ...definition,
     noiseMakesImage: false,
+    picturesOnly: true,
     settings: { ...definition.settings, ...passSettings },
     inputs: { ...definition.inputs, mask: INPUTS.mask },
     defaults: (model) => definition.defaults(model) as Partial<WithPass<S>>,
@@ -337,7 +339,7 @@ async function* repaintRegions(
       repaint(pipeline, { ...run, settings: size, seed }, enlarged, text, strength, iteration),
     );
     image = putBack(image, repainted, crops[k], mask, settings.detailFeather);
-    const { clip, failure } = await judge(pipeline, run, image);
+    const { clip, failure } = await judge(pipeline, run, [image]);
     yield run.report({ iteration, latent, image, clip, saliency, regions, best: true });
     if (failure) throw stoppedIn(method, iteration, failure);
   }

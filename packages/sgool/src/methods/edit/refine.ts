@@ -33,9 +33,10 @@ import { parseMethodRequest } from '../../request/request.ts';
 import { type GenerateOptions, type Generation, runToEnd } from '../generate.ts';
 import { METHODS } from '../index.ts';
 import { createMethod, settingsOf } from '../run/create-method.ts';
+import { judge } from '../run/frames.ts';
 import type { Iteration } from '../run/iteration.ts';
 import { movingPart, optimiseNoise, type Start } from '../run/optimise-noise.ts';
-import { denoiserOf, judge, type Run, samplerOf, stoppedIn, withinIteration } from '../run/run.ts';
+import { denoiserOf, type Run, samplerOf, stoppedIn, withinIteration } from '../run/run.ts';
 import { type SgoolSettings, salientObjective, sgool } from '../sgool.ts';
 import { fittingNotes, type PreparedImage, prepareImage } from './fit-image.ts';
 import type { ImageMethod } from './image-method.ts';
@@ -112,6 +113,7 @@ export function refinement(source: RefineSource): RefineMethod {
   const definition = {
     ...sgool,
     summary: 'changes a given image until it matches the prompt',
+    picturesOnly: true as const,
     defaults: (model: ModelInfo) => beginning(model).defaults(model),
     everyPreset: (defaults: SgoolSettings, model: ModelInfo) => beginning(model).everyPreset(defaults, model),
     check: (settings: SgoolSettings, model: ModelInfo) => beginning(model).check?.(settings, source),
@@ -262,7 +264,7 @@ async function* plainEdit(
   );
   const decoded = await pipeline.decode(final, settings);
   const edited = start.finish?.(decoded) ?? decoded;
-  const { clip, failure } = await judge(pipeline, run, edited);
+  const { clip, failure } = await judge(pipeline, run, [edited]);
   const isNoise = (startIndex ?? 0) === 0;
   yield run.report({ iteration: 0, latent: noise, isNoise, image: edited, clip, best: true });
   if (failure) throw stoppedIn('refine', 0, failure);

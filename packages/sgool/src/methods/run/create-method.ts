@@ -28,6 +28,7 @@ export function createMethod<Name extends string, S extends MethodSettings>(
     movesNoise,
     noiseMakesImage,
     independentCandidates,
+    picturesOnly,
     lastIteration,
   } = definition;
   const method: Method<Name, S> = {
@@ -40,6 +41,7 @@ export function createMethod<Name extends string, S extends MethodSettings>(
     movesNoise,
     noiseMakesImage,
     independentCandidates,
+    picturesOnly,
     defaults(model, preset) {
       const own = pickSettings(definition.settings, {
         ...commonDefaults(model),
@@ -76,13 +78,18 @@ export function createMethod<Name extends string, S extends MethodSettings>(
  * @throws UserError where the request does not fit the model
  */
 export function settingsOf<S extends MethodSettings>(
-  method: Pick<Method<string, S>, 'settings' | 'defaults' | 'check'>,
+  method: Pick<Method<string, S>, 'name' | 'settings' | 'defaults' | 'check' | 'picturesOnly'>,
   { model }: Pick<Pipeline, 'model'>,
   request: ParsedRequest,
 ): S {
   refuseMissingSampler(method, model, request);
   const defaults = method.defaults(model, request.preset, request);
   const settings = resolveSettings(method.settings, defaults, request, model);
+  if (method.picturesOnly && settings.frames > 1) {
+    throw new UserError(
+      `request: frames must be 1 for ${method.name}, which makes pictures and no clips, got ${settings.frames}; take another method`,
+    );
+  }
   method.check?.(settings, model);
   return settings;
 }

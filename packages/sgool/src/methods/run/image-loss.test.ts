@@ -19,10 +19,16 @@ function create(
   const loss = imageLoss(
     {
       compares,
+      shape: [1, 1, 1, 1],
       builder: {
         parts: [],
         scorers: undefined as never,
-        build: async () => ({ input: () => [{ views: [view()] }], partsOf: () => ({ whole: 0 }) }),
+        build: async (_, chosen) => ({
+          objectives: chosen.map(() => ({
+            input: () => [{ views: [view()] }],
+            partsOf: () => ({ whole: 0 }),
+          })),
+        }),
       },
       objective: {
         async evaluate(_, input): Promise<ObjectiveResult> {
@@ -36,42 +42,42 @@ function create(
         },
       },
     },
-    { settings: { keep, patience, rng: 'cpu' }, seed: 7, random },
+    { settings: { keep, patience, rng: 'cpu', lossFrames: 4, motionWeight: 1 }, seed: 7, random },
   );
   const finals = [new Float64Array(1)];
-  const value = (iteration: number) => loss.value(image, iteration, finals);
-  return { loss, seen, finals, value, random };
+  const value = (iteration: number) => loss.value([image], iteration, finals);
+  return { loss, seen, value, random };
 }
 
 describe('the loss of an image', () => {
   it('is another function each time, where nothing is compared', async () => {
-    const { value, seen, loss, finals } = create();
+    const { value, seen, loss } = create();
     const first = await value(0);
-    expect(await loss.forGradient(first, finals)).toBe(first.results);
+    expect(await loss.forGradient(first)).toBe(first.results);
     const second = await value(1);
     expect(totalOf(second.results)).not.toBe(totalOf(first.results));
     expect(second.compared).toBe(totalOf(second.results));
     expect(seen).toHaveLength(2);
-    expect(loss.state()).toBeUndefined();
+    expect(loss.state()).toEqual({});
   });
 
   it('stands still from one gradient to the next, for an optimiser that compares', async () => {
-    const { value, loss, finals } = create({ compares: 'steps' });
+    const { value, loss } = create({ compares: 'steps' });
     const first = await value(0);
-    const followed = await loss.forGradient(first, finals);
+    const followed = await loss.forGradient(first);
     const [a, b] = [await value(1), await value(2)];
     expect([a, b].map(({ results }) => totalOf(results))).toEqual([totalOf(followed), totalOf(followed)]);
     // The gradient is taken of a function that is drawn anew, and held.
-    const next = await loss.forGradient(b, finals);
+    const next = await loss.forGradient(b);
     expect(totalOf(next)).not.toBe(totalOf(b.results));
     expect(totalOf((await value(3)).results)).toBe(totalOf(next));
   });
 
   it('stands still for the whole run, for an optimiser that compares all', async () => {
-    const { value, loss, finals, seen } = create({ compares: 'run' });
+    const { value, loss, seen } = create({ compares: 'run' });
     const first = await value(0);
-    for (const iteration of [1, 2]) await loss.forGradient(await value(iteration), finals);
-    expect(totalOf(await loss.forGradient(await value(3), finals))).not.toBe(totalOf(first.results));
+    for (const iteration of [1, 2]) await loss.forGradient(await value(iteration));
+    expect(totalOf(await loss.forGradient(await value(3)))).not.toBe(totalOf(first.results));
     expect(
       new Set(
         seen.slice(1).map(
@@ -86,8 +92,8 @@ describe('the loss of an image', () => {
   });
 
   it('stands still after a stop, too', async () => {
-    const { value, loss, finals } = create({ compares: 'steps' });
-    await loss.forGradient(await value(0), finals);
+    const { value, loss } = create({ compares: 'steps' });
+    await loss.forGradient(await value(0));
     const other = create({ compares: 'steps' });
     other.loss.restore(structuredClone(loss.state()));
     expect(totalOf((await other.value(1)).results)).toBe(totalOf((await value(1)).results));
@@ -109,10 +115,10 @@ describe('the loss of an image', () => {
   );
 
   it('is not computed twice where there are no random cutouts', async () => {
-    const { value, seen, loss, finals } = create({ compares: 'steps', keep: 'loss', fixed: true });
-    await loss.forGradient(await value(0), finals);
+    const { value, seen, loss } = create({ compares: 'steps', keep: 'loss', fixed: true });
+    await loss.forGradient(await value(0));
     const second = await value(1);
-    await loss.forGradient(second, finals);
+    await loss.forGradient(second);
     expect(seen).toHaveLength(2);
     expect(defined(second).compared).toBe(totalOf(second.results));
   });

@@ -7,28 +7,40 @@
  */
 import { NotFiniteError, type UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
+import { framesOf } from '../../models/frames.ts';
 import { mean } from '../../numbers.ts';
-import type {
-  Objective,
-  ObjectiveInput,
-  ObjectivePart,
-  ObjectiveResult,
-} from '../../objectives/objective.ts';
+import {
+  evaluateFrames,
+  type FrameInput,
+  type FrameShare,
+  stratifiedFrames,
+} from '../../objectives/frames.ts';
+import { latentMotion, motionTerm } from '../../objectives/motion-term.ts';
+import type { Objective, ObjectivePart } from '../../objectives/objective.ts';
 import type { LatentOptimiser } from '../../optimisers/optimiser.ts';
 import { type RandomSource, randomSource } from '../../random/random-source.ts';
-import type { SelectionSettings } from '../../request/settings.ts';
+import type { DifferentiationSettings, SelectionSettings } from '../../request/settings.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
 import type { Stateful } from '../../state.ts';
 import type { AimedGuidance } from './guidance.ts';
 import type { LossParts } from './iteration.ts';
+import { meanParts, type PartsOfLoss } from './loss-parts.ts';
 import type { Run } from './run.ts';
 import type { RunScorers } from './run-scorers.ts';
 
-/** The objective for the image of an iteration. */
+/** The objective for a frame of an iteration. */
 export interface BuiltObjective extends AimedGuidance {
   readonly saliency?: SaliencyMap;
   readonly regions?: readonly Region[];
+}
+
+/** The objective for the frames of an iteration. */
+export interface BuiltFrames {
+  /** For each chosen frame. */
+  readonly objectives: readonly BuiltObjective[];
+  /** How much the salient things of the clip shake, where they are looked for. */
+  readonly jitter?: number;
 }
 
 /** Made once per run, then called for each iteration's image. */
@@ -37,94 +49,171 @@ export interface ObjectiveBuilder {
   readonly scorers: RunScorers;
   /** What guides. */
   readonly parts: readonly ObjectivePart[];
-  build(image: Image, iteration: number): Promise<BuiltObjective>;
+  /**
+   * @param frames the image, or all frames of the clip
+   * @param chosen the frames whose objectives are needed; [0] for an image
+   */
+  build(frames: readonly Image[], chosen: readonly number[], iteration: number): Promise<BuiltFrames>;
   /** What it remembers from one iteration to the next, if it does. */
   readonly memory?: Stateful;
 }
 
-/** What the objective says of an image. */
+/** What the objective says of one result of the sampler. */
+export interface LossResult {
+  readonly total: number;
+  readonly gradient: Float64Array;
+  readonly parts: PartsOfLoss;
+}
+
+/** The function that a result of the sampler is evaluated by: some of its frames, each with its views. */
+type ResultInput = readonly FrameInput[];
+
+/** What the objective says of an image or a clip. */
 export interface ImageValue {
+  /** That of the image; of a clip it is another one for each frame. */
   readonly built?: BuiltObjective;
+  readonly jitter?: number;
   /** The function that gave the results. */
-  readonly inputs?: readonly ObjectiveInput[];
+  readonly inputs?: readonly ResultInput[];
+  /** Gives the function that belongs to this image, with its cutouts drawn anew. */
+  readonly draw?: () => readonly ResultInput[];
+  readonly evaluate?: (inputs: readonly ResultInput[]) => Promise<LossResult[]>;
   /** One for each result of the sampler. */
-  readonly results: readonly ObjectiveResult[];
+  readonly results: readonly LossResult[];
   /** By which images of the whole run are compared; lower is better. */
   readonly compared: number;
   /** Of a network that gave no finite numbers: to be thrown when the image was given out. */
   readonly failure?: UserError;
 }
 
-/** Its state is the function that is held. */
-export interface ImageLoss extends Stateful<readonly ObjectiveInput[] | undefined> {
-  /** The value of an image, decoded from the first of `finals`. */
-  value(image: Image, iteration: number, finals: readonly Float64Array[]): Promise<ImageValue>;
+/** What is remembered of the losses from one iteration to the next. */
+interface LossState {
+  readonly held?: readonly ResultInput[];
+  readonly plainMotion?: number;
+}
+
+/** Its state is the function that is held, and the motion of the plain clip. */
+export interface ImageLoss extends Stateful<LossState> {
+  /**
+   * The value of an image or a clip, decoded from the first of `finals`.
+   *
+   * @param worst the frame of a clip that is to be looked at in any case
+   */
+  value(
+    frames: readonly Image[],
+    iteration: number,
+    finals: readonly Float64Array[],
+    worst?: number,
+  ): Promise<ImageValue>;
   /** The results whose gradient is taken: by a function of the image's own, which is held from now on if losses are compared. */
-  forGradient(value: ImageValue, finals: readonly Float64Array[]): Promise<readonly ObjectiveResult[]>;
+  forGradient(value: ImageValue): Promise<readonly LossResult[]>;
 }
 
 export interface ImageLossOptions {
   readonly builder: ObjectiveBuilder;
   readonly objective: Objective;
+  /** Of the latent. */
+  readonly shape: readonly number[];
   /** Which losses the optimiser compares. */
   readonly compares?: LatentOptimiser['compares'];
 }
 
 /** The loss of the images of a run. */
 export function imageLoss(
-  { builder, objective, compares }: ImageLossOptions,
+  { builder, objective, shape, compares }: ImageLossOptions,
   {
     settings,
     seed,
     random,
     signal,
   }: Pick<Run, 'seed' | 'random' | 'signal'> & {
-    readonly settings: Pick<SelectionSettings, 'keep' | 'patience'> & { readonly rng: 'cpu' | 'cuda' };
+    readonly settings: Pick<SelectionSettings, 'keep' | 'patience'> &
+      Pick<DifferentiationSettings, 'lossFrames' | 'motionWeight'> & { readonly rng: 'cpu' | 'cuda' };
   },
 ): ImageLoss {
   const isCompared = settings.keep === 'loss' || (settings.patience > 0 && settings.keep !== 'objective');
+  const { lossFrames, motionWeight } = settings;
+  const hasMotion = framesOf(shape) > 1 && motionWeight > 0;
   /** The position of the stream from which the cutouts are drawn that all images are compared through. */
   const always = randomSource(settings.rng, seed).state();
-  let held: readonly ObjectiveInput[] | undefined;
+  let held: readonly ResultInput[] | undefined;
+  let plainMotion: number | undefined;
 
-  async function evaluate(finals: readonly Float64Array[], inputs: readonly ObjectiveInput[]) {
-    const results: ObjectiveResult[] = [];
-    for (const [i, final] of finals.entries()) {
-      signal?.throwIfAborted();
-      results.push(await objective.evaluate(final, inputs[i]));
-    }
-    return results;
+  const chosenFrames = (worst?: number) =>
+    stratifiedFrames(framesOf(shape), lossFrames, () => random.rand([1])[0], worst);
+
+  async function evaluated(
+    final: Float64Array,
+    inputs: ResultInput,
+    objectives: ReadonlyMap<number, BuiltObjective>,
+  ): Promise<LossResult> {
+    const { total, gradient, losses } = await evaluateFrames(objective, final, shape, inputs, signal);
+    const parts = inputs.map(({ frame }, i) => objectives.get(frame)?.partsOf(losses[i]) ?? {});
+    const shares = inputs.map(({ share }) => share);
+    const mean = inputs.length === 1 ? parts[0] : meanParts(parts, shares);
+    if (!hasMotion) return { total, gradient, parts: mean };
+    const motion = motionTerm(final, shape, plainMotion ?? 0);
+    motion.gradient.forEach((value, i) => {
+      gradient[i] += motionWeight * value;
+    });
+    return { total: total + motionWeight * motion.value, gradient, parts: { ...mean, motion: motion.value } };
   }
-  const drawn = (built: BuiltObjective, finals: readonly Float64Array[]) => finals.map(() => built.input());
 
   return {
-    async value(image, iteration, finals) {
+    async value(frames, iteration, finals, worst) {
       let built: BuiltObjective | undefined;
+      let jitter: number | undefined;
       try {
-        built = await builder.build(image, iteration);
-        const inputs = held ?? drawn(built, finals);
-        const results = await evaluate(finals, inputs);
+        if (hasMotion) plainMotion ??= latentMotion(finals[0], shape);
+        const chosen = held?.[0] ?? chosenFrames(worst);
+        const same = isCompared ? drawnFrom(random, always, () => chosenFrames()) : [];
+        const needed = [...new Set([...chosen, ...same].map(({ frame }) => frame))];
+        const all = await builder.build(frames, needed, iteration);
+        const objectives = new Map(needed.map((frame, i) => [frame, all.objectives[i]]));
+        if (frames.length === 1) [built] = all.objectives;
+        jitter = all.jitter;
+        const draw = (shares: readonly FrameShare[]) => () =>
+          finals.map(() =>
+            shares.map(({ frame, share }) => {
+              const input = objectives.get(frame)?.input() ?? [];
+              return { frame, share, input };
+            }),
+          );
+        const evaluate = async (inputs: readonly ResultInput[]) => {
+          const results: LossResult[] = [];
+          for (const [i, final] of finals.entries())
+            results.push(await evaluated(final, inputs[i], objectives));
+          return results;
+        };
+        const drawOwn = draw(chosen);
+        const inputs = held ?? drawOwn();
+        const results = await evaluate(inputs);
+        const value = { built, jitter, inputs, results, draw: drawOwn, evaluate };
         const own = totalOf(results);
-        if (!isCompared) return { built, inputs, results, compared: own };
-        const same = drawnFrom(random, always, () => drawn(built as BuiltObjective, finals));
-        const isSame = sameViews(inputs, same);
-        return { built, inputs, results, compared: isSame ? own : totalOf(await evaluate(finals, same)) };
+        if (!isCompared) return { ...value, compared: own };
+        const alike = drawnFrom(random, always, () => {
+          // The frames are drawn first, as above.
+          chosenFrames();
+          return draw(same)();
+        });
+        const isSame = sameViews(inputs, alike);
+        return { ...value, compared: isSame ? own : totalOf(await evaluate(alike)) };
       } catch (failure) {
         if (!(failure instanceof NotFiniteError)) throw failure;
-        return { built, results: [], compared: Number.NaN, failure };
+        return { built, jitter, results: [], compared: Number.NaN, failure };
       }
     },
-    async forGradient({ built, inputs, results }, finals) {
-      if (!compares || !built || !inputs) return results;
+    async forGradient({ inputs, results, draw, evaluate }) {
+      if (!compares || !inputs || !draw || !evaluate) return results;
       // Of the first image, the function is its own already.
       const isKept = held === undefined || compares === 'run';
-      const next = isKept ? inputs : drawn(built, finals);
+      const next = isKept ? inputs : draw();
       held = next;
-      return sameViews(inputs, next) ? results : evaluate(finals, next);
+      return sameViews(inputs, next) ? results : evaluate(next);
     },
-    state: () => held,
+    state: () => ({ ...(held && { held }), ...(plainMotion !== undefined && { plainMotion }) }),
     restore(state) {
-      held = state;
+      ({ held, plainMotion } = state);
     },
   };
 }
@@ -144,10 +233,14 @@ function drawnFrom<T>(random: RandomSource, position: unknown, draw: () => T): T
   }
 }
 
-/** Whether two functions see an image through the same crops. */
-function sameViews(a: readonly ObjectiveInput[], b: readonly ObjectiveInput[]): boolean {
-  const crops = (inputs: readonly ObjectiveInput[]) =>
-    inputs.flatMap((parts) => parts.flatMap(({ views }) => views.map(({ crop }) => crop)));
+/** Whether two functions see an image through the same crops of the same frames. */
+function sameViews(a: readonly ResultInput[], b: readonly ResultInput[]): boolean {
+  const crops = (inputs: readonly ResultInput[]) =>
+    inputs.flatMap((frames) =>
+      frames.flatMap(({ frame, input }) =>
+        input.flatMap((parts) => parts.views.flatMap(({ crop }) => [frame, crop] as const)),
+      ),
+    );
   const [those, others] = [crops(a), crops(b)];
   return those.length === others.length && those.every((crop, i) => crop === others[i]);
 }

@@ -31,6 +31,8 @@ export interface LossParts {
   readonly cutouts?: number;
   /** The same of the salient regions and their text, mean over the regions. */
   readonly regions?: number;
+  /** Of the motion of a clip: how far it lies outside of a band around that of the plain clip. Not weighted. */
+  readonly motion?: number;
   /** Of each scorer of the objective. */
   readonly scorers?: readonly ScorerLoss[];
 }
@@ -55,6 +57,21 @@ export interface ScorerLoss {
   readonly regions?: number;
 }
 
+/** What is said of a clip beside its scores. A frozen clip wins every consistency, so its motion stands beside it. */
+export interface FramesReport {
+  /** The lowest CLIP scores of its frames. */
+  readonly least: Iteration['clip'];
+  /** Mean cosine of neighbouring frames under the CLIP that guides; absent where the model lacks it. */
+  readonly consistency?: number;
+  /** Mean absolute difference of neighbouring frames: 0 (they stand still) to 1 (black and white in turn). */
+  readonly motion: number;
+  /**
+   * Mean second difference of the centres of its salient things, as a share of its longer side; for methods that look for them. Absent where none
+   * was found in three frames in a row.
+   */
+  readonly jitter?: number;
+}
+
 /** The result of an iteration. Iteration 0 is always the plain image, before any optimisation. */
 export interface Iteration {
   /** 0 for the plain image, then one more for each update (for `best-of`: for each further seed; in the detail pass: for each region). */
@@ -72,11 +89,18 @@ export interface Iteration {
   readonly image: Image;
   /** All frames of a clip, in order; absent for a picture. */
   readonly frames?: readonly Image[];
+  /** Frames per second of a clip. */
+  readonly fps?: number;
   readonly loss?: LossParts;
   /** What the scorers of the objective say of the whole image, by name; where it is selected by the objective. */
   readonly scores?: Readonly<Record<string, number>>;
-  /** CLIP scores, 100·cos, of the image and the target of the run (the prompt, unless it says otherwise): A guides, B only reports. */
+  /**
+   * CLIP scores, 100·cos, of the image and the target of the run (the prompt, unless it says otherwise): A guides, B only reports. Of a clip their
+   * means over all frames.
+   */
   readonly clip: { readonly A?: number; readonly B?: number };
+  /** Of a clip. */
+  readonly overFrames?: FramesReport;
   /** Score by the objective, for methods that select by it; more is better. */
   readonly objective?: number;
   /** The saliency map that this iteration's regions come from, for methods that use one. */
@@ -97,8 +121,8 @@ export interface Iteration {
 export interface StepProgress {
   readonly iteration: number;
   readonly iterations: number;
-  /** `invert`: from a given image to its noise; `denoise`: from noise to the image; `gradient`: the backward pass. */
-  readonly phase: 'invert' | 'denoise' | 'gradient';
+  /** `invert`: from a given image to its noise; `denoise`: from noise to the latent; `decode`: from that to the frames of a clip; `gradient`: the backward pass. */
+  readonly phase: 'invert' | 'denoise' | 'decode' | 'gradient';
   /** Steps done of `steps`. */
   readonly step: number;
   readonly steps: number;

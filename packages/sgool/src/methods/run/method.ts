@@ -27,6 +27,8 @@ export interface MethodFacts<Name extends string = string> extends MethodDefault
    * first n of them are what a run of n makes, and it is what other methods are compared with at equal cost.
    */
   readonly independentCandidates?: true;
+  /** Whether it makes pictures and no clips. */
+  readonly picturesOnly?: true;
 }
 
 /**

@@ -29,13 +29,15 @@ import type {
 } from '../../request/settings.ts';
 import { stepOf } from '../../request/step-of.ts';
 import { heldState } from '../../state.ts';
+import { drawFrameNoise, sharedGradient } from './frame-noise.ts';
+import { decodeFrames, judge, shownFrames, worstFrame } from './frames.ts';
 import { type ImageValue, imageLoss, type ObjectiveBuilder, totalOf } from './image-loss.ts';
-import { type Iteration, LOSS_PARTS, type LossPart, type LossParts } from './iteration.ts';
+import type { Iteration } from './iteration.ts';
+import { meanParts } from './loss-parts.ts';
 import {
   assertFinite,
   bestKeeper,
   denoiserOf,
-  judge,
   type Run,
   samplerOf,
   stopRule,
@@ -134,9 +136,11 @@ export async function* optimiseNoise(
   const start = await laterStart(begun, denoiser, run);
   const { sampler, free, startIndex = 0 } = start;
   const latentsOf = start.latents ?? ((noise: Float64Array) => noise);
+  const shape = pipeline.latentShape(settings);
   const unrestricted = createOptimiser(settings, {
     norm: settings.renormalise ? norm(free ? freeElements(start.noise, free) : start.noise) : undefined,
-    noise: (count) => random.randn([count]),
+    noise: (count) =>
+      settings.frames > 1 ? drawFrameNoise(random, shape, settings.sharedNoise) : random.randn([count]),
   });
   const optimiser = free ? onFreeElements(unrestricted, free) : unrestricted;
   const keeper = bestKeeper(settings.keep);
@@ -150,14 +154,14 @@ export async function* optimiseNoise(
     },
   );
   const { memory } = builder;
-  const losses = imageLoss({ builder, objective, compares: optimiser.compares }, run);
+  const losses = imageLoss({ builder, objective, shape, compares: optimiser.compares }, run);
   const parts = {
     latent: held,
     optimiser,
     keeper,
     stop,
     ...(memory && { objective: memory }),
-    ...(optimiser.compares && { losses }),
+    ...((optimiser.compares || settings.frames > 1) && { losses }),
   };
   for await (const iteration of run.iterations(parts)) {
     const walk = { signal, startIndex, onStep: run.stepReporter('denoise', iteration) };
@@ -173,28 +177,36 @@ export async function* optimiseNoise(
       return trajectory.final;
     });
     signal?.throwIfAborted();
-    const decoded = await pipeline.decode(finals[0], settings);
-    const image = start.finish?.(decoded) ?? decoded;
-    const { clip, failure: unscored } = await judge(pipeline, run, image);
-    const chosen = await selection(builder.scorers, settings.keep, image, clip);
+    const decoded = await decodeFrames(pipeline, run, finals[0], iteration);
+    const { finish } = start;
+    const frames = finish ? decoded.map((frame) => finish(frame)) : decoded;
+    const { clip, frameScores, overFrames, failure: unscored } = await judge(pipeline, run, frames);
+    const chosen = await selection(builder.scorers, settings.keep, frames, frameScores);
     const unjudged = unscored ?? chosen.failure;
     const value: ImageValue = unjudged
       ? { results: [], compared: Number.NaN }
-      : await losses.value(image, iteration, finals);
-    const { built, results, compared, failure = unjudged } = value;
-    const parts = results.map(({ total, losses }) => ({ total, ...built?.partsOf(losses) }));
-    const loss = { ...meanLoss(parts), ...(compared !== totalOf(results) && { compared }) };
+      : await losses.value(frames, iteration, finals, worstFrame(frameScores));
+    const { built, jitter, results, compared, failure = unjudged } = value;
+    const loss = {
+      total: totalOf(results),
+      ...meanParts(
+        results.map(({ parts }) => parts),
+        results.map(() => 1),
+      ),
+      ...(compared !== totalOf(results) && { compared }),
+    };
     const usable = Number.isFinite(loss.total);
     const isEnough = stop.isEnough({ loss, clip, objective: chosen.objective });
     yield run.report({
       iteration,
       latent,
       isNoise: startIndex === 0,
-      image,
+      ...shownFrames(frames, settings),
       loss: usable ? loss : undefined,
       clip,
       saliency: built?.saliency,
       regions: built?.regions,
+      ...(overFrames && { overFrames: { ...overFrames, ...(jitter === undefined ? {} : { jitter }) } }),
       ...(chosen.scores && { scores: chosen.scores, objective: chosen.objective }),
       best: keeper.isBest({ loss, clip, objective: chosen.objective }),
     });
@@ -207,7 +219,7 @@ export async function* optimiseNoise(
         latent = other;
         return;
       }
-      const followed = await losses.forGradient(value, finals);
+      const followed = await losses.forGradient(value);
       assertFinite('the loss', [totalOf(followed)]);
       const cotangents = followed.map(({ gradient }) => gradient);
       for (const cotangent of cotangents) assertFinite('the gradient of the loss', cotangent);
@@ -218,7 +230,7 @@ export async function* optimiseNoise(
       assertFinite('the gradient of the noise', gradient);
       // Of the mean of the losses, as they are reported.
       const mean = finals.length === 1 ? gradient : gradient.map((value) => value / finals.length);
-      latent = optimiser.update(latent, mean, totalOf(followed));
+      latent = optimiser.update(latent, sharedGradient(mean, shape, settings.sharedNoise), totalOf(followed));
     });
     if (isEnough) return;
   }
@@ -231,36 +243,4 @@ function withSparseJacobian(
 ): Denoiser {
   if (jacobianShare === 1) return denoiser;
   return sparseJacobian(denoiser, jacobianShare, () => random.rand([1])[0]);
-}
-
-/** Mean over the results of the sampler, part by part. */
-function meanLoss(losses: readonly LossParts[]): LossParts {
-  const [first] = losses;
-  return {
-    total: totalOf(losses),
-    ...partsOf(losses),
-    ...(first?.scorers && {
-      scorers: first.scorers.map((scorer, k) => ({
-        ...scorer,
-        ...partsOf(losses.flatMap(({ scorers }) => scorers?.[k] ?? [])),
-      })),
-    }),
-  };
-}
-
-/** The means of the parts that there are. */
-function partsOf(losses: readonly Readonly<Partial<Record<LossPart, number>>>[]) {
-  return Object.fromEntries(
-    LOSS_PARTS.flatMap((part) => {
-      const value = meanOf(losses, (loss) => loss[part]);
-      return value === undefined ? [] : [[part, value]];
-    }),
-  );
-}
-
-/** Mean of the numbers that there are, undefined where there are none. */
-function meanOf<T>(all: readonly T[], of: (one: T) => number | undefined): number | undefined {
-  const values = all.flatMap((one) => of(one) ?? []);
-  if (values.length === 0) return undefined;
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -4,8 +4,9 @@ import type { Sampler } from '../../diffusion/sampler.ts';
 import { sample } from '../../diffusion/trajectory.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { SamplingSettings, SelectionSettings } from '../../request/settings.ts';
+import { decodeFrames, judge, shownFrames } from './frames.ts';
 import type { Iteration } from './iteration.ts';
-import { bestKeeper, judge, type Run, stoppedIn, withinIteration } from './run.ts';
+import { bestKeeper, type Run, stoppedIn, withinIteration } from './run.ts';
 import { type RunScorers, selection } from './run-scorers.ts';
 
 /** How an image is sampled. */
@@ -33,11 +34,19 @@ export async function* plainAndGuided(
     const [final] = await withinIteration(run.method, iteration, () =>
       sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
     );
-    const image = await pipeline.decode(final, settings);
-    const { clip, failure: unscored } = await judge(pipeline, run, image);
-    const { scores, objective, failure = unscored } = await selection(scorers, settings.keep, image, clip);
-    const best = keeper.isBest({ clip, objective });
-    yield run.report({ iteration, latent: noise, image, clip, ...(scores && { scores, objective }), best });
+    const frames = await decodeFrames(pipeline, run, final, iteration);
+    const { frameScores, failure: unscored, ...judged } = await judge(pipeline, run, frames);
+    const chosen = await selection(scorers, settings.keep, frames, frameScores);
+    const { scores, objective, failure = unscored } = chosen;
+    const best = keeper.isBest({ ...judged, objective });
+    yield run.report({
+      iteration,
+      latent: noise,
+      ...shownFrames(frames, settings),
+      ...judged,
+      ...(scores && { scores, objective }),
+      best,
+    });
     if (failure) throw stoppedIn(run.method, iteration, failure);
   }
 }

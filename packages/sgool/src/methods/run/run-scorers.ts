@@ -12,15 +12,15 @@
 import { sample } from '../../diffusion/trajectory.ts';
 import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
-import { sampleDeviation } from '../../numbers.ts';
-import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { mean, sampleDeviation } from '../../numbers.ts';
+import type { ClipScores, Pipeline } from '../../pipeline/pipeline.ts';
 import type { Guide, ObjectiveScorer } from '../../preference/guide.ts';
 import { type ObjectiveItem, parseObjective } from '../../request/objective-text.ts';
 import type { ObjectiveSettings, SamplingSettings, SelectionSettings } from '../../request/settings.ts';
 import { MODEL_CLIP } from '../../request/wanted-scorer.ts';
 import { heldState, type Stateful } from '../../state.ts';
 import { fitNotes } from '../../text/fit-notes.ts';
-import type { Iteration } from './iteration.ts';
+import { decodeFrames } from './frames.ts';
 import { denoiserOf, drawLaterSeed, type Run, samplerOf, withinIteration } from './run.ts';
 
 /** A scorer of a run. */
@@ -36,6 +36,8 @@ export interface ObjectiveScore {
   readonly scores: Readonly<Record<string, number>>;
 }
 
+type KnownScores = Readonly<Record<string, number | undefined>>;
+
 /** The scorers of a run. */
 export interface RunScorers {
   readonly items: readonly RunScorer[];
@@ -43,8 +45,12 @@ export interface RunScorers {
   units(): Promise<readonly number[]>;
   /** The scales, so that a run that goes on need not measure them again. */
   readonly memory: Stateful;
-  /** By the scorers of `selector`, where there are some. @param known scores that are known already, by name */
-  score(image: Image, known?: Readonly<Record<string, number | undefined>>): Promise<ObjectiveScore>;
+  /**
+   * The mean over the frames, by the scorers of `selector` where there are some.
+   *
+   * @param known scores of each frame that are known already, by name
+   */
+  score(frames: readonly Image[], known?: readonly KnownScores[]): Promise<ObjectiveScore>;
 }
 
 type ScoredRun = Run<SamplingSettings & ObjectiveSettings & Partial<Pick<SelectionSettings, 'selector'>>>;
@@ -83,7 +89,7 @@ async function scorersOf(pipeline: Pipeline, run: ScoredRun, objective: string):
   let units: readonly number[] | undefined =
     areAlike || spreadPictures === 0 ? items.map(() => 1) : undefined;
 
-  async function scoresOf(image: Image, known: Readonly<Record<string, number | undefined>> = {}) {
+  async function scoresOf(image: Image, known: KnownScores = {}) {
     const scores: Record<string, number> = {};
     for (const { name, source } of items) {
       run.signal?.throwIfAborted();
@@ -94,12 +100,25 @@ async function scorersOf(pipeline: Pipeline, run: ScoredRun, objective: string):
   const lossesOf = (scores: Readonly<Record<string, number>>) =>
     items.map(({ name, source }) => source.lossOf(scores[name]));
 
+  /** Scores and losses, each the mean over the frames. */
+  async function judged(frames: readonly Image[], known: readonly KnownScores[] = []) {
+    const all: Record<string, number>[] = [];
+    for (const [f, frame] of frames.entries()) all.push(await scoresOf(frame, known[f]));
+    const names = Object.keys(all[0]);
+    const meanOf = (name: string) => mean(all.map((scores) => scores[name]));
+    const losses = all.map(lossesOf);
+    return {
+      scores: Object.fromEntries(names.map((name) => [name, meanOf(name)])),
+      losses: items.map((_, k) => mean(losses.map((own) => own[k]))),
+    };
+  }
+
   const scorers: RunScorers = {
     items,
     async units() {
       if (units === undefined) {
         const losses: number[][] = [];
-        for await (const image of plainImages(pipeline, run)) losses.push(lossesOf(await scoresOf(image)));
+        for await (const frames of plainImages(pipeline, run)) losses.push((await judged(frames)).losses);
         units = relativeSpreads(losses);
       }
       return units;
@@ -110,10 +129,9 @@ async function scorersOf(pipeline: Pipeline, run: ScoredRun, objective: string):
         units = state;
       },
     ),
-    async score(image, known) {
+    async score(frames, known) {
       const scales = await scorers.units();
-      const scores = await scoresOf(image, known);
-      const losses = lossesOf(scores);
+      const { scores, losses } = await judged(frames, known);
       const total = -items.reduce((sum, { weight }, k) => sum + (weight / scales[k]) * losses[k], 0);
       return { total, scores };
     },
@@ -145,12 +163,15 @@ export interface Selection {
 export async function selection(
   scorers: RunScorers,
   keep: SelectionSettings['keep'],
-  image: Image,
-  { A }: Iteration['clip'],
+  frames: readonly Image[],
+  frameScores: readonly ClipScores[],
 ): Promise<Selection> {
   if (keep !== 'objective') return {};
   try {
-    const { total, scores } = await scorers.score(image, { [MODEL_CLIP]: A });
+    const { total, scores } = await scorers.score(
+      frames,
+      frameScores.map(({ A }) => ({ [MODEL_CLIP]: A })),
+    );
     return { objective: total, scores };
   } catch (failure) {
     if (!(failure instanceof UserError)) throw failure;
@@ -158,8 +179,8 @@ export async function selection(
   }
 }
 
-/** Plain images of the run's prompt from the seeds behind its own, as `best-of` makes them. */
-async function* plainImages(pipeline: Pipeline, run: ScoredRun): AsyncGenerator<Image> {
+/** Plain images of the run's prompt from the seeds behind its own, as `best-of` makes them; clips as their frames. */
+async function* plainImages(pipeline: Pipeline, run: ScoredRun): AsyncGenerator<readonly Image[]> {
   const { settings, signal } = run;
   const denoiser = await denoiserOf(pipeline, run);
   for (let k = 1; k <= settings.spreadPictures; k++) {
@@ -168,7 +189,7 @@ async function* plainImages(pipeline: Pipeline, run: ScoredRun): AsyncGenerator<
     const [final] = await withinIteration(run.method, 0, () =>
       sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', 0) }),
     );
-    yield pipeline.decode(final, settings);
+    yield decodeFrames(pipeline, run, final, 0);
   }
 }
 

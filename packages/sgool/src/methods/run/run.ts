@@ -10,10 +10,9 @@ import {
 } from '../../diffusion/samplers/named-sampler.ts';
 import type { StepInfo } from '../../diffusion/trajectory.ts';
 import { NotFiniteError, UserError } from '../../errors.ts';
-import type { Image } from '../../image/image.ts';
 import type { DenoiserOptions, MaskedImage } from '../../models/backbone.ts';
 import { rescheduledNoise } from '../../models/free-noise.ts';
-import type { ClipScores, Pipeline } from '../../pipeline/pipeline.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { type ClipTarget, clipTarget } from '../../preference/clip-target.ts';
 import { noiseTests } from '../../random/noise-tests.ts';
 import { type RandomSource, randomSource } from '../../random/random-source.ts';
@@ -28,6 +27,7 @@ import type {
 } from '../../request/settings.ts';
 import { heldState, type Stateful } from '../../state.ts';
 import { parsePrompt } from '../../text/prompt/prompt.ts';
+import { drawFrameNoise } from './frame-noise.ts';
 import type { Iteration, MethodState, RunOptions, StepProgress } from './iteration.ts';
 import { createSpending, flopsSince, type Spending } from './spending.ts';
 
@@ -73,7 +73,10 @@ export interface Run<S extends MethodSettings = MethodSettings> {
   /** Tells the user what was found, in one line. */
   note(text: string): void;
   /** For `onStep` of samplers and trajectories. */
-  stepReporter(phase: StepProgress['phase'], iteration: number): (info: StepInfo) => void;
+  stepReporter(
+    phase: StepProgress['phase'],
+    iteration: number,
+  ): (info: Pick<StepInfo, 'step' | 'steps'>) => void;
   /** Whether no iteration follows this one, whose image was reported: by their number, or by the budget. */
   isLast(iteration: number): boolean;
   /** How much of the run is over before an iteration, by number or by budget: 0 to 1. */
@@ -141,7 +144,7 @@ export function beginRun<S extends MethodSettings>(
   /** The last iteration of a part of the run that neither the settings nor the budget end. */
   let end: number | undefined;
   const shape = pipeline.latentShape(settings);
-  const drawn = drawNoise(pipeline, shape, random);
+  const drawn = drawNoise(pipeline, random, shape, settings.sharedNoise);
   const noise = given ?? drawn;
   if (noise.length !== drawn.length) {
     throw new RangeError(
@@ -165,7 +168,8 @@ export function beginRun<S extends MethodSettings>(
     stepReporter:
       (phase, iteration) =>
       ({ step, steps }) => {
-        const done = phase === 'denoise' ? step + 1 : steps - step;
+        const isForward = phase === 'denoise' || phase === 'decode';
+        const done = isForward ? step + 1 : steps - step;
         const last = end ?? spending.lastIteration(iteration - 1, iterations);
         onStep?.({ iteration, iterations: last, phase, step: done, steps });
       },
@@ -290,12 +294,13 @@ export function drawFreshNoise(
 }
 
 /** The noise that a picture or a clip begins with. */
-function drawNoise(
+export function drawNoise(
   { model }: Pick<Pipeline, 'model'>,
-  shape: readonly number[],
   random: RandomSource,
+  shape: readonly number[],
+  share: number,
 ): Float64Array {
-  return rescheduledNoise(Float64Array.from(random.randn(shape)), shape, model.motion?.windows, random);
+  return rescheduledNoise(drawFrameNoise(random, shape, share), shape, model.motion?.windows, random);
 }
 
 /** What plain generation draws for the seed `count` behind that of the run. */
@@ -306,7 +311,7 @@ export function drawLaterSeed(
 ): { readonly seed: Seed; readonly noise: Float64Array; readonly freshNoise?: FreshNoise } {
   const seed = laterSeed(first, count);
   const random = randomSource(settings.rng, seed);
-  const noise = drawNoise(pipeline, pipeline.latentShape(settings), random);
+  const noise = drawNoise(pipeline, random, pipeline.latentShape(settings), settings.sharedNoise);
   return { seed, noise, freshNoise: drawFreshNoise(pipeline, settings, noise.length, random) };
 }
 
@@ -389,27 +394,6 @@ export function stopRule({
       },
     ),
   };
-}
-
-/** What critics say of an image. */
-export interface Judgement {
-  readonly clip: ClipScores;
-  /** Of a critic that gave no finite numbers: to be thrown when the image was given out. */
-  readonly failure?: NotFiniteError;
-}
-
-/** The CLIP scores of an image. A critic that gives no finite numbers ends the run, but not before the image was given out. */
-export async function judge(
-  pipeline: Pick<Pipeline, 'score'>,
-  { target }: Pick<Run, 'target'>,
-  image: Image,
-): Promise<Judgement> {
-  try {
-    return { clip: await pipeline.score(image, target) };
-  } catch (failure) {
-    if (!(failure instanceof NotFiniteError)) throw failure;
-    return { clip: {}, failure };
-  }
 }
 
 /**

@@ -13,17 +13,9 @@ import {
   selectionSettings,
   targetSettings,
 } from '../../request/settings.ts';
+import { decodeFrames, judge, shownFrames } from './frames.ts';
 import type { Iteration } from './iteration.ts';
-import {
-  bestKeeper,
-  denoiserOf,
-  judge,
-  type Run,
-  samplerOf,
-  stoppedIn,
-  stopRule,
-  withinIteration,
-} from './run.ts';
+import { bestKeeper, denoiserOf, type Run, samplerOf, stoppedIn, stopRule, withinIteration } from './run.ts';
 import { runScorers, selection } from './run-scorers.ts';
 
 const { iterations, budget, targetClip } = selectionSettings;
@@ -67,11 +59,20 @@ export async function* searchNoise(
     const [final] = await withinIteration(run.method, iteration, () =>
       sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
     );
-    const image = await pipeline.decode(final, settings);
-    const { clip, failure: unscored } = await judge(pipeline, run, image);
-    const { failure = unscored, ...chosen } = await selection(scorers, 'objective', image, clip);
+    const frames = await decodeFrames(pipeline, run, final, iteration);
+    const { frameScores, failure: unscored, ...judged } = await judge(pipeline, run, frames);
+    const { clip } = judged;
+    const { failure = unscored, ...chosen } = await selection(scorers, 'objective', frames, frameScores);
     const best = keeper.isBest({ clip, ...chosen });
-    yield run.report({ iteration, latent: noise, image, clip, ...chosen, best, seed: seed ?? run.seed });
+    yield run.report({
+      iteration,
+      latent: noise,
+      ...shownFrames(frames, settings),
+      ...judged,
+      ...chosen,
+      best,
+      seed: seed ?? run.seed,
+    });
     if (failure) throw stoppedIn(run.method, iteration, failure);
     search.tell(noise, chosen.objective ?? Number.NaN);
     if (stop.isEnough({ clip })) return;

@@ -1,5 +1,5 @@
-/** @file Packages that only evaluations on many machines need: users install them when they do. */
-import { UserError } from '../../errors.ts';
+/** @file Packages that few people need (evaluations on many machines, MP4): users install them when they do. */
+import { UserError } from '../errors.ts';
 
 /** What to install for each of them. */
 const INSTALL = {
@@ -7,6 +7,7 @@ const INSTALL = {
   ioredis: 'npm install bullmq ioredis',
   pg: 'npm install bullmq pg',
   '@aws-sdk/client-s3': 'npm install @aws-sdk/client-s3',
+  'h264-mp4-encoder': 'npm install h264-mp4-encoder',
 } as const;
 
 /**
