@@ -174,7 +174,7 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
         for (const fact of factsOf(view.scene)) facts[b * FACTS + fact] = 1;
       });
       const falseTexts = shown.map(({ scene, caption }) =>
-        hardNegatives(scene, caption, words, NEGATIVES).map(tokenizer.encode),
+        hardNegatives(scene, caption, words, NEGATIVES).map((text) => tokenizer.encode(text)),
       );
       const textsOf = (first: number, { images, tokens }: typeof LONG) => {
         const own = shown.slice(first, first + images).map(({ encoded }) => encoded);

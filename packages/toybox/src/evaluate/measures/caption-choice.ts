@@ -59,7 +59,7 @@ export async function captionChoice(
           image[c * pixels + p] = (bytes[3 * p + c] / 255 - CLIP_MEAN[c]) / CLIP_STD[c];
         }
       }
-      const texts = [caption.text, ...wrong].map(encode);
+      const texts = [caption.text, ...wrong].map((text) => encode(text));
       const { logits } = await program.run({
         image,
         ids: Int32Array.from(texts.flatMap(({ ids }) => [...ids])),
