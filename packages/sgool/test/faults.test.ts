@@ -66,6 +66,7 @@ function tree(folder: string, prefix = ''): Map<string, string> {
 /** Whether a file that holds other content each time is whole, as its ending says. */
 function isWhole(path: string, content: string): boolean {
   if (path.endsWith('.png')) return content.endsWith('IEND\xaeB`\x82');
+  if (path.endsWith('.webp')) return Buffer.from(content, 'latin1').readUInt32LE(4) + 8 === content.length;
   if (path.endsWith('.safetensors')) return isWholeState(content);
   if (!path.endsWith('.json')) return false;
   try {
@@ -115,7 +116,7 @@ async function add(value: number) {
   await storeAdded('hps-v2', { value }, new Map([[name, tensor]]), env(), { 'vocab.txt': String(value) });
 }
 const cli = async (...words: string[]) => {
-  const { code, stderr } = await runOnFakes(dir, [...words, '--quiet']);
+  const { code, stderr } = await runOnFakes(dir, [...words, '--quiet'], { fake: { moves: true } });
   if (code !== 0) throw Object.assign(new Error(stderr), { isLine: true });
 };
 
@@ -167,6 +168,11 @@ const WRITERS: Readonly<Record<string, Writer>> = {
     isLong: true,
     write: () =>
       cli('generate', 'a red cat', '--seed', '1', '--out', 'run', '--save-iterations', '--iterations', '1'),
+  },
+  'a clip': {
+    isLong: true,
+    write: () =>
+      cli('video', 'a red cat', '--seed', '1', '--out', 'clip', '--frames', '3', '--iterations', '1'),
   },
   'a series': {
     isLong: true,

@@ -137,3 +137,26 @@ it.each(['fast', 'lean'] as const)('computes one piece after the other (%s layou
   // Each piece is computed again when the gradient of the piece before is done.
   expect(order.slice(9)).toEqual([...forward, ...forward, ...forward]);
 });
+
+it('each piece needs the one before, so that no runtime can hold several at once', () => {
+  const { trace: record } = trace({ x: { shape: SHAPE } }, ({ x }) => {
+    const y = checkpoint((t: Tensor) => tanh(sin(t)), { pieces: 3 })(x);
+    return { dx: grad(sum(square(y)), [x])[0] };
+  });
+  const makers = new Map(record.nodes.flatMap((node) => node.outputs.map((t) => [t, node] as const)));
+  const needs = (node: (typeof record.nodes)[number], other: typeof node): boolean => {
+    const inputs = node.inputs.flatMap((t) => (t ? (makers.get(t) ?? []) : []));
+    return inputs.some((maker) => maker === other || needs(maker, other));
+  };
+  const sines = record.nodes.filter(({ op }) => op === 'Sin');
+  expect(sines).toHaveLength(6);
+  const [first, second, third, firstAgain, secondAgain, thirdAgain] = sines;
+  for (const [later, earlier] of [
+    [second, first],
+    [third, second],
+    [secondAgain, firstAgain],
+    [thirdAgain, secondAgain],
+  ]) {
+    expect(needs(later, earlier)).toBe(true);
+  }
+});

@@ -14,12 +14,11 @@ import { sample } from '../diffusion/trajectory.ts';
 import { INPUTS } from '../request/request.ts';
 import { type SettingsOf, selectionSettings } from '../request/settings.ts';
 import { heldState } from '../state.ts';
-import { drawFrameNoise } from './run/frame-noise.ts';
 import { decodeFrames, judge, shownFrames } from './run/frames.ts';
 import { mixFrequencies } from './run/frequency-mix.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { guidedByObjective } from './run/roles.ts';
-import { bestKeeper, denoiserOf, samplerOf, stoppedIn, withinIteration } from './run/run.ts';
+import { bestKeeper, denoiserOf, drawNoise, samplerOf, stoppedIn, withinIteration } from './run/run.ts';
 import { runScorers, selection } from './run/run-scorers.ts';
 import { searchLoopSettings, searchStop } from './run/search-noise.ts';
 
@@ -37,8 +36,8 @@ const TRAINED_TIMESTEPS = 1000;
 export const freeInit: MethodDefinition<'free-init', SettingsOf<typeof settings>> = {
   name: 'free-init',
   summary: 'begins the noise anew, with the low frequencies of the clip that it became',
-  cost: '(iterations + 1) x steps, without gradients',
-  useFor: 'clips whose frames do not hold together, where gradients are out of reach',
+  cost: 'iterations x steps',
+  useFor: 'clips whose frames drift apart; it follows no prompt better by itself',
   settings,
   inputs: { targetImages },
   movesNoise: false,
@@ -89,7 +88,7 @@ export const freeInit: MethodDefinition<'free-init', SettingsOf<typeof settings>
       if (run.isLast(iteration)) continue;
       const [signalShare, noiseShare] = [path.signal(level), path.noise(level)];
       const diffused = final.map((value, i) => signalShare * value + noiseShare * run.noise[i]);
-      latent = mixFrequencies(diffused, drawFrameNoise(random, shape, settings.sharedNoise), shape);
+      latent = mixFrequencies(diffused, drawNoise(pipeline, settings, random), shape);
     }
   },
 };

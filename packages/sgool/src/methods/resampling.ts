@@ -168,7 +168,7 @@ async function population(
   const advance = stepper(run, sampler, watched, count, iteration);
 
   let particles: Particle[] = Array.from({ length: count }, () => {
-    const noise = drawNoise(pipeline, random, pipeline.latentShape(settings), settings.sharedNoise);
+    const noise = drawNoise(pipeline, settings, random);
     return { noise, state: sampler.initial(noise), reached: Number.NEGATIVE_INFINITY };
   });
   let begun = 0;

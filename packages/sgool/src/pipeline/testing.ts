@@ -186,7 +186,7 @@ export function withMotion(pipeline: Pipeline): Pipeline {
     model: { ...pipeline.model, motion: { frames: 4, mostFrames: 8, fps: 8 } },
     latentShape: shapeOf,
     async denoiser(options) {
-      const picture = await pipeline.denoiser(options);
+      const picture = await pipeline.denoiser({ ...options, frames: 1 });
       const shape = shapeOf(options);
       const count = framesOf(shape);
       if (count === 1) return picture;

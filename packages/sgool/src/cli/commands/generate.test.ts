@@ -226,7 +226,7 @@ describe('mistakes end in one line', () => {
       'an option of several other methods',
       generate('--method', 'clip-guided', '--iterations', '2'),
       2,
-      /^sgool: --iterations: method clip-guided has no such option; doodl, sgool, best-of, zero-order, trust-region-search and resampling have it$/m,
+      /^sgool: --iterations: method clip-guided has no such option; doodl, sgool, best-of, zero-order, trust-region-search, resampling and free-init have it$/m,
     ],
     ['an unknown model', generate('--model', 'toybx'), 1, /toybx.*toybox/],
     ['a number that is none', generate('--steps', 'many'), 2, /steps.*many/],

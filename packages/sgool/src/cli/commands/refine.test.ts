@@ -200,7 +200,12 @@ describe('mistakes end in one line', () => {
     ['a full mask, inverted', refine('--mask', 'mask.png', '--invert-mask'), 1, /white all over/],
     ['an empty description', refine('--from', ' '), 2, /--from: not usable/],
     ['an inverted mask that is none', refine('--invert-mask'), 1, /needs a mask/],
-    ['another sampler', refine('--sampler', 'ddim'), 1, /sampler must be edict or reversible-heun, got ddim.*sdedit takes any/],
+    [
+      'another sampler',
+      refine('--sampler', 'ddim'),
+      1,
+      /sampler must be edict or reversible-heun, got ddim.*sdedit takes any/,
+    ],
     ['another method', refine('--method', 'doodl'), 2, /unknown option '--method'/],
     ['too much strength', refine('--strength', '2'), 2, /--strength.*2.*above 0 up to 1/],
     ['an unknown way to fit', refine('--fit', 'letterbx'), 2, /letterbx.*did you mean letterbox/],

@@ -26,6 +26,14 @@ describe('texts by others', () => {
 });
 
 describe('HTML', () => {
+  it('marks rows of a table that are of a kind', () => {
+    const columns = [{ title: 'n', isNumber: true, cell: (row: number) => row }];
+    const { text } = table('numbers', columns, [1, 2], (row) => (row === 2 ? 'whole' : undefined));
+    expect(text).toContain('<tr><th scope="row">1</th></tr>');
+    expect(text).toContain('<tr class="whole"><th scope="row">2</th></tr>');
+    expect(table('numbers', columns, [1]).text).not.toContain('<tr class');
+  });
+
   it('takes numbers, lists and HTML, and leaves out what is not there', () => {
     expect(html`${1}${[html`<b>${'<'}</b>`, 'x']}${undefined}${false}${new Markup('<i>')}`.text).toBe(
       '1<b>&lt;</b>x<i>',

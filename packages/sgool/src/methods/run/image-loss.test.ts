@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Image } from '../../image/image.ts';
+import { latentMotion, motionTerm } from '../../objectives/motion-term.ts';
 import type { ObjectiveInput, ObjectiveResult } from '../../objectives/objective.ts';
 import { Generator } from '../../random/generator.ts';
 import { defined } from '../../testing.ts';
@@ -121,5 +122,76 @@ describe('the loss of an image', () => {
     await loss.forGradient(second);
     expect(seen).toHaveLength(2);
     expect(defined(second).compared).toBe(totalOf(second.results));
+  });
+});
+
+describe('the loss of a clip', () => {
+  const shape = [1, 1, 4, 1, 2];
+  const plain = Float64Array.of(0, 1, 2, 3, 4, 5, 6, 7);
+  const frames = Array.from({ length: 4 }, () => image);
+
+  /** The loss of a frame is the sum of its two numbers. */
+  function createClip({ lossFrames = 0, motionWeight = 3 } = {}) {
+    const chosen: (readonly number[])[] = [];
+    const loss = imageLoss(
+      {
+        shape,
+        builder: {
+          parts: [],
+          scorers: undefined as never,
+          async build(_, wanted) {
+            chosen.push(wanted);
+            const partsOf = ([[sum]]: readonly Float32Array[]) => ({ whole: sum });
+            return { objectives: wanted.map(() => ({ input: () => [], partsOf })), jitter: 0.25 };
+          },
+        },
+        objective: {
+          async evaluate(latent): Promise<ObjectiveResult> {
+            const total = latent[0] + latent[1];
+            return { total, losses: [Float32Array.of(total)], gradient: Float64Array.of(1, 1) };
+          },
+        },
+      },
+      {
+        settings: { keep: 'clip', patience: 0, rng: 'cpu', lossFrames, motionWeight },
+        seed: 7,
+        random: new Generator(3),
+      },
+    );
+    return { loss, chosen };
+  }
+
+  it('is the mean over its frames, and the weighted term of the motion of the plain clip', async () => {
+    const { loss, chosen } = createClip();
+    const first = await loss.value(frames, 0, [plain]);
+    expect(chosen).toEqual([[0, 1, 2, 3]]);
+    expect(first.results[0]).toMatchObject({ total: 7, parts: { whole: 7, motion: 0 } });
+    expect(first).toMatchObject({ jitter: 0.25, compared: 7 });
+    expect([...first.results[0].gradient]).toEqual(Array(8).fill(0.25));
+    // Half of the motion: 0.9 - 0.5 lies outside of the band.
+    const slower = plain.map((value) => value / 2);
+    const { value, gradient } = motionTerm(slower, shape, latentMotion(plain, shape));
+    const second = await loss.value(frames, 1, [slower]);
+    expect(value).toBeCloseTo(0.4, 12);
+    expect(second.results[0].total).toBeCloseTo(3.5 + 3 * value, 12);
+    expect(second.results[0].parts.motion).toBe(value);
+    for (const [i, one] of second.results[0].gradient.entries())
+      expect(one).toBeCloseTo(0.25 + 3 * gradient[i], 12);
+    // After a stop the motion is still compared with that of the plain clip.
+    const other = createClip().loss;
+    other.restore(structuredClone(loss.state()));
+    expect((await other.value(frames, 1, [slower])).results[0].total).toBe(second.results[0].total);
+  });
+
+  it('is taken of as many frames as are asked for, the worst among them', async () => {
+    const { loss, chosen } = createClip({ lossFrames: 2, motionWeight: 0 });
+    for (const worst of [0, 1, 2, 3]) {
+      const { results } = await loss.value(frames, 0, [plain], worst);
+      const taken = chosen.at(-1) ?? [];
+      expect(taken).toHaveLength(2);
+      expect(taken).toContain(worst);
+      expect(results[0].parts).not.toHaveProperty('motion');
+      expect(results[0].gradient.reduce((sum, value) => sum + value, 0)).toBeCloseTo(2, 12);
+    }
   });
 });

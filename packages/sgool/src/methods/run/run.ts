@@ -144,7 +144,7 @@ export function beginRun<S extends MethodSettings>(
   /** The last iteration of a part of the run that neither the settings nor the budget end. */
   let end: number | undefined;
   const shape = pipeline.latentShape(settings);
-  const drawn = drawNoise(pipeline, random, shape, settings.sharedNoise);
+  const drawn = drawNoise(pipeline, settings, random);
   const noise = given ?? drawn;
   if (noise.length !== drawn.length) {
     throw new RangeError(
@@ -295,12 +295,13 @@ export function drawFreshNoise(
 
 /** The noise that a picture or a clip begins with. */
 export function drawNoise(
-  { model }: Pick<Pipeline, 'model'>,
+  { model, latentShape }: Pick<Pipeline, 'model' | 'latentShape'>,
+  settings: SamplingSettings,
   random: RandomSource,
-  shape: readonly number[],
-  share: number,
 ): Float64Array {
-  return rescheduledNoise(drawFrameNoise(random, shape, share), shape, model.motion?.windows, random);
+  const shape = latentShape(settings);
+  const drawn = drawFrameNoise(random, shape, settings.sharedNoise);
+  return rescheduledNoise(drawn, shape, model.motion?.windows, random);
 }
 
 /** What plain generation draws for the seed `count` behind that of the run. */
@@ -311,7 +312,7 @@ export function drawLaterSeed(
 ): { readonly seed: Seed; readonly noise: Float64Array; readonly freshNoise?: FreshNoise } {
   const seed = laterSeed(first, count);
   const random = randomSource(settings.rng, seed);
-  const noise = drawNoise(pipeline, random, pipeline.latentShape(settings), settings.sharedNoise);
+  const noise = drawNoise(pipeline, settings, random);
   return { seed, noise, freshNoise: drawFreshNoise(pipeline, settings, noise.length, random) };
 }
 
