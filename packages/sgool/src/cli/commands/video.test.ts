@@ -156,9 +156,20 @@ describe('in one line', () => {
   });
 
   it('a model that makes pictures', async () => {
-    expect(await lineOf(video(), { fake: { moves: false } })).toBe(
-      'sgool: model toybox makes pictures and no clips; give it a motion adapter with --motion',
+    expect(await lineOf(video('--model', 'toybox'), { fake: { moves: false } })).toBe(
+      'sgool: model toybox makes pictures and no clips; give it a motion adapter with --motion: toybox-motion for toybox, one of AnimateDiff for Stable Diffusion 1.x',
     );
+  });
+
+  it('takes the adapter that comes with sgool where neither model nor adapter is named', async () => {
+    const motionOf = async (...argv: string[]) => {
+      await rm(join(cwd, 'out'), { recursive: true, force: true });
+      await sgool(video(...argv));
+      return JSON.parse(await readFile(inFolder('run.json'), 'utf8')).request.motion;
+    };
+    expect(await motionOf()).toBe('toybox-motion');
+    expect(await motionOf('--motion', 'mine')).toBe('mine');
+    expect(await motionOf('--model', 'toybox')).toBeUndefined();
   });
 
   it('pictures have no such options', async () => {

@@ -1,9 +1,15 @@
 /** @file `sgool video <prompt>`: reads the options and makes the clip. */
 import type { Command } from 'commander';
 import { type MethodName, methodFor, methodOf } from '../../methods/index.ts';
+import { DEFAULT_MOTION } from '../../weights/open/locate-model.ts';
 import type { Host } from '../host.ts';
 import { videoOptions } from '../options/image-options.ts';
-import { addImageOptions, type ImageCommandKind, readImageCommand } from '../options/read-options.ts';
+import {
+  addImageOptions,
+  type ImageCommand,
+  type ImageCommandKind,
+  readImageCommand,
+} from '../options/read-options.ts';
 import { explainPrompts } from '../run/explain-prompts.ts';
 import { generateVideo } from '../run/generation.ts';
 import { isSeries, makeSeries } from '../run/series.ts';
@@ -11,7 +17,8 @@ import { isSeries, makeSeries } from '../run/series.ts';
 const NOTES = `
 A clip is a few seconds of moving picture. Its model is one for pictures, and an
 adapter that has learnt how pictures move (--motion; AnimateDiff's and those like
-it). All methods of sgool generate work on clips, but attend-and-excite and the
+it). Where neither is named it is toybox with toybox-motion, which come with
+sgool. All methods of sgool generate work on clips, but attend-and-excite and the
 detail pass, which look at one picture.
 
 The output folder holds clip.webp (the best clip so far; clip.gif or clip.mp4 with
@@ -39,11 +46,11 @@ the same bytes again from clip.png, clip.webp or run.json. --count and --prompts
 environment, sgool.config.json and exit codes work as in sgool generate.
 
 Examples:
-  sgool video "a red ball that moves to the right" --motion toybox-motion
+  sgool video "a red cat and a blue boat"
   sgool video "a corgi on a beach" --model sd-1-5 --motion guoyww/animatediff-motion-adapter-v1-5-3
-  sgool video "a red ball" --motion toybox-motion --method sd --frames 8 --fps 8 --format gif
-  sgool video "a red ball" --motion toybox-motion --method best-of --iterations 7 --seed 3
-  sgool video "a red ball" --motion toybox-motion --count 4 --out balls`;
+  sgool video "a red cat" --method sd --frames 8 --fps 8 --format gif
+  sgool video "a red cat" --method best-of --iterations 7 --seed 3
+  sgool video "a red cat" --count 4 --out cats`;
 
 /** Adds arguments, options and the action. */
 export function configure(command: Command, host: Host): void {
@@ -60,9 +67,17 @@ export function configure(command: Command, host: Host): void {
   )
     .addHelpText('after', NOTES)
     .action(async (prompt: string | undefined, flags: Readonly<Record<string, unknown>>) => {
-      const read = await readImageCommand(command, prompt, flags, kind, host);
+      const read = withMotion(await readImageCommand(command, prompt, flags, kind, host));
       if (read.values.explain) await explainPrompts(read, host);
       else if (isSeries(read)) await makeSeries('video', read, host);
       else await generateVideo(read, host);
     });
+}
+
+/** The command with the adapter that comes with sgool, where it names neither a model nor an adapter. */
+function withMotion(read: ImageCommand): ImageCommand {
+  const { model, motion } = read.values;
+  return model === undefined && motion === undefined
+    ? { ...read, values: { ...read.values, motion: DEFAULT_MOTION } }
+    : read;
 }

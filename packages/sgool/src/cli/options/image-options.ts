@@ -24,6 +24,7 @@ import {
   SETTING_GROUPS,
   SETTINGS,
 } from '../../request/settings.ts';
+import { DEFAULT_MOTION } from '../../weights/open/locate-model.ts';
 import {
   COMPUTE_OPTIONS,
   MODEL_OPTION,
@@ -309,6 +310,9 @@ const VIDEO_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> =
   fps: {
     group: MAIN,
     description: 'frames per second that the clip is shown with (default: those of the model)',
+  },
+  motion: {
+    description: `motion adapter (AnimateDiff): a folder, a file, or org/name of a pulled one (default: ${DEFAULT_MOTION}, where no model is named)`,
   },
   count: { description: 'clips, from as many seeds: the seed, the one after it, ... (default: 1)' },
   saveIterations: { description: 'keep the clip of every iteration, in the folder iterations' },

@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../errors.ts';
 import { REFINE } from '../../methods/edit/refine-request.ts';
 import { METHOD_NAMES, type MethodName, methods } from '../../methods/index.ts';
+import { clipSettings, frameLossSettings } from '../../request/settings.ts';
 import { ownersOf, VALUES } from '../../request/testing.ts';
 import { fakeHost } from '../testing.ts';
-import { generateOptions, refineOptions } from './image-options.ts';
+import { generateOptions, refineOptions, videoOptions } from './image-options.ts';
 import { variableOf } from './option.ts';
 import { addImageOptions, CONFIG_FILE, type ImageCommandKind, readImageCommand } from './read-options.ts';
 
@@ -18,8 +19,9 @@ beforeAll(async () => {
 });
 afterAll(() => rm(cwd, { recursive: true }));
 
+const generated = generateOptions();
 const kindOf = (method: MethodName): ImageCommandKind => ({
-  options: generateOptions(),
+  options: generated,
   subject: () => ({ method: methods[method], title: `method ${method}` }),
 });
 const refineKind: ImageCommandKind = {
@@ -40,11 +42,16 @@ async function read(kind: ImageCommandKind, { argv = [], env = {}, file = {} }: 
   return readImageCommand(command, 'a cat', command.opts(), kind, fakeHost(cwd, { env }));
 }
 
-const generated = generateOptions();
-const keys = Object.keys(VALUES).filter(
-  (key) => key !== 'width' && key !== 'height',
-) as (keyof typeof VALUES)[];
+/** Settings of clips, which `video` alone has options for. */
+const ofClips = Object.keys({ ...clipSettings, ...frameLossSettings }) as (keyof typeof VALUES)[];
+const keys = (Object.keys(VALUES) as (keyof typeof VALUES)[]).filter(
+  (key) => key !== 'width' && key !== 'height' && !ofClips.includes(key),
+);
 const CASES = METHOD_NAMES.flatMap((method) => keys.map((key) => [method, key] as const));
+const videoKind: ImageCommandKind = {
+  options: videoOptions(),
+  subject: () => ({ method: methods.sgool, title: 'method sgool' }),
+};
 
 function optionOf(key: string) {
   const found = generated.find((option) => option.keys.includes(key));
@@ -84,6 +91,13 @@ describe('a setting that a method does not have', () => {
       {},
       [`${key} in ${CONFIG_FILE} is passed over: method ${method} has no such option`],
     ]);
+  });
+
+  it.each(ofClips)('%s is one of video, and none of generate', async (key) => {
+    const option = videoKind.options.find((one) => one.keys.includes(key));
+    const words = [`--${option?.flag}`, `${VALUES[key]}`];
+    expect((await read(videoKind, { argv: words })).values).toEqual({ [key]: VALUES[key] });
+    expect(generated.filter((one) => one.keys.includes(key))).toEqual([]);
   });
 
   it('is named in one line with the others', async () => {
@@ -134,7 +148,7 @@ it('a variable that looks misspelt is warned of; one of another command or of sg
 it('every setting has one option, and the size has one for both sides', () => {
   const flags = generated.map(({ flag }) => flag);
   expect(new Set(flags).size).toBe(flags.length);
-  for (const key of Object.keys(VALUES)) {
+  for (const key of Object.keys(VALUES).filter((one) => !(ofClips as string[]).includes(one))) {
     expect(
       generated.filter((option) => !option.hidden && option.keys.includes(key)),
       key,

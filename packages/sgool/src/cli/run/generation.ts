@@ -22,6 +22,7 @@ import { presetNote } from '../../request/defaults.ts';
 import { negativePromptNote } from '../../request/effect.ts';
 import type { ParsedRequest } from '../../request/request.ts';
 import { saliencyNote } from '../../request/resolve.ts';
+import { DEFAULT_MODEL, DEFAULT_MOTION } from '../../weights/open/locate-model.ts';
 import type { Engine } from '../engine.ts';
 import type { Host } from '../host.ts';
 import { inputHash, inputImage, inputStem } from '../inputs.ts';
@@ -287,7 +288,9 @@ async function targetsOf({ values: { targetImage } }: ImageCommand, host: Host) 
 /** The request with as many frames as the model was trained with, where it names none. @throws UserError for one frame, which is no clip */
 function asClip<R extends ParsedRequest>(request: R, { motion, name }: ModelInfo): R {
   if (motion === undefined) {
-    throw new UserError(`model ${name} makes pictures and no clips; give it a motion adapter with --motion`);
+    throw new UserError(
+      `model ${name} makes pictures and no clips; give it a motion adapter with --motion: ${DEFAULT_MOTION} for ${DEFAULT_MODEL}, one of AnimateDiff for Stable Diffusion 1.x`,
+    );
   }
   const { frames = motion.frames } = request;
   if (frames > 1) return { ...request, frames };

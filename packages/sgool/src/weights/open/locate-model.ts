@@ -17,13 +17,16 @@ export interface ModelLocation {
 /** The model that is used when none is named; it comes with sgool. */
 export const DEFAULT_MODEL = 'toybox';
 
+/** The motion adapter of clips where neither a model nor an adapter is named; it comes with sgool. */
+export const DEFAULT_MOTION = 'toybox-motion';
+
 /** Package that carries the named models, each in a folder of its name, and the judge. */
 const MODELS_PACKAGE = '@sgool/toybox-models';
 
 const PACKAGED = [DEFAULT_MODEL] as const;
 
 /** Motion adapters of the package, over models of the package. */
-const PACKAGED_ADAPTERS = ['toybox-motion'] as const;
+const PACKAGED_ADAPTERS = [DEFAULT_MOTION] as const;
 
 /**
  * A file or folder of the package that carries the named models.
