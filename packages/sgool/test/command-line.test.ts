@@ -98,9 +98,10 @@ describeOnToybox('sgool generate', () => {
     const { code, stdout, lines } = await sgool([...words, '--negative', 'dim <lora:x:1>']);
     expect(code).toBe(0);
     expect(JSON.parse(stdout).truncated).toBe(false);
-    expect(lines.slice(0, 3)).toEqual([
+    expect(lines.slice(0, 4)).toEqual([
       'sgool: warning: the prompt has 140 tokens: the image is made from all of them, in 5 chunks',
       'sgool: warning: brackets in the prompt are weights, as (red:1.3); see them with: sgool prompt; for brackets as text: --prompt-syntax plain',
+      'sgool: warning: the vocabulary of toybox lacks words of the negative prompt, which mean nothing to it: dim',
       'sgool: warning: <lora:x:1> in the negative prompt is not supported; it was left out',
     ]);
   });

@@ -157,10 +157,17 @@ describeOnToybox('on Toybox', () => {
     ['sd', { sampler: 'ddim' }, { forward: 6, pullback: 0 }, 1],
     ['best-of', { sampler: 'ddim', iterations: 2 }, { forward: 18, pullback: 0 }, 3],
     // Per guided step one more call and one backward pass, for the prompt alone.
-    ['clip-guided', { sampler: 'ddim', cutouts: 2 }, { forward: 6 + 9, pullback: 3 }, 2],
+    ['clip-guided', { sampler: 'ddim', cutouts: 2, cutSize: 0.7 }, { forward: 6 + 9, pullback: 3 }, 2],
     [
       'doodl',
-      { sampler: 'edict', trajectory: 'checkpointed', cutouts: 2, gradientSteps: 0, iterations: 2 },
+      {
+        sampler: 'edict',
+        trajectory: 'checkpointed',
+        cutouts: 2,
+        cutSize: 0.7,
+        gradientSteps: 0,
+        iterations: 2,
+      },
       { forward: 36, pullback: 24 },
       3,
     ],

@@ -145,6 +145,8 @@ describe('what guides and what selects', () => {
     ['doodl', { keep: 'last' }, { guides: ['clip_a'], selects: [] }],
     ['sgool', { keep: 'best' }, both],
     ['sgool', { keep: 'last' }, { guides: ['clip_a'], selects: [] }],
+    ['free-init', {}, none],
+    ['free-init', { keep: 'clip' }, search],
     ['detail', { saliency: 'centre' }, none],
     ['detail', { regionText: 'parts' }, { guides: ['clip_a'], selects: [] }],
     ['detail', { saliency: 'judge' }, { guides: ['judge'], selects: [] }],
@@ -165,6 +167,7 @@ describe('what guides and what selects', () => {
       'zero-order',
       'trust-region-search',
       'resampling',
+      'free-init',
       'detail',
       'plan',
     ]);
