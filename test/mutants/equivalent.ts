@@ -190,8 +190,8 @@ export const EQUIVALENT: readonly EquivalentMutants[] = [
   },
   {
     file: 'objectives/objective.ts',
-    reason: 'any number above π²/2 will do',
-    mutants: [['const NO_CANDIDATE = 100;', '100 -> (100 + 1)', 0]],
+    reason: 'any number above 200 will do',
+    mutants: [['const NO_CANDIDATE = 1000;', '1000 -> (1000 + 1)', 0]],
   },
   {
     file: 'diffusion/beta-distribution.ts',
