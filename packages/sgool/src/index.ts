@@ -110,6 +110,7 @@ export type {
 } from './models/cross-attention.ts';
 export type { BackboneInfo, FewStepSampling, ModelInfo, MotionInfo } from './models/model-info.ts';
 export type { TrainableNetwork, TrainingInputs, TrainingText } from './models/trainable-network.ts';
+export type { ContextWindows } from './networks/motion/context-windows.ts';
 export type {
   AttentionObjective,
   AttentionObjectiveOptions,
@@ -153,7 +154,7 @@ export {
   type Settings,
   type SettingsShape,
 } from './request/settings.ts';
-export type { WantedScorer } from './request/wanted-scorer.ts';
+export type { ClipPart, WantedScorer } from './request/wanted-scorer.ts';
 export type { Compute, ComputeOptions } from './runtime/compute.ts';
 export type { MachineSpeed } from './runtime/machine-speed.ts';
 export type { NetworkProgram } from './runtime/network-program.ts';

@@ -21,7 +21,7 @@ export {
 } from '../networks/clip/clip.ts';
 export { type ClipConfig, type ClipVisionConfig, clipConfig } from '../networks/clip/clip-config.ts';
 export { type MotionConfig, motionConfig } from '../networks/motion/motion-config.ts';
-export { type MotionNorm, sinusoidalPositions } from '../networks/motion/motion-module.ts';
+export { MOTION_NORMS, type MotionNorm, sinusoidalPositions } from '../networks/motion/motion-module.ts';
 export { motionUNetConfig } from '../networks/motion/motion-unet.ts';
 export { type NetworkWeightsOptions, networkWeights } from '../networks/network-weights.ts';
 export type { BatchNormOptions } from '../networks/saliency/batch-norm.ts';
@@ -91,6 +91,7 @@ export {
   type OpenModelOptions,
   openComponent,
   openModelFolder,
+  type TokenizerPlace,
 } from '../weights/open/model-folder.ts';
 export type { TextEmbedding } from '../weights/open/textual-inversion.ts';
 export type { Config } from '../weights/sources/read-config.ts';

@@ -67,7 +67,7 @@ function parseVocabulary(texts: TokenizerTexts, pathOf: PathOf) {
 }
 
 /**
- * Builds a tokenizer from the texts of its files: `tokenizer`, or `vocab` and `merges`; see {@link tokenizerConfig}.
+ * Builds a tokenizer from the texts of its files: `tokenizer`, or `vocab` and `merges`; see `tokenizerConfig`.
  *
  * @param dir of the files, for messages
  * @throws UserError when a text is not what it should be, or asks for what is not supported
