@@ -18,6 +18,13 @@ export interface LiftStage {
 /** The other latent of the pair. */
 export const other = (latent: 0 | 1): 0 | 1 => (latent === 0 ? 1 : 0);
 
+/** The pair that a sampler begins with: twice the one latent, or the two that it is given. */
+export function startingPair(sampler: string, noise: Float64Array | Latents): Latents {
+  const pair = noise instanceof Float64Array ? [noise, noise] : noise;
+  if (pair.length === 2) return pair;
+  throw new RangeError(`${sampler}: starts from one latent or two, got ${pair.length}`);
+}
+
 /** Makes the stage; it can be inverted where there are grids. */
 export function liftStage({ step, timestep, lifts }: LiftStage, grids: LiftGrids | undefined): Stage {
   /** f(source) of a lift. The source is the same before and after it, which is what makes it invertible. */

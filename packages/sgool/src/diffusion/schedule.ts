@@ -41,6 +41,18 @@ export interface SchedulerConfig {
   [key: string]: unknown;
 }
 
+/** What all published models of Stable Diffusion 1 and 2 were trained with, but for `prediction_type`. */
+export const STABLE_DIFFUSION_SCHEDULER = {
+  _class_name: 'DDIMScheduler',
+  num_train_timesteps: 1000,
+  beta_start: 0.00085,
+  beta_end: 0.012,
+  beta_schedule: 'scaled_linear',
+  set_alpha_to_one: false,
+  steps_offset: 1,
+  clip_sample: false,
+} as const;
+
 /** A variance-preserving path, with the discrete timesteps that its networks were trained on. */
 export interface Schedule extends NoisePath {
   readonly config: SchedulerConfig;

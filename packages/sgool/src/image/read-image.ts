@@ -27,6 +27,29 @@ export interface ReadOptions {
 }
 
 /**
+ * What a decoder asks before it decodes a size.
+ *
+ * @param tooMuch the message where decoding needs more memory than `MAX_DECODING_BYTES`
+ */
+export function acceptUpTo(
+  maxPixels: number,
+  file: Uint8Array,
+  tooMuch: (size: string, megabytes: number, most: number) => string,
+): AcceptSize {
+  return (width, height, bytesPerPixel = 3) => {
+    const size = `${width} x ${height}`;
+    if (Math.max(width, height) > MAX_SIDE)
+      throw new UserError(`${size} has a side of more than ${MAX_SIDE} pixels; scale it down first`);
+    if (width * height > maxPixels)
+      throw new UserError(`${size} is more than ${maxPixels} pixels; scale it down first`);
+    const needed = width * height * bytesPerPixel + file.length;
+    if (needed <= MAX_DECODING_BYTES) return;
+    const [megabytes, most] = [needed, MAX_DECODING_BYTES].map((bytes) => Math.ceil(bytes / 1e6));
+    throw new UserError(tooMuch(size, megabytes, most));
+  };
+}
+
+/**
  * Decodes an image: turned upright as its EXIF data says, sRGB, transparent parts over `background`.
  *
  * @param name of the image, for messages
@@ -39,19 +62,13 @@ export async function decodeImage(
   { maxPixels = MAX_PIXELS, background = '#ffffff' }: ReadOptions = {},
 ): Promise<Image> {
   try {
-    const { width, height, data } = await decodeAny(file, background, (width, height, bytesPerPixel = 3) => {
-      const size = `${width} x ${height}`;
-      if (Math.max(width, height) > MAX_SIDE)
-        throw new UserError(`${size} has a side of more than ${MAX_SIDE} pixels; scale it down first`);
-      if (width * height > maxPixels)
-        throw new UserError(`${size} is more than ${maxPixels} pixels; scale it down first`);
-      const needed = width * height * bytesPerPixel + file.length;
-      if (needed <= MAX_DECODING_BYTES) return;
-      const [megabytes, most] = [needed, MAX_DECODING_BYTES].map((bytes) => Math.ceil(bytes / 1e6));
-      throw new UserError(
+    const accept = acceptUpTo(
+      maxPixels,
+      file,
+      (size, megabytes, most) =>
         `${size} needs ${megabytes} MB to be decoded in this format, more than ${most} MB; scale it down first, or save it as a plain PNG or JPEG (not interlaced, not progressive, upright)`,
-      );
-    });
+    );
+    const { width, height, data } = await decodeAny(file, background, accept);
     return createImage(width, height, data);
   } catch (error) {
     if (error instanceof UserError) {

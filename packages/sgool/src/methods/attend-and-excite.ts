@@ -12,10 +12,8 @@
  * Reference: Chefer et al. 2023, "Attend-and-Excite: Attention-Based Semantic Guidance for Text-to-Image Diffusion Models", its published
  * code, and diffusers' StableDiffusionAttendAndExcitePipeline.
  */
-import { isPairSampler, PAIR_SAMPLERS } from '../diffusion/sampler-names.ts';
 import type { Steering } from '../diffusion/steered-sampler.ts';
 import { steeredSampler } from '../diffusion/steered-sampler.ts';
-import { sample } from '../diffusion/trajectory.ts';
 import { UserError } from '../errors.ts';
 import type { AttentionObjective, AttentionResult } from '../objectives/attention/attention-objective.ts';
 import {
@@ -30,31 +28,17 @@ import {
   type AttentionSettings,
   attentionSettings,
   type SettingsOf,
-  samplingSettings,
   selectionSettings,
 } from '../request/settings.ts';
 import { stepOf } from '../request/step-of.ts';
 import { MODEL_CLIP } from '../request/wanted-scorer.ts';
 import { parsePrompt } from '../text/prompt/prompt.ts';
-import { decodeFrames, judge, shownFrames } from './run/frames.ts';
 import type { MethodDefinition } from './run/method.ts';
-import {
-  assertFinite,
-  bestKeeper,
-  denoiserOf,
-  denoiserOptionsOf,
-  type Run,
-  samplerOf,
-  stoppedIn,
-  withinIteration,
-} from './run/run.ts';
+import { guidedSampling, guidedSamplingSettings, plainAndGuided } from './run/plain-and-guided.ts';
+import { assertFinite, denoiserOf, denoiserOptionsOf, type Run, samplerOf } from './run/run.ts';
 
 const settings = {
-  ...samplingSettings,
-  // Its pair of latents is one image seen twice: a move of one of them alone would end their likeness.
-  sampler: samplingSettings.sampler
-    .exclude(PAIR_SAMPLERS)
-    .describe(samplingSettings.sampler.description ?? ''),
+  ...guidedSamplingSettings,
   // Losses of different steps cannot be compared.
   keep: selectionSettings.keep
     .exclude(['loss', 'objective'])
@@ -69,10 +53,8 @@ export const attendAndExcite: MethodDefinition<'attend-and-excite', AttendSettin
   cost: 'a plain image before it, then steps, and up to half of them forward and back once more, or refine-steps times at thresholds',
   useFor: 'one of two or three things is missing, and the model has cross-attention',
   settings,
-  movesNoise: false,
-  noiseMakesImage: false,
+  ...guidedSampling,
   picturesOnly: true,
-  lastIteration: 1,
   // The published method returns its image, whatever CLIP says of it.
   defaults: () => ({ keep: 'last' }),
   check: (settings) => {
@@ -90,27 +72,17 @@ export const attendAndExcite: MethodDefinition<'attend-and-excite', AttendSettin
     thresholdsOf(settings);
   },
   roles: ({ keep }) => ({ guides: [], selects: keep === 'last' ? [] : [MODEL_CLIP] }),
-  // A hint of the model for all methods may name a sampler that this one does not have.
-  everyPreset: ({ sampler }) => (isPairSampler(sampler ?? '') ? { sampler: 'ddim' } : {}),
   async *run(pipeline, run) {
-    const { settings, noise, freshNoise, signal } = run;
-    const keeper = bestKeeper(settings.keep);
+    const { settings, freshNoise, signal } = run;
     if (settings.keep === 'clip') await pipeline.critic();
     const denoiser = await denoiserOf(pipeline, run);
-    const plain = samplerOf(pipeline, settings, { freshNoise });
+    const sampler = samplerOf(pipeline, settings, { freshNoise });
     const objective = await objectiveOf(pipeline, run);
-    const attending = steeredSampler(plain, attend(objective, settings, plain.steps, signal));
-    for await (const iteration of run.iterations({ keeper })) {
-      const sampler = iteration === 0 ? plain : attending;
-      const [final] = await withinIteration(run.method, iteration, () =>
-        sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
-      );
-      const frames = await decodeFrames(pipeline, run, final, iteration);
-      const { frameScores: _, failure, ...judged } = await judge(pipeline, run, frames);
-      const best = keeper.isBest(judged);
-      yield run.report({ iteration, latent: noise, ...shownFrames(frames, settings), ...judged, best });
-      if (failure) throw stoppedIn(run.method, iteration, failure);
-    }
+    const attending = steeredSampler(sampler, attend(objective, settings, sampler.steps, signal));
+    yield* plainAndGuided(pipeline, run, {
+      plain: { sampler, denoiser },
+      guided: { sampler: attending, denoiser },
+    });
   },
 };
 

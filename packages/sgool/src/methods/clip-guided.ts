@@ -13,7 +13,6 @@
 import type { Denoiser } from '../diffusion/denoiser.ts';
 import { checkedPrediction, checkedPullback } from '../diffusion/denoiser.ts';
 import type { NoisePath } from '../diffusion/noise-path.ts';
-import { isPairSampler, PAIR_SAMPLERS } from '../diffusion/sampler-names.ts';
 import type { ObjectiveInput } from '../objectives/objective.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { INPUTS } from '../request/request.ts';
@@ -21,28 +20,23 @@ import {
   clipGuidanceSettings,
   cutoutSettings,
   frameLossSettings,
+  keepWithoutLoss,
   objectiveSettings,
   type SettingsOf,
-  samplingSettings,
   selectionSettings,
   targetSettings,
 } from '../request/settings.ts';
 import { drawnFramesLoss } from './run/drawn-frames.ts';
 import { createGuidance, type Guidance } from './run/guidance.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { plainAndGuided } from './run/plain-and-guided.ts';
+import { guidedSampling, guidedSamplingSettings, plainAndGuided } from './run/plain-and-guided.ts';
 import { guidedByObjective } from './run/roles.ts';
 import { assertFinite, denoiserOf, type Run, samplerOf } from './run/run.ts';
 import { runScorers } from './run/run-scorers.ts';
 
 const settings = {
-  ...samplingSettings,
-  // They call the network at points that no published form of this guidance uses.
-  sampler: samplingSettings.sampler
-    .exclude(PAIR_SAMPLERS)
-    .describe(samplingSettings.sampler.description ?? ''),
-  // The guidance has no loss of its own that two images could be compared by.
-  keep: selectionSettings.keep.exclude(['loss']).describe(selectionSettings.keep.description ?? ''),
+  ...guidedSamplingSettings,
+  keep: keepWithoutLoss,
   selector: selectionSettings.selector,
   ...objectiveSettings,
   ...targetSettings,
@@ -60,14 +54,10 @@ export const clipGuided: MethodDefinition<'clip-guided', ClipGuidedSettings> = {
   useFor: 'one image with some guidance, where iterations take too long',
   settings,
   inputs: { targetImages },
-  movesNoise: false,
-  noiseMakesImage: false,
-  lastIteration: 1,
+  ...guidedSampling,
   // The published method returns the guided image, whatever CLIP says of it.
   defaults: () => ({ keep: 'last', cutouts: 4, cutPower: 1, cutReduction: 'mean' }),
   roles: ({ keep, selector, objective }) => guidedByObjective({ keep, selector, objective, targetClip: 100 }),
-  // A hint of the model for all methods may name a sampler that this one does not have.
-  everyPreset: ({ sampler }) => (isPairSampler(sampler ?? '') ? { sampler: 'ddim' } : {}),
   async *run(pipeline, run) {
     const { settings, freshNoise } = run;
     const plain = await denoiserOf(pipeline, run);

@@ -18,7 +18,6 @@
  */
 import type { Denoiser } from '../diffusion/denoiser.ts';
 import { checkedPrediction } from '../diffusion/denoiser.ts';
-import { isPairSampler, PAIR_SAMPLERS } from '../diffusion/sampler-names.ts';
 import { steeredSampler } from '../diffusion/steered-sampler.ts';
 import { UserError } from '../errors.ts';
 import { adamOptimiser } from '../optimisers/adam.ts';
@@ -27,9 +26,9 @@ import { INPUTS } from '../request/request.ts';
 import {
   cutoutSettings,
   frameLossSettings,
+  keepWithoutLoss,
   objectiveSettings,
   type SettingsOf,
-  samplingSettings,
   selectionSettings,
   steeringSettings,
   targetSettings,
@@ -37,19 +36,19 @@ import {
 import { drawnFramesLoss } from './run/drawn-frames.ts';
 import { createGuidance, type Guidance } from './run/guidance.ts';
 import type { MethodDefinition } from './run/method.ts';
-import { type Chain, plainAndGuided } from './run/plain-and-guided.ts';
+import {
+  type Chain,
+  guidedSampling,
+  guidedSamplingSettings,
+  plainAndGuided,
+} from './run/plain-and-guided.ts';
 import { guidedByObjective } from './run/roles.ts';
 import { assertFinite, denoiserOf, type Run, samplerOf } from './run/run.ts';
 import { runScorers } from './run/run-scorers.ts';
 
 const settings = {
-  ...samplingSettings,
-  // Its pair of latents is one image seen twice: a move of one of them alone would end their likeness.
-  sampler: samplingSettings.sampler
-    .exclude(PAIR_SAMPLERS)
-    .describe(samplingSettings.sampler.description ?? ''),
-  // Losses of different steps cannot be compared.
-  keep: selectionSettings.keep.exclude(['loss']).describe(selectionSettings.keep.description ?? ''),
+  ...guidedSamplingSettings,
+  keep: keepWithoutLoss,
   selector: selectionSettings.selector,
   ...objectiveSettings,
   ...targetSettings,
@@ -70,14 +69,10 @@ export const flowchef: MethodDefinition<'flowchef', FlowChefSettings> = {
   useFor: 'some guidance of a large network, whose gradients take too long or too much memory',
   settings,
   inputs: { targetImages },
-  movesNoise: false,
-  noiseMakesImage: false,
-  lastIteration: 1,
+  ...guidedSampling,
   // The published method returns its image, whatever CLIP says of it.
   defaults: () => ({ keep: 'last' }),
   roles: ({ keep, selector, objective }) => guidedByObjective({ keep, selector, objective, targetClip: 100 }),
-  // A hint of the model for all methods may name a sampler that this one does not have.
-  everyPreset: ({ sampler }) => (isPairSampler(sampler ?? '') ? { sampler: 'ddim' } : {}),
   async *run(pipeline, run) {
     const { settings, freshNoise } = run;
     const denoiser = await denoiserOf(pipeline, run);

@@ -12,20 +12,19 @@
  */
 import { sample } from '../diffusion/trajectory.ts';
 import { INPUTS } from '../request/request.ts';
-import { type SettingsOf, selectionSettings } from '../request/settings.ts';
+import { keepWithoutLoss, type SettingsOf, selectionSettings } from '../request/settings.ts';
 import { heldState } from '../state.ts';
-import { decodeFrames, judge, shownFrames } from './run/frames.ts';
 import { mixFrequencies } from './run/frequency-mix.ts';
+import { judgedLatent } from './run/judged.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { guidedByObjective } from './run/roles.ts';
 import { bestKeeper, denoiserOf, drawNoise, samplerOf, stoppedIn, withinIteration } from './run/run.ts';
-import { runScorers, selection } from './run/run-scorers.ts';
+import { runScorers } from './run/run-scorers.ts';
 import { searchLoopSettings, searchStop } from './run/search-noise.ts';
 
 const settings = {
   ...searchLoopSettings,
-  // There is no loss that two rounds could be compared by.
-  keep: selectionSettings.keep.exclude(['loss']).describe(selectionSettings.keep.description ?? ''),
+  keep: keepWithoutLoss,
   selector: selectionSettings.selector,
 };
 const { targetImages } = INPUTS;
@@ -67,24 +66,15 @@ export const freeInit: MethodDefinition<'free-init', SettingsOf<typeof settings>
       const [final] = await withinIteration(run.method, iteration, () =>
         sample(sampler, denoiser, latent, { signal, onStep: run.stepReporter('denoise', iteration) }),
       );
-      const frames = await decodeFrames(pipeline, run, final, iteration);
-      const { frameScores, failure: unscored, ...judged } = await judge(pipeline, run, frames);
-      const {
-        scores,
-        objective,
-        failure = unscored,
-      } = await selection(scorers, settings.keep, frames, frameScores);
-      const best = keeper.isBest({ ...judged, objective });
-      yield run.report({
+      const { shown, failure } = await judgedLatent(pipeline, run, final, {
         iteration,
-        latent,
-        ...shownFrames(frames, settings),
-        ...judged,
-        ...(scores && { scores, objective }),
-        best,
+        keep: settings.keep,
+        keeper,
+        scorers,
       });
+      yield run.report({ iteration, latent, ...shown });
       if (failure) throw stoppedIn(run.method, iteration, failure);
-      if (stop.isEnough(judged)) return;
+      if (stop.isEnough(shown)) return;
       if (run.isLast(iteration)) continue;
       const [signalShare, noiseShare] = [path.signal(level), path.noise(level)];
       const diffused = final.map((value, i) => signalShare * value + noiseShare * run.noise[i]);

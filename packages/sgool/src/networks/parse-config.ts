@@ -26,6 +26,16 @@ export function misfit(ctx: z.RefinementCtx, path: readonly string[], message: s
   ctx.addIssue({ code: 'custom', path: [...path], message });
 }
 
+/** Checks how many layers of attention a network has in all. */
+export function limitAttentionLayers(ctx: z.RefinementCtx, key: string, layers: number): void {
+  if (layers <= PRODUCTS.attentionLayers) return;
+  misfit(
+    ctx,
+    [key],
+    `makes ${layers} layers of attention; there must be at most ${PRODUCTS.attentionLayers}`,
+  );
+}
+
 /** Checks that heads divide a width, as attention needs. */
 export function checkHeads(
   { hidden_size: width, num_attention_heads: heads }: { hidden_size: number; num_attention_heads: number },

@@ -218,6 +218,11 @@ export const selectionSettings = {
     .describe('stop when the CLIP A score reaches this value; 100 for never'),
 };
 
+/** Which iteration is the result, for methods without a loss that two iterations could be compared by. */
+export const keepWithoutLoss = selectionSettings.keep
+  .exclude(['loss'])
+  .describe(selectionSettings.keep.description ?? '');
+
 /** What CLIP compares the image with, beside the target images of the request. */
 export const targetSettings = {
   clipPrompt: z

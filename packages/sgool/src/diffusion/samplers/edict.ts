@@ -16,7 +16,7 @@
  */
 import { UserError } from '../../errors.ts';
 import { type Lift, liftGrids, snap } from '../lift-grid.ts';
-import { type LiftStage, liftStage, other } from '../lift-stage.ts';
+import { type LiftStage, liftStage, other, startingPair } from '../lift-stage.ts';
 import { endOf, type NoisePath, type StopOptions } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
 import { createSampler, mixesAt } from '../sampler.ts';
@@ -84,8 +84,7 @@ export function edict(
     mixAt: mixesAt(path, stops),
     stages: stages.map((stage) => liftStage(stage, grids)),
     initial(noise, startIndex = 0) {
-      const pair = noise instanceof Float64Array ? [noise, noise] : noise;
-      if (pair.length !== 2) throw new RangeError(`edict: starts from one latent or two, got ${pair.length}`);
+      const pair = startingPair('edict', noise);
       const ahead = stages.filter(({ step }) => step >= startIndex).flatMap(({ lifts }) => lifts);
       const grid = ahead.length > 0 ? grids?.get(ahead[0])?.before : undefined;
       return pair.map((latent) => snap(latent.slice(), grid));

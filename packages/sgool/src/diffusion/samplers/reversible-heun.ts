@@ -17,7 +17,7 @@
  * Reference: Kidger, Foster, Li, Lyons 2021, "Efficient and Accurate Gradients for Neural SDEs", algorithm 1, without noise.
  */
 import { type Lift, liftGrids, snap } from '../lift-grid.ts';
-import { liftStage } from '../lift-stage.ts';
+import { liftStage, startingPair } from '../lift-stage.ts';
 import { type NoisePath, type StopOptions, timestepAt } from '../noise-path.ts';
 import type { Sampler } from '../sampler.ts';
 import { createSampler, mixesAt } from '../sampler.ts';
@@ -60,10 +60,7 @@ export function reversibleHeun(
     mixAt: mixesAt(path, stops),
     stages: stages.map((stage) => liftStage(stage, grids)),
     initial(noise, startIndex = 0) {
-      const pair = noise instanceof Float64Array ? [noise, noise] : noise;
-      if (pair.length !== 2) {
-        throw new RangeError(`reversible-heun: starts from one latent or two, got ${pair.length}`);
-      }
+      const pair = startingPair('reversible-heun', noise);
       const ahead = stages.find(({ step }) => step >= startIndex);
       return pair.map((latent, place) => {
         const lift = ahead?.lifts.find(({ target }) => target === place);

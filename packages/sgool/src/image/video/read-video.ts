@@ -3,10 +3,9 @@ import { files, movingPictures } from '#platform';
 import { UserError } from '../../errors.ts';
 import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { isAnimated } from '../animation.ts';
-import type { AcceptSize } from '../decoded-image.ts';
 import { createImage } from '../image.ts';
 import { isPng } from '../png-chunk.ts';
-import { decodeImage, MAX_DECODING_BYTES, MAX_PIXELS, type ReadOptions } from '../read-image.ts';
+import { acceptUpTo, decodeImage, MAX_PIXELS, type ReadOptions } from '../read-image.ts';
 import { decodeApng } from './apng.ts';
 import { fpsOf, type Video } from './video.ts';
 
@@ -15,7 +14,7 @@ import { fpsOf, type Video } from './video.ts';
  *
  * @param name of the file, for messages
  * @returns a picture that does not move has one frame, at one frame per second
- * @throws UserError where it is no picture, is broken, has frames of more than `maxPixels` pixels, or needs too much memory
+ * @throws UserError where it is no picture, is broken, has frames of more than `maxPixels` pixels or a side of more than `MAX_SIDE`, or needs too much memory
  */
 export async function decodeVideo(
   file: Uint8Array,
@@ -24,17 +23,12 @@ export async function decodeVideo(
 ): Promise<Video> {
   if (!isAnimated(file))
     return { frames: [await decodeImage(file, name, { maxPixels, background })], fps: 1 };
-  const accept: AcceptSize = (width, height, bytesPerPixel = 3) => {
-    const size = `${width} x ${height}`;
-    if (width * height > maxPixels)
-      throw new UserError(`${size} is more than ${maxPixels} pixels; scale it down first`);
-    const needed = width * height * bytesPerPixel + file.length;
-    if (needed <= MAX_DECODING_BYTES) return;
-    const [megabytes, most] = [needed, MAX_DECODING_BYTES].map((bytes) => Math.ceil(bytes / 1e6));
-    throw new UserError(
+  const accept = acceptUpTo(
+    maxPixels,
+    file,
+    (size, megabytes, most) =>
       `its frames of ${size} need ${megabytes} MB together, more than ${most} MB; scale it down, or take fewer frames`,
-    );
-  };
+  );
   try {
     if (isPng(file)) return await decodeApng(file, background, accept);
     const { frames, seconds } = await movingPictures.decode(file, background, accept);

@@ -1,13 +1,35 @@
-/** @file The loop of methods that guide the sampling itself: the plain image, and then the guided one from the same noise. */
+/**
+ * @file Methods that guide the sampling itself: what they have in common, and their loop of the plain image, and then the guided one from the same
+ * noise.
+ */
 import type { Denoiser } from '../../diffusion/denoiser.ts';
 import type { Sampler } from '../../diffusion/sampler.ts';
+import { isPairSampler, PAIR_SAMPLERS, type SamplerName } from '../../diffusion/sampler-names.ts';
 import { sample } from '../../diffusion/trajectory.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import type { SamplingSettings, SelectionSettings } from '../../request/settings.ts';
-import { decodeFrames, judge, shownFrames } from './frames.ts';
+import { type SamplingSettings, type SelectionSettings, samplingSettings } from '../../request/settings.ts';
 import type { Iteration } from './iteration.ts';
+import { judgedLatent } from './judged.ts';
 import { bestKeeper, type Run, stoppedIn, withinIteration } from './run.ts';
-import { type RunScorers, selection } from './run-scorers.ts';
+import type { RunScorers } from './run-scorers.ts';
+
+/** How their images are sampled. A pair of latents is one image seen twice: a move of one of them alone would end their likeness. */
+export const guidedSamplingSettings = {
+  ...samplingSettings,
+  sampler: samplingSettings.sampler
+    .exclude(PAIR_SAMPLERS)
+    .describe(samplingSettings.sampler.description ?? ''),
+};
+
+/** What they say of themselves. */
+export const guidedSampling = {
+  movesNoise: false,
+  noiseMakesImage: false,
+  lastIteration: 1,
+  // A hint of the model for all methods may name a sampler that these do not have.
+  everyPreset: ({ sampler }: { readonly sampler: SamplerName }) =>
+    isPairSampler(sampler) ? { sampler: 'ddim' as const } : {},
+} as const;
 
 /** How an image is sampled. */
 export interface Chain {
@@ -16,9 +38,10 @@ export interface Chain {
 }
 
 export interface PlainAndGuidedOptions {
-  readonly scorers: RunScorers;
   readonly plain: Chain;
   readonly guided: Chain;
+  /** Where `keep` may be `objective`. */
+  readonly scorers?: RunScorers;
 }
 
 /** Runs the loop: iteration 0 is the plain image, every later one is guided. */
@@ -28,25 +51,15 @@ export async function* plainAndGuided(
   { scorers, plain, guided }: PlainAndGuidedOptions,
 ): AsyncGenerator<Iteration> {
   const { settings, noise, signal } = run;
-  const keeper = bestKeeper(settings.keep);
-  for await (const iteration of run.iterations({ keeper, objective: scorers.memory })) {
+  const { keep } = settings;
+  const keeper = bestKeeper(keep);
+  for await (const iteration of run.iterations({ keeper, ...(scorers && { objective: scorers.memory }) })) {
     const { sampler, denoiser } = iteration === 0 ? plain : guided;
     const [final] = await withinIteration(run.method, iteration, () =>
       sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
     );
-    const frames = await decodeFrames(pipeline, run, final, iteration);
-    const { frameScores, failure: unscored, ...judged } = await judge(pipeline, run, frames);
-    const chosen = await selection(scorers, settings.keep, frames, frameScores);
-    const { scores, objective, failure = unscored } = chosen;
-    const best = keeper.isBest({ ...judged, objective });
-    yield run.report({
-      iteration,
-      latent: noise,
-      ...shownFrames(frames, settings),
-      ...judged,
-      ...(scores && { scores, objective }),
-      best,
-    });
+    const { shown, failure } = await judgedLatent(pipeline, run, final, { iteration, keep, keeper, scorers });
+    yield run.report({ iteration, latent: noise, ...shown });
     if (failure) throw stoppedIn(run.method, iteration, failure);
   }
 }

@@ -13,10 +13,10 @@ import {
   selectionSettings,
   targetSettings,
 } from '../../request/settings.ts';
-import { decodeFrames, judge, shownFrames } from './frames.ts';
 import type { Iteration } from './iteration.ts';
+import { judgedLatent } from './judged.ts';
 import { bestKeeper, denoiserOf, type Run, samplerOf, stoppedIn, stopRule, withinIteration } from './run.ts';
-import { runScorers, selection } from './run-scorers.ts';
+import { runScorers } from './run-scorers.ts';
 
 const { iterations, budget, targetClip } = selectionSettings;
 
@@ -59,22 +59,15 @@ export async function* searchNoise(
     const [final] = await withinIteration(run.method, iteration, () =>
       sample(sampler, denoiser, noise, { signal, onStep: run.stepReporter('denoise', iteration) }),
     );
-    const frames = await decodeFrames(pipeline, run, final, iteration);
-    const { frameScores, failure: unscored, ...judged } = await judge(pipeline, run, frames);
-    const { clip } = judged;
-    const { failure = unscored, ...chosen } = await selection(scorers, 'objective', frames, frameScores);
-    const best = keeper.isBest({ clip, ...chosen });
-    yield run.report({
+    const { shown, failure } = await judgedLatent(pipeline, run, final, {
       iteration,
-      latent: noise,
-      ...shownFrames(frames, settings),
-      ...judged,
-      ...chosen,
-      best,
-      seed: seed ?? run.seed,
+      keep: 'objective',
+      keeper,
+      scorers,
     });
+    yield run.report({ iteration, latent: noise, ...shown, seed: seed ?? run.seed });
     if (failure) throw stoppedIn(run.method, iteration, failure);
-    search.tell(noise, chosen.objective ?? Number.NaN);
-    if (stop.isEnough({ clip })) return;
+    search.tell(noise, shown.objective ?? Number.NaN);
+    if (stop.isEnough(shown)) return;
   }
 }

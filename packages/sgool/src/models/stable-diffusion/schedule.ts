@@ -1,5 +1,10 @@
 /** @file The noise schedule of a Stable Diffusion folder, and what its pipeline changes in the scheduler's file. */
-import { createSchedule, type Schedule, type SchedulerConfig } from '../../diffusion/schedule.ts';
+import {
+  createSchedule,
+  type Schedule,
+  type SchedulerConfig,
+  STABLE_DIFFUSION_SCHEDULER,
+} from '../../diffusion/schedule.ts';
 import {
   refuseForeignScheduler,
   schedulerClass,
@@ -9,18 +14,8 @@ import type { ModelFolder } from '../../weights/open/model-folder.ts';
 import type { BackboneInfo } from '../model-info.ts';
 import { schedulerInfo } from '../scheduler-notes.ts';
 
-/** What all published Stable Diffusion 1.x models were trained with. */
-const STABLE_DIFFUSION = {
-  _class_name: 'DDIMScheduler',
-  num_train_timesteps: 1000,
-  beta_start: 0.00085,
-  beta_end: 0.012,
-  beta_schedule: 'scaled_linear',
-  set_alpha_to_one: false,
-  steps_offset: 1,
-  clip_sample: false,
-  prediction_type: 'epsilon',
-} as const;
+/** Where the files say nothing. */
+const STABLE_DIFFUSION = { ...STABLE_DIFFUSION_SCHEDULER, prediction_type: 'epsilon' } as const;
 
 type Sampling = Pick<BackboneInfo, 'sampler' | 'unsupportedSampler' | 'notes' | 'samplerNotes'>;
 

@@ -1,8 +1,8 @@
 /** @file The `config.json` of a MotionAdapter. Reference: diffusers, models/unets/unet_motion_model.py (MotionAdapter). */
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
-import { describeLimit, limited, PRODUCTS } from '../config-limits.ts';
-import { blocks, misfit, parseConfig, perBlock, spread } from '../parse-config.ts';
+import { describeLimit, limited } from '../config-limits.ts';
+import { blocks, limitAttentionLayers, misfit, parseConfig, perBlock, spread } from '../parse-config.ts';
 import type { UNetConfig } from '../unet/unet-config.ts';
 
 const middle = limited('motion_transformer_layers_per_mid_block');
@@ -44,13 +44,7 @@ const motionSchema = z
     const modules = listed('motion_layers_per_block');
     const layers = listed('motion_transformer_layers_per_block');
     const all = layers.reduce((sum, depth, i) => sum + depth * (2 * modules[i] + 1), 0);
-    if (all > PRODUCTS.attentionLayers) {
-      misfit(
-        ctx,
-        ['motion_transformer_layers_per_block'],
-        `makes ${all} layers of attention; there must be at most ${PRODUCTS.attentionLayers}`,
-      );
-    }
+    limitAttentionLayers(ctx, 'motion_transformer_layers_per_block', all);
     return {
       ...config,
       motion_num_attention_heads: heads,

@@ -1,7 +1,7 @@
 /** @file The `config.json` of a UNet2DConditionModel. */
 import { z } from 'zod';
-import { describeLimit, limited, PRODUCTS } from '../config-limits.ts';
-import { blocks, misfit, off, parseConfig, perBlock, spread } from '../parse-config.ts';
+import { describeLimit, limited } from '../config-limits.ts';
+import { blocks, limitAttentionLayers, off, parseConfig, perBlock, spread } from '../parse-config.ts';
 
 const unetSchema = z
   .object({
@@ -87,13 +87,7 @@ const unetSchema = z
     const attentionLayers = depths
       .map((depth, i) => depth * (2 * layers[i] + 1))
       .reduce((a, b) => a + b, depths[count - 1]);
-    if (attentionLayers > PRODUCTS.attentionLayers) {
-      misfit(
-        ctx,
-        ['transformer_layers_per_block'],
-        `makes ${attentionLayers} layers of attention; there must be at most ${PRODUCTS.attentionLayers}`,
-      );
-    }
+    limitAttentionLayers(ctx, 'transformer_layers_per_block', attentionLayers);
     return {
       ...config,
       layers_per_block: layers,

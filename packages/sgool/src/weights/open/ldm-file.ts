@@ -5,6 +5,7 @@
  * Reference: CompVis/stable-diffusion, configs/stable-diffusion/v1-inference.yaml; Stability-AI/stablediffusion, configs
  */
 import { files, places } from '#platform';
+import { STABLE_DIFFUSION_SCHEDULER } from '../../diffusion/schedule.ts';
 import { UserError } from '../../errors.ts';
 import { mean } from '../../numbers.ts';
 import { SIZE_LIMITS } from '../../platform/size-limits.ts';
@@ -150,21 +151,6 @@ function guessPrediction(
   return Math.sqrt(variance) > 0.09 ? 'v_prediction' : 'epsilon';
 }
 
-/** The noise schedule that all Stable Diffusion 1 and 2 models were trained with. */
-function schedulerConfig(predictionType: Prediction): Config {
-  return {
-    _class_name: 'DDIMScheduler',
-    num_train_timesteps: 1000,
-    beta_start: 0.00085,
-    beta_end: 0.012,
-    beta_schedule: 'scaled_linear',
-    set_alpha_to_one: false,
-    steps_offset: 1,
-    clip_sample: false,
-    prediction_type: predictionType,
-  };
-}
-
 /** Scheduler keys of the published few-step models: latent consistency models and SD-Turbo. */
 function fewStepScheduler({ time_cond_proj_dim }: Config, turbo: boolean): Config {
   if (time_cond_proj_dim) return { _class_name: 'LCMScheduler' };
@@ -189,9 +175,8 @@ export async function openLdmFile(
   const unetConfig = await configured(config, 'unet/config.json', () => inferUNetConfig(unet));
   const stated = predictionType ?? (await predictionBeside(path)) ?? predictionInMetadata(file);
   const scheduler = await configured(config, 'scheduler/scheduler_config.json', () => ({
-    ...schedulerConfig(
-      stated ?? (text.second && !text.turbo ? guessPrediction(unet, unetConfig) : 'epsilon'),
-    ),
+    ...STABLE_DIFFUSION_SCHEDULER,
+    prediction_type: stated ?? (text.second && !text.turbo ? guessPrediction(unet, unetConfig) : 'epsilon'),
     ...fewStepScheduler(unetConfig, text.turbo),
   }));
   const schedule =
