@@ -157,6 +157,10 @@ describe('longer clips, in windows', () => {
       { contextStride: 5 },
       /contextStride: must be a whole number from 1 to contextFrames \(4\), got 5/,
     );
+    await refused(
+      { contextFrames: undefined },
+      /contextStride: 2 changes nothing without windows; give contextFrames too/,
+    );
     await refused({ motion: undefined }, /it makes no clips, so contextFrames changes nothing, got 4/);
   });
 });

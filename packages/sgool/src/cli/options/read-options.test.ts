@@ -100,6 +100,14 @@ describe('a setting that a method does not have', () => {
     expect(generated.filter((one) => one.keys.includes(key))).toEqual([]);
   });
 
+  it('is a motion adapter for pictures: it is read, and changes nothing', async () => {
+    const line = 'the motion adapter mine changes nothing in a picture; for a clip: sgool video';
+    const argv = ['--motion', 'mine'];
+    expect((await read(kindOf('sd'), { argv })).notes).toEqual([line]);
+    expect((await read(refineKind, { env: { SGOOL_MOTION: 'mine' } })).notes).toEqual([line]);
+    expect((await read(videoKind, { argv })).notes).toEqual([]);
+  });
+
   it('is named in one line with the others', async () => {
     const env = { SGOOL_LAMBDA: '2', SGOOL_STEPS: '3' };
     const { notes, values, warnings } = await read(kindOf('sd'), {

@@ -133,9 +133,18 @@ export async function readImageCommand(
     json: flags.json === true,
     quiet: flags.quiet === true,
     warnings: environment.warnings,
-    notes: passedOver.length === 0 ? [] : [passedOverNote(passedOver, title)],
+    notes: [
+      ...(passedOver.length === 0 ? [] : [passedOverNote(passedOver, title)]),
+      ...(own.has('frames') ? [] : motionNotes(kept)),
+    ],
   };
 }
+
+/** What a command for pictures does not read of the options about parts of a model. */
+const motionNotes = ({ motion }: Values): string[] =>
+  motion === undefined
+    ? []
+    : [`the motion adapter ${motion} changes nothing in a picture; for a clip: sgool video`];
 
 /** @throws UserError where there is no prompt, or two sources of it */
 function checkGivenPrompt(prompt: string | undefined, { prompts, allowEmpty }: Values): void {

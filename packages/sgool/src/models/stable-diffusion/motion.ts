@@ -48,10 +48,16 @@ const CONTEXT_STRIDE = 4;
 
 /** @throws UserError where the windows do not fit the modules, or each other */
 function windowsOf(
-  { contextFrames: frames, contextStride: stride = CONTEXT_STRIDE }: ClipOptions,
+  { contextFrames: frames, contextStride }: ClipOptions,
   { motion_max_seq_length: most }: MotionConfig,
 ): ContextWindows | undefined {
-  if (frames === undefined) return undefined;
+  if (frames === undefined) {
+    if (contextStride === undefined) return undefined;
+    throw new UserError(
+      `contextStride: ${contextStride} changes nothing without windows; give contextFrames too (--context-frames)`,
+    );
+  }
+  const stride = contextStride ?? CONTEXT_STRIDE;
   if (!(Number.isSafeInteger(frames) && frames >= 2 && frames <= most)) {
     throw new UserError(
       `contextFrames: must be a whole number from 2 to ${most}, which the motion modules see at once, got ${frames}`,
