@@ -64,6 +64,8 @@ export interface BackboneInfo {
   readonly motion?: MotionInfo;
   /** Whether the guidance scale is an input of the network, so that guidance costs no second evaluation. */
   readonly embedsGuidance?: boolean;
+  /** How many layers of the network guidance can skip. Absent where it can skip none. */
+  readonly skippableLayers?: number;
 }
 
 /** What is known about a model before any of its programs is compiled. */

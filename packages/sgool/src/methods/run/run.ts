@@ -19,6 +19,7 @@ import { type RandomSource, randomSource } from '../../random/random-source.ts';
 import { laterSeed, resolveSeed, type Seed } from '../../random/seed.ts';
 import { readBudget } from '../../request/budget.ts';
 import type { ParsedRequest } from '../../request/request.ts';
+import { skipLayerGuidanceOf } from '../../request/resolve.ts';
 import type {
   DifferentiationSettings,
   MethodSettings,
@@ -262,7 +263,8 @@ export function denoiserOptionsOf(
 ): DenoiserOptions {
   const { request, settings, freshNoise, maskedImage, evaluations } = run;
   const { timesteps } = samplerOf(pipeline, settings, { freshNoise });
-  return { ...request, ...settings, timesteps, maskedImage, evaluations };
+  const skipLayerGuidance = skipLayerGuidanceOf(settings);
+  return { ...request, ...settings, timesteps, skipLayerGuidance, maskedImage, evaluations };
 }
 
 /** The network of a run under its prompts. */

@@ -17,8 +17,14 @@ export interface FlowInputs {
   readonly guidance?: Tensor;
 }
 
+/** What of a transformer is left out. */
+export interface SkippedLayers {
+  /** Indices of its blocks. Default none. */
+  readonly skippedLayers?: readonly number[];
+}
+
 /** A transformer with its weights: from its inputs to the velocity, of the shape of the sample. */
-export type FlowTransformer = (inputs: FlowInputs) => Tensor;
+export type FlowTransformer = (inputs: FlowInputs, options?: SkippedLayers) => Tensor;
 
 /** Factor on the guidance scale, as on s: diffusers multiplies both by it. */
 const SCALE_OF_GUIDANCE = 1000;
@@ -31,6 +37,8 @@ export interface TransformerNetworkParts {
   readonly pooledWidth: number;
   /** The guidance scale, where it is an input of the network. */
   readonly embeddedGuidance?: number;
+  /** How many of its blocks can be left out, where any can. */
+  readonly skippableLayers?: number;
 }
 
 /** The transformer for latents of one size. */
@@ -39,13 +47,15 @@ export function transformerNetwork({
   latentShape,
   pooledWidth,
   embeddedGuidance,
+  skippableLayers,
 }: TransformerNetworkParts): GuidedNetwork {
   const fixed: Record<string, Float32Array> =
     embeddedGuidance === undefined ? {} : { guidance: Float32Array.of(SCALE_OF_GUIDANCE * embeddedGuidance) };
   return {
     name: 'transformer',
     embedsGuidance: embeddedGuidance !== undefined,
-    inputs(prompts, { tokens, width }) {
+    ...(skippableLayers !== undefined && { skippableLayers }),
+    inputs(prompts, { tokens, width }, skippedLayers = []) {
       const shapes: Readonly<Record<string, TensorSpec>> = {
         latent: { shape: latentShape },
         timestep: { shape: [1] },
@@ -56,13 +66,16 @@ export function transformerNetwork({
       return {
         shapes,
         predict: ({ latent, timestep, context, pooled, guidance }) =>
-          transformer({
-            sample: prompts === 2 ? concat([latent, latent], 0) : latent,
-            timestep: expand(timestep, [prompts]),
-            context,
-            pooled,
-            ...(guidance && { guidance: expand(guidance, [prompts]) }),
-          }),
+          transformer(
+            {
+              sample: prompts === 2 ? concat([latent, latent], 0) : latent,
+              timestep: expand(timestep, [prompts]),
+              context,
+              pooled,
+              ...(guidance && { guidance: expand(guidance, [prompts]) }),
+            },
+            { skippedLayers },
+          ),
       };
     },
     numbers: ({ data, pooled }) => {

@@ -49,6 +49,7 @@ async function open(parts: BackboneParts): Promise<Backbone> {
     sampleSize: config.sample_size,
     mostPatches: config.pos_embed_max_size,
     embedsGuidance: false,
+    skippableLayers: config.num_layers,
     schedule: SCHEDULE,
     info: {
       published: PUBLISHED,

@@ -34,13 +34,20 @@ export interface Sd3Inputs {
   readonly pooled: Tensor;
 }
 
+/** Which blocks are left out. */
+export interface SkippedBlocks {
+  /** From 0. Default none. */
+  readonly skippedLayers?: readonly number[];
+}
+
 export interface TransformerOptions {
   /** Compute the inside of each block again in the backward pass. Default false. */
   readonly checkpointBlocks?: boolean;
 }
 
 /**
- * The transformer with its weights: from a noised latent to its velocity, of the same shape.
+ * The transformer with its weights: from a noised latent to its velocity, of the same shape. Blocks that are skipped leave the tokens as
+ * they are, as diffusers' `skip_layers` does.
  *
  * @throws RangeError where a latent does not fit the patches or the table of places
  */
@@ -48,9 +55,9 @@ export function sd3Transformer(
   config: Sd3Config,
   weights: Weights,
   { checkpointBlocks = false }: TransformerOptions = {},
-): (inputs: Sd3Inputs) => Tensor {
+): (inputs: Sd3Inputs, options?: SkippedBlocks) => Tensor {
   const { patch_size: side, width, num_layers: layers } = config;
-  return ({ sample, timestep, context, pooled }) => {
+  return ({ sample, timestep, context, pooled }, { skippedLayers = [] } = {}) => {
     const [, , height, columnsOfLatent] = sample.shape as [number, number, number, number];
     const grid = [height / side, columnsOfLatent / side] as const;
     const patches = convLayer(weights, 'pos_embed.proj', sample, width, {
@@ -68,6 +75,7 @@ export function sd3Transformer(
       1,
     );
     for (let i = 0; i < layers; i++) {
+      if (skippedLayers.includes(i)) continue;
       const kind = {
         heads: config.num_attention_heads,
         normalised: config.qk_norm === 'rms_norm',

@@ -7,7 +7,13 @@ import { UserError } from '../../../errors.ts';
 import type { Manifest } from '../../../evaluate/cells/manifest.ts';
 import { type PlannedCell, planCells } from '../../../evaluate/cells/plan.ts';
 import { EVALUATION_FILES, readManifest } from '../../../evaluate/cells/run-folder.ts';
-import { cellJobs, type JobSetup, queueOfDevice, readQueueName } from '../../../evaluate/queue/cell-job.ts';
+import {
+  cellJobs,
+  type JobSetup,
+  partsSchema,
+  queueOfDevice,
+  readQueueName,
+} from '../../../evaluate/queue/cell-job.ts';
 import {
   fillQueue,
   followQueue,
@@ -80,13 +86,12 @@ export function queueAddress(queue: string | true | undefined, { env }: Host) {
 /** `<folder>/queue.json`: what the other commands need of an evaluation that runs on a queue. It names no server. */
 const QUEUE_FILE = 'queue.json';
 const queueFileSchema = z.strictObject({
-  format: z.literal(1),
+  format: z.literal(2),
   queue: z.string(),
   setup: z.strictObject({
     results: z.string(),
     precision: z.enum(PRECISION_NAMES),
-    clip: z.string().optional(),
-    tokenizer: z.string().optional(),
+    parts: partsSchema,
     scorers: z.array(z.string()),
     scores: z.record(z.string(), z.string()),
   }),
@@ -126,7 +131,7 @@ export async function runOnQueue(task: ToQueue, host: Host): Promise<CellCounts>
   try {
     await results.begin(await files.readBytes(join(folder, EVALUATION_FILES.manifest), SIZE_LIMITS.record));
     await results.check();
-    const file = { format: 1, queue: name, setup } satisfies z.input<typeof queueFileSchema>;
+    const file = { format: 2, queue: name, setup } satisfies z.input<typeof queueFileSchema>;
     await writeFileAtomic(join(folder, QUEUE_FILE), `${JSON.stringify(file, undefined, 1)}\n`);
     const evaluation: QueuedEvaluation = {
       server,

@@ -30,7 +30,14 @@ import { SCORER_NAMES } from '../../../request/scorer-names.ts';
 import { meteredWork } from '../../../runtime/program-cache.ts';
 import type { Engine } from '../../engine.ts';
 import type { Host } from '../../host.ts';
-import { loadOptionsOf, type ModelValues, sharedOptions, sharedValues } from '../../options/model-options.ts';
+import {
+  loadOptionsOf,
+  locatedParts,
+  type ModelValues,
+  scorerTokenizer,
+  sharedOptions,
+  sharedValues,
+} from '../../options/model-options.ts';
 import { versions } from '../../run/run-record.ts';
 import { quoteArgument, shownPath } from '../../terminal/format.ts';
 import { watchInterrupts } from '../../terminal/interrupt.ts';
@@ -42,7 +49,11 @@ import { sayReport } from './report.ts';
 import { machineLine, weightsHash } from './this-machine.ts';
 import { unreadPrompts } from './unread-prompts.ts';
 
-const SHARED = ['model', 'device', 'precision', 'clip', 'tokenizer', 'adapter'] as const;
+/** Here it names a method with settings of its own. */
+const WITHOUT = ['variant'] as const;
+
+/** What is said of the model; the variant of its files by the environment alone. */
+const valuesOf = ({ variant: _, ...flags }: RunFlags, host: Host) => sharedValues(flags, host);
 
 const NOTES = `
 Every prompt is run with every method and every seed; prompt and seed decide the
@@ -71,6 +82,10 @@ that was exported to ONNX, with a file.json beside it that says what it reads.
 A scorer may be added later: the same command with one more --scorer scores the
 images that are there.
 
+Parts of the model are given as in sgool generate; the variant of its files, as
+--variant is taken, by SGOOL_VARIANT=fp16. On a queue they go with the cells, and
+the options of sgool worker have priority over them.
+
 Examples:
   sgool evaluate --suite toybox --methods sd,clip-guided,doodl,sgool,best-of --limit 40
   sgool evaluate --suite csp,drawbench --methods sd,sgool --model ./sd-1.4 --seeds 2
@@ -82,7 +97,7 @@ Examples:
       (many machines: see sgool worker --help)`;
 
 export function configureRun(command: Command, host: Host): void {
-  for (const option of sharedOptions(SHARED)) command.addOption(option);
+  for (const option of sharedOptions(WITHOUT)) command.addOption(option);
   addQueueOptions(command)
     .usage('[options] | status | report | retry | rebuild | merge')
     .option('--suite <names>', 'suites, separated by commas: see sgool suites list; or files of prompts')
@@ -166,7 +181,7 @@ async function runOn(
   { flags, host, progress, pace, signal }: Surroundings,
 ): Promise<CellCounts> {
   const { folder, reference, suites, seeds } = asked;
-  const values = sharedValues(flags, SHARED, host);
+  const values = valuesOf(flags, host);
   const engine = await host.loadEngine();
   const pipeline = await engine.openPipeline(values.model, {
     ...loadOptionsOf(values),
@@ -176,12 +191,7 @@ async function runOn(
   });
   try {
     const hasTruth = suites.some(({ prompts }) => prompts.some(({ readings }) => readings !== undefined));
-    const { tokenizer } = values;
-    const scorerOptions = {
-      ...pipeline.compute,
-      env: host.env,
-      ...(tokenizer === undefined ? {} : { tokenizer }),
-    };
+    const scorerOptions = { ...pipeline.compute, env: host.env, ...scorerTokenizer(values) };
     const { scorers, notes, dispose } = await openScorers(
       located(flags.scorer ?? [], host),
       pipeline,
@@ -193,7 +203,7 @@ async function runOn(
         format: MANIFEST_FORMAT,
         created: host.now().toISOString(),
         command: typedCommand(flags, values),
-        model: { name: values.model, hash: await weightsHash(pipeline, values) },
+        model: { name: values.model, hash: await weightsHash(pipeline, loadOptionsOf(values)) },
         ...(flags.queue === undefined ? pipeline.compute : workersCompute(values)),
         methods: await columns(asked, flags, pipeline, engine, (method, settings) =>
           engine.countOperations(values.model, loadOptionsOf(values), {
@@ -282,14 +292,12 @@ function jobSetup(
   { precision }: Manifest,
   wanted: readonly WantedScorer[],
   scorers: readonly ImageScorer[],
-  { clip, tokenizer, adapter }: ModelValues,
+  values: ModelValues,
   host: Host,
 ) {
   return {
     precision: precision === 'float16' ? ('float16' as const) : ('float32' as const),
-    ...(clip === undefined ? {} : { clip }),
-    ...(tokenizer === undefined ? {} : { tokenizer }),
-    ...(adapter === undefined ? {} : { adapter: resolve(host.cwd, adapter) }),
+    parts: { ...locatedParts(values, host) },
     scorers: located(wanted, host).map(scorerText),
     scores: Object.fromEntries(
       scorers.flatMap(({ infos }) => infos.map(({ name, weights = '' }) => [name, weights])),
