@@ -160,8 +160,10 @@ function conditioned(
   context: TextContext,
   skippedLayers: readonly number[] = [],
 ): ConditionedNetwork {
+  const { tokens, lastRepeats = 1 } = context;
+  const repeated = lastRepeats === 1 ? '' : `, the last ${lastRepeats} times`;
   const without = skippedLayers.length === 0 ? '' : `, without ${skippedLayers.join(' ')}`;
-  const key = `${prompts}x${latentShape.join('x')}, ${context.tokens} tokens${without}`;
+  const key = `${prompts}x${latentShape.join('x')}, ${tokens} tokens${repeated}${without}`;
   const graph = () => predictionGraph(network, prompts, context, skippedLayers);
   const numbers = network.numbers(context);
   const others: Record<string, Float32Array> = prompts === 2 ? { scale: Float32Array.of(guidanceScale) } : {};

@@ -1,10 +1,16 @@
 /** @file Every command that opens a model takes every option that names a part of it. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { encodePng } from '../../image/png.ts';
+import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
+import { runCli } from '../cli.ts';
 import { MODEL_SCHEMAS, SHARED_KEYS, type SharedKey } from '../options/model-options.ts';
 import { kebabName } from '../options/other-names.ts';
-import { fakeHost } from '../testing.ts';
+import { discImage, fakeEngine, fakeHost } from '../testing.ts';
 
 /** What a command does not have, and why. Each must be true of it: an entry that is not needed fails. */
 const EXCEPTIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -78,6 +84,43 @@ it('leaves out no source file that opens a pipeline', () => {
       expect.stringContaining('loadOptionsOf('),
     ]);
   }
+});
+
+describe('parts of a model reach the library', () => {
+  it.each([
+    ['score', 'disc.png', 'a disc'],
+    ['saliency', 'disc.png', '--detector', 'centre', '--out', 'map.png'],
+    ['prompt', 'a disc', '--model', 'toybox'],
+  ])('%s', async (...words) => {
+    const cwd = await mkdtemp(join(tmpdir(), 'sgool-parts-of-'));
+    try {
+      await writeFile(join(cwd, 'disc.png'), encodePng(discImage(1)));
+      const real = fakeEngine();
+      let given: LoadOptions | undefined;
+      const openPipeline: typeof real.openPipeline = (model, options) => {
+        given = options;
+        return real.openPipeline(model, options);
+      };
+      const host = fakeHost(cwd, { engine: { ...real, openPipeline }, env: { SGOOL_VAE: 'ae.safetensors' } });
+      const code = await runCli([...words, '--text-encoders', 'a, b', '--lora', 'c:0.5'], host);
+      expect([code, host.written.stderr]).toEqual([0, expect.anything()]);
+      expect(given).toMatchObject({
+        vae: 'ae.safetensors',
+        textEncoders: ['a', 'b'],
+        loras: [{ path: 'c', weight: 0.5 }],
+      });
+    } finally {
+      await rm(cwd, { recursive: true });
+    }
+  });
+
+  it('prompt names a part without its model', async () => {
+    const host = fakeHost('.');
+    expect(await runCli(['prompt', 'a disc', '--vae', 'x'], host)).toBe(2);
+    expect(host.written.stderr).toBe(
+      'sgool: --vae: belongs to a model, and none is named; give --model, too\n',
+    );
+  });
 });
 
 describe.each(opening)('%s', (name, command) => {

@@ -1,6 +1,9 @@
 /** @file The transformer of a rectified flow, as guidance sees it. */
-import { concat, expand, type Tensor, type TensorSpec } from '@sgool/autodiff';
+import { concat, expand, type Tensor, type TensorSpec, type Weights } from '@sgool/autodiff';
 import { required } from '../../errors.ts';
+import { layoutFor, networkWeights } from '../../networks/network-weights.ts';
+import { weightBytes } from '../../weights/formats/weight-source.ts';
+import type { ModelComponent } from '../../weights/open/model-folder.ts';
 import type { GuidedNetwork } from '../guided-denoiser.ts';
 
 /** What a transformer of a flow reads. Its sizes are [prompts, ...]. */
@@ -17,14 +20,24 @@ export interface FlowInputs {
   readonly guidance?: Tensor;
 }
 
-/** What of a transformer is left out. */
-export interface SkippedLayers {
-  /** Indices of its blocks. Default none. */
+/** How a transformer is traced. */
+export interface TransformerCall {
+  /** Indices of the blocks that are left out, for those that can leave some out. Default none. */
   readonly skippedLayers?: readonly number[];
+  /** How many equal tokens the last one of the context stands for. Default 1. */
+  readonly lastRepeats?: number;
 }
 
 /** A transformer with its weights: from its inputs to the velocity, of the shape of the sample. */
-export type FlowTransformer = (inputs: FlowInputs, options?: SkippedLayers) => Tensor;
+export type FlowTransformer = (inputs: FlowInputs, options?: TransformerCall) => Tensor;
+
+/**
+ * The weights of a transformer. Of a large one, floats of 8 bits stay in their file: as float32 those of Flux would take 48 GB.
+ */
+export function transformerWeights({ weights }: Pick<ModelComponent, 'weights'>): Weights {
+  const isLarge = layoutFor(weightBytes(weights.tensors)) === 'lean';
+  return networkWeights(weights, { mapsFloat8: isLarge });
+}
 
 /** Factor on the guidance scale, as on s: diffusers multiplies both by it. */
 const SCALE_OF_GUIDANCE = 1000;
@@ -55,7 +68,7 @@ export function transformerNetwork({
     name: 'transformer',
     embedsGuidance: embeddedGuidance !== undefined,
     ...(skippableLayers !== undefined && { skippableLayers }),
-    inputs(prompts, { tokens, width }, skippedLayers = []) {
+    inputs(prompts, { tokens, width, lastRepeats = 1 }, skippedLayers = []) {
       const shapes: Readonly<Record<string, TensorSpec>> = {
         latent: { shape: latentShape },
         timestep: { shape: [1] },
@@ -74,7 +87,7 @@ export function transformerNetwork({
               pooled,
               ...(guidance && { guidance: expand(guidance, [prompts]) }),
             },
-            { skippedLayers },
+            { skippedLayers, lastRepeats },
           ),
       };
     },

@@ -50,11 +50,14 @@ export async function sd3TextEncoders(
           await clips[0].states(text, clipSkip),
           await clips[1].states(text, clipSkip),
         ];
-        const data = new Float32Array((size + T5_TOKENS) * width);
+        // Without T5 its tokens are all zero: one stands for them.
+        const behind = ofT5 ? T5_TOKENS : 1;
+        const data = new Float32Array((size + behind) * width);
         sideBySide(data, width, size, [first.states, second.states]);
         if (ofT5) data.set(ofT5[i], size * width);
         contexts.push({
-          tokens: size + T5_TOKENS,
+          tokens: size + behind,
+          lastRepeats: T5_TOKENS / behind,
           width,
           data,
           pooled: Float32Array.from([...first.pooled, ...second.pooled]),

@@ -34,10 +34,12 @@ export interface Sd3Inputs {
   readonly pooled: Tensor;
 }
 
-/** Which blocks are left out. */
-export interface SkippedBlocks {
-  /** From 0. Default none. */
+/** How a transformer is traced. */
+export interface Sd3Call {
+  /** Blocks that are left out, from 0. Default none. */
   readonly skippedLayers?: readonly number[];
+  /** How many equal tokens the last one of the context stands for: they stay equal, because tokens of text have no places. Default 1. */
+  readonly lastRepeats?: number;
 }
 
 export interface TransformerOptions {
@@ -55,9 +57,9 @@ export function sd3Transformer(
   config: Sd3Config,
   weights: Weights,
   { checkpointBlocks = false }: TransformerOptions = {},
-): (inputs: Sd3Inputs, options?: SkippedBlocks) => Tensor {
+): (inputs: Sd3Inputs, options?: Sd3Call) => Tensor {
   const { patch_size: side, width, num_layers: layers } = config;
-  return ({ sample, timestep, context, pooled }, { skippedLayers = [] } = {}) => {
+  return ({ sample, timestep, context, pooled }, { skippedLayers = [], lastRepeats = 1 } = {}) => {
     const [, , height, columnsOfLatent] = sample.shape as [number, number, number, number];
     const grid = [height / side, columnsOfLatent / side] as const;
     const patches = convLayer(weights, 'pos_embed.proj', sample, width, {
@@ -81,6 +83,7 @@ export function sd3Transformer(
         normalised: config.qk_norm === 'rms_norm',
         isDual: config.dual_attention_layers.includes(i),
         isLast: i === layers - 1,
+        lastRepeats,
       };
       const block = (both: Tensor, vector: Tensor) =>
         jointBlock(scoped(weights, `transformer_blocks.${i}`), split(both, counts, 1), vector, kind);
@@ -124,6 +127,8 @@ interface BlockKind {
   readonly isDual: boolean;
   /** After the last block nothing of the text is needed. */
   readonly isLast: boolean;
+  /** Of the text. */
+  readonly lastRepeats: number;
 }
 
 /** One block. @returns the tokens of the picture and of the text, one after the other */
@@ -131,7 +136,7 @@ function jointBlock(
   weights: Weights,
   [x, text]: readonly Tensor[],
   condition: Tensor,
-  { heads, normalised, isDual, isLast }: BlockKind,
+  { heads, normalised, isDual, isLast, lastRepeats }: BlockKind,
 ): Tensor {
   const [shift, scale, gate, shiftForward, scaleForward, gateForward, ...dual] = modulation(
     weights,
@@ -152,7 +157,7 @@ function jointBlock(
       [modulatedNorm(x, shift, scale), IMAGE_STREAM],
       [normalText, isLast ? { ...TEXT_STREAM, out: undefined } : TEXT_STREAM],
     ],
-    options,
+    { ...options, lastRepeats },
   );
   let image = add(x, mul(gate, attended));
   if (isDual) {

@@ -29,9 +29,7 @@ export async function weightsHash({ model }: Pick<Pipeline, 'model'>, options: L
   const { variant, predictionType, ema } = options;
   const placeHash = (place: string) => modelSha256(resolveModel(place).dir);
   const withText = async ({ path, ...others }: LoraChoice | EmbeddingChoice) =>
-    [await modelSha256(path), ...(Object.keys(others).length === 0 ? [] : [JSON.stringify(others)])].join(
-      ' ',
-    );
+    `${await modelSha256(path)} ${JSON.stringify(others)}`;
   const given = (...places: (string | undefined)[]) => places.filter((place) => place !== undefined);
   const reading = { variant, predictionType, ema };
   const own = await modelSha256(model.dir);
