@@ -9,8 +9,11 @@ export const PLACE = /^(?:file|folder|place|path|image|part|study|suite|evaluati
 /** The word between the brackets of an option's flags: `folder` of `--out <folder>`. */
 export const placeholderOf = (flags: string) => /[<[]([\w-]+)/.exec(flags)?.[1] ?? '';
 
+/** Options that are read by a schema have their values by key. */
 const isEmpty = (value: unknown): boolean =>
-  Array.isArray(value) ? value.some(isEmpty) : typeof value === 'string' && value.trim() === '';
+  typeof value === 'object' && value !== null
+    ? Object.values(value).some(isEmpty)
+    : typeof value === 'string' && value.trim() === '';
 
 /**
  * Looks at the arguments and options of a command before it runs.
