@@ -37,6 +37,7 @@ export async function contender(
   };
   const inputs = { latent: await noise('latent'), cotangent: await noise('cotangent') };
   const guided = { prompt: 'a red cat to the left of a blue boat', guidanceScale: 7.5, timestep: 500 };
-  const common = { folder, steps, threads, variant: '', matrixSize: 0, latentSide, inputs, ...guided };
+  const kind = { device: 'cpu', precision: 'float32', variant: '', matrixSize: 0 } as const;
+  const common = { folder, steps, threads, ...kind, latentSide, inputs, ...guided };
   return { program, workload: { ...common, ...fields } };
 }

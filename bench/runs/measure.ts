@@ -13,7 +13,10 @@ export interface Times {
 }
 
 /** The least agreement over all results of two sides: loss, gradient and image of one workload. */
-async function agreementOf(a: RunAnswer, b: RunAnswer): Promise<number> {
+export async function agreementOf(
+  a: Pick<RunAnswer, 'results'>,
+  b: Pick<RunAnswer, 'results'>,
+): Promise<number> {
   const each = Object.entries(a.results).map(async ([name, path]) =>
     agreement(await readFloat32(path), await readFloat32(b.results[name])),
   );
@@ -67,28 +70,43 @@ export async function proportionalBytes(pid: number): Promise<number> {
   return Number(kilobytes) * 1024;
 }
 
-/** The highest proportional set size during `runs` runs of a process that is ready, sampled every 100 ms. */
+/** The highest of the figures that are sampled while something is done, every 100 ms. */
+export async function peakWhile<T>(
+  sample: () => Promise<number>,
+  work: () => Promise<T>,
+): Promise<{ peak: number; result: T }> {
+  let peak = 0;
+  let over = false;
+  const sampling = (async () => {
+    while (!over) {
+      peak = Math.max(peak, await sample());
+      await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
+    }
+  })();
+  try {
+    const result = await work();
+    return { peak, result };
+  } finally {
+    over = true;
+    await sampling;
+  }
+}
+
+/** The highest proportional set size during `runs` runs of a process that is ready. */
 export async function peakMemory(
   contender: Contender,
   { python, out, runs = 1 }: MeasureOptions & { readonly runs?: number },
 ): Promise<{ bytes: number; seconds: readonly number[] }> {
   const process = await BenchProcess.start(contender, python);
   try {
-    let bytes = 0;
-    let over = false;
-    const sampling = (async () => {
-      while (!over) {
-        bytes = Math.max(bytes, await proportionalBytes(process.pid));
-        await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
-      }
-    })();
-    const seconds: number[] = [];
-    try {
-      for (let i = 0; i < runs; i++) seconds.push((await process.run({ out: join(out, 'alone') })).seconds);
-    } finally {
-      over = true;
-      await sampling;
-    }
+    const { peak: bytes, result: seconds } = await peakWhile(
+      () => proportionalBytes(process.pid),
+      async () => {
+        const times: number[] = [];
+        for (let i = 0; i < runs; i++) times.push((await process.run({ out: join(out, 'alone') })).seconds);
+        return times;
+      },
+    );
     return { bytes, seconds };
   } finally {
     await process.stop();

@@ -1,6 +1,15 @@
 /** @file The protocol between the benchmark and both sides: the workload that they read, and the lines that they answer with. */
 
-export type WorkloadName = 'unet forward' | 'unet pullback' | 'objective' | 'iteration' | 'matmul';
+import type { Device, Precision } from '@sgool/autodiff';
+
+export type WorkloadName =
+  | 'unet forward'
+  | 'unet pullback'
+  | 'objective'
+  | 'iteration'
+  | 'picture'
+  | 'toybox'
+  | 'matmul';
 
 /** One workload of one side, in a process of its own. */
 export interface Workload {
@@ -10,6 +19,9 @@ export interface Workload {
   /** Model in the diffusers layout. */
   readonly folder: string;
   readonly threads: number;
+  readonly device: Device;
+  /** Of the networks. The sampler's numbers are float64 on our side and float32 on the peer's. */
+  readonly precision: Precision;
   readonly prompt: string;
   readonly guidanceScale: number;
   /** Of single calls of the UNet. */
