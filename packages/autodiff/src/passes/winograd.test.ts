@@ -33,7 +33,7 @@ function convolution({
 }
 
 const opsOf = (graph: Graph, device: Device = 'cpu', precision: Precision = 'float32') =>
-  runPasses(graph, { device, precision }).nodes.map(({ op }) => op);
+  runPasses(graph, { device, precision, winograd: true }).nodes.map(({ op }) => op);
 const isReplaced = (ops: readonly string[]) => !ops.includes('Conv') && ops.includes('SpaceToDepth');
 
 /** With the weight as an input the convolution stays, and says what is right. */
@@ -42,7 +42,7 @@ async function compared(which: Case): Promise<number> {
   const given = { x: numbers(product(x), 3), weight: numbers(product(weight), 1) };
   const [tiles, plain] = await Promise.all(
     [true, false].map(async (isConstant) => {
-      const program = await compile(convolution({ ...which, isConstant }), { layout: 'lean', threads: 1 });
+      const program = await compile(convolution({ ...which, isConstant }), { winograd: true, threads: 1 });
       const { y } = await program.run(given);
       await program.dispose();
       return y as Float32Array;
@@ -92,6 +92,11 @@ describe('the convolution stays', () => {
     expect(isReplaced(opsOf(convolution(which)))).toBe(false);
   });
 
+  it('unless it is asked for', () => {
+    const { nodes } = runPasses(convolution(), { device: 'cpu', precision: 'float32' });
+    expect(isReplaced(nodes.map(({ op }) => op))).toBe(false);
+  });
+
   it('in half precision, and on other devices', () => {
     expect(isReplaced(opsOf(convolution(), 'cpu', 'float16'))).toBe(false);
     expect(isReplaced(opsOf(convolution(), 'webgpu'))).toBe(false);
@@ -105,11 +110,12 @@ describe('the convolution stays', () => {
 });
 
 it('the copies of weights and the windows are counted as memory', () => {
-  const cost = (which: Case) => graphCost(convolution({ bias: false, ...which }), 'lean');
+  const cost = (which: Case) => graphCost(convolution({ bias: false, ...which }), 'lean', true);
   const [tiles, plain] = [cost({}), cost({ isConstant: false })];
   const map = 4 * 256 * 32 * 32;
   // The constant itself is in memory here, not in a file.
   expect(tiles.copiedBytes).toBe(4 * 256 * 256 * (9 + 16));
   expect(tiles.activationBytes).toBe(2 * map + 8 * map);
   expect(tiles.flops).toBe(plain.flops);
+  expect(graphCost(convolution({ bias: false }), 'lean').copiedBytes).toBe(4 * 256 * 256 * 9);
 });

@@ -16,8 +16,8 @@ import { inPlaceOf } from './rewrite.ts';
 import type { NodeGraph, Target } from './target.ts';
 
 /** Computes the 3x3 convolutions of networks of full size in fewer multiplications. */
-export function useWinograd(graph: NodeGraph, { device, precision }: Target): NodeGraph {
-  if (device !== 'cpu' || precision !== 'float32') return graph;
+export function useWinograd(graph: NodeGraph, { device, precision, winograd }: Target): NodeGraph {
+  if (!winograd || device !== 'cpu' || precision !== 'float32') return graph;
   const { trace, nodes } = graph;
   return {
     ...graph,
