@@ -80,18 +80,18 @@ export function checkDeviceOptions(device: Device, options: DeviceOptions): void
   }
 }
 
-/** The values of a place, as ONNX Runtime takes them. */
-function placed(
-  device: Device,
-  options: DeviceOptions,
-  place: DeviceOption['goesTo'],
-): [name: string, value: string | number | boolean][] {
-  return Object.entries(options).flatMap(([name, text]) => {
-    const { values, goesTo } = DEVICE_OPTIONS[device][name];
-    if (goesTo !== place) return [];
-    if (values === 'number') return [[name, Number(text)]];
-    return [[name, values.includes('true') ? text === 'true' : text]];
-  });
+/** As ONNX Runtime takes it. */
+function valueOf({ values }: DeviceOption, text: string): string | number | boolean {
+  if (values === 'number') return Number(text);
+  return values.includes('true') ? text === 'true' : text;
+}
+
+/** The options of a place, by name. */
+function placed(device: Device, options: DeviceOptions, place: DeviceOption['goesTo']) {
+  return Object.entries(options)
+    .map(([name, text]) => ({ name, text, option: DEVICE_OPTIONS[device][name] }))
+    .filter(({ option }) => option.goesTo === place)
+    .map(({ name, text, option }) => [name, valueOf(option, text)] as const);
 }
 
 /** The provider called `device` with its options. */
