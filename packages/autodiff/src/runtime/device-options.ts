@@ -81,7 +81,7 @@ export function checkDeviceOptions(device: Device, options: DeviceOptions): void
 }
 
 /** As ONNX Runtime takes it. */
-function valueOf({ values }: DeviceOption, text: string): string | number | boolean {
+function typedValue({ values }: DeviceOption, text: string): string | number | boolean {
   if (values === 'number') return Number(text);
   return values.includes('true') ? text === 'true' : text;
 }
@@ -91,7 +91,7 @@ function placed(device: Device, options: DeviceOptions, place: DeviceOption['goe
   return Object.entries(options)
     .map(([name, text]) => ({ name, text, option: DEVICE_OPTIONS[device][name] }))
     .filter(({ option }) => option.goesTo === place)
-    .map(({ name, text, option }) => [name, valueOf(option, text)] as const);
+    .map(({ name, text, option }) => [name, typedValue(option, text)] as const);
 }
 
 /** The provider called `device` with its options. */
