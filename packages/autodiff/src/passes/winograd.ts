@@ -10,8 +10,8 @@ import { BYTES_PER_ELEMENT } from '../graph/dtype.ts';
 import { type ConstantSource, constant, emit, type Node, type Tensor, type Trace } from '../graph/trace.ts';
 import { isWorthCopying } from '../ops/conv.ts';
 import { add, reshape, sub } from '../ops/core.ts';
-import { matmul, transposeLast } from '../ops/matmul.ts';
-import { concat, pad, slice, split, transpose } from '../ops/shape.ts';
+import { matmul } from '../ops/matmul.ts';
+import { concat, pad, slice, transpose } from '../ops/shape.ts';
 import { inPlaceOf } from './rewrite.ts';
 import type { NodeGraph, Target } from './target.ts';
 
@@ -61,13 +61,20 @@ export function winogradBytes({ inputs, outputs }: Node): { copied: number; acti
   };
 }
 
-const matrix = (...rows: readonly (readonly number[])[]): ConstantSource => ({
-  dtype: 'float32',
-  shape: [rows.length, rows[0].length],
-  data: Float32Array.from(rows.flat()),
-});
 /** G: from three weights to the four numbers that they are multiplied as. */
-const WEIGHTS = matrix([1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]);
+const WEIGHTS = [
+  [1, 0, 0],
+  [0.5, 0.5, 0.5],
+  [0.5, -0.5, 0.5],
+  [0, 0, 1],
+];
+/** G g Gᵀ of a kernel of nine weights, row by row: how much of each weight is in each of the 16 numbers, [1, 9]. */
+const SHARES = WEIGHTS.flatMap((down) =>
+  WEIGHTS.map((across): ConstantSource => {
+    const data = Float32Array.from(down.flatMap((a) => across.map((b) => a * b)));
+    return { dtype: 'float32', shape: [1, 9], data };
+  }),
+);
 
 /** Bᵀ: four numbers of a window as they are multiplied. */
 const windowOf = ([a, b, c, d]: readonly Tensor[]) => [sub(a, c), add(b, c), sub(c, b), sub(b, d)];
@@ -121,10 +128,9 @@ function byTiles(trace: Trace, node: Node): Node[] {
     );
   }
 
-  /** G g Gᵀ as 16 matrices [1, outChannels, channels], worked out when the program is compiled. */
+  /** G g Gᵀ as 16 matrices [outChannels, channels], worked out when the program is compiled. */
   function transformedWeight(): Tensor[] {
-    const whole = matmul(matmul(constant(WEIGHTS), weight), transposeLast(constant(WEIGHTS)));
-    const matrices = reshape(transpose(whole, [2, 3, 0, 1]), [16, outChannels, channels]);
-    return split(matrices, new Array<number>(16).fill(1), 0);
+    const taps = reshape(transpose(weight, [2, 3, 0, 1]), [9, outChannels * channels]);
+    return SHARES.map((share) => reshape(matmul(constant(share), taps), [outChannels, channels]));
   }
 }

@@ -11,7 +11,7 @@ import type { Device } from '../passes/target.ts';
 export type DeviceOptions = Readonly<Record<string, string>>;
 
 /** One option of a device. */
-interface DeviceOption {
+export interface DeviceOption {
   /** The values that it may have; `number` is a whole number from 0. */
   readonly values: readonly string[] | 'number';
   /** Whether the provider or the session gets it, or the session's entries of configuration. */
