@@ -36,7 +36,7 @@ export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, Compute
   readonly env?: Environment;
   /**
    * `auto` keeps as many compiled programs as hold 5 GB together, `plenty` all of them: faster by seconds in each iteration
-   * where images are large. `low` keeps one large program at a time, and recomputes the activations of each block in the
+   * where images are large; on the processor its 3x3 convolutions take more memory for fewer multiplications. `low` keeps one large program at a time, and recomputes the activations of each block in the
    * backward pass instead of keeping them, for about a third more time. Default `auto`.
    */
   readonly memory?: Memory;
@@ -63,6 +63,7 @@ export async function loadPipeline(
   {
     device,
     precision,
+    deviceOptions,
     threads,
     env,
     memory = 'auto',
@@ -74,7 +75,7 @@ export async function loadPipeline(
     ...options
   }: LoadOptions = {},
 ): Promise<Pipeline> {
-  const compute = await chooseCompute({ device, precision });
+  const compute = await chooseCompute({ device, precision, deviceOptions });
   const { name, dir } = resolveModel(model, env);
   const family = await familyOf(dir);
   const opened = await openModel(dir, { ...options, env, required: family.required });
@@ -82,6 +83,7 @@ export async function loadPipeline(
 
   const programOptions: ProgramOptions = {
     ...compute,
+    deviceOptions,
     threads,
     memory,
     freeMemory: memory === 'auto' ? await freeMemory(compute.device) : undefined,
