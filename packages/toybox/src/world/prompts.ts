@@ -48,7 +48,7 @@ export function heldOutRelationPrompts(count: number, seed = 1): PromptSpec[] {
 /** A prompt of a clip: every thing has the move that the text says. */
 export interface MovingPrompt {
   readonly text: string;
-  readonly things: readonly WantedMove[];
+  readonly things: readonly Required<WantedMove>[];
 }
 
 /**

@@ -1,16 +1,17 @@
 /**
  * @file Toybox's prompt suites with their truth: every group in which prompts are reported, among them the eight phenomena of the
- * CSP suite. `toybox-tuning` is for choosing settings, `toybox` for what is reported; they share no prompt.
+ * CSP suite. `toybox-tuning` is for choosing settings, `toybox` for what is reported; they share no prompt. `moves` holds the prompts of clips.
  */
 
 import { type Clause, COLOURS, KINDS, RELATIONS, type Relation, type SuitePrompt } from 'sgool/evaluate';
 import { describeAs, nounPhrase, relatedCaption, shortCaption } from './describe.ts';
 import { CONTAINERS } from './kinds.ts';
-import { promptSet } from './prompt-sets.ts';
+import { movingPrompts, PROMPT_SETS, promptSet } from './prompt-sets.ts';
 import { type SceneGenerator, sceneGenerator } from './scene-generator.ts';
 import { isHeldOut, type NamedThing } from './split.ts';
 
-export const SUITES = ['toybox', 'toybox-tuning'] as const;
+const PICTURE_SUITES = ['toybox', 'toybox-tuning'] as const;
+export const SUITES = [...PICTURE_SUITES, 'moves'] as const;
 export type SuiteName = (typeof SUITES)[number];
 
 const SEED = 5;
@@ -161,7 +162,7 @@ const article = (word: string) => (/^[aeiou]/.test(word) ? 'an' : 'a');
 const ATTEMPTS = 100_000;
 
 /**
- * The prompts of both suites. Groups take turns, so that the first prompts of a suite are of all of them. Prompts on which
+ * The prompts of all suites. Groups take turns, so that the first prompts of a suite are of all of them. Prompts on which
  * defaults were chosen before are in neither.
  */
 export function toyboxSuites(): Readonly<Record<SuiteName, readonly SuitePrompt[]>> {
@@ -171,26 +172,41 @@ export function toyboxSuites(): Readonly<Record<SuiteName, readonly SuitePrompt[
   );
   const drawn = GROUPS.map(({ category, count, draw }) => {
     const prompts: Omit<SuitePrompt, 'id'>[] = [];
-    for (let i = 0; i < ATTEMPTS && prompts.length < count * SUITES.length; i++) {
+    for (let i = 0; i < ATTEMPTS && prompts.length < count * PICTURE_SUITES.length; i++) {
       const prompt = draw(generator);
       if (prompt === undefined || taken.has(prompt.text)) continue;
       taken.add(prompt.text);
       prompts.push({ ...prompt, category });
     }
-    if (prompts.length < count * SUITES.length) {
+    if (prompts.length < count * PICTURE_SUITES.length) {
       throw new RangeError(
-        `suites: the world has no ${count * SUITES.length} prompts of ${category}, only ${prompts.length}`,
+        `suites: the world has no ${count * PICTURE_SUITES.length} prompts of ${category}, only ${prompts.length}`,
       );
     }
     return prompts;
   });
-  const lists = SUITES.map((_, which): SuitePrompt[] => {
-    const own = drawn.map((prompts) => prompts.filter((_, i) => i % SUITES.length === which));
+  const lists = PICTURE_SUITES.map((_, which): SuitePrompt[] => {
+    const own = drawn.map((prompts) => prompts.filter((_, i) => i % PICTURE_SUITES.length === which));
     const most = Math.max(...own.map((prompts) => prompts.length));
     const mixed = Array.from({ length: most }, (_, i) => own.flatMap((prompts) => prompts[i] ?? [])).flat();
     return mixed.map((prompt, i) => ({ id: String(i + 1), ...prompt }));
   });
-  return { toybox: lists[0], 'toybox-tuning': lists[1] };
+  return { toybox: lists[0], 'toybox-tuning': lists[1], moves: movesSuite() };
+}
+
+/** The set `moves` as a suite: its categories are the moves. */
+function movesSuite(): SuitePrompt[] {
+  return movingPrompts(PROMPT_SETS.moves.count).map(({ text, things }, i) => ({
+    id: String(i + 1),
+    text,
+    category: things[0].move,
+    readings: [
+      [
+        ...things.map(present),
+        ...things.map(({ move }, subject): Clause => ({ claim: 'move', subject, move })),
+      ],
+    ],
+  }));
 }
 
 /** A suite as a file: a prompt per line. */

@@ -131,12 +131,13 @@ describe('scores', () => {
     let calls = 0;
     const old = fakeScorer('fake', () => ({ fake: ++calls }));
     const later = fakeScorer('later', () => ({ later: 7 }), { fits: () => ({ later: fit(true) }) });
-    const added = await withMissingScores(record, [old, later], scored);
+    const kept = { frames: [scored.image], prompt: scored.prompt };
+    const added = await withMissingScores(record, [old, later], kept);
     expect(added.scores).toEqual({ ...record.scores, later: 7 });
     expect(added.truncated).toEqual(['later']);
     expect(calls).toBe(0);
     expect(added.image).toEqual(record.image);
-    expect(await withMissingScores(added, [old, later], scored)).toBe(added);
+    expect(await withMissingScores(added, [old, later], kept)).toBe(added);
   });
 
   it('that could not be given are lacking again where they are to be tried again', async () => {

@@ -6,10 +6,11 @@ import { packagedPath } from '../../weights/open/locate-model.ts';
 import type { Suite } from './suite.ts';
 import { suiteHash, suitePrompts } from './suite-text.ts';
 
-/** Names and titles. Defaults and settings are chosen on `toybox-tuning` only; `toybox` is for what is reported. */
+/** Names and titles. Defaults and settings are chosen on `toybox-tuning` only; `toybox` and `moves` are for what is reported. */
 export const OWN_SUITES = {
   toybox: 'Toybox: reported prompts',
   'toybox-tuning': 'Toybox: prompts for choosing settings',
+  moves: 'Toybox: prompts of clips, two things and how they move',
 } as const;
 export type OwnSuiteName = keyof typeof OWN_SUITES;
 
