@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MOVES } from '../../networks/judge/moves.ts';
 import { KNOWN_SUITES, type KnownSuite, knownSuite } from './known-suites.ts';
 import { openSuite, SUITE_NAMES } from './open-suite.ts';
 import { OWN_SUITES, type OwnSuiteName, ownSuite } from './own-suites.ts';
@@ -281,16 +282,29 @@ describe.skipIf(!existsSync(LISTS))(
 );
 
 describe('openSuite', () => {
+  const sizes = { toybox: [268, 11], 'toybox-tuning': [268, 11], moves: [100, MOVES.length] } as const;
   it.each(Object.keys(OWN_SUITES) as OwnSuiteName[])(
     'has %s, whose every prompt can be judged',
     async (name) => {
       const { prompts } = await ownSuite(name);
-      expect(prompts).toHaveLength(268);
+      const [count, categories] = sizes[name];
+      expect(prompts).toHaveLength(count);
       expect(prompts.every(({ readings = [] }) => readings.length > 0)).toBe(true);
-      expect(new Set(prompts.map(({ category }) => category)).size).toBe(11);
-      expect(new Set(prompts.slice(0, 11).map(({ category }) => category)).size).toBe(11);
+      expect(new Set(prompts.map(({ category }) => category)).size).toBe(categories);
+      expect(new Set(prompts.slice(0, categories).map(({ category }) => category)).size).toBe(categories);
     },
   );
+
+  it('says of every thing of moves how it moves', async () => {
+    const { prompts } = await ownSuite('moves');
+    for (const { text, category, readings = [] } of prompts) {
+      const [clauses] = readings;
+      const moves = clauses.flatMap((clause) => (clause.claim === 'move' ? clause : []));
+      expect(moves.map(({ subject }) => subject)).toEqual([0, 1]);
+      expect(moves[0].move).toBe(category);
+      expect(moves[1].move).toBe(/both/.test(text) ? category : 'still');
+    }
+  });
 
   it('never reports on a prompt that settings were chosen on', async () => {
     const [reported, tuning] = await Promise.all([ownSuite('toybox'), ownSuite('toybox-tuning')]);
