@@ -15,10 +15,10 @@ const frames = Array.from({ length: 8 }, (_, f) => [
   seen('cat', 'red', 0.7 - 0.05 * f, 0.3),
   seen('cat', 'blue', 0.5, 0.8),
 ]);
-const [redCat, blueCat, anyDog]: Clause[] = [
+const [redCat, blueCat, anyBoat]: Clause[] = [
   { claim: 'present', kind: 'cat', colour: 'red' },
   { claim: 'present', kind: 'cat', colour: 'blue' },
-  { claim: 'present', kind: 'dog' },
+  { claim: 'present', kind: 'boat' },
 ];
 const move = (subject: number, way: 'left' | 'right' | 'still'): Clause => ({
   claim: 'move',
@@ -42,7 +42,7 @@ it('counts things among those that are there, whatever stands between them', () 
   const absent: Clause = { claim: 'absent', kind: 'boat' };
   expect(judgeMoves(frames, [[absent, blueCat, redCat, move(1, 'left')]])).toBe(1);
   expect(judgeMoves(frames, [[{ claim: 'present', kind: 'cat' }, move(0, 'left')]])).toBe(1);
-  expect(judgeMoves(frames, [[anyDog, move(0, 'still')]])).toBe(0);
+  expect(judgeMoves(frames, [[anyBoat, move(0, 'still')]])).toBe(0);
 });
 
 it('says nothing of prompts without moves, and refuses the move of nothing', () => {
