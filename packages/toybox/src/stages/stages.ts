@@ -14,6 +14,8 @@ import { type ClipRecipe, clipStage, exportClip } from './clip.ts';
 import { CLIP_A, CLIP_B } from './configs.ts';
 import * as decoder from './decoder.ts';
 import * as diffusion from './diffusion.ts';
+import * as flow from './flow.ts';
+import * as flowAutoencoder from './flow-autoencoder.ts';
 import * as judge from './judge.ts';
 import * as motion from './motion.ts';
 import * as transalnet from './transalnet.ts';
@@ -53,6 +55,12 @@ export const STAGES = {
     exportTo: diffusion.exportDiffusion,
     stored: diffusion.storedDiffusion,
   },
+  flow_autoencoder: {
+    stage: flowAutoencoder.flowAutoencoderStage,
+    exportTo: flowAutoencoder.exportFlowAutoencoder,
+    stored: flowAutoencoder.storedFlowAutoencoder,
+  },
+  flow: { stage: flow.flowStage, exportTo: flow.exportFlow, stored: flow.storedFlow },
   motion: { stage: motion.motionStage, exportTo: motion.exportMotion, stored: motion.storedMotion },
   transalnet: {
     stage: transalnet.transalnetStage,
