@@ -4,11 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { PROMPTS_FILE } from '../paths.ts';
 import { poolScenes, TRAINING_POOLS } from '../train/scenes.ts';
 import { claimsHold } from './describe.ts';
+import type { NamedThing } from './groups.ts';
 import { PROMPT_SETS, type PromptSetName, promptSet, promptsJson } from './prompt-sets.ts';
 import { heldOutMovingPrompts, type PromptSpec } from './prompts.ts';
 import { sampleScene } from './sample.ts';
 import { sceneGenerator } from './scene-generator.ts';
-import type { NamedThing } from './split.ts';
 
 type PromptFile = Record<PromptSetName, { readonly prompts: readonly PromptSpec[] }>;
 

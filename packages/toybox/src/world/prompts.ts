@@ -3,9 +3,10 @@
 import { COLOURS, KINDS, MOVES, RELATIONS, type Relation, type WantedMove } from 'sgool/evaluate';
 import { relatedCaption, shortCaption } from './describe.ts';
 import { movingCaption } from './describe-moves.ts';
+import type { NamedThing } from './groups.ts';
 import { CONTAINERS } from './kinds.ts';
 import { type SceneGenerator, sceneGenerator } from './scene-generator.ts';
-import { isHeldOut, type NamedThing } from './split.ts';
+import { isHeldOut } from './split.ts';
 
 /** A prompt and what an image must show to be correct. */
 export interface PromptSpec {

@@ -5,10 +5,11 @@
 
 import { type Clause, COLOURS, KINDS, RELATIONS, type Relation, type SuitePrompt } from 'sgool/evaluate';
 import { describeAs, nounPhrase, relatedCaption, shortCaption } from './describe.ts';
+import type { NamedThing } from './groups.ts';
 import { CONTAINERS } from './kinds.ts';
 import { promptSet } from './prompt-sets.ts';
 import { type SceneGenerator, sceneGenerator } from './scene-generator.ts';
-import { isHeldOut, type NamedThing } from './split.ts';
+import { isHeldOut } from './split.ts';
 
 export const SUITES = ['toybox', 'toybox-tuning'] as const;
 export type SuiteName = (typeof SUITES)[number];
