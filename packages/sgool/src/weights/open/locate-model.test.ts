@@ -17,15 +17,13 @@ beforeAll(() => {
 afterAll(() => rmSync(dir, { recursive: true }));
 const env = () => ({ HF_HUB_CACHE: join(dir, 'hub') });
 
-it('finds the packaged models by their names, and where no name is given', () => {
+it('finds the packaged model by its name, and where no name is given', () => {
   const found = { name: DEFAULT_MODEL, dir: packagedPath(DEFAULT_MODEL) };
   expect(found.dir).toMatch(/toybox-models.toybox$/);
   expect(packagedPath('a', 'b')).toMatch(/toybox-models.a.b$/);
   expect(resolveModel(DEFAULT_MODEL)).toEqual(found);
   expect(resolveModel()).toEqual(found);
-  const flow = { name: 'toybox-flow', dir: packagedPath('toybox-flow') };
-  expect(resolveModel('toybox-flow')).toEqual(flow);
-  expect(listModels()).toEqual([found, flow]);
+  expect(listModels()).toEqual([found]);
 });
 
 it('finds the packaged motion adapter by its name, and others as models', () => {
@@ -56,6 +54,6 @@ it('finds a model of the Hub in the cache', () => {
 it('says of what is nothing what would be right', () => {
   expect(() => resolveModel('no.ckpt')).toThrow('model: the file no.ckpt does not exist');
   expect(() => resolveModel('nothing')).toThrow(
-    `model: unknown, got nothing; choose one of ${DEFAULT_MODEL}, toybox-flow, the path of a folder in the diffusers layout or of a .ckpt,`,
+    `model: unknown, got nothing; choose one of ${DEFAULT_MODEL}, the path of a folder in the diffusers layout or of a .ckpt,`,
   );
 });

@@ -1,4 +1,4 @@
-/** @file Finding models: the embedded ones by their names, others by their folder or by their name on the Hub. */
+/** @file Finding models: the embedded one by its name, others by their folder or by their name on the Hub. */
 
 import { disk, host, places } from '#platform';
 import { UserError } from '../../errors.ts';
@@ -8,7 +8,7 @@ import { parseModelId } from '../hub/model-id.ts';
 
 /** Where a model is. */
 export interface ModelLocation {
-  /** The name as users write it: `toybox`, `toybox-flow`, or the path. */
+  /** The name as users write it: `toybox`, or the path. */
   name: string;
   /** A folder in the diffusers layout, or a single file; in a browser its URL. */
   dir: string;
@@ -23,8 +23,7 @@ export const DEFAULT_MOTION = 'toybox-motion';
 /** Package that carries the named models, each in a folder of its name, and the judge. */
 const MODELS_PACKAGE = '@sgool/toybox-models';
 
-/** The default model, and toybox-flow, a rectified flow with the architecture of Stable Diffusion 3. */
-const PACKAGED = [DEFAULT_MODEL, 'toybox-flow'] as const;
+const PACKAGED = [DEFAULT_MODEL] as const;
 
 /** Motion adapters of the package, over models of the package. */
 const PACKAGED_ADAPTERS = [DEFAULT_MOTION] as const;
