@@ -4,7 +4,7 @@
  */
 
 import path from 'node:path';
-import { abs, add, exp, mean, mul, slice, square, sub, type Tensor } from '@sgool/autodiff';
+import { abs, add, exp, mean, mul, type Shape, slice, square, sub, type Tensor } from '@sgool/autodiff';
 import { autoencoder, autoencoderConfig } from 'sgool/networks';
 import { FLOW_FOLDER } from '../paths.ts';
 import { below, fillNormal } from '../train/batch-generator.ts';
@@ -26,7 +26,12 @@ const LATENT = IMAGE / 8;
 const CHANNELS = FLOW_VAE_CONFIG.latent_channels;
 /** Weight of the mean KL divergence of a number of the latent. */
 const KL_WEIGHT = 3e-4;
-const EDGE_WEIGHT = 0.1;
+/** How much the differences of neighbouring pixels count. */
+export const EDGE_WEIGHT = 0.1;
+
+/** The kernels and matrices that Muon trains; those between pixels, latents and features are AdamW's. */
+export const isKernel = (name: string, shape: Shape): boolean =>
+  shape.length >= 2 && !/conv_in|conv_out/.test(name);
 
 export function flowAutoencoderStage(): Stage {
   const config = autoencoderConfig(FLOW_VAE_CONFIG);
@@ -47,10 +52,7 @@ export function flowAutoencoderStage(): Stage {
       emaDecay: 0.995,
       maxNorm: 1,
       finalShare: 0.02,
-      muon: {
-        select: (name, shape) => shape.length >= 2 && !/conv_in|conv_out/.test(name),
-        learningRate: 0.03,
-      },
+      muon: { select: isKernel, learningRate: 0.03 },
     },
     objective(weights, { image, noise }) {
       const network = autoencoder(config, weights);

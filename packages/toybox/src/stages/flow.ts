@@ -78,7 +78,7 @@ const SHAPE = [
 const LATENT = TRANSFORMER_CONFIG.in_channels * TRANSFORMER_CONFIG.sample_size ** 2;
 /** The block whose tokens the heads read, from 0. */
 const READ_BLOCK = 3;
-const CELL_WEIGHT = 0.1;
+const CELL_WEIGHT = 0.2;
 /** Embeddings of zeros that Stable Diffusion 3 reads in the place of T5. */
 const EMPTY_TOKENS = 256;
 

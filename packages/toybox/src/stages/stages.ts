@@ -1,6 +1,7 @@
 /** @file Every stage by name, in the order in which they are trained. */
 
-import { JUDGE_FILE } from '../paths.ts';
+import path from 'node:path';
+import { FLOW_FOLDER, JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import {
   DIFFUSERS_FILE,
   type NamedWeights,
@@ -37,6 +38,14 @@ function clipRecipe(recipe: ClipRecipe): Recipe {
   };
 }
 
+function decoderRecipe(recipe: decoder.DecoderRecipe): Recipe {
+  return {
+    stage: () => decoder.decoderStage(recipe),
+    exportTo: (result) => decoder.exportDecoder(recipe, result),
+    stored: () => decoder.storedDecoder(recipe),
+  };
+}
+
 const storedVae = () => readComponent('vae', DIFFUSERS_FILE);
 
 /** Steps are those of the recipe; `training/<stage>.json` says how many steps the published weights have. */
@@ -46,7 +55,12 @@ export const STAGES = {
     exportTo: autoencoder.exportAutoencoder,
     stored: storedVae,
   },
-  decoder: { stage: decoder.decoderStage, exportTo: decoder.exportDecoder, stored: storedVae },
+  decoder: decoderRecipe({
+    name: 'decoder',
+    folder: path.join(WEIGHTS_FOLDER, 'vae'),
+    seed: 12,
+    optimiser: { steps: 1600, learningRate: 1e-3 },
+  }),
   judge: { stage: judge.judgeStage, exportTo: judge.exportJudge, stored: () => readWeights(JUDGE_FILE) },
   clip: clipRecipe({ name: 'clip', size: CLIP_A, seed: 21, steps: 8_500 }),
   clip_b: clipRecipe({ name: 'clip_b', size: CLIP_B, seed: 31, steps: 14_000 }),
@@ -60,6 +74,17 @@ export const STAGES = {
     exportTo: flowAutoencoder.exportFlowAutoencoder,
     stored: flowAutoencoder.storedFlowAutoencoder,
   },
+  flow_decoder: decoderRecipe({
+    name: 'flow_decoder',
+    folder: path.join(FLOW_FOLDER, 'vae'),
+    seed: 52,
+    optimiser: {
+      steps: 2000,
+      learningRate: 1e-3,
+      muon: { select: flowAutoencoder.isKernel, learningRate: 0.02 },
+    },
+    edgeWeight: flowAutoencoder.EDGE_WEIGHT,
+  }),
   flow: { stage: flow.flowStage, exportTo: flow.exportFlow, stored: flow.storedFlow },
   motion: { stage: motion.motionStage, exportTo: motion.exportMotion, stored: motion.storedMotion },
   transalnet: {
