@@ -11,7 +11,7 @@ import { METHODS, parseRequest } from '../../../methods/index.ts';
 import type { Pipeline } from '../../../pipeline/pipeline.ts';
 import { laterSeed, readSeed, SEED_RULE, type Seed } from '../../../random/seed.ts';
 import { PRESETS } from '../../../request/request.ts';
-import { SETTINGS, type SettingKey } from '../../../request/settings.ts';
+import { SETTINGS, type SettingKey } from '../../../request/settings/index.ts';
 import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
 import type { ModelValues } from '../../options/model-options.ts';
