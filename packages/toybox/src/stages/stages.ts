@@ -79,7 +79,7 @@ export const STAGES = {
     folder: path.join(FLOW_FOLDER, 'vae'),
     seed: 52,
     optimiser: {
-      steps: 2000,
+      steps: 1000,
       learningRate: 1e-3,
       muon: { select: flowAutoencoder.isKernel, learningRate: 0.02 },
     },
