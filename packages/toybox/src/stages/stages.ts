@@ -1,7 +1,7 @@
 /** @file Every stage by name, in the order in which they are trained. */
 
 import path from 'node:path';
-import { FLOW_FOLDER, JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
+import { FLOW_FOLDER, JUDGE_COUNTS_FILE, JUDGE_FILE, WEIGHTS_FOLDER } from '../paths.ts';
 import {
   DIFFUSERS_FILE,
   type NamedWeights,
@@ -9,6 +9,7 @@ import {
   readWeights,
   TRANSFORMERS_FILE,
 } from '../train/export.ts';
+import { TRAINING_POOLS } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
 import * as autoencoder from './autoencoder.ts';
 import { type ClipRecipe, clipStage, exportClip } from './clip.ts';
@@ -17,7 +18,7 @@ import * as decoder from './decoder.ts';
 import * as diffusion from './diffusion.ts';
 import * as flow from './flow.ts';
 import * as flowAutoencoder from './flow-autoencoder.ts';
-import * as judge from './judge.ts';
+import { exportJudge, type JudgeRecipe, judgeStage } from './judge.ts';
 import * as motion from './motion.ts';
 import * as transalnet from './transalnet.ts';
 
@@ -46,6 +47,14 @@ function decoderRecipe(recipe: decoder.DecoderRecipe): Recipe {
   };
 }
 
+function judgeRecipe(file: string, recipe: Omit<JudgeRecipe, 'start'>, startFile?: string): Recipe {
+  return {
+    stage: async () => judgeStage({ ...recipe, start: startFile ? await readWeights(startFile) : undefined }),
+    exportTo: exportJudge(file),
+    stored: () => readWeights(file),
+  };
+}
+
 const storedVae = () => readComponent('vae', DIFFUSERS_FILE);
 
 /** Steps are those of the recipe; `training/<stage>.json` says how many steps the published weights have. */
@@ -61,7 +70,18 @@ export const STAGES = {
     seed: 12,
     optimiser: { steps: 1600, learningRate: 1e-3 },
   }),
-  judge: { stage: judge.judgeStage, exportTo: judge.exportJudge, stored: () => readWeights(JUDGE_FILE) },
+  judge: judgeRecipe(JUDGE_FILE, {
+    name: 'judge',
+    seed: 71,
+    steps: 1600,
+    learningRate: 2e-3,
+    pool: TRAINING_POOLS.judge,
+  }),
+  judge_counts: judgeRecipe(
+    JUDGE_COUNTS_FILE,
+    { name: 'judge_counts', seed: 73, steps: 900, learningRate: 1e-3, pool: TRAINING_POOLS.judge_counts },
+    JUDGE_FILE,
+  ),
   clip: clipRecipe({ name: 'clip', size: CLIP_A, seed: 21, steps: 8_500 }),
   clip_b: clipRecipe({ name: 'clip_b', size: CLIP_B, seed: 31, steps: 14_000 }),
   diffusion: {
