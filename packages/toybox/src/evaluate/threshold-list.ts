@@ -25,6 +25,12 @@ export const THRESHOLDS = {
   judgeMoves: { name: 'judge: moves of rendered clips', least: 0.98, unit: 'share' },
   clipFrames: { name: 'clips: both things right, of all frames', least: 0.6, unit: 'share' },
   clipMoves: { name: 'clips: both things move as the caption says', least: 0.8, unit: 'share' },
+  flowPsnr: { name: 'toybox-flow, autoencoder: PSNR', least: 31, unit: 'dB' },
+  flowSingle: { name: 'toybox-flow: one thing with its colour', least: 0.9, unit: 'share' },
+  flowPair: { name: 'toybox-flow: two things, held out', least: 0.7, unit: 'share' },
+  flowCount: { name: 'toybox-flow: one to four equal things, held out', least: 0.7, unit: 'share' },
+  flowRelation: { name: 'toybox-flow: two things and their relation, held out', least: 0.7, unit: 'share' },
+  flowSize: { name: 'weights of toybox-flow', most: 25, unit: 'MB' },
   motionSize: { name: 'weights of toybox-motion', most: 10, unit: 'MB' },
   size: { name: 'all weights', most: 25, unit: 'MB' },
 } as const satisfies Record<string, Threshold>;
