@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { loadJudge } from 'sgool/evaluate';
+import { judgePrompt, loadJudge } from 'sgool/evaluate';
 import {
   autoencoderConfig,
   clipConfig,
@@ -11,11 +11,15 @@ import {
   openSafetensors,
 } from 'sgool/networks';
 import { describe, expect, it } from 'vitest';
-import { FLOW_FOLDER, JUDGE_FILE, MOTION_FOLDER, WEIGHTS_FOLDER } from '../paths.ts';
+import { FLOW_FOLDER, JUDGE_COUNTS_FILE, JUDGE_FILE, MOTION_FOLDER, WEIGHTS_FOLDER } from '../paths.ts';
 import { FLOW_TOKENS } from '../stages/configs.ts';
 import { testScenes } from '../train/scenes.ts';
 import { FLOW_WORDS } from '../world/describe-counted.ts';
 import { MOVE_WORDS } from '../world/describe-moves.ts';
+import { promptSet } from '../world/prompt-sets.ts';
+import { renderScene } from '../world/render.ts';
+import { flowSceneFromSeed, sampleCountedScene } from '../world/sample-counted.ts';
+import { sceneGenerator } from '../world/scene-generator.ts';
 import { captionChoice } from './measures/caption-choice.ts';
 import { judgeTally } from './measures/judge-accuracy.ts';
 import { movesRight } from './measures/moves-right.ts';
@@ -53,6 +57,45 @@ describe('the trained weights', () => {
     expect(tally.result().thingAndColour).toBeGreaterThan(0.93);
     expect(tally.result().relations).toBeGreaterThan(0.9);
   });
+
+  it.skipIf(!existsSync(JUDGE_COUNTS_FILE))('hold a judge that counts, in float16', async () => {
+    const { tensors } = await openSafetensors(JUDGE_COUNTS_FILE);
+    expect(new Set([...tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(['F16']));
+    const judge = await loadJudge({ name: 'judge-counts' });
+    const tally = judgeTally();
+    for (const { scene, image } of testScenes(25, flowSceneFromSeed))
+      tally.add(scene, await judge.detect(image));
+    await judge.dispose();
+    const { thingAndColour, relations, counts } = tally.result();
+    expect(thingAndColour).toBeGreaterThan(0.95);
+    expect(relations).toBeGreaterThan(0.9);
+    expect(counts).toBeGreaterThan(0.95);
+  });
+
+  it.skipIf(!existsSync(JUDGE_COUNTS_FILE))(
+    'hold a judge that accepts pictures of prompts with numbers, and no others',
+    async () => {
+      const judge = await loadJudge({ name: 'judge-counts' });
+      const prompts = promptSet('counts', 16);
+      const others = [...prompts.slice(1), prompts[0]];
+      let [right, wrong] = [0, 0];
+      for (const [i, spec] of prompts.entries()) {
+        const scene = sampleCountedScene(sceneGenerator(i), { groups: spec.counts });
+        const detections = await judge.detect(renderScene(scene));
+        right += Number(judgePrompt(detections, spec).correct);
+        // The same things, and one more or one less of them.
+        const counts = (spec.counts ?? []).map((group) => ({
+          ...group,
+          count: group.count === 4 ? 3 : group.count + 1,
+        }));
+        wrong += Number(judgePrompt(detections, { ...spec, counts }).correct);
+        wrong += Number(judgePrompt(detections, others[i]).correct);
+      }
+      await judge.dispose();
+      expect(right).toBeGreaterThanOrEqual(15);
+      expect(wrong).toBe(0);
+    },
+  );
 
   it.skipIf(!existsSync(JUDGE_FILE))('hold a judge that knows how rendered things move', async () => {
     const judge = await loadJudge();

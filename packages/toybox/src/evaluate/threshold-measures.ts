@@ -3,7 +3,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { loadPipeline, type Pipeline, type Settings, UserError } from 'sgool';
-import { type Judge, loadJudge, percent } from 'sgool/evaluate';
+import { type Judge, type JudgeName, loadJudge, percent } from 'sgool/evaluate';
 import {
   autoencoderConfig,
   clipConfig,
@@ -13,14 +13,14 @@ import {
   transalnetConfig,
 } from 'sgool/networks';
 import { FLOW_FOLDER, JUDGE_FILE, MOTION_FOLDER, WEIGHTS_FOLDER } from '../paths.ts';
-import { testScenes } from '../train/scenes.ts';
+import { type PooledMasks, testScenes } from '../train/scenes.ts';
 import { FRAMES } from '../world/moves.ts';
 import { movingPrompts, type PromptSetName, promptSet } from '../world/prompt-sets.ts';
 import type { PromptSpec } from '../world/prompts.ts';
 import { flowSceneFromSeed } from '../world/sample-counted.ts';
 import { captionChoice } from './measures/caption-choice.ts';
 import { clipQuality } from './measures/clip-quality.ts';
-import { judgeTally } from './measures/judge-accuracy.ts';
+import { type JudgeAccuracy, judgeTally } from './measures/judge-accuracy.ts';
 import { movesRight } from './measures/moves-right.ts';
 import { reconstructionQuality } from './measures/reconstruction.ts';
 import { saliencyQuality } from './measures/saliency.ts';
@@ -30,6 +30,7 @@ import type { Measurement, ThresholdKey } from './threshold-list.ts';
 export const PARTS = [
   'autoencoder',
   'judge',
+  'counting',
   'clip',
   'generation',
   'clips',
@@ -41,7 +42,7 @@ export const PARTS = [
 export type Part = (typeof PARTS)[number];
 
 export interface Counts {
-  /** Images for autoencoder, judge and TranSalNet. */
+  /** Images for autoencoder, judges and TranSalNet. */
   readonly scenes: number;
   /** For each CLIP. */
   readonly questions: number;
@@ -91,15 +92,20 @@ export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSigna
   },
 
   async judge({ scenes }) {
-    const judge = await loadJudge();
-    const tally = judgeTally();
-    for (const { scene, image } of testScenes(scenes)) tally.add(scene, await judge.detect(image));
-    await judge.dispose();
-    const { thingAndColour, relations, spurious } = tally.result();
-    process.stderr.write(`judge: things that are not there: ${percent(spurious)} of those that are\n`);
+    const { thingAndColour, relations } = await judgeAccuracy('judge', testScenes(scenes));
     return {
       judgeThings: { value: thingAndColour, of: scenes },
       judgeRelations: { value: relations, of: scenes },
+    };
+  },
+
+  async counting({ scenes }) {
+    const images = testScenes(scenes, flowSceneFromSeed);
+    const { thingAndColour, relations, counts } = await judgeAccuracy('judge-counts', images);
+    return {
+      countingThings: { value: thingAndColour, of: scenes },
+      countingRelations: { value: relations, of: scenes },
+      countingCounts: { value: counts, of: scenes },
     };
   },
 
@@ -212,6 +218,19 @@ async function weightsIn(folder: string): Promise<number> {
   for (const name of inside)
     if (name.endsWith('.safetensors')) bytes += await sizeOf(path.join(folder, name));
   return bytes;
+}
+
+/** How well a judge reads images. */
+async function judgeAccuracy(name: JudgeName, images: readonly PooledMasks[]): Promise<JudgeAccuracy> {
+  const judge = await loadJudge({ name });
+  const tally = judgeTally();
+  for (const { scene, image } of images) tally.add(scene, await judge.detect(image));
+  await judge.dispose();
+  const accuracy = tally.result();
+  process.stderr.write(
+    `${name}: things that are not there: ${percent(accuracy.spurious)} of those that are\n`,
+  );
+  return accuracy;
 }
 
 const sizeOf = async (file: string) => ((await exists(file)) ? (await stat(file)).size : 0);

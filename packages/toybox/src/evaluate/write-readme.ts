@@ -11,7 +11,7 @@ import { sizeOf } from '@sgool/autodiff';
 import { markdownTable, replaceBetween } from 'sgool/evaluate';
 import { openSafetensors } from 'sgool/networks';
 import { writeFileAtomic } from 'sgool/node';
-import { FLOW_FOLDER, JUDGE_FILE, MOTION_FOLDER, WEIGHTS_FOLDER } from '../paths.ts';
+import { FLOW_FOLDER, JUDGE_COUNTS_FILE, JUDGE_FILE, MOTION_FOLDER, WEIGHTS_FOLDER } from '../paths.ts';
 import type { HistoryEntry } from '../train/checkpoint.ts';
 import { runProgram } from './program.ts';
 import { type Report, reportText } from './report.ts';
@@ -46,6 +46,7 @@ const STAGE_FILES: Readonly<Record<string, { files: readonly string[]; own?: Reg
   },
   transalnet: { files: [`${WEIGHTS_FOLDER}/transalnet/model.safetensors`] },
   judge: { files: [JUDGE_FILE] },
+  judge_counts: { files: [JUDGE_COUNTS_FILE] },
 };
 
 /** What a training publishes beside its curve. */

@@ -79,7 +79,7 @@ export const STAGES = {
   }),
   judge_counts: judgeRecipe(
     JUDGE_COUNTS_FILE,
-    { name: 'judge_counts', seed: 73, steps: 900, learningRate: 1e-3, pool: TRAINING_POOLS.judge_counts },
+    { name: 'judge_counts', seed: 73, steps: 400, learningRate: 1e-3, pool: TRAINING_POOLS.judge_counts },
     JUDGE_FILE,
   ),
   clip: clipRecipe({ name: 'clip', size: CLIP_A, seed: 21, steps: 8_500 }),
