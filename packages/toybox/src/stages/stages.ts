@@ -13,7 +13,7 @@ import { TRAINING_POOLS } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
 import * as autoencoder from './autoencoder.ts';
 import { type ClipRecipe, clipStage, exportClip } from './clip.ts';
-import { CLIP_A, CLIP_B } from './configs.ts';
+import { CLIP_A, CLIP_B, CLIP_C } from './configs.ts';
 import * as decoder from './decoder.ts';
 import * as diffusion from './diffusion.ts';
 import * as flow from './flow.ts';
@@ -84,6 +84,7 @@ export const STAGES = {
   ),
   clip: clipRecipe({ name: 'clip', size: CLIP_A, seed: 21, steps: 8_500 }),
   clip_b: clipRecipe({ name: 'clip_b', size: CLIP_B, seed: 31, steps: 14_000 }),
+  clip_c: clipRecipe({ name: 'clip_c', size: CLIP_C, seed: 41, steps: 11_000 }),
   diffusion: {
     stage: diffusion.diffusionStage,
     exportTo: diffusion.exportDiffusion,
