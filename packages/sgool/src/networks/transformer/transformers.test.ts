@@ -68,11 +68,14 @@ describe.each(VARIANTS)('$layout, checkpoints $checkpointBlocks', ({ layout, che
   });
 });
 
-it.each(['sd3', 'sd3-dual'])(
-  '%s counts an embedding of zeros as often as it follows the words',
-  async (name) => {
+it.each([
+  ['sd3', false],
+  ['sd3-dual', true],
+])(
+  '%s counts an embedding of zeros as often as it follows the words, checkpoints %s',
+  async (name, checkpointBlocks) => {
     const fixture = await openFixture(name);
-    const network = sd3TransformerStates(sd3Config(fixture.config), fixture.weights);
+    const network = sd3TransformerStates(sd3Config(fixture.config), fixture.weights, { checkpointBlocks });
     const [batch, , width] = fixture.shape('context') as [number, number, number];
     const inputs = ['sample', 'timestep', 'context', 'pooled'] as const;
     const [specs, feeds] = [{}, {}] as [Record<string, { shape: Shape }>, Record<string, Float32Array>];
