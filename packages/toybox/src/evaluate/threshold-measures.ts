@@ -2,7 +2,7 @@
 
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { loadPipeline, type Pipeline, UserError } from 'sgool';
+import { loadPipeline, type Pipeline, type Settings, UserError } from 'sgool';
 import { type Judge, type JudgeName, loadJudge, percent } from 'sgool/evaluate';
 import {
   autoencoderConfig,
@@ -12,10 +12,10 @@ import {
   openComponent,
   transalnetConfig,
 } from 'sgool/networks';
-import { JUDGE_FILE, MOTION_FOLDER, WEIGHTS_FOLDER } from '../paths.ts';
+import { FLOW_FOLDER, JUDGE_FILE, MOTION_FOLDER, WEIGHTS_FOLDER } from '../paths.ts';
 import { type PooledMasks, testScenes } from '../train/scenes.ts';
 import { FRAMES } from '../world/moves.ts';
-import { movingPrompts, promptSet } from '../world/prompt-sets.ts';
+import { movingPrompts, type PromptSetName, promptSet } from '../world/prompt-sets.ts';
 import type { PromptSpec } from '../world/prompts.ts';
 import { flowSceneFromSeed } from '../world/sample-counted.ts';
 import { captionChoice } from './measures/caption-choice.ts';
@@ -34,6 +34,8 @@ export const PARTS = [
   'clip',
   'generation',
   'clips',
+  'flow-autoencoder',
+  'flow',
   'transalnet',
   'size',
 ] as const;
@@ -44,14 +46,14 @@ export interface Counts {
   readonly scenes: number;
   /** For each CLIP. */
   readonly questions: number;
-  /** Of one thing, and as many of two. */
+  /** Of one thing, and as many of two; for toybox-flow also of counts and of relations. */
   readonly prompts: number;
 }
 
 export type Found = Partial<Record<ThresholdKey, Measurement>>;
 
-/** DDIM steps that plain generation is measured with. */
-const STEPS = 50;
+/** How Toybox's plain generation is measured; toybox-flow's is with its defaults. */
+const PLAIN = { steps: 50, sampler: 'ddim' } as const;
 
 const exists = (file: string) =>
   stat(file).then(
@@ -112,6 +114,7 @@ export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSigna
     for (const [key, name] of [
       ['clipA', 'clip'],
       ['clipB', 'clip_b'],
+      ['clipC', 'clip_c'],
     ] as const) {
       const component = await folderOf(name).catch(ifMissing);
       if (!component) continue;
@@ -133,8 +136,8 @@ export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSigna
     const judge = await loadJudge();
     const pipeline = await loadPipeline('toybox');
     try {
-      const single = await shareCorrect(pipeline, judge, promptSet('singles', prompts), signal);
-      const pair = await shareCorrect(pipeline, judge, promptSet('pairs', prompts), signal);
+      const single = await shareCorrect(pipeline, judge, promptSet('singles', prompts), PLAIN, signal);
+      const pair = await shareCorrect(pipeline, judge, promptSet('pairs', prompts), PLAIN, signal);
       return { single: { value: single, of: prompts }, pair: { value: pair, of: prompts } };
     } finally {
       await pipeline.dispose();
@@ -161,6 +164,33 @@ export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSigna
     }
   },
 
+  async 'flow-autoencoder'({ scenes }) {
+    const { config, weights } = await openComponent(path.join(FLOW_FOLDER, 'vae'));
+    const images = testScenes(scenes, flowSceneFromSeed);
+    const found = await reconstructionQuality(autoencoderConfig(config), networkWeights(weights), images);
+    return { flowPsnr: { value: found.psnr, of: scenes } };
+  },
+
+  async flow({ prompts }, signal) {
+    const judge = await loadJudge({ name: 'judge-counts' });
+    const pipeline = await loadPipeline(FLOW_FOLDER);
+    const right = async (set: PromptSetName) => ({
+      value: await shareCorrect(pipeline, judge, promptSet(set, prompts), {}, signal),
+      of: prompts,
+    });
+    try {
+      return {
+        flowSingle: await right('singles'),
+        flowPair: await right('pairs'),
+        flowCount: await right('counts'),
+        flowRelation: await right('relations'),
+      };
+    } finally {
+      await pipeline.dispose();
+      await judge.dispose();
+    }
+  },
+
   async transalnet({ scenes }) {
     const { config, weights } = await folderOf('transalnet');
     const { cc, nss } = await saliencyQuality(
@@ -172,14 +202,24 @@ export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSigna
   },
 
   async size() {
-    const inside = await readdir(WEIGHTS_FOLDER, { recursive: true });
-    const files = inside.map((name) => path.join(WEIGHTS_FOLDER, name)).concat(JUDGE_FILE);
-    let bytes = 0;
-    for (const file of files) if (file.endsWith('.safetensors')) bytes += await sizeOf(file);
-    const motion = await sizeOf(path.join(MOTION_FOLDER, 'diffusion_pytorch_model.safetensors'));
-    return { size: { value: bytes / 1e6 }, motionSize: { value: motion / 1e6 } };
+    const all = (await weightsIn(WEIGHTS_FOLDER)) + (await sizeOf(JUDGE_FILE));
+    const [flow, motion] = [await weightsIn(FLOW_FOLDER), await weightsIn(MOTION_FOLDER)];
+    return {
+      size: { value: all / 1e6 },
+      flowSize: { value: flow / 1e6 },
+      motionSize: { value: motion / 1e6 },
+    };
   },
 };
+
+/** Bytes of all weights in a folder; 0 where there is none. */
+async function weightsIn(folder: string): Promise<number> {
+  const inside = await readdir(folder, { recursive: true }).catch(() => []);
+  let bytes = 0;
+  for (const name of inside)
+    if (name.endsWith('.safetensors')) bytes += await sizeOf(path.join(folder, name));
+  return bytes;
+}
 
 /** How well a judge reads images. */
 async function judgeAccuracy(name: JudgeName, images: readonly PooledMasks[]): Promise<JudgeAccuracy> {
@@ -206,11 +246,11 @@ async function shareCorrect(
   pipeline: Pipeline,
   judge: Judge,
   prompts: readonly PromptSpec[],
+  settings: Partial<Settings>,
   signal: AbortSignal,
 ): Promise<number> {
   let correct = 0;
   for (const [seed, spec] of prompts.entries()) {
-    const settings = { steps: STEPS, sampler: 'ddim' } as const;
     const { scores } = await generateAndScore({
       pipeline,
       judge,
