@@ -55,7 +55,8 @@ export async function contender(
   const inputs = { latent: await noise('latent'), cotangent: await noise('cotangent') };
   const guided = { prompt: 'a red cat to the left of a blue boat', guidanceScale: 7.5, timestep: 500 };
   const attention = { words: ['cat', 'boat'], stepSize: 20 };
-  const common = { steps, threads, variant: '', matrixSize: 0, frames, latentShape, inputs };
+  const kind = { device: 'cpu', precision: 'float32', variant: '', matrixSize: 0 } as const;
+  const common = { steps, threads, ...kind, frames, latentShape, inputs };
   const folder = fields.folder ?? (await folderOf(model));
   return { program, workload: { ...common, ...guided, ...attention, ...fields, folder } };
 }

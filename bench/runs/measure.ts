@@ -13,7 +13,10 @@ export interface Times {
 }
 
 /** The least agreement over all results of two sides: loss, gradient and image of one workload. */
-async function agreementOf(a: RunAnswer, b: RunAnswer): Promise<number> {
+export async function agreementOf(
+  a: Pick<RunAnswer, 'results'>,
+  b: Pick<RunAnswer, 'results'>,
+): Promise<number> {
   const each = Object.entries(a.results).map(async ([name, path]) =>
     agreement(await readFloat32(path), await readFloat32(b.results[name])),
   );
@@ -62,7 +65,7 @@ export async function timeInTurns(
           answers[i].push(await run());
           continue;
         }
-        const { peak, result } = await peakWhile(process.pid, run);
+        const { peak, result } = await peakWhile(() => processMemory(process.pid), run);
         memory.push(peak);
         answers[i].push(result);
       }
@@ -91,9 +94,7 @@ export interface ProcessMemory {
   readonly anonymous: number;
 }
 
-/**
- * Memory of a process. Resident size would count a file of weights twice that two programs map. Linux only.
- */
+/** Memory of a process. Resident size would count a file of weights twice that two programs map. Linux only. */
 export async function processMemory(pid: number): Promise<ProcessMemory> {
   const path = `/proc/${pid}/smaps_rollup`;
   const text = await readFile(path, 'utf8');
@@ -105,29 +106,28 @@ export async function processMemory(pid: number): Promise<ProcessMemory> {
   return { proportional: bytesOf('Pss'), anonymous: bytesOf('Anonymous') };
 }
 
-/** The highest memory of a process while something is done, sampled every 100 ms. */
-async function peakWhile<T>(
-  pid: number,
+/** The highest of each of the figures that are sampled while something is done, every 100 ms. */
+export async function peakWhile<Figure extends string, T>(
+  sample: () => Promise<Record<Figure, number>>,
   work: () => Promise<T>,
-): Promise<{ peak: ProcessMemory; result: T }> {
-  let peak = { proportional: 0, anonymous: 0 };
+): Promise<{ peak: Record<Figure, number>; result: T }> {
+  const peak: Record<Figure, number> = await sample();
   let over = false;
   const sampling = (async () => {
     while (!over) {
-      const now = await processMemory(pid);
-      peak = {
-        proportional: Math.max(peak.proportional, now.proportional),
-        anonymous: Math.max(peak.anonymous, now.anonymous),
-      };
       await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
+      const now = await sample();
+      for (const key of Object.keys(now) as Figure[]) peak[key] = Math.max(peak[key], now[key]);
     }
   })();
+  let result: T;
   try {
-    return { result: await work(), peak };
+    result = await work();
   } finally {
     over = true;
     await sampling;
   }
+  return { peak, result };
 }
 
 /** The highest memory during `runs` runs of a process that is ready. */
@@ -138,9 +138,14 @@ export async function peakMemory(
   const process = await BenchProcess.start(contender, python);
   try {
     const seconds: number[] = [];
-    const { peak } = await peakWhile(process.pid, async () => {
-      for (let i = 0; i < runs; i++) seconds.push((await process.run({ out: join(out, 'alone') })).seconds);
-    });
+    const { peak } = await peakWhile(
+      () => processMemory(process.pid),
+      async () => {
+        for (let i = 0; i < runs; i++) {
+          seconds.push((await process.run({ out: join(out, 'alone') })).seconds);
+        }
+      },
+    );
     return { ...peak, seconds };
   } finally {
     await process.stop();

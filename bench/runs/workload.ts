@@ -1,10 +1,14 @@
 /** @file The protocol between the benchmark and both sides: the workload that they read, and the lines that they answer with. */
 
+import type { Device, Precision } from '@sgool/autodiff';
+
 export type WorkloadName =
   | 'forward'
   | 'pullback'
   | 'objective'
   | 'iteration'
+  | 'picture'
+  | 'toybox'
   | 'attend-and-excite step'
   | 'fine-tuning step'
   | 'matmul';
@@ -17,6 +21,9 @@ export interface Workload {
   /** Model in the diffusers layout. */
   readonly folder: string;
   readonly threads: number;
+  readonly device: Device;
+  /** Of the networks. The sampler's numbers are float64 on our side and float32 on the peer's. */
+  readonly precision: Precision;
   readonly prompt: string;
   /** With 1 the network is evaluated for the prompt alone. */
   readonly guidanceScale: number;

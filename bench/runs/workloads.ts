@@ -1,6 +1,6 @@
 /** @file The workloads of the benchmark in sgool. Each is prepared once and then run as often as requested. */
 import { compile, constant, matmul, trace } from '@sgool/autodiff';
-import { clipGuide, loadPipeline, type Pipeline, type View, wholeCrop } from 'sgool';
+import { clipGuide, generate, loadPipeline, type Pipeline, type View, wholeCrop } from 'sgool';
 import { ddim, edict, runTrajectory } from 'sgool/diffusion';
 import { mean } from 'sgool/evaluate';
 import { attendAndExciteStep, fineTuningStep } from './attention-workloads.ts';
@@ -14,9 +14,11 @@ type Preparation = (
 const sizeOf = ({ pixels, frames }: Workload) => ({ width: pixels, height: pixels, frames });
 const has = ({ variant }: Workload, word: string) => variant.split(', ').includes(word);
 
-const open = (workload: Workload) =>
-  loadPipeline(workload.folder, {
+const open = (workload: Workload, model = workload.folder) =>
+  loadPipeline(model, {
     threads: workload.threads,
+    device: workload.device,
+    precision: workload.precision,
     ...(has(workload, 'low memory') ? { memory: 'low' } : {}),
   });
 
@@ -85,6 +87,23 @@ export const preparations: Readonly<Record<WorkloadName, Preparation>> = {
 
   async 'fine-tuning step'(workload) {
     return fineTuningStep(await open(workload), workload);
+  },
+
+  async picture(workload, { latent }) {
+    const pipeline = await open(workload);
+    const denoiser = await denoiserOf(pipeline, workload);
+    const sampler = ddim(pipeline.noisePath(sizeOf(workload)), workload.steps);
+    return async () => {
+      const { final } = await runTrajectory('checkpointed', sampler, denoiser, latent);
+      return { picture: (await pipeline.decode(final[0], sizeOf(workload))).data };
+    };
+  },
+
+  /** The embedded model, whose pictures mean something: three iterations of SGOOL. */
+  async toybox(workload) {
+    const pipeline = await open(workload, 'toybox');
+    const request = { prompt: workload.prompt, seed: 0, steps: workload.steps, iterations: 3 } as const;
+    return async () => ({ picture: (await generate(request, { pipeline })).last.image.data });
   },
 
   async matmul(workload) {
