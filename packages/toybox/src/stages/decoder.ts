@@ -12,7 +12,7 @@ import {
   IMAGE,
   PIXELS,
   type PooledScene,
-  TRAINING_POOLS,
+  type ScenePool,
   trainingScenes,
   writePlanes,
 } from '../train/scenes.ts';
@@ -22,7 +22,6 @@ import { edgeLoss } from './flow-autoencoder.ts';
 
 const BATCH = 4;
 const SIDE = IMAGE / 8;
-const POOL = TRAINING_POOLS.decoder;
 /** Standard deviation of the noise on latents whose own is 1. */
 const NOISE = 0.04;
 
@@ -31,6 +30,7 @@ export interface DecoderRecipe {
   /** Of the autoencoder. */
   readonly folder: string;
   readonly seed: number;
+  readonly pool: ScenePool;
   readonly optimiser: Pick<StageOptimiser, 'steps' | 'learningRate' | 'muon'>;
   /** How much the differences of neighbouring pixels count. Default 0. */
   readonly edgeWeight?: number;
@@ -48,6 +48,7 @@ export async function decoderStage({
   name,
   folder,
   seed,
+  pool: scenes,
   optimiser,
   edgeWeight = 0,
 }: DecoderRecipe): Promise<Stage> {
@@ -76,13 +77,13 @@ export async function decoderStage({
       return { loss: edgeWeight === 0 ? pixels : add(pixels, mul(edgeLoss(error), edgeWeight)), mse };
     },
     async prepare() {
-      ({ pool, latents } = await encode(config, file));
+      ({ pool, latents } = await encode(config, file, scenes));
     },
     batch(generator) {
       const image = new Float32Array(BATCH * 3 * PIXELS);
       const latent = fillNormal(new Float32Array(BATCH * size), generator);
       for (let b = 0; b < BATCH; b++) {
-        const index = below(generator, POOL.count);
+        const index = below(generator, scenes.count);
         writePlanes(pool[index].image, image, b * 3 * PIXELS);
         for (let i = 0; i < size; i++) {
           const at = b * size + i;
@@ -92,7 +93,7 @@ export async function decoderStage({
       return { image, latent };
     },
     validateEvery: 500,
-    validate: (weights) => reconstructionFigures(config, new Map([...values, ...weights])),
+    validate: (weights) => reconstructionFigures(config, new Map([...values, ...weights]), scenes.draw),
   };
 }
 
@@ -100,15 +101,16 @@ export async function decoderStage({
 async function encode(
   config: ReturnType<typeof autoencoderConfig>,
   file: Parameters<typeof networkWeights>[0],
+  scenes: ScenePool,
 ): Promise<{ pool: PooledScene[]; latents: Float32Array }> {
   const program = await compile(
     trace({ image: { shape: [1, 3, IMAGE, IMAGE] } }, ({ image }) => ({
       latent: autoencoder(config, networkWeights(file)).encode(image).mean,
     })),
   );
-  const pool = trainingScenes(POOL);
+  const pool = trainingScenes(scenes);
   const size = config.latent_channels * SIDE * SIDE;
-  const latents = new Float32Array(POOL.count * size);
+  const latents = new Float32Array(scenes.count * size);
   const image = new Float32Array(3 * PIXELS);
   for (const [i, scene] of pool.entries()) {
     writePlanes(scene.image, image, 0);

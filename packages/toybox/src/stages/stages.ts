@@ -68,6 +68,7 @@ export const STAGES = {
     name: 'decoder',
     folder: path.join(WEIGHTS_FOLDER, 'vae'),
     seed: 12,
+    pool: TRAINING_POOLS.decoder,
     optimiser: { steps: 1600, learningRate: 1e-3 },
   }),
   judge: judgeRecipe(JUDGE_FILE, {
@@ -99,8 +100,9 @@ export const STAGES = {
     name: 'flow_decoder',
     folder: path.join(FLOW_FOLDER, 'vae'),
     seed: 52,
+    pool: TRAINING_POOLS.flow_decoder,
     optimiser: {
-      steps: 1000,
+      steps: 2000,
       learningRate: 1e-3,
       muon: { select: flowAutoencoder.isKernel, learningRate: 0.02 },
     },

@@ -40,6 +40,7 @@ export const TRAINING_POOLS = {
   clip_b: { firstSeed: 31_000_000, count: 7000 },
   clip_c: { firstSeed: 41_000_000, count: 7000 },
   flow: { firstSeed: 12_000_000, count: 24_000, draw: flowSceneFromSeed },
+  flow_decoder: { firstSeed: 13_000_000, count: 4000, draw: flowSceneFromSeed },
   judge_counts: { firstSeed: 14_000_000, count: 4000, draw: flowSceneFromSeed },
   /** For the first weights of CLIP's vision towers. */
   visionStart: { firstSeed: 0, count: 60 },

@@ -199,7 +199,7 @@ describe('resolveModel', () => {
     expect(resolveModel(file)).toEqual({ name: file, dir: file });
     expect(() => resolveModel('models/sd.ckpt')).toThrow('the file models/sd.ckpt does not exist');
     expect(() => resolveModel('toyboks')).toThrow(
-      /unknown, got toyboks; choose one of toybox, the path of a folder/,
+      /unknown, got toyboks; choose one of toybox,( toybox-flow,)? the path of a folder/,
     );
     expect(() => resolveModel('constructor')).toThrow(/unknown, got constructor/);
   });
