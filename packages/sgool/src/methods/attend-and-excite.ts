@@ -24,12 +24,9 @@ import {
 import { type PromptWord, promptThings } from '../objectives/prompt-things.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { LOSS_FACTS } from '../request/attention-losses.ts';
-import {
-  type AttentionSettings,
-  attentionSettings,
-  type SettingsOf,
-  selectionSettings,
-} from '../request/settings.ts';
+import { type AttentionSettings, attentionSettings } from '../request/settings/attention.ts';
+import { selectionSettings } from '../request/settings/selection.ts';
+import type { SettingsOf } from '../request/settings/shape.ts';
 import { stepOf } from '../request/step-of.ts';
 import { MODEL_CLIP } from '../request/wanted-scorer.ts';
 import { parsePrompt } from '../text/prompt/prompt.ts';
@@ -73,12 +70,12 @@ export const attendAndExcite: MethodDefinition<'attend-and-excite', AttendSettin
   },
   roles: ({ keep }) => ({ guides: [], selects: keep === 'last' ? [] : [MODEL_CLIP] }),
   async *run(pipeline, run) {
-    const { settings, freshNoise, signal } = run;
+    const { settings, freshNoise } = run;
     if (settings.keep === 'clip') await pipeline.critic();
     const denoiser = await denoiserOf(pipeline, run);
     const sampler = samplerOf(pipeline, settings, { freshNoise });
     const objective = await objectiveOf(pipeline, run);
-    const attending = steeredSampler(sampler, attend(objective, settings, sampler.steps, signal));
+    const attending = steeredSampler(sampler, attend(objective, run, sampler.steps));
     yield* plainAndGuided(pipeline, run, {
       plain: { sampler, denoiser },
       guided: { sampler: attending, denoiser },
@@ -163,9 +160,8 @@ export function thresholdsOf({
 /** Moves the latent of a step down the gradient of the loss. */
 function attend(
   objective: AttentionObjective,
-  settings: AttendSettings,
+  { settings, signal, assumesMost }: Run<AttendSettings>,
   calls: number,
-  signal: AbortSignal | undefined,
 ): Steering {
   const thresholds = thresholdsOf(settings);
   const until = stepOf(settings.attendUntil, settings.steps);
@@ -185,7 +181,8 @@ function attend(
     };
     let now = latent;
     let result = await evaluate(now);
-    const misses = ({ presence = 1 }: AttentionResult) => threshold !== undefined && presence < threshold;
+    const misses = ({ presence = 1 }: AttentionResult) =>
+      threshold !== undefined && (assumesMost() || presence < threshold);
     if (misses(result)) {
       for (let move = 1, compared = result; misses(compared) && move <= settings.refineSteps; move++) {
         // The first move goes down the gradient that is known.

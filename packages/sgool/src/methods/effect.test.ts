@@ -9,7 +9,7 @@ import { withMotion, writeTinyModel } from '../pipeline/testing.ts';
 import { Generator } from '../random/generator.ts';
 import { negativePromptNote } from '../request/effect.ts';
 import { type MethodRequest, parseMethodRequest } from '../request/request.ts';
-import { SETTINGS, type SettingKey } from '../request/settings.ts';
+import { SETTINGS, type SettingKey } from '../request/settings/index.ts';
 import { defined } from '../testing.ts';
 import { METHOD_NAMES, METHODS, type MethodName, methods } from './index.ts';
 import { settingsOf } from './run/create-method.ts';
@@ -63,8 +63,12 @@ const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   fps: { under: clip, value: 12, off: { frames: 1 } },
   sharedNoise: { under: clip, value: 0.5, off: { frames: 1 } },
   lossFrames: { under: clip, value: 1, off: { frames: 1 } },
+  fullGradientEvery: { under: { ...clip, lossFrames: 1 }, value: 1, off: { frames: 1 } },
   // Two iterations later, as the motion leaves its band.
   motionWeight: { under: { ...clip, learningRate: 1 }, value: 50, off: { frames: 1 } },
+  // Again, as the plain clip loses nothing by it.
+  clipConsistencyWeight: { under: { ...clip, learningRate: 1 }, value: 50, off: { frames: 1 } },
+  saliencyConsistencyWeight: { under: clip, value: 50, off: { frames: 1 } },
   steps: { value: 1 },
   guidanceScale: { value: 2 },
   guidanceStart: { value: 0.5, off: { guidanceScale: 1 } },

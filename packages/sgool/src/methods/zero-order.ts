@@ -5,7 +5,8 @@
  */
 import { zeroOrderSearch } from '../optimisers/search/zero-order.ts';
 import { INPUTS } from '../request/request.ts';
-import { type SettingsOf, searchSettings } from '../request/settings.ts';
+import { searchSettings } from '../request/settings/search.ts';
+import type { SettingsOf } from '../request/settings/shape.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { selectedByObjective } from './run/roles.ts';
 import { searchLoopSettings, searchNoise, searchRandom } from './run/search-noise.ts';
@@ -25,5 +26,5 @@ export const zeroOrder: MethodDefinition<'zero-order', SettingsOf<typeof setting
   noiseMakesImage: true,
   defaults: () => ({ iterations: 15 }),
   roles: selectedByObjective,
-  run: (pipeline, run) => searchNoise(pipeline, run, zeroOrderSearch(run.settings, searchRandom(run))),
+  run: (pipeline, run) => searchNoise(pipeline, run, zeroOrderSearch(run.settings, searchRandom(pipeline, run))),
 };

@@ -5,17 +5,14 @@
 import { sample } from '../../diffusion/trajectory.ts';
 import type { Candidate, NoiseSearch, SearchRandom } from '../../optimisers/search/search.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import {
-  objectiveSettings,
-  type SelectionSettings,
-  type SettingsOf,
-  samplingSettings,
-  selectionSettings,
-  targetSettings,
-} from '../../request/settings.ts';
+import { objectiveSettings } from '../../request/settings/objective.ts';
+import { samplingSettings } from '../../request/settings/sampling.ts';
+import { type SelectionSettings, selectionSettings } from '../../request/settings/selection.ts';
+import type { SettingsOf } from '../../request/settings/shape.ts';
+import { targetSettings } from '../../request/settings/target.ts';
 import type { Iteration } from './iteration.ts';
 import { judgedLatent } from './judged.ts';
-import { bestKeeper, denoiserOf, type Run, samplerOf, stoppedIn, stopRule, withinIteration } from './run.ts';
+import { bestKeeper, clipNoise, denoiserOf, type Run, samplerOf, stoppedIn, stopRule, withinIteration } from './run.ts';
 import { runScorers } from './run-scorers.ts';
 
 const { iterations, budget, targetClip } = selectionSettings;
@@ -32,9 +29,12 @@ export const searchLoopSettings = {
 export type SearchLoopSettings = SettingsOf<typeof searchLoopSettings>;
 
 /** Random numbers of a run, for its search. */
-export const searchRandom = ({ random }: Pick<Run, 'random'>): SearchRandom => ({
-  normal: (count) => random.randn([count]),
-  uniform: (count) => random.rand([count]),
+export const searchRandom = (
+  pipeline: Pick<Pipeline, 'model' | 'latentShape'>,
+  run: Pick<Run<SearchLoopSettings>, 'settings' | 'random'>,
+): SearchRandom => ({
+  normal: clipNoise(pipeline, run),
+  uniform: (count) => run.random.rand([count]),
 });
 
 /** When a search ends: there is no loss that falls. */

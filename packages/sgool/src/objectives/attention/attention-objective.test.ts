@@ -1,7 +1,7 @@
 import { trace } from '@sgool/autodiff';
 import { describe, expect, it } from 'vitest';
 import type { CrossAttention, MapsComputation } from '../../models/cross-attention.ts';
-import type { AttentionLossName } from '../../request/settings.ts';
+import type { AttentionLossName } from '../../request/settings/attention.ts';
 import { attentionObjective } from './attention-objective.ts';
 import { parseRequirement } from './requirement.ts';
 import { layersUpTo } from './word-maps.ts';
