@@ -48,7 +48,12 @@ export type {
 } from '../evaluate/report/summary.ts';
 export type { ReportOptions, WrittenReport } from '../evaluate/report/write-report.ts';
 export { shuffled } from '../evaluate/shuffled.ts';
-export { bootstrapInterval, groupedInterval, type Interval } from '../evaluate/statistics/bootstrap.ts';
+export {
+  bootstrapInterval,
+  groupedInterval,
+  type Interval,
+  percentileInterval,
+} from '../evaluate/statistics/bootstrap.ts';
 export {
   bradleyTerry,
   davidsonChances,
