@@ -11,7 +11,7 @@ import { chartSvg } from '../runs/chart.ts';
 import { contender } from '../runs/contender.ts';
 import { findPeers } from '../runs/find-peers.ts';
 import { readFloat32 } from '../runs/float32-file.ts';
-import { agreementOf, proportionalBytes } from '../runs/measure.ts';
+import { agreementOf, processMemory } from '../runs/measure.ts';
 import { rowFilter } from '../runs/pairs.ts';
 import { randomModel } from '../runs/random-model.ts';
 import { type Report, reportText } from '../runs/report.ts';
@@ -111,7 +111,7 @@ async function measure(
   const peers = await findPeers(python);
   if ('missing' in peers) log(peers.missing);
   log('random weights ...');
-  const folder = await randomModel(smoke ? 8 : 1);
+  const folder = await randomModel('sd14', smoke ? 8 : 1);
   const out = await mkdtemp(join(tmpdir(), 'sgool-bench-gpu-'));
   const outcomes = new Map<ContestantName, Outcome & { readonly results?: RunAnswer['results'] }>();
   const threads = smoke ? 1 : cpus().length;
@@ -124,12 +124,13 @@ async function measure(
     ][]) {
       if (!needed.has(name)) continue;
       const { program, fields } = smoke ? onProcessor(given) : given;
-      const bench = { folder, out, threads, ...settings };
+      const bench = { folderOf: async () => folder, out, threads, clock: 'wall', ...settings } as const;
       const one = await contender(bench, program, { ...fields, pixels: smoke ? 64 : 512 });
       log(`${name} ...`);
       // What other programs hold of the card is not counted.
       const before = smoke ? 0 : (await askDriver()).usedBytes;
-      const sample = smoke ? proportionalBytes : async () => (await askDriver()).usedBytes - before;
+      const sample = async (pid: number) =>
+        smoke ? (await processMemory(pid)).proportional : (await askDriver()).usedBytes - before;
       const measured =
         program === 'peer' && 'missing' in peers
           ? { failed: 'no peers' }

@@ -39,10 +39,10 @@ export async function measureAlone(
       return { startSeconds, seconds, results: first.results };
     };
     const { peak, result } = await peakWhile(
-      () => sample(process.pid).catch(() => 0),
+      async () => ({ bytes: await sample(process.pid).catch(() => 0) }),
       () => Promise.race([work(), tooLate]),
     );
-    return { ...result, peakBytes: peak };
+    return { ...result, peakBytes: peak.bytes };
   } finally {
     clearTimeout(timer);
     await process.stop();

@@ -26,9 +26,8 @@ def main():
     fields = json.loads(sys.argv[1])
     torch.set_num_threads(fields["threads"])
     allow_tf32(fields["precision"])
-    shape = (1, 4, fields["latentSide"], fields["latentSide"])
     given = {
-        name: torch.from_numpy(numpy.fromfile(path, "<f4").reshape(shape)) for name, path in fields["inputs"].items()
+        name: torch.from_numpy(numpy.fromfile(path, "<f4").reshape(fields["latentShape"])) for name, path in fields["inputs"].items()
     }
     run = WORKLOADS[fields["workload"]](Spec(fields, given))
     answer({"ready": True})

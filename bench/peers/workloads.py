@@ -6,7 +6,9 @@ import torch
 from torch.nn.functional import interpolate, normalize
 from torch.utils.checkpoint import checkpoint
 
+import attention
 import networks
+import predictors
 
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(1, 3, 1, 1)
 DEVIATION = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(1, 3, 1, 1)
@@ -23,6 +25,9 @@ class Spec:
         self.variant = fields["variant"].split(", ")
         self.steps = fields["steps"]
         self.matrix_size = fields["matrixSize"]
+        self.frames = fields["frames"]
+        self.words = fields["words"]
+        self.step_size = fields["stepSize"]
         self.device = torch.device(fields["device"])
         # TF32 is float32 whose products are rounded; see allow_tf32.
         self.dtype = torch.float16 if fields["precision"] == "float16" else torch.float32
@@ -64,26 +69,34 @@ def prepared_unet(spec: Spec):
     return unet, context
 
 
-def unet_forward(spec: Spec):
+def predictor(spec: Spec):
+    """From a latent and a timestep to the prediction, whatever network the folder has; and the type that it computes in."""
+    if spec.frames > 1:
+        return predictors.of_clips(spec), torch.float32
+    if (spec.folder / "transformer").exists():
+        return predictors.of_stable_diffusion_3(spec), torch.float32
     unet, context = prepared_unet(spec)
-    noise = guided(unet, context, spec.guidance_scale)
-    latent = spec.given["latent"].to(context.dtype)
+    return guided(unet, context, spec.guidance_scale), context.dtype
+
+
+def forward(spec: Spec):
+    predict, dtype = predictor(spec)
+    latent = spec.given["latent"].to(dtype)
 
     @torch.no_grad()
     def run():
-        return {"noise": noise(latent, spec.timestep)}
+        return {"prediction": predict(latent, spec.timestep)}
 
     return run
 
 
-def unet_pullback(spec: Spec):
-    unet, context = prepared_unet(spec)
-    noise = guided(unet, context, spec.guidance_scale)
-    cotangent = spec.given["cotangent"].to(context.dtype)
+def pullback(spec: Spec):
+    predict, dtype = predictor(spec)
+    cotangent = spec.given["cotangent"].to(dtype)
 
     def run():
-        latent = spec.given["latent"].to(context.dtype).requires_grad_()
-        (gradient,) = torch.autograd.grad(noise(latent, spec.timestep), latent, cotangent)
+        latent = spec.given["latent"].to(dtype).requires_grad_()
+        (gradient,) = torch.autograd.grad(predict(latent, spec.timestep), latent, cotangent)
         return {"gradient": gradient}
 
     return run
@@ -246,8 +259,10 @@ def matmul(spec: Spec):
 
 
 WORKLOADS = {
-    "unet forward": unet_forward,
-    "unet pullback": unet_pullback,
+    "forward": forward,
+    "pullback": pullback,
+    "attend-and-excite step": attention.attend_and_excite_step,
+    "fine-tuning step": attention.fine_tuning_step,
     "objective": objective,
     "iteration": iteration,
     "picture": picture,

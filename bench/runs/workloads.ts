@@ -3,18 +3,15 @@ import { compile, constant, matmul, trace } from '@sgool/autodiff';
 import { clipGuide, generate, loadPipeline, type Pipeline, type View, wholeCrop } from 'sgool';
 import { ddim, edict, runTrajectory } from 'sgool/diffusion';
 import { mean } from 'sgool/evaluate';
-import type { Workload, WorkloadName } from './workload.ts';
-
-type Results = Readonly<Record<string, ArrayLike<number>>>;
-
-type Run = () => Promise<Results>;
+import { attendAndExciteStep, fineTuningStep } from './attention-workloads.ts';
+import type { Run, Workload, WorkloadName } from './workload.ts';
 
 type Preparation = (
   workload: Workload,
   given: { readonly latent: Float64Array; readonly cotangent: Float64Array },
 ) => Promise<Run>;
 
-const sizeOf = ({ pixels }: Workload) => ({ width: pixels, height: pixels });
+const sizeOf = ({ pixels, frames }: Workload) => ({ width: pixels, height: pixels, frames });
 const has = ({ variant }: Workload, word: string) => variant.split(', ').includes(word);
 
 const open = (workload: Workload, model = workload.folder) =>
@@ -45,13 +42,13 @@ async function wholeObjective(pipeline: Pipeline, workload: Workload) {
 }
 
 export const preparations: Readonly<Record<WorkloadName, Preparation>> = {
-  async 'unet forward'(workload, { latent }) {
+  async forward(workload, { latent }) {
     const pipeline = await open(workload);
     const denoiser = await denoiserOf(pipeline, workload);
-    return async () => ({ noise: await denoiser.predict(latent, workload.timestep) });
+    return async () => ({ prediction: await denoiser.predict(latent, workload.timestep) });
   },
 
-  async 'unet pullback'(workload, { latent, cotangent }) {
+  async pullback(workload, { latent, cotangent }) {
     const pipeline = await open(workload);
     const denoiser = await denoiserOf(pipeline, workload);
     return async () => ({ gradient: await denoiser.pullback(latent, workload.timestep, cotangent) });
@@ -82,6 +79,14 @@ export const preparations: Readonly<Record<WorkloadName, Preparation>> = {
       const loss = mean(results.map(({ total }) => total));
       return { gradient, final: trajectory.final[0], loss: [loss] };
     };
+  },
+
+  async 'attend-and-excite step'(workload, { latent }) {
+    return attendAndExciteStep(await open(workload), workload, latent);
+  },
+
+  async 'fine-tuning step'(workload) {
+    return fineTuningStep(await open(workload), workload);
   },
 
   async picture(workload, { latent }) {

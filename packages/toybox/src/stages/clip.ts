@@ -1,6 +1,6 @@
 /**
- * @file Stage: the two CLIPs, trained contrastively with hard negatives. A guides, B reports; they share the recipe but differ in
- * width, depth, seed and data. Three auxiliary heads, dropped after training, help a small image tower learn far sooner than from
+ * @file Stage: the three CLIPs, trained contrastively with hard negatives. A guides, B reports, C selects; they share the recipe but
+ * differ in width, depth, seed and data. Three auxiliary heads, dropped after training, help a small image tower learn far sooner than from
  * captions alone: two predict the kind and the colour that cover each patch, one predicts facts about the whole image.
  */
 
@@ -60,7 +60,7 @@ const COLOUR_CLASSES = COLOURS.length + 1;
 
 export interface ClipRecipe {
   /** Of the stage and of its folder in the model. */
-  readonly name: 'clip' | 'clip_b';
+  readonly name: 'clip' | 'clip_b' | 'clip_c';
   readonly size: ClipSize;
   readonly seed: number;
   readonly steps: number;

@@ -37,8 +37,9 @@ export const TRAINING_POOLS = {
   transalnetStatistics: { firstSeed: 6_500_000, count: 200 },
   clip: { firstSeed: 21_000_000, count: 7000 },
   clip_b: { firstSeed: 31_000_000, count: 7000 },
+  clip_c: { firstSeed: 41_000_000, count: 7000 },
   flow: { firstSeed: 12_000_000, count: 24_000, draw: flowSceneFromSeed },
-  judge_counts: { firstSeed: 14_000_000, count: 6000, draw: flowSceneFromSeed },
+  judge_counts: { firstSeed: 14_000_000, count: 4000, draw: flowSceneFromSeed },
   /** For the first weights of CLIP's vision towers. */
   visionStart: { firstSeed: 0, count: 60 },
 } as const satisfies Record<string, ScenePool>;

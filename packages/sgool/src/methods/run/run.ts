@@ -66,8 +66,8 @@ export interface Run<S extends MethodSettings = MethodSettings> {
   ): AsyncGenerator<number>;
   /** What the state that the run goes on from holds of a part; undefined where there is none. */
   resumed(part: string): unknown;
-  /** Whether nothing is computed, and the most is assumed of what is found in images. */
-  readonly isDry: boolean;
+  /** Whether nothing is computed, so that the most is assumed of what a real run would find. The caller of the run is told that it was. */
+  assumesMost(): boolean;
   /** Tells the user what was found, in one line. */
   note(text: string): void;
   /** For `onStep` of samplers and trajectories. */
@@ -116,7 +116,7 @@ export function beginRun<S extends MethodSettings>(
     settings,
     lastIteration,
     signal,
-    dryRun = false,
+    dryRun,
     onStep,
     onNote,
     noise: given,
@@ -161,7 +161,10 @@ export function beginRun<S extends MethodSettings>(
     evaluations,
     spending,
     signal,
-    isDry: dryRun,
+    assumesMost() {
+      dryRun?.onMost?.();
+      return dryRun !== undefined;
+    },
     note: (text) => onNote?.(text),
     stepReporter:
       (phase, iteration) =>

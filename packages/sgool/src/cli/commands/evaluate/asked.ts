@@ -91,7 +91,6 @@ export async function askedFor(flags: RunFlags, host: Host): Promise<Asked> {
   const names = [...new Set(suiteNames.split(',').map((name) => name.trim()))];
   const suites = await Promise.all(names.map((name) => openSuite(name, host.cwd, host.env)));
   const out = flags.out ?? join('sgool-output', `evaluate-${suites.map(({ name }) => name).join('-')}`);
-  if (out === '') throw wrong('--out: give the folder of the evaluation, got nothing');
   return {
     folder: resolve(host.cwd, out),
     wanted,
