@@ -7,6 +7,9 @@ const fromHere = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 /** The model folder (`model_index.json`, `unet/`, `vae/`, ...) of the package that carries the weights. */
 export const WEIGHTS_FOLDER = fromHere('../../toybox-models/toybox');
 
+/** The model folder of toybox-flow (`model_index.json`, `transformer/`, `vae/`, ...). */
+export const FLOW_FOLDER = fromHere('../../toybox-models/toybox-flow');
+
 /** The folder of the motion adapter over it. */
 export const MOTION_FOLDER = fromHere('../../toybox-models/toybox-motion');
 

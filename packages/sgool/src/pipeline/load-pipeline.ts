@@ -9,6 +9,8 @@ import { type ModelInfo, modelInfo } from '../models/model-info.ts';
 import { layoutFor } from '../networks/network-weights.ts';
 import { attentionDetector } from '../objectives/attention/attention-detector.ts';
 import { attentionObjective } from '../objectives/attention/attention-objective.ts';
+import { createFrameFeatures } from '../objectives/frame-features.ts';
+import { clipFrames, saliencyFrames } from '../objectives/frame-networks.ts';
 import { createObjective } from '../objectives/objective.ts';
 import { type ClipCritic, openClipCritic } from '../preference/clip-critic.ts';
 import { type ClipTarget, clipScore } from '../preference/clip-target.ts';
@@ -18,7 +20,7 @@ import type { ObjectiveItem } from '../request/objective-text.ts';
 import type { ClipPart } from '../request/wanted-scorer.ts';
 import { type ComputeOptions, chooseCompute } from '../runtime/compute.ts';
 import { type Memory, ProgramCache, type ProgramOptions } from '../runtime/program-cache.ts';
-import { openDetector } from '../saliency/open-detector.ts';
+import { openDetector, openTranSalNetParts } from '../saliency/open-detector.ts';
 import { weightBytes } from '../weights/formats/weight-source.ts';
 import type { Environment } from '../weights/hub/environment.ts';
 import { findAdded } from '../weights/open/added.ts';
@@ -148,7 +150,9 @@ async function openCritics(
   programs: ProgramCache,
   backbone: Backbone & Pick<Pipeline, 'crossAttention'>,
   { env, allowVerifiers }: Pick<LoadOptions, 'env' | 'allowVerifiers'>,
-): Promise<Pick<Pipeline, 'critic' | 'reporter' | 'scorers' | 'objective' | 'score' | 'detector'>> {
+): Promise<
+  Pick<Pipeline, 'critic' | 'reporter' | 'scorers' | 'objective' | 'frameFeatures' | 'score' | 'detector'>
+> {
   const guide = await openClipCritic(folder, 'clip', programs, backbone.clipTokenizer);
   const reporter = await openClipCritic(folder, 'clip_b', programs, backbone.clipTokenizer);
   const selector = await openClipCritic(folder, 'clip_c', programs, backbone.clipTokenizer);
@@ -179,6 +183,14 @@ async function openCritics(
     scorers: (items) => Promise.all(items.map(scorer)),
     objective: async ({ width, height, ...options }) =>
       createObjective({ ...options, programs, backbone, size: { width, height } }),
+    async frameFeatures(network, { width, height }) {
+      const size = { width, height };
+      const seen =
+        network === 'clip'
+          ? clipFrames(await critic(), size)
+          : saliencyFrames(openTranSalNetParts(folder), size);
+      return createFrameFeatures({ programs, backbone, size, network: seen });
+    },
     score: async (image, target) => ({
       A: await scored(guide, image, target),
       B: await scored(reporter, image, target),

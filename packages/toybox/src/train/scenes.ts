@@ -30,6 +30,7 @@ const AUTOENCODER_POOL: ScenePool = { firstSeed: 1, count: 4000 };
 export const TRAINING_POOLS = {
   autoencoder: AUTOENCODER_POOL,
   decoder: AUTOENCODER_POOL,
+  flow_autoencoder: AUTOENCODER_POOL,
   judge: { firstSeed: 2_000_000, count: 5000 },
   diffusion: { firstSeed: 4_000_000, count: 20_000 },
   transalnet: { firstSeed: 6_000_000, count: 3000 },

@@ -86,7 +86,7 @@ export function drawCount(generator: SceneGenerator, number: number): PromptSpec
 /** A prompt of a clip: every thing has the move that the text says. */
 export interface MovingPrompt {
   readonly text: string;
-  readonly things: readonly WantedMove[];
+  readonly things: readonly Required<WantedMove>[];
 }
 
 /**

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { suiteFile } from '../paths.ts';
 import { WORDS } from './describe.ts';
 import { FLOW_WORDS, MOST_WORDS } from './describe-counted.ts';
+import { MOVE_WORDS } from './describe-moves.ts';
 import { suiteText } from './draw-suites.ts';
 import { FLOW_SUITES, flowSuites } from './flow-suites.ts';
 import { promptSet } from './prompt-sets.ts';
@@ -17,7 +18,7 @@ it.each([...SUITES, ...FLOW_SUITES])('the committed file of %s is what this make
 });
 
 it.each([
-  ['Toybox', SUITES, WORDS],
+  ['Toybox', SUITES, [...WORDS, ...MOVE_WORDS]],
   ['toybox-flow', FLOW_SUITES, FLOW_WORDS],
 ] as const)(
   'those of %s use words that the model knows, and no prompt on which defaults were chosen',

@@ -1,6 +1,6 @@
 /**
  * @file Toybox's prompt suites with their truth: every group in which prompts are reported, among them the eight phenomena of the
- * CSP suite. `toybox-tuning` is for choosing settings, `toybox` for what is reported; they share no prompt.
+ * CSP suite. `toybox-tuning` is for choosing settings, `toybox` for what is reported; they share no prompt. `moves` holds the prompts of clips.
  */
 
 import { type Clause, COLOURS, KINDS, type SuitePrompt } from 'sgool/evaluate';
@@ -16,11 +16,13 @@ import {
   usedBefore,
 } from './draw-suites.ts';
 import type { NamedThing } from './groups.ts';
+import { movingPrompts, PROMPT_SETS } from './prompt-sets.ts';
 import { drawThing } from './prompts.ts';
 import { type SceneGenerator, sceneGenerator } from './scene-generator.ts';
 import { isHeldOut } from './split.ts';
 
-export const SUITES = ['toybox', 'toybox-tuning'] as const;
+const PICTURE_SUITES = ['toybox', 'toybox-tuning'] as const;
+export const SUITES = [...PICTURE_SUITES, 'moves'] as const;
 export type SuiteName = (typeof SUITES)[number];
 
 const SEED = 5;
@@ -111,6 +113,23 @@ const GROUPS: readonly PromptGroup[] = [
 
 const article = (word: string) => (/^[aeiou]/.test(word) ? 'an' : 'a');
 
-/** The prompts of both suites. Prompts on which defaults were chosen before are in neither. */
-export const toyboxSuites = (): Readonly<Record<SuiteName, readonly SuitePrompt[]>> =>
-  drawSuites(SUITES, GROUPS, sceneGenerator(SEED), usedBefore());
+/** The prompts of all suites. Prompts on which defaults were chosen before are in none of those of pictures. */
+export const toyboxSuites = (): Readonly<Record<SuiteName, readonly SuitePrompt[]>> => ({
+  ...drawSuites(PICTURE_SUITES, GROUPS, sceneGenerator(SEED), usedBefore()),
+  moves: movesSuite(),
+});
+
+/** The set `moves` as a suite: its categories are the moves. */
+function movesSuite(): SuitePrompt[] {
+  return movingPrompts(PROMPT_SETS.moves.count).map(({ text, things }, i) => ({
+    id: String(i + 1),
+    text,
+    category: things[0].move,
+    readings: [
+      [
+        ...things.map(present),
+        ...things.map(({ move }, subject): Clause => ({ claim: 'move', subject, move })),
+      ],
+    ],
+  }));
+}

@@ -15,6 +15,7 @@ import {
   storeSuite,
 } from '../../evaluate/suites/stored-suites.ts';
 import type { Suite } from '../../evaluate/suites/suite.ts';
+import { JUDGE_NAMES } from '../../networks/judge/open-judge.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { formatTable, oneLine } from '../terminal/format.ts';
@@ -28,6 +29,7 @@ folder. A file of your own needs no command: give its path to sgool evaluate.
 It may be .txt (a prompt per line), .csv or .tsv (columns prompt, category, id),
 .jsonl or .json; prompts.suite.json beside prompts.csv may say more:
 { "title", "origin", "licence", "format", "judge", "columns": { "prompt", "category" } }.
+A judge checks prompts whose truth the file has: ${JUDGE_NAMES.join(' (default) or ')}.
 
 Examples:
   sgool suites list

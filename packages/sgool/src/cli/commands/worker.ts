@@ -16,7 +16,7 @@ import { watchInterrupts } from '../terminal/interrupt.ts';
 import { openResults, QUEUE_VARIABLE, queueAddress } from './evaluate/on-queue.ts';
 import { machineLine, weightsHash } from './evaluate/this-machine.ts';
 
-const SHARED = ['device', 'clip', 'tokenizer', 'adapter'] as const;
+const SHARED = ['device', 'clip', 'tokenizer', 'adapter', 'motion'] as const;
 
 const NOTES = `
 A worker opens the model that a cell names and keeps it for the next ones. It
@@ -149,8 +149,12 @@ class MachineParts implements WorkerParts {
   }
 
   async lane(index: number, job: CellJob): Promise<Lane> {
-    const { cell, precision, scorers, scores, clip, tokenizer, adapter } = job;
-    const key = JSON.stringify([cell.model.hash, precision, scorers, scores, clip, tokenizer, adapter]);
+    const { cell, precision, scorers, scores, clip, tokenizer, adapter, motion } = job;
+    const key = JSON.stringify([
+      cell.model.hash,
+      ...[precision, scorers, scores],
+      ...[clip, tokenizer, adapter, motion],
+    ]);
     const found = this.#lanes.get(index);
     if (found?.key === key) return found.lane;
     const refusal = this.#refusals.get(key);
@@ -175,6 +179,7 @@ class MachineParts implements WorkerParts {
     const clip = this.#values.clip ?? job.clip;
     const tokenizer = this.#values.tokenizer ?? job.tokenizer;
     const adapter = this.#values.adapter ?? job.adapter;
+    const motion = this.#values.motion ?? job.motion;
     const parts = {
       ...(clip === undefined ? {} : { clip }),
       ...(tokenizer === undefined ? {} : { tokenizer }),
@@ -183,7 +188,7 @@ class MachineParts implements WorkerParts {
     this.#note(`opens ${name}`);
     const engine = await this.#host.loadEngine();
     const pipeline = await engine.openPipeline(name, {
-      ...loadOptionsOf({ ...this.#values, ...parts, adapter, precision }),
+      ...loadOptionsOf({ ...this.#values, ...parts, adapter, motion, precision }),
     });
     try {
       const hash = await weightsHash(pipeline, { ...parts, adapter });

@@ -292,7 +292,15 @@ export function loadOptionsOf(values: ModelValues): LoadOptions & PromptFileOpti
 }
 
 /** The keys that `score` and `saliency` share with the commands that make images. */
-export type SharedKey = 'model' | 'device' | 'precision' | 'clip' | 'tokenizer' | 'adapter' | 'memory';
+export type SharedKey =
+  | 'model'
+  | 'device'
+  | 'precision'
+  | 'clip'
+  | 'tokenizer'
+  | 'adapter'
+  | 'motion'
+  | 'memory';
 
 /** What those commands read: a model is always named. */
 export type SharedValues = ModelValues & { readonly model: string };

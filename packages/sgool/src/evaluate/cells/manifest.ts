@@ -55,6 +55,8 @@ export const scoreInfoSchema = z.strictObject({
   /** Decimals that distinguish images. */
   digits: z.int(),
   higherIsBetter: z.boolean(),
+  /** False for what describes images and is no merit, as the motion of a clip: then no method is best by it. Default true. */
+  isMerit: z.boolean().optional(),
   /** Whether its mean over prompts, and over suites, means anything. HPS compares images of one prompt only. */
   isAveraged: z.boolean(),
   /** Differences up to this one are ties. */

@@ -29,6 +29,11 @@ const boat: Clause = { claim: 'present', kind: 'boat' };
 const cat = seen('cat', 'red', 0.25);
 
 describe('judgeClauses', () => {
+  it('leaves moves to clips', () => {
+    const move: Clause = { claim: 'move', subject: 0, move: 'left' };
+    expect(judgeClauses([cat], [[redCat, move]])).toEqual(judgeClauses([cat], [[redCat]]));
+  });
+
   it('scores a thing by the probability of its kind and of its colour', () => {
     const verdict = judgeClauses([cat], [[redCat]]);
     expect(verdict).toEqual({

@@ -6,6 +6,8 @@ import { mean } from '../../numbers.ts';
 import type { Clause } from '../suites/clause.ts';
 
 type Present = Extract<Clause, { claim: 'present' }>;
+/** What an image can show. */
+type ImageClause = Exclude<Clause, { claim: 'move' }>;
 
 /** What the judge says of an image. All values are in [0, 1]; a part is null where the prompt has no clause of its kind. */
 export interface ClauseVerdict {
@@ -26,7 +28,7 @@ export interface ClauseVerdict {
 }
 
 interface Checked {
-  readonly clause: Clause;
+  readonly clause: ImageClause;
   /** In [0, 1]. */
   readonly value: number;
   /** Whether its thing is detected. */
@@ -38,7 +40,7 @@ interface Checked {
  * Checks every reading of a prompt and takes the one that fits best.
  *
  * Each detection stands for at most one thing of a reading; among all ways to assign them, the one with the highest score is
- * taken, so that of two red cats the nearer one to the prompt counts.
+ * taken, so that of two red cats the nearer one to the prompt counts. How things move is no claim about an image, and does not count.
  *
  * @throws RangeError for no reading, or a relation between things that the reading does not have
  */
@@ -47,7 +49,12 @@ export function judgeClauses(
   readings: readonly (readonly Clause[])[],
 ): ClauseVerdict {
   if (readings.length === 0) throw new RangeError('judgeClauses: needs at least one reading');
-  const checked = readings.map((clauses) => checkReading(detections, clauses));
+  const checked = readings.map((clauses) =>
+    checkReading(
+      detections,
+      clauses.filter((clause) => clause.claim !== 'move'),
+    ),
+  );
   const best = checked.reduce((a, b) => (scoreOf(b) > scoreOf(a) ? b : a));
   return {
     score: scoreOf(best),
@@ -85,16 +92,16 @@ function counted({ clause, isThere, holds }: Checked, part: Part): number[] {
   }
 }
 
-function checkReading(detections: readonly Detection[], clauses: readonly Clause[]): Checked[] {
+function checkReading(detections: readonly Detection[], clauses: readonly ImageClause[]): Checked[] {
   const things = clauses.filter((clause) => clause.claim === 'present');
   const assigned = assignThings(detections, things);
-  const order = new Map<Clause, Detection | undefined>(things.map((thing, i) => [thing, assigned[i]]));
+  const order = new Map<ImageClause, Detection | undefined>(things.map((thing, i) => [thing, assigned[i]]));
   return clauses.map((clause) => checkClause(clause, detections, assigned, order.get(clause)));
 }
 
 /** @param own the detection that stands for the thing of a `present` clause */
 function checkClause(
-  clause: Clause,
+  clause: ImageClause,
   detections: readonly Detection[],
   assigned: readonly (Detection | undefined)[],
   own: Detection | undefined,

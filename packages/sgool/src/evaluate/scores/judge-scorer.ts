@@ -1,11 +1,14 @@
 /** @file The judge's scores: what is in the image, clause by clause. It guides and selects nothing but SGOOL by the saliency model `judge`. */
 import { UserError } from '../../errors.ts';
+import type { Image } from '../../image/image.ts';
+import type { Detection } from '../../networks/judge/detections.ts';
 import { JUDGE_IMAGE } from '../../networks/judge/network.ts';
 import { type JudgeName, judgeFile } from '../../networks/judge/open-judge.ts';
 import { fileSha256 } from '../../platform/file-sha256.ts';
 import type { ScoreInfo } from '../cells/manifest.ts';
 import { type ClauseVerdict, judgeClauses } from '../judge/clauses.ts';
 import { type Judge, loadJudge } from '../judge/judge.ts';
+import { judgeMoves } from '../judge/moves.ts';
 import type { ImageScorer } from './image-scorer.ts';
 
 /** Differences of a score up to this one are ties; those of shares are whole clauses. */
@@ -29,6 +32,8 @@ const TITLES: Readonly<Record<keyof ClauseVerdict, readonly [name: string, title
 };
 const KEYS = Object.keys(TITLES) as (keyof ClauseVerdict)[];
 
+const MOVES = 'judge:moves';
+
 /**
  * A judge of Toybox's world, for images of 128 x 128 pixels and prompts whose truth is known. Other prompts have no such scores.
  *
@@ -40,31 +45,47 @@ export async function judgeScorer(
 ): Promise<ImageScorer> {
   const weights = await fileSha256(judgeFile(which));
   const judge = await load({ name: which });
+  const titleOf = (title: string) => [JUDGE_TITLES[which], title].filter((part) => part !== '').join(', ');
+  const info = (name: string, title: string, scale: string, tie = 0): ScoreInfo => ({
+    name,
+    title,
+    scale,
+    digits: 3,
+    higherIsBetter: true,
+    isAveraged: true,
+    tie,
+    weights,
+    preprocessing: `none: ${JUDGE_IMAGE} x ${JUDGE_IMAGE} RGB`,
+  });
+  /** A frame is looked at by itself, and once more as one of its clip. */
+  const seen = new WeakMap<Image, Promise<readonly Detection[]>>();
+  function detect(image: Image): Promise<readonly Detection[]> {
+    if (image.width !== JUDGE_IMAGE || image.height !== JUDGE_IMAGE) {
+      throw new UserError(
+        `judge: sees images of ${JUDGE_IMAGE} x ${JUDGE_IMAGE} pixels only, got ${image.width} x ${image.height}`,
+      );
+    }
+    const found = seen.get(image) ?? judge.detect(image.data);
+    seen.set(image, found);
+    return found;
+  }
   return {
-    infos: KEYS.map((key): ScoreInfo => {
+    infos: KEYS.map((key) => {
       const [name, title, scale] = TITLES[key];
-      return {
-        name,
-        title:
-          key === 'correct' ? title : [JUDGE_TITLES[which], title].filter((part) => part !== '').join(', '),
-        scale,
-        digits: 3,
-        higherIsBetter: true,
-        isAveraged: true,
-        tie: key === 'score' ? TIE : 0,
-        weights,
-        preprocessing: `none: ${JUDGE_IMAGE} x ${JUDGE_IMAGE} RGB`,
-      };
+      return info(name, key === 'correct' ? title : titleOf(title), scale, key === 'score' ? TIE : 0);
     }),
+    ofClip: {
+      infos: [info(MOVES, titleOf('moves'), '1 if every thing moves as the prompt says, else 0')],
+      async score({ frames }, { readings = [] }) {
+        const detections: (readonly Detection[])[] = [];
+        for (const frame of frames) detections.push(await detect(frame));
+        return { [MOVES]: judgeMoves(detections, readings) };
+      },
+    },
     ofIterates: true,
     async score({ image, prompt: { readings } }) {
       if (readings === undefined) return Object.fromEntries(KEYS.map((key) => [TITLES[key][0], null]));
-      if (image.width !== JUDGE_IMAGE || image.height !== JUDGE_IMAGE) {
-        throw new UserError(
-          `judge: sees images of ${JUDGE_IMAGE} x ${JUDGE_IMAGE} pixels only, got ${image.width} x ${image.height}`,
-        );
-      }
-      const verdict = judgeClauses(await judge.detect(image.data), readings);
+      const verdict = judgeClauses(await detect(image), readings);
       return Object.fromEntries(KEYS.map((key) => [TITLES[key][0], verdict[key]]));
     },
     fits: () => ({}),

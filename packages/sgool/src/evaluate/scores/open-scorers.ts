@@ -9,7 +9,9 @@ import { aestheticScorer } from './aesthetic-scorer.ts';
 import { clipScorer } from './clip-scorer.ts';
 import type { ImageScorer } from './image-scorer.ts';
 import { judgeScorer } from './judge-scorer.ts';
+import { motionScorer } from './motion-scorer.ts';
 import { onnxScorer } from './onnx-scorer.ts';
+import { overFrames } from './over-frames.ts';
 import { preferenceScorer } from './preference-scorer.ts';
 
 /** Scorers that a run may have beside CLIP, which every run has. `onnx:<file>` is any other. */
@@ -63,7 +65,7 @@ export interface OpenScorers {
 }
 
 /**
- * Opens scorers.
+ * Opens scorers. Those of a model with motion score clips: frame by frame, and as a whole.
  *
  * @param judge the judge that checks the clauses of the prompts; undefined where no prompt has any
  * @throws UserError where weights are missing, a scorer cannot score these images, or two would have one name
@@ -99,8 +101,9 @@ export async function openScorers(
       } else if (one.kind === 'aesthetic') scorers.push(await aestheticScorer(one.weights, pipeline));
       else if (one.kind === 'onnx') scorers.push(await onnxScorer(one.weights, options));
     }
-    checkNames(scorers);
-    return { scorers, notes, dispose };
+    const all = pipeline.model.motion === undefined ? scorers : [...scorers, motionScorer].map(overFrames);
+    checkNames(all);
+    return { scorers: all, notes, dispose };
   } catch (error) {
     await dispose();
     throw error;

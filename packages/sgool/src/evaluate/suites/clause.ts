@@ -1,5 +1,6 @@
-/** @file Clauses: single claims about an image that the judge can check. */
+/** @file Clauses: single claims about an image or a clip that the judge can check. */
 import { z } from 'zod';
+import { MOVES } from '../../networks/judge/moves.ts';
 import { COLOURS, KINDS, RELATIONS } from '../../networks/judge/vocabulary.ts';
 
 /** A thing as a prompt describes it; what the prompt leaves open is absent. */
@@ -10,7 +11,7 @@ const thingSchema = z.strictObject({
 
 /**
  * A clause. Things are numbered from 0 in the order of the `present` clauses of their reading; `subject`, `object`, `larger` and
- * `smaller` are such numbers.
+ * `smaller` are such numbers. A `move` is a claim about a clip: no single frame shows it.
  */
 export const clauseSchema = z.discriminatedUnion('claim', [
   z.strictObject({ claim: z.literal('present'), ...thingSchema.shape }),
@@ -24,7 +25,8 @@ export const clauseSchema = z.discriminatedUnion('claim', [
     object: z.int().min(0),
   }),
   z.strictObject({ claim: z.literal('size'), larger: z.int().min(0), smaller: z.int().min(0) }),
+  z.strictObject({ claim: z.literal('move'), subject: z.int().min(0), move: z.enum(MOVES) }),
 ]);
 
-/** A claim about an image that the judge can check. */
+/** A claim about an image or a clip that the judge can check. */
 export type Clause = z.infer<typeof clauseSchema>;

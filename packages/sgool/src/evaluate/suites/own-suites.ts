@@ -25,6 +25,7 @@ const TOYBOX_FLOW = {
 export const OWN_SUITES = {
   toybox: { title: 'Toybox: reported prompts', ...TOYBOX },
   'toybox-tuning': { title: 'Toybox: prompts for choosing settings', ...TOYBOX },
+  moves: { title: 'Toybox: prompts of clips, two things and how they move', ...TOYBOX },
   'toybox-flow': { title: 'toybox-flow: reported prompts', ...TOYBOX_FLOW },
   'toybox-flow-tuning': { title: 'toybox-flow: prompts for choosing settings', ...TOYBOX_FLOW },
 } as const satisfies Readonly<Record<string, OwnSuite>>;

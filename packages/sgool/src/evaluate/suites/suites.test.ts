@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MOVES } from '../../networks/judge/moves.ts';
 import { KNOWN_SUITES, type KnownSuite, knownSuite } from './known-suites.ts';
 import { openSuite, SUITE_NAMES } from './open-suite.ts';
 import { ownSuite } from './own-suites.ts';
@@ -284,6 +285,7 @@ describe('openSuite', () => {
   it.each([
     ['toybox', 268, 11, undefined],
     ['toybox-tuning', 268, 11, undefined],
+    ['moves', 100, MOVES.length, undefined],
     ['toybox-flow', 256, 12, 'judge-counts'],
     ['toybox-flow-tuning', 256, 12, 'judge-counts'],
   ] as const)('has %s, whose every prompt can be judged', async (name, count, groups, judge) => {
@@ -294,6 +296,17 @@ describe('openSuite', () => {
     expect(prompts.every(({ readings = [] }) => readings.length > 0)).toBe(true);
     expect(new Set(prompts.map(({ category }) => category)).size).toBe(groups);
     expect(new Set(prompts.slice(0, groups).map(({ category }) => category)).size).toBe(groups);
+  });
+
+  it('says of every thing of moves how it moves', async () => {
+    const { prompts } = await ownSuite('moves');
+    for (const { text, category, readings = [] } of prompts) {
+      const [clauses] = readings;
+      const moves = clauses.flatMap((clause) => (clause.claim === 'move' ? clause : []));
+      expect(moves.map(({ subject }) => subject)).toEqual([0, 1]);
+      expect(moves[0].move).toBe(category);
+      expect(moves[1].move).toBe(/both/.test(text) ? category : 'still');
+    }
   });
 
   it.each([

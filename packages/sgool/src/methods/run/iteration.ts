@@ -33,9 +33,16 @@ export interface LossParts {
   readonly regions?: number;
   /** Of the motion of a clip: how far it lies outside of a band around that of the plain clip. Not weighted. */
   readonly motion?: number;
+  /** Of a clip, not weighted: how far the cosines of neighbouring frames lie below that of the plain clip, by the CLIP that guides; mean over pairs. */
+  readonly consistency?: number;
+  /** Of a clip, not weighted: one minus the correlation of the saliency of things in neighbouring frames; mean over pairs. */
+  readonly saliency?: number;
   /** Of each scorer of the objective. */
   readonly scorers?: readonly ScorerLoss[];
 }
+
+/** What of a clip as a whole a loss is of. */
+export const CLIP_LOSS_PARTS = ['motion', 'consistency', 'saliency'] as const;
 
 /** What of an image a loss is of. */
 export const LOSS_PARTS = ['whole', 'cutouts', 'regions'] as const;

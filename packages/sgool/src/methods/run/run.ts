@@ -13,6 +13,7 @@ import { NotFiniteError, UserError } from '../../errors.ts';
 import type { DenoiserOptions, MaskedImage } from '../../models/backbone.ts';
 import { rescheduledNoise } from '../../models/free-noise.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { product } from '../../numbers.ts';
 import { type ClipTarget, clipTarget } from '../../preference/clip-target.ts';
 import { noiseTests } from '../../random/noise-tests.ts';
 import { type RandomSource, randomSource } from '../../random/random-source.ts';
@@ -303,6 +304,19 @@ export function drawNoise(
   const shape = latentShape(settings);
   const drawn = drawFrameNoise(random, shape, settings.sharedNoise);
   return rescheduledNoise(drawn, shape, model.motion?.windows, random);
+}
+
+/**
+ * Draws normal numbers that are added to the noise of a run. Those of a whole clip are drawn as its noise itself is: what its frames share stays
+ * shared, and windows of frames stay alike.
+ */
+export function clipNoise(
+  pipeline: Pick<Pipeline, 'model' | 'latentShape'>,
+  { settings, random }: Pick<Run<SamplingSettings>, 'settings' | 'random'>,
+): (count: number) => ArrayLike<number> {
+  const whole = product(pipeline.latentShape(settings));
+  return (count) =>
+    settings.frames > 1 && count === whole ? drawNoise(pipeline, settings, random) : random.randn([count]);
 }
 
 /** What plain generation draws for the seed `count` behind that of the run. */

@@ -31,6 +31,8 @@ export function statement(clause: Clause, clauses: readonly Clause[]): string {
       return `the ${things[clause.subject]} is ${clause.relation} the ${things[clause.object]}`;
     case 'size':
       return `the ${things[clause.larger]} is larger than the ${things[clause.smaller]}`;
+    case 'move':
+      return `the ${things[clause.subject]} moves: ${clause.move}`;
   }
 }
 
