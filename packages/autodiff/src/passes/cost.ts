@@ -50,6 +50,7 @@ function flopsOf({ op, inputs, outputs, attributes }: Node): number | undefined 
 /** Counts what a run of `graph` costs when it is compiled with `layout`, and with Winograd's algorithm or without. */
 export function graphCost(graph: Graph, layout: Layout = 'fast', winograd = false): GraphCost {
   const { constants, folded } = graph.trace;
+  const byTiles = (node: Node) => winograd && !graph.backward && isWinograd(graph.trace, node);
   const live = liveNodes(graph);
   const run = live.filter((node) => !node.outputs.every((t) => folded.has(t)));
 
@@ -72,7 +73,7 @@ export function graphCost(graph: Graph, layout: Layout = 'fast', winograd = fals
       for (const t of [...node.inputs, ...node.outputs]) if (t && !folded.has(t)) movedBytes += bytesOf(t);
     }
     for (const t of node.inputs) if (t && folded.has(t) && !constants.has(t)) computed.add(t);
-    if (winograd && isWinograd(graph.trace, node)) copiedBytes += winogradBytes(node).copied;
+    if (byTiles(node)) copiedBytes += winogradBytes(node).copied;
     else if (layout === 'fast' && operations !== undefined) {
       // The kernel gets a blocked or packed copy, beside the original.
       for (const t of node.inputs) if (t && folded.has(t) && t.rank > 1) copiedBytes += bytesOf(t);
@@ -84,7 +85,7 @@ export function graphCost(graph: Graph, layout: Layout = 'fast', winograd = fals
     if (late.has(t)) movedBytes += 1.5 * bytesOf(t);
     else copiedBytes += bytesOf(t);
   }
-  const activationBytes = peakOf(run, graph, winograd) + Math.max(0, ...[...late].map(bytesOf));
+  const activationBytes = peakOf(run, graph, byTiles) + Math.max(0, ...[...late].map(bytesOf));
   return { nodes: run.length, flops, movedBytes, activationBytes, copiedBytes, mapped };
 }
 
@@ -93,7 +94,7 @@ function placeOf(source: ConstantSource): string {
 }
 
 /** Most bytes alive at once if every value is freed after its last use. Views share the memory of their operand. */
-function peakOf(run: readonly Node[], graph: Graph, winograd: boolean): number {
+function peakOf(run: readonly Node[], graph: Graph, byTiles: (node: Node) => boolean): number {
   const { folded } = graph.trace;
   const owner = new Map<Tensor, Tensor>();
   const ownerOf = (t: Tensor) => owner.get(t) ?? t;
@@ -114,7 +115,7 @@ function peakOf(run: readonly Node[], graph: Graph, winograd: boolean): number {
   let peak = alive;
   run.forEach((node, i) => {
     for (const t of node.outputs) if (ownerOf(t) === t) alive += bytesOf(t);
-    const windows = winograd && isWinograd(graph.trace, node) ? winogradBytes(node).activations : 0;
+    const windows = byTiles(node) ? winogradBytes(node).activations : 0;
     peak = Math.max(peak, alive + windows);
     alive -= freedAt.get(i) ?? 0;
   });

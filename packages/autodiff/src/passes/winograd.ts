@@ -15,9 +15,12 @@ import { concat, pad, slice, transpose } from '../ops/shape.ts';
 import { inPlaceOf } from './rewrite.ts';
 import type { NodeGraph, Target } from './target.ts';
 
-/** Computes the 3x3 convolutions of networks of full size in fewer multiplications. */
+/**
+ * Computes the 3x3 convolutions of networks of full size in fewer multiplications. Not in programs with a backward pass: what
+ * they keep in memory beside the windows makes them slower, measured (docs/LOG.md).
+ */
 export function useWinograd(graph: NodeGraph, { device, precision, winograd }: Target): NodeGraph {
-  if (!winograd || device !== 'cpu' || precision !== 'float32') return graph;
+  if (!winograd || graph.backward || device !== 'cpu' || precision !== 'float32') return graph;
   const { trace, nodes } = graph;
   return {
     ...graph,

@@ -19,8 +19,8 @@ export interface CompileOptions {
   /** On the CPU; other devices copy the weights. Default `fast`. */
   readonly layout?: Layout;
   /**
-   * On the CPU in float32: whether 3x3 convolutions are computed in fewer multiplications (Winograd's algorithm), for 16/9 of
-   * their weights in memory. Default false.
+   * On the CPU in float32, without a backward pass: whether 3x3 convolutions are computed in fewer multiplications (Winograd's
+   * algorithm), for 16/9 of their weights in memory. Default false.
    */
   readonly winograd?: boolean;
   /** Options of the device's execution provider; see `DEVICE_OPTIONS`. */

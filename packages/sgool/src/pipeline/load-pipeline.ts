@@ -38,7 +38,7 @@ export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, Compute
   readonly env?: Environment;
   /**
    * `auto` keeps as many compiled programs as hold 5 GB together, `plenty` all of them: faster by seconds in each iteration
-   * where images are large; on the processor its 3x3 convolutions take more memory for fewer multiplications. `low` keeps one large program at a time, and recomputes the activations of each block in the
+   * where images are large; on the processor the 3x3 convolutions of sampling take more memory for fewer multiplications. `low` keeps one large program at a time, and recomputes the activations of each block in the
    * backward pass instead of keeping them, for about a third more time. Default `auto`.
    */
   readonly memory?: Memory;
