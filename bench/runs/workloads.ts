@@ -18,6 +18,7 @@ const open = (workload: Workload) =>
   loadPipeline(workload.folder, {
     threads: workload.threads,
     ...(has(workload, 'low memory') ? { memory: 'low' } : {}),
+    ...(has(workload, 'plenty of memory') ? { memory: 'plenty' } : {}),
   });
 
 const denoiserOf = (pipeline: Pipeline, workload: Workload) =>
