@@ -143,17 +143,11 @@ export { SALIENCY_NAMES, type SaliencyChoice, type SaliencyName } from './reques
 export { type ObjectiveItem, type Place, parseObjective } from './request/objective-text.ts';
 export type { CommonRequest, MethodRequest, ParsedRequest, TargetImage } from './request/request.ts';
 export { SCORER_NAMES, SCORERS, type ScorerInfo, type ScorerName } from './request/scorer-names.ts';
-export {
-  ATTENTION_LOSS_NAMES,
-  type AttentionLossName,
-  type MethodSettings,
-  type PlanSettings,
-  type SamplingSettings,
-  SETTING_GROUPS,
-  SETTINGS,
-  type Settings,
-  type SettingsShape,
-} from './request/settings.ts';
+export { ATTENTION_LOSS_NAMES, type AttentionLossName } from './request/settings/attention.ts';
+export { type MethodSettings, SETTING_GROUPS, SETTINGS, type Settings } from './request/settings/index.ts';
+export type { PlanSettings } from './request/settings/plan.ts';
+export type { SamplingSettings } from './request/settings/sampling.ts';
+export type { SettingsShape } from './request/settings/shape.ts';
 export type { ClipPart, WantedScorer } from './request/wanted-scorer.ts';
 export type { Compute, ComputeOptions } from './runtime/compute.ts';
 export type { MachineSpeed } from './runtime/machine-speed.ts';

@@ -13,6 +13,9 @@ export const MOTION_FOLDER = fromHere('../../toybox-models/toybox-motion');
 /** The judge's weights. */
 export const JUDGE_FILE = fromHere('../../toybox-models/judge/judge.safetensors');
 
+/** The weights of the judge that counts. */
+export const JUDGE_COUNTS_FILE = fromHere('../../toybox-models/judge/judge-counts.safetensors');
+
 /** The prompts of the evaluations, with their truth. */
 export const PROMPTS_FILE = fromHere('../../toybox-models/prompts/held-out.json');
 

@@ -3,7 +3,7 @@ import { UserError } from '../errors.ts';
 import { requirementText } from '../objectives/attention/requirement.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import type { AttentionLossName } from '../request/settings.ts';
+import type { AttentionLossName } from '../request/settings/attention.ts';
 import { defined } from '../testing.ts';
 import { openSafetensors, readTypedTensor, type SafetensorsFile } from '../weights/formats/safetensors.ts';
 import { requirementOf, thresholdsOf } from './attend-and-excite.ts';

@@ -24,12 +24,9 @@ import {
 import { type PromptWord, promptThings } from '../objectives/prompt-things.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { LOSS_FACTS } from '../request/attention-losses.ts';
-import {
-  type AttentionSettings,
-  attentionSettings,
-  type SettingsOf,
-  selectionSettings,
-} from '../request/settings.ts';
+import { type AttentionSettings, attentionSettings } from '../request/settings/attention.ts';
+import { selectionSettings } from '../request/settings/selection.ts';
+import type { SettingsOf } from '../request/settings/shape.ts';
 import { stepOf } from '../request/step-of.ts';
 import { MODEL_CLIP } from '../request/wanted-scorer.ts';
 import { parsePrompt } from '../text/prompt/prompt.ts';

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { PAIR_SAMPLERS } from '../diffusion/sampler-names.ts';
 import type { MethodRequest, MethodSchema } from '../request/request.ts';
-import { attentionSettings, samplingSettings } from '../request/settings.ts';
+import { attentionSettings } from '../request/settings/attention.ts';
+import { samplingSettings } from '../request/settings/sampling.ts';
 
 /** What is mapped. */
 export const attentionMapsShape = {

@@ -11,7 +11,7 @@ import { type PromptWord, promptThings } from '../objectives/prompt-things.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Seed } from '../random/seed.ts';
 import { parseMethodRequest } from '../request/request.ts';
-import type { SamplingSettings } from '../request/settings.ts';
+import type { SamplingSettings } from '../request/settings/sampling.ts';
 import { parsePrompt } from '../text/prompt/prompt.ts';
 import { ATTENTION_MAPS, type AttentionMapsRequest } from './attention-maps-request.ts';
 import { METHODS, methods } from './index.ts';

@@ -16,16 +16,13 @@ import type { NoisePath } from '../diffusion/noise-path.ts';
 import type { ObjectiveInput } from '../objectives/objective.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { INPUTS } from '../request/request.ts';
-import {
-  clipGuidanceSettings,
-  cutoutSettings,
-  frameLossSettings,
-  keepWithoutLoss,
-  objectiveSettings,
-  type SettingsOf,
-  selectionSettings,
-  targetSettings,
-} from '../request/settings.ts';
+import { clipGuidanceSettings } from '../request/settings/clip-guidance.ts';
+import { cutoutSettings } from '../request/settings/cutouts.ts';
+import { frameLossSettings } from '../request/settings/frames.ts';
+import { objectiveSettings } from '../request/settings/objective.ts';
+import { keepWithoutLoss, selectionSettings } from '../request/settings/selection.ts';
+import type { SettingsOf } from '../request/settings/shape.ts';
+import { targetSettings } from '../request/settings/target.ts';
 import { drawnFramesLoss } from './run/drawn-frames.ts';
 import { createGuidance, type Guidance } from './run/guidance.ts';
 import type { MethodDefinition } from './run/method.ts';

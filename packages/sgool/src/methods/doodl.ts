@@ -8,16 +8,14 @@
 
 import { pairDefaults } from '../request/defaults.ts';
 import { INPUTS } from '../request/request.ts';
-import {
-  cutoutSettings,
-  differentiationSettings,
-  objectiveSettings,
-  optimiserSettings,
-  type SettingsOf,
-  samplingSettings,
-  selectionSettings,
-  targetSettings,
-} from '../request/settings.ts';
+import { cutoutSettings } from '../request/settings/cutouts.ts';
+import { differentiationSettings } from '../request/settings/differentiation.ts';
+import { objectiveSettings } from '../request/settings/objective.ts';
+import { optimiserSettings } from '../request/settings/optimiser.ts';
+import { samplingSettings } from '../request/settings/sampling.ts';
+import { selectionSettings } from '../request/settings/selection.ts';
+import type { SettingsOf } from '../request/settings/shape.ts';
+import { targetSettings } from '../request/settings/target.ts';
 import { createGuidance } from './run/guidance.ts';
 import type { ObjectiveBuilder } from './run/image-loss.ts';
 import type { MethodDefinition } from './run/method.ts';

@@ -9,7 +9,7 @@ import { withMotion, writeTinyModel } from '../pipeline/testing.ts';
 import { Generator } from '../random/generator.ts';
 import { negativePromptNote } from '../request/effect.ts';
 import { type MethodRequest, parseMethodRequest } from '../request/request.ts';
-import { SETTINGS, type SettingKey } from '../request/settings.ts';
+import { SETTINGS, type SettingKey } from '../request/settings/index.ts';
 import { defined } from '../testing.ts';
 import { METHOD_NAMES, METHODS, type MethodName, methods } from './index.ts';
 import { settingsOf } from './run/create-method.ts';

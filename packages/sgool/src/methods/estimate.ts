@@ -12,7 +12,7 @@ import type { LoadOptions } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { type Budget, readBudget } from '../request/budget.ts';
 import type { MethodRequest } from '../request/request.ts';
-import { pickSettings } from '../request/settings.ts';
+import { pickSettings } from '../request/settings/shape.ts';
 import { type DryRunCounts, DryRunPrograms } from '../runtime/dry-run.ts';
 import { contentionMeter, type MachineSpeed, measureMachine } from '../runtime/machine-speed.ts';
 import type { DryRunOptions, Iteration } from './run/iteration.ts';

@@ -23,16 +23,13 @@ import { UserError } from '../errors.ts';
 import { adamOptimiser } from '../optimisers/adam.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { INPUTS } from '../request/request.ts';
-import {
-  cutoutSettings,
-  frameLossSettings,
-  keepWithoutLoss,
-  objectiveSettings,
-  type SettingsOf,
-  selectionSettings,
-  steeringSettings,
-  targetSettings,
-} from '../request/settings.ts';
+import { cutoutSettings } from '../request/settings/cutouts.ts';
+import { frameLossSettings } from '../request/settings/frames.ts';
+import { objectiveSettings } from '../request/settings/objective.ts';
+import { keepWithoutLoss, selectionSettings } from '../request/settings/selection.ts';
+import type { SettingsOf } from '../request/settings/shape.ts';
+import { steeringSettings } from '../request/settings/steering.ts';
+import { targetSettings } from '../request/settings/target.ts';
 import { drawnFramesLoss } from './run/drawn-frames.ts';
 import { createGuidance, type Guidance } from './run/guidance.ts';
 import type { MethodDefinition } from './run/method.ts';

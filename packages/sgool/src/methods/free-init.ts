@@ -12,7 +12,8 @@
  */
 import { sample } from '../diffusion/trajectory.ts';
 import { INPUTS } from '../request/request.ts';
-import { keepWithoutLoss, type SettingsOf, selectionSettings } from '../request/settings.ts';
+import { keepWithoutLoss, selectionSettings } from '../request/settings/selection.ts';
+import type { SettingsOf } from '../request/settings/shape.ts';
 import { heldState } from '../state.ts';
 import { mixFrequencies } from './run/frequency-mix.ts';
 import { judgedLatent } from './run/judged.ts';

@@ -1,7 +1,7 @@
 /** @file The table of all methods: the only list of them. Names, help texts and error messages come from here. */
 import { UserError } from '../errors.ts';
 import { type MethodRequest, type ParsedRequest, parseRequest as parseWith } from '../request/request.ts';
-import type { MethodSettings } from '../request/settings.ts';
+import type { MethodSettings } from '../request/settings/index.ts';
 import { attendAndExcite } from './attend-and-excite.ts';
 import { bestOf } from './best-of.ts';
 import { clipGuided } from './clip-guided.ts';

@@ -21,15 +21,9 @@ import {
   type ParsedRequest,
   parseMethodRequest,
 } from '../request/request.ts';
-import {
-  type MethodSettings,
-  type PlanSettings,
-  pickSettings,
-  planSettings,
-  SETTINGS,
-  type Settings,
-  type SettingsShape,
-} from '../request/settings.ts';
+import { type MethodSettings, SETTINGS, type Settings } from '../request/settings/index.ts';
+import { type PlanSettings, planSettings } from '../request/settings/plan.ts';
+import { pickSettings, type SettingsShape } from '../request/settings/shape.ts';
 import { settingsOf } from './run/create-method.ts';
 import type { Iteration, MethodState, RunOptions } from './run/iteration.ts';
 import type { Method, MethodFacts } from './run/method.ts';

@@ -1,6 +1,6 @@
 /** @file Plain Stable Diffusion: one image, no optimisation. All other methods are compared with it. */
 import { sample } from '../diffusion/trajectory.ts';
-import { type SamplingSettings, samplingSettings } from '../request/settings.ts';
+import { type SamplingSettings, samplingSettings } from '../request/settings/sampling.ts';
 import { decodeFrames, judge, shownFrames } from './run/frames.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { denoiserOf, samplerOf, stoppedIn, withinIteration } from './run/run.ts';

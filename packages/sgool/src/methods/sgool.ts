@@ -18,17 +18,15 @@ import { regionCrop } from '../objectives/region-views.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { pairDefaults } from '../request/defaults.ts';
 import { INPUTS } from '../request/request.ts';
-import {
-  cutoutSettings,
-  differentiationSettings,
-  objectiveSettings,
-  optimiserSettings,
-  regionSettings,
-  type SettingsOf,
-  samplingSettings,
-  selectionSettings,
-  targetSettings,
-} from '../request/settings.ts';
+import { cutoutSettings } from '../request/settings/cutouts.ts';
+import { differentiationSettings } from '../request/settings/differentiation.ts';
+import { objectiveSettings } from '../request/settings/objective.ts';
+import { optimiserSettings } from '../request/settings/optimiser.ts';
+import { regionSettings } from '../request/settings/regions.ts';
+import { samplingSettings } from '../request/settings/sampling.ts';
+import { selectionSettings } from '../request/settings/selection.ts';
+import type { SettingsOf } from '../request/settings/shape.ts';
+import { targetSettings } from '../request/settings/target.ts';
 import type { SaliencyMap } from '../saliency/detector.ts';
 import { followRegions, type LocatedFrames, type LocatedRegions } from '../saliency/track.ts';
 import { heldState } from '../state.ts';

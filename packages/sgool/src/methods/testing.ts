@@ -1,6 +1,6 @@
 /** @file Requests for tests that run every method. */
 import type { MethodRequest } from '../request/request.ts';
-import { SETTINGS } from '../request/settings.ts';
+import { SETTINGS } from '../request/settings/index.ts';
 import { type MethodName, methods } from './index.ts';
 
 /** A request without the settings that the method does not have. */

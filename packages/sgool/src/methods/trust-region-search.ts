@@ -6,7 +6,8 @@
  */
 import { trustRegionSearch as createSearch } from '../optimisers/search/trust-region-search.ts';
 import { INPUTS } from '../request/request.ts';
-import { type SettingsOf, searchSettings } from '../request/settings.ts';
+import { searchSettings } from '../request/settings/search.ts';
+import type { SettingsOf } from '../request/settings/shape.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { selectedByObjective } from './run/roles.ts';
 import { searchLoopSettings, searchNoise, searchRandom } from './run/search-noise.ts';

@@ -5,7 +5,8 @@
  */
 import { zeroOrderSearch } from '../optimisers/search/zero-order.ts';
 import { INPUTS } from '../request/request.ts';
-import { type SettingsOf, searchSettings } from '../request/settings.ts';
+import { searchSettings } from '../request/settings/search.ts';
+import type { SettingsOf } from '../request/settings/shape.ts';
 import type { MethodDefinition } from './run/method.ts';
 import { selectedByObjective } from './run/roles.ts';
 import { searchLoopSettings, searchNoise, searchRandom } from './run/search-noise.ts';

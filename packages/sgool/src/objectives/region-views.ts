@@ -1,6 +1,6 @@
 /** @file How CLIP sees a salient region: cut out, or the whole image through a soft mask. */
 import { boxCrop, type Crop, type CropBox, type CropSizes, throughMask, wholeCrop } from '../image/crops.ts';
-import type { RegionSettings } from '../request/settings.ts';
+import type { RegionSettings } from '../request/settings/regions.ts';
 import type { SaliencyMap } from '../saliency/detector.ts';
 
 /**

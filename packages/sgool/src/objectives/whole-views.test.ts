@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { randomCutouts, wholeCrop } from '../image/crops.ts';
 import { Generator } from '../random/generator.ts';
-import type { CutoutSettings } from '../request/settings.ts';
+import type { CutoutSettings } from '../request/settings/cutouts.ts';
 import { wholeViews } from './whole-views.ts';
 
 const sizes = { width: 48, height: 48, side: 16 };

@@ -5,7 +5,7 @@ import type { ResampleFilter } from '../image/resample.ts';
 import { mean } from '../numbers.ts';
 import type { PromptInputs } from '../preference/scorer.ts';
 import type { RandomSource } from '../random/random-source.ts';
-import type { CutoutSettings } from '../request/settings.ts';
+import type { CutoutSettings } from '../request/settings/cutouts.ts';
 import type { View } from './objective.ts';
 
 export interface WholeViews {

@@ -1,5 +1,5 @@
 /** @file Adam. */
-import type { OptimiserSettings } from '../request/settings.ts';
+import type { OptimiserSettings } from '../request/settings/optimiser.ts';
 import { type LatentOptimiser, type LatentOptimiserOptions, perturbed } from './optimiser.ts';
 import { renormalised } from './sphere.ts';
 

@@ -1,5 +1,5 @@
 /** @file The update rule of DOODL. */
-import type { OptimiserSettings } from '../request/settings.ts';
+import type { OptimiserSettings } from '../request/settings/optimiser.ts';
 import { heldState } from '../state.ts';
 import { type LatentOptimiser, type LatentOptimiserOptions, perturbed } from './optimiser.ts';
 import { renormalised } from './sphere.ts';

@@ -1,5 +1,5 @@
-/** @file The table of all optimisers: what each is made by. `OPTIMISER_READS` (request/settings.ts) says which settings it uses. */
-import type { OptimiserName, OptimiserSettings } from '../request/settings.ts';
+/** @file The table of all optimisers: what each is made by. `OPTIMISER_READS` (request/settings/optimiser.ts) says which settings it uses. */
+import type { OptimiserName, OptimiserSettings } from '../request/settings/optimiser.ts';
 import { adamOptimiser } from './adam.ts';
 import { doodlOptimiser } from './doodl.ts';
 import { lineSearchOptimiser } from './line-search.ts';

@@ -1,5 +1,5 @@
 /** @file Steps of one angle along the sphere. */
-import type { OptimiserSettings } from '../request/settings.ts';
+import type { OptimiserSettings } from '../request/settings/optimiser.ts';
 import { heldState } from '../state.ts';
 import { type LatentOptimiser, type LatentOptimiserOptions, perturbed } from './optimiser.ts';
 import { norm, renormalised, runningMean, tangent, turned, unit } from './sphere.ts';

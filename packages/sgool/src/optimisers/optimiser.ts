@@ -4,7 +4,7 @@
  * An optimiser is made for one run, because it remembers momentum. It keeps the noise on its sphere: the network was not trained
  * on noise of another length.
  */
-import type { OptimiserName } from '../request/settings.ts';
+import type { OptimiserName } from '../request/settings/optimiser.ts';
 import type { Stateful } from '../state.ts';
 
 /** Its state is what it remembers of earlier gradients: running means, lines, angles. */

@@ -4,7 +4,7 @@ import {
   OPTIMISER_READS,
   type OptimiserSettings,
   optimiserSettings,
-} from '../request/settings.ts';
+} from '../request/settings/optimiser.ts';
 import { createOptimiser } from './index.ts';
 
 const all: OptimiserSettings = {

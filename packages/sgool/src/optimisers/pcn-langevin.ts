@@ -1,5 +1,5 @@
 /** @file Langevin sampling that keeps the noise normal. */
-import type { OptimiserSettings } from '../request/settings.ts';
+import type { OptimiserSettings } from '../request/settings/optimiser.ts';
 import type { LatentOptimiser, LatentOptimiserOptions } from './optimiser.ts';
 
 /** Where the chain is, and what is known there. */

@@ -1,5 +1,5 @@
 /** @file The update rule of ReNO. */
-import type { OptimiserSettings } from '../request/settings.ts';
+import type { OptimiserSettings } from '../request/settings/optimiser.ts';
 import { heldState } from '../state.ts';
 import type { LatentOptimiser } from './optimiser.ts';
 import { norm } from './sphere.ts';

@@ -1,5 +1,5 @@
 /** @file Descent along the sign of the gradient. */
-import type { OptimiserSettings } from '../request/settings.ts';
+import type { OptimiserSettings } from '../request/settings/optimiser.ts';
 import { heldState } from '../state.ts';
 import { type LatentOptimiser, type LatentOptimiserOptions, perturbed } from './optimiser.ts';
 import { renormalised, runningMean } from './sphere.ts';

@@ -1,5 +1,5 @@
 /** @file Trust region. */
-import type { OptimiserSettings } from '../request/settings.ts';
+import type { OptimiserSettings } from '../request/settings/optimiser.ts';
 import { LARGEST_ANGLE, type Line, lineFrom } from './line.ts';
 import type { LatentOptimiser } from './optimiser.ts';
 import { turned } from './sphere.ts';

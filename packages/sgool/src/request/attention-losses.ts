@@ -1,5 +1,6 @@
 /** @file What the losses of the attention know of, without their formulas: for checks of a request. */
-import type { AttentionLossName, Settings } from './settings.ts';
+import type { AttentionLossName } from './settings/attention.ts';
+import type { Settings } from './settings/index.ts';
 
 /** Relations between words and places of the image. */
 export const RELATIONS = ['exists', 'apart', 'belongs'] as const;

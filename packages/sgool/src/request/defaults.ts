@@ -7,15 +7,10 @@ import { DEFAULT_SYNTAX } from '../text/prompt/prompt.ts';
 import { defaultDetector } from './detectors.ts';
 import { DEFAULT_OBJECTIVE } from './objective-text.ts';
 import type { MethodSchema, Preset } from './request.ts';
-import {
-  type DetailSettings,
-  type DetectionSettings,
-  type MethodSettings,
-  pickSettings,
-  SETTINGS,
-  type Settings,
-  type SettingsShape,
-} from './settings.ts';
+import type { DetailSettings } from './settings/detail.ts';
+import { type MethodSettings, SETTINGS, type Settings } from './settings/index.ts';
+import type { DetectionSettings } from './settings/regions.ts';
+import { pickSettings, type SettingsShape } from './settings/shape.ts';
 
 /** How a saliency map is divided into regions. */
 export const REGION_DEFAULTS = {

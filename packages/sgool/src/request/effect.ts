@@ -12,16 +12,10 @@ import { hasThresholds } from './attention-losses.ts';
 import { givesMap } from './detectors.ts';
 import { DEFAULT_OBJECTIVE, parseObjective } from './objective-text.ts';
 import type { Inputs, ParsedRequest } from './request.ts';
-import {
-  detectionSettings,
-  differentiationSettings,
-  OPTIMISER_NAMES,
-  OPTIMISER_READS,
-  optimiserSettings,
-  regionSettings,
-  type SettingKey,
-  type Settings,
-} from './settings.ts';
+import { differentiationSettings } from './settings/differentiation.ts';
+import type { SettingKey, Settings } from './settings/index.ts';
+import { OPTIMISER_NAMES, OPTIMISER_READS, optimiserSettings } from './settings/optimiser.ts';
+import { detectionSettings, regionSettings } from './settings/regions.ts';
 import { stepOf } from './step-of.ts';
 
 /** What decides whether a setting has an effect. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../errors.ts';
 import { METHOD_NAMES, METHODS, methods, parseRequest } from '../methods/index.ts';
-import { SETTING_GROUPS, SETTINGS, type Settings } from './settings.ts';
+import { SETTING_GROUPS, SETTINGS, type Settings } from './settings/index.ts';
 import { ownersOf, VALUES } from './testing.ts';
 
 describe('parseRequest', () => {

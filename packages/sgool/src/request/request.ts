@@ -6,7 +6,8 @@ import { z } from 'zod';
 import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import { readSeed, SEED_RULE, type Seed } from '../random/seed.ts';
-import type { Settings, SettingsShape } from './settings.ts';
+import type { Settings } from './settings/index.ts';
+import type { SettingsShape } from './settings/shape.ts';
 
 export const PRESETS = ['model', 'fast', 'paper', 'reno'] as const;
 export type Preset = (typeof PRESETS)[number];

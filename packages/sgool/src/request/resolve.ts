@@ -5,13 +5,9 @@ import { defaultDetector } from './detectors.ts';
 import { withoutUnread } from './effect.ts';
 import { DEFAULT_OBJECTIVE, isDefaultObjective } from './objective-text.ts';
 import type { Inputs, ParsedRequest } from './request.ts';
-import {
-  type MethodSettings,
-  MOST_ITERATIONS,
-  pickSettings,
-  type Settings,
-  type SettingsShape,
-} from './settings.ts';
+import type { MethodSettings, Settings } from './settings/index.ts';
+import { MOST_ITERATIONS } from './settings/selection.ts';
+import { pickSettings, type SettingsShape } from './settings/shape.ts';
 
 /**
  * The settings of a run.

@@ -1,5 +1,6 @@
 /** @file Values of settings and the methods that have them, written out for tests. */
-import { detailSettings, type Settings } from './settings.ts';
+import { detailSettings } from './settings/detail.ts';
+import type { Settings } from './settings/index.ts';
 
 /** A value of each setting that passes its schema. */
 export const VALUES: Settings = {

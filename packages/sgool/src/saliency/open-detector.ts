@@ -8,7 +8,7 @@ import type { ClipCritic } from '../preference/clip-critic.ts';
 import { Generator } from '../random/generator.ts';
 import type { RandomSource } from '../random/random-source.ts';
 import { isOnnxFile, type SaliencyChoice, type SaliencyName } from '../request/detectors.ts';
-import type { DetectionSettings } from '../request/settings.ts';
+import type { DetectionSettings } from '../request/settings/regions.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import { withoutCentreBias } from './centre-bias.ts';

@@ -8,7 +8,7 @@ import { NotFiniteError } from '../errors.ts';
 import type { CropBox } from '../image/crops.ts';
 import { clamp, maximum, minimum, sum } from '../numbers.ts';
 import { REGION_DEFAULTS } from '../request/defaults.ts';
-import type { DetectionSettings } from '../request/settings.ts';
+import type { DetectionSettings } from '../request/settings/regions.ts';
 import type { SaliencyMap } from './detector.ts';
 
 /** A salient part of an image: a box in whole pixels, inside the image. */
@@ -23,7 +23,7 @@ export interface Region extends CropBox {
  */
 export type ThresholdOptions = Partial<Pick<DetectionSettings, 'thresholdRule' | 'thresholdValue'>>;
 
-/** The settings of `request/settings.ts`, with the defaults there, and what has no setting. */
+/** The settings of `request/settings/regions.ts`, with the defaults there, and what has no setting. */
 export interface RegionOptions
   extends ThresholdOptions,
     Partial<Pick<DetectionSettings, 'regionPadding' | 'minRegionSide' | 'maxRegions'>> {

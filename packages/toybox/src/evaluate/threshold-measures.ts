@@ -97,6 +97,7 @@ export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSigna
     for (const [key, name] of [
       ['clipA', 'clip'],
       ['clipB', 'clip_b'],
+      ['clipC', 'clip_c'],
     ] as const) {
       const component = await folderOf(name).catch(ifMissing);
       if (!component) continue;

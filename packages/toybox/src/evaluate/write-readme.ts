@@ -28,6 +28,7 @@ const STAGE_FILES: Readonly<Record<string, { files: readonly string[]; own?: Reg
   },
   clip: { files: [`${WEIGHTS_FOLDER}/clip/model.safetensors`] },
   clip_b: { files: [`${WEIGHTS_FOLDER}/clip_b/model.safetensors`] },
+  clip_c: { files: [`${WEIGHTS_FOLDER}/clip_c/model.safetensors`] },
   diffusion: {
     files: [
       `${WEIGHTS_FOLDER}/unet/diffusion_pytorch_model.safetensors`,

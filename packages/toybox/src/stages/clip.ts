@@ -1,6 +1,6 @@
 /**
- * @file Stage: the two CLIPs, trained contrastively with hard negatives. A guides, B reports; they share the recipe but differ in
- * width, depth, seed and data. Three auxiliary heads, dropped after training, help a small image tower learn far sooner than from
+ * @file Stage: the three CLIPs, trained contrastively with hard negatives. A guides, B reports, C selects; they share the recipe but
+ * differ in width, depth, seed and data. Three auxiliary heads, dropped after training, help a small image tower learn far sooner than from
  * captions alone: two predict the kind and the colour that cover each patch, one predicts facts about the whole image.
  */
 
@@ -30,6 +30,7 @@ import { type BatchGenerator, below } from '../train/batch-generator.ts';
 import { constantWeights, TRANSFORMERS_FILE, writeComponent } from '../train/export.ts';
 import { IMAGE, PIXELS, type PooledMasks, TRAINING_POOLS, trainingScenesWithMasks } from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
+import { thingOfCells } from '../world/cells.ts';
 import { type Described, describe, hardNegatives, holdsIn } from '../world/describe.ts';
 import type { Scene } from '../world/scene.ts';
 import { type SceneGenerator, sceneGenerator } from '../world/scene-generator.ts';
@@ -59,7 +60,7 @@ const COLOUR_CLASSES = COLOURS.length + 1;
 
 export interface ClipRecipe {
   /** Of the stage and of its folder in the model. */
-  readonly name: 'clip' | 'clip_b';
+  readonly name: 'clip' | 'clip_b' | 'clip_c';
   readonly size: ClipSize;
   readonly seed: number;
   readonly steps: number;
@@ -366,38 +367,20 @@ function writeView(
   }
 }
 
-/** For each patch the thing that covers most of it, if it covers a fifth of it or more; the last class is "none". */
+/** Kind and colour of the thing that covers each patch; the last class is "none". */
 function writePatchLabels(
-  { source, things, x, y, side }: View,
+  { source, things, ...square }: View,
   kinds: Float32Array,
   colours: Float32Array,
   slot: number,
 ): void {
-  const cell = side / GRID;
-  const samples = 5;
-  for (let r = 0; r < GRID; r++) {
-    for (let c = 0; c < GRID; c++) {
-      let best = -1;
-      let most = (samples * samples) / 5;
-      for (const i of things) {
-        const { mask } = source.masks[i];
-        let covered = 0;
-        for (let a = 0; a < samples; a++) {
-          for (let b = 0; b < samples; b++) {
-            const row = Math.min(IMAGE - 1, Math.floor(y + (r + (a + 0.5) / samples) * cell));
-            const column = Math.min(IMAGE - 1, Math.floor(x + (c + (b + 0.5) / samples) * cell));
-            covered += mask[row * IMAGE + column];
-          }
-        }
-        if (covered > most) [best, most] = [i, covered];
-      }
-      const thing = source.scene.objects[best];
-      const weight = thing ? 1 : EMPTY_WEIGHT;
-      const patch = slot * GRID * GRID + r * GRID + c;
-      kinds[patch * KIND_CLASSES + (thing ? KINDS.indexOf(thing.kind) : KINDS.length)] = weight;
-      colours[patch * COLOUR_CLASSES + (thing ? COLOURS.indexOf(thing.colour) : COLOURS.length)] = weight;
-    }
-  }
+  thingOfCells(source.masks, IMAGE, GRID, things, square).forEach((index, cell) => {
+    const thing = source.scene.objects[index];
+    const weight = thing ? 1 : EMPTY_WEIGHT;
+    const patch = slot * GRID * GRID + cell;
+    kinds[patch * KIND_CLASSES + (thing ? KINDS.indexOf(thing.kind) : KINDS.length)] = weight;
+    colours[patch * COLOUR_CLASSES + (thing ? COLOURS.indexOf(thing.colour) : COLOURS.length)] = weight;
+  });
 }
 
 /** Writes the CLIP without its training heads, with its tokenizer. */

@@ -150,9 +150,10 @@ export interface ClipSize {
   readonly projection: number;
 }
 
-/** CLIP A guides; CLIP B, of another width and seed, only reports. */
+/** CLIP A guides; CLIP B, of another width and seed, only reports; CLIP C, of a third, selects and stops. */
 export const CLIP_A: ClipSize = { hidden: 128, layers: 6, textLayers: 2, heads: 4, projection: 96 };
 export const CLIP_B: ClipSize = { hidden: 112, layers: 5, textLayers: 2, heads: 4, projection: 64 };
+export const CLIP_C: ClipSize = { hidden: 96, layers: 5, textLayers: 2, heads: 4, projection: 80 };
 
 /** TranSalNet_Res with an eighth of the area and a fraction of the width. */
 export const TRANSALNET_CONFIG = {

@@ -13,6 +13,7 @@ import {
 import { writeFileAtomic } from 'sgool/node';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 import { WORDS } from '../world/describe.ts';
+import { COUNT_WORDS } from '../world/describe-counted.ts';
 import { MOVE_WORDS } from '../world/describe-moves.ts';
 import { MAX_TOKENS } from './configs.ts';
 
@@ -21,6 +22,9 @@ export const pictureVocabulary = (): WordVocabulary => buildWordVocabulary(WORDS
 
 /** That of the text encoder once toybox-motion is trained: the words of pictures keep their ids, the words of moves come behind them. */
 export const clipVocabulary = (): WordVocabulary => buildWordVocabulary(MOVE_WORDS, pictureVocabulary());
+
+/** That of toybox-flow: the words of pictures keep their ids, numbers and plurals come behind them. */
+export const flowVocabulary = (): WordVocabulary => buildWordVocabulary(COUNT_WORDS, pictureVocabulary());
 
 /** The tokenizer of a vocabulary. Default: that of pictures. */
 export function toyboxTokenizer({ vocab, merges }: Vocabulary = pictureVocabulary()): Tokenizer {

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { autoencoderStage } from '../stages/autoencoder.ts';
 import { clipStage } from '../stages/clip.ts';
 import { CLIP_A } from '../stages/configs.ts';
-import { judgeStage } from '../stages/judge.ts';
+import { STAGES } from '../stages/stages.ts';
 import { toyboxTokenizer } from '../stages/tokenizer.ts';
 import { transalnetStage } from '../stages/transalnet.ts';
 import { batchGenerator } from './batch-generator.ts';
@@ -27,15 +27,16 @@ vi.mock(import('./scenes.ts'), async (importOriginal) => {
   };
 });
 
-const stages: [string, () => Stage][] = [
+const stages: [string, () => Stage | Promise<Stage>][] = [
   ['autoencoder', autoencoderStage],
-  ['judge', judgeStage],
+  ['judge', STAGES.judge.stage],
+  ['judge that counts', STAGES.judge_counts.stage],
   ['CLIP', () => clipStage({ name: 'clip', size: CLIP_A, seed: 21, steps: 10 })],
   ['TranSalNet', transalnetStage],
 ];
 
-describe.each(stages)('the stage of %s', (_, make) => {
-  const stage = make();
+describe.each(stages)('the stage of %s', async (_, make) => {
+  const stage = await make();
 
   it('has batches as its program wants them, finite, the same for the same numbers', () => {
     const batch = stage.batch(batchGenerator(5), 0);

@@ -6,7 +6,7 @@ import { UserError } from '../../errors.ts';
 import { parseParameters } from '../../image/parameters.ts';
 import { readPngText } from '../../image/png-text.ts';
 import { METHOD_NAMES, methods } from '../../methods/index.ts';
-import { SETTINGS } from '../../request/settings.ts';
+import { SETTINGS } from '../../request/settings/index.ts';
 import { defined } from '../../testing.ts';
 import { runCli } from '../cli.ts';
 import { fakeEngine, fakeHost, runOnFakes, type Setting } from '../testing.ts';

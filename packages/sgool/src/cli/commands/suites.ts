@@ -27,7 +27,7 @@ Number and hash of the prompts are checked, and a copy is kept in sgool's data
 folder. A file of your own needs no command: give its path to sgool evaluate.
 It may be .txt (a prompt per line), .csv or .tsv (columns prompt, category, id),
 .jsonl or .json; prompts.suite.json beside prompts.csv may say more:
-{ "title", "origin", "licence", "format", "columns": { "prompt", "category" } }.
+{ "title", "origin", "licence", "format", "judge", "columns": { "prompt", "category" } }.
 
 Examples:
   sgool suites list
@@ -86,7 +86,7 @@ async function list(json: boolean, { stdout, env }: Host): Promise<void> {
   const known = KNOWN_SUITES.map((one) => stateOf(one.name, () => storedSuite(one, env)));
   const states = await Promise.all([...own, ...known]);
   const titleOf = (name: string) =>
-    KNOWN_SUITES.find((one) => one.name === name)?.title ?? OWN_SUITES[name as OwnSuiteName];
+    KNOWN_SUITES.find((one) => one.name === name)?.title ?? OWN_SUITES[name as OwnSuiteName].title;
   const countOf = (name: string) => KNOWN_SUITES.find((one) => one.name === name)?.count;
   if (json) {
     const suites = states.map(({ suite, ...state }) => ({

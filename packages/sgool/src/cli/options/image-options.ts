@@ -16,14 +16,10 @@ import { REFINE, type RefineRequest, refineShape } from '../../methods/edit/refi
 import { DEFAULT_METHOD, type GenerationRequest, METHOD_NAMES, METHODS } from '../../methods/index.ts';
 import type { MethodFacts } from '../../methods/run/method.ts';
 import { commonShape, hasOption, type MethodSchema, PRESETS } from '../../request/request.ts';
-import {
-  attentionSettings,
-  clipSettings,
-  detailSettings,
-  frameLossSettings,
-  SETTING_GROUPS,
-  SETTINGS,
-} from '../../request/settings.ts';
+import { attentionSettings } from '../../request/settings/attention.ts';
+import { detailSettings } from '../../request/settings/detail.ts';
+import { clipSettings, frameLossSettings } from '../../request/settings/frames.ts';
+import { SETTING_GROUPS, SETTINGS } from '../../request/settings/index.ts';
 import { DEFAULT_MOTION } from '../../weights/open/locate-model.ts';
 import {
   COMPUTE_OPTIONS,

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../errors.ts';
 import { REFINE } from '../../methods/edit/refine-request.ts';
 import { METHOD_NAMES, type MethodName, methods } from '../../methods/index.ts';
-import { clipSettings, frameLossSettings } from '../../request/settings.ts';
+import { clipSettings, frameLossSettings } from '../../request/settings/frames.ts';
 import { ownersOf, VALUES } from '../../request/testing.ts';
 import { fakeHost } from '../testing.ts';
 import { generateOptions, refineOptions, videoOptions } from './image-options.ts';

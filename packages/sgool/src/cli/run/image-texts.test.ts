@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { a1111Sampler, samplerOfA1111 } from '../../image/a1111-names.ts';
 import { FIXTURES } from '../../networks/testing.ts';
-import { SETTINGS } from '../../request/settings.ts';
+import { SETTINGS } from '../../request/settings/index.ts';
 import { VALUES } from '../../request/testing.ts';
 import { hashNotes, hashWeights, loraHash, modelHash } from './file-hashes.ts';
 import { imageTexts, type RunTask } from './run-record.ts';

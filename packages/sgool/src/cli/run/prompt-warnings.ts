@@ -3,7 +3,7 @@ import { writtenTexts } from '../../methods/detail/region-texts.ts';
 import { criticText } from '../../methods/run/run.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { ClipCritic } from '../../preference/clip-critic.ts';
-import type { MethodSettings } from '../../request/settings.ts';
+import type { MethodSettings } from '../../request/settings/index.ts';
 import { fitNotes, type TextFit } from '../../text/fit-notes.ts';
 import { type PromptSyntax, parsePrompt } from '../../text/prompt/prompt.ts';
 import { promptNotes } from '../options/prompt.ts';

@@ -5,7 +5,7 @@ import { criticText } from '../../methods/run/run.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { detectionDefaults } from '../../request/defaults.ts';
 import type { ParsedRequest } from '../../request/request.ts';
-import type { DetectionSettings } from '../../request/settings.ts';
+import type { DetectionSettings } from '../../request/settings/regions.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import { findRegions } from '../../saliency/regions.ts';
 import { followRegions } from '../../saliency/track.ts';

@@ -11,7 +11,7 @@ import type { ClipScores } from '../../pipeline/pipeline.ts';
 import type { NoiseTests } from '../../random/noise-tests.ts';
 import { resolveSeed, type Seed, seedForJson } from '../../random/seed.ts';
 import type { ParsedRequest } from '../../request/request.ts';
-import type { MethodSettings } from '../../request/settings.ts';
+import type { MethodSettings } from '../../request/settings/index.ts';
 import type { Region } from '../../saliency/regions.ts';
 import { loraTag } from '../../weights/open/lora-strength.ts';
 import type { Values } from '../options/image-options.ts';

@@ -1,7 +1,7 @@
 /** @file The judge's scores: what is in the image, clause by clause. It guides and selects nothing but SGOOL by the saliency model `judge`. */
 import { UserError } from '../../errors.ts';
 import { JUDGE_IMAGE } from '../../networks/judge/network.ts';
-import { judgeFile } from '../../networks/judge/open-judge.ts';
+import { type JudgeName, judgeFile } from '../../networks/judge/open-judge.ts';
 import { fileSha256 } from '../../platform/file-sha256.ts';
 import type { ScoreInfo } from '../cells/manifest.ts';
 import { type ClauseVerdict, judgeClauses } from '../judge/clauses.ts';
@@ -11,30 +11,42 @@ import type { ImageScorer } from './image-scorer.ts';
 /** Differences of a score up to this one are ties; those of shares are whole clauses. */
 const TIE = 0.01;
 
+/** How each judge is called in reports. */
+const JUDGE_TITLES: Readonly<Record<JudgeName, string>> = {
+  judge: 'judge',
+  'judge-counts': 'counting judge',
+};
+
+/** Names of the scores, what their titles say beside that of the judge, and their scales. */
 const TITLES: Readonly<Record<keyof ClauseVerdict, readonly [name: string, title: string, scale: string]>> = {
-  score: ['judge', 'judge', 'mean probability of the clauses, 0 to 1'],
+  score: ['judge', '', 'mean probability of the clauses, 0 to 1'],
   correct: ['judge:correct', 'all right', '1 if every clause is fulfilled, else 0'],
-  thing: ['judge:thing', 'judge, things', 'share of the things that are there in any colour'],
-  colour: ['judge:colour', 'judge, colours', 'share of the things that are there in their colour'],
-  relation: ['judge:relation', 'judge, relations', 'share of the relations and comparisons that hold'],
-  absence: ['judge:absence', 'judge, absences', 'share of what must not be there and is not'],
+  thing: ['judge:thing', 'things', 'share of the things that are there in any colour'],
+  colour: ['judge:colour', 'colours', 'share of the things that are there in their colour'],
+  relation: ['judge:relation', 'relations', 'share of the relations and comparisons that hold'],
+  absence: ['judge:absence', 'absences', 'share of what must not be there and is not'],
+  count: ['judge:count', 'counts', 'share of the numbers of things that are exact'],
 };
 const KEYS = Object.keys(TITLES) as (keyof ClauseVerdict)[];
 
 /**
- * The judge of Toybox, for images of 128 x 128 pixels and prompts whose truth is known. Other prompts have no such scores.
+ * A judge of Toybox's world, for images of 128 x 128 pixels and prompts whose truth is known. Other prompts have no such scores.
  *
  * @throws UserError where its weights are not installed
  */
-export async function judgeScorer(load: () => Promise<Judge> = loadJudge): Promise<ImageScorer> {
-  const weights = await fileSha256(judgeFile());
-  const judge = await load();
+export async function judgeScorer(
+  which: JudgeName = 'judge',
+  load: (options: { readonly name: JudgeName }) => Promise<Judge> = loadJudge,
+): Promise<ImageScorer> {
+  const weights = await fileSha256(judgeFile(which));
+  const judge = await load({ name: which });
   return {
     infos: KEYS.map((key): ScoreInfo => {
       const [name, title, scale] = TITLES[key];
       return {
         name,
-        title,
+        title:
+          key === 'correct' ? title : [JUDGE_TITLES[which], title].filter((part) => part !== '').join(', '),
         scale,
         digits: 3,
         higherIsBetter: true,

@@ -355,18 +355,18 @@ describe('scorers by their names', () => {
 
   it('the judge scores images of its size only, of prompts whose truth is known', async () => {
     const pipeline = pipelineOf(undefined, critic('clip_b'), 512);
-    const { notes, scorers, dispose } = await openScorers([], pipeline, true);
+    const { notes, scorers, dispose } = await openScorers([], pipeline, 'judge');
     expect(notes).toEqual([
       "the judge does not score: it sees images of 128 x 128 pixels of Toybox's world, and those of m are 512 x 512",
     ]);
     expect(scorers.flatMap(({ infos }) => infos.map(({ name }) => name))).not.toContain('judge');
     await dispose();
-    await expect(openScorers([{ kind: 'judge' }], pipeline, true)).rejects.toThrow(
+    await expect(openScorers([{ kind: 'judge' }], pipeline, 'judge-counts')).rejects.toThrow(
       '--scorer judge: it sees images of 128',
     );
-    await expect(openScorers([{ kind: 'judge' }], pipelineOf(undefined, undefined), false)).rejects.toThrow(
-      '--scorer judge: it checks clauses',
-    );
+    await expect(
+      openScorers([{ kind: 'judge' }], pipelineOf(undefined, undefined), undefined),
+    ).rejects.toThrow('--scorer judge: it checks clauses');
   });
 
   it('are given once: two scores of one name are refused', async () => {
@@ -380,7 +380,7 @@ describe('scorers by their names', () => {
       openScorers(
         [{ kind: 'onnx', weights: join(dir, 'clip_b.onnx') }],
         pipelineOf(undefined, critic('clip_b')),
-        false,
+        undefined,
       ),
     ).rejects.toThrow('--scorer: two scores are called clip_b; give each scorer once, or rename the file');
   });

@@ -3,7 +3,7 @@ import type { Image } from '../../image/image.ts';
 import { loadPipeline } from '../../pipeline/load-pipeline.ts';
 import { withPromptFiles } from '../../pipeline/prompt-files.ts';
 import { detailLengths } from '../../request/defaults.ts';
-import { type SamplingSettings, samplingSettings } from '../../request/settings.ts';
+import { type SamplingSettings, samplingSettings } from '../../request/settings/sampling.ts';
 import type { ImageMethod } from '../edit/image-method.ts';
 import { type GenerateOptions, type Generation, runToEnd } from '../generate.ts';
 import { METHODS } from '../index.ts';

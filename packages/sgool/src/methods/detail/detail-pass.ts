@@ -24,15 +24,11 @@ import { randomSource } from '../../random/random-source.ts';
 import { laterSeed } from '../../random/seed.ts';
 import { scoresBehind } from '../../request/detectors.ts';
 import { INPUTS } from '../../request/request.ts';
-import {
-  detailSettings,
-  detectionSettings,
-  type MethodSettings,
-  regionSettings,
-  type SamplingSettings,
-  type SettingsOf,
-  type SettingsShape,
-} from '../../request/settings.ts';
+import { detailSettings } from '../../request/settings/detail.ts';
+import type { MethodSettings } from '../../request/settings/index.ts';
+import { detectionSettings, regionSettings } from '../../request/settings/regions.ts';
+import type { SamplingSettings } from '../../request/settings/sampling.ts';
+import type { SettingsOf, SettingsShape } from '../../request/settings/shape.ts';
 import { MODEL_CLIP } from '../../request/wanted-scorer.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import { findRegions, type Region } from '../../saliency/regions.ts';

@@ -1,5 +1,5 @@
 /** @file Plain Stable Diffusion with the detail pass behind it, as After Detailer works in the web UI. */
-import type { SamplingSettings } from '../../request/settings.ts';
+import type { SamplingSettings } from '../../request/settings/sampling.ts';
 import type { MethodDefinition } from '../run/method.ts';
 import { sd } from '../sd.ts';
 import { type WithPass, withDetailPass } from './detail-pass.ts';

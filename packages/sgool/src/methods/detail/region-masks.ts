@@ -9,7 +9,7 @@ import { boxText } from '../../image/boxes.ts';
 import type { CropBox } from '../../image/crops.ts';
 import type { ImageSize } from '../../image/image.ts';
 import { clamp } from '../../numbers.ts';
-import type { DetailSettings } from '../../request/settings.ts';
+import type { DetailSettings } from '../../request/settings/detail.ts';
 import type { Region } from '../../saliency/regions.ts';
 
 /** Pixels that are repainted together. */

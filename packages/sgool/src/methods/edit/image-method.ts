@@ -1,7 +1,7 @@
 /** @file Methods that begin with an image instead of a seed. */
 import type { Image, ImageSize } from '../../image/image.ts';
 import type { ModelInfo } from '../../models/model-info.ts';
-import type { MethodSettings } from '../../request/settings.ts';
+import type { MethodSettings } from '../../request/settings/index.ts';
 import type { Method } from '../run/method.ts';
 
 /** A method that begins with an image. */

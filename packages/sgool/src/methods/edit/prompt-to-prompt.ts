@@ -10,7 +10,7 @@ import type { Denoiser } from '../../diffusion/denoiser.ts';
 import { createSampler, type Latents, type Sampler } from '../../diffusion/sampler.ts';
 import { tokensOf } from '../../objectives/attention/requirement.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import type { SamplingSettings } from '../../request/settings.ts';
+import type { SamplingSettings } from '../../request/settings/sampling.ts';
 import { denoiserOptionsOf, type Run } from '../run/run.ts';
 import type { RefineSource } from './refine-request.ts';
 import { alignTokens } from './token-alignment.ts';

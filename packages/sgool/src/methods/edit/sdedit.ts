@@ -12,7 +12,7 @@ import { UserError } from '../../errors.ts';
 import { composite, openElements, softEdge } from '../../image/mask.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { type RandomSource, randomSource } from '../../random/random-source.ts';
-import type { SamplingSettings } from '../../request/settings.ts';
+import type { SamplingSettings } from '../../request/settings/sampling.ts';
 import type { Start } from '../run/optimise-noise.ts';
 import { drawFreshNoise, type Run, samplerOf } from '../run/run.ts';
 import type { PreparedImage } from './fit-image.ts';

@@ -5,7 +5,8 @@ import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { commonDefaults, presetDefaults } from '../../request/defaults.ts';
 import { type MethodSchema, type ParsedRequest, parseMethodRequest } from '../../request/request.ts';
 import { resolveSettings } from '../../request/resolve.ts';
-import { type MethodSettings, pickSettings } from '../../request/settings.ts';
+import type { MethodSettings } from '../../request/settings/index.ts';
+import { pickSettings } from '../../request/settings/shape.ts';
 import type { Method, MethodDefinition } from './method.ts';
 import { beginRun, stoppedIn } from './run.ts';
 

@@ -8,7 +8,8 @@ import {
 } from '../../objectives/frames.ts';
 import type { Objective, ObjectiveInput } from '../../objectives/objective.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import type { SamplingSettings, Settings } from '../../request/settings.ts';
+import type { Settings } from '../../request/settings/index.ts';
+import type { SamplingSettings } from '../../request/settings/sampling.ts';
 import type { Run } from './run.ts';
 
 /** The loss of a latent, by frames that are drawn at each call; of a picture by its only one. */

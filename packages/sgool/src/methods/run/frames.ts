@@ -4,7 +4,7 @@ import type { Image } from '../../image/image.ts';
 import { frameLatent, framesOf } from '../../models/frames.ts';
 import { dot, mean, minimum } from '../../numbers.ts';
 import type { ClipScores, Pipeline } from '../../pipeline/pipeline.ts';
-import type { SamplingSettings } from '../../request/settings.ts';
+import type { SamplingSettings } from '../../request/settings/sampling.ts';
 import type { FramesReport, Iteration } from './iteration.ts';
 import type { Run } from './run.ts';
 

@@ -1,7 +1,8 @@
 /** @file What a latent became: its frames, what critics and scorers say of them, and whether it is the best so far. */
 import type { UserError } from '../../errors.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import type { SamplingSettings, SelectionSettings } from '../../request/settings.ts';
+import type { SamplingSettings } from '../../request/settings/sampling.ts';
+import type { SelectionSettings } from '../../request/settings/selection.ts';
 import { decodeFrames, judge, shownFrames } from './frames.ts';
 import type { Iteration } from './iteration.ts';
 import type { BestKeeper, Run } from './run.ts';

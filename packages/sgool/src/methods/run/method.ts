@@ -7,11 +7,11 @@ import type { ModelInfo } from '../../models/model-info.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { MethodDefaults } from '../../request/defaults.ts';
 import type { MethodRequest, Preset } from '../../request/request.ts';
-import type { MethodSettings, Settings } from '../../request/settings.ts';
+import type { MethodSettings, Settings } from '../../request/settings/index.ts';
 import type { Iteration, RunOptions } from './iteration.ts';
 import type { Run } from './run.ts';
 
-/** What a method says of itself: its name, its settings (groups of `request/settings.ts`), whether it moves the noise. */
+/** What a method says of itself: its name, its settings (groups of `request/settings/`), whether it moves the noise. */
 export interface MethodFacts<Name extends string = string> extends MethodDefaults {
   readonly name: Name;
   /** One line for help texts. */

@@ -20,13 +20,11 @@ import { freeElements, onFreeElements } from '../../optimisers/free-elements.ts'
 import { createOptimiser } from '../../optimisers/index.ts';
 import { norm } from '../../optimisers/sphere.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import type {
-  CutoutSettings,
-  DifferentiationSettings,
-  OptimiserSettings,
-  SamplingSettings,
-  SelectionSettings,
-} from '../../request/settings.ts';
+import type { CutoutSettings } from '../../request/settings/cutouts.ts';
+import type { DifferentiationSettings } from '../../request/settings/differentiation.ts';
+import type { OptimiserSettings } from '../../request/settings/optimiser.ts';
+import type { SamplingSettings } from '../../request/settings/sampling.ts';
+import type { SelectionSettings } from '../../request/settings/selection.ts';
 import { stepOf } from '../../request/step-of.ts';
 import { heldState } from '../../state.ts';
 import { drawFrameNoise, sharedGradient } from './frame-noise.ts';

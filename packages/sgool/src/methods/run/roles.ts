@@ -2,7 +2,9 @@
 
 import { scoresBehind } from '../../request/detectors.ts';
 import { parseObjective } from '../../request/objective-text.ts';
-import type { ObjectiveSettings, RegionSettings, SelectionSettings } from '../../request/settings.ts';
+import type { ObjectiveSettings } from '../../request/settings/objective.ts';
+import type { RegionSettings } from '../../request/settings/regions.ts';
+import type { SelectionSettings } from '../../request/settings/selection.ts';
 import { MODEL_CLIP } from '../../request/wanted-scorer.ts';
 import type { ScoreRoles } from './method.ts';
 

@@ -19,12 +19,10 @@ import { type RandomSource, randomSource } from '../../random/random-source.ts';
 import { laterSeed, resolveSeed, type Seed } from '../../random/seed.ts';
 import { readBudget } from '../../request/budget.ts';
 import type { ParsedRequest } from '../../request/request.ts';
-import type {
-  DifferentiationSettings,
-  MethodSettings,
-  SamplingSettings,
-  SelectionSettings,
-} from '../../request/settings.ts';
+import type { DifferentiationSettings } from '../../request/settings/differentiation.ts';
+import type { MethodSettings } from '../../request/settings/index.ts';
+import type { SamplingSettings } from '../../request/settings/sampling.ts';
+import type { SelectionSettings } from '../../request/settings/selection.ts';
 import { heldState, type Stateful } from '../../state.ts';
 import { parsePrompt } from '../../text/prompt/prompt.ts';
 import { drawFrameNoise } from './frame-noise.ts';

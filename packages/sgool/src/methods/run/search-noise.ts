@@ -5,14 +5,11 @@
 import { sample } from '../../diffusion/trajectory.ts';
 import type { Candidate, NoiseSearch, SearchRandom } from '../../optimisers/search/search.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import {
-  objectiveSettings,
-  type SelectionSettings,
-  type SettingsOf,
-  samplingSettings,
-  selectionSettings,
-  targetSettings,
-} from '../../request/settings.ts';
+import { objectiveSettings } from '../../request/settings/objective.ts';
+import { samplingSettings } from '../../request/settings/sampling.ts';
+import { type SelectionSettings, selectionSettings } from '../../request/settings/selection.ts';
+import type { SettingsOf } from '../../request/settings/shape.ts';
+import { targetSettings } from '../../request/settings/target.ts';
 import type { Iteration } from './iteration.ts';
 import { judgedLatent } from './judged.ts';
 import { bestKeeper, denoiserOf, type Run, samplerOf, stoppedIn, stopRule, withinIteration } from './run.ts';

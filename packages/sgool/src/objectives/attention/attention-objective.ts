@@ -3,7 +3,7 @@ import { reshape } from '@sgool/autodiff';
 import { UserError } from '../../errors.ts';
 import type { CrossAttention, CrossAttentionLayer } from '../../models/cross-attention.ts';
 import { LOSS_FACTS, RELATIONS, type Relation } from '../../request/attention-losses.ts';
-import type { AttentionLossName } from '../../request/settings.ts';
+import type { AttentionLossName } from '../../request/settings/attention.ts';
 import { ATTENTION_LOSSES } from './losses/index.ts';
 import { type Requirement, tokensOf } from './requirement.ts';
 import { layersUpTo, meanOfHeads, tokenShares, wordMaps } from './word-maps.ts';

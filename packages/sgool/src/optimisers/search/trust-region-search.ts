@@ -7,7 +7,7 @@
  * dimensions; each round draws one from every box; and each proposal gets the norm of its centre, because noise that
  * wanders from box to box grows longer than any that the network was trained on.
  */
-import type { SearchSettings } from '../../request/settings.ts';
+import type { SearchSettings } from '../../request/settings/search.ts';
 import { norm, renormalised } from '../sphere.ts';
 import type { NoiseSearch, SearchRandom } from './search.ts';
 

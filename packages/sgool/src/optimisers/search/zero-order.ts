@@ -5,7 +5,7 @@
  * a round that found nothing better keeps its centre and draws new neighbours around it, where the paper moves to the best of
  * the round in any case; neighbours keep the norm of the centre exactly.
  */
-import type { SearchSettings } from '../../request/settings.ts';
+import type { SearchSettings } from '../../request/settings/search.ts';
 import { norm, tangent, turned, unit } from '../sphere.ts';
 import type { NoiseSearch, SearchRandom } from './search.ts';
 

@@ -11,7 +11,7 @@ import { METHODS, parseRequest } from '../../../methods/index.ts';
 import type { Pipeline } from '../../../pipeline/pipeline.ts';
 import { laterSeed, readSeed, SEED_RULE, type Seed } from '../../../random/seed.ts';
 import { PRESETS } from '../../../request/request.ts';
-import { SETTINGS, type SettingKey } from '../../../request/settings.ts';
+import { SETTINGS, type SettingKey } from '../../../request/settings/index.ts';
 import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
 import type { ModelValues } from '../../options/model-options.ts';
@@ -91,7 +91,6 @@ export async function askedFor(flags: RunFlags, host: Host): Promise<Asked> {
   const names = [...new Set(suiteNames.split(',').map((name) => name.trim()))];
   const suites = await Promise.all(names.map((name) => openSuite(name, host.cwd, host.env)));
   const out = flags.out ?? join('sgool-output', `evaluate-${suites.map(({ name }) => name).join('-')}`);
-  if (out === '') throw wrong('--out: give the folder of the evaluation, got nothing');
   return {
     folder: resolve(host.cwd, out),
     wanted,

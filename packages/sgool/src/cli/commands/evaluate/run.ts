@@ -6,6 +6,7 @@ import { type EvaluatedMethod, MANIFEST_FORMAT, type Manifest } from '../../../e
 import { type PlannedCell, planCells } from '../../../evaluate/cells/plan.ts';
 import { readEvaluation, readRecord } from '../../../evaluate/cells/run-folder.ts';
 import { scoreNames } from '../../../evaluate/cells/score-image.ts';
+import { judgeOfSuites } from '../../../evaluate/judge/judge-of.ts';
 import { noiseDifferences } from '../../../evaluate/report/fairness.ts';
 import { promptResults } from '../../../evaluate/report/results.ts';
 import { type WrittenReport, writeReport } from '../../../evaluate/report/write-report.ts';
@@ -64,7 +65,7 @@ its first candidates for every cheaper method.
   --budget 640calls                 equal cost: every method that has iterations
                                     makes as many as fit
 
-Scorers: CLIP always; the judge where the suite's truth is known (toybox); with
+Scorers: CLIP always; the judge where the suite's truth is known (toybox, toybox-flow); with
 --scorer also ${SCORER_NAMES.join(', ')},
 aesthetic=<file> (LAION's head on a CLIP ViT-L/14), and onnx:<file>: any scorer
 that was exported to ONNX, with a file.json beside it that says what it reads.
@@ -166,6 +167,7 @@ async function runOn(
   { flags, host, progress, pace, signal }: Surroundings,
 ): Promise<CellCounts> {
   const { folder, reference, suites, seeds } = asked;
+  const judge = judgeOfSuites(suites);
   const values = sharedValues(flags, SHARED, host);
   const engine = await host.loadEngine();
   const pipeline = await engine.openPipeline(values.model, {
@@ -175,7 +177,6 @@ async function runOn(
     ...(flags.queue === undefined ? {} : { device: 'cpu' as const, precision: 'float32' as const }),
   });
   try {
-    const hasTruth = suites.some(({ prompts }) => prompts.some(({ readings }) => readings !== undefined));
     const { tokenizer } = values;
     const scorerOptions = {
       ...pipeline.compute,
@@ -185,7 +186,7 @@ async function runOn(
     const { scorers, notes, dispose } = await openScorers(
       located(flags.scorer ?? [], host),
       pipeline,
-      hasTruth,
+      judge,
       scorerOptions,
     );
     try {

@@ -1,5 +1,5 @@
 /** @file The table of the losses of the attention. */
-import type { AttentionLossName } from '../../../request/settings.ts';
+import type { AttentionLossName } from '../../../request/settings/attention.ts';
 import { attendAndExcite } from './attend-and-excite.ts';
 import type { AttentionLoss } from './attention-loss.ts';
 import { divideAndBind } from './divide-and-bind.ts';

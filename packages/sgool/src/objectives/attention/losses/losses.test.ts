@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { readFixture } from '../../../diffusion/testing.ts';
 import { relativeError } from '../../../networks/testing.ts';
 import { LOSS_FACTS } from '../../../request/attention-losses.ts';
-import { ATTENTION_LOSS_NAMES, type AttentionLossName } from '../../../request/settings.ts';
+import { ATTENTION_LOSS_NAMES, type AttentionLossName } from '../../../request/settings/attention.ts';
 import type { Requirement } from '../requirement.ts';
 import { meanOfHeads, smoothed, wordMaps } from '../word-maps.ts';
 import { ATTENTION_LOSSES } from './index.ts';
