@@ -1,6 +1,6 @@
 /**
  * @file The networks of two rectified flows: Stable Diffusion 3.5 medium and Flux.1 schnell. Transformer and autoencoder have the published
- * shapes. The text encoders have their widths but one layer each: they run once before the chain, and are not what is measured.
+ * shapes. The text encoders have their widths but one or two layers: they run once before the chain, and are not what is measured.
  *
  * Reference: the `config.json` files of stabilityai/stable-diffusion-3.5-medium and black-forest-labs/FLUX.1-schnell.
  */
@@ -184,7 +184,8 @@ function clipFile(
     max_position_embeddings: MAX_TOKENS,
     model_type: 'clip_text_model',
     num_attention_heads: heads,
-    num_hidden_layers: 1,
+    // The last but one is read.
+    num_hidden_layers: 2,
     projection_dim: width,
     vocab_size: VOCABULARY,
   };

@@ -178,7 +178,7 @@ def fine_tuning_step(spec):
         regulariser = F.mse_loss(unet(latent, timestep, single).sample, target)
         (NORM * regulariser).backward()
         update()
-        losses = {"separate": separate, "enhance": enhance, "gradientNorm": norm, "norm": regulariser}
+        losses = {"separate": separate, "enhance": enhance, "gradientNorm": norm}
         return {name: value.detach().view(1) for name, value in losses.items()}
 
     return run

@@ -20,6 +20,7 @@ const open = (workload: Workload, model = workload.folder) =>
     device: workload.device,
     precision: workload.precision,
     ...(has(workload, 'low memory') ? { memory: 'low' } : {}),
+    ...(has(workload, 'plenty of memory') ? { memory: 'plenty' } : {}),
   });
 
 const denoiserOf = (pipeline: Pipeline, workload: Workload) =>
