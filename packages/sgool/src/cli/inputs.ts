@@ -6,7 +6,6 @@ import { files } from '#platform';
 import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import { decodeImage, type ReadOptions } from '../image/read-image.ts';
-import { fileSha256 } from '../platform/file-sha256.ts';
 import { SIZE_LIMITS, type SizeLimit } from '../platform/size-limits.ts';
 import { USAGE_ERROR } from './exit-codes.ts';
 import type { Host } from './host.ts';
@@ -82,7 +81,6 @@ export async function inputImage(
 
 /** SHA-256 of an input that was read. */
 export async function inputHash(who: string, path: string, host: Host): Promise<string> {
-  if (path !== STDIN && !readPipes.has(path)) return fileSha256(path);
   return createHash('sha256')
     .update(await inputBytes(who, path, SIZE_LIMITS.picture, host))
     .digest('hex');

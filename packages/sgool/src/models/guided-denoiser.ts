@@ -4,6 +4,7 @@ import {
   type Graph,
   gradient,
   mul,
+  resident,
   split,
   sub,
   type Tensor,
@@ -160,11 +161,11 @@ function conditioned(
   context: TextContext,
   skippedLayers: readonly number[] = [],
 ): ConditionedNetwork {
-  const { tokens, lastRepeats = 1 } = context;
-  const repeated = lastRepeats === 1 ? '' : `, the last ${lastRepeats} times`;
   const without = skippedLayers.length === 0 ? '' : `, without ${skippedLayers.join(' ')}`;
-  const key = `${prompts}x${latentShape.join('x')}, ${tokens} tokens${repeated}${without}`;
+  const key = `${prompts}x${latentShape.join('x')}, ${context.tokens} tokens${without}`;
   const graph = () => predictionGraph(network, prompts, context, skippedLayers);
+  // The same in every call, so that a card gets it once.
+  for (const states of [context.data, context.pooled]) if (states) resident(states);
   const numbers = network.numbers(context);
   const others: Record<string, Float32Array> = prompts === 2 ? { scale: Float32Array.of(guidanceScale) } : {};
   const inputs = (latent: Float64Array, timestep: number) => ({ ...numbers(latent, timestep), ...others });

@@ -25,6 +25,10 @@ const EXCEPTIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     precision: 'trains in float32',
     adapter: "gives a difference to the model's own weights",
     lora: "gives a difference to the model's own weights",
+    motion: 'trains on pictures',
+    motionNorm: 'trains on pictures',
+    contextFrames: 'trains on pictures',
+    contextStride: 'trains on pictures',
   },
 };
 

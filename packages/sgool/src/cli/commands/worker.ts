@@ -1,6 +1,7 @@
 /** @file `sgool worker`: takes the cells of evaluations from a queue, one after the other, until it is stopped. */
 import type { Command } from 'commander';
 import { UserError } from '../../errors.ts';
+import { judgeOfWeights } from '../../evaluate/judge/judge-of.ts';
 import { type CellJob, queueOfDevice, readQueueName } from '../../evaluate/queue/cell-job.ts';
 import { type Lane, laneOf, Refusal, runWorker, type WorkerParts } from '../../evaluate/queue/cell-worker.ts';
 import { connectQueue } from '../../evaluate/queue/queue-server.ts';
@@ -196,7 +197,7 @@ class MachineParts implements WorkerParts {
       const { scorers, dispose } = await openScorers(
         job.scorers.flatMap(wantedScorers),
         pipeline,
-        Object.hasOwn(job.scores, 'judge'),
+        await judgeOfWeights(job.scores.judge),
         { ...pipeline.compute, env: this.#host.env, ...scorerTokenizer(values) },
       );
       const lane = laneOf({

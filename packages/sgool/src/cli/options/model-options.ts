@@ -53,6 +53,7 @@ export interface ModelParts {
   prediction?: 'epsilon' | 'v_prediction';
   ema?: boolean;
   memory?: 'auto' | 'plenty' | 'low';
+  deviceOptions?: string;
 }
 
 /** What a model is opened with. */
@@ -130,8 +131,12 @@ const PART_SCHEMAS = {
   memory: z
     .enum(['auto', 'plenty', 'low'])
     .describe(
-      'memory budget: auto, plenty (a little faster for large images) or low (less memory, a third more time)',
+      'memory budget: auto, plenty (faster for large images) or low (less memory, a third more time)',
     ),
+  deviceOptions: z
+    .string()
+    .min(1)
+    .describe('options of the device, separated by commas: preferredLayout=NCHW; sgool devices lists them'),
   ema: z.boolean().describe('use the moving average of the weights, if a file has both'),
 } satisfies Record<keyof ModelParts, z.ZodType>;
 
@@ -161,6 +166,7 @@ const DIFFERENCES: Readonly<Partial<Record<keyof ModelValues, Partial<CliOption>
   embedding: { argument: 'files', isList: true },
   embeddingsDir: { argument: 'folder' },
   modelConfig: { argument: 'folder' },
+  deviceOptions: { argument: 'name=value' },
   ema: { negated: true, description: 'do not use the moving average of the weights, if a file has both' },
 };
 
@@ -234,6 +240,23 @@ function parseEmbeddings(text: string) {
   });
 }
 
+/** `name=value`, several with commas. */
+function parseDeviceOptions(text: string): Record<string, string> {
+  const pairs = text.split(',').map((item) => {
+    const [, name, value] = /^\s*(\w+)\s*=\s*(\w+)\s*$/.exec(item) ?? [];
+    if (name !== undefined) return [name, value] as const;
+    throw new UserError(
+      `--device-options: not usable, got ${text}; give name=value, several separated by commas`,
+      { exitCode: USAGE_ERROR },
+    );
+  });
+  const twice = pairs.find(([name], i) => pairs.findIndex(([other]) => other === name) < i);
+  if (twice === undefined) return Object.fromEntries(pairs);
+  throw new UserError(`--device-options: ${twice[0]} is given twice; give it once`, {
+    exitCode: USAGE_ERROR,
+  });
+}
+
 /** Places separated by commas. */
 const placesOf = (text: string): string[] => text.split(',').map((place) => place.trim());
 
@@ -260,7 +283,7 @@ export function locatedParts(values: ModelParts, { cwd }: Pick<Host, 'cwd'>): Mo
     const path = resolve(cwd, place.trim());
     return existsSync(path) ? path : place.trim();
   };
-  const keys = ['clip', 'vae', 'adapter', 'modelConfig', 'tokenizer', 'textEncoders'] as const;
+  const keys = ['clip', 'vae', 'adapter', 'motion', 'modelConfig', 'tokenizer', 'textEncoders'] as const;
   const placed = keys.flatMap((key) => {
     const text = parts[key];
     return text === undefined ? [] : [[key, text.split(',').map(located).join(',')]];
@@ -296,7 +319,8 @@ export function withoutParts<T extends ModelParts>(values: T): Omit<T, keyof Mod
 /** The options for `loadPipeline`. @throws UserError where the list of LoRAs cannot be read */
 export function loadOptionsOf(values: ModelValues): LoadOptions & PromptFileOptions {
   const { device = DEVICE_NAMES[0], precision = PRECISION_NAMES[0] } = values;
-  const { lora, embedding, tokenizer, textEncoders, modelConfig, prediction, ...same } = partsOf(values);
+  const { lora, embedding, tokenizer, textEncoders, modelConfig, prediction, deviceOptions, ...same } =
+    partsOf(values);
   return {
     ...same,
     ...(lora === undefined ? {} : { loras: parseLoras(lora) }),
@@ -305,6 +329,7 @@ export function loadOptionsOf(values: ModelValues): LoadOptions & PromptFileOpti
     ...(textEncoders === undefined ? {} : { textEncoders: placesOf(textEncoders) }),
     ...(modelConfig === undefined ? {} : { config: modelConfig }),
     ...(prediction === undefined ? {} : { predictionType: prediction }),
+    ...(deviceOptions === undefined ? {} : { deviceOptions: parseDeviceOptions(deviceOptions) }),
     device,
     precision,
   };
@@ -312,19 +337,13 @@ export function loadOptionsOf(values: ModelValues): LoadOptions & PromptFileOpti
 
 /** Parts that prompts name: for commands that make images of prompts in a syntax. */
 const NAMED_IN_PROMPTS = ['loraDir', 'embeddingsDir'] as const;
-/** Parts of models that make clips: for commands that make clips. */
-const OF_CLIPS = ['motion', 'motionNorm', 'contextFrames', 'contextStride'] as const;
 
 /** What every command may say of the model that it opens. */
-export type SharedKey = Exclude<
-  keyof ModelValues,
-  (typeof NAMED_IN_PROMPTS)[number] | (typeof OF_CLIPS)[number]
->;
+export type SharedKey = Exclude<keyof ModelValues, (typeof NAMED_IN_PROMPTS)[number]>;
 
-const KEYS_OF_SOME: readonly string[] = [...NAMED_IN_PROMPTS, ...OF_CLIPS];
 /** All of these keys: the model, what it computes on, and where its parts come from. */
 export const SHARED_KEYS = (Object.keys(MODEL_SCHEMAS) as (keyof ModelValues)[]).filter(
-  (key): key is SharedKey => !KEYS_OF_SOME.includes(key),
+  (key): key is SharedKey => !(NAMED_IN_PROMPTS as readonly string[]).includes(key),
 );
 
 /** What those commands read: a model is always named. */

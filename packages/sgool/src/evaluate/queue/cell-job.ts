@@ -35,7 +35,14 @@ export const cellJobSchema = z.strictObject({
 export type CellJob = z.output<typeof cellJobSchema>;
 
 /** What is the same in all jobs of an evaluation. */
-export type JobSetup = Pick<CellJob, 'results' | 'precision' | 'scorers' | 'scores' | 'parts'>;
+export const jobSetupSchema = cellJobSchema.pick({
+  results: true,
+  precision: true,
+  scorers: true,
+  scores: true,
+  parts: true,
+});
+export type JobSetup = z.output<typeof jobSetupSchema>;
 
 /** The jobs of cells, by id. A cell that stands in two suites is one job. */
 export function cellJobs(

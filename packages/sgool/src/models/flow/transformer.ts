@@ -16,6 +16,8 @@ export interface FlowInputs {
   readonly context: Tensor;
   /** [prompts, pooledWidth] */
   readonly pooled: Tensor;
+  /** Embeddings of zeros that follow the context. Default 0. */
+  readonly emptyTokens?: number;
   /** [prompts], 1000 times the guidance scale, for a network that was distilled with guidance. */
   readonly guidance?: Tensor;
 }
@@ -24,8 +26,6 @@ export interface FlowInputs {
 export interface TransformerCall {
   /** Indices of the blocks that are left out, for those that can leave some out. Default none. */
   readonly skippedLayers?: readonly number[];
-  /** How many equal tokens the last one of the context stands for. Default 1. */
-  readonly lastRepeats?: number;
 }
 
 /** A transformer with its weights: from its inputs to the velocity, of the shape of the sample. */
@@ -68,7 +68,7 @@ export function transformerNetwork({
     name: 'transformer',
     embedsGuidance: embeddedGuidance !== undefined,
     ...(skippableLayers !== undefined && { skippableLayers }),
-    inputs(prompts, { tokens, width, lastRepeats = 1 }, skippedLayers = []) {
+    inputs(prompts, { tokens, width, emptyTokens }, skippedLayers = []) {
       const shapes: Readonly<Record<string, TensorSpec>> = {
         latent: { shape: latentShape },
         timestep: { shape: [1] },
@@ -85,9 +85,10 @@ export function transformerNetwork({
               timestep: expand(timestep, [prompts]),
               context,
               pooled,
+              emptyTokens,
               ...(guidance && { guidance: expand(guidance, [prompts]) }),
             },
-            { skippedLayers, lastRepeats },
+            { skippedLayers },
           ),
       };
     },

@@ -50,16 +50,15 @@ export async function sd3TextEncoders(
           await clips[0].states(text, clipSkip),
           await clips[1].states(text, clipSkip),
         ];
-        // Without T5 its tokens are all zero: one stands for them.
-        const behind = ofT5 ? T5_TOKENS : 1;
-        const data = new Float32Array((size + behind) * width);
+        const tokens = ofT5 ? size + T5_TOKENS : size;
+        const data = new Float32Array(tokens * width);
         sideBySide(data, width, size, [first.states, second.states]);
         if (ofT5) data.set(ofT5[i], size * width);
         contexts.push({
-          tokens: size + behind,
-          lastRepeats: T5_TOKENS / behind,
+          tokens,
           width,
           data,
+          ...(ofT5 ? {} : { emptyTokens: T5_TOKENS }),
           pooled: Float32Array.from([...first.pooled, ...second.pooled]),
         });
       }

@@ -10,7 +10,7 @@ import { EVALUATION_FILES, readManifest } from '../../../evaluate/cells/run-fold
 import {
   cellJobs,
   type JobSetup,
-  partsSchema,
+  jobSetupSchema,
   queueOfDevice,
   readQueueName,
 } from '../../../evaluate/queue/cell-job.ts';
@@ -30,7 +30,6 @@ import { syncStore } from '../../../evaluate/run-evaluation.ts';
 import { type CellCounts, CellStore } from '../../../evaluate/store/cell-store.ts';
 import { parseJson } from '../../../platform/json.ts';
 import { SIZE_LIMITS } from '../../../platform/size-limits.ts';
-import { PRECISION_NAMES } from '../../../runtime/compute-names.ts';
 import { writeFileAtomic } from '../../../weights/sources/atomic-file.ts';
 import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
@@ -88,13 +87,7 @@ const QUEUE_FILE = 'queue.json';
 const queueFileSchema = z.strictObject({
   format: z.literal(2),
   queue: z.string(),
-  setup: z.strictObject({
-    results: z.string(),
-    precision: z.enum(PRECISION_NAMES),
-    parts: partsSchema,
-    scorers: z.array(z.string()),
-    scores: z.record(z.string(), z.string()),
-  }),
+  setup: jobSetupSchema,
 });
 
 /** The files of an evaluation, where its workers write them. @throws UserError where a client is missing */

@@ -6,6 +6,7 @@ import { type EvaluatedMethod, MANIFEST_FORMAT, type Manifest } from '../../../e
 import { type PlannedCell, planCells } from '../../../evaluate/cells/plan.ts';
 import { readEvaluation, readRecord } from '../../../evaluate/cells/run-folder.ts';
 import { scoreNames } from '../../../evaluate/cells/score-image.ts';
+import { judgeOfSuites } from '../../../evaluate/judge/judge-of.ts';
 import { noiseDifferences } from '../../../evaluate/report/fairness.ts';
 import { promptResults } from '../../../evaluate/report/results.ts';
 import { type WrittenReport, writeReport } from '../../../evaluate/report/write-report.ts';
@@ -28,12 +29,14 @@ import type { Method } from '../../../methods/run/method.ts';
 import type { Pipeline } from '../../../pipeline/pipeline.ts';
 import { SCORER_NAMES } from '../../../request/scorer-names.ts';
 import { meteredWork } from '../../../runtime/program-cache.ts';
+import { DEFAULT_MODEL, DEFAULT_MOTION } from '../../../weights/open/locate-model.ts';
 import type { Engine } from '../../engine.ts';
 import type { Host } from '../../host.ts';
 import {
   loadOptionsOf,
   locatedParts,
   type ModelValues,
+  type SharedValues,
   scorerTokenizer,
   sharedOptions,
   sharedValues,
@@ -75,10 +78,15 @@ its first candidates for every cheaper method.
   --budget 640calls                 equal cost: every method that has iterations
                                     makes as many as fit
 
-Scorers: CLIP always; the judge where the suite's truth is known (toybox); with
+Scorers: CLIP always; the judge where the suite's truth is known (toybox, toybox-flow); with
 --scorer also ${SCORER_NAMES.join(', ')},
 aesthetic=<file> (LAION's head on a CLIP ViT-L/14), and onnx:<file>: any scorer
 that was exported to ONNX, with a file.json beside it that says what it reads.
+With --motion every prompt becomes a clip, and clips are scored frame by frame (the
+mean, and the lowest frame) and as a whole: how alike neighbouring frames are, how
+much they move, whether things move as the prompt says. The suite moves, whose
+prompts say that, is run with ${DEFAULT_MOTION} where no model is named.
+
 A scorer may be added later: the same command with one more --scorer scores the
 images that are there.
 
@@ -90,6 +98,7 @@ Examples:
   sgool evaluate --suite toybox --methods sd,clip-guided,doodl,sgool,best-of --limit 40
   sgool evaluate --suite csp,drawbench --methods sd,sgool --model ./sd-1.4 --seeds 2
   sgool evaluate --suite prompts.csv --methods sd --variant "long: sgool iterations=50"
+  sgool evaluate --suite moves --methods sd,free-init,sgool --limit 24
   sgool evaluate --suite toybox --scorer hps-v2.1,onnx:scorers/mine.onnx
   sgool evaluate status sgool-output/evaluate-toybox
   sgool evaluate --suite toybox --shard 1/2 --out part-1
@@ -181,7 +190,8 @@ async function runOn(
   { flags, host, progress, pace, signal }: Surroundings,
 ): Promise<CellCounts> {
   const { folder, reference, suites, seeds } = asked;
-  const values = valuesOf(flags, host);
+  const judge = judgeOfSuites(suites);
+  const values = withMotion(valuesOf(flags, host), flags, suites);
   const engine = await host.loadEngine();
   const pipeline = await engine.openPipeline(values.model, {
     ...loadOptionsOf(values),
@@ -190,12 +200,11 @@ async function runOn(
     ...(flags.queue === undefined ? {} : { device: 'cpu' as const, precision: 'float32' as const }),
   });
   try {
-    const hasTruth = suites.some(({ prompts }) => prompts.some(({ readings }) => readings !== undefined));
     const scorerOptions = { ...pipeline.compute, env: host.env, ...scorerTokenizer(values) };
     const { scorers, notes, dispose } = await openScorers(
       located(flags.scorer ?? [], host),
       pipeline,
-      hasTruth,
+      judge,
       scorerOptions,
     );
     try {
@@ -218,7 +227,7 @@ async function runOn(
         scores: scorers.flatMap(({ infos }) => infos),
         versions: { ...versions(await packageVersion()) },
       });
-      for (const note of notes) progress.note(note);
+      for (const note of [...notes, ...clipNotes(suites, pipeline)]) progress.note(note);
       for (const note of fairnessNotes(manifest)) progress.note(note);
       for (const warning of unreadPrompts(manifest, pipeline, scorers)) progress.warn(warning);
       const missing = manifest.scores.filter(({ name }) => !scoreNames(scorers).includes(name));
@@ -280,6 +289,27 @@ async function columns(
   return withEqualSearch(wanted, reference, resolve, async ({ method, settings }) =>
     meteredWork(await operationsOf(methods[method as MethodName], settings)),
   );
+}
+
+/** Whether a prompt says how its things move, so that only a clip can show it. */
+const hasMoves = (suites: Asked['suites']): boolean =>
+  suites.some(({ prompts }) =>
+    prompts.some(({ readings = [] }) => readings.flat().some(({ claim }) => claim === 'move')),
+  );
+
+/** The values with the adapter that comes with sgool, where prompts are of clips and neither a model nor an adapter is named. */
+function withMotion(values: SharedValues, flags: RunFlags, suites: Asked['suites']): SharedValues {
+  const isNamed = flags.model !== undefined || values.motion !== undefined;
+  return isNamed || values.model !== DEFAULT_MODEL || !hasMoves(suites)
+    ? values
+    : { ...values, motion: DEFAULT_MOTION };
+}
+
+/** What is said where pictures cannot show what prompts ask for. */
+function clipNotes(suites: Asked['suites'], { model: { name, motion } }: Pipeline): string[] {
+  return motion === undefined && hasMoves(suites)
+    ? [`${name} makes pictures, so how things move is not judged; for clips: --motion ${DEFAULT_MOTION}`]
+    : [];
 }
 
 /** The device and the precision that workers are to have. */

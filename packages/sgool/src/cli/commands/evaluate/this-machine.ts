@@ -26,16 +26,16 @@ export async function weightsHash({ model }: Pick<Pipeline, 'model'>, options: L
     loras = [],
     embeddings = [],
   } = options;
-  const { variant, predictionType, ema } = options;
+  const { variant, predictionType, ema, motionNorm, contextFrames, contextStride } = options;
   const placeHash = (place: string) => modelSha256(resolveModel(place).dir);
   const withText = async ({ path, ...others }: LoraChoice | EmbeddingChoice) =>
     `${await modelSha256(path)} ${JSON.stringify(others)}`;
   const given = (...places: (string | undefined)[]) => places.filter((place) => place !== undefined);
-  const reading = { variant, predictionType, ema };
+  const reading = { variant, predictionType, ema, motionNorm, contextFrames, contextStride };
   const own = await modelSha256(model.dir);
   const others = await Promise.all([
     ...given(clip, ...[tokenizer].flat()).map(placeHash),
-    ...given(adapter).map((path) => fileSha256(path)),
+    ...given(adapter, model.motionPath).map((path) => fileSha256(path)),
     ...given(vae, config).map(
       async (place) => `${place === vae ? 'vae' : 'config'} ${await placeHash(place)}`,
     ),

@@ -21,8 +21,11 @@ import { kebabName } from '../../options/other-names.ts';
 import { typedCommand } from '../../options/read-options.ts';
 import { type FineTuneCommand, fineTuneModel } from '../../run/fine-tuning.ts';
 
-/** It trains in float32, and the result is a difference to the model's own weights: none may lie on them. */
-const WITHOUT = ['precision', 'adapter', 'lora'] as const;
+/** It trains in float32, on pictures, and the result is a difference to the model's own weights: none may lie on them. */
+const WITHOUT = [
+  ...(['precision', 'adapter', 'lora'] as const),
+  ...(['motion', 'motionNorm', 'contextFrames', 'contextStride'] as const),
+];
 
 const NOTES = `
 Trains the keys of the cross-attention, a hundredth of the network, so that the
@@ -154,7 +157,6 @@ async function commandOf(
         : `--concepts: the prompts come from ${concepts}; leave out the prompt on the command line`,
     );
   }
-  if (out === '') throw wrong('--out: give the folder for the results, got nothing');
   const every = sampleEvery === undefined ? 0 : Number(sampleEvery);
   if (!Number.isSafeInteger(every) || every < 0 || sampleEvery === '') {
     throw wrong(
