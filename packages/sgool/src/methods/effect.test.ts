@@ -84,7 +84,7 @@ const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   guidanceStart: { value: 0.5, off: { guidanceScale: 1 } },
   guidanceStop: { value: 0.5, off: { guidanceScale: 1 } },
   guidanceRescale: { value: 0.7, off: { guidanceScale: 1 } },
-  skipGuidanceLayers: { on: 'sd3', under: skipping, value: '', refused: '1', off: unguided },
+  skipGuidanceLayers: { on: 'sd3', under: skipping, value: '1', off: unguided },
   skipLayerGuidanceScale: { on: 'sd3', under: skipping, value: 5, off: noneSkipped },
   skipLayerGuidanceStart: { on: 'sd3', under: skipping, value: 0.5, off: noneSkipped },
   skipLayerGuidanceStop: { on: 'sd3', under: skipping, value: 0.5, off: noneSkipped },
