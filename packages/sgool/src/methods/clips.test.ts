@@ -155,7 +155,12 @@ describe('the noise', () => {
       ['sgool', still],
       ['zero-order', {}],
     ] as const) {
-      const [first, second] = await run(name, { ...request, ...settings, frames, iterations: 1 }, {}, windowed);
+      const [first, second] = await run(
+        name,
+        { ...request, ...settings, frames, iterations: 1 },
+        {},
+        windowed,
+      );
       const added = second.latent.map((value, i) => value - first.latent[i]);
       for (const noise of [first.latent, added]) {
         const [a, b, c, d] = [0, 1, 2, 3].map((frame) => frameLatent(noise, shape, frame));
@@ -207,7 +212,12 @@ describe('what neighbouring frames see', () => {
 describe('sgool', () => {
   it('weighs how alike neighbouring frames are', async () => {
     const likeness = { clipConsistencyWeight: 1, saliencyConsistencyWeight: 2, motionWeight: 0 };
-    const [first, second] = await run('sgool', { ...request, ...likeness, optimiser: 'normalised', learningRate: 1 });
+    const [first, second] = await run('sgool', {
+      ...request,
+      ...likeness,
+      optimiser: 'normalised',
+      learningRate: 1,
+    });
     expect(first.loss?.consistency).toBeGreaterThanOrEqual(0);
     expect(first.loss).not.toHaveProperty('motion');
     const { total = 0, whole = 0, regions = 0, consistency = 0, saliency = 0 } = second.loss ?? {};

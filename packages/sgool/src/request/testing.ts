@@ -124,10 +124,7 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
     ['optimiseFrom', 'edictOutput', 'trajectory', 'gradientSteps', 'jacobianShare', 'motionWeight'],
     ['doodl', 'sgool'],
   ),
-  ...keyed(
-    ['fullGradientEvery', 'clipConsistencyWeight', 'saliencyConsistencyWeight'],
-    ['doodl', 'sgool'],
-  ),
+  ...keyed(['fullGradientEvery', 'clipConsistencyWeight', 'saliencyConsistencyWeight'], ['doodl', 'sgool']),
   ...keyed(['lossFrames'], ['clip-guided', 'doodl', 'sgool', 'flowchef']),
   ...keyed(['iterations', 'budget', 'targetClip'], ['doodl', 'sgool', ...SEARCHES]),
   ...keyed(

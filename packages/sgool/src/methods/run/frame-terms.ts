@@ -18,8 +18,8 @@ import {
 import type { FrameShare } from '../../objectives/frames.ts';
 import { latentMotion, motionTerm } from '../../objectives/motion-term.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import type { SamplingSettings } from '../../request/settings/sampling.ts';
 import type { DifferentiationSettings } from '../../request/settings/differentiation.ts';
+import type { SamplingSettings } from '../../request/settings/sampling.ts';
 import { seenThroughBox } from '../../saliency/seen-through-box.ts';
 import type { Track } from '../../saliency/track.ts';
 import { heldState, type Stateful } from '../../state.ts';
