@@ -12,7 +12,7 @@
 export const FLOORS = {
   autodiff: ['graph', 'ops', 'gradient', 'passes', 'onnx', 'runtime', 'index.ts'],
   sgool: [
-    ['errors.ts', 'numbers.ts', 'state.ts'],
+    ['errors.ts', 'fourier.ts', 'numbers.ts', 'state.ts'],
     'platform',
     'random',
     ['image', 'text', 'diffusion'],

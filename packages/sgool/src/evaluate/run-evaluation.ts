@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { files } from '#platform';
 import { UserError } from '../errors.ts';
-import { decodeImage } from '../image/read-image.ts';
+import { decodeVideo } from '../image/video/read-video.ts';
 import type { RunOptions, StepProgress } from '../methods/run/iteration.ts';
 import { SIZE_LIMITS } from '../platform/size-limits.ts';
 import type { CellRecord, DoneCell } from './cells/cell-record.ts';
@@ -237,7 +237,7 @@ async function scoredAgain(
   const bytes = await files.readBytes(path, SIZE_LIMITS.picture);
   // A file that was changed or cut off is made again.
   if (bytesSha256(bytes) !== record.image.sha256) return undefined;
-  const image = await decodeImage(bytes, path);
+  const { frames } = await decodeVideo(bytes, path);
   const prompt = { text: cell.prompt, ...(readings === undefined ? {} : { readings }) };
-  return withMissingScores(record, scorers, { image, prompt });
+  return withMissingScores(record, scorers, { frames, prompt });
 }

@@ -105,6 +105,7 @@ export {
   type JudgeOutputs,
   judgeNetwork,
 } from '../networks/judge/network.ts';
+export { JUDGE_NAMES, type JudgeName } from '../networks/judge/open-judge.ts';
 export { runJudge } from '../networks/judge/run-judge.ts';
 export {
   COLOURS,

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../errors.ts';
 import { frameLatent } from '../models/frames.ts';
-import { mean } from '../numbers.ts';
+import { dot, mean } from '../numbers.ts';
 import type { Objective } from '../objectives/objective.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -139,6 +139,39 @@ describe('the noise', () => {
     }
   });
 
+  it('of later windows is that of earlier ones in another order, what is added to it too', async () => {
+    const windowed: Pipeline = {
+      ...pipeline,
+      model: {
+        ...pipeline.model,
+        motion: { frames: 2, mostFrames: 8, fps: 8, windows: { frames: 2, stride: 1 } },
+      },
+    };
+    const frames = 4;
+    const shape = pipeline.latentShape({ ...size, frames });
+    // A gradient of nothing: only the perturbation moves the noise.
+    const still = { optimiser: 'sign', learningRate: 0, perturbation: 0.5, renormalise: false } as const;
+    for (const [name, settings] of [
+      ['sgool', still],
+      ['zero-order', {}],
+    ] as const) {
+      const [first, second] = await run(
+        name,
+        { ...request, ...settings, frames, iterations: 1 },
+        {},
+        windowed,
+      );
+      const added = second.latent.map((value, i) => value - first.latent[i]);
+      for (const noise of [first.latent, added]) {
+        const [a, b, c, d] = [0, 1, 2, 3].map((frame) => frameLatent(noise, shape, frame));
+        // Windows of two, stride one: frame 2 has the noise of frame 0, frame 3 that of frame 1.
+        expect(c).toEqual(a);
+        expect(d).toEqual(b);
+        expect(a).not.toEqual(b);
+      }
+    }
+  });
+
   it('stays one where all of it is shared, whatever moves it', async () => {
     const shape = pipeline.latentShape({ ...size, frames: FRAMES });
     for (const optimiser of ['doodl', 'adam'] as const) {
@@ -149,7 +182,49 @@ describe('the noise', () => {
   });
 });
 
+describe('what neighbouring frames see', () => {
+  it.each(['clip', 'transalnet'] as const)('%s has the gradient of central differences', async (name) => {
+    const features = await pipeline.frameFeatures(name, { ...size, frames: FRAMES } as typeof size);
+    const latent = Float64Array.from(randomSource('cpu', 4).randn([1, 4, 8, 8]));
+    const seen = await features.of(latent);
+    const cotangent = Float64Array.from(randomSource('cpu', 6).randn([seen.length]));
+    const pulled = await features.pullback(latent, cotangent);
+    const along = Float64Array.from(randomSource('cpu', 8).randn([latent.length]));
+    const at = async (step: number) =>
+      dot(await features.of(latent.map((value, i) => value + step * along[i])), cotangent);
+    const slope = ((await at(1e-2)) - (await at(-1e-2))) / 2e-2;
+    expect(Math.abs(slope)).toBeGreaterThan(1e-4);
+    expect(dot(pulled, along) / slope).toBeCloseTo(1, 1);
+  });
+
+  it('is what the critic and the saliency model see', async () => {
+    const latent = Float64Array.from(randomSource('cpu', 4).randn([1, 4, 8, 8]));
+    const image = await pipeline.decode(latent, size);
+    const embedding = await (await pipeline.frameFeatures('clip', size)).of(latent);
+    expect(dot(embedding, await (await pipeline.critic()).embedImage(image))).toBeCloseTo(1, 3);
+    const map = await (await pipeline.frameFeatures('transalnet', size)).of(latent);
+    const { data } = await (await pipeline.detector('transalnet')).map(image);
+    const most = Math.max(...map);
+    for (const [i, value] of data.entries()) expect(Math.abs(map[i] / most - value)).toBeLessThan(0.02);
+  });
+});
+
 describe('sgool', () => {
+  it('weighs how alike neighbouring frames are', async () => {
+    const likeness = { clipConsistencyWeight: 1, saliencyConsistencyWeight: 2, motionWeight: 0 };
+    const [first, second] = await run('sgool', {
+      ...request,
+      ...likeness,
+      optimiser: 'normalised',
+      learningRate: 1,
+    });
+    expect(first.loss?.consistency).toBeGreaterThanOrEqual(0);
+    expect(first.loss).not.toHaveProperty('motion');
+    const { total = 0, whole = 0, regions = 0, consistency = 0, saliency = 0 } = second.loss ?? {};
+    expect(saliency).toBeGreaterThan(0);
+    expect(total).toBeCloseTo(whole + regions + consistency + 2 * saliency, 4);
+  });
+
   it('takes the loss of as many frames as are asked for, the worst one among them', async () => {
     for (const [lossFrames, count] of [
       [0, 4],

@@ -114,7 +114,8 @@ export async function salientObjective(
         const guided = await guidance.aimed(await aimed(frames[frame], located));
         objectives.push({ ...located, ...guided });
       }
-      return { objectives, ...(latest.jitter === undefined ? {} : { jitter: latest.jitter }) };
+      const { tracks, jitter } = latest;
+      return { objectives, tracks, ...(jitter === undefined ? {} : { jitter }) };
     },
   };
 }

@@ -27,5 +27,5 @@ export const trustRegionSearch: MethodDefinition<'trust-region-search', Settings
   noiseMakesImage: true,
   defaults: () => ({ iterations: 15 }),
   roles: selectedByObjective,
-  run: (pipeline, run) => searchNoise(pipeline, run, createSearch(run.settings, searchRandom(run))),
+  run: (pipeline, run) => searchNoise(pipeline, run, createSearch(run.settings, searchRandom(pipeline, run))),
 };

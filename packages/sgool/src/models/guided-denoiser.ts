@@ -4,6 +4,7 @@ import {
   type Graph,
   gradient,
   mul,
+  resident,
   split,
   sub,
   type Tensor,
@@ -140,6 +141,8 @@ function conditioned(
 ): ConditionedNetwork {
   const key = `${prompts}x${latentShape.join('x')}, ${context.tokens} tokens`;
   const graph = () => predictionGraph(network, prompts, context);
+  // The same in every call, so that a card gets it once.
+  for (const states of [context.data, context.pooled]) if (states) resident(states);
   const numbers = network.numbers(context);
   const others: Record<string, Float32Array> = prompts === 2 ? { scale: Float32Array.of(guidanceScale) } : {};
   const inputs = (latent: Float64Array, timestep: number) => ({ ...numbers(latent, timestep), ...others });

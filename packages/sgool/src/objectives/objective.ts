@@ -10,29 +10,25 @@
 import {
   add,
   clip as clamp,
-  constant,
   gradient,
-  matmul,
   min,
   mul,
-  reshape,
   type Shape,
   stopGradient,
   sub,
   sum,
   type Tensor,
   trace,
-  transposeLast,
 } from '@sgool/autodiff';
 import type { Crop } from '../image/crops.ts';
 import type { ImageSize } from '../image/image.ts';
 import type { Backbone } from '../models/backbone.ts';
-import { CLIP_MEAN } from '../networks/clip/clip.ts';
 import { layoutFor } from '../networks/network-weights.ts';
 import { sum as addUp, product } from '../numbers.ts';
 import type { Guide } from '../preference/guide.ts';
 import { batchShapes, type PromptInputs } from '../preference/scorer.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
+import { cropped, masked } from './traced-views.ts';
 
 /** A crop and what it is compared with. */
 export interface View {
@@ -249,23 +245,8 @@ function tracePart(guide: Guide, planes: Tensor, inputs: Readonly<Record<string,
   return { losses, total: add(sum(mul(weights, losses)), mul(bestWeight, best)) };
 }
 
-/** What a mask hides has CLIP's mean colour. */
-function masked(planes: Tensor, masks: Tensor | undefined): Tensor {
-  if (masks === undefined) return planes;
-  const mean = constant({ dtype: 'float32', shape: [1, 3, 1, 1], data: Float32Array.from(CLIP_MEAN) });
-  return add(mean, mul(masks, sub(planes, mean)));
-}
-
 /** Planes in [0, 1]. */
 function clampPlanes(planes: Tensor, saturatedGradient: 'clamp' | 'through'): Tensor {
   const inside = clamp(planes, 0, 1);
   return saturatedGradient === 'clamp' ? inside : add(planes, stopGradient(sub(inside, planes)));
-}
-
-/** `rows · plane · columnsᵀ` of each plane for each view: [views, 3, side, side]. */
-function cropped(planes: Tensor, rows: Tensor, columns: Tensor): Tensor {
-  const [views, side, height] = rows.shape;
-  const width = columns.shape[2];
-  const left = matmul(reshape(rows, [views, 1, side, height]), planes);
-  return matmul(left, transposeLast(reshape(columns, [views, 1, side, width])));
 }

@@ -9,6 +9,8 @@ import { type ModelInfo, modelInfo } from '../models/model-info.ts';
 import { layoutFor } from '../networks/network-weights.ts';
 import { attentionDetector } from '../objectives/attention/attention-detector.ts';
 import { attentionObjective } from '../objectives/attention/attention-objective.ts';
+import { createFrameFeatures } from '../objectives/frame-features.ts';
+import { clipFrames, saliencyFrames } from '../objectives/frame-networks.ts';
 import { createObjective } from '../objectives/objective.ts';
 import { type ClipCritic, openClipCritic } from '../preference/clip-critic.ts';
 import { type ClipTarget, clipScore } from '../preference/clip-target.ts';
@@ -18,7 +20,7 @@ import type { ObjectiveItem } from '../request/objective-text.ts';
 import type { ClipPart } from '../request/wanted-scorer.ts';
 import { type ComputeOptions, chooseCompute } from '../runtime/compute.ts';
 import { type Memory, ProgramCache, type ProgramOptions } from '../runtime/program-cache.ts';
-import { openDetector } from '../saliency/open-detector.ts';
+import { openDetector, openTranSalNetParts } from '../saliency/open-detector.ts';
 import { weightBytes } from '../weights/formats/weight-source.ts';
 import type { Environment } from '../weights/hub/environment.ts';
 import { findAdded } from '../weights/open/added.ts';
@@ -36,7 +38,7 @@ export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, Compute
   readonly env?: Environment;
   /**
    * `auto` keeps as many compiled programs as hold 5 GB together, `plenty` all of them: faster by seconds in each iteration
-   * where images are large. `low` keeps one large program at a time, and recomputes the activations of each block in the
+   * where images are large; on the processor the 3x3 convolutions of sampling take more memory for fewer multiplications. `low` keeps one large program at a time, and recomputes the activations of each block in the
    * backward pass instead of keeping them, for about a third more time. Default `auto`.
    */
   readonly memory?: Memory;
@@ -63,6 +65,7 @@ export async function loadPipeline(
   {
     device,
     precision,
+    deviceOptions,
     threads,
     env,
     memory = 'auto',
@@ -74,7 +77,7 @@ export async function loadPipeline(
     ...options
   }: LoadOptions = {},
 ): Promise<Pipeline> {
-  const compute = await chooseCompute({ device, precision });
+  const compute = await chooseCompute({ device, precision, deviceOptions });
   const { name, dir } = resolveModel(model, env);
   const family = await familyOf(dir);
   const opened = await openModel(dir, { ...options, env, required: family.required });
@@ -82,6 +85,7 @@ export async function loadPipeline(
 
   const programOptions: ProgramOptions = {
     ...compute,
+    deviceOptions,
     threads,
     memory,
     freeMemory: memory === 'auto' ? await freeMemory(compute.device) : undefined,
@@ -146,7 +150,9 @@ async function openCritics(
   programs: ProgramCache,
   backbone: Backbone & Pick<Pipeline, 'crossAttention'>,
   { env, allowVerifiers }: Pick<LoadOptions, 'env' | 'allowVerifiers'>,
-): Promise<Pick<Pipeline, 'critic' | 'reporter' | 'scorers' | 'objective' | 'score' | 'detector'>> {
+): Promise<
+  Pick<Pipeline, 'critic' | 'reporter' | 'scorers' | 'objective' | 'frameFeatures' | 'score' | 'detector'>
+> {
   const guide = await openClipCritic(folder, 'clip', programs, backbone.clipTokenizer);
   const reporter = await openClipCritic(folder, 'clip_b', programs, backbone.clipTokenizer);
   const selector = await openClipCritic(folder, 'clip_c', programs, backbone.clipTokenizer);
@@ -177,6 +183,14 @@ async function openCritics(
     scorers: (items) => Promise.all(items.map(scorer)),
     objective: async ({ width, height, ...options }) =>
       createObjective({ ...options, programs, backbone, size: { width, height } }),
+    async frameFeatures(network, { width, height }) {
+      const size = { width, height };
+      const seen =
+        network === 'clip'
+          ? clipFrames(await critic(), size)
+          : saliencyFrames(openTranSalNetParts(folder), size);
+      return createFrameFeatures({ programs, backbone, size, network: seen });
+    },
     score: async (image, target) => ({
       A: await scored(guide, image, target),
       B: await scored(reporter, image, target),

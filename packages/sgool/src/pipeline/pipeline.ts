@@ -9,6 +9,7 @@ import type {
   AttentionObjective,
   AttentionObjectiveOptions,
 } from '../objectives/attention/attention-objective.ts';
+import type { FrameFeatures } from '../objectives/frame-features.ts';
 import type { Objective, ObjectiveParts } from '../objectives/objective.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
 import type { ClipTarget } from '../preference/clip-target.ts';
@@ -25,6 +26,9 @@ export interface ClipScores {
   readonly A?: number;
   readonly B?: number;
 }
+
+/** The networks that see frames. */
+export type FrameNetworkName = 'clip' | 'transalnet';
 
 /**
  * What an objective is made for.
@@ -84,6 +88,12 @@ export interface Pipeline
   scorers(items: readonly ObjectiveItem[]): Promise<ObjectiveScorer[]>;
   /** The loss of a latent under scorers that guide. */
   objective(options: ObjectiveOptions): Promise<Objective>;
+  /**
+   * What a network sees in frames, with its pullback: the CLIP that guides, or TranSalNet.
+   *
+   * @throws UserError where the model lacks it
+   */
+  frameFeatures(network: FrameNetworkName, size: ImageSize): Promise<FrameFeatures>;
   /** @param target plain text (`parsePrompt(...).text` gives that of a prompt with weights and tags), or a text with target images */
   score(image: Image, target: string | ClipTarget): Promise<ClipScores>;
   /**

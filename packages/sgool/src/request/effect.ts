@@ -108,11 +108,27 @@ const EFFECT_RULES: readonly EffectRule[] = [
     neutral: { guidanceStart: 0, guidanceStop: 1, guidanceRescale: 0 },
   },
   {
-    keys: ['fps', 'sharedNoise', 'lossFrames', 'motionWeight'],
+    keys: [
+      ...(['fps', 'sharedNoise', 'lossFrames', 'fullGradientEvery'] as const),
+      ...(['motionWeight', 'clipConsistencyWeight', 'saliencyConsistencyWeight'] as const),
+    ],
     by: 'frames',
     isRead: ({ settings: { frames = 1 } }) => frames > 1,
     needs: 'frames above 1',
-    neutral: { sharedNoise: 0 },
+    neutral: {
+      sharedNoise: 0,
+      fullGradientEvery: 0,
+      clipConsistencyWeight: 0,
+      saliencyConsistencyWeight: 0,
+    },
+  },
+  {
+    // All frames are taken in every iteration otherwise.
+    keys: ['fullGradientEvery'],
+    by: 'lossFrames',
+    isRead: ({ settings: { lossFrames = 0, frames = 1 } }) => lossFrames > 0 && lossFrames < frames,
+    needs: 'lossFrames from 1 to less than frames',
+    neutral: { fullGradientEvery: 0 },
   },
   {
     keys: ['optimiseFrom'],

@@ -10,7 +10,10 @@ export const VALUES: Settings = {
   fps: 12,
   sharedNoise: 0.5,
   lossFrames: 2,
+  fullGradientEvery: 2,
   motionWeight: 2,
+  clipConsistencyWeight: 2,
+  saliencyConsistencyWeight: 2,
   steps: 5,
   guidanceScale: 3,
   guidanceStart: 0,
@@ -121,6 +124,7 @@ const OWNERS: Readonly<Record<string, readonly string[] | undefined>> = {
     ['optimiseFrom', 'edictOutput', 'trajectory', 'gradientSteps', 'jacobianShare', 'motionWeight'],
     ['doodl', 'sgool'],
   ),
+  ...keyed(['fullGradientEvery', 'clipConsistencyWeight', 'saliencyConsistencyWeight'], ['doodl', 'sgool']),
   ...keyed(['lossFrames'], ['clip-guided', 'doodl', 'sgool', 'flowchef']),
   ...keyed(['iterations', 'budget', 'targetClip'], ['doodl', 'sgool', ...SEARCHES]),
   ...keyed(

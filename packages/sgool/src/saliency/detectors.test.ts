@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { type Colour, createImage, type Image } from '../image/image.ts';
 import { openSafetensors, readTypedTensor } from '../weights/formats/safetensors.ts';
 import { minMaxNormalise, type SaliencyMap } from './detector.ts';
-import { fft, fft2 } from './fourier.ts';
 import { centreDetector, maskDetector } from './simple-detectors.ts';
 import { spectralResidual } from './spectral-residual.ts';
 
@@ -85,56 +84,6 @@ it('minMaxNormalise takes values to [0, 1], what is flat to 0, and does not hide
   expect([...minMaxNormalise(Float32Array.of(2, 2))]).toEqual([0, 0]);
   expect([...minMaxNormalise(Float32Array.of(1, Number.NaN, 2))]).toContainEqual(Number.NaN);
   expect([...minMaxNormalise(Float32Array.of(1, Number.POSITIVE_INFINITY))]).toContainEqual(Number.NaN);
-});
-
-it('fft2 is the transform of NumPy, and its inverse undoes it', async () => {
-  const side = 8;
-  const [wave, expected] = [await numbers('fourier.in'), await numbers('fourier.out')];
-  const [re, im] = [wave.slice(0, 64), wave.slice(64)];
-  fft2(re, im, side);
-  [...re, ...im].forEach((value, i) => {
-    expect(value).toBeCloseTo(expected[i], 10);
-  });
-  fft2(re, im, side, true);
-  [...re, ...im].forEach((value, i) => {
-    expect(value).toBeCloseTo(wave[i], 12);
-  });
-});
-
-it.each([
-  [0, 0],
-  [3, 3],
-  [12, 12],
-  [4, 8],
-])('fft refuses lengths of %i and %i', (a, b) => {
-  const message = `fft: the length must be a power of two, got ${a} and ${b}`;
-  expect(() => fft(new Float64Array(a), new Float64Array(b))).toThrow(new RangeError(message));
-});
-
-it('fft takes a single number, which is its own transform', () => {
-  const [re, im] = [Float64Array.of(3), Float64Array.of(2)];
-  fft(re, im);
-  expect([re[0], im[0]]).toEqual([3, 2]);
-  const [two, none] = [Float64Array.of(1, 3), new Float64Array(2)];
-  fft(two, none);
-  expect([...two]).toEqual([4, -2]);
-});
-
-it('fft2 is undone by its inverse, and knows the spectrum of a wave', () => {
-  const side = 8;
-  const wave = Float64Array.from({ length: side * side }, (_, i) =>
-    Math.cos((2 * Math.PI * 2 * (i % side)) / side),
-  );
-  const re = wave.slice();
-  const im = new Float64Array(side * side);
-  fft2(re, im, side);
-  expect(re[2]).toBeCloseTo((side * side) / 2);
-  expect(re[side - 2]).toBeCloseTo((side * side) / 2);
-  expect(re.reduce((sum, value) => sum + Math.abs(value), 0)).toBeCloseTo(side * side);
-  fft2(re, im, side, true);
-  wave.forEach((value, i) => {
-    expect(re[i]).toBeCloseTo(value, 12);
-  });
 });
 
 it("mask: the brightness of the user's image, at the size of the other", async () => {

@@ -19,7 +19,7 @@ import { openOnnxDetector } from './onnx-detector.ts';
 import { randomBox } from './random-box.ts';
 import { centreDetector, maskDetector, noDetector } from './simple-detectors.ts';
 import { spectralResidual } from './spectral-residual.ts';
-import { transalnetDetector, transalnetGraph } from './transalnet-detector.ts';
+import { type TranSalNetParts, transalnetDetector, transalnetGraph } from './transalnet-detector.ts';
 
 /**
  * Saliency models run in full precision: they run once per iteration, so they cost little, and Grad-CAM's gradients need it.
@@ -91,19 +91,30 @@ async function openJudgeBoxes({ programs }: DetectorParts): Promise<Detector> {
   return judgeBoxes(() => programs.get('judge', graph, EXACT));
 }
 
-function openTranSalNet({ folder, programs }: DetectorParts): Detector {
-  const found = folder.components.get('transalnet');
+/** The TranSalNet of a model. @throws UserError where it has none, or its weights are broken */
+export function openTranSalNetParts({
+  dir,
+  components,
+}: Pick<ModelFolder, 'dir' | 'components'>): TranSalNetParts {
+  const found = components.get('transalnet');
   if (!found) {
     throw new UserError(
-      `saliency transalnet: ${folder.dir} has no folder transalnet; add its weights with: sgool models add transalnet <file>, or choose another, such as grad-cam or spectral-residual`,
+      `saliency transalnet: ${dir} has no folder transalnet; add its weights with: sgool models add transalnet <file>, or choose another, such as grad-cam or spectral-residual`,
     );
   }
-  const config = transalnetConfig(found.config, `${found.dir}/config.json`);
-  const weights = networkWeights(found.weights, { checkNumbers: true });
+  return {
+    config: transalnetConfig(found.config, `${found.dir}/config.json`),
+    weights: networkWeights(found.weights, { checkNumbers: true }),
+    channelOrder: found.config.channel_order === 'bgr' ? 'bgr' : 'rgb',
+  };
+}
+
+function openTranSalNet({ folder, programs }: DetectorParts): Detector {
+  const { config, weights, channelOrder } = openTranSalNetParts(folder);
   return transalnetDetector({
     config,
     program: () => programs.get('transalnet', () => transalnetGraph(config, weights), EXACT),
-    channelOrder: found.config.channel_order === 'bgr' ? 'bgr' : 'rgb',
+    ...(channelOrder && { channelOrder }),
   });
 }
 

@@ -5,11 +5,11 @@
  * the log spectrum, Gaussian smoothing of the squared result).
  */
 
+import { fftAxes } from '../fourier.ts';
 import { type Image, planesFromImage } from '../image/image.ts';
 import { bilinearMatrix, resampleMatrix, resamplePlane } from '../image/resample.ts';
 import { maximum } from '../numbers.ts';
 import { type Detector, minMaxNormalise } from './detector.ts';
-import { fft2 } from './fourier.ts';
 
 const SIDE = 64;
 const SMOOTHING = 2.5;
@@ -48,7 +48,7 @@ function greyCopy(image: Image): Float32Array {
 function residual(grey: Float32Array): Float32Array {
   const re = Float64Array.from(grey);
   const im = new Float64Array(grey.length);
-  fft2(re, im, SIDE);
+  fftAxes(re, im, [SIDE, SIDE]);
   const amplitude = re.map((value, i) => Math.hypot(value, im[i]));
   // Frequencies that a plain image lacks contain only rounding noise, which must not be amplified.
   const floor = 1e-6 * maximum(amplitude);
@@ -59,7 +59,7 @@ function residual(grey: Float32Array): Float32Array {
     re[i] *= gain;
     im[i] *= gain;
   }
-  fft2(re, im, SIDE, true);
+  fftAxes(re, im, [SIDE, SIDE], true);
   return Float32Array.from(re, (value, i) => value * value + im[i] * im[i]);
 }
 

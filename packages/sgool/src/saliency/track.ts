@@ -24,6 +24,8 @@ export interface LocatedRegions {
 /** Where the salient regions of all frames are, and how much they shake. */
 export interface LocatedFrames {
   readonly frames: readonly LocatedRegions[];
+  /** The things that are followed, in no order. */
+  readonly tracks: readonly Track[];
   /** See {@link jitter}. */
   readonly jitter?: number;
 }
@@ -35,6 +37,7 @@ export function followRegions(maps: readonly SaliencyMap[], options: RegionOptio
   const shaking = jitter(tracks, maps[0]);
   return {
     frames: smooth.map((saliency, f) => ({ saliency, regions: boxesAt(tracks, f) })),
+    tracks,
     ...(shaking === undefined ? {} : { jitter: shaking }),
   };
 }

@@ -16,16 +16,21 @@ export function transalnetGraph(config: TranSalNetConfig, weights: Weights): Gra
   }));
 }
 
-/** What the TranSalNet saliency model needs. */
-export interface TranSalNetDetectorOptions {
+/** A TranSalNet that was opened. */
+export interface TranSalNetParts {
   readonly config: TranSalNetConfig;
-  /** `transalnetGraph`, compiled. */
-  readonly program: () => Promise<Pick<Program, 'run'>>;
+  readonly weights: Weights;
   /**
-   * Order of the colours. The authors' code trains on RGB and tests on BGR; which order their published weights expect is not
+   * The order of the colours. The authors' code trains on RGB and tests on BGR; which order their published weights expect is not
    * documented. Default `rgb`.
    */
   readonly channelOrder?: 'rgb' | 'bgr';
+}
+
+/** What the TranSalNet saliency model needs. */
+export interface TranSalNetDetectorOptions extends Omit<TranSalNetParts, 'weights'> {
+  /** `transalnetGraph`, compiled. */
+  readonly program: () => Promise<Pick<Program, 'run'>>;
 }
 
 /**

@@ -15,7 +15,8 @@ const PLACE = RELATIONS.length * 2 * (KINDS.length + COLOURS.length);
 export const FACTS = WHICH + PLACE + KINDS.length * SIZES.length + BACKGROUNDS.length;
 
 /** Indices of the facts that hold in a scene; relations count where they are clear and the scene has two things. */
-export function factsOf({ objects, background, ...scene }: Scene): Set<number> {
+export function factsOf(scene: Scene): Set<number> {
+  const { objects, background } = scene;
   const facts = new Set<number>();
   const kind = (i: number) => KINDS.indexOf(objects[i].kind);
   const colour = (i: number) => COLOURS.indexOf(objects[i].colour);
@@ -29,7 +30,7 @@ export function factsOf({ objects, background, ...scene }: Scene): Set<number> {
       [1, 0],
     ] as const) {
       RELATIONS.forEach((relation, r) => {
-        if (relationHolds({ objects, background, ...scene }, a, relation, b) !== 'true') return;
+        if (relationHolds(scene, a, relation, b) !== 'true') return;
         [kind(a), KINDS.length + colour(a)].forEach((what) => {
           facts.add(WHICH + 2 * r * (KINDS.length + COLOURS.length) + what);
         });

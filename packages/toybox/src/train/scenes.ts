@@ -4,6 +4,7 @@ import { type Clip, clipFromSeed } from '../world/moves.ts';
 import type { ObjectMask } from '../world/render.ts';
 import { renderScene, renderWithMasks } from '../world/render.ts';
 import { sceneFromSeed } from '../world/sample.ts';
+import { flowSceneFromSeed } from '../world/sample-counted.ts';
 import type { Scene } from '../world/scene.ts';
 
 export const IMAGE = 128;
@@ -12,10 +13,15 @@ export const PIXELS = IMAGE * IMAGE;
 /** Seeds below this one belong to trainings, those from it on to tests. */
 export const HELD_OUT_SEED = 1_000_000_000;
 
+/** Draws the scene of a seed: `train` leaves out what is held out. */
+export type DrawScene = (seed: number, options: { readonly split: 'train' | 'any' }) => Scene;
+
 /** Scenes of consecutive seeds. */
 export interface ScenePool {
   readonly firstSeed: number;
   readonly count: number;
+  /** Default: Toybox's world, `sceneFromSeed`. */
+  readonly draw?: DrawScene;
 }
 
 const AUTOENCODER_POOL: ScenePool = { firstSeed: 1, count: 4000 };
@@ -24,6 +30,7 @@ const AUTOENCODER_POOL: ScenePool = { firstSeed: 1, count: 4000 };
 export const TRAINING_POOLS = {
   autoencoder: AUTOENCODER_POOL,
   decoder: AUTOENCODER_POOL,
+  flow_autoencoder: AUTOENCODER_POOL,
   judge: { firstSeed: 2_000_000, count: 5000 },
   diffusion: { firstSeed: 4_000_000, count: 20_000 },
   transalnet: { firstSeed: 6_000_000, count: 3000 },
@@ -31,6 +38,10 @@ export const TRAINING_POOLS = {
   transalnetStatistics: { firstSeed: 6_500_000, count: 200 },
   clip: { firstSeed: 21_000_000, count: 7000 },
   clip_b: { firstSeed: 31_000_000, count: 7000 },
+  clip_c: { firstSeed: 41_000_000, count: 7000 },
+  flow: { firstSeed: 12_000_000, count: 24_000, draw: flowSceneFromSeed },
+  flow_decoder: { firstSeed: 13_000_000, count: 4000, draw: flowSceneFromSeed },
+  judge_counts: { firstSeed: 14_000_000, count: 4000, draw: flowSceneFromSeed },
   /** For the first weights of CLIP's vision towers. */
   visionStart: { firstSeed: 0, count: 60 },
 } as const satisfies Record<string, ScenePool>;
@@ -49,8 +60,8 @@ export interface PooledMasks extends PooledScene {
 }
 
 /** The scenes of a pool without images. Held-out combinations never occur in them. */
-export function poolScenes({ firstSeed, count }: ScenePool): Scene[] {
-  return Array.from({ length: count }, (_, i) => sceneFromSeed(firstSeed + i, { split: 'train' }));
+export function poolScenes({ firstSeed, count, draw = sceneFromSeed }: ScenePool): Scene[] {
+  return Array.from({ length: count }, (_, i) => draw(firstSeed + i, { split: 'train' }));
 }
 
 /** The clips of a pool. Held-out combinations never occur in them. */
@@ -68,10 +79,14 @@ export function trainingScenesWithMasks(pool: ScenePool): PooledMasks[] {
   return poolScenes(pool).map((scene) => ({ scene, ...renderWithMasks(scene, IMAGE) }));
 }
 
-/** Test scenes, which no training draws. Held-out combinations are among them. */
-export function testScenes(count: number): PooledMasks[] {
+/**
+ * Test scenes, which no training draws. Held-out combinations are among them.
+ *
+ * @param draw default: Toybox's world
+ */
+export function testScenes(count: number, draw: DrawScene = sceneFromSeed): PooledMasks[] {
   return Array.from({ length: count }, (_, i) => {
-    const scene = sceneFromSeed(HELD_OUT_SEED + i);
+    const scene = draw(HELD_OUT_SEED + i, { split: 'any' });
     return { scene, ...renderWithMasks(scene, IMAGE) };
   });
 }

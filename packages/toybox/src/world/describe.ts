@@ -43,7 +43,8 @@ const BACKGROUND_PHRASE: Readonly<Record<BackgroundKind, string>> = {
   room: 'in a room',
 };
 
-const RELATION_PHRASE: Readonly<Record<Relation, string>> = {
+/** How a relation is said between two things. */
+export const RELATION_PHRASE: Readonly<Record<Relation, string>> = {
   'left of': 'to the left of',
   'right of': 'to the right of',
   above: 'above',
@@ -160,11 +161,15 @@ const PHENOMENA: readonly Phenomenon[] = [
   },
 ];
 
+/** The words and punctuation marks of a text: each is one token where the vocabulary has it. */
+export const wordsIn = (text: string): readonly string[] =>
+  text.toLowerCase().match(/[a-z]+|[^a-z\s]/g) ?? [];
+
 /** Every word that captions use, sorted. */
 export const WORDS: readonly string[] = (() => {
   const words = new Set<string>();
   const note = (text: string) => {
-    for (const word of text.toLowerCase().match(/[a-z]+|[^a-z\s]/g) ?? []) words.add(word);
+    for (const word of wordsIn(text)) words.add(word);
   };
   for (const kind of KINDS) note(kind);
   for (const colour of COLOURS) note(colour);
@@ -211,16 +216,8 @@ export function describe(scene: Scene, generator: SceneGenerator): Described {
   const background = generator.chance(0.3) ? scene.background.kind : undefined;
   if (scene.objects.length === 2 && generator.chance(0.5)) {
     const [a, b] = generator.chance(0.5) ? [0, 1] : [1, 0];
-    const holding = RELATIONS.filter((relation) => relationHolds(scene, a, relation, b) === 'true');
-    if (holding.length > 0) {
-      const claims: Claims = {
-        things: [claimOf(scene, a, generator, 0.1), claimOf(scene, b, generator, 0.1)],
-        relation: generator.pick(holding),
-        background,
-      };
-      const template = RELATED[generator.pick([0, 0, 0, 1, 2, 3])];
-      return { text: template.say(claims), claims, template };
-    }
+    const related = describeRelation(scene, [a, b], generator, background);
+    if (related !== undefined) return related;
   }
   if (generator.chance(0.15)) {
     const fitting = PHENOMENA.filter((p) => p.fits(scene));
@@ -232,6 +229,28 @@ export function describe(scene: Scene, generator: SceneGenerator): Described {
   }
   const claims: Claims = { things: order.map((i) => claimOf(scene, i, generator, 0.15)), background };
   const template = LISTS[generator.pick([0, 0, 0, 0, 1, 2])];
+  return { text: template.say(claims), claims, template };
+}
+
+/**
+ * A true caption of how one thing of a scene lies to another.
+ *
+ * @returns undefined where no relation clearly holds in this order
+ */
+export function describeRelation(
+  scene: Scene,
+  [a, b]: readonly [number, number],
+  generator: SceneGenerator,
+  background?: BackgroundKind,
+): Described | undefined {
+  const holding = RELATIONS.filter((relation) => relationHolds(scene, a, relation, b) === 'true');
+  if (holding.length === 0) return undefined;
+  const claims: Claims = {
+    things: [claimOf(scene, a, generator, 0.1), claimOf(scene, b, generator, 0.1)],
+    relation: generator.pick(holding),
+    background,
+  };
+  const template = RELATED[generator.pick([0, 0, 0, 1, 2, 3])];
   return { text: template.say(claims), claims, template };
 }
 

@@ -1,12 +1,13 @@
 /** @file Draws scenes from a seed: which things, how they lie, and what is behind them. */
 
 import { COLOURS, type Colour, KINDS, type Kind, type Relation } from 'sgool/evaluate';
-import { BACKGROUNDS, type BackgroundKind, CONTAINERS, type Pattern, SIDE, type Size } from './kinds.ts';
-import { PLAIN_TINTS } from './palette.ts';
-import type { Background, Clutter, ClutterKind, Scene, SceneRelation, Thing } from './scene.ts';
+import { type BackgroundKind, CONTAINERS, type Pattern, SIDE, type Size } from './kinds.ts';
+import { apart, clampCentre, halfHeight, halfWidth, MARGIN, moveAnywhere } from './placing.ts';
+import type { Scene, SceneRelation, Thing } from './scene.ts';
 import { type SceneGenerator, sceneGenerator } from './scene-generator.ts';
 import { SHAPES } from './shapes.ts';
 import { isHeldOut } from './split.ts';
+import { drawBackground, drawClutter } from './surroundings.ts';
 
 export interface SampleOptions {
   /** Number of things. Default: one (45%), two (45%) or three (10%); two where a relation is given. */
@@ -114,10 +115,6 @@ function drawThings(generator: SceneGenerator, count: number, options: SampleOpt
   return things;
 }
 
-const MARGIN = 0.03;
-const halfWidth = (thing: Thing) => (SHAPES[thing.kind].halfWidth * thing.side) / 2;
-const halfHeight = (thing: Thing) => (SHAPES[thing.kind].halfHeight * thing.side) / 2;
-
 /** Changes the size class of a thing and keeps its jitter. */
 function resize(thing: Thing, size: Size): void {
   thing.side *= SIDE[size] / SIDE[thing.size];
@@ -208,19 +205,10 @@ function placeApart(
 /** Anywhere, as long as the boxes stay apart. */
 function placeLoosely(generator: SceneGenerator, a: Thing, b: Thing): boolean {
   for (let attempt = 0; attempt < 20; attempt++) {
-    for (const thing of [a, b]) {
-      thing.x = generator.range(MARGIN + halfWidth(thing), 1 - MARGIN - halfWidth(thing));
-      thing.y = generator.range(MARGIN + halfHeight(thing), 1 - MARGIN - halfHeight(thing));
-    }
+    for (const thing of [a, b]) moveAnywhere(generator, thing);
     if (apart(a, b)) return true;
   }
   return false;
-}
-
-function apart(a: Thing, b: Thing): boolean {
-  const dx = Math.abs(a.x - b.x) - halfWidth(a) - halfWidth(b);
-  const dy = Math.abs(a.y - b.y) - halfHeight(a) - halfHeight(b);
-  return Math.max(dx, dy) >= 0.02;
 }
 
 /** The front thing is smaller, lower, and covers a lower corner of the one behind. */
@@ -235,9 +223,6 @@ function placeInFront(generator: SceneGenerator, front: Thing, behind: Thing): v
   front.x = clampCentre(behind.x + dx, halfWidth(front));
   front.y = clampCentre(behind.y + dy, halfHeight(front));
 }
-
-const clampCentre = (centre: number, half: number) =>
-  Math.min(1 - MARGIN - half, Math.max(MARGIN + half, centre));
 
 function placeInside(generator: SceneGenerator, inner: Thing, outer: Thing): boolean {
   const pocket = SHAPES[outer.kind].pocket;
@@ -270,40 +255,4 @@ function placeThree(generator: SceneGenerator, things: Thing[]): Placed | undefi
     if (things.every((a, i) => things.every((b, j) => i >= j || apart(a, b)))) return { objects: things };
   }
   return undefined;
-}
-
-function drawBackground(generator: SceneGenerator, given: BackgroundKind | undefined): Background {
-  const kind =
-    given ?? (generator.chance(0.5) ? 'plain' : generator.pick(BACKGROUNDS.slice(1) as BackgroundKind[]));
-  if (kind === 'plain') return { kind, tint: generator.int(PLAIN_TINTS.length), horizon: 1 };
-  const [low, high] = kind === 'night' ? [0.78, 0.88] : kind === 'room' ? [0.68, 0.78] : [0.56, 0.72];
-  return { kind, tint: 0, horizon: generator.range(low, high) };
-}
-
-function drawClutter(generator: SceneGenerator, { kind, horizon }: Background): Clutter[] {
-  const clutter: Clutter[] = [];
-  const add = (what: ClutterKind, y0: number, y1: number, side0: number, side1: number) => {
-    clutter.push({
-      kind: what,
-      x: generator.range(0.08, 0.92),
-      y: generator.range(y0, y1),
-      side: generator.range(side0, side1),
-    });
-  };
-  if (kind === 'plain' || generator.chance(0.35)) return clutter;
-  const some = 1 + generator.int(2);
-  if (kind === 'grass') {
-    for (let i = 0; i < some; i++) add('cloud', 0.08, horizon - 0.3, 0.2, 0.3);
-    for (let i = 0; i < some; i++) add('tuft', horizon + 0.1, 0.96, 0.07, 0.09);
-  } else if (kind === 'sea') {
-    if (generator.chance(0.5)) add('cloud', 0.08, horizon - 0.3, 0.2, 0.3);
-    for (let i = 0; i <= some; i++) add('wave', horizon + 0.06, 0.96, 0.14, 0.2);
-  } else if (kind === 'night') {
-    for (let i = 0; i < 3 + some; i++) add('twinkle', 0.05, horizon - 0.1, 0.014, 0.022);
-    if (generator.chance(0.4)) add('moon', 0.1, 0.2, 0.13, 0.16);
-  } else {
-    if (generator.chance(0.7)) add('window', 0.18, 0.3, 0.2, 0.26);
-    if (generator.chance(0.5)) add('rug', horizon + 0.1, 0.94, 0.4, 0.6);
-  }
-  return clutter;
 }

@@ -56,6 +56,11 @@ export interface Scene {
   relation?: SceneRelation;
 }
 
+/** Where the things of a scene are, whatever is behind them. */
+export interface Layout extends Pick<Scene, 'relation'> {
+  readonly objects: readonly Thing[];
+}
+
 /** A rectangle in shares of the image's side: left, top, right, bottom. */
 export interface Box {
   x0: number;
@@ -82,7 +87,7 @@ export type Truth = 'true' | 'false' | 'unclear';
  * (touching allowed), false when the centres differ the other way or hardly at all, and unclear between. Things that overlap by layout
  * are only ever in front of or inside each other: every other relation between them is unclear, the reverse false.
  */
-export function relationHolds(scene: Scene, a: number, relation: Relation, b: number): Truth {
+export function relationHolds(scene: Layout, a: number, relation: Relation, b: number): Truth {
   if (a === b) return 'false';
   const layout = scene.relation;
   const overlapping = layout?.relation === 'in front of' || layout?.relation === 'inside';

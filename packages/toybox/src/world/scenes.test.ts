@@ -1,12 +1,13 @@
 import { COLOURS, KINDS, RELATIONS } from 'sgool/evaluate';
 import { describe, expect, it } from 'vitest';
+import type { NamedThing } from './groups.ts';
 import { CONTAINERS } from './kinds.ts';
 import { heldOutPairPrompts, singlePrompts } from './prompts.ts';
 import { renderScene, renderWithMasks } from './render.ts';
 import { sampleScene, sceneFromSeed } from './sample.ts';
 import { boxOf, relationHolds, type Scene, type SceneRelation } from './scene.ts';
 import { hashText, sceneGenerator } from './scene-generator.ts';
-import { HELD_OUT_SHARE, isHeldOut, type NamedThing } from './split.ts';
+import { HELD_OUT_SHARE, isHeldOut } from './split.ts';
 
 const seeds = (count: number, from = 0) => Array.from({ length: count }, (_, i) => from + i);
 

@@ -1,13 +1,7 @@
-/** @file Which combinations of things training never sees: a share of all pairs, chosen by a hash of their names. */
+/** @file Which combinations training never sees: a share of all pairs of things, and of all groups, chosen by a hash of their names. */
 
-import type { Colour, Kind } from 'sgool/evaluate';
+import { groupsOf, type NamedThing } from './groups.ts';
 import { hashText } from './scene-generator.ts';
-
-/** A thing as a prompt names it. */
-export interface NamedThing {
-  kind: Kind;
-  colour: Colour;
-}
 
 /** Share of pairs that is held out. */
 export const HELD_OUT_SHARE = 0.15;
@@ -36,4 +30,20 @@ function pairIsHeldOut(a: NamedThing, b: NamedThing): boolean {
     memory.set(key, held);
   }
   return held;
+}
+
+/** Share of the groups of two, three or four equal things that is held out. */
+export const HELD_OUT_GROUPS = 0.25;
+
+/**
+ * Whether groups of this size of this kind and colour are kept out of the trainings of toybox-flow: its world shows three red cats, but
+ * not three blue ones. A thing alone is never held out.
+ */
+export function groupIsHeldOut({ kind, colour }: NamedThing, count: number): boolean {
+  return count > 1 && hashText(`${count} ${colour} ${kind}`) < HELD_OUT_GROUPS * 4294967296;
+}
+
+/** Whether a scene with these things is kept out of the trainings of toybox-flow: for a pair of them, or for how many there are of one. */
+export function isHeldOutOfFlow(things: readonly NamedThing[]): boolean {
+  return isHeldOut(things) || groupsOf(things).some((group) => groupIsHeldOut(group, group.count));
 }

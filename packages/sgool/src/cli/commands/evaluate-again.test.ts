@@ -208,7 +208,7 @@ describe('what cannot be run is named in one line, and nothing is lost', () => {
       '--only: suite mine has no nope; it has the categories Colors, Counting',
     ],
     [['--suite', 'mine.csv', '--shard', '3/2'], 2, '--shard: not usable, got 3/2; write i/n'],
-    [['--suite', 'mine.csv', '--out', ''], 2, '--out: give the folder'],
+    [['--suite', 'mine.csv', '--out', ''], 2, '--out: needs the name of a folder, got nothing'],
     [
       ['--suite', 'mine.csv', '--scorer', 'nope'],
       2,

@@ -1,6 +1,7 @@
 /** @file `sgool worker`: takes the cells of evaluations from a queue, one after the other, until it is stopped. */
 import type { Command } from 'commander';
 import { UserError } from '../../errors.ts';
+import { judgeOfWeights } from '../../evaluate/judge/judge-of.ts';
 import { type CellJob, queueOfDevice, readQueueName } from '../../evaluate/queue/cell-job.ts';
 import { type Lane, laneOf, Refusal, runWorker, type WorkerParts } from '../../evaluate/queue/cell-worker.ts';
 import { connectQueue } from '../../evaluate/queue/queue-server.ts';
@@ -15,7 +16,7 @@ import { watchInterrupts } from '../terminal/interrupt.ts';
 import { openResults, QUEUE_VARIABLE, queueAddress } from './evaluate/on-queue.ts';
 import { machineLine, weightsHash } from './evaluate/this-machine.ts';
 
-const SHARED = ['device', 'clip', 'tokenizer', 'adapter'] as const;
+const SHARED = ['device', 'clip', 'tokenizer', 'adapter', 'motion'] as const;
 
 const NOTES = `
 A worker opens the model that a cell names and keeps it for the next ones. It
@@ -148,8 +149,12 @@ class MachineParts implements WorkerParts {
   }
 
   async lane(index: number, job: CellJob): Promise<Lane> {
-    const { cell, precision, scorers, scores, clip, tokenizer, adapter } = job;
-    const key = JSON.stringify([cell.model.hash, precision, scorers, scores, clip, tokenizer, adapter]);
+    const { cell, precision, scorers, scores, clip, tokenizer, adapter, motion } = job;
+    const key = JSON.stringify([
+      cell.model.hash,
+      ...[precision, scorers, scores],
+      ...[clip, tokenizer, adapter, motion],
+    ]);
     const found = this.#lanes.get(index);
     if (found?.key === key) return found.lane;
     const refusal = this.#refusals.get(key);
@@ -174,6 +179,7 @@ class MachineParts implements WorkerParts {
     const clip = this.#values.clip ?? job.clip;
     const tokenizer = this.#values.tokenizer ?? job.tokenizer;
     const adapter = this.#values.adapter ?? job.adapter;
+    const motion = this.#values.motion ?? job.motion;
     const parts = {
       ...(clip === undefined ? {} : { clip }),
       ...(tokenizer === undefined ? {} : { tokenizer }),
@@ -182,7 +188,7 @@ class MachineParts implements WorkerParts {
     this.#note(`opens ${name}`);
     const engine = await this.#host.loadEngine();
     const pipeline = await engine.openPipeline(name, {
-      ...loadOptionsOf({ ...this.#values, ...parts, adapter, precision }),
+      ...loadOptionsOf({ ...this.#values, ...parts, adapter, motion, precision }),
     });
     try {
       const hash = await weightsHash(pipeline, { ...parts, adapter });
@@ -194,7 +200,7 @@ class MachineParts implements WorkerParts {
       const { scorers, dispose } = await openScorers(
         job.scorers.flatMap(wantedScorers),
         pipeline,
-        Object.hasOwn(job.scores, 'judge'),
+        await judgeOfWeights(job.scores.judge),
         { ...pipeline.compute, env: this.#host.env, ...parts },
       );
       const lane = laneOf({

@@ -86,6 +86,23 @@ it('an image is scored by a CLIP that the model does not have', async () => {
   expect(stdout).toMatch(/^CLIP A +-?\d+\.\d\d$/m);
 });
 
+it('options of the device are checked, passed on and recorded', async () => {
+  const words = ['generate', 'a cat', '--model', PIPELINE, '--method', 'sd', '--size', '32', '--steps', '1'];
+  const given = ['--clip', `${FORMATS}clip-openai.pt`, '--out', 'with-options', '--device-options'];
+  const { code, options } = await sgool(...words, ...given, 'enableMemPattern=false,enableCpuMemArena=true');
+  expect(code).toBe(0);
+  expect(options).toMatchObject({ deviceOptions: { enableMemPattern: 'false', enableCpuMemArena: 'true' } });
+  const run = JSON.parse(await readFile(join(cwd, 'with-options', 'run.json'), 'utf8'));
+  expect(run.request.deviceOptions).toBe('enableMemPattern=false,enableCpuMemArena=true');
+  expect(run.repeat).toContain('--device-options enableMemPattern=false,enableCpuMemArena=true ');
+  const refused = async (text: string) => (await sgool(...words, ...given, text)).stderr;
+  expect(await refused('nonsense=1')).toContain(
+    'sgool: device option nonsense: device cpu has no such option; cpu has enableCpuMemArena, ',
+  );
+  expect(await refused('nonsense')).toContain('--device-options: not usable, got nonsense; give name=value');
+  expect(await refused('deviceId=1,deviceId=2')).toContain('--device-options: deviceId is given twice');
+});
+
 it('a list of LoRAs that is none is a mistake of the command line', async () => {
   const { code, stderr } = await sgool('generate', 'a cat', '--lora', ',');
   expect(code).toBe(2);

@@ -50,6 +50,7 @@ export interface ModelParts {
   prediction?: 'epsilon' | 'v_prediction';
   ema?: boolean;
   memory?: 'auto' | 'plenty' | 'low';
+  deviceOptions?: string;
 }
 
 /** What a model is opened with. */
@@ -127,8 +128,12 @@ const PART_SCHEMAS = {
   memory: z
     .enum(['auto', 'plenty', 'low'])
     .describe(
-      'memory budget: auto, plenty (a little faster for large images) or low (less memory, a third more time)',
+      'memory budget: auto, plenty (faster for large images) or low (less memory, a third more time)',
     ),
+  deviceOptions: z
+    .string()
+    .min(1)
+    .describe('options of the device, separated by commas: preferredLayout=NCHW; sgool devices lists them'),
   ema: z.boolean().describe('use the moving average of the weights, if a file has both'),
 } satisfies Record<keyof ModelParts, z.ZodType>;
 
@@ -157,6 +162,7 @@ const DIFFERENCES: Readonly<Partial<Record<keyof ModelValues, Partial<CliOption>
   embedding: { argument: 'files', isList: true },
   embeddingsDir: { argument: 'folder' },
   modelConfig: { argument: 'folder' },
+  deviceOptions: { argument: 'name=value' },
   ema: { negated: true, description: 'do not use the moving average of the weights, if a file has both' },
 };
 
@@ -232,6 +238,23 @@ function parseEmbeddings(text: string) {
   });
 }
 
+/** `name=value`, several with commas. */
+function parseDeviceOptions(text: string): Record<string, string> {
+  const pairs = text.split(',').map((item) => {
+    const [, name, value] = /^\s*(\w+)\s*=\s*(\w+)\s*$/.exec(item) ?? [];
+    if (name !== undefined) return [name, value] as const;
+    throw new UserError(
+      `--device-options: not usable, got ${text}; give name=value, several separated by commas`,
+      { exitCode: USAGE_ERROR },
+    );
+  });
+  const twice = pairs.find(([name], i) => pairs.findIndex(([other]) => other === name) < i);
+  if (twice === undefined) return Object.fromEntries(pairs);
+  throw new UserError(`--device-options: ${twice[0]} is given twice; give it once`, {
+    exitCode: USAGE_ERROR,
+  });
+}
+
 /** Places separated by commas. */
 const placesOf = (text: string): string[] => text.split(',').map((place) => place.trim());
 
@@ -252,7 +275,8 @@ export function withoutParts<T extends ModelParts>(values: T): Omit<T, keyof Mod
 /** The options for `loadPipeline`. @throws UserError where the list of LoRAs cannot be read */
 export function loadOptionsOf(values: ModelValues): LoadOptions & PromptFileOptions {
   const { device = DEVICE_NAMES[0], precision = PRECISION_NAMES[0] } = values;
-  const { lora, embedding, tokenizer, textEncoders, modelConfig, prediction, ...same } = partsOf(values);
+  const { lora, embedding, tokenizer, textEncoders, modelConfig, prediction, deviceOptions, ...same } =
+    partsOf(values);
   return {
     ...same,
     ...(lora === undefined ? {} : { loras: parseLoras(lora) }),
@@ -261,13 +285,22 @@ export function loadOptionsOf(values: ModelValues): LoadOptions & PromptFileOpti
     ...(textEncoders === undefined ? {} : { textEncoders: placesOf(textEncoders) }),
     ...(modelConfig === undefined ? {} : { config: modelConfig }),
     ...(prediction === undefined ? {} : { predictionType: prediction }),
+    ...(deviceOptions === undefined ? {} : { deviceOptions: parseDeviceOptions(deviceOptions) }),
     device,
     precision,
   };
 }
 
 /** The keys that `score` and `saliency` share with the commands that make images. */
-export type SharedKey = 'model' | 'device' | 'precision' | 'clip' | 'tokenizer' | 'adapter' | 'memory';
+export type SharedKey =
+  | 'model'
+  | 'device'
+  | 'precision'
+  | 'clip'
+  | 'tokenizer'
+  | 'adapter'
+  | 'motion'
+  | 'memory';
 
 /** What those commands read: a model is always named. */
 export type SharedValues = ModelValues & { readonly model: string };

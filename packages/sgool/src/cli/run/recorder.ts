@@ -3,13 +3,15 @@
 import { join } from 'node:path';
 import type { Image } from '../../image/image.ts';
 import { encodePng } from '../../image/png.ts';
+import { clipSheet } from '../../image/video/clip-sheet.ts';
+import { encodeShown, type Shown } from '../../image/video/encode-shown.ts';
 import type { Iteration, MethodState } from '../../methods/run/iteration.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
 import type { LocatedFrames } from '../../saliency/track.ts';
 import { refused, writeFileAtomic, writeFileAtomicSync } from '../../weights/sources/atomic-file.ts';
 import { makeFolders } from '../../weights/sources/make-folders.ts';
-import { type ClipFormat, clipSheet, encodeShown, type Shown } from './clips.ts';
+import type { ClipFormat } from './clips.ts';
 import type { WeightHashes } from './file-hashes.ts';
 import { FrameKeeper, progressImage, saliencyImage } from './images.ts';
 import { FILES, ITERATIONS_FOLDER } from './output-folder.ts';
@@ -206,7 +208,15 @@ export class Recorder {
     if (overFrames && jitter !== undefined) {
       this.iterations[at] = { ...this.iterations[at], overFrames: { jitter, ...overFrames } };
     }
-    await this.write('frames', encodePng(clipSheet(frames, located, fps)));
+    await this.write(
+      'frames',
+      encodePng(
+        clipSheet(
+          { frames, fps },
+          located.frames.map(({ regions }) => regions),
+        ),
+      ),
+    );
   }
 
   private texts(numbers: IterationNumbers): Record<string, string> {

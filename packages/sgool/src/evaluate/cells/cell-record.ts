@@ -1,4 +1,4 @@
-/** @file What is kept of a cell: `<run>/cells/<first two digits>/<id>.json`, and beside it `<id>.png`. */
+/** @file What is kept of a cell: `<run>/cells/<first two digits>/<id>.json`, and beside it `<id>.png`, of a clip an animated one. */
 import { z } from 'zod';
 import { cellSchema } from './cell.ts';
 
@@ -32,7 +32,18 @@ const doneSchema = z.strictObject({
   id: z.string().regex(/^[0-9a-f]{64}$/),
   cell: cellSchema,
   status: z.literal('done'),
+  /** Of a clip the size of its frames, which lie in one animated PNG. */
   image: z.strictObject({ sha256: z.string(), width: z.int(), height: z.int() }),
+  /** Of a clip. */
+  clip: z
+    .strictObject({
+      frames: z.int(),
+      fps: z.number(),
+      /** Salient boxes of each frame in pixels, most salient first. */
+      regions: z.array(z.array(regionSchema)),
+      jitter: z.number().optional(),
+    })
+    .optional(),
   /** SHA-256 of the starting noise as float64: cells of one prompt and seed have the same one. */
   noise: z.string(),
   /** How far the noise of the result is from noise, in standard deviations (random/noise-tests.ts); absent where it has none. */
@@ -44,7 +55,7 @@ const doneSchema = z.strictObject({
   scores: scoresSchema,
   /** Scores of each iterate, for the over-optimisation curve; present where the run asked for it. */
   curve: z.array(z.strictObject({ iteration: z.int(), scores: scoresSchema })).optional(),
-  /** Salient boxes of the image in pixels, most salient first. */
+  /** Salient boxes of the image in pixels, most salient first; of a clip those of its middle frame. */
   regions: z.array(regionSchema).optional(),
   /** Features of the image under a CLIP, base64 of float32 of length 1, for diversity. */
   features: z.record(z.string(), z.string()).optional(),

@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../errors.ts';
 import { decodeImage } from '../../image/read-image.ts';
+import { decodeVideo } from '../../image/video/read-video.ts';
+import { mean } from '../../numbers.ts';
+import { overFrames } from '../scores/over-frames.ts';
+import { bytesSha256 } from '../scores/weights-hash.ts';
 import { cellRecordSchema } from './cell-record.ts';
 import { failedRecord, mayRetry } from './failure.ts';
 import { type PlannedCell, planCells } from './plan.ts';
@@ -14,6 +18,40 @@ const cellOf = (method: string, prompt = '1', seed = 0) => {
   return found as PlannedCell;
 };
 const readings = fakeManifest().suites[0].prompts[0].readings;
+
+describe('a cell of clips', () => {
+  const least = overFrames(fakeScorer('judge', undefined, { ofIterates: true }));
+  const runner = fakeRunner({ scorers: [least], frames: 3 });
+
+  it('keeps all frames in an animated PNG, with the boxes of each, and is scored by all of them', async () => {
+    const { record, png } = await runCell(runner, { ...cellOf('sgool'), readings });
+    const { frames, fps } = await decodeVideo(png, 'the clip');
+    expect([frames.length, fps]).toEqual([3, 12]);
+    const reds = frames.map(redness);
+    expect(record.scores.judge).toBeCloseTo(mean(reds), 12);
+    expect(record.scores['judge:least']).toBe(Math.min(...reds));
+    expect(record.clip).toMatchObject({ frames: 3, fps: 12 });
+    expect(record.clip?.regions.map((boxes) => boxes.length)).toEqual([1, 1, 1]);
+    expect(record.clip?.regions[1]).toEqual(record.regions);
+    // The same box in every frame.
+    expect(record.clip?.jitter).toBe(0);
+    expect(cellRecordSchema.parse(JSON.parse(JSON.stringify(record)))).toEqual(record);
+    expect(record.curve?.[2].scores.judge).toBe(record.scores.judge);
+    expect(record.image.sha256).toBe(bytesSha256(png));
+  });
+
+  it('gets later scores from its frames and their boxes', async () => {
+    const { record, png } = await runCell(runner, cellOf('sgool'));
+    const { frames } = await decodeVideo(png, 'the clip');
+    const later = fakeScorer('later', ({ image, regions, clip }) => ({
+      later: Number(
+        image === frames[1] && regions === record.regions && clip?.regions === record.clip?.regions,
+      ),
+    }));
+    const added = await withMissingScores(record, [later], { frames, prompt: { text: '' } });
+    expect(added.scores.later).toBe(1);
+  });
+});
 
 describe('a cell', () => {
   it('keeps the best image with its scores, its cost without compiling, and its iteration', async () => {
@@ -131,12 +169,13 @@ describe('scores', () => {
     let calls = 0;
     const old = fakeScorer('fake', () => ({ fake: ++calls }));
     const later = fakeScorer('later', () => ({ later: 7 }), { fits: () => ({ later: fit(true) }) });
-    const added = await withMissingScores(record, [old, later], scored);
+    const kept = { frames: [scored.image], prompt: scored.prompt };
+    const added = await withMissingScores(record, [old, later], kept);
     expect(added.scores).toEqual({ ...record.scores, later: 7 });
     expect(added.truncated).toEqual(['later']);
     expect(calls).toBe(0);
     expect(added.image).toEqual(record.image);
-    expect(await withMissingScores(added, [old, later], scored)).toBe(added);
+    expect(await withMissingScores(added, [old, later], kept)).toBe(added);
   });
 
   it('that could not be given are lacking again where they are to be tried again', async () => {

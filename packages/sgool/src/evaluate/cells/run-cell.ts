@@ -1,19 +1,20 @@
-/** @file Making the image of a cell, and scoring it. */
+/** @file Making the image or the clip of a cell, and scoring it. */
 import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
-import { encodePng } from '../../image/png.ts';
+import { encodeShown } from '../../image/video/encode-shown.ts';
 import type { Iteration, RunOptions } from '../../methods/run/iteration.ts';
 import type { Method } from '../../methods/run/method.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { detectionDefaults } from '../../request/defaults.ts';
 import type { MethodRequest } from '../../request/request.ts';
-import { findRegions, type Region } from '../../saliency/regions.ts';
+import type { SaliencyMap } from '../../saliency/detector.ts';
+import { findRegions } from '../../saliency/regions.ts';
+import { followRegions } from '../../saliency/track.ts';
 import type { ImageScorer, ScoredImage } from '../scores/image-scorer.ts';
 import { bytesSha256 } from '../scores/weights-hash.ts';
 import type { Cell } from './cell.ts';
 import { type DoneCell, RECORD_FORMAT } from './cell-record.ts';
-
-import { scoreImage } from './score-image.ts';
+import { type Scenery, scoreImage } from './score-image.ts';
 
 /** What cells are run on. */
 export interface CellRunner {
@@ -35,12 +36,12 @@ export interface CellTask {
 /** The record of a cell and its image. */
 export interface MadeCell {
   readonly record: DoneCell;
-  /** PNG. */
+  /** PNG; of a clip an animated one. */
   readonly png: Uint8Array;
 }
 
 /**
- * Makes the image of a cell and scores it. Scores of each iterate are those that the method computes anyway, and the judge's.
+ * Makes the image or the clip of a cell and scores it. Scores of each iterate are those that the method computes anyway, and the judge's.
  *
  * @throws UserError where the method, the model or a scorer fails; the signal's reason where it is stopped
  */
@@ -68,7 +69,7 @@ export async function runCell(
   let first: Iteration | undefined;
   let best: Iteration | undefined;
   let last: Iteration | undefined;
-  const iterates: { readonly image: Image; readonly scores: Record<string, number | null> }[] = [];
+  const iterates: Iterate[] = [];
   for await (const iteration of method.run(pipeline, request, options)) {
     const compiling = meter.compileSeconds - before.compileSeconds;
     cost = {
@@ -78,21 +79,33 @@ export async function runCell(
     first ??= iteration;
     if (iteration.best) best = iteration;
     last = iteration;
-    iterates.push({ image: iteration.image, scores: clipScores(iteration) });
+    const { image, frames } = iteration;
+    iterates.push({ image, frames, scores: clipScores(iteration) });
   }
   if (first === undefined || best === undefined || last === undefined) {
     throw new Error(`evaluate: method ${cell.method} yielded no iteration`);
   }
   // After the method, so that its time and its network calls are its own.
-  const regions = await regionsOf(pipeline, best, cell.prompt);
-  const scored = await scoreImage(runner.scorers, { image: best.image, prompt, regions });
-  const png = encodePng(best.image);
+  const scenery = await sceneryOf(pipeline, best, cell.prompt);
+  const scored = await scoreImage(runner.scorers, { image: best.image, prompt, ...scenery });
+  const png = encodeShown(best);
+  const { regions, clip } = scenery;
   const record: DoneCell = {
     format: RECORD_FORMAT,
     id,
     cell,
     status: 'done',
     image: { sha256: bytesSha256(png), width: best.image.width, height: best.image.height },
+    ...(clip === undefined
+      ? {}
+      : {
+          clip: {
+            frames: clip.frames.length,
+            fps: best.fps ?? 1,
+            regions: clip.regions.map((boxes) => [...boxes]),
+            ...(clip.jitter === undefined ? {} : { jitter: clip.jitter }),
+          },
+        }),
     noise: bytesSha256(new Uint8Array(first.latent.buffer, first.latent.byteOffset, first.latent.byteLength)),
     ...(best.noiseTests === undefined ? {} : { noiseTests: best.noiseTests }),
     iteration: best.iteration,
@@ -107,6 +120,14 @@ export async function runCell(
   return { record, png };
 }
 
+/** What is kept of an iterate until the run is over. */
+interface Iterate {
+  readonly image: Image;
+  /** Of a clip. */
+  readonly frames: readonly Image[] | undefined;
+  readonly scores: Readonly<Record<string, number | null>>;
+}
+
 /** The scores that a method computes of each iterate anyway. */
 function clipScores({ clip: { A, B } }: Iteration): Record<string, number | null> {
   return {
@@ -117,27 +138,33 @@ function clipScores({ clip: { A, B } }: Iteration): Record<string, number | null
 
 /** Scores of all iterates, for the over-optimisation curve; the judge's, too, where the truth of the prompt is known. */
 async function curveOf(
-  iterates: readonly { readonly image: Image; readonly scores: Readonly<Record<string, number | null>> }[],
+  iterates: readonly Iterate[],
   prompt: ScoredImage['prompt'],
   scorers: readonly ImageScorer[],
 ): Promise<DoneCell['curve']> {
   const judges = prompt.readings === undefined ? [] : scorers.filter(({ ofIterates }) => ofIterates);
   const curve: DoneCell['curve'] = [];
-  for (const [iteration, { image, scores }] of iterates.entries()) {
-    const judged = await scoreImage(judges, { image, prompt, regions: [] });
+  for (const [iteration, { image, frames, scores }] of iterates.entries()) {
+    const clip = frames && { frames, regions: [] };
+    const judged = await scoreImage(judges, { image, prompt, regions: [], clip });
     curve.push({ iteration, scores: { ...scores, ...judged.scores } });
   }
   return curve;
 }
 
-/** The salient regions of an image: the method's own, or found by the defaults for this model. */
-async function regionsOf(
+/** The salient regions of an image: the method's own, or found by the defaults for this model; of a clip always those. */
+async function sceneryOf(
   pipeline: Pipeline,
-  { image, regions }: Iteration,
+  { image, frames, regions }: Iteration,
   prompt: string,
-): Promise<readonly Region[]> {
-  if (regions !== undefined) return regions;
+): Promise<Scenery> {
+  if (regions !== undefined && frames === undefined) return { regions };
   const settings = detectionDefaults(pipeline.model);
   const detector = await pipeline.detector(settings.saliency, { prompt, centreBias: settings.centreBias });
-  return findRegions(await detector.map(image), settings);
+  if (frames === undefined) return { regions: findRegions(await detector.map(image), settings) };
+  const maps: SaliencyMap[] = [];
+  for (const frame of frames) maps.push(await detector.map(frame));
+  const { frames: located, jitter } = followRegions(maps, settings);
+  const boxes = located.map((one) => one.regions);
+  return { regions: boxes[frames.indexOf(image)] ?? [], clip: { frames, regions: boxes, jitter } };
 }

@@ -1,11 +1,16 @@
-/** @file Scoring an image: what one scorer cannot do is noted, and the others go on; an image that was made is never lost. */
+/** @file Scoring an image or a clip: what one scorer cannot do is noted, and the others go on; what was made is never lost. */
 import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
+import type { Video } from '../../image/video/video.ts';
+import { middleFrame } from '../../methods/run/frames.ts';
 import type { ImageScorer, ScoredImage } from '../scores/image-scorer.ts';
 import type { DoneCell } from './cell-record.ts';
 
 /** What scorers say of an image, as it stands in a record. */
 export type ImageScores = Pick<DoneCell, 'scores' | 'features' | 'truncated' | 'notes'>;
+
+/** What was found in an image or a clip before it is scored. */
+export type Scenery = Pick<ScoredImage, 'regions' | 'clip'>;
 
 /** Names of all scores that scorers give. */
 export function scoreNames(scorers: readonly ImageScorer[]): string[] {
@@ -70,18 +75,21 @@ export function errorLine(error: unknown): string {
 /**
  * A record with the scores that it lacks, for scorers that were asked for later.
  *
- * @param image the image of the record
+ * @param shown the frames of the record's file: one of an image, all of a clip
  */
 export async function withMissingScores(
   record: DoneCell,
   scorers: readonly ImageScorer[],
-  { image, prompt }: Pick<ScoredImage, 'image' | 'prompt'>,
+  { frames, prompt }: Pick<Video, 'frames'> & Pick<ScoredImage, 'prompt'>,
 ): Promise<DoneCell> {
   const lacking = scorers.filter(({ infos }) =>
     infos.some(({ name }) => !Object.hasOwn(record.scores, name)),
   );
   if (lacking.length === 0) return record;
-  const added = await scoreImage(lacking, { image, prompt, regions: record.regions ?? [] });
+  const { regions = [], clip: kept } = record;
+  const image = kept ? middleFrame(frames) : frames[0];
+  const clip = kept && { frames, regions: kept.regions, jitter: kept.jitter };
+  const added = await scoreImage(lacking, { image, prompt, regions, clip });
   const notes = [...(record.notes ?? []), ...(added.notes ?? [])];
   const truncated = [...new Set([...(record.truncated ?? []), ...(added.truncated ?? [])])];
   return {

@@ -1,5 +1,6 @@
 /** @file Cells that cost nothing: a runner whose methods draw their images without any network. */
 import type { Image } from '../../image/image.ts';
+import { shownFrames } from '../../methods/run/frames.ts';
 import type { Iteration } from '../../methods/run/iteration.ts';
 import type { Method } from '../../methods/run/method.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
@@ -81,10 +82,16 @@ export interface FakeRunnerOptions {
   readonly scorers?: readonly ImageScorer[];
   /** Called with the prompt before each iteration; may throw or wait. */
   readonly before?: (prompt: string, method: string, iteration: number) => void | Promise<void>;
+  /** Frames of clips, which are made instead of images: each of another colour. */
+  readonly frames?: number;
 }
 
 /** `sd` yields one image, `sgool` four of which the third is the best. Images depend on method, prompt, seed and iteration. */
-export function fakeRunner({ scorers = [fakeScorer('fake')], before }: FakeRunnerOptions = {}): CellRunner {
+export function fakeRunner({
+  scorers = [fakeScorer('fake')],
+  before,
+  frames: count = 1,
+}: FakeRunnerOptions = {}): CellRunner {
   const meter = { flops: 0, compileSeconds: 0, forgetResults() {} };
   const model = {
     name: 'toybox',
@@ -108,11 +115,14 @@ export function fakeRunner({ scorers = [fakeScorer('fake')], before }: FakeRunne
         signal?.throwIfAborted();
         meter.flops += 1000;
         meter.compileSeconds += iteration === 0 ? 2 : 0;
+        const frames = Array.from({ length: count }, (_, f) =>
+          drawn(`${name} ${request.prompt} ${seed} ${iteration}${f === 0 ? '' : ` ${f}`}`),
+        );
         yield {
           iteration,
           iterations: last,
           latent: Float64Array.of(Number(seed), 1),
-          image: drawn(`${name} ${request.prompt} ${seed} ${iteration}`),
+          ...shownFrames(frames, { fps: 12 }),
           clip: { A: iteration === 0 ? -1 : 20 + iteration, B: 10 },
           evaluations: { forward: 10 * (iteration + 1), pullback: 5 * iteration },
           seconds: { iteration: 1, total: 2 + iteration + 1 },

@@ -6,10 +6,12 @@ import { mean } from '../../numbers.ts';
 import type { Clause } from '../suites/clause.ts';
 
 type Present = Extract<Clause, { claim: 'present' }>;
+/** What an image can show. */
+type ImageClause = Exclude<Clause, { claim: 'move' }>;
 
 /** What the judge says of an image. All values are in [0, 1]; a part is null where the prompt has no clause of its kind. */
 export interface ClauseVerdict {
-  /** Mean over the clauses of the reading that fits best: for a thing P(kind) · P(colour). */
+  /** Mean over the clauses of the reading that fits best: for a thing P(kind) · P(colour), for a number the probability of exactly so many. */
   readonly score: number;
   /** 1 if every clause of one reading is fulfilled, else 0. */
   readonly correct: number;
@@ -21,10 +23,12 @@ export interface ClauseVerdict {
   readonly relation: number | null;
   /** Share of the things that must not be there, and are not. */
   readonly absence: number | null;
+  /** Share of the numbers of things that are right. */
+  readonly count: number | null;
 }
 
 interface Checked {
-  readonly clause: Clause;
+  readonly clause: ImageClause;
   /** In [0, 1]. */
   readonly value: number;
   /** Whether its thing is detected. */
@@ -36,7 +40,7 @@ interface Checked {
  * Checks every reading of a prompt and takes the one that fits best.
  *
  * Each detection stands for at most one thing of a reading; among all ways to assign them, the one with the highest score is
- * taken, so that of two red cats the nearer one to the prompt counts.
+ * taken, so that of two red cats the nearer one to the prompt counts. How things move is no claim about an image, and does not count.
  *
  * @throws RangeError for no reading, or a relation between things that the reading does not have
  */
@@ -45,7 +49,12 @@ export function judgeClauses(
   readings: readonly (readonly Clause[])[],
 ): ClauseVerdict {
   if (readings.length === 0) throw new RangeError('judgeClauses: needs at least one reading');
-  const checked = readings.map((clauses) => checkReading(detections, clauses));
+  const checked = readings.map((clauses) =>
+    checkReading(
+      detections,
+      clauses.filter((clause) => clause.claim !== 'move'),
+    ),
+  );
   const best = checked.reduce((a, b) => (scoreOf(b) > scoreOf(a) ? b : a));
   return {
     score: scoreOf(best),
@@ -54,12 +63,13 @@ export function judgeClauses(
     colour: share(best, 'colour'),
     relation: share(best, 'relation'),
     absence: share(best, 'absence'),
+    count: share(best, 'count'),
   };
 }
 
 const scoreOf = (clauses: readonly Checked[]) => mean(clauses.map(({ value }) => value));
 
-type Part = 'thing' | 'colour' | 'relation' | 'absence';
+type Part = 'thing' | 'colour' | 'relation' | 'absence' | 'count';
 
 function share(clauses: readonly Checked[], part: Part): number | null {
   const values = clauses.flatMap((checked) => counted(checked, part));
@@ -74,22 +84,24 @@ function counted({ clause, isThere, holds }: Checked, part: Part): number[] {
       return part === 'colour' && clause.colour !== undefined ? [Number(holds)] : [];
     case 'absent':
       return part === 'absence' ? [Number(holds)] : [];
+    case 'count':
+      return part === 'count' ? [Number(holds)] : [];
     case 'relation':
     case 'size':
       return part === 'relation' ? [Number(holds)] : [];
   }
 }
 
-function checkReading(detections: readonly Detection[], clauses: readonly Clause[]): Checked[] {
+function checkReading(detections: readonly Detection[], clauses: readonly ImageClause[]): Checked[] {
   const things = clauses.filter((clause) => clause.claim === 'present');
   const assigned = assignThings(detections, things);
-  const order = new Map<Clause, Detection | undefined>(things.map((thing, i) => [thing, assigned[i]]));
+  const order = new Map<ImageClause, Detection | undefined>(things.map((thing, i) => [thing, assigned[i]]));
   return clauses.map((clause) => checkClause(clause, detections, assigned, order.get(clause)));
 }
 
 /** @param own the detection that stands for the thing of a `present` clause */
 function checkClause(
-  clause: Clause,
+  clause: ImageClause,
   detections: readonly Detection[],
   assigned: readonly (Detection | undefined)[],
   own: Detection | undefined,
@@ -116,6 +128,14 @@ function checkClause(
       const value = 1 - Math.max(0, ...detections.map((one) => presence(one, clause)));
       return { clause, value, isThere, holds: !isThere };
     }
+    case 'count': {
+      const found = detections.filter((one) => isRight(one, clause)).length;
+      const value = chanceOf(
+        clause.number,
+        detections.map((one) => presence(one, clause)),
+      );
+      return { clause, value, isThere: found > 0, holds: found === clause.number };
+    }
     case 'relation':
       return between(clause.subject, clause.object, (a, b) => detectedRelation(a, clause.relation, b));
     case 'size':
@@ -135,6 +155,17 @@ function presence(detection: Detection | undefined, { kind, colour }: Described)
 
 function isRight(detection: Detection | undefined, { kind, colour }: Described): boolean {
   return detection?.kind === kind && (colour === undefined || detection.colour === colour);
+}
+
+/** The probability that exactly `number` of independent events happen, of which each has a probability of its own (Poisson's binomial). */
+function chanceOf(number: number, probabilities: readonly number[]): number {
+  const chances = [1];
+  for (const p of probabilities) {
+    chances.push(0);
+    for (let n = chances.length - 1; n >= 0; n--)
+      chances[n] = chances[n] * (1 - p) + (chances[n - 1] ?? 0) * p;
+  }
+  return chances[number] ?? 0;
 }
 
 /** The detection for each thing, or none: the assignment with the highest sum of presences. A prompt has a handful of things. */

@@ -25,6 +25,7 @@ export const cellJobSchema = z.strictObject({
   clip: z.string().optional(),
   tokenizer: z.string().optional(),
   adapter: z.string().optional(),
+  motion: z.string().optional(),
   /** Scorers beside CLIP, as the command line has them. */
   scorers: z.array(z.string()),
   /** Names of all scores, with the hashes of their weights; empty for those that have none. */
@@ -34,10 +35,17 @@ export const cellJobSchema = z.strictObject({
 export type CellJob = z.output<typeof cellJobSchema>;
 
 /** What is the same in all jobs of an evaluation. */
-export type JobSetup = Pick<
-  CellJob,
-  'results' | 'precision' | 'scorers' | 'scores' | 'clip' | 'tokenizer' | 'adapter'
->;
+export const jobSetupSchema = cellJobSchema.pick({
+  results: true,
+  precision: true,
+  scorers: true,
+  scores: true,
+  clip: true,
+  tokenizer: true,
+  adapter: true,
+  motion: true,
+});
+export type JobSetup = z.output<typeof jobSetupSchema>;
 
 /** The jobs of cells, by id. A cell that stands in two suites is one job. */
 export function cellJobs(

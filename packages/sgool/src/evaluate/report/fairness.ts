@@ -4,7 +4,17 @@ import type { EvaluatedMethod } from '../cells/manifest.ts';
 import type { PromptResults } from './results.ts';
 
 /** Settings that decide how noise becomes an image, whatever the method; methods that differ in one are not compared like with like. */
-const SAMPLING = ['sampler', 'steps', 'guidanceScale', 'eta', 'width', 'height', 'rng'] as const;
+const SAMPLING = [
+  'sampler',
+  'steps',
+  'guidanceScale',
+  'eta',
+  'width',
+  'height',
+  'frames',
+  'sharedNoise',
+  'rng',
+] as const;
 
 /** Places that a line names before it only counts. */
 const NAMED = 5;

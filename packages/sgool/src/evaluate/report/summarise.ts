@@ -89,6 +89,7 @@ export function summarise(evaluation: Evaluation, options: SummariseOptions = {}
     created: manifest.created,
     command: manifest.command,
     model: manifest.model,
+    isOfClips: methods.some(({ settings }) => Number(settings.frames ?? 1) > 1),
     reference,
     methods: methods.map((method) => ({
       ...methodRow(method, manifest, whole.cells),
@@ -169,6 +170,11 @@ function orderedJudges(manifest: Manifest, wanted: string | undefined): ScoreInf
       exitCode: 2,
     });
   }
+  if (score.isMerit === false) {
+    throw new UserError(`--judge: ${wanted} describes images and is no merit, so it cannot judge`, {
+      exitCode: 2,
+    });
+  }
   const taught = manifest.methods.find((method) => roleOf(method, score, manifest.scores) !== 'judges');
   if (taught !== undefined) {
     const names = judging.map(({ name }) => name).join(', ');
@@ -219,17 +225,23 @@ function comparisonRows(scope: Scope, manifest: Manifest, score: ScoreInfo): Com
 
 type Uncorrected = Omit<ComparisonRow, 'pHolm' | 'outcome'>;
 
-function corrected(rows: readonly Uncorrected[], { higherIsBetter }: ScoreInfo): ComparisonRow[] {
+function corrected(rows: readonly Uncorrected[], score: ScoreInfo): ComparisonRow[] {
   const adjusted = holm(rows.map(({ p }) => p));
   return rows.map((row, i) => ({
     ...row,
     pHolm: adjusted[i],
-    outcome: outcomeOf(row.interval, adjusted[i], higherIsBetter),
+    outcome: outcomeOf(row.interval, adjusted[i], score),
   }));
 }
 
-function outcomeOf(interval: Interval | null, p: number, higherIsBetter: boolean): Outcome {
+/** What describes images and is no merit is higher or lower, and neither is better. */
+function outcomeOf(
+  interval: Interval | null,
+  p: number,
+  { higherIsBetter, isMerit = true }: ScoreInfo,
+): Outcome {
   if (interval === null || p >= ALPHA || (interval.low <= 0 && interval.high >= 0)) return 'not told apart';
+  if (!isMerit) return interval.low > 0 ? 'higher' : 'lower';
   return interval.low > 0 === higherIsBetter ? 'better' : 'worse';
 }
 
@@ -265,8 +277,9 @@ function comparison(
 
 const finite = (value: number) => (Number.isFinite(value) ? value : null);
 
-/** The best of the methods that the score may judge, by its mean, or by its wins where a mean has no meaning. */
+/** The best of the methods that the score may judge, by its mean, or by its wins where a mean has no meaning; none by what is no merit. */
 function bestRow(scope: Scope, manifest: Manifest, score: ScoreInfo): BestRow | undefined {
+  if (score.isMerit === false) return undefined;
   const judged = manifest.methods.filter((method) => roleOf(method, score, manifest.scores) === 'judges');
   const sign = score.higherIsBetter ? 1 : -1;
   const heights = judged.flatMap(({ label }) => {

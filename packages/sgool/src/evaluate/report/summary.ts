@@ -21,7 +21,7 @@ export interface MeanRow extends Place {
 }
 
 /** What a comparison says: a method is better or worse where p after Holm is below 0.05 and the interval is on one side of 0. */
-export type Outcome = 'better' | 'worse' | 'not told apart';
+export type Outcome = 'better' | 'worse' | 'higher' | 'lower' | 'not told apart';
 
 /** The paired differences of a method from another one. Only pairs of prompt and seed that both finished. */
 export interface ComparisonRow extends Place {
@@ -168,6 +168,8 @@ export interface Summary {
   readonly created: string;
   readonly command: string;
   readonly model: Manifest['model'];
+  /** Whether a method makes clips. */
+  readonly isOfClips: boolean;
   readonly reference: string;
   readonly methods: readonly MethodRow[];
   readonly scores: readonly (ScoreInfo & { readonly isHeadline: boolean; readonly judgesAll: boolean })[];

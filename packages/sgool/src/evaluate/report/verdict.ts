@@ -114,10 +114,9 @@ function equalCostSentence(
   if (search === undefined || ratio === undefined || row === undefined) {
     return `Whether that is more than search does for the same cost is not known: no best-of was run.`;
   }
-  const word = { better: 'better than', worse: 'worse than', 'not told apart': 'not told apart from' };
   const cost = isEqual ? 'at equal cost' : `at ${shortRatio(ratio)} times its cost`;
   const caveat = isEqual ? '' : ' A comparison at equal cost is missing.';
-  return `${method} is ${word[row.outcome]} ${search} ${cost}: ${figures(row, judge)}.${caveat}`;
+  return `${method} is ${row.outcome} ${row.outcome === 'not told apart' ? 'from' : 'than'} ${search} ${cost}: ${figures(row, judge)}.${caveat}`;
 }
 
 function equivalentSentence(row: EquivalentRow, reference: string, judge: ScoreInfo): string {
@@ -153,8 +152,7 @@ function otherJudges(
     );
     if (row === undefined) return [];
     const says = row.outcome === first.outcome ? 'says the same' : 'does not say the same';
-    const outcome = { better: 'better', worse: 'worse', 'not told apart': 'not told apart' }[row.outcome];
-    return `${score.title} ${says} of ${row.method} and ${row.to} (${outcome}): ${figures(row, score)}.`;
+    return `${score.title} ${says} of ${row.method} and ${row.to} (${row.outcome}): ${figures(row, score)}.`;
   });
 }
 

@@ -1,5 +1,6 @@
 /** @file CLIP scores in the three public conventions, of the whole image and of its salient regions. */
 import { boxCrop } from '../../image/crops.ts';
+import { meanCosine } from '../../methods/run/frames.ts';
 import { dot, mean } from '../../numbers.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { ClipCritic } from '../../preference/clip-critic.ts';
@@ -25,7 +26,7 @@ interface NamedCritic {
 /**
  * The scores of the CLIPs of a model. `clip_b`: 100·cos, not below 0, as torchmetrics has it. `clip_b:cosine`: the cosine, as
  * T2I-CompBench and ImageReward have it. `clip_b:clipscore`: 2.5·cos, not below 0, of the prompt after "A photo depicts ", as CLIPScore
- * has it. `clip_b@regions`: 100·cos, mean over the salient regions.
+ * has it. `clip_b@regions`: 100·cos, mean over the salient regions. `clip_b:consistency` of a clip: mean cosine of neighbouring frames.
  */
 export async function clipScorer(
   pipeline: Pick<Pipeline, 'critic' | 'reporter' | 'model'>,
@@ -43,6 +44,18 @@ export async function clipScorer(
       for (const critic of critics) Object.assign(values, await scoresOf(critic, scored));
       return values;
     },
+    ofClip: {
+      infos: critics.map(consistencyOf),
+      async score({ frames }) {
+        const values: Record<string, number> = {};
+        for (const { name, critic } of critics) {
+          const embedded: Float32Array[] = [];
+          for (const frame of frames) embedded.push(await critic.embedImage(frame));
+          values[`${name}:consistency`] = meanCosine(embedded);
+        }
+        return values;
+      },
+    },
     fits: (prompt) => Object.fromEntries(critics.map(({ name, critic }) => [name, critic.fit(prompt)])),
     async features(image) {
       const found = critics.map(async ({ name, critic }) => [name, await critic.embedImage(image)] as const);
@@ -57,13 +70,29 @@ async function named(name: NamedCritic['name'], title: string, critic: ClipCriti
   return { name, title, critic, weights: await filesSha256(critic.files) };
 }
 
-function infosOf({ name, title, critic, weights }: NamedCritic): ScoreInfo[] {
-  const shared = {
-    higherIsBetter: true,
-    isAveraged: true,
-    preprocessing: `CLIP: the whole image, longer side to ${critic.side}, bicubic, borders in CLIP's mean colour`,
-    weights,
+const sharedInfo = ({ critic, weights }: NamedCritic) => ({
+  higherIsBetter: true,
+  isAveraged: true,
+  preprocessing: `CLIP: the whole image, longer side to ${critic.side}, bicubic, borders in CLIP's mean colour`,
+  weights,
+});
+
+function consistencyOf(named: NamedCritic): ScoreInfo {
+  const { name, title } = named;
+  return {
+    ...sharedInfo(named),
+    name: `${name}:consistency`,
+    title: `${title}, frame consistency`,
+    scale: 'mean cosine of neighbouring frames; a clip that stands still has 1, so read it beside the motion',
+    digits: 4,
+    tie: TIE / 100,
+    isMerit: false,
   };
+}
+
+function infosOf(named: NamedCritic): ScoreInfo[] {
+  const { name, title } = named;
+  const shared = sharedInfo(named);
   return [
     { ...shared, name, title, scale: '100·cos, not below 0 (torchmetrics)', digits: 2, tie: TIE },
     {

@@ -9,7 +9,8 @@
  * Reference: Wu et al. 2024, "FreeInit: Bridging Initialization Gap in Video Diffusion Models", section 4.2; diffusers, pipelines/free_init_utils.py, for even
  * numbers of frames. There the frequencies of odd numbers lie off their centre.
  */
-import { product } from '../../numbers.ts';
+import { fftAxes } from '../../fourier.ts';
+import { product, sum } from '../../numbers.ts';
 
 const ORDER = 4;
 const STOP = 0.25;
@@ -20,35 +21,6 @@ const passed = (square: number): number => 1 / (1 + (square / STOP ** 2) ** ORDE
 /** Frequencies of an axis of N numbers, from -1 to below 1, in the order of a Fourier transform. */
 const frequencies = (length: number): number[] =>
   Array.from({ length }, (_, k) => (2 * (k < Math.ceil(length / 2) ? k : k - length)) / length);
-
-/** Complex numbers as two arrays. */
-interface Spectrum {
-  readonly re: Float64Array;
-  readonly im: Float64Array;
-}
-
-/** Transforms one axis: `length` numbers that lie `stride` apart; the others stand still. Sizes are small, and need not be powers of two. */
-function transformAxis({ re, im }: Spectrum, length: number, stride: number, sign: 1 | -1): Spectrum {
-  const out = { re: new Float64Array(re.length), im: new Float64Array(im.length) };
-  const cosines = Float64Array.from({ length }, (_, i) => Math.cos((2 * Math.PI * i) / length));
-  const sines = Float64Array.from({ length }, (_, i) => sign * Math.sin((2 * Math.PI * i) / length));
-  for (let block = 0; block < re.length; block += length * stride) {
-    for (let offset = block; offset < block + stride; offset++) {
-      for (let k = 0; k < length; k++) {
-        let [sumRe, sumIm] = [0, 0];
-        for (let n = 0; n < length; n++) {
-          const at = offset + n * stride;
-          const turn = (k * n) % length;
-          sumRe += re[at] * cosines[turn] - im[at] * sines[turn];
-          sumIm += re[at] * sines[turn] + im[at] * cosines[turn];
-        }
-        out.re[offset + k * stride] = sumRe;
-        out.im[offset + k * stride] = sumIm;
-      }
-    }
-  }
-  return out;
-}
 
 /**
  * Mixes two latents.
@@ -63,22 +35,34 @@ export function mixFrequencies(
   shape: readonly number[],
 ): Float64Array {
   const axes = shape.slice(2);
-  const strides = axes.map((_, axis) => product(axes.slice(axis + 1)));
-  const transformed = (from: Spectrum, sign: 1 | -1) =>
-    axes.reduce((all, length, axis) => transformAxis(all, length, strides[axis], sign), from);
-  const difference = low.map((value, i) => value - high[i]);
-  const { re, im } = transformed({ re: difference, im: new Float64Array(low.length) }, -1);
-  const squares = axes.map((length) => frequencies(length).map((frequency) => frequency ** 2));
   const size = product(axes);
-  for (let i = 0; i < re.length; i++) {
-    const square = axes.reduce(
-      (sum, length, axis) => sum + squares[axis][Math.floor((i % size) / strides[axis]) % length],
-      0,
+  const share = shares(axes);
+  const mixed = Float64Array.from(high);
+  // The filter takes real numbers to real ones, so a second channel travels as the imaginary part of the first.
+  for (let first = 0; first < low.length; first += 2 * size) {
+    const pair = [first, first + size].filter((start) => start < low.length);
+    const [re, im = new Float64Array(size)] = pair.map((start) =>
+      Float64Array.from({ length: size }, (_, i) => low[start + i] - high[start + i]),
     );
-    const share = passed(square) / size;
-    re[i] *= share;
-    im[i] *= share;
+    fftAxes(re, im, axes);
+    for (let i = 0; i < size; i++) {
+      re[i] *= share[i];
+      im[i] *= share[i];
+    }
+    fftAxes(re, im, axes, true);
+    pair.forEach((start, part) => {
+      const change = part === 0 ? re : im;
+      for (let i = 0; i < size; i++) mixed[start + i] += change[i];
+    });
   }
-  const back = transformed({ re, im }, 1);
-  return high.map((value, i) => value + back.re[i]);
+  return mixed;
+}
+
+/** What passes of each frequency, in the order of a transform over the axes. */
+function shares(axes: readonly number[]): Float64Array {
+  const squares = axes.map((length) => frequencies(length).map((frequency) => frequency ** 2));
+  const strides = axes.map((_, axis) => product(axes.slice(axis + 1)));
+  return Float64Array.from({ length: product(axes) }, (_, i) =>
+    passed(sum(axes.map((length, axis) => squares[axis][Math.floor(i / strides[axis]) % length]))),
+  );
 }

@@ -4,12 +4,31 @@ import { latentMotion, motionTerm } from '../../objectives/motion-term.ts';
 import type { ObjectiveInput, ObjectiveResult } from '../../objectives/objective.ts';
 import { Generator } from '../../random/generator.ts';
 import { defined } from '../../testing.ts';
+import { frameTerms } from './frame-terms.ts';
 import { imageLoss, totalOf } from './image-loss.ts';
 
 const image: Image = { width: 1, height: 1, data: new Uint8Array(3) };
 
+/** The terms of clips of a shape, without networks. */
+const termsOf = (shape: readonly number[], motionWeight: number) =>
+  frameTerms(
+    {
+      latentShape: () => [...shape],
+      frameFeatures: async () => {
+        throw new Error('no network is needed');
+      },
+    },
+    {
+      settings: {
+        motionWeight,
+        clipConsistencyWeight: 0,
+        saliencyConsistencyWeight: 0,
+      } as Parameters<typeof frameTerms>[1]['settings'],
+    },
+  );
+
 /** A loss that is the sum of the crops' numbers, which are drawn at random. */
-function create(
+async function create(
   options: { compares?: 'steps' | 'run'; keep?: 'loss' | 'clip'; patience?: number; fixed?: boolean } = {},
 ) {
   const random = new Generator(3);
@@ -21,6 +40,7 @@ function create(
     {
       compares,
       shape: [1, 1, 1, 1],
+      terms: await termsOf([1, 1, 1, 1], 1),
       builder: {
         parts: [],
         scorers: undefined as never,
@@ -43,7 +63,7 @@ function create(
         },
       },
     },
-    { settings: { keep, patience, rng: 'cpu', lossFrames: 4, motionWeight: 1 }, seed: 7, random },
+    { settings: { keep, patience, rng: 'cpu', lossFrames: 4, fullGradientEvery: 0 }, seed: 7, random },
   );
   const finals = [new Float64Array(1)];
   const value = (iteration: number) => loss.value([image], iteration, finals);
@@ -52,18 +72,18 @@ function create(
 
 describe('the loss of an image', () => {
   it('is another function each time, where nothing is compared', async () => {
-    const { value, seen, loss } = create();
+    const { value, seen, loss } = await create();
     const first = await value(0);
     expect(await loss.forGradient(first)).toBe(first.results);
     const second = await value(1);
     expect(totalOf(second.results)).not.toBe(totalOf(first.results));
     expect(second.compared).toBe(totalOf(second.results));
     expect(seen).toHaveLength(2);
-    expect(loss.state()).toEqual({});
+    expect(loss.state()).toEqual({ terms: {} });
   });
 
   it('stands still from one gradient to the next, for an optimiser that compares', async () => {
-    const { value, loss } = create({ compares: 'steps' });
+    const { value, loss } = await create({ compares: 'steps' });
     const first = await value(0);
     const followed = await loss.forGradient(first);
     const [a, b] = [await value(1), await value(2)];
@@ -75,7 +95,7 @@ describe('the loss of an image', () => {
   });
 
   it('stands still for the whole run, for an optimiser that compares all', async () => {
-    const { value, loss, seen } = create({ compares: 'run' });
+    const { value, loss, seen } = await create({ compares: 'run' });
     const first = await value(0);
     for (const iteration of [1, 2]) await loss.forGradient(await value(iteration));
     expect(totalOf(await loss.forGradient(await value(3)))).not.toBe(totalOf(first.results));
@@ -93,9 +113,9 @@ describe('the loss of an image', () => {
   });
 
   it('stands still after a stop, too', async () => {
-    const { value, loss } = create({ compares: 'steps' });
+    const { value, loss } = await create({ compares: 'steps' });
     await loss.forGradient(await value(0));
-    const other = create({ compares: 'steps' });
+    const other = await create({ compares: 'steps' });
     other.loss.restore(structuredClone(loss.state()));
     expect(totalOf((await other.value(1)).results)).toBe(totalOf((await value(1)).results));
   });
@@ -103,8 +123,8 @@ describe('the loss of an image', () => {
   it.each([{ keep: 'loss' }, { patience: 2 }] as const)(
     'is compared through the same cutouts with %j',
     async (how) => {
-      const { value, random } = create(how);
-      const plain = create();
+      const { value, random } = await create(how);
+      const plain = await create();
       const [first, second] = [await value(0), await value(1)];
       expect(first.compared).toBe(second.compared);
       expect(first.compared).not.toBe(totalOf(first.results));
@@ -116,7 +136,7 @@ describe('the loss of an image', () => {
   );
 
   it('is not computed twice where there are no random cutouts', async () => {
-    const { value, seen, loss } = create({ compares: 'steps', keep: 'loss', fixed: true });
+    const { value, seen, loss } = await create({ compares: 'steps', keep: 'loss', fixed: true });
     await loss.forGradient(await value(0));
     const second = await value(1);
     await loss.forGradient(second);
@@ -131,11 +151,12 @@ describe('the loss of a clip', () => {
   const frames = Array.from({ length: 4 }, () => image);
 
   /** The loss of a frame is the sum of its two numbers. */
-  function createClip({ lossFrames = 0, motionWeight = 3 } = {}) {
+  async function createClip({ lossFrames = 0, motionWeight = 3, fullGradientEvery = 0 } = {}) {
     const chosen: (readonly number[])[] = [];
     const loss = imageLoss(
       {
         shape,
+        terms: await termsOf(shape, motionWeight),
         builder: {
           parts: [],
           scorers: undefined as never,
@@ -153,7 +174,7 @@ describe('the loss of a clip', () => {
         },
       },
       {
-        settings: { keep: 'clip', patience: 0, rng: 'cpu', lossFrames, motionWeight },
+        settings: { keep: 'clip', patience: 0, rng: 'cpu', lossFrames, fullGradientEvery },
         seed: 7,
         random: new Generator(3),
       },
@@ -161,8 +182,25 @@ describe('the loss of a clip', () => {
     return { loss, chosen };
   }
 
+  it('is now and then that of all frames, whose gradient is the mean of those of some', async () => {
+    const { loss, chosen } = await createClip({ lossFrames: 2, fullGradientEvery: 3, motionWeight: 0 });
+    const totals: number[] = [];
+    for (let iteration = 0; iteration < 7; iteration++)
+      totals.push((await loss.value(frames, iteration, [plain], 3)).results[0].total);
+    expect(chosen.map((all) => all.length)).toEqual([4, 2, 2, 4, 2, 2, 4]);
+    expect([totals[0], totals[3], totals[6]]).toEqual([7, 7, 7]);
+    const never = await createClip({ lossFrames: 2, motionWeight: 0 });
+    let [sum, count] = [new Float64Array(8), 0];
+    for (; count < 400; count++) {
+      const [{ gradient }] = (await never.loss.value(frames, count, [plain], 3)).results;
+      sum = sum.map((value, i) => value + gradient[i]);
+    }
+    expect(never.chosen.every((all) => all.length === 2)).toBe(true);
+    for (const value of sum) expect(Math.abs(value / count - 0.25)).toBeLessThan(0.05);
+  });
+
   it('is the mean over its frames, and the weighted term of the motion of the plain clip', async () => {
-    const { loss, chosen } = createClip();
+    const { loss, chosen } = await createClip();
     const first = await loss.value(frames, 0, [plain]);
     expect(chosen).toEqual([[0, 1, 2, 3]]);
     expect(first.results[0]).toMatchObject({ total: 7, parts: { whole: 7, motion: 0 } });
@@ -178,13 +216,13 @@ describe('the loss of a clip', () => {
     for (const [i, one] of second.results[0].gradient.entries())
       expect(one).toBeCloseTo(0.25 + 3 * gradient[i], 12);
     // After a stop the motion is still compared with that of the plain clip.
-    const other = createClip().loss;
+    const other = (await createClip()).loss;
     other.restore(structuredClone(loss.state()));
     expect((await other.value(frames, 1, [slower])).results[0].total).toBe(second.results[0].total);
   });
 
   it('is taken of as many frames as are asked for, the worst among them', async () => {
-    const { loss, chosen } = createClip({ lossFrames: 2, motionWeight: 0 });
+    const { loss, chosen } = await createClip({ lossFrames: 2, motionWeight: 0 });
     for (const worst of [0, 1, 2, 3]) {
       const { results } = await loss.value(frames, 0, [plain], worst);
       const taken = chosen.at(-1) ?? [];

@@ -15,7 +15,6 @@ import {
   type FrameShare,
   stratifiedFrames,
 } from '../../objectives/frames.ts';
-import { latentMotion, motionTerm } from '../../objectives/motion-term.ts';
 import type { Objective, ObjectivePart } from '../../objectives/objective.ts';
 import type { LatentOptimiser } from '../../optimisers/optimiser.ts';
 import { type RandomSource, randomSource } from '../../random/random-source.ts';
@@ -23,7 +22,9 @@ import type { DifferentiationSettings } from '../../request/settings/differentia
 import type { SelectionSettings } from '../../request/settings/selection.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import type { Region } from '../../saliency/regions.ts';
+import type { Track } from '../../saliency/track.ts';
 import type { Stateful } from '../../state.ts';
+import type { FrameTerms, TermInput } from './frame-terms.ts';
 import type { AimedGuidance } from './guidance.ts';
 import type { LossParts } from './iteration.ts';
 import { meanParts, type PartsOfLoss } from './loss-parts.ts';
@@ -42,6 +43,8 @@ export interface BuiltFrames {
   readonly objectives: readonly BuiltObjective[];
   /** How much the salient things of the clip shake, where they are looked for. */
   readonly jitter?: number;
+  /** Where they are in each frame. */
+  readonly tracks?: readonly Pick<Track, 'boxes'>[];
 }
 
 /** Made once per run, then called for each iteration's image. */
@@ -66,8 +69,15 @@ export interface LossResult {
   readonly parts: PartsOfLoss;
 }
 
-/** The function that a result of the sampler is evaluated by: some of its frames, each with its views. */
-type ResultInput = readonly FrameInput[];
+/** The function that a result of the sampler is evaluated by: some of its frames, each with its views, and some pairs of neighbours. */
+interface ResultInput extends TermInput {
+  readonly frames: readonly FrameInput[];
+}
+
+/** The frames and the first frames of pairs that are drawn for an image. */
+interface Chosen extends Pick<TermInput, 'pairs'> {
+  readonly frames: readonly FrameShare[];
+}
 
 /** What the objective says of an image or a clip. */
 export interface ImageValue {
@@ -90,10 +100,10 @@ export interface ImageValue {
 /** What is remembered of the losses from one iteration to the next. */
 interface LossState {
   readonly held?: readonly ResultInput[];
-  readonly plainMotion?: number;
+  readonly terms: unknown;
 }
 
-/** Its state is the function that is held, and the motion of the plain clip. */
+/** Its state is the function that is held, and what is known of the plain clip. */
 export interface ImageLoss extends Stateful<LossState> {
   /**
    * The value of an image or a clip, decoded from the first of `finals`.
@@ -113,6 +123,8 @@ export interface ImageLoss extends Stateful<LossState> {
 export interface ImageLossOptions {
   readonly builder: ObjectiveBuilder;
   readonly objective: Objective;
+  /** Of several frames at once. */
+  readonly terms: FrameTerms;
   /** Of the latent. */
   readonly shape: readonly number[];
   /** Which losses the optimiser compares. */
@@ -121,7 +133,7 @@ export interface ImageLossOptions {
 
 /** The loss of the images of a run. */
 export function imageLoss(
-  { builder, objective, shape, compares }: ImageLossOptions,
+  { builder, objective, terms, shape, compares }: ImageLossOptions,
   {
     settings,
     seed,
@@ -129,35 +141,41 @@ export function imageLoss(
     signal,
   }: Pick<Run, 'seed' | 'random' | 'signal'> & {
     readonly settings: Pick<SelectionSettings, 'keep' | 'patience'> &
-      Pick<DifferentiationSettings, 'lossFrames' | 'motionWeight'> & { readonly rng: 'cpu' | 'cuda' };
+      Pick<DifferentiationSettings, 'lossFrames' | 'fullGradientEvery'> & { readonly rng: 'cpu' | 'cuda' };
   },
 ): ImageLoss {
   const isCompared = settings.keep === 'loss' || (settings.patience > 0 && settings.keep !== 'objective');
-  const { lossFrames, motionWeight } = settings;
-  const hasMotion = framesOf(shape) > 1 && motionWeight > 0;
+  const { lossFrames, fullGradientEvery: every } = settings;
+  const count = framesOf(shape);
   /** The position of the stream from which the cutouts are drawn that all images are compared through. */
   const always = randomSource(settings.rng, seed).state();
   let held: readonly ResultInput[] | undefined;
-  let plainMotion: number | undefined;
 
-  const chosenFrames = (worst?: number) =>
-    stratifiedFrames(framesOf(shape), lossFrames, () => random.rand([1])[0], worst);
+  const drawnOf = (all: number, wanted: number, worst?: number) =>
+    stratifiedFrames(all, wanted, () => random.rand([1])[0], worst);
+  const choose = (wanted: number, worst?: number): Chosen => ({
+    frames: drawnOf(count, wanted, worst),
+    pairs: terms.ofPairs ? drawnOf(count - 1, wanted) : [],
+  });
+  /** Now and then the loss is that of all frames, and of all pairs. */
+  const isFull = (iteration: number) => every > 0 && iteration % every === 0;
 
   async function evaluated(
     final: Float64Array,
     inputs: ResultInput,
     objectives: ReadonlyMap<number, BuiltObjective>,
   ): Promise<LossResult> {
-    const { total, gradient, losses } = await evaluateFrames(objective, final, shape, inputs, signal);
-    const parts = inputs.map(({ frame }, i) => objectives.get(frame)?.partsOf(losses[i]) ?? {});
-    const shares = inputs.map(({ share }) => share);
-    const mean = inputs.length === 1 ? parts[0] : meanParts(parts, shares);
-    if (!hasMotion) return { total, gradient, parts: mean };
-    const motion = motionTerm(final, shape, plainMotion ?? 0);
-    motion.gradient.forEach((value, i) => {
-      gradient[i] += motionWeight * value;
+    const { frames } = inputs;
+    const { total, gradient, losses } = await evaluateFrames(objective, final, shape, frames, signal);
+    const parts = frames.map(({ frame }, i) => objectives.get(frame)?.partsOf(losses[i]) ?? {});
+    const shares = frames.map(({ share }) => share);
+    const mean = frames.length === 1 ? parts[0] : meanParts(parts, shares);
+    if (count === 1) return { total, gradient, parts: mean };
+    const added = await terms.evaluate(final, inputs);
+    added.gradient.forEach((value, i) => {
+      gradient[i] += value;
     });
-    return { total: total + motionWeight * motion.value, gradient, parts: { ...mean, motion: motion.value } };
+    return { total: total + added.total, gradient, parts: { ...mean, ...added.parts } };
   }
 
   return {
@@ -165,21 +183,28 @@ export function imageLoss(
       let built: BuiltObjective | undefined;
       let jitter: number | undefined;
       try {
-        if (hasMotion) plainMotion ??= latentMotion(finals[0], shape);
-        const chosen = held?.[0] ?? chosenFrames(worst);
-        const same = isCompared ? drawnFrom(random, always, () => chosenFrames()) : [];
-        const needed = [...new Set([...chosen, ...same].map(({ frame }) => frame))];
+        await terms.begin(finals[0]);
+        const chosen: Chosen = held?.[0] ?? choose(isFull(iteration) ? 0 : lossFrames, worst);
+        const same = isCompared ? drawnFrom(random, always, () => choose(lossFrames)) : undefined;
+        const needed = [...new Set([...chosen.frames, ...(same?.frames ?? [])].map(({ frame }) => frame))];
         const all = await builder.build(frames, needed, iteration);
         const objectives = new Map(needed.map((frame, i) => [frame, all.objectives[i]]));
         if (frames.length === 1) [built] = all.objectives;
         jitter = all.jitter;
-        const draw = (shares: readonly FrameShare[]) => () =>
-          finals.map(() =>
-            shares.map(({ frame, share }) => {
-              const input = objectives.get(frame)?.input() ?? [];
-              return { frame, share, input };
-            }),
-          );
+        const { tracks } = all;
+        const draw =
+          ({ frames: shares, pairs }: Chosen) =>
+          () =>
+            finals.map(
+              (): ResultInput => ({
+                frames: shares.map(({ frame, share }) => {
+                  const input = objectives.get(frame)?.input() ?? [];
+                  return { frame, share, input };
+                }),
+                pairs,
+                ...(terms.ofPairs && tracks && { tracks }),
+              }),
+            );
         const evaluate = async (inputs: readonly ResultInput[]) => {
           const results: LossResult[] = [];
           for (const [i, final] of finals.entries())
@@ -191,10 +216,10 @@ export function imageLoss(
         const results = await evaluate(inputs);
         const value = { built, jitter, inputs, results, draw: drawOwn, evaluate };
         const own = totalOf(results);
-        if (!isCompared) return { ...value, compared: own };
+        if (!same) return { ...value, compared: own };
         const alike = drawnFrom(random, always, () => {
           // The frames are drawn first, as above.
-          chosenFrames();
+          choose(lossFrames);
           return draw(same)();
         });
         const isSame = sameViews(inputs, alike);
@@ -212,9 +237,10 @@ export function imageLoss(
       held = next;
       return sameViews(inputs, next) ? results : evaluate(next);
     },
-    state: () => ({ ...(held && { held }), ...(plainMotion !== undefined && { plainMotion }) }),
+    state: () => ({ ...(held && { held }), terms: terms.state() }),
     restore(state) {
-      ({ held, plainMotion } = state);
+      held = state.held;
+      terms.restore(state.terms as ReturnType<FrameTerms['state']>);
     },
   };
 }
@@ -234,14 +260,15 @@ function drawnFrom<T>(random: RandomSource, position: unknown, draw: () => T): T
   }
 }
 
-/** Whether two functions see an image through the same crops of the same frames. */
+/** Whether two functions see an image through the same crops of the same frames, and the same pairs. */
 function sameViews(a: readonly ResultInput[], b: readonly ResultInput[]): boolean {
   const crops = (inputs: readonly ResultInput[]) =>
-    inputs.flatMap((frames) =>
-      frames.flatMap(({ frame, input }) =>
+    inputs.flatMap(({ frames, pairs }) => [
+      ...frames.flatMap(({ frame, input }) =>
         input.flatMap((parts) => parts.views.flatMap(({ crop }) => [frame, crop] as const)),
       ),
-    );
+      ...pairs.map(({ frame }) => frame),
+    ]);
   const [those, others] = [crops(a), crops(b)];
   return those.length === others.length && those.every((crop, i) => crop === others[i]);
 }

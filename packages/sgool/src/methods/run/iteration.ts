@@ -33,9 +33,16 @@ export interface LossParts {
   readonly regions?: number;
   /** Of the motion of a clip: how far it lies outside of a band around that of the plain clip. Not weighted. */
   readonly motion?: number;
+  /** Of a clip, not weighted: how far the cosines of neighbouring frames lie below that of the plain clip, by the CLIP that guides; mean over pairs. */
+  readonly consistency?: number;
+  /** Of a clip, not weighted: one minus the correlation of the saliency of things in neighbouring frames; mean over pairs. */
+  readonly saliency?: number;
   /** Of each scorer of the objective. */
   readonly scorers?: readonly ScorerLoss[];
 }
+
+/** What of a clip as a whole a loss is of. */
+export const CLIP_LOSS_PARTS = ['motion', 'consistency', 'saliency'] as const;
 
 /** What of an image a loss is of. */
 export const LOSS_PARTS = ['whole', 'cutouts', 'regions'] as const;
@@ -128,13 +135,19 @@ export interface StepProgress {
   readonly steps: number;
 }
 
+/** A run that computes nothing. */
+export interface DryRunOptions {
+  /** Called where the most is assumed: a real run takes no more evaluations than this one, and perhaps fewer. */
+  onMost?(): void;
+}
+
 /** Options of a run. */
 export interface RunOptions {
   /** Checked before each network call; a run that is aborted throws the signal's reason. */
   readonly signal?: AbortSignal;
   readonly onStep?: (progress: StepProgress) => void;
-  /** Whether nothing is computed: images hold nothing then, and of what is found in them, the most is assumed. */
-  readonly dryRun?: boolean;
+  /** Given where nothing is computed: images hold nothing then, and of what would be found, the most is assumed. */
+  readonly dryRun?: DryRunOptions;
   /** Called with a line about what was found, for the user. */
   readonly onNote?: (text: string) => void;
   /**

@@ -1,5 +1,5 @@
 /** @file Means of losses, part by part: over the results of a sampler, over the frames of a clip. */
-import { LOSS_PARTS, type LossPart, type LossParts } from './iteration.ts';
+import { CLIP_LOSS_PARTS, LOSS_PARTS, type LossParts } from './iteration.ts';
 
 /** A loss without its total. */
 export type PartsOfLoss = Omit<LossParts, 'total' | 'compared'>;
@@ -7,10 +7,8 @@ export type PartsOfLoss = Omit<LossParts, 'total' | 'compared'>;
 /** The weighted mean of losses. A part that some do not have is the mean over those that have it. */
 export function meanParts(losses: readonly PartsOfLoss[], weights: readonly number[]): PartsOfLoss {
   const [first] = losses;
-  const motion = meanOf(losses, weights, (loss) => loss.motion);
   return {
-    ...partsOf(losses, weights),
-    ...(motion === undefined ? {} : { motion }),
+    ...partsOf(losses, weights, [...LOSS_PARTS, ...CLIP_LOSS_PARTS]),
     ...(first?.scorers && {
       scorers: first.scorers.map((scorer, k) => {
         const having = losses.flatMap(({ scorers }, i) =>
@@ -22,6 +20,7 @@ export function meanParts(losses: readonly PartsOfLoss[], weights: readonly numb
           ...partsOf(
             own,
             having.map(([, weight]) => weight),
+            LOSS_PARTS,
           ),
         };
       }),
@@ -30,9 +29,13 @@ export function meanParts(losses: readonly PartsOfLoss[], weights: readonly numb
 }
 
 /** The means of the parts that there are. */
-function partsOf(losses: readonly Readonly<Partial<Record<LossPart, number>>>[], weights: readonly number[]) {
+function partsOf<Part extends string>(
+  losses: readonly Readonly<Partial<Record<Part, number>>>[],
+  weights: readonly number[],
+  parts: readonly Part[],
+) {
   return Object.fromEntries(
-    LOSS_PARTS.flatMap((part) => {
+    parts.flatMap((part) => {
       const value = meanOf(losses, weights, (loss) => loss[part]);
       return value === undefined ? [] : [[part, value]];
     }),

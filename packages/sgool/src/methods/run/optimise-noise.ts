@@ -27,7 +27,8 @@ import type { SamplingSettings } from '../../request/settings/sampling.ts';
 import type { SelectionSettings } from '../../request/settings/selection.ts';
 import { stepOf } from '../../request/step-of.ts';
 import { heldState } from '../../state.ts';
-import { drawFrameNoise, sharedGradient } from './frame-noise.ts';
+import { sharedGradient } from './frame-noise.ts';
+import { frameTerms } from './frame-terms.ts';
 import { decodeFrames, judge, shownFrames, worstFrame } from './frames.ts';
 import { type ImageValue, imageLoss, type ObjectiveBuilder, totalOf } from './image-loss.ts';
 import type { Iteration } from './iteration.ts';
@@ -35,6 +36,7 @@ import { meanParts } from './loss-parts.ts';
 import {
   assertFinite,
   bestKeeper,
+  clipNoise,
   denoiserOf,
   type Run,
   samplerOf,
@@ -125,7 +127,7 @@ export async function* optimiseNoise(
   createBuilder: () => Promise<ObjectiveBuilder>,
   createStart?: (denoiser: Denoiser) => Promise<Start>,
 ): AsyncGenerator<Iteration> {
-  const { settings, signal, random } = run;
+  const { settings, signal } = run;
   const denoiser = await denoiserOf(pipeline, run);
   const differentiated = withSparseJacobian(denoiser, run);
   const builder = await createBuilder();
@@ -137,8 +139,7 @@ export async function* optimiseNoise(
   const shape = pipeline.latentShape(settings);
   const unrestricted = createOptimiser(settings, {
     norm: settings.renormalise ? norm(free ? freeElements(start.noise, free) : start.noise) : undefined,
-    noise: (count) =>
-      settings.frames > 1 ? drawFrameNoise(random, shape, settings.sharedNoise) : random.randn([count]),
+    noise: clipNoise(pipeline, run),
   });
   const optimiser = free ? onFreeElements(unrestricted, free) : unrestricted;
   const keeper = bestKeeper(settings.keep);
@@ -152,7 +153,8 @@ export async function* optimiseNoise(
     },
   );
   const { memory } = builder;
-  const losses = imageLoss({ builder, objective, shape, compares: optimiser.compares }, run);
+  const terms = await frameTerms(pipeline, run);
+  const losses = imageLoss({ builder, objective, terms, shape, compares: optimiser.compares }, run);
   const parts = {
     latent: held,
     optimiser,

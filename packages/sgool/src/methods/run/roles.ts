@@ -2,6 +2,7 @@
 
 import { scoresBehind } from '../../request/detectors.ts';
 import { parseObjective } from '../../request/objective-text.ts';
+import type { DifferentiationSettings } from '../../request/settings/differentiation.ts';
 import type { ObjectiveSettings } from '../../request/settings/objective.ts';
 import type { RegionSettings } from '../../request/settings/regions.ts';
 import type { SelectionSettings } from '../../request/settings/selection.ts';
@@ -11,7 +12,8 @@ import type { ScoreRoles } from './method.ts';
 type GuidedSettings = Pick<SelectionSettings, 'keep' | 'targetClip'> &
   Partial<Pick<SelectionSettings, 'selector'>> &
   Pick<ObjectiveSettings, 'objective'> &
-  Partial<Pick<RegionSettings, 'saliency' | 'regionText'>>;
+  Partial<Pick<RegionSettings, 'saliency' | 'regionText'>> &
+  Partial<Pick<DifferentiationSettings, 'clipConsistencyWeight'>>;
 
 /** The scorers of an objective, each once. */
 export const scorersOf = (objective: string): string[] => [
@@ -20,7 +22,7 @@ export const scorersOf = (objective: string): string[] => [
 
 /**
  * A method that follows the gradients of its objective. What finds its salient regions guides as well, and so does the CLIP of the model
- * where it says which part of the prompt a region answers to. That CLIP selects where its score ends the run.
+ * where it says which part of the prompt a region answers to, or keeps frames alike. That CLIP selects where its score ends the run.
  */
 export function guidedByObjective({
   keep,
@@ -29,13 +31,15 @@ export function guidedByObjective({
   regionText,
   objective,
   selector = '',
+  clipConsistencyWeight = 0,
 }: GuidedSettings): ScoreRoles {
   const scorers = scorersOf(objective);
   const finders = saliency === undefined ? [] : scoresBehind(saliency);
   const pairing = regionText === 'parts' ? [MODEL_CLIP] : [];
+  const frames = clipConsistencyWeight > 0 ? [MODEL_CLIP] : [];
   const ending = targetClip < 100 ? [MODEL_CLIP] : [];
   return {
-    guides: [...new Set([...scorers, ...finders, ...pairing])],
+    guides: [...new Set([...scorers, ...finders, ...pairing, ...frames])],
     selects: [...new Set([...selectedBy(keep, selector === '' ? scorers : scorersOf(selector)), ...ending])],
   };
 }

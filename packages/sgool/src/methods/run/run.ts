@@ -12,6 +12,7 @@ import type { StepInfo } from '../../diffusion/trajectory.ts';
 import { NotFiniteError, UserError } from '../../errors.ts';
 import type { DenoiserOptions, MaskedImage } from '../../models/backbone.ts';
 import { rescheduledNoise } from '../../models/free-noise.ts';
+import { product } from '../../numbers.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { type ClipTarget, clipTarget } from '../../preference/clip-target.ts';
 import { noiseTests } from '../../random/noise-tests.ts';
@@ -66,8 +67,8 @@ export interface Run<S extends MethodSettings = MethodSettings> {
   ): AsyncGenerator<number>;
   /** What the state that the run goes on from holds of a part; undefined where there is none. */
   resumed(part: string): unknown;
-  /** Whether nothing is computed, and the most is assumed of what is found in images. */
-  readonly isDry: boolean;
+  /** Whether nothing is computed, so that the most is assumed of what a real run would find. The caller of the run is told that it was. */
+  assumesMost(): boolean;
   /** Tells the user what was found, in one line. */
   note(text: string): void;
   /** For `onStep` of samplers and trajectories. */
@@ -116,7 +117,7 @@ export function beginRun<S extends MethodSettings>(
     settings,
     lastIteration,
     signal,
-    dryRun = false,
+    dryRun,
     onStep,
     onNote,
     noise: given,
@@ -161,7 +162,10 @@ export function beginRun<S extends MethodSettings>(
     evaluations,
     spending,
     signal,
-    isDry: dryRun,
+    assumesMost() {
+      dryRun?.onMost?.();
+      return dryRun !== undefined;
+    },
     note: (text) => onNote?.(text),
     stepReporter:
       (phase, iteration) =>
@@ -300,6 +304,19 @@ export function drawNoise(
   const shape = latentShape(settings);
   const drawn = drawFrameNoise(random, shape, settings.sharedNoise);
   return rescheduledNoise(drawn, shape, model.motion?.windows, random);
+}
+
+/**
+ * Draws normal numbers that are added to the noise of a run. Those of a whole clip are drawn as its noise itself is: what its frames share stays
+ * shared, and windows of frames stay alike.
+ */
+export function clipNoise(
+  pipeline: Pick<Pipeline, 'model' | 'latentShape'>,
+  { settings, random }: Pick<Run<SamplingSettings>, 'settings' | 'random'>,
+): (count: number) => ArrayLike<number> {
+  const whole = product(pipeline.latentShape(settings));
+  return (count) =>
+    settings.frames > 1 && count === whole ? drawNoise(pipeline, settings, random) : random.randn([count]);
 }
 
 /** What plain generation draws for the seed `count` behind that of the run. */

@@ -12,7 +12,16 @@ import type { SettingsOf } from '../../request/settings/shape.ts';
 import { targetSettings } from '../../request/settings/target.ts';
 import type { Iteration } from './iteration.ts';
 import { judgedLatent } from './judged.ts';
-import { bestKeeper, denoiserOf, type Run, samplerOf, stoppedIn, stopRule, withinIteration } from './run.ts';
+import {
+  bestKeeper,
+  clipNoise,
+  denoiserOf,
+  type Run,
+  samplerOf,
+  stoppedIn,
+  stopRule,
+  withinIteration,
+} from './run.ts';
 import { runScorers } from './run-scorers.ts';
 
 const { iterations, budget, targetClip } = selectionSettings;
@@ -29,9 +38,12 @@ export const searchLoopSettings = {
 export type SearchLoopSettings = SettingsOf<typeof searchLoopSettings>;
 
 /** Random numbers of a run, for its search. */
-export const searchRandom = ({ random }: Pick<Run, 'random'>): SearchRandom => ({
-  normal: (count) => random.randn([count]),
-  uniform: (count) => random.rand([count]),
+export const searchRandom = (
+  pipeline: Pick<Pipeline, 'model' | 'latentShape'>,
+  run: Pick<Run<SearchLoopSettings>, 'settings' | 'random'>,
+): SearchRandom => ({
+  normal: clipNoise(pipeline, run),
+  uniform: (count) => run.random.rand([count]),
 });
 
 /** When a search ends: there is no loss that falls. */

@@ -13,6 +13,8 @@ export interface FlowInputs {
   readonly context: Tensor;
   /** [prompts, pooledWidth] */
   readonly pooled: Tensor;
+  /** Embeddings of zeros that follow the context. Default 0. */
+  readonly emptyTokens?: number;
   /** [prompts], 1000 times the guidance scale, for a network that was distilled with guidance. */
   readonly guidance?: Tensor;
 }
@@ -45,7 +47,7 @@ export function transformerNetwork({
   return {
     name: 'transformer',
     embedsGuidance: embeddedGuidance !== undefined,
-    inputs(prompts, { tokens, width }) {
+    inputs(prompts, { tokens, width, emptyTokens }) {
       const shapes: Readonly<Record<string, TensorSpec>> = {
         latent: { shape: latentShape },
         timestep: { shape: [1] },
@@ -61,6 +63,7 @@ export function transformerNetwork({
             timestep: expand(timestep, [prompts]),
             context,
             pooled,
+            emptyTokens,
             ...(guidance && { guidance: expand(guidance, [prompts]) }),
           }),
       };

@@ -37,17 +37,17 @@ const pointOf = ({ box: { x0, y0, x1, y1 } }: Detection): TrackPoint => ({
 
 /**
  * Follows one thing from the frame where it is surest, forwards and backwards: in each frame the detection of its kind with the largest
- * P(kind) P(colour), less the farther it is from where the thing was seen last.
+ * P(kind) P(colour), less the farther it is from where the thing was seen last; without a colour by its P(kind).
  */
 export function trackThing(
   frames: readonly (readonly Detection[])[],
-  { kind, colour }: Pick<WantedMove, 'kind' | 'colour'>,
+  { kind, colour }: { readonly kind: Kind; readonly colour?: Colour | undefined },
 ): Track {
-  const column = COLOURS.indexOf(colour);
+  const colourOf = ({ colours }: Detection) => (colour === undefined ? 1 : colours[COLOURS.indexOf(colour)]);
   const candidates = frames.map((detections) =>
     detections
       .filter((d) => d.kind === kind)
-      .map((d) => ({ point: pointOf(d), score: d.confidence * d.colours[column] })),
+      .map((d) => ({ point: pointOf(d), score: d.confidence * colourOf(d) })),
   );
   const surest = candidates.map((found) => Math.max(0, ...found.map(({ score }) => score)));
   const start = surest.indexOf(Math.max(...surest));

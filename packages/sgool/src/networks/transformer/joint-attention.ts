@@ -42,6 +42,8 @@ export interface StreamAttentionOptions {
   readonly normalised: boolean;
   /** Turns queries and keys [batch, heads, tokens, headWidth] by the places of the tokens. Default: they stay. */
   readonly rotate?: (x: Tensor) => Tensor;
+  /** Added to the scores, [1, 1, 1, tokens of all streams]. */
+  readonly mask?: Tensor;
 }
 
 /**
@@ -54,7 +56,7 @@ export function streamAttention(
   weights: Weights,
   name: string,
   streams: readonly (readonly [tokens: Tensor, names: StreamNames])[],
-  { heads, normalised, rotate = (x) => x }: StreamAttentionOptions,
+  { heads, normalised, rotate = (x) => x, mask }: StreamAttentionOptions,
 ): Tensor[] {
   const own = scoped(weights, name);
   const parts = streams.map(([x, names]) => {
@@ -74,7 +76,7 @@ export function streamAttention(
       parts.map((part) => part[which]),
       2,
     );
-  const attended = mergeHeads(attention(rotate(joined(0)), rotate(joined(1)), joined(2)));
+  const attended = mergeHeads(attention(rotate(joined(0)), rotate(joined(1)), joined(2), { mask }));
   const counts = streams.map(([x]) => x.shape[1]);
   return split(attended, counts, 1).map((y, i) => {
     const { out } = streams[i][1];

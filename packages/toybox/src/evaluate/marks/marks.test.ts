@@ -20,6 +20,9 @@ describe('a statement', () => {
       'the boat is left of the orange cat',
     ],
     [{ claim: 'size', larger: 0, smaller: 1 } as const, 'the orange cat is larger than the boat'],
+    [{ claim: 'count', kind: 'cat', colour: 'red', number: 3 } as const, 'there are exactly 3 red cats'],
+    [{ claim: 'count', kind: 'fish', colour: 'red', number: 2 } as const, 'there are exactly 2 red fish'],
+    [{ claim: 'count', kind: 'cup', number: 1 } as const, 'there is exactly 1 cup'],
   ])('%j', (clause, text) => {
     expect(statement(clause, [{ claim: 'absent', kind: 'tree' }, ...THINGS])).toBe(text);
   });

@@ -91,7 +91,6 @@ export async function askedFor(flags: RunFlags, host: Host): Promise<Asked> {
   const names = [...new Set(suiteNames.split(',').map((name) => name.trim()))];
   const suites = await Promise.all(names.map((name) => openSuite(name, host.cwd, host.env)));
   const out = flags.out ?? join('sgool-output', `evaluate-${suites.map(({ name }) => name).join('-')}`);
-  if (out === '') throw wrong('--out: give the folder of the evaluation, got nothing');
   return {
     folder: resolve(host.cwd, out),
     wanted,
@@ -108,13 +107,20 @@ function wholeNumber(who: string, text: string | undefined): number | undefined 
   throw wrong(`${who}: not usable, got ${text || 'nothing'}; give a whole number from 1 up to 1000000`);
 }
 
-/** A method with the settings that it will run with. Prompts are read as they are: `(red)` is not a weight. */
+/**
+ * A method with the settings that it will run with. Prompts are read as they are: `(red)` is not a weight. A model with motion makes clips, as
+ * long as it was trained with unless the method says otherwise.
+ */
 export function resolved(
   { label, method: name, settings }: WantedMethod,
   method: Parameters<typeof evaluatedMethod>[1],
   pipeline: Pipeline,
 ) {
-  const given: Record<string, unknown> = { promptSyntax: 'plain' };
+  const { motion } = pipeline.model;
+  const given: Record<string, unknown> = {
+    promptSyntax: 'plain',
+    ...(motion === undefined ? {} : { frames: motion.frames }),
+  };
   for (const [key, text] of Object.entries(settings)) {
     Object.assign(given, settingValue(`--variant ${label}: ${key}`, key, text));
   }
@@ -154,6 +160,7 @@ export function typedCommand(flags: RunFlags, values: ModelValues): string {
     ['clip', values.clip],
     ['tokenizer', values.tokenizer],
     ['adapter', values.adapter],
+    ['motion', values.motion],
     ['device', values.device],
     ['precision', values.precision],
     ['seeds', flags.seeds],

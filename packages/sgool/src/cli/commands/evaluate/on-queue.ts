@@ -7,7 +7,13 @@ import { UserError } from '../../../errors.ts';
 import type { Manifest } from '../../../evaluate/cells/manifest.ts';
 import { type PlannedCell, planCells } from '../../../evaluate/cells/plan.ts';
 import { EVALUATION_FILES, readManifest } from '../../../evaluate/cells/run-folder.ts';
-import { cellJobs, type JobSetup, queueOfDevice, readQueueName } from '../../../evaluate/queue/cell-job.ts';
+import {
+  cellJobs,
+  type JobSetup,
+  jobSetupSchema,
+  queueOfDevice,
+  readQueueName,
+} from '../../../evaluate/queue/cell-job.ts';
 import {
   fillQueue,
   followQueue,
@@ -24,7 +30,6 @@ import { syncStore } from '../../../evaluate/run-evaluation.ts';
 import { type CellCounts, CellStore } from '../../../evaluate/store/cell-store.ts';
 import { parseJson } from '../../../platform/json.ts';
 import { SIZE_LIMITS } from '../../../platform/size-limits.ts';
-import { PRECISION_NAMES } from '../../../runtime/compute-names.ts';
 import { writeFileAtomic } from '../../../weights/sources/atomic-file.ts';
 import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
@@ -82,14 +87,7 @@ const QUEUE_FILE = 'queue.json';
 const queueFileSchema = z.strictObject({
   format: z.literal(1),
   queue: z.string(),
-  setup: z.strictObject({
-    results: z.string(),
-    precision: z.enum(PRECISION_NAMES),
-    clip: z.string().optional(),
-    tokenizer: z.string().optional(),
-    scorers: z.array(z.string()),
-    scores: z.record(z.string(), z.string()),
-  }),
+  setup: jobSetupSchema,
 });
 
 /** The files of an evaluation, where its workers write them. @throws UserError where a client is missing */

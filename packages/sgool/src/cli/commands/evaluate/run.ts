@@ -6,6 +6,7 @@ import { type EvaluatedMethod, MANIFEST_FORMAT, type Manifest } from '../../../e
 import { type PlannedCell, planCells } from '../../../evaluate/cells/plan.ts';
 import { readEvaluation, readRecord } from '../../../evaluate/cells/run-folder.ts';
 import { scoreNames } from '../../../evaluate/cells/score-image.ts';
+import { judgeOfSuites } from '../../../evaluate/judge/judge-of.ts';
 import { noiseDifferences } from '../../../evaluate/report/fairness.ts';
 import { promptResults } from '../../../evaluate/report/results.ts';
 import { type WrittenReport, writeReport } from '../../../evaluate/report/write-report.ts';
@@ -28,9 +29,16 @@ import type { Method } from '../../../methods/run/method.ts';
 import type { Pipeline } from '../../../pipeline/pipeline.ts';
 import { SCORER_NAMES } from '../../../request/scorer-names.ts';
 import { meteredWork } from '../../../runtime/program-cache.ts';
+import { DEFAULT_MODEL, DEFAULT_MOTION } from '../../../weights/open/locate-model.ts';
 import type { Engine } from '../../engine.ts';
 import type { Host } from '../../host.ts';
-import { loadOptionsOf, type ModelValues, sharedOptions, sharedValues } from '../../options/model-options.ts';
+import {
+  loadOptionsOf,
+  type ModelValues,
+  type SharedValues,
+  sharedOptions,
+  sharedValues,
+} from '../../options/model-options.ts';
 import { versions } from '../../run/run-record.ts';
 import { quoteArgument, shownPath } from '../../terminal/format.ts';
 import { watchInterrupts } from '../../terminal/interrupt.ts';
@@ -42,7 +50,7 @@ import { sayReport } from './report.ts';
 import { machineLine, weightsHash } from './this-machine.ts';
 import { unreadPrompts } from './unread-prompts.ts';
 
-const SHARED = ['model', 'device', 'precision', 'clip', 'tokenizer', 'adapter'] as const;
+const SHARED = ['model', 'device', 'precision', 'clip', 'tokenizer', 'adapter', 'motion'] as const;
 
 const NOTES = `
 Every prompt is run with every method and every seed; prompt and seed decide the
@@ -64,10 +72,15 @@ its first candidates for every cheaper method.
   --budget 640calls                 equal cost: every method that has iterations
                                     makes as many as fit
 
-Scorers: CLIP always; the judge where the suite's truth is known (toybox); with
+Scorers: CLIP always; the judge where the suite's truth is known (toybox, toybox-flow); with
 --scorer also ${SCORER_NAMES.join(', ')},
 aesthetic=<file> (LAION's head on a CLIP ViT-L/14), and onnx:<file>: any scorer
 that was exported to ONNX, with a file.json beside it that says what it reads.
+With --motion every prompt becomes a clip, and clips are scored frame by frame (the
+mean, and the lowest frame) and as a whole: how alike neighbouring frames are, how
+much they move, whether things move as the prompt says. The suite moves, whose
+prompts say that, is run with ${DEFAULT_MOTION} where no model is named.
+
 A scorer may be added later: the same command with one more --scorer scores the
 images that are there.
 
@@ -75,6 +88,7 @@ Examples:
   sgool evaluate --suite toybox --methods sd,clip-guided,doodl,sgool,best-of --limit 40
   sgool evaluate --suite csp,drawbench --methods sd,sgool --model ./sd-1.4 --seeds 2
   sgool evaluate --suite prompts.csv --methods sd --variant "long: sgool iterations=50"
+  sgool evaluate --suite moves --methods sd,free-init,sgool --limit 24
   sgool evaluate --suite toybox --scorer hps-v2.1,onnx:scorers/mine.onnx
   sgool evaluate status sgool-output/evaluate-toybox
   sgool evaluate --suite toybox --shard 1/2 --out part-1
@@ -166,7 +180,8 @@ async function runOn(
   { flags, host, progress, pace, signal }: Surroundings,
 ): Promise<CellCounts> {
   const { folder, reference, suites, seeds } = asked;
-  const values = sharedValues(flags, SHARED, host);
+  const judge = judgeOfSuites(suites);
+  const values = withMotion(sharedValues(flags, SHARED, host), flags, suites);
   const engine = await host.loadEngine();
   const pipeline = await engine.openPipeline(values.model, {
     ...loadOptionsOf(values),
@@ -175,7 +190,6 @@ async function runOn(
     ...(flags.queue === undefined ? {} : { device: 'cpu' as const, precision: 'float32' as const }),
   });
   try {
-    const hasTruth = suites.some(({ prompts }) => prompts.some(({ readings }) => readings !== undefined));
     const { tokenizer } = values;
     const scorerOptions = {
       ...pipeline.compute,
@@ -185,7 +199,7 @@ async function runOn(
     const { scorers, notes, dispose } = await openScorers(
       located(flags.scorer ?? [], host),
       pipeline,
-      hasTruth,
+      judge,
       scorerOptions,
     );
     try {
@@ -208,7 +222,7 @@ async function runOn(
         scores: scorers.flatMap(({ infos }) => infos),
         versions: { ...versions(await packageVersion()) },
       });
-      for (const note of notes) progress.note(note);
+      for (const note of [...notes, ...clipNotes(suites, pipeline)]) progress.note(note);
       for (const note of fairnessNotes(manifest)) progress.note(note);
       for (const warning of unreadPrompts(manifest, pipeline, scorers)) progress.warn(warning);
       const missing = manifest.scores.filter(({ name }) => !scoreNames(scorers).includes(name));
@@ -272,6 +286,27 @@ async function columns(
   );
 }
 
+/** Whether a prompt says how its things move, so that only a clip can show it. */
+const hasMoves = (suites: Asked['suites']): boolean =>
+  suites.some(({ prompts }) =>
+    prompts.some(({ readings = [] }) => readings.flat().some(({ claim }) => claim === 'move')),
+  );
+
+/** The values with the adapter that comes with sgool, where prompts are of clips and neither a model nor an adapter is named. */
+function withMotion(values: SharedValues, flags: RunFlags, suites: Asked['suites']): SharedValues {
+  const isNamed = flags.model !== undefined || values.motion !== undefined;
+  return isNamed || values.model !== DEFAULT_MODEL || !hasMoves(suites)
+    ? values
+    : { ...values, motion: DEFAULT_MOTION };
+}
+
+/** What is said where pictures cannot show what prompts ask for. */
+function clipNotes(suites: Asked['suites'], { model: { name, motion } }: Pipeline): string[] {
+  return motion === undefined && hasMoves(suites)
+    ? [`${name} makes pictures, so how things move is not judged; for clips: --motion ${DEFAULT_MOTION}`]
+    : [];
+}
+
 /** The device and the precision that workers are to have. */
 function workersCompute({ device = 'cpu', precision = 'float32' }: ModelValues) {
   return { device, precision };
@@ -282,7 +317,7 @@ function jobSetup(
   { precision }: Manifest,
   wanted: readonly WantedScorer[],
   scorers: readonly ImageScorer[],
-  { clip, tokenizer, adapter }: ModelValues,
+  { clip, tokenizer, adapter, motion }: ModelValues,
   host: Host,
 ) {
   return {
@@ -290,6 +325,7 @@ function jobSetup(
     ...(clip === undefined ? {} : { clip }),
     ...(tokenizer === undefined ? {} : { tokenizer }),
     ...(adapter === undefined ? {} : { adapter: resolve(host.cwd, adapter) }),
+    ...(motion === undefined ? {} : { motion }),
     scorers: located(wanted, host).map(scorerText),
     scores: Object.fromEntries(
       scorers.flatMap(({ infos }) => infos.map(({ name, weights = '' }) => [name, weights])),

@@ -7,7 +7,7 @@ import { fileSha256 } from '../../../platform/file-sha256.ts';
 import { resolveModel } from '../../../weights/open/locate-model.ts';
 import type { ModelValues } from '../../options/model-options.ts';
 
-/** SHA-256 of the model, and of the parts that came from elsewhere. */
+/** SHA-256 of the model, and of the parts that came from elsewhere, a motion adapter among them. */
 export async function weightsHash(
   { model }: Pipeline,
   { clip, tokenizer, adapter }: Pick<ModelValues, 'clip' | 'tokenizer' | 'adapter'>,
@@ -16,7 +16,7 @@ export async function weightsHash(
   const own = await modelSha256(model.dir);
   const others = await Promise.all([
     ...parts.map((place) => modelSha256(resolveModel(place).dir)),
-    ...(adapter === undefined ? [] : [fileSha256(adapter)]),
+    ...[adapter, model.motionPath].flatMap((path) => (path === undefined ? [] : [fileSha256(path)])),
   ]);
   if (others.length === 0) return own;
   return createHash('sha256')

@@ -153,7 +153,6 @@ async function commandOf(
         : `--concepts: the prompts come from ${concepts}; leave out the prompt on the command line`,
     );
   }
-  if (out === '') throw wrong('--out: give the folder for the results, got nothing');
   const every = sampleEvery === undefined ? 0 : Number(sampleEvery);
   if (!Number.isSafeInteger(every) || every < 0 || sampleEvery === '') {
     throw wrong(

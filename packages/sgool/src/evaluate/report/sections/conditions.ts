@@ -171,7 +171,8 @@ ${table(
     },
     {
       title: 'scale',
-      cell: ({ scale, higherIsBetter }) => `${scale}; ${higherIsBetter ? 'higher' : 'lower'} is better`,
+      cell: ({ scale, higherIsBetter, isMerit = true }) =>
+        `${scale}; ${isMerit ? `${higherIsBetter ? 'higher' : 'lower'} is better` : 'no merit by itself'}`,
     },
     { title: 'tied up to', isNumber: true, cell: ({ tie }) => String(tie) },
     { title: 'preprocessing', cell: ({ preprocessing }) => preprocessing ?? 'none stated' },

@@ -35,8 +35,11 @@ function pictureOf({ alt, record, picture, hasBoxes = false }: Shown): Markup {
   if (picture === undefined || typeof picture === 'string') {
     return html`<div class="none">${NO_PICTURE[picture ?? 'missing']}</div>`;
   }
-  const { uri, width, height } = picture;
-  return html`<div class="framed"><img src="${uri}" width="${width}" height="${height}" alt="${alt}">${hasBoxes && boxesOf(record)}</div>`;
+  const { uri, width, height, sheet } = picture;
+  const image = html`<img src="${uri}" width="${width}" height="${height}" alt="${alt}">`;
+  if (sheet === undefined) return html`<div class="framed">${image}${hasBoxes && boxesOf(record)}</div>`;
+  // Boxes move from frame to frame: they are drawn on the sheet.
+  return html`<div class="framed">${image}</div><details class="frames"><summary>frames</summary><img src="${sheet.uri}" width="${sheet.width}" height="${sheet.height}" alt="${alt}, frame by frame"></details>`;
 }
 
 /** Each box twice, dark and light, so that it is seen on any ground. */
@@ -74,10 +77,17 @@ export function gallerySection(summary: Summary, found: Gallery): Markup {
 <p><b><bdi>${text}</bdi></b> <small class="muted">${suite} ${prompt}${category !== undefined && `, ${category}`}</small></p>
 <div class="pictures">${cells.map((one) => cell(one, text))}</div></div>
 `;
-  return html`<h2 id="images">Images</h2>
-<p>Each prompt with its first seed (${rows[0]?.seed ?? 'none'}) under each method, at most 160 pixels large. The full images are in the folder <code>cells</code>, scores of every image in scores.csv.</p>
+  const [title, what, full] = summary.isOfClips
+    ? [
+        'Clips',
+        'Under each clip are its frames with the boxes of their salient things.',
+        'full clips (animated PNG)',
+      ]
+    : ['Images', '', 'full images'];
+  return html`<h2 id="images">${title}</h2>
+<p>Each prompt with its first seed (${rows[0]?.seed ?? 'none'}) under each method, at most 160 pixels large. ${what} The ${full} are in the folder <code>cells</code>, the scores of each in scores.csv.</p>
 ${left > 0 && html`<p><b>${quantity(left, 0)} of ${quantity(left + rows.length, 0)} prompts are left out</b>, because the page would be too large with their images; every category has its share of those shown.</p>`}
-<input class="toggle" type="checkbox" id="boxes" checked> <label for="boxes">draw the salient regions</label>
+${!summary.isOfClips && html`<input class="toggle" type="checkbox" id="boxes" checked> <label for="boxes">draw the salient regions</label>`}
 <div class="rows">${rows.slice(0, FIRST).map(row)}${
     rows.length > FIRST &&
     html`<details><summary>The other ${rows.length - FIRST} prompts</summary>${rows.slice(FIRST).map(row)}</details>`

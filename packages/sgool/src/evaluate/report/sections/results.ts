@@ -35,6 +35,10 @@ ${places.map((suite) => meansTables(summary, suite, places.length > 1))}
 `;
 }
 
+/** Which way is better, where that is not upwards. */
+const directionText = ({ higherIsBetter, isMerit = true }: Score): string =>
+  isMerit ? (higherIsBetter ? '' : '; lower is better') : '; no merit by itself';
+
 const placesOf = ({ best, means, comparisons }: Summary) => [
   ...new Set([...means, ...comparisons, ...best].map(({ suite }) => suite)),
 ];
@@ -52,8 +56,8 @@ function meansTables(summary: Summary, suite: string | undefined, isOneOfMany: b
       [
         {
           title: 'score',
-          cell: ({ title, scale, higherIsBetter }: Score) =>
-            html`${title}<br><small>${scale}${!higherIsBetter && '; lower is better'}</small>`,
+          cell: (score: Score) =>
+            html`${score.title}<br><small>${score.scale}${directionText(score)}</small>`,
         },
         ...summary.methods.map(
           ({ label, roles }): Column<Score> => ({
@@ -72,7 +76,9 @@ function meansTables(summary: Summary, suite: string | undefined, isOneOfMany: b
     shown.filter(({ isHeadline }) => isHeadline),
   )}${
     others.length > 0 &&
-    html`<details><summary>Other conventions and parts of these scores</summary>${columns(`${title}: conventions and parts`, others)}</details>`
+    html`<details${summary.isOfClips && html` open`}><summary>${
+      summary.isOfClips ? 'Frames and motion, other' : 'Other'
+    } conventions and parts of these scores</summary>${columns(`${title}: conventions and parts`, others)}</details>`
   }
 `;
 }
