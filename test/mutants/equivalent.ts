@@ -623,4 +623,15 @@ export const EQUIVALENT: readonly EquivalentMutants[] = [
     reason: 'near the limit both forms converge',
     mutants: [['return x < (a + 1) / (a + b + 2)', '1 -> (1 + 1)', 0]],
   },
+  {
+    file: 'weights/open/open-clip-config.ts',
+    reason: 'no number of a configuration is 1e-6 away from another one exactly',
+    mutants: [
+      [
+        'wanted.every((one, i) => Math.abs(one - Number(value[i])) < 1e-6));',
+        'Math.abs(one - Number(value[i])) < 1e-6 -> Math.abs(one - Number(value[i])) <= 1e-6',
+        0,
+      ],
+    ],
+  },
 ];
