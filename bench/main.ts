@@ -2,6 +2,7 @@
 
 const PROGRAMS = {
   runs: () => import('./runs/compare.ts'),
+  gpu: () => import('./gpu/compare.ts'),
   ops: () => import('./engine/ops.ts'),
   alternatives: () => import('./engine/alternatives.ts'),
   networks: () => import('./networks/measure.ts'),
@@ -13,6 +14,7 @@ const PROGRAMS = {
 const HELP = `Usage: npm run bench -- [program] [options]
 
   runs          whole iterations and their parts, compared with PyTorch and diffusers, in turns (the default)
+  gpu           iterations on an NVIDIA card, beside PyTorch: time, memory, results (npm run bench:gpu)
   ops           GFLOP/s of single ops, and the time of each part of a UNet's pullback (npm run bench:ops)
   alternatives  several ways to compute the gradients of a convolution
   networks      time and memory of the parts of a full-size model (npm run bench:full-size)

@@ -80,6 +80,19 @@ describe('what npm installs with sgool', () => {
   });
 });
 
+it('NOTICE names what is loaded where users have installed it', () => {
+  const source = read('packages/sgool/src/platform/optional-package.ts');
+  const [, table = ''] = /const INSTALL = \{(.*?)\}/s.exec(source) ?? [];
+  const names = [...table.matchAll(/^ *'?([\w@/-]+)'?:/gm)].map(([, name]) => name);
+  expect(names).toContain('h264-mp4-encoder');
+  const [, last] = read('NOTICE').split('3. Loaded where');
+  expect(names.filter((name) => !last.split(/[\s,]+/).includes(name))).toEqual([]);
+  for (const name of names) {
+    expect(lock[`node_modules/${name}`].license).toMatch(LICENCES);
+    expect(lock[`node_modules/${name}`].hasInstallScript ?? false).toBe(false);
+  }
+});
+
 it('NOTICE comes with the package', () => {
   expect(read('packages/sgool/NOTICE')).toBe(read('NOTICE'));
   expect(JSON.parse(read('packages/sgool/package.json')).files).toContain('NOTICE');

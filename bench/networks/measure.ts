@@ -114,8 +114,8 @@ async function weightBytes() {
       .filter(([tensor]) => used(tensor))
       .reduce((sum, [, { byteLength }]) => sum + byteLength, 0);
   return {
-    unet: of('unet'),
-    textEncoder: of('text_encoder'),
+    denoiser: of('unet') + of('transformer'),
+    textEncoders: of('text_encoder') + of('text_encoder_2') + of('text_encoder_3'),
     decoder: of('vae', (name) => /^(decoder|post_quant_conv)\./.test(name)),
     clip: of('clip'),
     motion: of('motion_adapter'),
@@ -123,10 +123,13 @@ async function weightBytes() {
 }
 
 function usedBytes(part: string, weights: Awaited<ReturnType<typeof weightBytes>>): number {
-  const { unet, textEncoder, decoder, clip, motion } = weights;
+  const { denoiser, textEncoders, decoder, clip, motion } = weights;
   if (part === 'load') return 0;
   return (
-    unet + textEncoder + (isForClips(part) ? motion : 0) + (/^(plain|sgool)/.test(part) ? decoder + clip : 0)
+    denoiser +
+    textEncoders +
+    (isForClips(part) ? motion : 0) +
+    (/^(plain|sgool)/.test(part) ? decoder + clip : 0)
   );
 }
 

@@ -46,7 +46,7 @@ const PROMPT = 'a red cat to the left of a blue boat';
 
 const square = (side: number) => ({ width: side, height: side });
 
-/** Guided steps of the UNet, two prompts. The first one compiles the program and reads the weights. */
+/** Steps of the network, guided by two prompts unless the scale is 1. The first one compiles the program and reads the weights. */
 function step(side: number, frames = 1, guidanceScale = 7.5): Part {
   return {
     async measure(pipeline, clock) {
@@ -61,7 +61,7 @@ function step(side: number, frames = 1, guidanceScale = 7.5): Part {
   };
 }
 
-/** A pullback through the UNet, one prompt. */
+/** A pullback through the network, one prompt. */
 function pullback(side: number, frames = 1): Part {
   return {
     async measure(pipeline, clock) {
@@ -107,6 +107,9 @@ export const PARTS: Readonly<Record<string, Part>> = {
   load: { measure: async () => ({}) },
   'step 256': step(256),
   'step 512': step(512),
+  // Under one prompt, as flows are run that were distilled.
+  'forward 256': step(256, 1, 1),
+  'forward 512': step(512, 1, 1),
   'pullback 256': pullback(256),
   'pullback 512': pullback(512),
   // Of models with a motion adapter.

@@ -2,17 +2,21 @@
 import { open } from 'node:fs/promises';
 import { type Shape, sizeOf } from '@sgool/autodiff';
 import { encodeFloat16 } from 'sgool/networks';
-import { type Names, type NetworkFile, nameInFile, type Precision } from './stable-diffusion.ts';
+import type { Names, NetworkFile, Precision } from './network-file.ts';
+import { nameInFile } from './stable-diffusion.ts';
 
 interface Entry {
   readonly name: string;
-  readonly dtype: 'F32' | 'F16' | 'I64';
+  readonly dtype: 'F32' | 'F16' | 'BF16' | 'I64';
   readonly shape: Shape;
 }
 
-const BYTES = { F32: 4, F16: 2, I64: 8 } as const;
-/** Elements drawn and written at a time. */
+const BYTES = { F32: 4, F16: 2, BF16: 2, I64: 8 } as const;
+const DTYPES = { fp32: 'F32', fp16: 'F16', bf16: 'BF16' } as const;
+/** Elements written at a time. */
 const CHUNK = 2 ** 20;
+/** Numbers drawn for a file. Every chunk begins elsewhere among them: to draw 12 milliard would take half an hour. */
+const POOL = 2 * CHUNK;
 
 export interface FileOptions {
   readonly precision: Precision;
@@ -21,13 +25,14 @@ export interface FileOptions {
 
 /** Header, tensors and size of a network's file. */
 export function fileLayout(network: NetworkFile, { precision, names }: FileOptions) {
-  const dtype: Entry['dtype'] = precision === 'fp16' ? 'F16' : 'F32';
+  const dtype = DTYPES[precision];
   const entries: Entry[] = [...network.shapes].map(([name, shape]) => ({
     name: nameInFile(network.name, name, names),
     dtype,
     shape,
   }));
-  for (const [name, length] of network.positionIds) entries.push({ name, dtype: 'I64', shape: [1, length] });
+  for (const [name, length] of network.positionIds ?? [])
+    entries.push({ name, dtype: 'I64', shape: [1, length] });
   const header = safetensorsHeader(entries, names);
   const bytes = entries.reduce((sum, entry) => sum + sizeOf(entry.shape) * BYTES[entry.dtype], header.length);
   return { header, entries, bytes };
@@ -44,12 +49,12 @@ export async function writeRandomWeights(
   { seed, ...options }: FileOptions & { seed: number },
 ): Promise<number> {
   const { header, entries } = fileLayout(network, options);
-  const random = uniform(seed);
+  const draw = chunks(seed);
   const file = await open(path, 'w');
   let bytes = header.length;
   try {
     await file.write(header);
-    for (const entry of entries) for (const chunk of values(entry, random)) bytes += await writeAll(chunk);
+    for (const entry of entries) for (const chunk of values(entry, draw)) bytes += await writeAll(chunk);
   } finally {
     await file.close();
   }
@@ -83,7 +88,7 @@ function safetensorsHeader(entries: Entry[], names: Names): Buffer {
   return header;
 }
 
-function* values({ name, dtype, shape }: Entry, random: () => number) {
+function* values({ name, dtype, shape }: Entry, draw: (length: number) => Float32Array) {
   const size = sizeOf(shape);
   if (dtype === 'I64') {
     yield BigInt64Array.from({ length: size }, (_, i) => BigInt(i));
@@ -91,10 +96,19 @@ function* values({ name, dtype, shape }: Entry, random: () => number) {
   }
   const { centre, reach } = distribution(name, shape);
   for (let start = 0; start < size; start += CHUNK) {
-    const chunk = new Float32Array(Math.min(CHUNK, size - start));
-    for (let i = 0; i < chunk.length; i++) chunk[i] = centre + reach * random();
-    yield dtype === 'F16' ? encodeFloat16(chunk) : chunk;
+    const chunk = draw(Math.min(CHUNK, size - start));
+    for (let i = 0; i < chunk.length; i++) chunk[i] = centre + reach * chunk[i];
+    yield dtype === 'F32' ? chunk : dtype === 'F16' ? encodeFloat16(chunk) : upperHalves(chunk);
   }
+}
+
+/** bfloat16, rounded towards zero. */
+function upperHalves(values: Float32Array): Uint16Array {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const halves = new Uint16Array(bits.length);
+  // A loop: `from` with a function takes a hundred times as long.
+  for (let i = 0; i < bits.length; i++) halves[i] = bits[i] >>> 16;
+  return halves;
 }
 
 /**
@@ -102,6 +116,7 @@ function* values({ name, dtype, shape }: Entry, random: () => number) {
  * 1 / inputs), so that activations stay finite through all layers; norms start as before training.
  */
 function distribution(name: string, shape: Shape): { centre: number; reach: number } {
+  if (name === 'pos_embed.pos_embed') return { centre: 0, reach: 1 };
   if (name === 'logit_scale') return { centre: 4.6052, reach: 0 };
   if (name.endsWith('bias')) return { centre: 0, reach: 0.02 };
   if (shape.length === 1) return { centre: name.endsWith('weight') ? 1 : 0, reach: 0.02 };
@@ -109,13 +124,23 @@ function distribution(name: string, shape: Shape): { centre: number; reach: numb
   return { centre: 0, reach: Math.sqrt(3 / sizeOf(shape.slice(1))) };
 }
 
-/** Numbers in [-1, 1). Reference: Marsaglia 2003, "Xorshift RNGs" (32 bits, 13, 17, 5). */
-function uniform(seed: number): () => number {
-  let state = (seed + 1) * 0x9e3779b1 || 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state / 2 ** 31;
+/**
+ * Uniform numbers in [-1, 1), up to `CHUNK` at once. The place in the pool is drawn, too.
+ *
+ * Reference: Marsaglia 2003, "Xorshift RNGs" (32 bits, 13, 17, 5).
+ */
+function chunks(seed: number): (length: number) => Float32Array {
+  const state = Int32Array.of((seed + 1) * 0x9e3779b1 || 1);
+  const next = () => {
+    state[0] ^= state[0] << 13;
+    state[0] ^= state[0] >>> 17;
+    state[0] ^= state[0] << 5;
+    return state[0];
+  };
+  const pool = new Float32Array(POOL);
+  for (let i = 0; i < POOL; i++) pool[i] = next() / 2 ** 31;
+  return (length) => {
+    const start = (next() >>> 0) % (POOL - length);
+    return pool.slice(start, start + length);
   };
 }

@@ -1,5 +1,5 @@
 /** @file The networks of Stable Diffusion 1.4 and CLIP ViT-B/32: configurations, tensors in the files' own names, sizes as published. */
-import { input, type Shape, type Tensor, trace, type Weights } from '@sgool/autodiff';
+import { input } from '@sgool/autodiff';
 import {
   autoencoder,
   autoencoderConfig,
@@ -11,29 +11,44 @@ import {
   unet,
   unetConfig,
 } from 'sgool/networks';
-
-export type NetworkName = 'unet' | 'vae' | 'text_encoder' | 'clip' | 'motion_adapter';
-export type Precision = 'fp32' | 'fp16';
-/** `old` as the published float32 files have them, `new` as the float16 ones. */
-export type Names = 'old' | 'new';
-
-export interface NetworkFile {
-  readonly name: NetworkName;
-  /** File name without variant and extension. */
-  readonly stem: 'diffusion_pytorch_model' | 'model';
-  readonly config: Readonly<Record<string, unknown>>;
-  /** Names and shapes of the weights that the network computes with, in new names. */
-  readonly shapes: ReadonlyMap<string, Shape>;
-  /** Lengths of constant buffers 0, 1, 2, ... that the files carry. */
-  readonly positionIds: ReadonlyMap<string, number>;
-  /** Bytes of the published file, where it is known. */
-  readonly published: Partial<Readonly<Record<Precision, number>>>;
-}
+import { anyWeights, type FullSizeModel, type Names, type NetworkFile, shapesOf } from './network-file.ts';
+import { MAX_TOKENS, VOCABULARY } from './tokenizer.ts';
 
 /** Width of CLIP ViT-L/14's text transformer. */
 const TEXT_WIDTH = 768;
-export const VOCABULARY = 49_408;
-export const MAX_TOKENS = 77;
+
+const MODEL_INDEX = {
+  _class_name: 'StableDiffusionPipeline',
+  _diffusers_version: '0.2.2',
+  scheduler: ['diffusers', 'PNDMScheduler'],
+  text_encoder: ['transformers', 'CLIPTextModel'],
+  tokenizer: ['transformers', 'CLIPTokenizer'],
+  unet: ['diffusers', 'UNet2DConditionModel'],
+  vae: ['diffusers', 'AutoencoderKL'],
+};
+
+const SCHEDULER = {
+  _class_name: 'PNDMScheduler',
+  beta_end: 0.012,
+  beta_schedule: 'scaled_linear',
+  beta_start: 0.00085,
+  num_train_timesteps: 1000,
+  set_alpha_to_one: false,
+  skip_prk_steps: true,
+  steps_offset: 1,
+  trained_betas: null,
+  clip_sample: false,
+};
+
+/** The whole model, with CLIP ViT-B/32, so that all methods run. See `networkFiles`. */
+export function stableDiffusion14(divisor: number, withMotion = false): FullSizeModel {
+  return {
+    files: networkFiles(divisor, withMotion),
+    documents: { 'model_index.json': MODEL_INDEX, 'scheduler/scheduler_config.json': SCHEDULER },
+    tokenizers: { tokenizer: 'clip' },
+    precision: 'fp32',
+  };
+}
 
 /**
  * All networks of the model.
@@ -73,7 +88,6 @@ export function networkFiles(divisor: number, withMotion = false): NetworkFile[]
       name: 'unet',
       stem: 'diffusion_pytorch_model',
       config,
-      positionIds: new Map(),
       shapes: shapesOf((weights) => {
         unet(
           settings,
@@ -105,7 +119,6 @@ export function networkFiles(divisor: number, withMotion = false): NetworkFile[]
       name: 'motion_adapter',
       stem: 'diffusion_pytorch_model',
       config,
-      positionIds: new Map(),
       shapes: shapesOf((weights) => {
         unet(settings, anyWeights('around'), { motion: { config: motionConfig(config), weights } })({
           sample: input('sample', [1, 4, 2, 8, 8]),
@@ -113,7 +126,6 @@ export function networkFiles(divisor: number, withMotion = false): NetworkFile[]
           context: input('context', [1, 2, settings.cross_attention_dim[0]]),
         });
       }),
-      published: {},
     };
   }
 
@@ -136,7 +148,6 @@ export function networkFiles(divisor: number, withMotion = false): NetworkFile[]
       name: 'vae',
       stem: 'diffusion_pytorch_model',
       config,
-      positionIds: new Map(),
       shapes: shapesOf((weights) => {
         const network = autoencoder(settings, weights);
         network.encode(input('image', [1, 3, 16, 16]));
@@ -212,6 +223,7 @@ export function networkFiles(divisor: number, withMotion = false): NetworkFile[]
         network.text(input('ids', [1, 2], 'int32'), input('end', [1], 'int32'));
         network.logitScale();
       }),
+      only: 'fp32',
       // Computed from the names and shapes, not read on the Hub.
       published: full ? { fp32: 605_157_884 } : {},
     };
@@ -219,32 +231,10 @@ export function networkFiles(divisor: number, withMotion = false): NetworkFile[]
 }
 
 /** One network of the model; see `networkFiles`. */
-export function networkFile(name: NetworkName, divisor: number): NetworkFile {
+export function networkFile(name: string, divisor: number): NetworkFile {
   const file = networkFiles(divisor).find((each) => each.name === name);
   if (!file) throw new RangeError(`networkFile: no network "${name}"`);
   return file;
-}
-
-/** Names and shapes of the weights that a network requests while it is traced. */
-function shapesOf(build: (weights: Weights) => void): Map<string, Shape> {
-  const requested = new Map<string, Tensor>();
-  trace({}, () => {
-    build(anyWeights('weight', requested));
-    return {};
-  });
-  return new Map([...requested].map(([name, { shape }]) => [name, shape]));
-}
-
-/** Weights that are whatever a network asks for. */
-function anyWeights(label: string, requested = new Map<string, Tensor>()): Weights {
-  return {
-    has: () => false,
-    get(name, shape) {
-      const tensor = requested.get(name) ?? input(`${label} ${name}`, shape);
-      requested.set(name, tensor);
-      return tensor;
-    },
-  };
 }
 
 const OLD_ATTENTION: Readonly<Record<string, string>> = {
@@ -255,7 +245,7 @@ const OLD_ATTENTION: Readonly<Record<string, string>> = {
 };
 
 /** The name of a weight in its file: old files name the autoencoder's attention differently. */
-export function nameInFile(network: NetworkName, name: string, names: Names): string {
+export function nameInFile(network: string, name: string, names: Names): string {
   if (network !== 'vae' || names === 'new') return name;
   return name.replace(
     /(\.attentions\.0\.)(to_q|to_k|to_v|to_out\.0)(?=\.)/,

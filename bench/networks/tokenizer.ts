@@ -2,7 +2,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { byteSymbolsById, END_OF_TEXT, END_OF_WORD, START_OF_TEXT } from 'sgool/networks';
-import { MAX_TOKENS, VOCABULARY } from './stable-diffusion.ts';
+
+export const VOCABULARY = 49_408;
+export const MAX_TOKENS = 77;
 
 const LETTERS = [...'etaoinshrdlucmfwypvbgkjqxz'];
 

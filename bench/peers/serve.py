@@ -10,7 +10,7 @@ import time
 import numpy
 import torch
 
-from workloads import WORKLOADS, Spec
+from workloads import WORKLOADS, Spec, allow_tf32
 
 # Libraries may print to stdout, so answers get a descriptor of their own.
 answers = os.fdopen(os.dup(1), "w")
@@ -25,20 +25,22 @@ def answer(message):
 def main():
     fields = json.loads(sys.argv[1])
     torch.set_num_threads(fields["threads"])
-    shape = (1, 4, fields["latentSide"], fields["latentSide"])
+    allow_tf32(fields["precision"])
     given = {
-        name: torch.from_numpy(numpy.fromfile(path, "<f4").reshape(shape)) for name, path in fields["inputs"].items()
+        name: torch.from_numpy(numpy.fromfile(path, "<f4").reshape(fields["latentShape"])) for name, path in fields["inputs"].items()
     }
     run = WORKLOADS[fields["workload"]](Spec(fields, given))
     answer({"ready": True})
     for line in sys.stdin:
         started, processor = time.perf_counter(), time.process_time()
         results = run()
+        if fields["device"] == "cuda":
+            torch.cuda.synchronize()
         times = {"seconds": time.perf_counter() - started, "processorSeconds": time.process_time() - processor}
         paths = {}
         for name, tensor in results.items():
             paths[name] = f"{json.loads(line)['out']}-{name}.f32"
-            tensor.detach().to(torch.float32).numpy().astype("<f4").tofile(paths[name])
+            tensor.detach().to("cpu", torch.float32).numpy().astype("<f4").tofile(paths[name])
         answer(times | {"results": paths})
 
 

@@ -6,7 +6,9 @@ import torch
 from torch.nn.functional import interpolate, normalize
 from torch.utils.checkpoint import checkpoint
 
+import attention
 import networks
+import predictors
 
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(1, 3, 1, 1)
 DEVIATION = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(1, 3, 1, 1)
@@ -23,29 +25,40 @@ class Spec:
         self.variant = fields["variant"].split(", ")
         self.steps = fields["steps"]
         self.matrix_size = fields["matrixSize"]
-        self.given = given
+        self.frames = fields["frames"]
+        self.words = fields["words"]
+        self.step_size = fields["stepSize"]
+        self.device = torch.device(fields["device"])
+        # TF32 is float32 whose products are rounded; see allow_tf32.
+        self.dtype = torch.float16 if fields["precision"] == "float16" else torch.float32
+        self.given = {name: tensor.to(self.device) for name, tensor in given.items()}
 
     def has(self, word: str) -> bool:
         return word in self.variant
+
+    def placed(self, network):
+        """On the device, in the precision of the workload."""
+        return network.to(self.device, self.dtype)
 
 
 def guided(unet, context, guidance_scale, batched=True):
     """Classifier-free guidance as one call over a batch of two, or as two calls."""
 
     def noise(latent, timestep):
+        sample = latent.to(context.dtype)
         if batched:
-            both = unet(torch.cat([latent, latent]), timestep, context).sample
+            both = unet(torch.cat([sample, sample]), timestep, context).sample
             unconditional, conditional = both.chunk(2)
         else:
-            unconditional, conditional = (unet(latent, timestep, text[None]).sample for text in context)
-        return unconditional + guidance_scale * (conditional - unconditional)
+            unconditional, conditional = (unet(sample, timestep, text[None]).sample for text in context)
+        return (unconditional + guidance_scale * (conditional - unconditional)).to(latent.dtype)
 
     return noise
 
 
 def prepared_unet(spec: Spec):
-    unet = networks.unet(spec.folder).requires_grad_(False)
-    context = networks.prompt_context(spec.folder, ["", spec.prompt])
+    unet = spec.placed(networks.unet(spec.folder).requires_grad_(False))
+    context = networks.prompt_context(spec.folder, ["", spec.prompt]).to(spec.device, spec.dtype)
     if spec.has("bfloat16"):
         unet, context = unet.to(torch.bfloat16), context.to(torch.bfloat16)
     if spec.has("block checkpointing"):
@@ -56,49 +69,64 @@ def prepared_unet(spec: Spec):
     return unet, context
 
 
-def unet_forward(spec: Spec):
+def predictor(spec: Spec):
+    """From a latent and a timestep to the prediction, whatever network the folder has; and the type that it computes in."""
+    if spec.frames > 1:
+        return predictors.of_clips(spec), torch.float32
+    if (spec.folder / "transformer").exists():
+        return predictors.of_stable_diffusion_3(spec), torch.float32
     unet, context = prepared_unet(spec)
-    noise = guided(unet, context, spec.guidance_scale)
-    latent = spec.given["latent"].to(context.dtype)
+    return guided(unet, context, spec.guidance_scale), context.dtype
+
+
+def forward(spec: Spec):
+    predict, dtype = predictor(spec)
+    latent = spec.given["latent"].to(dtype)
 
     @torch.no_grad()
     def run():
-        return {"noise": noise(latent, spec.timestep)}
+        return {"prediction": predict(latent, spec.timestep)}
 
     return run
 
 
-def unet_pullback(spec: Spec):
-    unet, context = prepared_unet(spec)
-    noise = guided(unet, context, spec.guidance_scale)
-    cotangent = spec.given["cotangent"].to(context.dtype)
+def pullback(spec: Spec):
+    predict, dtype = predictor(spec)
+    cotangent = spec.given["cotangent"].to(dtype)
 
     def run():
-        latent = spec.given["latent"].to(context.dtype).requires_grad_()
-        (gradient,) = torch.autograd.grad(noise(latent, spec.timestep), latent, cotangent)
+        latent = spec.given["latent"].to(dtype).requires_grad_()
+        (gradient,) = torch.autograd.grad(predict(latent, spec.timestep), latent, cotangent)
         return {"gradient": gradient}
 
     return run
 
 
+def decoded(vae, latent):
+    """The picture of a latent, in the latent's precision: [1, 3, height, width] in [0, 1]."""
+    scaled = (latent / vae.config.scaling_factor).to(vae.dtype)
+    return (vae.decode(scaled).sample.to(latent.dtype) * 0.5 + 0.5).clamp(0, 1)
+
+
 def distance_of(vae, clip, text):
     """DOODL's loss of a latent: the image, resized for CLIP, and the spherical distance to the text."""
+    mean, deviation = (values.to(text.device) for values in (MEAN, DEVIATION))
 
     def distance(latent):
-        planes = vae.decode(latent / vae.config.scaling_factor).sample * 0.5 + 0.5
+        planes = decoded(vae, latent)
         side = clip.config.vision_config.image_size
-        seen = interpolate(planes.clamp(0, 1), (side, side), mode="bicubic", antialias=True)
-        pooled = clip.vision_model((seen - MEAN) / DEVIATION).pooler_output
-        embedding = normalize(clip.visual_projection(pooled), dim=-1)
+        seen = interpolate(planes, (side, side), mode="bicubic", antialias=True)
+        pooled = clip.vision_model(((seen - mean) / deviation).to(clip.dtype)).pooler_output
+        embedding = normalize(clip.visual_projection(pooled).to(latent.dtype), dim=-1)
         return 2 * torch.asin((embedding - text).norm(dim=-1) / 2).square().sum()
 
     return distance
 
 
 def prepared_distance(spec: Spec, frozen=True):
-    vae = networks.decoder(spec.folder).requires_grad_(not frozen)
-    text = networks.text_embedding(spec.folder, spec.prompt)
-    clip = networks.image_tower(spec.folder).requires_grad_(not frozen)
+    vae = spec.placed(networks.decoder(spec.folder).requires_grad_(not frozen))
+    text = networks.text_embedding(spec.folder, spec.prompt).to(spec.device)
+    clip = spec.placed(networks.image_tower(spec.folder).requires_grad_(not frozen))
     if spec.has("block checkpointing"):
         vae.enable_gradient_checkpointing()
         vae.train()
@@ -180,8 +208,8 @@ CHAINS = {"edict": careful_edict, "ddim": careful_ddim}
 def iteration(spec: Spec):
     """The loss of the noise, and its gradient with respect to the noise."""
     if spec.has("as published"):
-        unet = networks.unet(spec.folder).requires_grad_(True)
-        context = networks.prompt_context(spec.folder, ["", spec.prompt])
+        unet = spec.placed(networks.unet(spec.folder).requires_grad_(True))
+        context = networks.prompt_context(spec.folder, ["", spec.prompt]).to(spec.device, spec.dtype)
         noise = guided(unet, context, spec.guidance_scale, batched=False)
         distance = prepared_distance(spec, frozen=False)
         chain = doodl_as_published
@@ -201,6 +229,26 @@ def iteration(spec: Spec):
     return run
 
 
+def picture(spec: Spec):
+    """Plain sampling and the decoder."""
+    unet, context = prepared_unet(spec)
+    noise = guided(unet, context, spec.guidance_scale)
+    vae = spec.placed(networks.decoder(spec.folder))
+
+    @torch.no_grad()
+    def run():
+        (latent,) = careful_ddim(noise, spec.given["latent"], spec.steps)
+        return {"picture": decoded(vae, latent)}
+
+    return run
+
+
+def allow_tf32(precision: str):
+    """PyTorch's own switches. In float16 whatever stays float32 may be rounded too."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
+    torch.backends.cudnn.benchmark = True
+
+
 def matmul(spec: Spec):
     left, right = torch.rand(2, spec.matrix_size, spec.matrix_size)
 
@@ -211,9 +259,12 @@ def matmul(spec: Spec):
 
 
 WORKLOADS = {
-    "unet forward": unet_forward,
-    "unet pullback": unet_pullback,
+    "forward": forward,
+    "pullback": pullback,
+    "attend-and-excite step": attention.attend_and_excite_step,
+    "fine-tuning step": attention.fine_tuning_step,
     "objective": objective,
     "iteration": iteration,
+    "picture": picture,
     "matmul": matmul,
 }

@@ -50,9 +50,19 @@ export class BenchProcess {
    * @throws Error with the last error that the program printed, where it does not start
    */
   static async start(contender: Contender, python = ''): Promise<BenchProcess> {
-    const process = new BenchProcess(contender, python);
-    await process.answer();
+    const process = BenchProcess.spawn(contender, python);
+    await process.ready();
     return process;
+  }
+
+  /** Starts the process. `ready` says when its workload is prepared; it may be stopped before. */
+  static spawn(contender: Contender, python = ''): BenchProcess {
+    return new BenchProcess(contender, python);
+  }
+
+  /** @throws Error with the last error that the program printed, where it does not start */
+  async ready(): Promise<void> {
+    await this.answer();
   }
 
   get pid(): number {

@@ -4,6 +4,8 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { callerPath } from '../caller-path.ts';
+import type { FullSizeName } from '../networks/models.ts';
+import type { Clock } from './contender.ts';
 import { findPeers } from './find-peers.ts';
 import { log } from './log.ts';
 import { pairLines } from './pair-lines.ts';
@@ -18,14 +20,16 @@ import { judged } from './verdicts.ts';
 const HELP = `Usage: npm run bench -- [runs] [model folder] [options]
        npm run bench -- [runs] --from <file> [--chart <file>] [--publish]
 
-Without a folder, a model of Stable Diffusion 1.4's shape with random weights is made once (4.9 GB in the system's folder for
-temporary files). The peers need a Python with bench/peers/requirements.txt; without one only our side is measured.
+Models with random weights are made once, in the system's folder for temporary files: Stable Diffusion 1.4's shape (4.9 GB) unless a
+folder is given, the same with a motion adapter (6.5 GB) for clips, Stable Diffusion 3.5 medium's (5.1 GB). The peers need a Python with bench/peers/requirements.txt; without one only our side is measured.
 
   --python <program>  Python of the peers (python3)
   --rows <words>      rows whose names contain all of these words; a comma separates alternatives (all)
   --repeats <n>       timed runs of each side (3)
   --steps <n>         denoising steps of an iteration (2)
   --threads <n>       of both sides (2)
+  --clock <name>      wall, or processor: the time that all threads compute together. On a busy machine it says more, with one thread,
+                      which never waits for another; rows are named after it (wall)
   --json <file>       writes every measured figure
   --chart <file>      writes the chart, SVG
   --publish           puts the rows into docs/bench.json, docs/bench.svg and README.md, replacing rows of the same names
@@ -41,6 +45,7 @@ const { values, positionals } = parseArgs({
     repeats: { type: 'string', default: '3' },
     steps: { type: 'string', default: '2' },
     threads: { type: 'string', default: '2' },
+    clock: { type: 'string', default: 'wall' },
     json: { type: 'string' },
     chart: { type: 'string' },
     from: { type: 'string' },
@@ -56,6 +61,9 @@ if (values.help) {
   process.stdout.write(HELP);
 } else if (quick && values.publish) {
   log('--publish: not possible with --quick; only figures at full size are published');
+  process.exitCode = 2;
+} else if (values.clock !== 'wall' && values.clock !== 'processor') {
+  log(`--clock: must be wall or processor, got ${values.clock}`);
   process.exitCode = 2;
 } else {
   await main();
@@ -80,17 +88,19 @@ async function measure(): Promise<Report> {
     repeats: Number(values.repeats),
     steps: Number(values.steps),
     threads: Number(values.threads),
+    clock: values.clock as Clock,
   };
   const [given] = positionals;
   // The name of a program, or a path to one.
   const python = values.python.includes('/') ? callerPath(values.python) : values.python;
   const peers = await findPeers(python);
   if ('missing' in peers) log(peers.missing);
-  const folder = given === undefined ? await randomModel(quick ? 8 : 1) : callerPath(given);
+  const folderOf = async (model: FullSizeName) =>
+    given !== undefined && model === 'sd14' ? callerPath(given) : randomModel(model, quick ? 8 : 1);
   const isWanted = rowFilter(values.rows);
   const out = await mkdtemp(join(tmpdir(), 'sgool-bench-results-'));
   try {
-    const bench = { ...settings, folder, out, ...('missing' in peers ? {} : { python }) };
+    const bench = { ...settings, folderOf, out, ...('missing' in peers ? {} : { python }) };
     const chosen = pairs(quick ? [64, 128] : [256, 512]).filter(({ name, peerName }) =>
       isWanted(`${name} ${peerName}`),
     );

@@ -13,11 +13,22 @@ export interface Times {
 }
 
 /** The least agreement over all results of two sides: loss, gradient and image of one workload. */
-async function agreementOf(a: RunAnswer, b: RunAnswer): Promise<number> {
+export async function agreementOf(
+  a: Pick<RunAnswer, 'results'>,
+  b: Pick<RunAnswer, 'results'>,
+): Promise<number> {
   const each = Object.entries(a.results).map(async ([name, path]) =>
     agreement(await readFloat32(path), await readFloat32(b.results[name])),
   );
   return Math.min(...(await Promise.all(each)));
+}
+
+export interface TurnsOptions {
+  readonly repeats: number;
+  /** Whether memory is sampled in the first run. Where the sides share mapped files, each would count half of them. */
+  readonly samples?: boolean;
+  /** Called before each round; the first one is not timed. */
+  onRound?(round: number): void;
 }
 
 export interface MeasureOptions {
@@ -27,18 +38,36 @@ export interface MeasureOptions {
   readonly out: string;
 }
 
+/** What was measured of contenders, in their order. */
+export interface Measured {
+  readonly times: readonly Times[];
+  /** Of the first run of each, compiling included. */
+  readonly memory: readonly ProcessMemory[];
+  /** Of the results of the first run, where there are two contenders. */
+  readonly agreement?: number;
+}
+
 /** Times contenders in turns: first, second, first, second. Each keeps its process; only one computes at a time. */
 export async function timeInTurns(
   contenders: readonly Contender[],
-  { python, out, repeats }: MeasureOptions & { readonly repeats: number },
-): Promise<{ times: Times[]; agreement?: number }> {
+  { python, out, repeats, samples = false, onRound }: MeasureOptions & TurnsOptions,
+): Promise<Measured> {
   const processes: BenchProcess[] = [];
   try {
     for (const contender of contenders) processes.push(await BenchProcess.start(contender, python));
     const answers: RunAnswer[][] = processes.map(() => []);
+    const memory: ProcessMemory[] = [];
     for (let round = 0; round <= repeats; round++) {
+      onRound?.(round);
       for (const [i, process] of processes.entries()) {
-        answers[i].push(await process.run({ out: join(out, `${i}`) }));
+        const run = () => process.run({ out: join(out, `${i}`) });
+        if (round > 0 || !samples) {
+          answers[i].push(await run());
+          continue;
+        }
+        const { peak, result } = await peakWhile(() => processMemory(process.pid), run);
+        memory.push(peak);
+        answers[i].push(result);
       }
     }
     const [first, second] = answers;
@@ -47,6 +76,7 @@ export async function timeInTurns(
         seconds: own.slice(1).map(({ seconds }) => seconds),
         processorSeconds: own.slice(1).map(({ processorSeconds }) => processorSeconds),
       })),
+      memory,
       ...(second ? { agreement: await agreementOf(first[0], second[0]) } : {}),
     };
   } finally {
@@ -56,40 +86,67 @@ export async function timeInTurns(
 
 const SAMPLE_MS = 100;
 
-/**
- * Proportional set size of a process in bytes: each page of memory counts once, however often the process maps it. Resident
- * size would count a file of weights twice that two programs map. Linux only.
- */
-export async function proportionalBytes(pid: number): Promise<number> {
-  const path = `/proc/${pid}/smaps_rollup`;
-  const kilobytes = /^Pss:\s+(\d+) kB/m.exec(await readFile(path, 'utf8'))?.[1];
-  if (kilobytes === undefined) throw new Error(`${path}: has no line "Pss"`);
-  return Number(kilobytes) * 1024;
+/** Memory of a process in bytes. */
+export interface ProcessMemory {
+  /** Proportional set size: each page counts once, however often the process maps it. */
+  readonly proportional: number;
+  /** What of it is in no file. */
+  readonly anonymous: number;
 }
 
-/** The highest proportional set size during `runs` runs of a process that is ready, sampled every 100 ms. */
+/** Memory of a process. Resident size would count a file of weights twice that two programs map. Linux only. */
+export async function processMemory(pid: number): Promise<ProcessMemory> {
+  const path = `/proc/${pid}/smaps_rollup`;
+  const text = await readFile(path, 'utf8');
+  const bytesOf = (key: string) => {
+    const kilobytes = new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(text)?.[1];
+    if (kilobytes === undefined) throw new Error(`${path}: has no line "${key}"`);
+    return Number(kilobytes) * 1024;
+  };
+  return { proportional: bytesOf('Pss'), anonymous: bytesOf('Anonymous') };
+}
+
+/** The highest of each of the figures that are sampled while something is done, every 100 ms. */
+export async function peakWhile<Figure extends string, T>(
+  sample: () => Promise<Record<Figure, number>>,
+  work: () => Promise<T>,
+): Promise<{ peak: Record<Figure, number>; result: T }> {
+  const peak: Record<Figure, number> = await sample();
+  let over = false;
+  const sampling = (async () => {
+    while (!over) {
+      await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
+      const now = await sample();
+      for (const key of Object.keys(now) as Figure[]) peak[key] = Math.max(peak[key], now[key]);
+    }
+  })();
+  let result: T;
+  try {
+    result = await work();
+  } finally {
+    over = true;
+    await sampling;
+  }
+  return { peak, result };
+}
+
+/** The highest memory during `runs` runs of a process that is ready. */
 export async function peakMemory(
   contender: Contender,
   { python, out, runs = 1 }: MeasureOptions & { readonly runs?: number },
-): Promise<{ bytes: number; seconds: readonly number[] }> {
+): Promise<ProcessMemory & { seconds: readonly number[] }> {
   const process = await BenchProcess.start(contender, python);
   try {
-    let bytes = 0;
-    let over = false;
-    const sampling = (async () => {
-      while (!over) {
-        bytes = Math.max(bytes, await proportionalBytes(process.pid));
-        await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
-      }
-    })();
     const seconds: number[] = [];
-    try {
-      for (let i = 0; i < runs; i++) seconds.push((await process.run({ out: join(out, 'alone') })).seconds);
-    } finally {
-      over = true;
-      await sampling;
-    }
-    return { bytes, seconds };
+    const { peak } = await peakWhile(
+      () => processMemory(process.pid),
+      async () => {
+        for (let i = 0; i < runs; i++) {
+          seconds.push((await process.run({ out: join(out, 'alone') })).seconds);
+        }
+      },
+    );
+    return { ...peak, seconds };
   } finally {
     await process.stop();
   }

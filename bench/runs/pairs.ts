@@ -1,4 +1,5 @@
-/** @file What is compared with a peer: workloads that take turns, and the memory of an iteration. */
+/** @file What is compared with a peer: workloads that take turns, and the memory of some of them. */
+import type { FullSizeName } from '../networks/models.ts';
 import type { WorkloadName } from './workload.ts';
 
 /** Our workload and a peer's. */
@@ -6,7 +7,12 @@ export interface Pair {
   readonly kind: 'time' | 'memory';
   readonly name: string;
   readonly workload: WorkloadName;
+  /** Default Stable Diffusion 1.4's shape. */
+  readonly model?: FullSizeName;
   readonly pixels: number;
+  readonly frames?: number;
+  /** Default 7.5. */
+  readonly guidanceScale?: number;
   /** Names of variants in workloads.ts and peers/workloads.py. */
   readonly ours: string;
   readonly peer: string;
@@ -14,6 +20,8 @@ export interface Pair {
   readonly peerName: string;
   /** Highest ratio ours / peer. Of several rows with one name and a goal, it counts for the one with the best peer. */
   readonly goal?: number;
+  /** Memory that is measured beside the time: its goal, and a row for memory that is in no file. */
+  readonly memory?: { readonly goal?: number };
   /** The peer's results: the same numbers (default), the same with fewer digits, or those of another sampler. */
   readonly results?: 'same' | 'rounded' | 'other';
 }
@@ -29,6 +37,9 @@ export function pairs([small, large]: readonly [number, number]): Pair[] {
     ...[small, large].map((pixels) => decoderAndClip(pixels)),
     ...iterations(small),
     ...memory(large),
+    ...[small, large].flatMap((pixels) => attention(pixels)),
+    ...clips(small),
+    ...flows(large),
   ];
 }
 
@@ -52,7 +63,7 @@ export function oursAlone(all: readonly Pair[]): Pair[] {
 function unet(what: 'forward' | 'pullback', goal: number, sides: readonly number[]): Pair[] {
   return sides.flatMap((pixels, i) => {
     const name = `UNet ${what}, ${pixels} px`;
-    const row = { kind: 'time', name, workload: `unet ${what}`, pixels, ours: '' } as const;
+    const row = { kind: 'time', name, workload: what, pixels, ours: '' } as const;
     const checkpointed = { peer: 'block checkpointing', peerName: 'PyTorch, blocks checkpointed' };
     return [
       { ...row, peer: '', peerName: 'PyTorch', goal },
@@ -96,5 +107,59 @@ function memory(pixels: number): Pair[] {
     { ...usual, ...careful, goal: 0.6 },
     { ...low, ...careful, goal: 0.6 },
     { ...low, ...checkpointed },
+  ];
+}
+
+/** As PyTorch does, our side keeps all its programs: where others need the memory, they would be compiled anew in each step. */
+const PLENTY = { ours: 'plenty of memory', option: ', --memory plenty' };
+
+/** Steps that read the cross-attention. */
+function attention(pixels: number): Pair[] {
+  const { ours, option } = PLENTY;
+  const peer = { peer: '', peerName: 'careful PyTorch' };
+  return (['attend-and-excite step', 'fine-tuning step'] as const).map((workload) => ({
+    ...{ kind: 'time', name: `${workload}, ${pixels} px${option}`, workload, pixels, ours, ...peer },
+    ...{ goal: 0.7, memory: { goal: 0.6 } },
+  }));
+}
+
+/** Frames of a clip. */
+const FRAMES = 8;
+
+/** Clips under one prompt. */
+function clips(pixels: number): Pair[] {
+  const common = { model: 'sd14-motion', pixels, frames: FRAMES } as const;
+  return forwardAndPullback((what) => `frames ${what}, ${FRAMES} of ${pixels} px`, common);
+}
+
+/** Stable Diffusion 3.5 medium under one prompt; ours maps its file of bfloat16, PyTorch has it in float32. */
+function flows(pixels: number): Pair[] {
+  return forwardAndPullback((what) => `SD 3.5 medium ${what}, ${pixels} px`, {
+    model: 'sd35-medium',
+    pixels,
+  });
+}
+
+/** Under one prompt. Without checkpointing these pullbacks need more memory in PyTorch than most machines have. */
+function forwardAndPullback(
+  name: (what: string) => string,
+  common: Pick<Pair, 'model' | 'pixels' | 'frames'>,
+): Pair[] {
+  const row = { ...common, kind: 'time', guidanceScale: 1, ours: '' } as const;
+  const checkpointed = { peer: 'block checkpointing', peerName: 'PyTorch, blocks checkpointed' };
+  return [
+    {
+      ...row,
+      name: name('forward'),
+      workload: 'forward',
+      peer: '',
+      peerName: 'PyTorch',
+      goal: 0.8,
+      memory: {},
+    },
+    {
+      ...{ ...row, name: name('pullback'), workload: 'pullback', ...checkpointed },
+      ...{ goal: 0.7, memory: { goal: 0.6 } },
+    },
   ];
 }

@@ -99,6 +99,21 @@ describe('what is published', () => {
   });
 });
 
+describe('memory beside the time', () => {
+  it('is asked for where a goal or a figure without one is wanted, and belongs to rows of their own', () => {
+    const rows = pairs([256, 512]);
+    const goals = rows.flatMap(({ name, memory }) => (memory ? [[name, memory.goal]] : []));
+    expect(Object.fromEntries(goals)).toMatchObject({
+      'fine-tuning step, 512 px, --memory plenty': 0.6,
+      'frames forward, 8 of 256 px': undefined,
+      'frames pullback, 8 of 256 px': 0.6,
+      'SD 3.5 medium pullback, 512 px': 0.6,
+    });
+    const forward = rows.filter(({ name }) => /^(frames|SD 3.5 medium) forward/.test(name));
+    expect(forward.map(({ goal }) => goal)).toEqual([0.8, 0.8]);
+  });
+});
+
 describe('rows', () => {
   it('have different names or peers', () => {
     const names = pairs([256, 512]).map(({ name, peerName }) => `${name}: ${peerName}`);

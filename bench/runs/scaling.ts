@@ -23,7 +23,7 @@ export async function scalingLines(bench: Bench): Promise<Line[]> {
     ),
   );
   const peaks: number[] = [];
-  for (const one of own) peaks.push((await peakMemory(one, { ...bench, runs: 2 })).bytes / 1e9);
+  for (const one of own) peaks.push((await peakMemory(one, { ...bench, runs: 2 })).proportional / 1e9);
   // In turns, so that a machine that slows down does so for all.
   const { times } = await timeInTurns(own, { ...bench, repeats: RUNS });
   const seconds = times.map((each) => median(each.seconds));

@@ -14,8 +14,8 @@ const REPEATS = 10;
 
 /** By workload: which model FLOPs count, and the utilisation to reach. */
 const GOALS = {
-  'unet forward': { flops: 'forward', goal: 0.7 },
-  'unet pullback': { flops: 'pullback', goal: 0.6 },
+  forward: { flops: 'forward', goal: 0.7 },
+  pullback: { flops: 'pullback', goal: 0.6 },
 } as const;
 
 /** @param measured pairs, and their lines in the same order */
@@ -24,9 +24,9 @@ export async function utilisationLines(
   measured: readonly Pair[],
   lines: readonly Line[],
 ): Promise<Line[]> {
-  const float32 = measured.flatMap(({ name, workload, pixels, results }, i) => {
+  const float32 = measured.flatMap(({ name, workload, model, pixels, results }, i) => {
     const { runs, peer } = lines[i];
-    const isUNet = workload === 'unet forward' || workload === 'unet pullback';
+    const isUNet = model === undefined && (workload === 'forward' || workload === 'pullback');
     return isUNet && !results && runs ? [{ name, pixels, runs, peer, ...GOALS[workload], workload }] : [];
   });
   if (float32.length === 0) return [];

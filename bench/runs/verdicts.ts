@@ -20,7 +20,7 @@ export function agreement(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 export type Verdict = 'met' | 'NOT met' | 'results differ' | '';
-export type Unit = 's' | 'GB' | '%' | 'GFLOP/s';
+export type Unit = 's' | 'GB' | '%' | 'GFLOP/s' | 'dB';
 
 /** One row of the outcome. */
 export interface Line {

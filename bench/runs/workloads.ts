@@ -1,26 +1,26 @@
 /** @file The workloads of the benchmark in sgool. Each is prepared once and then run as often as requested. */
 import { compile, constant, matmul, trace } from '@sgool/autodiff';
-import { clipGuide, loadPipeline, type Pipeline, type View, wholeCrop } from 'sgool';
+import { clipGuide, generate, loadPipeline, type Pipeline, type View, wholeCrop } from 'sgool';
 import { ddim, edict, runTrajectory } from 'sgool/diffusion';
 import { mean } from 'sgool/evaluate';
-import type { Workload, WorkloadName } from './workload.ts';
-
-type Results = Readonly<Record<string, ArrayLike<number>>>;
-
-type Run = () => Promise<Results>;
+import { attendAndExciteStep, fineTuningStep } from './attention-workloads.ts';
+import type { Run, Workload, WorkloadName } from './workload.ts';
 
 type Preparation = (
   workload: Workload,
   given: { readonly latent: Float64Array; readonly cotangent: Float64Array },
 ) => Promise<Run>;
 
-const sizeOf = ({ pixels }: Workload) => ({ width: pixels, height: pixels });
+const sizeOf = ({ pixels, frames }: Workload) => ({ width: pixels, height: pixels, frames });
 const has = ({ variant }: Workload, word: string) => variant.split(', ').includes(word);
 
-const open = (workload: Workload) =>
-  loadPipeline(workload.folder, {
+const open = (workload: Workload, model = workload.folder) =>
+  loadPipeline(model, {
     threads: workload.threads,
+    device: workload.device,
+    precision: workload.precision,
     ...(has(workload, 'low memory') ? { memory: 'low' } : {}),
+    ...(has(workload, 'plenty of memory') ? { memory: 'plenty' } : {}),
   });
 
 const denoiserOf = (pipeline: Pipeline, workload: Workload) =>
@@ -43,13 +43,13 @@ async function wholeObjective(pipeline: Pipeline, workload: Workload) {
 }
 
 export const preparations: Readonly<Record<WorkloadName, Preparation>> = {
-  async 'unet forward'(workload, { latent }) {
+  async forward(workload, { latent }) {
     const pipeline = await open(workload);
     const denoiser = await denoiserOf(pipeline, workload);
-    return async () => ({ noise: await denoiser.predict(latent, workload.timestep) });
+    return async () => ({ prediction: await denoiser.predict(latent, workload.timestep) });
   },
 
-  async 'unet pullback'(workload, { latent, cotangent }) {
+  async pullback(workload, { latent, cotangent }) {
     const pipeline = await open(workload);
     const denoiser = await denoiserOf(pipeline, workload);
     return async () => ({ gradient: await denoiser.pullback(latent, workload.timestep, cotangent) });
@@ -80,6 +80,31 @@ export const preparations: Readonly<Record<WorkloadName, Preparation>> = {
       const loss = mean(results.map(({ total }) => total));
       return { gradient, final: trajectory.final[0], loss: [loss] };
     };
+  },
+
+  async 'attend-and-excite step'(workload, { latent }) {
+    return attendAndExciteStep(await open(workload), workload, latent);
+  },
+
+  async 'fine-tuning step'(workload) {
+    return fineTuningStep(await open(workload), workload);
+  },
+
+  async picture(workload, { latent }) {
+    const pipeline = await open(workload);
+    const denoiser = await denoiserOf(pipeline, workload);
+    const sampler = ddim(pipeline.noisePath(sizeOf(workload)), workload.steps);
+    return async () => {
+      const { final } = await runTrajectory('checkpointed', sampler, denoiser, latent);
+      return { picture: (await pipeline.decode(final[0], sizeOf(workload))).data };
+    };
+  },
+
+  /** The embedded model, whose pictures mean something: three iterations of SGOOL. */
+  async toybox(workload) {
+    const pipeline = await open(workload, 'toybox');
+    const request = { prompt: workload.prompt, seed: 0, steps: workload.steps, iterations: 3 } as const;
+    return async () => ({ picture: (await generate(request, { pipeline })).last.image.data });
   },
 
   async matmul(workload) {

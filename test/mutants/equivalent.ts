@@ -569,4 +569,69 @@ export const EQUIVALENT: readonly EquivalentMutants[] = [
     reason: 'the first read is of some size, and read on',
     mutants: [['for (let length = 1e6; ; length *= 4) {', '1e6 -> (1e6 + 1)', 0]],
   },
+  {
+    file: 'weights/formats/gguf.ts',
+    reason: 'of metadata, texts and numbers are shown; truth values are only passed over',
+    mutants: [
+      [
+        'return view.getUint8(this.take(1)) !== 0;',
+        'view.getUint8(this.take(1)) !== 0 -> view.getUint8(this.take(1)) === 0',
+        0,
+      ],
+    ],
+  },
+  {
+    file: 'weights/hub/file-names.ts',
+    reason: 'no path begins with a slash: it would lead out of the folder, which is refused before',
+    mutants: [
+      [
+        "for (let end = key.lastIndexOf('/'); end > 0; end = key.lastIndexOf('/', end - 1)) {",
+        'end > 0 -> end >= 0',
+        0,
+      ],
+    ],
+  },
+  {
+    file: 'saliency/regions.ts',
+    reason: 'without a component there is nothing that the least mass is compared with',
+    mutants: [
+      [
+        'const least = map.boxes ? 0 : minMass * (components[0]?.sum ?? 0);',
+        'components[0]?.sum ?? 0 -> components[0]?.sum',
+        0,
+      ],
+    ],
+  },
+  {
+    file: 'objectives/objective.ts',
+    reason: 'of this sum only whether it is finite is looked at',
+    mutants: [['planesTimesZero: sum(mul(decoded, 0)),', '0 -> 1', 0]],
+  },
+  {
+    file: 'diffusion/samplers/pndm.ts',
+    reason: 'both forms give the same number at the limit',
+    mutants: [
+      [
+        '? whole.map((stop) => (stop < RUNGE_KUTTA_STEPS ? 4 * stop : 3 * RUNGE_KUTTA_STEPS + stop))',
+        'stop < RUNGE_KUTTA_STEPS -> stop <= RUNGE_KUTTA_STEPS',
+        0,
+      ],
+    ],
+  },
+  {
+    file: 'diffusion/beta-distribution.ts',
+    reason: 'near the limit both forms converge',
+    mutants: [['return x < (a + 1) / (a + b + 2)', '1 -> (1 + 1)', 0]],
+  },
+  {
+    file: 'weights/open/open-clip-config.ts',
+    reason: 'no number of a configuration is 1e-6 away from another one exactly',
+    mutants: [
+      [
+        'wanted.every((one, i) => Math.abs(one - Number(value[i])) < 1e-6));',
+        'Math.abs(one - Number(value[i])) < 1e-6 -> Math.abs(one - Number(value[i])) <= 1e-6',
+        0,
+      ],
+    ],
+  },
 ];

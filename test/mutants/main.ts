@@ -141,6 +141,9 @@ function writeResults(results: Results): void {
   renameSync(`${resultsFile}.new`, resultsFile);
 }
 
+/** A test file without a mutant may take this many times longer than one mutant. */
+const FILE_PATIENCE = 10;
+
 /** Runs sessions until every mutant has its answer. A session that stands still is ended; its mutant counts as noticed. */
 async function runSessions(plan: Plan, known: (id: number, result: Result) => void): Promise<void> {
   const planFile = `${plan.answers}.plan`;
@@ -153,13 +156,16 @@ async function runSessions(plan: Plan, known: (id: number, result: Result) => vo
     writeFileSync(planFile, JSON.stringify({ ...plan, mutants: [...alive].map((id) => ({ id })), resume }));
     let seen = 0;
     let trying: number | undefined;
+    let begun: number | undefined;
     let latest = Date.now();
     const take = () => {
       const lines = readFileSync(plan.answers, 'utf8').split('\n').slice(0, -1);
       for (const line of lines.slice(seen)) {
         const answer: Answer = JSON.parse(line);
         latest = Date.now();
-        if (answer.kind === 'file') {
+        if (answer.kind === 'done') done = true;
+        else if (answer.kind === 'begin') begun = answer.test;
+        else if (answer.kind === 'file') {
           if (answer.test !== resume.test) resume = { test: answer.test, tried: [] };
           total = answer.reached.length;
           for (const id of answer.reached) reached.add(id);
@@ -189,7 +195,9 @@ async function runSessions(plan: Plan, known: (id: number, result: Result) => vo
     const stalled = await new Promise<boolean>((resolve) => {
       const timer = setInterval(() => {
         take();
-        if (Date.now() - latest < 1000 * Number(options.stall)) return;
+        // A whole file takes longer than the tests that reach one mutant.
+        const patience = trying === undefined ? FILE_PATIENCE : 1;
+        if (Date.now() - latest < 1000 * patience * Number(options.stall)) return;
         clearInterval(timer);
         stop(child);
         resolve(true);
@@ -205,9 +213,11 @@ async function runSessions(plan: Plan, known: (id: number, result: Result) => vo
       alive.delete(trying);
       resume.tried.push(trying);
       known(trying, { status: 'noticed', by: stalled ? 'no end' : 'end of the process' });
-    } else {
-      done = true;
-      if (child.exitCode !== 0 && seen === 0) throw new Error(`The session ended at once: ${errors}`);
+    } else if (!done) {
+      if (begun === undefined) throw new Error(`The session ended at once: ${errors}`);
+      const how = stalled ? 'has no end' : `ends the process (${errors.trim().split('\n').at(-1)})`;
+      say(`${relative(root, plan.tests[begun])}: ${how} without a mutant, left out`);
+      resume = { test: begun + 1, tried: [] };
     }
   }
   for (const id of alive) known(id, { status: reached.has(id) ? 'survived' : 'not reached' });

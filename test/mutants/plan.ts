@@ -20,7 +20,11 @@ export interface Plan {
 
 /** One line of the answers. */
 export type Answer =
-  /** A test file begins: `reached` mutants will be tried; `failing` tests fail without any mutant and are left out. */
+  /** A test file is about to be run without a mutant. */
+  | { readonly kind: 'begin'; readonly test: number }
+  /** Every test file was run. */
+  | { readonly kind: 'done' }
+  /** A test file has been run: `reached` mutants will be tried; `failing` tests fail without any mutant and are left out. */
   | {
       readonly kind: 'file';
       readonly test: number;

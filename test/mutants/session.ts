@@ -112,6 +112,7 @@ export default class Session extends TestRunner {
     const size = Math.max(0, ...alive) + 100_000;
     for (let test = plan.resume.test; test < plan.tests.length && alive.size > 0; test++) {
       const path = plan.tests[test];
+      answer(plan, { kind: 'begin', test });
       switches.on = 0;
       switches.reached = new Uint8Array(size);
       switches.ticks = 0;
@@ -148,6 +149,7 @@ export default class Session extends TestRunner {
         if (by !== null) alive.delete(id);
       }
     }
+    answer(plan, { kind: 'done' });
   }
 
   /** A runner for one run of one file, with fresh modules. It reports nothing to vitest. */

@@ -105,6 +105,13 @@ export {
   freeMemory,
   runtimeLibrary,
 } from './runtime/device.ts';
+export {
+  checkDeviceOptions,
+  DEVICE_OPTIONS,
+  type DeviceOption,
+  type DeviceOptions,
+} from './runtime/device-options.ts';
 export { OverflowError } from './runtime/loss-scaler.ts';
 export type { DeviceState, RuntimeLibrary } from './runtime/onnx-runtime.ts';
 export { type Arrays, type CompileOptions, compile, type Program } from './runtime/program.ts';
+export { isResident, resident } from './runtime/resident.ts';

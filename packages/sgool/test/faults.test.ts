@@ -2,23 +2,12 @@
  * @file A disk that fails at any moment. For every writer, every system call that it makes fails once, with every reason: the user
  * reads one line, no file is half under its name, nothing temporary stays, and what was there is still there.
  */
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  utimesSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { claimFolder } from '../src/cli/run/output-folder.ts';
 import { imageTarget, writeImage } from '../src/cli/run/write-output.ts';
-import { fakeHost, runOnFakes } from '../src/cli/testing.ts';
+import { fakeHost } from '../src/cli/testing.ts';
 import { markText, ownMark, type ProcessMark } from '../src/platform/process-mark.ts';
 import { openTensorFile } from '../src/weights/formats/tensor-file.ts';
 import { writeSafetensors } from '../src/weights/formats/write-safetensors.ts';
@@ -35,76 +24,22 @@ import {
   writeFileAtomic,
   writeFileAtomicSync,
 } from '../src/weights/sources/atomic-file.ts';
-import { CALLS, type Call, CODES, disk } from './faulty-disk.ts';
+import { emptyFolder, expectLine, runThere, standsFailures, tree, type Writer } from './failing.ts';
+import { CALLS, CODES, disk } from './faulty-disk.ts';
 
 vi.mock('node:fs/promises', async (original) =>
   (await import('./faulty-disk.ts')).faultyPromises(await original()),
 );
 vi.mock('node:fs', async (original) => (await import('./faulty-disk.ts')).faultySync(await original()));
 
-let dir: string;
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'sgool-faults-'));
-});
-afterEach(() => {
-  disk.plan();
-  rmSync(dir, { recursive: true, force: true });
-});
-
-/** The content of every file below a folder, by path; links are followed. */
-function tree(folder: string, prefix = ''): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const name of readdirSync(folder)) {
-    const path = join(folder, name);
-    if (lstatSync(path).isDirectory())
-      for (const entry of tree(path, `${prefix}${name}/`)) found.set(...entry);
-    else found.set(prefix + name, existsSync(path) ? readFileSync(path, 'latin1') : '(a link to nowhere)');
-  }
-  return found;
-}
-
-/** Whether a file that holds other content each time is whole, as its ending says. */
-function isWhole(path: string, content: string): boolean {
-  if (path.endsWith('.png')) return content.endsWith('IEND\xaeB`\x82');
-  if (path.endsWith('.webp')) return Buffer.from(content, 'latin1').readUInt32LE(4) + 8 === content.length;
-  if (path.endsWith('.safetensors')) return isWholeState(content);
-  if (!path.endsWith('.json')) return false;
-  try {
-    JSON.parse(content);
-    return content.endsWith('}\n');
-  } catch {
-    return false;
-  }
-}
-
-/** Whether a file of a run's state, as latin1, has all the bytes that its header names. */
-function isWholeState(content: string): boolean {
-  const header = Number(Buffer.from(content.slice(0, 8), 'latin1').readBigUInt64LE());
-  const { __metadata__: _, ...tensors } = JSON.parse(content.slice(8, 8 + header)) as Record<
-    string,
-    { data_offsets: [number, number] }
-  >;
-  const ends = Object.values(tensors).map(({ data_offsets: [, end] }) => end);
-  return content.length === 8 + header + Math.max(0, ...ends);
-}
-
-interface Writer {
-  /** What is there before. */
-  readonly before?: () => Promise<unknown>;
-  /** Writes into `dir`. */
-  readonly write: () => Promise<unknown>;
-  /** It makes many calls: the first, the fourth, the thirteenth fail, and so on. */
-  readonly isLong?: boolean;
-  /** The error need not be a line yet: the callers make one of it. */
-  readonly isRaw?: boolean;
-}
+const folder = emptyFolder();
 
 const MARK = { name: 'run.json', content: '{}\n' };
 const disc = { width: 8, height: 8, data: new Uint8Array(192).fill(7) };
-const env = () => ({ SGOOL_DATA_DIR: join(dir, 'data') });
-const file = () => join(dir, 'a.txt');
+const env = () => ({ SGOOL_DATA_DIR: join(folder.dir, 'data') });
+const file = () => join(folder.dir, 'a.txt');
 async function add(value: number) {
-  const source = join(dir, 'source.safetensors');
+  const source = join(folder.dir, 'source.safetensors');
   if (!existsSync(source)) {
     await writeSafetensors(source, {
       old: { dtype: 'F32', shape: [1], data: Float32Array.of(1) },
@@ -115,138 +50,97 @@ async function add(value: number) {
   const [name, tensor] = [...tensors][value];
   await storeAdded('hps-v2', { value }, new Map([[name, tensor]]), env(), { 'vocab.txt': String(value) });
 }
-const cli = async (...words: string[]) => {
-  const { code, stderr } = await runOnFakes(dir, [...words, '--quiet'], { fake: { moves: true } });
-  if (code !== 0) throw Object.assign(new Error(stderr), { isLine: true });
-};
+const cli = (...words: string[]) => runThere(folder.dir, ...words, '--quiet');
 
 const WRITERS: Readonly<Record<string, Writer>> = {
   'a file': {
+    of: ['weights/sources/atomic-file.ts'],
     before: () => writeFileAtomic(file(), 'old'),
     write: () => writeFileAtomic(file(), 'new text'),
   },
   'a file that is not flushed': {
+    of: ['weights/sources/atomic-file.ts'],
+    calls: ['open', 'write', 'close', 'rename'],
     before: () => writeFileAtomic(file(), 'old'),
     write: () => replaceFile(file(), (open) => open.writeFile('new text'), false),
   },
-  'a new file': { write: () => writeFileAtomic(file(), 'new text') },
+  'a new file': { of: ['weights/sources/atomic-file.ts'], write: () => writeFileAtomic(file(), 'new text') },
   'a file of a process that ends': {
+    of: ['weights/sources/atomic-file.ts'],
     before: () => writeFileAtomic(file(), 'old'),
     write: async () => writeFileAtomicSync(file(), 'new text'),
   },
-  'a file that nobody else may have': { write: () => createFile(file(), 'new text'), isRaw: true },
+  'a file that nobody else may have': {
+    of: ['weights/sources/atomic-file.ts'],
+    calls: ['open', 'write', 'fsync', 'close'],
+    write: () => createFile(file(), 'new text'),
+    isRaw: true,
+  },
   'a link': {
+    of: ['weights/sources/atomic-file.ts'],
+    calls: ['link', 'rename', 'fsync'],
     before: async () => {
-      await writeFileAtomic(join(dir, 'blob'), 'bytes');
+      await writeFileAtomic(join(folder.dir, 'blob'), 'bytes');
       await writeFileAtomic(file(), 'old');
     },
-    write: () => replaceByLink(file(), join(dir, 'blob')),
+    write: () => replaceByLink(file(), join(folder.dir, 'blob')),
   },
   'a folder': {
-    before: () => replaceFolder(join(dir, 'f'), (folder) => writeFileAtomic(join(folder, 'a'), 'old')),
-    write: () => replaceFolder(join(dir, 'f'), (folder) => writeFileAtomic(join(folder, 'a'), 'new text')),
+    of: ['weights/sources/atomic-file.ts'],
+    before: () => replaceFolder(join(folder.dir, 'f'), (place) => writeFileAtomic(join(place, 'a'), 'old')),
+    write: () =>
+      replaceFolder(join(folder.dir, 'f'), (place) => writeFileAtomic(join(place, 'a'), 'new text')),
   },
   'a branch of the cache': {
-    before: () => writeRef(dir, 'pr/1', 'a'.repeat(40)),
-    write: () => writeRef(dir, 'pr/1', 'b'.repeat(40)),
+    of: ['weights/hub/write-cache.ts'],
+    before: () => writeRef(folder.dir, 'pr/1', 'a'.repeat(40)),
+    write: () => writeRef(folder.dir, 'pr/1', 'b'.repeat(40)),
   },
   weights: {
-    before: () => writeFileAtomic(join(dir, 'w.safetensors'), 'old'),
+    of: ['weights/formats/write-safetensors.ts'],
+    before: () => writeFileAtomic(join(folder.dir, 'w.safetensors'), 'old'),
     write: () =>
-      writeSafetensors(join(dir, 'w.safetensors'), {
+      writeSafetensors(join(folder.dir, 'w.safetensors'), {
         a: { dtype: 'F32', shape: [2], data: Float32Array.of(1, 2) },
       }),
   },
-  'added weights': { before: () => add(0), write: () => add(1) },
-  'the claim of a folder': { write: () => claimFolder(join(dir, 'a/b'), MARK) },
+  'added weights': {
+    of: ['weights/open/store-added.ts', 'weights/hub/lock.ts'],
+    before: () => add(0),
+    write: () => add(1),
+  },
+  'the claim of a folder': {
+    of: ['cli/run/output-folder.ts'],
+    calls: ['mkdir', 'open', 'write', 'close'],
+    write: () => claimFolder(join(folder.dir, 'a/b'), MARK),
+  },
   'a saliency picture': {
-    before: () => writeFileAtomic(join(dir, 'map.png'), 'old'),
+    of: ['cli/run/write-output.ts'],
+    before: () => writeFileAtomic(join(folder.dir, 'map.png'), 'old'),
     write: async () =>
-      writeImage(await imageTarget(join(dir, 'map.png'), '--out'), disc, fakeHost(dir).stdout),
+      writeImage(await imageTarget(join(folder.dir, 'map.png'), '--out'), disc, fakeHost(folder.dir).stdout),
   },
   'a run': {
+    of: ['cli/run/recorder.ts', 'cli/run/run-file.ts', 'cli/run/state-file.ts', 'cli/run/output-folder.ts'],
     isLong: true,
     write: () =>
       cli('generate', 'a red cat', '--seed', '1', '--out', 'run', '--save-iterations', '--iterations', '1'),
   },
   'a clip': {
+    of: ['cli/run/recorder.ts'],
     isLong: true,
     write: () =>
       cli('video', 'a red cat', '--seed', '1', '--out', 'clip', '--frames', '3', '--iterations', '1'),
   },
   'a series': {
+    of: ['cli/run/series.ts'],
     isLong: true,
     write: () =>
       cli('generate', 'a red cat', '--seed', '1', '--method', 'sd', '--count', '2', '--out', 'series'),
   },
 };
 
-/** Calls `write` once for each of its system calls of a kind, with that call failing. @returns how many failed */
-async function failEach(call: Call, { before, write, isRaw, isLong }: Writer): Promise<number> {
-  let failed = 0;
-  for (let at = 1; ; at = isLong ? 3 * at + 1 : at + 1) {
-    for (const name of readdirSync(dir)) rmSync(join(dir, name), { recursive: true });
-    await before?.();
-    const old = tree(dir);
-    const code = CODES[(at + CALLS.indexOf(call)) % CODES.length];
-    disk.plan({ call, at, code });
-    const error: unknown = await write().then(
-      () => undefined,
-      (reason) => reason,
-    );
-    const { wasHit } = disk;
-    disk.plan();
-    if (!wasHit) break;
-    failed++;
-    const when = `${call} ${at} with ${code}`;
-    check(old, when);
-    if (error !== undefined) expectLine(error, isRaw === true, when);
-  }
-  return failed;
-}
-
-function expectLine(error: unknown, isRaw: boolean, when: string): void {
-  const { message, name } = error as Error;
-  if (isRaw) return;
-  // A series says for each run what went wrong.
-  const lines = message.trim().split('\n');
-  if (!('isLine' in (error as object)))
-    expect([name, lines.length], `${when}: ${message}`).toEqual(['UserError', 1]);
-  else for (const line of lines) expect(line, when).toMatch(/^sgool: (?!unexpected)/);
-  expect(message, when).not.toMatch(/injected|\.tmp/);
-}
-
-function check(old: ReadonlyMap<string, string>, when: string): void {
-  const now = tree(dir);
-  for (const path of old.keys()) expect([...now.keys()], when).toContain(path);
-  for (const [path, content] of now) {
-    expect(path, when).not.toMatch(/\.tmp$|\.former|\.old$|locks\//);
-    const known = [old.get(path), clean.get(path)];
-    if (!known.includes(content))
-      expect(isWhole(path, content), `${when}: ${path}: ${content.slice(0, 80)}`).toBe(true);
-  }
-}
-
-/** What the writer leaves when nothing fails. */
-let clean: ReadonlyMap<string, string>;
-
-describe.each(Object.entries(WRITERS))('%s', (name, writer) => {
-  it.each(CALLS)('stands a failure at every %s', async (call) => {
-    await writer.before?.();
-    await writer.write();
-    clean = tree(dir);
-    const failed = await failEach(call, writer);
-    // Each writer opens, writes, flushes, closes, renames, as far as it makes a file.
-    const needed: Record<string, readonly Call[]> = {
-      'a link': ['link', 'rename', 'fsync'],
-      'a file that is not flushed': ['open', 'write', 'close', 'rename'],
-      'the claim of a folder': ['mkdir', 'open', 'write', 'close'],
-      'a file that nobody else may have': ['open', 'write', 'fsync', 'close'],
-    };
-    if ((needed[name] ?? ['open', 'write', 'fsync', 'close', 'rename']).includes(call))
-      expect(failed).toBeGreaterThan(0);
-  });
-});
+describe.each(Object.entries(WRITERS))('%s', (_, writer) => standsFailures(folder, writer));
 
 describe('one file', () => {
   it.each(CALLS.flatMap((call) => CODES.map((code) => [call, code] as const)))(
@@ -265,7 +159,7 @@ describe('one file', () => {
           if (!wasHit) continue;
           expect((error as Error).message).toMatch(/^cannot write .*a\.txt: [a-z, -]+$/);
           expect(['old', 'new text']).toContain(readFileSync(file(), 'utf8'));
-          expect(readdirSync(dir)).toEqual(['a.txt']);
+          expect(readdirSync(folder.dir)).toEqual(['a.txt']);
         }
       }
     },
@@ -274,7 +168,7 @@ describe('one file', () => {
 
 describe('the order of system calls', () => {
   const calls = () =>
-    disk.log.map((line) => line.replace(dir, '').replace(/\/?\.sgool-\S+\.tmp/, '/TEMPORARY'));
+    disk.log.map((line) => line.replace(folder.dir, '').replace(/\/?\.sgool-\S+\.tmp/, '/TEMPORARY'));
 
   it.each([
     ['writeFileAtomic', writeFileAtomic],
@@ -327,7 +221,7 @@ describe('a pull', () => {
   it.each(CALLS)('stands a failure at every %s, and the next one completes it', async (call) => {
     const files = { 'sd.ckpt': 'abc'.repeat(100) };
     const hub = await startHub({ 'some/model': { commit: 'c'.repeat(40), files } });
-    const cache = join(dir, 'hub');
+    const cache = join(folder.dir, 'hub');
     const pull = () =>
       pullModel('some/model', { env: { ...hub.env, HF_HUB_CACHE: cache }, network: { retries: 0 } });
     try {
@@ -343,7 +237,7 @@ describe('a pull', () => {
         disk.plan();
         if (!wasHit) break;
         const when = `${call} ${at} with ${code}`;
-        if (error !== undefined) expectLine(error, false, when);
+        if (error !== undefined) expectLine(error, when);
         for (const [path, content] of existsSync(cache) ? tree(cache) : []) {
           if (path.endsWith('.sgool-incomplete')) continue;
           expect(path, when).not.toMatch(/\.tmp$|\.old$|\.locks/);
@@ -364,8 +258,8 @@ describe('what a dead process has left', () => {
   const dead = { ...ownMark, pid: 999_999_999 };
   /** A folder into which this process has not written yet, with files of these names. */
   function folderWith(names: readonly string[]): string {
-    for (const one of names) mkdirSync(join(dir, 'own', one), { recursive: true });
-    return join(dir, 'own');
+    for (const one of names) mkdirSync(join(folder.dir, 'own', one), { recursive: true });
+    return join(folder.dir, 'own');
   }
 
   it('is removed by the next one that writes into the folder, and nothing else is', async () => {
@@ -397,7 +291,7 @@ describe('what a dead process has left', () => {
 
 it('added weights are found while they are being replaced', async () => {
   await add(0);
-  const stored = join(dir, 'data/weights/hps-v2');
+  const stored = join(folder.dir, 'data/weights/hps-v2');
   renameSync(stored, `${stored}.former`);
   expect(findAdded('hps-v2', env())).toBe(`${stored}.former`);
   await add(1);
@@ -406,6 +300,8 @@ it('added weights are found while they are being replaced', async () => {
 });
 
 it('of many runs that start at once, each has its own folder', async () => {
-  const claimed = await Promise.all(Array.from({ length: 8 }, () => claimFolder(join(dir, 'run'), MARK)));
+  const claimed = await Promise.all(
+    Array.from({ length: 8 }, () => claimFolder(join(folder.dir, 'run'), MARK)),
+  );
   expect(new Set(claimed.map((one) => one.dir)).size).toBe(8);
 });

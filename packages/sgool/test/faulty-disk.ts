@@ -24,6 +24,7 @@ class Disk {
   wasHit = false;
   #fault: Fault | undefined;
   #seen = 0;
+  #sources: Set<string> | undefined;
 
   /** Begins anew, with a fault or none. */
   plan(fault?: Fault): void {
@@ -33,9 +34,26 @@ class Disk {
     this.log = [];
   }
 
+  /** Notes which files of `src/` the calls come from, until the function that it gives is called. */
+  noteSources(): () => ReadonlySet<string> {
+    const sources = new Set<string>();
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 60;
+    this.#sources = sources;
+    return () => {
+      Error.stackTraceLimit = stackTraceLimit;
+      this.#sources = undefined;
+      return sources;
+    };
+  }
+
   /** Notes a call. @returns the error with which it fails, if it does */
   call(call: Call, path: string): Error | undefined {
     this.log.push(`${call} ${path}`);
+    for (const [, source] of this.#sources
+      ? (new Error().stack ?? '').matchAll(/\/sgool\/src\/([\w/.-]+\.ts)/g)
+      : [])
+      this.#sources?.add(source);
     if (this.#fault?.call !== call || ++this.#seen !== this.#fault.at) return undefined;
     this.wasHit = true;
     const { code } = this.#fault;
@@ -60,23 +78,29 @@ const half = (data: unknown) =>
   (data as string | Uint8Array).slice(0, Math.floor((data as string).length / 2));
 
 function faultyHandle(handle: FileHandle, path: string): FileHandle {
-  const { close, sync, write, writeFile } = handle;
+  const { appendFile, close, datasync, sync, write, writeFile } = handle;
+  /** Half of it is written where it fails. */
+  const whole =
+    (write: typeof writeFile) =>
+    async (data: string | Uint8Array): Promise<void> => {
+      const error = disk.call('write', path);
+      await write.call(handle, error === undefined ? data : half(data));
+      if (error !== undefined) throw error;
+    };
+  const flush = (sync: typeof datasync) => async (): Promise<void> => {
+    const error = disk.call('fsync', path);
+    if (error !== undefined) throw error;
+    await sync.call(handle);
+  };
   return Object.assign(handle, {
+    writeFile: whole(writeFile),
+    appendFile: whole(appendFile),
+    sync: flush(sync),
+    datasync: flush(datasync),
     async write(...args: Parameters<typeof write>) {
       const error = disk.call('write', path);
       if (error !== undefined) throw error;
       return write.apply(handle, args);
-    },
-    async writeFile(data: string | Uint8Array) {
-      const error = disk.call('write', path);
-      if (error === undefined) return writeFile.call(handle, data);
-      await writeFile.call(handle, half(data));
-      throw error;
-    },
-    async sync() {
-      const error = disk.call('fsync', path);
-      if (error !== undefined) throw error;
-      await sync.call(handle);
     },
     async close() {
       const error = disk.call('close', path);

@@ -3,11 +3,12 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { runCli } from '../src/cli/cli.ts';
 import { engine } from '../src/cli/engine.ts';
 import { fakeHost } from '../src/cli/testing.ts';
 import { writeTinyModel } from '../src/pipeline/testing.ts';
+import { emptyFolder, standsFailures } from './failing.ts';
 import { disk } from './faulty-disk.ts';
 
 vi.mock('node:fs/promises', async (original) =>
@@ -56,4 +57,24 @@ it('is named in one line, and nothing is lost', async () => {
     expect(await sgool(['resume', out, '--quiet']), out).toMatchObject({ code: 0, stderr: '' });
     expect(adapter(out), out).toEqual(adapter('unhurt'));
   }
+});
+
+describe('a merged model', () => {
+  const folder = emptyFolder();
+  const merged = () => join(folder.dir, 'merged');
+  standsFailures(folder, {
+    of: ['weights/open/merge-adapter.ts', 'weights/formats/write-safetensors.ts'],
+    isLong: true,
+    calls: ['open', 'write', 'fsync', 'close', 'rename', 'link', 'mkdir'],
+    async write() {
+      const { code, stderr } = await sgool([
+        'adapters',
+        'merge',
+        'unhurt/adapter.safetensors',
+        '--out',
+        merged(),
+      ]);
+      if (code !== 0) throw Object.assign(new Error(stderr), { isLine: true });
+    },
+  });
 });

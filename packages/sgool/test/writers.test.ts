@@ -104,3 +104,25 @@ it.each(Object.entries(ALLOWED))('the exception of %s is needed', (path, [calls]
   const names = imported(fs.readFileSync(join(src, path), 'utf8'));
   expect(calls.split(' ').filter((name) => !names.includes(name))).toEqual([]);
 });
+
+/** Sources that call the writer, whose failing is tested elsewhere. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  'exports/node.ts': 'gives the writer to programs',
+  'weights/sources/partial-file.ts': 'the pull in faults.test.ts',
+  'cli/commands/evaluate/on-queue.ts': 'needs a server; what it writes is as the manifest for other machines',
+  'cli/run/fine-tuning.ts': 'finetune-faults.test.ts',
+  'cli/run/fine-tuning-folder.ts': 'finetune-faults.test.ts',
+  'weights/open/store-adapter.ts': 'finetune-faults.test.ts',
+};
+
+it('every source that calls the writer has its row in the tests of failing disks', () => {
+  const rows = ['faults', 'command-faults', 'finetune-faults']
+    .map((name) => fs.readFileSync(join(import.meta.dirname, `${name}.test.ts`), 'utf8'))
+    .join('');
+  const callers = sources.filter((path) =>
+    /from '[^']*(atomic-file|write-safetensors)\.ts'/.test(fs.readFileSync(join(src, path), 'utf8')),
+  );
+  expect(callers.length).toBeGreaterThan(20);
+  const missing = callers.filter((path) => !rows.includes(`'${path}'`));
+  expect(missing.sort()).toEqual(Object.keys(ELSEWHERE).sort());
+});

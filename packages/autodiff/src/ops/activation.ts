@@ -2,7 +2,7 @@
 
 import { sameShape, show } from '../graph/shape.ts';
 import { differentiableOne, emit, scalar, type Tensor } from '../graph/trace.ts';
-import { cast, erf, exp, greater, sigmoid, square, tanh } from './arithmetic.ts';
+import { cast, erf, exp, greater, sigmoid, square } from './arithmetic.ts';
 import { controlDependency, RECOMPUTED_BYTES } from './control-dependency.ts';
 import { add, mul, neg, sub } from './core.ts';
 
@@ -100,10 +100,25 @@ export function geglu(value: Tensor, gate: Tensor): Tensor {
   );
 }
 
-/** GELU's tanh approximation. Reference: torch.nn.functional.gelu with approximate='tanh'. */
+/** sqrt(8 / pi), and that times 0.044715: `2 u = x (LINEAR + CUBIC x²)` in GELU's tanh approximation. */
+const LINEAR = Math.sqrt(8 / Math.PI);
+const CUBIC = 0.044715 * LINEAR;
+
+/**
+ * GELU's tanh approximation, `x (1 + tanh u) / 2 = x sigmoid(2 u)` with `u = sqrt(2 / pi) (x + 0.044715 x³)`. As a sigmoid it takes half
+ * as many passes over memory, forward and backward.
+ *
+ * Reference: torch.nn.functional.gelu with approximate='tanh'.
+ */
 export function geluTanh(x: Tensor): Tensor {
-  const inner = mul(mul(x, add(mul(square(x), 0.044715), 1)), Math.sqrt(2 / Math.PI));
-  return mul(mul(x, 0.5), add(tanh(inner), 1));
+  const s = sigmoid(mul(x, add(mul(square(x), CUBIC), LINEAR)));
+  return differentiableOne(
+    'geluTanh',
+    [x],
+    () => mul(x, s),
+    // dx = dy (s + y (1 - s) d(2 u) / dx), s = sigmoid(2 u)
+    (dy, y) => [mul(dy, add(s, mul(mul(y, sub(1, s)), add(mul(square(x), 3 * CUBIC), LINEAR))))],
+  );
 }
 
 /** `log(1 + exp(x))`, stable for large |x|. Reference: torch.nn.functional.softplus. */

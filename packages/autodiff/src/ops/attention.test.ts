@@ -1,7 +1,18 @@
-import { attention, grad, mul, sum, type Tensor, trace } from '@sgool/autodiff';
+import {
+  type Arrays,
+  attention,
+  compile,
+  constant,
+  type Graph,
+  grad,
+  mul,
+  sum,
+  type Tensor,
+  trace,
+} from '@sgool/autodiff';
 import { describe, expect, it } from 'vitest';
 import { expectGradient, numbers } from '../testing/finite-differences.ts';
-import { expectCase } from '../testing/fixtures.ts';
+import { expectCase, expectClose } from '../testing/fixtures.ts';
 import { executedOps } from '../testing/profile.ts';
 
 const shapes = { q: [2, 3, 5, 4], k: [2, 3, 6, 4], v: [2, 3, 6, 7] };
@@ -15,6 +26,13 @@ const pieces: [what: string, pieceBytes: number][] = [
   ['four heads of six', 4 * HEAD],
 ];
 
+async function runOnce(graph: Graph, inputs: Arrays) {
+  const program = await compile(graph);
+  const outputs = await program.run(inputs);
+  await program.dispose();
+  return outputs;
+}
+
 describe.each(pieces)('probabilities in pieces of %s', (_, pieceBytes) => {
   it('give the output and gradients of PyTorch', async () => {
     await expectCase('attention', ({ q, k, v }) => attention(q, k, v, { pieceBytes }));
@@ -27,7 +45,36 @@ describe.each(pieces)('probabilities in pieces of %s', (_, pieceBytes) => {
   });
 });
 
-it('a mask keeps the probabilities whole', async () => {
+it.each(pieces)('a mask of keys is added to the scores in pieces of %s', async (_, pieceBytes) => {
+  const mask = Float32Array.of(0, Math.log(3), -1, 0.5, 0, 2);
+  const masked = (options: { pieceBytes?: number }) =>
+    trace({ q: { shape: shapes.q }, k: { shape: shapes.k }, v: { shape: shapes.v } }, ({ q, k, v }) => {
+      const bias = constant({ dtype: 'float32', shape: [1, 1, 1, 6], data: mask });
+      const y = attention(q, k, v, { mask: bias, ...options });
+      const [dq, dk, dv] = grad(sum(mul(y, y)), [q, k, v]);
+      return { y, dq, dk, dv };
+    });
+  const inputs = { q: numbers(120, 1), k: numbers(144, 2), v: numbers(252, 3) };
+  const [whole, parts] = [await runOnce(masked({}), inputs), await runOnce(masked({ pieceBytes }), inputs)];
+  for (const name of ['y', 'dq', 'dk', 'dv']) expectClose(parts[name], whole[name] as Float32Array, name);
+  const fused = await executedOps(masked({ pieceBytes }), inputs);
+  expect(fused).toContain('MultiHeadAttention');
+});
+
+it('a mask of the logarithm of a count is the same as that many equal keys', async () => {
+  const graph = trace({ q: { shape: [1, 1, 3, 2] } }, ({ q }) => {
+    const of = (...data: number[]) =>
+      constant({ dtype: 'float32', shape: [1, 1, data.length / 2, 2], data: Float32Array.from(data) });
+    const once = of(0.3, -1, 2, 0.5);
+    const often = of(0.3, -1, 2, 0.5, 2, 0.5, 2, 0.5);
+    const mask = constant({ dtype: 'float32', shape: [1, 1, 1, 2], data: Float32Array.of(0, Math.log(3)) });
+    return { counted: attention(q, once, once, { mask }), repeated: attention(q, often, often) };
+  });
+  const { counted, repeated } = await runOnce(graph, { q: numbers(6, 4) });
+  expectClose(counted, repeated as Float32Array, 'counted', 1e-6);
+});
+
+it('a mask of queries keeps the probabilities whole', async () => {
   await expectCase('attention.masked', ({ q, k, v, mask }) =>
     attention(q, k, v, { mask: mask, pieceBytes: ROW }),
   );

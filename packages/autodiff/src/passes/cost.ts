@@ -4,6 +4,7 @@ import type { ConstantSource, Graph, Node, Tensor } from '../graph/trace.ts';
 import { liveNodes } from './dead-code.ts';
 import { isCastLate } from './late-casts.ts';
 import type { Layout } from './target.ts';
+import { isWinograd, winogradBytes } from './winograd.ts';
 
 /** Cost of a run, by `graphCost`. */
 export interface GraphCost {
@@ -15,7 +16,7 @@ export interface GraphCost {
   readonly movedBytes: number;
   /** Most bytes of activations that are alive at once if nodes run in the order of tracing. */
   readonly activationBytes: number;
-  /** Bytes of constants that compiling puts on the heap: computed constants, and with layout `fast` rearranged weights. */
+  /** Bytes of constants that compiling puts on the heap: computed constants, weights for Winograd's algorithm, and with layout `fast` rearranged weights. */
   readonly copiedBytes: number;
   /** Bytes of constants that stay in mapped files, by `path:offset`. Programs over the same file share them. */
   readonly mapped: ReadonlyMap<string, number>;
@@ -46,9 +47,10 @@ function flopsOf({ op, inputs, outputs, attributes }: Node): number | undefined 
   }
 }
 
-/** Counts what a run of `graph` costs when it is compiled with `layout`. */
-export function graphCost(graph: Graph, layout: Layout = 'fast'): GraphCost {
+/** Counts what a run of `graph` costs when it is compiled with `layout`, and with Winograd's algorithm or without. */
+export function graphCost(graph: Graph, layout: Layout = 'fast', winograd = false): GraphCost {
   const { constants, folded } = graph.trace;
+  const byTiles = (node: Node) => winograd && !graph.backward && isWinograd(graph.trace, node);
   const live = liveNodes(graph);
   const run = live.filter((node) => !node.outputs.every((t) => folded.has(t)));
 
@@ -71,7 +73,8 @@ export function graphCost(graph: Graph, layout: Layout = 'fast'): GraphCost {
       for (const t of [...node.inputs, ...node.outputs]) if (t && !folded.has(t)) movedBytes += bytesOf(t);
     }
     for (const t of node.inputs) if (t && folded.has(t) && !constants.has(t)) computed.add(t);
-    if (layout === 'fast' && operations !== undefined) {
+    if (byTiles(node)) copiedBytes += winogradBytes(node).copied;
+    else if (layout === 'fast' && operations !== undefined) {
       // The kernel gets a blocked or packed copy, beside the original.
       for (const t of node.inputs) if (t && folded.has(t) && t.rank > 1) copiedBytes += bytesOf(t);
     }
@@ -82,7 +85,7 @@ export function graphCost(graph: Graph, layout: Layout = 'fast'): GraphCost {
     if (late.has(t)) movedBytes += 1.5 * bytesOf(t);
     else copiedBytes += bytesOf(t);
   }
-  const activationBytes = peakOf(run, graph, folded) + Math.max(0, ...[...late].map(bytesOf));
+  const activationBytes = peakOf(run, graph, byTiles) + Math.max(0, ...[...late].map(bytesOf));
   return { nodes: run.length, flops, movedBytes, activationBytes, copiedBytes, mapped };
 }
 
@@ -91,7 +94,8 @@ function placeOf(source: ConstantSource): string {
 }
 
 /** Most bytes alive at once if every value is freed after its last use. Views share the memory of their operand. */
-function peakOf(run: readonly Node[], graph: Graph, folded: ReadonlySet<Tensor>): number {
+function peakOf(run: readonly Node[], graph: Graph, byTiles: (node: Node) => boolean): number {
+  const { folded } = graph.trace;
   const owner = new Map<Tensor, Tensor>();
   const ownerOf = (t: Tensor) => owner.get(t) ?? t;
   const lastUse = new Map<Tensor, number>();
@@ -111,7 +115,8 @@ function peakOf(run: readonly Node[], graph: Graph, folded: ReadonlySet<Tensor>)
   let peak = alive;
   run.forEach((node, i) => {
     for (const t of node.outputs) if (ownerOf(t) === t) alive += bytesOf(t);
-    peak = Math.max(peak, alive);
+    const windows = byTiles(node) ? winogradBytes(node).activations : 0;
+    peak = Math.max(peak, alive + windows);
     alive -= freedAt.get(i) ?? 0;
   });
   return peak;

@@ -6,11 +6,13 @@ import { scaleLoss } from './loss-scaling.ts';
 import { lowerForCpu } from './lower-cpu.ts';
 import { lowerForGpu } from './lower-gpu.ts';
 import type { NodeGraph, Pass, Target } from './target.ts';
+import { useWinograd } from './winograd.ts';
 
 /** Each pass decides whether it applies to the target. A new pass is one more line here. */
 const PASSES: readonly Pass[] = [
   dropDeadCode,
   lowerForCpu,
+  useWinograd,
   lowerForGpu,
   scaleLoss,
   useHalfPrecision,

@@ -22,6 +22,8 @@ export type Layout = 'fast' | 'lean';
 export interface Target {
   readonly device: Device;
   readonly precision: Precision;
+  /** Whether 3x3 convolutions may take more memory for fewer multiplications; see winograd.ts. Default false. */
+  readonly winograd?: boolean;
 }
 
 /** A graph with the nodes that will be run, in order. The nodes of its trace stay as they were traced. */

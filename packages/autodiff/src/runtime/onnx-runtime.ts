@@ -6,6 +6,7 @@ import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from 'o
 import type { DType, TypedArray } from '../graph/dtype.ts';
 import type { Shape } from '../graph/shape.ts';
 import type { Device } from '../passes/target.ts';
+import { type DeviceOptions, providerWith, sessionWith } from './device-options.ts';
 
 /** Numbers that go into a session, or an array that its output is written to. */
 export interface Value {
@@ -19,6 +20,8 @@ export type Values = Readonly<Record<string, Value>>;
 export interface Session {
   /** Runs the model once and writes each output into its array. */
   run(inputs: Values, outputs: Values): Promise<void>;
+  /** Bytes that all runs so far have copied to the device and back. 0 on the processor, which reads and writes the arrays themselves. */
+  readonly copiedBytes: number;
   endProfiling(): void;
   release(): Promise<void>;
 }
@@ -32,6 +35,8 @@ export interface SessionOptions {
   /** Whether products may be rounded to TF32, on NVIDIA's cards. */
   readonly tf32?: boolean;
   readonly threads?: number;
+  /** Checked; see `checkDeviceOptions`. */
+  readonly deviceOptions?: DeviceOptions;
   readonly profilePrefix?: string;
 }
 
@@ -88,10 +93,11 @@ export interface OnnxRuntime {
 
 /** The options that both runtimes share. */
 export function commonOptions(
-  { device, lean = false, castsAtRunTime, threads, profilePrefix }: SessionOptions,
+  { device, lean = false, castsAtRunTime, threads, profilePrefix, deviceOptions = {} }: SessionOptions,
   provider: InferenceSession.ExecutionProviderConfig,
   session: Readonly<Record<string, unknown>> = {},
 ): InferenceSession.SessionOptions {
+  const own = sessionWith(device, deviceOptions);
   return {
     executionProviders: [provider],
     graphOptimizationLevel: lean ? 'extended' : 'all',
@@ -108,19 +114,24 @@ export function commonOptions(
         ...(lean ? { disable_prepacking: '1' } : {}),
         // Otherwise ops that the device lacks would silently run on the CPU, with copies there and back.
         ...(device === 'cpu' ? {} : { disable_cpu_ep_fallback: '1' }),
+        ...own.config,
         ...session,
       },
       ...(castsAtRunTime
         ? { optimization: { disable_specified_optimizers: 'CommonSubexpressionElimination' } }
         : {}),
     },
+    ...own.session,
   };
 }
 
-/** The provider called `device`. */
-export function providerOf(device: Device): InferenceSession.ExecutionProviderConfig {
+/** The provider of a session. */
+export function providerOf({
+  device,
+  deviceOptions = {},
+}: SessionOptions): InferenceSession.ExecutionProviderConfig {
   // Shapes are static, so buffers of the same exact sizes are wanted at every run.
-  return device === 'webgpu' ? { name: 'webgpu', storageBufferCacheMode: 'simple' } : device;
+  return providerWith(device, deviceOptions, device === 'webgpu' ? { storageBufferCacheMode: 'simple' } : {});
 }
 
 /** Values as tensors of the library that runs them; the arrays are shared. */

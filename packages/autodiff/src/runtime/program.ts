@@ -1,11 +1,12 @@
 /** @file Compiles a graph for ONNX Runtime and runs it. */
 import { runtime } from '#runtime';
-import { allocate, type TypedArray } from '../graph/dtype.ts';
+import { allocate, CONSTANT_FLOATS, type TypedArray } from '../graph/dtype.ts';
 import { show } from '../graph/shape.ts';
 import type { ConstantSource, Graph, Node, Tensor } from '../graph/trace.ts';
 import { encodeModel } from '../onnx/encode.ts';
 import { runPasses } from '../passes/pipeline.ts';
 import { DEVICES, type Device, type Layout, type Precision } from '../passes/target.ts';
+import { checkDeviceOptions, type DeviceOptions } from './device-options.ts';
 import { LossScaler } from './loss-scaler.ts';
 import type { FileNeeds, Session, Value } from './onnx-runtime.ts';
 
@@ -17,6 +18,13 @@ export interface CompileOptions {
   readonly precision?: Precision;
   /** On the CPU; other devices copy the weights. Default `fast`. */
   readonly layout?: Layout;
+  /**
+   * On the CPU in float32, without a backward pass: whether 3x3 convolutions are computed in fewer multiplications (Winograd's
+   * algorithm), for 16/9 of their weights in memory. Default false.
+   */
+  readonly winograd?: boolean;
+  /** Options of the device's execution provider; see `DEVICE_OPTIONS`. */
+  readonly deviceOptions?: DeviceOptions;
   /** Threads inside an op. Default: ONNX Runtime's choice, one for each physical core. */
   readonly threads?: number;
   /** Writes a JSON profile of every executed node to files whose names start with this path. */
@@ -86,6 +94,11 @@ export class Program {
     return results;
   }
 
+  /** Bytes that all runs so far have copied to the device and back; see `resident`. 0 on the processor. */
+  get copiedBytes(): number {
+    return this.session.copiedBytes;
+  }
+
   /** Stops profiling and completes the file. */
   endProfiling(): void {
     this.session.endProfiling();
@@ -111,8 +124,10 @@ function checked(who: string, tensor: Tensor, data: TypedArray): Value {
       `Program.run: ${who} needs ${tensor.size} elements ${show(tensor.shape)}, got ${data.length}`,
     );
   }
-  if (tensor.dtype === 'bfloat16') {
-    throw new TypeError(`Program.run: ${who} is bfloat16, which only constants can be; cast it to float32`);
+  if (CONSTANT_FLOATS.includes(tensor.dtype)) {
+    throw new TypeError(
+      `Program.run: ${who} is ${tensor.dtype}, which only constants can be; cast it to float32`,
+    );
   }
   return { dtype: tensor.dtype, shape: tensor.shape, data };
 }
@@ -120,25 +135,30 @@ function checked(who: string, tensor: Tensor, data: TypedArray): Value {
 /**
  * Compiles a graph. Nodes that no output needs are dropped. Constants in files are mapped, not read.
  *
- * @throws RangeError where the device does not exist or a file with constants is too short
+ * @throws RangeError where the device or an option of it does not exist, or a file with constants is too short
  * @throws Error where a file with constants is missing, or the device has no kernel for an op
  *
  * Reference: onnxruntime.ai/docs/api/js, InferenceSession.create.
  */
 export async function compile(graph: Graph, options: CompileOptions = {}): Promise<Program> {
   const { device = 'cpu', precision = 'float32', layout = 'fast', threads, profilePrefix } = options;
+  const { deviceOptions = {}, winograd } = options;
   if (!DEVICES.includes(device)) {
     throw new RangeError(`compile: no such device, got "${device}"; there are ${DEVICES.join(', ')}`);
   }
+  checkDeviceOptions(device, deviceOptions);
   const builder = runtime.sessionBuilder(filesOf(graph.trace.constants.values()));
   if (precision === 'tf32' && device !== 'cuda') {
     throw new RangeError(`compile: only cuda computes in tf32, got device "${device}"; use float32`);
   }
   const lean = device === 'cpu' && layout === 'lean';
-  const program = runPasses(graph, { device, precision });
+  const program = runPasses(graph, { device, precision, winograd });
   const { bytes, nodeCount, castsAtRunTime } = encodeModel(program, builder.locationOf, { lean });
   const session = await builder
-    .create(bytes, { device, lean, castsAtRunTime, tf32: precision === 'tf32', threads, profilePrefix })
+    .create(bytes, {
+      ...{ device, deviceOptions, lean, castsAtRunTime, threads, profilePrefix },
+      tf32: precision === 'tf32',
+    })
     .catch((error: unknown) => {
       throw String(error).includes('fallback to CPU EP') ? lacksKernel(device, program.nodes, error) : error;
     });

@@ -13,10 +13,10 @@ import {
   providerOf,
   type Session,
   type SessionOptions,
-  tensorsOf,
   type Values,
 } from './onnx-runtime.ts';
 import { type ProbeModel, probeModels, SLOW } from './probe.ts';
+import { bytesOf, ResidentTensors } from './resident.ts';
 
 type Library = typeof import('onnxruntime-common');
 
@@ -71,25 +71,40 @@ async function createSession(
   externalData: InferenceSession.SessionOptions['externalData'] = [],
 ): Promise<Session> {
   const { InferenceSession, Tensor } = await load(options.device);
-  const provider = options.device === 'cpu' ? 'wasm' : providerOf(options.device);
+  const provider = options.device === 'cpu' ? 'wasm' : providerOf(options);
   const session = await InferenceSession.create(model, {
     ...commonOptions(options, provider),
     externalData,
   });
-  return new WebSession(session, Tensor);
+  return new WebSession(session, Tensor, options.device);
 }
+
+/** Copies of arrays that never change, on the graphics card that WebGPU has taken. */
+const residents = new ResidentTensors(async (model) => {
+  const webgpu = { device: 'webgpu' } as const;
+  const { InferenceSession } = await load(webgpu.device);
+  return InferenceSession.create(model, {
+    ...commonOptions(webgpu, providerOf(webgpu)),
+    preferredOutputLocation: 'gpu-buffer',
+  });
+});
 
 class WebSession implements Session {
   private readonly session: InferenceSession;
   private readonly Tensor: Library['Tensor'];
+  private readonly device: Device;
+  copiedBytes = 0;
 
-  constructor(session: InferenceSession, Tensor: Library['Tensor']) {
+  constructor(session: InferenceSession, Tensor: Library['Tensor'], device: Device) {
     this.session = session;
     this.Tensor = Tensor;
+    this.device = device;
   }
 
   async run(inputs: Values, outputs: Values): Promise<void> {
-    const results = await this.session.run(tensorsOf(inputs, this.Tensor), Object.keys(outputs));
+    const { tensors, copiedBytes } = await residents.feeds(this.device, inputs, this.Tensor);
+    const results = await this.session.run(tensors, Object.keys(outputs));
+    if (this.device !== 'cpu') this.copiedBytes += copiedBytes + bytesOf(outputs);
     for (const [name, { data }] of Object.entries(outputs)) {
       // WebAssembly's memory can move, so results are copied out of it.
       (data as { set(from: TypedArray): void }).set((await results[name].getData()) as TypedArray);

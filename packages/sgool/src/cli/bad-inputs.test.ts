@@ -4,10 +4,12 @@ import { mkdir, mkdtemp, readdir, rm, symlink, truncate, writeFile } from 'node:
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { encodePng } from '../image/png.ts';
 import { runCli } from './cli.ts';
 import { engine } from './engine.ts';
+import { PLACE, placeholderOf } from './options/empty-places.ts';
 import { discImage, fakeHost } from './testing.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -35,6 +37,8 @@ beforeAll(async () => {
   await write('huge', '');
   await truncate(join(dir, 'huge'), 2 ** 33);
   await mkdir(join(dir, 'folder'));
+  await mkdir(join(dir, 'record'));
+  await write('record/run.json', JSON.stringify(RECORD));
   await symlink('loop2', join(dir, 'loop'));
   await symlink('loop', join(dir, 'loop2'));
   if (process.platform === 'win32') return;
@@ -48,7 +52,7 @@ afterAll(async () => {
 });
 
 const KINDS: readonly (readonly [kind: string, place: string])[] = [
-  ['missing', 'none'],
+  ['missing', 'nowhere'],
   ['an empty file', 'empty'],
   ['bytes of no format', 'bytes'],
   ['words', 'words'],
@@ -71,42 +75,58 @@ const KINDS: readonly (readonly [kind: string, place: string])[] = [
   ['an empty name', ''],
 ];
 
+/** What `refine` says of a run. */
+const RECORD = {
+  sgool: '0.1.0',
+  status: 'done',
+  request: { prompt: 'a', negativePrompt: '', seed: 7, steps: 1, method: 'sgool', image: 'gone.png' },
+  settings: { width: 128, height: 128, sampler: 'ddim', steps: 1 },
+  model: { name: 'toybox' },
+  inputHashes: { image: '0'.repeat(64) },
+  iterations: [],
+};
+
 interface Door {
   readonly name: string;
   readonly words: (place: string) => readonly string[];
-  /** Kinds that are right here. */
+  /** Places that are right here. */
   readonly accepts?: readonly string[];
 }
 
 const SHORT = ['--steps', '1', '--method', 'sd', '--out', 'out'];
 const LETTERS = ['words', ESCAPE, 'bytes', 'bomb', 'twice', 'proto', 'page', 'drawing'];
+const RUN = ['generate', 'a', '--iterations', '1', '--out', 'out'];
+const CELLS = ['evaluate', '--suite', 'toybox', '--limit', '1', '--out', 'out'];
+const options = (command: string, words: readonly string[], ...flags: readonly string[]): Door[] =>
+  flags.map((flag) => ({ name: `${command} --${flag}`, words: (place) => [...words, `--${flag}`, place] }));
+
+/** The arguments and options that name what is read. */
 const DOORS: readonly Door[] = [
-  { name: 'generate --model', words: (place) => ['generate', 'a', ...SHORT, '--model', place] },
-  ...['clip', 'tokenizer', 'text-encoders', 'vae', 'lora', 'embedding', 'model-config'].map((flag) => ({
-    name: `generate --${flag}`,
-    words: (place: string) => ['generate', 'a', ...SHORT, `--${flag}`, place],
-  })),
-  {
-    name: 'generate --lora-dir',
-    words: (place) => ['generate', 'a <lora:x:1>', ...SHORT, '--lora-dir', place],
-  },
-  {
-    name: 'generate --mask',
-    words: (place) => ['generate', 'a', '--iterations', '1', '--out', 'out', '--mask', place],
-  },
+  ...options(
+    'generate',
+    ['generate', 'a', ...SHORT],
+    ...['model', 'clip', 'tokenizer', 'text-encoders', 'vae', 'lora', 'embedding', 'model-config'],
+    ...['adapter', 'motion', 'embeddings-dir'],
+  ),
+  ...options('generate', ['generate', 'a <lora:x:1>', ...SHORT], 'lora-dir'),
+  ...options('generate', RUN, 'mask', 'mask-file', 'target-image'),
+  { name: 'generate --saliency', words: (place) => [...RUN, '--saliency', place] },
+  { name: 'generate --guide', words: (place) => [...RUN, '--guide', `onnx:${place}`] },
   {
     name: 'generate --prompts',
     words: (place) => ['generate', '--prompts', place, '--model', 'none', '--out', 'out'],
     accepts: LETTERS,
   },
   { name: 'refine <image>', words: (place) => ['refine', place, 'a', '--out', 'out'] },
-  { name: 'refine --mask', words: (place) => ['refine', 'good.png', 'a', '--out', 'out', '--mask', place] },
+  ...options('refine', ['refine', 'good.png', 'a', '--out', 'out'], 'mask'),
+  { name: 'detail <image>', words: (place) => ['detail', place, 'a', '--out', 'out'] },
+  ...options('detail', ['detail', 'good.png', 'a', '--out', 'out'], 'mask'),
   { name: 'repeat <file>', words: (place) => ['repeat', place, '--out', 'out'] },
+  ...options('repeat', ['repeat', 'record/run.json', '--out', 'out'], 'image'),
+  { name: 'runs [folder]', words: (place) => ['runs', place], accepts: ['folder'] },
+  { name: 'resume <folder>', words: (place) => ['resume', place] },
   { name: 'saliency <image>', words: (place) => ['saliency', place, '--out', 'map.png'] },
-  {
-    name: 'saliency --mask',
-    words: (place) => ['saliency', 'good.png', '--out', 'map.png', '--mask', place],
-  },
+  ...options('saliency', ['saliency', 'good.png', '--out', 'map.png'], 'mask'),
   { name: 'score <image>', words: (place) => ['score', place, 'a'] },
   { name: 'score <images>', words: (place) => ['score', place, 'folder', 'a'] },
   {
@@ -118,17 +138,46 @@ const DOORS: readonly Door[] = [
     name: `score --scorer ${name}`,
     words: (place: string) => ['score', 'good.png', 'a', '--scorer', `${name}=${place}`],
   })),
-  { name: 'score --clip', words: (place) => ['score', 'good.png', 'a', '--clip', place] },
-  { name: 'score --model', words: (place) => ['score', 'good.png', 'a', '--model', place] },
-  { name: 'models inspect', words: (place) => ['models', 'inspect', place] },
+  ...options('score', ['score', 'good.png', 'a'], 'clip', 'model'),
+  ...options('finetune', ['finetune', 'separate-enhance', '--out', 'out', '--steps', '1'], 'concepts'),
+  { name: 'adapters inspect <file>', words: (place) => ['adapters', 'inspect', place] },
+  { name: 'adapters merge <file>', words: (place) => ['adapters', 'merge', place, '--out', 'out'] },
   {
-    name: 'models verify',
+    name: 'evaluate --suite',
+    words: (place) => ['evaluate', '--suite', place, '--out', 'out', '--model', 'none'],
+  },
+  ...['aesthetic=', 'onnx:'].map((kind) => ({
+    name: `evaluate --scorer ${kind}`,
+    words: (place: string) => [...CELLS, '--scorer', kind + place],
+  })),
+  ...['status', 'report', 'retry', 'rebuild'].map((name) => ({
+    name: `evaluate ${name} <folder>`,
+    words: (place: string) => ['evaluate', name, place],
+  })),
+  { name: 'evaluate merge <folder>', words: (place) => ['evaluate', 'merge', place, 'folder'] },
+  { name: 'evaluate merge <part>', words: (place) => ['evaluate', 'merge', 'out', place] },
+  { name: 'study create <evaluation>', words: (place) => ['study', 'create', place] },
+  ...['serve', 'report', 'export'].map((name) => ({
+    name: `study ${name} <study>`,
+    words: (place: string) => ['study', name, place],
+  })),
+  { name: 'suites show <suite>', words: (place) => ['suites', 'show', place] },
+  ...['parti', 'csp', 't2i-compbench'].map((name) => ({
+    name: `suites add <file>, ${name}`,
+    words: (place: string) => ['suites', 'add', name, place],
+  })),
+  { name: 'models inspect [model]', words: (place) => ['models', 'inspect', place] },
+  {
+    name: 'models verify [model]',
     words: (place) => ['models', 'verify', place],
     // Any file has a hash.
     accepts: ['folder', 'empty', 'cut.png', ...LETTERS],
   },
-  { name: 'models add', words: (place) => ['models', 'add', 'transalnet', place] },
-  { name: 'models add hps', words: (place) => ['models', 'add', 'hps', place] },
+  ...['transalnet', 'hps', 'aesthetic', 'image-reward'].map((name) => ({
+    name: `models add <file>, ${name}`,
+    words: (place: string) => ['models', 'add', name, place],
+  })),
+  ...options('devices add', ['devices', 'add', 'cuda'], 'from'),
   { name: 'sgool.config.json', words: () => ['generate', 'a', ...SHORT] },
 ];
 
@@ -156,13 +205,49 @@ function checkRefusal({ code, stderr, stdout, seconds }: Awaited<ReturnType<type
   expect(seconds).toBeLessThan(20);
 }
 
+/** Arguments and options that name a place, of every command; an option that several share is one. */
+async function places(): Promise<{ arguments: Set<string>; options: Set<string> }> {
+  const found = { arguments: new Set<string>(), options: new Set<string>() };
+  const collect = (command: Command, path: string) => {
+    for (const one of command.registeredArguments)
+      if (PLACE.test(one.name()))
+        found.arguments.add(`${path} ${one.required ? `<${one.name()}>` : `[${one.name()}]`}`);
+    for (const { flags, long, hidden } of command.options)
+      if (!hidden && PLACE.test(placeholderOf(flags))) found.options.add(long as string);
+    for (const one of command.commands) collect(one, `${path} ${one.name()}`);
+  };
+  const folder = new URL('./commands/', import.meta.url);
+  for (const file of (await readdir(folder)).filter((name) => /^[\w-]+\.ts$/.test(name))) {
+    const command = new Command(file.replace('.ts', ''));
+    const { configure } = await import(new URL(file, folder).href);
+    configure(command, fakeHost(dir));
+    collect(command, command.name());
+  }
+  return found;
+}
+
+/** Where files are written, or of the Hub's: with what holds them. */
+const OTHERS: Readonly<Record<string, string>> = {
+  '--out': 'bad-outputs.test.ts',
+  '--file': 'names of the Hub: hub/select-files.test.ts',
+  '--results': 'a bucket or a folder that is written to',
+};
+
 const cases = DOORS.flatMap((door) => KINDS.map(([kind, place]) => ({ door, kind, place })));
+
+it('every argument and option that names a place has its row', async () => {
+  const { arguments: needed, options: flags } = await places();
+  const rows = DOORS.map(({ name }) => name);
+  expect([...needed].filter((name) => !rows.some((row) => row.startsWith(name)))).toEqual([]);
+  const missing = [...flags].filter((flag) => !rows.some((row) => row.endsWith(` ${flag}`)));
+  expect(missing.sort()).toEqual(Object.keys(OTHERS).sort());
+});
 
 describe.skipIf(process.platform === 'win32')('a bad input', () => {
   it.each(cases)('$door.name: $kind', async ({ door, place }) => {
     if (door.name === 'sgool.config.json') {
       const cwd = await mkdtemp(join(dir, 'cwd-'));
-      if (place === '' || place.length > 250 || place === 'none') return;
+      if (place === '' || place.length > 250 || place === 'nowhere') return;
       await symlink(place.startsWith('/') ? place : join(dir, place), join(cwd, 'sgool.config.json'));
       const result = await run([...door.words(place), '--model', 'none'], {}, cwd);
       checkRefusal(result);

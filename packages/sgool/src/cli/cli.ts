@@ -7,6 +7,7 @@ import { UserError } from '../errors.ts';
 import { fileSystemReason } from '../platform/file-errors.ts';
 import { EXIT_CODES, USAGE_ERROR } from './exit-codes.ts';
 import type { Host } from './host.ts';
+import { checkPlaces } from './options/empty-places.ts';
 import { meaningOf } from './options/other-names.ts';
 import { oneLine } from './terminal/format.ts';
 import { packageVersion } from './version.ts';
@@ -194,6 +195,7 @@ async function createCommand(argv: readonly string[], host: Host): Promise<Comma
     .enablePositionalOptions()
     .configureHelp({ helpWidth: host.stdout.columns })
     .exitOverride()
+    .hook('preAction', (_, command) => checkPlaces(command))
     .configureOutput({
       writeOut: (text) => host.stdout.write(text),
       writeErr: (text) => host.stderr.write(text),

@@ -8,7 +8,6 @@ import type { Image } from '../image/image.ts';
 import { decodeImage, type ReadOptions } from '../image/read-image.ts';
 import { decodeVideo } from '../image/video/read-video.ts';
 import type { Video } from '../image/video/video.ts';
-import { fileSha256 } from '../platform/file-sha256.ts';
 import { SIZE_LIMITS, type SizeLimit } from '../platform/size-limits.ts';
 import { USAGE_ERROR } from './exit-codes.ts';
 import type { Host } from './host.ts';
@@ -89,7 +88,6 @@ export async function inputVideo(who: string, path: string, host: Host): Promise
 
 /** SHA-256 of an input that was read. */
 export async function inputHash(who: string, path: string, host: Host): Promise<string> {
-  if (path !== STDIN && !readPipes.has(path)) return fileSha256(path);
   return createHash('sha256')
     .update(await inputBytes(who, path, SIZE_LIMITS.picture, host))
     .digest('hex');

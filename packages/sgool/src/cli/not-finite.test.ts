@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePng } from '../image/png.ts';
-import { writeTinyModel } from '../pipeline/testing.ts';
+import { FIXTURES } from '../networks/testing.ts';
+import { writeTinyFlow, writeTinyModel } from '../pipeline/testing.ts';
 import { PREFERENCE, TOKENIZER } from '../preference/testing.ts';
 import { plant } from '../weights/testing.ts';
 import { runCli } from './cli.ts';
@@ -37,7 +38,7 @@ async function runWith(file: string, tensor: string, value: number, argv: readon
 
 const file = (folder: string) =>
   path.join(model.dir, folder, `${folder === 'vae' ? 'diffusion_pytorch_model' : 'model'}.safetensors`);
-const short = () => ['--model', model.dir, '--steps', '2', '--seed', '1', '--out', 'out'];
+const short = (place = model.dir) => ['--model', place, '--steps', '2', '--seed', '1', '--out', 'out'];
 
 /** Command line, network, tensor, what is said, and whether an image is kept. */
 const CASES: readonly [
@@ -133,5 +134,43 @@ describe.each([Number.NaN, Number.POSITIVE_INFINITY])('%f', (value) => {
       expect(stderr).toMatch(message);
       expect([code, stdout]).toEqual([1, '']);
     }
+  });
+});
+
+/** Networks of the other families, each with a command that needs it. */
+describe('NaN in a network of another family', () => {
+  it.each([
+    ['sd3', 'transformer/diffusion_pytorch_model', 'proj_out.weight', /transformer\b.*: its/],
+    ['sd3', 'text_encoder_3/model', 'encoder.final_layer_norm.weight', /text_encoder_3\b.*: its/],
+    ['flux-dev', 'transformer/diffusion_pytorch_model', 'proj_out.weight', /transformer\b.*: its/],
+  ] as const)('%s: %s', async (name, place, tensor, said) => {
+    const flow = await writeTinyFlow(name);
+    try {
+      const argv = ['generate', 'a cat', '--method', 'sd', '--size', '32', ...short(flow.dir)];
+      const { code, stdout, stderr } = await runWith(
+        path.join(flow.dir, `${place}.safetensors`),
+        tensor,
+        Number.NaN,
+        argv,
+      );
+      expect([code, stdout]).toEqual([1, '']);
+      expect(stderr.trimEnd().split('\n').at(-1)).toMatch(said);
+      expect(stderr).toMatch(/holds NaN/);
+    } finally {
+      await flow.remove();
+      await rm(path.join(cwd, 'out'), { recursive: true, force: true });
+    }
+  });
+
+  it('motion modules', async () => {
+    const adapter = path.join(cwd, 'adapter');
+    await cp(`${FIXTURES}motion/adapter`, adapter, { recursive: true });
+    const weights = path.join(adapter, 'diffusion_pytorch_model.safetensors');
+    const tensor = 'down_blocks.0.motion_modules.0.proj_out.weight';
+    const argv = ['video', 'a red cat', '--method', 'sd', '--frames', '2', '--motion', adapter, ...short()];
+    const { code, stdout, stderr } = await runWith(weights, tensor, Number.NaN, argv);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr.trimEnd().split('\n').at(-1)).toMatch(/unet\b.*: its .* holds NaN/);
+    await rm(path.join(cwd, 'out'), { recursive: true, force: true });
   });
 });

@@ -14,6 +14,27 @@ const stableDiffusion = {
 };
 
 describe('createSchedule', () => {
+  it('refuses betas without signal, from the first timestep on', () => {
+    const most = 1 - 1e-15;
+    for (const [trained_betas, timestep] of [
+      [[most, 0.1, 0.1], 0],
+      [[0.1, most, 0.1], 1],
+    ] as const)
+      expect(() => createSchedule({ ...stableDiffusion, num_train_timesteps: 3, trained_betas })).toThrow(
+        `of the signal at timestep ${timestep} of 3; there must be 1e-12 until the last but one`,
+      );
+    expect(() =>
+      createSchedule({ ...stableDiffusion, num_train_timesteps: 3, trained_betas: [0.1, 0.1, most] }),
+    ).not.toThrow();
+  });
+
+  it('goes nowhere in a step to the same level', () => {
+    for (const prediction_type of ['v_prediction', 'sample'])
+      expect(createSchedule({ ...stableDiffusion, prediction_type }).step(0.5, 0.5)).toEqual({
+        ...{ latent: 1, prediction: 0, freshNoise: 0 },
+      });
+  });
+
   it('gives the published numbers of Stable Diffusion', () => {
     const { alphasCumprod, finalAlphaCumprod } = createSchedule(stableDiffusion);
     expect(alphasCumprod[0]).toBeCloseTo(0.99915, 14);

@@ -17,7 +17,10 @@ import {
 const FLAG = { taken: [true, false, null], refused: [0, 1, 'true', []] };
 const COUNT = { taken: [1, 1000], refused: [0, -1, 1.5, '1', null, Number.NaN, []] };
 const SHARE = { taken: [1e-9, 0.5, 0.999], refused: [0, 1, -0.1, 1.5, '0.5', null] };
-const ABOVE_0 = { taken: [1e-3, 3, null], refused: [0, -1, '1', Number.POSITIVE_INFINITY] };
+const ABOVE_0 = {
+  taken: [1e-6, 3, 10_000, null],
+  refused: [0, 9e-7, -1, 10_001, '1', Number.POSITIVE_INFINITY],
+};
 
 interface Limits {
   readonly taken: readonly unknown[];

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { dot, sum } from '../numbers.ts';
 import type { Denoiser } from './denoiser.ts';
 import { invertChain } from './inversion.ts';
-import type { Sampler } from './sampler.ts';
+import { createSampler, type Sampler } from './sampler.ts';
 import { ddim } from './samplers/ddim.ts';
 import { dpmSolver } from './samplers/dpm-solver.ts';
 import { edict } from './samplers/edict.ts';
@@ -32,6 +32,27 @@ async function gradientOf(kind: TrajectoryKind, sampler: Sampler, network: Denoi
   const trajectory = await runTrajectory(kind, sampler, network, noise);
   return trajectory.pullback(trajectory.final);
 }
+
+it('a chain is invertible where each of its stages is', () => {
+  const { stages, ...rest } = edict(schedule, 4);
+  expect(createSampler({ ...rest, stages }).invertible).toBe(true);
+  const [first, ...others] = stages;
+  expect(createSampler({ ...rest, stages: [{ ...first, invert: undefined }, ...others] }).invertible).toBe(
+    false,
+  );
+});
+
+describe('the steps', () => {
+  it('are told when their last stage has run', async () => {
+    const seen: { step: number; latents: readonly Float64Array[] }[] = [];
+    const sampler = edict(schedule, 4);
+    const final = await sample(sampler, denoiser, noise, {
+      onStep: ({ step, latents }) => void seen.push({ step, latents }),
+    });
+    expect(seen.map(({ step }) => step)).toEqual([0, 1, 2, 3]);
+    expect(seen[3].latents).toEqual(final);
+  });
+});
 
 describe('gradient of the whole chain', () => {
   const samplers: [string, Sampler, TrajectoryKind][] = [

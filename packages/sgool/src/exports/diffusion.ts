@@ -28,6 +28,7 @@ export { type RestOfChain, restOfChain } from '../diffusion/rest-of-chain.ts';
 export type { Latents, NoiseMix, Sampler, Stage } from '../diffusion/sampler.ts';
 export { type DdimOptions, ddim } from '../diffusion/samplers/ddim.ts';
 export { type EdictOptions, edict } from '../diffusion/samplers/edict.ts';
+export { type EulerOptions, euler } from '../diffusion/samplers/euler.ts';
 export { type MidpointOptions, midpoint } from '../diffusion/samplers/midpoint.ts';
 export { type ReversibleHeunOptions, reversibleHeun } from '../diffusion/samplers/reversible-heun.ts';
 export {

@@ -48,7 +48,12 @@ export type {
 } from '../evaluate/report/summary.ts';
 export type { ReportOptions, WrittenReport } from '../evaluate/report/write-report.ts';
 export { shuffled } from '../evaluate/shuffled.ts';
-export { bootstrapInterval, groupedInterval, type Interval } from '../evaluate/statistics/bootstrap.ts';
+export {
+  bootstrapInterval,
+  groupedInterval,
+  type Interval,
+  percentileInterval,
+} from '../evaluate/statistics/bootstrap.ts';
 export {
   bradleyTerry,
   davidsonChances,
@@ -100,6 +105,7 @@ export {
   type JudgeOutputs,
   judgeNetwork,
 } from '../networks/judge/network.ts';
+export { JUDGE_NAMES, type JudgeName } from '../networks/judge/open-judge.ts';
 export { runJudge } from '../networks/judge/run-judge.ts';
 export {
   COLOURS,

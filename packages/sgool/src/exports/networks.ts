@@ -29,14 +29,21 @@ export { type TranSalNet, transalnet } from '../networks/saliency/transalnet.ts'
 export { type TranSalNetConfig, transalnetConfig } from '../networks/saliency/transalnet-config.ts';
 export { type T5Config, t5Config } from '../networks/text/t5-config.ts';
 export { type T5Encoder, t5Encoder } from '../networks/text/t5-encoder.ts';
-export { type TextEncoder, type TextEncoderResult, textEncoder } from '../networks/text/text-encoder.ts';
+export {
+  type TextEncoder,
+  type TextEncoderResult,
+  textEncoder,
+  tokenAt,
+} from '../networks/text/text-encoder.ts';
 export { type ClipTextConfig, clipTextConfig } from '../networks/text/text-encoder-config.ts';
 export { type FluxConfig, fluxConfig } from '../networks/transformer/flux-config.ts';
 export { type FluxInputs, fluxTransformer } from '../networks/transformer/flux-transformer.ts';
 export { type Sd3Config, sd3Config } from '../networks/transformer/sd3-config.ts';
 export {
   type Sd3Inputs,
+  type Sd3States,
   sd3Transformer,
+  sd3TransformerStates,
   type TransformerOptions,
 } from '../networks/transformer/sd3-transformer.ts';
 export { type CrossAttentionLayer, crossAttentionLayers } from '../networks/unet/cross-attention-layers.ts';

@@ -70,12 +70,12 @@ export const attendAndExcite: MethodDefinition<'attend-and-excite', AttendSettin
   },
   roles: ({ keep }) => ({ guides: [], selects: keep === 'last' ? [] : [MODEL_CLIP] }),
   async *run(pipeline, run) {
-    const { settings, freshNoise, signal } = run;
+    const { settings, freshNoise } = run;
     if (settings.keep === 'clip') await pipeline.critic();
     const denoiser = await denoiserOf(pipeline, run);
     const sampler = samplerOf(pipeline, settings, { freshNoise });
     const objective = await objectiveOf(pipeline, run);
-    const attending = steeredSampler(sampler, attend(objective, settings, sampler.steps, signal));
+    const attending = steeredSampler(sampler, attend(objective, run, sampler.steps));
     yield* plainAndGuided(pipeline, run, {
       plain: { sampler, denoiser },
       guided: { sampler: attending, denoiser },
@@ -160,9 +160,8 @@ export function thresholdsOf({
 /** Moves the latent of a step down the gradient of the loss. */
 function attend(
   objective: AttentionObjective,
-  settings: AttendSettings,
+  { settings, signal, assumesMost }: Run<AttendSettings>,
   calls: number,
-  signal: AbortSignal | undefined,
 ): Steering {
   const thresholds = thresholdsOf(settings);
   const until = stepOf(settings.attendUntil, settings.steps);
@@ -182,7 +181,8 @@ function attend(
     };
     let now = latent;
     let result = await evaluate(now);
-    const misses = ({ presence = 1 }: AttentionResult) => threshold !== undefined && presence < threshold;
+    const misses = ({ presence = 1 }: AttentionResult) =>
+      threshold !== undefined && (assumesMost() || presence < threshold);
     if (misses(result)) {
       for (let move = 1, compared = result; misses(compared) && move <= settings.refineSteps; move++) {
         // The first move goes down the gradient that is known.

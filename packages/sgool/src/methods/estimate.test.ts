@@ -5,7 +5,7 @@ import { writeTinyModel } from '../pipeline/testing.ts';
 import { DryRunPrograms } from '../runtime/dry-run.ts';
 import { ProgramCache } from '../runtime/program-cache.ts';
 import { defined } from '../testing.ts';
-import { estimateRun } from './estimate.ts';
+import { countEvaluations, estimateRun } from './estimate.ts';
 import { METHOD_NAMES, methods } from './index.ts';
 import { requestTo } from './testing.ts';
 
@@ -84,6 +84,35 @@ describe('estimateRun', () => {
     const low = await estimate(size, { memory: 'low' });
     expect(low.memoryBytes).toBeLessThan(large.memoryBytes);
     expect(low.operations).toBeGreaterThan(large.operations);
+  });
+});
+
+describe('what depends on what a run finds', () => {
+  const name = 'attend-and-excite';
+  const options = (settings: object) => ({
+    ...{ open, method: methods[name], iterations: 1, machine },
+    request: { ...requestTo(name, request), ...settings },
+  });
+
+  it('is counted as the most: a threshold takes all refinements, however low it is', async () => {
+    const without = await countEvaluations(options({ refineThresholds: 'none' }));
+    const refined = await countEvaluations(options({ refineThresholds: '1:0.001', refineSteps: 7 }));
+    expect(refined).toEqual({ forward: without.forward + 7, pullback: without.pullback + 7 });
+  });
+
+  it('is said to be the most', async () => {
+    const atMost = async (settings: object) => (await estimateRun(options(settings))).atMost;
+    expect(await atMost({ refineThresholds: '1:0.001' })).toBe(true);
+    expect(await atMost({ refineThresholds: 'none' })).toBeUndefined();
+    // How many regions an image has is seen when it is there.
+    const detail = {
+      open,
+      method: methods.detail,
+      iterations: 1,
+      machine,
+      request: requestTo('detail', request),
+    };
+    expect((await estimateRun(detail)).atMost).toBe(true);
   });
 });
 

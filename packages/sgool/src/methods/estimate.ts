@@ -15,7 +15,7 @@ import type { MethodRequest } from '../request/request.ts';
 import { pickSettings } from '../request/settings/shape.ts';
 import { type DryRunCounts, DryRunPrograms } from '../runtime/dry-run.ts';
 import { contentionMeter, type MachineSpeed, measureMachine } from '../runtime/machine-speed.ts';
-import type { Iteration } from './run/iteration.ts';
+import type { DryRunOptions, Iteration } from './run/iteration.ts';
 import type { Method } from './run/method.ts';
 
 /** Time, memory and operations that a run will take. */
@@ -28,6 +28,8 @@ export interface RunEstimate {
   readonly mappedBytes: number;
   /** Floating-point operations of all networks. */
   readonly operations: number;
+  /** Whether seconds and operations are the most that the run can take: how much it takes depends on what it finds. */
+  readonly atMost?: true;
   readonly machine: MachineSpeed;
   /** How many times longer than alone everything takes, because of what else the machine computes; 1 if nothing. */
   readonly contention: number;
@@ -92,6 +94,8 @@ interface DryRun {
   readonly evaluations: readonly Iteration['evaluations'][];
   /** Behind the last region of a detail pass, which follows the last iteration; otherwise after that one. */
   readonly end: DryRunCounts;
+  /** Whether the most was assumed of what a real run would find. */
+  readonly isMost: boolean;
   /** How many times longer everything took than alone. */
   readonly contention: number;
 }
@@ -99,7 +103,7 @@ interface DryRun {
 /** What is counted of an iteration. */
 type Counted = Pick<Iteration, 'evaluations'>;
 
-interface DryRunOptions {
+interface CountingOptions {
   /** Whether FLOPs are what is spent. */
   readonly inFlops?: boolean;
   /** How many of the iterations are those of the run itself; a detail pass follows them. Default: all. */
@@ -109,9 +113,15 @@ interface DryRunOptions {
 /** Goes through iterations on programs that compute nothing. */
 async function dryRun(
   open: EstimateOptions['open'],
-  run: (pipeline: Pipeline) => AsyncIterable<Counted>,
-  { inFlops = false, own }: DryRunOptions = {},
+  run: (pipeline: Pipeline, options: DryRunOptions) => AsyncIterable<Counted>,
+  { inFlops = false, own }: CountingOptions = {},
 ): Promise<DryRun> {
+  let isMost = false;
+  const options: DryRunOptions = {
+    onMost: () => {
+      isMost = true;
+    },
+  };
   let made: DryRunPrograms | undefined;
   const pipeline = await open((options) => (made = new DryRunPrograms(options)));
   if (!made) throw new Error('estimate: the pipeline was opened without the programs of the dry run');
@@ -120,7 +130,7 @@ async function dryRun(
   const contention = contentionMeter();
   const spent: number[] = [];
   const counted: Iteration['evaluations'][] = [];
-  for await (const { evaluations } of run(pipeline)) {
+  for await (const { evaluations } of run(pipeline, options)) {
     scores.push(programs.counts);
     counted.push(evaluations);
     spent.push(inFlops ? programs.flops : evaluations.forward + evaluations.pullback);
@@ -132,6 +142,7 @@ async function dryRun(
     spent: spent.slice(0, own),
     evaluations: counted.slice(0, own),
     end: scores[scores.length - 1],
+    isMost,
     contention: contention(),
   };
 }
@@ -147,7 +158,7 @@ function dryRunOf({ open, method, request, iterations }: EstimateOptions): Promi
     ...(budget?.unit === 's' && { budget: '' }),
   };
   const given = { ...request, ...pickSettings(method.settings, whole) };
-  return dryRun(open, (pipeline) => method.run(pipeline, given, { dryRun: true }), {
+  return dryRun(open, (pipeline, dryRun) => method.run(pipeline, given, { dryRun }), {
     inFlops: budget?.unit === 'flops',
     ...(Object.hasOwn(method.settings, 'iterations') && { own: whole.iterations + 1 }),
   });
@@ -243,7 +254,7 @@ async function estimateOf(
   machine: MachineSpeed | undefined,
   endOf: (secondsUntil: (iteration: number) => number) => { readonly last: number; readonly longest: number },
 ): Promise<RunEstimate> {
-  const { programs, contention } = dry;
+  const { programs, contention, isMost } = dry;
   const { peak } = programs;
   const speed = machine ?? (await measureMachine(programs.options));
   const total = (which: keyof DryRunCounts, of: (cost: GraphCost) => number, last: number) =>
@@ -271,6 +282,7 @@ async function estimateOf(
     memoryBytes: BASE_BYTES + peak.bytes,
     mappedBytes: peak.mappedBytes,
     operations: total('run', ({ flops }) => flops, last),
+    ...(isMost && { atMost: true }),
     machine: speed,
     contention,
   };

@@ -5,6 +5,8 @@ export interface TextContext {
   readonly tokens: number;
   readonly width: number;
   readonly data: Float32Array;
+  /** Embeddings of zeros that follow those of each prompt and are not in `data`. Default 0. */
+  readonly emptyTokens?: number;
   /** The prompts as a whole, `[prompts, pooledWidth]`, for networks that read that too. */
   readonly pooled?: Float32Array;
 }

@@ -27,6 +27,12 @@ describe('the term', () => {
     expect(motionTerm(latent, SHAPE, motion / 2).value).toBeCloseTo(1 - MOTION_BAND, 12);
   });
 
+  it('begins behind the end of the band', () => {
+    // Both frames differ by nine tenths of the plain motion, exactly.
+    const { value, gradient } = motionTerm(Float64Array.of(0, 1 - MOTION_BAND), [1, 1, 2, 1, 1], 1);
+    expect([value, ...gradient]).toEqual([0, 0, 0]);
+  });
+
   it('punishes a clip that stands still most', () => {
     const still = Float64Array.from(latent, (_, i) => latent[i % 3]);
     expect(motionTerm(still, SHAPE, motion).value).toBeCloseTo(1 - MOTION_BAND, 12);

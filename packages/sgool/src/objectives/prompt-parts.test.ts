@@ -20,6 +20,12 @@ describe('promptParts', () => {
     ["a red cat's hat and the dog’s ball", ["a red cat's hat", "the dog's ball"]],
     ['a black and white cat', ['a black and white cat']],
     ['a cat and a cat', ['a cat']],
+    ['photo of cats', ['cats']],
+    ['photos of cats and dogs', ['cats and dogs']],
+    ['cats and one, two dogs', ['cats', 'one', 'two dogs']],
+    ['a cat with one', ['a cat', 'one']],
+    ['a king and a blue one', ['a king', 'a blue king']],
+    ['a cat sitting and a blue one', ['a cat sitting', 'a blue cat']],
   ])('finds the things in %j', (prompt, parts) => {
     expect(promptParts(prompt)).toEqual(parts);
   });

@@ -38,7 +38,7 @@ export interface LoadOptions extends Omit<OpenModelOptions, 'required'>, Compute
   readonly env?: Environment;
   /**
    * `auto` keeps as many compiled programs as hold 5 GB together, `plenty` all of them: faster by seconds in each iteration
-   * where images are large. `low` keeps one large program at a time, and recomputes the activations of each block in the
+   * where images are large; on the processor the 3x3 convolutions of sampling take more memory for fewer multiplications. `low` keeps one large program at a time, and recomputes the activations of each block in the
    * backward pass instead of keeping them, for about a third more time. Default `auto`.
    */
   readonly memory?: Memory;
@@ -65,6 +65,7 @@ export async function loadPipeline(
   {
     device,
     precision,
+    deviceOptions,
     threads,
     env,
     memory = 'auto',
@@ -76,7 +77,7 @@ export async function loadPipeline(
     ...options
   }: LoadOptions = {},
 ): Promise<Pipeline> {
-  const compute = await chooseCompute({ device, precision });
+  const compute = await chooseCompute({ device, precision, deviceOptions });
   const { name, dir } = resolveModel(model, env);
   const family = await familyOf(dir);
   const opened = await openModel(dir, { ...options, env, required: family.required });
@@ -84,6 +85,7 @@ export async function loadPipeline(
 
   const programOptions: ProgramOptions = {
     ...compute,
+    deviceOptions,
     threads,
     memory,
     freeMemory: memory === 'auto' ? await freeMemory(compute.device) : undefined,

@@ -9,6 +9,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is a file, not a folder',
   ENOENT: 'the folder does not exist',
   EISDIR: 'a folder of that name is in the way',
+  EEXIST: 'a file of that name is in the way',
   ENOTEMPTY: 'a folder of that name is in the way',
   ENAMETOOLONG: 'the name is too long',
   EFBIG: 'the file is too large for this file system',

@@ -31,6 +31,8 @@ export const SIZE_LIMITS = {
   library: { what: 'a shared library', bytes: 1024 * MB },
   /** `run.json` of the longest run: a few numbers for each of 10,000 iterations. Records of evaluations and studies are smaller. */
   record: { what: 'the record of a run', bytes: 32 * MB },
+  /** All authorities that a system knows have 0.2 MB. */
+  certificates: { what: 'a file of certificates', bytes: MB },
   /** Tokens of the Hub have 37 letters. */
   token: { what: 'a token of the Hub', bytes: 64 * KB },
   /** A branch of the cache is a commit of 40 letters; a lock is a process and a host. */

@@ -8,6 +8,7 @@ import {
   type Graph,
   type GraphCost,
   graphCost,
+  isResident,
   type Precision,
   type Tensor,
   type TypedArray,
@@ -19,6 +20,8 @@ import { deviceBytes, isLarge, ProgramCache, type Runnable } from './program-cac
 export interface DryRunCounts {
   readonly compiled: ReadonlyMap<string, number>;
   readonly run: ReadonlyMap<string, number>;
+  /** Bytes that the runs of each program copy to a card and back. What never changes stays there, on WebGPU. */
+  readonly copiedBytes: ReadonlyMap<string, number>;
 }
 
 /** A program cache that compiles and runs nothing, and counts both. */
@@ -28,6 +31,9 @@ export class DryRunPrograms extends ProgramCache {
   private readonly compilations = new Map<string, number>();
   private readonly executions = new Map<string, number>();
   private readonly runnables = new Map<string, Runnable>();
+  private readonly copies = new Map<string, number>();
+  /** Arrays that a card has. */
+  private readonly residents = new WeakSet<TypedArray>();
   /** Programs that would be in memory now. */
   private readonly present = new Set<string>();
 
@@ -38,7 +44,11 @@ export class DryRunPrograms extends ProgramCache {
   peak = { bytes: 0, mappedBytes: 0 };
 
   get counts(): DryRunCounts {
-    return { compiled: new Map(this.compilations), run: new Map(this.executions) };
+    return {
+      compiled: new Map(this.compilations),
+      run: new Map(this.executions),
+      copiedBytes: new Map(this.copies),
+    };
   }
 
   override async get(
@@ -50,12 +60,13 @@ export class DryRunPrograms extends ProgramCache {
     let runnable = this.runnables.get(key);
     if (!runnable) {
       const graph = build();
-      this.costs.set(key, graphCost(graph, layout));
+      this.costs.set(key, graphCost(graph, layout, this.winograd));
       const outputs = [...graph.outputs].map(([name, tensor]) => [name, placeholder(tensor)] as const);
       runnable = {
-        run: async () => {
+        run: async (inputs) => {
           this.enter(key);
           count(this.executions, key);
+          this.copy(key, [...Object.values<TypedArray>(inputs), ...outputs.map(([, values]) => values)]);
           this.count(key, this.costOf(key).flops);
           return Object.fromEntries(outputs.map(([name, values]) => [name, values.slice()]));
         },
@@ -86,6 +97,15 @@ export class DryRunPrograms extends ProgramCache {
     return cost;
   }
 
+  /** Notes what a run copies, its inputs and outputs. */
+  private copy(key: string, arrays: readonly TypedArray[]): void {
+    const { device = 'cpu' } = this.options;
+    if (device === 'cpu') return;
+    const moved = arrays.filter((array) => !this.residents.has(array));
+    if (device === 'webgpu') for (const array of moved) if (isResident(array)) this.residents.add(array);
+    count(this.copies, key, sum(moved.map(({ byteLength }) => byteLength)));
+  }
+
   private enter(key: string): void {
     const { device = 'cpu' } = this.options;
     const cost = this.costOf(key);
@@ -111,6 +131,6 @@ function placeholder({ size, dtype }: Tensor): TypedArray {
   return values;
 }
 
-function count(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
+function count(counts: Map<string, number>, key: string, by = 1): void {
+  counts.set(key, (counts.get(key) ?? 0) + by);
 }

@@ -1,5 +1,6 @@
-import { graphCost, matmul, trace } from '@sgool/autodiff';
+import { constant, conv2d, graphCost, matmul, trace } from '@sgool/autodiff';
 import { afterAll, describe, expect, it } from 'vitest';
+import { DryRunPrograms } from './dry-run.ts';
 import { ProgramCache } from './program-cache.ts';
 
 const programs = new ProgramCache({ threads: 1 });
@@ -56,5 +57,50 @@ describe('the meter of programs', () => {
     programs.forgetResults();
     expect(results.size).toBe(0);
     expect(programs.resultsOf('text')).toBe(results);
+  });
+});
+
+describe('memory is spent on faster convolutions', () => {
+  const weight = {
+    dtype: 'float32',
+    shape: [256, 256, 3, 3],
+    data: new Float32Array(256 * 256 * 9).fill(0.01),
+  } as const;
+  const convolution = () =>
+    trace({ x: { shape: [1, 256, 32, 32] } }, ({ x }) => ({
+      y: conv2d(x, constant(weight), undefined, { padding: 1 }),
+    }));
+
+  it.each([
+    ['plenty', true],
+    ['auto', false],
+  ] as const)('with memory %s: %s', async (memory, isSpent) => {
+    const dry = new DryRunPrograms({ memory });
+    await dry.get('unet x', convolution);
+    expect(dry.costOf('unet x')).toEqual(graphCost(convolution(), 'fast', isSpent));
+    const real = new ProgramCache({ memory, threads: 1 });
+    const program = await real.get('unet x', convolution);
+    const { y } = await program.run({ x: Float32Array.from({ length: 256 * 1024 }, (_, i) => Math.sin(i)) });
+    await real.dispose();
+    const plain = new ProgramCache({ memory: 'auto', threads: 1 });
+    const same = await (await plain.get('unet x', convolution)).run({
+      x: Float32Array.from({ length: 256 * 1024 }, (_, i) => Math.sin(i)),
+    });
+    await plain.dispose();
+    // The same to float32's precision; other roundings show which way was taken.
+    const off = (y as Float32Array).reduce(
+      (most, value, i) => Math.max(most, Math.abs(value - Number(same.y[i]))),
+      0,
+    );
+    expect(off > 0).toBe(isSpent);
+    expect(off).toBeLessThan(1e-3);
+  });
+
+  it('on the processor in float32 alone', async () => {
+    for (const other of [{ device: 'webgpu' }, { precision: 'float16' }] as const) {
+      const dry = new DryRunPrograms({ memory: 'plenty', ...other });
+      await dry.get('unet x', convolution);
+      expect(dry.costOf('unet x')).toEqual(graphCost(convolution(), 'fast'));
+    }
   });
 });

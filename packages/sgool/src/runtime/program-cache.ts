@@ -118,6 +118,8 @@ export class ProgramCache implements ProgramMeter {
   readonly options: ProgramOptions;
   /** Whether programs are run; a dry run only counts them. */
   readonly computes: boolean = true;
+  /** Whether memory is spent on faster convolutions. */
+  protected readonly winograd: boolean;
   private readonly programs = new Map<string, Promise<Compiled>>();
   protected readonly budget: MemoryBudget;
   private disposed = false;
@@ -125,8 +127,9 @@ export class ProgramCache implements ProgramMeter {
 
   constructor(options: ProgramOptions) {
     this.options = options;
-    const { memory = 'auto', device = 'cpu', freeMemory } = options;
+    const { memory = 'auto', device = 'cpu', precision = 'float32', freeMemory } = options;
     this.budget = new MemoryBudget(programBudget(memory, device, freeMemory));
+    this.winograd = memory === 'plenty' && device === 'cpu' && precision === 'float32';
   }
 
   /**
@@ -196,11 +199,11 @@ export class ProgramCache implements ProgramMeter {
   }
 
   private async compile(key: string, build: () => Graph, how: ProgramKind): Promise<Compiled> {
-    const { memory, freeMemory, ...options } = { ...this.options, ...how };
+    const { memory: _, freeMemory: __, ...options } = { ...this.options, ...how, winograd: this.winograd };
     // Later, so that what tracing throws becomes a rejection after the program is noted.
     await undefined;
     const graph = build();
-    const cost = graphCost(graph, options.layout);
+    const cost = graphCost(graph, options.layout, this.winograd);
     const bytes = isLarge(cost) ? deviceBytes(cost, options.device ?? 'cpu') : undefined;
     if (bytes !== undefined) await this.fitBudget(key, bytes);
     const program = await compileNetwork(key, graph, options);

@@ -22,6 +22,23 @@ it('boxMap: the most salient box counts; boxes are widened to whole pixels and c
   ]);
 });
 
+it('random: takes three numbers of the stream for each image: the side, and the place across and down', async () => {
+  const [size, numbers] = [createImage(60, 40), new Generator(5).rand([6])];
+  const detector = randomBox(new Generator(5));
+  for (const from of [0, 3]) {
+    const [share, across, down] = numbers.subarray(from);
+    const side = Math.round((0.25 + 0.5 * share) * 40);
+    expect((await detector.map(size)).boxes).toEqual([
+      {
+        left: Math.floor(across * (61 - side)),
+        top: Math.floor(down * (41 - side)),
+        width: side,
+        height: side,
+      },
+    ]);
+  }
+});
+
 it('random: squares of a quarter to three quarters of the shorter side, anywhere, from the stream', async () => {
   const image = createImage(60, 40);
   const detector = randomBox(new Generator(5));

@@ -23,6 +23,16 @@ it('divides the map by the density of fixations: nine tenths Gaussian, one tenth
   });
 });
 
+it('has the maximum 1 for a weak map, too', async () => {
+  const map = Float32Array.from({ length: 54 }, (_, i) => ((7 * i) % 11) / 10);
+  const [strong, weak] = await Promise.all(
+    [map, map.map((value) => value / 1000)].map((data) => withoutCentreBias(detector(data)).map(image)),
+  );
+  weak.data.forEach((value, i) => {
+    expect(value).toBeCloseTo(strong.data[i], 5);
+  });
+});
+
 it('makes a map flat that is nothing but centre bias, apart from the uniform part', async () => {
   const bias = centreBias(size);
   const mean = bias.reduce((a, b) => a + b) / 54;

@@ -6,6 +6,7 @@ import { clipConfig } from '../networks/clip/clip-config.ts';
 import { transalnetConfig } from '../networks/saliency/transalnet-config.ts';
 import { openFixture, relativeError } from '../networks/testing.ts';
 import type { ClipCritic } from '../preference/clip-critic.ts';
+import { Generator } from '../random/generator.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import { messageOf } from '../weights/testing.ts';
@@ -125,6 +126,19 @@ describe('openDetector', () => {
     const detector = await openDetector(name, parts(options).parts);
     expect(detector.name).toBe(name);
     expect(await detector.map(image)).toMatchObject({ width: 20, height: 10 });
+  });
+
+  it('opens random with a stream of its own, which is that of seed 0', async () => {
+    const [own, first] = await Promise.all(
+      [{}, { random: new Generator(0) }].map((options) => openDetector('random', parts(options).parts)),
+    );
+    expect(await own.map(image)).toEqual(await first.map(image));
+  });
+
+  it('opens a file', async () => {
+    expect(await messageOf(openDetector('none.onnx', parts().parts))).toMatch(
+      /^saliency .*none\.onnx: there is no such file$/,
+    );
   });
 
   it('opens attention for its prompt', async () => {

@@ -96,6 +96,10 @@ describe('jitter', () => {
     const tracks = trackRegions([[box(10)], [box(14)], [box(10)], [box(10)]]);
     expect(jitter(tracks, size)).toBeCloseTo((8 + 4) / 2 / 100, 12);
   });
+  it('is of the middle of boxes that grow', () => {
+    const tracks = [{ found: [box(0, 10, 20), box(0, 10, 40), box(0, 10, 20)] }];
+    expect(jitter(tracks, size)).toBeCloseTo(Math.hypot(20, 20) / 100, 12);
+  });
   it('is not known of two frames', () => {
     expect(jitter(trackRegions([[box(10)], [box(14)]]), size)).toBeUndefined();
   });

@@ -35,38 +35,19 @@ import { openModelFolder } from '../../src/weights/open/model-folder.ts';
 import { openSingleFile } from '../../src/weights/open/single-file.ts';
 import { openEmbedding } from '../../src/weights/open/textual-inversion.ts';
 import { readConfig } from '../../src/weights/sources/read-config.ts';
+import {
+  type Door,
+  FIXTURES,
+  fixture,
+  fixtures,
+  jsonSeed,
+  type Seed,
+  safetensorsFile,
+  textOf,
+  textSeed,
+} from './door.ts';
+import { FAMILY_DOORS } from './family-doors.ts';
 import type { Mutator } from './mutator.ts';
-
-const FIXTURES = join(import.meta.dirname, '../../../../fixtures/data');
-
-/** A file that is right, and how it is damaged. */
-export interface Seed {
-  /** The name that the damaged file gets; a path inside of the folder that a door reads. */
-  readonly name: string;
-  readonly bytes: Uint8Array;
-  /** Other files that must be beside it. */
-  readonly beside?: Readonly<Record<string, Uint8Array>>;
-}
-
-/** A reader of what users bring. */
-export interface Door {
-  /** What the seeds are damaged as. */
-  readonly kind: 'bytes' | 'json' | 'text' | 'mixed';
-  seeds(): Promise<Seed[]>;
-  /** Reads the damaged file, whose path is given, to the end. */
-  open(path: string, seed: Seed, bytes: Uint8Array): Promise<unknown> | unknown;
-  /** Messages of errors that are no `UserError` but right all the same: those of a package that has no such class. */
-  readonly says?: RegExp;
-}
-
-const fixture = async (path: string): Promise<Seed> => ({
-  name: path.replace(/^.*\//, ''),
-  bytes: new Uint8Array(await readFile(join(FIXTURES, path))),
-});
-const fixtures = (...paths: string[]) => Promise.all(paths.map(fixture));
-const textSeed = (name: string, text: string): Seed => ({ name, bytes: new Uint8Array(Buffer.from(text)) });
-const jsonSeed = (name: string, value: unknown): Seed => textSeed(name, JSON.stringify(value));
-const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
 
 /** All tensors of a file that has been read, where they are small. */
 async function readValues(path: string): Promise<void> {
@@ -433,7 +414,7 @@ export const DOORS: Readonly<Record<string, Door>> = {
       return [
         ...[...tables].map(([table, header]) => ({
           name: `${table}.safetensors`,
-          bytes: headerOnly(header),
+          bytes: safetensorsFile(header),
         })),
         legacy,
       ];
@@ -491,15 +472,8 @@ export const DOORS: Readonly<Record<string, Door>> = {
       parseRequest(await readConfig(path));
     },
   },
+  ...FAMILY_DOORS,
 };
-
-/** A safetensors file without data. */
-function headerOnly(header: unknown): Uint8Array {
-  const json = Buffer.from(JSON.stringify(header));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(json.length));
-  return new Uint8Array(Buffer.concat([length, json]));
-}
 
 /** Damages a seed as its door says; `mixed` looks at the name. */
 export function damaged(door: Door, seed: Seed, mutator: Mutator): Uint8Array {

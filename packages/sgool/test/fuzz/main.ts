@@ -8,7 +8,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { DOORS, damaged, type Seed } from './doors.ts';
+import type { Seed } from './door.ts';
+import { DOORS, damaged } from './doors.ts';
 import { Mutator } from './mutator.ts';
 import type { Case, Outcome } from './worker.ts';
 

@@ -2,7 +2,8 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DOORS, type Seed, tryDoor } from './doors.ts';
+import type { Seed } from './door.ts';
+import { DOORS, tryDoor } from './doors.ts';
 
 /** A case that `main.ts` has written to a file. */
 export interface Case {

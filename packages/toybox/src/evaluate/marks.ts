@@ -1,6 +1,6 @@
 /**
- * @file `npm run evaluate:marks`: whether scores see what a person sees. It writes a page with pictures of an evaluation, which a
- * person marks without knowing which method made them; with the file that the page saves, it prints how each score agrees.
+ * @file `npm run evaluate:marks`: whether scores see what the eye sees. It writes a page with pictures of an evaluation, which
+ * somebody marks without knowing which method made them; with the file that the page saves, it prints how each score agrees.
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { UserError } from 'sgool';
 import { markdownTable } from 'sgool/evaluate';
 import { readEvaluation, writeFileAtomic } from 'sgool/node';
-import { personAgreement } from './marks/agreement.ts';
+import { type Figure, markAgreement, scoredMarks } from './marks/agreement.ts';
 import { chosenPictures } from './marks/choose.ts';
 import { type Marks, sheetPage } from './marks/sheet.ts';
 import { runProgram, wholeNumber } from './program.ts';
@@ -20,6 +20,8 @@ const HELP = `Usage: npm run evaluate:marks -- --from <evaluation> [options]
   --seed <n>        of the choice of pictures and their order (0)
   --out <file>      the sheet (marks.html)
   --marks <file>    what the sheet has saved: prints the agreement of each score, with the same --count and --seed
+  --marker <text>   who marked: a person, or what else (with --record)
+  --record <file>   keeps pictures, marks, scores and agreement as JSON (with --marks and --marker)
 `;
 
 await runProgram('evaluate:marks', async () => {
@@ -30,6 +32,8 @@ await runProgram('evaluate:marks', async () => {
       seed: { type: 'string', default: '0' },
       out: { type: 'string', default: 'marks.html' },
       marks: { type: 'string' },
+      marker: { type: 'string' },
+      record: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -38,6 +42,12 @@ await runProgram('evaluate:marks', async () => {
     return;
   }
   const [count, seed] = [wholeNumber('--count', values.count, 1), wholeNumber('--seed', values.seed, 0)];
+  if (values.record !== undefined && (values.marks === undefined || !values.marker)) {
+    throw new UserError('--record: needs --marks and --marker', { exitCode: 2 });
+  }
+  if (values.marker !== undefined && values.record === undefined) {
+    throw new UserError('--marker: is written by --record; give both or none', { exitCode: 2 });
+  }
   const folder = path.resolve(values.from);
   const evaluation = await readEvaluation(folder);
   const pictures = chosenPictures(evaluation, count, seed);
@@ -66,15 +76,35 @@ await runProgram('evaluate:marks', async () => {
   const records = new Map(
     evaluation.cells.flatMap(({ id, record }) => (record?.status === 'done' ? [[id, record] as const] : [])),
   );
-  const rows = personAgreement(pictures, marks, records).map((one) => [
-    one.score,
-    String(one.pictures),
-    ...[one.r, one.rightAbove, one.same].map((value) => value?.toFixed(3) ?? '-'),
+  const marked = scoredMarks(pictures, marks, records);
+  const agreement = markAgreement(marked);
+  const rows = agreement.map(({ score, pictures: count, r, rightAbove, same, kappa }) => [
+    score,
+    String(count),
+    ...[r, rightAbove, same, kappa].map(shown),
   ]);
   process.stdout.write(
-    `${markdownTable(['score', 'pictures', 'correlation', 'right above wrong', 'same'], rows)}\n`,
+    `${markdownTable(['score', 'pictures', 'correlation', 'right above wrong', 'same', 'kappa'], rows)}\n`,
   );
+  if (values.record === undefined) return;
+  const { command, created, model } = evaluation.manifest;
+  const record = {
+    marker: values.marker,
+    // Where it was written says nothing to others.
+    evaluation: { command: command.replace(/ --out \S+/, ''), created, model },
+    sheet,
+    agreement,
+    pictures: marked,
+  };
+  await writeFileAtomic(path.resolve(values.record), `${JSON.stringify(record, undefined, 1)}\n`);
 });
+
+/** `0.812 (0.700 to 0.900)`. */
+function shown(figure: Figure | undefined): string {
+  if (figure === undefined) return '-';
+  const { value, interval } = figure;
+  return value.toFixed(3) + (interval ? ` (${interval.low.toFixed(3)} to ${interval.high.toFixed(3)})` : '');
+}
 
 /** @throws UserError where it is no such file */
 function readMarks(text: string, name: string): Marks {

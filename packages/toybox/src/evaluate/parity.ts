@@ -6,19 +6,24 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { compile, div, trace } from '@sgool/autodiff';
+import { add, compile, div, trace } from '@sgool/autodiff';
 import { Generator, imageFromPlanes, loadPipeline } from 'sgool';
-import { ddim, sample } from 'sgool/diffusion';
+import { ddim, euler, sample } from 'sgool/diffusion';
 import { autoencoder, autoencoderConfig, loadTokenizer, networkWeights, openComponent } from 'sgool/networks';
 import { writeSafetensors } from 'sgool/node';
 import { WEIGHTS_FOLDER } from '../paths.ts';
 import { describe } from '../world/describe.ts';
+import { describeFlow } from '../world/describe-counted.ts';
 import { sceneFromSeed } from '../world/sample.ts';
+import { flowSceneFromSeed } from '../world/sample-counted.ts';
 import { sceneGenerator } from '../world/scene-generator.ts';
 import { runProgram, wholeNumber } from './program.ts';
 import { READING } from './scoring.ts';
 
-const CAPTIONS = 100;
+/** Of the world of each model. */
+const CAPTIONS = 50;
+/** The sampler of each model's published pipeline. */
+const SAMPLERS = { 'variance-preserving': ddim, 'rectified-flow': euler };
 /** What the world's captions do not contain: no word at all, capitals, words outside the vocabulary, too many words. */
 const ODD_CAPTIONS = [
   '',
@@ -48,8 +53,9 @@ await runProgram('parity', async () => {
   const shape = [...pipeline.latentShape({ width, height })];
   const noise = new Generator(seed).randn(shape);
   const denoiser = await pipeline.denoiser({ prompt, ...READING, guidanceScale, width, height });
+  const noisePath = pipeline.noisePath({ width, height });
   const [latent] = await sample(
-    ddim(pipeline.noisePath({ width, height }), steps),
+    SAMPLERS[noisePath.kind](noisePath, steps),
     denoiser,
     Float64Array.from(noise),
   );
@@ -60,7 +66,7 @@ await runProgram('parity', async () => {
   const decoder = await compile(
     trace({ latent: { shape } }, (inputs) => ({
       planes: autoencoder(config, networkWeights(vae.weights)).decode(
-        div(inputs.latent, config.scaling_factor),
+        add(div(inputs.latent, config.scaling_factor), config.shift_factor ?? 0),
       ),
     })),
   );
@@ -73,6 +79,7 @@ await runProgram('parity', async () => {
   const words = sceneGenerator(9);
   const captions = [
     ...Array.from({ length: CAPTIONS }, (_, i) => describe(sceneFromSeed(i), words).text),
+    ...Array.from({ length: CAPTIONS }, (_, i) => describeFlow(flowSceneFromSeed(i), words).text),
     ...ODD_CAPTIONS,
   ];
   const ids = captions.flatMap((caption) => [...tokenizer.encode(caption).ids]);

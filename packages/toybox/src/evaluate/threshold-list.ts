@@ -16,8 +16,12 @@ export const THRESHOLDS = {
   judgeDrop: { name: 'judge: accuracy lost on reconstructions', most: 3, unit: 'points' },
   judgeThings: { name: 'judge: (thing, colour), 1 to 3 things', least: 0.98, unit: 'share' },
   judgeRelations: { name: 'judge: relations', least: 0.97, unit: 'share' },
+  countingThings: { name: 'counting judge: (thing, colour), 1 to 4 things', least: 0.98, unit: 'share' },
+  countingRelations: { name: 'counting judge: relations', least: 0.97, unit: 'share' },
+  countingCounts: { name: 'counting judge: how many of a kind and colour', least: 0.97, unit: 'share' },
   clipA: { name: 'CLIP A: right caption of 64', least: 0.9, unit: 'share' },
   clipB: { name: 'CLIP B: right caption of 64', least: 0.9, unit: 'share' },
+  clipC: { name: 'CLIP C: right caption of 64', least: 0.9, unit: 'share' },
   single: { name: 'plain generation: one thing with its colour', least: 0.9, unit: 'share' },
   pair: { name: 'plain generation: two things, held out', least: 0.45, most: 0.85, unit: 'share' },
   cc: { name: 'TranSalNet: CC', least: 0.85, unit: 'number' },
@@ -25,8 +29,14 @@ export const THRESHOLDS = {
   judgeMoves: { name: 'judge: moves of rendered clips', least: 0.98, unit: 'share' },
   clipFrames: { name: 'clips: both things right, of all frames', least: 0.6, unit: 'share' },
   clipMoves: { name: 'clips: both things move as the caption says', least: 0.8, unit: 'share' },
+  flowPsnr: { name: 'toybox-flow, autoencoder: PSNR', least: 31, unit: 'dB' },
+  flowSingle: { name: 'toybox-flow: one thing with its colour', least: 0.9, unit: 'share' },
+  flowPair: { name: 'toybox-flow: two things, held out', least: 0.7, unit: 'share' },
+  flowCount: { name: 'toybox-flow: one to four equal things, held out', least: 0.7, unit: 'share' },
+  flowRelation: { name: 'toybox-flow: two things and their relation, held out', least: 0.7, unit: 'share' },
+  flowSize: { name: 'weights of toybox-flow', most: 25, unit: 'MB' },
   motionSize: { name: 'weights of toybox-motion', most: 10, unit: 'MB' },
-  size: { name: 'all weights', most: 25, unit: 'MB' },
+  size: { name: 'weights of toybox and the judge', most: 30, unit: 'MB' },
 } as const satisfies Record<string, Threshold>;
 
 export type ThresholdKey = keyof typeof THRESHOLDS;

@@ -2,8 +2,8 @@
 
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { loadPipeline, type Pipeline, UserError } from 'sgool';
-import { type Judge, loadJudge, percent } from 'sgool/evaluate';
+import { loadPipeline, type Pipeline, type Settings, UserError } from 'sgool';
+import { type Judge, type JudgeName, loadJudge, percent } from 'sgool/evaluate';
 import {
   autoencoderConfig,
   clipConfig,
@@ -12,36 +12,48 @@ import {
   openComponent,
   transalnetConfig,
 } from 'sgool/networks';
-import { JUDGE_FILE, MOTION_FOLDER, WEIGHTS_FOLDER } from '../paths.ts';
-import { testScenes } from '../train/scenes.ts';
+import { FLOW_FOLDER, JUDGE_FILE, MOTION_FOLDER, WEIGHTS_FOLDER } from '../paths.ts';
+import { type PooledMasks, testScenes } from '../train/scenes.ts';
 import { FRAMES } from '../world/moves.ts';
-import { movingPrompts, promptSet } from '../world/prompt-sets.ts';
+import { movingPrompts, type PromptSetName, promptSet } from '../world/prompt-sets.ts';
 import type { PromptSpec } from '../world/prompts.ts';
+import { flowSceneFromSeed } from '../world/sample-counted.ts';
 import { captionChoice } from './measures/caption-choice.ts';
 import { clipQuality } from './measures/clip-quality.ts';
-import { judgeTally } from './measures/judge-accuracy.ts';
+import { type JudgeAccuracy, judgeTally } from './measures/judge-accuracy.ts';
 import { movesRight } from './measures/moves-right.ts';
 import { reconstructionQuality } from './measures/reconstruction.ts';
 import { saliencyQuality } from './measures/saliency.ts';
 import { generateAndScore } from './scoring.ts';
 import type { Measurement, ThresholdKey } from './threshold-list.ts';
 
-export const PARTS = ['autoencoder', 'judge', 'clip', 'generation', 'clips', 'transalnet', 'size'] as const;
+export const PARTS = [
+  'autoencoder',
+  'judge',
+  'counting',
+  'clip',
+  'generation',
+  'clips',
+  'flow-autoencoder',
+  'flow',
+  'transalnet',
+  'size',
+] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Counts {
-  /** Images for autoencoder, judge and TranSalNet. */
+  /** Images for autoencoder, judges and TranSalNet. */
   readonly scenes: number;
   /** For each CLIP. */
   readonly questions: number;
-  /** Of one thing, and as many of two. */
+  /** Of one thing, and as many of two; for toybox-flow also of counts and of relations. */
   readonly prompts: number;
 }
 
 export type Found = Partial<Record<ThresholdKey, Measurement>>;
 
-/** DDIM steps that plain generation is measured with. */
-const STEPS = 50;
+/** How Toybox's plain generation is measured; toybox-flow's is with its defaults. */
+const PLAIN = { steps: 50, sampler: 'ddim' } as const;
 
 const exists = (file: string) =>
   stat(file).then(
@@ -80,15 +92,20 @@ export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSigna
   },
 
   async judge({ scenes }) {
-    const judge = await loadJudge();
-    const tally = judgeTally();
-    for (const { scene, image } of testScenes(scenes)) tally.add(scene, await judge.detect(image));
-    await judge.dispose();
-    const { thingAndColour, relations, spurious } = tally.result();
-    process.stderr.write(`judge: things that are not there: ${percent(spurious)} of those that are\n`);
+    const { thingAndColour, relations } = await judgeAccuracy('judge', testScenes(scenes));
     return {
       judgeThings: { value: thingAndColour, of: scenes },
       judgeRelations: { value: relations, of: scenes },
+    };
+  },
+
+  async counting({ scenes }) {
+    const images = testScenes(scenes, flowSceneFromSeed);
+    const { thingAndColour, relations, counts } = await judgeAccuracy('judge-counts', images);
+    return {
+      countingThings: { value: thingAndColour, of: scenes },
+      countingRelations: { value: relations, of: scenes },
+      countingCounts: { value: counts, of: scenes },
     };
   },
 
@@ -97,6 +114,7 @@ export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSigna
     for (const [key, name] of [
       ['clipA', 'clip'],
       ['clipB', 'clip_b'],
+      ['clipC', 'clip_c'],
     ] as const) {
       const component = await folderOf(name).catch(ifMissing);
       if (!component) continue;
@@ -118,8 +136,8 @@ export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSigna
     const judge = await loadJudge();
     const pipeline = await loadPipeline('toybox');
     try {
-      const single = await shareCorrect(pipeline, judge, promptSet('singles', prompts), signal);
-      const pair = await shareCorrect(pipeline, judge, promptSet('pairs', prompts), signal);
+      const single = await shareCorrect(pipeline, judge, promptSet('singles', prompts), PLAIN, signal);
+      const pair = await shareCorrect(pipeline, judge, promptSet('pairs', prompts), PLAIN, signal);
       return { single: { value: single, of: prompts }, pair: { value: pair, of: prompts } };
     } finally {
       await pipeline.dispose();
@@ -146,6 +164,33 @@ export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSigna
     }
   },
 
+  async 'flow-autoencoder'({ scenes }) {
+    const { config, weights } = await openComponent(path.join(FLOW_FOLDER, 'vae'));
+    const images = testScenes(scenes, flowSceneFromSeed);
+    const found = await reconstructionQuality(autoencoderConfig(config), networkWeights(weights), images);
+    return { flowPsnr: { value: found.psnr, of: scenes } };
+  },
+
+  async flow({ prompts }, signal) {
+    const judge = await loadJudge({ name: 'judge-counts' });
+    const pipeline = await loadPipeline(FLOW_FOLDER);
+    const right = async (set: PromptSetName) => ({
+      value: await shareCorrect(pipeline, judge, promptSet(set, prompts), {}, signal),
+      of: prompts,
+    });
+    try {
+      return {
+        flowSingle: await right('singles'),
+        flowPair: await right('pairs'),
+        flowCount: await right('counts'),
+        flowRelation: await right('relations'),
+      };
+    } finally {
+      await pipeline.dispose();
+      await judge.dispose();
+    }
+  },
+
   async transalnet({ scenes }) {
     const { config, weights } = await folderOf('transalnet');
     const { cc, nss } = await saliencyQuality(
@@ -157,14 +202,37 @@ export const MEASURES: Readonly<Record<Part, (counts: Counts, signal: AbortSigna
   },
 
   async size() {
-    const inside = await readdir(WEIGHTS_FOLDER, { recursive: true });
-    const files = inside.map((name) => path.join(WEIGHTS_FOLDER, name)).concat(JUDGE_FILE);
-    let bytes = 0;
-    for (const file of files) if (file.endsWith('.safetensors')) bytes += await sizeOf(file);
-    const motion = await sizeOf(path.join(MOTION_FOLDER, 'diffusion_pytorch_model.safetensors'));
-    return { size: { value: bytes / 1e6 }, motionSize: { value: motion / 1e6 } };
+    const all = (await weightsIn(WEIGHTS_FOLDER)) + (await sizeOf(JUDGE_FILE));
+    const [flow, motion] = [await weightsIn(FLOW_FOLDER), await weightsIn(MOTION_FOLDER)];
+    return {
+      size: { value: all / 1e6 },
+      flowSize: { value: flow / 1e6 },
+      motionSize: { value: motion / 1e6 },
+    };
   },
 };
+
+/** Bytes of all weights in a folder; 0 where there is none. */
+async function weightsIn(folder: string): Promise<number> {
+  const inside = await readdir(folder, { recursive: true }).catch(() => []);
+  let bytes = 0;
+  for (const name of inside)
+    if (name.endsWith('.safetensors')) bytes += await sizeOf(path.join(folder, name));
+  return bytes;
+}
+
+/** How well a judge reads images. */
+async function judgeAccuracy(name: JudgeName, images: readonly PooledMasks[]): Promise<JudgeAccuracy> {
+  const judge = await loadJudge({ name });
+  const tally = judgeTally();
+  for (const { scene, image } of images) tally.add(scene, await judge.detect(image));
+  await judge.dispose();
+  const accuracy = tally.result();
+  process.stderr.write(
+    `${name}: things that are not there: ${percent(accuracy.spurious)} of those that are\n`,
+  );
+  return accuracy;
+}
 
 const sizeOf = async (file: string) => ((await exists(file)) ? (await stat(file)).size : 0);
 
@@ -178,11 +246,11 @@ async function shareCorrect(
   pipeline: Pipeline,
   judge: Judge,
   prompts: readonly PromptSpec[],
+  settings: Partial<Settings>,
   signal: AbortSignal,
 ): Promise<number> {
   let correct = 0;
   for (const [seed, spec] of prompts.entries()) {
-    const settings = { steps: STEPS, sampler: 'ddim' } as const;
     const { scores } = await generateAndScore({
       pipeline,
       judge,

@@ -18,9 +18,9 @@ import { type Found, MEASURES, PARTS } from './threshold-measures.ts';
 const HELP = `Usage: npm run evaluate:thresholds -- [options]
 
   --only <parts>      ${PARTS.join(', ')}; separated by commas (all)
-  --scenes <n>        for autoencoder, judge and TranSalNet (400)
+  --scenes <n>        for autoencoder, judges and TranSalNet (400)
   --questions <n>     for each CLIP (400)
-  --prompts <n>       of one thing, and as many of two (100; there are 112 single things)
+  --prompts <n>       of one thing, and as many of two; for toybox-flow also of counts and relations (100; there are 112 single things)
   --out <file>        JSON; parts that are not measured keep their earlier figures (sgool-output/thresholds.json)
 `;
 

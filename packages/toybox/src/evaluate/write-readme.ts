@@ -11,7 +11,7 @@ import { sizeOf } from '@sgool/autodiff';
 import { markdownTable, replaceBetween } from 'sgool/evaluate';
 import { openSafetensors } from 'sgool/networks';
 import { writeFileAtomic } from 'sgool/node';
-import { JUDGE_FILE, MOTION_FOLDER, WEIGHTS_FOLDER } from '../paths.ts';
+import { FLOW_FOLDER, JUDGE_COUNTS_FILE, JUDGE_FILE, MOTION_FOLDER, WEIGHTS_FOLDER } from '../paths.ts';
 import type { HistoryEntry } from '../train/checkpoint.ts';
 import { runProgram } from './program.ts';
 import { type Report, reportText } from './report.ts';
@@ -28,6 +28,7 @@ const STAGE_FILES: Readonly<Record<string, { files: readonly string[]; own?: Reg
   },
   clip: { files: [`${WEIGHTS_FOLDER}/clip/model.safetensors`] },
   clip_b: { files: [`${WEIGHTS_FOLDER}/clip_b/model.safetensors`] },
+  clip_c: { files: [`${WEIGHTS_FOLDER}/clip_c/model.safetensors`] },
   diffusion: {
     files: [
       `${WEIGHTS_FOLDER}/unet/diffusion_pytorch_model.safetensors`,
@@ -35,8 +36,18 @@ const STAGE_FILES: Readonly<Record<string, { files: readonly string[]; own?: Reg
     ],
   },
   motion: { files: [`${MOTION_FOLDER}/diffusion_pytorch_model.safetensors`] },
+  flow_autoencoder: { files: [`${FLOW_FOLDER}/vae/diffusion_pytorch_model.safetensors`] },
+  flow_decoder: { files: [`${FLOW_FOLDER}/vae/diffusion_pytorch_model.safetensors`], own: /^decoder\./ },
+  flow: {
+    files: [
+      `${FLOW_FOLDER}/transformer/diffusion_pytorch_model.safetensors`,
+      `${FLOW_FOLDER}/text_encoder/model.safetensors`,
+      `${FLOW_FOLDER}/text_encoder_2/model.safetensors`,
+    ],
+  },
   transalnet: { files: [`${WEIGHTS_FOLDER}/transalnet/model.safetensors`] },
   judge: { files: [JUDGE_FILE] },
+  judge_counts: { files: [JUDGE_COUNTS_FILE] },
 };
 
 /** What a training publishes beside its curve. */

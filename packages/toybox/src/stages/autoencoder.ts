@@ -5,7 +5,14 @@ import { type AutoencoderConfig, autoencoder, autoencoderConfig } from 'sgool/ne
 import { type ReconstructionQuality, reconstructionQuality } from '../evaluate/measures/reconstruction.ts';
 import { below, fillNormal } from '../train/batch-generator.ts';
 import { constantWeights, DIFFUSERS_FILE, type NamedWeights, writeComponent } from '../train/export.ts';
-import { IMAGE, type PooledScene, TRAINING_POOLS, testScenes, trainingScenes } from '../train/scenes.ts';
+import {
+  type DrawScene,
+  IMAGE,
+  type PooledScene,
+  TRAINING_POOLS,
+  testScenes,
+  trainingScenes,
+} from '../train/scenes.ts';
 import type { Stage, TrainResult } from '../train/trainer.ts';
 import { VAE_CONFIG } from './configs.ts';
 
@@ -53,12 +60,17 @@ export function autoencoderStage(): Stage {
   };
 }
 
-/** PSNR in dB of reconstructed test images, and the mean and standard deviation of their latents. */
+/**
+ * PSNR in dB of reconstructed test images, and the mean and standard deviation of their latents.
+ *
+ * @param draw the world of the images. Default: Toybox's
+ */
 export function reconstructionFigures(
   config: AutoencoderConfig,
   weights: NamedWeights,
+  draw?: DrawScene,
 ): Promise<ReconstructionQuality> {
-  return reconstructionQuality(config, constantWeights(weights), testScenes(HELD_OUT));
+  return reconstructionQuality(config, constantWeights(weights), testScenes(HELD_OUT, draw));
 }
 
 /** A random crop, mirrored half of the time, as planes in [-1, 1]. */

@@ -1,6 +1,6 @@
 /**
- * @file Stage: the two CLIPs, trained contrastively with hard negatives. A guides, B reports; they share the recipe but differ in
- * width, depth, seed and data. Three auxiliary heads, dropped after training, help a small image tower learn far sooner than from
+ * @file Stage: the three CLIPs, trained contrastively with hard negatives. A guides, B reports, C selects; they share the recipe but
+ * differ in width, depth, seed and data. Three auxiliary heads, dropped after training, help a small image tower learn far sooner than from
  * captions alone: two predict the kind and the colour that cover each patch, one predicts facts about the whole image.
  */
 
@@ -8,14 +8,11 @@ import {
   add,
   bceWithLogits,
   concat,
-  div,
   exp,
   linear,
-  logSoftmax,
   matmul,
   minimum,
   mul,
-  neg,
   scoped,
   slice,
   sum,
@@ -23,7 +20,6 @@ import {
   transposeLast,
   type Weights,
 } from '@sgool/autodiff';
-import { COLOURS, KINDS } from 'sgool/evaluate';
 import { CLIP_MEAN, CLIP_STD, clip, clipConfig, type EncodedPrompt } from 'sgool/networks';
 import { captionChoice } from '../evaluate/measures/caption-choice.ts';
 import { type BatchGenerator, below } from '../train/batch-generator.ts';
@@ -34,6 +30,7 @@ import { thingOfCells } from '../world/cells.ts';
 import { type Described, describe, hardNegatives, holdsIn } from '../world/describe.ts';
 import type { Scene } from '../world/scene.ts';
 import { type SceneGenerator, sceneGenerator } from '../world/scene-generator.ts';
+import { COLOUR_CLASSES, cellLoss, crossEntropy, KIND_CLASSES, writeCellLabels } from './cell-heads.ts';
 import { FACTS, factsOf } from './clip-facts.ts';
 import { type ClipSize, clipModelConfig } from './configs.ts';
 import { toyboxTokenizer, writeTokenizer } from './tokenizer.ts';
@@ -52,15 +49,11 @@ const SHORT = { tokens: 12, images: BATCH - LONG.images };
 const GRID = 8;
 /** The last layers of the image tower, which gather information from the patches. The patch heads read what enters them. */
 const READING = 2;
-/** Weight of patches without a thing: most patches have none, which is learned soon, while shapes are learned slowly. */
-const EMPTY_WEIGHT = 0.15;
 const HELD_OUT = 200;
-const KIND_CLASSES = KINDS.length + 1;
-const COLOUR_CLASSES = COLOURS.length + 1;
 
 export interface ClipRecipe {
   /** Of the stage and of its folder in the model. */
-  readonly name: 'clip' | 'clip_b';
+  readonly name: 'clip' | 'clip_b' | 'clip_c';
   readonly size: ClipSize;
   readonly seed: number;
   readonly steps: number;
@@ -132,12 +125,8 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       const images = crossEntropy(add(logits, t.hidden), t.target);
       const own = slice(logits, [{ axis: 1, start: 0, end: BATCH }]);
       const captions = crossEntropy(add(transposeLast(own), t.textHidden), t.textTarget);
-      const patches = patchLoss(
-        scoped(weights, 'auxiliary'),
-        normalisedInputs[normalisedInputs.length - READING],
-        t.kinds,
-        t.colours,
-      );
+      const tokens = slice(normalisedInputs[normalisedInputs.length - READING], [{ axis: 1, start: 1 }]);
+      const patches = cellLoss(scoped(weights, 'auxiliary'), tokens, { kinds: t.kinds, colours: t.colours });
       const facts = factLoss(scoped(weights, 'auxiliary'), embedding, t.facts);
       return {
         loss: add(add(add(mul(add(images, captions), 0.5), mul(images, 0.5)), patches), facts),
@@ -171,7 +160,12 @@ export function clipStage({ name, size, seed, steps }: ClipRecipe): Stage {
       );
       shown.forEach(({ view }, b) => {
         writeView(view, image, b, generator);
-        writePatchLabels(view, kinds, colours, b);
+        writeCellLabels(
+          thingOfCells(view.source.masks, IMAGE, GRID, view.things, view),
+          view.source.scene,
+          { kinds, colours },
+          b,
+        );
         for (const fact of factsOf(view.scene)) facts[b * FACTS + fact] = 1;
       });
       const falseTexts = shown.map(({ scene, caption }) =>
@@ -249,25 +243,6 @@ function stackTexts(texts: readonly EncodedPrompt[], tokens: number) {
     ends[row] = Math.min(text.length, tokens) - 1;
   });
   return { ids, ends };
-}
-
-/** Mean over rows of the cross-entropy with one-hot targets, which may carry a weight. */
-function crossEntropy(logits: Tensor, target: Tensor): Tensor {
-  return neg(div(sum(mul(logSoftmax(logits), target)), sum(target)));
-}
-
-function patchLoss(weights: Weights, tokens: Tensor, kinds: Tensor, colours: Tensor): Tensor {
-  const width = tokens.shape[2];
-  const patches = slice(tokens, [{ axis: 1, start: 1 }]);
-  const head = (name: string, classes: number, target: Tensor) => {
-    const logits = linear(
-      patches,
-      weights.get(`${name}.weight`, [classes, width]),
-      weights.get(`${name}.bias`, [classes]),
-    );
-    return crossEntropy(logits, target);
-  };
-  return add(head('kind', KIND_CLASSES, kinds), head('colour', COLOUR_CLASSES, colours));
 }
 
 /** Cross-entropy of the facts, summed over them, on a scale that makes it about as large as the other losses. */
@@ -365,22 +340,6 @@ function writeView(
       }
     }
   }
-}
-
-/** Kind and colour of the thing that covers each patch; the last class is "none". */
-function writePatchLabels(
-  { source, things, ...square }: View,
-  kinds: Float32Array,
-  colours: Float32Array,
-  slot: number,
-): void {
-  thingOfCells(source.masks, IMAGE, GRID, things, square).forEach((index, cell) => {
-    const thing = source.scene.objects[index];
-    const weight = thing ? 1 : EMPTY_WEIGHT;
-    const patch = slot * GRID * GRID + cell;
-    kinds[patch * KIND_CLASSES + (thing ? KINDS.indexOf(thing.kind) : KINDS.length)] = weight;
-    colours[patch * COLOUR_CLASSES + (thing ? COLOURS.indexOf(thing.colour) : COLOURS.length)] = weight;
-  });
 }
 
 /** Writes the CLIP without its training heads, with its tokenizer. */

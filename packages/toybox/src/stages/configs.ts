@@ -19,6 +19,16 @@ export const VAE_CONFIG = {
   up_block_types: ['UpDecoderBlock2D', 'UpDecoderBlock2D', 'UpDecoderBlock2D', 'UpDecoderBlock2D'],
 };
 
+/** The autoencoder of toybox-flow: 16 channels, a shift, and no convolutions around the latent, as in Stable Diffusion 3. */
+export const FLOW_VAE_CONFIG = {
+  ...VAE_CONFIG,
+  block_out_channels: [16, 32, 64, 96],
+  latent_channels: 16,
+  shift_factor: 0,
+  use_post_quant_conv: false,
+  use_quant_conv: false,
+};
+
 /** Tokens of a prompt, start and end included. Toybox's captions are short, and every token costs training time. */
 export const MAX_TOKENS = 32;
 
@@ -77,13 +87,19 @@ export const SCHEDULER_CONFIG = {
   trained_betas: null,
 };
 
-/** A CLIPTextModel's configuration. @param vocabulary its last two entries are start and end */
+/**
+ * A CLIPTextModel's configuration.
+ *
+ * @param vocabulary its last two entries are start and end
+ * @param tokens of a prompt, start and end included
+ */
 export function textConfig(
   vocabulary: number,
   hidden: number,
   layers: number,
   heads: number,
   projection: number,
+  tokens = MAX_TOKENS,
 ) {
   return {
     attention_dropout: 0,
@@ -94,7 +110,7 @@ export function textConfig(
     hidden_size: hidden,
     intermediate_size: 4 * hidden,
     layer_norm_eps: 1e-5,
-    max_position_embeddings: MAX_TOKENS,
+    max_position_embeddings: tokens,
     model_type: 'clip_text_model',
     num_attention_heads: heads,
     num_hidden_layers: layers,
@@ -113,6 +129,76 @@ export function textEncoderConfig({ vocabSize, startId, endId }: Tokenizer) {
     pad_token_id: endId,
   };
 }
+
+export interface ClipSize {
+  readonly hidden: number;
+  readonly layers: number;
+  readonly textLayers: number;
+  readonly heads: number;
+  readonly projection: number;
+}
+
+/** CLIP A guides; CLIP B, of another width and seed, only reports; CLIP C, of a third, selects and stops. */
+export const CLIP_A: ClipSize = { hidden: 128, layers: 6, textLayers: 2, heads: 4, projection: 96 };
+export const CLIP_B: ClipSize = { hidden: 112, layers: 5, textLayers: 2, heads: 4, projection: 64 };
+export const CLIP_C: ClipSize = { hidden: 96, layers: 5, textLayers: 2, heads: 4, projection: 80 };
+
+/** Tokens of a prompt of toybox-flow, start and end included. */
+export const FLOW_TOKENS = 24;
+
+/** The text towers of toybox-flow. The first starts from CLIP A's and has a layer more: Stable Diffusion 3 reads the last but one. */
+const FLOW_TOWERS = {
+  text_encoder: {
+    hidden: CLIP_A.hidden,
+    layers: CLIP_A.textLayers + 1,
+    heads: 4,
+    projection: CLIP_A.projection,
+  },
+  text_encoder_2: { hidden: 96, layers: 3, heads: 4, projection: 64 },
+} as const;
+export type FlowTower = keyof typeof FLOW_TOWERS;
+export const FLOW_TOWER_NAMES = Object.keys(FLOW_TOWERS) as FlowTower[];
+const FLOW_TOWER_SIZES = Object.values(FLOW_TOWERS);
+
+/** A text encoder of toybox-flow. */
+export function flowTextConfig(tower: FlowTower, { vocabSize, startId, endId }: Tokenizer) {
+  const { hidden, layers, heads, projection } = FLOW_TOWERS[tower];
+  return {
+    architectures: ['CLIPTextModelWithProjection'],
+    ...textConfig(vocabSize, hidden, layers, heads, projection, FLOW_TOKENS),
+    bos_token_id: startId,
+    eos_token_id: endId,
+    pad_token_id: endId,
+  };
+}
+
+const FLOW_HEADS = 4;
+const FLOW_WIDTH = 128;
+
+export const TRANSFORMER_CONFIG = {
+  _class_name: 'SD3Transformer2DModel',
+  _diffusers_version: '0.30.0',
+  attention_head_dim: FLOW_WIDTH / FLOW_HEADS,
+  caption_projection_dim: FLOW_WIDTH,
+  dual_attention_layers: [],
+  in_channels: 16,
+  joint_attention_dim: FLOW_TOWER_SIZES.reduce((sum, { hidden }) => sum + hidden, 0),
+  num_attention_heads: FLOW_HEADS,
+  num_layers: 8,
+  out_channels: 16,
+  patch_size: 2,
+  pooled_projection_dim: FLOW_TOWER_SIZES.reduce((sum, { projection }) => sum + projection, 0),
+  pos_embed_max_size: 8,
+  qk_norm: 'rms_norm',
+  sample_size: 16,
+};
+
+export const FLOW_SCHEDULER_CONFIG = {
+  _class_name: 'FlowMatchEulerDiscreteScheduler',
+  _diffusers_version: '0.30.0',
+  num_train_timesteps: 1000,
+  shift: 1,
+};
 
 /** A CLIPModel's configuration. */
 export function clipModelConfig(
@@ -141,18 +227,6 @@ export function clipModelConfig(
     },
   };
 }
-
-export interface ClipSize {
-  readonly hidden: number;
-  readonly layers: number;
-  readonly textLayers: number;
-  readonly heads: number;
-  readonly projection: number;
-}
-
-/** CLIP A guides; CLIP B, of another width and seed, only reports. */
-export const CLIP_A: ClipSize = { hidden: 128, layers: 6, textLayers: 2, heads: 4, projection: 96 };
-export const CLIP_B: ClipSize = { hidden: 112, layers: 5, textLayers: 2, heads: 4, projection: 64 };
 
 /** TranSalNet_Res with an eighth of the area and a fraction of the width. */
 export const TRANSALNET_CONFIG = {

@@ -99,6 +99,7 @@ export async function diffusionStage(): Promise<Stage> {
     async prepare(folder) {
       scenes = poolScenes(POOL);
       latents = await latentsOf({
+        autoencoder: path.join(WEIGHTS_FOLDER, 'vae'),
         file: path.join(folder, 'diffusion.latents.safetensors'),
         what: `${POOL.count} scenes from ${POOL.firstSeed}`,
         count: POOL.count,

@@ -1,4 +1,7 @@
-/** @file Stage: the judge, on rendered scenes with a little blur, tint and noise, so that it reads imperfect images too. */
+/**
+ * @file Stages: the judges, on rendered scenes with a little blur, tint and noise, so that they read imperfect images too. Both are the same
+ * network. `judge` reads Toybox's world; `judge_counts` starts from it and reads that of toybox-flow, with up to four things of a kind.
+ */
 
 import path from 'node:path';
 import {
@@ -32,14 +35,13 @@ import {
 } from 'sgool/evaluate';
 import { judgeTally } from '../evaluate/measures/judge-accuracy.ts';
 import { TARGET_SIZES, type Targets, writeTargets } from '../judge/targets.ts';
-import { JUDGE_FILE } from '../paths.ts';
 import { type BatchGenerator, below, normal } from '../train/batch-generator.ts';
-import { constantWeights, writeWeights } from '../train/export.ts';
+import { constantWeights, type NamedWeights, writeWeights } from '../train/export.ts';
 import {
   IMAGE,
   PIXELS,
   type PooledMasks,
-  TRAINING_POOLS,
+  type ScenePool,
   testScenes,
   trainingScenesWithMasks,
   writePlanes,
@@ -52,11 +54,21 @@ const G = JUDGE_GRID;
 const K = KINDS.length;
 const C = COLOURS.length;
 
-export function judgeStage(): Stage {
+export interface JudgeRecipe {
+  readonly name: 'judge' | 'judge_counts';
+  readonly seed: number;
+  readonly steps: number;
+  readonly learningRate: number;
+  readonly pool: ScenePool;
+  /** Weights that it starts from; default: random ones. */
+  readonly start?: NamedWeights;
+}
+
+export function judgeStage({ name, seed, steps, learningRate, pool: source, start }: JudgeRecipe): Stage {
   let pool: PooledMasks[] | undefined;
   return {
-    name: 'judge',
-    seed: 71,
+    name,
+    seed,
     inputs: {
       image: { shape: [BATCH, 3, JUDGE_IMAGE, JUDGE_IMAGE] },
       heat: { shape: [BATCH, K, G, G] },
@@ -65,14 +77,14 @@ export function judgeStage(): Stage {
       traits: { shape: [BATCH, G, G, K, JUDGE_TRAITS] },
     },
     optimiser: {
-      steps: 1600,
-      learningRate: 2e-3,
+      steps,
+      learningRate,
       weightDecay: 0.01,
       emaDecay: 0.995,
       maxNorm: 5,
       finalShare: 0.02,
     },
-    initialise: (name) => (name === 'heat.bias' ? -4 : undefined),
+    initialise: (weight) => start?.get(weight)?.data ?? (weight === 'heat.bias' ? -4 : undefined),
     objective(weights, t) {
       const out = judgeNetwork(weights, t.image);
       const objects = sum(t.present);
@@ -86,7 +98,7 @@ export function judgeStage(): Stage {
       return { loss: add(add(heat, colourLoss), add(box, sign)), heat, colour: colourLoss, box, sign };
     },
     batch(generator) {
-      pool ??= trainingScenesWithMasks(TRAINING_POOLS.judge);
+      pool ??= trainingScenesWithMasks(source);
       const image = new Float32Array(BATCH * 3 * PIXELS);
       const targets = Object.fromEntries(
         Object.entries(TARGET_SIZES).map(([name, size]) => [name, new Float32Array(BATCH * size)]),
@@ -112,7 +124,8 @@ export function judgeStage(): Stage {
       }));
       const program = await compile(graph);
       const tally = judgeTally();
-      for (const { scene, image } of testScenes(HELD_OUT)) tally.add(scene, await runJudge(program, image));
+      for (const { scene, image } of testScenes(HELD_OUT, source.draw))
+        tally.add(scene, await runJudge(program, image));
       await program.dispose();
       return tally.result();
     },
@@ -165,7 +178,7 @@ function blur(planes: Float32Array, radius: number): void {
   }
 }
 
-/** Writes the judge's weights beside the model folder, since it is no part of the model. */
-export async function exportJudge(result: TrainResult): Promise<void> {
-  await writeWeights(path.resolve(JUDGE_FILE), result.weights);
-}
+/** Writes the weights of a judge to its file, which is beside the model folders, since it is no part of a model. */
+export const exportJudge = (file: string) => async (result: TrainResult) => {
+  await writeWeights(path.resolve(file), result.weights);
+};

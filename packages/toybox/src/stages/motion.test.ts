@@ -121,7 +121,9 @@ it('trains motion modules, small enough for the package, and nothing else', () =
 });
 
 it('leaves the tokens of pictures as they are, and has one for each word of moves', () => {
-  const [before, after] = [pictureVocabulary(), clipVocabulary()].map(toyboxTokenizer);
+  const [before, after] = [pictureVocabulary(), clipVocabulary()].map((vocabulary) =>
+    toyboxTokenizer(vocabulary),
+  );
   const words = sceneGenerator(9);
   for (const scene of poolScenes({ firstSeed: 1, count: 200 })) {
     const { text } = describeScene(scene, words);
@@ -131,7 +133,9 @@ it('leaves the tokens of pictures as they are, and has one for each word of move
 });
 
 it('has loud embeddings for the words that tell moves apart, one for each move', async () => {
-  const [pictures, tokenizer] = [pictureVocabulary(), clipVocabulary()].map(toyboxTokenizer);
+  const [pictures, tokenizer] = [pictureVocabulary(), clipVocabulary()].map((vocabulary) =>
+    toyboxTokenizer(vocabulary),
+  );
   const unet = await readComponent('unet', DIFFUSERS_FILE);
   const { shape, data } = await wordRows({ text: await pictureTextEncoder(), unet, pictures }, tokenizer);
   const [rows, width] = shape;

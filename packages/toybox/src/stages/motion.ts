@@ -31,7 +31,7 @@ import {
   unet,
   unetConfig,
 } from 'sgool/networks';
-import { MOTION_FOLDER } from '../paths.ts';
+import { MOTION_FOLDER, WEIGHTS_FOLDER } from '../paths.ts';
 import { type BatchGenerator, batchGenerator, below, fillNormal } from '../train/batch-generator.ts';
 import {
   constantWeights,
@@ -89,6 +89,7 @@ interface Clips {
 async function encoded(pool: ScenePool, file: string): Promise<Clips> {
   const clips = poolClips(pool);
   const frames = await latentsOf({
+    autoencoder: path.join(WEIGHTS_FOLDER, 'vae'),
     file,
     what: `${pool.count} clips from ${pool.firstSeed}`,
     count: pool.count * FRAMES,

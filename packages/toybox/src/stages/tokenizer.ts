@@ -26,19 +26,30 @@ export const clipVocabulary = (): WordVocabulary => buildWordVocabulary(MOVE_WOR
 /** That of toybox-flow: the words of pictures keep their ids, numbers and plurals come behind them. */
 export const flowVocabulary = (): WordVocabulary => buildWordVocabulary(COUNT_WORDS, pictureVocabulary());
 
-/** The tokenizer of a vocabulary. Default: that of pictures. */
-export function toyboxTokenizer({ vocab, merges }: Vocabulary = pictureVocabulary()): Tokenizer {
-  return createTokenizer({ vocab, merges, config: { model_max_length: MAX_TOKENS } });
+/** The tokenizer of a vocabulary. Default: that of pictures. @param tokens of a prompt, start and end included */
+export function toyboxTokenizer(
+  { vocab, merges }: Vocabulary = pictureVocabulary(),
+  tokens = MAX_TOKENS,
+): Tokenizer {
+  return createTokenizer({ vocab, merges, config: { model_max_length: tokens } });
 }
 
-/** Writes the tokenizer's public files into a component folder, e.g. `tokenizer`. */
-export async function writeTokenizer(
+/** Writes the tokenizer's public files into a component folder of Toybox, e.g. `tokenizer`. */
+export function writeTokenizer(
   component: string,
   vocabulary: WordVocabulary = pictureVocabulary(),
 ): Promise<void> {
-  const folder = path.join(WEIGHTS_FOLDER, component);
+  return writeTokenizerFolder(path.join(WEIGHTS_FOLDER, component), vocabulary, MAX_TOKENS);
+}
+
+/** Writes a tokenizer's public files into a folder. @param tokens of a prompt, start and end included */
+export async function writeTokenizerFolder(
+  folder: string,
+  vocabulary: WordVocabulary,
+  tokens: number,
+): Promise<void> {
   await mkdir(folder, { recursive: true });
-  for (const [name, text] of Object.entries(tokenizerFiles(vocabulary, MAX_TOKENS))) {
+  for (const [name, text] of Object.entries(tokenizerFiles(vocabulary, tokens))) {
     await writeFileAtomic(path.join(folder, name), text);
   }
 }

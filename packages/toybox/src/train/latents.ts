@@ -1,8 +1,7 @@
 /** @file What trainings over the autoencoder's latents share: the latents of rendered images, and noise on them. */
 
 import { existsSync } from 'node:fs';
-import path from 'node:path';
-import { compile, trace } from '@sgool/autodiff';
+import { compile, sizeOf, trace } from '@sgool/autodiff';
 import {
   autoencoder,
   autoencoderConfig,
@@ -12,16 +11,17 @@ import {
   readTensor,
 } from 'sgool/networks';
 import { writeSafetensors } from 'sgool/node';
-import { WEIGHTS_FOLDER } from '../paths.ts';
 import { IMAGE, PIXELS } from './scenes.ts';
 
-/** Numbers of a latent, [4, 16, 16]. */
+/** Numbers of a latent of Toybox, [4, 16, 16]. */
 export const LATENT = 4 * 16 * 16;
 
 const AT_ONCE = 4;
 
 /** Images whose latents are wanted. */
 export interface Rendered {
+  /** The folder of the autoencoder. */
+  readonly autoencoder: string;
   /** Where the latents are kept for the next start. */
   readonly file: string;
   /** What the images are, in words: latents of others are made anew. */
@@ -32,9 +32,15 @@ export interface Rendered {
   readonly paint: (index: number, planes: Float32Array) => void;
 }
 
-/** Latents of images by the stored autoencoder, [count, 4, 16, 16], scaled to standard deviation 1. */
-export async function latentsOf({ file, what, count, paint }: Rendered): Promise<Float32Array> {
-  const { config: raw, weights } = await openComponent(path.join(WEIGHTS_FOLDER, 'vae'));
+/** Latents of images by a stored autoencoder, [count, channels, 16, 16], shifted and scaled to standard deviation 1. */
+export async function latentsOf({
+  autoencoder: folder,
+  file,
+  what,
+  count,
+  paint,
+}: Rendered): Promise<Float32Array> {
+  const { config: raw, weights } = await openComponent(folder);
   const config = autoencoderConfig(raw);
   const made = `${what}, scaling factor ${config.scaling_factor}`;
   if (existsSync(file)) {
@@ -46,20 +52,23 @@ export async function latentsOf({ file, what, count, paint }: Rendered): Promise
       latent: autoencoder(config, networkWeights(weights)).encode(image).mean,
     })),
   );
-  const latents = new Float32Array(count * LATENT);
+  const shape = [config.latent_channels, IMAGE / 8, IMAGE / 8] as const;
+  const size = sizeOf(shape);
+  const shift = config.shift_factor ?? 0;
+  const latents = new Float32Array(count * size);
   const image = new Float32Array(AT_ONCE * 3 * PIXELS);
   for (let i = 0; i < count; i += AT_ONCE) {
     for (let b = 0; b < AT_ONCE; b++) paint(i + b, image.subarray(b * 3 * PIXELS, (b + 1) * 3 * PIXELS));
     const { latent } = await encode.run({ image });
     latents.set(
-      (latent as Float32Array).map((v) => v * config.scaling_factor),
-      i * LATENT,
+      (latent as Float32Array).map((v) => (v - shift) * config.scaling_factor),
+      i * size,
     );
   }
   await encode.dispose();
   await writeSafetensors(
     file,
-    { latents: { dtype: 'F32', shape: [count, 4, 16, 16], data: latents } },
+    { latents: { dtype: 'F32', shape: [count, ...shape], data: latents } },
     { made },
   );
   return latents;

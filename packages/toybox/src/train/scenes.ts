@@ -30,6 +30,7 @@ const AUTOENCODER_POOL: ScenePool = { firstSeed: 1, count: 4000 };
 export const TRAINING_POOLS = {
   autoencoder: AUTOENCODER_POOL,
   decoder: AUTOENCODER_POOL,
+  flow_autoencoder: AUTOENCODER_POOL,
   judge: { firstSeed: 2_000_000, count: 5000 },
   diffusion: { firstSeed: 4_000_000, count: 20_000 },
   transalnet: { firstSeed: 6_000_000, count: 3000 },
@@ -37,8 +38,10 @@ export const TRAINING_POOLS = {
   transalnetStatistics: { firstSeed: 6_500_000, count: 200 },
   clip: { firstSeed: 21_000_000, count: 7000 },
   clip_b: { firstSeed: 31_000_000, count: 7000 },
+  clip_c: { firstSeed: 41_000_000, count: 7000 },
   flow: { firstSeed: 12_000_000, count: 24_000, draw: flowSceneFromSeed },
-  judge_counts: { firstSeed: 14_000_000, count: 6000, draw: flowSceneFromSeed },
+  flow_decoder: { firstSeed: 13_000_000, count: 4000, draw: flowSceneFromSeed },
+  judge_counts: { firstSeed: 14_000_000, count: 4000, draw: flowSceneFromSeed },
   /** For the first weights of CLIP's vision towers. */
   visionStart: { firstSeed: 0, count: 60 },
 } as const satisfies Record<string, ScenePool>;

@@ -1,9 +1,10 @@
-import { sizeOf } from '@sgool/autodiff';
+import { compile, sizeOf, trace } from '@sgool/autodiff';
 import { describe, expect, it, vi } from 'vitest';
 import { autoencoderStage } from '../stages/autoencoder.ts';
 import { clipStage } from '../stages/clip.ts';
 import { CLIP_A } from '../stages/configs.ts';
-import { judgeStage } from '../stages/judge.ts';
+import { edgeLoss, flowAutoencoderStage } from '../stages/flow-autoencoder.ts';
+import { STAGES } from '../stages/stages.ts';
 import { toyboxTokenizer } from '../stages/tokenizer.ts';
 import { transalnetStage } from '../stages/transalnet.ts';
 import { batchGenerator } from './batch-generator.ts';
@@ -27,15 +28,17 @@ vi.mock(import('./scenes.ts'), async (importOriginal) => {
   };
 });
 
-const stages: [string, () => Stage][] = [
+const stages: [string, () => Stage | Promise<Stage>][] = [
   ['autoencoder', autoencoderStage],
-  ['judge', judgeStage],
+  ["toybox-flow's autoencoder", flowAutoencoderStage],
+  ['judge', STAGES.judge.stage],
+  ['judge that counts', STAGES.judge_counts.stage],
   ['CLIP', () => clipStage({ name: 'clip', size: CLIP_A, seed: 21, steps: 10 })],
   ['TranSalNet', transalnetStage],
 ];
 
-describe.each(stages)('the stage of %s', (_, make) => {
-  const stage = make();
+describe.each(stages)('the stage of %s', async (_, make) => {
+  const stage = await make();
 
   it('has batches as its program wants them, finite, the same for the same numbers', () => {
     const batch = stage.batch(batchGenerator(5), 0);
@@ -61,6 +64,17 @@ describe.each(stages)('the stage of %s', (_, make) => {
     expect(names.slice(0, 2)).toEqual(['loss', 'norm']);
     expect(layout.total).toBeGreaterThan(10_000);
   });
+});
+
+it("toybox-flow's autoencoder is taught edges: differences of the error to the right and below", async () => {
+  const shape = [1, 1, 2, 3];
+  const program = await compile(trace({ error: { shape } }, ({ error }) => ({ loss: edgeLoss(error) })));
+  const { loss } = await program.run({ error: Float32Array.of(0, 1, 3, -1, -1, 4) });
+  await program.dispose();
+  const rights = [1, 2, 0, 5];
+  const downs = [1, 2, 1];
+  const mean = (values: number[]) => values.reduce((a, b) => a + b) / values.length;
+  expect((loss as Float32Array)[0]).toBeCloseTo(mean(rights) + mean(downs), 6);
 });
 
 describe('the batches of CLIP', () => {

@@ -157,6 +157,16 @@ describe('the learning rate', () => {
     for (let step = 10; step < 99; step++) expect(at(step + 1)).toBeLessThan(at(step));
   });
 
+  it('may stay at its highest, and fall in the last steps only', () => {
+    const flat = (step: number) => learningRateAt(step, 100, { ...optimiser, decaySteps: 40 });
+    expect([flat(4), flat(9), flat(10), flat(60)]).toEqual([at(4), 2, 2, 2]);
+    expect(flat(80)).toBeCloseTo(1.1, 10);
+    expect(flat(100)).toBeCloseTo(0.2, 10);
+    for (let step = 60; step < 99; step++) expect(flat(step + 1)).toBeLessThan(flat(step));
+    // More last steps than there are: it falls from the end of the warm-up on.
+    expect(learningRateAt(55, 100, { ...optimiser, decaySteps: 400 })).toBe(at(55));
+  });
+
   it('stays where it ended', () => {
     expect(at(150)).toBe(at(100));
   });

@@ -44,6 +44,8 @@ export interface StageOptimiser {
   readonly learningRate: number;
   readonly warmup?: number;
   readonly finalShare?: number;
+  /** The rate stays at its highest and falls in this many last steps only. Default: it falls from the end of the warm-up on. */
+  readonly decaySteps?: number;
   readonly weightDecay?: number;
   readonly beta2?: number;
   /** Largest norm of the gradient over all weights. */
@@ -105,11 +107,12 @@ export interface TrainResult {
   readonly history: TrainingState['history'];
 }
 
-/** Learning rate at `step` (from 0): linear warm-up, then a cosine. */
+/** Learning rate at `step` (from 0): linear warm-up, perhaps a flat part, then a cosine. */
 export function learningRateAt(step: number, steps: number, o: StageOptimiser): number {
   const warmup = o.warmup ?? Math.min(200, steps / 20);
   if (step < warmup) return (o.learningRate * (step + 1)) / warmup;
-  const share = Math.min(1, (step - warmup) / Math.max(1, steps - warmup));
+  const start = o.decaySteps === undefined ? warmup : Math.max(warmup, steps - o.decaySteps);
+  const share = Math.min(1, Math.max(0, step - start) / Math.max(1, steps - start));
   const low = o.finalShare ?? 0.05;
   return o.learningRate * (low + (1 - low) * 0.5 * (1 + Math.cos(Math.PI * share)));
 }

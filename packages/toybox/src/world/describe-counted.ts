@@ -3,7 +3,7 @@
  * kind and colour there are. None has more words than {@link MOST_WORDS}.
  */
 
-import { KINDS, type Kind, RELATIONS, type Relation } from 'sgool/evaluate';
+import { KINDS, RELATIONS, type Relation } from 'sgool/evaluate';
 import {
   backgroundPhrase,
   describe,
@@ -37,13 +37,13 @@ export interface CountedClaims {
   readonly background?: BackgroundKind;
 }
 
-const plural = (kind: Kind) => (kind === 'fish' ? kind : `${kind}s`);
+/** `red cats` of `red cat`; the fish of the world stay fish. */
+export const pluralOf = (name: string): string => (name.endsWith('fish') ? name : `${name}s`);
 
 /** `two small red cats`, `one red cat`. */
 const counted = ({ count, ...thing }: GroupClaim): string => {
   const name = nounPhrase(thing, '');
-  const what = count === 1 ? name : name.slice(0, -thing.kind.length) + plural(thing.kind);
-  return `${NUMBERS[count - 1]} ${what}`;
+  return `${NUMBERS[count - 1]} ${count === 1 ? name : pluralOf(name)}`;
 };
 
 /** Beside a number a single thing has an article: `two red cats and a blue boat`. */
@@ -75,7 +75,7 @@ const RELATED: readonly ((claims: CountedClaims, relation: string) => string)[] 
 ];
 
 /** The words that captions of groups use beside those of `describe.ts`, sorted. */
-export const COUNT_WORDS: readonly string[] = [...NUMBERS, ...KINDS.map(plural)]
+export const COUNT_WORDS: readonly string[] = [...NUMBERS, ...KINDS.map(pluralOf)]
   .filter((word) => !WORDS.includes(word))
   .sort();
 

@@ -4,11 +4,14 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { writeFileAtomic } from 'sgool/node';
 import { PROMPTS_FILE, suiteFile } from '../paths.ts';
+import { suiteText } from './draw-suites.ts';
+import { flowSuites } from './flow-suites.ts';
 import { promptsJson } from './prompt-sets.ts';
-import { SUITES, suiteText, toyboxSuites } from './suites.ts';
+import { toyboxSuites } from './suites.ts';
 
 await mkdir(path.dirname(PROMPTS_FILE), { recursive: true });
 await writeFileAtomic(PROMPTS_FILE, promptsJson());
 
-const suites = toyboxSuites();
-for (const name of SUITES) await writeFileAtomic(suiteFile(name), suiteText(suites[name]));
+for (const [name, prompts] of Object.entries({ ...toyboxSuites(), ...flowSuites() })) {
+  await writeFileAtomic(suiteFile(name), suiteText(prompts));
+}

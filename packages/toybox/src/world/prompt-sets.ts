@@ -1,6 +1,7 @@
 /** @file The prompts of each evaluation. `make-prompts.ts` writes them to `@sgool/toybox-models`, for evaluations elsewhere. */
 
 import {
+  heldOutCountPrompts,
   heldOutMovingPrompts,
   heldOutPairPrompts,
   heldOutRelationPrompts,
@@ -42,6 +43,12 @@ export const PROMPT_SETS = {
       'two things; for the cost of methods, the first hundred for choosing and the others for confirming',
     draw: heldOutPairPrompts,
     seed: 3,
+    count: 200,
+  },
+  counts: {
+    about: 'one to four equal things, some beside others; for toybox-flow, nothing is tuned on them',
+    draw: heldOutCountPrompts,
+    seed: 7,
     count: 200,
   },
   moves: {

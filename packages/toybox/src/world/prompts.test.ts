@@ -2,13 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { MOVES } from 'sgool/evaluate';
 import { describe, expect, it } from 'vitest';
 import { PROMPTS_FILE } from '../paths.ts';
-import { poolScenes, TRAINING_POOLS } from '../train/scenes.ts';
+import { poolScenes, type ScenePool, TRAINING_POOLS } from '../train/scenes.ts';
 import { claimsHold } from './describe.ts';
-import type { NamedThing } from './groups.ts';
+import { groupsOf, type NamedThing } from './groups.ts';
 import { PROMPT_SETS, type PromptSetName, promptSet, promptsJson } from './prompt-sets.ts';
-import { heldOutMovingPrompts, type PromptSpec } from './prompts.ts';
+import { heldOutMovingPrompts, type PromptSpec, type WantedCount } from './prompts.ts';
 import { sampleScene } from './sample.ts';
 import { sceneGenerator } from './scene-generator.ts';
+import { isHeldOutOfFlow } from './split.ts';
 
 type PromptFile = Record<PromptSetName, { readonly prompts: readonly PromptSpec[] }>;
 
@@ -16,6 +17,10 @@ const committed = await readFile(PROMPTS_FILE, 'utf8');
 const sets = JSON.parse(committed) as PromptFile;
 const names = Object.keys(PROMPT_SETS) as PromptSetName[];
 const nameOf = ({ kind, colour }: NamedThing) => `${colour} ${kind}`;
+/** Enough of a pool that a held-out combination would be among them; all of it takes long. */
+const firstScenes = (pool: ScenePool) => poolScenes({ ...pool, count: Math.min(pool.count, 4000) });
+const groupKey = ({ count, ...thing }: WantedCount) => `${count} ${nameOf(thing)}`;
+const numbers = ['one', 'two', 'three', 'four'];
 const pairKey = (a: NamedThing, b: NamedThing) => [nameOf(a), nameOf(b)].sort().join(' + ');
 
 describe('the committed prompts', () => {
@@ -50,13 +55,45 @@ describe('the committed prompts', () => {
     }
   });
 
+  it('with numbers have each of them in turn, and ask for what no scene of toybox-flow shows', () => {
+    const { prompts } = sets.counts;
+    const wanted = prompts.map(({ text, things, counts = [] }, i) => {
+      const [first, ...others] = counts;
+      expect(first.count, text).toBe(1 + (i % 4));
+      expect(things, text).toEqual(
+        counts.flatMap(({ kind, colour, count }) => Array.from({ length: count }, () => ({ kind, colour }))),
+      );
+      expect(things.length, text).toBeLessThanOrEqual(4);
+      if (things.length > 1) expect(isHeldOutOfFlow(things), text).toBe(true);
+      for (const one of counts) expect(text).toContain(one.count > 1 ? numbers[one.count - 1] : nameOf(one));
+      return others.length;
+    });
+    expect(wanted.filter((others) => others > 0).length / prompts.length).toBeGreaterThan(0.25);
+    const groups = new Set(
+      prompts.flatMap(({ counts = [] }) => counts.filter(({ count }) => count > 1).map(groupKey)),
+    );
+    const held = new Set(
+      [...groups].filter((key) => prompts.some(({ counts = [] }) => groupKey(counts[0]) === key)),
+    );
+    expect(held.size).toBeGreaterThan(50);
+    for (const stage of ['flow', 'judge_counts'] as const) {
+      for (const { objects } of firstScenes(TRAINING_POOLS[stage])) {
+        for (const group of groupsOf(objects)) {
+          if (held.has(groupKey(group))) throw new Error(`${stage}: a scene shows ${groupKey(group)}`);
+        }
+      }
+    }
+  });
+
   it('of two things are in no scene that a training draws from', () => {
     const pairs = new Set(
-      names.flatMap((name) => sets[name].prompts.flatMap(({ things: [a, b] }) => (b ? [pairKey(a, b)] : []))),
+      names
+        .filter((name) => name !== 'counts')
+        .flatMap((name) => sets[name].prompts.flatMap(({ things: [a, b] }) => (b ? [pairKey(a, b)] : []))),
     );
     expect(pairs.size).toBeGreaterThan(400);
     for (const [stage, pool] of Object.entries(TRAINING_POOLS)) {
-      for (const { objects } of poolScenes(pool)) {
+      for (const { objects } of firstScenes(pool)) {
         for (const [i, a] of objects.entries()) {
           for (const b of objects.slice(i + 1)) {
             if (pairs.has(pairKey(a, b))) throw new Error(`${stage}: a scene shows ${pairKey(a, b)}`);

@@ -2,16 +2,23 @@
 
 import { COLOURS, KINDS, MOVES, RELATIONS, type Relation, type WantedMove } from 'sgool/evaluate';
 import { relatedCaption, shortCaption } from './describe.ts';
+import { countedCaption } from './describe-counted.ts';
 import { movingCaption } from './describe-moves.ts';
 import type { NamedThing } from './groups.ts';
-import { CONTAINERS } from './kinds.ts';
+import { BACKGROUNDS, CONTAINERS } from './kinds.ts';
+import { MOST_THINGS } from './sample-counted.ts';
 import { type SceneGenerator, sceneGenerator } from './scene-generator.ts';
-import { isHeldOut } from './split.ts';
+import { groupIsHeldOut, isHeldOut, isHeldOutOfFlow } from './split.ts';
+
+/** A group as a prompt wants it. */
+export type WantedCount = NamedThing & { readonly count: number };
 
 /** A prompt and what an image must show to be correct. */
 export interface PromptSpec {
   readonly text: string;
   readonly things: readonly NamedThing[];
+  /** Of these there must be exactly so many. */
+  readonly counts?: readonly WantedCount[];
   /** Subject and object are indices of `things`. */
   readonly relation?: { readonly subject: number; readonly relation: Relation; readonly object: number };
 }
@@ -46,6 +53,36 @@ export function heldOutRelationPrompts(count: number, seed = 1): PromptSpec[] {
   });
 }
 
+/**
+ * `count` different prompts of one to four equal things, each number in turn; half of them name a second thing or more, if there is room for
+ * it, and half of the others a place. No training shows what they ask for, but for one thing alone.
+ */
+export function heldOutCountPrompts(count: number, seed = 1): PromptSpec[] {
+  const lists = [1, 2, 3, 4].map((number) => {
+    const generator = sceneGenerator(4 * seed + number);
+    return distinct(Math.ceil(count / 4), () => drawCount(generator, number));
+  });
+  return Array.from({ length: count }, (_, i) => lists[i % 4][Math.floor(i / 4)]);
+}
+
+/** A prompt of `number` equal things, or undefined where training shows what was drawn. */
+export function drawCount(generator: SceneGenerator, number: number): PromptSpec | undefined {
+  const first: WantedCount = { ...drawThing(generator), count: number };
+  const room = MOST_THINGS - number;
+  const counts = [first];
+  if (room > 0 && generator.chance(0.5)) {
+    const second = { ...drawThing(generator), count: 1 + generator.int(room) };
+    if (second.kind === first.kind || second.colour === first.colour) return;
+    counts.push(second);
+  }
+  const background = counts.length === 1 && generator.chance(0.5) ? generator.pick(BACKGROUNDS) : undefined;
+  const things = counts.flatMap(({ kind, colour, count }) =>
+    Array.from({ length: count }, () => ({ kind, colour })),
+  );
+  const isAsked = number > 1 ? groupIsHeldOut(first, number) : counts.length === 1 || isHeldOutOfFlow(things);
+  return isAsked ? { text: countedCaption({ groups: counts, background }), things, counts } : undefined;
+}
+
 /** A prompt of a clip: every thing has the move that the text says. */
 export interface MovingPrompt {
   readonly text: string;
@@ -69,7 +106,8 @@ export function heldOutMovingPrompts(count: number, seed = 1): MovingPrompt[] {
   });
 }
 
-function drawThing(generator: SceneGenerator): NamedThing {
+/** Any kind in any colour. */
+export function drawThing(generator: SceneGenerator): NamedThing {
   return { kind: generator.pick(KINDS), colour: generator.pick(COLOURS) };
 }
 

@@ -3,11 +3,21 @@
  * CSP suite. `toybox-tuning` is for choosing settings, `toybox` for what is reported; they share no prompt. `moves` holds the prompts of clips.
  */
 
-import { type Clause, COLOURS, KINDS, RELATIONS, type Relation, type SuitePrompt } from 'sgool/evaluate';
+import { type Clause, COLOURS, KINDS, type SuitePrompt } from 'sgool/evaluate';
 import { describeAs, nounPhrase, relatedCaption, shortCaption } from './describe.ts';
+import {
+  drawPair,
+  drawSuites,
+  ONE_THING,
+  type PromptGroup,
+  present,
+  related,
+  TWO_THINGS,
+  usedBefore,
+} from './draw-suites.ts';
 import type { NamedThing } from './groups.ts';
-import { CONTAINERS } from './kinds.ts';
-import { movingPrompts, PROMPT_SETS, promptSet } from './prompt-sets.ts';
+import { movingPrompts, PROMPT_SETS } from './prompt-sets.ts';
+import { drawThing } from './prompts.ts';
 import { type SceneGenerator, sceneGenerator } from './scene-generator.ts';
 import { isHeldOut } from './split.ts';
 
@@ -17,72 +27,15 @@ export type SuiteName = (typeof SUITES)[number];
 
 const SEED = 5;
 
-interface Drawn {
-  readonly text: string;
-  readonly readings: readonly (readonly Clause[])[];
-}
-
-interface Group {
-  readonly category: string;
-  /** Prompts of each suite. */
-  readonly count: number;
-  /** A prompt, or undefined where what was drawn does not suit. */
-  readonly draw: (generator: SceneGenerator) => Drawn | undefined;
-}
-
-const present = ({ kind, colour }: NamedThing): Clause => ({ claim: 'present', kind, colour });
-
-function drawThing(generator: SceneGenerator): NamedThing {
-  return { kind: generator.pick(KINDS), colour: generator.pick(COLOURS) };
-}
-
-/** Two things that no training has shown together. */
-function drawPair(generator: SceneGenerator): [NamedThing, NamedThing] | undefined {
-  const things: [NamedThing, NamedThing] = [drawThing(generator), drawThing(generator)];
-  return isHeldOut(things) ? things : undefined;
-}
-
 /** Two things of different kinds in one colour; such pairs are never held out. */
 function drawAlike(generator: SceneGenerator): [NamedThing, NamedThing] | undefined {
   const [a, b] = [drawThing(generator), drawThing(generator)];
   return a.kind === b.kind ? undefined : [a, { ...b, colour: a.colour }];
 }
 
-function drawRelation(generator: SceneGenerator, [, object]: readonly NamedThing[]): Relation | undefined {
-  const relation = generator.pick(RELATIONS);
-  return relation === 'inside' && !CONTAINERS.includes(object.kind) ? undefined : relation;
-}
-
-/** Two things and a relation between them, in the words of a template. */
-function related(template: (things: readonly [NamedThing, NamedThing], relation: Relation) => string) {
-  return (generator: SceneGenerator): Drawn | undefined => {
-    const things = drawPair(generator);
-    const relation = things && drawRelation(generator, things);
-    if (!things || !relation) return undefined;
-    return {
-      text: template(things, relation),
-      readings: [[...things.map(present), { claim: 'relation', subject: 0, relation, object: 1 }]],
-    };
-  };
-}
-
-const GROUPS: readonly Group[] = [
-  {
-    category: 'one thing',
-    count: 20,
-    draw(generator) {
-      const thing = drawThing(generator);
-      return { text: shortCaption([thing]), readings: [[present(thing)]] };
-    },
-  },
-  {
-    category: 'attribute binding',
-    count: 40,
-    draw(generator) {
-      const things = drawPair(generator);
-      return things && { text: shortCaption(things), readings: [things.map(present)] };
-    },
-  },
+const GROUPS: readonly PromptGroup[] = [
+  { category: 'one thing', count: 20, draw: ONE_THING },
+  { category: 'attribute binding', count: 40, draw: TWO_THINGS },
   { category: 'position', count: 48, draw: related(relatedCaption) },
   { category: 'word order', count: 20, draw: related((things, r) => describeAs('word order', things, r)) },
   { category: 'passives', count: 20, draw: related((things, r) => describeAs('passive', things, r)) },
@@ -160,40 +113,11 @@ const GROUPS: readonly Group[] = [
 
 const article = (word: string) => (/^[aeiou]/.test(word) ? 'an' : 'a');
 
-const ATTEMPTS = 100_000;
-
-/**
- * The prompts of all suites. Groups take turns, so that the first prompts of a suite are of all of them. Prompts on which
- * defaults were chosen before are in neither.
- */
-export function toyboxSuites(): Readonly<Record<SuiteName, readonly SuitePrompt[]>> {
-  const generator = sceneGenerator(SEED);
-  const taken = new Set(
-    (['ablation', 'cost'] as const).flatMap((name) => promptSet(name, 100).map(({ text }) => text)),
-  );
-  const drawn = GROUPS.map(({ category, count, draw }) => {
-    const prompts: Omit<SuitePrompt, 'id'>[] = [];
-    for (let i = 0; i < ATTEMPTS && prompts.length < count * PICTURE_SUITES.length; i++) {
-      const prompt = draw(generator);
-      if (prompt === undefined || taken.has(prompt.text)) continue;
-      taken.add(prompt.text);
-      prompts.push({ ...prompt, category });
-    }
-    if (prompts.length < count * PICTURE_SUITES.length) {
-      throw new RangeError(
-        `suites: the world has no ${count * PICTURE_SUITES.length} prompts of ${category}, only ${prompts.length}`,
-      );
-    }
-    return prompts;
-  });
-  const lists = PICTURE_SUITES.map((_, which): SuitePrompt[] => {
-    const own = drawn.map((prompts) => prompts.filter((_, i) => i % PICTURE_SUITES.length === which));
-    const most = Math.max(...own.map((prompts) => prompts.length));
-    const mixed = Array.from({ length: most }, (_, i) => own.flatMap((prompts) => prompts[i] ?? [])).flat();
-    return mixed.map((prompt, i) => ({ id: String(i + 1), ...prompt }));
-  });
-  return { toybox: lists[0], 'toybox-tuning': lists[1], moves: movesSuite() };
-}
+/** The prompts of all suites. Prompts on which defaults were chosen before are in none of those of pictures. */
+export const toyboxSuites = (): Readonly<Record<SuiteName, readonly SuitePrompt[]>> => ({
+  ...drawSuites(PICTURE_SUITES, GROUPS, sceneGenerator(SEED), usedBefore()),
+  moves: movesSuite(),
+});
 
 /** The set `moves` as a suite: its categories are the moves. */
 function movesSuite(): SuitePrompt[] {
@@ -208,13 +132,4 @@ function movesSuite(): SuitePrompt[] {
       ],
     ],
   }));
-}
-
-/** A suite as a file: a prompt per line. */
-export function suiteText(prompts: readonly SuitePrompt[]): string {
-  return prompts
-    .map(
-      ({ id, text, category, readings }) => `${JSON.stringify({ id, prompt: text, category, readings })}\n`,
-    )
-    .join('');
 }

@@ -1,5 +1,5 @@
 /** @file `sgool devices`: what computes on this machine; its subcommands have files of their own in `devices/`. */
-import { type Device, deviceState, freeMemory, runtimeLibrary } from '@sgool/autodiff';
+import { DEVICE_OPTIONS, type Device, deviceState, freeMemory, runtimeLibrary } from '@sgool/autodiff';
 import type { Command } from 'commander';
 import type { Host } from '../host.ts';
 import { formatBytes, formatTable, oneLine } from '../terminal/format.ts';
@@ -9,7 +9,8 @@ import { configureRemove } from './devices/remove.ts';
 
 const NOTES = `
 Every device is tried in a process of its own, so that a broken driver does no
-harm. The speed is that of a matrix product. --device takes one of these names.
+harm. The speed is that of a matrix product. --device takes one of these names,
+--device-options the options that ONNX Runtime passes to it.
 
 Examples:
   sgool devices
@@ -34,7 +35,8 @@ async function list(json: boolean, { stdout }: Host): Promise<void> {
   for (const device of LISTED) {
     const state = await deviceState(device);
     const free = state.works ? await freeMemory(device) : undefined;
-    devices.push({ device, ...state, ...(free !== undefined && { freeMemory: free }) });
+    const options = optionsOf(device);
+    devices.push({ device, ...state, ...(free !== undefined && { freeMemory: free }), options });
     rows.push(
       state.works
         ? [
@@ -53,8 +55,17 @@ async function list(json: boolean, { stdout }: Host): Promise<void> {
       ? '\nsgool devices add cuda installs the files for NVIDIA cards.'
       : '';
   if (json) stdout.write(`${JSON.stringify({ onnxRuntime: library?.version, devices })}\n`);
-  else stdout.write(`${formatTable(rows)}\n\nONNX Runtime ${library?.version}${hint}\n`);
+  else stdout.write(`${formatTable(rows)}\n\n${optionLines()}\n\nONNX Runtime ${library?.version}${hint}\n`);
 }
+
+/** The values that each option of a device may have. */
+const optionsOf = (device: Device) =>
+  Object.fromEntries(Object.entries(DEVICE_OPTIONS[device]).map(([name, { values }]) => [name, values]));
+
+const optionLines = (): string =>
+  LISTED.map(
+    (device) => `--device-options of ${device}: ${Object.keys(DEVICE_OPTIONS[device]).join(', ')}`,
+  ).join('\n');
 
 const formatSpeed = (flops: number) =>
   flops >= 1e12 ? `${(flops / 1e12).toFixed(1)} TFLOP/s` : `${(flops / 1e9).toFixed(0)} GFLOP/s`;

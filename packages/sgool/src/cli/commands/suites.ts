@@ -15,6 +15,7 @@ import {
   storeSuite,
 } from '../../evaluate/suites/stored-suites.ts';
 import type { Suite } from '../../evaluate/suites/suite.ts';
+import { JUDGE_NAMES } from '../../networks/judge/open-judge.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { formatTable, oneLine } from '../terminal/format.ts';
@@ -27,7 +28,8 @@ Number and hash of the prompts are checked, and a copy is kept in sgool's data
 folder. A file of your own needs no command: give its path to sgool evaluate.
 It may be .txt (a prompt per line), .csv or .tsv (columns prompt, category, id),
 .jsonl or .json; prompts.suite.json beside prompts.csv may say more:
-{ "title", "origin", "licence", "format", "columns": { "prompt", "category" } }.
+{ "title", "origin", "licence", "format", "judge", "columns": { "prompt", "category" } }.
+A judge checks prompts whose truth the file has: ${JUDGE_NAMES.join(' (default) or ')}.
 
 Examples:
   sgool suites list
@@ -86,7 +88,7 @@ async function list(json: boolean, { stdout, env }: Host): Promise<void> {
   const known = KNOWN_SUITES.map((one) => stateOf(one.name, () => storedSuite(one, env)));
   const states = await Promise.all([...own, ...known]);
   const titleOf = (name: string) =>
-    KNOWN_SUITES.find((one) => one.name === name)?.title ?? OWN_SUITES[name as OwnSuiteName];
+    KNOWN_SUITES.find((one) => one.name === name)?.title ?? OWN_SUITES[name as OwnSuiteName].title;
   const countOf = (name: string) => KNOWN_SUITES.find((one) => one.name === name)?.count;
   if (json) {
     const suites = states.map(({ suite, ...state }) => ({

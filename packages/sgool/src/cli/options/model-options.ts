@@ -3,6 +3,8 @@
  * single file or a plain Stable Diffusion folder lacks some parts (the CLIP that guides, a tokenizer); others replace parts
  * (an autoencoder) or change weights (LoRAs).
  */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Option } from 'commander';
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
@@ -21,6 +23,7 @@ import type { LoraChoice } from '../../weights/open/lora.ts';
 import { loraStrength } from '../../weights/open/lora-strength.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
+import { quoteArgument } from '../terminal/format.ts';
 import {
   type CliOption,
   type OptionValues,
@@ -50,6 +53,7 @@ export interface ModelParts {
   prediction?: 'epsilon' | 'v_prediction';
   ema?: boolean;
   memory?: 'auto' | 'plenty' | 'low';
+  deviceOptions?: string;
 }
 
 /** What a model is opened with. */
@@ -127,8 +131,12 @@ const PART_SCHEMAS = {
   memory: z
     .enum(['auto', 'plenty', 'low'])
     .describe(
-      'memory budget: auto, plenty (a little faster for large images) or low (less memory, a third more time)',
+      'memory budget: auto, plenty (faster for large images) or low (less memory, a third more time)',
     ),
+  deviceOptions: z
+    .string()
+    .min(1)
+    .describe('options of the device, separated by commas: preferredLayout=NCHW; sgool devices lists them'),
   ema: z.boolean().describe('use the moving average of the weights, if a file has both'),
 } satisfies Record<keyof ModelParts, z.ZodType>;
 
@@ -143,6 +151,7 @@ export const MODEL_SCHEMAS = {
 const PART_KEYS = Object.keys(PART_SCHEMAS) as readonly (keyof ModelParts)[];
 
 const MAIN = 'Options:';
+const PARTS = 'Parts of the model:';
 
 const DIFFERENCES: Readonly<Partial<Record<keyof ModelValues, Partial<CliOption>>>> = {
   model: { argument: 'name' },
@@ -157,6 +166,7 @@ const DIFFERENCES: Readonly<Partial<Record<keyof ModelValues, Partial<CliOption>
   embedding: { argument: 'files', isList: true },
   embeddingsDir: { argument: 'folder' },
   modelConfig: { argument: 'folder' },
+  deviceOptions: { argument: 'name=value' },
   ema: { negated: true, description: 'do not use the moving average of the weights, if a file has both' },
 };
 
@@ -182,9 +192,7 @@ export const COMPUTE_OPTIONS: readonly CliOption[] = (['device', 'precision'] as
   modelOption(key, MAIN),
 );
 /** Options about the parts. */
-export const PART_OPTIONS: readonly CliOption[] = PART_KEYS.map((key) =>
-  modelOption(key, 'Parts of the model:'),
-);
+export const PART_OPTIONS: readonly CliOption[] = PART_KEYS.map((key) => modelOption(key, PARTS));
 
 /** A number, and perhaps what else is said of the LoRA behind it. */
 const NUMBER = /^\s*[-+]?(?:\d+\.?\d*|\.\d+)\s*(?=:|$)/;
@@ -232,6 +240,23 @@ function parseEmbeddings(text: string) {
   });
 }
 
+/** `name=value`, several with commas. */
+function parseDeviceOptions(text: string): Record<string, string> {
+  const pairs = text.split(',').map((item) => {
+    const [, name, value] = /^\s*(\w+)\s*=\s*(\w+)\s*$/.exec(item) ?? [];
+    if (name !== undefined) return [name, value] as const;
+    throw new UserError(
+      `--device-options: not usable, got ${text}; give name=value, several separated by commas`,
+      { exitCode: USAGE_ERROR },
+    );
+  });
+  const twice = pairs.find(([name], i) => pairs.findIndex(([other]) => other === name) < i);
+  if (twice === undefined) return Object.fromEntries(pairs);
+  throw new UserError(`--device-options: ${twice[0]} is given twice; give it once`, {
+    exitCode: USAGE_ERROR,
+  });
+}
+
 /** Places separated by commas. */
 const placesOf = (text: string): string[] => text.split(',').map((place) => place.trim());
 
@@ -239,6 +264,48 @@ const placesOf = (text: string): string[] => text.split(',').map((place) => plac
 export function partsOf(values: ModelParts): ModelParts {
   return Object.fromEntries(
     PART_KEYS.flatMap((key) => (values[key] === undefined ? [] : [[key, values[key]]])),
+  );
+}
+
+/** The parts as options of the command line, as they are typed. */
+export function typedParts(values: ModelParts): string[] {
+  return Object.entries(partsOf(values)).map(([key, value]) => {
+    const { flag } = modelOption(key as keyof ModelParts, PARTS);
+    if (typeof value === 'boolean') return value ? `--${flag}` : `--no-${flag}`;
+    return `--${flag} ${quoteArgument(String(value))}`;
+  });
+}
+
+/** The parts with their places from the root on where they are files of this folder; names of the Hub stay as they are. */
+export function locatedParts(values: ModelParts, { cwd }: Pick<Host, 'cwd'>): ModelParts {
+  const parts = partsOf(values);
+  const located = (place: string) => {
+    const path = resolve(cwd, place.trim());
+    return existsSync(path) ? path : place.trim();
+  };
+  const keys = ['clip', 'vae', 'adapter', 'motion', 'modelConfig', 'tokenizer', 'textEncoders'] as const;
+  const placed = keys.flatMap((key) => {
+    const text = parts[key];
+    return text === undefined ? [] : [[key, text.split(',').map(located).join(',')]];
+  });
+  return { ...parts, ...Object.fromEntries(placed) };
+}
+
+/** The vocabulary of scorers that bring none: the first tokenizer that is given. */
+export function scorerTokenizer({ tokenizer }: ModelParts): { readonly tokenizer?: string } {
+  return tokenizer === undefined ? {} : { tokenizer: placesOf(tokenizer)[0] };
+}
+
+/**
+ * The parts that came with a job of a queue.
+ *
+ * @throws UserError where they are those of a newer version
+ */
+export function checkedParts(given: unknown): ModelParts {
+  const read = z.strictObject(PART_SCHEMAS).partial().safeParse(given);
+  if (read.success) return read.data as ModelParts;
+  throw new UserError(
+    `parts of the model: not known here, got ${JSON.stringify(given)}; use the version of sgool that began the evaluation`,
   );
 }
 
@@ -252,7 +319,8 @@ export function withoutParts<T extends ModelParts>(values: T): Omit<T, keyof Mod
 /** The options for `loadPipeline`. @throws UserError where the list of LoRAs cannot be read */
 export function loadOptionsOf(values: ModelValues): LoadOptions & PromptFileOptions {
   const { device = DEVICE_NAMES[0], precision = PRECISION_NAMES[0] } = values;
-  const { lora, embedding, tokenizer, textEncoders, modelConfig, prediction, ...same } = partsOf(values);
+  const { lora, embedding, tokenizer, textEncoders, modelConfig, prediction, deviceOptions, ...same } =
+    partsOf(values);
   return {
     ...same,
     ...(lora === undefined ? {} : { loras: parseLoras(lora) }),
@@ -261,37 +329,52 @@ export function loadOptionsOf(values: ModelValues): LoadOptions & PromptFileOpti
     ...(textEncoders === undefined ? {} : { textEncoders: placesOf(textEncoders) }),
     ...(modelConfig === undefined ? {} : { config: modelConfig }),
     ...(prediction === undefined ? {} : { predictionType: prediction }),
+    ...(deviceOptions === undefined ? {} : { deviceOptions: parseDeviceOptions(deviceOptions) }),
     device,
     precision,
   };
 }
 
-/** The keys that `score` and `saliency` share with the commands that make images. */
-export type SharedKey =
-  | 'model'
-  | 'device'
-  | 'precision'
-  | 'clip'
-  | 'tokenizer'
-  | 'adapter'
-  | 'motion'
-  | 'memory';
+/** Parts that prompts name: for commands that make images of prompts in a syntax. */
+const NAMED_IN_PROMPTS = ['loraDir', 'embeddingsDir'] as const;
+
+/** What every command may say of the model that it opens. */
+export type SharedKey = Exclude<keyof ModelValues, (typeof NAMED_IN_PROMPTS)[number]>;
+
+/** All of these keys: the model, what it computes on, and where its parts come from. */
+export const SHARED_KEYS = (Object.keys(MODEL_SCHEMAS) as (keyof ModelValues)[]).filter(
+  (key): key is SharedKey => !(NAMED_IN_PROMPTS as readonly string[]).includes(key),
+);
 
 /** What those commands read: a model is always named. */
 export type SharedValues = ModelValues & { readonly model: string };
 
-/** Options for Commander of commands that read the command line and the environment alone. */
-export function sharedOptions(keys: readonly SharedKey[]): Option[] {
-  return keys.flatMap((key) => toCommander(modelOption(key, MAIN)));
+/** The keys of a command, without those that it has another option for, or no use. */
+const keysBut = (without: readonly SharedKey[]) => SHARED_KEYS.filter((key) => !without.includes(key));
+
+const isPart = (key: string) => Object.hasOwn(PART_SCHEMAS, key);
+
+/**
+ * Options for Commander of commands that open a model, and read the command line and the environment alone.
+ *
+ * @param without what the command does not have, which its tests name with the reason
+ */
+export function sharedOptions(without: readonly SharedKey[] = []): Option[] {
+  return keysBut(without).flatMap((key) => toCommander(modelOption(key, isPart(key) ? PARTS : MAIN)));
 }
 
 /**
  * The values of shared options: command line before environment before default.
  *
+ * @param without as `sharedOptions` has it
  * @throws UserError where a variable is not usable
  */
-export function sharedValues(flags: OptionValues, keys: readonly SharedKey[], { env }: Host): SharedValues {
-  const given = keys.map((key) => {
+export function sharedValues(
+  flags: OptionValues,
+  { env }: Host,
+  without: readonly SharedKey[] = [],
+): SharedValues {
+  const given = keysBut(without).map((key) => {
     const option = modelOption(key, MAIN);
     const variable = variableOf(option);
     const text = env[variable];

@@ -42,7 +42,7 @@ import { parseTargetFile, targetFileText } from './target-images.ts';
 export const CONFIG_FILE = 'sgool.config.json';
 
 /** Variables with our prefix that are no option. */
-const OTHER_VARIABLES = ['SGOOL_DEBUG', 'SGOOL_DATA_DIR', 'SGOOL_QUEUE'];
+const OTHER_VARIABLES = ['SGOOL_DEBUG', 'SGOOL_DATA_DIR', 'SGOOL_QUEUE', 'SGOOL_S3_ADDRESSING'];
 
 /** What a command that makes images accepts. */
 export interface ImageCommandKind {

@@ -61,6 +61,11 @@ describe('forecast', () => {
     ]);
   });
 
+  it('says where that is the most that a run can take', async () => {
+    const { lines } = await said(async () => ({ ...small, seconds: 185, atMost: true }));
+    expect(lines[0]).toMatch(/^up to 3 min 05 s and 400.0 MB of memory/);
+  });
+
   it('names the flags that make a run fit, in the order of their harm, and leaves out those that do not help', async () => {
     await mkdir(join(dir, 'unet'));
     for (const variant of ['', '.fp16'])

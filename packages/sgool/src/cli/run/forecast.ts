@@ -77,18 +77,19 @@ async function estimateWith(
   );
 }
 
-/** `about 3 min 05 s and 5.1 GB of memory (4.2 GB of it weights), from 31.2 TFLOP at 190 GFLOP/s`. */
+/** `about 3 min 05 s and 5.1 GB of memory (4.2 GB of it weights), from 31.2 TFLOP at 190 GFLOP/s`; `up to` where that is the most. */
 export function forecastLine({
   seconds,
   memoryBytes,
   mappedBytes,
   operations,
+  atMost,
   machine,
   contention,
 }: RunEstimate): string {
   const slowed = contention >= 1.5 ? `, other programs make it ${contention.toFixed(1)} times slower` : '';
   const speed = `${(operations / 1e12).toFixed(1)} TFLOP at ${(machine.flops / 1e9).toFixed(0)} GFLOP/s${slowed}`;
-  return `about ${formatSeconds(seconds)} and ${formatBytes(memoryBytes)} of memory (${formatBytes(mappedBytes)} of it weights), from ${speed}`;
+  return `${atMost ? 'up to' : 'about'} ${formatSeconds(seconds)} and ${formatBytes(memoryBytes)} of memory (${formatBytes(mappedBytes)} of it weights), from ${speed}`;
 }
 
 /** Options that help, and the memory that the run takes with them. */

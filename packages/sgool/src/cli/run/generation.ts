@@ -459,13 +459,8 @@ function computeNote({ compute }: Pipeline, wanted: string | undefined): string 
   return `computing on ${device} in ${precision}${emulated}`;
 }
 
-function refineTask({ edit, sourcePrompt, strength, fit, invertMask, feather }: RefineSource): RefineTask {
-  return {
-    edit,
-    ...(sourcePrompt === undefined ? {} : { sourcePrompt }),
-    strength,
-    fit,
-    invertMask,
-    ...(feather === undefined ? {} : { feather }),
-  };
+/** All that is said of the image, for the record. */
+function refineTask({ image, mask, ...source }: RefineSource): RefineTask {
+  const given = Object.entries(source).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as RefineTask;
 }

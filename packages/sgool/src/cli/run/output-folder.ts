@@ -104,8 +104,7 @@ export async function claimFolder(wanted: string, { name: markName, content }: M
       if (!(await createFile(join(dir, markName), content))) continue;
       return { dir, release: () => release(dir, markName, firstCreated) };
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      const reason = code === 'EEXIST' ? 'a file of that name is in the way' : fileSystemReason(error);
+      const reason = fileSystemReason(error);
       if (reason === undefined) throw error;
       throw new UserError(`cannot write to the folder ${dir}: ${reason}`, { cause: error });
     }

@@ -1,5 +1,6 @@
 /** @file `<run>/evaluation.json`: what an evaluation compares, on which prompts, and by which scores. */
 import { z } from 'zod';
+import { JUDGE_NAMES } from '../../networks/judge/open-judge.ts';
 import { clauseSchema } from '../suites/clause.ts';
 import { seedSchema } from './cell.ts';
 
@@ -30,6 +31,8 @@ const suiteSchema = z.strictObject({
   sha256: z.string(),
   origin: z.string(),
   licence: z.string().optional(),
+  /** The judge that checks the clauses; default `judge`. */
+  judge: z.enum(JUDGE_NAMES).optional(),
   defects: z.array(z.string()),
   /** Those that are run: all, or the ones that `--limit` and `--only` leave. */
   prompts: z.array(

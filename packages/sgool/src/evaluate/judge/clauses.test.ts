@@ -43,6 +43,7 @@ describe('judgeClauses', () => {
       colour: 1,
       relation: null,
       absence: null,
+      count: null,
     });
     expect(judgeClauses([seen('boat', 'blue', 0.5)], [[boat]])).toMatchObject({
       score: 0.9,
@@ -90,6 +91,39 @@ describe('judgeClauses', () => {
     expect(judgeClauses(things, [[boat, redCat, size]])).toMatchObject({ correct: 0, relation: 0 });
     expect(judgeClauses([cat], [[redCat, boat, size]])).toMatchObject({ correct: 0, relation: 0 });
     expect(() => judgeClauses(things, [[redCat, relation(0, 1)]])).toThrow('has no thing 1');
+  });
+
+  it('checks that there are exactly so many of a kind and colour', () => {
+    const cats = [0.2, 0.5, 0.8].map((x) => seen('cat', 'red', x, { sure: 1 }));
+    const clause = (number: number, colour?: Colour): Clause => ({
+      claim: 'count',
+      kind: 'cat',
+      ...(colour === undefined ? {} : { colour }),
+      number,
+    });
+    expect(judgeClauses(cats, [[clause(3, 'red')]])).toMatchObject({ correct: 1, count: 1, thing: null });
+    expect(judgeClauses(cats, [[clause(2, 'red')]])).toMatchObject({ correct: 0, count: 0 });
+    expect(judgeClauses(cats, [[clause(4, 'red')]])).toMatchObject({ score: 0, correct: 0 });
+    expect(judgeClauses(cats, [[clause(0, 'blue')]])).toMatchObject({ correct: 1, score: 1 });
+    // Others of its kind in another colour do not count, unless the clause names none.
+    const mixed = [...cats, seen('cat', 'blue', 0.9, { sure: 1 }), seen('boat', 'red', 0.1)];
+    expect(judgeClauses(mixed, [[clause(3, 'red')]]).correct).toBe(1);
+    expect(judgeClauses(mixed, [[clause(4)]]).correct).toBe(1);
+    expect(judgeClauses(mixed, [[clause(3, 'red'), clause(1, 'blue'), clause(3)]])).toMatchObject({
+      correct: 0,
+      count: 2 / 3,
+    });
+  });
+
+  it('scores a number by the probability of exactly so many', () => {
+    const cats = [0.9, 0.8, 0.6].map((confidence) => seen('cat', 'red', 0.5, { confidence, sure: 1 }));
+    const chance = (number: number) =>
+      judgeClauses(cats, [[{ claim: 'count', kind: 'cat', colour: 'red', number }]]).score;
+    expect(chance(0)).toBeCloseTo(0.1 * 0.2 * 0.4, 12);
+    expect(chance(1)).toBeCloseTo(0.9 * 0.2 * 0.4 + 0.1 * 0.8 * 0.4 + 0.1 * 0.2 * 0.6, 12);
+    expect(chance(3)).toBeCloseTo(0.9 * 0.8 * 0.6, 12);
+    expect(chance(0) + chance(1) + chance(2) + chance(3)).toBeCloseTo(1, 12);
+    expect(chance(4)).toBe(0);
   });
 
   it('accepts each reading of an ambiguous prompt', () => {

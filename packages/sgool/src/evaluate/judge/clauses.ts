@@ -11,7 +11,7 @@ type ImageClause = Exclude<Clause, { claim: 'move' }>;
 
 /** What the judge says of an image. All values are in [0, 1]; a part is null where the prompt has no clause of its kind. */
 export interface ClauseVerdict {
-  /** Mean over the clauses of the reading that fits best: for a thing P(kind) · P(colour). */
+  /** Mean over the clauses of the reading that fits best: for a thing P(kind) · P(colour), for a number the probability of exactly so many. */
   readonly score: number;
   /** 1 if every clause of one reading is fulfilled, else 0. */
   readonly correct: number;
@@ -23,6 +23,8 @@ export interface ClauseVerdict {
   readonly relation: number | null;
   /** Share of the things that must not be there, and are not. */
   readonly absence: number | null;
+  /** Share of the numbers of things that are right. */
+  readonly count: number | null;
 }
 
 interface Checked {
@@ -61,12 +63,13 @@ export function judgeClauses(
     colour: share(best, 'colour'),
     relation: share(best, 'relation'),
     absence: share(best, 'absence'),
+    count: share(best, 'count'),
   };
 }
 
 const scoreOf = (clauses: readonly Checked[]) => mean(clauses.map(({ value }) => value));
 
-type Part = 'thing' | 'colour' | 'relation' | 'absence';
+type Part = 'thing' | 'colour' | 'relation' | 'absence' | 'count';
 
 function share(clauses: readonly Checked[], part: Part): number | null {
   const values = clauses.flatMap((checked) => counted(checked, part));
@@ -81,6 +84,8 @@ function counted({ clause, isThere, holds }: Checked, part: Part): number[] {
       return part === 'colour' && clause.colour !== undefined ? [Number(holds)] : [];
     case 'absent':
       return part === 'absence' ? [Number(holds)] : [];
+    case 'count':
+      return part === 'count' ? [Number(holds)] : [];
     case 'relation':
     case 'size':
       return part === 'relation' ? [Number(holds)] : [];
@@ -123,6 +128,14 @@ function checkClause(
       const value = 1 - Math.max(0, ...detections.map((one) => presence(one, clause)));
       return { clause, value, isThere, holds: !isThere };
     }
+    case 'count': {
+      const found = detections.filter((one) => isRight(one, clause)).length;
+      const value = chanceOf(
+        clause.number,
+        detections.map((one) => presence(one, clause)),
+      );
+      return { clause, value, isThere: found > 0, holds: found === clause.number };
+    }
     case 'relation':
       return between(clause.subject, clause.object, (a, b) => detectedRelation(a, clause.relation, b));
     case 'size':
@@ -142,6 +155,17 @@ function presence(detection: Detection | undefined, { kind, colour }: Described)
 
 function isRight(detection: Detection | undefined, { kind, colour }: Described): boolean {
   return detection?.kind === kind && (colour === undefined || detection.colour === colour);
+}
+
+/** The probability that exactly `number` of independent events happen, of which each has a probability of its own (Poisson's binomial). */
+function chanceOf(number: number, probabilities: readonly number[]): number {
+  const chances = [1];
+  for (const p of probabilities) {
+    chances.push(0);
+    for (let n = chances.length - 1; n >= 0; n--)
+      chances[n] = chances[n] * (1 - p) + (chances[n - 1] ?? 0) * p;
+  }
+  return chances[number] ?? 0;
 }
 
 /** The detection for each thing, or none: the assignment with the highest sum of presences. A prompt has a handful of things. */

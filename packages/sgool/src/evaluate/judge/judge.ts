@@ -2,7 +2,7 @@
 
 import type { Detection } from '../../networks/judge/detections.ts';
 import { JUDGE_IMAGE } from '../../networks/judge/network.ts';
-import { openJudge } from '../../networks/judge/open-judge.ts';
+import { type JudgeName, openJudge } from '../../networks/judge/open-judge.ts';
 import { runJudge } from '../../networks/judge/run-judge.ts';
 import { compileNetwork } from '../../runtime/network-program.ts';
 
@@ -15,13 +15,20 @@ export interface Judge {
 }
 
 /**
- * Loads the judge.
+ * Loads a judge.
  *
+ * @param name default: `judge`; `judge-counts` also reads groups of equal things
  * @param threads default: one for each core
  * @throws UserError when its weights are missing
  */
-export async function loadJudge({ threads }: { threads?: number } = {}): Promise<Judge> {
-  const graph = await openJudge();
+export async function loadJudge({
+  name,
+  threads,
+}: {
+  readonly name?: JudgeName;
+  readonly threads?: number;
+} = {}): Promise<Judge> {
+  const graph = await openJudge(name);
   const program = await compileNetwork('judge', graph(), { threads });
   return {
     detect(image) {

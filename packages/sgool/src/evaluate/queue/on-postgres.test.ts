@@ -1,4 +1,4 @@
 import { queueTests } from './testing/queue-tests.ts';
 import { startPostgres } from './testing/servers.ts';
 
-queueTests('postgres', startPostgres);
+queueTests('postgres', () => startPostgres());

@@ -1,4 +1,4 @@
 import { queueTests } from './testing/queue-tests.ts';
 import { startRedis } from './testing/servers.ts';
 
-queueTests('redis', () => startRedis('valkey'));
+queueTests('redis', () => startRedis());

@@ -5,6 +5,7 @@ import type { Pool } from 'pg';
 import { UserError } from '../../errors.ts';
 import { optionalPackage } from '../../platform/optional-package.ts';
 import { CellRows } from './cell-rows.ts';
+import { openTls, tlsHint } from './queue-tls.ts';
 import type { QueueAddress } from './queue-url.ts';
 
 /** Any queue of BullMQ; jobs are checked where they are read. */
@@ -57,7 +58,9 @@ const loadBullMq = () => optionalPackage('bullmq', () => import('bullmq'));
 async function connectRedis(address: QueueAddress): Promise<QueueServer> {
   const { Redis: Client } = await optionalPackage('ioredis', () => import('ioredis'));
   const bullmq = await loadBullMq();
+  const encryption = address.tls ? { tls: await openTls(address.tls) } : {};
   const probe = new Client(address.url, {
+    ...encryption,
     lazyConnect: true,
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
@@ -84,6 +87,7 @@ async function connectRedis(address: QueueAddress): Promise<QueueServer> {
   }
   const connect = () => {
     const client = new Client(address.url, {
+      ...encryption,
       // Commands wait until the server is back.
       maxRetriesPerRequest: null,
       retryStrategy: (times) => Math.min(times * 100, RECONNECT_MS),
@@ -129,10 +133,12 @@ async function connectPostgres(address: QueueAddress): Promise<QueueServer> {
     connectionTimeoutMillis: CONNECT_MS,
     keepAlive: true,
     // BullMQ names its tables without their schema.
-    options: `-c search_path=${PG_SCHEMA},public`,
+    options: `${address.options} -c search_path=${PG_SCHEMA},public`.trim(),
+    ...(address.tls === undefined ? {} : { ssl: address.tls && (await openTls(address.tls)) }),
   });
-  // A connection that was idle when the server went away; the next question opens another one.
+  // A connection that was idle when the server went away, and one that somebody held: the next question opens another one.
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const rows = new CellRows(pool);
   try {
     const client = await pool.connect();
@@ -215,10 +221,13 @@ async function within(milliseconds: number, work: Promise<unknown>): Promise<voi
   clearTimeout(timer);
 }
 
+/** Of the addresses that a host has, the first one's error stands for all. */
+const firstOf = (error: unknown): (Error & { code?: string }) | undefined =>
+  error instanceof AggregateError ? error.errors[0] : (error as Error);
+
 /** What went wrong with a server, in one line. */
 export function queueReason(address: QueueAddress, error: unknown): string {
-  const all = error instanceof AggregateError ? error.errors : [error];
-  const [first] = all as (Error & { code?: string })[];
+  const first = firstOf(error);
   const text = first?.message || first?.code || 'unknown error';
   return address.scrub(text).replaceAll(/\s*\n\s*/g, ' ');
 }
@@ -228,9 +237,11 @@ const IS_PASSWORD = /password|WRONGPASS|NOAUTH|authentication/i;
 function unreachable(address: QueueAddress, error: unknown): UserError {
   if (error instanceof UserError) return error;
   const reason = queueReason(address, error);
-  const hint = IS_PASSWORD.test(reason)
-    ? 'check the user and the password in its address'
-    : 'is the server running, and is its address right?';
+  const hint =
+    tlsHint(firstOf(error), Boolean(address.tls)) ??
+    (IS_PASSWORD.test(reason)
+      ? 'check the user and the password in its address'
+      : 'is the server running, and is its address right?');
   // Without its cause: the clients' errors carry the command that failed, which may be the one with the password.
   return new UserError(`--queue: ${address.shown}: ${reason}; ${hint}`);
 }

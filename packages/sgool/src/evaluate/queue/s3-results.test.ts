@@ -1,9 +1,11 @@
+import dns from 'node:dns';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { Cell } from '../cells/cell.ts';
 import type { Results } from './results.ts';
 import { readS3Url, s3Results } from './s3-results.ts';
 import { fakeCell } from './testing/fake-cells.ts';
-import { type FakeS3, startFakeS3 } from './testing/fake-s3.ts';
+import { FAKE_S3_HOST, type FakeS3, startFakeS3 } from './testing/fake-s3.ts';
+import { freePort } from './testing/servers.ts';
 
 const ID = 'ab'.repeat(32);
 const CELL: Cell = {
@@ -31,15 +33,20 @@ const failed = {
 
 let s3: FakeS3;
 let results: Results;
+const KEYS = {
+  region: 'eu-west-1',
+  keys: { key: { secret: 's3cret' }, temporary: { secret: 'other', token: 'its token' } },
+};
 const environment = () => ({
   AWS_ENDPOINT_URL_S3: s3.url,
+  AWS_REGION: 'eu-west-1',
   AWS_ACCESS_KEY_ID: 'key',
-  AWS_SECRET_ACCESS_KEY: 'secret',
+  AWS_SECRET_ACCESS_KEY: 's3cret',
 });
 beforeAll(async () => {
   // The client says on the console that it will need Node 22 some day.
   vi.stubEnv('AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED', 'true');
-  s3 = await startFakeS3('results');
+  s3 = await startFakeS3('results', KEYS);
   results = await s3Results('s3://results/run 1/', environment());
 });
 afterAll(async () => {
@@ -106,10 +113,104 @@ test('the manifest is put once; a bucket without one is refused', async () => {
   expect(String(s3.objects.get('results/run 1/evaluation.json'))).toBe('first');
 });
 
-test('a bucket that is not there is one line', async () => {
-  const missing = await s3Results('s3://nowhere/x', environment());
-  await expect(missing.read(ID)).rejects.toThrow(/^s3:\/\/nowhere\/x\/: NoSuchBucket: [^\n]*$/);
-  missing.close();
+const TEMPORARY = { AWS_ACCESS_KEY_ID: 'temporary', AWS_SECRET_ACCESS_KEY: 'other' };
+
+test.each<[what: string, place: string, change: () => Promise<object> | object, line: RegExp]>([
+  [
+    'a bucket that is not there',
+    's3://nowhere/x',
+    () => ({}),
+    /NoSuchBucket: .*; check the name of the bucket$/,
+  ],
+  [
+    'another region',
+    's3://results/x',
+    () => ({ AWS_REGION: 'us-east-1' }),
+    /expecting 'eu-west-1'; set AWS_REGION to the /,
+  ],
+  [
+    'no region',
+    's3://results/x',
+    () => ({ AWS_REGION: undefined }),
+    /expecting 'eu-west-1'; set AWS_REGION to the /,
+  ],
+  [
+    'a wrong key',
+    's3://results/x',
+    () => ({ AWS_ACCESS_KEY_ID: 'who' }),
+    /InvalidAccessKeyId: .*; check AWS_ACCESS_KEY_ID$/,
+  ],
+  [
+    'a wrong secret',
+    's3://results/x',
+    () => ({ AWS_SECRET_ACCESS_KEY: 'wr0ng' }),
+    /SignatureDoesNotMatch: .*; check AWS_SECRET_ACCESS_KEY$/,
+  ],
+  [
+    'a token too many',
+    's3://results/x',
+    () => ({ AWS_SESSION_TOKEN: 'x' }),
+    /InvalidToken: .*; AWS_SESSION_TOKEN must /,
+  ],
+  ['a token that is missing', 's3://results/x', () => TEMPORARY, /InvalidToken: .*; AWS_SESSION_TOKEN must /],
+  [
+    'a closed port',
+    's3://results/x',
+    async () => ({ AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${await freePort()}` }),
+    /ECONNREFUSED/,
+  ],
+])('%s is one line without the secret', async (_, place, change, line) => {
+  const refused = await s3Results(place, { ...environment(), ...(await change()) });
+  const { message } = await refused.read(ID).then(
+    () => new Error('it was read'),
+    (error: unknown) => error as Error,
+  );
+  refused.close();
+  expect(message).toMatch(line);
+  expect(message).toMatch(new RegExp(`^${place}/: [^\\n]*$`));
+  expect(message).not.toMatch(/s3cret|wr0ng/);
+});
+
+test('half of a key, and a word that is no addressing, are refused', async () => {
+  const half = { ...environment(), AWS_SECRET_ACCESS_KEY: '' };
+  await expect(s3Results('s3://results/x', half)).rejects.toThrow(
+    '--results: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together, got the first alone; set both or none',
+  );
+  await expect(s3Results('s3://results/x', { SGOOL_S3_ADDRESSING: 'host' })).rejects.toThrow(
+    'SGOOL_S3_ADDRESSING: not usable, got host; give path or virtual',
+  );
+});
+
+test('a temporary key with its token', async () => {
+  const temporary = await s3Results('s3://results/run 1', {
+    ...environment(),
+    ...TEMPORARY,
+    AWS_SESSION_TOKEN: 'its token',
+  });
+  await temporary.write(made);
+  expect((await temporary.read(ID))?.record.status).toBe('done');
+  temporary.close();
+});
+
+test.each(['path', 'virtual'] as const)('the bucket in the %s of the address', async (style) => {
+  // The name that a bucket has as a host leads to the server here.
+  const { lookup } = dns;
+  const hosts = new Set<string>();
+  const spy = vi.spyOn(dns, 'lookup').mockImplementation(((host: string, ...rest: [never, never]) => {
+    hosts.add(host);
+    return lookup('127.0.0.1', ...rest);
+  }) as typeof lookup);
+  const endpoint = s3.url.replace('127.0.0.1', FAKE_S3_HOST);
+  const named = await s3Results('s3://results/run 1', {
+    ...environment(),
+    AWS_ENDPOINT_URL_S3: endpoint,
+    SGOOL_S3_ADDRESSING: style,
+  });
+  await named.write(made);
+  named.close();
+  spy.mockRestore();
+  expect([...hosts]).toEqual([style === 'virtual' ? `results.${FAKE_S3_HOST}` : FAKE_S3_HOST]);
+  expect([...s3.objects.keys()]).toEqual([IMAGE, RECORD]);
 });
 
 test.each([

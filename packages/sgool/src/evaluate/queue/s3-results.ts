@@ -29,11 +29,42 @@ export function readS3Url(text: string): S3Place {
   return { bucket, prefix: prefix === '' ? '' : `${prefix}/` };
 }
 
+/** Where the name of the bucket stands: in the path, or in the name of the host. */
+export const ADDRESSING_VARIABLE = 'SGOOL_S3_ADDRESSING';
+const ADDRESSINGS = ['path', 'virtual'] as const;
+
+/** @throws UserError where the variable holds something else */
+function readAddressing(text: string | undefined, isAws: boolean): (typeof ADDRESSINGS)[number] {
+  // Few other servers than that of AWS have names of hosts for buckets.
+  if (text === undefined || text === '') return isAws ? 'virtual' : 'path';
+  const found = ADDRESSINGS.find((name) => name === text);
+  if (found !== undefined) return found;
+  throw new UserError(`${ADDRESSING_VARIABLE}: not usable, got ${text}; give ${ADDRESSINGS.join(' or ')}`, {
+    exitCode: 2,
+  });
+}
+
+/** What helps against an answer of S3, by its code. */
+const HINTS: Readonly<Record<string, string>> = {
+  InvalidAccessKeyId: 'check AWS_ACCESS_KEY_ID',
+  SignatureDoesNotMatch: 'check AWS_SECRET_ACCESS_KEY',
+  InvalidToken: 'AWS_SESSION_TOKEN must be that of the key, and unset for a key that lasts',
+  ExpiredToken: 'take a new temporary key',
+  AuthorizationHeaderMalformed: 'set AWS_REGION to the region of the bucket',
+  PermanentRedirect: 'set AWS_REGION to the region of the bucket',
+  RequestTimeTooSkewed: 'set the clock of this machine',
+  AccessDenied:
+    'the key needs s3:GetObject, s3:PutObject, s3:DeleteObject, and s3:ListBucket to see that an object is missing',
+  NoSuchBucket: 'check the name of the bucket',
+  CredentialsProviderError: 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE',
+};
+
 /**
  * Opens a bucket. Region, keys and endpoint come from the environment, as all tools of AWS read them (`AWS_REGION`,
- * `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ENDPOINT_URL_S3`).
+ * `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_ENDPOINT_URL_S3`); `SGOOL_S3_ADDRESSING` says where the
+ * name of the bucket stands.
  *
- * @throws UserError where the client is not installed
+ * @throws UserError where the client is not installed, or half of a key is given
  */
 export async function s3Results(
   place: string,
@@ -42,19 +73,27 @@ export async function s3Results(
   const { bucket, prefix } = readS3Url(place);
   const s3 = await optionalPackage('@aws-sdk/client-s3', () => import('@aws-sdk/client-s3'));
   const endpoint = env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL;
+  const addressing = readAddressing(env[ADDRESSING_VARIABLE], endpoint === undefined);
+  const { AWS_ACCESS_KEY_ID: key, AWS_SECRET_ACCESS_KEY: secret } = env;
+  if (!key !== !secret) {
+    throw new UserError(
+      `--results: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together, got ${key ? 'the first' : 'the second'} alone; set both or none`,
+      { exitCode: 2 },
+    );
+  }
   const client: S3Client = new s3.S3Client({
     region: env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? 'us-east-1',
-    // Other servers than that of AWS have no names of hosts for buckets.
-    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
-    ...(env.AWS_ACCESS_KEY_ID === undefined || env.AWS_SECRET_ACCESS_KEY === undefined
-      ? {}
-      : {
+    forcePathStyle: addressing === 'path',
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(key && secret
+      ? {
           credentials: {
-            accessKeyId: env.AWS_ACCESS_KEY_ID,
-            secretAccessKey: env.AWS_SECRET_ACCESS_KEY,
-            ...(env.AWS_SESSION_TOKEN === undefined ? {} : { sessionToken: env.AWS_SESSION_TOKEN }),
+            accessKeyId: key,
+            secretAccessKey: secret,
+            ...(env.AWS_SESSION_TOKEN ? { sessionToken: env.AWS_SESSION_TOKEN } : {}),
           },
-        }),
+        }
+      : {}),
   });
   const shown = `s3://${bucket}/${prefix}`;
   const manifestKey = `${prefix}${EVALUATION_FILES.manifest}`;
@@ -98,9 +137,15 @@ export async function s3Results(
   }
 
   function failure(error: unknown): UserError {
-    const { message } = error as Error;
-    const reason = [nameOf(error), message].filter((part) => part !== '' && part !== undefined).join(': ');
-    return new UserError(`${shown}: ${reason.replaceAll(/\s*\n\s*/g, ' ')}`, { cause: error });
+    // Of the addresses that a host has, the first one's error stands for all.
+    const first = (error instanceof AggregateError ? error.errors[0] : error) as Error;
+    const reason = [nameOf(first), first.message]
+      .filter((part) => part !== '' && part !== undefined)
+      .join(': ');
+    const hint = Object.hasOwn(HINTS, nameOf(first)) ? `; ${HINTS[nameOf(first)]}` : '';
+    return new UserError(`${shown}: ${reason.replaceAll(/\s*\n\s*/g, ' ').replace(/\.$/, '')}${hint}`, {
+      cause: error,
+    });
   }
 
   const text = (record: CellRecord) =>

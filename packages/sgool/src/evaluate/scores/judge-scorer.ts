@@ -3,7 +3,7 @@ import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import type { Detection } from '../../networks/judge/detections.ts';
 import { JUDGE_IMAGE } from '../../networks/judge/network.ts';
-import { judgeFile } from '../../networks/judge/open-judge.ts';
+import { type JudgeName, judgeFile } from '../../networks/judge/open-judge.ts';
 import { fileSha256 } from '../../platform/file-sha256.ts';
 import type { ScoreInfo } from '../cells/manifest.ts';
 import { type ClauseVerdict, judgeClauses } from '../judge/clauses.ts';
@@ -14,26 +14,38 @@ import type { ImageScorer } from './image-scorer.ts';
 /** Differences of a score up to this one are ties; those of shares are whole clauses. */
 const TIE = 0.01;
 
+/** How each judge is called in reports. */
+const JUDGE_TITLES: Readonly<Record<JudgeName, string>> = {
+  judge: 'judge',
+  'judge-counts': 'counting judge',
+};
+
+/** Names of the scores, what their titles say beside that of the judge, and their scales. */
 const TITLES: Readonly<Record<keyof ClauseVerdict, readonly [name: string, title: string, scale: string]>> = {
-  score: ['judge', 'judge', 'mean probability of the clauses, 0 to 1'],
+  score: ['judge', '', 'mean probability of the clauses, 0 to 1'],
   correct: ['judge:correct', 'all right', '1 if every clause is fulfilled, else 0'],
-  thing: ['judge:thing', 'judge, things', 'share of the things that are there in any colour'],
-  colour: ['judge:colour', 'judge, colours', 'share of the things that are there in their colour'],
-  relation: ['judge:relation', 'judge, relations', 'share of the relations and comparisons that hold'],
-  absence: ['judge:absence', 'judge, absences', 'share of what must not be there and is not'],
+  thing: ['judge:thing', 'things', 'share of the things that are there in any colour'],
+  colour: ['judge:colour', 'colours', 'share of the things that are there in their colour'],
+  relation: ['judge:relation', 'relations', 'share of the relations and comparisons that hold'],
+  absence: ['judge:absence', 'absences', 'share of what must not be there and is not'],
+  count: ['judge:count', 'counts', 'share of the numbers of things that are exact'],
 };
 const KEYS = Object.keys(TITLES) as (keyof ClauseVerdict)[];
 
 const MOVES = 'judge:moves';
 
 /**
- * The judge of Toybox, for images of 128 x 128 pixels and prompts whose truth is known. Other prompts have no such scores.
+ * A judge of Toybox's world, for images of 128 x 128 pixels and prompts whose truth is known. Other prompts have no such scores.
  *
  * @throws UserError where its weights are not installed
  */
-export async function judgeScorer(load: () => Promise<Judge> = loadJudge): Promise<ImageScorer> {
-  const weights = await fileSha256(judgeFile());
-  const judge = await load();
+export async function judgeScorer(
+  which: JudgeName = 'judge',
+  load: (options: { readonly name: JudgeName }) => Promise<Judge> = loadJudge,
+): Promise<ImageScorer> {
+  const weights = await fileSha256(judgeFile(which));
+  const judge = await load({ name: which });
+  const titleOf = (title: string) => [JUDGE_TITLES[which], title].filter((part) => part !== '').join(', ');
   const info = (name: string, title: string, scale: string, tie = 0): ScoreInfo => ({
     name,
     title,
@@ -58,9 +70,12 @@ export async function judgeScorer(load: () => Promise<Judge> = loadJudge): Promi
     return found;
   }
   return {
-    infos: KEYS.map((key) => info(...TITLES[key], key === 'score' ? TIE : 0)),
+    infos: KEYS.map((key) => {
+      const [name, title, scale] = TITLES[key];
+      return info(name, key === 'correct' ? title : titleOf(title), scale, key === 'score' ? TIE : 0);
+    }),
     ofClip: {
-      infos: [info(MOVES, 'judge, moves', '1 if every thing moves as the prompt says, else 0')],
+      infos: [info(MOVES, titleOf('moves'), '1 if every thing moves as the prompt says, else 0')],
       async score({ frames }, { readings = [] }) {
         const detections: (readonly Detection[])[] = [];
         for (const frame of frames) detections.push(await detect(frame));

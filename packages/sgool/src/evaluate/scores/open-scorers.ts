@@ -1,6 +1,7 @@
 /** @file The scorers of an evaluation by their names. */
 import { UserError } from '../../errors.ts';
 import { JUDGE_IMAGE } from '../../networks/judge/network.ts';
+import type { JudgeName } from '../../networks/judge/open-judge.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { LoadScorerOptions } from '../../preference/load-scorer.ts';
 import { SCORER_NAMES, type ScorerName } from '../../request/scorer-names.ts';
@@ -66,13 +67,13 @@ export interface OpenScorers {
 /**
  * Opens scorers. Those of a model with motion score clips: frame by frame, and as a whole.
  *
- * @param hasTruth whether a prompt has clauses that the judge can check
+ * @param judge the judge that checks the clauses of the prompts; undefined where no prompt has any
  * @throws UserError where weights are missing, a scorer cannot score these images, or two would have one name
  */
 export async function openScorers(
   wanted: readonly WantedScorer[],
   pipeline: Pipeline,
-  hasTruth: boolean,
+  judge: JudgeName | undefined,
   options: LoadScorerOptions = {},
 ): Promise<OpenScorers> {
   const scorers: ImageScorer[] = [];
@@ -84,11 +85,11 @@ export async function openScorers(
   try {
     if (has.clip || has.clipB) scorers.push(await clipScorer(pipeline));
     if (wanted.some(({ kind }) => kind === 'judge')) {
-      checkJudge(pipeline, hasTruth);
-      scorers.push(await judgeScorer());
-    } else if (hasTruth) {
+      checkJudge(pipeline, judge);
+      scorers.push(await judgeScorer(judge));
+    } else if (judge !== undefined) {
       const reason = refusalOfJudge(pipeline);
-      if (reason === undefined) scorers.push(await judgeScorer());
+      if (reason === undefined) scorers.push(await judgeScorer(judge));
       else notes.push(`the judge does not score: ${reason}`);
     }
     for (const one of wanted) {
@@ -115,10 +116,11 @@ function refusalOfJudge({ model: { name, width, height } }: Pipeline): string | 
   return `it sees images of ${JUDGE_IMAGE} x ${JUDGE_IMAGE} pixels of Toybox's world, and those of ${name} are ${width} x ${height}`;
 }
 
-function checkJudge(pipeline: Pipeline, hasTruth: boolean): void {
-  const reason = hasTruth
-    ? refusalOfJudge(pipeline)
-    : 'it checks clauses, and no prompt of the suites has any; suite toybox does';
+function checkJudge(pipeline: Pipeline, judge: JudgeName | undefined): void {
+  const reason =
+    judge !== undefined
+      ? refusalOfJudge(pipeline)
+      : 'it checks clauses, and no prompt of the suites has any; suites toybox and toybox-flow do';
   if (reason !== undefined) throw new UserError(`--scorer judge: ${reason}`, { exitCode: 2 });
 }
 

@@ -9,8 +9,10 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Crop, middleCrop } from '../../image/crops.ts';
 import type { Image } from '../../image/image.ts';
+import { judgeFile } from '../../networks/judge/open-judge.ts';
 import { dot } from '../../numbers.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { fileSha256 } from '../../platform/file-sha256.ts';
 import type { ClipCritic } from '../../preference/clip-critic.ts';
 import { PREFERENCE, TOKENIZER } from '../../preference/testing.ts';
 import { SCORER_NAMES } from '../../request/scorer-names.ts';
@@ -20,6 +22,7 @@ import { openAestheticHead } from './aesthetic-head.ts';
 import { aestheticScorer } from './aesthetic-scorer.ts';
 import { clipScorer } from './clip-scorer.ts';
 import type { ScoredImage } from './image-scorer.ts';
+import { judgeScorer } from './judge-scorer.ts';
 import { onnxScorer } from './onnx-scorer.ts';
 import { openScorers, scorerText, wantedScorers } from './open-scorers.ts';
 import { preferenceScorer } from './preference-scorer.ts';
@@ -355,18 +358,55 @@ describe('scorers by their names', () => {
 
   it('the judge scores images of its size only, of prompts whose truth is known', async () => {
     const pipeline = pipelineOf(undefined, critic('clip_b'), 512);
-    const { notes, scorers, dispose } = await openScorers([], pipeline, true);
+    const { notes, scorers, dispose } = await openScorers([], pipeline, 'judge');
     expect(notes).toEqual([
       "the judge does not score: it sees images of 128 x 128 pixels of Toybox's world, and those of m are 512 x 512",
     ]);
     expect(scorers.flatMap(({ infos }) => infos.map(({ name }) => name))).not.toContain('judge');
     await dispose();
-    await expect(openScorers([{ kind: 'judge' }], pipeline, true)).rejects.toThrow(
+    await expect(openScorers([{ kind: 'judge' }], pipeline, 'judge-counts')).rejects.toThrow(
       '--scorer judge: it sees images of 128',
     );
-    await expect(openScorers([{ kind: 'judge' }], pipelineOf(undefined, undefined), false)).rejects.toThrow(
-      '--scorer judge: it checks clauses',
-    );
+    await expect(
+      openScorers([{ kind: 'judge' }], pipelineOf(undefined, undefined), undefined),
+    ).rejects.toThrow('--scorer judge: it checks clauses');
+  });
+
+  it('the judge is the one that is asked for: its weights, its title, what it says of numbers', async () => {
+    const cat = { kind: 'cat', colour: 'red', confidence: 1, colours: [1, 0, 0, 0, 0, 0, 0, 0] } as const;
+    const box = { x0: 0.1, y0: 0.1, x1: 0.4, y1: 0.4 };
+    const asked: string[] = [];
+    const scorer = await judgeScorer('judge-counts', async ({ name }) => {
+      asked.push(name);
+      return { detect: async () => [{ ...cat, box, covered: 0, hollow: 0 }], dispose: async () => {} };
+    });
+    expect(asked).toEqual(['judge-counts']);
+    expect(scorer.infos.map(({ name, title }) => [name, title])).toEqual([
+      ['judge', 'counting judge'],
+      ['judge:correct', 'all right'],
+      ['judge:thing', 'counting judge, things'],
+      ['judge:colour', 'counting judge, colours'],
+      ['judge:relation', 'counting judge, relations'],
+      ['judge:absence', 'counting judge, absences'],
+      ['judge:count', 'counting judge, counts'],
+    ]);
+    const weights = await fileSha256(judgeFile('judge-counts'));
+    expect(new Set(scorer.infos.map((info) => info.weights))).toEqual(new Set([weights]));
+    expect(weights).not.toBe(await fileSha256(judgeFile()));
+    const image = { width: 128, height: 128, data: new Uint8Array(3 * 128 * 128) };
+    const of = (number: number) =>
+      scorer.score({
+        image,
+        regions: [],
+        prompt: { text: 'cats', readings: [[{ claim: 'count', kind: 'cat', colour: 'red', number }]] },
+      });
+    expect(await of(1)).toMatchObject({
+      judge: 1,
+      'judge:correct': 1,
+      'judge:count': 1,
+      'judge:thing': null,
+    });
+    expect(await of(2)).toMatchObject({ judge: 0, 'judge:correct': 0, 'judge:count': 0 });
   });
 
   it('are given once: two scores of one name are refused', async () => {
@@ -380,7 +420,7 @@ describe('scorers by their names', () => {
       openScorers(
         [{ kind: 'onnx', weights: join(dir, 'clip_b.onnx') }],
         pipelineOf(undefined, critic('clip_b')),
-        false,
+        undefined,
       ),
     ).rejects.toThrow('--scorer: two scores are called clip_b; give each scorer once, or rename the file');
   });

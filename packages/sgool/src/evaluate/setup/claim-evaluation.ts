@@ -34,8 +34,7 @@ export async function claimEvaluation(folder: string, wanted: Manifest): Promise
       return added.length === 0 ? found : write({ ...found, scores: [...found.scores, ...added] });
     });
   } catch (error) {
-    const isFile = (error as NodeJS.ErrnoException).code === 'EEXIST';
-    const reason = isFile ? 'it is a file, not a folder' : fileSystemReason(error);
+    const reason = fileSystemReason(error);
     if (reason === undefined) throw error;
     throw new UserError(`--out: cannot write in ${folder}: ${reason}`, { cause: error });
   }

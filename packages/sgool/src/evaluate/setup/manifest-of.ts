@@ -35,13 +35,14 @@ const jsonObject = (value: object) =>
 
 /** The suite with the prompts that are run. */
 export function evaluatedSuite(suite: Suite, prompts: readonly SuitePrompt[]): EvaluatedSuite {
-  const { name, title, sha256, origin, licence, defects } = suite;
+  const { name, title, sha256, origin, licence, judge, defects } = suite;
   return {
     name,
     title,
     sha256,
     origin,
     ...(licence === undefined ? {} : { licence }),
+    ...(judge === undefined ? {} : { judge }),
     defects: [...defects],
     prompts: prompts.map(({ id, text, category, readings }) => ({
       id,

@@ -101,7 +101,7 @@ describe('the folder of an evaluation', () => {
   it('that cannot be made is named in one line', async () => {
     await writeFile(join(root, 'file'), '');
     await expect(claimEvaluation(join(root, 'file'), fakeManifest())).rejects.toThrow(
-      /--out: cannot write in .*file: it is a file, not a folder/,
+      /--out: cannot write in .*file: a file of that name is in the way/,
     );
     await expect(claimEvaluation(join(root, 'file/inside'), fakeManifest())).rejects.toThrow(
       /--out: cannot write in .*: a part of the path is a file, not a folder/,

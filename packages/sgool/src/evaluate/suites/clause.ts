@@ -16,6 +16,8 @@ const thingSchema = z.strictObject({
 export const clauseSchema = z.discriminatedUnion('claim', [
   z.strictObject({ claim: z.literal('present'), ...thingSchema.shape }),
   z.strictObject({ claim: z.literal('absent'), ...thingSchema.shape }),
+  /** There are exactly so many of them. */
+  z.strictObject({ claim: z.literal('count'), ...thingSchema.shape, number: z.int().min(0) }),
   z.strictObject({
     claim: z.literal('relation'),
     subject: z.int().min(0),

@@ -3,6 +3,7 @@ import { basename, extname, resolve } from 'node:path';
 import { z } from 'zod';
 import { files } from '#platform';
 import { UserError } from '../../errors.ts';
+import { JUDGE_NAMES } from '../../networks/judge/open-judge.ts';
 import { parseJsonObject } from '../../platform/json.ts';
 import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import type { Environment } from '../../weights/hub/environment.ts';
@@ -21,6 +22,7 @@ const descriptionSchema = z.strictObject({
   columns: z
     .strictObject({ prompt: z.string(), category: z.string().optional(), id: z.string().optional() })
     .optional(),
+  judge: z.enum(JUDGE_NAMES).optional(),
   defects: z.array(z.string()).optional(),
 });
 
@@ -78,6 +80,7 @@ async function fileSuite(path: string): Promise<Suite> {
     sha256: suiteHash(prompts),
     origin: description.origin ?? `the file ${name}`,
     ...(description.licence === undefined ? {} : { licence: description.licence }),
+    ...(description.judge === undefined ? {} : { judge: description.judge }),
     defects: description.defects ?? [],
   };
 }

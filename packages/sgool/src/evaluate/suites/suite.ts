@@ -1,5 +1,6 @@
 /** @file A prompt suite: prompts with categories, where it comes from, and what its images must show where that is known. */
 
+import type { JudgeName } from '../../networks/judge/open-judge.ts';
 import type { Clause } from './clause.ts';
 
 /** A prompt of a suite. */
@@ -27,6 +28,8 @@ export interface Suite {
   /** Where the prompts come from: paper, repository, file. */
   readonly origin: string;
   readonly licence?: string;
+  /** The judge that checks the clauses of its prompts. Default: `judge`. */
+  readonly judge?: JudgeName;
   /** Known defects of the list, one line each. A report prints them. */
   readonly defects: readonly string[];
 }

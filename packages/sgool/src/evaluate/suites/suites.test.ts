@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MOVES } from '../../networks/judge/moves.ts';
 import { KNOWN_SUITES, type KnownSuite, knownSuite } from './known-suites.ts';
 import { openSuite, SUITE_NAMES } from './open-suite.ts';
-import { OWN_SUITES, type OwnSuiteName, ownSuite } from './own-suites.ts';
+import { ownSuite } from './own-suites.ts';
 import { fetchSuite } from './pull-suite.ts';
 import { findKnown, removeSuite, storedSuite, storeSuite } from './stored-suites.ts';
 import { type SuiteFormat, suiteHash, suitePrompts } from './suite-text.ts';
@@ -282,18 +282,21 @@ describe.skipIf(!existsSync(LISTS))(
 );
 
 describe('openSuite', () => {
-  const sizes = { toybox: [268, 11], 'toybox-tuning': [268, 11], moves: [100, MOVES.length] } as const;
-  it.each(Object.keys(OWN_SUITES) as OwnSuiteName[])(
-    'has %s, whose every prompt can be judged',
-    async (name) => {
-      const { prompts } = await ownSuite(name);
-      const [count, categories] = sizes[name];
-      expect(prompts).toHaveLength(count);
-      expect(prompts.every(({ readings = [] }) => readings.length > 0)).toBe(true);
-      expect(new Set(prompts.map(({ category }) => category)).size).toBe(categories);
-      expect(new Set(prompts.slice(0, categories).map(({ category }) => category)).size).toBe(categories);
-    },
-  );
+  it.each([
+    ['toybox', 268, 11, undefined],
+    ['toybox-tuning', 268, 11, undefined],
+    ['moves', 100, MOVES.length, undefined],
+    ['toybox-flow', 256, 12, 'judge-counts'],
+    ['toybox-flow-tuning', 256, 12, 'judge-counts'],
+  ] as const)('has %s, whose every prompt can be judged', async (name, count, groups, judge) => {
+    const suite = await ownSuite(name);
+    const { prompts } = suite;
+    expect(suite.judge).toBe(judge);
+    expect(prompts).toHaveLength(count);
+    expect(prompts.every(({ readings = [] }) => readings.length > 0)).toBe(true);
+    expect(new Set(prompts.map(({ category }) => category)).size).toBe(groups);
+    expect(new Set(prompts.slice(0, groups).map(({ category }) => category)).size).toBe(groups);
+  });
 
   it('says of every thing of moves how it moves', async () => {
     const { prompts } = await ownSuite('moves');
@@ -306,8 +309,11 @@ describe('openSuite', () => {
     }
   });
 
-  it('never reports on a prompt that settings were chosen on', async () => {
-    const [reported, tuning] = await Promise.all([ownSuite('toybox'), ownSuite('toybox-tuning')]);
+  it.each([
+    ['toybox', 'toybox-tuning'],
+    ['toybox-flow', 'toybox-flow-tuning'],
+  ] as const)('never reports on a prompt that settings were chosen on: %s', async (own, other) => {
+    const [reported, tuning] = await Promise.all([ownSuite(own), ownSuite(other)]);
     const texts = new Set(tuning.prompts.map(({ text }) => text));
     expect(reported.prompts.filter(({ text }) => texts.has(text))).toEqual([]);
   });
@@ -315,14 +321,20 @@ describe('openSuite', () => {
   it('opens a file of prompts, with what its description says', async () => {
     await writeFile(join(folder, 'My Prompts.csv'), 'Words,Kind\na cat,animal\n');
     await expect(openSuite('My Prompts.csv', folder)).rejects.toThrow('has no column with prompts');
-    const description = { title: 'Mine', columns: { prompt: 'Words', category: 'Kind' }, defects: ['short'] };
+    const columns = { prompt: 'Words', category: 'Kind' };
+    const description = { title: 'Mine', columns, judge: 'judge-counts', defects: ['short'] };
     await writeFile(join(folder, 'My Prompts.suite.json'), JSON.stringify(description));
     expect(await openSuite('My Prompts.csv', folder)).toMatchObject({
       name: 'my-prompts',
       title: 'Mine',
       prompts: [{ id: '1', text: 'a cat', category: 'animal' }],
+      judge: 'judge-counts',
       defects: ['short'],
     });
+    await writeFile(join(folder, 'My Prompts.suite.json'), '{"judge":"me"}');
+    await expect(openSuite('My Prompts.csv', folder)).rejects.toThrow(
+      'My Prompts.suite.json: judge: Invalid option: expected one of "judge"|"judge-counts"',
+    );
     await writeFile(join(folder, 'My Prompts.suite.json'), '{"colums":1}');
     await expect(openSuite('My Prompts.csv', folder)).rejects.toThrow('My Prompts.suite.json: description');
     await writeFile(join(folder, 'csp.txt'), 'a cat\n');

@@ -236,7 +236,7 @@ async function beginPass(
 
 async function locate(
   pipeline: Pipeline,
-  { settings, request: { mask }, target, random, isDry }: Run<WithPass<MethodSettings>>,
+  { settings, request: { mask }, target, random, assumesMost }: Run<WithPass<MethodSettings>>,
   image: Image,
 ): Promise<Located> {
   const boxes = parseBoxes(settings.boxes) ?? [];
@@ -245,7 +245,7 @@ async function locate(
   const { saliency: name, centreBias, maxRegions } = settings;
   const detector = await pipeline.detector(name, { prompt: target.text, mask, random, centreBias });
   const saliency = await detector.map(image);
-  const found = isDry
+  const found = assumesMost()
     ? Array.from({ length: maxRegions }, () => leftHalf(image))
     : filterRegions(findRegions(saliency, { ...settings, squared: false }), settings, image);
   return { saliency, regions: ordered(found) };

@@ -135,13 +135,19 @@ export interface StepProgress {
   readonly steps: number;
 }
 
+/** A run that computes nothing. */
+export interface DryRunOptions {
+  /** Called where the most is assumed: a real run takes no more evaluations than this one, and perhaps fewer. */
+  onMost?(): void;
+}
+
 /** Options of a run. */
 export interface RunOptions {
   /** Checked before each network call; a run that is aborted throws the signal's reason. */
   readonly signal?: AbortSignal;
   readonly onStep?: (progress: StepProgress) => void;
-  /** Whether nothing is computed: images hold nothing then, and of what is found in them, the most is assumed. */
-  readonly dryRun?: boolean;
+  /** Given where nothing is computed: images hold nothing then, and of what would be found, the most is assumed. */
+  readonly dryRun?: DryRunOptions;
   /** Called with a line about what was found, for the user. */
   readonly onNote?: (text: string) => void;
   /**

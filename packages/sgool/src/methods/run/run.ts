@@ -20,6 +20,7 @@ import { type RandomSource, randomSource } from '../../random/random-source.ts';
 import { laterSeed, resolveSeed, type Seed } from '../../random/seed.ts';
 import { readBudget } from '../../request/budget.ts';
 import type { ParsedRequest } from '../../request/request.ts';
+import { skipLayerGuidanceOf } from '../../request/resolve.ts';
 import type { DifferentiationSettings } from '../../request/settings/differentiation.ts';
 import type { MethodSettings } from '../../request/settings/index.ts';
 import type { SamplingSettings } from '../../request/settings/sampling.ts';
@@ -67,8 +68,8 @@ export interface Run<S extends MethodSettings = MethodSettings> {
   ): AsyncGenerator<number>;
   /** What the state that the run goes on from holds of a part; undefined where there is none. */
   resumed(part: string): unknown;
-  /** Whether nothing is computed, and the most is assumed of what is found in images. */
-  readonly isDry: boolean;
+  /** Whether nothing is computed, so that the most is assumed of what a real run would find. The caller of the run is told that it was. */
+  assumesMost(): boolean;
   /** Tells the user what was found, in one line. */
   note(text: string): void;
   /** For `onStep` of samplers and trajectories. */
@@ -117,7 +118,7 @@ export function beginRun<S extends MethodSettings>(
     settings,
     lastIteration,
     signal,
-    dryRun = false,
+    dryRun,
     onStep,
     onNote,
     noise: given,
@@ -162,7 +163,10 @@ export function beginRun<S extends MethodSettings>(
     evaluations,
     spending,
     signal,
-    isDry: dryRun,
+    assumesMost() {
+      dryRun?.onMost?.();
+      return dryRun !== undefined;
+    },
     note: (text) => onNote?.(text),
     stepReporter:
       (phase, iteration) =>
@@ -261,7 +265,8 @@ export function denoiserOptionsOf(
 ): DenoiserOptions {
   const { request, settings, freshNoise, maskedImage, evaluations } = run;
   const { timesteps } = samplerOf(pipeline, settings, { freshNoise });
-  return { ...request, ...settings, timesteps, maskedImage, evaluations };
+  const skipLayerGuidance = skipLayerGuidanceOf(settings);
+  return { ...request, ...settings, timesteps, skipLayerGuidance, maskedImage, evaluations };
 }
 
 /** The network of a run under its prompts. */

@@ -50,13 +50,15 @@ export async function sd3TextEncoders(
           await clips[0].states(text, clipSkip),
           await clips[1].states(text, clipSkip),
         ];
-        const data = new Float32Array((size + T5_TOKENS) * width);
+        const tokens = ofT5 ? size + T5_TOKENS : size;
+        const data = new Float32Array(tokens * width);
         sideBySide(data, width, size, [first.states, second.states]);
         if (ofT5) data.set(ofT5[i], size * width);
         contexts.push({
-          tokens: size + T5_TOKENS,
+          tokens,
           width,
           data,
+          ...(ofT5 ? {} : { emptyTokens: T5_TOKENS }),
           pooled: Float32Array.from([...first.pooled, ...second.pooled]),
         });
       }

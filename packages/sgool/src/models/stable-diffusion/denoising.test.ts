@@ -5,6 +5,7 @@ import { unetConfig } from '../../networks/unet/unet-config.ts';
 import { dot } from '../../numbers.ts';
 import { writeTinyModel } from '../../pipeline/testing.ts';
 import { Generator } from '../../random/generator.ts';
+import { DryRunPrograms } from '../../runtime/dry-run.ts';
 import { ProgramCache } from '../../runtime/program-cache.ts';
 import { openModelFolder } from '../../weights/open/model-folder.ts';
 import { componentOf } from '../components.ts';
@@ -160,4 +161,30 @@ it('guides the last step too by default', async () => {
   const guided = denoiser('epsilon', { unconditional: negative });
   await guided.predict(normal(1), 0);
   expect(guided.evaluations.forward).toBe(2);
+});
+
+describe('what a step copies to a card and back', () => {
+  const LATENT = 4 * 4 * 8 * 8;
+  const CONTEXT = 4 * 2 * 12 * 16;
+  // Timestep and guidance scale.
+  const SMALL = 8;
+
+  async function copied(device: 'webgpu' | 'cuda' | 'cpu', calls: number) {
+    const dry = new DryRunPrograms({ device });
+    const guided = denoiser('epsilon', { programs: dry, unconditional: context(9) });
+    for (let i = 0; i < calls; i++) await guided.predict(normal(1), 500);
+    await guided.pullback(normal(1), 500, normal(2));
+    return [...dry.counts.copiedBytes.values()];
+  }
+
+  it('are the latents, on WebGPU; the prompts go there once, for the way there and back', async () => {
+    expect(await copied('webgpu', 1)).toEqual([CONTEXT + SMALL + 2 * LATENT, SMALL + 3 * LATENT]);
+    expect(await copied('webgpu', 5)).toEqual([CONTEXT + 5 * (SMALL + 2 * LATENT), SMALL + 3 * LATENT]);
+  });
+
+  it('are the prompts too on CUDA, and nothing on the processor', async () => {
+    const each = CONTEXT + SMALL + 2 * LATENT;
+    expect(await copied('cuda', 5)).toEqual([5 * each, each + LATENT]);
+    expect(await copied('cpu', 5)).toEqual([]);
+  });
 });

@@ -10,6 +10,7 @@ import {
   type Graph,
   matmul,
   mul,
+  resident,
   split,
   sub,
   type Tensor,
@@ -52,7 +53,7 @@ export function createPairedDenoiser(parts: PairedDenoiserParts): Denoiser {
   const [{ tokens, width }] = contexts;
   const name = `unet paired ${contexts.length}x${latentShape.join('x')}, ${tokens} tokens`;
   const fixed = {
-    context: Float32Array.from(contexts.flatMap(({ data }) => [...data])),
+    context: resident(Float32Array.from(contexts.flatMap(({ data }) => [...data]))),
     ...(isGuided && { guidance: Float32Array.of(guidanceScale) }),
   };
   const follows = { mapping: parts.mapping, keep: parts.keep };

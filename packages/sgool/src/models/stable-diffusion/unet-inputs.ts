@@ -1,5 +1,5 @@
 /** @file What the UNet reads beside its prompts' guidance: shapes and numbers of every program that runs it. */
-import { concat, expand, type Tensor, type TensorSpec } from '@sgool/autodiff';
+import { concat, expand, resident, type Tensor, type TensorSpec } from '@sgool/autodiff';
 import type { UNetInputs } from '../../networks/unet/unet.ts';
 import type { UNetConfig } from '../../networks/unet/unet-config.ts';
 import type { TextContext } from '../text-context.ts';
@@ -59,7 +59,7 @@ export function inputNumbers(
   const conditionWidth = config.time_cond_proj_dim;
   const always = {
     context: context.data,
-    ...(surroundings && { surroundings: surroundings.data }),
+    ...(surroundings && { surroundings: resident(surroundings.data) }),
     ...(conditionWidth && { timestepCondition: guidanceEmbedding(guidanceScale, conditionWidth) }),
   };
   return (latent, timestep) => ({

@@ -119,6 +119,15 @@ describe('the verdict on a prompt', () => {
     expect(judgePrompt(two, twins).correct).toBe(true);
   });
 
+  it('asks for exact numbers where the prompt has some', () => {
+    const detections = [detection('cat', 'red', 0.3), detection('cat', 'red', 0.7)];
+    const wanted = (count: number, colour: Colour = 'red') =>
+      judgePrompt(detections, { things: [things[0]], counts: [{ kind: 'cat', colour, count }] });
+    expect(wanted(2)).toMatchObject({ correct: true, things: 1 });
+    expect(wanted(1).correct).toBe(false);
+    expect(wanted(2, 'blue').correct).toBe(false);
+  });
+
   it.each([
     ['left of', true],
     ['right of', false],

@@ -111,18 +111,23 @@ export function detectedRelation(a: Detection, relation: Relation, b: Detection)
 export interface Verdict {
   /** Mean over the prompt's things of P(kind) · P(colour) of the best detection for each, in [0, 1]. */
   readonly score: number;
-  /** Whether every thing is detected in its colour, and the relation, if any, holds. */
+  /** Whether every thing is detected in its colour, and the relation and the numbers, if any, are right. */
   readonly correct: boolean;
   /** Fraction of the prompt's things that are detected in their colour. */
   readonly things: number;
 }
 
-/** Scores detections against the things and the relation of a prompt; each detection is matched with at most one thing. */
+/**
+ * Scores detections against the things and the relation of a prompt; each detection is matched with at most one thing.
+ *
+ * @param wanted `counts`: of these there must be exactly so many
+ */
 export function judgePrompt(
   detections: readonly Detection[],
   wanted: {
     readonly things: readonly { readonly kind: Kind; readonly colour: Colour }[];
     readonly relation?: { readonly subject: number; readonly relation: Relation; readonly object: number };
+    readonly counts?: readonly { readonly kind: Kind; readonly colour: Colour; readonly count: number }[];
   },
 ): Verdict {
   const free = new Set(detections);
@@ -143,6 +148,9 @@ export function judgePrompt(
     const b = matched[wanted.relation.object]?.detection;
     related = a !== undefined && b !== undefined && detectedRelation(a, wanted.relation.relation, b);
   }
+  const counted = (wanted.counts ?? []).every(({ kind, colour, count }) => {
+    return detections.filter((d) => d.kind === kind && d.colour === colour).length === count;
+  });
   const score = sum(matched.map((m) => m.score)) / Math.max(1, matched.length);
-  return { score, correct: things === 1 && related, things };
+  return { score, correct: things === 1 && related && counted, things };
 }

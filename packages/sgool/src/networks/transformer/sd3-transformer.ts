@@ -8,6 +8,7 @@ import {
   add,
   checkpoint,
   concat,
+  constant,
   mul,
   reshape,
   scoped,
@@ -32,6 +33,25 @@ export interface Sd3Inputs {
   readonly context: Tensor;
   /** Pooled embeddings of the prompt, [batch, pooledWidth]. */
   readonly pooled: Tensor;
+  /**
+   * How many embeddings of zeros follow the context: 256 in the place of T5 where there is none. Default 0. They are alike in every block, so
+   * one of them is computed, and attention counts it so often: the result is that of all of them.
+   */
+  readonly emptyTokens?: number;
+}
+
+/** What the transformer gives. */
+export interface Sd3States {
+  /** Of the shape of the latent. */
+  readonly velocity: Tensor;
+  /** The picture's tokens after each block, in order, each [batch, places, width]: row by row of the grid of patches. */
+  readonly hiddenStates: readonly Tensor[];
+}
+
+/** How a transformer is traced. */
+export interface Sd3Call {
+  /** Blocks that are left out, from 0. Default none. */
+  readonly skippedLayers?: readonly number[];
 }
 
 export interface TransformerOptions {
@@ -40,17 +60,29 @@ export interface TransformerOptions {
 }
 
 /**
- * The transformer with its weights: from a noised latent to its velocity, of the same shape.
+ * The transformer with its weights: from a noised latent to its velocity, of the same shape. Blocks that are skipped leave the tokens as
+ * they are, as diffusers' `skip_layers` does.
  *
  * @throws RangeError where a latent does not fit the patches or the table of places
  */
 export function sd3Transformer(
   config: Sd3Config,
   weights: Weights,
+  options: TransformerOptions = {},
+): (inputs: Sd3Inputs, call?: Sd3Call) => Tensor {
+  const states = sd3TransformerStates(config, weights, options);
+  return (inputs, call) => states(inputs, call).velocity;
+}
+
+/** {@link sd3Transformer} with what its blocks give. @throws RangeError as there */
+export function sd3TransformerStates(
+  config: Sd3Config,
+  weights: Weights,
   { checkpointBlocks = false }: TransformerOptions = {},
-): (inputs: Sd3Inputs) => Tensor {
+): (inputs: Sd3Inputs, call?: Sd3Call) => Sd3States {
   const { patch_size: side, width, num_layers: layers } = config;
-  return ({ sample, timestep, context, pooled }) => {
+  return ({ sample, timestep, context: words, pooled, emptyTokens = 0 }, { skippedLayers = [] } = {}) => {
+    const context = emptyTokens === 0 ? words : withEmptyToken(words);
     const [, , height, columnsOfLatent] = sample.shape as [number, number, number, number];
     const grid = [height / side, columnsOfLatent / side] as const;
     const patches = convLayer(weights, 'pos_embed.proj', sample, width, {
@@ -67,26 +99,37 @@ export function sd3Transformer(
       ],
       1,
     );
+    const hiddenStates: Tensor[] = [];
     for (let i = 0; i < layers; i++) {
+      if (skippedLayers.includes(i)) continue;
       const kind = {
         heads: config.num_attention_heads,
         normalised: config.qk_norm === 'rms_norm',
         isDual: config.dual_attention_layers.includes(i),
         isLast: i === layers - 1,
+        lastRepeats: Math.max(1, emptyTokens),
       };
       const block = (both: Tensor, vector: Tensor) =>
         jointBlock(scoped(weights, `transformer_blocks.${i}`), split(both, counts, 1), vector, kind);
       tokens = (checkpointBlocks ? checkpoint(block) : block)(tokens, condition);
+      hiddenStates.push(split(tokens, counts, 1)[0]);
     }
-    const [x] = split(tokens, counts, 1);
+    const x = hiddenStates[layers - 1];
     const last = linearLayer(
       weights,
       'proj_out',
       lastNorm(weights, x, condition),
       side * side * config.out_channels,
     );
-    return fromPatches(last, side, grid, { channelLast: true });
+    return { velocity: fromPatches(last, side, grid, { channelLast: true }), hiddenStates };
   };
+}
+
+/** One embedding of zeros behind those of words, [batch, tokens + 1, width]. */
+function withEmptyToken(words: Tensor): Tensor {
+  const [batch, , width] = words.shape as [number, number, number];
+  const zeros = new Float32Array(batch * width);
+  return concat([words, constant({ dtype: 'float32', shape: [batch, 1, width], data: zeros })], 1);
 }
 
 /** The middle of the stored table of places: [1, rows * columns, width]. */
@@ -116,6 +159,8 @@ interface BlockKind {
   readonly isDual: boolean;
   /** After the last block nothing of the text is needed. */
   readonly isLast: boolean;
+  /** How many equal tokens the last one of the text stands for. */
+  readonly lastRepeats: number;
 }
 
 /** One block. @returns the tokens of the picture and of the text, one after the other */
@@ -123,7 +168,7 @@ function jointBlock(
   weights: Weights,
   [x, text]: readonly Tensor[],
   condition: Tensor,
-  { heads, normalised, isDual, isLast }: BlockKind,
+  { heads, normalised, isDual, isLast, lastRepeats }: BlockKind,
 ): Tensor {
   const [shift, scale, gate, shiftForward, scaleForward, gateForward, ...dual] = modulation(
     weights,
@@ -144,7 +189,7 @@ function jointBlock(
       [modulatedNorm(x, shift, scale), IMAGE_STREAM],
       [normalText, isLast ? { ...TEXT_STREAM, out: undefined } : TEXT_STREAM],
     ],
-    options,
+    { ...options, lastRepeats },
   );
   let image = add(x, mul(gate, attended));
   if (isDual) {

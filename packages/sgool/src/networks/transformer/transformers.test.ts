@@ -1,10 +1,21 @@
-import { full, type Shape, type Tensor, trace, type Weights } from '@sgool/autodiff';
+import {
+  compile,
+  concat,
+  full,
+  grad,
+  mul,
+  type Shape,
+  sum,
+  type Tensor,
+  trace,
+  type Weights,
+} from '@sgool/autodiff';
 import { describe, expect, it } from 'vitest';
-import { compareWithFixture, openFixture, readKeys } from '../testing.ts';
+import { compareWithFixture, openFixture, readKeys, relativeError } from '../testing.ts';
 import { fluxConfig } from './flux-config.ts';
 import { fluxTransformer } from './flux-transformer.ts';
 import { sd3Config } from './sd3-config.ts';
-import { sd3Transformer } from './sd3-transformer.ts';
+import { type Sd3States, sd3Transformer, sd3TransformerStates } from './sd3-transformer.ts';
 
 const VARIANTS = [
   { layout: 'fast', checkpointBlocks: false },
@@ -56,6 +67,48 @@ describe.each(VARIANTS)('$layout, checkpoints $checkpointBlocks', ({ layout, che
     );
   });
 });
+
+it.each([
+  ['sd3', false],
+  ['sd3-dual', true],
+])(
+  '%s counts an embedding of zeros as often as it follows the words, checkpoints %s',
+  async (name, checkpointBlocks) => {
+    const fixture = await openFixture(name);
+    const network = sd3TransformerStates(sd3Config(fixture.config), fixture.weights, { checkpointBlocks });
+    const [batch, , width] = fixture.shape('context') as [number, number, number];
+    const inputs = ['sample', 'timestep', 'context', 'pooled'] as const;
+    const [specs, feeds] = [{}, {}] as [Record<string, { shape: Shape }>, Record<string, Float32Array>];
+    for (const input of inputs) {
+      specs[input] = { shape: fixture.shape(input) };
+      feeds[input] = (await fixture.array(input)) as Float32Array;
+    }
+    const graph = trace(specs, (given) => {
+      const { sample, timestep, context, pooled } = given;
+      const padded = concat([context, full([batch, 7, width], 0)], 1);
+      const outputs = (how: string, { velocity, hiddenStates }: Sd3States) => {
+        const [slope] = grad(sum(mul(velocity, velocity)), [sample]);
+        return { [`${how} velocity`]: velocity, [`${how} slope`]: slope, [`${how} middle`]: hiddenStates[0] };
+      };
+      return {
+        ...outputs('counted', network({ sample, timestep, context, pooled, emptyTokens: 7 })),
+        ...outputs('repeated', network({ sample, timestep, context: padded, pooled })),
+        ...outputs('without', network({ sample, timestep, context, pooled })),
+      };
+    });
+    const program = await compile(graph);
+    const found = (await program.run(feeds)) as Record<string, Float32Array>;
+    await program.dispose();
+    for (const what of ['velocity', 'slope', 'middle']) {
+      expect(relativeError(found[`counted ${what}`], found[`repeated ${what}`]), what).toBeLessThan(3e-5);
+      expect(relativeError(found[`without ${what}`], found[`repeated ${what}`]), what).toBeGreaterThan(1e-3);
+    }
+    // [batch, places, width]: the picture's tokens alone.
+    const [, , height, columns] = fixture.shape('sample') as [number, number, number, number];
+    const { width: tokenWidth, patch_size: side } = sd3Config(fixture.config);
+    expect(found['counted middle']).toHaveLength(batch * (height / side) * (columns / side) * tokenWidth);
+  },
+);
 
 const ZEROS: Weights = { get: (_, shape) => full(shape, 0), has: () => true };
 

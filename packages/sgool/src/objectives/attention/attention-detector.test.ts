@@ -50,6 +50,8 @@ it('shows the network the noised image at the size of the model, and reads the m
         const attention = await pipeline.crossAttention(options);
         return {
           ...attention,
+          // Of more positions than are read.
+          layers: [{ name: 'larger', heads: 1, rows: 17, columns: 17 }, ...attention.layers],
           program: () => async (latent, timestep) => {
             seen.push({ latent, timestep });
             // The cat is in the last position alone.

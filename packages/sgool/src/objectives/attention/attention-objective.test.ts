@@ -1,3 +1,4 @@
+import { trace } from '@sgool/autodiff';
 import { describe, expect, it } from 'vitest';
 import type { CrossAttention, MapsComputation } from '../../models/cross-attention.ts';
 import type { AttentionLossName } from '../../request/settings/attention.ts';
@@ -71,6 +72,35 @@ it('shares each word among its tokens, and the rest of the prompt among all that
   const others = row({ 1: Math.fround(1 / 3), 5: Math.fround(1 / 3), 6: Math.fround(1 / 3) });
   expect([...inputs[0].unrelated]).toEqual([...others, ...others]);
   expect(computations[0].inputs).toEqual({ words: { shape: [4, 12] }, unrelated: { shape: [2, 12] } });
+});
+
+it('traces the loss, with the presence of losses that have one, and gets no shares where nothing belongs to another', () => {
+  const traced = (require: string, loss: AttentionLossName) => {
+    const { computations } = make(require, loss);
+    const [{ inputs, outputs, layers }] = computations;
+    const maps = Object.fromEntries(
+      layers.map(({ name, heads, rows, columns }) => [name, { shape: [heads, rows, columns, 12] }]),
+    );
+    const graph = trace({ ...maps, ...inputs }, (all) =>
+      outputs(
+        layers.map(({ name }) => all[name]),
+        all,
+      ),
+    );
+    return { inputs: Object.keys(inputs ?? {}), outputs: [...graph.outputs.keys()] };
+  };
+  expect(traced('teddy and cat', 'attend-and-excite')).toEqual({
+    inputs: ['words'],
+    outputs: ['loss', 'presence'],
+  });
+  expect(traced('teddy: red', 'syngen')).toEqual({ inputs: ['words', 'unrelated'], outputs: ['loss'] });
+});
+
+it('refuses a loss without a term for what is required, and names those that have one', () => {
+  expect(() => make('teddy: red', 'attend-and-excite')).toThrow(
+    /^attentionLoss: attend-and-excite has no term for .+; choose predicated or divide-and-bind or syngen$/,
+  );
+  expect(() => make('teddy apart from cat', 'syngen')).toThrow(/choose predicated$/);
 });
 
 it('has one program for prompts that ask for the same of other words, and others for what differs', () => {

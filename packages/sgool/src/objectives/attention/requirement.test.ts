@@ -74,6 +74,7 @@ describe('the tokens of a word', () => {
     ['dog#1', 'require: "dog#1" is not in the prompt, whose words are: a cat and a teddy cat'],
     ['cat#3', 'require: cat is 2 times in the prompt, got cat#3'],
     ['cat#0', 'require: cat is 2 times in the prompt, got cat#0'],
+    ['teddy#2', 'require: teddy is 1 times in the prompt, got teddy#2'],
     ['', 'require: "" is not in the prompt, whose words are: a cat and a teddy cat'],
   ])('are refused: %j', (word, message) => {
     expect(() => tokensOf(word, prompt, 'require')).toThrow(message);

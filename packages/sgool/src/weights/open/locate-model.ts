@@ -1,4 +1,4 @@
-/** @file Finding models: the embedded one by its name, others by their folder or by their name on the Hub. */
+/** @file Finding models: the embedded ones by their names, others by their folder or by their name on the Hub. */
 
 import { disk, host, places } from '#platform';
 import { UserError } from '../../errors.ts';
@@ -8,7 +8,7 @@ import { parseModelId } from '../hub/model-id.ts';
 
 /** Where a model is. */
 export interface ModelLocation {
-  /** The name as users write it: `toybox`, or the path. */
+  /** The name as users write it: `toybox`, `toybox-flow`, or the path. */
   name: string;
   /** A folder in the diffusers layout, or a single file; in a browser its URL. */
   dir: string;
@@ -23,7 +23,8 @@ export const DEFAULT_MOTION = 'toybox-motion';
 /** Package that carries the named models, each in a folder of its name, and the judge. */
 const MODELS_PACKAGE = '@sgool/toybox-models';
 
-const PACKAGED = [DEFAULT_MODEL] as const;
+/** The default model, and toybox-flow, a rectified flow with the architecture of Stable Diffusion 3 (where its weights are installed). */
+const PACKAGED = [DEFAULT_MODEL, 'toybox-flow'] as const;
 
 /** Motion adapters of the package, over models of the package. */
 const PACKAGED_ADAPTERS = [DEFAULT_MOTION] as const;
@@ -81,7 +82,7 @@ export function resolveModel(
       `model: ${nameOrPath} is neither a folder nor in the cache ${hubCacheDir(env)}; fetch it with: sgool models pull ${nameOrPath}`,
     );
   }
-  const names = PACKAGED.join(', ');
+  const names = [...new Set([DEFAULT_MODEL, ...listModels().map(({ name }) => name)])].join(', ');
   throw new UserError(
     `model: unknown, got ${nameOrPath}; choose one of ${names}, the path of a folder in the diffusers layout or of a .ckpt, .safetensors or .gguf file, or org/name for a model of the Hub`,
   );

@@ -46,6 +46,40 @@ describe('openModelFolder', () => {
     expect(model.tokenizers.get('tokenizer')?.dir).toBe(join(dir, 'tokenizer'));
   });
 
+  it('takes networks from a model beside it, as its sgool.json says', async () => {
+    const own = dir;
+    dir = join(own, 'beside');
+    await mkdir(dir);
+    await addNetwork('clip', 'model.safetensors');
+    await addNetwork('clip_b', 'model.safetensors');
+    const beside = dir;
+    dir = join(own, 'unfinished');
+    await mkdir(dir);
+    await writeFile(join(dir, 'model_index.json'), '{"_class_name":"StableDiffusionPipeline"}');
+    for (const name of ['unet', 'vae', 'text_encoder']) await addNetwork(name, 'model.safetensors');
+    await addNetwork('clip_b', 'model.safetensors', ['own']);
+    const share = (networks: unknown) => writeFile(join(dir, 'sgool.json'), JSON.stringify({ networks }));
+    await share({ clip: 'beside', clip_b: 'beside', transalnet: 'beside', clip_c: 'absent' });
+    const { components } = await openModelFolder(dir);
+    expect([...components.keys()].sort()).toEqual(['clip', 'clip_b', 'text_encoder', 'unet', 'vae']);
+    expect(components.get('clip')?.dir).toBe(join(beside, 'clip'));
+    expect([...(components.get('clip_b')?.weights.tensors.keys() ?? [])]).toEqual(['own']);
+
+    for (const [networks, message] of [
+      [['clip'], 'networks must be an object of names of models by network, got ["clip"]'],
+      [{ unet: 'beside' }, 'networks: only clip, clip_b, clip_c, transalnet can be shared, got unet'],
+      [
+        { clip: '../beside' },
+        'networks.clip must be the name of a folder beside the model\'s, got "../beside"',
+      ],
+      [{ clip: '..' }, 'networks.clip must be the name of a folder beside the model\'s, got ".."'],
+      [{ clip: 7 }, "networks.clip must be the name of a folder beside the model's, got 7"],
+    ] as const) {
+      await share(networks);
+      await expect(openModelFolder(dir)).rejects.toThrow(message);
+    }
+  });
+
   it('takes the variant that is asked for, or says which weights there are', async () => {
     await addNetwork('unet', 'diffusion_pytorch_model.fp16.safetensors');
     await addNetwork('text_encoder', 'model.fp16.safetensors');
@@ -165,7 +199,7 @@ describe('resolveModel', () => {
     expect(resolveModel(file)).toEqual({ name: file, dir: file });
     expect(() => resolveModel('models/sd.ckpt')).toThrow('the file models/sd.ckpt does not exist');
     expect(() => resolveModel('toyboks')).toThrow(
-      /unknown, got toyboks; choose one of toybox, the path of a folder/,
+      /unknown, got toyboks; choose one of toybox,( toybox-flow,)? the path of a folder/,
     );
     expect(() => resolveModel('constructor')).toThrow(/unknown, got constructor/);
   });

@@ -12,6 +12,7 @@ import { EXTRA_NETWORKS } from '../names/extra-networks.ts';
 import { refuseConfig, refusePipeline, unknownKeys } from '../names/known-configs.ts';
 import { refuseAs } from '../names/known-files.ts';
 import { type Config, readConfig } from '../sources/read-config.ts';
+import { sharedNetworks } from './shared-networks.ts';
 import type { TextEmbedding } from './textual-inversion.ts';
 
 /** One network of a model. */
@@ -178,6 +179,11 @@ async function openComponents(
     const path = places.join(dir, name);
     if (!(await files.exists(places.join(path, 'config.json')))) continue;
     if ((await findWeights(path, undefined)) === undefined) continue;
+    components.set(name, await openComponent(path));
+  }
+  // A folder that was copied alone has no neighbours; then the model has none of these networks.
+  for (const [name, path] of await sharedNetworks(dir)) {
+    if (components.has(name) || !(await files.exists(places.join(path, 'config.json')))) continue;
     components.set(name, await openComponent(path));
   }
   return components;

@@ -1,5 +1,6 @@
 /** @file Which pictures of an evaluation a person marks, in which order, and what can be ticked. */
 import { type Clause, type Evaluation, mulberry32, shuffled } from 'sgool/evaluate';
+import { pluralOf } from '../../world/describe-counted.ts';
 
 /** A picture to mark. Nothing says which method made it. */
 export interface MarkedPicture {
@@ -22,6 +23,10 @@ export function statement(clause: Clause, clauses: readonly Clause[]): string {
       return `there is ${article(thingOf(clause))} ${thingOf(clause)}`;
     case 'absent':
       return `there is no ${thingOf(clause)}`;
+    case 'count':
+      return clause.number === 1
+        ? `there is exactly 1 ${thingOf(clause)}`
+        : `there are exactly ${clause.number} ${pluralOf(thingOf(clause))}`;
     case 'relation':
       return `the ${things[clause.subject]} is ${clause.relation} the ${things[clause.object]}`;
     case 'size':

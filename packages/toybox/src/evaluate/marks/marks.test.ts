@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import type { Evaluation } from 'sgool/evaluate';
 import { describe, expect, it } from 'vitest';
-import { personAgreement } from './agreement.ts';
+import { type MarkAgreement, markAgreement, type ScoredMarks, scoredMarks } from './agreement.ts';
 import { chosenPictures, statement } from './choose.ts';
 import { sheetPage } from './sheet.ts';
 
@@ -19,6 +20,9 @@ describe('a statement', () => {
       'the boat is left of the orange cat',
     ],
     [{ claim: 'size', larger: 0, smaller: 1 } as const, 'the orange cat is larger than the boat'],
+    [{ claim: 'count', kind: 'cat', colour: 'red', number: 3 } as const, 'there are exactly 3 red cats'],
+    [{ claim: 'count', kind: 'fish', colour: 'red', number: 2 } as const, 'there are exactly 2 red fish'],
+    [{ claim: 'count', kind: 'cup', number: 1 } as const, 'there is exactly 1 cup'],
   ])('%j', (clause, text) => {
     expect(statement(clause, [{ claim: 'absent', kind: 'tree' }, ...THINGS])).toBe(text);
   });
@@ -80,11 +84,11 @@ describe('the pictures of a sheet', () => {
   });
 });
 
-describe('the agreement with a person', () => {
+describe('the agreement with marks', () => {
   const pictures = [1, 2, 3, 4, 5].map((number) => ({
     number,
     cell: `c${number}`,
-    prompt: 'p',
+    prompt: `p${number % 2}`,
     statements: ['a', 'b'],
   }));
   const marks = {
@@ -101,21 +105,65 @@ describe('the agreement with a person', () => {
   ]);
 
   it('is over the marked pictures that have the score', () => {
-    const [judge, correct, flat] = personAgreement(pictures, marks, records);
+    const marked = scoredMarks(pictures, marks, records);
+    expect(marked.map(({ number }) => number)).toEqual([1, 2, 3, 4]);
+    const [judge, correct, flat] = markAgreement(marked);
     // Shares 1, 0.5, 0, 1 against 1, 0.5, 0, 0.5: deviations 0.375, -0.125, -0.625, 0.375 and 0.5, 0, -0.5, 0.
-    expect(judge).toMatchObject({ score: 'judge', pictures: 4 });
-    expect(judge.r).toBeCloseTo(0.5 / Math.sqrt(0.6875 * 0.5), 12);
+    expect(judge).toMatchObject({ score: 'judge', pictures: 4, right: 2 });
+    expect(judge.r?.value).toBeCloseTo(0.5 / Math.sqrt(0.6875 * 0.5), 12);
     // Right are 1 and 0.5, wrong 0.5 and 0: of four couples three are above and one is a tie.
-    expect(judge.rightAbove).toBeCloseTo(3.5 / 4, 12);
-    expect(judge.same).toBeUndefined();
-    expect(correct).toMatchObject({ pictures: 3, same: expect.closeTo(2 / 3, 12) });
-    expect(flat).toMatchObject({ score: 'flat', pictures: 4, rightAbove: 0.5 });
+    expect(judge.rightAbove?.value).toBeCloseTo(3.5 / 4, 12);
+    expect([judge.same, judge.kappa]).toEqual([undefined, undefined]);
+    expect(correct).toMatchObject({ pictures: 3, same: { value: expect.closeTo(2 / 3, 12) } });
+    // The score says yes to 2 of 3, the marks to 1 of 3: by chance they agree on 4/9.
+    expect(correct.kappa?.value).toBeCloseTo((2 / 3 - 4 / 9) / (5 / 9), 12);
+    expect(flat).toMatchObject({ score: 'flat', pictures: 4, rightAbove: { value: 0.5 } });
     expect(flat.r).toBeUndefined();
   });
 
+  const picture = (number: number, prompt: string, isRight: boolean, yes: number): ScoredMarks => ({
+    number,
+    cell: String(number),
+    prompt,
+    statements: ['a'],
+    marks: [isRight],
+    scores: { yes },
+  });
+
+  it('has intervals over prompts, not over pictures', () => {
+    // Each prompt's pictures are all alike: two prompts of 100 pictures know no more than two pictures do.
+    const rows = Array.from({ length: 200 }, (_, i) => picture(i, `p${i % 2}`, i % 2 === 0, 1));
+    const [{ same }] = markAgreement(rows);
+    expect(same).toEqual({ value: 0.5, interval: { low: 0, high: 1 } });
+    // With a prompt for each, 200 pictures know it to 7 points.
+    const [alone] = markAgreement(rows.map((row) => ({ ...row, prompt: row.cell })));
+    expect(alone.same?.interval?.low).toBeCloseTo(0.43, 1);
+    expect(alone.same?.interval?.high).toBeCloseTo(0.57, 1);
+    expect(markAgreement(rows.slice(0, 1))[0].same).toEqual({ value: 1 });
+  });
+
   it('needs a marked picture', () => {
-    expect(() => personAgreement(pictures, { sheet: 's', marks: {} }, records)).toThrow(
+    expect(() => scoredMarks(pictures, { sheet: 's', marks: {} }, records)).toThrow(
       'no picture of the sheet is marked',
     );
+  });
+});
+
+describe('the kept marks', () => {
+  const kept = JSON.parse(
+    readFileSync(new URL('../../../measured/marks.json', import.meta.url), 'utf8'),
+  ) as Readonly<{ marker: string; agreement: MarkAgreement[]; pictures: ScoredMarks[] }>;
+
+  it('name who marked, and their agreement is that of their pictures', () => {
+    expect(kept.marker).toMatch(/not by a person/);
+    expect(kept.pictures.length).toBeGreaterThanOrEqual(120);
+    for (const { marks, statements } of kept.pictures) expect(marks).toHaveLength(statements.length);
+    // Intervals take time: one score stands for all.
+    const one = kept.pictures.map((row) => ({
+      ...row,
+      scores: { 'judge:correct': row.scores['judge:correct'] },
+    }));
+    const [found] = markAgreement(one);
+    expect(kept.agreement).toContainEqual(JSON.parse(JSON.stringify(found)));
   });
 });

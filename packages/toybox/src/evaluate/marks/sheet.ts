@@ -1,4 +1,4 @@
-/** @file The sheet on which a person marks pictures: one page with everything in it, which knows no method and no score. */
+/** @file The sheet on which somebody marks pictures: one page with everything in it, which knows no method and no score. */
 import { escapeMarkup } from 'sgool/evaluate';
 import type { MarkedPicture } from './choose.ts';
 

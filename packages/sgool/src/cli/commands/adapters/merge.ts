@@ -1,11 +1,9 @@
 /** @file `sgool adapters merge <file>`: a whole model in the diffusers layout, with the adapter in its weights. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { UserError } from '../../../errors.ts';
 import { openAdapter } from '../../../weights/open/adapter.ts';
 import { resolveModel } from '../../../weights/open/locate-model.ts';
 import { mergeAdapter } from '../../../weights/open/merge-adapter.ts';
-import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
 import { shownPath } from '../../terminal/format.ts';
 
@@ -24,7 +22,6 @@ async function merge(
   { model, out }: { model?: string; out: string },
   host: Host,
 ): Promise<void> {
-  if (out === '') throw new UserError('--out: give a folder, got nothing', { exitCode: USAGE_ERROR });
   const adapter = await openAdapter(resolve(host.cwd, file));
   const { dir } = resolveModel(model ?? adapter.info.base.model, host.env);
   const folder = resolve(host.cwd, out);

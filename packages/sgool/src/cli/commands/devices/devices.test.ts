@@ -104,11 +104,14 @@ describe('the command', () => {
     expect(await runCli(['devices'], host)).toBe(0);
     expect(host.written.stdout).toMatch(/^device +works +speed .*\ncpu +yes +\d+.* [GT]FLOP\/s/);
     expect(host.written.stdout).toMatch(/\nONNX Runtime \d+\.\d+\.\d+/);
+    expect(host.written.stdout).toContain('\n--device-options of webgpu: preferredLayout, ');
     const json = fakeHost(dir);
     await runCli(['devices', '--json'], json);
     const { devices, onnxRuntime } = JSON.parse(json.written.stdout);
     expect(devices.map(({ device }: { device: string }) => device)).toEqual(['cpu', 'webgpu', 'cuda']);
     expect(devices[0]).toMatchObject({ works: true, half: true });
+    expect(devices[1].options.preferredLayout).toEqual(['NHWC', 'NCHW']);
+    expect(devices[2].options.deviceId).toBe('number');
     expect(onnxRuntime).toMatch(/^\d/);
   });
 

@@ -77,8 +77,11 @@ function startWorker(options: WorkerArguments) {
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** The tests, on a server that `start` starts; skipped where its programs are not installed. */
-export function queueTests(engine: QueueEngine, start: () => Promise<TestServer>): void {
-  const missing = MISSING[engine];
+export function queueTests(
+  engine: QueueEngine,
+  start: () => Promise<TestServer>,
+  missing: string | undefined = MISSING[engine],
+): void {
   describe.skipIf(missing !== undefined)(
     `on ${engine}${missing === undefined ? '' : ` (skipped: ${missing})`}`,
     () => {
@@ -124,6 +127,10 @@ export function queueTests(engine: QueueEngine, start: () => Promise<TestServer>
         const controller = new AbortController();
         const lines: string[] = [];
         const { longestPause = 200, ...fake } = options;
+        let taken = () => {};
+        const firstTaken = new Promise<void>((resolve) => {
+          taken = resolve;
+        });
         const done = connectQueue(readQueueUrl(machine.url)).then(async (own) => {
           const ended = await runWorker(own, fakeParts(fake), {
             queue,
@@ -132,6 +139,7 @@ export function queueTests(engine: QueueEngine, start: () => Promise<TestServer>
             hold: HOLD,
             longestPause,
             say: (line) => lines.push(line),
+            onTaken: () => taken(),
           });
           await own.close();
           return ended;
@@ -140,6 +148,8 @@ export function queueTests(engine: QueueEngine, start: () => Promise<TestServer>
         const worker = {
           lines,
           done,
+          /** It has taken its first cell. */
+          firstTaken,
           async stop() {
             if (!isStopped) controller.abort(new Error('stopped'));
             isStopped = true;
@@ -152,7 +162,8 @@ export function queueTests(engine: QueueEngine, start: () => Promise<TestServer>
 
       const follow = (evaluation: QueuedEvaluation, lines: string[] = []) =>
         followQueue(evaluation, {
-          signal: AbortSignal.timeout(30_000),
+          // Far more than it takes, for machines that do much else.
+          signal: AbortSignal.timeout(150_000),
           interval: 50,
           say: (line) => lines.push(line),
         });
@@ -230,10 +241,10 @@ export function queueTests(engine: QueueEngine, start: () => Promise<TestServer>
       test('a worker and the command wait for a server that goes away, and go on', async () => {
         const evaluation = await newEvaluation(8);
         await fillQueue(evaluation);
-        const worker = work(evaluation.name, { milliseconds: 100 });
+        const worker = work(evaluation.name, { milliseconds: 200 });
         const lines: string[] = [];
         const followed = follow(evaluation, lines);
-        await pause(700);
+        await worker.firstTaken;
         await machine.down();
         await pause(1500);
         await machine.up();
@@ -364,12 +375,16 @@ export function queueTests(engine: QueueEngine, start: () => Promise<TestServer>
         );
       });
 
-      test('a wrong password, a closed port and a server of another kind are one line without the password', async () => {
+      test('a wrong password, a closed port and a server without TLS are one line without the password', async () => {
         const port = new URL(machine.url).port;
         const closed = await freePort();
         const cases: [string, RegExp][] = [
           [machine.url.replace(encodeURIComponent(PASSWORD), 'wr0ng'), /password|WRONGPASS/],
           [machine.url.replace(port, String(closed)), /ECONNREFUSED/],
+          [
+            engine === 'redis' ? machine.url.replace('://', 's://') : `${machine.url}?sslmode=verify-full`,
+            /it does not speak TLS there: leave TLS out, or give the port that has it$/,
+          ],
         ];
         for (const [url, reason] of cases) {
           const error = await connectQueue(readQueueUrl(url)).catch((failure: unknown) => failure as Error);
@@ -382,7 +397,7 @@ export function queueTests(engine: QueueEngine, start: () => Promise<TestServer>
           ]);
           expect(text).not.toMatch(/wr0ng|s3cret/);
           expect((error as Error).message).toMatch(
-            /^--queue: (valkey|postgres):\/\/[^\n]*:\*\*\*@[^\n]*; [^\n]*$/,
+            /^--queue: (valkeys?|rediss?|postgres):\/\/[^\n]*:\*\*\*@[^\n]*; [^\n]*$/,
           );
         }
       });

@@ -1,9 +1,18 @@
 /** @file Real servers for tests, from the programs that the system has, on random ports and in temporary folders. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import type { TestCertificates } from './certificates.ts';
 
 /** A server that a test has started. */
 export interface TestServer {
@@ -27,7 +36,8 @@ function onPath(name: string): string | undefined {
     .find((path) => existsSync(path));
 }
 
-const redisBinary = onPath('redis-server') ?? onPath('valkey-server');
+const redisServer = onPath('redis-server');
+const valkeyServer = onPath('valkey-server');
 
 function postgresFolder(): string | undefined {
   const root = '/usr/lib/postgresql';
@@ -46,13 +56,18 @@ const asUser = isRoot ? onPath('setpriv') : undefined;
 
 /** Why a server cannot be started here; undefined where it can. */
 export const MISSING = {
-  redis: redisBinary === undefined ? 'redis-server or valkey-server is not installed' : undefined,
+  redis:
+    redisServer === undefined && valkeyServer === undefined
+      ? 'redis-server or valkey-server is not installed'
+      : undefined,
+  valkey: valkeyServer === undefined ? 'valkey-server is not installed' : undefined,
   postgres:
     postgresBinaries === undefined
       ? 'PostgreSQL is not installed (initdb, postgres)'
       : isRoot && asUser === undefined
         ? 'PostgreSQL does not run as root, and there is no setpriv'
         : undefined,
+  openssl: onPath('openssl') === undefined ? 'openssl is not installed' : undefined,
 } as const;
 
 export async function freePort(): Promise<number> {
@@ -102,12 +117,30 @@ async function ended(child: ChildProcess | undefined, signal: NodeJS.Signals): P
   });
 }
 
-/** Starts Redis or Valkey. @param scheme of the address */
-export async function startRedis(scheme = 'redis'): Promise<TestServer> {
+/** How a server speaks TLS, and nothing else. */
+export interface TestTls {
+  readonly certificates: TestCertificates;
+  /** Whether it asks clients for a certificate; Redis only. */
+  readonly asksClients?: boolean;
+}
+
+/** Starts Redis or Valkey: the one that the scheme of its address names, if it is installed, else the other. */
+export async function startRedis(scheme = 'redis', tls?: TestTls): Promise<TestServer> {
   const folder = mkdtempSync(join(tmpdir(), 'sgool-redis-'));
   const port = await freePort();
+  const program = scheme.startsWith('valkey') ? (valkeyServer ?? redisServer) : (redisServer ?? valkeyServer);
+  const file = (name: string) => tls?.certificates.file(name) ?? '';
+  const ports =
+    tls === undefined
+      ? ['--port', String(port)]
+      : [
+          ...['--port', '0', '--tls-port', String(port), '--tls-cert-file', file('server.pem')],
+          ...['--tls-key-file', file('server.key'), '--tls-ca-cert-file', file('ca.pem')],
+          ...['--tls-auth-clients', tls.asksClients ? 'yes' : 'no'],
+        ];
   const args = [
-    ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'yes'],
+    ...ports,
+    ...['--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'yes'],
     ...['--appendfsync', 'everysec', '--requirepass', PASSWORD, '--maxmemory-policy', 'noeviction'],
   ];
   let child: ChildProcess | undefined;
@@ -115,7 +148,7 @@ export async function startRedis(scheme = 'redis'): Promise<TestServer> {
     url: `${scheme}://:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}`,
     password: PASSWORD,
     async up() {
-      child = await started(redisBinary ?? 'redis-server', args, /Ready to accept connections/, folder);
+      child = await started(program ?? 'redis-server', args, /Ready to accept connections/, folder);
     },
     down: () => ended(child, 'SIGTERM'),
     async stop() {
@@ -128,7 +161,7 @@ export async function startRedis(scheme = 'redis'): Promise<TestServer> {
 }
 
 /** Starts PostgreSQL with a new cluster. */
-export async function startPostgres(settings: readonly string[] = []): Promise<TestServer> {
+export async function startPostgres(tls?: TestTls): Promise<TestServer> {
   const folder = mkdtempSync(join(tmpdir(), 'sgool-postgres-'));
   chmodSync(folder, 0o755);
   const bin = (name: string) => join(postgresBinaries ?? '', name);
@@ -148,6 +181,26 @@ export async function startPostgres(settings: readonly string[] = []): Promise<T
     ]);
     execFileSync(command, args, { stdio: 'ignore', cwd: folder });
   };
+  /** Settings of TLS, and rules that let nobody in without it. */
+  const encrypted = ({ certificates }: TestTls): string[] => {
+    const at = (name: string) => join(folder, name);
+    for (const name of ['server.pem', 'server.key']) copyFileSync(certificates.file(name), at(name));
+    chmodSync(at('server.key'), 0o600);
+    if (asUser !== undefined) execFileSync('chown', ['postgres', at('server.key')]);
+    writeFileSync(at('hba'), 'hostssl all all all scram-sha-256\n');
+    return [
+      ...[
+        '-c',
+        'ssl=on',
+        '-c',
+        `ssl_cert_file=${at('server.pem')}`,
+        '-c',
+        `ssl_key_file=${at('server.key')}`,
+      ],
+      ...['-c', `hba_file=${at('hba')}`],
+    ];
+  };
+  let settings: string[] = [];
   let child: ChildProcess | undefined;
   const server: TestServer = {
     url: `postgres://sgool:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/postgres`,
@@ -167,6 +220,7 @@ export async function startPostgres(settings: readonly string[] = []): Promise<T
     },
   };
   init();
+  if (tls !== undefined) settings = encrypted(tls);
   await server.up();
   return server;
 }

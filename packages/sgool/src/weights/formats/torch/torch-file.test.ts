@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { required } from '../../../errors.ts';
 import { bytesAsFile, FORMATS, messageOf, tensorPickle, torchArchive, zipOf } from '../../testing.ts';
@@ -35,6 +36,14 @@ describe('files that torch wrote', () => {
     });
     expect([...valuesOf(required(tensors.get('input_resolution')))]).toEqual([16n]);
   });
+});
+
+it('refuses another legacy protocol than the one there is', async () => {
+  const bytes = Buffer.from(await readFile(`${FORMATS}values-legacy.pt`));
+  // The second pickle is the number 1001, in two bytes.
+  const at = bytes.indexOf(Buffer.of(0x4d, 0xe9, 0x03, 0x2e));
+  bytes[at + 1]++;
+  expect(await messageOf(read(bytes))).toContain('an unknown legacy format');
 });
 
 describe('tensors and storages', () => {
