@@ -85,7 +85,7 @@ describe('a run', () => {
     expect(code).toBe(0);
     const { manifest, cells } = await readEvaluation(join(folder, 'moves'));
     expect(manifest.command).toBe(
-      'sgool evaluate --suite moves --methods sd --model toybox --motion toybox-motion --limit 1 --out moves',
+      'sgool evaluate --suite moves --methods sd --model toybox --limit 1 --out moves --motion toybox-motion',
     );
     expect(manifest.methods[0].settings).toMatchObject({ frames: 4, promptSyntax: 'plain' });
     expect(manifest.scores.map(({ name }) => name)).toEqual(
