@@ -11,7 +11,7 @@ export interface EquivalentMutants {
 
 export const EQUIVALENT: readonly EquivalentMutants[] = [
   {
-    file: 'saliency/fourier.ts',
+    file: 'fourier.ts',
     reason:
       'the last turn has nothing to exchange, or is a write or read beyond the end of a typed array does nothing',
     mutants: [
@@ -20,7 +20,7 @@ export const EQUIVALENT: readonly EquivalentMutants[] = [
     ],
   },
   {
-    file: 'saliency/fourier.ts',
+    file: 'fourier.ts',
     reason: 'every pair is exchanged once, by whichever of its ends',
     mutants: [
       ['if (i < j) {', 'i < j -> i <= j', 0],
@@ -28,7 +28,7 @@ export const EQUIVALENT: readonly EquivalentMutants[] = [
     ],
   },
   {
-    file: 'saliency/fourier.ts',
+    file: 'fourier.ts',
     reason: 'a write or read beyond the end of a typed array does nothing',
     mutants: [
       ['for (let i = k; i < size; i += span) {', 'i < size -> i <= size', 0],
@@ -554,7 +554,7 @@ export const EQUIVALENT: readonly EquivalentMutants[] = [
     ],
   },
   {
-    file: 'weights/formats/scaled-float8.ts',
+    file: 'weights/formats/tensor-views.ts',
     reason: 'a write beyond the end of a typed array does nothing',
     mutants: [
       [

@@ -73,7 +73,7 @@ const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   fps: { under: clip, value: 12, off: { frames: 1 } },
   sharedNoise: { under: clip, value: 0.5, off: { frames: 1 } },
   lossFrames: { under: clip, value: 1, off: { frames: 1 } },
-  fullGradientEvery: { under: { ...clip, lossFrames: 1 }, value: 1, off: { frames: 1 } },
+  fullGradientEvery: { under: { ...clip, lossFrames: 1 }, value: 1, off: { lossFrames: 0 } },
   // Two iterations later, as the motion leaves its band.
   motionWeight: { under: { ...clip, learningRate: 1 }, value: 50, off: { frames: 1 } },
   // Again, as the plain clip loses nothing by it.
@@ -84,7 +84,7 @@ const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   guidanceStart: { value: 0.5, off: { guidanceScale: 1 } },
   guidanceStop: { value: 0.5, off: { guidanceScale: 1 } },
   guidanceRescale: { value: 0.7, off: { guidanceScale: 1 } },
-  skipGuidanceLayers: { on: 'sd3', under: skipping, value: '', refused: '1', off: unguided },
+  skipGuidanceLayers: { on: 'sd3', under: skipping, value: '1', off: unguided },
   skipLayerGuidanceScale: { on: 'sd3', under: skipping, value: 5, off: noneSkipped },
   skipLayerGuidanceStart: { on: 'sd3', under: skipping, value: 0.5, off: noneSkipped },
   skipLayerGuidanceStop: { on: 'sd3', under: skipping, value: 0.5, off: noneSkipped },

@@ -101,7 +101,6 @@ export function sd3TransformerStates(
     );
     const hiddenStates: Tensor[] = [];
     for (let i = 0; i < layers; i++) {
-      if (skippedLayers.includes(i)) continue;
       const kind = {
         heads: config.num_attention_heads,
         normalised: config.qk_norm === 'rms_norm',
@@ -111,7 +110,9 @@ export function sd3TransformerStates(
       };
       const block = (both: Tensor, vector: Tensor) =>
         jointBlock(scoped(weights, `transformer_blocks.${i}`), split(both, counts, 1), vector, kind);
-      tokens = (checkpointBlocks ? checkpoint(block) : block)(tokens, condition);
+      if (!skippedLayers.includes(i)) {
+        tokens = (checkpointBlocks ? checkpoint(block) : block)(tokens, condition);
+      }
       hiddenStates.push(split(tokens, counts, 1)[0]);
     }
     const x = hiddenStates[layers - 1];
