@@ -209,7 +209,8 @@ describe('what neighbouring frames see', () => {
     const map = await (await pipeline.frameFeatures('transalnet', size)).of(latent);
     const { data } = await (await pipeline.detector('transalnet')).map(image);
     const most = Math.max(...map);
-    for (const [i, value] of data.entries()) expect(Math.abs(map[i] / most - value)).toBeLessThan(0.02);
+    // The image has whole levels; without the borders of the canvas they are 0.0025 apart.
+    for (const [i, value] of data.entries()) expect(Math.abs(map[i] / most - value)).toBeLessThan(0.001);
   });
 });
 
