@@ -60,10 +60,13 @@ const opening = all.filter(
   ([name, command]) => flagsOf(command).includes('--model') && !Object.hasOwn(OTHERS, name),
 );
 
-/** Whether a text is that of the option; where the model is has a text of its own in some commands. */
+/** Keys that some commands describe in their own words: where the model is, which adapter a clip takes, a switch that is off. */
+const OWN_TEXTS: readonly SharedKey[] = ['model', 'motion', 'ema'];
+
+/** Whether a text is that of the option. */
 function describes(key: SharedKey, text: string): boolean {
   const { description = '' } = MODEL_SCHEMAS[key];
-  return key === 'model' || key === 'ema' || text.startsWith(description);
+  return OWN_TEXTS.includes(key) || text.startsWith(description);
 }
 
 it('finds the commands that open a model', () => {
