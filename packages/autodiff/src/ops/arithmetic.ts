@@ -3,7 +3,7 @@
  *
  * Reference: torch.div, torch.pow, torch.exp and the other functions of these names.
  */
-import { BYTES_PER_ELEMENT, ONNX_DTYPE } from '../graph/dtype.ts';
+import { CONSTANT_FLOATS, ONNX_DTYPE } from '../graph/dtype.ts';
 import { broadcastShape, show } from '../graph/shape.ts';
 import { checkTypes, differentiableOne, emit, scalar, type Tensor } from '../graph/trace.ts';
 import {
@@ -218,7 +218,8 @@ export function cast(x: Tensor, dtype: Tensor['dtype']): Tensor {
     // dx = dy in the type of x
     (dy) => [x.dtype === 'float32' || x.dtype === 'float16' ? cast(dy, x.dtype) : undefined],
   );
-  if (BYTES_PER_ELEMENT[x.dtype] === 2 && x.trace.constants.has(x)) x.trace.widened.set(y, x);
+  const isNarrow = x.dtype === 'float16' || CONSTANT_FLOATS.includes(x.dtype);
+  if (isNarrow && x.trace.constants.has(x)) x.trace.widened.set(y, x);
   return y;
 }
 

@@ -1,5 +1,6 @@
 /** @file Rows by index. Reference: torch.nn.functional.embedding, torch.index_select. */
 
+import { isFloat8 } from '../graph/dtype.ts';
 import { axisOf, show } from '../graph/shape.ts';
 import { differentiableOne, emit, type Tensor } from '../graph/trace.ts';
 import { cast } from './arithmetic.ts';
@@ -25,9 +26,10 @@ export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
     [x],
     () => {
       const attributes = { axis: a };
-      // Only the rows that are taken from a table of half precision are cast.
+      // Only the rows that are taken from a table of half precision are cast. Of 8 bits, ONNX Runtime takes no rows.
       const half = x.trace.widened.get(x);
-      if (half) return cast(emit('Gather', [half, indices], half.dtype, shape, { attributes }), x.dtype);
+      if (half && !isFloat8(half.dtype))
+        return cast(emit('Gather', [half, indices], half.dtype, shape, { attributes }), x.dtype);
       return emit('Gather', [x, indices], x.dtype, shape, { attributes });
     },
     // dx = zeros with dy added at the indices

@@ -1,6 +1,6 @@
 /** @file Compiles a graph for ONNX Runtime and runs it. */
 import { runtime } from '#runtime';
-import { allocate, type TypedArray } from '../graph/dtype.ts';
+import { allocate, CONSTANT_FLOATS, type TypedArray } from '../graph/dtype.ts';
 import { show } from '../graph/shape.ts';
 import type { ConstantSource, Graph, Node, Tensor } from '../graph/trace.ts';
 import { encodeModel } from '../onnx/encode.ts';
@@ -124,8 +124,10 @@ function checked(who: string, tensor: Tensor, data: TypedArray): Value {
       `Program.run: ${who} needs ${tensor.size} elements ${show(tensor.shape)}, got ${data.length}`,
     );
   }
-  if (tensor.dtype === 'bfloat16') {
-    throw new TypeError(`Program.run: ${who} is bfloat16, which only constants can be; cast it to float32`);
+  if (CONSTANT_FLOATS.includes(tensor.dtype)) {
+    throw new TypeError(
+      `Program.run: ${who} is ${tensor.dtype}, which only constants can be; cast it to float32`,
+    );
   }
   return { dtype: tensor.dtype, shape: tensor.shape, data };
 }

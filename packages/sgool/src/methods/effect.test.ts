@@ -5,7 +5,7 @@ import { UserError } from '../errors.ts';
 import { createImage } from '../image/image.ts';
 import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { withMotion, writeTinyModel } from '../pipeline/testing.ts';
+import { withMotion, writeTinyFlow, writeTinyModel } from '../pipeline/testing.ts';
 import { Generator } from '../random/generator.ts';
 import { negativePromptNote } from '../request/effect.ts';
 import { type MethodRequest, parseMethodRequest } from '../request/request.ts';
@@ -37,6 +37,8 @@ const base: MethodRequest = {
 };
 
 interface Trial {
+  /** The tiny model that it is tried on. Default `stable-diffusion`. */
+  readonly on?: 'stable-diffusion' | 'sd3';
   /** What the setting changes under. */
   readonly under?: Partial<MethodRequest>;
   /** Another value than the base has. */
@@ -56,6 +58,14 @@ const pair = { sampler: 'edict', iterations: 1 } as const;
 const TWO_SCORERS = `clip,clip=${fileURLToPath(new URL('../../../../fixtures/data/pipeline/clip', import.meta.url))}`;
 const clip = { frames: 3 };
 const reno = { optimiser: 'reno', learningRate: 5 } as const;
+/** Of four steps two skip a layer. */
+const skipping = {
+  ...{ steps: 4, iterations: 0, guidanceScale: 3, width: 32, height: 32 },
+  ...{ skipGuidanceLayers: '0', skipLayerGuidanceStart: 0.1, skipLayerGuidanceStop: 0.7 },
+} as const;
+const SPAN = { skipLayerGuidanceStart: undefined, skipLayerGuidanceStop: undefined };
+const unguided = { ...SPAN, guidanceScale: 1 };
+const noneSkipped = { ...SPAN, skipGuidanceLayers: '' };
 const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   width: { value: 24 },
   height: { value: 24 },
@@ -63,7 +73,7 @@ const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   fps: { under: clip, value: 12, off: { frames: 1 } },
   sharedNoise: { under: clip, value: 0.5, off: { frames: 1 } },
   lossFrames: { under: clip, value: 1, off: { frames: 1 } },
-  fullGradientEvery: { under: { ...clip, lossFrames: 1 }, value: 1, off: { frames: 1 } },
+  fullGradientEvery: { under: { ...clip, lossFrames: 1 }, value: 1, off: { lossFrames: 0 } },
   // Two iterations later, as the motion leaves its band.
   motionWeight: { under: { ...clip, learningRate: 1 }, value: 50, off: { frames: 1 } },
   // Again, as the plain clip loses nothing by it.
@@ -74,6 +84,10 @@ const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   guidanceStart: { value: 0.5, off: { guidanceScale: 1 } },
   guidanceStop: { value: 0.5, off: { guidanceScale: 1 } },
   guidanceRescale: { value: 0.7, off: { guidanceScale: 1 } },
+  skipGuidanceLayers: { on: 'sd3', under: skipping, value: '1', off: unguided },
+  skipLayerGuidanceScale: { on: 'sd3', under: skipping, value: 5, off: noneSkipped },
+  skipLayerGuidanceStart: { on: 'sd3', under: skipping, value: 0.5, off: noneSkipped },
+  skipLayerGuidanceStop: { on: 'sd3', under: skipping, value: 0.5, off: noneSkipped },
   sampler: { value: 'euler' },
   sigmas: { under: { sampler: 'dpm-solver' }, value: 'karras', off: { sampler: 'ddim' } },
   eta: { value: 1, off: { sampler: 'euler' } },
@@ -187,15 +201,20 @@ const TRIALS: Readonly<Record<SettingKey, Trial>> = {
 };
 
 let pipeline: Pipeline;
+let flow: Pipeline;
 let model: Awaited<ReturnType<typeof writeTinyModel>>;
+let flowModel: Awaited<ReturnType<typeof writeTinyFlow>>;
+const pipelineOf = ({ on }: Trial) => (on === 'sd3' ? flow : pipeline);
 beforeAll(async () => {
+  flowModel = await writeTinyFlow('sd3-without-t5');
+  flow = await loadPipeline(flowModel.dir);
   // With the spacing `leading` both of `stepEnds` are the same.
   model = await writeTinyModel({ scheduler: { timestep_spacing: 'trailing' } });
   pipeline = withMotion(await loadPipeline(model.dir));
 });
 afterAll(async () => {
-  await pipeline.dispose();
-  await model.remove();
+  for (const one of [pipeline, flow]) await one.dispose();
+  for (const one of [model, flowModel]) await one.remove();
 });
 
 const keys = Object.keys(SETTINGS) as SettingKey[];
@@ -209,18 +228,20 @@ const ownerOf = (key: SettingKey): MethodName =>
 
 const outcomes = new Map<string, Promise<string>>();
 /** The outcome of a run, which is run once. */
-function outcome(name: MethodName, request: MethodRequest): Promise<string> {
-  const key = JSON.stringify([name, request], (_, value) => (ArrayBuffer.isView(value) ? '' : value));
-  const known = outcomes.get(key) ?? outcomeOf(name, request);
+function outcome(name: MethodName, request: MethodRequest, on: Pipeline): Promise<string> {
+  const key = JSON.stringify([name, on.model.name, request], (_, value) =>
+    ArrayBuffer.isView(value) ? '' : value,
+  );
+  const known = outcomes.get(key) ?? outcomeOf(name, request, on);
   outcomes.set(key, known);
   return known;
 }
 
 /** All that a run gives out but its seconds, or the error that it ends with. */
-async function outcomeOf(name: MethodName, request: MethodRequest): Promise<string> {
+async function outcomeOf(name: MethodName, request: MethodRequest, on: Pipeline): Promise<string> {
   try {
     const all: unknown[] = [];
-    for await (const { seconds, ...rest } of methods[name].run(pipeline, requestTo(name, request))) {
+    for await (const { seconds, ...rest } of methods[name].run(on, requestTo(name, request))) {
       all.push(rest);
     }
     return JSON.stringify(all, (_, value) => (ArrayBuffer.isView(value) ? String(value) : value));
@@ -244,7 +265,9 @@ describe.each(keys)('%s', (key) => {
 
   it('changes the run', async () => {
     const request = { ...base, ...under };
-    const [one, other] = [await outcome(name, request), await outcome(name, { ...request, [key]: value })];
+    const on = pipelineOf(TRIALS[key]);
+    const one = await outcome(name, request, on);
+    const other = await outcome(name, { ...request, [key]: value }, on);
     expect(other === one).toBe(false);
     // Not every error says that the setting was read.
     if (other.startsWith('request')) expect(other).toMatch(new RegExp(`request: ${key} must`));
@@ -257,16 +280,19 @@ describe.each(keys)('%s', (key) => {
     const refused = TRIALS[key].refused ?? value;
 
     it('is refused where another setting switches it off, unless it asks for what the run has', () => {
-      const settings = resolve(owner, request);
-      expect(() => resolve(owner, { ...request, [key]: refused })).toThrow(
+      const info = pipelineOf(TRIALS[key]).model;
+      const settings = resolve(owner, request, info);
+      expect(() => resolve(owner, { ...request, [key]: refused }, info)).toThrow(
         new RegExp(`^request: ${key} ${refused} (has no effect with .*; it needs|weighs the text beside)`),
       );
-      expect(resolve(owner, { ...request, [key]: settings[key as keyof typeof settings] })).toEqual(settings);
+      expect(resolve(owner, { ...request, [key]: settings[key as keyof typeof settings] }, info)).toEqual(
+        settings,
+      );
     });
 
     it('may come from a hint of the model', () => {
       const { defaults } = methods[owner];
-      const hinted = { ...pipeline.model, hint: { [owner]: { [key]: refused } } };
+      const hinted = { ...pipelineOf(TRIALS[key]).model, hint: { [owner]: { [key]: refused } } };
       expect(defaults(hinted)).toMatchObject({ [key]: refused });
       expect(() => resolve(owner, request, hinted)).not.toThrow();
     });

@@ -110,6 +110,50 @@ describe.each(['sd3-without-t5', 'flux-dev'] as const satisfies TinyFlow[])('%s'
     expect(before.evaluations.forward).toBe(name === 'flux-dev' ? 2 : 4);
   });
 
+  it('takes an image to noise and back by RF-inversion, optimises that noise, and keeps what a mask protects', async () => {
+    const pipeline = await pipelineOf(name);
+    const { prompt, seed } = request;
+    const phases: string[] = [];
+    const settings = { ...size, image: picture, prompt, seed, steps: 4, edit: 'rf-inversion' } as const;
+    const onStep = ({ phase, step }: { phase: string; step: number }) => void phases.push(`${phase} ${step}`);
+    const { before } = await refine({ ...settings, controlStop: 0.5 }, { pipeline, onStep });
+    // SD3 is guided on the way to the prompt alone.
+    expect(before.evaluations.forward).toBe(name === 'flux-dev' ? 4 + 4 : 4 + 2 * 4);
+    expect(phases).toEqual(
+      ['invert', 'denoise'].flatMap((phase) => [1, 2, 3, 4].map((i) => `${phase} ${i}`)),
+    );
+    const kept = await pipeline.decode(await pipeline.encode(picture), size);
+    const home = { ...settings, controlEta: 1, controlStop: 1 };
+    expect((await refine(home, { pipeline })).before.image).toEqual(kept);
+    const others = [
+      { controlGamma: 0 },
+      { controlEta: 0.2 },
+      { controlStop: 0.5 },
+      { controlStart: 0.25, controlStop: 0.5 },
+      { sourcePrompt: 'a dog' },
+      { seed: 6 },
+      { strength: 0.5 },
+    ];
+    const pictures = await Promise.all(
+      [{}, ...others].map(
+        async (other) => (await refine({ ...settings, ...other }, { pipeline })).before.image,
+      ),
+    );
+    expect(new Set(pictures.map(({ data }) => data.join())).size).toBe(others.length + 1);
+
+    const mask = createImage(
+      32,
+      32,
+      picture.data.map((_, i) => (Math.floor(i / 3) % 32 < 16 ? 255 : 0)),
+    );
+    const optimised = { ...settings, mask, iterations: 1, saliency: 'centre' } as const;
+    const { before: first, last } = await refine(optimised, { pipeline });
+    expect(last.image.data).not.toEqual(first.image.data);
+    const changed = last.image.data.map((value, i) => Math.abs(value - picture.data[i]));
+    expect(changed.every((value, i) => Math.floor(i / 3) % 32 < 16 || value === 0)).toBe(true);
+    expect(changed.some((value) => value > 0)).toBe(true);
+  });
+
   it('says in one line that it has no cross-attention', async () => {
     expect(await messageOf(run('attend-and-excite'))).toContain(
       'its network has no cross-attention, which this needs',

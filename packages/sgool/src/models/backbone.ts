@@ -14,6 +14,7 @@ import type { EncodedPrompt, Tokenizer } from '../text/tokenizer.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
 import type { CrossAttention } from './cross-attention.ts';
 import type { BackboneInfo } from './model-info.ts';
+import type { SkipLayerGuidance } from './skip-layer-guidance.ts';
 import type { TrainableNetwork } from './trainable-network.ts';
 
 /** How a prompt fits a text encoder. */
@@ -59,9 +60,11 @@ export interface DenoiserOptions extends ClipSize, PromptReading {
   readonly guidanceStop?: number;
   /** How far the guided prediction is scaled back to the deviation of the unguided one, 0 to 1. Default 0. */
   readonly guidanceRescale?: number;
+  /** Guidance away from the network without some of its layers, for networks that have such (`BackboneInfo.skippableLayers`). */
+  readonly skipLayerGuidance?: SkipLayerGuidance;
   /** What a network sees that paints masks (`BackboneInfo.paintsMask`); others ignore it. Default: all is open. */
   readonly maskedImage?: MaskedImage;
-  /** The times of the sampler's steps, noisiest first; needed by prompts that change from step to step. */
+  /** The times of the sampler's steps, noisiest first; needed by prompts and guidance that change from step to step. */
   readonly timesteps?: readonly number[];
   /** Counted up by every call. */
   readonly evaluations?: { forward: number; pullback: number };

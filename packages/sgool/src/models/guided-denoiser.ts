@@ -17,6 +17,13 @@ import { UserError } from '../errors.ts';
 import { product } from '../numbers.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 import { rescaledCotangents, rescaledGuidance } from './guidance-rescale.ts';
+import { stepOfTime } from './prompt-steps.ts';
+import {
+  checkSkippedLayers,
+  type SkipLayerGuidance,
+  skippingWeights,
+  skipsAt,
+} from './skip-layer-guidance.ts';
 import { joinContexts, type TextContext } from './text-context.ts';
 
 /** The network of a family, as guidance sees it. */
@@ -25,13 +32,18 @@ export interface GuidedNetwork {
   readonly name: string;
   /** Whether it gets the guidance scale as an input; then it is never evaluated for a negative prompt. */
   readonly embedsGuidance: boolean;
+  /** How many layers guidance can skip. Absent where it can skip none. */
+  readonly skippableLayers?: number;
   /**
    * The inputs of a program for one or two prompts, `latent` [1, ...] and `timestep` [1] among them, and the trace from them to a
    * prediction for each prompt, [prompts, ...].
+   *
+   * @param skippedLayers layers that are left out, below `skippableLayers`. Default none
    */
   inputs(
     prompts: 1 | 2,
     text: TextContext,
+    skippedLayers?: readonly number[],
   ): {
     readonly shapes: Readonly<Record<string, TensorSpec>>;
     readonly predict: (given: Readonly<Record<string, Tensor>>) => Tensor;
@@ -62,6 +74,10 @@ export interface GuidanceParts {
    * 1. The prompts are then evaluated one after the other, and a pullback evaluates them once more.
    */
   readonly guidanceRescale?: number;
+  /** For networks that have layers which guidance can skip. */
+  readonly skipLayerGuidance?: SkipLayerGuidance;
+  /** The times of the sampler's steps, noisiest first; needed by guidance that skips layers in some of them. */
+  readonly timesteps?: readonly number[];
   /** Counted up by every call; shared by the denoisers of a run. */
   readonly evaluations: { forward: number; pullback: number };
 }
@@ -83,7 +99,7 @@ export interface GuidedDenoiserParts extends GuidanceParts {
  * Limited Interval Improves Sample and Distribution Quality in Diffusion Models"; Lin et al. 2023, "Common Diffusion Noise Schedules
  * and Sample Steps are Flawed", section 3.4 (rescaled guidance).
  *
- * @throws UserError where guidance is to be rescaled that is an input of the network
+ * @throws UserError where guidance is to be rescaled that is an input of the network, or is to skip layers that the network does not have
  */
 export function guidedDenoiser(parts: GuidedDenoiserParts): Denoiser {
   const { network, conditional, unconditional, guidanceScale, latentShape, evaluations } = parts;
@@ -94,17 +110,21 @@ export function guidedDenoiser(parts: GuidedDenoiserParts): Denoiser {
       `guidanceRescale: ${rescale} is not supported with a network that takes the guidance scale as an input; use 0`,
     );
   }
-  const guidedBy = (negative: TextContext) =>
+  const guidedBy = (negative: TextContext, scale: number) =>
     rescale > 0 || fillsThreads(parts)
-      ? guidedSequentially(conditioned(parts, 1, negative), plain, guidanceScale, rescale)
-      : conditioned(parts, 2, joinContexts(negative, conditional));
-  const guided =
-    unconditional !== undefined && guidanceScale > 1 && !network.embedsGuidance
-      ? guidedBy(unconditional)
-      : plain;
+      ? guidedSequentially(conditioned(parts, 1, negative), plain, scale, rescale)
+      : conditioned({ ...parts, guidanceScale: scale }, 2, joinContexts(negative, conditional));
+  const negative = guidanceScale > 1 && !network.embedsGuidance ? unconditional : undefined;
+  const guided = negative === undefined ? plain : guidedBy(negative, guidanceScale);
+  const skipping = skippingSteps(parts);
+  const away =
+    negative === undefined || skipping === undefined
+      ? guided
+      : awayFromSkipped(parts, skipping, (scale) => guidedBy(negative, scale));
   const networkAt = (timestep: number) => {
     const done = 1 - timestep / parts.trainTimesteps;
-    return guidanceStart <= done && done <= guidanceStop ? guided : plain;
+    if (done < guidanceStart || done > guidanceStop) return plain;
+    return skipping?.isAt(timestep) ? away : guided;
   };
 
   return {
@@ -128,7 +148,8 @@ export function guidedDenoiser(parts: GuidedDenoiserParts): Denoiser {
 
 /** The network under one or two prompts, with its vector-Jacobian product. */
 interface ConditionedNetwork {
-  readonly prompts: 1 | 2;
+  /** Evaluations of the network in a call. */
+  readonly prompts: number;
   predict(latent: Float64Array, timestep: number): Promise<Float32Array>;
   pullback(latent: Float64Array, timestep: number, cotangent: Float64Array): Promise<Float32Array>;
 }
@@ -138,9 +159,11 @@ function conditioned(
   { programs, network, latentShape, guidanceScale }: GuidedDenoiserParts,
   prompts: 1 | 2,
   context: TextContext,
+  skippedLayers: readonly number[] = [],
 ): ConditionedNetwork {
-  const key = `${prompts}x${latentShape.join('x')}, ${context.tokens} tokens`;
-  const graph = () => predictionGraph(network, prompts, context);
+  const without = skippedLayers.length === 0 ? '' : `, without ${skippedLayers.join(' ')}`;
+  const key = `${prompts}x${latentShape.join('x')}, ${context.tokens} tokens${without}`;
+  const graph = () => predictionGraph(network, prompts, context, skippedLayers);
   // The same in every call, so that a card gets it once.
   for (const states of [context.data, context.pooled]) if (states) resident(states);
   const numbers = network.numbers(context);
@@ -212,9 +235,60 @@ function guidedSequentially(
   };
 }
 
+/** The steps in which layers are skipped. */
+interface SkippingSteps extends SkipLayerGuidance {
+  isAt(timestep: number): boolean;
+}
+
+/** @throws UserError where the network has no such layers, or the steps are not known */
+function skippingSteps({
+  network,
+  skipLayerGuidance: skip,
+  guidanceRescale = 0,
+  timesteps,
+}: GuidedDenoiserParts): SkippingSteps | undefined {
+  if (skip === undefined) return undefined;
+  checkSkippedLayers(skip.layers, network.skippableLayers, 'this model');
+  if (guidanceRescale > 0) {
+    throw new UserError(
+      `guidanceRescale: ${guidanceRescale} does not go together with skipped layers; use 0, or skip none`,
+    );
+  }
+  if (timesteps === undefined) {
+    throw new UserError('denoiser: layers are skipped in some steps; give timesteps, those of the sampler');
+  }
+  return { ...skip, isAt: (timestep) => skipsAt(skip, stepOfTime(timesteps, timestep), timesteps.length) };
+}
+
+/** Guidance towards the prompt, and away from the network without some layers. */
+function awayFromSkipped(
+  parts: GuidedDenoiserParts,
+  skip: SkipLayerGuidance,
+  guidedAt: (scale: number) => ConditionedNetwork,
+): ConditionedNetwork {
+  const weights = skippingWeights(parts.guidanceScale, skip);
+  const guided = guidedAt(weights.guidanceScale);
+  const skipped = conditioned(parts, 1, parts.conditional, skip.layers);
+  const sum = async (of: (network: ConditionedNetwork) => Promise<Float32Array>) => {
+    const [toPrompt, without] = [await of(guided), await of(skipped)];
+    return toPrompt.map((value, i) => weights.guided * value + weights.skipped * without[i]);
+  };
+  return {
+    prompts: guided.prompts + skipped.prompts,
+    predict: (latent, timestep) => sum((network) => network.predict(latent, timestep)),
+    pullback: (latent, timestep, cotangent) =>
+      sum((network) => network.pullback(latent, timestep, cotangent)),
+  };
+}
+
 /** A trace of the network, guidance applied where there are two prompts (the first is the negative one). */
-function predictionGraph(network: GuidedNetwork, prompts: 1 | 2, context: TextContext): Graph {
-  const { shapes, predict } = network.inputs(prompts, context);
+function predictionGraph(
+  network: GuidedNetwork,
+  prompts: 1 | 2,
+  context: TextContext,
+  skippedLayers: readonly number[],
+): Graph {
+  const { shapes, predict } = network.inputs(prompts, context, skippedLayers);
   if (prompts === 1) return trace(shapes, (given) => ({ prediction: predict(given) }));
   const guided: Readonly<Record<string, TensorSpec>> = { ...shapes, scale: { shape: [1] } };
   return trace(guided, ({ scale, ...given }) => {

@@ -54,8 +54,8 @@ export interface BackboneInfo {
   /** Steps and guidance scale of the published examples, for a model that takes many steps. */
   readonly published?: Pick<FewStepSampling, 'steps' | 'guidanceScale'>;
   /**
-   * Whether methods that are published with EDICT's pair take the model's own sampler instead. On a rectified flow under guidance the latents
-   * of a pair part: its error is a hundred times that of Euler (docs/LOG.md).
+   * Whether methods that are published with EDICT's pair take the model's own sampler instead. On a rectified flow the pair costs twice the
+   * network calls and is no more exact (docs/decisions/0023-samplers-of-flows.md).
    */
   readonly keepsSampler?: boolean;
   /** How an image is inverted to its noise, if not by EDICT without guidance. */
@@ -64,6 +64,8 @@ export interface BackboneInfo {
   readonly motion?: MotionInfo;
   /** Whether the guidance scale is an input of the network, so that guidance costs no second evaluation. */
   readonly embedsGuidance?: boolean;
+  /** How many layers of the network guidance can skip. Absent where it can skip none. */
+  readonly skippableLayers?: number;
 }
 
 /** What is known about a model before any of its programs is compiled. */

@@ -27,6 +27,14 @@ export function promptForSteps(
   return parsed;
 }
 
+/**
+ * The step of a time that a network gets: the number of steps before it, which are noisier.
+ *
+ * @param timesteps of the steps, noisiest first
+ */
+export const stepOfTime = (timesteps: readonly number[], timestep: number): number =>
+  timesteps.filter((other) => other > timestep).length;
+
 /** The conditioning of a prompt by step. */
 export interface StagedContext {
   readonly stages: ParsedPrompt['stages'];
@@ -59,8 +67,7 @@ export function denoiserBySteps(
   };
   const first = atStep(0);
   if (timesteps === undefined || conditional.stages.length + unconditional.stages.length === 2) return first;
-  // The step of a time is the number of steps before it, which are noisier.
-  const at = (timestep: number) => atStep(timesteps.filter((other) => other > timestep).length);
+  const at = (timestep: number) => atStep(stepOfTime(timesteps, timestep));
   return {
     ...first,
     predict: (latent, timestep) => at(timestep).predict(latent, timestep),

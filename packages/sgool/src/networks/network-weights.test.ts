@@ -1,11 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { compile, conv2d, grad, linear, reshape, square, sum, trace } from '@sgool/autodiff';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { compile, conv2d, gather, grad, linear, mul, reshape, square, sum, trace } from '@sgool/autodiff';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { required, UserError } from '../errors.ts';
 import { Generator } from '../random/generator.ts';
+import { decodeFloat8 } from '../weights/formats/float8.ts';
 import { openSafetensors, type SafetensorsFile } from '../weights/formats/safetensors.ts';
+import { openTensorFile } from '../weights/formats/tensor-file.ts';
+import { rows } from '../weights/formats/tensor-views.ts';
 import {
   type ComputedTensor,
   sourceOf,
@@ -123,4 +126,79 @@ it('a missing weight, another shape, and whole numbers are reported in one line'
   const whole = () => weights.get('whole', [2, 3]);
   expect(whole).toThrow(UserError);
   expect(whole).toThrow(/stored as U8/);
+});
+
+describe('floats of 8 bits', () => {
+  /** Every byte but those that are no finite number. */
+  const bytes = (dtype: string) =>
+    Uint8Array.from({ length: 256 }, (_, byte) =>
+      (byte & 0x7f) >= (dtype === 'F8_E4M3' ? 0x7f : 0x7c) ? 0 : byte,
+    );
+  const scales = Float32Array.from({ length: 16 }, (_, row) => (row + 1) / 8);
+
+  async function written(dtype: string): Promise<WeightSource> {
+    const target = path.join(folder, `${dtype}.safetensors`);
+    const header = {
+      'a.weight': { dtype, shape: [16, 16], data_offsets: [0, 256] },
+      'b.weight': { dtype, shape: [16, 16], data_offsets: [256, 512] },
+      'b.weight_scale': { dtype: 'F32', shape: [16], data_offsets: [512, 576] },
+    };
+    const text = Buffer.from(JSON.stringify(header));
+    const size = Buffer.alloc(8);
+    size.writeBigUInt64LE(BigInt(text.length));
+    await writeFile(
+      target,
+      Buffer.concat([size, text, bytes(dtype), bytes(dtype), Buffer.from(scales.buffer)]),
+    );
+    return weightSource(await openTensorFile(target));
+  }
+
+  it.each(
+    ['F8_E4M3', 'F8_E5M2'].flatMap((dtype) => [false, true].map((mapsFloat8) => ({ dtype, mapsFloat8 }))),
+  )(
+    'have their numbers, their scales and those of some rows: $dtype, mapped $mapsFloat8',
+    async ({ dtype, mapsFloat8 }) => {
+      const source = await written(dtype);
+      const [plain, scaled] = [source.get('a.weight'), source.get('b.weight')];
+      const parts = sourceOf(
+        source.path,
+        new Map([
+          ['a', plain],
+          ['b', scaled],
+          ['part', rows(scaled, 4, 8)],
+        ]),
+      );
+      const graph = trace({ one: { shape: [1] } }, ({ one }) => {
+        const weights = networkWeights(parts, { mapsFloat8 });
+        const shapes = { a: [16, 16], b: [16, 16], part: [8, 16] };
+        return Object.fromEntries(
+          Object.entries(shapes).map(([name, shape]) => [name, mul(weights.get(name, shape), one)]),
+        );
+      });
+      const inFiles = [...graph.trace.constants.values()].filter((one) => 'file' in one);
+      expect(inFiles.map(({ dtype }) => dtype)).toEqual(
+        mapsFloat8 ? new Array(3).fill(dtype === 'F8_E4M3' ? 'float8e4m3fn' : 'float8e5m2') : [],
+      );
+      const program = await compile(graph, { layout: 'lean' });
+      const { a, b, part } = await program.run({ one: Float32Array.of(1) });
+      await program.dispose();
+      const values = decodeFloat8(dtype as 'F8_E4M3', bytes(dtype));
+      expect([...(a as Float32Array)]).toEqual([...values]);
+      const wanted = values.map((value, i) => value * scales[Math.floor(i / 16)]);
+      expect([...(b as Float32Array)]).toEqual([...wanted]);
+      expect([...(part as Float32Array)]).toEqual([...wanted.subarray(64, 192)]);
+    },
+  );
+
+  it('of a table are cast before rows are taken', async () => {
+    const source = await written('F8_E4M3');
+    const graph = trace({ ids: { shape: [2], dtype: 'int32' } }, ({ ids }) => ({
+      taken: gather(networkWeights(source, { mapsFloat8: true }).get('a.weight', [16, 16]), ids),
+    }));
+    const program = await compile(graph, { layout: 'lean' });
+    const { taken } = await program.run({ ids: Int32Array.of(3, 1) });
+    await program.dispose();
+    const values = decodeFloat8('F8_E4M3', bytes('F8_E4M3'));
+    expect([...(taken as Float32Array)]).toEqual([...values.subarray(48, 64), ...values.subarray(16, 32)]);
+  });
 });

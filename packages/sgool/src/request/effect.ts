@@ -108,6 +108,19 @@ const EFFECT_RULES: readonly EffectRule[] = [
     neutral: { guidanceStart: 0, guidanceStop: 1, guidanceRescale: 0 },
   },
   {
+    keys: ['skipGuidanceLayers'],
+    by: 'guidanceScale',
+    isRead: isGuided,
+    needs: 'classifier-free guidance: guidanceScale above 1, and a model that does not take it as an input',
+    neutral: { skipGuidanceLayers: '' },
+  },
+  {
+    keys: ['skipLayerGuidanceScale', 'skipLayerGuidanceStart', 'skipLayerGuidanceStop'],
+    by: 'skipGuidanceLayers',
+    isRead: ({ settings: { skipGuidanceLayers = '' } }) => skipGuidanceLayers !== '',
+    needs: 'layers in skipGuidanceLayers',
+  },
+  {
     keys: [
       ...(['fps', 'sharedNoise', 'lossFrames', 'fullGradientEvery'] as const),
       ...(['motionWeight', 'clipConsistencyWeight', 'saliencyConsistencyWeight'] as const),

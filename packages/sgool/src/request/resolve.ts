@@ -1,6 +1,7 @@
 /** @file From a request to the settings of its run: request over defaults. */
 import { UserError } from '../errors.ts';
 import type { ModelInfo } from '../models/model-info.ts';
+import { checkSkippedLayers, type SkipLayerGuidance } from '../models/skip-layer-guidance.ts';
 import { defaultDetector } from './detectors.ts';
 import { withoutUnread } from './effect.ts';
 import { DEFAULT_OBJECTIVE, isDefaultObjective } from './objective-text.ts';
@@ -46,6 +47,20 @@ export function resolveSettings<S extends MethodSettings>(
       `request: guidanceStart must not lie behind guidanceStop, got ${guidanceStart} and ${guidanceStop}`,
     );
   }
+  const skip = skipLayerGuidanceOf(settings);
+  if (skip !== undefined) {
+    checkSkippedLayers(skip.layers, model.skippableLayers, model.name);
+    if (skip.start >= skip.stop) {
+      throw new UserError(
+        `request: skipLayerGuidanceStart must lie before skipLayerGuidanceStop, got ${skip.start} and ${skip.stop}`,
+      );
+    }
+    if (settings.guidanceRescale > 0) {
+      throw new UserError(
+        `request: guidanceRescale must be 0 with skipGuidanceLayers, got ${settings.guidanceRescale}`,
+      );
+    }
+  }
   const { optimiseFrom = 0, steps } = settings;
   if (optimiseFrom >= 1 && !(Number.isInteger(optimiseFrom) && optimiseFrom < steps)) {
     throw new UserError(
@@ -67,6 +82,25 @@ export function resolveSettings<S extends MethodSettings>(
     }
   }
   return settings;
+}
+
+/** The layers that guidance skips, from the text of the setting; undefined where it skips none. */
+export function skipLayerGuidanceOf({
+  skipGuidanceLayers,
+  skipLayerGuidanceScale,
+  skipLayerGuidanceStart,
+  skipLayerGuidanceStop,
+}: Pick<
+  Settings,
+  'skipGuidanceLayers' | 'skipLayerGuidanceScale' | 'skipLayerGuidanceStart' | 'skipLayerGuidanceStop'
+>): SkipLayerGuidance | undefined {
+  if (skipGuidanceLayers === '') return undefined;
+  return {
+    layers: skipGuidanceLayers.split(',').map(Number),
+    scale: skipLayerGuidanceScale,
+    start: skipLayerGuidanceStart,
+    stop: skipLayerGuidanceStop,
+  };
 }
 
 /**

@@ -69,6 +69,60 @@ describe('a run', () => {
     );
   });
 
+  it('makes clips with an adapter: the one that comes with sgool, where prompts say how things move and no model is named', async () => {
+    const engine = fakeEngine({ moves: true });
+    const asked: unknown[] = [];
+    const openPipeline: typeof engine.openPipeline = (model, options) => {
+      asked.push(options.motion);
+      return engine.openPipeline(model, options);
+    };
+    const clips = async (...argv: string[]) => {
+      const host = fakeHost(folder, { engine: { ...engine, openPipeline } });
+      const words = ['evaluate', '--methods', 'sd', '--limit', '1', '--no-report', ...argv];
+      return { code: await runCli(words, host), ...host.written };
+    };
+    const { code } = await clips('--suite', 'moves', '--out', 'moves');
+    expect(code).toBe(0);
+    const { manifest, cells } = await readEvaluation(join(folder, 'moves'));
+    expect(manifest.command).toBe(
+      'sgool evaluate --suite moves --methods sd --model toybox --limit 1 --out moves --motion toybox-motion',
+    );
+    expect(manifest.methods[0].settings).toMatchObject({ frames: 4, promptSyntax: 'plain' });
+    expect(manifest.scores.map(({ name }) => name)).toEqual(
+      expect.arrayContaining([
+        'clip_b',
+        'clip_b:least',
+        'clip_b:consistency',
+        'frames:motion',
+        'frames:jitter',
+      ]),
+    );
+    expect(cells[0].record).toMatchObject({
+      clip: { frames: 4, fps: 8 },
+      scores: { 'frames:motion': expect.any(Number) },
+    });
+    await clips('--suite', 'mine.csv', '--out', 'still');
+    await clips('--suite', 'mine.csv', '--motion', 'mine', '--out', 'moving');
+    await clips('--suite', 'moves', '--model', 'toybox', '--out', 'named');
+    expect(asked).toEqual(['toybox-motion', undefined, 'mine', undefined]);
+    const pictures = await evaluate([
+      '--suite',
+      'moves',
+      '--methods',
+      'sd',
+      '--limit',
+      '1',
+      '--out',
+      'pictures',
+      '--no-report',
+      '--model',
+      'toybox',
+    ]);
+    expect(pictures.stderr).toContain(
+      'toybox makes pictures, so how things move is not judged; for clips: --motion toybox-motion',
+    );
+  });
+
   it('--json prints one object, and --quiet nothing else', async () => {
     const { stdout, stderr } = await small('json', '--json', '--quiet');
     expect(JSON.parse(stdout)).toEqual({

@@ -24,8 +24,6 @@ Examples:
 /** The prompt whose costs are counted: two things, because some methods need them. */
 const PROMPT = 'a cat and a boat';
 
-const SHARED = ['model', 'clip', 'tokenizer'] as const;
-
 interface MethodsFlags extends OptionValues {
   readonly costs?: boolean;
   readonly json?: boolean;
@@ -33,7 +31,7 @@ interface MethodsFlags extends OptionValues {
 
 export function configure(command: Command, host: Host): void {
   command.option('--costs', 'count evaluations with the defaults of a model');
-  for (const option of sharedOptions(SHARED)) command.addOption(option);
+  for (const option of sharedOptions()) command.addOption(option);
   command
     .option('--json', 'print one JSON object on stdout')
     .addHelpText('after', NOTES)
@@ -42,7 +40,7 @@ export function configure(command: Command, host: Host): void {
 
 async function listMethods(flags: MethodsFlags, host: Host): Promise<void> {
   const { costs = false, json = false } = flags;
-  const counted = costs ? await countCosts(sharedValues(flags, SHARED, host), host) : undefined;
+  const counted = costs ? await countCosts(sharedValues(flags, host), host) : undefined;
   if (json) {
     const methods = METHODS.map(({ name, summary, cost, useFor, settings }) => ({
       name,

@@ -1,8 +1,13 @@
 /** @file `sgool prompt <text>`: how a prompt is read, by itself or by a model. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { UserError } from '../../errors.ts';
 import { DEFAULT_SYNTAX, PROMPT_SYNTAXES, type PromptSyntax, parsePrompt } from '../../text/prompt/prompt.ts';
+import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { EXPLAINED_STEPS, explainPrompt } from '../options/explain-prompt.ts';
+import { loadOptionsOf, type ModelValues, sharedOptions, sharedValues } from '../options/model-options.ts';
+import type { OptionValues } from '../options/option.ts';
+import { kebabName } from '../options/other-names.ts';
 import { readingNotes } from '../run/prompt-warnings.ts';
 
 const NOTES = `
@@ -37,7 +42,7 @@ Examples:
   sgool prompt "a red dragon" --model toybox
   sgool prompt '("a cat", "a (red)1.4 dog").blend(0.7, 0.3)' --prompt-syntax compel`;
 
-interface PromptOptions {
+interface PromptOptions extends OptionValues {
   readonly promptSyntax: PromptSyntax;
   readonly steps: number;
   readonly model?: string;
@@ -50,10 +55,19 @@ function parseSteps(text: string): number {
   throw new InvalidArgumentError('It must be a whole number from 1 to 1000.');
 }
 
+/** The model has a text of its own here, and nothing is computed. */
+const WITHOUT = ['model', 'device', 'precision', 'memory'] as const;
+
 /** What a model does not read of a prompt. @throws UserError where it cannot be opened */
-async function notesOf(model: string, prompt: string, promptSyntax: PromptSyntax, host: Host) {
+async function notesOf(
+  model: string,
+  parts: ModelValues,
+  prompt: string,
+  promptSyntax: PromptSyntax,
+  host: Host,
+) {
   const engine = await host.loadEngine();
-  const pipeline = await engine.openPipeline(model, {});
+  const pipeline = await engine.openPipeline(model, loadOptionsOf(parts));
   try {
     return await readingNotes(prompt, promptSyntax, pipeline);
   } finally {
@@ -73,12 +87,25 @@ export function configure(command: Command, host: Host): void {
     .option('--steps <n>', 'denoising steps, of which changes may be a share', parseSteps, EXPLAINED_STEPS)
     .option('--model <name>', 'a model, of which is said what it does not read of the prompt')
     .option('--json', 'print one JSON object on stdout')
-    .addHelpText('after', NOTES)
-    .action(async (text: string, { promptSyntax, steps, model, json = false }: PromptOptions) => {
+    .addHelpText('after', NOTES);
+  for (const option of sharedOptions(WITHOUT)) command.addOption(option);
+  command.action(
+    async (text: string, { promptSyntax, steps, model, json = false, ...flags }: PromptOptions) => {
       const prompt = parsePrompt(text, promptSyntax, steps);
-      const lines = model === undefined ? [] : await notesOf(model, text, promptSyntax, host);
+      const [part] = Object.keys(flags);
+      if (model === undefined && part !== undefined) {
+        throw new UserError(
+          `--${kebabName(part)}: belongs to a model, and none is named; give --model, too`,
+          {
+            exitCode: USAGE_ERROR,
+          },
+        );
+      }
+      const parts = () => sharedValues(flags, host, WITHOUT);
+      const lines = model === undefined ? [] : await notesOf(model, parts(), text, promptSyntax, host);
       const found = model === undefined ? prompt : { ...prompt, model: { name: model, notes: lines } };
       const rest = lines.map((line) => `${line}\n`).join('');
       host.stdout.write(json ? `${JSON.stringify(found)}\n` : explainPrompt(prompt, steps) + rest);
-    });
+    },
+  );
 }

@@ -56,6 +56,23 @@ describe('refine', () => {
   });
 
   it.each([
+    [
+      'p2p',
+      ['--from', 'a disc', '--cross-replace', '0.3', '--reweight', 'disc=2', '--iterations', '0'],
+      { crossReplace: 0.3, reweight: 'disc=2' },
+    ],
+    [
+      'rf-inversion',
+      ['--control-gamma', '0.4', '--control-eta', '0.8', '--control-start', '0.1', '--control-stop', '0.2'],
+      { controlGamma: 0.4, controlEta: 0.8, controlStart: 0.1, controlStop: 0.2 },
+    ],
+  ] as const)('records the settings of the edit %s, for repeat', async (edit, words, settings) => {
+    const { code, stderr } = await sgool(refine('--edit', edit, ...words));
+    expect([code, stderr]).toEqual([0, expect.anything()]);
+    expect((await savedRun()).request).toMatchObject({ edit, ...settings });
+  });
+
+  it.each([
     [{ paintsMask: true }, ['--mask', 'mask.png'], /painted image in/, /paints what the mask leaves open/],
     [{ paintsMask: true }, [], /the image itself in/, /for inpainting: without a mask/],
     [{}, ['--mask', 'mask.png'], /the image itself in/, undefined],

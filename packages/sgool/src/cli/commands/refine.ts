@@ -41,9 +41,15 @@ for a swapped word ("a cat" to "a dog"), for added words, and with --reweight
 red=2 for words that count more. It is quick and needs no CLIP. A lower
 --cross-replace allows larger changes of shape.
 
+With --edit rf-inversion, on a rectified flow (Stable Diffusion 3, Flux), the
+image is taken to a noise under --from, or under no text, and sampled again under
+the prompt while the first steps are drawn back to the image. It needs no CLIP. A
+lower --control-eta or --control-stop changes more, --iterations optimises the
+noise as well. An exact inversion of a flow is --edit edict.
+
 For less change, use fewer --iterations or a lower --strength. --iterations 0
 shows the image as the autoencoder reproduces it (unless there is --from,
---edit sdedit, or a model for inpainting with --mask).
+--edit sdedit, --edit rf-inversion, or a model for inpainting with --mask).
 
 The output folder holds image.png (the best image so far), input.png (the image
 as scaled for the model), before.png (the image before the optimisation),
@@ -56,6 +62,7 @@ Examples:
   sgool refine image.png "a house at night" --mask keep.png --invert-mask --strength 0.6 --json
   sgool refine sketch.png "a red boat on a lake" --edit sdedit --strength 0.7 --count 4
   sgool refine image.png "a blue cat" --edit p2p --from "a red cat" --cross-replace 0.4
+  sgool refine photo.jpg "a dog" --model ./flux-dev --edit rf-inversion --control-eta 0.8
   sgool refine photo.jpg "a cat" --target-image my-cat.jpg:2`;
 
 /** Adds arguments, options and the action. */

@@ -50,8 +50,6 @@ Examples:
 /** Detectors that show where a prompt is. */
 const NEEDS_PROMPT: readonly string[] = ['grad-cam', 'grad-cam++', 'attention'] satisfies SaliencyName[];
 
-const SHARED = ['clip', 'tokenizer', 'model', 'device'] as const;
-
 const { saliency: detectorSchema, ...regionSchemas } = detectionSettings;
 
 const DETECTOR_OPTION = schemaOption('saliency', detectorSchema, 'Options:', { flag: 'detector' });
@@ -70,7 +68,7 @@ export function configure(command: Command, host: Host): void {
     .option('--prompt <text>', 'prompt for Grad-CAM and attention')
     .addOption(promptSyntaxOption())
     .option('--mask <file>', 'image whose brightness is the saliency map (detector mask)');
-  for (const option of [...sharedOptions(SHARED), ...REGION_OPTIONS.flatMap(toCommander)]) {
+  for (const option of [...sharedOptions(), ...REGION_OPTIONS.flatMap(toCommander)]) {
     command.addOption(option);
   }
   command
@@ -109,7 +107,7 @@ async function saliency(given: string, flags: SaliencyFlags, host: Host): Promis
   const maskImage = mask === undefined ? undefined : await inputImage('--mask', mask, host);
   const started = performance.now();
   const engine = await host.loadEngine();
-  const values = sharedValues(flags, SHARED, host);
+  const values = sharedValues(flags, host);
   const pipeline = await engine.openPipeline(values.model, loadOptionsOf(values));
   for (const line of pipeline.model.notes ?? []) host.stderr.write(`sgool: ${line}\n`);
   try {

@@ -336,7 +336,10 @@ describe('sgool score of several', () => {
 
   it.each<[string[], RegExp]>([
     [['folder', 'a', '--format', 'xml'], /--format: not usable, got xml; choose one of table, csv, jsonl/],
-    [['folder', 'a', '--sort', 'clip'], /--sort: not usable, got clip; choose one of clip_a, clip_b, image/],
+    [
+      ['folder', 'a', '--sort', 'clip'],
+      /--sort: not usable, got clip; choose one of clip_a, clip_b, clip_a:least, clip_b:least, image/,
+    ],
     [['folder', 'a', '--out', 'scores.xls'], /--out: scores\.xls does not say its format/],
     [['folder', 'a', '--out', 'folder'], /--out: .*folder is a folder/],
     [['folder', 'd.ppm', 'a', '--out', 'd.ppm'], /--out: .*d\.ppm is the input/],

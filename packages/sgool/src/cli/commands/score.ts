@@ -19,7 +19,13 @@ import type { PromptSyntax } from '../../text/prompt/prompt.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { inputFiles, inputPath, inputVideo, STDIN } from '../inputs.ts';
-import { loadOptionsOf, type SharedValues, sharedOptions, sharedValues } from '../options/model-options.ts';
+import {
+  loadOptionsOf,
+  type SharedValues,
+  scorerTokenizer,
+  sharedOptions,
+  sharedValues,
+} from '../options/model-options.ts';
 import type { OptionValues } from '../options/option.ts';
 import { checkPrompt, criticsText, promptSyntaxOption } from '../options/prompt.ts';
 import { didYouMean } from '../options/suggest.ts';
@@ -37,8 +43,6 @@ interface ScoreFlags extends OptionValues {
   readonly out?: string;
   readonly json?: boolean;
 }
-
-const SHARED = ['clip', 'tokenizer', 'model', 'device', 'precision'] as const;
 
 /** A scorer by its name in reports. */
 type Wanted = Pick<ObjectiveItem, 'scorer' | 'name'>;
@@ -84,7 +88,7 @@ export function configure(command: Command, host: Host): void {
       '<image...>',
       'image files (PNG, JPEG, WebP, BMP, PPM ...), clips, folders of them, or - for the standard input, then the prompt',
     );
-  for (const option of sharedOptions(SHARED)) command.addOption(option);
+  for (const option of sharedOptions()) command.addOption(option);
   command
     .option(
       '--scorer <names>',
@@ -156,7 +160,7 @@ async function score(words: readonly string[], flags: ScoreFlags, host: Host): P
   const chosen = formatFor(format, target);
   const columns = columnsOf(wanted);
   checkSort(sort, columns);
-  const work = { images, prompts, promptSyntax, wanted, values: sharedValues(flags, SHARED, host) };
+  const work = { images, prompts, promptSyntax, wanted, values: sharedValues(flags, host) };
   if (isOne && chosen === undefined && sort === undefined) return scoreOne(work, json, host);
 
   const { rows, failures } = await scoreAll(work, columns, host);
@@ -386,11 +390,11 @@ async function openOne({ scorer, name }: Wanted, values: SharedValues, host: Hos
     const [opened] = await pipeline.scorers([{ scorer: located(scorer, host), name, weight: 1 }]);
     return { scorer: opened, dispose: () => pipeline.dispose() };
   }
-  const { device, precision, tokenizer } = values;
+  const { device, precision } = values;
   const { openObjectiveScorer } = await import('../../preference/open-objective-scorer.ts');
   const { ProgramCache } = await import('../../runtime/program-cache.ts');
   const programs = new ProgramCache(await engine.chooseCompute({ device, precision }));
-  const parts = { programs, tokenizer, env: host.env, allowVerifiers: true };
+  const parts = { programs, ...scorerTokenizer(values), env: host.env, allowVerifiers: true };
   const opened = await openObjectiveScorer({ scorer: located(scorer, host), name }, parts);
   return { scorer: opened, dispose: () => programs.dispose() };
 }

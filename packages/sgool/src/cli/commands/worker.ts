@@ -9,14 +9,23 @@ import type { Results } from '../../evaluate/queue/results.ts';
 import { openScorers, wantedScorers } from '../../evaluate/scores/open-scorers.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
-import { loadOptionsOf, type SharedValues, sharedOptions, sharedValues } from '../options/model-options.ts';
+import {
+  checkedParts,
+  loadOptionsOf,
+  type ModelValues,
+  type SharedValues,
+  scorerTokenizer,
+  sharedOptions,
+  sharedValues,
+} from '../options/model-options.ts';
 import type { OptionValues } from '../options/option.ts';
 import { oneLine } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { openResults, QUEUE_VARIABLE, queueAddress } from './evaluate/on-queue.ts';
 import { machineLine, weightsHash } from './evaluate/this-machine.ts';
 
-const SHARED = ['device', 'clip', 'tokenizer', 'adapter', 'motion'] as const;
+/** The model has a text of its own here; the precision is that of the cells. */
+const WITHOUT = ['model', 'precision'] as const;
 
 const NOTES = `
 A worker opens the model that a cell names and keeps it for the next ones. It
@@ -58,7 +67,7 @@ export function configure(command: Command, host: Host): void {
       `server of the queue: redis://, rediss://, valkey:// or postgres:// (default: the variable ${QUEUE_VARIABLE})`,
     )
     .option('--queue-name <name>', 'queue within the server (default: sgool-cpu or sgool-gpu, by --device)');
-  for (const option of sharedOptions(SHARED)) command.addOption(option);
+  for (const option of sharedOptions(WITHOUT)) command.addOption(option);
   command
     .option('--model <place>', 'where the model is on this machine (default: where the cells say)')
     .option('--out <folder>', 'where the shared folder is on this machine (default: where the cells say)')
@@ -71,7 +80,7 @@ export function configure(command: Command, host: Host): void {
 async function work(flags: WorkerFlags, host: Host): Promise<void> {
   const address = queueAddress(flags.queue, host);
   const concurrency = concurrencyOf(flags.concurrency);
-  const values = sharedValues(flags, SHARED, host);
+  const values = sharedValues(flags, host, WITHOUT);
   const name =
     flags.queueName === undefined ? queueOfDevice(values.device ?? 'cpu') : readQueueName(flags.queueName);
   const say = (line: string) => void host.stderr.write(`sgool: ${oneLine(address.scrub(line))}\n`);
@@ -149,12 +158,8 @@ class MachineParts implements WorkerParts {
   }
 
   async lane(index: number, job: CellJob): Promise<Lane> {
-    const { cell, precision, scorers, scores, clip, tokenizer, adapter, motion } = job;
-    const key = JSON.stringify([
-      cell.model.hash,
-      ...[precision, scorers, scores],
-      ...[clip, tokenizer, adapter, motion],
-    ]);
+    const { cell, precision, scorers, scores, parts } = job;
+    const key = JSON.stringify([cell.model.hash, precision, scorers, scores, parts]);
     const found = this.#lanes.get(index);
     if (found?.key === key) return found.lane;
     const refusal = this.#refusals.get(key);
@@ -176,22 +181,14 @@ class MachineParts implements WorkerParts {
 
   async #open(key: string, job: CellJob): Promise<OpenLane> {
     const { cell, precision } = job;
-    const clip = this.#values.clip ?? job.clip;
-    const tokenizer = this.#values.tokenizer ?? job.tokenizer;
-    const adapter = this.#values.adapter ?? job.adapter;
-    const motion = this.#values.motion ?? job.motion;
-    const parts = {
-      ...(clip === undefined ? {} : { clip }),
-      ...(tokenizer === undefined ? {} : { tokenizer }),
-    };
+    const values: ModelValues = { ...checkedParts(job.parts), ...this.#values, precision };
+    const options = loadOptionsOf(values);
     const name = this.#flags.model ?? cell.model.name;
     this.#note(`opens ${name}`);
     const engine = await this.#host.loadEngine();
-    const pipeline = await engine.openPipeline(name, {
-      ...loadOptionsOf({ ...this.#values, ...parts, adapter, motion, precision }),
-    });
+    const pipeline = await engine.openPipeline(name, options);
     try {
-      const hash = await weightsHash(pipeline, { ...parts, adapter });
+      const hash = await weightsHash(pipeline, options);
       if (hash !== cell.model.hash) {
         throw new Refusal(
           `model ${name}: is another one here, ${hash.slice(0, 12)}; the cells need ${cell.model.name}, ${cell.model.hash.slice(0, 12)}`,
@@ -201,7 +198,7 @@ class MachineParts implements WorkerParts {
         job.scorers.flatMap(wantedScorers),
         pipeline,
         await judgeOfWeights(job.scores.judge),
-        { ...pipeline.compute, env: this.#host.env, ...parts },
+        { ...pipeline.compute, env: this.#host.env, ...scorerTokenizer(values) },
       );
       const lane = laneOf({
         pipeline,

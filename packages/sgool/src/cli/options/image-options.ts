@@ -328,14 +328,14 @@ export const videoOptions = (): CliOption[] =>
 const REFINE_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> = {
   seed: {
     description:
-      'seed of random cutouts and perturbations, and of the noise that sdedit and a model for inpainting start from; -1 draws one and reports it (default: -1)',
+      'seed of random cutouts and perturbations, and of the noise that sdedit and a model for inpainting start from, and rf-inversion goes to; -1 draws one and reports it (default: -1)',
   },
   iterations: { description: 'iterations after the plain image: updates of the noise' },
   maskFile: {
     description: 'image that is white where the image may change and black where it must stay',
   },
   sampler: {
-    description: `sampler: ${PAIR_SAMPLERS.join(' or, on a rectified flow, ')}, which are exactly invertible, for the edits edict and p2p; for sdedit, and for a mask and a model for inpainting, any: ${SETTINGS.sampler.options.join(', ')}`,
+    description: `sampler: ${PAIR_SAMPLERS.join(' or, on a rectified flow, ')}, which are exactly invertible, for the edits edict and p2p; euler for rf-inversion; for sdedit, and for a mask and a model for inpainting, any: ${SETTINGS.sampler.options.join(', ')}`,
   },
 };
 

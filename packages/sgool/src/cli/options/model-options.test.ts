@@ -1,13 +1,20 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
 import { FORMATS, PIPELINE } from '../../weights/testing.ts';
 import { runCli } from '../cli.ts';
 import { engine } from '../engine.ts';
 import { fakeHost } from '../testing.ts';
-import { loadOptionsOf, PART_OPTIONS } from './model-options.ts';
+import {
+  checkedParts,
+  loadOptionsOf,
+  locatedParts,
+  PART_OPTIONS,
+  scorerTokenizer,
+  typedParts,
+} from './model-options.ts';
 
 let cwd: string;
 beforeAll(async () => {
@@ -154,4 +161,46 @@ it('places separated by commas are several, and may be given one by one', () => 
   });
   const option = PART_OPTIONS.find(({ flag }) => flag === 'text-encoders');
   expect(option?.isList).toBe(true);
+});
+
+describe('parts that go with an evaluation', () => {
+  it('are typed as options', () => {
+    const parts = { vae: 'my vae.safetensors', textEncoders: 'a,b', modelConfig: 'c', ema: false };
+    expect(typedParts({ ...parts, contextFrames: 16 })).toEqual([
+      '--text-encoders a,b',
+      "--vae 'my vae.safetensors'",
+      '--context-frames 16',
+      '--model-config c',
+      '--no-ema',
+    ]);
+    expect(typedParts({ ema: true })).toEqual(['--ema']);
+  });
+
+  it('are found from other folders, but names of the Hub stay as they are', async () => {
+    await writeFile(join(cwd, 'vae.safetensors'), '');
+    const parts = {
+      vae: 'vae.safetensors',
+      textEncoders: 'vae.safetensors, openai/clip',
+      lora: 'x:0.5',
+      ema: false,
+    };
+    expect(locatedParts(parts, { cwd })).toEqual({
+      vae: join(cwd, 'vae.safetensors'),
+      textEncoders: `${join(cwd, 'vae.safetensors')},openai/clip`,
+      lora: 'x:0.5',
+      ema: false,
+    });
+  });
+
+  it('are checked where they arrive', () => {
+    expect(checkedParts({ vae: 'a', ema: false })).toEqual({ vae: 'a', ema: false });
+    expect(() => checkedParts({ vea: 'a' })).toThrow(
+      'parts of the model: not known here, got {"vea":"a"}; use the version of sgool that began the evaluation',
+    );
+  });
+
+  it('give scorers the first tokenizer', () => {
+    expect(scorerTokenizer({ tokenizer: 'a, b' })).toEqual({ tokenizer: 'a' });
+    expect(scorerTokenizer({})).toEqual({});
+  });
 });

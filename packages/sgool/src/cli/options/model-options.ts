@@ -3,6 +3,8 @@
  * single file or a plain Stable Diffusion folder lacks some parts (the CLIP that guides, a tokenizer); others replace parts
  * (an autoencoder) or change weights (LoRAs).
  */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Option } from 'commander';
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
@@ -21,6 +23,7 @@ import type { LoraChoice } from '../../weights/open/lora.ts';
 import { loraStrength } from '../../weights/open/lora-strength.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
+import { quoteArgument } from '../terminal/format.ts';
 import {
   type CliOption,
   type OptionValues,
@@ -148,6 +151,7 @@ export const MODEL_SCHEMAS = {
 const PART_KEYS = Object.keys(PART_SCHEMAS) as readonly (keyof ModelParts)[];
 
 const MAIN = 'Options:';
+const PARTS = 'Parts of the model:';
 
 const DIFFERENCES: Readonly<Partial<Record<keyof ModelValues, Partial<CliOption>>>> = {
   model: { argument: 'name' },
@@ -188,9 +192,7 @@ export const COMPUTE_OPTIONS: readonly CliOption[] = (['device', 'precision'] as
   modelOption(key, MAIN),
 );
 /** Options about the parts. */
-export const PART_OPTIONS: readonly CliOption[] = PART_KEYS.map((key) =>
-  modelOption(key, 'Parts of the model:'),
-);
+export const PART_OPTIONS: readonly CliOption[] = PART_KEYS.map((key) => modelOption(key, PARTS));
 
 /** A number, and perhaps what else is said of the LoRA behind it. */
 const NUMBER = /^\s*[-+]?(?:\d+\.?\d*|\.\d+)\s*(?=:|$)/;
@@ -265,6 +267,48 @@ export function partsOf(values: ModelParts): ModelParts {
   );
 }
 
+/** The parts as options of the command line, as they are typed. */
+export function typedParts(values: ModelParts): string[] {
+  return Object.entries(partsOf(values)).map(([key, value]) => {
+    const { flag } = modelOption(key as keyof ModelParts, PARTS);
+    if (typeof value === 'boolean') return value ? `--${flag}` : `--no-${flag}`;
+    return `--${flag} ${quoteArgument(String(value))}`;
+  });
+}
+
+/** The parts with their places from the root on where they are files of this folder; names of the Hub stay as they are. */
+export function locatedParts(values: ModelParts, { cwd }: Pick<Host, 'cwd'>): ModelParts {
+  const parts = partsOf(values);
+  const located = (place: string) => {
+    const path = resolve(cwd, place.trim());
+    return existsSync(path) ? path : place.trim();
+  };
+  const keys = ['clip', 'vae', 'adapter', 'motion', 'modelConfig', 'tokenizer', 'textEncoders'] as const;
+  const placed = keys.flatMap((key) => {
+    const text = parts[key];
+    return text === undefined ? [] : [[key, text.split(',').map(located).join(',')]];
+  });
+  return { ...parts, ...Object.fromEntries(placed) };
+}
+
+/** The vocabulary of scorers that bring none: the first tokenizer that is given. */
+export function scorerTokenizer({ tokenizer }: ModelParts): { readonly tokenizer?: string } {
+  return tokenizer === undefined ? {} : { tokenizer: placesOf(tokenizer)[0] };
+}
+
+/**
+ * The parts that came with a job of a queue.
+ *
+ * @throws UserError where they are those of a newer version
+ */
+export function checkedParts(given: unknown): ModelParts {
+  const read = z.strictObject(PART_SCHEMAS).partial().safeParse(given);
+  if (read.success) return read.data as ModelParts;
+  throw new UserError(
+    `parts of the model: not known here, got ${JSON.stringify(given)}; use the version of sgool that began the evaluation`,
+  );
+}
+
 /** The values without those about parts. */
 export function withoutParts<T extends ModelParts>(values: T): Omit<T, keyof ModelParts> {
   const rest = { ...values };
@@ -291,32 +335,46 @@ export function loadOptionsOf(values: ModelValues): LoadOptions & PromptFileOpti
   };
 }
 
-/** The keys that `score` and `saliency` share with the commands that make images. */
-export type SharedKey =
-  | 'model'
-  | 'device'
-  | 'precision'
-  | 'clip'
-  | 'tokenizer'
-  | 'adapter'
-  | 'motion'
-  | 'memory';
+/** Parts that prompts name: for commands that make images of prompts in a syntax. */
+const NAMED_IN_PROMPTS = ['loraDir', 'embeddingsDir'] as const;
+
+/** What every command may say of the model that it opens. */
+export type SharedKey = Exclude<keyof ModelValues, (typeof NAMED_IN_PROMPTS)[number]>;
+
+/** All of these keys: the model, what it computes on, and where its parts come from. */
+export const SHARED_KEYS = (Object.keys(MODEL_SCHEMAS) as (keyof ModelValues)[]).filter(
+  (key): key is SharedKey => !(NAMED_IN_PROMPTS as readonly string[]).includes(key),
+);
 
 /** What those commands read: a model is always named. */
 export type SharedValues = ModelValues & { readonly model: string };
 
-/** Options for Commander of commands that read the command line and the environment alone. */
-export function sharedOptions(keys: readonly SharedKey[]): Option[] {
-  return keys.flatMap((key) => toCommander(modelOption(key, MAIN)));
+/** The keys of a command, without those that it has another option for, or no use. */
+const keysBut = (without: readonly SharedKey[]) => SHARED_KEYS.filter((key) => !without.includes(key));
+
+const isPart = (key: string) => Object.hasOwn(PART_SCHEMAS, key);
+
+/**
+ * Options for Commander of commands that open a model, and read the command line and the environment alone.
+ *
+ * @param without what the command does not have, which its tests name with the reason
+ */
+export function sharedOptions(without: readonly SharedKey[] = []): Option[] {
+  return keysBut(without).flatMap((key) => toCommander(modelOption(key, isPart(key) ? PARTS : MAIN)));
 }
 
 /**
  * The values of shared options: command line before environment before default.
  *
+ * @param without as `sharedOptions` has it
  * @throws UserError where a variable is not usable
  */
-export function sharedValues(flags: OptionValues, keys: readonly SharedKey[], { env }: Host): SharedValues {
-  const given = keys.map((key) => {
+export function sharedValues(
+  flags: OptionValues,
+  { env }: Host,
+  without: readonly SharedKey[] = [],
+): SharedValues {
+  const given = keysBut(without).map((key) => {
     const option = modelOption(key, MAIN);
     const variable = variableOf(option);
     const text = env[variable];

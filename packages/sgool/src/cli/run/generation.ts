@@ -10,6 +10,7 @@ import {
   parseRefineRequest,
   REFINING_METHOD,
   type RefineSource,
+  refineShape,
 } from '../../methods/edit/refine-request.ts';
 import { type MethodName, parseRequest } from '../../methods/index.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
@@ -459,13 +460,9 @@ function computeNote({ compute }: Pipeline, wanted: string | undefined): string 
   return `computing on ${device} in ${precision}${emulated}`;
 }
 
-function refineTask({ edit, sourcePrompt, strength, fit, invertMask, feather }: RefineSource): RefineTask {
-  return {
-    edit,
-    ...(sourcePrompt === undefined ? {} : { sourcePrompt }),
-    strength,
-    fit,
-    invertMask,
-    ...(feather === undefined ? {} : { feather }),
-  };
+/** All that is said of the image, for the record. */
+function refineTask(source: RefineSource): RefineTask {
+  const keys = Object.keys(refineShape) as (keyof RefineTask)[];
+  const given = keys.map((key) => [key, source[key]]).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as RefineTask;
 }

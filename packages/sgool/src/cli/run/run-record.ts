@@ -5,6 +5,7 @@ import { a1111Sampler } from '../../image/a1111-names.ts';
 import type { ImageSize } from '../../image/image.ts';
 import { formatParameters, PARAMETERS_KEYWORD, SGOOL_KEYWORD } from '../../image/parameters.ts';
 import type { VideoFormat } from '../../image/video/encode-video.ts';
+import type { RefineSource } from '../../methods/edit/refine-request.ts';
 import type { RunEstimate } from '../../methods/estimate.ts';
 import type { FramesReport, Iteration, LossParts } from '../../methods/run/iteration.ts';
 import type { ClipScores } from '../../pipeline/pipeline.ts';
@@ -29,14 +30,7 @@ export type CommandKind = (typeof COMMAND_KINDS)[number];
 export const FINETUNE_KIND = 'finetune';
 
 /** How `refine` uses the image that it begins with. */
-export interface RefineTask {
-  readonly edit: string;
-  readonly sourcePrompt?: string;
-  readonly strength: number;
-  readonly fit: string;
-  readonly invertMask: boolean;
-  readonly feather?: number;
-}
+export type RefineTask = Omit<RefineSource, 'image' | 'mask'>;
 
 /** SHA-256 of the images that a run was given, by the option that gave them. */
 export interface InputHashes {

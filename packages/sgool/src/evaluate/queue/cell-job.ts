@@ -9,7 +9,10 @@ import type { PlannedCell } from '../cells/plan.ts';
 import { clauseSchema } from '../suites/clause.ts';
 
 /** Version of the job. A worker that knows only an older one leaves it to others. */
-export const JOB_FORMAT = 1;
+export const JOB_FORMAT = 2;
+
+/** Parts of a model by the name of their option, which the command line knows. */
+export const partsSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
 
 export const cellJobSchema = z.strictObject({
   format: z.literal(JOB_FORMAT),
@@ -21,11 +24,8 @@ export const cellJobSchema = z.strictObject({
   /** Where it stands in the tables; for people. */
   place: z.string(),
   precision: z.enum(PRECISION_NAMES),
-  /** Parts of the model that came from elsewhere. */
-  clip: z.string().optional(),
-  tokenizer: z.string().optional(),
-  adapter: z.string().optional(),
-  motion: z.string().optional(),
+  /** Where parts of the model came from, and how its files are read. */
+  parts: partsSchema,
   /** Scorers beside CLIP, as the command line has them. */
   scorers: z.array(z.string()),
   /** Names of all scores, with the hashes of their weights; empty for those that have none. */
@@ -40,10 +40,7 @@ export const jobSetupSchema = cellJobSchema.pick({
   precision: true,
   scorers: true,
   scores: true,
-  clip: true,
-  tokenizer: true,
-  adapter: true,
-  motion: true,
+  parts: true,
 });
 export type JobSetup = z.output<typeof jobSetupSchema>;
 

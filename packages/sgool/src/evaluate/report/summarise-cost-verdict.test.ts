@@ -294,7 +294,7 @@ describe('the verdict', () => {
       return 0.5 + 0.1 * Math.sin(37 * turn * Number(prompt) + 11 * Number(seed) + turn);
     });
     expect(first(noise)).toMatch(
-      /^By judge, no method is better than sd(:.*is not told apart from it.* To see a difference of this size takes [\d]+ prompts; there are 16\.|\.)/,
+      /^By judge, no method is better than sd(:.*is not told apart from it.* To see a difference of this size takes [\d,]+ prompts; there are 16\.|\.)/,
     );
     expect(summarise(noise).verdict.join(' ')).not.toMatch(/is the best|worth the best/);
   });

@@ -341,7 +341,9 @@ describe('MP4', () => {
 it('a picture that does not move is one frame', async () => {
   const image = createImage(8, 8, [1, 2, 3]);
   expect(await decodeVideo(encodePng(image), 'still')).toEqual({ frames: [image], fps: 1 });
-  await expect(decodeImage(encodeApng(sample()), 'moving')).rejects.toThrow(/an animation/);
+  await expect(decodeImage(encodeApng(sample()), 'moving')).rejects.toThrow(
+    /a clip, where a single image is needed/,
+  );
 });
 
 describe('EXIF', () => {

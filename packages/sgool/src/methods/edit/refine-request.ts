@@ -19,22 +19,29 @@ import { sgool } from '../sgool.ts';
 export const DEFAULT_INVERSION = { sampler: 'edict', guidanceScale: 1 } as const;
 
 /** How an image is taken to noise and back, with the strength that each has where none is given. */
-const DEFAULT_STRENGTH = { edict: 1, sdedit: 0.8, p2p: 1 } as const;
+const DEFAULT_STRENGTH = { edict: 1, sdedit: 0.8, p2p: 1, 'rf-inversion': 1 } as const;
 /** Name of an edit. */
 export type EditName = keyof typeof DEFAULT_STRENGTH;
 
 /** Words with factors: `red=2,cat=0.5`. */
 const REWEIGHT = /^\s*[^=,]+=\s*(\d{1,2}(\.\d+)?|100)\s*(,\s*[^=,]+=\s*(\d{1,2}(\.\d+)?|100)\s*)*$/;
 
-/** Settings of the edit p2p alone. */
-const P2P_KEYS = ['crossReplace', 'selfReplace', 'reweight'] as const;
+/** Settings of one edit alone. */
+const KEYS_OF_EDIT = {
+  p2p: ['crossReplace', 'selfReplace', 'reweight'],
+  'rf-inversion': ['controlGamma', 'controlEta', 'controlStart', 'controlStop'],
+} as const;
+
+/** The first step of a chain that is inverted by a share of its steps: at least one, and as many as the share is nearest to. */
+export const firstInvertedStep = (strength: number, steps: number): number =>
+  steps - Math.max(1, Math.round(strength * steps));
 
 /** The settings that `refine` has beside those of SGOOL. */
 export const refineShape = {
   edit: z
     .enum(Object.keys(DEFAULT_STRENGTH) as [EditName, ...EditName[]])
     .describe(
-      'how the image is edited: inverted to its noise, which is optimised (edict), noised and sampled again as in image-to-image pipelines (sdedit), or inverted and sampled again with the attention of the text that it was inverted under, as in Prompt-to-Prompt (p2p); a model for inpainting paints a mask instead, and refuses the others there (default: edict)',
+      'how the image is edited: inverted to its noise, which is optimised (edict), noised and sampled again as in image-to-image pipelines (sdedit), or inverted and sampled again with the attention of the text that it was inverted under, as in Prompt-to-Prompt (p2p), or on a rectified flow taken to noise and led back to itself in the first steps (rf-inversion); a model for inpainting paints a mask instead, and refuses the others there (default: edict)',
     ),
   sourcePrompt: promptText
     .refine((text) => text.trim() !== '', 'must not be empty')
@@ -73,6 +80,32 @@ export const refineShape = {
       'must be word=weight with commas between them, as red=2,cat=0.5, the weights from 0 to 100',
     )
     .describe('edit p2p: factors on the attention to words of the prompt: red=2,cat=0.5'),
+  controlGamma: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe(
+      'edit rf-inversion: how strongly the inversion is drawn towards noise; more makes larger changes possible (default: 0.5)',
+    ),
+  controlEta: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe(
+      'edit rf-inversion: how strongly the steps are drawn back to the image; more keeps more of it (default: 0.9)',
+    ),
+  controlStart: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe('edit rf-inversion: share of the steps that pass before they are drawn back (default: 0)'),
+  controlStop: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe(
+      'edit rf-inversion: share of the steps from which on they are not drawn back; less allows larger changes (default: 0.25)',
+    ),
   feather: z
     .int()
     .min(0)
@@ -106,6 +139,10 @@ const refineSchema = z.strictObject({
   crossReplace: refineShape.crossReplace.optional(),
   selfReplace: refineShape.selfReplace.optional(),
   reweight: refineShape.reweight.optional(),
+  controlGamma: refineShape.controlGamma.optional(),
+  controlEta: refineShape.controlEta.optional(),
+  controlStart: refineShape.controlStart.optional(),
+  controlStop: refineShape.controlStop.optional(),
   feather: refineShape.feather.optional(),
 });
 
@@ -127,7 +164,7 @@ export type RefineSource = Omit<Pick<Output, OwnKeys & keyof Output>, 'strength'
 
 /** Whether iteration 0 shows a change already, instead of the image as the autoencoder reproduces it. */
 export const changesAtOnce = ({ edit, sourcePrompt }: Pick<RefineSource, 'edit' | 'sourcePrompt'>): boolean =>
-  edit === 'sdedit' || sourcePrompt !== undefined;
+  edit === 'sdedit' || edit === 'rf-inversion' || sourcePrompt !== undefined;
 
 /** A request that passed the schema. */
 export type ParsedRefineRequest = Omit<MethodRequest, 'mask'> & RefineSource;
@@ -135,7 +172,8 @@ export type ParsedRefineRequest = Omit<MethodRequest, 'mask'> & RefineSource;
 /** The part of a request that is one to the method. */
 export function methodRequest(request: ParsedRefineRequest): MethodRequest {
   const { image, mask, edit, sourcePrompt, fit, strength, invertMask, feather, ...others } = request;
-  const { crossReplace, selfReplace, reweight, ...rest } = others;
+  const { crossReplace, selfReplace, reweight, ...unpaired } = others;
+  const { controlGamma, controlEta, controlStart, controlStop, ...rest } = unpaired;
   return rest;
 }
 
@@ -162,9 +200,12 @@ export function parseRefineRequest(request: unknown): ParsedRefineRequest {
       'refine: edit p2p needs sourcePrompt, the text that describes the image as it is: its attention is what stays',
     );
   }
-  const foreignKey = edit === 'p2p' ? undefined : P2P_KEYS.find((key) => parsed[key] !== undefined);
-  if (foreignKey !== undefined) {
-    throw new UserError(`refine: ${foreignKey} is a setting of edit p2p, got edit ${edit}; leave it out`);
+  for (const [owner, keys] of Object.entries(KEYS_OF_EDIT)) {
+    const foreignKey = edit === owner ? undefined : keys.find((key) => parsed[key] !== undefined);
+    if (foreignKey === undefined) continue;
+    throw new UserError(
+      `refine: ${foreignKey} is a setting of edit ${owner}, got edit ${edit}; leave it out`,
+    );
   }
   if (parsed.mask === undefined) {
     if (invertMask) throw new UserError('refine: invertMask needs a mask; give one');

@@ -151,6 +151,16 @@ describe('a request that cannot be met says what would be right', () => {
     ],
     ['an unknown key', { method: 'sgool' }, /refine: unknown key method; choose from prompt/],
     ['no image', { image: undefined }, /refine: image is not usable, got nothing/],
+    [
+      'a setting of another edit',
+      { controlEta: 0.5 },
+      /^refine: controlEta is a setting of edit rf-inversion, got edit edict; leave it out$/,
+    ],
+    [
+      'a setting of Prompt-to-Prompt under RF-inversion',
+      { edit: 'rf-inversion', selfReplace: 0.5 },
+      /^refine: selfReplace is a setting of edit p2p, got edit rf-inversion; leave it out$/,
+    ],
     ['no prompt', { prompt: ' ' }, /refine: prompt.*must not be empty/],
   ])('%s', (_, wrong, message) => {
     expect(() => parseRefineRequest({ ...request, ...wrong })).toThrow(message);
@@ -159,6 +169,19 @@ describe('a request that cannot be met says what would be right', () => {
   it('another sampler', async () => {
     await expect(refine({ ...request, sampler: 'ddim' }, { pipeline })).rejects.toThrow(
       /^refine: sampler must be edict or reversible-heun, got ddim; no other sampler is exactly invertible, but edit sdedit takes any$/,
+    );
+  });
+
+  it('RF-inversion of a model that is no flow, by another sampler, or over no interval', async () => {
+    const flow = { image, prompt, seed: 5, steps: 3, edit: 'rf-inversion' } as const;
+    await expect(refine(flow, { pipeline })).rejects.toThrow(
+      /^refine: edit rf-inversion is for rectified flows such as Stable Diffusion 3 and Flux, got .*; use edit edict, p2p or sdedit$/,
+    );
+    await expect(refine({ ...flow, sampler: 'heun' }, { pipeline })).rejects.toThrow(
+      /^refine: sampler must be euler for edit rf-inversion, got heun$/,
+    );
+    await expect(refine({ ...flow, controlStart: 0.5 }, { pipeline })).rejects.toThrow(
+      /^refine: controlStart must not lie behind controlStop, got 0.5 and 0.25$/,
     );
   });
 

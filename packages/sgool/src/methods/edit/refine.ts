@@ -11,6 +11,8 @@
  *
  * The edit `p2p` inverts the image under its description, and samples it again under the prompt with the attention of that description.
  *
+ * The edit `rf-inversion` takes the image to noise and back by the controlled equations of RF-inversion.
+ *
  * A model for inpainting sees the image around a mask, and paints what the mask leaves open: then nothing is inverted, and the noise
  * of the seed (with a strength below 1, the noised image) is optimised as in generation.
  *
@@ -44,11 +46,13 @@ import { pairedDenoiserOf, pairedSampler, sideBySide } from './prompt-to-prompt.
 import {
   DEFAULT_INVERSION,
   type EditName,
+  firstInvertedStep,
   methodRequest,
   parseRefineRequest,
   type RefineRequest,
   type RefineSource,
 } from './refine-request.ts';
+import { checkControl, startFromControlled } from './rf-inversion.ts';
 import { startFromNoised, startPainting, withinMask } from './sdedit.ts';
 
 /** Updates are this many times shorter than in generation, so that the image keeps its composition. */
@@ -213,6 +217,13 @@ const BEGINNINGS: Readonly<Record<EditName | 'painting', Beginning>> = {
     start: startPaired,
     runsPlain: () => true,
   },
+  'rf-inversion': {
+    defaults: () => ({}),
+    everyPreset: () => ({ sampler: 'euler', iterations: 0 }),
+    check: checkControl,
+    start: startFromControlled,
+    runsPlain: ({ iterations }) => iterations === 0,
+  },
   painting: {
     // As in generation.
     defaults: () => ({}),
@@ -279,7 +290,7 @@ async function inverted(
   strength: number,
 ): Promise<{ sampler: Sampler; known: Latents[]; startIndex: number }> {
   const { settings, signal, stepReporter } = run;
-  const startIndex = settings.steps - Math.max(1, Math.round(strength * settings.steps));
+  const startIndex = firstInvertedStep(strength, settings.steps);
   // EDICT's published code lets the pair take turns from the first step that runs.
   const sampler = samplerOf(pipeline, settings, { firstStep: startIndex });
   const clean = await pipeline.encode(image);

@@ -73,10 +73,10 @@ export async function frameTerms(
   const motionWeight = weightOf(settings.motionWeight);
   const consistencyWeight = weightOf(settings.clipConsistencyWeight);
   const saliencyWeight = weightOf(settings.saliencyConsistencyWeight);
-  const open = (name: 'clip' | 'transalnet', weight: number) =>
+  const guideOf = (name: 'clip' | 'transalnet', weight: number) =>
     weight > 0 ? pipeline.frameFeatures(name, settings) : undefined;
-  const embedding = await open('clip', consistencyWeight);
-  const saliency = await open('transalnet', saliencyWeight);
+  const embedding = await guideOf('clip', consistencyWeight);
+  const saliency = await guideOf('transalnet', saliencyWeight);
   let plain: PlainClip = {};
 
   /** Adds a term of pairs, and its gradient. */

@@ -20,6 +20,7 @@ import { type RandomSource, randomSource } from '../../random/random-source.ts';
 import { laterSeed, resolveSeed, type Seed } from '../../random/seed.ts';
 import { readBudget } from '../../request/budget.ts';
 import type { ParsedRequest } from '../../request/request.ts';
+import { skipLayerGuidanceOf } from '../../request/resolve.ts';
 import type { DifferentiationSettings } from '../../request/settings/differentiation.ts';
 import type { MethodSettings } from '../../request/settings/index.ts';
 import type { SamplingSettings } from '../../request/settings/sampling.ts';
@@ -264,7 +265,8 @@ export function denoiserOptionsOf(
 ): DenoiserOptions {
   const { request, settings, freshNoise, maskedImage, evaluations } = run;
   const { timesteps } = samplerOf(pipeline, settings, { freshNoise });
-  return { ...request, ...settings, timesteps, maskedImage, evaluations };
+  const skipLayerGuidance = skipLayerGuidanceOf(settings);
+  return { ...request, ...settings, timesteps, skipLayerGuidance, maskedImage, evaluations };
 }
 
 /** The network of a run under its prompts. */

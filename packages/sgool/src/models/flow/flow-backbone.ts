@@ -30,6 +30,8 @@ export interface FlowFamily {
   readonly mostPatches?: number;
   /** Whether the guidance scale is an input of the transformer. */
   readonly embedsGuidance: boolean;
+  /** How many blocks of the transformer guidance can skip, where any can. */
+  readonly skippableLayers?: number;
   readonly schedule: FlowScheduleParts;
   /** How the model is sampled where nothing else is said, and lines for the user. */
   readonly info: Pick<BackboneInfo, 'fewStep' | 'published' | 'notes'>;
@@ -40,7 +42,8 @@ export function flowBackbone(
   { folder, programs, checkpointBlocks }: BackboneParts,
   family: FlowFamily,
 ): Backbone {
-  const { transformer, encoders, latentChannels, patchSize, pooledWidth, embedsGuidance } = family;
+  const { transformer, encoders, latentChannels, patchSize, pooledWidth, embedsGuidance, skippableLayers } =
+    family;
   const vae = componentOf(folder, 'vae');
   const vaeConfig = autoencoderConfig(vae.config, `${vae.dir}/config.json`);
   if (vaeConfig.latent_channels !== latentChannels) {
@@ -88,6 +91,7 @@ export function flowBackbone(
         guidanceScale: embedsGuidance ? (family.info.published?.guidanceScale ?? 1) : 1,
       },
       ...(embedsGuidance ? { embedsGuidance } : {}),
+      ...(skippableLayers === undefined ? {} : { skippableLayers }),
     },
     clipTokenizer: encoders.clipTokenizer,
     checkPrompt: prompts.checkPrompt,
@@ -95,13 +99,14 @@ export function flowBackbone(
     noisePath,
     async denoiser({ evaluations = { forward: 0, pullback: 0 }, ...options }) {
       const { positive, negative } = await prompts.encode(options);
-      const { guidanceScale, guidanceStart, guidanceStop, guidanceRescale } = options;
+      const { guidanceScale, guidanceStart, guidanceStop, guidanceRescale, skipLayerGuidance } = options;
       const shape = latentShape(options);
       const network = transformerNetwork({
         transformer,
         latentShape: shape,
         pooledWidth,
         ...(embedsGuidance && { embeddedGuidance: guidanceScale }),
+        ...(skippableLayers !== undefined && { skippableLayers }),
       });
       const { predicts } = noisePath(options);
       return denoiserBySteps(positive, negative, options.timesteps, (conditional, unconditional) =>
@@ -117,6 +122,8 @@ export function flowBackbone(
           guidanceStart,
           guidanceStop,
           guidanceRescale,
+          skipLayerGuidance,
+          timesteps: options.timesteps,
           evaluations,
         }),
       );

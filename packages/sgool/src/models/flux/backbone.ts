@@ -1,6 +1,5 @@
 /** @file Flux.1: a transformer over picture and text, a CLIP and T5, an autoencoder of 16 channels. */
 import { UserError } from '../../errors.ts';
-import { networkWeights } from '../../networks/network-weights.ts';
 import { fluxConfig, PACKED_SIDE } from '../../networks/transformer/flux-config.ts';
 import { fluxTransformer } from '../../networks/transformer/flux-transformer.ts';
 import type { ModelFolder } from '../../weights/open/model-folder.ts';
@@ -9,6 +8,7 @@ import type { Backbone, BackboneParts, ModelFamily } from '../backbone.ts';
 import { componentOf } from '../components.ts';
 import { flowBackbone } from '../flow/flow-backbone.ts';
 import { type FlowScheduleParts, flowSummary } from '../flow/schedule.ts';
+import { transformerWeights } from '../flow/transformer.ts';
 import { fluxTextEncoders } from './text-encoders.ts';
 
 export const flux: ModelFamily = {
@@ -52,7 +52,7 @@ async function open(parts: BackboneParts): Promise<Backbone> {
   const { guidance_embeds: embedsGuidance } = config;
   const fewStep = isFewStep(folder, transformer.config);
   const encoders = await fluxTextEncoders(folder, config, programs, fewStep ? 256 : 512);
-  const weights = networkWeights(transformer.weights);
+  const weights = transformerWeights(transformer);
   return flowBackbone(parts, {
     transformer: fluxTransformer(config, weights, { checkpointBlocks }),
     encoders,

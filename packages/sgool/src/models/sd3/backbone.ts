@@ -1,12 +1,12 @@
 /** @file Stable Diffusion 3 and 3.5: a transformer over picture and text, two CLIPs and perhaps T5, an autoencoder of 16 channels. */
 import { UserError } from '../../errors.ts';
-import { networkWeights } from '../../networks/network-weights.ts';
 import { sd3Config } from '../../networks/transformer/sd3-config.ts';
 import { sd3Transformer } from '../../networks/transformer/sd3-transformer.ts';
 import type { Backbone, BackboneParts, ModelFamily } from '../backbone.ts';
 import { componentOf } from '../components.ts';
 import { flowBackbone } from '../flow/flow-backbone.ts';
 import { type FlowScheduleParts, flowSummary } from '../flow/schedule.ts';
+import { transformerWeights } from '../flow/transformer.ts';
 import { sd3TextEncoders, THIRD } from './text-encoders.ts';
 
 export const sd3: ModelFamily = {
@@ -39,7 +39,7 @@ async function open(parts: BackboneParts): Promise<Backbone> {
     );
   }
   const encoders = await sd3TextEncoders(folder, config, programs);
-  const weights = networkWeights(transformer.weights);
+  const weights = transformerWeights(transformer);
   return flowBackbone(parts, {
     transformer: sd3Transformer(config, weights, { checkpointBlocks }),
     encoders,
@@ -49,6 +49,7 @@ async function open(parts: BackboneParts): Promise<Backbone> {
     sampleSize: config.sample_size,
     mostPatches: config.pos_embed_max_size,
     embedsGuidance: false,
+    skippableLayers: config.num_layers,
     schedule: SCHEDULE,
     info: {
       published: PUBLISHED,

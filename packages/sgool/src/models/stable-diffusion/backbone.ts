@@ -168,6 +168,8 @@ async function open({
             guidanceStart: options.guidanceStart,
             guidanceStop: options.guidanceStop,
             guidanceRescale: options.guidanceRescale,
+            skipLayerGuidance: options.skipLayerGuidance,
+            timesteps,
             evaluations,
           }),
       );

@@ -5,7 +5,17 @@
  * Reference: Esser et al. 2024, "Scaling Rectified Flow Transformers for High-Resolution Image Synthesis" (MM-DiT); diffusers,
  * models/attention_processor.py (JointAttnProcessor2_0), models/transformers/transformer_flux.py.
  */
-import { attention, concat, geluTanh, scoped, split, type Tensor, type Weights } from '@sgool/autodiff';
+import {
+  attention,
+  concat,
+  constant,
+  expand,
+  geluTanh,
+  scoped,
+  split,
+  type Tensor,
+  type Weights,
+} from '@sgool/autodiff';
 import { linearLayer, mergeHeads, rmsNormLayer, splitHeads } from '../layers.ts';
 
 /** Names of the projections and norms of one stream. */
@@ -42,8 +52,8 @@ export interface StreamAttentionOptions {
   readonly normalised: boolean;
   /** Turns queries and keys [batch, heads, tokens, headWidth] by the places of the tokens. Default: they stay. */
   readonly rotate?: (x: Tensor) => Tensor;
-  /** Added to the scores, [1, 1, 1, tokens of all streams]. */
-  readonly mask?: Tensor;
+  /** How many equal tokens the very last one stands for. Default 1. */
+  readonly lastRepeats?: number;
 }
 
 /**
@@ -56,7 +66,7 @@ export function streamAttention(
   weights: Weights,
   name: string,
   streams: readonly (readonly [tokens: Tensor, names: StreamNames])[],
-  { heads, normalised, rotate = (x) => x, mask }: StreamAttentionOptions,
+  { heads, normalised, rotate = (x) => x, lastRepeats = 1 }: StreamAttentionOptions,
 ): Tensor[] {
   const own = scoped(weights, name);
   const parts = streams.map(([x, names]) => {
@@ -76,12 +86,33 @@ export function streamAttention(
       parts.map((part) => part[which]),
       2,
     );
-  const attended = mergeHeads(attention(rotate(joined(0)), rotate(joined(1)), joined(2), { mask }));
+  const [q, k, v] = [rotate(joined(0)), rotate(joined(1)), joined(2)];
+  const scale = 1 / Math.sqrt(q.shape[3]);
+  const [queries, keys] = lastRepeats === 1 ? [q, k] : withRepeatedKey(q, k, lastRepeats, scale);
+  const attended = mergeHeads(attention(queries, keys, v, { scale }));
   const counts = streams.map(([x]) => x.shape[1]);
   return split(attended, counts, 1).map((y, i) => {
     const { out } = streams[i][1];
     return out === undefined ? y : linearLayer(own, out, y, y.shape[2]);
   });
+}
+
+/**
+ * Queries and keys of which the last key counts `count` times, as if so many equal ones stood there: `count·exp(s)` is
+ * `exp(s + log count)`, and a further element of each head, 1 in the queries, adds the logarithm.
+ *
+ * @param q, k [batch, heads, tokens, headWidth]
+ * @param scale of the scores
+ */
+function withRepeatedKey(q: Tensor, k: Tensor, count: number, scale: number): readonly [Tensor, Tensor] {
+  const beside = (x: Tensor, values: Float32Array) => {
+    const [batch, heads, tokens] = x.shape as [number, number, number];
+    const more = constant({ dtype: 'float32', shape: [1, 1, tokens, 1], data: values });
+    return concat([x, expand(more, [batch, heads, tokens, 1])], 3);
+  };
+  const logs = new Float32Array(k.shape[2]);
+  logs[logs.length - 1] = Math.log(count) / scale;
+  return [beside(q, new Float32Array(q.shape[2]).fill(1)), beside(k, logs)];
 }
 
 /** The perceptron of a block, four times as wide inside. */

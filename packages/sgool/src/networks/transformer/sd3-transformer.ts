@@ -48,13 +48,20 @@ export interface Sd3States {
   readonly hiddenStates: readonly Tensor[];
 }
 
+/** How a transformer is traced. */
+export interface Sd3Call {
+  /** Blocks that are left out, from 0. Default none. */
+  readonly skippedLayers?: readonly number[];
+}
+
 export interface TransformerOptions {
   /** Compute the inside of each block again in the backward pass. Default false. */
   readonly checkpointBlocks?: boolean;
 }
 
 /**
- * The transformer with its weights: from a noised latent to its velocity, of the same shape.
+ * The transformer with its weights: from a noised latent to its velocity, of the same shape. Blocks that are skipped leave the tokens as
+ * they are, as diffusers' `skip_layers` does.
  *
  * @throws RangeError where a latent does not fit the patches or the table of places
  */
@@ -62,9 +69,9 @@ export function sd3Transformer(
   config: Sd3Config,
   weights: Weights,
   options: TransformerOptions = {},
-): (inputs: Sd3Inputs) => Tensor {
+): (inputs: Sd3Inputs, call?: Sd3Call) => Tensor {
   const states = sd3TransformerStates(config, weights, options);
-  return (inputs) => states(inputs).velocity;
+  return (inputs, call) => states(inputs, call).velocity;
 }
 
 /** {@link sd3Transformer} with what its blocks give. @throws RangeError as there */
@@ -72,9 +79,9 @@ export function sd3TransformerStates(
   config: Sd3Config,
   weights: Weights,
   { checkpointBlocks = false }: TransformerOptions = {},
-): (inputs: Sd3Inputs) => Sd3States {
+): (inputs: Sd3Inputs, call?: Sd3Call) => Sd3States {
   const { patch_size: side, width, num_layers: layers } = config;
-  return ({ sample, timestep, context: words, pooled, emptyTokens = 0 }) => {
+  return ({ sample, timestep, context: words, pooled, emptyTokens = 0 }, { skippedLayers = [] } = {}) => {
     const context = emptyTokens === 0 ? words : withEmptyToken(words);
     const [, , height, columnsOfLatent] = sample.shape as [number, number, number, number];
     const grid = [height / side, columnsOfLatent / side] as const;
@@ -92,7 +99,6 @@ export function sd3TransformerStates(
       ],
       1,
     );
-    const mask = emptyTokens === 0 ? undefined : countedLast(counts[0] + counts[1], emptyTokens);
     const hiddenStates: Tensor[] = [];
     for (let i = 0; i < layers; i++) {
       const kind = {
@@ -100,11 +106,13 @@ export function sd3TransformerStates(
         normalised: config.qk_norm === 'rms_norm',
         isDual: config.dual_attention_layers.includes(i),
         isLast: i === layers - 1,
-        mask,
+        lastRepeats: Math.max(1, emptyTokens),
       };
       const block = (both: Tensor, vector: Tensor) =>
         jointBlock(scoped(weights, `transformer_blocks.${i}`), split(both, counts, 1), vector, kind);
-      tokens = (checkpointBlocks ? checkpoint(block) : block)(tokens, condition);
+      if (!skippedLayers.includes(i)) {
+        tokens = (checkpointBlocks ? checkpoint(block) : block)(tokens, condition);
+      }
       hiddenStates.push(split(tokens, counts, 1)[0]);
     }
     const x = hiddenStates[layers - 1];
@@ -123,13 +131,6 @@ function withEmptyToken(words: Tensor): Tensor {
   const [batch, , width] = words.shape as [number, number, number];
   const zeros = new Float32Array(batch * width);
   return concat([words, constant({ dtype: 'float32', shape: [batch, 1, width], data: zeros })], 1);
-}
-
-/** What makes attention count the last of its keys `count` times: added to its scores, [1, 1, 1, keys]. */
-function countedLast(keys: number, count: number): Tensor {
-  const data = new Float32Array(keys);
-  data[keys - 1] = Math.log(count);
-  return constant({ dtype: 'float32', shape: [1, 1, 1, keys], data });
 }
 
 /** The middle of the stored table of places: [1, rows * columns, width]. */
@@ -159,8 +160,8 @@ interface BlockKind {
   readonly isDual: boolean;
   /** After the last block nothing of the text is needed. */
   readonly isLast: boolean;
-  /** Added to the scores of the attention of both. */
-  readonly mask: Tensor | undefined;
+  /** How many equal tokens the last one of the text stands for. */
+  readonly lastRepeats: number;
 }
 
 /** One block. @returns the tokens of the picture and of the text, one after the other */
@@ -168,7 +169,7 @@ function jointBlock(
   weights: Weights,
   [x, text]: readonly Tensor[],
   condition: Tensor,
-  { heads, normalised, isDual, isLast, mask }: BlockKind,
+  { heads, normalised, isDual, isLast, lastRepeats }: BlockKind,
 ): Tensor {
   const [shift, scale, gate, shiftForward, scaleForward, gateForward, ...dual] = modulation(
     weights,
@@ -189,7 +190,7 @@ function jointBlock(
       [modulatedNorm(x, shift, scale), IMAGE_STREAM],
       [normalText, isLast ? { ...TEXT_STREAM, out: undefined } : TEXT_STREAM],
     ],
-    { ...options, mask },
+    { ...options, lastRepeats },
   );
   let image = add(x, mul(gate, attended));
   if (isDual) {

@@ -35,6 +35,27 @@ export const samplingSettings = {
     .describe(
       'how far the guided prediction is scaled back to the deviation of the unguided one; 0.7 suits zero-terminal-SNR models',
     ),
+  skipGuidanceLayers: z
+    .string()
+    .regex(/^(\d{1,3}(,\d{1,3})*)?$/, 'must be numbers of layers with commas between them, as 7,8,9')
+    .describe(
+      'layers of the transformer of Stable Diffusion 3 that guidance also leads away from leaving out, as 7,8,9 for 3.5 medium; empty for none',
+    ),
+  skipLayerGuidanceScale: z
+    .number()
+    .min(0)
+    .max(100)
+    .describe('strength of the guidance away from the network without these layers'),
+  skipLayerGuidanceStart: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe('share of the steps behind which layers are skipped; each step then costs one evaluation more'),
+  skipLayerGuidanceStop: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe('share of the steps from which on no layers are skipped any more'),
   sampler: z
     .enum(SAMPLER_NAMES)
     .describe(

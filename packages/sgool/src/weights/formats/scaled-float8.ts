@@ -5,7 +5,7 @@
  */
 import { UserError } from '../../errors.ts';
 import { product } from '../../numbers.ts';
-import { float32Of, valuesOf } from './tensor-views.ts';
+import { scaledBy, valuesOf } from './tensor-views.ts';
 import type { TensorFile, WeightTensor } from './weight-source.ts';
 
 /** Endings of the scale of a weight; those of its input, which only arithmetic in 8 bits needs; markers. */
@@ -30,20 +30,7 @@ function scaled(path: string, name: string, weight: WeightTensor, scale: WeightT
       `${path}: the scale of ${name} has shape [${scale.shape}]; one number, or one for each of ${weight.shape[0]} rows, is supported`,
     );
   }
-  const { shape } = weight;
-  return {
-    dtype: 'F32',
-    shape,
-    path: weight.path,
-    byteLength: product(shape) * 4,
-    compute() {
-      const values = Float32Array.from(float32Of(weight));
-      const factors = float32Of(scale);
-      const row = values.length / (shape[0] || 1);
-      for (let i = 0; i < values.length; i++) values[i] *= factors[count === 1 ? 0 : Math.floor(i / row)];
-      return values;
-    },
-  };
+  return scaledBy(weight, scale);
 }
 
 function checkQuant(path: string, name: string, tensor: WeightTensor): void {

@@ -89,6 +89,11 @@ export function rows(tensor: WeightTensor, from: number, count: number): WeightT
   }
   const shape = [count, ...rest];
   const row = product(rest);
+  if ('compute' in tensor && tensor.scaled) {
+    const { base, scale } = tensor.scaled;
+    const whole = rows(reshaped(base, tensor.shape), from, count);
+    return scaledBy(whole, product(scale.shape) === 1 ? scale : rows(reshaped(scale, [length]), from, count));
+  }
   if ('compute' in tensor) {
     return computed(tensor, shape, () => tensor.compute().slice(from * row, (from + count) * row));
   }
@@ -99,6 +104,20 @@ export function rows(tensor: WeightTensor, from: number, count: number): WeightT
     byteOffset: tensor.byteOffset + from * rowBytes,
     byteLength: count * rowBytes,
   };
+}
+
+/** A tensor times one number, or each of its rows times one of its own. */
+export function scaledBy(base: WeightTensor, scale: WeightTensor): ComputedTensor {
+  const { shape, path, byteLength } = base;
+  const count = product(scale.shape);
+  const compute = () => {
+    const values = Float32Array.from(float32Of(base));
+    const factors = float32Of(scale);
+    const row = values.length / (shape[0] || 1);
+    for (let i = 0; i < values.length; i++) values[i] *= factors[count === 1 ? 0 : Math.floor(i / row)];
+    return values;
+  };
+  return { dtype: 'F32', shape, path, byteLength, compute, scaled: { base, scale } };
 }
 
 /** The transposed matrix; a copy in memory on demand. @throws UserError when it is not a matrix */

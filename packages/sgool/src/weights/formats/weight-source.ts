@@ -31,6 +31,12 @@ export interface ComputedTensor {
     readonly down: WeightTensor;
     readonly scale: number;
   };
+  /** The computation as base · scale, for an engine that can do it where it is used. */
+  readonly scaled?: {
+    readonly base: WeightTensor;
+    /** One number for all, or one for each row of the base. */
+    readonly scale: WeightTensor;
+  };
 }
 
 /** A tensor of a network. */

@@ -14,7 +14,7 @@ import { PRESETS } from '../../../request/request.ts';
 import { SETTINGS, type SettingKey } from '../../../request/settings/index.ts';
 import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
-import type { ModelValues } from '../../options/model-options.ts';
+import { type ModelValues, typedParts } from '../../options/model-options.ts';
 import { type OptionValues, schemaOption } from '../../options/option.ts';
 import { quoteArgument } from '../../terminal/format.ts';
 import type { QueueFlags } from './on-queue.ts';
@@ -157,10 +157,6 @@ export function typedCommand(flags: RunFlags, values: ModelValues): string {
       `${label}: ${[method, ...Object.entries(settings).map(([key, value]) => `${key}=${value}`)].join(' ')}`,
     ]),
     ['model', values.model],
-    ['clip', values.clip],
-    ['tokenizer', values.tokenizer],
-    ['adapter', values.adapter],
-    ['motion', values.motion],
     ['device', values.device],
     ['precision', values.precision],
     ['seeds', flags.seeds],
@@ -176,6 +172,7 @@ export function typedCommand(flags: RunFlags, values: ModelValues): string {
   const given = texts.flatMap(([name, text]) =>
     text === undefined ? [] : [`--${name} ${quoteArgument(text)}`],
   );
+  given.push(...typedParts(values));
   const alone = flags.equalCost === false ? ' --no-equal-cost' : '';
   // Without its address, which may hold a password.
   const queue = flags.queue === undefined ? '' : ' --queue';

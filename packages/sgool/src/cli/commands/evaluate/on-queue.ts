@@ -85,7 +85,7 @@ export function queueAddress(queue: string | true | undefined, { env }: Host) {
 /** `<folder>/queue.json`: what the other commands need of an evaluation that runs on a queue. It names no server. */
 const QUEUE_FILE = 'queue.json';
 const queueFileSchema = z.strictObject({
-  format: z.literal(1),
+  format: z.literal(2),
   queue: z.string(),
   setup: jobSetupSchema,
 });
@@ -124,7 +124,7 @@ export async function runOnQueue(task: ToQueue, host: Host): Promise<CellCounts>
   try {
     await results.begin(await files.readBytes(join(folder, EVALUATION_FILES.manifest), SIZE_LIMITS.record));
     await results.check();
-    const file = { format: 1, queue: name, setup } satisfies z.input<typeof queueFileSchema>;
+    const file = { format: 2, queue: name, setup } satisfies z.input<typeof queueFileSchema>;
     await writeFileAtomic(join(folder, QUEUE_FILE), `${JSON.stringify(file, undefined, 1)}\n`);
     const evaluation: QueuedEvaluation = {
       server,

@@ -34,8 +34,10 @@ import type { Engine } from '../../engine.ts';
 import type { Host } from '../../host.ts';
 import {
   loadOptionsOf,
+  locatedParts,
   type ModelValues,
   type SharedValues,
+  scorerTokenizer,
   sharedOptions,
   sharedValues,
 } from '../../options/model-options.ts';
@@ -50,7 +52,11 @@ import { sayReport } from './report.ts';
 import { machineLine, weightsHash } from './this-machine.ts';
 import { unreadPrompts } from './unread-prompts.ts';
 
-const SHARED = ['model', 'device', 'precision', 'clip', 'tokenizer', 'adapter', 'motion'] as const;
+/** Here it names a method with settings of its own. */
+const WITHOUT = ['variant'] as const;
+
+/** What is said of the model; the variant of its files by the environment alone. */
+const valuesOf = ({ variant: _, ...flags }: RunFlags, host: Host) => sharedValues(flags, host);
 
 const NOTES = `
 Every prompt is run with every method and every seed; prompt and seed decide the
@@ -84,6 +90,10 @@ prompts say that, is run with ${DEFAULT_MOTION} where no model is named.
 A scorer may be added later: the same command with one more --scorer scores the
 images that are there.
 
+Parts of the model are given as in sgool generate; the variant of its files, as
+--variant is taken, by SGOOL_VARIANT=fp16. On a queue they go with the cells, and
+the options of sgool worker have priority over them.
+
 Examples:
   sgool evaluate --suite toybox --methods sd,clip-guided,doodl,sgool,best-of --limit 40
   sgool evaluate --suite csp,drawbench --methods sd,sgool --model ./sd-1.4 --seeds 2
@@ -96,7 +106,7 @@ Examples:
       (many machines: see sgool worker --help)`;
 
 export function configureRun(command: Command, host: Host): void {
-  for (const option of sharedOptions(SHARED)) command.addOption(option);
+  for (const option of sharedOptions(WITHOUT)) command.addOption(option);
   addQueueOptions(command)
     .usage('[options] | status | report | retry | rebuild | merge')
     .option('--suite <names>', 'suites, separated by commas: see sgool suites list; or files of prompts')
@@ -181,7 +191,7 @@ async function runOn(
 ): Promise<CellCounts> {
   const { folder, reference, suites, seeds } = asked;
   const judge = judgeOfSuites(suites);
-  const values = withMotion(sharedValues(flags, SHARED, host), flags, suites);
+  const values = withMotion(valuesOf(flags, host), flags, suites);
   const engine = await host.loadEngine();
   const pipeline = await engine.openPipeline(values.model, {
     ...loadOptionsOf(values),
@@ -190,12 +200,7 @@ async function runOn(
     ...(flags.queue === undefined ? {} : { device: 'cpu' as const, precision: 'float32' as const }),
   });
   try {
-    const { tokenizer } = values;
-    const scorerOptions = {
-      ...pipeline.compute,
-      env: host.env,
-      ...(tokenizer === undefined ? {} : { tokenizer }),
-    };
+    const scorerOptions = { ...pipeline.compute, env: host.env, ...scorerTokenizer(values) };
     const { scorers, notes, dispose } = await openScorers(
       located(flags.scorer ?? [], host),
       pipeline,
@@ -207,7 +212,7 @@ async function runOn(
         format: MANIFEST_FORMAT,
         created: host.now().toISOString(),
         command: typedCommand(flags, values),
-        model: { name: values.model, hash: await weightsHash(pipeline, values) },
+        model: { name: values.model, hash: await weightsHash(pipeline, loadOptionsOf(values)) },
         ...(flags.queue === undefined ? pipeline.compute : workersCompute(values)),
         methods: await columns(asked, flags, pipeline, engine, (method, settings) =>
           engine.countOperations(values.model, loadOptionsOf(values), {
@@ -317,15 +322,12 @@ function jobSetup(
   { precision }: Manifest,
   wanted: readonly WantedScorer[],
   scorers: readonly ImageScorer[],
-  { clip, tokenizer, adapter, motion }: ModelValues,
+  values: ModelValues,
   host: Host,
 ) {
   return {
     precision: precision === 'float16' ? ('float16' as const) : ('float32' as const),
-    ...(clip === undefined ? {} : { clip }),
-    ...(tokenizer === undefined ? {} : { tokenizer }),
-    ...(adapter === undefined ? {} : { adapter: resolve(host.cwd, adapter) }),
-    ...(motion === undefined ? {} : { motion }),
+    parts: { ...locatedParts(values, host) },
     scorers: located(wanted, host).map(scorerText),
     scores: Object.fromEntries(
       scorers.flatMap(({ infos }) => infos.map(({ name, weights = '' }) => [name, weights])),

@@ -21,7 +21,11 @@ import { kebabName } from '../../options/other-names.ts';
 import { typedCommand } from '../../options/read-options.ts';
 import { type FineTuneCommand, fineTuneModel } from '../../run/fine-tuning.ts';
 
-export const FINETUNE_SHARED = ['model', 'device', 'tokenizer', 'memory'] as const;
+/** It trains in float32, on pictures, and the result is a difference to the model's own weights: none may lie on them. */
+const WITHOUT = [
+  ...(['precision', 'adapter', 'lora'] as const),
+  ...(['motion', 'motionNorm', 'contextFrames', 'contextStride'] as const),
+];
 
 const NOTES = `
 Trains the keys of the cross-attention, a hundredth of the network, so that the
@@ -101,7 +105,7 @@ export function configureSeparateEnhance(parent: Command, host: Host): void {
     .command('separate-enhance')
     .description('make the objects of prompts stop covering each other in the cross-attention')
     .argument('[prompt]', 'prompt whose objects are trained');
-  for (const option of sharedOptions(FINETUNE_SHARED)) command.addOption(option);
+  for (const option of sharedOptions(WITHOUT)) command.addOption(option);
   command
     .option(
       '--words <list>',
@@ -171,7 +175,7 @@ async function commandOf(
       const [sample, own] = text.split('|').map((part) => part.trim());
       return { text: sample, ...(own === undefined ? {} : { words: listOf(own) }) };
     }),
-    values: sharedValues(flags, FINETUNE_SHARED, host),
+    values: sharedValues(flags, host, WITHOUT),
     ...(out === undefined ? {} : { out: resolve(host.cwd, out) }),
   };
 }

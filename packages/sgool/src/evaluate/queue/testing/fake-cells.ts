@@ -36,7 +36,7 @@ export async function fakePlan(
   return {
     manifest,
     plan,
-    jobs: cellJobs(manifest, plan, { results, precision: 'float32', scorers: [], scores }),
+    jobs: cellJobs(manifest, plan, { results, precision: 'float32', parts: {}, scorers: [], scores }),
   };
 }
 
