@@ -384,7 +384,7 @@ export function queueTests(
           [
             engine === 'redis' ? machine.url.replace('://', 's://') : `${machine.url}?sslmode=verify-full`,
             engine === 'redis'
-              ? /does it speak with TLS at this port\?$/
+              ? /does it speak with TLS at this port\?/
               : /it does not speak TLS there: leave TLS out, or give the port that has it$/,
           ],
         ];
