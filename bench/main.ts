@@ -6,6 +6,7 @@ const PROGRAMS = {
   ops: () => import('./engine/ops.ts'),
   alternatives: () => import('./engine/alternatives.ts'),
   networks: () => import('./networks/measure.ts'),
+  clips: () => import('./networks/clip-memory.ts'),
   queue: () => import('./queue/load.ts'),
   make: () => import('./networks/make.ts'),
 } as const;
@@ -17,6 +18,7 @@ const HELP = `Usage: npm run bench -- [program] [options]
   ops           GFLOP/s of single ops, and the time of each part of a UNet's pullback (npm run bench:ops)
   alternatives  several ways to compute the gradients of a convolution
   networks      time and memory of the parts of a full-size model (npm run bench:full-size)
+  clips         memory of a network call of a clip and of its gradient, by the number of frames
   queue         what many workers do to the store of an evaluation: claims, heartbeats, connections
   make          writes a full-size model with random weights (npm run make:full-size)
 

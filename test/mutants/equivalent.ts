@@ -11,7 +11,7 @@ export interface EquivalentMutants {
 
 export const EQUIVALENT: readonly EquivalentMutants[] = [
   {
-    file: 'saliency/fourier.ts',
+    file: 'fourier.ts',
     reason:
       'the last turn has nothing to exchange, or is a write or read beyond the end of a typed array does nothing',
     mutants: [
@@ -20,7 +20,7 @@ export const EQUIVALENT: readonly EquivalentMutants[] = [
     ],
   },
   {
-    file: 'saliency/fourier.ts',
+    file: 'fourier.ts',
     reason: 'every pair is exchanged once, by whichever of its ends',
     mutants: [
       ['if (i < j) {', 'i < j -> i <= j', 0],
@@ -28,13 +28,9 @@ export const EQUIVALENT: readonly EquivalentMutants[] = [
     ],
   },
   {
-    file: 'saliency/fourier.ts',
+    file: 'fourier.ts',
     reason: 'a write or read beyond the end of a typed array does nothing',
-    mutants: [
-      ['for (let i = k; i < size; i += span) {', 'i < size -> i <= size', 0],
-      ['for (let y = 0; y < side; y++) {', 'y < side -> y <= side', 1],
-      ['for (let y = 0; y < side; y++) {', 'y < side -> y <= side', 2],
-    ],
+    mutants: [['for (let i = k; i < size; i += span) {', 'i < size -> i <= size', 0]],
   },
   {
     file: 'saliency/grad-cam.ts',
@@ -554,7 +550,7 @@ export const EQUIVALENT: readonly EquivalentMutants[] = [
     ],
   },
   {
-    file: 'weights/formats/scaled-float8.ts',
+    file: 'weights/formats/tensor-views.ts',
     reason: 'a write beyond the end of a typed array does nothing',
     mutants: [
       [
@@ -622,5 +618,16 @@ export const EQUIVALENT: readonly EquivalentMutants[] = [
     file: 'diffusion/beta-distribution.ts',
     reason: 'near the limit both forms converge',
     mutants: [['return x < (a + 1) / (a + b + 2)', '1 -> (1 + 1)', 0]],
+  },
+  {
+    file: 'weights/open/open-clip-config.ts',
+    reason: 'no number of a configuration is 1e-6 away from another one exactly',
+    mutants: [
+      [
+        'wanted.every((one, i) => Math.abs(one - Number(value[i])) < 1e-6));',
+        'Math.abs(one - Number(value[i])) < 1e-6 -> Math.abs(one - Number(value[i])) <= 1e-6',
+        0,
+      ],
+    ],
   },
 ];

@@ -85,6 +85,7 @@ export {
 export type { PlanMethodSettings } from './methods/plan.ts';
 export { settingsOf } from './methods/run/create-method.ts';
 export type {
+  DryRunOptions,
   FramesReport,
   Iteration,
   LossParts,

@@ -121,7 +121,7 @@ const WRITERS: Readonly<Record<string, Writer>> = {
       writeImage(await imageTarget(join(folder.dir, 'map.png'), '--out'), disc, fakeHost(folder.dir).stdout),
   },
   'a run': {
-    of: ['cli/run/recorder.ts', 'cli/run/run-file.ts', 'cli/run/state-file.ts', 'cli/run/output-folder.ts'],
+    of: ['cli/run/recorder.ts', 'cli/run/state-file.ts', 'cli/run/output-folder.ts'],
     isLong: true,
     write: () =>
       cli('generate', 'a red cat', '--seed', '1', '--out', 'run', '--save-iterations', '--iterations', '1'),

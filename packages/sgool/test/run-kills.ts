@@ -21,6 +21,8 @@ const few = [
   '3',
   '--cutouts',
   '2',
+  '--cut-size',
+  '0.8',
   '--saliency',
   'spectral-residual',
   '--out',
@@ -55,7 +57,7 @@ const {
     '--out',
     'out',
   ],
-  clipGuided: ['generate', 'a red cat', '--method', 'clip-guided', ...few.slice(0, 6), '--out', 'out'],
+  clipGuided: ['generate', 'a red cat', '--method', 'clip-guided', ...few.slice(0, 8), '--out', 'out'],
   refine: ['refine', 'disc.png', 'a blue disc', ...few, '--iterations', '2'],
   series: ['generate', 'a red cat', '--count', '3', ...few, '--iterations', '1', '--sampler', 'ddim'],
 };

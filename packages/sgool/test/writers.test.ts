@@ -30,6 +30,10 @@ const ALLOWED: Readonly<Record<string, readonly [calls: string, why: string]>> =
     'a picture in a folder of its own, for the program that scores it',
   ],
   'cli/run/write-output.ts': ['open', 'devices and pipes, which cannot be renamed to'],
+  'platform/read-mp4.ts': [
+    'mkdtemp rm writeFile',
+    'a folder of its own for ffmpeg, which reads the clip there',
+  ],
   'evaluate/suites/stored-suites.ts': ['rm', 'removes the copy that the user wants removed'],
   'evaluate/cells/write-cell.ts': ['rm', 'removes the record of a cell that is to be run again'],
   'evaluate/cells/leftovers.ts': ['rm', 'removes what a killed process has left half written'],

@@ -6,6 +6,8 @@ import { files } from '#platform';
 import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import { decodeImage, type ReadOptions } from '../image/read-image.ts';
+import { decodeVideo } from '../image/video/read-video.ts';
+import type { Video } from '../image/video/video.ts';
 import { SIZE_LIMITS, type SizeLimit } from '../platform/size-limits.ts';
 import { USAGE_ERROR } from './exit-codes.ts';
 import type { Host } from './host.ts';
@@ -77,6 +79,11 @@ export async function inputImage(
 ): Promise<Image> {
   const bytes = await inputBytes(who, path, SIZE_LIMITS.picture, host);
   return decodeImage(bytes, inputName(path), options);
+}
+
+/** An image or a clip, which has several frames; see {@link inputBytes} and {@link decodeVideo}. */
+export async function inputVideo(who: string, path: string, host: Host): Promise<Video> {
+  return decodeVideo(await inputBytes(who, path, SIZE_LIMITS.picture, host), inputName(path));
 }
 
 /** SHA-256 of an input that was read. */

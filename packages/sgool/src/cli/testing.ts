@@ -63,6 +63,11 @@ function fakeCritic(name: string, maxTokens: number): ClipCritic {
   };
 }
 
+/** An image that comes out as NaN. */
+export function failToMake(): never {
+  throw new UserError('unet: not finite');
+}
+
 export interface FakeOptions {
   /** Called before each iteration is yielded; may throw or wait. */
   readonly before?: (iteration: number, signal?: AbortSignal) => void | Promise<void>;

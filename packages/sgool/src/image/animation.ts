@@ -6,6 +6,12 @@
  */
 import { isPng, latin1Text, PNG_SIGNATURE } from './png-chunk.ts';
 
+/** Brands of files that hold a video, as MP4, M4V and QuickTime. Pictures (AVIF, HEIC) have others. */
+const VIDEO_BRANDS = /^....ftyp(?:isom|iso[2-9]|mp4[12]|avc1|M4V |qt {2}|dash)/s;
+
+/** Whether a file is a video in the boxes of ISO media. Reference: ISO/IEC 14496-12, section 4.3 (ftyp) */
+export const isVideoFile = (file: Uint8Array): boolean => VIDEO_BRANDS.test(latin1Text(file.subarray(0, 12)));
+
 /** Whether a GIF, WebP or PNG file has more than one frame. */
 export function isAnimated(file: Uint8Array): boolean {
   const start = latin1Text(file.subarray(0, 12));

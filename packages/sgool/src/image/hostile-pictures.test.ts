@@ -217,7 +217,7 @@ describe('more than it shows', () => {
     'an animation is refused, not shown by its first frame: %s',
     async (kind) => {
       expect(await outcome(frames[kind])).toBe(
-        'cannot read x: an animation; save one of its frames as a PNG',
+        'cannot read x: a clip, where a single image is needed; save one of its frames as a PNG (sgool score and sgool saliency take clips)',
       );
     },
   );
@@ -232,7 +232,9 @@ describe('more than it shows', () => {
       const control = pngChunk('acTL', Uint8Array.of(0, 0, 0, count, 0, 0, 0, 0));
       return new Uint8Array(Buffer.concat([still.subarray(0, 33), control, still.subarray(33)]));
     };
-    expect(await outcome(withFrames(2))).toBe('cannot read x: an animation; save one of its frames as a PNG');
+    expect(await outcome(withFrames(2))).toBe(
+      'cannot read x: a clip, where a single image is needed; save one of its frames as a PNG (sgool score and sgool saliency take clips)',
+    );
     expect(await outcome(withFrames(1))).toMatchObject({ width: 1 });
   });
 
@@ -241,7 +243,7 @@ describe('more than it shows', () => {
     const frame = bytes('\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0');
     const file = Buffer.concat([head, Buffer.alloc(1e6 * frame.length, frame), bytes(';')]);
     const before = process.resourceUsage().maxRSS;
-    expect(await outcome(new Uint8Array(file))).toContain('an animation');
+    expect(await outcome(new Uint8Array(file))).toContain('a clip, where a single image is needed');
     expect(process.resourceUsage().maxRSS - before).toBeLessThan(60e3);
   });
 

@@ -85,6 +85,10 @@ export async function decodeImage(
   }
 }
 
+/** What is said of a clip where one image is needed. */
+const A_CLIP =
+  'a clip, where a single image is needed; save one of its frames as a PNG (sgool score and sgool saliency take clips)';
+
 async function decodeAny(file: Uint8Array, background: string, accept: AcceptSize): Promise<DecodedImage> {
   if (isPnm(file)) return decodePnm(file, accept);
   const drawing = drawingOf(file);
@@ -93,7 +97,7 @@ async function decodeAny(file: Uint8Array, background: string, accept: AcceptSiz
     // Only these reach the decoder: what else it knows, such as drawings, it finds in any text.
     if (!DECODED.test(startOf(file)))
       throw new Error(file.length === 0 ? 'it is empty' : 'its format is unknown');
-    if (isAnimated(file)) throw new UserError('an animation; save one of its frames as a PNG');
+    if (isAnimated(file)) throw new UserError(A_CLIP);
     return imageDecoder.decode(withoutTextChunks(file), background, accept);
   }
   try {

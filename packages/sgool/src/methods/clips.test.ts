@@ -150,19 +150,26 @@ describe('the noise', () => {
     const frames = 4;
     const shape = pipeline.latentShape({ ...size, frames });
     // A gradient of nothing: only the perturbation moves the noise.
-    const still = { optimiser: 'sign', learningRate: 0, perturbation: 0.5, renormalise: false } as const;
+    const still = { optimiser: 'sign', learningRate: 1e-12, perturbation: 0.5, renormalise: false } as const;
     for (const [name, settings] of [
       ['sgool', still],
       ['zero-order', {}],
     ] as const) {
-      const [first, second] = await run(name, { ...request, ...settings, frames, iterations: 1 }, {}, windowed);
+      const [first, second] = await run(
+        name,
+        { ...request, ...settings, frames, iterations: 1 },
+        {},
+        windowed,
+      );
       const added = second.latent.map((value, i) => value - first.latent[i]);
       for (const noise of [first.latent, added]) {
         const [a, b, c, d] = [0, 1, 2, 3].map((frame) => frameLatent(noise, shape, frame));
         // Windows of two, stride one: frame 2 has the noise of frame 0, frame 3 that of frame 1.
-        expect(c).toEqual(a);
-        expect(d).toEqual(b);
-        expect(a).not.toEqual(b);
+        const apart = (one: Float64Array, other: Float64Array) =>
+          Math.max(...one.map((value, i) => Math.abs(value - other[i])));
+        expect(apart(c, a)).toBeLessThan(1e-9);
+        expect(apart(d, b)).toBeLessThan(1e-9);
+        expect(apart(a, b)).toBeGreaterThan(0.1);
       }
     }
   });
@@ -184,12 +191,14 @@ describe('what neighbouring frames see', () => {
     const seen = await features.of(latent);
     const cotangent = Float64Array.from(randomSource('cpu', 6).randn([seen.length]));
     const pulled = await features.pullback(latent, cotangent);
-    const along = Float64Array.from(randomSource('cpu', 8).randn([latent.length]));
+    // The direction in which most happens, of length 1.
+    const length = Math.sqrt(dot(pulled, pulled));
+    const along = pulled.map((value) => value / length);
     const at = async (step: number) =>
       dot(await features.of(latent.map((value, i) => value + step * along[i])), cotangent);
-    const slope = ((await at(1e-2)) - (await at(-1e-2))) / 2e-2;
-    expect(Math.abs(slope)).toBeGreaterThan(1e-4);
-    expect(dot(pulled, along) / slope).toBeCloseTo(1, 1);
+    const slope = ((await at(1e-3)) - (await at(-1e-3))) / 2e-3;
+    // ReLUs bend within larger steps, float32 rounds within smaller ones.
+    expect(Math.abs(slope / length - 1)).toBeLessThan(0.01);
   });
 
   it('is what the critic and the saliency model see', async () => {
@@ -200,19 +209,23 @@ describe('what neighbouring frames see', () => {
     const map = await (await pipeline.frameFeatures('transalnet', size)).of(latent);
     const { data } = await (await pipeline.detector('transalnet')).map(image);
     const most = Math.max(...map);
-    for (const [i, value] of data.entries()) expect(Math.abs(map[i] / most - value)).toBeLessThan(0.02);
+    // The image has whole levels; without the borders of the canvas they are 0.0025 apart.
+    for (const [i, value] of data.entries()) expect(Math.abs(map[i] / most - value)).toBeLessThan(0.001);
   });
 });
 
 describe('sgool', () => {
-  it('weighs how alike neighbouring frames are', async () => {
-    const likeness = { clipConsistencyWeight: 1, saliencyConsistencyWeight: 2, motionWeight: 0 };
-    const [first, second] = await run('sgool', { ...request, ...likeness, optimiser: 'normalised', learningRate: 1 });
+  it('and doodl weigh how alike neighbouring frames are', async () => {
+    const likeness = { clipConsistencyWeight: 3, saliencyConsistencyWeight: 2, motionWeight: 0 };
+    const moving = { optimiser: 'normalised', learningRate: 1 } as const;
+    const [first, second] = await run('doodl', { ...request, ...likeness, ...moving });
     expect(first.loss?.consistency).toBeGreaterThanOrEqual(0);
     expect(first.loss).not.toHaveProperty('motion');
-    const { total = 0, whole = 0, regions = 0, consistency = 0, saliency = 0 } = second.loss ?? {};
+    const { total = 0, whole = 0, consistency = 0, saliency = 0 } = second.loss ?? {};
     expect(saliency).toBeGreaterThan(0);
-    expect(total).toBeCloseTo(whole + regions + consistency + 2 * saliency, 4);
+    expect(total).toBeCloseTo(whole + 3 * consistency + 2 * saliency, 4);
+    const [, other] = await run('sgool', { ...request, ...likeness, ...moving, iterations: 1 });
+    expect(other.loss?.saliency).toBeGreaterThan(0);
   });
 
   it('takes the loss of as many frames as are asked for, the worst one among them', async () => {

@@ -73,7 +73,7 @@ const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   fps: { under: clip, value: 12, off: { frames: 1 } },
   sharedNoise: { under: clip, value: 0.5, off: { frames: 1 } },
   lossFrames: { under: clip, value: 1, off: { frames: 1 } },
-  fullGradientEvery: { under: { ...clip, lossFrames: 1 }, value: 1, off: { frames: 1 } },
+  fullGradientEvery: { under: { ...clip, lossFrames: 1 }, value: 1, off: { lossFrames: 0 } },
   // Two iterations later, as the motion leaves its band.
   motionWeight: { under: { ...clip, learningRate: 1 }, value: 50, off: { frames: 1 } },
   // Again, as the plain clip loses nothing by it.

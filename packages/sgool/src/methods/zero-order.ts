@@ -26,5 +26,6 @@ export const zeroOrder: MethodDefinition<'zero-order', SettingsOf<typeof setting
   noiseMakesImage: true,
   defaults: () => ({ iterations: 15 }),
   roles: selectedByObjective,
-  run: (pipeline, run) => searchNoise(pipeline, run, zeroOrderSearch(run.settings, searchRandom(pipeline, run))),
+  run: (pipeline, run) =>
+    searchNoise(pipeline, run, zeroOrderSearch(run.settings, searchRandom(pipeline, run))),
 };

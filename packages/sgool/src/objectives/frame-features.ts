@@ -1,7 +1,7 @@
 /** @file What a network sees in a frame of a clip, and the way back from it to the frame's latent: decoder, view and network as one program. */
 import { clip as clamp, type Graph, gradient, type Tensor, trace } from '@sgool/autodiff';
-import type { Backbone } from '../models/backbone.ts';
 import type { ImageSize } from '../image/image.ts';
+import type { Backbone } from '../models/backbone.ts';
 import type { ProgramCache } from '../runtime/program-cache.ts';
 
 /** The features of frames. */
@@ -40,7 +40,12 @@ export interface FrameFeaturesParts {
 }
 
 /** The features of frames of one size. The gradient of pixels below black or above white is zero. */
-export function createFrameFeatures({ programs, backbone, size, network }: FrameFeaturesParts): FrameFeatures {
+export function createFrameFeatures({
+  programs,
+  backbone,
+  size,
+  network,
+}: FrameFeaturesParts): FrameFeatures {
   const shape = backbone.latentShape(size);
   const key = `${network.key} of frames ${shape.join('x')}`;
   const graph = (): Graph =>

@@ -12,7 +12,9 @@ function expectGradients(termOf: (a: Float64Array, b: Float64Array) => LikenessT
   for (const which of [0, 1]) {
     for (let i = 0; i < 7; i++) {
       const at = (step: number) => {
-        const moved = pair.map((one, k) => one.map((value, j) => (k === which && j === i ? value + step : value)));
+        const moved = pair.map((one, k) =>
+          one.map((value, j) => (k === which && j === i ? value + step : value)),
+        );
         return termOf(moved[0], moved[1]).value;
       };
       expect(gradients[which][i]).toBeCloseTo((at(1e-5) - at(-1e-5)) / 2e-5, 7);
@@ -42,8 +44,18 @@ describe('consistency', () => {
 describe('correlation', () => {
   it('is 0 of maps that differ in scale and level, 2 of opposites, with its gradients', () => {
     const map = noise(9);
-    expect(correlationTerm(map, map.map((value) => 3 * value + 5)).value).toBeCloseTo(0, 12);
-    expect(correlationTerm(map, map.map((value) => 1 - value)).value).toBeCloseTo(2, 12);
+    expect(
+      correlationTerm(
+        map,
+        map.map((value) => 3 * value + 5),
+      ).value,
+    ).toBeCloseTo(0, 12);
+    expect(
+      correlationTerm(
+        map,
+        map.map((value) => 1 - value),
+      ).value,
+    ).toBeCloseTo(2, 12);
     expectGradients(correlationTerm);
   });
 

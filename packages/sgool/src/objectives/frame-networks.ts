@@ -21,8 +21,7 @@ export function clipFrames({ name, config, weights, side }: ClipCritic, size: Im
     key: `${name} embedding`,
     features(planes) {
       const view = cropped(planes, matrix(rows, size.height), matrix(columns, size.width));
-      const hidden =
-        mask && constant({ dtype: 'float32', shape: [1, 1, side, side], data: mask });
+      const hidden = mask && constant({ dtype: 'float32', shape: [1, 1, side, side], data: mask });
       return clip(config, weights).image(clipPixels(masked(view, hidden))).embedding;
     },
   };

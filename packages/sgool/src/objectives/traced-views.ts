@@ -2,12 +2,12 @@
 import { add, constant, matmul, mul, reshape, sub, type Tensor, transposeLast } from '@sgool/autodiff';
 import { CLIP_MEAN } from '../networks/clip/clip.ts';
 
-/** `rows · plane · columnsᵀ` of each plane for each view: [views, 3, side, side]. */
+/** `rows · plane · columnsᵀ` of each plane for each view: [views, planes, side, side], or of other sides as the matrices say. */
 export function cropped(planes: Tensor, rows: Tensor, columns: Tensor): Tensor {
   const [views, side, height] = rows.shape;
-  const width = columns.shape[2];
+  const [, across, width] = columns.shape;
   const left = matmul(reshape(rows, [views, 1, side, height]), planes);
-  return matmul(left, transposeLast(reshape(columns, [views, 1, side, width])));
+  return matmul(left, transposeLast(reshape(columns, [views, 1, across, width])));
 }
 
 /** What a mask hides has CLIP's mean colour. */

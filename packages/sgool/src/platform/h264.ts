@@ -1,9 +1,8 @@
 /**
  * @file MP4 files with H.264 video: by the package h264-mp4-encoder (WebAssembly), where it is installed, else by an ffmpeg on the path.
  */
-import { spawn } from 'node:child_process';
 import { UserError } from '../errors.ts';
-import { concatBytes } from './bytes.ts';
+import { called, runs } from './ffmpeg.ts';
 import { optionalPackage } from './optional-package.ts';
 import type { MovingInput, Pixels } from './platform.ts';
 
@@ -89,17 +88,7 @@ function withAlpha({ width, height, data }: Pixels): Uint8Array {
   return rgba;
 }
 
-/** Whether a program can be called. */
-async function runs(program: string): Promise<boolean> {
-  try {
-    await called(program, ['-version'], []);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function converted(program: string, { frames, fps }: MovingInput): Promise<Uint8Array> {
+async function converted(program: string, { frames, fps }: MovingInput): Promise<Uint8Array> {
   const [{ width, height }] = frames;
   const input = [
     '-f',
@@ -116,34 +105,6 @@ function converted(program: string, { frames, fps }: MovingInput): Promise<Uint8
   const codec = ['-c:v', 'libx264', '-crf', String(QUANTISATION), '-pix_fmt', 'yuv420p'];
   // In fragments, because a pipe cannot be gone back in.
   const output = ['-movflags', 'frag_keyframe+empty_moov', '-f', 'mp4', '-'];
-  return called(
-    program,
-    ['-v', 'error', '-nostdin', ...input, ...codec, ...output],
-    frames.map(({ data }) => data),
-  );
-}
-
-/** Calls a program without a shell: bytes in, bytes out. */
-function called(
-  program: string,
-  words: readonly string[],
-  input: readonly Uint8Array[],
-): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'] });
-    const [printed, complaint]: Buffer[][] = [[], []];
-    child.stdout.on('data', (part: Buffer) => printed.push(part));
-    child.stderr.on('data', (part: Buffer) => complaint.push(part));
-    // It ends before it has read everything: its exit code says why.
-    child.stdin.on('error', () => undefined);
-    child.on('error', reject);
-    child.on('close', (code) => {
-      if (code === 0) return resolve(concatBytes(printed));
-      const last =
-        concatBytes(complaint).length > 0 ? String(Buffer.concat(complaint)).trim().split('\n').at(-1) : '';
-      reject(new UserError(`mp4: ffmpeg failed with exit code ${code}: ${last?.slice(0, 200)}`));
-    });
-    for (const part of input) child.stdin.write(part);
-    child.stdin.end();
-  });
+  const words = ['-v', 'error', '-nostdin', ...input, ...codec, ...output];
+  return (await called(program, words, { who: 'mp4', input: frames.map(({ data }) => data) })).printed;
 }

@@ -1,9 +1,10 @@
-/** @file Files of moving pictures on Node: animated WebP and GIF by sharp, MP4 by `h264.ts`. */
+/** @file Files of moving pictures on Node: animated WebP and GIF by sharp, MP4 by `h264.ts` (written) and `read-mp4.ts`. */
 import { UserError } from '../errors.ts';
 import { concatBytes } from './bytes.ts';
 import { mp4Writer } from './h264.ts';
 import { loadSharp } from './load-sharp.ts';
 import type { MovingPictures } from './platform.ts';
+import { isMp4, readMp4 } from './read-mp4.ts';
 
 /** Bytes of a pixel while frames are decoded: with transparency, and without. */
 const DECODING_BYTES = 4 + 3;
@@ -32,6 +33,7 @@ export const movingPictures: MovingPictures = {
   },
 
   async decode(file, background, accept) {
+    if (isMp4(file)) return readMp4(file, accept);
     const sharp = await loadSharp();
     const open = () => sharp(file, { limitInputPixels: false, failOn: 'error', animated: true });
     const { width, height: stacked, pages = 1, pageHeight, delay = [], format } = await open().metadata();

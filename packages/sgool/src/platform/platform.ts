@@ -141,7 +141,9 @@ export interface MovingPictures {
    */
   writer(format: MovingFormat): Promise<(video: MovingInput) => Promise<Uint8Array>>;
   /**
-   * Decodes all frames of a WebP or GIF file, transparent parts over `background`.
+   * Decodes all frames of a WebP, GIF or MP4 file, transparent parts over `background`.
+   *
+   * @throws UserError where the platform cannot read the format, in one line that says what would help
    *
    * @param accept called with the size and the memory that a pixel of it takes before anything is decoded; may throw
    */

@@ -92,7 +92,10 @@ async function openJudgeBoxes({ programs }: DetectorParts): Promise<Detector> {
 }
 
 /** The TranSalNet of a model. @throws UserError where it has none, or its weights are broken */
-export function openTranSalNetParts({ dir, components }: Pick<ModelFolder, 'dir' | 'components'>): TranSalNetParts {
+export function openTranSalNetParts({
+  dir,
+  components,
+}: Pick<ModelFolder, 'dir' | 'components'>): TranSalNetParts {
   const found = components.get('transalnet');
   if (!found) {
     throw new UserError(

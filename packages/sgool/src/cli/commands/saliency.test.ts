@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { encodePng } from '../../image/png.ts';
 import { readImage } from '../../image/read-image.ts';
+import { videoEncoder } from '../../image/video/encode-video.ts';
 import { discImage, runOnFakes } from '../testing.ts';
 
 let cwd: string;
@@ -27,6 +28,27 @@ it('chooses the detector by what is given', async () => {
   expect((await found('--prompt', 'a disc')).detector).toBe('grad-cam');
   expect((await found('--mask', 'disc.png')).detector).toBe('mask');
   expect((await found('--mask', 'disc.png', '--detector', 'centre')).detector).toBe('centre');
+});
+
+it('maps every frame of a clip on one sheet, and follows what is salient', async () => {
+  const frames = [0, 1, 2].map((iteration) => discImage(iteration));
+  for (const [name, format] of [
+    ['clip.webp', 'webp'],
+    ['clip.png', 'apng'],
+  ] as const) {
+    const encode = await videoEncoder(format);
+    await writeFile(join(cwd, name), await encode({ frames, fps: 4 }, { quality: 'lossless' }));
+    const argv = ['saliency', name, '--detector', 'centre', '--json', '--out', 'sheet.png'];
+    const result = JSON.parse((await runOnFakes(cwd, argv)).stdout);
+    const alone = await found('--detector', 'centre');
+    expect(result).toMatchObject({ width: 32, height: 32, fps: 4, jitter: 0 });
+    expect(result).not.toHaveProperty('regions');
+    // The same place in every frame.
+    expect(result.frames).toEqual([0, 1, 2].map(() => ({ regions: alone.regions })));
+    const { width, height } = await readImage(join(cwd, 'sheet.png'));
+    expect(width).toBeGreaterThan(3 * 384);
+    expect(height).toBeLessThan(2 * 384);
+  }
 });
 
 it('takes the settings of salient regions', async () => {

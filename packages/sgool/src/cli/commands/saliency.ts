@@ -1,17 +1,19 @@
-/** @file `sgool saliency <image>`: the saliency map of an image, and its salient regions. */
+/** @file `sgool saliency <image>`: the saliency map of an image, or of each frame of a clip, and the salient regions. */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../errors.ts';
+import { frameSheet } from '../../image/video/clip-sheet.ts';
 import { REGION_DEFAULTS } from '../../request/defaults.ts';
 import { defaultDetector, type SaliencyName, type SaliencyNetworks } from '../../request/detectors.ts';
 import { type DetectionSettings, detectionSettings } from '../../request/settings/regions.ts';
 import { pickSettings } from '../../request/settings/shape.ts';
-import { findRegions } from '../../saliency/regions.ts';
+import type { SaliencyMap } from '../../saliency/detector.ts';
+import { followRegions } from '../../saliency/track.ts';
 import type { PromptSyntax } from '../../text/prompt/prompt.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
-import { inputFiles, inputImage, inputPath, inputStem } from '../inputs.ts';
+import { inputFiles, inputImage, inputPath, inputStem, inputVideo } from '../inputs.ts';
 import { loadOptionsOf, sharedOptions, sharedValues } from '../options/model-options.ts';
 import { type OptionValues, schemaOption, toCommander, typedValues, withDefault } from '../options/option.ts';
 import { criticsText, promptSyntaxOption } from '../options/prompt.ts';
@@ -34,6 +36,11 @@ is TranSalNet if its weights are there, else spectral residual. Grad-CAM shows
 where CLIP sees the prompt, attention where the model that makes images sees the
 things of the prompt. The box of random is that of seed 0.
 
+Of a clip (animated WebP, PNG or GIF; MP4 where ffmpeg is on the path) the maps of
+all frames stand on one sheet. They are smoothed over time, and the regions are
+followed from frame to frame, as sgool video does; --json says where they are in
+each frame, and how much they shake (jitter).
+
 Examples:
   sgool saliency photo.jpg
   sgool saliency photo.jpg --detector grad-cam --prompt "a red cat" --out cat.webp
@@ -55,7 +62,7 @@ const REGION_OPTIONS = Object.entries(regionSchemas).map(([key, schema]) =>
 const OPTIONS = [DETECTOR_OPTION, ...REGION_OPTIONS];
 
 export function configure(command: Command, host: Host): void {
-  command.argument('<image>', 'image file: PNG, JPEG, WebP ..., or - for the standard input');
+  command.argument('<image>', 'image file or clip: PNG, JPEG, WebP ..., or - for the standard input');
   for (const option of toCommander(DETECTOR_OPTION)) command.addOption(option);
   command
     .option('--prompt <text>', 'prompt for Grad-CAM and attention')
@@ -95,7 +102,8 @@ async function saliency(given: string, flags: SaliencyFlags, host: Host): Promis
     '--out',
     inputFiles([path, mask]),
   );
-  const image = await inputImage('the image', path, host);
+  const { frames, fps } = await inputVideo('the image', path, host);
+  const [image] = frames;
   const maskImage = mask === undefined ? undefined : await inputImage('--mask', mask, host);
   const started = performance.now();
   const engine = await host.loadEngine();
@@ -114,15 +122,20 @@ async function saliency(given: string, flags: SaliencyFlags, host: Host): Promis
       ...(maskImage === undefined ? {} : { mask: maskImage }),
       ...(typed.centreBias === undefined ? {} : { centreBias: typed.centreBias }),
     });
-    const map = await detector.map(image);
-    const regions = findRegions(map, typed);
-    await writeImage(target, saliencyImage(image, map, regions), host.stdout);
+    const maps: SaliencyMap[] = [];
+    for (const frame of frames) maps.push(await detector.map(frame));
+    const { frames: located, jitter } = followRegions(maps, typed);
+    const shown = located.map(({ saliency: map, regions }, f) => saliencyImage(frames[f], map, regions));
+    await writeImage(target, frames.length === 1 ? shown[0] : frameSheet(shown, fps), host.stdout);
+    const [{ regions }] = located;
     const result = {
       image: path,
       detector: name,
       width: image.width,
       height: image.height,
-      regions,
+      ...(frames.length === 1
+        ? { regions }
+        : { fps, frames: located.map((one) => ({ regions: one.regions })), jitter }),
       seconds: Number(((performance.now() - started) / 1000).toFixed(3)),
       paths: { saliency: target.path },
     };

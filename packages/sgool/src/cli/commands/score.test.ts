@@ -4,8 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { json } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createImage } from '../../image/image.ts';
 import { encodePng } from '../../image/png.ts';
+import { encodeApng } from '../../image/video/apng.ts';
 import { writeOnnxScorer } from '../../pipeline/testing.ts';
 import { openOnnxScorer } from '../../preference/onnx/onnx-scorer.ts';
 import { createScorer } from '../../preference/scorer.ts';
@@ -267,6 +269,65 @@ describe('sgool score of several', () => {
     expect(whole).toMatchObject({ model: 'toybox', results: [{ clip_a: 33 }, { clip_a: 33 }] });
   });
 
+  it('scores a clip frame by frame: the mean, the lowest, and all of them', async () => {
+    const frames = [0, 1, 2].map((level) => createImage(8, 8, [level, 0, 0]));
+    await writeFile(path.join(dir, 'clip.png'), encodeApng({ frames, fps: 8 }));
+    const levels = async (argv: readonly string[]) => {
+      const engine = fakeEngine();
+      const openPipeline: typeof engine.openPipeline = async (...args) => ({
+        ...(await engine.openPipeline(...args)),
+        score: async ({ data }) => ({ A: 10 + data[0], B: 20 - data[0] }),
+      });
+      const host = fakeHost(dir, { engine: { ...engine, openPipeline } });
+      return { code: await runCli(['score', ...argv], host), ...host.written };
+    };
+    const { stdout } = await levels(['clip.png', 'a cat']);
+    expect(stdout.split('\n').map((line) => line.trim().split(/ {2,}/))).toEqual([
+      ['score', 'mean', 'least', 'frame 1', 'frame 2', 'frame 3'],
+      ['CLIP A', '11.00', '10.00', '10.00', '11.00', '12.00'],
+      ['CLIP B', '19.00', '18.00', '20.00', '19.00', '18.00'],
+      [''],
+    ]);
+    expect(JSON.parse((await levels(['clip.png', 'a cat', '--json'])).stdout)).toMatchObject({
+      clip: { A: 11, B: 19 },
+      least: { clip: { A: 10, B: 18 } },
+      frames: { clip_a: [10, 11, 12], clip_b: [20, 19, 18] },
+    });
+    const { stdout: csv } = await levels([
+      'clip.png',
+      'd.ppm',
+      'a cat',
+      '--format',
+      'csv',
+      '--sort',
+      'clip_a:least',
+    ]);
+    expect(csv.split('\r\n').map((line) => line.split(',').slice(2))).toEqual([
+      ['clip_a', 'clip_a:least', 'clip_b', 'clip_b:least'],
+      ['11', '10', '19', '18'],
+      ['19', '', '11', ''],
+      [],
+    ]);
+    const { stdout: lines } = await levels(['clip.png', 'd.ppm', 'a cat', '--format', 'jsonl']);
+    expect(
+      lines
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).frames?.clip_a),
+    ).toEqual([undefined, [10, 11, 12]]);
+  });
+
+  it('says in one line what an MP4 needs', async () => {
+    await writeFile(path.join(dir, 'clip.mp4'), Buffer.from('\0\0\0\x20ftypmp42 and more'));
+    vi.stubEnv('PATH', dir);
+    const { code, stderr } = await scored(['clip.mp4', 'a cat']);
+    vi.unstubAllEnvs();
+    expect([code, stderr.trim().split('\n').length]).toEqual([1, 1]);
+    expect(stderr).toMatch(
+      /cannot read .*clip\.mp4: an MP4 video, which ffmpeg on the path would read; install it, or give the clip as WebP, animated PNG or GIF\n$/,
+    );
+  });
+
   it('names an image that cannot be read, and scores the others', async () => {
     const { code, stdout, stderr } = await scored(['folder', 'folder/notes.txt', 'a']);
     expect([code, stdout.trim().split('\n').length]).toEqual([1, 3]);
@@ -275,7 +336,10 @@ describe('sgool score of several', () => {
 
   it.each<[string[], RegExp]>([
     [['folder', 'a', '--format', 'xml'], /--format: not usable, got xml; choose one of table, csv, jsonl/],
-    [['folder', 'a', '--sort', 'clip'], /--sort: not usable, got clip; choose one of clip_a, clip_b, image/],
+    [
+      ['folder', 'a', '--sort', 'clip'],
+      /--sort: not usable, got clip; choose one of clip_a, clip_b, clip_a:least, clip_b:least, image/,
+    ],
     [['folder', 'a', '--out', 'scores.xls'], /--out: scores\.xls does not say its format/],
     [['folder', 'a', '--out', 'folder'], /--out: .*folder is a folder/],
     [['folder', 'd.ppm', 'a', '--out', 'd.ppm'], /--out: .*d\.ppm is the input/],

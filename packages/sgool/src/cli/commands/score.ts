@@ -1,10 +1,10 @@
-/** @file `sgool score <image...> <prompt>`: CLIP scores, and scores of preference models; a table where there are several. */
+/** @file `sgool score <image...> <prompt>`: CLIP scores, and scores of preference models, of images and clips; a table where there are several. */
 import { basename, extname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { files } from '#platform';
 import { UserError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
-import type { ClipScores } from '../../pipeline/pipeline.ts';
+import { mean, minimum } from '../../numbers.ts';
 import type { ObjectiveItem } from '../../request/objective-text.ts';
 import { SCORER_NAMES, SCORERS, type ScorerName } from '../../request/scorer-names.ts';
 import {
@@ -18,7 +18,7 @@ import { fitNotes } from '../../text/fit-notes.ts';
 import type { PromptSyntax } from '../../text/prompt/prompt.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
-import { inputFiles, inputImage, inputPath, STDIN } from '../inputs.ts';
+import { inputFiles, inputPath, inputVideo, STDIN } from '../inputs.ts';
 import {
   loadOptionsOf,
   type SharedValues,
@@ -66,6 +66,10 @@ They are those of --objective of sgool generate, under the same names.
 Their vocabularies are searched for beside the weights, unless --tokenizer gives
 one.
 
+A clip (animated WebP, PNG or GIF; MP4 where ffmpeg is on the path) is scored frame
+by frame: its score is the mean over the frames, <score>:least that of the lowest
+one, and --json names all of them.
+
 Several images, folders or prompts give a table: every image with every prompt,
 the highest score first.
 
@@ -82,7 +86,7 @@ export function configure(command: Command, host: Host): void {
     .usage('[options] <image...> <prompt>')
     .argument(
       '<image...>',
-      'image files (PNG, JPEG, WebP, BMP, PPM ...), folders of them, or - for the standard input, then the prompt',
+      'image files (PNG, JPEG, WebP, BMP, PPM ...), clips, folders of them, or - for the standard input, then the prompt',
     );
   for (const option of sharedOptions()) command.addOption(option);
   command
@@ -181,28 +185,56 @@ async function scoreOne(work: Work, json: boolean, host: Host): Promise<void> {
   const [path] = work.images;
   const [prompt] = work.prompts;
   const { wanted, values } = work;
-  const [{ clip, scores, truncated }] = await scoresOf([path], work, host);
+  const [{ byFrame, truncated }] = await scoresOf([path], work, host);
+  const scored = columnsOf(wanted).flatMap((column) => {
+    const values = byFrame[column];
+    return values === undefined ? [] : [[column, values] as const];
+  });
   if (json) {
     const isClip = wanted.some(areModelClips);
+    const [shown, least] = [mean, minimum].map((of) => partedScores(scored, of));
+    const hasFrames = scored.some(([, values]) => values.length > 1);
     const result = {
       image: path,
       prompt,
       ...(isClip ? { model: values.model } : {}),
       truncated,
-      ...(isClip ? { clip } : {}),
-      ...(Object.keys(scores).length === 0 ? {} : { scores }),
+      ...shown,
+      ...(hasFrames ? { least, frames: Object.fromEntries(scored) } : {}),
     };
     host.stdout.write(`${JSON.stringify(result)}\n`);
     return;
   }
-  const rows = [
-    ...(['A', 'B'] as const).flatMap((name) => {
-      const value = clip?.[name];
-      return value === undefined ? [] : [[`CLIP ${name}`, value.toFixed(2)]];
-    }),
-    ...Object.entries(scores).map(([name, value]) => [name, value.toFixed(digitsOf(name))]),
-  ];
-  host.stdout.write(`${formatTable(rows)}\n`);
+  const rows = scored.map(([column, values]) => {
+    const text = (value: number) => value.toFixed(digitsOf(column));
+    const title = CLIP_TITLES[column] ?? column;
+    if (values.length === 1) return [title, text(values[0])];
+    return [title, text(mean(values)), text(minimum(values)), ...values.map(text)];
+  });
+  const frames = Math.max(...scored.map(([, values]) => values.length));
+  const head = ['score', 'mean', 'least', ...Array.from({ length: frames }, (_, f) => `frame ${f + 1}`)];
+  host.stdout.write(`${formatTable(frames > 1 ? [head, ...rows] : rows)}\n`);
+}
+
+/** What the scores of the model's CLIPs are called in a list. */
+const CLIP_TITLES: Readonly<Record<string, string>> = { [MODEL_CLIP]: 'CLIP A', clip_b: 'CLIP B' };
+
+/** Scores of one image for JSON: those of the model's CLIPs as `clip`, the others as `scores`. */
+function partedScores(
+  scored: readonly (readonly [string, readonly number[]])[],
+  of: (values: readonly number[]) => number,
+) {
+  const [own, others] = [true, false].map((isClip) =>
+    scored.flatMap(([column, values]) =>
+      Object.hasOwn(CLIP_TITLES, column) === isClip
+        ? [[isClip ? (CLIP_TITLES[column] as string).slice(-1) : column, of(values)] as const]
+        : [],
+    ),
+  );
+  return {
+    ...(own.length === 0 ? {} : { clip: Object.fromEntries(own) }),
+    ...(others.length === 0 ? {} : { scores: Object.fromEntries(others) }),
+  };
 }
 
 /** An image with a prompt, and its scores by column. */
@@ -210,6 +242,8 @@ interface Row {
   readonly image: string;
   readonly prompt: string;
   readonly scores: Readonly<Record<string, number>>;
+  /** Of a clip: those of its frames. */
+  readonly frames?: Readonly<Record<string, readonly number[]>>;
 }
 
 async function scoreAll(work: Work, columns: readonly string[], host: Host) {
@@ -217,7 +251,7 @@ async function scoreAll(work: Work, columns: readonly string[], host: Host) {
   let failures = 0;
   for (const path of work.images) {
     try {
-      await inputImage(IMAGES, path, host);
+      await inputVideo(IMAGES, path, host);
       readable.push(path);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
@@ -227,13 +261,22 @@ async function scoreAll(work: Work, columns: readonly string[], host: Host) {
   }
   if (readable.length === 0) throw new UserError('none of the images could be read');
   const scored = await scoresOf(readable, work, host);
-  const rows = scored.map(({ path, prompt, clip, scores }): Row => {
-    const named: Record<string, number | undefined> = { [MODEL_CLIP]: clip?.A, clip_b: clip?.B, ...scores };
+  const rows = scored.map(({ path, prompt, byFrame }): Row => {
     const known = columns.flatMap((column) => {
-      const value = named[column];
-      return value === undefined ? [] : [[column, value] as const];
+      const values = byFrame[column];
+      return values === undefined ? [] : [[column, values] as const];
     });
-    return { image: path, prompt, scores: Object.fromEntries(known) };
+    const scores = known.flatMap(([column, values]) => [
+      [column, mean(values)] as const,
+      ...(values.length > 1 ? [[leastOf(column), minimum(values)] as const] : []),
+    ]);
+    const isClip = known.some(([, values]) => values.length > 1);
+    return {
+      image: path,
+      prompt,
+      scores: Object.fromEntries(scores),
+      ...(isClip ? { frames: Object.fromEntries(known) } : {}),
+    };
   });
   return { rows, failures };
 }
@@ -244,8 +287,8 @@ interface Scored {
   readonly prompt: string;
   /** Without weights and tags, as scorers read it. */
   readonly text: string;
-  clip?: ClipScores;
-  readonly scores: Record<string, number>;
+  /** By column: a value for each frame, which an image has one of. */
+  readonly byFrame: Record<string, number[]>;
   truncated: boolean;
 }
 
@@ -260,7 +303,7 @@ async function scoresOf(
     text: criticsText('scored', prompt, promptSyntax, host),
   }));
   const pairs = images.flatMap((path) =>
-    texts.map((each): Scored => ({ path, ...each, scores: {}, truncated: false })),
+    texts.map((each): Scored => ({ path, ...each, byFrame: {}, truncated: false })),
   );
   for (const one of wanted) {
     await (areModelClips(one) ? addClipScores(pairs, values, host) : addScores(one, pairs, values, host));
@@ -270,13 +313,19 @@ async function scoresOf(
 
 const IMAGES = 'the image';
 
-/** Reads images, and keeps the last one for the next prompt. */
-function imageReader(host: Host): (path: string) => Promise<Image> {
-  let last: { path: string; image: Image } | undefined;
+/** Reads the frames of images and clips, and keeps the last ones for the next prompt. */
+function frameReader(host: Host): (path: string) => Promise<readonly Image[]> {
+  let last: { path: string; frames: readonly Image[] } | undefined;
   return async (path) => {
-    if (last?.path !== path) last = { path, image: await inputImage(IMAGES, path, host) };
-    return last.image;
+    if (last?.path !== path) last = { path, frames: (await inputVideo(IMAGES, path, host)).frames };
+    return last.frames;
   };
+}
+
+/** Adds the score of one frame, where there is one. */
+function addFrame({ byFrame }: Scored, column: string, value: number | undefined): void {
+  if (value === undefined) return;
+  byFrame[column] = [...(byFrame[column] ?? []), value];
 }
 
 async function addClipScores(pairs: readonly Scored[], values: SharedValues, host: Host): Promise<void> {
@@ -285,7 +334,7 @@ async function addClipScores(pairs: readonly Scored[], values: SharedValues, hos
   const pipeline = await engine.openPipeline(model, loadOptionsOf(values));
   for (const line of pipeline.model.notes ?? []) host.stderr.write(`sgool: ${line}\n`);
   const warned = new Set<string>();
-  const read = imageReader(host);
+  const read = frameReader(host);
   try {
     const critics = await clipsOf(pipeline);
     for (const scored of pairs) {
@@ -293,9 +342,13 @@ async function addClipScores(pairs: readonly Scored[], values: SharedValues, hos
       for (const line of warned.has(text) ? [] : clipNotes('prompt', text, critics)) warn(line, host);
       warned.add(text);
       scored.truncated ||= critics.some(({ critic }) => critic.fit(text).truncated);
-      scored.clip = await pipeline.score(await read(path), text);
-      if (scored.clip.A === undefined && scored.clip.B === undefined)
-        throw new UserError(`model: ${model} has no CLIP to score with; choose another one`);
+      for (const frame of await read(path)) {
+        const { A, B } = await pipeline.score(frame, text);
+        if (A === undefined && B === undefined)
+          throw new UserError(`model: ${model} has no CLIP to score with; choose another one`);
+        addFrame(scored, MODEL_CLIP, A);
+        addFrame(scored, 'clip_b', B);
+      }
     }
   } finally {
     await pipeline.dispose();
@@ -312,7 +365,7 @@ async function addScores(
   const { scorer, dispose } = await openOne(wanted, values, host);
   const { clipTarget } = await import('../../preference/clip-target.ts');
   const warned = new Set<string>();
-  const read = imageReader(host);
+  const read = frameReader(host);
   try {
     for (const scored of pairs) {
       const { path, text } = scored;
@@ -321,7 +374,8 @@ async function addScores(
       for (const line of lines) warn(line, host);
       warned.add(text);
       scored.truncated ||= fit?.truncated ?? false;
-      scored.scores[name] = await scorer.score(await read(path), clipTarget(text));
+      for (const frame of await read(path))
+        addFrame(scored, name, await scorer.score(frame, clipTarget(text)));
     }
   } finally {
     await dispose();
@@ -358,8 +412,8 @@ function warn(line: string, { stderr }: Host): void {
   stderr.write(`sgool: warning: ${line}\n`);
 }
 
-/** Endings of the files in a folder that are taken for images. */
-const IMAGE_FILE = /\.(png|jpe?g|webp|bmp|p[bgp]m|pnm|gif|tiff?|avif)$/i;
+/** Endings of the files in a folder that are taken for images and clips. */
+const IMAGE_FILE = /\.(png|apng|jpe?g|webp|bmp|p[bgp]m|pnm|gif|tiff?|avif|mp4)$/i;
 
 /** The images that paths name, those in folders included, in the order of their names. */
 async function imagesIn(places: readonly string[], host: Host) {
@@ -406,12 +460,15 @@ function formatFor(format: string | undefined, target: OutputTarget | undefined)
   );
 }
 
-/** The columns of scores. */
+/** The columns of scores; those of clips have one more for the lowest frame. */
 const columnsOf = (wanted: readonly Wanted[]): string[] =>
   wanted.flatMap((one) => (areModelClips(one) ? [MODEL_CLIP, 'clip_b'] : [one.name]));
 
+const leastOf = (column: string): string => `${column}:least`;
+
 /** Digits behind the point of a score: those of the scales that are known. */
-function digitsOf(column: string): number {
+function digitsOf(score: string): number {
+  const [column] = score.split(':least');
   const isKnown = (name: string): name is ScorerName => SCORER_NAMES.some((one) => one === name);
   if (isKnown(column)) return SCORERS[column].digits;
   return column.startsWith('clip') ? 2 : 4;
@@ -420,7 +477,7 @@ function digitsOf(column: string): number {
 const SORT_NAMES = ['image', 'prompt', 'none'] as const;
 
 function checkSort(sort: string | undefined, columns: readonly string[]): void {
-  const names = [...columns, ...SORT_NAMES];
+  const names = [...columns, ...columns.map(leastOf), ...SORT_NAMES];
   if (sort === undefined || names.includes(sort)) return;
   throw wrong(
     `--sort: not usable, got ${sort || 'nothing'}; choose one of ${names.join(', ')}${didYouMean(sort, names)}`,
@@ -436,11 +493,18 @@ function sortRows(rows: readonly Row[], by: string | undefined): readonly Row[] 
   return rows.toSorted((a, b) => value(b) - value(a));
 }
 
-const rowForJson = ({ image, prompt, scores }: Row) => ({ image, prompt, ...scores });
+const rowForJson = ({ image, prompt, scores, frames }: Row) => ({
+  image,
+  prompt,
+  ...scores,
+  ...(frames && { frames }),
+});
 
 function formatRows(rows: readonly Row[], columns: readonly string[], format: Format, host: Host): string {
   if (format === 'jsonl') return rows.map((row) => `${JSON.stringify(rowForJson(row))}\n`).join('');
-  const used = columns.filter((column) => rows.some(({ scores }) => column in scores));
+  const used = columns
+    .flatMap((column) => [column, leastOf(column)])
+    .filter((column) => rows.some(({ scores }) => column in scores));
   if (format === 'csv') {
     const cells = rows.map(({ image, prompt, scores }) => [
       image,

@@ -6,6 +6,8 @@ import { parseParameters } from '../../image/parameters.ts';
 import { readPictureText } from '../../image/picture-text.ts';
 import { readVideo } from '../../image/video/read-video.ts';
 import { defined } from '../../testing.ts';
+import { generateOptions, videoOptions } from '../options/image-options.ts';
+import type { CliOption } from '../options/option.ts';
 import { discImage, runOnFakes, type Setting } from '../testing.ts';
 
 let cwd: string;
@@ -177,5 +179,28 @@ describe('in one line', () => {
       expect(await lineOf(['generate', 'a red cat', option, '2'])).toMatch(
         new RegExp(`unknown option '${option}'`),
       );
+  });
+});
+
+describe('options of pictures that a clip does not honour', () => {
+  const flagOf = ({ flag, keys: [key] }: CliOption) => [flag, key] as const;
+  const clips = new Set(videoOptions().flatMap(({ keys }) => keys));
+  const foreign = generateOptions()
+    .filter(({ keys }) => keys.every((key) => !clips.has(key)))
+    .map(flagOf);
+
+  it('are those of the detail pass and of attention', () => {
+    expect(foreign.map(([flag]) => flag)).toEqual(
+      expect.arrayContaining(['detail', 'tokens', 'attention-loss']),
+    );
+  });
+
+  it.each(foreign)('--%s is refused by its name', async (flag) => {
+    for (const words of [[`--${flag}`], [`--${flag}`, '1']]) {
+      const { code, stdout, stderr } = await sgool(['video', 'a cat', ...words]);
+      expect([code, stdout]).toEqual([2, '']);
+      expect(stderr).toContain(`--${flag}`);
+      expect(stderr.trim().split('\n').length).toBeLessThanOrEqual(2);
+    }
   });
 });

@@ -10,6 +10,7 @@ import {
   parseRefineRequest,
   REFINING_METHOD,
   type RefineSource,
+  refineShape,
 } from '../../methods/edit/refine-request.ts';
 import { type MethodName, parseRequest } from '../../methods/index.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
@@ -460,7 +461,8 @@ function computeNote({ compute }: Pipeline, wanted: string | undefined): string 
 }
 
 /** All that is said of the image, for the record. */
-function refineTask({ image, mask, ...source }: RefineSource): RefineTask {
-  const given = Object.entries(source).filter(([, value]) => value !== undefined);
+function refineTask(source: RefineSource): RefineTask {
+  const keys = Object.keys(refineShape) as (keyof RefineTask)[];
+  const given = keys.map((key) => [key, source[key]]).filter(([, value]) => value !== undefined);
   return Object.fromEntries(given) as RefineTask;
 }

@@ -33,5 +33,7 @@ it('says in one line which folder it cannot make', async () => {
   const { record } = cellPaths(folder, second.id);
   await writeFile(dirname(record), 'a file');
   const made = await runCell(fakeRunner(), second);
-  await expect(writeRecord(folder, made.record)).rejects.toThrow(/^cannot make the folder .*: EEXIST/);
+  await expect(writeRecord(folder, made.record)).rejects.toThrow(
+    /^cannot make the folder .*: a file of that name is in the way/,
+  );
 });

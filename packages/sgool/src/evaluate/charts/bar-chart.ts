@@ -37,7 +37,8 @@ export function barChart({ title, subtitle, bars, ticks, reference }: BarChart):
   const width = left + BARS + 8 + longest(bars.map(({ figures }) => figures)) + GAP;
   const top = HEADER.subtitle + 12;
   const bottom = top + ROW * bars.length;
-  const axis: Axis = { low: 0, high: 1.02 * Math.max(1, ...bars.map(({ value }) => value)), ticks: [] };
+  const furthest = Math.max(1, ...bars.flatMap(({ value, mark = 0 }) => [value, mark]));
+  const axis: Axis = { low: 0, high: 1.02 * furthest, ticks: [] };
   const x = (value: number) => left + BARS * positionOn(axis, value);
   const rule = (value: number, from: number, to: number, style: Record<string, string | number>) =>
     lineBetween([x(value), from], [x(value), to], style);

@@ -71,6 +71,14 @@ describe('a chart of bars', () => {
     expect(widths[1] / widths[0]).toBeCloseTo(2, 2);
   });
 
+  it('has room for a goal beyond all bars', () => {
+    const svg = barChart({ ...chart, bars: [{ ...bar, value: 1, mark: 2 }] });
+    const [, mark] = /<line x1="([\d.]+)"[^>]*stroke="#111"/.exec(svg) ?? [];
+    const [, figures] = /<text x="([\d.]+)"[^>]*>[^<]*<\/text>(?![\s\S]*<rect)/.exec(svg) ?? [];
+    expect(Number(mark)).toBeGreaterThan(0);
+    expect(Number(figures)).toBeGreaterThan(Number(mark));
+  });
+
   it('leaves out ticks beyond the largest bar', () => {
     const svg = barChart({ ...chart, bars: [bar] });
     expect(svg).toContain('>1</text>');

@@ -121,12 +121,14 @@ export async function openTls(choice: TlsChoice): Promise<ConnectionOptions> {
 
 const UNKNOWN_AUTHORITY =
   /SELF_SIGNED_CERT|UNABLE_TO_VERIFY_LEAF|UNABLE_TO_GET_ISSUER|self.signed certificate|unable to (?:verify the first|get (?:local )?issuer)/i;
+/** A server of TLS 1.3 refuses a client without a certificate after the handshake: what the client writes meanwhile may find no one. */
+const ASKS_FOR_CERTIFICATE = 'it asks for a certificate: give sslcert=FILE and sslkey=FILE';
 /** What helps against what goes wrong with TLS, by the code and the text of an error. */
 const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [UNKNOWN_AUTHORITY, "name the PEM file of the certificate's authority in the address: sslrootcert=FILE"],
   [/ALTNAME_INVALID/, 'its certificate is for another host; give that host, or sslmode=verify-ca'],
   [/CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/, 'is the clock right? else it needs a new certificate'],
-  [/certificate required/i, 'it asks for a certificate: give sslcert=FILE and sslkey=FILE'],
+  [/certificate required/i, ASKS_FOR_CERTIFICATE],
   [
     /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|does not support SSL/,
     'it does not speak TLS there: leave TLS out, or give the port that has it',
@@ -147,5 +149,7 @@ export function tlsHint(error: unknown, isTls: boolean): string | undefined {
   const text = `${code} ${message}`;
   const hint = HINTS.find(([pattern]) => pattern.test(text))?.[1];
   if (hint !== undefined || !NO_ANSWER.test(text)) return hint;
-  return `is the server running, and does it speak with${isTls ? '' : 'out'} TLS at this port?`;
+  return isTls
+    ? `is the server running, and does it speak with TLS at this port? Perhaps ${ASKS_FOR_CERTIFICATE}`
+    : 'is the server running, and does it speak without TLS at this port?';
 }

@@ -9,6 +9,7 @@ import { createImage } from '../../image/image.ts';
 import { encodeApng } from '../../image/video/apng.ts';
 import { readVideo } from '../../image/video/read-video.ts';
 import { cellPaths, type Evaluation } from '../cells/run-folder.ts';
+import { createStudy } from '../study/create-study.ts';
 import { fakeEvaluation } from '../testing.ts';
 import { summarise } from './summarise.ts';
 import { writeReport } from './write-report.ts';
@@ -86,6 +87,13 @@ it('shows motion beside the merits, and calls no method best or better by it', (
   expect(summary.judges).toEqual(['judge']);
   expect(() => summarise(clips, { judge: 'frames:motion' })).toThrow(
     '--judge: frames:motion describes images and is no merit, so it cannot judge',
+  );
+});
+
+it('is no ground for a study, which shows pictures', async () => {
+  const options = { name: 'mine', title: 'Mine', seed: 1 } as Parameters<typeof createStudy>[1];
+  await expect(createStudy(clips, options)).rejects.toThrow(
+    `${clips.folder}: it has clips, and a study shows pictures; take an evaluation without --motion`,
   );
 });
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { intervalText, pText, quantity, shortRatio, signedQuantity, withUnit } from './format.ts';
+import { intervalText, neededText, pText, quantity, shortRatio, signedQuantity, withUnit } from './format.ts';
 
 it('prints figures as a table shows them', () => {
   expect([quantity(-1234.567, 1), quantity(-0.0001, 2), quantity(0.5, 3)]).toEqual([
@@ -21,6 +21,11 @@ it('prints figures as a table shows them', () => {
     '1 M',
     '1.23 T',
     '5000 E',
+  ]);
+  expect([neededText(1234), neededText(100_000), neededText(13_168_749)]).toEqual([
+    '1,234',
+    '100,000',
+    'more than 100,000',
   ]);
   expect([shortRatio(0.44), shortRatio(9.94), shortRatio(9.96), shortRatio(1500)]).toEqual([
     '0.4',

@@ -45,3 +45,10 @@ export function withUnit(value: number): string {
 export function shortRatio(ratio: number): string {
   return ratio < 9.95 ? ratio.toFixed(1) : quantity(ratio, 0);
 }
+
+/** Beyond this many prompts the number says only that there is nothing to find. */
+const MOST_NEEDED = 100_000;
+
+/** How many prompts a difference needs to be seen: `177`, or that they are too many to count. */
+export const neededText = (prompts: number): string =>
+  prompts > MOST_NEEDED ? `more than ${quantity(MOST_NEEDED, 0)}` : quantity(prompts, 0);

@@ -48,7 +48,8 @@ figcaption { font-size: 0.88rem; max-width: 28rem; overflow-wrap: anywhere; }
 .framed svg { position: absolute; inset: 0; width: 100%; height: 100%; }
 .framed rect { fill: none; vector-effect: non-scaling-stroke; stroke: #000; stroke-width: 4; }
 .framed rect + rect { stroke: #fff; stroke-width: 2; stroke-dasharray: 5 3; }
-.frames[open] { position: relative; z-index: 1; width: min(80vw, 40rem); }
+.pictures figure:has(.frames[open]) { width: 100%; max-width: 100%; }
+.pictures figure:has(.frames[open]) .framed { width: 10rem; }
 .frames img { width: auto; max-width: 100%; }
 .none { display: grid; place-content: center; aspect-ratio: 1; background: var(--shade); text-align: center; padding: 0.5rem; font-size: 0.85rem; overflow-wrap: anywhere; }
 .toggle { width: 1.2rem; height: 1.2rem; vertical-align: middle; }

@@ -1,6 +1,6 @@
 /** @file The answer of an evaluation in a few sentences, by rule: nothing is said that the figures do not hold. */
 import type { ScoreInfo } from '../cells/manifest.ts';
-import { intervalText, pText, quantity, shortRatio, signedQuantity } from './format.ts';
+import { intervalText, neededText, pText, quantity, shortRatio, signedQuantity } from './format.ts';
 import type { ComparisonRow, EquivalentRow, Summary } from './summary.ts';
 
 /** A run with fewer prompts or seeds is called small: the spread over seeds is then as large as usual differences. */
@@ -79,7 +79,7 @@ function winner(row: ComparisonRow, judge: ScoreInfo, ties: readonly string[]): 
   const needed =
     promptsNeeded === null || promptsNeeded <= prompts
       ? ''
-      : ` About ${promptsNeeded} prompts would be needed to see a difference of this size; there are ${prompts}.`;
+      : ` To see a difference of this size takes ${neededText(promptsNeeded)} prompts; there are ${prompts}.`;
   return `By ${judge.title}, no method is better than ${to}: the highest, ${method}, is not told apart from it: ${figures(row, judge)}.${needed}${tied}`;
 }
 

@@ -72,12 +72,17 @@ const RULE = { wrongShare: 1 / 3, least: 2 } as const;
  * Makes `<evaluation>/study/<name>/` with `study.json` and the pictures, which are encoded anew: no name, no text in a file and no
  * id tells the method.
  *
- * @throws UserError where there is such a study, a method is unknown, or no pair can be made
+ * @throws UserError where there is such a study, the evaluation has clips, a method is unknown, or no pair can be made
  */
 export async function createStudy(evaluation: Evaluation, options: StudyOptions): Promise<CreatedStudy> {
   const folder = join(evaluation.folder, EVALUATION_FILES.study, options.name);
   if (existsSync(join(folder, STUDY_FILES.study)))
     throw new UserError(`${folder}: there is a study of this name; give another one with --name`);
+  if (evaluation.cells.some(({ record }) => record?.status === 'done' && record.clip !== undefined)) {
+    throw new UserError(
+      `${evaluation.folder}: it has clips, and a study shows pictures; take an evaluation without --motion`,
+    );
+  }
   const methods = chosenMethods(evaluation, options.methods);
   const { questions = QUESTIONS, seed } = options;
   const categories = new Map(

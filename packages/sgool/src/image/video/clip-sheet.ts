@@ -27,7 +27,7 @@ export interface ClipSheetOptions {
 export function clipSheet(
   { frames, fps }: Video,
   boxes: readonly (readonly FrameBox[])[],
-  { columns = 4, side = { least: 128, most: 256 } }: ClipSheetOptions = {},
+  { columns, side = { least: 128, most: 256 } }: ClipSheetOptions = {},
 ): Image {
   const [{ width, height }] = frames;
   const longer = Math.max(width, height);
@@ -45,8 +45,13 @@ export function clipSheet(
       { thickness: 1 },
     ),
   );
+  return frameSheet(shown, fps, columns);
+}
+
+/** Pictures of the frames of a clip in rows, each with its number and when it is shown. */
+export function frameSheet(shown: readonly Image[], fps: number, columns = 4): Image {
   return arrangeImages(shown, {
     columns,
-    captions: frames.map((_, f) => `${f + 1}  ${(f / fps).toFixed(2)} s`),
+    captions: shown.map((_, f) => `${f + 1}  ${(f / fps).toFixed(2)} s`),
   });
 }

@@ -1,8 +1,8 @@
-/** @file Reading moving pictures: animated PNG, WebP and GIF; any other picture is one frame. */
+/** @file Reading moving pictures: animated PNG, WebP and GIF, and MP4 where ffmpeg is; any other picture is one frame. */
 import { files, movingPictures } from '#platform';
 import { UserError } from '../../errors.ts';
 import { SIZE_LIMITS } from '../../platform/size-limits.ts';
-import { isAnimated } from '../animation.ts';
+import { isAnimated, isVideoFile } from '../animation.ts';
 import { createImage } from '../image.ts';
 import { isPng } from '../png-chunk.ts';
 import { acceptUpTo, decodeImage, MAX_PIXELS, type ReadOptions } from '../read-image.ts';
@@ -21,7 +21,7 @@ export async function decodeVideo(
   name: string,
   { maxPixels = MAX_PIXELS, background = '#ffffff' }: ReadOptions = {},
 ): Promise<Video> {
-  if (!isAnimated(file))
+  if (!isAnimated(file) && !isVideoFile(file))
     return { frames: [await decodeImage(file, name, { maxPixels, background })], fps: 1 };
   const accept = acceptUpTo(
     maxPixels,

@@ -5,8 +5,9 @@ import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../errors.ts';
 import { mp4Writer } from '../../platform/h264.ts';
+import { readMp4 } from '../../platform/read-mp4.ts';
 import { movingPictures as ofBrowser } from '../../platform/web.ts';
-import { isAnimated } from '../animation.ts';
+import { isAnimated, isVideoFile } from '../animation.ts';
 import { decodeExif, encodeExif } from '../exif.ts';
 import { createImage } from '../image.ts';
 import { readPictureText } from '../picture-text.ts';
@@ -266,6 +267,70 @@ describe('MP4', () => {
     );
   });
 
+  describe('is read by an ffmpeg', () => {
+    const file = Uint8Array.from('\0\0\0\x20ftypisom', (letter) => letter.charCodeAt(0));
+    const program = (name: string, body: string) => {
+      const path = join(folder, name);
+      writeFileSync(path, `#!/bin/sh\n[ "$1" = -version ] && exit 0\n${body}\n`);
+      chmodSync(path, 0o755);
+      return path;
+    };
+    const two = `printf 'P6\\n2 1\\n255\\nabcdef'; printf 'P6 2 1 255 ghijkl'; echo 'Video: h264, 2x1, 12.5 fps' >&2`;
+
+    it('frame by frame, with its rate', async () => {
+      const sizes: (number | undefined)[][] = [];
+      const accept = (...size: [number, number, number?]) => void sizes.push(size);
+      const { frames, seconds } = await readMp4(file, accept, program('reads', two));
+      expect(frames.map(({ width, height, data }) => [width, height, latin1Text(data)])).toEqual([
+        [2, 1, 'abcdef'],
+        [2, 1, 'ghijkl'],
+      ]);
+      expect(seconds).toEqual([0.08, 0.08]);
+      expect(sizes).toEqual([[2, 1, 12]]);
+    });
+
+    it.each([
+      ['says nothing', 'true', 'an MP4 video without frames'],
+      [
+        'fails',
+        'echo "moov atom not found" >&2; exit 1',
+        'mp4: ffmpeg failed with exit code 1: moov atom not found',
+      ],
+      [
+        'is cut off',
+        `printf 'P6 9 9 255 abc'`,
+        'an MP4 video, of which ffmpeg printed something else than pictures',
+      ],
+    ])('that %s: one line', async (name, body, message) => {
+      await expect(readMp4(file, () => {}, program(name.replaceAll(' ', '-'), body))).rejects.toThrow(
+        new UserError(message),
+      );
+    });
+
+    it('that is not there: one line', async () => {
+      await expect(readMp4(file, () => {}, join(folder, 'none'))).rejects.toThrow(
+        /^an MP4 video, which ffmpeg on the path would read; install it, or give the clip as WebP, animated PNG or GIF$/,
+      );
+    });
+
+    it('and no picture is taken for a video', () => {
+      const of = (brand: string) =>
+        Uint8Array.from(`\0\0\0\x20ftyp${brand}`, (letter) => letter.charCodeAt(0));
+      expect(['isom', 'mp42', 'qt  ', 'M4V '].map((brand) => isVideoFile(of(brand)))).toEqual([
+        true,
+        true,
+        true,
+        true,
+      ]);
+      expect(['avif', 'avis', 'heic', 'mif1'].map((brand) => isVideoFile(of(brand)))).toEqual([
+        false,
+        false,
+        false,
+        false,
+      ]);
+    });
+  });
+
   it('says in one line what is missing', async () => {
     await expect(mp4Writer({ load: missing, ffmpeg: join(folder, 'none') })).rejects.toThrow(
       /^mp4: needs ffmpeg on the path, or the package h264-mp4-encoder \(npm install h264-mp4-encoder\); or take webp, apng or gif$/,
@@ -276,7 +341,9 @@ describe('MP4', () => {
 it('a picture that does not move is one frame', async () => {
   const image = createImage(8, 8, [1, 2, 3]);
   expect(await decodeVideo(encodePng(image), 'still')).toEqual({ frames: [image], fps: 1 });
-  await expect(decodeImage(encodeApng(sample()), 'moving')).rejects.toThrow(/an animation/);
+  await expect(decodeImage(encodeApng(sample()), 'moving')).rejects.toThrow(
+    /a clip, where a single image is needed/,
+  );
 });
 
 describe('EXIF', () => {

@@ -18,7 +18,9 @@ const linear: FrameFeatures = {
   of: async (latent) =>
     Float32Array.from(matrix, (row) => row.reduce((sum, value, i) => sum + value * latent[i], 0)),
   pullback: async (_, cotangent) =>
-    Float64Array.from({ length: 12 }, (_, i) => matrix.reduce((sum, row, k) => sum + row[i] * cotangent[k], 0)),
+    Float64Array.from({ length: 12 }, (_, i) =>
+      matrix.reduce((sum, row, k) => sum + row[i] * cotangent[k], 0),
+    ),
 };
 
 const opened: string[] = [];
@@ -59,8 +61,15 @@ it('weights of 0 open no network and take no pairs; a picture has no terms', asy
   const none = await create({});
   expect(none.ofPairs).toBe(false);
   await none.begin(plain);
-  expect(await none.evaluate(other, { pairs: [] })).toEqual({ total: 0, gradient: new Float64Array(48), parts: {} });
-  const picture = await create({ motionWeight: 1, clipConsistencyWeight: 1, saliencyConsistencyWeight: 1 }, [1, 4, 4, 3]);
+  expect(await none.evaluate(other, { pairs: [] })).toEqual({
+    total: 0,
+    gradient: new Float64Array(48),
+    parts: {},
+  });
+  const picture = await create(
+    { motionWeight: 1, clipConsistencyWeight: 1, saliencyConsistencyWeight: 1 },
+    [1, 4, 4, 3],
+  );
   expect(picture.ofPairs).toBe(false);
   expect(opened).toEqual([]);
 });
@@ -81,7 +90,12 @@ describe.each([
     expect(total).toBeCloseTo(2.5 * (parts[part] ?? 0), 10);
     for (const i of [0, 7, 13, 26, 40, 47]) {
       const at = async (step: number) =>
-        (await terms.evaluate(other.map((value, k) => (k === i ? value + step : value)), input)).total;
+        (
+          await terms.evaluate(
+            other.map((value, k) => (k === i ? value + step : value)),
+            input,
+          )
+        ).total;
       // The features are float32.
       expect(Math.abs(gradient[i] - ((await at(1e-2)) - (await at(-1e-2))) / 2e-2)).toBeLessThan(2e-3);
     }

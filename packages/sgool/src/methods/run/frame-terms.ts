@@ -18,8 +18,8 @@ import {
 import type { FrameShare } from '../../objectives/frames.ts';
 import { latentMotion, motionTerm } from '../../objectives/motion-term.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import type { SamplingSettings } from '../../request/settings/sampling.ts';
 import type { DifferentiationSettings } from '../../request/settings/differentiation.ts';
+import type { SamplingSettings } from '../../request/settings/sampling.ts';
 import { seenThroughBox } from '../../saliency/seen-through-box.ts';
 import type { Track } from '../../saliency/track.ts';
 import { heldState, type Stateful } from '../../state.ts';
@@ -73,10 +73,10 @@ export async function frameTerms(
   const motionWeight = weightOf(settings.motionWeight);
   const consistencyWeight = weightOf(settings.clipConsistencyWeight);
   const saliencyWeight = weightOf(settings.saliencyConsistencyWeight);
-  const open = (name: 'clip' | 'transalnet', weight: number) =>
+  const guideOf = (name: 'clip' | 'transalnet', weight: number) =>
     weight > 0 ? pipeline.frameFeatures(name, settings) : undefined;
-  const embedding = await open('clip', consistencyWeight);
-  const saliency = await open('transalnet', saliencyWeight);
+  const embedding = await guideOf('clip', consistencyWeight);
+  const saliency = await guideOf('transalnet', saliencyWeight);
   let plain: PlainClip = {};
 
   /** Adds a term of pairs, and its gradient. */

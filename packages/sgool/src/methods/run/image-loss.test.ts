@@ -79,7 +79,7 @@ describe('the loss of an image', () => {
     expect(totalOf(second.results)).not.toBe(totalOf(first.results));
     expect(second.compared).toBe(totalOf(second.results));
     expect(seen).toHaveLength(2);
-    expect(loss.state()).toEqual({});
+    expect(loss.state()).toEqual({ terms: {} });
   });
 
   it('stands still from one gradient to the next, for an optimiser that compares', async () => {

@@ -186,25 +186,25 @@ export function imageLoss(
         await terms.begin(finals[0]);
         const chosen: Chosen = held?.[0] ?? choose(isFull(iteration) ? 0 : lossFrames, worst);
         const same = isCompared ? drawnFrom(random, always, () => choose(lossFrames)) : undefined;
-        const needed = [
-          ...new Set([...chosen.frames, ...(same?.frames ?? [])].map(({ frame }) => frame)),
-        ];
+        const needed = [...new Set([...chosen.frames, ...(same?.frames ?? [])].map(({ frame }) => frame))];
         const all = await builder.build(frames, needed, iteration);
         const objectives = new Map(needed.map((frame, i) => [frame, all.objectives[i]]));
         if (frames.length === 1) [built] = all.objectives;
         jitter = all.jitter;
         const { tracks } = all;
-        const draw = ({ frames: shares, pairs }: Chosen) => () =>
-          finals.map(
-            (): ResultInput => ({
-              frames: shares.map(({ frame, share }) => {
-                const input = objectives.get(frame)?.input() ?? [];
-                return { frame, share, input };
+        const draw =
+          ({ frames: shares, pairs }: Chosen) =>
+          () =>
+            finals.map(
+              (): ResultInput => ({
+                frames: shares.map(({ frame, share }) => {
+                  const input = objectives.get(frame)?.input() ?? [];
+                  return { frame, share, input };
+                }),
+                pairs,
+                ...(terms.ofPairs && tracks && { tracks }),
               }),
-              pairs,
-              ...(terms.ofPairs && tracks && { tracks }),
-            }),
-          );
+            );
         const evaluate = async (inputs: readonly ResultInput[]) => {
           const results: LossResult[] = [];
           for (const [i, final] of finals.entries())

@@ -12,7 +12,16 @@ import type { SettingsOf } from '../../request/settings/shape.ts';
 import { targetSettings } from '../../request/settings/target.ts';
 import type { Iteration } from './iteration.ts';
 import { judgedLatent } from './judged.ts';
-import { bestKeeper, clipNoise, denoiserOf, type Run, samplerOf, stoppedIn, stopRule, withinIteration } from './run.ts';
+import {
+  bestKeeper,
+  clipNoise,
+  denoiserOf,
+  type Run,
+  samplerOf,
+  stoppedIn,
+  stopRule,
+  withinIteration,
+} from './run.ts';
 import { runScorers } from './run-scorers.ts';
 
 const { iterations, budget, targetClip } = selectionSettings;

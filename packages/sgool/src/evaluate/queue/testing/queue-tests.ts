@@ -28,7 +28,7 @@ import type { WorkerArguments } from './worker-process.ts';
 
 const WORKER = fileURLToPath(new URL('worker-process.ts', import.meta.url));
 /** Short, so that jobs of killed workers are taken over within the test. */
-const HOLD: HoldTimes = { lockDuration: 1000, stalledInterval: 400, maxStalledCount: 20 };
+const HOLD: HoldTimes = { lockDuration: 2000, stalledInterval: 600, maxStalledCount: 20 };
 
 const folders: string[] = [];
 function newFolder(): string {
@@ -383,7 +383,9 @@ export function queueTests(
           [machine.url.replace(port, String(closed)), /ECONNREFUSED/],
           [
             engine === 'redis' ? machine.url.replace('://', 's://') : `${machine.url}?sslmode=verify-full`,
-            /it does not speak TLS there: leave TLS out, or give the port that has it$/,
+            engine === 'redis'
+              ? /does it speak with TLS at this port\?/
+              : /it does not speak TLS there: leave TLS out, or give the port that has it$/,
           ],
         ];
         for (const [url, reason] of cases) {

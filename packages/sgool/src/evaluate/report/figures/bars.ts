@@ -28,6 +28,8 @@ export interface BarRow {
 const SIDE = 28;
 /** Distance of texts from the edge. */
 const EDGE = 4;
+/** The widest label beside a bar; a longer one is cut. */
+const MOST_LABEL = 132;
 
 /** One bar per method from zero, its label and figures above it. */
 export function bars(
@@ -50,10 +52,15 @@ export function categoryBars(
   categories: readonly { readonly category: string; readonly rows: readonly BarRow[] }[],
   digits: number,
 ): Figure {
-  const range = rangeOf(categories.flatMap(({ rows }) => rows));
+  const all = categories.flatMap(({ rows }) => rows);
+  const range = rangeOf(all);
+  const left = Math.min(MOST_LABEL, Math.max(...all.map(({ label }) => widthOf(label, FONT.small)))) + 10;
   return compose(
     { name, title, caption: `${caption} Lines: 95% intervals.` },
-    categories.map(({ category, rows }) => ({ ...slimPanel(rows, digits, range), heading: category })),
+    categories.map(({ category, rows }) => ({
+      ...slimPanel(rows, digits, range, left),
+      heading: category,
+    })),
   );
 }
 
@@ -153,16 +160,14 @@ function barPanel(rows: readonly BarRow[], digits: number, domain: Range): PlotE
   });
 }
 
-const LABELS = 96;
-
-/** Low bars with the label to the left and the value to the right. */
-function slimPanel(rows: readonly BarRow[], digits: number, domain: Range): PlotElement {
+/** Low bars with the label to the left, in a margin of this width, and the value to the right. */
+function slimPanel(rows: readonly BarRow[], digits: number, domain: Range, left: number): PlotElement {
   const figures = rows.map(({ value }) => quantity(value, digits));
   const right = Math.max(...figures.map((figure) => widthOf(figure, FONT.small))) + 10;
-  const ticks = ticksOf(domain, WIDTH - LABELS - right);
+  const ticks = ticksOf(domain, WIDTH - left - right);
   return plot({
     height: 19 * rows.length + 26,
-    marginLeft: LABELS,
+    marginLeft: left,
     marginRight: right,
     marginTop: 2,
     marginBottom: 24,
@@ -176,7 +181,7 @@ function slimPanel(rows: readonly BarRow[], digits: number, domain: Range): Plot
         textAnchor: 'end',
         dx: -6,
         fontSize: FONT.small,
-        text: (row: BarRow) => shortened(row.label, LABELS - 10, FONT.small),
+        text: (row: BarRow) => shortened(row.label, left - 10, FONT.small),
       }),
       Plot.text(rows, {
         y: 'label',

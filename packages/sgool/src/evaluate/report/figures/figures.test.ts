@@ -222,6 +222,26 @@ describe('ticks', () => {
 });
 
 describe('texts in a figure', () => {
+  it('beside bars are whole where they are of usual length, and cut where they are longer', () => {
+    const { svg } = categoryBars(
+      'n',
+      'title',
+      'caption',
+      [
+        {
+          category: 'one',
+          rows: [
+            { label: 'best-of (first 33)', index: 0, value: 0.5, interval: null },
+            { label: 'a much longer label of a variant', index: 1, value: 0.5, interval: null },
+          ],
+        },
+      ],
+      2,
+    );
+    expect(svg).toContain('best-of (first 33)');
+    expect(svg).toMatch(/a much longer label[^<]{0,4}…/);
+  });
+
   it('are shortened to the room that there is, and wrapped at words', () => {
     expect(shortened('short', 100)).toBe('short');
     expect(shortened('a rather long label of a method', 80)).toBe('a rather l…');

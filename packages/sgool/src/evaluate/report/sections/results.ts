@@ -1,7 +1,7 @@
 /** @file Sections of the page: the answer, what was compared, means, comparisons. */
 import type { ScoreRole } from '../../cells/manifest.ts';
 import type { Figure } from '../figures/compose.ts';
-import { intervalText, pText, quantity, signedQuantity } from '../format.ts';
+import { intervalText, neededText, pText, quantity, signedQuantity } from '../format.ts';
 import { type Column, type Content, html, Markup, table } from '../html.ts';
 import type { BestRow, ComparisonRow, Summary } from '../summary.ts';
 
@@ -184,7 +184,7 @@ function comparisonTable(
         title: 'prompts (needed)',
         isNumber: true,
         cell: ({ prompts, promptsNeeded }) =>
-          `${quantity(prompts, 0)} (${promptsNeeded === null ? 'unknown' : quantity(promptsNeeded, 0)})`,
+          `${quantity(prompts, 0)} (${promptsNeeded === null ? 'unknown' : neededText(promptsNeeded)})`,
       },
     ],
     rows,
