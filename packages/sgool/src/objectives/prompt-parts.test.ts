@@ -25,6 +25,9 @@ describe('promptParts', () => {
     ['cats and one, two dogs', ['cats', 'one', 'two dogs']],
     ['a cat with one', ['a cat', 'one']],
     ['a king and a blue one', ['a king', 'a blue king']],
+    ['a red king and a blue one', ['a red king', 'a blue king']],
+    ['a tall building and a small one', ['a tall building', 'a small building']],
+    ['a red man running and a blue one', ['a red man running', 'a blue man']],
     ['a cat sitting and a blue one', ['a cat sitting', 'a blue cat']],
   ])('finds the things in %j', (prompt, parts) => {
     expect(promptParts(prompt)).toEqual(parts);

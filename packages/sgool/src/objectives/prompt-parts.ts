@@ -46,6 +46,12 @@ const QUALITIES = words(
     'award-winning award winning highly high ultra extremely intricate sharp best professional dramatic volumetric soft',
 );
 
+/** Things in -ing; other words in -ing say what a thing does: "a man running". */
+const NOUNS_IN_ING = words(
+  'king ring wing string spring swing sling thing building ceiling painting drawing earring wedding pudding dumpling duckling gosling starling herring ' +
+    'stocking railing awning clothing icing frosting crossing clearing lightning evening morning viking',
+);
+
 /** Places and properties, which are no things: "in the background", "of its own colour". */
 const PLACES = words(
   'background foreground distance middle center centre side sides corner edge rest end back colour color size shape kind type style own same each other others',
@@ -177,7 +183,8 @@ function withoutPassive(phrase: readonly string[]): readonly string[] {
 
 /** The noun of a part: the last word before what joins or acts. */
 function headOf(part: readonly string[]): string {
-  const end = part.findIndex((word, i) => i > 1 && (JOINTS.has(word) || word.endsWith('ing')));
+  const acts = (word: string) => word.endsWith('ing') && !NOUNS_IN_ING.has(word);
+  const end = part.findIndex((word, i) => i > 1 && (JOINTS.has(word) || acts(word)));
   return part[(end < 0 ? part.length : end) - 1];
 }
 
