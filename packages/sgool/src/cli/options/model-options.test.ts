@@ -181,13 +181,15 @@ describe('parts that go with an evaluation', () => {
     const parts = {
       vae: 'vae.safetensors',
       textEncoders: 'vae.safetensors, openai/clip',
-      lora: 'x:0.5',
+      lora: 'x:0.5, vae.safetensors:0.8:lbw=1,0',
+      embedding: 'vae.safetensors = my word, other',
       ema: false,
     };
     expect(locatedParts(parts, { cwd })).toEqual({
       vae: join(cwd, 'vae.safetensors'),
       textEncoders: `${join(cwd, 'vae.safetensors')},openai/clip`,
-      lora: 'x:0.5',
+      lora: `x:0.5,${join(cwd, 'vae.safetensors')}:0.8:lbw=1,0`,
+      embedding: `${join(cwd, 'vae.safetensors')}=my word,other`,
       ema: false,
     });
   });

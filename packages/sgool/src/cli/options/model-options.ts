@@ -209,12 +209,15 @@ function loraItems(text: string): string[] {
   return items;
 }
 
+/** A file and what is said of it. A drive's colon on Windows has neither a number nor a name= behind it. */
+const LORA_ITEM = /^\s*(.*?)((?::\s*(?:[-+]?(?:\d+\.?\d*|\.\d+)|[A-Za-z]\w*=[^:]*))*)\s*$/;
+/** A file and its word. */
+const EMBEDDING_ITEM = /^\s*(.*?)\s*(?:=\s*([^=]*?)\s*)?$/;
+
 /** `file`, `file:0.8`, or `file:0.8:0.5:lbw=IND`, several with commas. */
 function parseLoras(text: string): LoraChoice[] {
   return loraItems(text).map((item) => {
-    // A drive's colon on Windows has neither a number nor a name= behind it.
-    const [, path, rest = ''] =
-      /^\s*(.*?)((?::\s*(?:[-+]?(?:\d+\.?\d*|\.\d+)|[A-Za-z]\w*=[^:]*))*)\s*$/.exec(item) ?? [];
+    const [, path, rest = ''] = LORA_ITEM.exec(item) ?? [];
     if (!path) {
       throw new UserError(
         `--lora: not usable, got ${text}; give file or file:weight, several separated by commas`,
@@ -229,7 +232,7 @@ function parseLoras(text: string): LoraChoice[] {
 /** `file` or `file=word`, several with commas. */
 function parseEmbeddings(text: string) {
   return text.split(',').map((item) => {
-    const [, path, name] = /^\s*(.*?)\s*(?:=\s*([^=]*?)\s*)?$/.exec(item) ?? [];
+    const [, path, name] = EMBEDDING_ITEM.exec(item) ?? [];
     if (!path || name === '') {
       throw new UserError(
         `--embedding: not usable, got ${text}; give file or file=word, several separated by commas`,
@@ -283,11 +286,23 @@ export function locatedParts(values: ModelParts, { cwd }: Pick<Host, 'cwd'>): Mo
     const path = resolve(cwd, place.trim());
     return existsSync(path) ? path : place.trim();
   };
+  const loraAt = (item: string) => {
+    const [, path = '', rest = ''] = LORA_ITEM.exec(item) ?? [];
+    return located(path) + rest;
+  };
+  const embeddingAt = (item: string) => {
+    const [, path = '', name] = EMBEDDING_ITEM.exec(item) ?? [];
+    return located(path) + (name === undefined ? '' : `=${name}`);
+  };
   const keys = ['clip', 'vae', 'adapter', 'motion', 'modelConfig', 'tokenizer', 'textEncoders'] as const;
-  const placed = keys.flatMap((key) => {
-    const text = parts[key];
-    return text === undefined ? [] : [[key, text.split(',').map(located).join(',')]];
-  });
+  const lists: readonly (readonly [keyof ModelParts, readonly string[], (item: string) => string])[] = [
+    ...keys.map((key) => [key, parts[key]?.split(',') ?? [], located] as const),
+    ['lora', loraItems(parts.lora ?? ''), loraAt],
+    ['embedding', parts.embedding?.split(',') ?? [], embeddingAt],
+  ];
+  const placed = lists.flatMap(([key, items, at]) =>
+    parts[key] === undefined ? [] : [[key, items.map(at).join(',')]],
+  );
   return { ...parts, ...Object.fromEntries(placed) };
 }
 
