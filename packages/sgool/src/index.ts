@@ -110,6 +110,7 @@ export type {
   MapsProgram,
 } from './models/cross-attention.ts';
 export type { BackboneInfo, FewStepSampling, ModelInfo, MotionInfo } from './models/model-info.ts';
+export type { SkipLayerGuidance } from './models/skip-layer-guidance.ts';
 export type { TrainableNetwork, TrainingInputs, TrainingText } from './models/trainable-network.ts';
 export type { ContextWindows } from './networks/motion/context-windows.ts';
 export type {
@@ -118,6 +119,7 @@ export type {
   AttentionResult,
 } from './objectives/attention/attention-objective.ts';
 export { parseRequirement, type Requirement } from './objectives/attention/requirement.ts';
+export type { FrameFeatures } from './objectives/frame-features.ts';
 export type {
   Objective,
   ObjectiveInput,
@@ -127,7 +129,13 @@ export type {
   View,
 } from './objectives/objective.ts';
 export { type LoadOptions, loadPipeline } from './pipeline/load-pipeline.ts';
-export type { ClipScores, DetectorOptions, ObjectiveOptions, Pipeline } from './pipeline/pipeline.ts';
+export type {
+  ClipScores,
+  DetectorOptions,
+  FrameNetworkName,
+  ObjectiveOptions,
+  Pipeline,
+} from './pipeline/pipeline.ts';
 export type { ClipCritic } from './preference/clip-critic.ts';
 export { clipGuide } from './preference/clip-guide.ts';
 export { type Aim, type ClipTarget, clipTarget } from './preference/clip-target.ts';

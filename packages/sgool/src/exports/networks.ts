@@ -40,6 +40,7 @@ export { type FluxConfig, fluxConfig } from '../networks/transformer/flux-config
 export { type FluxInputs, fluxTransformer } from '../networks/transformer/flux-transformer.ts';
 export { type Sd3Config, sd3Config } from '../networks/transformer/sd3-config.ts';
 export {
+  type Sd3Call,
   type Sd3Inputs,
   type Sd3States,
   sd3Transformer,

@@ -17,17 +17,14 @@ export interface Judge {
 /**
  * Loads a judge.
  *
- * @param name default: `judge`; `judge-counts` also reads groups of equal things
- * @param threads default: one for each core
+ * @param options `name`: `judge` (the default), or `judge-counts`, which also reads groups of equal things; `threads`: one for each core
+ *   by default
  * @throws UserError when its weights are missing
  */
-export async function loadJudge({
-  name,
-  threads,
-}: {
-  readonly name?: JudgeName;
-  readonly threads?: number;
-} = {}): Promise<Judge> {
+export async function loadJudge(
+  options: { readonly name?: JudgeName; readonly threads?: number } = {},
+): Promise<Judge> {
+  const { name, threads } = options;
   const graph = await openJudge(name);
   const program = await compileNetwork('judge', graph(), { threads });
   return {

@@ -11,9 +11,12 @@ import { JUDGE_IMAGE, judgeNetwork } from './network.ts';
  * The files of the judges' weights by name. `judge` reads scenes of one to three things, `judge-counts` also groups of up to four equal
  * ones. The network is the same.
  */
-const JUDGE_FILES = { judge: 'judge.safetensors', 'judge-counts': 'judge-counts.safetensors' } as const;
+const JUDGE_FILES: Readonly<Record<JudgeName, string>> = {
+  judge: 'judge.safetensors',
+  'judge-counts': 'judge-counts.safetensors',
+};
 /** A trained judge. */
-export type JudgeName = keyof typeof JUDGE_FILES;
+export type JudgeName = 'judge' | 'judge-counts';
 /** The names of all judges; a suite says which of them checks its clauses. */
 export const JUDGE_NAMES = Object.keys(JUDGE_FILES) as [JudgeName, ...JudgeName[]];
 
