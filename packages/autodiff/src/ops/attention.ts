@@ -1,9 +1,9 @@
 /** @file Scaled dot-product attention. Reference: torch.nn.functional.scaled_dot_product_attention. */
 
-import { broadcastShape, show, sizeOf } from '../graph/shape.ts';
+import { broadcastShape, show } from '../graph/shape.ts';
 import { differentiable, differentiableOne, emit, type Tensor } from '../graph/trace.ts';
 import { controlDependency } from './control-dependency.ts';
-import { add, expand, mul, reshape, sub, sum } from './core.ts';
+import { add, mul, reshape, sub, sum } from './core.ts';
 import { matmul, transposeLast } from './matmul.ts';
 import { concat, slice, transpose } from './shape.ts';
 import { softmax } from './softmax.ts';
@@ -14,13 +14,10 @@ export interface AttentionOptions {
   readonly scale?: number;
   /**
    * Probabilities of more bytes than this are not kept: the backward pass computes them again, in pieces of this size, one
-   * after the other. A mask that is not of keys alone, or `attentionWithProbabilities`, keeps them all. Default 64 MiB.
+   * after the other. A mask, or `attentionWithProbabilities`, keeps them all. Default 64 MiB.
    */
   readonly pieceBytes?: number;
-  /**
-   * Added to the scores before the softmax; broadcasts to [batch, heads, queries, keys]. Of keys alone it is [1, 1, 1, keys]. It gets
-   * no gradient.
-   */
+  /** Added to the scores before the softmax; broadcasts to [batch, heads, queries, keys]. It gets no gradient. */
   readonly mask?: Tensor;
 }
 
@@ -94,28 +91,21 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   const [batch, heads, queries] = q.shape as [number, number, number];
   const keys = k.shape[2];
   const kept = 4 * batch * heads * queries * keys <= pieceBytes;
-  const isOfKeys = mask === undefined || sizeOf(mask.shape) === mask.shape[mask.rank - 1];
-  if (kept || !isOfKeys) return attentionWithProbabilities(q, k, v, options).output;
+  if (kept || mask) return attentionWithProbabilities(q, k, v, options).output;
   return differentiableOne(
     'attention',
     [q, k, v],
-    () => fused(q, k, v, scale, mask && expand(mask, [1, 1, queries, keys])),
-    (dOutput, output) => pullbackInPieces({ q, k, v, dOutput, output, scale, pieceBytes, mask }),
+    () => fused(q, k, v, scale),
+    (dOutput, output) => pullbackInPieces({ q, k, v, dOutput, output, scale, pieceBytes }),
   );
 }
 
-/**
- * ONNX Runtime's fused kernel, which never holds all probabilities. It takes [batch, tokens, heads * width].
- *
- * @param bias added to the scores, [1, 1, queries, keys]
- */
-function fused(q: Tensor, k: Tensor, v: Tensor, scale: number, bias: Tensor | undefined): Tensor {
+/** ONNX Runtime's fused kernel, which never holds all probabilities. It takes [batch, tokens, heads * width]. */
+function fused(q: Tensor, k: Tensor, v: Tensor, scale: number): Tensor {
   const [batch, heads, queries] = q.shape as [number, number, number];
   const merged = (t: Tensor) => reshape(transpose(t, [0, 2, 1, 3]), [batch, t.shape[2], heads * t.shape[3]]);
   const width = v.shape[3];
-  // Two inputs between, a bias of projections and a mask of padding, are left out.
-  const inputs = [...[q, k, v].map(merged), ...(bias ? [null, null, bias] : [])];
-  const out = emit('MultiHeadAttention', inputs, q.dtype, [batch, queries, heads * width], {
+  const out = emit('MultiHeadAttention', [q, k, v].map(merged), q.dtype, [batch, queries, heads * width], {
     domain: 'com.microsoft',
     attributes: { num_heads: heads, scale: { float: scale } },
   });
@@ -130,8 +120,6 @@ interface Pieces {
   readonly output: Tensor;
   readonly scale: number;
   readonly pieceBytes: number;
-  /** Of keys alone. */
-  readonly mask: Tensor | undefined;
 }
 
 /**
@@ -140,13 +128,12 @@ interface Pieces {
  *
  * Reference: Dao et al. 2022, FlashAttention, appendix B.4: `dS = P (dP - rowsum(dO O))`.
  */
-function pullbackInPieces({ q, k, v, dOutput, output, scale, pieceBytes, mask }: Pieces): Tensor[] {
+function pullbackInPieces({ q, k, v, dOutput, output, scale, pieceBytes }: Pieces): Tensor[] {
   const flat = (t: Tensor) => reshape(t, [t.shape[0] * t.shape[1], t.shape[2], t.shape[3]]);
   const [qs, ks, vs, dos] = [flat(mul(q, scale)), flat(k), flat(v), flat(dOutput)];
   const means = sum(mul(dos, flat(output)), { axes: [-1], keepDims: true });
   const [groups, queries] = qs.shape as [number, number];
   const keys = ks.shape[1];
-  const bias = mask && reshape(mask, [1, 1, keys]);
   const rows = Math.max(1, Math.floor(pieceBytes / (4 * keys)));
   const heads = Math.max(1, Math.floor(rows / queries));
 
@@ -162,8 +149,7 @@ function pullbackInPieces({ q, k, v, dOutput, output, scale, pieceBytes, mask }:
       const ofRows = (t: Tensor) =>
         slice(ofHeads(t), [{ axis: 1, start: r, end: Math.min(r + rows, queries) }]);
       const [qp, dop] = [controlDependency(ofRows(qs), before), ofRows(dos)];
-      const raw = matmul(qp, transposeLast(kh));
-      const p = softmax(bias ? add(raw, bias) : raw);
+      const p = softmax(matmul(qp, transposeLast(kh)));
       const ds = mul(p, sub(matmul(dop, transposeLast(vh)), ofRows(means)));
       const dq = mul(matmul(ds, kh), scale);
       const dk = matmul(transposeLast(ds), qp);

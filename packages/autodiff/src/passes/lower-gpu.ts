@@ -115,19 +115,17 @@ function logSoftmax(x: Tensor, { attributes }: Node): Tensor {
 /** Bytes of probabilities that exist at once. Not every device gives buffers of more than 128 MB. */
 const PIECE_BYTES = 2 ** 26;
 
-/** `softmax(q kᵀ scale + bias) v` of a MultiHeadAttention, a few heads or a few queries of one head at a time. */
+/** `softmax(q kᵀ scale) v` of a MultiHeadAttention, a few heads or a few queries of one head at a time. */
 function attentionInPieces({ inputs, attributes }: Node): Tensor {
   const heads = attributes.num_heads as number;
   const scale = (attributes.scale as { float: number }).float;
-  const operands = inputs.slice(0, 3) as [Tensor, Tensor, Tensor];
+  const operands = inputs as readonly [Tensor, Tensor, Tensor];
   const [q, k, v] = operands.map((t) => {
     const [batch, tokens, width] = t.shape as [number, number, number];
     const apart = transpose(reshape(t, [batch, tokens, heads, width / heads]), [0, 2, 1, 3]);
     return reshape(apart, [batch * heads, tokens, width / heads]);
   }) as [Tensor, Tensor, Tensor];
   const [groups, queries] = q.shape as [number, number];
-  const added = inputs[5];
-  const bias = added && reshape(added, [1, queries, k.shape[1]]);
   const rows = Math.max(1, Math.floor(PIECE_BYTES / (4 * k.shape[1])));
   const together = Math.max(1, Math.floor(rows / queries));
 
@@ -138,14 +136,12 @@ function attentionInPieces({ inputs, attributes }: Node): Tensor {
     ) as [Tensor, Tensor, Tensor];
     const pieces: Tensor[] = [];
     for (let r = 0; r < queries; r += rows) {
-      const ofRows = (t: Tensor) => slice(t, [{ axis: 1, start: r, end: Math.min(r + rows, queries) }]);
-      const piece = ofRows(qs);
+      const piece = slice(qs, [{ axis: 1, start: r, end: Math.min(r + rows, queries) }]);
       const waiting = controlDependency(
         mul(piece, scale),
         [pieces.at(-1) ?? done.at(-1)].filter((t) => t !== undefined),
       );
-      const raw = matmul(waiting, transposeLast(ks));
-      pieces.push(matmul(softmax(bias ? add(raw, ofRows(bias)) : raw), vs));
+      pieces.push(matmul(softmax(matmul(waiting, transposeLast(ks))), vs));
     }
     done.push(concat(pieces, 1));
   }
