@@ -137,14 +137,7 @@ export const runtime: OnnxRuntime = {
 };
 
 /** Copies of arrays that never change, on the graphics card that WebGPU has taken. */
-const residents = new ResidentTensors(async (model) => {
-  const { InferenceSession } = await load();
-  const webgpu = { device: 'webgpu' } as const;
-  return InferenceSession.create(model, {
-    ...commonOptions(webgpu, providerOf(webgpu)),
-    preferredOutputLocation: 'gpu-buffer',
-  });
-});
+const residents = new ResidentTensors(load);
 
 class NodeSession implements Session {
   private readonly session: InferenceSession;

@@ -1,6 +1,6 @@
 /** @file What a run copies to a device, and what stays there. On WebGPU with `npm run test:webgpu`. */
 import { add, compile, type Device, isResident, matmul, resident, trace } from '@sgool/autodiff';
-import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common';
+import type { InferenceSession, InferenceSessionFactory, Tensor as OrtTensor } from 'onnxruntime-common';
 import { Tensor } from 'onnxruntime-common';
 import { expect, it } from 'vitest';
 import type { Value } from './onnx-runtime.ts';
@@ -16,15 +16,18 @@ const value = (data: Float32Array, shape: readonly number[] = [data.length]): Va
 function fakeDevice() {
   const uploads: OrtTensor[] = [];
   let sessions = 0;
-  const residents = new ResidentTensors(async () => {
+  const create = async (_: Uint8Array, options: InferenceSession.SessionOptions) => {
     sessions++;
+    expect(options.preferredOutputLocation).toBe('gpu-buffer');
     return {
       run: async ({ 'in:x': x }: Record<string, OrtTensor>) => {
         uploads.push(x);
         return { 'out:y': new Tensor('float32', x.data as Float32Array, x.dims) };
       },
-    } as unknown as InferenceSession;
-  });
+    };
+  };
+  const InferenceSession = { create } as unknown as InferenceSessionFactory;
+  const residents = new ResidentTensors(async () => ({ InferenceSession }));
   const feeds = (device: Device, values: Record<string, Value>) => residents.feeds(device, values, Tensor);
   return { feeds, uploads, sessions: () => sessions };
 }

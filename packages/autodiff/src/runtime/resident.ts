@@ -6,13 +6,18 @@
  * array gets there as the output of a program that returns its input. (Tensor.getData of such an output ends the process in
  * onnxruntime-node 1.30, so none is ever read back.)
  */
-import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from 'onnxruntime-common';
+import type {
+  InferenceSession,
+  InferenceSessionFactory,
+  Tensor as OrtTensor,
+  TensorConstructor,
+} from 'onnxruntime-common';
 import type { TypedArray } from '../graph/dtype.ts';
 import { emit, trace } from '../graph/trace.ts';
 import { encodeModel } from '../onnx/encode.ts';
 import { liveNodes } from '../passes/dead-code.ts';
 import type { Device } from '../passes/target.ts';
-import { tensorsOf, type Value, type Values } from './onnx-runtime.ts';
+import { commonOptions, providerOf, tensorsOf, type Value, type Values } from './onnx-runtime.ts';
 
 const constant = new WeakSet<TypedArray>();
 
@@ -39,17 +44,17 @@ export interface Feeds {
   readonly copiedBytes: number;
 }
 
-/** Makes a session on the device whose outputs stay there. */
-export type MakeUploader = (model: Uint8Array) => Promise<InferenceSession>;
+/** Loads ONNX Runtime with WebGPU. */
+export type LoadRuntime = () => Promise<{ readonly InferenceSession: InferenceSessionFactory }>;
 
-/** The copies on one device of the arrays that never change. */
+/** The copies of the arrays that never change, on the graphics card that WebGPU has taken. */
 export class ResidentTensors {
-  private readonly makeUploader: MakeUploader;
+  private readonly load: LoadRuntime;
   private readonly uploaders = new Map<string, Promise<InferenceSession>>();
   private readonly copies = new WeakMap<TypedArray, Map<string, Promise<OrtTensor>>>();
 
-  constructor(makeUploader: MakeUploader) {
-    this.makeUploader = makeUploader;
+  constructor(load: LoadRuntime) {
+    this.load = load;
   }
 
   /** The inputs of a run on `device`; those that never change are there already, on WebGPU. */
@@ -89,5 +94,15 @@ export class ResidentTensors {
       uploader.catch(() => this.uploaders.delete(key));
     }
     return (await (await uploader).run({ 'in:x': tensor }))['out:y'];
+  }
+
+  /** A session whose outputs stay on the card. */
+  private async makeUploader(model: Uint8Array): Promise<InferenceSession> {
+    const webgpu = { device: 'webgpu' } as const;
+    const { InferenceSession } = await this.load();
+    return InferenceSession.create(model, {
+      ...commonOptions(webgpu, providerOf(webgpu)),
+      preferredOutputLocation: 'gpu-buffer',
+    });
   }
 }

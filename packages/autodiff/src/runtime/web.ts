@@ -80,14 +80,7 @@ async function createSession(
 }
 
 /** Copies of arrays that never change, on the graphics card that WebGPU has taken. */
-const residents = new ResidentTensors(async (model) => {
-  const webgpu = { device: 'webgpu' } as const;
-  const { InferenceSession } = await load(webgpu.device);
-  return InferenceSession.create(model, {
-    ...commonOptions(webgpu, providerOf(webgpu)),
-    preferredOutputLocation: 'gpu-buffer',
-  });
-});
+const residents = new ResidentTensors(() => load('webgpu'));
 
 class WebSession implements Session {
   private readonly session: InferenceSession;
