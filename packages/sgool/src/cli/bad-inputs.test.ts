@@ -4,13 +4,12 @@ import { mkdir, mkdtemp, readdir, rm, symlink, truncate, writeFile } from 'node:
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { encodePng } from '../image/png.ts';
 import { runCli } from './cli.ts';
 import { engine } from './engine.ts';
 import { PLACE, placeholderOf } from './options/empty-places.ts';
-import { discImage, fakeHost } from './testing.ts';
+import { discImage, everyCommand, fakeHost } from './testing.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 
@@ -208,20 +207,12 @@ function checkRefusal({ code, stderr, stdout, seconds }: Awaited<ReturnType<type
 /** Arguments and options that name a place, of every command; an option that several share is one. */
 async function places(): Promise<{ arguments: Set<string>; options: Set<string> }> {
   const found = { arguments: new Set<string>(), options: new Set<string>() };
-  const collect = (command: Command, path: string) => {
+  for (const [words, command] of await everyCommand()) {
     for (const one of command.registeredArguments)
       if (PLACE.test(one.name()))
-        found.arguments.add(`${path} ${one.required ? `<${one.name()}>` : `[${one.name()}]`}`);
+        found.arguments.add(`${words} ${one.required ? `<${one.name()}>` : `[${one.name()}]`}`);
     for (const { flags, long, hidden } of command.options)
       if (!hidden && PLACE.test(placeholderOf(flags))) found.options.add(long as string);
-    for (const one of command.commands) collect(one, `${path} ${one.name()}`);
-  };
-  const folder = new URL('./commands/', import.meta.url);
-  for (const file of (await readdir(folder)).filter((name) => /^[\w-]+\.ts$/.test(name))) {
-    const command = new Command(file.replace('.ts', ''));
-    const { configure } = await import(new URL(file, folder).href);
-    configure(command, fakeHost(dir));
-    collect(command, command.name());
   }
   return found;
 }

@@ -2,13 +2,12 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fakeStudy } from '../evaluate/study/testing.ts';
 import { encodePng } from '../image/png.ts';
 import { writeAdapter } from '../weights/open/store-adapter.ts';
 import { STOPPED_BY } from './exit-codes.ts';
-import { discImage, type FakeHost, fakeHost, runOnFakes } from './testing.ts';
+import { discImage, everyCommand, type FakeHost, runOnFakes } from './testing.ts';
 
 let dir: string;
 beforeAll(async () => {
@@ -84,21 +83,10 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 };
 
 /** Every command that has an option. */
-async function commandsWith(flag: string): Promise<string[]> {
-  const found: string[] = [];
-  const collect = (command: Command, path: string) => {
-    if (command.options.some(({ long }) => long === flag)) found.push(path);
-    for (const one of command.commands) collect(one, `${path} ${one.name()}`);
-  };
-  const folder = new URL('./commands/', import.meta.url);
-  for (const file of (await readdir(folder)).filter((name) => /^[\w-]+\.ts$/.test(name))) {
-    const command = new Command(file.replace('.ts', ''));
-    const { configure } = await import(new URL(file, folder).href);
-    configure(command, fakeHost(dir));
-    collect(command, command.name());
-  }
-  return found;
-}
+const commandsWith = async (flag: string): Promise<string[]> =>
+  (await everyCommand()).flatMap(([words, { options }]) =>
+    options.some(({ long }) => long === flag) ? [words] : [],
+  );
 
 describe('--json', () => {
   it('has a row for every command that knows it', async () => {

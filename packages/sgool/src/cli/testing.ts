@@ -1,5 +1,7 @@
 /** @file A fake model, fake methods, and a host that records what was written, for tests of the command line. */
+import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
 import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import { detailMethod } from '../methods/detail/detail-image.ts';
@@ -34,10 +36,10 @@ export function discImage(iteration: number, side = SIDE, frame = 0): Image {
   return { width: side, height: side, data };
 }
 
-/** A CLIP that sees the mean colour of an image, and that of its name in every text. */
 /** The vocabulary of the fake model and its CLIPs lacks dragons. */
 const unknownIn = (text: string) => [...new Set(text.match(/\bdragons?\b/g) ?? [])];
 
+/** A CLIP that sees the mean colour of an image, and that of its name in every text. */
 function fakeCritic(name: string, maxTokens: number): ClipCritic {
   const embedImage: ClipCritic['embedImage'] = async ({ data }) => {
     const colour = [0, 1, 2].map((c) => data.reduce((sum, value, i) => (i % 3 === c ? sum + value : sum), 0));
@@ -295,4 +297,21 @@ export async function runOnFakes(
   onHost?.(host);
   const code = await runCli(argv, host);
   return { code, host, ...host.written };
+}
+
+/** Every command and subcommand with its words, as `models pull`. */
+export async function everyCommand(): Promise<[words: string, command: Command][]> {
+  const folder = new URL('./commands/', import.meta.url);
+  const found: [string, Command][] = [];
+  const collect = (command: Command, words: string) => {
+    found.push([words, command]);
+    for (const one of command.commands) collect(one, `${words} ${one.name()}`);
+  };
+  for (const file of readdirSync(folder).filter((name) => /^[\w-]+\.ts$/.test(name))) {
+    const command = new Command(file.replace('.ts', ''));
+    const { configure } = await import(/* @vite-ignore */ new URL(file, folder).href);
+    configure(command, fakeHost('.'));
+    collect(command, command.name());
+  }
+  return found;
 }

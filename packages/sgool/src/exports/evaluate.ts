@@ -83,7 +83,11 @@ export {
 export { krippendorffAlpha } from '../evaluate/statistics/krippendorff.ts';
 export { holm, type SignedRank, signedRankTest } from '../evaluate/statistics/wilcoxon.ts';
 export { wilsonInterval } from '../evaluate/statistics/wilson.ts';
-export { type WithinCorrelation, withinCorrelation } from '../evaluate/statistics/within-correlation.ts';
+export {
+  pearson,
+  type WithinCorrelation,
+  withinCorrelation,
+} from '../evaluate/statistics/within-correlation.ts';
 export type { Clause } from '../evaluate/suites/clause.ts';
 export type { Suite, SuitePrompt } from '../evaluate/suites/suite.ts';
 export { markdownTable, percent, replaceBetween, signed } from '../evaluate/table.ts';

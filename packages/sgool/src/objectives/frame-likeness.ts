@@ -7,7 +7,7 @@
  * To maximise likeness is to freeze a clip: so the first asks for no more than the plain clip has, and the second follows the thing, wherever it
  * goes. A frozen clip still wins both; `motion-term.ts` stands against that.
  */
-import { mean } from '../numbers.ts';
+import { dot, mean } from '../numbers.ts';
 
 /** A term of two frames, and its gradients. */
 export interface LikenessTerm {
@@ -18,20 +18,14 @@ export interface LikenessTerm {
 
 type Numbers = ArrayLike<number>;
 
-const dotOf = (a: Numbers, b: Numbers): number => {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-};
-
 /**
  * The cosine of two arrays and its gradients: d cos / d u = (v / |v| - cos · u / |u|) / |u|. Of nothing but zeros it is 0, and so are they.
  */
 function cosine(u: Numbers, v: Numbers): LikenessTerm {
-  const [long, wide] = [u, v].map((one) => Math.sqrt(dotOf(one, one)));
+  const [long, wide] = [u, v].map((one) => Math.sqrt(dot(one, one)));
   if (long === 0 || wide === 0)
     return { value: 0, gradients: [new Float64Array(u.length), new Float64Array(v.length)] };
-  const value = dotOf(u, v) / (long * wide);
+  const value = dot(u, v) / (long * wide);
   const gradient = (own: Numbers, other: Numbers, length: number, otherLength: number) =>
     Float64Array.from(own, (x, i) => (other[i] / otherLength - (value * x) / length) / length);
   return { value, gradients: [gradient(u, v, long, wide), gradient(v, u, wide, long)] };

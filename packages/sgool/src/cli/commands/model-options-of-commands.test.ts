@@ -3,14 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { encodePng } from '../../image/png.ts';
 import type { LoadOptions } from '../../pipeline/load-pipeline.ts';
 import { runCli } from '../cli.ts';
 import { MODEL_SCHEMAS, SHARED_KEYS, type SharedKey } from '../options/model-options.ts';
 import { kebabName } from '../options/other-names.ts';
-import { discImage, fakeEngine, fakeHost } from '../testing.ts';
+import { discImage, everyCommand, fakeEngine, fakeHost } from '../testing.ts';
 
 /** What a command does not have, and why. Each must be true of it: an entry that is not needed fails. */
 const EXCEPTIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -39,22 +39,7 @@ const OTHERS: Readonly<Record<string, string>> = {
 };
 
 const folder = new URL('.', import.meta.url);
-const names = readdirSync(folder)
-  .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
-  .map((name) => name.slice(0, -3));
-
-async function commandsOf(name: string): Promise<[string, Command][]> {
-  const { configure } = (await import(/* @vite-ignore */ new URL(`${name}.ts`, folder).href)) as {
-    configure(command: Command, host: ReturnType<typeof fakeHost>): void;
-  };
-  const command = new Command(name);
-  configure(command, fakeHost('.'));
-  return [
-    [name, command],
-    ...command.commands.map((one): [string, Command] => [`${name} ${one.name()}`, one]),
-  ];
-}
-const all = (await Promise.all(names.map(commandsOf))).flat();
+const all = await everyCommand();
 const flagsOf = ({ options }: Command) => options.map(({ long }) => long ?? '');
 const opening = all.filter(
   ([name, command]) => flagsOf(command).includes('--model') && !Object.hasOwn(OTHERS, name),

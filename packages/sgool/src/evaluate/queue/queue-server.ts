@@ -5,6 +5,7 @@ import type { Pool } from 'pg';
 import { UserError } from '../../errors.ts';
 import { optionalPackage } from '../../platform/optional-package.ts';
 import { CellRows } from './cell-rows.ts';
+import { firstError } from './first-error.ts';
 import { openTls, tlsHint } from './queue-tls.ts';
 import type { QueueAddress } from './queue-url.ts';
 
@@ -221,13 +222,9 @@ async function within(milliseconds: number, work: Promise<unknown>): Promise<voi
   clearTimeout(timer);
 }
 
-/** Of the addresses that a host has, the first one's error stands for all. */
-const firstOf = (error: unknown): (Error & { code?: string }) | undefined =>
-  error instanceof AggregateError ? error.errors[0] : (error as Error);
-
 /** What went wrong with a server, in one line. */
 export function queueReason(address: QueueAddress, error: unknown): string {
-  const first = firstOf(error);
+  const first = firstError(error);
   const text = first?.message || first?.code || 'unknown error';
   return address.scrub(text).replaceAll(/\s*\n\s*/g, ' ');
 }
@@ -238,7 +235,7 @@ function unreachable(address: QueueAddress, error: unknown): UserError {
   if (error instanceof UserError) return error;
   const reason = queueReason(address, error);
   const hint =
-    tlsHint(firstOf(error), Boolean(address.tls)) ??
+    tlsHint(firstError(error), Boolean(address.tls)) ??
     (IS_PASSWORD.test(reason)
       ? 'check the user and the password in its address'
       : 'is the server running, and is its address right?');

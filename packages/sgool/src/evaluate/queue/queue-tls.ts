@@ -121,7 +121,6 @@ export async function openTls(choice: TlsChoice): Promise<ConnectionOptions> {
 
 const UNKNOWN_AUTHORITY =
   /SELF_SIGNED_CERT|UNABLE_TO_VERIFY_LEAF|UNABLE_TO_GET_ISSUER|self.signed certificate|unable to (?:verify the first|get (?:local )?issuer)/i;
-/** A server of TLS 1.3 refuses a client without a certificate after the handshake: what the client writes meanwhile may find no one. */
 const ASKS_FOR_CERTIFICATE = 'it asks for a certificate: give sslcert=FILE and sslkey=FILE';
 /** What helps against what goes wrong with TLS, by the code and the text of an error. */
 const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
@@ -149,7 +148,7 @@ export function tlsHint(error: unknown, isTls: boolean): string | undefined {
   const text = `${code} ${message}`;
   const hint = HINTS.find(([pattern]) => pattern.test(text))?.[1];
   if (hint !== undefined || !NO_ANSWER.test(text)) return hint;
-  return isTls
-    ? `is the server running, and does it speak with TLS at this port? Perhaps ${ASKS_FOR_CERTIFICATE}`
-    : 'is the server running, and does it speak without TLS at this port?';
+  if (!isTls) return 'is the server running, and does it speak without TLS at this port?';
+  // TLS 1.3 refuses a client without a certificate after the handshake: what it writes meanwhile may find the connection gone.
+  return `is the server running, and does it speak with TLS at this port? Perhaps ${ASKS_FOR_CERTIFICATE}`;
 }

@@ -8,6 +8,7 @@ import { optionalPackage } from '../../platform/optional-package.ts';
 import { cellForJson } from '../cells/cell.ts';
 import type { CellRecord } from '../cells/cell-record.ts';
 import { EVALUATION_FILES } from '../cells/run-folder.ts';
+import { firstError } from './first-error.ts';
 import { type KeptCell, parseRecord, type Results, whole } from './results.ts';
 
 /** Whether a place is a bucket. */
@@ -137,8 +138,7 @@ export async function s3Results(
   }
 
   function failure(error: unknown): UserError {
-    // Of the addresses that a host has, the first one's error stands for all.
-    const first = (error instanceof AggregateError ? error.errors[0] : error) as Error;
+    const first = firstError(error);
     const reason = [nameOf(first), first.message]
       .filter((part) => part !== '' && part !== undefined)
       .join(': ');

@@ -97,8 +97,8 @@ async function smallClip(path: string, { regions }: NonNullable<DoneCell['clip']
   );
   const small = scale === 1 ? frames : frames.map((frame) => resizeImage(frame, width, height));
   const encode = await videoEncoder('webp');
-  const options = { least: FRAME_SIDE, most: FRAME_SIDE };
-  const sheet = clipSheet({ frames, fps }, regions, { columns: frames.length, side: options });
+  const side = { least: FRAME_SIDE, most: FRAME_SIDE };
+  const sheet = clipSheet({ frames, fps }, regions, { columns: frames.length, side });
   return {
     uri: webpUri(await encode({ frames: small, fps }, { quality: QUALITY })),
     width,

@@ -9,7 +9,7 @@ import { median } from './descriptive.ts';
 import { equivalentN, equivalentNInterval, expectedMaximum, withinDeviation } from './equivalent-n.ts';
 import { normalCdf, normalQuantile, normalTail } from './normal.ts';
 import { holm, signedRankTest } from './wilcoxon.ts';
-import { withinCorrelation } from './within-correlation.ts';
+import { pearson, withinCorrelation } from './within-correlation.ts';
 
 /** Numbers of SciPy (fixtures/make/evaluate_statistics.py). */
 const scipy = JSON.parse(
@@ -329,5 +329,21 @@ describe('correlation within groups', () => {
       ]),
     ).toBeUndefined();
     expect(withinCorrelation([[[1, 2]]])).toBeUndefined();
+  });
+
+  it('is plain correlation of one group', () => {
+    const pairs = [
+      [1, 2],
+      [2, 1],
+      [4, 5],
+    ] as const;
+    expect(pearson(pairs)).toBeCloseTo(withinCorrelation([pairs])?.r ?? Number.NaN, 12);
+    expect(pearson(pairs)).toBeCloseTo(16 / Math.sqrt(14 * 26), 12);
+    expect(
+      pearson([
+        [1, 2],
+        [1, 5],
+      ]),
+    ).toBeUndefined();
   });
 });

@@ -3,6 +3,8 @@ import { mean, sum } from '../../numbers.ts';
 import { mulberry32 } from '../mulberry32.ts';
 import { type Interval, percentileInterval, RESAMPLES } from './bootstrap.ts';
 
+type Pair = readonly [x: number, y: number];
+
 export interface WithinCorrelation {
   /** From -1 to 1. */
   readonly r: number;
@@ -24,18 +26,11 @@ export interface WithinCorrelation {
  * @returns undefined where x or y does not differ within any group
  */
 export function withinCorrelation(
-  groups: readonly (readonly (readonly [x: number, y: number])[])[],
+  groups: readonly (readonly Pair[])[],
   seed = 1,
 ): WithinCorrelation | undefined {
   const several = groups.filter((group) => group.length > 1);
-  const sums = several.map((group) => {
-    const [middleX, middleY] = [mean(group.map(([x]) => x)), mean(group.map(([, y]) => y))];
-    return {
-      xx: sum(group.map(([x]) => (x - middleX) ** 2)),
-      yy: sum(group.map(([, y]) => (y - middleY) ** 2)),
-      xy: sum(group.map(([x, y]) => (x - middleX) * (y - middleY))),
-    };
-  });
+  const sums = several.map(sumsOf);
   const r = correlation(sums);
   if (r === undefined) return undefined;
   const uniform = mulberry32(seed);
@@ -50,9 +45,26 @@ export function withinCorrelation(
   };
 }
 
-function correlation(
-  sums: readonly { readonly xx: number; readonly yy: number; readonly xy: number }[],
-): number | undefined {
+/** Pearson's correlation of pairs `[x, y]`; undefined where x or y does not differ. */
+export const pearson = (pairs: readonly Pair[]): number | undefined => correlation([sumsOf(pairs)]);
+
+/** Sums of squares and products about the means. */
+interface Sums {
+  readonly xx: number;
+  readonly yy: number;
+  readonly xy: number;
+}
+
+function sumsOf(pairs: readonly Pair[]): Sums {
+  const [middleX, middleY] = [mean(pairs.map(([x]) => x)), mean(pairs.map(([, y]) => y))];
+  return {
+    xx: sum(pairs.map(([x]) => (x - middleX) ** 2)),
+    yy: sum(pairs.map(([, y]) => (y - middleY) ** 2)),
+    xy: sum(pairs.map(([x, y]) => (x - middleX) * (y - middleY))),
+  };
+}
+
+function correlation(sums: readonly Sums[]): number | undefined {
   let [xx, yy, xy] = [0, 0, 0];
   for (const one of sums) {
     xx += one.xx;

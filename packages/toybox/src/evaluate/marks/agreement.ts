@@ -1,5 +1,5 @@
 /** @file How scores agree with what somebody marked. */
-import { type DoneCell, type Interval, mean, mulberry32, percentileInterval } from 'sgool/evaluate';
+import { type DoneCell, type Interval, mean, mulberry32, pearson, percentileInterval } from 'sgool/evaluate';
 import type { MarkedPicture } from './choose.ts';
 import type { Marks } from './sheet.ts';
 
@@ -89,20 +89,7 @@ export function markAgreement(marked: readonly ScoredMarks[]): MarkAgreement[] {
   });
 }
 
-/** Pearson's correlation. */
-function correlation(values: readonly Value[]): number | undefined {
-  const [middle, middleShare] = [
-    mean(values.map(({ value }) => value)),
-    mean(values.map(({ share }) => share)),
-  ];
-  let [xx, yy, xy] = [0, 0, 0];
-  for (const { value, share } of values) {
-    xx += (value - middle) ** 2;
-    yy += (share - middleShare) ** 2;
-    xy += (value - middle) * (share - middleShare);
-  }
-  return xx === 0 || yy === 0 ? undefined : xy / Math.sqrt(xx * yy);
-}
+const correlation = (values: readonly Value[]) => pearson(values.map(({ value, share }) => [value, share]));
 
 /** Reference: Hanley and McNeil 1982, "The meaning and use of the area under a receiver operating characteristic (ROC) curve". */
 function rightAbove(values: readonly Value[]): number | undefined {
