@@ -1,11 +1,13 @@
 /** @file CLIP scores in the three public conventions, of the whole image and of its salient regions. */
 import { boxCrop } from '../../image/crops.ts';
+import type { Image } from '../../image/image.ts';
 import { meanCosine } from '../../methods/run/frames.ts';
 import { dot, mean } from '../../numbers.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { ClipCritic } from '../../preference/clip-critic.ts';
 import type { ScoreInfo } from '../cells/manifest.ts';
 import type { ImageScorer, ScoredImage, ScoreValues } from './image-scorer.ts';
+import { oncePerImage } from './once-per-image.ts';
 import { filesSha256 } from './weights-hash.ts';
 
 /** CLIPScore's weight, and the words that it puts before a caption. Reference: Hessel et al. 2021, "CLIPScore", equation 1. */
@@ -21,6 +23,8 @@ interface NamedCritic {
   readonly critic: ClipCritic;
   /** SHA-256. */
   readonly weights: string;
+  /** The embedding of a whole image. */
+  embed(image: Image): Promise<Float32Array>;
 }
 
 /**
@@ -48,9 +52,9 @@ export async function clipScorer(
       infos: critics.map(consistencyOf),
       async score({ frames }) {
         const values: Record<string, number> = {};
-        for (const { name, critic } of critics) {
+        for (const { name, embed } of critics) {
           const embedded: Float32Array[] = [];
-          for (const frame of frames) embedded.push(await critic.embedImage(frame));
+          for (const frame of frames) embedded.push(await embed(frame));
           values[`${name}:consistency`] = meanCosine(embedded);
         }
         return values;
@@ -58,7 +62,7 @@ export async function clipScorer(
     },
     fits: (prompt) => Object.fromEntries(critics.map(({ name, critic }) => [name, critic.fit(prompt)])),
     async features(image) {
-      const found = critics.map(async ({ name, critic }) => [name, await critic.embedImage(image)] as const);
+      const found = critics.map(async ({ name, embed }) => [name, await embed(image)] as const);
       return Object.fromEntries(await Promise.all(found));
     },
     // The networks belong to the pipeline.
@@ -67,7 +71,8 @@ export async function clipScorer(
 }
 
 async function named(name: NamedCritic['name'], title: string, critic: ClipCritic): Promise<NamedCritic> {
-  return { name, title, critic, weights: await filesSha256(critic.files) };
+  const embed = oncePerImage((image) => critic.embedImage(image));
+  return { name, title, critic, weights: await filesSha256(critic.files), embed };
 }
 
 const sharedInfo = ({ critic, weights }: NamedCritic) => ({
@@ -123,12 +128,13 @@ function infosOf(named: NamedCritic): ScoreInfo[] {
 }
 
 async function scoresOf(
-  { name, critic }: NamedCritic,
+  { name, critic, embed }: NamedCritic,
   { image, prompt, regions }: ScoredImage,
 ): Promise<ScoreValues> {
-  const whole = await critic.score(image, prompt.text);
-  const described = await critic.score(image, CLIPSCORE.prefix + prompt.text);
+  const seenWhole = await embed(image);
   const text = await critic.embedText(prompt.text);
+  const whole = 100 * dot(seenWhole, text);
+  const described = 100 * dot(seenWhole, await critic.embedText(CLIPSCORE.prefix + prompt.text));
   const parts: number[] = [];
   for (const region of regions) {
     const seen = await critic.embedImage(image, boxCrop(region, { ...image, side: critic.side }));

@@ -1,6 +1,5 @@
 /** @file The judge's scores: what is in the image, clause by clause. It guides and selects nothing but SGOOL by the saliency model `judge`. */
 import { UserError } from '../../errors.ts';
-import type { Image } from '../../image/image.ts';
 import type { Detection } from '../../networks/judge/detections.ts';
 import { JUDGE_IMAGE } from '../../networks/judge/network.ts';
 import { type JudgeName, judgeFile } from '../../networks/judge/open-judge.ts';
@@ -10,6 +9,7 @@ import { type ClauseVerdict, judgeClauses } from '../judge/clauses.ts';
 import { type Judge, loadJudge } from '../judge/judge.ts';
 import { judgeMoves } from '../judge/moves.ts';
 import type { ImageScorer } from './image-scorer.ts';
+import { oncePerImage } from './once-per-image.ts';
 
 /** Differences of a score up to this one are ties; those of shares are whole clauses. */
 const TIE = 0.01;
@@ -57,18 +57,12 @@ export async function judgeScorer(
     weights,
     preprocessing: `none: ${JUDGE_IMAGE} x ${JUDGE_IMAGE} RGB`,
   });
-  /** A frame is looked at by itself, and once more as one of its clip. */
-  const seen = new WeakMap<Image, Promise<readonly Detection[]>>();
-  function detect(image: Image): Promise<readonly Detection[]> {
-    if (image.width !== JUDGE_IMAGE || image.height !== JUDGE_IMAGE) {
-      throw new UserError(
-        `judge: sees images of ${JUDGE_IMAGE} x ${JUDGE_IMAGE} pixels only, got ${image.width} x ${image.height}`,
-      );
-    }
-    const found = seen.get(image) ?? judge.detect(image.data);
-    seen.set(image, found);
-    return found;
-  }
+  const detect = oncePerImage(async ({ width, height, data }) => {
+    if (width === JUDGE_IMAGE && height === JUDGE_IMAGE) return judge.detect(data);
+    throw new UserError(
+      `judge: sees images of ${JUDGE_IMAGE} x ${JUDGE_IMAGE} pixels only, got ${width} x ${height}`,
+    );
+  });
   return {
     infos: KEYS.map((key) => {
       const [name, title, scale] = TITLES[key];
