@@ -15,6 +15,7 @@ import type { Host } from '../host.ts';
 import { inputPath } from '../inputs.ts';
 import type { RecordedHashes } from '../run/file-hashes.ts';
 import { quoteArgument } from '../terminal/format.ts';
+import { usageError } from '../usage-error.ts';
 import {
   anyImageOptions,
   isMethodOption,
@@ -148,12 +149,11 @@ const motionNotes = ({ motion }: Values): string[] =>
 
 /** @throws UserError where there is no prompt, or two sources of it */
 function checkGivenPrompt(prompt: string | undefined, { prompts, allowEmpty }: Values): void {
-  const wrong = (message: string) => new UserError(message, { exitCode: USAGE_ERROR });
   if (prompts !== undefined) {
     if (prompt === undefined) return;
-    throw wrong(`--prompts: the prompts come from ${prompts}; leave out the prompt on the command line`);
+    throw usageError(`--prompts: the prompts come from ${prompts}; leave out the prompt on the command line`);
   }
-  if (prompt === undefined) throw wrong("missing required argument 'prompt'");
+  if (prompt === undefined) throw usageError("missing required argument 'prompt'");
   if (allowEmpty !== true) checkPrompt(prompt, ', or add --allow-empty');
 }
 

@@ -15,12 +15,12 @@ import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { laterSeed, readSeed, resolveSeed, type Seed, seedForJson } from '../../random/seed.ts';
 import { excerpt } from '../../text/prompt/weighted-text.ts';
 import { writeFileAtomic, writeFileAtomicSync } from '../../weights/sources/atomic-file.ts';
-import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { inputBytes, inputName, inputStem, STDIN } from '../inputs.ts';
 import type { Values } from '../options/image-options.ts';
 import type { ImageCommand } from '../options/read-options.ts';
 import { oneLine, shownPath } from '../terminal/format.ts';
+import { usageError } from '../usage-error.ts';
 import { packageVersion } from '../version.ts';
 import { type AnyImageCommand, IMAGE_COMMANDS } from './image-commands.ts';
 import {
@@ -341,15 +341,15 @@ export async function readPrompts(path: string, host: Host): Promise<string[]> {
   const prompts = lines.flatMap((line, i) => {
     const prompt = line.trim();
     if (/^--\w/.test(prompt)) {
-      throw wrong(
+      throw usageError(
         `--prompts: line ${i + 1} of ${name} begins with an option, which a line cannot have: ${prompt}`,
       );
     }
     return prompt === '' ? [] : [prompt];
   });
-  if (prompts.length === 0) throw wrong(`--prompts: ${name} holds no prompt; write one per line`);
+  if (prompts.length === 0) throw usageError(`--prompts: ${name} holds no prompt; write one per line`);
   if (prompts.length > MAX_PROMPTS) {
-    throw wrong(`--prompts: ${name} holds ${prompts.length} prompts, the most are ${MAX_PROMPTS}`);
+    throw usageError(`--prompts: ${name} holds ${prompts.length} prompts, the most are ${MAX_PROMPTS}`);
   }
   return prompts;
 }
@@ -359,11 +359,9 @@ async function textOf(path: string, host: Host): Promise<string> {
     return utf8(await inputBytes('--prompts', path, SIZE_LIMITS.prompts, host), inputName(path));
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    throw wrong(`--prompts: ${error.message.replace(/^--prompts: /, '')}`);
+    throw usageError(`--prompts: ${error.message.replace(/^--prompts: /, '')}`);
   }
 }
-
-const wrong = (message: string) => new UserError(message, { exitCode: USAGE_ERROR });
 
 /** The host with an engine that opens each model once and keeps it for the next run. */
 function shareEngine(host: Host): { host: Host; dispose(): Promise<void> } {

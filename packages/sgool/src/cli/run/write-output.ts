@@ -10,8 +10,8 @@ import type { Image } from '../../image/image.ts';
 import { encodePng } from '../../image/png.ts';
 import { fileSystemReason } from '../../platform/file-errors.ts';
 import { writeFileAtomic } from '../../weights/sources/atomic-file.ts';
-import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { usageError } from '../usage-error.ts';
 
 /** Formats of images by the ending of a name. */
 const IMAGE_ENDINGS = ['.png', '.jpg', '.jpeg', '.webp'] as const;
@@ -48,13 +48,13 @@ export async function outputTarget(
 ): Promise<OutputTarget> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) return { path: await linkEnd(path, who), isPlain: true, isStdout: false };
-  if (found.isDirectory()) throw wrong(`${who}: ${path} is a folder; give the name of a file in it`);
+  if (found.isDirectory()) throw usageError(`${who}: ${path} is a folder; give the name of a file in it`);
   if (isOwnStdout(path, found)) return { path, isPlain: false, isStdout: true };
-  if (found.isSocket()) throw wrong(`${who}: ${path} is a socket, which cannot be opened for writing`);
+  if (found.isSocket()) throw usageError(`${who}: ${path} is a socket, which cannot be opened for writing`);
   for (const input of inputs) {
     const other = await stat(input).catch(() => undefined);
     if (other?.ino !== found.ino || other.dev !== found.dev || !found.isFile()) continue;
-    throw wrong(`${who}: ${path} is the input ${input}; give another name`);
+    throw usageError(`${who}: ${path} is the input ${input}; give another name`);
   }
   if (!found.isFile()) return { path, isPlain: false, isStdout: false };
   return { path: await realpath(path), isPlain: true, isStdout: false };
@@ -67,11 +67,11 @@ async function linkEnd(path: string, who: string): Promise<string> {
     const found = await lstat(end).catch(() => undefined);
     if (!found?.isSymbolicLink()) {
       if (await stat(dirname(end)).catch(() => undefined)) return end;
-      throw wrong(`${who}: cannot write ${path}: the folder ${dirname(end)} does not exist`);
+      throw usageError(`${who}: cannot write ${path}: the folder ${dirname(end)} does not exist`);
     }
     end = resolve(dirname(end), await readlink(end));
   }
-  throw wrong(`${who}: ${path} is a link that leads to itself`);
+  throw usageError(`${who}: ${path} is a link that leads to itself`);
 }
 
 function isOwnStdout(path: string, { dev, ino }: { dev: number; ino: number }): boolean {
@@ -79,8 +79,6 @@ function isOwnStdout(path: string, { dev, ino }: { dev: number; ino: number }): 
   const own = fstatSync(STDOUT);
   return own.dev === dev && own.ino === ino;
 }
-
-const wrong = (message: string) => new UserError(message, { exitCode: USAGE_ERROR });
 
 /**
  * The ending of an image's name, which decides its format. Devices and pipes get PNG.
@@ -93,7 +91,7 @@ function imageEnding({ path, isPlain }: OutputTarget, who: string): ImageEnding 
   if (known !== undefined) return known;
   if (!isPlain) return '.png';
   const what = ending === '' ? `${basename(path)} has no ending` : `the format ${ending} is not written`;
-  throw wrong(`${who}: ${what}; choose from ${IMAGE_ENDINGS.join(', ')}`);
+  throw usageError(`${who}: ${what}; choose from ${IMAGE_ENDINGS.join(', ')}`);
 }
 
 /** An image file that was checked before its content was made. */

@@ -2,9 +2,7 @@
 import { mean, minimum } from '../../numbers.ts';
 import type { ScoreInfo } from '../cells/manifest.ts';
 import type { ImageScorer, ScoredClip, ScoredImage, ScoreValues } from './image-scorer.ts';
-import { networkOf } from './network-of.ts';
-
-const leastName = (name: string) => `${name}:least`;
+import { leastName, networkOf } from './network-of.ts';
 
 /** Whether it is the score of the whole image in its network's usual convention, whose lowest frame is reported as well. */
 const hasLeast = ({ name }: ScoreInfo) => networkOf(name) === name;

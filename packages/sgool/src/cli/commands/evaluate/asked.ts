@@ -12,11 +12,11 @@ import type { Pipeline } from '../../../pipeline/pipeline.ts';
 import { laterSeed, readSeed, SEED_RULE, type Seed } from '../../../random/seed.ts';
 import { PRESETS } from '../../../request/request.ts';
 import { SETTINGS, type SettingKey } from '../../../request/settings/index.ts';
-import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
 import { type ModelValues, typedParts } from '../../options/model-options.ts';
 import { type OptionValues, schemaOption } from '../../options/option.ts';
 import { quoteArgument } from '../../terminal/format.ts';
+import { usageError } from '../../usage-error.ts';
 import type { QueueFlags } from './on-queue.ts';
 
 /** The methods of an evaluation that names none. */
@@ -42,8 +42,6 @@ export interface RunFlags extends OptionValues, QueueFlags {
   readonly json?: boolean;
 }
 
-const wrong = (message: string) => new UserError(message, { exitCode: USAGE_ERROR });
-
 /**
  * The methods, each with the budget: but not those that have no such setting, whose cost is what it is, nor variants that say one.
  *
@@ -54,7 +52,7 @@ function withBudget(wanted: readonly WantedMethod[], budget: string | undefined)
   settingValue('--budget', 'budget', budget);
   const takes = ({ method }: WantedMethod) =>
     METHODS.some(({ name, settings }) => name === method && Object.hasOwn(settings, 'budget'));
-  if (!wanted.some(takes)) throw wrong('--budget: none of the methods has iterations; leave it out');
+  if (!wanted.some(takes)) throw usageError('--budget: none of the methods has iterations; leave it out');
   return wanted.map((one) => (takes(one) ? { ...one, settings: { budget, ...one.settings } } : one));
 }
 
@@ -70,14 +68,14 @@ export interface Asked {
 /** @throws UserError in one line, before anything is opened */
 export async function askedFor(flags: RunFlags, host: Host): Promise<Asked> {
   const { suite: suiteNames, methods, variant: variants = [] } = flags;
-  if (suiteNames === undefined) throw wrong('evaluate: needs --suite; see sgool suites list');
+  if (suiteNames === undefined) throw usageError('evaluate: needs --suite; see sgool suites list');
   // Variants alone are the whole table.
   const named = methods ?? (variants.length > 0 ? undefined : DEFAULT_METHODS);
   const wanted = withBudget([...(named === undefined ? [] : namedMethods(named)), ...variants], flags.budget);
   checkLabels(wanted);
   const reference = flags.reference ?? wanted[0].label;
   if (!wanted.some(({ label }) => label === reference)) {
-    throw wrong(
+    throw usageError(
       `--reference: is none of the methods, got ${reference || 'nothing'}; choose from ${wanted.map(({ label }) => label).join(', ')}`,
     );
   }
@@ -85,7 +83,7 @@ export async function askedFor(flags: RunFlags, host: Host): Promise<Asked> {
   const seedCount = wholeNumber('--seeds', flags.seeds) ?? 1;
   const first = readSeed(flags.seed ?? 0);
   if (first === undefined || first === -1) {
-    throw wrong(`--seed: ${SEED_RULE.replace('-1 (random) or ', '')}, got ${flags.seed || 'nothing'}`);
+    throw usageError(`--seed: ${SEED_RULE.replace('-1 (random) or ', '')}, got ${flags.seed || 'nothing'}`);
   }
   const only = flags.only === undefined ? [] : flags.only.split(',').map((name) => name.trim());
   const names = [...new Set(suiteNames.split(',').map((name) => name.trim()))];
@@ -104,7 +102,7 @@ function wholeNumber(who: string, text: string | undefined): number | undefined 
   if (text === undefined) return undefined;
   const value = Number(text);
   if (/^\d+$/.test(text.trim()) && value >= 1 && value <= 1_000_000) return value;
-  throw wrong(`${who}: not usable, got ${text || 'nothing'}; give a whole number from 1 up to 1000000`);
+  throw usageError(`${who}: not usable, got ${text || 'nothing'}; give a whole number from 1 up to 1000000`);
 }
 
 /**
@@ -128,7 +126,7 @@ export function resolved(
     const request = parseRequest({ prompt: 'a prompt', method: name, model: pipeline.model.name, ...given });
     return evaluatedMethod(label, method, pipeline, given, request);
   } catch (error) {
-    throw error instanceof UserError ? wrong(`method ${label}: ${error.message}`) : error;
+    throw error instanceof UserError ? usageError(`method ${label}: ${error.message}`) : error;
   }
 }
 
@@ -136,13 +134,13 @@ export function resolved(
 function settingValue(who: string, key: string, text: string): OptionValues {
   if (key === 'preset') {
     if ((PRESETS as readonly string[]).includes(text)) return { preset: text };
-    throw wrong(`${who}: not usable, got ${text}; choose one of ${PRESETS.join(', ')}`);
+    throw usageError(`${who}: not usable, got ${text}; choose one of ${PRESETS.join(', ')}`);
   }
-  if (!Object.hasOwn(SETTINGS, key)) throw wrong(`${who}: there is no such setting; see sgool methods`);
+  if (!Object.hasOwn(SETTINGS, key)) throw usageError(`${who}: there is no such setting; see sgool methods`);
   try {
     return schemaOption(key, SETTINGS[key as SettingKey], '').parse(text, who);
   } catch (error) {
-    throw error instanceof UserError ? wrong(error.message) : error;
+    throw error instanceof UserError ? usageError(error.message) : error;
   }
 }
 

@@ -1,12 +1,10 @@
 /** @file `sgool finetune separate-enhance [prompt]`: reads the options and trains. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { UserError } from '../../../errors.ts';
 import { parseConcepts } from '../../../finetune/concepts.ts';
 import type { FineTuneRequest } from '../../../finetune/separate-enhance.ts';
 import { type FineTuneSettingKey, fineTuneSettings, RECIPES } from '../../../finetune/settings.ts';
 import { SIZE_LIMITS } from '../../../platform/size-limits.ts';
-import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
 import { inputBytes, inputName, inputPath } from '../../inputs.ts';
 import { sharedOptions, sharedValues } from '../../options/model-options.ts';
@@ -20,6 +18,7 @@ import {
 import { kebabName } from '../../options/other-names.ts';
 import { typedCommand } from '../../options/read-options.ts';
 import { type FineTuneCommand, fineTuneModel } from '../../run/fine-tuning.ts';
+import { usageError } from '../../usage-error.ts';
 
 /** It trains in float32, on pictures, and the result is a difference to the model's own weights: none may lie on them. */
 const WITHOUT = [
@@ -131,8 +130,6 @@ export function configureSeparateEnhance(parent: Command, host: Host): void {
     });
 }
 
-const wrong = (message: string) => new UserError(message, { exitCode: USAGE_ERROR });
-
 async function commandOf(
   prompt: string | undefined,
   flags: Flags,
@@ -151,7 +148,7 @@ async function commandOf(
     quiet = false,
   } = flags;
   if ((prompt === undefined) === (concepts === undefined)) {
-    throw wrong(
+    throw usageError(
       prompt === undefined
         ? 'finetune: needs a prompt of two objects or more, or a list of concepts with --concepts'
         : `--concepts: the prompts come from ${concepts}; leave out the prompt on the command line`,
@@ -159,7 +156,7 @@ async function commandOf(
   }
   const every = sampleEvery === undefined ? 0 : Number(sampleEvery);
   if (!Number.isSafeInteger(every) || every < 0 || sampleEvery === '') {
-    throw wrong(
+    throw usageError(
       `--sample-every: not usable, got ${sampleEvery || 'nothing'}; give a whole number from 1 up, or 0 for none`,
     );
   }

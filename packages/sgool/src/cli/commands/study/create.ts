@@ -1,13 +1,12 @@
 /** @file `sgool study create <evaluation>`: a blinded study of pairs of an evaluation's images. */
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { UserError } from '../../../errors.ts';
 import { readEvaluation } from '../../../evaluate/cells/run-folder.ts';
 import { createStudy, PAIRINGS, type Pairing } from '../../../evaluate/study/create-study.ts';
 import { QUESTIONS, type Question } from '../../../evaluate/study/study.ts';
-import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
 import { shownPath } from '../../terminal/format.ts';
+import { usageError } from '../../usage-error.ts';
 import { wholeNumber } from './whole-number.ts';
 
 const NOTES = `
@@ -34,8 +33,6 @@ interface CreateFlags {
   readonly seed: string;
   readonly json?: boolean;
 }
-
-const wrong = (message: string) => new UserError(message, { exitCode: USAGE_ERROR });
 
 export function configureCreate(parent: Command, host: Host): void {
   parent
@@ -67,13 +64,13 @@ export function configureCreate(parent: Command, host: Host): void {
 async function create(folder: string, flags: CreateFlags, host: Host): Promise<void> {
   const { name, methods, question: questions } = flags;
   if (!/^[\w][\w.-]{0,63}$/.test(name))
-    throw wrong(`--name: not usable, got ${name || 'nothing'}; use letters, digits, dots, dashes and _`);
+    throw usageError(`--name: not usable, got ${name || 'nothing'}; use letters, digits, dots, dashes and _`);
   const title = flags.title.trim();
   if (title === '' || title.length > 120)
-    throw wrong(`--title: must have from 1 to 120 characters, got ${title.length}`);
+    throw usageError(`--title: must have from 1 to 120 characters, got ${title.length}`);
   const ids = (questions ?? []).map(({ id }) => id);
   const twice = ids.find((id, i) => ids.indexOf(id) !== i);
-  if (twice !== undefined) throw wrong(`--question: ${twice} is there twice; give each its own id`);
+  if (twice !== undefined) throw usageError(`--question: ${twice} is there twice; give each its own id`);
   const perRater =
     flags.perRater === undefined ? undefined : wholeNumber('--per-rater', flags.perRater, 1, 10_000);
   const checks = flags.checks === undefined ? undefined : wholeNumber('--checks', flags.checks, 0, 100);
@@ -117,7 +114,7 @@ function questionOf(given: string): Question {
   if (known !== undefined) return known;
   const [, id, text] = /^\s*([a-z][a-z0-9-]{0,31})\s*:\s*(\S.{0,199})$/.exec(given) ?? [];
   if (id === undefined)
-    throw wrong(
+    throw usageError(
       `--question: not usable, got ${given || 'nothing'}; write "id: text", the id in small letters and the text up to 200 characters, or ${QUESTIONS.map((one) => one.id).join(' or ')}`,
     );
   const showsText = !text.endsWith(WITHOUT_TEXT);

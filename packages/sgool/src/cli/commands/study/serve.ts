@@ -14,10 +14,10 @@ import {
 import { listenStudy } from '../../../evaluate/study/serve/listen.ts';
 import { studyApp } from '../../../evaluate/study/serve/study-app.ts';
 import { picturePath, readStudy } from '../../../evaluate/study/study.ts';
-import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
 import { oneLine } from '../../terminal/format.ts';
 import { watchInterrupts } from '../../terminal/interrupt.ts';
+import { usageError } from '../../usage-error.ts';
 import { wholeNumber } from './whole-number.ts';
 
 const NOTES = `
@@ -59,15 +59,14 @@ export function configureServe(parent: Command, host: Host): void {
 async function serve(folder: string, flags: ServeFlags, host: Host): Promise<void> {
   const { host: address = '127.0.0.1', name: names = [] } = flags;
   const port = wholeNumber('--port', flags.port, 0, 65_535);
-  const wrong = (message: string) => new UserError(message, { exitCode: USAGE_ERROR });
   for (const name of names) {
     if (nameInHost(name) !== name.toLowerCase())
-      throw wrong(
+      throw usageError(
         `--name: not usable, got ${name || 'nothing'}; give a host name without http:// and without a port`,
       );
   }
   if (flags.token !== undefined && !/^[\w-]{16,128}$/.test(flags.token))
-    throw wrong(
+    throw usageError(
       `--token: not usable, got ${flags.token.length} characters; give from 16 to 128 letters, digits, dashes and _`,
     );
   const study = await readStudy(folder);

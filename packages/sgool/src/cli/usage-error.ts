@@ -1,0 +1,6 @@
+/** @file The error of a command line that cannot be understood. */
+import { UserError } from '../errors.ts';
+import { USAGE_ERROR } from './exit-codes.ts';
+
+/** An error in one line that ends the process with {@link USAGE_ERROR}. */
+export const usageError = (message: string): UserError => new UserError(message, { exitCode: USAGE_ERROR });
