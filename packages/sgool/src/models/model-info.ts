@@ -1,11 +1,9 @@
 /** @file What a model says of itself, without compiling or reading any weights. */
-import { files, places } from '#platform';
 import type { PAIR_SAMPLERS, SamplerName } from '../diffusion/sampler-names.ts';
-import { UserError } from '../errors.ts';
 import { clipConfig } from '../networks/clip/clip-config.ts';
 import type { ContextWindows } from '../networks/motion/context-windows.ts';
 import type { ModelFolder } from '../weights/open/model-folder.ts';
-import { type Config, readConfig } from '../weights/sources/read-config.ts';
+import { hintNotes, methodHints } from '../weights/open/model-hints.ts';
 
 /** How a model that was distilled to make images in a few steps is sampled. */
 export interface FewStepSampling {
@@ -97,7 +95,11 @@ export async function modelInfo(
   info: BackboneInfo,
 ): Promise<ModelInfo> {
   const clip = components.get('clip');
-  const notes = [...(info.notes ?? []), ...[...components.values()].flatMap((one) => one.notes ?? [])];
+  const notes = [
+    ...(info.notes ?? []),
+    ...[...components.values()].flatMap((one) => one.notes ?? []),
+    ...(await hintNotes(dir, (network) => components.has(network))),
+  ];
   return {
     name,
     dir,
@@ -111,19 +113,6 @@ export async function modelInfo(
     ...(clip === undefined
       ? {}
       : { clipSide: clipConfig(clip.config, `${clip.dir}/config.json`).vision_config.image_size }),
-    hint: await readHint(dir),
+    hint: await methodHints(dir),
   };
-}
-
-/** `defaults` of the folder's `sgool.json`; nothing where there is no such file. @throws UserError where it is broken */
-async function readHint(dir: string): Promise<ModelInfo['hint']> {
-  const path = places.join(dir, 'sgool.json');
-  if (!(await files.exists(path))) return {};
-  const { defaults = {} } = await readConfig(path);
-  if (typeof defaults !== 'object' || defaults === null || Array.isArray(defaults)) {
-    throw new UserError(
-      `${path}: defaults must be an object of settings by method, got ${JSON.stringify(defaults)}`,
-    );
-  }
-  return defaults as Config;
 }

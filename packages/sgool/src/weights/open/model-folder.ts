@@ -12,7 +12,7 @@ import { EXTRA_NETWORKS } from '../names/extra-networks.ts';
 import { refuseConfig, refusePipeline, unknownKeys } from '../names/known-configs.ts';
 import { refuseAs } from '../names/known-files.ts';
 import { type Config, readConfig } from '../sources/read-config.ts';
-import { sharedNetworks } from './shared-networks.ts';
+import { sharedNetworks } from './model-hints.ts';
 import type { TextEmbedding } from './textual-inversion.ts';
 
 /** One network of a model. */
