@@ -234,7 +234,7 @@ export async function flowStage(): Promise<Stage> {
           sample.subarray(b * LATENT, (b + 1) * LATENT),
           velocity.subarray(b * LATENT, (b + 1) * LATENT),
         );
-        timestep[b] = 1000 * share;
+        timestep[b] = FLOW_SCHEDULER_CONFIG.num_train_timesteps * share;
         const caption = describeFlow(scenes[index], words).text;
         const encoded = generator() < DROP ? nothing : tokenizer.encode(caption);
         ids.set(encoded.ids, b * FLOW_TOKENS);
