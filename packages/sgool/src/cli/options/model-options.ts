@@ -24,6 +24,7 @@ import { loraStrength } from '../../weights/open/lora-strength.ts';
 import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { quoteArgument } from '../terminal/format.ts';
+import { fromCommandLine } from '../usage-error.ts';
 import {
   type CliOption,
   type OptionValues,
@@ -225,7 +226,7 @@ function parseLoras(text: string): LoraChoice[] {
       );
     }
     const values = rest === '' ? [] : rest.slice(1).split(':');
-    return { path, ...loraStrength(values, `--lora: ${item.trim()}`) };
+    return { path, ...fromCommandLine(() => loraStrength(values, `--lora: ${item.trim()}`)) };
   });
 }
 
