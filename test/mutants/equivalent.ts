@@ -630,4 +630,9 @@ export const EQUIVALENT: readonly EquivalentMutants[] = [
       ],
     ],
   },
+  {
+    file: 'diffusion/timestep-spacing.ts',
+    reason: 'no timestep is 1e-9 exactly',
+    mutants: [['.filter((value) => value > 1e-9)', 'value > 1e-9 -> value >= 1e-9', 0]],
+  },
 ];
