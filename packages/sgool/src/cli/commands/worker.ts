@@ -7,7 +7,6 @@ import { type Lane, laneOf, Refusal, runWorker, type WorkerParts } from '../../e
 import { connectQueue } from '../../evaluate/queue/queue-server.ts';
 import type { Results } from '../../evaluate/queue/results.ts';
 import { openScorers, wantedScorers } from '../../evaluate/scores/open-scorers.ts';
-import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import {
   checkedParts,
@@ -21,6 +20,7 @@ import {
 import type { OptionValues } from '../options/option.ts';
 import { oneLine } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
+import { usageError } from '../usage-error.ts';
 import { openResults, QUEUE_VARIABLE, queueAddress } from './evaluate/on-queue.ts';
 import { machineLine, weightsHash } from './evaluate/this-machine.ts';
 
@@ -121,11 +121,8 @@ function concurrencyOf(text: string | undefined): number {
   if (text === undefined) return 1;
   const value = Number(text);
   if (/^\d+$/.test(text.trim()) && value >= 1 && value <= 64) return value;
-  throw new UserError(
+  throw usageError(
     `--concurrency: not usable, got ${text || 'nothing'}; give a whole number from 1 up to 64`,
-    {
-      exitCode: USAGE_ERROR,
-    },
   );
 }
 

@@ -2,7 +2,7 @@
 import { Option } from 'commander';
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
-import { USAGE_ERROR } from '../exit-codes.ts';
+import { usageError } from '../usage-error.ts';
 import { didYouMean } from './suggest.ts';
 
 /** Values by key. */
@@ -121,7 +121,7 @@ export function toCommander(option: CliOption): Option[] {
       if (Array.isArray(known)) return { [key]: [...known, ...(option.parse(text, who)[key] as unknown[])] };
       return option.parse(known === undefined ? text : `${known},${text}`, who);
     } catch (error) {
-      if (error instanceof UserError) throw new UserError(error.message, { exitCode: USAGE_ERROR });
+      if (error instanceof UserError) throw usageError(error.message);
       throw error;
     }
   };
@@ -165,9 +165,7 @@ export function refuseTwice(
     for (const key of Object.keys(values)) {
       const other = setters.get(key);
       if (other !== undefined) {
-        throw new UserError(`${other} and ${name} both set the ${words(key)}; give one of them`, {
-          exitCode: USAGE_ERROR,
-        });
+        throw usageError(`${other} and ${name} both set the ${words(key)}; give one of them`);
       }
       setters.set(key, name);
     }
