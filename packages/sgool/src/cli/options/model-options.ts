@@ -23,7 +23,7 @@ import type { LoraChoice } from '../../weights/open/lora.ts';
 import { loraStrength } from '../../weights/open/lora-strength.ts';
 import type { Host } from '../host.ts';
 import { quoteArgument } from '../terminal/format.ts';
-import { usageError } from '../usage-error.ts';
+import { fromCommandLine, usageError } from '../usage-error.ts';
 import {
   type CliOption,
   type OptionValues,
@@ -224,7 +224,7 @@ function parseLoras(text: string): LoraChoice[] {
       );
     }
     const values = rest === '' ? [] : rest.slice(1).split(':');
-    return { path, ...loraStrength(values, `--lora: ${item.trim()}`) };
+    return { path, ...fromCommandLine(() => loraStrength(values, `--lora: ${item.trim()}`)) };
   });
 }
 
