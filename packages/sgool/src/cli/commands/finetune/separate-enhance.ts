@@ -160,6 +160,9 @@ async function commandOf(
       `--sample-every: not usable, got ${sampleEvery || 'nothing'}; give a whole number from 1 up, or 0 for none`,
     );
   }
+  if (samplePrompt.length > 0 && every === 0) {
+    throw usageError('--sample-prompt: no pictures are drawn; give --sample-every too, or leave it out');
+  }
   const request: FineTuneRequest = {
     ...typedValues(flags, settings),
     ...(prompt === undefined ? {} : { prompt }),
