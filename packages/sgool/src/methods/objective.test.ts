@@ -200,6 +200,19 @@ describe('a run under several scorers', () => {
   });
 });
 
+it.each([
+  ['best-of', {}],
+  ['plan', { plan: 'best-of:0, sgool:0' }],
+  ['sgool', { keep: 'objective' }],
+] as const)('%s names a scorer of regions that selects by the whole image', async (name, settings) => {
+  const notes: string[] = [];
+  const given = { prompt: 'a red cat', steps: 1, sampler: 'ddim', objective: 'clip@regions', ...settings };
+  const end = name === 'plan' ? {} : { iterations: 0 };
+  const onNote = (text: string) => void notes.push(text);
+  for await (const _ of methods[name].run(pipeline, { ...given, ...end } as MethodRequest, { onNote }));
+  expect(new Set(notes)).toEqual(new Set(['objective: clip_a@regions sees the whole image where it selects']));
+});
+
 describe('an objective that a method cannot follow', () => {
   it.each([
     [
@@ -216,6 +229,12 @@ describe('an objective that a method cannot follow', () => {
     ],
   ])('%s', async (text, says) => {
     await expect(run('doodl', { objective: text })).rejects.toThrow(says);
+  });
+
+  it('a selector of regions', async () => {
+    await expect(run('sgool', { selector: 'clip_c@regions:2', keep: 'objective' })).rejects.toThrow(
+      /selector is not usable.*must have no @regions: what selects sees the whole image/,
+    );
   });
 
   it('a verifier that was not allowed', async () => {

@@ -29,6 +29,7 @@ import {
   type OptionValues,
   schemaOption,
   toCommander,
+  typedValues,
   variableOf,
   withDefault,
 } from './option.ts';
@@ -384,11 +385,11 @@ export function sharedValues(
   { env }: Host,
   without: readonly SharedKey[] = [],
 ): SharedValues {
-  const given = keysBut(without).map((key) => {
-    const option = modelOption(key, MAIN);
+  const options = keysBut(without).map((key) => modelOption(key, MAIN));
+  const ofVariables = options.map((option) => {
     const variable = variableOf(option);
     const text = env[variable];
-    return { ...(text ? option.parse(text, variable) : {}), ...(flags[key] as OptionValues | undefined) };
+    return text ? option.parse(text, variable) : {};
   });
-  return Object.assign({ model: DEFAULT_MODEL }, ...given);
+  return Object.assign({ model: DEFAULT_MODEL }, ...ofVariables, typedValues(flags, options));
 }
