@@ -8,6 +8,7 @@ import { isPairSampler, PAIR_SAMPLERS, SAMPLER_OPTIONS } from '../diffusion/samp
 import { oneOf, UserError } from '../errors.ts';
 import { cutoutSides } from '../image/crops.ts';
 import type { ModelInfo } from '../models/model-info.ts';
+import { skipsAt } from '../models/skip-layer-guidance.ts';
 import { hasThresholds } from './attention-losses.ts';
 import { givesMap } from './detectors.ts';
 import { DEFAULT_OBJECTIVE, parseObjective } from './objective-text.ts';
@@ -119,6 +120,19 @@ const EFFECT_RULES: readonly EffectRule[] = [
     by: 'skipGuidanceLayers',
     isRead: ({ settings: { skipGuidanceLayers = '' } }) => skipGuidanceLayers !== '',
     needs: 'layers in skipGuidanceLayers',
+  },
+  {
+    keys: ['skipGuidanceLayers'],
+    by: 'steps',
+    isRead({ settings }) {
+      const { steps = 0, skipLayerGuidanceStart: start = 0, skipLayerGuidanceStop: stop = 0 } = settings;
+      // Where they are the wrong way round, that is said.
+      return (
+        start >= stop || Array.from({ length: steps }).some((_, i) => skipsAt({ start, stop }, i, steps))
+      );
+    },
+    needs: 'a step strictly between skipLayerGuidanceStart and skipLayerGuidanceStop times their number',
+    neutral: { skipGuidanceLayers: '' },
   },
   {
     keys: [
@@ -325,6 +339,24 @@ const EFFECT_RULES: readonly EffectRule[] = [
     isRead: ({ settings: { momentum = 0 } }) => momentum > 0,
     needs: 'momentum above 0',
     neutral: { nesterov: false },
+  },
+  {
+    keys: ['resamplings', 'resampleFrom', 'resampleStrength'],
+    by: 'particles',
+    isRead: ({ settings: { particles = 0 } }) => particles > 1,
+    needs: 'particles above 1',
+  },
+  {
+    keys: ['resampleFrom', 'resampleStrength'],
+    by: 'resamplings',
+    isRead: ({ settings: { resamplings = 0 } }) => resamplings > 0,
+    needs: 'resamplings above 0',
+  },
+  {
+    keys: ['centres', 'boxSide'],
+    by: 'warmUp',
+    isRead: ({ settings: { warmUp = 0 } }) => warmUp < 1,
+    needs: 'warmUp below 1',
   },
   {
     keys: ['refineSteps'],
