@@ -1,10 +1,17 @@
-/** @file The file of a clip in the wanted format. */
+/** @file What is different where a run makes a clip: the file in the wanted format, and what is said of its frames. */
 import {
   VIDEO_ENDINGS,
   type VideoEncoder,
   type VideoFormat,
   videoEncoder,
 } from '../../image/video/encode-video.ts';
+import type { MotionInfo } from '../../models/model-info.ts';
+
+/** One line where windows of frames are asked for and a clip is no longer than one of them; undefined elsewhere. */
+export function windowsNote({ windows }: Pick<MotionInfo, 'windows'> = {}, frames = 1): string | undefined {
+  if (windows === undefined || frames === 1 || frames > windows.frames) return undefined;
+  return `contextFrames ${windows.frames} changes nothing in a clip of ${frames} frames, which is seen as a whole`;
+}
 
 /** The file of a clip in the format that was asked for. */
 export interface ClipFormat {

@@ -50,3 +50,9 @@ test('without tables and a middle block; what is not of motion modules is named'
   expect(weights.has('conv_norm_out.weight')).toBe(false);
   expect(notes?.[0]).toMatch(/what is not of motion modules is left out: conv_norm_out\.weight$/);
 });
+
+test('a folder without one is named', async () => {
+  await expect(openMotionAdapter(dir)).rejects.toThrow(
+    `${dir}: no motion adapter is in it, nor in a folder motion_adapter; give the folder of one, with config.json, or its file`,
+  );
+});
