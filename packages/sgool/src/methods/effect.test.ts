@@ -418,6 +418,14 @@ it('names a negative prompt that is not read', () => {
   expect([note(1.1, 'blur'), note(1, ''), note(8, '', true)]).toEqual([undefined, undefined, undefined]);
 });
 
+it('more frames than the clip has are named', () => {
+  const request = { ...base, ...clip } as const;
+  expect(() => resolve('sgool', { ...request, lossFrames: 5 })).toThrow(
+    'request: lossFrames 5 has no effect with frames 3; it needs lossFrames up to frames',
+  );
+  expect(() => resolve('sgool', { ...request, lossFrames: 3 })).not.toThrow();
+});
+
 it('layers are named that no step leaves out', () => {
   const { model } = pipelineOf({ on: 'sd3', value: '' });
   // Between 0.02 and 0.4 there is no step.

@@ -150,6 +150,12 @@ const EFFECT_RULES: readonly EffectRule[] = [
     },
   },
   {
+    keys: ['lossFrames'],
+    by: 'frames',
+    isRead: ({ settings: { lossFrames = 0, frames = 1 } }) => lossFrames <= frames,
+    needs: 'lossFrames up to frames',
+  },
+  {
     // All frames are taken in every iteration otherwise.
     keys: ['fullGradientEvery'],
     by: 'lossFrames',
