@@ -12,9 +12,12 @@ const side = z.int().min(8).max(4096);
 const weight = z.number().min(0).max(1000);
 const template = z.string().min(1).max(1000);
 
+/** Most updates of the weights. */
+export const MOST_STEPS = 1_000_000;
+
 /** Every setting, described where it is defined. */
 export const fineTuneSettings = {
-  steps: z.int().min(1).max(1_000_000).describe('updates of the weights'),
+  steps: z.int().min(1).max(MOST_STEPS).describe('updates of the weights'),
   batch: z.int().min(1).max(256).describe('prompts of each step'),
   learningRate: z.number().gt(0).max(1).describe('learning rate of AdamW, the same in every step'),
   weightDecay: z.number().min(0).max(1).describe('weight decay of AdamW, per step and unit of learning rate'),

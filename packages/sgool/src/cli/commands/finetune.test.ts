@@ -288,7 +288,11 @@ describe('bad input', () => {
     [['a cat'], 1, 'the prompt needs two objects that can overlap, got "a cat", in which only cat was found'],
     [[PAIR, '--words', 'cat,dog'], 1, '"dog" is not in the prompt'],
     [[PAIR, '--steps', '0'], 2, '--steps: not usable, got 0; give a whole number from 1'],
-    [[PAIR, '--sample-every', 'x'], 2, '--sample-every: not usable, got x; give a whole number from 1 up'],
+    [
+      [PAIR, '--sample-every', 'x'],
+      2,
+      '--sample-every: not usable, got x; give a whole number from 0 up to 1000000',
+    ],
     [
       [PAIR, '--trains', 'everything'],
       2,

@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { UserError } from '../../errors.ts';
 import { frameSheet } from '../../image/video/clip-sheet.ts';
 import { REGION_DEFAULTS } from '../../request/defaults.ts';
 import { defaultDetector, type SaliencyName, type SaliencyNetworks } from '../../request/detectors.ts';
@@ -12,7 +11,6 @@ import { pickSettings } from '../../request/settings/shape.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import { followRegions } from '../../saliency/track.ts';
 import type { PromptSyntax } from '../../text/prompt/prompt.ts';
-import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { inputFiles, inputImage, inputPath, inputStem, inputVideo } from '../inputs.ts';
 import { loadOptionsOf, sharedOptions, sharedValues } from '../options/model-options.ts';
@@ -93,14 +91,10 @@ async function saliency(given: string, flags: SaliencyFlags, host: Host): Promis
   const typed: Partial<DetectionSettings> = pickSettings(detectionSettings, typedValues(flags, OPTIONS));
   const wanted = typed.saliency;
   if (wanted !== undefined && NEEDS_PROMPT.includes(wanted) && (prompt ?? '').trim() === '') {
-    throw new UserError(`--prompt: the detector ${wanted} needs a prompt; give one`, {
-      exitCode: USAGE_ERROR,
-    });
+    throw usageError(`--prompt: the detector ${wanted} needs a prompt; give one`);
   }
   if (wanted === 'mask' && mask === undefined) {
-    throw new UserError('--mask: the detector mask needs an image; give its path', {
-      exitCode: USAGE_ERROR,
-    });
+    throw usageError('--mask: the detector mask needs an image; give its path');
   }
   const target = await imageTarget(
     out === undefined ? freePath(path, host.cwd) : resolve(host.cwd, out),

@@ -55,8 +55,9 @@ export async function pairedDenoiserOf(
 ): Promise<Denoiser> {
   const options = denoiserOptionsOf(pipeline, run);
   const { sourcePrompt = '' } = source;
-  const attention = await pipeline.crossAttention(options);
-  const described = await pipeline.crossAttention({ ...options, prompt: sourcePrompt });
+  // For their tokens, which all frames of a clip share.
+  const attention = await pipeline.crossAttention({ ...options, frames: 1 });
+  const described = await pipeline.crossAttention({ ...options, frames: 1, prompt: sourcePrompt });
   const { tokens } = attention;
   const { mapping, keep } = alignTokens(described.pieces, attention.pieces, tokens);
   for (const { word, weight } of weightsOf(source.reweight)) {

@@ -179,8 +179,9 @@ export function unet(
         groups,
         linearProjection: config.use_linear_projection,
       };
-      // A block that is computed again would report again, and what it reported first would have no gradient.
-      const isKept = blocks.some(({ onCrossAttention }) => onCrossAttention !== undefined);
+      // A block that is computed again would report again, and what it reported first would have no gradient. What changes attention sees
+      // the samples of a batch beside each other.
+      const isKept = blocks.some((hooks) => Object.values(hooks).some((hook) => hook !== undefined));
       const pieces = isKept ? 1 : piecesOf(PERCEPTRON * x.size, x.shape[0]);
       if (isKept || (!checkpointBlocks && pieces === 1)) return spatialTransformer(at, x, context, options);
       return checkpoint((y: Tensor, text: Tensor) => spatialTransformer(at, y, text, options), { pieces })(

@@ -17,12 +17,16 @@ import { anyImageOptions } from '../../options/image-options.ts';
 import { type ModelValues, typedParts } from '../../options/model-options.ts';
 import { type OptionValues, refuseTwice, schemaOption } from '../../options/option.ts';
 import { kebabName } from '../../options/other-names.ts';
+import { wholeNumber } from '../../options/whole-number.ts';
 import { quoteArgument } from '../../terminal/format.ts';
 import { usageError } from '../../usage-error.ts';
 import type { QueueFlags } from './on-queue.ts';
 
 /** The methods of an evaluation that names none. */
 export const DEFAULT_METHODS = 'sd,best-of,sgool';
+
+/** Most prompts of a suite, and most seeds of a prompt. */
+const MOST = 1_000_000;
 
 /** The options of the command. */
 export interface RunFlags extends OptionValues, QueueFlags {
@@ -92,8 +96,8 @@ export async function askedFor(flags: RunFlags, host: Host): Promise<Asked> {
       `--reference: is none of the methods, got ${reference || 'nothing'}; choose from ${wanted.map(({ label }) => label).join(', ')}`,
     );
   }
-  const limit = wholeNumber('--limit', flags.limit);
-  const seedCount = wholeNumber('--seeds', flags.seeds) ?? 1;
+  const limit = flags.limit === undefined ? undefined : wholeNumber('--limit', flags.limit, 1, MOST);
+  const seedCount = wholeNumber('--seeds', flags.seeds ?? '1', 1, MOST);
   const first = readSeed(flags.seed ?? 0);
   if (first === undefined || first === -1) {
     throw usageError(`--seed: ${SEED_RULE.replace('-1 (random) or ', '')}, got ${flags.seed || 'nothing'}`);
@@ -109,13 +113,6 @@ export async function askedFor(flags: RunFlags, host: Host): Promise<Asked> {
     suites: suites.map((suite) => evaluatedSuite(suite, choosePrompts(suite, only, limit))),
     seeds: Array.from({ length: seedCount }, (_, i) => laterSeed(first, i)),
   };
-}
-
-function wholeNumber(who: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (/^\d+$/.test(text.trim()) && value >= 1 && value <= 1_000_000) return value;
-  throw usageError(`${who}: not usable, got ${text || 'nothing'}; give a whole number from 1 up to 1000000`);
 }
 
 /**
