@@ -134,7 +134,7 @@ it.each([
     { ...pair, normWeight: 0, singleTemplate: 'a {1}' },
     'singleTemplate has no effect; it needs normWeight above 0',
   ],
-  [{ ...list, normWeight: 0, normStep: 'joint' }, 'normStep has no effect; it needs normWeight above 0'],
+  [{ ...pair, normWeight: 0, normStep: 'joint' }, 'normStep has no effect; it needs normWeight above 0'],
   [{ ...pair, microBatch: 3 }, 'microBatch: a step has 2 prompts (batch), got 3; give at most as many'],
   [{ ...list, words: ['cat', 'boat'] }, 'words belong to a prompt'],
   [{ ...pair, words: ['cat', 'dog'] }, '"dog" is not in the prompt "a red cat and a blue boat"'],

@@ -148,7 +148,7 @@ it('names words that the vocabulary lacks, of each text in one line', async () =
     'concepts, which mean nothing to it: owl',
     'templates, which mean nothing to it: x, my',
   ]);
-  const sample = ['--sample-prompt', 'two cats', '--sample-every', '1'];
+  const sample = ['--sample-every', '2', '--sample-prompt', 'two cats'];
   const one = await sgool([...train('near', ...sample), '--dry-run', 'a cat and a red owl']);
   expect(one.stderr).toMatch(
     /^sgool: warning: .* lacks words of the prompt, which mean nothing to it: owl$/m,

@@ -110,6 +110,11 @@ it.each<[string, string[], string]>([
     'thresholdRule fixed has no effect with saliency random',
   ],
   [
+    'a precision that it does not have',
+    ['--detector', 'centre', '--precision', 'float16'],
+    '--precision: the detector centre looks in float32, whatever is said; leave it out',
+  ],
+  [
     'regions where there are none',
     ['--detector', 'none', '--max-regions', '2'],
     'maxRegions 2 has no effect with saliency none',

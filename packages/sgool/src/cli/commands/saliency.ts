@@ -50,6 +50,9 @@ Examples:
 /** Detectors that show where a prompt is. */
 const NEEDS_PROMPT: readonly string[] = ['grad-cam', 'grad-cam++', 'attention'] satisfies SaliencyName[];
 
+/** The detector that looks with the network that makes images; the others have networks of their own, in float32. */
+const OF_THE_MODEL = 'attention' satisfies SaliencyName;
+
 const { saliency: detectorSchema, ...regionSchemas } = detectionSettings;
 
 const DETECTOR_OPTION = schemaOption('saliency', detectorSchema, 'Options:', { flag: 'detector' });
@@ -121,6 +124,9 @@ async function saliency(given: string, flags: SaliencyFlags, host: Host): Promis
       throw usageError(
         `--prompt: the detector ${name} reads no prompt; leave it out, or take one of ${NEEDS_PROMPT.join(', ')}`,
       );
+    }
+    if (flags.precision !== undefined && name !== OF_THE_MODEL) {
+      throw usageError(`--precision: the detector ${name} looks in float32, whatever is said; leave it out`);
     }
     const detector = await pipeline.detector(name, {
       ...(text === undefined ? {} : { prompt: text }),
