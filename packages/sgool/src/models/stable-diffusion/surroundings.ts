@@ -41,7 +41,7 @@ export async function surroundingsOf(
   const data = new Float64Array(product(shape));
   for (let frame = 0; frame < framesOf(shape); frame++) {
     const planes = masked
-      ? planesFromImage(masked.images[0], [-1, 1])
+      ? planesFromImage(masked.images[frame], [-1, 1])
       : new Float32Array(3 * width * height);
     const seen = planes.map((value, i) => (isOpen(i % (width * height)) ? 0 : value));
     const latent = await encodePlanes(programs, autoencoder, seen, { width, height });
