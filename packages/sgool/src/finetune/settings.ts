@@ -132,3 +132,35 @@ export function checkFineTuneSettings({
     throw new UserError(`finetune: singleTemplate: "${singleTemplate}" must have {1} once, and no {2}`);
   }
 }
+
+/**
+ * Checks that every setting of a request is read.
+ *
+ * @param given what the request says
+ * @param own all settings, those of the recipe included
+ * @param isList whether the objects come from a list of concepts
+ * @throws UserError for a setting that another one switches off, unless it has the value of the recipe
+ */
+export function refuseUnreadSettings(
+  given: Partial<FineTuneSettings>,
+  { normWeight, batch }: Pick<FineTuneSettings, 'normWeight' | 'batch'>,
+  isList: boolean,
+): void {
+  const rules: readonly [isRead: boolean, keys: readonly (keyof Recipe)[], needs: string][] = [
+    [isList, ['templates'], 'a list of concepts; a prompt is its own'],
+    [normWeight > 0, ['singleTemplate', 'normStep'], 'normWeight above 0'],
+  ];
+  for (const [isRead, keys, needs] of rules) {
+    const unread = keys.find(
+      (key) =>
+        given[key] !== undefined && JSON.stringify(given[key]) !== JSON.stringify(RECIPES.individual[key]),
+    );
+    if (!isRead && unread !== undefined)
+      throw new UserError(`finetune: ${unread} has no effect; it needs ${needs}`);
+  }
+  if (given.microBatch !== undefined && given.microBatch > batch) {
+    throw new UserError(
+      `finetune: microBatch: a step has ${batch} prompts (batch), got ${given.microBatch}; give at most as many`,
+    );
+  }
+}

@@ -252,7 +252,7 @@ describe('refused in one line', () => {
     });
   });
 
-  it('what reads the attention, and two prompts side by side', async () => {
+  it('what reads the attention', async () => {
     await withPipeline({ motion }, async (pipeline) => {
       await expect(pipeline.crossAttention({ ...options, ...clip })).rejects.toThrow(
         /pictures only, got 3 frames/,

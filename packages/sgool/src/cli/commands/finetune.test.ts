@@ -148,7 +148,7 @@ it('names words that the vocabulary lacks, of each text in one line', async () =
     'concepts, which mean nothing to it: owl',
     'templates, which mean nothing to it: x, my',
   ]);
-  const sample = ['--sample-prompt', 'two cats'];
+  const sample = ['--sample-every', '2', '--sample-prompt', 'two cats'];
   const one = await sgool([...train('near', ...sample), '--dry-run', 'a cat and a red owl']);
   expect(one.stderr).toMatch(
     /^sgool: warning: .* lacks words of the prompt, which mean nothing to it: owl$/m,
@@ -299,7 +299,12 @@ describe('bad input', () => {
       '--trains: not usable, got everything; choose one of keys, values, queries',
     ],
     [['--concepts', 'missing.txt'], 1, 'missing.txt'],
-    [[PAIR, '--template', '{1}'], 1, 'templates: "{1}" must have {1} and {2}, each once'],
+    [[PAIR, '--template', '{1} {2}'], 1, 'templates has no effect; it needs a list of concepts'],
+    [
+      [PAIR, '--sample-prompt', 'a cat'],
+      2,
+      '--sample-prompt: no pictures are drawn; give --sample-every too',
+    ],
     [[PAIR, '--map-side', '7'], 1, 'the network has maps with sides of 8, 4, got 7'],
   ])('%j', async (words, wanted, message) => {
     const { code, stdout, stderr } = await sgool([...train('bad').slice(0, 6), ...words]);

@@ -1,8 +1,6 @@
 /** @file `sgool prompt <text>`: how a prompt is read, by itself or by a model. */
 import { type Command, Option } from 'commander';
-import { UserError } from '../../errors.ts';
 import { DEFAULT_SYNTAX, PROMPT_SYNTAXES, type PromptSyntax, parsePrompt } from '../../text/prompt/prompt.ts';
-import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { EXPLAINED_STEPS, explainPrompt } from '../options/explain-prompt.ts';
 import { loadOptionsOf, type ModelValues, sharedOptions, sharedValues } from '../options/model-options.ts';
@@ -10,6 +8,7 @@ import type { OptionValues } from '../options/option.ts';
 import { kebabName } from '../options/other-names.ts';
 import { wholeNumber } from '../options/whole-number.ts';
 import { readingNotes } from '../run/prompt-warnings.ts';
+import { usageError } from '../usage-error.ts';
 
 const NOTES = `
 a1111, as AUTOMATIC1111's web UI reads prompts:
@@ -91,12 +90,7 @@ export function configure(command: Command, host: Host): void {
       const prompt = parsePrompt(text, promptSyntax, steps);
       const [part] = Object.keys(flags);
       if (model === undefined && part !== undefined) {
-        throw new UserError(
-          `--${kebabName(part)}: belongs to a model, and none is named; give --model, too`,
-          {
-            exitCode: USAGE_ERROR,
-          },
-        );
+        throw usageError(`--${kebabName(part)}: belongs to a model, and none is named; give --model, too`);
       }
       const parts = () => sharedValues(flags, host, WITHOUT);
       const lines = model === undefined ? [] : await notesOf(model, parts(), text, promptSyntax, host);

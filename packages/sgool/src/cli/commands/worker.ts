@@ -186,7 +186,10 @@ class MachineParts implements WorkerParts {
         job.scorers.flatMap(wantedScorers),
         pipeline,
         await judgeOfWeights(job.scores.judge),
-        { ...pipeline.compute, env: this.#host.env, ...scorerTokenizer(values) },
+        {
+          ...{ ...pipeline.compute, deviceOptions: options.deviceOptions },
+          ...{ env: this.#host.env, ...scorerTokenizer(values) },
+        },
       );
       const lane = laneOf({
         pipeline,

@@ -3,8 +3,7 @@ import { Option } from 'commander';
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
 import { readDecimal } from '../../numbers.ts';
-import { USAGE_ERROR } from '../exit-codes.ts';
-import { fromCommandLine } from '../usage-error.ts';
+import { fromCommandLine, usageError } from '../usage-error.ts';
 import { didYouMean } from './suggest.ts';
 
 /** Values by key. */
@@ -164,9 +163,7 @@ export function refuseTwice(
     for (const key of Object.keys(values)) {
       const other = setters.get(key);
       if (other !== undefined) {
-        throw new UserError(`${other} and ${name} both set the ${words(key)}; give one of them`, {
-          exitCode: USAGE_ERROR,
-        });
+        throw usageError(`${other} and ${name} both set the ${words(key)}; give one of them`);
       }
       setters.set(key, name);
     }

@@ -55,3 +55,9 @@ test('without tables and a middle block; what is not of motion modules is named'
   await writeSafetensors(path, lazily(new Map([...some, ...others])), {});
   expect((await openMotionAdapter(path)).notes?.[0]).toMatch(/left out: conv_norm_out\.\w+ and 2 more$/);
 });
+
+test('a folder without one is named', async () => {
+  await expect(openMotionAdapter(dir)).rejects.toThrow(
+    `${dir}: no motion adapter is in it, nor in a folder motion_adapter; give the folder of one, with config.json, or its file`,
+  );
+});

@@ -161,6 +161,9 @@ async function commandOf(
     );
   }
   const every = wholeNumber('--sample-every', sampleEvery ?? '0', 0, MOST_STEPS);
+  if (samplePrompt.length > 0 && every === 0) {
+    throw usageError('--sample-prompt: no pictures are drawn; give --sample-every too, or leave it out');
+  }
   const request: FineTuneRequest = {
     ...typedValues(flags, settings),
     ...(prompt === undefined ? {} : { prompt }),
