@@ -326,7 +326,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
       embeddings,
       texts: [plan.request.prompt, ...otherPrompts(naming)],
     },
-    AbortSignal.any([signal, over.signal]),
+    { signal: AbortSignal.any([signal, over.signal]), env: host.env },
   );
   hashes.then(
     (found) => {

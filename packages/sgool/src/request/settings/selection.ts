@@ -30,8 +30,8 @@ export const selectionSettings = {
       'must have no @regions: what selects sees the whole image',
     )
     .describe(
-    'scorers of the whole image that select the result where keep is objective, written like an objective, such as clip_c; empty for the objective itself',
-  ),
+      'scorers of the whole image that select the result where keep is objective, written like an objective, such as clip_c; empty for the objective itself',
+    ),
   patience: z
     .int()
     .min(0)
