@@ -76,6 +76,22 @@ const solution = (start: Float64Array) =>
 const errorOf = async (sampler: Sampler) =>
   Math.max(...(await sample(sampler, denoiser, noise)).map((final) => maxDifference(final, solution(noise))));
 
+it('PNDM goes straight to the clean latent where the velocity is the same everywhere', async () => {
+  const [start, velocity] = [randomNormal(8, 3), randomNormal(8, 4)];
+  const constant: Denoiser = {
+    ...{ latentShape: [8], predicts: 'velocity', evaluations: { forward: 0, pullback: 0 } },
+    predict: async () => velocity,
+    pullback: async () => new Float64Array(8),
+  };
+  const [final] = await sample(pndm(flow, 6), constant, start);
+  expect(
+    maxDifference(
+      final,
+      start.map((value, i) => value - velocity[i]),
+    ),
+  ).toBeLessThan(1e-5);
+});
+
 describe('a rectified flow', () => {
   it('starts from pure noise, where there is no signal', async () => {
     expect(flow.signal(flow.stops(4).levels[0])).toBe(0);

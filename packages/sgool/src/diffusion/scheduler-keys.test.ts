@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { messageOf } from '../weights/testing.ts';
 import type { SamplerName } from './sampler-names.ts';
 import { createSchedule } from './schedule.ts';
-import { SCHEDULERS } from './scheduler-classes.ts';
+import { FLOW_SCHEDULERS, type Keys, SCHEDULERS } from './scheduler-classes.ts';
 import {
   checkSchedulerKeys,
   refuseForeignScheduler,
@@ -219,4 +219,48 @@ describe('the scheduler of a rectified flow', () => {
       /^sampler: reversible-heun is not supported with a variance-preserving schedule, because .*; use ddim, edict, /,
     );
   });
+});
+
+describe('the range that the message of a key says', () => {
+  const classes = { ...SCHEDULERS, ...FLOW_SCHEDULERS };
+  const FORM =
+    /^(a whole number|a number) (?:from (?<from>-?[\d.e-]+) to (?<to>[\d.e]+)|above (?<above>\d+)(?:, up to (?<most>[\d.e]+))?)(?:, or null)?$/;
+  const ranged = Object.entries(classes).flatMap(([name, { keys }]) =>
+    Object.entries(keys as Keys).flatMap(([key, one]) => {
+      const { groups } = FORM.exec(one.right) ?? {};
+      return groups === undefined
+        ? []
+        : [{ name, key, one, groups, isWhole: one.right.startsWith('a whole') }];
+    }),
+  );
+
+  it('is the range that is taken, with its ends', () => {
+    expect(ranged.length).toBeGreaterThan(30);
+    for (const { name, key, one, groups, isWhole } of ranged) {
+      const where = `${name}.${key}`;
+      const step = isWhole ? 1 : 1e-7;
+      const { from, to, above, most = to } = groups;
+      if (from !== undefined) {
+        expect(one.accepts(Number(from)), where).toBe(true);
+        expect(one.accepts(Number(from) - step), where).toBe(false);
+      } else {
+        expect(one.accepts(Number(above)), where).toBe(false);
+        expect(one.accepts(Number(above) + step), where).toBe(true);
+      }
+      if (most !== undefined) {
+        expect(one.accepts(Number(most)), where).toBe(true);
+        expect(one.accepts(Number(most) + (isWhole ? 1 : 1e-3)), where).toBe(false);
+      }
+      if (isWhole) expect(one.accepts(Number(from ?? above) + 1.5), where).toBe(false);
+    }
+  });
+});
+
+it('a message names the class whose key it is, and shows the beginning of a long value', async () => {
+  const long = 'x'.repeat(200);
+  expect(await messageOf(() => checkSchedulerKeys('ddim', { clip_sample: long }))).toMatch(
+    /with the sampler ddim \(DDIMScheduler\)/,
+  );
+  const shown = await messageOf(() => createSchedule({ trained_betas: long } as never));
+  expect(shown).toContain(`got "${'x'.repeat(79)};`);
 });

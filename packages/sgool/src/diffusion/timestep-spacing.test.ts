@@ -23,6 +23,8 @@ it('the last step of EDICT ends without noise where steps do not divide the time
   expect(ends?.[6]).toBe(path.level(-1));
   expect(path.level(-1)).toBe(1);
   expect(ends?.[4]).toBeLessThan(1);
+  // From timestep 142 it is a little more than a step to the end.
+  expect(path.stops(7, { rule: 'edict', spacing: 'trailing' }).ends?.[6]).toBe(1);
 });
 
 it('lambda_min_clipped leaves out the noisiest timesteps, of DPM-Solver only, and null leaves out none', () => {

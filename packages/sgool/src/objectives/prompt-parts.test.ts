@@ -59,6 +59,7 @@ describe('promptParts', () => {
     ['a beach without a boat, a car, a bus or a bike', ['a beach']],
     ['a beach without a boat, a car. a bus or a bike', ['a beach', 'a car', 'a bus', 'a bike']],
     ['a not only red cat', ['a red cat']],
+    ['a man without a hat with whiskers', ['a man', 'whiskers']],
     ['a man without a hat with a beard', ['a man', 'a beard']],
     ['no boats, cars or people', []],
     ['neither a cat nor a dog', []],

@@ -39,6 +39,9 @@ const MEDIA = words(
     'art artwork watercolor watercolour cartoon clipart mosaic engraving etching scan screenshot footage style',
 );
 
+/** Words between a medium and what it shows. */
+const SHOWING = words('of showing depicting featuring');
+
 /** Praise and technique, which name no thing either: ", highly detailed, 4k". */
 const QUALITIES = words(
   '4k 8k 16k hd uhd hdr hq detailed detail details quality resolution masterpiece realistic photorealistic hyperrealistic hyperrealism realism ' +
@@ -171,7 +174,7 @@ function thingOf(phrase: readonly string[], before: readonly string[] | undefine
 /** Whether the phrase is the medium that shows what follows: "a beautiful oil painting of". */
 function isMedium(phrase: readonly string[], part: readonly string[]): boolean {
   const shows = phrase[phrase.lastIndexOf(part[part.length - 1]) + 1];
-  return MEDIA.has(part[part.length - 1]) && /^(of|showing|depicting|featuring)$/.test(shows ?? '');
+  return MEDIA.has(part[part.length - 1]) && SHOWING.has(shows);
 }
 
 /** "A tree is carried by": the tree. */

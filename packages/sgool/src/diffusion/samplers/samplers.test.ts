@@ -200,5 +200,6 @@ describe('edict', () => {
 
   it('refuses a mixing weight that is out of range', () => {
     expect(() => edict(schedule(), 10, { mixingWeight: 0.5 })).toThrow('got 0.5');
+    expect(() => edict(schedule(), 10, { mixingWeight: 1.5 })).toThrow('got 1.5');
   });
 });

@@ -167,14 +167,11 @@ function correctorWeights(ratios: readonly number[], signed: number, b: number):
 /** Rows of powers 0, 1, ... of the points. */
 const powers = (points: readonly number[]) => points.map((_, k) => points.map((point) => point ** k));
 
-/** Solves a small linear system by elimination with pivots. */
+/** Solves a small linear system by elimination, without pivots: powers of different points have leading minors that are not 0. */
 function solve(matrix: readonly (readonly number[])[], right: readonly number[]): number[] {
   const rows = matrix.map((row, i) => [...row, right[i]]);
   const size = rows.length;
   for (let column = 0; column < size; column++) {
-    const candidates = rows.slice(column).map((row) => Math.abs(row[column]));
-    const pivot = column + candidates.indexOf(Math.max(...candidates));
-    [rows[column], rows[pivot]] = [rows[pivot], rows[column]];
     for (let i = 0; i < size; i++) {
       if (i === column) continue;
       const factor = rows[i][column] / rows[column][column];

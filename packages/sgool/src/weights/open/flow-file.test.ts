@@ -173,6 +173,10 @@ describe('the transformer of a single file', () => {
     expect(notes).toEqual([
       `${path}: the tensor brand_new.weight and 1 more are not of this network and have no effect`,
     ]);
+    const one = await write('odd-one.safetensors', { 'brand_new.weight': [2] }, tensors);
+    expect(required((await openModel(one, FLUX)).components.get('transformer')).notes).toEqual([
+      `${one}: the tensor brand_new.weight is not of this network and has no effect`,
+    ]);
   });
 });
 
@@ -310,6 +314,7 @@ describe('what a file of a flow model lacks', () => {
     );
     // Those who only look at a file need not give the rest.
     expect((await openModel(sd3)).components.size).toBe(2);
+    expect(await openModel(sd3)).not.toHaveProperty('embeddings');
   });
 
   it('is a tokenizer of the right kind for each text encoder', async () => {

@@ -207,6 +207,17 @@ describe('magnitudes', () => {
     });
   });
 
+  it('of LyCORIS stand above lengths near 0', () => {
+    const [length, epsilon] = [1e-7, 2 ** -23];
+    const one = (value: number): WeightTensor => ({ ...tensor(1, 1), compute: () => Float32Array.of(value) });
+    const near = one(length);
+    const parts = { diff: one(0), dora_scale: one(2) };
+    const { rule } = ruleOf(parts);
+    if (rule === undefined) throw new Error('no rule');
+    const [value] = mergedWeight(near, rule, parts, 1, 1);
+    expect(value).toBeCloseTo((2 * length) / (length + epsilon), 5);
+  });
+
   it('of PEFT are the lengths of rows, whatever the strength', () => {
     const parts = { diff: tensor(2, 3, 2), magnitude: tensor(2) };
     const { rule } = ruleOf(parts);

@@ -203,3 +203,11 @@ describe('open_clip_config.json', () => {
     }
   });
 });
+
+it('a file of nothing that is known is no CLIP', async () => {
+  const file = join(dir, 'nothing.safetensors');
+  await writeSafetensors(file, { 'a.weight': { dtype: 'F32', shape: [1], data: Float32Array.of(1) } });
+  expect(await messageOf(openClipFile(file))).toBe(
+    `${file}: not a CLIP: no tensor visual.conv1.weight or vision_model.embeddings.patch_embedding.weight`,
+  );
+});

@@ -5,6 +5,7 @@ import {
   lstat,
   mkdir,
   mkdtemp,
+  open,
   readdir,
   readFile,
   readlink,
@@ -17,7 +18,7 @@ import {
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { UserError } from '../../errors.ts';
 import { markText, ownMark } from '../../platform/process-mark.ts';
 import {
@@ -92,6 +93,26 @@ async function folder(): Promise<string> {
   return path;
 }
 
+/** What a write flushes on a system of this name. */
+async function flushedBy(name: string, write: () => void): Promise<string[]> {
+  const [fsync, platform] = [fs.fsyncSync, process.platform];
+  const flushed: string[] = [];
+  fs.fsyncSync = (file) => {
+    flushed.push(fs.fstatSync(file).isDirectory() ? 'folder' : 'file');
+    fsync(file);
+  };
+  syncBuiltinESMExports();
+  Object.defineProperty(process, 'platform', { value: name });
+  try {
+    write();
+  } finally {
+    Object.defineProperty(process, 'platform', { value: platform });
+    fs.fsyncSync = fsync;
+    syncBuiltinESMExports();
+  }
+  return flushed;
+}
+
 describe('writeFileAtomicSync', () => {
   it('replaces a file and leaves nothing else behind', async () => {
     const path = join(await folder(), 'a');
@@ -101,22 +122,13 @@ describe('writeFileAtomicSync', () => {
     expect(await readdir(join(path, '..'))).toEqual(['a']);
   });
 
-  it('flushes the file, and the folder that names it', async () => {
+  it.each([
+    ['linux', ['file', 'folder']],
+    ['win32', ['file']],
+  ])('flushes the file, and on %s the folder that names it', async (name, wanted) => {
     const path = join(await folder(), 'a');
-    const real = fs.fsyncSync;
-    const flushed: string[] = [];
-    fs.fsyncSync = (file) => {
-      flushed.push(fs.fstatSync(file).isDirectory() ? 'folder' : 'file');
-      real(file);
-    };
-    syncBuiltinESMExports();
-    try {
-      writeFileAtomicSync(path, 'new');
-    } finally {
-      fs.fsyncSync = real;
-      syncBuiltinESMExports();
-    }
-    expect(flushed).toEqual(process.platform === 'win32' ? ['file'] : ['file', 'folder']);
+    const flushed = await flushedBy(name, () => writeFileAtomicSync(path, 'new'));
+    expect(flushed).toEqual(wanted);
   });
 
   it('says what is wrong, and leaves nothing behind', async () => {
@@ -280,8 +292,26 @@ describe('temporaries', () => {
 
 it('what is not flushed is written all the same', async () => {
   const path = join(await folder(), 'a');
-  await replaceFile(path, (file) => file.writeFile('b'), false);
-  expect(await readFile(path, 'utf8')).toBe('b');
+  const write = (isFlushed: boolean) => replaceFile(path, (file) => file.writeFile('b'), isFlushed);
+  const file = await open(join(path, '..', 'any'), 'w');
+  const sync = vi.spyOn(Object.getPrototypeOf(file), 'sync');
+  await file.close();
+  try {
+    await write(false);
+    expect(sync).not.toHaveBeenCalled();
+    expect(await readFile(path, 'utf8')).toBe('b');
+    await write(true);
+    expect(sync).toHaveBeenCalledTimes(process.platform === 'win32' ? 1 : 2);
+    // As on a file system of a network.
+    sync.mockImplementationOnce(async () => undefined);
+    sync.mockRejectedValueOnce(Object.assign(new Error('EINVAL'), { code: 'EINVAL' }));
+    await write(true);
+    sync.mockImplementationOnce(async () => undefined);
+    sync.mockRejectedValueOnce(Object.assign(new Error('EIO'), { code: 'EIO' }));
+    await expect(write(true)).rejects.toThrow(path);
+  } finally {
+    sync.mockRestore();
+  }
 });
 
 it('renameDurably renames', async () => {

@@ -103,6 +103,30 @@ it.each(CASES)('%s of what %s, of one alone', async (name, relation) => {
   }
 });
 
+it('predicated keeps truths a little away from 0 and 1', async () => {
+  const requirement = { exists: [0], apart: [], belongs: [] };
+  const shape = [1, 2, 2];
+  const graph = trace({ sharpened: { shape }, tokens: { shape } }, ({ sharpened, tokens }) => {
+    const all = { plain: sharpened, sharpened, tokens, unrelated: undefined, requirement };
+    const { loss, presence } = ATTENTION_LOSSES.predicated(all);
+    return { loss: reshape(loss, [1]), presence: reshape(presence ?? loss, [1]) };
+  });
+  const program = await compile(graph);
+  const of = async (value: number) => {
+    const map = new Float32Array(4).fill(value);
+    const { loss, presence } = await program.run({ sharpened: map, tokens: map });
+    return { loss: loss[0], presence: presence[0] };
+  };
+  const [absent, present] = [await of(0), await of(1)];
+  await program.dispose();
+  // Nowhere is (1 - 1e-6)^4, in float32, and its complement is seen.
+  expect(absent.presence).toBeGreaterThan(3e-6);
+  expect(absent.presence).toBeLessThan(5e-6);
+  expect(absent.loss).toBeCloseTo(-Math.log(4e-6), 0);
+  expect(present.presence).toBe(1);
+  expect(present.loss).toBeCloseTo(1e-6, 6);
+});
+
 it('syngen has a loss and a gradient where a word has no share of a position', async () => {
   const shape = [2, 2, 2];
   const inputs = {
