@@ -12,7 +12,7 @@ import { contender } from '../runs/contender.ts';
 import { findPeers } from '../runs/find-peers.ts';
 import { readFloat32 } from '../runs/float32-file.ts';
 import { agreementOf, processMemory } from '../runs/measure.ts';
-import { rowFilter } from '../runs/pairs.ts';
+import { rowFilter, wrongRows } from '../runs/pairs.ts';
 import { randomModel } from '../runs/random-model.ts';
 import { type Report, reportText } from '../runs/report.ts';
 import { lineText, outcomeTable } from '../runs/table.ts';
@@ -76,6 +76,13 @@ async function main(): Promise<void> {
     process.exitCode = 2;
     return;
   }
+  const rowOf = ({ name, otherName }: Comparison) => `${name} ${otherName}`;
+  const wrong = wrongRows(values.rows, COMPARISONS.map(rowOf));
+  if (wrong !== undefined) {
+    log(wrong);
+    process.exitCode = 2;
+    return;
+  }
   const card = smoke ? undefined : await askDriver().catch((error: Error) => error);
   if (card instanceof Error) {
     const reason = (error: Error) =>
@@ -87,7 +94,7 @@ async function main(): Promise<void> {
     return;
   }
   const isWanted = rowFilter(values.rows);
-  const comparisons = COMPARISONS.filter(({ name, otherName }) => isWanted(`${name} ${otherName}`));
+  const comparisons = COMPARISONS.filter((comparison) => isWanted(rowOf(comparison)));
   const lines = await measure(comparisons, card, settings);
   const outcome = judged(lines);
   process.stdout.write(`${outcomeTable(outcome)}\n`);

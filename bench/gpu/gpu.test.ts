@@ -42,6 +42,11 @@ it('says in one line that there is no card, with the exit code of its help', asy
     2,
     'bench:gpu: --steps must be a whole number above 0, got 0\n',
   ]);
+  const none = await bench('--rows', 'flux');
+  expect([none.code, none.stderr]).toEqual([
+    2,
+    expect.stringMatching(/^bench:gpu: --rows: no row has the words "flux"; the rows are: .*\n$/),
+  ]);
 });
 
 it('as a smoke test measures ours on the processor, and says what had no peer', async () => {

@@ -9,7 +9,7 @@ import type { Clock } from './contender.ts';
 import { findPeers } from './find-peers.ts';
 import { log } from './log.ts';
 import { pairLines } from './pair-lines.ts';
-import { oursAlone, pairs, rowFilter } from './pairs.ts';
+import { oursAlone, type Pair, pairs, rowFilter, wrongRows } from './pairs.ts';
 import { randomModel } from './random-model.ts';
 import { publish, type Report, reportChart, reportText } from './report.ts';
 import { SCALING_NAMES, scalingLines } from './scaling.ts';
@@ -56,6 +56,9 @@ const { values, positionals } = parseArgs({
 });
 
 const { quick } = values;
+const allPairs = pairs(quick ? [64, 128] : [256, 512]);
+const rowOf = ({ name, peerName }: Pair) => `${name} ${peerName}`;
+const wrong = wrongRows(values.rows, [...allPairs.map(rowOf), ...Object.values(SCALING_NAMES)]);
 
 if (values.help) {
   process.stdout.write(HELP);
@@ -64,6 +67,9 @@ if (values.help) {
   process.exitCode = 2;
 } else if (values.clock !== 'wall' && values.clock !== 'processor') {
   log(`--clock: must be wall or processor, got ${values.clock}`);
+  process.exitCode = 2;
+} else if (wrong !== undefined) {
+  log(wrong);
   process.exitCode = 2;
 } else {
   await main();
@@ -101,9 +107,7 @@ async function measure(): Promise<Report> {
   const out = await mkdtemp(join(tmpdir(), 'sgool-bench-results-'));
   try {
     const bench = { ...settings, folderOf, out, ...('missing' in peers ? {} : { python }) };
-    const chosen = pairs(quick ? [64, 128] : [256, 512]).filter(({ name, peerName }) =>
-      isWanted(`${name} ${peerName}`),
-    );
+    const chosen = allPairs.filter((pair) => isWanted(rowOf(pair)));
     const measured = 'missing' in peers ? oursAlone(chosen) : chosen;
     const lines = await pairLines(bench, measured);
     lines.push(...(await utilisationLines(bench, measured, lines)));

@@ -60,7 +60,8 @@ export async function timeInTurns(
     for (let round = 0; round <= repeats; round++) {
       onRound?.(round);
       for (const [i, process] of processes.entries()) {
-        const run = () => process.run({ out: join(out, `${i}`) });
+        // The first results are compared at the end: later runs, which may go on from them, write elsewhere.
+        const run = () => process.run({ out: join(out, round === 0 ? `${i}` : `${i}-timed`) });
         if (round > 0 || !samples) {
           answers[i].push(await run());
           continue;

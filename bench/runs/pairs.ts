@@ -43,16 +43,26 @@ export function pairs([small, large]: readonly [number, number]): Pair[] {
   ];
 }
 
-/**
- * The rows that `--rows` selects: its parts are separated by commas, and all words of a part occur in the row. Default: all rows.
- */
-export function rowFilter(rows: string | undefined): (row: string) => boolean {
-  if (rows === undefined) return () => true;
-  const parts = rows
+/** Parts are separated by commas, words by spaces. */
+const partsOf = (rows: string): string[][] =>
+  rows
     .toLowerCase()
     .split(',')
     .map((part) => part.trim().split(/\s+/));
-  return (row) => parts.some((words) => words.every((word) => row.toLowerCase().includes(word)));
+
+const hasAll = (row: string, words: readonly string[]) => words.every((word) => row.toLowerCase().includes(word));
+
+/** The rows that `--rows` selects: all words of one of its parts occur in the row. Default: all rows. */
+export const rowFilter =
+  (rows: string | undefined) =>
+  (row: string): boolean =>
+    rows === undefined || partsOf(rows).some((words) => hasAll(row, words));
+
+/** What is wrong with `--rows`: the first part that no row has all words of. */
+export function wrongRows(rows: string | undefined, names: readonly string[]): string | undefined {
+  if (rows === undefined) return undefined;
+  const lost = partsOf(rows).find((words) => !names.some((name) => hasAll(name, words)));
+  return lost && `--rows: no row has the words "${lost.join(' ')}"; the rows are: ${[...new Set(names)].join('; ')}`;
 }
 
 /** Without peers: our side of each row with a goal, once. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { chartSvg } from './chart.ts';
-import { oursAlone, pairs, rowFilter } from './pairs.ts';
+import { oursAlone, pairs, rowFilter, wrongRows } from './pairs.ts';
 import { merged, type Report, reportChart } from './report.ts';
 import { outcomeTable } from './table.ts';
 import { agreement, judged, type Line } from './verdicts.ts';
@@ -135,5 +135,14 @@ describe('rows', () => {
       'decoder, CLIP, pullback, 256 px',
       'decoder, CLIP, pullback, 512 px',
     ]);
+  });
+
+  it('are named where a part of the choice selects none', () => {
+    const names = ['UNet forward, 256 px', 'decoder'];
+    expect(wrongRows(undefined, names)).toBeUndefined();
+    expect(wrongRows('unet 256, DECODER', names)).toBeUndefined();
+    expect(wrongRows('decoder, unet 512', names)).toBe(
+      '--rows: no row has the words "unet 512"; the rows are: UNet forward, 256 px; decoder',
+    );
   });
 });

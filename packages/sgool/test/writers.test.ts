@@ -117,6 +117,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'cli/run/fine-tuning.ts': 'finetune-faults.test.ts',
   'cli/run/fine-tuning-folder.ts': 'finetune-faults.test.ts',
   'weights/open/store-adapter.ts': 'finetune-faults.test.ts',
+  'cli/run/kept-hashes.ts': 'kept-hashes.test.ts; what cannot be kept is computed again',
 };
 
 it('every source that calls the writer has its row in the tests of failing disks', () => {

@@ -4,131 +4,14 @@
  */
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../errors.ts';
-import { fileSystemReason } from '../platform/file-errors.ts';
+import { COMMANDS, wantedBy } from './command-table.ts';
 import { EXIT_CODES, USAGE_ERROR } from './exit-codes.ts';
 import type { Host } from './host.ts';
+import { machineReason } from './machine-reason.ts';
 import { checkPlaces } from './options/empty-places.ts';
 import { meaningOf } from './options/other-names.ts';
 import { oneLine } from './terminal/format.ts';
 import { packageVersion } from './version.ts';
-
-interface CommandEntry {
-  readonly name: string;
-  readonly summary: string;
-  /** Whether it makes images: then it runs in a thread, and signals stop it in an orderly way. */
-  readonly makesImages?: true;
-  load(): Promise<{ configure(command: Command, host: Host): void }>;
-}
-
-const COMMANDS: readonly CommandEntry[] = [
-  {
-    name: 'generate',
-    makesImages: true,
-    summary: 'make an image that matches a prompt',
-    load: () => import('./commands/generate.ts'),
-  },
-  {
-    name: 'video',
-    makesImages: true,
-    summary: 'make a clip that matches a prompt',
-    load: () => import('./commands/video.ts'),
-  },
-  {
-    name: 'refine',
-    makesImages: true,
-    summary: 'change an image until it matches a prompt better',
-    load: () => import('./commands/refine.ts'),
-  },
-  {
-    name: 'detail',
-    makesImages: true,
-    summary: 'repaint the salient regions of an image, each enlarged',
-    load: () => import('./commands/detail.ts'),
-  },
-  {
-    name: 'repeat',
-    makesImages: true,
-    summary: 'make an image again from what it says of itself',
-    load: () => import('./commands/repeat.ts'),
-  },
-  {
-    name: 'runs',
-    summary: 'list runs: those that go on, are finished, were stopped or died',
-    load: () => import('./commands/runs.ts'),
-  },
-  {
-    name: 'resume',
-    makesImages: true,
-    summary: 'go on with a run that was stopped or died',
-    load: () => import('./commands/resume.ts'),
-  },
-  {
-    name: 'saliency',
-    summary: 'show the salient regions of an image',
-    load: () => import('./commands/saliency.ts'),
-  },
-  {
-    name: 'attention',
-    summary: 'show which parts of an image read which words of its prompt',
-    load: () => import('./commands/attention.ts'),
-  },
-  {
-    name: 'score',
-    summary: 'score how well an image matches a prompt: CLIP and preference models',
-    load: () => import('./commands/score.ts'),
-  },
-  {
-    name: 'prompt',
-    summary: 'show how a prompt is read: weights, changes, chunks, tags',
-    load: () => import('./commands/prompt.ts'),
-  },
-  {
-    name: 'finetune',
-    makesImages: true,
-    summary: 'change a few weights of a model, so that the objects of prompts stop covering each other',
-    load: () => import('./commands/finetune.ts'),
-  },
-  {
-    name: 'adapters',
-    summary: 'inspect the adapters of fine-tunings, and merge them into models',
-    load: () => import('./commands/adapters.ts'),
-  },
-  {
-    name: 'evaluate',
-    summary: 'run methods over prompt suites, score every image, report',
-    load: () => import('./commands/evaluate.ts'),
-  },
-  {
-    name: 'study',
-    summary: 'put the images of an evaluation before people: make, serve and report a study',
-    load: () => import('./commands/study.ts'),
-  },
-  {
-    name: 'worker',
-    summary: 'run the cells of evaluations from a queue, on many machines',
-    load: () => import('./commands/worker.ts'),
-  },
-  {
-    name: 'suites',
-    summary: 'list, add and fetch the prompt suites of evaluations',
-    load: () => import('./commands/suites.ts'),
-  },
-  {
-    name: 'models',
-    summary: 'list, inspect, download and check models',
-    load: () => import('./commands/models.ts'),
-  },
-  {
-    name: 'devices',
-    summary: 'list what computes on this machine, and add the files for NVIDIA cards',
-    load: () => import('./commands/devices.ts'),
-  },
-  {
-    name: 'methods',
-    summary: 'list the methods: what each does, what it costs, when to take it, its options',
-    load: () => import('./commands/methods.ts'),
-  },
-];
 
 const EXAMPLES = `
 Examples:
@@ -157,15 +40,6 @@ function wrapped(line: string, indent: number): string {
   }
   return lines.join('\n');
 }
-
-/** Whether a command line is to run in a thread. */
-export function runsInThread(argv: readonly string[]): boolean {
-  return wantedBy(argv)?.makesImages === true;
-}
-
-/** The command that a command line names. */
-const wantedBy = (argv: readonly string[]) =>
-  COMMANDS.find(({ name }) => name === argv.find((word) => COMMANDS.some((one) => one.name === word)));
 
 /**
  * Runs `sgool` with these arguments.
@@ -236,21 +110,6 @@ function commanderLine(text: string): string {
       (_, message, name) =>
         `${message}; put the prompt in quotes: sgool ${name}${name === 'generate' ? '' : ' image.png'} "a red cat"`,
     );
-}
-
-/** What the machine refused somewhere on the way, where no other message says it: files, descriptors, memory. */
-function machineReason(error: unknown): string | undefined {
-  const { message = '', path } = (error ?? {}) as { message?: string; path?: string };
-  if (/too many open files|EMFILE|ENFILE/i.test(message)) {
-    return 'too many files are open; raise the limit (ulimit -n)';
-  }
-  if (/bad_alloc|allocation failed|allocate memory|out of memory|ENOMEM|spawn .* EAGAIN/i.test(message)) {
-    return `not enough memory: ${message}; try --memory low or a smaller --size, or raise the limit (ulimit -v)`;
-  }
-  const reason = fileSystemReason(error);
-  return reason === undefined
-    ? undefined
-    : `${path === undefined ? message : `cannot use ${path}`}: ${reason}`;
 }
 
 function report(error: unknown, { stderr, env }: Host): number {

@@ -3,15 +3,14 @@ import { createHash } from 'node:crypto';
 import { Socket } from 'node:net';
 import { basename, extname, resolve } from 'node:path';
 import { files } from '#platform';
-import { UserError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import { decodeImage, type ReadOptions } from '../image/read-image.ts';
 import { decodeVideo } from '../image/video/read-video.ts';
 import type { Video } from '../image/video/video.ts';
 import { SIZE_LIMITS, type SizeLimit } from '../platform/size-limits.ts';
-import { USAGE_ERROR } from './exit-codes.ts';
 import type { Host } from './host.ts';
 import { readStream } from './standard-input.ts';
+import { usageError } from './usage-error.ts';
 
 /** Stands for the standard input where a file is read. A file of that name is `./-`. */
 export const STDIN = '-';
@@ -29,9 +28,7 @@ const readPipes = new Map<string, Promise<Uint8Array>>();
  */
 export function inputPath(given: string, { cwd }: Pick<Host, 'cwd'>): string {
   if (given.trim() === '') {
-    throw new UserError('an input has an empty name; give a file, or - for the standard input', {
-      exitCode: USAGE_ERROR,
-    });
+    throw usageError('an input has an empty name; give a file, or - for the standard input');
   }
   return STDIN_NAMES.includes(given) ? STDIN : resolve(cwd, given);
 }

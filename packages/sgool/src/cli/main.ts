@@ -1,14 +1,16 @@
 #!/usr/bin/env node
 /**
  * @file The binary. It stays light: each command imports the networks and images that it needs. Commands that make images run in a
- * thread, which begins with this file as well.
+ * thread, which begins with this file as well; the main thread then reads no more of the command line than its name.
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { runCli, runsInThread } from './cli.ts';
+import { runsInThread } from './command-table.ts';
 import { READER_GONE } from './exit-codes.ts';
-import { processHost } from './host.ts';
+import { type Host, processHost } from './host.ts';
 import { openOutputs } from './terminal/output.ts';
 import { inThread, runInThread, type ThreadData } from './thread.ts';
+
+const run = async (argv: readonly string[], host: Host) => (await import('./cli.ts')).runCli(argv, host);
 
 async function main(argv: readonly string[]): Promise<void> {
   const isThreaded = runsInThread(argv);
@@ -16,7 +18,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const outputs = openOutputs(process, isThreaded ? undefined : () => process.exit(READER_GONE));
   const code = isThreaded
     ? await runInThread(new URL(import.meta.url), argv, outputs)
-    : await runCli(argv, processHost(outputs));
+    : await run(argv, processHost(outputs));
   process.exitCode = await outputs.finish(code);
 }
 
@@ -24,5 +26,5 @@ if (isMainThread || !parentPort) {
   await main(process.argv.slice(2));
 } else {
   const data = workerData as ThreadData;
-  await inThread(parentPort, data, (host) => runCli(data.argv, host));
+  await inThread(parentPort, data, (host) => run(data.argv, host));
 }

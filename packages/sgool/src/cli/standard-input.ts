@@ -4,8 +4,8 @@ import { UserError } from '../errors.ts';
 import { concatBytes } from '../platform/bytes.ts';
 import { refused } from '../platform/plain-file.ts';
 import { overLimit, type SizeLimit } from '../platform/size-limits.ts';
-import { USAGE_ERROR } from './exit-codes.ts';
 import type { Terminal } from './terminal/terminal.ts';
+import { usageError } from './usage-error.ts';
 
 /**
  * The whole of a stream; the same bytes for the same reader.
@@ -51,9 +51,8 @@ export function readOnce(read: (limit: SizeLimit) => Promise<Uint8Array>): ReadI
   return (who, limit) => {
     known ??= { who, bytes: read(limit) };
     if (known.who === who) return known.bytes;
-    throw new UserError(
+    throw usageError(
       `${who}: the standard input is ${known.who} already, and can be read once; give the name of a file`,
-      { exitCode: USAGE_ERROR },
     );
   };
 }

@@ -285,4 +285,16 @@ describe('refused in one line', () => {
     const loras = [{ path: `${data}motion/lora.ckpt` }];
     await expect(opened({ loras })).rejects.toThrow(/changes motion modules, which this model does not have/);
   });
+
+  it('a motion LoRA for modules that the adapter lacks', async () => {
+    const { tensors } = await openTensorFile(`${data}motion/lora.safetensors`);
+    const path = join(dir, 'deeper.safetensors');
+    const moved = [...tensors].map(
+      ([name, x]) => [name.replace(/^unet\.down_blocks\.0/, 'unet.down_blocks.7'), x] as const,
+    );
+    await writeSafetensors(path, lazily(new Map(moved)), {});
+    await expect(opened({ motion, loras: [{ path }] })).rejects.toThrow(
+      /made for another model.*the unet has no module down_blocks_7_motion_modules/,
+    );
+  });
 });

@@ -35,6 +35,8 @@ export const SIZE_LIMITS = {
   certificates: { what: 'a file of certificates', bytes: MB },
   /** Tokens of the Hub have 37 letters. */
   token: { what: 'a token of the Hub', bytes: 64 * KB },
+  /** SHA-256 of 200 files. */
+  hashes: { what: 'a file of hashes', bytes: MB },
   /** A branch of the cache is a commit of 40 letters; a lock is a process and a host. */
   line: { what: 'a file of one line', bytes: 4 * KB },
 } as const satisfies Record<string, SizeLimit>;

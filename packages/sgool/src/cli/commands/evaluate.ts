@@ -1,8 +1,7 @@
 /** @file `sgool evaluate`: runs methods over prompt suites; its subcommands have files of their own in `evaluate/`. */
 import type { Command } from 'commander';
-import { UserError } from '../../errors.ts';
-import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
+import { usageError } from '../usage-error.ts';
 import { configureMerge } from './evaluate/merge.ts';
 import { configureRebuild } from './evaluate/rebuild.ts';
 import { configureReport } from './evaluate/report.ts';
@@ -16,9 +15,8 @@ export function configure(command: Command, host: Host): void {
   command.hook('preSubcommand', (run) => {
     const given = run.options.find((option) => run.getOptionValueSource(option.attributeName()) === 'cli');
     if (given === undefined) return;
-    throw new UserError(
+    throw usageError(
       `evaluate: ${given.long} is an option of a run and comes before a subcommand; the options of a subcommand come after its name`,
-      { exitCode: USAGE_ERROR },
     );
   });
   for (const configureOne of [

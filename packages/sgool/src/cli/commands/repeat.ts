@@ -2,9 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { UserError } from '../../errors.ts';
 import { fileSha256 } from '../../platform/file-sha256.ts';
-import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { inputHash, inputPath, STDIN } from '../inputs.ts';
 import type { Values } from '../options/image-options.ts';
@@ -14,6 +12,7 @@ import { type AnyImageCommand, IMAGE_COMMANDS } from '../run/image-commands.ts';
 import { ITERATIONS_FOLDER } from '../run/output-folder.ts';
 import { isSameModelName, type RecordedRun, readRecordedRun } from '../run/recorded-run.ts';
 import { shownPath } from '../terminal/format.ts';
+import { usageError } from '../usage-error.ts';
 import { packageVersion } from '../version.ts';
 
 interface RepeatFlags {
@@ -146,9 +145,8 @@ async function targetFiles(
   host: Host,
 ): Promise<string[]> {
   if (given !== undefined && given.length !== recorded.length) {
-    throw new UserError(
+    throw usageError(
       `--target-image: ${path} was made with ${recorded.length} target images, got ${given.length}; give as many, in the same order`,
-      { exitCode: USAGE_ERROR },
     );
   }
   const found: string[] = [];
@@ -170,9 +168,8 @@ function modelOf(
   const { model } = values;
   if (given !== undefined || version !== undefined) return given ?? model;
   if (model !== undefined && isSameModelName(model, 'toybox')) return model;
-  throw new UserError(
+  throw usageError(
     `${path}: was made by another tool with the model ${model ?? '(not named)'}; say where it is with --model`,
-    { exitCode: USAGE_ERROR },
   );
 }
 
@@ -191,7 +188,7 @@ async function inputFile(
 ): Promise<string | undefined> {
   if (recorded === undefined) {
     if (given === undefined) return undefined;
-    throw new UserError(`--${flag}: ${path} was made without one`, { exitCode: USAGE_ERROR });
+    throw usageError(`--${flag}: ${path} was made without one`);
   }
   const name = recorded === STDIN ? 'from the standard input' : basename(recorded);
   const places =
@@ -210,11 +207,8 @@ async function inputFile(
     if (hash === undefined || (await inputHash(who, place, host)) === hash) return place;
   }
   const problem = found.length === 0 ? 'is not found' : `is not the same any more (${found[0]})`;
-  throw new UserError(
+  throw usageError(
     `--${flag}: the ${flag.replace('-', ' ')} ${name} that ${path} was made from ${problem}; say where it is`,
-    {
-      exitCode: USAGE_ERROR,
-    },
   );
 }
 

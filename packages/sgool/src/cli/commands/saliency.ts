@@ -2,16 +2,15 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { UserError } from '../../errors.ts';
 import { frameSheet } from '../../image/video/clip-sheet.ts';
 import { REGION_DEFAULTS } from '../../request/defaults.ts';
 import { defaultDetector, type SaliencyName, type SaliencyNetworks } from '../../request/detectors.ts';
+import { withoutUnread } from '../../request/effect.ts';
 import { type DetectionSettings, detectionSettings } from '../../request/settings/regions.ts';
 import { pickSettings } from '../../request/settings/shape.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
 import { followRegions } from '../../saliency/track.ts';
 import type { PromptSyntax } from '../../text/prompt/prompt.ts';
-import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { inputFiles, inputImage, inputPath, inputStem, inputVideo } from '../inputs.ts';
 import { loadOptionsOf, sharedOptions, sharedValues } from '../options/model-options.ts';
@@ -21,6 +20,7 @@ import { saliencyImage } from '../run/images.ts';
 import { clipNotes, clipsOf } from '../run/prompt-warnings.ts';
 import { imageTarget, writeImage } from '../run/write-output.ts';
 import { shownPath } from '../terminal/format.ts';
+import { usageError } from '../usage-error.ts';
 
 interface SaliencyFlags extends OptionValues {
   readonly prompt?: string;
@@ -49,6 +49,9 @@ Examples:
 
 /** Detectors that show where a prompt is. */
 const NEEDS_PROMPT: readonly string[] = ['grad-cam', 'grad-cam++', 'attention'] satisfies SaliencyName[];
+
+/** The detector that looks with the network that makes images; the others have networks of their own, in float32. */
+const OF_THE_MODEL = 'attention' satisfies SaliencyName;
 
 const { saliency: detectorSchema, ...regionSchemas } = detectionSettings;
 
@@ -88,14 +91,10 @@ async function saliency(given: string, flags: SaliencyFlags, host: Host): Promis
   const typed: Partial<DetectionSettings> = pickSettings(detectionSettings, typedValues(flags, OPTIONS));
   const wanted = typed.saliency;
   if (wanted !== undefined && NEEDS_PROMPT.includes(wanted) && (prompt ?? '').trim() === '') {
-    throw new UserError(`--prompt: the detector ${wanted} needs a prompt; give one`, {
-      exitCode: USAGE_ERROR,
-    });
+    throw usageError(`--prompt: the detector ${wanted} needs a prompt; give one`);
   }
   if (wanted === 'mask' && mask === undefined) {
-    throw new UserError('--mask: the detector mask needs an image; give its path', {
-      exitCode: USAGE_ERROR,
-    });
+    throw usageError('--mask: the detector mask needs an image; give its path');
   }
   const target = await imageTarget(
     out === undefined ? freePath(path, host.cwd) : resolve(host.cwd, out),
@@ -117,6 +116,18 @@ async function saliency(given: string, flags: SaliencyFlags, host: Host): Promis
       for (const line of clipNotes('prompt', text, clips)) host.stderr.write(`sgool: warning: ${line}\n`);
     }
     const name = wanted ?? detectorFor(pipeline.model.has, mask, prompt);
+    const { model } = pipeline;
+    const defaults = { ...REGION_DEFAULTS, saliency: name };
+    const given = { ...typed, ...(maskImage && { mask: maskImage }) };
+    withoutUnread({ settings: { ...defaults, ...typed }, given, model }, defaults);
+    if (text !== undefined && !NEEDS_PROMPT.includes(name)) {
+      throw usageError(
+        `--prompt: the detector ${name} reads no prompt; leave it out, or take one of ${NEEDS_PROMPT.join(', ')}`,
+      );
+    }
+    if (flags.precision !== undefined && name !== OF_THE_MODEL) {
+      throw usageError(`--precision: the detector ${name} looks in float32, whatever is said; leave it out`);
+    }
     const detector = await pipeline.detector(name, {
       ...(text === undefined ? {} : { prompt: text }),
       ...(maskImage === undefined ? {} : { mask: maskImage }),

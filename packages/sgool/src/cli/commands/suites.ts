@@ -16,10 +16,10 @@ import {
 } from '../../evaluate/suites/stored-suites.ts';
 import type { Suite } from '../../evaluate/suites/suite.ts';
 import { JUDGE_NAMES } from '../../networks/judge/open-judge.ts';
-import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { formatTable, oneLine } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
+import { usageError } from '../usage-error.ts';
 
 const NOTES = `
 Toybox's own prompts come with sgool. The public lists do not: "add" takes a
@@ -125,12 +125,7 @@ async function show(name: string, { category, json = false }: ShowOptions, host:
   const prompts = suite.prompts.filter((prompt) => category === undefined || prompt.category === category);
   if (prompts.length === 0) {
     const all = [...new Set(suite.prompts.map((prompt) => prompt.category ?? 'none'))].join(', ');
-    throw new UserError(
-      `--category: suite ${suite.name} has no ${category || 'empty category'}; it has ${all}`,
-      {
-        exitCode: USAGE_ERROR,
-      },
-    );
+    throw usageError(`--category: suite ${suite.name} has no ${category || 'empty category'}; it has ${all}`);
   }
   if (json) {
     host.stdout.write(`${JSON.stringify({ ...suite, prompts })}\n`);
@@ -151,16 +146,13 @@ async function add(name: string, file: string, options: { json?: boolean }, host
 /** The file, or the files of a form in a folder. */
 async function pathsOf(forms: readonly Readonly<Record<string, unknown>>[], path: string, given: string) {
   const found = await stat(path).catch(() => undefined);
-  if (found === undefined)
-    throw new UserError(`suites add: there is no file ${given}`, { exitCode: USAGE_ERROR });
+  if (found === undefined) throw usageError(`suites add: there is no file ${given}`);
   if (!found.isDirectory()) return [path];
   const names = await readdir(path);
   const form = forms.find((one) => Object.keys(one).every((name) => names.includes(name)));
   if (form !== undefined) return Object.keys(form).map((name) => join(path, name));
   const wanted = forms.map((one) => Object.keys(one).join(', ')).join('; or ');
-  throw new UserError(`suites add: the folder ${basename(path)} does not hold ${wanted}`, {
-    exitCode: USAGE_ERROR,
-  });
+  throw usageError(`suites add: the folder ${basename(path)} does not hold ${wanted}`);
 }
 
 async function pull(names: readonly string[], options: { json?: boolean }, host: Host): Promise<void> {
@@ -202,7 +194,6 @@ function report(
 async function remove(name: string, { env, stderr }: Host): Promise<void> {
   const known = findKnown(name);
   const removed = await removeSuite(known.name, env);
-  if (!removed)
-    throw new UserError(`suites remove: suite ${name} is not on this machine`, { exitCode: USAGE_ERROR });
+  if (!removed) throw usageError(`suites remove: suite ${name} is not on this machine`);
   stderr.write(`sgool: suite ${name}: its copy is removed\n`);
 }

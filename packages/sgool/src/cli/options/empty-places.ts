@@ -1,7 +1,6 @@
 /** @file A file or folder whose name is empty: a path made of it would be the current folder, which nobody has named. */
 import type { Command } from 'commander';
-import { UserError } from '../../errors.ts';
-import { USAGE_ERROR } from '../exit-codes.ts';
+import { usageError } from '../usage-error.ts';
 
 /** What the help calls arguments that name a file or folder, in brackets: `<folder>`, `[image...]`. */
 export const PLACE = /^(?:file|folder|place|path|image|part|study|suite|evaluation)s?$/;
@@ -36,7 +35,5 @@ export function checkPlaces(command: Command): void {
   ];
   const empty = given.find(({ what, value }) => PLACE.test(what) && isEmpty(value));
   if (empty === undefined) return;
-  throw new UserError(`${empty.who}: needs the name of a ${empty.what}, got nothing`, {
-    exitCode: USAGE_ERROR,
-  });
+  throw usageError(`${empty.who}: needs the name of a ${empty.what}, got nothing`);
 }

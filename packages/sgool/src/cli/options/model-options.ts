@@ -21,14 +21,15 @@ import {
 import { DEFAULT_MODEL } from '../../weights/open/locate-model.ts';
 import type { LoraChoice } from '../../weights/open/lora.ts';
 import { loraStrength } from '../../weights/open/lora-strength.ts';
-import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { quoteArgument } from '../terminal/format.ts';
+import { fromCommandLine, usageError } from '../usage-error.ts';
 import {
   type CliOption,
   type OptionValues,
   schemaOption,
   toCommander,
+  typedValues,
   variableOf,
   withDefault,
 } from './option.ts';
@@ -219,13 +220,12 @@ function parseLoras(text: string): LoraChoice[] {
   return loraItems(text).map((item) => {
     const [, path, rest = ''] = LORA_ITEM.exec(item) ?? [];
     if (!path) {
-      throw new UserError(
+      throw usageError(
         `--lora: not usable, got ${text}; give file or file:weight, several separated by commas`,
-        { exitCode: USAGE_ERROR },
       );
     }
     const values = rest === '' ? [] : rest.slice(1).split(':');
-    return { path, ...loraStrength(values, `--lora: ${item.trim()}`) };
+    return { path, ...fromCommandLine(() => loraStrength(values, `--lora: ${item.trim()}`)) };
   });
 }
 
@@ -234,9 +234,8 @@ function parseEmbeddings(text: string) {
   return text.split(',').map((item) => {
     const [, path, name] = EMBEDDING_ITEM.exec(item) ?? [];
     if (!path || name === '') {
-      throw new UserError(
+      throw usageError(
         `--embedding: not usable, got ${text}; give file or file=word, several separated by commas`,
-        { exitCode: USAGE_ERROR },
       );
     }
     return name === undefined ? { path } : { path, name };
@@ -248,16 +247,13 @@ function parseDeviceOptions(text: string): Record<string, string> {
   const pairs = text.split(',').map((item) => {
     const [, name, value] = /^\s*(\w+)\s*=\s*(\w+)\s*$/.exec(item) ?? [];
     if (name !== undefined) return [name, value] as const;
-    throw new UserError(
+    throw usageError(
       `--device-options: not usable, got ${text}; give name=value, several separated by commas`,
-      { exitCode: USAGE_ERROR },
     );
   });
   const twice = pairs.find(([name], i) => pairs.findIndex(([other]) => other === name) < i);
   if (twice === undefined) return Object.fromEntries(pairs);
-  throw new UserError(`--device-options: ${twice[0]} is given twice; give it once`, {
-    exitCode: USAGE_ERROR,
-  });
+  throw usageError(`--device-options: ${twice[0]} is given twice; give it once`);
 }
 
 /** Places separated by commas. */
@@ -389,11 +385,11 @@ export function sharedValues(
   { env }: Host,
   without: readonly SharedKey[] = [],
 ): SharedValues {
-  const given = keysBut(without).map((key) => {
-    const option = modelOption(key, MAIN);
+  const options = keysBut(without).map((key) => modelOption(key, MAIN));
+  const ofVariables = options.map((option) => {
     const variable = variableOf(option);
     const text = env[variable];
-    return { ...(text ? option.parse(text, variable) : {}), ...(flags[key] as OptionValues | undefined) };
+    return text ? option.parse(text, variable) : {};
   });
-  return Object.assign({ model: DEFAULT_MODEL }, ...given);
+  return Object.assign({ model: DEFAULT_MODEL }, ...ofVariables, typedValues(flags, options));
 }

@@ -1,6 +1,5 @@
 /** @file Messages about a prompt that is empty or too long. */
 import { Option } from 'commander';
-import { UserError } from '../../errors.ts';
 import type { PromptFit } from '../../models/backbone.ts';
 import { isLoraTag } from '../../pipeline/prompt-loras.ts';
 import { fitNotes } from '../../text/fit-notes.ts';
@@ -11,9 +10,9 @@ import {
   type PromptSyntax,
   parsePrompt,
 } from '../../text/prompt/prompt.ts';
-import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { oneLine } from '../terminal/format.ts';
+import { usageError } from '../usage-error.ts';
 
 /**
  * @param instead what else the command offers
@@ -21,9 +20,7 @@ import { oneLine } from '../terminal/format.ts';
  */
 export function checkPrompt(prompt: string, instead = ''): void {
   if (prompt.trim() !== '') return;
-  throw new UserError(`prompt: must not be empty; say what the image should show${instead}`, {
-    exitCode: USAGE_ERROR,
-  });
+  throw usageError(`prompt: must not be empty; say what the image should show${instead}`);
 }
 
 /** `--prompt-syntax`, for commands whose prompts only critics read. */

@@ -98,6 +98,15 @@ describe('a setting that a method does not have', () => {
     const words = [`--${option?.flag}`, `${VALUES[key]}`];
     expect((await read(videoKind, { argv: words })).values).toEqual({ [key]: VALUES[key] });
     expect(generated.filter((one) => one.keys.includes(key))).toEqual([]);
+    const variable = variableOf({ flag: option?.flag ?? '' });
+    for (const [given, source] of [
+      [{ env: { [variable]: `${VALUES[key]}` } }, variable],
+      [{ file: { [key]: VALUES[key] } }, `${key} in ${CONFIG_FILE}`],
+    ] as const) {
+      const { values, notes } = await read(kindOf('sgool'), given);
+      expect(values).toEqual({});
+      expect(notes).toEqual([`${source} is passed over: sgool generate has no such option`]);
+    }
   });
 
   it('is a motion adapter for pictures: it is read, and changes nothing', async () => {
@@ -135,11 +144,12 @@ describe('a setting that a method does not have', () => {
     expect(values).toEqual({ lambda: 2 });
     expect(notes).toEqual([
       `SGOOL_CLIP_GUIDANCE_SCALE and clipGuidanceScale in ${CONFIG_FILE} are passed over: refine has no such options`,
+      'SGOOL_METHOD is passed over: sgool generate has no such option',
     ]);
   });
 });
 
-it('a variable that looks misspelt is warned of; one of another command or of sgool itself is not', async () => {
+it('a variable that looks misspelt is warned of; one of another command is named, and one of sgool itself is not', async () => {
   const env = {
     SGOOL_STEPPS: '3',
     SGOOL_STRENGTH: '0.5',
@@ -148,7 +158,7 @@ it('a variable that looks misspelt is warned of; one of another command or of sg
   };
   expect(await read(kindOf('sgool'), { env })).toMatchObject({
     values: {},
-    notes: [],
+    notes: ['SGOOL_STRENGTH is passed over: sgool generate has no such option'],
     warnings: ['the environment variable SGOOL_STEPPS has no meaning (did you mean SGOOL_STEPS?)'],
   });
 });

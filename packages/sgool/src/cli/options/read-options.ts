@@ -1,6 +1,6 @@
 /**
  * @file Where values come from: command line before environment before file; the defaults are the method's. A setting that the
- * method does not have is refused on the command line, and passed over elsewhere.
+ * method or the command does not have is refused on the command line, and passed over elsewhere, which a note says.
  */
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
@@ -10,7 +10,6 @@ import { METHODS } from '../../methods/index.ts';
 import { parseJsonObject } from '../../platform/json.ts';
 import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { listOf, type MethodSchema, noSuchOption } from '../../request/request.ts';
-import { USAGE_ERROR } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { inputPath } from '../inputs.ts';
 import type { RecordedHashes } from '../run/file-hashes.ts';
@@ -115,14 +114,12 @@ export async function readImageCommand(
     if (key === undefined) continue;
     const { owner } = kind;
     const hint = owner && methodHas(owner.method, key) ? `, and ${owner.text}` : '';
-    throw new UserError(`--${option.flag}: ${noSuchOption(title, requestKey(key), METHODS)}${hint}`, {
-      exitCode: USAGE_ERROR,
-    });
+    throw usageError(`--${option.flag}: ${noSuchOption(title, requestKey(key), METHODS)}${hint}`);
   }
-  const passedOver = [
-    ...environment.known.filter(({ keys }) => keys.some(isForeign)).map(variableOf),
+  const passedOver = (isMeant: (key: string) => boolean) => [
+    ...environment.known.filter(({ keys }) => keys.some(isMeant)).map(variableOf),
     ...Object.keys(file)
-      .filter(isForeign)
+      .filter(isMeant)
       .map((key) => `${key} in ${CONFIG_FILE}`),
   ];
   const kept: Values = Object.fromEntries(Object.entries(values).filter(([key]) => !isForeign(key)));
@@ -135,7 +132,11 @@ export async function readImageCommand(
     quiet: flags.quiet === true,
     warnings: environment.warnings,
     notes: [
-      ...(passedOver.length === 0 ? [] : [passedOverNote(passedOver, title)]),
+      ...passedOverNote(passedOver(isForeign), title),
+      ...passedOverNote(
+        passedOver((key) => !own.has(key) && !isForeign(key)),
+        `sgool ${command.name()}`,
+      ),
       ...(own.has('frames') ? [] : motionNotes(kept)),
     ],
   };
@@ -173,9 +174,10 @@ function withAbsolutePaths({ maskFile, targetImage, prompts, ...rest }: Values, 
   };
 }
 
-function passedOverNote(names: readonly string[], title: string): string {
+function passedOverNote(names: readonly string[], title: string): string[] {
+  if (names.length === 0) return [];
   const [verb, options] = names.length === 1 ? ['is', 'option'] : ['are', 'options'];
-  return `${listOf(names)} ${verb} passed over: ${title} has no such ${options}`;
+  return [`${listOf(names)} ${verb} passed over: ${title} has no such ${options}`];
 }
 
 /** The whole command line as it was typed. */

@@ -1,4 +1,4 @@
-/** @file What commands have in common that make clips: the adapter that moves pictures, and the file of a clip in the wanted format. */
+/** @file What commands have in common that make clips: the adapter that moves pictures, the file in the wanted format, and what is said of frames. */
 import {
   VIDEO_ENDINGS,
   VIDEO_FORMATS,
@@ -6,8 +6,15 @@ import {
   type VideoFormat,
   videoEncoder,
 } from '../../image/video/encode-video.ts';
+import type { MotionInfo } from '../../models/model-info.ts';
 import { DEFAULT_MOTION } from '../../weights/open/locate-model.ts';
 import { type ImageCommand, motionNotes } from '../options/read-options.ts';
+
+/** One line where windows of frames are asked for and a clip is no longer than one of them; undefined elsewhere. */
+export function windowsNote({ windows }: Pick<MotionInfo, 'windows'> = {}, frames = 1): string | undefined {
+  if (windows === undefined || frames === 1 || frames > windows.frames) return undefined;
+  return `contextFrames ${windows.frames} changes nothing in a clip of ${frames} frames, which is seen as a whole`;
+}
 
 /** The file of a clip in the format that was asked for. */
 export interface ClipFormat {

@@ -20,7 +20,7 @@ it('the weights of a run are named by its hashes, and not at all where it is sto
   const dir = await mkdtemp(join(tmpdir(), 'sgool-hash-'));
   const file = join(dir, 'model.ckpt');
   await writeFile(file, 'abc');
-  const never = new AbortController().signal;
+  const never = { signal: new AbortController().signal };
   const files = { weightsPath: file, given: 0, texts: [] };
   expect(await hashWeights({ ...files, loras: [{ path: file, weight: 0.5 }], given: 1 }, never)).toEqual({
     modelHash: 'ba7816bf8f',
@@ -33,7 +33,7 @@ it('the weights of a run are named by its hashes, and not at all where it is sto
   // Some minutes of hashing.
   await truncate(file, 2 ** 37);
   const stop = new AbortController();
-  const hashing = hashWeights(files, stop.signal);
+  const hashing = hashWeights(files, { signal: stop.signal, env: { SGOOL_DATA_DIR: dir } });
   setTimeout(() => stop.abort(), 30);
   expect(await hashing).toEqual({});
   // What was begun is not kept as if it were done.

@@ -1,12 +1,12 @@
 /** @file Hashes that name the files of a run, in the forms of AUTOMATIC1111's web UI, so that others find the same files. */
 import { stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
-import { fileSha256, type HashOptions } from '../../platform/file-sha256.ts';
 import { occursIn } from '../../text/embedding-tokens.ts';
 import { openSafetensors } from '../../weights/formats/safetensors.ts';
 import type { LoraChoice } from '../../weights/open/lora.ts';
 import type { LoraStrength } from '../../weights/open/lora-strength.ts';
 import { type EmbeddingChoice, openEmbedding } from '../../weights/open/textual-inversion.ts';
+import { type KeptHashOptions, keptSha256 } from './kept-hashes.ts';
 
 /** A LoRA of a run. */
 export interface NamedLora extends LoraStrength {
@@ -43,20 +43,23 @@ export interface RecordedHashes extends Omit<WeightHashes, 'loras'> {
   readonly loras?: readonly Pick<NamedLora, 'name' | 'hash'>[];
 }
 
+/** How the weights of a run are hashed. */
+type RunHashOptions = Pick<KeptHashOptions, 'signal' | 'env'>;
+
 /** Hashes of weights by file as it is now: a series of runs on one model reads its gigabytes once. */
 const known = new Map<string, Promise<string>>();
 
-async function weightsHash(path: string, options: HashOptions = {}): Promise<string> {
+async function weightsHash(path: string, options: KeptHashOptions = {}): Promise<string> {
   const { size, mtimeMs } = await stat(path);
   const key = `${path} ${size} ${mtimeMs} ${options.start ?? 0}`;
-  const hash = known.get(key) ?? fileSha256(path, options);
+  const hash = known.get(key) ?? keptSha256(path, options);
   known.set(key, hash);
   hash.catch(() => known.delete(key));
   return hash;
 }
 
 /** The web UI's `Model hash`: the first ten digits. */
-export const modelHash = async (path: string, options?: Pick<HashOptions, 'signal'>): Promise<string> =>
+export const modelHash = async (path: string, options?: RunHashOptions): Promise<string> =>
   (await weightsHash(path, options)).slice(0, 10);
 
 /**
@@ -65,7 +68,7 @@ export const modelHash = async (path: string, options?: Pick<HashOptions, 'signa
  *
  * Reference: AUTOMATIC1111/stable-diffusion-webui, extensions-builtin/Lora/network.py, modules/hashes.py
  */
-export async function loraHash(path: string, options?: Pick<HashOptions, 'signal'>): Promise<string> {
+export async function loraHash(path: string, options?: RunHashOptions): Promise<string> {
   // A file of another format may have this ending, too.
   const header =
     extname(path) === '.safetensors' ? await openSafetensors(path).catch(() => undefined) : undefined;
@@ -73,7 +76,7 @@ export async function loraHash(path: string, options?: Pick<HashOptions, 'signal
   return (stored ?? (await weightsHash(path, { ...options, start: header?.dataStart }))).slice(0, 12);
 }
 
-async function namedAdapter(path: string, options: Pick<HashOptions, 'signal'>): Promise<NamedEmbedding> {
+async function namedAdapter(path: string, options: RunHashOptions): Promise<NamedEmbedding> {
   return { name: basename(path, extname(path)), hash: (await weightsHash(path, options)).slice(0, 12) };
 }
 
@@ -85,7 +88,7 @@ async function namedAdapter(path: string, options: Pick<HashOptions, 'signal'>):
 function namedLoras(
   loras: readonly LoraChoice[],
   given: number,
-  options: Pick<HashOptions, 'signal'>,
+  options: RunHashOptions,
 ): Promise<NamedLora[]> {
   return Promise.all(
     loras.map(async ({ path, weight = 1, ...strength }, i) => ({
@@ -108,7 +111,7 @@ function namedLoras(
 async function namedEmbeddings(
   choices: readonly EmbeddingChoice[],
   texts: readonly string[],
-  options: Pick<HashOptions, 'signal'>,
+  options: RunHashOptions,
 ): Promise<NamedEmbedding[]> {
   const named: NamedEmbedding[] = [];
   for (const choice of choices) {
@@ -177,25 +180,23 @@ export interface WeightFiles {
 /**
  * Hashes the weights of a run: gigabytes, while the run begins.
  *
- * @param signal ends it at once: then the weights are not named
+ * @param options.signal ends it at once: then the weights are not named
  * @throws where a file cannot be read any more
  */
 export async function hashWeights(
   { weightsPath, adapter, motionPath, loras = [], given, embeddings = [], texts }: WeightFiles,
-  signal: AbortSignal,
+  options: RunHashOptions & { readonly signal: AbortSignal },
 ): Promise<WeightHashes> {
   try {
     return {
-      ...(weightsPath === undefined ? {} : { modelHash: await modelHash(weightsPath, { signal }) }),
-      ...(adapter === undefined ? {} : { adapter: await namedAdapter(adapter, { signal }) }),
-      ...(motionPath === undefined ? {} : { motion: await namedAdapter(motionPath, { signal }) }),
-      ...(loras.length === 0 ? {} : { loras: await namedLoras(loras, given, { signal }) }),
-      ...(embeddings.length === 0
-        ? {}
-        : { embeddings: await namedEmbeddings(embeddings, texts, { signal }) }),
+      ...(weightsPath === undefined ? {} : { modelHash: await modelHash(weightsPath, options) }),
+      ...(adapter === undefined ? {} : { adapter: await namedAdapter(adapter, options) }),
+      ...(motionPath === undefined ? {} : { motion: await namedAdapter(motionPath, options) }),
+      ...(loras.length === 0 ? {} : { loras: await namedLoras(loras, given, options) }),
+      ...(embeddings.length === 0 ? {} : { embeddings: await namedEmbeddings(embeddings, texts, options) }),
     };
   } catch (error) {
-    if (signal.aborted) return {};
+    if (options.signal.aborted) return {};
     throw error;
   }
 }

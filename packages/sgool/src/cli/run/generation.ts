@@ -34,7 +34,7 @@ import { shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { packageVersion } from '../version.ts';
-import { type ClipFormat, clipFormat, ofPicture, withMotion } from './clips.ts';
+import { type ClipFormat, clipFormat, ofPicture, windowsNote, withMotion } from './clips.ts';
 import { conclude, type MadeImage } from './conclude.ts';
 import { hashNotes, hashWeights } from './file-hashes.ts';
 import { forecast } from './forecast.ts';
@@ -326,7 +326,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
       embeddings,
       texts: [plan.request.prompt, ...otherPrompts(naming)],
     },
-    AbortSignal.any([signal, over.signal]),
+    { signal: AbortSignal.any([signal, over.signal]), env: host.env },
   );
   hashes.then(
     (found) => {
@@ -366,6 +366,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
       presetNote(task.preset, method, model),
       saliencyNote(detectionOf(task, pipeline), request, model),
       negativePromptNote({ settings: task.settings, model }, request),
+      windowsNote(model.motion, task.settings.frames),
     ])
       if (note !== undefined) progress.note(note);
     const { sampler } = task.settings;

@@ -137,7 +137,7 @@ describe('hashes of files', () => {
       { path, name: 'two' },
     ];
     const files = { given: 0, embeddings: choices, texts: ['a cat', 'TWO dogs'] };
-    expect(await hashWeights(files, new AbortController().signal)).toEqual({
+    expect(await hashWeights(files, { signal: new AbortController().signal })).toEqual({
       embeddings: [{ name: 'two', hash }],
     });
   });

@@ -6,7 +6,7 @@ import { fileSystemReason } from '../../platform/file-errors.ts';
 import type { Seed } from '../../random/seed.ts';
 import { createFile } from '../../weights/sources/atomic-file.ts';
 import { makeFolders } from '../../weights/sources/make-folders.ts';
-import { USAGE_ERROR } from '../exit-codes.ts';
+import { usageError } from '../usage-error.ts';
 
 /** Names of the files that a run writes. */
 export const FILES = {
@@ -76,9 +76,8 @@ export function defaultFolder(date: Date, subject: string, seed: Seed): string {
 export function checkFolderName(out: string): void {
   const [ending] = /\.(png|jpe?g|webp|gif|bmp|tiff?|avif|mp4|json)$/i.exec(out) ?? [];
   if (ending === undefined || (existsSync(out) && statSync(out).isDirectory())) return;
-  throw new UserError(
+  throw usageError(
     `--out: is the folder for all files of a run, got ${out}; leave out ${ending}, the image in it is called ${FILES.image}`,
-    { exitCode: USAGE_ERROR },
   );
 }
 

@@ -223,6 +223,21 @@ function takenOf(
 /** How far width / height of mask and image may differ, as a share: scaling rounds to whole pixels. */
 const SHAPE_TOLERANCE = 0.02;
 
+/** @throws UserError where a setting of an edit is switched off by another one */
+function refuseUnread(source: ParsedRefineRequest): void {
+  const rules = [
+    { by: 'crossReplace', keys: ['reweight'] },
+    { by: 'controlEta', keys: ['controlStart', 'controlStop'] },
+  ] as const;
+  for (const { by, keys } of rules) {
+    const unread = source[by] === 0 ? keys.find((key) => source[key] !== undefined) : undefined;
+    if (unread === undefined) continue;
+    throw new UserError(
+      `refine: ${unread} ${source[unread]} has no effect with ${by} 0; it needs ${by} above 0`,
+    );
+  }
+}
+
 /**
  * Checks a request, and that its parts fit together.
  *
@@ -259,6 +274,7 @@ export function parseRefineRequest(request: unknown): ParsedRefineRequest {
       `refine: ${foreignKey} is a setting of edit ${owner}, got edit ${edit}; leave it out`,
     );
   }
+  refuseUnread(parsed);
   if (parsed.mask === undefined) {
     if (invertMask) throw new UserError('refine: invertMask needs a mask; give one');
     if (parsed.feather !== undefined && parsed.fit === 'crop') {

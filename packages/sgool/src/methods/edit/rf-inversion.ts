@@ -83,7 +83,13 @@ export async function startFromControlled(
   // Counted in whole steps of all, from the first that runs, as in the community pipeline of diffusers.
   const at = (share: number) => startIndex + Math.floor(share * steps);
   const home = { latent: clean, share: controlEta };
-  const sampler = controlledSampler(path, stops, home, [at(controlStart), at(controlStop)]);
+  const [from, to] = [at(controlStart), at(controlStop)];
+  if (from === to && controlEta > 0) {
+    run.note(
+      `no step is drawn back to the image: of ${steps} steps none begins between ${controlStart} (controlStart) and ${controlStop} (controlStop) of all; take more steps, or a later controlStop`,
+    );
+  }
+  const sampler = controlledSampler(path, stops, home, [from, to]);
   const masked = withinMask(sampler, known, startIndex, denoiser, prepared, source.feather);
   return { noise: known[0][0], startIndex, ...masked };
 }

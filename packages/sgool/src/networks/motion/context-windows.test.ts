@@ -45,9 +45,9 @@ test('a window waits for those before it, or all would be in memory at once', ()
   }));
   const { nodes } = graph.trace;
   const makerOf = new Map(nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
-  const reached = (from: readonly (Tensor | undefined)[], all = new Set<Tensor>()): Set<Tensor> => {
+  const reached = (from: readonly (Tensor | null)[], all = new Set<Tensor>()): Set<Tensor> => {
     for (const t of from) {
-      if (t === undefined || all.has(t)) continue;
+      if (t === null || all.has(t)) continue;
       all.add(t);
       reached(makerOf.get(t)?.inputs ?? [], all);
     }

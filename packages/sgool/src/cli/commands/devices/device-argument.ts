@@ -1,12 +1,9 @@
-/** @file The device that a subcommand is given. */
-import { UserError } from '../../../errors.ts';
-import { USAGE_ERROR } from '../../exit-codes.ts';
+import { usageError } from '../../usage-error.ts';
 
 /** @throws UserError unless it is `cuda`, the only device whose files can be added */
 export function requireCuda(device: string): void {
   if (device === 'cuda') return;
-  throw new UserError(
+  throw usageError(
     `devices: files can be added for cuda only, got "${device.slice(0, 40)}"; the others are in ONNX Runtime's package`,
-    { exitCode: USAGE_ERROR },
   );
 }

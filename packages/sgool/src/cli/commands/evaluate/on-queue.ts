@@ -31,9 +31,9 @@ import { type CellCounts, CellStore } from '../../../evaluate/store/cell-store.t
 import { parseJson } from '../../../platform/json.ts';
 import { SIZE_LIMITS } from '../../../platform/size-limits.ts';
 import { writeFileAtomic } from '../../../weights/sources/atomic-file.ts';
-import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
 import { formatSeconds, quoteArgument } from '../../terminal/format.ts';
+import { usageError } from '../../usage-error.ts';
 
 /** The address of the queue, where the command line does not give it: a process list shows command lines to everyone. */
 export const QUEUE_VARIABLE = 'SGOOL_QUEUE';
@@ -76,9 +76,8 @@ export function queueAddress(queue: string | true | undefined, { env }: Host) {
   if (typeof queue === 'string') return readQueueUrl(queue);
   const text = env[QUEUE_VARIABLE];
   if (text) return readQueueUrl(text, QUEUE_VARIABLE);
-  throw new UserError(
+  throw usageError(
     `--queue: give the address of a server, for instance redis://host:6379 or postgres://user@host/database, or set ${QUEUE_VARIABLE}`,
-    { exitCode: USAGE_ERROR },
   );
 }
 

@@ -11,10 +11,10 @@ import {
   writeReport,
 } from '../../../evaluate/report/write-report.ts';
 import { printable } from '../../../evaluate/text.ts';
-import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
 import { shownPath } from '../../terminal/format.ts';
 import { watchInterrupts } from '../../terminal/interrupt.ts';
+import { usageError } from '../../usage-error.ts';
 
 const NOTES = `
 The page index.html needs no other file and no script: the answer, tables with
@@ -86,8 +86,7 @@ export function sayReport({ page, summary }: WrittenReport, { stderr }: Host): v
 function megabytes(text: string): number {
   const value = Number(text);
   if (/^\d+(\.\d+)?$/.test(text.trim()) && value <= MOST_PICTURES) return value;
-  throw new UserError(
+  throw usageError(
     `--pictures: not usable, got ${text || 'nothing'}; give megabytes from 0 up to ${MOST_PICTURES}`,
-    { exitCode: USAGE_ERROR },
   );
 }

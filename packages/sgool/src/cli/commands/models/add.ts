@@ -9,11 +9,11 @@ import { type TensorFile, weightBytes } from '../../../weights/formats/weight-so
 import { ADDED_NAMES, type AddedName } from '../../../weights/open/added.ts';
 import { openComponent } from '../../../weights/open/model-folder.ts';
 import { storeAdded } from '../../../weights/open/store-added.ts';
-import { USAGE_ERROR } from '../../exit-codes.ts';
 import type { Host } from '../../host.ts';
 import { didYouMean } from '../../options/suggest.ts';
 import { formatBytes } from '../../terminal/format.ts';
 import { createProgress } from '../../terminal/progress.ts';
+import { usageError } from '../../usage-error.ts';
 
 /** `hps` stands for whichever version the file holds. */
 const NAMES = [...ADDED_NAMES, 'hps'] as const;
@@ -64,9 +64,8 @@ const isScorer = (name: AddedName): name is ScorerName & AddedName =>
 
 async function add(name: string, path: string, { tokenizer, json = false }: AddOptions, host: Host) {
   if (!isName(name)) {
-    throw new UserError(
+    throw usageError(
       `models add: unknown name, got ${name}; choose one of ${NAMES.join(', ')}${didYouMean(name, NAMES)}`,
-      { exitCode: USAGE_ERROR },
     );
   }
   const progress = createProgress(host.stderr, { quiet: false });

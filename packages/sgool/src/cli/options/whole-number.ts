@@ -1,13 +1,11 @@
-/** @file Numbers of options. */
-import { UserError } from '../../../errors.ts';
-import { USAGE_ERROR } from '../../exit-codes.ts';
+/** @file Whole numbers of options that no schema describes. */
+import { usageError } from '../usage-error.ts';
 
-/** @throws UserError unless the text is a whole number from `least` to `most` */
+/** @throws UserError, for a wrong command line, unless the text is a whole number from `least` to `most` in decimal digits */
 export function wholeNumber(who: string, text: string, least: number, most: number): number {
   const value = Number(text);
   if (/^\d+$/.test(text.trim()) && value >= least && value <= most) return value;
-  throw new UserError(
+  throw usageError(
     `${who}: not usable, got ${text || 'nothing'}; give a whole number from ${least} up to ${most}`,
-    { exitCode: USAGE_ERROR },
   );
 }
