@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { EQUIVALENT } from './equivalent.ts';
+import { EQUIVALENT } from './equivalent/index.ts';
 import { type Mutant, mutate } from './mutate.ts';
 import { type Answer, PLAN_VARIABLE, type Plan } from './plan.ts';
 

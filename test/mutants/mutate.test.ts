@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
-import { EQUIVALENT } from './equivalent.ts';
+import { EQUIVALENT } from './equivalent/index.ts';
 import { mutate } from './mutate.ts';
 
 const root = join(import.meta.dirname, '../..');

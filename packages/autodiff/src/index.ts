@@ -65,6 +65,7 @@ export {
   attention,
   attentionWithProbabilities,
 } from './ops/attention.ts';
+export { controlDependency } from './ops/control-dependency.ts';
 export { type Conv2dOptions, conv2d, convTranspose2d, type Padding } from './ops/conv.ts';
 export { add, expand, mul, neg, type Operand, type ReduceOptions, reshape, sub, sum } from './ops/core.ts';
 export { embedding, gather } from './ops/gather.ts';

@@ -1,5 +1,49 @@
 import { expect, it } from 'vitest';
-import { dot, mean, populationDeviation, product, roundHalfToEven, sampleDeviation, sum } from './numbers.ts';
+import {
+  dot,
+  mean,
+  populationDeviation,
+  product,
+  readDecimal,
+  roundHalfToEven,
+  sampleDeviation,
+  sum,
+} from './numbers.ts';
+
+it.each([
+  ['3', 3],
+  [' -0.5\n', -0.5],
+  ['.5', 0.5],
+  ['+2.', 2],
+  ['1e-3', 0.001],
+  ['1E+3', 1000],
+  ['1e308', 1e308],
+])('reads %j as %d', (text, value) => {
+  expect(readDecimal(text)).toBe(value);
+});
+
+it.each([
+  ...[
+    '1e309',
+    '',
+    ' ',
+    '.',
+    '-',
+    'e3',
+    '1e',
+    '0x10',
+    '0b1',
+    '1_000',
+    '1,5',
+    '1 2',
+    'NaN',
+    'Infinity',
+    '3abc',
+    '٣',
+  ],
+])('reads no number in %j', (text) => {
+  expect(readDecimal(text)).toBeUndefined();
+});
 
 it('sums, multiplies and averages, with 0 and 1 for nothing', () => {
   expect(sum([1, 2, 4])).toBe(7);

@@ -1,4 +1,17 @@
-/** @file Sums, products, extremes and rounding, for the whole library. */
+/** @file Numbers as people write them; sums, products, extremes and rounding, for the whole library. */
+
+const DECIMAL = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
+
+/**
+ * The number that a text says in decimal digits: `3`, `-0.5`, `.5`, `1e-3`.
+ *
+ * @returns undefined for any other text, such as `0x10`, `1,5`, `NaN` or none, and for numbers that are too large, such as `1e309`
+ */
+export function readDecimal(text: string): number | undefined {
+  const trimmed = text.trim();
+  const value = Number(trimmed);
+  return DECIMAL.test(trimmed) && Number.isFinite(value) ? value : undefined;
+}
 
 /** Rounds halves to even, as NumPy and Python's `round` do, so that what is computed from it agrees with theirs. */
 export function roundHalfToEven(value: number): number {

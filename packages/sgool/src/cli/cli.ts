@@ -4,10 +4,10 @@
  */
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../errors.ts';
-import { fileSystemReason } from '../platform/file-errors.ts';
 import { COMMANDS, wantedBy } from './command-table.ts';
 import { EXIT_CODES, USAGE_ERROR } from './exit-codes.ts';
 import type { Host } from './host.ts';
+import { machineReason } from './machine-reason.ts';
 import { checkPlaces } from './options/empty-places.ts';
 import { meaningOf } from './options/other-names.ts';
 import { oneLine } from './terminal/format.ts';
@@ -110,21 +110,6 @@ function commanderLine(text: string): string {
       (_, message, name) =>
         `${message}; put the prompt in quotes: sgool ${name}${name === 'generate' ? '' : ' image.png'} "a red cat"`,
     );
-}
-
-/** What the machine refused somewhere on the way, where no other message says it: files, descriptors, memory. */
-function machineReason(error: unknown): string | undefined {
-  const { message = '', path } = (error ?? {}) as { message?: string; path?: string };
-  if (/too many open files|EMFILE|ENFILE/i.test(message)) {
-    return 'too many files are open; raise the limit (ulimit -n)';
-  }
-  if (/bad_alloc|allocation failed|allocate memory|out of memory|ENOMEM|spawn .* EAGAIN/i.test(message)) {
-    return `not enough memory: ${message}; try --memory low or a smaller --size, or raise the limit (ulimit -v)`;
-  }
-  const reason = fileSystemReason(error);
-  return reason === undefined
-    ? undefined
-    : `${path === undefined ? message : `cannot use ${path}`}: ${reason}`;
 }
 
 function report(error: unknown, { stderr, env }: Host): number {

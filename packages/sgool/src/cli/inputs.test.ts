@@ -110,6 +110,10 @@ describe('what the machine refuses', () => {
       new RangeError('Array buffer allocation failed'),
       'sgool: not enough memory: Array buffer allocation failed; try',
     ],
+    [
+      new Error('Worker terminated due to reaching memory limit: JS heap out of memory'),
+      'sgool: not enough memory for JavaScript; raise its limit (NODE_OPTIONS=--max-old-space-size=',
+    ],
     [new Error('std::bad_alloc'), 'sgool: not enough memory: std::bad_alloc; try'],
     [new Error('Cannot allocate memory'), 'sgool: not enough memory: Cannot allocate memory; try'],
   ])('is one line: %s', async (openError, line) => {

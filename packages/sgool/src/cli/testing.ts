@@ -175,7 +175,9 @@ export function fakeEngine({
   const fakedAll = (some: Readonly<Partial<Record<string, unknown>>>) =>
     Object.fromEntries(Object.entries(some).map(([name, real]) => [name, faked(real as Method)]));
   /** Two words, two layers, the steps that were asked for; a map of the layer's size that rises from 0. */
-  const mapAttention: Engine['mapAttention'] = async (_pipeline, { seed, atSteps, tokens }) => {
+  const mapAttention: Engine['mapAttention'] = async (_pipeline, request) => {
+    const { seed, atSteps, tokens, guidanceScale } = request;
+    const plain = methods.sd.defaults(model);
     const layers = [
       { name: 'down_blocks.1.attentions.0.transformer_blocks.0.attn2', heads: 2, rows: 4, columns: 4 },
       { name: 'mid_block.attentions.0.transformer_blocks.0.attn2', heads: 2, rows: 2, columns: 2 },
@@ -186,6 +188,7 @@ export function fakeEngine({
     return {
       image: discImage(0),
       seed: readSeed(seed) ?? 0,
+      settings: { ...plain, guidanceScale: guidanceScale ?? plain.guidanceScale },
       words,
       layers,
       steps,

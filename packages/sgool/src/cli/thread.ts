@@ -10,6 +10,7 @@ import { UserError } from '../errors.ts';
 import type { SizeLimit } from '../platform/size-limits.ts';
 import { FAILED, STOPPED_BY } from './exit-codes.ts';
 import { type EndSignal, type Host, SIGNALS } from './host.ts';
+import { machineReason } from './machine-reason.ts';
 import { finishRecords } from './run/run-file.ts';
 import { readOnce, readStandardInput } from './standard-input.ts';
 import { oneLine } from './terminal/format.ts';
@@ -133,9 +134,10 @@ export async function runInThread(entry: URL, argv: readonly string[], outputs: 
     });
     worker.on('error', (error) => {
       // The thread has run out of memory, or a library has thrown where nobody could catch it.
-      const message = oneLine(error.message);
+      const machine = machineReason(error);
+      const message = oneLine(machine ?? error.message);
       finishRecords(guarded, 'failed', message);
-      stderr.write(`sgool: unexpected error: ${message}\n`);
+      stderr.write(`sgool: ${machine === undefined ? 'unexpected error: ' : ''}${message}\n`);
       resolve(FAILED);
     });
     worker.on('exit', () => resolve(FAILED));

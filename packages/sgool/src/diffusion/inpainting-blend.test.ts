@@ -1,10 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { dot } from '../numbers.ts';
-import { inpaintingBlend } from './inpainting-blend.ts';
+import { inpaintingBlend, mixedLatent, noisedChain } from './inpainting-blend.ts';
 import { invertChain } from './inversion.ts';
 import type { Latents, Sampler } from './sampler.ts';
 import { ddim } from './samplers/ddim.ts';
 import { edict } from './samplers/edict.ts';
+import { heun } from './samplers/heun.ts';
 import { maxDifference, randomNormal, randomWeights, stableSchedule, tanhDenoiser } from './testing.ts';
 import { runTrajectory, sample } from './trajectory.ts';
 
@@ -77,7 +78,42 @@ describe('inpaintingBlend', () => {
     }
   });
 
+  it('leaves alone what is between the stages of a step, on the way back too', async () => {
+    const plain = heun(schedule, 4);
+    const start = randomNormal(size, 7);
+    const chain = noisedChain(plain, clean, start, 1);
+    const blend = inpaintingBlend(plain, free, chain, 1);
+    const smooth = tanhDenoiser(randomWeights(size));
+    const from = (distance: number) => [start.map((value, i) => value + distance * direction[i])];
+    const energy = async (distance: number) => {
+      const [final] = await sample(blend, smooth, from(distance), { startIndex: 1 });
+      return dot(final, final) / 2;
+    };
+    const slope = ((await energy(1e-4)) - (await energy(-1e-4))) / 2e-4;
+    const trajectory = await runTrajectory('checkpointed', blend, smooth, from(0), { startIndex: 1 });
+    const gradient = await trajectory.pullback(trajectory.final);
+    expect(Math.abs(dot(gradient, direction) / slope - 1)).toBeLessThan(1e-5);
+  });
+
   it('wants one state for each stage', () => {
     expect(() => inpaintingBlend(edict(schedule, 9), free, [noise])).toThrow(/states, got 1/);
   });
+});
+
+it('the noised chain of an image is known where steps begin, and at the end', () => {
+  const sampler = heun(schedule, 3);
+  const noise = randomNormal(size, 8);
+  const chain = noisedChain(sampler, clean, noise, 1);
+  const stages = sampler.stages.filter(({ step }) => step >= 1);
+  expect(chain).toHaveLength(stages.length + 1);
+  const begins = stages.map(({ step }, k) => step !== stages[k - 1]?.step);
+  expect(begins).toContain(false);
+  for (const [k, { step }] of stages.entries()) {
+    const { signal, noise: spread } = sampler.mixAt(step);
+    const mixed = clean.map((value, i) => signal * value + spread * noise[i]);
+    expect(chain[k]).toEqual(begins[k] ? [mixed] : undefined);
+    expect(mixedLatent(sampler, clean, noise, step)).toEqual(mixed);
+  }
+  expect(chain.at(-1)).toEqual([clean]);
+  expect(noisedChain(edict(schedule, 3), clean, noise, 0)[0]).toHaveLength(2);
 });

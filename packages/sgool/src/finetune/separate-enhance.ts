@@ -28,6 +28,7 @@ import {
   fineTuneSettings,
   RECIPES,
   type RecipeName,
+  refuseUnreadSettings,
 } from './settings.ts';
 import { type FineTuneLosses, Trainer, type TrainerState } from './trainer.ts';
 
@@ -112,15 +113,16 @@ export interface FineTuning {
   attention(image: Image, prompt: Pick<TrainingPrompt, 'text' | 'words'>): Promise<WordMap[]>;
 }
 
+const written = z.string().min(1, 'must not be empty');
+const FEW = 'two or more are needed, whose attention is told apart';
+
 const requestSchema = z.strictObject({
   ...z.object(fineTuneSettings).partial().shape,
   prompt: z.string().min(1).max(10_000).optional(),
-  words: z.array(z.string().min(1)).min(2).max(16).optional(),
+  words: z.array(written).min(2, FEW).max(16, 'at most 16 can be trained together').optional(),
   concepts: z
-    .array(
-      z.union([z.string().min(1), z.strictObject({ phrase: z.string().min(1), word: z.string().min(1) })]),
-    )
-    .min(2)
+    .array(z.union([written, z.strictObject({ phrase: written, word: written })]))
+    .min(2, FEW)
     .max(100_000)
     .optional(),
 });
@@ -175,8 +177,9 @@ export function fineTuneTask(
     );
   }
   const own = { ...RECIPES[recipe], ...given };
+  refuseUnreadSettings(given, own, concepts !== undefined);
   const positions = (width / scaleFactor) * (height / scaleFactor);
-  const microBatch = Math.min(given.microBatch ?? defaultMicroBatch(own.batch, positions), own.batch);
+  const microBatch = given.microBatch ?? defaultMicroBatch(own.batch, positions);
   const settings: FineTuneSettings = { ...own, width, height, mapSide, microBatch };
   checkFineTuneSettings(settings);
   return {

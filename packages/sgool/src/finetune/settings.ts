@@ -12,9 +12,12 @@ const side = z.int().min(8).max(4096);
 const weight = z.number().min(0).max(1000);
 const template = z.string().min(1).max(1000);
 
+/** Most updates of the weights. */
+export const MOST_STEPS = 1_000_000;
+
 /** Every setting, described where it is defined. */
 export const fineTuneSettings = {
-  steps: z.int().min(1).max(1_000_000).describe('updates of the weights'),
+  steps: z.int().min(1).max(MOST_STEPS).describe('updates of the weights'),
   batch: z.int().min(1).max(256).describe('prompts of each step'),
   learningRate: z.number().gt(0).max(1).describe('learning rate of AdamW, the same in every step'),
   weightDecay: z.number().min(0).max(1).describe('weight decay of AdamW, per step and unit of learning rate'),
@@ -127,5 +130,37 @@ export function checkFineTuneSettings({
   }
   if (singleTemplate.split('{1}').length !== 2 || singleTemplate.includes('{2}')) {
     throw new UserError(`finetune: singleTemplate: "${singleTemplate}" must have {1} once, and no {2}`);
+  }
+}
+
+/**
+ * Checks that every setting of a request is read.
+ *
+ * @param given what the request says
+ * @param own all settings, those of the recipe included
+ * @param isList whether the objects come from a list of concepts
+ * @throws UserError for a setting that another one switches off, unless it has the value of the recipe
+ */
+export function refuseUnreadSettings(
+  given: Partial<FineTuneSettings>,
+  { normWeight, batch }: Pick<FineTuneSettings, 'normWeight' | 'batch'>,
+  isList: boolean,
+): void {
+  const rules: readonly [isRead: boolean, keys: readonly (keyof Recipe)[], needs: string][] = [
+    [isList, ['templates'], 'a list of concepts; a prompt is its own'],
+    [normWeight > 0, ['singleTemplate', 'normStep'], 'normWeight above 0'],
+  ];
+  for (const [isRead, keys, needs] of rules) {
+    const unread = keys.find(
+      (key) =>
+        given[key] !== undefined && JSON.stringify(given[key]) !== JSON.stringify(RECIPES.individual[key]),
+    );
+    if (!isRead && unread !== undefined)
+      throw new UserError(`finetune: ${unread} has no effect; it needs ${needs}`);
+  }
+  if (given.microBatch !== undefined && given.microBatch > batch) {
+    throw new UserError(
+      `finetune: microBatch: a step has ${batch} prompts (batch), got ${given.microBatch}; give at most as many`,
+    );
   }
 }

@@ -217,7 +217,7 @@ describe('more than it shows', () => {
     'an animation is refused, not shown by its first frame: %s',
     async (kind) => {
       expect(await outcome(frames[kind])).toBe(
-        'cannot read x: a clip, where a single image is needed; save one of its frames as a PNG (sgool score and sgool saliency take clips)',
+        'cannot read x: a clip, where a single image is needed; save one of its frames as a PNG (sgool refine, sgool score and sgool saliency take clips)',
       );
     },
   );
@@ -233,7 +233,7 @@ describe('more than it shows', () => {
       return new Uint8Array(Buffer.concat([still.subarray(0, 33), control, still.subarray(33)]));
     };
     expect(await outcome(withFrames(2))).toBe(
-      'cannot read x: a clip, where a single image is needed; save one of its frames as a PNG (sgool score and sgool saliency take clips)',
+      'cannot read x: a clip, where a single image is needed; save one of its frames as a PNG (sgool refine, sgool score and sgool saliency take clips)',
     );
     expect(await outcome(withFrames(1))).toMatchObject({ width: 1 });
   });

@@ -1,5 +1,5 @@
 /** @file Masks: the pixels and latent elements that may change, and the weights of a soft edge. */
-import { maximum } from '../numbers.ts';
+import { maximum, product } from '../numbers.ts';
 import { createImage, type Image } from './image.ts';
 
 /**
@@ -21,21 +21,18 @@ export function mayChange({ width, height, data }: Image, inverted: boolean): Ui
  * 1 for each element of a latent that may change: those that cover at least one pixel that may change. Along the edge of the
  * mask this is more than the mask allows; there the result is composited from both images.
  *
- * @param latentShape `[1, channels, height, width]`
+ * @param latentShape `[1, channels, height, width]`; of a clip, whose frames have one mask, `[1, channels, frames, height, width]`
  */
-export function openElements(
-  open: Uint8Array,
-  width: number,
-  [, channels, rows, columns]: readonly number[],
-): Uint8Array {
+export function openElements(open: Uint8Array, width: number, latentShape: readonly number[]): Uint8Array {
+  const [rows, columns] = latentShape.slice(-2);
   const side = width / columns;
   const plane = new Uint8Array(rows * columns);
   open.forEach((value, i) => {
     const [x, y] = [i % width, Math.floor(i / width)];
     if (value) plane[Math.floor(y / side) * columns + Math.floor(x / side)] = 1;
   });
-  const elements = new Uint8Array(channels * plane.length);
-  for (let c = 0; c < channels; c++) elements.set(plane, c * plane.length);
+  const elements = new Uint8Array(product(latentShape));
+  for (let at = 0; at < elements.length; at += plane.length) elements.set(plane, at);
   return elements;
 }
 

@@ -87,7 +87,7 @@ export async function decodeImage(
 
 /** What is said of a clip where one image is needed. */
 const A_CLIP =
-  'a clip, where a single image is needed; save one of its frames as a PNG (sgool score and sgool saliency take clips)';
+  'a clip, where a single image is needed; save one of its frames as a PNG (sgool refine, sgool score and sgool saliency take clips)';
 
 async function decodeAny(file: Uint8Array, background: string, accept: AcceptSize): Promise<DecodedImage> {
   if (isPnm(file)) return decodePnm(file, accept);

@@ -135,6 +135,7 @@ describe('thresholds', () => {
   it.each([
     ['50:0.5', '50:0.5 is not usable; the step must be a share below 1 or a whole number below 50'],
     ['1.5:0.5', '1.5:0.5 is not usable'],
+    ['0:0.1,0.01:0.2', '0.01:0.2 is the second threshold of step 0 of 50; give one for each step'],
     [
       '0:1.5',
       '0:1.5 is not usable; the step must be a share below 1 or a whole number below 50, the threshold at most 1',

@@ -133,7 +133,7 @@ export function requirementOf(
 /**
  * The thresholds by the step at which they hold.
  *
- * @throws UserError where a step is not one of the chain, or a threshold is above 1
+ * @throws UserError where a step is not one of the chain, or has two thresholds, or a threshold is above 1
  */
 export function thresholdsOf({
   refineThresholds: text,
@@ -145,16 +145,23 @@ export function thresholdsOf({
   const { thresholds: published } = LOSS_FACTS[attentionLoss];
   if (text.trim() === 'none') return new Map();
   if (text.trim() === 'published') return new Map(published.map(([at, least]) => [stepOf(at, steps), least]));
-  return new Map(
-    text.split(',').map((pair) => {
-      const [place, threshold] = pair.split(':').map(Number);
-      const step = stepOf(place, steps);
-      if (Number.isInteger(step) && step < steps && threshold <= 1) return [step, threshold];
+  const found = new Map<number, number>();
+  for (const pair of text.split(',')) {
+    const [place, threshold] = pair.split(':').map(Number);
+    const step = stepOf(place, steps);
+    if (!(Number.isInteger(step) && step < steps && threshold <= 1)) {
       throw new UserError(
         `request: refineThresholds: ${pair.trim()} is not usable; the step must be a share below 1 or a whole number below ${steps}, the threshold at most 1`,
       );
-    }),
-  );
+    }
+    if (found.has(step)) {
+      throw new UserError(
+        `request: refineThresholds: ${pair.trim()} is the second threshold of step ${step} of ${steps}; give one for each step`,
+      );
+    }
+    found.set(step, threshold);
+  }
+  return found;
 }
 
 /** Moves the latent of a step down the gradient of the loss. */

@@ -16,6 +16,7 @@ export const attentionMapsShape = {
   atSteps: z
     .string()
     .max(10_000)
+    .regex(/^\s*(\d+\s*(,\s*\d+\s*)*)?$/, 'must be numbers of steps with commas between them, as 1,5,9')
     .describe('steps at which it is shown, the first being 1, with commas between them; empty for five'),
 };
 

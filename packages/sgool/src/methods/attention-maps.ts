@@ -40,6 +40,8 @@ export interface AttentionMaps {
 export interface MappedImage {
   readonly image: Image;
   readonly seed: Seed;
+  /** What the image was sampled with. */
+  readonly settings: SamplingSettings;
   readonly words: readonly MappedWord[];
   readonly layers: readonly CrossAttentionLayer[];
   /** Numbers of the steps; the first step is 1. */
@@ -112,7 +114,7 @@ export async function mapAttention(
     sample(watched, denoiser, run.noise, { signal, onStep: run.stepReporter('denoise', 0) }),
   );
   const image = await pipeline.decode(final, resolved);
-  return { image, seed: run.seed, words, layers, steps, maps: found };
+  return { image, seed: run.seed, settings: resolved, words, layers, steps, maps: found };
 }
 
 /** The words that were named, or the nouns of the prompt, each once. */

@@ -86,7 +86,7 @@ const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   guidanceRescale: { value: 0.7, off: { guidanceScale: 1 } },
   skipGuidanceLayers: { on: 'sd3', under: skipping, value: '1', off: unguided },
   skipLayerGuidanceScale: { on: 'sd3', under: skipping, value: 5, off: noneSkipped },
-  skipLayerGuidanceStart: { on: 'sd3', under: skipping, value: 0.5, off: noneSkipped },
+  skipLayerGuidanceStart: { on: 'sd3', under: skipping, value: 0.3, off: noneSkipped },
   skipLayerGuidanceStop: { on: 'sd3', under: skipping, value: 0.5, off: noneSkipped },
   sampler: { value: 'euler' },
   sigmas: { under: { sampler: 'dpm-solver' }, value: 'karras', off: { sampler: 'ddim' } },
@@ -190,13 +190,21 @@ const TRIALS: Readonly<Record<SettingKey, Trial>> = {
   budget: { value: '9calls' },
   neighbours: { under: { iterations: 3 }, value: 1 },
   similarity: { value: 0.5 },
-  centres: { under: { iterations: 6, warmUp: 0 }, value: 1 },
-  boxSide: { under: { warmUp: 0 }, value: 2 },
+  centres: { under: { iterations: 6, warmUp: 0 }, value: 1, off: { warmUp: 1 } },
+  boxSide: { under: { warmUp: 0 }, value: 2, off: { warmUp: 1 } },
   warmUp: { under: { iterations: 4 }, value: 0.9 },
   particles: { value: 2 },
-  resamplings: { under: { steps: 4, resampleStrength: 100 }, value: 1 },
-  resampleFrom: { under: { steps: 4, resampleStrength: 100 }, value: 0.75 },
-  resampleStrength: { under: { steps: 4 }, value: 100 },
+  resamplings: {
+    under: { steps: 4, resampleStrength: 100 },
+    value: 1,
+    off: { particles: 1, resampleStrength: undefined },
+  },
+  resampleFrom: {
+    under: { steps: 4, resampleStrength: 100 },
+    value: 0.75,
+    off: { resamplings: 0, resampleStrength: undefined },
+  },
+  resampleStrength: { under: { steps: 4 }, value: 100, off: { resamplings: 0 } },
   plan: { value: 'sgool:2' },
 };
 
@@ -408,4 +416,22 @@ it('names a negative prompt that is not read', () => {
   expect(note(1, 'blur')).toMatch(/no effect: the guidance scale is 1,/);
   expect(note(8, 'blur', true)).toMatch(/no effect: the model takes the guidance scale as an input/);
   expect([note(1.1, 'blur'), note(1, ''), note(8, '', true)]).toEqual([undefined, undefined, undefined]);
+});
+
+it('more frames than the clip has are named', () => {
+  const request = { ...base, ...clip } as const;
+  expect(() => resolve('sgool', { ...request, lossFrames: 5 })).toThrow(
+    'request: lossFrames 5 has no effect with frames 3; it needs lossFrames up to frames',
+  );
+  expect(() => resolve('sgool', { ...request, lossFrames: 3 })).not.toThrow();
+});
+
+it('layers are named that no step leaves out', () => {
+  const { model } = pipelineOf({ on: 'sd3', value: '' });
+  // Between 0.02 and 0.4 there is no step.
+  const request = { ...base, ...skipping, ...SPAN, steps: 2 };
+  expect(() => resolve('sd', request, model)).toThrow(
+    'skipGuidanceLayers 0 has no effect with steps 2; it needs a step strictly between skipLayerGuidanceStart',
+  );
+  expect(() => resolve('sd', { ...request, steps: 6 }, model)).not.toThrow();
 });

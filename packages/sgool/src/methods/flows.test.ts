@@ -154,6 +154,29 @@ describe.each(['sd3-without-t5', 'flux-dev'] as const satisfies TinyFlow[])('%s'
     expect(changed.some((value) => value > 0)).toBe(true);
   });
 
+  it('says where RF-inversion draws no step back to the image', async () => {
+    const pipeline = await pipelineOf(name);
+    const notesOf = async (steps: number) => {
+      const notes: string[] = [];
+      const settings = {
+        ...size,
+        image: picture,
+        prompt: 'a cat',
+        seed: 1,
+        steps,
+        edit: 'rf-inversion',
+      } as const;
+      await refine(settings, { pipeline, onNote: (text) => void notes.push(text) });
+      return notes.filter((text) => text.includes('drawn back'));
+    };
+    expect(await notesOf(3)).toEqual([
+      expect.stringMatching(
+        /^no step is drawn back to the image: of 3 steps none begins between 0 .* and 0\.25 /,
+      ),
+    ]);
+    expect(await notesOf(4)).toEqual([]);
+  });
+
   it('says in one line that it has no cross-attention', async () => {
     expect(await messageOf(run('attend-and-excite'))).toContain(
       'its network has no cross-attention, which this needs',

@@ -200,6 +200,44 @@ describe('a run under several scorers', () => {
   });
 });
 
+it.each([
+  ['best-of', {}],
+  ['plan', { plan: 'best-of:0, sgool:0', saliency: 'centre' }],
+  ['sgool', { keep: 'objective', saliency: 'centre' }],
+] as const)('%s names a scorer of regions that selects by the whole image', async (name, settings) => {
+  const notes: string[] = [];
+  const given = { prompt: 'a red cat', steps: 1, sampler: 'ddim', objective: 'clip@regions', ...settings };
+  const end = name === 'plan' ? {} : { iterations: 0 };
+  const onNote = (text: string) => void notes.push(text);
+  for await (const _ of methods[name].run(pipeline, { ...given, ...end } as MethodRequest, { onNote }));
+  expect(new Set(notes)).toEqual(
+    new Set(['objective: clip_a@regions sees the whole image where it selects']),
+  );
+});
+
+it('a scorer of regions counts nothing of an image without any, and that is said', async () => {
+  const given = { steps: 1, iterations: 1, saliency: 'none', lambda: undefined } as const;
+  const totals = async (objective: string, notes: string[] = []) => {
+    const found: number[] = [];
+    const input = { ...request, ...given, objective };
+    const onNote = (text: string) => void notes.push(text);
+    for await (const { loss } of methods.sgool.run(pipeline, input, { onNote }))
+      found.push(defined(loss).total);
+    return found;
+  };
+  const notes: string[] = [];
+  const both = await totals('clip@whole,clip@regions:3', notes);
+  expect(notes).toEqual([
+    'objective: clip_a@regions sees the whole image where it selects',
+    'objective: clip_a@regions sees nothing of an image without salient regions',
+  ]);
+  const whole = await totals('clip@whole');
+  both.forEach((total, i) => {
+    expect(total).toBeCloseTo(whole[i], 5);
+  });
+  expect(await totals('clip@regions')).toEqual([0, 0]);
+});
+
 describe('an objective that a method cannot follow', () => {
   it.each([
     [
@@ -216,6 +254,18 @@ describe('an objective that a method cannot follow', () => {
     ],
   ])('%s', async (text, says) => {
     await expect(run('doodl', { objective: text })).rejects.toThrow(says);
+  });
+
+  it('regions without a weight', async () => {
+    await expect(run('sgool', { objective: 'clip,clip_c@regions', lambda: 0 })).rejects.toThrow(
+      'objective: clip_c@regions counts nothing with lambda 0; give lambda above 0, or leave it out',
+    );
+  });
+
+  it('a selector of regions', async () => {
+    await expect(run('sgool', { selector: 'clip_c@regions:2', keep: 'objective' })).rejects.toThrow(
+      /selector is not usable.*must have no @regions: what selects sees the whole image/,
+    );
   });
 
   it('a verifier that was not allowed', async () => {

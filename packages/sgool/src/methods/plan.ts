@@ -223,7 +223,7 @@ async function* runStages(
   stages: readonly Stage[],
   settings: PlanMethodSettings,
   request: ParsedRequest,
-  { signal, onStep, noise, state, onState }: RunOptions,
+  { noise, state, onStep, onState, ...options }: RunOptions,
 ): AsyncGenerator<Iteration> {
   const seed = state?.seed ?? resolveSeed(request.seed);
   const budget = settings.budget ? readBudget(settings.budget) : undefined;
@@ -268,7 +268,7 @@ async function* runStages(
       });
     const stageRequest = { ...inputsOf(request, method), ...stageSettings, seed: from.seed };
     for await (const made of method.run(pipeline, stageRequest, {
-      signal,
+      ...options,
       ...(from.noise && { noise: from.noise }),
       ...(goesOn?.stageState && { state: goesOn.stageState }),
       onStep: (progress) =>

@@ -43,9 +43,9 @@ export interface PromptReading {
 
 /** An image of which a part is painted anew. */
 export interface MaskedImage {
-  /** In the size of the result. */
-  readonly image: Image;
-  /** 1 for each pixel that is painted, 0 for those that are seen. */
+  /** In the size of the result: one of a picture, all frames of a clip. */
+  readonly images: readonly Image[];
+  /** 1 for each pixel that is painted, 0 for those that are seen; the same in all frames. */
   readonly open: Uint8Array;
 }
 

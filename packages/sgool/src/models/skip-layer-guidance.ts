@@ -25,8 +25,11 @@ export interface SkipLayerGuidance {
  *
  * @param step from 0, the noisiest
  */
-export const skipsAt = ({ start, stop }: SkipLayerGuidance, step: number, steps: number): boolean =>
-  step > start * steps && step < stop * steps;
+export const skipsAt = (
+  { start, stop }: Pick<SkipLayerGuidance, 'start' | 'stop'>,
+  step: number,
+  steps: number,
+): boolean => step > start * steps && step < stop * steps;
 
 /** @throws UserError where a network has no such layers; `count` is the number that can be left out, undefined for none */
 export function checkSkippedLayers(

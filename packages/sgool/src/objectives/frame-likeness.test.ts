@@ -35,6 +35,11 @@ describe('consistency', () => {
     expect([value, ...gradients[0], ...gradients[1]]).toEqual([0, 0, 0, 0, 0]);
   });
 
+  it('is met by what is as like as in the plain clip', () => {
+    const { value, gradients } = consistencyTerm(Float64Array.of(1, 0), Float64Array.of(0, 1), 0);
+    expect([value, ...gradients[0], ...gradients[1]]).toEqual([0, 0, 0, 0, 0]);
+  });
+
   it('of nothing has no gradient', () => {
     const { value, gradients } = consistencyTerm(new Float64Array(2), Float64Array.of(1, 0), 0.5);
     expect([value, ...gradients[0], ...gradients[1]].map(Math.abs)).toEqual([0.5, 0, 0, 0, 0]);

@@ -41,7 +41,7 @@ export function stratifiedFrames(
   const borderOf = (part: number) => Math.floor((part * others.length) / parts);
   const drawn = Array.from({ length: parts }, (_, part) => {
     const size = borderOf(part + 1) - borderOf(part);
-    const frame = others[borderOf(part) + Math.min(size - 1, Math.floor(uniform() * size))];
+    const frame = others[borderOf(part) + Math.floor(uniform() * size)];
     return { frame, share: size / frames };
   });
   const chosen = [...drawn, ...all.filter(isWorst).map((frame) => ({ frame, share: 1 / frames }))];

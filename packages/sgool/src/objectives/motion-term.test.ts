@@ -52,6 +52,12 @@ describe('the term', () => {
     }
   });
 
+  it('does not move a number that stands still', () => {
+    // The second of two numbers does not move.
+    const { gradient } = motionTerm(Float64Array.of(0, 5, 1, 5), [1, 1, 2, 1, 2], 2);
+    expect([...gradient]).toEqual([0.25, 0, -0.25, 0]);
+  });
+
   it('asks nothing where the plain clip stood still, and of a picture', () => {
     expect(motionTerm(latent, SHAPE, 0).value).toBe(0);
     expect(motionTerm(latent, [1, 2, 4, 3], 0).value).toBe(0);

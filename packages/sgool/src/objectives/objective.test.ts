@@ -125,6 +125,54 @@ describe('objective', () => {
     expect(Math.abs(distances[0] - distances[1])).toBeGreaterThan(1e-3);
   });
 
+  it('has programs of their own for views with masks, in either order', async () => {
+    const guide = clipGuide(await pipeline.critic());
+    const crop = boxCrop(boxes[0], sizes);
+    const half = throughMask(
+      crop,
+      Float32Array.from({ length: 1024 }, (_, i) => (i % 32) / 31),
+      size,
+    );
+    const lossOf = async (crops: readonly Crop[]) => {
+      const parts = [{ guide, views: 1 }];
+      const objective = await pipeline.objective({ ...size, parts, saturatedGradient: 'clamp' });
+      const found: number[] = [];
+      for (const one of crops)
+        found.push((await objective.evaluate(latent, [{ views: [seeing(one)] }])).total);
+      return found;
+    };
+    const [plain, through] = await lossOf([crop, half]);
+    expect(Math.abs(plain - through)).toBeGreaterThan(1e-4);
+    expect(await lossOf([half, crop])).toEqual([through, plain]);
+  });
+
+  it('keeps the weights of large scorers in their files', async () => {
+    const guide = clipGuide(await pipeline.critic());
+    const layoutOf = async (bytes: number) => {
+      const layouts: unknown[] = [];
+      const programs = {
+        get: async (...[, , , layout]: Parameters<ProgramCache['get']>) => {
+          layouts.push(layout);
+          throw new Error('enough');
+        },
+      } as unknown as ProgramCache;
+      const parts = [{ guide: { ...guide, bytes }, views: 1 }];
+      const objective = createObjective({
+        programs,
+        backbone: pipeline as never,
+        parts,
+        size,
+        saturatedGradient: 'clamp',
+      });
+      await expect(
+        objective.evaluate(latent, [{ views: [seeing(boxCrop(boxes[0], sizes))] }]),
+      ).rejects.toThrow('enough');
+      return layouts[0];
+    };
+    expect(await layoutOf(1e6)).toBeUndefined();
+    expect(await layoutOf(1e9)).toBe('lean');
+  });
+
   it('has the gradient of its total through masks, which reaches both ends of a wide image', async () => {
     const objective = await pipeline.objective({
       ...wide,

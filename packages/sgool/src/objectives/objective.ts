@@ -20,6 +20,7 @@ import {
   type Tensor,
   trace,
 } from '@sgool/autodiff';
+import { required } from '../errors.ts';
 import type { Crop } from '../image/crops.ts';
 import type { ImageSize } from '../image/image.ts';
 import type { Backbone } from '../models/backbone.ts';
@@ -71,6 +72,8 @@ export interface ObjectivePart {
   readonly guide: Guide;
   /** Its views per run; fewer are filled up with copies of weight 0. More views need a program of their own. */
   readonly views: number;
+  /** What these are copies of where there is no view at all; needed only where that may be. */
+  readonly standIn?: Pick<View, 'crop' | 'aim'>;
 }
 
 export interface ObjectiveParts {
@@ -168,16 +171,17 @@ interface PartProgram {
 
 /** Matrices, weights and aims of the views as inputs of a program. */
 function partProgram(
-  { guide, views: most }: ObjectivePart,
+  { guide, views: most, standIn }: ObjectivePart,
   { views, bestWeight = 0 }: PartInput,
   { width, height }: ImageSize,
 ): PartProgram {
   const { side } = guide;
   const count = Math.max(views.length, most);
-  const filled = Array.from({ length: count }, (_, i) => views[Math.min(i, views.length - 1)]);
-  const hasMasks = views.some(({ crop }) => crop.mask !== undefined);
+  const some = views.length > 0 ? views : [required(standIn, 'view')];
+  const filled = Array.from({ length: count }, (_, i) => some[Math.min(i, some.length - 1)]);
+  const hasMasks = some.some(({ crop }) => crop.mask !== undefined);
   const masks = new Float32Array(hasMasks ? count * side * side : 0).fill(1);
-  const aimed = Object.entries(guide.shapes).filter(([name]) => views.some(({ aim }) => name in aim));
+  const aimed = Object.entries(guide.shapes).filter(([name]) => some.some(({ aim }) => name in aim));
   const rows = new Float32Array(count * side * height);
   const columns = new Float32Array(count * side * width);
   filled.forEach(({ crop }, i) => {

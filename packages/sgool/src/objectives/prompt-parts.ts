@@ -161,7 +161,7 @@ function thingOf(phrase: readonly string[], before: readonly string[] | undefine
   if (phrase[0] === 'by' || name[0] === 'style') return [];
   if (name.every((word) => QUALITIES.has(word) || MEDIA.has(word) || PLACES.has(word))) return [];
   const of = part.indexOf('of');
-  if (MEDIA.has(part[of - 1] ?? '')) return thingOf(part.slice(of + 1), before);
+  if (MEDIA.has(part[of - 1])) return thingOf(part.slice(of + 1), before);
   if (isMedium(phrase, part)) return [];
   const last = part[part.length - 1];
   if (!STAND_INS.has(last) || part.length === 1) return part;

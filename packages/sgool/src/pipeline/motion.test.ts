@@ -252,7 +252,7 @@ describe('refused in one line', () => {
     });
   });
 
-  it('what reads the attention, and two prompts side by side', async () => {
+  it('what reads the attention', async () => {
     await withPipeline({ motion }, async (pipeline) => {
       await expect(pipeline.crossAttention({ ...options, ...clip })).rejects.toThrow(
         /pictures only, got 3 frames/,
@@ -284,5 +284,17 @@ describe('refused in one line', () => {
   it('a motion LoRA without an adapter', async () => {
     const loras = [{ path: `${data}motion/lora.ckpt` }];
     await expect(opened({ loras })).rejects.toThrow(/changes motion modules, which this model does not have/);
+  });
+
+  it('a motion LoRA for modules that the adapter lacks', async () => {
+    const { tensors } = await openTensorFile(`${data}motion/lora.safetensors`);
+    const path = join(dir, 'deeper.safetensors');
+    const moved = [...tensors].map(
+      ([name, x]) => [name.replace(/^unet\.down_blocks\.0/, 'unet.down_blocks.7'), x] as const,
+    );
+    await writeSafetensors(path, lazily(new Map(moved)), {});
+    await expect(opened({ motion, loras: [{ path }] })).rejects.toThrow(
+      /made for another model.*the unet has no module down_blocks_7_motion_modules/,
+    );
   });
 });

@@ -8,6 +8,7 @@ import { isPairSampler, PAIR_SAMPLERS, SAMPLER_OPTIONS } from '../diffusion/samp
 import { oneOf, UserError } from '../errors.ts';
 import { cutoutSides } from '../image/crops.ts';
 import type { ModelInfo } from '../models/model-info.ts';
+import { skipsAt } from '../models/skip-layer-guidance.ts';
 import { hasThresholds } from './attention-losses.ts';
 import { givesMap } from './detectors.ts';
 import { DEFAULT_OBJECTIVE, parseObjective } from './objective-text.ts';
@@ -121,6 +122,19 @@ const EFFECT_RULES: readonly EffectRule[] = [
     needs: 'layers in skipGuidanceLayers',
   },
   {
+    keys: ['skipGuidanceLayers'],
+    by: 'steps',
+    isRead({ settings }) {
+      const { steps = 0, skipLayerGuidanceStart: start = 0, skipLayerGuidanceStop: stop = 0 } = settings;
+      // Where they are the wrong way round, that is said.
+      return (
+        start >= stop || Array.from({ length: steps }).some((_, i) => skipsAt({ start, stop }, i, steps))
+      );
+    },
+    needs: 'a step strictly between skipLayerGuidanceStart and skipLayerGuidanceStop times their number',
+    neutral: { skipGuidanceLayers: '' },
+  },
+  {
     keys: [
       ...(['fps', 'sharedNoise', 'lossFrames', 'fullGradientEvery'] as const),
       ...(['motionWeight', 'clipConsistencyWeight', 'saliencyConsistencyWeight'] as const),
@@ -134,6 +148,12 @@ const EFFECT_RULES: readonly EffectRule[] = [
       clipConsistencyWeight: 0,
       saliencyConsistencyWeight: 0,
     },
+  },
+  {
+    keys: ['lossFrames'],
+    by: 'frames',
+    isRead: ({ settings: { lossFrames = 0, frames = 1 } }) => lossFrames <= frames,
+    needs: 'lossFrames up to frames',
   },
   {
     // All frames are taken in every iteration otherwise.
@@ -325,6 +345,24 @@ const EFFECT_RULES: readonly EffectRule[] = [
     isRead: ({ settings: { momentum = 0 } }) => momentum > 0,
     needs: 'momentum above 0',
     neutral: { nesterov: false },
+  },
+  {
+    keys: ['resamplings', 'resampleFrom', 'resampleStrength'],
+    by: 'particles',
+    isRead: ({ settings: { particles = 0 } }) => particles > 1,
+    needs: 'particles above 1',
+  },
+  {
+    keys: ['resampleFrom', 'resampleStrength'],
+    by: 'resamplings',
+    isRead: ({ settings: { resamplings = 0 } }) => resamplings > 0,
+    needs: 'resamplings above 0',
+  },
+  {
+    keys: ['centres', 'boxSide'],
+    by: 'warmUp',
+    isRead: ({ settings: { warmUp = 0 } }) => warmUp < 1,
+    needs: 'warmUp below 1',
   },
   {
     keys: ['refineSteps'],

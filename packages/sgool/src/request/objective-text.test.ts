@@ -24,7 +24,9 @@ describe('parseObjective', () => {
     ['exec:./score.sh:3', { kind: 'exec', program: './score.sh' }, 'score.sh', 3],
     // The port is no weight.
     ['http://127.0.0.1:8080', { kind: 'http', url: 'http://127.0.0.1:8080' }, 'http://127.0.0.1:8080', 1],
-    ['http://me@h:8080/:3', { kind: 'http', url: 'http://me@h:8080/' }, 'http://me@h:8080/', 3],
+    ['http://h:8080/:3', { kind: 'http', url: 'http://h:8080/' }, 'http://h:8080/', 3],
+    ['http://h:8080:0.5', { kind: 'http', url: 'http://h:8080' }, 'http://h:8080', 0.5],
+    ['http://h/score:0.5', { kind: 'http', url: 'http://h/score' }, 'http://h/score', 0.5],
   ])('reads %s', (text, scorer, name, weight) => {
     expect(parseObjective(text)).toEqual([{ scorer, name, weight }]);
   });
@@ -37,6 +39,8 @@ describe('parseObjective', () => {
     ['clip_c=x', /each scorer must be one of/],
     ['judge', /each scorer must be one of/],
     ['clip@middle', /@middle is no part of an image; choose @whole or @regions, got clip@middle/],
+    ['http://a b', /the address of a server must be http:.*got http:\/\/a b/],
+    ['http://me:secret@h/score', /must have no name and password/],
     ['clip:0', /weight must be above 0/],
     ['clip:-1', /weight must be above 0/],
     ['clip:1e9', /at most 1000000/],

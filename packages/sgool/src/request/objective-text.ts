@@ -60,6 +60,7 @@ function parseItem(text: string): ObjectiveItem {
     if (other !== undefined) throw wrong(`@${other} is no part of an image; choose @whole or @regions`);
     throw wrong(`each scorer must be one of ${SCORER_FORMS}, perhaps with @whole or @regions and :weight`);
   }
+  if (scorer.kind === 'http') checkAddress(scorer.url, wrong);
   if (!(weight > 0 && weight <= LARGEST_WEIGHT)) {
     throw wrong(`a weight must be above 0 and at most ${LARGEST_WEIGHT}`);
   }
@@ -71,10 +72,19 @@ function parseItem(text: string): ObjectiveItem {
   };
 }
 
-/** Splits `:weight` off. The port of a URL is none: behind it there is a path. */
+/** @throws what `wrong` makes where an address cannot be called, or would put a password into records */
+function checkAddress(url: string, wrong: (what: string) => UserError): void {
+  if (!URL.canParse(url)) throw wrong('the address of a server must be http://host:port/path');
+  const { username, password } = new URL(url);
+  if (username !== '' || password !== '') {
+    throw wrong('the address of a server must have no name and password, which records would keep');
+  }
+}
+
+/** Splits `:weight` off. The port of a URL is none: it stands behind the host, a weight behind a port or a path. */
 function withWeight(text: string): { readonly rest: string; readonly weight?: number } {
   const [, rest, weight] = /^(.*?)\s*:\s*([-+]?[\d.]+(?:e[-+]?\d+)?)$/i.exec(text) ?? [];
-  if (rest === undefined || /^https?:\/\/[^/]*$/.test(rest)) return { rest: text };
+  if (rest === undefined || /^https?:\/\/([^/@]*@)?[^/:]*$/.test(rest)) return { rest: text };
   return { rest, weight: Number(weight) };
 }
 

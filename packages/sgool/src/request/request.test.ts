@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { UserError } from '../errors.ts';
+import { fineTuneSettings } from '../finetune/settings.ts';
+import { refineShape } from '../methods/edit/refine-request.ts';
 import { METHOD_NAMES, METHODS, methods, parseRequest } from '../methods/index.ts';
 import { SETTING_GROUPS, SETTINGS, type Settings } from './settings/index.ts';
 import { ownersOf, VALUES } from './testing.ts';
@@ -72,6 +75,49 @@ describe('a setting', () => {
     const run = methods[method].run({} as never, { prompt: 'a cat', [key]: VALUES[key] });
     await expect(run.next()).rejects.toThrow(new UserError(message));
   });
+});
+
+describe('a number', () => {
+  const schemas = { ...SETTINGS, ...refineShape, ...fineTuneSettings };
+  const numeric = Object.entries(schemas).flatMap(([key, schema]) => {
+    const described = z.toJSONSchema(schema as z.ZodType, { io: 'input', unrepresentable: 'any' });
+    const { type } = described;
+    return type === 'number' || type === 'integer' ? [{ key, schema, described }] : [];
+  });
+  const NO_NUMBERS = [Number.NaN, Infinity, -Infinity, '3', '', null, true, [3], 3n, { valueOf: () => 3 }];
+
+  it('of a setting is finite and within its range, whole where only that has a meaning', () => {
+    expect(numeric.length).toBeGreaterThan(90);
+    for (const { key, schema, described } of numeric) {
+      const takes = (value: unknown) => (schema as z.ZodType).safeParse(value).success;
+      const { minimum = described.exclusiveMinimum, maximum = described.exclusiveMaximum } = described;
+      for (const value of [...NO_NUMBERS, 1e308, -1e308, 2 ** 53])
+        expect(takes(value), `${key} ${value}`).toBe(false);
+      if (described.type === 'integer') expect(takes(1.5), key).toBe(false);
+      // A range has two ends.
+      for (const [end, beyond] of [
+        [minimum, -1],
+        [maximum, 1],
+      ] as const) {
+        expect(end, key).toBeTypeOf('number');
+        expect(takes((end as number) + beyond), `${key} ${end}`).toBe(false);
+      }
+    }
+  });
+
+  it.each(numeric.filter(({ key }) => Object.hasOwn(SETTINGS, key)).map(({ key }) => key))(
+    '%s is refused in one line that names it and the value',
+    (key) => {
+      const { names } = ownersOf(key, METHOD_NAMES);
+      for (const value of NO_NUMBERS) {
+        const request = { prompt: 'a cat', method: names[0], [key]: value };
+        expect(() => parseRequest(request)).toThrow(UserError);
+        expect(() => parseRequest(request)).toThrow(
+          new RegExp(`^request: ${key} is not usable, got [^\\n]+; [^\\n]+$`),
+        );
+      }
+    },
+  );
 });
 
 it('the table names every method by its own name', () => {

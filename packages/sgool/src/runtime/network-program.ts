@@ -86,7 +86,7 @@ export function squaresFinite(values: TypedArray): boolean {
 function tooLarge(place: string, input: string, values: TypedArray): NotFiniteError {
   const bad = [...(values as Float32Array)].find((value) => !Number.isFinite(Math.fround(value * value)));
   return new NotFiniteError(
-    `${place}: its input ${input} holds ${bad?.toPrecision(3)}, too much for float32; a setting is far too large, or the network before it is damaged`,
+    `${place}: its input ${input} holds ${bad?.toPrecision(3)}, too much for float32; a setting is far too large or too small, or the network before it is damaged`,
   );
 }
 
@@ -94,7 +94,7 @@ function notFinite(
   place: string,
   output: string,
   values: TypedArray,
-  damage = 'its weights or its configuration are damaged, or a setting is far too large',
+  damage = 'its weights or its configuration are damaged, or a setting is far too large or too small',
 ): NotFiniteError {
   const numbers = [...(values as Float32Array)];
   const bad = numbers.filter((value) => !Number.isFinite(value));

@@ -39,6 +39,15 @@ it('prints the maps', async () => {
   });
 });
 
+it('says that a negative prompt has no effect without guidance', async () => {
+  const said = async (...argv: string[]) =>
+    (await runOnFakes(cwd, ['attention', 'a red cat', '--negative', 'blue', ...argv])).stderr;
+  expect(await said('--guidance', '1')).toContain(
+    'the negative prompt has no effect: the guidance scale is 1, and guidance begins above 1',
+  );
+  expect(await said('--guidance', '5')).not.toContain('negative prompt');
+});
+
 it('takes its values from the environment and the options of generation, and no others', async () => {
   const { stdout } = await runOnFakes(cwd, ['attention', 'a cat', '-q', '--json'], {
     env: { SGOOL_SEED: '9' },

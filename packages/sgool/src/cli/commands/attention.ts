@@ -5,12 +5,14 @@ import type { Command } from 'commander';
 import type { MappedImage } from '../../methods/attention-maps.ts';
 import { ATTENTION_MAPS } from '../../methods/attention-maps-request.ts';
 import type { StepProgress } from '../../methods/run/iteration.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { withPromptFiles } from '../../pipeline/prompt-files.ts';
 import { seedForJson } from '../../random/seed.ts';
+import { negativePromptNote } from '../../request/effect.ts';
 import { DEFAULT_SYNTAX } from '../../text/prompt/prompt.ts';
 import { DEFAULT_MODEL } from '../../weights/open/locate-model.ts';
 import type { Host } from '../host.ts';
-import { attentionOptions } from '../options/image-options.ts';
+import { attentionOptions, type Values } from '../options/image-options.ts';
 import { loadOptionsOf, withoutParts } from '../options/model-options.ts';
 import {
   addImageOptions,
@@ -71,6 +73,7 @@ async function attention(command: ImageCommand, host: Host): Promise<void> {
     for (const line of await readingNotes(prompt, promptSyntax, pipeline)) progress.warn(line);
     const onStep = (step: StepProgress) => progress.step(step);
     const mapped = await engine.mapAttention(pipeline, request, { onStep });
+    for (const line of settingNotes(mapped, values, pipeline)) progress.note(line);
     progress.end();
     await writeImage(target, attentionSheet(mapped, prompt), host.stdout);
     // The image itself is on stdout then.
@@ -81,6 +84,17 @@ async function attention(command: ImageCommand, host: Host): Promise<void> {
     progress.end();
     await pipeline.dispose();
   }
+}
+
+/** What of the settings is not read, one line each. */
+function settingNotes(
+  { settings }: MappedImage,
+  values: Values,
+  { model }: Pick<Pipeline, 'model'>,
+): string[] {
+  const { negativePrompt = '' } = values;
+  const unread = negativePromptNote({ settings, model }, { negativePrompt });
+  return [...(unread === undefined ? [] : [unread]), ...(model.samplerNotes?.(settings.sampler) ?? [])];
 }
 
 /** What `--json` prints. */

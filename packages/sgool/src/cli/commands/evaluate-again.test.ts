@@ -107,6 +107,18 @@ describe('a scorer that is added later', () => {
     expect((await small('later', '--scorer', 'onnx:taste.onnx')).stderr).toContain('9 cells: 9 done');
   });
 
+  it('to one share is a score of the whole', async () => {
+    const share = (number: number, ...more: string[]) =>
+      run(`share-${number}`, '--methods', 'sd', '--shard', `${number}/2`, ...more);
+    await share(1);
+    await share(2, '--scorer', 'onnx:taste.onnx');
+    expect((await evaluate(['merge', 'shares', 'share-1', 'share-2'])).code).toBe(0);
+    const { manifest, cells } = await readEvaluation(join(folder, 'shares'));
+    expect(manifest.scores.at(-1)?.name).toBe('taste');
+    const tasted = cells.filter(({ record }) => record?.status === 'done' && 'taste' in record.scores);
+    expect(tasted.map(({ prompt }) => prompt)).toEqual(['2']);
+  });
+
   it('is missed in one line where the command leaves it out', async () => {
     const { code, stderr } = await small('later');
     expect(code).toBe(0);
@@ -248,6 +260,7 @@ describe('what cannot be run is named in one line, and nothing is lost', () => {
     [['retry', 'none'], 1, 'is no evaluation'],
     [['rebuild', 'none'], 1, 'is no evaluation'],
     [['merge', 'x', 'none'], 1, 'is no evaluation'],
+    [['merge', 'of-two-weights', 'there', 'other-scores'], 2, 'by other weights'],
   ])('%j', async (given, wanted, message) => {
     const { code, stderr, stdout } = await evaluate(given as string[]);
     const lines = stderr.trimEnd().split('\n');

@@ -174,6 +174,28 @@ describe('a run', () => {
     expect(stderr).toContain('sgool: best-of is not among the methods');
   });
 
+  it('--variant takes settings by the names of their options, each once', async () => {
+    const planned = ['--variant', 'x: sd guidance=3 size=32x24', '--limit', '1'];
+    await run('flags', ...planned);
+    const { manifest } = await readEvaluation(join(folder, 'flags'));
+    expect(manifest.methods[0].settings).toMatchObject({ guidanceScale: 3, width: 32, height: 24 });
+    const twice = await run('twice', '--variant', 'x: sd guidance=3 guidance-scale=4');
+    expect(twice.stderr).toContain('both set the guidance scale; give one of them');
+    const none = await run('none', '--variant', 'x: sd count=3');
+    expect(none.stderr).toContain('--variant x: count: there is no such setting');
+  });
+
+  it.each([['--detach'], ['--queue-name', 'x'], ['--results', 's3://x/y']])(
+    '%s needs a queue',
+    async (...words) => {
+      const { code, stderr } = await run('no-queue', ...words);
+      expect(code).toBe(2);
+      expect(stderr).toBe(
+        `sgool: ${words[0]}: belongs to a queue, and there is none; give --queue too, or leave it out\n`,
+      );
+    },
+  );
+
   it('has best-of at the cost of the dearest method, as if it had been asked for', async () => {
     const words = ['--methods', 'sd,sgool', '--limit', '1'];
     await run('equal', ...words);

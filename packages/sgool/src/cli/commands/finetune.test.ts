@@ -148,7 +148,7 @@ it('names words that the vocabulary lacks, of each text in one line', async () =
     'concepts, which mean nothing to it: owl',
     'templates, which mean nothing to it: x, my',
   ]);
-  const sample = ['--sample-prompt', 'two cats'];
+  const sample = ['--sample-every', '2', '--sample-prompt', 'two cats'];
   const one = await sgool([...train('near', ...sample), '--dry-run', 'a cat and a red owl']);
   expect(one.stderr).toMatch(
     /^sgool: warning: .* lacks words of the prompt, which mean nothing to it: owl$/m,
@@ -288,14 +288,23 @@ describe('bad input', () => {
     [['a cat'], 1, 'the prompt needs two objects that can overlap, got "a cat", in which only cat was found'],
     [[PAIR, '--words', 'cat,dog'], 1, '"dog" is not in the prompt'],
     [[PAIR, '--steps', '0'], 2, '--steps: not usable, got 0; give a whole number from 1'],
-    [[PAIR, '--sample-every', 'x'], 2, '--sample-every: not usable, got x; give a whole number from 1 up'],
+    [
+      [PAIR, '--sample-every', 'x'],
+      2,
+      '--sample-every: not usable, got x; give a whole number from 0 up to 1000000',
+    ],
     [
       [PAIR, '--trains', 'everything'],
       2,
       '--trains: not usable, got everything; choose one of keys, values, queries',
     ],
     [['--concepts', 'missing.txt'], 1, 'missing.txt'],
-    [[PAIR, '--template', '{1}'], 1, 'templates: "{1}" must have {1} and {2}, each once'],
+    [[PAIR, '--template', '{1} {2}'], 1, 'templates has no effect; it needs a list of concepts'],
+    [
+      [PAIR, '--sample-prompt', 'a cat'],
+      2,
+      '--sample-prompt: no pictures are drawn; give --sample-every too',
+    ],
     [[PAIR, '--map-side', '7'], 1, 'the network has maps with sides of 8, 4, got 7'],
   ])('%j', async (words, wanted, message) => {
     const { code, stdout, stderr } = await sgool([...train('bad').slice(0, 6), ...words]);

@@ -94,12 +94,13 @@ describe('parts of a model reach the library', () => {
         return real.openPipeline(model, options);
       };
       const host = fakeHost(cwd, { engine: { ...real, openPipeline }, env: { SGOOL_VAE: 'ae.safetensors' } });
-      const code = await runCli([...words, '--text-encoders', 'a, b', '--lora', 'c:0.5'], host);
+      const code = await runCli([...words, '--text-encoders', 'a, b', '--lora', 'c:0.5', '--no-ema'], host);
       expect([code, host.written.stderr]).toEqual([0, expect.anything()]);
       expect(given).toMatchObject({
         vae: 'ae.safetensors',
         textEncoders: ['a', 'b'],
         loras: [{ path: 'c', weight: 0.5 }],
+        ema: false,
       });
     } finally {
       await rm(cwd, { recursive: true });

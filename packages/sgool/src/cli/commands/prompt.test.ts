@@ -44,7 +44,7 @@ it('says what a model does not read', async () => {
 it('names a number of steps that cannot be', async () => {
   const { code, stderr } = await prompt('a cat', '--steps', 'x');
   expect(code).not.toBe(0);
-  expect(stderr).toContain('whole number from 1 to 1000');
+  expect(stderr).toContain('--steps: not usable, got x; give a whole number from 1 up to 1000');
 });
 
 it.each([

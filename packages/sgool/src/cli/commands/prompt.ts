@@ -1,11 +1,12 @@
 /** @file `sgool prompt <text>`: how a prompt is read, by itself or by a model. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { DEFAULT_SYNTAX, PROMPT_SYNTAXES, type PromptSyntax, parsePrompt } from '../../text/prompt/prompt.ts';
 import type { Host } from '../host.ts';
 import { EXPLAINED_STEPS, explainPrompt } from '../options/explain-prompt.ts';
 import { loadOptionsOf, type ModelValues, sharedOptions, sharedValues } from '../options/model-options.ts';
 import type { OptionValues } from '../options/option.ts';
 import { kebabName } from '../options/other-names.ts';
+import { wholeNumber } from '../options/whole-number.ts';
 import { readingNotes } from '../run/prompt-warnings.ts';
 import { usageError } from '../usage-error.ts';
 
@@ -48,11 +49,7 @@ interface PromptOptions extends OptionValues {
   readonly json?: boolean;
 }
 
-function parseSteps(text: string): number {
-  const steps = Number(text);
-  if (Number.isInteger(steps) && steps >= 1 && steps <= 1000) return steps;
-  throw new InvalidArgumentError('It must be a whole number from 1 to 1000.');
-}
+const parseSteps = (text: string): number => wholeNumber('--steps', text, 1, 1000);
 
 /** The model has a text of its own here, and nothing is computed. */
 const WITHOUT = ['model', 'device', 'precision', 'memory'] as const;

@@ -1,4 +1,4 @@
-/** @file `sgool refine <image> <prompt>`: reads the options and makes the image. */
+/** @file `sgool refine <image> <prompt>`: reads the options and makes the image or the clip. */
 import type { Command } from 'commander';
 import { REFINE } from '../../methods/edit/refine-request.ts';
 import type { Host } from '../host.ts';
@@ -47,6 +47,13 @@ the prompt while the first steps are drawn back to the image. It needs no CLIP. 
 lower --control-eta or --control-stop changes more, --iterations optimises the
 noise as well. An exact inversion of a flow is --edit edict.
 
+A clip (animated WebP, PNG or GIF; MP4 where ffmpeg is) becomes a clip, with a
+model that makes clips: --motion, as in sgool video. All edits but rf-inversion
+work on it, a mask holds for all its frames. --fps takes fewer or more frames of
+it, --frames the first so many; more than the adapter sees at once need
+--context-frames. Frames that the file joined because they stand still come apart
+again. The folder then holds clip.webp and clip.png in place of image.png.
+
 For less change, use fewer --iterations or a lower --strength. --iterations 0
 shows the image as the autoencoder reproduces it (unless there is --from,
 --edit sdedit, --edit rf-inversion, or a model for inpainting with --mask).
@@ -63,7 +70,8 @@ Examples:
   sgool refine sketch.png "a red boat on a lake" --edit sdedit --strength 0.7 --count 4
   sgool refine image.png "a blue cat" --edit p2p --from "a red cat" --cross-replace 0.4
   sgool refine photo.jpg "a dog" --model ./flux-dev --edit rf-inversion --control-eta 0.8
-  sgool refine photo.jpg "a cat" --target-image my-cat.jpg:2`;
+  sgool refine photo.jpg "a cat" --target-image my-cat.jpg:2
+  sgool refine clip.webp "a blue cat that drifts left" --from "a red cat that drifts left"`;
 
 /** Adds arguments, options and the action. */
 export function configure(command: Command, host: Host): void {
@@ -72,7 +80,7 @@ export function configure(command: Command, host: Host): void {
     subject: () => ({ method: REFINE, title: REFINE.name }),
   };
   command
-    .argument('<image>', 'image file: PNG, JPEG, WebP ..., or - for the standard input')
+    .argument('<image>', 'image or clip: PNG, JPEG, WebP, GIF ..., or - for the standard input')
     .argument('[prompt]', 'what the image should show; needed unless --prompts gives prompts');
   addImageOptions(command, kind.options)
     .addHelpText('after', NOTES)

@@ -200,7 +200,9 @@ async function inputFile(
             (place) => resolve(host.cwd, place),
           );
   const who = flag === 'image' ? 'the image' : `--${flag}`;
-  const found = places.filter((place) => place === STDIN || existsSync(place));
+  // What was made may have the name of what it was made from.
+  const others = places.filter((place) => place !== resolve(host.cwd, path));
+  const found = others.filter((place) => place === STDIN || existsSync(place));
   for (const place of found) {
     if (hash === undefined || (await inputHash(who, place, host)) === hash) return place;
   }

@@ -27,7 +27,7 @@ it('chooses the detector by what is given', async () => {
   expect((await found()).detector).toBe('spectral-residual');
   expect((await found('--prompt', 'a disc')).detector).toBe('grad-cam');
   expect((await found('--mask', 'disc.png')).detector).toBe('mask');
-  expect((await found('--mask', 'disc.png', '--detector', 'centre')).detector).toBe('centre');
+  expect((await found('--mask', 'disc.png', '--detector', 'mask')).detector).toBe('mask');
 });
 
 it('maps every frame of a clip on one sheet, and follows what is salient', async () => {
@@ -85,6 +85,44 @@ it.each<[string, string[], string]>([
   ],
 ])('refuses %s', async (_, argv, message) => {
   expect(await saliency(...argv)).toMatchObject({ code: 2, stdout: '', stderr: `sgool: ${message}\n` });
+});
+
+it.each<[string, string[], string]>([
+  ['a mask', ['--mask', 'disc.png', '--detector', 'centre'], 'mask has no effect with saliency centre'],
+  [
+    'a prompt',
+    ['--prompt', 'a disc', '--detector', 'centre'],
+    '--prompt: the detector centre reads no prompt; leave it out, or take one of grad-cam, grad-cam++, attention',
+  ],
+  [
+    'a prompt beside a mask',
+    ['--prompt', 'a disc', '--mask', 'disc.png'],
+    '--prompt: the detector mask reads no prompt',
+  ],
+  [
+    'a threshold that is found by itself',
+    ['--threshold-value', '0.9'],
+    'thresholdValue 0.9 has no effect with thresholdRule otsu',
+  ],
+  [
+    'the threshold of a box',
+    ['--detector', 'random', '--threshold-rule', 'fixed'],
+    'thresholdRule fixed has no effect with saliency random',
+  ],
+  [
+    'a precision that it does not have',
+    ['--detector', 'centre', '--precision', 'float16'],
+    '--precision: the detector centre looks in float32, whatever is said; leave it out',
+  ],
+  [
+    'regions where there are none',
+    ['--detector', 'none', '--max-regions', '2'],
+    'maxRegions 2 has no effect with saliency none',
+  ],
+])('refuses what the detector does not read: %s', async (_, argv, message) => {
+  const { code, stderr } = await saliency(...argv);
+  expect(code).toBeGreaterThan(0);
+  expect(stderr).toContain(message);
 });
 
 it('checks values of the environment', async () => {

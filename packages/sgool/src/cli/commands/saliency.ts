@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { frameSheet } from '../../image/video/clip-sheet.ts';
 import { REGION_DEFAULTS } from '../../request/defaults.ts';
 import { defaultDetector, type SaliencyName, type SaliencyNetworks } from '../../request/detectors.ts';
+import { withoutUnread } from '../../request/effect.ts';
 import { type DetectionSettings, detectionSettings } from '../../request/settings/regions.ts';
 import { pickSettings } from '../../request/settings/shape.ts';
 import type { SaliencyMap } from '../../saliency/detector.ts';
@@ -48,6 +49,9 @@ Examples:
 
 /** Detectors that show where a prompt is. */
 const NEEDS_PROMPT: readonly string[] = ['grad-cam', 'grad-cam++', 'attention'] satisfies SaliencyName[];
+
+/** The detector that looks with the network that makes images; the others have networks of their own, in float32. */
+const OF_THE_MODEL = 'attention' satisfies SaliencyName;
 
 const { saliency: detectorSchema, ...regionSchemas } = detectionSettings;
 
@@ -112,6 +116,18 @@ async function saliency(given: string, flags: SaliencyFlags, host: Host): Promis
       for (const line of clipNotes('prompt', text, clips)) host.stderr.write(`sgool: warning: ${line}\n`);
     }
     const name = wanted ?? detectorFor(pipeline.model.has, mask, prompt);
+    const { model } = pipeline;
+    const defaults = { ...REGION_DEFAULTS, saliency: name };
+    const given = { ...typed, ...(maskImage && { mask: maskImage }) };
+    withoutUnread({ settings: { ...defaults, ...typed }, given, model }, defaults);
+    if (text !== undefined && !NEEDS_PROMPT.includes(name)) {
+      throw usageError(
+        `--prompt: the detector ${name} reads no prompt; leave it out, or take one of ${NEEDS_PROMPT.join(', ')}`,
+      );
+    }
+    if (flags.precision !== undefined && name !== OF_THE_MODEL) {
+      throw usageError(`--precision: the detector ${name} looks in float32, whatever is said; leave it out`);
+    }
     const detector = await pipeline.detector(name, {
       ...(text === undefined ? {} : { prompt: text }),
       ...(maskImage === undefined ? {} : { mask: maskImage }),

@@ -50,16 +50,19 @@ async function sgool(...argv: string[]) {
   return { code: await runCli(argv, host), ...host.written };
 }
 
-const score = (...options: string[]) =>
-  sgool('score', 'image.png', cases['hps-v2'].prompt, '--tokenizer', TOKENIZER, ...options);
+async function score(...options: string[]) {
+  const host = fakeHost(cwd, { env: { ...env, SGOOL_TOKENIZER: TOKENIZER } });
+  return {
+    code: await runCli(['score', 'image.png', cases['hps-v2'].prompt, ...options], host),
+    ...host.written,
+  };
+}
 
 describe('sgool score --scorer', () => {
   it("prints preference models' scores in their authors' scales, without the model's CLIP", async () => {
     const { code, stdout, stderr } = await score(
       '--scorer',
       `pickscore, hps-v2,image-reward=${PREFERENCE}image-reward`,
-      '--model',
-      'nowhere',
     );
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const shown = Object.fromEntries(
@@ -141,6 +144,17 @@ describe('sgool score --scorer', () => {
     expect(stderr.trim()).not.toContain('\n');
   });
 
+  it.each([
+    ['hps-v2', ['--lora', 'a.safetensors'], 'lora'],
+    ['exec:./score.sh', ['--device', 'cpu'], 'device'],
+    ['onnx:mine.onnx', ['--tokenizer', 'x'], 'tokenizer'],
+    ['hps-v2,onnx:mine.onnx', ['--model', 'nowhere'], 'model'],
+    ['hps-v2', ['--no-ema'], 'ema'],
+  ])('%s does not read %j', async (names, words, flag) => {
+    const { code, stderr } = await score('--scorer', names, ...words);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(`^sgool: --${flag}: changes no score of `)]);
+  });
+
   it('takes the scorers of an objective: ONNX files, programs, servers', async () => {
     const onnx = await writeOnnxScorer(cwd);
     const program = path.join(cwd, 'length.sh');
@@ -153,7 +167,7 @@ describe('sgool score --scorer', () => {
     await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/score`;
     const names = `onnx:${path.relative(cwd, onnx)},exec:${program},${url},hps-v2`;
-    const { code, stdout, stderr } = await score('--scorer', names, '--model', 'nowhere', '--json');
+    const { code, stdout, stderr } = await score('--scorer', names, '--json');
     server.close();
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const { image, prompt } = cases['hps-v2'];

@@ -5,13 +5,21 @@ import { files } from '#platform';
 import { UserError } from '../../errors.ts';
 import { leastName } from '../../evaluate/scores/network-of.ts';
 import { mean, minimum } from '../../numbers.ts';
+import { listOf } from '../../request/request.ts';
 import { SCORER_NAMES, SCORERS } from '../../request/scorer-names.ts';
-import { MODEL_CLIP, SCORER_FORMS, scorerName, wantedScorer } from '../../request/wanted-scorer.ts';
+import {
+  MODEL_CLIP,
+  SCORER_FORMS,
+  scorerName,
+  type WantedScorer,
+  wantedScorer,
+} from '../../request/wanted-scorer.ts';
 import type { PromptSyntax } from '../../text/prompt/prompt.ts';
 import type { Host } from '../host.ts';
 import { inputFiles, inputPath, inputVideo, STDIN } from '../inputs.ts';
-import { sharedOptions, sharedValues } from '../options/model-options.ts';
+import { SHARED_KEYS, type SharedKey, sharedOptions, sharedValues } from '../options/model-options.ts';
 import type { OptionValues } from '../options/option.ts';
+import { kebabName } from '../options/other-names.ts';
 import { checkPrompt, promptSyntaxOption } from '../options/prompt.ts';
 import { didYouMean } from '../options/suggest.ts';
 import { readPrompts } from '../run/series.ts';
@@ -125,6 +133,27 @@ function checkNames(wanted: readonly Wanted[]): void {
   );
 }
 
+const COMPUTE_KEYS = ['device', 'precision', 'deviceOptions'] as const;
+/** What each kind of scorer reads of what is said of the model. */
+const READ_BY: Readonly<Record<WantedScorer['kind'], readonly SharedKey[]>> = {
+  clip: SHARED_KEYS,
+  preference: [...COMPUTE_KEYS, 'tokenizer'],
+  onnx: COMPUTE_KEYS,
+  http: [],
+  exec: [],
+};
+
+/** @throws UserError where something was typed that none of the scorers reads */
+function refuseUnread(wanted: readonly Wanted[], flags: ScoreFlags): void {
+  const unread = SHARED_KEYS.find(
+    (key) => flags[key] !== undefined && !wanted.some(({ scorer }) => READ_BY[scorer.kind].includes(key)),
+  );
+  if (unread === undefined) return;
+  throw usageError(
+    `--${kebabName(unread)}: changes no score of ${listOf(wanted.map(({ name }) => name))}; leave it out`,
+  );
+}
+
 async function score(words: readonly string[], flags: ScoreFlags, host: Host): Promise<void> {
   const { scorer: wanted = [MODEL_CLIPS], format, sort, json = false, out, promptSyntax } = flags;
   const promptFile = flags.prompts === undefined ? undefined : inputPath(flags.prompts, host);
@@ -133,6 +162,7 @@ async function score(words: readonly string[], flags: ScoreFlags, host: Host): P
   const prompts = promptFile === undefined ? words.slice(-1) : await readPrompts(promptFile, host);
   for (const prompt of prompts) checkPrompt(prompt);
   checkNames(wanted);
+  refuseUnread(wanted, flags);
   const { images, hasFolder } = await imagesIn(places, host);
   const isOne = images.length === 1 && prompts.length === 1 && !hasFolder;
   const target =

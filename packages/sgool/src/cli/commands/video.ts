@@ -1,15 +1,9 @@
 /** @file `sgool video <prompt>`: reads the options and makes the clip. */
 import type { Command } from 'commander';
 import { type MethodName, methodFor, methodOf } from '../../methods/index.ts';
-import { DEFAULT_MOTION } from '../../weights/open/locate-model.ts';
 import type { Host } from '../host.ts';
 import { videoOptions } from '../options/image-options.ts';
-import {
-  addImageOptions,
-  type ImageCommand,
-  type ImageCommandKind,
-  readImageCommand,
-} from '../options/read-options.ts';
+import { addImageOptions, type ImageCommandKind, readImageCommand } from '../options/read-options.ts';
 import { explainPrompts } from '../run/explain-prompts.ts';
 import { generateVideo } from '../run/generation.ts';
 import { isSeries, makeSeries } from '../run/series.ts';
@@ -67,17 +61,9 @@ export function configure(command: Command, host: Host): void {
   )
     .addHelpText('after', NOTES)
     .action(async (prompt: string | undefined, flags: Readonly<Record<string, unknown>>) => {
-      const read = withMotion(await readImageCommand(command, prompt, flags, kind, host));
+      const read = await readImageCommand(command, prompt, flags, kind, host);
       if (read.values.explain) await explainPrompts(read, host);
       else if (isSeries(read)) await makeSeries('video', read, host);
       else await generateVideo(read, host);
     });
-}
-
-/** The command with the adapter that comes with sgool, where it names neither a model nor an adapter. */
-function withMotion(read: ImageCommand): ImageCommand {
-  const { model, motion } = read.values;
-  return model === undefined && motion === undefined
-    ? { ...read, values: { ...read.values, motion: DEFAULT_MOTION } }
-    : read;
 }

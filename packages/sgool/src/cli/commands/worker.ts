@@ -18,9 +18,9 @@ import {
   sharedValues,
 } from '../options/model-options.ts';
 import type { OptionValues } from '../options/option.ts';
+import { wholeNumber } from '../options/whole-number.ts';
 import { oneLine } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
-import { usageError } from '../usage-error.ts';
 import { openResults, QUEUE_VARIABLE, queueAddress } from './evaluate/on-queue.ts';
 import { machineLine, weightsHash } from './evaluate/this-machine.ts';
 
@@ -79,7 +79,7 @@ export function configure(command: Command, host: Host): void {
 
 async function work(flags: WorkerFlags, host: Host): Promise<void> {
   const address = queueAddress(flags.queue, host);
-  const concurrency = concurrencyOf(flags.concurrency);
+  const concurrency = wholeNumber('--concurrency', flags.concurrency ?? '1', 1, 64);
   const values = sharedValues(flags, host, WITHOUT);
   const name =
     flags.queueName === undefined ? queueOfDevice(values.device ?? 'cpu') : readQueueName(flags.queueName);
@@ -115,15 +115,6 @@ async function work(flags: WorkerFlags, host: Host): Promise<void> {
     await server.close();
     await parts.dispose();
   }
-}
-
-function concurrencyOf(text: string | undefined): number {
-  if (text === undefined) return 1;
-  const value = Number(text);
-  if (/^\d+$/.test(text.trim()) && value >= 1 && value <= 64) return value;
-  throw usageError(
-    `--concurrency: not usable, got ${text || 'nothing'}; give a whole number from 1 up to 64`,
-  );
 }
 
 interface OpenLane {
@@ -195,7 +186,10 @@ class MachineParts implements WorkerParts {
         job.scorers.flatMap(wantedScorers),
         pipeline,
         await judgeOfWeights(job.scores.judge),
-        { ...pipeline.compute, env: this.#host.env, ...scorerTokenizer(values) },
+        {
+          ...{ ...pipeline.compute, deviceOptions: options.deviceOptions },
+          ...{ env: this.#host.env, ...scorerTokenizer(values) },
+        },
       );
       const lane = laneOf({
         pipeline,

@@ -290,7 +290,7 @@ function imageOptions(only?: MethodSchema, among: readonly MethodFacts[] = METHO
 const isOfClips = ({ keys: [key] }: CliOption) =>
   key === 'format' || Object.hasOwn(clipSettings, key) || Object.hasOwn(frameLossSettings, key);
 
-/** The options of a command that makes pictures. */
+/** The options of a command that makes pictures alone. */
 const pictureOptions = (only?: MethodSchema): CliOption[] =>
   imageOptions(only).filter((one) => !isOfClips(one));
 
@@ -334,6 +334,18 @@ const REFINE_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> 
   maskFile: {
     description: 'image that is white where the image may change and black where it must stay',
   },
+  frames: {
+    group: MAIN,
+    description: 'frames of a clip that are taken, from its beginning on (default: all)',
+  },
+  fps: {
+    group: MAIN,
+    description:
+      'frames per second that are taken of a clip, and that the result is shown with (default: those of the clip)',
+  },
+  motion: {
+    description: `motion adapter (AnimateDiff) for a clip: a folder, a file, or org/name of a pulled one (default: ${DEFAULT_MOTION}, where no model is named)`,
+  },
   sampler: {
     description: `sampler: ${PAIR_SAMPLERS.join(' or, on a rectified flow, ')}, which are exactly invertible, for the edits edict and p2p; euler for rf-inversion; for sdedit, and for a mask and a model for inpainting, any: ${SETTINGS.sampler.options.join(', ')}`,
   },
@@ -342,7 +354,7 @@ const REFINE_DIFFERENCES: Readonly<Partial<Record<string, Partial<CliOption>>>> 
 /** Every option of `refine`. */
 export function refineOptions(): CliOption[] {
   const [source, ...own] = Object.keys(refineShape).map((key) => option(key as ValueKey, MAIN));
-  return pictureOptions(REFINE).flatMap((one) => {
+  return imageOptions(REFINE).flatMap((one) => {
     const [key] = one.keys;
     const changed = { ...one, ...REFINE_DIFFERENCES[key] };
     return key === 'maskFile' ? [source, changed, ...own] : [changed];

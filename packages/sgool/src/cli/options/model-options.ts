@@ -23,12 +23,13 @@ import type { LoraChoice } from '../../weights/open/lora.ts';
 import { loraStrength } from '../../weights/open/lora-strength.ts';
 import type { Host } from '../host.ts';
 import { quoteArgument } from '../terminal/format.ts';
-import { usageError } from '../usage-error.ts';
+import { fromCommandLine, usageError } from '../usage-error.ts';
 import {
   type CliOption,
   type OptionValues,
   schemaOption,
   toCommander,
+  typedValues,
   variableOf,
   withDefault,
 } from './option.ts';
@@ -224,7 +225,7 @@ function parseLoras(text: string): LoraChoice[] {
       );
     }
     const values = rest === '' ? [] : rest.slice(1).split(':');
-    return { path, ...loraStrength(values, `--lora: ${item.trim()}`) };
+    return { path, ...fromCommandLine(() => loraStrength(values, `--lora: ${item.trim()}`)) };
   });
 }
 
@@ -384,11 +385,11 @@ export function sharedValues(
   { env }: Host,
   without: readonly SharedKey[] = [],
 ): SharedValues {
-  const given = keysBut(without).map((key) => {
-    const option = modelOption(key, MAIN);
+  const options = keysBut(without).map((key) => modelOption(key, MAIN));
+  const ofVariables = options.map((option) => {
     const variable = variableOf(option);
     const text = env[variable];
-    return { ...(text ? option.parse(text, variable) : {}), ...(flags[key] as OptionValues | undefined) };
+    return text ? option.parse(text, variable) : {};
   });
-  return Object.assign({ model: DEFAULT_MODEL }, ...given);
+  return Object.assign({ model: DEFAULT_MODEL }, ...ofVariables, typedValues(flags, options));
 }

@@ -2,7 +2,8 @@
 import { Option } from 'commander';
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
-import { usageError } from '../usage-error.ts';
+import { readDecimal } from '../../numbers.ts';
+import { fromCommandLine, usageError } from '../usage-error.ts';
 import { didYouMean } from './suggest.ts';
 
 /** Values by key. */
@@ -117,13 +118,10 @@ export function toCommander(option: CliOption): Option[] {
   const parse = (who: string) => (text: string, before?: OptionValues) => {
     const [key] = option.keys;
     const known = isList ? before?.[key] : undefined;
-    try {
+    return fromCommandLine(() => {
       if (Array.isArray(known)) return { [key]: [...known, ...(option.parse(text, who)[key] as unknown[])] };
       return option.parse(known === undefined ? text : `${known},${text}`, who);
-    } catch (error) {
-      if (error instanceof UserError) throw usageError(error.message);
-      throw error;
-    }
+    });
   };
   return flagsOf(option).map((name) =>
     new Option(`--${name} <${argument}>`, description)
@@ -192,12 +190,21 @@ export function checkValue(schema: z.ZodType, value: unknown, who: string): unkn
   const [issue] = result.error.issues;
   const got = typeof value === 'string' ? value : JSON.stringify(value);
   const hint = described.enum && typeof value === 'string' ? didYouMean(value, described.enum) : '';
-  const right = issue.code === 'custom' ? `it ${issue.message}` : expectation(described);
+  const right = ownRule(issue) ?? expectation(described);
   // Read from JSON, whose numbers are exact up to 2^53 only.
   const quotes = Number.isInteger(value) && !Number.isSafeInteger(value) ? '; write it in quotes' : '';
   throw new UserError(
     `${who}: not usable, got ${got === '' ? 'nothing' : got}; ${right}${hint}${issue.code === 'custom' ? quotes : ''}`,
   );
+}
+
+/** What would be right, where the schema says it in words of its own, or it is about the length of a text. */
+function ownRule(issue: z.core.$ZodIssue): string | undefined {
+  if (issue.code === 'custom' || issue.code === 'invalid_format') return `it ${issue.message}`;
+  if (issue.code === 'too_big' && issue.origin === 'string') {
+    return `it must have at most ${issue.maximum} characters`;
+  }
+  return undefined;
 }
 
 /** What would be right, in words. */
@@ -220,7 +227,6 @@ function expectation({
   return `give a ${type === 'integer' ? 'whole number' : 'number'} ${least}${most}`;
 }
 
-const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
 const SWITCH: Readonly<Record<string, boolean>> = {
   true: true,
   1: true,
@@ -234,8 +240,7 @@ const SWITCH: Readonly<Record<string, boolean>> = {
 
 /** A text as the type of value that the schema wants; unchanged if it is none. */
 function fromText(text: string, { type }: JsonSchema): unknown {
-  const trimmed = text.trim();
-  if (type === 'integer' || type === 'number') return NUMBER.test(trimmed) ? Number(trimmed) : text;
-  if (type === 'boolean') return SWITCH[trimmed.toLowerCase()] ?? text;
+  if (type === 'integer' || type === 'number') return readDecimal(text) ?? text;
+  if (type === 'boolean') return SWITCH[text.trim().toLowerCase()] ?? text;
   return text;
 }

@@ -142,8 +142,8 @@ export async function readImageCommand(
   };
 }
 
-/** What a command for pictures does not read of the options about parts of a model. */
-const motionNotes = ({ motion }: Values): string[] =>
+/** What a picture does not read of the options about parts of a model. */
+export const motionNotes = ({ motion }: Values): string[] =>
   motion === undefined
     ? []
     : [`the motion adapter ${motion} changes nothing in a picture; for a clip: sgool video`];

@@ -17,7 +17,7 @@ it('draws each map over the image, scaled to its greatest value, the mean of all
   const [first, second] = [layer('first'), layer('second')];
   const left = Float32Array.of(0.1, 0, 0.1, 0);
   const right = Float32Array.of(0, 0.1, 0, 0.1);
-  const mapped: MappedImage = {
+  const mapped: Omit<MappedImage, 'settings'> = {
     image: discImage(0),
     seed: 1,
     words: [{ word: 'cat', tokens: [2] }],

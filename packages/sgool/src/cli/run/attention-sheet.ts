@@ -38,7 +38,7 @@ interface Row {
  *
  * @param prompt its title
  */
-export function attentionSheet(mapped: MappedImage, prompt: string): Image {
+export function attentionSheet(mapped: Omit<MappedImage, 'settings'>, prompt: string): Image {
   const { image, words, steps, layers } = mapped;
   const scale = TILE / Math.max(image.width, image.height);
   const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
@@ -86,7 +86,12 @@ export function attentionSheet(mapped: MappedImage, prompt: string): Image {
   return sheet;
 }
 
-function rowsOf({ layers, steps, maps }: MappedImage, word: number, width: number, height: number): Row[] {
+function rowsOf(
+  { layers, steps, maps }: Pick<MappedImage, 'layers' | 'steps' | 'maps'>,
+  word: number,
+  width: number,
+  height: number,
+): Row[] {
   const enlarged = ({ layer, words }: AttentionMaps) =>
     resamplePlane(
       words[word],

@@ -1,7 +1,6 @@
 /** @file One run of a method: request, folder, model and Ctrl-C. */
 import { join, resolve } from 'node:path';
 import { UserError } from '../../errors.ts';
-import { VIDEO_FORMATS } from '../../image/video/encode-video.ts';
 import { DETAILING_METHOD, parseDetailRequest } from '../../methods/detail/detail-request.ts';
 import type { ImageMethod } from '../../methods/edit/image-method.ts';
 import {
@@ -14,6 +13,7 @@ import {
 } from '../../methods/edit/refine-request.ts';
 import { type MethodName, parseRequest } from '../../methods/index.ts';
 import { settingsOf } from '../../methods/run/create-method.ts';
+import { shownFrames } from '../../methods/run/frames.ts';
 import type { Method } from '../../methods/run/method.ts';
 import type { ModelInfo } from '../../models/model-info.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
@@ -26,7 +26,7 @@ import { saliencyNote } from '../../request/resolve.ts';
 import { DEFAULT_MODEL, DEFAULT_MOTION } from '../../weights/open/locate-model.ts';
 import type { Engine } from '../engine.ts';
 import type { Host } from '../host.ts';
-import { inputHash, inputImage, inputStem } from '../inputs.ts';
+import { inputHash, inputImage, inputStem, inputVideo } from '../inputs.ts';
 import { loadOptionsOf, partsOf, withoutParts } from '../options/model-options.ts';
 import type { ImageCommand } from '../options/read-options.ts';
 import { parseTargetFile, readTargetImages } from '../options/target-images.ts';
@@ -34,7 +34,7 @@ import { shownPath } from '../terminal/format.ts';
 import { watchInterrupts } from '../terminal/interrupt.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { packageVersion } from '../version.ts';
-import { type ClipFormat, clipFormat } from './clips.ts';
+import { type ClipFormat, clipFormat, ofPicture, windowsNote, withMotion } from './clips.ts';
 import { conclude, type MadeImage } from './conclude.ts';
 import { hashNotes, hashWeights } from './file-hashes.ts';
 import { forecast } from './forecast.ts';
@@ -104,8 +104,9 @@ export async function generateImage(command: ImageCommand, host: Host, begun?: B
  * @throws UserError as {@link generateImage} does
  */
 export async function generateVideo(command: ImageCommand, host: Host, begun?: BegunRun): Promise<MadeImage> {
-  const format = await clipFormat(command.values.format ?? VIDEO_FORMATS[0]);
-  return makeImage(command, await requestOf(command, host), undefined, host, begun, format);
+  const format = await clipFormat(command.values);
+  const moving = withMotion(command);
+  return makeImage(moving, await requestOf(moving, host), undefined, host, begun, format);
 }
 
 async function requestOf(command: ImageCommand, host: Host): Promise<ParsedRequest<MethodName>> {
@@ -115,9 +116,9 @@ async function requestOf(command: ImageCommand, host: Host): Promise<ParsedReque
 }
 
 /**
- * Makes an image from another one, and its folder.
+ * Makes an image or a clip from another one, and its folder.
  *
- * @param command.image absolute path of that image
+ * @param command.image absolute path of it
  * @throws UserError as {@link generateImage} does
  */
 export async function refineImage(
@@ -126,7 +127,7 @@ export async function refineImage(
   begun?: BegunRun,
 ): Promise<MadeImage> {
   const { maskFile } = command.values;
-  const image = await inputImage('the image', command.image, host);
+  const image = await inputVideo('the image', command.image, host);
   // In a mask that is painted on a transparent layer, what is not painted is black.
   const mask =
     maskFile === undefined
@@ -134,6 +135,8 @@ export async function refineImage(
       : { mask: await inputImage('--mask', maskFile, host, { background: '#000000' }) };
   const targets = await targetsOf(command, host);
   const source = parseRefineRequest({ ...requestValues(command), ...mask, ...targets, image });
+  const isClip = source.taken.frames.length > 1;
+  const own = isClip ? withMotion(command) : ofPicture(command);
   const given: GivenImage = {
     path: command.image,
     kind: 'refine',
@@ -142,7 +145,8 @@ export async function refineImage(
     method: (engine) => engine.refinement(source),
   };
   const request = parseRequest({ ...methodRequest(source), method: REFINING_METHOD });
-  return makeImage(command, request, given, host, begun);
+  const format = isClip ? await clipFormat(own.values) : undefined;
+  return makeImage(own, request, given, host, begun, format);
 }
 
 /**
@@ -331,12 +335,12 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
     () => undefined,
   );
   try {
-    const request = format ? asClip(plan.request, pipeline.model) : plan.request;
+    const request = kindOf(plan) === 'video' ? asClip(plan.request, pipeline.model) : plan.request;
     const onImage = given?.method(engine);
     const detailed = command.values.detail ? engine.detailedMethods[request.method] : undefined;
     const method: Method = onImage ?? detailed ?? engine.methods[request.method];
     const planned = await taskOf({ ...plan, request }, method, pipeline, host);
-    const input = onImage?.prepare(planned.settings).image;
+    const input = onImage?.prepare(planned.settings).images;
     const { model, compute } = pipeline;
     if (onImage?.paints(model)) progress.firstIs('painted image');
     const computing = computeNote(pipeline, options.device);
@@ -362,6 +366,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
       presetNote(task.preset, method, model),
       saliencyNote(detectionOf(task, pipeline), request, model),
       negativePromptNote({ settings: task.settings, model }, request),
+      windowsNote(model.motion, task.settings.frames),
     ])
       if (note !== undefined) progress.note(note);
     const { sampler } = task.settings;
@@ -374,7 +379,7 @@ async function runOn(plan: Plan, progress: Progress, signal: AbortSignal, host: 
       task,
       hashes,
       repeat,
-      input,
+      input: input && shownFrames(input, planned.settings),
       metadata,
       saveIterations,
       clipFormat: format,

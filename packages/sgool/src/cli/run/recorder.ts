@@ -1,7 +1,6 @@
 /** @file Records a run while it goes on, so that the best image so far is always on the disk. */
 
 import { join } from 'node:path';
-import type { Image } from '../../image/image.ts';
 import { encodePng } from '../../image/png.ts';
 import { clipSheet } from '../../image/video/clip-sheet.ts';
 import { encodeShown, type Shown } from '../../image/video/encode-shown.ts';
@@ -43,8 +42,8 @@ export interface RecorderOptions {
   readonly hashes?: Promise<WeightHashes>;
   /** The command that repeats the run. */
   readonly repeat: string;
-  /** The image that the run begins with, in the size of the model. */
-  readonly input?: Image;
+  /** The image or the clip that the run begins with, in the size of the model. */
+  readonly input?: Shown | undefined;
   /** Whether settings are written into the images. */
   readonly metadata: boolean;
   readonly saveIterations: boolean;
@@ -164,7 +163,7 @@ export class Recorder {
 
   private async writeBefore(png: Uint8Array): Promise<void> {
     const { input } = this.options;
-    if (input !== undefined) await this.write('input', encodePng(input));
+    if (input !== undefined) await this.write('input', encodeShown(input));
     await this.write('before', png);
   }
 

@@ -23,6 +23,7 @@ export interface Progress {
 
 /** Of one length, so that the numbers after them do not move. */
 const PHASES = {
+  encode: 'encoding ',
   invert: 'inverting',
   denoise: 'denoising',
   decode: 'decoding ',

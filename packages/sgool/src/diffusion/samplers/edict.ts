@@ -85,8 +85,8 @@ export function edict(
     stages: stages.map((stage) => liftStage(stage, grids)),
     initial(noise, startIndex = 0) {
       const pair = startingPair('edict', noise);
-      const ahead = stages.filter(({ step }) => step >= startIndex).flatMap(({ lifts }) => lifts);
-      const grid = ahead.length > 0 ? grids?.get(ahead[0])?.before : undefined;
+      const [next] = stages.filter(({ step }) => step >= startIndex).flatMap(({ lifts }) => lifts);
+      const grid = next && grids?.get(next)?.before;
       return pair.map((latent) => snap(latent.slice(), grid));
     },
     initialPullback: ([x, y]) => x.map((value, i) => value + y[i]),

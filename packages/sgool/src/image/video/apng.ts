@@ -10,7 +10,7 @@ import type { AcceptSize } from '../decoded-image.ts';
 import { createImage, type Image } from '../image.ts';
 import { pngEnd, pngHeader, pngPixels, pngTexts } from '../png.ts';
 import { isPng, latin1Text, PNG_SIGNATURE, pngChunk } from '../png-chunk.ts';
-import { checkVideo, fpsOf, type Video } from './video.ts';
+import { checkVideo, timedVideo, type Video } from './video.ts';
 
 /** A chunk of 32-bit numbers, then bytes. */
 function numbersChunk(type: string, numbers: readonly number[], rest: Uint8Array): Uint8Array {
@@ -86,8 +86,10 @@ export async function decodeApng(file: Uint8Array, background: string, accept: A
     );
     images.push(createImage(width, height, pixels));
   }
-  const seconds = frames.reduce((sum, frame) => sum + frame.seconds, 0);
-  return { frames: images, fps: fpsOf(frames.length, seconds) };
+  return timedVideo(
+    images,
+    frames.map(({ seconds }) => seconds),
+  );
 }
 
 function framesOf(file: Uint8Array): { readonly shared: Uint8Array[]; readonly frames: FileFrame[] } {

@@ -7,7 +7,7 @@ import { createImage } from '../image.ts';
 import { isPng } from '../png-chunk.ts';
 import { acceptUpTo, decodeImage, MAX_PIXELS, type ReadOptions } from '../read-image.ts';
 import { decodeApng } from './apng.ts';
-import { fpsOf, type Video } from './video.ts';
+import { timedVideo, type Video } from './video.ts';
 
 /**
  * Decodes all frames of a moving picture.
@@ -32,14 +32,10 @@ export async function decodeVideo(
   try {
     if (isPng(file)) return await decodeApng(file, background, accept);
     const { frames, seconds } = await movingPictures.decode(file, background, accept);
-    const images = frames.map(({ width, height, data }) => createImage(width, height, data));
-    return {
-      frames: images,
-      fps: fpsOf(
-        images.length,
-        seconds.reduce((sum, one) => sum + one, 0),
-      ),
-    };
+    return timedVideo(
+      frames.map(({ width, height, data }) => createImage(width, height, data)),
+      seconds,
+    );
   } catch (error) {
     const [reason] = (error as Error).message.split('\n');
     const what = error instanceof UserError ? reason : `a broken animation (${reason})`;

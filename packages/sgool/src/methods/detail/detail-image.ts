@@ -63,7 +63,7 @@ export function detailMethod(image: Image): ImageMethod<'detail', WithPass<Sampl
   const definition = { ...repainted, defaults: () => detailLengths(image) };
   return {
     ...createMethod(definition, METHODS),
-    prepare: () => ({ image }),
+    prepare: () => ({ images: [image] }),
     paints: () => false,
     notes: () => [],
   };

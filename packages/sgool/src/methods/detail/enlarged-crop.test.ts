@@ -44,7 +44,10 @@ describe('enlargeCrop', () => {
   it('is the crop in the size of the model, and its mask', () => {
     const crop = { left: 8, top: 6, width: 16, height: 16 };
     const box = { left: 12, top: 8, width: 4, height: 6 };
-    const { image: part, open } = enlargeCrop(image, maskOf(box, image), crop, square);
+    const {
+      images: [part],
+      open,
+    } = enlargeCrop(image, maskOf(box, image), crop, square);
     expect(enlargement(crop, square)).toBe(2);
     expect(part).toMatchObject(square);
     // Twice as large: from 2 * (12 - 8) to 2 * (16 - 8), from 2 * (8 - 6) to 2 * (14 - 6).
@@ -56,7 +59,9 @@ describe('enlargeCrop', () => {
 
   it('is the pixels themselves where nothing is scaled', () => {
     const crop = { left: 8, top: 4, width: 16, height: 16 };
-    const { image: part } = enlargeCrop(image, maskOf(crop, image), crop, { width: 16, height: 16 });
+    const {
+      images: [part],
+    } = enlargeCrop(image, maskOf(crop, image), crop, { width: 16, height: 16 });
     for (let y = 0; y < 16; y++) {
       const from = 3 * ((4 + y) * 40 + 8);
       expect(part.data.subarray(48 * y, 48 * (y + 1))).toEqual(image.data.subarray(from, from + 48));
@@ -111,7 +116,7 @@ describe('putBack', () => {
     for (const part of [crop, { left: 2, top: 2, width: 24, height: 12 }]) {
       const inner = maskOf({ left: part.left + 2, top: part.top + 2, width: 8, height: 8 }, smooth);
       const enlarged = enlargeCrop(smooth, inner, part, square);
-      const { data } = putBack(smooth, enlarged.image, part, inner, 1);
+      const { data } = putBack(smooth, enlarged.images[0], part, inner, 1);
       data.forEach((value, i) => {
         expect(Math.abs(value - smooth.data[i])).toBeLessThanOrEqual(2);
       });

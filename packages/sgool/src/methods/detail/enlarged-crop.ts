@@ -64,7 +64,7 @@ export function enlargeCrop(
   const painted = Uint8Array.from(image.data, (_, i) => 255 * open[Math.floor(i / 3)]);
   const mask = cutOut(createImage(image.width, image.height, painted), crop);
   return {
-    image: letterboxed(cutOut(image, crop), size),
+    images: [letterboxed(cutOut(image, crop), size)],
     open: mayChange(letterboxed(mask, size, 0), false),
   };
 }

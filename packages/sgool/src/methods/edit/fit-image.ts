@@ -1,4 +1,4 @@
-/** @file An image of any size in the size of the model, with its mask. */
+/** @file An image of any size, or the frames of a clip, in the size of the model, with its mask. */
 import { cutOut } from '../../image/crops.ts';
 import { createImage, type Image, type ImageSize } from '../../image/image.ts';
 import { letterboxPlacement } from '../../image/letterbox.ts';
@@ -7,8 +7,9 @@ import { resizeImage } from '../../image/resize.ts';
 
 /** The parts of a request that decide how its image is fitted. */
 export interface ImageRequest {
-  readonly image: Image;
-  /** White where the image may change. */
+  /** One of a picture; all frames of a clip, which have one size. */
+  readonly images: readonly Image[];
+  /** White where the image may change; the same in all frames. */
   readonly mask?: Image | undefined;
   /** For an image of another shape: its middle, or all of it with its edges extended. */
   readonly fit: 'crop' | 'letterbox';
@@ -17,7 +18,8 @@ export interface ImageRequest {
 }
 
 export interface PreparedImage {
-  readonly image: Image;
+  /** One of a picture, all frames of a clip. */
+  readonly images: readonly Image[];
   /** 1 for each pixel that may change; absent where all may. */
   readonly open?: Uint8Array;
 }
@@ -25,13 +27,14 @@ export interface PreparedImage {
 /** An image that shrinks by more than this is averaged over blocks first: far less work, and no visible difference. */
 const REDUCING_GAP = 4;
 
-/** Image and mask in the size of the model. */
+/** Images and mask in the size of the model. */
 export function prepareImage(request: ImageRequest, size: ImageSize): PreparedImage {
-  const { image, mask, fit, invertMask } = request;
+  const { images, mask, fit, invertMask } = request;
+  const [image] = images;
   const crops = fit === 'crop' || sameShape(image, size);
   const fitted = (source: Image, border?: number) =>
     crops ? cropped(source, size) : letterboxed(source, size, border);
-  const prepared = { image: fitted(image) };
+  const prepared = { images: images.map((one) => fitted(one)) };
   // The extension of the letterbox is protected, with and without a mask.
   const border = invertMask ? 255 : 0;
   if (mask !== undefined) return { ...prepared, open: mayChange(fitted(mask, border), invertMask) };
@@ -45,7 +48,7 @@ export function prepareImage(request: ImageRequest, size: ImageSize): PreparedIm
 }
 
 /** Lines for the user about how the image was fitted; none if it was not scaled. */
-export function fittingNotes({ image, fit }: ImageRequest, size: ImageSize): string[] {
+export function fittingNotes({ images: [image], fit }: ImageRequest, size: ImageSize): string[] {
   const { width, height } = image;
   if (width === size.width && height === size.height) return [];
   const scaled = `the image is ${width} x ${height}, scaled to ${size.width} x ${size.height}`;

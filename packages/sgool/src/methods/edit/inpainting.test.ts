@@ -107,7 +107,7 @@ describe('refine with a mask', () => {
   );
 
   it('takes the gradient of the noise through the network, whose mask stays', async () => {
-    const maskedImage = { image: request.image, open: mayChange(request.mask, false) };
+    const maskedImage = { images: [request.image], open: mayChange(request.mask, false) };
     const denoiser = await pipeline.denoiser({ ...request, ...size, guidanceScale: 3, maskedImage });
     const noise = Float64Array.from(new Generator(0).randn(pipeline.latentShape(size)));
     const sampler = ddim(pipeline.noisePath(size), 6);

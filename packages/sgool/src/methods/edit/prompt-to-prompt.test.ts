@@ -107,6 +107,7 @@ describe('the edit p2p', () => {
     [{ sampler: 'ddim' }, 'refine: sampler must be edict or reversible-heun, got ddim'],
     [{ reweight: 'cat=2' }, 'reweight: "cat" is not in the prompt, whose words are: a photo of a dog'],
     [{ reweight: 'dog' }, 'reweight is not usable, got "dog"; must be word=weight with commas between them'],
+    [{ reweight: 'dog=2,Dog=3' }, 'reweight: dog is there twice, got dog=2,Dog=3; give it once'],
     [{ reweight: 'dog=101' }, 'reweight is not usable, got "dog=101"'],
     [{ prompt: 'a [cat|dog]' }, 'changes from step to step'],
   ] as const)('is refused in one line: %j', async (more, message) => {

@@ -8,6 +8,7 @@
  */
 import type { Denoiser } from '../../diffusion/denoiser.ts';
 import { createSampler, type Latents, type Sampler } from '../../diffusion/sampler.ts';
+import { UserError } from '../../errors.ts';
 import { tokensOf } from '../../objectives/attention/requirement.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { SamplingSettings } from '../../request/settings/sampling.ts';
@@ -54,8 +55,9 @@ export async function pairedDenoiserOf(
 ): Promise<Denoiser> {
   const options = denoiserOptionsOf(pipeline, run);
   const { sourcePrompt = '' } = source;
-  const attention = await pipeline.crossAttention(options);
-  const described = await pipeline.crossAttention({ ...options, prompt: sourcePrompt });
+  // For their tokens, which all frames of a clip share.
+  const attention = await pipeline.crossAttention({ ...options, frames: 1 });
+  const described = await pipeline.crossAttention({ ...options, frames: 1, prompt: sourcePrompt });
   const { tokens } = attention;
   const { mapping, keep } = alignTokens(described.pieces, attention.pieces, tokens);
   for (const { word, weight } of weightsOf(source.reweight)) {
@@ -74,11 +76,14 @@ export async function pairedDenoiserOf(
   });
 }
 
-/** `red=2,cat=0.5`, which the request's schema has checked. */
+/** `red=2,cat=0.5`, which the request's schema has checked. @throws UserError where a word is there twice */
 function weightsOf(text = ''): { word: string; weight: number }[] {
   const pairs = text.split(',').filter((pair) => pair.trim() !== '');
-  return pairs.map((pair) => {
+  const weights = pairs.map((pair) => {
     const [word, weight] = pair.split('=');
     return { word: word.trim().toLowerCase(), weight: Number(weight) };
   });
+  const twice = weights.find(({ word }, i) => weights.findIndex((other) => other.word === word) < i);
+  if (twice === undefined) return weights;
+  throw new UserError(`reweight: ${twice.word} is there twice, got ${text}; give it once`);
 }

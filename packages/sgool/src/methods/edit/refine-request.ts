@@ -1,7 +1,9 @@
-/** @file A request to `refine`: the settings of SGOOL, and an image to begin with instead of a seed. */
+/** @file A request to `refine`: the settings of SGOOL, and an image or a clip to begin with instead of a seed. */
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
+import type { Image } from '../../image/image.ts';
 import { mayChange } from '../../image/mask.ts';
+import { FPS, steadyVideo, type Video } from '../../image/video/video.ts';
 import {
   checkRequest,
   commonShape,
@@ -12,6 +14,7 @@ import {
   noSuchOption,
   promptText,
 } from '../../request/request.ts';
+import { clipSettings, MOST_FRAMES } from '../../request/settings/frames.ts';
 import { METHODS } from '../index.ts';
 import { sgool } from '../sgool.ts';
 
@@ -125,10 +128,24 @@ export const REFINE: MethodSchema = {
   inputs: sgool.inputs,
 };
 
+/** A clip: frames of one size, at a rate or each for its own time. */
+const clipSchema = z
+  .object({
+    frames: z.array(imageSchema),
+    fps: clipSettings.fps,
+    seconds: z.array(z.number().gt(0)).optional(),
+  })
+  .refine(
+    ({ frames, seconds = frames }) => frames.length > 0 && seconds.length === frames.length,
+    'a clip has frames, and as many seconds as frames if any',
+  );
+
 const refineSchema = z.strictObject({
   ...commonShape,
   ...z.object(sgool.settings).partial().shape,
-  image: imageSchema.describe('the image to refine'),
+  image: z
+    .union([imageSchema, clipSchema], 'must be an image, or a clip with its frames and fps')
+    .describe('the image or the clip to refine'),
   mask: imageSchema.optional().describe('image that is white where the image may change, black elsewhere'),
   targetImages: INPUTS.targetImages.optional(),
   sourcePrompt: refineShape.sourcePrompt.optional(),
@@ -151,15 +168,21 @@ type Input = z.input<typeof refineSchema>;
 type Output = z.output<typeof refineSchema>;
 
 /**
- * A request as callers write it: image and prompt are needed.
+ * A request as callers write it: image and prompt are needed. The image may be a clip, as `readVideo` gives it; then `fps` and `frames` say which
+ * frames of it are taken: so many in a second, and the first so many of these. By default they are those of the clip.
  *
  * @interface
  */
-export type RefineRequest = Omit<MethodRequest, 'mask'> & Pick<Input, OwnKeys & keyof Input>;
+export type RefineRequest = Omit<MethodRequest, 'mask'> &
+  Omit<Pick<Input, OwnKeys & keyof Input>, 'image'> & { readonly image: Image | Video };
 
 /** What a request says of the image. */
-export type RefineSource = Omit<Pick<Output, OwnKeys & keyof Output>, 'strength'> & {
+export type RefineSource = Omit<Pick<Output, OwnKeys & keyof Output>, 'strength' | 'image'> & {
   readonly strength: number;
+  /** As it was given. A picture is a clip of one frame. */
+  readonly clip: Video;
+  /** The frames that are taken of it, and how many are shown in a second. */
+  readonly taken: Video;
 };
 
 /** Whether iteration 0 shows a change already, instead of the image as the autoencoder reproduces it. */
@@ -171,14 +194,49 @@ export type ParsedRefineRequest = Omit<MethodRequest, 'mask'> & RefineSource;
 
 /** The part of a request that is one to the method. */
 export function methodRequest(request: ParsedRefineRequest): MethodRequest {
-  const { image, mask, edit, sourcePrompt, fit, strength, invertMask, feather, ...others } = request;
+  const { clip, taken, mask, edit, sourcePrompt, fit, strength, invertMask, feather, ...others } = request;
   const { crossReplace, selfReplace, reweight, ...unpaired } = others;
   const { controlGamma, controlEta, controlStart, controlStop, ...rest } = unpaired;
   return rest;
 }
 
+/** The frames of an image or a clip that a request takes, and how the result is shown. @throws UserError where it has fewer, or too many */
+function takenOf(
+  image: Image | Video,
+  { frames, fps }: Pick<MethodRequest, 'frames' | 'fps'>,
+): Pick<ParsedRefineRequest, 'clip' | 'taken' | 'frames' | 'fps'> {
+  const clip: Video = 'frames' in image ? image : { frames: [image], fps: FPS.least };
+  const [first] = clip.frames;
+  const other = clip.frames.find(({ width, height }) => width !== first.width || height !== first.height);
+  if (other !== undefined) {
+    throw new UserError(
+      `refine: all frames of the clip must have one size, got ${first.width} x ${first.height} and ${other.width} x ${other.height}`,
+    );
+  }
+  // A picture has no time: a rate of it is refused, as that of a generated one.
+  const wanted = clip.frames.length === 1 ? { frames } : { frames, fps };
+  const taken = steadyVideo(clip, wanted, { who: 'refine', most: MOST_FRAMES });
+  const count = taken.frames.length;
+  return { clip, taken, frames: count, ...(count > 1 ? { fps: taken.fps } : { fps }) };
+}
+
 /** How far width / height of mask and image may differ, as a share: scaling rounds to whole pixels. */
 const SHAPE_TOLERANCE = 0.02;
+
+/** @throws UserError where a setting of an edit is switched off by another one */
+function refuseUnread(source: ParsedRefineRequest): void {
+  const rules = [
+    { by: 'crossReplace', keys: ['reweight'] },
+    { by: 'controlEta', keys: ['controlStart', 'controlStop'] },
+  ] as const;
+  for (const { by, keys } of rules) {
+    const unread = source[by] === 0 ? keys.find((key) => source[key] !== undefined) : undefined;
+    if (unread === undefined) continue;
+    throw new UserError(
+      `refine: ${unread} ${source[unread]} has no effect with ${by} 0; it needs ${by} above 0`,
+    );
+  }
+}
 
 /**
  * Checks a request, and that its parts fit together.
@@ -187,9 +245,18 @@ const SHAPE_TOLERANCE = 0.02;
  */
 export function parseRefineRequest(request: unknown): ParsedRefineRequest {
   const foreign = (key: string) => noSuchOption('refine', key, METHODS);
-  const given = checkRequest(refineSchema, 'refine', request, foreign) as Output & MethodRequest;
-  const parsed: ParsedRefineRequest = { ...given, strength: given.strength ?? DEFAULT_STRENGTH[given.edit] };
-  const { image, invertMask, edit, sourcePrompt } = parsed;
+  const { image, ...given } = checkRequest(refineSchema, 'refine', request, foreign) as Omit<
+    Output,
+    'image'
+  > &
+    MethodRequest &
+    Pick<RefineRequest, 'image'>;
+  const parsed: ParsedRefineRequest = {
+    ...given,
+    ...takenOf(image, given),
+    strength: given.strength ?? DEFAULT_STRENGTH[given.edit],
+  };
+  const { clip, invertMask, edit, sourcePrompt } = parsed;
   if (edit === 'sdedit' && sourcePrompt !== undefined) {
     throw new UserError(
       `refine: sourcePrompt ${JSON.stringify(sourcePrompt)} is the text that edit edict inverts the image under; edit sdedit inverts nothing, so leave it out`,
@@ -207,6 +274,7 @@ export function parseRefineRequest(request: unknown): ParsedRefineRequest {
       `refine: ${foreignKey} is a setting of edit ${owner}, got edit ${edit}; leave it out`,
     );
   }
+  refuseUnread(parsed);
   if (parsed.mask === undefined) {
     if (invertMask) throw new UserError('refine: invertMask needs a mask; give one');
     if (parsed.feather !== undefined && parsed.fit === 'crop') {
@@ -217,10 +285,11 @@ export function parseRefineRequest(request: unknown): ParsedRefineRequest {
     return parsed;
   }
   const { width, height } = parsed.mask;
-  const shape = (width / height) * (image.height / image.width);
+  const [first] = clip.frames;
+  const shape = (width / height) * (first.height / first.width);
   if (Math.abs(Math.log(shape)) > SHAPE_TOLERANCE) {
     throw new UserError(
-      `refine: the mask is ${width} x ${height}, the image ${image.width} x ${image.height}; they must have the same shape`,
+      `refine: the mask is ${width} x ${height}, the image ${first.width} x ${first.height}; they must have the same shape`,
     );
   }
   if (!mayChange(parsed.mask, invertMask).includes(1)) {

@@ -161,6 +161,16 @@ describe('a request that cannot be met says what would be right', () => {
       { edit: 'rf-inversion', selfReplace: 0.5 },
       /^refine: selfReplace is a setting of edit p2p, got edit rf-inversion; leave it out$/,
     ],
+    [
+      'an interval in which nothing is drawn back',
+      { edit: 'rf-inversion', controlEta: 0, controlStop: 0.5 },
+      /^refine: controlStop 0.5 has no effect with controlEta 0; it needs controlEta above 0$/,
+    ],
+    [
+      'weights of attention that never follows',
+      { edit: 'p2p', sourcePrompt: 'a cat', crossReplace: 0, reweight: 'cat=2' },
+      /^refine: reweight cat=2 has no effect with crossReplace 0; it needs crossReplace above 0$/,
+    ],
     ['no prompt', { prompt: ' ' }, /refine: prompt.*must not be empty/],
   ])('%s', (_, wrong, message) => {
     expect(() => parseRefineRequest({ ...request, ...wrong })).toThrow(message);

@@ -1,5 +1,5 @@
 /**
- * @file Refining an image: it is encoded and inverted to the noise that it comes from, and SGOOL optimises that noise, so that
+ * @file Refining an image, or a clip, of which a picture is one frame: it is encoded and inverted to the noise that it comes from, and SGOOL optimises that noise, so that
  * the composition stays and the match improves. If the caller says what the image shows now, it is inverted under that
  * description and sampled again under the prompt, which changes what the two differ in.
  *
@@ -27,6 +27,7 @@ import { isPairSampler, PAIR_SAMPLERS } from '../../diffusion/sampler-names.ts';
 import { sample } from '../../diffusion/trajectory.ts';
 import { oneOf, UserError } from '../../errors.ts';
 import type { Image, ImageSize } from '../../image/image.ts';
+import { secondsOf } from '../../image/video/video.ts';
 import type { ModelInfo } from '../../models/model-info.ts';
 import { loadPipeline } from '../../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
@@ -35,7 +36,7 @@ import { parseMethodRequest } from '../../request/request.ts';
 import { type GenerateOptions, type Generation, runToEnd } from '../generate.ts';
 import { METHODS } from '../index.ts';
 import { createMethod, settingsOf } from '../run/create-method.ts';
-import { judge } from '../run/frames.ts';
+import { decodeFrames, encodeFrames, judge, middleFrame, shownFrames } from '../run/frames.ts';
 import type { Iteration } from '../run/iteration.ts';
 import { movingPart, optimiseNoise, type Start } from '../run/optimise-noise.ts';
 import { denoiserOf, type Run, samplerOf, stoppedIn, withinIteration } from '../run/run.ts';
@@ -69,12 +70,14 @@ export interface RefineMethod extends ImageMethod<'sgool', SgoolSettings> {
 
 /** What `refine` returns: the result, and the image that it began with. */
 export interface Refinement extends Generation {
-  /** The image as the model takes it: fitted to its size. */
+  /** The image as the model takes it: fitted to its size. Of a clip its middle frame. */
   readonly input: Image;
+  /** All frames of a clip; absent for a picture. */
+  readonly inputFrames?: readonly Image[];
 }
 
 /**
- * Refines an image.
+ * Refines an image, or a clip with a model that makes clips.
  *
  * @throws UserError where the request or the model is not usable, or a gradient is not finite
  */
@@ -86,8 +89,12 @@ export async function refine(request: RefineRequest, options: GenerateOptions = 
   try {
     const given = methodRequest(parsed);
     const settings = settingsOf(method, pipeline, parseMethodRequest(given, method, METHODS));
-    const { image: input } = method.prepare(settings);
-    return { input, ...(await runToEnd(method.run(pipeline, given, options), options)) };
+    const { images } = method.prepare(settings);
+    return {
+      input: middleFrame(images),
+      ...(images.length > 1 && { inputFrames: images }),
+      ...(await runToEnd(method.run(pipeline, given, options), options)),
+    };
   } finally {
     if (!options.pipeline) await pipeline.dispose();
   }
@@ -99,10 +106,11 @@ export async function refine(request: RefineRequest, options: GenerateOptions = 
  * @param source the image, its mask, and how they are used
  */
 export function refinement(source: RefineSource): RefineMethod {
+  const given = { ...source, images: source.taken.frames };
   const prepared = new Map<string, PreparedImage>();
   function prepare(size: ImageSize): PreparedImage {
     const key = `${size.width}x${size.height}`;
-    const fitted = prepared.get(key) ?? prepareImage(source, size);
+    const fitted = prepared.get(key) ?? prepareImage(given, size);
     if (fitted.open?.includes(1) === false) {
       throw new UserError(
         `refine: nothing is left of the mask at ${size.width} x ${size.height}; mark a larger part of the image`,
@@ -117,7 +125,6 @@ export function refinement(source: RefineSource): RefineMethod {
   const definition = {
     ...sgool,
     summary: 'changes a given image until it matches the prompt',
-    picturesOnly: true as const,
     defaults: (model: ModelInfo) => beginning(model).defaults(model),
     everyPreset: (defaults: SgoolSettings, model: ModelInfo) => beginning(model).everyPreset(defaults, model),
     check: (settings: SgoolSettings, model: ModelInfo) => beginning(model).check?.(settings, source),
@@ -137,8 +144,22 @@ export function refinement(source: RefineSource): RefineMethod {
     ...createMethod(definition, METHODS),
     prepare,
     paints,
-    notes: (size, model) => [...fittingNotes(source, size), ...paintingNotes(model, paints(model))],
+    notes: (size, model) => [
+      ...takenNotes(source),
+      ...fittingNotes(given, size),
+      ...paintingNotes(model, paints(model)),
+    ],
   };
+}
+
+/** A line for the user where not all frames of a clip are taken, or they are shown at another rate. */
+function takenNotes({ clip, taken }: Pick<RefineSource, 'clip' | 'taken'>): string[] {
+  const seconds = secondsOf(clip);
+  const [has, shows] = [clip.frames.length, taken.frames.length];
+  if (has === shows && Math.abs(seconds - secondsOf(taken)) < 0.01) return [];
+  return [
+    `the clip has ${has} frames in ${seconds.toFixed(2)} s: ${shows} are taken, ${taken.fps} in a second`,
+  ];
 }
 
 /** Lines for the user about what a model for inpainting does. */
@@ -154,14 +175,15 @@ function paintingNotes({ paintsMask }: Pick<ModelInfo, 'paintsMask'>, paints: bo
 /** A run that knows the part that may change: it is what the saliency model `mask` finds, and what a model for inpainting paints. */
 function withMask<S extends SgoolSettings>(
   run: Run<S>,
-  { image, open }: PreparedImage,
+  { images, open }: PreparedImage,
   { mask }: RefineSource,
 ): Run<S> {
   if (!open) return run;
+  const [image] = images;
   const data = Uint8Array.from(image.data, (_, i) => 255 * open[Math.floor(i / 3)]);
   const request = { ...run.request, mask: { ...image, data } };
   // The bars of a letterbox are no mask: the network sees nothing there.
-  return { ...run, request, ...(mask && { maskedImage: { image, open } }) };
+  return { ...run, request, ...(mask && { maskedImage: { images, open } }) };
 }
 
 /** A way to begin with an image. */
@@ -255,7 +277,7 @@ function refuseEdit(_: SgoolSettings, { edit, sourcePrompt }: RefineSource): voi
   }
 }
 
-/** The image of a start as it is: one pass through the sampler. */
+/** The image, or the clip, of a start as it is: one pass through the sampler. */
 async function* plainEdit(
   pipeline: Pipeline,
   run: Run<SgoolSettings>,
@@ -273,11 +295,13 @@ async function* plainEdit(
       onStep: run.stepReporter('denoise', 0),
     }),
   );
-  const decoded = await pipeline.decode(final, settings);
-  const edited = start.finish?.(decoded) ?? decoded;
-  const { clip, failure } = await judge(pipeline, run, [edited]);
+  signal?.throwIfAborted();
+  const decoded = await decodeFrames(pipeline, run, final, 0);
+  const edited = start.finish ? decoded.map(start.finish) : decoded;
+  const { clip, overFrames, failure } = await judge(pipeline, run, edited);
   const isNoise = (startIndex ?? 0) === 0;
-  yield run.report({ iteration: 0, latent: noise, isNoise, image: edited, clip, best: true });
+  const shown = shownFrames(edited, settings);
+  yield run.report({ iteration: 0, latent: noise, isNoise, ...shown, clip, overFrames, best: true });
   if (failure) throw stoppedIn('refine', 0, failure);
 }
 
@@ -286,14 +310,14 @@ async function inverted(
   pipeline: Pipeline,
   run: Run<SgoolSettings>,
   back: Denoiser,
-  { image }: PreparedImage,
+  { images }: PreparedImage,
   strength: number,
 ): Promise<{ sampler: Sampler; known: Latents[]; startIndex: number }> {
   const { settings, signal, stepReporter } = run;
   const startIndex = firstInvertedStep(strength, settings.steps);
   // EDICT's published code lets the pair take turns from the first step that runs.
   const sampler = samplerOf(pipeline, settings, { firstStep: startIndex });
-  const clean = await pipeline.encode(image);
+  const clean = await encodeFrames(pipeline, run, images);
   const onStep = stepReporter('invert', 0);
   const known = await withinIteration('refine', 0, () =>
     invertChain(sampler, back, [clean, clean], { startIndex, signal, onStep }),

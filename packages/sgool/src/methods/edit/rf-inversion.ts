@@ -11,6 +11,7 @@ import type { NoisePath } from '../../diffusion/noise-path.ts';
 import { renoises } from '../../diffusion/samplers/euler.ts';
 import { UserError } from '../../errors.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { encodeFrames } from '../run/frames.ts';
 import type { Start } from '../run/optimise-noise.ts';
 import { denoiserOf, type Run, withinIteration } from '../run/run.ts';
 import type { SgoolSettings } from '../sgool.ts';
@@ -73,7 +74,7 @@ export async function startFromControlled(
   const stops = path.stops(steps, { rule: 'euler', ...(sigmas !== 'model' && { sigmas }) });
   const startIndex = firstInvertedStep(source.strength, steps);
   const back = await denoiserOf(pipeline, run, { prompt: source.sourcePrompt ?? '', guidanceScale: 0 });
-  const clean = await pipeline.encode(prepared.image);
+  const clean = await encodeFrames(pipeline, run, prepared.images);
   const towards = { latent: noise, share: controlGamma };
   const walk = { startIndex, signal, onStep: run.stepReporter('invert', 0) };
   const known = await withinIteration('refine', 0, () =>
@@ -82,7 +83,13 @@ export async function startFromControlled(
   // Counted in whole steps of all, from the first that runs, as in the community pipeline of diffusers.
   const at = (share: number) => startIndex + Math.floor(share * steps);
   const home = { latent: clean, share: controlEta };
-  const sampler = controlledSampler(path, stops, home, [at(controlStart), at(controlStop)]);
+  const [from, to] = [at(controlStart), at(controlStop)];
+  if (from === to && controlEta > 0) {
+    run.note(
+      `no step is drawn back to the image: of ${steps} steps none begins between ${controlStart} (controlStart) and ${controlStop} (controlStop) of all; take more steps, or a later controlStop`,
+    );
+  }
+  const sampler = controlledSampler(path, stops, home, [from, to]);
   const masked = withinMask(sampler, known, startIndex, denoiser, prepared, source.feather);
   return { noise: known[0][0], startIndex, ...masked };
 }

@@ -3,7 +3,7 @@
  * a mask protects.
  *
  * Reference: Meng et al. 2022, "SDEdit: Guided Image Synthesis and Editing with Stochastic Differential Equations"; diffusers,
- * StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline.
+ * StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline, AnimateDiffVideoToVideoPipeline.
  */
 import type { Denoiser } from '../../diffusion/denoiser.ts';
 import { inpaintingBlend, mixedLatent, noisedChain } from '../../diffusion/inpainting-blend.ts';
@@ -13,8 +13,9 @@ import { composite, openElements, softEdge } from '../../image/mask.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { type RandomSource, randomSource } from '../../random/random-source.ts';
 import type { SamplingSettings } from '../../request/settings/sampling.ts';
+import { encodeFrames } from '../run/frames.ts';
 import type { Start } from '../run/optimise-noise.ts';
-import { drawFreshNoise, type Run, samplerOf } from '../run/run.ts';
+import { drawFreshNoise, drawNoise, type Run, samplerOf } from '../run/run.ts';
 import type { PreparedImage } from './fit-image.ts';
 
 /** How an image is noised, and how wide the soft edge of its mask is. */
@@ -26,28 +27,32 @@ export interface NoisedImage {
 }
 
 /** The part of a run that decides how it starts. */
-type StartingRun = Pick<Run<SamplingSettings>, 'settings' | 'seed'>;
+type StartingRun = Pick<Run<SamplingSettings>, 'settings' | 'seed' | 'signal' | 'stepReporter'>;
 
 /**
  * The image with as much noise as a later step of the sampler begins with.
  *
- * A sample of the autoencoder's posterior, the noise, and the noise that stochastic samplers add are drawn from the stream of the
- * seed in this order, as diffusers' StableDiffusionImg2ImgPipeline draws them.
+ * A sample of the autoencoder's posterior, of a clip one for each frame, the noise, and the noise that stochastic samplers add are drawn from
+ * the stream of the seed in this order, as diffusers' StableDiffusionImg2ImgPipeline and AnimateDiffVideoToVideoPipeline draw them; the latter
+ * draws the noise of a clip frame by frame, where it is that of a generated clip here.
  *
  * @throws UserError where the strength is less than one step
  */
 export async function startFromNoised(
   pipeline: Pipeline,
-  { settings, seed }: StartingRun,
+  run: StartingRun,
   denoiser: Denoiser,
   prepared: PreparedImage,
   { strength, feather }: NoisedImage,
 ): Promise<Start> {
+  const { settings, seed } = run;
   const startIndex = firstNoisedStep(strength, settings.steps);
   const random = randomSource(settings.rng, seed);
-  const posterior = Float64Array.from(random.randn(denoiser.latentShape));
-  const clean = await pipeline.encode(prepared.image, posterior);
-  const { noise, sampler } = noisyChain(pipeline, settings, denoiser, random, startIndex);
+  const ofFrame = pipeline.latentShape({ ...settings, frames: 1 });
+  const clean = await encodeFrames(pipeline, run, prepared.images, () =>
+    Float64Array.from(random.randn(ofFrame)),
+  );
+  const { noise, sampler } = noisyChain(pipeline, settings, random, startIndex);
   const known = prepared.open && noisedChain(sampler, clean, noise, startIndex);
   return {
     noise: mixedLatent(sampler, clean, noise, startIndex),
@@ -64,15 +69,17 @@ export async function startFromNoised(
  */
 export async function startPainting(
   pipeline: Pipeline,
-  { settings, seed }: StartingRun,
+  run: StartingRun,
   denoiser: Denoiser,
   prepared: PreparedImage,
   { strength, feather }: NoisedImage,
 ): Promise<Start> {
+  const { settings, seed } = run;
   const startIndex = firstNoisedStep(strength, settings.steps);
   const random = randomSource(settings.rng, seed);
-  const { noise, sampler } = noisyChain(pipeline, settings, denoiser, random, startIndex);
-  const noised = async () => mixedLatent(sampler, await pipeline.encode(prepared.image), noise, startIndex);
+  const { noise, sampler } = noisyChain(pipeline, settings, random, startIndex);
+  const noised = async () =>
+    mixedLatent(sampler, await encodeFrames(pipeline, run, prepared.images), noise, startIndex);
   return {
     noise: startIndex === 0 ? noise : await noised(),
     startIndex,
@@ -97,11 +104,10 @@ function firstNoisedStep(strength: number, steps: number): number {
 function noisyChain(
   pipeline: Pipeline,
   settings: SamplingSettings,
-  { latentShape }: Denoiser,
   random: RandomSource,
   startIndex: number,
 ): { noise: Float64Array; sampler: Sampler } {
-  const noise = Float64Array.from(random.randn(latentShape));
+  const noise = drawNoise(pipeline, settings, random);
   const freshNoise = drawFreshNoise(pipeline, settings, noise.length, random, startIndex);
   return { noise, sampler: samplerOf(pipeline, settings, { freshNoise, firstStep: startIndex }) };
 }
@@ -115,16 +121,17 @@ export function withinMask(
   known: readonly (Latents | undefined)[] | undefined,
   startIndex: number,
   { latentShape }: Denoiser,
-  { image, open }: PreparedImage,
+  { images, open }: PreparedImage,
   feather: number | undefined,
 ): Pick<Start, 'sampler' | 'free' | 'finish'> {
   if (!open) return { sampler };
-  const free = openElements(open, image.width, latentShape);
-  const edge = feather ?? Math.round(Math.min(image.width, image.height) / 64);
-  const weights = softEdge(open, image.width, edge);
+  const [{ width, height }] = images;
+  const free = openElements(open, width, latentShape);
+  const edge = feather ?? Math.round(Math.min(width, height) / 64);
+  const weights = softEdge(open, width, edge);
   return {
     sampler: known ? inpaintingBlend(sampler, free, known, startIndex) : sampler,
     free,
-    finish: (decoded) => composite(image, decoded, weights),
+    finish: (decoded, frame) => composite(images[frame], decoded, weights),
   };
 }

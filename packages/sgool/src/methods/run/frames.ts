@@ -1,8 +1,8 @@
-/** @file The frames of what a run makes: one of a picture, all of a clip. They are decoded one by one, and judged one by one. */
+/** @file The frames of what a run makes or begins with: one of a picture, all of a clip. They are encoded, decoded and judged one by one. */
 import { NotFiniteError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
-import { frameLatent, framesOf } from '../../models/frames.ts';
-import { dot, mean, minimum } from '../../numbers.ts';
+import { addFrameLatent, frameLatent, framesOf } from '../../models/frames.ts';
+import { dot, mean, minimum, product } from '../../numbers.ts';
 import type { ClipScores, Pipeline } from '../../pipeline/pipeline.ts';
 import type { SamplingSettings } from '../../request/settings/sampling.ts';
 import type { FramesReport, Iteration } from './iteration.ts';
@@ -30,6 +30,31 @@ export async function decodeFrames(
     report({ step, steps });
   }
   return frames;
+}
+
+/**
+ * The latent of a picture, or of the frames of a clip, which are encoded one by one.
+ *
+ * @param images as many as the settings have frames
+ * @param drawPosterior draws standard normal numbers for each frame, which then is a sample of the latents that it has. Default: the likeliest one
+ */
+export async function encodeFrames(
+  pipeline: Pick<Pipeline, 'encode' | 'latentShape'>,
+  { settings, signal, stepReporter }: Pick<Run<SamplingSettings>, 'settings' | 'signal' | 'stepReporter'>,
+  images: readonly Image[],
+  drawPosterior?: () => Float64Array,
+): Promise<Float64Array> {
+  const steps = images.length;
+  if (steps === 1) return pipeline.encode(images[0], drawPosterior?.());
+  const shape = pipeline.latentShape(settings);
+  const report = stepReporter('encode', 0);
+  const latent = new Float64Array(product(shape));
+  for (const [step, image] of images.entries()) {
+    signal?.throwIfAborted();
+    addFrameLatent(latent, shape, step, await pipeline.encode(image, drawPosterior?.()));
+    report({ step, steps });
+  }
+  return latent;
 }
 
 /** The frame that stands for a clip: the one in the middle. */

@@ -5,6 +5,7 @@
  *
  * A scorer with `@whole` or `@regions` has only that term. For w and u see run-scorers.ts.
  */
+import { UserError } from '../../errors.ts';
 import type { Crop } from '../../image/crops.ts';
 import type { ResampleFilter } from '../../image/resample.ts';
 import { mean } from '../../numbers.ts';
@@ -63,15 +64,28 @@ export async function createGuidance(
   { regions, resize }: { readonly regions?: GuidedRegions; readonly resize?: ResampleFilter },
 ): Promise<Guidance> {
   const guiding = guidingScorers(scorers, run.method, regions !== undefined);
+  const regionsOnly = guiding.find(({ place }) => place === 'regions');
+  if (regionsOnly && regions?.lambda === 0) {
+    throw new UserError(
+      `objective: ${regionsOnly.name}@regions counts nothing with lambda 0; give lambda above 0, or leave it out`,
+    );
+  }
+  /** Whether it was said that there are no regions. */
+  let isNoted = false;
   const seen = await Promise.all(guiding.map((scorer) => seenBy(scorer, run, resize)));
   const most = regions?.most ?? 0;
   return {
-    parts: seen.map(({ scorer, whole }) => ({
+    parts: seen.map(({ scorer, whole, standIn }) => ({
       guide: scorer.guide,
       views: (whole?.count ?? 0) + (scorer.place === 'whole' ? 0 : most),
+      ...(standIn && { standIn }),
     })),
     memory: scorers.memory,
     async aimed(aims) {
+      if (aims.length === 0 && regionsOnly && !isNoted) {
+        isNoted = true;
+        run.note(`objective: ${regionsOnly.name}@regions sees nothing of an image without salient regions`);
+      }
       const units = await scorers.units();
       const lambda = regions?.lambda ?? 0;
       const salient = await Promise.all(seen.map(({ scorer }) => salientViews(scorer, aims, run)));
@@ -99,9 +113,9 @@ export async function createGuidance(
 /** What a scorer sees of an image as a whole. */
 async function seenBy(scorer: GuidingScorer, run: GuidedRun, resize: ResampleFilter | undefined) {
   const { guide, place } = scorer;
-  if (place === 'regions') return { scorer, whole: undefined };
   const { settings, target, random } = run;
   const aim = await guide.aim(target);
+  if (place === 'regions') return { scorer, whole: undefined, standIn: { crop: guide.whole(settings), aim } };
   if (guide.takesCutouts) {
     return { scorer, whole: wholeViews(settings, { ...settings, side: guide.side }, aim, random, resize) };
   }

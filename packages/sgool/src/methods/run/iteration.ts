@@ -128,8 +128,8 @@ export interface Iteration {
 export interface StepProgress {
   readonly iteration: number;
   readonly iterations: number;
-  /** `invert`: from a given image to its noise; `denoise`: from noise to the latent; `decode`: from that to the frames of a clip; `gradient`: the backward pass. */
-  readonly phase: 'invert' | 'denoise' | 'decode' | 'gradient';
+  /** `encode`: from the frames of a given clip to its latent; `invert`: from a given image to its noise; `denoise`: from noise to the latent; `decode`: from that to the frames of a clip; `gradient`: the backward pass. */
+  readonly phase: 'encode' | 'invert' | 'denoise' | 'decode' | 'gradient';
   /** Steps done of `steps`. */
   readonly step: number;
   readonly steps: number;

@@ -55,7 +55,7 @@ export type NoiseSettings = SamplingSettings &
 /** Where the loop begins, and which part of the noise it may change. */
 export interface Start {
   readonly sampler: Sampler;
-  /** The noise of iteration 0, which is what is optimised: `[channels, height, width]`. */
+  /** The noise of iteration 0, which is what is optimised: a latent. */
   readonly noise: Float64Array;
   /** Step that the sampler begins with. Default 0. */
   readonly startIndex?: number;
@@ -63,8 +63,8 @@ export interface Start {
   readonly latents?: ((noise: Float64Array) => Float64Array | Latents) | undefined;
   /** 1 for each element of the noise that may move, 0 for the others. Default all. */
   readonly free?: Uint8Array;
-  /** The image of the iteration, from the decoded one. */
-  readonly finish?: (image: Image) => Image;
+  /** A frame of the iteration, from the decoded one. */
+  readonly finish?: (decoded: Image, frame: number) => Image;
 }
 
 /** What moves of the latents that a sampler starts with: the one; of EDICT's pair the mean, while their difference stays. */
@@ -179,7 +179,7 @@ export async function* optimiseNoise(
     signal?.throwIfAborted();
     const decoded = await decodeFrames(pipeline, run, finals[0], iteration);
     const { finish } = start;
-    const frames = finish ? decoded.map((frame) => finish(frame)) : decoded;
+    const frames = finish ? decoded.map(finish) : decoded;
     const { clip, frameScores, overFrames, failure: unscored } = await judge(pipeline, run, frames);
     const chosen = await selection(builder.scorers, settings.keep, frames, frameScores);
     const unjudged = unscored ?? chosen.failure;

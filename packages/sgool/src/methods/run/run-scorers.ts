@@ -55,7 +55,9 @@ export interface RunScorers {
   score(frames: readonly Image[], known?: readonly KnownScores[]): Promise<ObjectiveScore>;
 }
 
-type ScoredRun = Run<SamplingSettings & ObjectiveSettings & Partial<Pick<SelectionSettings, 'selector'>>>;
+type ScoredRun = Run<
+  SamplingSettings & ObjectiveSettings & Partial<Pick<SelectionSettings, 'selector' | 'keep'>>
+>;
 
 /**
  * Opens the scorers of a run.
@@ -67,6 +69,7 @@ export async function runScorers(pipeline: Pipeline, run: ScoredRun): Promise<Ru
   const guiding = await scorersOf(pipeline, run, objective);
   const selecting = selector === '' ? guiding : await scorersOf(pipeline, run, selector);
   noteFits([...guiding.items, ...selecting.items], run);
+  noteWholes(selecting, run);
   if (selecting === guiding) return guiding;
   return {
     ...guiding,
@@ -139,6 +142,14 @@ async function scorersOf(pipeline: Pipeline, run: ScoredRun, objective: string):
     },
   };
   return scorers;
+}
+
+/** Names scorers of regions that also select: images are selected as wholes. */
+function noteWholes({ items }: RunScorers, { settings: { keep = 'objective' }, note }: ScoredRun): void {
+  if (keep !== 'objective') return;
+  for (const { name, place } of items) {
+    if (place === 'regions') note(`objective: ${name}@regions sees the whole image where it selects`);
+  }
 }
 
 /** Names what scorers do not read of the text. What the model's own CLIP does not read is said where the model is opened. */

@@ -171,7 +171,7 @@ export function beginRun<S extends MethodSettings>(
     stepReporter:
       (phase, iteration) =>
       ({ step, steps }) => {
-        const isForward = phase === 'denoise' || phase === 'decode';
+        const isForward = phase !== 'invert' && phase !== 'gradient';
         const done = isForward ? step + 1 : steps - step;
         const last = end ?? spending.lastIteration(iteration - 1, iterations);
         onStep?.({ iteration, iterations: last, phase, step: done, steps });

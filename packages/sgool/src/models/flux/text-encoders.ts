@@ -54,7 +54,7 @@ export async function fluxTextEncoders(
     fit(text) {
       const [short, long] = [clip.fit(text), t5.fit(text)];
       const note = `the prompt is longer than the ${clip.size - 2} tokens that the CLIP of this model reads; T5 reads ${t5Tokens - 1}`;
-      return { ...short, ...long, notes: short.truncated && !long.truncated ? [note] : [] };
+      return { ...short, ...long, notes: short.truncated ? [note] : [] };
     },
   };
 }

@@ -68,7 +68,7 @@ export async function sd3TextEncoders(
       const [short, long] = [clips[0].fit(text), t5?.fit(text)];
       if (long === undefined) return { ...short, notes: [] };
       const note = `the prompt is longer than the ${size - 2} tokens that the CLIPs of this model read; T5 reads ${T5_TOKENS - 1}`;
-      return { ...short, ...long, notes: short.truncated && !long.truncated ? [note] : [] };
+      return { ...short, ...long, notes: short.truncated ? [note] : [] };
     },
   };
 }

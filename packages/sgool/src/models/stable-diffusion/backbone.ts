@@ -94,13 +94,6 @@ async function open({
   const { motion, clips } = openMotion(modules, weights, clipOptions) ?? {};
   const network = { programs, config, weights, checkpointBlocks, motion };
 
-  /** The shape of a latent where pictures alone are supported. @throws UserError for clips */
-  function pictureShape(options: ClipSize, what: string): readonly number[] {
-    const shape = backbone.latentShape(options);
-    if (framesOf(shape) === 1) return shape;
-    throw new UserError(`frames: ${what} pictures only, got ${framesOf(shape)} frames; take one frame`);
-  }
-
   /** What the network reads for the prompts and the image around what is painted. */
   async function conditioning({
     prompt,
@@ -116,9 +109,7 @@ async function open({
     const longest = Math.max(...encoded.flat().map(({ tokens }) => tokens));
     const conditional = await prompts.padded(encoded[0], longest, clipSkip);
     const unconditional = await prompts.padded(encoded[1], longest, clipSkip);
-    const latentShape = paintsMask
-      ? pictureShape(options, `the network of ${folder.dir}, which paints masks, makes`)
-      : backbone.latentShape(options);
+    const latentShape = backbone.latentShape(options);
     const surroundings = paintsMask
       ? await surroundingsOf(programs, decoder, options, latentShape, options.maskedImage)
       : undefined;
@@ -191,7 +182,12 @@ async function open({
         }),
     async crossAttention(options) {
       const { guidanceScale, evaluations = { forward: 0, pullback: 0 } } = options;
-      pictureShape(options, 'the maps of attention are read of');
+      const frames = framesOf(backbone.latentShape(options));
+      if (frames > 1) {
+        throw new UserError(
+          `frames: the maps of attention are read of pictures only, got ${frames} frames; take one frame`,
+        );
+      }
       const { positive, conditional, latentShape, surroundings } = await conditioning(options);
       const promptTokens = prompts.tokensOf(positive);
       // Beside a negative prompt of several chunks the prompt is followed by empty ones.
@@ -215,13 +211,19 @@ async function open({
         );
       }
       const { evaluations = { forward: 0, pullback: 0 } } = options;
-      pictureShape(options, 'two prompts side by side make');
       const { positive, conditional, unconditional, latentShape } = await conditioning(options);
       const source = await conditioning({ ...options, prompt: sourcePrompt });
       for (const prompt of [positive, source.positive]) prompts.tokensOf(prompt);
       const contexts = [unconditional[0], source.conditional[0], conditional[0]];
       if (contexts.some(({ tokens }) => tokens > prompts.chunkSize)) throw severalChunks();
-      return createPairedDenoiser({ ...network, ...options, schedule, contexts, latentShape, evaluations });
+      return createPairedDenoiser({
+        ...network,
+        ...options,
+        schedule: scheduleOf(options),
+        contexts,
+        latentShape,
+        evaluations,
+      });
     },
     encode: (image, noise) => encodeImage(programs, decoder, image, noise),
     decode: (latent, { width, height }) =>

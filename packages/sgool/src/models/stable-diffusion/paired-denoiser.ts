@@ -19,10 +19,11 @@ import {
 } from '@sgool/autodiff';
 import type { Denoiser } from '../../diffusion/denoiser.ts';
 import type { Schedule } from '../../diffusion/schedule.ts';
-import { type AttentionEdit, unet } from '../../networks/unet/unet.ts';
+import { type AttentionEdit, type Motion, unet } from '../../networks/unet/unet.ts';
 import type { UNetConfig } from '../../networks/unet/unet-config.ts';
 import type { ProgramCache } from '../../runtime/program-cache.ts';
 import type { PairedOptions } from '../backbone.ts';
+import { framesOf } from '../frames.ts';
 import type { TextContext } from '../text-context.ts';
 
 /** Whether a map follows in its self-attention. That of larger ones would copy the details of the source: as in the published code. */
@@ -33,12 +34,14 @@ export interface PairedDenoiserParts extends Omit<PairedOptions, 'sourcePrompt'>
   readonly programs: ProgramCache;
   readonly config: UNetConfig;
   readonly weights: Weights;
+  /** What mixes the frames of clips. */
+  readonly motion?: Motion | undefined;
   readonly schedule: Schedule;
   /** Of the negative prompt, the source prompt and the prompt; each is one chunk. */
   readonly contexts: readonly TextContext[];
   /** With 1 or less the negative prompt is left out. */
   readonly guidanceScale: number;
-  /** Of one chain, `[1, channels, height, width]`. */
+  /** Of one chain, `[1, channels, height, width]`; of clips `[1, channels, frames, height, width]`. */
   readonly latentShape: readonly number[];
   /** The times of the sampler's steps, noisiest first. */
   readonly timesteps?: readonly number[];
@@ -84,7 +87,12 @@ export function createPairedDenoiser(parts: PairedDenoiserParts): Denoiser {
 
 /** A trace of the network for the negative prompt, if there are three, the source and the target. */
 function pairedGraph(
-  { config, weights, latentShape }: Pick<PairedDenoiserParts, 'config' | 'weights' | 'latentShape'>,
+  {
+    config,
+    weights,
+    motion,
+    latentShape,
+  }: Pick<PairedDenoiserParts, 'config' | 'weights' | 'motion' | 'latentShape'>,
   prompts: number,
   { tokens, width }: Pick<TextContext, 'tokens' | 'width'>,
 ): Graph {
@@ -103,9 +111,9 @@ function pairedGraph(
     const { latent, timestep, context, mapping, keep, self, guidance } = given as Readonly<
       Record<string, Tensor>
     >;
-    /** Changes the last sample, by itself and the one before it. */
+    /** Changes the last sample, by itself and the one before it; of clips with all its frames. */
     const lastOf = (probabilities: Tensor, change: (source: Tensor, target: Tensor) => Tensor) => {
-      const samples = split(probabilities, ones(prompts), 0);
+      const samples = split(probabilities, new Array<number>(prompts).fill(framesOf(latentShape)), 0);
       const [source, target] = samples.slice(-2);
       return concat([...samples.slice(0, -1), change(source, target)], 0);
     };
@@ -118,7 +126,7 @@ function pairedGraph(
     };
     const [source, target] = split(latent, [1, 1], 0);
     const sample = concat(isGuided ? [target, source, target] : [source, target], 0);
-    const all = unet(config, weights, { attentionEdit })({
+    const all = unet(config, weights, { attentionEdit, motion })({
       sample,
       timestep: expand(timestep, [prompts]),
       context,

@@ -16,7 +16,7 @@ export interface UNetInputParts {
   readonly config: UNetConfig;
   /** `[1, channels, height, width]`; of a clip `[1, channels, frames, height, width]`. */
   readonly latentShape: readonly number[];
-  /** What the network sees beside the latent, `[1, channels, height, width]`: the same in every call. */
+  /** What the network sees beside the latent, of its shape but for the channels: the same in every call. */
   readonly surroundings?: Surroundings | undefined;
   /** A network that was distilled with guidance (`time_cond_proj_dim`) gets it as an input. */
   readonly guidanceScale: number;
@@ -28,14 +28,14 @@ export function tracedInputs(
   prompts: 1 | 2,
   { tokens, width }: TextContext,
 ): { shapes: Record<string, TensorSpec>; read: (given: Readonly<Record<string, Tensor>>) => UNetInputs } {
-  const [batch, , rows, columns] = latentShape;
+  const [batch, , ...others] = latentShape;
   const conditionWidth = config.time_cond_proj_dim;
   return {
     shapes: {
       latent: { shape: latentShape },
       timestep: { shape: [1] },
       context: { shape: [prompts, tokens, width] },
-      ...(surroundings && { surroundings: { shape: [batch, surroundings.channels, rows, columns] } }),
+      ...(surroundings && { surroundings: { shape: [batch, surroundings.channels, ...others] } }),
       ...(conditionWidth && { timestepCondition: { shape: [1, conditionWidth] } }),
     },
     read({ latent, timestep, context, ...given }) {

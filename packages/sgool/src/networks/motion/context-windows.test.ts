@@ -1,5 +1,5 @@
 /** @file Windows over the frames of a clip. */
-import { compile, mul, trace } from '@sgool/autodiff';
+import { compile, mul, neg, type Tensor, trace } from '@sgool/autodiff';
 import { expect, test } from 'vitest';
 import { overWindows, windowWeights } from './context-windows.ts';
 
@@ -37,4 +37,25 @@ test('what is computed alone from each frame is the same over windows', async ()
   x.forEach((value, i) => {
     expect(y[i]).toBeCloseTo(3 * value, 5);
   });
+});
+
+test('a window waits for those before it, or all would be in memory at once', () => {
+  const graph = trace({ x: { shape: [1, 8, 2, 3] } }, ({ x }) => ({
+    y: overWindows(x, { frames: 4, stride: 2 }, neg),
+  }));
+  const { nodes } = graph.trace;
+  const makerOf = new Map(nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+  const reached = (from: readonly (Tensor | null)[], all = new Set<Tensor>()): Set<Tensor> => {
+    for (const t of from) {
+      if (t === null || all.has(t)) continue;
+      all.add(t);
+      reached(makerOf.get(t)?.inputs ?? [], all);
+    }
+    return all;
+  };
+  const windows = nodes.filter(({ op }) => op === 'Neg');
+  expect(windows).toHaveLength(3);
+  for (const [k, { inputs }] of windows.entries()) {
+    if (k > 0) expect(reached(inputs)).toContain(windows[k - 1].outputs[0]);
+  }
 });

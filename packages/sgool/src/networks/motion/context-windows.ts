@@ -5,7 +5,8 @@
  * Reference: Qiu et al. 2023, "FreeNoise: Tuning-Free Longer Video Diffusion via Noise Rescheduling", section 4.2; diffusers,
  * models/attention.py (FreeNoiseTransformerBlock, weighting "pyramid").
  */
-import { add, constant, mul, pad, slice, type Tensor } from '@sgool/autodiff';
+import { add, constant, controlDependency, mul, pad, slice, type Tensor } from '@sgool/autodiff';
+import { required } from '../../errors.ts';
 
 /** Windows over the frames of a clip. */
 export interface ContextWindows {
@@ -68,15 +69,19 @@ export function windowWeights(
 export function overWindows(x: Tensor, windows: ContextWindows, compute: (window: Tensor) => Tensor): Tensor {
   const [, frames] = x.shape;
   if (frames <= windows.frames) return compute(x);
-  return windowWeights(frames, windows)
-    .map(({ start, weights }) => {
-      const result = compute(slice(x, [{ axis: 1, start, end: start + windows.frames }]));
-      const shares = {
-        dtype: 'float32',
-        shape: [windows.frames, 1, 1],
-        data: Float32Array.from(weights),
-      } as const;
-      return pad(mul(result, constant(shares)), [0, start, 0, 0], [0, frames - start - windows.frames, 0, 0]);
-    })
-    .reduce((sum, part) => add(sum, part));
+  let sum: Tensor | undefined;
+  for (const { start, weights } of windowWeights(frames, windows)) {
+    const window = slice(x, [{ axis: 1, start, end: start + windows.frames }]);
+    // One after the other, or all of them would be in memory at once.
+    const result = compute(sum ? controlDependency(window, [sum]) : window);
+    const shares = {
+      dtype: 'float32',
+      shape: [windows.frames, 1, 1],
+      data: Float32Array.from(weights),
+    } as const;
+    const end = frames - start - windows.frames;
+    const part = pad(mul(result, constant(shares)), [0, start, 0, 0], [0, end, 0, 0]);
+    sum = sum ? add(sum, part) : part;
+  }
+  return required(sum, 'window');
 }

@@ -1,6 +1,15 @@
 /** @file UNets with motion modules against diffusers (fixtures/make/motion.py). */
-import { compile, constant, frozen, gradient, trace, type Weights } from '@sgool/autodiff';
-import { expect, it, test } from 'vitest';
+import {
+  compile,
+  constant,
+  frozen,
+  type Graph,
+  gradient,
+  graphCost,
+  trace,
+  type Weights,
+} from '@sgool/autodiff';
+import { describe, expect, it, test } from 'vitest';
 import { Generator } from '../../random/generator.ts';
 import { compareWithFixture, openFixture, relativeError } from '../testing.ts';
 import { type Motion, type UNetOptions, unet } from '../unet/unet.ts';
@@ -9,9 +18,9 @@ import { motionUNetConfig } from './motion-unet.ts';
 
 const INPUTS = ['sample:1', 'sample:2', 'sample:5', 'timestep', 'context'];
 /** The UNet of a fixture, with its motion modules. */
-function network(config: unknown, weights: Weights, options: UNetOptions = {}, norm?: Motion['norm']) {
-  const { unet: own, motion } = motionUNetConfig(config);
-  return unet(own, weights, { ...options, motion: { config: motion, weights, norm } });
+function network(config: unknown, weights: Weights, options: UNetOptions = {}, own: Partial<Motion> = {}) {
+  const { unet: pictures, motion } = motionUNetConfig(config);
+  return unet(pictures, weights, { ...options, motion: { config: motion, weights, ...own } });
 }
 
 it.each([
@@ -24,7 +33,7 @@ it.each([
     inputs: INPUTS,
     network: ({ timestep, context, ...samples }, weights) => {
       const predict = (frames: number, norm?: Motion['norm']) => {
-        const predicted = network(fixture.config, weights, options, norm);
+        const predicted = network(fixture.config, weights, options, { norm });
         return predicted({ sample: samples[`sample:${frames}`], timestep, context });
       };
       return {
@@ -70,6 +79,48 @@ test('computed in pieces, predictions and gradients are those of the whole', asy
   expect(cut.nodes).toBeGreaterThan(1.5 * whole.nodes);
   expect(relativeError(cut.y, whole.y)).toBeLessThan(3e-6);
   expect(relativeError(cut['grad:sample'], whole['grad:sample'])).toBeLessThan(3e-6);
+});
+
+describe('a clip of many frames', () => {
+  const windows = { frames: 4, stride: 2 };
+  const random = new Generator(6);
+  const inputs = {
+    sample: Float32Array.from(random.randn([1, 4, 6, 4, 6])),
+    timestep: Float32Array.of(500),
+    context: Float32Array.from(random.randn([1, 5, 10])),
+    cotangent: Float32Array.from(random.randn([1, 4, 6, 4, 6])),
+  };
+  const graphOf = async (frames: number, options: UNetOptions) => {
+    const { config, weights } = await openFixture('motion-mid');
+    return trace(shapesOf(frames), (given) => ({ y: network(config, weights, options, { windows })(given) }));
+  };
+  const back = (graph: Graph, keep: readonly string[] = []) =>
+    gradient(graph, { of: 'y', wrt: ['sample'], cotangents: 'cotangent', keep });
+
+  it('is computed in pieces of frames, with the numbers of the whole', async () => {
+    const run = async (options: UNetOptions) => {
+      const program = await compile(back(await graphOf(6, options), ['y']), { layout: 'lean' });
+      const results = await program.run(inputs);
+      await program.dispose();
+      return results as { y: Float32Array; 'grad:sample': Float32Array };
+    };
+    const [whole, cut] = [await run({}), await run({ pieceFrames: 3 })];
+    expect(relativeError(cut.y, whole.y)).toBeLessThan(1e-6);
+    expect(relativeError(cut['grad:sample'], whole['grad:sample'])).toBeLessThan(3e-6);
+  });
+
+  it('needs no more memory than a shorter one but for what is kept from layer to layer', async () => {
+    const growth = async (of: (graph: Graph) => Graph, options: UNetOptions) => {
+      const bytes = async (frames: number) => graphCost(of(await graphOf(frames, options))).activationBytes;
+      return (await bytes(16)) - (await bytes(8));
+    };
+    for (const of of [(graph: Graph) => graph, (graph: Graph) => back(graph)]) {
+      const kept = await growth(of, { pieceFrames: 1 });
+      expect(await growth(of, { pieceFrames: 4 })).toBeLessThan(1.15 * kept);
+      // Kept beside it is what each layer computes.
+      expect(await growth(of, { pieceFrames: 16 })).toBeGreaterThan(1.5 * kept);
+    }
+  });
 });
 
 const shapesOf = (frames: number) => ({

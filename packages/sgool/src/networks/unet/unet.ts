@@ -45,6 +45,11 @@ export interface UNetOptions {
    * are independent, of pixels where the frames are mixed. Default 64 MiB.
    */
   readonly pieceBytes?: number;
+  /**
+   * Frames of a clip whose work a layer does at once: longer clips are computed in such pieces too, so that what a layer needs beside its input
+   * and its output does not grow with the frames. Default 8.
+   */
+  readonly pieceFrames?: number;
   /** The cross-attentions whose probabilities are wanted. Without it the network is traced as if there were no such option. */
   readonly attentionMaps?: AttentionMaps;
   /** Changes what attention reads with. */
@@ -103,7 +108,14 @@ export type UNet = (inputs: UNetInputs) => Tensor;
 export function unet(
   config: UNetConfig,
   weights: Weights,
-  { motion, attentionMaps, attentionEdit, checkpointBlocks = false, pieceBytes = 2 ** 26 }: UNetOptions = {},
+  {
+    motion,
+    attentionMaps,
+    attentionEdit,
+    checkpointBlocks = false,
+    pieceBytes = 2 ** 26,
+    pieceFrames = 8,
+  }: UNetOptions = {},
 ): UNet {
   checkLayers(config, attentionMaps);
   return (inputs) => {
@@ -117,7 +129,14 @@ export function unet(
     const context = repeated(inputs.context, sample.shape[0] / inputs.context.shape[0]);
     /** In how many parts of its frames or pixels a layer is computed whose largest tensor has so many numbers. */
     const piecesOf = (numbers: number, parts: number) =>
-      frames === 1 ? 1 : Math.min(parts, Math.ceil((4 * numbers) / pieceBytes));
+      frames === 1
+        ? 1
+        : Math.min(parts, Math.max(Math.ceil((4 * numbers) / pieceBytes), Math.ceil(frames / pieceFrames)));
+    /** A layer in parts of its frames. @param numbers of its largest tensor */
+    const byFrames = (layer: (maps: Tensor) => Tensor, x: Tensor, numbers: number) => {
+      const pieces = piecesOf(numbers, x.shape[0]);
+      return pieces === 1 ? layer(x) : checkpoint(layer, { pieces })(x);
+    };
 
     // 1. Time: [batch] -> [batch, 4 * channels[0]]. Every residual block adds a projection of it to its map.
     const activatedTime = repeated(
@@ -179,8 +198,9 @@ export function unet(
         groups,
         linearProjection: config.use_linear_projection,
       };
-      // A block that is computed again would report again, and what it reported first would have no gradient.
-      const isKept = blocks.some(({ onCrossAttention }) => onCrossAttention !== undefined);
+      // A block that is computed again would report again, and what it reported first would have no gradient. What changes attention sees
+      // the samples of a batch beside each other.
+      const isKept = blocks.some((hooks) => Object.values(hooks).some((hook) => hook !== undefined));
       const pieces = isKept ? 1 : piecesOf(PERCEPTRON * x.size, x.shape[0]);
       if (isKept || (!checkpointBlocks && pieces === 1)) return spatialTransformer(at, x, context, options);
       return checkpoint((y: Tensor, text: Tensor) => spatialTransformer(at, y, text, options), { pieces })(
@@ -205,7 +225,9 @@ export function unet(
       if (level < last) {
         const padding = config.downsample_padding === 0 ? ([0, 0, 1, 1] as const) : 1;
         const down = { stride: 2, padding };
-        hidden = convLayer(weights, `${block}.downsamplers.0.conv`, hidden, channels[level], down);
+        const name = `${block}.downsamplers.0.conv`;
+        const halve = (maps: Tensor) => convLayer(weights, name, maps, channels[level], down);
+        hidden = byFrames(halve, hidden, hidden.size);
         skips.push(hidden);
       }
     });
@@ -233,13 +255,17 @@ export function unet(
       if (level > 0) {
         const [, , rows, columns] = required(skips.at(-1), 'skip').shape as [number, number, number, number];
         const name = `${block}.upsamplers.0.conv`;
-        hidden = upsampleLayer(weights, name, hidden, channels[level], [rows, columns]);
+        const double = (maps: Tensor) => upsampleLayer(weights, name, maps, channels[level], [rows, columns]);
+        hidden = byFrames(double, hidden, 4 * hidden.size);
       }
     });
 
     // 6. Out: [batch, channels[0], h, w] -> [batch, out_channels, h, w].
-    const out = groupNormLayer(weights, 'conv_norm_out', hidden, groups, eps, { silu: true });
-    return batchAsFrames(convLayer(weights, 'conv_out', out, config.out_channels), inputs.sample.shape);
+    const toPrediction = (maps: Tensor) => {
+      const normal = groupNormLayer(weights, 'conv_norm_out', maps, groups, eps, { silu: true });
+      return convLayer(weights, 'conv_out', normal, config.out_channels);
+    };
+    return batchAsFrames(byFrames(toPrediction, hidden, hidden.size), inputs.sample.shape);
   };
 }
 

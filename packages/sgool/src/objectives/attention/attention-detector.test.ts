@@ -44,7 +44,8 @@ it('shows the network the noised image at the size of the model, and reads the m
   const detector = attentionDetector(
     {
       ...pipeline,
-      info: pipeline.model,
+      // Its longer side counts.
+      info: { ...pipeline.model, height: 16 },
       async crossAttention(options) {
         expect(options).toMatchObject({ prompt: 'a cat', width: 32, height: 20, guidanceScale: 1 });
         const attention = await pipeline.crossAttention(options);
@@ -76,6 +77,28 @@ it('shows the network the noised image at the size of the model, and reads the m
   clean.forEach((value, i) => {
     expect(value).toBeCloseTo(encoded[i], 1);
   });
+});
+
+it('is the greater of the maps of several things, each scaled by itself', async () => {
+  // Two rows of eight: the cat is in the first corner, the boat in the last one and, half, in the first of its row.
+  const maps = [
+    [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    [0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 4],
+  ];
+  const detector = attentionDetector(
+    {
+      ...pipeline,
+      info: pipeline.model,
+      crossAttention: async (options) => ({
+        ...(await pipeline.crossAttention(options)),
+        layers: [{ name: 'one', heads: 1, rows: 2, columns: 8 }],
+        program: () => async () => ({ maps: Float32Array.from(maps.flat()) }),
+      }),
+    },
+    'a cat and a boat',
+  );
+  const { data } = await detector.map(picture(8, 2));
+  expect([0, 1, 8, 15].map((at) => data[at])).toEqual([1, 0, 0.5, 1]);
 });
 
 it('refuses a prompt without things', async () => {

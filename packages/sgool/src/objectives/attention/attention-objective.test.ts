@@ -72,6 +72,14 @@ it('shares each word among its tokens, and the rest of the prompt among all that
   const others = row({ 1: Math.fround(1 / 3), 5: Math.fround(1 / 3), 6: Math.fround(1 / 3) });
   expect([...inputs[0].unrelated]).toEqual([...others, ...others]);
   expect(computations[0].inputs).toEqual({ words: { shape: [4, 12] }, unrelated: { shape: [2, 12] } });
+
+  const given = async (require: string, loss: AttentionLossName) => {
+    const one = make(require, loss);
+    await one.objective.evaluate(latent, 500);
+    return Object.keys(one.inputs[0]);
+  };
+  expect(await given('teddy: red', 'syngen')).toEqual(['words', 'unrelated']);
+  expect(await given('teddy and cat', 'attend-and-excite')).toEqual(['words']);
 });
 
 it('traces the loss, with the presence of losses that have one, and gets no shares where nothing belongs to another', () => {

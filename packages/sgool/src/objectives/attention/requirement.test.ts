@@ -51,6 +51,15 @@ describe('a requirement', () => {
     );
   });
 
+  it.each(['cat apart from cat', 'cat: red, cat', 'Cat apart from dog apart from cat'])(
+    'is refused where a word stands on both sides: %j',
+    (text) => {
+      expect(() => parseRequirement(text)).toThrow(
+        `require: cat stands on both sides, got "${text}"; give two words, perhaps cat#1 and cat#2`,
+      );
+    },
+  );
+
   it('is a text again', () => {
     const text = 'cat and dog; cat apart from dog; dog: blue';
     expect(requirementText(parseRequirement(text))).toBe(text);

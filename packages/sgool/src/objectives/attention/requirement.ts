@@ -54,16 +54,28 @@ export function parseRequirement(text: string): Requirement {
     if (found.every((word) => word !== '')) return found;
     throw new UserError(`require: not usable, got ${JSON.stringify(text.slice(0, 80))}; ${FORM}`);
   };
+  const refuseItself = (one: string, other: string) => {
+    if (one !== other) return;
+    throw new UserError(
+      `require: ${one} stands on both sides, got ${JSON.stringify(text.slice(0, 80))}; give two words, perhaps ${one}#1 and ${one}#2`,
+    );
+  };
   for (const clause of clauses) {
     const [thing, ...attributes] = wordsOf(clause, /:/);
     const [one, ...others] = wordsOf(thing, /\bapart from\b/);
     if (attributes.length > 1 || (attributes.length > 0 && others.length > 0)) wordsOf('', /;/);
     if (attributes.length > 0) {
-      for (const attribute of wordsOf(attributes[0], /,|\band\b/)) built.belongs(attribute, thing);
+      for (const attribute of wordsOf(attributes[0], /,|\band\b/)) {
+        refuseItself(attribute, thing);
+        built.belongs(attribute, thing);
+      }
     } else if (others.length > 0) {
       const all = [one, ...others];
       all.forEach((first, i) => {
-        for (const second of all.slice(i + 1)) built.apart(first, second);
+        for (const second of all.slice(i + 1)) {
+          refuseItself(first, second);
+          built.apart(first, second);
+        }
       });
     } else {
       for (const word of wordsOf(clause, /,|\band\b/)) built.exists(word);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { FPS } from '../../image/video/video.ts';
 
 /** Most frames of a clip. */
-const MOST_FRAMES = 1024;
+export const MOST_FRAMES = 1024;
 
 /** What a clip is made of: frames that one model makes together. */
 export const clipSettings = {

@@ -24,9 +24,14 @@ export const selectionSettings = {
     .describe(
       'iteration that is the result: of lowest loss (loss), of highest CLIP A score (clip), of highest score of the whole image by the scorers of selector, or else of the objective (objective), or the last (last)',
     ),
-  selector: scorersText(0).describe(
-    'scorers of the whole image that select the result where keep is objective, written like an objective, such as clip_c; empty for the objective itself',
-  ),
+  selector: scorersText(0)
+    .refine(
+      (text) => !/@regions\s*(?=[:,]|$)/.test(text),
+      'must have no @regions: what selects sees the whole image',
+    )
+    .describe(
+      'scorers of the whole image that select the result where keep is objective, written like an objective, such as clip_c; empty for the objective itself',
+    ),
   patience: z
     .int()
     .min(0)

@@ -223,6 +223,10 @@ describe('the content of a file', () => {
       /model_index\.json has 0\.0 MB, which is no list of parts/,
     );
     expect(hub.requests.some(({ url }) => CONTENT.test(url))).toBe(false);
+    expect(await failure({ answerBytes: 1999 })).toMatch(/model_index\.json has/);
+    // It is no JSON.
+    expect(await failure({ answerBytes: 2000 })).not.toMatch(/model_index\.json has/);
+    expect(hub.requests.some(({ url }) => CONTENT.test(url))).toBe(true);
   });
 });
 

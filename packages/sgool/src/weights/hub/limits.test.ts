@@ -16,6 +16,16 @@ describe('the time for a file', () => {
   });
 });
 
+it('what a broken Hub may cost is written out', () => {
+  const seconds = (count: number) => 1000 * count;
+  expect(HUB_LIMITS).toEqual({
+    ...{ retries: 5, retryDelay: seconds(0.5), longestWait: seconds(60), redirects: 5 },
+    ...{ stall: seconds(30), lowestSpeed: 1000, questionTime: seconds(5 * 60) },
+    ...{ answerBytes: 16_000_000, pages: 1000 },
+    ...{ fileTime: seconds(10 * 60), lowestAverage: 10_000 },
+  });
+});
+
 describe('the speed of a connection', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -198,6 +198,19 @@ it('an abort ends a pull; what has arrived stays', async () => {
   const error = await failure(pull({ signal: controller.signal, onProgress }));
   expect(error).toBe(controller.signal.reason);
   expect(blobs()).toContain(`${sha256(content(UNET))}.sgool-incomplete`);
+});
+
+it('a download that others take over again and again is given up, and says how often', async () => {
+  const target = path.join(hub.cache, 'models--somebody--diffusion-v1-4/blobs', sha256(content(UNET)));
+  const onProgress = ({ file, fileBytes, state }: PullProgress) => {
+    if (file === UNET && state === 'downloading' && fileBytes === 200_000) {
+      rmSync(`${target}.sgool-incomplete`, { force: true });
+    }
+  };
+  expect((await failure(pull({ onProgress }))).message).toBe(
+    `hub: other processes have taken over the download of ${UNET} 4 times, because this one stood still; run the same command again`,
+  );
+  expect(storageRequests().filter(({ url }) => url.endsWith(UNET))).toHaveLength(4);
 });
 
 it('the token goes to the Hub and nowhere else', async () => {

@@ -33,8 +33,10 @@ afterEach(async () => {
 });
 
 const target = () => join(dir, 'blobs', hash);
-function download(isTakenOver: boolean, { check = async () => {}, onBytes = (_: number) => {} } = {}) {
-  const { signal } = new AbortController();
+function download(
+  isTakenOver: boolean,
+  { check = async () => {}, onBytes = (_: number) => {}, signal = new AbortController().signal } = {},
+) {
   return downloadFile({
     client: createHubClient({ endpoint: hub.endpoint }),
     id: 'some/model',
@@ -74,4 +76,11 @@ it('gives no name to a file whose lock is another one’s', async () => {
   const check = () => Promise.reject(new LostLock('taken'));
   await expect(download(false, { check })).rejects.toBeInstanceOf(LostLock);
   expect(readdirSync(join(dir, 'blobs'))).toEqual([`${hash}.sgool-incomplete`]);
+});
+
+it('ends with the reason of its signal, even where the disk refuses', async () => {
+  writeFileSync(join(dir, 'blobs'), 'a file where the folder should be');
+  const stopped = new Error('stopped');
+  await expect(download(false, { signal: AbortSignal.abort(stopped) })).rejects.toBe(stopped);
+  await expect(download(false)).rejects.toThrow('hub: cannot write');
 });

@@ -141,6 +141,7 @@ const KINDS: [string, string[], RegExp, Door[]][] = [
   ['textual inversion of A1111', ['emb_params [2, 768]'], /textual inversion/, []],
   ['textual inversion of diffusers', ['<cat-toy> [768]'], /textual inversion/, []],
   ['textual inversion by a plain word', ['cat-toy [3, 1024]'], /textual inversion/, []],
+  ['textual inversion of the widest encoder', ['cat-toy [1280]'], /textual inversion/, []],
   ['textual inversion of SDXL', ['clip_g [2, 1280]', 'clip_l [2, 768]'], /textual inversion/, []],
   [
     'AnimateDiff',
@@ -383,6 +384,8 @@ describe('what a file is', () => {
       ['features.0.weight'],
       ['single'],
       ['a.b.c [768]'],
+      ['cat-toy [512]'],
+      ['cat-toy [1,2,768]'],
     ]) {
       expect(describeFile(fileOf(...names)), String(names)).toBeUndefined();
     }

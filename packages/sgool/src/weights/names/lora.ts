@@ -100,7 +100,8 @@ export function loraModule(path: string): string {
   return path.replace(/^text_model[._]/, '').replaceAll('.', '_');
 }
 
-const KOHYA = /^(?:lora|lycoris)_(?:(unet|transformer|te|te1|te2|te3)_)?([^.]+)\.(.+)$/;
+/** A network need not be named: `lycoris_transformer_blocks_0_attn_to_q` is a block, not one of a network "transformer". */
+const KOHYA = /^(?:lora|lycoris)_(?:(unet|transformer(?!_blocks_\d)|te|te1|te2|te3)_)?([^.]+)\.(.+)$/;
 /** What these names say in short. */
 const SHORT: Readonly<Record<string, LoraNetwork>> = {
   unet: 'unet',

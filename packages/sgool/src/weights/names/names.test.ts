@@ -122,6 +122,13 @@ describe('LoRA names', () => {
     ['lora_unet_a.w_norm', 'unet', 'a', 'diff'],
     ['lycoris_mid_block_resnets_0_conv1.diff_b', 'unet', 'mid_block_resnets_0_conv1', 'diff_b'],
     ['lycoris_text_model_encoder_layers_0_mlp_fc1.diff', 'text_encoder', 'encoder_layers_0_mlp_fc1', 'diff'],
+    ['lycoris_transformer_blocks_0_attn_to_q.lokr_w1', 'unet', 'transformer_blocks_0_attn_to_q', 'lokr_w1'],
+    [
+      'lora_transformer_transformer_blocks_0_attn_to_q.alpha',
+      'unet',
+      'transformer_blocks_0_attn_to_q',
+      'alpha',
+    ],
     ['diffusion_model.input_blocks.1.1.proj_in.lora_A.weight', 'unet', 'input_blocks_1_1_proj_in', 'down'],
     [
       'text_encoders.clip_l.transformer.text_model.encoder.layers.0.mlp.fc1.lora_B.weight',

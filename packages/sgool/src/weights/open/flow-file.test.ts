@@ -281,6 +281,23 @@ describe('the other networks of a single file', () => {
   });
 });
 
+describe('a tokenizer for the folder of a flow model', () => {
+  it('gets the padding of its text encoder', async () => {
+    const words = await tokenizer('other-words', 'CLIP');
+    const folder = join(dir, 'sd3-folder');
+    await cp(`${FILES}sd3`, folder, { recursive: true });
+    await writeFile(join(folder, 'model_index.json'), '{"_class_name":"StableDiffusion3Pipeline"}');
+    const { tokenizers } = await openModel(folder, {
+      required: ['transformer', 'vae'],
+      tokenizer: words,
+    });
+    expect([...tokenizers].filter(([, { dir }]) => dir === words)).toEqual([
+      ['tokenizer', { dir: words }],
+      ['tokenizer_2', { dir: words, config: { pad_token: '!' } }],
+    ]);
+  });
+});
+
 describe('what a file of a flow model lacks', () => {
   it('is said in one line with the options that give it', async () => {
     const path = `${FILES}flux.safetensors`;

@@ -5,6 +5,7 @@
  * Reference: AUTOMATIC1111/stable-diffusion-webui, extensions-builtin/Lora/extra_networks_lora.py; for blocks lora-blocks.ts
  */
 import { UserError } from '../../errors.ts';
+import { readDecimal } from '../../numbers.ts';
 import { ATTENTION_BLOCKS, allBlocks, BLOCK_PRESETS, BLOCKS } from '../names/lora-blocks.ts';
 
 /** How strong a LoRA is. */
@@ -32,8 +33,6 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   lr: 'another weight for a second pass',
 };
 
-const isNumber = (text: string) => text.trim() !== '' && Number.isFinite(Number(text));
-
 /** Weights of blocks as text: a preset, or numbers. */
 function blocksFrom(text: string, who: string): readonly number[] {
   const name = text.trim();
@@ -44,7 +43,7 @@ function blocksFrom(text: string, who: string): readonly number[] {
       `${who}: unknown preset lbw=${name}; choose one of ${Object.keys(BLOCK_PRESETS).join(', ')}, or give numbers`,
     );
   }
-  const wrong = values.find((value) => !isNumber(value));
+  const wrong = values.find((value) => readDecimal(value) === undefined);
   if (wrong !== undefined) {
     throw new UserError(
       `${who}: lbw takes numbers, got ${wrong || 'nothing'}${/^[RUX]/.test(wrong) ? ' (R, U and X are not supported)' : ''}`,
@@ -93,7 +92,8 @@ export function loraStrength(values: readonly string[], who: string): LoraStreng
     );
   }
   const weightFrom = (text: string) => {
-    if (isNumber(text)) return Number(text);
+    const value = readDecimal(text);
+    if (value !== undefined) return value;
     throw new UserError(`${who}: the weight of a LoRA is a number, got ${text.trim() || 'nothing'}`);
   };
   for (const text of positional) weightFrom(text);

@@ -49,4 +49,15 @@ test('without tables and a middle block; what is not of motion modules is named'
   expect(config).toEqual({ _class_name: 'MotionAdapter', ...rest, use_motion_mid_block: false });
   expect(weights.has('conv_norm_out.weight')).toBe(false);
   expect(notes?.[0]).toMatch(/what is not of motion modules is left out: conv_norm_out\.weight$/);
+  const others = ['conv_norm_out.weight', 'conv_norm_out.bias', 'conv_out.weight'].map(
+    (name) => [name, any] as const,
+  );
+  await writeSafetensors(path, lazily(new Map([...some, ...others])), {});
+  expect((await openMotionAdapter(path)).notes?.[0]).toMatch(/left out: conv_norm_out\.\w+ and 2 more$/);
+});
+
+test('a folder without one is named', async () => {
+  await expect(openMotionAdapter(dir)).rejects.toThrow(
+    `${dir}: no motion adapter is in it, nor in a folder motion_adapter; give the folder of one, with config.json, or its file`,
+  );
 });

@@ -31,6 +31,11 @@ export async function openMotionAdapter(nameOrPath: string, env?: Environment): 
   if (await files.isFile(path)) return openFile(path);
   const inside = places.join(path, MOTION_ADAPTER);
   const isModel = await files.exists(places.join(inside, 'config.json'));
+  if (!isModel && !(await files.exists(places.join(path, 'config.json')))) {
+    throw new UserError(
+      `${nameOrPath}: no motion adapter is in it, nor in a folder ${MOTION_ADAPTER}; give the folder of one, with config.json, or its file`,
+    );
+  }
   const found = await openComponent(isModel ? inside : path, { role: MOTION_ADAPTER });
   const { _class_name: kind = 'MotionAdapter' } = found.config;
   if (kind === 'MotionAdapter') return withScheduler(found, path);

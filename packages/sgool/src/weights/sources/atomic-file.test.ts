@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
 import {
   chmod,
   lstat,
@@ -13,6 +14,7 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -97,6 +99,24 @@ describe('writeFileAtomicSync', () => {
     writeFileAtomicSync(path, Uint8Array.of(110, 101, 119));
     expect(await readFile(path, 'utf8')).toBe('new');
     expect(await readdir(join(path, '..'))).toEqual(['a']);
+  });
+
+  it('flushes the file, and the folder that names it', async () => {
+    const path = join(await folder(), 'a');
+    const real = fs.fsyncSync;
+    const flushed: string[] = [];
+    fs.fsyncSync = (file) => {
+      flushed.push(fs.fstatSync(file).isDirectory() ? 'folder' : 'file');
+      real(file);
+    };
+    syncBuiltinESMExports();
+    try {
+      writeFileAtomicSync(path, 'new');
+    } finally {
+      fs.fsyncSync = real;
+      syncBuiltinESMExports();
+    }
+    expect(flushed).toEqual(process.platform === 'win32' ? ['file'] : ['file', 'folder']);
   });
 
   it('says what is wrong, and leaves nothing behind', async () => {

@@ -13,14 +13,20 @@ import { laterSeed, readSeed, SEED_RULE, type Seed } from '../../../random/seed.
 import { PRESETS } from '../../../request/request.ts';
 import { SETTINGS, type SettingKey } from '../../../request/settings/index.ts';
 import type { Host } from '../../host.ts';
+import { anyImageOptions } from '../../options/image-options.ts';
 import { type ModelValues, typedParts } from '../../options/model-options.ts';
-import { type OptionValues, schemaOption } from '../../options/option.ts';
+import { type OptionValues, refuseTwice, schemaOption } from '../../options/option.ts';
+import { kebabName } from '../../options/other-names.ts';
+import { wholeNumber } from '../../options/whole-number.ts';
 import { quoteArgument } from '../../terminal/format.ts';
 import { usageError } from '../../usage-error.ts';
 import type { QueueFlags } from './on-queue.ts';
 
 /** The methods of an evaluation that names none. */
 export const DEFAULT_METHODS = 'sd,best-of,sgool';
+
+/** Most prompts of a suite, and most seeds of a prompt. */
+const MOST = 1_000_000;
 
 /** The options of the command. */
 export interface RunFlags extends OptionValues, QueueFlags {
@@ -65,8 +71,19 @@ export interface Asked {
   readonly seeds: readonly Seed[];
 }
 
+/** What is said of a queue, by key. */
+const QUEUE_ONLY = { queueName: 'queue-name', results: 'results', detach: 'detach' } as const;
+
+/** @throws UserError where something is said of a queue, and there is none */
+function refuseWithoutQueue(flags: RunFlags): void {
+  const typed = Object.entries(QUEUE_ONLY).find(([key]) => flags[key] !== undefined);
+  if (flags.queue !== undefined || typed === undefined) return;
+  throw usageError(`--${typed[1]}: belongs to a queue, and there is none; give --queue too, or leave it out`);
+}
+
 /** @throws UserError in one line, before anything is opened */
 export async function askedFor(flags: RunFlags, host: Host): Promise<Asked> {
+  refuseWithoutQueue(flags);
   const { suite: suiteNames, methods, variant: variants = [] } = flags;
   if (suiteNames === undefined) throw usageError('evaluate: needs --suite; see sgool suites list');
   // Variants alone are the whole table.
@@ -79,8 +96,8 @@ export async function askedFor(flags: RunFlags, host: Host): Promise<Asked> {
       `--reference: is none of the methods, got ${reference || 'nothing'}; choose from ${wanted.map(({ label }) => label).join(', ')}`,
     );
   }
-  const limit = wholeNumber('--limit', flags.limit);
-  const seedCount = wholeNumber('--seeds', flags.seeds) ?? 1;
+  const limit = flags.limit === undefined ? undefined : wholeNumber('--limit', flags.limit, 1, MOST);
+  const seedCount = wholeNumber('--seeds', flags.seeds ?? '1', 1, MOST);
   const first = readSeed(flags.seed ?? 0);
   if (first === undefined || first === -1) {
     throw usageError(`--seed: ${SEED_RULE.replace('-1 (random) or ', '')}, got ${flags.seed || 'nothing'}`);
@@ -98,13 +115,6 @@ export async function askedFor(flags: RunFlags, host: Host): Promise<Asked> {
   };
 }
 
-function wholeNumber(who: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (/^\d+$/.test(text.trim()) && value >= 1 && value <= 1_000_000) return value;
-  throw usageError(`${who}: not usable, got ${text || 'nothing'}; give a whole number from 1 up to 1000000`);
-}
-
 /**
  * A method with the settings that it will run with. Prompts are read as they are: `(red)` is not a weight. A model with motion makes clips, as
  * long as it was trained with unless the method says otherwise.
@@ -119,9 +129,12 @@ export function resolved(
     promptSyntax: 'plain',
     ...(motion === undefined ? {} : { frames: motion.frames }),
   };
-  for (const [key, text] of Object.entries(settings)) {
-    Object.assign(given, settingValue(`--variant ${label}: ${key}`, key, text));
-  }
+  const own = Object.entries(settings).map(([key, text]) => {
+    const name = `--variant ${label}: ${key}`;
+    return { name, values: settingValue(name, key, text) };
+  });
+  refuseTwice(own);
+  for (const { values } of own) Object.assign(given, values);
   try {
     const request = parseRequest({ prompt: 'a prompt', method: name, model: pipeline.model.name, ...given });
     return evaluatedMethod(label, method, pipeline, given, request);
@@ -130,15 +143,23 @@ export function resolved(
   }
 }
 
-/** @param who names it in messages */
+/**
+ * The values of a setting, by its key or by the name of its option: `guidanceScale`, `guidance`; `size` sets two.
+ *
+ * @param who names it in messages
+ */
 function settingValue(who: string, key: string, text: string): OptionValues {
   if (key === 'preset') {
     if ((PRESETS as readonly string[]).includes(text)) return { preset: text };
     throw usageError(`${who}: not usable, got ${text}; choose one of ${PRESETS.join(', ')}`);
   }
-  if (!Object.hasOwn(SETTINGS, key)) throw usageError(`${who}: there is no such setting; see sgool methods`);
+  const isSetting = (name: string) => Object.hasOwn(SETTINGS, name);
+  const option = isSetting(key)
+    ? schemaOption(key, SETTINGS[key as SettingKey], '')
+    : anyImageOptions().find(({ flag, keys }) => flag === kebabName(key) && keys.every(isSetting));
+  if (option === undefined) throw usageError(`${who}: there is no such setting; see sgool methods`);
   try {
-    return schemaOption(key, SETTINGS[key as SettingKey], '').parse(text, who);
+    return option.parse(text, who);
   } catch (error) {
     throw error instanceof UserError ? usageError(error.message) : error;
   }

@@ -1,18 +1,16 @@
 /** @file `sgool evaluate merge <folder> <part...>`: puts the shares of an evaluation together. */
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { files } from '#platform';
 import { UserError } from '../../../errors.ts';
 import { planCells } from '../../../evaluate/cells/plan.ts';
-import { cellPaths, EVALUATION_FILES, readManifest, readRecord } from '../../../evaluate/cells/run-folder.ts';
+import { cellPaths, readManifest, readRecord } from '../../../evaluate/cells/run-folder.ts';
 import { writeCell, writeRecord } from '../../../evaluate/cells/write-cell.ts';
 import { syncStore } from '../../../evaluate/run-evaluation.ts';
+import { claimEvaluation } from '../../../evaluate/setup/claim-evaluation.ts';
 import { checkSameEvaluation } from '../../../evaluate/setup/manifest-of.ts';
 import { CellStore } from '../../../evaluate/store/cell-store.ts';
 import { SIZE_LIMITS } from '../../../platform/size-limits.ts';
-import { writeFileAtomic } from '../../../weights/sources/atomic-file.ts';
-import { makeFolders } from '../../../weights/sources/make-folders.ts';
 import type { Host } from '../../host.ts';
 import { shownPath } from '../../terminal/format.ts';
 
@@ -33,18 +31,11 @@ export function configureMerge(parent: Command, host: Host): void {
 
 async function merge(folder: string, parts: readonly string[], host: Host): Promise<void> {
   const manifests = await Promise.all(parts.map(readManifest));
-  const [first] = manifests;
-  for (const [i, manifest] of manifests.entries()) checkSameEvaluation(parts[i], manifest, first);
-  const path = join(folder, EVALUATION_FILES.manifest);
-  if (existsSync(path)) checkSameEvaluation(folder, await readManifest(folder), first);
-  else {
-    await makeFolders(folder);
-    await writeFileAtomic(
-      path,
-      await files.readBytes(join(parts[0], EVALUATION_FILES.manifest), SIZE_LIMITS.record),
-    );
-  }
-  const plan = planCells(first);
+  for (const [i, manifest] of manifests.entries()) checkSameEvaluation(parts[i], manifest, manifests[0]);
+  let [whole] = manifests;
+  // A score that was added to one share is one of the whole.
+  for (const manifest of manifests) whole = await claimEvaluation(folder, manifest);
+  const plan = planCells(whole);
   for (const id of new Set(plan.map((planned) => planned.id))) {
     for (const part of parts) await copyCell(part, folder, id);
   }
@@ -56,7 +47,7 @@ async function merge(folder: string, parts: readonly string[], host: Host): Prom
     await syncStore(
       folder,
       store,
-      first.scores.map(({ name }) => name),
+      whole.scores.map(({ name }) => name),
     );
     const { total, done, failed } = store.counts();
     host.stderr.write(`sgool: ${total} cells, ${done} done, ${failed} failed\n`);
@@ -64,7 +55,7 @@ async function merge(folder: string, parts: readonly string[], host: Host): Prom
     const missing = total - done - failed;
     if (missing > 0)
       host.stderr.write(
-        `sgool: ${missing} cells are in none of the parts; run them with: ${first.command}\n`,
+        `sgool: ${missing} cells are in none of the parts; run them with: ${whole.command}\n`,
       );
   } finally {
     store.close();

@@ -200,7 +200,13 @@ async function runOn(
     ...(flags.queue === undefined ? {} : { device: 'cpu' as const, precision: 'float32' as const }),
   });
   try {
-    const scorerOptions = { ...pipeline.compute, env: host.env, ...scorerTokenizer(values) };
+    const { deviceOptions } = loadOptionsOf(values);
+    const scorerOptions = {
+      ...pipeline.compute,
+      // Those of the device of the workers, where there is a queue.
+      ...(flags.queue === undefined && { deviceOptions }),
+      ...{ env: host.env, ...scorerTokenizer(values) },
+    };
     const { scorers, notes, dispose } = await openScorers(
       located(flags.scorer ?? [], host),
       pipeline,

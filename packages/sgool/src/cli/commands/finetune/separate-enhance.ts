@@ -3,7 +3,12 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { parseConcepts } from '../../../finetune/concepts.ts';
 import type { FineTuneRequest } from '../../../finetune/separate-enhance.ts';
-import { type FineTuneSettingKey, fineTuneSettings, RECIPES } from '../../../finetune/settings.ts';
+import {
+  type FineTuneSettingKey,
+  fineTuneSettings,
+  MOST_STEPS,
+  RECIPES,
+} from '../../../finetune/settings.ts';
 import { SIZE_LIMITS } from '../../../platform/size-limits.ts';
 import type { Host } from '../../host.ts';
 import { inputBytes, inputName, inputPath } from '../../inputs.ts';
@@ -17,6 +22,7 @@ import {
 } from '../../options/option.ts';
 import { kebabName } from '../../options/other-names.ts';
 import { typedCommand } from '../../options/read-options.ts';
+import { wholeNumber } from '../../options/whole-number.ts';
 import { type FineTuneCommand, fineTuneModel } from '../../run/fine-tuning.ts';
 import { usageError } from '../../usage-error.ts';
 
@@ -154,11 +160,9 @@ async function commandOf(
         : `--concepts: the prompts come from ${concepts}; leave out the prompt on the command line`,
     );
   }
-  const every = sampleEvery === undefined ? 0 : Number(sampleEvery);
-  if (!Number.isSafeInteger(every) || every < 0 || sampleEvery === '') {
-    throw usageError(
-      `--sample-every: not usable, got ${sampleEvery || 'nothing'}; give a whole number from 1 up, or 0 for none`,
-    );
+  const every = wholeNumber('--sample-every', sampleEvery ?? '0', 0, MOST_STEPS);
+  if (samplePrompt.length > 0 && every === 0) {
+    throw usageError('--sample-prompt: no pictures are drawn; give --sample-every too, or leave it out');
   }
   const request: FineTuneRequest = {
     ...typedValues(flags, settings),

@@ -140,10 +140,11 @@ async function openOne({ scorer, name }: Wanted, values: SharedValues, host: Hos
     const [opened] = await pipeline.scorers([{ scorer: located(scorer, host), name, weight: 1 }]);
     return { scorer: opened, dispose: () => pipeline.dispose() };
   }
-  const { device, precision } = values;
+  const { device, precision, deviceOptions } = loadOptionsOf(values);
   const { openObjectiveScorer } = await import('../../../preference/open-objective-scorer.ts');
   const { ProgramCache } = await import('../../../runtime/program-cache.ts');
-  const programs = new ProgramCache(await engine.chooseCompute({ device, precision }));
+  const compute = await engine.chooseCompute({ device, precision, deviceOptions });
+  const programs = new ProgramCache({ ...compute, deviceOptions });
   const parts = { programs, ...scorerTokenizer(values), env: host.env, allowVerifiers: true };
   const opened = await openObjectiveScorer({ scorer: located(scorer, host), name }, parts);
   return { scorer: opened, dispose: () => programs.dispose() };

@@ -5,9 +5,9 @@ import { readEvaluation } from '../../../evaluate/cells/run-folder.ts';
 import { createStudy, PAIRINGS, type Pairing } from '../../../evaluate/study/create-study.ts';
 import { QUESTIONS, type Question } from '../../../evaluate/study/study.ts';
 import type { Host } from '../../host.ts';
+import { wholeNumber } from '../../options/whole-number.ts';
 import { shownPath } from '../../terminal/format.ts';
 import { usageError } from '../../usage-error.ts';
-import { wholeNumber } from './whole-number.ts';
 
 const NOTES = `
 Pairs are shared out evenly over the couples of methods and the categories of the

@@ -15,10 +15,10 @@ import { listenStudy } from '../../../evaluate/study/serve/listen.ts';
 import { studyApp } from '../../../evaluate/study/serve/study-app.ts';
 import { picturePath, readStudy } from '../../../evaluate/study/study.ts';
 import type { Host } from '../../host.ts';
+import { wholeNumber } from '../../options/whole-number.ts';
 import { oneLine } from '../../terminal/format.ts';
 import { watchInterrupts } from '../../terminal/interrupt.ts';
 import { usageError } from '../../usage-error.ts';
-import { wholeNumber } from './whole-number.ts';
 
 const NOTES = `
 Any number of raters may open the page, at once or one after the other. Each

@@ -2,6 +2,7 @@ import { compile, grad, reshape, trace } from '@sgool/autodiff';
 import { describe, expect, it } from 'vitest';
 import { readFixture } from '../../../diffusion/testing.ts';
 import { relativeError } from '../../../networks/testing.ts';
+import { sum } from '../../../numbers.ts';
 import { LOSS_FACTS } from '../../../request/attention-losses.ts';
 import { ATTENTION_LOSS_NAMES, type AttentionLossName } from '../../../request/settings/attention.ts';
 import type { Requirement } from '../requirement.ts';
@@ -35,11 +36,12 @@ const others = [0, 1].flatMap(() =>
 
 /** A loss, its measure of presence and its gradient with respect to the maps of two layers. */
 async function evaluated(name: AttentionLossName, requirement: Omit<Requirement, 'words'>) {
+  const pairs = Math.max(1, requirement.belongs.length);
   const shapes = {
     first: { shape: [2, ROWS, COLUMNS, TOKENS] },
     second: { shape: [3, ROWS, COLUMNS, TOKENS] },
     words: { shape: [WORDS.length, TOKENS] },
-    unrelated: { shape: [2, TOKENS] },
+    unrelated: { shape: [pairs, TOKENS] },
   };
   const graph = trace(shapes, ({ first, second, words, unrelated }) => {
     const maps = wordMaps(meanOfHeads([first, second]), words);
@@ -52,7 +54,7 @@ async function evaluated(name: AttentionLossName, requirement: Omit<Requirement,
     first: Float32Array.from(read('maps 0')),
     second: Float32Array.from(read('maps 1')),
     words,
-    unrelated: Float32Array.from(others),
+    unrelated: Float32Array.from(others.slice(0, pairs * TOKENS)),
   });
   await program.dispose();
   return results as Record<string, Float32Array | undefined>;
@@ -84,6 +86,49 @@ it.each(['predicated', 'divide-and-bind'] as const)(
   },
 );
 
+it.each(CASES)('%s of what %s, of one alone', async (name, relation) => {
+  const none = { exists: [], apart: [], belongs: [] };
+  const lossOf = async (part: Partial<Omit<Requirement, 'words'>>) =>
+    evaluated(name, { ...none, ...part }).then(({ loss, presence }) => ({
+      loss: loss?.[0] ?? 0,
+      presence: presence?.[0] ?? 0,
+    }));
+  const all = PARTS[relation][relation];
+  const together = await lossOf({ [relation]: all });
+  const each = await Promise.all(all.map((one) => lossOf({ [relation]: [one] })));
+  if (relation === 'exists') {
+    expect(together.presence).toBeCloseTo(Math.min(...each.map(({ presence }) => presence)), 6);
+  } else {
+    expect(together.loss).toBeCloseTo(sum(each.map(({ loss }) => loss)), 4);
+  }
+});
+
+it('syngen has a loss and a gradient where a word has no share of a position', async () => {
+  const shape = [2, 2, 2];
+  const inputs = {
+    plain: { shape },
+    tokens: { shape: [3, 2, 2] },
+    unrelated: { shape: [1, 3] },
+  };
+  const requirement = { exists: [], apart: [], belongs: [[0, 1]] } as const;
+  const graph = trace(inputs, ({ plain, tokens, unrelated }) => {
+    const { loss } = ATTENTION_LOSSES.syngen({ plain, sharpened: plain, tokens, unrelated, requirement });
+    const [slope] = grad(reshape(loss, [1]), [plain]);
+    return { loss: reshape(loss, [1]), slope };
+  });
+  const program = await compile(graph);
+  const { loss, slope } = await program.run({
+    plain: Float32Array.of(1, 0, 0, 0, 0, 0, 0, 1),
+    tokens: new Float32Array(12).fill(0.25),
+    unrelated: Float32Array.of(1, 0, 0),
+  });
+  await program.dispose();
+  // Half of 2 times log(1 / 1e-12) between the pair; half of 3/4 log 4 and 3/4 log(1/4 / 1e-12) to the other token, for each side.
+  const toOthers = 0.5 * (0.75 * Math.log(4) + 0.75 * Math.log(0.25 / 1e-12));
+  expect(loss[0]).toBeCloseTo(Math.log(1e12) - toOthers, 3);
+  expect([...(slope as Float32Array)].every(Number.isFinite)).toBe(true);
+});
+
 describe('smoothing', () => {
   async function smooth(maps: number[], rows: number, columns: number) {
     const program = await compile(
@@ -100,6 +145,17 @@ describe('smoothing', () => {
     [0.1796, 0.2441, 0.1796, 0.2441, 0.3319, 0.2441, 0.1796, 0.2441, 0.1796].forEach((value, i) => {
       expect(inside[i]).toBeCloseTo(value, 3);
     });
+  });
+
+  it('mirrors at both edges of a map of two', async () => {
+    // Each position is seen from itself, and from the other one twice.
+    const [side, centre] = [Math.exp(-1), 1].map((weight) => weight / (1 + 2 * Math.exp(-1)));
+    const row = await smooth([1, 0], 1, 2);
+    expect(row[0]).toBeCloseTo(centre, 6);
+    expect(row[1]).toBeCloseTo(2 * side, 6);
+    const column = await smooth([0, 1], 2, 1);
+    expect(column[0]).toBeCloseTo(2 * side, 6);
+    expect(column[1]).toBeCloseTo(centre, 6);
   });
 
   it('leaves maps of one position, and what is the same everywhere', async () => {
