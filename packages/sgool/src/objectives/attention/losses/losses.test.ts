@@ -107,7 +107,7 @@ it('predicated keeps truths a little away from 0 and 1', async () => {
   const requirement = { exists: [0], apart: [], belongs: [] };
   const shape = [1, 2, 2];
   const graph = trace({ sharpened: { shape }, tokens: { shape } }, ({ sharpened, tokens }) => {
-    const all = { plain: sharpened, sharpened, tokens, unrelated: undefined, requirement };
+    const all = { plain: sharpened, sharpened, tokens, unrelated: tokens, requirement };
     const { loss, presence } = ATTENTION_LOSSES.predicated(all);
     return { loss: reshape(loss, [1]), presence: reshape(presence ?? loss, [1]) };
   });
