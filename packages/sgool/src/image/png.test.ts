@@ -34,6 +34,13 @@ describe('encodePng', () => {
     }
   });
 
+  it("is deflated at zlib's default level", () => {
+    const bytes = Buffer.from(encodePng(sample(64, 64)));
+    const at = bytes.indexOf('IDAT') + 4;
+    // RFC 1950: 0x9c holds level 2 of 3, the default.
+    expect([...bytes.subarray(at, at + 2)]).toEqual([0x78, 0x9c]);
+  });
+
   it('gives the same bytes each time', () => {
     expect(encodePng(sample(20, 20), { text: { a: 'b' } })).toEqual(
       encodePng(sample(20, 20), { text: { a: 'b' } }),

@@ -88,7 +88,7 @@ export const disk: Disk = {
 };
 
 export const compression: Compression = {
-  deflate: (bytes) => deflateSync(bytes, { level: 9 }),
+  deflate: (bytes) => deflateSync(bytes, { level: 6 }),
   inflate: (bytes, maxBytes) => inflateSync(bytes, { maxOutputLength: maxBytes }),
   gunzip: (bytes, maxBytes) => gunzipSync(bytes, { maxOutputLength: maxBytes }),
 };

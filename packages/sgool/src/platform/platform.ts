@@ -76,7 +76,7 @@ export interface Disk {
 
 /** zlib and gzip. */
 export interface Compression {
-  /** zlib format, highest level. */
+  /** zlib format, at its default level 6: level 9 takes up to nine times as long for pictures that are 2 to 6 % smaller. */
   deflate(bytes: Uint8Array): Uint8Array;
   /** @throws when the bytes are not in zlib format, or unpack to more than `maxBytes` */
   inflate(bytes: Uint8Array, maxBytes: number): Uint8Array;

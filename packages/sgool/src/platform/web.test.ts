@@ -99,6 +99,8 @@ describe('compression', () => {
     const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) % 251);
     const same = (other: Uint8Array) => Buffer.compare(bytes, other) === 0;
     expect(same(inflateSync(compression.deflate(bytes)))).toBe(true);
+    // RFC 1950: the default level.
+    expect([...compression.deflate(bytes).subarray(0, 2)]).toEqual([0x78, 0x9c]);
     expect(same(compression.inflate(deflateSync(bytes), 300_000))).toBe(true);
     expect(same(compression.gunzip(gzipSync(bytes), 300_000))).toBe(true);
     expect(() => compression.inflate(deflateSync(bytes), 299_999)).toThrow('more than 299999 bytes');

@@ -208,7 +208,7 @@ function trailer(bytes: Uint8Array, littleEndian: boolean): number {
 }
 
 export const compression: Compression = {
-  deflate: (bytes) => zlibSync(bytes, { level: 9 }),
+  deflate: (bytes) => zlibSync(bytes, { level: 6 }),
   inflate(bytes, maxBytes) {
     const checksum = trailer(bytes, false);
     const unpacked = unpack(new Unzlib(), bytes, maxBytes);

@@ -81,8 +81,8 @@ it('leaves out no source file that opens a pipeline', () => {
 describe('parts of a model reach the library', () => {
   it.each([
     ['score', 'disc.png', 'a disc'],
-    ['saliency', 'disc.png', '--detector', 'centre', '--out', 'map.png'],
-    ['prompt', 'a disc', '--model', 'toybox'],
+    ['saliency', 'disc.png', '--detector', 'centre', '--out', 'map.png', '--lora', 'c:0.5'],
+    ['prompt', 'a disc', '--model', 'toybox', '--lora', 'c:0.5'],
   ])('%s', async (...words) => {
     const cwd = await mkdtemp(join(tmpdir(), 'sgool-parts-of-'));
     try {
@@ -94,12 +94,12 @@ describe('parts of a model reach the library', () => {
         return real.openPipeline(model, options);
       };
       const host = fakeHost(cwd, { engine: { ...real, openPipeline }, env: { SGOOL_VAE: 'ae.safetensors' } });
-      const code = await runCli([...words, '--text-encoders', 'a, b', '--lora', 'c:0.5', '--no-ema'], host);
+      const code = await runCli([...words, '--text-encoders', 'a, b', '--no-ema'], host);
       expect([code, host.written.stderr]).toEqual([0, expect.anything()]);
       expect(given).toMatchObject({
         vae: 'ae.safetensors',
         textEncoders: ['a', 'b'],
-        loras: [{ path: 'c', weight: 0.5 }],
+        ...(words.includes('--lora') ? { loras: [{ path: 'c', weight: 0.5 }] } : {}),
         ema: false,
       });
     } finally {

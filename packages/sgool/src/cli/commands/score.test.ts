@@ -150,6 +150,10 @@ describe('sgool score --scorer', () => {
     ['onnx:mine.onnx', ['--tokenizer', 'x'], 'tokenizer'],
     ['hps-v2,onnx:mine.onnx', ['--model', 'nowhere'], 'model'],
     ['hps-v2', ['--no-ema'], 'ema'],
+    ['clip', ['--lora', 'a.safetensors'], 'lora'],
+    ['clip', ['--motion', 'toybox-motion'], 'motion'],
+    ['clip,clip_c', ['--adapter', 'a.safetensors'], 'adapter'],
+    ['clip', ['--context-frames', '4'], 'context-frames'],
   ])('%s does not read %j', async (names, words, flag) => {
     const { code, stderr } = await score('--scorer', names, ...words);
     expect([code, stderr]).toEqual([2, expect.stringMatching(`^sgool: --${flag}: changes no score of `)]);

@@ -134,9 +134,14 @@ function checkNames(wanted: readonly Wanted[]): void {
 }
 
 const COMPUTE_KEYS = ['device', 'precision', 'deviceOptions'] as const;
+/** What changes the images that a model makes, and no score of one that is there. */
+const OF_NEW_IMAGES: readonly SharedKey[] = [
+  ...(['lora', 'embedding', 'adapter'] as const),
+  ...(['motion', 'motionNorm', 'contextFrames', 'contextStride'] as const),
+];
 /** What each kind of scorer reads of what is said of the model. */
 const READ_BY: Readonly<Record<WantedScorer['kind'], readonly SharedKey[]>> = {
-  clip: SHARED_KEYS,
+  clip: SHARED_KEYS.filter((key) => !OF_NEW_IMAGES.includes(key)),
   preference: [...COMPUTE_KEYS, 'tokenizer'],
   onnx: COMPUTE_KEYS,
   http: [],
@@ -172,7 +177,7 @@ async function score(words: readonly string[], flags: ScoreFlags, host: Host): P
   const chosen = formatFor(format, target);
   const columns = columnsOf(wanted);
   checkSort(sort, columns);
-  const work = { images, prompts, promptSyntax, wanted, values: sharedValues(flags, host) };
+  const work = { images, prompts, promptSyntax, wanted, values: sharedValues(flags, host, OF_NEW_IMAGES) };
   if (isOne && chosen === undefined && sort === undefined) return scoreOne(work, json, host);
 
   const { rows, failures } = await scoreAll(work, columns, host);

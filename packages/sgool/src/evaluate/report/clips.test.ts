@@ -66,6 +66,7 @@ it('shows each clip playing, and a still sheet of its frames', async () => {
   expect([shown.frames.length, shown.fps, shown.frames[0].width, shown.frames[0].height]).toEqual([
     3, 12, 160, 80,
   ]);
+  expect(page.querySelector('nav')?.textContent).toMatch(/\bClips\b/);
   const { pages = 1, width = 0 } = await sharp(bytesOf(sheet.getAttribute('src'))).metadata();
   expect(pages).toBe(1);
   // Three frames of 72 pixels in a row.

@@ -11,7 +11,7 @@ import {
   rolesSection,
 } from './sections/conditions.ts';
 import { agreementSection, costSection, diversitySection, noiseSection } from './sections/cost.ts';
-import { changesSection, gallerySection } from './sections/pictures.ts';
+import { changesSection, gallerySection, galleryTitle } from './sections/pictures.ts';
 import { answerSection, comparisonsSection, figureSection, meansSection } from './sections/results.ts';
 import { STYLE } from './style.ts';
 import type { Summary } from './summary.ts';
@@ -67,7 +67,7 @@ export function page({ evaluation, summary, figures, gallery, changes }: PageCon
 <a class="skip" href="#answer">To the answer</a>
 <header>
 <h1>${title}</h1>
-<nav aria-label="Sections"><ul>${SECTIONS.map(([id, name]) => html`<li><a href="#${id}">${name}</a></li>\n`)}</ul></nav>
+<nav aria-label="Sections"><ul>${SECTIONS.map(([id, name]) => html`<li><a href="#${id}">${id === 'images' ? galleryTitle(summary) : name}</a></li>\n`)}</ul></nav>
 </header>
 <main>
 ${answerSection(summary, suites)}

@@ -12,6 +12,8 @@ import { cellPaths } from '../cells/run-folder.ts';
 /** Longer side of a picture in pixels, and of a frame on a sheet. */
 const SIDE = 160;
 const FRAME_SIDE = 72;
+/** Frames in a row of the sheet, so that a telephone shows them in their size. */
+const SHEET_COLUMNS = 4;
 const QUALITY = 80;
 
 interface Inline {
@@ -98,7 +100,10 @@ async function smallClip(path: string, { regions }: NonNullable<DoneCell['clip']
   const small = scale === 1 ? frames : frames.map((frame) => resizeImage(frame, width, height));
   const encode = await videoEncoder('webp');
   const side = { least: FRAME_SIDE, most: FRAME_SIDE };
-  const sheet = clipSheet({ frames, fps }, regions, { columns: frames.length, side });
+  const sheet = clipSheet({ frames, fps }, regions, {
+    columns: Math.min(SHEET_COLUMNS, frames.length),
+    side,
+  });
   return {
     uri: webpUri(await encode({ frames: small, fps }, { quality: QUALITY })),
     width,

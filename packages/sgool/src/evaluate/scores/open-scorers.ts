@@ -5,6 +5,7 @@ import type { JudgeName } from '../../networks/judge/open-judge.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { LoadScorerOptions } from '../../preference/load-scorer.ts';
 import { SCORER_NAMES, type ScorerName } from '../../request/scorer-names.ts';
+import { wantedScorer } from '../../request/wanted-scorer.ts';
 import { aestheticScorer } from './aesthetic-scorer.ts';
 import { clipScorer } from './clip-scorer.ts';
 import type { ImageScorer } from './image-scorer.ts';
@@ -29,14 +30,14 @@ export type WantedScorer =
  * @throws UserError that names all scorers
  */
 export function wantedScorers(text: string): WantedScorer[] {
-  return text.split(',').map((item) => {
-    const [, name, weights] = /^\s*(onnx(?=:)|[^=]*?)\s*(?:[=:]\s*(.+?)\s*)?$/.exec(item) ?? [];
-    const preference = SCORER_NAMES.find((one) => one === name);
-    if (preference !== undefined) {
-      return { kind: 'preference', name: preference, ...(weights === undefined ? {} : { weights }) };
-    }
-    if ((name === 'clip' || name === 'judge') && weights === undefined) return { kind: name };
-    if ((name === 'aesthetic' || name === 'onnx') && weights !== undefined) return { kind: name, weights };
+  return text.split(',').map((item): WantedScorer => {
+    const [, head] = /^\s*aesthetic\s*=\s*(.+?)\s*$/.exec(item) ?? [];
+    if (head !== undefined) return { kind: 'aesthetic', weights: head };
+    if (item.trim() === 'judge') return { kind: 'judge' };
+    const wanted = wantedScorer(item.trim());
+    if (wanted?.kind === 'preference') return wanted;
+    if (wanted?.kind === 'onnx') return { kind: 'onnx', weights: wanted.file };
+    if (item.trim() === 'clip') return { kind: 'clip' };
     const all = [
       ...EVALUATION_SCORERS.filter((one) => one !== 'aesthetic'),
       'aesthetic=<file>',

@@ -347,14 +347,22 @@ describe('scorers by their names', () => {
     expect(all.at(-2)).toEqual({ kind: 'onnx', weights: 'a=b.onnx' });
   });
 
-  it.each(['', 'nope', 'onnx', 'onnx:', 'clip:x', 'aesthetic', 'aesthetic=', 'judge=x', 'hps-v2='])(
-    '%j is none, and all are named',
-    (text) => {
-      expect(() => wantedScorers(text)).toThrow(
-        /^--scorer: not usable, got .+; choose from clip, judge, hps-v1, .*, aesthetic=<file>, onnx:<file>$/,
-      );
-    },
-  );
+  it.each([
+    '',
+    'nope',
+    'onnx',
+    'onnx:',
+    'clip:x',
+    'aesthetic',
+    'aesthetic=',
+    'judge=x',
+    'hps-v2=',
+    'pickscore:0.2',
+  ])('%j is none, and all are named', (text) => {
+    expect(() => wantedScorers(text)).toThrow(
+      /^--scorer: not usable, got .+; choose from clip, judge, hps-v1, .*, aesthetic=<file>, onnx:<file>$/,
+    );
+  });
 
   it('the judge scores images of its size only, of prompts whose truth is known', async () => {
     const pipeline = pipelineOf(undefined, critic('clip_b'), 512);

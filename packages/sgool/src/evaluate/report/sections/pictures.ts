@@ -63,6 +63,9 @@ function judgeText(summary: Summary, record: CellRecord | undefined): string {
     : `${score.title} ${quantity(value, score.digits)}`;
 }
 
+/** What the section of results is called, and its place in the navigation. */
+export const galleryTitle = ({ isOfClips }: Pick<Summary, 'isOfClips'>) => (isOfClips ? 'Clips' : 'Images');
+
 /** The prompts with the image of each method. */
 export function gallerySection(summary: Summary, found: Gallery): Markup {
   const { rows, left } = found;
@@ -77,14 +80,10 @@ export function gallerySection(summary: Summary, found: Gallery): Markup {
 <p><b><bdi>${text}</bdi></b> <small class="muted">${suite} ${prompt}${category !== undefined && `, ${category}`}</small></p>
 <div class="pictures">${cells.map((one) => cell(one, text))}</div></div>
 `;
-  const [title, what, full] = summary.isOfClips
-    ? [
-        'Clips',
-        'Under each clip are its frames with the boxes of their salient things.',
-        'full clips (animated PNG)',
-      ]
-    : ['Images', '', 'full images'];
-  return html`<h2 id="images">${title}</h2>
+  const [what, full] = summary.isOfClips
+    ? ['Under each clip are its frames with the boxes of their salient things.', 'full clips (animated PNG)']
+    : ['', 'full images'];
+  return html`<h2 id="images">${galleryTitle(summary)}</h2>
 <p>Each prompt with its first seed (${rows[0]?.seed ?? 'none'}) under each method, at most 160 pixels large. ${what} The ${full} are in the folder <code>cells</code>, the scores of each in scores.csv.</p>
 ${left > 0 && html`<p><b>${quantity(left, 0)} of ${quantity(left + rows.length, 0)} prompts are left out</b>, because the page would be too large with their images; every category has its share of those shown.</p>`}
 ${!summary.isOfClips && html`<input class="toggle" type="checkbox" id="boxes" checked> <label for="boxes">draw the salient regions</label>`}
