@@ -60,6 +60,20 @@ it('only rules that have such a key heed it', () => {
   expect(levels(lu, 'unipc')).toEqual(levels({}, 'unipc'));
 });
 
+it('UniPC ends again at its smallest σ where the file says so, and DPM-Solver at that of the schedule', () => {
+  const ends = (rule: 'dpm-solver' | 'unipc') => {
+    const { levels } = pathOf({ use_karras_sigmas: true, sigma_min: 0.5 }).stops(4, {
+      rule,
+      finalNoise: 'smallest',
+    });
+    return levels.slice(-2);
+  };
+  const [last, end] = ends('unipc');
+  expect(end).toBe(last);
+  const [before, after] = ends('dpm-solver');
+  expect(after).toBeGreaterThanOrEqual(before);
+});
+
 it('the timestep of a σ beyond the schedule is its nearest end', () => {
   expect(path.timestepOfRatio(1e9)).toBe(999);
   expect(path.timestepOfRatio(1e-9)).toBe(0);

@@ -10,6 +10,7 @@ import { runTrajectory, sample } from '../trajectory.ts';
 import { dpmSolver } from './dpm-solver.ts';
 import { euler, eulerAncestral } from './euler.ts';
 import { lcm } from './lcm.ts';
+import { tcd } from './tcd.ts';
 
 const fixture = readFixture();
 const network = tanhDenoiser({ first: fixture('first'), second: fixture('second'), shift: fixture('shift') });
@@ -137,6 +138,25 @@ describe('fresh noise', () => {
     const sampler = lcm(consistency, 4, { freshNoise });
     expect(await sample(sampler, network, noise)).toEqual(await sample(sampler, network, noise));
   });
+});
+
+describe('the order of the last steps of DPM-Solver', () => {
+  const latentOf = async (steps: number, lower_order_final: boolean) => {
+    const path = schedule({ lower_order_final, final_sigmas_type: 'sigma_min' });
+    return (await sample(dpmSolver(path, steps), network, noise))[0];
+  };
+
+  it('is lower for fewer than 15 steps', async () => {
+    expect(await latentOf(14, true)).not.toEqual(await latentOf(14, false));
+    expect(await latentOf(15, true)).toEqual(await latentOf(15, false));
+  });
+});
+
+it('TCD draws no noise unless it is told to', async () => {
+  const path = createSchedule({ _class_name: 'TCDScheduler' });
+  expect(await sample(tcd(path, 3), network, noise)).toEqual(
+    await sample(tcd(path, 3, { eta: 0 }), network, noise),
+  );
 });
 
 describe('the end of the chain', () => {

@@ -145,6 +145,11 @@ describe('a folder in place of a file, and the reverse', () => {
       /has no model_index\.json; give one of its files: style\.safetensors/,
     );
     expect(await messageOf(openLora(folder))).toMatch(/a folder without a LoRA/);
+    const empty = join(dir, 'without');
+    await mkdir(empty);
+    expect(await messageOf(openModel(empty))).toMatch(
+      /has no model_index\.json; give a folder in the diffusers layout$/,
+    );
   });
 
   it('folders of other things are named', async () => {

@@ -166,6 +166,15 @@ it('a broken beginning from an earlier attempt is given up for a fresh download'
   expect(readFileSync(path.join(dir, UNET)).equals(content(UNET) as Buffer)).toBe(true);
 });
 
+it('a beginning that is longer than the file counts for nothing', async () => {
+  const target = path.join(hub.cache, 'models--somebody--diffusion-v1-4/blobs', sha256(content(UNET)));
+  await mkdir(path.dirname(target), { recursive: true });
+  await writeFile(`${target}.sgool-incomplete`, Buffer.alloc(300_000, 'rubbish'));
+  const { dir, downloaded, bytes } = await pull();
+  expect(downloaded).toBe(bytes - (content('model_index.json') as string).length);
+  expect(readFileSync(path.join(dir, UNET)).equals(content(UNET) as Buffer)).toBe(true);
+});
+
 it('a blob of the wrong size is fetched again', async () => {
   const { dir } = await pull();
   await appendFile(path.join(dir, UNET), 'x');

@@ -334,7 +334,7 @@ function norms(values: Float32Array, shape: Shape, axis: 0 | 1): Float64Array {
 export function magnitudeAxis(magnitude: WeightTensor, shape: Shape): 0 | 1 | undefined {
   const count = product(magnitude.shape);
   // Of square weights the place of the long axis tells; PEFT's convolutions have [1, rows, 1, 1].
-  const isFirst = magnitude.shape.length === 1 || magnitude.shape[0] === count;
+  const isFirst = magnitude.shape[0] === count;
   if (count === shape[0] && (isFirst || count !== shape[1])) return 0;
   return count === shape[1] ? 1 : undefined;
 }
