@@ -171,6 +171,32 @@ describe('the content of a file', () => {
     expect(sha256(readFileSync(path.join(dir, UNET)))).toBe(sha256(unet()));
   });
 
+  it.each([
+    ['of the same version', '"v1"', 60_000],
+    ['that says nothing of its version', undefined, 60_000],
+    ['behind the first byte', '"v1"', 1],
+  ])('a resumed download goes on with a part %s', async (_, etag, first) => {
+    const asked: (string | undefined)[] = [];
+    answer(
+      atStorage,
+      (request, response) => {
+        const { range } = request.headers;
+        asked.push(range);
+        if (range === undefined) {
+          response.writeHead(200, { 'content-length': 200_000, etag: '"v1"' });
+          return response.write(unet().subarray(0, first), () => setTimeout(() => response.destroy(), 5));
+        }
+        const from = Number(/\d+/.exec(range)?.[0]);
+        const headers = { 'content-range': `bytes ${from}-199999/200000`, ...(etag && { etag }) };
+        return response.writeHead(206, headers).end(unet().subarray(from));
+      },
+      true,
+    );
+    const { dir } = await pull();
+    expect(sha256(readFileSync(path.join(dir, UNET)))).toBe(sha256(unet()));
+    expect(asked).toEqual([undefined, `bytes=${first}-`]);
+  });
+
   it('pieces of two versions are found out by the hash, and the file is fetched as a whole', async () => {
     const seen = answer(
       atStorage,

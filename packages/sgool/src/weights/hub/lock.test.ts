@@ -1,9 +1,19 @@
 /** The lock within one process; `test/locks.test.ts` has several. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { files } from '#platform';
 import { markText, ownMark } from '../../platform/process-mark.ts';
 import { until } from '../../testing.ts';
 import { type LockOptions, LostLock, withLock } from './lock.ts';
@@ -106,6 +116,31 @@ describe('what another process left', () => {
     expect(await take()).toBe(false);
     expect(readdirSync(dir)).toEqual([]);
   });
+});
+
+it('that cannot be read is waited for', async () => {
+  mkdirSync(path, { recursive: true });
+  const taken = take();
+  await wait(20);
+  rmSync(path, { recursive: true });
+  expect(await taken).toBe(false);
+});
+
+it('that its dead owner’s successor gives back meanwhile is taken', async () => {
+  lock(dead);
+  const { readText } = files;
+  let reads = 0;
+  const reading = vi.spyOn(files, 'readText').mockImplementation(async (...args) => {
+    const text = await readText.apply(files, args);
+    // After the second look, just before it is removed.
+    if (++reads === 2) rmSync(path);
+    return text;
+  });
+  try {
+    expect(await take()).toBe(false);
+  } finally {
+    reading.mockRestore();
+  }
 });
 
 it('that another has taken over is lost: the work is told, and the lock of the other stays', async () => {

@@ -45,6 +45,16 @@ it('networks of our own come along, as does a part without plain weights', () =>
   ).toEqual(files.slice(0, -1).sort());
 });
 
+it('a part that has neither plain weights nor half-precision ones comes with another variant, the safe one first', () => {
+  const index = { vae: ['diffusers', 'AutoencoderKL'] };
+  const stem = 'vae/diffusion_pytorch_model';
+  const both = [`${stem}.bf16.bin`, `${stem}.bf16.safetensors`];
+  expect(selected(both, {}, index)).toEqual([both[1]]);
+  expect(selected(both.slice(0, 1), {}, index)).toEqual([both[0]]);
+  const half = `${stem}.fp16.bin`;
+  expect(selected([...both, half], {}, index)).toEqual([half]);
+});
+
 it('a single network at the root of a repository: a CLIP, say', () => {
   const files = [
     'README.md',

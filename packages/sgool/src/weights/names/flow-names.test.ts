@@ -181,6 +181,8 @@ describe('names that no transformer has', () => {
     const partsOf = partsByName(FLUX.naming, names);
     expect(partsOf(names[0])).toEqual([{ name: 'transformer_blocks.0.norm1.linear.weight' }]);
     expect(partsOf(names[1])).toEqual([]);
+    // The blocks of the other kind, whose names are as long, are not counted.
+    expect(partsOf('single_blocks.0.modulation.lin.weight')).toEqual([]);
     for (const name of ['constructor', 'constructor.weight', 'img_in', 'img_in.weight_scale', 'pos_embed']) {
       expect(partsOf(name), name).toEqual([]);
     }

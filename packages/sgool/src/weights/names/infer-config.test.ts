@@ -65,6 +65,7 @@ describe('a CLIP', () => {
     { width: 1280, patch: 14, positions: 257, side: 224, heads: 16 },
     { width: 1408, patch: 14, positions: 257, side: 224, heads: 16 },
     { width: 1664, patch: 14, positions: 257, side: 224, heads: 16 },
+    { width: 64, patch: 8, positions: 2, side: 8, heads: 1 },
   ])('of $width channels sees $side pixels with $heads heads', ({ width, patch, positions, side, heads }) => {
     const config = inferClipConfig(clip(width, patch, positions), 'quick_gelu');
     expect(config).toMatchObject({

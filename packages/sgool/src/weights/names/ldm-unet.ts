@@ -59,7 +59,6 @@ export function ldmUNetName(name: string, { layersPerBlock }: LdmUNetLayout): st
 
   const [, part, first, second, module] =
     /^(input_blocks|middle_block|output_blocks)\.(\d+)\.(?:(\d+)\.)?(.+)$/.exec(stem) ?? [];
-  if (part === undefined) return undefined;
   const join = (place: string, inner: string | undefined) =>
     inner === undefined ? undefined : `${place}.${inner}.${end}`;
 
@@ -69,6 +68,7 @@ export function ldmUNetName(name: string, { layersPerBlock }: LdmUNetLayout): st
     if (first === '1') return join('mid_block.attentions.0', rest);
     return join(`mid_block.resnets.${Number(first) / 2}`, inside(rest, 'resnets'));
   }
+  // Neither in a block nor in a numbered part of one.
   if (second === undefined) return undefined;
   const down = part === 'input_blocks';
   const layer = Number(first) - (down ? 1 : 0);

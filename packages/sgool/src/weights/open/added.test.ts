@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,6 +43,23 @@ it('weights are found again after they were stored, and replaced by the next one
   expect(second.config).toEqual({ variant: 'dense' });
   expect(readdirSync(join(dir, 'data/weights'))).toEqual(['transalnet']);
   expect(findAdded('hps-v1', env)).toBeUndefined();
+});
+
+it('weights are stored with the files that belong to them, and lose those that the next ones do not have', async () => {
+  const env = { SGOOL_DATA_DIR: join(dir, 'files') };
+  const stored = await storeAdded('hps-v1', {}, new Map(), env, {
+    'vocab.json': '{"a":0}',
+    'merges.txt': '',
+  });
+  expect(readdirSync(stored).sort()).toEqual([
+    'config.json',
+    'merges.txt',
+    'model.safetensors',
+    'vocab.json',
+  ]);
+  expect(readFileSync(join(stored, 'vocab.json'), 'utf8')).toBe('{"a":0}');
+  await storeAdded('hps-v1', {}, new Map(), env);
+  expect(readdirSync(stored).sort()).toEqual(['config.json', 'model.safetensors']);
 });
 
 it('half-precision numbers keep their bits', async () => {

@@ -78,8 +78,7 @@ export async function openClipFile(
   const weights = clipSource(file);
   const component = { name: places.basename(path), dir: path, weights };
   if (activation !== undefined) return { ...component, config: inferClipConfig(weights, activation) };
-  const isOpenai =
-    weights.names().length > 0 && [...file.tensors.keys()].some((name) => OPENAI_NAMES.test(name));
+  const isOpenai = [...file.tensors.keys()].some((name) => OPENAI_NAMES.test(name));
   const stated = isOpenai ? undefined : await configBeside(path);
   if (stated !== undefined) return { ...component, config: stated };
   const settings = await openClipSettings(path);

@@ -1,5 +1,5 @@
 /** @file Opening motion adapters in every form: fixtures/make/animate_diff.py. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -59,5 +59,39 @@ test('without tables and a middle block; what is not of motion modules is named'
 test('a folder without one is named', async () => {
   await expect(openMotionAdapter(dir)).rejects.toThrow(
     `${dir}: no motion adapter is in it, nor in a folder motion_adapter; give the folder of one, with config.json, or its file`,
+  );
+});
+
+test('what is no place is a name: of one that comes with sgool, or of a model of the Hub', async () => {
+  await expect(openMotionAdapter('some/adapter', { HF_HUB_CACHE: dir })).rejects.toThrow(
+    `model: some/adapter is neither a folder nor in the cache ${dir}; fetch it with: sgool models pull some/adapter`,
+  );
+  await expect(openMotionAdapter('no-adapter')).rejects.toThrow(
+    /^model: unknown, got no-adapter; choose one of/,
+  );
+});
+
+test('the configuration beside a file counts where it is that of an adapter', async () => {
+  const folder = join(dir, 'beside');
+  await cp(`${data}adapter`, folder, { recursive: true });
+  const file = join(folder, 'mm.ckpt');
+  await cp(`${data}original.ckpt`, file);
+  const { config, notes } = await openMotionAdapter(file);
+  expect(config).toEqual((await openMotionAdapter(`${data}adapter`)).config);
+  expect(notes).toBeUndefined();
+  await writeFile(join(folder, 'config.json'), '{"_class_name":"UNet2DConditionModel"}');
+  expect((await openMotionAdapter(file)).config).toMatchObject(INFERRED);
+  await expect(openMotionAdapter(folder)).rejects.toThrow(
+    `${folder}: its config.json is of a UNet2DConditionModel; a MotionAdapter is expected`,
+  );
+});
+
+test('motion modules without the first one are no adapter', async () => {
+  const { tensors } = await openTensorFile(`${data}original.ckpt`);
+  const path = join(dir, 'no-first.safetensors');
+  const some = [...tensors].filter(([name]) => !/down_blocks\.0\./.test(name));
+  await writeSafetensors(path, lazily(new Map(some)), {});
+  await expect(openMotionAdapter(path)).rejects.toThrow(
+    `${path}: not a motion adapter: it has no down_blocks.0.motion_modules.0.norm.weight`,
   );
 });

@@ -54,6 +54,8 @@ describe('opcodes', () => {
   it.each<[string, string, unknown]>([
     ['false', '\x89.', false],
     ['negative numbers', '\x8a\x02\x00\x80.', -32768],
+    ['a mark that is taken away above a value and a mark', '(K\x01(0K\x02t.', [1, 2]],
+    ['a value that is taken away above a mark', '(K\x01K\x020t.', [1]],
     ['a negative number of one byte', '\x8a\x01\xff.', -1],
     ['a positive number of two bytes', '\x8a\x02\xff\x00.', 255],
     ['the number of no byte', '\x8a\x00.', 0],

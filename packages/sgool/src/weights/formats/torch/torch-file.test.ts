@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { required } from '../../../errors.ts';
+import { required, UserError } from '../../../errors.ts';
 import { bytesAsFile, FORMATS, messageOf, tensorPickle, torchArchive, zipOf } from '../../testing.ts';
 import { openSafetensors, readAll } from '../safetensors.ts';
 import { valuesOf } from '../tensor-views.ts';
+import { MAX_PICKLE_BYTES } from './pickle.ts';
 import { openTorchFile, readTorchFile } from './torch-file.ts';
 
 const read = (bytes: Uint8Array) => readTorchFile(bytesAsFile(bytes));
@@ -44,6 +45,32 @@ it('refuses another legacy protocol than the one there is', async () => {
   const at = bytes.indexOf(Buffer.of(0x4d, 0xe9, 0x03, 0x2e));
   bytes[at + 1]++;
   expect(await messageOf(read(bytes))).toContain('an unknown legacy format');
+});
+
+it('reads a pickle as long as the limit, and refuses one that is longer', async () => {
+  const opened = (length: number) => {
+    const bytes = zipOf([{ name: 'archive/data.pkl', data: Buffer.of(), size: length, packed: length }]);
+    // The pickle itself is a gap: who asks for it gets an error.
+    const start = 30 + 'archive/data.pkl'.length;
+    new DataView(bytes.buffer).setUint32(bytes.length - 6, start + length, true);
+    return readTorchFile({
+      path: 'model.ckpt',
+      realPath: 'model.ckpt',
+      size: bytes.length + length,
+      async read(offset, count) {
+        if (offset === start && count === length) throw new UserError(`asked for ${count} bytes`);
+        return Uint8Array.from({ length: count }, (_, i) => {
+          const at = offset + i;
+          if (at < start) return bytes[at];
+          return at < start + length ? 0 : bytes[at - length];
+        });
+      },
+    });
+  };
+  expect(await messageOf(opened(MAX_PICKLE_BYTES))).toBe(`asked for ${MAX_PICKLE_BYTES} bytes`);
+  expect(await messageOf(opened(MAX_PICKLE_BYTES + 1))).toMatch(
+    /a pickle of 32000001 bytes, the limit is 32000000/,
+  );
 });
 
 describe('tensors and storages', () => {
