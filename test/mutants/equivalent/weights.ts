@@ -220,4 +220,32 @@ export const WEIGHTS: readonly EquivalentMutants[] = [
       'a tower has a position for each patch of a square and one more, of which the root is rounded to the side',
     mutants: [['image_size: patch * Math.round(Math.sqrt(positions - 1)),', '1 -> 0', 0]],
   },
+  {
+    file: 'weights/formats/leftovers.ts',
+    reason: 'a character has a code',
+    mutants: [
+      [
+        'const code = character.codePointAt(0) ?? 0;',
+        'character.codePointAt(0) ?? 0 -> character.codePointAt(0)',
+        0,
+      ],
+      ['const code = character.codePointAt(0) ?? 0;', '0 -> 1', 1],
+    ],
+  },
+  {
+    file: 'weights/formats/write-safetensors.ts',
+    reason: 'of what a comparison gives only the sign counts',
+    mutants: [
+      [
+        'header.__metadata__ = Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)));',
+        '1 -> (1 + 1)',
+        0,
+      ],
+      [
+        'header.__metadata__ = Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)));',
+        '1 -> (1 + 1)',
+        1,
+      ],
+    ],
+  },
 ];

@@ -11,6 +11,7 @@ import {
   float32Of,
   reshaped,
   rows,
+  scaledBy,
   squeezed,
   stridedView,
   transposed,
@@ -103,6 +104,14 @@ describe('rows', () => {
     expect([...valuesOf(rows(f32, 1, 2))]).toEqual(range(6, 18));
     expect([...valuesOf(rows(inMemory(f32), 1, 2))]).toEqual(range(6, 18));
     expect(rows(inMemory(f32), 2, 2).shape).toEqual([2, 3, 2]);
+  });
+
+  it('of a tensor that is scaled have its one factor, or their own', () => {
+    const factors: WeightTensor = { ...f32, shape: [4, 1, 1], byteLength: 16 };
+    const scaled = scaledBy(f32, factors);
+    expect([...valuesOf(rows(scaled, 1, 2))]).toEqual(range(6, 18).map((x) => x * Math.floor(x / 6)));
+    const one: WeightTensor = { ...f32, shape: [1], byteOffset: 8 + 8, byteLength: 4 };
+    expect([...valuesOf(rows(scaledBy(f32, one), 1, 2))]).toEqual(range(6, 18).map((x) => 2 * x));
   });
 
   it.each([

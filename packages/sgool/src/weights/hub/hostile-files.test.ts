@@ -29,7 +29,7 @@ describe('the content of a file', () => {
   const unet = () => Buffer.from(hub.models[ID].files[UNET]);
   const atStorage = new RegExp(`${UNET}$`);
 
-  it('a byte for each connection ends, as do connections that bring less than a hundredth', async () => {
+  it.each([1, 1999])('%i bytes for each connection are less than a hundredth, and end', async (count) => {
     const seen = answer(
       atStorage,
       (request, response) => {
@@ -38,7 +38,7 @@ describe('the content of a file', () => {
           'content-length': unet().length - from,
           ...(from > 0 ? { 'content-range': `bytes ${from}-${unet().length - 1}/${unet().length}` } : {}),
         });
-        response.write(unet().subarray(from, from + 1), () => setTimeout(() => response.destroy(), 5));
+        response.write(unet().subarray(from, from + count), () => setTimeout(() => response.destroy(), 5));
       },
       true,
     );
@@ -196,6 +196,27 @@ describe('the content of a file', () => {
     expect(sha256(readFileSync(path.join(dir, UNET)))).toBe(sha256(unet()));
     expect(asked).toEqual([undefined, `bytes=${first}-`]);
   });
+
+  it.each([1, 60_000])(
+    'a server that has nothing behind %i bytes is asked for the whole file',
+    async (first) => {
+      const asked: (string | undefined)[] = [];
+      answer(
+        atStorage,
+        (request, response) => {
+          asked.push(request.headers.range);
+          if (asked.length === 2) return response.writeHead(416).end();
+          response.writeHead(200, { 'content-length': 200_000 });
+          if (asked.length === 3) return response.end(unet());
+          return response.write(unet().subarray(0, first), () => setTimeout(() => response.destroy(), 5));
+        },
+        true,
+      );
+      const { dir } = await pull();
+      expect(sha256(readFileSync(path.join(dir, UNET)))).toBe(sha256(unet()));
+      expect(asked).toEqual([undefined, `bytes=${first}-`, undefined]);
+    },
+  );
 
   it('pieces of two versions are found out by the hash, and the file is fetched as a whole', async () => {
     const seen = answer(

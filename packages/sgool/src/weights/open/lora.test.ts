@@ -74,6 +74,33 @@ describe('an adapter of PEFT', () => {
   });
 });
 
+it('a file with the names of kohya has no use for the configuration of an adapter that lies beside it', async () => {
+  const folder = await adapter('beside', peft('to_q'), { peft_type: 'LORA', r: 2, lora_alpha: 6 });
+  const file = join(folder, 'mine.safetensors');
+  await writeSafetensors(file, kohya('lora_unet_to_k'));
+  expect(await scales(file)).toEqual([1]);
+  await writeSafetensors(file, peft('to_k'));
+  expect(await scales(file)).toEqual([3]);
+});
+
+it('a bias has the size of its module’s own', async () => {
+  const path = join(dir, 'biased.safetensors');
+  await writeSafetensors(path, { 'to_k.weight': ones(4, 4), 'to_k.bias': ones(4) });
+  const weights = weightSource(await openTensorFile(path));
+  const before = new Map([['unet', { name: 'unet', dir, config: {}, weights }]]);
+  const applied = async (bias: TensorToWrite) => {
+    const file = join(dir, 'bias.safetensors');
+    await writeSafetensors(file, { 'lora_unet_to_k.diff': ones(4, 4), 'lora_unet_to_k.diff_b': bias });
+    return applyLora(before, await openLora(file)).get('unet')?.weights;
+  };
+  expect([...float32Of(required((await applied(ones(4)))?.get('to_k.bias')))]).toEqual([2, 2, 2, 2]);
+  for (const size of [1, 3, 5]) {
+    expect(await messageOf(applied(ones(size)))).toMatch(
+      `it was made for another model: to_k.bias is [4], its change is [${size}]`,
+    );
+  }
+});
+
 describe('alpha', () => {
   const scaled = async (alpha: TensorToWrite, rank = 2) => {
     const path = join(dir, 'alpha.safetensors');

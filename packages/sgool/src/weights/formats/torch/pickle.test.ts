@@ -187,6 +187,10 @@ describe('what is refused', () => {
     const text = `X\xa0\x86\x01\x00${'a'.repeat(100_000)}X\x06\x00\x00\x00latin1\x86q\x00`;
     const encoded = 'c_codecs\nencode\nh\x00R0'.repeat(1000);
     expect(await messageOf(() => run(`\x80\x02${text}${encoded}.`))).toMatch(/more than 2000000 operations/);
+    // Each opcode is one operation, also where it does nothing.
+    const nothing = (count: number) => `${'\x80\x02'.repeat(count - 2)}N.`;
+    expect(run(nothing(2_000_000))).toBeNull();
+    expect(await messageOf(() => run(nothing(2_000_001)))).toMatch(/more than 2000000 operations/);
     expect(await messageOf(() => run('}'.repeat(1_000_000)))).toMatch(/more than 2000000 operations/);
   });
 

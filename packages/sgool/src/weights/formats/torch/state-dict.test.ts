@@ -31,6 +31,7 @@ describe('a state dict', () => {
       ['w'],
     ],
     ['of DataParallel', dictionary({ 'module.a': tensor(), 'module.b': tensor() }), ['a', 'b']],
+    ['of DataParallel, with one weight', dictionary({ 'module.a': tensor() }), ['a']],
     [
       'that is only partly of DataParallel',
       dictionary({ 'module.a': tensor(), b: tensor() }),

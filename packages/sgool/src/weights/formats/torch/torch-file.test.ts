@@ -47,6 +47,15 @@ it('refuses another legacy protocol than the one there is', async () => {
   expect(await messageOf(read(bytes))).toContain('an unknown legacy format');
 });
 
+it('refuses a legacy file of a machine with another order of bytes', async () => {
+  const bytes = Buffer.from(await readFile(`${FORMATS}values-legacy.pt`));
+  const at = bytes.indexOf('little_endian');
+  const value = bytes.indexOf(0x88, at);
+  expect(value - at).toBeLessThan(20);
+  bytes[value] = 0x89;
+  expect(await messageOf(read(bytes))).toContain('it is not little-endian');
+});
+
 it('reads a pickle as long as the limit, and refuses one that is longer', async () => {
   const opened = (length: number) => {
     const bytes = zipOf([{ name: 'archive/data.pkl', data: Buffer.of(), size: length, packed: length }]);

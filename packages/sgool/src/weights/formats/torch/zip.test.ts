@@ -244,6 +244,9 @@ describe('the end of the directory', () => {
   });
 });
 
+const withByte = (bytes: Uint8Array, at: number, value: number) =>
+  Uint8Array.from(bytes).fill(value, at, at + 1);
+
 describe('zip64', () => {
   it.each<[string, Ends]>([
     ['the count', { count: 0xffff }],
@@ -285,6 +288,11 @@ describe('zip64', () => {
     [
       'a field that ends early',
       { central: { size: ELSEWHERE, extra: field(1, 4).subarray(0, 11) } },
+      /the zip64 field of "a" is too short/,
+    ],
+    [
+      'a field that says it is shorter than a number',
+      { central: { size: ELSEWHERE, extra: withByte(field(1, 4), 2, 7) } },
       /the zip64 field of "a" is too short/,
     ],
     [
