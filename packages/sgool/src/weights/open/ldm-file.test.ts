@@ -74,6 +74,28 @@ describe('what a model predicts', () => {
     expect((await predicted(second, { prediction_type: 'eps' }, { config }))[0]).toBe('v_prediction');
   });
 
+  it('shows in how much a bias of the last attention varies, in the second family alone', async () => {
+    const biased = (tensors: ReadonlyMap<string, WeightTensor>, size: number) =>
+      [...tensors].map(([name, tensor]) => {
+        if (!/^model\.diffusion_model\.output_blocks\..*\.0\.norm1\.bias$/.test(name))
+          return [name, tensor] as const;
+        const compute = () =>
+          Float32Array.from({ length: tensor.shape[0] }, (_, i) => 3 + (i % 2 ? size : -size));
+        const { shape, path } = tensor;
+        return [name, { dtype: 'F32', shape, path, byteLength: 4 * shape[0], compute }] as const;
+      });
+    const options = { ema: false };
+    for (const [size, wanted] of [
+      [0, 'epsilon'],
+      [0.0899, 'epsilon'],
+      [0.0901, 'v_prediction'],
+      [2, 'v_prediction'],
+    ] as const) {
+      expect((await predicted(biased(second, size), {}, options))[0], `${size}`).toBe(wanted);
+      expect((await predicted(biased(first, size), {}, options))[0], `${size}`).toBe('epsilon');
+    }
+  });
+
   it('of the first family is its noise, unless something else is said', async () => {
     expect(await predicted(first)).toEqual(['epsilon', 64]);
     // Its pictures have 512 pixels whatever it predicts.
