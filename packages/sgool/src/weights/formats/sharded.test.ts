@@ -31,6 +31,16 @@ it('gives all tensors in the order of the index, and the metadata of the first s
   expect([path, metadata]).toEqual([join(dir, 'two.safetensors'), { format: 'two' }]);
 });
 
+it('a tensor with the name of what every object has must be listed like any other', async () => {
+  const one = { dtype: 'F32' as const, shape: [1], data: Float32Array.of(1) };
+  await writeSafetensors(join(dir, 'odd.safetensors'), { toString: one, e: one });
+  expect(await messageOf(open({ e: 'odd.safetensors' }))).toMatch(
+    /odd\.safetensors holds "toString", which the index does not list;/,
+  );
+  const map = { toString: 'odd.safetensors', e: 'odd.safetensors' };
+  expect([...(await open(map)).tensors.keys()]).toEqual(['toString', 'e']);
+});
+
 it.each<[string, unknown, RegExp]>([
   ['no map', undefined, /it has no weight_map; is it an index of shards\?/],
   ['null', null, /has no weight_map/],

@@ -17,6 +17,18 @@ function pairs(of: string, prefix = ''): [theirs: string, ours: string][] {
   return rows.filter(([name]) => name === of).map(([, theirs, ours]) => [theirs.slice(prefix.length), ours]);
 }
 
+describe('the layout of a UNet', () => {
+  it('is shown by its first downsampler, or its last layer where it has none', () => {
+    const layers = (count: number) =>
+      Array.from({ length: count }, (_, i) => `input_blocks.${i}.0.in_layers.0.weight`);
+    const others = ['time_embed.0.weight', 'out.0.weight'];
+    expect(ldmUNetLayout([...layers(3), ...others])).toEqual({ layersPerBlock: 2 });
+    expect(ldmUNetLayout([...others, ...layers(2).toReversed()])).toEqual({ layersPerBlock: 1 });
+    const down = (layer: number) => `input_blocks.${layer}.0.op.weight`;
+    expect(ldmUNetLayout([...layers(6), down(8), down(4), ...others])).toEqual({ layersPerBlock: 3 });
+  });
+});
+
 describe('published names', () => {
   it('of the UNet of Stable Diffusion 1.4', () => {
     const all = pairs('unet', 'model.diffusion_model.');

@@ -8,7 +8,9 @@ import { openTensorFile } from '../formats/tensor-file.ts';
 import { float32Of, valuesOf } from '../formats/tensor-views.ts';
 import type { WeightSource, WeightTensor } from '../formats/weight-source.ts';
 import { writeSafetensors } from '../formats/write-safetensors.ts';
+import { FLOW_MODELS } from '../names/flow-models.ts';
 import { messageOf } from '../testing.ts';
+import { openFlowFile } from './flow-file.ts';
 import { openComponent } from './model-folder.ts';
 import { openModel } from './open-model.ts';
 import { singleFilePipeline } from './single-file.ts';
@@ -400,6 +402,20 @@ it('takes no embeddings', async () => {
 });
 
 describe('a flow model that is not read', () => {
+  it('is named: one with weights of another kind of file', async () => {
+    const { tensors } = await openTensorFile(`${FILES}flux.safetensors`);
+    const [[, any]] = tensors;
+    const file = {
+      path: 'x.safetensors',
+      metadata: {},
+      tensors: new Map([...tensors, ['double_blocks.0.img_attn.qkv.lora_down.weight', any]]),
+    };
+    const [, flux] = FLOW_MODELS;
+    expect(await messageOf(openFlowFile(file, file.path, { model: flux, prefix: '' }))).toMatch(
+      /^x\.safetensors: not a checkpoint of .*: it is a LoRA/,
+    );
+  });
+
   const copy = async (name: string, metadata = {}) => {
     const { tensors } = await openTensorFile(`${FILES}flux.safetensors`);
     return write(name, {}, tensors, metadata);

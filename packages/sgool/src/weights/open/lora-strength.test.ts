@@ -125,6 +125,16 @@ describe('what is refused', () => {
   });
 });
 
+it('what is not said is not there', () => {
+  expect(loraStrength([], 'x')).toStrictEqual({});
+  expect(loraStrength(['0.5'], 'x')).toStrictEqual({ weight: 0.5 });
+  expect(loraStrength(['0.5', '0.5'], 'x')).toStrictEqual({ weight: 0.5 });
+  expect(loraStrength(['0.5', '0.25'], 'x')).toStrictEqual({ weight: 0.25, textEncoderWeight: 0.5 });
+  expect(loraStrength(['unet=2'], 'x')).toStrictEqual({ weight: 2, textEncoderWeight: 1 });
+  expect(loraStrength(['te=2'], 'x')).toStrictEqual({ weight: 2 });
+  expect(loraStrength(['lbw=NONE'], 'x')).toStrictEqual({ blockWeights: Array(17).fill(0) });
+});
+
 it('blocks are given for all, or for those with attention', () => {
   const all = BLOCKS.map((_, i) => i);
   expect(allBlocks(all)).toBe(all);
