@@ -117,19 +117,13 @@ describe.each([Number.NaN, Number.POSITIVE_INFINITY])('%f', (value) => {
 
   it('saliency says which network, and writes no map', async () => {
     for (const [detector, folder, tensor, message] of [
-      ['transalnet', 'transalnet', 'decoder.conv7.bias', /weight decoder.conv7.bias holds/],
-      ['grad-cam', 'clip', 'visual_projection.weight', /grad-cam: its output cam holds/],
+      [['transalnet'], 'transalnet', 'decoder.conv7.bias', /weight decoder.conv7.bias holds/],
+      [
+        ['grad-cam', '--prompt', 'a cat'],
+        ...(['clip', 'visual_projection.weight', /grad-cam: its output cam holds/] as const),
+      ],
     ] as const) {
-      const argv = [
-        'saliency',
-        'disc.png',
-        '--model',
-        model.dir,
-        '--detector',
-        detector,
-        '--prompt',
-        'a cat',
-      ];
+      const argv = ['saliency', 'disc.png', '--model', model.dir, '--detector', ...detector];
       const { code, stdout, stderr } = await runWith(file(folder), tensor, value, argv);
       expect(stderr).toMatch(message);
       expect([code, stdout]).toEqual([1, '']);

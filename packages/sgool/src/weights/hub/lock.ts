@@ -88,6 +88,19 @@ export async function withLock<T>(
   }
 }
 
+/** Removes the lock file of a process of this machine that has ended; any other is left. */
+export async function removeDeadLock(path: string): Promise<void> {
+  const seen = await contentOf(path);
+  if (seen !== undefined && ownerLives(seen) === false) await removeIf(path, seen);
+}
+
+/** Whether the process lives that wrote a lock file; undefined where this machine cannot tell. */
+function ownerLives(content: string): boolean | undefined {
+  const [mark] = content.split(' ');
+  const owner = parseMark(mark);
+  return owner === undefined ? undefined : isAlive(owner);
+}
+
 /** @returns whether it was taken from a process that may still live */
 async function take(path: string, content: string, options: LockOptions & { times: LockTimes }) {
   const { signal, onWait, times } = options;
@@ -96,9 +109,7 @@ async function take(path: string, content: string, options: LockOptions & { time
     signal?.throwIfAborted();
     const seen = await contentOf(path);
     if (seen === undefined) continue;
-    const [mark] = seen.split(' ');
-    const owner = parseMark(mark);
-    const alive = owner === undefined ? undefined : isAlive(owner);
+    const alive = ownerLives(seen);
     const isSilent = alive === undefined && (await watch(path, seen));
     if (alive === false || isSilent) {
       if (await removeIf(path, seen)) {

@@ -198,6 +198,17 @@ it('a lock that a dead process left behind does not stop anyone', async () => {
   expect((await pull()).dir).toContain(COMMIT);
 });
 
+it('a lock that a dead process left behind a whole file is taken away, and that of a living one stays', async () => {
+  const { dir } = await pull();
+  const locks = path.join(hub.cache, '.locks/models--somebody--diffusion-v1-4');
+  const [mine, other] = [sha256(content(UNET)), gitHash(content('unet/config.json'))];
+  await mkdir(locks, { recursive: true });
+  await writeFile(path.join(locks, `${mine}.sgool`), `${markText({ ...ownMark, pid: 999_999_999 })} x`);
+  await writeFile(path.join(locks, `${other}.sgool`), `${markText(ownMark)} x`);
+  expect((await pull()).dir).toBe(dir);
+  expect(readdirSync(locks)).toEqual([`${other}.sgool`]);
+});
+
 it('an abort ends a pull; what has arrived stays', async () => {
   const controller = new AbortController();
   hub.fault = (name) => (name === UNET ? { stallAfter: 60_000 } : undefined);

@@ -12,7 +12,7 @@ import { type Environment, hubCacheDir, hubEndpoint, hubToken, isHubOffline } fr
 import { checkFileNames } from './file-names.ts';
 import { freeBytes } from './free-bytes.ts';
 import { HUB_LIMITS, type HubLimits } from './limits.ts';
-import { type HeldLock, LostLock, withLock } from './lock.ts';
+import { type HeldLock, LostLock, removeDeadLock, withLock } from './lock.ts';
 import { requireModelId } from './model-id.ts';
 import { type FileChoice, selectFiles } from './select-files.ts';
 import { linkIntoSnapshot, writeRef } from './write-cache.ts';
@@ -216,7 +216,8 @@ async function fetchFile(
   const target = blobPath(file, pull);
   const path = join(model, '..', '.locks', `models--${id.replace('/', '--')}`, `${file.hash}.sgool`);
   const isHere = async () => (await sizeOf(target)) === file.size;
-  if (await isHere()) return;
+  // A process that was killed between its last byte and the end of its lock leaves both.
+  if (await isHere()) return removeDeadLock(path);
   const onBytes = (bytes: number) => onState('downloading', bytes);
   const download = async (lock: HeldLock) => {
     if (await isHere()) return; // another process was faster
