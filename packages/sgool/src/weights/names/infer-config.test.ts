@@ -40,6 +40,13 @@ describe('a text tower', () => {
     expect(inferTextConfig(shapes(prefixed('text_model.', TEXT)), 'gelu')).toEqual(expected);
   });
 
+  it('is named where a weight has another number of sizes', () => {
+    const wrong = { ...TEXT, 'embeddings.token_embedding.weight': [10, 768, 1] };
+    expect(() => inferTextConfig(shapes(wrong), 'gelu')).toThrow(
+      /^model: weight embeddings\.token_embedding\.weight has shape \[10,768,1\]; 2 sizes/,
+    );
+  });
+
   it('has a head for each 64 channels, and one at least', () => {
     const of = (width: number) =>
       inferTextConfig(shapes({ ...TEXT, 'embeddings.token_embedding.weight': [10, width] }), 'gelu')
