@@ -70,6 +70,11 @@ it('lets one after the other work, and says once that it waits', async () => {
   expect([most, waits]).toEqual([1, 2]);
 });
 
+it('is given up where it can never be had', async () => {
+  mkdirSync(path, { recursive: true });
+  await expect(take()).rejects.toThrow(`lock: ${path} cannot be read, so nobody can have it; remove it`);
+});
+
 it('is given back when the work fails', async () => {
   await expect(withLock(path, () => Promise.reject(new Error('work')), { times })).rejects.toThrow('work');
   expect(await take()).toBe(false);

@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { rm, stat, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { files } from '#platform';
+import { UserError } from '../../errors.ts';
 import { isAlive, markText, ownMark, parseMark } from '../../platform/process-mark.ts';
 import { SIZE_LIMITS } from '../../platform/size-limits.ts';
 import { createFile } from '../sources/atomic-file.ts';
@@ -27,6 +28,9 @@ export interface LockTimes {
 }
 
 const TIMES: LockTimes = { heartbeat: 2_000, silence: 30_000, poll: 100 };
+
+/** Looks at a lock that is there and cannot be read, after which it is given up. */
+const MOST_UNREADABLE = 50;
 
 /** What a waiting process learns, and how the work ends early. */
 export interface LockOptions {
@@ -58,6 +62,7 @@ export class LostLock extends Error {
  * Runs `work` while no other process (and no other call in this one) holds the lock file.
  *
  * @throws LostLock when another process took the lock over and the work has noticed it
+ * @throws UserError where something is in the place of the lock that is no file to read
  */
 export async function withLock<T>(
   path: string,
@@ -105,10 +110,18 @@ function ownerLives(content: string): boolean | undefined {
 async function take(path: string, content: string, options: LockOptions & { times: LockTimes }) {
   const { signal, onWait, times } = options;
   const watch = heartbeatWatch(times);
+  let unreadable = 0;
   for (let waits = 0; !(await createFile(path, content)); waits++) {
     signal?.throwIfAborted();
     const seen = await contentOf(path);
-    if (seen === undefined) continue;
+    if (seen === undefined) {
+      // Gone in the meantime, or no file that can be read.
+      if (++unreadable > MOST_UNREADABLE) {
+        throw new UserError(`lock: ${path} cannot be read, so nobody can have it; remove it`);
+      }
+      await pause(times.poll, signal);
+      continue;
+    }
     const alive = ownerLives(seen);
     const isSilent = alive === undefined && (await watch(path, seen));
     if (alive === false || isSilent) {
