@@ -139,21 +139,20 @@ export function checkFineTuneSettings({
  * @param given what the request says
  * @param own all settings, those of the recipe included
  * @param isList whether the objects come from a list of concepts
- * @throws UserError for a setting that another one switches off, unless it has the value of the recipe
+ * @throws UserError for a setting that another one switches off, unless it has the value of all recipes
  */
 export function refuseUnreadSettings(
   given: Partial<FineTuneSettings>,
   { normWeight, batch }: Pick<FineTuneSettings, 'normWeight' | 'batch'>,
   isList: boolean,
 ): void {
-  const rules: readonly [isRead: boolean, keys: readonly (keyof Recipe)[], needs: string][] = [
+  const rules: readonly [isRead: boolean, keys: readonly (keyof typeof COMMON)[], needs: string][] = [
     [isList, ['templates'], 'a list of concepts; a prompt is its own'],
     [normWeight > 0, ['singleTemplate', 'normStep'], 'normWeight above 0'],
   ];
   for (const [isRead, keys, needs] of rules) {
     const unread = keys.find(
-      (key) =>
-        given[key] !== undefined && JSON.stringify(given[key]) !== JSON.stringify(RECIPES.individual[key]),
+      (key) => given[key] !== undefined && JSON.stringify(given[key]) !== JSON.stringify(COMMON[key]),
     );
     if (!isRead && unread !== undefined)
       throw new UserError(`finetune: ${unread} has no effect; it needs ${needs}`);

@@ -1,28 +1,21 @@
 /** FlowChef steers with one network evaluation per step, by the gradient of the predicted image alone. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Denoiser } from '../diffusion/denoiser.ts';
 import { createFlowPath } from '../diffusion/flow-path.ts';
 import type { NoisePath } from '../diffusion/noise-path.ts';
 import { maxDifference } from '../diffusion/testing.ts';
 import { UserError } from '../errors.ts';
 import type { Objective } from '../objectives/objective.ts';
-import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { writeTinyModel } from '../pipeline/testing.ts';
+import { useTinyPipeline } from '../pipeline/testing/tiny-pipeline.ts';
 import type { MethodRequest } from '../request/request.ts';
 import { methods } from './index.ts';
 import type { Iteration } from './run/iteration.ts';
 import { requestTo } from './testing.ts';
 
 let pipeline: Pipeline;
-let model: Awaited<ReturnType<typeof writeTinyModel>>;
-beforeAll(async () => {
-  model = await writeTinyModel();
-  pipeline = await loadPipeline(model.dir);
-});
-afterAll(async () => {
-  await pipeline.dispose();
-  await model.remove();
+useTinyPipeline((opened) => {
+  pipeline = opened;
 });
 
 const request: MethodRequest = {

@@ -1,10 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { rectifiedFlow } from '../diffusion/testing.ts';
 import { UserError } from '../errors.ts';
 import { wholeCrop } from '../image/crops.ts';
-import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { writeTinyModel } from '../pipeline/testing.ts';
+import { useTinyPipeline } from '../pipeline/testing/tiny-pipeline.ts';
 import { clipGuide } from '../preference/clip-guide.ts';
 import { Generator } from '../random/generator.ts';
 import { PhiloxGenerator } from '../random/philox.ts';
@@ -18,14 +17,8 @@ const size = { width: 32, height: 32 };
 const request = { prompt: 'a red cat and a blue boat', seed: 5, steps: 4, iterations: 2, cutouts: 2 };
 
 let pipeline: Pipeline;
-let model: Awaited<ReturnType<typeof writeTinyModel>>;
-beforeAll(async () => {
-  model = await writeTinyModel();
-  pipeline = await loadPipeline(model.dir);
-});
-afterAll(async () => {
-  await pipeline.dispose();
-  await model.remove();
+useTinyPipeline((opened) => {
+  pipeline = opened;
 });
 
 async function collect(iterations: AsyncGenerator<Iteration>): Promise<Iteration[]> {

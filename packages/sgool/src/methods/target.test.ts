@@ -1,12 +1,11 @@
 /** @file What methods steer to and score by: target images, a text for CLIP of its own, and where the latent is optimised. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { boxCrop } from '../image/crops.ts';
 import { createImage } from '../image/image.ts';
 import { dot } from '../numbers.ts';
 import { norm } from '../optimisers/sphere.ts';
-import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { writeTinyModel } from '../pipeline/testing.ts';
+import { useTinyPipeline } from '../pipeline/testing/tiny-pipeline.ts';
 import { Generator } from '../random/generator.ts';
 import type { MethodRequest } from '../request/request.ts';
 import { METHOD_NAMES, METHODS, type MethodName, methods, parseRequest } from './index.ts';
@@ -28,14 +27,8 @@ const picture = createImage(
 );
 
 let pipeline: Pipeline;
-let model: Awaited<ReturnType<typeof writeTinyModel>>;
-beforeAll(async () => {
-  model = await writeTinyModel();
-  pipeline = await loadPipeline(model.dir);
-});
-afterAll(async () => {
-  await pipeline.dispose();
-  await model.remove();
+useTinyPipeline((opened) => {
+  pipeline = opened;
 });
 
 async function run(name: MethodName, more: Partial<MethodRequest> = {}): Promise<Iteration[]> {

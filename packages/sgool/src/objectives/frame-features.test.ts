@@ -1,20 +1,13 @@
 /** @file What a network sees in the latent of a frame, and the way back. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { dot } from '../numbers.ts';
-import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { writeTinyModel } from '../pipeline/testing.ts';
+import { useTinyPipeline } from '../pipeline/testing/tiny-pipeline.ts';
 import { Generator } from '../random/generator.ts';
 
-let model: Awaited<ReturnType<typeof writeTinyModel>>;
 let pipeline: Pipeline;
-beforeAll(async () => {
-  model = await writeTinyModel();
-  pipeline = await loadPipeline(model.dir);
-});
-afterAll(async () => {
-  await pipeline.dispose();
-  await model.remove();
+useTinyPipeline((opened) => {
+  pipeline = opened;
 });
 
 const size = { width: 32, height: 32 };

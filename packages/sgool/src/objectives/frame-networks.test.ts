@@ -1,10 +1,9 @@
 /** @file What the networks see in the frames of a clip is what they see in pictures. */
 import { compile, trace } from '@sgool/autodiff';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createImage, planesFromImage } from '../image/image.ts';
-import { loadPipeline } from '../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { writeTinyModel } from '../pipeline/testing.ts';
+import { useTinyPipeline } from '../pipeline/testing/tiny-pipeline.ts';
 import { Generator } from '../random/generator.ts';
 import { openTranSalNetParts } from '../saliency/open-detector.ts';
 import { transalnetDetector, transalnetGraph } from '../saliency/transalnet-detector.ts';
@@ -12,15 +11,11 @@ import { openModelFolder } from '../weights/open/model-folder.ts';
 import type { FrameNetwork } from './frame-features.ts';
 import { clipFrames, saliencyFrames } from './frame-networks.ts';
 
-let model: Awaited<ReturnType<typeof writeTinyModel>>;
 let pipeline: Pipeline;
-beforeAll(async () => {
-  model = await writeTinyModel();
-  pipeline = await loadPipeline(model.dir);
-});
-afterAll(async () => {
-  await pipeline.dispose();
-  await model.remove();
+let dir: string;
+useTinyPipeline((opened, folder) => {
+  pipeline = opened;
+  dir = folder;
 });
 
 const [width, height] = [40, 24];
@@ -60,7 +55,7 @@ it('CLIP sees a frame as a picture that is not square', async () => {
 
 describe.each(['rgb', 'bgr'] as const)('TranSalNet in the order %s', (channelOrder) => {
   it('maps a frame as a picture, but for the scale', async () => {
-    const folder = await openModelFolder(model.dir);
+    const folder = await openModelFolder(dir);
     const parts = { ...openTranSalNetParts(folder), channelOrder };
     const { shape, data } = await seenBy(saliencyFrames(parts, { width, height }));
     expect(shape).toEqual([1, 1, height, width]);

@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { UserError } from '../errors.ts';
 import { createImage } from '../image/image.ts';
 import { Generator } from '../random/generator.ts';
 import { SALIENCY_NAMES } from '../request/detectors.ts';
 import { loadPipeline } from './load-pipeline.ts';
 import type { Pipeline } from './pipeline.ts';
+import { useTinyPipeline } from './testing/tiny-pipeline.ts';
 import { writeTinyModel } from './testing.ts';
 
 const size = { width: 32, height: 32 };
@@ -13,14 +14,8 @@ const normal = (seed: number, count = 256) => Float64Array.from(new Generator(se
 
 describe('pipeline', () => {
   let pipeline: Pipeline;
-  let model: Awaited<ReturnType<typeof writeTinyModel>>;
-  beforeAll(async () => {
-    model = await writeTinyModel();
-    pipeline = await loadPipeline(model.dir);
-  });
-  afterAll(async () => {
-    await pipeline.dispose();
-    await model.remove();
+  useTinyPipeline((opened) => {
+    pipeline = opened;
   });
 
   it('knows its model', () => {

@@ -31,13 +31,13 @@ export type WantedScorer =
  */
 export function wantedScorers(text: string): WantedScorer[] {
   return text.split(',').map((item): WantedScorer => {
-    const [, head] = /^\s*aesthetic\s*=\s*(.+?)\s*$/.exec(item) ?? [];
+    const name = item.trim();
+    if (name === 'judge' || name === 'clip') return { kind: name };
+    const [, head] = /^aesthetic\s*=\s*(.+)$/.exec(name) ?? [];
     if (head !== undefined) return { kind: 'aesthetic', weights: head };
-    if (item.trim() === 'judge') return { kind: 'judge' };
-    const wanted = wantedScorer(item.trim());
+    const wanted = wantedScorer(name);
     if (wanted?.kind === 'preference') return wanted;
     if (wanted?.kind === 'onnx') return { kind: 'onnx', weights: wanted.file };
-    if (item.trim() === 'clip') return { kind: 'clip' };
     const all = [
       ...EVALUATION_SCORERS.filter((one) => one !== 'aesthetic'),
       'aesthetic=<file>',

@@ -2,7 +2,7 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { UserError } from '../../errors.ts';
 import { createImage, type Image } from '../../image/image.ts';
 import { frameLatent } from '../../models/frames.ts';
@@ -10,7 +10,7 @@ import { FIXTURES, relativeError } from '../../networks/testing.ts';
 import { mean } from '../../numbers.ts';
 import { loadPipeline } from '../../pipeline/load-pipeline.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { writeTinyModel } from '../../pipeline/testing.ts';
+import { useTinyPipeline } from '../../pipeline/testing/tiny-pipeline.ts';
 import { Generator } from '../../random/generator.ts';
 import { defined } from '../../testing.ts';
 import { openSafetensors, readTensor } from '../../weights/formats/safetensors.ts';
@@ -56,16 +56,15 @@ const request = {
   saliency: 'centre',
 } as const satisfies RefineRequest;
 
-let model: Awaited<ReturnType<typeof writeTinyModel>>;
 let pipeline: Pipeline;
-beforeAll(async () => {
-  model = await writeTinyModel();
-  pipeline = await loadPipeline(model.dir, { motion, threads: 1 });
-});
-afterAll(async () => {
-  await pipeline.dispose();
-  await model.remove();
-});
+let dir: string;
+useTinyPipeline(
+  (opened, folder) => {
+    pipeline = opened;
+    dir = folder;
+  },
+  { motion, threads: 1 },
+);
 
 const mostApart = (a: Image, b: Image) => Math.max(...a.data.map((value, i) => Math.abs(value - b.data[i])));
 const comparable = ({ seconds: _, ...rest }: Iteration) => rest;
@@ -240,7 +239,7 @@ describe('a clip', () => {
     const operations = async (given: RefineRequest['image']) => {
       const parsed = parseRefineRequest({ ...request, image: given });
       const estimate = await estimateRun({
-        open: (programs) => loadPipeline(model.dir, { motion, threads: 1, programs }),
+        open: (programs) => loadPipeline(dir, { motion, threads: 1, programs }),
         method: refinement(parsed),
         request: methodRequest(parsed),
         iterations: 1,
@@ -256,14 +255,14 @@ describe('a clip', () => {
     await expect(refine(long, { pipeline })).rejects.toThrow(
       /8 are more than .*; take at most 6, or windows/,
     );
-    const windows = await loadPipeline(model.dir, { motion, contextFrames: 4, threads: 1 });
+    const windows = await loadPipeline(dir, { motion, contextFrames: 4, threads: 1 });
     const { best } = await refine(long, { pipeline: windows });
     expect(best.frames).toHaveLength(8);
     await windows.dispose();
   });
 
   it('needs a model that makes clips', async () => {
-    const pictures = await loadPipeline(model.dir, { threads: 1 });
+    const pictures = await loadPipeline(dir, { threads: 1 });
     await expect(refine(request, { pipeline: pictures })).rejects.toThrow(
       /^request: frames must be 1 for .*, which makes pictures, got 3; give it a motion adapter$/,
     );

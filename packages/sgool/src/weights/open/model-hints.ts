@@ -36,8 +36,9 @@ export async function methodHints(dir: string): Promise<Config> {
  */
 export async function hintNotes(dir: string, has: (network: string) => boolean): Promise<string[]> {
   const path = fileOf(dir);
-  const unknown = Object.keys(await readHints(dir)).filter((key) => !KEYS.includes(key));
-  const missing = [...(await sharedNetworks(dir))].filter(([name]) => !has(name));
+  const hints = await readHints(dir);
+  const unknown = Object.keys(hints).filter((key) => !KEYS.includes(key));
+  const missing = [...networksOf(dir, hints)].filter(([name]) => !has(name));
   return [
     ...unknown.map((key) => `${path}: ${key} is not read; it reads ${KEYS.join(', ')}`),
     ...missing.map(
@@ -55,8 +56,11 @@ export async function hintNotes(dir: string, has: (network: string) => boolean):
  * @throws UserError where it names another network, or more than the name of a folder
  */
 export async function sharedNetworks(dir: string): Promise<Map<string, string>> {
+  return networksOf(dir, await readHints(dir));
+}
+
+function networksOf(dir: string, { networks = {} }: Config): Map<string, string> {
   const path = fileOf(dir);
-  const { networks = {} } = await readHints(dir);
   if (typeof networks !== 'object' || networks === null || Array.isArray(networks)) {
     throw new UserError(
       `${path}: networks must be an object of names of models by network, got ${JSON.stringify(networks)}`,

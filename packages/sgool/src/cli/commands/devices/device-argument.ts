@@ -1,3 +1,4 @@
+/** @file The device that a subcommand is given. */
 import { usageError } from '../../usage-error.ts';
 
 /** @throws UserError unless it is `cuda`, the only device whose files can be added */

@@ -19,7 +19,7 @@ import { type OptionValues, refuseTwice, schemaOption } from '../../options/opti
 import { kebabName } from '../../options/other-names.ts';
 import { wholeNumber } from '../../options/whole-number.ts';
 import { quoteArgument } from '../../terminal/format.ts';
-import { usageError } from '../../usage-error.ts';
+import { fromCommandLine, usageError } from '../../usage-error.ts';
 import type { QueueFlags } from './on-queue.ts';
 
 /** The methods of an evaluation that names none. */
@@ -158,11 +158,7 @@ function settingValue(who: string, key: string, text: string): OptionValues {
     ? schemaOption(key, SETTINGS[key as SettingKey], '')
     : anyImageOptions().find(({ flag, keys }) => flag === kebabName(key) && keys.every(isSetting));
   if (option === undefined) throw usageError(`${who}: there is no such setting; see sgool methods`);
-  try {
-    return option.parse(text, who);
-  } catch (error) {
-    throw error instanceof UserError ? usageError(error.message) : error;
-  }
+  return fromCommandLine(() => option.parse(text, who));
 }
 
 /** The command, for the manifest. */
