@@ -4,8 +4,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DOORS, damaged, tryDoor } from './doors.ts';
+import { DOORS } from './doors.ts';
 import { Mutator } from './mutator.ts';
+import { damaged, tryDoor } from './try-door.ts';
 
 const CASES = 100;
 const CORPUS = join(import.meta.dirname, 'corpus');

@@ -9,8 +9,9 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Seed } from './door.ts';
-import { DOORS, damaged } from './doors.ts';
+import { DOORS } from './doors.ts';
 import { Mutator } from './mutator.ts';
+import { damaged } from './try-door.ts';
 import type { Case, Outcome } from './worker.ts';
 
 const HELP = `Usage: npm run fuzz -- [options]

@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Seed } from './door.ts';
-import { DOORS, tryDoor } from './doors.ts';
+import { DOORS } from './doors.ts';
+import { tryDoor } from './try-door.ts';
 
 /** A case that `main.ts` has written to a file. */
 export interface Case {
